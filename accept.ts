@@ -1,0 +1,440 @@
+/**
+ * An accepted connection until it is a WebSocket, or gone: reads HTTP requests, has them answered, upgrades.
+ *
+ * | state        | meaning                                              | next                              |
+ * |--------------|------------------------------------------------------|-----------------------------------|
+ * | `head`       | a request head is awaited or being read              | `deciding`, `answering`           |
+ * | `deciding`   | a valid handshake waits for the program's `onAllow`  | `upgraded`, `answering`           |
+ * | `answering`  | a request waits for its response, its body may come  | `head`, `lingering`               |
+ * | `upgraded`   | the connection has the transport now                 |                                   |
+ * | `lingering`  | all is written; what still comes is dropped until FIN| `closed`                          |
+ * | `closed`     | the transport has ended                              |                                   |
+ *
+ * @module
+ */
+
+import { concat } from "./bytes.ts";
+import type { Clock } from "./clock.ts";
+import type { HandshakeRequest, ProtocolOptions, WebSocketConnection } from "./connection.ts";
+import { HandshakeError, HttpError } from "./errors.ts";
+import { checkUpgradeRequest, encodeUpgradeResponse, type UpgradeRequest, wantsWebSocket } from "./handshake.ts";
+import { type Head, type HeaderFields, HeadReader, parseRequestLine, type RequestLine } from "./head.ts";
+import { bodyFraming, encodeChunk, makeRequest, planResponse, refusalResponse, textResponse } from "./http.ts";
+import { RequestBody } from "./request_body.ts";
+import type { Transport, TransportHandler } from "./transport.ts";
+
+/** What a server decides for an accepted connection. */
+export interface AcceptHost<Data> {
+  /** Limits and habits. */
+  settings(): AcceptSettings;
+  /** Whether the server stops: no connection is kept alive then. */
+  stopping(): boolean;
+  /** Asks the program whether to open the WebSocket. */
+  allow(connection: WebSocketConnection<Data>): boolean | Response | Promise<boolean | Response>;
+  /** Chooses a subprotocol; "" for none. */
+  selectProtocol(connection: WebSocketConnection<Data>, offered: string[]): string;
+  /** Answers a plain HTTP request. */
+  respond(request: Request, connection: WebSocketConnection<Data>): Promise<Response>;
+  /** The handshake is done. */
+  opened(connection: WebSocketConnection<Data>): void;
+  /** Something failed. */
+  error(error: unknown, connection: WebSocketConnection<Data>): void;
+}
+
+/** Limits and habits of an {@linkcode AcceptSession}. */
+export interface AcceptSettings {
+  /** Non-empty: the only path that opens a WebSocket. */
+  pathName: string;
+  /** What the handshake does not insist on. */
+  options: ProtocolOptions;
+  /** How long a request may take to come, and the next one to begin, in ms; 0: no limit. */
+  handshakeTimeout: number;
+  /** How long the peer may take to end TCP after the last response, in ms; 0: no limit. */
+  closeTimeout: number;
+  /** The most bytes of the body of a plain request; 0: no limit. */
+  maxBodySize: number;
+  /** The most bytes of a request head; 0: no limit. */
+  maxHeadSize: number;
+  /** The most header fields; 0: no limit. */
+  maxHeaderFields: number;
+  /** Time. */
+  clock: Clock;
+}
+
+type State = "head" | "deciding" | "answering" | "upgraded" | "lingering" | "closed";
+
+const EMPTY = new Uint8Array(0);
+/** The most bytes of a response body in one write. */
+const WRITE_SLICE = 64 * 1024;
+const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
+
+/** Reads requests from one accepted connection. */
+export class AcceptSession<Data> implements TransportHandler {
+  readonly #transport: Transport;
+  readonly #connection: WebSocketConnection<Data>;
+  readonly #host: AcceptHost<Data>;
+
+  #state: State = "head";
+  #headReader: HeadReader;
+  /** Bytes behind the current request, or of its body that nobody has asked for yet. */
+  #unread: Uint8Array = EMPTY;
+  #cancelTimer: (() => void) | undefined;
+  #peerEnded = false;
+
+  // The current request and its response
+  #body: RequestBody | undefined;
+  #expectsContinue = false;
+  #responseReader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  #lastWrite: Promise<void> = Promise.resolve();
+  #writeWaiter: { resolve(): void; reject(error: unknown): void } | undefined;
+  #cancelWriteTimer: (() => void) | undefined;
+
+  /**
+   * Takes over an accepted transport.
+   *
+   * @param transport The transport, not opened yet.
+   * @param connection The connection it is to become.
+   * @param host The server.
+   */
+  constructor(transport: Transport, connection: WebSocketConnection<Data>, host: AcceptHost<Data>) {
+    this.#transport = transport;
+    this.#connection = connection;
+    this.#host = host;
+    this.#headReader = new HeadReader(host.settings());
+  }
+
+  /** Starts the reading. */
+  begin(): void {
+    this.#startTimer();
+    this.#transport.open(this);
+  }
+
+  /** The server stops: an idle connection ends at once, a busy one after its response. */
+  shutdown(): void {
+    if (this.#state === "head" && this.#headReader.untouched) this.#connection.abandon();
+  }
+
+  // ---- From the transport --------------------------------------------------------------------------------------
+
+  data(bytes: Uint8Array): void {
+    if (this.#connection.state !== "connecting") return;
+    if (this.#state === "head") this.#readHead(bytes);
+    else if (this.#state === "answering" || this.#state === "deciding") {
+      this.#keep(bytes);
+      if (this.#body?.pulling) this.#feedBody();
+    }
+  }
+
+  drain(): void {
+    this.#cancelWriteTimer?.();
+    const waiter = this.#writeWaiter;
+    this.#writeWaiter = undefined;
+    waiter?.resolve();
+  }
+
+  end(): void {
+    this.#peerEnded = true;
+    // A peer that has sent FIN may still read its response; without one on its way there is nothing to wait for.
+    if (this.#state !== "answering") return this.#transport.destroy();
+    if (this.#body?.pulling) this.#body.fail(lostBody("The request ends inside its body"));
+  }
+
+  close(error?: unknown): void {
+    this.#state = "closed";
+    this.#cancelTimer?.();
+    this.#cancelWriteTimer?.();
+    const lost = lostBody("The connection was lost inside a request");
+    this.#body?.fail(lost);
+    this.#writeWaiter?.reject(lost);
+    this.#writeWaiter = undefined;
+    // A stream of events must learn that nobody listens any more.
+    this.#responseReader?.cancel(lost).catch(ignore);
+    this.#connection.abandon(error);
+  }
+
+  // ---- Heads ---------------------------------------------------------------------------------------------------
+
+  #readHead(bytes: Uint8Array): void {
+    let used: number;
+    try {
+      used = this.#headReader.push(bytes);
+    } catch (error) {
+      this.#refuse(error);
+      return;
+    }
+    const { head } = this.#headReader;
+    if (head === undefined) return;
+    this.#keep(bytes.subarray(used));
+    this.#cancelTimer?.();
+    this.#handleHead(head);
+  }
+
+  #keep(bytes: Uint8Array): void {
+    if (bytes.length === 0) return;
+    this.#unread = concat(this.#unread, bytes);
+    this.#transport.pause();
+  }
+
+  #handleHead(head: Head): void {
+    try {
+      const line = parseRequestLine(head.startLine);
+      if (wantsWebSocket(head.fields)) this.#handleUpgrade(line, head.fields);
+      else this.#handleRequest(line, head.fields);
+    } catch (error) {
+      this.#refuse(error);
+    }
+  }
+
+  /** Answers what cannot be taken, and ends: what follows on the connection cannot be trusted to be a request. */
+  #refuse(error: unknown): void {
+    this.#state = "answering";
+    this.#cancelTimer?.();
+    const known = error instanceof HandshakeError || error instanceof HttpError;
+    this.#host.error(error, this.#connection);
+    const response = known ? refusalResponse(error) : textResponse(500, "Internal server error");
+    this.#finishWith(response);
+  }
+
+  // ---- WebSocket handshakes ------------------------------------------------------------------------------------
+
+  #handleUpgrade(line: RequestLine, fields: HeaderFields): void {
+    const { pathName, options } = this.#host.settings();
+    if (pathName !== "" && line.path !== pathName) {
+      throw new HandshakeError("ERR_HANDSHAKE_REQUEST", "There is no WebSocket at this path", 404);
+    }
+    const upgrade = checkUpgradeRequest(line.method, line.minorVersion, fields, options);
+    this.#connection.setRequest(new ReceivedRequest(line, fields));
+    this.#state = "deciding";
+    const allowed = this.#host.allow(this.#connection);
+    if (!(allowed instanceof Promise)) return this.#decide(upgrade, allowed);
+    this.#transport.pause();
+    allowed.then((answer) => this.#decide(upgrade, answer)).catch((error) => this.#refuse(error));
+  }
+
+  #decide(upgrade: UpgradeRequest, allowed: boolean | Response): void {
+    if (this.#state !== "deciding") return;
+    if (allowed === true) return this.#upgrade(upgrade);
+    this.#state = "answering";
+    this.#finishWith(allowed === false ? textResponse(403, "The connection is not allowed") : allowed);
+  }
+
+  #upgrade(upgrade: UpgradeRequest): void {
+    const protocol = this.#host.selectProtocol(this.#connection, upgrade.protocols);
+    const head = encodeUpgradeResponse({ key: upgrade.key, protocol, extensions: [] });
+    // Program or peer may have ended the connection; asked last, since the first hash lets Deno run pending microtasks.
+    if (!this.#connection.start({ protocol, extensions: "" }, { preface: head })) return;
+    this.#state = "upgraded";
+    this.#cancelTimer?.();
+    this.#host.opened(this.#connection);
+    this.#connection.open(this.#unread);
+    this.#unread = EMPTY;
+  }
+
+  // ---- Plain HTTP ----------------------------------------------------------------------------------------------
+
+  #handleRequest(line: RequestLine, fields: HeaderFields): void {
+    const framing = bodyFraming(fields, line.minorVersion);
+    const body: RequestBody = new RequestBody(framing, this.#host.settings().maxBodySize, {
+      pull: () => this.#pullBody(body),
+      pause: () => this.#pauseBody(body),
+    });
+    this.#body = body;
+    this.#expectsContinue = line.minorVersion === 1 &&
+      fields.list("expect").some((value) => value.toLowerCase() === "100-continue");
+    const request = makeRequest(line, fields, this.#connection.encrypted, body.stream);
+    this.#state = "answering";
+    const wantsClose = line.minorVersion === 0 ||
+      fields.list("connection").some((option) => option.toLowerCase() === "close");
+    this.#answer(request, line, !wantsClose);
+  }
+
+  async #answer(request: Request, line: RequestLine, mayKeepAlive: boolean): Promise<void> {
+    let response: Response;
+    try {
+      response = await this.#host.respond(request, this.#connection);
+    } catch (error) {
+      response = this.#failedResponse(error);
+    }
+    if (this.#state !== "answering") return void response.body?.cancel().catch(ignore);
+    this.#expectsContinue = false;
+    this.#dropBufferedBody();
+    const { done, error } = this.#body!;
+    const keepAlive = mayKeepAlive && done && error === undefined && !this.#host.stopping();
+    try {
+      await this.#send(response, line, keepAlive);
+      if (keepAlive) this.#nextRequest();
+      else this.#linger();
+    } catch (error) {
+      // The head is out already, so the only way to say that the body is not complete is to break off.
+      if (this.#state !== "answering") return;
+      this.#host.error(error, this.#connection);
+      this.#transport.destroy();
+    }
+  }
+
+  #failedResponse(error: unknown): Response {
+    if (this.#body?.error !== undefined) return refusalResponse(this.#body.error);
+    this.#host.error(error, this.#connection);
+    return textResponse(500, "Internal server error");
+  }
+
+  #finishWith(response: Response): void {
+    this.#send(response, { method: "GET", minorVersion: 1 }, false).then(() => this.#linger()).catch((error) => {
+      if (this.#state !== "answering") return;
+      this.#host.error(error, this.#connection);
+      this.#transport.destroy();
+    });
+  }
+
+  async #send(
+    response: Response,
+    request: Pick<RequestLine, "method" | "minorVersion">,
+    keepAlive: boolean,
+  ): Promise<void> {
+    const date = new Date().toUTCString();
+    const { head, chunked, hasBody } = planResponse(response, request, keepAlive, date);
+    if (!hasBody) {
+      await response.body?.cancel();
+      return await this.#write(head);
+    }
+    const reader: ReadableStreamDefaultReader<Uint8Array> = response.body!.getReader();
+    this.#responseReader = reader;
+    let pending = head;
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      // In slices, since the time of a write is limited and a slow reader is no reason to break off.
+      for (let at = 0; at < part.value.length; at += WRITE_SLICE) {
+        const slice = part.value.subarray(at, at + WRITE_SLICE);
+        await this.#write(concat(pending, chunked ? encodeChunk(slice) : slice));
+        pending = EMPTY;
+      }
+    }
+    this.#responseReader = undefined;
+    const last = chunked ? encodeChunk(EMPTY) : EMPTY;
+    if (pending.length + last.length > 0) await this.#write(concat(pending, last));
+  }
+
+  /** Writes after what is being written. */
+  #write(bytes: Uint8Array): Promise<void> {
+    const written = this.#lastWrite.then(() => this.#writeNow(bytes));
+    this.#lastWrite = written.catch(ignore);
+    return written;
+  }
+
+  #writeNow(bytes: Uint8Array): Promise<void> {
+    if (this.#state === "closed") return Promise.reject(lostBody("The peer is gone"));
+    if (this.#transport.write(bytes)) return Promise.resolve();
+    const { clock, handshakeTimeout } = this.#host.settings();
+    if (handshakeTimeout > 0) {
+      this.#cancelWriteTimer = clock.after(handshakeTimeout, () => this.#transport.destroy());
+    }
+    return new Promise((resolve, reject) => this.#writeWaiter = { resolve, reject });
+  }
+
+  #nextRequest(): void {
+    if (this.#state !== "answering") return;
+    this.#state = "head";
+    this.#headReader = new HeadReader(this.#host.settings());
+    this.#body = undefined;
+    this.#startTimer();
+    const unread = this.#unread;
+    this.#unread = EMPTY;
+    if (unread.length > 0) this.#readHead(unread);
+    if (this.#state !== "head") return;
+    if (this.#peerEnded) this.#transport.destroy();
+    else this.#transport.resume();
+  }
+
+  /** Ends the connection so that the peer can still read the response: a reset would overtake it. */
+  #linger(): void {
+    if (this.#state !== "answering") return;
+    this.#state = "lingering";
+    this.#unread = EMPTY;
+    this.#body?.fail(lostBody("The request was answered before its body was read"));
+    if (this.#peerEnded) return this.#transport.destroy();
+    this.#startTimer(this.#host.settings().closeTimeout);
+    this.#transport.end();
+    this.#transport.resume();
+  }
+
+  // ---- Request bodies ------------------------------------------------------------------------------------------
+
+  #pullBody(body: RequestBody): void {
+    if (this.#body !== body || this.#state !== "answering") {
+      return body.fail(lostBody("The request was answered before its body was read"));
+    }
+    this.#startTimer();
+    if (!this.#expectsContinue || this.#unread.length > 0) return this.#feedBody();
+    this.#expectsContinue = false;
+    this.#write(CONTINUE).then(() => this.#feedBody(), ignore);
+  }
+
+  #pauseBody(body: RequestBody): void {
+    if (this.#body !== body) return;
+    this.#cancelTimer?.();
+    if (!body.done) this.#transport.pause();
+  }
+
+  /** Hands what is there to the body; goes on reading if that was not enough for a piece of it. */
+  #feedBody(): void {
+    const body = this.#body!;
+    const bytes = this.#unread;
+    this.#unread = EMPTY;
+    const used = body.feed(bytes);
+    if (used < bytes.length) this.#keep(bytes.subarray(used));
+    if (!body.pulling) return;
+    if (this.#peerEnded) this.end();
+    else this.#transport.resume();
+  }
+
+  /** A body that has come already, and that the handler did not read, is no reason to end the connection. */
+  #dropBufferedBody(): void {
+    const body = this.#body!;
+    if (body.done || body.pulling) return;
+    this.#unread = this.#unread.subarray(body.feed(this.#unread));
+  }
+
+  // ---- Time ----------------------------------------------------------------------------------------------------
+
+  #startTimer(delay: number = this.#host.settings().handshakeTimeout): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    if (delay > 0) this.#cancelTimer = this.#host.settings().clock.after(delay, () => this.#timeOut());
+  }
+
+  #timeOut(): void {
+    if (this.#state === "head" && !this.#headReader.untouched) {
+      this.#refuse(new HandshakeError("ERR_HANDSHAKE_TIMEOUT", "The request did not come in time", 408));
+    } else if (this.#state === "answering" && this.#body?.pulling) {
+      this.#body.fail(new HttpError("ERR_HTTP_BODY_LOST", "The body did not come in time", 408));
+    } else this.#transport.destroy();
+  }
+}
+
+function lostBody(message: string): HttpError {
+  return new HttpError("ERR_HTTP_BODY_LOST", message, 400);
+}
+
+function ignore(): void {
+  // Nothing is to be done.
+}
+
+/** The request of a handshake; its `Headers` are made when somebody asks for them. */
+class ReceivedRequest implements HandshakeRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly query: string;
+  #fields: HeaderFields;
+  #headers: Headers | undefined;
+
+  constructor(line: RequestLine, fields: HeaderFields) {
+    this.method = line.method;
+    this.path = line.path;
+    this.query = line.query;
+    this.#fields = fields;
+  }
+
+  get headers(): Headers {
+    this.#headers ??= this.#fields.toHeaders();
+    return this.#headers;
+  }
+}

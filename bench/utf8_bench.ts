@@ -1,0 +1,19 @@
+/** Decoding and validation against the native `TextDecoder`. */
+
+import { decodeUtf8, Utf8Validator } from "../utf8.ts";
+
+const native = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+for (const [name, text] of [["ASCII", "abcdefgh"], ["German", "Grüße, ä"], ["emoji", "👋🏽"]]) {
+  for (const size of [16, 64, 65, 1024, 65536]) {
+    const bytes = new TextEncoder().encode(text.repeat(size)).slice(0, size);
+    while (bytes.length > 0 && decodeUtf8(bytes) === undefined) {
+      bytes[bytes.findLastIndex((byte) => byte > 0x7f)] = 0x2e;
+    }
+    const group = `${name} ${size} B`;
+    const validator = new Utf8Validator();
+    Deno.bench({ name: "TextDecoder", group, baseline: true }, () => void native.decode(bytes));
+    Deno.bench({ name: "decodeUtf8", group }, () => void decodeUtf8(bytes));
+    Deno.bench({ name: "Utf8Validator", group }, () => void validator.push(bytes));
+  }
+}

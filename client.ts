@@ -1,0 +1,758 @@
+/**
+ * The WebSocket client.
+ *
+ * @module
+ */
+
+import type {
+  ClientHandlers,
+  ClientHandshakeRequest,
+  ClientHandshakeResponse,
+  ClientSettings,
+  ConnectOptions,
+  IncomingResult,
+  WebSocketClientOptions,
+} from "./client_settings.ts";
+import type { Clock } from "./clock.ts";
+import { Attempt, ClientHandshake } from "./client_handshake.ts";
+import { WebSocketConnection } from "./connection.ts";
+import {
+  type CloseInfo,
+  CONNECTION_DEFAULTS,
+  type ConnectionHandler,
+  type ConnectionSettings,
+  type ConnectionState,
+  type Delivery,
+  type ProtocolOptions,
+  type SendResult,
+  type SlowConsumer,
+} from "./connection_types.ts";
+import {
+  CloseCode,
+  describe,
+  HandlerError,
+  HandshakeError,
+  OptionError,
+  StateError,
+  TransportError,
+} from "./errors.ts";
+import { maxFramePayload, type Opcode } from "./frame.ts";
+import {
+  assertProtocols,
+  checkUpgradeResponse,
+  createKey,
+  encodeUpgradeRequest,
+  type UpgradeAgreement,
+  type UpgradeOffer,
+} from "./handshake.ts";
+import { type Head, isVisibleAscii, parseStatusLine } from "./head.ts";
+import type { MessageData } from "./inbox.ts";
+import type { FrameInfo } from "./message.ts";
+import { readCertificates } from "./private_key.ts";
+import { assertNumber, assertPort, assertSlowConsumer, LIMIT_NAMES } from "./ranges.ts";
+import { runtimeTransport, type Transport } from "./transport.ts";
+import { type BytePair, streamTransport } from "./transport_stream.ts";
+
+export type * from "./client_settings.ts";
+export * from "./connection.ts";
+export type { BytePair } from "./transport_stream.ts";
+
+type Phase = "idle" | "connecting" | "connected";
+
+/**
+ * A WebSocket client (RFC 6455).
+ *
+ * Messages that come while neither `onMessageReceived` nor `onBinaryDataReceived` is set and nothing is iterated over wait: up
+ * to 64 KiB, then nothing more is read. A program that only sends sets a handler that does nothing.
+ *
+ * @example Ask and wait for the answer
+ * ```ts
+ * import { WebSocketClient, WebSocketServer } from "@tackline/websocket";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using server = new WebSocketServer({ port: 0, onMessageReceived: (connection, text) => void connection.send(text) });
+ * await server.start();
+ *
+ * await using client = new WebSocketClient(`ws://localhost:${server.address?.port}/`);
+ * await client.connect();
+ * client.send("Hello");
+ * for await (const message of client) {
+ *   assertEquals(message, "Hello");
+ *   break;
+ * }
+ * ```
+ */
+export class WebSocketClient implements ClientHandlers {
+  // Settings
+  /** Host name or address of the server. */
+  hostName = "localhost";
+  /** Port of the server. */
+  port = 8888;
+  /** Path, and query if there is one. */
+  pathName = "/";
+  /** PEM file with certificates that are trusted besides the runtime's own. */
+  rootCertificateFile = "";
+  /** The value of the `Origin` header; "" sends none. */
+  origin = "";
+  /** More header fields. */
+  headers: Record<string, string> | Headers = {};
+  /** Subprotocols in the order of preference. */
+  protocols: readonly string[] = [];
+  /** How long name resolution, TCP, TLS and handshake may take together, in ms; 0: no limit. */
+  connectTimeout = 10_000;
+  /** How long `checkIncoming` waits, in ms; 0: until something comes. */
+  checkTimeout = 1000;
+  /** Send messages in frames of at most `frameSize` bytes. */
+  splitMessage = false;
+  /** The most bytes of a frame on the wire, header included, when `splitMessage` is on; 0: no splitting. At least 7. */
+  frameSize = 0;
+  /** Switches: `frameByFrame`, `manualPong`, `manualClose`; all off by default. */
+  options: ProtocolOptions;
+  /** The largest message taken from the server, in bytes; 0: no limit. */
+  maxMessageSize: number = CONNECTION_DEFAULTS.maxMessageSize;
+  /** The most fragments of one message; 0: no limit. */
+  maxFragments: number = CONNECTION_DEFAULTS.maxFragments;
+  /** The most bytes that wait for a slow server; 0: no limit. */
+  maxBufferedAmount: number = CONNECTION_DEFAULTS.maxBufferedAmount;
+  /** From how many waiting bytes on `send` says `"backpressure"`. */
+  highWaterMark: number = CONNECTION_DEFAULTS.highWaterMark;
+  /** What `send` does beyond `maxBufferedAmount`. */
+  slowConsumer: SlowConsumer = CONNECTION_DEFAULTS.slowConsumer;
+  /** How long the closing handshake, and then the end of TCP, may take, in ms; 0: no limit. */
+  closeTimeout: number = CONNECTION_DEFAULTS.closeTimeout;
+  #clock: Clock;
+  #useSSL = false;
+  #autoCheckMessages = true;
+  #autoCheckInterval = 0;
+
+  // Handlers
+  /** The request is about to be sent. */
+  onSendHandshake?: ClientHandlers["onSendHandshake"];
+  /** The server opened the WebSocket. */
+  onHandshakeResponse?: ClientHandlers["onHandshakeResponse"];
+  /** The handshake is done. */
+  onConnect?: ClientHandlers["onConnect"];
+  /** A ping came. */
+  onPing?: ClientHandlers["onPing"];
+  /** A pong came. */
+  onPong?: ClientHandlers["onPong"];
+  /** The server's close frame came. */
+  onClose?: ClientHandlers["onClose"];
+  /** The connection has ended. */
+  onDisconnect?: ClientHandlers["onDisconnect"];
+  /** Something failed. */
+  onError?: ClientHandlers["onError"];
+  #onMessageReceived?: ClientHandlers["onMessageReceived"];
+  #onBinaryDataReceived?: ClientHandlers["onBinaryDataReceived"];
+
+  // Life
+  #phase: Phase = "idle";
+  #connecting: Promise<void> | undefined;
+  #abort: AbortController | undefined;
+  #connection: WebSocketConnection | undefined;
+  #cancelBatch: (() => void) | undefined;
+
+  /**
+   * Makes a client; it does not connect yet.
+   *
+   * @param urlOrOptions Where to connect, `ws:` or `wss:`; or settings and handlers.
+   * @param more Settings and handlers beside a URL.
+   * @throws {OptionError} If the URL is not valid, or a setting is out of range.
+   */
+  constructor(urlOrOptions: string | URL | WebSocketClientOptions = {}, more: WebSocketClientOptions = {}) {
+    const byUrl = typeof urlOrOptions === "string" || urlOrOptions instanceof URL;
+    const options = byUrl ? more : urlOrOptions;
+    this.options = { frameByFrame: false, manualPong: false, manualClose: false, ...options.options };
+    this.#clock = options.clock ?? CONNECTION_DEFAULTS.clock;
+    this.#applySettings(options);
+    if (byUrl) this.#applyUrl(urlOrOptions);
+    this.#assertSettings();
+    this.onSendHandshake = options.onSendHandshake;
+    this.onHandshakeResponse = options.onHandshakeResponse;
+    this.onConnect = options.onConnect;
+    this.#onMessageReceived = options.onMessageReceived;
+    this.#onBinaryDataReceived = options.onBinaryDataReceived;
+    this.onPing = options.onPing;
+    this.onPong = options.onPong;
+    this.onClose = options.onClose;
+    this.onDisconnect = options.onDisconnect;
+    this.onError = options.onError;
+  }
+
+  #applySettings(options: ClientSettings): void {
+    this.hostName = options.hostName ?? this.hostName;
+    this.port = options.port ?? this.port;
+    this.pathName = options.pathName ?? this.pathName;
+    if (options.useSSL !== undefined) this.useSSL = options.useSSL;
+    this.rootCertificateFile = options.rootCertificateFile ?? this.rootCertificateFile;
+    this.origin = options.origin ?? this.origin;
+    this.headers = options.headers ?? this.headers;
+    this.protocols = options.protocols ?? this.protocols;
+    this.connectTimeout = options.connectTimeout ?? this.connectTimeout;
+    this.checkTimeout = options.checkTimeout ?? this.checkTimeout;
+    this.splitMessage = options.splitMessage ?? this.splitMessage;
+    for (const name of LIMIT_NAMES) this[name] = options[name] ?? this[name];
+    this.slowConsumer = options.slowConsumer ?? this.slowConsumer;
+    this.#autoCheckMessages = options.autoCheckMessages ?? this.#autoCheckMessages;
+    this.autoCheckInterval = options.autoCheckInterval ?? this.#autoCheckInterval;
+  }
+
+  #applyUrl(url: string | URL): void {
+    const parsed = parseUrl(url);
+    this.useSSL = parsed.protocol === "wss:";
+    this.hostName = parsed.hostname.startsWith("[") ? parsed.hostname.slice(1, -1) : parsed.hostname;
+    this.port = parsed.port === "" ? (this.useSSL ? 443 : 80) : Number(parsed.port);
+    this.pathName = parsed.pathname + parsed.search;
+    if (parsed.username === "" && parsed.password === "") return;
+    // RFC 7617, as other clients do with such URLs. A header that is given wins.
+    const credentials = `${decodeURIComponent(parsed.username)}:${decodeURIComponent(parsed.password)}`;
+    const headers = makeHeaders(this.headers);
+    const basic = btoa(String.fromCharCode(...new TextEncoder().encode(credentials)));
+    if (!headers.has("authorization")) headers.set("authorization", `Basic ${basic}`);
+    this.headers = headers;
+  }
+
+  /** Checks what would go wrong later, and far from its cause. */
+  #assertSettings(): void {
+    assertPort(this.port);
+    assertNumber("connectTimeout", this.connectTimeout);
+    assertNumber("checkTimeout", this.checkTimeout);
+    for (const name of LIMIT_NAMES) assertNumber(name, this[name]);
+    if (this.frameSize !== 0) maxFramePayload(this.frameSize, true);
+    assertSlowConsumer(this.slowConsumer);
+    assertProtocols(this.protocols);
+    makeHeaders(this.headers);
+    if (this.hostName === "" || !isVisibleAscii(this.hostName)) {
+      throw new OptionError(`The setting "hostName" is "${this.hostName}", not a host name or address`);
+    }
+    if (!isVisibleAscii(this.origin)) throw new OptionError(`The setting "origin" is "${this.origin}", not an origin`);
+    // RFC 6455 §3: "Fragment identifiers are meaningless in the context of WebSocket URIs".
+    if (this.pathName.includes("#")) throw new OptionError(`The path "${this.pathName}" has a fragment`);
+  }
+
+  /** Whether to speak TLS. */
+  get useSSL(): boolean {
+    return this.#useSSL;
+  }
+  set useSSL(value: boolean) {
+    this.#useSSL = value;
+  }
+
+  /** Whether events come by themselves; `false`: `checkIncoming` fetches them. Takes effect at once. */
+  get autoCheckMessages(): boolean {
+    return this.#autoCheckMessages;
+  }
+  set autoCheckMessages(value: boolean) {
+    this.#autoCheckMessages = value;
+    this.#applyDelivery();
+  }
+
+  /** The time between two batches of events, in ms; 0: events come as bytes come. Takes effect at once. */
+  get autoCheckInterval(): number {
+    return this.#autoCheckInterval;
+  }
+  set autoCheckInterval(value: number) {
+    assertNumber("autoCheckInterval", value);
+    this.#autoCheckInterval = value;
+    this.#applyDelivery();
+  }
+
+  /** A text message came. Setting it hands over the messages that waited for it. */
+  get onMessageReceived(): ClientHandlers["onMessageReceived"] {
+    return this.#onMessageReceived;
+  }
+  set onMessageReceived(handler: ClientHandlers["onMessageReceived"]) {
+    this.#onMessageReceived = handler;
+    if (handler !== undefined) this.#connection?.releaseHeld();
+  }
+
+  /** A binary message came. Setting it hands over the messages that waited for it. */
+  get onBinaryDataReceived(): ClientHandlers["onBinaryDataReceived"] {
+    return this.#onBinaryDataReceived;
+  }
+  set onBinaryDataReceived(handler: ClientHandlers["onBinaryDataReceived"]) {
+    this.#onBinaryDataReceived = handler;
+    if (handler !== undefined) this.#connection?.releaseHeld();
+  }
+
+  // ---- Life ----------------------------------------------------------------------------------------------------
+
+  /** Whether it is connected. Setting it `true` connects, `false` disconnects; a failure goes to `onError`. */
+  get active(): boolean {
+    return this.#connection?.state === "open";
+  }
+  set active(value: boolean) {
+    const change: Promise<unknown> = value ? this.connect() : this.disconnect();
+    change.catch((error) => {
+      // Giving up what was begun is what the program asked for.
+      if (error instanceof TransportError && error.code === "ERR_ABORTED") return;
+      if (this.onError) this.#report(error);
+      else console.error(error);
+    });
+  }
+
+  /** Where the connection is in its life. */
+  get state(): ConnectionState {
+    if (this.#phase === "connecting") return "connecting";
+    return this.#connection?.state ?? "closed";
+  }
+
+  /** The connection, once there is one; it stays after its end, for what is still to be read from it. */
+  get connection(): WebSocketConnection | undefined {
+    return this.#connection;
+  }
+
+  /** The subprotocol that was agreed on, or "". */
+  get protocol(): string {
+    return this.#connection?.protocol ?? "";
+  }
+
+  /** The extensions that were agreed on, or "". */
+  get extensions(): string {
+    return this.#connection?.extensions ?? "";
+  }
+
+  /** Where it connects, as a URL. */
+  get url(): string {
+    return `${this.useSSL ? "wss" : "ws"}://${this.#host()}${this.#target()}`;
+  }
+
+  #host(): string {
+    const plain = this.#hostName();
+    const name = plain.includes(":") ? `[${plain}]` : plain;
+    return this.port === (this.useSSL ? 443 : 80) ? name : `${name}:${this.port}`;
+  }
+
+  /** An IPv6 address without its brackets. */
+  #hostName(): string {
+    return this.hostName.startsWith("[") ? this.hostName.slice(1, -1) : this.hostName;
+  }
+
+  #target(): string {
+    return this.pathName.startsWith("/") ? this.pathName : `/${this.pathName}`;
+  }
+
+  /**
+   * Connects. Calling it again changes nothing while it connects or is connected.
+   *
+   * @param options How to give it up, or streams instead of a socket.
+   * @returns Resolves after the handshake.
+   * @throws {TransportError} If there is no way to the server, or not in time.
+   * @throws {HandshakeError} If the server does not open the WebSocket, or `onHandshakeResponse` refuses it.
+   * @throws {OptionError} If a setting is out of range.
+   */
+  connect(options: ConnectOptions = {}): Promise<void> {
+    if (this.#phase === "connected" && !this.active) {
+      return this.#connection!.closed.then(() => this.connect(options));
+    }
+    if (this.#phase !== "idle") return this.#connecting!;
+    this.#phase = "connecting";
+    this.#connection = undefined;
+    this.#connecting = this.#connect(options).then((attach) => {
+      attach();
+      this.#phase = "connected";
+      this.#start();
+    }).catch((error) => {
+      this.#phase = "idle";
+      throw error;
+    });
+    return this.#connecting;
+  }
+
+  /** Returns what makes the connection: from then on nothing can give the attempt up any more. */
+  async #connect(options: ConnectOptions): Promise<() => void> {
+    const settings = this.#connectionSettings();
+    const attempt = new Attempt(this.connectTimeout, settings, options.signal);
+    this.#abort = attempt.controller;
+    try {
+      return await attempt.run(this.#establish(settings, attempt.controller.signal, options.stream));
+    } finally {
+      attempt.end();
+      this.#abort = undefined;
+    }
+  }
+
+  #connectionSettings(): ConnectionSettings {
+    this.#assertSettings();
+    const { splitMessage, frameSize, maxMessageSize, maxFragments, maxBufferedAmount } = this;
+    const { highWaterMark, slowConsumer, closeTimeout } = this;
+    return {
+      options: { ...this.options },
+      splitMessage,
+      frameSize,
+      maxMessageSize,
+      maxFragments,
+      maxBufferedAmount,
+      highWaterMark,
+      slowConsumer,
+      closeTimeout,
+      clock: this.#clock,
+    };
+  }
+
+  async #establish(settings: ConnectionSettings, signal: AbortSignal, stream?: BytePair): Promise<() => void> {
+    const request: ClientHandshakeRequest = { url: this.url, headers: this.handshakeHeaders() };
+    await this.#ask("onSendHandshake", () => this.onSendHandshake?.(request));
+    const offer: UpgradeOffer = {
+      host: this.#host(),
+      target: this.#target(),
+      key: createKey(),
+      origin: this.origin,
+      protocols: this.handshakeProtocols(),
+      extensions: [],
+      headers: request.headers,
+    };
+    const bytes = encodeUpgradeRequest(offer);
+    const transport = stream === undefined
+      ? await this.#openTransport(signal)
+      : streamTransport(stream, { encrypted: this.useSSL });
+    // The attempt may be given up when all is done already, and nobody takes the result.
+    signal.addEventListener("abort", () => transport.destroy(), { once: true });
+    const handshake = new ClientHandshake(transport, signal);
+    try {
+      const head = await handshake.exchange(bytes);
+      const agreement = checkUpgradeResponse(head, offer);
+      await this.#askProgram(head, agreement);
+      signal.throwIfAborted();
+      return () => this.#attach(transport, settings, request, agreement.protocol, handshake);
+    } catch (error) {
+      transport.destroy();
+      throw error;
+    }
+  }
+
+  /** The additional header fields of the next handshake. */
+  protected handshakeHeaders(): Headers {
+    return makeHeaders(this.headers);
+  }
+
+  /** The subprotocols that the next handshake offers. */
+  protected handshakeProtocols(): readonly string[] {
+    return this.protocols;
+  }
+
+  async #openTransport(signal: AbortSignal): Promise<Transport> {
+    const rootCertificates = this.rootCertificateFile === ""
+      ? []
+      : [await readCertificates(this.rootCertificateFile, "rootCertificateFile")];
+    const { port, useSSL: tls } = this;
+    const hostname = this.#hostName();
+    try {
+      return await runtimeTransport().connect({ hostname, port, tls, rootCertificates, signal });
+    } catch (cause) {
+      signal.throwIfAborted();
+      const message = `Cannot connect to ${this.#host()}: ${describe(cause)}`;
+      throw new TransportError("ERR_CONNECT", message, { cause });
+    }
+  }
+
+  async #askProgram(head: Head, agreement: UpgradeAgreement): Promise<void> {
+    const { protocol } = agreement;
+    const response: ClientHandshakeResponse = {
+      status: parseStatusLine(head.startLine).status,
+      headers: head.fields.toHeaders(),
+      protocol,
+      extensions: "",
+    };
+    const answer = await this.#ask("onHandshakeResponse", () => this.onHandshakeResponse?.(response));
+    if (answer !== false) return;
+    throw new HandshakeError("ERR_HANDSHAKE_REFUSED", "The program refused the server's answer", 101);
+  }
+
+  async #ask<Answer>(name: string, handler: () => Answer | Promise<Answer>): Promise<Answer> {
+    try {
+      return await handler();
+    } catch (error) {
+      throw new HandlerError(name, error);
+    }
+  }
+
+  #attach(
+    transport: Transport,
+    settings: ConnectionSettings,
+    request: ClientHandshakeRequest,
+    protocol: string,
+    handshake: ClientHandshake,
+  ): void {
+    const connection = new WebSocketConnection(transport, "client", this.#makeHandler(), settings);
+    const [path, ...query] = this.#target().split("?");
+    connection.setRequest({ method: "GET", path, query: query.join("?"), headers: request.headers });
+    connection.start({ protocol, extensions: "" }, { delivery: this.#delivery(), hold: this.#holds() });
+    this.#connection = connection;
+    this.#handOver = () => connection.open(handshake.leftover, handshake);
+  }
+
+  /** Gives the connection its bytes, after `onConnect`. */
+  #handOver: () => void = () => {};
+
+  #start(): void {
+    this.#scheduleBatch();
+    this.callHandler("onConnect", () => this.onConnect?.());
+    this.#handOver();
+  }
+
+  /** Whether a handler for messages is set. */
+  protected get listens(): boolean {
+    return this.#onMessageReceived !== undefined || this.#onBinaryDataReceived !== undefined;
+  }
+
+  /** Whether messages wait until somebody listens. Single frames do not. */
+  #holds(): boolean {
+    return this.#autoCheckMessages && this.options.frameByFrame !== true && !this.listens;
+  }
+
+  /**
+   * Disconnects. Calling it again changes nothing; while it connects, it gives that up.
+   *
+   * @param sendClose `true`: with a closing handshake, waiting for the server's close frame. `false`: drops the socket.
+   * @param code The close code.
+   * @param reason The close reason.
+   * @returns Resolves when the connection has ended: how, or `undefined` if there was none.
+   * @throws {OptionError} If code or reason are out of range.
+   */
+  async disconnect(
+    sendClose = true,
+    code: number = CloseCode.NormalClosure,
+    reason = "",
+  ): Promise<CloseInfo | undefined> {
+    if (this.#phase === "connecting") {
+      this.#abort?.abort(new TransportError("ERR_ABORTED", "The program gave up connecting"));
+      await this.#connecting!.catch(() => {});
+    }
+    const connection = this.#connection;
+    if (connection === undefined) return undefined;
+    if (sendClose) return await connection.close(code, reason);
+    connection.terminate();
+    return await connection.closed;
+  }
+
+  /** Disconnects, for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.disconnect();
+  }
+
+  // ---- Handlers ------------------------------------------------------------------------------------------------
+
+  #makeHandler(): ConnectionHandler<unknown> {
+    return {
+      message: (_, data, frame) => this.deliver(data, frame),
+      ping: (_, data) => this.callHandler("onPing", () => this.onPing?.(data)),
+      pong: (_, data) => this.callHandler("onPong", () => this.onPong?.(data)),
+      close: (_, code, reason) => this.callHandler("onClose", () => this.onClose?.(code, reason)),
+      disconnect: (_, info) => this.#disconnected(info),
+      error: (_, error) => this.#report(error),
+    };
+  }
+
+  /**
+   * Hands a message to the handlers.
+   *
+   * @param data The message.
+   * @param frame Given with `frameByFrame` only.
+   */
+  protected deliver(data: MessageData, frame?: FrameInfo): void {
+    if (typeof data === "string") this.callHandler("onMessageReceived", () => this.#onMessageReceived?.(data, frame));
+    else this.callHandler("onBinaryDataReceived", () => this.#onBinaryDataReceived?.(data, frame));
+  }
+
+  /**
+   * Calls a handler so that what it throws or rejects with goes to `onError`, and the connection is closed with 1011.
+   *
+   * @param name The name of the handler.
+   * @param handler Calls it.
+   */
+  protected callHandler(name: string, handler: () => void | Promise<void>): void {
+    // A handler may fail late, when there is another connection already.
+    const connection = this.#connection;
+    try {
+      const result = handler();
+      if (result instanceof Promise) result.catch((error) => this.#handlerFailed(name, error, connection));
+    } catch (error) {
+      this.#handlerFailed(name, error, connection);
+    }
+  }
+
+  #handlerFailed(name: string, error: unknown, connection: WebSocketConnection | undefined): void {
+    const failure = new HandlerError(name, error);
+    connection?.closeWith(CloseCode.InternalError, failure);
+    this.#report(failure);
+  }
+
+  #report(error: unknown): void {
+    if (!this.onError) {
+      if (error instanceof HandlerError) console.error(error);
+      return;
+    }
+    try {
+      this.onError(error);
+    } catch (failure) {
+      console.error(new HandlerError("onError", failure));
+    }
+  }
+
+  #disconnected(info: CloseInfo): void {
+    this.#phase = "idle";
+    this.#cancelBatch?.();
+    this.#cancelBatch = undefined;
+    this.callHandler("onDisconnect", () => this.onDisconnect?.(info));
+  }
+
+  // ---- Delivery ------------------------------------------------------------------------------------------------
+
+  #delivery(): Delivery {
+    if (!this.#autoCheckMessages) return "step";
+    return this.#autoCheckInterval > 0 ? "batched" : "immediate";
+  }
+
+  #applyDelivery(): void {
+    this.#cancelBatch?.();
+    this.#cancelBatch = undefined;
+    if (this.#phase !== "connected") return;
+    this.#connection!.setDelivery(this.#delivery());
+    this.#scheduleBatch();
+  }
+
+  #scheduleBatch(): void {
+    if (this.#delivery() !== "batched") return;
+    this.#cancelBatch = this.#clock.after(this.#autoCheckInterval, () => {
+      this.#scheduleBatch();
+      this.#connection?.deliverBatch();
+    });
+  }
+
+  /**
+   * Handles one incoming frame or message, with `autoCheckMessages` off. Waits at most `checkTimeout`.
+   *
+   * @returns What came.
+   * @throws {StateError} If `autoCheckMessages` is on, or a check is running already.
+   *
+   * @example A loop of the program's own
+   * ```ts
+   * import { WebSocketClient } from "@tackline/websocket";
+   *
+   * export async function run(client: WebSocketClient) {
+   *   client.autoCheckMessages = false;
+   *   await client.connect();
+   *   while (await client.checkIncoming() !== "closed") {
+   *     // Something else is done here between two messages.
+   *   }
+   * }
+   * ```
+   */
+  async checkIncoming(): Promise<IncomingResult> {
+    if (this.#autoCheckMessages) {
+      throw new StateError("ERR_RUNNING", "Cannot check for messages: autoCheckMessages is on");
+    }
+    return await this.#connection?.step(this.checkTimeout) ?? "closed";
+  }
+
+  // ---- Messages ------------------------------------------------------------------------------------------------
+
+  #open(what: string): WebSocketConnection {
+    if (this.#connection !== undefined && this.#phase !== "connecting") return this.#connection;
+    throw new StateError("ERR_NOT_OPEN", `Cannot ${what}: the client is not connected`);
+  }
+
+  /**
+   * Sends a message: a string as text, bytes as binary.
+   *
+   * @param data The message.
+   * @returns What became of it.
+   * @throws {StateError} If the connection is not open.
+   * @throws {OptionError} If `data` is of another type, or larger than `maxBufferedAmount`.
+   */
+  send(data: MessageData): SendResult {
+    return this.#open("send").send(data);
+  }
+
+  /**
+   * Sends one frame of a message that the program fragments by hand: see `WebSocketConnection.sendFrame`.
+   *
+   * @param opcode The opcode of the frame.
+   * @param data Its payload.
+   * @param final Whether it is the last frame of the message.
+   * @returns What became of it.
+   * @throws {StateError} If the connection is not open, or the opcode does not fit what was sent before.
+   */
+  sendFrame(opcode: Opcode, data: MessageData, final: boolean): SendResult {
+    return this.#open("send a frame").sendFrame(opcode, data, final);
+  }
+
+  /**
+   * Sends a ping.
+   *
+   * @param message At most 125 bytes; the pong brings them back.
+   * @throws {StateError} If the connection is not open.
+   * @throws {OptionError} If `message` is too long.
+   */
+  ping(message: MessageData = ""): void {
+    this.#open("send a ping").ping(message);
+  }
+
+  /**
+   * Sends a pong, as an answer with `manualPong`, or unasked.
+   *
+   * @param message At most 125 bytes.
+   * @throws {StateError} If the connection is not open.
+   * @throws {OptionError} If `message` is too long.
+   */
+  pong(message: MessageData = ""): void {
+    this.#open("send a pong").pong(message);
+  }
+
+  /** Bytes that were sent by the program and not yet taken by the operating system. */
+  get bufferedAmount(): number {
+    return this.#connection?.bufferedAmount ?? 0;
+  }
+
+  /**
+   * Waits until nothing that was sent waits any more.
+   *
+   * @returns Rejects if the connection is lost before.
+   */
+  drained(): Promise<void> {
+    return this.#connection?.drained() ?? Promise.resolve();
+  }
+
+  /** The messages as a stream: see `WebSocketConnection.readable`. */
+  get readable(): ReadableStream<MessageData> {
+    return this.#open("read").readable;
+  }
+
+  /** Messages to the server as a stream: see `WebSocketConnection.writable`. */
+  get writable(): WritableStream<MessageData> {
+    return this.#open("write").writable;
+  }
+
+  /**
+   * Iterates over the messages: see `WebSocketConnection`. With `autoCheckMessages` off, they come as `checkIncoming` fetches them.
+   *
+   * @returns The iterator.
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<MessageData, undefined> {
+    return this.#open("read")[Symbol.asyncIterator]();
+  }
+}
+
+function parseUrl(url: string | URL): URL {
+  let parsed: URL;
+  try {
+    parsed = new URL(url);
+  } catch (cause) {
+    throw new OptionError(`The URL "${url}" is not valid: ${describe(cause)}`);
+  }
+  if (parsed.protocol !== "ws:" && parsed.protocol !== "wss:") {
+    throw new OptionError(`The URL "${url}" is neither "ws:" nor "wss:"`);
+  }
+  // RFC 6455 §3: "Fragment identifiers are meaningless in the context of WebSocket URIs".
+  if (parsed.hash !== "") throw new OptionError(`The URL "${url}" has a fragment`);
+  return parsed;
+}
+
+function makeHeaders(headers: Record<string, string> | Headers): Headers {
+  try {
+    return new Headers(headers);
+  } catch (cause) {
+    throw new OptionError(`The setting "headers" is not valid: ${describe(cause)}`);
+  }
+}

@@ -1,0 +1,32 @@
+/**
+ * Time as the library sees it: injected, so that tests need not wait.
+ *
+ * @module
+ */
+
+/** A source of time and timers. */
+export interface Clock {
+  /**
+   * The time.
+   *
+   * @returns Milliseconds since any fixed moment; never goes back.
+   */
+  now(): number;
+  /**
+   * Calls back once, later.
+   *
+   * @param callback What to call.
+   * @param delay In ms.
+   * @returns Cancels the timer.
+   */
+  after(delay: number, callback: () => void): () => void;
+}
+
+/** The clock of the runtime. */
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  after(delay: number, callback: () => void): () => void {
+    const timer = setTimeout(callback, delay);
+    return () => clearTimeout(timer);
+  },
+};

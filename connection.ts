@@ -1,0 +1,734 @@
+/**
+ * One WebSocket after its handshake, in either role: sending, receiving, the closing handshake of RFC 6455 §7, and
+ * back-pressure both ways.
+ *
+ * How a connection ends, as a table. "Close frame" is the frame; "transport" is TCP or whatever carries the bytes.
+ *
+ * | phase          | entered when                                     | left when                                         |
+ * |----------------|--------------------------------------------------|---------------------------------------------------|
+ * | `connecting`   | a transport is there                             | the handshake is done                             |
+ * | `open`         | the handshake is done                            | either side sends a close frame, or fails         |
+ * | `closeSent`    | `close()` sent ours first                        | the peer's comes: `ending`; `closeTimeout`: abort |
+ * | `closeReceived`| the peer's came first, and `manualClose` is on   | `close()` sends ours: `ending`                    |
+ * | `ending`       | both were exchanged, or the connection failed    | the transport ends; `closeTimeout`: abort         |
+ * | `closed`       | the transport has ended                          |                                                   |
+ *
+ * @module
+ */
+
+import type {
+  CloseFrame,
+  CloseInfo,
+  ConnectionHandler,
+  ConnectionSettings,
+  ConnectionState,
+  Delivery,
+  EarlyEnd,
+  HandshakeRequest,
+  HandshakeResult,
+  Role,
+  SendResult,
+  SlowConsumer,
+  StartOptions,
+  StepResult,
+} from "./connection_types.ts";
+import { CloseCode, OptionError, ProtocolError, StateError, TransportError, WebSocketError } from "./errors.ts";
+import { FrameParser, MAX_CONTROL_PAYLOAD, Opcode } from "./frame.ts";
+import { Inbox, type MessageData } from "./inbox.ts";
+import { Intake } from "./intake.ts";
+import { encodeClosePayload, type FrameInfo, MessageAssembler, type MessageHandler } from "./message.ts";
+import { Outbox } from "./outbox.ts";
+import { assertPayload } from "./send_queue.ts";
+import type { Address, Transport, TransportHandler } from "./transport.ts";
+
+export * from "./connection_types.ts";
+export { Opcode } from "./frame.ts";
+export type { FrameInfo } from "./message.ts";
+export type { MessageData } from "./inbox.ts";
+export type { Clock } from "./clock.ts";
+export type { Address } from "./transport.ts";
+
+type Phase = "connecting" | "open" | "closeSent" | "closeReceived" | "ending" | "closed";
+
+const EMPTY = new Uint8Array(0);
+const encoder = new TextEncoder();
+
+/**
+ * One WebSocket, in either role. Servers and clients make these; a program gets them in its handlers.
+ *
+ * @typeParam Data The type of {@linkcode WebSocketConnection.data}, which belongs to the program.
+ *
+ * @example An echo server with the async iterator
+ * ```ts
+ * import { WebSocketServer } from "@tackline/websocket";
+ *
+ * await using server = new WebSocketServer({
+ *   port: 0,
+ *   async onHandshakeResponseSent(connection) {
+ *     for await (const message of connection) connection.send(message);
+ *   },
+ * });
+ * await server.start();
+ * ```
+ */
+export class WebSocketConnection<Data = unknown> {
+  // Identity
+  /** Which end this is. */
+  readonly role: Role;
+  /** The other end's address. */
+  readonly remoteAddress: Address;
+  /** This end's address. */
+  readonly localAddress: Address;
+  /** Whether TLS protects the connection. */
+  readonly encrypted: boolean;
+  /** How the connection ended, once it has; never rejects. */
+  readonly closed: Promise<CloseInfo>;
+  /** What the program wants to keep with the connection. */
+  data!: Data;
+
+  // Configuration
+  #settings: ConnectionSettings;
+  #handler: ConnectionHandler<Data>;
+  #transport: Transport;
+
+  // Handshake state
+  #request: HandshakeRequest | undefined;
+  #result: HandshakeResult = { protocol: "", extensions: "" };
+
+  // Read state
+  #intake: Intake;
+  #inbox: Inbox | undefined;
+  /** Whether messages go to the inbox: the program took `readable` or the iterator, or nobody listens yet. */
+  #inboxUse: "unused" | "holding" | "taken" = "unused";
+
+  /** Whether a message was left out after `close()`: then all later ones are, so that what is read has no holes. */
+  #leavesOut = false;
+
+  // Write state
+  #outbox: Outbox;
+  #writable: WritableStream<MessageData> | undefined;
+
+  // Close handshake state
+  #phase: Phase = "connecting";
+  #sent: CloseFrame | undefined;
+  #received: CloseFrame | undefined;
+  #endSent = false;
+  /** Whether the peer has sent FIN. */
+  #transportEnded = false;
+  #transportClosed = false;
+  /** What broke the connection. */
+  #cause: unknown;
+  /** What is to be reported at the end. */
+  #report: WebSocketError | undefined;
+  #cancelTimer: (() => void) | undefined;
+  #resolveClosed!: (info: CloseInfo) => void;
+
+  /**
+   * Makes a connection over a transport, in the phase before its handshake. Programs do not call this:
+   * see `WebSocketServer`, `WebSocketClient`, and their ways to work over any pair of byte streams.
+   *
+   * @param transport Carries the bytes.
+   * @param role Which end this is.
+   * @param handler Takes what happens.
+   * @param settings Limits and habits.
+   * @throws {OptionError} If `frameSize` cannot hold a frame.
+   */
+  constructor(transport: Transport, role: Role, handler: ConnectionHandler<Data>, settings: ConnectionSettings) {
+    this.#settings = settings;
+    this.#transport = transport;
+    this.#handler = handler;
+    this.role = role;
+    this.remoteAddress = transport.remoteAddress;
+    this.localAddress = transport.localAddress;
+    this.encrypted = transport.encrypted;
+    this.#outbox = new Outbox(transport, role === "client", settings, () => this.#onAllSent());
+    this.#intake = this.#makeIntake();
+    this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
+  }
+
+  #makeIntake(): Intake {
+    const parser = new FrameParser(this.#makeAssembler(), { role: this.role });
+    return new Intake(this.#transport, parser, {
+      mayBlock: () => this.#phase === "open",
+      discards: () => this.#discards,
+      parseBegins: () => this.#outbox.cork(),
+      parseEnds: () => this.#outbox.uncork(),
+      parseFails: (error) => this.#fail(error),
+      drained: () => this.#finishIfOver(),
+    }, this.#settings.clock);
+  }
+
+  #makeAssembler(): MessageAssembler {
+    const handler: MessageHandler = {
+      message: (data, frame) => this.#onMessage(data, frame),
+      ping: (payload) => this.#onPing(payload),
+      pong: (payload) => this.#onPong(payload),
+      close: (code, reason) => this.#onClose(code, reason),
+    };
+    const { maxMessageSize, maxFragments, options } = this.#settings;
+    return new MessageAssembler(handler, { maxMessageSize, maxFragments, frameByFrame: options.frameByFrame });
+  }
+
+  // ---- What is known of it -------------------------------------------------------------------------------------
+
+  /** Where the connection is in its life. */
+  get state(): ConnectionState {
+    if (this.#phase === "connecting" || this.#phase === "open" || this.#phase === "closed") return this.#phase;
+    return "closing";
+  }
+
+  /** The subprotocol that was agreed on, or "". */
+  get protocol(): string {
+    return this.#result.protocol;
+  }
+
+  /** The extensions that were agreed on, as in `Sec-WebSocket-Extensions`, or "". */
+  get extensions(): string {
+    return this.#result.extensions;
+  }
+
+  /**
+   * The request that opened the connection; on a server known from `onAllow` on.
+   *
+   * @throws {StateError} If it is not known yet.
+   */
+  get request(): HandshakeRequest {
+    if (this.#request === undefined) throw new StateError("ERR_NOT_OPEN", "Cannot read the request: none has come yet");
+    return this.#request;
+  }
+
+  /** Bytes that were sent by the program and not yet taken by the operating system. */
+  get bufferedAmount(): number {
+    return this.#outbox.bufferedAmount;
+  }
+
+  // ---- Life ----------------------------------------------------------------------------------------------------
+
+  /**
+   * Keeps the request of the handshake. For the server and the client.
+   *
+   * @param request The request.
+   * @internal
+   */
+  setRequest(request: HandshakeRequest): void {
+    this.#request = request;
+  }
+
+  /**
+   * The handshake is done: frames follow. For the server and the client.
+   *
+   * @param result What was agreed on.
+   * @param options How the connection starts.
+   * @returns `false` if the connection has ended meanwhile.
+   * @internal
+   */
+  start(result: HandshakeResult, options: StartOptions = {}): boolean {
+    if (this.#phase !== "connecting") return false;
+    const { preface, delivery = "immediate", hold = false } = options;
+    this.#result = result;
+    this.#phase = "open";
+    this.#intake.begin(delivery);
+    if (hold && this.#inboxUse === "unused") this.#useInbox("holding");
+    if (preface !== undefined) this.#outbox.sendEncoded(preface);
+    return true;
+  }
+
+  /**
+   * Gives the connection its bytes. For the server and the client, after `start`.
+   *
+   * @param leftover Bytes that came right behind the handshake.
+   * @param early What else the transport has said already.
+   * @internal
+   */
+  open(leftover: Uint8Array, early: EarlyEnd = { ended: false, closed: undefined }): void {
+    const handler: TransportHandler = {
+      data: (bytes) => this.#intake.receive(bytes),
+      drain: () => this.#outbox.drain(),
+      end: () => this.#onTransportEnd(),
+      close: (error) => this.#onTransportClose(error),
+    };
+    this.#transport.open(handler);
+    this.#intake.opened();
+    if (leftover.length > 0) this.#intake.receive(leftover);
+    if (early.closed !== undefined) this.#onTransportClose(early.closed.error);
+    else if (early.ended) this.#onTransportEnd();
+  }
+
+  /**
+   * The handshake did not come to an end. For the server and the client.
+   *
+   * @param error Why, if there is something to report.
+   * @internal
+   */
+  abandon(error?: unknown): void {
+    if (this.#phase === "closed") return;
+    this.#cause ??= error;
+    this.#transport.destroy();
+    this.#finish();
+  }
+
+  /**
+   * Changes when data is delivered. For the client.
+   *
+   * @param delivery From now on.
+   * @internal
+   */
+  setDelivery(delivery: Delivery): void {
+    if (this.#phase === "connecting" || this.#phase === "closed") this.#intake.begin(delivery);
+    else this.#intake.setDelivery(delivery);
+  }
+
+  // ---- Sending -------------------------------------------------------------------------------------------------
+
+  /**
+   * Sends a message: a string as text, bytes as binary (RFC 6455 §5.6). The bytes are copied.
+   *
+   * @param data The message.
+   * @returns What became of it; nobody has to wait for it, but see {@linkcode WebSocketConnection.drained}.
+   * @throws {StateError} If the connection is not open, or a fragmented message is not finished.
+   * @throws {OptionError} If `data` is of another type, or larger than `maxBufferedAmount`.
+   */
+  send(data: MessageData): SendResult {
+    this.#assertOpen("send");
+    assertPayload(data, "send");
+    if (this.#outbox.fragmented) {
+      throw new StateError("ERR_MESSAGE_IN_PROGRESS", "Cannot send: a fragmented message is not finished");
+    }
+    return this.#outbox.hasRoom(data) ? this.#outbox.sendMessage(data) : this.#refuse();
+  }
+
+  /**
+   * Sends whole frames that are encoded already. For broadcasts.
+   *
+   * @param frames Unmasked frames, never to be changed again.
+   * @returns What became of them.
+   * @throws {StateError} If the connection is not open.
+   * @throws {OptionError} If they are larger than `maxBufferedAmount`.
+   * @internal
+   */
+  sendEncoded(frames: Uint8Array): SendResult {
+    this.#assertOpen("send");
+    if (this.#outbox.fragmented) return "dropped";
+    return this.#outbox.hasRoomFor(frames.length) ? this.#outbox.sendEncoded(frames) : this.#refuse();
+  }
+
+  /**
+   * Sends one frame of a message that the program fragments by hand (RFC 6455 §5.4): first `Opcode.Text` or
+   * `Opcode.Binary`, then `Opcode.Continuation`, the last one with `final`. The text may be cut inside a code point.
+   *
+   * @param opcode The opcode of the frame.
+   * @param data Its payload.
+   * @param final Whether it is the last frame of the message.
+   * @returns What became of it. Nothing is left out in the middle of a message: a slow consumer is closed.
+   * @throws {StateError} If the connection is not open, or the opcode does not fit what was sent before.
+   * @throws {OptionError} If the opcode is that of a control frame, or `data` is neither text nor bytes.
+   *
+   * @example A message whose length nobody knows
+   * ```ts
+   * import { Opcode, type WebSocketConnection } from "@tackline/websocket";
+   *
+   * export async function sendAll(connection: WebSocketConnection, chunks: AsyncIterable<Uint8Array>) {
+   *   let opcode: Opcode = Opcode.Binary;
+   *   for await (const chunk of chunks) {
+   *     connection.sendFrame(opcode, chunk, false);
+   *     opcode = Opcode.Continuation;
+   *     await connection.drained();
+   *   }
+   *   connection.sendFrame(opcode, new Uint8Array(0), true);
+   * }
+   * ```
+   */
+  sendFrame(opcode: Opcode, data: MessageData, final: boolean): SendResult {
+    this.#assertOpen("send a frame");
+    assertPayload(data, "send a frame");
+    this.#outbox.assertFragment(opcode);
+    if (this.#outbox.hasRoom(data)) return this.#outbox.sendFragment(opcode, data, final);
+    return this.#refuse(opcode === Opcode.Continuation ? "close" : this.#settings.slowConsumer);
+  }
+
+  /**
+   * Sends a control frame, between the fragments of a message too (RFC 6455 §5.5).
+   *
+   * @param opcode `Opcode.Close`, `Opcode.Ping` or `Opcode.Pong`.
+   * @param data Its payload, at most 125 bytes. That of a close frame starts with the code in two bytes.
+   * @throws {StateError} If the connection is not open.
+   * @throws {OptionError} If the opcode is not that of a control frame, or the payload is too long or not valid.
+   */
+  sendSimpleFrame(opcode: Opcode, data: MessageData = EMPTY): void {
+    assertPayload(data, "send a control frame");
+    const payload = typeof data === "string" ? encoder.encode(data) : data;
+    if (opcode === Opcode.Close) {
+      const { code, reason } = readCloseArguments(payload);
+      this.close(code, reason);
+      return;
+    }
+    if (opcode !== Opcode.Ping && opcode !== Opcode.Pong) {
+      throw new OptionError(`Cannot send a control frame: "${opcode}" is not the opcode of one`, "ERR_PAYLOAD");
+    }
+    if (payload.length > MAX_CONTROL_PAYLOAD) {
+      throw new OptionError(
+        `Cannot send a control frame: ${payload.length} bytes, the most is ${MAX_CONTROL_PAYLOAD}`,
+        "ERR_PAYLOAD",
+      );
+    }
+    if (this.#phase !== "closeReceived") this.#assertOpen("send a control frame");
+    this.#outbox.sendControl(opcode, payload);
+  }
+
+  /**
+   * Sends a ping (RFC 6455 §5.5.2).
+   *
+   * @param data At most 125 bytes; the pong brings them back.
+   * @throws {StateError} If the connection is not open.
+   * @throws {OptionError} If `data` is too long.
+   */
+  ping(data: MessageData = EMPTY): void {
+    this.sendSimpleFrame(Opcode.Ping, data);
+  }
+
+  /**
+   * Sends a pong (RFC 6455 §5.5.3), as an answer with `manualPong`, or unasked.
+   *
+   * @param data At most 125 bytes; those of the ping in an answer.
+   * @throws {StateError} If the connection is not open.
+   * @throws {OptionError} If `data` is too long.
+   */
+  pong(data: MessageData = EMPTY): void {
+    this.sendSimpleFrame(Opcode.Pong, data);
+  }
+
+  /**
+   * Waits until nothing that was sent waits any more.
+   *
+   * @returns Resolves when `bufferedAmount` is 0; rejects with a {@linkcode TransportError} if the connection is lost before.
+   */
+  drained(): Promise<void> {
+    return this.#outbox.drained();
+  }
+
+  #assertOpen(what: string): void {
+    if (this.#phase === "open") return;
+    const state = this.#phase === "connecting" ? "not open yet" : this.state;
+    throw new StateError("ERR_NOT_OPEN", `Cannot ${what}: the connection is ${state}`);
+  }
+
+  #refuse(policy: SlowConsumer = this.#settings.slowConsumer): SendResult {
+    if (policy === "drop") return "dropped";
+    const waiting = this.bufferedAmount;
+    this.#transport.destroy();
+    // Reported when the transport has ended: the program must not be called back from within its own `send`.
+    this.#setPhase("ending");
+    this.#outbox.discard(undefined);
+    this.#report = new TransportError("ERR_SLOW_CONSUMER", `The peer reads too slowly: ${waiting} bytes wait for it`);
+    return "dropped";
+  }
+
+  #onAllSent(): void {
+    if (this.#phase === "ending") this.#endTransport();
+  }
+
+  // ---- Receiving -----------------------------------------------------------------------------------------------
+
+  /** Whether what still comes is of no interest: RFC 6455 §5.5.1 lets nothing follow a close frame. */
+  get #discards(): boolean {
+    return this.#phase === "closeReceived" || this.#phase === "ending" || this.#phase === "closed";
+  }
+
+  /**
+   * Delivers what has come since the last batch. For the client.
+   *
+   * @internal
+   */
+  deliverBatch(): void {
+    if (!this.#inbox?.full) this.#intake.deliverBatch();
+  }
+
+  /**
+   * Handles one incoming frame or message. For the client.
+   *
+   * @param timeout How long to wait for one, in ms; 0: no limit.
+   * @returns What came.
+   * @internal
+   */
+  step(timeout: number): Promise<StepResult> {
+    return this.#phase === "closed" ? Promise.resolve("closed") : this.#intake.step(timeout);
+  }
+
+  #onMessage(data: MessageData, frame?: FrameInfo): void {
+    // A program that calls close() between two steps does not fetch what lies before the peer's close frame.
+    if (this.#intake.delivery === "step" && !this.#intake.stepping && this.#phase === "closeSent") {
+      this.#leavesOut = true;
+    }
+    if (this.#leavesOut) return;
+    if (this.#inboxUse !== "holding") this.#handler.message(this, data, frame);
+    if (this.#inboxUse !== "unused") this.#putInInbox(data);
+    this.#intake.finishStep("message");
+  }
+
+  #putInInbox(data: MessageData): void {
+    // After close() nobody is obliged to read on, but the peer's close frame must still be found.
+    if (this.#phase === "closeSent" && this.#inbox!.full) this.#leavesOut = true;
+    if (this.#leavesOut) return;
+    this.#inbox!.push(data);
+    if (this.#inbox!.full) this.#intake.block();
+  }
+
+  #onPing(payload: Uint8Array): void {
+    if (this.#phase === "open" && !this.#settings.options.manualPong) this.#outbox.answerPing(payload);
+    this.#handler.ping(this, payload);
+    this.#intake.finishStep("control");
+  }
+
+  #onPong(payload: Uint8Array): void {
+    this.#handler.pong(this, payload);
+    this.#intake.finishStep("control");
+  }
+
+  // ---- Streams -------------------------------------------------------------------------------------------------
+
+  #useInbox(use: "holding" | "taken"): Inbox {
+    this.#inboxUse = use;
+    if (this.#inbox === undefined) {
+      this.#inbox = new Inbox(() => this.#intake.unblockImmediate(), () => void this.close());
+      if (this.#phase === "closed") this.#endInbox();
+    }
+    return this.#inbox;
+  }
+
+  /**
+   * The messages as a stream: text as strings, binary as bytes. From the first use on, messages wait here (and go to the
+   * handlers too); when 64 KiB wait, nothing more is read from the peer until the program has read some. Take it
+   * before the first `await` of a handler, or what came before is gone.
+   *
+   * The stream ends with the connection; it errors with a {@linkcode TransportError} if that was not by a close frame.
+   * Cancelling it closes the connection.
+   */
+  get readable(): ReadableStream<MessageData> {
+    return this.#useInbox("taken").readable;
+  }
+
+  /**
+   * Messages to the peer as a stream: each chunk is one message. Its back-pressure is the peer's.
+   * Closing it closes the connection with 1000, aborting it with 1011.
+   */
+  get writable(): WritableStream<MessageData> {
+    this.#writable ??= new WritableStream<MessageData>({
+      write: async (chunk) => {
+        assertPayload(chunk, "write");
+        if (this.#outbox.congested || !this.#outbox.hasRoom(chunk)) await this.drained();
+        if (this.send(chunk) === "dropped") throw new StateError("ERR_NOT_OPEN", "Cannot write: there is no room");
+      },
+      close: async () => void await this.close(CloseCode.NormalClosure),
+      abort: () => void this.close(CloseCode.InternalError),
+    });
+    return this.#writable;
+  }
+
+  /**
+   * Iterates over the messages, as {@linkcode WebSocketConnection.readable} does. The loop ends with the connection, and
+   * throws if that was not by a close frame. Leaving it early does not close the connection.
+   *
+   * @returns The iterator.
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<MessageData, undefined> {
+    return this.#useInbox("taken").iterate();
+  }
+
+  /**
+   * Somebody listens now: hands over what was held. For the client.
+   *
+   * @internal
+   */
+  releaseHeld(): void {
+    if (this.#inboxUse !== "holding") return;
+    const inbox = this.#inbox!;
+    // An end that came behind them loses none of them; one that the handlers bring about ends their delivery.
+    const ended = this.#discards;
+    this.#inboxUse = "unused";
+    this.#inbox = undefined;
+    this.#intake.replay(() => {
+      for (let held = inbox.shift(); held !== undefined && (ended || !this.#discards); held = inbox.shift()) {
+        this.#handler.message(this, held);
+      }
+    });
+    if (this.#phase !== "closed" && this.#intake.delivery === "immediate") this.#intake.unblock();
+  }
+
+  // ---- Closing -------------------------------------------------------------------------------------------------
+
+  /**
+   * Starts the closing handshake (RFC 6455 §7.1.2), or answers the peer's with `manualClose`. Further calls change nothing.
+   *
+   * @param code 1000–1003, 1007–1014 or 3000–4999. Without it the close frame has no payload.
+   * @param reason At most 123 bytes of UTF-8.
+   * @returns How the connection ended; never rejects after the arguments are checked.
+   * @throws {OptionError} If code or reason are out of range.
+   */
+  close(code?: number, reason = ""): Promise<CloseInfo> {
+    const payload = encodeClosePayload(code, reason);
+    if (this.#phase === "connecting") this.abandon();
+    else if (this.#phase === "open" || this.#phase === "closeReceived") this.#sendClose(code, reason, payload);
+    return this.closed;
+  }
+
+  #sendClose(code: number | undefined, reason: string, payload: Uint8Array): void {
+    this.#sent = { code: code ?? CloseCode.NoStatusReceived, reason };
+    this.#outbox.sendControl(Opcode.Close, payload);
+    this.#outbox.forgetPong();
+    this.#setPhase(this.#received === undefined ? "closeSent" : "ending");
+    // The peer's close frame lies behind what was not read.
+    if (this.#phase === "closeSent") this.#intake.unblock();
+  }
+
+  #onClose(code: number, reason: string): void {
+    this.#received = { code, reason };
+    this.#intake.drop();
+    this.#inbox?.end();
+    if (this.#phase === "closeSent") this.#setPhase("ending");
+    else if (this.#settings.options.manualClose) this.#setPhase("closeReceived");
+    else {
+      // RFC 6455 §5.5.1: "it typically echos the status code it received".
+      const echoed = code === CloseCode.NoStatusReceived ? undefined : code;
+      this.#sendClose(echoed, "", encodeClosePayload(echoed, ""));
+    }
+    this.#handler.close(this, code, reason);
+    this.#intake.finishStep("control");
+  }
+
+  /** Fails the connection (RFC 6455 §7.1.7): tells the peer why, reports, and ignores what still comes. */
+  #fail(error: unknown): void {
+    if (this.#phase === "ending" || this.#phase === "closed") return;
+    this.#cause = error;
+    this.closeWith(error instanceof WebSocketError ? error.closeCode : CloseCode.InternalError, error);
+    this.#handler.error(this, error);
+  }
+
+  /**
+   * Ends the connection because of an error that has been reported. For the server and the client.
+   *
+   * @param code The close code.
+   * @param error The error; only that of a protocol violation is told to the peer.
+   * @internal
+   */
+  closeWith(code: number, error: unknown): void {
+    if (this.#phase === "connecting") return this.abandon();
+    if (this.#phase === "open" || this.#phase === "closeReceived") {
+      const reason = error instanceof ProtocolError ? error.message : "";
+      this.#sent = { code, reason };
+      this.#outbox.sendControl(Opcode.Close, encodeClosePayload(code, reason));
+    }
+    this.#setPhase("ending");
+  }
+
+  /** Ends the connection at once, without a closing handshake. `onDisconnect` follows. */
+  terminate(): void {
+    if (this.#phase === "closed") return;
+    this.#outbox.discard(undefined);
+    if (this.#phase === "connecting") return this.abandon();
+    this.#setPhase("ending");
+    this.#transport.destroy();
+  }
+
+  /** The one place where the phase changes after the handshake. */
+  #setPhase(phase: Phase): void {
+    if (this.#phase === phase || this.#phase === "closed") return;
+    this.#phase = phase;
+    if (phase === "closed") return this.#cancelTimer?.();
+    if (phase === "ending") this.#startEnding();
+    if (phase !== "closeReceived") this.#startTimer();
+  }
+
+  #startTimer(): void {
+    const { clock, closeTimeout } = this.#settings;
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    if (closeTimeout === 0) return;
+    this.#cancelTimer = clock.after(closeTimeout, () => {
+      if (this.#phase === "closeSent") {
+        this.#report = new TransportError("ERR_CLOSE_TIMEOUT", `No close frame came within ${closeTimeout} ms`);
+      }
+      this.#transport.destroy();
+    });
+  }
+
+  #startEnding(): void {
+    this.#intake.drop();
+    this.#outbox.forgetPong();
+    // From here on bytes are only read to be dropped: closing a socket with unread bytes would send a reset, which can
+    // overtake the close frame.
+    this.#transport.resume();
+    if (this.bufferedAmount === 0 && !this.#intake.parsing) this.#endTransport();
+    this.#finishIfOver();
+  }
+
+  /** RFC 6455 §7.1.1: the server ends TCP first; a client only if the connection failed. */
+  #endTransport(): void {
+    if (this.#endSent) return;
+    if (this.role === "client" && this.#received !== undefined && !this.#transportEnded) return;
+    this.#endSent = true;
+    if (this.#transportEnded) this.#transport.destroy();
+    else this.#transport.end();
+  }
+
+  #onTransportEnd(): void {
+    this.#transportEnded = true;
+    // RFC 6455 has no half-open connections: without a close frame this is a loss.
+    if (this.#phase === "ending" && this.bufferedAmount > 0) return;
+    this.#transport.destroy();
+  }
+
+  #onTransportClose(error: unknown): void {
+    this.#transportClosed = true;
+    this.#cause ??= error;
+    this.#outbox.discard(error);
+    // What was not fetched yet can still be.
+    if (this.#intake.delivery === "step" && this.#phase === "open" && !this.#intake.empty) return;
+    this.#intake.parseRest();
+    this.#finish();
+  }
+
+  /** With steps, the end is reported only when all that had come before was fetched, or nobody will fetch it. */
+  #finishIfOver(): void {
+    if (this.#transportClosed && this.#intake.empty && !this.#intake.parsing) this.#finish();
+  }
+
+  #finish(): void {
+    if (this.#phase === "closed") return;
+    this.#setPhase("closed");
+    this.#outbox.discard(this.#cause);
+    const info = this.#closeInfo();
+    this.#endInbox();
+    if (this.#report !== undefined) this.#handler.error(this, this.#report);
+    this.#handler.disconnect(this, info);
+    this.#resolveClosed(info);
+    this.#intake.finishStep("closed");
+  }
+
+  /** Readers are told of a loss, also those that come after it. */
+  #endInbox(): void {
+    if (this.#received !== undefined) return this.#inbox?.end();
+    const cause = this.#report ?? this.#cause;
+    this.#inbox?.end(
+      new TransportError("ERR_CONNECTION_LOST", "The connection was lost without a close frame", { cause }),
+    );
+  }
+
+  #closeInfo(): CloseInfo {
+    const info: CloseInfo = {
+      code: this.#received?.code ?? CloseCode.AbnormalClosure,
+      reason: this.#received?.reason ?? "",
+      clean: this.#sent !== undefined && this.#received !== undefined,
+    };
+    if (this.#sent !== undefined) info.sent = this.#sent;
+    if (this.#received !== undefined) info.received = this.#received;
+    return info;
+  }
+}
+
+function readCloseArguments(payload: Uint8Array): { code?: number; reason?: string } {
+  if (payload.length === 0) return {};
+  if (payload.length === 1) {
+    throw new OptionError("Cannot send a control frame: a close frame of one byte", "ERR_PAYLOAD");
+  }
+  return { code: (payload[0] << 8) | payload[1], reason: new TextDecoder().decode(payload.subarray(2)) };
+}

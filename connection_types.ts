@@ -1,0 +1,210 @@
+/**
+ * What a connection is told and what it tells: its options, its results, and the calls it makes.
+ *
+ * @module
+ */
+
+import { type Clock, systemClock } from "./clock.ts";
+import type { WebSocketConnection } from "./connection.ts";
+import type { MessageData } from "./inbox.ts";
+import type { FrameInfo } from "./message.ts";
+
+/** Which end of a connection this is (RFC 6455 §1.2). The role alone decides about masking. */
+export type Role = "server" | "client";
+
+/** Where a connection is in its life, in the words of the browser's `WebSocket`. */
+export type ConnectionState = "connecting" | "open" | "closing" | "closed";
+
+/**
+ * What became of a message given to `send`:
+ * `"sent"`: taken. `"backpressure"`: taken, but the peer is slow; wait for `drained()` before sending much more.
+ * `"dropped"`: not taken, since more than `maxBufferedAmount` bytes would wait.
+ */
+export type SendResult = "sent" | "backpressure" | "dropped";
+
+/** What happens to a peer that reads more slowly than the program sends. */
+export type SlowConsumer = "close" | "drop";
+
+/** Code and reason of one close frame. */
+export interface CloseFrame {
+  /** The close code; 1005 if the frame had none. */
+  code: number;
+  /** The reason. */
+  reason: string;
+}
+
+/** How a connection ended. */
+export interface CloseInfo {
+  /** The code of the peer's close frame; 1005 if it had none, 1006 if there was no close frame. */
+  code: number;
+  /** The reason in the peer's close frame. */
+  reason: string;
+  /** Whether both close frames were exchanged (RFC 6455 §7.1.4). */
+  clean: boolean;
+  /** The close frame that was sent, if one was. */
+  sent?: CloseFrame;
+  /** The close frame that was received, if one was. */
+  received?: CloseFrame;
+}
+
+/** The request that opened a WebSocket. */
+export interface HandshakeRequest {
+  /** The method: `GET`. */
+  readonly method: string;
+  /** The path, without the query. */
+  readonly path: string;
+  /** The query, without the question mark. */
+  readonly query: string;
+  /** The header fields. */
+  readonly headers: Headers;
+}
+
+/** Switches of one connection, with the names of the original. */
+export interface ProtocolOptions {
+  /**
+   * Deliver each frame by itself, with a `frame` argument.
+   * @default {false}
+   */
+  frameByFrame?: boolean;
+  /**
+   * Server: take a request whose `Upgrade` and `Connection` headers a proxy has removed.
+   * @default {false}
+   */
+  skipUpgradeCheck?: boolean;
+  /**
+   * Server: take any `Sec-WebSocket-Version`.
+   * @default {false}
+   */
+  skipVersionCheck?: boolean;
+  /**
+   * Answer no ping; the program calls `pong`.
+   * @default {false}
+   */
+  manualPong?: boolean;
+  /**
+   * Answer no close frame; the program calls `close`.
+   * @default {false}
+   */
+  manualClose?: boolean;
+}
+
+/** Limits and habits of a connection. `0` turns a limit off. */
+export interface ConnectionOptions {
+  /** Switches with the names of the original. */
+  options?: ProtocolOptions;
+  /**
+   * Send messages in frames of at most `frameSize` bytes.
+   * @default {false}
+   */
+  splitMessage?: boolean;
+  /**
+   * The most bytes of a frame on the wire, header included, when `splitMessage` is on; 0: no splitting. At least 3, for
+   * a client 7.
+   * @default {0}
+   */
+  frameSize?: number;
+  /**
+   * The largest message taken from the peer, in bytes. A larger one is refused at the header that goes beyond, with 1009.
+   * @default {16777216}
+   */
+  maxMessageSize?: number;
+  /**
+   * The most fragments of one message, empty ones included. Reassembly costs nothing per fragment, so there is no need for a limit.
+   * @default {0}
+   */
+  maxFragments?: number;
+  /**
+   * The most bytes that wait for a slow peer; control frames may go a little beyond. What happens then: `slowConsumer`.
+   * @default {33554432}
+   */
+  maxBufferedAmount?: number;
+  /**
+   * From how many waiting bytes on `send` says `"backpressure"`.
+   * @default {65536}
+   */
+  highWaterMark?: number;
+  /**
+   * What `send` does beyond `maxBufferedAmount`: `"close"` ends the connection at once, `"drop"` leaves the message out.
+   * Either way it says `"dropped"`.
+   * @default {"close"}
+   */
+  slowConsumer?: SlowConsumer;
+  /**
+   * How long the closing handshake, and then the end of TCP, may take, in ms.
+   * @default {10000}
+   */
+  closeTimeout?: number;
+  /** Time, for tests. */
+  clock?: Clock;
+}
+
+/** {@linkcode ConnectionOptions} with nothing left out; one object serves many connections. */
+export type ConnectionSettings = Readonly<Required<ConnectionOptions>>;
+
+/** The defaults of {@linkcode ConnectionOptions}. */
+export const CONNECTION_DEFAULTS: ConnectionSettings = {
+  options: {},
+  splitMessage: false,
+  frameSize: 0,
+  maxMessageSize: 16 * 1024 * 1024,
+  maxFragments: 0,
+  maxBufferedAmount: 32 * 1024 * 1024,
+  highWaterMark: 64 * 1024,
+  slowConsumer: "close",
+  closeTimeout: 10_000,
+  clock: systemClock,
+};
+
+/** Takes what happens on a connection. Calls come in the order of arrival. */
+export interface ConnectionHandler<Data> {
+  /** A message, or with frame by frame delivery a frame of one. */
+  message(connection: WebSocketConnection<Data>, data: MessageData, frame?: FrameInfo): void;
+  /** A ping came; the automatic pong is on its way. */
+  ping(connection: WebSocketConnection<Data>, payload: Uint8Array): void;
+  /** A pong came. */
+  pong(connection: WebSocketConnection<Data>, payload: Uint8Array): void;
+  /** The peer's close frame came; the automatic answer is on its way. */
+  close(connection: WebSocketConnection<Data>, code: number, reason: string): void;
+  /** The connection has ended. The last call, exactly once. */
+  disconnect(connection: WebSocketConnection<Data>, info: CloseInfo): void;
+  /** The connection failed, and why. */
+  error(connection: WebSocketConnection<Data>, error: unknown): void;
+}
+
+/** What the handshake agreed on. */
+export interface HandshakeResult {
+  /** The subprotocol, or "". */
+  protocol: string;
+  /** The value of `Sec-WebSocket-Extensions`, or "". */
+  extensions: string;
+}
+
+/** When incoming data is parsed and delivered. */
+export type Delivery = "immediate" | "batched" | "step";
+
+/** How a connection starts after its handshake. */
+export interface StartOptions {
+  /** Bytes that go before the first frame: the answer of a server. */
+  preface?: Uint8Array;
+  /**
+   * When data is delivered.
+   * @default {"immediate"}
+   */
+  delivery?: Delivery;
+  /**
+   * Whether messages wait in the inbox until the program says how it wants them.
+   * @default {false}
+   */
+  hold?: boolean;
+}
+
+/** How a transport ended before the connection listened to it. */
+export interface EarlyEnd {
+  /** Whether the peer had sent FIN. */
+  readonly ended: boolean;
+  /** Whether it was closed, and what broke it. */
+  readonly closed: { error: unknown } | undefined;
+}
+
+/** What one step of a connection with `"step"` delivery came to. */
+export type StepResult = "none" | "message" | "control" | "closed";

@@ -1,0 +1,309 @@
+/**
+ * The errors of this library: one class a category, each with a stable `code`, and the close codes of
+ * RFC 6455 §7.4 they map to.
+ *
+ * @module
+ */
+
+/**
+ * Close codes by name (RFC 6455 §7.4.1 and the IANA registry that extends it).
+ *
+ * @example Close with a name instead of a number
+ * ```ts
+ * import { CloseCode } from "@tackline/websocket/errors";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(CloseCode.GoingAway, 1001);
+ * ```
+ */
+export const CloseCode = {
+  /** The purpose of the connection is fulfilled. */
+  NormalClosure: 1000,
+  /** The server stops, or the page is left. */
+  GoingAway: 1001,
+  /** The peer broke the protocol. */
+  ProtocolError: 1002,
+  /** The peer sent a kind of data that is not accepted. */
+  UnsupportedData: 1003,
+  /** Reported, never sent: the close frame carried no code. */
+  NoStatusReceived: 1005,
+  /** Reported, never sent: there was no close frame. */
+  AbnormalClosure: 1006,
+  /** A payload is not what its type says, such as text that is not UTF-8. */
+  InvalidPayload: 1007,
+  /** A rule of this endpoint was broken. */
+  PolicyViolation: 1008,
+  /** A message is larger than this endpoint takes. */
+  MessageTooBig: 1009,
+  /** The client expected an extension that the server did not negotiate. */
+  MandatoryExtension: 1010,
+  /** The server met an unexpected condition. */
+  InternalError: 1011,
+  /** The service restarts. */
+  ServiceRestart: 1012,
+  /** The service is overloaded: try again later. */
+  TryAgainLater: 1013,
+  /** A gateway got an invalid answer from its upstream server. */
+  BadGateway: 1014,
+} as const;
+
+/** The stable codes of {@linkcode ProtocolError}. */
+export type ProtocolErrorCode =
+  | "ERR_RESERVED_BITS"
+  | "ERR_RESERVED_OPCODE"
+  | "ERR_FRAGMENTED_CONTROL"
+  | "ERR_CONTROL_TOO_LONG"
+  | "ERR_MASK_REQUIRED"
+  | "ERR_MASK_FORBIDDEN"
+  | "ERR_LENGTH_INVALID"
+  | "ERR_UNEXPECTED_CONTINUATION"
+  | "ERR_EXPECTED_CONTINUATION"
+  | "ERR_CLOSE_PAYLOAD"
+  | "ERR_CLOSE_CODE"
+  | "ERR_INVALID_UTF8"
+  | "ERR_MESSAGE_TOO_LARGE"
+  | "ERR_TOO_MANY_FRAGMENTS";
+
+/** What the peer is told for each violation of RFC 6455 on the wire. */
+const PROTOCOL_CLOSE_CODES: Readonly<Record<ProtocolErrorCode, number>> = {
+  ERR_RESERVED_BITS: 1002,
+  ERR_RESERVED_OPCODE: 1002,
+  ERR_FRAGMENTED_CONTROL: 1002,
+  ERR_CONTROL_TOO_LONG: 1002,
+  ERR_MASK_REQUIRED: 1002,
+  ERR_MASK_FORBIDDEN: 1002,
+  ERR_LENGTH_INVALID: 1002,
+  ERR_UNEXPECTED_CONTINUATION: 1002,
+  ERR_EXPECTED_CONTINUATION: 1002,
+  ERR_CLOSE_PAYLOAD: 1002,
+  ERR_CLOSE_CODE: 1002,
+  ERR_INVALID_UTF8: 1007,
+  ERR_MESSAGE_TOO_LARGE: 1009,
+  ERR_TOO_MANY_FRAGMENTS: 1008,
+};
+
+/** The stable codes of {@linkcode HandshakeError}. */
+export type HandshakeErrorCode =
+  | "ERR_HEAD_SYNTAX"
+  | "ERR_HEAD_TOO_LARGE"
+  | "ERR_HANDSHAKE_REQUEST"
+  | "ERR_HANDSHAKE_RESPONSE"
+  | "ERR_HANDSHAKE_STATUS"
+  | "ERR_HANDSHAKE_TIMEOUT"
+  | "ERR_HANDSHAKE_REFUSED";
+
+/** The stable codes of {@linkcode TransportError}. */
+export type TransportErrorCode =
+  | "ERR_CONNECT"
+  | "ERR_CONNECT_TIMEOUT"
+  | "ERR_ABORTED"
+  | "ERR_LISTEN"
+  | "ERR_ACCEPT"
+  | "ERR_CONNECTION_LOST"
+  | "ERR_SLOW_CONSUMER"
+  | "ERR_CLOSE_TIMEOUT";
+
+/** The stable codes of {@linkcode StateError}. */
+export type StateErrorCode = "ERR_NOT_OPEN" | "ERR_RUNNING" | "ERR_UNSUPPORTED" | "ERR_MESSAGE_IN_PROGRESS";
+
+/** The stable codes of {@linkcode OptionError}. */
+export type OptionErrorCode = "ERR_OPTION" | "ERR_PAYLOAD" | "ERR_MESSAGE_EXCEEDS_BUFFER";
+
+/** The stable codes of {@linkcode CertificateError}. */
+export type CertificateErrorCode =
+  | "ERR_CERTIFICATE_FILE"
+  | "ERR_CERTIFICATE"
+  | "ERR_KEY"
+  | "ERR_KEY_PASSWORD_MISSING"
+  | "ERR_KEY_PASSWORD_WRONG"
+  | "ERR_KEY_CIPHER_UNSUPPORTED"
+  | "ERR_KEY_MISMATCH";
+
+/** The stable codes of {@linkcode HttpError}. */
+export type HttpErrorCode = "ERR_HTTP_SYNTAX" | "ERR_HTTP_BODY_TOO_LARGE" | "ERR_HTTP_BODY_LOST";
+
+/** The stable code of {@linkcode HandlerError}. */
+export type HandlerErrorCode = "ERR_HANDLER";
+
+/** The stable codes of {@linkcode WebSocketError} and what derives from it; those of {@linkcode OptionError} stand apart. */
+export type WebSocketErrorCode =
+  | ProtocolErrorCode
+  | HandshakeErrorCode
+  | TransportErrorCode
+  | StateErrorCode
+  | CertificateErrorCode
+  | HttpErrorCode
+  | HandlerErrorCode;
+
+/** Additional facts an error is made with. */
+export interface WebSocketErrorOptions {
+  /** What led to this error. */
+  cause?: unknown;
+}
+
+/** The base of all errors of this library, except {@linkcode OptionError}, which is a `RangeError`. */
+export class WebSocketError extends Error {
+  /** Stable over versions: compare this, not the message. */
+  readonly code: WebSocketErrorCode;
+  /** The close code a peer is told when this error ends its connection. */
+  readonly closeCode: number;
+
+  /**
+   * Makes an error.
+   *
+   * @param code The stable code.
+   * @param message What could not be done, and the value at fault.
+   * @param closeCode The close code for the peer.
+   * @param options The cause, if there is one.
+   */
+  constructor(code: WebSocketErrorCode, message: string, closeCode: number, options?: WebSocketErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+    this.code = code;
+    this.closeCode = closeCode;
+  }
+}
+
+/** The peer broke RFC 6455 on the wire. Its message is safe to tell the peer. */
+export class ProtocolError extends WebSocketError {
+  /**
+   * Makes an error; the close code follows from the code.
+   *
+   * @param code The stable code.
+   * @param message What the peer did wrong.
+   */
+  constructor(code: ProtocolErrorCode, message: string) {
+    super(code, message, PROTOCOL_CLOSE_CODES[code]);
+  }
+}
+
+/** The opening handshake failed, on either side. */
+export class HandshakeError extends WebSocketError {
+  /** The HTTP status: the one to answer with (server), or the one received (client); 0 if there was none. */
+  readonly status: number;
+
+  /**
+   * Makes an error.
+   *
+   * @param code The stable code.
+   * @param message What was wrong.
+   * @param status The HTTP status, or 0.
+   * @param options The cause, if there is one.
+   */
+  constructor(code: HandshakeErrorCode, message: string, status = 0, options?: WebSocketErrorOptions) {
+    super(code, message, 1002, options);
+    this.status = status;
+  }
+}
+
+/** The way to the peer failed: no connection, a lost one, or one that is too slow. */
+export class TransportError extends WebSocketError {
+  /**
+   * Makes an error.
+   *
+   * @param code The stable code.
+   * @param message What failed.
+   * @param options The cause, if there is one.
+   */
+  constructor(code: TransportErrorCode, message: string, options?: WebSocketErrorOptions) {
+    super(code, message, code === "ERR_SLOW_CONSUMER" ? 1008 : 1006, options);
+  }
+}
+
+/** The call does not fit the state of the object it was made on. */
+export class StateError extends WebSocketError {
+  /**
+   * Makes an error.
+   *
+   * @param code The stable code.
+   * @param message What cannot be done, and in which state.
+   * @param options The cause, if there is one.
+   */
+  constructor(code: StateErrorCode, message: string, options?: WebSocketErrorOptions) {
+    super(code, message, 1011, options);
+  }
+}
+
+/** A certificate or private key cannot be used. */
+export class CertificateError extends WebSocketError {
+  /**
+   * Makes an error.
+   *
+   * @param code The stable code.
+   * @param message Which file is at fault, and why.
+   * @param options The cause, if there is one.
+   */
+  constructor(code: CertificateErrorCode, message: string, options?: WebSocketErrorOptions) {
+    super(code, message, 1011, options);
+  }
+}
+
+/** A plain HTTP request on the shared port cannot be served. */
+export class HttpError extends WebSocketError {
+  /** The status to answer with. */
+  readonly status: number;
+
+  /**
+   * Makes an error.
+   *
+   * @param code The stable code.
+   * @param message What was wrong. Safe to tell the peer.
+   * @param status The status to answer with.
+   */
+  constructor(code: HttpErrorCode, message: string, status: number) {
+    super(code, message, 1002);
+    this.status = status;
+  }
+}
+
+/** A handler of the program threw or rejected; `cause` is what it threw. */
+export class HandlerError extends WebSocketError {
+  /**
+   * Makes an error.
+   *
+   * @param handler The name of the handler.
+   * @param cause What it threw.
+   */
+  constructor(handler: string, cause: unknown) {
+    super("ERR_HANDLER", `The handler "${handler}" failed: ${describe(cause)}`, 1011, { cause });
+  }
+}
+
+/** An argument or option is outside its range. */
+export class OptionError extends RangeError {
+  /** Stable over versions: compare this, not the message. */
+  readonly code: OptionErrorCode;
+
+  /**
+   * Makes an error.
+   *
+   * @param message The option and the value at fault.
+   * @param code The stable code.
+   */
+  constructor(message: string, code: OptionErrorCode = "ERR_OPTION") {
+    super(message);
+    this.name = "OptionError";
+    this.code = code;
+  }
+}
+
+/**
+ * Whether a code may stand in a close frame: 1000–1003, 1007–1014, 3000–4999 (RFC 6455 §7.4 and the IANA registry).
+ *
+ * @param code The close code.
+ * @returns `true` if a peer may send it.
+ */
+export function isValidCloseCode(code: number): boolean {
+  if (!Number.isInteger(code)) return false;
+  return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999);
+}
+
+/**
+ * One line about anything that was thrown.
+ *
+ * @param error What was thrown.
+ * @returns Its message, or the value as text.
+ */
+export function describe(error: unknown): string {
+  return error instanceof Error ? error.message || error.name : String(error);
+}

@@ -1,0 +1,639 @@
+/**
+ * The frame codec of RFC 6455 §5: frames to bytes, and bytes in any chunking to frames.
+ *
+ * It knows no socket and no message: {@linkcode FrameParser} hands over headers and pieces of payload as they come, at
+ * no cost but the parsing; {@linkcode encodeFrame}, {@linkcode decodeFrame} and the two streams are the comfortable form.
+ *
+ * @example Frames to bytes and back
+ * ```ts
+ * import { decodeFrame, encodeFrame, Opcode } from "@tackline/websocket/frame";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const bytes = encodeFrame({ opcode: Opcode.Text, payload: new TextEncoder().encode("Hello") });
+ * assertEquals(bytes, Uint8Array.of(0x81, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f));
+ * assertEquals(decodeFrame(bytes)?.frame.opcode, Opcode.Text);
+ * ```
+ *
+ * @module
+ */
+
+import { concat } from "./bytes.ts";
+import { OptionError, ProtocolError } from "./errors.ts";
+import { mask } from "./mask.ts";
+
+/** The opcodes of RFC 6455 §5.2 by name. */
+export const Opcode = {
+  /** The next fragment of a message. */
+  Continuation: 0,
+  /** A text message, or its first fragment. */
+  Text: 1,
+  /** A binary message, or its first fragment. */
+  Binary: 2,
+  /** The closing handshake. */
+  Close: 8,
+  /** Asks for a pong. */
+  Ping: 9,
+  /** Answers a ping. */
+  Pong: 10,
+} as const;
+
+/** An opcode of RFC 6455 §5.2. */
+export type Opcode = (typeof Opcode)[keyof typeof Opcode];
+
+/** The reserved bits of a frame as they stand in its first octet (RFC 6455 §5.2). */
+export const ReservedBit = {
+  /** RSV1: a compressed message, with permessage-deflate (RFC 7692 §6). */
+  Rsv1: 0x40,
+  /** RSV2. */
+  Rsv2: 0x20,
+  /** RSV3. */
+  Rsv3: 0x10,
+} as const;
+
+/** The longest payload of a control frame, in bytes (RFC 6455 §5.5). */
+export const MAX_CONTROL_PAYLOAD = 125;
+
+/** One frame. */
+export interface Frame {
+  /** What the frame is. */
+  opcode: Opcode;
+  /** The payload, unmasked. */
+  payload: Uint8Array;
+  /**
+   * FIN: whether this is the last fragment of its message.
+   * @default {true}
+   */
+  final?: boolean;
+  /**
+   * The reserved bits: a sum of {@linkcode ReservedBit} values.
+   * @default {0}
+   */
+  reserved?: number;
+}
+
+/** What {@linkcode encodeFrame} may be told. */
+export interface EncodeFrameOptions {
+  /** The masking key, 4 bytes. A client must mask with an unpredictable key (RFC 6455 §5.3), a server must not mask. */
+  maskingKey?: Uint8Array;
+}
+
+const FIN = 0x80;
+const MASKED = 0x80;
+const LENGTH_16 = 126;
+const LENGTH_64 = 127;
+/** The longest header: 2 octets, 8 of extended length, 4 of masking key. */
+const MAX_HEADER = 14;
+
+/**
+ * The length of a frame header in bytes (RFC 6455 §5.2): 2, 4 or 10, and 4 more with a masking key.
+ *
+ * @param payloadLength Bytes of payload.
+ * @param masked Whether a masking key follows.
+ * @returns Bytes of header.
+ */
+export function frameHeaderLength(payloadLength: number, masked: boolean): number {
+  const length = payloadLength < LENGTH_16 ? 2 : payloadLength <= 0xffff ? 4 : 10;
+  return masked ? length + 4 : length;
+}
+
+/**
+ * The largest payload of a frame that takes at most `frameSize` bytes on the wire, header included.
+ *
+ * @param frameSize The limit in bytes; at least 3, with a masking key 7.
+ * @param masked Whether the frame carries a masking key.
+ * @returns Bytes of payload, at least 1.
+ * @throws {OptionError} If `frameSize` cannot hold a header and one byte.
+ *
+ * @example
+ * ```ts
+ * import { maxFramePayload } from "@tackline/websocket/frame";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(maxFramePayload(127, false), 125);
+ * assertEquals(maxFramePayload(129, false), 125); // 126 bytes would need a header of 4
+ * assertEquals(maxFramePayload(130, false), 126);
+ * ```
+ */
+export function maxFramePayload(frameSize: number, masked: boolean): number {
+  const key = masked ? 4 : 0;
+  if (!Number.isSafeInteger(frameSize) || frameSize < 3 + key) {
+    throw new OptionError(`Cannot split into frames of "${frameSize}" bytes: the least is ${3 + key}`);
+  }
+  const small = frameSize - 2 - key;
+  if (small < LENGTH_16) return small;
+  const medium = frameSize - 4 - key;
+  if (medium <= 0xffff) return Math.max(LENGTH_16 - 1, medium);
+  return Math.max(0xffff, frameSize - 10 - key);
+}
+
+/**
+ * Writes a frame header; the payload goes right after it.
+ *
+ * @param target Where to write.
+ * @param at Index of the first header byte.
+ * @param first The first octet: FIN, reserved bits and opcode.
+ * @param payloadLength Bytes of payload.
+ * @param masked Whether to write a masking key.
+ * @param key The masking key as a big-endian 32-bit number.
+ * @returns The index after the header.
+ */
+export function writeFrameHeader(
+  target: Uint8Array,
+  at: number,
+  first: number,
+  payloadLength: number,
+  masked: boolean,
+  key: number,
+): number {
+  target[at++] = first;
+  const bit = masked ? MASKED : 0;
+  if (payloadLength < LENGTH_16) target[at++] = bit | payloadLength;
+  else if (payloadLength <= 0xffff) {
+    target[at++] = bit | LENGTH_16;
+    target[at++] = payloadLength >>> 8;
+    target[at++] = payloadLength;
+  } else {
+    target[at++] = bit | LENGTH_64;
+    at = writeUint32(target, at, Math.floor(payloadLength / 0x100000000));
+    at = writeUint32(target, at, payloadLength);
+  }
+  return masked ? writeUint32(target, at, key) : at;
+}
+
+function writeUint32(target: Uint8Array, at: number, value: number): number {
+  target[at] = value >>> 24;
+  target[at + 1] = value >>> 16;
+  target[at + 2] = value >>> 8;
+  target[at + 3] = value;
+  return at + 4;
+}
+
+function readUint32(source: Uint8Array, at: number): number {
+  return ((source[at] << 24) | (source[at + 1] << 16) | (source[at + 2] << 8) | source[at + 3]) >>> 0;
+}
+
+/**
+ * The first octet of a frame (RFC 6455 §5.2).
+ *
+ * @param opcode The opcode.
+ * @param final FIN.
+ * @param reserved A sum of {@linkcode ReservedBit} values.
+ * @returns The octet.
+ */
+export function firstOctet(opcode: Opcode, final: boolean, reserved = 0): number {
+  return (final ? FIN : 0) | reserved | opcode;
+}
+
+/**
+ * Encodes one frame. The payload is copied, never changed.
+ *
+ * @param frame The frame.
+ * @param options The masking key, for a client.
+ * @returns The bytes on the wire.
+ * @throws {OptionError} If RFC 6455 does not allow such a frame: an unknown opcode, a fragmented or too long control
+ * frame, a masking key that is not 4 bytes.
+ *
+ * @example The masked "Hello" of RFC 6455 §5.7
+ * ```ts
+ * import { encodeFrame, Opcode } from "@tackline/websocket/frame";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const bytes = encodeFrame(
+ *   { opcode: Opcode.Text, payload: new TextEncoder().encode("Hello") },
+ *   { maskingKey: Uint8Array.of(0x37, 0xfa, 0x21, 0x3d) },
+ * );
+ * assertEquals(bytes.length, 11);
+ * ```
+ */
+export function encodeFrame(frame: Frame, options: EncodeFrameOptions = {}): Uint8Array<ArrayBuffer> {
+  const { opcode, payload, final = true, reserved = 0 } = frame;
+  const { maskingKey } = options;
+  if (!isKnownOpcode(opcode)) throw new OptionError(`Cannot encode a frame: unknown opcode "${opcode}"`);
+  if ((reserved & ~0x70) !== 0) throw new OptionError(`Cannot encode a frame: reserved bits "${reserved}"`);
+  if (opcode >= Opcode.Close) assertControlFrame(payload.length, final);
+  if (maskingKey !== undefined && maskingKey.length !== 4) {
+    throw new OptionError(`Cannot encode a frame: the masking key has ${maskingKey.length} bytes instead of 4`);
+  }
+  const masked = maskingKey !== undefined;
+  const key = masked ? readUint32(maskingKey, 0) : 0;
+  const bytes = new Uint8Array(frameHeaderLength(payload.length, masked) + payload.length);
+  const at = writeFrameHeader(bytes, 0, firstOctet(opcode, final, reserved), payload.length, masked, key);
+  bytes.set(payload, at);
+  if (masked) mask(bytes, at, bytes.length, key);
+  return bytes;
+}
+
+function assertControlFrame(length: number, final: boolean): void {
+  if (!final) throw new OptionError("Cannot encode a frame: a control frame cannot be fragmented", "ERR_PAYLOAD");
+  if (length > MAX_CONTROL_PAYLOAD) {
+    throw new OptionError(
+      `Cannot encode a frame: a control frame of ${length} bytes, the most is ${MAX_CONTROL_PAYLOAD}`,
+      "ERR_PAYLOAD",
+    );
+  }
+}
+
+function isKnownOpcode(opcode: number): opcode is Opcode {
+  return (opcode >= 0 && opcode <= 2) || (opcode >= 8 && opcode <= 10);
+}
+
+/** The header of a frame as the parser saw it. One object is reused for all frames: copy what you keep. */
+export interface FrameHeader {
+  /** What the frame is. */
+  opcode: Opcode;
+  /** FIN: whether this is the last fragment of its message. */
+  final: boolean;
+  /** The reserved bits: a sum of {@linkcode ReservedBit} values. */
+  reserved: number;
+  /** Whether the frame came masked. */
+  masked: boolean;
+  /** Bytes of payload. */
+  payloadLength: number;
+}
+
+/** Takes what a {@linkcode FrameParser} finds. What it throws comes out of {@linkcode FrameParser.parse}. */
+export interface FrameHandler {
+  /**
+   * A header is complete and valid; no byte of the payload has been looked at.
+   *
+   * @param header The header, valid only during the call.
+   */
+  frameHeader(header: FrameHeader): void;
+  /**
+   * The next piece of the payload, unmasked; the bytes are valid only during the call. Not called for an empty payload.
+   *
+   * @param bytes The array that holds the piece.
+   * @param start Index of its first byte.
+   * @param end Index after its last byte.
+   */
+  framePayload(bytes: Uint8Array, start: number, end: number): void;
+  /** The frame is complete. */
+  frameEnd(): void;
+}
+
+/** What a {@linkcode FrameParser} accepts. */
+export interface FrameParserOptions {
+  /**
+   * The endpoint that parses: a `"server"` takes masked frames only, a `"client"` unmasked ones only (RFC 6455 §5.1).
+   * Without a role both are taken.
+   */
+  role?: "server" | "client";
+  /**
+   * The largest payload of one frame, in bytes; `0`: no limit. A longer one is refused at its header.
+   * @default {0}
+   */
+  maxPayload?: number;
+  /**
+   * The reserved bits that a negotiated extension gives a meaning: a sum of {@linkcode ReservedBit} values.
+   * @default {0}
+   */
+  allowedReserved?: number;
+}
+
+/**
+ * An incremental frame parser: any chunking in, headers and pieces of payload out, in place.
+ *
+ * Invariant: every octet is looked at once; only an incomplete header, at most 14 bytes, is kept between calls.
+ *
+ * @example Count the frames in a chunk
+ * ```ts
+ * import { encodeFrame, FrameParser, Opcode } from "@tackline/websocket/frame";
+ * import { assertEquals } from "@std/assert";
+ *
+ * let frames = 0;
+ * const parser = new FrameParser({ frameHeader() {}, framePayload() {}, frameEnd: () => void frames++ });
+ * const bytes = encodeFrame({ opcode: Opcode.Binary, payload: new Uint8Array(300) });
+ * parser.parse(bytes.slice(0, 2));
+ * parser.parse(bytes.slice(2));
+ * assertEquals(frames, 1);
+ * ```
+ */
+export class FrameParser {
+  // Configuration
+  #handler: FrameHandler;
+  #expectMasked: boolean | undefined;
+  #maxPayload: number;
+  #allowedReserved: number;
+
+  // Read state
+  #scratch = new Uint8Array(MAX_HEADER);
+  /** Header bytes of the current frame in `#scratch`. */
+  #have = 0;
+  /** Whether a header is done and its payload is being read. */
+  #inPayload = false;
+  /** Bytes of the current payload still to come. */
+  #remaining = 0;
+  /** Bytes of the current payload that have come: the phase of the masking key. */
+  #offset = 0;
+  #key = 0;
+  #stopped = false;
+  #header: FrameHeader = { opcode: 0, final: true, reserved: 0, masked: false, payloadLength: 0 };
+
+  /**
+   * Makes a parser at the start of a stream of frames.
+   *
+   * @param handler Takes what is found.
+   * @param options What is accepted.
+   */
+  constructor(handler: FrameHandler, options: FrameParserOptions = {}) {
+    this.#handler = handler;
+    this.#expectMasked = options.role === undefined ? undefined : options.role === "server";
+    this.#maxPayload = options.maxPayload ?? 0;
+    this.#allowedReserved = options.allowedReserved ?? 0;
+  }
+
+  /** Whether the input so far ends between two frames. */
+  get idle(): boolean {
+    return this.#have === 0 && !this.#inPayload;
+  }
+
+  /** Bytes of the current payload that are still to come; 0 between frames. */
+  get remaining(): number {
+    return this.#remaining;
+  }
+
+  /** To be called by the handler: {@linkcode FrameParser.parse} returns after the current frame. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /**
+   * Parses a chunk. **Masked payloads are unmasked in place**, so the chunk is not to be used for anything else.
+   *
+   * @param chunk The array that holds the bytes.
+   * @param start Index of the first byte.
+   * @param end Index after the last byte.
+   * @returns The index up to which the bytes are used: `end`, unless the handler called {@linkcode FrameParser.stop}.
+   * @throws {ProtocolError} If the bytes break RFC 6455 §5. The parser cannot go on after that.
+   */
+  parse(chunk: Uint8Array, start = 0, end: number = chunk.length): number {
+    // The slice() of a Buffer is a view: what handlers keep of it would change.
+    if (chunk.constructor !== Uint8Array) chunk = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length);
+    let at = start;
+    this.#stopped = false;
+    while (at < end) {
+      if (!this.#inPayload) {
+        at = this.#readHeader(chunk, at, end);
+        if (!this.#inPayload) break;
+        this.#handler.frameHeader(this.#header);
+      }
+      at = this.#readPayload(chunk, at, end);
+      if (this.#remaining > 0) break;
+      this.#inPayload = false;
+      this.#handler.frameEnd();
+      if (this.#stopped) break;
+    }
+    return at;
+  }
+
+  #readPayload(chunk: Uint8Array, at: number, end: number): number {
+    const length = Math.min(this.#remaining, end - at);
+    if (length === 0) return at;
+    const to = at + length;
+    if (this.#header.masked) mask(chunk, at, to, this.#key, this.#offset);
+    this.#remaining -= length;
+    this.#offset += length;
+    this.#handler.framePayload(chunk, at, to);
+    return to;
+  }
+
+  /** Reads a header in place if the chunk holds it all, else octet by octet; sets `#inPayload` when it is complete. */
+  #readHeader(chunk: Uint8Array, at: number, end: number): number {
+    if (this.#have === 0 && end - at >= MAX_HEADER) return this.#decodeHeader(chunk, at);
+    while (at < end) {
+      this.#scratch[this.#have++] = chunk[at++];
+      if (this.#have === 1) this.#checkFirst(this.#scratch[0]);
+      else if (this.#have === 2) this.#checkSecond(this.#scratch[0], this.#scratch[1]);
+      if (this.#have >= 2 && this.#have === headerLength(this.#scratch[1])) {
+        this.#have = 0;
+        this.#decodeHeader(this.#scratch, 0);
+        break;
+      }
+    }
+    return at;
+  }
+
+  #decodeHeader(source: Uint8Array, at: number): number {
+    const first = source[at];
+    const second = source[at + 1];
+    this.#checkFirst(first);
+    this.#checkSecond(first, second);
+    const header = this.#header;
+    header.opcode = (first & 0x0f) as Opcode;
+    header.final = (first & FIN) !== 0;
+    header.reserved = first & 0x70;
+    header.masked = (second & MASKED) !== 0;
+    let length = second & 0x7f;
+    at += 2;
+    if (length === LENGTH_16) {
+      length = (source[at] << 8) | source[at + 1];
+      at += 2;
+      if (length < LENGTH_16) throw notMinimal(length);
+    } else if (length === LENGTH_64) {
+      length = readLength64(source, at);
+      at += 8;
+    }
+    if (this.#maxPayload > 0 && length > this.#maxPayload) {
+      throw new ProtocolError("ERR_MESSAGE_TOO_LARGE", `A frame of ${length} bytes, the limit is ${this.#maxPayload}`);
+    }
+    if (header.masked) {
+      this.#key = readUint32(source, at);
+      at += 4;
+    }
+    header.payloadLength = length;
+    this.#remaining = length;
+    this.#offset = 0;
+    this.#inPayload = true;
+    return at;
+  }
+
+  #checkFirst(first: number): void {
+    if ((first & 0x70 & ~this.#allowedReserved) !== 0) {
+      throw new ProtocolError("ERR_RESERVED_BITS", "A reserved bit is set that no extension defines");
+    }
+    const opcode = first & 0x0f;
+    if (!isKnownOpcode(opcode)) throw new ProtocolError("ERR_RESERVED_OPCODE", `The opcode ${opcode} is reserved`);
+    if (opcode >= Opcode.Close && (first & FIN) === 0) {
+      throw new ProtocolError("ERR_FRAGMENTED_CONTROL", "A control frame is fragmented");
+    }
+  }
+
+  #checkSecond(first: number, second: number): void {
+    if ((first & 0x0f) >= Opcode.Close && (second & 0x7f) > MAX_CONTROL_PAYLOAD) {
+      throw new ProtocolError("ERR_CONTROL_TOO_LONG", "A control frame is longer than 125 bytes");
+    }
+    const masked = (second & MASKED) !== 0;
+    if (this.#expectMasked === undefined || masked === this.#expectMasked) return;
+    if (masked) throw new ProtocolError("ERR_MASK_FORBIDDEN", "A frame of a server is masked");
+    throw new ProtocolError("ERR_MASK_REQUIRED", "A frame of a client is not masked");
+  }
+}
+
+function headerLength(second: number): number {
+  const length = second & 0x7f;
+  const extended = length === LENGTH_16 ? 2 : length === LENGTH_64 ? 8 : 0;
+  return 2 + extended + ((second & MASKED) !== 0 ? 4 : 0);
+}
+
+function readLength64(source: Uint8Array, at: number): number {
+  const high = readUint32(source, at);
+  // RFC 6455 §5.2: "the most significant bit MUST be 0". Lengths beyond 2^53 are no numbers; nobody can send them.
+  if (high > 0x1fffff) throw new ProtocolError("ERR_LENGTH_INVALID", "A frame length is out of range");
+  const length = high * 0x100000000 + readUint32(source, at + 4);
+  if (length <= 0xffff) throw notMinimal(length);
+  return length;
+}
+
+/** RFC 6455 §5.2: "in all cases, the minimal number of bytes MUST be used to encode the length". */
+function notMinimal(length: number): ProtocolError {
+  return new ProtocolError("ERR_LENGTH_INVALID", `A frame length of ${length} is not in its shortest form`);
+}
+
+/** What {@linkcode decodeFrame} found. */
+export interface DecodedFrame {
+  /** The frame; its payload is a copy. */
+  frame: Required<Frame>;
+  /** Bytes of the input that the frame takes. */
+  bytesRead: number;
+}
+
+/** Collects whole frames: the comfortable form on top of the parser. */
+class FrameCollector implements FrameHandler {
+  frames: Required<Frame>[] = [];
+  #pieces: Uint8Array[] = [];
+  #opcode: Opcode = Opcode.Continuation;
+  #final = true;
+  #reserved = 0;
+
+  frameHeader(header: FrameHeader): void {
+    this.#pieces = [];
+    this.#opcode = header.opcode;
+    this.#final = header.final;
+    this.#reserved = header.reserved;
+  }
+
+  framePayload(bytes: Uint8Array, start: number, end: number): void {
+    this.#pieces.push(bytes.slice(start, end));
+  }
+
+  frameEnd(): void {
+    const payload = this.#pieces.length === 1 ? this.#pieces[0] : concat(...this.#pieces);
+    this.frames.push({ opcode: this.#opcode, final: this.#final, reserved: this.#reserved, payload });
+  }
+}
+
+/**
+ * Decodes the first frame of some bytes. The bytes are not changed.
+ *
+ * @param bytes The bytes, from the start of a frame on.
+ * @param options What is accepted.
+ * @returns The frame and its length on the wire, or `undefined` if the bytes do not hold all of it.
+ * @throws {ProtocolError} If the bytes break RFC 6455 §5.
+ *
+ * @example
+ * ```ts
+ * import { decodeFrame } from "@tackline/websocket/frame";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(decodeFrame(Uint8Array.of(0x81, 0x01)), undefined);
+ * assertEquals(decodeFrame(Uint8Array.of(0x81, 0x01, 0x41))?.bytesRead, 3);
+ * ```
+ */
+export function decodeFrame(bytes: Uint8Array, options: FrameParserOptions = {}): DecodedFrame | undefined {
+  const collector = new FrameCollector();
+  const parser: FrameParser = new FrameParser({
+    frameHeader: (header) => collector.frameHeader(header),
+    framePayload: (piece, start, end) => collector.framePayload(piece, start, end),
+    frameEnd: () => {
+      collector.frameEnd();
+      parser.stop();
+    },
+  }, options);
+  const bytesRead = parser.parse(new Uint8Array(bytes));
+  return collector.frames.length === 0 ? undefined : { frame: collector.frames[0], bytesRead };
+}
+
+/**
+ * A `TransformStream` from bytes in any chunking to frames. It errors with a {@linkcode ProtocolError} on bytes that
+ * break RFC 6455 §5, and if the stream ends inside a frame.
+ *
+ * Frames are held whole, so set `maxPayload` for a peer that is not trusted.
+ *
+ * @example
+ * ```ts
+ * import { FrameDecoderStream } from "@tackline/websocket/frame";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const bytes = ReadableStream.from([Uint8Array.of(0x81), Uint8Array.of(0x01, 0x41, 0x89, 0x00)]);
+ * const opcodes = [];
+ * for await (const frame of bytes.pipeThrough(new FrameDecoderStream())) opcodes.push(frame.opcode);
+ * assertEquals(opcodes, [1, 9]);
+ * ```
+ */
+export class FrameDecoderStream extends TransformStream<Uint8Array, Required<Frame>> {
+  /**
+   * Makes a decoder.
+   *
+   * @param options What is accepted.
+   */
+  constructor(options: FrameParserOptions = {}) {
+    const collector = new FrameCollector();
+    const parser = new FrameParser(collector, options);
+    const release = (controller: TransformStreamDefaultController<Required<Frame>>): void => {
+      const frames = collector.frames;
+      collector.frames = [];
+      for (const frame of frames) controller.enqueue(frame);
+    };
+    super({
+      transform(chunk, controller): void {
+        try {
+          parser.parse(new Uint8Array(chunk));
+        } finally {
+          release(controller);
+        }
+      },
+      flush(): void {
+        if (!parser.idle) throw new ProtocolError("ERR_LENGTH_INVALID", "The stream ends inside a frame");
+      },
+    });
+  }
+}
+
+/** What a {@linkcode FrameEncoderStream} may be told. */
+export interface FrameEncoderStreamOptions {
+  /**
+   * Whether to mask each frame with a fresh random key, as a client must (RFC 6455 §5.3).
+   * @default {false}
+   */
+  masked?: boolean;
+}
+
+/**
+ * A `TransformStream` from frames to bytes. It errors with an {@linkcode OptionError} on a frame that RFC 6455 does not allow.
+ *
+ * @example
+ * ```ts
+ * import { FrameEncoderStream, Opcode } from "@tackline/websocket/frame";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const frames = ReadableStream.from([{ opcode: Opcode.Ping, payload: new Uint8Array(0) }]);
+ * for await (const bytes of frames.pipeThrough(new FrameEncoderStream())) {
+ *   assertEquals(bytes, Uint8Array.of(0x89, 0x00));
+ * }
+ * ```
+ */
+export class FrameEncoderStream extends TransformStream<Frame, Uint8Array> {
+  /**
+   * Makes an encoder.
+   *
+   * @param options Whether to mask.
+   */
+  constructor(options: FrameEncoderStreamOptions = {}) {
+    super({
+      transform(frame, controller): void {
+        const maskingKey = options.masked ? crypto.getRandomValues(new Uint8Array(4)) : undefined;
+        controller.enqueue(encodeFrame(frame, { maskingKey }));
+      },
+    });
+  }
+}

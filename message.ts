@@ -1,0 +1,357 @@
+/**
+ * Frames to messages (RFC 6455 §5.4): fragments go into one growing buffer, text is validated while it arrives.
+ *
+ * @module
+ */
+
+import { isValidCloseCode, OptionError, ProtocolError } from "./errors.ts";
+import { type FrameHandler, type FrameHeader, MAX_CONTROL_PAYLOAD, Opcode } from "./frame.ts";
+import { decodeUtf8, Utf8Decoder, Utf8Validator } from "./utf8.ts";
+
+export { Opcode } from "./frame.ts";
+export type { FrameHandler, FrameHeader } from "./frame.ts";
+
+/** What is known of one frame of a message, with frame by frame delivery. */
+export interface FrameInfo {
+  /** The opcode on the wire: `Opcode.Continuation` for all but the first frame of a message. */
+  opcode: Opcode;
+  /** Whether this is the first frame of its message. */
+  first: boolean;
+  /** Whether this is the last frame of its message. */
+  final: boolean;
+}
+
+/** Takes what a {@linkcode MessageAssembler} puts together, in the order of arrival. */
+export interface MessageHandler {
+  /**
+   * A message is complete; or, frame by frame, a frame of it.
+   *
+   * @param data The text or the bytes. Bytes belong to the handler.
+   * @param frame Given with frame by frame delivery only.
+   */
+  message(data: string | Uint8Array, frame?: FrameInfo): void;
+  /**
+   * A ping came.
+   *
+   * @param payload Its 0 to 125 bytes.
+   */
+  ping(payload: Uint8Array): void;
+  /**
+   * A pong came.
+   *
+   * @param payload Its 0 to 125 bytes.
+   */
+  pong(payload: Uint8Array): void;
+  /**
+   * A close frame came.
+   *
+   * @param code Its code; 1005 if it has none.
+   * @param reason Its reason.
+   */
+  close(code: number, reason: string): void;
+}
+
+/** What a {@linkcode MessageAssembler} accepts. */
+export interface MessageAssemblerOptions {
+  /**
+   * The largest message in bytes, all fragments together; `0`: no limit. Refused at the header that goes beyond.
+   * @default {0}
+   */
+  maxMessageSize?: number;
+  /**
+   * The most frames of one message, empty ones included; `0`: no limit.
+   * @default {0}
+   */
+  maxFragments?: number;
+  /**
+   * Whether to deliver each frame by itself instead of whole messages.
+   * @default {false}
+   */
+  frameByFrame?: boolean;
+}
+
+/** The first buffer of a message that comes in pieces: small, so that a header alone takes little memory. */
+const FIRST_CAPACITY = 4096;
+const EMPTY = new Uint8Array(0);
+
+/** What the payload that is being read belongs to. */
+type Kind = "none" | "text" | "binary";
+
+/**
+ * Puts messages together from what a `FrameParser` finds.
+ *
+ * @example
+ * ```ts
+ * import { encodeFrame, FrameParser, Opcode } from "@tackline/websocket/frame";
+ * import { MessageAssembler } from "@tackline/websocket/message";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const got: unknown[] = [];
+ * const assembler = new MessageAssembler({ message: (data) => got.push(data), ping() {}, pong() {}, close() {} });
+ * const parser = new FrameParser(assembler);
+ * const text = (part: string) => new TextEncoder().encode(part);
+ * parser.parse(encodeFrame({ opcode: Opcode.Text, payload: text("Hel"), final: false }));
+ * parser.parse(encodeFrame({ opcode: Opcode.Continuation, payload: text("lo") }));
+ * assertEquals(got, ["Hello"]);
+ * ```
+ */
+export class MessageAssembler implements FrameHandler {
+  // Configuration
+  #handler: MessageHandler;
+  #maxMessageSize: number;
+  #maxFragments: number;
+  #frameByFrame: boolean;
+
+  // The current frame
+  #opcode: Opcode = Opcode.Continuation;
+  #control = false;
+  #final = true;
+  /** Bytes of the current payload still to come. */
+  #remaining = 0;
+
+  // The current message
+  #kind: Kind = "none";
+  /** Bytes of the message, those of the current frame included. */
+  #total = 0;
+  #fragments = 0;
+  /** Whether the next frame delivered is the first of its message. */
+  #first = true;
+  #buffer: Uint8Array = EMPTY;
+  #length = 0;
+  #validator = new Utf8Validator();
+  #frameDecoder = new Utf8Decoder();
+
+  // A message that lies whole in one chunk is delivered from there
+  #whole: string | Uint8Array | undefined;
+
+  // The current control frame
+  #controlPayload: Uint8Array = EMPTY;
+  #controlLength = 0;
+
+  /**
+   * Makes an assembler at the start of a stream of frames.
+   *
+   * @param handler Takes the messages.
+   * @param options What is accepted.
+   */
+  constructor(handler: MessageHandler, options: MessageAssemblerOptions = {}) {
+    this.#handler = handler;
+    this.#maxMessageSize = options.maxMessageSize ?? 0;
+    this.#maxFragments = options.maxFragments ?? 0;
+    this.#frameByFrame = options.frameByFrame ?? false;
+  }
+
+  /**
+   * Takes the header of a frame and checks its place in the stream (RFC 6455 §5.4).
+   *
+   * @param header The header.
+   * @throws {ProtocolError} If the frame must not come here, or the message is beyond a limit.
+   */
+  frameHeader(header: FrameHeader): void {
+    this.#opcode = header.opcode;
+    this.#final = header.final;
+    this.#remaining = header.payloadLength;
+    this.#control = header.opcode >= Opcode.Close;
+    if (this.#control) {
+      this.#controlPayload = header.payloadLength === 0 ? EMPTY : new Uint8Array(header.payloadLength);
+      this.#controlLength = 0;
+      return;
+    }
+    if (header.opcode === Opcode.Continuation) {
+      if (this.#kind === "none") {
+        throw new ProtocolError("ERR_UNEXPECTED_CONTINUATION", "A continuation frame has no message to continue");
+      }
+    } else {
+      if (this.#kind !== "none") {
+        throw new ProtocolError("ERR_EXPECTED_CONTINUATION", "A new message starts inside a fragmented one");
+      }
+      this.#kind = header.opcode === Opcode.Text ? "text" : "binary";
+    }
+    this.#checkLimits(header.payloadLength);
+  }
+
+  #checkLimits(length: number): void {
+    this.#total += length;
+    if (this.#maxMessageSize > 0 && this.#total > this.#maxMessageSize) {
+      throw new ProtocolError(
+        "ERR_MESSAGE_TOO_LARGE",
+        `A message of at least ${this.#total} bytes, the limit is ${this.#maxMessageSize}`,
+      );
+    }
+    this.#fragments++;
+    if (this.#maxFragments > 0 && this.#fragments > this.#maxFragments) {
+      throw new ProtocolError("ERR_TOO_MANY_FRAGMENTS", `A message of more than ${this.#maxFragments} fragments`);
+    }
+  }
+
+  /**
+   * Takes a piece of payload.
+   *
+   * @param bytes The array that holds it.
+   * @param start Index of its first byte.
+   * @param end Index after its last byte.
+   * @throws {ProtocolError} At the first byte of a text that is not UTF-8, or of a close frame that is not valid.
+   */
+  framePayload(bytes: Uint8Array, start: number, end: number): void {
+    this.#remaining -= end - start;
+    if (this.#control) this.#takeControl(bytes, start, end);
+    else if (this.#remaining === 0 && this.#final && this.#fragments === 1 && this.#length === 0) {
+      this.#whole = this.#kind === "text" ? this.#decodeWhole(bytes, start, end) : bytes.slice(start, end);
+    } else this.#append(bytes, start, end);
+  }
+
+  /** The frame is complete. */
+  frameEnd(): void {
+    if (this.#control) this.#deliverControl();
+    else if (this.#frameByFrame) this.#deliverFrame();
+    else if (this.#final) this.#deliverMessage();
+  }
+
+  #decodeWhole(bytes: Uint8Array, start: number, end: number): string {
+    const text = decodeUtf8(bytes, start, end);
+    if (text === undefined) throw invalidUtf8();
+    return text;
+  }
+
+  #append(bytes: Uint8Array, start: number, end: number): void {
+    const length = this.#length + end - start;
+    if (length > this.#buffer.length) this.#grow(length);
+    this.#buffer.set(bytes.subarray(start, end), this.#length);
+    if (this.#kind === "text" && this.#validator.push(this.#buffer, this.#length, length) !== -1) throw invalidUtf8();
+    this.#length = length;
+  }
+
+  /** Doubles, but never beyond what the last frame announces: a whole message then fits its buffer exactly. */
+  #grow(needed: number): void {
+    let capacity = Math.max(FIRST_CAPACITY, this.#buffer.length * 2, needed);
+    if (this.#final || this.#frameByFrame) capacity = Math.min(capacity, needed + this.#remaining);
+    const grown = new Uint8Array(capacity);
+    grown.set(this.#buffer.subarray(0, this.#length));
+    this.#buffer = grown;
+  }
+
+  #takeBuffer(): Uint8Array {
+    const buffer = this.#buffer;
+    const taken = buffer.length === this.#length ? buffer : buffer.slice(0, this.#length);
+    this.#buffer = EMPTY;
+    this.#length = 0;
+    return taken;
+  }
+
+  #deliverMessage(): void {
+    const data = this.#whole ?? this.#finishText() ?? this.#takeBuffer();
+    this.#reset();
+    this.#handler.message(data);
+  }
+
+  /** The text of a message that came in pieces; `undefined` if the message is binary. */
+  #finishText(): string | undefined {
+    if (this.#kind !== "text") return undefined;
+    const text = decodeUtf8(this.#buffer, 0, this.#length);
+    if (text === undefined) throw invalidUtf8();
+    return text;
+  }
+
+  #deliverFrame(): void {
+    const data = this.#whole ?? this.#finishFrame();
+    const frame = { opcode: this.#opcode, first: this.#first, final: this.#final };
+    this.#whole = undefined;
+    this.#first = false;
+    if (this.#final) this.#reset();
+    this.#handler.message(data, frame);
+  }
+
+  #finishFrame(): string | Uint8Array {
+    const payload = this.#takeBuffer();
+    if (this.#kind === "binary") return payload;
+    const text = this.#frameDecoder.decode(payload);
+    if (text === undefined || (this.#final && !this.#frameDecoder.complete)) throw invalidUtf8();
+    return text;
+  }
+
+  #reset(): void {
+    this.#kind = "none";
+    this.#total = 0;
+    this.#fragments = 0;
+    this.#first = true;
+    this.#whole = undefined;
+    this.#buffer = EMPTY;
+    this.#length = 0;
+  }
+
+  #takeControl(bytes: Uint8Array, start: number, end: number): void {
+    this.#controlPayload.set(bytes.subarray(start, end), this.#controlLength);
+    this.#controlLength += end - start;
+  }
+
+  #deliverControl(): void {
+    const payload = this.#controlPayload;
+    this.#controlPayload = EMPTY;
+    if (this.#opcode === Opcode.Ping) this.#handler.ping(payload);
+    else if (this.#opcode === Opcode.Pong) this.#handler.pong(payload);
+    else {
+      const { code, reason } = parseClosePayload(payload);
+      this.#handler.close(code, reason);
+    }
+  }
+}
+
+function invalidUtf8(): ProtocolError {
+  return new ProtocolError("ERR_INVALID_UTF8", "A text message is not valid UTF-8");
+}
+
+/** Code and reason of a close frame. */
+export interface CloseStatus {
+  /** The close code; 1005 if the frame has no payload. */
+  code: number;
+  /** The reason, at most 123 bytes of UTF-8. */
+  reason: string;
+}
+
+/**
+ * Reads the payload of a close frame (RFC 6455 §5.5.1, §7.4).
+ *
+ * @param payload The payload.
+ * @returns Code and reason.
+ * @throws {ProtocolError} If it is one byte long, the code must not be sent, or the reason is not UTF-8.
+ */
+export function parseClosePayload(payload: Uint8Array): CloseStatus {
+  if (payload.length === 0) return { code: 1005, reason: "" };
+  if (payload.length === 1) throw new ProtocolError("ERR_CLOSE_PAYLOAD", "A close frame has a payload of one byte");
+  const code = (payload[0] << 8) | payload[1];
+  if (!isValidCloseCode(code)) throw new ProtocolError("ERR_CLOSE_CODE", `The close code ${code} must not be sent`);
+  const reason = decodeUtf8(payload, 2);
+  if (reason === undefined) throw new ProtocolError("ERR_INVALID_UTF8", "A close reason is not valid UTF-8");
+  return { code, reason };
+}
+
+/** The longest close reason, in bytes of UTF-8. */
+export const MAX_CLOSE_REASON: number = MAX_CONTROL_PAYLOAD - 2;
+
+/**
+ * Encodes the payload of a close frame (RFC 6455 §5.5.1, §7.4).
+ *
+ * @param code The close code, or `undefined` for an empty payload.
+ * @param reason The reason.
+ * @returns The payload.
+ * @throws {OptionError} If the code must not be sent, or the reason is too long, no string, or without a code.
+ */
+export function encodeClosePayload(code: number | undefined, reason: string): Uint8Array {
+  if (typeof reason !== "string") throw new OptionError(`Cannot close: the reason is of type "${typeof reason}"`);
+  if (code === undefined) {
+    if (reason !== "") throw new OptionError(`Cannot close: the reason "${reason}" needs a code`);
+    return EMPTY;
+  }
+  if (!isValidCloseCode(code)) {
+    throw new OptionError(`Cannot close: the code "${code}" must not be sent (1000-1003, 1007-1014 and 3000-4999 may)`);
+  }
+  const text = new TextEncoder().encode(reason);
+  if (text.length > MAX_CLOSE_REASON) {
+    throw new OptionError(`Cannot close: a reason of ${text.length} bytes, the most is ${MAX_CLOSE_REASON}`);
+  }
+  const payload = new Uint8Array(2 + text.length);
+  payload[0] = code >>> 8;
+  payload[1] = code;
+  payload.set(text, 2);
+  return payload;
+}

@@ -1,0 +1,33 @@
+/**
+ * WebSocket server and client for Deno (RFC 6455), with frame-level control, and a WhatsApp Cloud API webhook pair on
+ * top of them. No npm dependencies.
+ *
+ * @example An echo server and a client
+ * ```ts
+ * import { WebSocketClient, WebSocketServer } from "@tackline/websocket";
+ *
+ * await using server = new WebSocketServer({
+ *   port: 0,
+ *   onMessageReceived: (connection, text) => void connection.send(text),
+ * });
+ * await server.start();
+ *
+ * await using client = new WebSocketClient(`ws://localhost:${server.address?.port}/`);
+ * await client.connect();
+ * client.send("Hello");
+ * for await (const message of client) {
+ *   console.log(message);
+ *   break;
+ * }
+ * ```
+ *
+ * @module
+ */
+
+export * from "./client.ts";
+export * from "./clock.ts";
+export * from "./connection.ts";
+export * from "./errors.ts";
+export * from "./server.ts";
+export * from "./whatsapp.ts";
+export * from "./whatsapp_message.ts";

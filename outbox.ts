@@ -1,0 +1,264 @@
+/**
+ * What one connection sends: the limit on waiting bytes, messages fragmented by hand, one write a turn, and those who wait until
+ * all is gone.
+ *
+ * @module
+ */
+
+import type { ConnectionSettings, SendResult } from "./connection_types.ts";
+import { OptionError, StateError, TransportError } from "./errors.ts";
+import { firstOctet, maxFramePayload, Opcode } from "./frame.ts";
+import type { MessageData } from "./inbox.ts";
+import { SendQueue, wireLength } from "./send_queue.ts";
+import type { Transport } from "./transport.ts";
+
+const encoder = new TextEncoder();
+
+/** Takes what a program sends. Nothing here knows whether the connection is open: the connection asks first. */
+export class Outbox {
+  #queue: SendQueue;
+  #masked: boolean;
+  /** 0 if messages are not split. */
+  #frameSize: number;
+  #maxBufferedAmount: number;
+  #highWaterMark: number;
+  /** Called after each write when nothing waits any more. */
+  #onEmpty: () => void;
+
+  /** Whether frames are collected until `uncork`. */
+  #corked = false;
+  #flushScheduled = false;
+  /** Whether a message sent by `sendFragment` is not finished. */
+  #fragmented = false;
+  /** The newest ping that could not be answered yet, since much is waiting already (RFC 6455 §5.5.3 allows to skip older ones). */
+  #owedPong: Uint8Array | undefined;
+  #waiters: { resolve(): void; reject(error: unknown): void }[] = [];
+  #closed = false;
+
+  /**
+   * Makes an empty outbox.
+   *
+   * @param transport Where the bytes go.
+   * @param masked Whether frames are masked: those of a client are.
+   * @param settings Limits.
+   * @param onEmpty Called when nothing waits any more.
+   * @throws {OptionError} If `frameSize` cannot hold a frame.
+   */
+  constructor(transport: Transport, masked: boolean, settings: ConnectionSettings, onEmpty: () => void) {
+    this.#frameSize = settings.splitMessage ? settings.frameSize : 0;
+    if (this.#frameSize !== 0) maxFramePayload(this.#frameSize, masked);
+    this.#masked = masked;
+    this.#queue = new SendQueue(transport, { masked, frameSize: this.#frameSize });
+    this.#maxBufferedAmount = settings.maxBufferedAmount;
+    this.#highWaterMark = settings.highWaterMark;
+    this.#onEmpty = onEmpty;
+  }
+
+  /** Bytes that were sent and not yet taken by the operating system. */
+  get bufferedAmount(): number {
+    return this.#queue.bufferedAmount;
+  }
+
+  /** Whether a message sent by `sendFragment` is not finished. */
+  get fragmented(): boolean {
+    return this.#fragmented;
+  }
+
+  /** Whether enough waits that a program should wait too. */
+  get congested(): boolean {
+    return this.bufferedAmount > this.#highWaterMark;
+  }
+
+  /**
+   * Whether a message fits `maxBufferedAmount` now.
+   *
+   * @param data The message.
+   * @returns `false` if it does not fit now.
+   * @throws {OptionError} If it can never fit.
+   */
+  hasRoom(data: MessageData): boolean {
+    if (this.#maxBufferedAmount === 0) return true;
+    const room = this.#maxBufferedAmount - this.bufferedAmount;
+    // A cheap upper bound first: 3 bytes for each UTF-16 unit, and the longest header.
+    if (this.#frameSize === 0 && data.length * 3 + 14 <= room) return true;
+    return this.hasRoomFor(wireLength(data, this.#frameSize, this.#masked));
+  }
+
+  /**
+   * Whether bytes fit `maxBufferedAmount` now.
+   *
+   * @param length How many.
+   * @returns `false` if they do not fit now.
+   * @throws {OptionError} If they can never fit.
+   */
+  hasRoomFor(length: number): boolean {
+    const limit = this.#maxBufferedAmount;
+    if (limit === 0 || length <= limit - this.bufferedAmount) return true;
+    if (length <= limit) return false;
+    throw new OptionError(
+      `Cannot send: ${length} bytes are more than maxBufferedAmount (${limit}) allows at all`,
+      "ERR_MESSAGE_EXCEEDS_BUFFER",
+    );
+  }
+
+  /**
+   * Sends a message.
+   *
+   * @param data The message; bytes are copied.
+   * @returns What became of it.
+   */
+  sendMessage(data: MessageData): SendResult {
+    if (typeof data === "string") this.#queue.appendText(data);
+    else this.#queue.appendMessage(Opcode.Binary, data);
+    return this.#appended();
+  }
+
+  /**
+   * Sends frames that are encoded already.
+   *
+   * @param frames The bytes, never to be changed again.
+   * @returns What became of them.
+   */
+  sendEncoded(frames: Uint8Array): SendResult {
+    this.#queue.appendEncoded(frames);
+    return this.#appended();
+  }
+
+  /**
+   * Whether a data frame may follow what was sent before (RFC 6455 §5.4).
+   *
+   * @param opcode Its opcode.
+   * @throws {OptionError} If it is not the opcode of a data frame.
+   * @throws {StateError} If it does not fit what was sent before.
+   */
+  assertFragment(opcode: Opcode): void {
+    if (opcode !== Opcode.Continuation && opcode !== Opcode.Text && opcode !== Opcode.Binary) {
+      throw new OptionError(`Cannot send a frame: "${opcode}" is not the opcode of a data frame`, "ERR_PAYLOAD");
+    }
+    if (opcode === Opcode.Continuation && !this.#fragmented) {
+      throw new StateError("ERR_MESSAGE_IN_PROGRESS", "Cannot send a continuation frame: no message is begun");
+    }
+    if (opcode !== Opcode.Continuation && this.#fragmented) {
+      throw new StateError("ERR_MESSAGE_IN_PROGRESS", "Cannot send a frame: a fragmented message is not finished");
+    }
+  }
+
+  /**
+   * Sends one data frame as it is.
+   *
+   * @param opcode Its opcode.
+   * @param data Its payload.
+   * @param final Whether it ends the message.
+   * @returns What became of it.
+   */
+  sendFragment(opcode: Opcode, data: MessageData, final: boolean): SendResult {
+    this.#queue.appendFrame(firstOctet(opcode, final), typeof data === "string" ? encoder.encode(data) : data);
+    this.#fragmented = !final;
+    return this.#appended();
+  }
+
+  /**
+   * Sends a control frame; no limit holds it back.
+   *
+   * @param opcode Its opcode.
+   * @param payload Its payload.
+   */
+  sendControl(opcode: Opcode, payload: Uint8Array): void {
+    this.#queue.appendFrame(firstOctet(opcode, true), payload);
+    this.#scheduleFlush();
+  }
+
+  /**
+   * Answers a ping, now or, when much is waiting already, later: then only the newest ping is answered.
+   *
+   * @param payload The payload of the ping.
+   */
+  answerPing(payload: Uint8Array): void {
+    if (this.congested) this.#owedPong = payload;
+    else this.sendControl(Opcode.Pong, payload);
+  }
+
+  /** A close frame is the last one: no pong follows it. */
+  forgetPong(): void {
+    this.#owedPong = undefined;
+  }
+
+  #appended(): SendResult {
+    this.#scheduleFlush();
+    return this.congested ? "backpressure" : "sent";
+  }
+
+  /** All frames of one turn leave in one write: at `uncork`, or else in a microtask. */
+  #scheduleFlush(): void {
+    if (this.#corked || this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    queueMicrotask(this.#flush);
+  }
+
+  readonly #flush = (): void => {
+    this.#flushScheduled = false;
+    if (this.#closed) return;
+    this.#queue.flush();
+    this.#flushed();
+  };
+
+  /** Collects frames until `uncork`. */
+  cork(): void {
+    this.#corked = true;
+  }
+
+  /** Sends what was collected. */
+  uncork(): void {
+    this.#corked = false;
+    this.#flush();
+  }
+
+  /** The transport is ready again. */
+  drain(): void {
+    if (this.#closed) return;
+    this.#queue.drain();
+    this.#flushed();
+  }
+
+  #flushed(): void {
+    if (this.#owedPong !== undefined && !this.congested) {
+      const payload = this.#owedPong;
+      this.#owedPong = undefined;
+      this.sendControl(Opcode.Pong, payload);
+    }
+    if (this.bufferedAmount > 0) return;
+    this.#onEmpty();
+    const waiters = this.#waiters;
+    if (waiters.length === 0) return;
+    this.#waiters = [];
+    for (const waiter of waiters) waiter.resolve();
+  }
+
+  /**
+   * Waits until nothing waits any more.
+   *
+   * @returns Rejects if what waits is dropped before.
+   */
+  drained(): Promise<void> {
+    if (this.bufferedAmount === 0) return Promise.resolve();
+    const promise = new Promise<void>((resolve, reject) => this.#waiters.push({ resolve, reject }));
+    // Nobody is obliged to wait for it.
+    promise.catch(() => {});
+    return promise;
+  }
+
+  /**
+   * Drops what has not been sent, for good: whoever waits for it is told.
+   *
+   * @param cause Why, if it is known.
+   */
+  discard(cause: unknown): void {
+    this.#closed = true;
+    this.#owedPong = undefined;
+    this.#queue.discard();
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    const message = "The connection was lost before all that was sent had left";
+    for (const waiter of waiters) waiter.reject(new TransportError("ERR_CONNECTION_LOST", message, { cause }));
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * The ranges of settings that server and client share.
+ *
+ * @module
+ */
+
+import { OptionError } from "./errors.ts";
+
+/** What goes wrong silently if it is not a number from 0 on. */
+export type LimitName =
+  | "maxMessageSize"
+  | "maxFragments"
+  | "maxBufferedAmount"
+  | "highWaterMark"
+  | "closeTimeout"
+  | "frameSize";
+
+/** The limits of a connection. */
+export const LIMIT_NAMES: readonly LimitName[] = [
+  "maxMessageSize",
+  "maxFragments",
+  "maxBufferedAmount",
+  "highWaterMark",
+  "closeTimeout",
+  "frameSize",
+];
+
+/**
+ * Checks a number among the settings.
+ *
+ * @param name Which.
+ * @param value Its value.
+ * @param most The largest value.
+ * @throws {OptionError} If it is not an integer from 0 to `most`.
+ */
+export function assertNumber(name: string, value: unknown, most: number = Number.MAX_SAFE_INTEGER): void {
+  if (typeof value !== "number") {
+    throw new OptionError(
+      `The setting "${name}" is ${JSON.stringify(value)}, of type ${typeof value} instead of number`,
+    );
+  }
+  if (!Number.isSafeInteger(value) || value < 0 || value > most) {
+    const range = most === Number.MAX_SAFE_INTEGER ? "from 0 on" : `from 0 to ${most}`;
+    throw new OptionError(`The setting "${name}" is ${value}, not an integer ${range}`);
+  }
+}
+
+/**
+ * Checks a port.
+ *
+ * @param value The port.
+ * @throws {OptionError} If it is not an integer from 0 to 65535.
+ */
+export function assertPort(value: unknown): void {
+  assertNumber("port", value, 65535);
+}
+
+/**
+ * Checks what is to become of slow peers.
+ *
+ * @param value The setting.
+ * @throws {OptionError} If it is neither `"close"` nor `"drop"`.
+ */
+export function assertSlowConsumer(value: unknown): void {
+  if (value === "close" || value === "drop") return;
+  throw new OptionError(`The setting "slowConsumer" is "${value}" instead of "close" or "drop"`);
+}

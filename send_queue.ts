@@ -1,0 +1,356 @@
+/**
+ * Outgoing frames of one connection: encoded into one buffer, which leaves in one write a turn.
+ *
+ * Buffers come from a pool that all connections share, so that an idle connection holds none.
+ *
+ * @module
+ */
+
+import { OptionError } from "./errors.ts";
+import { firstOctet, frameHeaderLength, maxFramePayload, Opcode, writeFrameHeader } from "./frame.ts";
+import { mask } from "./mask.ts";
+import type { Transport } from "./transport.ts";
+
+/** Sizes of pooled buffers; a larger one is made for its use and left to the garbage collector. */
+const POOLED_SIZES = [1024, 16 * 1024, 64 * 1024, 256 * 1024, 1024 * 1024];
+/** Most free buffers kept of each size: some 8 MiB in all. */
+const POOL_LIMITS = [64, 64, 16, 8, 4];
+/** From this size on, bytes that nobody can change are sent from where they are. */
+const SHARE_THRESHOLD = 16 * 1024;
+/** Up to this length a loop over character codes beats the call into the native encoder. */
+const SHORT_TEXT = 64;
+
+const pool: Uint8Array[][] = POOLED_SIZES.map(() => []);
+const encoder = new TextEncoder();
+const EMPTY = new Uint8Array(0);
+const MAX_HEADER = 14;
+
+function acquire(capacity: number): Uint8Array {
+  for (let index = 0; index < POOLED_SIZES.length; index++) {
+    if (capacity <= POOLED_SIZES[index]) return pool[index].pop() ?? new Uint8Array(POOLED_SIZES[index]);
+  }
+  return new Uint8Array(capacity);
+}
+
+function release(buffer: Uint8Array): void {
+  const index = POOLED_SIZES.indexOf(buffer.length);
+  if (index !== -1 && pool[index].length < POOL_LIMITS[index]) pool[index].push(buffer);
+}
+
+const randomBytes = new Int32Array(1024);
+let randomAt = randomBytes.length;
+
+/**
+ * A fresh masking key (RFC 6455 §5.3: "derived from a strong source of entropy"), drawn 1024 at a time.
+ *
+ * @returns A 32-bit number.
+ */
+export function randomMaskingKey(): number {
+  if (randomAt === randomBytes.length) {
+    crypto.getRandomValues(randomBytes);
+    randomAt = 0;
+  }
+  return randomBytes[randomAt++];
+}
+
+/** How a {@linkcode SendQueue} encodes. */
+export interface SendQueueOptions {
+  /** Whether frames are masked: those of a client are. */
+  masked: boolean;
+  /** The most bytes a frame takes on the wire, header included; 0: messages are not split. */
+  frameSize: number;
+}
+
+/** Encodes frames and hands them to the transport. */
+export class SendQueue {
+  #transport: Transport;
+  #masked: boolean;
+  /** The largest payload of a frame; Infinity if messages are not split. */
+  #maxPayload: number;
+
+  /** Sealed arrays that leave first, each in a write of its own: shared bytes, and what stood before them. */
+  #sealed: Uint8Array[] = [];
+  #sealedLength = 0;
+  /** Where frames are appended. */
+  #tail: Uint8Array = EMPTY;
+  #tailLength = 0;
+
+  /** The buffer of the write in progress, if it is ours to release. */
+  #writingBuffer: Uint8Array = EMPTY;
+  #inFlight = 0;
+
+  /**
+   * Makes an empty queue.
+   *
+   * @param transport Where the bytes go.
+   * @param options How frames are encoded.
+   */
+  constructor(transport: Transport, options: SendQueueOptions) {
+    this.#transport = transport;
+    this.#masked = options.masked;
+    this.#maxPayload = options.frameSize === 0 ? Infinity : maxFramePayload(options.frameSize, options.masked);
+  }
+
+  /** Bytes on their way: encoded, and not yet taken by the operating system. */
+  get bufferedAmount(): number {
+    return this.#sealedLength + this.#tailLength + this.#inFlight;
+  }
+
+  /**
+   * Appends one frame.
+   *
+   * @param first Its first octet.
+   * @param payload Its payload, which is copied.
+   * @param start Index of the first payload byte.
+   * @param end Index after the last one.
+   */
+  appendFrame(first: number, payload: Uint8Array, start = 0, end: number = payload.length): void {
+    const length = end - start;
+    const key = this.#masked ? randomMaskingKey() : 0;
+    this.#reserve(frameHeaderLength(length, this.#masked) + length);
+    const at = writeFrameHeader(this.#tail, this.#tailLength, first, length, this.#masked, key);
+    this.#tail.set(start === 0 && end === payload.length ? payload : payload.subarray(start, end), at);
+    if (this.#masked) mask(this.#tail, at, at + length, key);
+    this.#tailLength = at + length;
+  }
+
+  /**
+   * Appends a message, in as many frames as `frameSize` asks for (RFC 6455 §5.4).
+   *
+   * @param opcode Text or binary.
+   * @param payload Its bytes.
+   */
+  appendMessage(opcode: Opcode, payload: Uint8Array): void {
+    if (payload.length <= this.#maxPayload) return this.appendFrame(firstOctet(opcode, true), payload);
+    for (let start = 0; start < payload.length; start += this.#maxPayload) {
+      const end = Math.min(start + this.#maxPayload, payload.length);
+      const frameOpcode = start === 0 ? opcode : Opcode.Continuation;
+      this.appendFrame(firstOctet(frameOpcode, end === payload.length), payload, start, end);
+    }
+  }
+
+  /**
+   * Appends a text message.
+   *
+   * @param text The text; a lone surrogate becomes U+FFFD.
+   */
+  appendText(text: string): void {
+    if (text.length > this.#maxPayload) this.appendMessage(Opcode.Text, encoder.encode(text));
+    else if (text.length > SHORT_TEXT) this.#appendLongText(text);
+    else if (!this.#appendShortAscii(text)) this.appendMessage(Opcode.Text, encoder.encode(text));
+  }
+
+  /** Encodes right into the tail, at the place that fits if the text is ASCII. */
+  #appendLongText(text: string): void {
+    const units = text.length;
+    const header = frameHeaderLength(units, this.#masked);
+    this.#reserve(header + units);
+    const start = this.#tailLength + header;
+    const { read, written } = encoder.encodeInto(text, this.#tail.subarray(start, start + units));
+    if (read < units) return this.#appendPartlyEncoded(start, written, encoder.encode(text.slice(read)));
+    this.#finishFrame(start, units);
+  }
+
+  /** The text is not ASCII: its rest is longer than its place, and the header may be longer too. */
+  #appendPartlyEncoded(from: number, written: number, rest: Uint8Array): void {
+    const length = written + rest.length;
+    if (length > this.#maxPayload) {
+      const payload = new Uint8Array(length);
+      payload.set(this.#tail.subarray(from, from + written));
+      payload.set(rest, written);
+      return this.appendMessage(Opcode.Text, payload);
+    }
+    // What is encoded already lies beyond the tail's length, and must survive its growth.
+    const tailLength = this.#tailLength;
+    this.#tailLength = from + written;
+    this.#reserve(MAX_HEADER + rest.length);
+    this.#tailLength = tailLength;
+    const start = tailLength + frameHeaderLength(length, this.#masked);
+    this.#tail.copyWithin(start, from, from + written);
+    this.#tail.set(rest, start + written);
+    this.#finishFrame(start, length);
+  }
+
+  /** Writes the header before a text that is in its place, and masks it. */
+  #finishFrame(start: number, length: number): void {
+    const key = this.#masked ? randomMaskingKey() : 0;
+    writeFrameHeader(this.#tail, this.#tailLength, firstOctet(Opcode.Text, true), length, this.#masked, key);
+    if (this.#masked) mask(this.#tail, start, start + length, key);
+    this.#tailLength = start + length;
+  }
+
+  #appendShortAscii(text: string): boolean {
+    const length = text.length;
+    const key = this.#masked ? randomMaskingKey() : 0;
+    this.#reserve(frameHeaderLength(length, this.#masked) + length);
+    const tail = this.#tail;
+    const at = writeFrameHeader(tail, this.#tailLength, firstOctet(Opcode.Text, true), length, this.#masked, key);
+    for (let index = 0; index < length; index++) {
+      const code = text.charCodeAt(index);
+      if (code > 0x7f) return false;
+      tail[at + index] = code;
+    }
+    if (this.#masked) mask(tail, at, at + length, key);
+    this.#tailLength = at + length;
+    return true;
+  }
+
+  /**
+   * Appends bytes that are encoded already. Many of them are not copied, so nobody may change them any more.
+   *
+   * @param bytes Whole frames.
+   */
+  appendEncoded(bytes: Uint8Array): void {
+    if (bytes.length < SHARE_THRESHOLD) {
+      this.#reserve(bytes.length);
+      this.#tail.set(bytes, this.#tailLength);
+      this.#tailLength += bytes.length;
+      return;
+    }
+    this.#seal();
+    this.#sealed.push(bytes);
+    this.#sealedLength += bytes.length;
+  }
+
+  /** Puts what is in the tail in line behind the sealed arrays. */
+  #seal(): void {
+    if (this.#tailLength === 0) return;
+    this.#sealed.push(this.#tail.subarray(0, this.#tailLength));
+    this.#sealedLength += this.#tailLength;
+    this.#tail = EMPTY;
+    this.#tailLength = 0;
+  }
+
+  #reserve(length: number): void {
+    const needed = this.#tailLength + length;
+    if (needed <= this.#tail.length) return;
+    const grown = acquire(this.#tailLength === 0 ? needed : Math.max(needed, this.#tail.length * 2));
+    grown.set(this.#tail.subarray(0, this.#tailLength));
+    if (this.#tail !== EMPTY) release(this.#tail);
+    this.#tail = grown;
+  }
+
+  /** Hands what is there to the transport, unless a write is in progress. */
+  flush(): void {
+    while (this.#inFlight === 0) {
+      const bytes = this.#take();
+      if (bytes === undefined) return;
+      this.#inFlight = bytes.length;
+      if (!this.#transport.write(bytes)) return;
+      this.#finishWrite();
+    }
+  }
+
+  /** What leaves next: a sealed array, or else all of the tail. */
+  #take(): Uint8Array | undefined {
+    const sealed = this.#sealed.shift();
+    if (sealed !== undefined) {
+      this.#sealedLength -= sealed.length;
+      return sealed;
+    }
+    if (this.#tailLength === 0) return undefined;
+    const bytes = this.#tail.subarray(0, this.#tailLength);
+    this.#writingBuffer = this.#tail;
+    this.#tail = EMPTY;
+    this.#tailLength = 0;
+    return bytes;
+  }
+
+  #finishWrite(): void {
+    this.#inFlight = 0;
+    if (this.#writingBuffer === EMPTY) return;
+    release(this.#writingBuffer);
+    this.#writingBuffer = EMPTY;
+  }
+
+  /** The transport is ready again. */
+  drain(): void {
+    this.#finishWrite();
+    this.flush();
+  }
+
+  /** Drops what has not been sent: the transport is gone. */
+  discard(): void {
+    // The buffer of a write in progress may still be read by the system, so it does not go back to the pool.
+    this.#sealed = [];
+    this.#sealedLength = 0;
+    this.#tail = EMPTY;
+    this.#tailLength = 0;
+    this.#writingBuffer = EMPTY;
+    this.#inFlight = 0;
+  }
+}
+
+/**
+ * Encodes a message as a server sends it, to be shared by many connections.
+ *
+ * @param data The text or bytes.
+ * @param frameSize The most bytes a frame takes on the wire; 0: the message is not split.
+ * @returns Whole frames, unmasked.
+ */
+export function encodeShared(data: string | Uint8Array, frameSize: number): Uint8Array {
+  const payload = typeof data === "string" ? encoder.encode(data) : data;
+  const opcode = typeof data === "string" ? Opcode.Text : Opcode.Binary;
+  const maxPayload = frameSize === 0 ? Infinity : maxFramePayload(frameSize, false);
+  const frames = Math.max(1, Math.ceil(payload.length / maxPayload));
+  const bytes = new Uint8Array(frames * 10 + payload.length);
+  let at = 0;
+  for (let start = 0, index = 0; index < frames; index++, start += maxPayload) {
+    const end = Math.min(start + maxPayload, payload.length);
+    const first = firstOctet(index === 0 ? opcode : Opcode.Continuation, index === frames - 1);
+    at = writeFrameHeader(bytes, at, first, end - start, false, 0);
+    bytes.set(payload.subarray(start, end), at);
+    at += end - start;
+  }
+  return bytes.subarray(0, at);
+}
+
+/**
+ * An upper bound of the bytes a message takes on the wire, exact for binary data.
+ *
+ * @param data The text or bytes.
+ * @param frameSize The most bytes a frame takes on the wire; 0: the message is not split.
+ * @param masked Whether frames are masked.
+ * @returns Bytes.
+ */
+export function wireLength(data: string | Uint8Array, frameSize: number, masked: boolean): number {
+  const length = typeof data === "string" ? utf8Length(data) : data.length;
+  if (frameSize === 0) return frameHeaderLength(length, masked) + length;
+  const maxPayload = maxFramePayload(frameSize, masked);
+  const full = Math.floor(length / maxPayload);
+  const rest = length - full * maxPayload;
+  const fullFrame = frameHeaderLength(maxPayload, masked) + maxPayload;
+  if (full > 0 && rest === 0) return full * fullFrame;
+  return full * fullFrame + frameHeaderLength(rest, masked) + rest;
+}
+
+/** Bytes of a text in UTF-8, without encoding it. */
+function utf8Length(text: string): number {
+  let length = text.length;
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code < 0x80) continue;
+    if (code < 0x800) length += 1;
+    else if (code >= 0xd800 && code <= 0xdbff && isLowSurrogate(text.charCodeAt(index + 1))) {
+      length += 2;
+      index++;
+    } else length += 2;
+  }
+  return length;
+}
+
+function isLowSurrogate(code: number): boolean {
+  return code >= 0xdc00 && code <= 0xdfff;
+}
+
+/**
+ * Checks a payload the program hands in.
+ *
+ * @param data What is to be sent.
+ * @param what The call, for the message.
+ * @throws {OptionError} If it is neither a string nor bytes.
+ */
+export function assertPayload(data: unknown, what: string): asserts data is string | Uint8Array {
+  if (typeof data === "string" || data instanceof Uint8Array) return;
+  throw new OptionError(`Cannot ${what}: neither a string nor a Uint8Array but "${typeof data}"`, "ERR_PAYLOAD");
+}

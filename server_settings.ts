@@ -1,0 +1,418 @@
+/**
+ * The settings of a server: defaults, ranges, and the lock while it runs.
+ *
+ * @module
+ */
+
+import { type Clock, systemClock } from "./clock.ts";
+import { CONNECTION_DEFAULTS, type ConnectionOptions, type ProtocolOptions, type SlowConsumer } from "./connection.ts";
+import { OptionError, StateError } from "./errors.ts";
+import { maxFramePayload } from "./frame.ts";
+import { assertProtocols } from "./handshake.ts";
+import { assertNumber, assertPort, assertSlowConsumer, LIMIT_NAMES } from "./ranges.ts";
+
+/** Settings of a server. `0` turns a limit off. */
+export interface ServerSettings extends ConnectionOptions {
+  /**
+   * The port; 0 takes a free one, see `address`.
+   * @default {8888}
+   */
+  port?: number;
+  /**
+   * The address to listen on.
+   * @default {"0.0.0.0"}
+   */
+  hostname?: string;
+  /**
+   * The path that opens a WebSocket, without a query; "": any path. Others get 404.
+   * @default {""}
+   */
+  pathName?: string;
+  /**
+   * Whether to speak TLS. Needs `certificateFile` and `certificateKeyFile`.
+   * @default {false}
+   */
+  useSSL?: boolean;
+  /** PEM file with the certificate; the rest of its chain may follow in it. */
+  certificateFile?: string;
+  /** PEM file with the private key. If it is encrypted, `onGetSSLPassword` is asked. */
+  certificateKeyFile?: string;
+  /** PEM file with certificates that are appended to the chain that is sent. */
+  rootCertificateFile?: string;
+  /**
+   * Subprotocols the server speaks, in its order of preference. Without `onSelectProtocol` the first of them that the
+   * client offers is chosen.
+   * @default {[]}
+   */
+  protocols?: readonly string[];
+  /**
+   * How long TLS handshake and request may take, and how long an HTTP connection may idle, in ms.
+   * @default {10000}
+   */
+  handshakeTimeout?: number;
+  /**
+   * The most bytes of a request head.
+   * @default {16384}
+   */
+  maxHeadSize?: number;
+  /**
+   * The most header fields of a request.
+   * @default {128}
+   */
+  maxHeaderFields?: number;
+  /**
+   * The most bytes of the body of a plain HTTP request.
+   * @default {4194304}
+   */
+  maxBodySize?: number;
+}
+
+type Settings = Required<ServerSettings>;
+const DEFAULTS: Settings = {
+  ...CONNECTION_DEFAULTS,
+  options: {},
+  port: 8888,
+  hostname: "0.0.0.0",
+  pathName: "",
+  useSSL: false,
+  certificateFile: "",
+  certificateKeyFile: "",
+  rootCertificateFile: "",
+  protocols: [],
+  handshakeTimeout: 10_000,
+  maxHeadSize: 16 * 1024,
+  maxHeaderFields: 128,
+  maxBodySize: 4 * 1024 * 1024,
+  clock: systemClock,
+};
+
+const NUMBERS: readonly string[] = [
+  ...LIMIT_NAMES,
+  "handshakeTimeout",
+  "maxHeadSize",
+  "maxHeaderFields",
+  "maxBodySize",
+];
+
+/**
+ * The switches of `options` as an object whose properties can be set, while that is allowed.
+ */
+export class ProtocolSwitches implements ProtocolOptions {
+  #values: Required<ProtocolOptions>;
+  #assertUnlocked: (name: string) => void;
+
+  /**
+   * Makes the object.
+   *
+   * @param values Those that are given.
+   * @param assertUnlocked Throws if a property must not be set now.
+   */
+  constructor(values: ProtocolOptions, assertUnlocked: (name: string) => void) {
+    this.#values = {
+      frameByFrame: values.frameByFrame ?? false,
+      skipUpgradeCheck: values.skipUpgradeCheck ?? false,
+      skipVersionCheck: values.skipVersionCheck ?? false,
+      manualPong: values.manualPong ?? false,
+      manualClose: values.manualClose ?? false,
+    };
+    this.#assertUnlocked = assertUnlocked;
+  }
+
+  #set(name: keyof ProtocolOptions, value: boolean): void {
+    this.#assertUnlocked(`options.${name}`);
+    this.#values[name] = value;
+  }
+
+  /** Deliver each frame by itself, with a `frame` argument. */
+  get frameByFrame(): boolean {
+    return this.#values.frameByFrame;
+  }
+  set frameByFrame(value: boolean) {
+    this.#set("frameByFrame", value);
+  }
+
+  /** Take a request whose `Upgrade` and `Connection` headers a proxy has removed. */
+  get skipUpgradeCheck(): boolean {
+    return this.#values.skipUpgradeCheck;
+  }
+  set skipUpgradeCheck(value: boolean) {
+    this.#set("skipUpgradeCheck", value);
+  }
+
+  /** Take any `Sec-WebSocket-Version`. */
+  get skipVersionCheck(): boolean {
+    return this.#values.skipVersionCheck;
+  }
+  set skipVersionCheck(value: boolean) {
+    this.#set("skipVersionCheck", value);
+  }
+
+  /** Answer no ping; the program calls `pong`. */
+  get manualPong(): boolean {
+    return this.#values.manualPong;
+  }
+  set manualPong(value: boolean) {
+    this.#set("manualPong", value);
+  }
+
+  /** Answer no close frame; the program calls `close`. */
+  get manualClose(): boolean {
+    return this.#values.manualClose;
+  }
+  set manualClose(value: boolean) {
+    this.#set("manualClose", value);
+  }
+}
+
+/** A server's settings as properties, which can be set while it is stopped. */
+export abstract class ConfigurableServer {
+  #settings: Settings = { ...DEFAULTS };
+  #switches: ProtocolSwitches;
+  #snapshot: Settings | undefined;
+
+  /**
+   * Takes the settings.
+   *
+   * @param settings Those that differ from the default.
+   * @throws {OptionError} If one is out of range.
+   */
+  constructor(settings: ServerSettings) {
+    this.#switches = this.#makeSwitches({});
+    for (const [name, value] of Object.entries(settings)) {
+      if (name in DEFAULTS && value !== undefined) this.applySetting(name as keyof Settings, value);
+    }
+  }
+
+  #makeSwitches(values: ProtocolOptions): ProtocolSwitches {
+    return new ProtocolSwitches(values, (name) => this.assertStopped(name));
+  }
+
+  /** Whether the settings are locked, since the server runs. */
+  protected locked = false;
+
+  /** All settings as they are now: one object as long as none changes. */
+  protected get settings(): Readonly<Required<ServerSettings>> {
+    this.#snapshot ??= { ...this.#settings, options: this.#switches };
+    return this.#snapshot;
+  }
+
+  /**
+   * Changes one setting.
+   *
+   * @param name Which.
+   * @param value Its value.
+   * @throws {StateError} If the server runs.
+   * @throws {OptionError} If the value is out of range.
+   */
+  protected applySetting<Name extends keyof ServerSettings>(name: Name, value: Required<ServerSettings>[Name]): void {
+    this.assertStopped(name);
+    this.#snapshot = undefined;
+    if (name === "options") this.#switches = this.#makeSwitches((value ?? {}) as ProtocolOptions);
+    else {
+      assertSetting(name, value);
+      this.#settings[name] = value;
+    }
+  }
+
+  /**
+   * Checks that settings may be changed.
+   *
+   * @param name The setting, for the message.
+   * @throws {StateError} If the server is not stopped.
+   */
+  protected assertStopped(name: string): void {
+    if (this.locked) throw new StateError("ERR_RUNNING", `Cannot set "${name}": the server is running`);
+  }
+
+  /** The port; 0 takes a free one, see `address`. */
+  get port(): number {
+    return this.#settings.port;
+  }
+  set port(value: number) {
+    this.applySetting("port", value);
+  }
+
+  /** The address to listen on. */
+  get hostname(): string {
+    return this.#settings.hostname;
+  }
+  set hostname(value: string) {
+    this.applySetting("hostname", value);
+  }
+
+  /** The path that opens a WebSocket, without a query; "": any path. Others get 404. */
+  get pathName(): string {
+    return this.#settings.pathName;
+  }
+  set pathName(value: string) {
+    this.applySetting("pathName", value);
+  }
+
+  /** Whether to speak TLS. Needs `certificateFile` and `certificateKeyFile`. */
+  get useSSL(): boolean {
+    return this.#settings.useSSL;
+  }
+  set useSSL(value: boolean) {
+    this.applySetting("useSSL", value);
+  }
+
+  /** PEM file with the certificate; the rest of its chain may follow in it. */
+  get certificateFile(): string {
+    return this.#settings.certificateFile;
+  }
+  set certificateFile(value: string) {
+    this.applySetting("certificateFile", value);
+  }
+
+  /** PEM file with the private key. If it is encrypted, `onGetSSLPassword` is asked. */
+  get certificateKeyFile(): string {
+    return this.#settings.certificateKeyFile;
+  }
+  set certificateKeyFile(value: string) {
+    this.applySetting("certificateKeyFile", value);
+  }
+
+  /** PEM file with certificates that are appended to the chain that is sent. */
+  get rootCertificateFile(): string {
+    return this.#settings.rootCertificateFile;
+  }
+  set rootCertificateFile(value: string) {
+    this.applySetting("rootCertificateFile", value);
+  }
+
+  /** Send messages in frames of at most `frameSize` bytes. */
+  get splitMessage(): boolean {
+    return this.#settings.splitMessage;
+  }
+  set splitMessage(value: boolean) {
+    this.applySetting("splitMessage", value);
+  }
+
+  /** The most bytes of a frame on the wire, header included, when `splitMessage` is on; 0: no splitting. At least 3. */
+  get frameSize(): number {
+    return this.#settings.frameSize;
+  }
+  set frameSize(value: number) {
+    this.applySetting("frameSize", value);
+  }
+
+  /** Switches: `frameByFrame`, `skipUpgradeCheck`, `skipVersionCheck`, `manualPong`, `manualClose`. */
+  get options(): ProtocolSwitches {
+    return this.#switches;
+  }
+  set options(value: ProtocolOptions) {
+    this.applySetting("options", value);
+  }
+
+  /** Subprotocols the server speaks, in its order of preference. */
+  get protocols(): readonly string[] {
+    return this.#settings.protocols;
+  }
+  set protocols(value: readonly string[]) {
+    this.applySetting("protocols", value);
+  }
+
+  /** The largest message taken from a peer, in bytes. */
+  get maxMessageSize(): number {
+    return this.#settings.maxMessageSize;
+  }
+  set maxMessageSize(value: number) {
+    this.applySetting("maxMessageSize", value);
+  }
+
+  /** The most fragments of one message. */
+  get maxFragments(): number {
+    return this.#settings.maxFragments;
+  }
+  set maxFragments(value: number) {
+    this.applySetting("maxFragments", value);
+  }
+
+  /** The most bytes that wait for a slow peer. */
+  get maxBufferedAmount(): number {
+    return this.#settings.maxBufferedAmount;
+  }
+  set maxBufferedAmount(value: number) {
+    this.applySetting("maxBufferedAmount", value);
+  }
+
+  /** From how many waiting bytes on `send` says `"backpressure"`. */
+  get highWaterMark(): number {
+    return this.#settings.highWaterMark;
+  }
+  set highWaterMark(value: number) {
+    this.applySetting("highWaterMark", value);
+  }
+
+  /** What `send` does beyond `maxBufferedAmount`. */
+  get slowConsumer(): SlowConsumer {
+    return this.#settings.slowConsumer;
+  }
+  set slowConsumer(value: SlowConsumer) {
+    this.applySetting("slowConsumer", value);
+  }
+
+  /** How long TLS handshake and request may take, and how long an HTTP connection may idle, in ms. */
+  get handshakeTimeout(): number {
+    return this.#settings.handshakeTimeout;
+  }
+  set handshakeTimeout(value: number) {
+    this.applySetting("handshakeTimeout", value);
+  }
+
+  /** How long the closing handshake, and then the end of TCP, may take, in ms. */
+  get closeTimeout(): number {
+    return this.#settings.closeTimeout;
+  }
+  set closeTimeout(value: number) {
+    this.applySetting("closeTimeout", value);
+  }
+
+  /** The most bytes of the body of a plain HTTP request. */
+  get maxBodySize(): number {
+    return this.#settings.maxBodySize;
+  }
+  set maxBodySize(value: number) {
+    this.applySetting("maxBodySize", value);
+  }
+
+  /** The most bytes of a request head. */
+  get maxHeadSize(): number {
+    return this.#settings.maxHeadSize;
+  }
+  set maxHeadSize(value: number) {
+    this.applySetting("maxHeadSize", value);
+  }
+
+  /** The most header fields of a request. */
+  get maxHeaderFields(): number {
+    return this.#settings.maxHeaderFields;
+  }
+  set maxHeaderFields(value: number) {
+    this.applySetting("maxHeaderFields", value);
+  }
+
+  /** Time, for tests. */
+  get clock(): Clock {
+    return this.#settings.clock;
+  }
+  set clock(value: Clock) {
+    this.applySetting("clock", value);
+  }
+}
+
+/** Checks the value of a setting by its name. */
+function assertSetting(name: keyof Settings, value: unknown): void {
+  if (name === "port") assertPort(value);
+  else if (NUMBERS.includes(name)) assertNumber(name, value);
+  else if (name === "slowConsumer") assertSlowConsumer(value);
+  else if (name === "protocols") assertProtocols(value as readonly string[]);
+  else if (name === "pathName") {
+    const path = String(value);
+    if (path !== "" && !path.startsWith("/")) throw new OptionError(`The path "${path}" does not start with "/"`);
+    if (path.includes("?")) throw new OptionError(`The path "${path}" has a query, which is not part of the match`);
+  } else if (typeof value !== typeof DEFAULTS[name]) {
+    throw new OptionError(`The setting "${name}" is of type "${typeof value}" instead of "${typeof DEFAULTS[name]}"`);
+  }
+  if (name === "frameSize" && value !== 0) maxFramePayload(value as number, false);
+}

@@ -1,0 +1,443 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { WebSocketServer, type WebSocketServerOptions } from "../server.ts";
+import { decode, defer, encode, FakeClock, pipe, settle, until } from "./support.ts";
+
+/** A server over a pair of streams: exact bytes in, exact bytes out. */
+class Rig {
+  readonly server: WebSocketServer;
+  readonly errors: unknown[] = [];
+  readonly clock = new FakeClock();
+  disconnects = 0;
+  text = "";
+  ended = false;
+  #writer: WritableStreamDefaultWriter<Uint8Array>;
+  #reader: ReadableStreamDefaultReader<Uint8Array>;
+  #reading: Promise<void> | undefined;
+
+  constructor(options: WebSocketServerOptions = {}, read = true) {
+    const [ours, theirs] = pipe();
+    this.#writer = ours.writable.getWriter();
+    this.#writer.closed.catch(() => {});
+    this.#reader = ours.readable.getReader();
+    this.server = new WebSocketServer({
+      clock: this.clock,
+      onError: (error) => this.errors.push(error),
+      onDisconnect: () => void this.disconnects++,
+      ...options,
+    });
+    this.server.acceptStream(theirs);
+    if (read) this.#reading = this.#readAll();
+  }
+
+  async #readAll(): Promise<void> {
+    try {
+      for (;;) {
+        const { done, value } = await this.#reader.read();
+        if (done) break;
+        this.text += decode(value);
+      }
+    } catch {
+      // The server broke off.
+    }
+    this.ended = true;
+  }
+
+  write(...parts: string[]): void {
+    for (const part of parts) this.#writer.write(encode(part)).catch(() => {});
+  }
+  /** What the server writes, piece by piece. */
+  async *chunks(): AsyncGenerator<Uint8Array> {
+    for (let part = await this.#reader.read(); !part.done; part = await this.#reader.read()) yield part.value;
+  }
+  /** Breaks both ways off. */
+  lose(): void {
+    this.#writer.abort("lost").catch(() => {});
+    this.#reader.cancel("lost").catch(() => {});
+  }
+  /** Sends FIN. */
+  end(): void {
+    this.#writer.close().catch(() => {});
+  }
+  async finished(): Promise<string> {
+    await this.#reading;
+    return this.text;
+  }
+  async until(text: string): Promise<void> {
+    await until(() => this.text.includes(text), text);
+  }
+}
+
+const get = (path: string, lines = ""): string => `GET ${path} HTTP/1.1\r\nHost: example.com\r\n${lines}\r\n`;
+const post = (path: string, lines: string, body = ""): string =>
+  `POST ${path} HTTP/1.1\r\nHost: a\r\n${lines}\r\n${body}`;
+const CLOSE = "Connection: close\r\n";
+
+const echo: WebSocketServerOptions = {
+  onCommandGet: async (request) =>
+    new Response(`${request.method} ${new URL(request.url).pathname} ${await request.text()}`),
+};
+
+/** The bodies of chunked responses. */
+function bodies(text: string): string[] {
+  return text.split("HTTP/1.1 ").slice(1).map((one) => {
+    const [, ...rest] = one.split("\r\n\r\n");
+    const chunks = rest.join("\r\n\r\n").split("\r\n");
+    return chunks.filter((_, index) => index % 2 === 1).join("");
+  });
+}
+
+describe("plain HTTP on the port", () => {
+  it("gets 426 with the version when nobody answers, or the program has no answer", async () => {
+    for (const onCommandGet of [undefined, () => {}]) {
+      const rig = new Rig({ onCommandGet });
+      rig.write(get("/", CLOSE));
+      rig.end();
+      const text = (await rig.finished()).toLowerCase();
+      assertStringIncludes(text, "http/1.1 426 upgrade required\r\n");
+      assertStringIncludes(text, "sec-websocket-version: 13\r\n");
+      assertStringIncludes(text, "connection: upgrade, close\r\n");
+    }
+  });
+
+  it("is answered by onCommandGet, with bodies of known length and in chunks, byte by byte too", async () => {
+    for (const bytewise of [false, true]) {
+      const rig = new Rig(echo);
+      const requests = get("/a") + post("/b", "Content-Length: 5\r\n", "Hello") +
+        post("/c", "Transfer-Encoding: chunked\r\n", "3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n") + get("/d", CLOSE);
+      if (bytewise) { for (const char of requests) rig.write(char); }
+      else rig.write(requests);
+      await until(() => bodies(rig.text).length === 4, "4 answers");
+      assertEquals(bodies(rig.text), ["GET /a ", "POST /b Hello", "POST /c abcdef", "GET /d "]);
+      rig.end();
+      await rig.finished();
+      await until(() => rig.disconnects === 1, "the end");
+      assertEquals([rig.errors, rig.clock.pending], [[], 0]);
+    }
+  });
+
+  it("answers pipelined requests in order, though the first takes longer", async () => {
+    const gate = defer<void>();
+    const rig = new Rig({
+      onCommandGet: async (request) => {
+        const { pathname } = new URL(request.url);
+        if (pathname === "/slow") await gate.promise;
+        return new Response(pathname);
+      },
+    });
+    rig.write(get("/slow") + get("/fast", CLOSE));
+    await settle();
+    assertEquals(rig.text, "");
+    gate.resolve();
+    await rig.until("/fast");
+    assertEquals(bodies(rig.text), ["/slow", "/fast"]);
+  });
+
+  it("closes after HTTP/1.0 and Connection: close, keeps alive otherwise until handshakeTimeout", async () => {
+    const old = new Rig(echo);
+    old.write("GET /a HTTP/1.0\r\n\r\n");
+    await until(() => old.ended, "the end");
+    assertStringIncludes(old.text, "connection: close\r\n");
+    assertStringIncludes(old.text, "\r\n\r\nGET /a ");
+
+    const idle = new Rig({ ...echo, handshakeTimeout: 5000 });
+    idle.write(get("/a"));
+    await idle.until("GET /a");
+    await until(() => idle.clock.pending === 1, "the timer");
+    idle.clock.advance(5000);
+    await idle.finished();
+    assertEquals([idle.disconnects, idle.errors], [1, []]);
+  });
+
+  it("answers a request whose peer sent FIN right behind it", async () => {
+    const gate = defer<void>();
+    const rig = new Rig({
+      onCommandGet: async () => {
+        await gate.promise;
+        return new Response("late");
+      },
+    });
+    rig.write(get("/a"));
+    rig.end();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    gate.resolve();
+    assertEquals(bodies(await rig.finished()), ["late"]);
+    assertEquals(rig.disconnects, 1);
+  });
+
+  it("upgrades after plain requests on the same connection", async () => {
+    const rig = new Rig(echo);
+    const key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n";
+    rig.write(get("/a") + get("/ws", `Upgrade: websocket\r\nConnection: Upgrade\r\n${key}`));
+    await rig.until("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    assertEquals(rig.server.connections.size, 1);
+    for (const connection of rig.server.connections) connection.terminate();
+    await rig.finished();
+  });
+
+  it("refuses what could be read in two ways, and ends the connection: nothing is smuggled in", async () => {
+    const forms = [
+      post("/", "Content-Length: 5\r\nContent-Length: 6\r\n", "Hello"),
+      post("/", "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"),
+      post("/", "Content-Length: 5\r\nTransfer-Encoding:\r\n", "Hello"),
+      post("/", "Transfer-Encoding: xchunked\r\n"),
+      post("/", "Transfer-Encoding : chunked\r\n"),
+      post("/", "Content-Length: +5\r\n", "Hello"),
+      "GET / HTTP/1.1\nHost: a\n\n",
+      "GET / HTTP/1.1\r\nHost: a\r\n X: folded\r\n\r\n",
+      "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n",
+      "GET / HTTP/1.1\r\n\r\n",
+    ];
+    for (const form of forms) {
+      const paths: string[] = [];
+      const rig = new Rig({
+        onCommandGet: (request) => {
+          paths.push(request.url);
+          return new Response("taken");
+        },
+      });
+      rig.write(form + get("/smuggled"));
+      rig.end();
+      const text = await rig.finished();
+      assertEquals([paths, text.split("HTTP/1.1 ").length], [[], 2], form);
+      assert(text.startsWith("HTTP/1.1 4") || text.startsWith("HTTP/1.1 501"), text);
+      assertStringIncludes(text, "connection: close");
+      assertEquals(rig.errors.length, 1);
+    }
+  });
+
+  it("refuses a chunked body that is malformed while the handler reads it", async () => {
+    const rig = new Rig(echo);
+    rig.write(post("/", "Transfer-Encoding: chunked\r\n", "5\r\nHelloX") + get("/smuggled"));
+    rig.end();
+    const text = await rig.finished();
+    assertStringIncludes(text, "HTTP/1.1 400 ");
+    assertEquals(text.split("HTTP/1.1 ").length, 2);
+  });
+
+  it("refuses a body beyond maxBodySize: at its length before it is sent, or at the chunk that goes beyond", async () => {
+    for (const body of [post("/", "Content-Length: 11\r\n"), post("/", "Transfer-Encoding: chunked\r\n", "b\r\n")]) {
+      const rig = new Rig({ ...echo, maxBodySize: 10 });
+      rig.write(body);
+      await until(() => rig.ended, "the end");
+      assertStringIncludes(rig.text, "HTTP/1.1 413 ");
+    }
+  });
+
+  it("reads no body that nobody asks for, and says 100 Continue only when somebody does", async () => {
+    const lines = "Content-Length: 5\r\nExpect: 100-continue\r\n";
+    const refused = new Rig({ onCommandGet: () => new Response("no", { status: 401 }) });
+    refused.write(post("/", lines));
+    await until(() => refused.ended, "the end");
+    assertEquals(refused.text.includes("100 Continue"), false);
+    assertStringIncludes(refused.text, "HTTP/1.1 401 ");
+    assertStringIncludes(refused.text, "connection: close");
+
+    const taken = new Rig(echo);
+    taken.write(post("/", lines));
+    await taken.until("HTTP/1.1 100 Continue\r\n\r\n");
+    taken.write("Hello");
+    await taken.until("POST / Hello");
+  });
+
+  it("keeps the connection when a small body has come that the handler did not read", async () => {
+    const rig = new Rig({ onCommandGet: (request) => new Response(new URL(request.url).pathname) });
+    rig.write(post("/a", "Content-Length: 5\r\n", "Hello") + get("/b", CLOSE));
+    await rig.until("/b");
+    assertEquals(bodies(rig.text), ["/a", "/b"]);
+  });
+
+  it("stops reading a large body that the handler does not consume", async () => {
+    const got = defer<ReadableStream<Uint8Array>>();
+    const done = defer<Response>();
+    const rig = new Rig({
+      onCommandGet: (request) => {
+        got.resolve(request.body!);
+        return done.promise;
+      },
+    });
+    rig.write(post("/", "Content-Length: 3000000\r\n"));
+    const part = "x".repeat(100_000);
+    for (let index = 0; index < 30; index++) rig.write(part);
+    const reader = (await got.promise).getReader();
+    let length = 0;
+    for (let index = 0; index < 3; index++) length += (await reader.read()).value!.length;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    assert(length <= 300_000, `${length}`);
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      length += value.length;
+    }
+    assertEquals(length, 3_000_000);
+    done.resolve(new Response("ok"));
+    await rig.until("ok");
+  });
+
+  it("fails the body when the peer is lost, too slow, or answered before", async () => {
+    const lost = new Rig(echo);
+    lost.write(post("/", "Content-Length: 5\r\n", "He"));
+    await settle();
+    lost.end();
+    await lost.finished();
+    assertStringIncludes(lost.text, "HTTP/1.1 400 ");
+    assertEquals(lost.disconnects, 1);
+
+    const slow = new Rig({ ...echo, handshakeTimeout: 5000 });
+    slow.write(post("/", "Content-Length: 5\r\n", "He"));
+    await until(() => slow.clock.pending === 1, "the timer");
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    slow.clock.advance(5000);
+    await until(() => slow.ended, "the end");
+    assertStringIncludes(slow.text, "HTTP/1.1 408 ");
+
+    const failed = defer<unknown>();
+    const early = new Rig({
+      closeTimeout: 1000,
+      onCommandGet: (request) => {
+        request.text().catch(failed.resolve);
+        return new Response("early");
+      },
+    });
+    early.write(post("/", "Content-Length: 50\r\n", "He"));
+    await early.until("early");
+    assertStringIncludes(String(await failed.promise), "answered before");
+    await until(() => early.clock.pending === 1, "the linger timer");
+    early.clock.advance(1000);
+    await until(() => early.disconnects === 1, "the end");
+  });
+
+  it("lets a handler take its time, once the body has come", async () => {
+    const gate = defer<void>();
+    const read = defer<void>();
+    const rig = new Rig({
+      handshakeTimeout: 5000,
+      onCommandGet: async (request) => {
+        const body = await request.text();
+        read.resolve();
+        await gate.promise;
+        return new Response(body);
+      },
+    });
+    rig.write(post("/", `Content-Length: 5\r\n${CLOSE}`, "Hello"));
+    await read.promise;
+    rig.clock.advance(60_000);
+    gate.resolve();
+    await rig.until("Hello");
+  });
+
+  it("answers a handler that throws with 500, tells nothing, and reports it", async () => {
+    const rig = new Rig({
+      onCommandGet: () => {
+        throw new Error("secret");
+      },
+    });
+    rig.write(get("/", CLOSE));
+    await until(() => rig.ended, "the end");
+    assertStringIncludes(rig.text, "HTTP/1.1 500 ");
+    assertEquals([rig.text.includes("secret"), rig.errors.length], [false, 1]);
+  });
+
+  it("sends no body for HEAD, and breaks off when a response body fails on its way", async () => {
+    const head = new Rig({ onCommandGet: () => new Response("body", { headers: { "content-length": "4" } }) });
+    head.write(get("/", CLOSE).replace("GET", "HEAD"));
+    await until(() => head.ended, "the end");
+    assertStringIncludes(head.text, "content-length: 4\r\n");
+    assertEquals(head.text.endsWith("\r\n\r\n"), true);
+
+    const broken = new Rig({
+      onCommandGet: () => {
+        let count = 0;
+        return new Response(
+          new ReadableStream({
+            pull(controller) {
+              if (count++ === 0) controller.enqueue(encode("part"));
+              else controller.error(new Error("disk"));
+            },
+          }),
+        );
+      },
+    });
+    broken.write(get("/"));
+    await until(() => broken.disconnects === 1, "the end");
+    assertEquals([broken.text.includes("\r\n0\r\n"), broken.errors.length], [false, 1]);
+  });
+
+  it("never writes 100 Continue into a response that has begun", async () => {
+    const rig = new Rig({
+      onCommandGet: (request) => {
+        const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+        const writer = writable.getWriter();
+        (async () => {
+          await writer.write(encode("first "));
+          await writer.write(new Uint8Array(await request.arrayBuffer()));
+          await writer.close();
+        })().catch(() => {});
+        return new Response(readable);
+      },
+    });
+    rig.write(post("/", `Content-Length: 5\r\nExpect: 100-continue\r\n${CLOSE}`));
+    await rig.until("first ");
+    rig.write("Hello");
+    await rig.until("Hello");
+    const [before, after = ""] = rig.text.split("HTTP/1.1 200 OK");
+    assertEquals([before === "" || before === "HTTP/1.1 100 Continue\r\n\r\n", after.includes("100 Continue")], [
+      true,
+      false,
+    ]);
+  });
+
+  it("gives a steady but slow reader of a large response its time", async () => {
+    const rig = new Rig({ handshakeTimeout: 5000, onCommandGet: () => new Response(new Uint8Array(1_000_000)) }, false);
+    rig.write(get("/", CLOSE));
+    let length = 0;
+    for await (const bytes of rig.chunks()) {
+      assert(bytes.length < 70_000, `${bytes.length} in one write`);
+      length += bytes.length;
+      rig.clock.advance(4000);
+    }
+    assert(length > 1_000_000, `${length}`);
+  });
+
+  it("cancels the body of a response when its peer is lost", async () => {
+    const cancelled = defer<void>();
+    const rig = new Rig({
+      onCommandGet: () => new Response(new ReadableStream({ cancel: () => cancelled.resolve() })),
+    }, false);
+    rig.write(get("/events"));
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    rig.lose();
+    await cancelled.promise;
+  });
+
+  it("gives up a peer that does not read its response", async () => {
+    const rig = new Rig({ handshakeTimeout: 5000, onCommandGet: () => new Response("x".repeat(1_000_000)) }, false);
+    rig.write(get("/"));
+    await until(() => rig.clock.pending === 1, "the timer");
+    rig.clock.advance(5000);
+    await until(() => rig.disconnects === 1, "the end");
+  });
+
+  it("ends idle connections at once when the server stops, busy ones after their response", async () => {
+    const gate = defer<void>();
+    const idle = new Rig();
+    await settle();
+    await idle.server.stop();
+    assertEquals(idle.disconnects, 1);
+
+    const busy = new Rig({
+      onCommandGet: async () => {
+        await gate.promise;
+        return new Response("done");
+      },
+    });
+    busy.write(get("/"));
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    const stopped = busy.server.stop();
+    gate.resolve();
+    await busy.until("done");
+    assertStringIncludes(busy.text, "connection: close");
+    busy.end();
+    await stopped;
+  });
+});

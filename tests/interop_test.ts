@@ -1,0 +1,273 @@
+/**
+ * Ours against others: the platform's own client and server, and `ws` from npm, each way.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { Buffer } from "node:buffer";
+import { type RawData, WebSocket as WsClient, WebSocketServer as WsServer } from "npm:ws@8.23.0";
+import { WebSocketClient } from "../client.ts";
+import type { CloseInfo, MessageData } from "../connection.ts";
+import { WebSocketServer, type WebSocketServerOptions } from "../server.ts";
+import { assertSameBytes, defer, until } from "./support.ts";
+
+/** One code point of each plane, and then some. */
+const PLANES = Array.from({ length: 17 }, (_, plane) => String.fromCodePoint(plane * 0x10000 + 0x1234)).join("") +
+  "👩‍👩‍👧‍👦\u0000\uFEFF";
+
+const MESSAGES: MessageData[] = [
+  "",
+  "Hello",
+  PLANES,
+  ...[125, 126, 127, 65535, 65536].map((length) => "x".repeat(length)),
+  "é".repeat(100_000),
+  new Uint8Array(0),
+  Uint8Array.of(0, 255),
+  ...[125, 126, 65535, 65536, 1024 * 1024].map((length) => new Uint8Array(length).map((_, index) => index * 7)),
+];
+
+function assertSame(actual: unknown, expected: MessageData): void {
+  if (typeof expected === "string") {
+    assert(actual === expected, `${String(actual).length} instead of ${expected.length}`);
+  } else assertSameBytes(new Uint8Array(actual as Uint8Array), expected);
+}
+
+async function startOurs(options: WebSocketServerOptions = {}): Promise<WebSocketServer> {
+  const server = new WebSocketServer({
+    port: 0,
+    hostname: "127.0.0.1",
+    onMessageReceived: (connection, text) => void connection.send(text),
+    onBinaryDataReceived: (connection, bytes) => void connection.send(bytes),
+    ...options,
+  });
+  await server.start();
+  return server;
+}
+
+/** Our client against an echo server: every message comes back; a ping is answered; the close is clean. */
+async function checkOurClient(url: string, options = {}): Promise<CloseInfo> {
+  const pong = defer<Uint8Array>();
+  const client = new WebSocketClient(url, { onPong: pong.resolve, ...options });
+  await client.connect();
+  const echoes = client[Symbol.asyncIterator]();
+  for (const message of MESSAGES) {
+    client.send(message);
+    assertSame((await echoes.next()).value, message);
+  }
+  client.ping("are you there");
+  assertEquals(new TextDecoder().decode(await pong.promise), "are you there");
+  return (await client.disconnect(true, 4321, "enough"))!;
+}
+
+describe("the platform's WebSocket against our server", () => {
+  for (const split of [{}, { splitMessage: true, frameSize: 1000 }]) {
+    it(`echoes ${JSON.stringify(split)}`, async () => {
+      await using server = await startOurs({ protocols: ["b"], ...split });
+      const socket = new WebSocket(`ws://127.0.0.1:${server.address!.port}/`, ["a", "b"]);
+      socket.binaryType = "arraybuffer";
+      const opened = defer<void>();
+      socket.onopen = () => opened.resolve();
+      await opened.promise;
+      assertEquals(socket.protocol, "b");
+      for (const message of MESSAGES) {
+        const echo = defer<unknown>();
+        socket.onmessage = ({ data }) => echo.resolve(data);
+        socket.send(message as string);
+        const data = await echo.promise;
+        assertSame(data instanceof ArrayBuffer ? new Uint8Array(data) : data, message);
+      }
+      const closed = defer<CloseEvent>();
+      socket.onclose = closed.resolve;
+      socket.close(4321, "enough");
+      const { code, reason, wasClean } = await closed.promise;
+      assertEquals([code, reason, wasClean], [4321, "", true]);
+    });
+  }
+
+  it("is told of a close by the server, and of a violation of its rules", async () => {
+    await using server = await startOurs({ maxMessageSize: 1000 });
+    const close = (then: (socket: WebSocket) => void): Promise<CloseEvent> => {
+      const socket = new WebSocket(`ws://127.0.0.1:${server.address!.port}/`);
+      const closed = defer<CloseEvent>();
+      socket.onclose = closed.resolve;
+      socket.onopen = () => then(socket);
+      return closed.promise;
+    };
+    const big = await close((socket) => socket.send("x".repeat(1001)));
+    assertEquals(big.code, 1009);
+    const bye = await close(() => {
+      for (const connection of server.connections) connection.close(1001, "bye");
+    });
+    assertEquals([bye.code, bye.reason, bye.wasClean], [1001, "bye", true]);
+  });
+});
+
+// Deno.upgradeWebSocket is Deno's own server.
+describe("our client against Deno.upgradeWebSocket", () => {
+  for (const split of [{}, { splitMessage: true, frameSize: 1000 }]) {
+    it(`echoes ${JSON.stringify(split)}`, async () => {
+      const closed = defer<CloseEvent>();
+      const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, (request) => {
+        const { socket, response } = Deno.upgradeWebSocket(request, { protocol: "a" });
+        socket.binaryType = "arraybuffer";
+        socket.onmessage = ({ data }) => socket.send(data);
+        socket.onclose = closed.resolve;
+        return response;
+      });
+      const info = await checkOurClient(`ws://127.0.0.1:${server.addr.port}/`, { protocols: ["a"], ...split });
+      assertEquals([info.code, info.clean], [4321, true]);
+      const { code, reason } = await closed.promise;
+      assertEquals([code, reason], [4321, "enough"]);
+      await server.shutdown();
+    });
+  }
+});
+
+describe("our client against ws", () => {
+  for (const split of [{}, { splitMessage: true, frameSize: 777 }]) {
+    it(`echoes ${JSON.stringify(split)}`, async () => {
+      const server = new WsServer({ port: 0, host: "127.0.0.1", perMessageDeflate: false });
+      const closed = defer<[number, string]>();
+      server.on("connection", (socket: WsClient) => {
+        socket.on("message", (data: RawData, isBinary: boolean) => socket.send(data, { binary: isBinary }));
+        socket.on("close", (code: number, reason: Buffer) => closed.resolve([code, reason.toString()]));
+      });
+      await new Promise((resolve) => server.once("listening", resolve));
+      const { port } = server.address() as { port: number };
+      const info = await checkOurClient(`ws://127.0.0.1:${port}/`, split);
+      assertEquals([info.code, info.clean], [4321, true]);
+      assertEquals(await closed.promise, [4321, "enough"]);
+      await new Promise((resolve) => server.close(resolve));
+    });
+  }
+});
+
+describe("ws against our server", () => {
+  it("echoes, whole and in fragments, answers pings, and closes cleanly", async () => {
+    const pings: string[] = [];
+    await using server = await startOurs({ onPing: (_, data) => void pings.push(new TextDecoder().decode(data)) });
+    const socket = new WsClient(`ws://127.0.0.1:${server.address!.port}/`, { perMessageDeflate: false });
+    await new Promise((resolve) => socket.once("open", resolve));
+    const echo = (): Promise<unknown> =>
+      new Promise((resolve) =>
+        socket.once("message", (data: Buffer, isBinary: boolean) => resolve(isBinary ? data : data.toString()))
+      );
+    for (const message of MESSAGES) {
+      const next = echo();
+      socket.send(message);
+      assertSame(await next, message);
+    }
+    const next = echo();
+    socket.send("frag", { fin: false });
+    socket.ping("between");
+    socket.send("ment", { fin: true });
+    assertSame(await next, "fragment");
+    assertEquals(pings, ["between"]);
+    const closed = new Promise((resolve) => socket.once("close", (code: number) => resolve(code)));
+    socket.close(4321, "enough");
+    assertEquals(await closed, 4321);
+  });
+});
+
+describe("our client against our server", () => {
+  for (const options of [{}, { splitMessage: true, frameSize: 50 }]) {
+    it(`echoes ${JSON.stringify(options)}`, async () => {
+      await using server = await startOurs(options);
+      const info = await checkOurClient(`ws://127.0.0.1:${server.address!.port}/`, options);
+      assertEquals([info.code, info.clean], [4321, true]);
+    });
+  }
+
+  it("carries 64 MiB, text and binary, when the limits allow it", async () => {
+    const size = 64 * 1024 * 1024;
+    const limits = { maxMessageSize: size, maxBufferedAmount: 2 * size };
+    await using server = await startOurs(limits);
+    const client = new WebSocketClient(`ws://127.0.0.1:${server.address!.port}/`, limits);
+    await client.connect();
+    const echoes = client[Symbol.asyncIterator]();
+    const bytes = new Uint8Array(size).map((_, index) => index * 31);
+    client.send(bytes);
+    const echoed = (await echoes.next()).value as Uint8Array;
+    assert(Buffer.compare(echoed, bytes) === 0);
+    const text = "0123456789abcdef".repeat(size / 16);
+    client.send(text);
+    assert((await echoes.next()).value === text);
+    await client.disconnect();
+  });
+
+  it("holds 500 connections at once, each with its own messages, and a broadcast to all", async () => {
+    const count = 500;
+    await using server = await startOurs();
+    const clients = await Promise.all(Array.from({ length: count }, async (_, index) => {
+      const got: string[] = [];
+      const client = new WebSocketClient(`ws://127.0.0.1:${server.address!.port}/`, {
+        onMessageReceived: (text) => void got.push(text),
+      });
+      await client.connect();
+      for (let message = 0; message < 5; message++) client.send(`${index} ${message}`);
+      return { client, got, index };
+    }));
+    await until(() => clients.every(({ got }) => got.length === 5), "all echoes");
+    for (const { got, index } of clients) assertEquals(got, [0, 1, 2, 3, 4].map((message) => `${index} ${message}`));
+    assertEquals([server.connections.size, server.broadcastMessage("all")], [count, count]);
+    await until(() => clients.every(({ got }) => got.length === 6), "the broadcast");
+    const infos = await Promise.all(clients.map(({ client }) => client.disconnect()));
+    assertEquals(infos.every((info) => info?.clean), true);
+    await until(() => server.connections.size === 0, "the end of all");
+  });
+
+  it("survives abrupt loss on either side in each state", async () => {
+    let connects = 0;
+    let disconnects = 0;
+    await using server = await startOurs({
+      onConnect: () => void connects++,
+      onDisconnect: () => void disconnects++,
+      onHandshakeResponseSent: (connection) => {
+        if (connection.request.path === "/server") connection.terminate();
+      },
+    });
+    const { port } = server.address!;
+    const states: ((client: WebSocketClient) => Promise<unknown>)[] = [
+      // open; with data on its way; closing; with a peer that was closing
+      async (client) => await client.disconnect(false),
+      async (client) => {
+        client.send(new Uint8Array(8_000_000));
+        await client.disconnect(false);
+      },
+      async (client) => {
+        void client.disconnect();
+        await client.disconnect(false);
+      },
+      async (client) => {
+        for (const connection of server.connections) void connection.close(1000);
+        await client.disconnect(false);
+      },
+      async (client) => {
+        for (const connection of server.connections) connection.terminate();
+        await client.connection!.closed;
+      },
+      async (client) => {
+        client.send(new Uint8Array(8_000_000));
+        for (const connection of server.connections) connection.terminate();
+        await client.connection!.closed;
+      },
+    ];
+    for (const lose of states) {
+      const events: string[] = [];
+      const client = new WebSocketClient(`ws://127.0.0.1:${port}/`, {
+        onConnect: () => void events.push("connect"),
+        onDisconnect: () => void events.push("disconnect"),
+        onBinaryDataReceived: () => {},
+      });
+      await client.connect();
+      await until(() => server.connections.size === 1, "the server's view");
+      await lose(client);
+      await until(() => server.connections.size === 0, "the server's view of the end");
+      assertEquals(events, ["connect", "disconnect"]);
+    }
+    const early = new WebSocketClient(`ws://127.0.0.1:${port}/server`);
+    await early.connect().catch(() => {});
+    await until(() => connects === disconnects, "all disconnects");
+    assertEquals(connects, states.length + 1);
+  });
+});

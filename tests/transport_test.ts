@@ -1,0 +1,310 @@
+import { assert, assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { isLoopback, type Listener, runtimeTransport, type Transport } from "../transport.ts";
+import { streamTransport } from "../transport_stream.ts";
+import { readFileSync } from "node:fs";
+import { assertSameBytes, concat, decode, defer, encode, pipe, Random, tlsFile, until } from "./support.ts";
+
+/** What a transport said. */
+class Log {
+  received: Uint8Array[] = [];
+  events: string[] = [];
+  error: unknown;
+  constructor(readonly transport: Transport) {
+    transport.open({
+      data: (bytes) => {
+        this.received.push(bytes.slice());
+        // Handlers may change the bytes in place.
+        bytes.fill(0);
+      },
+      drain: () => void this.events.push("drain"),
+      end: () => void this.events.push("end"),
+      close: (error) => {
+        this.events.push("close");
+        this.error = error;
+      },
+    });
+  }
+  get bytes(): Uint8Array {
+    return concat(...this.received);
+  }
+  async write(bytes: Uint8Array): Promise<void> {
+    const drains = this.events.filter((event) => event === "drain").length;
+    if (this.transport.write(bytes)) return;
+    await until(() => this.events.filter((event) => event === "drain").length > drains, "drain");
+  }
+}
+
+interface Pair {
+  client: Log;
+  server: Log;
+  close: () => Promise<void>;
+}
+
+async function socketPair(tls: boolean): Promise<Pair> {
+  const accepted = defer<Transport>();
+  const identity = {
+    certificate: readFileSync(tlsFile("leaf.pem"), "utf8"),
+    key: readFileSync(tlsFile("leaf.key"), "utf8"),
+  };
+  const listener: Listener = await runtimeTransport().listen(
+    { hostname: "127.0.0.1", port: 0, tls: tls ? identity : undefined, handshakeTimeout: 5000 },
+    { accept: accepted.resolve, error: accepted.reject },
+  );
+  const client = await runtimeTransport().connect({
+    hostname: "localhost",
+    port: listener.address.port,
+    tls,
+    rootCertificates: [readFileSync(tlsFile("ca.pem"), "utf8")],
+    signal: new AbortController().signal,
+  });
+  const server = await accepted.promise;
+  assertEquals([client.encrypted, server.encrypted], [tls, tls]);
+  assertEquals(server.localAddress.port, listener.address.port);
+  assertEquals(client.remoteAddress.port, listener.address.port);
+  assertEquals(server.remoteAddress.port, client.localAddress.port);
+  const logs = { client: new Log(client), server: new Log(server) };
+  const close = async (): Promise<void> => {
+    client.destroy();
+    server.destroy();
+    await until(() => logs.client.events.includes("close") && logs.server.events.includes("close"), "both ends");
+    await listener.close();
+  };
+  return { ...logs, close };
+}
+
+async function streamPair(): Promise<Pair> {
+  const [ours, theirs] = pipe();
+  const client = new Log(streamTransport(ours));
+  const server = new Log(streamTransport(theirs, { encrypted: true }));
+  await Promise.resolve();
+  const close = async (): Promise<void> => {
+    client.transport.destroy();
+    server.transport.destroy();
+    await until(() => client.events.includes("close") && server.events.includes("close"), "both ends");
+  };
+  return { client, server, close };
+}
+
+const KINDS: [name: string, make: () => Promise<Pair>][] = [
+  ["TCP", () => socketPair(false)],
+  ["TLS", () => socketPair(true)],
+  ["streams", streamPair],
+];
+
+for (const [name, make] of KINDS) {
+  describe(`a transport over ${name}`, () => {
+    it("carries bytes of every size, both ways", async () => {
+      const { client, server, close } = await make();
+      const random = new Random(1);
+      const sent: Uint8Array[] = [];
+      for (const size of [1, 2047, 2048, 2049, 65_536, 300_000, 1_000_000, 5]) {
+        const bytes = new Uint8Array(size).fill(random.int(256));
+        sent.push(bytes);
+        await Promise.all([client.write(bytes), server.write(bytes)]);
+      }
+      const whole = concat(...sent);
+      await until(() => client.bytes.length === whole.length && server.bytes.length === whole.length, "all bytes");
+      assertSameBytes(client.bytes, whole);
+      assertSameBytes(server.bytes, whole);
+      await close();
+    });
+
+    it("sends FIN after what was written, and still receives", async () => {
+      const { client, server, close } = await make();
+      client.transport.write(encode("last words"));
+      client.transport.end();
+      await until(() => server.events.includes("end"), "FIN");
+      assertEquals(decode(server.bytes), "last words");
+      await server.write(encode("answer"));
+      await until(() => client.bytes.length === 6, "the answer");
+      server.transport.end();
+      await until(() => client.events.includes("end"), "FIN");
+      await close();
+    });
+
+    it("gives no more than what is on its way after pause, and goes on after resume", async () => {
+      const { client, server, close } = await make();
+      server.transport.pause();
+      for (let index = 0; index < 20; index++) {
+        await Promise.race([
+          client.write(new Uint8Array(1000)),
+          new Promise((resolve) => setTimeout(resolve, 5)),
+        ]);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      const arrived = server.bytes.length;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      assertEquals(server.bytes.length, arrived);
+      assert(arrived < 20_000, `${arrived} bytes`);
+      server.transport.resume();
+      await until(() => server.bytes.length === 20_000, "the rest");
+      await close();
+    });
+
+    it("says close exactly once, after destroy, and to the other end", async () => {
+      const { client, server, close } = await make();
+      client.transport.destroy();
+      assertEquals(client.events, []);
+      client.transport.destroy();
+      await until(() => server.events.length > 0, "the other end");
+      await close();
+      assertEquals(client.events.filter((event) => event === "close").length, 1);
+      assertEquals(server.events.filter((event) => event === "close").length, 1);
+      assertEquals(client.error, undefined);
+      assertEquals(client.transport.write(encode("late")), false);
+    });
+
+    it("may be destroyed while it is paused, and while it writes", async () => {
+      const { client, server, close } = await make();
+      server.transport.pause();
+      client.transport.write(new Uint8Array(20_000_000));
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      client.transport.destroy();
+      server.transport.destroy();
+      await close();
+    });
+  });
+}
+
+describe("the end of a peer that leaves much unread", () => {
+  for (const tls of [false, true]) {
+    it(`is reported behind its bytes, ${tls ? "with" : "without"} TLS, however often the reading was paused`, async () => {
+      const { client, server, close } = await socketPair(tls);
+      let received = 0;
+      let pauses = 0;
+      const ended = defer<void>();
+      server.transport.open({
+        data(bytes) {
+          received += bytes.length;
+          server.transport.pause();
+          pauses++;
+          setTimeout(() => {
+            pauses--;
+            server.transport.resume();
+          }, 2);
+        },
+        drain() {},
+        end: () => ended.resolve(),
+        close: () => void server.events.push("close"),
+      });
+      for (let index = 0; index < 30; index++) await client.write(new Uint8Array(20_000));
+      client.transport.end();
+      await ended.promise;
+      assertEquals(received, 600_000);
+      await until(() => pauses === 0, "the last timer");
+      await close();
+    });
+  }
+});
+
+describe("a listener", () => {
+  it("sets TCP_NODELAY: small messages are not held back, with TLS neither", async () => {
+    for (const tls of [false, true]) {
+      const { client, server, close } = await socketPair(tls);
+      const gaps: number[] = [];
+      for (let index = 0; index < 60; index++) {
+        const started = performance.now();
+        await server.write(new Uint8Array(16));
+        await server.write(new Uint8Array(16));
+        await until(() => client.bytes.length === 32 * (index + 1), "both");
+        gaps.push(performance.now() - started);
+      }
+      // With Nagle's algorithm, each second write waits some 40 ms for a delayed acknowledgement.
+      const slow = gaps.filter((gap) => gap > 30).length;
+      assert(slow < 10, `${slow} of ${gaps.length} were held back`);
+      await close();
+    }
+  });
+
+  it("accepts others while a TLS handshake hangs, and closes although it does", async () => {
+    const accepted: Transport[] = [];
+    const identity = {
+      certificate: readFileSync(tlsFile("leaf.pem"), "utf8"),
+      key: readFileSync(tlsFile("leaf.key"), "utf8"),
+    };
+    const listener = await runtimeTransport().listen(
+      { hostname: "127.0.0.1", port: 0, tls: identity, handshakeTimeout: 0 },
+      { accept: (transport) => accepted.push(transport), error: () => {} },
+    );
+    const plain = { hostname: "127.0.0.1", port: listener.address.port, tls: false, rootCertificates: [] };
+    const { signal } = new AbortController();
+    const hanging = new Log(await runtimeTransport().connect({ ...plain, signal }));
+    const roots = [readFileSync(tlsFile("ca.pem"), "utf8")];
+    const client = new Log(await runtimeTransport().connect({ ...plain, tls: true, rootCertificates: roots, signal }));
+    await until(() => accepted.length === 1, "the second connection");
+    const server = new Log(accepted[0]);
+    await listener.close();
+    await until(() => hanging.events.length > 0, "the end of the first");
+    await client.write(encode("lives on"));
+    await until(() => decode(server.bytes) === "lives on", "bytes after the listener is closed");
+    for (const log of [hanging, client, server]) {
+      log.transport.destroy();
+      await until(() => log.events.includes("close"), "close");
+    }
+  });
+
+  it("limits the time of the TLS handshake only, not that of the connection", async () => {
+    const accepted = defer<Transport>();
+    const identity = {
+      certificate: readFileSync(tlsFile("leaf.pem"), "utf8"),
+      key: readFileSync(tlsFile("leaf.key"), "utf8"),
+    };
+    const listener = await runtimeTransport().listen(
+      { hostname: "127.0.0.1", port: 0, tls: identity, handshakeTimeout: 100 },
+      { accept: accepted.resolve, error: () => {} },
+    );
+    const client = new Log(
+      await runtimeTransport().connect({
+        hostname: "localhost",
+        port: listener.address.port,
+        tls: true,
+        rootCertificates: [readFileSync(tlsFile("ca.pem"), "utf8")],
+        signal: new AbortController().signal,
+      }),
+    );
+    const server = new Log(await accepted.promise);
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    await client.write(encode("alive"));
+    await until(() => decode(server.bytes) === "alive", "bytes after the time of the handshake");
+    for (const log of [client, server]) {
+      log.transport.destroy();
+      await until(() => log.events.includes("close"), "close");
+    }
+    await listener.close();
+  });
+
+  it("frees its port when it is closed", async () => {
+    const options = { hostname: "127.0.0.1", port: 0, handshakeTimeout: 0 };
+    const handler = { accept: () => {}, error: () => {} };
+    const first = await runtimeTransport().listen(options, handler);
+    const { port } = first.address;
+    await first.close();
+    const second = await runtimeTransport().listen({ ...options, port }, handler);
+    await second.close();
+    await second.close();
+  });
+});
+
+describe("isLoopback", () => {
+  it("knows the addresses that never leave the machine", () => {
+    for (const name of ["localhost", "LOCALHOST", "127.0.0.1", "127.255.0.3", "::1", "[::1]"]) {
+      assertEquals(isLoopback(name), true);
+    }
+    for (
+      const name of [
+        "0.0.0.0",
+        "::",
+        "128.0.0.1",
+        "127.0.0.1.example.com",
+        "127.0.0",
+        "127.0.0.256",
+        "127.a.0.1",
+        "localhost.example.com",
+        "",
+      ]
+    ) {
+      assertEquals(isLoopback(name), false);
+    }
+  });
+});

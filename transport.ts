@@ -1,0 +1,184 @@
+/**
+ * Bytes in and out: what a byte connection must do for the rest of the library, and the choice of the leaf that does it on
+ * this runtime. Only the leaves (`transport_deno.ts`, …) name a runtime.
+ *
+ * The interface is push: a leaf calls the handler when something came, and the handler says `pause` when it has
+ * enough. That is how `Bun.listen` works by itself, and a read loop over `Deno.Conn` does it at no cost.
+ *
+ * @module
+ */
+
+import { denoTransport } from "./transport_deno.ts";
+
+/** One end of a TCP connection. */
+export interface Address {
+  /** IP address. */
+  hostname: string;
+  /** Port. */
+  port: number;
+}
+
+/** Takes what a {@linkcode Transport} has to say. Calls never overlap. */
+export interface TransportHandler {
+  /**
+   * Bytes came. They are valid only during the call, and may be changed in place.
+   *
+   * @param bytes At least one byte.
+   */
+  data(bytes: Uint8Array): void;
+  /** The bytes that {@linkcode Transport.write} had kept are gone: it may be called again. */
+  drain(): void;
+  /** The peer sends no more (FIN); writing may still work. */
+  end(): void;
+  /**
+   * Nothing more will come or go; the last call.
+   *
+   * @param error What broke the connection, if it was not closed in order.
+   */
+  close(error?: unknown): void;
+}
+
+/** A connection that carries bytes. */
+export interface Transport {
+  /** The other end. */
+  readonly remoteAddress: Address;
+  /** This end. */
+  readonly localAddress: Address;
+  /** Whether TLS protects it. */
+  readonly encrypted: boolean;
+  /**
+   * Starts the reading. A second call replaces the handler.
+   *
+   * @param handler Takes what comes from now on.
+   */
+  open(handler: TransportHandler): void;
+  /**
+   * Writes bytes. The transport may keep the array until `drain`, and nobody may change it until then.
+   *
+   * @param bytes What to write.
+   * @returns `true`: the array is free again and the next call may follow. `false`: wait for `drain`.
+   */
+  write(bytes: Uint8Array): boolean;
+  /** No more `data` than what is on its way: at most what one read brings, 256 KiB. */
+  pause(): void;
+  /** Undoes `pause`. */
+  resume(): void;
+  /** Sends FIN after all that was written. Reading goes on. */
+  end(): void;
+  /** Gives the connection up at once. `close` follows on the handler, not within this call. */
+  destroy(): void;
+}
+
+/** Takes what a {@linkcode Listener} accepts. */
+export interface ListenHandler {
+  /**
+   * A connection is there; with TLS, its TLS handshake is done.
+   *
+   * @param transport The connection, not opened yet.
+   */
+  accept(transport: Transport): void;
+  /**
+   * Accepting failed for one connection, or for a moment (such as too many open files); listening goes on.
+   *
+   * @param error What the runtime said.
+   */
+  error(error: unknown): void;
+}
+
+/** PEM texts a TLS listener shows. */
+export interface TlsIdentity {
+  /** The certificate, and the chain after it. */
+  certificate: string;
+  /** The private key, not encrypted. */
+  key: string;
+}
+
+/** Where and how to listen. */
+export interface ListenOptions {
+  /** Address to listen on. */
+  hostname: string;
+  /** Port; 0 takes a free one. */
+  port: number;
+  /** With it, the listener speaks TLS, ALPN `http/1.1`. */
+  tls?: TlsIdentity;
+  /** How long a TLS handshake may take, in ms; 0: no limit. */
+  handshakeTimeout: number;
+}
+
+/** A port that is listened on. */
+export interface Listener {
+  /** Where it listens. */
+  readonly address: Address;
+  /**
+   * Shows another certificate from the next TLS handshake on.
+   *
+   * @param tls The new identity.
+   */
+  replaceIdentity(tls: TlsIdentity): void;
+  /** Accepts no more. Connections that were accepted live on. */
+  close(): Promise<void>;
+}
+
+/** Where and how to connect. */
+export interface ConnectOptions {
+  /** Host name or address. */
+  hostname: string;
+  /** Port. */
+  port: number;
+  /** Whether to speak TLS, ALPN `http/1.1`. The host name is always checked against the certificate. */
+  tls: boolean;
+  /** PEM texts of root certificates that are trusted besides the runtime's own. */
+  rootCertificates: string[];
+  /** Gives the attempt up. */
+  signal: AbortSignal;
+}
+
+/** What a runtime offers. */
+export interface TransportProvider {
+  /**
+   * Listens.
+   *
+   * @param options Where and how.
+   * @param handler Takes the connections.
+   * @returns The open port.
+   */
+  listen(options: ListenOptions, handler: ListenHandler): Promise<Listener>;
+  /**
+   * Connects.
+   *
+   * @param options Where and how.
+   * @returns The connection, with TLS after its handshake, not opened yet.
+   */
+  connect(options: ConnectOptions): Promise<Transport>;
+}
+
+/**
+ * The transport of the runtime this program runs on.
+ *
+ * @returns The leaf for it.
+ * @throws {Error} If there is none.
+ */
+export function runtimeTransport(): TransportProvider {
+  const provider = denoTransport();
+  if (provider === undefined) throw new Error("Cannot open sockets: no transport for this runtime");
+  return provider;
+}
+
+/**
+ * Whether an address is on this machine only.
+ *
+ * @param hostname A host name or IP address.
+ * @returns `true` for 127.0.0.0/8, ::1 and localhost.
+ */
+export function isLoopback(hostname: string): boolean {
+  const name = hostname.toLowerCase();
+  if (name === "localhost" || name === "::1" || name === "[::1]") return true;
+  const octets = name.split(".");
+  return octets.length === 4 && octets[0] === "127" && octets.every(isOctet);
+}
+
+function isOctet(text: string): boolean {
+  if (text.length === 0 || text.length > 3) return false;
+  for (let at = 0; at < text.length; at++) if (text[at] < "0" || text[at] > "9") return false;
+  return Number(text) < 256;
+}

@@ -1,0 +1,266 @@
+/**
+ * The Deno leaf: `Deno.listen`, `Deno.connect` and `Deno.startTls`, read and written with `conn.read` and `conn.write`
+ * (Web Streams measured 1.5 to 2 times slower for small messages). TLS servers use `transport_node_tls.ts`; its head says why.
+ *
+ * @module
+ */
+
+import { TlsServerSide } from "./transport_node_tls.ts";
+import type {
+  Address,
+  ConnectOptions,
+  Listener,
+  ListenHandler,
+  ListenOptions,
+  TlsIdentity,
+  Transport,
+  TransportHandler,
+  TransportProvider,
+} from "./transport.ts";
+
+/** The first read buffer: small, since an idle connection pins it. */
+const FIRST_READ = 2048;
+/** The largest read buffer. */
+const MAX_READ = 256 * 1024;
+/** So many reads in a row that would have fit the first buffer make the buffer small again. */
+const SHRINK_AFTER = 64;
+/** The pause after a failed accept (such as too many open files), in ms. */
+const ACCEPT_PAUSE = 50;
+
+/**
+ * The transport on Deno.
+ *
+ * @returns The provider, or `undefined` on another runtime.
+ */
+export function denoTransport(): TransportProvider | undefined {
+  return "Deno" in globalThis ? { listen, connect } : undefined;
+}
+
+function listen(options: ListenOptions, handler: ListenHandler): Promise<Listener> {
+  const { hostname, port, tls, handshakeTimeout } = options;
+  return new Promise((resolve) => {
+    const side = tls === undefined ? undefined : new TlsServerSide(tls, handshakeTimeout);
+    resolve(new DenoListener(Deno.listen({ hostname, port }), handler, side));
+  });
+}
+
+async function connect(options: ConnectOptions): Promise<Transport> {
+  const { hostname, port, signal } = options;
+  const conn = await Deno.connect({ hostname, port, signal });
+  conn.setNoDelay(true);
+  if (!options.tls) return new DenoTransport(conn, false);
+  const tls = await Deno.startTls(conn, { hostname, caCerts: options.rootCertificates, alpnProtocols: ["http/1.1"] });
+  const abort = (): void => closeQuietly(tls);
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    signal.throwIfAborted();
+    await tls.handshake();
+    return new DenoTransport(tls, true);
+  } catch (error) {
+    closeQuietly(tls);
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
+
+function closeQuietly(resource: { close(): void }): void {
+  try {
+    resource.close();
+  } catch {
+    // It is closed already: Deno throws BadResource then.
+  }
+}
+
+class DenoListener implements Listener {
+  readonly address: Address;
+  #listener: Deno.TcpListener;
+  #handler: ListenHandler;
+  #tls: TlsServerSide | undefined;
+  #accepting: Promise<void>;
+  #closed = false;
+  #endPause: (() => void) | undefined;
+
+  constructor(listener: Deno.TcpListener, handler: ListenHandler, tls: TlsServerSide | undefined) {
+    this.#listener = listener;
+    this.#handler = handler;
+    this.#tls = tls;
+    this.address = { hostname: listener.addr.hostname, port: listener.addr.port };
+    this.#accepting = this.#acceptLoop();
+  }
+
+  replaceIdentity(identity: TlsIdentity): void {
+    this.#tls?.replaceIdentity(identity);
+  }
+
+  async close(): Promise<void> {
+    if (!this.#closed) {
+      this.#closed = true;
+      closeQuietly(this.#listener);
+      this.#tls?.close();
+      this.#endPause?.();
+    }
+    await this.#accepting;
+  }
+
+  async #acceptLoop(): Promise<void> {
+    while (!this.#closed) {
+      try {
+        const conn = await this.#listener.accept();
+        conn.setNoDelay(true);
+        this.#accept(new DenoTransport(conn, false));
+      } catch (error) {
+        if (this.#closed) return;
+        this.#handler.error(error);
+        await this.#pause();
+      }
+    }
+  }
+
+  /** A slow TLS handshake holds up nobody else. */
+  #accept(raw: Transport): void {
+    if (this.#tls === undefined) return this.#handler.accept(raw);
+    this.#tls.secure(raw).then((transport) => this.#handler.accept(transport)).catch((error) => {
+      if (!this.#closed) this.#handler.error(error);
+    });
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ACCEPT_PAUSE);
+      this.#endPause = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
+
+class DenoTransport implements Transport {
+  readonly remoteAddress: Address;
+  readonly localAddress: Address;
+  readonly encrypted: boolean;
+  #conn: Deno.Conn<Deno.NetAddr>;
+  #handler: TransportHandler | undefined;
+
+  // Read state
+  #buffer: Uint8Array<ArrayBuffer> = new Uint8Array(FIRST_READ);
+  #smallReads = 0;
+  #paused = false;
+  #wake: (() => void) | undefined;
+
+  // Write state
+  #writing: Uint8Array | undefined;
+  #endAfterWrite = false;
+  readonly #onWritten = (written: number): void => this.#written(written);
+  readonly #onFailed = (error: unknown): void => this.#fail(error);
+
+  // End state
+  #destroyed = false;
+  #closed = false;
+
+  constructor(conn: Deno.Conn<Deno.NetAddr>, encrypted: boolean) {
+    this.#conn = conn;
+    this.encrypted = encrypted;
+    this.remoteAddress = { hostname: conn.remoteAddr.hostname, port: conn.remoteAddr.port };
+    this.localAddress = { hostname: conn.localAddr.hostname, port: conn.localAddr.port };
+  }
+
+  open(handler: TransportHandler): void {
+    const first = this.#handler === undefined;
+    this.#handler = handler;
+    if (first) this.#readLoop();
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (this.#destroyed) return false;
+    this.#writing = bytes;
+    this.#conn.write(bytes).then(this.#onWritten, this.#onFailed);
+    return false;
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#wake?.();
+    this.#wake = undefined;
+  }
+
+  end(): void {
+    this.#endAfterWrite = true;
+    if (this.#writing === undefined) this.#closeWrite();
+  }
+
+  destroy(): void {
+    if (this.#destroyed) return;
+    this.#destroyed = true;
+    closeQuietly(this.#conn);
+    this.resume();
+    if (this.#handler !== undefined) queueMicrotask(() => this.#close(undefined));
+  }
+
+  async #readLoop(): Promise<void> {
+    try {
+      for (;;) {
+        if (this.#paused) await new Promise<void>((resolve) => this.#wake = resolve);
+        if (this.#destroyed) return;
+        const buffer = this.#buffer;
+        const length = await this.#conn.read(buffer);
+        if (this.#destroyed) return;
+        if (length === null) return this.#handler!.end();
+        this.#handler!.data(length === buffer.length ? buffer : buffer.subarray(0, length));
+        this.#adapt(length);
+      }
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** Grows the read buffer while reads come back full, and makes it small again after a burst. */
+  #adapt(length: number): void {
+    const capacity = this.#buffer.length;
+    if (length === capacity) {
+      this.#smallReads = 0;
+      if (capacity < MAX_READ) this.#buffer = new Uint8Array(capacity * 4 > MAX_READ ? MAX_READ : capacity * 4);
+    } else if (capacity > FIRST_READ && length <= FIRST_READ) {
+      if (++this.#smallReads < SHRINK_AFTER) return;
+      this.#smallReads = 0;
+      this.#buffer = new Uint8Array(FIRST_READ);
+    } else this.#smallReads = 0;
+  }
+
+  #written(length: number): void {
+    if (this.#destroyed || this.#writing === undefined) return;
+    if (length < this.#writing.length) {
+      this.write(this.#writing.subarray(length));
+      return;
+    }
+    this.#writing = undefined;
+    this.#handler?.drain();
+    if (this.#endAfterWrite && this.#writing === undefined) this.#closeWrite();
+  }
+
+  #closeWrite(): void {
+    if (this.#destroyed) return;
+    this.#conn.closeWrite().catch(() => {
+      // The peer is gone already; the read loop says so.
+    });
+  }
+
+  #fail(error: unknown): void {
+    // What fails after destroy() fails because of it.
+    if (this.#destroyed) return this.#close(undefined);
+    this.#destroyed = true;
+    closeQuietly(this.#conn);
+    this.#close(error);
+  }
+
+  #close(error: unknown): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#handler?.close(error);
+  }
+}
