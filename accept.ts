@@ -15,9 +15,16 @@
 
 import { concat } from "./bytes.ts";
 import type { Clock } from "./clock.ts";
-import type { HandshakeRequest, ProtocolOptions, WebSocketConnection } from "./connection.ts";
+import type { HandshakeRequest, HandshakeResult, ProtocolOptions, WebSocketConnection } from "./connection.ts";
+import { acceptDeflateOffer, type CompressionSettings } from "./deflate.ts";
 import { HandshakeError, HttpError } from "./errors.ts";
-import { checkUpgradeRequest, encodeUpgradeResponse, type UpgradeRequest, wantsWebSocket } from "./handshake.ts";
+import {
+  checkUpgradeRequest,
+  encodeUpgradeResponse,
+  type Extension,
+  type UpgradeRequest,
+  wantsWebSocket,
+} from "./handshake.ts";
 import { type Head, type HeaderFields, HeadReader, parseRequestLine, type RequestLine } from "./head.ts";
 import { bodyFraming, encodeChunk, makeRequest, planResponse, refusalResponse, textResponse } from "./http.ts";
 import { RequestBody } from "./request_body.ts";
@@ -47,6 +54,8 @@ export interface AcceptSettings {
   pathName: string;
   /** What the handshake does not insist on. */
   options: ProtocolOptions;
+  /** How to compress, if the client can. */
+  compression: CompressionSettings | undefined;
   /** How long a request may take to come, and the next one to begin, in ms; 0: no limit. */
   handshakeTimeout: number;
   /** How long the peer may take to end TCP after the last response, in ms; 0: no limit. */
@@ -203,7 +212,7 @@ export class AcceptSession<Data> implements TransportHandler {
       throw new HandshakeError("ERR_HANDSHAKE_REQUEST", "There is no WebSocket at this path", 404);
     }
     const upgrade = checkUpgradeRequest(line.method, line.minorVersion, fields, options);
-    this.#connection.setRequest(new ReceivedRequest(line, fields));
+    this.#connection.setRequest(new ReceivedRequest(line, fields, upgrade));
     this.#state = "deciding";
     const allowed = this.#host.allow(this.#connection);
     if (!(allowed instanceof Promise)) return this.#decide(upgrade, allowed);
@@ -220,9 +229,16 @@ export class AcceptSession<Data> implements TransportHandler {
 
   #upgrade(upgrade: UpgradeRequest): void {
     const protocol = this.#host.selectProtocol(this.#connection, upgrade.protocols);
-    const head = encodeUpgradeResponse({ key: upgrade.key, protocol, extensions: [] });
+    const result: HandshakeResult = { protocol, extensions: [] };
+    const { compression: settings } = this.#host.settings();
+    const agreed = settings === undefined ? undefined : acceptDeflateOffer(upgrade.extensions, settings);
+    if (settings !== undefined && agreed !== undefined) {
+      result.extensions = [agreed.extension];
+      result.compression = { parameters: agreed.parameters, settings };
+    }
+    const head = encodeUpgradeResponse({ key: upgrade.key, protocol, extensions: result.extensions });
     // Program or peer may have ended the connection; asked last, since the first hash lets Deno run pending microtasks.
-    if (!this.#connection.start({ protocol, extensions: "" }, { preface: head })) return;
+    if (!this.#connection.start(result, { preface: head })) return;
     this.#state = "upgraded";
     this.#cancelTimer?.();
     this.#host.opened(this.#connection);
@@ -423,10 +439,14 @@ class ReceivedRequest implements HandshakeRequest {
   readonly method: string;
   readonly path: string;
   readonly query: string;
+  readonly protocols: readonly string[];
+  readonly extensions: readonly Extension[];
   #fields: HeaderFields;
   #headers: Headers | undefined;
 
-  constructor(line: RequestLine, fields: HeaderFields) {
+  constructor(line: RequestLine, fields: HeaderFields, upgrade: UpgradeRequest) {
+    this.protocols = upgrade.protocols;
+    this.extensions = upgrade.extensions;
     this.method = line.method;
     this.path = line.path;
     this.query = line.query;

@@ -9,6 +9,7 @@ import type {
   ClientHandshakeRequest,
   ClientHandshakeResponse,
   ClientSettings,
+  CompressionOffer,
   ConnectOptions,
   IncomingResult,
   WebSocketClientOptions,
@@ -23,10 +24,19 @@ import {
   type ConnectionSettings,
   type ConnectionState,
   type Delivery,
+  type HandshakeRequest,
+  type HandshakeResult,
   type ProtocolOptions,
   type SendResult,
   type SlowConsumer,
 } from "./connection_types.ts";
+import {
+  type CompressionOptions,
+  type CompressionSettings,
+  compressionSettings,
+  makeDeflateOffer,
+  readDeflateAnswer,
+} from "./deflate.ts";
 import {
   CloseCode,
   describe,
@@ -42,7 +52,7 @@ import {
   checkUpgradeResponse,
   createKey,
   encodeUpgradeRequest,
-  type UpgradeAgreement,
+  type Extension,
   type UpgradeOffer,
 } from "./handshake.ts";
 import { type Head, isVisibleAscii, parseStatusLine } from "./head.ts";
@@ -55,6 +65,7 @@ import { type BytePair, streamTransport } from "./transport_stream.ts";
 
 export type * from "./client_settings.ts";
 export * from "./connection.ts";
+export type { CompressionOptions } from "./deflate.ts";
 export type { BytePair } from "./transport_stream.ts";
 
 type Phase = "idle" | "connecting" | "connected";
@@ -98,6 +109,8 @@ export class WebSocketClient implements ClientHandlers {
   headers: Record<string, string> | Headers = {};
   /** Subprotocols in the order of preference. */
   protocols: readonly string[] = [];
+  /** Whether to offer compression, and how. */
+  compression: CompressionOffer = false;
   /** How long name resolution, TCP, TLS and handshake may take together, in ms; 0: no limit. */
   connectTimeout = 10_000;
   /** How long `checkIncoming` waits, in ms; 0: until something comes. */
@@ -188,6 +201,7 @@ export class WebSocketClient implements ClientHandlers {
     this.origin = options.origin ?? this.origin;
     this.headers = options.headers ?? this.headers;
     this.protocols = options.protocols ?? this.protocols;
+    this.compression = options.compression ?? this.compression;
     this.connectTimeout = options.connectTimeout ?? this.connectTimeout;
     this.checkTimeout = options.checkTimeout ?? this.checkTimeout;
     this.splitMessage = options.splitMessage ?? this.splitMessage;
@@ -221,6 +235,7 @@ export class WebSocketClient implements ClientHandlers {
     if (this.frameSize !== 0) maxFramePayload(this.frameSize, true);
     assertSlowConsumer(this.slowConsumer);
     assertProtocols(this.protocols);
+    this.#deflateOffers();
     makeHeaders(this.headers);
     if (this.hostName === "" || !isVisibleAscii(this.hostName)) {
       throw new OptionError(`The setting "hostName" is "${this.hostName}", not a host name or address`);
@@ -307,9 +322,9 @@ export class WebSocketClient implements ClientHandlers {
     return this.#connection?.protocol ?? "";
   }
 
-  /** The extensions that were agreed on, or "". */
-  get extensions(): string {
-    return this.#connection?.extensions ?? "";
+  /** The extensions that were agreed on. */
+  get extensions(): readonly Extension[] {
+    return this.#connection?.extensions ?? [];
   }
 
   /** Where it connects, as a URL. */
@@ -392,6 +407,7 @@ export class WebSocketClient implements ClientHandlers {
 
   async #establish(settings: ConnectionSettings, signal: AbortSignal, stream?: BytePair): Promise<() => void> {
     const request: ClientHandshakeRequest = { url: this.url, headers: this.handshakeHeaders() };
+    const deflateOffers = this.#deflateOffers();
     await this.#ask("onSendHandshake", () => this.onSendHandshake?.(request));
     const offer: UpgradeOffer = {
       host: this.#host(),
@@ -399,7 +415,7 @@ export class WebSocketClient implements ClientHandlers {
       key: createKey(),
       origin: this.origin,
       protocols: this.handshakeProtocols(),
-      extensions: [],
+      extensions: deflateOffers.map(makeDeflateOffer),
       headers: request.headers,
     };
     const bytes = encodeUpgradeRequest(offer);
@@ -411,10 +427,11 @@ export class WebSocketClient implements ClientHandlers {
     const handshake = new ClientHandshake(transport, signal);
     try {
       const head = await handshake.exchange(bytes);
-      const agreement = checkUpgradeResponse(head, offer);
-      await this.#askProgram(head, agreement);
+      const { protocol, extensions } = checkUpgradeResponse(head, offer);
+      const result = { protocol, extensions, compression: readDeflateAnswer(extensions, deflateOffers) };
+      await this.#askProgram(head, result);
       signal.throwIfAborted();
-      return () => this.#attach(transport, settings, request, agreement.protocol, handshake);
+      return () => this.#attach(transport, settings, this.#describe(offer, request.headers), result, handshake);
     } catch (error) {
       transport.destroy();
       throw error;
@@ -446,13 +463,18 @@ export class WebSocketClient implements ClientHandlers {
     }
   }
 
-  async #askProgram(head: Head, agreement: UpgradeAgreement): Promise<void> {
-    const { protocol } = agreement;
+  #deflateOffers(): CompressionSettings[] {
+    const { compression } = this;
+    const offers = Array.isArray(compression) ? compression : [compression as boolean | CompressionOptions];
+    return offers.map((offer) => compressionSettings(offer)).filter((offer) => offer !== undefined);
+  }
+
+  async #askProgram(head: Head, { protocol, extensions }: HandshakeResult): Promise<void> {
     const response: ClientHandshakeResponse = {
       status: parseStatusLine(head.startLine).status,
       headers: head.fields.toHeaders(),
       protocol,
-      extensions: "",
+      extensions,
     };
     const answer = await this.#ask("onHandshakeResponse", () => this.onHandshakeResponse?.(response));
     if (answer !== false) return;
@@ -467,17 +489,21 @@ export class WebSocketClient implements ClientHandlers {
     }
   }
 
+  #describe({ target, protocols, extensions }: UpgradeOffer, headers: Headers): HandshakeRequest {
+    const [path, ...query] = target.split("?");
+    return { method: "GET", path, query: query.join("?"), headers, protocols, extensions };
+  }
+
   #attach(
     transport: Transport,
     settings: ConnectionSettings,
-    request: ClientHandshakeRequest,
-    protocol: string,
+    request: HandshakeRequest,
+    result: HandshakeResult,
     handshake: ClientHandshake,
   ): void {
     const connection = new WebSocketConnection(transport, "client", this.#makeHandler(), settings);
-    const [path, ...query] = this.#target().split("?");
-    connection.setRequest({ method: "GET", path, query: query.join("?"), headers: request.headers });
-    connection.start({ protocol, extensions: "" }, { delivery: this.#delivery(), hold: this.#holds() });
+    connection.setRequest(request);
+    connection.start(result, { delivery: this.#delivery(), hold: this.#holds() });
     this.#connection = connection;
     this.#handOver = () => connection.open(handshake.leftover, handshake);
   }
@@ -722,6 +748,18 @@ export class WebSocketClient implements ClientHandlers {
   /** Messages to the server as a stream: see `WebSocketConnection.writable`. */
   get writable(): WritableStream<MessageData> {
     return this.#open("write").writable;
+  }
+
+  /**
+   * One message to the server as a stream of its fragments: see `WebSocketConnection.messageWriter`.
+   *
+   * @param opcode `Opcode.Text` or `Opcode.Binary`.
+   * @returns The stream.
+   * @throws {StateError} If the connection is not open, or a fragmented message is not finished.
+   * @throws {OptionError} If the opcode is another one.
+   */
+  messageWriter(opcode: Opcode): WritableStream<MessageData> {
+    return this.#open("write a message").messageWriter(opcode);
   }
 
   /**

@@ -5,6 +5,8 @@
  */
 
 import type { CloseInfo, ConnectionOptions, StepResult } from "./connection_types.ts";
+import type { CompressionOptions } from "./deflate.ts";
+import type { Extension } from "./handshake.ts";
 import type { FrameInfo } from "./message.ts";
 import type { BytePair } from "./transport_stream.ts";
 
@@ -27,8 +29,8 @@ export interface ClientHandshakeResponse {
   readonly headers: Headers;
   /** The subprotocol the server chose, or "". */
   readonly protocol: string;
-  /** The extensions the server accepted, or "". */
-  readonly extensions: string;
+  /** The extensions the server accepted. */
+  readonly extensions: readonly Extension[];
 }
 
 /** The handlers of a client: those of the server, less the connection. */
@@ -57,6 +59,9 @@ export interface ClientHandlers {
    */
   onError?: (error: unknown) => void;
 }
+
+/** What a client offers: `false` nothing, `true` the defaults, or one offer or several. */
+export type CompressionOffer = boolean | CompressionOptions | readonly CompressionOptions[];
 
 /** Settings of a client. `0` turns a limit off. They are read by `connect`. */
 export interface ClientSettings extends ConnectionOptions {
@@ -88,6 +93,12 @@ export interface ClientSettings extends ConnectionOptions {
   headers?: Record<string, string> | Headers;
   /** Subprotocols in the order of preference. */
   protocols?: readonly string[];
+  /**
+   * Whether to offer compression (RFC 7692), and how. Several offers stand in the order of preference: a server takes the first it
+   * can.
+   * @default {false}
+   */
+  compression?: CompressionOffer;
   /**
    * How long name resolution, TCP, TLS and handshake may take together, in ms.
    * @default {10000}

@@ -32,17 +32,22 @@ import type {
   StartOptions,
   StepResult,
 } from "./connection_types.ts";
+import { MessageDeflater, MessageInflater } from "./deflate.ts";
 import { CloseCode, OptionError, ProtocolError, StateError, TransportError, WebSocketError } from "./errors.ts";
-import { FrameParser, MAX_CONTROL_PAYLOAD, Opcode } from "./frame.ts";
+import { FrameParser, MAX_CONTROL_PAYLOAD, Opcode, ReservedBit } from "./frame.ts";
+import type { Extension } from "./handshake.ts";
 import { Inbox, type MessageData } from "./inbox.ts";
 import { Intake } from "./intake.ts";
 import { encodeClosePayload, type FrameInfo, MessageAssembler, type MessageHandler } from "./message.ts";
+import { messageStream, messageWriter } from "./message_stream.ts";
 import { Outbox } from "./outbox.ts";
 import { assertPayload } from "./send_queue.ts";
+import type { SharedMessage } from "./shared_message.ts";
 import type { Address, Transport, TransportHandler } from "./transport.ts";
 
 export * from "./connection_types.ts";
 export { Opcode } from "./frame.ts";
+export type { Extension } from "./handshake.ts";
 export type { FrameInfo } from "./message.ts";
 export type { MessageData } from "./inbox.ts";
 export type { Clock } from "./clock.ts";
@@ -93,9 +98,13 @@ export class WebSocketConnection<Data = unknown> {
 
   // Handshake state
   #request: HandshakeRequest | undefined;
-  #result: HandshakeResult = { protocol: "", extensions: "" };
+  #result: HandshakeResult = { protocol: "", extensions: [] };
+  #deflater: MessageDeflater | undefined;
+  #inflater: MessageInflater | undefined;
 
   // Read state
+  #parser: FrameParser;
+  #assembler: MessageAssembler;
   #intake: Intake;
   #inbox: Inbox | undefined;
   /** Whether messages go to the inbox: the program took `readable` or the iterator, or nobody listens yet. */
@@ -142,13 +151,14 @@ export class WebSocketConnection<Data = unknown> {
     this.localAddress = transport.localAddress;
     this.encrypted = transport.encrypted;
     this.#outbox = new Outbox(transport, role === "client", settings, () => this.#onAllSent());
+    this.#assembler = this.#makeAssembler();
+    this.#parser = new FrameParser(this.#assembler, { role });
     this.#intake = this.#makeIntake();
     this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
   }
 
   #makeIntake(): Intake {
-    const parser = new FrameParser(this.#makeAssembler(), { role: this.role });
-    return new Intake(this.#transport, parser, {
+    return new Intake(this.#transport, this.#parser, {
       mayBlock: () => this.#phase === "open",
       discards: () => this.#discards,
       parseBegins: () => this.#outbox.cork(),
@@ -182,8 +192,8 @@ export class WebSocketConnection<Data = unknown> {
     return this.#result.protocol;
   }
 
-  /** The extensions that were agreed on, as in `Sec-WebSocket-Extensions`, or "". */
-  get extensions(): string {
+  /** The extensions that were agreed on; what was offered is in `request`. */
+  get extensions(): readonly Extension[] {
     return this.#result.extensions;
   }
 
@@ -227,10 +237,19 @@ export class WebSocketConnection<Data = unknown> {
     const { preface, delivery = "immediate", hold = false } = options;
     this.#result = result;
     this.#phase = "open";
+    if (result.compression !== undefined) this.#useCompression(result.compression);
     this.#intake.begin(delivery);
     if (hold && this.#inboxUse === "unused") this.#useInbox("holding");
-    if (preface !== undefined) this.#outbox.sendEncoded(preface);
+    if (preface !== undefined) this.#outbox.sendPreface(preface);
     return true;
+  }
+
+  #useCompression({ parameters, settings }: Required<HandshakeResult>["compression"]): void {
+    this.#deflater = new MessageDeflater(this.role, parameters, settings);
+    this.#inflater = new MessageInflater(this.role, parameters);
+    this.#outbox.useDeflater(this.#deflater);
+    this.#assembler.useInflater(this.#inflater);
+    this.#parser.allowReserved(ReservedBit.Rsv1);
   }
 
   /**
@@ -294,22 +313,22 @@ export class WebSocketConnection<Data = unknown> {
     if (this.#outbox.fragmented) {
       throw new StateError("ERR_MESSAGE_IN_PROGRESS", "Cannot send: a fragmented message is not finished");
     }
-    return this.#outbox.hasRoom(data) ? this.#outbox.sendMessage(data) : this.#refuse();
+    return this.#outbox.sendMessage(data) ?? this.#refuse();
   }
 
   /**
-   * Sends whole frames that are encoded already. For broadcasts.
+   * Sends a message that goes to others too. For broadcasts.
    *
-   * @param frames Unmasked frames, never to be changed again.
-   * @returns What became of them.
+   * @param message The message.
+   * @returns What became of it.
    * @throws {StateError} If the connection is not open.
-   * @throws {OptionError} If they are larger than `maxBufferedAmount`.
+   * @throws {OptionError} If it is larger than `maxBufferedAmount`.
    * @internal
    */
-  sendEncoded(frames: Uint8Array): SendResult {
+  sendShared(message: SharedMessage): SendResult {
     this.#assertOpen("send");
     if (this.#outbox.fragmented) return "dropped";
-    return this.#outbox.hasRoomFor(frames.length) ? this.#outbox.sendEncoded(frames) : this.#refuse();
+    return this.#outbox.sendShared(message) ?? this.#refuse();
   }
 
   /**
@@ -342,8 +361,8 @@ export class WebSocketConnection<Data = unknown> {
     this.#assertOpen("send a frame");
     assertPayload(data, "send a frame");
     this.#outbox.assertFragment(opcode);
-    if (this.#outbox.hasRoom(data)) return this.#outbox.sendFragment(opcode, data, final);
-    return this.#refuse(opcode === Opcode.Continuation ? "close" : this.#settings.slowConsumer);
+    return this.#outbox.sendFragment(opcode, data, final) ??
+      this.#refuse(opcode === Opcode.Continuation ? "close" : this.#settings.slowConsumer);
   }
 
   /**
@@ -512,16 +531,32 @@ export class WebSocketConnection<Data = unknown> {
    * Closing it closes the connection with 1000, aborting it with 1011.
    */
   get writable(): WritableStream<MessageData> {
-    this.#writable ??= new WritableStream<MessageData>({
-      write: async (chunk) => {
-        assertPayload(chunk, "write");
-        if (this.#outbox.congested || !this.#outbox.hasRoom(chunk)) await this.drained();
-        if (this.send(chunk) === "dropped") throw new StateError("ERR_NOT_OPEN", "Cannot write: there is no room");
-      },
-      close: async () => void await this.close(CloseCode.NormalClosure),
-      abort: () => void this.close(CloseCode.InternalError),
-    });
-    return this.#writable;
+    return this.#writable ??= messageStream(this, this.#outbox);
+  }
+
+  /**
+   * One message as a stream, for content whose length nobody knows (RFC 6455 §5.4): each chunk leaves as a fragment, closing
+   * the stream ends the message. Its back-pressure is the peer's. Nothing else can be sent meanwhile but control frames.
+   *
+   * A message that has begun cannot be taken back: aborting the stream closes the connection with 1011.
+   *
+   * @param opcode `Opcode.Text` or `Opcode.Binary`. Strings and bytes may be mixed; they may be cut inside a code point.
+   * @returns The stream.
+   * @throws {StateError} If the connection is not open, or a fragmented message is not finished.
+   * @throws {OptionError} If the opcode is another one.
+   *
+   * @example A file as one message
+   * ```ts
+   * import { Opcode, type WebSocketConnection } from "@tackline/websocket";
+   *
+   * export async function sendFile(connection: WebSocketConnection, file: ReadableStream<Uint8Array>) {
+   *   await file.pipeTo(connection.messageWriter(Opcode.Binary));
+   * }
+   * ```
+   */
+  messageWriter(opcode: Opcode): WritableStream<MessageData> {
+    this.#assertOpen("write a message");
+    return messageWriter(this, this.#outbox, opcode);
   }
 
   /**
@@ -696,6 +731,8 @@ export class WebSocketConnection<Data = unknown> {
     if (this.#phase === "closed") return;
     this.#setPhase("closed");
     this.#outbox.discard(this.#cause);
+    this.#deflater?.close();
+    this.#inflater?.close();
     const info = this.#closeInfo();
     this.#endInbox();
     if (this.#report !== undefined) this.#handler.error(this, this.#report);

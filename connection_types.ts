@@ -6,6 +6,8 @@
 
 import { type Clock, systemClock } from "./clock.ts";
 import type { WebSocketConnection } from "./connection.ts";
+import type { CompressionSettings, DeflateParameters } from "./deflate.ts";
+import type { Extension } from "./handshake.ts";
 import type { MessageData } from "./inbox.ts";
 import type { FrameInfo } from "./message.ts";
 
@@ -57,6 +59,10 @@ export interface HandshakeRequest {
   readonly query: string;
   /** The header fields. */
   readonly headers: Headers;
+  /** The subprotocols that were offered, in the client's order of preference. */
+  readonly protocols: readonly string[];
+  /** The extensions that were offered, in the client's order of preference. */
+  readonly extensions: readonly Extension[];
 }
 
 /** Switches of one connection, with the names of the original. */
@@ -104,7 +110,8 @@ export interface ConnectionOptions {
    */
   frameSize?: number;
   /**
-   * The largest message taken from the peer, in bytes. A larger one is refused at the header that goes beyond, with 1009.
+   * The largest message taken from the peer, in bytes. A larger one is refused with 1009 at the header that goes beyond; a
+   * compressed one where its decompression goes beyond.
    * @default {16777216}
    */
   maxMessageSize?: number;
@@ -175,8 +182,10 @@ export interface ConnectionHandler<Data> {
 export interface HandshakeResult {
   /** The subprotocol, or "". */
   protocol: string;
-  /** The value of `Sec-WebSocket-Extensions`, or "". */
-  extensions: string;
+  /** The extensions. */
+  extensions: readonly Extension[];
+  /** How messages are compressed, if they are. */
+  compression?: { parameters: DeflateParameters; settings: CompressionSettings };
 }
 
 /** When incoming data is parsed and delivered. */

@@ -347,6 +347,15 @@ export class FrameParser {
     return this.#have === 0 && !this.#inPayload;
   }
 
+  /**
+   * From now on accepts reserved bits, since an extension was negotiated.
+   *
+   * @param bits A sum of {@linkcode ReservedBit} values.
+   */
+  allowReserved(bits: number): void {
+    this.#allowedReserved = bits;
+  }
+
   /** Bytes of the current payload that are still to come; 0 between frames. */
   get remaining(): number {
     return this.#remaining;

@@ -1,9 +1,11 @@
 /**
- * Frames to messages (RFC 6455 §5.4): fragments go into one growing buffer, text is validated while it arrives.
+ * Frames to messages (RFC 6455 §5.4): fragments go into one growing buffer, text is validated while it arrives, and
+ * compressed messages (RFC 7692 §6.2) are decompressed while they arrive.
  *
  * @module
  */
 
+import type { MessageInflater } from "./deflate.ts";
 import { isValidCloseCode, OptionError, ProtocolError } from "./errors.ts";
 import { type FrameHandler, type FrameHeader, MAX_CONTROL_PAYLOAD, Opcode } from "./frame.ts";
 import { decodeUtf8, Utf8Decoder, Utf8Validator } from "./utf8.ts";
@@ -54,7 +56,8 @@ export interface MessageHandler {
 /** What a {@linkcode MessageAssembler} accepts. */
 export interface MessageAssemblerOptions {
   /**
-   * The largest message in bytes, all fragments together; `0`: no limit. Refused at the header that goes beyond.
+   * The largest message in bytes, all fragments together; `0`: no limit. Refused at the header that goes beyond, or where the
+   * decompression goes beyond.
    * @default {0}
    */
   maxMessageSize?: number;
@@ -102,6 +105,8 @@ export class MessageAssembler implements FrameHandler {
   #maxFragments: number;
   #frameByFrame: boolean;
 
+  #inflater: MessageInflater | undefined;
+
   // The current frame
   #opcode: Opcode = Opcode.Continuation;
   #control = false;
@@ -111,12 +116,13 @@ export class MessageAssembler implements FrameHandler {
 
   // The current message
   #kind: Kind = "none";
-  /** Bytes of the message, those of the current frame included. */
+  #compressed = false;
+  /** Bytes of the message, those of the current frame included; of a compressed one, those that have come out. */
   #total = 0;
   #fragments = 0;
   /** Whether the next frame delivered is the first of its message. */
   #first = true;
-  #buffer: Uint8Array = EMPTY;
+  #buffer: Uint8Array<ArrayBuffer> = EMPTY;
   #length = 0;
   #validator = new Utf8Validator();
   #frameDecoder = new Utf8Decoder();
@@ -142,7 +148,16 @@ export class MessageAssembler implements FrameHandler {
   }
 
   /**
-   * Takes the header of a frame and checks its place in the stream (RFC 6455 §5.4).
+   * From now on messages with RSV1 are compressed ones. The parser has to allow the bit.
+   *
+   * @param inflater Decompresses them.
+   */
+  useInflater(inflater: MessageInflater): void {
+    this.#inflater = inflater;
+  }
+
+  /**
+   * Takes the header of a frame and checks its place in the stream (RFC 6455 §5.4, RFC 7692 §6).
    *
    * @param header The header.
    * @throws {ProtocolError} If the frame must not come here, or the message is beyond a limit.
@@ -152,8 +167,9 @@ export class MessageAssembler implements FrameHandler {
     this.#final = header.final;
     this.#remaining = header.payloadLength;
     this.#control = header.opcode >= Opcode.Close;
+    this.#checkReserved(header);
     if (this.#control) {
-      this.#controlPayload = header.payloadLength === 0 ? EMPTY : new Uint8Array(header.payloadLength);
+      this.#controlPayload = new Uint8Array(header.payloadLength);
       this.#controlLength = 0;
       return;
     }
@@ -166,22 +182,30 @@ export class MessageAssembler implements FrameHandler {
         throw new ProtocolError("ERR_EXPECTED_CONTINUATION", "A new message starts inside a fragmented one");
       }
       this.#kind = header.opcode === Opcode.Text ? "text" : "binary";
+      this.#compressed = header.reserved !== 0;
     }
-    this.#checkLimits(header.payloadLength);
-  }
-
-  #checkLimits(length: number): void {
-    this.#total += length;
-    if (this.#maxMessageSize > 0 && this.#total > this.#maxMessageSize) {
-      throw new ProtocolError(
-        "ERR_MESSAGE_TOO_LARGE",
-        `A message of at least ${this.#total} bytes, the limit is ${this.#maxMessageSize}`,
-      );
-    }
+    if (!this.#compressed) this.#addToTotal(header.payloadLength);
     this.#fragments++;
     if (this.#maxFragments > 0 && this.#fragments > this.#maxFragments) {
       throw new ProtocolError("ERR_TOO_MANY_FRAGMENTS", `A message of more than ${this.#maxFragments} fragments`);
     }
+  }
+
+  /** RFC 7692 §6.1: RSV1 stands on the first frame of a message only. */
+  #checkReserved(header: FrameHeader): void {
+    if (header.reserved === 0 || this.#inflater === undefined) return;
+    if (header.opcode === Opcode.Text || header.opcode === Opcode.Binary) return;
+    const frame = this.#control ? "a control frame" : "a continuation frame";
+    throw new ProtocolError("ERR_RESERVED_BITS", `The reserved bit RSV1 is set in ${frame}`);
+  }
+
+  #addToTotal(length: number): void {
+    this.#total += length;
+    if (this.#maxMessageSize === 0 || this.#total <= this.#maxMessageSize) return;
+    throw new ProtocolError(
+      "ERR_MESSAGE_TOO_LARGE",
+      `A message of at least ${this.#total} bytes, the limit is ${this.#maxMessageSize}`,
+    );
   }
 
   /**
@@ -195,6 +219,7 @@ export class MessageAssembler implements FrameHandler {
   framePayload(bytes: Uint8Array, start: number, end: number): void {
     this.#remaining -= end - start;
     if (this.#control) this.#takeControl(bytes, start, end);
+    else if (this.#compressed) this.#inflater!.decompress(bytes, start, end, this.#takeInflated);
     else if (this.#remaining === 0 && this.#final && this.#fragments === 1 && this.#length === 0) {
       this.#whole = this.#kind === "text" ? this.#decodeWhole(bytes, start, end) : bytes.slice(start, end);
     } else this.#append(bytes, start, end);
@@ -202,10 +227,16 @@ export class MessageAssembler implements FrameHandler {
 
   /** The frame is complete. */
   frameEnd(): void {
-    if (this.#control) this.#deliverControl();
-    else if (this.#frameByFrame) this.#deliverFrame();
+    if (this.#control) return this.#deliverControl();
+    if (this.#final && this.#compressed) this.#inflater!.finish(this.#takeInflated);
+    if (this.#frameByFrame) this.#deliverFrame();
     else if (this.#final) this.#deliverMessage();
   }
+
+  readonly #takeInflated = (bytes: Uint8Array, start: number, end: number): void => {
+    this.#addToTotal(end - start);
+    this.#append(bytes, start, end);
+  };
 
   #decodeWhole(bytes: Uint8Array, start: number, end: number): string {
     const text = decodeUtf8(bytes, start, end);
@@ -221,18 +252,21 @@ export class MessageAssembler implements FrameHandler {
     this.#length = length;
   }
 
-  /** Doubles, but never beyond what the last frame announces: a whole message then fits its buffer exactly. */
+  /** Doubles, but never beyond what is known to be enough: a message that announces its length fits its buffer exactly. */
   #grow(needed: number): void {
     let capacity = Math.max(FIRST_CAPACITY, this.#buffer.length * 2, needed);
-    if (this.#final || this.#frameByFrame) capacity = Math.min(capacity, needed + this.#remaining);
-    const grown = new Uint8Array(capacity);
-    grown.set(this.#buffer.subarray(0, this.#length));
-    this.#buffer = grown;
+    if (this.#compressed) {
+      if (this.#maxMessageSize > 0) capacity = Math.max(needed, Math.min(capacity, this.#maxMessageSize));
+    } else if (this.#final || this.#frameByFrame) capacity = Math.min(capacity, needed + this.#remaining);
+    // Not by a copy: it would leave all the smaller buffers to the garbage collector.
+    const empty = this.#buffer === EMPTY;
+    this.#buffer = empty ? new Uint8Array(capacity) : new Uint8Array(this.#buffer.buffer.transfer(capacity));
   }
 
   #takeBuffer(): Uint8Array {
     const buffer = this.#buffer;
-    const taken = buffer.length === this.#length ? buffer : buffer.slice(0, this.#length);
+    // An empty one of its own too: whoever gets it may transfer it.
+    const taken = this.#length > 0 && buffer.length === this.#length ? buffer : buffer.slice(0, this.#length);
     this.#buffer = EMPTY;
     this.#length = 0;
     return taken;
@@ -271,6 +305,7 @@ export class MessageAssembler implements FrameHandler {
 
   #reset(): void {
     this.#kind = "none";
+    this.#compressed = false;
     this.#total = 0;
     this.#fragments = 0;
     this.#first = true;

@@ -6,10 +6,12 @@
  */
 
 import type { ConnectionSettings, SendResult } from "./connection_types.ts";
+import { deflateBound, type MessageDeflater } from "./deflate.ts";
 import { OptionError, StateError, TransportError } from "./errors.ts";
-import { firstOctet, maxFramePayload, Opcode } from "./frame.ts";
+import { firstOctet, maxFramePayload, Opcode, ReservedBit } from "./frame.ts";
 import type { MessageData } from "./inbox.ts";
-import { SendQueue, wireLength } from "./send_queue.ts";
+import { byteLength, framedLength, SendQueue, wireLength } from "./send_queue.ts";
+import type { SharedMessage } from "./shared_message.ts";
 import type { Transport } from "./transport.ts";
 
 const encoder = new TextEncoder();
@@ -24,12 +26,15 @@ export class Outbox {
   #highWaterMark: number;
   /** Called after each write when nothing waits any more. */
   #onEmpty: () => void;
+  #deflater: MessageDeflater | undefined;
 
   /** Whether frames are collected until `uncork`. */
   #corked = false;
   #flushScheduled = false;
   /** Whether a message sent by `sendFragment` is not finished. */
   #fragmented = false;
+  /** Whether that message is compressed. */
+  #fragmentsDeflated = false;
   /** The newest ping that could not be answered yet, since much is waiting already (RFC 6455 §5.5.3 allows to skip older ones). */
   #owedPong: Uint8Array | undefined;
   #waiters: { resolve(): void; reject(error: unknown): void }[] = [];
@@ -52,6 +57,15 @@ export class Outbox {
     this.#maxBufferedAmount = settings.maxBufferedAmount;
     this.#highWaterMark = settings.highWaterMark;
     this.#onEmpty = onEmpty;
+  }
+
+  /**
+   * From now on messages are compressed.
+   *
+   * @param deflater Compresses them.
+   */
+  useDeflater(deflater: MessageDeflater): void {
+    this.#deflater = deflater;
   }
 
   /** Bytes that were sent and not yet taken by the operating system. */
@@ -85,6 +99,18 @@ export class Outbox {
   }
 
   /**
+   * Whether a program that can wait should wait before it sends a message.
+   *
+   * @param data The message.
+   * @returns `true` if much waits already, or the message does not fit now.
+   */
+  mustWaitFor(data: MessageData): boolean {
+    if (this.bufferedAmount === 0) return false;
+    if (this.congested || this.#maxBufferedAmount === 0) return this.congested;
+    return wireLength(data, this.#frameSize, this.#masked) > this.#maxBufferedAmount - this.bufferedAmount;
+  }
+
+  /**
    * Whether bytes fit `maxBufferedAmount` now.
    *
    * @param length How many.
@@ -105,21 +131,59 @@ export class Outbox {
    * Sends a message.
    *
    * @param data The message; bytes are copied.
-   * @returns What became of it.
+   * @returns What became of it; `undefined`: it does not fit `maxBufferedAmount` now.
+   * @throws {OptionError} If it can never fit.
    */
-  sendMessage(data: MessageData): SendResult {
+  sendMessage(data: MessageData): SendResult | undefined {
+    if (this.#isWorthDeflating(data)) return this.#sendDeflated(data);
+    if (!this.hasRoom(data)) return undefined;
     if (typeof data === "string") this.#queue.appendText(data);
     else this.#queue.appendMessage(Opcode.Binary, data);
     return this.#appended();
   }
 
+  #isWorthDeflating(data: MessageData): boolean {
+    if (this.#deflater === undefined) return false;
+    const { threshold } = this.#deflater;
+    return data.length >= threshold || (data.length * 3 >= threshold && byteLength(data) >= threshold);
+  }
+
+  #sendDeflated(data: MessageData): SendResult | undefined {
+    // How much room it takes is known afterwards, but no time is spent for a peer that has none at all.
+    if (this.#maxBufferedAmount > 0 && this.bufferedAmount >= this.#maxBufferedAmount) return undefined;
+    const opcode = typeof data === "string" ? Opcode.Text : Opcode.Binary;
+    const payload = this.#deflater!.compress(toBytes(data), true);
+    let fits = false;
+    try {
+      fits = this.hasRoomFor(framedLength(payload.length, this.#frameSize, this.#masked));
+    } finally {
+      if (!fits) this.#deflater!.forget();
+    }
+    if (!fits) return undefined;
+    this.#queue.appendMessage(opcode, payload, ReservedBit.Rsv1);
+    return this.#appended();
+  }
+
   /**
-   * Sends frames that are encoded already.
+   * Sends bytes that are no frames.
    *
-   * @param frames The bytes, never to be changed again.
-   * @returns What became of them.
+   * @param preface The bytes, never to be changed again.
    */
-  sendEncoded(frames: Uint8Array): SendResult {
+  sendPreface(preface: Uint8Array): void {
+    this.#queue.appendEncoded(preface);
+    this.#scheduleFlush();
+  }
+
+  /**
+   * Sends a message that goes to others too.
+   *
+   * @param message The message.
+   * @returns What became of it; `undefined`: it does not fit `maxBufferedAmount` now.
+   * @throws {OptionError} If it can never fit.
+   */
+  sendShared(message: SharedMessage): SendResult | undefined {
+    const frames = message.framesFor(this.#deflater);
+    if (!this.hasRoomFor(frames.length)) return undefined;
     this.#queue.appendEncoded(frames);
     return this.#appended();
   }
@@ -144,16 +208,25 @@ export class Outbox {
   }
 
   /**
-   * Sends one data frame as it is.
+   * Sends one data frame, not split any further.
    *
    * @param opcode Its opcode.
    * @param data Its payload.
    * @param final Whether it ends the message.
-   * @returns What became of it.
+   * @returns What became of it; `undefined`: it does not fit `maxBufferedAmount` now.
+   * @throws {OptionError} If it can never fit.
    */
-  sendFragment(opcode: Opcode, data: MessageData, final: boolean): SendResult {
-    this.#queue.appendFrame(firstOctet(opcode, final), typeof data === "string" ? encoder.encode(data) : data);
+  sendFragment(opcode: Opcode, data: MessageData, final: boolean): SendResult | undefined {
+    const first = opcode !== Opcode.Continuation;
+    // How long a message becomes is known only of one that ends with its first frame.
+    const deflate = first
+      ? this.#deflater !== undefined && (!final || this.#isWorthDeflating(data))
+      : this.#fragmentsDeflated;
+    if (!(deflate ? this.hasRoomFor(deflateBound(byteLength(data))) : this.hasRoom(data))) return undefined;
+    const payload = deflate ? this.#deflater!.compress(toBytes(data), final) : toBytes(data);
+    this.#queue.appendFrame(firstOctet(opcode, final, first && deflate ? ReservedBit.Rsv1 : 0), payload);
     this.#fragmented = !final;
+    this.#fragmentsDeflated = deflate;
     return this.#appended();
   }
 
@@ -261,4 +334,8 @@ export class Outbox {
     const message = "The connection was lost before all that was sent had left";
     for (const waiter of waiters) waiter.reject(new TransportError("ERR_CONNECTION_LOST", message, { cause }));
   }
+}
+
+function toBytes(data: MessageData): Uint8Array {
+  return typeof data === "string" ? encoder.encode(data) : data;
 }

@@ -119,13 +119,15 @@ export class SendQueue {
    *
    * @param opcode Text or binary.
    * @param payload Its bytes.
+   * @param reserved The reserved bits of its first frame: a sum of `ReservedBit` values.
    */
-  appendMessage(opcode: Opcode, payload: Uint8Array): void {
-    if (payload.length <= this.#maxPayload) return this.appendFrame(firstOctet(opcode, true), payload);
+  appendMessage(opcode: Opcode, payload: Uint8Array, reserved = 0): void {
+    if (payload.length <= this.#maxPayload) return this.appendFrame(firstOctet(opcode, true, reserved), payload);
     for (let start = 0; start < payload.length; start += this.#maxPayload) {
       const end = Math.min(start + this.#maxPayload, payload.length);
-      const frameOpcode = start === 0 ? opcode : Opcode.Continuation;
-      this.appendFrame(firstOctet(frameOpcode, end === payload.length), payload, start, end);
+      const final = end === payload.length;
+      const first = start === 0 ? firstOctet(opcode, final, reserved) : firstOctet(Opcode.Continuation, final);
+      this.appendFrame(first, payload, start, end);
     }
   }
 
@@ -282,30 +284,6 @@ export class SendQueue {
 }
 
 /**
- * Encodes a message as a server sends it, to be shared by many connections.
- *
- * @param data The text or bytes.
- * @param frameSize The most bytes a frame takes on the wire; 0: the message is not split.
- * @returns Whole frames, unmasked.
- */
-export function encodeShared(data: string | Uint8Array, frameSize: number): Uint8Array {
-  const payload = typeof data === "string" ? encoder.encode(data) : data;
-  const opcode = typeof data === "string" ? Opcode.Text : Opcode.Binary;
-  const maxPayload = frameSize === 0 ? Infinity : maxFramePayload(frameSize, false);
-  const frames = Math.max(1, Math.ceil(payload.length / maxPayload));
-  const bytes = new Uint8Array(frames * 10 + payload.length);
-  let at = 0;
-  for (let start = 0, index = 0; index < frames; index++, start += maxPayload) {
-    const end = Math.min(start + maxPayload, payload.length);
-    const first = firstOctet(index === 0 ? opcode : Opcode.Continuation, index === frames - 1);
-    at = writeFrameHeader(bytes, at, first, end - start, false, 0);
-    bytes.set(payload.subarray(start, end), at);
-    at += end - start;
-  }
-  return bytes.subarray(0, at);
-}
-
-/**
  * An upper bound of the bytes a message takes on the wire, exact for binary data.
  *
  * @param data The text or bytes.
@@ -314,7 +292,18 @@ export function encodeShared(data: string | Uint8Array, frameSize: number): Uint
  * @returns Bytes.
  */
 export function wireLength(data: string | Uint8Array, frameSize: number, masked: boolean): number {
-  const length = typeof data === "string" ? utf8Length(data) : data.length;
+  return framedLength(byteLength(data), frameSize, masked);
+}
+
+/**
+ * The bytes of a payload in its frames.
+ *
+ * @param length Bytes of payload.
+ * @param frameSize The most bytes a frame takes on the wire; 0: the message is not split.
+ * @param masked Whether frames are masked.
+ * @returns Bytes.
+ */
+export function framedLength(length: number, frameSize: number, masked: boolean): number {
   if (frameSize === 0) return frameHeaderLength(length, masked) + length;
   const maxPayload = maxFramePayload(frameSize, masked);
   const full = Math.floor(length / maxPayload);
@@ -324,7 +313,16 @@ export function wireLength(data: string | Uint8Array, frameSize: number, masked:
   return full * fullFrame + frameHeaderLength(rest, masked) + rest;
 }
 
-/** Bytes of a text in UTF-8, without encoding it. */
+/**
+ * The bytes of a message, without encoding it.
+ *
+ * @param data The text or bytes.
+ * @returns Bytes.
+ */
+export function byteLength(data: string | Uint8Array): number {
+  return typeof data === "string" ? utf8Length(data) : data.length;
+}
+
 function utf8Length(text: string): number {
   let length = text.length;
   for (let index = 0; index < text.length; index++) {

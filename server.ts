@@ -16,15 +16,16 @@ import { CloseCode, describe, HandlerError, OptionError, TransportError } from "
 import { textResponse } from "./http.ts";
 import { encodeClosePayload } from "./message.ts";
 import { assertKeyMatches, loadPrivateKey, readCertificates, readPem } from "./private_key.ts";
-import { encodeShared } from "./send_queue.ts";
 import { assertNumber } from "./ranges.ts";
 import { ConfigurableServer, type ServerSettings } from "./server_settings.ts";
+import { SharedMessage } from "./shared_message.ts";
 import { type Address, type Listener, runtimeTransport, type TlsIdentity, type Transport } from "./transport.ts";
 import { type BytePair, type BytePairInfo, streamTransport } from "./transport_stream.ts";
 
 export * from "./connection.ts";
 export { ConfigurableServer } from "./server_settings.ts";
-export type { ProtocolSwitches, ServerSettings } from "./server_settings.ts";
+export type { CompressionOptions, CompressionSettings } from "./deflate.ts";
+export type { CheckedSettings, ProtocolSwitches, ServerSettings } from "./server_settings.ts";
 export type { BytePair, BytePairInfo } from "./transport_stream.ts";
 
 /** What a handler may return when nothing is asked of it; a promise is watched for its rejection. */
@@ -526,7 +527,7 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
   // ---- To many -------------------------------------------------------------------------------------------------
 
   /**
-   * Sends a text to every open connection; it is encoded once.
+   * Sends a text to every open connection; it is encoded once, and compressed once for each window size.
    *
    * @param text The text.
    * @returns How many connections took it: those that drop it as slow consumers, close, or are in the middle of a message sent
@@ -576,10 +577,10 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
     // A selector that throws must not leave some with the message and some without.
     const chosen = [...this.#open].filter((connection) => connection.state === "open" && selector(connection));
     if (chosen.length === 0) return 0;
-    const frames = encodeShared(data, this.splitMessage ? this.frameSize : 0);
+    const message = new SharedMessage(data, this.splitMessage ? this.frameSize : 0, this.settings.compression);
     let taken = 0;
     for (const connection of chosen) {
-      if (connection.state === "open" && connection.sendEncoded(frames) !== "dropped") taken++;
+      if (connection.state === "open" && connection.sendShared(message) !== "dropped") taken++;
     }
     return taken;
   }

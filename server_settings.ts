@@ -6,6 +6,7 @@
 
 import { type Clock, systemClock } from "./clock.ts";
 import { CONNECTION_DEFAULTS, type ConnectionOptions, type ProtocolOptions, type SlowConsumer } from "./connection.ts";
+import { type CompressionOptions, type CompressionSettings, compressionSettings } from "./deflate.ts";
 import { OptionError, StateError } from "./errors.ts";
 import { maxFramePayload } from "./frame.ts";
 import { assertProtocols } from "./handshake.ts";
@@ -46,6 +47,12 @@ export interface ServerSettings extends ConnectionOptions {
    */
   protocols?: readonly string[];
   /**
+   * Whether to compress messages for clients that offer it (RFC 7692), and how. It costs memory for each connection, unless
+   * `serverNoContextTakeover` and `clientNoContextTakeover` are set.
+   * @default {false}
+   */
+  compression?: boolean | CompressionOptions;
+  /**
    * How long TLS handshake and request may take, and how long an HTTP connection may idle, in ms.
    * @default {10000}
    */
@@ -79,6 +86,7 @@ const DEFAULTS: Settings = {
   certificateKeyFile: "",
   rootCertificateFile: "",
   protocols: [],
+  compression: false,
   handshakeTimeout: 10_000,
   maxHeadSize: 16 * 1024,
   maxHeaderFields: 128,
@@ -164,11 +172,17 @@ export class ProtocolSwitches implements ProtocolOptions {
   }
 }
 
+/** All settings of a server, checked. */
+export interface CheckedSettings extends Omit<Required<ServerSettings>, "compression"> {
+  /** How to compress; `undefined`: not at all. */
+  compression: CompressionSettings | undefined;
+}
+
 /** A server's settings as properties, which can be set while it is stopped. */
 export abstract class ConfigurableServer {
   #settings: Settings = { ...DEFAULTS };
   #switches: ProtocolSwitches;
-  #snapshot: Settings | undefined;
+  #snapshot: CheckedSettings | undefined;
 
   /**
    * Takes the settings.
@@ -191,8 +205,12 @@ export abstract class ConfigurableServer {
   protected locked = false;
 
   /** All settings as they are now: one object as long as none changes. */
-  protected get settings(): Readonly<Required<ServerSettings>> {
-    this.#snapshot ??= { ...this.#settings, options: this.#switches };
+  protected get settings(): Readonly<CheckedSettings> {
+    this.#snapshot ??= {
+      ...this.#settings,
+      options: this.#switches,
+      compression: compressionSettings(this.#settings.compression),
+    };
     return this.#snapshot;
   }
 
@@ -312,6 +330,14 @@ export abstract class ConfigurableServer {
     this.applySetting("protocols", value);
   }
 
+  /** Whether to compress messages for clients that offer it, and how. */
+  get compression(): boolean | CompressionOptions {
+    return this.#settings.compression;
+  }
+  set compression(value: boolean | CompressionOptions) {
+    this.applySetting("compression", value);
+  }
+
   /** The largest message taken from a peer, in bytes. */
   get maxMessageSize(): number {
     return this.#settings.maxMessageSize;
@@ -407,6 +433,7 @@ function assertSetting(name: keyof Settings, value: unknown): void {
   else if (NUMBERS.includes(name)) assertNumber(name, value);
   else if (name === "slowConsumer") assertSlowConsumer(value);
   else if (name === "protocols") assertProtocols(value as readonly string[]);
+  else if (name === "compression") compressionSettings(value as boolean | CompressionOptions);
   else if (name === "pathName") {
     const path = String(value);
     if (path !== "" && !path.startsWith("/")) throw new OptionError(`The path "${path}" does not start with "/"`);

@@ -3,6 +3,7 @@ import { describe, it } from "@std/testing/bdd";
 import { CONNECTION_DEFAULTS, type SendResult, WebSocketConnection } from "../connection.ts";
 import { OptionError, StateError, TransportError } from "../errors.ts";
 import { Opcode } from "../frame.ts";
+import { SharedMessage } from "../shared_message.ts";
 import { assertFrames, concat, decodeAll, encode, FakeTransport, openRig, Peer, Recorder, settle } from "./support.ts";
 
 describe("WebSocketConnection.send", () => {
@@ -394,7 +395,7 @@ describe("the closing handshake (RFC 6455 §7)", () => {
       const transport = new FakeTransport();
       const recorder = new Recorder();
       const connection = new WebSocketConnection(transport, "client", recorder, CONNECTION_DEFAULTS);
-      connection.start({ protocol: "", extensions: "" });
+      connection.start({ protocol: "", extensions: [] });
       connection.open(new Peer("server").text("with the answer"), early);
       assertEquals((await connection.closed).code, 1006);
       assertEquals(recorder.events, ["text with the answer", "disconnect"]);
@@ -529,7 +530,11 @@ describe("back-pressure to the peer", () => {
 
   it("does not take an encoded message that is too large for any connection for a slow consumer", () => {
     const { connection } = openRig("server", { maxBufferedAmount: 1000 });
-    assertThrows(() => connection.sendEncoded(new Uint8Array(1001)), OptionError, "maxBufferedAmount");
+    assertThrows(
+      () => connection.sendShared(new SharedMessage(new Uint8Array(1001), 0)),
+      OptionError,
+      "maxBufferedAmount",
+    );
     assertEquals(connection.state, "open");
   });
 
@@ -899,7 +904,7 @@ describe("delivery in batches and in steps", () => {
     const recorder = new Recorder();
     const connection = new WebSocketConnection(transport, "client", recorder, CONNECTION_DEFAULTS);
     const peer = new Peer("server");
-    connection.start({ protocol: "", extensions: "" }, { hold: true });
+    connection.start({ protocol: "", extensions: [] }, { hold: true });
     connection.open(concat(peer.text("one"), peer.text("two"), peer.close(1000)));
     transport.handler.end();
     await connection.closed;
@@ -912,7 +917,7 @@ describe("delivery in batches and in steps", () => {
     const recorder = new Recorder();
     const connection = new WebSocketConnection(transport, "client", recorder, CONNECTION_DEFAULTS);
     const peer = new Peer("server");
-    connection.start({ protocol: "", extensions: "" }, { hold: true });
+    connection.start({ protocol: "", extensions: [] }, { hold: true });
     connection.open(concat(peer.text("one"), peer.text("two")));
     recorder.onMessage = () => connection.terminate();
     connection.releaseHeld();
@@ -925,7 +930,7 @@ describe("delivery in batches and in steps", () => {
     const recorder = new Recorder();
     const connection = new WebSocketConnection(transport, "client", recorder, CONNECTION_DEFAULTS);
     const peer = new Peer("server");
-    connection.start({ protocol: "", extensions: "" }, { hold: true });
+    connection.start({ protocol: "", extensions: [] }, { hold: true });
     connection.open(peer.text("one"));
     transport.receive(concat(peer.text("x".repeat(70_000)), peer.text("three")));
     assertEquals([recorder.events, transport.paused], [[], true]);

@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { firstOctet, Opcode } from "../frame.ts";
-import { encodeShared, randomMaskingKey, SendQueue, wireLength } from "../send_queue.ts";
+import { randomMaskingKey, SendQueue, wireLength } from "../send_queue.ts";
+import { SharedMessage } from "../shared_message.ts";
 import { assertSameBytes, decode, decodeAll, encode, FakeTransport, Random } from "./support.ts";
 
 function make(masked = false, frameSize = 0): { queue: SendQueue; transport: FakeTransport } {
@@ -31,10 +32,10 @@ describe("SendQueue", () => {
   it("keeps the order of small frames, large shared ones, and small ones again", () => {
     const { queue, transport } = make();
     transport.stalled = true;
-    const large = encodeShared("x".repeat(20_000), 0);
+    const large = new SharedMessage("x".repeat(20_000), 0).framesFor(undefined);
     queue.appendText("one");
     queue.appendEncoded(large);
-    queue.appendEncoded(encodeShared("two", 0));
+    queue.appendEncoded(new SharedMessage("two", 0).framesFor(undefined));
     queue.appendEncoded(large);
     queue.appendText("three");
     queue.flush();
@@ -108,7 +109,7 @@ describe("wireLength", () => {
       else queue.appendMessage(Opcode.Binary, data);
       queue.flush();
       assertEquals(wireLength(data, frameSize, masked), transport.written.length);
-      if (!masked) assertEquals(encodeShared(data, frameSize).slice(), transport.written);
+      if (!masked) assertEquals(new SharedMessage(data, frameSize).framesFor(undefined).slice(), transport.written);
     }
   });
 });

@@ -264,7 +264,7 @@ export function openRig(role: Role = "server", options: ConnectionOptions = {}):
   const recorder = new Recorder();
   const clock = new FakeClock();
   const connection = new WebSocketConnection(transport, role, recorder, { ...CONNECTION_DEFAULTS, clock, ...options });
-  connection.start({ protocol: "", extensions: "" });
+  connection.start({ protocol: "", extensions: [] });
   connection.open(new Uint8Array(0));
   return { transport, connection, recorder, clock, peer: new Peer(role === "server" ? "client" : "server") };
 }

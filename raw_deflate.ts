@@ -1,0 +1,299 @@
+/**
+ * Raw DEFLATE (RFC 1951), synchronously and with state: what `node:zlib` can do, but does not say.
+ *
+ * Why not its streams: they are asynchronous, so that a message could overtake another, and cost 4 to 120 times as much
+ * for a small message. Why not its `…Sync` functions: they have no state, so the window would have to be given to them
+ * as a dictionary each time, at 10 to 300 times the cost (`bench/deflate_bench.ts`). Deno, Bun and Node all build both on
+ * one call, `_handle.writeSync`, with the same arguments and results. It is looked for at the first use; a runtime
+ * without it has no compression, which is said in so many words.
+ *
+ * @module
+ */
+
+import { constants, createDeflateRaw, createInflateRaw } from "node:zlib";
+import { ProtocolError, StateError } from "./errors.ts";
+
+/** Takes a piece of output, which is valid only during the call. */
+export type OutputSink = (bytes: Uint8Array, start: number, end: number) => void;
+
+/** How a compressor works. */
+export interface RawDeflateOptions {
+  /** The binary logarithm of the window, 8 to 15. */
+  windowBits: number;
+  /** 0 (stored) to 9 (smallest). */
+  level: number;
+  /** 1 to 9. */
+  memoryLevel: number;
+}
+
+/** The call beneath `node:zlib`. Its results are in {@linkcode ZlibStream._writeState}. */
+interface ZlibHandle {
+  writeSync(
+    flush: number,
+    input: Uint8Array,
+    inputAt: number,
+    inputLength: number,
+    output: Uint8Array,
+    outputAt: number,
+    outputLength: number,
+  ): void;
+  reset(): void;
+  close(): void;
+  onerror: (message: string) => void;
+}
+
+interface ZlibStream {
+  _handle: ZlibHandle;
+  /** Bytes of output and of input that are left. */
+  _writeState: Uint32Array;
+}
+
+/** The smallest chunk `node:zlib` allows: its own output buffer is not used. */
+const UNUSED_CHUNK = 64;
+/** What one call inflates at most. */
+const OUTPUT_SIZE = 64 * 1024;
+/** What a large compressed message leaves allocated. */
+const KEPT_OUTPUT = 1024 * 1024;
+const EMPTY = new Uint8Array(0);
+
+// One of each serves all connections: nothing is in them between two calls.
+let inflated = EMPTY;
+let deflated = EMPTY;
+let live = 0;
+
+/**
+ * How many zlib states are allocated, for tests and statistics.
+ *
+ * @returns Their number.
+ */
+export function liveZlibStates(): number {
+  return live;
+}
+
+/** A zlib state. */
+class ZlibState {
+  #handle: ZlibHandle;
+  #left: Uint32Array;
+  #error: string | undefined;
+  #closed = false;
+
+  constructor(stream: unknown) {
+    const { _handle: handle, _writeState: left } = stream as Partial<ZlibStream>;
+    if (typeof handle?.writeSync !== "function" || !(left instanceof Uint32Array)) {
+      throw new StateError("ERR_UNSUPPORTED", "Cannot compress: this runtime's node:zlib has no synchronous state");
+    }
+    this.#handle = handle;
+    this.#left = left;
+    handle.onerror = (message) => this.#error = message;
+    live++;
+  }
+
+  /** Bytes of output that were not needed by the last call. */
+  get outputLeft(): number {
+    return this.#left[0];
+  }
+
+  /** Bytes of input that the last call did not use. */
+  get inputLeft(): number {
+    return this.#left[1];
+  }
+
+  write(input: Uint8Array, start: number, end: number, output: Uint8Array, outputAt: number): void {
+    const room = output.length - outputAt;
+    this.#handle.writeSync(constants.Z_SYNC_FLUSH, input, start, end - start, output, outputAt, room);
+    if (this.#error !== undefined) throw new Error(this.#error);
+  }
+
+  reset(): void {
+    this.#handle.reset();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#handle.close();
+    live--;
+  }
+}
+
+/** A compressor that remembers what it has compressed. */
+export class RawDeflate {
+  #state: ZlibState;
+
+  /**
+   * Allocates its memory: 2^(windowBits + 2) + 2^(memoryLevel + 9) bytes.
+   *
+   * zlib cannot compress with a raw window of 2^8 bytes, so it is told 2^9. It never refers further back than its window
+   * less 262 bytes, the longest match and some lookahead, that is 250 bytes: what a window of 2^8 bytes still holds. A
+   * test reads the distances.
+   *
+   * @param options How to compress.
+   * @throws {StateError} If this runtime cannot.
+   */
+  constructor({ windowBits, level, memoryLevel }: RawDeflateOptions) {
+    this.#state = new ZlibState(
+      createDeflateRaw({ windowBits: Math.max(9, windowBits), level, memLevel: memoryLevel, chunkSize: UNUSED_CHUNK }),
+    );
+  }
+
+  /**
+   * Compresses and flushes to a byte boundary.
+   *
+   * @param input What to compress, at least one byte.
+   * @returns The output, ending in 00 00 FF FF; valid until the next call for any compressor.
+   */
+  compress(input: Uint8Array): Uint8Array {
+    if (deflated.length === 0) deflated = new Uint8Array(OUTPUT_SIZE);
+    let at = 0;
+    let length = 0;
+    for (;;) {
+      this.#state.write(input, at, input.length, deflated, length);
+      at = input.length - this.#state.inputLeft;
+      length = deflated.length - this.#state.outputLeft;
+      if (length < deflated.length) break;
+      deflated = enlarge(deflated);
+    }
+    const output = deflated.subarray(0, length);
+    if (deflated.length > KEPT_OUTPUT) deflated = EMPTY;
+    return output;
+  }
+
+  /** Forgets what it has compressed. */
+  reset(): void {
+    this.#state.reset();
+  }
+
+  /** Frees its memory. */
+  close(): void {
+    this.#state.close();
+  }
+}
+
+function enlarge(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const larger = new Uint8Array(bytes.length * 2);
+  larger.set(bytes);
+  return larger;
+}
+
+/** A decompressor that remembers what came out, beyond final blocks too. */
+export class RawInflate {
+  #windowBits: number;
+  #state: ZlibState;
+  #window: Window;
+
+  /**
+   * Makes it; the memory is allocated when it is needed.
+   *
+   * @param windowBits The binary logarithm of the window, 8 to 15.
+   * @throws {StateError} If this runtime cannot.
+   */
+  constructor(windowBits: number) {
+    this.#windowBits = windowBits;
+    this.#window = new Window(1 << windowBits);
+    this.#state = this.#makeState();
+  }
+
+  #makeState(dictionary?: Uint8Array): ZlibState {
+    return new ZlibState(createInflateRaw({ windowBits: this.#windowBits, chunkSize: UNUSED_CHUNK, dictionary }));
+  }
+
+  /**
+   * Decompresses all of the input.
+   *
+   * @param input The array that holds it.
+   * @param start Index of its first byte.
+   * @param end Index after its last byte.
+   * @param sink Takes the output, at most 64 KiB a call. What it throws ends the work.
+   * @throws {ProtocolError} If the input is not DEFLATE.
+   */
+  decompress(input: Uint8Array, start: number, end: number, sink: OutputSink): void {
+    if (inflated.length === 0) inflated = new Uint8Array(OUTPUT_SIZE);
+    let restarted = false;
+    for (let at = start;;) {
+      this.#write(input, at, end);
+      const used = end - at - this.#state.inputLeft;
+      const produced = OUTPUT_SIZE - this.#state.outputLeft;
+      at += used;
+      if (produced > 0) {
+        this.#window.push(inflated, produced);
+        sink(inflated, 0, produced);
+      }
+      if (this.#state.outputLeft === 0) continue;
+      if (at === end) return;
+      // RFC 7692 §7.2.3.4: zlib leaves input behind a final block. What follows may refer to what was before it.
+      if (restarted && used === 0) throw invalid("it makes no progress");
+      this.#restart();
+      restarted = true;
+    }
+  }
+
+  #write(input: Uint8Array, at: number, end: number): void {
+    try {
+      this.#state.write(input, at, end, inflated, 0);
+    } catch (error) {
+      throw invalid(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  #restart(): void {
+    this.#state.close();
+    this.#state = this.#makeState(this.#window.bytes());
+  }
+
+  /** Forgets what came out. */
+  reset(): void {
+    this.#window.clear();
+    this.#state.reset();
+  }
+
+  /** Frees its memory. */
+  close(): void {
+    this.#state.close();
+    this.#window.clear();
+  }
+}
+
+function invalid(why: string): ProtocolError {
+  return new ProtocolError("ERR_INVALID_DEFLATE", `A compressed message is not valid DEFLATE: ${why}`);
+}
+
+/** The last bytes that came out: zlib has them too, but does not give them back. */
+class Window {
+  #size: number;
+  #ring: Uint8Array = EMPTY;
+  #at = 0;
+  #full = false;
+
+  constructor(size: number) {
+    this.#size = size;
+  }
+
+  push(bytes: Uint8Array, length: number): void {
+    if (this.#ring.length === 0) this.#ring = new Uint8Array(this.#size);
+    let from = Math.max(0, length - this.#size);
+    while (from < length) {
+      const count = Math.min(length - from, this.#size - this.#at);
+      this.#ring.set(bytes.subarray(from, from + count), this.#at);
+      from += count;
+      this.#at += count;
+      if (this.#at < this.#size) continue;
+      this.#at = 0;
+      this.#full = true;
+    }
+  }
+
+  /** In the order in which they came; `undefined` if there are none, which zlib wants to be told so. */
+  bytes(): Uint8Array | undefined {
+    const newest = this.#ring.subarray(0, this.#at);
+    if (!this.#full) return this.#at === 0 ? undefined : newest.slice();
+    const whole = new Uint8Array(this.#size);
+    whole.set(this.#ring.subarray(this.#at));
+    whole.set(newest, this.#size - this.#at);
+    return whole;
+  }
+
+  clear(): void {
+    this.#at = 0;
+    this.#full = false;
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * One message for many connections: encoded once, and compressed once for each window size that was agreed on.
+ *
+ * @module
+ */
+
+import { type CompressionSettings, MessageDeflater } from "./deflate.ts";
+import { firstOctet, maxFramePayload, Opcode, ReservedBit, writeFrameHeader } from "./frame.ts";
+
+const encoder = new TextEncoder();
+/** The longest header of a frame without a masking key. */
+const MAX_HEADER = 10;
+
+/** A message as a server sends it, unmasked. Its frames are never changed. */
+export class SharedMessage {
+  #opcode: Opcode;
+  #payload: Uint8Array;
+  #frameSize: number;
+  #compression: CompressionSettings | undefined;
+  #plain: Uint8Array | undefined;
+  /** Compressed forms by the binary logarithm of their window. */
+  #deflated = new Map<number, Uint8Array>();
+
+  /**
+   * Takes a message; it is encoded when somebody wants it.
+   *
+   * @param data The text or bytes. Bytes must not change before the message is sent.
+   * @param frameSize The most bytes a frame takes on the wire; 0: the message is not split.
+   * @param compression How to compress it.
+   */
+  constructor(data: string | Uint8Array, frameSize: number, compression?: CompressionSettings) {
+    this.#opcode = typeof data === "string" ? Opcode.Text : Opcode.Binary;
+    this.#payload = typeof data === "string" ? encoder.encode(data) : data;
+    this.#frameSize = frameSize;
+    this.#compression = compression;
+  }
+
+  /**
+   * The frames for one connection.
+   *
+   * @param deflater Compresses what the connection sends, if anything does. It loses its context when the message was not
+   * compressed by it.
+   * @returns Whole frames.
+   */
+  framesFor(deflater: MessageDeflater | undefined): Uint8Array {
+    if (deflater === undefined || this.#compression === undefined || this.#payload.length < deflater.threshold) {
+      return this.#plain ??= this.#encode(this.#payload, 0);
+    }
+    deflater.forget();
+    const known = this.#deflated.get(deflater.windowBits);
+    if (known !== undefined) return known;
+    const frames = this.#encode(compressAlone(this.#payload, deflater.windowBits, this.#compression), ReservedBit.Rsv1);
+    this.#deflated.set(deflater.windowBits, frames);
+    return frames;
+  }
+
+  #encode(payload: Uint8Array, reserved: number): Uint8Array {
+    const maxPayload = this.#frameSize === 0 ? Infinity : maxFramePayload(this.#frameSize, false);
+    const frames = Math.max(1, Math.ceil(payload.length / maxPayload));
+    const bytes = new Uint8Array(frames * MAX_HEADER + payload.length);
+    let at = 0;
+    for (let start = 0, index = 0; index < frames; index++, start += maxPayload) {
+      const end = Math.min(start + maxPayload, payload.length);
+      const final = index === frames - 1;
+      const first = index === 0 ? firstOctet(this.#opcode, final, reserved) : firstOctet(Opcode.Continuation, final);
+      at = writeFrameHeader(bytes, at, first, end - start, false, 0);
+      bytes.set(payload.subarray(start, end), at);
+      at += end - start;
+    }
+    return bytes.subarray(0, at);
+  }
+}
+
+/** Refers to nothing that one of the receivers may not have. */
+function compressAlone(payload: Uint8Array, windowBits: number, settings: CompressionSettings): Uint8Array {
+  const parameters = { ...settings, serverNoContextTakeover: true, serverMaxWindowBits: windowBits };
+  return new MessageDeflater("server", parameters, settings).compress(payload, true);
+}
