@@ -11,6 +11,16 @@
  * @returns A copy, always: the pieces may belong to somebody who goes on using them.
  */
 export function concat(...pieces: Uint8Array[]): Uint8Array<ArrayBuffer> {
+  return concatAll(pieces);
+}
+
+/**
+ * Makes one array of any number of them, which may be too many for arguments of a call.
+ *
+ * @param pieces The arrays, in order.
+ * @returns A copy.
+ */
+export function concatAll(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const whole = new Uint8Array(pieces.reduce((length, piece) => length + piece.length, 0));
   let at = 0;
   for (const piece of pieces) {

@@ -17,7 +17,7 @@
  * @module
  */
 
-import { concat } from "./bytes.ts";
+import { concatAll } from "./bytes.ts";
 import { OptionError, ProtocolError } from "./errors.ts";
 import { mask } from "./mask.ts";
 
@@ -526,7 +526,7 @@ class FrameCollector implements FrameHandler {
   }
 
   frameEnd(): void {
-    const payload = this.#pieces.length === 1 ? this.#pieces[0] : concat(...this.#pieces);
+    const payload = this.#pieces.length === 1 ? this.#pieces[0] : concatAll(this.#pieces);
     this.frames.push({ opcode: this.#opcode, final: this.#final, reserved: this.#reserved, payload });
   }
 }

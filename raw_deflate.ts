@@ -1,11 +1,10 @@
 /**
  * Raw DEFLATE (RFC 1951), synchronously and with state: what `node:zlib` can do, but does not say.
  *
- * Why not its streams: they are asynchronous, so that a message could overtake another, and cost 4 to 120 times as much
- * for a small message. Why not its `…Sync` functions: they have no state, so the window would have to be given to them
- * as a dictionary each time, at 10 to 300 times the cost (`bench/deflate_bench.ts`). Deno, Bun and Node all build both on
- * one call, `_handle.writeSync`, with the same arguments and results. It is looked for at the first use; a runtime
- * without it has no compression, which is said in so many words.
+ * Why not its streams: they are asynchronous, so that a frame could overtake a message, and cost several times as much
+ * for a small message (`bench/deflate_bench.ts`). Why not its `…Sync` functions: they have no state, and Deno ignores the
+ * dictionary that could stand for it. Deno, Bun and Node all build both on one call, `_handle.writeSync`, with the same
+ * arguments and results. It is looked for at the first use; a runtime without it has no compression, and says so.
  *
  * @module
  */
@@ -54,6 +53,8 @@ const UNUSED_CHUNK = 64;
 const OUTPUT_SIZE = 64 * 1024;
 /** What a large compressed message leaves allocated. */
 const KEPT_OUTPUT = 1024 * 1024;
+/** Bytes before the content of a stored block. */
+const STORED_HEADER = 5;
 const EMPTY = new Uint8Array(0);
 
 // One of each serves all connections: nothing is in them between two calls.
@@ -177,7 +178,6 @@ function enlarge(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
 
 /** A decompressor that remembers what came out, beyond final blocks too. */
 export class RawInflate {
-  #windowBits: number;
   #state: ZlibState;
   #window: Window;
 
@@ -188,13 +188,8 @@ export class RawInflate {
    * @throws {StateError} If this runtime cannot.
    */
   constructor(windowBits: number) {
-    this.#windowBits = windowBits;
     this.#window = new Window(1 << windowBits);
-    this.#state = this.#makeState();
-  }
-
-  #makeState(dictionary?: Uint8Array): ZlibState {
-    return new ZlibState(createInflateRaw({ windowBits: this.#windowBits, chunkSize: UNUSED_CHUNK, dictionary }));
+    this.#state = new ZlibState(createInflateRaw({ windowBits, chunkSize: UNUSED_CHUNK }));
   }
 
   /**
@@ -235,9 +230,11 @@ export class RawInflate {
     }
   }
 
+  /** Starts a new stream that knows the window, as the content of a stored block whose output nobody wants. */
   #restart(): void {
-    this.#state.close();
-    this.#state = this.#makeState(this.#window.bytes());
+    this.#state.reset();
+    const block = this.#window.asStoredBlock();
+    if (block.length > 0) this.#write(block, 0, block.length);
   }
 
   /** Forgets what came out. */
@@ -282,14 +279,16 @@ class Window {
     }
   }
 
-  /** In the order in which they came; `undefined` if there are none, which zlib wants to be told so. */
-  bytes(): Uint8Array | undefined {
-    const newest = this.#ring.subarray(0, this.#at);
-    if (!this.#full) return this.#at === 0 ? undefined : newest.slice();
-    const whole = new Uint8Array(this.#size);
-    whole.set(this.#ring.subarray(this.#at));
-    whole.set(newest, this.#size - this.#at);
-    return whole;
+  /** In the order in which they came, as RFC 1951 §3.2.4 has it; empty if there are none. */
+  asStoredBlock(): Uint8Array {
+    const length = this.#full ? this.#size : this.#at;
+    if (length === 0) return EMPTY;
+    const block = new Uint8Array(STORED_HEADER + length);
+    block.set([0, length, length >>> 8, ~length, ~length >>> 8]);
+    const oldest = this.#full ? this.#ring.subarray(this.#at) : EMPTY;
+    block.set(oldest, STORED_HEADER);
+    block.set(this.#ring.subarray(0, this.#at), STORED_HEADER + oldest.length);
+    return block;
   }
 
   clear(): void {

@@ -19,7 +19,7 @@ import type { FrameInfo } from "../message.ts";
 import type { Transport, TransportHandler } from "../transport.ts";
 import type { BytePair } from "../transport_stream.ts";
 
-export { concat } from "../bytes.ts";
+export { concat, concatAll } from "../bytes.ts";
 
 export const encode = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text);
 export const decode = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
