@@ -440,6 +440,8 @@ export class MessageInflater {
   #takeover: boolean;
   #key: string;
   #state: RawInflate | undefined;
+  /** Whether any byte of the current message has come. */
+  #begun = false;
   #closed = false;
 
   /**
@@ -465,7 +467,8 @@ export class MessageInflater {
    * @throws {ProtocolError} If the bytes are not DEFLATE.
    */
   decompress(bytes: Uint8Array, start: number, end: number, sink: OutputSink): void {
-    if (this.#closed) return;
+    if (this.#closed || start === end) return;
+    this.#begun = true;
     this.#state ??= this.#takeover
       ? new RawInflate(this.#windowBits)
       : inflatePool.acquire(this.#key, () => new RawInflate(this.#windowBits));
@@ -479,7 +482,10 @@ export class MessageInflater {
    * @throws {ProtocolError} If the message is not DEFLATE.
    */
   finish(sink: OutputSink): void {
+    // Some send an empty message as no byte at all instead of 00 (§7.2.3.6): the tail alone is no block.
+    if (!this.#begun) return;
     this.decompress(TAIL, 0, TAIL.length, sink);
+    this.#begun = false;
     if (this.#takeover || this.#state === undefined) return;
     inflatePool.release(this.#key, this.#state);
     this.#state = undefined;

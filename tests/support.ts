@@ -10,10 +10,12 @@ import {
   CONNECTION_DEFAULTS,
   type ConnectionHandler,
   type ConnectionOptions,
+  type HandshakeResult,
   type MessageData,
   type Role,
   WebSocketConnection,
 } from "../connection.ts";
+import { type CompressionOptions, compressionSettings } from "../deflate.ts";
 import { decodeFrame, encodeFrame, type Frame, Opcode } from "../frame.ts";
 import type { FrameInfo } from "../message.ts";
 import type { Transport, TransportHandler } from "../transport.ts";
@@ -162,15 +164,21 @@ export class FakeTransport implements Transport {
 }
 
 /** Decodes all frames of some bytes; fails on a rest. */
-export function decodeAll(bytes: Uint8Array): Required<Frame>[] {
+export function decodeAll(bytes: Uint8Array, allowedReserved = 0): Required<Frame>[] {
   const frames = [];
   for (let rest = bytes; rest.length > 0;) {
-    const decoded = decodeFrame(rest);
+    const decoded = decodeFrame(rest, { allowedReserved });
     if (decoded === undefined) throw new Error(`${rest.length} bytes are no whole frame`);
     frames.push(decoded.frame);
     rest = rest.subarray(decoded.bytesRead);
   }
   return frames;
+}
+
+/** Agrees on compression as if both ends had asked for the same. */
+export function agreeOn(options: boolean | CompressionOptions): HandshakeResult {
+  const settings = compressionSettings(options);
+  return { protocol: "", extensions: [], compression: settings && { parameters: settings, settings } };
 }
 
 /** Frames as short texts: `text "Hi"`, `close 1000 "bye"`, `continuation… "x"` for one that is not final. */
@@ -258,13 +266,17 @@ export interface Rig {
   peer: Peer;
 }
 
-/** Makes an open connection whose transport and clock the test holds. */
-export function openRig(role: Role = "server", options: ConnectionOptions = {}): Rig {
+/** Makes an open connection whose transport and clock the test holds; with `result` as what its handshake agreed on. */
+export function openRig(
+  role: Role = "server",
+  options: ConnectionOptions = {},
+  result: HandshakeResult = { protocol: "", extensions: [] },
+): Rig {
   const transport = new FakeTransport();
   const recorder = new Recorder();
   const clock = new FakeClock();
   const connection = new WebSocketConnection(transport, role, recorder, { ...CONNECTION_DEFAULTS, clock, ...options });
-  connection.start({ protocol: "", extensions: [] });
+  connection.start(result);
   connection.open(new Uint8Array(0));
   return { transport, connection, recorder, clock, peer: new Peer(role === "server" ? "client" : "server") };
 }
