@@ -1,0 +1,38 @@
+/** Runs a fuzz target with one seed after the other. */
+
+import process from "node:process";
+import { Random } from "../support.ts";
+import type { Target } from "./targets.ts";
+
+/** No input may take longer, in ms: it would be a way to hang a server. */
+const LONGEST = 2000;
+/** What the process may grow by over a run, in bytes. */
+const GROWTH = 256 * 1024 * 1024;
+
+/** Checks the input of one seed; fails with the seed. */
+export function runSeed(name: string, target: Target, seed: number): void {
+  const started = performance.now();
+  try {
+    target(new Random(seed));
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`${name} fails: deno task fuzz --target ${name} --seed ${seed}\n${message}`, { cause });
+  }
+  const took = performance.now() - started;
+  if (took > LONGEST) throw new Error(`${name} took ${took} ms: deno task fuzz --target ${name} --seed ${seed}`);
+}
+
+/** Runs for some seconds from a random seed on, and says how many inputs that were. */
+export function runFor(name: string, target: Target, seconds: number): number {
+  const first = Math.floor(Math.random() * 0x7fffffff);
+  const end = performance.now() + seconds * 1000;
+  let count = 0;
+  let settled: number | undefined;
+  for (; performance.now() < end; count++) {
+    runSeed(name, target, (first + count) | 0);
+    if (count === 1000) settled = process.memoryUsage().rss;
+  }
+  const growth = process.memoryUsage().rss - (settled ?? Infinity);
+  if (growth > GROWTH) throw new Error(`${name}, from seed ${first} on: the process grew by ${growth} bytes`);
+  return count;
+}
