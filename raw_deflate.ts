@@ -1,8 +1,8 @@
 /**
  * Raw DEFLATE (RFC 1951), synchronously and with state: what `node:zlib` can do, but does not say.
  *
- * Why not its streams: they are asynchronous, so that a frame could overtake a message, and cost several times as much
- * for a small message (`bench/deflate_bench.ts`). Why not its `…Sync` functions: they have no state, and Deno ignores the
+ * Why not its streams: they are asynchronous, so that a frame could overtake a message, and cost more for a small message
+ * (`bench/deflate_bench.ts`), on Bun a hundred times as much. Why not its `…Sync` functions: they have no state, and Deno ignores the
  * dictionary that could stand for it. Deno, Bun and Node all build both on one call, `_handle.writeSync`, with the same
  * arguments and results. It is looked for at the first use; a runtime without it has no compression, and says so.
  *

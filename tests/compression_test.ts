@@ -1,5 +1,7 @@
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { spawn } from "node:child_process";
+import process from "node:process";
 import { WebSocketClient, type WebSocketClientOptions } from "../client.ts";
 import type { MessageData, WebSocketConnection } from "../connection.ts";
 import { OptionError, StateError } from "../errors.ts";
@@ -181,6 +183,21 @@ describe("compression", () => {
     await until(() => atClient.length === 1, "the message");
     assertEquals((atClient[0][0] as string).length, 100_000);
     await close();
+  });
+});
+
+describe("a message that inflates without end", () => {
+  it("is closed with 1009 at the limit, and the process grows by less than 32 MiB", async () => {
+    const file = decodeURIComponent(new URL("../bench/memory.ts", import.meta.url).pathname);
+    const own = "Deno" in globalThis ? ["run", "-A", "--no-check", file] : [file];
+    const child = spawn(process.execPath, [...own, "bomb"], { stdio: ["ignore", "pipe", "inherit"] });
+    let output = "";
+    child.stdout.on("data", (data) => output += data);
+    await new Promise((resolve) => child.on("close", resolve));
+    // "… in 1043639 bytes on the wire: the server grew by 24.9 MiB, closed with 1009"
+    assertStringIncludes(output, "closed with 1009");
+    const growth = Number(output.split("grew by ")[1].split(" MiB")[0]);
+    assert(growth > 10 && growth < 32, output);
   });
 });
 

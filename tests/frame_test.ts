@@ -16,7 +16,7 @@ import {
   Opcode,
   ReservedBit,
 } from "../frame.ts";
-import { concat, encode, Random, withSeed } from "./support.ts";
+import { assertSameBytes, concat, encode, Random, withSeed } from "./support.ts";
 
 /** Collects frames, and checks that the parser keeps its promises. */
 class Collector implements FrameHandler {
@@ -317,6 +317,21 @@ describe("encodeFrame", () => {
     const payload = encode("payload");
     encodeFrame({ opcode: Opcode.Text, payload }, { maskingKey: Uint8Array.of(9, 9, 9, 9) });
     assertEquals(payload, encode("payload"));
+  });
+});
+
+describe("FrameDecoderStream", () => {
+  it("takes a frame in any number of pieces", async () => {
+    const payload = new Uint8Array(200_000).map((_, index) => index);
+    const wire = encodeFrame(frame(Opcode.Binary, payload));
+    const decoder = new FrameDecoderStream();
+    const writer = decoder.writable.getWriter();
+    const decoded = decoder.readable.getReader().read();
+    for (let at = 0; at < wire.length - 1; at++) writer.write(wire.subarray(at, at + 1)).catch(() => {});
+    const last = writer.write(wire.subarray(-1));
+    assertSameBytes((await decoded).value!.payload, payload);
+    await last;
+    await writer.close();
   });
 });
 

@@ -24,7 +24,7 @@ import {
 import { type Head, HeadReader, isToken, parseRequestLine } from "../../head.ts";
 import { bodyFraming, BodyReader, makeRequest } from "../../http.ts";
 import { MessageAssembler } from "../../message.ts";
-import { concat, concatAll, encode, Random } from "../support.ts";
+import { concat, concatAll, encode, type Random } from "../support.ts";
 import { mutate } from "./mutate.ts";
 
 /** Checks one input. */
@@ -195,11 +195,13 @@ function fuzzMessages(random: Random): void {
   const valid = conversation(random, deflater);
   deflater?.close();
   const wire = random.int(4) === 0 ? valid.wire : mutate(random, valid.wire, DEFLATE_WORDS);
+  // zlib notices a distance beyond a smaller window only when what it refers to came in an earlier chunk.
+  const parameters = wire === valid.wire ? settings : { ...settings, clientMaxWindowBits: 15 };
   const maxMessageSize = random.pick([0, 100_000, 100_000, 1000]);
   const maxFragments = random.pick([0, 0, 5]);
   const frameByFrame = random.int(4) === 0;
   const outcome = compareChunkings(random, wire, (chunks, events) => {
-    const inflater = new MessageInflater("server", settings);
+    const inflater = new MessageInflater("server", parameters);
     const assembler = new MessageAssembler({
       message(data) {
         assert(maxMessageSize === 0 || data.length <= maxMessageSize);

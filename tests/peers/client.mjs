@@ -1,3 +1,4 @@
+// deno-lint-ignore-file explicit-module-boundary-types
 // The built-in WebSocket of whatever runs this, a runtime or a page: sends messages to an echo, and says what came of it.
 export async function run(url, protocols = []) {
   const socket = new WebSocket(url, protocols);
