@@ -65,7 +65,6 @@ import { type BytePair, streamTransport } from "./transport_stream.ts";
 
 export type * from "./client_settings.ts";
 export * from "./connection.ts";
-export type { CompressionOptions } from "./deflate.ts";
 export type { BytePair } from "./transport_stream.ts";
 
 type Phase = "idle" | "connecting" | "connected";

@@ -47,6 +47,7 @@ import type { Address, Transport, TransportHandler } from "./transport.ts";
 
 export * from "./connection_types.ts";
 export { Opcode } from "./frame.ts";
+export type { CompressionOptions, CompressionSettings, DeflateParameters } from "./deflate.ts";
 export type { Extension } from "./handshake.ts";
 export type { FrameInfo } from "./message.ts";
 export type { MessageData } from "./inbox.ts";

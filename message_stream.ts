@@ -11,7 +11,8 @@ import type { MessageData } from "./inbox.ts";
 import type { Outbox } from "./outbox.ts";
 import { assertPayload } from "./send_queue.ts";
 
-type Sender = Pick<WebSocketConnection, "send" | "sendFrame" | "close" | "drained">;
+/** What the streams need of a connection. */
+export type Sender = Pick<WebSocketConnection, "send" | "sendFrame" | "close" | "drained">;
 
 const EMPTY = new Uint8Array(0);
 

@@ -24,7 +24,6 @@ import { type BytePair, type BytePairInfo, streamTransport } from "./transport_s
 
 export * from "./connection.ts";
 export { ConfigurableServer } from "./server_settings.ts";
-export type { CompressionOptions, CompressionSettings } from "./deflate.ts";
 export type { CheckedSettings, ProtocolSwitches, ServerSettings } from "./server_settings.ts";
 export type { BytePair, BytePairInfo } from "./transport_stream.ts";
 
