@@ -4,7 +4,48 @@
  * @module
  */
 
+import {
+  type ClientHandlers,
+  type ClientHandshakeRequest,
+  type ClientHandshakeResponse,
+  ConfigurableClient,
+  type ConnectOptions,
+  type IncomingResult,
+  makeHeaders,
+  type WebSocketClientOptions,
+} from "./client_settings.ts";
+import { Attempt, ClientHandshake } from "./client_handshake.ts";
+import { WebSocketConnection } from "./connection.ts";
 import type {
+  CloseInfo,
+  ConnectionHandler,
+  ConnectionSettings,
+  ConnectionState,
+  Delivery,
+  HandshakeRequest,
+  HandshakeResult,
+  SendResult,
+} from "./connection_types.ts";
+import { makeDeflateOffer, readDeflateAnswer } from "./deflate.ts";
+import { CloseCode, describe, HandlerError, HandshakeError, StateError, TransportError } from "./errors.ts";
+import type { Opcode } from "./frame.ts";
+import {
+  checkUpgradeResponse,
+  createKey,
+  encodeUpgradeRequest,
+  type Extension,
+  type UpgradeOffer,
+} from "./handshake.ts";
+import { type Head, parseStatusLine } from "./head.ts";
+import type { MessageData } from "./inbox.ts";
+import type { FrameInfo } from "./message.ts";
+import { readCertificates } from "./private_key.ts";
+import { assertNumber } from "./ranges.ts";
+import { runtimeTransport, type Transport } from "./transport.ts";
+import { type BytePair, streamTransport } from "./transport_stream.ts";
+
+export { ConfigurableClient } from "./client_settings.ts";
+export type {
   ClientHandlers,
   ClientHandshakeRequest,
   ClientHandshakeResponse,
@@ -14,56 +55,6 @@ import type {
   IncomingResult,
   WebSocketClientOptions,
 } from "./client_settings.ts";
-import type { Clock } from "./clock.ts";
-import { Attempt, ClientHandshake } from "./client_handshake.ts";
-import { WebSocketConnection } from "./connection.ts";
-import {
-  type CloseInfo,
-  CONNECTION_DEFAULTS,
-  type ConnectionHandler,
-  type ConnectionSettings,
-  type ConnectionState,
-  type Delivery,
-  type HandshakeRequest,
-  type HandshakeResult,
-  type ProtocolOptions,
-  type SendResult,
-  type SlowConsumer,
-} from "./connection_types.ts";
-import {
-  type CompressionOptions,
-  type CompressionSettings,
-  compressionSettings,
-  makeDeflateOffer,
-  readDeflateAnswer,
-} from "./deflate.ts";
-import {
-  CloseCode,
-  describe,
-  HandlerError,
-  HandshakeError,
-  OptionError,
-  StateError,
-  TransportError,
-} from "./errors.ts";
-import { maxFramePayload, type Opcode } from "./frame.ts";
-import {
-  assertProtocols,
-  checkUpgradeResponse,
-  createKey,
-  encodeUpgradeRequest,
-  type Extension,
-  type UpgradeOffer,
-} from "./handshake.ts";
-import { type Head, isVisibleAscii, parseStatusLine } from "./head.ts";
-import type { MessageData } from "./inbox.ts";
-import type { FrameInfo } from "./message.ts";
-import { readCertificates } from "./private_key.ts";
-import { assertNumber, assertPort, assertSlowConsumer, LIMIT_NAMES } from "./ranges.ts";
-import { runtimeTransport, type Transport } from "./transport.ts";
-import { type BytePair, streamTransport } from "./transport_stream.ts";
-
-export type * from "./client_settings.ts";
 export * from "./connection.ts";
 export type { BytePair } from "./transport_stream.ts";
 
@@ -92,48 +83,8 @@ type Phase = "idle" | "connecting" | "connected";
  * }
  * ```
  */
-export class WebSocketClient implements ClientHandlers {
-  // Settings
-  /** Host name or address of the server. */
-  hostName = "localhost";
-  /** Port of the server. */
-  port = 8888;
-  /** Path, and query if there is one. */
-  pathName = "/";
-  /** PEM file with certificates that are trusted besides the runtime's own. */
-  rootCertificateFile = "";
-  /** The value of the `Origin` header; "" sends none. */
-  origin = "";
-  /** More header fields. */
-  headers: Record<string, string> | Headers = {};
-  /** Subprotocols in the order of preference. */
-  protocols: readonly string[] = [];
-  /** Whether to offer compression, and how. */
-  compression: CompressionOffer = false;
-  /** How long name resolution, TCP, TLS and handshake may take together, in ms; 0: no limit. */
-  connectTimeout = 10_000;
-  /** How long `checkIncoming` waits, in ms; 0: until something comes. */
-  checkTimeout = 1000;
-  /** Send messages in frames of at most `frameSize` bytes. */
-  splitMessage = false;
-  /** The most bytes of a frame on the wire, header included, when `splitMessage` is on; 0: no splitting. At least 7. */
-  frameSize = 0;
-  /** Switches: `frameByFrame`, `manualPong`, `manualClose`; all off by default. */
-  options: ProtocolOptions;
-  /** The largest message taken from the server, in bytes; 0: no limit. */
-  maxMessageSize: number = CONNECTION_DEFAULTS.maxMessageSize;
-  /** The most fragments of one message; 0: no limit. */
-  maxFragments: number = CONNECTION_DEFAULTS.maxFragments;
-  /** The most bytes that wait for a slow server; 0: no limit. */
-  maxBufferedAmount: number = CONNECTION_DEFAULTS.maxBufferedAmount;
-  /** From how many waiting bytes on `send` says `"backpressure"`. */
-  highWaterMark: number = CONNECTION_DEFAULTS.highWaterMark;
-  /** What `send` does beyond `maxBufferedAmount`. */
-  slowConsumer: SlowConsumer = CONNECTION_DEFAULTS.slowConsumer;
-  /** How long the closing handshake, and then the end of TCP, may take, in ms; 0: no limit. */
-  closeTimeout: number = CONNECTION_DEFAULTS.closeTimeout;
-  #clock: Clock;
-  #useSSL = false;
+export class WebSocketClient extends ConfigurableClient implements ClientHandlers {
+  // Delivery
   #autoCheckMessages = true;
   #autoCheckInterval = 0;
 
@@ -174,11 +125,9 @@ export class WebSocketClient implements ClientHandlers {
   constructor(urlOrOptions: string | URL | WebSocketClientOptions = {}, more: WebSocketClientOptions = {}) {
     const byUrl = typeof urlOrOptions === "string" || urlOrOptions instanceof URL;
     const options = byUrl ? more : urlOrOptions;
-    this.options = { frameByFrame: false, manualPong: false, manualClose: false, ...options.options };
-    this.#clock = options.clock ?? CONNECTION_DEFAULTS.clock;
-    this.#applySettings(options);
-    if (byUrl) this.#applyUrl(urlOrOptions);
-    this.#assertSettings();
+    super(options, byUrl ? urlOrOptions : undefined);
+    this.#autoCheckMessages = options.autoCheckMessages ?? true;
+    this.autoCheckInterval = options.autoCheckInterval ?? 0;
     this.onSendHandshake = options.onSendHandshake;
     this.onHandshakeResponse = options.onHandshakeResponse;
     this.onConnect = options.onConnect;
@@ -189,67 +138,6 @@ export class WebSocketClient implements ClientHandlers {
     this.onClose = options.onClose;
     this.onDisconnect = options.onDisconnect;
     this.onError = options.onError;
-  }
-
-  #applySettings(options: ClientSettings): void {
-    this.hostName = options.hostName ?? this.hostName;
-    this.port = options.port ?? this.port;
-    this.pathName = options.pathName ?? this.pathName;
-    if (options.useSSL !== undefined) this.useSSL = options.useSSL;
-    this.rootCertificateFile = options.rootCertificateFile ?? this.rootCertificateFile;
-    this.origin = options.origin ?? this.origin;
-    this.headers = options.headers ?? this.headers;
-    this.protocols = options.protocols ?? this.protocols;
-    this.compression = options.compression ?? this.compression;
-    this.connectTimeout = options.connectTimeout ?? this.connectTimeout;
-    this.checkTimeout = options.checkTimeout ?? this.checkTimeout;
-    this.splitMessage = options.splitMessage ?? this.splitMessage;
-    for (const name of LIMIT_NAMES) this[name] = options[name] ?? this[name];
-    this.slowConsumer = options.slowConsumer ?? this.slowConsumer;
-    this.#autoCheckMessages = options.autoCheckMessages ?? this.#autoCheckMessages;
-    this.autoCheckInterval = options.autoCheckInterval ?? this.#autoCheckInterval;
-  }
-
-  #applyUrl(url: string | URL): void {
-    const parsed = parseUrl(url);
-    this.useSSL = parsed.protocol === "wss:";
-    this.hostName = parsed.hostname.startsWith("[") ? parsed.hostname.slice(1, -1) : parsed.hostname;
-    this.port = parsed.port === "" ? (this.useSSL ? 443 : 80) : Number(parsed.port);
-    this.pathName = parsed.pathname + parsed.search;
-    if (parsed.username === "" && parsed.password === "") return;
-    // RFC 7617, as other clients do with such URLs. A header that is given wins.
-    const credentials = `${decodeURIComponent(parsed.username)}:${decodeURIComponent(parsed.password)}`;
-    const headers = makeHeaders(this.headers);
-    const basic = btoa(String.fromCharCode(...new TextEncoder().encode(credentials)));
-    if (!headers.has("authorization")) headers.set("authorization", `Basic ${basic}`);
-    this.headers = headers;
-  }
-
-  /** Checks what would go wrong later, and far from its cause. */
-  #assertSettings(): void {
-    assertPort(this.port);
-    assertNumber("connectTimeout", this.connectTimeout);
-    assertNumber("checkTimeout", this.checkTimeout);
-    for (const name of LIMIT_NAMES) assertNumber(name, this[name]);
-    if (this.frameSize !== 0) maxFramePayload(this.frameSize, true);
-    assertSlowConsumer(this.slowConsumer);
-    assertProtocols(this.protocols);
-    this.#deflateOffers();
-    makeHeaders(this.headers);
-    if (this.hostName === "" || !isVisibleAscii(this.hostName)) {
-      throw new OptionError(`The setting "hostName" is "${this.hostName}", not a host name or address`);
-    }
-    if (!isVisibleAscii(this.origin)) throw new OptionError(`The setting "origin" is "${this.origin}", not an origin`);
-    // RFC 6455 §3: "Fragment identifiers are meaningless in the context of WebSocket URIs".
-    if (this.pathName.includes("#")) throw new OptionError(`The path "${this.pathName}" has a fragment`);
-  }
-
-  /** Whether to speak TLS. */
-  get useSSL(): boolean {
-    return this.#useSSL;
-  }
-  set useSSL(value: boolean) {
-    this.#useSSL = value;
   }
 
   /** Whether events come by themselves; `false`: `checkIncoming` fetches them. Takes effect at once. */
@@ -326,26 +214,6 @@ export class WebSocketClient implements ClientHandlers {
     return this.#connection?.extensions ?? [];
   }
 
-  /** Where it connects, as a URL. */
-  get url(): string {
-    return `${this.useSSL ? "wss" : "ws"}://${this.#host()}${this.#target()}`;
-  }
-
-  #host(): string {
-    const plain = this.#hostName();
-    const name = plain.includes(":") ? `[${plain}]` : plain;
-    return this.port === (this.useSSL ? 443 : 80) ? name : `${name}:${this.port}`;
-  }
-
-  /** An IPv6 address without its brackets. */
-  #hostName(): string {
-    return this.hostName.startsWith("[") ? this.hostName.slice(1, -1) : this.hostName;
-  }
-
-  #target(): string {
-    return this.pathName.startsWith("/") ? this.pathName : `/${this.pathName}`;
-  }
-
   /**
    * Connects. Calling it again changes nothing while it connects or is connected.
    *
@@ -375,7 +243,7 @@ export class WebSocketClient implements ClientHandlers {
 
   /** Returns what makes the connection: from then on nothing can give the attempt up any more. */
   async #connect(options: ConnectOptions): Promise<() => void> {
-    const settings = this.#connectionSettings();
+    const settings = this.connectionSettings();
     const attempt = new Attempt(this.connectTimeout, settings, options.signal);
     this.#abort = attempt.controller;
     try {
@@ -386,31 +254,13 @@ export class WebSocketClient implements ClientHandlers {
     }
   }
 
-  #connectionSettings(): ConnectionSettings {
-    this.#assertSettings();
-    const { splitMessage, frameSize, maxMessageSize, maxFragments, maxBufferedAmount } = this;
-    const { highWaterMark, slowConsumer, closeTimeout } = this;
-    return {
-      options: { ...this.options },
-      splitMessage,
-      frameSize,
-      maxMessageSize,
-      maxFragments,
-      maxBufferedAmount,
-      highWaterMark,
-      slowConsumer,
-      closeTimeout,
-      clock: this.#clock,
-    };
-  }
-
   async #establish(settings: ConnectionSettings, signal: AbortSignal, stream?: BytePair): Promise<() => void> {
     const request: ClientHandshakeRequest = { url: this.url, headers: this.handshakeHeaders() };
-    const deflateOffers = this.#deflateOffers();
+    const deflateOffers = this.deflateOffers();
     await this.#ask("onSendHandshake", () => this.onSendHandshake?.(request));
     const offer: UpgradeOffer = {
-      host: this.#host(),
-      target: this.#target(),
+      host: this.hostHeader,
+      target: this.target,
       key: createKey(),
       origin: this.origin,
       protocols: this.handshakeProtocols(),
@@ -452,20 +302,14 @@ export class WebSocketClient implements ClientHandlers {
       ? []
       : [await readCertificates(this.rootCertificateFile, "rootCertificateFile")];
     const { port, useSSL: tls } = this;
-    const hostname = this.#hostName();
+    const hostname = this.bareHostName;
     try {
       return await runtimeTransport().connect({ hostname, port, tls, rootCertificates, signal });
     } catch (cause) {
       signal.throwIfAborted();
-      const message = `Cannot connect to ${this.#host()}: ${describe(cause)}`;
+      const message = `Cannot connect to ${this.hostHeader}: ${describe(cause)}`;
       throw new TransportError("ERR_CONNECT", message, { cause });
     }
-  }
-
-  #deflateOffers(): CompressionSettings[] {
-    const { compression } = this;
-    const offers = Array.isArray(compression) ? compression : [compression as boolean | CompressionOptions];
-    return offers.map((offer) => compressionSettings(offer)).filter((offer) => offer !== undefined);
   }
 
   async #askProgram(head: Head, { protocol, extensions }: HandshakeResult): Promise<void> {
@@ -639,7 +483,7 @@ export class WebSocketClient implements ClientHandlers {
 
   #scheduleBatch(): void {
     if (this.#delivery() !== "batched") return;
-    this.#cancelBatch = this.#clock.after(this.#autoCheckInterval, () => {
+    this.#cancelBatch = this.clock.after(this.#autoCheckInterval, () => {
       this.#scheduleBatch();
       this.#connection?.deliverBatch();
     });
@@ -768,28 +612,5 @@ export class WebSocketClient implements ClientHandlers {
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<MessageData, undefined> {
     return this.#open("read")[Symbol.asyncIterator]();
-  }
-}
-
-function parseUrl(url: string | URL): URL {
-  let parsed: URL;
-  try {
-    parsed = new URL(url);
-  } catch (cause) {
-    throw new OptionError(`The URL "${url}" is not valid: ${describe(cause)}`);
-  }
-  if (parsed.protocol !== "ws:" && parsed.protocol !== "wss:") {
-    throw new OptionError(`The URL "${url}" is neither "ws:" nor "wss:"`);
-  }
-  // RFC 6455 §3: "Fragment identifiers are meaningless in the context of WebSocket URIs".
-  if (parsed.hash !== "") throw new OptionError(`The URL "${url}" has a fragment`);
-  return parsed;
-}
-
-function makeHeaders(headers: Record<string, string> | Headers): Headers {
-  try {
-    return new Headers(headers);
-  } catch (cause) {
-    throw new OptionError(`The setting "headers" is not valid: ${describe(cause)}`);
   }
 }

@@ -1,13 +1,26 @@
 /**
- * What a client is told: its settings, its handlers, and how to connect.
+ * What a client is told: its settings with their defaults and ranges, its handlers, and how to connect.
  *
  * @module
  */
 
-import type { CloseInfo, ConnectionOptions, StepResult } from "./connection_types.ts";
-import type { CompressionOptions } from "./deflate.ts";
-import type { Extension } from "./handshake.ts";
+import type { Clock } from "./clock.ts";
+import {
+  type CloseInfo,
+  CONNECTION_DEFAULTS,
+  type ConnectionOptions,
+  type ConnectionSettings,
+  type ProtocolOptions,
+  type SlowConsumer,
+  type StepResult,
+} from "./connection_types.ts";
+import { type CompressionOptions, type CompressionSettings, compressionSettings } from "./deflate.ts";
+import { describe, OptionError } from "./errors.ts";
+import { maxFramePayload } from "./frame.ts";
+import { assertProtocols, type Extension } from "./handshake.ts";
+import { isVisibleAscii } from "./head.ts";
 import type { FrameInfo } from "./message.ts";
+import { assertNumber, assertPort, assertSlowConsumer, LIMIT_NAMES } from "./ranges.ts";
 import type { BytePair } from "./transport_stream.ts";
 
 /** What `checkIncoming` came to: nothing in time, a message, a control frame, or the end of the connection. */
@@ -132,4 +145,208 @@ export interface ConnectOptions {
   signal?: AbortSignal;
   /** Connects over these streams instead of opening a socket. */
   stream?: BytePair;
+}
+
+/** A client's settings as properties; `connect` reads them. */
+export abstract class ConfigurableClient {
+  /** Host name or address of the server. */
+  hostName = "localhost";
+  /** Port of the server. */
+  port = 8888;
+  /** Path, and query if there is one. */
+  pathName = "/";
+  /** Whether to speak TLS. */
+  useSSL = false;
+  /** PEM file with certificates that are trusted besides the runtime's own. */
+  rootCertificateFile = "";
+  /** The value of the `Origin` header; "" sends none. */
+  origin = "";
+  /** More header fields. */
+  headers: Record<string, string> | Headers = {};
+  /** Subprotocols in the order of preference. */
+  protocols: readonly string[] = [];
+  /** Whether to offer compression, and how. */
+  compression: CompressionOffer = false;
+  /** How long name resolution, TCP, TLS and handshake may take together, in ms; 0: no limit. */
+  connectTimeout = 10_000;
+  /** How long `checkIncoming` waits, in ms; 0: until something comes. */
+  checkTimeout = 1000;
+  /** Send messages in frames of at most `frameSize` bytes. */
+  splitMessage = false;
+  /** The most bytes of a frame on the wire, header included, when `splitMessage` is on; 0: no splitting. At least 7. */
+  frameSize = 0;
+  /** Switches: `frameByFrame`, `manualPong`, `manualClose`; all off by default. */
+  options: ProtocolOptions;
+  /** The largest message taken from the server, in bytes; 0: no limit. */
+  maxMessageSize: number = CONNECTION_DEFAULTS.maxMessageSize;
+  /** The most fragments of one message; 0: no limit. */
+  maxFragments: number = CONNECTION_DEFAULTS.maxFragments;
+  /** The most bytes that wait for a slow server; 0: no limit. */
+  maxBufferedAmount: number = CONNECTION_DEFAULTS.maxBufferedAmount;
+  /** From how many waiting bytes on `send` says `"backpressure"`. */
+  highWaterMark: number = CONNECTION_DEFAULTS.highWaterMark;
+  /** What `send` does beyond `maxBufferedAmount`. */
+  slowConsumer: SlowConsumer = CONNECTION_DEFAULTS.slowConsumer;
+  /** How long the closing handshake, and then the end of TCP, may take, in ms; 0: no limit. */
+  closeTimeout: number = CONNECTION_DEFAULTS.closeTimeout;
+  /** Time, for tests. */
+  protected readonly clock: Clock;
+
+  /**
+   * Takes the settings.
+   *
+   * @param settings Those that differ from the default.
+   * @param url Where to connect, if that is given as a URL: it wins.
+   * @throws {OptionError} If the URL is not valid, or a setting is out of range.
+   */
+  constructor(settings: ClientSettings, url?: string | URL) {
+    this.options = { frameByFrame: false, manualPong: false, manualClose: false, ...settings.options };
+    this.clock = settings.clock ?? CONNECTION_DEFAULTS.clock;
+    this.#apply(settings);
+    if (url !== undefined) this.#applyUrl(url);
+    this.assertSettings();
+  }
+
+  #apply(options: ClientSettings): void {
+    this.hostName = options.hostName ?? this.hostName;
+    this.port = options.port ?? this.port;
+    this.pathName = options.pathName ?? this.pathName;
+    this.useSSL = options.useSSL ?? this.useSSL;
+    this.rootCertificateFile = options.rootCertificateFile ?? this.rootCertificateFile;
+    this.origin = options.origin ?? this.origin;
+    this.headers = options.headers ?? this.headers;
+    this.protocols = options.protocols ?? this.protocols;
+    this.compression = options.compression ?? this.compression;
+    this.connectTimeout = options.connectTimeout ?? this.connectTimeout;
+    this.checkTimeout = options.checkTimeout ?? this.checkTimeout;
+    this.splitMessage = options.splitMessage ?? this.splitMessage;
+    for (const name of LIMIT_NAMES) this[name] = options[name] ?? this[name];
+    this.slowConsumer = options.slowConsumer ?? this.slowConsumer;
+  }
+
+  #applyUrl(url: string | URL): void {
+    const parsed = parseUrl(url);
+    this.useSSL = parsed.protocol === "wss:";
+    this.hostName = parsed.hostname.startsWith("[") ? parsed.hostname.slice(1, -1) : parsed.hostname;
+    this.port = parsed.port === "" ? (this.useSSL ? 443 : 80) : Number(parsed.port);
+    this.pathName = parsed.pathname + parsed.search;
+    if (parsed.username === "" && parsed.password === "") return;
+    // RFC 7617, as other clients do with such URLs. A header that is given wins.
+    const credentials = `${decodeURIComponent(parsed.username)}:${decodeURIComponent(parsed.password)}`;
+    const headers = makeHeaders(this.headers);
+    const basic = btoa(String.fromCharCode(...new TextEncoder().encode(credentials)));
+    if (!headers.has("authorization")) headers.set("authorization", `Basic ${basic}`);
+    this.headers = headers;
+  }
+
+  /**
+   * Checks what would go wrong later, and far from its cause.
+   *
+   * @throws {OptionError} If a setting is out of range.
+   */
+  protected assertSettings(): void {
+    assertPort(this.port);
+    assertNumber("connectTimeout", this.connectTimeout);
+    assertNumber("checkTimeout", this.checkTimeout);
+    for (const name of LIMIT_NAMES) assertNumber(name, this[name]);
+    if (this.frameSize !== 0) maxFramePayload(this.frameSize, true);
+    assertSlowConsumer(this.slowConsumer);
+    assertProtocols(this.protocols);
+    this.deflateOffers();
+    makeHeaders(this.headers);
+    if (this.hostName === "" || !isVisibleAscii(this.hostName)) {
+      throw new OptionError(`The setting "hostName" is "${this.hostName}", not a host name or address`);
+    }
+    if (!isVisibleAscii(this.origin)) throw new OptionError(`The setting "origin" is "${this.origin}", not an origin`);
+    // RFC 6455 §3: "Fragment identifiers are meaningless in the context of WebSocket URIs".
+    if (this.pathName.includes("#")) throw new OptionError(`The path "${this.pathName}" has a fragment`);
+  }
+
+  /** Where it connects, as a URL. */
+  get url(): string {
+    return `${this.useSSL ? "wss" : "ws"}://${this.hostHeader}${this.target}`;
+  }
+
+  /** The value of `Host`: with the port, unless it is the default of the scheme. */
+  protected get hostHeader(): string {
+    const plain = this.bareHostName;
+    const name = plain.includes(":") ? `[${plain}]` : plain;
+    return this.port === (this.useSSL ? 443 : 80) ? name : `${name}:${this.port}`;
+  }
+
+  /** The host name; an IPv6 address without its brackets. */
+  protected get bareHostName(): string {
+    return this.hostName.startsWith("[") ? this.hostName.slice(1, -1) : this.hostName;
+  }
+
+  /** Path and query. */
+  protected get target(): string {
+    return this.pathName.startsWith("/") ? this.pathName : `/${this.pathName}`;
+  }
+
+  /**
+   * The settings of the next connection.
+   *
+   * @returns A copy, checked.
+   * @throws {OptionError} If one is out of range.
+   */
+  protected connectionSettings(): ConnectionSettings {
+    this.assertSettings();
+    const { splitMessage, frameSize, maxMessageSize, maxFragments, maxBufferedAmount } = this;
+    const { highWaterMark, slowConsumer, closeTimeout } = this;
+    return {
+      options: { ...this.options },
+      splitMessage,
+      frameSize,
+      maxMessageSize,
+      maxFragments,
+      maxBufferedAmount,
+      highWaterMark,
+      slowConsumer,
+      closeTimeout,
+      clock: this.clock,
+    };
+  }
+
+  /**
+   * What the next handshake offers.
+   *
+   * @returns The offers in order; empty for no compression.
+   * @throws {OptionError} If one is out of range.
+   */
+  protected deflateOffers(): CompressionSettings[] {
+    const { compression } = this;
+    const offers = Array.isArray(compression) ? compression : [compression as boolean | CompressionOptions];
+    return offers.map((offer) => compressionSettings(offer)).filter((offer) => offer !== undefined);
+  }
+}
+
+function parseUrl(url: string | URL): URL {
+  let parsed: URL;
+  try {
+    parsed = new URL(url);
+  } catch (cause) {
+    throw new OptionError(`The URL "${url}" is not valid: ${describe(cause)}`);
+  }
+  if (parsed.protocol !== "ws:" && parsed.protocol !== "wss:") {
+    throw new OptionError(`The URL "${url}" is neither "ws:" nor "wss:"`);
+  }
+  // RFC 6455 §3: "Fragment identifiers are meaningless in the context of WebSocket URIs".
+  if (parsed.hash !== "") throw new OptionError(`The URL "${url}" has a fragment`);
+  return parsed;
+}
+
+/**
+ * Makes header fields of what a program gives.
+ *
+ * @param headers Names and values.
+ * @returns A copy.
+ * @throws {OptionError} If a name or value is not valid.
+ */
+export function makeHeaders(headers: Record<string, string> | Headers): Headers {
+  try {
+    return new Headers(headers);
+  } catch (cause) {
+    throw new OptionError(`The setting "headers" is not valid: ${describe(cause)}`);
+  }
 }
