@@ -310,21 +310,21 @@ const TAIL = Uint8Array.of(0x00, 0x00, 0xff, 0xff);
 const EMPTY_MESSAGE = Uint8Array.of(0x00);
 const EMPTY = new Uint8Array(0);
 
-/** Free states that serve messages without context takeover. More than a few are in use only while fragments are awaited. */
+/** Free states that serve messages without context takeover. More than one is in use only while fragments are awaited. */
 class Pool<State extends { reset(): void; close(): void }> {
-  static readonly #LIMIT = 4;
-  #free = new Map<string, State[]>();
+  static readonly #LIMIT = 8;
+  /** The one that was used last is the last. */
+  #free: { key: string; state: State }[] = [];
 
   acquire(key: string, make: () => State): State {
-    return this.#free.get(key)?.pop() ?? make();
+    const at = this.#free.findLastIndex((free) => free.key === key);
+    return at === -1 ? make() : this.#free.splice(at, 1)[0].state;
   }
 
   release(key: string, state: State): void {
-    const free = this.#free.get(key) ?? [];
-    if (free.length >= Pool.#LIMIT) return state.close();
     state.reset();
-    free.push(state);
-    this.#free.set(key, free);
+    this.#free.push({ key, state });
+    if (this.#free.length > Pool.#LIMIT) this.#free.shift()!.state.close();
   }
 }
 

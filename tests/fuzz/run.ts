@@ -7,7 +7,7 @@ import type { Target } from "./targets.ts";
 /** No input may take longer, in ms: it would be a way to hang a server. */
 const LONGEST = 2000;
 /** What the process may grow by over a run, in bytes. */
-const GROWTH = 256 * 1024 * 1024;
+const GROWTH = 400 * 1024 * 1024;
 
 /** Checks the input of one seed; fails with the seed. */
 export function runSeed(name: string, target: Target, seed: number): void {
