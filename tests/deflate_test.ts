@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import process from "node:process";
 import { deflateRawSync } from "node:zlib";
 import {
   acceptDeflateOffer,
@@ -387,6 +388,37 @@ describe("MessageDeflater and MessageInflater", () => {
     assertThrows(() => inflate(inflater, Uint8Array.of(0xf2, 0x00, 0x11, 0x00, 0x00)), ProtocolError);
     deflater.close();
     inflater.close();
+  });
+
+  it("do not let a peer refer to what came on another connection, behind a final block neither", () => {
+    const secret = new MessageInflater("server", NO_TAKEOVER);
+    assertEquals(decode(inflate(secret, HELLO)), "Hello");
+    secret.close();
+    const other = new MessageInflater("server", NO_TAKEOVER);
+    // A final block of nothing, and then "the last five bytes again".
+    const wire = Uint8Array.of(0x01, 0x00, 0x00, 0xff, 0xff, 0xf2, 0x00, 0x11, 0x00, 0x00);
+    assertThrows(() => inflate(other, wire), ProtocolError, "too far back");
+    other.close();
+  });
+
+  it("give their memory back to the system when they are closed", () => {
+    const rss = (): number => process.memoryUsage().rss;
+    const before = rss();
+    for (let count = 0; count < 3000; count++) {
+      const deflater = new MessageDeflater("server", DEFAULTS, DEFAULTS);
+      deflater.compress(HELLO, true);
+      deflater.close();
+    }
+    // Some 260 KB each.
+    assert(rss() - before < 300_000_000, `${rss() - before} bytes`);
+  });
+
+  it("keep no large buffer for the sake of one large message", () => {
+    const deflater = new MessageDeflater("server", NO_TAKEOVER, NO_TAKEOVER);
+    const large = new Random(2).bytes(3_000_000);
+    assert(deflater.compress(large, true).length > large.length);
+    assert(deflater.compress(HELLO, true).buffer.byteLength <= 1024 * 1024);
+    deflater.close();
   });
 
   it("hand out at most 64 KiB at a time, and stop when nobody wants more", () => {
