@@ -11,7 +11,13 @@
 import type { Role } from "./connection_types.ts";
 import { HandshakeError, OptionError } from "./errors.ts";
 import type { Extension } from "./handshake.ts";
-import { type OutputSink, RawDeflate, type RawDeflateOptions, RawInflate } from "./raw_deflate.ts";
+import {
+  assertDeflateAvailable,
+  type OutputSink,
+  RawDeflate,
+  type RawDeflateOptions,
+  RawInflate,
+} from "./raw_deflate.ts";
 
 export type { Extension } from "./handshake.ts";
 export type { OutputSink } from "./raw_deflate.ts";
@@ -25,7 +31,7 @@ export const PERMESSAGE_DEFLATE = "permessage-deflate";
  */
 export interface CompressionOptions {
   /**
-   * Messages of fewer bytes are not compressed.
+   * Messages of fewer bytes are not compressed; nor are messages in fragments by hand whose first fragment has fewer.
    * @default {128}
    */
   threshold?: number;
@@ -104,15 +110,18 @@ const RANGES: readonly [name: keyof CompressionOptions, least: number, most: num
  * @param option `true`: the defaults. `false`: no compression.
  * @returns The settings, or `undefined` for no compression.
  * @throws {OptionError} If a field is out of range, or unknown.
+ * @throws {StateError} If this runtime cannot compress.
  */
 export function compressionSettings(option: boolean | CompressionOptions): CompressionSettings | undefined {
-  if (typeof option === "boolean") return option ? DEFAULTS : undefined;
-  if (typeof option !== "object" || option === null) {
+  if (option === false) return undefined;
+  assertDeflateAvailable();
+  if (option === true) return DEFAULTS;
+  if (typeof option !== "object" || option === null || Array.isArray(option)) {
     throw new OptionError(`The setting "compression" is "${option}", neither true, false nor an object`);
   }
   const settings: Record<string, unknown> = { ...DEFAULTS };
   for (const [name, value] of Object.entries(option)) {
-    if (!(name in DEFAULTS)) throw new OptionError(`The setting "compression" has no field "${name}"`);
+    if (!Object.hasOwn(DEFAULTS, name)) throw new OptionError(`The setting "compression" has no field "${name}"`);
     if (value !== undefined) settings[name] = value;
   }
   for (const [name, least, most] of RANGES) {
@@ -331,25 +340,15 @@ class Pool<State extends { reset(): void; close(): void }> {
 const deflatePool = new Pool<RawDeflate>();
 const inflatePool = new Pool<RawInflate>();
 
-/**
- * The most bytes that come out of a compressor.
- *
- * @param length Bytes that go in.
- * @returns Bytes.
- */
-export function deflateBound(length: number): number {
-  // Stored blocks have 5 bytes of header; with the least memory one holds some 100 bytes.
-  return length + Math.ceil(length / 16) + 64;
-}
-
 /** Compresses the messages that one end sends. */
 export class MessageDeflater {
   /** Messages of fewer bytes are not to be compressed. */
   readonly threshold: number;
   /** The binary logarithm of the window. */
   readonly windowBits: number;
+  /** Whether a message may refer to those before it. */
+  readonly takeover: boolean;
   #options: RawDeflateOptions;
-  #takeover: boolean;
   #key: string;
   #state: RawDeflate | undefined;
   /** Whether the state holds a message that the peer has not seen, or lacks one that it has. */
@@ -367,7 +366,7 @@ export class MessageDeflater {
     const server = role === "server";
     this.threshold = threshold;
     this.windowBits = server ? parameters.serverMaxWindowBits : parameters.clientMaxWindowBits;
-    this.#takeover = !(server ? parameters.serverNoContextTakeover : parameters.clientNoContextTakeover);
+    this.takeover = !(server ? parameters.serverNoContextTakeover : parameters.clientNoContextTakeover);
     this.#options = { windowBits: this.windowBits, level, memoryLevel };
     this.#key = `${this.windowBits} ${level} ${memoryLevel}`;
   }
@@ -382,12 +381,12 @@ export class MessageDeflater {
   compress(payload: Uint8Array, final: boolean): Uint8Array {
     const output = payload.length === 0 ? EMPTY : this.#compressBytes(payload);
     if (!final) return output;
-    if (!this.#takeover) this.#release();
+    if (!this.takeover) this.#release();
     return output.length === 0 ? EMPTY_MESSAGE : output.subarray(0, -TAIL.length);
   }
 
   #compressBytes(payload: Uint8Array): Uint8Array {
-    this.#state ??= this.#takeover
+    this.#state ??= this.takeover
       ? new RawDeflate(this.#options)
       : deflatePool.acquire(this.#key, () => new RawDeflate(this.#options));
     if (this.#stale) this.#state.reset();
@@ -405,12 +404,12 @@ export class MessageDeflater {
    * what is not referred to.
    */
   forget(): void {
-    this.#stale = this.#takeover;
+    this.#stale = this.takeover;
   }
 
   /** Frees the memory. */
   close(): void {
-    if (this.#takeover) this.#state?.close();
+    if (this.takeover) this.#state?.close();
     else this.#release();
     this.#state = undefined;
   }

@@ -7,7 +7,7 @@
 
 import type { MessageInflater } from "./deflate.ts";
 import { isValidCloseCode, OptionError, ProtocolError } from "./errors.ts";
-import { type FrameHandler, type FrameHeader, MAX_CONTROL_PAYLOAD, Opcode } from "./frame.ts";
+import { type FrameHandler, type FrameHeader, MAX_CONTROL_PAYLOAD, Opcode, ReservedBit } from "./frame.ts";
 import { decodeUtf8, Utf8Decoder, Utf8Validator } from "./utf8.ts";
 
 export { Opcode } from "./frame.ts";
@@ -75,6 +75,8 @@ export interface MessageAssemblerOptions {
 
 /** The first buffer of a message that comes in pieces: small, so that a header alone takes little memory. */
 const FIRST_CAPACITY = 4096;
+/** What a compressed message may take on the wire beyond twice the limit of what comes out. */
+const WIRE_SLACK = 64 * 1024;
 const EMPTY = new Uint8Array(0);
 
 /** What the payload that is being read belongs to. */
@@ -119,6 +121,8 @@ export class MessageAssembler implements FrameHandler {
   #compressed = false;
   /** Bytes of the message, those of the current frame included; of a compressed one, those that have come out. */
   #total = 0;
+  /** Bytes of a compressed message on the wire, those of the current frame included. */
+  #wire = 0;
   #fragments = 0;
   /** Whether the next frame delivered is the first of its message. */
   #first = true;
@@ -182,9 +186,10 @@ export class MessageAssembler implements FrameHandler {
         throw new ProtocolError("ERR_EXPECTED_CONTINUATION", "A new message starts inside a fragmented one");
       }
       this.#kind = header.opcode === Opcode.Text ? "text" : "binary";
-      this.#compressed = header.reserved !== 0;
+      this.#compressed = this.#inflater !== undefined && (header.reserved & ReservedBit.Rsv1) !== 0;
     }
-    if (!this.#compressed) this.#addToTotal(header.payloadLength);
+    if (this.#compressed) this.#addToWire(header.payloadLength);
+    else this.#addToTotal(header.payloadLength);
     this.#fragments++;
     if (this.#maxFragments > 0 && this.#fragments > this.#maxFragments) {
       throw new ProtocolError("ERR_TOO_MANY_FRAGMENTS", `A message of more than ${this.#maxFragments} fragments`);
@@ -206,6 +211,13 @@ export class MessageAssembler implements FrameHandler {
       "ERR_MESSAGE_TOO_LARGE",
       `A message of at least ${this.#total} bytes, the limit is ${this.#maxMessageSize}`,
     );
+  }
+
+  /** A compressed message may be longer than what comes out, by many flushes; but blocks of nothing must have an end. */
+  #addToWire(length: number): void {
+    this.#wire += length;
+    if (this.#maxMessageSize === 0 || this.#wire <= 2 * this.#maxMessageSize + WIRE_SLACK) return;
+    throw new ProtocolError("ERR_MESSAGE_TOO_LARGE", `A compressed message of at least ${this.#wire} bytes`);
   }
 
   /**
@@ -305,8 +317,8 @@ export class MessageAssembler implements FrameHandler {
 
   #reset(): void {
     this.#kind = "none";
-    this.#compressed = false;
     this.#total = 0;
+    this.#wire = 0;
     this.#fragments = 0;
     this.#first = true;
     this.#whole = undefined;

@@ -6,7 +6,7 @@
  */
 
 import type { ConnectionSettings, SendResult } from "./connection_types.ts";
-import { deflateBound, type MessageDeflater } from "./deflate.ts";
+import type { MessageDeflater } from "./deflate.ts";
 import { OptionError, StateError, TransportError } from "./errors.ts";
 import { firstOctet, maxFramePayload, Opcode, ReservedBit } from "./frame.ts";
 import type { MessageData } from "./inbox.ts";
@@ -106,8 +106,11 @@ export class Outbox {
    */
   mustWaitFor(data: MessageData): boolean {
     if (this.bufferedAmount === 0) return false;
-    if (this.congested || this.#maxBufferedAmount === 0) return this.congested;
-    return wireLength(data, this.#frameSize, this.#masked) > this.#maxBufferedAmount - this.bufferedAmount;
+    return this.congested || !this.#fits(wireLength(data, this.#frameSize, this.#masked));
+  }
+
+  #fits(length: number): boolean {
+    return this.#maxBufferedAmount === 0 || length <= this.#maxBufferedAmount - this.bufferedAmount;
   }
 
   /**
@@ -119,7 +122,7 @@ export class Outbox {
    */
   hasRoomFor(length: number): boolean {
     const limit = this.#maxBufferedAmount;
-    if (limit === 0 || length <= limit - this.bufferedAmount) return true;
+    if (this.#fits(length)) return true;
     if (length <= limit) return false;
     throw new OptionError(
       `Cannot send: ${length} bytes are more than maxBufferedAmount (${limit}) allows at all`,
@@ -150,18 +153,27 @@ export class Outbox {
 
   #sendDeflated(data: MessageData): SendResult | undefined {
     // How much room it takes is known afterwards, but no time is spent for a peer that has none at all.
-    if (this.#maxBufferedAmount > 0 && this.bufferedAmount >= this.#maxBufferedAmount) return undefined;
+    if (!this.#fits(1)) return undefined;
     const opcode = typeof data === "string" ? Opcode.Text : Opcode.Binary;
-    const payload = this.#deflater!.compress(toBytes(data), true);
-    let fits = false;
+    const deflater = this.#deflater!;
+    const plain = toBytes(data);
+    const deflated = deflater.compress(plain, true);
+    // What does not get smaller goes as it is, unless that would cost the context.
+    const useful = deflated.length < plain.length || (deflater.takeover && this.#fits(this.#wireLength(deflated)));
+    const payload = useful ? deflated : plain;
+    let sent = false;
     try {
-      fits = this.hasRoomFor(framedLength(payload.length, this.#frameSize, this.#masked));
+      sent = this.hasRoomFor(this.#wireLength(payload));
     } finally {
-      if (!fits) this.#deflater!.forget();
+      if (!sent || !useful) deflater.forget();
     }
-    if (!fits) return undefined;
-    this.#queue.appendMessage(opcode, payload, ReservedBit.Rsv1);
+    if (!sent) return undefined;
+    this.#queue.appendMessage(opcode, payload, useful ? ReservedBit.Rsv1 : 0);
     return this.#appended();
+  }
+
+  #wireLength(payload: Uint8Array): number {
+    return framedLength(payload.length, this.#frameSize, this.#masked);
   }
 
   /**
@@ -218,11 +230,9 @@ export class Outbox {
    */
   sendFragment(opcode: Opcode, data: MessageData, final: boolean): SendResult | undefined {
     const first = opcode !== Opcode.Continuation;
-    // How long a message becomes is known only of one that ends with its first frame.
-    const deflate = first
-      ? this.#deflater !== undefined && (!final || this.#isWorthDeflating(data))
-      : this.#fragmentsDeflated;
-    if (!(deflate ? this.hasRoomFor(deflateBound(byteLength(data))) : this.hasRoom(data))) return undefined;
+    const deflate = first ? this.#isWorthDeflating(data) : this.#fragmentsDeflated;
+    // By its plain length: what is compressed cannot be taken back, and is a few bytes longer at most.
+    if (!this.hasRoom(data)) return undefined;
     const payload = deflate ? this.#deflater!.compress(toBytes(data), final) : toBytes(data);
     this.#queue.appendFrame(firstOctet(opcode, final, first && deflate ? ReservedBit.Rsv1 : 0), payload);
     this.#fragmented = !final;

@@ -55,11 +55,13 @@ const OUTPUT_SIZE = 64 * 1024;
 const KEPT_OUTPUT = 1024 * 1024;
 /** Bytes before the content of a stored block. */
 const STORED_HEADER = 5;
+const MAX_WINDOW = 1 << 15;
 const EMPTY = new Uint8Array(0);
 
 // One of each serves all connections: nothing is in them between two calls.
 let inflated = EMPTY;
 let deflated = EMPTY;
+let storedBlock = EMPTY;
 let live = 0;
 
 /**
@@ -69,6 +71,19 @@ let live = 0;
  */
 export function liveZlibStates(): number {
   return live;
+}
+
+let available = false;
+
+/**
+ * Checks that this runtime has what is needed here.
+ *
+ * @throws {StateError} If it has not.
+ */
+export function assertDeflateAvailable(): void {
+  if (available) return;
+  new RawInflate(15).close();
+  available = true;
 }
 
 /** A zlib state. */
@@ -209,6 +224,7 @@ export class RawInflate {
       const used = end - at - this.#state.inputLeft;
       const produced = OUTPUT_SIZE - this.#state.outputLeft;
       at += used;
+      if (used > 0) restarted = false;
       if (produced > 0) {
         this.#window.push(inflated, produced);
         sink(inflated, 0, produced);
@@ -283,12 +299,13 @@ class Window {
   asStoredBlock(): Uint8Array {
     const length = this.#full ? this.#size : this.#at;
     if (length === 0) return EMPTY;
-    const block = new Uint8Array(STORED_HEADER + length);
-    block.set([0, length, length >>> 8, ~length, ~length >>> 8]);
+    // Reused, since a peer may end a block every two bytes.
+    if (storedBlock.length === 0) storedBlock = new Uint8Array(STORED_HEADER + MAX_WINDOW);
+    storedBlock.set([0, length, length >>> 8, ~length, ~length >>> 8]);
     const oldest = this.#full ? this.#ring.subarray(this.#at) : EMPTY;
-    block.set(oldest, STORED_HEADER);
-    block.set(this.#ring.subarray(0, this.#at), STORED_HEADER + oldest.length);
-    return block;
+    storedBlock.set(oldest, STORED_HEADER);
+    storedBlock.set(this.#ring.subarray(0, this.#at), STORED_HEADER + oldest.length);
+    return storedBlock.subarray(0, STORED_HEADER + length);
   }
 
   clear(): void {

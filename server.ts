@@ -578,9 +578,16 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
     if (chosen.length === 0) return 0;
     const message = new SharedMessage(data, this.splitMessage ? this.frameSize : 0, this.settings.compression);
     let taken = 0;
+    let tooLarge: unknown;
     for (const connection of chosen) {
-      if (connection.state === "open" && connection.sendShared(message) !== "dropped") taken++;
+      try {
+        if (connection.state === "open" && connection.sendShared(message) !== "dropped") taken++;
+      } catch (error) {
+        // Compressed it may fit for others.
+        tooLarge = error;
+      }
     }
+    if (taken === 0 && tooLarge !== undefined) throw tooLarge;
     return taken;
   }
 

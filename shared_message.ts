@@ -18,7 +18,7 @@ export class SharedMessage {
   #frameSize: number;
   #compression: CompressionSettings | undefined;
   #plain: Uint8Array | undefined;
-  /** Compressed forms by the binary logarithm of their window. */
+  /** Compressed forms by the binary logarithm of their window; the plain one where that is not longer. */
   #deflated = new Map<number, Uint8Array>();
 
   /**
@@ -44,13 +44,24 @@ export class SharedMessage {
    */
   framesFor(deflater: MessageDeflater | undefined): Uint8Array {
     if (deflater === undefined || this.#compression === undefined || this.#payload.length < deflater.threshold) {
-      return this.#plain ??= this.#encode(this.#payload, 0);
+      return this.#plainFrames();
     }
-    deflater.forget();
-    const known = this.#deflated.get(deflater.windowBits);
+    const frames = this.#deflatedFrames(deflater.windowBits, this.#compression);
+    if (frames !== this.#plain) deflater.forget();
+    return frames;
+  }
+
+  #plainFrames(): Uint8Array {
+    return this.#plain ??= this.#encode(this.#payload, 0);
+  }
+
+  #deflatedFrames(windowBits: number, settings: CompressionSettings): Uint8Array {
+    const known = this.#deflated.get(windowBits);
     if (known !== undefined) return known;
-    const frames = this.#encode(compressAlone(this.#payload, deflater.windowBits, this.#compression), ReservedBit.Rsv1);
-    this.#deflated.set(deflater.windowBits, frames);
+    const deflated = compressAlone(this.#payload, windowBits, settings);
+    const smaller = deflated.length < this.#payload.length;
+    const frames = smaller ? this.#encode(deflated, ReservedBit.Rsv1) : this.#plainFrames();
+    this.#deflated.set(windowBits, frames);
     return frames;
   }
 

@@ -5,6 +5,7 @@ import process from "node:process";
 import { WebSocketClient, type WebSocketClientOptions } from "../client.ts";
 import type { MessageData, WebSocketConnection } from "../connection.ts";
 import { OptionError, StateError } from "../errors.ts";
+import { MessageDeflater } from "../deflate.ts";
 import { Opcode } from "../frame.ts";
 import type { FrameInfo } from "../message.ts";
 import { liveZlibStates } from "../raw_deflate.ts";
@@ -186,6 +187,66 @@ describe("compression", () => {
   });
 });
 
+describe("what does not get smaller", () => {
+  it("goes uncompressed without context takeover, and keeps the context with it", async () => {
+    const noise = new Random(6).bytes(1000);
+    const reserved = async (options: object): Promise<number[]> => {
+      const { transport, connection } = openRig("server", {}, agreeOn({ threshold: 0, ...options }));
+      connection.send(noise);
+      connection.send(noise);
+      connection.send("");
+      await settle();
+      connection.terminate();
+      return decodeAll(transport.written, 0x40).map((frame) => frame.reserved);
+    };
+    assertEquals(await reserved({ serverNoContextTakeover: true }), [0, 0, 0]);
+    assertEquals(await reserved({}), [0x40, 0x40, 0x40]);
+  });
+
+  it("needs no more room than it would without compression", async () => {
+    for (const compression of [false, { threshold: 0 }]) {
+      const { transport, connection, recorder } = openRig("server", { maxBufferedAmount: 1000 }, agreeOn(compression));
+      const random = new Random(7);
+      transport.stalled = true;
+      assertEquals(connection.send(random.bytes(994)), "sent");
+      await settle();
+      transport.drain();
+      assertEquals(connection.sendFrame(Opcode.Binary, random.bytes(900), true), "sent");
+      await settle();
+      transport.drain();
+      connection.send(random.bytes(100));
+      const writer = connection.writable.getWriter();
+      const written = writer.write(random.bytes(894));
+      for (let turn = 0; turn < 3; turn++) {
+        await settle();
+        transport.drain();
+      }
+      await written;
+      assertEquals([connection.state, recorder.events], ["open", []]);
+      connection.terminate();
+    }
+  });
+
+  it("waits for room as a stream of fragments", async () => {
+    for (const compression of [false, { threshold: 0 }]) {
+      const limits = { maxBufferedAmount: 1000, highWaterMark: 1000 };
+      const { transport, connection, recorder } = openRig("server", limits, agreeOn(compression));
+      const random = new Random(8);
+      transport.stalled = true;
+      const writer = connection.messageWriter(Opcode.Binary).getWriter();
+      let written = 0;
+      for (let index = 0; index < 20; index++) writer.write(random.bytes(450)).then(() => written++);
+      for (let turn = 0; turn < 40; turn++) {
+        await settle();
+        assert(connection.bufferedAmount <= 1000 + 40, `${connection.bufferedAmount}`);
+        transport.drain();
+      }
+      assertEquals([written, connection.state, recorder.events], [20, "open", []]);
+      connection.terminate();
+    }
+  });
+});
+
 describe("a message that inflates without end", () => {
   it("is closed with 1009 at the limit, and the process grows by less than 32 MiB", async () => {
     const file = decodeURIComponent(new URL("../bench/memory.ts", import.meta.url).pathname);
@@ -241,11 +302,31 @@ describe("a broadcast", () => {
     await server.stop();
   });
 
+  it("reaches those for whom it fits, whatever it is for the others; and is refused if it fits for nobody", async () => {
+    const server = new WebSocketServer({ compression: true, maxBufferedAmount: 1000 });
+    const got = [0, 0, 0];
+    const clients = await Promise.all([true, false, true].map(async (compression, index) => {
+      const [ours, theirs] = pipe();
+      server.acceptStream(ours);
+      const client = new WebSocketClient({ compression, onMessageReceived: () => void got[index]++ });
+      await client.connect({ stream: theirs });
+      return client;
+    }));
+    assertEquals(server.broadcastMessage("a".repeat(5000)), 2);
+    assertThrows(() => server.broadcastData(new Random(1).bytes(5000)), OptionError, "maxBufferedAmount");
+    assertEquals(server.broadcastMessage("to all"), 3);
+    await until(() => got.join() === "2,1,2", "all messages");
+    await Promise.all(clients.map((client) => client.disconnect()));
+    await server.stop();
+  });
+
   it("gives connections with the same window the very same bytes", () => {
     const settings = agreeOn({ threshold: 10 }).compression!;
     const rigs = [1, 2, 3].map(() => openRig("server", {}, { protocol: "", extensions: [], compression: settings }));
     const message = new SharedMessage("x".repeat(50_000), 0, settings.settings);
     for (const { connection } of rigs) connection.sendShared(message);
+    const deflater = new MessageDeflater("server", settings.parameters, settings.settings);
+    assert(message.framesFor(deflater) === message.framesFor(deflater), "compressed once");
     const short = new SharedMessage("short", 0, settings.settings);
     for (const { connection } of rigs) connection.sendShared(short);
     return settle().then(() => {
@@ -405,6 +486,7 @@ describe("messageWriter", () => {
     transport.stalled = true;
     const writer = connection.messageWriter(Opcode.Binary).getWriter();
     await writer.write(new Uint8Array(200));
+    await writer.write("");
     let written = false;
     const second = writer.write(new Uint8Array(1)).then(() => written = true);
     await settle();

@@ -42,6 +42,16 @@ describe("MessageAssembler", () => {
     assertEquals(events, ["Hi", "", Uint8Array.of(1, 2), new Uint8Array(0)]);
   });
 
+  it("takes no message for a compressed one without an inflater, whatever bits the parser allows", () => {
+    const got: unknown[] = [];
+    const handler = { message: (data: unknown) => got.push(data), ping() {}, pong() {}, close() {} };
+    const parser = new FrameParser(new MessageAssembler(handler), { allowedReserved: 0x70 });
+    for (const reserved of [0x10, 0x20, 0x40, 0x70]) {
+      parser.parse(encodeFrame({ opcode: Opcode.Text, payload: encode("Hi"), reserved }));
+    }
+    assertEquals(got, ["Hi", "Hi", "Hi", "Hi"]);
+  });
+
   it("reassembles fragments, empty ones and control frames between them included, however they are cut", () => {
     const wire = concat(
       peer.text("", false),
