@@ -53,6 +53,8 @@ const UNUSED_CHUNK = 64;
 const OUTPUT_SIZE = 64 * 1024;
 /** What a large compressed message leaves allocated. */
 const KEPT_OUTPUT = 1024 * 1024;
+/** Final blocks one after the other, in one piece of input, of which nothing comes out. */
+const MAX_EMPTY_BLOCKS = 1000;
 /** Bytes before the content of a stored block. */
 const STORED_HEADER = 5;
 const MAX_WINDOW = 1 << 15;
@@ -219,6 +221,7 @@ export class RawInflate {
   decompress(input: Uint8Array, start: number, end: number, sink: OutputSink): void {
     if (inflated.length === 0) inflated = new Uint8Array(OUTPUT_SIZE);
     let restarted = false;
+    let emptyBlocks = 0;
     for (let at = start;;) {
       this.#write(input, at, end);
       const used = end - at - this.#state.inputLeft;
@@ -226,6 +229,7 @@ export class RawInflate {
       at += used;
       if (used > 0) restarted = false;
       if (produced > 0) {
+        emptyBlocks = 0;
         this.#window.push(inflated, produced);
         sink(inflated, 0, produced);
       }
@@ -233,6 +237,8 @@ export class RawInflate {
       if (at === end) return;
       // RFC 7692 §7.2.3.4: zlib leaves input behind a final block. What follows may refer to what was before it.
       if (restarted && used === 0) throw invalid("it makes no progress");
+      // Each costs the time of a whole window, and is two bytes long.
+      if (++emptyBlocks > MAX_EMPTY_BLOCKS) throw invalid("too many final blocks with nothing in them");
       this.#restart();
       restarted = true;
     }

@@ -5,7 +5,7 @@ import process from "node:process";
 import { WebSocketClient, type WebSocketClientOptions } from "../client.ts";
 import type { MessageData, WebSocketConnection } from "../connection.ts";
 import { OptionError, StateError } from "../errors.ts";
-import { MessageDeflater } from "../deflate.ts";
+import { compressionSettings, MessageDeflater } from "../deflate.ts";
 import { Opcode } from "../frame.ts";
 import type { FrameInfo } from "../message.ts";
 import { liveZlibStates } from "../raw_deflate.ts";
@@ -178,6 +178,20 @@ describe("compression", () => {
     }
   });
 
+  it("counts the bytes of each message by itself against the limit", () => {
+    const server = openRig("server", {}, agreeOn({ threshold: 0 }));
+    const client = openRig("client", { maxMessageSize: 200 }, agreeOn({ threshold: 0 }));
+    const random = new Random(3);
+    for (let index = 0; index < 500; index++) server.connection.send(random.bytes(200));
+    return settle().then(() => {
+      assert(server.transport.written.length > 100_000);
+      client.transport.receive(server.transport.written);
+      assertEquals([client.recorder.messages.length, client.recorder.errors], [500, []]);
+      server.connection.terminate();
+      client.connection.terminate();
+    });
+  });
+
   it("takes a message that fits only in its compressed form", async () => {
     const { peer, atClient, close } = await join({ ...ON, maxBufferedAmount: 1000 }, ON);
     assertEquals(peer.send("x".repeat(100_000)), "sent");
@@ -203,11 +217,21 @@ describe("what does not get smaller", () => {
     assertEquals(await reserved({}), [0x40, 0x40, 0x40]);
   });
 
+  it("is broadcast uncompressed", () => {
+    const settings = compressionSettings({ threshold: 0 })!;
+    const deflater = new MessageDeflater("server", settings, settings);
+    const [frame] = decodeAll(new SharedMessage(new Random(6).bytes(100), 0, settings).framesFor(deflater), 0x40);
+    assertEquals(frame.reserved, 0);
+  });
+
   it("needs no more room than it would without compression", async () => {
     for (const compression of [false, { threshold: 0 }]) {
       const { transport, connection, recorder } = openRig("server", { maxBufferedAmount: 1000 }, agreeOn(compression));
       const random = new Random(7);
       transport.stalled = true;
+      connection.send("what went before: 0123456789");
+      await settle();
+      transport.drain();
       assertEquals(connection.send(random.bytes(994)), "sent");
       await settle();
       transport.drain();
@@ -222,7 +246,14 @@ describe("what does not get smaller", () => {
         transport.drain();
       }
       await written;
+      connection.send("what went before: 0123456789");
+      await settle();
+      transport.drain();
       assertEquals([connection.state, recorder.events], ["open", []]);
+      const client = openRig("client", {}, agreeOn(compression));
+      client.transport.receive(transport.written);
+      assertEquals(client.recorder.messages.map(({ length }) => length), [28, 994, 900, 100, 894, 28]);
+      client.connection.terminate();
       connection.terminate();
     }
   });

@@ -374,6 +374,15 @@ describe("MessageDeflater and MessageInflater", () => {
     }
   });
 
+  it("take no flood of final blocks with nothing in them", () => {
+    const inflater = new MessageInflater("server", DEFAULTS);
+    const some = concatAll(Array(1000).fill(Uint8Array.of(0x03, 0x00)));
+    const flushed = concat(HELLO, Uint8Array.of(0x00, 0x00, 0xff, 0xff));
+    assertEquals(decode(inflate(inflater, some, flushed, some, Uint8Array.of(0x00))), "Hello");
+    assertThrows(() => inflate(inflater, concat(some, some)), ProtocolError, "too many");
+    inflater.close();
+  });
+
   it("fail with 1007 on what is not DEFLATE, and on references beyond the window", () => {
     const rows: Uint8Array[] = [
       Uint8Array.of(0xff, 0xff, 0xff),
