@@ -467,10 +467,11 @@ export class MessageInflater {
    */
   decompress(bytes: Uint8Array, start: number, end: number, sink: OutputSink): void {
     if (this.#closed || start === end) return;
-    this.#begun = true;
     this.#state ??= this.#takeover
       ? new RawInflate(this.#windowBits)
       : inflatePool.acquire(this.#key, () => new RawInflate(this.#windowBits));
+    if (!this.#begun) this.#state.beginMessage();
+    this.#begun = true;
     this.#state.decompress(bytes, start, end, sink);
   }
 

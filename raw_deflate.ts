@@ -53,7 +53,7 @@ const UNUSED_CHUNK = 64;
 const OUTPUT_SIZE = 64 * 1024;
 /** What a large compressed message leaves allocated. */
 const KEPT_OUTPUT = 1024 * 1024;
-/** Final blocks one after the other, in one piece of input, of which nothing comes out. */
+/** Final blocks one after the other, in one message, of which nothing comes out. */
 const MAX_EMPTY_BLOCKS = 1000;
 /** Bytes before the content of a stored block. */
 const STORED_HEADER = 5;
@@ -197,6 +197,8 @@ function enlarge(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
 export class RawInflate {
   #state: ZlibState;
   #window: Window;
+  /** Final blocks since something came out, or the message began. */
+  #emptyBlocks = 0;
 
   /**
    * Makes it; the memory is allocated when it is needed.
@@ -207,6 +209,11 @@ export class RawInflate {
   constructor(windowBits: number) {
     this.#window = new Window(1 << windowBits);
     this.#state = new ZlibState(createInflateRaw({ windowBits, chunkSize: UNUSED_CHUNK }));
+  }
+
+  /** A message begins: what is counted for each begins anew. */
+  beginMessage(): void {
+    this.#emptyBlocks = 0;
   }
 
   /**
@@ -221,7 +228,6 @@ export class RawInflate {
   decompress(input: Uint8Array, start: number, end: number, sink: OutputSink): void {
     if (inflated.length === 0) inflated = new Uint8Array(OUTPUT_SIZE);
     let restarted = false;
-    let emptyBlocks = 0;
     for (let at = start;;) {
       this.#write(input, at, end);
       const used = end - at - this.#state.inputLeft;
@@ -229,7 +235,7 @@ export class RawInflate {
       at += used;
       if (used > 0) restarted = false;
       if (produced > 0) {
-        emptyBlocks = 0;
+        this.#emptyBlocks = 0;
         this.#window.push(inflated, produced);
         sink(inflated, 0, produced);
       }
@@ -238,7 +244,7 @@ export class RawInflate {
       // RFC 7692 §7.2.3.4: zlib leaves input behind a final block. What follows may refer to what was before it.
       if (restarted && used === 0) throw invalid("it makes no progress");
       // Each costs the time of a whole window, and is two bytes long.
-      if (++emptyBlocks > MAX_EMPTY_BLOCKS) throw invalid("too many final blocks with nothing in them");
+      if (++this.#emptyBlocks > MAX_EMPTY_BLOCKS) throw invalid("too many final blocks with nothing in them");
       this.#restart();
       restarted = true;
     }

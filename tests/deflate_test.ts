@@ -379,7 +379,8 @@ describe("MessageDeflater and MessageInflater", () => {
     const some = concatAll(Array(1000).fill(Uint8Array.of(0x03, 0x00)));
     const flushed = concat(HELLO, Uint8Array.of(0x00, 0x00, 0xff, 0xff));
     assertEquals(decode(inflate(inflater, some, flushed, some, Uint8Array.of(0x00))), "Hello");
-    assertThrows(() => inflate(inflater, concat(some, some)), ProtocolError, "too many");
+    assertEquals(inflate(inflater, some, Uint8Array.of(0x00)).length, 0);
+    assertThrows(() => inflate(inflater, some, some), ProtocolError, "too many");
     inflater.close();
   });
 

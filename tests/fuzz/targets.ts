@@ -155,7 +155,11 @@ function conversation(random: Random, deflater: MessageDeflater | undefined): Co
     const fragments = random.int(2) === 0 ? [payload] : [...random.chunks(payload, 1 + length / 2), new Uint8Array(0)];
     fragments.forEach((fragment, at) => {
       const final = at === fragments.length - 1;
-      const data = compressed ? deflater.compress(fragment, final).slice() : fragment;
+      const data = !compressed
+        ? fragment
+        : final && random.int(3) === 0
+        ? concat(deflater.compress(fragment, false), FINAL_BLOCK, EMPTY_BLOCK)
+        : deflater.compress(fragment, final).slice();
       const opcode = at > 0 ? Opcode.Continuation : text ? Opcode.Text : Opcode.Binary;
       push(opcode, data, final, compressed && at === 0 ? 0x40 : 0);
       if (final || random.int(4) > 0) return;
@@ -166,6 +170,10 @@ function conversation(random: Random, deflater: MessageDeflater | undefined): Co
   }
   return { wire: concat(...wire), events };
 }
+
+/** A block that ends the stream, as some flush (RFC 7692 §7.2.3.4), and what has to follow it. */
+const FINAL_BLOCK = Uint8Array.of(0x01, 0x00, 0x00, 0xff, 0xff);
+const EMPTY_BLOCK = Uint8Array.of(0x00);
 
 function someBytes(random: Random, length: number): Uint8Array<ArrayBuffer> {
   return random.int(2) === 0 ? random.bytes(length) : new Uint8Array(length).fill(random.int(256));
@@ -299,6 +307,9 @@ function fuzzUpgradeRequest(random: Random): void {
     if (!wantsWebSocket(head.fields)) return;
     const upgrade = checkUpgradeRequest(line.method, line.minorVersion, head.fields, {});
     events.push(JSON.stringify([line, upgrade]));
+    for (const name of ["host", "sec-websocket-key", "sec-websocket-version"]) {
+      assertEquals(head.fields.all(name).length, 1, name);
+    }
     const agreed = acceptDeflateOffer(upgrade.extensions, settings);
     const protocol = upgrade.protocols.at(-1) ?? "";
     const answer = encodeUpgradeResponse({ key: upgrade.key, protocol, extensions: agreed ? [agreed.extension] : [] });
@@ -353,6 +364,7 @@ function fuzzHead(random: Random): void {
   compareChunkings(random, bytes, (chunks, events) => {
     const reader = new HeadReader(limits);
     let body: BodyReader | undefined;
+    const received: number[] = [];
     for (const chunk of chunks) {
       let at = 0;
       if (reader.head === undefined) at = reader.push(chunk);
@@ -367,10 +379,13 @@ function fuzzHead(random: Random): void {
         events.push(makeRequest(line, fields, false, null).url);
         body = new BodyReader(framing, limit);
       }
-      let received = events.pop()!;
-      body.push(chunk, at, (piece) => received += String.fromCharCode(...piece));
-      events.push(received);
-      if (body.done) return;
+      body.push(chunk, at, (piece) => {
+        for (const byte of piece) received.push(byte);
+      });
+      assert(limit === 0 || received.length <= limit);
+      if (!body.done) continue;
+      events.push(String.fromCharCode(...received));
+      return;
     }
   }, requestError);
 }
@@ -385,9 +400,11 @@ function fuzzExtensions(random: Random): void {
     return;
   }
   assertEquals(parseExtensions([formatExtensions(extensions)]), extensions);
+  assertEquals(parseExtensions([formatQuoted(random, extensions)]), extensions);
   const settings = compressionSettings({
     serverNoContextTakeover: random.int(2) === 0,
     serverMaxWindowBits: 8 + random.int(8),
+    clientMaxWindowBits: 8 + random.int(8),
   })!;
   const agreed = acceptDeflateOffer(extensions, settings);
   if (agreed === undefined) return;
@@ -408,6 +425,15 @@ function fuzzExtensions(random: Random): void {
     return limitsClient === undefined || has("client_max_window_bits");
   });
   assert(allowed, `${text} was answered with ${formatExtensions([agreed.extension])}`);
+}
+
+/** The same with its values in quotes, and characters escaped that need not be. */
+function formatQuoted(random: Random, extensions: Extension[]): string {
+  const quote = (value: string): string =>
+    `"${[...value].map((char) => random.int(3) === 0 ? `\\${char}` : char).join("")}"`;
+  return extensions.map(({ name, parameters }) =>
+    [name, ...parameters.map(([key, value]) => value === true ? key : `${key} = ${quote(value)}`)].join(" ;")
+  ).join(" , ");
 }
 
 /** All targets by name. */
