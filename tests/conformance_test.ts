@@ -26,6 +26,7 @@ import {
   openRig,
   Random,
   settle,
+  until,
 } from "./support.ts";
 import {
   answerHead,
@@ -1189,7 +1190,24 @@ describe("RFC 6455 §4.1 the client's opening handshake", () => {
     it(`${clause} the client gives up: ${rule}`, async () => {
       const { connected, peer, close } = await rawServer({ ...options }, (key) => answerHead(key, changes));
       await assertRejects(() => connected, HandshakeError);
-      while (!peer.ended) await new Promise((resolve) => setTimeout(resolve, 1));
+      await until(() => peer.ended, "the end of TCP");
+      await close();
+    });
+  }
+
+  const heads: [clause: string, rule: string, head: string][] = [
+    ["§4.1", "another status than 101", "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"],
+    ["§4.1", "a redirection", "HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n"],
+    ["§4.1", "401", "HTTP/1.1 401 Unauthorized\r\n\r\n"],
+    ["§4.2.2", "101 in HTTP/1.0", "HTTP/1.0 101 Switching Protocols\r\n\r\n"],
+    ["§4.2.2", "what is not HTTP", "220 smtp.example.com ESMTP\r\n\r\n"],
+  ];
+  for (const [clause, rule, head] of heads) {
+    it(`${clause} the client gives up: ${rule}`, async () => {
+      const { connected, peer, close } = await rawServer({}, () => encode(head));
+      const { code } = await assertRejects(() => connected, HandshakeError);
+      assert(["ERR_HANDSHAKE_STATUS", "ERR_HANDSHAKE_RESPONSE", "ERR_HEAD_SYNTAX"].includes(code), code);
+      await until(() => peer.ended, "the end of TCP");
       await close();
     });
   }

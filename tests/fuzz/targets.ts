@@ -158,7 +158,7 @@ function conversation(random: Random, deflater: MessageDeflater | undefined): Co
       const data = !compressed
         ? fragment
         : final && random.int(3) === 0
-        ? concat(deflater.compress(fragment, false), FINAL_BLOCK, EMPTY_BLOCK)
+        ? concat(deflater.compress(fragment, false), FINAL_BLOCK, deflater.compress(new Uint8Array(0), true))
         : deflater.compress(fragment, final).slice();
       const opcode = at > 0 ? Opcode.Continuation : text ? Opcode.Text : Opcode.Binary;
       push(opcode, data, final, compressed && at === 0 ? 0x40 : 0);
@@ -171,9 +171,8 @@ function conversation(random: Random, deflater: MessageDeflater | undefined): Co
   return { wire: concat(...wire), events };
 }
 
-/** A block that ends the stream, as some flush (RFC 7692 §7.2.3.4), and what has to follow it. */
+/** A block that ends the stream, as some flush (RFC 7692 §7.2.3.4). */
 const FINAL_BLOCK = Uint8Array.of(0x01, 0x00, 0x00, 0xff, 0xff);
-const EMPTY_BLOCK = Uint8Array.of(0x00);
 
 function someBytes(random: Random, length: number): Uint8Array<ArrayBuffer> {
   return random.int(2) === 0 ? random.bytes(length) : new Uint8Array(length).fill(random.int(256));
