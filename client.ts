@@ -257,7 +257,8 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
   async #establish(settings: ConnectionSettings, signal: AbortSignal, stream?: BytePair): Promise<() => void> {
     const request: ClientHandshakeRequest = { url: this.url, headers: this.handshakeHeaders() };
     const deflateOffers = this.deflateOffers();
-    await this.#ask("onSendHandshake", () => this.onSendHandshake?.(request));
+    // All of it is read before the program is asked: what it changes then is for the next time.
+    const address = { hostname: this.bareHostName, port: this.port, tls: this.useSSL };
     const offer: UpgradeOffer = {
       host: this.hostHeader,
       target: this.target,
@@ -267,10 +268,11 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
       extensions: deflateOffers.map(makeDeflateOffer),
       headers: request.headers,
     };
+    await this.#ask("onSendHandshake", () => this.onSendHandshake?.(request));
     const bytes = encodeUpgradeRequest(offer);
     const transport = stream === undefined
-      ? await this.#openTransport(signal)
-      : streamTransport(stream, { encrypted: this.useSSL });
+      ? await this.#openTransport(address, offer.host, signal)
+      : streamTransport(stream, { encrypted: address.tls });
     // The attempt may be given up when all is done already, and nobody takes the result.
     signal.addEventListener("abort", () => transport.destroy(), { once: true });
     const handshake = new ClientHandshake(transport, signal);
@@ -297,17 +299,19 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
     return this.protocols;
   }
 
-  async #openTransport(signal: AbortSignal): Promise<Transport> {
+  async #openTransport(
+    address: { hostname: string; port: number; tls: boolean },
+    host: string,
+    signal: AbortSignal,
+  ): Promise<Transport> {
     const rootCertificates = this.rootCertificateFile === ""
       ? []
       : [await readCertificates(this.rootCertificateFile, "rootCertificateFile")];
-    const { port, useSSL: tls } = this;
-    const hostname = this.bareHostName;
     try {
-      return await runtimeTransport().connect({ hostname, port, tls, rootCertificates, signal });
+      return await runtimeTransport().connect({ ...address, rootCertificates, signal });
     } catch (cause) {
       signal.throwIfAborted();
-      const message = `Cannot connect to ${this.hostHeader}: ${describe(cause)}`;
+      const message = `Cannot connect to ${host}: ${describe(cause)}`;
       throw new TransportError("ERR_CONNECT", message, { cause });
     }
   }

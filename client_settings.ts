@@ -108,7 +108,7 @@ export interface ClientSettings extends ConnectionOptions {
   protocols?: readonly string[];
   /**
    * Whether to offer compression (RFC 7692), and how. Several offers stand in the order of preference: a server takes the first it
-   * can.
+   * can, and its `threshold`, `level` and `memoryLevel` count. An empty list offers nothing.
    * @default {false}
    */
   compression?: CompressionOffer;

@@ -89,7 +89,7 @@ export class WebSocketConnection<Data = unknown> {
   readonly encrypted: boolean;
   /** How the connection ended, once it has; never rejects. */
   readonly closed: Promise<CloseInfo>;
-  /** What the program wants to keep with the connection. */
+  /** What the program wants to keep with the connection; `undefined` until it sets it. */
   data!: Data;
 
   // Configuration
@@ -301,7 +301,8 @@ export class WebSocketConnection<Data = unknown> {
   // ---- Sending -------------------------------------------------------------------------------------------------
 
   /**
-   * Sends a message: a string as text, bytes as binary (RFC 6455 §5.6). The bytes are copied.
+   * Sends a message: a string as text, bytes as binary (RFC 6455 §5.6). The bytes are copied; a lone surrogate in a string
+   * becomes U+FFFD.
    *
    * @param data The message.
    * @returns What became of it; nobody has to wait for it, but see {@linkcode WebSocketConnection.drained}.
@@ -341,7 +342,8 @@ export class WebSocketConnection<Data = unknown> {
    * @param final Whether it is the last frame of the message.
    * @returns What became of it. Nothing is left out in the middle of a message: a slow consumer is closed.
    * @throws {StateError} If the connection is not open, or the opcode does not fit what was sent before.
-   * @throws {OptionError} If the opcode is that of a control frame, or `data` is neither text nor bytes.
+   * @throws {OptionError} If the opcode is that of a control frame, or `data` is neither text nor bytes, or larger than
+   * `maxBufferedAmount`.
    *
    * @example A message whose length nobody knows
    * ```ts
@@ -429,7 +431,10 @@ export class WebSocketConnection<Data = unknown> {
   #assertOpen(what: string): void {
     if (this.#phase === "open") return;
     const state = this.#phase === "connecting" ? "not open yet" : this.state;
-    throw new StateError("ERR_NOT_OPEN", `Cannot ${what}: the connection is ${state}`);
+    const received = this.#received;
+    const why = received === undefined ? "" : `: the peer closed it with ${received.code} ${received.reason}`.trimEnd();
+    const cause = this.#report ?? this.#cause;
+    throw new StateError("ERR_NOT_OPEN", `Cannot ${what}: the connection is ${state}${why}`, { cause });
   }
 
   #refuse(policy: SlowConsumer = this.#settings.slowConsumer): SendResult {
@@ -521,7 +526,7 @@ export class WebSocketConnection<Data = unknown> {
    * before the first `await` of a handler, or what came before is gone.
    *
    * The stream ends with the connection; it errors with a {@linkcode TransportError} if that was not by a close frame.
-   * Cancelling it closes the connection.
+   * Cancelling it closes the connection, without a code.
    */
   get readable(): ReadableStream<MessageData> {
     return this.#useInbox("taken").readable;
@@ -536,10 +541,12 @@ export class WebSocketConnection<Data = unknown> {
   }
 
   /**
-   * One message as a stream, for content whose length nobody knows (RFC 6455 §5.4): each chunk leaves as a fragment, closing
-   * the stream ends the message. Its back-pressure is the peer's. Nothing else can be sent meanwhile but control frames.
+   * One message as a stream, for content whose length nobody knows (RFC 6455 §5.4): each chunk that is not empty leaves as a
+   * fragment, closing the stream sends a last empty one. Its back-pressure is the peer's. Nothing else can be sent meanwhile but control frames;
+   * broadcasts leave the connection out.
    *
-   * A message that has begun cannot be taken back: aborting the stream closes the connection with 1011.
+   * A message that has begun cannot be taken back: aborting the stream, or a chunk that can never fit
+   * `maxBufferedAmount`, closes the connection with 1011.
    *
    * @param opcode `Opcode.Text` or `Opcode.Binary`. Strings and bytes may be mixed; they may be cut inside a code point.
    * @returns The stream.
@@ -561,8 +568,8 @@ export class WebSocketConnection<Data = unknown> {
   }
 
   /**
-   * Iterates over the messages, as {@linkcode WebSocketConnection.readable} does. The loop ends with the connection, and
-   * throws if that was not by a close frame. Leaving it early does not close the connection.
+   * Iterates over the messages, as {@linkcode WebSocketConnection.readable} does. The loop ends with the connection, whatever the
+   * code of the close frame (see {@linkcode WebSocketConnection.closed}), and throws if there was none. Leaving it early does not close the connection.
    *
    * @returns The iterator.
    */

@@ -65,10 +65,12 @@ export interface HandshakeRequest {
   readonly extensions: readonly Extension[];
 }
 
-/** Switches of one connection, with the names of the original. */
+/** Switches of one connection. */
 export interface ProtocolOptions {
   /**
-   * Deliver each frame by itself, with a `frame` argument.
+   * Deliver each frame by itself, decompressed and with no code point cut, and with a `frame` argument to the handlers; iteration and
+   * `readable` give the pieces without it. `maxMessageSize` goes on to limit the whole message; with 0 a single frame may fill
+   * the memory.
    * @default {false}
    */
   frameByFrame?: boolean;
@@ -96,7 +98,7 @@ export interface ProtocolOptions {
 
 /** Limits and habits of a connection. `0` turns a limit off. */
 export interface ConnectionOptions {
-  /** Switches with the names of the original. */
+  /** Switches of the protocol. */
   options?: ProtocolOptions;
   /**
    * Send messages in frames of at most `frameSize` bytes.
@@ -111,7 +113,7 @@ export interface ConnectionOptions {
   frameSize?: number;
   /**
    * The largest message taken from the peer, in bytes. A larger one is refused with 1009 at the header that goes beyond; a
-   * compressed one where its decompression goes beyond.
+   * compressed one where its decompression goes beyond, or at the header by which its wire form is much longer.
    * @default {16777216}
    */
   maxMessageSize?: number;
@@ -121,7 +123,7 @@ export interface ConnectionOptions {
    */
   maxFragments?: number;
   /**
-   * The most bytes that wait for a slow peer; control frames may go a little beyond. What happens then: `slowConsumer`.
+   * The most bytes that wait for a slow peer; control frames and compressed fragments may go a little beyond. What happens then: `slowConsumer`.
    * @default {33554432}
    */
   maxBufferedAmount?: number;

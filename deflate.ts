@@ -116,7 +116,8 @@ export function compressionSettings(option: boolean | CompressionOptions): Compr
   if (option === false) return undefined;
   assertDeflateAvailable();
   if (option === true) return DEFAULTS;
-  if (typeof option !== "object" || option === null || Array.isArray(option)) {
+  if (Array.isArray(option)) throw new OptionError('The setting "compression" is a list: only a client offers several');
+  if (typeof option !== "object" || option === null) {
     throw new OptionError(`The setting "compression" is "${option}", neither true, false nor an object`);
   }
   const settings: Record<string, unknown> = { ...DEFAULTS };
@@ -462,7 +463,7 @@ export class MessageInflater {
    * @param bytes The array that holds it.
    * @param start Index of its first byte.
    * @param end Index after its last byte.
-   * @param sink Takes what comes out; what it throws ends the work.
+   * @param sink Takes what comes out, valid until any inflater is called again; what it throws ends the work.
    * @throws {ProtocolError} If the bytes are not DEFLATE.
    */
   decompress(bytes: Uint8Array, start: number, end: number, sink: OutputSink): void {

@@ -147,7 +147,7 @@ export interface WebSocketErrorOptions {
 export class WebSocketError extends Error {
   /** Stable over versions: compare this, not the message. */
   readonly code: WebSocketErrorCode;
-  /** The close code a peer is told when this error ends its connection. */
+  /** The close code that fits this error; a peer is told it if a close frame can still be sent. */
   readonly closeCode: number;
 
   /**

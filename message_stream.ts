@@ -27,7 +27,8 @@ export function messageStream(connection: Sender, outbox: Outbox): WritableStrea
   return new WritableStream<MessageData>({
     async write(chunk) {
       assertPayload(chunk, "write");
-      if (outbox.mustWaitFor(chunk)) await connection.drained();
+      // Others may have waited for the same room.
+      while (outbox.mustWaitFor(chunk)) await connection.drained();
       if (connection.send(chunk) === "dropped") throw noRoom();
     },
     close: async () => void await connection.close(CloseCode.NormalClosure),
@@ -57,8 +58,14 @@ export function messageWriter(connection: Sender, outbox: Outbox, opcode: Opcode
   /** The first half of a surrogate pair whose second half has not come yet. */
   let half = "";
   const send = async (chunk: MessageData, final: boolean): Promise<void> => {
-    if (outbox.mustWaitFor(chunk)) await connection.drained();
-    if (connection.sendFrame(next, chunk, final) === "dropped") throw noRoom();
+    while (outbox.mustWaitFor(chunk)) await connection.drained();
+    try {
+      if (connection.sendFrame(next, chunk, final) === "dropped") throw noRoom();
+    } catch (error) {
+      // Nothing could be sent any more behind half a message.
+      if (next === Opcode.Continuation) connection.close(CloseCode.InternalError);
+      throw error;
+    }
     next = Opcode.Continuation;
   };
   return new WritableStream<MessageData>({

@@ -30,10 +30,10 @@ export const LIMIT_NAMES: readonly LimitName[] = [
  *
  * @param name Which.
  * @param value Its value.
- * @param most The largest value.
+ * @param most The largest value; without it that of a timer, if the name is that of a time, or any.
  * @throws {OptionError} If it is not an integer from 0 to `most`.
  */
-export function assertNumber(name: string, value: unknown, most: number = Number.MAX_SAFE_INTEGER): void {
+export function assertNumber(name: string, value: unknown, most: number = largest(name)): void {
   if (typeof value !== "number") {
     throw new OptionError(
       `The setting "${name}" is ${JSON.stringify(value)}, of type ${typeof value} instead of number`,
@@ -43,6 +43,11 @@ export function assertNumber(name: string, value: unknown, most: number = Number
     const range = most === Number.MAX_SAFE_INTEGER ? "from 0 on" : `from 0 to ${most}`;
     throw new OptionError(`The setting "${name}" is ${value}, not an integer ${range}`);
   }
+}
+
+/** Timers take no more than 2^31 - 1 ms, some 24 days, and run at once with more. */
+function largest(name: string): number {
+  return name.endsWith("Timeout") || name.endsWith("Interval") ? 0x7fffffff : Number.MAX_SAFE_INTEGER;
 }
 
 /**

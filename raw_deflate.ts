@@ -12,7 +12,7 @@
 import { constants, createDeflateRaw, createInflateRaw } from "node:zlib";
 import { ProtocolError, StateError } from "./errors.ts";
 
-/** Takes a piece of output, which is valid only during the call. */
+/** Takes a piece of output, which is valid only during the call, and until any other decompressor is called. */
 export type OutputSink = (bytes: Uint8Array, start: number, end: number) => void;
 
 /** How a compressor works. */
@@ -53,8 +53,12 @@ const UNUSED_CHUNK = 64;
 const OUTPUT_SIZE = 64 * 1024;
 /** What a large compressed message leaves allocated. */
 const KEPT_OUTPUT = 1024 * 1024;
-/** Final blocks one after the other, in one message, of which nothing comes out. */
-const MAX_EMPTY_BLOCKS = 1000;
+/**
+ * Final blocks in one message beyond one for each so many bytes of output. To go on behind one takes the time of a whole
+ * window, and the least is two bytes long: many would be a way to keep a server busy.
+ */
+const FREE_FINAL_BLOCKS = 4;
+const OUTPUT_PER_FINAL_BLOCK = 16;
 /** Bytes before the content of a stored block. */
 const STORED_HEADER = 5;
 const MAX_WINDOW = 1 << 15;
@@ -197,8 +201,9 @@ function enlarge(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
 export class RawInflate {
   #state: ZlibState;
   #window: Window;
-  /** Final blocks since something came out, or the message began. */
-  #emptyBlocks = 0;
+  // The current message
+  #finalBlocks = 0;
+  #produced = 0;
 
   /**
    * Makes it; the memory is allocated when it is needed.
@@ -213,7 +218,8 @@ export class RawInflate {
 
   /** A message begins: what is counted for each begins anew. */
   beginMessage(): void {
-    this.#emptyBlocks = 0;
+    this.#finalBlocks = 0;
+    this.#produced = 0;
   }
 
   /**
@@ -235,7 +241,7 @@ export class RawInflate {
       at += used;
       if (used > 0) restarted = false;
       if (produced > 0) {
-        this.#emptyBlocks = 0;
+        this.#produced += produced;
         this.#window.push(inflated, produced);
         sink(inflated, 0, produced);
       }
@@ -243,8 +249,9 @@ export class RawInflate {
       if (at === end) return;
       // RFC 7692 §7.2.3.4: zlib leaves input behind a final block. What follows may refer to what was before it.
       if (restarted && used === 0) throw invalid("it makes no progress");
-      // Each costs the time of a whole window, and is two bytes long.
-      if (++this.#emptyBlocks > MAX_EMPTY_BLOCKS) throw invalid("too many final blocks with nothing in them");
+      if (++this.#finalBlocks > FREE_FINAL_BLOCKS + this.#produced / OUTPUT_PER_FINAL_BLOCK) {
+        throw invalid("too many final blocks with little in them");
+      }
       this.#restart();
       restarted = true;
     }

@@ -350,5 +350,7 @@ function isLowSurrogate(code: number): boolean {
  */
 export function assertPayload(data: unknown, what: string): asserts data is string | Uint8Array {
   if (typeof data === "string" || data instanceof Uint8Array) return;
-  throw new OptionError(`Cannot ${what}: neither a string nor a Uint8Array but "${typeof data}"`, "ERR_PAYLOAD");
+  const kind = data === null ? "null" : typeof data === "object" ? data.constructor?.name ?? "object" : typeof data;
+  const hint = data instanceof ArrayBuffer ? ": wrap it in one" : "";
+  throw new OptionError(`Cannot ${what}: neither a string nor a Uint8Array but "${kind}"${hint}`, "ERR_PAYLOAD");
 }

@@ -43,11 +43,15 @@ export type CommandResult = Response | void | Promise<Response | void>;
 export interface ServerHandlers<Data = unknown> {
   /** Asked for the pass phrase of an encrypted private key. */
   onGetSSLPassword?: () => string | Promise<string>;
-  /** TCP (and TLS) is there, the handshake is not done yet. */
+  /**
+   * TCP (and TLS) is there, the handshake is not done yet. Called for plain HTTP and for refused connections too, whose
+   * `onDisconnect` has 1006; for WebSockets only: `onHandshakeResponseSent`.
+   */
   onConnect?: (connection: WebSocketConnection<Data>) => HandlerResult;
   /**
    * A valid handshake request came; `connection.request` has it. `true` opens the WebSocket, `false` answers 403, a
-   * `Response` is sent as it is. Without this handler all are allowed.
+   * `Response` is sent as it is: a new one each time, with a status that says why. Without an answer it is refused too. The time it takes
+   * is not limited by `handshakeTimeout`. Without this handler all are allowed.
    */
   onAllow?: (connection: WebSocketConnection<Data>) => AllowResult;
   /**
@@ -69,7 +73,10 @@ export interface ServerHandlers<Data = unknown> {
   onClose?: (connection: WebSocketConnection<Data>, code: number, reason: string) => HandlerResult;
   /** The connection has ended: exactly once for each `onConnect`. */
   onDisconnect?: (connection: WebSocketConnection<Data>, info: CloseInfo) => HandlerResult;
-  /** A plain HTTP request came. Without an answer it gets 426, on another path than `pathName` 404. */
+  /**
+   * A plain HTTP request came. Without an answer it gets 426, on another path than `pathName` 404. Each request needs a `Response`
+   * of its own. The time it takes is not limited.
+   */
   onCommandGet?: (request: Request, connection: WebSocketConnection<Data>) => CommandResult;
   /**
    * Something failed: a protocol violation, a refused handshake, a handler ({@linkcode HandlerError}), the listener.
@@ -210,7 +217,7 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
     return this.#listener?.address;
   }
 
-  /** The connections whose handshake is done. */
+  /** The connections whose handshake is done, until they have ended. `send` throws for those that are closing already. */
   get connections(): ReadonlySet<WebSocketConnection<Data>> {
     return this.#open;
   }
@@ -465,9 +472,12 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
     };
     try {
       const result = this.allow(connection);
-      // A handler that forgets its answer must not let anybody in.
-      const decide = (answer: boolean | Response): boolean | Response =>
-        answer instanceof Response || answer === true ? answer : false;
+      const decide = (answer: boolean | Response): boolean | Response => {
+        if (answer instanceof Response) return assertFresh(answer);
+        // A handler that forgets its answer must not let anybody in.
+        if (typeof answer !== "boolean") this.#report(noAnswer(answer), connection);
+        return answer === true;
+      };
       return result instanceof Promise ? result.then(decide).catch(failed) : decide(result);
     } catch (error) {
       return failed(error);
@@ -494,13 +504,12 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
    * @returns The response.
    */
   protected async respond(request: Request, connection: WebSocketConnection<Data>): Promise<Response> {
-    let response: Response | void;
     try {
-      response = await this.onCommandGet?.(request, connection);
+      const response = await this.onCommandGet?.(request, connection);
+      if (response !== undefined) return assertFresh(response);
     } catch (error) {
       throw new HandlerError("onCommandGet", error);
     }
-    if (response !== undefined) return response;
     if (this.pathName !== "" && new URL(request.url).pathname !== this.pathName) {
       return textResponse(404, "There is nothing at this path");
     }
@@ -529,29 +538,33 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
    * Sends a text to every open connection; it is encoded once, and compressed once for each window size.
    *
    * @param text The text.
-   * @returns How many connections took it: those that drop it as slow consumers, close, or are in the middle of a message sent
-   * by `sendFrame` do not.
+   * @returns How many connections took it: those that drop it as slow consumers, close, are in the middle of a message sent by
+   * `sendFrame`, or can never hold it within `maxBufferedAmount` (some may in its compressed form) do not.
+   * @throws {OptionError} If it is larger than `maxBufferedAmount` for each of them.
    */
   broadcastMessage(text: string): number {
     return this.sendMessageTo(text, () => true);
   }
 
   /**
-   * Sends bytes to every open connection; they are encoded once.
+   * Sends bytes to every open connection; they are encoded once, and compressed once for each window size.
    *
    * @param bytes The bytes.
-   * @returns How many connections took them.
+   * @returns How many connections took them: see {@linkcode WebSocketServer.broadcastMessage}.
+   * @throws {OptionError} If they are larger than `maxBufferedAmount` for each connection.
    */
   broadcastData(bytes: Uint8Array): number {
     return this.sendDataTo(bytes, () => true);
   }
 
   /**
-   * Sends a text to the open connections for which `selector` is true; it is encoded once.
+   * Sends a text to the open connections for which `selector` is true; it is encoded once, and compressed
+   * once for each window size.
    *
    * @param text The text.
    * @param selector Chooses.
-   * @returns How many connections took it.
+   * @returns How many connections took it: see {@linkcode WebSocketServer.broadcastMessage}.
+   * @throws {OptionError} If it is larger than `maxBufferedAmount` for each of them.
    */
   sendMessageTo(text: string, selector: (connection: WebSocketConnection<Data>) => boolean): number {
     if (typeof text !== "string") throw new OptionError(`Cannot send: "${typeof text}" is not a string`, "ERR_PAYLOAD");
@@ -559,11 +572,12 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
   }
 
   /**
-   * Sends bytes to the open connections for which `selector` is true; they are encoded once.
+   * Sends bytes to the open connections for which `selector` is true; they are encoded once, and compressed once for each window size.
    *
    * @param bytes The bytes.
    * @param selector Chooses.
-   * @returns How many connections took them.
+   * @returns How many connections took them: see {@linkcode WebSocketServer.broadcastMessage}.
+   * @throws {OptionError} If they are larger than `maxBufferedAmount` for each connection.
    */
   sendDataTo(bytes: Uint8Array, selector: (connection: WebSocketConnection<Data>) => boolean): number {
     if (!(bytes instanceof Uint8Array)) {
@@ -609,4 +623,20 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
     const chosen = [...this.#open].filter(selector);
     await Promise.all(chosen.map((connection) => connection.close(code, reason)));
   }
+}
+
+/** A `Response` can be sent once; what is none cannot be sent at all. */
+function assertFresh(response: unknown): Response {
+  if (!(response instanceof Response)) throw new Error(`it returned ${typeof response} "${response}"`);
+  if (response.bodyUsed || response.body?.locked) {
+    throw new Error("it returned a Response that was sent already: make a new one for each request");
+  }
+  return response;
+}
+
+function noAnswer(answer: unknown): HandlerError {
+  return new HandlerError(
+    "onAllow",
+    new Error(`it returned ${typeof answer} "${answer}" instead of true, false or a Response`),
+  );
 }

@@ -53,7 +53,8 @@ export interface ServerSettings extends ConnectionOptions {
    */
   compression?: boolean | CompressionOptions;
   /**
-   * How long TLS handshake and request may take, and how long an HTTP connection may idle, in ms.
+   * How long TLS handshake and request may take, and how long an HTTP connection may idle, in ms. The time that `onAllow` and
+   * `onCommandGet` take does not count.
    * @default {10000}
    */
   handshakeTimeout?: number;

@@ -447,7 +447,8 @@ export class WhatsAppReceiver extends WebSocketClient {
   constructor(urlOrOptions: string | URL | WhatsAppReceiverOptions = {}, more: WhatsAppReceiverOptions = {}) {
     const byUrl = typeof urlOrOptions === "string" || urlOrOptions instanceof URL;
     const given = byUrl ? more : urlOrOptions;
-    const options: WhatsAppReceiverOptions = { useSSL: true, protocols: [RECEIVER_PROTOCOL], ...given };
+    const { useSSL = true, protocols = [RECEIVER_PROTOCOL] } = given;
+    const options: WhatsAppReceiverOptions = { ...given, useSSL, protocols };
     super(byUrl ? urlOrOptions : options, options);
     this.receiverToken = options.receiverToken;
     this.#onWhatsAppMessageReceived = options.onWhatsAppMessageReceived;

@@ -147,6 +147,20 @@ describe("WebSocketClient settings", () => {
 });
 
 describe("WebSocketClient.connect", () => {
+  it("goes where it said it would, whatever onSendHandshake changes", async () => {
+    await using server = await startServer();
+    const client: WebSocketClient = new WebSocketClient(urlOf(server), {
+      onSendHandshake() {
+        client.hostName = "192.0.2.1";
+        client.port = 1;
+        client.useSSL = true;
+      },
+    });
+    await client.connect();
+    assertEquals(client.connection?.remoteAddress.port, server.address!.port);
+    await client.disconnect();
+  });
+
   it("sends the request of RFC 6455 §4.1, with what onSendHandshake adds", async () => {
     const server = new HandServer({
       origin: "http://example.org",

@@ -512,6 +512,47 @@ describe("messageWriter", () => {
     assertThrows(() => client.messageWriter(Opcode.Text), StateError);
   });
 
+  it("waits again when somebody else was faster", async () => {
+    const limits = { maxBufferedAmount: 1000, highWaterMark: 1000 };
+    const noise = (length: number): Uint8Array => new Random(length).bytes(length);
+    for (const stream of ["writable", "messageWriter"] as const) {
+      const { transport, connection, recorder } = openRig("server", limits);
+      transport.stalled = true;
+      connection.send(noise(900));
+      await settle();
+      connection.drained().then(() => void connection.ping(noise(100)));
+      connection.drained().then(() => void connection.ping(noise(100)));
+      if (stream === "writable") connection.drained().then(() => void connection.send(noise(600)));
+      const writable = stream === "writable" ? connection.writable : connection.messageWriter(Opcode.Binary);
+      const written = writable.getWriter().write(noise(850));
+      for (let turn = 0; turn < 4; turn++) {
+        await settle();
+        transport.drain();
+      }
+      await written;
+      assertEquals([connection.state, recorder.events], ["open", []]);
+      connection.terminate();
+    }
+  });
+
+  it("closes the connection with 1011 when a chunk in the middle can never fit", async () => {
+    const { transport, connection } = openRig("server", { maxBufferedAmount: 1000 });
+    const chunks = [new Uint8Array(300), new Uint8Array(5000), new Uint8Array(1)];
+    await assertRejects(
+      () => ReadableStream.from(chunks).pipeTo(connection.messageWriter(Opcode.Binary)),
+      OptionError,
+      "maxBufferedAmount",
+    );
+    await settle();
+    assertEquals(decodeAll(transport.written).map(({ opcode, final }) => [opcode, final]), [[2, false], [8, true]]);
+    connection.terminate();
+    // The first one harms nothing.
+    const other = openRig("server", { maxBufferedAmount: 1000 });
+    await assertRejects(() => other.connection.messageWriter(Opcode.Binary).getWriter().write(chunks[1]), OptionError);
+    assertEquals(other.connection.send("x"), "sent");
+    other.connection.terminate();
+  });
+
   it("waits for a slow peer", async () => {
     const { transport, connection } = openRig("server", { highWaterMark: 100 });
     transport.stalled = true;

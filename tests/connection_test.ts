@@ -520,6 +520,34 @@ describe("back-pressure to the peer", () => {
     assertEquals(other.connection.state, "open");
   });
 
+  it("rejects drained() that is called after the loss too, but only if something was lost", async () => {
+    for (const [stalled, lost] of [[true, true], [false, false]] as const) {
+      const { connection, transport } = openRig();
+      transport.stalled = stalled;
+      connection.send("x");
+      await settle();
+      connection.terminate();
+      await connection.closed;
+      if (lost) await assertRejects(() => connection.drained(), TransportError, "before all that was sent had left");
+      else await connection.drained();
+    }
+  });
+
+  it("names what it cannot send, and why the connection is closed", async () => {
+    const { connection, transport, peer } = openRig();
+    for (const [data, kind] of [[new ArrayBuffer(2), "ArrayBuffer"], [null, "null"], [5, "number"], [[1], "Array"]]) {
+      assertThrows(() => connection.send(data as string), OptionError, `"${kind}"`);
+    }
+    transport.receive(peer.close(1001, "going home"));
+    transport.destroy();
+    await connection.closed;
+    assertThrows(
+      () => connection.send("x"),
+      StateError,
+      "the connection is closed: the peer closed it with 1001 going home",
+    );
+  });
+
   it("rejects drained() when what waits is dropped by terminate()", async () => {
     const { connection } = openRig();
     connection.send("x");

@@ -59,6 +59,11 @@ describe("WebSocketServer settings", () => {
     }
     assertThrows(() => new WebSocketServer({ frameSize: 2 }), RangeError);
     assertThrows(() => new WebSocketServer({ maxMessageSize: -1 }), OptionError, "maxMessageSize");
+    // A timer with more would run at once.
+    assertThrows(() => new WebSocketServer({ handshakeTimeout: 2 ** 31 }), OptionError, "2147483647");
+    assertThrows(() => new WebSocketClient({ connectTimeout: 2 ** 31 }), OptionError, "2147483647");
+    assertThrows(() => new WebSocketClient({ autoCheckInterval: 2 ** 31 }), OptionError, "2147483647");
+    assertEquals(new WebSocketServer({ maxMessageSize: 2 ** 40, closeTimeout: 2 ** 31 - 1 }).maxMessageSize, 2 ** 40);
     assertThrows(() => new WebSocketServer({ pathName: "a" }), OptionError, "/");
     assertThrows(() => new WebSocketServer({ pathName: "/a?b" }), OptionError, "query");
     assertThrows(() => new WebSocketServer({ slowConsumer: "x" as "drop" }), OptionError);
@@ -269,6 +274,27 @@ describe("WebSocketServer handlers", () => {
     assertEquals(server.errors, []);
   });
 
+  it("say which handler it was that returned a Response twice, or what is none", async () => {
+    await using server = await start();
+    const same = new Response("once only", { status: 403 });
+    server.onAllow = () => same;
+    assertStringIncludes(await exchange(server, handshake()), "HTTP/1.1 403 ");
+    assertStringIncludes(await exchange(server, handshake()), "HTTP/1.1 500 ");
+    server.onCommandGet = () => same;
+    assertStringIncludes(
+      await exchange(server, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
+      "HTTP/1.1 500 ",
+    );
+    server.onCommandGet = () => 5 as unknown as Response;
+    assertStringIncludes(
+      await exchange(server, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
+      "HTTP/1.1 500 ",
+    );
+    const messages = server.errors.map((error) => (error as Error).message);
+    assertEquals(messages.map((message) => message.split('"')[1]), ["onAllow", "onCommandGet", "onCommandGet"]);
+    assertStringIncludes(messages[0], "make a new one for each request");
+  });
+
   it("onAllow refuses with 403, or with a response of its own, now or later", async () => {
     const answers: [WebSocketServerOptions["onAllow"], number, string][] = [
       [() => false, 403, "not allowed"],
@@ -294,7 +320,8 @@ describe("WebSocketServer handlers", () => {
       assertStringIncludes(text, says);
       assertEquals(text.includes("secret"), false);
     }
-    assertEquals(server.errors.length, 2);
+    // What threw, what rejected, and what forgot its answer, now and later.
+    assertEquals(server.errors.length, 4);
     for (const error of server.errors) assertInstanceOf(error, HandlerError);
     server.onAllow = () => Promise.resolve(true);
     const client = await connect(server);

@@ -383,6 +383,8 @@ describe("receivers", () => {
 
   it("use TLS, except to a loopback address", async () => {
     assertEquals(new WhatsAppReceiver().useSSL, true);
+    const vague = new WhatsAppReceiver({ useSSL: undefined, protocols: undefined });
+    assertEquals([vague.useSSL, vague.protocols.length], [true, 1]);
     const receiver = new WhatsAppReceiver("ws://example.com/");
     await assertRejects(() => receiver.connect(), OptionError, "TLS");
   });
