@@ -229,14 +229,11 @@ export class AcceptSession<Data> implements TransportHandler {
 
   #upgrade(upgrade: UpgradeRequest): void {
     const protocol = this.#host.selectProtocol(this.#connection, upgrade.protocols);
-    const result: HandshakeResult = { protocol, extensions: [] };
-    const { compression: settings } = this.#host.settings();
-    const agreed = settings === undefined ? undefined : acceptDeflateOffer(upgrade.extensions, settings);
-    if (settings !== undefined && agreed !== undefined) {
-      result.extensions = [agreed.extension];
-      result.compression = { parameters: agreed.parameters, settings };
-    }
-    const head = encodeUpgradeResponse({ key: upgrade.key, protocol, extensions: result.extensions });
+    const { compression } = this.#host.settings();
+    const agreed = compression && acceptDeflateOffer(upgrade.extensions, compression);
+    const extensions = agreed === undefined ? [] : [agreed.extension];
+    const result: HandshakeResult = { protocol, extensions, compression: agreed };
+    const head = encodeUpgradeResponse({ key: upgrade.key, protocol, extensions });
     // Program or peer may have ended the connection; asked last, since the first hash lets Deno run pending microtasks.
     if (!this.#connection.start(result, { preface: head })) return;
     this.#state = "upgraded";

@@ -47,7 +47,7 @@ import type { Address, Transport, TransportHandler } from "./transport.ts";
 
 export * from "./connection_types.ts";
 export { Opcode } from "./frame.ts";
-export type { CompressionOptions, CompressionSettings, DeflateParameters } from "./deflate.ts";
+export type { CompressionOptions, CompressionSettings, DeflateAgreement, DeflateParameters } from "./deflate.ts";
 export type { Extension } from "./handshake.ts";
 export type { FrameInfo } from "./message.ts";
 export type { MessageData } from "./inbox.ts";
@@ -542,8 +542,8 @@ export class WebSocketConnection<Data = unknown> {
 
   /**
    * One message as a stream, for content whose length nobody knows (RFC 6455 §5.4): each chunk that is not empty leaves as a
-   * fragment, closing the stream sends a last empty one. Its back-pressure is the peer's. Nothing else can be sent meanwhile but control frames;
-   * broadcasts leave the connection out.
+   * fragment, closing the stream sends a last empty one. Its back-pressure is the peer's. Nothing else can be sent meanwhile
+   * but control frames; broadcasts leave the connection out.
    *
    * A message that has begun cannot be taken back: aborting the stream, or a chunk that can never fit
    * `maxBufferedAmount`, closes the connection with 1011.
@@ -569,7 +569,8 @@ export class WebSocketConnection<Data = unknown> {
 
   /**
    * Iterates over the messages, as {@linkcode WebSocketConnection.readable} does. The loop ends with the connection, whatever the
-   * code of the close frame (see {@linkcode WebSocketConnection.closed}), and throws if there was none. Leaving it early does not close the connection.
+   * code of the close frame (see {@linkcode WebSocketConnection.closed}), and throws if there was none.
+   * Leaving it early does not close the connection.
    *
    * @returns The iterator.
    */

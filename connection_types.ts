@@ -6,7 +6,7 @@
 
 import { type Clock, systemClock } from "./clock.ts";
 import type { WebSocketConnection } from "./connection.ts";
-import type { CompressionSettings, DeflateParameters } from "./deflate.ts";
+import type { DeflateAgreement } from "./deflate.ts";
 import type { Extension } from "./handshake.ts";
 import type { MessageData } from "./inbox.ts";
 import type { FrameInfo } from "./message.ts";
@@ -123,7 +123,8 @@ export interface ConnectionOptions {
    */
   maxFragments?: number;
   /**
-   * The most bytes that wait for a slow peer; control frames and compressed fragments may go a little beyond. What happens then: `slowConsumer`.
+   * The most bytes that wait for a slow peer; control frames and compressed fragments may go a little beyond. What happens
+   * then: `slowConsumer`.
    * @default {33554432}
    */
   maxBufferedAmount?: number;
@@ -187,7 +188,7 @@ export interface HandshakeResult {
   /** The extensions. */
   extensions: readonly Extension[];
   /** How messages are compressed, if they are. */
-  compression?: { parameters: DeflateParameters; settings: CompressionSettings };
+  compression?: Pick<DeflateAgreement, "parameters" | "settings">;
 }
 
 /** When incoming data is parsed and delivered. */

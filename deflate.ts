@@ -83,6 +83,8 @@ export interface DeflateAgreement {
   extension: Extension;
   /** What follows from it. */
   parameters: DeflateParameters;
+  /** This end's settings that led to it. */
+  settings: CompressionSettings;
 }
 
 const DEFAULTS: CompressionSettings = {
@@ -242,7 +244,7 @@ function agree(offer: ParameterList, settings: CompressionSettings): DeflateAgre
       : serverMaxWindowBits,
     clientMaxWindowBits: clientMaxWindowBits === 15 ? undefined : clientMaxWindowBits,
   });
-  return { extension, parameters };
+  return { extension, parameters, settings };
 }
 
 /**
@@ -272,7 +274,7 @@ export function makeDeflateOffer(settings: CompressionSettings): Extension {
 export function readDeflateAnswer(
   accepted: readonly Extension[],
   offers: readonly CompressionSettings[],
-): (DeflateAgreement & { settings: CompressionSettings }) | undefined {
+): DeflateAgreement | undefined {
   const answers = accepted.filter(({ name }) => name === PERMESSAGE_DEFLATE);
   if (answers.length === 0) return undefined;
   if (answers.length > 1) throw mismatch("it comes twice");

@@ -323,9 +323,11 @@ export class Outbox {
    * @returns Rejects if what waits is dropped before.
    */
   drained(): Promise<void> {
-    if (this.#loss !== undefined) return Promise.reject(this.#loss);
-    if (this.bufferedAmount === 0) return Promise.resolve();
-    const promise = new Promise<void>((resolve, reject) => this.#waiters.push({ resolve, reject }));
+    if (this.#loss === undefined && this.bufferedAmount === 0) return Promise.resolve();
+    const promise = new Promise<void>((resolve, reject) => {
+      if (this.#loss !== undefined) reject(this.#loss);
+      else this.#waiters.push({ resolve, reject });
+    });
     // Nobody is obliged to wait for it.
     promise.catch(() => {});
     return promise;

@@ -18,20 +18,12 @@ import {
   FakeTransport,
   Peer,
   pipe,
+  startEcho,
   until,
 } from "./support.ts";
 
-async function startServer(options: WebSocketServerOptions = {}): Promise<WebSocketServer> {
-  const server = new WebSocketServer({
-    port: 0,
-    hostname: "127.0.0.1",
-    onMessageReceived: (connection, text) => void connection.send(text),
-    onBinaryDataReceived: (connection, bytes) => void connection.send(bytes),
-    onError: () => {},
-    ...options,
-  });
-  await server.start();
-  return server;
+function startServer(options: WebSocketServerOptions = {}): Promise<WebSocketServer> {
+  return startEcho({ onError: () => {}, ...options });
 }
 
 const urlOf = (server: WebSocketServer): string => `ws://127.0.0.1:${server.address!.port}/`;

@@ -8,10 +8,10 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { deflateRawSync } from "node:zlib";
 import type { WebSocketClientOptions } from "../client.ts";
-import type { Role } from "../connection.ts";
+import { CONNECTION_DEFAULTS, type Role, WebSocketConnection } from "../connection.ts";
 import { MessageDeflater, MessageInflater } from "../deflate.ts";
 import { compressionSettings } from "../deflate.ts";
-import { HandshakeError, isValidCloseCode } from "../errors.ts";
+import { HandshakeError, isValidCloseCode, OptionError, StateError } from "../errors.ts";
 import { decodeFrame, Opcode } from "../frame.ts";
 import type { Extension } from "../handshake.ts";
 import { WebSocketServer, type WebSocketServerOptions } from "../server.ts";
@@ -23,8 +23,10 @@ import {
   decode,
   decodeAll,
   encode,
+  FakeTransport,
   openRig,
   Random,
+  Recorder,
   settle,
   until,
 } from "./support.ts";
@@ -176,6 +178,34 @@ describe("RFC 6455 §5.1 masking", () => {
     }
     connection.terminate();
   });
+});
+
+describe("RFC 6455 §5.4, §5.5, §6.1 what an endpoint cannot be made to send", () => {
+  for (const role of ROLES) {
+    it(`fragments of two messages in turn, long or fragmented control frames, data before and after: ${role}`, async () => {
+      const { transport, connection } = openRig(role);
+      assertThrows(() => connection.sendFrame(Opcode.Continuation, "x", true), StateError, "no message is begun");
+      connection.sendFrame(Opcode.Text, "a", false);
+      assertThrows(() => connection.sendFrame(Opcode.Binary, "b", true), StateError, "not finished");
+      assertThrows(() => connection.send("c"), StateError, "not finished");
+      assertThrows(() => connection.ping(ascii(126)), OptionError, "125");
+      assertThrows(() => connection.sendFrame(Opcode.Ping, "d", false), OptionError, "data frame");
+      assertThrows(() => connection.sendSimpleFrame(Opcode.Text, "e"), OptionError);
+      for (const opcode of [3, 7, 11, 15]) {
+        assertThrows(() => connection.sendFrame(opcode as Opcode, "f", true), OptionError);
+        assertThrows(() => connection.sendSimpleFrame(opcode as Opcode), OptionError);
+      }
+      connection.sendFrame(Opcode.Continuation, "g", true);
+      connection.close(1000);
+      assertThrows(() => connection.sendFrame(Opcode.Text, "h", true), StateError, "closing");
+      await settle();
+      assertEquals(showWire(transport.written, role), ['text… "a"', 'continuation "g"', "close 1000"]);
+      connection.terminate();
+      const early = new WebSocketConnection(new FakeTransport(), role, new Recorder(), CONNECTION_DEFAULTS);
+      assertThrows(() => early.send("x"), StateError, "not open yet");
+      assertThrows(() => early.ping(), StateError, "not open yet");
+    });
+  }
 });
 
 describe("RFC 6455 §5.2 reserved bits and opcodes", () => {

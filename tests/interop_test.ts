@@ -8,8 +8,7 @@ import { Buffer } from "node:buffer";
 import { type RawData, WebSocket as WsClient, WebSocketServer as WsServer } from "npm:ws@8.23.0";
 import { WebSocketClient } from "../client.ts";
 import type { CloseInfo, MessageData } from "../connection.ts";
-import { WebSocketServer, type WebSocketServerOptions } from "../server.ts";
-import { assertSameBytes, defer, until } from "./support.ts";
+import { assertSameBytes, defer, startEcho, until } from "./support.ts";
 
 /** One code point of each plane, and then some. */
 const PLANES = Array.from({ length: 17 }, (_, plane) => String.fromCodePoint(plane * 0x10000 + 0x1234)).join("") +
@@ -32,18 +31,6 @@ function assertSame(actual: unknown, expected: MessageData): void {
   } else assertSameBytes(new Uint8Array(actual as Uint8Array), expected);
 }
 
-async function startOurs(options: WebSocketServerOptions = {}): Promise<WebSocketServer> {
-  const server = new WebSocketServer({
-    port: 0,
-    hostname: "127.0.0.1",
-    onMessageReceived: (connection, text) => void connection.send(text),
-    onBinaryDataReceived: (connection, bytes) => void connection.send(bytes),
-    ...options,
-  });
-  await server.start();
-  return server;
-}
-
 /** Our client against an echo server: every message comes back; a ping is answered; the close is clean. */
 async function checkOurClient(url: string, options = {}): Promise<CloseInfo> {
   const pong = defer<Uint8Array>();
@@ -62,7 +49,7 @@ async function checkOurClient(url: string, options = {}): Promise<CloseInfo> {
 describe("the platform's WebSocket against our server", () => {
   for (const split of [{}, { splitMessage: true, frameSize: 1000 }]) {
     it(`echoes ${JSON.stringify(split)}`, async () => {
-      await using server = await startOurs({ protocols: ["b"], ...split });
+      await using server = await startEcho({ protocols: ["b"], ...split });
       const socket = new WebSocket(`ws://127.0.0.1:${server.address!.port}/`, ["a", "b"]);
       socket.binaryType = "arraybuffer";
       const opened = defer<void>();
@@ -85,7 +72,7 @@ describe("the platform's WebSocket against our server", () => {
   }
 
   it("is told of a close by the server, and of a violation of its rules", async () => {
-    await using server = await startOurs({ maxMessageSize: 1000 });
+    await using server = await startEcho({ maxMessageSize: 1000 });
     const close = (then: (socket: WebSocket) => void): Promise<CloseEvent> => {
       const socket = new WebSocket(`ws://127.0.0.1:${server.address!.port}/`);
       const closed = defer<CloseEvent>();
@@ -145,7 +132,7 @@ describe("our client against ws", () => {
 describe("ws against our server", () => {
   it("echoes, whole and in fragments, answers pings, and closes cleanly", async () => {
     const pings: string[] = [];
-    await using server = await startOurs({ onPing: (_, data) => void pings.push(new TextDecoder().decode(data)) });
+    await using server = await startEcho({ onPing: (_, data) => void pings.push(new TextDecoder().decode(data)) });
     const socket = new WsClient(`ws://127.0.0.1:${server.address!.port}/`, { perMessageDeflate: false });
     await new Promise((resolve) => socket.once("open", resolve));
     const echo = (): Promise<unknown> =>
@@ -172,7 +159,7 @@ describe("ws against our server", () => {
 describe("our client against our server", () => {
   for (const options of [{}, { splitMessage: true, frameSize: 50 }]) {
     it(`echoes ${JSON.stringify(options)}`, async () => {
-      await using server = await startOurs(options);
+      await using server = await startEcho(options);
       const info = await checkOurClient(`ws://127.0.0.1:${server.address!.port}/`, options);
       assertEquals([info.code, info.clean], [4321, true]);
     });
@@ -181,7 +168,7 @@ describe("our client against our server", () => {
   it("carries 64 MiB, text and binary, when the limits allow it", async () => {
     const size = 64 * 1024 * 1024;
     const limits = { maxMessageSize: size, maxBufferedAmount: 2 * size };
-    await using server = await startOurs(limits);
+    await using server = await startEcho(limits);
     const client = new WebSocketClient(`ws://127.0.0.1:${server.address!.port}/`, limits);
     await client.connect();
     const echoes = client[Symbol.asyncIterator]();
@@ -197,7 +184,7 @@ describe("our client against our server", () => {
 
   it("holds 500 connections at once, each with its own messages, and a broadcast to all", async () => {
     const count = 500;
-    await using server = await startOurs();
+    await using server = await startEcho();
     const clients = await Promise.all(Array.from({ length: count }, async (_, index) => {
       const got: string[] = [];
       const client = new WebSocketClient(`ws://127.0.0.1:${server.address!.port}/`, {
@@ -219,7 +206,7 @@ describe("our client against our server", () => {
   it("survives abrupt loss on either side in each state", async () => {
     let connects = 0;
     let disconnects = 0;
-    await using server = await startOurs({
+    await using server = await startEcho({
       onConnect: () => void connects++,
       onDisconnect: () => void disconnects++,
       onHandshakeResponseSent: (connection) => {

@@ -14,8 +14,8 @@ import process from "node:process";
 import { WebSocketClient } from "../client.ts";
 import type { CompressionOptions } from "../deflate.ts";
 import { formatExtensions } from "../handshake.ts";
-import { WebSocketServer, type WebSocketServerOptions } from "../server.ts";
-import { assertSameBytes, defer, Random } from "./support.ts";
+import type { WebSocketServer, WebSocketServerOptions } from "../server.ts";
+import { assertSameBytes, defer, Random, startEcho } from "./support.ts";
 
 const peerFile = (name: string): string => decodeURIComponent(new URL(`./peers/${name}`, import.meta.url).pathname);
 
@@ -59,18 +59,13 @@ function runToEnd([command, ...first]: string[], ...rest: string[]): Promise<Out
   });
 }
 
-async function startEcho(options: WebSocketServerOptions): Promise<{ server: WebSocketServer; agreed: string[] }> {
+async function startObserved(options: WebSocketServerOptions): Promise<{ server: WebSocketServer; agreed: string[] }> {
   const agreed: string[] = [];
-  const server = new WebSocketServer({
-    port: 0,
-    hostname: "127.0.0.1",
+  const server = await startEcho({
     maxMessageSize: 0,
     onHandshakeResponseSent: ({ extensions }) => void agreed.push(formatExtensions(extensions)),
-    onMessageReceived: (connection, text) => void connection.send(text),
-    onBinaryDataReceived: (connection, bytes) => void connection.send(bytes),
     ...options,
   });
-  await server.start();
   return { server, agreed };
 }
 
@@ -94,7 +89,7 @@ async function runBuiltIn(
   command: string[],
   options: WebSocketServerOptions,
 ): Promise<{ agreed: string[]; result: string }> {
-  const { server, agreed } = await startEcho(options);
+  const { server, agreed } = await startObserved(options);
   const { text, errors, status } = await runToEnd(command, peerFile("client.mjs"), urlOf(server));
   await server.stop();
   if (status !== 0) throw new Error(`status ${status}: ${errors}`);
@@ -145,7 +140,7 @@ async function browse(
   options: WebSocketServerOptions,
 ): Promise<{ agreed: string[]; result: unknown }> {
   const result = defer<unknown>();
-  const { server, agreed } = await startEcho({
+  const { server, agreed } = await startObserved({
     protocols: ["b"],
     onCommandGet: async (request) => {
       const { pathname } = new URL(request.url);
@@ -222,7 +217,7 @@ const python = find([["python3"], ["/usr/bin/python3"]], "-c", "import websocket
 describePeer("Python's websockets", python, (command) => {
   for (const options of [null, ...PARAMETERS]) {
     it(`as a client that asks for ${JSON.stringify(options)}, against our server`, async () => {
-      const { server, agreed } = await startEcho({ compression: true });
+      const { server, agreed } = await startObserved({ compression: true });
       const args = [peerFile("python.py"), "client", urlOf(server), inPython("client", options)];
       const { text, errors, status } = await runToEnd(command, ...args);
       await server.stop();

@@ -18,6 +18,7 @@ import {
 import { type CompressionOptions, compressionSettings } from "../deflate.ts";
 import { decodeFrame, encodeFrame, type Frame, Opcode } from "../frame.ts";
 import type { FrameInfo } from "../message.ts";
+import { WebSocketServer, type WebSocketServerOptions } from "../server.ts";
 import type { Transport, TransportHandler } from "../transport.ts";
 import type { BytePair } from "../transport_stream.ts";
 
@@ -279,6 +280,19 @@ export function openRig(
   connection.start(result);
   connection.open(new Uint8Array(0));
   return { transport, connection, recorder, clock, peer: new Peer(role === "server" ? "client" : "server") };
+}
+
+/** A started server on a free port of loopback that sends every message back. */
+export async function startEcho(options: WebSocketServerOptions = {}): Promise<WebSocketServer> {
+  const server = new WebSocketServer({
+    port: 0,
+    hostname: "127.0.0.1",
+    onMessageReceived: (connection, text) => void connection.send(text),
+    onBinaryDataReceived: (connection, bytes) => void connection.send(bytes),
+    ...options,
+  });
+  await server.start();
+  return server;
 }
 
 /** Lets everything happen that is due without input or time: microtasks and stream steps. */

@@ -8,9 +8,9 @@ import type { ConnectionOptions, Role } from "../connection.ts";
 import { acceptDeflateOffer, type CompressionOptions, compressionSettings } from "../deflate.ts";
 import { decodeFrame, Opcode } from "../frame.ts";
 import { acceptKey, encodeUpgradeResponse, type Extension, parseExtensions } from "../handshake.ts";
-import { WebSocketServer } from "../server.ts";
+import type { WebSocketServer } from "../server.ts";
 import { runtimeTransport, type Transport } from "../transport.ts";
-import { agreeOn, concat, concatAll, decode, defer, encode, openRig, until } from "./support.ts";
+import { agreeOn, concat, concatAll, decode, defer, encode, openRig, startEcho, until } from "./support.ts";
 
 /** How the endpoint works. */
 export interface EndpointOptions extends ConnectionOptions {
@@ -150,15 +150,7 @@ export const UPGRADE: readonly string[] = [
 ];
 
 async function serverBehindSocket(options: EndpointOptions): Promise<Endpoint> {
-  const server = new WebSocketServer({
-    port: 0,
-    hostname: "127.0.0.1",
-    onMessageReceived: (connection, text) => void connection.send(text),
-    onBinaryDataReceived: (connection, bytes) => void connection.send(bytes),
-    onError: () => {},
-    ...options,
-  });
-  await server.start();
+  const server = await startEcho({ onError: () => {}, ...options });
   const { head, peer } = await rawRequest(server, [...UPGRADE, ...offerFor(options.compression ?? false)]);
   if (!head.startsWith("HTTP/1.1 101")) throw new Error(head);
   return peer.endpoint(() => server.stop());
