@@ -8,6 +8,7 @@
  * @module
  */
 
+import { bunTransport } from "./transport_bun.ts";
 import { denoTransport } from "./transport_deno.ts";
 
 /** One end of a TCP connection. */
@@ -59,7 +60,7 @@ export interface Transport {
    * @returns `true`: the array is free again and the next call may follow. `false`: wait for `drain`.
    */
   write(bytes: Uint8Array): boolean;
-  /** No more `data` than what is on its way: at most what one read brings, 256 KiB. */
+  /** No more `data` than what is on its way: at most what one read brings, 512 KiB. */
   pause(): void;
   /** Undoes `pause`. */
   resume(): void;
@@ -159,7 +160,7 @@ export interface TransportProvider {
  * @throws {Error} If there is none.
  */
 export function runtimeTransport(): TransportProvider {
-  const provider = denoTransport();
+  const provider = denoTransport() ?? bunTransport();
   if (provider === undefined) throw new Error("Cannot open sockets: no transport for this runtime");
   return provider;
 }

@@ -7,6 +7,7 @@ import { Opcode } from "../frame.ts";
 import { ClientHandshake } from "../client_handshake.ts";
 import { acceptKey } from "../handshake.ts";
 import { WebSocketServer, type WebSocketServerOptions } from "../server.ts";
+import { RawListener } from "./sockets.ts";
 import {
   assertFrames,
   concat,
@@ -321,25 +322,25 @@ describe("WebSocketClient.connect", () => {
 
   it("gives up a TCP or TLS connection that does not come to an end, by time or signal", async () => {
     // A listener that never answers.
-    const silent = Deno.listen({ port: 0, hostname: "127.0.0.1" });
-    const { port } = silent.addr as Deno.NetAddr;
+    const silent = await RawListener.listen();
+    const { port } = silent;
     for (const scheme of ["ws", "wss"]) {
       const accepted = silent.accept();
       const client = new WebSocketClient(`${scheme}://127.0.0.1:${port}/`, { connectTimeout: 30 });
       const error = await assertRejects(() => client.connect(), TransportError);
       assertEquals(error.code, "ERR_CONNECT_TIMEOUT");
-      (await accepted).close();
+      await (await accepted).close();
 
       const again = silent.accept();
       const controller = new AbortController();
       const aborted = new WebSocketClient(`${scheme}://127.0.0.1:${port}/`).connect({ signal: controller.signal });
-      const conn = await again;
+      const socket = await again;
       controller.abort(new Error("changed my mind"));
       const reason = await assertRejects(() => aborted, TransportError);
       assertEquals([reason.code, (reason.cause as Error).message], ["ERR_ABORTED", "changed my mind"]);
-      conn.close();
+      await socket.close();
     }
-    silent.close();
+    await silent.close();
     const client = new WebSocketClient(`ws://127.0.0.1:${port}/`);
     await assertRejects(() => client.connect({ signal: AbortSignal.abort() }), TransportError);
   });

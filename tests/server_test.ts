@@ -4,6 +4,7 @@ import { WebSocketClient } from "../client.ts";
 import type { CloseInfo, WebSocketConnection } from "../connection.ts";
 import { CertificateError, HandlerError, OptionError, StateError, TransportError } from "../errors.ts";
 import { WebSocketServer, type WebSocketServerOptions } from "../server.ts";
+import { RawSocket } from "./sockets.ts";
 import { assertFrames, decode, defer, encode, FakeClock, pipe, settle, tlsFile, until } from "./support.ts";
 
 /** A started server that counts what it reports. */
@@ -147,7 +148,7 @@ describe("WebSocketServer life", () => {
     await stopped;
     assertEquals((await closed.promise).clean, false);
     assertEquals(clock.pending, 0);
-    socket.close();
+    await socket.close();
   });
 
   it("closes with 1001 a connection that onAllow lets in while the server stops", async () => {
@@ -190,24 +191,11 @@ describe("WebSocketServer life", () => {
 });
 
 /** A bare TCP connection with a finished handshake, to see and send exact bytes. */
-async function openSocket(server: WebSocketServer, path = "/"): Promise<{
-  write: (bytes: Uint8Array) => Promise<void>;
-  read: () => Promise<Uint8Array>;
-  close: () => void;
-}> {
-  const conn = await Deno.connect({ hostname: "127.0.0.1", port: server.address!.port });
-  const read = async (): Promise<Uint8Array> => {
-    const buffer = new Uint8Array(65536);
-    const length = await conn.read(buffer);
-    return buffer.slice(0, length ?? 0);
-  };
-  const write = async (bytes: Uint8Array): Promise<void> => {
-    for (let at = 0; at < bytes.length;) at += await conn.write(bytes.subarray(at));
-  };
-  await write(encode(handshake(path)));
-  const answer = decode(await read());
-  assertStringIncludes(answer, "101");
-  return { write, read, close: () => conn.close() };
+async function openSocket(server: WebSocketServer, path = "/"): Promise<RawSocket> {
+  const socket = await RawSocket.connect(server.address!.port);
+  await socket.write(handshake(path));
+  assertStringIncludes(decode((await socket.read())!), "101");
+  return socket;
 }
 
 function handshake(path = "/", lines = "Upgrade: websocket\r\nConnection: Upgrade\r\n", version = "13"): string {
@@ -217,10 +205,9 @@ function handshake(path = "/", lines = "Upgrade: websocket\r\nConnection: Upgrad
 
 /** Sends text on a bare TCP connection and reads until the server ends it. */
 async function exchange(server: WebSocketServer, ...parts: string[]): Promise<string> {
-  const conn = await Deno.connect({ hostname: "127.0.0.1", port: server.address!.port });
-  for (const part of parts) await conn.write(encode(part));
-  const text = await new Response(conn.readable).text();
-  return text;
+  const socket = await RawSocket.connect(server.address!.port);
+  for (const part of parts) await socket.write(part);
+  return await socket.readText();
 }
 
 describe("WebSocketServer handlers", () => {
@@ -345,9 +332,9 @@ describe("WebSocketServer handlers", () => {
       },
     });
     const raw = async (...parts: string[]): Promise<void> => {
-      const conn = await Deno.connect({ hostname: "127.0.0.1", port: server.address!.port });
-      for (const part of parts) await conn.write(encode(part));
-      conn.close();
+      const socket = await RawSocket.connect(server.address!.port);
+      for (const part of parts) await socket.write(part);
+      await socket.close();
     };
     await raw();
     await raw("GET / HT");
@@ -517,11 +504,10 @@ describe("WebSocketServer handshakes", () => {
 
   it("pass without Upgrade, Connection and version when told so", async () => {
     await using server = await start({ options: { skipUpgradeCheck: true, skipVersionCheck: true } });
-    const conn = await Deno.connect({ hostname: "127.0.0.1", port: server.address!.port });
-    await conn.write(encode(handshake("/", "", "7")));
-    const buffer = new Uint8Array(1000);
-    assertStringIncludes(decode(buffer.slice(0, (await conn.read(buffer))!)), "HTTP/1.1 101 ");
-    conn.close();
+    const socket = await RawSocket.connect(server.address!.port);
+    await socket.write(handshake("/", "", "7"));
+    assertStringIncludes(decode((await socket.read())!), "HTTP/1.1 101 ");
+    await socket.close();
   });
 
   it("choose a subprotocol: the server's first that is offered, none, or what the program says", async () => {
@@ -546,11 +532,11 @@ describe("WebSocketServer handshakes", () => {
   it("take frames that come right behind the request", async () => {
     const got = defer<string>();
     await using server = await start({ onMessageReceived: (_, text) => got.resolve(text) });
-    const conn = await Deno.connect({ hostname: "127.0.0.1", port: server.address!.port });
+    const socket = await RawSocket.connect(server.address!.port);
     const frame = Uint8Array.of(0x81, 0x82, 0, 0, 0, 0, 0x68, 0x69);
-    await conn.write(new Uint8Array([...encode(handshake()), ...frame]));
+    await socket.write(new Uint8Array([...encode(handshake()), ...frame]));
     assertEquals(await got.promise, "hi");
-    conn.close();
+    await socket.close();
   });
 
   it("time out: slow heads get 408, silent connections are closed", async () => {
@@ -580,7 +566,7 @@ describe("WebSocketServer to many", () => {
       client.onBinaryDataReceived = (bytes) => void got.push(`${path} ${bytes}`);
       return client;
     }));
-    const pending = await Deno.connect({ hostname: "127.0.0.1", port: server.address!.port });
+    const pending = await RawSocket.connect(server.address!.port);
     assertEquals(server.broadcastMessage("all"), 3);
     assertEquals(server.broadcastData(Uint8Array.of(1)), 3);
     assertEquals(server.sendMessageTo("some", ({ data }) => data !== "/b"), 2);
@@ -591,7 +577,7 @@ describe("WebSocketServer to many", () => {
     assertEquals(server.connections.size, 2);
     const info = await clients[0].connection!.closed;
     assertEquals([info.code, info.reason], [4001, "out"]);
-    pending.close();
+    await pending.close();
     await Promise.all(clients.map((client) => client.disconnect()));
     assertEquals(server.broadcastMessage("nobody"), 0);
   });
@@ -745,24 +731,24 @@ describe("WebSocketServer over TLS", () => {
     const server = await start({ ...tls, handshakeTimeout: 200 });
     const { port } = server.address!;
     for (const hello of [new Uint8Array(0), Uint8Array.of(0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00)]) {
-      const conn = await Deno.connect({ hostname: "127.0.0.1", port });
-      if (hello.length > 0) await conn.write(hello);
-      const bytes = await conn.readable.getReader().read().catch(() => ({ done: true }));
-      assertEquals(bytes.done, true);
+      const socket = await RawSocket.connect(port);
+      if (hello.length > 0) await socket.write(hello);
+      assertEquals(await socket.readText().catch(() => ""), "");
+      await socket.close();
     }
-    for (let index = 0; index < 10; index++) (await Deno.connect({ hostname: "127.0.0.1", port })).close();
+    for (let index = 0; index < 10; index++) await (await RawSocket.connect(port)).close();
     await server.stop();
   });
 
   it("is not held up by a peer that does not finish its TLS handshake, and stop() does not wait for it", async () => {
     const server = await start(tls);
-    const silent = await Deno.connect({ hostname: "127.0.0.1", port: server.address!.port });
+    const silent = await RawSocket.connect(server.address!.port);
     const client = new WebSocketClient(secureUrl(server), { rootCertificateFile: tlsFile("ca.pem") });
     await client.connect();
     await client.disconnect();
     await server.stop();
-    assertEquals(await silent.read(new Uint8Array(1)).catch(() => null), null);
-    silent.close();
+    assertEquals(await silent.read().catch(() => null), null);
+    await silent.close();
   });
 
   it("survives plain text on the TLS port, and clients that do not trust it", async () => {
@@ -792,12 +778,11 @@ describe("frames on the wire", () => {
         connection.send("three");
       },
     });
-    const conn = await Deno.connect({ hostname: "127.0.0.1", port: server.address!.port });
-    await conn.write(encode(handshake()));
-    const buffer = new Uint8Array(4096);
-    const bytes = buffer.slice(0, (await conn.read(buffer))!);
+    const socket = await RawSocket.connect(server.address!.port);
+    await socket.write(handshake());
+    const bytes = (await socket.read())!;
     const end = decode(bytes).indexOf("\r\n\r\n") + 4;
     assertFrames(bytes.slice(end), ['text "one"', 'ping "two"', 'text "three"']);
-    conn.close();
+    await socket.close();
   });
 });

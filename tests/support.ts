@@ -3,6 +3,7 @@
  */
 
 import { assertEquals } from "@std/assert";
+import process from "node:process";
 import { concat } from "../bytes.ts";
 import type { Clock } from "../clock.ts";
 import {
@@ -74,7 +75,7 @@ export class Random {
 
 /** Runs a property with a new seed, or the one in `SEED`, and names the seed if it fails. */
 export function withSeed(property: (random: Random) => void): void {
-  const given = "Deno" in globalThis ? Deno.env.get("SEED") : undefined;
+  const given = process.env.SEED;
   const seed = given === undefined ? Math.floor(Math.random() * 0x7fffffff) : Number(given);
   try {
     property(new Random(seed));

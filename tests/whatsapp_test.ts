@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows
 import { describe, it } from "@std/testing/bdd";
 import { existsSync, readFileSync } from "node:fs";
 import { createHmac } from "node:crypto";
+import { request } from "node:https";
 import { HandlerError, HandshakeError, OptionError, StateError } from "../errors.ts";
 import {
   signNotification,
@@ -13,7 +14,8 @@ import {
   WhatsAppServer,
   type WhatsAppServerOptions,
 } from "../whatsapp.ts";
-import { concat, encode, pipe, tlsFile, until } from "./support.ts";
+import { RawSocket } from "./sockets.ts";
+import { concat, decode, encode, pipe, tlsFile, until } from "./support.ts";
 
 const SECRET = "app-secret";
 const PATH = "/whatsapp";
@@ -266,14 +268,12 @@ describe("notifications", () => {
 
   it("without a signature are refused before their body is read", async () => {
     await using server = await start();
-    const conn = await Deno.connect({ hostname: "127.0.0.1", port: server.address!.port });
-    await conn.write(
-      encode(`POST ${PATH} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 4000000\r\n\r\n`),
+    const socket = await RawSocket.connect(server.address!.port);
+    await socket.write(
+      `POST ${PATH} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 4000000\r\n\r\n`,
     );
-    const buffer = new Uint8Array(1000);
-    const length = await conn.read(buffer);
-    assertStringIncludes(new TextDecoder().decode(buffer.subarray(0, length!)), "HTTP/1.1 401 ");
-    conn.close();
+    assertStringIncludes(decode((await socket.read())!), "HTTP/1.1 401 ");
+    await socket.close();
   });
 
   it("are never taken unsigned because a secret is missing: only null waives it", async () => {
@@ -472,19 +472,24 @@ describe("the pair over TLS", () => {
     });
     await receiver.connect();
     const body = notification(text("wamid.TLS", "Grüße"));
-    const client = Deno.createHttpClient({ caCerts: [readFileSync(tlsFile("ca.pem"), "utf8")] });
-    const response = await fetch(`https://localhost:${server.address!.port}${PATH}`, {
-      method: "POST",
-      body,
-      headers: { "content-type": "application/json", "x-hub-signature-256": signNotification(encode(body), SECRET) },
-      client,
+    const headers = { "content-type": "application/json", "x-hub-signature-256": signNotification(encode(body), SECRET) };
+    const answer = await new Promise<string>((resolve, reject) => {
+      const ca = readFileSync(tlsFile("ca.pem"));
+      const target = { host: "localhost", port: server.address!.port, path: PATH, method: "POST", headers, ca };
+      const outgoing = request({ ...target, agent: false }, (response) => {
+        let text = `${response.statusCode} `;
+        response.setEncoding("utf8");
+        response.on("data", (part: string) => text += part);
+        response.on("end", () => resolve(text));
+      });
+      outgoing.on("error", reject);
+      outgoing.end(body);
     });
-    assertEquals([response.status, await response.text()], [200, "OK\n"]);
+    assertEquals(answer, "200 OK\n");
     for await (const message of receiver.messages) {
       assertEquals([message.id, message.type === "text" && message.text.body], ["wamid.TLS", "Grüße"]);
       break;
     }
-    client.close();
     await receiver.disconnect();
   });
 });

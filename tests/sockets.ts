@@ -1,0 +1,114 @@
+/**
+ * Bare TCP for tests, on `node:net`: peers that send and see exact bytes, on every runtime.
+ */
+
+import { createServer, type Server, Socket } from "node:net";
+import { encode } from "./support.ts";
+
+/** One bare TCP connection. */
+export class RawSocket {
+  #socket: Socket;
+  #chunks: Uint8Array<ArrayBuffer>[] = [];
+  #ended = false;
+  #error: Error | undefined;
+  #wake: () => void = () => {};
+  #closed: Promise<void>;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.setNoDelay(true);
+    socket.on("data", (bytes: Uint8Array) => {
+      this.#chunks.push(new Uint8Array(bytes));
+      this.#wake();
+    });
+    socket.on("error", (error) => this.#error = error);
+    socket.on("end", () => this.#end());
+    this.#closed = new Promise((resolve) =>
+      socket.on("close", () => {
+        this.#end();
+        resolve();
+      })
+    );
+  }
+
+  /** Connects to a port of loopback. */
+  static connect(port: number): Promise<RawSocket> {
+    return new Promise((resolve, reject) => {
+      const socket = new Socket();
+      socket.once("error", reject);
+      socket.connect(port, "127.0.0.1", () => {
+        socket.off("error", reject);
+        resolve(new RawSocket(socket));
+      });
+    });
+  }
+
+  #end(): void {
+    this.#ended = true;
+    this.#wake();
+  }
+
+  write(data: Uint8Array | string): Promise<void> {
+    const bytes = typeof data === "string" ? encode(data) : data;
+    return new Promise((resolve, reject) =>
+      this.#socket.write(bytes, (error?: Error | null) => error ? reject(error) : resolve())
+    );
+  }
+
+  /** The next bytes as they come; `null` at the end. Rejects if the connection broke. */
+  async read(): Promise<Uint8Array<ArrayBuffer> | null> {
+    while (this.#chunks.length === 0 && !this.#ended) await new Promise<void>((resolve) => this.#wake = resolve);
+    if (this.#chunks.length > 0) return this.#chunks.shift()!;
+    if (this.#error !== undefined) throw this.#error;
+    return null;
+  }
+
+  /** All text until the end. */
+  async readText(): Promise<string> {
+    const decoder = new TextDecoder();
+    let text = "";
+    for (let bytes = await this.read(); bytes !== null; bytes = await this.read()) {
+      text += decoder.decode(bytes, { stream: true });
+    }
+    await this.close();
+    return text;
+  }
+
+  close(): Promise<void> {
+    this.#socket.destroy();
+    return this.#closed;
+  }
+}
+
+/** A port of loopback whose connections the test takes. */
+export class RawListener {
+  #server: Server;
+  #accepted: Socket[] = [];
+  #wake: () => void = () => {};
+
+  constructor(server: Server) {
+    this.#server = server;
+    server.on("connection", (socket) => {
+      this.#accepted.push(socket);
+      this.#wake();
+    });
+  }
+
+  static listen(): Promise<RawListener> {
+    const server = createServer();
+    return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(new RawListener(server))));
+  }
+
+  get port(): number {
+    return (this.#server.address() as { port: number }).port;
+  }
+
+  async accept(): Promise<RawSocket> {
+    while (this.#accepted.length === 0) await new Promise<void>((resolve) => this.#wake = resolve);
+    return new RawSocket(this.#accepted.shift()!);
+  }
+
+  close(): Promise<void> {
+    return new Promise((resolve) => this.#server.close(() => resolve()));
+  }
+}
