@@ -1,50 +1,14 @@
 /**
- * Ours against others: the platform's own client and server, and `ws` from npm, each way.
+ * Ours against what is in the same process: the platform's own client, and ours.
  */
 
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { Buffer } from "node:buffer";
-import { type RawData, WebSocket as WsClient, WebSocketServer as WsServer } from "npm:ws@8.23.0";
 import { WebSocketClient } from "../client.ts";
-import type { CloseInfo, MessageData } from "../connection.ts";
-import { assertSameBytes, defer, startEcho, until } from "./support.ts";
-
-/** One code point of each plane, and then some. */
-const PLANES = Array.from({ length: 17 }, (_, plane) => String.fromCodePoint(plane * 0x10000 + 0x1234)).join("") +
-  "👩‍👩‍👧‍👦\u0000\uFEFF";
-
-const MESSAGES: MessageData[] = [
-  "",
-  "Hello",
-  PLANES,
-  ...[125, 126, 127, 65535, 65536].map((length) => "x".repeat(length)),
-  "é".repeat(100_000),
-  new Uint8Array(0),
-  Uint8Array.of(0, 255),
-  ...[125, 126, 65535, 65536, 1024 * 1024].map((length) => new Uint8Array(length).map((_, index) => index * 7)),
-];
-
-function assertSame(actual: unknown, expected: MessageData): void {
-  if (typeof expected === "string") {
-    assert(actual === expected, `${String(actual).length} instead of ${expected.length}`);
-  } else assertSameBytes(new Uint8Array(actual as Uint8Array), expected);
-}
-
-/** Our client against an echo server: every message comes back; a ping is answered; the close is clean. */
-async function checkOurClient(url: string, options = {}): Promise<CloseInfo> {
-  const pong = defer<Uint8Array>();
-  const client = new WebSocketClient(url, { onPong: pong.resolve, ...options });
-  await client.connect();
-  const echoes = client[Symbol.asyncIterator]();
-  for (const message of MESSAGES) {
-    client.send(message);
-    assertSame((await echoes.next()).value, message);
-  }
-  client.ping("are you there");
-  assertEquals(new TextDecoder().decode(await pong.promise), "are you there");
-  return (await client.disconnect(true, 4321, "enough"))!;
-}
+import { assertSame, playWithEcho, urlOf } from "./peers.ts";
+import { messages } from "./peers/messages.mjs";
+import { defer, startEcho, until } from "./support.ts";
 
 describe("the platform's WebSocket against our server", () => {
   for (const split of [{}, { splitMessage: true, frameSize: 1000 }]) {
@@ -56,7 +20,7 @@ describe("the platform's WebSocket against our server", () => {
       socket.onopen = () => opened.resolve();
       await opened.promise;
       assertEquals(socket.protocol, "b");
-      for (const message of MESSAGES) {
+      for (const message of messages()) {
         const echo = defer<unknown>();
         socket.onmessage = ({ data }) => echo.resolve(data);
         socket.send(message as string);
@@ -89,79 +53,11 @@ describe("the platform's WebSocket against our server", () => {
   });
 });
 
-// Deno.upgradeWebSocket is Deno's own server.
-describe("our client against Deno.upgradeWebSocket", () => {
-  for (const split of [{}, { splitMessage: true, frameSize: 1000 }]) {
-    it(`echoes ${JSON.stringify(split)}`, async () => {
-      const closed = defer<CloseEvent>();
-      const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, (request) => {
-        const { socket, response } = Deno.upgradeWebSocket(request, { protocol: "a" });
-        socket.binaryType = "arraybuffer";
-        socket.onmessage = ({ data }) => socket.send(data);
-        socket.onclose = closed.resolve;
-        return response;
-      });
-      const info = await checkOurClient(`ws://127.0.0.1:${server.addr.port}/`, { protocols: ["a"], ...split });
-      assertEquals([info.code, info.clean], [4321, true]);
-      const { code, reason } = await closed.promise;
-      assertEquals([code, reason], [4321, "enough"]);
-      await server.shutdown();
-    });
-  }
-});
-
-describe("our client against ws", () => {
-  for (const split of [{}, { splitMessage: true, frameSize: 777 }]) {
-    it(`echoes ${JSON.stringify(split)}`, async () => {
-      const server = new WsServer({ port: 0, host: "127.0.0.1", perMessageDeflate: false });
-      const closed = defer<[number, string]>();
-      server.on("connection", (socket: WsClient) => {
-        socket.on("message", (data: RawData, isBinary: boolean) => socket.send(data, { binary: isBinary }));
-        socket.on("close", (code: number, reason: Buffer) => closed.resolve([code, reason.toString()]));
-      });
-      await new Promise((resolve) => server.once("listening", resolve));
-      const { port } = server.address() as { port: number };
-      const info = await checkOurClient(`ws://127.0.0.1:${port}/`, split);
-      assertEquals([info.code, info.clean], [4321, true]);
-      assertEquals(await closed.promise, [4321, "enough"]);
-      await new Promise((resolve) => server.close(resolve));
-    });
-  }
-});
-
-describe("ws against our server", () => {
-  it("echoes, whole and in fragments, answers pings, and closes cleanly", async () => {
-    const pings: string[] = [];
-    await using server = await startEcho({ onPing: (_, data) => void pings.push(new TextDecoder().decode(data)) });
-    const socket = new WsClient(`ws://127.0.0.1:${server.address!.port}/`, { perMessageDeflate: false });
-    await new Promise((resolve) => socket.once("open", resolve));
-    const echo = (): Promise<unknown> =>
-      new Promise((resolve) =>
-        socket.once("message", (data: Buffer, isBinary: boolean) => resolve(isBinary ? data : data.toString()))
-      );
-    for (const message of MESSAGES) {
-      const next = echo();
-      socket.send(message);
-      assertSame(await next, message);
-    }
-    const next = echo();
-    socket.send("frag", { fin: false });
-    socket.ping("between");
-    socket.send("ment", { fin: true });
-    assertSame(await next, "fragment");
-    assertEquals(pings, ["between"]);
-    const closed = new Promise((resolve) => socket.once("close", (code: number) => resolve(code)));
-    socket.close(4321, "enough");
-    assertEquals(await closed, 4321);
-  });
-});
-
 describe("our client against our server", () => {
   for (const options of [{}, { splitMessage: true, frameSize: 50 }]) {
     it(`echoes ${JSON.stringify(options)}`, async () => {
       await using server = await startEcho(options);
-      const info = await checkOurClient(`ws://127.0.0.1:${server.address!.port}/`, options);
-      assertEquals([info.code, info.clean], [4321, true]);
+      await playWithEcho(urlOf(server), options);
     });
   }
 

@@ -1,75 +1,31 @@
 /**
- * Interoperation with WebSocket implementations that are programs of their own: Python's websockets, the built-in clients of
- * Deno and Bun, and Chromium. Those that are not installed are left out, which is said; `REQUIRE_PEERS=1`, as in CI, makes it a
- * failure.
+ * Interoperation with WebSocket implementations that are programs of their own: the built-in clients and servers of Deno and Bun,
+ * Chromium, and Python's websockets. `ws` has a file of its own.
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { it } from "@std/testing/bdd";
+import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { WebSocketClient } from "../client.ts";
 import type { CompressionOptions } from "../deflate.ts";
-import { formatExtensions } from "../handshake.ts";
-import type { WebSocketServer, WebSocketServerOptions } from "../server.ts";
-import { assertSameBytes, defer, Random, startEcho } from "./support.ts";
-
-const peerFile = (name: string): string => decodeURIComponent(new URL(`./peers/${name}`, import.meta.url).pathname);
-
-/** The first of some commands that works. */
-function find(commands: string[][], ...check: string[]): string[] | undefined {
-  return commands.find(([command, ...rest]) => {
-    try {
-      return spawnSync(command, [...rest, ...check], { stdio: "ignore" }).status === 0;
-    } catch {
-      return false;
-    }
-  });
-}
-
-function describePeer(name: string, command: string[] | undefined, tests: (command: string[]) => void): void {
-  describe(name, () => {
-    if (command !== undefined) return tests(command);
-    if (process.env.REQUIRE_PEERS !== "1") return console.warn(`${name} is not installed: its tests are left out`);
-    it("is installed", () => assert(false, `${name} is not installed`));
-  });
-}
-
-interface Output {
-  text: string;
-  errors: string;
-  status: number | null;
-}
-
-/** Runs a program to its end, for a minute at most. */
-function runToEnd([command, ...first]: string[], ...rest: string[]): Promise<Output> {
-  return new Promise((resolve) => {
-    const child = spawn(command, [...first, ...rest], { stdio: ["ignore", "pipe", "pipe"] });
-    const output: Output = { text: "", errors: "", status: null };
-    const timer = setTimeout(() => child.kill("SIGKILL"), 60_000);
-    child.stdout!.on("data", (data) => output.text += data);
-    child.stderr!.on("data", (data) => output.errors += data);
-    child.on("close", (status) => {
-      clearTimeout(timer);
-      resolve({ ...output, status });
-    });
-  });
-}
-
-async function startObserved(options: WebSocketServerOptions): Promise<{ server: WebSocketServer; agreed: string[] }> {
-  const agreed: string[] = [];
-  const server = await startEcho({
-    maxMessageSize: 0,
-    onHandshakeResponseSent: ({ extensions }) => void agreed.push(formatExtensions(extensions)),
-    ...options,
-  });
-  return { server, agreed };
-}
-
-const urlOf = (server: WebSocketServer): string => `ws://127.0.0.1:${server.address!.port}/`;
+import type { WebSocketServerOptions } from "../server.ts";
+import {
+  bun,
+  deno,
+  describePeer,
+  find,
+  peerFile,
+  PeerServer,
+  playWithEcho,
+  runToEnd,
+  startObserved,
+  urlOf,
+} from "./peers.ts";
+import { assertSameBytes, defer, Random, until } from "./support.ts";
 
 /** What both sides may ask for: takeover and windows, on either side. */
 const PARAMETERS: CompressionOptions[] = [
@@ -96,21 +52,18 @@ async function runBuiltIn(
   return { agreed, result: text };
 }
 
-const bun = find([["bun"], ["npx", "-y", "bun@1.4.5"]], "--version");
-const deno = "Deno" in globalThis ? [process.execPath] : find([["deno"], ["npx", "-y", "deno@2.9.6"]], "--version");
-
-/** Deno's client knows no compression, Bun's does. */
+/** Deno's own WebSocket knows no compression, Bun's does. */
 for (
   const [name, command, compresses] of [
-    ["the built-in client of Deno", deno && [...deno, "run", "-A"], false],
-    ["the built-in client of Bun", bun, true],
+    ["Deno's own WebSocket", deno && [...deno, "run", "-A"], false],
+    ["Bun's own WebSocket", bun, true],
   ] as const
 ) {
   describePeer(name, command, (command) => {
     for (const compression of [false, ...PARAMETERS]) {
       // Without compression on its side, the parameters make no difference.
       if (!compresses && typeof compression === "object" && Object.keys(compression).length > 0) continue;
-      it(`against our server with ${JSON.stringify(compression)}`, async () => {
+      it(`as a client against our server with ${JSON.stringify(compression)}`, async () => {
         const { agreed, result } = await runBuiltIn(command, { compression });
         const { count, code, reason, wasClean } = JSON.parse(result);
         assertEquals({ count, code, reason, wasClean }, { count: 254, code: 4001, reason: "", wasClean: true });
@@ -118,10 +71,21 @@ for (
       });
     }
 
-    it("against our server that splits", async () => {
+    it("as a client against our server that splits", async () => {
       const { result } = await runBuiltIn(command, { compression: true, splitMessage: true, frameSize: 100 });
       assertEquals(JSON.parse(result).count, 254);
     });
+
+    for (const options of [{}, { splitMessage: true, frameSize: 1000 }, { compression: true }]) {
+      it(`as a server against our client with ${JSON.stringify(options)}`, async () => {
+        const peer = new PeerServer(command, peerFile("built_in_server.mjs"));
+        const { extensions } = await playWithEcho(`ws://127.0.0.1:${await peer.port()}/`, options);
+        assertEquals(extensions !== "", compresses && options.compression === true, extensions);
+        await until(() => peer.lines.length === 1, "the close as the server sees it");
+        assertEquals(peer.lines, ['{"code":4321,"reason":"enough"}']);
+        await peer.stop();
+      });
+    }
   });
 }
 
@@ -231,14 +195,8 @@ describePeer("Python's websockets", python, (command) => {
     });
 
     it(`as a server that asks for ${JSON.stringify(options)}, against our client`, async () => {
-      const [program, ...first] = command;
-      const args = [...first, peerFile("python.py"), "server", inPython("server", options)];
-      const child = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"] });
-      const gone = new Promise<void>((resolve) => child.on("close", () => resolve()));
-      const port = await new Promise<string>((resolve, reject) => {
-        child.stdout!.once("data", (data) => resolve(String(data).trim()));
-        gone.then(() => reject(new Error("the server did not start")));
-      });
+      const peer = new PeerServer(command, peerFile("python.py"), "server", inPython("server", options));
+      const port = await peer.port();
       const client = new WebSocketClient(`ws://127.0.0.1:${port}/`, { compression: true, protocols: ["a", "b"] });
       await client.connect();
       assertEquals(client.protocol, "b");
@@ -255,8 +213,7 @@ describePeer("Python's websockets", python, (command) => {
         assertSameBytes((await messages.next()).value as Uint8Array, bytes);
       }
       assertEquals(await client.disconnect().then((info) => info?.clean), true);
-      child.stdin!.end();
-      await gone;
+      await peer.stop();
     });
   }
 });

@@ -472,7 +472,10 @@ describe("the pair over TLS", () => {
     });
     await receiver.connect();
     const body = notification(text("wamid.TLS", "Grüße"));
-    const headers = { "content-type": "application/json", "x-hub-signature-256": signNotification(encode(body), SECRET) };
+    const headers = {
+      "content-type": "application/json",
+      "x-hub-signature-256": signNotification(encode(body), SECRET),
+    };
     const answer = await new Promise<string>((resolve, reject) => {
       const ca = readFileSync(tlsFile("ca.pem"));
       const target = { host: "localhost", port: server.address!.port, path: PATH, method: "POST", headers, ca };
