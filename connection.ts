@@ -35,20 +35,20 @@ import type {
 import { MessageDeflater, MessageInflater } from "./deflate.ts";
 import { CloseCode, OptionError, ProtocolError, StateError, TransportError, WebSocketError } from "./errors.ts";
 import { FrameParser, MAX_CONTROL_PAYLOAD, Opcode, ReservedBit } from "./frame.ts";
-import type { Extension } from "./handshake.ts";
+import type { Extension } from "./extensions.ts";
 import { Inbox, type MessageData } from "./inbox.ts";
 import { Intake } from "./intake.ts";
-import { encodeClosePayload, type FrameInfo, MessageAssembler, type MessageHandler } from "./message.ts";
+import { type FrameInfo, MessageAssembler, type MessageHandler } from "./message.ts";
 import { messageStream, messageWriter } from "./message_stream.ts";
 import { Outbox } from "./outbox.ts";
-import { assertPayload } from "./send_queue.ts";
+import { assertPayload, encodeClosePayload } from "./payload.ts";
 import type { SharedMessage } from "./shared_message.ts";
 import type { Address, Transport, TransportHandler } from "./transport.ts";
 
 export * from "./connection_types.ts";
-export { Opcode } from "./frame.ts";
+export { Opcode } from "./frame_header.ts";
 export type { CompressionOptions, CompressionSettings, DeflateAgreement, DeflateParameters } from "./deflate.ts";
-export type { Extension } from "./handshake.ts";
+export type { Extension } from "./extensions.ts";
 export type { FrameInfo } from "./message.ts";
 export type { MessageData } from "./inbox.ts";
 export type { Clock } from "./clock.ts";

@@ -7,7 +7,7 @@
 import { type Clock, systemClock } from "./clock.ts";
 import type { WebSocketConnection } from "./connection.ts";
 import type { DeflateAgreement } from "./deflate.ts";
-import type { Extension } from "./handshake.ts";
+import type { Extension } from "./extensions.ts";
 import type { MessageData } from "./inbox.ts";
 import type { FrameInfo } from "./message.ts";
 

@@ -6,6 +6,9 @@
  */
 
 import { HandshakeError } from "./errors.ts";
+import { isToken, isTokenCode, isVisibleAscii } from "./token.ts";
+
+export { isToken, isTokenCode, isVisibleAscii } from "./token.ts";
 
 /** Limits of a head. `0` turns one off. */
 export interface HeadLimits {
@@ -28,52 +31,6 @@ const TAB = 0x09;
 const COLON = 0x3a;
 const FIRST_CAPACITY = 512;
 const EMPTY = new Uint8Array(0);
-
-/** RFC 9110 §5.6.2: whether an octet may stand in a token. */
-const TOKEN: Uint8Array = makeTokenTable();
-
-function makeTokenTable(): Uint8Array {
-  const table = new Uint8Array(256);
-  for (const char of "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") {
-    table[char.charCodeAt(0)] = 1;
-  }
-  return table;
-}
-
-/**
- * Whether a text is a token (RFC 9110 §5.6.2), as methods, header names and subprotocols are.
- *
- * @param text The text.
- * @returns `true` if it is a token; an empty text is none.
- */
-export function isToken(text: string): boolean {
-  for (let at = 0; at < text.length; at++) if (!isTokenCode(text.charCodeAt(at))) return false;
-  return text.length > 0;
-}
-
-/**
- * Whether a character may stand in a token.
- *
- * @param code Its code.
- * @returns `true` if it may.
- */
-export function isTokenCode(code: number): boolean {
-  return code < 128 && TOKEN[code] === 1;
-}
-
-/**
- * Whether a text has visible ASCII characters only: no spaces, no controls.
- *
- * @param text The text.
- * @returns `true` if so; for an empty text too.
- */
-export function isVisibleAscii(text: string): boolean {
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code <= SPACE || code > 0x7e) return false;
-  }
-  return true;
-}
 
 /** Header fields in the order they came, looked up by name in any case. */
 export class HeaderFields implements Iterable<[name: string, value: string]> {
@@ -281,7 +238,7 @@ export class HeadReader {
 
   #parseField(bytes: Uint8Array, start: number, end: number): void {
     let colon = start;
-    while (colon < end && TOKEN[bytes[colon]] === 1) colon++;
+    while (colon < end && isTokenCode(bytes[colon])) colon++;
     if (colon === start || colon === end || bytes[colon] !== COLON) throw syntax("A header line has no valid name");
     if (this.#maxHeaderFields > 0 && this.#fields.count >= this.#maxHeaderFields) {
       throw new HandshakeError("ERR_HEAD_TOO_LARGE", `The head has more than ${this.#maxHeaderFields} fields`, 431);

@@ -6,11 +6,12 @@
  */
 
 import type { MessageInflater } from "./deflate.ts";
-import { isValidCloseCode, OptionError, ProtocolError } from "./errors.ts";
-import { type FrameHandler, type FrameHeader, MAX_CONTROL_PAYLOAD, Opcode, ReservedBit } from "./frame.ts";
+import { isValidCloseCode, ProtocolError } from "./errors.ts";
+import { type FrameHandler, type FrameHeader, Opcode, ReservedBit } from "./frame.ts";
 import { decodeUtf8, Utf8Decoder, Utf8Validator } from "./utf8.ts";
 
 export { Opcode } from "./frame.ts";
+export { encodeClosePayload, MAX_CLOSE_REASON } from "./payload.ts";
 export type { FrameHandler, FrameHeader } from "./frame.ts";
 
 /** What is known of one frame of a message, with frame by frame delivery. */
@@ -370,35 +371,4 @@ export function parseClosePayload(payload: Uint8Array): CloseStatus {
   const reason = decodeUtf8(payload, 2);
   if (reason === undefined) throw new ProtocolError("ERR_INVALID_UTF8", "A close reason is not valid UTF-8");
   return { code, reason };
-}
-
-/** The longest close reason, in bytes of UTF-8. */
-export const MAX_CLOSE_REASON: number = MAX_CONTROL_PAYLOAD - 2;
-
-/**
- * Encodes the payload of a close frame (RFC 6455 §5.5.1, §7.4).
- *
- * @param code The close code, or `undefined` for an empty payload.
- * @param reason The reason.
- * @returns The payload.
- * @throws {OptionError} If the code must not be sent, or the reason is too long, no string, or without a code.
- */
-export function encodeClosePayload(code: number | undefined, reason: string): Uint8Array {
-  if (typeof reason !== "string") throw new OptionError(`Cannot close: the reason is of type "${typeof reason}"`);
-  if (code === undefined) {
-    if (reason !== "") throw new OptionError(`Cannot close: the reason "${reason}" needs a code`);
-    return EMPTY;
-  }
-  if (!isValidCloseCode(code)) {
-    throw new OptionError(`Cannot close: the code "${code}" must not be sent (1000-1003, 1007-1014 and 3000-4999 may)`);
-  }
-  const text = new TextEncoder().encode(reason);
-  if (text.length > MAX_CLOSE_REASON) {
-    throw new OptionError(`Cannot close: a reason of ${text.length} bytes, the most is ${MAX_CLOSE_REASON}`);
-  }
-  const payload = new Uint8Array(2 + text.length);
-  payload[0] = code >>> 8;
-  payload[1] = code;
-  payload.set(text, 2);
-  return payload;
 }

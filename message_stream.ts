@@ -6,10 +6,10 @@
 
 import type { WebSocketConnection } from "./connection.ts";
 import { CloseCode, OptionError, StateError } from "./errors.ts";
-import { Opcode } from "./frame.ts";
+import { Opcode } from "./frame_header.ts";
 import type { MessageData } from "./inbox.ts";
 import type { Outbox } from "./outbox.ts";
-import { assertPayload } from "./send_queue.ts";
+import { assertPayload } from "./payload.ts";
 
 /** What the streams need of a connection. */
 export type Sender = Pick<WebSocketConnection, "send" | "sendFrame" | "close" | "drained">;

@@ -10,7 +10,8 @@ import type { MessageDeflater } from "./deflate.ts";
 import { OptionError, StateError, TransportError } from "./errors.ts";
 import { firstOctet, maxFramePayload, Opcode, ReservedBit } from "./frame.ts";
 import type { MessageData } from "./inbox.ts";
-import { byteLength, framedLength, SendQueue, wireLength } from "./send_queue.ts";
+import { byteLength } from "./payload.ts";
+import { framedLength, SendQueue, wireLength } from "./send_queue.ts";
 import type { SharedMessage } from "./shared_message.ts";
 import type { Transport } from "./transport.ts";
 

@@ -5,6 +5,7 @@
  */
 
 import { OptionError } from "./errors.ts";
+import { isToken } from "./token.ts";
 
 /** What goes wrong silently if it is not a number from 0 on. */
 export type LimitName =
@@ -69,4 +70,20 @@ export function assertPort(value: unknown): void {
 export function assertSlowConsumer(value: unknown): void {
   if (value === "close" || value === "drop") return;
   throw new OptionError(`The setting "slowConsumer" is "${value}" instead of "close" or "drop"`);
+}
+
+/**
+ * Checks a list of subprotocols.
+ *
+ * @param protocols The subprotocols.
+ * @throws {OptionError} If one is no token, or named twice.
+ */
+export function assertProtocols(protocols: readonly string[]): void {
+  if (!Array.isArray(protocols)) throw new OptionError(`The subprotocols "${protocols}" are not in an array`);
+  for (const protocol of protocols) {
+    if (!isToken(protocol)) throw new OptionError(`The subprotocol "${protocol}" is not a token`);
+  }
+  if (new Set(protocols).size < protocols.length) {
+    throw new OptionError(`A subprotocol is named twice: "${protocols.join(", ")}"`);
+  }
 }

@@ -6,9 +6,9 @@
  * @module
  */
 
-import { OptionError } from "./errors.ts";
 import { firstOctet, frameHeaderLength, maxFramePayload, Opcode, writeFrameHeader } from "./frame.ts";
 import { mask } from "./mask.ts";
+import { byteLength } from "./payload.ts";
 import type { Transport } from "./transport.ts";
 
 /** Sizes of pooled buffers; a larger one is made for its use and left to the garbage collector. */
@@ -311,46 +311,4 @@ export function framedLength(length: number, frameSize: number, masked: boolean)
   const fullFrame = frameHeaderLength(maxPayload, masked) + maxPayload;
   if (full > 0 && rest === 0) return full * fullFrame;
   return full * fullFrame + frameHeaderLength(rest, masked) + rest;
-}
-
-/**
- * The bytes of a message, without encoding it.
- *
- * @param data The text or bytes.
- * @returns Bytes.
- */
-export function byteLength(data: string | Uint8Array): number {
-  return typeof data === "string" ? utf8Length(data) : data.length;
-}
-
-function utf8Length(text: string): number {
-  let length = text.length;
-  for (let index = 0; index < text.length; index++) {
-    const code = text.charCodeAt(index);
-    if (code < 0x80) continue;
-    if (code < 0x800) length += 1;
-    else if (code >= 0xd800 && code <= 0xdbff && isLowSurrogate(text.charCodeAt(index + 1))) {
-      length += 2;
-      index++;
-    } else length += 2;
-  }
-  return length;
-}
-
-function isLowSurrogate(code: number): boolean {
-  return code >= 0xdc00 && code <= 0xdfff;
-}
-
-/**
- * Checks a payload the program hands in.
- *
- * @param data What is to be sent.
- * @param what The call, for the message.
- * @throws {OptionError} If it is neither a string nor bytes.
- */
-export function assertPayload(data: unknown, what: string): asserts data is string | Uint8Array {
-  if (typeof data === "string" || data instanceof Uint8Array) return;
-  const kind = data === null ? "null" : typeof data === "object" ? data.constructor?.name ?? "object" : typeof data;
-  const hint = data instanceof ArrayBuffer ? ": wrap it in one" : "";
-  throw new OptionError(`Cannot ${what}: neither a string nor a Uint8Array but "${kind}"${hint}`, "ERR_PAYLOAD");
 }

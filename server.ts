@@ -14,7 +14,7 @@ import {
 } from "./connection.ts";
 import { CloseCode, describe, HandlerError, OptionError, TransportError } from "./errors.ts";
 import { textResponse } from "./http.ts";
-import { encodeClosePayload } from "./message.ts";
+import { encodeClosePayload } from "./payload.ts";
 import { assertKeyMatches, loadPrivateKey, readCertificates, readPem } from "./private_key.ts";
 import { assertNumber } from "./ranges.ts";
 import { ConfigurableServer, type ServerSettings } from "./server_settings.ts";

@@ -12,7 +12,7 @@ import { OptionError, StateError } from "./errors.ts";
 import { isVisibleAscii } from "./head.ts";
 import { textResponse } from "./http.ts";
 import { type AllowResult, WebSocketServer, type WebSocketServerOptions } from "./server.ts";
-import { isLoopback } from "./transport.ts";
+import { isLoopback } from "./loopback.ts";
 import { parseNotification, type WhatsAppMessage, type WhatsAppStatus } from "./whatsapp_message.ts";
 
 export * from "./client.ts";

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { isLoopback, type Listener, runtimeTransport, type Transport } from "../transport.ts";
+import { isLoopback } from "../loopback.ts";
+import { type Listener, runtimeTransport, type Transport } from "../transport.ts";
 import { streamTransport } from "../transport_stream.ts";
 import { readFileSync } from "node:fs";
 import { assertSameBytes, concat, decode, defer, encode, pipe, Random, tlsFile, until } from "./support.ts";

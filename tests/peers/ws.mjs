@@ -1,4 +1,3 @@
-// deno-lint-ignore-file explicit-module-boundary-types
 // ws from npm as a program of its own. `server`: an echo that prints its port; each request has the server's options as JSON in
 // its query, and each close is printed. `client TARGETS`: plays with an echo at each URL of [{ url, options }], a line each.
 import { createServer } from "node:http";

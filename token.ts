@@ -1,0 +1,51 @@
+/**
+ * What characters a text has: tokens (RFC 9110 §5.6.2) and visible ASCII, by a table and a loop.
+ *
+ * @module
+ */
+
+/** RFC 9110 §5.6.2: whether an octet may stand in a token. */
+const TOKEN: Uint8Array = makeTokenTable();
+
+function makeTokenTable(): Uint8Array {
+  const table = new Uint8Array(256);
+  for (const char of "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") {
+    table[char.charCodeAt(0)] = 1;
+  }
+  return table;
+}
+
+/**
+ * Whether a text is a token (RFC 9110 §5.6.2), as methods, header names and subprotocols are.
+ *
+ * @param text The text.
+ * @returns `true` if it is a token; an empty text is none.
+ */
+export function isToken(text: string): boolean {
+  for (let at = 0; at < text.length; at++) if (!isTokenCode(text.charCodeAt(at))) return false;
+  return text.length > 0;
+}
+
+/**
+ * Whether a character may stand in a token.
+ *
+ * @param code Its code.
+ * @returns `true` if it may.
+ */
+export function isTokenCode(code: number): boolean {
+  return code < 128 && TOKEN[code] === 1;
+}
+
+/**
+ * Whether a text has visible ASCII characters only: no spaces, no controls.
+ *
+ * @param text The text.
+ * @returns `true` if so; for an empty text too.
+ */
+export function isVisibleAscii(text: string): boolean {
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code <= 0x20 || code > 0x7e) return false;
+  }
+  return true;
+}
