@@ -36,12 +36,13 @@ import { MessageDeflater, MessageInflater } from "./deflate.ts";
 import { CloseCode, OptionError, ProtocolError, StateError, TransportError, WebSocketError } from "./errors.ts";
 import { FrameParser, MAX_CONTROL_PAYLOAD, Opcode, ReservedBit } from "./frame.ts";
 import type { Extension } from "./extensions.ts";
-import { Inbox, type MessageData } from "./inbox.ts";
+import type { MessageData } from "./inbox.ts";
 import { Intake } from "./intake.ts";
 import { type FrameInfo, MessageAssembler, type MessageHandler } from "./message.ts";
 import { messageStream, messageWriter } from "./message_stream.ts";
 import { Outbox } from "./outbox.ts";
 import { assertPayload, encodeClosePayload } from "./payload.ts";
+import { Reception } from "./reception.ts";
 import type { SharedMessage } from "./shared_message.ts";
 import type { Address, Transport, TransportHandler } from "./transport.ts";
 
@@ -107,12 +108,7 @@ export class WebSocketConnection<Data = unknown> {
   #parser: FrameParser;
   #assembler: MessageAssembler;
   #intake: Intake;
-  #inbox: Inbox | undefined;
-  /** Whether messages go to the inbox: the program took `readable` or the iterator, or nobody listens yet. */
-  #inboxUse: "unused" | "holding" | "taken" = "unused";
-
-  /** Whether a message was left out after `close()`: then all later ones are, so that what is read has no holes. */
-  #leavesOut = false;
+  #reception: Reception;
 
   // Write state
   #outbox: Outbox;
@@ -155,6 +151,7 @@ export class WebSocketConnection<Data = unknown> {
     this.#assembler = this.#makeAssembler();
     this.#parser = new FrameParser(this.#assembler, { role });
     this.#intake = this.#makeIntake();
+    this.#reception = this.#makeReception();
     this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
   }
 
@@ -167,6 +164,17 @@ export class WebSocketConnection<Data = unknown> {
       parseFails: (error) => this.#fail(error),
       drained: () => this.#finishIfOver(),
     }, this.#settings.clock);
+  }
+
+  #makeReception(): Reception {
+    return new Reception({
+      deliver: (data, frame) => this.#handler.message(this, data, frame),
+      // After close() nobody is obliged to read on, but the peer's close frame must still be found.
+      mayLeaveOut: () => this.#phase === "closeSent",
+      full: () => this.#intake.block(),
+      room: () => this.#intake.unblockImmediate(),
+      cancelled: () => void this.close(),
+    });
   }
 
   #makeAssembler(): MessageAssembler {
@@ -240,7 +248,7 @@ export class WebSocketConnection<Data = unknown> {
     this.#phase = "open";
     if (result.compression !== undefined) this.#useCompression(result.compression);
     this.#intake.begin(delivery);
-    if (hold && this.#inboxUse === "unused") this.#useInbox("holding");
+    if (hold) this.#reception.hold();
     if (preface !== undefined) this.#outbox.sendPreface(preface);
     return true;
   }
@@ -465,7 +473,7 @@ export class WebSocketConnection<Data = unknown> {
    * @internal
    */
   deliverBatch(): void {
-    if (!this.#inbox?.full) this.#intake.deliverBatch();
+    if (!this.#reception.full) this.#intake.deliverBatch();
   }
 
   /**
@@ -482,20 +490,10 @@ export class WebSocketConnection<Data = unknown> {
   #onMessage(data: MessageData, frame?: FrameInfo): void {
     // A program that calls close() between two steps does not fetch what lies before the peer's close frame.
     if (this.#intake.delivery === "step" && !this.#intake.stepping && this.#phase === "closeSent") {
-      this.#leavesOut = true;
+      this.#reception.leaveOut();
     }
-    if (this.#leavesOut) return;
-    if (this.#inboxUse !== "holding") this.#handler.message(this, data, frame);
-    if (this.#inboxUse !== "unused") this.#putInInbox(data);
+    this.#reception.receive(data, frame);
     this.#intake.finishStep("message");
-  }
-
-  #putInInbox(data: MessageData): void {
-    // After close() nobody is obliged to read on, but the peer's close frame must still be found.
-    if (this.#phase === "closeSent" && this.#inbox!.full) this.#leavesOut = true;
-    if (this.#leavesOut) return;
-    this.#inbox!.push(data);
-    if (this.#inbox!.full) this.#intake.block();
   }
 
   #onPing(payload: Uint8Array): void {
@@ -511,15 +509,6 @@ export class WebSocketConnection<Data = unknown> {
 
   // ---- Streams -------------------------------------------------------------------------------------------------
 
-  #useInbox(use: "holding" | "taken"): Inbox {
-    this.#inboxUse = use;
-    if (this.#inbox === undefined) {
-      this.#inbox = new Inbox(() => this.#intake.unblockImmediate(), () => void this.close());
-      if (this.#phase === "closed") this.#endInbox();
-    }
-    return this.#inbox;
-  }
-
   /**
    * The messages as a stream: text as strings, binary as bytes. From the first use on, messages wait here (and go to the
    * handlers too); when 64 KiB wait, nothing more is read from the peer until the program has read some. Take it
@@ -529,7 +518,7 @@ export class WebSocketConnection<Data = unknown> {
    * Cancelling it closes the connection, without a code.
    */
   get readable(): ReadableStream<MessageData> {
-    return this.#useInbox("taken").readable;
+    return this.#reception.take().readable;
   }
 
   /**
@@ -575,7 +564,7 @@ export class WebSocketConnection<Data = unknown> {
    * @returns The iterator.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<MessageData, undefined> {
-    return this.#useInbox("taken").iterate();
+    return this.#reception.take().iterate();
   }
 
   /**
@@ -584,12 +573,10 @@ export class WebSocketConnection<Data = unknown> {
    * @internal
    */
   releaseHeld(): void {
-    if (this.#inboxUse !== "holding") return;
-    const inbox = this.#inbox!;
+    const inbox = this.#reception.release();
+    if (inbox === undefined) return;
     // An end that came behind them loses none of them; one that the handlers bring about ends their delivery.
     const ended = this.#discards;
-    this.#inboxUse = "unused";
-    this.#inbox = undefined;
     this.#intake.replay(() => {
       for (let held = inbox.shift(); held !== undefined && (ended || !this.#discards); held = inbox.shift()) {
         this.#handler.message(this, held);
@@ -627,7 +614,7 @@ export class WebSocketConnection<Data = unknown> {
   #onClose(code: number, reason: string): void {
     this.#received = { code, reason };
     this.#intake.drop();
-    this.#inbox?.end();
+    this.#reception.end();
     if (this.#phase === "closeSent") this.#setPhase("ending");
     else if (this.#settings.options.manualClose) this.#setPhase("closeReceived");
     else {
@@ -743,20 +730,11 @@ export class WebSocketConnection<Data = unknown> {
     this.#deflater?.close();
     this.#inflater?.close();
     const info = this.#closeInfo();
-    this.#endInbox();
+    if (this.#received === undefined) this.#reception.lose(this.#report ?? this.#cause);
     if (this.#report !== undefined) this.#handler.error(this, this.#report);
     this.#handler.disconnect(this, info);
     this.#resolveClosed(info);
     this.#intake.finishStep("closed");
-  }
-
-  /** Readers are told of a loss, also those that come after it. */
-  #endInbox(): void {
-    if (this.#received !== undefined) return this.#inbox?.end();
-    const cause = this.#report ?? this.#cause;
-    this.#inbox?.end(
-      new TransportError("ERR_CONNECTION_LOST", "The connection was lost without a close frame", { cause }),
-    );
   }
 
   #closeInfo(): CloseInfo {

@@ -19,12 +19,15 @@ import type { Transport, TransportHandler } from "../transport.ts";
 
 const MIB = 1024 * 1024;
 const CONNECTIONS = 500;
+/** Long enough to be compressed. */
+const WARM_UP = "warm up ".repeat(10_000);
 const [what, argument] = process.argv.slice(2);
 
 /** Runs this file again, with other arguments, in a process of its own. */
 function again(...args: string[]) {
   const file = decodeURIComponent(new URL(import.meta.url).pathname);
-  const own = "Deno" in globalThis ? ["run", "-A", "--no-check", "--v8-flags=--expose-gc", file] : [file];
+  const onDeno = ["run", "-A", "--no-check", "--v8-flags=--expose-gc", file];
+  const own = "Deno" in globalThis ? onDeno : ["--expose-gc", file];
   return spawn(process.execPath, [...own, ...args], { stdio: ["pipe", "pipe", "inherit"] });
 }
 
@@ -49,7 +52,7 @@ async function serve(): Promise<void> {
     compression: true,
     onMessageReceived: (_, text) => {
       // One harmless message first: what is compiled and allocated once does not count.
-      if (text !== "warm up") return;
+      if (text !== WARM_UP) return;
       collectGarbage();
       before = process.memoryUsage().rss;
     },
@@ -72,7 +75,7 @@ async function bomb(): Promise<string> {
   while (lines.length < 1) await once(child.stdout!, "data");
   const client = new WebSocketClient(`ws://127.0.0.1:${lines[0]}/`, { compression: true, onError: () => {} });
   await client.connect();
-  client.send("warm up");
+  client.send(WARM_UP);
   client.ping();
   await client.drained();
   const frame = encodeFrame(
