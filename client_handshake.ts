@@ -1,64 +1,14 @@
 /**
- * The way of a client from nothing to an open connection: the time it has, and the bytes of the handshake.
+ * The bytes of a client's handshake on a transport, until the connection takes over.
  *
  * @module
  */
 
 import { concat } from "./bytes.ts";
-import type { ConnectionSettings, EarlyEnd } from "./connection_types.ts";
+import type { EarlyEnd } from "./connection_types.ts";
 import { TransportError } from "./errors.ts";
 import { type Head, HeadReader } from "./head.ts";
 import type { Transport } from "./transport.ts";
-
-/** One attempt to connect: the time it has, and how it is given up. */
-export class Attempt {
-  /** Gives the attempt up. */
-  readonly controller: AbortController = new AbortController();
-  #cancelTimer: (() => void) | undefined;
-  #outer: AbortSignal | undefined;
-  readonly #onOuterAbort = (): void =>
-    this.controller.abort(
-      new TransportError("ERR_ABORTED", "Connecting was given up by its signal", { cause: this.#outer?.reason }),
-    );
-
-  /**
-   * Starts the time.
-   *
-   * @param timeout How long the attempt may take, in ms; 0: no limit.
-   * @param settings With the clock.
-   * @param outer Gives the attempt up too.
-   */
-  constructor(timeout: number, { clock }: ConnectionSettings, outer: AbortSignal | undefined) {
-    this.#outer = outer;
-    if (outer?.aborted) this.#onOuterAbort();
-    outer?.addEventListener("abort", this.#onOuterAbort, { once: true });
-    if (timeout === 0) return;
-    this.#cancelTimer = clock.after(timeout, () => {
-      this.controller.abort(new TransportError("ERR_CONNECT_TIMEOUT", `Not connected within ${timeout} ms`));
-    });
-  }
-
-  /**
-   * Waits for the work, but not longer than until the attempt is given up.
-   *
-   * @param work The work.
-   * @returns Rejects with the reason for which it was given up, or what the work fails with.
-   */
-  run<Result>(work: Promise<Result>): Promise<Result> {
-    const { signal } = this.controller;
-    return new Promise((resolve, reject) => {
-      if (signal.aborted) reject(signal.reason);
-      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-      work.then(resolve, (error) => reject(signal.aborted ? signal.reason : error));
-    });
-  }
-
-  /** Stops the time. */
-  end(): void {
-    this.#cancelTimer?.();
-    this.#outer?.removeEventListener("abort", this.#onOuterAbort);
-  }
-}
 
 /** The bytes of the handshake on a transport, until the connection takes over. */
 export class ClientHandshake implements EarlyEnd {

@@ -14,13 +14,14 @@ import {
   type SlowConsumer,
   type StepResult,
 } from "./connection_types.ts";
-import { type CompressionOptions, type CompressionSettings, compressionSettings } from "./deflate.ts";
+import { chooseConnector, type Connector } from "./connector.ts";
+import type { CompressionOptions } from "./deflate.ts";
 import { describe, OptionError } from "./errors.ts";
-import { maxFramePayload } from "./frame.ts";
-import { assertProtocols, type Extension } from "./handshake.ts";
-import { isVisibleAscii } from "./head.ts";
+import type { Extension } from "./extensions.ts";
+import { maxFramePayload } from "./frame_header.ts";
 import type { FrameInfo } from "./message.ts";
-import { assertNumber, assertPort, assertSlowConsumer, LIMIT_NAMES } from "./ranges.ts";
+import { assertNumber, assertPort, assertProtocols, assertSlowConsumer, LIMIT_NAMES } from "./ranges.ts";
+import { isVisibleAscii } from "./token.ts";
 import type { BytePair } from "./transport_stream.ts";
 
 /** What `checkIncoming` came to: nothing in time, a message, a control frame, or the end of the connection. */
@@ -252,7 +253,7 @@ export abstract class ConfigurableClient {
     if (this.frameSize !== 0) maxFramePayload(this.frameSize, true);
     assertSlowConsumer(this.slowConsumer);
     assertProtocols(this.protocols);
-    this.deflateOffers();
+    this.connector(true).deflateOffers(this.compression);
     makeHeaders(this.headers);
     if (this.hostName === "" || !isVisibleAscii(this.hostName)) {
       throw new OptionError(`The setting "hostName" is "${this.hostName}", not a host name or address`);
@@ -309,15 +310,14 @@ export abstract class ConfigurableClient {
   }
 
   /**
-   * What the next handshake offers.
+   * What connects; the default chooses by the platform.
    *
-   * @returns The offers in order; empty for no compression.
-   * @throws {OptionError} If one is out of range.
+   * @param overStream Whether the connection goes over streams of the program.
+   * @returns The connector.
+   * @throws {StateError} If the platform has none.
    */
-  protected deflateOffers(): CompressionSettings[] {
-    const { compression } = this;
-    const offers = Array.isArray(compression) ? compression : [compression as boolean | CompressionOptions];
-    return offers.map((offer) => compressionSettings(offer)).filter((offer) => offer !== undefined);
+  protected connector(overStream: boolean): Connector {
+    return chooseConnector(overStream);
   }
 }
 

@@ -39,6 +39,11 @@ export class Inbox {
     return this.#size >= HIGH_WATER_MARK;
   }
 
+  /** How much waits: bytes and UTF-16 units, and a little for each message. */
+  get size(): number {
+    return this.#size;
+  }
+
   /** Whether nothing waits. */
   get empty(): boolean {
     return this.#head === this.#items.length;

@@ -23,7 +23,10 @@ const EMPTY = new Uint8Array(0);
  * @param outbox Knows whether to wait.
  * @returns The stream.
  */
-export function messageStream(connection: Sender, outbox: Outbox): WritableStream<MessageData> {
+export function messageStream(
+  connection: Pick<Sender, "send" | "close" | "drained">,
+  outbox: Pick<Outbox, "mustWaitFor">,
+): WritableStream<MessageData> {
   return new WritableStream<MessageData>({
     async write(chunk) {
       assertPayload(chunk, "write");

@@ -154,13 +154,26 @@ export interface TransportProvider {
 }
 
 /**
+ * Whether there is a leaf for the runtime this program runs on.
+ *
+ * @returns `true` on Deno and Bun.
+ */
+export function hasRuntimeTransport(): boolean {
+  return findTransport() !== undefined;
+}
+
+function findTransport(): TransportProvider | undefined {
+  return denoTransport() ?? bunTransport();
+}
+
+/**
  * The transport of the runtime this program runs on.
  *
  * @returns The leaf for it.
  * @throws {Error} If there is none.
  */
 export function runtimeTransport(): TransportProvider {
-  const provider = denoTransport() ?? bunTransport();
+  const provider = findTransport();
   if (provider === undefined) throw new Error("Cannot open sockets: no transport for this runtime");
   return provider;
 }

@@ -92,7 +92,7 @@ async function bomb(): Promise<string> {
 function sendRaw(client: WebSocketClient, bytes: Uint8Array): void {
   const { connection } = client;
   const shared = { framesFor: () => bytes } as unknown as Parameters<WebSocketConnection["sendShared"]>[0];
-  connection!.sendShared(shared);
+  (connection as WebSocketConnection).sendShared(shared);
 }
 
 async function compressZeros(mebibytes: number): Promise<Uint8Array<ArrayBuffer>> {

@@ -1,0 +1,104 @@
+/**
+ * Connects with the platform's own `WebSocket`, as in a page.
+ *
+ * @module
+ */
+
+import { BrowserConnection, unsupported } from "./browser_connection.ts";
+import type { CompressionOffer } from "./client_settings.ts";
+import type { Connector, ConnectPlan, ConnectProgram, OpenedConnection } from "./connector.ts";
+import type { CompressionSettings } from "./deflate.ts";
+import { describe, type StateError, TransportError } from "./errors.ts";
+
+/** Connects with the platform's own `WebSocket`. */
+export const browserConnector: Connector = {
+  sendsHeaders: false,
+  get available(): boolean {
+    return typeof WebSocket === "function";
+  },
+  deflateOffers(option: CompressionOffer): readonly CompressionSettings[] {
+    if (typeof option === "boolean") return [];
+    throw unusable("compression", "a browser decides about its parameters");
+  },
+  connect,
+};
+
+async function connect(plan: ConnectPlan, program: ConnectProgram): Promise<OpenedConnection> {
+  assertSupported(plan);
+  await program.sendHandshake({ url: plan.url, headers: plan.headers });
+  assertNoHeaders(plan.headers);
+  plan.signal.throwIfAborted();
+  const socket = openSocket(plan);
+  const connection = new BrowserConnection(socket, plan);
+  try {
+    await opened(socket, plan);
+    const { protocol, extensions } = connection;
+    // A browser shows nothing else of the answer.
+    await program.acceptResponse({ status: 101, headers: new Headers(), protocol, extensions });
+    plan.signal.throwIfAborted();
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
+  return {
+    attach(handler, start) {
+      connection.attach(handler, start);
+      return connection;
+    },
+    begin: () => connection.begin(),
+  };
+}
+
+/** What a browser cannot do is refused, rather than left out without a word. */
+function assertSupported(plan: ConnectPlan): void {
+  const { settings } = plan;
+  const { frameByFrame, manualPong, manualClose } = settings.options;
+  if (plan.origin !== "") throw unusable("origin", "a browser sends the origin of the page");
+  if (plan.rootCertificateFile !== "") throw unusable("rootCertificateFile", "a browser trusts whom its user trusts");
+  if (plan.stream !== undefined) throw unusable("stream", "a browser opens its own connections");
+  if (settings.splitMessage || settings.frameSize !== 0) throw unusable("frameSize", "a browser splits no messages");
+  if (settings.maxFragments !== 0) throw unusable("maxFragments", "a browser shows whole messages only");
+  if (frameByFrame) throw unusable("frameByFrame", "a browser shows whole messages only");
+  if (manualPong) throw unusable("manualPong", "a browser answers pings by itself");
+  if (manualClose) throw unusable("manualClose", "a browser answers close frames by itself");
+  if (plan.showsControlFrames) throw unusable("onPing and onPong", "a browser shows neither pings nor pongs");
+}
+
+function assertNoHeaders(headers: Headers): void {
+  const names = [...headers.keys()];
+  if (names.length > 0) throw unusable("headers", `a browser sends none of a program (${names.join(", ")})`);
+}
+
+function unusable(name: string, why: string): StateError {
+  return unsupported(`connect with "${name}"`, why);
+}
+
+function openSocket({ url, protocols, host }: ConnectPlan): WebSocket {
+  try {
+    return new WebSocket(url, [...protocols]);
+  } catch (cause) {
+    // Such as ws: in a page that came over https:.
+    throw new TransportError("ERR_CONNECT", `Cannot connect to ${host}: ${describe(cause)}`, { cause });
+  }
+}
+
+/** Waits until the handshake is done. */
+function opened(socket: WebSocket, { host, signal }: ConnectPlan): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onOpen = (): void => settle(resolve);
+    const onAbort = (): void => settle(() => reject(signal.reason));
+    const onClose = (): void => {
+      const message = `Cannot connect to ${host}: a browser does not say why`;
+      settle(() => reject(new TransportError("ERR_CONNECT", message)));
+    };
+    const settle = (end: () => void): void => {
+      socket.removeEventListener("open", onOpen);
+      socket.removeEventListener("close", onClose);
+      signal.removeEventListener("abort", onAbort);
+      end();
+    };
+    socket.addEventListener("open", onOpen);
+    socket.addEventListener("close", onClose);
+    signal.addEventListener("abort", onAbort);
+  });
+}

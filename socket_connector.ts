@@ -1,0 +1,142 @@
+/**
+ * Connects with a socket, or over streams of the program: the opening handshake of RFC 6455 §4.1 by our own codec.
+ *
+ * @module
+ */
+
+import { ClientHandshake } from "./client_handshake.ts";
+import type { CompressionOffer } from "./client_settings.ts";
+import type { ConnectionHandler, HandshakeRequest, HandshakeResult, StartOptions } from "./connection_types.ts";
+import { WebSocketConnection } from "./connection.ts";
+import type {
+  ClientConnection,
+  ClientConnectionHandler,
+  Connector,
+  ConnectPlan,
+  ConnectProgram,
+  OpenedConnection,
+} from "./connector.ts";
+import {
+  type CompressionOptions,
+  type CompressionSettings,
+  compressionSettings,
+  makeDeflateOffer,
+  readDeflateAnswer,
+} from "./deflate.ts";
+import { describe, TransportError } from "./errors.ts";
+import { checkUpgradeResponse, createKey, encodeUpgradeRequest, type UpgradeOffer } from "./handshake.ts";
+import { parseStatusLine } from "./head.ts";
+import { readCertificates } from "./private_key.ts";
+import { hasRuntimeTransport, runtimeTransport, type Transport } from "./transport.ts";
+import { streamTransport } from "./transport_stream.ts";
+
+/** Connects with a socket of the runtime. */
+export const socketConnector: Connector = {
+  sendsHeaders: true,
+  get available(): boolean {
+    return hasRuntimeTransport();
+  },
+  deflateOffers(option: CompressionOffer): readonly CompressionSettings[] {
+    const offers = Array.isArray(option) ? option : [option as boolean | CompressionOptions];
+    return offers.map((offer) => compressionSettings(offer)).filter((offer) => offer !== undefined);
+  },
+  connect,
+};
+
+async function connect(plan: ConnectPlan, program: ConnectProgram): Promise<OpenedConnection> {
+  const { headers, signal } = plan;
+  const offer: UpgradeOffer = {
+    ...plan,
+    key: createKey(),
+    extensions: plan.deflateOffers.map(makeDeflateOffer),
+  };
+  await program.sendHandshake({ url: plan.url, headers });
+  const bytes = encodeUpgradeRequest(offer);
+  const transport = await openTransport(plan);
+  // The attempt may be given up when all is done already, and nobody takes the result.
+  signal.addEventListener("abort", () => transport.destroy(), { once: true });
+  const handshake = new ClientHandshake(transport, signal);
+  try {
+    const head = await handshake.exchange(bytes);
+    const { protocol, extensions } = checkUpgradeResponse(head, offer);
+    const compression = readDeflateAnswer(extensions, plan.deflateOffers);
+    const { status } = parseStatusLine(head.startLine);
+    await program.acceptResponse({ status, headers: head.fields.toHeaders(), protocol, extensions });
+    signal.throwIfAborted();
+    return new SocketOpened(transport, handshake, plan, describeRequest(offer, headers), {
+      protocol,
+      extensions,
+      compression,
+    });
+  } catch (error) {
+    transport.destroy();
+    throw error;
+  }
+}
+
+async function openTransport(plan: ConnectPlan): Promise<Transport> {
+  const { hostname, port, tls, host, rootCertificateFile, signal, stream } = plan;
+  if (stream !== undefined) return streamTransport(stream, { encrypted: tls });
+  const rootCertificates = rootCertificateFile === ""
+    ? []
+    : [await readCertificates(rootCertificateFile, "rootCertificateFile")];
+  try {
+    return await runtimeTransport().connect({ hostname, port, tls, rootCertificates, signal });
+  } catch (cause) {
+    signal.throwIfAborted();
+    throw new TransportError("ERR_CONNECT", `Cannot connect to ${host}: ${describe(cause)}`, { cause });
+  }
+}
+
+function describeRequest({ target, protocols, extensions }: UpgradeOffer, headers: Headers): HandshakeRequest {
+  const [path, ...query] = target.split("?");
+  return { method: "GET", path, query: query.join("?"), headers, protocols, extensions };
+}
+
+class SocketOpened implements OpenedConnection {
+  #transport: Transport;
+  #handshake: ClientHandshake;
+  #plan: ConnectPlan;
+  #request: HandshakeRequest;
+  #result: HandshakeResult;
+  #begin: () => void = () => {};
+
+  constructor(
+    transport: Transport,
+    handshake: ClientHandshake,
+    plan: ConnectPlan,
+    request: HandshakeRequest,
+    result: HandshakeResult,
+  ) {
+    this.#transport = transport;
+    this.#handshake = handshake;
+    this.#plan = plan;
+    this.#request = request;
+    this.#result = result;
+  }
+
+  attach(handler: ClientConnectionHandler, start: StartOptions): ClientConnection {
+    const { settings } = this.#plan;
+    const connection = new WebSocketConnection(this.#transport, "client", withoutConnection(handler), settings);
+    connection.setRequest(this.#request);
+    connection.start(this.#result, start);
+    this.#begin = () => connection.open(this.#handshake.leftover, this.#handshake);
+    return connection;
+  }
+
+  begin(): void {
+    this.#begin();
+  }
+}
+
+/** A client has one connection, so its handlers are not told which. */
+function withoutConnection(handler: ClientConnectionHandler): ConnectionHandler<unknown> {
+  return {
+    message: (_, data, frame) => handler.message(data, frame),
+    ping: (_, payload) => handler.ping(payload),
+    pong: (_, payload) => handler.pong(payload),
+    close: (_, code, reason) => handler.close(code, reason),
+    disconnect: (_, info) => handler.disconnect(info),
+    error: (_, error) => handler.error(error),
+  };
+}

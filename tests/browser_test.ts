@@ -1,0 +1,584 @@
+/**
+ * The client and the receiver over the platform's own `WebSocket`, as in a page: with those of Deno and Bun, and with one that the
+ * test plays. The same in Chromium: `chromium_test.ts`.
+ */
+
+import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { readFileSync } from "node:fs";
+import { BrowserConnection } from "../browser_connection.ts";
+import { browserConnector } from "../browser_connector.ts";
+import { WebSocketClient, type WebSocketClientOptions } from "../client.ts";
+import { type CloseInfo, CONNECTION_DEFAULTS, type ConnectionOptions, type StartOptions } from "../connection_types.ts";
+import type { ClientConnectionHandler, Connector, ConnectPlan } from "../connector.ts";
+import { HandshakeError, OptionError, StateError, TransportError, WebSocketError } from "../errors.ts";
+import { Opcode } from "../frame.ts";
+import type { WebSocketServerOptions } from "../server.ts";
+import { signNotification, tokenProtocol, WhatsAppReceiver, WhatsAppServer } from "../whatsapp.ts";
+import { assertSame, urlOf } from "./peers.ts";
+import { messages } from "./peers/messages.mjs";
+import { RawListener } from "./sockets.ts";
+import { defer, encode, FakeClock, pipe, settle, startEcho, until } from "./support.ts";
+
+/** A client that behaves as in a page. */
+class PageClient extends WebSocketClient {
+  protected override connector(): Connector {
+    return browserConnector;
+  }
+}
+
+class PageReceiver extends WhatsAppReceiver {
+  protected override connector(): Connector {
+    return browserConnector;
+  }
+}
+
+async function connectTo(
+  serverOptions: WebSocketServerOptions = {},
+  options: WebSocketClientOptions = {},
+): Promise<{ client: PageClient; stop: () => Promise<void> }> {
+  const server = await startEcho(serverOptions);
+  const client = new PageClient(urlOf(server), options);
+  await client.connect();
+  return { client, stop: () => server.stop() };
+}
+
+async function failure(work: () => Promise<unknown>): Promise<string> {
+  return (await assertRejects(work, WebSocketError)).code;
+}
+
+describe("WebSocketClient in a page", () => {
+  it("echoes every kind of message, iterating, and closes cleanly with a code and reason", async () => {
+    const { client, stop } = await connectTo({ maxMessageSize: 0 }, { maxMessageSize: 0 });
+    const echoes = client[Symbol.asyncIterator]();
+    for (const message of messages()) {
+      client.send(message);
+      assertSame((await echoes.next()).value, message);
+    }
+    const info = (await client.disconnect(true, 4321, "enough"))!;
+    assertEquals([info.code, info.clean, info.sent], [4321, true, { code: 4321, reason: "enough" }]);
+    assertEquals((await echoes.next()).done, true);
+    assertEquals(client.state, "closed");
+    await stop();
+  });
+
+  it("calls its handlers in the order of a connection's life", async () => {
+    const events: string[] = [];
+    const server = await startEcho({ protocols: ["b"] });
+    const client = new PageClient(urlOf(server, "/path?q=1"), {
+      protocols: ["a", "b"],
+      onSendHandshake: ({ url }) => void events.push(`send ${new URL(url).pathname}`),
+      onHandshakeResponse: ({ status, protocol }) => void events.push(`response ${status} ${protocol}`),
+      onConnect: () => void events.push("connect"),
+      onMessageReceived: (text) => void events.push(`text ${text}`),
+      onBinaryDataReceived: (bytes) => void events.push(`binary ${bytes}`),
+      onClose: (code, reason) => void events.push(`close ${code} ${reason}`),
+      onDisconnect: ({ code, clean }) => void events.push(`disconnect ${code} ${clean}`),
+    });
+    await client.connect();
+    const { request, encrypted, role } = client.connection!;
+    assertEquals([request.path, request.query, encrypted, role, client.protocol], [
+      "/path",
+      "q=1",
+      false,
+      "client",
+      "b",
+    ]);
+    client.send("one");
+    client.send(Uint8Array.of(2));
+    await until(() => events.includes("binary 2"), "the echoes");
+    for (const connection of server.connections) connection.close(4000, "bye");
+    const info = await client.connection!.closed;
+    assertEquals(info.received, { code: 4000, reason: "bye" });
+    assertEquals(events, [
+      "send /path",
+      "response 101 b",
+      "connect",
+      "text one",
+      "binary 2",
+      "close 4000 bye",
+      "disconnect 4000 true",
+    ]);
+    await server.stop();
+  });
+
+  it("reports every loss: of the server, by terminate, by disconnect(false)", async () => {
+    for (const lose of ["server", "terminate", "disconnect"]) {
+      const events: string[] = [];
+      const server = await startEcho();
+      const client = new PageClient(urlOf(server), {
+        onConnect: () => void events.push("connect"),
+        onClose: () => void events.push("close"),
+        onDisconnect: ({ code, clean }) => void events.push(`disconnect ${code} ${clean}`),
+      });
+      await client.connect();
+      await until(() => server.connections.size === 1, "the server's view");
+      const read = client[Symbol.asyncIterator]().next();
+      if (lose === "server") { for (const connection of server.connections) connection.terminate(); }
+      if (lose === "terminate") client.connection!.terminate();
+      if (lose === "disconnect") await client.disconnect(false);
+      assertEquals((await client.connection!.closed).code, 1006);
+      assertEquals((await assertRejects(() => read, TransportError)).code, "ERR_CONNECTION_LOST");
+      assertEquals(events, ["connect", "disconnect 1006 false"], lose);
+      assertThrows(() => client.send("late"), StateError, "the connection is closed");
+      await until(() => server.connections.size === 0, "the server's view of the end");
+      await client.connect();
+      await client.disconnect();
+      await server.stop();
+    }
+  });
+
+  it("fails to connect with a reason as good as a browser gives, in time, and when it is given up", async () => {
+    const silent = await RawListener.listen();
+    const { port } = silent;
+    const url = `ws://127.0.0.1:${port}/`;
+    const accepted = silent.accept();
+    assertEquals(await failure(() => new PageClient(url, { connectTimeout: 30 }).connect()), "ERR_CONNECT_TIMEOUT");
+    await (await accepted).close();
+    const again = silent.accept();
+    const controller = new AbortController();
+    const aborted = new PageClient(url).connect({ signal: controller.signal });
+    const socket = await again;
+    controller.abort();
+    assertEquals(await failure(() => aborted), "ERR_ABORTED");
+    await socket.close();
+    await silent.close();
+    const error = await assertRejects(() => new PageClient(url).connect(), TransportError, `127.0.0.1:${port}`);
+    assertEquals(error.code, "ERR_CONNECT");
+    const server = await startEcho({ onAllow: () => false });
+    assertEquals(await failure(() => new PageClient(urlOf(server)).connect()), "ERR_CONNECT");
+    await server.stop();
+  });
+
+  it("can be refused by the program, and then closes what was open", async () => {
+    const server = await startEcho();
+    const client = new PageClient(urlOf(server), { onHandshakeResponse: () => false });
+    await assertRejects(() => client.connect(), HandshakeError, "refused");
+    await until(() => server.connections.size === 0, "the end");
+    await server.stop();
+  });
+
+  it("says what a browser does not offer, for each member and setting", async () => {
+    const { client, stop } = await connectTo();
+    const connection = client.connection!;
+    for (
+      const call of [
+        () => client.ping(),
+        () => client.pong(),
+        () => client.sendFrame(Opcode.Text, "a", true),
+        () => client.messageWriter(Opcode.Text),
+        () => connection.sendSimpleFrame(Opcode.Ping),
+        () => connection.remoteAddress,
+        () => connection.localAddress,
+        () => void connection.close(1001),
+      ]
+    ) {
+      const error = assertThrows(call, StateError, "a browser");
+      assertEquals(error.code, "ERR_UNSUPPORTED");
+    }
+    assertThrows(() => connection.close(1005), OptionError);
+    assertThrows(() => connection.close(4000, "x".repeat(124)), OptionError);
+    client.send("still open");
+    assertEquals((await client[Symbol.asyncIterator]().next()).value, "still open");
+    const url = client.url;
+    await client.disconnect();
+    const settings: [name: string, options: WebSocketClientOptions][] = [
+      ["headers", { headers: { "X-Test": "1" } }],
+      ["headers", { onSendHandshake: ({ headers }) => headers.set("x-test", "1") }],
+      ["origin", { origin: "https://example.com" }],
+      ["rootCertificateFile", { rootCertificateFile: "ca.pem" }],
+      ["frameSize", { splitMessage: true }],
+      ["frameSize", { frameSize: 100 }],
+      ["maxFragments", { maxFragments: 3 }],
+      ["frameByFrame", { options: { frameByFrame: true } }],
+      ["manualPong", { options: { manualPong: true } }],
+      ["manualClose", { options: { manualClose: true } }],
+      ["onPing", { onPing: () => {} }],
+      ["onPong", { onPong: () => {} }],
+    ];
+    for (const [name, options] of settings) {
+      const error = await assertRejects(() => new PageClient(url, options).connect(), StateError, name);
+      assertEquals(error.code, "ERR_UNSUPPORTED");
+    }
+    assertThrows(() => new PageClient(url, { compression: { level: 1 } }), StateError, "compression");
+    new PageClient(url, { compression: true });
+    const [ours] = pipe();
+    await assertRejects(() => new PageClient(url).connect({ stream: ours }), StateError, "stream");
+    const secret = new PageClient("ws://user:secret@localhost/");
+    const refused = await assertRejects(() => secret.connect(), StateError, "authorization");
+    assert(!refused.message.includes("secret"));
+    await stop();
+  });
+
+  it("closes without a code when a handler fails, and says which", async () => {
+    const errors: unknown[] = [];
+    const closed = defer<number>();
+    const server = await startEcho({ onClose: (_, code) => closed.resolve(code) });
+    const client = new PageClient(urlOf(server), {
+      onMessageReceived: () => {
+        throw new Error("mine");
+      },
+      onError: (error) => void errors.push(error),
+    });
+    await client.connect();
+    client.send("a");
+    assertEquals(await closed.promise, 1005);
+    await client.connection!.closed;
+    assertEquals(errors.map((error) => (error as WebSocketError).code), ["ERR_HANDLER"]);
+    await server.stop();
+  });
+
+  it("streams both ways", async () => {
+    const { client, stop } = await connectTo();
+    const source = ["one", "two", Uint8Array.of(3)];
+    const writer = client.writable.getWriter();
+    for (const message of source) await writer.write(message);
+    const reader = client.readable.getReader();
+    for (const message of source) assertSame((await reader.read()).value, message);
+    await client.drained();
+    await writer.close();
+    assertEquals((await client.connection!.closed).code, 1000);
+    assertEquals((await reader.read()).done, true);
+    await stop();
+  });
+
+  it("fetches message by message with checkIncoming, then closed", async () => {
+    const got: string[] = [];
+    const { client, stop } = await connectTo({}, {
+      autoCheckMessages: false,
+      checkTimeout: 20,
+      onMessageReceived: (text) => void got.push(text),
+    });
+    assertEquals(await client.checkIncoming(), "none");
+    client.checkTimeout = 10_000;
+    client.send("one");
+    client.send("two");
+    assertEquals([await client.checkIncoming(), [...got]], ["message", ["one"]]);
+    assertEquals([await client.checkIncoming(), [...got]], ["message", ["one", "two"]]);
+    await stop();
+    assertEquals(await client.checkIncoming(), "closed");
+  });
+});
+
+// ---- A socket that the test plays -------------------------------------------------------------------------------
+
+/** The browser's side, by hand. */
+class FakeSocket extends EventTarget {
+  readyState: number = WebSocket.OPEN;
+  binaryType = "blob";
+  bufferedAmount = 0;
+  protocol = "";
+  extensions = "permessage-deflate; client_max_window_bits=15";
+  sent: unknown[] = [];
+  closes: unknown[][] = [];
+
+  send(data: unknown): void {
+    this.sent.push(data);
+  }
+  close(...args: unknown[]): void {
+    this.closes.push(args);
+    this.readyState = WebSocket.CLOSING;
+  }
+  receive(...contents: (string | ArrayBuffer)[]): void {
+    for (const data of contents) this.dispatchEvent(new MessageEvent("message", { data }));
+  }
+  end(code = 1006, reason = "", wasClean = code !== 1006): void {
+    this.readyState = WebSocket.CLOSED;
+    this.dispatchEvent(Object.assign(new Event("close"), { code, reason, wasClean }));
+  }
+}
+
+class Log implements ClientConnectionHandler {
+  events: string[] = [];
+  info: CloseInfo | undefined;
+  onMessage: (data: string | Uint8Array) => void = () => {};
+  message(data: string | Uint8Array): void {
+    this.events.push(String(data));
+    this.onMessage(data);
+  }
+  ping(): void {}
+  pong(): void {}
+  close(code: number): void {
+    this.events.push(`close ${code}`);
+  }
+  disconnect(info: CloseInfo): void {
+    this.events.push(`disconnect ${info.code}`);
+    this.info = info;
+  }
+  error(error: unknown): void {
+    this.events.push(`error ${(error as WebSocketError).code}`);
+  }
+}
+
+interface Rig {
+  socket: FakeSocket;
+  connection: BrowserConnection;
+  log: Log;
+  clock: FakeClock;
+}
+
+function makeRig(options: ConnectionOptions = {}, start: StartOptions = {}, begin = true): Rig {
+  const socket = new FakeSocket();
+  const clock = new FakeClock();
+  const settings = { ...CONNECTION_DEFAULTS, clock, ...options };
+  const plan = {
+    tls: true,
+    target: "/a?b?c",
+    headers: new Headers(),
+    protocols: [],
+    settings,
+  } as unknown as ConnectPlan;
+  const connection = new BrowserConnection(socket as unknown as WebSocket, plan);
+  const log = new Log();
+  connection.attach(log, start);
+  if (begin) connection.begin();
+  return { socket, connection, log, clock };
+}
+
+describe("BrowserConnection", () => {
+  it("delivers what came before it began, and an end that came before too", async () => {
+    const { socket, connection, log } = makeRig({}, {}, false);
+    socket.receive("one", new Uint8Array([2, 3]).buffer);
+    socket.end(1000, "done");
+    assertEquals(log.events, []);
+    connection.begin();
+    assertEquals(log.events, ["one", "2,3", "close 1000", "disconnect 1000"]);
+    assertEquals(await connection.closed, {
+      code: 1000,
+      reason: "done",
+      clean: true,
+      received: { code: 1000, reason: "done" },
+      sent: { code: 1000, reason: "" },
+    });
+    assertEquals(connection.extensions, [
+      { name: "permessage-deflate", parameters: [["client_max_window_bits", "15"]] },
+    ]);
+    assertEquals([socket.binaryType, connection.request.query, connection.bufferedAmount], ["arraybuffer", "b?c", 0]);
+  });
+
+  it("delivers in batches, and all that waits when the end comes", () => {
+    const { socket, connection, log } = makeRig({}, { delivery: "batched" });
+    socket.receive("one", "two");
+    assertEquals(log.events, []);
+    connection.deliverBatch();
+    assertEquals(log.events, ["one", "two"]);
+    socket.receive("three");
+    socket.end(1001);
+    assertEquals(log.events, ["one", "two", "three", "close 1001", "disconnect 1001"]);
+  });
+
+  it("delivers one message a step, and the end behind the last one", async () => {
+    const { socket, connection, log, clock } = makeRig({}, { delivery: "step" });
+    socket.receive("one", "two");
+    socket.end(1000);
+    assertEquals([await connection.step(0), [...log.events]], ["message", ["one"]]);
+    assertEquals([await connection.step(0), log.events.slice(0, 2)], ["message", ["one", "two"]]);
+    assertEquals(log.events.slice(2), ["close 1000", "disconnect 1000"]);
+    assertEquals([await connection.step(0), clock.pending], ["closed", 0]);
+  });
+
+  it("ends a step in time, at the next message, at the end, and refuses a second one meanwhile", async () => {
+    const { socket, connection, clock } = makeRig({}, { delivery: "step" });
+    const none = connection.step(100);
+    assertThrows(() => connection.step(100), StateError, "running already");
+    clock.advance(100);
+    assertEquals(await none, "none");
+    const message = connection.step(100);
+    socket.receive("one", "two");
+    assertEquals([await message, await connection.step(100)], ["message", "message"]);
+    const closed = connection.step(100);
+    socket.end();
+    assertEquals([await closed, clock.pending], ["closed", 0]);
+  });
+
+  it("changes its delivery at once", () => {
+    const { socket, connection, log } = makeRig({}, { delivery: "step" });
+    socket.receive("one");
+    connection.setDelivery("batched");
+    assertEquals(log.events, []);
+    connection.setDelivery("immediate");
+    assertEquals(log.events, ["one"]);
+    connection.setDelivery("step");
+    socket.receive("two");
+    assertEquals(log.events, ["one"]);
+  });
+
+  it("holds messages until somebody listens, and hands over in order what came meanwhile", () => {
+    const { socket, connection, log } = makeRig({}, { hold: true });
+    socket.receive("one", "two");
+    assertEquals(log.events, []);
+    log.onMessage = () => {
+      log.onMessage = () => {};
+      socket.receive("three");
+    };
+    connection.releaseHeld();
+    assertEquals(log.events, ["one", "two", "three"]);
+    connection.releaseHeld();
+    socket.receive("four");
+    assertEquals(log.events.at(-1), "four");
+  });
+
+  it("keeps at most 64 KiB for who iterates, the rest for later, and gives up beyond the limit", async () => {
+    const { socket, connection, log } = makeRig({ maxMessageSize: 1000 });
+    const reader = connection.readable.getReader();
+    const chunk = "x".repeat(1000);
+    let count = 0;
+    while (connection.state === "open" && count < 10_000) {
+      socket.receive(chunk);
+      count++;
+    }
+    const kept = count * 1064;
+    assert(kept > 1024 * 1024 && kept < 1024 * 1024 + 80_000, `${kept} bytes`);
+    assertEquals(await reader.read().then(({ value }) => value), chunk);
+    await settle();
+    assertEquals(log.events.slice(-2), ["error ERR_SLOW_CONSUMER", "disconnect 1006"]);
+    assertEquals(socket.closes, [[]]);
+  });
+
+  it("lets the reader go on when there is room again, without a gap", async () => {
+    const { socket, connection } = makeRig();
+    const echoes = connection[Symbol.asyncIterator]();
+    for (let index = 0; index < 200; index++) socket.receive(`${index} ${"x".repeat(1000)}`);
+    for (let index = 0; index < 200; index++) {
+      assertStringIncludes((await echoes.next()).value as string, `${index} x`);
+    }
+    socket.end(1000);
+    assertEquals((await echoes.next()).done, true);
+  });
+
+  it("refuses a message beyond maxMessageSize, and all that follow it", () => {
+    const { socket, log } = makeRig({ maxMessageSize: 4 });
+    socket.receive("1234", "éé", "ééé", "5678", new ArrayBuffer(5));
+    assertEquals(log.events, ["1234", "éé", "error ERR_MESSAGE_TOO_LARGE"]);
+    assertEquals(socket.closes, [[undefined, undefined]]);
+    socket.end(1005);
+    assertEquals(log.events.slice(3), ["close 1005", "disconnect 1005"]);
+  });
+
+  it("gives up a server that does not answer the close frame in time", async () => {
+    const { socket, connection, log, clock } = makeRig({ closeTimeout: 1000 });
+    const closed = connection.close(4000, "enough");
+    assertEquals([socket.closes, connection.state], [[[4000, "enough"]], "closing"]);
+    socket.receive("still delivered");
+    clock.advance(1000);
+    const info = await closed;
+    assertEquals([info.code, info.clean, info.sent?.code], [1006, false, 4000]);
+    assertEquals(log.events, ["still delivered", "error ERR_CLOSE_TIMEOUT", "disconnect 1006"]);
+    assertEquals(clock.pending, 0);
+    socket.end(4000);
+    assertEquals(log.events.length, 3);
+  });
+
+  it("says what becomes of a message by what waits, and waits for it to leave", async () => {
+    const { socket, connection, clock } = makeRig({ highWaterMark: 10, maxBufferedAmount: 20, slowConsumer: "drop" });
+    assertEquals(connection.send("a"), "sent");
+    socket.bufferedAmount = 11;
+    assertEquals(connection.send("b"), "backpressure");
+    assertEquals(connection.send("x".repeat(10)), "dropped");
+    assertThrows(() => connection.send("x".repeat(21)), OptionError, "21 bytes");
+    assertThrows(() => connection.send(1 as unknown as string), OptionError);
+    assertEquals(socket.sent, ["a", "b"]);
+    let drained = false;
+    const waiting = connection.drained().then(() => drained = true);
+    clock.advance(10);
+    await settle();
+    assertEquals(drained, false);
+    socket.bufferedAmount = 0;
+    clock.advance(10);
+    await waiting;
+    socket.bufferedAmount = 5;
+    const lost = connection.drained();
+    socket.end();
+    clock.advance(10);
+    assertEquals(await failure(() => lost), "ERR_CONNECTION_LOST");
+    assertEquals(await failure(() => connection.drained()), "ERR_CONNECTION_LOST");
+    assertEquals(clock.pending, 0);
+  });
+
+  it("closes a slow server where that is asked for", async () => {
+    const { socket, connection, log } = makeRig({ maxBufferedAmount: 20 });
+    socket.bufferedAmount = 15;
+    assertEquals(connection.send("123456"), "dropped");
+    assertEquals(log.events, []);
+    await settle();
+    assertEquals(log.events, ["error ERR_SLOW_CONSUMER", "disconnect 1006"]);
+  });
+
+  it("delivers nothing behind terminate(), also from within a handler", async () => {
+    const { socket, connection, log } = makeRig({}, { delivery: "batched" });
+    log.onMessage = () => connection.terminate();
+    socket.receive("one", "two");
+    connection.deliverBatch();
+    connection.terminate();
+    await settle();
+    assertEquals(log.events, ["one", "disconnect 1006"]);
+  });
+});
+
+// ---- The receiver -----------------------------------------------------------------------------------------------
+
+describe("WhatsAppReceiver in a page", () => {
+  it("shows its token as a subprotocol entry, never in the URL, and gets typed messages", async () => {
+    const offered: string[][] = [];
+    const urls: string[] = [];
+    const server = new WhatsAppServer({
+      hostname: "127.0.0.1",
+      port: 0,
+      pathName: "/whatsapp",
+      behindProxy: true,
+      appSecret: "secret",
+      receiverToken: "the token",
+      onAllow: ({ request }) => {
+        offered.push([...request.protocols]);
+        urls.push(`${request.path}?${request.query} ${request.headers.get("authorization")}`);
+        return true;
+      },
+    });
+    await server.start();
+    const receiver = new PageReceiver(urlOf(server as never, "/whatsapp"), { receiverToken: "the token" });
+    await receiver.connect();
+    assertEquals(offered, [["whatsapp-notifications", tokenProtocol("the token")]]);
+    assertEquals(urls, ["/whatsapp? null"]);
+    assertEquals(receiver.protocol, "whatsapp-notifications");
+    const message = { id: "wamid.A", from: "491511234567", type: "text", text: { body: "Grüße" } };
+    const value = { messages: [message] };
+    const entry = [{ id: "1", changes: [{ field: "messages", value }] }];
+    const body = JSON.stringify({ object: "whatsapp_business_account", entry });
+    const headers = {
+      "content-type": "application/json",
+      "x-hub-signature-256": signNotification(encode(body), "secret"),
+    };
+    const url = `http://127.0.0.1:${server.address!.port}/whatsapp`;
+    const response = await fetch(url, { method: "POST", body, headers });
+    assertEquals([response.status, await response.text()], [200, "OK\n"]);
+    const { value: received } = await receiver.messages.next();
+    assertEquals(received?.type === "text" && received.text.body, "Grüße");
+    const stranger = new PageReceiver(receiver.url, { receiverToken: "another" });
+    assertEquals(await failure(() => stranger.connect()), "ERR_CONNECT");
+    await server.stop();
+  });
+
+  it("uses TLS, except to a loopback address", async () => {
+    const receiver = new PageReceiver({ hostName: "192.0.2.1", useSSL: false });
+    await assertRejects(() => receiver.connect(), OptionError, "without TLS");
+  });
+});
+
+describe("the graph of browser.ts", () => {
+  it("reaches nothing that names a runtime or node:", () => {
+    const seen = new Set<string>();
+    const visit = (name: string): void => {
+      if (seen.has(name)) return;
+      seen.add(name);
+      const text = readFileSync(new URL(`../${name}`, import.meta.url), "utf8");
+      // Comments, and imports of types alone, leave nothing behind.
+      const code = text.replaceAll(/\/\*[\s\S]*?\*\//g, "").replaceAll(/^\s*\/\/.*$/gm, "");
+      assert(!/\b(Deno|Bun)\b|"node:/.test(code), `${name} names a runtime`);
+      const imports = /^(?:import|export)\b(?! type\b)[^;]*?from "(.*?)";$/gm;
+      for (const [, path] of code.matchAll(imports)) visit(path.slice(2));
+    };
+    visit("browser.ts");
+    assert(seen.has("browser_connection.ts") && seen.has("whatsapp_message.ts") && seen.size > 10, `${seen.size}`);
+    assert(!seen.has("frame.ts"));
+  });
+});
