@@ -19,7 +19,7 @@ import type {
   StartOptions,
   StepResult,
 } from "./connection_types.ts";
-import type { ClientConnection, ClientConnectionHandler, ConnectPlan } from "./connector.ts";
+import type { ClientConnection, ClientConnectionHandler, ConnectPlan, OpenedConnection } from "./connector.ts";
 import { CloseCode, isValidCloseCode, OptionError, ProtocolError, StateError, TransportError } from "./errors.ts";
 import { type Extension, parseExtensions } from "./extensions.ts";
 import type { Opcode } from "./frame_header.ts";
@@ -35,7 +35,7 @@ const WAITING_LIMIT = 1024 * 1024;
 const DRAIN_INTERVAL = 10;
 
 /** The connection of a client in a page. */
-export class BrowserConnection implements ClientConnection {
+export class BrowserConnection implements ClientConnection, OpenedConnection {
   // Identity
   /** Which end this is. */
   readonly role: Role = "client";
@@ -159,11 +159,13 @@ export class BrowserConnection implements ClientConnection {
    *
    * @param handler Takes what happens.
    * @param start How the connection starts.
+   * @returns The connection.
    */
-  attach(handler: ClientConnectionHandler, { delivery = "immediate", hold = false }: StartOptions): void {
+  attach(handler: ClientConnectionHandler, { delivery = "immediate", hold = false }: StartOptions): ClientConnection {
     this.#handler = handler;
     this.#delivery = delivery;
     if (hold) this.#reception.hold();
+    return this;
   }
 
   /** Delivers what has come, and what comes. */

@@ -36,17 +36,11 @@ async function connect(plan: ConnectPlan, program: ConnectProgram): Promise<Open
     // A browser shows nothing else of the answer.
     await program.acceptResponse({ status: 101, headers: new Headers(), protocol, extensions });
     plan.signal.throwIfAborted();
+    return connection;
   } catch (error) {
     socket.close();
     throw error;
   }
-  return {
-    attach(handler, start) {
-      connection.attach(handler, start);
-      return connection;
-    },
-    begin: () => connection.begin(),
-  };
 }
 
 /** What a browser cannot do is refused, rather than left out without a word. */
@@ -56,7 +50,7 @@ function assertSupported(plan: ConnectPlan): void {
   if (plan.origin !== "") throw unusable("origin", "a browser sends the origin of the page");
   if (plan.rootCertificateFile !== "") throw unusable("rootCertificateFile", "a browser trusts whom its user trusts");
   if (plan.stream !== undefined) throw unusable("stream", "a browser opens its own connections");
-  if (settings.splitMessage || settings.frameSize !== 0) throw unusable("frameSize", "a browser splits no messages");
+  if (settings.frameSize !== 0) throw unusable("frameSize", "a browser splits no messages");
   if (settings.maxFragments !== 0) throw unusable("maxFragments", "a browser shows whole messages only");
   if (frameByFrame) throw unusable("frameByFrame", "a browser shows whole messages only");
   if (manualPong) throw unusable("manualPong", "a browser answers pings by itself");

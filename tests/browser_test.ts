@@ -187,7 +187,6 @@ describe("WebSocketClient in a page", () => {
       ["headers", { onSendHandshake: ({ headers }) => headers.set("x-test", "1") }],
       ["origin", { origin: "https://example.com" }],
       ["rootCertificateFile", { rootCertificateFile: "ca.pem" }],
-      ["frameSize", { splitMessage: true }],
       ["frameSize", { frameSize: 100 }],
       ["maxFragments", { maxFragments: 3 }],
       ["frameByFrame", { options: { frameByFrame: true } }],
