@@ -145,6 +145,8 @@ export interface WebSocketErrorOptions {
 
 /** The base of all errors of this library, except {@linkcode OptionError}, which is a `RangeError`. */
 export class WebSocketError extends Error {
+  /** The name of the class, which a minifier does not change. */
+  override readonly name: string = "WebSocketError";
   /** Stable over versions: compare this, not the message. */
   readonly code: WebSocketErrorCode;
   /** The close code that fits this error; a peer is told it if a close frame can still be sent. */
@@ -160,7 +162,6 @@ export class WebSocketError extends Error {
    */
   constructor(code: WebSocketErrorCode, message: string, closeCode: number, options?: WebSocketErrorOptions) {
     super(message, options);
-    this.name = new.target.name;
     this.code = code;
     this.closeCode = closeCode;
   }
@@ -168,6 +169,9 @@ export class WebSocketError extends Error {
 
 /** The peer broke RFC 6455 on the wire. Its message is safe to tell the peer. */
 export class ProtocolError extends WebSocketError {
+  /** The name of the class. */
+  override readonly name: string = "ProtocolError";
+
   /**
    * Makes an error; the close code follows from the code.
    *
@@ -181,6 +185,8 @@ export class ProtocolError extends WebSocketError {
 
 /** The opening handshake failed, on either side. */
 export class HandshakeError extends WebSocketError {
+  /** The name of the class. */
+  override readonly name: string = "HandshakeError";
   /** The HTTP status: the one to answer with (server), or the one received (client); 0 if there was none. */
   readonly status: number;
 
@@ -200,6 +206,9 @@ export class HandshakeError extends WebSocketError {
 
 /** The way to the peer failed: no connection, a lost one, or one that is too slow. */
 export class TransportError extends WebSocketError {
+  /** The name of the class. */
+  override readonly name: string = "TransportError";
+
   /**
    * Makes an error.
    *
@@ -214,6 +223,9 @@ export class TransportError extends WebSocketError {
 
 /** The call does not fit the state of the object it was made on. */
 export class StateError extends WebSocketError {
+  /** The name of the class. */
+  override readonly name: string = "StateError";
+
   /**
    * Makes an error.
    *
@@ -228,6 +240,9 @@ export class StateError extends WebSocketError {
 
 /** A certificate or private key cannot be used. */
 export class CertificateError extends WebSocketError {
+  /** The name of the class. */
+  override readonly name: string = "CertificateError";
+
   /**
    * Makes an error.
    *
@@ -242,6 +257,8 @@ export class CertificateError extends WebSocketError {
 
 /** A plain HTTP request on the shared port cannot be served. */
 export class HttpError extends WebSocketError {
+  /** The name of the class. */
+  override readonly name: string = "HttpError";
   /** The status to answer with. */
   readonly status: number;
 
@@ -260,6 +277,9 @@ export class HttpError extends WebSocketError {
 
 /** A handler of the program threw or rejected; `cause` is what it threw. */
 export class HandlerError extends WebSocketError {
+  /** The name of the class. */
+  override readonly name: string = "HandlerError";
+
   /**
    * Makes an error.
    *

@@ -4,6 +4,9 @@
  *
  *   deno task demo            runs through and ends
  *   deno task demo --serve    keeps running, and prints the `curl` lines with which to play Meta by hand
+ *   deno task demo --page     serves a live inbox as a web page, on http://localhost:8080/; --port N for another port
+ *
+ * On Bun the same: `bun examples/demo.ts`.
  */
 
 import { request } from "node:https";
@@ -12,7 +15,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import { signNotification, WhatsAppReceiver, WhatsAppServer } from "../mod.ts";
+import { runInbox } from "./inbox/serve.ts";
 import { describeMessage, type Notification, notifications } from "./notifications.ts";
 
 const APP_SECRET = "demo-app-secret";
@@ -181,12 +186,22 @@ Listening on ${url}. Stop with Ctrl+C. Play Meta:
   # sign a body of your own: the header is "x-hub-signature-256: sha256=" and what this prints
   openssl dgst -sha256 -hmac ${APP_SECRET} -r your.json | cut -c1-64
 `);
-  await new Promise<void>((resolve) => process.once("SIGINT", () => resolve()));
+  await interrupted();
   await Promise.all([first.disconnect(), second.disconnect()]);
   await server.stop();
 }
 
-if (process.argv.includes("--serve")) await serve();
+function interrupted(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
+  });
+}
+
+const { values } = parseArgs({
+  options: { serve: { type: "boolean" }, page: { type: "boolean" }, port: { type: "string", default: "8080" } },
+});
+if (values.serve) await serve();
+else if (values.page) await runInbox(Number(values.port), interrupted());
 else {
   const failures = await run();
   console.log(failures.length === 0 ? "\nEverything arrived." : `\nFAILED: ${failures.join("; ")}`);

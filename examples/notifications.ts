@@ -18,15 +18,24 @@ export interface Notification {
   lines: string[];
 }
 
-const ANNA = { name: "Anna Example", phone: "491700000001" };
-const LUCA = { name: "Luca Esempio", phone: "393300000002" };
+/** Who writes. */
+export interface Customer {
+  name: string;
+  /** Digits only. */
+  phone: string;
+}
 
-function envelope(value: Record<string, unknown>): Record<string, unknown> {
+const ANNA: Customer = { name: "Anna Example", phone: "491700000001" };
+const LUCA: Customer = { name: "Luca Esempio", phone: "393300000002" };
+
+/** A change of the field `messages`. */
+export function envelope(value: Record<string, unknown>): Record<string, unknown> {
   const metadata = { display_phone_number: "15550000000", phone_number_id: "100000000000001" };
   return { field: "messages", value: { messaging_product: "whatsapp", metadata, ...value } };
 }
 
-function body(...changes: Record<string, unknown>[]): string {
+/** A whole notification, escaped as Meta does. */
+export function body(...changes: Record<string, unknown>[]): string {
   return escapeLikeMeta(
     JSON.stringify({ object: "whatsapp_business_account", entry: [{ id: "200000000000002", changes }] }),
   );
@@ -45,12 +54,13 @@ function escapeLikeMeta(json: string): string {
 
 let count = 0;
 
-function message(person: typeof ANNA, type: string, contents: unknown, more: Record<string, unknown> = {}): string {
+function message(person: Customer, type: string, contents: unknown, more: Record<string, unknown> = {}): string {
   return body(change(person, type, contents, more));
 }
 
-function change(
-  person: typeof ANNA,
+/** A change with one message. */
+export function change(
+  person: Customer,
   type: string,
   contents: unknown,
   more: Record<string, unknown> = {},

@@ -1,15 +1,10 @@
 /**
  * Interoperation with WebSocket implementations that are programs of their own: the built-in clients and servers of Deno and Bun,
- * Chromium, and Python's websockets. `ws` has a file of its own.
+ * and Python's websockets. `ws` and Chromium have files of their own.
  */
 
 import { assert, assertEquals } from "@std/assert";
 import { it } from "@std/testing/bdd";
-import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import process from "node:process";
 import { WebSocketClient } from "../client.ts";
 import type { CompressionOptions } from "../deflate.ts";
 import type { WebSocketServerOptions } from "../server.ts";
@@ -25,7 +20,7 @@ import {
   startObserved,
   urlOf,
 } from "./peers.ts";
-import { assertSameBytes, defer, Random, until } from "./support.ts";
+import { assertSameBytes, Random, until } from "./support.ts";
 
 /** What both sides may ask for: takeover and windows, on either side. */
 const PARAMETERS: CompressionOptions[] = [
@@ -88,78 +83,6 @@ for (
     }
   });
 }
-
-// ---- Chromium ---------------------------------------------------------------------------------------------------
-
-const PAGE = `<!doctype html><title>…</title><script type="module">
-import { run } from "/client.mjs";
-const report = (result) => fetch("/result", { method: "POST", body: JSON.stringify(result) });
-const secure = location.protocol === "https:" ? "wss" : "ws";
-run(secure + "://" + location.host + "/socket", ["a", "b"]).then(report, (error) => report({ error: String(error) }));
-</script>`;
-
-/** Has Chromium load a page from our own server, on the very port of the WebSocket. */
-async function browse(
-  command: string[],
-  options: WebSocketServerOptions,
-): Promise<{ agreed: string[]; result: unknown }> {
-  const result = defer<unknown>();
-  const { server, agreed } = await startObserved({
-    protocols: ["b"],
-    onCommandGet: async (request) => {
-      const { pathname } = new URL(request.url);
-      if (pathname === "/result") {
-        result.resolve(await request.json());
-        return new Response(null, { status: 204 });
-      }
-      if (pathname === "/client.mjs") {
-        return new Response(readFileSync(peerFile("client.mjs")), { headers: { "content-type": "text/javascript" } });
-      }
-      if (pathname !== "/") return new Response(null, { status: 404 });
-      return new Response(PAGE, { headers: { "content-type": "text/html; charset=utf-8" } });
-    },
-    ...options,
-  });
-  const profile = mkdtempSync(join(tmpdir(), "chromium-"));
-  const switches = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"];
-  const offline = ["--disable-background-networking", "--disable-component-update", "--disable-sync"];
-  const [program, ...first] = command;
-  const page = `http://127.0.0.1:${server.address!.port}/`;
-  const child: ChildProcess = spawn(
-    program,
-    [...first, ...switches, ...offline, "--remote-debugging-port=0", `--user-data-dir=${profile}`, page],
-    { stdio: "ignore", detached: true },
-  );
-  const gone = new Promise<void>((resolve) => child.on("close", () => resolve()));
-  const timer = setTimeout(() => result.reject(new Error("Chromium did not report in a minute")), 60_000);
-  try {
-    return { agreed, result: await result.promise };
-  } finally {
-    clearTimeout(timer);
-    // It starts processes of its own.
-    process.kill(-child.pid!, "SIGKILL");
-    await gone;
-    rmSync(profile, { recursive: true, force: true, maxRetries: 10 });
-    await server.stop();
-  }
-}
-
-describePeer("Chromium", find([["chromium"], ["chromium-browser"], ["google-chrome"]], "--version"), (command) => {
-  for (
-    const compression of [false, {}, {
-      serverNoContextTakeover: true,
-      clientNoContextTakeover: true,
-      clientMaxWindowBits: 9,
-    }]
-  ) {
-    it(`against our server with ${JSON.stringify(compression)}`, async () => {
-      const { agreed, result } = await browse(command, { compression });
-      const extensions = agreed[0];
-      assertEquals(result, { count: 254, extensions, protocol: "b", code: 4001, reason: "", wasClean: true });
-      assertEquals(extensions.startsWith("permessage-deflate"), compression !== false, extensions);
-    });
-  }
-});
 
 // ---- Python -----------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,156 @@
+/**
+ * What the inbox knows: conversations and what was said in them, made of messages and statuses that come in any order, and
+ * sometimes twice. It knows nothing of the page, so that it is tested without one.
+ */
+
+import type { WhatsAppMessage, WhatsAppStatus } from "../../whatsapp_message.ts";
+
+/** The oldest are forgotten beyond so many: the page may stay open for weeks. */
+export const MAX_CONVERSATIONS = 300;
+export const MAX_ENTRIES = 500;
+const MAX_EARLY_REACTIONS = 500;
+
+/** How far a message has come; a status that is not here, such as `failed`, counts whenever it comes. */
+const PROGRESS = ["sent", "delivered", "read", "played"];
+
+/** One message in a conversation. */
+export interface Entry {
+  readonly id: string;
+  /** What the customer sent; `undefined` for a message of the business, of which only the status is told. */
+  readonly message?: WhatsAppMessage;
+  readonly time: Date;
+  /** The emoji by who reacted. */
+  readonly reactions: ReadonlyMap<string, string>;
+  /** `sent`, `delivered`, `read`, `failed`, …: messages of the business. */
+  readonly status?: string;
+}
+
+/** All that was said with one customer, or in one group. */
+export interface Conversation {
+  readonly id: string;
+  readonly name: string;
+  readonly entries: readonly Entry[];
+  readonly unread: number;
+}
+
+/** What has changed. */
+export interface Change {
+  conversation: Conversation;
+  entry: Entry;
+}
+
+type Reactions = Map<string, string>;
+type MutableEntry = { -readonly [Key in keyof Entry]: Entry[Key] } & { reactions: Reactions };
+type MutableConversation = Omit<{ -readonly [Key in keyof Conversation]: Conversation[Key] }, "entries"> & {
+  entries: MutableEntry[];
+};
+
+/** All conversations, the one with the newest message first. */
+export class Conversations {
+  #byId = new Map<string, MutableConversation>();
+  #entries = new Map<string, { conversation: MutableConversation; entry: MutableEntry }>();
+  /** Reactions to messages that have not come yet. */
+  #early = new Map<string, Reactions>();
+
+  /** The conversations in their order. */
+  get all(): Conversation[] {
+    return [...this.#byId.values()].reverse();
+  }
+
+  /** How many messages nobody has seen. */
+  get unread(): number {
+    return this.all.reduce((sum, { unread }) => sum + unread, 0);
+  }
+
+  get(id: string): Conversation | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** Takes a message; `undefined` if nothing is to be shown for it: it came before, or reacts to one that is not here. */
+  takeMessage(message: WhatsAppMessage): Change | undefined {
+    if (message.type === "reaction") {
+      return this.#react(message.reaction.messageId, message.sender.id, message.reaction.emoji);
+    }
+    if (this.#entries.has(message.id)) return undefined;
+    const conversation = this.#open(message.groupId ?? message.sender.id, message.groupId ?? message.sender.name);
+    conversation.unread++;
+    return this.#add(conversation, {
+      id: message.id,
+      message,
+      time: message.timestamp ?? new Date(),
+      reactions: this.#earlyReactions(message.id),
+    });
+  }
+
+  /** Takes a status; `undefined` if it says nothing new: it came before, or one that is further on did. */
+  takeStatus(status: WhatsAppStatus): Change | undefined {
+    const known = this.#entries.get(status.id);
+    if (known !== undefined) {
+      if (!isProgress(known.entry.status, status.status)) return undefined;
+      known.entry.status = status.status;
+      return known;
+    }
+    const customer = status.recipientId ?? status.recipientUserId;
+    if (customer === undefined) return undefined;
+    return this.#add(this.#open(customer, undefined), {
+      id: status.id,
+      time: status.timestamp ?? new Date(),
+      reactions: this.#earlyReactions(status.id),
+      status: status.status,
+    });
+  }
+
+  /** Somebody looks at a conversation. */
+  markRead(id: string): void {
+    const conversation = this.#byId.get(id);
+    if (conversation !== undefined) conversation.unread = 0;
+  }
+
+  #open(id: string, name: string | undefined): MutableConversation {
+    const conversation = this.#byId.get(id) ?? { id, name: id, entries: [], unread: 0 };
+    if (name !== undefined) conversation.name = name;
+    // The newest is the last one.
+    this.#byId.delete(id);
+    this.#byId.set(id, conversation);
+    for (const [oldest, { entries }] of this.#byId) {
+      if (this.#byId.size <= MAX_CONVERSATIONS) break;
+      this.#byId.delete(oldest);
+      for (const entry of entries) this.#entries.delete(entry.id);
+    }
+    return conversation;
+  }
+
+  #add(conversation: MutableConversation, entry: MutableEntry): Change {
+    conversation.entries.push(entry);
+    this.#entries.set(entry.id, { conversation, entry });
+    if (conversation.entries.length > MAX_ENTRIES) this.#entries.delete(conversation.entries.shift()!.id);
+    return { conversation, entry };
+  }
+
+  /** A reaction without an emoji takes the one before back. */
+  #react(messageId: string, sender: string, emoji: string | undefined): Change | undefined {
+    const known = this.#entries.get(messageId);
+    const reactions = known?.entry.reactions ?? this.#early.get(messageId) ?? new Map<string, string>();
+    if (emoji === undefined) reactions.delete(sender);
+    else reactions.set(sender, emoji);
+    if (known !== undefined) return known;
+    this.#early.set(messageId, reactions);
+    for (const oldest of this.#early.keys()) {
+      if (this.#early.size <= MAX_EARLY_REACTIONS) break;
+      this.#early.delete(oldest);
+    }
+    return undefined;
+  }
+
+  #earlyReactions(messageId: string): Reactions {
+    const reactions = this.#early.get(messageId) ?? new Map<string, string>();
+    this.#early.delete(messageId);
+    return reactions;
+  }
+}
+
+/** Meta delivers statuses in any order: `read` may come before `delivered`. */
+function isProgress(before: string | undefined, now: string): boolean {
+  if (before === undefined || !PROGRESS.includes(now)) return before !== now;
+  return PROGRESS.indexOf(now) > PROGRESS.indexOf(before);
+}
