@@ -135,7 +135,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
    * @throws {StateError} Always: a browser does not offer it.
    */
   get remoteAddress(): Address {
-    throw unsupported("tell the remote address", "a browser does not know it");
+    throw unsupported("tell an address", "a browser does not know it");
   }
 
   /**
@@ -144,7 +144,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
    * @throws {StateError} Always: a browser does not offer it.
    */
   get localAddress(): Address {
-    throw unsupported("tell the local address", "a browser does not know it");
+    throw unsupported("tell an address", "a browser does not know it");
   }
 
   /** Bytes that were sent by the program and not yet taken by the network. */
@@ -250,7 +250,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
    * @throws {StateError} Always: a browser does not offer it.
    */
   messageWriter(_opcode: Opcode): WritableStream<MessageData> {
-    throw unsupported("write a message in fragments", "a browser sends whole messages only");
+    throw unsupported("send a frame", "a browser sends whole messages only");
   }
 
   /**
@@ -416,7 +416,13 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
   get writable(): WritableStream<MessageData> {
     const mustWaitFor = (data: MessageData): boolean =>
       this.bufferedAmount > 0 && (this.#congested || !this.#fits(byteLength(data)));
-    return this.#writable ??= messageStream(this, { mustWaitFor });
+    const sender = {
+      send: (data: MessageData) => this.send(data),
+      drained: () => this.drained(),
+      // A browser does not send the code of an aborted stream.
+      close: (code?: number) => this.close(code === CloseCode.NormalClosure ? code : undefined),
+    };
+    return this.#writable ??= messageStream(sender, { mustWaitFor });
   }
 
   /**

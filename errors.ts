@@ -65,19 +65,8 @@ export type ProtocolErrorCode =
   | "ERR_MESSAGE_TOO_LARGE"
   | "ERR_TOO_MANY_FRAGMENTS";
 
-/** What the peer is told for each violation of RFC 6455 on the wire. */
-const PROTOCOL_CLOSE_CODES: Readonly<Record<ProtocolErrorCode, number>> = {
-  ERR_RESERVED_BITS: 1002,
-  ERR_RESERVED_OPCODE: 1002,
-  ERR_FRAGMENTED_CONTROL: 1002,
-  ERR_CONTROL_TOO_LONG: 1002,
-  ERR_MASK_REQUIRED: 1002,
-  ERR_MASK_FORBIDDEN: 1002,
-  ERR_LENGTH_INVALID: 1002,
-  ERR_UNEXPECTED_CONTINUATION: 1002,
-  ERR_EXPECTED_CONTINUATION: 1002,
-  ERR_CLOSE_PAYLOAD: 1002,
-  ERR_CLOSE_CODE: 1002,
+/** What the peer is told for a violation of RFC 6455 on the wire, where that is not 1002. */
+const PROTOCOL_CLOSE_CODES: Partial<Readonly<Record<ProtocolErrorCode, number>>> = {
   ERR_INVALID_UTF8: 1007,
   ERR_INVALID_DEFLATE: 1007,
   ERR_MESSAGE_TOO_LARGE: 1009,
@@ -179,7 +168,7 @@ export class ProtocolError extends WebSocketError {
    * @param message What the peer did wrong.
    */
   constructor(code: ProtocolErrorCode, message: string) {
-    super(code, message, PROTOCOL_CLOSE_CODES[code]);
+    super(code, message, PROTOCOL_CLOSE_CODES[code] ?? CloseCode.ProtocolError);
   }
 }
 

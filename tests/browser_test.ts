@@ -238,6 +238,9 @@ describe("WebSocketClient in a page", () => {
     await writer.close();
     assertEquals((await client.connection!.closed).code, 1000);
     assertEquals((await reader.read()).done, true);
+    await client.connect();
+    await client.writable.abort();
+    assertEquals((await client.connection!.closed).sent?.code, 1005);
     await stop();
   });
 

@@ -7,6 +7,7 @@ import { assert, assertEquals } from "@std/assert";
 import { it } from "@std/testing/bdd";
 import { mkdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 import { deliver, startInbox } from "../examples/inbox/serve.ts";
 import { bundleScript } from "../examples/inbox/page.ts";
 import { body, change, type Customer, envelope } from "../examples/notifications.ts";
@@ -78,6 +79,8 @@ describePeer("Chromium", chromium, (command) => {
   it("runs the client of browser.ts: messages, compression, loss, and what it does not offer", async () => {
     const script = await bundleScript(fileURLToPath(new URL("../browser.ts", import.meta.url)));
     assert(!/node:|\bDeno\b|\bBun\b/.test(script));
+    const size = gzipSync(script, { level: 9 }).length;
+    assert(size < 13 * 1024, `${size} bytes minified and gzipped: what has come in?`);
     const { server, agreed } = await startSite({ "browser.js": script }, { compression: true });
     const url = `http://127.0.0.1:${server.address!.port}/`;
     await withChromium(command, async (browser) => {
