@@ -10,6 +10,7 @@
 
 import { createDecipheriv, createHash, createPrivateKey, pbkdf2Sync, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { createSecureContext } from "node:tls";
 import { concat } from "./bytes.ts";
 import { CertificateError, describe } from "./errors.ts";
 
@@ -47,6 +48,7 @@ const DIGESTS = new Map([
   ["2a864886f70d020a", "sha384"],
   ["2a864886f70d020b", "sha512"],
 ]);
+const BEGIN_CERTIFICATE = "-----BEGIN CERTIFICATE-----";
 /** More rounds than this would let a key file stop the program for minutes. */
 const MAX_ITERATIONS = 10_000_000;
 
@@ -324,6 +326,28 @@ export function assertKeyMatches(certificate: string, key: string, certificateFi
       "ERR_KEY_MISMATCH",
       `The key "${keyFile}" does not belong to the certificate "${certificateFile}"`,
     );
+  }
+}
+
+/**
+ * Checks that a TLS server can show what it has: a chain that breaks off, or a kind of key that TLS does not know, would else fail in
+ * each handshake.
+ *
+ * @param certificate The certificates.
+ * @param key The private key, not encrypted.
+ * @param certificateFile The file of the certificates, for error messages.
+ * @throws {CertificateError} If it cannot.
+ */
+export function assertServable(certificate: string, key: string, certificateFile: string): void {
+  // Deno does not look at the chain before a client does.
+  for (const block of certificate.split(BEGIN_CERTIFICATE).slice(1)) {
+    parseCertificate(BEGIN_CERTIFICATE + block, certificateFile);
+  }
+  try {
+    createSecureContext({ cert: certificate, key });
+  } catch (cause) {
+    const message = `The certificates in "${certificateFile}" cannot be used for TLS: ${describe(cause)}`;
+    throw new CertificateError("ERR_CERTIFICATE", message, { cause });
   }
 }
 

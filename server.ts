@@ -15,7 +15,7 @@ import {
 import { CloseCode, describe, HandlerError, OptionError, TransportError } from "./errors.ts";
 import { textResponse } from "./http.ts";
 import { encodeClosePayload } from "./payload.ts";
-import { assertKeyMatches, loadPrivateKey, readCertificates, readPem } from "./private_key.ts";
+import { assertKeyMatches, assertServable, loadPrivateKey, readCertificates, readPem } from "./private_key.ts";
 import { assertNumber } from "./ranges.ts";
 import { ConfigurableServer, type ServerSettings } from "./server_settings.ts";
 import { SharedMessage } from "./shared_message.ts";
@@ -273,6 +273,7 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
     if (rootCertificateFile !== "") {
       certificate += `\n${await readCertificates(rootCertificateFile, "rootCertificateFile")}`;
     }
+    assertServable(certificate, key, certificateFile);
     return { certificate, key };
   }
 

@@ -2,12 +2,17 @@
  * The Bun leaf: `Bun.listen` and `Bun.connect`, TLS included.
  *
  * Why a TLS server listens without TLS and upgrades each connection: `Bun.listen` (Bun 1.4) has no way to show another certificate
- * later. A handshake takes as long either way (1.5 ms), and each gets the identity of that moment.
+ * later. A handshake takes as long either way (1.5 ms), bytes move as fast, and each connection gets the identity of its moment.
+ *
+ * What Bun 1.4 does not offer, so that it is not here either: it does not say when accepting fails, as with too many open files (it
+ * tries again by itself), and an attempt to connect cannot be given up on the way. The program is told at once that it is over; the
+ * socket is closed when the operating system has an answer, at the latest when its own time for that is over, some two minutes.
  *
  * @module
  */
 
-import { rootCertificates as runtimeRoots } from "node:tls";
+import { isIP } from "node:net";
+import { getCACertificates } from "node:tls";
 import { concat } from "./bytes.ts";
 import type {
   Address,
@@ -37,8 +42,9 @@ interface TlsOptions {
 
 interface BunSocket {
   data: SocketOwner;
-  readonly remoteAddress: string;
-  readonly remotePort: number;
+  /** `undefined` once the peer has reset the connection. */
+  readonly remoteAddress: string | undefined;
+  readonly remotePort: number | undefined;
   readonly localAddress: string;
   readonly localPort: number;
   /** Returns how many bytes were taken, or -1 if it is closed. */
@@ -47,6 +53,8 @@ interface BunSocket {
   shutdown(): void;
   /** Ends it at once, and calls `close` within the call. Unlike `terminate` without a reset that could overtake bytes. */
   close(): void;
+  /** Ends it at once, with a reset. */
+  terminate(): void;
   pause(): void;
   resume(): void;
   setNoDelay(noDelay: boolean): boolean;
@@ -137,7 +145,9 @@ function listen(runtime: BunRuntime, options: ListenOptions, handler: ListenHand
     const accept = (socket: BunSocket): void => {
       const transport = new BunTransport(socket, false);
       socket.data = transport;
-      handler.accept(transport);
+      // A peer that has reset it already is nobody to talk to, nor to be named.
+      if (isGone(socket)) transport.destroy();
+      else handler.accept(transport);
     };
     return new PlainListener(runtime.listen({ ...target, socket: { ...ownerHandlers, open: accept } }));
   }
@@ -145,6 +155,10 @@ function listen(runtime: BunRuntime, options: ListenOptions, handler: ListenHand
   // No "data": the socket below goes on to report the encrypted bytes. Bun insists on one of the two.
   const socket: SocketHandlers = { open: (raw) => side.secure(raw), drain() {} };
   return new TlsListener(runtime.listen({ ...target, socket }), side);
+}
+
+function isGone(socket: BunSocket): boolean {
+  return socket.remoteAddress === undefined;
 }
 
 class PlainListener implements Listener {
@@ -232,12 +246,19 @@ class ServerHandshake implements SocketOwner {
 
   begin(raw: BunSocket, { certificate: cert, key }: TlsIdentity): void {
     const tls = { cert, key, ALPNProtocols: ALPN };
-    [, this.#socket] = raw.upgradeTLS({ isServer: true, data: this, tls, socket: ownerHandlers });
+    try {
+      [, this.#socket] = raw.upgradeTLS({ isServer: true, data: this, tls, socket: ownerHandlers });
+    } catch (error) {
+      // A certificate or key that BoringSSL does not take.
+      raw.close();
+      this.#fail(error);
+    }
   }
 
   onHandshake(socket: BunSocket, success: boolean, error: Error | null): void {
     // On a server the error is about the certificate of the client, which is not asked for any.
     if (!success) return this.#fail(error ?? new Error("The TLS handshake failed"));
+    if (isGone(socket)) return this.onClose(undefined);
     clearTimeout(this.#timer);
     this.#failed = undefined;
     const transport = new BunTransport(socket, true);
@@ -275,20 +296,15 @@ function connect(runtime: BunRuntime, options: ConnectOptions): Promise<Transpor
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
     const dial = new Dial(options.tls, resolve, reject);
-    // Bun has no way to give up a connection that is not there yet: it is closed when it comes.
+    // A connection that comes after that is closed when it comes.
     signal.addEventListener("abort", () => dial.fail(signal.reason), { once: true });
-    const tls: TlsOptions = { ALPNProtocols: ALPN };
-    if (!isAddress(hostname)) tls.serverName = hostname;
+    // RFC 6066 §3: no addresses as server names; without a name Bun would send the address. It is checked all the same.
+    const tls: TlsOptions = { ALPNProtocols: ALPN, serverName: isIP(hostname) === 0 ? hostname : "" };
     // What is given stands instead of the runtime's own.
-    if (rootCertificates.length > 0) tls.ca = [...runtimeRoots, ...rootCertificates];
+    if (rootCertificates.length > 0) tls.ca = [...getCACertificates("default"), ...rootCertificates];
     const target = { hostname, port, allowHalfOpen: true, data: dial, socket: ownerHandlers };
     runtime.connect(options.tls ? { ...target, tls } : target).catch((error) => dial.fail(error));
   });
-}
-
-/** RFC 6066 §3 allows no literal addresses as server names. */
-function isAddress(hostname: string): boolean {
-  return hostname.includes(":") || !Number.isNaN(Number(hostname.replaceAll(".", "")));
 }
 
 /** An outgoing connection until it is there, with TLS until its handshake is done. */
@@ -327,6 +343,7 @@ class Dial implements SocketOwner {
 
   #succeed(socket: BunSocket): void {
     if (this.#failed) return socket.close();
+    if (isGone(socket)) return this.onClose(undefined);
     const transport = new BunTransport(socket, this.#tls);
     socket.data = transport;
     // Until somebody opens it.
@@ -371,7 +388,7 @@ class BunTransport implements Transport, SocketOwner {
     this.#socket = socket;
     this.encrypted = encrypted;
     socket.setNoDelay(true);
-    this.remoteAddress = { hostname: socket.remoteAddress, port: socket.remotePort };
+    this.remoteAddress = { hostname: socket.remoteAddress ?? "", port: socket.remotePort ?? 0 };
     this.localAddress = { hostname: socket.localAddress, port: socket.localPort };
   }
 
@@ -417,8 +434,11 @@ class BunTransport implements Transport, SocketOwner {
   destroy(): void {
     if (this.#destroyed) return;
     this.#destroyed = true;
+    // With TLS, close() would wait some 15 s for a peer that does not read.
+    const cut = this.encrypted && this.#rest.length > 0;
     this.#rest = EMPTY;
-    this.#socket.close();
+    if (cut) this.#socket.terminate();
+    else this.#socket.close();
     if (this.#handler !== undefined) queueMicrotask(() => this.#report());
   }
 

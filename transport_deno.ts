@@ -72,6 +72,26 @@ function closeQuietly(resource: { close(): void }): void {
   }
 }
 
+/**
+ * Whether a peer had reset its connection before it was accepted. That is nothing to report, and no reason for a pause: many of them
+ * would keep out everybody else.
+ */
+function isPeersDoing(error: unknown): boolean {
+  const { NotConnected, ConnectionReset, ConnectionAborted } = Deno.errors;
+  return error instanceof NotConnected || error instanceof ConnectionReset || error instanceof ConnectionAborted;
+}
+
+/** Some systems refuse that for a connection that was reset meanwhile. */
+function setNoDelay(conn: Deno.TcpConn): boolean {
+  try {
+    conn.setNoDelay(true);
+    return true;
+  } catch {
+    closeQuietly(conn);
+    return false;
+  }
+}
+
 class DenoListener implements Listener {
   readonly address: Address;
   #listener: Deno.TcpListener;
@@ -107,10 +127,10 @@ class DenoListener implements Listener {
     while (!this.#closed) {
       try {
         const conn = await this.#listener.accept();
-        conn.setNoDelay(true);
-        this.#accept(new DenoTransport(conn, false));
+        if (setNoDelay(conn)) this.#accept(new DenoTransport(conn, false));
       } catch (error) {
         if (this.#closed) return;
+        if (isPeersDoing(error)) continue;
         this.#handler.error(error);
         await this.#pause();
       }

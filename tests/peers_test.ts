@@ -140,3 +140,32 @@ describePeer("Python's websockets", python, (command) => {
     });
   }
 });
+
+// ---- Peers that leave before they are accepted ------------------------------------------------------------------
+
+const RESETS = `
+import socket, struct, sys
+for _ in range(500):
+    peer = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    peer.close()
+`;
+
+describePeer("Peers that reset their connection at once", find([["python3"]], "--version"), (command) => {
+  it("harm nobody: each onConnect has an address, and its onDisconnect", async () => {
+    const events = { connected: 0, gone: 0, nameless: 0 };
+    const { server } = await startObserved({
+      onConnect: ({ remoteAddress }) => {
+        events.connected++;
+        if (typeof remoteAddress.hostname !== "string" || !(remoteAddress.port > 0)) events.nameless++;
+      },
+      onDisconnect: () => void events.gone++,
+    });
+    const { status, errors } = await runToEnd(command, "-c", RESETS, String(server.address!.port));
+    assertEquals(status, 0, errors);
+    await playWithEcho(urlOf(server));
+    await until(() => events.connected === events.gone, "the end of all");
+    assertEquals(events.nameless, 0);
+    await server.stop();
+  });
+});

@@ -1,5 +1,10 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { X509Certificate } from "node:crypto";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { connect as connectTls } from "node:tls";
 import { WebSocketClient } from "../client.ts";
 import type { CloseInfo, WebSocketConnection } from "../connection.ts";
 import { CertificateError, HandlerError, OptionError, StateError, TransportError } from "../errors.ts";
@@ -712,19 +717,53 @@ describe("WebSocketServer over TLS", () => {
     }
   });
 
-  it("reloads certificates: open connections live on, a bad file changes nothing", async () => {
-    await using server = await start({ ...tls, onMessageReceived: (connection, text) => void connection.send(text) });
-    const roots = { rootCertificateFile: tlsFile("ca.pem") };
-    const before = new WebSocketClient(secureUrl(server), roots);
+  it("reloads certificates: new handshakes get the new one, open connections live on, a bad file changes nothing", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "certificates-"));
+    const files = { certificateFile: join(folder, "cert.pem"), certificateKeyFile: join(folder, "key.pem") };
+    const install = (name: string): void => {
+      copyFileSync(tlsFile(`${name}.pem`), files.certificateFile);
+      copyFileSync(tlsFile(`${name}.key`), files.certificateKeyFile);
+    };
+    install("leaf");
+    await using server = await start({
+      useSSL: true,
+      ...files,
+      onMessageReceived: (connection, text) => void connection.send(text),
+    });
+    const shown = (): Promise<string> =>
+      new Promise((resolve, reject) => {
+        const ca = readFileSync(tlsFile("ca.pem"));
+        const socket = connectTls(
+          { host: "127.0.0.1", port: server.address!.port, servername: "localhost", ca },
+          () => {
+            resolve(socket.getPeerCertificate().serialNumber);
+            socket.destroy();
+          },
+        );
+        socket.on("error", reject);
+      });
+    const serialOf = (name: string): string => new X509Certificate(readFileSync(tlsFile(`${name}.pem`))).serialNumber;
+    const before = new WebSocketClient(secureUrl(server), { rootCertificateFile: tlsFile("ca.pem") });
     await before.connect();
+    assertEquals(await shown(), serialOf("leaf"));
+    install("other");
+    assertEquals(await shown(), serialOf("leaf"));
     await server.reloadCertificates();
-    const after = new WebSocketClient(secureUrl(server), roots);
-    await after.connect();
-    for (const client of [before, after]) {
-      client.send("alive");
-      assertEquals((await client[Symbol.asyncIterator]().next()).value, "alive");
-      await client.disconnect();
-    }
+    assertEquals(await shown(), serialOf("other"));
+    // A chain that breaks off, as when it is read while it is being written.
+    writeFileSync(files.certificateFile, readFileSync(tlsFile("leaf.pem"), "utf8").slice(0, 300));
+    await assertRejects(() => server.reloadCertificates(), CertificateError);
+    const cut = readFileSync(tlsFile("other.pem"), "utf8") + readFileSync(tlsFile("ca.pem"), "utf8").slice(0, 300);
+    writeFileSync(files.certificateFile, cut);
+    const error = await assertRejects(() => server.reloadCertificates(), CertificateError);
+    assertEquals(error.code, "ERR_CERTIFICATE");
+    assertEquals(await shown(), serialOf("other"));
+    before.send("alive");
+    assertEquals((await before[Symbol.asyncIterator]().next()).value, "alive");
+    await before.disconnect();
+    const again = new WebSocketServer({ port: 0, hostname: "127.0.0.1", useSSL: true, ...files });
+    assertEquals((await assertRejects(() => again.start(), CertificateError)).code, "ERR_CERTIFICATE");
+    rmSync(folder, { recursive: true });
   });
 
   it("closes peers that do not finish their TLS handshake in time, or leave in it", async () => {

@@ -1,9 +1,10 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { isLoopback } from "../loopback.ts";
 import { type Listener, runtimeTransport, type Transport } from "../transport.ts";
 import { streamTransport } from "../transport_stream.ts";
-import { readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { RawListener } from "./sockets.ts";
 import { assertSameBytes, concat, decode, defer, encode, pipe, Random, tlsFile, until } from "./support.ts";
 
 /** What a transport said. */
@@ -194,6 +195,78 @@ describe("the end of a peer that leaves much unread", () => {
       await ended.promise;
       assertEquals(received, 600_000);
       await until(() => pauses === 0, "the last timer");
+      await close();
+    });
+  }
+});
+
+describe("a TLS client", () => {
+  it("names the host it wants, but never an address", async () => {
+    const listener = await RawListener.listen();
+    for (const [hostname, named] of [["localhost", true], ["127.0.0.1", false]] as const) {
+      const accepted = listener.accept();
+      const controller = new AbortController();
+      const options = { hostname, port: listener.port, tls: true, rootCertificates: [], signal: controller.signal };
+      const connecting = runtimeTransport().connect(options);
+      const socket = await accepted;
+      const hello = decode((await socket.read())!);
+      assertEquals(hello.includes(hostname), named, hostname);
+      controller.abort();
+      await assertRejects(() => connecting);
+      await socket.close();
+    }
+    await listener.close();
+  });
+
+  it("refuses a certificate of another host or address, or of a root it does not know", async () => {
+    const { close, port } = await listenForTls();
+    const roots = [readFileSync(tlsFile("ca.pem"), "utf8")];
+    const connectTo = (hostname: string, rootCertificates: string[]): Promise<Transport> =>
+      runtimeTransport().connect({ hostname, port, tls: true, rootCertificates, signal: new AbortController().signal });
+    await assertRejects(() => connectTo("127.0.0.2", roots));
+    await assertRejects(() => connectTo("localhost", []));
+    for (const hostname of ["localhost", "127.0.0.1"]) {
+      const log = new Log(await connectTo(hostname, roots));
+      log.transport.destroy();
+      await until(() => log.events.includes("close"), "close");
+    }
+    await close();
+  });
+});
+
+/** A TLS listener that closes what it accepts when its peer does. */
+async function listenForTls(): Promise<{ port: number; close: () => Promise<void> }> {
+  const identity = {
+    certificate: readFileSync(tlsFile("leaf.pem"), "utf8"),
+    key: readFileSync(tlsFile("leaf.key"), "utf8"),
+  };
+  const accepted: Log[] = [];
+  const listener = await runtimeTransport().listen(
+    { hostname: "0.0.0.0", port: 0, tls: identity, handshakeTimeout: 5000 },
+    { accept: (transport) => void accepted.push(new Log(transport)), error: () => {} },
+  );
+  return {
+    port: listener.address.port,
+    async close() {
+      for (const log of accepted) {
+        log.transport.destroy();
+        await until(() => log.events.includes("close"), "close");
+      }
+      await listener.close();
+    },
+  };
+}
+
+describe("destroy", () => {
+  for (const tls of [false, true]) {
+    it(`frees the socket at once, ${tls ? "with" : "without"} TLS, though the peer does not read what was written`, async () => {
+      const openFiles = (): number => existsSync("/proc/self/fd") ? readdirSync("/proc/self/fd").length : 0;
+      const { client, server, close } = await socketPair(tls);
+      client.transport.pause();
+      const before = openFiles();
+      server.transport.write(new Uint8Array(20_000_000));
+      server.transport.destroy();
+      await until(() => openFiles() < before || before === 0, "the end of the socket");
       await close();
     });
   }
