@@ -83,13 +83,14 @@ export class RawSocket {
 /** A port of loopback whose connections the test takes. */
 export class RawListener {
   #server: Server;
-  #accepted: Socket[] = [];
+  #accepted: RawSocket[] = [];
   #wake: () => void = () => {};
 
   constructor(server: Server) {
     this.#server = server;
     server.on("connection", (socket) => {
-      this.#accepted.push(socket);
+      // At once: nothing of it may be missed.
+      this.#accepted.push(new RawSocket(socket));
       this.#wake();
     });
   }
@@ -105,7 +106,7 @@ export class RawListener {
 
   async accept(): Promise<RawSocket> {
     while (this.#accepted.length === 0) await new Promise<void>((resolve) => this.#wake = resolve);
-    return new RawSocket(this.#accepted.shift()!);
+    return this.#accepted.shift()!;
   }
 
   close(): Promise<void> {

@@ -144,6 +144,28 @@ for (const [name, make] of KINDS) {
       await close();
     });
 
+    it("carries more than all buffers hold, byte for byte, and FIN behind it, to a reader that is slow", async () => {
+      const { client, server, close } = await make();
+      const bytes = new Uint8Array(12_000_000).map((_, index) => (index * 31 + (index >> 12)) & 0xff);
+      const sent = bytes.slice();
+      server.transport.pause();
+      assertEquals(client.transport.write(sent), false);
+      client.transport.end();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      // Streams hand over a whole chunk that was asked for.
+      assertEquals(client.events.includes("drain"), name === "streams");
+      for (let turn = 0; turn < 20; turn++) {
+        server.transport.resume();
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        server.transport.pause();
+      }
+      server.transport.resume();
+      await until(() => server.events.includes("end"), "FIN");
+      assertSameBytes(server.bytes, bytes);
+      assertEquals(client.events.filter((event) => event === "drain").length, 1);
+      await close();
+    });
+
     it("says close exactly once, after destroy, and to the other end", async () => {
       const { client, server, close } = await make();
       client.transport.destroy();
@@ -196,6 +218,36 @@ describe("the end of a peer that leaves much unread", () => {
       assertEquals(received, 600_000);
       await until(() => pauses === 0, "the last timer");
       await close();
+    });
+  }
+});
+
+describe("a connection that is given up before it is there", () => {
+  for (const tls of [false, true]) {
+    it(`is closed when it comes, ${tls ? "with" : "without"} TLS`, async () => {
+      const listener = await RawListener.listen();
+      const options = { hostname: "127.0.0.1", port: listener.port, rootCertificates: [] };
+      const controller = new AbortController();
+      const connecting = runtimeTransport().connect({ ...options, tls, signal: controller.signal });
+      controller.abort();
+      await assertRejects(() => connecting);
+      // Whatever has come before this one must end.
+      const marker = await runtimeTransport().connect({ ...options, tls: false, signal: new AbortController().signal });
+      const log = new Log(marker);
+      await log.write(encode("marker"));
+      for (;;) {
+        const socket = await listener.accept();
+        const bytes = await socket.read();
+        const isMarker = bytes !== null && decode(bytes) === "marker";
+        // At most a ClientHello stood before the end.
+        if (bytes !== null && !isMarker) assertEquals(await socket.read(), null);
+        await socket.close();
+        if (isMarker) break;
+      }
+      await until(() => log.events.length > 0, "the end");
+      marker.destroy();
+      await until(() => log.events.includes("close"), "close");
+      await listener.close();
     });
   }
 });
