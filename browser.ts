@@ -6,9 +6,10 @@
  * throws a `StateError` with the code `ERR_UNSUPPORTED` that says so, when it is called or when `connect` meets it.
  *
  * Differences that follow from the browser's interface:
- * - It cannot be told to read more slowly. What the program does not take waits up to 1 MiB, or one message of `maxMessageSize`;
- *   then the connection is given up with `ERR_SLOW_CONSUMER`.
+ * - It cannot be told to read more slowly. What the program does not take waits up to 1 MiB, or `maxMessageSize` if that is more, and
+ *   one message; then the connection is given up with `ERR_SLOW_CONSUMER`.
  * - A message beyond `maxMessageSize` is refused when it has come. The server sees a close frame without a code.
+ * - Behind `close()`, messages that are still on their way may not be delivered.
  * - Why a connection could not be made is not told. A loss that nobody notices, such as a cable that is pulled, is reported when the
  *   browser notices: let the server send pings.
  *

@@ -5,6 +5,15 @@
  * A browser cannot be told to read more slowly. So messages that the program is not ready for wait here, up to a limit; beyond it
  * the connection is given up.
  *
+ * | phase       | entered when                                        | messages         | left when                          |
+ * |-------------|-----------------------------------------------------|------------------|------------------------------------|
+ * | `open`      | the handshake is done                               | are delivered    | the program or the server closes   |
+ * | `closing`   | `close()` sent a close frame                        | are delivered    | the socket closes; `closeTimeout`  |
+ * | `failed`    | a handler or a message failed; a close frame is sent| are of no interest| as above                          |
+ * | `aborted`   | it was given up                                     | are of no interest| the next microtask                |
+ * | `reporting` | all was delivered                                   | there are none   | the program was told               |
+ * | `closed`    | the program was told                                | there are none   |                                    |
+ *
  * @module
  */
 
@@ -21,7 +30,7 @@ import type {
 } from "./connection_types.ts";
 import type { ClientConnection, ClientConnectionHandler, ConnectPlan, OpenedConnection } from "./connector.ts";
 import { CloseCode, isValidCloseCode, OptionError, ProtocolError, StateError, TransportError } from "./errors.ts";
-import { type Extension, parseExtensions } from "./extensions.ts";
+import type { Extension } from "./extensions.ts";
 import type { Opcode } from "./frame_header.ts";
 import { Inbox, type MessageData } from "./inbox.ts";
 import { messageStream } from "./message_stream.ts";
@@ -29,7 +38,9 @@ import { assertPayload, byteLength, encodeClosePayload } from "./payload.ts";
 import { Reception } from "./reception.ts";
 import type { Address } from "./transport.ts";
 
-/** Bytes of messages that may wait here, or as many as one message may have, if that is more. */
+type Phase = "open" | "closing" | "failed" | "aborted" | "reporting" | "closed";
+
+/** Bytes of messages that may wait here, or as many as one message may have, if that is more; and one message. */
 const WAITING_LIMIT = 1024 * 1024;
 /** A browser does not say when what was sent has left: who waits for it looks each so many ms. */
 const DRAIN_INTERVAL = 10;
@@ -55,11 +66,13 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
 
   // Read state
   /** Messages that came and were not delivered. */
-  #arrived = new Inbox(() => {}, () => {});
+  #arrived: Inbox = makeQueue();
   #delivery: Delivery = "immediate";
   /** Whether delivery has to wait: before it begins, a full inbox, between batches, between steps. */
   #blocked = true;
   #begun = false;
+  /** A message that is too large came: it is told behind those that came before it. */
+  #refused: ProtocolError | undefined;
   #delivering = false;
   #reception: Reception;
   #endStep: ((result: StepResult) => void) | undefined;
@@ -70,9 +83,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
   #loss: TransportError | undefined;
 
   // End state
-  #state: ConnectionState = "open";
-  /** Whether messages that still come are of no interest: the connection failed. */
-  #discards = false;
+  #phase: Phase = "open";
   #sent: CloseFrame | undefined;
   /** How the socket has closed. */
   #end: CloseEvent | undefined;
@@ -100,8 +111,8 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
     this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
     this.#reception = new Reception({
       deliver: (data) => this.#handler.message(data),
-      mayLeaveOut: () => this.#state === "closing",
-      full: () => void (this.#blocked = true),
+      mayLeaveOut: () => this.#phase === "closing",
+      full: () => this.#block(),
       room: () => {
         if (this.#delivery === "immediate") this.#unblock();
       },
@@ -116,7 +127,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
 
   /** Where the connection is in its life. */
   get state(): ConnectionState {
-    return this.#state;
+    return this.#phase === "open" || this.#phase === "closed" ? this.#phase : "closing";
   }
 
   /** The subprotocol that was agreed on, or "". */
@@ -126,7 +137,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
 
   /** The extensions that were agreed on. */
   get extensions(): readonly Extension[] {
-    return this.#socket.extensions === "" ? [] : parseExtensions([this.#socket.extensions]);
+    return readExtensions(this.#socket.extensions);
   }
 
   /**
@@ -149,7 +160,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
 
   /** Bytes that were sent by the program and not yet taken by the network. */
   get bufferedAmount(): number {
-    return this.#state === "closed" ? 0 : this.#socket.bufferedAmount;
+    return this.#phase === "closed" || this.#end !== undefined ? 0 : this.#socket.bufferedAmount;
   }
 
   // ---- Life ----------------------------------------------------------------------------------------------------
@@ -171,6 +182,8 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
   /** Delivers what has come, and what comes. */
   begin(): void {
     this.#begun = true;
+    // It was given up before there was anybody to tell.
+    if (this.#phase === "aborted") return queueMicrotask(() => this.#finish());
     if (this.#delivery === "immediate") this.#unblock();
     if (this.#end !== undefined) this.#finishIfOver();
   }
@@ -185,7 +198,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
     this.#delivery = delivery;
     if (delivery !== "step") this.#finishStep("none");
     if (delivery === "immediate") this.#unblock();
-    else this.#blocked = true;
+    else this.#block();
   }
 
   // ---- Sending -------------------------------------------------------------------------------------------------
@@ -205,6 +218,8 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
     if (!this.#fits(length)) return this.#refuse(length);
     // Its type wants bytes that are not shared between threads; a browser refuses shared ones by itself.
     this.#socket.send(data as Uint8Array<ArrayBuffer>);
+    // The server has closed; what came before is still being delivered.
+    if (this.#end !== undefined) this.#noteLoss();
     return this.#congested ? "backpressure" : "sent";
   }
 
@@ -303,43 +318,69 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
   }
 
   #assertOpen(what: string): void {
-    if (this.#state === "open" && this.#socket.readyState === WebSocket.OPEN) return;
-    const state = this.#state === "open" ? "closing" : this.#state;
-    throw new StateError("ERR_NOT_OPEN", `Cannot ${what}: the connection is ${state}`, { cause: this.#report });
+    if (this.#phase === "open") return;
+    throw new StateError("ERR_NOT_OPEN", `Cannot ${what}: the connection is ${this.state}`, { cause: this.#report });
   }
 
   // ---- Receiving -----------------------------------------------------------------------------------------------
 
+  /** Whether what still comes is of no interest. */
+  get #discards(): boolean {
+    return this.#phase !== "open" && this.#phase !== "closing";
+  }
+
   #arrive(content: string | ArrayBuffer): void {
-    if (this.#discards) return;
+    if (this.#discards || this.#refused !== undefined) return;
     const data = typeof content === "string" ? content : new Uint8Array(content);
     const { maxMessageSize } = this.#plan.settings;
     if (maxMessageSize > 0 && byteLength(data) > maxMessageSize) {
-      return this.#fail(
-        new ProtocolError("ERR_MESSAGE_TOO_LARGE", `A message is larger than the limit of ${maxMessageSize} bytes`),
+      this.#refused = new ProtocolError(
+        "ERR_MESSAGE_TOO_LARGE",
+        `A message is larger than the limit of ${maxMessageSize} bytes`,
       );
-    }
-    this.#arrived.push(data);
+    } else this.#arrived.push(data);
     if (this.#endStep !== undefined) this.#blocked = false;
     this.#deliver();
-    const limit = Math.max(WAITING_LIMIT, maxMessageSize);
-    if (maxMessageSize === 0 || this.#arrived.size <= limit || this.#delivering) return;
+    // One message more, so that each that is allowed at all may wait.
+    const limit = Math.max(WAITING_LIMIT, maxMessageSize) + data.length + 64;
+    if (this.#arrived.size <= limit || this.#delivering) return;
     const message = `The program takes messages too slowly: ${this.#arrived.size} bytes wait for it`;
     this.#abort(new TransportError("ERR_SLOW_CONSUMER", message));
   }
 
+  get #empty(): boolean {
+    return this.#discards || (this.#arrived.empty && this.#refused === undefined);
+  }
+
   /** Delivers what waits, as long as nothing blocks it. */
   #deliver(): void {
-    if (this.#delivering) return;
+    if (this.#delivering || !this.#begun) return;
     this.#delivering = true;
-    while (!this.#blocked && !this.#discards) {
-      const data = this.#arrived.shift();
-      if (data === undefined) break;
-      this.#reception.receive(data);
-      this.#finishStep("message");
-    }
+    this.#deliverReady();
     this.#delivering = false;
     if (this.#end !== undefined) this.#finishIfOver();
+  }
+
+  #deliverReady(): void {
+    try {
+      while (!this.#blocked && !this.#empty) {
+        const data = this.#arrived.shift();
+        if (data === undefined) return this.#fail(this.#refused);
+        // A program that calls close() between two steps does not fetch what lies before the server's close frame.
+        if (this.#delivery === "step" && this.#endStep === undefined && this.#phase !== "open") {
+          this.#reception.leaveOut();
+        }
+        this.#reception.receive(data);
+        this.#finishStep("message");
+      }
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** Delivery has to wait, but not for the end of a closing handshake. */
+  #block(): void {
+    if (this.#phase === "open") this.#blocked = true;
   }
 
   #unblock(): void {
@@ -353,9 +394,9 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
    * @internal
    */
   deliverBatch(): void {
-    if (this.#delivery !== "batched" || this.#reception.full) return;
+    if (this.#delivery !== "batched" || this.#reception.full || this.#phase !== "open") return;
     this.#unblock();
-    this.#blocked = true;
+    if (this.#delivery === "batched") this.#block();
   }
 
   /**
@@ -367,7 +408,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
    * @internal
    */
   step(timeout: number): Promise<StepResult> {
-    if (this.#state === "closed") return Promise.resolve("closed");
+    if (this.#phase === "closed") return Promise.resolve("closed");
     if (this.#endStep !== undefined) {
       throw new StateError("ERR_RUNNING", "Cannot check for messages: a check is running already");
     }
@@ -379,7 +420,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
         resolve(result);
       };
       this.#unblock();
-      this.#blocked = true;
+      if (this.#delivery === "step") this.#block();
     });
   }
 
@@ -387,7 +428,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
   #finishStep(result: StepResult): void {
     const end = this.#endStep;
     this.#endStep = undefined;
-    if (this.#delivery === "step") this.#blocked = true;
+    if (this.#delivery === "step") this.#block();
     end?.(result);
   }
 
@@ -399,9 +440,15 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
   releaseHeld(): void {
     const held = this.#reception.release();
     if (held === undefined) return;
+    // An end that came behind them loses none of them; one that the handlers bring about ends their delivery.
+    const ended = this.#discards;
     this.#delivering = true;
-    for (let data = held.shift(); data !== undefined && !this.#discards; data = held.shift()) {
-      this.#handler.message(data);
+    try {
+      for (let data = held.shift(); data !== undefined && (ended || !this.#discards); data = held.shift()) {
+        this.#handler.message(data);
+      }
+    } catch (error) {
+      this.#fail(error);
     }
     this.#delivering = false;
     if (this.#delivery === "immediate") this.#unblock();
@@ -447,23 +494,20 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
    */
   close(code?: number, reason = ""): Promise<CloseInfo> {
     encodeClosePayload(code, reason);
+    if (this.#phase !== "open") return this.closed;
     if (code !== undefined && code !== CloseCode.NormalClosure && code < 3000) {
       throw unsupported(`close with ${code}`, "a browser sends 1000 and 3000 to 4999 only");
     }
-    if (this.#state === "open") this.#sendClose(code, reason);
+    this.#sendClose("closing", code, reason);
+    // The server's close frame lies behind what was not delivered.
+    this.#unblock();
     return this.closed;
   }
 
-  #sendClose(code: number | undefined, reason: string): void {
+  #sendClose(phase: Phase, code?: number, reason = ""): void {
+    this.#phase = phase;
     this.#sent = { code: code ?? CloseCode.NoStatusReceived, reason };
-    this.#startClosing();
     this.#socket.close(code, reason === "" ? undefined : reason);
-    // The server's close frame lies behind what was not delivered.
-    if (this.#delivery !== "step") this.#unblock();
-  }
-
-  #startClosing(): void {
-    this.#state = "closing";
     const { clock, closeTimeout } = this.#plan.settings;
     if (closeTimeout === 0) return;
     this.#cancelTimer = clock.after(closeTimeout, () => {
@@ -472,9 +516,10 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
   }
 
   /** What the server sent cannot be taken: reports, and ignores what still comes. */
-  #fail(error: ProtocolError): void {
+  #fail(error: unknown): void {
+    if (this.#discards) return;
     this.#cause = error;
-    this.closeWith(error.closeCode, error);
+    this.closeWith(CloseCode.InternalError, error);
     this.#handler.error(error);
   }
 
@@ -487,8 +532,9 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
    * @internal
    */
   closeWith(_code: number, _error: unknown): void {
-    this.#discards = true;
-    if (this.#state === "open") this.#sendClose(undefined, "");
+    if (this.#phase === "open") this.#sendClose("failed");
+    else if (this.#phase === "closing") this.#phase = "failed";
+    this.#drop();
   }
 
   /** Ends the connection at once. `onDisconnect` follows. */
@@ -498,44 +544,59 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
 
   /** Gives the connection up at once. */
   #abort(report: TransportError | undefined): void {
-    if (this.#state === "closed") return;
+    if (this.#phase === "aborted" || this.#phase === "reporting" || this.#phase === "closed") return;
+    this.#phase = "aborted";
     this.#report = report;
-    this.#discards = true;
+    this.#drop();
     this.#socket.removeEventListener("message", this.#onMessage);
     this.#socket.removeEventListener("close", this.#onClose);
     this.#socket.close();
-    this.#state = "closing";
     // The program must not be called back from within its own call.
-    queueMicrotask(() => this.#finish());
+    if (this.#begun) queueMicrotask(() => this.#finish());
+  }
+
+  #drop(): void {
+    this.#arrived = makeQueue();
   }
 
   #onSocketClose(event: CloseEvent): void {
     this.#end = event;
+    this.#noteLoss();
     if (this.#begun) this.#finishIfOver();
   }
 
   /** With steps, the end is reported only when all that had come before was fetched, or nobody will fetch it. */
   #finishIfOver(): void {
-    if (this.#delivering || this.#state === "closed") return;
-    const waits = this.#delivery === "step" && this.#state === "open" && !this.#arrived.empty;
-    if (waits) return;
-    while (!this.#arrived.empty && !this.#discards) this.#unblock();
+    if (this.#delivering) return;
+    if (this.#delivery === "step" && this.#phase === "open" && !this.#empty) return;
+    this.#delivering = true;
+    while (!this.#empty) {
+      this.#blocked = false;
+      this.#deliverReady();
+    }
+    this.#delivering = false;
     this.#finish();
   }
 
+  #noteLoss(): void {
+    if (this.#loss !== undefined || this.#socket.bufferedAmount === 0) return;
+    const message = "The connection was lost before all that was sent had left";
+    this.#loss = new TransportError("ERR_CONNECTION_LOST", message, { cause: this.#report ?? this.#cause });
+  }
+
   #finish(): void {
-    if (this.#state === "closed") return;
-    if (this.bufferedAmount > 0) {
-      const message = "The connection was lost before all that was sent had left";
-      this.#loss = new TransportError("ERR_CONNECTION_LOST", message, { cause: this.#report ?? this.#cause });
-    }
-    this.#state = "closed";
-    this.#cancelTimer?.();
+    if (this.#phase === "reporting" || this.#phase === "closed") return;
     const info = this.#closeInfo();
+    this.#phase = "reporting";
+    this.#cancelTimer?.();
+    this.#noteLoss();
     if (info.received === undefined) this.#reception.lose(this.#report ?? this.#cause);
-    else this.#reception.end();
+    else {
+      this.#reception.end();
+      this.#handler.close(info.code, info.reason);
+    }
+    this.#phase = "closed";
     if (this.#report !== undefined) this.#handler.error(this.#report);
-    if (info.received !== undefined) this.#handler.close(info.code, info.reason);
     this.#handler.disconnect(info);
     this.#resolveClosed(info);
     this.#finishStep("closed");
@@ -543,15 +604,33 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
 
   #closeInfo(): CloseInfo {
     const { code = CloseCode.AbnormalClosure, reason = "", wasClean = false } = this.#end ?? {};
-    // Deno says 0 where there was no close frame.
-    const received = code === CloseCode.NoStatusReceived || isValidCloseCode(code);
-    const info: CloseInfo = { code: received ? code : CloseCode.AbnormalClosure, reason, clean: wasClean };
-    if (received) info.received = { code, reason };
+    const info: CloseInfo = { code: CloseCode.AbnormalClosure, reason: "", clean: false };
+    if (this.#sent !== undefined) info.sent = this.#sent;
+    // Deno says 0 where there was no close frame. Behind a failure it is of no interest.
+    if (this.#discards || (code !== CloseCode.NoStatusReceived && !isValidCloseCode(code))) return info;
+    const received = { code, reason };
     // The browser has answered the server's close frame with the same code.
     const sent = this.#sent ?? (wasClean ? { code, reason: "" } : undefined);
-    if (sent !== undefined) info.sent = sent;
-    return info;
+    return { code, reason, clean: wasClean, received, ...sent && { sent } };
   }
+}
+
+/** A browser has checked the header, and writes it in one form: no scanner is needed for that. */
+function readExtensions(text: string): Extension[] {
+  if (text === "") return [];
+  return text.split(",").map((extension) => {
+    const [name, ...parameters] = extension.split(";").map((part) => part.trim());
+    return { name, parameters: parameters.map(readParameter) };
+  });
+}
+
+function readParameter(text: string): [name: string, value: string | true] {
+  const [name, value] = text.split("=");
+  return [name, value ?? true];
+}
+
+function makeQueue(): Inbox {
+  return new Inbox(() => {}, () => {});
 }
 
 /**

@@ -17,18 +17,21 @@ export const browserConnector: Connector = {
     return typeof WebSocket === "function";
   },
   deflateOffers(option: CompressionOffer): readonly CompressionSettings[] {
-    if (typeof option === "boolean") return [];
+    if (typeof option === "boolean" || (Array.isArray(option) && option.length === 0)) return [];
     throw unusable("compression", "a browser decides about its parameters");
   },
   connect,
 };
 
 async function connect(plan: ConnectPlan, program: ConnectProgram): Promise<OpenedConnection> {
+  if (!browserConnector.available) throw unsupported("connect", "this platform has neither sockets nor a WebSocket");
   assertSupported(plan);
   await program.sendHandshake({ url: plan.url, headers: plan.headers });
   assertNoHeaders(plan.headers);
   plan.signal.throwIfAborted();
   const socket = openSocket(plan);
+  // The attempt may be given up when all is done already, and nobody takes the result.
+  plan.signal.addEventListener("abort", () => socket.close(), { once: true });
   const connection = new BrowserConnection(socket, plan);
   try {
     await opened(socket, plan);
@@ -88,11 +91,14 @@ function opened(socket: WebSocket, { host, signal }: ConnectPlan): Promise<void>
     const settle = (end: () => void): void => {
       socket.removeEventListener("open", onOpen);
       socket.removeEventListener("close", onClose);
+      socket.removeEventListener("error", onClose);
       signal.removeEventListener("abort", onAbort);
       end();
     };
     socket.addEventListener("open", onOpen);
     socket.addEventListener("close", onClose);
+    // Node 20 says no more than that.
+    socket.addEventListener("error", onClose);
     signal.addEventListener("abort", onAbort);
   });
 }

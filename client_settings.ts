@@ -314,7 +314,6 @@ export abstract class ConfigurableClient {
    *
    * @param overStream Whether the connection goes over streams of the program.
    * @returns The connector.
-   * @throws {StateError} If the platform has none.
    */
   protected connector(overStream: boolean): Connector {
     return chooseConnector(overStream);

@@ -219,7 +219,8 @@ export class Intake {
   deliverBatch(): void {
     if (this.#delivery !== "batched" || !this.#owner.mayBlock()) return;
     this.unblock();
-    this.block();
+    // A handler may have chosen another delivery.
+    if (this.#delivery === "batched") this.block();
   }
 
   /**

@@ -324,6 +324,7 @@ export class Outbox {
    * @returns Rejects if what waits is dropped before.
    */
   drained(): Promise<void> {
+    if (this.#closed) this.#noteLoss(undefined);
     if (this.#loss === undefined && this.bufferedAmount === 0) return Promise.resolve();
     const promise = new Promise<void>((resolve, reject) => {
       if (this.#loss !== undefined) reject(this.#loss);
@@ -342,14 +343,17 @@ export class Outbox {
   discard(cause: unknown): void {
     this.#closed = true;
     this.#owedPong = undefined;
-    if (this.bufferedAmount > 0) {
-      const message = "The connection was lost before all that was sent had left";
-      this.#loss = new TransportError("ERR_CONNECTION_LOST", message, { cause });
-    }
+    this.#noteLoss(cause);
     this.#queue.discard();
     const waiters = this.#waiters;
     this.#waiters = [];
     for (const waiter of waiters) waiter.reject(this.#loss);
+  }
+
+  #noteLoss(cause: unknown): void {
+    if (this.bufferedAmount === 0) return;
+    const message = "The connection was lost before all that was sent had left";
+    this.#loss ??= new TransportError("ERR_CONNECTION_LOST", message, { cause });
   }
 }
 

@@ -12,7 +12,7 @@
  */
 
 import { isIP } from "node:net";
-import { getCACertificates } from "node:tls";
+import * as tls from "node:tls";
 import { concat } from "./bytes.ts";
 import type {
   Address,
@@ -299,11 +299,11 @@ function connect(runtime: BunRuntime, options: ConnectOptions): Promise<Transpor
     // A connection that comes after that is closed when it comes.
     signal.addEventListener("abort", () => dial.fail(signal.reason), { once: true });
     // RFC 6066 §3: no addresses as server names; without a name Bun would send the address. It is checked all the same.
-    const tls: TlsOptions = { ALPNProtocols: ALPN, serverName: isIP(hostname) === 0 ? hostname : "" };
+    const secure: TlsOptions = { ALPNProtocols: ALPN, serverName: isIP(hostname) === 0 ? hostname : "" };
     // What is given stands instead of the runtime's own.
-    if (rootCertificates.length > 0) tls.ca = [...getCACertificates("default"), ...rootCertificates];
+    if (rootCertificates.length > 0) secure.ca = [...tls.getCACertificates("default"), ...rootCertificates];
     const target = { hostname, port, allowHalfOpen: true, data: dial, socket: ownerHandlers };
-    runtime.connect(options.tls ? { ...target, tls } : target).catch((error) => dial.fail(error));
+    runtime.connect(options.tls ? { ...target, tls: secure } : target).catch((error) => dial.fail(error));
   });
 }
 

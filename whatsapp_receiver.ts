@@ -192,8 +192,13 @@ export class WhatsAppReceiver extends WebSocketClient {
   /** Adds the token, if it cannot stand in a header. */
   protected override handshakeProtocols(connector: Connector): readonly string[] {
     const token = this.receiverToken;
-    if (token === undefined || this.#headerHolds(token, connector)) return super.handshakeProtocols(connector);
-    return [...super.handshakeProtocols(connector), tokenProtocol(token)];
+    const protocols = super.handshakeProtocols(connector);
+    if (token === undefined || this.#headerHolds(token, connector)) return protocols;
+    // The server never echoes the entry, and a browser insists on an answer to what it offers.
+    if (protocols.length === 0) {
+      throw new OptionError('Cannot show a token beside no subprotocol: "protocols" is empty');
+    }
+    return [...protocols, tokenProtocol(token)];
   }
 
   /**

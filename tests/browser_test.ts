@@ -158,6 +158,26 @@ describe("WebSocketClient in a page", () => {
     await server.stop();
   });
 
+  it("leaves nothing open when it is given up while the program looks at the answer", async () => {
+    for (const giveUp of ["time", "disconnect"]) {
+      const server = await startEcho();
+      const asked = defer<void>();
+      const client = new PageClient(urlOf(server), {
+        connectTimeout: giveUp === "time" ? 50 : 0,
+        onHandshakeResponse: () => {
+          asked.resolve();
+          return new Promise(() => {});
+        },
+      });
+      const connecting = client.connect();
+      await asked.promise;
+      if (giveUp === "disconnect") await client.disconnect();
+      assertEquals(await failure(() => connecting), giveUp === "time" ? "ERR_CONNECT_TIMEOUT" : "ERR_ABORTED");
+      await until(() => server.connections.size === 0, "the end");
+      await server.stop();
+    }
+  });
+
   it("says what a browser does not offer, for each member and setting", async () => {
     const { client, stop } = await connectTo();
     const connection = client.connection!;
@@ -200,7 +220,7 @@ describe("WebSocketClient in a page", () => {
       assertEquals(error.code, "ERR_UNSUPPORTED");
     }
     assertThrows(() => new PageClient(url, { compression: { level: 1 } }), StateError, "compression");
-    new PageClient(url, { compression: true });
+    for (const compression of [true, false, []]) new PageClient(url, { compression });
     const [ours] = pipe();
     await assertRejects(() => new PageClient(url).connect({ stream: ours }), StateError, "stream");
     const secret = new PageClient("ws://user:secret@localhost/");
@@ -270,7 +290,7 @@ class FakeSocket extends EventTarget {
   binaryType = "blob";
   bufferedAmount = 0;
   protocol = "";
-  extensions = "permessage-deflate; client_max_window_bits=15";
+  extensions = "permessage-deflate; server_no_context_takeover; client_max_window_bits=15, x-other";
   sent: unknown[] = [];
   closes: unknown[][] = [];
 
@@ -353,7 +373,11 @@ describe("BrowserConnection", () => {
       sent: { code: 1000, reason: "" },
     });
     assertEquals(connection.extensions, [
-      { name: "permessage-deflate", parameters: [["client_max_window_bits", "15"]] },
+      {
+        name: "permessage-deflate",
+        parameters: [["server_no_context_takeover", true], ["client_max_window_bits", "15"]],
+      },
+      { name: "x-other", parameters: [] },
     ]);
     assertEquals([socket.binaryType, connection.request.query, connection.bufferedAmount], ["arraybuffer", "b?c", 0]);
   });
@@ -453,8 +477,139 @@ describe("BrowserConnection", () => {
     socket.receive("1234", "éé", "ééé", "5678", new ArrayBuffer(5));
     assertEquals(log.events, ["1234", "éé", "error ERR_MESSAGE_TOO_LARGE"]);
     assertEquals(socket.closes, [[undefined, undefined]]);
+    // The answer to a failure is of no interest.
     socket.end(1005);
-    assertEquals(log.events.slice(3), ["close 1005", "disconnect 1005"]);
+    assertEquals(log.events.slice(3), ["disconnect 1006"]);
+    assertEquals(log.info, { code: 1006, reason: "", clean: false, sent: { code: 1005, reason: "" } });
+  });
+
+  it("tells of a message that is too large behind those that came before it, in each delivery", async () => {
+    const batched = makeRig({ maxMessageSize: 4 }, { delivery: "batched" });
+    batched.socket.receive("one", "two", "three", "four");
+    batched.connection.deliverBatch();
+    assertEquals(batched.log.events, ["one", "two", "error ERR_MESSAGE_TOO_LARGE"]);
+    const stepped = makeRig({ maxMessageSize: 4 }, { delivery: "step" });
+    stepped.socket.receive("one", "three");
+    assertEquals([await stepped.connection.step(0), stepped.log.events], ["message", ["one"]]);
+    const next = stepped.connection.step(0);
+    assertEquals(stepped.log.events.at(-1), "error ERR_MESSAGE_TOO_LARGE");
+    stepped.socket.end(1005);
+    assertEquals(await next, "closed");
+  });
+
+  it("tells iterators of a failure, though the server answers the close frame", async () => {
+    const { socket, connection } = makeRig({ maxMessageSize: 4 });
+    const messages = connection[Symbol.asyncIterator]();
+    socket.receive("one", "three");
+    socket.end(1005);
+    assertEquals((await messages.next()).value, "one");
+    assertEquals(await failure(() => messages.next()), "ERR_CONNECTION_LOST");
+  });
+
+  it("loses none of many messages when the server closes while the program is slow", async () => {
+    const { socket, connection } = makeRig();
+    const messages = connection[Symbol.asyncIterator]();
+    for (let index = 0; index < 15_000; index++) socket.receive(String(index));
+    socket.end(1000);
+    for (let index = 0; index < 15_000; index++) assertEquals((await messages.next()).value, String(index));
+    assertEquals([(await messages.next()).done, connection.state], [true, "closed"]);
+  });
+
+  it("reports what went wrong before it began: a message that is too large, and a flood", async () => {
+    const large = makeRig({ maxMessageSize: 4 }, {}, false);
+    large.socket.receive("one", "three");
+    large.connection.begin();
+    assertEquals(large.log.events, ["one", "error ERR_MESSAGE_TOO_LARGE"]);
+    const flood = makeRig({ maxMessageSize: 1000 }, {}, false);
+    for (let index = 0; index < 2000; index++) flood.socket.receive("x".repeat(1000));
+    assertEquals(flood.log.events, []);
+    flood.connection.begin();
+    assertEquals((await flood.connection.closed).code, 1006);
+    assertEquals(flood.log.events, ["error ERR_SLOW_CONSUMER", "disconnect 1006"]);
+  });
+
+  it("ends at once when the program closes between two steps, and leaves out what was not fetched", async () => {
+    const { socket, connection, log, clock } = makeRig({ closeTimeout: 1000 }, { delivery: "step" });
+    socket.receive("one", "two");
+    assertEquals(await connection.step(0), "message");
+    socket.end(1000);
+    assertEquals((await connection.close()).code, 1000);
+    assertEquals([log.events, clock.pending], [["one", "close 1000", "disconnect 1000"], 0]);
+  });
+
+  it("hands over what was held when the connection is gone already", async () => {
+    const { socket, connection, log } = makeRig({}, { hold: true });
+    socket.receive("one", "two");
+    connection.terminate();
+    await settle();
+    connection.releaseHeld();
+    assertEquals(log.events, ["disconnect 1006", "one", "two"]);
+  });
+
+  it("goes on when a handler within a batch or a step turns on immediate delivery", async () => {
+    for (const delivery of ["batched", "step"] as const) {
+      const { socket, connection, log } = makeRig({}, { delivery });
+      log.onMessage = () => connection.setDelivery("immediate");
+      socket.receive("one", "two");
+      if (delivery === "batched") connection.deliverBatch();
+      else assertEquals(await connection.step(0), "none");
+      socket.receive("three");
+      assertEquals(log.events, ["one", "two", "three"], delivery);
+    }
+  });
+
+  it("takes what a handler sends while it delivers what came before the end, and says that it was lost", async () => {
+    const { socket, connection, log, clock } = makeRig({}, { delivery: "batched" });
+    log.onMessage = () => {
+      assertEquals(connection.send("echo"), "sent");
+      socket.bufferedAmount += 4;
+    };
+    socket.receive("one", "two");
+    socket.end(1000);
+    assertEquals(log.events, ["one", "two", "close 1000", "disconnect 1000"]);
+    const lost = connection.drained();
+    clock.advance(10);
+    assertEquals(await failure(() => lost), "ERR_CONNECTION_LOST");
+  });
+
+  it("lets a message of exactly maxMessageSize wait, with others and without a limit on messages too", () => {
+    const size = 2 * 1024 * 1024;
+    for (const maxMessageSize of [size, 0]) {
+      const { socket, connection } = makeRig({ maxMessageSize }, { delivery: "step" });
+      socket.receive("small", "x".repeat(size));
+      assertEquals(connection.state, "open");
+      for (let index = 0; index < 3; index++) socket.receive("x".repeat(size));
+      assertEquals(connection.state, "closing");
+    }
+  });
+
+  it("survives a handler that throws", () => {
+    const { socket, log } = makeRig();
+    log.onMessage = () => {
+      throw new Error("mine");
+    };
+    socket.receive("one", "two");
+    socket.end(1005);
+    assertEquals(log.events, ["one", "error undefined", "disconnect 1006"]);
+  });
+
+  it("is closing in onClose, closed in onDisconnect, and closes with any code then", async () => {
+    const { socket, connection, log } = makeRig();
+    const states: string[] = [];
+    log.close = () => void states.push(connection.state);
+    log.disconnect = () => void states.push(connection.state);
+    socket.end(4000);
+    assertEquals(states, ["closing", "closed"]);
+    assertEquals((await connection.close(1001)).code, 4000);
+  });
+
+  it("keeps the reason for which it was given up when terminate() comes on top", async () => {
+    const { socket, connection, log } = makeRig({ maxBufferedAmount: 20 });
+    socket.bufferedAmount = 15;
+    assertEquals(connection.send("123456"), "dropped");
+    connection.terminate();
+    await settle();
+    assertEquals(log.events, ["error ERR_SLOW_CONSUMER", "disconnect 1006"]);
   });
 
   it("gives up a server that does not answer the close frame in time", async () => {
@@ -558,6 +713,11 @@ describe("WhatsAppReceiver in a page", () => {
     const stranger = new PageReceiver(receiver.url, { receiverToken: "another" });
     assertEquals(await failure(() => stranger.connect()), "ERR_CONNECT");
     await server.stop();
+  });
+
+  it("says that a token needs a subprotocol beside it: the browser wants one to be chosen", async () => {
+    const receiver = new PageReceiver("ws://127.0.0.1:1/", { receiverToken: "t", protocols: [] });
+    await assertRejects(() => receiver.connect(), OptionError, "protocols");
   });
 
   it("uses TLS, except to a loopback address", async () => {

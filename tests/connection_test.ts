@@ -786,6 +786,26 @@ describe("delivery in batches and in steps", () => {
     assertEquals(recorder.events.length, 4);
   });
 
+  it("batched: a handler within a batch may turn on immediate delivery", () => {
+    const { transport, connection, recorder, peer } = openRig();
+    connection.setDelivery("batched");
+    recorder.onMessage = () => connection.setDelivery("immediate");
+    transport.receive(concat(peer.text("one"), peer.text("two")));
+    connection.deliverBatch();
+    transport.receive(peer.text("three"));
+    assertEquals([recorder.events, transport.paused], [["text one", "text two", "text three"], false]);
+  });
+
+  it("steps: drained() rejects for what is sent behind a loss that is not reported yet", async () => {
+    const { transport, connection, recorder, peer } = openRig();
+    connection.setDelivery("step");
+    transport.receive(concat(peer.text("one"), peer.text("two")));
+    transport.handler.close();
+    recorder.onMessage = () => void connection.send("too late");
+    assertEquals(await connection.step(0), "message");
+    await assertRejects(() => connection.drained(), TransportError, "before all that was sent had left");
+  });
+
   it("batched: stops the reading at 1 MiB", () => {
     const { transport, connection, peer } = openRig();
     connection.setDelivery("batched");
