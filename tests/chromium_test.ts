@@ -8,11 +8,11 @@ import { it } from "@std/testing/bdd";
 import { mkdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
-import { deliver, startInbox } from "../examples/inbox/serve.ts";
+import { deliver, type InboxOptions, startInbox } from "../examples/inbox/serve.ts";
 import { bundleScript } from "../examples/inbox/page.ts";
 import { body, change, type Customer, envelope } from "../examples/notifications.ts";
 import type { WebSocketServer, WebSocketServerOptions } from "../server.ts";
-import type { WhatsAppServer, WhatsAppServerOptions } from "../whatsapp.ts";
+import type { WhatsAppServer } from "../whatsapp.ts";
 import { Chromium, chromium, type Page, withChromium } from "./chromium.ts";
 import { describePeer, peerFile, startObserved } from "./peers.ts";
 import { Random, tlsFile, until } from "./support.ts";
@@ -166,6 +166,16 @@ describePeer("Chromium", chromium, (command) => {
         assertEquals(await page.evaluate("document.title"), "(2) Inbox");
         assertEquals(await page.evaluate("document.documentElement.outerHTML.includes('a1b2c3')"), false);
         assertEquals(inbox.urls, new Set(["/whatsapp?"]));
+        // In a group it says who speaks.
+        await inbox.deliver(body(change(ANNA, "text", { body: "to all" }, { id: "wamid.3", group_id: "group" })));
+        await page.waitFor("document.querySelectorAll('.conversation').length === 2");
+        await page.evaluate("document.querySelector('.conversation').click()");
+        assertEquals(await page.evaluate("document.querySelector('.sender').textContent"), "Anna Example");
+        // A token that is taken back is asked for anew.
+        await inbox.server.stop();
+        await inbox.restart(port, "another token");
+        await inbox.signIn("another token");
+        await page.waitFor(CONNECTED);
         assertEquals(inbox.browser.complaints, []);
       } finally {
         await inbox.close();
@@ -286,13 +296,13 @@ class Inbox {
   readonly page: Page;
   readonly urls: Set<string>;
   server: WhatsAppServer;
-  #options: WhatsAppServerOptions & { appSecret: string; receiverToken: string };
+  #options: InboxOptions;
 
   private constructor(
     browser: Chromium,
     page: Page,
     server: WhatsAppServer,
-    options: Inbox["options"],
+    options: InboxOptions,
     urls: Set<string>,
   ) {
     this.browser = browser;
@@ -300,10 +310,6 @@ class Inbox {
     this.server = server;
     this.#options = options;
     this.urls = urls;
-  }
-
-  get options(): WhatsAppServerOptions & { appSecret: string; receiverToken: string } {
-    return this.#options;
   }
 
   static async start(command: string[], tls: boolean): Promise<Inbox> {
@@ -325,8 +331,8 @@ class Inbox {
     return new Inbox(browser, page, server, options, urls);
   }
 
-  async restart(port: number): Promise<void> {
-    this.server = await startInbox({ ...this.#options, port });
+  async restart(port: number, receiverToken = TOKEN): Promise<void> {
+    this.server = await startInbox({ ...this.#options, port, receiverToken });
   }
 
   /** Types the token, as a person does. */

@@ -62,18 +62,34 @@ describe("Conversations", () => {
     const conversations = new Conversations();
     assertEquals(conversations.takeMessage(reaction("a", "👍")), undefined);
     const { entry } = conversations.takeMessage(message("a"))!;
-    assertEquals([...entry.reactions], [["1", "👍"]]);
+    assertEquals([...entry.reactions].map(([who, { emoji }]) => [who, emoji]), [["1", "👍"]]);
     conversations.takeMessage(reaction("a", "❤️", "2"));
     conversations.takeMessage(reaction("a", "🎉"));
-    assertEquals([...entry.reactions.values()], ["🎉", "❤️"]);
+    assertEquals([...entry.reactions.values()].map(({ emoji }) => emoji), ["🎉", "❤️"]);
     assertEquals(conversations.takeMessage(reaction("a", undefined))?.entry, entry);
-    assertEquals([...entry.reactions], [["2", "❤️"]]);
+    assertEquals([...entry.reactions.values()].map(({ emoji }) => emoji), [undefined, "❤️"]);
     assertEquals(conversations.all.length, 1);
+    // One that was taken back is told once more, as it was.
+    const late = message("late", {
+      type: "reaction",
+      reaction: { messageId: "a", emoji: "👍" },
+      timestamp: new Date(1_790_000_000_000),
+    });
+    assertEquals(conversations.takeMessage(late), undefined);
+    assertEquals([...entry.reactions.values()].map(({ emoji }) => emoji), [undefined, "❤️"]);
+  });
+
+  it("say what is new, for the order of the list", () => {
+    const conversations = new Conversations();
+    assertEquals(conversations.takeMessage(message("a"))?.added, true);
+    assertEquals(conversations.takeMessage(reaction("a", "👍"))?.added, false);
+    assertEquals(conversations.takeStatus(status("b", "sent"))?.added, true);
+    assertEquals(conversations.takeStatus(status("b", "read"))?.added, false);
   });
 
   it("let a status go forward only; a failure counts whenever it comes", () => {
     const conversations = new Conversations();
-    const states = ["sent", "read", "delivered", "read", "failed", "failed"];
+    const states = ["sent", "read", "delivered", "read", "failed", "sent"];
     const changes = states.map((state) => conversations.takeStatus(status("x", state))?.entry.status);
     assertEquals(changes.map((change) => change !== undefined), [true, true, false, false, true, false]);
     assertEquals(conversations.get("1")?.entries.map((entry) => entry.status), ["failed"]);

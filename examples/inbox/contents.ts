@@ -56,10 +56,22 @@ export function summarize(message: WhatsAppMessage): string {
       return `Document: ${message.document.filename ?? "without a name"}`;
     case "image":
       return message.image.caption === undefined ? "Image" : `Image: ${message.image.caption}`;
+    case "video":
+      return message.video.caption === undefined ? "Video" : `Video: ${message.video.caption}`;
+    case "sticker":
+      return "Sticker";
     case "audio":
       return message.audio.voice ? "Voice message" : "Audio";
+    case "contacts":
+      return `Contact: ${message.contacts[0]?.name.formattedName ?? "without a name"}`;
     case "interactive":
-      return message.interactive.title ?? message.interactive.type;
+      return message.interactive.title ?? message.interactive.body ?? message.interactive.type;
+    case "button":
+      return message.button.text ?? "Button";
+    case "order":
+      return "Order";
+    case "system":
+      return message.system.body ?? "A change on the customer's side";
     case "unknown":
       return message.originalType;
     default:

@@ -1,17 +1,17 @@
 /**
- * What the inbox knows: conversations and what was said in them, made of messages and statuses that come in any order, and
- * sometimes twice. It knows nothing of the page, so that it is tested without one.
+ * What the inbox knows: conversations and what was said in them in the order of arrival, made of messages, reactions and statuses,
+ * some of which come late or twice. It knows nothing of the page, so that it is tested without one.
  */
 
-import type { WhatsAppMessage, WhatsAppStatus } from "../../whatsapp_message.ts";
+import type { WhatsAppMessage, WhatsAppReaction, WhatsAppStatus } from "../../whatsapp_message.ts";
 
 /** The oldest are forgotten beyond so many: the page may stay open for weeks. */
 export const MAX_CONVERSATIONS = 300;
 export const MAX_ENTRIES = 500;
 const MAX_EARLY_REACTIONS = 500;
 
-/** How far a message has come; a status that is not here, such as `failed`, counts whenever it comes. */
-const PROGRESS = ["sent", "delivered", "read", "played"];
+/** How far a message has come. A failure is the end of it; a status that is not here gives way to any that is. */
+const PROGRESS = ["sent", "delivered", "read", "played", "failed"];
 
 /** One message in a conversation. */
 export interface Entry {
@@ -19,8 +19,8 @@ export interface Entry {
   /** What the customer sent; `undefined` for a message of the business, of which only the status is told. */
   readonly message?: WhatsAppMessage;
   readonly time: Date;
-  /** The emoji by who reacted. */
-  readonly reactions: ReadonlyMap<string, string>;
+  /** By who reacted. Without an emoji the reaction was taken back. */
+  readonly reactions: ReadonlyMap<string, { emoji?: string }>;
   /** `sent`, `delivered`, `read`, `failed`, …: messages of the business. */
   readonly status?: string;
 }
@@ -37,9 +37,12 @@ export interface Conversation {
 export interface Change {
   conversation: Conversation;
   entry: Entry;
+  /** Whether the entry is new; else it is one whose status or reactions have changed. */
+  added: boolean;
 }
 
-type Reactions = Map<string, string>;
+/** Who reacted, when, and with what; who has taken it back, too: it may be told once more. */
+type Reactions = Map<string, { emoji?: string; time: number }>;
 type MutableEntry = { -readonly [Key in keyof Entry]: Entry[Key] } & { reactions: Reactions };
 type MutableConversation = Omit<{ -readonly [Key in keyof Conversation]: Conversation[Key] }, "entries"> & {
   entries: MutableEntry[];
@@ -69,7 +72,7 @@ export class Conversations {
   /** Takes a message; `undefined` if nothing is to be shown for it: it came before, or reacts to one that is not here. */
   takeMessage(message: WhatsAppMessage): Change | undefined {
     if (message.type === "reaction") {
-      return this.#react(message.reaction.messageId, message.sender.id, message.reaction.emoji);
+      return this.#react(message.reaction, message.sender.id, message.timestamp?.getTime() ?? Date.now());
     }
     if (this.#entries.has(message.id)) return undefined;
     const conversation = this.#open(message.groupId ?? message.sender.id, message.groupId ?? message.sender.name);
@@ -88,7 +91,7 @@ export class Conversations {
     if (known !== undefined) {
       if (!isProgress(known.entry.status, status.status)) return undefined;
       known.entry.status = status.status;
-      return known;
+      return { ...known, added: false };
     }
     const customer = status.recipientId ?? status.recipientUserId;
     if (customer === undefined) return undefined;
@@ -124,16 +127,16 @@ export class Conversations {
     conversation.entries.push(entry);
     this.#entries.set(entry.id, { conversation, entry });
     if (conversation.entries.length > MAX_ENTRIES) this.#entries.delete(conversation.entries.shift()!.id);
-    return { conversation, entry };
+    return { conversation, entry, added: true };
   }
 
-  /** A reaction without an emoji takes the one before back. */
-  #react(messageId: string, sender: string, emoji: string | undefined): Change | undefined {
+  /** A reaction without an emoji takes the one before back. What is older than what is known says nothing new. */
+  #react({ messageId, emoji }: WhatsAppReaction, sender: string, time: number): Change | undefined {
     const known = this.#entries.get(messageId);
-    const reactions = known?.entry.reactions ?? this.#early.get(messageId) ?? new Map<string, string>();
-    if (emoji === undefined) reactions.delete(sender);
-    else reactions.set(sender, emoji);
-    if (known !== undefined) return known;
+    const reactions = known?.entry.reactions ?? this.#early.get(messageId) ?? new Map();
+    if (time < (reactions.get(sender)?.time ?? time)) return undefined;
+    reactions.set(sender, { emoji, time });
+    if (known !== undefined) return { ...known, added: false };
     this.#early.set(messageId, reactions);
     for (const oldest of this.#early.keys()) {
       if (this.#early.size <= MAX_EARLY_REACTIONS) break;
@@ -143,7 +146,7 @@ export class Conversations {
   }
 
   #earlyReactions(messageId: string): Reactions {
-    const reactions = this.#early.get(messageId) ?? new Map<string, string>();
+    const reactions = this.#early.get(messageId) ?? new Map();
     this.#early.delete(messageId);
     return reactions;
   }
@@ -151,6 +154,5 @@ export class Conversations {
 
 /** Meta delivers statuses in any order: `read` may come before `delivered`. */
 function isProgress(before: string | undefined, now: string): boolean {
-  if (before === undefined || !PROGRESS.includes(now)) return before !== now;
-  return PROGRESS.indexOf(now) > PROGRESS.indexOf(before);
+  return before === undefined || PROGRESS.indexOf(now) > PROGRESS.indexOf(before);
 }

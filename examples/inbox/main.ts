@@ -49,24 +49,40 @@ function pause(ms: number): Promise<void> {
   });
 }
 
-/** Connects once; rejects if that cannot be. */
-async function connect(receiver: WhatsAppReceiver): Promise<void> {
+/** Connects once, and says whether that worked. */
+async function connect(receiver: WhatsAppReceiver): Promise<boolean> {
   view.showConnection("connecting", "Connecting …");
-  await receiver.connect();
+  try {
+    await receiver.connect();
+  } catch {
+    return false;
+  }
   view.showConnection("online", "Connected");
+  return true;
 }
 
-/** Stays connected: when the connection is lost, it is made anew, at random moments so that not all pages come at once. */
-async function stayConnected(receiver: WhatsAppReceiver): Promise<never> {
+/** Whether the server answers at all: of a WebSocket, a browser does not say why there is none. */
+function serverAnswers(): Promise<boolean> {
+  const request = fetch(location.href, { method: "HEAD", cache: "no-store" });
+  return request.then(({ status }) => status < 500, () => false);
+}
+
+/**
+ * Stays connected until the server does not take the token any more: when the connection is lost, it is made anew, at random
+ * moments so that not all pages come at once.
+ */
+async function stayConnected(receiver: WhatsAppReceiver): Promise<void> {
   for (let tries = 0;;) {
-    await receiver.connection?.closed;
+    // The second time: the server may have come back just now.
+    if (await connect(receiver) || await serverAnswers() && await connect(receiver)) {
+      tries = 0;
+      sessionStorage.setItem(TOKEN_KEY, receiver.receiverToken!);
+      await receiver.connection!.closed;
+    } else if (await serverAnswers()) return;
     const longest = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** tries++);
     const ms = longest * (0.5 + Math.random() / 2);
     view.showConnection("offline", `Connection lost. Next try in ${Math.ceil(ms / 1000)} s`);
     await pause(ms);
-    await connect(receiver).then(() => tries = 0, () => {
-      // A browser does not say why; the next try may tell.
-    });
   }
 }
 
@@ -75,27 +91,13 @@ function askForToken(hint: string): Promise<string> {
   view.showConnection("offline", "Not connected");
   find("sign-in-hint", HTMLElement).textContent = hint;
   dialog.showModal();
-  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(token.value), { once: true }));
-}
-
-/** Asks until the server lets this page in. */
-async function signIn(): Promise<WhatsAppReceiver> {
-  let known = sessionStorage.getItem(TOKEN_KEY);
-  let hint = "";
-  for (;;) {
-    const receiverToken = known ?? await askForToken(hint);
-    const receiver = makeReceiver(receiverToken);
-    try {
-      await connect(receiver);
-      sessionStorage.setItem(TOKEN_KEY, receiverToken);
-      return receiver;
-    } catch {
-      known = null;
-      hint = "The server did not let this page in. Is the token right, and the server running?";
-    }
-  }
+  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(token.value.trim()), { once: true }));
 }
 
 // The dialog cannot be left without a token.
 dialog.addEventListener("cancel", (event) => event.preventDefault());
-await stayConnected(await signIn());
+let receiverToken = sessionStorage.getItem(TOKEN_KEY) ?? await askForToken("");
+for (;;) {
+  await stayConnected(makeReceiver(receiverToken));
+  receiverToken = await askForToken("The server did not let this page in. Is the token right?");
+}

@@ -14,6 +14,8 @@ const DEGREE = 5;
 const WIDTH = 48;
 const HEIGHT = 24;
 const GRID = 10;
+/** The height of the pin. */
+const PIN = 5;
 
 /** Draws the map; `undefined` if the coordinates are none. */
 export function drawMap({ latitude, longitude }: WhatsAppLocation): SVGElement | undefined {
@@ -44,7 +46,9 @@ function drawGrid(left: number, top: number): string {
 }
 
 function drawPin(longitude: number, latitude: number): SVGElement {
-  const at = `translate(${longitude * DEGREE} ${-latitude * DEGREE})`;
+  // Near the pole there is no room above.
+  const turn = latitude > 90 - PIN ? " rotate(180)" : "";
+  const at = `translate(${longitude * DEGREE} ${-latitude * DEGREE})${turn}`;
   const drop = makeSvg("path", { d: "M0 0C-3-6-8-9-8-15a8 8 0 0 1 16 0c0 6-5 9-8 15z", class: "pin" });
   return makeSvg("g", { transform: at }, drop, makeSvg("circle", { cy: -15, r: 3, class: "pin-hole" }));
 }

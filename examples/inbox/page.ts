@@ -19,11 +19,17 @@ export interface Page {
 
 /** Bundles and builds. */
 export async function buildPage(): Promise<Page> {
-  const [template, bundle] = await Promise.all([readFile(here("inbox.html"), "utf8"), bundleScript(here("main.ts"))]);
+  const [file, bundle] = await Promise.all([readFile(here("inbox.html"), "utf8"), bundleScript(here("main.ts"))]);
+  const template = toLf(file);
   // Inside a script element nothing else ends it.
-  const script = bundle.replaceAll("</script", "<\\/script");
+  const script = toLf(bundle).replaceAll("</script", "<\\/script");
   const html = template.replace('<script type="module"></script>', () => `<script type="module">${script}</script>`);
   return { html, headers: makeHeaders(script, between(template, "<style>", "</style>")) };
+}
+
+/** Browsers read CR LF as LF, and hash what they have read. */
+function toLf(text: string): string {
+  return text.replaceAll("\r\n", "\n");
 }
 
 function between(text: string, start: string, end: string): string {

@@ -12,9 +12,18 @@ import { scenes } from "./scenes.ts";
 /** Where Meta delivers, and receivers connect. The page has it in its `data-receiver`. */
 export const PATH = "/whatsapp";
 
+/** Settings and handlers. Path and page are the inbox's own. */
+export type InboxOptions = Omit<WhatsAppServerOptions, "pathName" | "onCommandGet"> & {
+  appSecret: string;
+  receiverToken: string;
+};
+
+/** Proxies give up connections that are silent, often after a minute. */
+const PING_INTERVAL = 25_000;
+
 /** Starts the server of the inbox. Behind a proxy that speaks TLS it may be public; by itself it is on loopback. */
 export async function startInbox(
-  options: WhatsAppServerOptions & { appSecret: string; receiverToken: string },
+  options: InboxOptions,
 ): Promise<WhatsAppServer> {
   const page = await buildPage();
   const server = new WhatsAppServer({
@@ -27,6 +36,11 @@ export async function startInbox(
       return new Response(page.html, { headers: page.headers });
     },
     ...options,
+    onHandshakeResponseSent(connection) {
+      const timer = setInterval(() => connection.ping(), PING_INTERVAL);
+      connection.closed.then(() => clearInterval(timer));
+      return options.onHandshakeResponseSent?.(connection);
+    },
   });
   await server.start();
   return server;
@@ -46,12 +60,17 @@ export async function runInbox(port: number, stopped: Promise<void>): Promise<vo
   const appSecret = "demo-app-secret";
   const receiverToken = "demo-receiver-token";
   const connected = Promise.withResolvers<void>();
+  const told: string[] = [];
   const server = await startInbox({
     port,
     appSecret,
     receiverToken,
     verifyToken: "demo-verify-token",
-    onHandshakeResponseSent: () => connected.resolve(),
+    onHandshakeResponseSent(connection) {
+      // A page that comes later, or again, catches up.
+      for (const json of told) connection.send(json);
+      connected.resolve();
+    },
     onError: (error) => console.error("server:", error),
   });
   console.log(`
@@ -63,10 +82,19 @@ A conversation begins when you have signed in. Stop with Ctrl+C.`);
   let over = false;
   const end = stopped.then(() => over = true);
   for (const json of scenes()) {
-    await Promise.race([new Promise((resolve) => setTimeout(resolve, 1500)), end]);
+    await pause(1500, end);
     if (over) break;
+    told.push(json);
     await deliver(server.address!.port, json, appSecret);
   }
   await end;
   await server.stop();
+}
+
+/** Waits some time, but not beyond `end`: a timer that is left would keep the process. */
+async function pause(ms: number, end: Promise<unknown>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  await Promise.race([promise, end]);
+  clearTimeout(timer);
 }

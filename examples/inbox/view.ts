@@ -21,6 +21,7 @@ const TICKS = new Map([
 ]);
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
 const calendar = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
 
 /** Ties the model to the page. */
@@ -32,17 +33,21 @@ export class InboxView {
   #name: HTMLHeadingElement = find("thread-name", HTMLHeadingElement);
   #number: HTMLElement = find("thread-number", HTMLElement);
   #connection: HTMLElement = find("connection", HTMLElement);
-  #rows = new Map<string, HTMLLIElement>();
+  #buttons = new Map<string, HTMLButtonElement>();
   #bubbles = new Map<string, HTMLLIElement>();
   #selected: string | undefined;
 
   constructor(conversations: Conversations) {
     this.#conversations = conversations;
     this.#list.addEventListener("keydown", (event) => this.#moveFocus(event));
-    find("back", HTMLButtonElement).addEventListener("click", () => this.#leave());
+    // The browser's own way back leads to the list too, rather than away from the page.
+    find("back", HTMLButtonElement).addEventListener("click", () => history.back());
     this.#thread.addEventListener("keydown", (event) => {
-      if (event.key === "Escape") this.#leave();
+      if (event.key === "Escape" && document.body.dataset.view === "thread") history.back();
     });
+    addEventListener("popstate", () => this.#leave());
+    // What came while nobody looked is seen now.
+    document.addEventListener("visibilitychange", () => this.#markSeen());
   }
 
   /** Shows the state of the connection. */
@@ -52,50 +57,65 @@ export class InboxView {
   }
 
   /** Shows what has changed. */
-  show({ conversation, entry }: Change): void {
+  show({ conversation, entry, added }: Change): void {
     if (conversation.id === this.#selected) {
-      if (document.visibilityState === "visible") this.#conversations.markRead(conversation.id);
       this.#showEntry(entry);
+      this.#forgetEntries(conversation.entries.length);
       this.#name.textContent = conversation.name;
     }
     this.#showRow(conversation);
-    this.#forgetOld();
-    this.#showUnread();
+    if (added) this.#moveToTop(conversation.id);
+    this.#forgetRows();
+    this.#markSeen();
+  }
+
+  /** Notes that the selected conversation is seen, if it is: the tab may be hidden, and on a phone the list may be in its place. */
+  #markSeen(): void {
+    const conversation = this.#conversations.get(this.#selected ?? "");
+    if (conversation !== undefined) {
+      if (document.visibilityState === "visible" && this.#thread.checkVisibility()) {
+        this.#conversations.markRead(conversation.id);
+      }
+      this.#showRow(conversation);
+    }
+    const { unread } = this.#conversations;
+    document.title = unread === 0 ? "Inbox" : `(${unread}) Inbox`;
   }
 
   // ---- The list ------------------------------------------------------------------------------------------------
 
-  /** Puts a conversation on top of the list. The button stays the same, so that the focus does. */
+  /** Shows a conversation where it is in the list; one that is new at the end. */
   #showRow(conversation: Conversation): void {
-    const row = this.#rows.get(conversation.id) ?? this.#makeRow(conversation.id);
-    const [button] = row.children as unknown as [HTMLButtonElement];
+    const button = this.#buttons.get(conversation.id) ?? this.#makeRow(conversation.id);
     button.replaceChildren(...describeConversation(conversation));
     button.setAttribute("aria-current", String(conversation.id === this.#selected));
-    const focused = document.activeElement === button;
-    if (this.#list.firstElementChild !== row) this.#list.prepend(row);
-    if (focused) button.focus();
   }
 
-  #makeRow(id: string): HTMLLIElement {
+  #makeRow(id: string): HTMLButtonElement {
     const button = make("button", "conversation");
     button.type = "button";
     button.addEventListener("click", () => this.#select(id));
-    const row = make("li", "", button);
-    this.#rows.set(id, row);
-    return row;
+    this.#buttons.set(id, button);
+    this.#list.append(make("li", "", button));
+    return button;
   }
 
-  #forgetOld(): void {
-    for (const [id, row] of this.#rows) {
+  /** Puts a row on top. The button stays the same, so that the focus does. */
+  #moveToTop(id: string): void {
+    const button = this.#buttons.get(id)!;
+    const row = button.parentElement!;
+    if (this.#list.firstElementChild === row) return;
+    const focused = document.activeElement === button;
+    this.#list.prepend(row);
+    if (focused) button.focus();
+  }
+
+  #forgetRows(): void {
+    for (const [id, button] of this.#buttons) {
       if (this.#conversations.get(id) !== undefined) continue;
-      row.remove();
-      this.#rows.delete(id);
+      button.parentElement!.remove();
+      this.#buttons.delete(id);
     }
-  }
-
-  #showUnread(): void {
-    const { unread } = this.#conversations;
-    document.title = unread === 0 ? "Inbox" : `(${unread}) Inbox`;
   }
 
   /** Arrow keys, Home and End move between conversations. */
@@ -112,47 +132,48 @@ export class InboxView {
   // ---- One conversation ----------------------------------------------------------------------------------------
 
   #select(id: string): void {
-    const before = this.#selected;
+    const before = this.#conversations.get(this.#selected ?? "");
     this.#selected = id;
-    this.#conversations.markRead(id);
-    for (const changed of [before, id]) this.#refreshRow(changed);
+    if (before !== undefined) this.#showRow(before);
     const conversation = this.#conversations.get(id)!;
     this.#name.textContent = conversation.name;
     this.#number.textContent = id === conversation.name ? "" : id;
-    this.#bubbles.clear();
-    this.#messages.replaceChildren();
-    for (const entry of conversation.entries) this.#showEntry(entry);
+    this.#bubbles = new Map(conversation.entries.map((entry) => [entry.id, describeEntry(entry)]));
+    this.#messages.replaceChildren(...this.#bubbles.values());
+    if (document.body.dataset.view !== "thread") history.pushState(null, "");
     document.body.dataset.view = "thread";
     this.#messages.scrollTop = this.#messages.scrollHeight;
     this.#messages.focus();
-    this.#showUnread();
-  }
-
-  /** Shows a row anew where it is. */
-  #refreshRow(id: string | undefined): void {
-    const conversation = id === undefined ? undefined : this.#conversations.get(id);
-    const button = this.#rows.get(id ?? "")?.firstElementChild;
-    if (conversation === undefined || !button) return;
-    button.replaceChildren(...describeConversation(conversation));
-    button.setAttribute("aria-current", String(id === this.#selected));
+    this.#markSeen();
   }
 
   /** Back to the list: on a phone only one of the two is seen. */
   #leave(): void {
     document.body.dataset.view = "list";
-    this.#rows.get(this.#selected ?? "")?.querySelector("button")?.focus();
+    this.#buttons.get(this.#selected ?? "")?.focus();
   }
 
+  /** Shows a new message, or what has changed of one: its contents stay as they are, and are not read out once more. */
   #showEntry(entry: Entry): void {
-    const bubble = describeEntry(entry);
-    const before = this.#bubbles.get(entry.id);
     const { scrollTop, scrollHeight, clientHeight } = this.#messages;
     const atEnd = scrollHeight - scrollTop - clientHeight < 80;
-    if (before === undefined) this.#messages.append(bubble);
-    else before.replaceWith(bubble);
-    this.#bubbles.set(entry.id, bubble);
+    const before = this.#bubbles.get(entry.id);
+    if (before === undefined) {
+      const bubble = describeEntry(entry);
+      this.#bubbles.set(entry.id, bubble);
+      this.#messages.append(bubble);
+    } else before.querySelector("footer")!.replaceWith(describeState(entry));
     // Who reads older messages is not disturbed.
     if (atEnd) this.#messages.scrollTop = this.#messages.scrollHeight;
+  }
+
+  /** Removes the oldest beyond so many. */
+  #forgetEntries(most: number): void {
+    for (const [id, bubble] of this.#bubbles) {
+      if (this.#bubbles.size <= most) break;
+      bubble.remove();
+      this.#bubbles.delete(id);
+    }
   }
 }
 
@@ -173,30 +194,45 @@ function makeAvatar(id: string, name: string): HTMLElement {
   const initials = name.split(" ").map((word) => [...word][0] ?? "").slice(0, 2).join("").toUpperCase();
   const avatar = make("span", "avatar", initials);
   const hue = [...id].reduce((sum, char) => (sum * 31 + char.codePointAt(0)!) % 360, 7);
-  avatar.style.setProperty("--hue", String(hue));
+  // Spread: neighbouring numbers get colours that differ.
+  avatar.style.setProperty("--hue", String((hue * 137) % 360));
   avatar.ariaHidden = "true";
   return avatar;
 }
 
 function showTime(time: Date): HTMLTimeElement {
-  const element = make("time", "", clock.format(time));
+  const today = time.toDateString() === new Date().toDateString();
+  const element = make("time", "", today ? clock.format(time) : `${day.format(time)}, ${clock.format(time)}`);
   element.dateTime = time.toISOString();
   element.title = calendar.format(time);
   return element;
 }
 
-function describeEntry({ message, status, time, reactions }: Entry): HTMLLIElement {
+function describeEntry(entry: Entry): HTMLLIElement {
+  const { message } = entry;
   const contents = message === undefined ? [make("p", "note", "A message of yours")] : showContents(message);
-  const footer = make("footer", "", showTime(time), status === undefined ? undefined : showStatus(status));
-  const bubble = make("article", "bubble", ...contents, footer);
-  const item = make("li", message === undefined ? "outgoing" : "incoming", bubble);
-  if (reactions.size > 0) {
-    const chip = make("span", "reactions", [...reactions.values()].join(""));
-    chip.role = "img";
-    chip.ariaLabel = `Reactions: ${[...reactions.values()].join(" ")}`;
-    bubble.append(chip);
-  }
-  return item;
+  // In a group several people speak.
+  const sender = message?.groupId && make("strong", "sender", message.sender.name ?? message.sender.id);
+  const bubble = make("article", "bubble", sender, ...contents, describeState(entry));
+  return make("li", message === undefined ? "outgoing" : "incoming", bubble);
+}
+
+/** What may change of a message: its status and its reactions. */
+function describeState({ status, time, reactions }: Entry): HTMLElement {
+  const line = make("span", "state", showTime(time), status === undefined ? undefined : showStatus(status));
+  return make("footer", "", line, showReactions([...reactions.values()].flatMap(({ emoji }) => emoji ?? [])));
+}
+
+/** Each emoji once, with how many people chose it. */
+function showReactions(emoji: string[]): HTMLElement | undefined {
+  if (emoji.length === 0) return undefined;
+  const counts = new Map<string, number>();
+  for (const one of emoji) counts.set(one, (counts.get(one) ?? 0) + 1);
+  const text = [...counts].map(([one, count]) => count === 1 ? one : `${one} ${count}`).join(" ");
+  const chip = make("span", "reactions", text);
+  chip.role = "img";
+  chip.ariaLabel = `Reactions: ${text}`;
+  return chip;
 }
 
 function showStatus(status: string): HTMLElement {
