@@ -1,16 +1,18 @@
 /**
- * Round trips of small messages: ours against `Deno.upgradeWebSocket`, in turn, each server pinned to one core and the generator to
- * another where `taskset` is there.
+ * Round trips of messages: ours against the runtime's own server, `Deno.upgradeWebSocket` or `Bun.serve`, in turn, each server
+ * pinned to one core and the generator to another where `taskset` is there.
  *
- *   deno task bench:echo [SECONDS] [PAIRS]
+ *   deno task bench:echo [SECONDS] [PAIRS] [deno|bun]
  *
  * The generator writes prebuilt frames and counts echoes by their bytes, so that it costs less than any server.
  */
 
+import process from "node:process";
 import { encodeFrame, Opcode } from "../frame.ts";
 
-const SECONDS = Number(Deno.args[0] ?? 2);
-const PAIRS = Number(Deno.args[1] ?? 5);
+const [first = "2", second = "5", runtime = "deno"] = process.argv.slice(2);
+const SECONDS = Number(first);
+const PAIRS = Number(second);
 const CASES = [
   { connections: 32, size: 16, depth: 64 },
   { connections: 32, size: 16, depth: 1 },
@@ -19,7 +21,7 @@ const CASES = [
 ];
 const SERVERS = ["ours", "native"] as const;
 
-if (Deno.args[0] === "serve") await serve(Deno.args[1]);
+if (first === "serve") await serve(second);
 else await compare();
 
 async function serve(name: string): Promise<void> {
@@ -36,6 +38,7 @@ async function serve(name: string): Promise<void> {
     console.log(server.address!.port);
     return;
   }
+  if (!("Deno" in globalThis)) return serveOnBun(hostname);
   const server = Deno.serve({ hostname, port: 0, onListen() {} }, (request) => {
     const { socket, response } = Deno.upgradeWebSocket(request);
     socket.onmessage = ({ data }) => socket.send(data);
@@ -44,12 +47,46 @@ async function serve(name: string): Promise<void> {
   console.log(server.addr.port);
 }
 
+/** The part of Bun's interface that is used here. */
+interface BunServe {
+  serve(options: {
+    hostname: string;
+    port: number;
+    fetch(request: Request, server: { upgrade(request: Request): boolean }): Response | undefined;
+    websocket: { message(socket: { send(data: string | Uint8Array): void }, data: string | Uint8Array): void };
+  }): { port: number };
+}
+
+function serveOnBun(hostname: string): void {
+  const { Bun } = globalThis as unknown as { Bun: BunServe };
+  const server = Bun.serve({
+    hostname,
+    port: 0,
+    fetch: (request, server) => server.upgrade(request) ? undefined : new Response(null, { status: 426 }),
+    websocket: { message: (socket, data) => socket.send(data) },
+  });
+  console.log(server.port);
+}
+
+/** What runs the servers. */
+async function findRuntime(): Promise<string[]> {
+  if (runtime === "deno") return [Deno.execPath(), "run", "-A"];
+  for (const command of [["bun"], ["npx", "-y", "bun@1.4.5"]]) {
+    const [program, ...args] = command;
+    const output = new Deno.Command(program, { args: [...args, "-e", "console.log(process.execPath)"] }).output();
+    const path = await output.then(({ stdout }) => new TextDecoder().decode(stdout).trim(), () => "");
+    // Itself, not what starts it: that is to be pinned, and to be ended.
+    if (path !== "") return [path];
+  }
+  throw new Error("Bun was not found, neither on the path nor by npx");
+}
+
 async function compare(): Promise<void> {
-  console.log(
-    `Deno ${Deno.version.deno}, ${navigator.hardwareConcurrency} cores, ${SECONDS} s a run, ${PAIRS} pairs\n`,
-  );
+  const command = await findRuntime();
+  const name = runtime === "deno" ? `Deno ${Deno.version.deno}` : "Bun";
+  console.log(`${name}, ${navigator.hardwareConcurrency} cores, ${SECONDS} s a run, ${PAIRS} pairs\n`);
   console.log("connections × bytes, depth   ours /s   native /s   ratio: median (least … most)");
-  const servers = await Promise.all(SERVERS.map(startServer));
+  const servers = await Promise.all(SERVERS.map((server) => startServer(command, server)));
   for (const { connections, size, depth } of CASES) {
     const rates: number[][] = [[], []];
     for (let pair = 0; pair < PAIRS; pair++) {
@@ -70,9 +107,12 @@ function median(list: number[]): number {
   return list.toSorted((a, b) => a - b)[list.length >> 1];
 }
 
-async function startServer(name: string): Promise<{ port: number; child: Deno.ChildProcess }> {
-  const args = ["run", "-A", import.meta.filename!, "serve", name];
-  const child = new Deno.Command(Deno.execPath(), { args, stdout: "piped" }).spawn();
+async function startServer(
+  [program, ...first]: string[],
+  name: string,
+): Promise<{ port: number; child: Deno.ChildProcess }> {
+  const args = [...first, import.meta.filename!, "serve", name];
+  const child = new Deno.Command(program, { args, stdout: "piped" }).spawn();
   await pin(child.pid, 0);
   await pin(Deno.pid, 1);
   const { value } = await child.stdout.getReader().read();

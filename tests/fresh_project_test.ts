@@ -52,6 +52,16 @@ describe("a fresh project", () => {
     }
     rmSync(folder, { recursive: true });
   });
+
+  it("finds under the same names what Deno finds by deno.json, and Bun by tsconfig.json", () => {
+    const { name, exports } = JSON.parse(readFileSync(join(root, "deno.json"), "utf8"));
+    const { paths } = JSON.parse(readFileSync(join(root, "tsconfig.json"), "utf8")).compilerOptions;
+    for (const [path, file] of Object.entries(exports)) {
+      assertEquals(paths[join(name, path)], [file]);
+      delete paths[join(name, path)];
+    }
+    assertEquals(Object.keys(paths), ["@std/assert", "@std/testing/bdd"]);
+  });
 });
 
 /** An example that runs until it is told to stop. */
