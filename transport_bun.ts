@@ -42,11 +42,11 @@ interface TlsOptions {
 
 interface BunSocket {
   data: SocketOwner;
-  /** `undefined` once the peer has reset the connection. */
+  // Each is `undefined` from the moment on in which the peer resets the connection.
   readonly remoteAddress: string | undefined;
   readonly remotePort: number | undefined;
-  readonly localAddress: string;
-  readonly localPort: number;
+  readonly localAddress: string | undefined;
+  readonly localPort: number | undefined;
   /** Returns how many bytes were taken, or -1 if it is closed. */
   write(bytes: Uint8Array): number;
   /** Sends FIN. */
@@ -143,11 +143,9 @@ function listen(runtime: BunRuntime, options: ListenOptions, handler: ListenHand
   const target = { hostname, port, allowHalfOpen: true };
   if (tls === undefined) {
     const accept = (socket: BunSocket): void => {
-      const transport = new BunTransport(socket, false);
-      socket.data = transport;
-      // A peer that has reset it already is nobody to talk to, nor to be named.
-      if (isGone(socket)) transport.destroy();
-      else handler.accept(transport);
+      socket.data = NOBODY;
+      const transport = takeSocket(socket, false);
+      if (transport !== undefined) handler.accept(transport);
     };
     return new PlainListener(runtime.listen({ ...target, socket: { ...ownerHandlers, open: accept } }));
   }
@@ -157,8 +155,22 @@ function listen(runtime: BunRuntime, options: ListenOptions, handler: ListenHand
   return new TlsListener(runtime.listen({ ...target, socket }), side);
 }
 
-function isGone(socket: BunSocket): boolean {
-  return socket.remoteAddress === undefined;
+/** Owns a socket until it is known whose it is. */
+const NOBODY: SocketOwner = { onData() {}, onDrain() {}, onEnd() {}, onClose() {} };
+
+/** Makes the transport. A peer that has reset the connection already is nobody to talk to, nor to be named: `undefined`. */
+function takeSocket(socket: BunSocket, encrypted: boolean): BunTransport | undefined {
+  const { remoteAddress, remotePort, localAddress, localPort } = socket;
+  if (
+    remoteAddress === undefined || remotePort === undefined || localAddress === undefined || localPort === undefined
+  ) {
+    socket.close();
+    return undefined;
+  }
+  const remote = { hostname: remoteAddress, port: remotePort };
+  const transport = new BunTransport(socket, remote, { hostname: localAddress, port: localPort }, encrypted);
+  socket.data = transport;
+  return transport;
 }
 
 class PlainListener implements Listener {
@@ -258,11 +270,11 @@ class ServerHandshake implements SocketOwner {
   onHandshake(socket: BunSocket, success: boolean, error: Error | null): void {
     // On a server the error is about the certificate of the client, which is not asked for any.
     if (!success) return this.#fail(error ?? new Error("The TLS handshake failed"));
-    if (isGone(socket)) return this.onClose(undefined);
+    const transport = takeSocket(socket, true);
+    // Closing it has told this already.
+    if (transport === undefined) return;
     clearTimeout(this.#timer);
     this.#failed = undefined;
-    const transport = new BunTransport(socket, true);
-    socket.data = transport;
     this.#done(transport);
   }
 
@@ -343,9 +355,9 @@ class Dial implements SocketOwner {
 
   #succeed(socket: BunSocket): void {
     if (this.#failed) return socket.close();
-    if (isGone(socket)) return this.onClose(undefined);
-    const transport = new BunTransport(socket, this.#tls);
-    socket.data = transport;
+    const transport = takeSocket(socket, this.#tls);
+    // Closing it has told this already.
+    if (transport === undefined) return;
     // Until somebody opens it.
     socket.pause();
     this.#resolve(transport);
@@ -384,12 +396,12 @@ class BunTransport implements Transport, SocketOwner {
   #closed: { error: unknown } | undefined;
   #reported = false;
 
-  constructor(socket: BunSocket, encrypted: boolean) {
+  constructor(socket: BunSocket, remoteAddress: Address, localAddress: Address, encrypted: boolean) {
     this.#socket = socket;
+    this.remoteAddress = remoteAddress;
+    this.localAddress = localAddress;
     this.encrypted = encrypted;
     socket.setNoDelay(true);
-    this.remoteAddress = { hostname: socket.remoteAddress ?? "", port: socket.remotePort ?? 0 };
-    this.localAddress = { hostname: socket.localAddress, port: socket.localPort };
   }
 
   open(handler: TransportHandler): void {

@@ -111,6 +111,8 @@ async function runOnBun(bun: string[]): Promise<Result> {
   const tests = await run(bun, "test", "--timeout", String(TEST_TIMEOUT), "tests/");
   let file = "";
   for (const line of tests.output.split("\n")) {
+    // What has failed is listed once more at the end.
+    if (/^\d+ tests? failed:$/.test(line)) break;
     const header = line.match(/^tests\/(\S+_test\.ts):$/);
     const test = line.match(/^\((?:pass|fail)\) (.*?)(?: \[[\d.]+m?s\])?$/);
     if (header) file = header[1];
