@@ -92,9 +92,6 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
   #cancelTimer: (() => void) | undefined;
   #resolveClosed!: (info: CloseInfo) => void;
 
-  readonly #onMessage = (event: MessageEvent<string | ArrayBuffer>): void => this.#arrive(event.data);
-  readonly #onClose = (event: CloseEvent): void => this.#onSocketClose(event);
-
   /**
    * Takes a socket; nothing is delivered before `begin`.
    *
@@ -119,8 +116,8 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
       cancelled: () => void this.close(),
     });
     socket.binaryType = "arraybuffer";
-    socket.addEventListener("message", this.#onMessage);
-    socket.addEventListener("close", this.#onClose);
+    socket.addEventListener("message", (event: MessageEvent<string | ArrayBuffer>) => this.#arrive(event.data));
+    socket.addEventListener("close", (event) => this.#onSocketClose(event));
   }
 
   // ---- What is known of it -------------------------------------------------------------------------------------
@@ -548,8 +545,6 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
     this.#phase = "aborted";
     this.#report = report;
     this.#drop();
-    this.#socket.removeEventListener("message", this.#onMessage);
-    this.#socket.removeEventListener("close", this.#onClose);
     this.#socket.close();
     // The program must not be called back from within its own call.
     if (this.#begun) queueMicrotask(() => this.#finish());

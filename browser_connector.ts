@@ -80,10 +80,9 @@ function openSocket({ url, protocols, host }: ConnectPlan): WebSocket {
 }
 
 /** Waits until the handshake is done. */
-function opened(socket: WebSocket, { host, signal }: ConnectPlan): Promise<void> {
+function opened(socket: WebSocket, { host }: ConnectPlan): Promise<void> {
   return new Promise((resolve, reject) => {
     const onOpen = (): void => settle(resolve);
-    const onAbort = (): void => settle(() => reject(signal.reason));
     const onClose = (): void => {
       const message = `Cannot connect to ${host}: a browser does not say why`;
       settle(() => reject(new TransportError("ERR_CONNECT", message)));
@@ -92,13 +91,11 @@ function opened(socket: WebSocket, { host, signal }: ConnectPlan): Promise<void>
       socket.removeEventListener("open", onOpen);
       socket.removeEventListener("close", onClose);
       socket.removeEventListener("error", onClose);
-      signal.removeEventListener("abort", onAbort);
       end();
     };
     socket.addEventListener("open", onOpen);
     socket.addEventListener("close", onClose);
     // Node 20 says no more than that.
     socket.addEventListener("error", onClose);
-    signal.addEventListener("abort", onAbort);
   });
 }

@@ -123,7 +123,7 @@ export class Reception {
   }
 
   #end(error: unknown): void {
-    this.#ended ??= { error };
-    this.#inbox?.end(this.#ended.error);
+    this.#ended = { error };
+    this.#inbox?.end(error);
   }
 }

@@ -10,10 +10,17 @@ import { BrowserConnection } from "../browser_connection.ts";
 import { browserConnector } from "../browser_connector.ts";
 import { WebSocketClient, type WebSocketClientOptions } from "../client.ts";
 import { type CloseInfo, CONNECTION_DEFAULTS, type ConnectionOptions, type StartOptions } from "../connection_types.ts";
-import type { ClientConnectionHandler, Connector, ConnectPlan } from "../connector.ts";
+import {
+  chooseConnector,
+  type ClientConnectionHandler,
+  type Connector,
+  type ConnectPlan,
+  useSockets,
+} from "../connector.ts";
 import { HandshakeError, OptionError, StateError, TransportError, WebSocketError } from "../errors.ts";
 import { Opcode } from "../frame.ts";
 import type { WebSocketServerOptions } from "../server.ts";
+import { socketConnector } from "../socket_connector.ts";
 import { signNotification, tokenProtocol, WhatsAppReceiver, WhatsAppServer } from "../whatsapp.ts";
 import { assertSame, urlOf } from "./peers.ts";
 import { messages } from "./peers/messages.mjs";
@@ -151,10 +158,11 @@ describe("WebSocketClient in a page", () => {
   });
 
   it("can be refused by the program, and then closes what was open", async () => {
-    const server = await startEcho();
+    const gone = defer<CloseInfo>();
+    const server = await startEcho({ onDisconnect: (_, info) => gone.resolve(info) });
     const client = new PageClient(urlOf(server), { onHandshakeResponse: () => false });
     await assertRejects(() => client.connect(), HandshakeError, "refused");
-    await until(() => server.connections.size === 0, "the end");
+    assertEquals((await gone.promise).received?.code, 1005);
     await server.stop();
   });
 
@@ -296,6 +304,8 @@ class FakeSocket extends EventTarget {
 
   send(data: unknown): void {
     this.sent.push(data);
+    // A browser counts what can never leave.
+    if (this.readyState === WebSocket.CLOSED) this.bufferedAmount += String(data).length;
   }
   close(...args: unknown[]): void {
     this.closes.push(args);
@@ -562,7 +572,6 @@ describe("BrowserConnection", () => {
     const { socket, connection, log, clock } = makeRig({}, { delivery: "batched" });
     log.onMessage = () => {
       assertEquals(connection.send("echo"), "sent");
-      socket.bufferedAmount += 4;
     };
     socket.receive("one", "two");
     socket.end(1000);
@@ -570,6 +579,67 @@ describe("BrowserConnection", () => {
     const lost = connection.drained();
     clock.advance(10);
     assertEquals(await failure(() => lost), "ERR_CONNECTION_LOST");
+  });
+
+  it("says so too before the end is fetched", async () => {
+    const { socket, connection, log } = makeRig({}, { delivery: "step" });
+    log.onMessage = () => void connection.send("echo");
+    socket.receive("one", "two");
+    socket.end(1000);
+    assertEquals(await connection.step(0), "message");
+    assertEquals(await failure(() => connection.drained()), "ERR_CONNECTION_LOST");
+  });
+
+  it("never calls a handler from within itself", () => {
+    const { socket, connection, log } = makeRig({}, { delivery: "batched" });
+    log.onMessage = () => {
+      connection.setDelivery("immediate");
+      log.events.push("end");
+    };
+    socket.receive("one", "two");
+    connection.deliverBatch();
+    assertEquals(log.events, ["one", "end", "two", "end"]);
+  });
+
+  it("tells of an end that came before it began, whatever the delivery", () => {
+    for (const delivery of ["batched", "step"] as const) {
+      const { socket, connection, log } = makeRig({}, { delivery }, false);
+      socket.end(4000);
+      connection.begin();
+      assertEquals(log.events, ["close 4000", "disconnect 4000"]);
+    }
+  });
+
+  it("leaves out behind close() what nobody is obliged to take: nothing piles up, and what is read has no holes", async () => {
+    const read = makeRig();
+    const messages = read.connection[Symbol.asyncIterator]();
+    for (let index = 0; index < 70; index++) read.socket.receive(`${index} ${"x".repeat(1000)}`);
+    void read.connection.close();
+    read.socket.receive("left out");
+    assertStringIncludes((await messages.next()).value as string, "0 x");
+    for (let index = 1; index < 5; index++) await messages.next();
+    read.socket.receive("left out too");
+    read.socket.end(1000);
+    const rest = [];
+    for await (const message of messages) rest.push(String(message).split(" ")[0]);
+    assertEquals([rest[0], rest.includes("left")], ["5", false]);
+    const stepped = makeRig({}, { delivery: "step" });
+    void stepped.connection.close();
+    for (let index = 0; index < 40; index++) stepped.socket.receive("x".repeat(1_000_000));
+    await settle();
+    assertEquals([stepped.connection.state, stepped.log.events], ["closing", []]);
+  });
+
+  it("closes when the reader of its stream gives up", async () => {
+    const { socket, connection } = makeRig();
+    await connection.readable.cancel();
+    assertEquals(socket.closes, [[undefined, undefined]]);
+  });
+
+  it("takes any amount where there is no limit", () => {
+    const { socket, connection } = makeRig({ maxBufferedAmount: 0 });
+    socket.bufferedAmount = 1e9;
+    assertEquals(connection.send("more"), "backpressure");
   });
 
   it("lets a message of exactly maxMessageSize wait, with others and without a limit on messages too", () => {
@@ -723,6 +793,16 @@ describe("WhatsAppReceiver in a page", () => {
   it("uses TLS, except to a loopback address", async () => {
     const receiver = new PageReceiver({ hostName: "192.0.2.1", useSSL: false });
     await assertRejects(() => receiver.connect(), OptionError, "without TLS");
+  });
+});
+
+describe("the choice of what connects", () => {
+  it("falls on sockets where there are some, or streams instead; else on the platform's WebSocket", () => {
+    assertEquals([chooseConnector(false), chooseConnector(true)], [socketConnector, socketConnector]);
+    const without = { ...socketConnector, available: false };
+    useSockets(without);
+    assertEquals([chooseConnector(false), chooseConnector(true)], [browserConnector, without]);
+    useSockets(socketConnector);
   });
 });
 

@@ -99,16 +99,18 @@ describe("Conversations", () => {
 
   it("forget the oldest beyond their limits", () => {
     const conversations = new Conversations();
+    conversations.takeMessage(reaction("a0", "👍"));
     for (let index = 0; index < MAX_ENTRIES + 10; index++) conversations.takeMessage(message(`a${index}`));
     assertEquals(conversations.get("1")?.entries.length, MAX_ENTRIES);
     assertEquals(conversations.get("1")?.entries[0].id, "a10");
     // What was forgotten may come again.
-    assertEquals(conversations.takeMessage(message("a0"))?.entry.id, "a0");
+    assertEquals(conversations.takeMessage(message("a0"))?.entry.reactions.size, 0);
     for (let index = 0; index < MAX_CONVERSATIONS; index++) {
       conversations.takeMessage(message(`b${index}`, { sender: { id: `b${index}` } }));
     }
     assertEquals(conversations.all.length, MAX_CONVERSATIONS);
     assertEquals(conversations.get("1"), undefined);
+    assertEquals(conversations.takeMessage(message("a300"))?.added, true);
     for (let index = 0; index < 2000; index++) conversations.takeMessage(reaction(`c${index}`, "👍"));
     const early = (id: string): number => conversations.takeMessage(message(id))!.entry.reactions.size;
     assertEquals([early("c0"), early("c1999")], [0, 1]);
