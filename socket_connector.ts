@@ -6,16 +6,9 @@
 
 import { ClientHandshake } from "./client_handshake.ts";
 import type { CompressionOffer } from "./client_settings.ts";
-import type { ConnectionHandler, HandshakeRequest, HandshakeResult, StartOptions } from "./connection_types.ts";
+import type { ConnectionHandler, HandshakeRequest, HandshakeResult } from "./connection_types.ts";
 import { WebSocketConnection } from "./connection.ts";
-import type {
-  ClientConnection,
-  ClientConnectionHandler,
-  Connector,
-  ConnectPlan,
-  ConnectProgram,
-  OpenedConnection,
-} from "./connector.ts";
+import type { ClientConnectionHandler, Connector, ConnectPlan, ConnectProgram, OpenedConnection } from "./connector.ts";
 import {
   type CompressionOptions,
   type CompressionSettings,
@@ -63,11 +56,8 @@ async function connect(plan: ConnectPlan, program: ConnectProgram): Promise<Open
     const { status } = parseStatusLine(head.startLine);
     await program.acceptResponse({ status, headers: head.fields.toHeaders(), protocol, extensions });
     signal.throwIfAborted();
-    return new SocketOpened(transport, handshake, plan, describeRequest(offer, headers), {
-      protocol,
-      extensions,
-      compression,
-    });
+    const result = { protocol, extensions, compression };
+    return makeOpened(transport, handshake, plan, describeRequest(offer, headers), result);
   } catch (error) {
     transport.destroy();
     throw error;
@@ -93,40 +83,23 @@ function describeRequest({ target, protocols, extensions }: UpgradeOffer, header
   return { method: "GET", path, query: query.join("?"), headers, protocols, extensions };
 }
 
-class SocketOpened implements OpenedConnection {
-  #transport: Transport;
-  #handshake: ClientHandshake;
-  #plan: ConnectPlan;
-  #request: HandshakeRequest;
-  #result: HandshakeResult;
-  #begin: () => void = () => {};
-
-  constructor(
-    transport: Transport,
-    handshake: ClientHandshake,
-    plan: ConnectPlan,
-    request: HandshakeRequest,
-    result: HandshakeResult,
-  ) {
-    this.#transport = transport;
-    this.#handshake = handshake;
-    this.#plan = plan;
-    this.#request = request;
-    this.#result = result;
-  }
-
-  attach(handler: ClientConnectionHandler, start: StartOptions): ClientConnection {
-    const { settings } = this.#plan;
-    const connection = new WebSocketConnection(this.#transport, "client", withoutConnection(handler), settings);
-    connection.setRequest(this.#request);
-    connection.start(this.#result, start);
-    this.#begin = () => connection.open(this.#handshake.leftover, this.#handshake);
-    return connection;
-  }
-
-  begin(): void {
-    this.#begin();
-  }
+function makeOpened(
+  transport: Transport,
+  handshake: ClientHandshake,
+  { settings }: ConnectPlan,
+  request: HandshakeRequest,
+  result: HandshakeResult,
+): OpenedConnection {
+  let connection: WebSocketConnection | undefined;
+  return {
+    attach(handler, start) {
+      connection = new WebSocketConnection(transport, "client", withoutConnection(handler), settings);
+      connection.setRequest(request);
+      connection.start(result, start);
+      return connection;
+    },
+    begin: () => connection?.open(handshake.leftover, handshake),
+  };
 }
 
 /** A client has one connection, so its handlers are not told which. */

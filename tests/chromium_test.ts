@@ -210,6 +210,8 @@ describePeer("Chromium", chromium, (command) => {
       assertEquals(await page.evaluate("document.getElementById('thread-name').textContent"), mallory.name);
       assertEquals(await page.evaluate("document.querySelectorAll('#messages :is(img, script, b, i)').length"), 0);
       assertEquals(await page.evaluate("typeof window.ran"), "undefined");
+      // Latitude 91 is nowhere.
+      assertEquals(await page.evaluate("document.querySelectorAll('#messages .map').length"), 0);
 
       const { port } = inbox.server.address!;
       const notify = (json: string): Promise<void> => inbox.deliver(json);
