@@ -4,14 +4,13 @@
  * @module
  */
 
+import { Buffer, isAscii, isUtf8 } from "node:buffer";
 import { concat } from "./bytes.ts";
 
-/** Up to this length a loop over character codes beats the call into the native decoder (`bench/utf8_bench.ts`). */
+/** Up to this length a loop over bytes beats the call into the native check (`bench/utf8_bench.ts`). */
 const SHORT = 64;
-const ASCII_BITS = 0x80808080 | 0;
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-const shortCodes: number[] = [];
 
 /**
  * Decodes a complete UTF-8 text.
@@ -32,10 +31,8 @@ const shortCodes: number[] = [];
  */
 export function decodeUtf8(bytes: Uint8Array, start = 0, end: number = bytes.length): string | undefined {
   if (start === end) return "";
-  if (end - start <= SHORT) {
-    const text = decodeShortAscii(bytes, start, end);
-    if (text !== undefined) return text;
-  }
+  // Latin-1 and UTF-8 agree on ASCII, and a native decoder of UTF-8 takes five times as long.
+  if (isAsciiRange(bytes, start, end)) return decodeAscii(bytes, start, end);
   try {
     return decoder.decode(bytes.subarray(start, end));
   } catch {
@@ -43,15 +40,33 @@ export function decodeUtf8(bytes: Uint8Array, start = 0, end: number = bytes.len
   }
 }
 
-function decodeShortAscii(bytes: Uint8Array, start: number, end: number): string | undefined {
-  shortCodes.length = end - start;
-  for (let from = start, to = 0; from < end; from++, to++) {
-    const byte = bytes[from];
-    if (byte > 0x7f) return undefined;
-    shortCodes[to] = byte;
-  }
-  return String.fromCharCode.apply(null, shortCodes);
+function isAsciiRange(bytes: Uint8Array, start: number, end: number): boolean {
+  if (end - start > SHORT) return isAscii(bytes.subarray(start, end));
+  let bits = 0;
+  for (let at = start; at < end; at++) bits |= bytes[at];
+  return bits < 0x80;
 }
+
+/**
+ * Decodes a text that is known to be ASCII.
+ *
+ * @param bytes The array that holds it.
+ * @param start Index of the first byte.
+ * @param end Index after the last byte.
+ * @returns The text.
+ */
+export function decodeAscii(bytes: Uint8Array, start: number, end: number): string {
+  return decodeLatin1.call(bytes, start, end);
+}
+
+/**
+ * What `buffer.toString("latin1", start, end)` calls on Node, Deno and Bun. It takes any array: to make a `Buffer` of one takes longer
+ * than to decode a short text.
+ */
+const decodeLatin1 = (Buffer.prototype as { latin1Slice?(start: number, end: number): string }).latin1Slice ??
+  function (this: Uint8Array, start: number, end: number): string {
+    return Buffer.from(this.buffer as ArrayBuffer, this.byteOffset, this.length).toString("latin1", start, end);
+  };
 
 /**
  * Validates UTF-8 that arrives in pieces and stops at the first wrong byte (RFC 3629 §4: no overlong forms, no
@@ -76,6 +91,12 @@ export class Utf8Validator {
   /** Range of the next continuation byte; narrower after E0, ED, F0 and F4. */
   #lower = 0x80;
   #upper = 0xbf;
+  #ascii = true;
+
+  /** Whether all that has come is ASCII. */
+  get ascii(): boolean {
+    return this.#ascii;
+  }
 
   /** Whether the bytes so far end at the end of a code point. */
   get complete(): boolean {
@@ -93,6 +114,7 @@ export class Utf8Validator {
     this.#begun = 0;
     this.#lower = 0x80;
     this.#upper = 0xbf;
+    this.#ascii = true;
   }
 
   /**
@@ -101,16 +123,20 @@ export class Utf8Validator {
    * @param bytes The array that holds it.
    * @param start Index of its first byte.
    * @param end Index after its last byte.
+   * @param ascii Whether it is known to be ASCII.
    * @returns The index of the first wrong byte, or -1 if there is none.
    */
-  push(bytes: Uint8Array, start = 0, end: number = bytes.length): number {
+  push(bytes: Uint8Array, start = 0, end: number = bytes.length, ascii = false): number {
+    if (this.#ascii && (ascii || isAsciiRange(bytes, start, end))) return -1;
+    this.#ascii = false;
     let at = start;
+    while (this.#missing > 0 && at < end) {
+      if (!this.#continuation(bytes[at])) return at;
+      at++;
+    }
+    if (end - at > SHORT) at = skipValid(bytes, at, end);
     while (at < end) {
-      if (this.#missing === 0) {
-        at = skipAscii(bytes, at, end);
-        if (at === end) return -1;
-        if (!this.#lead(bytes[at])) return at;
-      } else if (!this.#continuation(bytes[at])) return at;
+      if (this.#missing > 0 ? !this.#continuation(bytes[at]) : bytes[at] > 0x7f && !this.#lead(bytes[at])) return at;
       at++;
     }
     return -1;
@@ -142,33 +168,24 @@ export class Utf8Validator {
   }
 }
 
-/** Index of the first byte from `start` on that is not ASCII, or `end`. */
-function skipAscii(bytes: Uint8Array, start: number, end: number): number {
-  let at = start;
-  // A run of other characters between short ASCII words must not pay for a view each time.
-  const probe = Math.min(end, start + 16);
-  while (at < probe && bytes[at] < 0x80) at++;
-  if (at < probe || at === end) return at;
-  if (end - at >= 64) {
-    while (((bytes.byteOffset + at) & 3) !== 0) {
-      if (bytes[at] > 0x7f) return at;
-      at++;
-    }
-    const words = new Int32Array(bytes.buffer, bytes.byteOffset + at, (end - at) >> 2);
-    at += countAsciiWords(words) << 2;
-  }
-  while (at < end && bytes[at] < 0x80) at++;
-  return at;
+/** Index after the last whole code point, if everything before it is valid; or else `start`: where it is wrong is still to be found. */
+function skipValid(bytes: Uint8Array, start: number, end: number): number {
+  const whole = end - cutLength(bytes, end);
+  return isUtf8(bytes.subarray(start, whole)) ? whole : start;
 }
 
-function countAsciiWords(words: Int32Array): number {
-  const length = words.length;
-  let at = 0;
-  for (const last = length - 3; at < last; at += 4) {
-    if (((words[at] | words[at + 1] | words[at + 2] | words[at + 3]) & ASCII_BITS) !== 0) break;
+/** How many bytes at the end are the beginning of a code point: 0 to 3. */
+function cutLength(bytes: Uint8Array, end: number): number {
+  for (let length = 1; length <= 3; length++) {
+    const byte = bytes[end - length];
+    if (byte < 0x80) return 0;
+    if (byte >= 0xc0) return length < sequenceLength(byte) ? length : 0;
   }
-  while (at < length && (words[at] & ASCII_BITS) === 0) at++;
-  return at;
+  return 0;
+}
+
+function sequenceLength(lead: number): number {
+  return lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
 }
 
 /**
