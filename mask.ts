@@ -4,8 +4,15 @@
  * @module
  */
 
-/** Below this many bytes, making a 32-bit view costs more than it saves (`bench/mask_bench.ts`). */
+import { maskThere, maskThrough } from "./mask_simd.ts";
+
+// Where one way begins to beat the one before (`bench/mask_bench.ts`), in bytes.
+/** The call of the SIMD loop, for bytes that lie in its memory. */
+const SIMD_THRESHOLD = 32;
+/** A 32-bit view. */
 const VIEW_THRESHOLD = 128;
+/** The SIMD loop with a copy to its memory and back. */
+const PASSAGE_THRESHOLD = 4096;
 
 /**
  * Masks or unmasks bytes in place (RFC 6455 §5.3).
@@ -15,6 +22,7 @@ const VIEW_THRESHOLD = 128;
  * @param end Index after the last byte.
  * @param key The masking key as a big-endian 32-bit number: its first octet on the wire is the highest.
  * @param offset How many octets of the payload were transformed before, for a payload in pieces.
+ * @returns `true` if what comes out is known to be ASCII: it is looked at anyway, unless the key is 0.
  *
  * @example Mask and unmask
  * ```ts
@@ -28,21 +36,19 @@ const VIEW_THRESHOLD = 128;
  * assertEquals(new TextDecoder().decode(bytes), "Hello");
  * ```
  */
-export function mask(bytes: Uint8Array, start: number, end: number, key: number, offset = 0): void {
-  if (key === 0) return;
-  let rotated = rotate(key, offset);
-  let at = start;
-  if (end - start >= VIEW_THRESHOLD) {
-    const misaligned = (4 - ((bytes.byteOffset + start) & 3)) & 3;
-    const aligned = start + misaligned;
-    maskBytes(bytes, start, aligned, rotated);
-    rotated = rotate(rotated, misaligned);
-    const words = new Int32Array(bytes.buffer, bytes.byteOffset + aligned, (end - aligned) >> 2);
-    maskWords(words, toMemoryOrder(rotated));
-    at = aligned + (words.length << 2);
-  }
-  maskBytes(bytes, at, end, rotated);
+export function mask(bytes: Uint8Array, start: number, end: number, key: number, offset = 0): boolean {
+  if (key === 0) return false;
+  const length = end - start;
+  const rotated = rotate(key, offset);
+  let bits: number | undefined;
+  if (length >= SIMD_THRESHOLD) bits = maskThere(bytes, start, end, reverseOctets(rotated));
+  if (bits === undefined && length >= PASSAGE_THRESHOLD) bits = maskThrough(bytes, start, end, reverseOctets(rotated));
+  bits ??= length < VIEW_THRESHOLD ? maskBytes(bytes, start, end, rotated) : maskByWords(bytes, start, end, rotated);
+  return (bits & HIGH_BITS) === 0;
 }
+
+// Each loop returns all that came out, put together by OR: a high bit that is set shows a byte that is not ASCII.
+const HIGH_BITS = 0x80808080 | 0;
 
 /** The key as it applies `octets` further on. */
 function rotate(key: number, octets: number): number {
@@ -50,43 +56,47 @@ function rotate(key: number, octets: number): number {
   return shift === 0 ? key : (key << shift) | (key >>> (32 - shift));
 }
 
-function maskBytes(bytes: Uint8Array, start: number, end: number, key: number): void {
+function maskBytes(bytes: Uint8Array, start: number, end: number, key: number): number {
   const k0 = key >>> 24;
   const k1 = (key >>> 16) & 0xff;
   const k2 = (key >>> 8) & 0xff;
   const k3 = key & 0xff;
+  let bits = 0;
   let at = start;
   for (const last = end - 3; at < last; at += 4) {
-    bytes[at] ^= k0;
-    bytes[at + 1] ^= k1;
-    bytes[at + 2] ^= k2;
-    bytes[at + 3] ^= k3;
+    bits |= (bytes[at] ^= k0) | (bytes[at + 1] ^= k1) | (bytes[at + 2] ^= k2) | (bytes[at + 3] ^= k3);
   }
-  if (at < end) bytes[at] ^= k0;
-  if (at + 1 < end) bytes[at + 1] ^= k1;
-  if (at + 2 < end) bytes[at + 2] ^= k2;
+  if (at < end) bits |= bytes[at] ^= k0;
+  if (at + 1 < end) bits |= bytes[at + 1] ^= k1;
+  if (at + 2 < end) bits |= bytes[at + 2] ^= k2;
+  return bits;
 }
 
-function maskWords(words: Int32Array, key: number): void {
+function maskByWords(bytes: Uint8Array, start: number, end: number, key: number): number {
+  const misaligned = (4 - ((bytes.byteOffset + start) & 3)) & 3;
+  const aligned = start + misaligned;
+  const rotated = rotate(key, misaligned);
+  const words = new Int32Array(bytes.buffer, bytes.byteOffset + aligned, (end - aligned) >> 2);
+  return maskBytes(bytes, start, aligned, key) |
+    maskWords(words, LITTLE_ENDIAN ? reverseOctets(rotated) : rotated) |
+    maskBytes(bytes, aligned + (words.length << 2), end, rotated);
+}
+
+function maskWords(words: Int32Array, key: number): number {
   const length = words.length;
+  let bits = 0;
   let at = 0;
   for (const last = length - 7; at < last; at += 8) {
-    words[at] ^= key;
-    words[at + 1] ^= key;
-    words[at + 2] ^= key;
-    words[at + 3] ^= key;
-    words[at + 4] ^= key;
-    words[at + 5] ^= key;
-    words[at + 6] ^= key;
-    words[at + 7] ^= key;
+    bits |= (words[at] ^= key) | (words[at + 1] ^= key) | (words[at + 2] ^= key) | (words[at + 3] ^= key);
+    bits |= (words[at + 4] ^= key) | (words[at + 5] ^= key) | (words[at + 6] ^= key) | (words[at + 7] ^= key);
   }
-  for (; at < length; at++) words[at] ^= key;
+  for (; at < length; at++) bits |= words[at] ^= key;
+  return bits;
 }
 
 const LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;
 
-/** The key with its first octet at the lowest address. */
-function toMemoryOrder(key: number): number {
-  if (!LITTLE_ENDIAN) return key;
+/** The key with its first octet the lowest. */
+function reverseOctets(key: number): number {
   return (key >>> 24) | ((key >>> 8) & 0xff00) | ((key << 8) & 0xff0000) | (key << 24);
 }

@@ -8,7 +8,7 @@ for (const size of [16, 64, 127, 128, 1024, 65536, 1048576]) {
   const key = Uint8Array.of(0x37, 0xfa, 0x21, 0x3d);
   Deno.bench(
     { name: `mask ${size} B`, group: `${size} B`, baseline: true },
-    () => mask(bytes, 3, 3 + size, 0x37fa213d),
+    () => void mask(bytes, 3, 3 + size, 0x37fa213d),
   );
   Deno.bench({ name: `plain loop ${size} B`, group: `${size} B` }, () => {
     for (let i = 0; i < size; i++) bytes[3 + i] ^= key[i & 3];
