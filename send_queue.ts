@@ -1,41 +1,25 @@
 /**
  * Outgoing frames of one connection: encoded into one buffer, which leaves in one write a turn.
  *
- * Buffers come from a pool that all connections share, so that an idle connection holds none.
+ * Buffers come from a pool, so that an idle connection holds none.
  *
  * @module
  */
 
+import { acquire, release } from "./buffer_pool.ts";
 import { firstOctet, frameHeaderLength, maxFramePayload, Opcode, writeFrameHeader } from "./frame.ts";
 import { mask } from "./mask.ts";
 import { byteLength } from "./payload.ts";
 import type { Transport } from "./transport.ts";
 
-/** Sizes of pooled buffers; a larger one is made for its use and left to the garbage collector. */
-const POOLED_SIZES = [1024, 16 * 1024, 64 * 1024, 256 * 1024, 1024 * 1024];
-/** Most free buffers kept of each size: some 8 MiB in all. */
-const POOL_LIMITS = [64, 64, 16, 8, 4];
 /** From this size on, bytes that nobody can change are sent from where they are. */
 const SHARE_THRESHOLD = 16 * 1024;
 /** Up to this length a loop over character codes beats the call into the native encoder. */
 const SHORT_TEXT = 64;
 
-const pool: Uint8Array[][] = POOLED_SIZES.map(() => []);
 const encoder = new TextEncoder();
 const EMPTY = new Uint8Array(0);
 const MAX_HEADER = 14;
-
-function acquire(capacity: number): Uint8Array {
-  for (let index = 0; index < POOLED_SIZES.length; index++) {
-    if (capacity <= POOLED_SIZES[index]) return pool[index].pop() ?? new Uint8Array(POOLED_SIZES[index]);
-  }
-  return new Uint8Array(capacity);
-}
-
-function release(buffer: Uint8Array): void {
-  const index = POOLED_SIZES.indexOf(buffer.length);
-  if (index !== -1 && pool[index].length < POOL_LIMITS[index]) pool[index].push(buffer);
-}
 
 const randomBytes = new Int32Array(1024);
 let randomAt = randomBytes.length;
@@ -61,6 +45,15 @@ export interface SendQueueOptions {
   frameSize: number;
 }
 
+/** Never filled: most connections never need a list of their own. */
+const NONE: Sealed[] = [];
+
+interface Sealed {
+  bytes: Uint8Array;
+  /** The buffer they lie in, if it is ours to release. */
+  buffer: Uint8Array<ArrayBuffer>;
+}
+
 /** Encodes frames and hands them to the transport. */
 export class SendQueue {
   #transport: Transport;
@@ -68,15 +61,15 @@ export class SendQueue {
   /** The largest payload of a frame; Infinity if messages are not split. */
   #maxPayload: number;
 
-  /** Sealed arrays that leave first, each in a write of its own: shared bytes, and what stood before them. */
-  #sealed: Uint8Array[] = [];
+  /** Sealed arrays that leave first, each in a write of its own. */
+  #sealed: Sealed[] = NONE;
   #sealedLength = 0;
   /** Where frames are appended. */
-  #tail: Uint8Array = EMPTY;
+  #tail: Uint8Array<ArrayBuffer> = EMPTY;
   #tailLength = 0;
 
   /** The buffer of the write in progress, if it is ours to release. */
-  #writingBuffer: Uint8Array = EMPTY;
+  #writingBuffer: Uint8Array<ArrayBuffer> = EMPTY;
   #inFlight = 0;
 
   /**
@@ -165,7 +158,7 @@ export class SendQueue {
     // What is encoded already lies beyond the tail's length, and must survive its growth.
     const tailLength = this.#tailLength;
     this.#tailLength = from + written;
-    this.#reserve(MAX_HEADER + rest.length);
+    this.#grow(this.#tailLength + MAX_HEADER + rest.length);
     this.#tailLength = tailLength;
     const start = tailLength + frameHeaderLength(length, this.#masked);
     this.#tail.copyWithin(start, from, from + written);
@@ -210,21 +203,32 @@ export class SendQueue {
       return;
     }
     this.#seal();
-    this.#sealed.push(bytes);
-    this.#sealedLength += bytes.length;
+    this.#addSealed({ bytes, buffer: EMPTY });
   }
 
   /** Puts what is in the tail in line behind the sealed arrays. */
   #seal(): void {
     if (this.#tailLength === 0) return;
-    this.#sealed.push(this.#tail.subarray(0, this.#tailLength));
-    this.#sealedLength += this.#tailLength;
+    this.#addSealed({ bytes: this.#tail.subarray(0, this.#tailLength), buffer: this.#tail });
     this.#tail = EMPTY;
     this.#tailLength = 0;
   }
 
+  #addSealed(sealed: Sealed): void {
+    if (this.#sealed === NONE) this.#sealed = [];
+    this.#sealed.push(sealed);
+    this.#sealedLength += sealed.bytes.length;
+  }
+
   #reserve(length: number): void {
     const needed = this.#tailLength + length;
+    if (needed <= this.#tail.length) return;
+    // A second write costs less than moving much.
+    if (this.#tailLength >= SHARE_THRESHOLD) this.#seal();
+    this.#grow(this.#tailLength + length);
+  }
+
+  #grow(needed: number): void {
     if (needed <= this.#tail.length) return;
     const grown = acquire(this.#tailLength === 0 ? needed : Math.max(needed, this.#tail.length * 2));
     grown.set(this.#tail.subarray(0, this.#tailLength));
@@ -245,10 +249,11 @@ export class SendQueue {
 
   /** What leaves next: a sealed array, or else all of the tail. */
   #take(): Uint8Array | undefined {
-    const sealed = this.#sealed.shift();
-    if (sealed !== undefined) {
-      this.#sealedLength -= sealed.length;
-      return sealed;
+    if (this.#sealed.length > 0) {
+      const { bytes, buffer } = this.#sealed.shift()!;
+      this.#sealedLength -= bytes.length;
+      this.#writingBuffer = buffer;
+      return bytes;
     }
     if (this.#tailLength === 0) return undefined;
     const bytes = this.#tail.subarray(0, this.#tailLength);
@@ -274,7 +279,7 @@ export class SendQueue {
   /** Drops what has not been sent: the transport is gone. */
   discard(): void {
     // The buffer of a write in progress may still be read by the system, so it does not go back to the pool.
-    this.#sealed = [];
+    this.#sealed = NONE;
     this.#sealedLength = 0;
     this.#tail = EMPTY;
     this.#tailLength = 0;
