@@ -14,8 +14,16 @@ import { byteLength } from "./payload.ts";
 import { framedLength, SendQueue, wireLength } from "./send_queue.ts";
 import type { SharedMessage } from "./shared_message.ts";
 import type { Transport } from "./transport.ts";
+import { Turn } from "./turn.ts";
 
 const encoder = new TextEncoder();
+const flushes = new Turn(queueMicrotask);
+
+/** What an {@linkcode Outbox} tells its connection. */
+export interface OutboxOwner {
+  /** After a write: nothing waits any more. */
+  allSent(): void;
+}
 
 /** Takes what a program sends. Nothing here knows whether the connection is open: the connection asks first. */
 export class Outbox {
@@ -25,8 +33,7 @@ export class Outbox {
   #frameSize: number;
   #maxBufferedAmount: number;
   #highWaterMark: number;
-  /** Called after each write when nothing waits any more. */
-  #onEmpty: () => void;
+  #owner: OutboxOwner;
   #deflater: MessageDeflater | undefined;
 
   /** Whether frames are collected until `uncork`. */
@@ -38,7 +45,7 @@ export class Outbox {
   #fragmentsDeflated = false;
   /** The newest ping that could not be answered yet, since much is waiting already (RFC 6455 §5.5.3 allows to skip older ones). */
   #owedPong: Uint8Array | undefined;
-  #waiters: { resolve(): void; reject(error: unknown): void }[] = [];
+  #waiters: { resolve(): void; reject(error: unknown): void }[] | undefined;
   #closed = false;
   /** Why what waited was dropped. */
   #loss: TransportError | undefined;
@@ -49,17 +56,17 @@ export class Outbox {
    * @param transport Where the bytes go.
    * @param masked Whether frames are masked: those of a client are.
    * @param settings Limits.
-   * @param onEmpty Called when nothing waits any more.
+   * @param owner The connection.
    * @throws {OptionError} If `frameSize` cannot hold a frame.
    */
-  constructor(transport: Transport, masked: boolean, settings: ConnectionSettings, onEmpty: () => void) {
+  constructor(transport: Transport, masked: boolean, settings: ConnectionSettings, owner: OutboxOwner) {
     this.#frameSize = settings.splitMessage ? settings.frameSize : 0;
     if (this.#frameSize !== 0) maxFramePayload(this.#frameSize, masked);
     this.#masked = masked;
     this.#queue = new SendQueue(transport, { masked, frameSize: this.#frameSize });
     this.#maxBufferedAmount = settings.maxBufferedAmount;
     this.#highWaterMark = settings.highWaterMark;
-    this.#onEmpty = onEmpty;
+    this.#owner = owner;
   }
 
   /**
@@ -276,15 +283,16 @@ export class Outbox {
   #scheduleFlush(): void {
     if (this.#corked || this.#flushScheduled) return;
     this.#flushScheduled = true;
-    queueMicrotask(this.#flush);
+    flushes.add(this);
   }
 
-  readonly #flush = (): void => {
+  /** Sends what is there. */
+  endTurn(): void {
     this.#flushScheduled = false;
     if (this.#closed) return;
     this.#queue.flush();
     this.#flushed();
-  };
+  }
 
   /** Collects frames until `uncork`. */
   cork(): void {
@@ -294,7 +302,7 @@ export class Outbox {
   /** Sends what was collected. */
   uncork(): void {
     this.#corked = false;
-    this.#flush();
+    this.endTurn();
   }
 
   /** The transport is ready again. */
@@ -311,10 +319,10 @@ export class Outbox {
       this.sendControl(Opcode.Pong, payload);
     }
     if (this.bufferedAmount > 0) return;
-    this.#onEmpty();
+    this.#owner.allSent();
     const waiters = this.#waiters;
-    if (waiters.length === 0) return;
-    this.#waiters = [];
+    if (waiters === undefined) return;
+    this.#waiters = undefined;
     for (const waiter of waiters) waiter.resolve();
   }
 
@@ -328,7 +336,7 @@ export class Outbox {
     if (this.#loss === undefined && this.bufferedAmount === 0) return Promise.resolve();
     const promise = new Promise<void>((resolve, reject) => {
       if (this.#loss !== undefined) reject(this.#loss);
-      else this.#waiters.push({ resolve, reject });
+      else (this.#waiters ??= []).push({ resolve, reject });
     });
     // Nobody is obliged to wait for it.
     promise.catch(() => {});
@@ -345,8 +353,8 @@ export class Outbox {
     this.#owedPong = undefined;
     this.#noteLoss(cause);
     this.#queue.discard();
-    const waiters = this.#waiters;
-    this.#waiters = [];
+    const waiters = this.#waiters ?? [];
+    this.#waiters = undefined;
     for (const waiter of waiters) waiter.reject(this.#loss);
   }
 

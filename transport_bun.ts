@@ -13,6 +13,7 @@
 
 import { isIP } from "node:net";
 import * as tls from "node:tls";
+import { setImmediate } from "node:timers";
 import { concat } from "./bytes.ts";
 import type {
   Address,
@@ -25,6 +26,7 @@ import type {
   TransportHandler,
   TransportProvider,
 } from "./transport.ts";
+import { Turn, type TurnMember } from "./turn.ts";
 
 /** ALPN `http/1.1`, with its length in front (RFC 7301 §3.1). */
 const ALPN = new TextEncoder().encode("\x08http/1.1");
@@ -373,7 +375,10 @@ class Dial implements SocketOwner {
 
 // ---- Bytes -------------------------------------------------------------------------------------------------------
 
-class BunTransport implements Transport, SocketOwner {
+/** `setImmediate` runs when all sockets that were ready have been read. */
+const writes = new Turn(setImmediate);
+
+class BunTransport implements Transport, SocketOwner, TurnMember {
   readonly remoteAddress: Address;
   readonly localAddress: Address;
   readonly encrypted: boolean;
@@ -422,9 +427,8 @@ class BunTransport implements Transport, SocketOwner {
 
   write(bytes: Uint8Array): boolean {
     if (this.#destroyed || this.#closed !== undefined) return false;
-    const taken = this.#socket.write(bytes);
-    if (taken === bytes.length) return true;
-    this.#rest = bytes.subarray(Math.max(0, taken));
+    this.#rest = bytes;
+    writes.add(this);
     return false;
   }
 
@@ -460,8 +464,17 @@ class BunTransport implements Transport, SocketOwner {
     else this.#early = concat(this.#early, bytes);
   }
 
+  endTurn(): void {
+    this.onDrain();
+  }
+
   onDrain(): void {
-    if (this.#rest.length === 0 || !this.write(this.#rest)) return;
+    if (this.#rest.length === 0) return;
+    const taken = this.#socket.write(this.#rest);
+    if (taken < this.#rest.length) {
+      this.#rest = this.#rest.subarray(Math.max(0, taken));
+      return;
+    }
     this.#rest = EMPTY;
     this.#handler?.drain();
     if (this.#endAfterWrite && this.#rest.length === 0) this.#socket.shutdown();

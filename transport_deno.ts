@@ -5,6 +5,7 @@
  * @module
  */
 
+import { giveBack, isLeased, lease, type SlotSize } from "./mask_simd.ts";
 import { TlsServerSide } from "./transport_node_tls.ts";
 import type {
   Address,
@@ -17,11 +18,13 @@ import type {
   TransportHandler,
   TransportProvider,
 } from "./transport.ts";
+import { Turn, type TurnMember } from "./turn.ts";
 
 /** The first read buffer: small, since an idle connection pins it. */
 const FIRST_READ = 2048;
-/** The largest read buffer. */
-const MAX_READ = 256 * 1024;
+/** The next sizes, while reads come back full. */
+const SECOND_READ: SlotSize = 32768;
+const MAX_READ: SlotSize = 262144;
 /** So many reads in a row that would have fit the first buffer make the buffer small again. */
 const SHRINK_AFTER = 64;
 /** The pause after a failed accept (such as too many open files), in ms. */
@@ -156,7 +159,10 @@ class DenoListener implements Listener {
   }
 }
 
-class DenoTransport implements Transport {
+/** A microtask runs when all sockets that were ready have been read. */
+const writes = new Turn(queueMicrotask);
+
+class DenoTransport implements Transport, TurnMember {
   readonly remoteAddress: Address;
   readonly localAddress: Address;
   readonly encrypted: boolean;
@@ -195,8 +201,12 @@ class DenoTransport implements Transport {
   write(bytes: Uint8Array): boolean {
     if (this.#destroyed) return false;
     this.#writing = bytes;
-    this.#conn.write(bytes).then(this.#onWritten, this.#onFailed);
+    writes.add(this);
     return false;
+  }
+
+  endTurn(): void {
+    if (!this.#destroyed) this.#conn.write(this.#writing!).then(this.#onWritten, this.#onFailed);
   }
 
   pause(): void {
@@ -236,20 +246,34 @@ class DenoTransport implements Transport {
       }
     } catch (error) {
       this.#fail(error);
+    } finally {
+      this.#useBuffer(FIRST_READ);
     }
   }
 
-  /** Grows the read buffer while reads come back full, and makes it small again after a burst. */
+  /**
+   * Grows the read buffer while reads come back full, and makes it small again after a burst. The large ones are leased where unmasking
+   * is fast; there are so many and no more, which also bounds what connections pin that go quiet after a burst. A connection
+   * that gets none of them reads with a large buffer only while there is more to come.
+   */
   #adapt(length: number): void {
     const capacity = this.#buffer.length;
     if (length === capacity) {
       this.#smallReads = 0;
-      if (capacity < MAX_READ) this.#buffer = new Uint8Array(capacity * 4 > MAX_READ ? MAX_READ : capacity * 4);
-    } else if (capacity > FIRST_READ && length <= FIRST_READ) {
-      if (++this.#smallReads < SHRINK_AFTER) return;
-      this.#smallReads = 0;
-      this.#buffer = new Uint8Array(FIRST_READ);
-    } else this.#smallReads = 0;
+      if (capacity < MAX_READ) this.#useBuffer(capacity < SECOND_READ ? SECOND_READ : MAX_READ);
+    } else if (capacity > FIRST_READ) {
+      if (length > FIRST_READ) this.#smallReads = 0;
+      if (!isLeased(this.#buffer) || (length <= FIRST_READ && ++this.#smallReads === SHRINK_AFTER)) {
+        this.#useBuffer(FIRST_READ);
+      }
+    }
+  }
+
+  #useBuffer(size: typeof FIRST_READ | SlotSize): void {
+    const old = this.#buffer;
+    this.#smallReads = 0;
+    this.#buffer = size === FIRST_READ ? new Uint8Array(size) : lease(size) ?? new Uint8Array(size);
+    if (isLeased(old)) giveBack(old);
   }
 
   #written(length: number): void {

@@ -1,0 +1,49 @@
+/**
+ * The end of a turn: what all connections have to write is written together, after all that has come was handled. So many reads in a
+ * row, and then so many writes, run faster than a read and a write in turn: by 10 to 18 % on Bun with one small message in flight on each
+ * of 32 connections, by some 5 % on Deno (`bench/README.md`).
+ *
+ * @module
+ */
+
+/** What has something to do at the end of a turn. */
+export interface TurnMember {
+  /** Does it, and does not throw. */
+  endTurn(): void;
+}
+
+/** Collects what has something to do. */
+export class Turn {
+  #schedule: (run: () => void) => void;
+  #waiting: TurnMember[] = [];
+  #scheduled = false;
+
+  /**
+   * Makes an empty collection.
+   *
+   * @param schedule Calls a function at the end of the turn.
+   */
+  constructor(schedule: (run: () => void) => void) {
+    this.#schedule = schedule;
+  }
+
+  /**
+   * Has something done at the end of the turn.
+   *
+   * @param member What has to do it.
+   */
+  add(member: TurnMember): void {
+    this.#waiting.push(member);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    this.#schedule(this.#run);
+  }
+
+  readonly #run = (): void => {
+    const waiting = this.#waiting;
+    // It grows meanwhile: what becomes free to write is written in the same turn.
+    for (let index = 0; index < waiting.length; index++) waiting[index].endTurn();
+    waiting.length = 0;
+    this.#scheduled = false;
+  };
+}
