@@ -37,12 +37,12 @@ import { CloseCode, OptionError, ProtocolError, StateError, TransportError, WebS
 import { FrameParser, MAX_CONTROL_PAYLOAD, Opcode, ReservedBit } from "./frame.ts";
 import type { Extension } from "./extensions.ts";
 import type { MessageData } from "./inbox.ts";
-import { Intake } from "./intake.ts";
+import { Intake, type IntakeOwner } from "./intake.ts";
 import { type FrameInfo, MessageAssembler, type MessageHandler } from "./message.ts";
 import { messageStream, messageWriter } from "./message_stream.ts";
-import { Outbox } from "./outbox.ts";
+import { Outbox, type OutboxOwner } from "./outbox.ts";
 import { assertPayload, encodeClosePayload } from "./payload.ts";
-import { Reception } from "./reception.ts";
+import { Reception, type ReceptionOwner } from "./reception.ts";
 import type { SharedMessage } from "./shared_message.ts";
 import type { Address, Transport, TransportHandler } from "./transport.ts";
 
@@ -88,8 +88,6 @@ export class WebSocketConnection<Data = unknown> {
   readonly localAddress: Address;
   /** Whether TLS protects the connection. */
   readonly encrypted: boolean;
-  /** How the connection ended, once it has; never rejects. */
-  readonly closed: Promise<CloseInfo>;
   /** What the program wants to keep with the connection; `undefined` until it sets it. */
   data!: Data;
 
@@ -127,7 +125,10 @@ export class WebSocketConnection<Data = unknown> {
   /** What is to be reported at the end. */
   #report: WebSocketError | undefined;
   #cancelTimer: (() => void) | undefined;
-  #resolveClosed!: (info: CloseInfo) => void;
+  #closeInfo: CloseInfo | undefined;
+  /** Made when somebody asks for it. */
+  #closed: Promise<CloseInfo> | undefined;
+  #resolveClosed: ((info: CloseInfo) => void) | undefined;
 
   /**
    * Makes a connection over a transport, in the phase before its handshake. Programs do not call this:
@@ -147,46 +148,97 @@ export class WebSocketConnection<Data = unknown> {
     this.remoteAddress = transport.remoteAddress;
     this.localAddress = transport.localAddress;
     this.encrypted = transport.encrypted;
-    this.#outbox = new Outbox(transport, role === "client", settings, () => this.#onAllSent());
-    this.#assembler = this.#makeAssembler();
+    const { clock, maxMessageSize, maxFragments, options: { frameByFrame } } = settings;
+    const hooks = new WebSocketConnection.#Hooks(this);
+    this.#outbox = new Outbox(transport, role === "client", settings, hooks);
+    this.#assembler = new MessageAssembler(hooks, { maxMessageSize, maxFragments, frameByFrame });
     this.#parser = new FrameParser(this.#assembler, { role });
-    this.#intake = this.#makeIntake();
-    this.#reception = this.#makeReception();
-    this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
+    this.#intake = new Intake(transport, this.#parser, hooks, clock);
+    this.#reception = new Reception(hooks);
   }
 
-  #makeIntake(): Intake {
-    return new Intake(this.#transport, this.#parser, {
-      mayBlock: () => this.#phase === "open",
-      discards: () => this.#discards,
-      parseBegins: () => this.#outbox.cork(),
-      parseEnds: () => this.#outbox.uncork(),
-      parseFails: (error) => this.#fail(error),
-      drained: () => this.#finishIfOver(),
-    }, this.#settings.clock);
-  }
+  /** What its parts ask and tell it; one object for all of them, since there are many connections. */
+  static readonly #Hooks = class<Data> implements IntakeOwner, ReceptionOwner, MessageHandler, OutboxOwner {
+    #connection: WebSocketConnection<Data>;
 
-  #makeReception(): Reception {
-    return new Reception({
-      deliver: (data, frame) => this.#handler.message(this, data, frame),
-      // After close() nobody is obliged to read on, but the peer's close frame must still be found.
-      mayLeaveOut: () => this.#phase === "closeSent",
-      full: () => this.#intake.block(),
-      room: () => this.#intake.unblockImmediate(),
-      cancelled: () => void this.close(),
-    });
-  }
+    constructor(connection: WebSocketConnection<Data>) {
+      this.#connection = connection;
+    }
 
-  #makeAssembler(): MessageAssembler {
-    const handler: MessageHandler = {
-      message: (data, frame) => this.#onMessage(data, frame),
-      ping: (payload) => this.#onPing(payload),
-      pong: (payload) => this.#onPong(payload),
-      close: (code, reason) => this.#onClose(code, reason),
-    };
-    const { maxMessageSize, maxFragments, options } = this.#settings;
-    return new MessageAssembler(handler, { maxMessageSize, maxFragments, frameByFrame: options.frameByFrame });
-  }
+    mayBlock(): boolean {
+      return this.#connection.#phase === "open";
+    }
+    discards(): boolean {
+      return this.#connection.#discards;
+    }
+    parseBegins(): void {
+      this.#connection.#outbox.cork();
+    }
+    parseEnds(): void {
+      this.#connection.#outbox.uncork();
+    }
+    parseFails(error: unknown): void {
+      this.#connection.#fail(error);
+    }
+    drained(): void {
+      this.#connection.#finishIfOver();
+    }
+
+    deliver(data: MessageData, frame?: FrameInfo): void {
+      this.#connection.#handler.message(this.#connection, data, frame);
+    }
+    // After close() nobody is obliged to read on, but the peer's close frame must still be found.
+    mayLeaveOut(): boolean {
+      return this.#connection.#phase === "closeSent";
+    }
+    full(): void {
+      this.#connection.#intake.block();
+    }
+    room(): void {
+      this.#connection.#intake.unblockImmediate();
+    }
+    cancelled(): void {
+      this.#connection.close();
+    }
+
+    message(data: MessageData, frame?: FrameInfo): void {
+      this.#connection.#onMessage(data, frame);
+    }
+    ping(payload: Uint8Array): void {
+      this.#connection.#onPing(payload);
+    }
+    pong(payload: Uint8Array): void {
+      this.#connection.#onPong(payload);
+    }
+    close(code: number, reason: string): void {
+      this.#connection.#onClose(code, reason);
+    }
+
+    allSent(): void {
+      this.#connection.#onAllSent();
+    }
+  };
+
+  static readonly #TransportHooks = class<Data> implements TransportHandler {
+    #connection: WebSocketConnection<Data>;
+
+    constructor(connection: WebSocketConnection<Data>) {
+      this.#connection = connection;
+    }
+
+    data(bytes: Uint8Array): void {
+      this.#connection.#intake.receive(bytes);
+    }
+    drain(): void {
+      this.#connection.#outbox.drain();
+    }
+    end(): void {
+      this.#connection.#onTransportEnd();
+    }
+    close(error?: unknown): void {
+      this.#connection.#onTransportClose(error);
+    }
+  };
 
   // ---- What is known of it -------------------------------------------------------------------------------------
 
@@ -194,6 +246,13 @@ export class WebSocketConnection<Data = unknown> {
   get state(): ConnectionState {
     if (this.#phase === "connecting" || this.#phase === "open" || this.#phase === "closed") return this.#phase;
     return "closing";
+  }
+
+  /** How the connection ended, once it has; never rejects. */
+  get closed(): Promise<CloseInfo> {
+    return this.#closed ??= this.#closeInfo === undefined
+      ? new Promise((resolve) => this.#resolveClosed = resolve)
+      : Promise.resolve(this.#closeInfo);
   }
 
   /** The subprotocol that was agreed on, or "". */
@@ -269,13 +328,7 @@ export class WebSocketConnection<Data = unknown> {
    * @internal
    */
   open(leftover: Uint8Array, early: EarlyEnd = { ended: false, closed: undefined }): void {
-    const handler: TransportHandler = {
-      data: (bytes) => this.#intake.receive(bytes),
-      drain: () => this.#outbox.drain(),
-      end: () => this.#onTransportEnd(),
-      close: (error) => this.#onTransportClose(error),
-    };
-    this.#transport.open(handler);
+    this.#transport.open(new WebSocketConnection.#TransportHooks(this));
     this.#intake.opened();
     if (leftover.length > 0) this.#intake.receive(leftover);
     if (early.closed !== undefined) this.#onTransportClose(early.closed.error);
@@ -729,15 +782,16 @@ export class WebSocketConnection<Data = unknown> {
     this.#outbox.discard(this.#cause);
     this.#deflater?.close();
     this.#inflater?.close();
-    const info = this.#closeInfo();
+    const info = this.#makeCloseInfo();
+    this.#closeInfo = info;
     if (this.#received === undefined) this.#reception.lose(this.#report ?? this.#cause);
     if (this.#report !== undefined) this.#handler.error(this, this.#report);
     this.#handler.disconnect(this, info);
-    this.#resolveClosed(info);
+    this.#resolveClosed?.(info);
     this.#intake.finishStep("closed");
   }
 
-  #closeInfo(): CloseInfo {
+  #makeCloseInfo(): CloseInfo {
     const info: CloseInfo = {
       code: this.#received?.code ?? CloseCode.AbnormalClosure,
       reason: this.#received?.reason ?? "",

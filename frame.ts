@@ -31,6 +31,7 @@ import {
   writeFrameHeader,
 } from "./frame_header.ts";
 import { mask } from "./mask.ts";
+import { giveBack, isLeased, lease } from "./mask_simd.ts";
 
 export {
   firstOctet,
@@ -68,6 +69,10 @@ export interface EncodeFrameOptions {
 
 /** The longest header: 2 octets, 8 of extended length, 4 of masking key. */
 const MAX_HEADER = 14;
+/** Chunks of this size and more are unmasked in a copy that lies where that is fast (`bench/frame_bench.ts`). */
+const COPY_THRESHOLD = 1024;
+/** A header without a key, and one byte. */
+const SHORTEST_MESSAGE = 3;
 
 function readUint32(source: Uint8Array, at: number): number {
   return ((source[at] << 24) | (source[at + 1] << 16) | (source[at + 2] << 8) | source[at + 3]) >>> 0;
@@ -154,10 +159,24 @@ export interface FrameHandler {
    * @param bytes The array that holds the piece.
    * @param start Index of its first byte.
    * @param end Index after its last byte.
+   * @param ascii `true` if all of it is known to be ASCII: unmasking looks at it anyway.
    */
-  framePayload(bytes: Uint8Array, start: number, end: number): void;
+  framePayload(bytes: Uint8Array, start: number, end: number, ascii: boolean): void;
   /** The frame is complete. */
   frameEnd(): void;
+  /** Whether {@linkcode FrameHandler.shortMessage} may be called now. */
+  readonly takesShortMessages?: boolean;
+  /**
+   * Instead of the three calls above, for a data frame that is a message by itself (FIN, a reserved bit nowhere), of 1 to 125 bytes, and
+   * lies whole in the chunk: the fast way for small messages.
+   *
+   * @param opcode `Opcode.Text` or `Opcode.Binary`.
+   * @param bytes The array that holds the payload, unmasked, valid only during the call.
+   * @param start Index of its first byte.
+   * @param end Index after its last byte.
+   * @param ascii `true` if all its bytes are known to be ASCII.
+   */
+  shortMessage?(opcode: Opcode, bytes: Uint8Array, start: number, end: number, ascii: boolean): void;
 }
 
 /** What a {@linkcode FrameParser} accepts. */
@@ -205,7 +224,8 @@ export class FrameParser {
   #allowedReserved: number;
 
   // Read state
-  #scratch = new Uint8Array(MAX_HEADER);
+  /** Made when a header is cut. */
+  #scratch: Uint8Array | undefined;
   /** Header bytes of the current frame in `#scratch`. */
   #have = 0;
   /** Whether a header is done and its payload is being read. */
@@ -265,12 +285,41 @@ export class FrameParser {
    * @throws {ProtocolError} If the bytes break RFC 6455 §5. The parser cannot go on after that.
    */
   parse(chunk: Uint8Array, start = 0, end: number = chunk.length): number {
+    this.#stopped = false;
+    if (this.#expectMasked === true && end - start >= COPY_THRESHOLD && !isLeased(chunk)) {
+      // Of a payload that goes on and on, so much at a time as the first caches hold.
+      const fast = lease(this.#remaining >= end - start ? 32768 : 262144);
+      if (fast !== undefined) return this.#parseCopy(chunk, start, end, fast);
+    }
     // The slice() of a Buffer is a view: what handlers keep of it would change.
     if (chunk.constructor !== Uint8Array) chunk = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length);
-    let at = start;
-    this.#stopped = false;
+    return this.#parseFrames(chunk, start, end);
+  }
+
+  /** Where masks come off fast. A nested call, of another parser, gets a place of its own. */
+  #parseCopy(chunk: Uint8Array, start: number, end: number, fast: Uint8Array<ArrayBuffer>): number {
+    try {
+      let at = start;
+      while (at < end && !this.#stopped) {
+        const length = Math.min(fast.length, end - at);
+        fast.set(length === chunk.length ? chunk : chunk.subarray(at, at + length));
+        at += this.#parseFrames(fast, 0, length);
+      }
+      return at;
+    } finally {
+      giveBack(fast);
+    }
+  }
+
+  #parseFrames(chunk: Uint8Array, at: number, end: number): number {
     while (at < end) {
       if (!this.#inPayload) {
+        const next = this.#readShortMessage(chunk, at, end);
+        if (next !== at) {
+          at = next;
+          if (this.#stopped) break;
+          continue;
+        }
         at = this.#readHeader(chunk, at, end);
         if (!this.#inPayload) break;
         this.#handler.frameHeader(this.#header);
@@ -284,27 +333,45 @@ export class FrameParser {
     return at;
   }
 
+  /** Returns `at` if there is no such message: then frame by frame. */
+  #readShortMessage(chunk: Uint8Array, at: number, end: number): number {
+    if (this.#have !== 0 || end - at < SHORTEST_MESSAGE) return at;
+    const opcode = chunk[at] ^ FIN;
+    if (opcode !== Opcode.Text && opcode !== Opcode.Binary) return at;
+    const second = chunk[at + 1];
+    const masked = (second & MASKED) !== 0;
+    const length = second & 0x7f;
+    const start = at + (masked ? 6 : 2);
+    const to = start + length;
+    if (length === 0 || length >= LENGTH_16 || to > end || this.#handler.takesShortMessages !== true) return at;
+    if (masked !== (this.#expectMasked ?? masked) || (this.#maxPayload > 0 && length > this.#maxPayload)) return at;
+    const ascii = masked && mask(chunk, start, to, readUint32(chunk, at + 2));
+    this.#handler.shortMessage!(opcode, chunk, start, to, ascii);
+    return to;
+  }
+
   #readPayload(chunk: Uint8Array, at: number, end: number): number {
     const length = Math.min(this.#remaining, end - at);
     if (length === 0) return at;
     const to = at + length;
-    if (this.#header.masked) mask(chunk, at, to, this.#key, this.#offset);
+    const ascii = this.#header.masked && mask(chunk, at, to, this.#key, this.#offset);
     this.#remaining -= length;
     this.#offset += length;
-    this.#handler.framePayload(chunk, at, to);
+    this.#handler.framePayload(chunk, at, to, ascii);
     return to;
   }
 
   /** Reads a header in place if the chunk holds it all, else octet by octet; sets `#inPayload` when it is complete. */
   #readHeader(chunk: Uint8Array, at: number, end: number): number {
     if (this.#have === 0 && end - at >= MAX_HEADER) return this.#decodeHeader(chunk, at);
+    const scratch = this.#scratch ??= new Uint8Array(MAX_HEADER);
     while (at < end) {
-      this.#scratch[this.#have++] = chunk[at++];
-      if (this.#have === 1) this.#checkFirst(this.#scratch[0]);
-      else if (this.#have === 2) this.#checkSecond(this.#scratch[0], this.#scratch[1]);
-      if (this.#have >= 2 && this.#have === headerLength(this.#scratch[1])) {
+      scratch[this.#have++] = chunk[at++];
+      if (this.#have === 1) this.#checkFirst(scratch[0]);
+      else if (this.#have === 2) this.#checkSecond(scratch[0], scratch[1]);
+      if (this.#have >= 2 && this.#have === headerLength(scratch[1])) {
         this.#have = 0;
-        this.#decodeHeader(this.#scratch, 0);
+        this.#decodeHeader(scratch, 0);
         break;
       }
     }

@@ -34,12 +34,12 @@ const EMPTY = new Uint8Array(0);
 
 /** Header fields in the order they came, looked up by name in any case. */
 export class HeaderFields implements Iterable<[name: string, value: string]> {
-  #fields = new Map<string, string[]>();
-  #count = 0;
+  /** Names, in lower case, and values in turn: many connections keep their fields, and this takes the least memory. */
+  #fields: string[] = [];
 
   /** How many fields there are; one name may have several. */
   get count(): number {
-    return this.#count;
+    return this.#fields.length / 2;
   }
 
   /**
@@ -49,11 +49,7 @@ export class HeaderFields implements Iterable<[name: string, value: string]> {
    * @param value Its value.
    */
   append(name: string, value: string): void {
-    const key = name.toLowerCase();
-    const values = this.#fields.get(key);
-    if (values === undefined) this.#fields.set(key, [value]);
-    else values.push(value);
-    this.#count++;
+    this.#fields.push(name.toLowerCase(), value);
   }
 
   /**
@@ -63,7 +59,9 @@ export class HeaderFields implements Iterable<[name: string, value: string]> {
    * @returns The values in order, one for each line.
    */
   all(name: string): readonly string[] {
-    return this.#fields.get(name) ?? [];
+    const values: string[] = [];
+    for (const [key, value] of this) if (key === name) values.push(value);
+    return values;
   }
 
   /**
@@ -73,7 +71,10 @@ export class HeaderFields implements Iterable<[name: string, value: string]> {
    * @returns The first value, or `undefined`.
    */
   get(name: string): string | undefined {
-    return this.#fields.get(name)?.[0];
+    for (let index = 0; index < this.#fields.length; index += 2) {
+      if (this.#fields[index] === name) return this.#fields[index + 1];
+    }
+    return undefined;
   }
 
   /**
@@ -106,7 +107,8 @@ export class HeaderFields implements Iterable<[name: string, value: string]> {
 
   /** Iterates over name and value of each field. */
   *[Symbol.iterator](): Iterator<[name: string, value: string]> {
-    for (const [name, values] of this.#fields) for (const value of values) yield [name, value];
+    const fields = this.#fields;
+    for (let index = 0; index < fields.length; index += 2) yield [fields[index], fields[index + 1]];
   }
 }
 

@@ -5,10 +5,11 @@
  * @module
  */
 
+import { acquire, release } from "./buffer_pool.ts";
 import type { MessageInflater } from "./deflate.ts";
 import { isValidCloseCode, ProtocolError } from "./errors.ts";
 import { type FrameHandler, type FrameHeader, Opcode, ReservedBit } from "./frame.ts";
-import { decodeUtf8, Utf8Decoder, Utf8Validator } from "./utf8.ts";
+import { decodeAscii, decodeUtf8, Utf8Decoder, Utf8Validator } from "./utf8.ts";
 
 export { Opcode } from "./frame.ts";
 export { encodeClosePayload, MAX_CLOSE_REASON } from "./payload.ts";
@@ -74,8 +75,13 @@ export interface MessageAssemblerOptions {
   frameByFrame?: boolean;
 }
 
+/** The longest payload with a length in 7 bits (RFC 6455 §5.2). */
+const MAX_SHORT = 125;
 /** The first buffer of a message that comes in pieces: small, so that a header alone takes little memory. */
 const FIRST_CAPACITY = 4096;
+/** How fast the buffer of a message grows that has announced its length, and of others. */
+const KNOWN_GROWTH = 8;
+const UNKNOWN_GROWTH = 2;
 /** What a compressed message may take on the wire beyond twice the limit of what comes out. */
 const WIRE_SLACK = 64 * 1024;
 const EMPTY = new Uint8Array(0);
@@ -107,6 +113,8 @@ export class MessageAssembler implements FrameHandler {
   #maxMessageSize: number;
   #maxFragments: number;
   #frameByFrame: boolean;
+  /** Whether any short message is within the limits. */
+  #allowsShort: boolean;
 
   #inflater: MessageInflater | undefined;
 
@@ -130,7 +138,8 @@ export class MessageAssembler implements FrameHandler {
   #buffer: Uint8Array<ArrayBuffer> = EMPTY;
   #length = 0;
   #validator = new Utf8Validator();
-  #frameDecoder = new Utf8Decoder();
+  /** For frame by frame delivery. */
+  #frameDecoder: Utf8Decoder | undefined;
 
   // A message that lies whole in one chunk is delivered from there
   #whole: string | Uint8Array | undefined;
@@ -150,6 +159,8 @@ export class MessageAssembler implements FrameHandler {
     this.#maxMessageSize = options.maxMessageSize ?? 0;
     this.#maxFragments = options.maxFragments ?? 0;
     this.#frameByFrame = options.frameByFrame ?? false;
+    if (this.#frameByFrame) this.#frameDecoder = new Utf8Decoder();
+    this.#allowsShort = !this.#frameByFrame && (this.#maxMessageSize === 0 || this.#maxMessageSize >= MAX_SHORT);
   }
 
   /**
@@ -159,6 +170,26 @@ export class MessageAssembler implements FrameHandler {
    */
   useInflater(inflater: MessageInflater): void {
     this.#inflater = inflater;
+  }
+
+  /** Whether no message is begun, and short ones need no further checks. */
+  get takesShortMessages(): boolean {
+    return this.#kind === "none" && this.#allowsShort;
+  }
+
+  /**
+   * Takes a message that lies whole in a chunk.
+   *
+   * @param opcode Text or binary.
+   * @param bytes The array that holds it.
+   * @param start Index of its first byte.
+   * @param end Index after its last byte.
+   * @param ascii Whether it is known to be ASCII.
+   * @throws {ProtocolError} If it is a text that is not UTF-8.
+   */
+  shortMessage(opcode: Opcode, bytes: Uint8Array, start: number, end: number, ascii: boolean): void {
+    const text = opcode === Opcode.Text;
+    this.#handler.message(text ? this.#decodeWhole(bytes, start, end, ascii) : bytes.slice(start, end));
   }
 
   /**
@@ -227,15 +258,16 @@ export class MessageAssembler implements FrameHandler {
    * @param bytes The array that holds it.
    * @param start Index of its first byte.
    * @param end Index after its last byte.
+   * @param ascii Whether they are known to be ASCII.
    * @throws {ProtocolError} At the first byte of a text that is not UTF-8, or of a close frame that is not valid.
    */
-  framePayload(bytes: Uint8Array, start: number, end: number): void {
+  framePayload(bytes: Uint8Array, start: number, end: number, ascii = false): void {
     this.#remaining -= end - start;
     if (this.#control) this.#takeControl(bytes, start, end);
     else if (this.#compressed) this.#inflater!.decompress(bytes, start, end, this.#takeInflated);
     else if (this.#remaining === 0 && this.#final && this.#fragments === 1 && this.#length === 0) {
-      this.#whole = this.#kind === "text" ? this.#decodeWhole(bytes, start, end) : bytes.slice(start, end);
-    } else this.#append(bytes, start, end);
+      this.#whole = this.#kind === "text" ? this.#decodeWhole(bytes, start, end, ascii) : bytes.slice(start, end);
+    } else this.#append(bytes, start, end, ascii);
   }
 
   /** The frame is complete. */
@@ -248,32 +280,43 @@ export class MessageAssembler implements FrameHandler {
 
   readonly #takeInflated = (bytes: Uint8Array, start: number, end: number): void => {
     this.#addToTotal(end - start);
-    this.#append(bytes, start, end);
+    this.#append(bytes, start, end, false);
   };
 
-  #decodeWhole(bytes: Uint8Array, start: number, end: number): string {
+  #decodeWhole(bytes: Uint8Array, start: number, end: number, ascii: boolean): string {
+    if (ascii) return decodeAscii(bytes, start, end);
     const text = decodeUtf8(bytes, start, end);
     if (text === undefined) throw invalidUtf8();
     return text;
   }
 
-  #append(bytes: Uint8Array, start: number, end: number): void {
+  #append(bytes: Uint8Array, start: number, end: number, ascii: boolean): void {
     const length = this.#length + end - start;
     if (length > this.#buffer.length) this.#grow(length);
     this.#buffer.set(bytes.subarray(start, end), this.#length);
-    if (this.#kind === "text" && this.#validator.push(this.#buffer, this.#length, length) !== -1) throw invalidUtf8();
+    if (this.#kind === "text" && this.#validator.push(this.#buffer, this.#length, length, ascii) !== -1) {
+      throw invalidUtf8();
+    }
     this.#length = length;
   }
 
-  /** Doubles, but never beyond what is known to be enough: a message that announces its length fits its buffer exactly. */
+  /** Makes room. A peer that only announces much gets little; a message that announces its length fits its buffer exactly. */
   #grow(needed: number): void {
-    let capacity = Math.max(FIRST_CAPACITY, this.#buffer.length * 2, needed);
-    if (this.#compressed) {
-      if (this.#maxMessageSize > 0) capacity = Math.max(needed, Math.min(capacity, this.#maxMessageSize));
-    } else if (this.#final || this.#frameByFrame) capacity = Math.min(capacity, needed + this.#remaining);
+    const known = !this.#compressed && (this.#final || this.#frameByFrame);
+    let capacity = Math.max(FIRST_CAPACITY, this.#buffer.length * (known ? KNOWN_GROWTH : UNKNOWN_GROWTH), needed);
+    if (known) capacity = Math.min(capacity, needed + this.#remaining);
+    else if (this.#maxMessageSize > 0) capacity = Math.max(needed, Math.min(capacity, this.#maxMessageSize));
+    // The bytes of a text never leave, so its buffers are used again.
+    if (this.#kind === "text" && !this.#frameByFrame) return this.#exchange(acquire(capacity));
     // Not by a copy: it would leave all the smaller buffers to the garbage collector.
     const empty = this.#buffer === EMPTY;
     this.#buffer = empty ? new Uint8Array(capacity) : new Uint8Array(this.#buffer.buffer.transfer(capacity));
+  }
+
+  #exchange(larger: Uint8Array<ArrayBuffer>): void {
+    larger.set(this.#buffer.subarray(0, this.#length));
+    if (this.#buffer !== EMPTY) release(this.#buffer);
+    this.#buffer = larger;
   }
 
   #takeBuffer(): Uint8Array {
@@ -294,8 +337,11 @@ export class MessageAssembler implements FrameHandler {
   /** The text of a message that came in pieces; `undefined` if the message is binary. */
   #finishText(): string | undefined {
     if (this.#kind !== "text") return undefined;
-    const text = decodeUtf8(this.#buffer, 0, this.#length);
-    if (text === undefined) throw invalidUtf8();
+    const { ascii, complete } = this.#validator;
+    if (!complete) throw invalidUtf8();
+    this.#validator.reset();
+    const text = ascii ? decodeAscii(this.#buffer, 0, this.#length) : decodeUtf8(this.#buffer, 0, this.#length)!;
+    if (this.#buffer !== EMPTY) release(this.#buffer);
     return text;
   }
 
@@ -311,8 +357,9 @@ export class MessageAssembler implements FrameHandler {
   #finishFrame(): string | Uint8Array {
     const payload = this.#takeBuffer();
     if (this.#kind === "binary") return payload;
-    const text = this.#frameDecoder.decode(payload);
-    if (text === undefined || (this.#final && !this.#frameDecoder.complete)) throw invalidUtf8();
+    const decoder = this.#frameDecoder!;
+    const text = decoder.decode(payload);
+    if (text === undefined || (this.#final && !decoder.complete)) throw invalidUtf8();
     return text;
   }
 
