@@ -12,8 +12,8 @@
 /** Pages of 64 KiB: 11 MiB, of which only what is touched takes memory. Fixed, since growing would detach all views. */
 const PAGES = 176;
 
-// Local variables of the function: three parameters, three vectors, two numbers.
-const AT = 0, END = 1, KEY = 2, KEYS = 3, ALL_VECTORS = 4, VECTOR = 5, ALL_WORDS = 6, WORD = 7;
+// Local variables of the function: three parameters, six vectors, two numbers.
+const AT = 0, END = 1, KEY = 2, KEYS = 3, ALL_VECTORS = 4, VECTOR = 5, ALL_WORDS = 9, WORD = 10;
 const get = (local: number): number[] => [0x20, local];
 const set = (local: number): number[] => [0x21, local];
 const tee = (local: number): number[] => [0x22, local];
@@ -25,13 +25,21 @@ const ahead = (bytes: number): number[] => [...get(AT), 0x41, ...(bytes < 64 ? [
 const advance = (bytes: number): number[] => [...ahead(bytes), ...set(AT)];
 const fewerLeftThan = (bytes: number): number[] => [...ahead(bytes), ...get(END), 0x4b]; // i32.gt_u
 const ALIGNED_TO_BYTES = 0;
-const xorVector = (offset: number): number[] => [
+/** Leaves what came out in the local variable `to`. */
+const xorVector = (offset: number, to: number): number[] => [
   ...[...get(AT), ...get(AT)],
   ...[0xfd, 0x00, ALIGNED_TO_BYTES, offset], // v128.load
-  ...[...get(KEYS), 0xfd, 0x51, ...tee(VECTOR)], // v128.xor
+  ...[...get(KEYS), 0xfd, 0x51, ...tee(to)], // v128.xor
   ...[0xfd, 0x0b, ALIGNED_TO_BYTES, offset], // v128.store
-  ...[...get(ALL_VECTORS), ...get(VECTOR), 0xfd, 0x50, ...set(ALL_VECTORS)], // v128.or
 ];
+const OR = [0xfd, 0x50]; // v128.or
+/** Four vectors, put together in pairs: a chain of four would be slower than the memory. */
+const xorFour = [
+  ...[0, 1, 2, 3].flatMap((index) => xorVector(16 * index, VECTOR + index)),
+  ...[...get(VECTOR), ...get(VECTOR + 1), ...OR, ...get(VECTOR + 2), ...get(VECTOR + 3), ...OR, ...OR],
+  ...[...get(ALL_VECTORS), ...OR, ...set(ALL_VECTORS)],
+];
+const xorOne = [...xorVector(0, VECTOR), ...get(ALL_VECTORS), ...get(VECTOR), ...OR, ...set(ALL_VECTORS)];
 const xorWord = (load: number, store: number, only: number[]): number[] => [
   ...[...get(AT), ...get(AT)],
   ...[load, ALIGNED_TO_BYTES, 0],
@@ -40,18 +48,19 @@ const xorWord = (load: number, store: number, only: number[]): number[] => [
   ...[...get(ALL_WORDS), ...get(WORD), 0x72, ...set(ALL_WORDS)], // i32.or
 ];
 const CODE = [
-  ...[2, 3, 0x7b, 2, 0x7f], // locals: 3 v128, 2 i32
+  ...[2, 6, 0x7b, 2, 0x7f], // locals: 6 v128, 2 i32
   ...[...get(KEY), 0xfd, 0x11, ...set(KEYS)], // i32x4.splat
-  ...loopUntil(fewerLeftThan(64), [...[0, 16, 32, 48].flatMap(xorVector), ...advance(64)]),
-  ...loopUntil(fewerLeftThan(16), [...xorVector(0), ...advance(16)]),
+  ...loopUntil(fewerLeftThan(64), [...xorFour, ...advance(64)]),
+  ...loopUntil(fewerLeftThan(16), [...xorOne, ...advance(16)]),
   ...loopUntil(fewerLeftThan(4), [...xorWord(0x28, 0x36, []), ...advance(4)]), // i32.load, i32.store
   ...loopUntil(fewerLeftThan(1), [
     ...xorWord(0x2d, 0x3a, [0x41, 0xff, 1, 0x71]), // i32.load8_u, i32.store8, and the lowest byte alone: i32.and 255
     ...[...get(KEY), 0x41, 8, 0x76, ...set(KEY)], // i32.shr_u: the next byte of the key
     ...advance(1),
   ]),
-  ...[...get(ALL_VECTORS), 0xfd, 0x64], // i8x16.bitmask: the highest bit of each byte
-  ...[...get(ALL_WORDS), 0x41, 0x80, 0x81, 0x82, 0x84, 0x78, 0x71], // i32.and 0x80808080
+  // i8x16.bitmask: the highest bit of each byte; if there is any (i32.const 0, i32.ne), a high bit (i32.const 31, i32.shl)
+  ...[...get(ALL_VECTORS), 0xfd, 0x64, 0x41, 0, 0x47, 0x41, 31, 0x74],
+  ...get(ALL_WORDS),
   ...[0x72, 0x0b], // i32.or, end
 ];
 /** Unsigned LEB128 in two bytes. */
@@ -71,7 +80,7 @@ const MODULE = Uint8Array.from([
 interface Kernel {
   /** All of the memory. */
   bytes: Uint8Array<ArrayBuffer>;
-  /** Masks from one address to another; the first byte of the key is its lowest. Returns 0 if what comes out is ASCII. */
+  /** Masks from one address to another; the first byte of the key is its lowest. Returns all that came out, put together by OR. */
   run(at: number, end: number, key: number): number;
 }
 
@@ -144,7 +153,7 @@ export function giveBack(slot: Uint8Array<ArrayBuffer>): void {
  * @param start Index of the first byte.
  * @param end Index after the last byte.
  * @param key The key, its first octet the lowest.
- * @returns 0 if what comes out is ASCII; `undefined` if they do not lie there: then nothing has happened.
+ * @returns What came out, put together by OR, as far as high bits show what is not ASCII; `undefined` if they do not lie there: then nothing has happened.
  */
 export function maskThere(bytes: Uint8Array, start: number, end: number, key: number): number | undefined {
   if (bytes.buffer !== kernel?.bytes.buffer) return undefined;
@@ -158,7 +167,7 @@ export function maskThere(bytes: Uint8Array, start: number, end: number, key: nu
  * @param start Index of the first byte.
  * @param end Index after the last byte.
  * @param key The key, its first octet the lowest.
- * @returns 0 if what comes out is ASCII; `undefined` if there is no such loop here: then nothing has happened.
+ * @returns What came out, put together by OR, as far as high bits show what is not ASCII; `undefined` if there is no such loop here: then nothing has happened.
  */
 export function maskThrough(bytes: Uint8Array, start: number, end: number, key: number): number | undefined {
   const memory = findKernel();

@@ -589,7 +589,10 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
 
   #sendToMany(data: MessageData, selector: Selector<Data>): number {
     // A selector that throws must not leave some with the message and some without.
-    const chosen = [...this.#open].filter((connection) => connection.state === "open" && selector(connection));
+    const chosen: WebSocketConnection<Data>[] = [];
+    for (const connection of this.#open) {
+      if (connection.state === "open" && selector(connection)) chosen.push(connection);
+    }
     if (chosen.length === 0) return 0;
     const message = new SharedMessage(data, this.splitMessage ? this.frameSize : 0, this.settings.compression);
     let taken = 0;

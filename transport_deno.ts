@@ -21,7 +21,7 @@ import type {
 import { Turn, type TurnMember } from "./turn.ts";
 
 /** The first read buffer: small, since an idle connection pins it. */
-const FIRST_READ = 2048;
+const FIRST_READ = 1024;
 /** The next sizes, while reads come back full. */
 const SECOND_READ: SlotSize = 32768;
 const MAX_READ: SlotSize = 262144;

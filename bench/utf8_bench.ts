@@ -1,5 +1,6 @@
 /** Decoding and validation against the native `TextDecoder`. */
 
+import { bench } from "./bench.ts";
 import { decodeUtf8, Utf8Validator } from "../utf8.ts";
 
 const native = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -12,8 +13,11 @@ for (const [name, text] of [["ASCII", "abcdefgh"], ["German", "Grüße, ä"], ["
     }
     const group = `${name} ${size} B`;
     const validator = new Utf8Validator();
-    Deno.bench({ name: "TextDecoder", group, baseline: true }, () => void native.decode(bytes));
-    Deno.bench({ name: "decodeUtf8", group }, () => void decodeUtf8(bytes));
-    Deno.bench({ name: "Utf8Validator", group }, () => void validator.push(bytes));
+    bench(group, "TextDecoder", () => void native.decode(bytes));
+    bench(group, "decodeUtf8", () => void decodeUtf8(bytes));
+    bench(group, "Utf8Validator", () => {
+      validator.reset();
+      validator.push(bytes);
+    });
   }
 }

@@ -16,7 +16,8 @@ import {
   Opcode,
   ReservedBit,
 } from "../frame.ts";
-import { assertSameBytes, concat, encode, Random, withSeed } from "./support.ts";
+import { giveBack, lease } from "../mask_simd.ts";
+import { assertSameBytes, concat, concatAll, decode, encode, Random, withSeed } from "./support.ts";
 
 /** Collects frames, and checks that the parser keeps its promises. */
 class Collector implements FrameHandler {
@@ -142,6 +143,137 @@ describe("FrameParser", () => {
       const expected = parseAll([short], options).frames;
       const bytewise = parseAll(Array.from(short, (byte) => Uint8Array.of(byte)), options).frames;
       assertEquals(bytewise, expected);
+    });
+  });
+
+  describe("short messages", () => {
+    /** What a handler gets that takes them, in chunks. */
+    function collect(chunks: Uint8Array[], options: FrameParserOptions = {}, takes = true): string[] {
+      const got: string[] = [];
+      const parser = new FrameParser({
+        frameHeader: ({ opcode, payloadLength }) => void got.push(`header ${opcode} ${payloadLength}`),
+        framePayload() {},
+        frameEnd: () => void got.push("end"),
+        takesShortMessages: takes,
+        shortMessage: (opcode, bytes, start, end, ascii) =>
+          void got.push(`${opcode} ${decode(bytes.subarray(start, end))} ${ascii}`),
+      }, options);
+      for (const chunk of chunks) parser.parse(chunk);
+      return got;
+    }
+    const maskingKey = Uint8Array.of(1, 2, 3, 4);
+    const text = (content: string, more: Partial<Frame> = {}, masked = true): Uint8Array<ArrayBuffer> =>
+      encodeFrame(frame(Opcode.Text, encode(content), more), masked ? { maskingKey } : {});
+
+    it("come in one call if they are whole, final and of 1 to 125 bytes", () => {
+      assertEquals(collect([concat(text("one"), text("zwö"), text("x".repeat(125)))]), [
+        "1 one true",
+        "1 zwö false",
+        `1 ${"x".repeat(125)} true`,
+      ]);
+      assertEquals(collect([text("one", {}, false)]), ["1 one false"]);
+      assertEquals(collect([encodeFrame(frame(Opcode.Binary, encode("b")), { maskingKey })]), ["2 b true"]);
+    });
+
+    it("come frame by frame otherwise", () => {
+      assertEquals(collect([text("one")], {}, false), ["header 1 3", "end"]);
+      assertEquals(collect([text("")]), ["header 1 0", "end"]);
+      assertEquals(collect([text("x".repeat(126))]), ["header 1 126", "end"]);
+      assertEquals(collect([text("one", { final: false })]), ["header 1 3", "end"]);
+      assertEquals(collect([text("one", { reserved: 0x40 })], { allowedReserved: 0x40 }), ["header 1 3", "end"]);
+      assertEquals(collect([encodeFrame(frame(Opcode.Ping, encode("p")), { maskingKey })]), ["header 9 1", "end"]);
+      const wire = text("one");
+      for (let cut = 1; cut < wire.length; cut++) {
+        assertEquals(collect([wire.slice(0, cut), wire.slice(cut)]), ["header 1 3", "end"], `cut at ${cut}`);
+      }
+    });
+
+    it("are refused as any frame is", () => {
+      for (
+        const [wire, options] of [
+          [text("one", {}, false), { role: "server" }],
+          [text("one"), { role: "client" }],
+          [text("four"), { maxPayload: 3 }],
+          [text("one", { reserved: 0x40 }), {}],
+        ] as [Uint8Array, FrameParserOptions][]
+      ) assertThrows(() => collect([wire], options), ProtocolError);
+    });
+
+    it("stop the parser if the handler says so", () => {
+      const seen: string[] = [];
+      const parser: FrameParser = new FrameParser({
+        frameHeader() {},
+        framePayload() {},
+        frameEnd() {},
+        takesShortMessages: true,
+        shortMessage(_, bytes, start, end) {
+          seen.push(decode(bytes.subarray(start, end)));
+          parser.stop();
+        },
+      });
+      const wire = concat(text("one"), text("two"));
+      assertEquals([parser.parse(wire), seen], [9, ["one"]]);
+      assertEquals([parser.parse(wire, 9), seen], [18, ["one", "two"]]);
+    });
+  });
+
+  describe("large chunks for a server", () => {
+    const maskingKey = Uint8Array.of(9, 8, 7, 6);
+    const large = (length: number, seed: number): [Required<Frame>, Uint8Array<ArrayBuffer>] => {
+      const one = frame(Opcode.Binary, new Random(seed).bytes(length));
+      return [one, encodeFrame(one, { maskingKey })];
+    };
+
+    it("give the same frames at any size, also where one parser calls another", () => {
+      const pairs = [1, 500, 1023, 1024, 5000, 32_760, 40_000, 262_144, 700_000].map(large);
+      const wire = concat(...pairs.map(([, bytes]) => bytes));
+      const frames = pairs.map(([one]) => one);
+      for (const most of [900, 1024, 5000, 65_536, 262_144, wire.length]) {
+        const chunks: Uint8Array[] = [];
+        for (let at = 0; at < wire.length; at += most) chunks.push(wire.slice(at, at + most));
+        assertEquals(parseAll(chunks, { role: "server" }).frames, frames, `chunks of ${most}`);
+      }
+      const [inner, innerWire] = large(3000, 77);
+      const got: Uint8Array[] = [];
+      let nested = 0;
+      const parser = new FrameParser({
+        frameHeader() {},
+        framePayload(bytes, start, end) {
+          if (nested++ === 0) assertEquals(parseAll([innerWire.slice()], { role: "server" }).frames, [inner]);
+          got.push(bytes.slice(start, end));
+        },
+        frameEnd() {},
+      }, { role: "server" });
+      parser.parse(pairs[6][1].slice());
+      assertEquals(concatAll(got), frames[6].payload);
+    });
+
+    it("can be stopped at any frame, also at the end of a piece", () => {
+      const [, one] = large(262_144 - 14, 1);
+      const [, two] = large(2000, 2);
+      const seen: number[] = [];
+      const parser: FrameParser = new FrameParser({
+        frameHeader: ({ payloadLength }) => void seen.push(payloadLength),
+        framePayload() {},
+        frameEnd: () => parser.stop(),
+      }, { role: "server" });
+      const wire = concat(one, two, two);
+      assertEquals([parser.parse(wire), seen], [one.length, [262_130]]);
+      assertEquals([parser.parse(wire, one.length), seen.length], [one.length + two.length, 2]);
+    });
+
+    it("leave no place taken, not even when a frame is refused", () => {
+      const [, good] = large(2000, 3);
+      const bad = new Uint8Array(2000).fill(0xff);
+      for (let round = 0; round < 300; round++) {
+        assertThrows(
+          () => new FrameParser(new Collector(), { role: "server" }).parse(concat(good, bad)),
+          ProtocolError,
+        );
+      }
+      const slot = lease(262144);
+      assert(slot !== undefined);
+      giveBack(slot);
     });
   });
 

@@ -74,6 +74,45 @@ describe("Utf8Validator", () => {
   });
 });
 
+describe("Utf8Validator, with long pieces", () => {
+  it("finds the same first wrong byte as byte by byte, however the text is cut", () => {
+    withSeed((random) => {
+      for (let round = 0; round < 150; round++) {
+        let text = "";
+        while (text.length < 400) {
+          const part = random.pick(["plain ASCII, long enough for a run ", "ä", "€", "👋🏽", "Grüße ", "\ufeff"]);
+          text += part.repeat(1 + random.int(4));
+        }
+        const bytes = encode(text);
+        if (round % 3 > 0) bytes[random.int(bytes.length)] = random.pick([0x80, 0xbf, 0xc0, 0xe2, 0xed, 0xff]);
+        let expected = -1;
+        const slow = new Utf8Validator();
+        for (let at = 0; at < bytes.length && expected === -1; at++) expected = slow.push(bytes, at, at + 1);
+        const fast = new Utf8Validator();
+        let found = -1;
+        for (let at = 0; at < bytes.length && found === -1;) {
+          const end = Math.min(bytes.length, at + 1 + random.int(random.pick([5, 100, 600])));
+          found = fast.push(bytes, at, end);
+          at = end;
+        }
+        assertEquals([found, fast.complete], [expected, slow.complete], `round ${round}`);
+      }
+    });
+  });
+
+  it("tells whether all was ASCII, and forgets it", () => {
+    const validator = new Utf8Validator();
+    validator.push(encode("a".repeat(100)));
+    assertEquals(validator.ascii, true);
+    validator.push(encode("ä"));
+    validator.push(encode("a".repeat(100)));
+    assertEquals([validator.ascii, validator.complete], [false, true]);
+    validator.reset();
+    assertEquals(validator.ascii, true);
+    assertEquals(validator.push(Uint8Array.of(0x61, 0xff), 0, 1, true), -1);
+  });
+});
+
 const PLANES = Array.from({ length: 17 }, (_, plane) => String.fromCodePoint(plane * 0x10000 + 0x1234)).join("");
 
 describe("decodeUtf8", () => {
