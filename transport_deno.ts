@@ -20,6 +20,7 @@ import type {
 } from "./transport.ts";
 import { Turn, type TurnMember } from "./turn.ts";
 
+const EMPTY = new Uint8Array(0);
 /** The first read buffer: small, since an idle connection pins it. */
 const FIRST_READ = 1024;
 /** The next sizes, while reads come back full. */
@@ -247,7 +248,8 @@ class DenoTransport implements Transport, TurnMember {
     } catch (error) {
       this.#fail(error);
     } finally {
-      this.#useBuffer(FIRST_READ);
+      if (isLeased(this.#buffer)) giveBack(this.#buffer);
+      this.#buffer = EMPTY;
     }
   }
 

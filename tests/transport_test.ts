@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { isLoopback } from "../loopback.ts";
 import { type Listener, runtimeTransport, type Transport } from "../transport.ts";
+import { giveBack, lease } from "../mask_simd.ts";
 import { streamTransport } from "../transport_stream.ts";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { RawListener } from "./sockets.ts";
@@ -94,6 +95,21 @@ const KINDS: [name: string, make: () => Promise<Pair>][] = [
   ["streams", streamPair],
 ];
 
+/** All buffers that can be leased at the moment. */
+function takeAll(): Uint8Array<ArrayBuffer>[] {
+  const taken: Uint8Array<ArrayBuffer>[] = [];
+  for (const size of [32768, 262144] as const) {
+    for (let slot = lease(size); slot !== undefined; slot = lease(size)) taken.push(slot);
+  }
+  return taken;
+}
+
+function countLeasable(): number {
+  const taken = takeAll();
+  for (const slot of taken) giveBack(slot);
+  return taken.length;
+}
+
 for (const [name, make] of KINDS) {
   describe(`a transport over ${name}`, () => {
     it("carries bytes of every size, both ways", async () => {
@@ -110,6 +126,30 @@ for (const [name, make] of KINDS) {
       assertSameBytes(client.bytes, whole);
       assertSameBytes(server.bytes, whole);
       await close();
+    });
+
+    it("gives back all the buffers that it leased, also when it is destroyed while it reads", async () => {
+      const before = countLeasable();
+      for (const destroyed of [false, true]) {
+        const { client, server, close } = await make();
+        await Promise.all([client.write(new Uint8Array(1_000_000)), server.write(new Uint8Array(1_000_000))]);
+        await until(() => client.bytes.length === 1_000_000 && server.bytes.length === 1_000_000, "all bytes");
+        if (destroyed) server.transport.destroy();
+        await close();
+      }
+      await until(() => countLeasable() === before, "all buffers");
+    });
+
+    it("carries bytes all the same when no buffer can be leased", async () => {
+      const taken = takeAll();
+      const { client, server, close } = await make();
+      const bytes = new Random(3).bytes(700_000);
+      await Promise.all([client.write(bytes), server.write(bytes)]);
+      await until(() => client.bytes.length === bytes.length && server.bytes.length === bytes.length, "all bytes");
+      assertSameBytes(client.bytes, bytes);
+      assertSameBytes(server.bytes, bytes);
+      await close();
+      for (const slot of taken) giveBack(slot);
     });
 
     it("sends FIN after what was written, and still receives", async () => {
