@@ -168,24 +168,20 @@ export class Utf8Validator {
   }
 }
 
-/** Index after the last whole code point, if everything before it is valid; or else `start`: where it is wrong is still to be found. */
+/** Index after what is surely whole, if all of it is valid; or else `start`: where it is wrong is still to be found. */
 function skipValid(bytes: Uint8Array, start: number, end: number): number {
   const whole = end - cutLength(bytes, end);
   return isUtf8(bytes.subarray(start, whole)) ? whole : start;
 }
 
-/** How many bytes at the end are the beginning of a code point: 0 to 3. */
+/** How many bytes at the end may be the beginning of a code point: 0 to 3. */
 function cutLength(bytes: Uint8Array, end: number): number {
   for (let length = 1; length <= 3; length++) {
     const byte = bytes[end - length];
-    if (byte < 0x80) return 0;
-    if (byte >= 0xc0) return length < sequenceLength(byte) ? length : 0;
+    if (byte < 0x80) return length - 1;
+    if (byte >= 0xc0) return length;
   }
   return 0;
-}
-
-function sequenceLength(lead: number): number {
-  return lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
 }
 
 /**

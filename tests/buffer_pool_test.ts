@@ -43,6 +43,13 @@ describe("the pool of buffers", () => {
     assert(large > 0 && large <= 64, `${large} large ones`);
   });
 
+  it("keeps what is not in use, however often the rest comes and goes", () => {
+    const rare = acquire(60_000);
+    release(rare);
+    for (let round = 0; round < 10_000; round++) release(acquire(1000));
+    assert(acquire(60_000) === rare);
+  });
+
   it("takes nothing that it did not give", () => {
     const foreign = new Uint8Array(1500);
     release(foreign);

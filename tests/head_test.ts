@@ -13,6 +13,12 @@ function read(text: string, limits?: HeadLimits): HeadReader {
 describe("HeadReader", () => {
   const head = "GET /a?b HTTP/1.1\r\nHost: example.com\r\nX-List: one\r\nx-list:\t two , three \r\nEmpty:\r\n\r\n";
 
+  it("takes no value for a name, and gives the fields in the order in which they came", () => {
+    const { fields } = read("GET / HTTP/1.1\r\nA: host\r\nHOST: b\r\na: c\r\n\r\n").head!;
+    assertEquals([fields.get("host"), fields.get("b"), fields.get("a")], ["b", undefined, "host"]);
+    assertEquals([...fields], [["a", "host"], ["host", "b"], ["a", "c"]]);
+  });
+
   it("reads a head cut anywhere, and leaves what follows", () => {
     const bytes = encode(head + "body");
     for (let cut = 0; cut <= bytes.length; cut++) {

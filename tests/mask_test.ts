@@ -104,6 +104,11 @@ for (const [name, make, masks] of PLACES) {
           assertEquals(masks(bytes, 3, 3 + length, key), wrong === -1, `${wrong} of ${length}`);
         }
       }
+      // What is longer than the passage, with the byte in its first part.
+      bytes.fill(0x61);
+      bytes[100] = 0x80;
+      mask(bytes, 0, 30_000, key);
+      assertEquals(masks(bytes, 0, 30_000, key), false);
       if (isLeased(bytes)) giveBack(bytes);
     });
   });

@@ -127,6 +127,15 @@ describe("MessageAssembler", () => {
     assertEquals([error.code, error.closeCode], ["ERR_MESSAGE_TOO_LARGE", 1009]);
   });
 
+  it("refuses a short message too, whole in its chunk", () => {
+    for (const frame of [peer.text("six...", true), peer.binary(new Uint8Array(6))]) {
+      const { push, events } = assemble({ maxMessageSize: 5 });
+      push(peer.text("five.", true));
+      assertEquals(assertThrows(() => push(frame), ProtocolError).code, "ERR_MESSAGE_TOO_LARGE");
+      assertEquals(events.length, 1);
+    }
+  });
+
   it("does not count control frames as part of a message", () => {
     const { push, events } = assemble({ maxMessageSize: 2 });
     push(concat(peer.text("a", false), peer.frame(Opcode.Ping, "longer than two"), peer.continuation("b", true)));
