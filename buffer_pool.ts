@@ -29,7 +29,7 @@ function withRoomForHeaders(size: number): number {
  * @param capacity The least size, in bytes.
  * @returns A buffer of at least that size, with anything in it.
  */
-export function acquire(capacity: number): Buffer {
+export function acquire(capacity: number): Uint8Array<ArrayBuffer> {
   const index = SIZES.findIndex((size) => capacity <= size);
   if (index === -1) return new Uint8Array(capacity);
   return (index < FIRST_WEAK ? takeKept(index) : takeWeak(index)) ?? new Uint8Array(SIZES[index]);
@@ -54,7 +54,7 @@ function takeWeak(index: number): Buffer | undefined {
  *
  * @param buffer Any array that is not a part of another.
  */
-export function release(buffer: Buffer): void {
+export function release(buffer: Uint8Array<ArrayBuffer>): void {
   const index = SIZES.indexOf(buffer.length);
   if (index >= FIRST_WEAK) {
     if (free[index].length < WEAK_LIMIT) free[index].push(new WeakRef(buffer));

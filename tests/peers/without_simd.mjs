@@ -23,7 +23,7 @@ for (const length of [5, 100, 129, 1000, 5000, 70_000]) {
   if (bytes.some((byte, index) => byte !== (payload[index] ^ [0x0b, 0x0c, 0x0d, 0x0a][index % 4]))) {
     throw new Error(`${length} bytes are masked wrongly`);
   }
-  let got = [];
+  const got = [];
   const parser = new FrameParser({
     frameHeader() {},
     framePayload: (piece, start, end) => got.push(...piece.subarray(start, end)),
