@@ -41,9 +41,15 @@ export class Turn {
 
   readonly #run = (): void => {
     const waiting = this.#waiting;
-    // It grows meanwhile: what becomes free to write is written in the same turn.
-    for (let index = 0; index < waiting.length; index++) waiting[index].endTurn();
-    waiting.length = 0;
-    this.#scheduled = false;
+    let done = 0;
+    try {
+      // It grows meanwhile: what becomes free to write is written in the same turn.
+      while (done < waiting.length) waiting[done++].endTurn();
+    } finally {
+      // One that throws all the same must not hold up the others for ever.
+      waiting.splice(0, done);
+      this.#scheduled = waiting.length > 0;
+      if (this.#scheduled) this.#schedule(this.#run);
+    }
   };
 }

@@ -60,8 +60,8 @@ export function decodeAscii(bytes: Uint8Array, start: number, end: number): stri
 }
 
 /**
- * What `buffer.toString("latin1", start, end)` calls on Node, Deno and Bun. It takes any array: to make a `Buffer` of one takes longer
- * than to decode a short text.
+ * What `buffer.toString("latin1", start, end)` calls, on every runtime. It takes any array: to make a `Buffer` of one takes longer than to
+ * decode a short text.
  */
 const decodeLatin1 = (Buffer.prototype as { latin1Slice?(start: number, end: number): string }).latin1Slice ??
   function (this: Uint8Array, start: number, end: number): string {

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { Turn } from "../turn.ts";
 
@@ -23,5 +23,26 @@ describe("a turn", () => {
     assertEquals(scheduled.length, 2);
     scheduled[1]();
     assertEquals(done, ["a", "b", "c", "d", "e"]);
+  });
+
+  it("goes on with the others when one throws", () => {
+    const scheduled: (() => void)[] = [];
+    const turn = new Turn((run) => scheduled.push(run));
+    const done: string[] = [];
+    const failing = (): void => {
+      throw new Error("broken");
+    };
+    turn.add({ endTurn: () => void done.push("a") });
+    turn.add({ endTurn: failing });
+    turn.add({ endTurn: () => void done.push("b") });
+    assertThrows(scheduled[0], Error, "broken");
+    assertEquals([scheduled.length, done], [2, ["a"]]);
+    scheduled[1]();
+    assertEquals(done, ["a", "b"]);
+    turn.add({ endTurn: failing });
+    assertThrows(scheduled[2], Error, "broken");
+    turn.add({ endTurn: () => void done.push("c") });
+    scheduled[3]();
+    assertEquals(done, ["a", "b", "c"]);
   });
 });
