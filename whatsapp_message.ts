@@ -11,21 +11,31 @@ import type {
   JsonObject,
   ParsedNotification,
   SkippedItem,
+  WhatsAppAccountError,
+  WhatsAppCallPermission,
   WhatsAppContact,
+  WhatsAppContents,
   WhatsAppContext,
+  WhatsAppConversation,
+  WhatsAppEcho,
+  WhatsAppEdit,
   WhatsAppError,
+  WhatsAppHistoryMessage,
   WhatsAppInteractive,
   WhatsAppLocation,
   WhatsAppMedia,
   WhatsAppMessage,
   WhatsAppMessageBase,
   WhatsAppOrder,
+  WhatsAppPricing,
+  WhatsAppProduct,
   WhatsAppReaction,
   WhatsAppRecord,
   WhatsAppReferral,
   WhatsAppSender,
   WhatsAppStatus,
   WhatsAppSystem,
+  WhatsAppUserAction,
 } from "./whatsapp_types.ts";
 
 export type * from "./whatsapp_types.ts";
@@ -62,11 +72,38 @@ export function parseNotification(raw: string | Uint8Array): ParsedNotification 
 
 /** What a change tells about all its items. */
 interface Origin {
+  field: string;
   accountId: string;
   phoneNumberId?: string;
   displayPhoneNumber?: string;
   contacts: JsonObject[];
+  conversationSummary?: string;
 }
+
+/** What a list of a change holds: makes one record of each item. */
+type ItemParser = (item: JsonObject, origin: Origin) => WhatsAppRecord;
+
+/** Fields whose lists hold what the business itself sent with the app. */
+const ECHO_FIELDS: readonly string[] = ["smb_message_echoes", "message_echoes"];
+
+/** The lists of `messages`, each of which may be there or not. */
+const MESSAGE_LISTS = new Map<string, ItemParser>([
+  ["messages", parseMessage],
+  ["statuses", parseStatus],
+  ["errors", parseAccountError],
+  ["user_actions", parseUserAction],
+]);
+const ECHO_LISTS = new Map<string, ItemParser>([
+  ["message_echoes", parseEcho],
+  ["messages", parseEcho],
+  ["errors", parseAccountError],
+]);
+const STANDBY_LISTS = new Map<string, ItemParser>([
+  ["messages", standby(parseMessage)],
+  ["message_echoes", standby(parseEcho)],
+  ["statuses", standby(parseStatus)],
+  ["errors", parseAccountError],
+]);
 
 class NotificationParser {
   readonly records: WhatsAppRecord[] = [];
@@ -75,7 +112,7 @@ class NotificationParser {
   parse(raw: string | Uint8Array): void {
     let root: unknown;
     try {
-      root = JSON.parse(typeof raw === "string" ? raw : new TextDecoder("utf-8", { fatal: true }).decode(raw));
+      root = JSON.parse(withoutByteOrderMark(typeof raw === "string" ? raw : new TextDecoder().decode(raw)));
     } catch (error) {
       this.#skip("", `not JSON: ${error instanceof Error ? error.message : error}`);
       return;
@@ -117,54 +154,99 @@ class NotificationParser {
     const field = text(change, "field") ?? "";
     const value = own(change, "value");
     if (!isObject(value)) return this.#skip(`${path}.value`, "not an object");
-    // Echoes, history and standby hold messages too, but not live ones of customers.
-    if (field !== "messages") this.records.push({ kind: "other", field, accountId, raw: value });
-    else this.#messages(value, accountId, `${path}.value`);
+    const origin = makeOrigin(value, value, field, accountId);
+    const before = this.records.length + this.skipped.length;
+    const valuePath = `${path}.value`;
+    if (field === "messages") this.#lists(value, MESSAGE_LISTS, origin, valuePath);
+    else if (ECHO_FIELDS.includes(field)) this.#lists(value, ECHO_LISTS, origin, valuePath);
+    else if (field === "standby") this.#standby(value, origin, valuePath);
+    else if (field === "history") this.#history(value, origin, valuePath);
+    if (this.records.length + this.skipped.length > before) return;
+    const { phoneNumberId } = origin;
+    this.records.push(withoutUndefined({ kind: "other", field, accountId, phoneNumberId, raw: value }));
   }
 
-  #messages(value: JsonObject, accountId: string, path: string): void {
-    const metadata = object(value, "metadata") ?? {};
-    const contacts = own(value, "contacts");
-    const origin: Origin = {
-      accountId,
-      phoneNumberId: text(metadata, "phone_number_id"),
-      displayPhoneNumber: text(metadata, "display_phone_number"),
-      contacts: Array.isArray(contacts) ? contacts.filter(isObject) : [],
-    };
-    const before = this.records.length + this.skipped.length;
-    this.#each(value, "messages", path, (message) => this.records.push(parseMessage(message, origin)));
-    this.#each(value, "statuses", path, (status) => this.records.push(parseStatus(status, origin)));
-    for (const part of ["errors", "user_actions"]) {
-      this.#each(value, part, path, (raw) => this.records.push({ kind: "other", field: part, accountId, raw }));
+  /** In the order of the notification. */
+  #lists(value: JsonObject, lists: Map<string, ItemParser>, origin: Origin, path: string): void {
+    for (const key of Object.keys(value)) {
+      const parse = lists.get(key);
+      if (parse === undefined) continue;
+      this.#each(value, key, path, (item) => this.records.push(parse(item, origin)));
     }
-    if (this.records.length + this.skipped.length > before) return;
-    this.records.push({ kind: "other", field: "messages", accountId, raw: value });
   }
+
+  #standby(value: JsonObject, origin: Origin, path: string): void {
+    const inner = object(value, "standby");
+    if (inner === undefined) return this.#lists(value, STANDBY_LISTS, origin, path);
+    this.#lists(inner, STANDBY_LISTS, makeOrigin(inner, value, origin.field, origin.accountId), `${path}.standby`);
+  }
+
+  /** Chunks of threads, or media and echoes by themselves, which follow later. */
+  #history(value: JsonObject, origin: Origin, path: string): void {
+    const add = (chunk?: JsonObject, thread?: JsonObject) => (message: JsonObject): void => {
+      this.records.push(parseHistoryMessage(message, origin, chunk, thread));
+    };
+    this.#each(value, "history", path, (chunk, chunkPath) => {
+      this.#each(chunk, "errors", chunkPath, (error) => this.records.push(parseAccountError(error, origin)));
+      this.#each(chunk, "threads", chunkPath, (thread, threadPath) => {
+        this.#each(thread, "messages", threadPath, add(chunk, thread));
+      });
+    });
+    for (const key of ["messages", "message_echoes"]) this.#each(value, key, path, add());
+    this.#each(value, "errors", path, (error) => this.records.push(parseAccountError(error, origin)));
+  }
+}
+
+/** `JSON.parse` takes none. */
+function withoutByteOrderMark(json: string): string {
+  return json.charCodeAt(0) === 0xfeff ? json.slice(1) : json;
+}
+
+/** `metadata` may stand beside the lists, or one level above them. */
+function makeOrigin(lists: JsonObject, value: JsonObject, field: string, accountId: string): Origin {
+  const metadata = object(lists, "metadata") ?? object(value, "metadata") ?? {};
+  const conversation = object(value, "conversation_context");
+  const summary = conversation && object(conversation, "summary");
+  return {
+    field,
+    accountId,
+    phoneNumberId: text(metadata, "phone_number_id"),
+    displayPhoneNumber: text(metadata, "display_phone_number"),
+    contacts: objects(own(lists, "contacts") === undefined ? value : lists, "contacts"),
+    conversationSummary: summary && text(summary, "text"),
+  };
 }
 
 // ---- Records -----------------------------------------------------------------------------------------------------
 
 function parseMessage(raw: JsonObject, origin: Origin): WhatsAppMessage {
-  const { accountId, phoneNumberId, displayPhoneNumber, contacts } = origin;
+  return parseMessageOf(raw, origin, parseSender(raw, origin.contacts));
+}
+
+function parseMessageOf(raw: JsonObject, origin: Origin, sender: WhatsAppSender): WhatsAppMessage {
+  const { accountId, phoneNumberId, displayPhoneNumber, conversationSummary } = origin;
   const base: WhatsAppMessageBase = {
     kind: "message",
     id: text(raw, "id") ?? "",
     timestamp: date(raw, "timestamp"),
-    sender: parseSender(raw, contacts),
+    sender,
     accountId,
     phoneNumberId,
     displayPhoneNumber,
     groupId: text(raw, "group_id"),
     context: parseContext(object(raw, "context")),
     referral: parseReferral(object(raw, "referral")),
+    conversationSummary,
     errors: parseErrors(raw),
     raw,
   };
-  const originalType = text(raw, "type") ?? guessType(raw);
-  const contents = CONTENTS.get(originalType)?.(raw);
   // Absent parts are left out altogether, so that records print and compare as what they hold.
-  if (contents !== undefined) return withoutUndefined({ ...base, ...contents }) as WhatsAppMessage;
-  return withoutUndefined({ ...base, type: "unknown", originalType });
+  return withoutUndefined({ ...base, ...parseContents(raw) });
+}
+
+function parseContents(raw: JsonObject): WhatsAppContents {
+  const originalType = text(raw, "type") ?? guessType(raw);
+  return CONTENTS.get(originalType)?.(raw) ?? { type: "unknown", originalType };
 }
 
 /** Meta's own documentation has a message without `type`: the one known key it has says what it is. */
@@ -175,26 +257,30 @@ function guessType(raw: JsonObject): string {
 
 function parseSender(raw: JsonObject, contacts: JsonObject[]): WhatsAppSender {
   const from = text(raw, "from") ?? "";
-  const contact = findContact(raw, from, contacts);
+  const contact = findContact(from, text(raw, "from_user_id") ?? "", contacts);
   const profile = contact === undefined ? undefined : object(contact, "profile");
   const phone = isPhone(from) ? from : undefined;
   const userId = text(raw, "from_user_id") || (contact && text(contact, "user_id")) ||
     (phone === undefined && from !== "" ? from : undefined);
-  const username = profile && text(profile, "username");
   return withoutUndefined({
     id: phone ?? (userId || from),
     phone,
     userId: userId || undefined,
     parentUserId: text(raw, "from_parent_user_id") || (contact && text(contact, "parent_user_id")) || undefined,
     name: (profile && text(profile, "name")) || undefined,
-    username: username?.startsWith("@") ? username.slice(1) : username || undefined,
+    username: parseUsername(profile),
   });
 }
 
-/** `contacts` is not aligned with `messages`: matched by number, then by user id; a sole contact is the sender's. */
-function findContact(raw: JsonObject, from: string, contacts: JsonObject[]): JsonObject | undefined {
-  const userId = text(raw, "from_user_id") ?? "";
-  const byPhone = from === "" ? undefined : contacts.find((contact) => text(contact, "wa_id") === from);
+/** With or without `@`, and sometimes empty. */
+function parseUsername(profile: JsonObject | undefined): string | undefined {
+  const username = (profile && text(profile, "username")) ?? "";
+  return (username.startsWith("@") ? username.slice(1) : username) || undefined;
+}
+
+/** `contacts` is not aligned with `messages`: matched by number, then by user id; a sole contact is whom it is about. */
+function findContact(phone: string, userId: string, contacts: JsonObject[]): JsonObject | undefined {
+  const byPhone = phone === "" ? undefined : contacts.find((contact) => text(contact, "wa_id") === phone);
   const byUser = userId === "" ? undefined : contacts.find((contact) => text(contact, "user_id") === userId);
   return byPhone ?? byUser ?? (contacts.length === 1 ? contacts[0] : undefined);
 }
@@ -212,17 +298,17 @@ function parseContext(raw: JsonObject | undefined): WhatsAppContext | undefined 
   return withoutUndefined({
     messageId: text(raw, "id"),
     from: text(raw, "from"),
+    fromUserId: text(raw, "from_user_id"),
+    fromParentUserId: text(raw, "from_parent_user_id"),
     forwarded: own(raw, "forwarded") === true || own(raw, "frequently_forwarded") === true,
     frequentlyForwarded: own(raw, "frequently_forwarded") === true,
-    referredProduct: product && withoutUndefined({
-      catalogId: text(product, "catalog_id"),
-      productRetailerId: text(product, "product_retailer_id"),
-    }),
+    referredProduct: product && parseProduct(product),
   });
 }
 
 function parseReferral(raw: JsonObject | undefined): WhatsAppReferral | undefined {
   if (raw === undefined) return undefined;
+  const welcome = object(raw, "welcome_message");
   return withoutUndefined({
     sourceUrl: text(raw, "source_url"),
     sourceId: text(raw, "source_id"),
@@ -234,47 +320,162 @@ function parseReferral(raw: JsonObject | undefined): WhatsAppReferral | undefine
     videoUrl: text(raw, "video_url"),
     thumbnailUrl: text(raw, "thumbnail_url"),
     ctwaClid: text(raw, "ctwa_clid"),
+    welcomeMessage: welcome && text(welcome, "text"),
+    ref: text(raw, "ref"),
   });
 }
 
 function parseErrors(raw: JsonObject): WhatsAppError[] {
-  return objects(raw, "errors").map((error) => {
-    const data = object(error, "error_data");
-    return withoutUndefined({
-      code: number(error, "code") ?? 0,
-      title: text(error, "title"),
-      message: text(error, "message"),
-      // Older bodies have the details in the error itself.
-      details: (data && text(data, "details")) ?? text(error, "details"),
-      href: text(error, "href"),
-    });
+  return objects(raw, "errors").map(parseError);
+}
+
+function parseError(raw: JsonObject): WhatsAppError {
+  const data = object(raw, "error_data");
+  return withoutUndefined({
+    code: number(raw, "code") ?? 0,
+    title: text(raw, "title"),
+    message: text(raw, "message"),
+    // Older bodies have the details in the error itself.
+    details: (data && text(data, "details")) ?? text(raw, "details"),
+    href: text(raw, "href"),
   });
+}
+
+function parseAccountError(raw: JsonObject, origin: Origin): WhatsAppAccountError {
+  const { field, accountId, phoneNumberId, displayPhoneNumber } = origin;
+  const error = parseError(raw);
+  return withoutUndefined({ kind: "error", error, field, accountId, phoneNumberId, displayPhoneNumber, raw });
+}
+
+function parseUserAction(raw: JsonObject, origin: Origin): WhatsAppUserAction {
+  const { accountId, phoneNumberId, displayPhoneNumber } = origin;
+  const actionType = text(raw, "action_type") ?? "";
+  return withoutUndefined({
+    kind: "userAction",
+    actionType,
+    timestamp: date(raw, "timestamp"),
+    data: object(raw, `${actionType}_data`),
+    accountId,
+    phoneNumberId,
+    displayPhoneNumber,
+    raw,
+  });
+}
+
+function parseEcho(raw: JsonObject, origin: Origin): WhatsAppEcho {
+  const { field, accountId, phoneNumberId } = origin;
+  const phone = text(raw, "to") ?? "";
+  const userId = text(raw, "to_user_id") ?? "";
+  const contact = findContact(phone, userId, origin.contacts);
+  const profile = contact && object(contact, "profile");
+  return withoutUndefined({
+    kind: "echo",
+    field,
+    to: phone || userId,
+    recipientName: (profile && text(profile, "name")) || undefined,
+    // The contacts are customers: none of them is the sender.
+    message: parseMessageOf(raw, origin, parseSender(raw, [])),
+    accountId,
+    phoneNumberId,
+    raw,
+  });
+}
+
+function parseHistoryMessage(
+  raw: JsonObject,
+  origin: Origin,
+  chunk: JsonObject | undefined,
+  thread: JsonObject | undefined,
+): WhatsAppHistoryMessage {
+  const { accountId, phoneNumberId } = origin;
+  const metadata = (chunk && object(chunk, "metadata")) ?? {};
+  const context = object(raw, "history_context") ?? {};
+  return withoutUndefined({
+    kind: "history",
+    message: parseMessageOf(raw, origin, parseSender(raw, [])),
+    threadId: thread && text(thread, "id"),
+    status: text(context, "status"),
+    phase: number(metadata, "phase"),
+    chunkOrder: number(metadata, "chunk_order"),
+    progress: number(metadata, "progress"),
+    accountId,
+    phoneNumberId,
+    raw,
+  });
+}
+
+function standby(
+  parse: (raw: JsonObject, origin: Origin) => WhatsAppMessage | WhatsAppStatus | WhatsAppEcho,
+): ItemParser {
+  return (raw, origin) => {
+    const { accountId, phoneNumberId } = origin;
+    return withoutUndefined({ kind: "standby", record: parse(raw, origin), accountId, phoneNumberId, raw });
+  };
 }
 
 function parseStatus(raw: JsonObject, origin: Origin): WhatsAppStatus {
   const { accountId, phoneNumberId, displayPhoneNumber } = origin;
+  const recipientId = text(raw, "recipient_id");
+  const recipientUserId = text(raw, "recipient_user_id");
+  // A group has no contact: the sole one is of a member, if any.
+  const isGroup = text(raw, "recipient_type") === "group";
+  const contact = isGroup ? undefined : findContact(recipientId ?? "", recipientUserId ?? "", origin.contacts);
+  const profile = contact && object(contact, "profile");
   return withoutUndefined({
     kind: "status",
     id: text(raw, "id") ?? "",
     status: text(raw, "status") ?? "",
     timestamp: date(raw, "timestamp"),
-    recipientId: text(raw, "recipient_id"),
-    recipientUserId: text(raw, "recipient_user_id"),
+    recipientId,
+    recipientUserId,
+    parentRecipientUserId: firstText(raw, [
+      "parent_recipient_user_id",
+      "recipient_parent_user_id",
+      "parent_user_id",
+    ]),
     recipientType: text(raw, "recipient_type"),
-    recipientParticipantId: text(raw, "recipient_participant_id") ?? text(raw, "participant_recipient_id"),
+    recipientParticipantId: firstText(raw, ["recipient_participant_id", "participant_recipient_id"]),
+    recipientParticipantUserId: text(raw, "recipient_participant_user_id"),
+    recipientName: (profile && text(profile, "name")) || undefined,
+    recipientUsername: parseUsername(profile),
+    recipientIdentityKeyHash: text(raw, "recipient_identity_key_hash"),
     accountId,
     phoneNumberId,
     displayPhoneNumber,
     bizOpaqueCallbackData: text(raw, "biz_opaque_callback_data"),
+    conversation: parseConversation(object(raw, "conversation")),
+    // Statuses of groups have the price inside the conversation.
+    pricing: parsePricing(object(raw, "pricing") ?? object(object(raw, "conversation") ?? {}, "pricing")),
     errors: parseErrors(raw),
     raw,
+  });
+}
+
+function parseConversation(raw: JsonObject | undefined): WhatsAppConversation | undefined {
+  if (raw === undefined) return undefined;
+  const origin = object(raw, "origin");
+  return withoutUndefined({
+    id: text(raw, "id"),
+    expirationTimestamp: date(raw, "expiration_timestamp"),
+    originType: origin && text(origin, "type"),
+  });
+}
+
+function parsePricing(raw: JsonObject | undefined): WhatsAppPricing | undefined {
+  if (raw === undefined) return undefined;
+  return withoutUndefined({
+    billable: boolean(raw, "billable"),
+    pricingModel: text(raw, "pricing_model"),
+    type: text(raw, "type"),
+    subtype: text(raw, "subtype"),
+    category: text(raw, "category"),
   });
 }
 
 // ---- Contents by type --------------------------------------------------------------------------------------------
 
 /** What a type adds to a message, or `undefined` if its contents are missing. */
-type ContentsParser = (message: JsonObject) => { type: string } | undefined;
+type ContentsParser = (message: JsonObject) => WhatsAppContents | undefined;
 
 /** A map, since a type comes from outside and might be called `constructor`. */
 const CONTENTS = new Map<string, ContentsParser>([
@@ -282,7 +483,7 @@ const CONTENTS = new Map<string, ContentsParser>([
   ["image", contents("image", parseMedia)],
   ["video", contents("video", parseMedia)],
   ["audio", contents("audio", parseMedia)],
-  ["voice", (message) => rename(contents("voice", parseMedia)(message))],
+  ["voice", parseVoice],
   ["document", contents("document", parseMedia)],
   ["sticker", contents("sticker", parseMedia)],
   ["location", contents("location", parseLocation)],
@@ -292,19 +493,24 @@ const CONTENTS = new Map<string, ContentsParser>([
   ["button", contents("button", (raw) => ({ text: text(raw, "text"), payload: text(raw, "payload") }))],
   ["order", contents("order", parseOrder)],
   ["system", contents("system", parseSystem)],
+  ["unsupported", parseUnsupported],
+  ["edit", contents("edit", parseEdit)],
+  ["revoke", contents("revoke", (raw) => ({ originalMessageId: text(raw, "original_message_id") ?? "" }))],
+  ["request_welcome", () => ({ type: "request_welcome" })],
 ]);
 
 function contents<Name extends string>(type: Name, parse: (raw: JsonObject) => object | undefined): ContentsParser {
   return (message) => {
     const raw = object(message, type);
     const parsed = raw && parse(raw);
-    return parsed && { type, [type]: withoutUndefined(parsed) };
+    return parsed && { type, [type]: withoutUndefined(parsed) } as unknown as WhatsAppContents;
   };
 }
 
 /** `voice` is how the on-premises API called a recorded `audio`. */
-function rename(voice: { type: string; voice?: object } | undefined): { type: string } | undefined {
-  return voice && { type: "audio", audio: { voice: true, ...voice.voice } } as { type: string };
+function parseVoice(message: JsonObject): WhatsAppContents | undefined {
+  const voice = object(message, "voice");
+  return voice && { type: "audio", audio: withoutUndefined({ ...parseMedia(voice), voice: true }) };
 }
 
 function parseMedia(raw: JsonObject): WhatsAppMedia {
@@ -326,10 +532,26 @@ function parseLocation(raw: JsonObject): WhatsAppLocation {
   return { latitude, longitude, name: text(raw, "name"), address: text(raw, "address"), url: text(raw, "url") };
 }
 
-function parseContacts(message: JsonObject): { type: string } | undefined {
+function parseContacts(message: JsonObject): WhatsAppContents | undefined {
   if (!Array.isArray(own(message, "contacts"))) return undefined;
-  const cards = objects(message, "contacts").map(parseContact);
-  return { type: "contacts", contacts: cards } as { type: string };
+  return { type: "contacts", contacts: objects(message, "contacts").map(parseContact) };
+}
+
+/** Older notifications have the errors only. */
+function parseUnsupported(message: JsonObject): WhatsAppContents {
+  const raw = object(message, "unsupported") ?? {};
+  return { type: "unsupported", unsupported: withoutUndefined({ type: text(raw, "type") }) };
+}
+
+function parseEdit(raw: JsonObject): WhatsAppEdit {
+  const message = object(raw, "message");
+  // An edit of an edit has no end.
+  const nested = message === undefined || text(message, "type") === "edit" || own(message, "edit") !== undefined;
+  return {
+    originalMessageId: text(raw, "original_message_id") ?? "",
+    message: nested ? undefined : parseContents(message),
+    context: message && parseContext(object(message, "context")),
+  };
 }
 
 function parseContact(raw: JsonObject): WhatsAppContact {
@@ -360,6 +582,8 @@ function parseContact(raw: JsonObject): WhatsAppContact {
     urls: objects(raw, "urls").map((url) => pick(url, { url: "url", type: "type" })),
     org: org && pick(org, { company: "company", department: "department", title: "title" }),
     birthday: text(raw, "birthday"),
+    origin: text(raw, "origin"),
+    vcard: text(raw, "vcard"),
   });
 }
 
@@ -381,8 +605,26 @@ function parseInteractive(raw: JsonObject): WhatsAppInteractive | undefined {
     body: text(reply, "body"),
     responseJson,
     response: responseJson === undefined ? undefined : parseJson(responseJson),
+    callPermission: type === "call_permission_reply" ? parseCallPermission(reply) : undefined,
+    product: type === "product" ? parseProduct(reply) : undefined,
     raw,
   };
+}
+
+function parseCallPermission(raw: JsonObject): WhatsAppCallPermission {
+  return withoutUndefined({
+    response: text(raw, "response"),
+    isPermanent: boolean(raw, "is_permanent"),
+    expirationTimestamp: date(raw, "expiration_timestamp"),
+    responseSource: text(raw, "response_source"),
+  });
+}
+
+function parseProduct(raw: JsonObject): WhatsAppProduct {
+  return withoutUndefined({
+    catalogId: text(raw, "catalog_id"),
+    productRetailerId: text(raw, "product_retailer_id"),
+  });
 }
 
 function parseJson(json: string): unknown {
@@ -416,6 +658,9 @@ function parseSystem(raw: JsonObject): WhatsAppSystem {
     waId: text(raw, "wa_id") ?? text(raw, "new_wa_id"),
     userId: text(raw, "user_id"),
     previousUserId: text(raw, "previous_user_id"),
+    parentUserId: text(raw, "parent_user_id"),
+    previousParentUserId: text(raw, "previous_parent_user_id"),
+    customer: text(raw, "customer"),
     identity: text(raw, "identity"),
   };
 }
@@ -436,6 +681,15 @@ function text(raw: JsonObject, key: string): string | undefined {
   const value = own(raw, key);
   if (typeof value === "string") return value;
   return typeof value === "number" ? String(value) : undefined;
+}
+
+/** The first of some keys that holds a text: Meta prints several. */
+function firstText(raw: JsonObject, keys: readonly string[]): string | undefined {
+  for (const key of keys) {
+    const value = text(raw, key);
+    if (value !== undefined) return value;
+  }
+  return undefined;
 }
 
 /** A number; a text that is one is taken as one. */

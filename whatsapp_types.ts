@@ -27,19 +27,18 @@ export interface WhatsAppSender {
 export interface WhatsAppContext {
   /** The id of the message that is answered; absent for forwarded messages. */
   messageId?: string;
-  /** Who sent that message. */
+  /** Who sent that message; a phone number id in answers to call permissions. */
   from?: string;
+  /** The business-scoped user id of who sent that message, since 2026. */
+  fromUserId?: string;
+  /** That id within the parent business portfolio, since 2026. */
+  fromParentUserId?: string;
   /** Whether the message was forwarded. */
   forwarded: boolean;
   /** Whether it was forwarded many times. */
   frequentlyForwarded: boolean;
   /** The product of the catalogue that the message asks about. */
-  referredProduct?: {
-    /** The catalogue. */
-    catalogId?: string;
-    /** The product. */
-    productRetailerId?: string;
-  };
+  referredProduct?: WhatsAppProduct;
 }
 
 /** The advertisement or post that led to a message. */
@@ -62,8 +61,12 @@ export interface WhatsAppReferral {
   videoUrl?: string;
   /** The URL of its thumbnail. */
   thumbnailUrl?: string;
-  /** The click id. */
+  /** The click id; absent for advertisements in the status tab. */
   ctwaClid?: string;
+  /** The greeting that the advertisement showed. */
+  welcomeMessage?: string;
+  /** What the business gave the link. */
+  ref?: string;
 }
 
 /** An error as Meta reports it. */
@@ -92,7 +95,7 @@ export interface WhatsAppMedia {
   caption?: string;
   /** The name of the file: documents. */
   filename?: string;
-  /** A short-lived URL, since November 2025. */
+  /** A URL that lives some 5 minutes and needs the access token: since November 2025, and not always. */
   url?: string;
   /** Whether it was recorded in the app: audio. */
   voice?: boolean;
@@ -182,6 +185,10 @@ export interface WhatsAppContact {
   };
   /** The birthday, as sent. */
   birthday?: string;
+  /** Where the card comes from, if Meta says so: `contact_request` or `other`. */
+  origin?: string;
+  /** The card as a vCard, if Meta sent that too. */
+  vcard?: string;
 }
 
 /** A reaction. */
@@ -190,6 +197,26 @@ export interface WhatsAppReaction {
   messageId: string;
   /** The emoji; absent if the reaction was removed. */
   emoji?: string;
+}
+
+/** What a customer said to calls by the business. */
+export interface WhatsAppCallPermission {
+  /** `accept`, `reject`, …: open. */
+  response?: string;
+  /** Whether it holds until it is taken back; absent if Meta does not say so. */
+  isPermanent?: boolean;
+  /** Until when it holds; absent if it is permanent or refused. */
+  expirationTimestamp?: Date;
+  /** `user_action` or `automatic`. */
+  responseSource?: string;
+}
+
+/** A product of a catalogue. */
+export interface WhatsAppProduct {
+  /** The catalogue, if Meta names it. */
+  catalogId?: string;
+  /** The product, if Meta names it. */
+  productRetailerId?: string;
 }
 
 /** The answer to an interactive message. `type` is open: new ones come with nothing but `raw`. */
@@ -210,6 +237,10 @@ export interface WhatsAppInteractive {
   responseJson?: string;
   /** `responseJson` parsed; absent if it is not valid JSON: `nfm_reply`. */
   response?: unknown;
+  /** What the customer said to calls: `call_permission_reply`. */
+  callPermission?: WhatsAppCallPermission;
+  /** The product that the customer chose: `product`, since August 2026. */
+  product?: WhatsAppProduct;
   /** The contents as sent. */
   raw: JsonObject;
 }
@@ -251,10 +282,38 @@ export interface WhatsAppSystem {
   waId?: string;
   /** The new business-scoped user id. */
   userId?: string;
-  /** The business-scoped user id before. */
+  /** The business-scoped user id before; since August 2026. */
   previousUserId?: string;
-  /** The hash of the customer's identity. */
+  /** The new user id within the parent business portfolio. */
+  parentUserId?: string;
+  /** That id before; since August 2026. */
+  previousParentUserId?: string;
+  /** The customer's number before: `customer_changed_number` and `customer_identity_changed`, of old. */
+  customer?: string;
+  /** The hash of the customer's identity: `customer_identity_changed`, `user_identity_changed`. */
   identity?: string;
+}
+
+/** Something that the Cloud API does not hand on. */
+export interface WhatsAppUnsupported {
+  /** What it was, such as `poll_creation` or `pin`: open; absent in older notifications. The reason stands in `errors`. */
+  type?: string;
+}
+
+/** A message that its sender has changed, up to 15 minutes later: numbers that also use the app. */
+export interface WhatsAppEdit {
+  /** The message that was changed. */
+  originalMessageId: string;
+  /** What it says now; absent if Meta sent no contents. */
+  message?: WhatsAppContents;
+  /** What it answers now: of the contents. */
+  context?: WhatsAppContext;
+}
+
+/** A message that its sender has deleted, up to two days later: numbers that also use the app. */
+export interface WhatsAppRevoke {
+  /** The message that was deleted. */
+  originalMessageId: string;
 }
 
 /** What every message has. */
@@ -273,12 +332,14 @@ export interface WhatsAppMessageBase {
   phoneNumberId?: string;
   /** That number, as shown. */
   displayPhoneNumber?: string;
-  /** The group it was sent to. */
+  /** The group it was sent to; absent outside groups. */
   groupId?: string;
-  /** What it answers, or was forwarded from. */
+  /** What it answers, or was forwarded from; absent for other messages. */
   context?: WhatsAppContext;
-  /** The advertisement that led to it. */
+  /** The advertisement that led to it: the first message after it only. */
   referral?: WhatsAppReferral;
+  /** A summary of the conversation so far: when another app hands the conversation over, since 2026. */
+  conversationSummary?: string;
   /** Errors reported with it. */
   errors: WhatsAppError[];
   /** The message as sent. */
@@ -392,6 +453,36 @@ export interface WhatsAppSystemMessage extends WhatsAppMessageBase {
   system: WhatsAppSystem;
 }
 
+/** A message that the Cloud API does not hand on, such as a poll. */
+export interface WhatsAppUnsupportedMessage extends WhatsAppMessageBase {
+  /** The type. */
+  type: "unsupported";
+  /** What it was. */
+  unsupported: WhatsAppUnsupported;
+}
+
+/** A message was changed. */
+export interface WhatsAppEditMessage extends WhatsAppMessageBase {
+  /** The type. */
+  type: "edit";
+  /** The contents. */
+  edit: WhatsAppEdit;
+}
+
+/** A message was deleted. */
+export interface WhatsAppRevokeMessage extends WhatsAppMessageBase {
+  /** The type. */
+  type: "revoke";
+  /** The contents. */
+  revoke: WhatsAppRevoke;
+}
+
+/** A customer opened the chat for the first time; withdrawn by Meta. */
+export interface WhatsAppRequestWelcomeMessage extends WhatsAppMessageBase {
+  /** The type. */
+  type: "request_welcome";
+}
+
 /** A message whose type is not known here, or whose contents are missing: see `raw`. */
 export interface WhatsAppUnknownMessage extends WhatsAppMessageBase {
   /** The type. */
@@ -415,7 +506,42 @@ export type WhatsAppMessage =
   | WhatsAppButtonMessage
   | WhatsAppOrderMessage
   | WhatsAppSystemMessage
+  | WhatsAppUnsupportedMessage
+  | WhatsAppEditMessage
+  | WhatsAppRevokeMessage
+  | WhatsAppRequestWelcomeMessage
   | WhatsAppUnknownMessage;
+
+/** What a variant of {@linkcode WhatsAppMessage} adds to what every message has: its `type` and contents. */
+export type WhatsAppContents = ContentsOf<WhatsAppMessage>;
+
+/** The contents of one variant. */
+export type ContentsOf<Message> = Message extends WhatsAppMessageBase ? Omit<Message, keyof WhatsAppMessageBase>
+  : never;
+
+/** The conversation that a status belongs to. */
+export interface WhatsAppConversation {
+  /** Its id. */
+  id?: string;
+  /** When it ends: with `sent` only. */
+  expirationTimestamp?: Date;
+  /** What began it, such as `service` or `marketing`: open. */
+  originType?: string;
+}
+
+/** What a message costs. */
+export interface WhatsAppPricing {
+  /** Whether it costs something; going away: see `type`. */
+  billable?: boolean;
+  /** `PMP` for each message, `CBP` for each conversation (before July 2025). */
+  pricingModel?: string;
+  /** `regular`, `free_customer_service`, `free_entry_point`, …: open. */
+  type?: string;
+  /** A closer description of `type`, if Meta gives one. */
+  subtype?: string;
+  /** `marketing`, `utility`, `authentication`, `service`, …: open. */
+  category?: string;
+}
 
 /** What became of a message the business sent. */
 export interface WhatsAppStatus {
@@ -427,42 +553,162 @@ export interface WhatsAppStatus {
   status: string;
   /** When. */
   timestamp?: Date;
-  /** The recipient's phone number, or the group. */
+  /** The recipient's phone number, or the group. Absent for users who have adopted a username (2026). */
   recipientId?: string;
-  /** The recipient's business-scoped user id. */
+  /** The recipient's business-scoped user id, since 2026. */
   recipientUserId?: string;
-  /** `group` for a group. */
+  /** That id within the parent business portfolio. */
+  parentRecipientUserId?: string;
+  /** `group` for a group; absent otherwise. */
   recipientType?: string;
-  /** The member of the group it is about. */
+  /** The member of the group it is about: its phone number. */
   recipientParticipantId?: string;
+  /** The member of the group it is about: its business-scoped user id. */
+  recipientParticipantUserId?: string;
+  /** The recipient's profile name: with `sent`, `delivered` and `read` since 2026. */
+  recipientName?: string;
+  /** The recipient's username, without a leading `@`: with `delivered` and `read` since 2026. */
+  recipientUsername?: string;
+  /** The hash of the recipient's identity, if the business has it checked. */
+  recipientIdentityKeyHash?: string;
   /** The WhatsApp Business account. */
   accountId: string;
   /** The id of the business phone number. */
   phoneNumberId?: string;
   /** That number, as shown. */
   displayPhoneNumber?: string;
-  /** What the business gave the message on its way. */
+  /** What the business gave the message on its way; absent if it gave nothing. */
   bizOpaqueCallbackData?: string;
+  /** The conversation: since version 24 only where an advertisement began it. */
+  conversation?: WhatsAppConversation;
+  /** The price: with `sent`, or with one of `delivered` and `read`. */
+  pricing?: WhatsAppPricing;
   /** Why it failed. */
   errors: WhatsAppError[];
   /** The status as sent. */
   raw: JsonObject;
 }
 
-/** Anything else Meta notifies of: templates, account, calls, echoes of the business's own messages, history, … */
-export interface WhatsAppOther {
+/** An error of the app or the account, such as too many requests: not of a message. */
+export interface WhatsAppAccountError {
   /** Tells it from the other records. */
-  kind: "other";
-  /** The `field` of the change, such as `message_template_status_update`; for parts of `messages`, that name too. */
+  kind: "error";
+  /** What is wrong. */
+  error: WhatsAppError;
+  /** The `field` it came with. */
   field: string;
   /** The WhatsApp Business account. */
   accountId: string;
+  /** The id of the business phone number, if Meta names one. */
+  phoneNumberId?: string;
+  /** That number, as shown. */
+  displayPhoneNumber?: string;
+  /** The error as sent. */
+  raw: JsonObject;
+}
+
+/** Something a customer did that is no message, such as a tap on a link: since 2026. */
+export interface WhatsAppUserAction {
+  /** Tells it from the other records. */
+  kind: "userAction";
+  /** `marketing_messages_link_click`, …: open. */
+  actionType: string;
+  /** When. */
+  timestamp?: Date;
+  /** What Meta says about it, as sent: the object called `<action_type>_data`. */
+  data?: JsonObject;
+  /** The WhatsApp Business account. */
+  accountId: string;
+  /** The id of the business phone number. */
+  phoneNumberId?: string;
+  /** That number, as shown. */
+  displayPhoneNumber?: string;
+  /** The action as sent. */
+  raw: JsonObject;
+}
+
+/** A message that the business itself sent with the app: not to be answered. */
+export interface WhatsAppEcho {
+  /** Tells it from the other records. */
+  kind: "echo";
+  /** `smb_message_echoes` or `message_echoes`; `standby` if it came with that. */
+  field: string;
+  /** Whom it was sent to: phone number, else business-scoped user id; "" if Meta gave neither. */
+  to: string;
+  /** The recipient's profile name, if the notification has a contact that matches. */
+  recipientName?: string;
+  /** The message; its sender is the business. */
+  message: WhatsAppMessage;
+  /** The WhatsApp Business account. */
+  accountId: string;
+  /** The id of the business phone number. */
+  phoneNumberId?: string;
+  /** The echo as sent. */
+  raw: JsonObject;
+}
+
+/** A message of the past, of a number that begins to use the Cloud API: one notification may bring thousands, in any order. */
+export interface WhatsAppHistoryMessage {
+  /** Tells it from the other records. */
+  kind: "history";
+  /** The message. */
+  message: WhatsAppMessage;
+  /** The chat: the customer's phone number or the group. Absent for media, which come by themselves. */
+  threadId?: string;
+  /** What became of it, such as `READ`: messages of the business. */
+  status?: string;
+  /** 0: the last day, 1: the last 90 days, 2: the last 180 days. */
+  phase?: number;
+  /** The place of the notification within its phase. */
+  chunkOrder?: number;
+  /** How much of the history has come, in percent. */
+  progress?: number;
+  /** The WhatsApp Business account. */
+  accountId: string;
+  /** The id of the business phone number. */
+  phoneNumberId?: string;
+  /** The message as sent. */
+  raw: JsonObject;
+}
+
+/** Something about a conversation that another app has: for information, not to be answered. Since August 2026. */
+export interface WhatsAppStandby {
+  /** Tells it from the other records. */
+  kind: "standby";
+  /** What happened. */
+  record: WhatsAppMessage | WhatsAppStatus | WhatsAppEcho;
+  /** The WhatsApp Business account. */
+  accountId: string;
+  /** The id of the business phone number. */
+  phoneNumberId?: string;
+  /** What happened, as sent. */
+  raw: JsonObject;
+}
+
+/** Anything else Meta notifies of: templates, account, calls, groups, … */
+export interface WhatsAppOther {
+  /** Tells it from the other records. */
+  kind: "other";
+  /** The `field` of the change, such as `message_template_status_update`; `changed_fields` for a notification without values. */
+  field: string;
+  /** The WhatsApp Business account; a business portfolio for what is about partners. */
+  accountId: string;
+  /** The id of the business phone number, if it is about one. */
+  phoneNumberId?: string;
   /** The value as sent. */
   raw: JsonObject;
 }
 
-/** One thing a notification tells. */
-export type WhatsAppRecord = WhatsAppMessage | WhatsAppStatus | WhatsAppOther;
+/** One thing a notification tells. Tell the variants by `kind`. */
+export type WhatsAppRecord =
+  | WhatsAppMessage
+  | WhatsAppStatus
+  | WhatsAppAccountError
+  | WhatsAppUserAction
+  | WhatsAppEcho
+  | WhatsAppHistoryMessage
+  | WhatsAppStandby
+  | WhatsAppOther;
 
 /** Something in a notification that is no record. */
 export interface SkippedItem {

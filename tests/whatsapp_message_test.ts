@@ -109,6 +109,53 @@ describe("parseNotification", () => {
       { type: "user_changed_number", waId: "49" },
     ],
     [
+      "system with user ids",
+      {
+        type: "system",
+        system: {
+          type: "user_changed_user_id",
+          user_id: "US.2",
+          parent_user_id: "US.ENT.2",
+          previous_user_id: "US.1",
+          previous_parent_user_id: "US.ENT.1",
+        },
+      },
+      "system",
+      {
+        type: "user_changed_user_id",
+        userId: "US.2",
+        parentUserId: "US.ENT.2",
+        previousUserId: "US.1",
+        previousParentUserId: "US.ENT.1",
+      },
+    ],
+    ["unsupported", { type: "unsupported", unsupported: { type: "pin" }, errors: [] }, "unsupported", { type: "pin" }],
+    ["unsupported of old", { type: "unsupported", errors: [{ code: 131051 }] }, "unsupported", {}],
+    ["revoke", { type: "revoke", revoke: { original_message_id: "m" } }, "revoke", { originalMessageId: "m" }],
+    ["request_welcome", { type: "request_welcome" }, "request_welcome", undefined],
+    [
+      "edit",
+      {
+        type: "edit",
+        edit: {
+          original_message_id: "m",
+          message: { context: { id: "M0" }, type: "image", image: { ...media, caption: "new" } },
+        },
+      },
+      "edit",
+      {
+        originalMessageId: "m",
+        message: { type: "image", image: { ...parsedMedia, caption: "new" } },
+        context: { messageId: "M0", forwarded: false, frequentlyForwarded: false },
+      },
+    ],
+    [
+      "edit of an edit",
+      { type: "edit", edit: { message: { type: "edit", edit: { message: {} } } } },
+      "edit",
+      { originalMessageId: "" },
+    ],
+    [
       "contacts",
       {
         type: "contacts",
@@ -117,6 +164,8 @@ describe("parseNotification", () => {
           phones: [{ phone: "1", wa_id: "2", type: "HOME" }],
           org: { company: "C" },
           birthday: "2000-01-01",
+          origin: "contact_request",
+          vcard: "BEGIN:VCARD",
         }, {}],
       },
       "contacts",
@@ -129,6 +178,8 @@ describe("parseNotification", () => {
           urls: [],
           org: { company: "C" },
           birthday: "2000-01-01",
+          origin: "contact_request",
+          vcard: "BEGIN:VCARD",
         },
         { name: {}, phones: [], emails: [], addresses: [], urls: [] },
       ],
@@ -171,6 +222,30 @@ describe("parseNotification", () => {
       type: "nfm_reply",
       responseJson: "{",
     });
+    assertEquals(
+      reply({
+        type: "call_permission_reply",
+        call_permission_reply: {
+          response: "accept",
+          is_permanent: false,
+          expiration_timestamp: "1790416800",
+          response_source: "user_action",
+        },
+      }),
+      {
+        type: "call_permission_reply",
+        callPermission: {
+          response: "accept",
+          isPermanent: false,
+          expirationTimestamp: new Date("2026-09-26T10:00:00Z"),
+          responseSource: "user_action",
+        },
+      },
+    );
+    assertEquals(reply({ type: "product", product: { catalog_id: "c", product_retailer_id: "p" } }), {
+      type: "product",
+      product: { catalogId: "c", productRetailerId: "p" },
+    });
     assertEquals(reply({ type: "brand_new", brand_new: { x: 1 } }), { type: "brand_new" });
   });
 
@@ -181,7 +256,8 @@ describe("parseNotification", () => {
       [{ type: "text", text: "a" }, "text"],
       [{ type: "interactive" }, "interactive"],
       [{ type: "contacts", contacts: {} }, "contacts"],
-      [{ type: "unsupported", errors: [{ code: 131051 }] }, "unsupported"],
+      [{ type: "unknown", errors: [{ code: 501 }] }, "unknown"],
+      [{ type: "edit" }, "edit"],
       [{ type: "__proto__" }, "__proto__"],
       [{ type: "constructor" }, "constructor"],
       [{ type: "toString", toString: {} }, "toString"],
@@ -235,18 +311,32 @@ describe("parseNotification", () => {
     const parsed = parseOne({
       type: "text",
       text: { body: "a" },
-      context: { id: "m", from: "1", referred_product: { catalog_id: "c", product_retailer_id: "p" } },
-      referral: { source_url: "u", source_type: "ad", ctwa_clid: "x" },
+      context: {
+        id: "m",
+        from: "1",
+        from_user_id: "US.1",
+        from_parent_user_id: "US.ENT.1",
+        referred_product: { catalog_id: "c", product_retailer_id: "p" },
+      },
+      referral: { source_url: "u", source_type: "ad", ctwa_clid: "x", ref: "r", welcome_message: { text: "w" } },
       errors: [{ code: "131051", title: "t", error_data: { details: "d" } }, { code: 1, details: "old" }],
     });
     assertEquals(parsed.context, {
       messageId: "m",
       from: "1",
+      fromUserId: "US.1",
+      fromParentUserId: "US.ENT.1",
       forwarded: false,
       frequentlyForwarded: false,
       referredProduct: { catalogId: "c", productRetailerId: "p" },
     });
-    assertEquals(parsed.referral, { sourceUrl: "u", sourceType: "ad", ctwaClid: "x" });
+    assertEquals(parsed.referral, {
+      sourceUrl: "u",
+      sourceType: "ad",
+      ctwaClid: "x",
+      ref: "r",
+      welcomeMessage: "w",
+    });
     assertEquals(parsed.errors, [{ code: 131051, title: "t", details: "d" }, { code: 1, details: "old" }]);
     const forwarded = parseOne({ type: "text", text: { body: "a" }, context: { frequently_forwarded: true } });
     assertEquals(forwarded.context, { forwarded: true, frequentlyForwarded: true });
@@ -264,28 +354,35 @@ describe("parseNotification", () => {
       id: "4",
       status: "in_orbit",
     }];
-    const value = { metadata: METADATA, messages, statuses, errors: [{ code: 130429 }] };
+    const actions = [{ action_type: "tap", timestamp: 1790416800, tap_data: { click_id: "c" } }];
+    const value = { metadata: METADATA, messages, statuses, errors: [{ code: 130429 }], user_actions: actions };
     const changes = [{ value, field: "messages" }, { field: "account_update", value: { event: "X" } }];
     const { records, skipped } = parseNotification(JSON.stringify({
       object: "whatsapp_business_account",
       entry: [{ id: "42", changes }, { id: "43", changes: [{ field: "messages", value: { messages } }] }],
     }));
-    const show = (record: WhatsAppRecord): string =>
-      record.kind === "other"
-        ? `${record.accountId} ${record.field}`
-        : `${record.accountId} ${record.kind} ${record.id}`;
+    const show = (record: WhatsAppRecord): string => {
+      const { kind, accountId } = record;
+      if (kind === "message" || kind === "status") return `${accountId} ${kind} ${record.id}`;
+      return `${accountId} ${kind}${kind === "other" ? ` ${record.field}` : ""}`;
+    };
     assertEquals(skipped, []);
     assertEquals(records.map(show), [
       "42 message 1",
       "42 message 2",
       "42 status 3",
       "42 status 4",
-      "42 errors",
-      "42 account_update",
+      "42 error",
+      "42 userAction",
+      "42 other account_update",
       "43 message 1",
       "43 message 2",
     ]);
-    const [, , status] = records;
+    const [, , status, , error, action] = records;
+    assert(error.kind === "error" && action.kind === "userAction");
+    assertEquals([error.error, error.phoneNumberId], [{ code: 130429 }, "100000000000001"]);
+    assertEquals([action.actionType, action.data], ["tap", { click_id: "c" }]);
+    assertEquals(action.timestamp, new Date("2026-09-26T10:00:00Z"));
     assert(status.kind === "status");
     const { raw: _, ...rest } = status;
     assertEquals(rest as unknown, {
@@ -301,13 +398,122 @@ describe("parseNotification", () => {
     });
   });
 
+  it("keeps the order of the lists as they come", () => {
+    const statuses = [{ id: "s", status: "read" }];
+    const messages = [{ id: "m", type: "text", text: { body: "a" } }];
+    const kinds = (value: Json): string[] => parseNotification(notification(value)).records.map(({ kind }) => kind);
+    assertEquals(kinds({ statuses, messages }), ["status", "message"]);
+    assertEquals(kinds({ messages, statuses }), ["message", "status"]);
+  });
+
+  it("gives statuses their price, conversation and recipient", () => {
+    const statuses = [{
+      id: "s",
+      status: "delivered",
+      recipient_id: "491700000001",
+      parent_recipient_user_id: "US.ENT.1",
+      recipient_identity_key_hash: "h",
+      biz_opaque_callback_data: "b",
+      conversation: { id: "c", expiration_timestamp: "1790416800", origin: { type: "service" } },
+      pricing: { billable: true, pricing_model: "PMP", type: "regular", category: "marketing" },
+    }, {
+      id: "s",
+      status: "delivered",
+      recipient_id: "group",
+      recipient_type: "group",
+      participant_recipient_id: "49",
+      recipient_participant_user_id: "DE.1",
+      conversation: { pricing: { category: "group_service" } },
+    }];
+    const contacts = [{ ...CONTACT, profile: { name: "Anna", username: "@anna" } }];
+    const [single, group] = parseNotification(notification({ contacts, statuses })).records;
+    assert(single.kind === "status" && group.kind === "status");
+    assertEquals([single.recipientName, single.recipientUsername], ["Anna", "anna"]);
+    assertEquals([single.parentRecipientUserId, single.recipientIdentityKeyHash], ["US.ENT.1", "h"]);
+    assertEquals(single.conversation, {
+      id: "c",
+      expirationTimestamp: new Date("2026-09-26T10:00:00Z"),
+      originType: "service",
+    });
+    assertEquals(single.pricing, { billable: true, pricingModel: "PMP", type: "regular", category: "marketing" });
+    assertEquals([group.recipientName, group.recipientParticipantId], [undefined, "49"]);
+    assertEquals([group.recipientParticipantUserId, group.pricing], ["DE.1", { category: "group_service" }]);
+  });
+
   it("never takes echoes, history and standby for live messages", () => {
-    for (const field of ["smb_message_echoes", "history", "standby", "message_echoes"]) {
-      const { records } = parseNotification(
-        notification({ messages: [{ id: "1", type: "text", text: { body: "a" } }] }, field),
-      );
-      assertEquals(records.map(({ kind }) => kind), ["other"]);
+    const messages = [{ id: "1", type: "text", text: { body: "a" } }];
+    for (const [field, kind] of [["smb_message_echoes", "echo"], ["history", "history"], ["standby", "standby"]]) {
+      const { records } = parseNotification(notification({ messages }, field));
+      assertEquals(records.map((record) => record.kind), [kind]);
     }
+  });
+
+  const echo = { id: "1", from: "15550000000", to: "491700000001", type: "text", text: { body: "a" } };
+
+  it("types echoes: whom the business wrote to, and what", () => {
+    const contacts = [CONTACT];
+    const json = notification({ contacts, message_echoes: [echo] }, "smb_message_echoes");
+    const [record] = parseNotification(json).records;
+    assert(record.kind === "echo" && record.message.type === "text");
+    assertEquals([record.to, record.recipientName, record.field], ["491700000001", "Anna", "smb_message_echoes"]);
+    assertEquals(record.message.sender, { id: "15550000000", phone: "15550000000" });
+    const byUser = { ...echo, to: "", to_user_id: "DE.1" };
+    const [other] = parseNotification(notification({ message_echoes: [byUser] }, "message_echoes")).records;
+    assert(other.kind === "echo");
+    assertEquals([other.to, other.recipientName], ["DE.1", undefined]);
+  });
+
+  it("types history: threads in chunks, media and echoes that follow, and the refusal", () => {
+    const message = { id: "1", from: "49", type: "text", text: { body: "a" }, history_context: { status: "READ" } };
+    const history = [{
+      metadata: { phase: 1, chunk_order: "2", progress: 55 },
+      threads: [{ id: "49", messages: [message, { ...message, id: "2", type: "media_placeholder" }, 7] }, null],
+    }, { errors: [{ code: 2593109 }] }];
+    const { records, skipped } = parseNotification(notification({ history, message_echoes: [echo] }, "history"));
+    assertEquals(records.map(({ kind }) => kind), ["history", "history", "error", "history"]);
+    assertEquals(skipped.map(({ path }) => path), [
+      "entry[0].changes[0].value.history[0].threads[0].messages[2]",
+      "entry[0].changes[0].value.history[0].threads[1]",
+    ]);
+    const [first, second] = records;
+    assert(first.kind === "history" && second.kind === "history");
+    const { message: parsed, raw: _, ...rest } = first;
+    assertEquals(parsed.type, "text");
+    assertEquals(rest as unknown, {
+      kind: "history",
+      threadId: "49",
+      status: "READ",
+      phase: 1,
+      chunkOrder: 2,
+      progress: 55,
+      accountId: "42",
+      phoneNumberId: "100000000000001",
+    });
+    assert(second.message.type === "unknown");
+    assertEquals(second.message.originalType, "media_placeholder");
+  });
+
+  it("types standby, one level deeper, with the account's number", () => {
+    const standby = {
+      contacts: [CONTACT],
+      messages: [{ id: "1", from: "491700000001", type: "text", text: { body: "a" } }],
+      message_echoes: [echo],
+      statuses: [{ id: "2", status: "sent" }],
+    };
+    const { records } = parseNotification(notification({ standby }, "standby"));
+    const inner = records.map((record) => record.kind === "standby" ? record.record.kind : "");
+    assertEquals(inner, ["message", "echo", "status"]);
+    const [first] = records;
+    assert(first.kind === "standby" && first.record.kind === "message");
+    assertEquals([first.record.sender.name, first.record.phoneNumberId], ["Anna", "100000000000001"]);
+  });
+
+  it("keeps the summary of a conversation that is handed over", () => {
+    const conversation_context = { type: "summary", summary: { text: "wants a refund" } };
+    const messages = [{ id: "1", type: "text", text: { body: "a" } }];
+    const [record] = parseNotification(notification({ conversation_context, messages })).records;
+    assert(record.kind === "message");
+    assertEquals(record.conversationSummary, "wants a refund");
   });
 
   it("isolates what is wrong, and says where and why", () => {
@@ -342,6 +548,15 @@ describe("parseNotification", () => {
   it("takes text and bytes, and gives a reason for what is no notification", () => {
     const json = notification({ messages: [{ id: "1", type: "text", text: { body: "é" } }] });
     assertEquals(parseNotification(encode(json)).records, parseNotification(json).records);
+    for (const marked of ["\ufeff" + json, encode("\ufeff" + json)]) {
+      assertEquals(parseNotification(marked).records, parseNotification(json).records);
+    }
+    // What is not UTF-8 is no reason to lose the rest.
+    const broken = encode(json).map((byte) => byte === 0xc3 ? 0xff : byte);
+    assertEquals(parseNotification(broken).records.length, 1);
+    for (const none of [undefined, null, 7, {}]) {
+      assertEquals(parseNotification(none as unknown as string).skipped.length, 1);
+    }
     for (const raw of ["", "{", "null", "[]", "1", '{"object":"page","entry":[]}', "{}", Uint8Array.of(0xff)]) {
       const { records, skipped } = parseNotification(raw);
       assertEquals([records.length, skipped.length], [0, 1]);
@@ -372,6 +587,15 @@ describe("parseNotification", () => {
       "product_items",
       "location",
       "context",
+      "edit",
+      "message",
+      "history",
+      "threads",
+      "standby",
+      "message_echoes",
+      "user_actions",
+      "conversation",
+      "pricing",
     ];
     withSeed((random) => {
       const make = (depth: number): unknown => {
@@ -388,7 +612,9 @@ describe("parseNotification", () => {
       };
       for (let round = 0; round < 2000; round++) {
         const value = make(3);
-        const changes = random.int(5) === 0 ? make(2) : [{ field: random.pick(["messages", "x"]), value }];
+        const changes = random.int(5) === 0
+          ? make(2)
+          : [{ field: random.pick(["messages", "x", "history", "standby", "smb_message_echoes"]), value }];
         const entry = random.int(5) === 0 ? make(1) : [{ id: "1", changes }];
         const { records, skipped } = parseNotification(JSON.stringify({ object: "whatsapp_business_account", entry }));
         assert(Array.isArray(records) && Array.isArray(skipped));
@@ -409,12 +635,15 @@ describe("real payloads", () => {
         const text = readFileSync(new URL(file, url), "utf8");
         const { records, skipped } = parseNotification(text);
         assertEquals(records.length + skipped.length, countItems(JSON.parse(text)), file);
-        if (
-          file.startsWith("msg-") && !file.includes("edit") && !file.includes("uns") && !file.includes("unknown") &&
-          !file.includes("none")
-        ) {
-          for (const record of records) assert(record.kind !== "message" || record.type !== "unknown", file);
-        }
+        // The name of a file says what is in it.
+        const [kind, type] = file.split(/[-.]/);
+        if (kind === "status") assert(records.every((record) => record.kind === "status"), file);
+        if (kind !== "msg" || file.includes("-none-")) continue;
+        const [first] = records;
+        assert(first.kind === "message", file);
+        const original = first.type === "unknown" ? first.originalType : first.type;
+        assertEquals(original, file === "msg-unknown-notype.json" ? "unknown" : type, file);
+        assert(first.type !== "unknown" || type === "unknown", file);
       }
     });
   }
@@ -430,11 +659,14 @@ function countItems(root: any): number {
     else if (!Array.isArray(entry.changes)) count++;
     else {
       for (const change of entry.changes) {
-        if (change?.field !== "messages" || change.value === null || typeof change.value !== "object") {
+        const keys = ["messages", "smb_message_echoes"].includes(change?.field)
+          ? ["messages", "statuses", "errors", "user_actions", "message_echoes"]
+          : [];
+        if (change === null || typeof change?.value !== "object" || change.value === null) {
           count++;
           continue;
         }
-        const lists = ["messages", "statuses", "errors", "user_actions"].map((key) => change.value[key]);
+        const lists = keys.map((key) => change.value[key]);
         const items = lists.reduce(
           (sum, list) => sum + (list === undefined ? 0 : Array.isArray(list) ? list.length : 1),
           0,
