@@ -113,6 +113,15 @@ export type CertificateErrorCode =
 /** The stable codes of {@linkcode HttpError}. */
 export type HttpErrorCode = "ERR_HTTP_SYNTAX" | "ERR_HTTP_BODY_TOO_LARGE" | "ERR_HTTP_BODY_LOST";
 
+/** The stable codes of {@linkcode JournalError}. */
+export type JournalErrorCode =
+  | "ERR_JOURNAL_OPEN"
+  | "ERR_JOURNAL_LOCKED"
+  | "ERR_JOURNAL_READ"
+  | "ERR_JOURNAL_WRITE"
+  | "ERR_JOURNAL_CLOSED"
+  | "ERR_JOURNAL_TRIMMED";
+
 /** The stable code of {@linkcode HandlerError}. */
 export type HandlerErrorCode = "ERR_HANDLER";
 
@@ -124,6 +133,7 @@ export type WebSocketErrorCode =
   | StateErrorCode
   | CertificateErrorCode
   | HttpErrorCode
+  | JournalErrorCode
   | HandlerErrorCode;
 
 /** Additional facts an error is made with. */
@@ -261,6 +271,23 @@ export class HttpError extends WebSocketError {
   constructor(code: HttpErrorCode, message: string, status: number) {
     super(code, message, 1002);
     this.status = status;
+  }
+}
+
+/** The log of notifications cannot be used, or had to give something up. */
+export class JournalError extends WebSocketError {
+  /** The name of the class. */
+  override readonly name: string = "JournalError";
+
+  /**
+   * Makes an error.
+   *
+   * @param code The stable code.
+   * @param message Which journal is at fault, and why.
+   * @param options The cause, if there is one.
+   */
+  constructor(code: JournalErrorCode, message: string, options?: WebSocketErrorOptions) {
+    super(code, message, 1011, options);
   }
 }
 

@@ -28,6 +28,8 @@ export * from "./client.ts";
 export * from "./clock.ts";
 export * from "./connection.ts";
 export * from "./errors.ts";
+export * from "./journal.ts";
+export * from "./memory_journal.ts";
 export * from "./server.ts";
 export * from "./whatsapp.ts";
 export * from "./whatsapp_message.ts";

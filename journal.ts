@@ -1,0 +1,671 @@
+/**
+ * The log of notifications: what every journal does, and the durable one, on `node:sqlite`.
+ *
+ * A notification is on disk before `append` resolves. Appends that come while the disk is busy share the next commit, so that the rate
+ * is not bound by how often a disk can sync. Rows that were committed survive the end of the process at any moment.
+ *
+ * @module
+ */
+
+import { randomUUID } from "node:crypto";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { setImmediate } from "node:timers";
+import { type Clock, systemClock } from "./clock.ts";
+import { describe, JournalError, OptionError } from "./errors.ts";
+import { assertNumber } from "./ranges.ts";
+
+/** A notification to be kept. */
+export interface NewEntry {
+  /** The body as it came. */
+  readonly bytes: Uint8Array;
+  /** The value of `X-Hub-Signature-256`; "" if there was none. */
+  readonly signature: string;
+  /** When it came, by the clock on the wall. */
+  readonly receivedAt: Date;
+  /** The SHA-256 digest of the body: what tells a retry. */
+  readonly digest: Uint8Array;
+  /** `false`: only the digest is kept, so that a retry is recognised; nobody gets it. */
+  readonly forward: boolean;
+}
+
+/** A notification that is kept. */
+export interface JournalEntry {
+  /** Its place in the journal, from 1: grows, but may leave numbers out. */
+  readonly seq: number;
+  /** The body as it came. */
+  readonly bytes: Uint8Array;
+  /** The value of `X-Hub-Signature-256`; "" if there was none. */
+  readonly signature: string;
+  /** When it came, by the clock on the wall. */
+  readonly receivedAt: Date;
+}
+
+/** What {@linkcode Journal.append} says. */
+export interface Appended {
+  /** The place of the notification; for a duplicate, of the first one. */
+  readonly seq: number;
+  /** Whether the same body is there already: then nothing was kept. */
+  readonly duplicate: boolean;
+}
+
+/** What a journal tells its owner. */
+export interface JournalListener {
+  /**
+   * A notification is kept, and is to be delivered. Called in the order of `seq`, before `append` resolves.
+   *
+   * @param entry The notification.
+   */
+  appended(entry: JournalEntry): void;
+  /**
+   * Something went wrong outside of a call: a cursor could not be written, or retention took what a receiver had not acknowledged.
+   *
+   * @param error What.
+   */
+  error(error: JournalError): void;
+}
+
+/**
+ * A log of notifications with the cursors of its receivers. All implementations pass one test suite.
+ *
+ * @example Read everything
+ * ```ts
+ * import { type Journal, MemoryJournal } from "@tackline/websocket";
+ * import { assertEquals } from "@std/assert";
+ *
+ * async function countAll(journal: Journal): Promise<number> {
+ *   let count = 0;
+ *   let after = 0;
+ *   for (;;) {
+ *     const entries = await journal.read(after, 100);
+ *     if (entries.length === 0) return count;
+ *     count += entries.length;
+ *     after = entries[entries.length - 1].seq;
+ *   }
+ * }
+ * assertEquals(await countAll(new MemoryJournal()), 0);
+ * ```
+ */
+export interface Journal {
+  /** Names this journal for ever: sequence numbers of another one mean nothing. */
+  readonly id: string;
+  /** Whether what is in it outlives the process. */
+  readonly durable: boolean;
+  /** The highest sequence number so far; 0: nothing was ever kept. */
+  readonly last: number;
+  /** Up to here retention has taken notifications away; 0: none. */
+  readonly trimmed: number;
+  /**
+   * Sets who is told.
+   *
+   * @param listener The owner; `undefined`: nobody.
+   */
+  listen(listener: JournalListener | undefined): void;
+  /**
+   * Whether a body is there already.
+   *
+   * @param digest Its SHA-256 digest.
+   * @returns `true` for a retry.
+   */
+  has(digest: Uint8Array): Promise<boolean>;
+  /**
+   * Keeps a notification.
+   *
+   * @param entry The notification. Nobody may change its bytes any more.
+   * @returns Resolves when it is kept for sure. Rejects with a {@linkcode JournalError} if it cannot be; then it is not kept.
+   */
+  append(entry: NewEntry): Promise<Appended>;
+  /**
+   * Reads what is to be delivered.
+   *
+   * @param after Only what comes behind this sequence number.
+   * @param count The most entries. Fewer may come, for the memory's sake; none: there are no more.
+   * @returns In the order of `seq`.
+   */
+  read(after: number, count: number): Promise<JournalEntry[]>;
+  /**
+   * How far a receiver has come.
+   *
+   * @param name Its name.
+   * @returns The sequence number up to which it has acknowledged everything; `undefined`: it never came.
+   */
+  cursor(name: string): Promise<number | undefined>;
+  /**
+   * Keeps how far a receiver has come, soon. After a crash an older value may be there: then the receiver gets some notifications twice.
+   *
+   * @param name Its name.
+   * @param seq The sequence number up to which it has acknowledged everything.
+   */
+  saveCursor(name: string, seq: number): void;
+  /** Writes what is not written yet, and ends. */
+  close(): Promise<void>;
+}
+
+/** How long a journal keeps what. */
+export interface JournalRetention {
+  /**
+   * How long notifications are kept, in ms; 0: no limit. Time counts while the journal is open only, so that neither a clock that
+   * jumps nor a long stop takes anything away.
+   * @default {2592000000}
+   */
+  maxAge?: number;
+  /**
+   * The most bytes of all bodies that are kept; 0: no limit. The oldest go first. At least 16 MiB.
+   * @default {1073741824}
+   */
+  maxBytes?: number;
+  /**
+   * Time, for tests.
+   * @default {systemClock}
+   */
+  clock?: Clock;
+}
+
+/** For so long a retry is recognised, in ms: Meta tries for 7 days. */
+export const DIGEST_AGE: number = 8 * 24 * 3600 * 1000;
+
+const DAY = 24 * 3600 * 1000;
+const MIB = 1024 * 1024;
+/** "TACK": tells our files from those of others. */
+const APPLICATION_ID = 0x5441434b;
+const VERSION = 1;
+/** Retention by age runs so often, in ms. */
+const TRIM_INTERVAL = 600_000;
+/** Cursors are written so long after they moved, in ms, unless a notification is written before. */
+const CURSOR_DELAY = 100;
+/** At most so much goes into one transaction, so that the first does not wait long for the last. */
+const GROUP_ENTRIES = 512;
+const GROUP_BYTES = 8 * MIB;
+/** At most so many bytes are read at once. */
+const READ_BYTES = 4 * MIB;
+/** How long to wait for a process that is about to end, in ms. */
+const LOCK_PATIENCE = 1000;
+
+const SCHEMA = `
+CREATE TABLE IF NOT EXISTS notification (
+  seq         INTEGER PRIMARY KEY AUTOINCREMENT,
+  received_at INTEGER NOT NULL, -- by the clock on the wall, in ms
+  age_clock   INTEGER NOT NULL, -- how long the journal had been open, in ms
+  signature   TEXT NOT NULL,
+  digest      BLOB NOT NULL UNIQUE,
+  raw         BLOB              -- NULL: not to be delivered, or not any more
+);
+CREATE TABLE IF NOT EXISTS cursor (name TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+`;
+
+interface Waiting {
+  entry: NewEntry;
+  resolve(appended: Appended): void;
+  reject(error: unknown): void;
+}
+
+interface Row {
+  seq: number;
+  received_at: number;
+  signature: string;
+  raw: Uint8Array;
+}
+
+/**
+ * The retention of a journal, checked.
+ *
+ * @param retention What was given.
+ * @param maxBytes The default of `maxBytes`.
+ * @returns With defaults.
+ * @throws {OptionError} If a value is out of range.
+ */
+export function checkRetention(retention: JournalRetention, maxBytes: number): Required<JournalRetention> {
+  const checked = { maxAge: 30 * DAY, maxBytes, clock: systemClock, ...retention };
+  assertNumber("maxAge", checked.maxAge);
+  assertNumber("maxBytes", checked.maxBytes);
+  if (checked.maxBytes !== 0 && checked.maxBytes < 16 * MIB) {
+    throw new OptionError(`The setting "maxBytes" is ${checked.maxBytes}: less than ${16 * MIB}`);
+  }
+  return checked;
+}
+
+/**
+ * A journal in a SQLite file, which one process at a time may have open.
+ *
+ * @example
+ * ```ts
+ * import { SqliteJournal, WhatsAppServer } from "@tackline/websocket";
+ *
+ * export const server = new WhatsAppServer({ journal: "notifications.db" });
+ * export const other = new WhatsAppServer({ journal: await SqliteJournal.open("other.db", { maxAge: 7 * 24 * 3600 * 1000 }) });
+ * ```
+ */
+export class SqliteJournal implements Journal {
+  /** What is in it outlives the process. */
+  readonly durable = true;
+  #path: string;
+  #db: DatabaseSync;
+  #retention: Required<JournalRetention>;
+  #listener: JournalListener | undefined;
+  #id: string;
+  #closed = false;
+
+  // Statements
+  #insert: StatementSync;
+  #find: StatementSync;
+  #next: StatementSync;
+  #oldest: StatementSync;
+  #forget: StatementSync;
+  #putCursor: StatementSync;
+  #putMeta: StatementSync;
+
+  // What is to be written
+  #waiting: Waiting[] = [];
+  #writeScheduled = false;
+  #movedCursors = new Set<string>();
+  #cancelCursors: (() => void) | undefined;
+
+  // What is there
+  #last = 0;
+  #trimmed = 0;
+  #bytes = 0;
+  #cursors = new Map<string, number>();
+  /** `now()` of the clock when the age clock stood at 0. */
+  #epoch = 0;
+  #cancelTrim: (() => void) | undefined;
+
+  /**
+   * Opens a journal; the file is made if it is not there.
+   *
+   * @param path Where.
+   * @param retention How long to keep what.
+   * @returns The journal.
+   * @throws {OptionError} If a value is out of range.
+   * @throws {JournalError} If another process has it open, or it is no journal, or it cannot be read.
+   */
+  static async open(path: string, retention: JournalRetention = {}): Promise<SqliteJournal> {
+    const checked = checkRetention(retention, 1024 * MIB);
+    const { DatabaseSync } = await import("node:sqlite");
+    let db: DatabaseSync | undefined;
+    try {
+      db = new DatabaseSync(path);
+      return new SqliteJournal(path, db, checked);
+    } catch (cause) {
+      db?.close();
+      if (cause instanceof JournalError) throw cause;
+      const reason = describe(cause);
+      const locked = reason.includes("locked");
+      const why = locked ? "another process has it open" : reason;
+      const code = locked ? "ERR_JOURNAL_LOCKED" : "ERR_JOURNAL_OPEN";
+      throw new JournalError(code, `Cannot open the journal "${path}": ${why}`, { cause });
+    }
+  }
+
+  private constructor(path: string, db: DatabaseSync, retention: Required<JournalRetention>) {
+    this.#path = path;
+    this.#db = db;
+    this.#retention = retention;
+    this.#lock();
+    this.#insert = db.prepare(
+      "INSERT INTO notification (received_at, age_clock, signature, digest, raw) VALUES (?, ?, ?, ?, ?) " +
+        "ON CONFLICT (digest) DO NOTHING RETURNING seq",
+    );
+    this.#find = db.prepare("SELECT seq FROM notification WHERE digest = ?");
+    this.#next = db.prepare(
+      "SELECT seq, received_at, signature, raw FROM notification WHERE seq > ? AND raw IS NOT NULL ORDER BY seq LIMIT 1",
+    );
+    this.#oldest = db.prepare(
+      "SELECT seq, length(raw) AS size FROM notification WHERE seq > ? AND raw IS NOT NULL ORDER BY seq LIMIT 1",
+    );
+    this.#forget = db.prepare("UPDATE notification SET raw = NULL WHERE seq = ?");
+    this.#putCursor = db.prepare(
+      "INSERT INTO cursor VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET seq = max(seq, excluded.seq)",
+    );
+    this.#putMeta = db.prepare(
+      "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+    );
+    this.#id = this.#load();
+    this.#trim();
+  }
+
+  /** Takes the file for this process alone, and makes what is not there yet. */
+  #lock(): void {
+    const db = this.#db;
+    db.exec(`PRAGMA busy_timeout = ${LOCK_PATIENCE}; PRAGMA locking_mode = EXCLUSIVE`);
+    const found = Number(db.prepare("PRAGMA application_id").get()?.application_id);
+    const version = Number(db.prepare("PRAGMA user_version").get()?.user_version);
+    const tables = Number(db.prepare("SELECT count(*) AS count FROM sqlite_schema").get()?.count);
+    if (tables > 0 && found !== APPLICATION_ID) {
+      throw new JournalError(
+        "ERR_JOURNAL_OPEN",
+        `Cannot open the journal "${this.#path}": the file belongs to something else`,
+      );
+    }
+    if (tables > 0 && version !== VERSION) {
+      const message = `Cannot open the journal "${this.#path}": it has version ${version} instead of ${VERSION}`;
+      throw new JournalError("ERR_JOURNAL_OPEN", message);
+    }
+    // FULL: each commit is synced, also in a write-ahead log.
+    db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = OFF");
+    db.exec(
+      `BEGIN EXCLUSIVE; PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${VERSION}; ${SCHEMA} COMMIT`,
+    );
+  }
+
+  #load(): string {
+    const db = this.#db;
+    const meta = new Map(db.prepare("SELECT key, value FROM meta").all().map(({ key, value }) => [key, value]));
+    const id = String(meta.get("id") ?? randomUUID());
+    if (!meta.has("id")) this.#putMeta.run("id", id);
+    const sums = db.prepare("SELECT sum(length(raw)) AS bytes, max(age_clock) AS clock FROM notification").get()!;
+    this.#bytes = Number(sums.bytes ?? 0);
+    this.#trimmed = Number(meta.get("trimmed") ?? 0);
+    const sequence = db.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'notification'").get();
+    this.#last = Number(sequence?.seq ?? 0);
+    const age = Math.max(Number(meta.get("age_clock") ?? 0), Number(sums.clock ?? 0));
+    this.#epoch = this.#retention.clock.now() - age;
+    for (const { name, seq } of db.prepare("SELECT name, seq FROM cursor").all()) {
+      this.#cursors.set(String(name), Number(seq));
+    }
+    return id;
+  }
+
+  /** Names this journal for ever. */
+  get id(): string {
+    return this.#id;
+  }
+
+  /** The highest sequence number so far. */
+  get last(): number {
+    return this.#last;
+  }
+
+  /** Up to here retention has taken notifications away. */
+  get trimmed(): number {
+    return this.#trimmed;
+  }
+
+  /** How long the journal has been open, in ms, all its openings together. */
+  get #age(): number {
+    return Math.round(this.#retention.clock.now() - this.#epoch);
+  }
+
+  /**
+   * Sets who is told.
+   *
+   * @param listener The owner.
+   */
+  listen(listener: JournalListener | undefined): void {
+    this.#listener = listener;
+  }
+
+  // ---- Notifications -------------------------------------------------------------------------------------------
+
+  /**
+   * Whether a body is there already.
+   *
+   * @param digest Its SHA-256 digest.
+   * @returns `true` for a retry.
+   */
+  // deno-lint-ignore require-await -- what it throws is to be a rejection
+  async has(digest: Uint8Array): Promise<boolean> {
+    this.#assertOpen();
+    return this.#reading(() => this.#find.get(digest) !== undefined);
+  }
+
+  /**
+   * Keeps a notification.
+   *
+   * @param entry The notification.
+   * @returns Resolves when it is on disk.
+   */
+  append(entry: NewEntry): Promise<Appended> {
+    return new Promise((resolve, reject) => {
+      this.#assertOpen();
+      this.#waiting.push({ entry, resolve, reject });
+      this.#scheduleWrite();
+    });
+  }
+
+  /** Not at once: what comes in the same turn shares the commit. */
+  #scheduleWrite(): void {
+    if (this.#writeScheduled) return;
+    this.#writeScheduled = true;
+    setImmediate(() => {
+      this.#writeScheduled = false;
+      if (!this.#closed) this.#writeGroup();
+      if (this.#waiting.length > 0) this.#scheduleWrite();
+    });
+  }
+
+  #writeGroup(): void {
+    const group = this.#takeGroup();
+    const last = this.#last;
+    const bytes = this.#bytes;
+    const trimmed = this.#trimmed;
+    let results: Appended[];
+    try {
+      results = this.#transaction(() => {
+        const inserted = group.map(({ entry }) => this.#keep(entry));
+        this.#trimToSize();
+        this.#writeCursors();
+        return inserted;
+      });
+    } catch (cause) {
+      // As if nothing of it had happened.
+      this.#last = last;
+      this.#bytes = bytes;
+      this.#trimmed = trimmed;
+      const error = this.#writeError(cause);
+      for (const { reject } of group) reject(error);
+      if (group.length === 0) this.#listener?.error(error);
+      return;
+    }
+    this.#movedCursors.clear();
+    this.#reportTrimmed(trimmed);
+    group.forEach(({ entry, resolve }, index) => {
+      const appended = results[index];
+      if (!appended.duplicate && entry.forward) {
+        const { bytes, signature, receivedAt } = entry;
+        this.#listener?.appended({ seq: appended.seq, bytes, signature, receivedAt });
+      }
+      resolve(appended);
+    });
+  }
+
+  #takeGroup(): Waiting[] {
+    let bytes = 0;
+    let count = 0;
+    while (count < this.#waiting.length && count < GROUP_ENTRIES && bytes < GROUP_BYTES) {
+      bytes += this.#waiting[count++].entry.bytes.length;
+    }
+    return this.#waiting.splice(0, count);
+  }
+
+  #keep({ bytes, signature, receivedAt, digest, forward }: NewEntry): Appended {
+    const raw = forward ? bytes : null;
+    const row = this.#insert.get(receivedAt.getTime(), this.#age, signature, digest, raw);
+    if (row === undefined) return { seq: Number(this.#find.get(digest)?.seq), duplicate: true };
+    if (forward) this.#bytes += bytes.length;
+    this.#last = Number(row.seq);
+    return { seq: this.#last, duplicate: false };
+  }
+
+  #transaction<Result>(action: () => Result): Result {
+    this.#db.exec("BEGIN IMMEDIATE");
+    try {
+      const result = action();
+      this.#db.exec("COMMIT");
+      return result;
+    } catch (error) {
+      try {
+        this.#db.exec("ROLLBACK");
+      } catch {
+        // SQLite has done that already, as when the disk is full.
+      }
+      throw error;
+    }
+  }
+
+  /**
+   * Reads what is to be delivered.
+   *
+   * @param after Only what comes behind this sequence number.
+   * @param count The most entries.
+   * @returns In the order of `seq`.
+   */
+  // deno-lint-ignore require-await -- what it throws is to be a rejection
+  async read(after: number, count: number): Promise<JournalEntry[]> {
+    this.#assertOpen();
+    return this.#reading(() => {
+      const entries: JournalEntry[] = [];
+      let bytes = 0;
+      let seq = Math.max(after, this.#trimmed);
+      while (entries.length < count && bytes < READ_BYTES) {
+        const row = this.#next.get(seq) as unknown as Row | undefined;
+        if (row === undefined) break;
+        seq = row.seq;
+        bytes += row.raw.length;
+        entries.push({ seq, bytes: row.raw, signature: row.signature, receivedAt: new Date(row.received_at) });
+      }
+      return entries;
+    });
+  }
+
+  #reading<Result>(action: () => Result): Result {
+    try {
+      return action();
+    } catch (cause) {
+      throw new JournalError("ERR_JOURNAL_READ", `Cannot read the journal "${this.#path}": ${describe(cause)}`, {
+        cause,
+      });
+    }
+  }
+
+  #writeError(cause: unknown): JournalError {
+    return new JournalError("ERR_JOURNAL_WRITE", `Cannot write the journal "${this.#path}": ${describe(cause)}`, {
+      cause,
+    });
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new JournalError("ERR_JOURNAL_CLOSED", `The journal "${this.#path}" is closed`);
+  }
+
+  // ---- Cursors -------------------------------------------------------------------------------------------------
+
+  /**
+   * How far a receiver has come.
+   *
+   * @param name Its name.
+   * @returns The sequence number; `undefined`: it never came.
+   */
+  cursor(name: string): Promise<number | undefined> {
+    return Promise.resolve(this.#cursors.get(name));
+  }
+
+  /**
+   * Keeps how far a receiver has come, soon.
+   *
+   * @param name Its name.
+   * @param seq The sequence number up to which it has acknowledged everything.
+   */
+  saveCursor(name: string, seq: number): void {
+    if (this.#closed || (this.#cursors.get(name) ?? -1) >= seq) return;
+    this.#cursors.set(name, seq);
+    this.#movedCursors.add(name);
+    this.#cancelCursors ??= this.#retention.clock.after(CURSOR_DELAY, () => {
+      this.#cancelCursors = undefined;
+      if (this.#movedCursors.size > 0) this.#scheduleWrite();
+    });
+  }
+
+  #writeCursors(): void {
+    for (const name of this.#movedCursors) this.#putCursor.run(name, this.#cursors.get(name)!);
+  }
+
+  // ---- Retention -----------------------------------------------------------------------------------------------
+
+  /** Takes away what is too old, and looks again later. */
+  #trim(): void {
+    this.#cancelTrim = this.#retention.clock.after(TRIM_INTERVAL, () => this.#trim());
+    const trimmed = this.#trimmed;
+    const bytes = this.#bytes;
+    try {
+      this.#transaction(() => this.#trimByAge());
+    } catch (error) {
+      this.#trimmed = trimmed;
+      this.#bytes = bytes;
+      this.#listener?.error(this.#writeError(error));
+      return;
+    }
+    this.#reportTrimmed(trimmed);
+  }
+
+  #trimByAge(): void {
+    const age = this.#age;
+    this.#putMeta.run("age_clock", age);
+    const { maxAge } = this.#retention;
+    if (maxAge === 0) return;
+    const until = this.#lastOlder(age - maxAge, this.#trimmed);
+    if (until > this.#trimmed) {
+      const range = "FROM notification WHERE seq > ? AND seq <= ?";
+      const freed = this.#db.prepare(`SELECT sum(length(raw)) AS bytes ${range}`).get(this.#trimmed, until);
+      this.#db.prepare("UPDATE notification SET raw = NULL WHERE seq > ? AND seq <= ?").run(this.#trimmed, until);
+      this.#bytes -= Number(freed?.bytes ?? 0);
+      this.#advanceTrimmed(until);
+    }
+    // Digests outlive the bodies, so that retries are recognised.
+    this.#db.prepare("DELETE FROM notification WHERE seq <= ?").run(
+      this.#lastOlder(age - Math.max(maxAge, DIGEST_AGE), 0),
+    );
+  }
+
+  /** The last of those behind `after` that are older, before one that is not. */
+  #lastOlder(clock: number, after: number): number {
+    const young = this.#db.prepare(
+      "SELECT seq FROM notification WHERE seq > ? AND age_clock >= ? ORDER BY seq LIMIT 1",
+    ).get(after, clock);
+    return young === undefined ? this.#last : Number(young.seq) - 1;
+  }
+
+  #trimToSize(): void {
+    const { maxBytes } = this.#retention;
+    while (maxBytes > 0 && this.#bytes > maxBytes) {
+      const row = this.#oldest.get(this.#trimmed);
+      if (row === undefined) return;
+      this.#forget.run(row.seq);
+      this.#bytes -= Number(row.size);
+      this.#advanceTrimmed(Number(row.seq));
+    }
+  }
+
+  #advanceTrimmed(seq: number): void {
+    if (seq <= this.#trimmed) return;
+    this.#trimmed = seq;
+    this.#putMeta.run("trimmed", seq);
+  }
+
+  #reportTrimmed(before: number): void {
+    if (this.#trimmed === before) return;
+    for (const [name, seq] of this.#cursors) {
+      if (seq >= this.#trimmed || seq < before) continue;
+      const message = `Retention has taken notifications that the receiver "${name}" has not acknowledged: from ${
+        seq + 1
+      } on`;
+      this.#listener?.error(new JournalError("ERR_JOURNAL_TRIMMED", message));
+    }
+  }
+
+  /** Writes what is not written yet, and ends. */
+  // deno-lint-ignore require-await -- what it throws is to be a rejection
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#cancelTrim?.();
+    this.#cancelCursors?.();
+    while (this.#waiting.length > 0) this.#writeGroup();
+    if (this.#movedCursors.size > 0) this.#writeGroup();
+    try {
+      this.#putMeta.run("age_clock", this.#age);
+    } catch (error) {
+      this.#listener?.error(this.#writeError(error));
+    }
+    this.#closed = true;
+    this.#db.close();
+  }
+}
