@@ -92,7 +92,8 @@ export type TransportErrorCode =
   | "ERR_ACCEPT"
   | "ERR_CONNECTION_LOST"
   | "ERR_SLOW_CONSUMER"
-  | "ERR_CLOSE_TIMEOUT";
+  | "ERR_CLOSE_TIMEOUT"
+  | "ERR_SIGNATURE";
 
 /** The stable codes of {@linkcode StateError}. */
 export type StateErrorCode = "ERR_NOT_OPEN" | "ERR_RUNNING" | "ERR_UNSUPPORTED" | "ERR_MESSAGE_IN_PROGRESS";

@@ -250,6 +250,27 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
 
   async #listen(): Promise<void> {
     this.#setState("starting");
+    await this.prepare();
+    try {
+      await this.#openPort();
+    } catch (error) {
+      await this.finish();
+      throw error;
+    }
+    this.#setState("running");
+  }
+
+  /** Called before the port is opened; what it rejects with is what `start` rejects with. */
+  protected prepare(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** Called after the last connection has ended, and when the port cannot be opened. */
+  protected finish(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async #openPort(): Promise<void> {
     const { port, hostname, handshakeTimeout } = this.settings;
     const tls = this.useSSL ? await this.#loadIdentity() : undefined;
     try {
@@ -261,7 +282,6 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
       const message = `Cannot listen on ${hostname}:${port}: ${describe(cause)}`;
       throw new TransportError("ERR_LISTEN", message, { cause });
     }
-    this.#setState("running");
   }
 
   async #loadIdentity(): Promise<TlsIdentity> {
@@ -332,6 +352,7 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
     cancel();
     await closed;
     this.#listener = undefined;
+    await this.finish();
     this.#setState("stopped");
   }
 
@@ -391,7 +412,7 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
 
   #makeHandler(): ConnectionHandler<Data> {
     return {
-      message: (connection, data, frame) => this.#onMessage(connection, data, frame),
+      message: (connection, data, frame) => this.receive(connection, data, frame),
       ping: (connection, data) => this.#call("onPing", connection, () => this.onPing?.(connection, data)),
       pong: (connection, data) => this.#call("onPong", connection, () => this.onPong?.(connection, data)),
       close: (connection, code, reason) =>
@@ -401,7 +422,14 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
     };
   }
 
-  #onMessage(connection: WebSocketConnection<Data>, data: MessageData, frame: FrameInfo | undefined): void {
+  /**
+   * Takes a message; the default calls the handlers.
+   *
+   * @param connection The connection it came on.
+   * @param data The message.
+   * @param frame Given with `frameByFrame` only.
+   */
+  protected receive(connection: WebSocketConnection<Data>, data: MessageData, frame?: FrameInfo): void {
     const name = typeof data === "string" ? "onMessageReceived" : "onBinaryDataReceived";
     try {
       const result = typeof data === "string"
@@ -442,6 +470,16 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
    */
   protected reportHandlerError(name: string, error: unknown, connection: WebSocketConnection<Data>): void {
     this.#report(new HandlerError(name, error), connection);
+  }
+
+  /**
+   * Reports what failed.
+   *
+   * @param error What.
+   * @param connection The connection it belongs to, if any.
+   */
+  protected reportError(error: unknown, connection?: WebSocketConnection<Data>): void {
+    this.#report(error, connection);
   }
 
   #report(error: unknown, connection?: WebSocketConnection<Data>): void {
@@ -517,16 +555,35 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
     return textResponse(426, "This is a WebSocket server", { "sec-websocket-version": "13" });
   }
 
+  /**
+   * A WebSocket is open; its handlers have not been called yet.
+   *
+   * @param _connection The connection.
+   */
+  protected opened(_connection: WebSocketConnection<Data>): void {
+    // For those who build on it.
+  }
+
+  /**
+   * A WebSocket has ended; its handlers have not been called yet.
+   *
+   * @param _connection The connection.
+   */
+  protected ended(_connection: WebSocketConnection<Data>): void {
+    // For those who build on it.
+  }
+
   #opened(connection: WebSocketConnection<Data>): void {
     this.#pending.delete(connection);
     this.#open.add(connection);
+    this.opened(connection);
     this.#call("onHandshakeResponseSent", connection, () => this.onHandshakeResponseSent?.(connection));
     if (this.#state === "stopping") connection.close(CloseCode.GoingAway);
   }
 
   #disconnected(connection: WebSocketConnection<Data>, info: CloseInfo): void {
     this.#pending.delete(connection);
-    this.#open.delete(connection);
+    if (this.#open.delete(connection)) this.ended(connection);
     this.#call("onDisconnect", connection, () => this.onDisconnect?.(connection, info));
     if (!this.#isEmpty) return;
     this.#onEmpty?.();

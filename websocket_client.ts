@@ -294,7 +294,18 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
     return this.protocols;
   }
 
+  /**
+   * Looks at what the server chose, before the program is asked.
+   *
+   * @param _protocol The subprotocol, or "".
+   * @throws {HandshakeError} If it cannot be used.
+   */
+  protected accept(_protocol: string): void {
+    // For those who build on it.
+  }
+
   async #acceptResponse(response: ClientHandshakeResponse): Promise<void> {
+    this.accept(response.protocol);
     const answer = await this.#ask("onHandshakeResponse", () => this.onHandshakeResponse?.(response));
     if (answer !== false) return;
     throw new HandshakeError("ERR_HANDSHAKE_REFUSED", "The program refused the server's answer", 101);
@@ -311,9 +322,28 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
   #start(opened: OpenedConnection): void {
     this.#connection = opened.attach(this.#makeHandler(), { delivery: this.#delivery(), hold: this.#holds() });
     this.#phase = "connected";
+    this.attached(this.#connection);
     this.#scheduleBatch();
     this.callHandler("onConnect", () => this.onConnect?.());
     opened.begin();
+  }
+
+  /**
+   * The handshake is done; no handler has been called yet.
+   *
+   * @param _connection The connection.
+   */
+  protected attached(_connection: ClientConnection): void {
+    // For those who build on it.
+  }
+
+  /**
+   * The connection has ended; no handler has been called yet.
+   *
+   * @param _info How.
+   */
+  protected detached(_info: CloseInfo): void {
+    // For those who build on it.
   }
 
   /** Whether a handler for messages is set. */
@@ -360,7 +390,7 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
 
   #makeHandler(): ClientConnectionHandler {
     return {
-      message: (data, frame) => this.deliver(data, frame),
+      message: (data, frame) => void this.deliver(data, frame),
       ping: (data) => this.callHandler("onPing", () => this.onPing?.(data)),
       pong: (data) => this.callHandler("onPong", () => this.onPong?.(data)),
       close: (code, reason) => this.callHandler("onClose", () => this.onClose?.(code, reason)),
@@ -374,10 +404,13 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
    *
    * @param data The message.
    * @param frame Given with `frameByFrame` only.
+   * @returns Whether they succeeded.
    */
-  protected deliver(data: MessageData, frame?: FrameInfo): void {
-    if (typeof data === "string") this.callHandler("onMessageReceived", () => this.#onMessageReceived?.(data, frame));
-    else this.callHandler("onBinaryDataReceived", () => this.#onBinaryDataReceived?.(data, frame));
+  protected deliver(data: MessageData, frame?: FrameInfo): boolean | Promise<boolean> {
+    if (typeof data === "string") {
+      return this.callHandler("onMessageReceived", () => this.#onMessageReceived?.(data, frame));
+    }
+    return this.callHandler("onBinaryDataReceived", () => this.#onBinaryDataReceived?.(data, frame));
   }
 
   /**
@@ -385,22 +418,34 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
    *
    * @param name The name of the handler.
    * @param handler Calls it.
+   * @returns Whether it succeeded.
    */
-  protected callHandler(name: string, handler: () => void | Promise<void>): void {
+  protected callHandler(name: string, handler: () => void | Promise<void>): boolean | Promise<boolean> {
     // A handler may fail late, when there is another connection already.
     const connection = this.#connection;
     try {
       const result = handler();
-      if (result instanceof Promise) result.catch((error) => this.#handlerFailed(name, error, connection));
+      if (!(result instanceof Promise)) return true;
+      return result.then(() => true, (error) => this.#handlerFailed(name, error, connection));
     } catch (error) {
-      this.#handlerFailed(name, error, connection);
+      return this.#handlerFailed(name, error, connection);
     }
   }
 
-  #handlerFailed(name: string, error: unknown, connection: ClientConnection | undefined): void {
+  #handlerFailed(name: string, error: unknown, connection: ClientConnection | undefined): false {
     const failure = new HandlerError(name, error);
     connection?.closeWith(CloseCode.InternalError, failure);
     this.#report(failure);
+    return false;
+  }
+
+  /**
+   * Reports what failed.
+   *
+   * @param error What.
+   */
+  protected reportError(error: unknown): void {
+    this.#report(error);
   }
 
   #report(error: unknown): void {
@@ -417,6 +462,7 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
 
   #disconnected(info: CloseInfo): void {
     this.#phase = "idle";
+    this.detached(info);
     this.#cancelBatch?.();
     this.#cancelBatch = undefined;
     this.callHandler("onDisconnect", () => this.onDisconnect?.(info));

@@ -1,21 +1,51 @@
 /**
- * The WhatsApp pair: a webhook server that takes Meta's callbacks and forwards them, byte for byte, over WebSocket, and a
+ * The WhatsApp pair: a webhook server that takes Meta's callbacks, keeps them, and forwards them, byte for byte, over WebSocket, and a
  * receiver that gets typed messages.
  *
  * @module
  */
 
-import { createHash, createHmac, timingSafeEqual } from "node:crypto";
-import type { WebSocketConnection } from "./connection.ts";
-import { OptionError, StateError } from "./errors.ts";
+import { createHash } from "node:crypto";
+import { concatAll } from "./bytes.ts";
+import type { FrameInfo, MessageData, WebSocketConnection } from "./connection.ts";
+import { JournalError, OptionError, StateError } from "./errors.ts";
 import { textResponse } from "./http.ts";
+import { InboxHub, type InboxSink, type Member } from "./inbox_hub.ts";
+import {
+  checkReceiverMessage,
+  decodeInboxMessage,
+  INBOX_PROTOCOL,
+  InboxCloseCode,
+  MAX_RECEIVER_MESSAGE,
+  type ReceiverMessage,
+} from "./inbox_protocol.ts";
+import { type Journal, type JournalEntry, SqliteJournal } from "./journal.ts";
 import { isLoopback } from "./loopback.ts";
-import { type AllowResult, WebSocketServer, type WebSocketServerOptions } from "./server.ts";
-import { RECEIVER_PROTOCOL, TOKEN_PROTOCOL_PREFIX } from "./whatsapp_receiver.ts";
+import { MemoryJournal } from "./memory_journal.ts";
+import { assertNumber } from "./ranges.ts";
+import { type AllowResult, type StopOptions, WebSocketServer, type WebSocketServerOptions } from "./server.ts";
+import {
+  assertSecrets,
+  checkReceiverTokens,
+  type FailedAttempts,
+  findReceiver,
+  hasCommonName,
+  isAuthentic,
+  isOneOf,
+  listOf,
+  type ReceiverToken,
+  type ReceiverTokens,
+  type WhatsAppApp,
+} from "./whatsapp_access.ts";
+import { listChanges, passes, type WhatsAppFilter, withoutHeldBack } from "./whatsapp_filter.ts";
+import { RECEIVER_PROTOCOL, useVerifier } from "./whatsapp_receiver.ts";
+import { isSignature, verifySignature } from "./whatsapp_signature.ts";
 
 export * from "./client.ts";
 export * from "./server.ts";
+export type { FailedAttempts, ReceiverToken, ReceiverTokens, WhatsAppApp } from "./whatsapp_access.ts";
 export * from "./whatsapp_receiver.ts";
+export { signNotification, verifySignature } from "./whatsapp_signature.ts";
 
 /** What is known of one notification besides its text. */
 export interface WhatsAppDelivery {
@@ -41,26 +71,76 @@ export type RawMessageHandler = (
 export interface WhatsAppServerOptions<Data = unknown> extends Omit<WebSocketServerOptions<Data>, "useSSL"> {
   /**
    * Subprotocols that receivers may speak.
-   * @default {["whatsapp-notifications"]}
+   * @default {["whatsapp-inbox.v1", "whatsapp-notifications"]}
    */
   protocols?: readonly string[];
-  /** What Meta must show to have the URL verified. Without it every verification is refused. */
-  verifyToken?: string;
-  /** The app secret of Meta's app, with which notifications are signed. `null`: unsigned ones are taken, from anybody. */
-  appSecret?: string | null;
-  /** What a receiver must show. `null`: anybody may receive, unless `onAllow` says otherwise. */
-  receiverToken?: string | null;
+  /** What Meta must show to have the URL verified: one, or several. Without it every verification is refused. */
+  verifyToken?: string | readonly string[];
+  /**
+   * The app secret of Meta's app, with which notifications are signed; several while one is replaced. `null`: unsigned ones are
+   * taken, from anybody.
+   */
+  appSecret?: string | readonly string[] | null;
+  /**
+   * More of Meta's apps, each with a path of its own.
+   * @default {[]}
+   */
+  apps?: readonly WhatsAppApp[];
+  /**
+   * What a receiver must show: one token, or several, with names and what each may have. `null`: anybody may receive, unless
+   * `onAllow` says otherwise.
+   */
+  receiverToken?: ReceiverTokens | null;
+  /**
+   * Where notifications are kept: the path of a file, or a journal of the program's own making, which the program closes. With a file
+   * each one is on disk before Meta gets its 200. `null`: in memory only, 64 MiB of them; without the setting too, and
+   * the start says so on the console.
+   */
+  journal?: string | Journal | null;
   /**
    * Run without TLS of its own, on a loopback address, behind a proxy that speaks TLS.
    * @default {false}
    */
   behindProxy?: boolean;
-  /** A notification came, as raw JSON; `false` stops the forwarding of this one. Meta gets its 200 all the same. */
+  /**
+   * The header field in which the proxy reports the subject of the client certificate, such as `x-amzn-mtls-clientcert-subject`: then
+   * notifications must come with Meta's. With `behindProxy` only. The proxy must overwrite what a client sends in it.
+   */
+  clientCertificateHeader?: string;
+  /**
+   * The common name of the certificate that Meta shows.
+   * @default {"client.webhooks.fbclientcerts.com"}
+   */
+  clientCertificateName?: string;
+  /**
+   * How long whoever shows a wrong token waits for the answer, in ms.
+   * @default {1000}
+   */
+  failureDelay?: number;
+  /** A notification came, as raw JSON; `false` stops the forwarding of this one. Meta gets its 200 all the same, and waits for it. */
   onRawMessage?: RawMessageHandler;
 }
 
-const SIGNATURE_PREFIX = "sha256=";
+useVerifier(verifySignature);
+
 const SIGNATURE_HEADER = "x-hub-signature-256";
+const META_COMMON_NAME = "client.webhooks.fbclientcerts.com";
+/** So many who showed a wrong token wait at most; the others get their answer at once. */
+const MAX_WAITING_FAILURES = 100;
+/** What {@linkcode WhatsAppServer} knows of an open connection. */
+interface Receiver {
+  token: ReceiverToken | undefined;
+  /** Where it is in `whatsapp-inbox.v1`; `undefined`: it speaks another subprotocol. */
+  inbox?: InboxState;
+}
+
+interface InboxState {
+  sink: InboxSink;
+  member: Member | "joining" | undefined;
+  cancelTimer: () => void;
+  /** The pieces of a message, with `frameByFrame`. */
+  partial: Uint8Array[];
+}
 
 /**
  * Takes WhatsApp Cloud API webhooks and forwards them to all receivers.
@@ -80,16 +160,35 @@ const SIGNATURE_HEADER = "x-hub-signature-256";
  *   verifyToken: "chosen by you, entered in Meta's dashboard",
  *   appSecret: "from Meta's dashboard",
  *   receiverToken: "chosen by you, given to your receivers",
+ *   journal: "notifications.db",
  * });
  * ```
  */
 export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   /** A notification came. */
   onRawMessage?: RawMessageHandler;
-  #verifyToken: string;
-  #appSecret: string | null | undefined;
-  #receiverToken: string | null | undefined;
+
+  // Settings
+  #verifyToken: string | readonly string[];
+  #appSecret: string | readonly string[] | null | undefined;
+  #apps: readonly WhatsAppApp[];
+  #receiverToken: ReceiverTokens | null | undefined;
+  #journal: string | Journal | null | undefined;
   #behindProxy: boolean;
+  #clientCertificateHeader: string;
+  #clientCertificateName: string;
+  #failureDelay: number;
+
+  // State
+  #hub: InboxHub | undefined;
+  #opening: Promise<InboxHub> | undefined;
+  #receivers = new Map<WebSocketConnection<Data>, Receiver>();
+  /** Whose token was shown, from the handshake on. */
+  #shown = new WeakMap<WebSocketConnection<Data>, ReceiverToken>();
+  /** Notifications that are being kept, by their digest: what comes twice at once waits for the first. */
+  #keeping = new Map<string, Promise<boolean>>();
+  #failed: FailedAttempts = { receiverToken: 0, verifyToken: 0, signature: 0, clientCertificate: 0 };
+  #waitingFailures = 0;
 
   /**
    * Makes a server; it does not listen yet.
@@ -98,13 +197,19 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
    * @throws {OptionError} If a setting is out of range.
    */
   constructor(options: WhatsAppServerOptions<Data> = {}) {
-    const { protocols = [RECEIVER_PROTOCOL] } = options;
+    const { protocols = [INBOX_PROTOCOL, RECEIVER_PROTOCOL] } = options;
     super({ ...options, protocols, useSSL: !options.behindProxy });
     this.#verifyToken = options.verifyToken ?? "";
     this.#appSecret = options.appSecret;
+    this.#apps = options.apps ?? [];
     this.#receiverToken = options.receiverToken;
+    this.#journal = options.journal;
     this.onRawMessage = options.onRawMessage;
     this.#behindProxy = options.behindProxy ?? false;
+    this.#clientCertificateHeader = options.clientCertificateHeader ?? "";
+    this.#clientCertificateName = options.clientCertificateName ?? META_COMMON_NAME;
+    this.#failureDelay = options.failureDelay ?? 1000;
+    assertNumber("failureDelay", this.#failureDelay, 0x7fffffff);
   }
 
   /** Always `true`, but for `behindProxy`: Meta delivers over TLS only. Setting it throws. */
@@ -116,30 +221,81 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   }
 
   /** What Meta must show to have the URL verified. */
-  get verifyToken(): string {
+  get verifyToken(): string | readonly string[] {
     return this.#verifyToken;
   }
-  set verifyToken(value: string) {
+  set verifyToken(value: string | readonly string[]) {
     this.assertStopped("verifyToken");
     this.#verifyToken = value;
   }
 
-  /** The app secret, or `null` to take unsigned notifications. */
-  get appSecret(): string | null | undefined {
+  /** The app secret, or several, or `null` to take unsigned notifications. */
+  get appSecret(): string | readonly string[] | null | undefined {
     return this.#appSecret;
   }
-  set appSecret(value: string | null | undefined) {
+  set appSecret(value: string | readonly string[] | null | undefined) {
     this.assertStopped("appSecret");
     this.#appSecret = value;
   }
 
+  /** More apps, each with a path of its own. */
+  get apps(): readonly WhatsAppApp[] {
+    return this.#apps;
+  }
+  set apps(value: readonly WhatsAppApp[]) {
+    this.assertStopped("apps");
+    this.#apps = value;
+  }
+
   /** What a receiver must show, or `null` to let anybody receive. */
-  get receiverToken(): string | null | undefined {
+  get receiverToken(): ReceiverTokens | null | undefined {
     return this.#receiverToken;
   }
-  set receiverToken(value: string | null | undefined) {
+  set receiverToken(value: ReceiverTokens | null | undefined) {
     this.assertStopped("receiverToken");
     this.#receiverToken = value;
+  }
+
+  /** Where notifications are kept. */
+  get journal(): string | Journal | null | undefined {
+    return this.#journal;
+  }
+  set journal(value: string | Journal | null | undefined) {
+    this.assertStopped("journal");
+    this.#journal = value;
+  }
+
+  /** The header field in which the proxy reports the subject of the client certificate, or "". */
+  get clientCertificateHeader(): string {
+    return this.#clientCertificateHeader;
+  }
+  set clientCertificateHeader(value: string) {
+    this.assertStopped("clientCertificateHeader");
+    this.#clientCertificateHeader = value;
+  }
+
+  /** The common name of the certificate that Meta shows. */
+  get clientCertificateName(): string {
+    return this.#clientCertificateName;
+  }
+  set clientCertificateName(value: string) {
+    this.assertStopped("clientCertificateName");
+    this.#clientCertificateName = value;
+  }
+
+  /** How long whoever shows a wrong token waits for the answer, in ms. */
+  get failureDelay(): number {
+    return this.#failureDelay;
+  }
+  set failureDelay(value: number) {
+    this.assertStopped("failureDelay");
+    assertNumber("failureDelay", value, 0x7fffffff);
+    this.#failureDelay = value;
+  }
+
+  /** How often somebody was refused, since the server was made. */
+  get failedAttempts(): Readonly<FailedAttempts> {
+    return { ...this.#failed };
   }
 
   /** Whether it runs without TLS behind a proxy. */
@@ -168,104 +324,379 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   }
 
   #assertConfigured(): void {
-    if (this.appSecret === undefined || this.appSecret === "") {
-      throw new OptionError('Cannot start: "appSecret" is not set; null takes unsigned notifications');
+    for (const { appSecret, pathName } of this.#allApps()) {
+      if (appSecret === undefined || appSecret === "") {
+        const app = pathName === this.pathName ? "" : ` for "${pathName}"`;
+        throw new OptionError(`Cannot start: "appSecret"${app} is not set; null takes unsigned notifications`);
+      }
+      if (appSecret !== null) assertSecrets("appSecret", appSecret);
+      if (pathName !== "" && !pathName.startsWith("/")) {
+        throw new OptionError(`Cannot start: the path "${pathName}" of "apps" does not start with "/"`);
+      }
     }
     if ((this.receiverToken === undefined && this.onAllow === undefined) || this.receiverToken === "") {
       throw new OptionError('Cannot start: "receiverToken" is not set; null lets anybody receive');
     }
+    if (this.receiverToken) checkReceiverTokens(this.receiverToken);
     if (this.#behindProxy && !isLoopback(this.hostname)) {
       throw new OptionError(`Cannot start: "behindProxy" needs a loopback address, not "${this.hostname}"`);
     }
+    if (this.#clientCertificateHeader !== "" && !this.#behindProxy) {
+      throw new OptionError('Cannot start: "clientCertificateHeader" needs "behindProxy": else anybody can send it');
+    }
+  }
+
+  // ---- Journal -------------------------------------------------------------------------------------------------
+
+  /** Opens the journal before the port. */
+  protected override async prepare(): Promise<void> {
+    await this.#openHub();
+    if (this.#journal !== undefined) return;
+    console.warn(
+      'WhatsAppServer: notifications are kept in memory only; set "journal" to the path of a file, or to null for no such warning',
+    );
+  }
+
+  /** Opened late when the server does not listen: see `acceptStream`. */
+  #openHub(): Promise<InboxHub> {
+    this.#opening ??= this.#makeHub().catch((error) => {
+      this.#opening = undefined;
+      throw error;
+    });
+    return this.#opening;
+  }
+
+  async #makeHub(): Promise<InboxHub> {
+    const given = this.#journal;
+    const { clock } = this.settings;
+    const journal = typeof given === "string"
+      ? await SqliteJournal.open(given, { clock })
+      : given ?? new MemoryJournal({ clock });
+    const hub = new InboxHub(journal, (error) => this.reportError(error));
+    journal.listen({
+      appended: (entry) => this.#forward(entry, hub),
+      error: (error) => this.reportError(error),
+    });
+    this.#hub = hub;
+    return hub;
+  }
+
+  /** Closes the journal after the last connection has ended. */
+  protected override async finish(): Promise<void> {
+    const hub = await this.#opening?.catch(() => undefined);
+    this.#opening = undefined;
+    this.#hub = undefined;
+    if (hub === undefined) return;
+    // What it had to say at the end is heard still.
+    if (hub.journal !== this.#journal) await hub.journal.close();
+    hub.journal.listen(undefined);
+  }
+
+  /**
+   * Stops: as `WebSocketServer`, and closes the journal.
+   *
+   * @param options Close code, reason, and time.
+   * @returns Resolves when all connections have ended and the port is free.
+   * @throws {OptionError} If code or reason are out of range.
+   */
+  override stop(options: StopOptions = {}): Promise<void> {
+    return super.stop(options).then(async () => {
+      if (!this.locked) await this.finish();
+    });
   }
 
   // ---- Receivers -----------------------------------------------------------------------------------------------
 
-  /** Lets a receiver in that shows the token; after that `onAllow` is asked. */
+  /** Lets a receiver in that shows a token; after that `onAllow` is asked. */
   protected override allow(connection: WebSocketConnection<Data>): AllowResult {
-    const expected = this.receiverToken;
+    const tokens = this.#receiverToken;
     // Only what the program waived is not asked for; without a token it is onAllow that decides.
-    const waived = expected === null || (expected === undefined && this.onAllow !== undefined);
-    if (!waived && (!expected || !equalSecrets(shownToken(connection.request.headers), expected))) {
-      return textResponse(401, "The token is missing or wrong", { "www-authenticate": "Bearer" });
+    const waived = tokens === null || (tokens === undefined && this.onAllow !== undefined);
+    if (!waived) {
+      const token = tokens && findReceiver(connection.request.headers, checkReceiverTokens(tokens));
+      if (!token) {
+        this.#failed.receiverToken++;
+        return this.#late(textResponse(401, "The token is missing or wrong", { "www-authenticate": "Bearer" }));
+      }
+      this.#shown.set(connection, token);
     }
     return super.allow(connection);
   }
 
+  /** An answer to somebody who guesses: not at once, but without a crowd that waits. */
+  #late(response: Response): Promise<Response> {
+    if (this.#failureDelay === 0 || this.#waitingFailures >= MAX_WAITING_FAILURES) return Promise.resolve(response);
+    this.#waitingFailures++;
+    return new Promise((resolve) => {
+      this.settings.clock.after(this.#failureDelay, () => {
+        this.#waitingFailures--;
+        resolve(response);
+      });
+    });
+  }
+
+  /**
+   * Whose token a receiver showed.
+   *
+   * @param connection The receiver's connection.
+   * @returns The `name` in `receiverToken`; `undefined` if there is none.
+   */
+  tokenNameOf(connection: WebSocketConnection<Data>): string | undefined {
+    return this.#shown.get(connection)?.name;
+  }
+
+  /** A receiver is there. */
+  protected override opened(connection: WebSocketConnection<Data>): void {
+    const token = this.#shown.get(connection);
+    const receiver: Receiver = { token };
+    this.#receivers.set(connection, receiver);
+    if (connection.protocol !== INBOX_PROTOCOL) return;
+    const { clock, handshakeTimeout } = this.settings;
+    const late = (): void => void connection.close(InboxCloseCode.NoHello, "The hello did not come in time");
+    receiver.inbox = {
+      sink: makeSink(connection),
+      member: undefined,
+      cancelTimer: handshakeTimeout > 0 ? clock.after(handshakeTimeout, late) : () => {},
+      partial: [],
+    };
+  }
+
+  /** A receiver has gone. */
+  protected override ended(connection: WebSocketConnection<Data>): void {
+    const inbox = this.#receivers.get(connection)?.inbox;
+    this.#receivers.delete(connection);
+    inbox?.cancelTimer();
+    if (inbox?.member instanceof Object) inbox.member.leave();
+  }
+
+  /** Takes what belongs to the subprotocol; the rest is for the handlers. */
+  protected override receive(connection: WebSocketConnection<Data>, data: MessageData, frame?: FrameInfo): void {
+    const receiver = this.#receivers.get(connection);
+    const inbox = receiver?.inbox;
+    if (inbox === undefined || typeof data === "string") return super.receive(connection, data, frame);
+    try {
+      const message = assembleMessage(inbox, data, frame);
+      if (message === undefined) return;
+      const checked = checkReceiverMessage(decodeInboxMessage(message));
+      if (checked !== undefined) this.#onReceiverMessage(connection, receiver!, inbox, checked);
+    } catch (error) {
+      if (!(error instanceof OptionError)) throw error;
+      connection.closeWith(InboxCloseCode.BadMessage, error);
+    }
+  }
+
+  #onReceiverMessage(
+    connection: WebSocketConnection<Data>,
+    receiver: Receiver,
+    inbox: InboxState,
+    message: ReceiverMessage,
+  ): void {
+    if (message.type === "ack") {
+      if (inbox.member === undefined) throw new OptionError("An acknowledgement came before the hello");
+      if (inbox.member !== "joining") inbox.member.acknowledge(message.seqs);
+      return;
+    }
+    if (inbox.member !== undefined) throw new OptionError("A second hello came");
+    inbox.member = "joining";
+    inbox.cancelTimer();
+    const { token } = receiver;
+    // A line feed stands in no name: receivers of different tokens are different.
+    const name = message.name !== undefined && token?.name !== undefined
+      ? `${token.name}\n${message.name}`
+      : message.name;
+    this.#openHub().then((hub) => hub.join(inbox.sink, { ...message, name }, token?.filter)).then((member) => {
+      inbox.member = member;
+      // It may have ended while it joined.
+      if (!this.#receivers.has(connection)) member?.leave();
+    }).catch((error) => {
+      this.reportError(error, connection);
+      connection.close(InboxCloseCode.JournalFailed, "The journal cannot be read");
+    });
+  }
+
   // ---- Meta ----------------------------------------------------------------------------------------------------
+
+  #allApps(): WhatsAppApp[] {
+    const { pathName } = this;
+    return [...this.#apps, { pathName, verifyToken: this.#verifyToken, appSecret: this.#appSecret as string | null }];
+  }
 
   /** Answers Meta; other requests go to `onCommandGet`. */
   protected override async respond(request: Request, connection: WebSocketConnection<Data>): Promise<Response> {
     const url = new URL(request.url);
-    if (this.pathName === "" || url.pathname === this.pathName) {
-      if (request.method === "POST") return await this.#takeNotification(request, connection);
-      if (request.method === "GET" && url.searchParams.has("hub.mode")) return this.#verify(url.searchParams);
-    }
-    return await super.respond(request, connection);
+    const app = this.#allApps().find(({ pathName }) => pathName === "" || url.pathname === pathName);
+    if (app === undefined) return await super.respond(request, connection);
+    const { method } = request;
+    if (method === "POST") return await this.#takeNotification(app, request, connection);
+    if (method === "GET" && url.searchParams.has("hub.mode")) return await this.#verify(app, url.searchParams);
+    const response = await super.respond(request, connection);
+    const unanswered = response.status === 426 || response.status === 404;
+    if (method === "GET" || method === "HEAD" || !unanswered) return response;
+    await response.body?.cancel();
+    return textResponse(405, "Meta sends GET and POST", { allow: "GET, POST" });
   }
 
-  #verify(query: URLSearchParams): Response {
+  async #verify(app: WhatsAppApp, query: URLSearchParams): Promise<Response> {
     const subscribes = query.get("hub.mode") === "subscribe";
-    // An empty configured token must not match an empty one that is shown.
-    const matches = this.verifyToken !== "" && equalSecrets(query.get("hub.verify_token") ?? "", this.verifyToken);
-    if (!subscribes || !matches) return textResponse(403, "The verify token is wrong");
+    if (!isOneOf(query.get("hub.verify_token") ?? "", listOf(app.verifyToken)) || !subscribes) {
+      this.#failed.verifyToken++;
+      return await this.#late(textResponse(403, "The verify token is wrong"));
+    }
     // Never as HTML: whoever knows the token chooses this text.
     return new Response(query.get("hub.challenge") ?? "", {
       headers: { "content-type": "text/plain; charset=utf-8", "x-content-type-options": "nosniff" },
     });
   }
 
-  async #takeNotification(request: Request, connection: WebSocketConnection<Data>): Promise<Response> {
-    const refusal = this.#refuseBeforeReading(request);
+  async #takeNotification(
+    app: WhatsAppApp,
+    request: Request,
+    connection: WebSocketConnection<Data>,
+  ): Promise<Response> {
+    const refusal = this.#refuseBeforeReading(app, request);
     if (refusal !== undefined) return refusal;
     const bytes = new Uint8Array(await request.arrayBuffer());
     const signature = request.headers.get(SIGNATURE_HEADER) ?? "";
-    const { appSecret } = this;
-    if (appSecret !== null && (!appSecret || !verifySignature(bytes, signature, appSecret))) {
+    if (!isAuthentic(app, bytes, signature)) {
+      this.#failed.signature++;
       return textResponse(401, "The signature does not match the body");
     }
     const delivery: WhatsAppDelivery = {
       bytes,
       signature,
-      verified: appSecret !== null,
+      verified: app.appSecret !== null,
       receivedAt: new Date(),
       remoteAddress: connection.remoteAddress.hostname,
     };
-    await this.#forward(delivery, connection);
-    return textResponse(200, "OK");
+    // Meta tries again for 7 days.
+    return await this.#keepOnce(delivery, connection)
+      ? textResponse(200, "OK")
+      : textResponse(503, "The notification cannot be kept", { "retry-after": "5" });
   }
 
   /** What can be said from the head alone is said before the body is read. */
-  #refuseBeforeReading(request: Request): Response | undefined {
-    const type = request.headers.get("content-type") ?? "";
+  #refuseBeforeReading(app: WhatsAppApp, { headers }: Request): Response | undefined {
+    const header = this.#clientCertificateHeader;
+    if (header !== "" && !hasCommonName(headers.get(header) ?? "", this.#clientCertificateName)) {
+      this.#failed.clientCertificate++;
+      return textResponse(403, "The client certificate is not Meta's");
+    }
+    const type = headers.get("content-type") ?? "";
     if (type.split(";")[0].trim().toLowerCase() !== "application/json") {
       return textResponse(415, "A notification is application/json");
     }
-    if (this.appSecret === null) return undefined;
-    const signature = request.headers.get(SIGNATURE_HEADER);
-    if (signature === null || decodeSignature(signature) === undefined) {
-      return textResponse(401, "X-Hub-Signature-256 is missing or malformed");
+    if (!headers.has("content-length") && !headers.has("transfer-encoding")) {
+      return textResponse(411, "A notification has a Content-Length");
     }
-    return undefined;
+    if (app.appSecret === null || isSignature(headers.get(SIGNATURE_HEADER) ?? "")) return undefined;
+    this.#failed.signature++;
+    return textResponse(401, "X-Hub-Signature-256 is missing or malformed");
   }
 
-  async #forward(delivery: WhatsAppDelivery, connection: WebSocketConnection<Data>): Promise<void> {
-    const text = decodeExact(delivery.bytes);
-    if (await this.#vetoes(text ?? new TextDecoder().decode(delivery.bytes), delivery, connection)) return;
-    // Encoded from the bytes as they came: what a receiver gets is what Meta signed.
-    if (text === undefined) this.broadcastData(delivery.bytes);
-    else this.broadcastMessage(text);
+  /** What comes twice at once is kept once; both are told the same. */
+  #keepOnce(delivery: WhatsAppDelivery, connection: WebSocketConnection<Data>): Promise<boolean> {
+    const digest = createHash("sha256").update(delivery.bytes).digest();
+    const key = digest.toString("base64");
+    let kept = this.#keeping.get(key);
+    if (kept === undefined) {
+      kept = this.#keep(delivery, new Uint8Array(digest), connection).finally(() => this.#keeping.delete(key));
+      this.#keeping.set(key, kept);
+    }
+    return kept;
   }
 
-  async #vetoes(text: string, delivery: WhatsAppDelivery, connection: WebSocketConnection<Data>): Promise<boolean> {
+  async #keep(
+    delivery: WhatsAppDelivery,
+    digest: Uint8Array,
+    connection: WebSocketConnection<Data>,
+  ): Promise<boolean> {
     try {
-      return await this.onRawMessage?.(text, delivery) === false;
+      const { journal } = await this.#openHub();
+      if (await journal.has(digest)) return true;
+      const forward = !await this.#vetoes(delivery, connection);
+      const { bytes, signature, receivedAt } = delivery;
+      await journal.append({ bytes, signature, receivedAt, digest, forward });
+      return true;
+    } catch (error) {
+      if (!(error instanceof JournalError)) throw error;
+      this.reportError(error, connection);
+      return false;
+    }
+  }
+
+  async #vetoes(delivery: WhatsAppDelivery, connection: WebSocketConnection<Data>): Promise<boolean> {
+    if (this.onRawMessage === undefined) return false;
+    try {
+      return await this.onRawMessage(new TextDecoder("utf-8", { ignoreBOM: true }).decode(delivery.bytes), delivery) ===
+        false;
     } catch (error) {
       // An error in the program is no reason to lose the notification.
       this.reportHandlerError("onRawMessage", error, connection);
       return false;
     }
   }
+
+  /** To all receivers: to those that acknowledge, and as it came to the others. */
+  #forward(entry: JournalEntry, hub: InboxHub): void {
+    if (hub === this.#hub) hub.appended(entry);
+    const whole = (connection: WebSocketConnection<Data>): boolean => this.#isPlain(connection, undefined);
+    this.#sendPlain(entry.bytes, whole);
+    const filters = new Set<WhatsAppFilter>();
+    for (const { inbox, token } of this.#receivers.values()) {
+      if (inbox === undefined && token?.filter !== undefined) filters.add(token.filter);
+    }
+    for (const filter of filters) {
+      const changes = listChanges(entry.bytes);
+      if (!changes.some((change) => passes(change, filter))) continue;
+      const all = changes.every((change) => passes(change, filter));
+      const body = all ? entry.bytes : withoutHeldBack(entry.bytes, filter);
+      this.#sendPlain(body, (connection) => this.#isPlain(connection, filter));
+    }
+  }
+
+  #isPlain(connection: WebSocketConnection<Data>, filter: WhatsAppFilter | undefined): boolean {
+    const receiver = this.#receivers.get(connection);
+    return receiver !== undefined && receiver.inbox === undefined && receiver.token?.filter === filter;
+  }
+
+  /** Encoded from the bytes as they came: what a receiver gets is what Meta signed. */
+  #sendPlain(bytes: Uint8Array, selector: (connection: WebSocketConnection<Data>) => boolean): void {
+    let any = false;
+    for (const connection of this.#receivers.keys()) any ||= selector(connection);
+    if (!any) return;
+    try {
+      const text = decodeExact(bytes);
+      if (text === undefined) this.sendDataTo(bytes, selector);
+      else this.sendMessageTo(text, selector);
+    } catch (error) {
+      // It is larger than maxBufferedAmount; those that acknowledge learn that by themselves.
+      this.reportError(error);
+    }
+  }
+}
+
+function makeSink<Data>(connection: WebSocketConnection<Data>): InboxSink {
+  return {
+    get open(): boolean {
+      return connection.state === "open";
+    },
+    send: (message) => connection.sendShared(message),
+    drained: () => connection.drained(),
+    close: (code, reason) => void connection.close(code, reason),
+  };
+}
+
+/** With `frameByFrame` a message comes in pieces. */
+function assembleMessage(inbox: InboxState, data: Uint8Array, frame: FrameInfo | undefined): Uint8Array | undefined {
+  if (frame === undefined && data.length <= MAX_RECEIVER_MESSAGE) return data;
+  inbox.partial.push(data);
+  if (inbox.partial.reduce((sum, { length }) => sum + length, 0) > MAX_RECEIVER_MESSAGE) {
+    throw new OptionError(`A message is larger than ${MAX_RECEIVER_MESSAGE} bytes`);
+  }
+  if (frame?.final === false) return undefined;
+  const message = concatAll(inbox.partial);
+  inbox.partial = [];
+  return message;
 }
 
 /** The text of bytes that are valid UTF-8, a byte order mark included; encoding it gives the same bytes. */
@@ -275,85 +706,4 @@ function decodeExact(bytes: Uint8Array): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** The token a receiver shows: in `Authorization`, or as an entry of `Sec-WebSocket-Protocol`. */
-function shownToken(headers: Headers): string {
-  const authorization = headers.get("authorization") ?? "";
-  if (authorization.slice(0, 7).toLowerCase() === "bearer ") return authorization.slice(7).trim();
-  for (const entry of (headers.get("sec-websocket-protocol") ?? "").split(",")) {
-    const protocol = entry.trim();
-    if (protocol.startsWith(TOKEN_PROTOCOL_PREFIX)) return decodeToken(protocol.slice(TOKEN_PROTOCOL_PREFIX.length));
-  }
-  return "";
-}
-
-function decodeToken(base64url: string): string {
-  try {
-    const binary = atob(base64url.replaceAll("-", "+").replaceAll("_", "/"));
-    return new TextDecoder().decode(Uint8Array.from(binary, (char) => char.charCodeAt(0)));
-  } catch {
-    return "";
-  }
-}
-
-/** Compares in a time that depends on neither: digests have one length. */
-function equalSecrets(shown: string, expected: string): boolean {
-  const digest = (text: string): Uint8Array => createHash("sha256").update(text).digest();
-  return timingSafeEqual(digest(shown), digest(expected));
-}
-
-/**
- * Signs the body of a notification as Meta does.
- *
- * @param body The bytes.
- * @param appSecret The app secret.
- * @returns The value of `X-Hub-Signature-256`.
- */
-export function signNotification(body: Uint8Array, appSecret: string): string {
-  return SIGNATURE_PREFIX + createHmac("sha256", appSecret).update(body).digest("hex");
-}
-
-/**
- * Checks Meta's signature over the raw bytes of a notification, in constant time.
- *
- * @param body The bytes as they came.
- * @param signature The value of `X-Hub-Signature-256`.
- * @param appSecret The app secret.
- * @returns Whether it matches.
- *
- * @example
- * ```ts
- * import { verifySignature } from "@tackline/websocket";
- * import { assert } from "@std/assert";
- *
- * const body = new TextEncoder().encode('{"object":"whatsapp_business_account","entry":[]}');
- * const signature = "sha256=dec6a680679a968e7e0319355b23599cbfc54502c0784668e9618baa0c633756";
- * assert(verifySignature(body, signature, "test_app_secret"));
- * ```
- */
-export function verifySignature(body: Uint8Array, signature: string, appSecret: string): boolean {
-  const shown = decodeSignature(signature);
-  if (shown === undefined) return false;
-  return timingSafeEqual(shown, createHmac("sha256", appSecret).update(body).digest());
-}
-
-/** The 32 bytes of a well-formed signature. */
-function decodeSignature(signature: string): Uint8Array | undefined {
-  if (signature.length !== SIGNATURE_PREFIX.length + 64 || !signature.startsWith(SIGNATURE_PREFIX)) return undefined;
-  const bytes = new Uint8Array(32);
-  for (let index = 0; index < 32; index++) {
-    const at = SIGNATURE_PREFIX.length + 2 * index;
-    const high = hexDigit(signature.charCodeAt(at));
-    const low = hexDigit(signature.charCodeAt(at + 1));
-    if (high === -1 || low === -1) return undefined;
-    bytes[index] = high * 16 + low;
-  }
-  return bytes;
-}
-
-function hexDigit(code: number): number {
-  if (code >= 0x30 && code <= 0x39) return code - 0x30;
-  const lower = code | 0x20;
-  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1;
 }

@@ -4,16 +4,33 @@
  * @module
  */
 
-import type { Connector } from "./connector.ts";
-import { OptionError } from "./errors.ts";
+import { AsyncQueue } from "./async_queue.ts";
+import type { ClientConnection, Connector } from "./connector.ts";
+import type { CloseInfo } from "./connection_types.ts";
+import { CloseCode, HandshakeError, OptionError, TransportError } from "./errors.ts";
 import type { MessageData } from "./inbox.ts";
+import { assertReceiverName, INBOX_PROTOCOL, InboxCloseCode, type NotificationMessage } from "./inbox_protocol.ts";
+import { type InboxPosition, InboxSession } from "./inbox_session.ts";
 import { isLoopback } from "./loopback.ts";
 import type { FrameInfo } from "./message.ts";
+import { assertNumber } from "./ranges.ts";
+import { MemorySeenStore, recordKey, type SeenStore } from "./seen.ts";
 import { isVisibleAscii } from "./token.ts";
 import { WebSocketClient, type WebSocketClientOptions } from "./websocket_client.ts";
-import { parseNotification, type WhatsAppMessage, type WhatsAppStatus } from "./whatsapp_message.ts";
+import { checkFilter, recordPasses, type WhatsAppFilter } from "./whatsapp_filter.ts";
+import {
+  parseNotification,
+  type WhatsAppMessage,
+  type WhatsAppRecord,
+  type WhatsAppStatus,
+} from "./whatsapp_message.ts";
 
 export * from "./websocket_client.ts";
+export { INBOX_PROTOCOL, InboxCloseCode } from "./inbox_protocol.ts";
+export type { InboxPosition } from "./inbox_session.ts";
+export type { SeenStore } from "./seen.ts";
+export type { WhatsAppFilter } from "./whatsapp_filter.ts";
+export { laterStatus, statusKey } from "./whatsapp_status.ts";
 export type * from "./whatsapp_types.ts";
 
 /** The subprotocol of receivers: each text message is the JSON of one notification as Meta sent it. */
@@ -45,12 +62,40 @@ export function tokenProtocol(token: string): string {
   return TOKEN_PROTOCOL_PREFIX + base64url;
 }
 
-/** Handlers of a {@linkcode WhatsAppReceiver}. */
+/** Everything but messages and statuses: errors of the account, echoes, history, templates, … */
+export type WhatsAppOtherRecord = Exclude<WhatsAppRecord, WhatsAppMessage | WhatsAppStatus>;
+
+/** A notification as a receiver gets it. */
+export interface WhatsAppNotification {
+  /** The raw JSON as Meta sent it; bytes if they are not UTF-8. */
+  readonly raw: string | Uint8Array;
+  /** What it tells, without what was handled already or the filter holds back. */
+  readonly records: readonly WhatsAppRecord[];
+  /** Its place in the server's journal; absent with a server that does not speak `whatsapp-inbox.v1`. */
+  readonly seq?: number;
+  /** Meta's signature over the raw bytes; "" if there is none. */
+  readonly signature: string;
+  /** When the server got it; absent with a server that does not speak `whatsapp-inbox.v1`. */
+  readonly receivedAt?: Date;
+  /** Whether another connection of this name had it before, and ended without acknowledging it. */
+  readonly redelivered: boolean;
+  /** Whether this receiver may not have all of it: what is left has no signature. */
+  readonly partial: boolean;
+}
+
+/**
+ * Handlers of a {@linkcode WhatsAppReceiver}. A notification is acknowledged when all that were called for it have returned, and their
+ * promises are fulfilled. One that fails closes the connection; the notification comes again on the next one.
+ */
 export interface WhatsAppReceiverHandlers {
   /** A message of a customer came; after `onMessageReceived` with the raw text. */
   onWhatsAppMessageReceived?: (message: WhatsAppMessage) => void | Promise<void>;
-  /** The status of a message of the business came. */
+  /** The status of a message of the business came. They come in any order: see `laterStatus`. */
   onStatusReceived?: (status: WhatsAppStatus) => void | Promise<void>;
+  /** Something else came: an error of the account, an echo, history, a template, … */
+  onNotification?: (record: WhatsAppOtherRecord) => void | Promise<void>;
+  /** Notifications from behind `after` to `until` cannot be delivered any more: the server kept them for too short a time. */
+  onGap?: (after: number, until: number) => void | Promise<void>;
 }
 
 /** Settings and handlers of a {@linkcode WhatsAppReceiver}. */
@@ -62,7 +107,7 @@ export interface WhatsAppReceiverOptions extends WebSocketClientOptions, WhatsAp
   useSSL?: boolean;
   /**
    * Subprotocols in the order of preference.
-   * @default {["whatsapp-notifications"]}
+   * @default {["whatsapp-inbox.v1", "whatsapp-notifications"]}
    */
   protocols?: readonly string[];
   /**
@@ -70,6 +115,67 @@ export interface WhatsAppReceiverOptions extends WebSocketClientOptions, WhatsAp
    * entry. Never in the URL.
    */
   receiverToken?: string;
+  /**
+   * The name under which the server keeps how far this receiver has come, from its first connection on: 1 to 128 characters. Without
+   * a name it goes on where it was only as long as this object lives, or from `after`.
+   */
+  name?: string;
+  /**
+   * Whether the connections of this name share the notifications; else each gets all.
+   * @default {false}
+   */
+  share?: boolean;
+  /** Where to begin: see `position`. 0: with all that the server has. Without it: with what comes from now on. */
+  after?: number | InboxPosition;
+  /**
+   * The most notifications that wait to be handled, from 1 to 4096. Then the server waits too.
+   * @default {256}
+   */
+  window?: number;
+  /** What is wanted. The server sends notifications that hold some of that; what else is in them is not handed over. */
+  filter?: WhatsAppFilter;
+  /** The app secret, or several: Meta's signature is checked here again, so that the server need not be trusted. Not in a page. */
+  appSecret?: string | readonly string[];
+  /**
+   * Whether to hand over each message, status and echo once, though Meta and the server may send them more often. Kept in memory for 8
+   * days, 100 000 of them, or in a store of the program's.
+   * @default {true}
+   */
+  deduplicate?: boolean | SeenStore;
+}
+
+type Verifier = (body: Uint8Array, signature: string, appSecret: string | readonly string[]) => boolean;
+let verifier: Verifier | undefined;
+
+/**
+ * From now on receivers can check signatures.
+ *
+ * @param verify Checks one.
+ */
+export function useVerifier(verify: Verifier): void {
+  verifier = verify;
+}
+
+/** A notification that is being handled, by handlers, by a loop, or by both. */
+class Pending {
+  readonly notification: WhatsAppNotification;
+  #parts = 0;
+  #failed = false;
+  #onDone: (notification: WhatsAppNotification) => void;
+
+  constructor(notification: WhatsAppNotification, onDone: (notification: WhatsAppNotification) => void) {
+    this.notification = notification;
+    this.#onDone = onDone;
+  }
+
+  begin(): void {
+    this.#parts++;
+  }
+
+  end(success: boolean): void {
+    if (!success) this.#failed = true;
+    if (--this.#parts === 0 && !this.#failed) this.#onDone(this.notification);
+  }
 }
 
 /**
@@ -80,7 +186,10 @@ export interface WhatsAppReceiverOptions extends WebSocketClientOptions, WhatsAp
  * import { WhatsAppReceiver } from "@tackline/websocket";
  *
  * export async function run() {
- *   const receiver = new WhatsAppReceiver("wss://hooks.example.com/whatsapp", { receiverToken: "given to you" });
+ *   const receiver = new WhatsAppReceiver("wss://hooks.example.com/whatsapp", {
+ *     receiverToken: "given to you",
+ *     name: "billing",
+ *   });
  *   await receiver.connect();
  *   for await (const message of receiver.messages) {
  *     if (message.type === "text") console.log(message.sender.name, message.text.body);
@@ -89,12 +198,42 @@ export interface WhatsAppReceiverOptions extends WebSocketClientOptions, WhatsAp
  * ```
  */
 export class WhatsAppReceiver extends WebSocketClient {
-  /** What the server wants to be shown; read by `connect`. It never goes into the URL. */
+  // Settings, read by `connect`
+  /** What the server wants to be shown. It never goes into the URL. */
   receiverToken: string | undefined;
-  /** The text of a message whose frames come one by one. */
-  #partial = "";
+  /** The name under which the server keeps how far this receiver has come. */
+  name: string | undefined;
+  /** Whether the connections of this name share the notifications. */
+  share: boolean;
+  /** Where to begin. */
+  after: number | InboxPosition | undefined;
+  /** The most notifications that wait to be handled. */
+  window: number | undefined;
+  /** What is wanted. */
+  filter: WhatsAppFilter | undefined;
+  /** The app secret, or several, to check signatures with. */
+  appSecret: string | readonly string[] | undefined;
+
+  // Handlers
+  /** Notifications cannot be delivered any more. */
+  onGap?: WhatsAppReceiverHandlers["onGap"];
   #onWhatsAppMessageReceived?: WhatsAppReceiverHandlers["onWhatsAppMessageReceived"];
   #onStatusReceived?: WhatsAppReceiverHandlers["onStatusReceived"];
+  #onNotification?: WhatsAppReceiverHandlers["onNotification"];
+
+  // State
+  #seen: SeenStore | undefined;
+  #position: InboxPosition | undefined;
+  /** Of the last connection, if it speaks `whatsapp-inbox.v1`. */
+  #session: InboxSession | undefined;
+  /** What waits for a loop or for a handler. */
+  #queue = new AsyncQueue<Pending>();
+  /** What loops had in hand when they were left. */
+  #left = new Set<Pending>();
+  /** Whether a loop takes what comes. */
+  #taken = false;
+  /** The text of a message whose frames come one by one. */
+  #partial = "";
 
   /**
    * Makes a receiver; it does not connect yet.
@@ -106,12 +245,38 @@ export class WhatsAppReceiver extends WebSocketClient {
   constructor(urlOrOptions: string | URL | WhatsAppReceiverOptions = {}, more: WhatsAppReceiverOptions = {}) {
     const byUrl = typeof urlOrOptions === "string" || urlOrOptions instanceof URL;
     const given = byUrl ? more : urlOrOptions;
-    const { useSSL = true, protocols = [RECEIVER_PROTOCOL] } = given;
+    const { useSSL = true, protocols = [INBOX_PROTOCOL, RECEIVER_PROTOCOL] } = given;
     const options: WhatsAppReceiverOptions = { ...given, useSSL, protocols };
     super(byUrl ? urlOrOptions : options, options);
     this.receiverToken = options.receiverToken;
+    this.name = options.name;
+    this.share = options.share ?? false;
+    this.after = options.after;
+    this.window = options.window;
+    this.filter = options.filter;
+    this.appSecret = options.appSecret;
+    this.onGap = options.onGap;
     this.#onWhatsAppMessageReceived = options.onWhatsAppMessageReceived;
     this.#onStatusReceived = options.onStatusReceived;
+    this.#onNotification = options.onNotification;
+    const { deduplicate = true } = options;
+    if (deduplicate !== false) this.#seen = deduplicate === true ? new MemorySeenStore(this.clock) : deduplicate;
+    this.#assertUsable();
+  }
+
+  #assertUsable(): void {
+    if (this.name !== undefined) assertReceiverName(this.name);
+    if (this.share && this.name === undefined) throw new OptionError('The setting "share" needs a "name"');
+    if (this.window !== undefined) assertNumber("window", this.window, 4096);
+    if (this.window === 0) throw new OptionError('The setting "window" is 0: nothing would ever come');
+    if (this.filter !== undefined) checkFilter(this.filter);
+    const after = typeof this.after === "object" ? this.after.after : this.after;
+    if (after !== undefined) assertNumber("after", after);
+    if (this.appSecret === undefined) return;
+    if (verifier === undefined) {
+      throw new OptionError('The setting "appSecret" has no place in a page: whoever sees the page sees it');
+    }
+    if (this.appSecret === "" || this.appSecret.length === 0) throw new OptionError('The setting "appSecret" is empty');
   }
 
   /** A message of a customer came. Setting it hands over the messages that waited for it. */
@@ -120,7 +285,7 @@ export class WhatsAppReceiver extends WebSocketClient {
   }
   set onWhatsAppMessageReceived(handler: WhatsAppReceiverHandlers["onWhatsAppMessageReceived"]) {
     this.#onWhatsAppMessageReceived = handler;
-    if (handler !== undefined) this.connection?.releaseHeld();
+    this.#release();
   }
 
   /** The status of a message of the business came. Setting it hands over what waited for it. */
@@ -129,12 +294,59 @@ export class WhatsAppReceiver extends WebSocketClient {
   }
   set onStatusReceived(handler: WhatsAppReceiverHandlers["onStatusReceived"]) {
     this.#onStatusReceived = handler;
-    if (handler !== undefined) this.connection?.releaseHeld();
+    this.#release();
+  }
+
+  /** Something else came. Setting it hands over what waited for it. */
+  get onNotification(): WhatsAppReceiverHandlers["onNotification"] {
+    return this.#onNotification;
+  }
+  set onNotification(handler: WhatsAppReceiverHandlers["onNotification"]) {
+    this.#onNotification = handler;
+    this.#release();
+  }
+
+  /** A text message came. Setting it hands over what waited for it. */
+  override get onMessageReceived(): WebSocketClient["onMessageReceived"] {
+    return super.onMessageReceived;
+  }
+  override set onMessageReceived(handler: WebSocketClient["onMessageReceived"]) {
+    super.onMessageReceived = handler;
+    this.#release();
+  }
+
+  /** A binary message came. Setting it hands over what waited for it. */
+  override get onBinaryDataReceived(): WebSocketClient["onBinaryDataReceived"] {
+    return super.onBinaryDataReceived;
+  }
+  override set onBinaryDataReceived(handler: WebSocketClient["onBinaryDataReceived"]) {
+    super.onBinaryDataReceived = handler;
+    this.#release();
   }
 
   /** Whether somebody listens. */
   protected override get listens(): boolean {
-    return super.listens || this.#onWhatsAppMessageReceived !== undefined || this.#onStatusReceived !== undefined;
+    return super.listens || this.#onWhatsAppMessageReceived !== undefined || this.#onStatusReceived !== undefined ||
+      this.#onNotification !== undefined;
+  }
+
+  /** Hands over what waited for a handler. */
+  #release(): void {
+    if (!this.listens) return;
+    if (this.#session === undefined) return this.connection?.releaseHeld();
+    if (this.#taken) return;
+    for (const pending of this.#queue.takeAll()) {
+      this.#callHandlers(pending);
+      pending.end(true);
+    }
+  }
+
+  /**
+   * How far this receiver has come, for `after` of another one. `undefined`: nothing is known, as with a server that does not speak
+   * `whatsapp-inbox.v1`.
+   */
+  get position(): InboxPosition | undefined {
+    return this.#session?.position ?? this.#position;
   }
 
   /**
@@ -150,22 +362,144 @@ export class WhatsAppReceiver extends WebSocketClient {
         new OptionError(`Cannot connect to "${this.hostName}" without TLS: it is not a loopback address`),
       );
     }
+    try {
+      this.#assertUsable();
+    } catch (error) {
+      return Promise.reject(error);
+    }
     return super.connect(...options);
   }
 
+  /** Refuses a server that cannot do what is asked. */
+  protected override accept(protocol: string): void {
+    const needs = this.name ?? this.after ?? this.window ?? this.appSecret;
+    if (protocol === INBOX_PROTOCOL || needs === undefined) return;
+    const message =
+      `The server does not speak "${INBOX_PROTOCOL}", which "name", "after", "window" and "appSecret" need`;
+    throw new HandshakeError("ERR_HANDSHAKE_REFUSED", message, 101);
+  }
+
+  /** Says hello. */
+  protected override attached(connection: ClientConnection): void {
+    const before = this.position;
+    this.#position = before;
+    this.#session = undefined;
+    this.#taken = false;
+    this.#queue = new AsyncQueue();
+    this.#left = new Set();
+    if (connection.protocol !== INBOX_PROTOCOL) return;
+    // Nothing waits in the connection: what is not acknowledged waits at the server.
+    connection.releaseHeld();
+    const given = typeof this.after === "number" ? { after: this.after } : this.after;
+    const { name, share, window, filter } = this;
+    this.#session = new InboxSession({
+      send: (message) => void connection.send(message),
+      notification: (head, body) => this.#onInboxNotification(head, body),
+      gap: (after, until) => void this.callHandler("onGap", () => this.onGap?.(after, until)),
+    }, { name, share: share || undefined, window, filter, ...(before ?? given) });
+  }
+
+  /** Loops end with the connection. */
+  protected override detached({ received, code }: CloseInfo): void {
+    if (received !== undefined) return this.#queue.end();
+    this.#queue.end(
+      new TransportError("ERR_CONNECTION_LOST", `The connection was lost without a close frame (${code})`),
+    );
+  }
+
   /** Raw text first, then one call a record. */
-  protected override deliver(data: MessageData, frame?: FrameInfo): void {
-    super.deliver(data, frame);
-    if (typeof data !== "string") return;
-    const notification = frame === undefined ? data : this.#assemble(data, frame);
-    if (notification === undefined) return;
-    if (this.#onWhatsAppMessageReceived === undefined && this.#onStatusReceived === undefined) return;
-    for (const record of parseNotification(notification).records) {
+  protected override deliver(data: MessageData, frame?: FrameInfo): boolean | Promise<boolean> {
+    const session = this.#session;
+    if (session === undefined) return this.#deliverPlain(data, frame);
+    // Text messages are the program's own.
+    if (typeof data === "string") return super.deliver(data, frame);
+    try {
+      session.receive(data);
+      return true;
+    } catch (error) {
+      if (!(error instanceof OptionError)) throw error;
+      this.connection?.closeWith(InboxCloseCode.BadMessage, error);
+      return false;
+    }
+  }
+
+  #deliverPlain(data: MessageData, frame?: FrameInfo): boolean | Promise<boolean> {
+    const result = super.deliver(data, frame);
+    const raw = frame === undefined || typeof data !== "string" ? data : this.#assemble(data, frame);
+    if (raw === undefined) return result;
+    const pending = new Pending(this.#read(raw), ({ records }) => this.#remember(records));
+    this.#callTyped(pending);
+    return result;
+  }
+
+  #onInboxNotification(head: NotificationMessage, body: Uint8Array): void {
+    const { seq, signature, receivedAt, redelivered = false, partial = false } = head;
+    const session = this.#session!;
+    if (this.appSecret !== undefined && !verifier!(body, signature, this.appSecret)) {
+      // It would be wrong the next time too.
+      session.done(seq);
+      const message = `The signature of notification ${seq} does not match${partial ? ": it is not whole" : ""}`;
+      return this.reportError(new TransportError("ERR_SIGNATURE", message));
+    }
+    const more = { seq, signature, receivedAt: new Date(receivedAt), redelivered, partial };
+    const notification = { ...this.#read(decodeExact(body) ?? body), ...more };
+    const pending = new Pending(notification, ({ records }) => {
+      this.#remember(records);
+      session.done(seq);
+    });
+    pending.begin();
+    if (this.listens) this.#callHandlers(pending);
+    if (this.listens && !this.#taken) pending.end(true);
+    else this.#queue.push(pending);
+  }
+
+  #callHandlers(pending: Pending): void {
+    const { raw } = pending.notification;
+    this.#track(pending, super.deliver(raw));
+    this.#callTyped(pending);
+  }
+
+  #callTyped(pending: Pending): void {
+    for (const record of pending.notification.records) {
       if (record.kind === "message") {
-        this.callHandler("onWhatsAppMessageReceived", () => this.#onWhatsAppMessageReceived?.(record));
+        this.#track(
+          pending,
+          this.callHandler("onWhatsAppMessageReceived", () => this.#onWhatsAppMessageReceived?.(record)),
+        );
       } else if (record.kind === "status") {
-        this.callHandler("onStatusReceived", () => this.#onStatusReceived?.(record));
+        this.#track(pending, this.callHandler("onStatusReceived", () => this.#onStatusReceived?.(record)));
+      } else {
+        this.#track(pending, this.callHandler("onNotification", () => this.#onNotification?.(record)));
       }
+    }
+  }
+
+  #track(pending: Pending, result: boolean | Promise<boolean>): void {
+    pending.begin();
+    if (typeof result === "boolean") pending.end(result);
+    else result.then((success) => pending.end(success));
+  }
+
+  /** Without what was handled already, or is not wanted. */
+  #read(raw: string | Uint8Array, scope = ""): WhatsAppNotification {
+    const { filter } = this;
+    const here = new Set<string>();
+    const records = parseNotification(raw).records.filter((record) => {
+      if (filter !== undefined && !recordPasses(record, filter)) return false;
+      const key = this.#seen === undefined ? undefined : recordKey(record);
+      if (key === undefined) return true;
+      // One may stand twice in the same notification.
+      if (this.#seen!.has(scope + key) || here.has(key)) return false;
+      here.add(key);
+      return true;
+    });
+    return { raw, records, signature: "", redelivered: false, partial: false };
+  }
+
+  #remember(records: readonly WhatsAppRecord[], scope = ""): void {
+    for (const record of records) {
+      const key = recordKey(record);
+      if (key !== undefined) this.#seen?.add(scope + key);
     }
   }
 
@@ -192,7 +526,9 @@ export class WhatsAppReceiver extends WebSocketClient {
   /** Adds the token, if it cannot stand in a header. */
   protected override handshakeProtocols(connector: Connector): readonly string[] {
     const token = this.receiverToken;
-    const protocols = super.handshakeProtocols(connector);
+    // Frames that come one by one are for the program to put together.
+    const frameByFrame = this.options.frameByFrame === true;
+    const protocols = super.handshakeProtocols(connector).filter((name) => !frameByFrame || name !== INBOX_PROTOCOL);
     if (token === undefined || this.#headerHolds(token, connector)) return protocols;
     // The server never echoes the entry, and a browser insists on an answer to what it offers.
     if (protocols.length === 0) {
@@ -201,20 +537,114 @@ export class WhatsAppReceiver extends WebSocketClient {
     return [...protocols, tokenProtocol(token)];
   }
 
+  // ---- Loops ---------------------------------------------------------------------------------------------------
+
   /**
-   * The messages of customers, one by one. The loop ends with the connection, and throws if that was not by a close frame. Its
-   * pace is the program's: see `WebSocketConnection.readable`.
+   * The notifications, one by one. Each is acknowledged when the next one is asked for, by this loop or a later one. The loop ends with the
+   * connection, and throws if that was not by a close frame. Its pace is the program's.
    */
+  get notifications(): AsyncIterableIterator<WhatsAppNotification, undefined> {
+    if (this.#session === undefined) return this.#iteratePlain(super[Symbol.asyncIterator]());
+    this.#taken = true;
+    return iterateQueue(this.#queue, this.#left);
+  }
+
+  /** What handlers have remembered does not count for loops: in this way both get everything. */
+  async *#iteratePlain(
+    messages: AsyncIterable<MessageData>,
+  ): AsyncGenerator<WhatsAppNotification, undefined> {
+    const scope = this.listens ? "loop " : "";
+    for await (const raw of messages) {
+      const notification = this.#read(raw, scope);
+      yield notification;
+      this.#remember(notification.records, scope);
+    }
+  }
+
+  /** The messages of customers, one by one: see `notifications`. */
   get messages(): AsyncIterableIterator<WhatsAppMessage, undefined> {
-    return iterateMessages(this[Symbol.asyncIterator]());
+    return iterateRecords(this.notifications, (record) => record.kind === "message" ? record : undefined);
+  }
+
+  /** The statuses of messages of the business, one by one: see `notifications`. */
+  get statuses(): AsyncIterableIterator<WhatsAppStatus, undefined> {
+    return iterateRecords(this.notifications, (record) => record.kind === "status" ? record : undefined);
+  }
+
+  /** Everything that notifications tell, one by one: see `notifications`. */
+  get records(): AsyncIterableIterator<WhatsAppRecord, undefined> {
+    return iterateRecords(this.notifications, (record) => record);
+  }
+
+  /**
+   * Iterates over the raw notifications: see `notifications`.
+   *
+   * @returns The iterator.
+   */
+  override [Symbol.asyncIterator](): AsyncIterableIterator<MessageData, undefined> {
+    return this.#session === undefined ? super[Symbol.asyncIterator]() : iterateRaw(this.notifications);
+  }
+
+  /** The raw notifications as a stream: see `notifications`. */
+  override get readable(): ReadableStream<MessageData> {
+    if (this.#session === undefined) return super.readable;
+    const raw = this[Symbol.asyncIterator]();
+    return new ReadableStream<MessageData>({
+      pull: async (controller) => {
+        const { done, value } = await raw.next();
+        if (done) controller.close();
+        else controller.enqueue(value);
+      },
+      cancel: () => void this.disconnect(true, CloseCode.NormalClosure),
+    }, { highWaterMark: 0 });
   }
 }
 
-async function* iterateMessages(
-  notifications: AsyncIterable<MessageData>,
-): AsyncGenerator<WhatsAppMessage, undefined> {
-  for await (const notification of notifications) {
-    if (typeof notification !== "string") continue;
-    for (const record of parseNotification(notification).records) if (record.kind === "message") yield record;
+/** The text of bytes that are valid UTF-8, a byte order mark included. */
+function decodeExact(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
   }
+}
+
+/** @param left What loops had in hand when they were left. */
+async function* iterateQueue(
+  queue: AsyncQueue<Pending>,
+  left: Set<Pending>,
+): AsyncGenerator<WhatsAppNotification, undefined> {
+  for (;;) {
+    // The program goes on: so it is done with what it had before.
+    for (const pending of left) pending.end(true);
+    left.clear();
+    const { done, value } = await queue.next();
+    if (done) return undefined;
+    let wantsNext = false;
+    try {
+      yield value.notification;
+      wantsNext = true;
+    } finally {
+      if (!wantsNext) left.add(value);
+    }
+    value.end(true);
+  }
+}
+
+async function* iterateRecords<Chosen>(
+  notifications: AsyncIterable<WhatsAppNotification>,
+  choose: (record: WhatsAppRecord) => Chosen | undefined,
+): AsyncGenerator<Chosen, undefined> {
+  for await (const { records } of notifications) {
+    for (const record of records) {
+      const chosen = choose(record);
+      if (chosen !== undefined) yield chosen;
+    }
+  }
+}
+
+async function* iterateRaw(
+  notifications: AsyncIterable<WhatsAppNotification>,
+): AsyncGenerator<MessageData, undefined> {
+  for await (const { raw } of notifications) yield raw;
 }

@@ -1,0 +1,114 @@
+/**
+ * The receiver's side of `whatsapp-inbox.v1` on one connection: takes the server's messages, and acknowledges what is done.
+ *
+ * @module
+ */
+
+import { OptionError } from "./errors.ts";
+import {
+  checkServerMessage,
+  decodeInboxMessage,
+  encodeInboxMessage,
+  type HelloMessage,
+  type NotificationMessage,
+} from "./inbox_protocol.ts";
+
+/** What a session asks and tells its receiver. */
+export interface InboxSessionOwner {
+  /** Sends a message; what it throws is ignored: the connection has ended then. */
+  send(message: Uint8Array): void;
+  /** A notification came; `done` is called when it is handled. */
+  notification(head: NotificationMessage, body: Uint8Array): void;
+  /** Some notifications cannot be delivered any more. */
+  gap(after: number, until: number): void;
+}
+
+/** How far a receiver has come in the journal of a server. */
+export interface InboxPosition {
+  /** The journal, by its id. */
+  readonly journal: string;
+  /** Everything up to this sequence number is done. */
+  readonly after: number;
+}
+
+/** As many numbers stand in one acknowledgement at most. */
+const MAX_ACKS = 2048;
+
+/** One connection of a receiver. */
+export class InboxSession {
+  #owner: InboxSessionOwner;
+  #journal: string | undefined;
+  #window = 0;
+  /** The last notification that came, or where they begin. */
+  #last = 0;
+  /** What came and is not done, in the order of arrival. */
+  #open = new Set<number>();
+  #acks: number[] = [];
+
+  /**
+   * Begins with the hello.
+   *
+   * @param owner The receiver.
+   * @param hello What it wants.
+   */
+  constructor(owner: InboxSessionOwner, hello: Omit<HelloMessage, "type">) {
+    this.#owner = owner;
+    owner.send(encodeInboxMessage({ type: "hello", ...hello }));
+  }
+
+  /** How far the receiver has come; `undefined`: the server has not said hello yet. */
+  get position(): InboxPosition | undefined {
+    if (this.#journal === undefined) return undefined;
+    for (const first of this.#open) return { journal: this.#journal, after: first - 1 };
+    return { journal: this.#journal, after: this.#last };
+  }
+
+  /**
+   * Takes a message of the server.
+   *
+   * @param bytes The message.
+   * @throws {OptionError} If it is not what the subprotocol says.
+   */
+  receive(bytes: Uint8Array): void {
+    const message = decodeInboxMessage(bytes);
+    const head = checkServerMessage(message);
+    if (head === undefined) return;
+    if (head.type === "welcome") {
+      this.#journal = head.journal;
+      this.#window = head.window;
+      this.#last = head.after;
+      return;
+    }
+    if (this.#journal === undefined) throw new OptionError(`"${head.type}" came before "welcome"`);
+    if (head.type === "gap") return this.#owner.gap(head.after, head.until);
+    if (this.#open.size >= this.#window) {
+      throw new OptionError(`More than ${this.#window} notifications came unacknowledged`);
+    }
+    this.#open.add(head.seq);
+    this.#last = Math.max(this.#last, head.seq);
+    this.#owner.notification(head, message.body);
+  }
+
+  /**
+   * A notification is handled. What is handled in one turn is acknowledged in one message.
+   *
+   * @param seq Its sequence number.
+   */
+  done(seq: number): void {
+    if (!this.#open.delete(seq)) return;
+    if (this.#acks.push(seq) === 1) queueMicrotask(() => this.#acknowledge());
+  }
+
+  #acknowledge(): void {
+    const seqs = this.#acks;
+    this.#acks = [];
+    for (let at = 0; at < seqs.length; at += MAX_ACKS) {
+      try {
+        this.#owner.send(encodeInboxMessage({ type: "ack", seqs: seqs.slice(at, at + MAX_ACKS) }));
+      } catch {
+        // The connection has ended: the server sends them again.
+        return;
+      }
+    }
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * The order of statuses: they may come in any order, and never go back.
+ *
+ * @module
+ */
+
+import type { WhatsAppStatus } from "./whatsapp_types.ts";
+
+/** How far a message has come. A failure is final, but not for what has arrived. */
+const RANKS = new Map<string, number>([["sent", 1], ["failed", 2], ["delivered", 3], ["read", 4], ["played", 5], [
+  "deleted",
+  6,
+]]);
+
+/**
+ * The later one of two statuses of the same message and recipient: a `delivered` that comes behind a `read` changes nothing. Between
+ * statuses that are not known here, and between equal ones, the timestamp decides.
+ *
+ * @param current What is known; `undefined`: nothing yet.
+ * @param next What came.
+ * @returns The one that holds.
+ *
+ * @example
+ * ```ts
+ * import { laterStatus, type WhatsAppStatus } from "@tackline/websocket";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const base: WhatsAppStatus = { kind: "status", id: "wamid.A", status: "read", accountId: "1", errors: [], raw: {} };
+ * assertEquals(laterStatus(base, { ...base, status: "delivered" }).status, "read");
+ * assertEquals(laterStatus(undefined, base).status, "read");
+ * ```
+ */
+export function laterStatus(current: WhatsAppStatus | undefined, next: WhatsAppStatus): WhatsAppStatus {
+  if (current === undefined) return next;
+  const [before, after] = [RANKS.get(current.status), RANKS.get(next.status)];
+  if (before !== undefined && after !== undefined && before !== after) return after > before ? next : current;
+  return (next.timestamp?.getTime() ?? 0) > (current.timestamp?.getTime() ?? 0) ? next : current;
+}
+
+/**
+ * What tells one status from another: the message, the status, and whom it is about.
+ *
+ * @param status The status.
+ * @returns A key; equal for a status that comes twice.
+ */
+export function statusKey(status: WhatsAppStatus): string {
+  const recipient = status.recipientId ?? status.recipientUserId;
+  const participant = status.recipientParticipantId ?? status.recipientParticipantUserId;
+  return JSON.stringify(["status", status.id, status.status, recipient ?? "", participant ?? ""]);
+}
