@@ -162,6 +162,8 @@ export class InboxHub {
    */
   async join(sink: InboxSink, hello: HelloMessage, allowed?: WhatsAppFilter): Promise<Member | undefined> {
     const start = await this.#startOf(hello);
+    // A name is known from its first hello on, even if the connection has ended meanwhile.
+    if (hello.name !== undefined) this.journal.saveCursor(hello.name, start);
     if (!sink.open) return undefined;
     const filters = { allowed, wanted: hello.filter };
     const group = this.#groupFor(hello, filters, start);
@@ -196,9 +198,7 @@ export class InboxHub {
     const group = new Group(this, name, share === true, filters, Math.min(start, known.held));
     known.held = Infinity;
     known.groups.add(group);
-    this.#addGroup(group);
-    this.moved(name);
-    return group;
+    return this.#addGroup(group);
   }
 
   #addGroup(group: Group): Group {
