@@ -123,6 +123,9 @@ export type JournalErrorCode =
   | "ERR_JOURNAL_CLOSED"
   | "ERR_JOURNAL_TRIMMED";
 
+/** The stable codes of {@linkcode WhatsAppApiError}. */
+export type WhatsAppApiErrorCode = "ERR_API_REFUSED" | "ERR_API_UNREACHABLE" | "ERR_API_ANSWER" | "ERR_MEDIA_DIGEST";
+
 /** The stable code of {@linkcode HandlerError}. */
 export type HandlerErrorCode = "ERR_HANDLER";
 
@@ -135,6 +138,7 @@ export type WebSocketErrorCode =
   | CertificateErrorCode
   | HttpErrorCode
   | JournalErrorCode
+  | WhatsAppApiErrorCode
   | HandlerErrorCode;
 
 /** Additional facts an error is made with. */
@@ -289,6 +293,51 @@ export class JournalError extends WebSocketError {
    */
   constructor(code: JournalErrorCode, message: string, options?: WebSocketErrorOptions) {
     super(code, message, 1011, options);
+  }
+}
+
+/** What Meta says of a call that it refuses. */
+export interface GraphError {
+  /** Meta's error code, such as 131047 (more than 24 hours since the customer wrote) or 190 (the access token has expired). */
+  readonly code: number;
+  /** A closer code, if there is one. */
+  readonly subcode?: number;
+  /** The class of the error, such as `OAuthException`. */
+  readonly type?: string;
+  /** What happened. */
+  readonly message?: string;
+  /** Details. */
+  readonly details?: string;
+  /** What Meta's support asks for. */
+  readonly traceId?: string;
+}
+
+/** A call of the Graph API failed. */
+export class WhatsAppApiError extends WebSocketError {
+  /** The name of the class. */
+  override readonly name: string = "WhatsAppApiError";
+  /** The HTTP status; 0 if there was no answer. */
+  readonly status: number;
+  /** What Meta says, if it says something. */
+  readonly graph: GraphError | undefined;
+
+  /**
+   * Makes an error.
+   *
+   * @param code The stable code.
+   * @param message What could not be done, and why.
+   * @param status The HTTP status, or 0.
+   * @param options The cause, and what Meta says.
+   */
+  constructor(
+    code: WhatsAppApiErrorCode,
+    message: string,
+    status: number,
+    options: WebSocketErrorOptions & { graph?: GraphError } = {},
+  ) {
+    super(code, message, 1011, options.cause === undefined ? undefined : { cause: options.cause });
+    this.status = status;
+    this.graph = options.graph;
   }
 }
 

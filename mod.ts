@@ -32,4 +32,5 @@ export * from "./journal.ts";
 export * from "./memory_journal.ts";
 export * from "./server.ts";
 export * from "./whatsapp.ts";
+export * from "./whatsapp_api.ts";
 export * from "./whatsapp_message.ts";

@@ -1,0 +1,470 @@
+/**
+ * What a receiver does next: a small client of the Cloud API (Graph API), on `fetch`.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import { type Clock, systemClock } from "./clock.ts";
+import { describe, type GraphError, OptionError, WhatsAppApiError } from "./errors.ts";
+import { assertNumber } from "./ranges.ts";
+import type { JsonObject, WhatsAppMedia, WhatsAppMessage } from "./whatsapp_types.ts";
+
+/** How to reach the API. */
+export interface WhatsAppApiOptions {
+  /** The access token, or what gives it; asked before each call. It goes into a header, never into a URL or an error. */
+  accessToken: string | (() => string | Promise<string>);
+  /** The id of the business phone number that sends. */
+  phoneNumberId: string;
+  /**
+   * The version of the Graph API.
+   * @default {"v26.0"}
+   */
+  version?: string;
+  /**
+   * Where the API is.
+   * @default {"https://graph.facebook.com"}
+   */
+  baseUrl?: string;
+  /**
+   * How long one attempt may take until the head of the answer has come, in ms; 0: no limit.
+   * @default {30000}
+   */
+  requestTimeout?: number;
+  /**
+   * How often a call is tried again that is answered with 429, 5xx, or one of Meta's codes for too many calls.
+   * @default {4}
+   */
+  maxRetries?: number;
+  /**
+   * The longest pause before the first retry, in ms; each further one may be twice as long, up to a minute. The pauses are random. What
+   * the API says in `Retry-After` counts more.
+   * @default {500}
+   */
+  retryDelay?: number;
+  /**
+   * What makes requests.
+   * @default {fetch}
+   */
+  fetch?: typeof fetch;
+  /** Time, for tests. */
+  clock?: Clock;
+}
+
+/** Whom to write to: a phone number with country code, a business-scoped user id such as `US.13491208655302741918`, or a group. */
+export type Recipient = string | { group: string };
+
+/** What goes with a message. */
+export interface SendOptions {
+  /** The id of the message that is answered. */
+  replyTo?: string;
+  /** Up to 512 characters that come back with the statuses. */
+  bizOpaqueCallbackData?: string;
+  /** Gives the call up. */
+  signal?: AbortSignal;
+}
+
+/** What goes with a text. */
+export interface SendTextOptions extends SendOptions {
+  /** Whether to show a preview of the first link. */
+  previewUrl?: boolean;
+}
+
+/** A template to send. */
+export interface TemplateOptions extends SendOptions {
+  /** Its language, such as `en_US`. */
+  language: string;
+  /** Its parameters, as the Cloud API wants them. */
+  components?: readonly JsonObject[];
+}
+
+/** How to mark a message as read. */
+export interface ReadOptions {
+  /** Whether to show that an answer is being written: for 25 seconds, or until it comes. */
+  typing?: boolean;
+  /** Gives the call up. */
+  signal?: AbortSignal;
+}
+
+/** A message that was taken. */
+export interface SentMessage {
+  /** Its id: that of its statuses. */
+  id: string;
+  /** The recipient's WhatsApp id, if the API says it. */
+  recipientId?: string;
+  /** `accepted`, `held_for_quality_assessment`, `paused`, if the API says so. */
+  status?: string;
+}
+
+/** A file of a customer. */
+export interface MediaFile {
+  /** Its MIME type. */
+  mimeType: string;
+  /** Its size in bytes, if the API says it. */
+  size?: number;
+  /** Its SHA-256 digest, as the API says it. */
+  sha256?: string;
+  /** The bytes. The stream fails with `ERR_MEDIA_DIGEST` at its end if they are not what the digest says. */
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>;
+}
+
+const MAX_PAUSE = 60_000;
+/** Too many calls, of the app, the account, the number, or to one recipient; and faults of the API that pass. */
+const TRANSIENT_CODES: readonly number[] = [1, 2, 4, 80007, 130429, 131000, 131016, 131056];
+
+/**
+ * Sends messages of a business, and fetches files.
+ *
+ * @example Answer each text
+ * ```ts
+ * import { WhatsAppApi, WhatsAppReceiver } from "@tackline/websocket";
+ *
+ * export async function run(accessToken: string) {
+ *   const api = new WhatsAppApi({ accessToken, phoneNumberId: "106540352242922" });
+ *   const receiver = new WhatsAppReceiver("wss://hooks.example.com/whatsapp", { receiverToken: "…", name: "bot" });
+ *   await receiver.connect();
+ *   for await (const message of receiver.messages) {
+ *     await api.markAsRead(message.id, { typing: true });
+ *     if (message.type === "text") await api.reply(message, `You said: ${message.text.body}`);
+ *   }
+ * }
+ * ```
+ */
+export class WhatsAppApi {
+  #options: Required<WhatsAppApiOptions>;
+
+  /**
+   * Makes a client.
+   *
+   * @param options How to reach the API.
+   * @throws {OptionError} If an option is out of range.
+   */
+  constructor(options: WhatsAppApiOptions) {
+    this.#options = {
+      version: "v26.0",
+      baseUrl: "https://graph.facebook.com",
+      requestTimeout: 30_000,
+      maxRetries: 4,
+      retryDelay: 500,
+      fetch: (...args: Parameters<typeof fetch>) => fetch(...args),
+      clock: systemClock,
+      ...withoutUndefined({ ...options }),
+    };
+    const { accessToken, phoneNumberId, baseUrl, requestTimeout, maxRetries, retryDelay } = this.#options;
+    if (!accessToken) throw new OptionError('The option "accessToken" is empty');
+    assertId("phoneNumberId", phoneNumberId);
+    if (!URL.canParse(baseUrl)) throw new OptionError(`The option "baseUrl" is "${baseUrl}": not a URL`);
+    assertNumber("requestTimeout", requestTimeout);
+    assertNumber("maxRetries", maxRetries);
+    assertNumber("retryDelay", retryDelay);
+  }
+
+  // ---- Messages ------------------------------------------------------------------------------------------------
+
+  /**
+   * Sends a text.
+   *
+   * @param to Whom to write to.
+   * @param body The text, up to 4096 characters.
+   * @param options What goes with it.
+   * @returns The message, once the API has taken it. Whether it arrives, its statuses say.
+   * @throws {WhatsAppApiError} If the API does not take it.
+   */
+  sendText(to: Recipient, body: string, options: SendTextOptions = {}): Promise<SentMessage> {
+    return this.send(to, "text", { body, preview_url: options.previewUrl ?? false }, options);
+  }
+
+  /**
+   * Answers a message with a text, in the chat or group where it came.
+   *
+   * @param message The message.
+   * @param body The text, up to 4096 characters.
+   * @param options What goes with it.
+   * @returns The message, once the API has taken it.
+   * @throws {WhatsAppApiError} If the API does not take it.
+   */
+  reply(message: WhatsAppMessage, body: string, options: SendTextOptions = {}): Promise<SentMessage> {
+    return this.sendText(chatOf(message), body, { replyTo: message.id, ...options });
+  }
+
+  /**
+   * Reacts to a message.
+   *
+   * @param message The message.
+   * @param emoji The emoji; "" takes the reaction back.
+   * @param options What goes with it.
+   * @returns The message, once the API has taken it.
+   * @throws {WhatsAppApiError} If the API does not take it.
+   */
+  react(message: WhatsAppMessage, emoji: string, options: SendOptions = {}): Promise<SentMessage> {
+    return this.send(chatOf(message), "reaction", { message_id: message.id, emoji }, options);
+  }
+
+  /**
+   * Sends a template, which may begin a conversation.
+   *
+   * @param to Whom to write to.
+   * @param name Its name.
+   * @param options Its language and parameters.
+   * @returns The message, once the API has taken it.
+   * @throws {WhatsAppApiError} If the API does not take it.
+   */
+  sendTemplate(to: Recipient, name: string, options: TemplateOptions): Promise<SentMessage> {
+    const { language, components } = options;
+    return this.send(to, "template", { name, language: { code: language }, components }, options);
+  }
+
+  /**
+   * Sends buttons, a list, a flow, or another interactive message.
+   *
+   * @param to Whom to write to.
+   * @param interactive As the Cloud API wants it: `{ type: "button", body: { text }, action: { buttons } }`.
+   * @param options What goes with it.
+   * @returns The message, once the API has taken it.
+   * @throws {WhatsAppApiError} If the API does not take it.
+   */
+  sendInteractive(to: Recipient, interactive: JsonObject, options: SendOptions = {}): Promise<SentMessage> {
+    return this.send(to, "interactive", interactive, options);
+  }
+
+  /**
+   * Sends a message of any type.
+   *
+   * @param to Whom to write to.
+   * @param type The type, such as `image`.
+   * @param contents The contents, as the Cloud API wants them: what stands under the key `type`.
+   * @param options What goes with it.
+   * @returns The message, once the API has taken it.
+   * @throws {WhatsAppApiError} If the API does not take it.
+   */
+  async send(to: Recipient, type: string, contents: JsonObject, options: SendOptions = {}): Promise<SentMessage> {
+    const { replyTo, bizOpaqueCallbackData, signal } = options;
+    const answer = await this.#post({
+      ...addressOf(to),
+      context: replyTo === undefined ? undefined : { message_id: replyTo },
+      biz_opaque_callback_data: bizOpaqueCallbackData,
+      type,
+      [type]: contents,
+    }, signal);
+    const message = firstOf(answer, "messages");
+    const id = message?.id;
+    if (typeof id !== "string") {
+      throw new WhatsAppApiError("ERR_API_ANSWER", "The Graph API took a message, but named no id", 200);
+    }
+    const recipientId = firstOf(answer, "contacts")?.wa_id;
+    const status = message?.message_status;
+    return withoutUndefined({
+      id,
+      recipientId: typeof recipientId === "string" ? recipientId : undefined,
+      status: typeof status === "string" ? status : undefined,
+    });
+  }
+
+  /**
+   * Marks a message as read, and all before it.
+   *
+   * @param messageId Its id.
+   * @param options Whether an answer is being written.
+   * @throws {WhatsAppApiError} If the API refuses it.
+   */
+  async markAsRead(messageId: string, options: ReadOptions = {}): Promise<void> {
+    const typing = options.typing ? { type: "text" } : undefined;
+    await this.#post({ status: "read", message_id: messageId, typing_indicator: typing }, options.signal);
+  }
+
+  // ---- Media ---------------------------------------------------------------------------------------------------
+
+  /**
+   * Fetches a file that a customer sent.
+   *
+   * @param media Its id, or the media of a message.
+   * @param options Gives the call up.
+   * @returns The file, as its bytes begin to come.
+   * @throws {WhatsAppApiError} If the API does not give it: media are kept for 7 days.
+   */
+  async media(media: string | WhatsAppMedia, options: { signal?: AbortSignal } = {}): Promise<MediaFile> {
+    const id = typeof media === "string" ? media : media.id;
+    assertId("media", id);
+    const { phoneNumberId } = this.#options;
+    const { signal } = options;
+    const response = await this.#request(this.#url(id, { phone_number_id: phoneNumberId }), {}, signal);
+    const info = await readJson(response);
+    const { url, mime_type, sha256, file_size } = info;
+    if (typeof url !== "string" || !this.#isSafe(url)) {
+      throw new WhatsAppApiError("ERR_API_ANSWER", `The Graph API gave no usable URL for the media "${id}"`, 200);
+    }
+    const file = await this.#request(new URL(url), {}, signal);
+    const digest = typeof sha256 === "string" ? sha256 : undefined;
+    return withoutUndefined({
+      mimeType: typeof mime_type === "string" ? mime_type : file.headers.get("content-type") ?? "",
+      size: Number(file_size) || undefined,
+      sha256: digest,
+      stream: checkDigest(file.body ?? new Blob([]).stream(), digest, id),
+    });
+  }
+
+  /** The access token goes there: over TLS, but where the API itself is reached without. */
+  #isSafe(url: string): boolean {
+    return URL.canParse(url) && [new URL(this.#options.baseUrl).protocol, "https:"].includes(new URL(url).protocol);
+  }
+
+  // ---- Calls ---------------------------------------------------------------------------------------------------
+
+  #url(path: string, query: Record<string, string> = {}): URL {
+    const { baseUrl, version } = this.#options;
+    const url = new URL(`${baseUrl.endsWith("/") ? baseUrl.slice(0, -1) : baseUrl}/${version}/${path}`);
+    for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
+    return url;
+  }
+
+  async #post(fields: JsonObject, signal: AbortSignal | undefined): Promise<JsonObject> {
+    const body = JSON.stringify({ messaging_product: "whatsapp", ...fields });
+    const headers = { "content-type": "application/json" };
+    const url = this.#url(`${this.#options.phoneNumberId}/messages`);
+    return await readJson(await this.#request(url, { method: "POST", headers, body }, signal));
+  }
+
+  /** Tries until there is an answer that does not pass. */
+  async #request(url: URL, init: RequestInit, signal: AbortSignal | undefined): Promise<Response> {
+    for (let attempt = 0;; attempt++) {
+      const response = await this.#attempt(url, init, signal);
+      if (response.ok) return response;
+      const error = await makeError(response, url);
+      if (attempt >= this.#options.maxRetries || !isTransient(error)) throw error;
+      await this.#pause(attempt, response.headers.get("retry-after"), signal);
+    }
+  }
+
+  async #attempt(url: URL, init: RequestInit, signal: AbortSignal | undefined): Promise<Response> {
+    const { accessToken, clock, requestTimeout } = this.#options;
+    const token = typeof accessToken === "string" ? accessToken : await accessToken();
+    const controller = new AbortController();
+    const late = (): void => controller.abort(new Error(`no answer came within ${requestTimeout} ms`));
+    const cancel = requestTimeout > 0 ? clock.after(requestTimeout, late) : () => {};
+    const both = signal === undefined ? controller.signal : AbortSignal.any([controller.signal, signal]);
+    try {
+      const headers = { ...init.headers as Record<string, string>, authorization: `Bearer ${token}` };
+      return await this.#options.fetch(url, { ...init, headers, signal: both });
+    } catch (cause) {
+      signal?.throwIfAborted();
+      // Whether the API has got it nobody knows: trying again might send a message twice.
+      const why = describe(controller.signal.aborted ? controller.signal.reason : cause);
+      throw new WhatsAppApiError("ERR_API_UNREACHABLE", `Cannot reach ${url.origin}: ${why}`, 0, { cause });
+    } finally {
+      cancel();
+    }
+  }
+
+  /** Exponential back-off with full jitter. */
+  #pause(attempt: number, retryAfter: string | null, signal: AbortSignal | undefined): Promise<void> {
+    const { clock, retryDelay } = this.#options;
+    const asked = Number(retryAfter ?? NaN) * 1000;
+    const longest = Math.min(retryDelay * 2 ** attempt, MAX_PAUSE);
+    const delay = Number.isFinite(asked) && asked >= 0 ? Math.min(asked, MAX_PAUSE) : Math.random() * longest;
+    return new Promise((resolve, reject) => {
+      const abort = (): void => {
+        cancel();
+        reject(signal!.reason);
+      };
+      const cancel = clock.after(delay, () => {
+        signal?.removeEventListener("abort", abort);
+        resolve();
+      });
+      if (signal?.aborted) abort();
+      else signal?.addEventListener("abort", abort, { once: true });
+    });
+  }
+}
+
+/** The chat where a message came. */
+function chatOf({ groupId, sender }: WhatsAppMessage): Recipient {
+  return groupId === undefined ? sender.phone ?? sender.userId ?? sender.id : { group: groupId };
+}
+
+/** Numbers stand in `to`, business-scoped user ids in `recipient`. */
+function addressOf(to: Recipient): JsonObject {
+  if (typeof to !== "string") return { recipient_type: "group", to: to.group };
+  if (to === "") throw new OptionError("Cannot send: the recipient is empty");
+  const isUserId = to.indexOf(".") > 0;
+  return { recipient_type: "individual", ...(isUserId ? { recipient: to } : { to }) };
+}
+
+/** Ids become part of a path. */
+function assertId(name: string, id: string): void {
+  const usable = typeof id === "string" && id.length > 0 && id.length <= 128;
+  if (usable && encodeURIComponent(id) === id && id !== "." && id !== "..") return;
+  throw new OptionError(`The ${name} is ${JSON.stringify(id)}: not an id`);
+}
+
+function firstOf(answer: JsonObject, key: string): JsonObject | undefined {
+  const list = answer[key];
+  const first: unknown = Array.isArray(list) ? list[0] : undefined;
+  return typeof first === "object" && first !== null ? first as JsonObject : undefined;
+}
+
+async function readJson(response: Response): Promise<JsonObject> {
+  try {
+    const json: unknown = await response.json();
+    if (typeof json === "object" && json !== null) return json as JsonObject;
+  } catch (cause) {
+    const message = `The Graph API did not answer with JSON: ${describe(cause)}`;
+    throw new WhatsAppApiError("ERR_API_ANSWER", message, response.status, { cause });
+  }
+  throw new WhatsAppApiError("ERR_API_ANSWER", "The Graph API did not answer with an object", response.status);
+}
+
+async function makeError(response: Response, url: URL): Promise<WhatsAppApiError> {
+  const graph = readGraphError(await response.json().catch(() => undefined));
+  const why = graph === undefined ? "" : `: ${graph.message ?? "no message"} (code ${graph.code})`;
+  // The path holds ids only; the query could hold more.
+  const message = `The Graph API answered ${response.status} to ${url.pathname}${why}`;
+  return new WhatsAppApiError("ERR_API_REFUSED", message, response.status, { graph });
+}
+
+function readGraphError(body: unknown): GraphError | undefined {
+  const error = (body as { error?: JsonObject } | undefined | null)?.error;
+  if (typeof error !== "object" || error === null || typeof error.code !== "number") return undefined;
+  const details = (error.error_data as JsonObject | undefined)?.details;
+  const text = (value: unknown): string | undefined => typeof value === "string" ? value : undefined;
+  return withoutUndefined({
+    code: error.code,
+    subcode: typeof error.error_subcode === "number" ? error.error_subcode : undefined,
+    type: text(error.type),
+    message: text(error.message),
+    details: text(details),
+    traceId: text(error.fbtrace_id),
+  });
+}
+
+function isTransient({ status, graph }: WhatsAppApiError): boolean {
+  return status === 429 || status >= 500 || (graph !== undefined && TRANSIENT_CODES.includes(graph.code));
+}
+
+/** Passes bytes on, and fails at their end if they are not what the digest says. */
+function checkDigest(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  sha256: string | undefined,
+  id: string,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
+  if (sha256 === undefined) return stream;
+  const hash = createHash("sha256");
+  return stream.pipeThrough(
+    new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
+      transform(bytes, controller) {
+        hash.update(bytes);
+        controller.enqueue(bytes);
+      },
+      flush() {
+        const digest = hash.digest();
+        // Notifications have it in base64, the API has shown both.
+        if (digest.toString("hex") === sha256.toLowerCase() || digest.toString("base64") === sha256) return;
+        throw new WhatsAppApiError("ERR_MEDIA_DIGEST", `The media "${id}" are not what their digest says`, 200);
+      },
+    }),
+  );
+}
+
+function withoutUndefined<T extends object>(record: T): T {
+  for (const key of Object.keys(record) as (keyof T)[]) if (record[key] === undefined) delete record[key];
+  return record;
+}
