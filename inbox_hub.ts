@@ -314,6 +314,16 @@ class Group {
       if (!member.deliver(item, this.#encode(item, redelivered))) this.#giveBack([item]);
     }
     if (this.name !== undefined) this.#hub.moved(this.name);
+    this.#tellCurrent();
+  }
+
+  /** Those who began behind learn when they have caught up. */
+  #tellCurrent(): void {
+    const { journal, floor } = this.#hub;
+    const behind = this.#batch.length > 0 || this.position < floor ||
+      this.#hub.recentBehind(this.position) !== undefined;
+    if (behind || journal.trimmed > this.position) return;
+    for (const member of this.#members) member.tellCurrent(this.position);
   }
 
   #memberWithRoom(): Member | undefined {
@@ -394,6 +404,7 @@ export class Member {
   #unackedBytes = 0;
   #blocked = false;
   #left = false;
+  #toldCurrent = false;
 
   /**
    * Makes one that has got nothing yet.
@@ -426,6 +437,17 @@ export class Member {
    */
   tell(message: Uint8Array): void {
     this.#send(new SharedMessage(message, 0));
+  }
+
+  /**
+   * The receiver has caught up; it is told once.
+   *
+   * @param seq Up to here.
+   */
+  tellCurrent(seq: number): void {
+    if (this.#toldCurrent || this.#left) return;
+    this.#toldCurrent = true;
+    this.tell(encodeInboxMessage({ type: "current", seq }));
   }
 
   /**

@@ -68,6 +68,14 @@ export interface GapMessage {
   until: number;
 }
 
+/** Everything that the server had when the receiver came has been sent. Comes once. */
+export interface CurrentMessage {
+  /** Tells it from the others. */
+  type: "current";
+  /** Everything up to this sequence number was sent, or is not wanted. */
+  seq: number;
+}
+
 /** The line before a notification. */
 export interface NotificationMessage {
   /** Tells it from the others. */
@@ -95,7 +103,7 @@ export interface AckMessage {
 /** What a receiver sends. */
 export type ReceiverMessage = HelloMessage | AckMessage;
 /** What a server sends. */
-export type ServerMessage = WelcomeMessage | GapMessage | NotificationMessage;
+export type ServerMessage = WelcomeMessage | GapMessage | CurrentMessage | NotificationMessage;
 
 /** The most bytes of a message of a receiver. */
 export const MAX_RECEIVER_MESSAGE: number = 64 * 1024;
@@ -213,13 +221,18 @@ function hasControl(text: string): boolean {
  * @throws {OptionError} If a field is not what it should be.
  */
 export function checkServerMessage({ head }: InboxMessage): ServerMessage | undefined {
-  const known = { welcome: ["after", "last", "window"], gap: ["after", "until"], notification: ["seq"] };
+  const known = {
+    welcome: ["after", "last", "window"],
+    gap: ["after", "until"],
+    current: ["seq"],
+    notification: ["seq"],
+  };
   const type = String(head.type);
   if (!Object.hasOwn(known, type)) return undefined;
   for (const name of known[type as keyof typeof known]) {
     if (!isSequence(head[name])) throw new OptionError(`"${name}" of "${type}" is not a number`);
   }
-  const texts = { welcome: ["journal"], gap: [], notification: ["signature", "receivedAt"] };
+  const texts = { welcome: ["journal"], gap: [], current: [], notification: ["signature", "receivedAt"] };
   for (const name of texts[type as keyof typeof texts]) {
     if (typeof head[name] !== "string") throw new OptionError(`"${name}" of "${type}" is not a text`);
   }

@@ -21,6 +21,8 @@ export interface InboxSessionOwner {
   notification(head: NotificationMessage, body: Uint8Array): void;
   /** Some notifications cannot be delivered any more. */
   gap(after: number, until: number): void;
+  /** Everything that the server had has come. */
+  current(seq: number): void;
 }
 
 /** How far a receiver has come in the journal of a server. */
@@ -81,6 +83,10 @@ export class InboxSession {
     }
     if (this.#journal === undefined) throw new OptionError(`"${head.type}" came before "welcome"`);
     if (head.type === "gap") return this.#owner.gap(head.after, head.until);
+    if (head.type === "current") {
+      this.#last = Math.max(this.#last, head.seq);
+      return this.#owner.current(head.seq);
+    }
     if (this.#open.size >= this.#window) {
       throw new OptionError(`More than ${this.#window} notifications came unacknowledged`);
     }

@@ -96,6 +96,8 @@ export interface WhatsAppReceiverHandlers {
   onNotification?: (record: WhatsAppOtherRecord) => void | Promise<void>;
   /** Notifications from behind `after` to `until` cannot be delivered any more: the server kept them for too short a time. */
   onGap?: (after: number, until: number) => void | Promise<void>;
+  /** Everything that the server had when this receiver connected has come, up to a sequence number; once a connection. */
+  onCaughtUp?: (seq: number) => void | Promise<void>;
 }
 
 /** Settings and handlers of a {@linkcode WhatsAppReceiver}. */
@@ -217,6 +219,8 @@ export class WhatsAppReceiver extends WebSocketClient {
   // Handlers
   /** Notifications cannot be delivered any more. */
   onGap?: WhatsAppReceiverHandlers["onGap"];
+  /** Everything that the server had has come. */
+  onCaughtUp?: WhatsAppReceiverHandlers["onCaughtUp"];
   #onWhatsAppMessageReceived?: WhatsAppReceiverHandlers["onWhatsAppMessageReceived"];
   #onStatusReceived?: WhatsAppReceiverHandlers["onStatusReceived"];
   #onNotification?: WhatsAppReceiverHandlers["onNotification"];
@@ -256,6 +260,7 @@ export class WhatsAppReceiver extends WebSocketClient {
     this.filter = options.filter;
     this.appSecret = options.appSecret;
     this.onGap = options.onGap;
+    this.onCaughtUp = options.onCaughtUp;
     this.#onWhatsAppMessageReceived = options.onWhatsAppMessageReceived;
     this.#onStatusReceived = options.onStatusReceived;
     this.#onNotification = options.onNotification;
@@ -395,6 +400,7 @@ export class WhatsAppReceiver extends WebSocketClient {
     this.#session = new InboxSession({
       send: (message) => void connection.send(message),
       notification: (head, body) => this.#onInboxNotification(head, body),
+      current: (seq) => void this.callHandler("onCaughtUp", () => this.onCaughtUp?.(seq)),
       gap: (after, until) => void this.callHandler("onGap", () => this.onGap?.(after, until)),
     }, { name, share: share || undefined, window, filter, ...(before ?? given) });
   }

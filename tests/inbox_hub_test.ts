@@ -45,7 +45,7 @@ class Sink implements InboxSink {
 
   /** The notifications. */
   get bodies(): string[] {
-    return this.got.filter((line) => !["welcome", "gap"].includes(line));
+    return this.got.filter((line) => !["welcome", "gap", "current"].includes(line));
   }
   ack(...seqs: number[]): void {
     this.member!.acknowledge(seqs);
@@ -93,9 +93,10 @@ describe("InboxHub: where a receiver begins", () => {
     await rig.add("a");
     const sink = await rig.join();
     await rig.add("b", "c");
-    assertEquals(sink.got, ["welcome", "2 b", "3 c"]);
+    assertEquals(sink.got, ["welcome", "current", "2 b", "3 c"]);
+    assertEquals(sink.heads[1], { type: "current", seq: 1 });
     assertEquals(sink.heads[0], { type: "welcome", journal: rig.journal.id, after: 1, last: 1, window: 256 });
-    assertEquals(sink.heads[1], {
+    assertEquals(sink.heads[2], {
       type: "notification",
       seq: 2,
       signature: "sha256=x",
@@ -128,6 +129,27 @@ describe("InboxHub: where a receiver begins", () => {
     first.ack(1, 2);
     const again = new Rig(rig.journal);
     assertEquals((await again.join({ name: "billing" })).bodies, ["3 c"]);
+  });
+});
+
+describe("InboxHub: those who are behind", () => {
+  it("learn once when they have caught up, whatever the window and the filter", async () => {
+    const rig = new Rig();
+    await rig.add(about("1"), about("2"), "x");
+    const sink = await rig.join({ after: 0, window: 1, filter: { phoneNumberIds: ["1"] } });
+    assertEquals(sink.got, ["welcome", `1 ${about("1")}`]);
+    sink.ack(1);
+    assertEquals(sink.heads[2], { type: "current", seq: 3 });
+    await rig.add(about("1", "3"));
+    assertEquals(sink.got.length, 4);
+  });
+
+  it("learn it when they read from the journal too", async () => {
+    const rig = new Rig();
+    await rig.add(...Array.from({ length: 1200 }, (_, at) => `${at}`));
+    const sink = await rig.join({ after: 0, window: 4000 });
+    await until(() => sink.got.includes("current"), "the news");
+    assertEquals([sink.bodies.length, sink.heads.at(-1)], [1200, { type: "current", seq: 1200 }]);
   });
 });
 
@@ -243,7 +265,8 @@ describe("InboxHub: sharing", () => {
     assertEquals(two.bodies, ["2 b", "4 d"]);
     two.ack(2, 4);
     assertEquals(two.bodies.slice(2), ["1 a", "3 c"]);
-    assertEquals(two.heads.map(({ redelivered }) => redelivered), [undefined, undefined, undefined, true, true]);
+    const sent = two.heads.filter(({ type }) => type === "notification");
+    assertEquals(sent.map(({ redelivered }) => redelivered), [undefined, undefined, true, true]);
     two.ack(1, 3);
     assertEquals(two.bodies.slice(4), ["5 e"]);
     two.leave();
@@ -276,7 +299,7 @@ describe("InboxHub: filters", () => {
     const sink = await rig.join({}, { phoneNumberIds: ["1"] });
     await rig.add(about("2"), about("1"), "not JSON", about("2", "1"));
     assertEquals(sink.bodies, [`2 ${about("1")}`, `4 ${about("1")}`]);
-    assertEquals(sink.heads.slice(1).map(({ partial, signature }) => [partial, signature]), [
+    assertEquals(sink.heads.slice(2).map(({ partial, signature }) => [partial, signature]), [
       [undefined, "sha256=x"],
       [true, ""],
     ]);

@@ -398,21 +398,22 @@ describe("whatsapp-inbox.v1 on the wire", () => {
     const server = await start();
     const { client, got } = await speak(server);
     client.send(encode('{"type":"hello","name":"by hand","window":1,"unknown":true}\n'));
-    await until(() => got.length === 1, "the welcome");
+    await until(() => got.length === 2, "the welcome");
     const { journal, ...welcome } = JSON.parse(decode(got[0]));
+    assertEquals(decode(got[1]), '{"type":"current","seq":0}\n');
     assertEquals([welcome, typeof journal], [{ type: "welcome", after: 0, last: 0, window: 1 }, "string"]);
     client.send(encode('{"type":"something new"}\nwith a body'));
     await post(server, texts("1"));
     await post(server, texts("2"));
-    await until(() => got.length === 2, "the first notification");
-    const end = got[1].indexOf(10);
-    const { receivedAt, ...head } = JSON.parse(decode(got[1].subarray(0, end)));
+    await until(() => got.length === 3, "the first notification");
+    const end = got[2].indexOf(10);
+    const { receivedAt, ...head } = JSON.parse(decode(got[2].subarray(0, end)));
     const signature = signNotification(encode(texts("1")), SECRET);
     assertEquals(head, { type: "notification", seq: 1, signature });
     assert(Math.abs(Date.parse(receivedAt) - Date.now()) < 60_000);
-    assertEquals(decode(got[1].subarray(end + 1)), texts("1"));
+    assertEquals(decode(got[2].subarray(end + 1)), texts("1"));
     client.send(encode('{"type":"ack","seqs":[1]}\n'));
-    await until(() => got.length === 3, "the second notification");
+    await until(() => got.length === 4, "the second notification");
     await client.disconnect();
     await server.stop();
   });
@@ -457,7 +458,7 @@ describe("whatsapp-inbox.v1 on the wire", () => {
     const server = await start({ clock, handshakeTimeout: 500 });
     const [silent, polite] = [await speak(server), await speak(server)];
     polite.client.send(encode('{"type":"hello"}\n'));
-    await until(() => polite.got.length === 1, "the welcome");
+    await until(() => polite.got.length === 2, "the welcome");
     clock.advance(500);
     assertEquals((await silent.ended).code, 4408);
     assertEquals(polite.client.active, true);
@@ -631,7 +632,8 @@ describe("WhatsAppReceiver: acknowledging", () => {
     const receiver = makeReceiver(server, { autoCheckMessages: false, onMessageReceived: (raw) => void got.push(raw) });
     await receiver.connect();
     await post(server, texts("1"));
-    await receiver.checkIncoming();
+    // The welcome, and that there is nothing yet.
+    for (let message = 0; message < 2; message++) assertEquals(await receiver.checkIncoming(), "message");
     assertEquals(got, []);
     await receiver.checkIncoming();
     assertEquals(got, [texts("1")]);
