@@ -1,0 +1,75 @@
+/**
+ * The command-line program: a WhatsApp webhook server, receivers, and a stand-in for Meta.
+ *
+ *   deno run -A jsr:@tackline/websocket/cli --help
+ *   bun cli.ts --help          (from a clone)
+ *
+ * @module
+ */
+
+import process from "node:process";
+import { type CliIo, ExitCode, UsageError } from "./cli_io.ts";
+import { serve } from "./cli_serve.ts";
+import { simulate } from "./cli_simulate.ts";
+import { replay, tail } from "./cli_tail.ts";
+
+export type { CliIo } from "./cli_io.ts";
+
+const HELP = `WhatsApp notifications over WebSocket
+
+  serve      take notifications from Meta, keep them, and forward them to receivers
+  tail       print notifications as they come
+  replay     print what the server has, from a sequence number on
+  simulate   play Meta: signed notifications of every type, at a rate
+
+COMMAND --help says more. Exit codes: 0 all went well, 1 something failed, 2 the command line is wrong.`;
+
+const COMMANDS = new Map([["serve", serve], ["tail", tail], ["replay", replay], ["simulate", simulate]]);
+
+/**
+ * Runs the program.
+ *
+ * @param args The command and what follows it.
+ * @param io The surroundings.
+ * @returns The exit code.
+ */
+export async function runCli(args: readonly string[], io: CliIo): Promise<number> {
+  const [name, ...rest] = args;
+  if (name === undefined || name === "--help" || name === "-h" || name === "help") {
+    io.out(HELP);
+    return name === undefined ? ExitCode.Usage : ExitCode.Success;
+  }
+  const command = COMMANDS.get(name);
+  try {
+    if (command === undefined) throw new UsageError(`There is no command "${name}"`);
+    return await command(rest, io);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    io.err(`${error.message}. See ${command === undefined ? "" : `${name} `}--help.\n`);
+    return ExitCode.Usage;
+  }
+}
+
+/** The surroundings of the process. */
+function processIo(): CliIo {
+  const on = (names: readonly NodeJS.Signals[], handler: () => void): () => void => {
+    for (const name of names) process.on(name, handler);
+    return () => {
+      for (const name of names) process.off(name, handler);
+    };
+  };
+  return {
+    env: process.env,
+    terminal: process.stderr.isTTY === true,
+    out: (line) => void process.stdout.write(`${line}\n`),
+    err: (text) => void process.stderr.write(text),
+    onStop: (handler) => on(["SIGINT", "SIGTERM"], handler),
+    onReload: (handler) => on(["SIGHUP"], handler),
+  };
+}
+
+if (import.meta.main) {
+  // Who reads the output has seen enough, as `head` has.
+  process.stdout.on("error", () => process.exit(ExitCode.Success));
+  process.exitCode = await runCli(process.argv.slice(2), processIo());
+}
