@@ -158,10 +158,16 @@ export class InboxHub {
    * @param sink Its connection.
    * @param hello What it wants.
    * @param allowed What it may have; without it everything.
+   * @param last What the journal ended with when it connected: what has come since is new to it.
    * @returns Its membership; `undefined` if the connection ended meanwhile or was refused.
    */
-  async join(sink: InboxSink, hello: HelloMessage, allowed?: WhatsAppFilter): Promise<Member | undefined> {
-    const start = await this.#startOf(hello);
+  async join(
+    sink: InboxSink,
+    hello: HelloMessage,
+    allowed?: WhatsAppFilter,
+    last: number = this.journal.last,
+  ): Promise<Member | undefined> {
+    const start = await this.#startOf(hello, last);
     // A name is known from its first hello on, even if the connection has ended meanwhile.
     if (hello.name !== undefined) this.journal.saveCursor(hello.name, start);
     if (!sink.open) return undefined;
@@ -173,20 +179,19 @@ export class InboxHub {
     }
     const window = Math.min(hello.window ?? DEFAULT_WINDOW, MAX_WINDOW);
     const member = new Member(sink, window, group);
-    const { id, last } = this.journal;
+    const { journal } = this;
     const after = group.position;
-    member.tell(encodeInboxMessage({ type: "welcome", journal: id, after, last, window }));
+    member.tell(encodeInboxMessage({ type: "welcome", journal: journal.id, after, last: journal.last, window }));
     group.add(member);
     return member;
   }
 
-  async #startOf({ name, after, journal }: HelloMessage): Promise<number> {
+  async #startOf({ name, after, journal }: HelloMessage, last: number): Promise<number> {
     const kept = name === undefined ? undefined : await this.journal.cursor(name);
     if (kept !== undefined) return kept;
-    const { last, id } = this.journal;
     if (after === undefined) return last;
     // Numbers of another journal mean nothing here, so nothing of this one is known to have arrived.
-    return journal !== undefined && journal !== id ? 0 : Math.min(after, last);
+    return journal !== undefined && journal !== this.journal.id ? 0 : Math.min(after, this.journal.last);
   }
 
   #groupFor({ name, share }: HelloMessage, filters: Filters, start: number): Group | undefined {

@@ -136,6 +136,8 @@ interface Receiver {
 
 interface InboxState {
   sink: InboxSink;
+  /** What the journal ended with when it connected. */
+  last: number | undefined;
   member: Member | "joining" | undefined;
   cancelTimer: () => void;
   /** The pieces of a message, with `frameByFrame`. */
@@ -455,6 +457,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     const late = (): void => void connection.close(InboxCloseCode.NoHello, "The hello did not come in time");
     receiver.inbox = {
       sink: makeSink(connection),
+      last: this.#hub?.journal.last,
       member: undefined,
       cancelTimer: handshakeTimeout > 0 ? clock.after(handshakeTimeout, late) : () => {},
       partial: [],
@@ -504,11 +507,13 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     const name = message.name !== undefined && token?.name !== undefined
       ? `${token.name}\n${message.name}`
       : message.name;
-    this.#openHub().then((hub) => hub.join(inbox.sink, { ...message, name }, token?.filter)).then((member) => {
-      inbox.member = member;
-      // It may have ended while it joined.
-      if (!this.#receivers.has(connection)) member?.leave();
-    }).catch((error) => {
+    this.#openHub().then((hub) => hub.join(inbox.sink, { ...message, name }, token?.filter, inbox.last)).then(
+      (member) => {
+        inbox.member = member;
+        // It may have ended while it joined.
+        if (!this.#receivers.has(connection)) member?.leave();
+      },
+    ).catch((error) => {
       this.reportError(error, connection);
       connection.close(InboxCloseCode.JournalFailed, "The journal cannot be read");
     });

@@ -453,6 +453,18 @@ describe("whatsapp-inbox.v1 on the wire", () => {
     await server.stop();
   });
 
+  it("gives what came since the handshake, though the hello comes late", async () => {
+    const server = await start();
+    await post(server, texts("1"));
+    const { client, got } = await speak(server);
+    await post(server, texts("2"));
+    client.send(encode('{"type":"hello"}\n'));
+    await until(() => got.length === 3, "welcome, notification, and that there is no more");
+    assert(decode(got[1]).endsWith(texts("2")));
+    await client.disconnect();
+    await server.stop();
+  });
+
   it("ends with 4408 when no hello comes in time, and with none of that after one", async () => {
     const clock = new FakeClock();
     const server = await start({ clock, handshakeTimeout: 500 });
