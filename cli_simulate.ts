@@ -22,6 +22,7 @@ export const SIMULATE_HELP: string = `simulate: play Meta: signed notifications 
   --types A,B           only these types, one after the other: ${SIMULATED_TYPES.slice(0, 4).join(", ")}, … status, …
   --phone-number-id ID  the number that they are for
   --first N             the number of the first: ids follow from it. By default the time, so that each run has its own
+  --warm-up N           0: so many of the first do not count in the times
   --retry-for SECONDS   60: for so long one without a 200 is tried again
   --receivers N         0: so many receivers, to measure how long a notification takes to them
   --token S             WHATSAPP_RECEIVER_TOKEN: what they show
@@ -39,6 +40,7 @@ const FLAGS = {
   types: { type: "string" },
   "phone-number-id": { type: "string" },
   first: { type: "string" },
+  "warm-up": { type: "string" },
   "retry-for": { type: "string" },
   receivers: { type: "string" },
   token: { type: "string" },
@@ -76,7 +78,8 @@ export async function simulate(args: readonly string[], io: CliIo): Promise<numb
   const unknown = types?.find((type) => !SIMULATED_TYPES.includes(type));
   if (unknown !== undefined) throw new UsageError(`There is no type "${unknown}": ${SIMULATED_TYPES.join(", ")}`);
   const stop = new AbortController();
-  const measured = new Arrivals();
+  const warmUp = parseNumber("warm-up", values["warm-up"], [0, 1e9]) ?? 0;
+  const measured = new Arrivals(warmUp);
   let simulator: Simulator;
   try {
     simulator = new Simulator({
@@ -89,10 +92,11 @@ export async function simulate(args: readonly string[], io: CliIo): Promise<numb
       duplicates: parseNumber("duplicates", values.duplicates, [0, 1]),
       phoneNumberId: values["phone-number-id"],
       first: parseNumber("first", values.first, [0, Number.MAX_SAFE_INTEGER]) ?? Date.now() * 1000,
+      warmUp,
       retryFor: (parseNumber("retry-for", values["retry-for"], [0, 604_800]) ?? 60) * 1000,
       signal: stop.signal,
-      onSend: ({ json, id }) => measured.sent(json, id),
-      onAccepted: ({ json }) => measured.accepted(json),
+      onSend: ({ json }) => measured.sent(json),
+      onAccepted: () => measured.accepted(),
     });
   } catch (error) {
     throw error instanceof UsageError ? error : new UsageError(describe(error));
@@ -125,23 +129,27 @@ class Arrivals {
   /** Times from the first attempt to a receiver, in ms. */
   readonly times: number[] = [];
   #sent = new Map<string, number>();
-  #accepted = new Set<string>();
+  #warmUp: number;
   #arrived = 0;
   #expected = 0;
 
-  sent(json: string, _id: string): void {
-    this.#sent.set(json, performance.now());
+  constructor(warmUp: number) {
+    this.#warmUp = warmUp;
   }
 
-  accepted(json: string): void {
-    this.#accepted.add(json);
+  sent(json: string): void {
+    // Those that do not count have no time.
+    this.#sent.set(json, this.#sent.size < this.#warmUp ? NaN : performance.now());
+  }
+
+  accepted(): void {
     this.#expected++;
   }
 
   arrived(json: string): void {
     const at = this.#sent.get(json);
     if (at === undefined) return;
-    this.times.push(performance.now() - at);
+    if (!Number.isNaN(at)) this.times.push(performance.now() - at);
     this.#arrived++;
   }
 

@@ -48,6 +48,11 @@ export interface SimulatorOptions {
    */
   first?: number;
   /**
+   * How many of the first do not count in the times: programs are slow when they have just begun.
+   * @default {0}
+   */
+  warmUp?: number;
+  /**
    * For how long one that gets no 200 is tried again, in ms: at once, then with growing pauses up to 5 s. 0: not at all.
    * @default {60000}
    */
@@ -119,16 +124,19 @@ export class Simulator {
       concurrency: 64,
       duplicates: 0,
       first: 0,
+      warmUp: 0,
       retryFor: 60_000,
       requestTimeout: 20_000,
       clock: systemClock,
       ...Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as SimulatorOptions,
     };
-    const { url, rate, count, concurrency, duplicates, first, retryFor, requestTimeout } = this.#options;
+    const { url, rate, count, concurrency, duplicates, first, warmUp, retryFor, requestTimeout } = this.#options;
     if (!URL.canParse(url)) throw new OptionError(`"${url}" is not a URL`);
     if (!(rate > 0)) throw new OptionError(`The rate is ${rate}: not a number above 0`);
     if (!(duplicates >= 0 && duplicates <= 1)) throw new OptionError(`"duplicates" is ${duplicates}: not from 0 to 1`);
-    for (const [name, value] of Object.entries({ count, first, retryFor, requestTimeout })) assertNumber(name, value);
+    for (const [name, value] of Object.entries({ count, first, warmUp, retryFor, requestTimeout })) {
+      assertNumber(name, value);
+    }
     assertNumber("concurrency", concurrency, 10_000);
     if (concurrency === 0) throw new OptionError('"concurrency" is 0');
   }
@@ -195,7 +203,7 @@ export class Simulator {
     }
     this.report.accepted++;
     const latency = clock.now() - start;
-    if (attempts === 1) this.report.latencies.push(latency);
+    if (attempts === 1 && index >= this.#options.warmUp) this.report.latencies.push(latency);
     onAccepted?.(notification, latency);
     // Spread evenly, so that the same run has the same duplicates.
     if (Math.floor((index + 1) * duplicates) === Math.floor(index * duplicates)) return;

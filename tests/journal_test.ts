@@ -106,6 +106,16 @@ function suite(
         assertEquals((await journal.read(0, 10)).length, 1);
       }));
 
+    it("tells apart what differs in the last byte of the digest only", () =>
+      withJournal(async (journal) => {
+        const [one, other] = [entry("a").digest, entry("a").digest];
+        other[31] ^= 1;
+        await journal.append(entry("a", { digest: one }));
+        assertEquals(await journal.has(other), false);
+        assertEquals((await journal.append(entry("b", { digest: other }))).duplicate, false);
+        assertEquals((await journal.read(0, 10)).map(({ bytes }) => decode(bytes)), ["a", "b"]);
+      }));
+
     it("keeps of what is not to be delivered the digest only", () =>
       withJournal(async (journal) => {
         await journal.append(entry("vetoed", { forward: false }));
