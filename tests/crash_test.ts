@@ -1,0 +1,13 @@
+import { assert, assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { crashTest } from "./crash.ts";
+import { Random } from "./support.ts";
+
+describe("kill -9 of server and receivers, at random moments", () => {
+  it("loses nothing that got a 200: each receiver gets it, in order (`deno task test:crash` does it 200 times)", async () => {
+    const seed = Date.now() % 1e6;
+    const { accepted, faults, kills } = await crashTest(8, new Random(seed));
+    assertEquals(faults, [], `seed ${seed}`);
+    assert(accepted > 100, `${accepted} accepted, killed ${JSON.stringify(kills)}`);
+  });
+});
