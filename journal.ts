@@ -236,7 +236,11 @@ export function checkRetention(retention: JournalRetention, maxBytes: number): R
  * import { SqliteJournal, WhatsAppServer } from "@tackline/websocket";
  *
  * export const server = new WhatsAppServer({ journal: "notifications.db" });
- * export const other = new WhatsAppServer({ journal: await SqliteJournal.open("other.db", { maxAge: 7 * 24 * 3600 * 1000 }) });
+ *
+ * export async function startOther() {
+ *   const journal = await SqliteJournal.open("other.db", { maxAge: 7 * 24 * 3600 * 1000 });
+ *   await new WhatsAppServer({ journal }).start();
+ * }
  * ```
  */
 export class SqliteJournal implements Journal {

@@ -46,6 +46,7 @@ function makeServer(port: number): WhatsAppServer {
     appSecret: APP_SECRET,
     verifyToken: VERIFY_TOKEN,
     receiverToken: RECEIVER_TOKEN,
+    journal: null,
     onCommandGet: (request) => new URL(request.url).pathname === "/health" ? new Response("healthy\n") : undefined,
     onError: (error) => console.error("server:", error),
   });

@@ -18,7 +18,7 @@ export function writeSnippets(files: readonly string[]): string {
   mkdirSync(FOLDER);
   const tests = files.flatMap((file) =>
     findSnippets(readFileSync(file, "utf8")).map(({ line, code }) => {
-      const name = `${file.replaceAll(".", "_")}_${line}.ts`;
+      const name = `${file.replaceAll(".", "_").replaceAll("/", "_")}_${line}.ts`;
       writeFileSync(`${FOLDER}/${name}`, code);
       return `it("${file}:${line}", async () => void await import("./${name}"));`;
     })

@@ -1,6 +1,6 @@
 /**
  * Runs the whole suite on Deno, then on Bun: the tests (on Deno with the sanitizers that it leaves off by itself, and leaks traced), and
- * every snippet of README.md and of the doc comments. Fails if a test fails, if a file of tests is left out, or if a test runs on one
+ * every snippet of README.md, of `docs/`, and of the doc comments. Fails if a test fails, if a file of tests is left out, or if a test runs on one
  * of them only and is not in the list below.
  *
  *   deno task test              both
@@ -21,6 +21,7 @@ const ONE_RUNTIME_ONLY = new Map<string, string>([]);
 
 const TEST_TIMEOUT = 120_000;
 const modules = readdirSync(".").filter((name) => name.endsWith(".ts"));
+const documents = ["README.md", ...readdirSync("docs").map((name) => `docs/${name}`)];
 const testFiles = readdirSync("tests").filter((name) => name.endsWith("_test.ts"));
 const scratch = mkdtempSync(join(tmpdir(), "tackline-test-"));
 
@@ -56,7 +57,7 @@ async function runOnDeno(deno: string[]): Promise<Result> {
   const strict = ["--trace-leaks", "--sanitize-ops", "--sanitize-resources"];
   const tests = await run(deno, "test", "-A", ...strict, `--junit-path=${report}`, "tests/");
   console.log("# Snippets on Deno");
-  const snippets = await run(deno, "test", "-A", "--doc", "README.md", ...modules);
+  const snippets = await run(deno, "test", "-A", "--doc", ...documents, ...modules);
   const testCount = readDenoSummary(tests);
   const snippetCount = readDenoSummary(snippets);
   const files = [...tests.output.matchAll(/^running (\d+) tests? from \.\/tests\/(\S+)$/gm)];
@@ -121,7 +122,7 @@ async function runOnBun(bun: string[]): Promise<Result> {
     files.set(file, (files.get(file) ?? 0) + 1);
   }
   console.log("# Snippets on Bun");
-  const folder = writeSnippets(["README.md", ...modules]);
+  const folder = writeSnippets([...documents, ...modules]);
   const snippets = await run(bun, "test", "--timeout", String(TEST_TIMEOUT), `./${folder}/`);
   rmSync(folder, { recursive: true });
   const testCount = readBunSummary(tests);

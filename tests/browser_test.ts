@@ -749,6 +749,7 @@ describe("WhatsAppReceiver in a page", () => {
     const offered: string[][] = [];
     const urls: string[] = [];
     const server = new WhatsAppServer({
+      journal: null,
       hostname: "127.0.0.1",
       port: 0,
       pathName: "/whatsapp",

@@ -27,6 +27,7 @@ export async function startInbox(
 ): Promise<WhatsAppServer> {
   const page = await buildPage();
   const server = new WhatsAppServer({
+    journal: null,
     hostname: "127.0.0.1",
     behindProxy: true,
     pathName: PATH,
