@@ -10,7 +10,8 @@ import { concatAll } from "./bytes.ts";
 import type { FrameInfo, MessageData, WebSocketConnection } from "./connection.ts";
 import { JournalError, OptionError, StateError } from "./errors.ts";
 import { textResponse } from "./http.ts";
-import { InboxHub, type InboxSink, type Member } from "./inbox_hub.ts";
+import { InboxHub } from "./inbox_hub.ts";
+import type { InboxMember, InboxSink } from "./inbox_member.ts";
 import {
   checkReceiverMessage,
   decodeInboxMessage,
@@ -38,7 +39,8 @@ import {
   type WhatsAppApp,
 } from "./whatsapp_access.ts";
 import { listChanges, passes, type WhatsAppFilter, withoutHeldBack } from "./whatsapp_filter.ts";
-import { RECEIVER_PROTOCOL, useVerifier } from "./whatsapp_receiver.ts";
+import { useVerifier } from "./verifier.ts";
+import { RECEIVER_PROTOCOL } from "./whatsapp_receiver.ts";
 import { isSignature, verifySignature } from "./whatsapp_signature.ts";
 
 export * from "./client.ts";
@@ -138,7 +140,7 @@ interface InboxState {
   sink: InboxSink;
   /** What the journal ended with when it connected. */
   last: number | undefined;
-  member: Member | "joining" | undefined;
+  member: InboxMember | "joining" | undefined;
   cancelTimer: () => void;
   /** The pieces of a message, with `frameByFrame`. */
   partial: Uint8Array[];

@@ -16,6 +16,7 @@ import type { FrameInfo } from "./message.ts";
 import { assertNumber } from "./ranges.ts";
 import { MemorySeenStore, recordKey, type SeenStore } from "./seen.ts";
 import { isVisibleAscii } from "./token.ts";
+import { chooseVerifier } from "./verifier.ts";
 import { WebSocketClient, type WebSocketClientOptions } from "./websocket_client.ts";
 import { checkFilter, recordPasses, type WhatsAppFilter } from "./whatsapp_filter.ts";
 import {
@@ -146,18 +147,6 @@ export interface WhatsAppReceiverOptions extends WebSocketClientOptions, WhatsAp
   deduplicate?: boolean | SeenStore;
 }
 
-type Verifier = (body: Uint8Array, signature: string, appSecret: string | readonly string[]) => boolean;
-let verifier: Verifier | undefined;
-
-/**
- * From now on receivers can check signatures.
- *
- * @param verify Checks one.
- */
-export function useVerifier(verify: Verifier): void {
-  verifier = verify;
-}
-
 /** A notification that is being handled, by handlers, by a loop, or by both. */
 class Pending {
   readonly notification: WhatsAppNotification;
@@ -278,7 +267,7 @@ export class WhatsAppReceiver extends WebSocketClient {
     const after = typeof this.after === "object" ? this.after.after : this.after;
     if (after !== undefined) assertNumber("after", after);
     if (this.appSecret === undefined) return;
-    if (verifier === undefined) {
+    if (chooseVerifier() === undefined) {
       throw new OptionError('The setting "appSecret" has no place in a page: whoever sees the page sees it');
     }
     if (this.appSecret === "" || this.appSecret.length === 0) throw new OptionError('The setting "appSecret" is empty');
@@ -441,7 +430,7 @@ export class WhatsAppReceiver extends WebSocketClient {
   #onInboxNotification(head: NotificationMessage, body: Uint8Array): void {
     const { seq, signature, receivedAt, redelivered = false, partial = false } = head;
     const session = this.#session!;
-    if (this.appSecret !== undefined && !verifier!(body, signature, this.appSecret)) {
+    if (this.appSecret !== undefined && !chooseVerifier()!(body, signature, this.appSecret)) {
       // It would be wrong the next time too.
       session.done(seq);
       const message = `The signature of notification ${seq} does not match${partial ? ": it is not whole" : ""}`;

@@ -2,7 +2,8 @@ import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { createHash } from "node:crypto";
 import type { SendResult } from "../connection.ts";
-import { InboxHub, type InboxSink, type Member } from "../inbox_hub.ts";
+import { InboxHub } from "../inbox_hub.ts";
+import type { InboxMember, InboxSink } from "../inbox_member.ts";
 import { decodeInboxMessage, type HelloMessage } from "../inbox_protocol.ts";
 import { JournalError } from "../errors.ts";
 import type { Journal, JournalEntry } from "../journal.ts";
@@ -20,7 +21,7 @@ class Sink implements InboxSink {
   readonly got: string[] = [];
   readonly heads: Record<string, unknown>[] = [];
   #drained: (() => void) | undefined;
-  member: Member | undefined;
+  member: InboxMember | undefined;
 
   send(message: SharedMessage): SendResult {
     if (this.result === "dropped") return "dropped";

@@ -1,0 +1,223 @@
+/**
+ * What shares one place in the journal: one connection, or all connections of a name that share the work.
+ *
+ * @module
+ */
+
+import { InboxItem } from "./inbox_item.ts";
+import type { InboxMember } from "./inbox_member.ts";
+import { encodeInboxMessage, InboxCloseCode } from "./inbox_protocol.ts";
+import type { Journal } from "./journal.ts";
+import type { SharedMessage } from "./shared_message.ts";
+import { passes, type WhatsAppFilter, withoutHeldBack } from "./whatsapp_filter.ts";
+
+/** So many notifications are read at once for those who are behind. */
+const BATCH = 64;
+
+/** What a group reads from, and whom it tells. */
+export interface InboxSource {
+  /** What is distributed. */
+  readonly journal: Journal;
+  /** Everything behind this sequence number is at hand. */
+  readonly floor: number;
+  /** What comes behind a sequence number that is not below the floor. */
+  recentBehind(seq: number): InboxItem | undefined;
+  /** The last connection of a group has left. */
+  remove(group: InboxGroup): void;
+  /** Somebody of a name has come further, perhaps. */
+  moved(name: string): void;
+  /** The journal could not be read. */
+  failed(error: unknown): void;
+}
+
+/** What a group does not get, and what it does not want. */
+export interface InboxFilters {
+  /** What a receiver may have. */
+  allowed: WhatsAppFilter | undefined;
+  /** What it wants. */
+  wanted: WhatsAppFilter | undefined;
+}
+
+/**
+ * Tells filters apart.
+ *
+ * @param filters The filters.
+ * @returns Equal for equal filters.
+ */
+export function keyOf({ allowed, wanted }: InboxFilters): string {
+  return JSON.stringify([allowed ?? null, wanted ?? null]);
+}
+
+/** What shares one place in the journal. */
+export class InboxGroup {
+  /** Its name, if it has one. */
+  readonly name: string | undefined;
+  /** Whether its connections share the work. */
+  readonly shared: boolean;
+  /** Tells its filters apart from others. */
+  readonly key: string;
+  /** The last notification that was taken from the journal. */
+  position: number;
+  #hub: InboxSource;
+  #filters: InboxFilters;
+  #members = new Set<InboxMember>();
+  /** What was taken and is not acknowledged, in order. */
+  #outstanding = new Map<number, InboxItem>();
+  /** What was sent to connections that have ended, in order. */
+  #returned: InboxItem[] = [];
+  /** What was read from the journal for those who are behind. */
+  #batch: InboxItem[] = [];
+  #loading = false;
+
+  /**
+   * Makes one without connections.
+   *
+   * @param hub What it reads from.
+   * @param name Its name, if it has one.
+   * @param shared Whether its connections share the work.
+   * @param filters What it does not get, and does not want.
+   * @param start It gets what comes behind this sequence number.
+   */
+  constructor(hub: InboxSource, name: string | undefined, shared: boolean, filters: InboxFilters, start: number) {
+    this.#hub = hub;
+    this.name = name;
+    this.shared = shared;
+    this.#filters = filters;
+    this.key = keyOf(filters);
+    this.position = start;
+  }
+
+  /** Everything up to here is acknowledged, or not wanted. */
+  get cursor(): number {
+    for (const first of this.#outstanding.keys()) return first - 1;
+    return this.position;
+  }
+
+  /**
+   * A connection comes.
+   *
+   * @param member The connection.
+   */
+  add(member: InboxMember): void {
+    this.#members.add(member);
+    this.pump();
+  }
+
+  /**
+   * A connection has ended. What it had goes to the others, or waits for the next one in the journal.
+   *
+   * @param member The connection.
+   * @param items What it had not acknowledged.
+   */
+  leave(member: InboxMember, items: InboxItem[]): void {
+    this.#members.delete(member);
+    if (this.#members.size === 0) return this.#hub.remove(this);
+    this.#giveBack(items);
+    this.pump();
+  }
+
+  #giveBack(items: InboxItem[]): void {
+    this.#returned = [...this.#returned, ...items].sort((one, other) => one.entry.seq - other.entry.seq);
+  }
+
+  /**
+   * Some notifications are done.
+   *
+   * @param seqs Their sequence numbers.
+   */
+  acknowledged(seqs: readonly number[]): void {
+    for (const seq of seqs) this.#outstanding.delete(seq);
+    this.pump();
+  }
+
+  /** Sends what can be sent. */
+  pump(): void {
+    for (;;) {
+      const member = this.#memberWithRoom();
+      if (member === undefined) break;
+      const redelivered = this.#returned.length > 0;
+      const item = this.#returned.shift() ?? this.#take();
+      if (item === undefined) break;
+      if (!member.deliver(item, this.#encode(item, redelivered))) this.#giveBack([item]);
+    }
+    if (this.name !== undefined) this.#hub.moved(this.name);
+    this.#tellCurrent();
+  }
+
+  /** Those who began behind learn when they have caught up. */
+  #tellCurrent(): void {
+    const { journal, floor } = this.#hub;
+    const behind = this.#batch.length > 0 || this.position < floor ||
+      this.#hub.recentBehind(this.position) !== undefined;
+    if (behind || journal.trimmed > this.position) return;
+    for (const member of this.#members) member.tellCurrent(this.position);
+  }
+
+  #memberWithRoom(): InboxMember | undefined {
+    let best: InboxMember | undefined;
+    for (const member of this.#members) {
+      if (member.hasRoom && (best === undefined || member.load < best.load)) best = member;
+    }
+    return best;
+  }
+
+  /** The next one that is wanted. */
+  #take(): InboxItem | undefined {
+    for (;;) {
+      const item = this.#next();
+      if (item === undefined) return undefined;
+      this.position = item.entry.seq;
+      if (!this.#wants(item)) continue;
+      this.#outstanding.set(this.position, item);
+      return item;
+    }
+  }
+
+  #next(): InboxItem | undefined {
+    const item = this.#batch.shift();
+    if (item !== undefined) return item;
+    if (this.position >= this.#hub.floor) return this.#hub.recentBehind(this.position);
+    this.#load();
+    return undefined;
+  }
+
+  #load(): void {
+    if (this.#loading) return;
+    this.#loading = true;
+    const { journal, floor } = this.#hub;
+    if (journal.trimmed > this.position) this.#skipTrimmed(journal.trimmed);
+    journal.read(this.position, BATCH).then((entries) => {
+      this.#loading = false;
+      this.#batch = entries.map((entry) => new InboxItem(entry));
+      if (entries.length === 0) this.position = Math.max(this.position, floor);
+      this.pump();
+    }).catch((error) => {
+      this.#hub.failed(error);
+      for (const member of this.#members) member.close(InboxCloseCode.JournalFailed, "The journal cannot be read");
+    });
+  }
+
+  #skipTrimmed(until: number): void {
+    for (const member of this.#members) member.tell(encodeInboxMessage({ type: "gap", after: this.position, until }));
+    this.position = until;
+  }
+
+  // ---- InboxFilters -------------------------------------------------------------------------------------------------
+
+  #wants(item: InboxItem): boolean {
+    const { allowed, wanted } = this.#filters;
+    if (allowed === undefined && wanted === undefined) return true;
+    return item.changes.some((change) =>
+      (allowed === undefined || passes(change, allowed)) && (wanted === undefined || passes(change, wanted))
+    );
+  }
+
+  #encode(item: InboxItem, again: boolean): SharedMessage {
+    const { allowed } = this.#filters;
+    const more = again ? { redelivered: true as const } : {};
+    if (allowed !== undefined && !item.changes.every((change) => passes(change, allowed))) {
+      return item.encode({ ...more, partial: true }, withoutHeldBack(item.entry.bytes, allowed));
+    }
+    return again ? item.encode(more) : item.message;
+  }
+}

@@ -1,0 +1,164 @@
+/**
+ * One connection of a receiver: what is sent to it, and what it has acknowledged.
+ *
+ * @module
+ */
+
+import type { SendResult } from "./connection.ts";
+import { OptionError } from "./errors.ts";
+import type { InboxGroup } from "./inbox_group.ts";
+import type { InboxItem } from "./inbox_item.ts";
+import { encodeInboxMessage } from "./inbox_protocol.ts";
+import { SharedMessage } from "./shared_message.ts";
+
+/** One connection of a receiver, as the hub sees it. */
+export interface InboxSink {
+  /** Whether something can be sent still. */
+  readonly open: boolean;
+  /**
+   * Sends a message, which other connections may send too.
+   *
+   * @param message The message.
+   * @returns What became of it.
+   */
+  send(message: SharedMessage): SendResult;
+  /** Resolves when nothing waits any more. Rejects if the connection is lost before. */
+  drained(): Promise<void>;
+  /**
+   * Ends the connection.
+   *
+   * @param code The close code.
+   * @param reason The close reason.
+   */
+  close(code: number, reason: string): void;
+}
+
+/** At most so many bytes wait for the acknowledgements of one connection, and one notification more. */
+const MAX_UNACKED_BYTES = 8 * 1024 * 1024;
+
+/** One connection of a receiver. */
+export class InboxMember {
+  #sink: InboxSink;
+  #window: number;
+  #group: InboxGroup;
+  #unacked = new Map<number, InboxItem>();
+  #unackedBytes = 0;
+  #blocked = false;
+  #left = false;
+  #toldCurrent = false;
+
+  /**
+   * Makes one that has got nothing yet.
+   *
+   * @param sink Its connection.
+   * @param window The most notifications that wait for acknowledgement.
+   * @param group What it belongs to.
+   */
+  constructor(sink: InboxSink, window: number, group: InboxGroup) {
+    this.#sink = sink;
+    this.#window = window;
+    this.#group = group;
+  }
+
+  /** Whether it can take one more. */
+  get hasRoom(): boolean {
+    return !this.#left && !this.#blocked && this.#sink.open && this.#unacked.size < this.#window &&
+      this.#unackedBytes < MAX_UNACKED_BYTES;
+  }
+
+  /** How many notifications wait for acknowledgement. */
+  get load(): number {
+    return this.#unacked.size;
+  }
+
+  /**
+   * Sends something that needs no acknowledgement.
+   *
+   * @param message The message.
+   */
+  tell(message: Uint8Array): void {
+    this.#send(new SharedMessage(message, 0));
+  }
+
+  /**
+   * The receiver has caught up; it is told once.
+   *
+   * @param seq Up to here.
+   */
+  tellCurrent(seq: number): void {
+    if (this.#toldCurrent || this.#left) return;
+    this.#toldCurrent = true;
+    this.tell(encodeInboxMessage({ type: "current", seq }));
+  }
+
+  /**
+   * Sends a notification.
+   *
+   * @param item The notification.
+   * @param message Its encoded form.
+   * @returns `false`: it was not sent, and somebody else should get it.
+   */
+  deliver(item: InboxItem, message: SharedMessage): boolean {
+    if (!this.#send(message)) return false;
+    this.#unacked.set(item.entry.seq, item);
+    this.#unackedBytes += item.entry.bytes.length;
+    return true;
+  }
+
+  #send(message: SharedMessage): boolean {
+    let result: SendResult;
+    try {
+      result = this.#sink.send(message);
+    } catch (error) {
+      // It is closing, or can never hold it.
+      this.#blocked = true;
+      if (error instanceof OptionError) this.close(1009, "A notification is larger than maxBufferedAmount");
+      return false;
+    }
+    if (result !== "sent") this.#waitForRoom();
+    return result !== "dropped";
+  }
+
+  #waitForRoom(): void {
+    if (this.#blocked) return;
+    this.#blocked = true;
+    this.#sink.drained().then(() => {
+      this.#blocked = false;
+      this.#group.pump();
+    }).catch(() => {
+      // The connection is lost: leave() follows.
+    });
+  }
+
+  /**
+   * The receiver is done with some; those it never got are ignored.
+   *
+   * @param seqs Their sequence numbers.
+   */
+  acknowledge(seqs: readonly number[]): void {
+    const known = seqs.filter((seq) => {
+      const item = this.#unacked.get(seq);
+      if (item === undefined) return false;
+      this.#unackedBytes -= item.entry.bytes.length;
+      return this.#unacked.delete(seq);
+    });
+    if (known.length > 0) this.#group.acknowledged(known);
+  }
+
+  /**
+   * Ends the connection.
+   *
+   * @param code The close code.
+   * @param reason The close reason.
+   */
+  close(code: number, reason: string): void {
+    this.#sink.close(code, reason);
+  }
+
+  /** The connection has ended. */
+  leave(): void {
+    if (this.#left) return;
+    this.#left = true;
+    this.#group.leave(this, [...this.#unacked.values()]);
+  }
+}
