@@ -63,8 +63,8 @@ export class InboxGroup {
   #members = new Set<InboxMember>();
   /** What was taken and is not acknowledged, in order. */
   #outstanding = new Map<number, InboxItem>();
-  /** What was sent to connections that have ended, in order. */
-  #returned: InboxItem[] = [];
+  /** What somebody else is to get, in order; `sent`: a connection that has ended had it. */
+  #returned: { item: InboxItem; sent: boolean }[] = [];
   /** What was read from the journal for those who are behind. */
   #batch: InboxItem[] = [];
   #loading = false;
@@ -112,12 +112,13 @@ export class InboxGroup {
   leave(member: InboxMember, items: InboxItem[]): void {
     this.#members.delete(member);
     if (this.#members.size === 0) return this.#hub.remove(this);
-    this.#giveBack(items);
+    this.#giveBack(items.map((item) => ({ item, sent: true })));
     this.pump();
   }
 
-  #giveBack(items: InboxItem[]): void {
-    this.#returned = [...this.#returned, ...items].sort((one, other) => one.entry.seq - other.entry.seq);
+  #giveBack(returned: { item: InboxItem; sent: boolean }[]): void {
+    this.#returned.push(...returned);
+    this.#returned.sort((one, other) => one.item.entry.seq - other.item.entry.seq);
   }
 
   /**
@@ -135,10 +136,10 @@ export class InboxGroup {
     for (;;) {
       const member = this.#memberWithRoom();
       if (member === undefined) break;
-      const redelivered = this.#returned.length > 0;
-      const item = this.#returned.shift() ?? this.#take();
-      if (item === undefined) break;
-      if (!member.deliver(item, this.#encode(item, redelivered))) this.#giveBack([item]);
+      const next = this.#returned.shift() ?? this.#take();
+      if (next === undefined) break;
+      const { item, sent } = next;
+      if (!member.deliver(item, this.#encode(item, sent))) this.#giveBack([next]);
     }
     if (this.name !== undefined) this.#hub.moved(this.name);
     this.#tellCurrent();
@@ -162,14 +163,14 @@ export class InboxGroup {
   }
 
   /** The next one that is wanted. */
-  #take(): InboxItem | undefined {
+  #take(): { item: InboxItem; sent: boolean } | undefined {
     for (;;) {
       const item = this.#next();
       if (item === undefined) return undefined;
       this.position = item.entry.seq;
       if (!this.#wants(item)) continue;
       this.#outstanding.set(this.position, item);
-      return item;
+      return { item, sent: false };
     }
   }
 
@@ -192,6 +193,7 @@ export class InboxGroup {
       if (entries.length === 0) this.position = Math.max(this.position, floor);
       this.pump();
     }).catch((error) => {
+      this.#loading = false;
       this.#hub.failed(error);
       for (const member of this.#members) member.close(InboxCloseCode.JournalFailed, "The journal cannot be read");
     });

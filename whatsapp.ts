@@ -653,8 +653,8 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     for (const { inbox, token } of this.#receivers.values()) {
       if (inbox === undefined && token?.filter !== undefined) filters.add(token.filter);
     }
+    const changes = filters.size > 0 ? listChanges(entry.bytes) : [];
     for (const filter of filters) {
-      const changes = listChanges(entry.bytes);
       if (!changes.some((change) => passes(change, filter))) continue;
       const all = changes.every((change) => passes(change, filter));
       const body = all ? entry.bytes : withoutHeldBack(entry.bytes, filter);

@@ -197,6 +197,7 @@ describe("InboxHub: windows", () => {
     sink.drain();
     await settle();
     assertEquals(sink.bodies, ["1 a", "2 b"]);
+    assert(sink.heads.every(({ redelivered }) => redelivered === undefined));
   });
 });
 
