@@ -121,7 +121,8 @@ export type JournalErrorCode =
   | "ERR_JOURNAL_READ"
   | "ERR_JOURNAL_WRITE"
   | "ERR_JOURNAL_CLOSED"
-  | "ERR_JOURNAL_TRIMMED";
+  | "ERR_JOURNAL_TRIMMED"
+  | "ERR_JOURNAL_LISTENER";
 
 /** The stable codes of {@linkcode WhatsAppApiError}. */
 export type WhatsAppApiErrorCode = "ERR_API_REFUSED" | "ERR_API_UNREACHABLE" | "ERR_API_ANSWER" | "ERR_MEDIA_DIGEST";

@@ -139,7 +139,9 @@ export class InboxGroup {
       const next = this.#returned.shift() ?? this.#take();
       if (next === undefined) break;
       const { item, sent } = next;
-      if (!member.deliver(item, this.#encode(item, sent))) this.#giveBack([next]);
+      const message = this.#tryEncode(item, sent);
+      if (message === undefined) this.#outstanding.delete(item.entry.seq);
+      else if (!member.deliver(item, message)) this.#giveBack([next]);
     }
     if (this.name !== undefined) this.#hub.moved(this.name);
     this.#tellCurrent();
@@ -176,20 +178,21 @@ export class InboxGroup {
 
   #next(): InboxItem | undefined {
     const item = this.#batch.shift();
-    if (item !== undefined) return item;
+    if (item !== undefined || this.#loading) return item;
     if (this.position >= this.#hub.floor) return this.#hub.recentBehind(this.position);
     this.#load();
     return undefined;
   }
 
   #load(): void {
-    if (this.#loading) return;
     this.#loading = true;
     const { journal, floor } = this.#hub;
     if (journal.trimmed > this.position) this.#skipTrimmed(journal.trimmed);
     journal.read(this.position, BATCH).then((entries) => {
       this.#loading = false;
-      this.#batch = entries.map((entry) => new InboxItem(entry));
+      // Retention may have come in between.
+      if (journal.trimmed > this.position) this.#skipTrimmed(journal.trimmed);
+      this.#batch = entries.filter(({ seq }) => seq > this.position).map((entry) => new InboxItem(entry));
       if (entries.length === 0) this.position = Math.max(this.position, floor);
       this.pump();
     }).catch((error) => {
@@ -212,6 +215,16 @@ export class InboxGroup {
     return item.changes.some((change) =>
       (allowed === undefined || passes(change, allowed)) && (wanted === undefined || passes(change, wanted))
     );
+  }
+
+  /** What a receiver may not have as it came, and cannot be taken apart, it does not get. */
+  #tryEncode(item: InboxItem, again: boolean): SharedMessage | undefined {
+    try {
+      return this.#encode(item, again);
+    } catch (error) {
+      this.#hub.failed(error);
+      return undefined;
+    }
   }
 
   #encode(item: InboxItem, again: boolean): SharedMessage {

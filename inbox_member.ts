@@ -25,6 +25,13 @@ export interface InboxSink {
   /** Resolves when nothing waits any more. Rejects if the connection is lost before. */
   drained(): Promise<void>;
   /**
+   * Calls back once, some time later.
+   *
+   * @param callback What to call.
+   * @returns Cancels it.
+   */
+  later(callback: () => void): () => void;
+  /**
    * Ends the connection.
    *
    * @param code The close code.
@@ -46,6 +53,9 @@ export class InboxMember {
   #blocked = false;
   #left = false;
   #toldCurrent = false;
+  /** What could not be sent, and needs no acknowledgement: a few short messages at most. */
+  #untold: Uint8Array[] = [];
+  #cancelRetry: () => void = () => {};
 
   /**
    * Makes one that has got nothing yet.
@@ -77,7 +87,17 @@ export class InboxMember {
    * @param message The message.
    */
   tell(message: Uint8Array): void {
-    this.#send(new SharedMessage(message, 0));
+    this.#untold.push(message);
+    this.#tellWaiting();
+  }
+
+  /** What comes first is sent first. */
+  #tellWaiting(): boolean {
+    while (this.#untold.length > 0) {
+      if (!this.#send(new SharedMessage(this.#untold[0], 0))) return false;
+      this.#untold.shift();
+    }
+    return true;
   }
 
   /**
@@ -99,7 +119,7 @@ export class InboxMember {
    * @returns `false`: it was not sent, and somebody else should get it.
    */
   deliver(item: InboxItem, message: SharedMessage): boolean {
-    if (!this.#send(message)) return false;
+    if (!this.#tellWaiting() || !this.#send(message)) return false;
     this.#unacked.set(item.entry.seq, item);
     this.#unackedBytes += item.entry.bytes.length;
     return true;
@@ -115,17 +135,28 @@ export class InboxMember {
       if (error instanceof OptionError) this.close(1009, "A notification is larger than maxBufferedAmount");
       return false;
     }
-    if (result !== "sent") this.#waitForRoom();
+    if (result === "dropped") this.#tryLater();
+    else if (result === "backpressure") this.#waitForRoom();
     return result !== "dropped";
+  }
+
+  /** The program is in the middle of a message of its own, or has filled the buffer: neither says when it is over. */
+  #tryLater(): void {
+    if (this.#blocked) return;
+    this.#blocked = true;
+    this.#cancelRetry = this.#sink.later(() => this.#unblock());
+  }
+
+  #unblock(): void {
+    this.#blocked = false;
+    this.#tellWaiting();
+    this.#group.pump();
   }
 
   #waitForRoom(): void {
     if (this.#blocked) return;
     this.#blocked = true;
-    this.#sink.drained().then(() => {
-      this.#blocked = false;
-      this.#group.pump();
-    }).catch(() => {
+    this.#sink.drained().then(() => this.#unblock()).catch(() => {
       // The connection is lost: leave() follows.
     });
   }
@@ -159,6 +190,7 @@ export class InboxMember {
   leave(): void {
     if (this.#left) return;
     this.#left = true;
+    this.#cancelRetry();
     this.#group.leave(this, [...this.#unacked.values()]);
   }
 }

@@ -33,6 +33,10 @@ export interface InboxPosition {
   readonly after: number;
 }
 
+/** What the subprotocol says where the hello says nothing. */
+const DEFAULT_WINDOW = 256;
+/** At most so many bytes come unacknowledged, and one notification more. */
+const MAX_OPEN_BYTES = 8 * 1024 * 1024;
 /** As many numbers stand in one acknowledgement at most. */
 const MAX_ACKS = 2048;
 
@@ -40,11 +44,12 @@ const MAX_ACKS = 2048;
 export class InboxSession {
   #owner: InboxSessionOwner;
   #journal: string | undefined;
-  #window = 0;
+  #window: number;
   /** The last notification that came, or where they begin. */
   #last = 0;
-  /** What came and is not done, in the order of arrival. */
-  #open = new Set<number>();
+  /** What came and is not done, in the order of arrival, with its size. */
+  #open = new Map<number, number>();
+  #openBytes = 0;
   #acks: number[] = [];
 
   /**
@@ -55,13 +60,14 @@ export class InboxSession {
    */
   constructor(owner: InboxSessionOwner, hello: Omit<HelloMessage, "type">) {
     this.#owner = owner;
+    this.#window = hello.window ?? DEFAULT_WINDOW;
     owner.send(encodeInboxMessage({ type: "hello", ...hello }));
   }
 
   /** How far the receiver has come; `undefined`: the server has not said hello yet. */
   get position(): InboxPosition | undefined {
     if (this.#journal === undefined) return undefined;
-    for (const first of this.#open) return { journal: this.#journal, after: first - 1 };
+    for (const first of this.#open.keys()) return { journal: this.#journal, after: first - 1 };
     return { journal: this.#journal, after: this.#last };
   }
 
@@ -76,8 +82,9 @@ export class InboxSession {
     const head = checkServerMessage(message);
     if (head === undefined) return;
     if (head.type === "welcome") {
+      if (this.#journal !== undefined) throw new OptionError("A second welcome came");
       this.#journal = head.journal;
-      this.#window = head.window;
+      this.#window = Math.min(this.#window, head.window);
       this.#last = head.after;
       return;
     }
@@ -90,7 +97,12 @@ export class InboxSession {
     if (this.#open.size >= this.#window) {
       throw new OptionError(`More than ${this.#window} notifications came unacknowledged`);
     }
-    this.#open.add(head.seq);
+    if (this.#openBytes >= MAX_OPEN_BYTES) {
+      throw new OptionError(`More than ${MAX_OPEN_BYTES} bytes came unacknowledged`);
+    }
+    if (this.#open.has(head.seq)) throw new OptionError(`${head.seq} came twice, and is not done yet`);
+    this.#open.set(head.seq, message.body.length);
+    this.#openBytes += message.body.length;
     this.#last = Math.max(this.#last, head.seq);
     this.#owner.notification(head, message.body);
   }
@@ -101,7 +113,10 @@ export class InboxSession {
    * @param seq Its sequence number.
    */
   done(seq: number): void {
-    if (!this.#open.delete(seq)) return;
+    const size = this.#open.get(seq);
+    if (size === undefined) return;
+    this.#open.delete(seq);
+    this.#openBytes -= size;
     if (this.#acks.push(seq) === 1) queueMicrotask(() => this.#acknowledge());
   }
 

@@ -160,6 +160,21 @@ export interface JournalRetention {
   clock?: Clock;
 }
 
+/**
+ * Tells the owner of a journal what is kept. What it throws is no reason to treat the others otherwise.
+ *
+ * @param listener The owner.
+ * @param entry The notification.
+ */
+export function tellAppended(listener: JournalListener | undefined, entry: JournalEntry): void {
+  try {
+    listener?.appended(entry);
+  } catch (cause) {
+    const message = `Notification ${entry.seq} cannot be handed on: ${describe(cause)}`;
+    listener?.error(new JournalError("ERR_JOURNAL_LISTENER", message, { cause }));
+  }
+}
+
 /** For so long a retry is recognised, in ms: Meta tries for 7 days. */
 export const DIGEST_AGE: number = 8 * 24 * 3600 * 1000;
 
@@ -474,7 +489,7 @@ export class SqliteJournal implements Journal {
       const appended = results[index];
       if (!appended.duplicate && entry.forward) {
         const { bytes, signature, receivedAt } = entry;
-        this.#listener?.appended({ seq: appended.seq, bytes, signature, receivedAt });
+        tellAppended(this.#listener, { seq: appended.seq, bytes, signature, receivedAt });
       }
       resolve(appended);
     });

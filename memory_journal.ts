@@ -16,6 +16,7 @@ import {
   type JournalListener,
   type JournalRetention,
   type NewEntry,
+  tellAppended,
 } from "./journal.ts";
 
 const MIB = 1024 * 1024;
@@ -123,7 +124,7 @@ export class MemoryJournal implements Journal {
       this.#entries.push(entry);
       this.#bytes += bytes.length;
       this.#trim();
-      this.#listener?.appended(entry);
+      tellAppended(this.#listener, entry);
     }
     return { seq, duplicate: false };
   }

@@ -7,6 +7,7 @@
 
 import { createHash } from "node:crypto";
 import { concatAll } from "./bytes.ts";
+import type { Clock } from "./clock.ts";
 import type { FrameInfo, MessageData, WebSocketConnection } from "./connection.ts";
 import { JournalError, OptionError, StateError } from "./errors.ts";
 import { textResponse } from "./http.ts";
@@ -458,7 +459,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     const { clock, handshakeTimeout } = this.settings;
     const late = (): void => void connection.close(InboxCloseCode.NoHello, "The hello did not come in time");
     receiver.inbox = {
-      sink: makeSink(connection),
+      sink: makeSink(connection, clock),
       last: this.#hub?.journal.last,
       member: undefined,
       cancelTimer: handshakeTimeout > 0 ? clock.after(handshakeTimeout, late) : () => {},
@@ -576,7 +577,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
       remoteAddress: connection.remoteAddress.hostname,
     };
     // Meta tries again for 7 days.
-    return await this.#keepOnce(delivery, connection)
+    return await this.#keepOnce(app, delivery, connection)
       ? textResponse(200, "OK")
       : textResponse(503, "The notification cannot be kept", { "retry-after": "5" });
   }
@@ -600,9 +601,15 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     return textResponse(401, "X-Hub-Signature-256 is missing or malformed");
   }
 
-  /** What comes twice at once is kept once; both are told the same. */
-  #keepOnce(delivery: WhatsAppDelivery, connection: WebSocketConnection<Data>): Promise<boolean> {
-    const digest = createHash("sha256").update(delivery.bytes).digest();
+  /** What comes twice at once is kept once; both are told the same. The same for another app has another signature. */
+  #keepOnce(
+    app: WhatsAppApp,
+    delivery: WhatsAppDelivery,
+    connection: WebSocketConnection<Data>,
+  ): Promise<boolean> {
+    const hash = createHash("sha256");
+    if (this.#apps.includes(app)) hash.update(`${app.pathName}\n`);
+    const digest = hash.update(delivery.bytes).digest();
     const key = digest.toString("base64");
     let kept = this.#keeping.get(key);
     if (kept === undefined) {
@@ -683,13 +690,17 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   }
 }
 
-function makeSink<Data>(connection: WebSocketConnection<Data>): InboxSink {
+/** What could not be sent is tried again after so many ms. */
+const RETRY_DELAY = 50;
+
+function makeSink<Data>(connection: WebSocketConnection<Data>, clock: Clock): InboxSink {
   return {
     get open(): boolean {
       return connection.state === "open";
     },
     send: (message) => connection.sendShared(message),
     drained: () => connection.drained(),
+    later: (callback) => clock.after(RETRY_DELAY, callback),
     close: (code, reason) => void connection.close(code, reason),
   };
 }

@@ -7,12 +7,13 @@
 import { AsyncQueue } from "./async_queue.ts";
 import type { ClientConnection, Connector } from "./connector.ts";
 import type { CloseInfo } from "./connection_types.ts";
-import { CloseCode, HandshakeError, OptionError, TransportError } from "./errors.ts";
+import { CloseCode, HandlerError, HandshakeError, OptionError, TransportError } from "./errors.ts";
 import type { MessageData } from "./inbox.ts";
 import { assertReceiverName, INBOX_PROTOCOL, InboxCloseCode, type NotificationMessage } from "./inbox_protocol.ts";
 import { type InboxPosition, InboxSession } from "./inbox_session.ts";
 import { isLoopback } from "./loopback.ts";
 import type { FrameInfo } from "./message.ts";
+import { PendingNotification } from "./pending.ts";
 import { assertNumber } from "./ranges.ts";
 import { MemorySeenStore, recordKey, type SeenStore } from "./seen.ts";
 import { isVisibleAscii } from "./token.ts";
@@ -147,26 +148,22 @@ export interface WhatsAppReceiverOptions extends WebSocketClientOptions, WhatsAp
   deduplicate?: boolean | SeenStore;
 }
 
-/** A notification that is being handled, by handlers, by a loop, or by both. */
-class Pending {
-  readonly notification: WhatsAppNotification;
-  #parts = 0;
-  #failed = false;
-  #onDone: (notification: WhatsAppNotification) => void;
+/** More text than this does not wait: nothing acknowledges it, so that the server would never stop. */
+const MAX_WAITING_TEXTS = 8 * 1024 * 1024;
 
-  constructor(notification: WhatsAppNotification, onDone: (notification: WhatsAppNotification) => void) {
-    this.notification = notification;
-    this.#onDone = onDone;
-  }
+/** A notification in the hands of a loop, and how many of its records that loop is done with. */
+interface Held {
+  pending: PendingNotification;
+  done: number;
+}
 
-  begin(): void {
-    this.#parts++;
-  }
+/** What a loop makes of a notification; when it is left, the next loop goes on behind what it had. */
+type Step<Chosen> = (held: Held) => Generator<Chosen, void>;
 
-  end(success: boolean): void {
-    if (!success) this.#failed = true;
-    if (--this.#parts === 0 && !this.#failed) this.#onDone(this.notification);
-  }
+/** A loop over what one connection brings. */
+interface Loop {
+  session: InboxSession | undefined;
+  queue: AsyncQueue<Held>;
 }
 
 /**
@@ -219,12 +216,17 @@ export class WhatsAppReceiver extends WebSocketClient {
   #position: InboxPosition | undefined;
   /** Of the last connection, if it speaks `whatsapp-inbox.v1`. */
   #session: InboxSession | undefined;
-  /** What waits for a loop or for a handler. */
-  #queue = new AsyncQueue<Pending>();
-  /** What loops had in hand when they were left. */
-  #left = new Set<Pending>();
-  /** Whether a loop takes what comes. */
-  #taken = false;
+  /** Loops that have begun; each gets everything. */
+  #loops = new Set<Loop>();
+  /** What waits for the first loop or handler, and what the last loop left. */
+  #waiting: Held[] = [];
+  /** How the last connection ended; loops that begin after that end with it. */
+  #ended: { error: unknown } | undefined;
+  /** Who is handling a record, by its key: the same record is not handed over a second time meanwhile. */
+  #progress = new Map<string, PendingNotification>();
+  #keys = new Map<PendingNotification, readonly string[]>();
+  /** How much text of the server's program waits, in characters and a little for each. */
+  #waitingTexts = 0;
   /** The text of a message whose frames come one by one. */
   #partial = "";
 
@@ -328,9 +330,8 @@ export class WhatsAppReceiver extends WebSocketClient {
   #release(): void {
     if (!this.listens) return;
     if (this.#session === undefined) return this.connection?.releaseHeld();
-    if (this.#taken) return;
-    for (const pending of this.#queue.takeAll()) {
-      this.#callHandlers(pending);
+    for (const { pending, done } of this.#waiting.splice(0)) {
+      this.#callHandlers(pending, done);
       pending.end(true);
     }
   }
@@ -377,10 +378,12 @@ export class WhatsAppReceiver extends WebSocketClient {
   protected override attached(connection: ClientConnection): void {
     const before = this.position;
     this.#position = before;
+    this.#ended = undefined;
+    // What is not acknowledged comes again.
+    const again = this.#session === undefined ? [] : this.#waiting.splice(0);
+    for (const { pending } of again) this.#forgetProgress(pending);
+    this.#waitingTexts = 0;
     this.#session = undefined;
-    this.#taken = false;
-    this.#queue = new AsyncQueue();
-    this.#left = new Set();
     if (connection.protocol !== INBOX_PROTOCOL) return;
     // Nothing waits in the connection: what is not acknowledged waits at the server.
     connection.releaseHeld();
@@ -396,34 +399,45 @@ export class WhatsAppReceiver extends WebSocketClient {
 
   /** Loops end with the connection. */
   protected override detached({ received, code }: CloseInfo): void {
-    if (received !== undefined) return this.#queue.end();
-    this.#queue.end(
-      new TransportError("ERR_CONNECTION_LOST", `The connection was lost without a close frame (${code})`),
-    );
+    const lost = new TransportError("ERR_CONNECTION_LOST", `The connection was lost without a close frame (${code})`);
+    this.#ended = { error: received === undefined ? lost : undefined };
+    for (const { queue } of this.#loops) queue.end(this.#ended.error);
   }
 
   /** Raw text first, then one call a record. */
   protected override deliver(data: MessageData, frame?: FrameInfo): boolean | Promise<boolean> {
     const session = this.#session;
     if (session === undefined) return this.#deliverPlain(data, frame);
-    // Text messages are the program's own.
-    if (typeof data === "string") return super.deliver(data, frame);
+    if (typeof data === "string") return this.#onText(data);
     try {
       session.receive(data);
       return true;
     } catch (error) {
-      if (!(error instanceof OptionError)) throw error;
-      this.connection?.closeWith(InboxCloseCode.BadMessage, error);
+      if (error instanceof OptionError) this.connection?.closeWith(InboxCloseCode.BadMessage, error);
+      else this.#storeFailed(error);
       return false;
     }
+  }
+
+  /** Without its store a receiver would hand over things twice. */
+  #storeFailed(error: unknown): void {
+    const failure = new HandlerError("deduplicate", error);
+    this.connection?.closeWith(CloseCode.InternalError, failure);
+    this.reportError(failure);
   }
 
   #deliverPlain(data: MessageData, frame?: FrameInfo): boolean | Promise<boolean> {
     const result = super.deliver(data, frame);
     const raw = frame === undefined || typeof data !== "string" ? data : this.#assemble(data, frame);
     if (raw === undefined) return result;
-    const pending = new Pending(this.#read(raw), ({ records }) => this.#remember(records));
-    this.#callTyped(pending);
+    try {
+      const pending = this.#makePending(raw);
+      pending.begin();
+      this.#callTyped(pending);
+      pending.end(true);
+    } catch (error) {
+      this.#storeFailed(error);
+    }
     return result;
   }
 
@@ -437,65 +451,111 @@ export class WhatsAppReceiver extends WebSocketClient {
       return this.reportError(new TransportError("ERR_SIGNATURE", message));
     }
     const more = { seq, signature, receivedAt: new Date(receivedAt), redelivered, partial };
-    const notification = { ...this.#read(decodeExact(body) ?? body), ...more };
-    const pending = new Pending(notification, ({ records }) => {
-      this.#remember(records);
-      session.done(seq);
-    });
-    pending.begin();
-    if (this.listens) this.#callHandlers(pending);
-    if (this.listens && !this.#taken) pending.end(true);
-    else this.#queue.push(pending);
+    this.#hand(this.#makePending(decodeExact(body) ?? body, more, () => session.done(seq)));
   }
 
-  #callHandlers(pending: Pending): void {
-    const { raw } = pending.notification;
-    this.#track(pending, super.deliver(raw));
-    this.#callTyped(pending);
-  }
-
-  #callTyped(pending: Pending): void {
-    for (const record of pending.notification.records) {
-      if (record.kind === "message") {
-        this.#track(
-          pending,
-          this.callHandler("onWhatsAppMessageReceived", () => this.#onWhatsAppMessageReceived?.(record)),
-        );
-      } else if (record.kind === "status") {
-        this.#track(pending, this.callHandler("onStatusReceived", () => this.#onStatusReceived?.(record)));
-      } else {
-        this.#track(pending, this.callHandler("onNotification", () => this.#onNotification?.(record)));
-      }
+  /** A text of the server's program, which may be a notification all the same; there is nothing to acknowledge. */
+  #onText(text: string): boolean {
+    const size = text.length + 64;
+    if (this.#waitingTexts > MAX_WAITING_TEXTS) {
+      const message = `More than ${MAX_WAITING_TEXTS} characters of text wait for the program`;
+      const error = new TransportError("ERR_SLOW_CONSUMER", message);
+      this.connection?.closeWith(CloseCode.PolicyViolation, error);
+      this.reportError(error);
+      return false;
     }
+    this.#waitingTexts += size;
+    const session = this.#session;
+    try {
+      this.#hand(this.#makePending(text, {}, () => {
+        if (session === this.#session) this.#waitingTexts -= size;
+      }));
+    } catch (error) {
+      this.#storeFailed(error);
+    }
+    return true;
   }
 
-  #track(pending: Pending, result: boolean | Promise<boolean>): void {
+  #hand(pending: PendingNotification): void {
+    pending.begin();
+    if (this.listens) this.#callHandlers(pending, 0);
+    for (const { queue, session } of this.#loops) {
+      if (session !== this.#session) continue;
+      pending.begin();
+      queue.push({ pending, done: 0 });
+    }
+    if (!this.listens && this.#loops.size === 0) {
+      pending.begin();
+      this.#waiting.push({ pending, done: 0 });
+    }
+    pending.end(true);
+  }
+
+  /** @param done So many records are done already. */
+  #callHandlers(pending: PendingNotification, done: number): void {
+    if (done === 0) this.#track(pending, super.deliver(pending.notification.raw));
+    this.#callTyped(pending, done);
+  }
+
+  #callTyped(pending: PendingNotification, done = 0): void {
+    for (const record of pending.notification.records.slice(done)) this.#track(pending, this.#callFor(record));
+  }
+
+  #callFor(record: WhatsAppRecord): boolean | Promise<boolean> {
+    if (record.kind === "message") {
+      return this.callHandler("onWhatsAppMessageReceived", () => this.#onWhatsAppMessageReceived?.(record));
+    }
+    if (record.kind === "status") return this.callHandler("onStatusReceived", () => this.#onStatusReceived?.(record));
+    return this.callHandler("onNotification", () => this.#onNotification?.(record));
+  }
+
+  #track(pending: PendingNotification, result: boolean | Promise<boolean>): void {
     pending.begin();
     if (typeof result === "boolean") pending.end(result);
     else result.then((success) => pending.end(success));
   }
 
-  /** Without what was handled already, or is not wanted. */
-  #read(raw: string | Uint8Array, scope = ""): WhatsAppNotification {
-    const { filter } = this;
-    const here = new Set<string>();
+  /** Without what was handled already, is being handled, or is not wanted. */
+  #makePending(
+    raw: string | Uint8Array,
+    more: Partial<WhatsAppNotification> = {},
+    onDone: () => void = () => {},
+    scope = "",
+  ): PendingNotification {
+    const leaders = new Set<PendingNotification>();
+    const own: string[] = [];
     const records = parseNotification(raw).records.filter((record) => {
-      if (filter !== undefined && !recordPasses(record, filter)) return false;
-      const key = this.#seen === undefined ? undefined : recordKey(record);
-      if (key === undefined) return true;
+      if (this.filter !== undefined && !recordPasses(record, this.filter)) return false;
+      const known = this.#seen === undefined ? undefined : recordKey(record);
+      if (known === undefined) return true;
+      const key = scope + known;
       // One may stand twice in the same notification.
-      if (this.#seen!.has(scope + key) || here.has(key)) return false;
-      here.add(key);
-      return true;
+      if (this.#seen!.has(key) || own.includes(key)) return false;
+      const leader = this.#progress.get(key);
+      if (leader !== undefined) leaders.add(leader);
+      else own.push(key);
+      return leader === undefined;
     });
-    return { raw, records, signature: "", redelivered: false, partial: false };
+    const notification = { raw, records, signature: "", redelivered: false, partial: false, ...more };
+    const pending: PendingNotification = new PendingNotification(notification, (success) => {
+      this.#forgetProgress(pending);
+      if (!success) return;
+      try {
+        for (const key of own) this.#seen?.add(key);
+      } catch (error) {
+        return this.#storeFailed(error);
+      }
+      onDone();
+    });
+    for (const key of own) this.#progress.set(key, pending);
+    if (own.length > 0) this.#keys.set(pending, own);
+    for (const leader of leaders) pending.follow(leader);
+    return pending;
   }
 
-  #remember(records: readonly WhatsAppRecord[], scope = ""): void {
-    for (const record of records) {
-      const key = recordKey(record);
-      if (key !== undefined) this.#seen?.add(scope + key);
-    }
+  #forgetProgress(pending: PendingNotification): void {
+    for (const key of this.#keys.get(pending) ?? []) this.#progress.delete(key);
+    this.#keys.delete(pending);
   }
 
   /** With `frameByFrame`: the whole text, once its last frame has come. */
@@ -535,40 +595,95 @@ export class WhatsAppReceiver extends WebSocketClient {
   // ---- Loops ---------------------------------------------------------------------------------------------------
 
   /**
-   * The notifications, one by one. Each is acknowledged when the next one is asked for, by this loop or a later one. The loop ends with the
-   * connection, and throws if that was not by a close frame. Its pace is the program's.
+   * The notifications, one by one. Each is acknowledged when the next one is asked for. A loop begins with its first step, and ends with
+   * the connection; it throws if that was not by a close frame. Its pace is the program's. Where several loops run, or
+   * handlers are set too, each gets everything. When the last one is left, the next loop or handler goes on behind what it had.
    */
   get notifications(): AsyncIterableIterator<WhatsAppNotification, undefined> {
-    if (this.#session === undefined) return this.#iteratePlain(super[Symbol.asyncIterator]());
-    this.#taken = true;
-    return iterateQueue(this.#queue, this.#left);
+    return this.#iterate(stepOver((notification) => notification));
+  }
+
+  #iterate<Chosen>(step: Step<Chosen>): AsyncIterableIterator<Chosen, undefined> {
+    // What is not connected says so at once.
+    if (this.#session === undefined) return this.#runPlainLoop(super[Symbol.asyncIterator](), step);
+    return this.#runLoop(step);
+  }
+
+  async *#runLoop<Chosen>(step: Step<Chosen>): AsyncGenerator<Chosen, undefined> {
+    const loop = this.#openLoop();
+    let held: Held | undefined;
+    try {
+      for (;;) {
+        const { done, value } = await loop.queue.next();
+        if (done) return undefined;
+        held = value;
+        yield* step(held);
+        held = undefined;
+        value.pending.end(true);
+      }
+    } finally {
+      this.#closeLoop(loop, held);
+    }
+  }
+
+  #openLoop(): Loop {
+    const loop = { session: this.#session, queue: new AsyncQueue<Held>() };
+    for (const held of this.#waiting.splice(0)) loop.queue.push(held);
+    this.#loops.add(loop);
+    if (this.#ended !== undefined) loop.queue.end(this.#ended.error);
+    return loop;
+  }
+
+  #closeLoop(loop: Loop, held: Held | undefined): void {
+    this.#loops.delete(loop);
+    const rest = [...held === undefined ? [] : [held], ...loop.queue.takeAll()];
+    if (loop.session !== this.#session) {
+      // It has come again on the next connection.
+      for (const { pending } of rest) this.#forgetProgress(pending);
+    } else if (this.listens || this.#loops.size > 0) {
+      // Others get everything: what this one had not come to is their business.
+      for (const { pending } of rest) pending.end(true);
+    } else this.#waiting.push(...rest);
   }
 
   /** What handlers have remembered does not count for loops: in this way both get everything. */
-  async *#iteratePlain(
+  async *#runPlainLoop<Chosen>(
     messages: AsyncIterable<MessageData>,
-  ): AsyncGenerator<WhatsAppNotification, undefined> {
+    step: Step<Chosen>,
+  ): AsyncGenerator<Chosen, undefined> {
     const scope = this.listens ? "loop " : "";
-    for await (const raw of messages) {
-      const notification = this.#read(raw, scope);
-      yield notification;
-      this.#remember(notification.records, scope);
+    let held = this.#waiting.shift();
+    try {
+      for (; held !== undefined; held = this.#waiting.shift()) {
+        yield* step(held);
+        held.pending.end(true);
+      }
+      for await (const raw of messages) {
+        held = { pending: this.#makePending(raw, {}, () => {}, scope), done: 0 };
+        held.pending.begin();
+        yield* step(held);
+        held.pending.end(true);
+        held = undefined;
+      }
+      return undefined;
+    } finally {
+      if (held !== undefined) this.#waiting.unshift(held);
     }
   }
 
   /** The messages of customers, one by one: see `notifications`. */
   get messages(): AsyncIterableIterator<WhatsAppMessage, undefined> {
-    return iterateRecords(this.notifications, (record) => record.kind === "message" ? record : undefined);
+    return this.#iterate(stepThrough((record) => record.kind === "message" ? record : undefined));
   }
 
   /** The statuses of messages of the business, one by one: see `notifications`. */
   get statuses(): AsyncIterableIterator<WhatsAppStatus, undefined> {
-    return iterateRecords(this.notifications, (record) => record.kind === "status" ? record : undefined);
+    return this.#iterate(stepThrough((record) => record.kind === "status" ? record : undefined));
   }
 
   /** Everything that notifications tell, one by one: see `notifications`. */
   get records(): AsyncIterableIterator<WhatsAppRecord, undefined> {
-    return iterateRecords(this.notifications, (record) => record);
+    return this.#iterate(stepThrough((record) => record));
   }
 
   /**
@@ -577,7 +692,7 @@ export class WhatsAppReceiver extends WebSocketClient {
    * @returns The iterator.
    */
   override [Symbol.asyncIterator](): AsyncIterableIterator<MessageData, undefined> {
-    return this.#session === undefined ? super[Symbol.asyncIterator]() : iterateRaw(this.notifications);
+    return this.#session === undefined ? super[Symbol.asyncIterator]() : this.#iterate(stepOver(({ raw }) => raw));
   }
 
   /** The raw notifications as a stream: see `notifications`. */
@@ -604,42 +719,23 @@ function decodeExact(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** @param left What loops had in hand when they were left. */
-async function* iterateQueue(
-  queue: AsyncQueue<Pending>,
-  left: Set<Pending>,
-): AsyncGenerator<WhatsAppNotification, undefined> {
-  for (;;) {
-    // The program goes on: so it is done with what it had before.
-    for (const pending of left) pending.end(true);
-    left.clear();
-    const { done, value } = await queue.next();
-    if (done) return undefined;
-    let wantsNext = false;
-    try {
-      yield value.notification;
-      wantsNext = true;
-    } finally {
-      if (!wantsNext) left.add(value);
-    }
-    value.end(true);
-  }
+/** Hands over notifications as a whole, but for those that another loop has come through. */
+function stepOver<Chosen>(choose: (notification: WhatsAppNotification) => Chosen): Step<Chosen> {
+  return function* (held) {
+    const { notification } = held.pending;
+    if (held.done > 0 && held.done >= notification.records.length) return;
+    held.done = Infinity;
+    yield choose(notification);
+  };
 }
 
-async function* iterateRecords<Chosen>(
-  notifications: AsyncIterable<WhatsAppNotification>,
-  choose: (record: WhatsAppRecord) => Chosen | undefined,
-): AsyncGenerator<Chosen, undefined> {
-  for await (const { records } of notifications) {
-    for (const record of records) {
-      const chosen = choose(record);
+/** Hands over what is chosen of the records, behind those that another loop had. */
+function stepThrough<Chosen>(choose: (record: WhatsAppRecord) => Chosen | undefined): Step<Chosen> {
+  return function* (held) {
+    const { records } = held.pending.notification;
+    while (held.done < records.length) {
+      const chosen = choose(records[held.done++]);
       if (chosen !== undefined) yield chosen;
     }
-  }
-}
-
-async function* iterateRaw(
-  notifications: AsyncIterable<WhatsAppNotification>,
-): AsyncGenerator<MessageData, undefined> {
-  for await (const { raw } of notifications) yield raw;
+  };
 }

@@ -10,7 +10,7 @@ import type { Journal, JournalEntry } from "../journal.ts";
 import { MemoryJournal } from "../memory_journal.ts";
 import type { SharedMessage } from "../shared_message.ts";
 import type { WhatsAppFilter } from "../whatsapp_filter.ts";
-import { decode, decodeAll, encode, settle, until } from "./support.ts";
+import { decode, decodeAll, encode, FakeClock, settle, until } from "./support.ts";
 
 /** A connection that keeps what it is sent. */
 class Sink implements InboxSink {
@@ -38,6 +38,12 @@ class Sink implements InboxSink {
   drain(): void {
     this.result = "sent";
     this.#drained?.();
+    this.#retry?.();
+  }
+  #retry: (() => void) | undefined;
+  later(callback: () => void): () => void {
+    this.#retry = callback;
+    return () => this.#retry = undefined;
   }
   close(code: number, reason: string): void {
     this.closed = [code, reason];
@@ -188,8 +194,14 @@ describe("InboxHub: windows", () => {
     assertEquals(slow.bodies, ["1 a", "2 b", "3 c"]);
   });
 
-  it("send again what a connection dropped", async () => {
+  it("send again what a connection dropped, its welcome too", async () => {
     const rig = new Rig();
+    const late = new Sink();
+    late.result = "dropped";
+    late.member = await rig.hub.join(late, { type: "hello", after: 0 });
+    assertEquals(late.got, []);
+    late.drain();
+    assertEquals(late.got, ["welcome", "current"]);
     const sink = await rig.join();
     sink.result = "dropped";
     await rig.add("a", "b");
@@ -340,6 +352,75 @@ describe("InboxHub: the journal", () => {
     const sink = await rig.join({ after: 1 });
     assertEquals(sink.heads[1], { type: "gap", after: 1, until: 4 });
     assert(sink.bodies[0].startsWith("5 4x"));
+  });
+
+  it("says what retention takes while it is read", async () => {
+    const clock = new FakeClock();
+    const rig = new Rig(new MemoryJournal({ maxAge: 1000, clock }));
+    rig.journal.saveCursor("x", 0);
+    await rig.add("a", "b");
+    const again = new Rig(rig.journal);
+    clock.advance(2000);
+    const sink = await again.join({ name: "x" });
+    await again.add("c");
+    assertEquals(sink.got, ["welcome", "gap", "current", "3 c"]);
+    assertEquals(sink.heads[1], { type: "gap", after: 0, until: 2 });
+  });
+
+  it("gives nothing twice, however late it answers", async () => {
+    class Late extends MemoryJournal {
+      override async read(after: number, count: number): Promise<JournalEntry[]> {
+        const entries = await super.read(after, count);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        return entries;
+      }
+    }
+    const rig = new Rig(new Late());
+    const bodies = Array.from({ length: 1100 }, (_, at) => `${at}`);
+    await rig.add(...bodies);
+    const sink = await rig.join({ after: 0, window: 4000 });
+    await rig.add("last");
+    await until(() => sink.bodies.length >= 1101, "all");
+    await settle();
+    assertEquals(sink.bodies.length, 1101);
+    assertEquals(new Set(sink.bodies).size, 1101);
+  });
+
+  it("is read again by a connection that joins while others end for a read that failed", async () => {
+    class Once extends MemoryJournal {
+      failing = true;
+      override read(after: number, count: number): Promise<JournalEntry[]> {
+        if (!this.failing) return super.read(after, count);
+        return Promise.reject(new JournalError("ERR_JOURNAL_READ", "broken"));
+      }
+    }
+    const journal = new Once();
+    const rig = new Rig(journal);
+    journal.saveCursor("x", 0);
+    await rig.add(...Array.from({ length: 1100 }, (_, at) => `${at}`));
+    const hello = { name: "x", share: true, window: 4000 };
+    const one = await rig.join(hello);
+    assertEquals(one.closed?.[0], 4500);
+    journal.failing = false;
+    const two = await rig.join(hello);
+    one.leave();
+    await until(() => two.bodies.length === 1100, "all");
+  });
+
+  it("keeps what the hub cannot hand on to itself, and the others go on", async () => {
+    for (const journal of [new MemoryJournal()]) {
+      const errors: JournalError[] = [];
+      journal.listen({
+        appended: () => {
+          throw new RangeError("too deep");
+        },
+        error: (error) => void errors.push(error),
+      });
+      const digest = new Uint8Array(32);
+      const entry = { bytes: encode("a"), signature: "", receivedAt: new Date(), digest, forward: true };
+      assertEquals((await journal.append(entry)).duplicate, false);
+      assertEquals(errors.map(({ code }) => code), ["ERR_JOURNAL_LISTENER"]);
+    }
   });
 
   it("ends connections with 4500 when it cannot be read", async () => {

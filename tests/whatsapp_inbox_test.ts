@@ -249,10 +249,20 @@ describe("WhatsAppServer: Meta", () => {
     const server = await start({ apps: [{ pathName: "/other", appSecret: "theirs", verifyToken: "theirs too" }] });
     assertEquals(await post(server, texts("1"), { path: "/other", secret: "theirs" }), 200);
     assertEquals(await post(server, texts("2"), { path: "/other" }), 401);
+    // The same body of another app is another notification, with another signature.
+    const seqs: number[] = [];
+    const receiver = await connect(server, { appSecret: "theirs", after: 0 });
+    assertEquals(await post(server, texts("4")), 200);
+    assertEquals(await post(server, texts("4"), { path: "/other", secret: "theirs" }), 200);
+    for await (const { seq } of receiver.notifications) if (seqs.push(seq!) === 2) break;
+    assertEquals(seqs, [1, 3]);
+    await receiver.disconnect();
     assertEquals(await post(server, texts("3"), { secret: "theirs" }), 401);
     const query = "hub.mode=subscribe&hub.challenge=7&hub.verify_token=";
     assertEquals(await (await fetch(`${base(server)}/other?${query}theirs%20too`)).text(), "7");
-    assertEquals((await fetch(`${base(server)}/other?${query}verify`)).status, 403);
+    const refused = await fetch(`${base(server)}/other?${query}verify`);
+    await refused.body?.cancel();
+    assertEquals(refused.status, 403);
     await server.stop();
     const apps = [{ pathName: "/other", appSecret: "" }];
     await assertRejects(() => start({ apps }), OptionError, '"appSecret" for "/other"');
@@ -489,6 +499,33 @@ describe("whatsapp-inbox.v1 on the wire", () => {
     await server.stop();
   });
 
+  it("takes a text that is a notification for one, in handlers and in loops", async () => {
+    const server = await start();
+    const ids: string[] = [];
+    const receiver = await connect(server, { onWhatsAppMessageReceived: ({ id }) => void ids.push(id) });
+    const { notifications } = receiver;
+    const next = notifications.next();
+    await until(() => server.broadcastMessage(texts("1", "2")) === 1, "the receiver");
+    await post(server, texts("2", "3"));
+    await until(() => ids.length === 3, "all");
+    const [first, second] = [(await next).value, (await notifications.next()).value];
+    assertEquals([first?.seq, first?.raw, second?.seq], [undefined, texts("1", "2"), 1]);
+    assertEquals(ids, ["1", "2", "3"]);
+    await receiver.disconnect();
+    await server.stop();
+  });
+
+  it("lets no more than 8 MiB of texts wait for nobody", async () => {
+    const server = await start();
+    const errors: WebSocketError[] = [];
+    const receiver = await connect(server, { onError: (error) => errors.push(error as WebSocketError) });
+    for (let sent = 0; sent < 10; sent++) server.broadcastMessage("x".repeat(1024 * 1024));
+    assertEquals((await receiver.connection!.closed).sent?.code, 1008);
+    await until(() => errors.length === 1, "the error");
+    assertEquals(errors[0].code, "ERR_SLOW_CONSUMER");
+    await server.stop();
+  });
+
   it("takes messages frame by frame", async () => {
     const server = await start({ options: { frameByFrame: true } });
     const got: string[] = [];
@@ -586,13 +623,83 @@ describe("WhatsAppReceiver: acknowledging", () => {
     const handled: string[] = [];
     const receiver = await connect(server, { onWhatsAppMessageReceived: ({ id }) => void handled.push(id) });
     const { messages } = receiver;
+    const next = messages.next();
     await post(server, texts("1"));
     await post(server, texts("2"));
     await until(() => handled.length === 2, "the handler");
     assertEquals(receiver.position?.after, 0);
-    assertEquals((await messages.next()).value?.id, "1");
+    assertEquals((await next).value?.id, "1");
     assertEquals((await messages.next()).value?.id, "2");
     assertEquals(receiver.position?.after, 1);
+    await receiver.disconnect();
+    await server.stop();
+  });
+
+  it("goes on in the middle of a notification where a loop was left, with a loop or with a handler", async () => {
+    const server = await start();
+    const receiver = await connect(server, { window: 2 });
+    await post(server, texts("1", "2", "3", "4"));
+    await post(server, texts("5"));
+    const ids: string[] = [];
+    for (const stop of ["1", "3"]) {
+      for await (const { id } of receiver.messages) {
+        ids.push(id);
+        if (id === stop) break;
+      }
+    }
+    assertEquals([ids, receiver.position?.after], [["1", "2", "3"], 0]);
+    receiver.onWhatsAppMessageReceived = ({ id }) => void ids.push(id);
+    assertEquals(ids, ["1", "2", "3", "4", "5"]);
+    for (let id = 6; id < 20; id++) await post(server, texts(`${id}`));
+    await until(() => ids.length === 19, "all the others");
+    await until(() => receiver.position?.after === 16, "the acknowledgements");
+    await receiver.disconnect();
+    await server.stop();
+  });
+
+  it("waits for all loops that run; each gets everything, and what one leaves is left to the others", async () => {
+    const server = await start();
+    const receiver = await connect(server, { window: 4 });
+    const got: Record<string, string[]> = { messages: [], statuses: [], left: [] };
+    const loops = [
+      (async () => {
+        for await (const { id } of receiver.messages) got.messages.push(id);
+      })(),
+      (async () => {
+        for await (const { id } of receiver.statuses) got.statuses.push(id);
+      })(),
+      (async () => {
+        for await (const { seq } of receiver.notifications) {
+          got.left.push(`${seq}`);
+          if (seq === 2) break;
+        }
+      })(),
+    ];
+    for (let at = 0; at < 6; at++) {
+      await post(server, texts(`m${at}`));
+      await post(server, wrap([changeOf("1", { statuses: [{ id: `s${at}`, status: "sent" }] })]));
+    }
+    await until(() => got.messages.length === 6 && got.statuses.length === 6, "everything for everybody");
+    await until(() => receiver.position!.after >= 11, "the acknowledgements");
+    assertEquals([got.messages[5], got.statuses[5], got.left], ["m5", "s5", ["1", "2"]]);
+    await receiver.disconnect();
+    await Promise.all(loops);
+    await server.stop();
+  });
+
+  it("goes on behind a message that the program sends in pieces", async () => {
+    const server = await start();
+    const got: string[] = [];
+    const receiver = await connect(server, { onMessageReceived: (text) => void got.push(text) });
+    await until(() => server.connections.size === 1, "the connection");
+    const [connection] = server.connections;
+    connection.sendFrame(1, "a piece, ", false);
+    await post(server, texts("1"));
+    // The server lives on meanwhile.
+    for (let turn = 0; turn < 5; turn++) await settle();
+    connection.sendFrame(0, "and the rest", true);
+    await until(() => got.length === 2, "both");
+    assertEquals(got, ["a piece, and the rest", texts("1")]);
     await receiver.disconnect();
     await server.stop();
   });
@@ -762,6 +869,75 @@ describe("WhatsAppReceiver: records", () => {
     await server.stop();
   });
 
+  it("come once while they are being handled too, on this connection and the next; not if that failed", async () => {
+    const server = await start();
+    const got: string[] = [];
+    let release = Promise.withResolvers<void>();
+    const receiver = await connect(server, {
+      name: "x",
+      onError: () => {},
+      onWhatsAppMessageReceived: ({ id }) => {
+        got.push(id);
+        return id === "1" ? release.promise : undefined;
+      },
+    });
+    await post(server, texts("1"));
+    await post(server, texts("1", "2"));
+    await until(() => got.length === 2, "both");
+    assertEquals([got, receiver.position?.after], [["1", "2"], 0]);
+    await receiver.disconnect(false);
+    await receiver.connect();
+    await until(() => server.connections.size === 1, "the connection");
+    await settle();
+    release.resolve();
+    await until(() => receiver.position?.after === 2, "the acknowledgements");
+    assertEquals(got.filter((id) => id === "1"), ["1"]);
+    // A failure is none of that.
+    release = Promise.withResolvers();
+    release.promise.catch(() => {});
+    const closed = receiver.connection!.closed;
+    await post(server, wrap([changeOf("2", { messages: [{ id: "1", type: "text", text: { body: "a" } }] })]));
+    await until(() => got.filter((id) => id === "1").length === 2, "the other number's");
+    release.reject(new Error("mine"));
+    await closed;
+    release = Promise.withResolvers();
+    release.resolve();
+    await receiver.connect();
+    await until(() => got.filter((id) => id === "1").length === 3, "the same again");
+    await receiver.disconnect();
+    await server.stop();
+  });
+
+  it("close the connection when the store fails, and come again", async () => {
+    const server = await start();
+    const errors: WebSocketError[] = [];
+    let broken = true;
+    const fail = (): boolean => {
+      if (broken) throw new Error("SQLITE_BUSY");
+      return false;
+    };
+    const got: string[] = [];
+    for (const store of [{ has: () => false, add: fail }, { has: fail, add: () => {} }]) {
+      broken = true;
+      const name = `${got.length}`;
+      const receiver = await connect(server, {
+        name,
+        deduplicate: store as { has: () => boolean; add: () => void },
+        onError: (error) => errors.push(error as WebSocketError),
+        onWhatsAppMessageReceived: ({ id }) => Promise.resolve(void got.push(id)),
+      });
+      const closed = receiver.connection!.closed;
+      await post(server, texts(`${name} a`));
+      assertEquals((await closed).sent?.code, 1011);
+      broken = false;
+      await receiver.connect();
+      await until(() => got.at(-1) === `${name} a` && receiver.position!.after > 0, "the same again");
+      await receiver.disconnect();
+    }
+    assert(errors.some(({ message }) => message.includes('"deduplicate"')));
+    await server.stop();
+  });
+
   it("are remembered in a store of the program's, or not at all", async () => {
     const server = await start();
     const keys: string[] = [];
@@ -876,6 +1052,8 @@ describe("WhatsAppReceiver against a server that misbehaves", () => {
       [encode('{"type":"welcome","journal":1,"after":0,"last":0,"window":1}\n')],
       [welcome, encode('{"type":"gap"}\n')],
       [welcome, notification(1), notification(2), notification(3)],
+      [welcome, notification(1), notification(1)],
+      [welcome, welcome],
     ];
     for (const messages of cases) {
       const codes: number[] = [];
