@@ -8,9 +8,10 @@
  */
 
 import process from "node:process";
-import { type CliIo, ExitCode, UsageError } from "./cli_io.ts";
+import { type CliIo, ExitCode, printable, UsageError } from "./cli_io.ts";
 import { serve } from "./cli_serve.ts";
 import { simulate } from "./cli_simulate.ts";
+import { describe } from "./errors.ts";
 import { replay, tail } from "./cli_tail.ts";
 
 export type { CliIo } from "./cli_io.ts";
@@ -44,8 +45,11 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<number
     if (command === undefined) throw new UsageError(`There is no command "${name}"`);
     return await command(rest, io);
   } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    io.err(`${error.message}. See ${command === undefined ? "" : `${name} `}--help.\n`);
+    if (!(error instanceof UsageError)) {
+      io.err(`${printable(describe(error))}\n`);
+      return ExitCode.Failure;
+    }
+    io.err(`${printable(error.message)}. See ${command === undefined ? "" : `${name} `}--help.\n`);
     return ExitCode.Usage;
   }
 }

@@ -6,7 +6,7 @@
 
 import { randomBytes } from "node:crypto";
 import { type CliIo, ExitCode, parseCommandLine, parseNumber, printable, secretsFrom, UsageError } from "./cli_io.ts";
-import { describe } from "./errors.ts";
+import { describe, OptionError } from "./errors.ts";
 import { WhatsAppServer, type WhatsAppServerOptions } from "./whatsapp.ts";
 
 /** What `serve --help` prints. */
@@ -17,7 +17,7 @@ export const SERVE_HELP: string = `serve: take WhatsApp notifications, keep them
 
 Secrets (better in the environment: other users see command lines)
   --app-secret S        WHATSAPP_APP_SECRET: of Meta's app, to check signatures
-  --receiver-token S    WHATSAPP_RECEIVER_TOKEN: what receivers show; NAME=S gives it a name
+  --receiver-token S    WHATSAPP_RECEIVER_TOKEN: what receivers show; NAME:S gives it a name
   --verify-token S      WHATSAPP_VERIFY_TOKEN: what Meta shows; made up if absent
                         Several: repeat the flag, or put commas into the variable.
   --unsigned            take notifications without a signature, from anybody
@@ -74,16 +74,18 @@ export async function serve(args: readonly string[], io: CliIo): Promise<number>
     return ExitCode.Success;
   }
   const { options, verifyToken, madeUp } = readOptions(values, io);
-  const server = new WhatsAppServer({
-    ...options,
-    onGetSSLPassword: () => io.env.WHATSAPP_KEY_PASSWORD ?? "",
-    // Messages only: what is in a notification is nobody's business here.
-    onError: (error) => io.err(`error: ${printable(describe(error))}\n`),
-  });
+  let server: WhatsAppServer;
   try {
+    server = new WhatsAppServer({
+      ...options,
+      onGetSSLPassword: () => io.env.WHATSAPP_KEY_PASSWORD ?? "",
+      // Messages only: what is in a notification is nobody's business here.
+      onError: (error) => io.err(`error: ${printable(describe(error))}\n`),
+    });
     await server.start();
   } catch (error) {
-    io.err(`Cannot start: ${printable(describe(error))}\n`);
+    if (error instanceof OptionError) throw new UsageError(describe(error));
+    io.err(`${printable(describe(error))}\n`);
     return ExitCode.Failure;
   }
   printStart(server, values, verifyToken, madeUp, io);
@@ -130,8 +132,8 @@ function readOptions(
 }
 
 function parseToken(text: string): { token: string; name?: string } {
-  const equals = text.indexOf("=");
-  return equals <= 0 ? { token: text } : { name: text.slice(0, equals), token: text.slice(equals + 1) };
+  const colon = text.indexOf(":");
+  return colon <= 0 ? { token: text } : { name: text.slice(0, colon), token: text.slice(colon + 1) };
 }
 
 function printStart(server: WhatsAppServer, values: Values, verifyToken: string, madeUp: boolean, io: CliIo): void {

@@ -6,6 +6,7 @@
 
 import { type CliIo, ExitCode, parseCommandLine, parseNumber, printable, secretsFrom, UsageError } from "./cli_io.ts";
 import { describe } from "./errors.ts";
+import { setTimeout } from "node:timers";
 import { percentile, SIMULATED_TYPES, Simulator, type SimulatorReport } from "./simulator.ts";
 import { WhatsAppReceiver } from "./whatsapp.ts";
 
@@ -52,6 +53,8 @@ const FLAGS = {
 const PATIENCE = 10_000;
 /** The progress line is written so often, in ms. */
 const PROGRESS_INTERVAL = 500;
+/** Before a receiver connects again, in ms. */
+const RECONNECT_PAUSE = 100;
 
 /**
  * Runs the command.
@@ -69,6 +72,9 @@ export async function simulate(args: readonly string[], io: CliIo): Promise<numb
   }
   const [url] = positionals;
   if (url === undefined) throw new UsageError("The URL is missing");
+  if (!url.startsWith("http:") && !url.startsWith("https:")) {
+    throw new UsageError(`"${url}" is not an http: or https: URL`);
+  }
   const [appSecret] = secretsFrom(
     values["app-secret"] === undefined ? [] : [values["app-secret"]],
     io.env.WHATSAPP_APP_SECRET,
@@ -176,9 +182,17 @@ async function connectReceiver(
     receiverToken,
     window: 4096,
     onMessageReceived: (raw) => arrivals.arrived(raw),
+    // The server may be killed meanwhile: it goes on where it was.
+    onDisconnect: ({ code }) => {
+      if (code !== 1000) reconnect(receiver);
+    },
   });
   await receiver.connect();
   return receiver;
+}
+
+function reconnect(receiver: WhatsAppReceiver): void {
+  setTimeout(() => receiver.connect().catch(() => reconnect(receiver)), RECONNECT_PAUSE).unref();
 }
 
 function showProgress({ report }: Simulator, io: CliIo): () => void {
@@ -218,7 +232,8 @@ function printReport(
     ...(firstFailure === undefined ? {} : { firstFailure }),
   };
   if (asJson) return io.out(JSON.stringify(result));
-  const show = ({ p50, p99, max }: Record<string, number>): string => `p50 ${p50} ms, p99 ${p99} ms, max ${max} ms`;
+  const show = ({ p50, p99, max }: Record<string, number>): string =>
+    Number.isNaN(p50) ? "–" : `p50 ${p50} ms, p99 ${p99} ms, max ${max} ms`;
   io.out(
     `${accepted} accepted, ${refused} refused, ${retries} retries, ${duplicates} sent twice; ${round(rate)} a second`,
   );

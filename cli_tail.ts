@@ -13,6 +13,7 @@ import {
   printable,
   UsageError,
 } from "./cli_io.ts";
+import { existsSync } from "node:fs";
 import { describe, HandshakeError } from "./errors.ts";
 import type { WhatsAppFilter } from "./whatsapp_filter.ts";
 import { type WhatsAppNotification, WhatsAppReceiver, type WhatsAppReceiverOptions } from "./whatsapp.ts";
@@ -35,7 +36,7 @@ export const TAIL_HELP: string = `tail: print notifications as they come
   --name NAME           the server keeps how far this receiver has come, and sends what it missed
   --share               share the notifications with the others of that name
   --after N             begin behind this sequence number; 0: with all that the server has
-  --count N             end after so many notifications
+  --count N             end after so many notifications: what has been printed is acknowledged, also into a pipe that nobody reads
   --no-reconnect        end when the connection is lost
 ${COMMON_HELP}`;
 
@@ -76,6 +77,8 @@ type CommonValues = ReturnType<typeof parseCommandLine<typeof COMMON_FLAGS>>["va
 const MAX_SEQUENCE = Number.MAX_SAFE_INTEGER;
 /** The longest pause before it connects again, in ms. */
 const MAX_PAUSE = 30_000;
+/** Between two pings, in ms. */
+const PING_INTERVAL = 30_000;
 
 /**
  * Runs `tail`.
@@ -123,6 +126,7 @@ async function follow(
       await receiver.connect({ signal: stopped });
       io.err("Connected.\n");
       failures = -1;
+      watch(receiver, io);
       for await (const notification of receiver.notifications) {
         print(notification, values, io);
         if (--left === 0) break;
@@ -142,6 +146,21 @@ async function follow(
     if (values["no-reconnect"]) return ExitCode.Failure;
     await pause(Math.random() * Math.min(500 * 2 ** Math.max(failures, 0), MAX_PAUSE), stopped);
   }
+}
+
+/** A link that is dead says nothing: who does not answer a ping before the next one is given up. */
+function watch(receiver: WhatsAppReceiver, io: CliIo): void {
+  let answered = true;
+  receiver.onPong = () => void (answered = true);
+  const timer = setInterval(() => {
+    if (!answered) {
+      io.err("The server does not answer.\n");
+      return void receiver.disconnect(false);
+    }
+    answered = false;
+    receiver.ping();
+  }, PING_INTERVAL);
+  receiver.connection!.closed.then(() => clearInterval(timer));
 }
 
 function pause(delay: number, signal: AbortSignal): Promise<void> {
@@ -175,10 +194,15 @@ export async function replay(args: readonly string[], io: CliIo): Promise<number
   }
   let count = 0;
   let refused = 0;
+  let failed = false;
   let gap: string | undefined;
   const receiver: WhatsAppReceiver = makeReceiver(positionals[0], io, values, {
     after: from - 1,
     window: 64,
+    onError: (error) => {
+      failed = true;
+      io.err(`${printable(describe(error))}\n`);
+    },
     // What has come before is still handed to the loop.
     onCaughtUp: () => void receiver.disconnect().catch(() => {}),
     onGap: (after, until) => void (gap = `${after + 1} to ${until}`),
@@ -202,7 +226,7 @@ export async function replay(args: readonly string[], io: CliIo): Promise<number
   if (io.terminal && count >= 100) io.err("\r");
   if (gap !== undefined) io.err(`The server does not have ${gap} any more.\n`);
   io.err(`${count} notifications${refused > 0 ? `, ${refused} of them refused` : ""}.\n`);
-  return refused > 0 ? ExitCode.Failure : ExitCode.Success;
+  return refused > 0 || failed ? ExitCode.Failure : ExitCode.Success;
 }
 
 async function post(url: string, { raw, signature }: WhatsAppNotification): Promise<boolean> {
@@ -220,6 +244,8 @@ function makeReceiver(
   more: WhatsAppReceiverOptions,
 ): WhatsAppReceiver {
   if (url === undefined) throw new UsageError("The URL of the server is missing");
+  const certificate = values["root-certificate"];
+  if (certificate !== undefined && !existsSync(certificate)) throw new UsageError(`There is no file "${certificate}"`);
   const filter: WhatsAppFilter = {
     phoneNumberIds: values["phone-number-id"],
     accountIds: values["account-id"],
@@ -230,7 +256,7 @@ function makeReceiver(
     return new WhatsAppReceiver(url, {
       receiverToken: values.token ?? io.env.WHATSAPP_RECEIVER_TOKEN,
       appSecret: values["app-secret"] ?? (io.env.WHATSAPP_APP_SECRET || undefined)?.split(","),
-      rootCertificateFile: values["root-certificate"],
+      rootCertificateFile: certificate,
       filter: filters ? filter : undefined,
       deduplicate: false,
       onError: (error) => io.err(`${printable(describe(error))}\n`),

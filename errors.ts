@@ -63,7 +63,8 @@ export type ProtocolErrorCode =
   | "ERR_INVALID_UTF8"
   | "ERR_INVALID_DEFLATE"
   | "ERR_MESSAGE_TOO_LARGE"
-  | "ERR_TOO_MANY_FRAGMENTS";
+  | "ERR_TOO_MANY_FRAGMENTS"
+  | "ERR_INBOX_MESSAGE";
 
 /** What the peer is told for a violation of RFC 6455 on the wire, where that is not 1002. */
 const PROTOCOL_CLOSE_CODES: Partial<Readonly<Record<ProtocolErrorCode, number>>> = {
@@ -71,6 +72,7 @@ const PROTOCOL_CLOSE_CODES: Partial<Readonly<Record<ProtocolErrorCode, number>>>
   ERR_INVALID_DEFLATE: 1007,
   ERR_MESSAGE_TOO_LARGE: 1009,
   ERR_TOO_MANY_FRAGMENTS: 1008,
+  ERR_INBOX_MESSAGE: 4400,
 };
 
 /** The stable codes of {@linkcode HandshakeError}. */

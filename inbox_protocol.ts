@@ -8,7 +8,7 @@
  */
 
 import { concat } from "./bytes.ts";
-import { OptionError } from "./errors.ts";
+import { OptionError, ProtocolError } from "./errors.ts";
 import { checkFilter, type WhatsAppFilter } from "./whatsapp_filter.ts";
 
 /** The name of the subprotocol. */
@@ -108,6 +108,8 @@ export type ServerMessage = WelcomeMessage | GapMessage | CurrentMessage | Notif
 /** The most bytes of a message of a receiver. */
 export const MAX_RECEIVER_MESSAGE: number = 64 * 1024;
 const MAX_NAME = 128;
+/** A close frame has room for 123 bytes. */
+const MAX_REASON = 120;
 const LINE_FEED = 0x0a;
 const encoder = new TextEncoder();
 const NO_BODY = new Uint8Array(0);
@@ -121,6 +123,18 @@ const NO_BODY = new Uint8Array(0);
  */
 export function encodeInboxMessage(head: ReceiverMessage | ServerMessage, body: Uint8Array = NO_BODY): Uint8Array {
   return concat(encoder.encode(`${JSON.stringify(head)}\n`), body);
+}
+
+/**
+ * What the peer is told about a message that is not what it should be.
+ *
+ * @param cause What is wrong with it.
+ * @returns An error whose message fits into a close frame.
+ */
+export function badMessage(cause: OptionError): ProtocolError {
+  let reason = "";
+  for (const char of cause.message.slice(0, MAX_REASON)) reason += char >= " " && char <= "~" ? char : "?";
+  return new ProtocolError("ERR_INBOX_MESSAGE", reason);
 }
 
 /** A message, taken apart: its line is not checked yet. */

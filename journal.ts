@@ -8,6 +8,7 @@
  */
 
 import { randomUUID } from "node:crypto";
+import { closeSync, existsSync, openSync } from "node:fs";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { setImmediate } from "node:timers";
 import { type Clock, systemClock } from "./clock.ts";
@@ -306,6 +307,9 @@ export class SqliteJournal implements Journal {
     const { DatabaseSync } = await import("node:sqlite");
     let db: DatabaseSync | undefined;
     try {
+      // What customers write is nobody else's business; the files beside it get the same mode. Only a file that is new: to close one
+      // gives up the locks that this process has on it (POSIX).
+      if (!existsSync(path)) closeSync(openSync(path, "a", 0o600));
       db = new DatabaseSync(path);
       return new SqliteJournal(path, db, checked);
     } catch (cause) {

@@ -92,6 +92,8 @@ export interface SimulatorReport {
   firstFailure?: string;
 }
 
+/** Answers that are not worth another attempt here, though Meta would make one. */
+const FINAL: readonly number[] = [400, 401, 403, 404, 405, 411, 413, 415];
 /** The longest pause before a retry, in ms. */
 const MAX_PAUSE = 5000;
 
@@ -215,8 +217,10 @@ export class Simulator {
   async #tryUntilAccepted(body: Uint8Array<ArrayBuffer>, signature: string, start: number): Promise<number> {
     const { clock, retryFor } = this.#options;
     for (let attempt = 1;; attempt++) {
-      if (await this.#post(body, signature) === 200) return attempt;
-      if (this.#aborted || clock.now() - start >= retryFor) return 0;
+      const status = await this.#post(body, signature);
+      if (status === 200) return attempt;
+      // What the server says is wrong with it will be wrong the next time.
+      if (FINAL.includes(status) || this.#aborted || clock.now() - start >= retryFor) return 0;
       this.report.retries++;
       // Meta tries again at once, and then with growing pauses.
       if (attempt > 1) await this.#pause(Math.min(50 * 2 ** (attempt - 2), MAX_PAUSE));
@@ -239,7 +243,7 @@ export class Simulator {
       });
       status = response.status;
       const answer = await response.text();
-      if (status !== 200) this.report.firstFailure ??= `${status} ${answer.slice(0, 200)}`;
+      if (status !== 200) this.report.firstFailure ??= `${status} ${answer.slice(0, 200).trim()}`;
     } catch (error) {
       this.report.firstFailure ??= describe(error);
     }

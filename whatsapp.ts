@@ -14,6 +14,7 @@ import { textResponse } from "./http.ts";
 import { InboxHub } from "./inbox_hub.ts";
 import type { InboxMember, InboxSink } from "./inbox_member.ts";
 import {
+  badMessage,
   checkReceiverMessage,
   decodeInboxMessage,
   INBOX_PROTOCOL,
@@ -487,7 +488,9 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
       if (checked !== undefined) this.#onReceiverMessage(connection, receiver!, inbox, checked);
     } catch (error) {
       if (!(error instanceof OptionError)) throw error;
-      connection.closeWith(InboxCloseCode.BadMessage, error);
+      const failure = badMessage(error);
+      connection.closeWith(InboxCloseCode.BadMessage, failure);
+      this.reportError(failure, connection);
     }
   }
 

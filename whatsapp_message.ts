@@ -144,13 +144,14 @@ class NotificationParser {
     if (own(entry, "changes") === undefined) {
       const fields = own(entry, "changed_fields");
       if (fields === undefined) return this.#skip(path, "without changes");
-      this.records.push({ kind: "other", field: "changed_fields", accountId, raw: entry });
+      const timestamp = date(entry, "time");
+      this.records.push(withoutUndefined({ kind: "other", field: "changed_fields", accountId, timestamp, raw: entry }));
       return;
     }
-    this.#each(entry, "changes", path, (change, changePath) => this.#change(change, accountId, changePath));
+    this.#each(entry, "changes", path, (change, changePath) => this.#change(change, entry, accountId, changePath));
   }
 
-  #change(change: JsonObject, accountId: string, path: string): void {
+  #change(change: JsonObject, entry: JsonObject, accountId: string, path: string): void {
     const field = text(change, "field") ?? "";
     const value = own(change, "value");
     if (!isObject(value)) return this.#skip(`${path}.value`, "not an object");
@@ -163,7 +164,8 @@ class NotificationParser {
     else if (field === "history") this.#history(value, origin, valuePath);
     if (this.records.length + this.skipped.length > before) return;
     const { phoneNumberId } = origin;
-    this.records.push(withoutUndefined({ kind: "other", field, accountId, phoneNumberId, raw: value }));
+    const timestamp = date(entry, "time");
+    this.records.push(withoutUndefined({ kind: "other", field, accountId, phoneNumberId, timestamp, raw: value }));
   }
 
   /** In the order of the notification. */
@@ -269,7 +271,14 @@ function parseSender(raw: JsonObject, contacts: JsonObject[]): WhatsAppSender {
     parentUserId: text(raw, "from_parent_user_id") || (contact && text(contact, "parent_user_id")) || undefined,
     name: (profile && text(profile, "name")) || undefined,
     username: parseUsername(profile),
+    waId: otherThan(phone, contact && text(contact, "wa_id")),
+    identityKeyHash: contact && text(contact, "identity_key_hash"),
   });
+}
+
+/** A WhatsApp id that says more than the phone number. */
+function otherThan(phone: string | undefined, waId: string | undefined): string | undefined {
+  return waId !== undefined && isPhone(waId) && waId !== phone ? waId : undefined;
 }
 
 /** With or without `@`, and sometimes empty. */
@@ -436,6 +445,7 @@ function parseStatus(raw: JsonObject, origin: Origin): WhatsAppStatus {
     recipientType: text(raw, "recipient_type"),
     recipientParticipantId: firstText(raw, ["recipient_participant_id", "participant_recipient_id"]),
     recipientParticipantUserId: text(raw, "recipient_participant_user_id"),
+    recipientParticipantParentUserId: text(raw, "recipient_participant_parent_user_id"),
     recipientName: (profile && text(profile, "name")) || undefined,
     recipientUsername: parseUsername(profile),
     recipientIdentityKeyHash: text(raw, "recipient_identity_key_hash"),

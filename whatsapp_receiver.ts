@@ -7,9 +7,15 @@
 import { AsyncQueue } from "./async_queue.ts";
 import type { ClientConnection, Connector } from "./connector.ts";
 import type { CloseInfo } from "./connection_types.ts";
-import { CloseCode, HandlerError, HandshakeError, OptionError, TransportError } from "./errors.ts";
+import { CloseCode, HandlerError, HandshakeError, OptionError, TransportError, type WebSocketError } from "./errors.ts";
 import type { MessageData } from "./inbox.ts";
-import { assertReceiverName, INBOX_PROTOCOL, InboxCloseCode, type NotificationMessage } from "./inbox_protocol.ts";
+import {
+  assertReceiverName,
+  badMessage,
+  INBOX_PROTOCOL,
+  InboxCloseCode,
+  type NotificationMessage,
+} from "./inbox_protocol.ts";
 import { type InboxPosition, InboxSession } from "./inbox_session.ts";
 import { isLoopback } from "./loopback.ts";
 import type { FrameInfo } from "./message.ts";
@@ -79,7 +85,7 @@ export interface WhatsAppNotification {
   readonly signature: string;
   /** When the server got it; absent with a server that does not speak `whatsapp-inbox.v1`. */
   readonly receivedAt?: Date;
-  /** Whether another connection of this name had it before, and ended without acknowledging it. */
+  /** With `share`: whether another connection had it before, and ended without acknowledging it. */
   readonly redelivered: boolean;
   /** Whether this receiver may not have all of it: what is left has no signature. */
   readonly partial: boolean;
@@ -138,7 +144,10 @@ export interface WhatsAppReceiverOptions extends WebSocketClientOptions, WhatsAp
   window?: number;
   /** What is wanted. The server sends notifications that hold some of that; what else is in them is not handed over. */
   filter?: WhatsAppFilter;
-  /** The app secret, or several: Meta's signature is checked here again, so that the server need not be trusted. Not in a page. */
+  /**
+   * The app secret, or several: Meta's signature is checked here again, so that the server need not be trusted. What does not match is
+   * not acknowledged, and closes the connection with 1008. Not in a page, and not with a token that may have a part only.
+   */
   appSecret?: string | readonly string[];
   /**
    * Whether to hand over each message, status and echo once, though Meta and the server may send them more often. Kept in memory for 8
@@ -220,6 +229,8 @@ export class WhatsAppReceiver extends WebSocketClient {
   #loops = new Set<Loop>();
   /** What waits for the first loop or handler, and what the last loop left. */
   #waiting: Held[] = [];
+  /** Why this receiver has ended the connection itself. */
+  #failure: WebSocketError | undefined;
   /** How the last connection ended; loops that begin after that end with it. */
   #ended: { error: unknown } | undefined;
   /** Who is handling a record, by its key: the same record is not handed over a second time meanwhile. */
@@ -383,6 +394,7 @@ export class WhatsAppReceiver extends WebSocketClient {
     const again = this.#session === undefined ? [] : this.#waiting.splice(0);
     for (const { pending } of again) this.#forgetProgress(pending);
     this.#waitingTexts = 0;
+    this.#failure = undefined;
     this.#session = undefined;
     if (connection.protocol !== INBOX_PROTOCOL) return;
     // Nothing waits in the connection: what is not acknowledged waits at the server.
@@ -399,8 +411,9 @@ export class WhatsAppReceiver extends WebSocketClient {
 
   /** Loops end with the connection. */
   protected override detached({ received, code }: CloseInfo): void {
-    const lost = new TransportError("ERR_CONNECTION_LOST", `The connection was lost without a close frame (${code})`);
-    this.#ended = { error: received === undefined ? lost : undefined };
+    const lost = this.#failure ??
+      new TransportError("ERR_CONNECTION_LOST", `The connection was lost without a close frame (${code})`);
+    this.#ended = { error: received === undefined || this.#failure !== undefined ? lost : undefined };
     for (const { queue } of this.#loops) queue.end(this.#ended.error);
   }
 
@@ -413,7 +426,7 @@ export class WhatsAppReceiver extends WebSocketClient {
       session.receive(data);
       return true;
     } catch (error) {
-      if (error instanceof OptionError) this.connection?.closeWith(InboxCloseCode.BadMessage, error);
+      if (error instanceof OptionError) this.#fail(InboxCloseCode.BadMessage, badMessage(error));
       else this.#storeFailed(error);
       return false;
     }
@@ -421,9 +434,13 @@ export class WhatsAppReceiver extends WebSocketClient {
 
   /** Without its store a receiver would hand over things twice. */
   #storeFailed(error: unknown): void {
-    const failure = new HandlerError("deduplicate", error);
-    this.connection?.closeWith(CloseCode.InternalError, failure);
-    this.reportError(failure);
+    this.#fail(CloseCode.InternalError, new HandlerError("deduplicate", error));
+  }
+
+  #fail(code: number, error: WebSocketError): void {
+    this.#failure ??= error;
+    this.connection?.closeWith(code, error);
+    this.reportError(error);
   }
 
   #deliverPlain(data: MessageData, frame?: FrameInfo): boolean | Promise<boolean> {
@@ -445,10 +462,11 @@ export class WhatsAppReceiver extends WebSocketClient {
     const { seq, signature, receivedAt, redelivered = false, partial = false } = head;
     const session = this.#session!;
     if (this.appSecret !== undefined && !chooseVerifier()!(body, signature, this.appSecret)) {
-      // It would be wrong the next time too.
-      session.done(seq);
-      const message = `The signature of notification ${seq} does not match${partial ? ": it is not whole" : ""}`;
-      return this.reportError(new TransportError("ERR_SIGNATURE", message));
+      const why = partial ? "it is not whole, and so not signed" : "it is not by this app secret";
+      const error = new TransportError("ERR_SIGNATURE", `The signature of notification ${seq} does not match: ${why}`);
+      // Not acknowledged: perhaps it is the secret that is wrong.
+      if (this.onError === undefined) console.error(error);
+      return this.#fail(CloseCode.PolicyViolation, error);
     }
     const more = { seq, signature, receivedAt: new Date(receivedAt), redelivered, partial };
     this.#hand(this.#makePending(decodeExact(body) ?? body, more, () => session.done(seq)));
@@ -459,9 +477,7 @@ export class WhatsAppReceiver extends WebSocketClient {
     const size = text.length + 64;
     if (this.#waitingTexts > MAX_WAITING_TEXTS) {
       const message = `More than ${MAX_WAITING_TEXTS} characters of text wait for the program`;
-      const error = new TransportError("ERR_SLOW_CONSUMER", message);
-      this.connection?.closeWith(CloseCode.PolicyViolation, error);
-      this.reportError(error);
+      this.#fail(CloseCode.PolicyViolation, new TransportError("ERR_SLOW_CONSUMER", message));
       return false;
     }
     this.#waitingTexts += size;

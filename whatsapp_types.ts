@@ -11,7 +11,10 @@ export type JsonObject = { [key: string]: unknown };
 export interface WhatsAppSender {
   /** The phone number if there is one, else the business-scoped user id; "" if Meta gave neither. */
   id: string;
-  /** The phone number, digits only. Absent for users who have adopted a username (2026). */
+  /**
+   * The phone number, digits only. Absent for users who have adopted a username, with whom the business has had no contact for 30
+   * days, and whom it has not in its contact book (2026).
+   */
   phone?: string;
   /** The business-scoped user id, such as `US.13491208655302741918`. */
   userId?: string;
@@ -21,11 +24,15 @@ export interface WhatsAppSender {
   name?: string;
   /** The username, without a leading `@`. */
   username?: string;
+  /** The WhatsApp id, where it is not the phone number: some numbers of Brazil, Mexico and Argentina are written in two ways. */
+  waId?: string;
+  /** The hash of the customer's identity, if the business has it checked. */
+  identityKeyHash?: string;
 }
 
 /** What a message answers or was forwarded from. */
 export interface WhatsAppContext {
-  /** The id of the message that is answered; absent for forwarded messages. */
+  /** The id of the message that is answered; absent for forwarded messages. Within an `edit` it is `M0`, which is none. */
   messageId?: string;
   /** Who sent that message; a phone number id in answers to call permissions. */
   from?: string;
@@ -97,7 +104,7 @@ export interface WhatsAppMedia {
   filename?: string;
   /** A URL that lives some 5 minutes and needs the access token: since November 2025, and not always. */
   url?: string;
-  /** Whether it was recorded in the app: audio. */
+  /** Whether it was recorded in the app: audio. (A voicemail is `audio` too; the id of its message begins with `wacid.`) */
   voice?: boolean;
   /** Whether it is animated: stickers. */
   animated?: boolean;
@@ -553,7 +560,7 @@ export interface WhatsAppStatus {
   status: string;
   /** When. */
   timestamp?: Date;
-  /** The recipient's phone number, or the group. Absent for users who have adopted a username (2026). */
+  /** The recipient's phone number, or the group. Absent where a sender's is: see `WhatsAppSender.phone`. */
   recipientId?: string;
   /** The recipient's business-scoped user id, since 2026. */
   recipientUserId?: string;
@@ -565,6 +572,8 @@ export interface WhatsAppStatus {
   recipientParticipantId?: string;
   /** The member of the group it is about: its business-scoped user id. */
   recipientParticipantUserId?: string;
+  /** The member of the group it is about: that id within the parent business portfolio. */
+  recipientParticipantParentUserId?: string;
   /** The recipient's profile name: with `sent`, `delivered` and `read` since 2026. */
   recipientName?: string;
   /** The recipient's username, without a leading `@`: with `delivered` and `read` since 2026. */
@@ -691,10 +700,12 @@ export interface WhatsAppOther {
   kind: "other";
   /** The `field` of the change, such as `message_template_status_update`; `changed_fields` for a notification without values. */
   field: string;
-  /** The WhatsApp Business account; a business portfolio for what is about partners. */
+  /** The WhatsApp Business account; a business portfolio for what is about partners, "0" for payment configurations. */
   accountId: string;
   /** The id of the business phone number, if it is about one. */
   phoneNumberId?: string;
+  /** When: what is about an account. */
+  timestamp?: Date;
   /** The value as sent. */
   raw: JsonObject;
 }

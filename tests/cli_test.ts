@@ -108,6 +108,10 @@ describe("cli: the command line", () => {
       [["replay", url], "--from"],
       [["replay", url, "--from", "1", "--post", "x"], "--post"],
       [["simulate"], "URL"],
+      [["simulate", "ws://127.0.0.1:1/"], "https:"],
+      [["tail", url, "--root-certificate", "/nowhere.pem"], "/nowhere.pem"],
+      [["serve", "--behind-proxy", "--memory", "--path", "whatsapp"], '"whatsapp"'],
+      [["serve", "--behind-proxy", "--memory", "--hostname", "0.0.0.0"], "loopback"],
       [["simulate", "http://127.0.0.1:1/", "--types", "hologram,tekst"], '"tekst"'],
       [["simulate", "http://127.0.0.1:1/", "--rate", "-1"], "--rate"],
       [["simulate", "http://127.0.0.1:1/", "--duplicates", "2"], "--duplicates"],
@@ -172,7 +176,7 @@ describe("cli: serve", () => {
 
   it("takes several secrets, tokens with names, and the path", async () => {
     const io = new Io({ WHATSAPP_APP_SECRET: "new, secret" });
-    const args = ["--memory", "--receiver-token", "billing=b", "--receiver-token", "plain", "--path", "/hook"];
+    const args = ["--memory", "--receiver-token", "billing:b", "--receiver-token", "plain", "--path", "/hook"];
     const ended = runCli(["serve", "--behind-proxy", "--port", "0", ...args], io);
     await until(() => io.text.includes("Receivers connect"), "the start");
     const url = io.text.slice("Listening on ".length, io.text.indexOf(". Notifications"));

@@ -268,6 +268,14 @@ function run(
 const writer = fileURLToPath(new URL("./journal_writer.ts", import.meta.url));
 
 describe("SqliteJournal on disk", () => {
+  it("is for its owner only", () =>
+    withFile(async (file) => {
+      const journal = await SqliteJournal.open(file);
+      await journal.append(entry("a"));
+      for (const name of [file, `${file}-wal`]) assertEquals(statSync(name).mode & 0o777, 0o600, name);
+      await journal.close();
+    }));
+
   it("goes on where it was: notifications, numbers, cursors, retries, and who it is", () =>
     withFile(async (file) => {
       const first = await SqliteJournal.open(file);

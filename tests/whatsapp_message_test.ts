@@ -299,9 +299,10 @@ describe("parseNotification", () => {
       username: "anna",
     });
     const byUser = parseOne({ ...text, from: "", from_user_id: "IT.2" }, [anna, luca]).sender;
-    assertEquals(byUser, { id: "IT.2", userId: "IT.2", name: "Luca" });
+    assertEquals(byUser, { id: "IT.2", userId: "IT.2", name: "Luca", waId: "393300000002" });
     // Brazilian and other numbers are written in two ways: the only contact is the sender's.
-    assertEquals(parseOne({ ...text, from: "5511999999999" }, [anna]).sender.name, "Anna");
+    const other = parseOne({ ...text, from: "5511999999999" }, [{ ...anna, identity_key_hash: "h" }]).sender;
+    assertEquals([other.name, other.waId, other.identityKeyHash], ["Anna", "491700000001", "h"]);
     assertEquals(parseOne({ ...text, from: "5511999999999" }, [anna, luca]).sender.name, undefined);
     assertEquals(parseOne({ ...text, from: undefined }, []).sender, { id: "" });
     assertEquals(parseOne({ ...text, from: "US.134" }, []).sender, { id: "US.134", userId: "US.134" });
@@ -423,6 +424,7 @@ describe("parseNotification", () => {
       recipient_type: "group",
       participant_recipient_id: "49",
       recipient_participant_user_id: "DE.1",
+      recipient_participant_parent_user_id: "DE.ENT.1",
       conversation: { pricing: { category: "group_service" } },
     }];
     const contacts = [{ ...CONTACT, profile: { name: "Anna", username: "@anna" } }];
@@ -437,6 +439,7 @@ describe("parseNotification", () => {
     });
     assertEquals(single.pricing, { billable: true, pricingModel: "PMP", type: "regular", category: "marketing" });
     assertEquals([group.recipientName, group.recipientParticipantId], [undefined, "49"]);
+    assertEquals(group.recipientParticipantParentUserId, "DE.ENT.1");
     assertEquals([group.recipientParticipantUserId, group.pricing], ["DE.1", { category: "group_service" }]);
   });
 
@@ -506,6 +509,14 @@ describe("parseNotification", () => {
     const [first] = records;
     assert(first.kind === "standby" && first.record.kind === "message");
     assertEquals([first.record.sender.name, first.record.phoneNumberId], ["Anna", "100000000000001"]);
+  });
+
+  it("gives the time of what is about an account", () => {
+    const changes = [{ field: "account_update", value: { event: "X" } }];
+    const entry = [{ id: "1", time: 1790416800, changes }, { id: "1", time: 1790416800, changed_fields: ["flows"] }];
+    for (const record of parseNotification(JSON.stringify({ object: "whatsapp_business_account", entry })).records) {
+      assertEquals(record.kind === "other" && record.timestamp, new Date("2026-09-26T10:00:00Z"));
+    }
   });
 
   it("keeps the summary of a conversation that is handed over", () => {
