@@ -8,6 +8,6 @@ describe("kill -9 of server and receivers, at random moments", () => {
     const seed = Date.now() % 1e6;
     const { accepted, faults, kills } = await crashTest(8, new Random(seed));
     assertEquals(faults, [], `seed ${seed}`);
-    assert(accepted > 100, `${accepted} accepted, killed ${JSON.stringify(kills)}`);
+    assert(accepted >= 80, `${accepted} accepted, killed ${JSON.stringify(kills)}`);
   });
 });
