@@ -23,5 +23,5 @@ for (const [name, target] of chosen) {
     continue;
   }
   const seconds = Number(values.seconds) / chosen.length;
-  console.log(`${name}: ${runFor(name, target, seconds)} inputs in ${seconds} s`);
+  console.log(`${name}: ${await runFor(name, target, seconds)} inputs in ${seconds} s`);
 }
