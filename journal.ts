@@ -176,6 +176,29 @@ export function tellAppended(listener: JournalListener | undefined, entry: Journ
   }
 }
 
+/**
+ * Tells the owner of a journal which receivers have lost something to retention, each once.
+ *
+ * @param listener The owner.
+ * @param cursors How far the receivers have come, by name.
+ * @param before Up to here retention had taken things away before.
+ * @param trimmed And up to here now.
+ */
+export function tellTrimmed(
+  listener: JournalListener | undefined,
+  cursors: ReadonlyMap<string, number>,
+  before: number,
+  trimmed: number,
+): void {
+  for (const [name, seq] of cursors) {
+    if (seq >= trimmed || seq < before) continue;
+    const message = `Retention has taken notifications that the receiver "${name}" has not acknowledged: from ${
+      seq + 1
+    } on`;
+    listener?.error(new JournalError("ERR_JOURNAL_TRIMMED", message));
+  }
+}
+
 /** For so long a retry is recognised, in ms: Meta tries for 7 days. */
 export const DIGEST_AGE: number = 8 * 24 * 3600 * 1000;
 
@@ -675,14 +698,7 @@ export class SqliteJournal implements Journal {
   }
 
   #reportTrimmed(before: number): void {
-    if (this.#trimmed === before) return;
-    for (const [name, seq] of this.#cursors) {
-      if (seq >= this.#trimmed || seq < before) continue;
-      const message = `Retention has taken notifications that the receiver "${name}" has not acknowledged: from ${
-        seq + 1
-      } on`;
-      this.#listener?.error(new JournalError("ERR_JOURNAL_TRIMMED", message));
-    }
+    tellTrimmed(this.#listener, this.#cursors, before, this.#trimmed);
   }
 
   /** Writes what is not written yet, and ends. */

@@ -17,6 +17,7 @@ import {
   type JournalRetention,
   type NewEntry,
   tellAppended,
+  tellTrimmed,
 } from "./journal.ts";
 
 const MIB = 1024 * 1024;
@@ -204,17 +205,7 @@ export class MemoryJournal implements Journal {
       if (this.#digests.size <= MAX_ENTRIES && now - at <= DIGEST_AGE) break;
       this.#digests.delete(key);
     }
-    if (this.#trimmed !== before) this.#reportTrimmed(before);
-  }
-
-  #reportTrimmed(before: number): void {
-    for (const [name, seq] of this.#cursors) {
-      if (seq >= this.#trimmed || seq < before) continue;
-      const message = `Retention has taken notifications that the receiver "${name}" has not acknowledged: from ${
-        seq + 1
-      } on`;
-      this.#listener?.error(new JournalError("ERR_JOURNAL_TRIMMED", message));
-    }
+    tellTrimmed(this.#listener, this.#cursors, before, this.#trimmed);
   }
 
   #assertOpen(): void {

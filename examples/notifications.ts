@@ -3,6 +3,7 @@
  */
 
 import type { WhatsAppMessage } from "../mod.ts";
+import { escapeLikeMeta } from "../simulated_notification.ts";
 
 /** A notification, and what is to become of it. */
 export interface Notification {
@@ -39,17 +40,6 @@ export function body(...changes: Record<string, unknown>[]): string {
   return escapeLikeMeta(
     JSON.stringify({ object: "whatsapp_business_account", entry: [{ id: "200000000000002", changes }] }),
   );
-}
-
-/** Meta's bodies are ASCII, with escaped slashes: what is signed is exactly that. */
-function escapeLikeMeta(json: string): string {
-  let escaped = "";
-  for (let at = 0; at < json.length; at++) {
-    const code = json.charCodeAt(at);
-    if (json[at] === "/") escaped += "\\/";
-    else escaped += code > 0x7e ? `\\u${code.toString(16).padStart(4, "0")}` : json[at];
-  }
-  return escaped;
 }
 
 let count = 0;
