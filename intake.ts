@@ -72,6 +72,11 @@ export class Intake {
     return this.#parsing;
   }
 
+  /** Whether bytes are read as they come, be it to wait for a batch. */
+  get reads(): boolean {
+    return !this.#blocked || this.#delivery === "batched";
+  }
+
   /** When bytes are parsed. */
   get delivery(): Delivery {
     return this.#delivery;
@@ -154,7 +159,8 @@ export class Intake {
       const bytes = this.#unread;
       this.#unread = EMPTY;
       const used = this.#parse(bytes);
-      if (used < bytes.length) this.#keep(bytes.subarray(used));
+      // Without a copy: of many messages in one read, each step leaves nearly all of it for the next.
+      if (used < bytes.length && !this.#owner.discards()) this.#unread = bytes.subarray(used);
     }
   }
 
