@@ -238,6 +238,7 @@ export class FrameParser {
   #stopped = false;
   /** Whether the current chunk lies where masks come off fast. */
   #leased = false;
+  #frames = 0;
   #header: FrameHeader = { opcode: 0, final: true, reserved: 0, masked: false, payloadLength: 0 };
 
   /**
@@ -270,6 +271,11 @@ export class FrameParser {
   /** Bytes of the current payload that are still to come; 0 between frames. */
   get remaining(): number {
     return this.#remaining;
+  }
+
+  /** Frames that were parsed. */
+  get frames(): number {
+    return this.#frames;
   }
 
   /** To be called by the handler: {@linkcode FrameParser.parse} returns after the current frame. */
@@ -331,6 +337,7 @@ export class FrameParser {
       at = this.#readPayload(chunk, at, end);
       if (this.#remaining > 0) break;
       this.#inPayload = false;
+      this.#frames++;
       this.#handler.frameEnd();
       if (this.#stopped) break;
     }
@@ -350,6 +357,7 @@ export class FrameParser {
     if (length === 0 || length >= LENGTH_16 || to > end || this.#handler.takesShortMessages !== true) return at;
     if (masked !== (this.#expectMasked ?? masked) || (this.#maxPayload > 0 && length > this.#maxPayload)) return at;
     const ascii = masked && this.#unmask(chunk, start, to, readUint32(chunk, at + 2), 0);
+    this.#frames++;
     this.#handler.shortMessage!(opcode, chunk, start, to, ascii);
     return to;
   }

@@ -9,6 +9,7 @@ import { acquire, release } from "./buffer_pool.ts";
 import type { MessageInflater } from "./deflate.ts";
 import { isValidCloseCode, ProtocolError } from "./errors.ts";
 import { type FrameHandler, type FrameHeader, Opcode, ReservedBit } from "./frame.ts";
+import { type Meter, UNMETERED } from "./stats.ts";
 import { decodeAscii, decodeUtf8, Utf8Decoder, Utf8Validator } from "./utf8.ts";
 
 export { Opcode } from "./frame.ts";
@@ -37,13 +38,13 @@ export interface MessageHandler {
   /**
    * A ping came.
    *
-   * @param payload Its 0 to 125 bytes.
+   * @param payload Its 0 to 125 bytes, valid only during the call.
    */
   ping(payload: Uint8Array): void;
   /**
    * A pong came.
    *
-   * @param payload Its 0 to 125 bytes.
+   * @param payload Its 0 to 125 bytes, valid only during the call.
    */
   pong(payload: Uint8Array): void;
   /**
@@ -117,6 +118,7 @@ export class MessageAssembler implements FrameHandler {
   #allowsShort: boolean;
 
   #inflater: MessageInflater | undefined;
+  #meter: Meter = UNMETERED;
 
   // The current frame
   #opcode: Opcode = Opcode.Continuation;
@@ -167,9 +169,11 @@ export class MessageAssembler implements FrameHandler {
    * From now on messages with RSV1 are compressed ones. The parser has to allow the bit.
    *
    * @param inflater Decompresses them.
+   * @param meter Counts what comes out.
    */
-  useInflater(inflater: MessageInflater): void {
+  useInflater(inflater: MessageInflater, meter: Meter = UNMETERED): void {
     this.#inflater = inflater;
+    this.#meter = meter;
   }
 
   /** Whether no message is begun, and short ones need no further checks. */
@@ -205,7 +209,7 @@ export class MessageAssembler implements FrameHandler {
     this.#control = header.opcode >= Opcode.Close;
     this.#checkReserved(header);
     if (this.#control) {
-      this.#controlPayload = new Uint8Array(header.payloadLength);
+      this.#controlPayload = EMPTY;
       this.#controlLength = 0;
       return;
     }
@@ -248,6 +252,7 @@ export class MessageAssembler implements FrameHandler {
   /** A compressed message may be longer than what comes out, by many flushes; but blocks of nothing must have an end. */
   #addToWire(length: number): void {
     this.#wire += length;
+    this.#meter.inflatedFrom += length;
     if (this.#maxMessageSize === 0 || this.#wire <= 2 * this.#maxMessageSize + WIRE_SLACK) return;
     throw new ProtocolError("ERR_MESSAGE_TOO_LARGE", `A compressed message of at least ${this.#wire} bytes`);
   }
@@ -280,6 +285,7 @@ export class MessageAssembler implements FrameHandler {
 
   readonly #takeInflated = (bytes: Uint8Array, start: number, end: number): void => {
     this.#addToTotal(end - start);
+    this.#meter.inflatedTo += end - start;
     this.#append(bytes, start, end, false);
   };
 
@@ -374,7 +380,23 @@ export class MessageAssembler implements FrameHandler {
     this.#length = 0;
   }
 
+  /** Nothing more will come: gives the memory of an unfinished message back, now rather than when it is collected. */
+  abandon(): void {
+    const buffer = this.#buffer;
+    this.#buffer = EMPTY;
+    this.#length = 0;
+    if (buffer === EMPTY) return;
+    if (this.#kind === "text" && !this.#frameByFrame) release(buffer);
+    else buffer.buffer.transfer(0);
+  }
+
   #takeControl(bytes: Uint8Array, start: number, end: number): void {
+    // Without a copy, but for one that is cut: of a flood each would be garbage.
+    if (this.#controlLength === 0 && this.#remaining === 0) {
+      this.#controlPayload = bytes.subarray(start, end);
+      return;
+    }
+    if (this.#controlLength === 0) this.#controlPayload = new Uint8Array(end - start + this.#remaining);
     this.#controlPayload.set(bytes.subarray(start, end), this.#controlLength);
     this.#controlLength += end - start;
   }

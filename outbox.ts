@@ -8,16 +8,20 @@
 import type { ConnectionSettings, SendResult } from "./connection_types.ts";
 import type { MessageDeflater } from "./deflate.ts";
 import { OptionError, StateError, TransportError } from "./errors.ts";
-import { firstOctet, maxFramePayload, Opcode, ReservedBit } from "./frame.ts";
+import { firstOctet, MAX_CONTROL_PAYLOAD, maxFramePayload, Opcode, ReservedBit } from "./frame.ts";
 import type { MessageData } from "./inbox.ts";
 import { byteLength } from "./payload.ts";
 import { framedLength, SendQueue, wireLength } from "./send_queue.ts";
 import type { SharedMessage } from "./shared_message.ts";
+import { type Meter, UNMETERED } from "./stats.ts";
 import type { Transport } from "./transport.ts";
 import { Turn } from "./turn.ts";
 
 const encoder = new TextEncoder();
 const flushes = new Turn(queueMicrotask);
+
+/** So many pings of one read are answered one by one. */
+const MAX_PONGS = 64;
 
 /** What an {@linkcode Outbox} tells its connection. */
 export interface OutboxOwner {
@@ -34,6 +38,7 @@ export class Outbox {
   #maxBufferedAmount: number;
   #highWaterMark: number;
   #owner: OutboxOwner;
+  #meter: Meter;
   #deflater: MessageDeflater | undefined;
 
   /** Whether frames are collected until `uncork`. */
@@ -45,6 +50,14 @@ export class Outbox {
   #fragmentsDeflated = false;
   /** The newest ping that could not be answered yet, since much is waiting already (RFC 6455 §5.5.3 allows to skip older ones). */
   #owedPong: Uint8Array | undefined;
+  /** Pings that were answered since `cork`. */
+  #pongs = 0;
+  /** Where its payload is kept: of a flood each would be garbage. */
+  #pongBuffer: Uint8Array | undefined;
+  /** What the meter knows of as waiting here. */
+  #counted = 0;
+  /** Bytes of pings and pongs among all that was sent. */
+  #keepAliveBytes = 0;
   #waiters: { resolve(): void; reject(error: unknown): void }[] | undefined;
   #closed = false;
   /** Why what waited was dropped. */
@@ -57,16 +70,24 @@ export class Outbox {
    * @param masked Whether frames are masked: those of a client are.
    * @param settings Limits.
    * @param owner The connection.
+   * @param meter Counts.
    * @throws {OptionError} If `frameSize` cannot hold a frame.
    */
-  constructor(transport: Transport, masked: boolean, settings: ConnectionSettings, owner: OutboxOwner) {
+  constructor(
+    transport: Transport,
+    masked: boolean,
+    settings: ConnectionSettings,
+    owner: OutboxOwner,
+    meter: Meter = UNMETERED,
+  ) {
     this.#frameSize = settings.splitMessage ? settings.frameSize : 0;
     if (this.#frameSize !== 0) maxFramePayload(this.#frameSize, masked);
     this.#masked = masked;
-    this.#queue = new SendQueue(transport, { masked, frameSize: this.#frameSize });
+    this.#queue = new SendQueue(transport, { masked, frameSize: this.#frameSize, meter });
     this.#maxBufferedAmount = settings.maxBufferedAmount;
     this.#highWaterMark = settings.highWaterMark;
     this.#owner = owner;
+    this.#meter = meter;
   }
 
   /**
@@ -81,6 +102,16 @@ export class Outbox {
   /** Bytes that were sent and not yet taken by the operating system. */
   get bufferedAmount(): number {
     return this.#queue.bufferedAmount;
+  }
+
+  /** Bytes that have left, by whole writes. */
+  get left(): number {
+    return this.#queue.left;
+  }
+
+  /** All bytes that were sent, but for pings and pongs. */
+  get exchanged(): number {
+    return this.#queue.left + this.#queue.bufferedAmount - this.#keepAliveBytes;
   }
 
   /** Whether a message sent by `sendFragment` is not finished. */
@@ -148,10 +179,12 @@ export class Outbox {
    * @throws {OptionError} If it can never fit.
    */
   sendMessage(data: MessageData): SendResult | undefined {
+    if (this.#isOverBudget) return undefined;
     if (this.#isWorthDeflating(data)) return this.#sendDeflated(data);
     if (!this.hasRoom(data)) return undefined;
     if (typeof data === "string") this.#queue.appendText(data);
     else this.#queue.appendMessage(Opcode.Binary, data);
+    this.#meter.messagesSent++;
     return this.#appended();
   }
 
@@ -176,8 +209,15 @@ export class Outbox {
       if (!sent || !useful) deflater.forget();
     }
     if (!sent) return undefined;
+    if (useful) this.#countDeflated(plain.length, deflated.length);
+    this.#meter.messagesSent++;
     this.#queue.appendMessage(opcode, payload, useful ? ReservedBit.Rsv1 : 0);
     return this.#appended();
+  }
+
+  #countDeflated(plain: number, deflated: number): void {
+    this.#meter.deflatedFrom += plain;
+    this.#meter.deflatedTo += deflated;
   }
 
   #wireLength(payload: Uint8Array): number {
@@ -190,7 +230,7 @@ export class Outbox {
    * @param preface The bytes, never to be changed again.
    */
   sendPreface(preface: Uint8Array): void {
-    this.#queue.appendEncoded(preface);
+    this.#queue.appendEncoded(preface, 0);
     this.#scheduleFlush();
   }
 
@@ -202,9 +242,11 @@ export class Outbox {
    * @throws {OptionError} If it can never fit.
    */
   sendShared(message: SharedMessage): SendResult | undefined {
+    if (this.#isOverBudget) return undefined;
     const frames = message.framesFor(this.#deflater);
     if (!this.hasRoomFor(frames.length)) return undefined;
-    this.#queue.appendEncoded(frames);
+    this.#queue.appendEncoded(frames, message.count(frames));
+    this.#meter.messagesSent++;
     return this.#appended();
   }
 
@@ -237,11 +279,15 @@ export class Outbox {
    * @throws {OptionError} If it can never fit.
    */
   sendFragment(opcode: Opcode, data: MessageData, final: boolean): SendResult | undefined {
+    if (this.#isOverBudget) return undefined;
     const first = opcode !== Opcode.Continuation;
     const deflate = first ? this.#isWorthDeflating(data) : this.#fragmentsDeflated;
     // By its plain length: what is compressed cannot be taken back. It is a few bytes longer at most, 6 % with little memory.
     if (!this.hasRoom(data)) return undefined;
-    const payload = deflate ? this.#deflater!.compress(toBytes(data), final) : toBytes(data);
+    const plain = toBytes(data);
+    const payload = deflate ? this.#deflater!.compress(plain, final) : plain;
+    if (deflate) this.#countDeflated(plain.length, payload.length);
+    if (final) this.#meter.messagesSent++;
     this.#queue.appendFrame(firstOctet(opcode, final, first && deflate ? ReservedBit.Rsv1 : 0), payload);
     this.#fragmented = !final;
     this.#fragmentsDeflated = deflate;
@@ -255,18 +301,22 @@ export class Outbox {
    * @param payload Its payload.
    */
   sendControl(opcode: Opcode, payload: Uint8Array): void {
+    if (opcode !== Opcode.Close) this.#keepAliveBytes += framedLength(payload.length, 0, this.#masked);
     this.#queue.appendFrame(firstOctet(opcode, true), payload);
     this.#scheduleFlush();
   }
 
   /**
-   * Answers a ping, now or, when much is waiting already, later: then only the newest ping is answered.
+   * Answers a ping, now or, when much is waiting already or many came at once, later: then only the newest ping is answered.
    *
    * @param payload The payload of the ping.
    */
   answerPing(payload: Uint8Array): void {
-    if (this.congested) this.#owedPong = payload;
-    else this.sendControl(Opcode.Pong, payload);
+    if (this.congested || ++this.#pongs > MAX_PONGS) {
+      const buffer = this.#pongBuffer ??= new Uint8Array(MAX_CONTROL_PAYLOAD);
+      buffer.set(payload);
+      this.#owedPong = buffer.subarray(0, payload.length);
+    } else this.sendControl(Opcode.Pong, payload);
   }
 
   /** A close frame is the last one: no pong follows it. */
@@ -275,6 +325,7 @@ export class Outbox {
   }
 
   #appended(): SendResult {
+    this.#countBuffered();
     this.#scheduleFlush();
     return this.congested ? "backpressure" : "sent";
   }
@@ -297,6 +348,7 @@ export class Outbox {
   /** Collects frames until `uncork`. */
   cork(): void {
     this.#corked = true;
+    this.#pongs = 0;
   }
 
   /** Sends what was collected. */
@@ -312,7 +364,19 @@ export class Outbox {
     this.#flushed();
   }
 
+  /** What waits for all connections together has a limit too; those that are not slow do not feel it. */
+  get #isOverBudget(): boolean {
+    return this.#meter.buffered > this.#meter.maxBuffered && this.congested;
+  }
+
+  #countBuffered(): void {
+    const amount = this.#queue.ownAmount;
+    this.#meter.buffered += amount - this.#counted;
+    this.#counted = amount;
+  }
+
   #flushed(): void {
+    this.#countBuffered();
     if (this.#owedPong !== undefined && !this.congested) {
       const payload = this.#owedPong;
       this.#owedPong = undefined;
@@ -353,6 +417,7 @@ export class Outbox {
     this.#owedPong = undefined;
     this.#noteLoss(cause);
     this.#queue.discard();
+    this.#countBuffered();
     const waiters = this.#waiters ?? [];
     this.#waiters = undefined;
     for (const waiter of waiters) waiter.reject(this.#loss);

@@ -10,6 +10,7 @@ import { acquire, release } from "./buffer_pool.ts";
 import { firstOctet, frameHeaderLength, maxFramePayload, Opcode, writeFrameHeader } from "./frame.ts";
 import { mask } from "./mask.ts";
 import { byteLength } from "./payload.ts";
+import { type Meter, UNMETERED } from "./stats.ts";
 import type { Transport } from "./transport.ts";
 
 /** From this size on, bytes that nobody can change are sent from where they are. */
@@ -43,6 +44,8 @@ export interface SendQueueOptions {
   masked: boolean;
   /** The most bytes a frame takes on the wire, header included; 0: messages are not split. */
   frameSize: number;
+  /** Counts what leaves. */
+  meter?: Meter;
 }
 
 /** Never filled: most connections never need a list of their own. */
@@ -60,10 +63,13 @@ export class SendQueue {
   #masked: boolean;
   /** The largest payload of a frame; Infinity if messages are not split. */
   #maxPayload: number;
+  #meter: Meter;
 
   /** Sealed arrays that leave first, each in a write of its own. */
   #sealed: Sealed[] = NONE;
   #sealedLength = 0;
+  /** Bytes of arrays that are not ours, sealed or being written. */
+  #sharedLength = 0;
   /** Where frames are appended. */
   #tail: Uint8Array<ArrayBuffer> = EMPTY;
   #tailLength = 0;
@@ -71,6 +77,7 @@ export class SendQueue {
   /** The buffer of the write in progress, if it is ours to release. */
   #writingBuffer: Uint8Array<ArrayBuffer> = EMPTY;
   #inFlight = 0;
+  #left = 0;
 
   /**
    * Makes an empty queue.
@@ -81,12 +88,23 @@ export class SendQueue {
   constructor(transport: Transport, options: SendQueueOptions) {
     this.#transport = transport;
     this.#masked = options.masked;
+    this.#meter = options.meter ?? UNMETERED;
     this.#maxPayload = options.frameSize === 0 ? Infinity : maxFramePayload(options.frameSize, options.masked);
   }
 
   /** Bytes on their way: encoded, and not yet taken by the operating system. */
   get bufferedAmount(): number {
     return this.#sealedLength + this.#tailLength + this.#inFlight;
+  }
+
+  /** Of the bytes on their way, those that other connections do not send too. */
+  get ownAmount(): number {
+    return this.bufferedAmount - this.#sharedLength;
+  }
+
+  /** Bytes that have left, by whole writes. */
+  get left(): number {
+    return this.#left;
   }
 
   /**
@@ -100,6 +118,7 @@ export class SendQueue {
   appendFrame(first: number, payload: Uint8Array, start = 0, end: number = payload.length): void {
     const length = end - start;
     const key = this.#masked ? randomMaskingKey() : 0;
+    this.#meter.framesSent++;
     this.#reserve(frameHeaderLength(length, this.#masked) + length);
     const at = writeFrameHeader(this.#tail, this.#tailLength, first, length, this.#masked, key);
     this.#tail.set(start === 0 && end === payload.length ? payload : payload.subarray(start, end), at);
@@ -172,6 +191,7 @@ export class SendQueue {
     writeFrameHeader(this.#tail, this.#tailLength, firstOctet(Opcode.Text, true), length, this.#masked, key);
     if (this.#masked) mask(this.#tail, start, start + length, key);
     this.#tailLength = start + length;
+    this.#meter.framesSent++;
   }
 
   #appendShortAscii(text: string): boolean {
@@ -187,6 +207,7 @@ export class SendQueue {
     }
     if (this.#masked) mask(tail, at, at + length, key);
     this.#tailLength = at + length;
+    this.#meter.framesSent++;
     return true;
   }
 
@@ -194,8 +215,10 @@ export class SendQueue {
    * Appends bytes that are encoded already. Many of them are not copied, so nobody may change them any more.
    *
    * @param bytes Whole frames.
+   * @param frames How many, for the statistics.
    */
-  appendEncoded(bytes: Uint8Array): void {
+  appendEncoded(bytes: Uint8Array, frames = 1): void {
+    this.#meter.framesSent += frames;
     if (bytes.length < SHARE_THRESHOLD) {
       this.#reserve(bytes.length);
       this.#tail.set(bytes, this.#tailLength);
@@ -203,6 +226,7 @@ export class SendQueue {
       return;
     }
     this.#seal();
+    this.#sharedLength += bytes.length;
     this.#addSealed({ bytes, buffer: EMPTY });
   }
 
@@ -264,6 +288,9 @@ export class SendQueue {
   }
 
   #finishWrite(): void {
+    this.#left += this.#inFlight;
+    if (this.#writingBuffer === EMPTY) this.#sharedLength -= this.#inFlight;
+    this.#meter.bytesSent += this.#inFlight;
     this.#inFlight = 0;
     if (this.#writingBuffer === EMPTY) return;
     release(this.#writingBuffer);
@@ -281,6 +308,7 @@ export class SendQueue {
     // The buffer of a write in progress may still be read by the system, so it does not go back to the pool.
     this.#sealed = NONE;
     this.#sealedLength = 0;
+    this.#sharedLength = 0;
     this.#tail = EMPTY;
     this.#tailLength = 0;
     this.#writingBuffer = EMPTY;

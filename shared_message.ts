@@ -6,6 +6,7 @@
 
 import { type CompressionSettings, MessageDeflater } from "./deflate.ts";
 import { firstOctet, maxFramePayload, Opcode, ReservedBit, writeFrameHeader } from "./frame.ts";
+import { type Meter, UNMETERED } from "./stats.ts";
 
 const encoder = new TextEncoder();
 /** The longest header of a frame without a masking key. */
@@ -17,9 +18,12 @@ export class SharedMessage {
   #payload: Uint8Array;
   #frameSize: number;
   #compression: CompressionSettings | undefined;
+  #meter: Meter;
   #plain: Uint8Array | undefined;
   /** Compressed forms by the binary logarithm of their window; the plain one where that is not longer. */
   #deflated = new Map<number, Uint8Array>();
+  /** How many frames a form has, if the message is split. */
+  #counts = new Map<Uint8Array, number>();
 
   /**
    * Takes a message; it is encoded when somebody wants it.
@@ -27,12 +31,19 @@ export class SharedMessage {
    * @param data The text or bytes. Bytes must not change before the message is sent.
    * @param frameSize The most bytes a frame takes on the wire; 0: the message is not split.
    * @param compression How to compress it.
+   * @param meter Counts what compression saves.
    */
-  constructor(data: string | Uint8Array, frameSize: number, compression?: CompressionSettings) {
+  constructor(
+    data: string | Uint8Array,
+    frameSize: number,
+    compression?: CompressionSettings,
+    meter: Meter = UNMETERED,
+  ) {
     this.#opcode = typeof data === "string" ? Opcode.Text : Opcode.Binary;
     this.#payload = typeof data === "string" ? encoder.encode(data) : data;
     this.#frameSize = frameSize;
     this.#compression = compression;
+    this.#meter = meter;
   }
 
   /**
@@ -51,6 +62,16 @@ export class SharedMessage {
     return frames;
   }
 
+  /**
+   * How many frames there are.
+   *
+   * @param frames What `framesFor` has returned.
+   * @returns Their number.
+   */
+  count(frames: Uint8Array): number {
+    return this.#counts.get(frames) ?? 1;
+  }
+
   #plainFrames(): Uint8Array {
     return this.#plain ??= this.#encode(this.#payload, 0);
   }
@@ -60,6 +81,10 @@ export class SharedMessage {
     if (known !== undefined) return known;
     const deflated = compressAlone(this.#payload, windowBits, settings);
     const smaller = deflated.length < this.#payload.length;
+    if (smaller) {
+      this.#meter.deflatedFrom += this.#payload.length;
+      this.#meter.deflatedTo += deflated.length;
+    }
     const frames = smaller ? this.#encode(deflated, ReservedBit.Rsv1) : this.#plainFrames();
     this.#deflated.set(windowBits, frames);
     return frames;
@@ -78,7 +103,9 @@ export class SharedMessage {
       bytes.set(payload.subarray(start, end), at);
       at += end - start;
     }
-    return bytes.subarray(0, at);
+    const encoded = bytes.subarray(0, at);
+    if (frames > 1) this.#counts.set(encoded, frames);
+    return encoded;
   }
 }
 

@@ -1,0 +1,69 @@
+/**
+ * Structured records of what servers and clients do, for whatever the program logs with.
+ *
+ * @module
+ */
+
+/** How much a {@linkcode LogRecord} matters: the names of OpenTelemetry and of most loggers. */
+export type LogLevel = "debug" | "info" | "warn" | "error";
+
+/**
+ * What happened. Texts of peers stand in `attributes` only, as they came: whoever prints them as text makes them {@linkcode printable},
+ * or writes JSON.
+ */
+export interface LogRecord {
+  /** How much it matters. */
+  readonly level: LogLevel;
+  /** What happened, as a stable name: `"connection.open"`, `"connection.refused"`, `"server.listening"`, … */
+  readonly event: string;
+  /** When, in ms since 1970. */
+  readonly time: number;
+  /** Numbers and texts, with the names of OpenTelemetry's conventions where there are some: `network.peer.address`, … */
+  readonly attributes: Readonly<Record<string, string | number | boolean>>;
+  /** What failed, if something did. */
+  readonly error?: unknown;
+}
+
+/** Takes {@linkcode LogRecord}s. What it throws or rejects with is ignored. */
+export type LogHandler = (record: LogRecord) => void | Promise<void>;
+
+/**
+ * Hands a record to a handler; a log that fails must not stop what it tells of.
+ *
+ * @param handler The handler.
+ * @param record The record.
+ */
+export function writeLog(handler: LogHandler | undefined, record: LogRecord): void {
+  try {
+    const result = handler?.(record);
+    if (result instanceof Promise) result.catch(() => {});
+  } catch {
+    // As above.
+  }
+}
+
+/**
+ * Text that can be printed: control characters, escape sequences and what turns the direction of writing are shown, not obeyed.
+ *
+ * @param text Text of a peer.
+ * @returns One line.
+ *
+ * @example
+ * ```ts
+ * import { printable } from "@tackline/websocket";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(printable("a\r\nlevel=info"), "a\\u{d}\\u{a}level=info");
+ * ```
+ */
+export function printable(text: string): string {
+  let safe = "";
+  for (const char of text) {
+    const code = char.codePointAt(0)!;
+    const control = code < 0x20 || (code >= 0x7f && code < 0xa0);
+    const turns = (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069) || code === 0x2028 ||
+      code === 0x2029;
+    safe += control || turns ? `\\u{${code.toString(16)}}` : char;
+  }
+  return safe;
+}

@@ -1,0 +1,219 @@
+/**
+ * What servers and clients count: connections, frames, messages, bytes, how connections end, and how long things take.
+ *
+ * @module
+ */
+
+/** Upper bounds of the buckets of a {@linkcode HistogramSnapshot}, in ms; the last bucket has none. */
+export const HISTOGRAM_BOUNDS: readonly number[] = [
+  1,
+  2.5,
+  5,
+  10,
+  25,
+  50,
+  100,
+  250,
+  500,
+  1000,
+  2500,
+  5000,
+  10_000,
+];
+
+/** Durations by size, in the form that Prometheus and OpenTelemetry want. */
+export interface HistogramSnapshot {
+  /** How many there were. */
+  readonly count: number;
+  /** All of them together, in ms. */
+  readonly sum: number;
+  /** How many were at most as long as the bound at the same place of {@linkcode HISTOGRAM_BOUNDS}, each beyond the one before; then the rest. */
+  readonly buckets: readonly number[];
+}
+
+/** Received and sent. */
+export interface Traffic {
+  /** What came from peers. */
+  readonly received: number;
+  /** What went to peers. */
+  readonly sent: number;
+}
+
+/** Bytes of compressed messages before and after. */
+export interface CompressionTraffic {
+  /** Bytes of the messages. */
+  readonly plain: number;
+  /** Bytes of their compressed form. */
+  readonly compressed: number;
+  /** `compressed / plain`; 1 as long as there were none. */
+  readonly ratio: number;
+}
+
+/** What a server or a client has counted since it was made. */
+export interface Stats {
+  /** Connections. */
+  readonly connections: {
+    /** WebSockets that are open, or being closed. */
+    readonly open: number;
+    /** Connections whose handshake is not done; on a server plain HTTP and TLS handshakes too. */
+    readonly handshaking: number;
+    /** WebSockets that have ever been opened. */
+    readonly opened: number;
+  };
+  /** Frames of WebSockets, control frames included. */
+  readonly frames: Traffic;
+  /** Messages. */
+  readonly messages: Traffic;
+  /**
+   * Bytes of WebSockets, with TLS before encryption; on a server the answer of the handshake is among those sent. What the operating
+   * system has taken counts as sent.
+   */
+  readonly bytes: Traffic;
+  /** Messages that were not taken, since too much waited for a slow peer. */
+  readonly dropped: number;
+  /** Bytes that wait for slow peers now. */
+  readonly bufferedAmount: number;
+  /** How WebSockets ended, by the code in the peer's close frame, or else in ours; 1006 if there was neither. */
+  readonly closes: Readonly<Record<number, number>>;
+  /** Why something was refused before it became a WebSocket, by reason: the code of an error, or `"allow"`, `"maxConnections"`, … */
+  readonly refusals: Readonly<Record<string, number>>;
+  /** What failed open WebSockets, by the code of the error. */
+  readonly failures: Readonly<Record<string, number>>;
+  /** Compressed messages that came. */
+  readonly inflated: CompressionTraffic;
+  /** Compressed messages that were sent; a broadcast counts once for each window size. */
+  readonly deflated: CompressionTraffic;
+  /** From TCP (on a server), or from the beginning of the attempt (on a client), to the end of the handshake. */
+  readonly handshakeTimes: HistogramSnapshot;
+  /** From ping to pong. */
+  readonly pingTimes: HistogramSnapshot;
+}
+
+/** Durations by size. */
+export class Histogram {
+  #counts: number[] = new Array(HISTOGRAM_BOUNDS.length + 1).fill(0);
+  #sum = 0;
+
+  /**
+   * Counts a duration.
+   *
+   * @param ms The duration.
+   */
+  add(ms: number): void {
+    let at = 0;
+    while (at < HISTOGRAM_BOUNDS.length && ms > HISTOGRAM_BOUNDS[at]) at++;
+    this.#counts[at]++;
+    this.#sum += ms;
+  }
+
+  /**
+   * What was counted.
+   *
+   * @returns A copy.
+   */
+  snapshot(): HistogramSnapshot {
+    const buckets = [...this.#counts];
+    return { count: buckets.reduce((sum, count) => sum + count, 0), sum: this.#sum, buckets };
+  }
+}
+
+/** Counts. One object serves many connections; the fields are plain, since some change with each frame. */
+export class Meter {
+  /** Frames that came. */
+  framesReceived = 0;
+  /** Frames that were sent. */
+  framesSent = 0;
+  /** Messages that came. */
+  messagesReceived = 0;
+  /** Messages that were sent. */
+  messagesSent = 0;
+  /** Bytes that came. */
+  bytesReceived = 0;
+  /** Bytes that were sent. */
+  bytesSent = 0;
+  /** Messages that were not taken. */
+  dropped = 0;
+  /** WebSockets that have been opened. */
+  opened = 0;
+  /** Bytes that wait for slow peers, but for what many of them share. */
+  buffered = 0;
+  /** The most of them; beyond it nothing more is kept for those that are slow. */
+  maxBuffered: number = Infinity;
+  /** Bytes of what was inflated, before. */
+  inflatedFrom = 0;
+  /** Bytes of what was inflated, after. */
+  inflatedTo = 0;
+  /** Bytes of what was deflated, before. */
+  deflatedFrom = 0;
+  /** Bytes of what was deflated, after. */
+  deflatedTo = 0;
+  /** How long handshakes took. */
+  readonly handshakeTimes: Histogram = new Histogram();
+  /** How long pongs took. */
+  readonly pingTimes: Histogram = new Histogram();
+  #closes = new Map<number, number>();
+  #refusals = new Map<string, number>();
+  #failures = new Map<string, number>();
+
+  /**
+   * Counts the end of a WebSocket.
+   *
+   * @param code The close code.
+   */
+  close(code: number): void {
+    increase(this.#closes, code);
+  }
+
+  /**
+   * Counts something that was refused before it became a WebSocket.
+   *
+   * @param reason Why.
+   */
+  refuse(reason: string): void {
+    increase(this.#refusals, reason);
+  }
+
+  /**
+   * Counts the failure of a WebSocket.
+   *
+   * @param code The code of the error.
+   */
+  fail(code: string): void {
+    increase(this.#failures, code);
+  }
+
+  /**
+   * What was counted.
+   *
+   * @param now What is so at the moment.
+   * @returns A copy.
+   */
+  snapshot(now: { open: number; handshaking: number; bufferedAmount: number }): Stats {
+    return {
+      connections: { open: now.open, handshaking: now.handshaking, opened: this.opened },
+      frames: { received: this.framesReceived, sent: this.framesSent },
+      messages: { received: this.messagesReceived, sent: this.messagesSent },
+      bytes: { received: this.bytesReceived, sent: this.bytesSent },
+      dropped: this.dropped,
+      bufferedAmount: now.bufferedAmount,
+      closes: Object.fromEntries(this.#closes),
+      refusals: Object.fromEntries(this.#refusals),
+      failures: Object.fromEntries(this.#failures),
+      inflated: compression(this.inflatedTo, this.inflatedFrom),
+      deflated: compression(this.deflatedFrom, this.deflatedTo),
+      handshakeTimes: this.handshakeTimes.snapshot(),
+      pingTimes: this.pingTimes.snapshot(),
+    };
+  }
+}
+
+function increase<Key>(counts: Map<Key, number>, key: Key): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+}
+
+function compression(plain: number, compressed: number): CompressionTraffic {
+  return { plain, compressed, ratio: plain === 0 ? 1 : compressed / plain };
+}
+
+/** For connections that nobody counts. */
+export const UNMETERED: Meter = new Meter();
