@@ -23,8 +23,10 @@ import type {
   ConnectionState,
   Delivery,
   HandshakeRequest,
+  MessageOptions,
   Role,
   SendResult,
+  SlowConsumer,
   StartOptions,
   StepResult,
 } from "./connection_types.ts";
@@ -204,15 +206,16 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
    * Sends a message: see `WebSocketConnection.send`.
    *
    * @param data The message.
+   * @param options What is different for this one.
    * @returns What became of it.
    * @throws {StateError} If the connection is not open.
    * @throws {OptionError} If `data` is of another type, or larger than `maxBufferedAmount`.
    */
-  send(data: MessageData): SendResult {
+  send(data: MessageData, options?: MessageOptions): SendResult {
     this.#assertOpen("send");
     assertPayload(data, "send");
     const length = byteLength(data);
-    if (!this.#fits(length)) return this.#refuse(length);
+    if (!this.#fits(length)) return this.#refuse(length, options?.slowConsumer);
     // Its type wants bytes that are not shared between threads; a browser refuses shared ones by itself.
     this.#socket.send(data as Uint8Array<ArrayBuffer>);
     // The server has closed; what came before is still being delivered.
@@ -229,8 +232,8 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
     return maxBufferedAmount === 0 || this.bufferedAmount + length <= maxBufferedAmount;
   }
 
-  #refuse(length: number): SendResult {
-    const { maxBufferedAmount, slowConsumer } = this.#plan.settings;
+  #refuse(length: number, slowConsumer: SlowConsumer = this.#plan.settings.slowConsumer): SendResult {
+    const { maxBufferedAmount } = this.#plan.settings;
     if (length > maxBufferedAmount) {
       const message =
         `Cannot send: ${length} bytes are more than maxBufferedAmount (${maxBufferedAmount}) allows at all`;
@@ -274,6 +277,11 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
    */
   sendSimpleFrame(_opcode: Opcode, _data?: MessageData): void {
     throw unsupported("send a control frame", "a browser does that by itself");
+  }
+
+  /** How long the last answer to a ping took: a browser does not say. */
+  get latency(): undefined {
+    return undefined;
   }
 
   /**

@@ -6,6 +6,7 @@
 
 import { BrowserConnection, unsupported } from "./browser_connection.ts";
 import type { CompressionOffer } from "./client_settings.ts";
+import { CONNECTION_DEFAULTS } from "./connection_types.ts";
 import type { Connector, ConnectPlan, ConnectProgram, OpenedConnection } from "./connector.ts";
 import type { CompressionSettings } from "./deflate.ts";
 import { describe, type StateError, TransportError } from "./errors.ts";
@@ -52,9 +53,13 @@ function assertSupported(plan: ConnectPlan): void {
   const { frameByFrame, manualPong, manualClose } = settings.options;
   if (plan.origin !== "") throw unusable("origin", "a browser sends the origin of the page");
   if (plan.rootCertificateFile !== "") throw unusable("rootCertificateFile", "a browser trusts whom its user trusts");
+  if (plan.proxy !== undefined) throw unusable("proxy", "a browser uses that of its user");
+  if (plan.maxRedirects > 0) throw unusable("maxRedirects", "a browser follows none");
   if (plan.stream !== undefined) throw unusable("stream", "a browser opens its own connections");
   if (settings.frameSize !== 0) throw unusable("frameSize", "a browser splits no messages");
-  if (settings.maxFragments !== 0) throw unusable("maxFragments", "a browser shows whole messages only");
+  if (settings.maxFragments !== CONNECTION_DEFAULTS.maxFragments && settings.maxFragments !== 0) {
+    throw unusable("maxFragments", "a browser shows whole messages only");
+  }
   if (frameByFrame) throw unusable("frameByFrame", "a browser shows whole messages only");
   if (manualPong) throw unusable("manualPong", "a browser answers pings by itself");
   if (manualClose) throw unusable("manualClose", "a browser answers close frames by itself");

@@ -26,6 +26,7 @@ import type {
   EarlyEnd,
   HandshakeRequest,
   HandshakeResult,
+  MessageOptions,
   Role,
   SendResult,
   SlowConsumer,
@@ -34,16 +35,19 @@ import type {
 } from "./connection_types.ts";
 import { MessageDeflater, MessageInflater } from "./deflate.ts";
 import { CloseCode, OptionError, ProtocolError, StateError, TransportError, WebSocketError } from "./errors.ts";
-import { FrameParser, MAX_CONTROL_PAYLOAD, Opcode, ReservedBit } from "./frame.ts";
+import { frameHeaderLength, FrameParser, MAX_CONTROL_PAYLOAD, Opcode, ReservedBit } from "./frame.ts";
 import type { Extension } from "./extensions.ts";
 import type { MessageData } from "./inbox.ts";
 import { Intake, type IntakeOwner } from "./intake.ts";
+import { KeepAlive, type KeepAliveOwner } from "./keep_alive.ts";
 import { type FrameInfo, MessageAssembler, type MessageHandler } from "./message.ts";
 import { messageStream, messageWriter } from "./message_stream.ts";
 import { Outbox, type OutboxOwner } from "./outbox.ts";
 import { assertPayload, encodeClosePayload } from "./payload.ts";
+import { RateLimit } from "./rate_limit.ts";
 import { Reception, type ReceptionOwner } from "./reception.ts";
 import type { SharedMessage } from "./shared_message.ts";
+import { type Meter, UNMETERED } from "./stats.ts";
 import type { Address, Transport, TransportHandler } from "./transport.ts";
 
 export * from "./connection_types.ts";
@@ -53,6 +57,7 @@ export type { Extension } from "./extensions.ts";
 export type { FrameInfo } from "./message.ts";
 export type { MessageData } from "./inbox.ts";
 export type { Clock } from "./clock.ts";
+export type { CompressionTraffic, Histogram, HistogramSnapshot, Meter, Stats, Traffic } from "./stats.ts";
 export type { Address } from "./transport.ts";
 
 type Phase = "connecting" | "open" | "closeSent" | "closeReceived" | "ending" | "closed";
@@ -92,9 +97,11 @@ export class WebSocketConnection<Data = unknown> {
   data!: Data;
 
   // Configuration
+  readonly #hooks: IntakeOwner & KeepAliveOwner & ReceptionOwner & MessageHandler & OutboxOwner;
   #settings: ConnectionSettings;
   #handler: ConnectionHandler<Data>;
   #transport: Transport;
+  #meter: Meter;
 
   // Handshake state
   #request: HandshakeRequest | undefined;
@@ -107,6 +114,16 @@ export class WebSocketConnection<Data = unknown> {
   #assembler: MessageAssembler;
   #intake: Intake;
   #reception: Reception;
+  #rates: RateLimit | undefined;
+  /** Bytes that have come, and those of pings and pongs among them. */
+  #bytesReceived = 0;
+  #keepAliveBytes = 0;
+  /** Frames that the meter knows of. */
+  #framesCounted = 0;
+
+  // Keep-alive state
+  #keepAlive: KeepAlive | undefined;
+  #latency: number | undefined;
 
   // Write state
   #outbox: Outbox;
@@ -138,9 +155,17 @@ export class WebSocketConnection<Data = unknown> {
    * @param role Which end this is.
    * @param handler Takes what happens.
    * @param settings Limits and habits.
+   * @param meter Counts what comes and goes.
    * @throws {OptionError} If `frameSize` cannot hold a frame.
    */
-  constructor(transport: Transport, role: Role, handler: ConnectionHandler<Data>, settings: ConnectionSettings) {
+  constructor(
+    transport: Transport,
+    role: Role,
+    handler: ConnectionHandler<Data>,
+    settings: ConnectionSettings,
+    meter: Meter = UNMETERED,
+  ) {
+    this.#meter = meter;
     this.#settings = settings;
     this.#transport = transport;
     this.#handler = handler;
@@ -149,8 +174,8 @@ export class WebSocketConnection<Data = unknown> {
     this.localAddress = transport.localAddress;
     this.encrypted = transport.encrypted;
     const { clock, maxMessageSize, maxFragments, options: { frameByFrame } } = settings;
-    const hooks = new WebSocketConnection.#Hooks(this);
-    this.#outbox = new Outbox(transport, role === "client", settings, hooks);
+    const hooks = this.#hooks = new WebSocketConnection.#Hooks(this);
+    this.#outbox = new Outbox(transport, role === "client", settings, hooks, meter);
     this.#assembler = new MessageAssembler(hooks, { maxMessageSize, maxFragments, frameByFrame });
     this.#parser = new FrameParser(this.#assembler, { role });
     this.#intake = new Intake(transport, this.#parser, hooks, clock);
@@ -158,7 +183,8 @@ export class WebSocketConnection<Data = unknown> {
   }
 
   /** What its parts ask and tell it; one object for all of them, since there are many connections. */
-  static readonly #Hooks = class<Data> implements IntakeOwner, ReceptionOwner, MessageHandler, OutboxOwner {
+  static readonly #Hooks = class<Data>
+    implements IntakeOwner, KeepAliveOwner, ReceptionOwner, MessageHandler, OutboxOwner {
     #connection: WebSocketConnection<Data>;
 
     constructor(connection: WebSocketConnection<Data>) {
@@ -175,6 +201,7 @@ export class WebSocketConnection<Data = unknown> {
       this.#connection.#outbox.cork();
     }
     parseEnds(): void {
+      this.#connection.#countFrames();
       this.#connection.#outbox.uncork();
     }
     parseFails(error: unknown): void {
@@ -217,6 +244,38 @@ export class WebSocketConnection<Data = unknown> {
     allSent(): void {
       this.#connection.#onAllSent();
     }
+
+    received(): number {
+      return this.#connection.#bytesReceived;
+    }
+    exchanged(): number {
+      const connection = this.#connection;
+      return connection.#bytesReceived - connection.#keepAliveBytes + connection.#outbox.exchanged;
+    }
+    reads(): boolean {
+      return this.#connection.#intake.reads;
+    }
+    sendPing(payload: Uint8Array): number {
+      const outbox = this.#connection.#outbox;
+      outbox.sendControl(Opcode.Ping, payload);
+      return outbox.left + outbox.bufferedAmount;
+    }
+    left(): number {
+      return this.#connection.#outbox.left;
+    }
+    written(): number {
+      return this.#connection.#transport.bytesWritten;
+    }
+    answered(latency: number): void {
+      this.#connection.#latency = latency;
+      this.#connection.#meter.pingTimes.add(latency);
+    }
+    dead(error: TransportError): void {
+      this.#connection.#abort(error);
+    }
+    idle(): void {
+      this.#connection.#onIdle();
+    }
   };
 
   static readonly #TransportHooks = class<Data> implements TransportHandler {
@@ -227,7 +286,7 @@ export class WebSocketConnection<Data = unknown> {
     }
 
     data(bytes: Uint8Array): void {
-      this.#connection.#intake.receive(bytes);
+      this.#connection.#onData(bytes);
     }
     drain(): void {
       this.#connection.#outbox.drain();
@@ -275,6 +334,11 @@ export class WebSocketConnection<Data = unknown> {
     return this.#request;
   }
 
+  /** How long the last answer to a ping of `pingInterval` took, in ms; `undefined` before the first. */
+  get latency(): number | undefined {
+    return this.#latency;
+  }
+
   /** Bytes that were sent by the program and not yet taken by the operating system. */
   get bufferedAmount(): number {
     return this.#outbox.bufferedAmount;
@@ -316,7 +380,7 @@ export class WebSocketConnection<Data = unknown> {
     this.#deflater = new MessageDeflater(this.role, parameters, settings);
     this.#inflater = new MessageInflater(this.role, parameters);
     this.#outbox.useDeflater(this.#deflater);
-    this.#assembler.useInflater(this.#inflater);
+    this.#assembler.useInflater(this.#inflater, this.#meter);
     this.#parser.allowReserved(ReservedBit.Rsv1);
   }
 
@@ -330,9 +394,18 @@ export class WebSocketConnection<Data = unknown> {
   open(leftover: Uint8Array, early: EarlyEnd = { ended: false, closed: undefined }): void {
     this.#transport.open(new WebSocketConnection.#TransportHooks(this));
     this.#intake.opened();
-    if (leftover.length > 0) this.#intake.receive(leftover);
+    this.#watch();
+    if (leftover.length > 0) this.#onData(leftover);
     if (early.closed !== undefined) this.#onTransportClose(early.closed.error);
     else if (early.ended) this.#onTransportEnd();
+  }
+
+  #watch(): void {
+    const settings = this.#settings;
+    const { clock, pingInterval, idleTimeout, maxMessageRate, maxByteRate } = settings;
+    if (maxMessageRate > 0 || maxByteRate > 0) this.#rates = new RateLimit(settings, clock.now());
+    const open = this.#phase === "open";
+    if (open && (pingInterval > 0 || idleTimeout > 0)) this.#keepAlive = new KeepAlive(this.#hooks, settings);
   }
 
   /**
@@ -366,32 +439,34 @@ export class WebSocketConnection<Data = unknown> {
    * becomes U+FFFD.
    *
    * @param data The message.
+   * @param options What is different for this one.
    * @returns What became of it; nobody has to wait for it, but see {@linkcode WebSocketConnection.drained}.
    * @throws {StateError} If the connection is not open, or a fragmented message is not finished.
    * @throws {OptionError} If `data` is of another type, or larger than `maxBufferedAmount`.
    */
-  send(data: MessageData): SendResult {
+  send(data: MessageData, options?: MessageOptions): SendResult {
     this.#assertOpen("send");
     assertPayload(data, "send");
     if (this.#outbox.fragmented) {
       throw new StateError("ERR_MESSAGE_IN_PROGRESS", "Cannot send: a fragmented message is not finished");
     }
-    return this.#outbox.sendMessage(data) ?? this.#refuse();
+    return this.#outbox.sendMessage(data) ?? this.#refuse(options?.slowConsumer);
   }
 
   /**
    * Sends a message that goes to others too. For broadcasts.
    *
    * @param message The message.
+   * @param options What is different for this one.
    * @returns What became of it.
    * @throws {StateError} If the connection is not open.
    * @throws {OptionError} If it is larger than `maxBufferedAmount`.
    * @internal
    */
-  sendShared(message: SharedMessage): SendResult {
+  sendShared(message: SharedMessage, options?: MessageOptions): SendResult {
     this.#assertOpen("send");
     if (this.#outbox.fragmented) return "dropped";
-    return this.#outbox.sendShared(message) ?? this.#refuse();
+    return this.#outbox.sendShared(message) ?? this.#refuse(options?.slowConsumer);
   }
 
   /**
@@ -499,14 +574,20 @@ export class WebSocketConnection<Data = unknown> {
   }
 
   #refuse(policy: SlowConsumer = this.#settings.slowConsumer): SendResult {
+    this.#meter.dropped++;
     if (policy === "drop") return "dropped";
     const waiting = this.bufferedAmount;
+    this.#abort(new TransportError("ERR_SLOW_CONSUMER", `The peer reads too slowly: ${waiting} bytes wait for it`));
+    return "dropped";
+  }
+
+  /** Gives the connection up at once. */
+  #abort(report: TransportError): void {
     this.#transport.destroy();
     // Reported when the transport has ended: the program must not be called back from within its own `send`.
     this.#setPhase("ending");
     this.#outbox.discard(undefined);
-    this.#report = new TransportError("ERR_SLOW_CONSUMER", `The peer reads too slowly: ${waiting} bytes wait for it`);
-    return "dropped";
+    this.#report = report;
   }
 
   #onAllSent(): void {
@@ -540,7 +621,35 @@ export class WebSocketConnection<Data = unknown> {
     return this.#phase === "closed" ? Promise.resolve("closed") : this.#intake.step(timeout);
   }
 
+  #onData(bytes: Uint8Array): void {
+    this.#bytesReceived += bytes.length;
+    this.#meter.bytesReceived += bytes.length;
+    const exceeded = this.#rates?.exceededBy(0, bytes.length, this.#settings.clock.now());
+    if (exceeded === undefined) this.#intake.receive(bytes);
+    else this.#fail(this.#rateError(exceeded));
+  }
+
+  #countFrames(): void {
+    const { frames } = this.#parser;
+    this.#meter.framesReceived += frames - this.#framesCounted;
+    this.#framesCounted = frames;
+  }
+
+  /** One message or control frame more: within a parse, so that what it throws fails the connection. */
+  #countMessage(): void {
+    const exceeded = this.#rates?.exceededBy(1, 0, this.#settings.clock.now());
+    if (exceeded !== undefined) throw this.#rateError(exceeded);
+  }
+
+  #rateError(exceeded: "messages" | "bytes"): ProtocolError {
+    const { maxMessageRate, maxByteRate } = this.#settings;
+    const rate = exceeded === "messages" ? maxMessageRate : maxByteRate;
+    return new ProtocolError("ERR_RATE_EXCEEDED", `More than ${rate} ${exceeded} a second`);
+  }
+
   #onMessage(data: MessageData, frame?: FrameInfo): void {
+    if (this.#rates !== undefined) this.#countMessage();
+    if (frame === undefined || frame.final) this.#meter.messagesReceived++;
     // A program that calls close() between two steps does not fetch what lies before the peer's close frame.
     if (this.#intake.delivery === "step" && !this.#intake.stepping && this.#phase === "closeSent") {
       this.#reception.leaveOut();
@@ -550,12 +659,20 @@ export class WebSocketConnection<Data = unknown> {
   }
 
   #onPing(payload: Uint8Array): void {
+    this.#countKeepAlive(payload);
     if (this.#phase === "open" && !this.#settings.options.manualPong) this.#outbox.answerPing(payload);
     this.#handler.ping(this, payload);
     this.#intake.finishStep("control");
   }
 
+  #countKeepAlive(payload: Uint8Array): void {
+    if (this.#rates !== undefined) this.#countMessage();
+    this.#keepAliveBytes += frameHeaderLength(payload.length, this.role === "server") + payload.length;
+  }
+
   #onPong(payload: Uint8Array): void {
+    this.#countKeepAlive(payload);
+    this.#keepAlive?.pong(payload);
     this.#handler.pong(this, payload);
     this.#intake.finishStep("control");
   }
@@ -679,6 +796,13 @@ export class WebSocketConnection<Data = unknown> {
     this.#intake.finishStep("control");
   }
 
+  #onIdle(): void {
+    const { idleTimeout } = this.#settings;
+    const error = new TransportError("ERR_IDLE_TIMEOUT", `Nothing came and nothing was sent for ${idleTimeout} ms`);
+    this.close(CloseCode.GoingAway, "idle");
+    this.#handler.error(this, error);
+  }
+
   /** Fails the connection (RFC 6455 §7.1.7): tells the peer why, reports, and ignores what still comes. */
   #fail(error: unknown): void {
     if (this.#phase === "ending" || this.#phase === "closed") return;
@@ -717,6 +841,7 @@ export class WebSocketConnection<Data = unknown> {
   #setPhase(phase: Phase): void {
     if (this.#phase === phase || this.#phase === "closed") return;
     this.#phase = phase;
+    this.#keepAlive?.stop();
     if (phase === "closed") return this.#cancelTimer?.();
     if (phase === "ending") this.#startEnding();
     if (phase !== "closeReceived") this.#startTimer();
@@ -737,6 +862,7 @@ export class WebSocketConnection<Data = unknown> {
 
   #startEnding(): void {
     this.#intake.drop();
+    this.#assembler.abandon();
     this.#outbox.forgetPong();
     // From here on bytes are only read to be dropped: closing a socket with unread bytes would send a reset, which can
     // overtake the close frame.
@@ -782,6 +908,7 @@ export class WebSocketConnection<Data = unknown> {
     this.#outbox.discard(this.#cause);
     this.#deflater?.close();
     this.#inflater?.close();
+    this.#assembler.abandon();
     const info = this.#makeCloseInfo();
     this.#closeInfo = info;
     if (this.#received === undefined) this.#reception.lose(this.#report ?? this.#cause);

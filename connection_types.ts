@@ -21,8 +21,9 @@ export type ConnectionState = "connecting" | "open" | "closing" | "closed";
  * What became of a message given to `send`:
  * `"sent"`: taken. `"backpressure"`: taken, but the peer is slow; wait for `drained()` before sending much more.
  * `"dropped"`: not taken, since more than `maxBufferedAmount` bytes would wait.
+ * `"queued"`: of a client with `reconnect` and `maxQueuedAmount` only: kept for the next connection.
  */
-export type SendResult = "sent" | "backpressure" | "dropped";
+export type SendResult = "sent" | "backpressure" | "dropped" | "queued";
 
 /** What happens to a peer that reads more slowly than the program sends. */
 export type SlowConsumer = "close" | "drop";
@@ -96,6 +97,12 @@ export interface ProtocolOptions {
   manualClose?: boolean;
 }
 
+/** How one message is sent. */
+export interface MessageOptions {
+  /** What happens to this message beyond `maxBufferedAmount`; the default is the setting `slowConsumer`. */
+  slowConsumer?: SlowConsumer;
+}
+
 /** Limits and habits of a connection. `0` turns a limit off. */
 export interface ConnectionOptions {
   /** Switches of the protocol. */
@@ -118,8 +125,9 @@ export interface ConnectionOptions {
    */
   maxMessageSize?: number;
   /**
-   * The most fragments of one message, empty ones included. Reassembly costs nothing per fragment, so there is no need for a limit.
-   * @default {0}
+   * The most fragments of one message, empty ones included; beyond it 1008. Reassembly keeps nothing per fragment: the limit is for
+   * messages that never end.
+   * @default {131072}
    */
   maxFragments?: number;
   /**
@@ -144,6 +152,38 @@ export interface ConnectionOptions {
    * @default {10000}
    */
   closeTimeout?: number;
+  /**
+   * How long nothing may come or be sent but pings and pongs, in ms, exact to an eighth. Then the connection is closed with 1001.
+   * @default {0}
+   */
+  idleTimeout?: number;
+  /**
+   * The time between the answer to a ping and the next ping, in ms: finds out whether the peer is still there, keeps the way through
+   * proxies open, and measures `latency`. A page does not ping.
+   * @default {30000}
+   */
+  pingInterval?: number;
+  /**
+   * How long the answer to a ping may take, in ms. Then the connection is given up, without a closing handshake: 1006. The time does not
+   * run as long as other bytes come, the program itself holds up the reading, or the ping stands behind bytes that do leave.
+   * @default {20000}
+   */
+  pongTimeout?: number;
+  /**
+   * The most messages and control frames a second; beyond it 1008.
+   * @default {0}
+   */
+  maxMessageRate?: number;
+  /**
+   * The most bytes a second, on the wire; beyond it 1008.
+   * @default {0}
+   */
+  maxByteRate?: number;
+  /**
+   * So many seconds' messages and bytes may come at once; at least 1 to be of use.
+   * @default {5}
+   */
+  rateBurst?: number;
   /** Time, for tests. */
   clock?: Clock;
 }
@@ -157,11 +197,17 @@ export const CONNECTION_DEFAULTS: ConnectionSettings = {
   splitMessage: false,
   frameSize: 0,
   maxMessageSize: 16 * 1024 * 1024,
-  maxFragments: 0,
+  maxFragments: 131_072,
   maxBufferedAmount: 32 * 1024 * 1024,
   highWaterMark: 64 * 1024,
   slowConsumer: "close",
   closeTimeout: 10_000,
+  idleTimeout: 0,
+  pingInterval: 30_000,
+  pongTimeout: 20_000,
+  maxMessageRate: 0,
+  maxByteRate: 0,
+  rateBurst: 5,
   clock: systemClock,
 };
 
@@ -169,9 +215,9 @@ export const CONNECTION_DEFAULTS: ConnectionSettings = {
 export interface ConnectionHandler<Data> {
   /** A message, or with frame by frame delivery a frame of one. */
   message(connection: WebSocketConnection<Data>, data: MessageData, frame?: FrameInfo): void;
-  /** A ping came; the automatic pong is on its way. */
+  /** A ping came; the automatic pong is on its way. Its payload is valid only during the call. */
   ping(connection: WebSocketConnection<Data>, payload: Uint8Array): void;
-  /** A pong came. */
+  /** A pong came. Its payload is valid only during the call. */
   pong(connection: WebSocketConnection<Data>, payload: Uint8Array): void;
   /** The peer's close frame came; the automatic answer is on its way. */
   close(connection: WebSocketConnection<Data>, code: number, reason: string): void;

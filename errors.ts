@@ -64,6 +64,7 @@ export type ProtocolErrorCode =
   | "ERR_INVALID_DEFLATE"
   | "ERR_MESSAGE_TOO_LARGE"
   | "ERR_TOO_MANY_FRAGMENTS"
+  | "ERR_RATE_EXCEEDED"
   | "ERR_INBOX_MESSAGE";
 
 /** What the peer is told for a violation of RFC 6455 on the wire, where that is not 1002. */
@@ -72,6 +73,7 @@ const PROTOCOL_CLOSE_CODES: Partial<Readonly<Record<ProtocolErrorCode, number>>>
   ERR_INVALID_DEFLATE: 1007,
   ERR_MESSAGE_TOO_LARGE: 1009,
   ERR_TOO_MANY_FRAGMENTS: 1008,
+  ERR_RATE_EXCEEDED: 1008,
   ERR_INBOX_MESSAGE: 4400,
 };
 
@@ -83,6 +85,9 @@ export type HandshakeErrorCode =
   | "ERR_HANDSHAKE_RESPONSE"
   | "ERR_HANDSHAKE_STATUS"
   | "ERR_HANDSHAKE_TIMEOUT"
+  | "ERR_ORIGIN"
+  | "ERR_HOST"
+  | "ERR_REDIRECT"
   | "ERR_HANDSHAKE_REFUSED";
 
 /** The stable codes of {@linkcode TransportError}. */
@@ -95,6 +100,12 @@ export type TransportErrorCode =
   | "ERR_CONNECTION_LOST"
   | "ERR_SLOW_CONSUMER"
   | "ERR_CLOSE_TIMEOUT"
+  | "ERR_PONG_TIMEOUT"
+  | "ERR_IDLE_TIMEOUT"
+  | "ERR_PROXY"
+  | "ERR_RECONNECT_GIVEN_UP"
+  | "ERR_QUEUE_LOST"
+  | "ERR_TOO_MANY_CONNECTIONS"
   | "ERR_SIGNATURE";
 
 /** The stable codes of {@linkcode StateError}. */
@@ -196,6 +207,8 @@ export class HandshakeError extends WebSocketError {
   override readonly name: string = "HandshakeError";
   /** The HTTP status: the one to answer with (server), or the one received (client); 0 if there was none. */
   readonly status: number;
+  /** The header fields of a server that does not open the WebSocket, on a client with sockets. */
+  readonly headers: Headers | undefined;
 
   /**
    * Makes an error.
@@ -203,11 +216,17 @@ export class HandshakeError extends WebSocketError {
    * @param code The stable code.
    * @param message What was wrong.
    * @param status The HTTP status, or 0.
-   * @param options The cause, if there is one.
+   * @param options The cause, and the header fields of the server's answer.
    */
-  constructor(code: HandshakeErrorCode, message: string, status = 0, options?: WebSocketErrorOptions) {
-    super(code, message, 1002, options);
+  constructor(
+    code: HandshakeErrorCode,
+    message: string,
+    status = 0,
+    options: WebSocketErrorOptions & { headers?: Headers } = {},
+  ) {
+    super(code, message, 1002, "cause" in options ? { cause: options.cause } : undefined);
     this.status = status;
+    this.headers = options.headers;
   }
 }
 

@@ -14,6 +14,12 @@ export type LimitName =
   | "maxBufferedAmount"
   | "highWaterMark"
   | "closeTimeout"
+  | "idleTimeout"
+  | "pingInterval"
+  | "pongTimeout"
+  | "maxMessageRate"
+  | "maxByteRate"
+  | "rateBurst"
   | "frameSize";
 
 /** The limits of a connection. */
@@ -23,6 +29,12 @@ export const LIMIT_NAMES: readonly LimitName[] = [
   "maxBufferedAmount",
   "highWaterMark",
   "closeTimeout",
+  "idleTimeout",
+  "pingInterval",
+  "pongTimeout",
+  "maxMessageRate",
+  "maxByteRate",
+  "rateBurst",
   "frameSize",
 ];
 
