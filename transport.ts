@@ -8,6 +8,7 @@
  * @module
  */
 
+import type { Clock } from "./clock.ts";
 import { bunTransport } from "./transport_bun.ts";
 import { denoTransport } from "./transport_deno.ts";
 
@@ -47,6 +48,8 @@ export interface Transport {
   readonly localAddress: Address;
   /** Whether TLS protects it. */
   readonly encrypted: boolean;
+  /** Bytes that the operating system has taken, of an array that is being written too. */
+  readonly bytesWritten: number;
   /**
    * Starts the reading. A second call replaces the handler.
    *
@@ -64,20 +67,44 @@ export interface Transport {
   pause(): void;
   /** Undoes `pause`. */
   resume(): void;
+  /**
+   * Calls back in a later turn, when others have had theirs: for work that bytes bring which came at once.
+   *
+   * @param goOn What to call.
+   */
+  takeTurn(goOn: () => void): void;
   /** Sends FIN after all that was written. Reading goes on. */
   end(): void;
   /** Gives the connection up at once. `close` follows on the handler, not within this call. */
   destroy(): void;
 }
 
+/** What a connection holds from TCP on, when there is a handshake of TLS before it is accepted. */
+export interface Admittance {
+  /** Since when it is there, in ms of the clock. */
+  readonly acceptedAt: number;
+  /** Called when it has to go: ends it. */
+  evict: () => void;
+  /** It has ended. */
+  leave(): void;
+}
+
 /** Takes what a {@linkcode Listener} accepts. */
 export interface ListenHandler {
+  /**
+   * TCP is there, and a TLS handshake would follow.
+   *
+   * @param remoteAddress The other end.
+   * @returns `undefined` if it is not to go on.
+   */
+  admit(remoteAddress: Address): Admittance | undefined;
   /**
    * A connection is there; with TLS, its TLS handshake is done.
    *
    * @param transport The connection, not opened yet.
+   * @param admittance What `admit` has returned; absent without TLS.
    */
-  accept(transport: Transport): void;
+  accept(transport: Transport, admittance?: Admittance): void;
   /**
    * Accepting failed for one connection, or for a moment (such as too many open files); listening goes on.
    *
@@ -104,6 +131,8 @@ export interface ListenOptions {
   tls?: TlsIdentity;
   /** How long a TLS handshake may take, in ms; 0: no limit. */
   handshakeTimeout: number;
+  /** Time. */
+  clock: Clock;
 }
 
 /** A port that is listened on. */
@@ -120,6 +149,16 @@ export interface Listener {
   close(): Promise<void>;
 }
 
+/** Where an HTTP proxy is. */
+export interface ProxyAddress {
+  /** Host name or address. */
+  readonly hostname: string;
+  /** Port. */
+  readonly port: number;
+  /** The value of `Proxy-Authorization`, if it wants one. */
+  readonly authorization: string | undefined;
+}
+
 /** Where and how to connect. */
 export interface ConnectOptions {
   /** Host name or address. */
@@ -130,6 +169,10 @@ export interface ConnectOptions {
   tls: boolean;
   /** PEM texts of root certificates that are trusted besides the runtime's own. */
   rootCertificates: string[];
+  /** Connects through this proxy. */
+  proxy?: ProxyAddress;
+  /** Time. */
+  clock: Clock;
   /** Gives the attempt up. */
   signal: AbortSignal;
 }

@@ -14,13 +14,18 @@
 import { isIP } from "node:net";
 import * as tls from "node:tls";
 import { setImmediate } from "node:timers";
+import { AsyncQueue } from "./async_queue.ts";
 import { concat } from "./bytes.ts";
+import { systemClock } from "./clock.ts";
+import { FairShare, ReadLoad, TURN_PRICE } from "./fair_share.ts";
+import { openTunnel, type ProxyChannel } from "./proxy.ts";
 import type {
   Address,
   ConnectOptions,
   Listener,
   ListenHandler,
   ListenOptions,
+  ProxyAddress,
   TlsIdentity,
   Transport,
   TransportHandler,
@@ -141,7 +146,7 @@ export function bunTransport(): TransportProvider | undefined {
 // ---- Listening ---------------------------------------------------------------------------------------------------
 
 function listen(runtime: BunRuntime, options: ListenOptions, handler: ListenHandler): Listener {
-  const { hostname, port, tls, handshakeTimeout } = options;
+  const { hostname, port, tls } = options;
   const target = { hostname, port, allowHalfOpen: true };
   if (tls === undefined) {
     const accept = (socket: BunSocket): void => {
@@ -151,7 +156,7 @@ function listen(runtime: BunRuntime, options: ListenOptions, handler: ListenHand
     };
     return new PlainListener(runtime.listen({ ...target, socket: { ...ownerHandlers, open: accept } }));
   }
-  const side = new TlsServerSide(tls, handshakeTimeout, handler);
+  const side = new TlsServerSide(tls, options, handler);
   // No "data": the socket below goes on to report the encrypted bytes. Bun insists on one of the two.
   const socket: SocketHandlers = { open: (raw) => side.secure(raw), drain() {} };
   return new TlsListener(runtime.listen({ ...target, socket }), side);
@@ -214,48 +219,59 @@ class TlsListener extends PlainListener {
 class TlsServerSide {
   /** Shown from the next handshake on. */
   identity: TlsIdentity;
-  #timeout: number;
+  #limits: HandshakeLimits;
   #handler: ListenHandler;
   #pending = new Set<ServerHandshake>();
 
-  constructor(identity: TlsIdentity, timeout: number, handler: ListenHandler) {
+  constructor(identity: TlsIdentity, limits: HandshakeLimits, handler: ListenHandler) {
     this.identity = identity;
-    this.#timeout = timeout;
+    this.#limits = limits;
     this.#handler = handler;
   }
 
   secure(raw: BunSocket): void {
-    const handshake = new ServerHandshake(this.#timeout, (transport) => {
+    const { remoteAddress, remotePort } = raw;
+    const admittance = remoteAddress === undefined || remotePort === undefined
+      ? undefined
+      : this.#handler.admit({ hostname: remoteAddress, port: remotePort });
+    if (admittance === undefined) return raw.close();
+    const handshake = new ServerHandshake(this.#limits, (transport) => {
       this.#pending.delete(handshake);
-      this.#handler.accept(transport);
+      this.#handler.accept(transport, admittance);
     }, (error) => {
       this.#pending.delete(handshake);
-      this.#handler.error(error);
+      admittance.leave();
+      // Given up: whoever did that knows why.
+      if (error !== undefined) this.#handler.error(error);
     });
+    admittance.evict = () => handshake.giveUp();
     this.#pending.add(handshake);
     handshake.begin(raw, this.identity);
   }
 
   /** Gives up the handshakes that are not done. */
   close(): void {
-    for (const handshake of this.#pending) handshake.giveUp();
-    this.#pending.clear();
+    for (const handshake of [...this.#pending]) handshake.giveUp();
   }
 }
+
+/** What a handshake has to keep to. */
+type HandshakeLimits = Pick<ListenOptions, "handshakeTimeout" | "clock">;
 
 /** A connection inside its TLS handshake, on the server. */
 class ServerHandshake implements SocketOwner {
   #socket: BunSocket | undefined;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #cancelTimer: (() => void) | undefined;
   #done: (transport: Transport) => void;
   /** Unset once the handshake has ended. */
   #failed: ((error: unknown) => void) | undefined;
 
-  constructor(timeout: number, done: (transport: Transport) => void, failed: (error: unknown) => void) {
+  constructor(limits: HandshakeLimits, done: (transport: Transport) => void, failed: (error: unknown) => void) {
     this.#done = done;
     this.#failed = failed;
+    const { handshakeTimeout: timeout, clock } = limits;
     const late = (): void => this.#fail(new Error(`The TLS handshake took longer than ${timeout} ms`));
-    if (timeout > 0) this.#timer = setTimeout(late, timeout);
+    if (timeout > 0) this.#cancelTimer = clock.after(timeout, late);
   }
 
   begin(raw: BunSocket, { certificate: cert, key }: TlsIdentity): void {
@@ -275,7 +291,7 @@ class ServerHandshake implements SocketOwner {
     const transport = takeSocket(socket, true);
     // Closing it has told this already.
     if (transport === undefined) return;
-    clearTimeout(this.#timer);
+    this.#cancelTimer?.();
     this.#failed = undefined;
     this.#done(transport);
   }
@@ -291,45 +307,95 @@ class ServerHandshake implements SocketOwner {
 
   #fail(error: unknown): void {
     const failed = this.#failed;
-    this.giveUp();
+    this.#failed = undefined;
+    this.#cancelTimer?.();
+    this.#socket?.close();
     failed?.(error);
   }
 
   /** Ends it, and reports nothing. */
   giveUp(): void {
-    clearTimeout(this.#timer);
-    this.#failed = undefined;
-    this.#socket?.close();
+    this.#fail(undefined);
   }
 }
 
 // ---- Connecting --------------------------------------------------------------------------------------------------
 
 function connect(runtime: BunRuntime, options: ConnectOptions): Promise<Transport> {
-  const { hostname, port, signal, rootCertificates } = options;
+  return options.proxy === undefined
+    ? connectDirectly(runtime, options)
+    : connectThrough(runtime, options, options.proxy);
+}
+
+/** Bun tries all addresses of a host at the same time. */
+function connectDirectly(runtime: BunRuntime, options: ConnectOptions): Promise<BunTransport> {
+  const { hostname, port, signal } = options;
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
     const dial = new Dial(options.tls, resolve, reject);
     // A connection that comes after that is closed when it comes.
     signal.addEventListener("abort", () => dial.fail(signal.reason), { once: true });
-    // RFC 6066 §3: no addresses as server names; without a name Bun would send the address. It is checked all the same.
-    const secure: TlsOptions = { ALPNProtocols: ALPN, serverName: isIP(hostname) === 0 ? hostname : "" };
-    // What is given stands instead of the runtime's own.
-    if (rootCertificates.length > 0) secure.ca = [...tls.getCACertificates("default"), ...rootCertificates];
+    const secure = clientTls(options);
     const target = { hostname, port, allowHalfOpen: true, data: dial, socket: ownerHandlers };
     runtime.connect(options.tls ? { ...target, tls: secure } : target).catch((error) => dial.fail(error));
+  });
+}
+
+function clientTls({ hostname, rootCertificates }: ConnectOptions): TlsOptions {
+  // RFC 6066 §3: no addresses as server names; without a name Bun would send the address. It is checked all the same.
+  const secure: TlsOptions = { ALPNProtocols: ALPN, serverName: isIP(hostname) === 0 ? hostname : "" };
+  // What is given stands instead of the runtime's own.
+  if (rootCertificates.length > 0) secure.ca = [...tls.getCACertificates("default"), ...rootCertificates];
+  return secure;
+}
+
+async function connectThrough(runtime: BunRuntime, options: ConnectOptions, proxy: ProxyAddress): Promise<Transport> {
+  const { hostname, port } = proxy;
+  const transport = await connectDirectly(runtime, { ...options, hostname, port, tls: false });
+  const abort = (): void => transport.destroy();
+  options.signal.addEventListener("abort", abort, { once: true });
+  try {
+    await openTunnel(channelOf(transport), options, proxy);
+    return options.tls ? await secureClient(transport, options) : transport;
+  } catch (error) {
+    transport.destroy();
+    throw error;
+  } finally {
+    options.signal.removeEventListener("abort", abort);
+  }
+}
+
+function channelOf(transport: Transport): ProxyChannel {
+  const arrived = new AsyncQueue<Uint8Array>();
+  transport.open({
+    data: (bytes) => arrived.push(bytes.slice()),
+    drain: () => {},
+    end: () => arrived.end(),
+    close: (error) => arrived.end(error),
+  });
+  return {
+    write: (bytes) => Promise.resolve(void transport.write(bytes)),
+    read: () => arrived.next().then(({ done, value }) => done ? null : value),
+  };
+}
+
+function secureClient(transport: BunTransport, options: ConnectOptions): Promise<Transport> {
+  return new Promise((resolve, reject) => {
+    const dial = new Dial(true, resolve, reject);
+    options.signal.addEventListener("abort", () => dial.fail(options.signal.reason), { once: true });
+    dial.onOpen(transport.upgrade(dial, clientTls(options)));
   });
 }
 
 /** An outgoing connection until it is there, with TLS until its handshake is done. */
 class Dial implements SocketOwner {
   #tls: boolean;
-  #resolve: (transport: Transport) => void;
+  #resolve: (transport: BunTransport) => void;
   #reject: (error: unknown) => void;
   #socket: BunSocket | undefined;
   #failed = false;
 
-  constructor(tls: boolean, resolve: (transport: Transport) => void, reject: (error: unknown) => void) {
+  constructor(tls: boolean, resolve: (transport: BunTransport) => void, reject: (error: unknown) => void) {
     this.#tls = tls;
     this.#resolve = resolve;
     this.#reject = reject;
@@ -377,11 +443,13 @@ class Dial implements SocketOwner {
 
 /** `setImmediate` runs when all sockets that were ready have been read. */
 const writes = new Turn(setImmediate);
+const fairShare = new FairShare();
 
 class BunTransport implements Transport, SocketOwner, TurnMember {
   readonly remoteAddress: Address;
   readonly localAddress: Address;
   readonly encrypted: boolean;
+  bytesWritten = 0;
   #socket: BunSocket;
   #handler: TransportHandler | undefined;
 
@@ -390,6 +458,11 @@ class BunTransport implements Transport, SocketOwner, TurnMember {
   /** Bytes that came before somebody opened it: the rest of one read. */
   #early: Uint8Array = EMPTY;
   #ended = false;
+  readonly #load = new ReadLoad();
+  /** Whether bytes wait for their turn. */
+  #waiting = false;
+  /** Gives up the wait for a turn. */
+  #leaveTurn: (() => void) | undefined;
 
   // Write state
   /** What the socket has not taken yet. */
@@ -409,6 +482,16 @@ class BunTransport implements Transport, SocketOwner, TurnMember {
     socket.setNoDelay(true);
   }
 
+  /** Puts TLS on top; from then on the socket belongs to another owner. */
+  upgrade(owner: SocketOwner, options: TlsOptions): BunSocket {
+    this.#socket.resume();
+    const raw = this.#socket;
+    const [below, socket] = raw.upgradeTLS({ isServer: false, data: owner, tls: options, socket: ownerHandlers });
+    // They go on to report the encrypted bytes.
+    raw.data = below.data = NOBODY;
+    return socket;
+  }
+
   open(handler: TransportHandler): void {
     const first = this.#handler === undefined;
     this.#handler = handler;
@@ -420,7 +503,7 @@ class BunTransport implements Transport, SocketOwner, TurnMember {
   #reportEarly(): void {
     const early = this.#early;
     this.#early = EMPTY;
-    if (early.length > 0 && !this.#destroyed) this.#handler!.data(early);
+    if (early.length > 0 && !this.#destroyed) this.#handle(early);
     if (this.#ended && !this.#destroyed) this.#handler!.end();
     if (this.#closed !== undefined) this.#report();
   }
@@ -432,6 +515,12 @@ class BunTransport implements Transport, SocketOwner, TurnMember {
     return false;
   }
 
+  takeTurn(goOn: () => void): void {
+    if (fairShare.mustWait(this.#load, 0)) this.#leaveTurn = fairShare.enqueue(goOn);
+    else if (fairShare.crowded) this.#leaveTurn = systemClock.after(TURN_PRICE, goOn);
+    else setImmediate(goOn);
+  }
+
   pause(): void {
     this.#paused = true;
     this.#socket.pause();
@@ -439,7 +528,7 @@ class BunTransport implements Transport, SocketOwner, TurnMember {
 
   resume(): void {
     this.#paused = false;
-    this.#socket.resume();
+    if (!this.#waiting) this.#socket.resume();
   }
 
   end(): void {
@@ -450,6 +539,7 @@ class BunTransport implements Transport, SocketOwner, TurnMember {
   destroy(): void {
     if (this.#destroyed) return;
     this.#destroyed = true;
+    this.#leaveTurn?.();
     // With TLS, close() would wait some 15 s for a peer that does not read.
     const cut = this.encrypted && this.#rest.length > 0;
     this.#rest = EMPTY;
@@ -460,8 +550,26 @@ class BunTransport implements Transport, SocketOwner, TurnMember {
 
   onData(bytes: Uint8Array): void {
     if (this.#destroyed) return;
-    if (this.#handler !== undefined && this.#early.length === 0) this.#handler.data(bytes);
-    else this.#early = concat(this.#early, bytes);
+    if (this.#handler === undefined || this.#early.length > 0) {
+      this.#early = concat(this.#early, bytes);
+    } else if (fairShare.mustWait(this.#load, bytes.length)) {
+      this.#early = bytes.slice();
+      this.#waiting = true;
+      this.#socket.pause();
+      this.#leaveTurn = fairShare.enqueue(() => this.#takeTurn());
+    } else this.#handle(bytes);
+  }
+
+  #handle(bytes: Uint8Array): void {
+    const since = fairShare.begin(this.#load, bytes.length);
+    this.#handler!.data(bytes);
+    fairShare.spent(this.#load, since);
+  }
+
+  #takeTurn(): void {
+    this.#waiting = false;
+    if (!this.#paused && !this.#destroyed && this.#closed === undefined) this.#socket.resume();
+    this.#reportEarly();
   }
 
   endTurn(): void {
@@ -470,7 +578,11 @@ class BunTransport implements Transport, SocketOwner, TurnMember {
 
   onDrain(): void {
     if (this.#rest.length === 0) return;
+    const since = fairShare.begin(this.#load, this.#rest.length);
     const taken = this.#socket.write(this.#rest);
+    // For a peer that does not read, this can be the dearest part.
+    fairShare.spent(this.#load, since);
+    this.bytesWritten += Math.max(0, taken);
     if (taken < this.#rest.length) {
       this.#rest = this.#rest.subarray(Math.max(0, taken));
       return;

@@ -5,7 +5,14 @@
  * @module
  */
 
+import { lookup } from "node:dns/promises";
+import { isIP } from "node:net";
+import { acquire, release } from "./buffer_pool.ts";
+import { systemClock } from "./clock.ts";
+import { FairShare, ReadLoad, TURN_PRICE } from "./fair_share.ts";
+import { connectFirst, type HostAddress, interleave } from "./happy_eyeballs.ts";
 import { giveBack, isLeased, lease, type SlotSize } from "./mask_simd.ts";
+import { openTunnel } from "./proxy.ts";
 import { TlsServerSide } from "./transport_node_tls.ts";
 import type {
   Address,
@@ -13,6 +20,7 @@ import type {
   Listener,
   ListenHandler,
   ListenOptions,
+  ProxyAddress,
   TlsIdentity,
   Transport,
   TransportHandler,
@@ -41,17 +49,18 @@ export function denoTransport(): TransportProvider | undefined {
 }
 
 function listen(options: ListenOptions, handler: ListenHandler): Promise<Listener> {
-  const { hostname, port, tls, handshakeTimeout } = options;
+  const { hostname, port, tls, handshakeTimeout, clock } = options;
   return new Promise((resolve) => {
-    const side = tls === undefined ? undefined : new TlsServerSide(tls, handshakeTimeout);
+    const side = tls === undefined ? undefined : new TlsServerSide(tls, handshakeTimeout, clock);
     resolve(new DenoListener(Deno.listen({ hostname, port }), handler, side));
   });
 }
 
 async function connect(options: ConnectOptions): Promise<Transport> {
-  const { hostname, port, signal } = options;
-  const conn = await Deno.connect({ hostname, port, signal });
+  const { hostname, signal, proxy } = options;
+  const conn = await dial(proxy ?? options, options);
   conn.setNoDelay(true);
+  if (proxy !== undefined) await throughProxy(conn, options, proxy);
   if (!options.tls) return new DenoTransport(conn, false);
   const tls = await Deno.startTls(conn, { hostname, caCerts: options.rootCertificates, alpnProtocols: ["http/1.1"] });
   const abort = (): void => closeQuietly(tls);
@@ -62,6 +71,62 @@ async function connect(options: ConnectOptions): Promise<Transport> {
     return new DenoTransport(tls, true);
   } catch (error) {
     closeQuietly(tls);
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
+
+/** Deno tries the addresses of a host one after the other, each until the system gives it up. */
+async function dial(
+  { hostname, port }: { hostname: string; port: number },
+  options: ConnectOptions,
+): Promise<Deno.TcpConn> {
+  const { signal, clock } = options;
+  const addresses = isIP(hostname) === 0 ? await resolve(hostname, port) : [];
+  if (addresses.length < 2) return await Deno.connect({ hostname, port, signal });
+  return await connectFirst<Deno.TcpConn>(interleave(addresses), {
+    dial: (address, signal) => Deno.connect({ hostname: address, port, signal }),
+    close: closeQuietly,
+    clock,
+  }, signal);
+}
+
+/** Only those that may be connected to: a program may be allowed to use the name, and not the addresses. */
+async function resolve(hostname: string, port: number): Promise<HostAddress[]> {
+  const allowed = (host: string): boolean =>
+    Deno.permissions.querySync({ name: "net", host: host.includes(":") ? `[${host}]:${port}` : `${host}:${port}` })
+      .state === "granted";
+  try {
+    const addresses = await lookup(hostname, { all: true });
+    return addresses.every(({ address }) => allowed(address)) ? addresses : [];
+  } catch {
+    // Whoever connects by name says what is wrong with it.
+    return [];
+  }
+}
+
+async function throughProxy(conn: Deno.TcpConn, options: ConnectOptions, proxy: ProxyAddress): Promise<void> {
+  const { signal } = options;
+  const buffer = new Uint8Array(1024);
+  const abort = (): void => closeQuietly(conn);
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    await openTunnel(
+      {
+        async write(bytes) {
+          for (let at = 0; at < bytes.length;) at += await conn.write(bytes.subarray(at));
+        },
+        async read() {
+          const length = await conn.read(buffer);
+          return length === null ? null : buffer.subarray(0, length);
+        },
+      },
+      options,
+      proxy,
+    );
+  } catch (error) {
+    closeQuietly(conn);
     throw error;
   } finally {
     signal.removeEventListener("abort", abort);
@@ -144,8 +209,17 @@ class DenoListener implements Listener {
   /** A slow TLS handshake holds up nobody else. */
   #accept(raw: Transport): void {
     if (this.#tls === undefined) return this.#handler.accept(raw);
-    this.#tls.secure(raw).then((transport) => this.#handler.accept(transport)).catch((error) => {
-      if (!this.#closed) this.#handler.error(error);
+    const admittance = this.#handler.admit(raw.remoteAddress);
+    if (admittance === undefined) return raw.destroy();
+    let evicted = false;
+    admittance.evict = () => {
+      evicted = true;
+      raw.destroy();
+    };
+    this.#tls.secure(raw).then((transport) => this.#handler.accept(transport, admittance)).catch((error) => {
+      admittance.leave();
+      // Whoever evicted it knows why.
+      if (!this.#closed && !evicted) this.#handler.error(error);
     });
   }
 
@@ -160,19 +234,31 @@ class DenoListener implements Listener {
   }
 }
 
+function returnBuffer(buffer: Uint8Array<ArrayBuffer>, pooled: Uint8Array<ArrayBuffer> | undefined): void {
+  if (isLeased(buffer)) giveBack(buffer);
+  if (pooled !== undefined) release(pooled);
+}
+
 /** A microtask runs when all sockets that were ready have been read. */
 const writes = new Turn(queueMicrotask);
+const fairShare = new FairShare();
 
 class DenoTransport implements Transport, TurnMember {
   readonly remoteAddress: Address;
   readonly localAddress: Address;
   readonly encrypted: boolean;
+  bytesWritten = 0;
   #conn: Deno.Conn<Deno.NetAddr>;
   #handler: TransportHandler | undefined;
 
   // Read state
   #buffer: Uint8Array<ArrayBuffer> = new Uint8Array(FIRST_READ);
+  /** What the buffer is a part of, if it comes from the pool. */
+  #pooled: Uint8Array<ArrayBuffer> | undefined;
   #smallReads = 0;
+  readonly #load = new ReadLoad();
+  /** Gives up the wait for a turn. */
+  #leaveTurn: (() => void) | undefined;
   #paused = false;
   #wake: (() => void) | undefined;
 
@@ -207,7 +293,18 @@ class DenoTransport implements Transport, TurnMember {
   }
 
   endTurn(): void {
-    if (!this.#destroyed) this.#conn.write(this.#writing!).then(this.#onWritten, this.#onFailed);
+    if (this.#destroyed) return;
+    const bytes = this.#writing!;
+    const since = fairShare.begin(this.#load, bytes.length);
+    this.#conn.write(bytes).then(this.#onWritten, this.#onFailed);
+    // For a peer that does not read, this can be the dearest part.
+    fairShare.spent(this.#load, since);
+  }
+
+  takeTurn(goOn: () => void): void {
+    // Not by setImmediate: as long as one is pending, Deno looks for what else has come only now and then.
+    if (fairShare.mustWait(this.#load, 0)) this.#leaveTurn = fairShare.enqueue(goOn);
+    else this.#leaveTurn = systemClock.after(fairShare.crowded ? TURN_PRICE : 0, goOn);
   }
 
   pause(): void {
@@ -229,6 +326,7 @@ class DenoTransport implements Transport, TurnMember {
     if (this.#destroyed) return;
     this.#destroyed = true;
     closeQuietly(this.#conn);
+    this.#leaveTurn?.();
     this.resume();
     if (this.#handler !== undefined) queueMicrotask(() => this.#close(undefined));
   }
@@ -242,15 +340,32 @@ class DenoTransport implements Transport, TurnMember {
         const length = await this.#conn.read(buffer);
         if (this.#destroyed) return;
         if (length === null) return this.#handler!.end();
+        if (fairShare.mustWait(this.#load, length)) {
+          await this.#turn();
+          if (this.#destroyed) return;
+        }
+        const since = fairShare.begin(this.#load, length);
         this.#handler!.data(length === buffer.length ? buffer : buffer.subarray(0, length));
+        fairShare.spent(this.#load, since);
         this.#adapt(length);
       }
     } catch (error) {
       this.#fail(error);
     } finally {
-      if (isLeased(this.#buffer)) giveBack(this.#buffer);
+      returnBuffer(this.#buffer, this.#pooled);
       this.#buffer = EMPTY;
     }
+  }
+
+  /** Until it is this one's turn, or it is destroyed. */
+  #turn(): Promise<void> {
+    return new Promise((resolve) => {
+      const leave = fairShare.enqueue(resolve);
+      this.#leaveTurn = () => {
+        leave();
+        resolve();
+      };
+    });
   }
 
   /**
@@ -272,14 +387,21 @@ class DenoTransport implements Transport, TurnMember {
   }
 
   #useBuffer(size: typeof FIRST_READ | SlotSize): void {
-    const old = this.#buffer;
+    const [old, oldPooled] = [this.#buffer, this.#pooled];
     this.#smallReads = 0;
-    this.#buffer = size === FIRST_READ ? new Uint8Array(size) : lease(size) ?? new Uint8Array(size);
-    if (isLeased(old)) giveBack(old);
+    this.#pooled = undefined;
+    this.#buffer = size === FIRST_READ ? new Uint8Array(size) : lease(size) ?? this.#fromPool(size);
+    returnBuffer(old, oldPooled);
+  }
+
+  #fromPool(size: SlotSize): Uint8Array<ArrayBuffer> {
+    this.#pooled = acquire(size);
+    return this.#pooled.subarray(0, size);
   }
 
   #written(length: number): void {
     if (this.#destroyed || this.#writing === undefined) return;
+    this.bytesWritten += length;
     if (length < this.#writing.length) {
       this.write(this.#writing.subarray(length));
       return;
@@ -300,6 +422,7 @@ class DenoTransport implements Transport, TurnMember {
     // What fails after destroy() fails because of it.
     if (this.#destroyed) return this.#close(undefined);
     this.#destroyed = true;
+    this.#leaveTurn?.();
     closeQuietly(this.#conn);
     this.#close(error);
   }

@@ -14,12 +14,14 @@
 import { Duplex } from "node:stream";
 import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import { concat } from "./bytes.ts";
+import type { Clock } from "./clock.ts";
 import type { Address, TlsIdentity, Transport, TransportHandler } from "./transport.ts";
 
 /** What a TLS handshake needs of the server. */
 export class TlsServerSide {
   #context: SecureContext;
   #timeout: number;
+  #clock: Clock;
   /** Transports whose TLS handshake is not done. */
   #handshaking = new Set<Transport>();
 
@@ -28,8 +30,10 @@ export class TlsServerSide {
    *
    * @param identity Certificate and key.
    * @param timeout How long a TLS handshake may take, in ms; 0: no limit.
+   * @param clock Time.
    */
-  constructor(identity: TlsIdentity, timeout: number) {
+  constructor(identity: TlsIdentity, timeout: number, clock: Clock) {
+    this.#clock = clock;
     this.#context = makeContext(identity);
     this.#timeout = timeout;
   }
@@ -61,24 +65,26 @@ export class TlsServerSide {
       const options = { isServer: true, secureContext: this.#context, ALPNProtocols: ["http/1.1"] };
       const socket = new TLSSocket(below, options);
       const fail = (error: Error): void => {
-        clearTimeout(timer);
+        cancelTimer();
         this.#handshaking.delete(raw);
         socket.destroy();
         raw.destroy();
         reject(error);
       };
       const late = (): void => fail(new Error(`The TLS handshake took longer than ${this.#timeout} ms`));
-      const timer = this.#timeout > 0 ? setTimeout(late, this.#timeout) : undefined;
+      const cancelTimer = this.#timeout > 0 ? this.#clock.after(this.#timeout, late) : () => {};
       const gone = (): void => fail(new Error("The peer left inside the TLS handshake"));
       socket.on("error", fail);
       below.on("error", fail);
       below.once("close", gone);
+      below.ended = gone;
       socket.once("secure", () => {
-        clearTimeout(timer);
+        cancelTimer();
         this.#handshaking.delete(raw);
         socket.off("error", fail);
         below.off("error", fail);
         below.off("close", gone);
+        below.ended = () => {};
         resolve(new TlsTransport(raw, below, socket));
       });
     });
@@ -95,6 +101,8 @@ class TransportDuplex extends Duplex {
   #written: (() => void) | undefined;
   /** Whether the program has paused the connection: what the stream asks for does not count then. */
   held = false;
+  /** Called when the peer has sent FIN: inside the handshake `node:tls` says nothing of it. */
+  ended: () => void = () => {};
 
   constructor(raw: Transport) {
     super({ allowHalfOpen: true });
@@ -104,7 +112,10 @@ class TransportDuplex extends Duplex {
         if (!this.push(new Uint8Array(bytes))) raw.pause();
       },
       drain: () => this.#drained(),
-      end: () => void this.push(null),
+      end: () => {
+        this.push(null);
+        this.ended();
+      },
       close: (error) => void this.destroy(error instanceof Error ? error : undefined),
     });
   }
@@ -162,6 +173,10 @@ class TlsTransport implements Transport {
     below.on("error", keep);
   }
 
+  get bytesWritten(): number {
+    return this.#raw.bytesWritten;
+  }
+
   open(handler: TransportHandler): void {
     const first = this.#handler === undefined;
     this.#handler = handler;
@@ -192,6 +207,10 @@ class TlsTransport implements Transport {
   resume(): void {
     this.#below.held = false;
     this.#raw.resume();
+  }
+
+  takeTurn(goOn: () => void): void {
+    this.#raw.takeTurn(goOn);
   }
 
   end(): void {

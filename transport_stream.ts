@@ -51,6 +51,7 @@ class StreamTransport implements Transport {
   readonly remoteAddress: Address;
   readonly localAddress: Address;
   readonly encrypted: boolean;
+  bytesWritten = 0;
   #reader: ReadableStreamDefaultReader<Uint8Array>;
   #writer: WritableStreamDefaultWriter<Uint8Array>;
   #handler: TransportHandler | undefined;
@@ -78,6 +79,7 @@ class StreamTransport implements Transport {
     if (this.#destroyed) return false;
     // The sink may keep the chunk as long as it likes, so it gets one of its own.
     this.#writer.write(bytes.slice()).then(() => {
+      this.bytesWritten += bytes.length;
       if (!this.#destroyed) this.#handler?.drain();
     }, (error) => this.#fail(error));
     return false;
@@ -91,6 +93,10 @@ class StreamTransport implements Transport {
     this.#paused = false;
     this.#wake?.();
     this.#wake = undefined;
+  }
+
+  takeTurn(goOn: () => void): void {
+    setTimeout(goOn, 0);
   }
 
   end(): void {

@@ -1,12 +1,16 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { systemClock } from "../clock.ts";
 import { isLoopback } from "../loopback.ts";
-import { type Listener, runtimeTransport, type Transport } from "../transport.ts";
+import { type Admittance, type Listener, runtimeTransport, type Transport } from "../transport.ts";
 import { giveBack, lease } from "../mask_simd.ts";
 import { streamTransport } from "../transport_stream.ts";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { RawListener } from "./sockets.ts";
 import { assertSameBytes, concat, decode, defer, encode, pipe, Random, tlsFile, until } from "./support.ts";
+
+/** Lets everybody in. */
+const admit = (): Admittance => ({ acceptedAt: 0, evict: () => {}, leave: () => {} });
 
 /** What a transport said. */
 class Log {
@@ -51,14 +55,15 @@ async function socketPair(tls: boolean): Promise<Pair> {
     key: readFileSync(tlsFile("leaf.key"), "utf8"),
   };
   const listener: Listener = await runtimeTransport().listen(
-    { hostname: "127.0.0.1", port: 0, tls: tls ? identity : undefined, handshakeTimeout: 5000 },
-    { accept: accepted.resolve, error: accepted.reject },
+    { hostname: "127.0.0.1", port: 0, tls: tls ? identity : undefined, handshakeTimeout: 5000, clock: systemClock },
+    { admit, accept: accepted.resolve, error: accepted.reject },
   );
   const client = await runtimeTransport().connect({
     hostname: "localhost",
     port: listener.address.port,
     tls,
     rootCertificates: [readFileSync(tlsFile("ca.pem"), "utf8")],
+    clock: systemClock,
     signal: new AbortController().signal,
   });
   const server = await accepted.promise;
@@ -266,7 +271,7 @@ describe("a connection that is given up before it is there", () => {
   for (const tls of [false, true]) {
     it(`is closed when it comes, ${tls ? "with" : "without"} TLS`, async () => {
       const listener = await RawListener.listen();
-      const options = { hostname: "127.0.0.1", port: listener.port, rootCertificates: [] };
+      const options = { hostname: "127.0.0.1", port: listener.port, rootCertificates: [], clock: systemClock };
       const controller = new AbortController();
       const connecting = runtimeTransport().connect({ ...options, tls, signal: controller.signal });
       controller.abort();
@@ -298,7 +303,14 @@ describe("a TLS client", () => {
     for (const [hostname, named] of [["localhost", true], ["127.0.0.1", false]] as const) {
       const accepted = listener.accept();
       const controller = new AbortController();
-      const options = { hostname, port: listener.port, tls: true, rootCertificates: [], signal: controller.signal };
+      const options = {
+        hostname,
+        port: listener.port,
+        tls: true,
+        rootCertificates: [],
+        signal: controller.signal,
+        clock: systemClock,
+      };
       const connecting = runtimeTransport().connect(options);
       const socket = await accepted;
       const hello = decode((await socket.read())!);
@@ -314,7 +326,14 @@ describe("a TLS client", () => {
     const { close, port } = await listenForTls();
     const roots = [readFileSync(tlsFile("ca.pem"), "utf8")];
     const connectTo = (hostname: string, rootCertificates: string[]): Promise<Transport> =>
-      runtimeTransport().connect({ hostname, port, tls: true, rootCertificates, signal: new AbortController().signal });
+      runtimeTransport().connect({
+        hostname,
+        port,
+        tls: true,
+        rootCertificates,
+        signal: new AbortController().signal,
+        clock: systemClock,
+      });
     await assertRejects(() => connectTo("127.0.0.2", roots));
     await assertRejects(() => connectTo("localhost", []));
     for (const hostname of ["localhost", "127.0.0.1"]) {
@@ -334,8 +353,8 @@ async function listenForTls(): Promise<{ port: number; close: () => Promise<void
   };
   const accepted: Log[] = [];
   const listener = await runtimeTransport().listen(
-    { hostname: "0.0.0.0", port: 0, tls: identity, handshakeTimeout: 5000 },
-    { accept: (transport) => void accepted.push(new Log(transport)), error: () => {} },
+    { hostname: "0.0.0.0", port: 0, tls: identity, handshakeTimeout: 5000, clock: systemClock },
+    { admit, accept: (transport) => void accepted.push(new Log(transport)), error: () => {} },
   );
   return {
     port: listener.address.port,
@@ -390,10 +409,16 @@ describe("a listener", () => {
       key: readFileSync(tlsFile("leaf.key"), "utf8"),
     };
     const listener = await runtimeTransport().listen(
-      { hostname: "127.0.0.1", port: 0, tls: identity, handshakeTimeout: 0 },
-      { accept: (transport) => accepted.push(transport), error: () => {} },
+      { hostname: "127.0.0.1", port: 0, tls: identity, handshakeTimeout: 0, clock: systemClock },
+      { admit, accept: (transport) => accepted.push(transport), error: () => {} },
     );
-    const plain = { hostname: "127.0.0.1", port: listener.address.port, tls: false, rootCertificates: [] };
+    const plain = {
+      hostname: "127.0.0.1",
+      port: listener.address.port,
+      tls: false,
+      rootCertificates: [],
+      clock: systemClock,
+    };
     const { signal } = new AbortController();
     const hanging = new Log(await runtimeTransport().connect({ ...plain, signal }));
     const roots = [readFileSync(tlsFile("ca.pem"), "utf8")];
@@ -417,8 +442,8 @@ describe("a listener", () => {
       key: readFileSync(tlsFile("leaf.key"), "utf8"),
     };
     const listener = await runtimeTransport().listen(
-      { hostname: "127.0.0.1", port: 0, tls: identity, handshakeTimeout: 100 },
-      { accept: accepted.resolve, error: () => {} },
+      { hostname: "127.0.0.1", port: 0, tls: identity, handshakeTimeout: 100, clock: systemClock },
+      { admit, accept: accepted.resolve, error: () => {} },
     );
     const client = new Log(
       await runtimeTransport().connect({
@@ -426,6 +451,7 @@ describe("a listener", () => {
         port: listener.address.port,
         tls: true,
         rootCertificates: [readFileSync(tlsFile("ca.pem"), "utf8")],
+        clock: systemClock,
         signal: new AbortController().signal,
       }),
     );
@@ -441,8 +467,8 @@ describe("a listener", () => {
   });
 
   it("frees its port when it is closed", async () => {
-    const options = { hostname: "127.0.0.1", port: 0, handshakeTimeout: 0 };
-    const handler = { accept: () => {}, error: () => {} };
+    const options = { hostname: "127.0.0.1", port: 0, handshakeTimeout: 0, clock: systemClock };
+    const handler = { admit, accept: () => {}, error: () => {} };
     const first = await runtimeTransport().listen(options, handler);
     const { port } = first.address;
     await first.close();
