@@ -13,6 +13,7 @@
  * @module
  */
 
+import type { Pass } from "./admission.ts";
 import { concat } from "./bytes.ts";
 import type { Clock } from "./clock.ts";
 import type { HandshakeRequest, HandshakeResult, ProtocolOptions, WebSocketConnection } from "./connection.ts";
@@ -44,6 +45,8 @@ export interface AcceptHost<Data> {
   respond(request: Request, connection: WebSocketConnection<Data>): Promise<Response>;
   /** The handshake is done. */
   opened(connection: WebSocketConnection<Data>): void;
+  /** A WebSocket was refused, for a reason that is no error. */
+  refused(reason: string, connection: WebSocketConnection<Data>): void;
   /** Something failed. */
   error(error: unknown, connection: WebSocketConnection<Data>): void;
 }
@@ -54,10 +57,18 @@ export interface AcceptSettings {
   pathName: string;
   /** What the handshake does not insist on. */
   options: ProtocolOptions;
+  /** Origins whose pages may open a WebSocket; empty: all. */
+  origins: readonly string[];
+  /** Names under which the server is reached; empty: all. */
+  hosts: readonly string[];
   /** How to compress, if the client can. */
   compression: CompressionSettings | undefined;
   /** How long a request may take to come, and the next one to begin, in ms; 0: no limit. */
   handshakeTimeout: number;
+  /** How long the body of a plain request may take to come, in ms; 0: no limit. */
+  bodyTimeout: number;
+  /** The most plain requests of one connection; 0: no limit. */
+  maxRequests: number;
   /** How long the peer may take to end TCP after the last response, in ms; 0: no limit. */
   closeTimeout: number;
   /** The most bytes of the body of a plain request; 0: no limit. */
@@ -73,6 +84,8 @@ export interface AcceptSettings {
 type State = "head" | "deciding" | "answering" | "upgraded" | "lingering" | "closed";
 
 const EMPTY = new Uint8Array(0);
+/** The most bytes that are read behind the last answer. */
+const MAX_DROPPED = 1024 * 1024;
 /** The most bytes of a response body in one write. */
 const WRITE_SLICE = 64 * 1024;
 const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
@@ -82,6 +95,7 @@ export class AcceptSession<Data> implements TransportHandler {
   readonly #transport: Transport;
   readonly #connection: WebSocketConnection<Data>;
   readonly #host: AcceptHost<Data>;
+  readonly #pass: Pass;
 
   #state: State = "head";
   #headReader: HeadReader;
@@ -89,9 +103,15 @@ export class AcceptSession<Data> implements TransportHandler {
   #unread: Uint8Array = EMPTY;
   #cancelTimer: (() => void) | undefined;
   #peerEnded = false;
+  /** Bytes that came behind the last answer. */
+  #dropped = 0;
+  /** Plain requests so far. */
+  #requests = 0;
 
   // The current request and its response
   #body: RequestBody | undefined;
+  /** Until when the body has to be there; `undefined` before anybody asks for it. */
+  #bodyDeadline: number | undefined;
   #expectsContinue = false;
   #responseReader: ReadableStreamDefaultReader<Uint8Array> | undefined;
   #lastWrite: Promise<void> = Promise.resolve();
@@ -104,8 +124,16 @@ export class AcceptSession<Data> implements TransportHandler {
    * @param transport The transport, not opened yet.
    * @param connection The connection it is to become.
    * @param host The server.
+   * @param pass Counts it.
    */
-  constructor(transport: Transport, connection: WebSocketConnection<Data>, host: AcceptHost<Data>) {
+  constructor(
+    transport: Transport,
+    connection: WebSocketConnection<Data>,
+    host: AcceptHost<Data>,
+    pass: Pass,
+  ) {
+    this.#pass = pass;
+    pass.evict = () => transport.destroy();
     this.#transport = transport;
     this.#connection = connection;
     this.#host = host;
@@ -114,24 +142,36 @@ export class AcceptSession<Data> implements TransportHandler {
 
   /** Starts the reading. */
   begin(): void {
-    this.#startTimer();
+    const { handshakeTimeout, clock } = this.#host.settings();
+    // What TLS took counts.
+    const left = handshakeTimeout - (clock.now() - this.#pass.acceptedAt);
+    if (handshakeTimeout > 0) this.#startTimer(Math.max(1, Math.round(left)));
     this.#transport.open(this);
   }
 
   /** The server stops: an idle connection ends at once, a busy one after its response. */
   shutdown(): void {
-    if (this.#state === "head" && this.#headReader.untouched) this.#connection.abandon();
+    if (this.#state === "head" && this.#headReader.untouched && this.#unread.length === 0) this.#connection.abandon();
   }
 
   // ---- From the transport --------------------------------------------------------------------------------------
 
   data(bytes: Uint8Array): void {
     if (this.#connection.state !== "connecting") return;
-    if (this.#state === "head") this.#readHead(bytes);
-    else if (this.#state === "answering" || this.#state === "deciding") {
+    if (this.#state === "head") {
+      // Behind requests that are there already.
+      if (this.#unread.length > 0) this.#keep(bytes);
+      else this.#readHead(bytes);
+    } else if (this.#state === "answering" || this.#state === "deciding") {
       this.#keep(bytes);
       if (this.#body?.pulling) this.#feedBody();
-    }
+    } else if (this.#state === "lingering") this.#drop(bytes.length);
+  }
+
+  /** Whoever goes on sending does not wait for the answer. */
+  #drop(length: number): void {
+    this.#dropped += length;
+    if (this.#dropped > MAX_DROPPED) this.#transport.destroy();
   }
 
   drain(): void {
@@ -144,7 +184,8 @@ export class AcceptSession<Data> implements TransportHandler {
   end(): void {
     this.#peerEnded = true;
     // A peer that has sent FIN may still read its response; without one on its way there is nothing to wait for.
-    if (this.#state !== "answering") return this.#transport.destroy();
+    const more = this.#state === "head" && this.#unread.length > 0;
+    if (this.#state !== "answering" && !more) return this.#transport.destroy();
     if (this.#body?.pulling) this.#body.fail(lostBody("The request ends inside its body"));
   }
 
@@ -163,7 +204,8 @@ export class AcceptSession<Data> implements TransportHandler {
 
   // ---- Heads ---------------------------------------------------------------------------------------------------
 
-  #readHead(bytes: Uint8Array): void {
+  /** @param owned Whether the bytes stay as they are. */
+  #readHead(bytes: Uint8Array, owned = false): void {
     let used: number;
     try {
       used = this.#headReader.push(bytes);
@@ -173,20 +215,23 @@ export class AcceptSession<Data> implements TransportHandler {
     }
     const { head } = this.#headReader;
     if (head === undefined) return;
-    this.#keep(bytes.subarray(used));
+    this.#keep(bytes.subarray(used), owned);
     this.#cancelTimer?.();
+    this.#pass.works();
     this.#handleHead(head);
   }
 
-  #keep(bytes: Uint8Array): void {
+  /** Without a copy where that is possible: of many requests in one read, each leaves nearly all of it for the next. */
+  #keep(bytes: Uint8Array, owned = false): void {
     if (bytes.length === 0) return;
-    this.#unread = concat(this.#unread, bytes);
+    this.#unread = owned && this.#unread.length === 0 ? bytes : concat(this.#unread, bytes);
     this.#transport.pause();
   }
 
   #handleHead(head: Head): void {
     try {
       const line = parseRequestLine(head.startLine);
+      checkHost(head.fields, this.#host.settings().hosts);
       if (wantsWebSocket(head.fields)) this.#handleUpgrade(line, head.fields);
       else this.#handleRequest(line, head.fields);
     } catch (error) {
@@ -198,6 +243,7 @@ export class AcceptSession<Data> implements TransportHandler {
   #refuse(error: unknown): void {
     this.#state = "answering";
     this.#cancelTimer?.();
+    this.#pass.works();
     const known = error instanceof HandshakeError || error instanceof HttpError;
     this.#host.error(error, this.#connection);
     const response = known ? refusalResponse(error) : textResponse(500, "Internal server error");
@@ -207,11 +253,12 @@ export class AcceptSession<Data> implements TransportHandler {
   // ---- WebSocket handshakes ------------------------------------------------------------------------------------
 
   #handleUpgrade(line: RequestLine, fields: HeaderFields): void {
-    const { pathName, options } = this.#host.settings();
+    const { pathName, options, origins } = this.#host.settings();
     if (pathName !== "" && line.path !== pathName) {
       throw new HandshakeError("ERR_HANDSHAKE_REQUEST", "There is no WebSocket at this path", 404);
     }
     const upgrade = checkUpgradeRequest(line.method, line.minorVersion, fields, options);
+    checkOrigin(fields, origins);
     this.#connection.setRequest(new ReceivedRequest(line, fields, upgrade));
     this.#state = "deciding";
     const allowed = this.#host.allow(this.#connection);
@@ -224,6 +271,7 @@ export class AcceptSession<Data> implements TransportHandler {
     if (this.#state !== "deciding") return;
     if (allowed === true) return this.#upgrade(upgrade);
     this.#state = "answering";
+    this.#host.refused("allow", this.#connection);
     this.#finishWith(allowed === false ? textResponse(403, "The connection is not allowed") : allowed);
   }
 
@@ -238,8 +286,9 @@ export class AcceptSession<Data> implements TransportHandler {
     if (!this.#connection.start(result, { preface: head })) return;
     this.#state = "upgraded";
     this.#cancelTimer?.();
+    this.#pass.opened();
     this.#host.opened(this.#connection);
-    this.#connection.open(this.#unread);
+    this.#connection.open(this.#unread, { ended: this.#peerEnded, closed: undefined });
     this.#unread = EMPTY;
   }
 
@@ -252,11 +301,14 @@ export class AcceptSession<Data> implements TransportHandler {
       pause: () => this.#pauseBody(body),
     });
     this.#body = body;
+    this.#bodyDeadline = undefined;
+    this.#requests++;
     this.#expectsContinue = line.minorVersion === 1 &&
       fields.list("expect").some((value) => value.toLowerCase() === "100-continue");
     const request = makeRequest(line, fields, this.#connection.encrypted, body.stream);
     this.#state = "answering";
-    const wantsClose = line.minorVersion === 0 ||
+    const { maxRequests } = this.#host.settings();
+    const wantsClose = line.minorVersion === 0 || (maxRequests > 0 && this.#requests >= maxRequests) ||
       fields.list("connection").some((option) => option.toLowerCase() === "close");
     this.#answer(request, line, !wantsClose);
   }
@@ -348,11 +400,22 @@ export class AcceptSession<Data> implements TransportHandler {
     this.#state = "head";
     this.#headReader = new HeadReader(this.#host.settings());
     this.#body = undefined;
+    this.#pass.waits();
     this.#startTimer();
+    // Others come first: a thousand requests in one read must not keep them waiting.
+    if (this.#unread.length > 0) this.#transport.takeTurn(() => this.#readNext());
+    else this.#awaitRequest();
+  }
+
+  #readNext(): void {
+    if (this.#state !== "head") return;
     const unread = this.#unread;
     this.#unread = EMPTY;
-    if (unread.length > 0) this.#readHead(unread);
-    if (this.#state !== "head") return;
+    this.#readHead(unread, true);
+    if (this.#state === "head") this.#awaitRequest();
+  }
+
+  #awaitRequest(): void {
     if (this.#peerEnded) this.#transport.destroy();
     else this.#transport.resume();
   }
@@ -361,6 +424,7 @@ export class AcceptSession<Data> implements TransportHandler {
   #linger(): void {
     if (this.#state !== "answering") return;
     this.#state = "lingering";
+    this.#pass.waits();
     this.#unread = EMPTY;
     this.#body?.fail(lostBody("The request was answered before its body was read"));
     if (this.#peerEnded) return this.#transport.destroy();
@@ -375,7 +439,9 @@ export class AcceptSession<Data> implements TransportHandler {
     if (this.#body !== body || this.#state !== "answering") {
       return body.fail(lostBody("The request was answered before its body was read"));
     }
-    this.#startTimer();
+    this.#startBodyTimer();
+    // A body that does not come is waited for like a head.
+    this.#pass.waits();
     if (!this.#expectsContinue || this.#unread.length > 0) return this.#feedBody();
     this.#expectsContinue = false;
     this.#write(CONTINUE).then(() => this.#feedBody(), ignore);
@@ -383,6 +449,7 @@ export class AcceptSession<Data> implements TransportHandler {
 
   #pauseBody(body: RequestBody): void {
     if (this.#body !== body) return;
+    if (this.#state === "answering") this.#pass.works();
     this.#cancelTimer?.();
     if (!body.done) this.#transport.pause();
   }
@@ -393,7 +460,7 @@ export class AcceptSession<Data> implements TransportHandler {
     const bytes = this.#unread;
     this.#unread = EMPTY;
     const used = body.feed(bytes);
-    if (used < bytes.length) this.#keep(bytes.subarray(used));
+    if (used < bytes.length) this.#keep(bytes.subarray(used), true);
     if (!body.pulling) return;
     if (this.#peerEnded) this.end();
     else this.#transport.resume();
@@ -408,6 +475,15 @@ export class AcceptSession<Data> implements TransportHandler {
 
   // ---- Time ----------------------------------------------------------------------------------------------------
 
+  /** For the next piece of a body, and for all of it: one octet now and then would hold the connection for ever. */
+  #startBodyTimer(): void {
+    const { handshakeTimeout, bodyTimeout, clock } = this.#host.settings();
+    if (bodyTimeout === 0) return this.#startTimer();
+    this.#bodyDeadline ??= clock.now() + bodyTimeout;
+    const left = Math.max(1, Math.round(this.#bodyDeadline - clock.now()));
+    this.#startTimer(handshakeTimeout === 0 ? left : Math.min(left, handshakeTimeout));
+  }
+
   #startTimer(delay: number = this.#host.settings().handshakeTimeout): void {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
@@ -421,6 +497,23 @@ export class AcceptSession<Data> implements TransportHandler {
       this.#body.fail(new HttpError("ERR_HTTP_BODY_LOST", "The body did not come in time", 408));
     } else this.#transport.destroy();
   }
+}
+
+/** RFC 6454: a browser names the page it acts for; nothing else has to. */
+function checkOrigin(fields: HeaderFields, origins: readonly string[]): void {
+  if (origins.length === 0) return;
+  const given = fields.all("origin");
+  if (given.length === 0 || (given.length === 1 && origins.includes(given[0]))) return;
+  throw new HandshakeError("ERR_ORIGIN", "Pages of this origin may not connect", 403);
+}
+
+function checkHost(fields: HeaderFields, hosts: readonly string[]): void {
+  if (hosts.length === 0) return;
+  const given = (fields.get("host") ?? "").toLowerCase();
+  const colon = given.lastIndexOf(":");
+  const name = colon > given.lastIndexOf("]") ? given.slice(0, colon) : given;
+  if (hosts.some((host) => host.toLowerCase() === given || host.toLowerCase() === name)) return;
+  throw new HandshakeError("ERR_HOST", "This server does not go by that name", 421);
 }
 
 function lostBody(message: string): HttpError {

@@ -168,10 +168,9 @@ async function untilStopped(server: WhatsAppServer, io: CliIo): Promise<void> {
   });
   await first.promise;
   io.err("Stopping; once more to stop at once.\n");
-  second.promise.then(() => {
-    for (const connection of server.connections) connection.terminate();
-  });
-  await server.stop();
+  const hasten = new AbortController();
+  second.promise.then(() => hasten.abort());
+  await server.stop({ signal: hasten.signal });
   ignoreStop();
   ignoreReload();
 }

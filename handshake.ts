@@ -8,6 +8,7 @@ import { createHash } from "node:crypto";
 import { HandshakeError, OptionError } from "./errors.ts";
 import { type Extension, formatExtensions, parseExtensions } from "./extensions.ts";
 import { encodeHead, type Head, type HeaderFields, isToken, isVisibleAscii, parseStatusLine } from "./head.ts";
+import { printable } from "./log.ts";
 import { assertProtocols } from "./ranges.ts";
 
 export { type Extension, formatExtensions, parseExtensions } from "./extensions.ts";
@@ -102,7 +103,8 @@ export function checkUpgradeRequest(
   checkVersion(fields, checks.skipVersionCheck ?? false);
   const key = single(fields, "sec-websocket-key", "Sec-WebSocket-Key");
   if (key === undefined || !isKey(key)) throw refusal("Sec-WebSocket-Key is not 16 bytes in base64");
-  if (fields.get("transfer-encoding") !== undefined || (fields.get("content-length") ?? "0") !== "0") {
+  const lengths = fields.all("content-length");
+  if (fields.get("transfer-encoding") !== undefined || lengths.length > 1 || (lengths[0] ?? "0") !== "0") {
     throw refusal("A request to open a WebSocket has no body");
   }
   return { key, protocols: readProtocols(fields), extensions: parseExtensions(fields.all("sec-websocket-extensions")) };
@@ -268,7 +270,9 @@ export function checkUpgradeResponse(
 ): UpgradeAgreement {
   const { status, statusText, minorVersion } = parseStatusLine(head.startLine);
   if (status !== 101) {
-    throw new HandshakeError("ERR_HANDSHAKE_STATUS", `The server answered ${status} ${statusText}`.trim(), status);
+    const headers = head.fields.toHeaders();
+    const message = `The server answered ${status} ${printable(statusText)}`.trim();
+    throw new HandshakeError("ERR_HANDSHAKE_STATUS", message, status, { headers });
   }
   if (minorVersion < 1) throw mismatch("The server answered with HTTP/1.0");
   const { fields } = head;

@@ -7,6 +7,7 @@
 
 import { HandshakeError } from "./errors.ts";
 import { isToken, isTokenCode, isVisibleAscii } from "./token.ts";
+import { decodeAscii } from "./utf8.ts";
 
 export { isToken, isTokenCode, isVisibleAscii } from "./token.ts";
 
@@ -251,13 +252,11 @@ export class HeadReader {
 
 /** Latin-1, as HTTP has it; control characters are refused. */
 function decodeLine(bytes: Uint8Array, start: number, end: number): string {
-  let text = "";
   for (let at = start; at < end; at++) {
     const code = bytes[at];
     if ((code < SPACE && code !== TAB) || code === 0x7f) throw syntax("A line has a control character");
-    text += String.fromCharCode(code);
   }
-  return text;
+  return decodeAscii(bytes, start, end);
 }
 
 function syntax(message: string): HandshakeError {
@@ -300,8 +299,9 @@ function parseTarget(target: string): { path: string; query: string } {
   if (!target.startsWith("/") && target !== "*") {
     const scheme = target.indexOf("://");
     if (scheme < 1) throw syntax("The request target is malformed");
-    const slash = target.indexOf("/", scheme + 3);
-    origin = slash === -1 ? "/" : target.slice(slash);
+    let end = scheme + 3;
+    while (end < target.length && target[end] !== "/" && target[end] !== "?") end++;
+    origin = target[end] === "/" ? target.slice(end) : `/${target.slice(end)}`;
   }
   const mark = origin.indexOf("?");
   return mark === -1 ? { path: origin, query: "" } : { path: origin.slice(0, mark), query: origin.slice(mark + 1) };

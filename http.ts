@@ -204,8 +204,13 @@ export function makeRequest(
   return new Request(url, init);
 }
 
-/** Whether a text can only be host and port of a URL: what has another delimiter would change its path. */
-function isHost(text: string): boolean {
+/**
+ * Whether a text can only be host and port of a URL: what has another delimiter would change its path.
+ *
+ * @param text The text.
+ * @returns `true` if it can be.
+ */
+export function isHost(text: string): boolean {
   for (const char of text) if ("/\\?#@".includes(char)) return false;
   return isVisibleAscii(text);
 }
@@ -287,7 +292,9 @@ const STATUS_TEXTS = new Map([
   [411, "Length Required"],
   [413, "Content Too Large"],
   [415, "Unsupported Media Type"],
+  [421, "Misdirected Request"],
   [426, "Upgrade Required"],
+  [429, "Too Many Requests"],
   [431, "Request Header Fields Too Large"],
   [500, "Internal Server Error"],
   [501, "Not Implemented"],

@@ -5,104 +5,57 @@
  */
 
 import { type AcceptHost, AcceptSession } from "./accept.ts";
+import { Admission, Pass } from "./admission.ts";
 import {
   type CloseInfo,
   type ConnectionHandler,
   type FrameInfo,
   type MessageData,
+  type MessageOptions,
   WebSocketConnection,
 } from "./connection.ts";
-import { CloseCode, describe, HandlerError, OptionError, TransportError } from "./errors.ts";
+import { CloseCode, describe, HandlerError, OptionError, TransportError, WebSocketError } from "./errors.ts";
 import { textResponse } from "./http.ts";
 import { encodeClosePayload } from "./payload.ts";
-import { assertKeyMatches, assertServable, loadPrivateKey, readCertificates, readPem } from "./private_key.ts";
 import { assertNumber } from "./ranges.ts";
-import { ConfigurableServer, type ServerSettings } from "./server_settings.ts";
+import type {
+  AllowResult,
+  HandlerResult,
+  ServerHandlers,
+  StopOptions,
+  WebSocketServerOptions,
+} from "./server_handlers.ts";
+import { ServerLog } from "./server_log.ts";
+import { ConfigurableServer } from "./server_settings.ts";
 import { SharedMessage } from "./shared_message.ts";
-import { type Address, type Listener, runtimeTransport, type TlsIdentity, type Transport } from "./transport.ts";
+import { Meter, type Stats } from "./stats.ts";
+import { loadIdentity } from "./tls_identity.ts";
+import {
+  type Address,
+  type Admittance,
+  type Listener,
+  runtimeTransport,
+  type TlsIdentity,
+  type Transport,
+} from "./transport.ts";
+import { TurnedAway } from "./turned_away.ts";
 import { type BytePair, type BytePairInfo, streamTransport } from "./transport_stream.ts";
 
 export * from "./connection.ts";
+export { type LogHandler, type LogLevel, type LogRecord, printable } from "./log.ts";
+export type {
+  AllowResult,
+  CommandResult,
+  HandlerResult,
+  ServerHandlers,
+  StopOptions,
+  WebSocketServerOptions,
+} from "./server_handlers.ts";
 export { ConfigurableServer } from "./server_settings.ts";
+export { HISTOGRAM_BOUNDS } from "./stats.ts";
+export type { CompressionTraffic, Histogram, HistogramSnapshot, Meter, Stats, Traffic } from "./stats.ts";
 export type { CheckedSettings, ProtocolSwitches, ServerSettings } from "./server_settings.ts";
 export type { BytePair, BytePairInfo } from "./transport_stream.ts";
-
-/** What a handler may return when nothing is asked of it; a promise is watched for its rejection. */
-export type HandlerResult = void | Promise<void>;
-
-/** What {@linkcode ServerHandlers.onAllow} may answer. */
-export type AllowResult = boolean | Response | Promise<boolean | Response>;
-
-/** What {@linkcode ServerHandlers.onCommandGet} may answer. */
-export type CommandResult = Response | void | Promise<Response | void>;
-
-/**
- * The handlers of a server. They are called synchronously in the order of arrival; what they throw or reject with goes
- * to `onError`, and the connection is closed with 1011.
- */
-export interface ServerHandlers<Data = unknown> {
-  /** Asked for the pass phrase of an encrypted private key. */
-  onGetSSLPassword?: () => string | Promise<string>;
-  /**
-   * TCP (and TLS) is there, the handshake is not done yet. Called for plain HTTP and for refused connections too, whose
-   * `onDisconnect` has 1006; for WebSockets only: `onHandshakeResponseSent`.
-   */
-  onConnect?: (connection: WebSocketConnection<Data>) => HandlerResult;
-  /**
-   * A valid handshake request came; `connection.request` has it. `true` opens the WebSocket, `false` answers 403, a
-   * `Response` is sent as it is: a new one each time, with a status that says why. Without an answer it is refused too. The time it takes
-   * is not limited by `handshakeTimeout`. Without this handler all are allowed.
-   */
-  onAllow?: (connection: WebSocketConnection<Data>) => AllowResult;
-  /**
-   * Chooses one of the offered subprotocols; "" or `undefined` for none. Without this handler the first of `protocols`
-   * that is offered is chosen.
-   */
-  onSelectProtocol?: (connection: WebSocketConnection<Data>, offered: string[]) => string | undefined;
-  /** The handshake is done: from here on messages may be sent. */
-  onHandshakeResponseSent?: (connection: WebSocketConnection<Data>) => HandlerResult;
-  /** A text message came, or with `frameByFrame` a frame of one. */
-  onMessageReceived?: (connection: WebSocketConnection<Data>, text: string, frame?: FrameInfo) => HandlerResult;
-  /** A binary message came, or with `frameByFrame` a frame of one. */
-  onBinaryDataReceived?: (connection: WebSocketConnection<Data>, bytes: Uint8Array, frame?: FrameInfo) => HandlerResult;
-  /** A ping came; the automatic pong is on its way, unless `manualPong`. */
-  onPing?: (connection: WebSocketConnection<Data>, data: Uint8Array) => HandlerResult;
-  /** A pong came. */
-  onPong?: (connection: WebSocketConnection<Data>, data: Uint8Array) => HandlerResult;
-  /** The peer's close frame came; the automatic answer is on its way, unless `manualClose`. */
-  onClose?: (connection: WebSocketConnection<Data>, code: number, reason: string) => HandlerResult;
-  /** The connection has ended: exactly once for each `onConnect`. */
-  onDisconnect?: (connection: WebSocketConnection<Data>, info: CloseInfo) => HandlerResult;
-  /**
-   * A plain HTTP request came. Without an answer it gets 426, on another path than `pathName` 404. Each request needs a `Response`
-   * of its own. The time it takes is not limited.
-   */
-  onCommandGet?: (request: Request, connection: WebSocketConnection<Data>) => CommandResult;
-  /**
-   * Something failed: a protocol violation, a refused handshake, a handler ({@linkcode HandlerError}), the listener.
-   * Without this handler, errors of handlers are printed with `console.error`, and others are dropped.
-   */
-  onError?: (error: unknown, connection?: WebSocketConnection<Data>) => void;
-}
-
-/** Settings and handlers of a server. */
-export interface WebSocketServerOptions<Data = unknown> extends ServerSettings, ServerHandlers<Data> {}
-
-/** How to stop a server. */
-export interface StopOptions {
-  /**
-   * The close code for each connection.
-   * @default {1001}
-   */
-  code?: number;
-  /**
-   * The close reason for each connection.
-   * @default {""}
-   */
-  reason?: string;
-  /** How long to wait for the connections, in ms; 0: no limit. The default is the setting `closeTimeout`. */
-  closeTimeout?: number;
-}
 
 type Selector<Data> = (connection: WebSocketConnection<Data>) => boolean;
 type RunState = "stopped" | "starting" | "running" | "stopping";
@@ -154,6 +107,8 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
   onCommandGet?: ServerHandlers<Data>["onCommandGet"];
   /** Something failed. */
   onError?: ServerHandlers<Data>["onError"];
+  /** Something happened. */
+  onLog?: ServerHandlers<Data>["onLog"];
 
   // Life
   #state: RunState = "stopped";
@@ -162,14 +117,28 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
   /** The change that was asked for last; each waits for the one before. */
   #change: Promise<void> = Promise.resolve();
   #listener: Listener | undefined;
+  /** What connections are closed with that open while it stops. */
+  #stopCode: number = CloseCode.GoingAway;
+  #stopReason = "";
+  /** Stops the server. */
+  #signal: AbortSignal | undefined;
+  readonly #onSignal = (): void => void (this.active = false);
+
+  // Statistics
+  readonly #meter = new Meter();
+  readonly #log = new ServerLog(() => this.onLog);
 
   // Connections
   /** Those whose handshake is done. */
   #open = new Set<WebSocketConnection<Data>>();
   /** Those whose handshake is not done, and plain HTTP. */
   #pending = new Map<WebSocketConnection<Data>, AcceptSession<Data>>();
-  /** Called when the last connection has gone. */
-  #onEmpty: (() => void) | undefined;
+  /** Those that may be there. */
+  #passes = new Map<WebSocketConnection<Data>, Pass>();
+  readonly #admission = new Admission(() => this.settings, (address) => this.#refused("maxHandshakes", address));
+  readonly #turnedAway = new TurnedAway();
+  /** Settled when the last connection has gone. */
+  #whenEmpty: PromiseWithResolvers<void> | undefined;
   #host: AcceptHost<Data>;
   #handler: ConnectionHandler<Data>;
 
@@ -196,6 +165,8 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
     this.onDisconnect = options.onDisconnect;
     this.onCommandGet = options.onCommandGet;
     this.onError = options.onError;
+    this.onLog = options.onLog;
+    this.#signal = options.signal;
   }
 
   // ---- Life ----------------------------------------------------------------------------------------------------
@@ -220,6 +191,35 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
   /** The connections whose handshake is done, until they have ended. `send` throws for those that are closing already. */
   get connections(): ReadonlySet<WebSocketConnection<Data>> {
     return this.#open;
+  }
+
+  /**
+   * What was counted since the server was made.
+   *
+   * @returns A copy.
+   *
+   * @example
+   * ```ts
+   * import { WebSocketServer } from "@tackline/websocket";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const server = new WebSocketServer();
+   * assertEquals(server.stats().connections.open, 0);
+   * ```
+   */
+  stats(): Stats {
+    let bufferedAmount = 0;
+    for (const connection of this.#open) bufferedAmount += connection.bufferedAmount;
+    return this.#meter.snapshot({ open: this.#open.size, handshaking: this.#admission.handshaking, bufferedAmount });
+  }
+
+  /**
+   * Counts a refusal that its own code decides about.
+   *
+   * @param reason Why.
+   */
+  protected countRefusal(reason: string): void {
+    this.#meter.refuse(reason);
   }
 
   /**
@@ -249,6 +249,9 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
   }
 
   async #listen(): Promise<void> {
+    if (this.#signal?.aborted) {
+      throw new TransportError("ERR_ABORTED", "Cannot start: the signal is aborted", { cause: this.#signal.reason });
+    }
     this.#setState("starting");
     await this.prepare();
     try {
@@ -258,6 +261,11 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
       throw error;
     }
     this.#setState("running");
+    this.#signal?.addEventListener("abort", this.#onSignal, { once: true });
+    // It may have been aborted while the port was opened.
+    if (this.#signal?.aborted) this.#onSignal();
+    const { hostname, port } = this.#listener!.address;
+    this.#log.write("info", "server.listening", { "server.address": hostname, "server.port": port, tls: this.useSSL });
   }
 
   /** Called before the port is opened; what it rejects with is what `start` rejects with. */
@@ -271,12 +279,13 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
   }
 
   async #openPort(): Promise<void> {
-    const { port, hostname, handshakeTimeout } = this.settings;
+    const { port, hostname, handshakeTimeout, clock } = this.settings;
     const tls = this.useSSL ? await this.#loadIdentity() : undefined;
     try {
-      this.#listener = await runtimeTransport().listen({ port, hostname, tls, handshakeTimeout }, {
-        accept: (transport) => this.#accept(transport),
-        error: (error) => this.#report(new TransportError("ERR_ACCEPT", describe(error), { cause: error })),
+      this.#listener = await runtimeTransport().listen({ port, hostname, tls, handshakeTimeout, clock }, {
+        admit: (address) => this.#admit(address),
+        accept: (transport, admittance) => void this.#acceptAdmitted(transport, admittance as Pass | undefined),
+        error: (error) => this.#acceptFailed(error),
       });
     } catch (cause) {
       const message = `Cannot listen on ${hostname}:${port}: ${describe(cause)}`;
@@ -284,30 +293,8 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
     }
   }
 
-  async #loadIdentity(): Promise<TlsIdentity> {
-    const { certificateFile, certificateKeyFile, rootCertificateFile } = this.settings;
-    let certificate = await readPem(certificateFile, "certificateFile");
-    const keyText = await readPem(certificateKeyFile, "certificateKeyFile");
-    const key = await loadPrivateKey(keyText, certificateKeyFile, this.#passwordProvider());
-    assertKeyMatches(certificate, key, certificateFile, certificateKeyFile);
-    if (rootCertificateFile !== "") {
-      certificate += `\n${await readCertificates(rootCertificateFile, "rootCertificateFile")}`;
-    }
-    assertServable(certificate, key, certificateFile);
-    return { certificate, key };
-  }
-
-  #passwordProvider(): (() => Promise<string>) | undefined {
-    if (!this.onGetSSLPassword) return undefined;
-    return async () => {
-      try {
-        const password = await this.onGetSSLPassword?.();
-        if (typeof password === "string") return password;
-      } catch (error) {
-        throw new HandlerError("onGetSSLPassword", error);
-      }
-      throw new HandlerError("onGetSSLPassword", new Error("it returned no string"));
-    };
+  #loadIdentity(): Promise<TlsIdentity> {
+    return loadIdentity(this.settings, this.onGetSSLPassword && (() => this.onGetSSLPassword?.()));
   }
 
   /**
@@ -324,9 +311,9 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
 
   /**
    * Stops: takes no new connections, closes those that are there with 1001, waits for them, and gives up those that have
-   * not ended after `closeTimeout`. Calling it again changes nothing.
+   * not ended after `closeTimeout`. Calling it again only shortens the time, if `closeTimeout` or `signal` say so.
    *
-   * @param options Close code, reason, and time.
+   * @param options Close code, reason, time, and what hastens it.
    * @returns Resolves when all connections have ended and the port is free.
    * @throws {OptionError} If code or reason are out of range.
    */
@@ -335,6 +322,7 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
     encodeClosePayload(options.code ?? CloseCode.GoingAway, options.reason ?? "");
     if (options.closeTimeout !== undefined) assertNumber("closeTimeout", options.closeTimeout);
     if (this.#wanted === "stopped" && this.#isEmpty) return this.#change.catch(() => {});
+    if (this.#wanted === "stopped") this.#hasten(options);
     this.#wanted = "stopped";
     this.#change = this.#change.catch(() => {}).then(() => this.#drain(options));
     return this.#change;
@@ -343,17 +331,38 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
   async #drain(options: StopOptions): Promise<void> {
     if (this.#state !== "running" && this.#isEmpty) return;
     this.#setState("stopping");
+    this.#signal?.removeEventListener("abort", this.#onSignal);
+    this.#log.write("info", "server.stopping", { connections: this.#open.size });
     const { code = CloseCode.GoingAway, reason = "", closeTimeout = this.settings.closeTimeout } = options;
+    [this.#stopCode, this.#stopReason] = [code, reason];
     const closed = this.#listener?.close();
     for (const session of this.#pending.values()) session.shutdown();
     for (const connection of this.#open) connection.close(code, reason);
-    const cancel = closeTimeout > 0 ? this.settings.clock.after(closeTimeout, () => this.#terminateAll()) : () => {};
+    const hasten = (): void => this.#terminateAll();
+    const cancel = closeTimeout > 0 ? this.settings.clock.after(closeTimeout, hasten) : () => {};
+    if (options.signal?.aborted) hasten();
+    options.signal?.addEventListener("abort", hasten, { once: true });
     await this.#empty();
     cancel();
+    options.signal?.removeEventListener("abort", hasten);
+    this.#turnedAway.end();
     await closed;
     this.#listener = undefined;
     await this.finish();
     this.#setState("stopped");
+    this.#log.write("info", "server.stopped", {});
+  }
+
+  /** What a second call asks for besides. */
+  #hasten({ closeTimeout, signal }: StopOptions): void {
+    const hasten = (): void => this.#terminateAll();
+    if (signal?.aborted) return hasten();
+    signal?.addEventListener("abort", hasten, { once: true });
+    const cancel = closeTimeout ? this.settings.clock.after(closeTimeout, hasten) : () => {};
+    this.#empty().then(() => {
+      cancel();
+      signal?.removeEventListener("abort", hasten);
+    });
   }
 
   #terminateAll(): void {
@@ -366,7 +375,8 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
 
   #empty(): Promise<void> {
     if (this.#isEmpty) return Promise.resolve();
-    return new Promise((resolve) => this.#onEmpty = resolve);
+    this.#whenEmpty ??= Promise.withResolvers<void>();
+    return this.#whenEmpty.promise;
   }
 
   /** Stops, for `await using`. */
@@ -385,13 +395,52 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
    * @returns The connection, before its handshake.
    */
   acceptStream(pair: BytePair, info: BytePairInfo = {}): WebSocketConnection<Data> {
-    return this.#accept(streamTransport(pair, info));
+    const transport = streamTransport(pair, info);
+    const pass = this.#admission.enter(transport.remoteAddress, this.settings.clock.now());
+    if (pass instanceof Pass) return this.#accept(transport, pass);
+    transport.destroy();
+    this.#refused(pass, transport.remoteAddress);
+    throw new TransportError("ERR_TOO_MANY_CONNECTIONS", `Cannot accept: "${pass}" is reached`);
   }
 
-  #accept(transport: Transport): WebSocketConnection<Data> {
-    const connection = new WebSocketConnection<Data>(transport, "server", this.#handler, this.settings);
-    const session = new AcceptSession(transport, connection, this.#host);
+  #admit(address: Address): Admittance | undefined {
+    const pass = this.#admission.enter(address, this.settings.clock.now());
+    if (pass instanceof Pass) return pass;
+    this.#refused(pass, address);
+    return undefined;
+  }
+
+  #acceptAdmitted(transport: Transport, admitted: Pass | undefined): void {
+    const pass = admitted ?? this.#admission.enter(transport.remoteAddress, this.settings.clock.now());
+    if (pass instanceof Pass) return void this.#accept(transport, pass);
+    this.#refused(pass, transport.remoteAddress);
+    this.#turnedAway.add(transport, pass, this.settings.clock);
+  }
+
+  /** Nothing is reported for each of them: they come in floods. */
+  #refused(reason: string, { hostname, port }: Address): void {
+    this.#meter.refuse(reason);
+    this.#log.write("warn", "connection.refused", {
+      reason,
+      "network.peer.address": hostname,
+      "network.peer.port": port,
+    });
+  }
+
+  #acceptFailed(error: unknown): void {
+    const failure = new TransportError("ERR_ACCEPT", describe(error), { cause: error });
+    this.#meter.refuse(failure.code);
+    this.#log.write("warn", "connection.refused", { reason: failure.code }, failure);
+    this.#report(failure);
+  }
+
+  #accept(transport: Transport, pass: Pass): WebSocketConnection<Data> {
+    this.#meter.maxBuffered = this.settings.maxTotalBufferedAmount || Infinity;
+    const connection = new WebSocketConnection<Data>(transport, "server", this.#handler, this.settings, this.#meter);
+    const session = new AcceptSession(transport, connection, this.#host, pass);
     this.#pending.set(connection, session);
+    this.#passes.set(connection, pass);
+    this.#log.connection("debug", "connection.accepted", connection);
     this.#call("onConnect", connection, () => this.onConnect?.(connection));
     if (this.#state === "stopping") connection.abandon();
     if (connection.state === "connecting") session.begin();
@@ -406,20 +455,45 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
       selectProtocol: (connection, offered) => this.#selectProtocol(connection, offered),
       respond: (request, connection) => this.respond(request, connection),
       opened: (connection) => this.#opened(connection),
-      error: (error, connection) => this.#report(error, connection),
+      refused: (reason, connection) => this.#refusedSession(reason, connection),
+      error: (error, connection) => this.#sessionFailed(error, connection),
     };
   }
 
   #makeHandler(): ConnectionHandler<Data> {
     return {
       message: (connection, data, frame) => this.receive(connection, data, frame),
-      ping: (connection, data) => this.#call("onPing", connection, () => this.onPing?.(connection, data)),
-      pong: (connection, data) => this.#call("onPong", connection, () => this.onPong?.(connection, data)),
+      ping: (connection, data) => {
+        if (this.onPing === undefined) return;
+        const own = data.slice();
+        this.#call("onPing", connection, () => this.onPing?.(connection, own));
+      },
+      pong: (connection, data) => {
+        if (this.onPong === undefined) return;
+        const own = data.slice();
+        this.#call("onPong", connection, () => this.onPong?.(connection, own));
+      },
       close: (connection, code, reason) =>
         this.#call("onClose", connection, () => this.onClose?.(connection, code, reason)),
       disconnect: (connection, info) => this.#disconnected(connection, info),
-      error: (connection, error) => this.#report(error, connection),
+      error: (connection, error) => this.#connectionFailed(error, connection),
     };
+  }
+
+  #refusedSession(reason: string, connection: WebSocketConnection<Data>, error?: unknown): void {
+    this.#meter.refuse(reason);
+    this.#log.connection("warn", "connection.refused", connection, { reason }, error);
+  }
+
+  #sessionFailed(error: unknown, connection: WebSocketConnection<Data>): void {
+    this.#refusedSession(codeOf(error), connection, error);
+    this.#report(error, connection);
+  }
+
+  #connectionFailed(error: unknown, connection: WebSocketConnection<Data>): void {
+    this.#meter.fail(codeOf(error));
+    this.#log.connection("warn", "connection.failed", connection, { code: codeOf(error) }, error);
+    this.#report(error, connection);
   }
 
   /**
@@ -458,7 +532,7 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
   #handlerFailed(name: keyof ServerHandlers, connection: WebSocketConnection<Data>, error: unknown): void {
     const failure = new HandlerError(name, error);
     connection.closeWith(CloseCode.InternalError, failure);
-    this.#report(failure, connection);
+    this.#connectionFailed(failure, connection);
   }
 
   /**
@@ -487,10 +561,12 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
       if (error instanceof HandlerError) console.error(error);
       return;
     }
+    const failed = (failure: unknown): void => console.error(new HandlerError("onError", failure));
     try {
-      this.onError(error, connection);
+      const result: unknown = this.onError(error, connection);
+      if (result instanceof Promise) result.catch(failed);
     } catch (failure) {
-      console.error(new HandlerError("onError", failure));
+      failed(failure);
     }
   }
 
@@ -528,11 +604,24 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
     if (this.onSelectProtocol === undefined) {
       return this.protocols.find((protocol) => offered.includes(protocol)) ?? "";
     }
-    const chosen = this.onSelectProtocol(connection, offered) ?? "";
+    const chosen = this.#askProtocol(connection, offered);
     if (chosen !== "" && !offered.includes(chosen)) {
       throw new HandlerError("onSelectProtocol", new Error(`"${chosen}" was not offered`));
     }
     return chosen;
+  }
+
+  #askProtocol(connection: WebSocketConnection<Data>, offered: string[]): string {
+    let chosen: unknown;
+    try {
+      chosen = this.onSelectProtocol!(connection, offered) ?? "";
+    } catch (error) {
+      throw new HandlerError("onSelectProtocol", error);
+    }
+    if (typeof chosen === "string") return chosen;
+    // What it rejects with would end the program.
+    if (chosen instanceof Promise) chosen.catch(() => {});
+    throw new HandlerError("onSelectProtocol", new Error(`it returned ${typeof chosen} instead of a string`));
   }
 
   /**
@@ -576,18 +665,28 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
   #opened(connection: WebSocketConnection<Data>): void {
     this.#pending.delete(connection);
     this.#open.add(connection);
+    const duration = this.settings.clock.now() - this.#passes.get(connection)!.acceptedAt;
+    this.#meter.opened++;
+    this.#meter.handshakeTimes.add(duration);
+    this.#log.opened(connection, duration);
     this.opened(connection);
     this.#call("onHandshakeResponseSent", connection, () => this.onHandshakeResponseSent?.(connection));
-    if (this.#state === "stopping") connection.close(CloseCode.GoingAway);
+    if (this.#state === "stopping") connection.close(this.#stopCode, this.#stopReason);
   }
 
   #disconnected(connection: WebSocketConnection<Data>, info: CloseInfo): void {
     this.#pending.delete(connection);
-    if (this.#open.delete(connection)) this.ended(connection);
+    this.#passes.get(connection)?.leave();
+    this.#passes.delete(connection);
+    if (this.#open.delete(connection)) {
+      this.#meter.close((info.received ?? info.sent ?? info).code);
+      this.#log.closed(connection, info);
+      this.ended(connection);
+    }
     this.#call("onDisconnect", connection, () => this.onDisconnect?.(connection, info));
     if (!this.#isEmpty) return;
-    this.#onEmpty?.();
-    this.#onEmpty = undefined;
+    this.#whenEmpty?.resolve();
+    this.#whenEmpty = undefined;
   }
 
   // ---- To many -------------------------------------------------------------------------------------------------
@@ -596,23 +695,25 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
    * Sends a text to every open connection; it is encoded once, and compressed once for each window size.
    *
    * @param text The text.
+   * @param options What is different for this one.
    * @returns How many connections took it: those that drop it as slow consumers, close, are in the middle of a message sent by
    * `sendFrame`, or can never hold it within `maxBufferedAmount` (some may in its compressed form) do not.
    * @throws {OptionError} If it is larger than `maxBufferedAmount` for each of them.
    */
-  broadcastMessage(text: string): number {
-    return this.sendMessageTo(text, () => true);
+  broadcastMessage(text: string, options?: MessageOptions): number {
+    return this.sendMessageTo(text, () => true, options);
   }
 
   /**
    * Sends bytes to every open connection; they are encoded once, and compressed once for each window size.
    *
    * @param bytes The bytes.
+   * @param options What is different for this one.
    * @returns How many connections took them: see {@linkcode WebSocketServer.broadcastMessage}.
    * @throws {OptionError} If they are larger than `maxBufferedAmount` for each connection.
    */
-  broadcastData(bytes: Uint8Array): number {
-    return this.sendDataTo(bytes, () => true);
+  broadcastData(bytes: Uint8Array, options?: MessageOptions): number {
+    return this.sendDataTo(bytes, () => true, options);
   }
 
   /**
@@ -621,12 +722,17 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
    *
    * @param text The text.
    * @param selector Chooses.
+   * @param options What is different for this one.
    * @returns How many connections took it: see {@linkcode WebSocketServer.broadcastMessage}.
    * @throws {OptionError} If it is larger than `maxBufferedAmount` for each of them.
    */
-  sendMessageTo(text: string, selector: (connection: WebSocketConnection<Data>) => boolean): number {
+  sendMessageTo(
+    text: string,
+    selector: (connection: WebSocketConnection<Data>) => boolean,
+    options?: MessageOptions,
+  ): number {
     if (typeof text !== "string") throw new OptionError(`Cannot send: "${typeof text}" is not a string`, "ERR_PAYLOAD");
-    return this.#sendToMany(text, selector);
+    return this.#sendToMany(text, selector, options);
   }
 
   /**
@@ -634,29 +740,35 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
    *
    * @param bytes The bytes.
    * @param selector Chooses.
+   * @param options What is different for this one.
    * @returns How many connections took them: see {@linkcode WebSocketServer.broadcastMessage}.
    * @throws {OptionError} If they are larger than `maxBufferedAmount` for each connection.
    */
-  sendDataTo(bytes: Uint8Array, selector: (connection: WebSocketConnection<Data>) => boolean): number {
+  sendDataTo(
+    bytes: Uint8Array,
+    selector: (connection: WebSocketConnection<Data>) => boolean,
+    options?: MessageOptions,
+  ): number {
     if (!(bytes instanceof Uint8Array)) {
       throw new OptionError(`Cannot send: "${typeof bytes}" is not a Uint8Array`, "ERR_PAYLOAD");
     }
-    return this.#sendToMany(bytes, selector);
+    return this.#sendToMany(bytes, selector, options);
   }
 
-  #sendToMany(data: MessageData, selector: Selector<Data>): number {
+  #sendToMany(data: MessageData, selector: Selector<Data>, options?: MessageOptions): number {
     // A selector that throws must not leave some with the message and some without.
     const chosen: WebSocketConnection<Data>[] = [];
     for (const connection of this.#open) {
       if (connection.state === "open" && selector(connection)) chosen.push(connection);
     }
     if (chosen.length === 0) return 0;
-    const message = new SharedMessage(data, this.splitMessage ? this.frameSize : 0, this.settings.compression);
+    const { compression } = this.settings;
+    const message = new SharedMessage(data, this.splitMessage ? this.frameSize : 0, compression, this.#meter);
     let taken = 0;
     let tooLarge: unknown;
     for (const connection of chosen) {
       try {
-        if (connection.state === "open" && connection.sendShared(message) !== "dropped") taken++;
+        if (connection.state === "open" && connection.sendShared(message, options) !== "dropped") taken++;
       } catch (error) {
         // Compressed it may fit for others.
         tooLarge = error;
@@ -684,6 +796,10 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
     const chosen = [...this.#open].filter(selector);
     await Promise.all(chosen.map((connection) => connection.close(code, reason)));
   }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof WebSocketError ? error.code : "ERR_HANDLER";
 }
 
 /** A `Response` can be sent once; what is none cannot be sent at all. */

@@ -10,7 +10,9 @@ import { type CompressionOptions, type CompressionSettings, compressionSettings 
 import { OptionError, StateError } from "./errors.ts";
 import { maxFramePayload } from "./frame.ts";
 import { assertProtocols } from "./handshake.ts";
+import { isHost } from "./http.ts";
 import { assertNumber, assertPort, assertSlowConsumer, LIMIT_NAMES } from "./ranges.ts";
+import { sharedTimer } from "./shared_timer.ts";
 
 /** Settings of a server. `0` turns a limit off. */
 export interface ServerSettings extends ConnectionOptions {
@@ -53,11 +55,59 @@ export interface ServerSettings extends ConnectionOptions {
    */
   compression?: boolean | CompressionOptions;
   /**
-   * How long TLS handshake and request may take, and how long an HTTP connection may idle, in ms. The time that `onAllow` and
-   * `onCommandGet` take does not count.
+   * How long TLS handshake and first request may take together, and how long an HTTP connection may idle or be silent inside a request,
+   * in ms. The time that `onAllow` and `onCommandGet` take does not count.
    * @default {10000}
    */
   handshakeTimeout?: number;
+  /**
+   * How long the body of a plain HTTP request may take to come, in ms.
+   * @default {60000}
+   */
+  bodyTimeout?: number;
+  /**
+   * Origins whose pages may open a WebSocket, such as `"https://example.com"`; empty: all. Others get 403. Compared exactly. Set it
+   * wherever a browser's cookies say who somebody is, or any page can use them (cross-site WebSocket hijacking). What sends no `Origin`,
+   * as programs do, is let in.
+   * @default {[]}
+   */
+  origins?: readonly string[];
+  /**
+   * Names under which this server is reached, such as `"example.com"`, or `"example.com:8443"` for one port only; empty: all. Requests
+   * with another `Host` get 421. Set it on servers that trust their network (DNS rebinding).
+   * @default {[]}
+   */
+  hosts?: readonly string[];
+  /**
+   * The most connections, plain HTTP included. Beyond it 503, with TLS closed at once.
+   * @default {100000}
+   */
+  maxConnections?: number;
+  /**
+   * The most connections from one address (IPv6: from one network of 64 bits). Beyond it 429, with TLS closed at once. Off by default,
+   * since behind a proxy all come from one; set it on a server that has none before it.
+   * @default {0}
+   */
+  maxConnectionsPerAddress?: number;
+  /**
+   * The most connections that this server waits for before they are WebSockets: in the TLS handshake, or without a request. Beyond
+   * it the one that has waited longest is closed.
+   * @default {4096}
+   */
+  maxHandshakes?: number;
+  /**
+   * The most bytes that wait for slow peers together, but for broadcasts, whose bytes they share. Beyond it nothing more is kept for a
+   * peer for which more than `highWaterMark` wait: it is a slow consumer then.
+   * @default {268435456}
+   */
+  maxTotalBufferedAmount?: number;
+  /**
+   * The most plain HTTP requests of one connection.
+   * @default {1000}
+   */
+  maxRequests?: number;
+  /** Stops the server, in order: see `stop`. Read by `start`. */
+  signal?: AbortSignal;
   /**
    * The most bytes of a request head.
    * @default {16384}
@@ -75,7 +125,8 @@ export interface ServerSettings extends ConnectionOptions {
   maxBodySize?: number;
 }
 
-type Settings = Required<ServerSettings>;
+/** `signal` is no setting: there may be none, and it is read once. */
+type Settings = Required<Omit<ServerSettings, "signal">>;
 const DEFAULTS: Settings = {
   ...CONNECTION_DEFAULTS,
   options: {},
@@ -89,6 +140,14 @@ const DEFAULTS: Settings = {
   protocols: [],
   compression: false,
   handshakeTimeout: 10_000,
+  bodyTimeout: 60_000,
+  origins: [],
+  hosts: [],
+  maxConnections: 100_000,
+  maxConnectionsPerAddress: 0,
+  maxHandshakes: 4096,
+  maxTotalBufferedAmount: 256 * 1024 * 1024,
+  maxRequests: 1000,
   maxHeadSize: 16 * 1024,
   maxHeaderFields: 128,
   maxBodySize: 4 * 1024 * 1024,
@@ -98,6 +157,12 @@ const DEFAULTS: Settings = {
 const NUMBERS: readonly string[] = [
   ...LIMIT_NAMES,
   "handshakeTimeout",
+  "bodyTimeout",
+  "maxConnections",
+  "maxConnectionsPerAddress",
+  "maxHandshakes",
+  "maxRequests",
+  "maxTotalBufferedAmount",
   "maxHeadSize",
   "maxHeaderFields",
   "maxBodySize",
@@ -174,7 +239,7 @@ export class ProtocolSwitches implements ProtocolOptions {
 }
 
 /** All settings of a server, checked. */
-export interface CheckedSettings extends Omit<Required<ServerSettings>, "compression"> {
+export interface CheckedSettings extends Omit<Required<ServerSettings>, "compression" | "signal"> {
   /** How to compress; `undefined`: not at all. */
   compression: CompressionSettings | undefined;
 }
@@ -210,6 +275,7 @@ export abstract class ConfigurableServer {
     this.#snapshot ??= {
       ...this.#settings,
       options: this.#switches,
+      clock: sharedTimer(this.#settings.clock),
       compression: compressionSettings(this.#settings.compression),
     };
     return this.#snapshot;
@@ -223,7 +289,10 @@ export abstract class ConfigurableServer {
    * @throws {StateError} If the server runs.
    * @throws {OptionError} If the value is out of range.
    */
-  protected applySetting<Name extends keyof ServerSettings>(name: Name, value: Required<ServerSettings>[Name]): void {
+  protected applySetting<Name extends Exclude<keyof ServerSettings, "signal">>(
+    name: Name,
+    value: Required<ServerSettings>[Name],
+  ): void {
     this.assertStopped(name);
     this.#snapshot = undefined;
     if (name === "options") this.#switches = this.#makeSwitches((value ?? {}) as ProtocolOptions);
@@ -387,6 +456,118 @@ export abstract class ConfigurableServer {
     this.applySetting("handshakeTimeout", value);
   }
 
+  /** How long the body of a plain HTTP request may take to come, in ms. */
+  get bodyTimeout(): number {
+    return this.#settings.bodyTimeout;
+  }
+  set bodyTimeout(value: number) {
+    this.applySetting("bodyTimeout", value);
+  }
+
+  /** Origins whose pages may open a WebSocket; empty: all. */
+  get origins(): readonly string[] {
+    return this.#settings.origins;
+  }
+  set origins(value: readonly string[]) {
+    this.applySetting("origins", value);
+  }
+
+  /** Names under which this server is reached; empty: all. */
+  get hosts(): readonly string[] {
+    return this.#settings.hosts;
+  }
+  set hosts(value: readonly string[]) {
+    this.applySetting("hosts", value);
+  }
+
+  /** The most connections. */
+  get maxConnections(): number {
+    return this.#settings.maxConnections;
+  }
+  set maxConnections(value: number) {
+    this.applySetting("maxConnections", value);
+  }
+
+  /** The most connections from one address. */
+  get maxConnectionsPerAddress(): number {
+    return this.#settings.maxConnectionsPerAddress;
+  }
+  set maxConnectionsPerAddress(value: number) {
+    this.applySetting("maxConnectionsPerAddress", value);
+  }
+
+  /** The most connections that this server waits for before they are WebSockets. */
+  get maxHandshakes(): number {
+    return this.#settings.maxHandshakes;
+  }
+  set maxHandshakes(value: number) {
+    this.applySetting("maxHandshakes", value);
+  }
+
+  /** The most bytes that wait for slow peers together. */
+  get maxTotalBufferedAmount(): number {
+    return this.#settings.maxTotalBufferedAmount;
+  }
+  set maxTotalBufferedAmount(value: number) {
+    this.applySetting("maxTotalBufferedAmount", value);
+  }
+
+  /** The most plain HTTP requests of one connection. */
+  get maxRequests(): number {
+    return this.#settings.maxRequests;
+  }
+  set maxRequests(value: number) {
+    this.applySetting("maxRequests", value);
+  }
+
+  /** The time between the answer to a ping and the next ping, in ms. */
+  get pingInterval(): number {
+    return this.#settings.pingInterval;
+  }
+  set pingInterval(value: number) {
+    this.applySetting("pingInterval", value);
+  }
+
+  /** How long the answer to a ping may take, in ms. */
+  get pongTimeout(): number {
+    return this.#settings.pongTimeout;
+  }
+  set pongTimeout(value: number) {
+    this.applySetting("pongTimeout", value);
+  }
+
+  /** How long nothing may happen on a WebSocket, in ms. */
+  get idleTimeout(): number {
+    return this.#settings.idleTimeout;
+  }
+  set idleTimeout(value: number) {
+    this.applySetting("idleTimeout", value);
+  }
+
+  /** The most messages and control frames a second. */
+  get maxMessageRate(): number {
+    return this.#settings.maxMessageRate;
+  }
+  set maxMessageRate(value: number) {
+    this.applySetting("maxMessageRate", value);
+  }
+
+  /** The most bytes a second. */
+  get maxByteRate(): number {
+    return this.#settings.maxByteRate;
+  }
+  set maxByteRate(value: number) {
+    this.applySetting("maxByteRate", value);
+  }
+
+  /** So many seconds' messages and bytes may come at once. */
+  get rateBurst(): number {
+    return this.#settings.rateBurst;
+  }
+  set rateBurst(value: number) {
+    this.applySetting("rateBurst", value);
+  }
+
   /** How long the closing handshake, and then the end of TCP, may take, in ms. */
   get closeTimeout(): number {
     return this.#settings.closeTimeout;
@@ -428,11 +609,38 @@ export abstract class ConfigurableServer {
   }
 }
 
+/** What a browser never sends would never match. */
+function assertOrigins(value: unknown): void {
+  if (!Array.isArray(value)) throw new OptionError(`The setting "origins" is "${value}" instead of an array`);
+  for (const origin of value) {
+    if (origin === "null") continue;
+    const known = typeof origin === "string" && URL.canParse(origin) ? serializedOrigin(origin) : undefined;
+    if (known === origin) continue;
+    const hint = known === undefined ? "" : `: a browser sends "${known}"`;
+    throw new OptionError(`The setting "origins" has "${origin}", which is not an origin${hint}`);
+  }
+}
+
+function serializedOrigin(text: string): string {
+  const { protocol, host } = new URL(text);
+  return `${protocol}//${host}`;
+}
+
+function assertHosts(value: unknown): void {
+  if (!Array.isArray(value)) throw new OptionError(`The setting "hosts" is "${value}" instead of an array`);
+  for (const host of value) {
+    if (typeof host === "string" && host !== "" && isHost(host)) continue;
+    throw new OptionError(`The setting "hosts" has "${host}", which is not a host name`);
+  }
+}
+
 /** Checks the value of a setting by its name. */
 function assertSetting(name: keyof Settings, value: unknown): void {
   if (name === "port") assertPort(value);
   else if (NUMBERS.includes(name)) assertNumber(name, value);
   else if (name === "slowConsumer") assertSlowConsumer(value);
+  else if (name === "origins") assertOrigins(value);
+  else if (name === "hosts") assertHosts(value);
   else if (name === "protocols") assertProtocols(value as readonly string[]);
   else if (name === "compression") compressionSettings(value as boolean | CompressionOptions);
   else if (name === "pathName") {

@@ -1,5 +1,6 @@
 /**
- * Echoes every message, and stops in order on Ctrl+C: `deno run -A examples/echo_server.ts [PORT]`.
+ * Echoes every message, and stops in order on Ctrl+C or SIGTERM, at once on a second one:
+ * `deno run -A examples/echo_server.ts [PORT]`.
  */
 
 import process from "node:process";
@@ -14,4 +15,13 @@ const server = new WebSocketServer({
 });
 await server.start();
 console.log(`Echoing on ws://127.0.0.1:${server.address!.port}/`);
-process.once("SIGINT", () => server.stop());
+
+const hasten = new AbortController();
+let signals = 0;
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, async () => {
+    if (++signals > 1) return hasten.abort();
+    await server.stop({ signal: hasten.signal });
+    process.exit();
+  });
+}

@@ -1,7 +1,11 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { AcceptSession } from "../accept.ts";
+import { Admission, type Pass } from "../admission.ts";
+import { CONNECTION_DEFAULTS, WebSocketConnection } from "../connection.ts";
 import { WebSocketServer, type WebSocketServerOptions } from "../server.ts";
-import { decode, defer, encode, FakeClock, pipe, settle, until } from "./support.ts";
+import { RawSocket } from "./sockets.ts";
+import { decode, defer, encode, FakeClock, FakeTransport, pipe, Recorder, settle, until } from "./support.ts";
 
 /** A server over a pair of streams: exact bytes in, exact bytes out. */
 class Rig {
@@ -68,6 +72,25 @@ class Rig {
   }
 }
 
+/** Limits and habits of a session. */
+const acceptDefaults = {
+  pathName: "",
+  options: {},
+  origins: [],
+  hosts: [],
+  compression: undefined,
+  handshakeTimeout: 0,
+  bodyTimeout: 0,
+  maxRequests: 0,
+  closeTimeout: 0,
+  maxBodySize: 0,
+  maxHeadSize: 0,
+  maxHeaderFields: 0,
+};
+
+const UPGRADE = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+  "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+
 const get = (path: string, lines = ""): string => `GET ${path} HTTP/1.1\r\nHost: example.com\r\n${lines}\r\n`;
 const post = (path: string, lines: string, body = ""): string =>
   `POST ${path} HTTP/1.1\r\nHost: a\r\n${lines}\r\n${body}`;
@@ -131,6 +154,77 @@ describe("plain HTTP on the port", () => {
     gate.resolve();
     await rig.until("/fast");
     assertEquals(bodies(rig.text), ["/slow", "/fast"]);
+  });
+
+  it("answers what was pipelined before the server stops, and says in the next answer that it is the last", async () => {
+    const gate = defer<void>();
+    const rig = new Rig({
+      onCommandGet: async (request) => {
+        const { pathname } = new URL(request.url);
+        if (pathname === "/1") await gate.promise;
+        return new Response(pathname);
+      },
+    });
+    rig.write(get("/1") + get("/2") + get("/3"));
+    await settle();
+    gate.resolve();
+    await rig.until("/1");
+    const stopped = rig.server.stop();
+    await rig.until("/2");
+    rig.end();
+    await stopped;
+    assertEquals(bodies(rig.text), ["/1", "/2"]);
+    assertEquals(rig.text.split("connection: close").length - 1, 1);
+  });
+
+  it("tells a WebSocket of a FIN that came before it was one", async () => {
+    const transport = new FakeTransport();
+    const recorder = new Recorder();
+    const settings = { ...CONNECTION_DEFAULTS, pingInterval: 0, clock: new FakeClock() };
+    const connection = new WebSocketConnection(transport, "server", recorder, settings);
+    const pass = new Admission(() => new WebSocketServer(), () => {}).enter(transport.remoteAddress, 0) as Pass;
+    const gate = defer<boolean>();
+    const session = new AcceptSession(transport, connection, {
+      settings: () => ({ ...acceptDefaults, clock: settings.clock }),
+      stopping: () => false,
+      allow: () => gate.promise,
+      selectProtocol: () => "",
+      respond: () => Promise.resolve(new Response("plain")),
+      opened: () => {},
+      refused: () => {},
+      error: () => {},
+    }, pass);
+    session.begin();
+    transport.receive(encode(get("/first") + UPGRADE));
+    // With TLS, FIN is seen while reading pauses.
+    transport.handler.end();
+    await until(() => transport.written.length > 0, "the answer");
+    gate.resolve(true);
+    await until(() => decode(transport.written).includes(" 101 "), "the handshake");
+    await until(() => recorder.info !== undefined, "its end");
+    assertEquals([connection.state, recorder.info!.code], ["closed", 1006]);
+  });
+
+  it("counts a body that does not come among what it waits for", async () => {
+    await using server = new WebSocketServer({
+      port: 0,
+      hostname: "127.0.0.1",
+      maxHandshakes: 5,
+      onCommandGet: async (request) => new Response(await request.text().catch(() => "")),
+      onError: () => {},
+    });
+    await server.start();
+    const sockets: RawSocket[] = [];
+    for (let index = 0; index < 20; index++) {
+      const socket = await RawSocket.connect(server.address!.port);
+      await socket.write(post("/", "Content-Length: 1000\r\n", "x"));
+      sockets.push(socket);
+      const gone = Math.max(0, index - 4);
+      await until(() => (server.stats().refusals.maxHandshakes ?? 0) >= gone, "one that had to go");
+    }
+    await until(() => server.stats().refusals.maxHandshakes === 15, "those that had to go");
+    assertEquals(server.stats().connections.handshaking, 5);
+    for (const socket of sockets) await socket.close();
   });
 
   it("closes after HTTP/1.0 and Connection: close, keeps alive otherwise until handshakeTimeout", async () => {

@@ -113,6 +113,8 @@ describe("parseRequestLine", () => {
     const parsed = { method: "GET", path: "/a/b", query: "c=d?e", minorVersion: 1 };
     assertEquals(parseRequestLine("GET /a/b?c=d?e HTTP/1.1"), parsed);
     assertEquals(parseRequestLine("GET http://example.com:80/a/b?c=d?e HTTP/1.1"), parsed);
+    const { path, query } = parseRequestLine("GET http://example.com?x=/chat HTTP/1.1");
+    assertEquals([path, query], ["/", "x=/chat"]);
     assertEquals(parseRequestLine("GET http://example.com HTTP/1.0"), {
       method: "GET",
       path: "/",

@@ -549,7 +549,7 @@ describe("WebSocketServer handshakes", () => {
     await using server = await start({ clock, handshakeTimeout: 10_000 });
     const slow = exchange(server, "GET / HTTP/1.1\r\nHost:");
     const silent = exchange(server);
-    await until(() => clock.pending === 2, "two timers");
+    await until(() => server.stats().connections.handshaking === 2, "two connections");
     await settle();
     // The bytes of the slow one must have been read for it to be slow rather than silent.
     await new Promise((resolve) => setTimeout(resolve, 50));
