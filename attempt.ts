@@ -13,10 +13,13 @@ export class Attempt {
   readonly controller: AbortController = new AbortController();
   #cancelTimer: (() => void) | undefined;
   #outer: AbortSignal | undefined;
-  readonly #onOuterAbort = (): void =>
+  readonly #onOuterAbort = (): void => {
+    const cause: unknown = this.#outer?.reason;
+    const given = cause instanceof TransportError ? cause : undefined;
     this.controller.abort(
-      new TransportError("ERR_ABORTED", "Connecting was given up by its signal", { cause: this.#outer?.reason }),
+      given ?? new TransportError("ERR_ABORTED", "Connecting was given up by its signal", { cause }),
     );
+  };
 
   /**
    * Starts the time.

@@ -19,8 +19,19 @@ import type { CompressionOptions } from "./deflate.ts";
 import { describe, OptionError } from "./errors.ts";
 import type { Extension } from "./extensions.ts";
 import { maxFramePayload } from "./frame_header.ts";
+import type { LogHandler } from "./log.ts";
 import type { FrameInfo } from "./message.ts";
-import { assertNumber, assertPort, assertProtocols, assertSlowConsumer, LIMIT_NAMES } from "./ranges.ts";
+import { parseProxy } from "./proxy_address.ts";
+import {
+  assertNumber,
+  assertPort,
+  assertProtocols,
+  assertSlowConsumer,
+  LIMIT_NAMES,
+  type LimitName,
+} from "./ranges.ts";
+import { type ReconnectAttempt, type ReconnectOptions, reconnectSettings } from "./reconnect.ts";
+import { sharedTimer } from "./shared_timer.ts";
 import { isVisibleAscii } from "./token.ts";
 import type { BytePair } from "./transport_stream.ts";
 
@@ -47,6 +58,9 @@ export interface ClientHandshakeResponse {
   readonly extensions: readonly Extension[];
 }
 
+/** Header fields as a program gives them. */
+export type HeaderSource = Record<string, string> | Headers;
+
 /** The handlers of a client: those of the server, less the connection. */
 export interface ClientHandlers {
   /** The request is about to be sent: headers may be added. */
@@ -68,10 +82,14 @@ export interface ClientHandlers {
   /** The connection has ended: exactly once for each `onConnect`. */
   onDisconnect?: (info: CloseInfo) => void | Promise<void>;
   /**
-   * Something failed: a protocol violation, a handler ({@linkcode HandlerError}), a connect by `active`. Without this
-   * handler, errors of handlers are printed with `console.error`, and others are dropped.
+   * Something failed: a protocol violation, a handler ({@linkcode HandlerError}), a connect by `active`, a `reconnect` that was given
+   * up. Without this handler, errors of handlers are printed with `console.error`, and others are dropped.
    */
   onError?: (error: unknown) => void;
+  /** With `reconnect`: there is no connection, and another attempt is going to be made. */
+  onReconnecting?: (attempt: ReconnectAttempt) => void | Promise<void>;
+  /** Something happened, as a structured record: each attempt, each connection from its beginning to its end, failures. */
+  onLog?: LogHandler;
 }
 
 /** What a client offers: `false` nothing, `true` the defaults, or one offer or several. */
@@ -103,8 +121,30 @@ export interface ClientSettings extends ConnectionOptions {
   rootCertificateFile?: string;
   /** The value of the `Origin` header; "" sends none. */
   origin?: string;
-  /** More header fields. */
-  headers?: Record<string, string> | Headers;
+  /** More header fields, or what is asked for them before each attempt. */
+  headers?: HeaderSource | (() => HeaderSource | Promise<HeaderSource>);
+  /** Shown as `Authorization: Bearer`, or what is asked for it before each attempt. */
+  token?: string | (() => string | Promise<string>);
+  /** Asked before each attempt where to connect; without it that is `hostName`, `port`, `pathName` and `useSSL`. */
+  resolveUrl?: () => string | URL | Promise<string | URL>;
+  /**
+   * An HTTP proxy to go through, such as `"http://user:password@proxy.example:3128"`; "": none.
+   * @default {""}
+   */
+  proxy?: string;
+  /**
+   * The most redirects to follow: never from `wss:` to `ws:`, and without `headers` and `token` to another origin.
+   * @default {0}
+   */
+  maxRedirects?: number;
+  /**
+   * Whether to connect again when the connection is lost, or cannot be made, and how. Loops over the messages go on with the next
+   * connection.
+   * @default {false}
+   */
+  reconnect?: boolean | ReconnectOptions;
+  /** Ends it for good: gives up connecting, disconnects, and does not connect again. */
+  signal?: AbortSignal;
   /** Subprotocols in the order of preference. */
   protocols?: readonly string[];
   /**
@@ -163,7 +203,17 @@ export abstract class ConfigurableClient {
   /** The value of the `Origin` header; "" sends none. */
   origin = "";
   /** More header fields. */
-  headers: Record<string, string> | Headers = {};
+  headers: HeaderSource | (() => HeaderSource | Promise<HeaderSource>) = {};
+  /** Shown as `Authorization: Bearer`. */
+  token: string | (() => string | Promise<string>) | undefined;
+  /** Asked before each attempt where to connect. */
+  resolveUrl: (() => string | URL | Promise<string | URL>) | undefined;
+  /** An HTTP proxy to go through; "": none. */
+  proxy = "";
+  /** The most redirects to follow. */
+  maxRedirects = 0;
+  /** Whether to connect again, and how. */
+  reconnect: boolean | ReconnectOptions = false;
   /** Subprotocols in the order of preference. */
   protocols: readonly string[] = [];
   /** Whether to offer compression, and how. */
@@ -190,6 +240,18 @@ export abstract class ConfigurableClient {
   slowConsumer: SlowConsumer = CONNECTION_DEFAULTS.slowConsumer;
   /** How long the closing handshake, and then the end of TCP, may take, in ms; 0: no limit. */
   closeTimeout: number = CONNECTION_DEFAULTS.closeTimeout;
+  /** How long nothing may come or be sent but pings and pongs, in ms; 0: no limit. */
+  idleTimeout: number = CONNECTION_DEFAULTS.idleTimeout;
+  /** The time between the answer to a ping and the next ping, in ms; 0: no pings. */
+  pingInterval: number = CONNECTION_DEFAULTS.pingInterval;
+  /** How long the answer to a ping may take, in ms; 0: no limit. */
+  pongTimeout: number = CONNECTION_DEFAULTS.pongTimeout;
+  /** The most messages and control frames a second; 0: no limit. */
+  maxMessageRate: number = CONNECTION_DEFAULTS.maxMessageRate;
+  /** The most bytes a second; 0: no limit. */
+  maxByteRate: number = CONNECTION_DEFAULTS.maxByteRate;
+  /** So many seconds' messages and bytes may come at once. */
+  rateBurst: number = CONNECTION_DEFAULTS.rateBurst;
   /** Time, for tests. */
   protected readonly clock: Clock;
 
@@ -204,7 +266,7 @@ export abstract class ConfigurableClient {
     this.options = { frameByFrame: false, manualPong: false, manualClose: false, ...settings.options };
     this.clock = settings.clock ?? CONNECTION_DEFAULTS.clock;
     this.#apply(settings);
-    if (url !== undefined) this.#applyUrl(url);
+    if (url !== undefined) this.#keepCredentials(this.applyUrl(url));
     this.assertSettings();
   }
 
@@ -216,6 +278,11 @@ export abstract class ConfigurableClient {
     this.rootCertificateFile = options.rootCertificateFile ?? this.rootCertificateFile;
     this.origin = options.origin ?? this.origin;
     this.headers = options.headers ?? this.headers;
+    this.token = options.token ?? this.token;
+    this.resolveUrl = options.resolveUrl ?? this.resolveUrl;
+    this.proxy = options.proxy ?? this.proxy;
+    this.maxRedirects = options.maxRedirects ?? this.maxRedirects;
+    this.reconnect = options.reconnect ?? this.reconnect;
     this.protocols = options.protocols ?? this.protocols;
     this.compression = options.compression ?? this.compression;
     this.connectTimeout = options.connectTimeout ?? this.connectTimeout;
@@ -225,18 +292,29 @@ export abstract class ConfigurableClient {
     this.slowConsumer = options.slowConsumer ?? this.slowConsumer;
   }
 
-  #applyUrl(url: string | URL): void {
+  /**
+   * Takes over where to connect.
+   *
+   * @param url The URL.
+   * @returns The value of `Authorization` for the credentials in it (RFC 7617), if there are some.
+   * @throws {OptionError} If it is not valid.
+   */
+  protected applyUrl(url: string | URL): string | undefined {
     const parsed = parseUrl(url);
     this.useSSL = parsed.protocol === "wss:";
     this.hostName = parsed.hostname.startsWith("[") ? parsed.hostname.slice(1, -1) : parsed.hostname;
     this.port = parsed.port === "" ? (this.useSSL ? 443 : 80) : Number(parsed.port);
     this.pathName = parsed.pathname + parsed.search;
-    if (parsed.username === "" && parsed.password === "") return;
-    // RFC 7617, as other clients do with such URLs. A header that is given wins.
+    if (parsed.username === "" && parsed.password === "") return undefined;
     const credentials = `${decodeURIComponent(parsed.username)}:${decodeURIComponent(parsed.password)}`;
+    return `Basic ${btoa(String.fromCharCode(...new TextEncoder().encode(credentials)))}`;
+  }
+
+  /** As other clients do with such URLs. A header that is given wins. */
+  #keepCredentials(authorization: string | undefined): void {
+    if (authorization === undefined || typeof this.headers === "function") return;
     const headers = makeHeaders(this.headers);
-    const basic = btoa(String.fromCharCode(...new TextEncoder().encode(credentials)));
-    if (!headers.has("authorization")) headers.set("authorization", `Basic ${basic}`);
+    if (!headers.has("authorization")) headers.set("authorization", authorization);
     this.headers = headers;
   }
 
@@ -254,7 +332,10 @@ export abstract class ConfigurableClient {
     assertSlowConsumer(this.slowConsumer);
     assertProtocols(this.protocols);
     this.connector(true).deflateOffers(this.compression);
-    makeHeaders(this.headers);
+    if (typeof this.headers !== "function") makeHeaders(this.headers);
+    assertNumber("maxRedirects", this.maxRedirects);
+    parseProxy(this.proxy);
+    reconnectSettings(this.reconnect);
     if (this.hostName === "" || !isVisibleAscii(this.hostName)) {
       throw new OptionError(`The setting "hostName" is "${this.hostName}", not a host name or address`);
     }
@@ -293,20 +374,9 @@ export abstract class ConfigurableClient {
    */
   protected connectionSettings(): ConnectionSettings {
     this.assertSettings();
-    const { splitMessage, frameSize, maxMessageSize, maxFragments, maxBufferedAmount } = this;
-    const { highWaterMark, slowConsumer, closeTimeout } = this;
-    return {
-      options: { ...this.options },
-      splitMessage,
-      frameSize,
-      maxMessageSize,
-      maxFragments,
-      maxBufferedAmount,
-      highWaterMark,
-      slowConsumer,
-      closeTimeout,
-      clock: this.clock,
-    };
+    const { splitMessage, slowConsumer, clock } = this;
+    const limits = Object.fromEntries(LIMIT_NAMES.map((name) => [name, this[name]])) as Record<LimitName, number>;
+    return { ...limits, options: { ...this.options }, splitMessage, slowConsumer, clock: sharedTimer(clock) };
   }
 
   /**
@@ -342,7 +412,7 @@ function parseUrl(url: string | URL): URL {
  * @returns A copy.
  * @throws {OptionError} If a name or value is not valid.
  */
-export function makeHeaders(headers: Record<string, string> | Headers): Headers {
+export function makeHeaders(headers: HeaderSource): Headers {
   try {
     return new Headers(headers);
   } catch (cause) {

@@ -14,6 +14,8 @@ import type { WebSocketConnection } from "./connection.ts";
 import type { CompressionSettings } from "./deflate.ts";
 import type { MessageData } from "./inbox.ts";
 import type { FrameInfo } from "./message.ts";
+import type { Meter } from "./stats.ts";
+import type { ProxyAddress } from "./transport.ts";
 import type { BytePair } from "./transport_stream.ts";
 
 /** One WebSocket as a client has it. In a page some members throw, since a browser does not offer them. */
@@ -64,6 +66,12 @@ export interface ConnectPlan {
   readonly rootCertificateFile: string;
   /** Limits and habits of the connection. */
   readonly settings: ConnectionSettings;
+  /** The proxy to go through. */
+  readonly proxy: ProxyAddress | undefined;
+  /** The most redirects to follow. */
+  readonly maxRedirects: number;
+  /** Counts. */
+  readonly meter: Meter;
   /** Whether the program wants to see pings and pongs. */
   readonly showsControlFrames: boolean;
   /** Streams to use instead of a socket. */

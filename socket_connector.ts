@@ -19,6 +19,7 @@ import {
 import { describe, TransportError } from "./errors.ts";
 import { checkUpgradeResponse, createKey, encodeUpgradeRequest, type UpgradeOffer } from "./handshake.ts";
 import { parseStatusLine } from "./head.ts";
+import { locationOf, redirect, refusedRedirect } from "./redirect.ts";
 import { readCertificates } from "./private_key.ts";
 import { hasRuntimeTransport, runtimeTransport, type Transport } from "./transport.ts";
 import { streamTransport } from "./transport_stream.ts";
@@ -37,6 +38,19 @@ export const socketConnector: Connector = {
 };
 
 async function connect(plan: ConnectPlan, program: ConnectProgram): Promise<OpenedConnection> {
+  for (let redirects = 0;; redirects++) {
+    try {
+      return await connectOnce(plan, program);
+    } catch (error) {
+      const location = locationOf(error);
+      if (location === undefined || plan.maxRedirects === 0 || plan.stream !== undefined) throw error;
+      if (redirects === plan.maxRedirects) throw refusedRedirect(`there were ${redirects} already`, error);
+      plan = redirect(plan, location, error);
+    }
+  }
+}
+
+async function connectOnce(plan: ConnectPlan, program: ConnectProgram): Promise<OpenedConnection> {
   const { headers, signal } = plan;
   const offer: UpgradeOffer = {
     ...plan,
@@ -65,15 +79,16 @@ async function connect(plan: ConnectPlan, program: ConnectProgram): Promise<Open
 }
 
 async function openTransport(plan: ConnectPlan): Promise<Transport> {
-  const { hostname, port, tls, host, rootCertificateFile, signal, stream } = plan;
+  const { hostname, port, tls, host, rootCertificateFile, signal, stream, proxy, settings: { clock } } = plan;
   if (stream !== undefined) return streamTransport(stream, { encrypted: tls });
   const rootCertificates = rootCertificateFile === ""
     ? []
     : [await readCertificates(rootCertificateFile, "rootCertificateFile")];
   try {
-    return await runtimeTransport().connect({ hostname, port, tls, rootCertificates, signal });
+    return await runtimeTransport().connect({ hostname, port, tls, rootCertificates, signal, proxy, clock });
   } catch (cause) {
     signal.throwIfAborted();
+    if (cause instanceof TransportError) throw cause;
     throw new TransportError("ERR_CONNECT", `Cannot connect to ${host}: ${describe(cause)}`, { cause });
   }
 }
@@ -86,14 +101,14 @@ function describeRequest({ target, protocols, extensions }: UpgradeOffer, header
 function makeOpened(
   transport: Transport,
   handshake: ClientHandshake,
-  { settings }: ConnectPlan,
+  { settings, meter }: ConnectPlan,
   request: HandshakeRequest,
   result: HandshakeResult,
 ): OpenedConnection {
   let connection: WebSocketConnection | undefined;
   return {
     attach(handler, start) {
-      connection = new WebSocketConnection(transport, "client", withoutConnection(handler), settings);
+      connection = new WebSocketConnection(transport, "client", withoutConnection(handler), settings, meter);
       connection.setRequest(request);
       connection.start(result, start);
       return connection;

@@ -10,11 +10,19 @@ import {
   type ClientHandshakeResponse,
   ConfigurableClient,
   type ConnectOptions,
+  type HeaderSource,
   type IncomingResult,
   makeHeaders,
   type WebSocketClientOptions,
 } from "./client_settings.ts";
-import type { CloseInfo, ConnectionSettings, ConnectionState, Delivery, SendResult } from "./connection_types.ts";
+import type {
+  CloseInfo,
+  ConnectionSettings,
+  ConnectionState,
+  Delivery,
+  MessageOptions,
+  SendResult,
+} from "./connection_types.ts";
 import type {
   ClientConnection,
   ClientConnectionHandler,
@@ -22,12 +30,36 @@ import type {
   ConnectPlan,
   OpenedConnection,
 } from "./connector.ts";
-import { CloseCode, HandlerError, HandshakeError, StateError, TransportError } from "./errors.ts";
+import {
+  CloseCode,
+  describe,
+  HandlerError,
+  HandshakeError,
+  StateError,
+  TransportError,
+  WebSocketError,
+} from "./errors.ts";
 import type { Extension } from "./extensions.ts";
 import type { Opcode } from "./frame_header.ts";
 import type { MessageData } from "./inbox.ts";
 import type { FrameInfo } from "./message.ts";
+import { Iterations } from "./iteration.ts";
+import { type LogLevel, type LogRecord, writeLog } from "./log.ts";
+import { assertPayload } from "./payload.ts";
+import { parseProxy } from "./proxy_address.ts";
 import { assertNumber } from "./ranges.ts";
+import {
+  Backoff,
+  isWorthRetrying,
+  type ReconnectFailure,
+  type ReconnectSettings,
+  reconnectSettings,
+  retryAfter,
+  TERMINAL_CODES,
+} from "./reconnect.ts";
+import { SendBacklog } from "./send_backlog.ts";
+import { sharedTimer } from "./shared_timer.ts";
+import { Meter, type Stats } from "./stats.ts";
 
 export { ConfigurableClient } from "./client_settings.ts";
 export type {
@@ -37,20 +69,27 @@ export type {
   ClientSettings,
   CompressionOffer,
   ConnectOptions,
+  HeaderSource,
   IncomingResult,
   WebSocketClientOptions,
 } from "./client_settings.ts";
 export type { ClientConnection, ClientConnectionHandler, Connector, ConnectPlan } from "./connector.ts";
 export type { ConnectProgram, OpenedConnection } from "./connector.ts";
 export type * from "./connection_types.ts";
+export { type LogHandler, type LogLevel, type LogRecord, printable } from "./log.ts";
+export { TERMINAL_CODES } from "./reconnect.ts";
+export type { ReconnectAttempt, ReconnectFailure, ReconnectOptions } from "./reconnect.ts";
+export { HISTOGRAM_BOUNDS } from "./stats.ts";
+export type { CompressionTraffic, Histogram, HistogramSnapshot, Meter, Stats, Traffic } from "./stats.ts";
 export type { Clock } from "./clock.ts";
 export type { CompressionOptions, CompressionSettings } from "./deflate.ts";
 export type { Extension } from "./extensions.ts";
 export type { MessageData } from "./inbox.ts";
 export type { FrameInfo } from "./message.ts";
-export type { Address } from "./transport.ts";
+export type { Address, ProxyAddress } from "./transport.ts";
 export type { BytePair } from "./transport_stream.ts";
 
+/** With `reconnect`, "connecting" lasts from the loss of a connection to the next one, waiting included. */
 type Phase = "idle" | "connecting" | "connected";
 
 /**
@@ -98,15 +137,35 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
   onDisconnect?: ClientHandlers["onDisconnect"];
   /** Something failed. */
   onError?: ClientHandlers["onError"];
+  /** Another attempt is going to be made. */
+  onReconnecting?: ClientHandlers["onReconnecting"];
+  /** Something happened. */
+  onLog?: ClientHandlers["onLog"];
   #onMessageReceived?: ClientHandlers["onMessageReceived"];
   #onBinaryDataReceived?: ClientHandlers["onBinaryDataReceived"];
 
   // Life
   #phase: Phase = "idle";
   #connecting: Promise<void> | undefined;
-  #abort: AbortController | undefined;
+  /** Gives up connecting, from the call of `connect` or the loss of a connection on. */
+  #life = new AbortController();
+  /** Changes with each `disconnect`. */
+  #generation = 0;
   #connection: ClientConnection | undefined;
+  /** The signal that has ended this client for good. */
+  #endedBy: AbortSignal | undefined;
   #cancelBatch: (() => void) | undefined;
+  /** When the connection was opened. */
+  #openedAt = 0;
+
+  // Connecting again
+  /** Set from `connect` on until the program disconnects or it is given up; `undefined`: no attempt is made again. */
+  #persistence: { settings: ReconnectSettings; backoff: Backoff } | undefined;
+  readonly #iterations = new Iterations();
+  readonly #backlog = new SendBacklog();
+
+  // Statistics
+  readonly #meter = new Meter();
 
   /**
    * Makes a client; it does not connect yet.
@@ -131,6 +190,14 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
     this.onClose = options.onClose;
     this.onDisconnect = options.onDisconnect;
     this.onError = options.onError;
+    this.onReconnecting = options.onReconnecting;
+    this.onLog = options.onLog;
+    const { signal } = options;
+    if (signal?.aborted) this.#endedBy = signal;
+    signal?.addEventListener("abort", () => {
+      this.#endedBy = signal;
+      this.active = false;
+    }, { once: true });
   }
 
   /** Whether events come by themselves; `false`: `checkIncoming` fetches them. Takes effect at once. */
@@ -211,36 +278,146 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
    * Connects. Calling it again changes nothing while it connects or is connected.
    *
    * @param options How to give it up, or streams instead of a socket.
-   * @returns Resolves after the handshake.
+   * @returns Resolves after the handshake; with `reconnect` after that of the first attempt that succeeds.
    * @throws {TransportError} If there is no way to the server, or not in time.
    * @throws {HandshakeError} If the server does not open the WebSocket, or `onHandshakeResponse` refuses it.
    * @throws {OptionError} If a setting is out of range.
    */
   connect(options: ConnectOptions = {}): Promise<void> {
     if (this.#phase === "connected" && !this.active) {
-      return this.#connection!.closed.then(() => this.connect(options));
+      const generation = this.#generation;
+      return this.#connection!.closed.then(() => {
+        if (generation === this.#generation) return this.connect(options);
+        throw new TransportError("ERR_ABORTED", "The program gave up connecting");
+      });
     }
     if (this.#phase !== "idle") return this.#connecting!;
+    if (this.#endedBy !== undefined) {
+      const { reason: cause } = this.#endedBy;
+      return Promise.reject(new TransportError("ERR_ABORTED", "Cannot connect: the signal is aborted", { cause }));
+    }
     this.#phase = "connecting";
+    this.#life = new AbortController();
     this.#connection = undefined;
-    this.#connecting = this.#connect(options).then((opened) => this.#start(opened)).catch((error) => {
+    const settings = reconnectSettings(this.reconnect, this.terminalCodes);
+    // Streams are used up by one connection.
+    this.#persistence = settings === undefined || options.stream !== undefined
+      ? undefined
+      : { settings, backoff: new Backoff(settings) };
+    this.#connecting = this.#connectUntilOpen(options).catch((error) => {
       this.#phase = "idle";
+      this.#giveUp(undefined);
       throw error;
     });
     return this.#connecting;
   }
 
+  /** Makes attempts until one succeeds, or another makes no sense. */
+  async #connectUntilOpen(options: ConnectOptions): Promise<void> {
+    for (;;) {
+      try {
+        return this.#start(await this.#connect(options));
+      } catch (error) {
+        this.#log("warn", "client.attempt_failed", { url: this.url }, error);
+        this.#meter.refuse(error instanceof WebSocketError ? error.code : "ERR_OPTION");
+        const failures = this.#persistence?.backoff.failed() ?? 0;
+        const delay = await this.#delayAfter({ failures, error });
+        if (delay === undefined) throw error;
+        await this.#pause(delay, options.signal);
+      }
+    }
+  }
+
+  /**
+   * How long to wait for the next attempt; tells the program of it.
+   *
+   * @returns In ms; `undefined`: there is none.
+   */
+  async #delayAfter(failure: ReconnectFailure): Promise<number | undefined> {
+    const persistence = this.#persistence;
+    if (persistence === undefined) return undefined;
+    const { settings, backoff } = persistence;
+    const decision = new Attempt(0, this.clock, this.#life.signal);
+    const retry = await decision.run(this.#ask("shouldReconnect", () => isWorthRetrying(failure, settings)))
+      .finally(() => decision.end());
+    // The program may have disconnected meanwhile.
+    if (!retry || this.#persistence !== persistence) return undefined;
+    const attempt = { ...failure, delay: backoff.delay(retryAfter(failure.error)) };
+    this.#log("info", "client.reconnecting", { failures: failure.failures, delay: attempt.delay });
+    this.callHandler("onReconnecting", () => this.onReconnecting?.(attempt));
+    return this.#persistence === persistence ? attempt.delay : undefined;
+  }
+
+  /** Rejects if the program gives it up. */
+  #pause(delay: number, outer: AbortSignal | undefined): Promise<void> {
+    const attempt = new Attempt(0, this.clock, this.#giveUpSignal(outer));
+    let cancel: () => void = () => {};
+    const waited = new Promise<void>((resolve) => cancel = sharedTimer(this.clock).after(delay, resolve));
+    return attempt.run(waited).finally(() => {
+      cancel();
+      attempt.end();
+    });
+  }
+
+  /** The connection was lost; there may be another. */
+  async #reconnect(info: CloseInfo): Promise<void> {
+    const failures = this.#persistence?.backoff.failed(this.clock.now() - this.#openedAt) ?? 0;
+    const delay = await this.#delayAfter({ failures, info });
+    if (delay === undefined) {
+      // Nothing to report, but whoever waits for a connection must not think that there is one.
+      this.#persistence = undefined;
+      throw new TransportError("ERR_RECONNECT_GIVEN_UP", `The connection has ended with ${info.code}, for good`);
+    }
+    this.#connection = undefined;
+    await this.#pause(delay, undefined);
+    await this.#connectUntilOpen({});
+  }
+
+  #beginReconnect(info: CloseInfo): void {
+    this.#phase = "connecting";
+    this.#life = new AbortController();
+    // Not before `onDisconnect` was called, which may disconnect.
+    const connecting = Promise.resolve().then(() => this.#reconnect(info));
+    this.#connecting = connecting;
+    connecting.catch((error) => {
+      this.#phase = "idle";
+      const wanted = this.#persistence !== undefined;
+      this.#giveUp(info);
+      if (!wanted) return;
+      const message = "The connection is given up";
+      this.#report(new TransportError("ERR_RECONNECT_GIVEN_UP", message, { cause: error }));
+    });
+  }
+
+  /** There will be no other connection, unless the program connects again. */
+  #giveUp(info: CloseInfo | undefined): void {
+    this.#persistence = undefined;
+    this.#iterations.end();
+    this.ended(info);
+    const { count, amount } = this.#backlog;
+    if (count === 0) return;
+    this.#backlog.clear();
+    const message = `${count} messages of ${amount} bytes that waited for a connection were never sent`;
+    this.#report(new TransportError("ERR_QUEUE_LOST", message));
+  }
+
   /** Returns the connection, not attached yet: from then on nothing can give the attempt up any more. */
   async #connect(options: ConnectOptions): Promise<OpenedConnection> {
     const settings = this.connectionSettings();
-    const attempt = new Attempt(this.connectTimeout, this.clock, options.signal);
-    this.#abort = attempt.controller;
+    const attempt = new Attempt(this.connectTimeout, settings.clock, this.#giveUpSignal(options.signal));
+    const begun = settings.clock.now();
     try {
-      return await attempt.run(this.#establish(settings, attempt.controller.signal, options.stream));
+      const opened = await attempt.run(this.#establish(settings, attempt.controller.signal, options.stream));
+      this.#openedAt = settings.clock.now();
+      this.#meter.handshakeTimes.add(this.#openedAt - begun);
+      return opened;
     } finally {
       attempt.end();
-      this.#abort = undefined;
     }
+  }
+
+  #giveUpSignal(outer: AbortSignal | undefined): AbortSignal {
+    return outer === undefined ? this.#life.signal : AbortSignal.any([this.#life.signal, outer]);
   }
 
   async #establish(
@@ -249,7 +426,8 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
     stream: ConnectOptions["stream"],
   ): Promise<OpenedConnection> {
     const connector = this.connector(stream !== undefined);
-    const plan: ConnectPlan = { ...this.#describePlan(connector), settings, stream, signal };
+    const given = await this.prepareAttempt(connector, signal);
+    const plan: ConnectPlan = { ...this.#describePlan(connector, given), settings, stream, signal };
     return await connector.connect(plan, {
       sendHandshake: (request) => this.#ask("onSendHandshake", () => this.onSendHandshake?.(request)),
       acceptResponse: (response) => this.#acceptResponse(response),
@@ -257,7 +435,7 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
   }
 
   /** All of it is read before the program is asked: what it changes then is for the next time. */
-  #describePlan(connector: Connector): Omit<ConnectPlan, "settings" | "stream" | "signal"> {
+  #describePlan(connector: Connector, given: HeaderSource): Omit<ConnectPlan, "settings" | "stream" | "signal"> {
     return {
       url: this.url,
       hostname: this.bareHostName,
@@ -266,22 +444,73 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
       host: this.hostHeader,
       target: this.target,
       origin: this.origin,
-      headers: this.handshakeHeaders(connector),
+      headers: this.handshakeHeaders(connector, given),
       protocols: this.handshakeProtocols(connector),
       deflateOffers: connector.deflateOffers(this.compression),
       rootCertificateFile: this.rootCertificateFile,
+      proxy: parseProxy(this.proxy),
+      maxRedirects: this.maxRedirects,
+      meter: this.#meter,
       showsControlFrames: this.onPing !== undefined || this.onPong !== undefined,
     };
+  }
+
+  /**
+   * Asks what has to be asked before an attempt.
+   *
+   * @param _connector What connects.
+   * @param signal Gives the attempt up.
+   * @returns Header fields as they are given.
+   */
+  protected async prepareAttempt(_connector: Connector, signal: AbortSignal): Promise<HeaderSource> {
+    const { resolveUrl, headers, token } = this;
+    const url = resolveUrl && await this.askForAttempt("resolveUrl", resolveUrl, signal);
+    const credentials = url === undefined ? undefined : this.applyUrl(url);
+    const fields = typeof headers === "function" ? await this.askForAttempt("headers", headers, signal) : headers;
+    const given = makeHeaders(fields);
+    if (credentials !== undefined && !given.has("authorization")) given.set("authorization", credentials);
+    const bearer = typeof token === "function" ? await this.askForAttempt("token", token, signal) : token;
+    if (bearer !== undefined && bearer !== "") given.set("authorization", `Bearer ${bearer}`);
+    return given;
+  }
+
+  /**
+   * Asks the program for what an attempt needs.
+   *
+   * @param name What is asked.
+   * @param handler Asks.
+   * @param signal Gives the attempt up: what comes later is not of interest.
+   * @returns The answer. What it fails with may be the network's doing, so another attempt makes sense.
+   */
+  protected async askForAttempt<Answer>(
+    name: string,
+    handler: () => Answer | Promise<Answer>,
+    signal: AbortSignal,
+  ): Promise<Answer> {
+    let answer: Answer;
+    try {
+      answer = await this.#ask(name, handler);
+    } catch (cause) {
+      throw new TransportError("ERR_CONNECT", describe(cause), { cause });
+    }
+    signal.throwIfAborted();
+    return answer;
+  }
+
+  /** Close codes after which another attempt makes no sense, unless the program says otherwise. */
+  protected get terminalCodes(): readonly number[] {
+    return TERMINAL_CODES;
   }
 
   /**
    * The additional header fields of the next handshake.
    *
    * @param _connector What connects.
+   * @param given The settings `headers` and `token`.
    * @returns A copy.
    */
-  protected handshakeHeaders(_connector: Connector): Headers {
-    return makeHeaders(this.headers);
+  protected handshakeHeaders(_connector: Connector, given: HeaderSource): Headers {
+    return makeHeaders(given);
   }
 
   /**
@@ -322,10 +551,30 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
   #start(opened: OpenedConnection): void {
     this.#connection = opened.attach(this.#makeHandler(), { delivery: this.#delivery(), hold: this.#holds() });
     this.#phase = "connected";
+    this.#meter.opened++;
+    this.#log("info", "client.open", { url: this.url, protocol: this.protocol });
+    this.#iterations.turn(() => this.#connection![Symbol.asyncIterator]());
     this.attached(this.#connection);
     this.#scheduleBatch();
     this.callHandler("onConnect", () => this.onConnect?.());
     opened.begin();
+    this.#sendBacklog();
+  }
+
+  #log(level: LogLevel, event: string, attributes: LogRecord["attributes"], error?: unknown): void {
+    if (this.onLog === undefined) return;
+    writeLog(this.onLog, { level, event, time: Date.now(), attributes, ...error !== undefined && { error } });
+  }
+
+  /**
+   * What was counted since the client was made. In a page there are messages, and no frames nor bytes.
+   *
+   * @returns A copy.
+   */
+  stats(): Stats {
+    const open = this.#phase === "connected" ? 1 : 0;
+    const handshaking = this.#phase === "connecting" ? 1 : 0;
+    return this.#meter.snapshot({ open, handshaking, bufferedAmount: this.bufferedAmount });
   }
 
   /**
@@ -343,6 +592,15 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
    * @param _info How.
    */
   protected detached(_info: CloseInfo): void {
+    // For those who build on it.
+  }
+
+  /**
+   * There will be no other connection; no handler has been called yet.
+   *
+   * @param _info How the last one ended, if there was one.
+   */
+  protected ended(_info: CloseInfo | undefined): void {
     // For those who build on it.
   }
 
@@ -370,8 +628,10 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
     code: number = CloseCode.NormalClosure,
     reason = "",
   ): Promise<CloseInfo | undefined> {
+    this.#persistence = undefined;
+    this.#generation++;
     if (this.#phase === "connecting") {
-      this.#abort?.abort(new TransportError("ERR_ABORTED", "The program gave up connecting"));
+      this.#life.abort(new TransportError("ERR_ABORTED", "The program gave up connecting"));
       await this.#connecting!.catch(() => {});
     }
     const connection = this.#connection;
@@ -391,12 +651,25 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
   #makeHandler(): ClientConnectionHandler {
     return {
       message: (data, frame) => void this.deliver(data, frame),
-      ping: (data) => this.callHandler("onPing", () => this.onPing?.(data)),
-      pong: (data) => this.callHandler("onPong", () => this.onPong?.(data)),
+      ping: (data) => this.#deliverControl("onPing", data),
+      pong: (data) => this.#deliverControl("onPong", data),
       close: (code, reason) => this.callHandler("onClose", () => this.onClose?.(code, reason)),
       disconnect: (info) => this.#disconnected(info),
-      error: (error) => this.#report(error),
+      error: (error) => this.#failed(error),
     };
+  }
+
+  #deliverControl(name: "onPing" | "onPong", data: Uint8Array): void {
+    if (this[name] === undefined) return;
+    const own = data.slice();
+    this.callHandler(name, () => this[name]?.(own));
+  }
+
+  #failed(error: unknown): void {
+    const code = error instanceof WebSocketError ? error.code : "ERR_OPTION";
+    this.#meter.fail(code);
+    this.#log("warn", "client.failed", { code }, error);
+    this.#report(error);
   }
 
   /**
@@ -435,7 +708,7 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
   #handlerFailed(name: string, error: unknown, connection: ClientConnection | undefined): false {
     const failure = new HandlerError(name, error);
     connection?.closeWith(CloseCode.InternalError, failure);
-    this.#report(failure);
+    this.#failed(failure);
     return false;
   }
 
@@ -453,18 +726,26 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
       if (error instanceof HandlerError) console.error(error);
       return;
     }
+    const failed = (failure: unknown): void => console.error(new HandlerError("onError", failure));
     try {
-      this.onError(error);
+      const result: unknown = this.onError(error);
+      if (result instanceof Promise) result.catch(failed);
     } catch (failure) {
-      console.error(new HandlerError("onError", failure));
+      failed(failure);
     }
   }
 
   #disconnected(info: CloseInfo): void {
     this.#phase = "idle";
+    this.#meter.close((info.received ?? info.sent ?? info).code);
+    this.#log("info", "client.closed", { code: info.code, reason: info.reason, clean: info.clean });
     this.detached(info);
     this.#cancelBatch?.();
     this.#cancelBatch = undefined;
+    const goesOn = this.#persistence !== undefined;
+    // From here on `send` keeps messages, and `connect` waits for the next connection.
+    if (goesOn) this.#beginReconnect(info);
+    else this.#giveUp(info);
     this.callHandler("onDisconnect", () => this.onDisconnect?.(info));
   }
 
@@ -514,7 +795,20 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
     if (this.#autoCheckMessages) {
       throw new StateError("ERR_RUNNING", "Cannot check for messages: autoCheckMessages is on");
     }
-    return await this.#connection?.step(this.checkTimeout) ?? "closed";
+    if (this.#phase === "connecting" && this.#persistence !== undefined) return await this.#checkAgain();
+    const result = await this.#connection?.step(this.checkTimeout) ?? "closed";
+    // There will be another connection, perhaps.
+    return result === "closed" && this.#persistence !== undefined ? "none" : result;
+  }
+
+  async #checkAgain(): Promise<IncomingResult> {
+    let cancel: () => void = () => {};
+    const waited = new Promise<void>((resolve) => {
+      if (this.checkTimeout > 0) cancel = sharedTimer(this.clock).after(this.checkTimeout, resolve);
+    });
+    await Promise.race([waited, this.#connecting!.catch(() => {})]);
+    cancel();
+    return "none";
   }
 
   // ---- Messages ------------------------------------------------------------------------------------------------
@@ -528,12 +822,29 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
    * Sends a message: a string as text, bytes as binary.
    *
    * @param data The message.
+   * @param options What is different for this one.
    * @returns What became of it.
-   * @throws {StateError} If the connection is not open.
+   * @throws {StateError} If the connection is not open, and no message is kept: see `reconnect.maxQueuedAmount`.
    * @throws {OptionError} If `data` is of another type, or larger than `maxBufferedAmount`.
    */
-  send(data: MessageData): SendResult {
-    return this.#open("send").send(data);
+  send(data: MessageData, options?: MessageOptions): SendResult {
+    const limit = this.#persistence?.settings.maxQueuedAmount ?? 0;
+    const behind = this.#backlog.count > 0 || !this.active;
+    if (limit === 0 || !behind) return this.#open("send").send(data, options);
+    assertPayload(data, "send");
+    const result = this.#backlog.add(data, limit) ? "queued" : "dropped";
+    this.#sendBacklog();
+    return result;
+  }
+
+  #sendBacklog(): void {
+    if (this.#backlog.count === 0 || !this.active) return;
+    void this.#backlog.sendTo(this.#connection!, (error) => this.#report(error));
+  }
+
+  /** Bytes of messages that wait for the next connection. */
+  get queuedAmount(): number {
+    return this.#backlog.amount;
   }
 
   /**
@@ -546,7 +857,9 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
    * @throws {StateError} If the connection is not open, or the opcode does not fit what was sent before.
    */
   sendFrame(opcode: Opcode, data: MessageData, final: boolean): SendResult {
-    return this.#open("send a frame").sendFrame(opcode, data, final);
+    const result = this.#open("send a frame").sendFrame(opcode, data, final);
+    if (final) this.#sendBacklog();
+    return result;
   }
 
   /**
@@ -609,10 +922,12 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
 
   /**
    * Iterates over the messages: see `WebSocketConnection`. With `autoCheckMessages` off, they come as `checkIncoming` fetches them.
+   * With `reconnect` the loop goes on with the next connection, and ends when there will be none.
    *
    * @returns The iterator.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<MessageData, undefined> {
-    return this.#open("read")[Symbol.asyncIterator]();
+    if (this.#persistence === undefined) return this.#open("read")[Symbol.asyncIterator]();
+    return this.#iterations.begin(this.#phase === "connected" ? this.#connection![Symbol.asyncIterator]() : undefined);
   }
 }

@@ -132,9 +132,9 @@ describe("WebSocketClient settings", () => {
 
   it("of a URL with credentials become an Authorization header, unless one is given", () => {
     const client = new WebSocketClient("ws://user:p%C3%A4ss@a/");
-    assertEquals(new Headers(client.headers).get("authorization"), `Basic ${btoa("user:p\u00c3\u00a4ss")}`);
+    assertEquals(new Headers(client.headers as Headers).get("authorization"), `Basic ${btoa("user:p\u00c3\u00a4ss")}`);
     const other = new WebSocketClient("ws://user@a/", { headers: { authorization: "Bearer x" } });
-    assertEquals(new Headers(other.headers).get("authorization"), "Bearer x");
+    assertEquals(new Headers(other.headers as Headers).get("authorization"), "Bearer x");
     assertEquals(new WebSocketClient({ hostName: "[::1]", port: 1 }).url, "ws://[::1]:1/");
   });
 });
