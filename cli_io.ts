@@ -6,7 +6,10 @@
 
 import { parseArgs, type ParseArgsConfig } from "node:util";
 import { describe } from "./errors.ts";
+import { printable } from "./log.ts";
 import type { WhatsAppContents, WhatsAppRecord } from "./whatsapp_types.ts";
+
+export { printable } from "./log.ts";
 
 /** The surroundings of the program, which tests replace. */
 export interface CliIo {
@@ -102,25 +105,6 @@ export function parseNumber(name: string, text: string | undefined, range: [numb
 export function secretsFrom(flags: readonly string[] | undefined, variable: string | undefined): string[] {
   if (flags !== undefined && flags.length > 0) return [...flags];
   return (variable ?? "").split(",").map((secret) => secret.trim()).filter((secret) => secret !== "");
-}
-
-/**
- * Text that came from somebody, as one line that cannot command a terminal: control characters, line breaks, and those that turn the
- * direction of writing are shown as escapes.
- *
- * @param text The text.
- * @returns What may be printed.
- */
-export function printable(text: string): string {
-  let safe = "";
-  for (const char of text) {
-    const code = char.codePointAt(0)!;
-    const control = code < 0x20 || (code >= 0x7f && code < 0xa0);
-    const turns = (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069) || code === 0x2028 ||
-      code === 0x2029;
-    safe += control || turns ? `\\u{${code.toString(16)}}` : char;
-  }
-  return safe;
 }
 
 /**

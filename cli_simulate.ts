@@ -183,16 +183,10 @@ async function connectReceiver(
     window: 4096,
     onMessageReceived: (raw) => arrivals.arrived(raw),
     // The server may be killed meanwhile: it goes on where it was.
-    onDisconnect: ({ code }) => {
-      if (code !== 1000) reconnect(receiver);
-    },
+    reconnect: { minDelay: RECONNECT_PAUSE, maxDelay: RECONNECT_PAUSE },
   });
   await receiver.connect();
   return receiver;
-}
-
-function reconnect(receiver: WhatsAppReceiver): void {
-  setTimeout(() => receiver.connect().catch(() => reconnect(receiver)), RECONNECT_PAUSE).unref();
 }
 
 function showProgress({ report }: Simulator, io: CliIo): () => void {

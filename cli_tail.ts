@@ -14,7 +14,7 @@ import {
   UsageError,
 } from "./cli_io.ts";
 import { existsSync } from "node:fs";
-import { describe, HandshakeError } from "./errors.ts";
+import { describe } from "./errors.ts";
 import type { WhatsAppFilter } from "./whatsapp_filter.ts";
 import { type WhatsAppNotification, WhatsAppReceiver, type WhatsAppReceiverOptions } from "./whatsapp.ts";
 
@@ -75,10 +75,6 @@ const REPLAY_FLAGS = { ...COMMON_FLAGS, from: { type: "string" }, post: { type: 
 type CommonValues = ReturnType<typeof parseCommandLine<typeof COMMON_FLAGS>>["values"];
 
 const MAX_SEQUENCE = Number.MAX_SAFE_INTEGER;
-/** The longest pause before it connects again, in ms. */
-const MAX_PAUSE = 30_000;
-/** Between two pings, in ms. */
-const PING_INTERVAL = 30_000;
 
 /**
  * Runs `tail`.
@@ -95,12 +91,21 @@ export async function tail(args: readonly string[], io: CliIo): Promise<number> 
     return ExitCode.Success;
   }
   const count = parseNumber("count", values.count, [1, MAX_SEQUENCE]) ?? Infinity;
+  const stop = new AbortController();
   const receiver = makeReceiver(positionals[0], io, values, {
     name: values.name,
     share: values.share,
     after: parseNumber("after", values.after, [0, MAX_SEQUENCE]),
+    reconnect: !values["no-reconnect"],
+    onConnect: () => io.err("Connected.\n"),
+    onDisconnect: ({ received }) => {
+      if (stop.signal.aborted) return;
+      io.err(received === undefined ? "The connection was lost.\n" : "The server has closed the connection.\n");
+    },
+    onReconnecting: ({ error }) => {
+      if (error !== undefined) io.err(`${printable(describe(error))}\n`);
+    },
   });
-  const stop = new AbortController();
   const ignoreStop = io.onStop(() => {
     stop.abort();
     receiver.disconnect().catch(() => {});
@@ -116,61 +121,28 @@ export async function tail(args: readonly string[], io: CliIo): Promise<number> 
 async function follow(
   receiver: WhatsAppReceiver,
   count: number,
-  values: CommonValues & { "no-reconnect"?: boolean },
+  values: CommonValues,
   stopped: AbortSignal,
   io: CliIo,
 ): Promise<number> {
   let left = count;
-  for (let failures = 0;; failures++) {
-    try {
-      await receiver.connect({ signal: stopped });
-      io.err("Connected.\n");
-      failures = -1;
-      watch(receiver, io);
-      for await (const notification of receiver.notifications) {
-        print(notification, values, io);
-        if (--left === 0) break;
-      }
-      if (left === 0) {
-        // Asking for the next one is what acknowledges the last.
-        receiver.notifications.next().catch(() => {});
-        return ExitCode.Success;
-      }
-      if (!stopped.aborted) io.err("The server has closed the connection.\n");
-    } catch (error) {
-      if (!stopped.aborted) io.err(`${printable(describe(error))}\n`);
-      // What is refused will be refused again.
-      if (error instanceof HandshakeError && error.status >= 400 && error.status < 500) return ExitCode.Failure;
+  try {
+    await receiver.connect({ signal: stopped });
+    for await (const notification of receiver.notifications) {
+      print(notification, values, io);
+      if (--left === 0) break;
     }
-    if (stopped.aborted) return ExitCode.Success;
-    if (values["no-reconnect"]) return ExitCode.Failure;
-    await pause(Math.random() * Math.min(500 * 2 ** Math.max(failures, 0), MAX_PAUSE), stopped);
+    if (left === 0) {
+      // Asking for the next one is what acknowledges the last.
+      receiver.notifications.next().catch(() => {});
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      await receiver.drained().catch(() => {});
+      return ExitCode.Success;
+    }
+  } catch (error) {
+    if (!stopped.aborted) io.err(`${printable(describe(error))}\n`);
   }
-}
-
-/** A link that is dead says nothing: who does not answer a ping before the next one is given up. */
-function watch(receiver: WhatsAppReceiver, io: CliIo): void {
-  let answered = true;
-  receiver.onPong = () => void (answered = true);
-  const timer = setInterval(() => {
-    if (!answered) {
-      io.err("The server does not answer.\n");
-      return void receiver.disconnect(false);
-    }
-    answered = false;
-    receiver.ping();
-  }, PING_INTERVAL);
-  receiver.connection!.closed.then(() => clearInterval(timer));
-}
-
-function pause(delay: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, delay);
-    signal.addEventListener("abort", () => {
-      clearTimeout(timer);
-      resolve();
-    }, { once: true });
-  });
+  return stopped.aborted ? ExitCode.Success : ExitCode.Failure;
 }
 
 /**

@@ -304,6 +304,11 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     return { ...this.#failed };
   }
 
+  #countFailure(reason: keyof FailedAttempts): void {
+    this.#failed[reason]++;
+    this.countRefusal(reason);
+  }
+
   /** Whether it runs without TLS behind a proxy. */
   get behindProxy(): boolean {
     return this.#behindProxy;
@@ -421,7 +426,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     if (!waived) {
       const token = tokens && findReceiver(connection.request.headers, checkReceiverTokens(tokens));
       if (!token) {
-        this.#failed.receiverToken++;
+        this.#countFailure("receiverToken");
         return this.#late(textResponse(401, "The token is missing or wrong", { "www-authenticate": "Bearer" }));
       }
       this.#shown.set(connection, token);
@@ -550,7 +555,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   async #verify(app: WhatsAppApp, query: URLSearchParams): Promise<Response> {
     const subscribes = query.get("hub.mode") === "subscribe";
     if (!isOneOf(query.get("hub.verify_token") ?? "", listOf(app.verifyToken)) || !subscribes) {
-      this.#failed.verifyToken++;
+      this.#countFailure("verifyToken");
       return await this.#late(textResponse(403, "The verify token is wrong"));
     }
     // Never as HTML: whoever knows the token chooses this text.
@@ -569,7 +574,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     const bytes = new Uint8Array(await request.arrayBuffer());
     const signature = request.headers.get(SIGNATURE_HEADER) ?? "";
     if (!isAuthentic(app, bytes, signature)) {
-      this.#failed.signature++;
+      this.#countFailure("signature");
       return textResponse(401, "The signature does not match the body");
     }
     const delivery: WhatsAppDelivery = {
@@ -589,7 +594,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   #refuseBeforeReading(app: WhatsAppApp, { headers }: Request): Response | undefined {
     const header = this.#clientCertificateHeader;
     if (header !== "" && !hasCommonName(headers.get(header) ?? "", this.#clientCertificateName)) {
-      this.#failed.clientCertificate++;
+      this.#countFailure("clientCertificate");
       return textResponse(403, "The client certificate is not Meta's");
     }
     const type = headers.get("content-type") ?? "";
@@ -600,7 +605,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
       return textResponse(411, "A notification has a Content-Length");
     }
     if (app.appSecret === null || isSignature(headers.get(SIGNATURE_HEADER) ?? "")) return undefined;
-    this.#failed.signature++;
+    this.#countFailure("signature");
     return textResponse(401, "X-Hub-Signature-256 is missing or malformed");
   }
 

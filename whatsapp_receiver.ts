@@ -7,7 +7,15 @@
 import { AsyncQueue } from "./async_queue.ts";
 import type { ClientConnection, Connector } from "./connector.ts";
 import type { CloseInfo } from "./connection_types.ts";
-import { CloseCode, HandlerError, HandshakeError, OptionError, TransportError, type WebSocketError } from "./errors.ts";
+import {
+  CloseCode,
+  HandlerError,
+  HandshakeError,
+  OptionError,
+  StateError,
+  TransportError,
+  type WebSocketError,
+} from "./errors.ts";
 import type { MessageData } from "./inbox.ts";
 import {
   assertReceiverName,
@@ -24,7 +32,7 @@ import { assertNumber } from "./ranges.ts";
 import { MemorySeenStore, recordKey, type SeenStore } from "./seen.ts";
 import { isVisibleAscii } from "./token.ts";
 import { chooseVerifier } from "./verifier.ts";
-import { WebSocketClient, type WebSocketClientOptions } from "./websocket_client.ts";
+import { type HeaderSource, WebSocketClient, type WebSocketClientOptions } from "./websocket_client.ts";
 import { checkFilter, recordPasses, type WhatsAppFilter } from "./whatsapp_filter.ts";
 import {
   parseNotification,
@@ -121,10 +129,10 @@ export interface WhatsAppReceiverOptions extends WebSocketClientOptions, WhatsAp
    */
   protocols?: readonly string[];
   /**
-   * What the server wants to be shown: in the `Authorization` header or, if it cannot stand there, as in a page, as a subprotocol
-   * entry. Never in the URL.
+   * What the server wants to be shown, or what is asked for it before each attempt: in the `Authorization` header or, if it cannot stand
+   * there, as in a page, as a subprotocol entry. Never in the URL.
    */
-  receiverToken?: string;
+  receiverToken?: string | (() => string | Promise<string>);
   /**
    * The name under which the server keeps how far this receiver has come, from its first connection on: 1 to 128 characters. Without
    * a name it goes on where it was only as long as this object lives, or from `after`.
@@ -197,7 +205,7 @@ interface Loop {
 export class WhatsAppReceiver extends WebSocketClient {
   // Settings, read by `connect`
   /** What the server wants to be shown. It never goes into the URL. */
-  receiverToken: string | undefined;
+  receiverToken: string | (() => string | Promise<string>) | undefined;
   /** The name under which the server keeps how far this receiver has come. */
   name: string | undefined;
   /** Whether the connections of this name share the notifications. */
@@ -221,6 +229,8 @@ export class WhatsAppReceiver extends WebSocketClient {
   #onNotification?: WhatsAppReceiverHandlers["onNotification"];
 
   // State
+  /** The token of the attempt that is being made. */
+  #token: string | undefined;
   #seen: SeenStore | undefined;
   #position: InboxPosition | undefined;
   /** Of the last connection, if it speaks `whatsapp-inbox.v1`. */
@@ -373,6 +383,9 @@ export class WhatsAppReceiver extends WebSocketClient {
     } catch (error) {
       return Promise.reject(error);
     }
+    if (!this.useSSL && this.maxRedirects > 0) {
+      return Promise.reject(new OptionError('The setting "maxRedirects" needs TLS: it could lead anywhere'));
+    }
     return super.connect(...options);
   }
 
@@ -392,11 +405,12 @@ export class WhatsAppReceiver extends WebSocketClient {
     this.#ended = undefined;
     // What is not acknowledged comes again.
     const again = this.#session === undefined ? [] : this.#waiting.splice(0);
+    for (const { queue } of this.#loops) again.push(...queue.takeAll());
     for (const { pending } of again) this.#forgetProgress(pending);
     this.#waitingTexts = 0;
     this.#failure = undefined;
     this.#session = undefined;
-    if (connection.protocol !== INBOX_PROTOCOL) return;
+    if (connection.protocol !== INBOX_PROTOCOL) return this.#endLoops(connection.protocol);
     // Nothing waits in the connection: what is not acknowledged waits at the server.
     connection.releaseHeld();
     const given = typeof this.after === "number" ? { after: this.after } : this.after;
@@ -407,14 +421,31 @@ export class WhatsAppReceiver extends WebSocketClient {
       current: (seq) => void this.callHandler("onCaughtUp", () => this.onCaughtUp?.(seq)),
       gap: (after, until) => void this.callHandler("onGap", () => this.onGap?.(after, until)),
     }, { name, share: share || undefined, window, filter, ...(before ?? given) });
+    for (const loop of this.#loops) loop.session = this.#session;
   }
 
-  /** Loops end with the connection. */
-  protected override detached({ received, code }: CloseInfo): void {
+  /** A server that speaks something else by now has nothing for loops that have begun. */
+  #endLoops(protocol: string): void {
+    const error = new HandshakeError("ERR_HANDSHAKE_REFUSED", `The server speaks "${protocol}" by now`, 101);
+    for (const { queue } of this.#loops) queue.end(error);
+    this.#loops.clear();
+  }
+
+  /** What the server says about this receiver, it will say again. */
+  protected override get terminalCodes(): readonly number[] {
+    return [...super.terminalCodes, InboxCloseCode.BadMessage, InboxCloseCode.NameConflict];
+  }
+
+  /** Loops end with the last connection. */
+  protected override ended(info: CloseInfo | undefined): void {
+    // Without a connection there were no loops either, but those that wait for the next one.
+    const { received, code } = info ?? { received: undefined, code: CloseCode.AbnormalClosure };
     const lost = this.#failure ??
       new TransportError("ERR_CONNECTION_LOST", `The connection was lost without a close frame (${code})`);
     this.#ended = { error: received === undefined || this.#failure !== undefined ? lost : undefined };
     for (const { queue } of this.#loops) queue.end(this.#ended.error);
+    // What comes on a later connection is not theirs.
+    this.#loops.clear();
   }
 
   /** Raw text first, then one call a record. */
@@ -553,8 +584,11 @@ export class WhatsAppReceiver extends WebSocketClient {
       return leader === undefined;
     });
     const notification = { raw, records, signature: "", redelivered: false, partial: false, ...more };
+    const session = this.#session;
     const pending: PendingNotification = new PendingNotification(notification, (success) => {
       this.#forgetProgress(pending);
+      // A handler of an earlier connection may fail late: only a new one brings the notification again.
+      if (!success && session === this.#session) return this.#closeFor(session);
       if (!success) return;
       try {
         for (const key of own) this.#seen?.add(key);
@@ -567,6 +601,12 @@ export class WhatsAppReceiver extends WebSocketClient {
     if (own.length > 0) this.#keys.set(pending, own);
     for (const leader of leaders) pending.follow(leader);
     return pending;
+  }
+
+  #closeFor(session: InboxSession | undefined): void {
+    if (session === undefined) return;
+    const error = new TransportError("ERR_ABORTED", "A notification was not handled");
+    this.connection?.closeWith(CloseCode.InternalError, error);
   }
 
   #forgetProgress(pending: PendingNotification): void {
@@ -586,17 +626,27 @@ export class WhatsAppReceiver extends WebSocketClient {
     return sendsHeaders && isVisibleAscii(token);
   }
 
+  /** Asks for the token. */
+  protected override async prepareAttempt(connector: Connector, signal: AbortSignal): Promise<HeaderSource> {
+    const given = await super.prepareAttempt(connector, signal);
+    const { receiverToken } = this;
+    this.#token = typeof receiverToken === "function"
+      ? await this.askForAttempt("receiverToken", receiverToken, signal)
+      : receiverToken;
+    return given;
+  }
+
   /** Adds the token, if it can stand in a header. */
-  protected override handshakeHeaders(connector: Connector): Headers {
-    const headers = super.handshakeHeaders(connector);
-    const token = this.receiverToken;
+  protected override handshakeHeaders(connector: Connector, given: HeaderSource): Headers {
+    const headers = super.handshakeHeaders(connector, given);
+    const token = this.#token;
     if (token !== undefined && this.#headerHolds(token, connector)) headers.set("authorization", `Bearer ${token}`);
     return headers;
   }
 
   /** Adds the token, if it cannot stand in a header. */
   protected override handshakeProtocols(connector: Connector): readonly string[] {
-    const token = this.receiverToken;
+    const token = this.#token;
     // Frames that come one by one are for the program to put together.
     const frameByFrame = this.options.frameByFrame === true;
     const protocols = super.handshakeProtocols(connector).filter((name) => !frameByFrame || name !== INBOX_PROTOCOL);
@@ -620,7 +670,10 @@ export class WhatsAppReceiver extends WebSocketClient {
   }
 
   #iterate<Chosen>(step: Step<Chosen>): AsyncIterableIterator<Chosen, undefined> {
-    // What is not connected says so at once.
+    // What is not connected says so at once: only then is it known what is spoken.
+    if (this.#session === undefined && this.connection === undefined) {
+      throw new StateError("ERR_NOT_OPEN", "Cannot read: the receiver is not connected");
+    }
     if (this.#session === undefined) return this.#runPlainLoop(super[Symbol.asyncIterator](), step);
     return this.#runLoop(step);
   }

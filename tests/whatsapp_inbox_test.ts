@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -729,7 +729,7 @@ describe("WhatsAppReceiver: acknowledging", () => {
     };
     const results = [collect(one), collect(two).catch((error) => error.code)];
     await post(server, texts("1"));
-    await until(() => one.position?.after === 1 || two.position !== undefined, "a start");
+    await until(() => one.position?.after === 1 && two.position !== undefined, "what came");
     await two.disconnect(false);
     await server.stop();
     assertEquals(await Promise.all<unknown>(results), [[texts("1")], "ERR_CONNECTION_LOST"]);
@@ -1114,5 +1114,153 @@ describe("laterStatus", () => {
     assertEquals(laterStatus(make("in_orbit", 1), make("read", 2)).status, "read");
     assertEquals(laterStatus(make("read", 2), make("in_orbit", 1)).status, "read");
     assertEquals(laterStatus(make("read", 2), make("read", 1)).timestamp, new Date(2000));
+  });
+});
+
+describe("WhatsAppReceiver with reconnect", () => {
+  const QUICK = { minDelay: 1, maxDelay: 5 };
+  const texting = (record: { kind: string; id?: string }): string => `${record.kind} ${record.id}`;
+
+  it("goes on with its loop where it was, over losses and restarts, nothing lost and nothing twice", () =>
+    withFile(async (file) => {
+      let server = await start({ journal: file });
+      const port = server.address!.port;
+      const receiver = makeReceiver(server, { name: "billing", reconnect: QUICK, deduplicate: false });
+      await receiver.connect();
+      const got: string[] = [];
+      const loop = (async () => {
+        for await (const message of receiver.messages) got.push(message.id);
+      })();
+      const expected: string[] = [];
+      for (let round = 0; round < 6; round++) {
+        const ids = [`r${round}a`, `r${round}b`];
+        expected.push(...ids);
+        if (round % 3 === 1) { for (const connection of server.connections) connection.terminate(); }
+        if (round % 3 === 2) {
+          await server.stop();
+          server = await start({ journal: file, port });
+        }
+        assertEquals(await post(server, texts(...ids)), 200);
+        await until(() => new Set(got).size === expected.length, `round ${round}`);
+        // Asking for the next one acknowledges the last.
+        await settle();
+      }
+      await receiver.disconnect();
+      await loop;
+      assertEquals([...new Set(got)], expected);
+      await server.stop();
+    }));
+
+  it("does not hand over again what its handler is still busy with, and acknowledges it on the next connection", async () => {
+    await using server = await start();
+    const got: string[] = [];
+    const busy = Promise.withResolvers<void>();
+    const receiver = makeReceiver(server, {
+      name: "slow",
+      reconnect: QUICK,
+      onWhatsAppMessageReceived: (message) => {
+        got.push(message.id);
+        return message.id === "one" ? busy.promise : undefined;
+      },
+    });
+    await receiver.connect();
+    await post(server, texts("one"));
+    await until(() => got.length === 1, "the first");
+    for (const connection of server.connections) connection.terminate();
+    await until(() => receiver.active, "the next connection");
+    await post(server, texts("two"));
+    await until(() => got.includes("two"), "the second");
+    assertEquals(got, ["one", "two"]);
+    busy.resolve();
+    await settle();
+    await receiver.disconnect();
+    // Nothing comes again.
+    const again = makeReceiver(server, {
+      name: "slow",
+      onWhatsAppMessageReceived: (message) => void got.push(texting(message)),
+    });
+    const caughtUp = Promise.withResolvers<number>();
+    again.onCaughtUp = caughtUp.resolve;
+    await again.connect();
+    await caughtUp.promise;
+    assertEquals(got, ["one", "two"]);
+    await again.disconnect();
+  });
+
+  it("asks for its token each time, and ends for good when the server says what it will say again", async () => {
+    await using server = await start();
+    const tokens = ["token", "token", "wrong"];
+    const errors: unknown[] = [];
+    const receiver = makeReceiver(server, {
+      reconnect: QUICK,
+      receiverToken: () => Promise.resolve(tokens.shift()!),
+      onError: (error) => errors.push(error),
+    });
+    await receiver.connect();
+    const next = receiver.notifications.next();
+    for (const connection of server.connections) connection.terminate();
+    await until(() => server.stats().connections.opened === 2, "the second");
+    for (const connection of server.connections) connection.terminate();
+    await assertRejects(() => next, TransportError);
+    assertEquals([receiver.state, tokens, errors.length], ["closed", [], 1]);
+    assertEquals((errors[0] as TransportError).code, "ERR_RECONNECT_GIVEN_UP");
+    assertInstanceOf((errors[0] as TransportError).cause, HandshakeError);
+    assertEquals(server.stats().refusals.receiverToken, 1);
+  });
+});
+
+describe("WhatsAppReceiver with reconnect, in odd moments", () => {
+  const QUICK = { minDelay: 1, maxDelay: 5 };
+
+  it("gets again what a handler of an earlier connection failed to handle", async () => {
+    await using server = await start();
+    const got: string[] = [];
+    const slow = Promise.withResolvers<void>();
+    const receiver = makeReceiver(server, {
+      name: "late",
+      reconnect: QUICK,
+      onWhatsAppMessageReceived: ({ id }) => {
+        got.push(id);
+        return got.length === 1 ? slow.promise : undefined;
+      },
+    });
+    await receiver.connect();
+    await post(server, texts("1"));
+    await until(() => got.length === 1, "the first time");
+    for (const connection of server.connections) connection.terminate();
+    await until(() => server.stats().connections.opened === 2 && receiver.active, "the next connection");
+    await post(server, texts("2"));
+    await until(() => got.includes("2"), "the second message");
+    slow.reject(new Error("not handled"));
+    await until(() => got.filter((id) => id === "1").length === 2, "the second time");
+    await receiver.disconnect();
+  });
+
+  it("keeps what comes on a later connection from a loop that has ended", async () => {
+    await using server = await start();
+    const receiver = makeReceiver(server, { name: "loops" });
+    await receiver.connect();
+    const gate = Promise.withResolvers<void>();
+    const got: string[] = [];
+    const loop = (async () => {
+      for await (const { id } of receiver.messages) {
+        got.push(id);
+        await gate.promise;
+      }
+    })();
+    await post(server, texts("1"));
+    await until(() => got.length === 1, "the first");
+    await receiver.disconnect();
+    await receiver.connect();
+    await post(server, texts("2"));
+    const later: string[] = [];
+    for await (const { id } of receiver.messages) {
+      later.push(id);
+      if (id === "2") break;
+    }
+    gate.resolve();
+    await loop;
+    assertEquals([got, later.includes("2")], [["1"], true]);
+    await receiver.disconnect();
   });
 });

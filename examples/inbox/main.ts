@@ -76,7 +76,7 @@ async function stayConnected(receiver: WhatsAppReceiver): Promise<void> {
     // The second time: the server may have come back just now.
     if (await connect(receiver) || await serverAnswers() && await connect(receiver)) {
       tries = 0;
-      sessionStorage.setItem(TOKEN_KEY, receiver.receiverToken!);
+      sessionStorage.setItem(TOKEN_KEY, receiverToken);
       await receiver.connection!.closed;
     } else if (await serverAnswers()) return;
     const longest = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** tries++);
