@@ -30,6 +30,8 @@ const NOWHERE = { hostname: "", port: 0 };
 
 /** Takes everything at once. */
 const sink: Transport = {
+  bytesWritten: 0,
+  takeTurn: (goOn) => goOn(),
   remoteAddress: NOWHERE,
   localAddress: NOWHERE,
   encrypted: false,

@@ -91,7 +91,9 @@ async function bomb(): Promise<string> {
 
 function sendRaw(client: WebSocketClient, bytes: Uint8Array): void {
   const { connection } = client;
-  const shared = { framesFor: () => bytes } as unknown as Parameters<WebSocketConnection["sendShared"]>[0];
+  const shared = { framesFor: () => bytes, count: () => 1 } as unknown as Parameters<
+    WebSocketConnection["sendShared"]
+  >[0];
   (connection as WebSocketConnection).sendShared(shared);
 }
 
@@ -117,6 +119,10 @@ async function compressZeros(mebibytes: number): Promise<Uint8Array<ArrayBuffer>
 
 /** A transport that goes nowhere, so that only the connection counts. */
 class NoTransport implements Transport {
+  bytesWritten = 0;
+  takeTurn(goOn: () => void): void {
+    goOn();
+  }
   readonly remoteAddress = { hostname: "", port: 0 };
   readonly localAddress = { hostname: "", port: 0 };
   readonly encrypted = false;

@@ -394,7 +394,8 @@ describe("the closing handshake (RFC 6455 §7)", () => {
     for (const early of [{ ended: true, closed: undefined }, { ended: false, closed: { error: new Error("reset") } }]) {
       const transport = new FakeTransport();
       const recorder = new Recorder();
-      const connection = new WebSocketConnection(transport, "client", recorder, CONNECTION_DEFAULTS);
+      const settings = { ...CONNECTION_DEFAULTS, pingInterval: 0 };
+      const connection = new WebSocketConnection(transport, "client", recorder, settings);
       connection.start({ protocol: "", extensions: [] });
       connection.open(new Peer("server").text("with the answer"), early);
       assertEquals((await connection.closed).code, 1006);
@@ -953,7 +954,10 @@ describe("delivery in batches and in steps", () => {
   it("held messages survive an orderly close that comes behind them", async () => {
     const transport = new FakeTransport();
     const recorder = new Recorder();
-    const connection = new WebSocketConnection(transport, "client", recorder, CONNECTION_DEFAULTS);
+    const connection = new WebSocketConnection(transport, "client", recorder, {
+      ...CONNECTION_DEFAULTS,
+      pingInterval: 0,
+    });
     const peer = new Peer("server");
     connection.start({ protocol: "", extensions: [] }, { hold: true });
     connection.open(concat(peer.text("one"), peer.text("two"), peer.close(1000)));
@@ -966,7 +970,10 @@ describe("delivery in batches and in steps", () => {
   it("held messages stop where the handler ends the connection", async () => {
     const transport = new FakeTransport();
     const recorder = new Recorder();
-    const connection = new WebSocketConnection(transport, "client", recorder, CONNECTION_DEFAULTS);
+    const connection = new WebSocketConnection(transport, "client", recorder, {
+      ...CONNECTION_DEFAULTS,
+      pingInterval: 0,
+    });
     const peer = new Peer("server");
     connection.start({ protocol: "", extensions: [] }, { hold: true });
     connection.open(concat(peer.text("one"), peer.text("two")));
@@ -979,7 +986,10 @@ describe("delivery in batches and in steps", () => {
   it("held messages wait until somebody listens", () => {
     const transport = new FakeTransport();
     const recorder = new Recorder();
-    const connection = new WebSocketConnection(transport, "client", recorder, CONNECTION_DEFAULTS);
+    const connection = new WebSocketConnection(transport, "client", recorder, {
+      ...CONNECTION_DEFAULTS,
+      pingInterval: 0,
+    });
     const peer = new Peer("server");
     connection.start({ protocol: "", extensions: [] }, { hold: true });
     connection.open(peer.text("one"));

@@ -74,6 +74,11 @@ export class RawSocket {
     return text;
   }
 
+  /** Reads no more. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
   close(): Promise<void> {
     this.#socket.destroy();
     return this.#closed;

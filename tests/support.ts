@@ -121,6 +121,7 @@ export class FakeTransport implements Transport {
   readonly remoteAddress = { hostname: "192.0.2.1", port: 1234 };
   readonly localAddress = { hostname: "192.0.2.2", port: 80 };
   readonly encrypted = false;
+  bytesWritten = 0;
   handler!: TransportHandler;
   /** Each call of `write`. */
   writes: Uint8Array[] = [];
@@ -135,6 +136,7 @@ export class FakeTransport implements Transport {
   }
   write(bytes: Uint8Array): boolean {
     this.writes.push(bytes.slice());
+    this.bytesWritten += bytes.length;
     return !this.stalled;
   }
   pause(): void {
@@ -142,6 +144,9 @@ export class FakeTransport implements Transport {
   }
   resume(): void {
     this.paused = false;
+  }
+  takeTurn(goOn: () => void): void {
+    queueMicrotask(goOn);
   }
   end(): void {
     this.ended = true;
@@ -277,7 +282,12 @@ export function openRig(
   const transport = new FakeTransport();
   const recorder = new Recorder();
   const clock = new FakeClock();
-  const connection = new WebSocketConnection(transport, role, recorder, { ...CONNECTION_DEFAULTS, clock, ...options });
+  const connection = new WebSocketConnection(transport, role, recorder, {
+    ...CONNECTION_DEFAULTS,
+    pingInterval: 0,
+    clock,
+    ...options,
+  });
   connection.start(result);
   connection.open(new Uint8Array(0));
   return { transport, connection, recorder, clock, peer: new Peer(role === "server" ? "client" : "server") };

@@ -3,6 +3,7 @@
  * behind a socket.
  */
 
+import { systemClock } from "../clock.ts";
 import { WebSocketClient, type WebSocketClientOptions } from "../client.ts";
 import type { ConnectionOptions, Role } from "../connection.ts";
 import { acceptDeflateOffer, type CompressionOptions, compressionSettings } from "../deflate.ts";
@@ -134,7 +135,7 @@ function offerFor(compression: boolean | CompressionOptions): string[] {
 export async function rawRequest(server: WebSocketServer, lines: string[]): Promise<{ head: string; peer: RawPeer }> {
   const { signal } = new AbortController();
   const { port } = server.address!;
-  const options = { hostname: "127.0.0.1", port, tls: false, rootCertificates: [], signal };
+  const options = { hostname: "127.0.0.1", port, tls: false, rootCertificates: [], signal, clock: systemClock };
   const peer = new RawPeer(await runtimeTransport().connect(options));
   peer.send(encode([...lines, "", ""].join("\r\n")));
   return { head: await peer.readHead(), peer };
@@ -165,8 +166,8 @@ export async function rawServer(
 > {
   const accepted = defer<Transport>();
   const listener = await runtimeTransport().listen(
-    { hostname: "127.0.0.1", port: 0, handshakeTimeout: 0 },
-    { accept: accepted.resolve, error: accepted.reject },
+    { hostname: "127.0.0.1", port: 0, handshakeTimeout: 0, clock: systemClock },
+    { admit: () => undefined, accept: accepted.resolve, error: accepted.reject },
   );
   const client = new WebSocketClient(`ws://127.0.0.1:${listener.address.port}/`, { onError: () => {}, ...options });
   const connected = client.connect();
