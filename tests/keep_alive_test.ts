@@ -142,6 +142,26 @@ describe("keep-alive", () => {
     assertEquals(rig.recorder.errors, []);
   });
 
+  it("sends no ping behind the close frame, though a pong comes then", async () => {
+    const rig = openRig("server", { ...OPTIONS, closeTimeout: 0 });
+    const payload = await nextPing(rig);
+    rig.connection.close(1000);
+    rig.transport.receive(rig.peer.frame(Opcode.Pong, payload));
+    assertEquals(rig.clock.pending, 0);
+    rig.connection.terminate();
+    await settle();
+  });
+
+  it("answers 64 pings of one read, and of those beyond them the newest", async () => {
+    const { transport, connection, peer } = openRig("server");
+    transport.receive(concat(...Array.from({ length: 200 }, (_, index) => peer.frame(Opcode.Ping, String(index)))));
+    await settle();
+    const pongs = showFrames(transport.written);
+    assertEquals([pongs.length, pongs[63], pongs[64]], [65, 'pong "63"', 'pong "199"']);
+    connection.terminate();
+    await settle();
+  });
+
   it("does nothing with 0", async () => {
     const rig = openRig("server", { pingInterval: 0, pongTimeout: 10 });
     assertEquals(rig.clock.pending, 0);

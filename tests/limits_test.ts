@@ -93,6 +93,7 @@ describe("maxConnections", () => {
   it("refuses before the TLS handshake", () =>
     withServer({
       maxConnections: 1,
+      handshakeTimeout: 60_000,
       useSSL: true,
       certificateFile: tlsFile("leaf.pem"),
       certificateKeyFile: tlsFile("leaf.key"),
