@@ -122,7 +122,8 @@ const DEFLATE = "Sec-WebSocket-Extensions: permessage-deflate";
 const headers = (count: number, size: number): string[] =>
   Array.from({ length: count }, (_, index) => `X-${index}: ${"a".repeat(size)}`);
 const tokens = (count: number): string => Array.from({ length: count }, (_, index) => `p${index}`).join(", ");
-const length64 = (high: number, low: number): Uint8Array => {
+/** The header of a masked frame with a length in 64 bits. */
+export const length64 = (high: number, low: number): Uint8Array => {
   const header = new Uint8Array(14);
   header.set([0x82, 0xff]);
   new DataView(header.buffer).setUint32(2, high);

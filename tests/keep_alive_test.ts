@@ -5,7 +5,7 @@ import { CONNECTION_DEFAULTS } from "../connection.ts";
 import { TransportError } from "../errors.ts";
 import { Opcode } from "../frame.ts";
 import { WebSocketServer } from "../server.ts";
-import { concat, decodeAll, encode, openRig, type Rig, settle, showFrames, startEcho, until } from "./support.ts";
+import { concat, decodeAll, openRig, type Rig, settle, showFrames, startEcho, until } from "./support.ts";
 
 /** The payloads of the pings that were written since the last look. */
 function takePings({ transport }: Rig): Uint8Array[] {
@@ -227,6 +227,5 @@ describe("keep-alive over sockets", () => {
     await until(() => connection.latency !== undefined && client.connection!.latency !== undefined, "two pongs");
     assertEquals(server.stats().pingTimes.count > 0, true);
     assertEquals(client.stats().pingTimes.count > 0, true);
-    assertEquals(concat(encode("a")).length, 1);
   });
 });

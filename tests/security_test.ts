@@ -21,7 +21,7 @@ import { planResponse } from "../http.ts";
 import { printable } from "../log.ts";
 import { WebSocketServer, type WebSocketServerOptions } from "../server.ts";
 import { isOneOf } from "../whatsapp_access.ts";
-import { attackWith, repeat, upgradeHead } from "./hostile.ts";
+import { attackWith, length64, repeat, upgradeHead } from "./hostile.ts";
 import { RawSocket } from "./sockets.ts";
 import {
   agreeOn,
@@ -69,14 +69,6 @@ function closeOf(answer: string): string {
   if (frame.charCodeAt(0) !== 0x88) return `no close frame: ${JSON.stringify(frame.slice(0, 50))}`;
   return String((frame.charCodeAt(2) << 8) | frame.charCodeAt(3));
 }
-
-const bigLength = (high: number, low: number): Uint8Array => {
-  const header = new Uint8Array(14);
-  header.set([0x82, 0xff]);
-  new DataView(header.buffer).setUint32(2, high);
-  new DataView(header.buffer).setUint32(6, low);
-  return header;
-};
 
 describe("security", () => {
   it("too many headers are refused with 431, however few bytes they are", async () => {
@@ -203,13 +195,7 @@ describe("security", () => {
         }
       }
     }, { compression: true });
-    const offer = {
-      key: "dGhlIHNhbXBsZSBub25jZQ==",
-      protocols: [],
-      extensions: [{ name: "permessage-deflate", parameters: [] }],
-    };
     for (const value of values) {
-      const server = new WebSocketServer({ port: 0, hostname: "127.0.0.1" });
       const listener = await import("node:net").then(({ createServer }) =>
         createServer((socket) =>
           socket.on("error", () => {}).on("data", (bytes) => {
@@ -226,9 +212,7 @@ describe("security", () => {
       const client = new WebSocketClient(`ws://127.0.0.1:${port}/`, { compression: true });
       await assertRejects(() => client.connect(), HandshakeError);
       await new Promise((resolve) => listener.close(resolve));
-      await server.stop();
     }
-    assertEquals(offer.extensions.length, 1);
   });
 
   it("64-bit lengths are refused at the header: beyond the limit, beyond 2^53, negative, or longer than need be", async () => {
@@ -245,14 +229,14 @@ describe("security", () => {
           [0, 5, "1002"],
         ] as const
       ) {
-        assertEquals([high, closeOf(await attackWith(port, upgradeHead(), bigLength(high, low)))], [high, code]);
+        assertEquals([high, closeOf(await attackWith(port, upgradeHead(), length64(high, low)))], [high, code]);
       }
     });
     assertEquals(errors.length, 8);
     // Who only announces much gets little.
     const { transport, connection } = openRig("server", { maxMessageSize: 0 });
     const before = process.memoryUsage().arrayBuffers;
-    transport.receive(concat(bigLength(0x10000, 0), new Uint8Array(10)));
+    transport.receive(concat(length64(0x10000, 0), new Uint8Array(10)));
     assertEquals(connection.state, "open");
     assert(process.memoryUsage().arrayBuffers - before < 1024 * 1024);
     connection.terminate();
