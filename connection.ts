@@ -63,6 +63,7 @@ export type { Address } from "./transport.ts";
 type Phase = "connecting" | "open" | "closeSent" | "closeReceived" | "ending" | "closed";
 
 const EMPTY = new Uint8Array(0);
+const NO_TOPICS: ReadonlySet<string> = new Set();
 const encoder = new TextEncoder();
 
 /**
@@ -592,6 +593,51 @@ export class WebSocketConnection<Data = unknown> {
 
   #onAllSent(): void {
     if (this.#phase === "ending") this.#endTransport();
+  }
+
+  // ---- Topics --------------------------------------------------------------------------------------------------
+
+  /**
+   * Subscribes to a topic: from now on the connection gets what `publish` of its server sends. On a server only, from `onAllow` on; it
+   * ends with the connection. Calling it again changes nothing.
+   *
+   * @param topic Its name, of 1 to 1024 characters; nothing in it is special.
+   * @returns Nobody has to wait for it: with a `backplane` it resolves when messages of other nodes come too. It never rejects.
+   * @throws {OptionError} If the name is out of range.
+   * @throws {StateError} If the connection is a client's, or closing, or has `maxTopics` already.
+   *
+   * @example Rooms
+   * ```ts
+   * import { WebSocketServer } from "@tackline/websocket";
+   *
+   * export const server = new WebSocketServer({
+   *   onHandshakeResponseSent: (connection) => void connection.subscribe(`room ${connection.request.path}`),
+   *   onMessageReceived(connection, text) {
+   *     for (const topic of connection.topics) server.publish(topic, text, { except: connection });
+   *   },
+   * });
+   * ```
+   */
+  subscribe(topic: string): Promise<void> {
+    const { topics } = this.#handler;
+    if (topics === undefined) throw new StateError("ERR_UNSUPPORTED", "Cannot subscribe: a client has no topics");
+    if (this.#phase !== "connecting") this.#assertOpen("subscribe");
+    return topics.subscribe(this, topic);
+  }
+
+  /**
+   * Undoes {@linkcode WebSocketConnection.subscribe}.
+   *
+   * @param topic The topic.
+   * @returns Whether the connection had subscribed to it.
+   */
+  unsubscribe(topic: string): boolean {
+    return this.#handler.topics?.unsubscribe(this, topic) ?? false;
+  }
+
+  /** What the connection has subscribed to. */
+  get topics(): ReadonlySet<string> {
+    return this.#handler.topics?.of(this) ?? NO_TOPICS;
   }
 
   // ---- Receiving -----------------------------------------------------------------------------------------------

@@ -225,6 +225,18 @@ export interface ConnectionHandler<Data> {
   disconnect(connection: WebSocketConnection<Data>, info: CloseInfo): void;
   /** The connection failed, and why. */
   error(connection: WebSocketConnection<Data>, error: unknown): void;
+  /** Where subscriptions are kept; a client has none. */
+  readonly topics?: ConnectionTopics<Data>;
+}
+
+/** Keeps the subscriptions of a server's connections. */
+export interface ConnectionTopics<Data> {
+  /** Subscribes; resolves when messages of other nodes reach it too. */
+  subscribe(connection: WebSocketConnection<Data>, topic: string): Promise<void>;
+  /** Undoes it; returns whether it had subscribed. */
+  unsubscribe(connection: WebSocketConnection<Data>, topic: string): boolean;
+  /** What it has subscribed to. */
+  of(connection: WebSocketConnection<Data>): ReadonlySet<string>;
 }
 
 /** What the handshake agreed on. */

@@ -21,7 +21,7 @@ import type { BytePair } from "./transport_stream.ts";
 /** One WebSocket as a client has it. In a page some members throw, since a browser does not offer them. */
 export type ClientConnection = Omit<
   WebSocketConnection,
-  "setRequest" | "start" | "open" | "abandon" | "sendShared"
+  "setRequest" | "start" | "open" | "abandon" | "sendShared" | "subscribe" | "unsubscribe" | "topics"
 >;
 
 /** Takes what happens on a client's connection. Calls come in the order of arrival. */

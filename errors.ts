@@ -109,7 +109,12 @@ export type TransportErrorCode =
   | "ERR_SIGNATURE";
 
 /** The stable codes of {@linkcode StateError}. */
-export type StateErrorCode = "ERR_NOT_OPEN" | "ERR_RUNNING" | "ERR_UNSUPPORTED" | "ERR_MESSAGE_IN_PROGRESS";
+export type StateErrorCode =
+  | "ERR_NOT_OPEN"
+  | "ERR_RUNNING"
+  | "ERR_UNSUPPORTED"
+  | "ERR_MESSAGE_IN_PROGRESS"
+  | "ERR_TOO_MANY_TOPICS";
 
 /** The stable codes of {@linkcode OptionError}. */
 export type OptionErrorCode = "ERR_OPTION" | "ERR_PAYLOAD" | "ERR_MESSAGE_EXCEEDS_BUFFER";
@@ -135,7 +140,17 @@ export type JournalErrorCode =
   | "ERR_JOURNAL_WRITE"
   | "ERR_JOURNAL_CLOSED"
   | "ERR_JOURNAL_TRIMMED"
-  | "ERR_JOURNAL_LISTENER";
+  | "ERR_JOURNAL_LISTENER"
+  | "ERR_JOURNAL_AWAY"
+  | "ERR_JOURNAL_LOST"
+  | "ERR_JOURNAL_REPLACED";
+
+/** The stable codes of {@linkcode BackplaneError}. */
+export type BackplaneErrorCode =
+  | "ERR_BACKPLANE_AWAY"
+  | "ERR_BACKPLANE_LOST"
+  | "ERR_BACKPLANE_MISSED"
+  | "ERR_BACKPLANE_MESSAGE";
 
 /** The stable codes of {@linkcode WhatsAppApiError}. */
 export type WhatsAppApiErrorCode = "ERR_API_REFUSED" | "ERR_API_UNREACHABLE" | "ERR_API_ANSWER" | "ERR_MEDIA_DIGEST";
@@ -152,6 +167,7 @@ export type WebSocketErrorCode =
   | CertificateErrorCode
   | HttpErrorCode
   | JournalErrorCode
+  | BackplaneErrorCode
   | WhatsAppApiErrorCode
   | HandlerErrorCode;
 
@@ -360,6 +376,23 @@ export class WhatsAppApiError extends WebSocketError {
     super(code, message, 1011, options.cause === undefined ? undefined : { cause: options.cause });
     this.status = status;
     this.graph = options.graph;
+  }
+}
+
+/** Messages did not get from one node to the others, or may not. Connections of the same node are not concerned. */
+export class BackplaneError extends WebSocketError {
+  /** The name of the class. */
+  override readonly name: string = "BackplaneError";
+
+  /**
+   * Makes an error.
+   *
+   * @param code The stable code.
+   * @param message What was lost, and why.
+   * @param options The cause, if there is one.
+   */
+  constructor(code: BackplaneErrorCode, message: string, options?: WebSocketErrorOptions) {
+    super(code, message, 1011, options);
   }
 }
 

@@ -6,6 +6,7 @@
 
 import { type AcceptHost, AcceptSession } from "./accept.ts";
 import { Admission, Pass } from "./admission.ts";
+import type { Backplane } from "./backplane.ts";
 import {
   type CloseInfo,
   type ConnectionHandler,
@@ -14,13 +15,23 @@ import {
   type MessageOptions,
   WebSocketConnection,
 } from "./connection.ts";
-import { CloseCode, describe, HandlerError, OptionError, TransportError, WebSocketError } from "./errors.ts";
+import {
+  type BackplaneError,
+  CloseCode,
+  describe,
+  HandlerError,
+  OptionError,
+  TransportError,
+  WebSocketError,
+} from "./errors.ts";
+import { HandlerCalls } from "./handler_calls.ts";
 import { textResponse } from "./http.ts";
-import { encodeClosePayload } from "./payload.ts";
+import { assertPayload, encodeClosePayload } from "./payload.ts";
 import { assertNumber } from "./ranges.ts";
+import { Relay } from "./relay.ts";
 import type {
   AllowResult,
-  HandlerResult,
+  PublishOptions,
   ServerHandlers,
   StopOptions,
   WebSocketServerOptions,
@@ -30,6 +41,7 @@ import { ConfigurableServer } from "./server_settings.ts";
 import { SharedMessage } from "./shared_message.ts";
 import { Meter, type Stats } from "./stats.ts";
 import { loadIdentity } from "./tls_identity.ts";
+import { assertTopic, Topics } from "./topics.ts";
 import {
   type Address,
   type Admittance,
@@ -47,15 +59,25 @@ export type {
   AllowResult,
   CommandResult,
   HandlerResult,
+  PublishOptions,
   ServerHandlers,
   StopOptions,
   WebSocketServerOptions,
 } from "./server_handlers.ts";
 export { ConfigurableServer } from "./server_settings.ts";
 export { HISTOGRAM_BOUNDS } from "./stats.ts";
-export type { CompressionTraffic, Histogram, HistogramSnapshot, Meter, Stats, Traffic } from "./stats.ts";
+export type {
+  BackplaneTraffic,
+  CompressionTraffic,
+  Histogram,
+  HistogramSnapshot,
+  Meter,
+  Stats,
+  Traffic,
+} from "./stats.ts";
 export type { CheckedSettings, ProtocolSwitches, ServerSettings } from "./server_settings.ts";
 export type { BytePair, BytePairInfo } from "./transport_stream.ts";
+export * from "./backplane.ts";
 
 type Selector<Data> = (connection: WebSocketConnection<Data>) => boolean;
 type RunState = "stopped" | "starting" | "running" | "stopping";
@@ -128,6 +150,14 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
   readonly #meter = new Meter();
   readonly #log = new ServerLog(() => this.onLog);
 
+  // Other nodes
+  #backplane: Backplane | undefined;
+  readonly #relay = new Relay(() => this.#backplane, {
+    relayed: (topic, data) => this.#relayed(topic, data),
+    relayFailed: (error) => this.#relayFailed(error),
+  }, this.#meter);
+  readonly #topics = new Topics<WebSocketConnection<Data>>(this.#relay, () => this.settings.maxTopics);
+
   // Connections
   /** Those whose handshake is done. */
   #open = new Set<WebSocketConnection<Data>>();
@@ -139,6 +169,7 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
   readonly #turnedAway = new TurnedAway();
   /** Settled when the last connection has gone. */
   #whenEmpty: PromiseWithResolvers<void> | undefined;
+  readonly #calls: HandlerCalls<Data>;
   #host: AcceptHost<Data>;
   #handler: ConnectionHandler<Data>;
 
@@ -150,6 +181,7 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
    */
   constructor(options: WebSocketServerOptions<Data> = {}) {
     super(options);
+    this.#calls = new HandlerCalls(this, (error, connection) => this.#handlerFailed(error, connection));
     this.#host = this.#makeHost();
     this.#handler = this.#makeHandler();
     this.onGetSSLPassword = options.onGetSSLPassword;
@@ -167,6 +199,16 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
     this.onError = options.onError;
     this.onLog = options.onLog;
     this.#signal = options.signal;
+    this.#backplane = options.backplane;
+  }
+
+  /** Carries broadcasts and topics to the other nodes. */
+  get backplane(): Backplane | undefined {
+    return this.#backplane;
+  }
+  set backplane(value: Backplane | undefined) {
+    this.assertStopped("backplane");
+    this.#backplane = value;
   }
 
   // ---- Life ----------------------------------------------------------------------------------------------------
@@ -180,7 +222,7 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
   }
   set active(value: boolean) {
     const change = value ? this.start() : this.stop();
-    change.catch((error) => this.onError ? this.#report(error) : console.error(error));
+    change.catch((error) => this.onError ? this.#calls.report(error) : console.error(error));
   }
 
   /** Where the server listens; with `port: 0` the port it took. `undefined` while it does not listen. */
@@ -229,6 +271,7 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
    * @throws {TransportError} If the port cannot be opened.
    * @throws {CertificateError} If certificate or key cannot be used.
    * @throws {HandlerError} If `onGetSSLPassword` fails.
+   * @throws {StateError} If another server uses the backplane.
    */
   start(): Promise<void> {
     if (this.#wanted === "running") return this.#change;
@@ -255,8 +298,10 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
     this.#setState("starting");
     await this.prepare();
     try {
+      await this.#relay.open(this.settings.clock);
       await this.#openPort();
     } catch (error) {
+      this.#relay.close();
       await this.finish();
       throw error;
     }
@@ -279,10 +324,10 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
   }
 
   async #openPort(): Promise<void> {
-    const { port, hostname, handshakeTimeout, clock } = this.settings;
+    const { port, hostname, reusePort, handshakeTimeout, clock } = this.settings;
     const tls = this.useSSL ? await this.#loadIdentity() : undefined;
     try {
-      this.#listener = await runtimeTransport().listen({ port, hostname, tls, handshakeTimeout, clock }, {
+      this.#listener = await runtimeTransport().listen({ port, hostname, reusePort, tls, handshakeTimeout, clock }, {
         admit: (address) => this.#admit(address),
         accept: (transport, admittance) => void this.#acceptAdmitted(transport, admittance as Pass | undefined),
         error: (error) => this.#acceptFailed(error),
@@ -346,6 +391,7 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
     cancel();
     options.signal?.removeEventListener("abort", hasten);
     this.#turnedAway.end();
+    this.#relay.close();
     await closed;
     this.#listener = undefined;
     await this.finish();
@@ -431,7 +477,7 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
     const failure = new TransportError("ERR_ACCEPT", describe(error), { cause: error });
     this.#meter.refuse(failure.code);
     this.#log.write("warn", "connection.refused", { reason: failure.code }, failure);
-    this.#report(failure);
+    this.#calls.report(failure);
   }
 
   #accept(transport: Transport, pass: Pass): WebSocketConnection<Data> {
@@ -441,7 +487,7 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
     this.#pending.set(connection, session);
     this.#passes.set(connection, pass);
     this.#log.connection("debug", "connection.accepted", connection);
-    this.#call("onConnect", connection, () => this.onConnect?.(connection));
+    this.#calls.call("onConnect", connection, () => this.onConnect?.(connection));
     if (this.#state === "stopping") connection.abandon();
     if (connection.state === "connecting") session.begin();
     return connection;
@@ -451,8 +497,8 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
     return {
       settings: () => this.settings,
       stopping: () => this.#state === "stopping",
-      allow: (connection) => this.#allow(connection),
-      selectProtocol: (connection, offered) => this.#selectProtocol(connection, offered),
+      allow: (connection) => this.#calls.allow(connection, () => this.allow(connection)),
+      selectProtocol: (connection, offered) => this.#calls.selectProtocol(connection, offered, this.protocols),
       respond: (request, connection) => this.respond(request, connection),
       opened: (connection) => this.#opened(connection),
       refused: (reason, connection) => this.#refusedSession(reason, connection),
@@ -466,17 +512,18 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
       ping: (connection, data) => {
         if (this.onPing === undefined) return;
         const own = data.slice();
-        this.#call("onPing", connection, () => this.onPing?.(connection, own));
+        this.#calls.call("onPing", connection, () => this.onPing?.(connection, own));
       },
       pong: (connection, data) => {
         if (this.onPong === undefined) return;
         const own = data.slice();
-        this.#call("onPong", connection, () => this.onPong?.(connection, own));
+        this.#calls.call("onPong", connection, () => this.onPong?.(connection, own));
       },
       close: (connection, code, reason) =>
-        this.#call("onClose", connection, () => this.onClose?.(connection, code, reason)),
+        this.#calls.call("onClose", connection, () => this.onClose?.(connection, code, reason)),
       disconnect: (connection, info) => this.#disconnected(connection, info),
       error: (connection, error) => this.#connectionFailed(error, connection),
+      topics: this.#topics,
     };
   }
 
@@ -487,13 +534,18 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
 
   #sessionFailed(error: unknown, connection: WebSocketConnection<Data>): void {
     this.#refusedSession(codeOf(error), connection, error);
-    this.#report(error, connection);
+    this.#calls.report(error, connection);
+  }
+
+  #handlerFailed(failure: HandlerError, connection: WebSocketConnection<Data>): void {
+    connection.closeWith(CloseCode.InternalError, failure);
+    this.#connectionFailed(failure, connection);
   }
 
   #connectionFailed(error: unknown, connection: WebSocketConnection<Data>): void {
     this.#meter.fail(codeOf(error));
     this.#log.connection("warn", "connection.failed", connection, { code: codeOf(error) }, error);
-    this.#report(error, connection);
+    this.#calls.report(error, connection);
   }
 
   /**
@@ -509,30 +561,10 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
       const result = typeof data === "string"
         ? this.onMessageReceived?.(connection, data, frame)
         : this.onBinaryDataReceived?.(connection, data, frame);
-      if (result instanceof Promise) this.#watch(name, connection, result);
+      if (result instanceof Promise) this.#calls.watch(name, connection, result);
     } catch (error) {
-      this.#handlerFailed(name, connection, error);
+      this.#handlerFailed(new HandlerError(name, error), connection);
     }
-  }
-
-  /** Calls a handler so that what it throws or rejects with goes to `onError`. */
-  #call(name: keyof ServerHandlers, connection: WebSocketConnection<Data>, handler: () => HandlerResult): void {
-    try {
-      const result = handler();
-      if (result instanceof Promise) this.#watch(name, connection, result);
-    } catch (error) {
-      this.#handlerFailed(name, connection, error);
-    }
-  }
-
-  #watch(name: keyof ServerHandlers, connection: WebSocketConnection<Data>, result: Promise<unknown>): void {
-    result.catch((error) => this.#handlerFailed(name, connection, error));
-  }
-
-  #handlerFailed(name: keyof ServerHandlers, connection: WebSocketConnection<Data>, error: unknown): void {
-    const failure = new HandlerError(name, error);
-    connection.closeWith(CloseCode.InternalError, failure);
-    this.#connectionFailed(failure, connection);
   }
 
   /**
@@ -543,7 +575,7 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
    * @param connection The connection it was called for.
    */
   protected reportHandlerError(name: string, error: unknown, connection: WebSocketConnection<Data>): void {
-    this.#report(new HandlerError(name, error), connection);
+    this.#calls.report(new HandlerError(name, error), connection);
   }
 
   /**
@@ -553,21 +585,7 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
    * @param connection The connection it belongs to, if any.
    */
   protected reportError(error: unknown, connection?: WebSocketConnection<Data>): void {
-    this.#report(error, connection);
-  }
-
-  #report(error: unknown, connection?: WebSocketConnection<Data>): void {
-    if (!this.onError) {
-      if (error instanceof HandlerError) console.error(error);
-      return;
-    }
-    const failed = (failure: unknown): void => console.error(new HandlerError("onError", failure));
-    try {
-      const result: unknown = this.onError(error, connection);
-      if (result instanceof Promise) result.catch(failed);
-    } catch (failure) {
-      failed(failure);
-    }
+    this.#calls.report(error, connection);
   }
 
   /**
@@ -580,50 +598,6 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
     return this.onAllow ? this.onAllow(connection) : true;
   }
 
-  #allow(connection: WebSocketConnection<Data>): boolean | Response | Promise<boolean | Response> {
-    const failed = (error: unknown): Response => {
-      this.#report(new HandlerError("onAllow", error), connection);
-      return textResponse(500, "Internal server error");
-    };
-    try {
-      const result = this.allow(connection);
-      const decide = (answer: boolean | Response): boolean | Response => {
-        if (answer instanceof Response) return assertFresh(answer);
-        // A handler that forgets its answer must not let anybody in.
-        if (typeof answer !== "boolean") this.#report(noAnswer(answer), connection);
-        return answer === true;
-      };
-      return result instanceof Promise ? result.then(decide).catch(failed) : decide(result);
-    } catch (error) {
-      return failed(error);
-    }
-  }
-
-  /** RFC 6455 §4.2.2: one of the client's offers, or none. */
-  #selectProtocol(connection: WebSocketConnection<Data>, offered: string[]): string {
-    if (this.onSelectProtocol === undefined) {
-      return this.protocols.find((protocol) => offered.includes(protocol)) ?? "";
-    }
-    const chosen = this.#askProtocol(connection, offered);
-    if (chosen !== "" && !offered.includes(chosen)) {
-      throw new HandlerError("onSelectProtocol", new Error(`"${chosen}" was not offered`));
-    }
-    return chosen;
-  }
-
-  #askProtocol(connection: WebSocketConnection<Data>, offered: string[]): string {
-    let chosen: unknown;
-    try {
-      chosen = this.onSelectProtocol!(connection, offered) ?? "";
-    } catch (error) {
-      throw new HandlerError("onSelectProtocol", error);
-    }
-    if (typeof chosen === "string") return chosen;
-    // What it rejects with would end the program.
-    if (chosen instanceof Promise) chosen.catch(() => {});
-    throw new HandlerError("onSelectProtocol", new Error(`it returned ${typeof chosen} instead of a string`));
-  }
-
   /**
    * Answers a plain HTTP request; the default asks `onCommandGet`.
    *
@@ -632,12 +606,8 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
    * @returns The response.
    */
   protected async respond(request: Request, connection: WebSocketConnection<Data>): Promise<Response> {
-    try {
-      const response = await this.onCommandGet?.(request, connection);
-      if (response !== undefined) return assertFresh(response);
-    } catch (error) {
-      throw new HandlerError("onCommandGet", error);
-    }
+    const response = await this.#calls.respond(() => this.onCommandGet?.(request, connection));
+    if (response !== undefined) return response;
     if (this.pathName !== "" && new URL(request.url).pathname !== this.pathName) {
       return textResponse(404, "There is nothing at this path");
     }
@@ -670,7 +640,7 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
     this.#meter.handshakeTimes.add(duration);
     this.#log.opened(connection, duration);
     this.opened(connection);
-    this.#call("onHandshakeResponseSent", connection, () => this.onHandshakeResponseSent?.(connection));
+    this.#calls.call("onHandshakeResponseSent", connection, () => this.onHandshakeResponseSent?.(connection));
     if (this.#state === "stopping") connection.close(this.#stopCode, this.#stopReason);
   }
 
@@ -678,12 +648,13 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
     this.#pending.delete(connection);
     this.#passes.get(connection)?.leave();
     this.#passes.delete(connection);
+    this.#topics.leave(connection);
     if (this.#open.delete(connection)) {
       this.#meter.close((info.received ?? info.sent ?? info).code);
       this.#log.closed(connection, info);
       this.ended(connection);
     }
-    this.#call("onDisconnect", connection, () => this.onDisconnect?.(connection, info));
+    this.#calls.call("onDisconnect", connection, () => this.onDisconnect?.(connection, info));
     if (!this.#isEmpty) return;
     this.#whenEmpty?.resolve();
     this.#whenEmpty = undefined;
@@ -692,20 +663,24 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
   // ---- To many -------------------------------------------------------------------------------------------------
 
   /**
-   * Sends a text to every open connection; it is encoded once, and compressed once for each window size.
+   * Sends a text to every open connection; it is encoded once, and compressed once for each window size. With a `backplane` those of
+   * all other nodes get it too.
    *
    * @param text The text.
    * @param options What is different for this one.
-   * @returns How many connections took it: those that drop it as slow consumers, close, are in the middle of a message sent by
+   * @returns How many connections of this node took it: those that drop it as slow consumers, close, are in the middle of a message sent by
    * `sendFrame`, or can never hold it within `maxBufferedAmount` (some may in its compressed form) do not.
    * @throws {OptionError} If it is larger than `maxBufferedAmount` for each of them.
    */
   broadcastMessage(text: string, options?: MessageOptions): number {
-    return this.sendMessageTo(text, () => true, options);
+    const taken = this.sendMessageTo(text, () => true, options);
+    this.#relay.publish(undefined, text);
+    return taken;
   }
 
   /**
-   * Sends bytes to every open connection; they are encoded once, and compressed once for each window size.
+   * Sends bytes to every open connection; they are encoded once, and compressed once for each window size. With a `backplane` those of
+   * all other nodes get them too.
    *
    * @param bytes The bytes.
    * @param options What is different for this one.
@@ -713,12 +688,14 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
    * @throws {OptionError} If they are larger than `maxBufferedAmount` for each connection.
    */
   broadcastData(bytes: Uint8Array, options?: MessageOptions): number {
-    return this.sendDataTo(bytes, () => true, options);
+    const taken = this.sendDataTo(bytes, () => true, options);
+    this.#relay.publish(undefined, bytes);
+    return taken;
   }
 
   /**
    * Sends a text to the open connections for which `selector` is true; it is encoded once, and compressed
-   * once for each window size.
+   * once for each window size. Only those of this node: a function cannot go to another. What all nodes are to choose by is a topic.
    *
    * @param text The text.
    * @param selector Chooses.
@@ -737,6 +714,7 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
 
   /**
    * Sends bytes to the open connections for which `selector` is true; they are encoded once, and compressed once for each window size.
+   * Only those of this node: see {@linkcode WebSocketServer.sendMessageTo}.
    *
    * @param bytes The bytes.
    * @param selector Chooses.
@@ -761,6 +739,10 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
     for (const connection of this.#open) {
       if (connection.state === "open" && selector(connection)) chosen.push(connection);
     }
+    return this.#sendTo(chosen, data, options);
+  }
+
+  #sendTo(chosen: readonly WebSocketConnection<Data>[], data: MessageData, options?: MessageOptions): number {
     if (chosen.length === 0) return 0;
     const { compression } = this.settings;
     const message = new SharedMessage(data, this.splitMessage ? this.frameSize : 0, compression, this.#meter);
@@ -776,6 +758,68 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
     }
     if (taken === 0 && tooLarge !== undefined) throw tooLarge;
     return taken;
+  }
+
+  /**
+   * Sends a message to the subscribers of a topic: see `WebSocketConnection.subscribe`. It is encoded once, and compressed once for each
+   * window size; the cost grows with the subscribers, not with the connections. With a `backplane` those of all other nodes get it too.
+   *
+   * @param topic The topic.
+   * @param data A text or bytes.
+   * @param options What is different for this one.
+   * @returns How many connections of this node took it: see {@linkcode WebSocketServer.broadcastMessage}.
+   * @throws {OptionError} If the topic or `data` is of another type, or `data` is larger than `maxBufferedAmount` for each of them.
+   *
+   * @example
+   * ```ts
+   * import { WebSocketServer } from "@tackline/websocket";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const server = new WebSocketServer({
+   *   onMessageReceived: (connection, topic) => void connection.subscribe(topic),
+   * });
+   * assertEquals(server.publish("weather", "It rains"), server.subscriberCount("weather"));
+   * ```
+   */
+  publish(topic: string, data: MessageData, options?: PublishOptions<Data>): number {
+    assertTopic(topic);
+    assertPayload(data, "publish");
+    const taken = this.#sendToSubscribers(topic, data, options);
+    this.#relay.publish(topic, data);
+    return taken;
+  }
+
+  #sendToSubscribers(topic: string, data: MessageData, options?: PublishOptions<Data>): number {
+    const chosen: WebSocketConnection<Data>[] = [];
+    for (const connection of this.#topics.subscribers(topic)) {
+      if (connection !== options?.except && connection.state === "open") chosen.push(connection);
+    }
+    return this.#sendTo(chosen, data, options);
+  }
+
+  /**
+   * How many connections of this node have subscribed to a topic.
+   *
+   * @param topic The topic.
+   * @returns Their number.
+   */
+  subscriberCount(topic: string): number {
+    return this.#topics.subscribers(topic).size;
+  }
+
+  #relayed(topic: string | undefined, data: MessageData): void {
+    try {
+      if (topic === undefined) this.#sendToMany(data, () => true);
+      else this.#sendToSubscribers(topic, data);
+    } catch (error) {
+      // It is larger than maxBufferedAmount of this node.
+      this.#calls.report(error);
+    }
+  }
+
+  #relayFailed(error: BackplaneError): void {
+    this.#log.write("warn", "backplane.failed", { code: error.code }, error);
+    this.#calls.report(error);
   }
 
   /**
@@ -800,20 +844,4 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
 
 function codeOf(error: unknown): string {
   return error instanceof WebSocketError ? error.code : "ERR_HANDLER";
-}
-
-/** A `Response` can be sent once; what is none cannot be sent at all. */
-function assertFresh(response: unknown): Response {
-  if (!(response instanceof Response)) throw new Error(`it returned ${typeof response} "${response}"`);
-  if (response.bodyUsed || response.body?.locked) {
-    throw new Error("it returned a Response that was sent already: make a new one for each request");
-  }
-  return response;
-}
-
-function noAnswer(answer: unknown): HandlerError {
-  return new HandlerError(
-    "onAllow",
-    new Error(`it returned ${typeof answer} "${answer}" instead of true, false or a Response`),
-  );
 }

@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { CloseInfo, FrameInfo, WebSocketConnection } from "./connection.ts";
+import type { Backplane } from "./backplane.ts";
+import type { CloseInfo, FrameInfo, MessageOptions, WebSocketConnection } from "./connection.ts";
 import type { LogHandler } from "./log.ts";
 import type { ServerSettings } from "./server_settings.ts";
 
@@ -72,7 +73,19 @@ export interface ServerHandlers<Data = unknown> {
 }
 
 /** Settings and handlers of a server. */
-export interface WebSocketServerOptions<Data = unknown> extends ServerSettings, ServerHandlers<Data> {}
+export interface WebSocketServerOptions<Data = unknown> extends ServerSettings, ServerHandlers<Data> {
+  /**
+   * Carries broadcasts and topics to the other nodes, and theirs to this one, while the server runs. The program makes and closes it; one
+   * object serves one server.
+   */
+  backplane?: Backplane;
+}
+
+/** What is different for one message to the subscribers of a topic. */
+export interface PublishOptions<Data = unknown> extends MessageOptions {
+  /** A connection that does not get it: the one it came from. */
+  except?: WebSocketConnection<Data>;
+}
 
 /** How to stop a server. */
 export interface StopOptions {

@@ -27,6 +27,12 @@ export interface ServerSettings extends ConnectionOptions {
    */
   hostname?: string;
   /**
+   * Whether other processes may listen on the same port (SO_REUSEPORT): on Linux the system spreads new connections among them. For one
+   * process a core. Deno 2 wants the flag `--unstable-net` for it.
+   * @default {false}
+   */
+  reusePort?: boolean;
+  /**
    * The path that opens a WebSocket, without a query; "": any path. Others get 404.
    * @default {""}
    */
@@ -106,6 +112,11 @@ export interface ServerSettings extends ConnectionOptions {
    * @default {1000}
    */
   maxRequests?: number;
+  /**
+   * The most topics that one connection may subscribe to.
+   * @default {1000}
+   */
+  maxTopics?: number;
   /** Stops the server, in order: see `stop`. Read by `start`. */
   signal?: AbortSignal;
   /**
@@ -132,6 +143,7 @@ const DEFAULTS: Settings = {
   options: {},
   port: 8888,
   hostname: "0.0.0.0",
+  reusePort: false,
   pathName: "",
   useSSL: false,
   certificateFile: "",
@@ -148,6 +160,7 @@ const DEFAULTS: Settings = {
   maxHandshakes: 4096,
   maxTotalBufferedAmount: 256 * 1024 * 1024,
   maxRequests: 1000,
+  maxTopics: 1000,
   maxHeadSize: 16 * 1024,
   maxHeaderFields: 128,
   maxBodySize: 4 * 1024 * 1024,
@@ -162,6 +175,7 @@ const NUMBERS: readonly string[] = [
   "maxConnectionsPerAddress",
   "maxHandshakes",
   "maxRequests",
+  "maxTopics",
   "maxTotalBufferedAmount",
   "maxHeadSize",
   "maxHeaderFields",
@@ -326,6 +340,14 @@ export abstract class ConfigurableServer {
   }
   set hostname(value: string) {
     this.applySetting("hostname", value);
+  }
+
+  /** Whether other processes may listen on the same port. */
+  get reusePort(): boolean {
+    return this.#settings.reusePort;
+  }
+  set reusePort(value: boolean) {
+    this.applySetting("reusePort", value);
   }
 
   /** The path that opens a WebSocket, without a query; "": any path. Others get 404. */
@@ -518,6 +540,14 @@ export abstract class ConfigurableServer {
   }
   set maxRequests(value: number) {
     this.applySetting("maxRequests", value);
+  }
+
+  /** The most topics that one connection may subscribe to. */
+  get maxTopics(): number {
+    return this.#settings.maxTopics;
+  }
+  set maxTopics(value: number) {
+    this.applySetting("maxTopics", value);
   }
 
   /** The time between the answer to a ping and the next ping, in ms. */

@@ -49,6 +49,18 @@ export interface CompressionTraffic {
   readonly ratio: number;
 }
 
+/** Messages between nodes. */
+export interface BackplaneTraffic {
+  /** Messages that went to the other nodes. */
+  readonly published: number;
+  /** Messages of other nodes. */
+  readonly received: number;
+  /** Messages of this node that did not reach the others, or perhaps not. */
+  readonly lost: number;
+  /** Messages of other nodes that did not get here, as far as that is known. */
+  readonly missed: number;
+}
+
 /** What a server or a client has counted since it was made. */
 export interface Stats {
   /** Connections. */
@@ -83,6 +95,8 @@ export interface Stats {
   readonly inflated: CompressionTraffic;
   /** Compressed messages that were sent; a broadcast counts once for each window size. */
   readonly deflated: CompressionTraffic;
+  /** What went from node to node; all 0 without a `backplane`. */
+  readonly backplane: BackplaneTraffic;
   /** From TCP (on a server), or from the beginning of the attempt (on a client), to the end of the handshake. */
   readonly handshakeTimes: HistogramSnapshot;
   /** From ping to pong. */
@@ -147,6 +161,14 @@ export class Meter {
   deflatedFrom = 0;
   /** Bytes of what was deflated, after. */
   deflatedTo = 0;
+  /** Messages that went to other nodes. */
+  backplanePublished = 0;
+  /** Messages of other nodes. */
+  backplaneReceived = 0;
+  /** Messages that did not reach the other nodes. */
+  backplaneLost = 0;
+  /** Messages of other nodes that were missed. */
+  backplaneMissed = 0;
   /** How long handshakes took. */
   readonly handshakeTimes: Histogram = new Histogram();
   /** How long pongs took. */
@@ -201,6 +223,12 @@ export class Meter {
       failures: Object.fromEntries(this.#failures),
       inflated: compression(this.inflatedTo, this.inflatedFrom),
       deflated: compression(this.deflatedFrom, this.deflatedTo),
+      backplane: {
+        published: this.backplanePublished,
+        received: this.backplaneReceived,
+        lost: this.backplaneLost,
+        missed: this.backplaneMissed,
+      },
       handshakeTimes: this.handshakeTimes.snapshot(),
       pingTimes: this.pingTimes.snapshot(),
     };

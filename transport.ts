@@ -127,6 +127,8 @@ export interface ListenOptions {
   hostname: string;
   /** Port; 0 takes a free one. */
   port: number;
+  /** Whether other processes may listen on the port too. */
+  reusePort?: boolean;
   /** With it, the listener speaks TLS, ALPN `http/1.1`. */
   tls?: TlsIdentity;
   /** How long a TLS handshake may take, in ms; 0: no limit. */

@@ -87,6 +87,7 @@ interface Target {
   hostname: string;
   port: number;
   allowHalfOpen: boolean;
+  reusePort?: boolean;
   socket: SocketHandlers;
 }
 
@@ -146,8 +147,8 @@ export function bunTransport(): TransportProvider | undefined {
 // ---- Listening ---------------------------------------------------------------------------------------------------
 
 function listen(runtime: BunRuntime, options: ListenOptions, handler: ListenHandler): Listener {
-  const { hostname, port, tls } = options;
-  const target = { hostname, port, allowHalfOpen: true };
+  const { hostname, port, reusePort, tls } = options;
+  const target = { hostname, port, reusePort, allowHalfOpen: true };
   if (tls === undefined) {
     const accept = (socket: BunSocket): void => {
       socket.data = NOBODY;

@@ -49,10 +49,10 @@ export function denoTransport(): TransportProvider | undefined {
 }
 
 function listen(options: ListenOptions, handler: ListenHandler): Promise<Listener> {
-  const { hostname, port, tls, handshakeTimeout, clock } = options;
+  const { hostname, port, reusePort, tls, handshakeTimeout, clock } = options;
   return new Promise((resolve) => {
     const side = tls === undefined ? undefined : new TlsServerSide(tls, handshakeTimeout, clock);
-    resolve(new DenoListener(Deno.listen({ hostname, port }), handler, side));
+    resolve(new DenoListener(Deno.listen({ hostname, port, reusePort }), handler, side));
   });
 }
 

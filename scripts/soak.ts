@@ -11,7 +11,7 @@
 
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { WebSocketClient } from "../client.ts";
+import { type CloseInfo, WebSocketClient } from "../client.ts";
 import { FaultProxy } from "../tests/fault_proxy.ts";
 import { ATTACKS } from "../tests/hostile.ts";
 import { Random } from "../tests/support.ts";
@@ -41,6 +41,7 @@ const counts = { opened: 0, clean: 0, lost: 0, messages: 0, attacks: 0, compared
 const failures: string[] = [];
 /** Honest connections that did not live as they should: with both cores busy, the system's own queues overflow now and then. */
 const unlucky: string[] = [];
+const unluckyIds = new Map<string, number>();
 const MAX_UNLUCKY = 0.001;
 const mine = new Map<string, { received: string; sent: string; clean: boolean }>();
 const pool = new Random(2).bytes(1024 * 1024);
@@ -74,17 +75,21 @@ async function honest(faulty: boolean): Promise<void> {
     digests.received.add(data);
     counts.messages++;
   };
-  const client = new WebSocketClient(`ws://127.0.0.1:${faulty ? proxy.port : server.port}/${id}`, {
+  // One pair of addresses has 28 000 ports only, each of which is taken for a minute after its end.
+  const host = faulty ? "127.0.0.1" : `127.0.0.${1 + random.int(8)}`;
+  const client = new WebSocketClient(`ws://${host}:${faulty ? proxy.port : server.port}/${id}`, {
     compression: random.int(2) === 0 && { serverNoContextTakeover: true, clientNoContextTakeover: true },
     connectTimeout: faulty ? 3000 : 20_000,
     closeTimeout: faulty ? 3000 : 20_000,
     onMessageReceived: take,
     onBinaryDataReceived: take,
   });
+  const begun = performance.now();
   try {
     await client.connect();
   } catch (error) {
-    if (!faulty) unlucky.push(`not made: ${error}`);
+    const after = Math.round(performance.now() - begun);
+    if (!faulty) unlucky.push(`not made after ${after} ms: ${error}, ${error instanceof Error && error.cause}`);
     return;
   }
   counts.opened++;
@@ -98,7 +103,10 @@ async function honest(faulty: boolean): Promise<void> {
   const info = random.int(10) === 0 ? await client.disconnect(false) : await client.disconnect(true, 1000);
   const clean = info?.clean ?? false;
   counts[clean ? "clean" : "lost"]++;
-  if (!clean && !faulty && info?.sent !== undefined) unlucky.push(`lost: ${JSON.stringify(info)}`);
+  if (!clean && !faulty && info?.sent !== undefined) {
+    unlucky.push(`lost: ${JSON.stringify(info)}`);
+    unluckyIds.set(id, unlucky.length - 1);
+  }
   mine.set(id, { received: digests.received.text, sent: digests.sent.text, clean });
 }
 
@@ -126,21 +134,24 @@ async function compare(): Promise<void> {
       early.set(id, theirs[id]);
       continue;
     }
-    check(id, own, { received, sent, clean: info.clean });
+    check(id, own, { received, sent, clean: info.clean, info });
   }
   for (const [id, { received, sent, info }] of early) {
     const own = mine.get(id);
     if (own === undefined) continue;
     early.delete(id);
-    check(id, own, { received, sent, clean: info.clean });
+    check(id, own, { received, sent, clean: info.clean, info });
   }
 }
-const early = new Map<string, { received: string; sent: string; info: { clean: boolean } }>();
+const early = new Map<string, { received: string; sent: string; info: CloseInfo }>();
 
 type Side = { received: string; sent: string; clean: boolean };
+type TheirSide = Side & { info: CloseInfo };
 
-function check(id: string, own: Side, theirs: Side): void {
+function check(id: string, own: Side, theirs: TheirSide): void {
   mine.delete(id);
+  const unluckyAt = unluckyIds.get(id);
+  if (unluckyAt !== undefined) unlucky[unluckyAt] += ` and there ${JSON.stringify(theirs.info)}`;
   if (!own.clean || !theirs.clean) return;
   counts.compared++;
   if (own.sent !== theirs.received) failures.push(`connection ${id}: sent ${own.sent}, arrived ${theirs.received}`);
@@ -156,7 +167,7 @@ async function watch(): Promise<void> {
   const begun = performance.now();
   while (performance.now() < end && server.exitCode === undefined) {
     await pause(Math.min(5000, Math.max(100, end - performance.now())));
-    const { rss, stats } = await server.sample();
+    const { rss, heapUsed, heapTotal, external, arrayBuffers, stats } = await server.sample();
     await compare();
     const minutes = (performance.now() - begun) / 60_000;
     memory.push([minutes, rss / MiB]);
@@ -164,7 +175,9 @@ async function watch(): Promise<void> {
       `${minutes.toFixed(2)} min  ${stats.connections.open} open, ${stats.connections.opened} ever, ` +
         `${counts.messages} messages back, ${counts.attacks} attacks, ${counts.compared} compared, ${
           Math.round(rss / MiB)
-        } MiB`,
+        } MiB (heap ${Math.round(heapUsed / MiB)} of ${Math.round(heapTotal / MiB)}, external ${
+          Math.round(external / MiB)
+        }, buffers ${Math.round(arrayBuffers / MiB)})`,
     );
   }
 }

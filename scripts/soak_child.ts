@@ -4,11 +4,16 @@ import { type ChildProcess, spawn } from "node:child_process";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { createInterface } from "node:readline";
-import type { Stats } from "../server.ts";
+import type { CloseInfo, Stats } from "../server.ts";
 
 /** What the server process says of itself. */
 export interface Sample {
+  /** All of the process, in bytes, and those of the engine's heap and of buffers beside it. */
   rss: number;
+  heapUsed: number;
+  heapTotal: number;
+  external: number;
+  arrayBuffers: number;
   descriptors: { sockets: number; others: number };
   cpu: { user: number; system: number };
   stats: Stats;
@@ -70,7 +75,7 @@ export class SoakServer {
     return this.#ask("sample");
   }
 
-  tally(): Promise<Record<string, { received: string; sent: string; info: { clean: boolean; code: number } }>> {
+  tally(): Promise<Record<string, { received: string; sent: string; info: CloseInfo }>> {
     return this.#ask("tally");
   }
 

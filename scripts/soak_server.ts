@@ -21,7 +21,8 @@ const unknown: string[] = [];
 
 const server = new WebSocketServer<Kept>({
   port: 0,
-  hostname: "127.0.0.1",
+  // All of loopback: see the client.
+  hostname: "0.0.0.0",
   compression: { serverNoContextTakeover: true, clientNoContextTakeover: true },
   // As by default, but for times that a short run can see the end of, and sizes that fit a small machine.
   bodyTimeout: 4000,
@@ -73,7 +74,7 @@ function countDescriptors(): { sockets: number; others: number } {
 
 const commands: Record<string, () => unknown> = {
   sample: () => ({
-    rss: process.memoryUsage().rss,
+    ...process.memoryUsage(),
     descriptors: countDescriptors(),
     cpu: process.cpuUsage(),
     stats: server.stats(),
