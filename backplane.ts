@@ -30,7 +30,7 @@ export interface BackplaneListener {
 
 /** That a channel is listened to. */
 export interface BackplaneSubscription {
-  /** Resolves when messages come, or when the subscription has ended. Never rejects. */
+  /** Resolves when messages come, and those of this node go, or when the subscription has ended. Never rejects. */
   readonly ready: Promise<void>;
   /** Ends it. */
   close(): void;

@@ -30,6 +30,7 @@ export * from "./connection.ts";
 export * from "./errors.ts";
 export * from "./journal.ts";
 export * from "./memory_journal.ts";
+export * from "./redis_backplane.ts";
 export * from "./server.ts";
 export * from "./whatsapp.ts";
 export * from "./whatsapp_api.ts";

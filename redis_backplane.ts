@@ -1,0 +1,346 @@
+/**
+ * A backplane over Redis, for processes and machines: `PUBLISH` and `SUBSCRIBE`, a channel for each topic, so that a node gets only what
+ * somebody there wants.
+ *
+ * A message on the wire is text: who sends it, its number on the channel, "t" for text or "b" for bytes in Base64, and the message,
+ * with ":" between them. The numbers tell what was missed.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import { randomBytes } from "node:crypto";
+import type { Backplane, BackplaneListener, BackplaneSubscription } from "./backplane.ts";
+import { type Clock, systemClock } from "./clock.ts";
+import { BackplaneError, describe, OptionError } from "./errors.ts";
+import type { MessageData } from "./inbox.ts";
+import { byteLength } from "./payload.ts";
+import { assertNumber } from "./ranges.ts";
+import { assertRedisClient, type RedisClient, type RedisLink } from "./redis_client.ts";
+import { RedisSession } from "./redis_session.ts";
+
+export type { BunRedisClient, IoRedisClient, NodeRedisClient, RedisClient } from "./redis_client.ts";
+
+/** Settings of a {@linkcode RedisBackplane}. */
+export interface RedisBackplaneOptions {
+  /**
+   * What the names of its channels begin with: the same on all nodes of one service, another one for each service.
+   * @default {"tackline:"}
+   */
+  prefix?: string;
+  /**
+   * The most bytes that wait for the answer of Redis; what is published beyond it is lost. 0: no limit.
+   * @default {16777216}
+   */
+  maxPendingAmount?: number;
+  /**
+   * Time, for tests.
+   * @default {systemClock}
+   */
+  clock?: Clock;
+}
+
+/** For so many channels a node remembers how far others have counted, and how far itself. */
+const MAX_COUNTED = 10_000;
+
+/** One channel that is listened to. */
+interface Channel {
+  receivers: Set<(data: MessageData) => void>;
+  /** Settled when Redis has confirmed it on the connection there is now. */
+  ready: PromiseWithResolvers<void>;
+  /** The last number by each sender. */
+  numbers: Map<string, number>;
+}
+
+/** The connection for what is received. */
+interface Live {
+  link: RedisLink;
+  /** Channels that Redis has confirmed. */
+  confirmed: Set<string>;
+  /** Channels that wait for an answer. */
+  busy: Set<string>;
+}
+
+/**
+ * A backplane over Redis 7 or later. It makes two connections of its own from the client it is given, which it does not use otherwise and
+ * does not close.
+ *
+ * While Redis is away what is published is lost, and `stats().backplane` counts it; connections of the same node get it all the same.
+ * Redis tells nobody apart: whoever can reach it can send to all clients, so it must not be reachable by others.
+ *
+ * @example
+ * ```ts
+ * import { RedisBackplane, type RedisClient, WebSocketServer } from "@tackline/websocket";
+ *
+ * // The client is one of npm:redis, npm:ioredis or Bun.
+ * export function makeServer(client: RedisClient) {
+ *   return new WebSocketServer({ port: 8080, reusePort: true, backplane: new RedisBackplane(client) });
+ * }
+ * ```
+ */
+export class RedisBackplane implements Backplane {
+  #prefix: string;
+  #maxPending: number;
+  readonly #id = randomBytes(12).toString("base64url");
+  #listener: BackplaneListener | undefined;
+  #closed = false;
+
+  // Sending
+  #publisher: RedisSession;
+  #pending = 0;
+  #lastPublish: Promise<unknown> = Promise.resolve();
+  /** How many were published on each channel, in the present count. */
+  #numbers = new Map<string, number>();
+  #count = 0;
+
+  // Receiving
+  #subscriber: RedisSession;
+  #channels = new Map<string, Channel>();
+  #live: Live | undefined;
+  #missed = 0;
+
+  // Both
+  #up = { publisher: false, subscriber: false };
+  #away = false;
+
+  /**
+   * Begins to connect.
+   *
+   * @param client The program's client.
+   * @param options Settings.
+   * @throws {OptionError} If the client is of no kind that is known, or a setting is out of range.
+   */
+  constructor(client: RedisClient, options: RedisBackplaneOptions = {}) {
+    const { prefix = "tackline:", maxPendingAmount = 16 * 1024 * 1024, clock = systemClock } = options;
+    assertRedisClient(client);
+    if (typeof prefix !== "string") throw new OptionError(`The prefix is a ${typeof prefix} instead of a string`);
+    assertNumber("maxPendingAmount", maxPendingAmount);
+    this.#prefix = prefix;
+    this.#maxPending = maxPendingAmount;
+    this.#publisher = new RedisSession(client, clock, {
+      up: () => {
+        this.#wentUp("publisher");
+        return Promise.resolve();
+      },
+      down: (error) => this.#wentDown("publisher", error),
+    });
+    this.#subscriber = new RedisSession(client, clock, {
+      up: (link) => this.#subscribeAll(link),
+      down: (error) => this.#subscriberWentDown(error),
+      message: (channel, text) => this.#onMessage(channel, text),
+    });
+  }
+
+  #wentUp(side: "publisher" | "subscriber"): void {
+    this.#up[side] = true;
+    if (!this.#away || !this.#up.publisher || !this.#up.subscriber) return;
+    this.#away = false;
+    this.#tell("ERR_BACKPLANE_AWAY", "Redis is there again: messages go and come");
+  }
+
+  #wentDown(side: "publisher" | "subscriber", cause: unknown): void {
+    this.#up[side] = false;
+    if (this.#away) return;
+    this.#away = true;
+    this.#tell("ERR_BACKPLANE_AWAY", `Redis is away: ${describe(cause)}`, cause);
+  }
+
+  // ---- Sending -------------------------------------------------------------------------------------------------
+
+  /**
+   * Sends to all other nodes that listen to a channel.
+   *
+   * @param channel The channel.
+   * @param data A text or bytes.
+   * @returns Resolves when Redis has it. Rejects with a {@linkcode BackplaneError} if it is lost, or may be.
+   */
+  // deno-lint-ignore require-await -- what it throws is to be a rejection
+  async publish(channel: string, data: MessageData): Promise<void> {
+    const number = this.#nextNumber(channel);
+    const link = this.#publisher.link;
+    if (link === undefined) throw lost("Redis is away");
+    const head = `${this.#id}.${this.#count}:${number}`;
+    const text = typeof data === "string"
+      ? `${head}:t:${data}`
+      : `${head}:b:${Buffer.from(data.buffer, data.byteOffset, data.length).toString("base64")}`;
+    const length = byteLength(text);
+    if (this.#maxPending > 0 && this.#pending + length > this.#maxPending) {
+      throw lost(`${this.#pending} bytes wait for Redis already`);
+    }
+    this.#pending += length;
+    const sent = link.send(["PUBLISH", this.#prefix + channel, text]).then(
+      () => void (this.#pending -= length),
+      (cause) => {
+        this.#pending -= length;
+        throw lost(describe(cause), cause);
+      },
+    );
+    this.#lastPublish = sent.catch(() => {});
+    return sent;
+  }
+
+  #nextNumber(channel: string): number {
+    const number = (this.#numbers.get(channel) ?? 0) + 1;
+    if (number === 1 && this.#numbers.size >= MAX_COUNTED) {
+      // Others take a count that is new to them as one that has just begun.
+      this.#numbers.clear();
+      this.#count++;
+    }
+    this.#numbers.set(channel, number);
+    return number;
+  }
+
+  // ---- Receiving -----------------------------------------------------------------------------------------------
+
+  /**
+   * Listens to a channel.
+   *
+   * @param name The channel.
+   * @param receive Gets what other nodes send.
+   * @returns The subscription.
+   */
+  subscribe(name: string, receive: (data: MessageData) => void): BackplaneSubscription {
+    let channel = this.#channels.get(name);
+    if (channel === undefined) {
+      channel = { receivers: new Set(), ready: Promise.withResolvers<void>(), numbers: new Map() };
+      this.#channels.set(name, channel);
+      if (this.#closed) channel.ready.resolve();
+      else if (this.#live !== undefined) void this.#reconcile(this.#live, name);
+    }
+    channel.receivers.add(receive);
+    const own = channel;
+    const publisher = this.#publisher;
+    return {
+      get ready(): Promise<void> {
+        return Promise.all([own.ready.promise, publisher.ready]).then(() => {});
+      },
+      close: () => this.#leave(name, own, receive),
+    };
+  }
+
+  #leave(name: string, channel: Channel, receive: (data: MessageData) => void): void {
+    channel.receivers.delete(receive);
+    if (channel.receivers.size > 0 || this.#channels.get(name) !== channel) return;
+    this.#channels.delete(name);
+    channel.ready.resolve();
+    if (this.#live !== undefined) void this.#reconcile(this.#live, name);
+  }
+
+  /**
+   * Makes Redis listen to a channel if that is wanted, and no more if it is not: one step after the other, since `npm:redis` forgets a
+   * subscription that is made before the end of the one before is confirmed. What fails is done again with the next connection.
+   */
+  async #reconcile(live: Live, name: string): Promise<void> {
+    if (live.busy.has(name)) return;
+    live.busy.add(name);
+    try {
+      while (live === this.#live && this.#channels.has(name) !== live.confirmed.has(name)) {
+        if (live.confirmed.delete(name)) await live.link.unsubscribe(this.#prefix + name);
+        else {
+          await live.link.subscribe(this.#prefix + name);
+          live.confirmed.add(name);
+        }
+      }
+    } catch (error) {
+      if (live === this.#live) this.#subscriber.restart(error);
+      return;
+    }
+    live.busy.delete(name);
+    if (live === this.#live) this.#channels.get(name)?.ready.resolve();
+  }
+
+  async #subscribeAll(link: RedisLink): Promise<void> {
+    const live: Live = { link, confirmed: new Set(), busy: new Set() };
+    this.#live = live;
+    await Promise.all([...this.#channels.keys()].map((name) => this.#reconcile(live, name)));
+    if (live === this.#live) this.#wentUp("subscriber");
+  }
+
+  #subscriberWentDown(error: unknown): void {
+    // Those who come now wait for the next connection.
+    for (const name of this.#live?.confirmed ?? []) {
+      const channel = this.#channels.get(name);
+      if (channel !== undefined) channel.ready = Promise.withResolvers<void>();
+    }
+    this.#live = undefined;
+    this.#wentDown("subscriber", error);
+  }
+
+  #onMessage(name: string, text: string): void {
+    const key = name.startsWith(this.#prefix) ? name.slice(this.#prefix.length) : "";
+    const channel = this.#channels.get(key);
+    // It is on its way still when a channel is left.
+    if (channel === undefined) return;
+    const message = parseMessage(text);
+    if (message === undefined) return this.#tell("ERR_BACKPLANE_MESSAGE", `Something else came on "${name}"`);
+    if (message.sender.startsWith(`${this.#id}.`) || !this.#isNext(channel, message)) return;
+    for (const receive of [...channel.receivers]) receive(message.data);
+  }
+
+  /** Counts what was missed, and lets nothing pass twice. */
+  #isNext({ numbers }: Channel, { sender, number }: Message): boolean {
+    const last = numbers.get(sender);
+    if (last !== undefined && number <= last) return false;
+    if (last === undefined && numbers.size >= MAX_COUNTED) numbers.clear();
+    numbers.set(sender, number);
+    if (last === undefined || number === last + 1) return true;
+    const missed = number - last - 1;
+    this.#missed += missed;
+    this.#listener?.missed(missed);
+    const [what, have] = missed === 1 ? ["message", "has"] : ["messages", "have"];
+    this.#tell("ERR_BACKPLANE_MISSED", `${missed} ${what} of another node ${have} not come; ${this.#missed} in all`);
+    return true;
+  }
+
+  #tell(code: BackplaneError["code"] & `ERR_BACKPLANE_${string}`, message: string, cause?: unknown): void {
+    this.#listener?.error(new BackplaneError(code, message, cause === undefined ? undefined : { cause }));
+  }
+
+  /**
+   * Sets who is told.
+   *
+   * @param listener The server.
+   */
+  listen(listener: BackplaneListener | undefined): void {
+    this.#listener = listener;
+  }
+
+  /** Ends, when what was published before is answered. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#lastPublish;
+    await Promise.all([this.#publisher.close(), this.#subscriber.close()]);
+    for (const { ready } of this.#channels.values()) ready.resolve();
+    this.#channels.clear();
+  }
+
+  /** Ends, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+interface Message {
+  sender: string;
+  number: number;
+  data: MessageData;
+}
+
+function parseMessage(text: string): Message | undefined {
+  const first = text.indexOf(":");
+  const second = text.indexOf(":", first + 1);
+  const number = Number(text.slice(first + 1, second));
+  const kind = text.slice(second + 1, second + 3);
+  if (first < 1 || second < 0 || !Number.isSafeInteger(number) || (kind !== "t:" && kind !== "b:")) return undefined;
+  const body = text.slice(second + 3);
+  const data = kind === "t:" ? body : new Uint8Array(Buffer.from(body, "base64"));
+  return { sender: text.slice(0, first), number, data };
+}
+
+function lost(why: string, cause?: unknown): BackplaneError {
+  return new BackplaneError(
+    "ERR_BACKPLANE_LOST",
+    `Cannot publish: ${why}`,
+    cause === undefined ? undefined : { cause },
+  );
+}
