@@ -7,8 +7,9 @@
 import { InboxItem } from "./inbox_item.ts";
 import type { InboxMember } from "./inbox_member.ts";
 import { encodeInboxMessage, InboxCloseCode } from "./inbox_protocol.ts";
-import type { Journal } from "./journal.ts";
+import type { Journal, JournalEntry } from "./journal.ts";
 import type { SharedMessage } from "./shared_message.ts";
+import type { SharedPlace } from "./shared_place.ts";
 import { passes, type WhatsAppFilter, withoutHeldBack } from "./whatsapp_filter.ts";
 
 /** So many notifications are read at once for those who are behind. */
@@ -68,6 +69,10 @@ export class InboxGroup {
   /** What was read from the journal for those who are behind. */
   #batch: InboxItem[] = [];
   #loading = false;
+  /** Where it takes from, if receivers of other servers share it: then the rest of what was taken is in `#returned`. */
+  #place: SharedPlace | undefined;
+  /** Whether there may be something to take. */
+  #mayTake = true;
 
   /**
    * Makes one without connections.
@@ -85,6 +90,18 @@ export class InboxGroup {
     this.#filters = filters;
     this.key = keyOf(filters);
     this.position = start;
+    if (shared) this.#place = hub.journal.share?.(name!, start, () => this.wake());
+  }
+
+  /** Whether its place is kept by the journal, for the receivers of all servers. */
+  get everywhere(): boolean {
+    return this.#place !== undefined;
+  }
+
+  /** There is something new, perhaps. */
+  wake(): void {
+    this.#mayTake = true;
+    if (this.#members.size > 0) this.pump();
   }
 
   /** Everything up to here is acknowledged, or not wanted. */
@@ -111,7 +128,10 @@ export class InboxGroup {
    */
   leave(member: InboxMember, items: InboxItem[]): void {
     this.#members.delete(member);
-    if (this.#members.size === 0) return this.#hub.remove(this);
+    if (this.#members.size === 0) {
+      this.#place?.leave();
+      return this.#hub.remove(this);
+    }
     this.#giveBack(items.map((item) => ({ item, sent: true })));
     this.pump();
   }
@@ -128,6 +148,7 @@ export class InboxGroup {
    */
   acknowledged(seqs: readonly number[]): void {
     for (const seq of seqs) this.#outstanding.delete(seq);
+    this.#place?.acknowledge(seqs);
     this.pump();
   }
 
@@ -140,19 +161,25 @@ export class InboxGroup {
       if (next === undefined) break;
       const { item, sent } = next;
       const message = this.#tryEncode(item, sent);
-      if (message === undefined) this.#outstanding.delete(item.entry.seq);
+      if (message === undefined) this.#drop(item);
       else if (!member.deliver(item, message)) this.#giveBack([next]);
     }
     if (this.name !== undefined) this.#hub.moved(this.name);
     this.#tellCurrent();
   }
 
+  #drop({ entry: { seq } }: InboxItem): void {
+    this.#outstanding.delete(seq);
+    this.#place?.acknowledge([seq]);
+  }
+
   /** Those who began behind learn when they have caught up. */
   #tellCurrent(): void {
     const { journal, floor } = this.#hub;
-    const behind = this.#batch.length > 0 || this.position < floor ||
-      this.#hub.recentBehind(this.position) !== undefined;
-    if (behind || journal.trimmed > this.position) return;
+    const behind = this.#place === undefined
+      ? this.#batch.length > 0 || this.position < floor || this.#hub.recentBehind(this.position) !== undefined
+      : this.#mayTake || this.#returned.length > 0;
+    if (behind || (this.#place === undefined && journal.trimmed > this.position)) return;
     for (const member of this.#members) member.tellCurrent(this.position);
   }
 
@@ -166,6 +193,10 @@ export class InboxGroup {
 
   /** The next one that is wanted. */
   #take(): { item: InboxItem; sent: boolean } | undefined {
+    if (this.#place !== undefined) {
+      this.#takeShared(this.#place);
+      return undefined;
+    }
     for (;;) {
       const item = this.#next();
       if (item === undefined) return undefined;
@@ -174,6 +205,36 @@ export class InboxGroup {
       this.#outstanding.set(this.position, item);
       return { item, sent: false };
     }
+  }
+
+  /** What comes is handed out as what somebody else was to get. No more than can be sent: the rest is for other servers. */
+  #takeShared(place: SharedPlace): void {
+    if (this.#loading || !this.#mayTake) return;
+    let room = 0;
+    for (const member of this.#members) room += member.room;
+    const count = Math.min(BATCH, room);
+    this.#loading = true;
+    this.#mayTake = false;
+    place.take(count).then((taken) => {
+      this.#loading = false;
+      const found = [...taken.again.map(asReturned(true)), ...taken.new.map(asReturned(false))];
+      this.#mayTake ||= found.length >= count;
+      for (const { item } of found) this.#outstanding.set(item.entry.seq, item);
+      if (taken.gap !== undefined) this.#tellGap(taken.gap.after, taken.gap.until);
+      for (const { item } of found) this.position = Math.max(this.position, item.entry.seq);
+      const wanted = found.filter(({ item }) => this.#wants(item));
+      for (const { item } of found) if (!this.#wants(item)) this.#drop(item);
+      // Those that have gone meanwhile left it to others already.
+      if (this.#members.size === 0) return;
+      this.#giveBack(wanted);
+      this.pump();
+    }).catch((error) => this.#failed(error));
+  }
+
+  #failed(error: unknown): void {
+    this.#loading = false;
+    this.#hub.failed(error);
+    for (const member of this.#members) member.close(InboxCloseCode.JournalFailed, "The journal cannot be read");
   }
 
   #next(): InboxItem | undefined {
@@ -195,16 +256,16 @@ export class InboxGroup {
       this.#batch = entries.filter(({ seq }) => seq > this.position).map((entry) => new InboxItem(entry));
       if (entries.length === 0) this.position = Math.max(this.position, floor);
       this.pump();
-    }).catch((error) => {
-      this.#loading = false;
-      this.#hub.failed(error);
-      for (const member of this.#members) member.close(InboxCloseCode.JournalFailed, "The journal cannot be read");
-    });
+    }).catch((error) => this.#failed(error));
   }
 
   #skipTrimmed(until: number): void {
-    for (const member of this.#members) member.tell(encodeInboxMessage({ type: "gap", after: this.position, until }));
+    this.#tellGap(this.position, until);
     this.position = until;
+  }
+
+  #tellGap(after: number, until: number): void {
+    for (const member of this.#members) member.tell(encodeInboxMessage({ type: "gap", after, until }));
   }
 
   // ---- InboxFilters -------------------------------------------------------------------------------------------------
@@ -235,4 +296,8 @@ export class InboxGroup {
     }
     return again ? item.encode(more) : item.message;
   }
+}
+
+function asReturned(sent: boolean): (entry: JournalEntry) => { item: InboxItem; sent: boolean } {
+  return (entry) => ({ item: new InboxItem(entry), sent });
 }

@@ -66,7 +66,7 @@ export class InboxHub implements InboxSource {
       this.#floor = seq;
     }
     if (gone > 0) this.#recent.splice(0, gone);
-    for (const group of this.#groups) group.pump();
+    for (const group of this.#groups) group.wake();
   }
 
   /** Everything behind this sequence number is at hand. */
@@ -108,7 +108,8 @@ export class InboxHub implements InboxSource {
   ): Promise<InboxMember | undefined> {
     const start = await this.#startOf(hello, last);
     // A name is known from its first hello on, even if the connection has ended meanwhile.
-    if (hello.name !== undefined) this.journal.saveCursor(hello.name, start);
+    const everywhere = hello.share === true && this.journal.share !== undefined;
+    if (hello.name !== undefined && !everywhere) this.journal.saveCursor(hello.name, start);
     if (!sink.open) return undefined;
     const filters = { allowed, wanted: hello.filter };
     const group = this.#groupFor(hello, filters, start);
@@ -161,7 +162,10 @@ export class InboxHub implements InboxSource {
     if (known === undefined) return;
     this.moved(group.name!);
     known.groups.delete(group);
-    if (known.groups.size === 0) this.#names.delete(group.name!);
+    if (known.groups.size === 0) {
+      this.#names.delete(group.name!);
+      this.journal.release?.(group.name!);
+    } else if (group.everywhere) return;
     else known.held = Math.min(known.held, group.cursor);
   }
 
@@ -174,8 +178,8 @@ export class InboxHub implements InboxSource {
     const known = this.#names.get(name);
     if (known === undefined) return;
     let cursor = known.held;
-    for (const group of known.groups) cursor = Math.min(cursor, group.cursor);
-    this.journal.saveCursor(name, cursor);
+    for (const group of known.groups) if (!group.everywhere) cursor = Math.min(cursor, group.cursor);
+    if (cursor < Infinity) this.journal.saveCursor(name, cursor);
   }
 
   /**

@@ -76,6 +76,11 @@ export class InboxMember {
       this.#unackedBytes < MAX_UNACKED_BYTES;
   }
 
+  /** How many more notifications may wait for acknowledgement. */
+  get room(): number {
+    return this.hasRoom ? this.#window - this.#unacked.size : 0;
+  }
+
   /** How many notifications wait for acknowledgement. */
   get load(): number {
     return this.#unacked.size;

@@ -14,6 +14,9 @@ import { setImmediate } from "node:timers";
 import { type Clock, systemClock } from "./clock.ts";
 import { describe, JournalError, OptionError } from "./errors.ts";
 import { assertNumber } from "./ranges.ts";
+import type { SharedPlace } from "./shared_place.ts";
+
+export type { SharedPlace, TakenEntries } from "./shared_place.ts";
 
 /** A notification to be kept. */
 export interface NewEntry {
@@ -137,6 +140,21 @@ export interface Journal {
    * @param seq The sequence number up to which it has acknowledged everything.
    */
   saveCursor(name: string, seq: number): void;
+  /**
+   * No connection of a receiver is on this server any more. For journals that several servers have open.
+   *
+   * @param name Its name.
+   */
+  release?(name: string): void;
+  /**
+   * A place that the receivers of a name share, wherever they are. Without it, those of one server share one place.
+   *
+   * @param name The name.
+   * @param start Where it begins, if it is new.
+   * @param wake Called when there may be something to take, besides what `appended` tells.
+   * @returns The place.
+   */
+  share?(name: string, start: number, wake: () => void): SharedPlace;
   /** Writes what is not written yet, and ends. */
   close(): Promise<void>;
 }

@@ -31,6 +31,7 @@ export * from "./errors.ts";
 export * from "./journal.ts";
 export * from "./memory_journal.ts";
 export * from "./redis_backplane.ts";
+export * from "./redis_journal.ts";
 export * from "./server.ts";
 export * from "./whatsapp.ts";
 export * from "./whatsapp_api.ts";

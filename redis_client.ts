@@ -135,6 +135,7 @@ class Ending {
   #opened = false;
   #ended = Promise.withResolvers<void>();
   #hasEnded = false;
+  #destroyed = false;
 
   constructor(handler: RedisLinkHandler) {
     this.#handler = handler;
@@ -164,7 +165,8 @@ class Ending {
 
   /** Brings it about. */
   run(destroy: () => unknown): Promise<void> {
-    if (this.#hasEnded) return this.#ended.promise;
+    if (this.#hasEnded || this.#destroyed) return this.#ended.promise;
+    this.#destroyed = true;
     try {
       destroy();
     } catch (error) {
@@ -232,6 +234,8 @@ async function openIoRedis(
     reconnectOnError: null,
     enableOfflineQueue: false,
     lazyConnect: true,
+    // While Redis loads its file it refuses what is asked: that is noticed by itself.
+    enableReadyCheck: false,
     autoResubscribe: false,
     autoResendUnfulfilledCommands: false,
   }) as OwnIoRedis;
@@ -240,6 +244,7 @@ async function openIoRedis(
   own.on("end", () => ending.now(failure));
   own.on("message", (channel: string, text: string) => handler.message(channel, text));
   const destroy = (): void => {
+    if (own.status === "close" || own.status === "end") return ending.now(failure);
     // Between two states it would say nothing any more.
     const says = own.status === "ready" || own.status === "connect";
     own.disconnect();

@@ -28,6 +28,8 @@ import {
   SqliteJournal,
 } from "../journal.ts";
 import { MemoryJournal } from "../memory_journal.ts";
+import { RedisJournal } from "../redis_journal.ts";
+import { CLIENTS, describeRedis, RedisServer } from "./redis.ts";
 import { decode, encode, FakeClock } from "./support.ts";
 
 const DAY = 24 * 3600 * 1000;
@@ -221,6 +223,21 @@ suite("SqliteJournal", (action, retention = {}) =>
     await action(journal, clock);
     await journal.close();
   }));
+
+describeRedis("RedisJournal", () => {
+  for (const [name, make] of CLIENTS) {
+    suite(`RedisJournal with ${name}`, async (action, retention = {}) => {
+      const redis = await RedisServer.start();
+      const program = await make(redis.url);
+      const clock = new FakeClock();
+      const journal = await RedisJournal.open(program.client, { ...retention, clock });
+      await action(journal, clock);
+      await journal.close();
+      await program.close();
+      await redis.stop();
+    });
+  }
+});
 
 describe("MemoryJournal bounds", () => {
   it("are those of entries too", async () => {

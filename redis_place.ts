@@ -1,0 +1,152 @@
+/**
+ * A place in the journal in Redis that receivers of several servers share: a consumer group, in which each server is a consumer.
+ *
+ * @module
+ */
+
+import { systemClock } from "./clock.ts";
+import { describe, JournalError } from "./errors.ts";
+import type { JournalEntry } from "./journal.ts";
+import type { RedisLink } from "./redis_client.ts";
+import { ACKNOWLEDGE, LEAVE, type RedisScript, SHARE, TAKE } from "./redis_scripts.ts";
+import type { SharedPlace, TakenEntries } from "./shared_place.ts";
+
+/** So often it is looked for what others have left, in ms. */
+const LOOK_INTERVAL = 1000;
+/** So many are acknowledged at once. */
+const BATCH = 1000;
+
+/** What a {@linkcode RedisPlace} needs of its journal. */
+export interface RedisPlaceOwner {
+  /** The connection, while there is one. */
+  link(): RedisLink | undefined;
+  /** What all keys begin with. */
+  readonly prefix: string;
+  /** Makes an entry of what a script says. */
+  decode(fields: string[]): JournalEntry;
+  /** Up to here retention has taken notifications away. */
+  trimmed(seq: number): void;
+  /** It has ended, and Redis knows. */
+  ended(place: RedisPlace): void;
+}
+
+/** One server's part in it. */
+export class RedisPlace implements SharedPlace {
+  #name: string;
+  #start: number;
+  #consumer: string;
+  #wake: () => void;
+  #owner: RedisPlaceOwner;
+  #shared = false;
+  /** Taken, and not done. */
+  #pending = new Set<number>();
+  /** Done, and not said to be. */
+  #done = new Set<number>();
+  #flushing = false;
+  #left = false;
+  /** Whether Redis knows that it was left. */
+  #said = false;
+  #ended = Promise.withResolvers<void>();
+  #cancelLook: () => void;
+
+  /**
+   * Makes one.
+   *
+   * @param place The name, where it begins if it is new, this server's name in it, and what to call when there may be something.
+   * @param owner The journal.
+   */
+  constructor(place: { name: string; start: number; consumer: string; wake: () => void }, owner: RedisPlaceOwner) {
+    this.#name = place.name;
+    this.#start = place.start;
+    this.#consumer = place.consumer;
+    this.#wake = place.wake;
+    this.#owner = owner;
+    this.#cancelLook = systemClock.after(LOOK_INTERVAL, () => this.#look());
+  }
+
+  #look(): void {
+    this.#cancelLook = systemClock.after(LOOK_INTERVAL, () => this.#look());
+    this.#wake();
+  }
+
+  /** Resolves when it has ended, or Redis is away. */
+  get ended(): Promise<void> {
+    return this.#owner.link() === undefined ? Promise.resolve() : this.#ended.promise;
+  }
+
+  #run(script: RedisScript, args: (string | number)[]): Promise<unknown> {
+    const link = this.#owner.link();
+    if (link === undefined) return Promise.reject(new Error("Redis is away"));
+    return script.run(link, this.#owner.prefix, args);
+  }
+
+  /**
+   * Takes notifications for the receivers here.
+   *
+   * @param count The most of them.
+   * @returns In the order of `seq`.
+   */
+  async take(count: number): Promise<TakenEntries> {
+    try {
+      if (!this.#shared) await this.#run(SHARE, [this.#name, this.#start]);
+      this.#shared = true;
+      if (this.#left) return { again: [], new: [] };
+      const answer = await this.#run(TAKE, [this.#name, this.#consumer, count]);
+      const [trimmed, last, again, fresh] = answer as [string, string, string[][], string[][]];
+      this.#owner.trimmed(Number(trimmed));
+      const gap = Number(trimmed) > Number(last) ? { after: Number(last), until: Number(trimmed) } : undefined;
+      const taken = { again: again.map(this.#owner.decode), new: fresh.map(this.#owner.decode), gap };
+      for (const { seq } of [...taken.again, ...taken.new]) this.#pending.add(seq);
+      // Where the script had to be sent first, it ran behind the farewell.
+      if (this.#left) this.#said = false;
+      if (this.#left) this.flush();
+      return taken;
+    } catch (cause) {
+      // Where Redis has forgotten everything there is no group.
+      this.#shared = false;
+      throw new JournalError("ERR_JOURNAL_READ", `Cannot read the journal in Redis: ${describe(cause)}`, { cause });
+    }
+  }
+
+  /**
+   * Some that were taken are done.
+   *
+   * @param seqs Their sequence numbers.
+   */
+  acknowledge(seqs: readonly number[]): void {
+    for (const seq of seqs) if (this.#pending.delete(seq)) this.#done.add(seq);
+    this.flush();
+  }
+
+  /** No receiver is here any more. */
+  leave(): void {
+    if (this.#left) return;
+    this.#left = true;
+    this.#cancelLook();
+    this.flush();
+  }
+
+  /** Says what is not said yet; what fails is said with the next connection, or the next time. */
+  flush(): void {
+    if (this.#flushing) return;
+    this.#flushing = true;
+    this.#flush().then(() => {
+      this.#flushing = false;
+      // It may have been left meanwhile.
+      if (this.#left && !this.#said) this.flush();
+    }, () => this.#flushing = false);
+  }
+
+  async #flush(): Promise<void> {
+    while (this.#done.size > 0) {
+      const seqs = [...this.#done].slice(0, BATCH);
+      await this.#run(ACKNOWLEDGE, [this.#name, ...seqs]);
+      for (const seq of seqs) this.#done.delete(seq);
+    }
+    if (!this.#left || this.#said) return;
+    await this.#run(LEAVE, [this.#name, this.#consumer]);
+    this.#said = true;
+    this.#ended.resolve();
+    this.#owner.ended(this);
+  }
+}

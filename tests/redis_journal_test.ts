@@ -1,0 +1,325 @@
+/** Several servers with one journal in Redis: who is told what, where receivers go on, and what becomes of it all when something dies. */
+
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { createHash } from "node:crypto";
+import { JournalError, OptionError } from "../errors.ts";
+import type { JournalEntry, NewEntry } from "../journal.ts";
+import type { RedisClient } from "../redis_client.ts";
+import { RedisJournal, type RedisJournalOptions } from "../redis_journal.ts";
+import { type ClientMaker, CLIENTS, describeRedis, type ProgramClient, RedisServer } from "./redis.ts";
+import { decode, encode, until } from "./support.ts";
+
+function entry(body: string, more: Partial<NewEntry> = {}): NewEntry {
+  const bytes = encode(body);
+  const digest = new Uint8Array(createHash("sha256").update(bytes).digest());
+  return { bytes, signature: "", receivedAt: new Date(0), digest, forward: true, ...more };
+}
+
+/** One server's journal, and what it was told. */
+class Node {
+  readonly told: string[] = [];
+  readonly seqs: number[] = [];
+  readonly errors: JournalError[] = [];
+
+  constructor(readonly journal: RedisJournal, readonly program: ProgramClient) {
+    journal.listen({
+      appended: ({ seq, bytes }) => {
+        this.told.push(decode(bytes));
+        this.seqs.push(seq);
+      },
+      error: (error) => void this.errors.push(error),
+    });
+  }
+
+  static async open(make: ClientMaker, redis: RedisServer, options: RedisJournalOptions = {}): Promise<Node> {
+    const program = await make(redis.url);
+    return new Node(await RedisJournal.open(program.client, options), program);
+  }
+
+  async close(): Promise<void> {
+    await this.journal.close();
+    await this.program.close();
+  }
+}
+
+async function withNodes(
+  make: ClientMaker,
+  count: number,
+  action: (nodes: Node[], redis: RedisServer) => Promise<void>,
+): Promise<void> {
+  const redis = await RedisServer.start();
+  const nodes = [];
+  for (let at = 0; at < count; at++) nodes.push(await Node.open(make, redis));
+  await action(nodes, redis);
+  await Promise.all(nodes.map((node) => node.close()));
+  await redis.stop();
+}
+
+const bodies = (entries: readonly JournalEntry[]): string[] => entries.map(({ bytes }) => decode(bytes));
+
+describeRedis("RedisJournal of several servers", () => {
+  for (const [name, make] of CLIENTS) {
+    describe(name, () => {
+      it("tells all of them everything, once and in order, whoever took it", () =>
+        withNodes(make, 3, async (nodes) => {
+          const sent: Promise<unknown>[] = [];
+          for (let at = 0; at < 300; at++) {
+            const forward = at % 50 !== 7;
+            sent.push(nodes[at % 3].journal.append(entry(`${at}`, { forward })));
+          }
+          await Promise.all(sent);
+          await nodes[0].journal.append(entry("end"));
+          await until(() => nodes.every(({ told }) => told.at(-1) === "end"), "the end at all");
+          for (const { told, seqs, journal } of nodes) {
+            assertEquals(told, nodes[0].told);
+            assertEquals(told.length, 295);
+            assert(seqs.every((seq, index) => index === 0 || seq > seqs[index - 1]));
+            assertEquals(journal.last, 301);
+            assertEquals(journal.id, nodes[0].journal.id);
+          }
+          assertEquals(await nodes[2].journal.append(entry("5")), {
+            seq: nodes[0].seqs[nodes[0].told.indexOf("5")],
+            duplicate: true,
+          });
+        }));
+
+      it("goes on where it was: notifications, numbers, cursors, retries, and who it is", async () => {
+        const redis = await RedisServer.start();
+        const first = await Node.open(make, redis);
+        const { seq } = await first.journal.append(entry("a"));
+        first.journal.saveCursor("billing", seq);
+        await first.close();
+        await redis.kill();
+        await redis.run();
+        const second = await Node.open(make, redis);
+        assertEquals([second.journal.id, second.journal.last], [first.journal.id, seq]);
+        assertEquals(await second.journal.cursor("billing"), seq);
+        assertEquals(bodies(await second.journal.read(0, 10)), ["a"]);
+        assertEquals(await second.journal.append(entry("a")), { seq, duplicate: true });
+        assert((await second.journal.append(entry("b"))).seq > seq);
+        assertEquals(second.journal.durability, "always");
+        await second.close();
+        await redis.stop();
+      });
+
+      it("loses nothing that was taken when Redis is killed in the middle", async () => {
+        const redis = await RedisServer.start();
+        const [one, other] = [await Node.open(make, redis), await Node.open(make, redis)];
+        const taken = new Set<string>();
+        const refused: JournalError[] = [];
+        let going = true;
+        const feed = async (node: Node, mark: string): Promise<void> => {
+          for (let at = 0; going; at++) {
+            const body = `${mark}${at}`;
+            await node.journal.append(entry(body)).then(() => taken.add(body), (error) => refused.push(error));
+            await new Promise((resolve) => setTimeout(resolve, 1));
+          }
+        };
+        const feeding = [feed(one, "x"), feed(other, "y")];
+        for (let turn = 0; turn < 3; turn++) {
+          const before = taken.size;
+          await until(() => taken.size > before + 50, "some notifications");
+          await redis.kill();
+          await until(() => refused.length > 0, "a refusal");
+          refused.length = 0;
+          await redis.run();
+        }
+        const back = ({ errors }: Node): boolean => errors.at(-1)?.message === "Redis is there again";
+        await until(() => back(one) && back(other), "both to be back");
+        const before = taken.size;
+        await until(() => taken.size > before + 10, "notifications after the last restart");
+        going = false;
+        await Promise.all(feeding);
+        const kept = new Set<string>();
+        for (let after = 0;;) {
+          const entries = await one.journal.read(after, 100);
+          if (entries.length === 0) break;
+          after = entries.at(-1)!.seq;
+          for (const body of bodies(entries)) kept.add(body);
+        }
+        assertEquals([...taken].filter((body) => !kept.has(body)), []);
+        // And both were told of it.
+        for (const { told } of [one, other]) {
+          await until(() => [...taken].every((body) => told.includes(body)), "all at both");
+          assertEquals(new Set(told).size, told.length);
+        }
+        assertEquals(new Set(one.errors.map(({ code }) => code)), new Set(["ERR_JOURNAL_AWAY"]));
+        await Promise.all([one.close(), other.close()]);
+        await redis.stop();
+      });
+
+      it("lets receivers share a place on all servers", () =>
+        withNodes(make, 2, async ([one, other]) => {
+          for (let at = 1; at <= 10; at++) await one.journal.append(entry(`${at}`));
+          let woken = 0;
+          const here = one.journal.share("billing", 2, () => woken++);
+          const there = other.journal.share("billing", 9, () => {});
+          const first = await here.take(3);
+          const second = await there.take(3);
+          assertEquals([bodies(first.new), bodies(first.again), bodies(second.new)], [["3", "4", "5"], [], [
+            "6",
+            "7",
+            "8",
+          ]]);
+          here.acknowledge([3]);
+          // What the one had not done goes to the other, when its receivers leave.
+          here.leave();
+          let taken = await there.take(10);
+          for (let tries = 0; taken.again.length === 0 && tries < 50; tries++) taken = await there.take(10);
+          assertEquals(bodies(taken.again), ["4", "5"]);
+          there.acknowledge([4, 5, 6, 7, 8, 9, 10]);
+          assertEquals(await other.journal.cursor("billing"), 10);
+          assert(woken >= 0);
+          assertEquals((await there.take(10)).new, []);
+        }));
+    });
+  }
+
+  const [make] = CLIENTS.values();
+
+  it("hands over what a server had taken that died", async () => {
+    const redis = await RedisServer.start();
+    const [one, other] = [await Node.open(make, redis), await Node.open(make, redis)];
+    await one.journal.append(entry("a"));
+    const [here, there] = [one.journal.share("x", 0, () => {}), other.journal.share("x", 0, () => {})];
+    assertEquals(bodies((await here.take(1)).new), ["a"]);
+    assertEquals(await there.take(1), { again: [], new: [], gap: undefined });
+    // Its last sign expires at once, as if it had been killed long ago.
+    const keys = await other.program.command("KEYS", "{tackline}:node:*") as string[];
+    assertEquals(keys.length, 2);
+    for (const key of keys) await other.program.command("DEL", key);
+    assertEquals(bodies((await there.take(5)).again), ["a"]);
+    await Promise.all([one.close(), other.close()]);
+    await redis.stop();
+  });
+
+  it("lets a receiver go on at another server, with what it had not acknowledged anywhere", () =>
+    withNodes(make, 3, async ([one, two, three]) => {
+      for (let at = 1; at <= 9; at++) await one.journal.append(entry(`${at}`));
+      // It moves: from 4 on one server to 6 on the next.
+      one.journal.saveCursor("mover", 4);
+      one.journal.release("mover");
+      assertEquals(await two.journal.cursor("mover"), 4);
+      two.journal.saveCursor("mover", 4);
+      two.journal.saveCursor("mover", 6);
+      // Asking writes what is not written yet.
+      assertEquals(await two.journal.cursor("mover"), 6);
+      assertEquals(await three.journal.cursor("mover"), 6);
+      // A late word of the first server changes nothing.
+      two.journal.release("mover");
+      assertEquals(await three.journal.cursor("mover"), 6);
+
+      // Two connections of one name on two servers: the one that is behind counts.
+      one.journal.saveCursor("both", 3);
+      await one.journal.cursor("both");
+      assertEquals(await two.journal.cursor("both"), 3);
+      two.journal.saveCursor("both", 3);
+      two.journal.saveCursor("both", 8);
+      assertEquals(await two.journal.cursor("both"), 3);
+      assertEquals(await three.journal.cursor("both"), 3);
+      // It leaves where it was behind; who came after it began there.
+      one.journal.release("both");
+      assertEquals(await one.journal.cursor("both"), 8);
+      assertEquals(await three.journal.cursor("both"), 8);
+      one.journal.saveCursor("third", 2);
+      assertEquals(await one.journal.cursor("third"), 2);
+      two.journal.saveCursor("third", 5);
+      await two.journal.cursor("third");
+      // Nobody covers what is between.
+      one.journal.release("third");
+      await one.journal.cursor("third");
+      assertEquals(await three.journal.cursor("third"), 2);
+      three.journal.saveCursor("third", 2);
+      three.journal.saveCursor("third", 7);
+      await three.journal.cursor("third");
+      assertEquals(await one.journal.cursor("third"), 5);
+    }));
+
+  it("says so when Redis has forgotten something, and gives no number twice", async () => {
+    const redis = await RedisServer.start(["--appendonly", "no"]);
+    const node = await Node.open(make, redis);
+    assertEquals(node.journal.durability, "no");
+    const { seq } = await node.journal.append(entry("a"));
+    await node.journal.append(entry("b"));
+    await redis.kill();
+    await until(() => node.errors.length > 0, "the bad news");
+    await redis.run();
+    let after = 0;
+    await until(() => {
+      node.journal.append(entry("c")).then((appended) => after = appended.seq, () => {});
+      return after > 0;
+    }, "a notification after the restart");
+    assert(after > seq + 1, `${after}`);
+    const lost = node.errors.find(({ code }) => code === "ERR_JOURNAL_LOST");
+    assertEquals(lost?.message, 'Redis has forgotten notifications: it knows 0 of 2; see "appendfsync"');
+    await node.close();
+    await redis.stop();
+  });
+
+  it("takes nothing into a journal that has become another one", async () => {
+    const redis = await RedisServer.start();
+    const node = await Node.open(make, redis);
+    await node.program.command("HSET", "{tackline}:meta", "id", "somebody else's");
+    const error = await assertRejects(() => node.journal.append(entry("a")), JournalError, "another one is there now");
+    assertEquals(error.code, "ERR_JOURNAL_REPLACED");
+    await node.close();
+    await redis.stop();
+  });
+
+  it("waits for replicas, if it is asked to", async () => {
+    const primary = await RedisServer.start();
+    const replica = await RedisServer.start(["--replicaof", "127.0.0.1", `${primary.port}`]);
+    const node = await Node.open(make, primary, { replicas: 1, replicaTimeout: 300 });
+    let kept = false;
+    for (let tries = 0; !kept && tries < 100; tries++) {
+      kept = await node.journal.append(entry("a")).then(() => true, () => false);
+    }
+    assert(kept);
+    await replica.kill();
+    const error = await assertRejects(() => node.journal.append(entry("b")), JournalError, "0 of 1 replicas");
+    assertEquals(error.code, "ERR_JOURNAL_WRITE");
+    // The retry is known, and not safe either.
+    await assertRejects(() => node.journal.append(entry("b")), JournalError, "0 of 1 replicas");
+    await node.close();
+    await Promise.all([primary.stop(), replica.stop()]);
+  });
+
+  it("cannot be opened without Redis, or with something else", async () => {
+    const redis = await RedisServer.start();
+    const program = await make(redis.url);
+    await program.command("SET", "{tackline}:meta", "a text");
+    const error = await assertRejects(() => RedisJournal.open(program.client), JournalError, "Cannot open the journal");
+    assertEquals(error.code, "ERR_JOURNAL_OPEN");
+    await assertRejects(() => RedisJournal.open({} as RedisClient), OptionError, "npm:redis");
+    await assertRejects(() => RedisJournal.open(program.client, { replicas: -1 }), OptionError, "replicas");
+    await assertRejects(() => RedisJournal.open(program.client, { maxBytes: 5 }), OptionError, "maxBytes");
+    assertThrows(
+      () => {
+        throw error;
+      },
+      JournalError,
+      "WRONGTYPE",
+    );
+    await program.close();
+    await redis.stop();
+  });
+
+  it("keeps cursors that move while Redis is away", async () => {
+    const redis = await RedisServer.start();
+    const node = await Node.open(make, redis);
+    await redis.kill();
+    await until(() => node.errors.length > 0, "the bad news");
+    node.journal.saveCursor("billing", 5);
+    await assertRejects(() => node.journal.cursor("billing"), JournalError, "Redis is away");
+    await assertRejects(() => node.journal.has(entry("a").digest), JournalError, "Redis is away");
+    await redis.run();
+    await until(() => node.errors.at(-1)?.message === "Redis is there again", "the good news");
+    const other = await Node.open(make, redis);
+    let cursor: number | undefined;
+    for (let tries = 0; cursor !== 5 && tries < 200; tries++) cursor = await other.journal.cursor("billing");
+    assertEquals(cursor, 5);
+    await Promise.all([node.close(), other.close()]);
+    await redis.stop();
+  });
+});
