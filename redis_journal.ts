@@ -72,8 +72,8 @@ const TAIL_COUNT = 256;
 const TAIL_BLOCK = 1000;
 const TAIL_PATIENCE = 10_000;
 /** A node says so often that it lives, and is dead if it has not for so long, in ms. */
-const SIGN_INTERVAL = 3000;
-const SIGN_AGE = 12_000;
+const SIGN_INTERVAL = 1000;
+const SIGN_AGE = 5000;
 /** How long `open` waits for Redis, in ms. */
 const OPEN_PATIENCE = 10_000;
 
@@ -89,7 +89,7 @@ export type RedisDurability = "always" | "everysec" | "no" | "unknown";
  * {@linkcode RedisJournal.durability} tells. Redis must not evict (`maxmemory-policy noeviction`).
  *
  * Receivers of one name that share the work are a consumer group: those of all servers share it. What a server had taken for them goes to the
- * others when its receivers leave, or some 12 s after it has died.
+ * others when its receivers leave, or some 5 s after it has died.
  *
  * @example
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * The crash test for as long as wanted: `deno task test:crash --rounds 200 --seed 1`. Exit code 1 if a notification was lost, came out of
+ * The crash test for as long as wanted: `deno task test:crash --rounds 200 --seed 1`; `--redis` for two servers with a journal in Redis. Exit code 1 if a notification was lost, came out of
  * order, or came twice as another one.
  */
 
@@ -9,10 +9,14 @@ import { crashTest } from "../tests/crash.ts";
 import { Random } from "../tests/support.ts";
 
 const { values } = parseArgs({
-  options: { rounds: { type: "string", default: "200" }, seed: { type: "string", default: String(Date.now() % 1e6) } },
+  options: {
+    redis: { type: "boolean", default: false },
+    rounds: { type: "string", default: "200" },
+    seed: { type: "string", default: String(Date.now() % 1e6) },
+  },
 });
 console.log(`seed ${values.seed}, ${values.rounds} rounds`);
-const report = await crashTest(Number(values.rounds), new Random(Number(values.seed)), (round) => {
+const report = await crashTest(Number(values.rounds), new Random(Number(values.seed)), values.redis, (round) => {
   if (process.stderr.isTTY) process.stderr.write(`\r${round} killed`);
   else if (round % 20 === 0) console.log(`${round} killed`);
 });

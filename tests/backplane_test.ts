@@ -6,7 +6,8 @@ import { BackplaneError, OptionError, StateError } from "../errors.ts";
 import { RedisBackplane } from "../redis_backplane.ts";
 import type { RedisClient } from "../redis_client.ts";
 import { WebSocketServer } from "../server.ts";
-import { CLIENTS, describeRedis, RedisServer } from "./redis.ts";
+import { describeRedis } from "./describe_redis.ts";
+import { CLIENTS, RedisServer } from "./redis.ts";
 import { FakeClock, until } from "./support.ts";
 
 type Data = string | Uint8Array;

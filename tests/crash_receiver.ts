@@ -1,6 +1,6 @@
 /**
  * A receiver that writes down what it gets before it acknowledges it, and connects again for ever; for `crash.ts`, which kills it.
- * URL NAME FILE. The secrets are in the environment.
+ * URL NAME FILE [share]. The secrets are in the environment.
  */
 
 import { createHash } from "node:crypto";
@@ -8,9 +8,10 @@ import { appendFileSync } from "node:fs";
 import process from "node:process";
 import { WhatsAppReceiver } from "../whatsapp.ts";
 
-const [url, name, file] = process.argv.slice(2);
+const [url, name, file, share] = process.argv.slice(2);
 const receiver = new WhatsAppReceiver(url, {
   name,
+  share: share === "share",
   receiverToken: process.env.WHATSAPP_RECEIVER_TOKEN,
   appSecret: process.env.WHATSAPP_APP_SECRET,
   onError: (error) => appendFileSync(file, `error ${error}\n`),

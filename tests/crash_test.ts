@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { crashTest } from "./crash.ts";
+import { describeRedis } from "./describe_redis.ts";
 import { Random } from "./support.ts";
 
 describe("kill -9 of server and receivers, at random moments", () => {
@@ -9,5 +10,14 @@ describe("kill -9 of server and receivers, at random moments", () => {
     const { accepted, faults, kills } = await crashTest(8, new Random(seed));
     assertEquals(faults, [], `seed ${seed}`);
     assert(accepted >= 80, `${accepted} accepted, killed ${JSON.stringify(kills)}`);
+  });
+});
+
+describeRedis("kill -9 of two servers, Redis and receivers, at random moments", () => {
+  it("loses nothing that got a 200, whoever took it (`deno task test:crash --redis` does it 200 times)", async () => {
+    const seed = Date.now() % 1e6;
+    const { accepted, faults, kills } = await crashTest(10, new Random(seed), true);
+    assertEquals(faults, [], `seed ${seed}`);
+    assert(accepted >= 100, `${accepted} accepted, killed ${JSON.stringify(kills)}`);
   });
 });

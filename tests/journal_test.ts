@@ -29,7 +29,8 @@ import {
 } from "../journal.ts";
 import { MemoryJournal } from "../memory_journal.ts";
 import { RedisJournal } from "../redis_journal.ts";
-import { CLIENTS, describeRedis, RedisServer } from "./redis.ts";
+import { describeRedis } from "./describe_redis.ts";
+import { CLIENTS, RedisServer } from "./redis.ts";
 import { decode, encode, FakeClock } from "./support.ts";
 
 const DAY = 24 * 3600 * 1000;

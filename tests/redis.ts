@@ -12,7 +12,6 @@ import process from "node:process";
 import type { Redis as IoRedis } from "npm:ioredis@6.0.0";
 import type { RedisClientType as NodeRedis } from "npm:redis@6.3.1";
 import type { RedisClient } from "../redis_client.ts";
-import { describePeer, find } from "./peers.ts";
 
 const onDeno = "Deno" in globalThis;
 
@@ -163,10 +162,3 @@ export const CLIENTS: ReadonlyMap<string, ClientMaker> = new Map([
   ["npm:ioredis", makeIoRedis],
   ...onDeno ? [] : [["Bun.RedisClient", makeBun] as const],
 ]);
-
-const server = find([["redis-server"]], "--version");
-
-/** Tests against a real Redis, if it is installed. */
-export function describeRedis(name: string, tests: () => void): void {
-  describePeer(name, server, tests);
-}

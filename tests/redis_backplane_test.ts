@@ -6,7 +6,8 @@ import type { BackplaneError } from "../errors.ts";
 import { RedisBackplane, type RedisBackplaneOptions } from "../redis_backplane.ts";
 import { RedisSession } from "../redis_session.ts";
 import { systemClock } from "../clock.ts";
-import { type ClientMaker, CLIENTS, describeRedis, type ProgramClient, RedisServer } from "./redis.ts";
+import { describeRedis } from "./describe_redis.ts";
+import { type ClientMaker, CLIENTS, type ProgramClient, RedisServer } from "./redis.ts";
 import { until } from "./support.ts";
 
 /** A node with a program's client, and what it said. */

@@ -7,7 +7,8 @@ import { JournalError, OptionError } from "../errors.ts";
 import type { JournalEntry, NewEntry } from "../journal.ts";
 import type { RedisClient } from "../redis_client.ts";
 import { RedisJournal, type RedisJournalOptions } from "../redis_journal.ts";
-import { type ClientMaker, CLIENTS, describeRedis, type ProgramClient, RedisServer } from "./redis.ts";
+import { describeRedis } from "./describe_redis.ts";
+import { type ClientMaker, CLIENTS, type ProgramClient, RedisServer } from "./redis.ts";
 import { decode, encode, until } from "./support.ts";
 
 function entry(body: string, more: Partial<NewEntry> = {}): NewEntry {
