@@ -1,0 +1,101 @@
+import { assert, assertEquals } from "@std/assert";
+import { it } from "@std/testing/bdd";
+import { Cluster, Listener } from "./cluster.ts";
+import { describeRedis } from "./describe_redis.ts";
+import { until } from "./support.ts";
+
+const CONNECTIONS = 2000;
+const TOPICS = Array.from({ length: 20 }, (_, index) => `topic${index}`);
+const ROUNDS = 10;
+
+/** Sends from one node until all have it; returns how long that took, in ms. */
+async function untilAllHear(from: Listener, all: readonly Listener[], mark: string): Promise<number> {
+  const begun = performance.now();
+  const hears = ({ got }: Listener): boolean => got.some((text) => text.startsWith(mark));
+  for (let at = 0; !all.every(hears); at++) {
+    assert(performance.now() < begun + 10_000, `${all.filter((one) => !hears(one)).length} hear nothing of ${mark}`);
+    if (from.client.active) from.publish("all", `${mark} ${at}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  return performance.now() - begun;
+}
+
+describeRedis("Cluster", () => {
+  for (const count of [2, 4]) {
+    it(`of ${count} nodes: ${CONNECTIONS} connections get all that is published, in order, once`, async () => {
+      const cluster = await Cluster.start(count);
+      const listeners = Array.from({ length: CONNECTIONS }, (_, index) => {
+        // Neighbours of a topic are on different nodes.
+        const topic = TOPICS[Math.floor(index / count) % TOPICS.length];
+        return new Listener(cluster.nodes[index % count].port, ["all", topic]);
+      });
+      for (let at = 0; at < CONNECTIONS; at += 100) {
+        await Promise.all(listeners.slice(at, at + 100).map((listener) => listener.listen()));
+      }
+      const senders = listeners.slice(0, count);
+      for (let round = 0; round < ROUNDS; round++) {
+        for (const [node, sender] of senders.entries()) {
+          for (const topic of TOPICS) sender.publish(topic, `${topic} ${node} ${round}`);
+          sender.publish("all", `all ${node} ${round}`);
+          sender.client.send(`everybody ${node} ${round}`);
+        }
+      }
+      const expected = count * ROUNDS * 3;
+      await until(() => listeners.every(({ got }) => got.length >= expected), "all messages at all");
+      for (const { got, topics } of listeners) {
+        assertEquals(got.length, expected);
+        for (const kind of [...topics, "everybody"]) {
+          for (let node = 0; node < count; node++) {
+            const own = got.filter((text) => text.startsWith(`${kind} ${node} `));
+            assertEquals(own, Array.from({ length: ROUNDS }, (_, round) => `${kind} ${node} ${round}`));
+          }
+        }
+      }
+      for (const node of cluster.nodes) {
+        const { backplane } = await node.stats();
+        const published = ROUNDS * (TOPICS.length + 2);
+        assertEquals(backplane, { published, received: published * (count - 1), lost: 0, missed: 0 });
+      }
+      await Promise.all(listeners.map(({ client }) => client.disconnect()));
+      await cluster.stop();
+    });
+  }
+
+  it("is whole again within 2 s after Redis, a node, or both were killed", async () => {
+    const cluster = await Cluster.start(3);
+    const listeners = cluster.nodes.flatMap(({ port }) => [1, 2, 3].map(() => new Listener(port, ["all"])));
+    await Promise.all(listeners.map((listener) => listener.listen()));
+    const onNode = (index: number): Listener => listeners[index * 3];
+    const allBack = async (mark: string): Promise<void> => {
+      for (const index of [0, 1, 2]) {
+        const took = await untilAllHear(onNode(index), listeners, `${mark} from ${index}`);
+        assert(took < 2000, `${mark}: ${took} ms until all hear node ${index}`);
+      }
+    };
+    await allBack("begin");
+
+    await cluster.redis.kill();
+    // Those of the same node go on hearing each other.
+    onNode(0).publish("all", "at home");
+    await until(() => listeners.slice(0, 3).every(({ got }) => got.includes("at home")), "those of one node");
+    await cluster.redis.run();
+    await allBack("redis");
+    assert(!listeners.slice(3).some(({ got }) => got.includes("at home")));
+
+    await cluster.nodes[1].kill();
+    // The others do not notice.
+    await untilAllHear(onNode(0), [...listeners.slice(0, 3), ...listeners.slice(6)], "two of three");
+    await cluster.nodes[1].run();
+    await Promise.all(listeners.map((listener) => listener.ready()));
+    await allBack("node");
+
+    await Promise.all([cluster.nodes[2].kill(), cluster.redis.kill()]);
+    await cluster.redis.run();
+    await cluster.nodes[2].run();
+    await Promise.all(listeners.map((listener) => listener.ready()));
+    await allBack("both");
+
+    await Promise.all(listeners.map(({ client }) => client.disconnect()));
+    await cluster.stop();
+  });
+});
