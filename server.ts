@@ -6,42 +6,23 @@
 
 import { type AcceptHost, AcceptSession } from "./accept.ts";
 import { Admission, Pass } from "./admission.ts";
-import type { Backplane } from "./backplane.ts";
 import {
   type CloseInfo,
   type ConnectionHandler,
   type FrameInfo,
   type MessageData,
-  type MessageOptions,
   WebSocketConnection,
 } from "./connection.ts";
-import {
-  type BackplaneError,
-  CloseCode,
-  describe,
-  HandlerError,
-  OptionError,
-  TransportError,
-  WebSocketError,
-} from "./errors.ts";
+import { type BackplaneError, CloseCode, describe, HandlerError, TransportError, WebSocketError } from "./errors.ts";
 import { HandlerCalls } from "./handler_calls.ts";
 import { textResponse } from "./http.ts";
-import { assertPayload, encodeClosePayload } from "./payload.ts";
+import { encodeClosePayload } from "./payload.ts";
+import { PublishingServer } from "./publishing_server.ts";
 import { assertNumber } from "./ranges.ts";
-import { Relay } from "./relay.ts";
-import type {
-  AllowResult,
-  PublishOptions,
-  ServerHandlers,
-  StopOptions,
-  WebSocketServerOptions,
-} from "./server_handlers.ts";
+import type { AllowResult, ServerHandlers, StopOptions, WebSocketServerOptions } from "./server_handlers.ts";
 import { ServerLog } from "./server_log.ts";
-import { ConfigurableServer } from "./server_settings.ts";
-import { SharedMessage } from "./shared_message.ts";
-import { Meter, type Stats } from "./stats.ts";
+import type { Stats } from "./stats.ts";
 import { loadIdentity } from "./tls_identity.ts";
-import { assertTopic, Topics } from "./topics.ts";
 import {
   type Address,
   type Admittance,
@@ -64,6 +45,7 @@ export type {
   StopOptions,
   WebSocketServerOptions,
 } from "./server_handlers.ts";
+export { PublishingServer } from "./publishing_server.ts";
 export { ConfigurableServer } from "./server_settings.ts";
 export { HISTOGRAM_BOUNDS } from "./stats.ts";
 export type {
@@ -101,7 +83,7 @@ type RunState = "stopped" | "starting" | "running" | "stopping";
  * await server.stop();
  * ```
  */
-export class WebSocketServer<Data = unknown> extends ConfigurableServer implements ServerHandlers<Data> {
+export class WebSocketServer<Data = unknown> extends PublishingServer<Data> implements ServerHandlers<Data> {
   // Handlers, which may be replaced at any time
   /** Asked for the pass phrase of an encrypted private key. */
   onGetSSLPassword?: ServerHandlers<Data>["onGetSSLPassword"];
@@ -147,16 +129,7 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
   readonly #onSignal = (): void => void (this.active = false);
 
   // Statistics
-  readonly #meter = new Meter();
   readonly #log = new ServerLog(() => this.onLog);
-
-  // Other nodes
-  #backplane: Backplane | undefined;
-  readonly #relay = new Relay(() => this.#backplane, {
-    relayed: (topic, data) => this.#relayed(topic, data),
-    relayFailed: (error) => this.#relayFailed(error),
-  }, this.#meter);
-  readonly #topics = new Topics<WebSocketConnection<Data>>(this.#relay, () => this.settings.maxTopics);
 
   // Connections
   /** Those whose handshake is done. */
@@ -180,7 +153,7 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
    * @throws {OptionError} If a setting is out of range.
    */
   constructor(options: WebSocketServerOptions<Data> = {}) {
-    super(options);
+    super(options, options.backplane);
     this.#calls = new HandlerCalls(this, (error, connection) => this.#handlerFailed(error, connection));
     this.#host = this.#makeHost();
     this.#handler = this.#makeHandler();
@@ -199,16 +172,6 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
     this.onError = options.onError;
     this.onLog = options.onLog;
     this.#signal = options.signal;
-    this.#backplane = options.backplane;
-  }
-
-  /** Carries broadcasts and topics to the other nodes. */
-  get backplane(): Backplane | undefined {
-    return this.#backplane;
-  }
-  set backplane(value: Backplane | undefined) {
-    this.assertStopped("backplane");
-    this.#backplane = value;
   }
 
   // ---- Life ----------------------------------------------------------------------------------------------------
@@ -231,7 +194,7 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
   }
 
   /** The connections whose handshake is done, until they have ended. `send` throws for those that are closing already. */
-  get connections(): ReadonlySet<WebSocketConnection<Data>> {
+  override get connections(): ReadonlySet<WebSocketConnection<Data>> {
     return this.#open;
   }
 
@@ -252,7 +215,7 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
   stats(): Stats {
     let bufferedAmount = 0;
     for (const connection of this.#open) bufferedAmount += connection.bufferedAmount;
-    return this.#meter.snapshot({ open: this.#open.size, handshaking: this.#admission.handshaking, bufferedAmount });
+    return this.meter.snapshot({ open: this.#open.size, handshaking: this.#admission.handshaking, bufferedAmount });
   }
 
   /**
@@ -261,7 +224,7 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
    * @param reason Why.
    */
   protected countRefusal(reason: string): void {
-    this.#meter.refuse(reason);
+    this.meter.refuse(reason);
   }
 
   /**
@@ -298,10 +261,10 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
     this.#setState("starting");
     await this.prepare();
     try {
-      await this.#relay.open(this.settings.clock);
+      await this.openRelay();
       await this.#openPort();
     } catch (error) {
-      this.#relay.close();
+      this.closeRelay();
       await this.finish();
       throw error;
     }
@@ -311,6 +274,16 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
     if (this.#signal?.aborted) this.#onSignal();
     const { hostname, port } = this.#listener!.address;
     this.#log.write("info", "server.listening", { "server.address": hostname, "server.port": port, tls: this.useSSL });
+  }
+
+  /**
+   * Other nodes are not reached, or not heard.
+   *
+   * @param error Why.
+   */
+  protected override relayFailed(error: BackplaneError): void {
+    this.#log.write("warn", "backplane.failed", { code: error.code }, error);
+    this.#calls.report(error);
   }
 
   /** Called before the port is opened; what it rejects with is what `start` rejects with. */
@@ -391,7 +364,7 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
     cancel();
     options.signal?.removeEventListener("abort", hasten);
     this.#turnedAway.end();
-    this.#relay.close();
+    this.closeRelay();
     await closed;
     this.#listener = undefined;
     await this.finish();
@@ -465,7 +438,7 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
 
   /** Nothing is reported for each of them: they come in floods. */
   #refused(reason: string, { hostname, port }: Address): void {
-    this.#meter.refuse(reason);
+    this.meter.refuse(reason);
     this.#log.write("warn", "connection.refused", {
       reason,
       "network.peer.address": hostname,
@@ -475,14 +448,14 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
 
   #acceptFailed(error: unknown): void {
     const failure = new TransportError("ERR_ACCEPT", describe(error), { cause: error });
-    this.#meter.refuse(failure.code);
+    this.meter.refuse(failure.code);
     this.#log.write("warn", "connection.refused", { reason: failure.code }, failure);
     this.#calls.report(failure);
   }
 
   #accept(transport: Transport, pass: Pass): WebSocketConnection<Data> {
-    this.#meter.maxBuffered = this.settings.maxTotalBufferedAmount || Infinity;
-    const connection = new WebSocketConnection<Data>(transport, "server", this.#handler, this.settings, this.#meter);
+    this.meter.maxBuffered = this.settings.maxTotalBufferedAmount || Infinity;
+    const connection = new WebSocketConnection<Data>(transport, "server", this.#handler, this.settings, this.meter);
     const session = new AcceptSession(transport, connection, this.#host, pass);
     this.#pending.set(connection, session);
     this.#passes.set(connection, pass);
@@ -523,12 +496,12 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
         this.#calls.call("onClose", connection, () => this.onClose?.(connection, code, reason)),
       disconnect: (connection, info) => this.#disconnected(connection, info),
       error: (connection, error) => this.#connectionFailed(error, connection),
-      topics: this.#topics,
+      topics: this.topics,
     };
   }
 
   #refusedSession(reason: string, connection: WebSocketConnection<Data>, error?: unknown): void {
-    this.#meter.refuse(reason);
+    this.meter.refuse(reason);
     this.#log.connection("warn", "connection.refused", connection, { reason }, error);
   }
 
@@ -543,7 +516,7 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
   }
 
   #connectionFailed(error: unknown, connection: WebSocketConnection<Data>): void {
-    this.#meter.fail(codeOf(error));
+    this.meter.fail(codeOf(error));
     this.#log.connection("warn", "connection.failed", connection, { code: codeOf(error) }, error);
     this.#calls.report(error, connection);
   }
@@ -584,7 +557,7 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
    * @param error What.
    * @param connection The connection it belongs to, if any.
    */
-  protected reportError(error: unknown, connection?: WebSocketConnection<Data>): void {
+  protected override reportError(error: unknown, connection?: WebSocketConnection<Data>): void {
     this.#calls.report(error, connection);
   }
 
@@ -636,8 +609,8 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
     this.#pending.delete(connection);
     this.#open.add(connection);
     const duration = this.settings.clock.now() - this.#passes.get(connection)!.acceptedAt;
-    this.#meter.opened++;
-    this.#meter.handshakeTimes.add(duration);
+    this.meter.opened++;
+    this.meter.handshakeTimes.add(duration);
     this.#log.opened(connection, duration);
     this.opened(connection);
     this.#calls.call("onHandshakeResponseSent", connection, () => this.onHandshakeResponseSent?.(connection));
@@ -648,9 +621,9 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
     this.#pending.delete(connection);
     this.#passes.get(connection)?.leave();
     this.#passes.delete(connection);
-    this.#topics.leave(connection);
+    this.forgetTopics(connection);
     if (this.#open.delete(connection)) {
-      this.#meter.close((info.received ?? info.sent ?? info).code);
+      this.meter.close((info.received ?? info.sent ?? info).code);
       this.#log.closed(connection, info);
       this.ended(connection);
     }
@@ -661,166 +634,6 @@ export class WebSocketServer<Data = unknown> extends ConfigurableServer implemen
   }
 
   // ---- To many -------------------------------------------------------------------------------------------------
-
-  /**
-   * Sends a text to every open connection; it is encoded once, and compressed once for each window size. With a `backplane` those of
-   * all other nodes get it too.
-   *
-   * @param text The text.
-   * @param options What is different for this one.
-   * @returns How many connections of this node took it: those that drop it as slow consumers, close, are in the middle of a message sent by
-   * `sendFrame`, or can never hold it within `maxBufferedAmount` (some may in its compressed form) do not.
-   * @throws {OptionError} If it is larger than `maxBufferedAmount` for each of them.
-   */
-  broadcastMessage(text: string, options?: MessageOptions): number {
-    const taken = this.sendMessageTo(text, () => true, options);
-    this.#relay.publish(undefined, text);
-    return taken;
-  }
-
-  /**
-   * Sends bytes to every open connection; they are encoded once, and compressed once for each window size. With a `backplane` those of
-   * all other nodes get them too.
-   *
-   * @param bytes The bytes.
-   * @param options What is different for this one.
-   * @returns How many connections took them: see {@linkcode WebSocketServer.broadcastMessage}.
-   * @throws {OptionError} If they are larger than `maxBufferedAmount` for each connection.
-   */
-  broadcastData(bytes: Uint8Array, options?: MessageOptions): number {
-    const taken = this.sendDataTo(bytes, () => true, options);
-    this.#relay.publish(undefined, bytes);
-    return taken;
-  }
-
-  /**
-   * Sends a text to the open connections for which `selector` is true; it is encoded once, and compressed
-   * once for each window size. Only those of this node: a function cannot go to another. What all nodes are to choose by is a topic.
-   *
-   * @param text The text.
-   * @param selector Chooses.
-   * @param options What is different for this one.
-   * @returns How many connections took it: see {@linkcode WebSocketServer.broadcastMessage}.
-   * @throws {OptionError} If it is larger than `maxBufferedAmount` for each of them.
-   */
-  sendMessageTo(
-    text: string,
-    selector: (connection: WebSocketConnection<Data>) => boolean,
-    options?: MessageOptions,
-  ): number {
-    if (typeof text !== "string") throw new OptionError(`Cannot send: "${typeof text}" is not a string`, "ERR_PAYLOAD");
-    return this.#sendToMany(text, selector, options);
-  }
-
-  /**
-   * Sends bytes to the open connections for which `selector` is true; they are encoded once, and compressed once for each window size.
-   * Only those of this node: see {@linkcode WebSocketServer.sendMessageTo}.
-   *
-   * @param bytes The bytes.
-   * @param selector Chooses.
-   * @param options What is different for this one.
-   * @returns How many connections took them: see {@linkcode WebSocketServer.broadcastMessage}.
-   * @throws {OptionError} If they are larger than `maxBufferedAmount` for each connection.
-   */
-  sendDataTo(
-    bytes: Uint8Array,
-    selector: (connection: WebSocketConnection<Data>) => boolean,
-    options?: MessageOptions,
-  ): number {
-    if (!(bytes instanceof Uint8Array)) {
-      throw new OptionError(`Cannot send: "${typeof bytes}" is not a Uint8Array`, "ERR_PAYLOAD");
-    }
-    return this.#sendToMany(bytes, selector, options);
-  }
-
-  #sendToMany(data: MessageData, selector: Selector<Data>, options?: MessageOptions): number {
-    // A selector that throws must not leave some with the message and some without.
-    const chosen: WebSocketConnection<Data>[] = [];
-    for (const connection of this.#open) {
-      if (connection.state === "open" && selector(connection)) chosen.push(connection);
-    }
-    return this.#sendTo(chosen, data, options);
-  }
-
-  #sendTo(chosen: readonly WebSocketConnection<Data>[], data: MessageData, options?: MessageOptions): number {
-    if (chosen.length === 0) return 0;
-    const { compression } = this.settings;
-    const message = new SharedMessage(data, this.splitMessage ? this.frameSize : 0, compression, this.#meter);
-    let taken = 0;
-    let tooLarge: unknown;
-    for (const connection of chosen) {
-      try {
-        if (connection.state === "open" && connection.sendShared(message, options) !== "dropped") taken++;
-      } catch (error) {
-        // Compressed it may fit for others.
-        tooLarge = error;
-      }
-    }
-    if (taken === 0 && tooLarge !== undefined) throw tooLarge;
-    return taken;
-  }
-
-  /**
-   * Sends a message to the subscribers of a topic: see `WebSocketConnection.subscribe`. It is encoded once, and compressed once for each
-   * window size; the cost grows with the subscribers, not with the connections. With a `backplane` those of all other nodes get it too.
-   *
-   * @param topic The topic.
-   * @param data A text or bytes.
-   * @param options What is different for this one.
-   * @returns How many connections of this node took it: see {@linkcode WebSocketServer.broadcastMessage}.
-   * @throws {OptionError} If the topic or `data` is of another type, or `data` is larger than `maxBufferedAmount` for each of them.
-   *
-   * @example
-   * ```ts
-   * import { WebSocketServer } from "@tackline/websocket";
-   * import { assertEquals } from "@std/assert";
-   *
-   * const server = new WebSocketServer({
-   *   onMessageReceived: (connection, topic) => void connection.subscribe(topic),
-   * });
-   * assertEquals(server.publish("weather", "It rains"), server.subscriberCount("weather"));
-   * ```
-   */
-  publish(topic: string, data: MessageData, options?: PublishOptions<Data>): number {
-    assertTopic(topic);
-    assertPayload(data, "publish");
-    const taken = this.#sendToSubscribers(topic, data, options);
-    this.#relay.publish(topic, data);
-    return taken;
-  }
-
-  #sendToSubscribers(topic: string, data: MessageData, options?: PublishOptions<Data>): number {
-    const chosen: WebSocketConnection<Data>[] = [];
-    for (const connection of this.#topics.subscribers(topic)) {
-      if (connection !== options?.except && connection.state === "open") chosen.push(connection);
-    }
-    return this.#sendTo(chosen, data, options);
-  }
-
-  /**
-   * How many connections of this node have subscribed to a topic.
-   *
-   * @param topic The topic.
-   * @returns Their number.
-   */
-  subscriberCount(topic: string): number {
-    return this.#topics.subscribers(topic).size;
-  }
-
-  #relayed(topic: string | undefined, data: MessageData): void {
-    try {
-      if (topic === undefined) this.#sendToMany(data, () => true);
-      else this.#sendToSubscribers(topic, data);
-    } catch (error) {
-      // It is larger than maxBufferedAmount of this node.
-      this.#calls.report(error);
-    }
-  }
-
-  #relayFailed(error: BackplaneError): void {
-    this.#log.write("warn", "backplane.failed", { code: error.code }, error);
-    this.#calls.report(error);
-  }
 
   /**
    * Closes the open connections for which `selector` is true.

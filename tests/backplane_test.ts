@@ -93,7 +93,7 @@ function suite(
 
     it("carries a message of 4 MiB", () =>
       withNodes(2, async ([one, other]) => {
-        const [[], got] = await listenAll([one, other], "a");
+        const [, got] = await listenAll([one, other], "a");
         const bytes = new Uint8Array(4 * 1024 * 1024).map((_, index) => index * 7);
         await one.publish("a", bytes);
         await until(() => got.length === 1, "it");
