@@ -4,6 +4,7 @@
  * @module
  */
 
+import { JournalError } from "./errors.ts";
 import { InboxItem } from "./inbox_item.ts";
 import type { InboxMember } from "./inbox_member.ts";
 import { encodeInboxMessage, InboxCloseCode } from "./inbox_protocol.ts";
@@ -11,6 +12,9 @@ import type { Journal, JournalEntry } from "./journal.ts";
 import type { SharedMessage } from "./shared_message.ts";
 import type { SharedPlace } from "./shared_place.ts";
 import { passes, type WhatsAppFilter, withoutHeldBack } from "./whatsapp_filter.ts";
+
+/** Why a connection is refused that wants something else than others of its name. */
+export const NAME_CONFLICT = "Connections that share a name must have the same filter";
 
 /** So many notifications are read at once for those who are behind. */
 const BATCH = 64;
@@ -90,7 +94,7 @@ export class InboxGroup {
     this.#filters = filters;
     this.key = keyOf(filters);
     this.position = start;
-    if (shared) this.#place = hub.journal.share?.(name!, start, () => this.wake());
+    if (shared) this.#place = hub.journal.share?.(name!, start, this.key, () => this.wake());
   }
 
   /** Whether its place is kept by the journal, for the receivers of all servers. */
@@ -178,7 +182,7 @@ export class InboxGroup {
     const { journal, floor } = this.#hub;
     const behind = this.#place === undefined
       ? this.#batch.length > 0 || this.position < floor || this.#hub.recentBehind(this.position) !== undefined
-      : this.#mayTake || this.#returned.length > 0;
+      : this.#loading || this.#mayTake || this.#returned.length > 0;
     if (behind || (this.#place === undefined && journal.trimmed > this.position)) return;
     for (const member of this.#members) member.tellCurrent(this.position);
   }
@@ -233,6 +237,10 @@ export class InboxGroup {
 
   #failed(error: unknown): void {
     this.#loading = false;
+    if (error instanceof JournalError && error.code === "ERR_JOURNAL_CONFLICT") {
+      for (const member of this.#members) member.close(InboxCloseCode.NameConflict, NAME_CONFLICT);
+      return;
+    }
     this.#hub.failed(error);
     for (const member of this.#members) member.close(InboxCloseCode.JournalFailed, "The journal cannot be read");
   }

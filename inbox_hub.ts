@@ -7,7 +7,7 @@
  * @module
  */
 
-import { type InboxFilters, InboxGroup, type InboxSource, keyOf } from "./inbox_group.ts";
+import { type InboxFilters, InboxGroup, type InboxSource, keyOf, NAME_CONFLICT } from "./inbox_group.ts";
 import { InboxItem } from "./inbox_item.ts";
 import { InboxMember, type InboxSink } from "./inbox_member.ts";
 import { encodeInboxMessage, type HelloMessage, InboxCloseCode } from "./inbox_protocol.ts";
@@ -114,7 +114,7 @@ export class InboxHub implements InboxSource {
     const filters = { allowed, wanted: hello.filter };
     const group = this.#groupFor(hello, filters, start);
     if (group === undefined) {
-      sink.close(InboxCloseCode.NameConflict, "Connections that share a name must have the same filter");
+      sink.close(InboxCloseCode.NameConflict, NAME_CONFLICT);
       return undefined;
     }
     const window = Math.min(hello.window ?? DEFAULT_WINDOW, MAX_WINDOW);

@@ -125,8 +125,8 @@ export class InboxMember {
    */
   deliver(item: InboxItem, message: SharedMessage): boolean {
     if (!this.#tellWaiting() || !this.#send(message)) return false;
+    if (!this.#unacked.has(item.entry.seq)) this.#unackedBytes += item.entry.bytes.length;
     this.#unacked.set(item.entry.seq, item);
-    this.#unackedBytes += item.entry.bytes.length;
     return true;
   }
 

@@ -151,10 +151,11 @@ export interface Journal {
    *
    * @param name The name.
    * @param start Where it begins, if it is new.
+   * @param wanted Tells what its receivers want: those of all servers must want the same, or `take` rejects with `ERR_JOURNAL_CONFLICT`.
    * @param wake Called when there may be something to take, besides what `appended` tells.
    * @returns The place.
    */
-  share?(name: string, start: number, wake: () => void): SharedPlace;
+  share?(name: string, start: number, wanted: string, wake: () => void): SharedPlace;
   /** Writes what is not written yet, and ends. */
   close(): Promise<void>;
 }

@@ -2,8 +2,8 @@
  * A backplane over Redis, for processes and machines: `PUBLISH` and `SUBSCRIBE`, a channel for each topic, so that a node gets only what
  * somebody there wants.
  *
- * A message on the wire is text: who sends it, its number on the channel, "t" for text or "b" for bytes in Base64, and the message,
- * with ":" between them. The numbers tell what was missed.
+ * A message on the wire is text: who sends it, in which count, its number on the channel in that count, "t" for text or "b" for bytes in
+ * Base64, and the message, with ":" between them. The numbers tell what was missed.
  *
  * @module
  */
@@ -40,6 +40,8 @@ export interface RedisBackplaneOptions {
   clock?: Clock;
 }
 
+/** So many channels are subscribed to at once. */
+const BATCH = 500;
 /** For so many channels a node remembers how far others have counted, and how far itself. */
 const MAX_COUNTED = 10_000;
 
@@ -48,8 +50,8 @@ interface Channel {
   receivers: Set<(data: MessageData) => void>;
   /** Settled when Redis has confirmed it on the connection there is now. */
   ready: PromiseWithResolvers<void>;
-  /** The last number by each sender. */
-  numbers: Map<string, number>;
+  /** The last number of each sender, and in which count. */
+  numbers: Map<string, { count: number; number: number }>;
 }
 
 /** The connection for what is received. */
@@ -125,7 +127,7 @@ export class RedisBackplane implements Backplane {
       down: (error) => this.#wentDown("publisher", error),
     });
     this.#subscriber = new RedisSession(client, clock, {
-      up: (link) => this.#subscribeAll(link),
+      up: (link, progress) => this.#subscribeAll(link, progress),
       down: (error) => this.#subscriberWentDown(error),
       message: (channel, text) => this.#onMessage(channel, text),
     });
@@ -159,7 +161,7 @@ export class RedisBackplane implements Backplane {
     const number = this.#nextNumber(channel);
     const link = this.#publisher.link;
     if (link === undefined) throw lost("Redis is away");
-    const head = `${this.#id}.${this.#count}:${number}`;
+    const head = `${this.#id}:${this.#count}:${number}`;
     const text = typeof data === "string"
       ? `${head}:t:${data}`
       : `${head}:b:${Buffer.from(data.buffer, data.byteOffset, data.length).toString("base64")}`;
@@ -210,11 +212,15 @@ export class RedisBackplane implements Backplane {
     channel.receivers.add(receive);
     const own = channel;
     const publisher = this.#publisher;
+    let ended = false;
     return {
       get ready(): Promise<void> {
-        return Promise.all([own.ready.promise, publisher.ready]).then(() => {});
+        return ended ? Promise.resolve() : own.ready.promise.then(() => ended ? undefined : publisher.ready);
       },
-      close: () => this.#leave(name, own, receive),
+      close: () => {
+        ended = true;
+        this.#leave(name, own, receive);
+      },
     };
   }
 
@@ -235,9 +241,9 @@ export class RedisBackplane implements Backplane {
     live.busy.add(name);
     try {
       while (live === this.#live && this.#channels.has(name) !== live.confirmed.has(name)) {
-        if (live.confirmed.delete(name)) await live.link.unsubscribe(this.#prefix + name);
+        if (live.confirmed.delete(name)) await live.link.unsubscribe([this.#prefix + name]);
         else {
-          await live.link.subscribe(this.#prefix + name);
+          await live.link.subscribe([this.#prefix + name]);
           live.confirmed.add(name);
         }
       }
@@ -249,10 +255,22 @@ export class RedisBackplane implements Backplane {
     if (live === this.#live) this.#channels.get(name)?.ready.resolve();
   }
 
-  async #subscribeAll(link: RedisLink): Promise<void> {
+  async #subscribeAll(link: RedisLink, progress: () => void): Promise<void> {
     const live: Live = { link, confirmed: new Set(), busy: new Set() };
     this.#live = live;
-    await Promise.all([...this.#channels.keys()].map((name) => this.#reconcile(live, name)));
+    // What is left meanwhile, or comes, is reconciled behind each batch.
+    const names = [...this.#channels.keys()];
+    for (const name of names) live.busy.add(name);
+    for (let at = 0; at < names.length; at += BATCH) {
+      const batch = names.slice(at, at + BATCH);
+      await link.subscribe(batch.map((name) => this.#prefix + name));
+      progress();
+      for (const name of batch) {
+        live.confirmed.add(name);
+        live.busy.delete(name);
+        void this.#reconcile(live, name);
+      }
+    }
     if (live === this.#live) this.#wentUp("subscriber");
   }
 
@@ -273,18 +291,18 @@ export class RedisBackplane implements Backplane {
     if (channel === undefined) return;
     const message = parseMessage(text);
     if (message === undefined) return this.#tell("ERR_BACKPLANE_MESSAGE", `Something else came on "${name}"`);
-    if (message.sender.startsWith(`${this.#id}.`) || !this.#isNext(channel, message)) return;
+    if (message.sender === this.#id || !this.#isNext(channel, message)) return;
     for (const receive of [...channel.receivers]) receive(message.data);
   }
 
   /** Counts what was missed, and lets nothing pass twice. */
-  #isNext({ numbers }: Channel, { sender, number }: Message): boolean {
+  #isNext({ numbers }: Channel, { sender, count, number }: Message): boolean {
     const last = numbers.get(sender);
-    if (last !== undefined && number <= last) return false;
+    if (last !== undefined && (count < last.count || (count === last.count && number <= last.number))) return false;
     if (last === undefined && numbers.size >= MAX_COUNTED) numbers.clear();
-    numbers.set(sender, number);
-    if (last === undefined || number === last + 1) return true;
-    const missed = number - last - 1;
+    numbers.set(sender, { count, number });
+    if (last === undefined || count > last.count || number === last.number + 1) return true;
+    const missed = number - last.number - 1;
     this.#missed += missed;
     this.#listener?.missed(missed);
     const [what, have] = missed === 1 ? ["message", "has"] : ["messages", "have"];
@@ -322,19 +340,24 @@ export class RedisBackplane implements Backplane {
 
 interface Message {
   sender: string;
+  /** Which count of its the number belongs to. */
+  count: number;
   number: number;
   data: MessageData;
 }
 
 function parseMessage(text: string): Message | undefined {
-  const first = text.indexOf(":");
-  const second = text.indexOf(":", first + 1);
-  const number = Number(text.slice(first + 1, second));
-  const kind = text.slice(second + 1, second + 3);
-  if (first < 1 || second < 0 || !Number.isSafeInteger(number) || (kind !== "t:" && kind !== "b:")) return undefined;
-  const body = text.slice(second + 3);
+  const [sender, count, number] = text.split(":", 3);
+  const head = `${sender}:${count}:${number}:`;
+  const kind = text.slice(head.length, head.length + 2);
+  if (sender === "" || !isNumber(count) || !isNumber(number) || (kind !== "t:" && kind !== "b:")) return undefined;
+  const body = text.slice(head.length + 2);
   const data = kind === "t:" ? body : new Uint8Array(Buffer.from(body, "base64"));
-  return { sender: text.slice(0, first), number, data };
+  return { sender, count: Number(count), number: Number(number), data };
+}
+
+function isNumber(text: string | undefined): boolean {
+  return text !== undefined && text !== "" && Number.isSafeInteger(Number(text));
 }
 
 function lost(why: string, cause?: unknown): BackplaneError {

@@ -68,10 +68,10 @@ export interface RedisLink {
    * @returns The answer. Rejects with what Redis says, or if the connection is gone.
    */
   send(args: string[]): Promise<unknown>;
-  /** Begins to listen to a channel. */
-  subscribe(channel: string): Promise<unknown>;
+  /** Begins to listen to channels. */
+  subscribe(channels: string[]): Promise<unknown>;
   /** Ends it. */
-  unsubscribe(channel: string): Promise<unknown>;
+  unsubscribe(channels: string[]): Promise<unknown>;
   /** Whether it is there still, where the client does not tell of its end. */
   isAlive?(): boolean;
   /**
@@ -120,6 +120,10 @@ export function assertRedisClient(client: RedisClient): void {
 function kindOf(client: unknown): "redis" | "ioredis" | "bun" {
   const given = (client ?? {}) as Record<string, unknown>;
   const can = (name: string): boolean => typeof given[name] === "function";
+  // Their copies are made otherwise, or choose a server for each command.
+  if (given.isCluster === true || can("acquire") || can("nodeClient")) {
+    throw new OptionError("The Redis client is one for a cluster or for sentinels: give one for a single Redis");
+  }
   if (can("duplicate")) {
     // ioredis has a sendCommand too.
     if (can("call") && typeof given.status === "string") return "ioredis";
@@ -183,8 +187,8 @@ interface OwnNodeRedis {
   on(event: string, listener: (error: unknown) => void): unknown;
   connect(): Promise<unknown>;
   sendCommand(args: string[]): Promise<unknown>;
-  subscribe(channel: string, listener: (text: string, channel: string) => void): Promise<unknown>;
-  unsubscribe(channel: string): Promise<unknown>;
+  subscribe(channels: string[], listener: (text: string, channel: string) => void): Promise<unknown>;
+  unsubscribe(channels: string[]): Promise<unknown>;
   destroy(): void;
 }
 
@@ -207,8 +211,8 @@ async function openNodeRedis(
   const take = (text: string, channel: string): void => handler.message(channel, text);
   return {
     send: (args) => own.sendCommand(args),
-    subscribe: (channel) => own.subscribe(channel, take),
-    unsubscribe: (channel) => own.unsubscribe(channel),
+    subscribe: (channels) => own.subscribe(channels, take),
+    unsubscribe: (channels) => own.unsubscribe(channels),
     destroy: () => ending.run(destroy),
   };
 }
@@ -218,8 +222,8 @@ interface OwnIoRedis {
   on(event: string, listener: (...args: never[]) => void): unknown;
   connect(): Promise<unknown>;
   call(command: string, args: string[]): Promise<unknown>;
-  subscribe(channel: string): Promise<unknown>;
-  unsubscribe(channel: string): Promise<unknown>;
+  subscribe(...channels: string[]): Promise<unknown>;
+  unsubscribe(...channels: string[]): Promise<unknown>;
   disconnect(): void;
 }
 
@@ -258,8 +262,8 @@ async function openIoRedis(
   }
   return {
     send: ([command, ...args]) => own.call(command, args),
-    subscribe: (channel) => own.subscribe(channel),
-    unsubscribe: (channel) => own.unsubscribe(channel),
+    subscribe: (channels) => own.subscribe(...channels),
+    unsubscribe: (channels) => own.unsubscribe(...channels),
     destroy: () => ending.run(destroy),
   };
 }
@@ -270,9 +274,27 @@ interface OwnBun {
   readonly connected: boolean;
   connect(): Promise<unknown>;
   send(command: string, args: string[]): Promise<unknown>;
-  subscribe(channel: string, listener: (text: string, channel: string) => void): Promise<unknown>;
-  unsubscribe(channel: string): Promise<unknown>;
+  subscribe(channels: string[], listener: (text: string, channel: string) => void): Promise<unknown>;
+  unsubscribe(channels: string[]): Promise<unknown>;
   close(): void;
+}
+
+/** To make one Bun connects already: it takes as long as that takes. */
+async function duplicateBun(client: BunRedisClient, signal: AbortSignal): Promise<OwnBun> {
+  const made = client.duplicate() as Promise<OwnBun>;
+  const aborted = Promise.withResolvers<never>();
+  const abort = (): void => {
+    aborted.reject(signal.reason);
+    // Nobody waits for it any more.
+    made.then((own) => own.close(), () => {});
+  };
+  if (signal.aborted) abort();
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    return await Promise.race([made, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
 }
 
 async function openBun(
@@ -281,7 +303,7 @@ async function openBun(
   ending: Ending,
   signal: AbortSignal,
 ): Promise<RedisLink> {
-  const own = await client.duplicate() as OwnBun;
+  const own = await duplicateBun(client, signal);
   const destroy = (): void => {
     own.close();
     ending.now(undefined);
@@ -295,8 +317,8 @@ async function openBun(
   return {
     send: ([command, ...args]) => own.connected ? own.send(command, args) : Promise.reject(gone()),
     isAlive: () => own.connected,
-    subscribe: (channel) => own.subscribe(channel, take),
-    unsubscribe: (channel) => own.unsubscribe(channel),
+    subscribe: (channels) => own.subscribe(channels, take),
+    unsubscribe: (channels) => own.unsubscribe(channels),
     // What is left of a broken one connects again for ever, if it is not closed.
     destroy: () => {
       destroy();

@@ -53,7 +53,7 @@ export interface RedisJournalOptions extends JournalRetention {
    */
   replicas?: number;
   /**
-   * How long they may take, in ms; then it is not kept, and Meta tries again.
+   * How long they may take, in ms, at most 4000; then it counts as not kept, and Meta tries again.
    * @default {1000}
    */
   replicaTimeout?: number;
@@ -64,10 +64,11 @@ const MIB = 1024 * 1024;
 const TRIM_INTERVAL = 600_000;
 /** Cursors are written so long after they moved, in ms. */
 const CURSOR_DELAY = 100;
+const READ_COUNT = 256;
 /** At most so many bytes are read at once. */
 const READ_BYTES = 4 * MIB;
-/** So many are read at once that other nodes have taken. */
-const TAIL_COUNT = 256;
+/** So many are read at once that other nodes have taken: each may be large. */
+const TAIL_COUNT = 16;
 /** So long the stream is waited for at once, and its answer, in ms. */
 const TAIL_BLOCK = 1000;
 const TAIL_PATIENCE = 10_000;
@@ -76,6 +77,8 @@ const SIGN_INTERVAL = 1000;
 const SIGN_AGE = 5000;
 /** How long `open` waits for Redis, in ms. */
 const OPEN_PATIENCE = 10_000;
+
+const REPLACED = "another one is there now; start the server again to use it";
 
 /** How sure it is that Redis keeps what it has said to keep. */
 export type RedisDurability = "always" | "everysec" | "no" | "unknown";
@@ -116,6 +119,10 @@ export class RedisJournal implements Journal {
 
   // Connections
   #session: RedisSession;
+  /** What has to wait for replicas goes over a connection of its own: the wait holds up all that comes behind it. */
+  #appender: RedisSession;
+  #wait: Promise<number> | undefined;
+  #nextWait: Promise<number> | undefined;
   #tail: RedisSession;
   #tailing: Promise<void> = Promise.resolve();
   #tailLink: RedisLink | undefined;
@@ -174,7 +181,7 @@ export class RedisJournal implements Journal {
     assertRedisClient(client);
     if (typeof prefix !== "string") throw new OptionError(`The prefix is a ${typeof prefix} instead of a string`);
     assertNumber("replicas", replicas);
-    assertNumber("replicaTimeout", replicaTimeout, 0x7fffffff);
+    assertNumber("replicaTimeout", replicaTimeout, 4000);
     this.#retention = checkRetention(retention, 1024 * MIB);
     this.#prefix = prefix;
     this.#replicas = replicas;
@@ -182,13 +189,17 @@ export class RedisJournal implements Journal {
     const down = (error: unknown): void => this.#wentDown(error);
     // Connections, and the sign that a node lives, have the time of Redis, not the one of tests.
     this.#session = new RedisSession(client, systemClock, { up: (link) => this.#up(link), down });
+    this.#appender = replicas === 0
+      ? this.#session
+      : new RedisSession(client, systemClock, { up: (link) => APPEND.load(link), down: () => {} });
     this.#tail = new RedisSession(client, systemClock, { up: (link) => this.#startTail(link), down: () => {} });
   }
 
   async #start(): Promise<void> {
     let cancel: () => void = () => {};
     const late = new Promise<string>((resolve) => cancel = systemClock.after(OPEN_PATIENCE, () => resolve("late")));
-    const result = await Promise.race([this.#session.ready, this.#refused.promise, late]);
+    const ready = this.#session.ready.then(() => this.#appender.ready);
+    const result = await Promise.race([ready, this.#refused.promise, late]);
     cancel();
     if (result !== undefined || this.#session.link === undefined) {
       throw new JournalError("ERR_JOURNAL_OPEN", `Cannot open the journal in Redis${this.#lastFailure}`);
@@ -213,8 +224,11 @@ export class RedisJournal implements Journal {
 
   async #prepare(link: RedisLink): Promise<void> {
     await Promise.all(SCRIPTS.map((script) => script.load(link)));
+    if (this.#closed) return;
     await this.#giveSign(link);
-    const opened = await this.#run(OPEN, [this.#id || randomUUID()], link) as string[];
+    const opened = await this.#run(OPEN, [this.#id || randomUUID(), this.#delivered], link) as string[];
+    if (this.#id !== "" && opened[0] !== this.#id) throw new Error(REPLACED);
+    this.#tellLost(Number(opened[1]), this.#delivered);
     if (this.#id === "") {
       this.#id = opened[0];
       this.#delivered = Number(opened[1]);
@@ -234,7 +248,14 @@ export class RedisJournal implements Journal {
     this.#lastFailure = `: ${describe(cause)}`;
     if (this.#away || this.#closed) return;
     this.#away = true;
-    this.#tell("ERR_JOURNAL_AWAY", `Redis is away: ${describe(cause)}`, cause);
+    const code = describe(cause).includes(REPLACED) ? "ERR_JOURNAL_REPLACED" : "ERR_JOURNAL_AWAY";
+    this.#tell(code, `Redis is away: ${describe(cause)}`, cause);
+  }
+
+  #tellLost(known: number, delivered: number): void {
+    if (known >= delivered) return;
+    const message = `Redis has forgotten notifications: it knows ${known} of ${delivered}; see "appendfsync"`;
+    this.#tell("ERR_JOURNAL_LOST", message);
   }
 
   /** Other nodes take over what belongs to one that gives no sign. */
@@ -242,9 +263,16 @@ export class RedisJournal implements Journal {
     this.#cancelSign();
     this.#cancelSign = systemClock.after(SIGN_INTERVAL, () => {
       const current = this.#session.link;
-      if (current !== undefined) this.#giveSign(current).catch((error) => this.#session.restart(error));
+      if (current !== undefined && !this.#closed) {
+        this.#giveSign(current).catch((error) => this.#session.restart(error));
+      }
     });
-    await link.send(["SET", `${this.#prefix}node:${this.#node}`, "1", "PX", String(SIGN_AGE)]);
+    const key = `${this.#prefix}node:${this.#node}`;
+    // Where Redis has no memory left, the sign that is there can still be renewed.
+    if (Number(await link.send(["PEXPIRE", key, String(SIGN_AGE)])) === 1) return;
+    await link.send(["SET", key, "1", "PX", String(SIGN_AGE)]).catch((error) => {
+      if (!describe(error).includes("OOM")) throw error;
+    });
   }
 
   async #readDurability(): Promise<void> {
@@ -362,41 +390,39 @@ export class RedisJournal implements Journal {
   #writeError(cause: unknown): JournalError {
     if (cause instanceof JournalError) return cause;
     const why = describe(cause);
-    const replaced = why.includes("REPLACED");
-    const message = replaced
-      ? "Cannot write the journal in Redis: another one is there now; start the server again to use it"
-      : `Cannot write the journal in Redis: ${why}`;
+    const replaced = why.includes("REPLACED") || why.includes(REPLACED);
+    const message = `Cannot write the journal in Redis: ${replaced ? REPLACED : why}`;
     return new JournalError(replaced ? "ERR_JOURNAL_REPLACED" : "ERR_JOURNAL_WRITE", message, { cause });
   }
 
   async #append(entry: NewEntry): Promise<Appended> {
     const { bytes, signature, receivedAt, digest, forward } = entry;
-    const link = this.#link();
+    const { link } = this.#appender;
+    if (link === undefined) throw new Error(`Redis is away${this.#lastFailure}`);
     const [kind, body] = encodeBody(bytes);
     const { maxBytes } = this.#retention;
     const args = [this.#id, this.#delivered, this.#age, base64(digest), forward ? 1 : 0, kind, body, bytes.length];
     const running = this.#run(APPEND, [...args, signature, receivedAt.getTime(), maxBytes], link);
-    const replicated = this.#replicas === 0
-      ? undefined
-      : link.send(["WAIT", `${this.#replicas}`, `${this.#replicaTimeout}`]);
-    // Told below, where it is waited for.
-    replicated?.catch(() => {});
     const delivered = this.#delivered;
     const [seq, duplicate, before, trimmed, age, known] = (await running as unknown[]).map(Number);
     this.#rebase(age);
-    if (known < delivered) {
-      this.#tell(
-        "ERR_JOURNAL_LOST",
-        `Redis has forgotten notifications: it knows ${known} of ${delivered}; see "appendfsync"`,
-      );
-    }
+    this.#tellLost(known, delivered);
     if (trimmed > before) await this.#reportTrimmed(before, trimmed);
     if (duplicate === 0) await this.#deliverOwn({ seq, bytes, signature, receivedAt }, forward);
-    const copies = Number(await replicated ?? 0);
+    const copies = this.#replicas === 0 ? 0 : await this.#waitForReplicas(link);
     if (copies < this.#replicas) {
       throw new JournalError("ERR_JOURNAL_WRITE", `${copies} of ${this.#replicas} replicas have notification ${seq}`);
     }
     return { seq, duplicate: duplicate === 1 };
+  }
+
+  /** One wait at a time: the next one is for all that were kept before it begins. */
+  #waitForReplicas(link: RedisLink): Promise<number> {
+    return this.#nextWait ??= (this.#wait ?? Promise.resolve()).catch(() => {}).then(() => {
+      this.#nextWait = undefined;
+      const command = ["WAIT", `${this.#replicas}`, `${this.#replicaTimeout}`];
+      return this.#wait = link.send(command).then(Number);
+    });
   }
 
   /** In order: what other nodes have taken before goes before it. */
@@ -405,7 +431,8 @@ export class RedisJournal implements Journal {
       if (forward) this.#deliver(entry);
       this.#delivered = entry.seq;
     }
-    while (this.#delivered < entry.seq && !this.#closed) {
+    for (let before = -1; this.#delivered < entry.seq && before < this.#delivered && !this.#closed;) {
+      before = this.#delivered;
       this.#reading ??= this.#readOn().finally(() => this.#reading = undefined);
       try {
         await this.#reading;
@@ -417,7 +444,7 @@ export class RedisJournal implements Journal {
   }
 
   async #readOn(): Promise<void> {
-    const { last, entries } = await this.#readEntries(this.#delivered, TAIL_COUNT);
+    const { last, entries } = await this.#readEntries(this.#delivered, READ_COUNT);
     for (const entry of entries) this.#deliver(entry);
     // What is not to be forwarded leaves numbers out.
     if (entries.length === 0) this.#delivered = Math.max(this.#delivered, last);
@@ -512,6 +539,7 @@ export class RedisJournal implements Journal {
   saveCursor(name: string, seq: number): void {
     if (this.#closed) return;
     this.#moveCursor(name, seq, seq);
+    this.#released.delete(name);
     if (!this.#here.has(name)) {
       // From its first hello on a name is known to the other servers.
       this.#here.add(name);
@@ -579,12 +607,13 @@ export class RedisJournal implements Journal {
    *
    * @param name The name.
    * @param start Where it begins, if it is new.
+   * @param wanted Tells what its receivers want: those of all nodes must want the same.
    * @param wake Called when there may be something to take.
    * @returns The place.
    */
-  share(name: string, start: number, wake: () => void): SharedPlace {
+  share(name: string, start: number, wanted: string, wake: () => void): SharedPlace {
     const consumer = `${this.#node}.${this.#placeCount++}`;
-    const place = new RedisPlace({ name, start, consumer, wake }, {
+    const place = new RedisPlace({ name, start, wanted, consumer, wake }, {
       link: () => this.#session.link,
       prefix: this.#prefix,
       decode: decodeEntry,
@@ -632,7 +661,7 @@ export class RedisJournal implements Journal {
     await Promise.all([...this.#places].map((place) => place.ended));
     // Others need not wait until its last sign has expired.
     await this.#session.link?.send(["DEL", `${this.#prefix}node:${this.#node}`]).catch(() => {});
-    await Promise.all([this.#session.close(), this.#tail.close()]);
+    await Promise.all([this.#session.close(), this.#appender.close(), this.#tail.close()]);
     await this.#tailing;
     this.#cancelTail();
     this.#cancelCursors?.();

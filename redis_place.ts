@@ -15,6 +15,8 @@ import type { SharedPlace, TakenEntries } from "./shared_place.ts";
 const LOOK_INTERVAL = 1000;
 /** So many are acknowledged at once. */
 const BATCH = 1000;
+/** At most so many bytes are taken at once, and one notification more. */
+const TAKE_BYTES = 4 * 1024 * 1024;
 
 /** What a {@linkcode RedisPlace} needs of its journal. */
 export interface RedisPlaceOwner {
@@ -34,6 +36,7 @@ export interface RedisPlaceOwner {
 export class RedisPlace implements SharedPlace {
   #name: string;
   #start: number;
+  #wanted: string;
   #consumer: string;
   #wake: () => void;
   #owner: RedisPlaceOwner;
@@ -52,12 +55,17 @@ export class RedisPlace implements SharedPlace {
   /**
    * Makes one.
    *
-   * @param place The name, where it begins if it is new, this server's name in it, and what to call when there may be something.
+   * @param place The name, where it begins if it is new, what its receivers want, this server's name in it, and what to call when there
+   * may be something.
    * @param owner The journal.
    */
-  constructor(place: { name: string; start: number; consumer: string; wake: () => void }, owner: RedisPlaceOwner) {
+  constructor(
+    place: { name: string; start: number; wanted: string; consumer: string; wake: () => void },
+    owner: RedisPlaceOwner,
+  ) {
     this.#name = place.name;
     this.#start = place.start;
+    this.#wanted = place.wanted;
     this.#consumer = place.consumer;
     this.#wake = place.wake;
     this.#owner = owner;
@@ -69,9 +77,9 @@ export class RedisPlace implements SharedPlace {
     this.#wake();
   }
 
-  /** Resolves when it has ended, or Redis is away. */
+  /** Resolves when it has ended, or that could not be said to Redis. */
   get ended(): Promise<void> {
-    return this.#owner.link() === undefined ? Promise.resolve() : this.#ended.promise;
+    return this.#ended.promise;
   }
 
   #run(script: RedisScript, args: (string | number)[]): Promise<unknown> {
@@ -88,10 +96,14 @@ export class RedisPlace implements SharedPlace {
    */
   async take(count: number): Promise<TakenEntries> {
     try {
-      if (!this.#shared) await this.#run(SHARE, [this.#name, this.#start]);
+      if (!this.#shared) await this.#run(SHARE, [this.#name, this.#start, this.#wanted, this.#consumer]);
       this.#shared = true;
-      if (this.#left) return { again: [], new: [] };
-      const answer = await this.#run(TAKE, [this.#name, this.#consumer, count]);
+      if (this.#left) {
+        this.#said = false;
+        this.flush();
+        return { again: [], new: [] };
+      }
+      const answer = await this.#run(TAKE, [this.#name, this.#consumer, count, TAKE_BYTES]);
       const [trimmed, last, again, fresh] = answer as [string, string, string[][], string[][]];
       this.#owner.trimmed(Number(trimmed));
       const gap = Number(trimmed) > Number(last) ? { after: Number(last), until: Number(trimmed) } : undefined;
@@ -104,6 +116,12 @@ export class RedisPlace implements SharedPlace {
     } catch (cause) {
       // Where Redis has forgotten everything there is no group.
       this.#shared = false;
+      if (this.#left) return { again: [], new: [] };
+      const why = describe(cause);
+      if (why.includes("CONFLICT")) {
+        const message = `The receivers named "${this.#name}" on another server want something else`;
+        throw new JournalError("ERR_JOURNAL_CONFLICT", message, { cause });
+      }
       throw new JournalError("ERR_JOURNAL_READ", `Cannot read the journal in Redis: ${describe(cause)}`, { cause });
     }
   }
@@ -132,9 +150,12 @@ export class RedisPlace implements SharedPlace {
     this.#flushing = true;
     this.#flush().then(() => {
       this.#flushing = false;
-      // It may have been left meanwhile.
-      if (this.#left && !this.#said) this.flush();
-    }, () => this.#flushing = false);
+      // More may have come meanwhile.
+      if (this.#done.size > 0 || (this.#left && !this.#said)) this.flush();
+    }, () => {
+      this.#flushing = false;
+      if (this.#left) this.#ended.resolve();
+    });
   }
 
   async #flush(): Promise<void> {

@@ -13,6 +13,7 @@
  * | `cursor:NAME`  | hash   | by node: where the receiver began there, and how far it has come; `held`: of nodes that it has left |
  * | `node:ID`      | string | a node that lives: it expires                                                            |
  * | `gone`         | set    | consumers of a group that have left with something unfinished                            |
+ * | `wanted:NAME`  | string | what the receivers that share a name want                                                |
  *
  * @module
  */
@@ -29,10 +30,12 @@ export class RedisScript {
    * Makes one.
    *
    * @param text In Lua. `K` makes a key of ours.
+   * @param grows Whether it is refused, as a whole, when Redis has no memory left. The others help it out.
    */
-  constructor(text: string) {
+  constructor(text: string, grows = false) {
     // All keys share one prefix, which is in KEYS[1], so that a cluster knows where they are.
-    this.#text = `local function K(name) return KEYS[1] .. name end\n${HELPERS}${text}`;
+    const head = `#!lua${grows ? "" : " flags=allow-oom"}\nlocal function K(name) return KEYS[1] .. name end\n`;
+    this.#text = `${head}${HELPERS}${text}`;
     this.#digest = createHash("sha1").update(this.#text).digest("hex");
   }
 
@@ -65,6 +68,7 @@ export class RedisScript {
 }
 
 const HELPERS = `
+local LEAP = 1048576
 local function int(n) return string.format('%.0f', n) end
 local function field(values, name)
   for at = 1, #values, 2 do if values[at] == name then return values[at + 1] end end
@@ -77,9 +81,25 @@ end
 local function lives(node) return redis.call('EXISTS', K('node:' .. node)) == 1 end
 -- The last one that a group has been given.
 local function delivered(group)
-  for _, one in ipairs(redis.call('XINFO', 'GROUPS', K('stream'))) do
+  local groups = redis.pcall('XINFO', 'GROUPS', K('stream'))
+  if groups.err then return nil end
+  for _, one in ipairs(groups) do
     if field(one, 'name') == group then return tonumber(string.match(field(one, 'last-delivered-id'), '^(%d+)')) end
   end
+end
+-- How far a receiver has come: of those who share, if nobody has the name for himself; -1: nobody ever came.
+local function least(name)
+  local all, found, group = redis.call('HGETALL', K('cursor:' .. name)), -1, -1
+  for at = 1, #all, 2 do
+    local _, cursor = place(all[at + 1])
+    if all[at] == 'group' then group = cursor
+    elseif found < 0 or cursor < found then found = cursor end
+  end
+  return found >= 0 and found or group
+end
+-- A consumer that is still there: "node.number".
+local function works(consumer)
+  return lives(string.match(consumer, '^(.*)%.%d+$')) and redis.call('SISMEMBER', K('gone'), consumer) == 0
 end
 -- The fields of an entry in their order: kind, body, signature, time.
 local function entry(one)
@@ -89,10 +109,16 @@ local function entry(one)
 end
 `;
 
-/** Makes a journal, or finds it. Arguments: an ID. Returns ID, last, trimmed, age. */
+/**
+ * Makes a journal, or finds it. Arguments: an ID, the last number this node knows. Returns ID, last, trimmed, age. A number is never given
+ * twice, not even by a Redis that has forgotten some; since other nodes may have known more, a few are left out.
+ */
 export const OPEN: RedisScript = new RedisScript(`
 redis.call('HSETNX', K('meta'), 'id', ARGV[1])
 local m = redis.call('HMGET', K('meta'), 'id', 'last', 'trimmed', 'age')
+if m[1] == ARGV[1] and tonumber(m[2] or 0) < tonumber(ARGV[2]) then
+  redis.call('HSET', K('meta'), 'last', int(tonumber(ARGV[2]) + LEAP))
+end
 return { m[1], m[2] or '0', m[3] or '0', m[4] or '0' }
 `);
 
@@ -101,15 +127,15 @@ return { m[1], m[2] or '0', m[3] or '0', m[4] or '0' }
  * its length, signature, time, most bytes. Returns number, whether it is a duplicate, trimmed before and now, age, and the last number
  * that Redis knew.
  */
-export const APPEND: RedisScript = new RedisScript(`
+export const APPEND: RedisScript = new RedisScript(
+  `
 local id = redis.call('HGET', K('meta'), 'id')
 if not id then redis.call('HSET', K('meta'), 'id', ARGV[1])
 elseif id ~= ARGV[1] then return redis.error_reply('REPLACED it is the journal ' .. id) end
 local m = redis.call('HMGET', K('meta'), 'last', 'trimmed', 'bytes', 'age')
 local last, trimmed, bytes = tonumber(m[1] or 0), tonumber(m[2] or 0), tonumber(m[3] or 0)
 local known = last
--- A number is never given twice, not even by a Redis that has forgotten some.
-last = math.max(last, tonumber(ARGV[2]))
+if last < tonumber(ARGV[2]) then last = tonumber(ARGV[2]) + LEAP end
 local age = math.max(tonumber(m[4] or 0), tonumber(ARGV[3]))
 local first = redis.call('HGET', K('digests'), ARGV[4])
 if first then return { first, 1, int(trimmed), int(trimmed), int(age), int(known) } end
@@ -131,7 +157,9 @@ if ARGV[5] == '1' then
 end
 redis.call('HSET', K('meta'), 'last', int(seq), 'trimmed', int(trimmed), 'bytes', int(bytes), 'age', int(age))
 return { int(seq), 0, int(before), int(trimmed), int(age), int(known) }
-`);
+`,
+  true,
+);
 
 /** Takes away what is too old. Arguments: age, greatest age, greatest age of digests. Returns trimmed before and now, age. */
 export const TRIM: RedisScript = new RedisScript(`
@@ -180,30 +208,14 @@ return { m[1] or '0', m[2] or '0', found }
 `);
 
 /** How far a receiver has come. Arguments: name. Returns a number, or -1. */
-export const CURSOR: RedisScript = new RedisScript(`
-local least = -1
-local all = redis.call('HGETALL', K('cursor:' .. ARGV[1]))
-for at = 2, #all, 2 do
-  local _, cursor = place(all[at])
-  if least < 0 or cursor < least then least = cursor end
-end
-return int(least)
-`);
+export const CURSOR: RedisScript = new RedisScript(`return int(least(ARGV[1]))`);
 
 /** How far all receivers have come. Returns name, number, name, … */
 export const CURSORS: RedisScript = new RedisScript(`
 local found = {}
 for _, name in ipairs(redis.call('SMEMBERS', K('names'))) do
-  local least = -1
-  local all = redis.call('HGETALL', K('cursor:' .. name))
-  for at = 2, #all, 2 do
-    local _, cursor = place(all[at])
-    if least < 0 or cursor < least then least = cursor end
-  end
-  if least >= 0 then
-    found[#found + 1] = name
-    found[#found + 1] = int(least)
-  end
+  found[#found + 1] = name
+  found[#found + 1] = int(least(name))
 end
 return found
 `);
@@ -218,15 +230,14 @@ redis.call('SADD', K('names'), ARGV[1])
 local own = redis.call('HGET', key, ARGV[2])
 if own then
   local start, cursor = place(own)
-  if seq > cursor then redis.call('HSET', key, ARGV[2], int(start) .. ' ' .. ARGV[4]) end
-  return 0
+  begun, seq = start, math.max(seq, cursor)
 end
+redis.call('HSET', key, ARGV[2], int(begun) .. ' ' .. int(seq))
 local all = redis.call('HGETALL', key)
 for at = 1, #all, 2 do
   local _, cursor = place(all[at + 1])
-  if cursor >= begun and not lives(all[at]) then redis.call('HDEL', key, all[at]) end
+  if all[at] ~= 'group' and cursor >= begun and not lives(all[at]) then redis.call('HDEL', key, all[at]) end
 end
-redis.call('HSET', key, ARGV[2], ARGV[3] .. ' ' .. ARGV[4])
 return 1
 `);
 
@@ -240,7 +251,7 @@ local _, cursor = place(own)
 local all = redis.call('HGETALL', key)
 for at = 1, #all, 2 do
   local start = place(all[at + 1])
-  if start <= cursor and lives(all[at]) then return 0 end
+  if all[at] ~= 'group' and start <= cursor and lives(all[at]) then return 0 end
 end
 local held = redis.call('HGET', key, 'held')
 if held then
@@ -252,57 +263,77 @@ return 1
 `);
 
 /**
- * Begins to share a place in the journal, as a consumer group. Arguments: name, where it begins if it is new, or if its receivers came further
- * without sharing.
+ * Begins to share a place in the journal, as a consumer group. Arguments: name, where it begins if it is new, and what its receivers want:
+ * those of all nodes must want the same, or what one does not want is lost for the others.
  */
 export const SHARE: RedisScript = new RedisScript(`
-local made = redis.pcall('XGROUP', 'CREATE', K('stream'), ARGV[1], ARGV[2] .. '-0', 'MKSTREAM')
+local stream, group = K('stream'), ARGV[1]
+local made = redis.pcall('XGROUP', 'CREATE', stream, group, ARGV[2] .. '-0', 'MKSTREAM')
 if made.err and not string.find(made.err, 'BUSYGROUP') then return made end
-local known = redis.call('HEXISTS', K('cursor:' .. ARGV[1]), 'group') == 1
-if made.err and not known and delivered(ARGV[1]) < tonumber(ARGV[2]) then
-  redis.call('XGROUP', 'SETID', K('stream'), ARGV[1], ARGV[2] .. '-0')
+local wanted = redis.call('GET', K('wanted:' .. group))
+if wanted and wanted ~= ARGV[3] then
+  for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', stream, group)) do
+    if works(field(consumer, 'name')) then return redis.error_reply('CONFLICT others want something else') end
+  end
 end
+redis.call('SET', K('wanted:' .. group), ARGV[3])
 -- Who comes next to another node begins no later.
-redis.call('SADD', K('names'), ARGV[1])
-redis.call('HSETNX', K('cursor:' .. ARGV[1]), 'group', ARGV[2] .. ' ' .. ARGV[2])
+redis.call('SADD', K('names'), group)
+redis.call('HSETNX', K('cursor:' .. group), 'group', ARGV[2] .. ' ' .. ARGV[2])
+-- It counts from now on, before it takes something.
+redis.call('XGROUP', 'CREATECONSUMER', stream, group, ARGV[4])
 return 0
 `);
 
 /**
  * Takes notifications that nobody else of the group has: first what consumers had that are dead or gone, then new ones. Arguments: name,
- * consumer, count. Returns trimmed, the last one that the group had been given, entries that somebody had, and new ones.
+ * consumer, count, most bytes. Returns trimmed, the last one that the group had been given, entries that somebody had, and new ones.
  */
 export const TAKE: RedisScript = new RedisScript(`
 local stream, group, me, count = K('stream'), ARGV[1], ARGV[2], tonumber(ARGV[3])
-local again, new, last = {}, {}, delivered(group)
+local again, new, last, room = {}, {}, delivered(group), tonumber(ARGV[4])
+local trimmed = redis.call('HGET', K('meta'), 'trimmed') or '0'
+-- What retention has taken is told once.
+if last < tonumber(trimmed) then redis.call('XGROUP', 'SETID', stream, group, trimmed .. '-0') end
 for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', stream, group)) do
   local name, pending = field(consumer, 'name'), field(consumer, 'pending')
-  local node = string.match(name, '^(.*)%.%d+$')
-  if name ~= me and (not lives(node) or redis.call('SISMEMBER', K('gone'), name) == 1) then
+  if name ~= me and not works(name) then
     if pending == 0 then
       redis.call('XGROUP', 'DELCONSUMER', stream, group, name)
       redis.call('SREM', K('gone'), name)
-    elseif #again < count then
+    elseif #again < count and room > 0 then
       local ids = {}
-      for _, one in ipairs(redis.call('XPENDING', stream, group, '-', '+', count - #again, name)) do ids[#ids + 1] = one[1] end
+      for _, one in ipairs(redis.call('XPENDING', stream, group, '-', '+', math.min(16, count - #again), name)) do
+        ids[#ids + 1] = one[1]
+      end
       for _, one in ipairs(redis.call('XCLAIM', stream, group, me, 0, unpack(ids))) do
-        if one and one[2] then again[#again + 1] = entry(one) end
+        if one and one[2] then
+          again[#again + 1] = entry(one)
+          room = room - #one[2][2]
+        end
       end
     end
   end
 end
-if #again < count then
-  local read = redis.call('XREADGROUP', 'GROUP', group, me, 'COUNT', count - #again, 'STREAMS', stream, '>')
-  if read then for _, one in ipairs(read[1][2]) do new[#new + 1] = entry(one) end end
+while #again + #new < count and room > 0 do
+  local some = math.min(8, count - #again - #new)
+  local read = redis.call('XREADGROUP', 'GROUP', group, me, 'COUNT', some, 'STREAMS', stream, '>')
+  if not read then break end
+  for _, one in ipairs(read[1][2]) do
+    new[#new + 1] = entry(one)
+    room = room - #one[2][2]
+  end
 end
-return { redis.call('HGET', K('meta'), 'trimmed') or '0', int(last), again, new }
+return { trimmed, int(last), again, new }
 `);
 
 /** Some are done. Arguments: name, numbers. */
 export const ACKNOWLEDGE: RedisScript = new RedisScript(`
 local stream, group, ids = K('stream'), ARGV[1], {}
 for at = 2, #ARGV do ids[#ids + 1] = ARGV[at] .. '-0' end
-redis.call('XACK', stream, group, unpack(ids))
+-- A Redis that has forgotten the group has forgotten what was to be done.
+redis.pcall('XACK', stream, group, unpack(ids))
+if not delivered(group) then return 0 end
 local waiting = redis.call('XPENDING', stream, group)
 local cursor
 if waiting[1] > 0 then cursor = tonumber(string.match(waiting[2], '^(%d+)')) - 1

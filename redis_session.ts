@@ -22,8 +22,9 @@ export interface RedisSessionOwner {
    * A connection is there: what it needs before others use it is sent here.
    *
    * @param link The connection.
+   * @param progress To be called now and then while that takes its time.
    */
-  up(link: RedisLink): Promise<void>;
+  up(link: RedisLink, progress: () => void): Promise<void>;
   /**
    * The connection is gone, or an attempt failed. Another one follows.
    *
@@ -91,11 +92,17 @@ export class RedisSession {
     };
     this.#fail = lost;
     const attempt = this.#attempt = new AbortController();
+    let cancelPatience: () => void = () => {};
     // An address that answers nothing must not stop the attempts.
-    const cancelPatience = this.#clock.after(PATIENCE, () => {
-      attempt.abort(new Error(`no connection within ${PATIENCE} ms`));
-      lost(attempt.signal.reason);
-    });
+    const wait = (): void => {
+      cancelPatience();
+      if (gone || this.#closed) return;
+      cancelPatience = this.#clock.after(PATIENCE, () => {
+        attempt.abort(new Error(`no answer within ${PATIENCE} ms`));
+        lost(attempt.signal.reason);
+      });
+    };
+    wait();
     try {
       opened = await openRedisLink(this.#client, {
         message: (channel, text) => {
@@ -104,7 +111,8 @@ export class RedisSession {
         closed: lost,
       }, attempt.signal);
       if (gone || this.#closed) return await opened.destroy();
-      await this.#owner.up(opened);
+      wait();
+      await this.#owner.up(opened, wait);
     } catch (error) {
       return lost(error);
     } finally {

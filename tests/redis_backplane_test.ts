@@ -156,10 +156,12 @@ describeRedis("RedisBackplane when Redis fails", () => {
     const node = await Node.start(make, redis.url);
     const send = (text: string): Promise<unknown> => node.program.command("PUBLISH", "tackline:a", text);
     for (
-      const text of ["x.0:1:t:one", "x.0:2:t:two", "x.0:2:t:twice", "x.0:1:t:late", "x.0:5:t:five", "y.0:9:t:nine"]
+      const text of ["x:0:1:t:one", "x:0:2:t:two", "x:0:2:t:twice", "x:0:1:t:late", "x:0:5:t:five", "y:0:9:t:nine"]
     ) await send(text);
-    for (const text of ["", "x", "x:1", "x:1:t", "x:1:q:", ":1:t:a", "x:one:t:a", "x:1.5:t:a"]) await send(text);
-    await send("x.0:6:b:AQI=");
+    for (const text of ["", "x", "x:0:1", "x:0:1:t", "x:0:1:q:", ":0:1:t:a", "x:0:one:t:a", "x:0:1.5:t:a"]) {
+      await send(text);
+    }
+    await send("x:0:6:b:AQI=");
     await until(() => node.got.at(-1) === "1,2", "the last");
     assertEquals(node.got, ["one", "two", "five", "nine", "1,2"]);
     assertEquals(node.missed, 2);

@@ -154,8 +154,8 @@ describeRedis("RedisJournal of several servers", () => {
         withNodes(make, 2, async ([one, other]) => {
           for (let at = 1; at <= 10; at++) await one.journal.append(entry(`${at}`));
           let woken = 0;
-          const here = one.journal.share("billing", 2, () => woken++);
-          const there = other.journal.share("billing", 9, () => {});
+          const here = one.journal.share("billing", 2, "all", () => woken++);
+          const there = other.journal.share("billing", 2, "all", () => {});
           const first = await here.take(3);
           const second = await there.take(3);
           assertEquals([bodies(first.new), bodies(first.again), bodies(second.new)], [["3", "4", "5"], [], [
@@ -183,7 +183,7 @@ describeRedis("RedisJournal of several servers", () => {
     const redis = await RedisServer.start();
     const [one, other] = [await Node.open(make, redis), await Node.open(make, redis)];
     await one.journal.append(entry("a"));
-    const [here, there] = [one.journal.share("x", 0, () => {}), other.journal.share("x", 0, () => {})];
+    const [here, there] = [one.journal.share("x", 0, "", () => {}), other.journal.share("x", 0, "", () => {})];
     assertEquals(bodies((await here.take(1)).new), ["a"]);
     assertEquals(await there.take(1), { again: [], new: [], gap: undefined });
     // Its last sign expires at once, as if it had been killed long ago.
@@ -246,6 +246,7 @@ describeRedis("RedisJournal of several servers", () => {
     await redis.kill();
     await until(() => node.errors.length > 0, "the bad news");
     await redis.run();
+    await until(() => node.errors.some(({ code }) => code === "ERR_JOURNAL_LOST"), "what was lost");
     let after = 0;
     await until(() => {
       node.journal.append(entry("c")).then((appended) => after = appended.seq, () => {});
