@@ -128,6 +128,9 @@ export class RedisJournal implements Journal {
   #tailLink: RedisLink | undefined;
   #cancelTail: () => void = () => {};
   #away = false;
+  /** Whether another journal is where this one was: none of it is to be told. */
+  #replaced = false;
+  #toldReplaced = false;
   #lastFailure = "";
   #refused: PromiseWithResolvers<string> = Promise.withResolvers<string>();
   #cancelSign: () => void = () => {};
@@ -227,7 +230,8 @@ export class RedisJournal implements Journal {
     if (this.#closed) return;
     await this.#giveSign(link);
     const opened = await this.#run(OPEN, [this.#id || randomUUID(), this.#delivered], link) as string[];
-    if (this.#id !== "" && opened[0] !== this.#id) throw new Error(REPLACED);
+    this.#replaced = this.#id !== "" && opened[0] !== this.#id;
+    if (this.#replaced) throw new Error(REPLACED);
     this.#tellLost(Number(opened[1]), this.#delivered);
     if (this.#id === "") {
       this.#id = opened[0];
@@ -246,10 +250,17 @@ export class RedisJournal implements Journal {
 
   #wentDown(cause: unknown): void {
     this.#lastFailure = `: ${describe(cause)}`;
-    if (this.#away || this.#closed) return;
+    if (this.#closed) return;
+    if (this.#replaced) return this.#tellReplaced(cause);
+    if (this.#away) return;
     this.#away = true;
-    const code = describe(cause).includes(REPLACED) ? "ERR_JOURNAL_REPLACED" : "ERR_JOURNAL_AWAY";
-    this.#tell(code, `Redis is away: ${describe(cause)}`, cause);
+    this.#tell("ERR_JOURNAL_AWAY", `Redis is away: ${describe(cause)}`, cause);
+  }
+
+  #tellReplaced(cause: unknown): void {
+    if (this.#toldReplaced) return;
+    this.#toldReplaced = true;
+    this.#tell("ERR_JOURNAL_REPLACED", `The journal in Redis is gone: ${REPLACED}`, cause);
   }
 
   #tellLost(known: number, delivered: number): void {
@@ -467,7 +478,7 @@ export class RedisJournal implements Journal {
 
   async #followTail(link: RedisLink): Promise<void> {
     const stream = `${this.#prefix}stream`;
-    const goesOn = (): boolean => !this.#closed && this.#tailLink === link;
+    const goesOn = (): boolean => !this.#closed && !this.#replaced && this.#tailLink === link;
     // Before the journal is open nobody knows where to begin.
     await this.#session.ready;
     while (goesOn()) {

@@ -307,5 +307,9 @@ describe("Backplane of a server", () => {
     for (const client of [undefined, {}, new Map(), { duplicate() {} }]) {
       assertThrows(() => new RedisBackplane(client as unknown as RedisClient), OptionError, "npm:redis");
     }
+    for (const more of [{ isCluster: true }, { acquire() {} }, { nodeClient() {} }]) {
+      const client = { duplicate() {}, call() {}, sendCommand() {}, isReady: true, status: "ready", ...more };
+      assertThrows(() => new RedisBackplane(client as unknown as RedisClient), OptionError, "cluster");
+    }
   });
 });

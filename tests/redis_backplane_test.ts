@@ -144,6 +144,14 @@ describeRedis("RedisBackplane when Redis fails", () => {
         assert(kept.every((message) => message.startsWith("Cannot publish")), kept[0]);
         assertEquals(node.codes, ["ERR_BACKPLANE_AWAY"]);
         redis.freeze(false);
+        await until(() => node.codes.length > 1, "the good news");
+        // Nothing is left of the attempts meanwhile: the program's own, and two of ours.
+        let clients = "";
+        for (let tries = 0; tries < 300 && clients.split("\n").length !== 4; tries++) {
+          clients = String(await node.program.command("CLIENT", "LIST"));
+          await new Promise((resolve) => setTimeout(resolve, 10));
+        }
+        assertEquals(clients.trim().split("\n").length, 3, clients);
         await node.stop();
         await redis.stop();
       });
@@ -183,6 +191,24 @@ describeRedis("RedisBackplane when Redis fails", () => {
     await Promise.all([one.stop(), other.stop()]);
     await redis.stop();
   });
+
+  for (const [name, make] of CLIENTS) {
+    it(`subscribes to 20 000 channels again within 2 s, with ${name}`, async () => {
+      const redis = await RedisServer.start([]);
+      const [one, other] = [await Node.start(make, redis.url), await Node.start(make, redis.url)];
+      const all = Array.from({ length: 20_000 }, (_, at) => other.listen(`channel ${at}`));
+      await Promise.all(all);
+      await one.program.command("CLIENT", "KILL", "TYPE", "pubsub");
+      await until(() => other.codes.length > 0, "the bad news");
+      const begun = performance.now();
+      await until(() => other.codes.length > 1, "the good news");
+      const took = performance.now() - begun;
+      assert(took < 2000, `it took ${took} ms`);
+      await untilOneArrives(one, other);
+      await Promise.all([one.stop(), other.stop()]);
+      await redis.stop();
+    });
+  }
 
   it("keeps trying an address where nobody is", async () => {
     const [make] = CLIENTS.values();

@@ -9,7 +9,7 @@ import type { RedisClient } from "../redis_client.ts";
 import { RedisJournal, type RedisJournalOptions } from "../redis_journal.ts";
 import { describeRedis } from "./describe_redis.ts";
 import { type ClientMaker, CLIENTS, type ProgramClient, RedisServer } from "./redis.ts";
-import { decode, encode, until } from "./support.ts";
+import { decode, encode, FakeClock, until } from "./support.ts";
 
 function entry(body: string, more: Partial<NewEntry> = {}): NewEntry {
   const bytes = encode(body);
@@ -134,7 +134,12 @@ describeRedis("RedisJournal of several servers", () => {
         await Promise.all(feeding);
         const kept = new Set<string>();
         for (let after = 0;;) {
-          const entries = await one.journal.read(after, 100);
+          // It may notice just now that Redis was away.
+          const entries = await one.journal.read(after, 100).catch(() => undefined);
+          if (entries === undefined) {
+            await new Promise((resolve) => setTimeout(resolve, 10));
+            continue;
+          }
           if (entries.length === 0) break;
           after = entries.at(-1)!.seq;
           for (const body of bodies(entries)) kept.add(body);
@@ -324,4 +329,144 @@ describeRedis("RedisJournal of several servers", () => {
     await Promise.all([node.close(), other.close()]);
     await redis.stop();
   });
+
+  it("refuses receivers of one name that want something else, while the others are there", () =>
+    withNodes(make, 2, async ([one, other]) => {
+      for (let at = 1; at <= 4; at++) await one.journal.append(entry(`${at}`));
+      const here = one.journal.share("x", 0, "messages", () => {});
+      assertEquals(bodies((await here.take(1)).new), ["1"]);
+      const there = other.journal.share("x", 0, "everything", () => {});
+      const error = await assertRejects(() => there.take(1), JournalError, 'named "x" on another server');
+      assertEquals(error.code, "ERR_JOURNAL_CONFLICT");
+      here.leave();
+      let taken: JournalEntry[] = [];
+      for (let tries = 0; taken.length === 0 && tries < 100; tries++) {
+        taken = await there.take(1).then(({ again }) => [...again], () => []);
+      }
+      assertEquals(bodies(taken), ["1"]);
+    }));
+
+  it("ends, whatever Redis has forgotten, and also when it dies meanwhile", async () => {
+    for (const trouble of ["FLUSHALL", "death"]) {
+      const redis = await RedisServer.start();
+      const node = await Node.open(make, redis);
+      await node.journal.append(entry("a"));
+      const place = node.journal.share("x", 0, "", () => {});
+      const [{ seq }] = (await place.take(1)).new;
+      if (trouble === "FLUSHALL") await node.program.command("FLUSHALL");
+      else redis.freeze(true);
+      place.acknowledge([seq]);
+      const closed = node.journal.close();
+      if (trouble === "death") await redis.kill();
+      await closed;
+      await node.program.close();
+      await redis.stop();
+    }
+  });
+
+  it("reads on while it waits for replicas that do not come", async () => {
+    const redis = await RedisServer.start();
+    const node = await Node.open(make, redis, { replicas: 1, replicaTimeout: 1000 });
+    const begun = performance.now();
+    const appended = Promise.allSettled(Array.from({ length: 20 }, (_, at) => node.journal.append(entry(`${at}`))));
+    for (let turn = 0; turn < 5; turn++) await node.journal.read(0, 10);
+    const read = performance.now() - begun;
+    const results = await appended;
+    const took = performance.now() - begun;
+    assert(results.every(({ status }) => status === "rejected"));
+    // One wait covers them all: the first begins with the first of them, another one with the last.
+    assert(read < 900 && took < 4000, `${read} and ${took} ms`);
+    assertEquals(node.errors, []);
+    await node.close();
+    await redis.stop();
+  });
+
+  it("tells everybody what is appended after Redis has forgotten something, also those who knew more", async () => {
+    const redis = await RedisServer.start(["--appendonly", "no"]);
+    const one = await Node.open(make, redis);
+    for (let at = 1; at <= 10; at++) await one.journal.append(entry(`${at}`));
+    await redis.kill();
+    await until(() => one.errors.length > 0, "the bad news");
+    await redis.run();
+    await until(() => one.errors.at(-1)?.message === "Redis is there again", "the good news");
+    assert(one.errors.some(({ code }) => code === "ERR_JOURNAL_LOST"));
+    const other = await Node.open(make, redis);
+    for (let at = 1; at <= 5; at++) await other.journal.append(entry(`new ${at}`));
+    await until(() => one.told.at(-1) === "new 5", "the new ones");
+    assertEquals(one.told.slice(10), [1, 2, 3, 4, 5].map((at) => `new ${at}`));
+    assertEquals(one.journal.id, other.journal.id);
+    await Promise.all([one.close(), other.close()]);
+    await redis.stop();
+  });
+
+  it("says so when it comes back and another journal is there", async () => {
+    const redis = await RedisServer.start(["--appendonly", "no"]);
+    const node = await Node.open(make, redis);
+    await node.journal.append(entry("a"));
+    await node.program.command("FLUSHALL");
+    const stranger = await Node.open(make, redis);
+    await stranger.program.command("CLIENT", "KILL", "SKIPME", "yes", "TYPE", "normal");
+    await until(() => node.errors.some(({ code }) => code === "ERR_JOURNAL_REPLACED"), "the news");
+    await assertRejects(() => node.journal.append(entry("b")), JournalError, "another one is there now");
+    await Promise.all([node.close(), stranger.close()]);
+    await redis.stop();
+  });
+
+  it("forgets where a dead server was, once others have gone on from there", () =>
+    withNodes(make, 2, async ([one, other]) => {
+      await one.program.command("HSET", "{tackline}:cursor:mover", "dead", "3 10");
+      await one.program.command("SET", "{tackline}:node:dead", "1");
+      assertEquals(await one.journal.cursor("mover"), 10);
+      one.journal.saveCursor("mover", 10);
+      one.journal.saveCursor("mover", 900);
+      // It may live still.
+      assertEquals([await one.journal.cursor("mover"), await other.journal.cursor("mover")], [10, 10]);
+      await one.program.command("DEL", "{tackline}:node:dead");
+      one.journal.saveCursor("mover", 1000);
+      assertEquals([await one.journal.cursor("mover"), await other.journal.cursor("mover")], [1000, 1000]);
+    }));
+
+  it("can be read, and made smaller, when Redis has no memory left", () =>
+    withNodes(make, 1, async ([node]) => {
+      const { seq } = await node.journal.append(entry("a"));
+      const place = node.journal.share("x", 0, "", () => {});
+      await place.take(1);
+      await node.program.command("CONFIG", "SET", "maxmemory", "1");
+      const error = await assertRejects(() => node.journal.append(entry("b")), JournalError, "OOM");
+      assertEquals(error.code, "ERR_JOURNAL_WRITE");
+      await node.program.command("CLIENT", "KILL", "SKIPME", "yes", "TYPE", "normal");
+      await until(() => node.errors.at(-1)?.message === "Redis is there again", "the connection");
+      assertEquals(bodies(await node.journal.read(0, 5)), ["a"]);
+      place.acknowledge([seq]);
+      node.journal.saveCursor("y", seq);
+      assertEquals(await node.journal.cursor("y"), seq);
+      await node.program.command("CONFIG", "SET", "maxmemory", "0").catch(() => {});
+    }));
+
+  it("tells those who share a place once of what retention took before anybody had it", async () => {
+    const redis = await RedisServer.start();
+    const clock = new FakeClock();
+    const node = await Node.open(make, redis, { maxAge: 1000, clock });
+    const place = node.journal.share("x", 0, "", () => {});
+    await node.journal.append(entry("old"));
+    clock.advance(600_000);
+    await node.journal.append(entry("young"));
+    const first = await place.take(5);
+    assertEquals([first.gap, bodies(first.new)], [{ after: 0, until: 1 }, ["young"]]);
+    assertEquals((await place.take(5)).gap, undefined);
+    await node.close();
+    await redis.stop();
+  });
+
+  it("goes on with a name that was shared, then not, then shared again", () =>
+    withNodes(make, 2, async ([one, other]) => {
+      for (let at = 1; at <= 6; at++) await one.journal.append(entry(`${at}`));
+      const here = one.journal.share("x", 0, "", () => {});
+      assertEquals(bodies((await here.take(2)).new), ["1", "2"]);
+      other.journal.saveCursor("x", 5);
+      assertEquals(await other.journal.cursor("x"), 5);
+      const there = other.journal.share("x", 5, "", () => {});
+      assertEquals(bodies((await there.take(2)).new), ["3", "4"]);
+      assertEquals(bodies((await here.take(9)).new), ["5", "6"]);
+    }));
 });
