@@ -42,9 +42,17 @@ export class RedisServer {
 
   /** Starts one that syncs each write, unless options say otherwise. */
   static async start(options: string[] = ["--appendonly", "yes", "--appendfsync", "always"]): Promise<RedisServer> {
-    const server = new RedisServer(await freePort(), options);
-    await server.run();
-    return server;
+    for (let tries = 1;; tries++) {
+      const server = new RedisServer(await freePort(), options);
+      try {
+        await server.run();
+        return server;
+      } catch (error) {
+        await server.stop();
+        // Somebody else may have taken the port meanwhile.
+        if (tries === 5) throw error;
+      }
+    }
   }
 
   get url(): string {

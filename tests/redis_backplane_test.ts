@@ -179,6 +179,35 @@ describeRedis("RedisBackplane when Redis fails", () => {
     await redis.stop();
   });
 
+  it("leaves channels that nobody wants any more, and is ready again only when Redis is", async () => {
+    const [make] = CLIENTS.values();
+    const redis = await RedisServer.start([]);
+    const [node, other] = [await Node.start(make, redis.url), await Node.start(make, redis.url)];
+    const subscribers = async (channel: string): Promise<number> => {
+      const answer = await other.program.command("PUBSUB", "NUMSUB", `tackline:${channel}`);
+      return Number(Array.isArray(answer) ? answer[1] : Object.values(answer as object)[0]);
+    };
+    const subscription = node.backplane.subscribe("short", () => {});
+    await subscription.ready;
+    assertEquals(await subscribers("short"), 1);
+    subscription.close();
+    for (let tries = 0; await subscribers("short") !== 0; tries++) assert(tries < 1000, "it is left");
+
+    await redis.kill();
+    await until(() => node.codes.length > 0, "the bad news");
+    let ready = false;
+    const again = node.listen("a").then(() => ready = true);
+    const ended = node.backplane.subscribe("ended", () => {});
+    ended.close();
+    await ended.ready;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assertEquals(ready, false);
+    await redis.run();
+    await again;
+    await Promise.all([node.stop(), other.stop()]);
+    await redis.stop();
+  });
+
   it("gives up nobody for counting many channels", async () => {
     const [make] = CLIENTS.values();
     const redis = await RedisServer.start([]);
