@@ -137,7 +137,30 @@ describeRedis("WhatsAppServers with one journal in Redis", () => {
       await stuck.disconnect(false);
       await until(() => there.length === 20, "the rest");
       assertEquals([...there].sort(), [...ids].sort());
+      // All is acknowledged: nothing of it comes again.
+      const pending = async (): Promise<unknown> =>
+        (await one.program.command("XPENDING", "{tackline}:stream", "pool") as unknown[])[0];
+      for (let tries = 0; await pending() !== 0; tries++) assert(tries < 1000, `${await pending()} are pending`);
       await working.disconnect();
+    }));
+
+  it("take no more for a receiver than it can have: the rest is for those on other servers", () =>
+    withNodes(2, async ([one, two]) => {
+      const [here, there] = [[] as string[], [] as string[]];
+      const name = { name: "pool", share: true, after: 0 };
+      for (let at = 0; at < 10; at++) assertEquals(await post(one, `id ${at}`), 200);
+      const stuck = await receive(one, [], {
+        ...name,
+        window: 3,
+        onWhatsAppMessageReceived({ id }) {
+          here.push(id);
+          return new Promise<void>(() => {});
+        },
+      });
+      await until(() => here.length === 3, "what fits its window");
+      const working = await receive(two, there, name);
+      await until(() => there.length === 7, "the others");
+      await Promise.all([stuck.disconnect(false), working.disconnect()]);
     }));
 
   it("refuse a receiver that shares a name with another filter, on any of them", () =>
