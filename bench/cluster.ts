@@ -35,7 +35,7 @@ const quantile = (sorted: number[], part: number): number =>
   sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))];
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-function generate(...args: (string | number)[]): Promise<{ per_second: number }> {
+function generate(...args: (string | number)[]): Promise<{ perSecond: number }> {
   return new Promise((resolve, reject) => {
     const child = spawn(load, args.map(String), { stdio: ["ignore", "pipe", "inherit"] });
     let text = "";
@@ -61,19 +61,19 @@ async function fanout(count: number, subscribers: number): Promise<{ rate: numbe
   const cluster = await Cluster.start(count);
   const pids = cluster.nodes.map(({ pid }) => pid);
   const before = pids.map(cpuOf);
-  // The first connection of the first node keeps 8 messages in flight; the others only count.
+  // The first connection of the first node keeps 128 messages in flight; the others only count.
   const each = subscribers / count;
   const results = await Promise.all(
-    cluster.nodes.map(({ port }, index) => generate("fanout", port, each, 64, index === 0 ? 8 : 0, 3)),
+    cluster.nodes.map(({ port }, index) => generate("fanout", port, each, 64, index === 0 ? 128 : 0, 3)),
   );
-  const rate = results.reduce((sum, { per_second }) => sum + per_second, 0);
+  const rate = results.reduce((sum, { perSecond }) => sum + perSecond, 0);
   const seconds = pids.reduce((sum, pid, index) => sum + cpuOf(pid) - before[index], 0);
   await cluster.stop();
   return { rate, cpu: seconds / (rate * 3.5 / 1e6) };
 }
 
 async function benchFanout(): Promise<void> {
-  console.log("# Broadcasts of 64 bytes, 8 in flight, to 400 connections in all");
+  console.log("# Broadcasts of 64 bytes, 128 in flight, to 400 connections in all");
   const rates = new Map<number, number[]>([[1, []], [2, []], [4, []]]);
   const cpus = new Map<number, number[]>([[1, []], [2, []], [4, []]]);
   for (let pair = 0; pair < 3; pair++) {
