@@ -12,7 +12,7 @@ import { CLIENTS } from "./redis.ts";
 const [port, url, kind] = process.argv.slice(2);
 const { client } = await CLIENTS.get(kind)!(url);
 const backplane = new RedisBackplane(client);
-const server = new WebSocketServer({
+const server: WebSocketServer = new WebSocketServer({
   port: Number(port),
   hostname: "127.0.0.1",
   backplane,
