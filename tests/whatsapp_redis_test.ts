@@ -62,11 +62,20 @@ async function post(node: Node, id: string, phoneNumberId = "1"): Promise<number
   return response.status;
 }
 
-async function receive(node: Node, ids: string[], options: WhatsAppReceiverOptions = {}): Promise<WhatsAppReceiver> {
+/** A receiver that is done with a message when `handled` is. */
+async function receive(
+  node: Node,
+  ids: string[],
+  options: WhatsAppReceiverOptions = {},
+  handled?: Promise<void>,
+): Promise<WhatsAppReceiver> {
   const receiver = new WhatsAppReceiver(url(node).replace("http", "ws"), {
     receiverToken: "token",
     onError: () => {},
-    onWhatsAppMessageReceived: ({ id }) => void ids.push(id),
+    onWhatsAppMessageReceived({ id }) {
+      ids.push(id);
+      return handled;
+    },
     ...options,
   });
   await receiver.connect();
@@ -121,14 +130,7 @@ describeRedis("WhatsAppServers with one journal in Redis", () => {
       const [here, there] = [[] as string[], [] as string[]];
       const name = { name: "pool", share: true };
       // This one never acknowledges.
-      const stuck = await receive(one, [], {
-        ...name,
-        window: 2,
-        onWhatsAppMessageReceived({ id }) {
-          here.push(id);
-          return new Promise<void>(() => {});
-        },
-      });
+      const stuck = await receive(one, here, { ...name, window: 2 }, new Promise(() => {}));
       const working = await receive(two, there, { ...name, window: 1 });
       const ids = Array.from({ length: 20 }, (_, at) => `id ${at}`);
       for (const [at, id] of ids.entries()) assertEquals(await post([one, two][at % 2], id), 200);
@@ -149,14 +151,7 @@ describeRedis("WhatsAppServers with one journal in Redis", () => {
       const [here, there] = [[] as string[], [] as string[]];
       const name = { name: "pool", share: true, after: 0 };
       for (let at = 0; at < 10; at++) assertEquals(await post(one, `id ${at}`), 200);
-      const stuck = await receive(one, [], {
-        ...name,
-        window: 3,
-        onWhatsAppMessageReceived({ id }) {
-          here.push(id);
-          return new Promise<void>(() => {});
-        },
-      });
+      const stuck = await receive(one, here, { ...name, window: 3 }, new Promise(() => {}));
       await until(() => here.length === 3, "what fits its window");
       const working = await receive(two, there, name);
       await until(() => there.length === 7, "the others");
