@@ -89,7 +89,7 @@ export class Listener {
 
   /** Resolves when it is connected and subscribed, perhaps again. */
   ready(): Promise<void> {
-    return until(() => this.#subscribed && this.client.active, "a subscription");
+    return until(() => this.#subscribed && this.client.active, "a subscription", 30_000);
   }
 
   publish(topic: string, text: string): void {

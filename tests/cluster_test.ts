@@ -41,7 +41,7 @@ describeRedis("Cluster", () => {
         }
       }
       const expected = count * ROUNDS * 3;
-      await until(() => listeners.every(({ got }) => got.length >= expected), "all messages at all");
+      await until(() => listeners.every(({ got }) => got.length >= expected), "all messages at all", 60_000);
       for (const { got, topics } of listeners) {
         assertEquals(got.length, expected);
         for (const kind of [...topics, "everybody"]) {
