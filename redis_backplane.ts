@@ -8,9 +8,9 @@
  * @module
  */
 
-import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
 import type { Backplane, BackplaneListener, BackplaneSubscription } from "./backplane.ts";
+import { fromBase64, toBase64 } from "./base64.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { BackplaneError, describe, OptionError } from "./errors.ts";
 import type { MessageData } from "./inbox.ts";
@@ -162,9 +162,7 @@ export class RedisBackplane implements Backplane {
     const link = this.#publisher.link;
     if (link === undefined) throw lost("Redis is away");
     const head = `${this.#id}:${this.#count}:${number}`;
-    const text = typeof data === "string"
-      ? `${head}:t:${data}`
-      : `${head}:b:${Buffer.from(data.buffer, data.byteOffset, data.length).toString("base64")}`;
+    const text = typeof data === "string" ? `${head}:t:${data}` : `${head}:b:${toBase64(data)}`;
     const length = byteLength(text);
     if (this.#maxPending > 0 && this.#pending + length > this.#maxPending) {
       throw lost(`${this.#pending} bytes wait for Redis already`);
@@ -352,7 +350,7 @@ function parseMessage(text: string): Message | undefined {
   const kind = text.slice(head.length, head.length + 2);
   if (sender === "" || !isNumber(count) || !isNumber(number) || (kind !== "t:" && kind !== "b:")) return undefined;
   const body = text.slice(head.length + 2);
-  const data = kind === "t:" ? body : new Uint8Array(Buffer.from(body, "base64"));
+  const data = kind === "t:" ? body : fromBase64(body);
   return { sender, count: Number(count), number: Number(number), data };
 }
 

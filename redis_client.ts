@@ -29,7 +29,7 @@ export interface IoRedisClient {
   duplicate(overrides?: object): unknown;
 }
 
-/** A client of Bun: `Bun.RedisClient`. */
+/** The client that is built into Bun, `RedisClient`. */
 export interface BunRedisClient {
   /** Whether it is connected. */
   readonly connected: boolean;
@@ -130,7 +130,7 @@ function kindOf(client: unknown): "redis" | "ioredis" | "bun" {
     if (can("sendCommand") && "isReady" in given) return "redis";
     if (can("send") && "connected" in given) return "bun";
   }
-  throw new OptionError("The Redis client is none of npm:redis, npm:ioredis and Bun.RedisClient");
+  throw new OptionError("The Redis client is none of npm:redis, npm:ioredis and what is built into Bun");
 }
 
 /** The end of one connection. */

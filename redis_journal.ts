@@ -4,8 +4,8 @@
  * @module
  */
 
-import { Buffer } from "node:buffer";
 import { randomUUID } from "node:crypto";
+import { fromBase64, toBase64 } from "./base64.ts";
 import { systemClock } from "./clock.ts";
 import { describe, JournalError, OptionError } from "./errors.ts";
 import {
@@ -366,7 +366,7 @@ export class RedisJournal implements Journal {
   async has(digest: Uint8Array): Promise<boolean> {
     this.#assertOpen();
     return await this.#reads(async () =>
-      Number(await this.#link().send(["HEXISTS", `${this.#prefix}digests`, base64(digest)])) === 1
+      Number(await this.#link().send(["HEXISTS", `${this.#prefix}digests`, toBase64(digest)])) === 1
     );
   }
 
@@ -412,7 +412,7 @@ export class RedisJournal implements Journal {
     if (link === undefined) throw new Error(`Redis is away${this.#lastFailure}`);
     const [kind, body] = encodeBody(bytes);
     const { maxBytes } = this.#retention;
-    const args = [this.#id, this.#delivered, this.#age, base64(digest), forward ? 1 : 0, kind, body, bytes.length];
+    const args = [this.#id, this.#delivered, this.#age, toBase64(digest), forward ? 1 : 0, kind, body, bytes.length];
     const running = this.#run(APPEND, [...args, signature, receivedAt.getTime(), maxBytes], link);
     const delivered = this.#delivered;
     const [seq, duplicate, before, trimmed, age, known] = (await running as unknown[]).map(Number);
@@ -685,20 +685,16 @@ function entriesOf(answer: unknown): [id: string, fields: string[]][] {
   return typeof answer[0] === "string" ? answer[1] : answer[0][1];
 }
 
-function base64(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("base64");
-}
-
 /** Text where that brings the same bytes back, as with all that Meta sends; else Base64. */
 function encodeBody(bytes: Uint8Array): [kind: string, body: string] {
   try {
     return ["t", new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes)];
   } catch {
-    return ["b", base64(bytes)];
+    return ["b", toBase64(bytes)];
   }
 }
 
 function decodeEntry([seq, kind, body, signature, time]: string[]): JournalEntry {
-  const bytes = kind === "t" ? new TextEncoder().encode(body) : new Uint8Array(Buffer.from(body, "base64"));
+  const bytes = kind === "t" ? new TextEncoder().encode(body) : fromBase64(body);
   return { seq: Number(seq), bytes, signature, receivedAt: new Date(Number(time)) };
 }

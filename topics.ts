@@ -150,9 +150,4 @@ export class Topics<Member> {
   of(member: Member): ReadonlySet<string> {
     return this.#topics.get(member) ?? NOTHING;
   }
-
-  /** All topics that somebody has subscribed to. */
-  names(): Iterable<string> {
-    return this.#subscribers.keys();
-  }
 }

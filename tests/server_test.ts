@@ -825,3 +825,22 @@ describe("frames on the wire", () => {
     await socket.close();
   });
 });
+
+describe("reusePort", () => {
+  it("lets several servers listen on one port; without it the second one cannot", async () => {
+    const settings = { hostname: "127.0.0.1", reusePort: true };
+    const one = new WebSocketServer({ ...settings, port: 0 });
+    await one.start();
+    const { port } = one.address!;
+    const other = new WebSocketServer({ ...settings, port });
+    await other.start();
+    const clients = Array.from({ length: 8 }, () => new WebSocketClient(`ws://127.0.0.1:${port}/`));
+    await Promise.all(clients.map((client) => client.connect()));
+    assertEquals(one.connections.size + other.connections.size, 8);
+    const third = new WebSocketServer({ hostname: "127.0.0.1", port });
+    const error = await assertRejects(() => third.start(), TransportError, "Cannot listen");
+    assertEquals(error.code, "ERR_LISTEN");
+    await Promise.all(clients.map((client) => client.disconnect()));
+    await Promise.all([one.stop(), other.stop()]);
+  });
+});
