@@ -20,6 +20,7 @@ import { writeSnippets } from "./snippets.ts";
 const ONE_RUNTIME_ONLY = new Map<string, string>([["Bun.RedisClient", "Bun's own client for Redis"]]);
 
 const TEST_TIMEOUT = 120_000;
+const MAX_FAILURE_LINES = 60;
 const modules = readdirSync(".").filter((name) => name.endsWith(".ts"));
 const documents = ["README.md", ...readdirSync("docs").map((name) => `docs/${name}`)];
 const testFiles = readdirSync("tests").filter((name) => name.endsWith("_test.ts"));
@@ -34,6 +35,8 @@ interface Result {
   passed: number;
   failed: number;
   snippets: number;
+  /** What the runtime printed of the tests that failed. */
+  failures: string;
 }
 
 /** Runs a command, shows what it prints, and keeps it. */
@@ -67,7 +70,14 @@ async function runOnDeno(deno: string[]): Promise<Result> {
     passed: testCount.passed + snippetCount.passed,
     failed: testCount.failed + snippetCount.failed,
     snippets: snippetCount.passed + snippetCount.failed,
+    failures: denoFailures(tests.output) + denoFailures(snippets.output),
   };
+}
+
+/** What stands between Deno's heading of the failures and its last line. */
+function denoFailures(output: string): string {
+  const start = output.search(/^ ERRORS $/m);
+  return start === -1 ? "" : output.slice(start);
 }
 
 function readReport(file: string): string {
@@ -133,7 +143,23 @@ async function runOnBun(bun: string[]): Promise<Result> {
     passed: testCount.passed + snippetCount.passed,
     failed: testCount.failed + snippetCount.failed,
     snippets: snippetCount.passed + snippetCount.failed,
+    failures: bunFailures(tests.output) + bunFailures(snippets.output),
   };
+}
+
+/** Bun says what is wrong with a test before the line that names it: what stands after the line of the test before. */
+function bunFailures(output: string): string {
+  let text = "";
+  let block: string[] = [];
+  for (const line of output.split("\n")) {
+    if (/^\d+ tests? failed:$/.test(line)) break;
+    block.push(line);
+    const [, outcome] = line.match(/^\((pass|fail|skip|todo)\) /) ?? [];
+    if (outcome === undefined) continue;
+    if (outcome === "fail") text += `${block.slice(-MAX_FAILURE_LINES).join("\n")}\n`;
+    block = [];
+  }
+  return text;
 }
 
 /** Bun as it is found: on the path, or by npm. */
@@ -190,6 +216,10 @@ if (wanted !== "deno") {
 rmSync(scratch, { recursive: true });
 printTable(results);
 complaints.push(...complain(results));
+// Once more, so that who sees only the end of a log sees it.
+for (const [runtime, { failures }] of results) {
+  if (failures !== "") console.log(`\n# Failed on ${runtime}\n${failures}`);
+}
 for (const complaint of complaints) console.log(`NOT AS IT SHOULD BE: ${complaint}`);
 const total = [...results.values()].reduce((sum, { passed }) => sum + passed, 0);
 const failed = [...results.values()].reduce((sum, { failed }) => sum + failed, complaints.length);
