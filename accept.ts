@@ -231,6 +231,8 @@ export class AcceptSession<Data> implements TransportHandler {
   #handleHead(head: Head): void {
     try {
       const line = parseRequestLine(head.startLine);
+      // RFC 9112 §3.2.2: what the target names counts, and not the header.
+      if (line.authority !== "") head.fields.replace("host", line.authority);
       checkHost(head.fields, this.#host.settings().hosts);
       if (wantsWebSocket(head.fields)) this.#handleUpgrade(line, head.fields);
       else this.#handleRequest(line, head.fields);

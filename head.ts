@@ -79,6 +79,21 @@ export class HeaderFields implements Iterable<[name: string, value: string]> {
   }
 
   /**
+   * Gives the first field of a name another value.
+   *
+   * @param name The name in lower case.
+   * @param value The value.
+   */
+  replace(name: string, value: string): void {
+    const fields = this.#fields;
+    for (let index = 0; index < fields.length; index += 2) {
+      if (fields[index] !== name) continue;
+      fields[index + 1] = value;
+      return;
+    }
+  }
+
+  /**
    * The members of a comma separated list (RFC 9110 §5.6.1) over all lines of a name. Not for lists with quoted commas.
    *
    * @param name The name in lower case.
@@ -271,6 +286,8 @@ export interface RequestLine {
   path: string;
   /** The query, without the question mark. */
   query: string;
+  /** Host and port that the absolute form names; empty with the others. */
+  authority: string;
   /** The minor version: 0 or 1. */
   minorVersion: number;
 }
@@ -288,23 +305,26 @@ export function parseRequestLine(line: string): RequestLine {
   const [method, target, version] = parts;
   const minorVersion = parseVersion(version);
   if (target === "*" && method !== "OPTIONS") throw syntax("The request target is malformed");
-  const { path, query } = parseTarget(target);
-  return { method, path, query, minorVersion };
+  return { method, ...parseTarget(target), minorVersion };
 }
 
-/** RFC 9112 §3.2: the origin form, or the absolute form, of which the path counts. */
-function parseTarget(target: string): { path: string; query: string } {
+/** RFC 9112 §3.2: the origin form, or the absolute form. */
+function parseTarget(target: string): Pick<RequestLine, "path" | "query" | "authority"> {
   if (!isVisibleAscii(target)) throw syntax("The request target has a character that is not allowed");
   let origin = target;
+  let authority = "";
   if (!target.startsWith("/") && target !== "*") {
     const scheme = target.indexOf("://");
     if (scheme < 1) throw syntax("The request target is malformed");
     let end = scheme + 3;
     while (end < target.length && target[end] !== "/" && target[end] !== "?") end++;
     origin = target[end] === "/" ? target.slice(end) : `/${target.slice(end)}`;
+    authority = target.slice(scheme + 3, end);
+    if (authority === "") throw syntax("The request target names no host");
   }
   const mark = origin.indexOf("?");
-  return mark === -1 ? { path: origin, query: "" } : { path: origin.slice(0, mark), query: origin.slice(mark + 1) };
+  if (mark === -1) return { path: origin, query: "", authority };
+  return { path: origin.slice(0, mark), query: origin.slice(mark + 1), authority };
 }
 
 function parseVersion(version: string): number {

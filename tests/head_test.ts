@@ -110,15 +110,17 @@ describe("HeadReader", () => {
 
 describe("parseRequestLine", () => {
   it("takes the origin and the absolute form", () => {
-    const parsed = { method: "GET", path: "/a/b", query: "c=d?e", minorVersion: 1 };
+    const parsed = { method: "GET", path: "/a/b", query: "c=d?e", authority: "", minorVersion: 1 };
     assertEquals(parseRequestLine("GET /a/b?c=d?e HTTP/1.1"), parsed);
-    assertEquals(parseRequestLine("GET http://example.com:80/a/b?c=d?e HTTP/1.1"), parsed);
+    const authority = "example.com:80";
+    assertEquals(parseRequestLine("GET http://example.com:80/a/b?c=d?e HTTP/1.1"), { ...parsed, authority });
     const { path, query } = parseRequestLine("GET http://example.com?x=/chat HTTP/1.1");
     assertEquals([path, query], ["/", "x=/chat"]);
     assertEquals(parseRequestLine("GET http://example.com HTTP/1.0"), {
       method: "GET",
       path: "/",
       query: "",
+      authority: "example.com",
       minorVersion: 0,
     });
     assertEquals(parseRequestLine("OPTIONS * HTTP/1.1").path, "*");

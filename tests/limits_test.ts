@@ -259,6 +259,30 @@ describe("hosts", () => {
       },
     ));
 
+  it("counts what the request target names, and not the header beside it (RFC 9112 §3.2.2)", () =>
+    withServer(
+      {
+        hosts: ["example.com"],
+        onCommandGet: ({ url, headers }) => new Response(`${url} ${headers.get("host")}`),
+      },
+      async (server) => {
+        const ask = (target: string, ...hosts: string[]): Promise<string> => {
+          const lines = [`GET ${target} HTTP/1.1`, ...hosts.map((host) => `Host: ${host}`), "Connection: close"];
+          return exchange(server, [...lines, "", ""].join("\r\n"));
+        };
+        assertStringIncludes(await ask("http://evil.example/", "example.com"), "HTTP/1.1 421 ");
+        const answer = await ask("http://example.com:81/a", "evil.example");
+        assertStringIncludes(answer, "http://example.com:81/a example.com:81");
+        for (const target of ["http://user@example.com/", "http://example.com\\/"]) {
+          assertStringIncludes(await ask(target, "example.com"), "HTTP/1.1 421 ");
+        }
+        assertStringIncludes(await ask("http:///a", "example.com"), "HTTP/1.1 400 ");
+        // It does not stand for the header.
+        assertStringIncludes(await ask("http://example.com/"), "HTTP/1.1 421 ");
+        assertStringIncludes(await ask("http://example.com/", "example.com", "example.com"), "HTTP/1.1 400 ");
+      },
+    ));
+
   it("are checked when they are set", () => {
     for (const host of ["", "https://a.example", "a.example/", "a b"]) {
       assertThrows(() => new WebSocketServer({ hosts: [host] }), OptionError, "hosts");
