@@ -18,7 +18,7 @@ import { concat } from "./bytes.ts";
 import type { Clock } from "./clock.ts";
 import type { HandshakeRequest, HandshakeResult, ProtocolOptions, WebSocketConnection } from "./connection.ts";
 import { acceptDeflateOffer, type CompressionSettings } from "./deflate.ts";
-import { HandshakeError, HttpError } from "./errors.ts";
+import { HandshakeError, HttpError, TransportError } from "./errors.ts";
 import {
   checkUpgradeRequest,
   encodeUpgradeResponse,
@@ -45,7 +45,7 @@ export interface AcceptHost<Data> {
   respond(request: Request, connection: WebSocketConnection<Data>): Promise<Response>;
   /** The handshake is done. */
   opened(connection: WebSocketConnection<Data>): void;
-  /** A WebSocket was refused, for a reason that is no error. */
+  /** A connection was refused, for a reason that is not reported as an error. */
   refused(reason: string, connection: WebSocketConnection<Data>): void;
   /** Something failed. */
   error(error: unknown, connection: WebSocketConnection<Data>): void;
@@ -199,6 +199,8 @@ export class AcceptSession<Data> implements TransportHandler {
     this.#writeWaiter = undefined;
     // A stream of events must learn that nobody listens any more.
     this.#responseReader?.cancel(lost).catch(ignore);
+    // It is ours, and not the peer's, that it has ended.
+    if (error instanceof TransportError) this.#host.refused(error.code, this.#connection);
     this.#connection.abandon(error);
   }
 

@@ -97,6 +97,7 @@ export type TransportErrorCode =
   | "ERR_ABORTED"
   | "ERR_LISTEN"
   | "ERR_ACCEPT"
+  | "ERR_OVERLOAD"
   | "ERR_CONNECTION_LOST"
   | "ERR_SLOW_CONSUMER"
   | "ERR_CLOSE_TIMEOUT"

@@ -305,6 +305,8 @@ export class SendQueue {
 
   /** Drops what has not been sent: the transport is gone. */
   discard(): void {
+    for (const { buffer } of this.#sealed) if (buffer !== EMPTY) release(buffer);
+    if (this.#tail !== EMPTY) release(this.#tail);
     // The buffer of a write in progress may still be read by the system, so it does not go back to the pool.
     this.#sealed = NONE;
     this.#sealedLength = 0;

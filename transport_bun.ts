@@ -17,6 +17,7 @@ import { setImmediate } from "node:timers";
 import { AsyncQueue } from "./async_queue.ts";
 import { concat } from "./bytes.ts";
 import { systemClock } from "./clock.ts";
+import { TransportError } from "./errors.ts";
 import { FairShare, ReadLoad, TURN_PRICE } from "./fair_share.ts";
 import { openTunnel, type ProxyChannel } from "./proxy.ts";
 import type {
@@ -32,6 +33,7 @@ import type {
   TransportProvider,
 } from "./transport.ts";
 import { Turn, type TurnMember } from "./turn.ts";
+import { type Waiter, WaitingRoom } from "./waiting_room.ts";
 
 /** ALPN `http/1.1`, with its length in front (RFC 7301 §3.1). */
 const ALPN = new TextEncoder().encode("\x08http/1.1");
@@ -124,6 +126,14 @@ const FREE_FROM = 16 * 1024;
 function free(bytes: Uint8Array): void {
   const buffer = bytes.buffer as ArrayBuffer;
   if (buffer.byteLength === bytes.length) buffer.transfer(0);
+}
+
+/** Both in one array; they are freed. */
+function join(one: Uint8Array, other: Uint8Array): Uint8Array {
+  const whole = concat(one, other);
+  free(one);
+  free(other);
+  return whole;
 }
 
 /** One set of functions serves all sockets: their owners tell them apart. */
@@ -457,8 +467,14 @@ class Dial implements SocketOwner {
 /** `setImmediate` runs when all sockets that were ready have been read. */
 const writes = new Turn(setImmediate);
 const fairShare = new FairShare();
+/**
+ * Most bytes that wait for their turn: Bun reads up to 512 KiB at a time, and all that is left when a peer goes. Without a limit, floods
+ * of short connections left 50 MiB lying here. What waits while the collector comes by is old to it, and stays long after it was
+ * handled: a limit of 8 MiB still left 20 more.
+ */
+const waitingRoom = new WaitingRoom(1024 * 1024);
 
-class BunTransport implements Transport, SocketOwner, TurnMember {
+class BunTransport implements Transport, SocketOwner, TurnMember, Waiter {
   readonly remoteAddress: Address;
   readonly localAddress: Address;
   readonly encrypted: boolean;
@@ -472,9 +488,14 @@ class BunTransport implements Transport, SocketOwner, TurnMember {
   #early: Uint8Array = EMPTY;
   #ended = false;
   readonly #load = new ReadLoad();
-  /** Whether bytes wait for their turn. */
+  /** Whether it waits for its turn, with bytes or to read some. */
   #waiting = false;
-  /** Gives up the wait for a turn. */
+  #leaveQueue: (() => void) | undefined;
+  /** Whether it has had its turn, and the bytes for it are still to come. */
+  #granted = false;
+  /** Whether bytes were dropped for lack of room, so that it has to end. */
+  #dropped = false;
+  /** Gives up the wait of whoever has asked for a turn. */
   #leaveTurn: (() => void) | undefined;
 
   // Write state
@@ -553,37 +574,76 @@ class BunTransport implements Transport, SocketOwner, TurnMember {
     if (this.#destroyed) return;
     this.#destroyed = true;
     this.#leaveTurn?.();
+    this.#leaveQueue?.();
     // With TLS, close() would wait some 15 s for a peer that does not read.
     const cut = this.encrypted && this.#rest.length > 0;
-    this.#rest = EMPTY;
+    this.#rest = this.#early = EMPTY;
+    waitingRoom.leave(this);
     if (cut) this.#socket.terminate();
     else this.#socket.close();
     if (this.#handler !== undefined) queueMicrotask(() => this.#report());
   }
 
   onData(bytes: Uint8Array): void {
-    if (this.#destroyed) return;
-    if (this.#handler === undefined || this.#early.length > 0) {
-      this.#early = concat(this.#early, bytes);
-    } else if (fairShare.mustWait(this.#load, bytes.length)) {
-      this.#early = bytes;
-      this.#waiting = true;
-      this.#socket.pause();
-      this.#leaveTurn = fairShare.enqueue(() => this.#takeTurn());
+    if (this.#destroyed || this.#closed !== undefined || this.#dropped) return;
+    if (this.#handler === undefined) this.#early = concat(this.#early, bytes);
+    else if (this.#early.length > 0 || (!this.#granted && fairShare.mustWait(this.#load, bytes.length))) {
+      this.#hold(bytes);
     } else this.#handle(bytes);
   }
 
+  #hold(bytes: Uint8Array): void {
+    this.#early = this.#early.length === 0 ? bytes : join(this.#early, bytes);
+    this.#wait();
+    // An honest one, perhaps: what it has sent must not be lost.
+    if (!waitingRoom.hold(this, this.#early.length)) this.#takeTurn();
+  }
+
   #handle(bytes: Uint8Array): void {
+    this.#granted = false;
     const since = fairShare.begin(this.#load, bytes.length);
     this.#handler!.data(bytes);
     fairShare.spent(this.#load, since);
     if (bytes.length >= FREE_FROM) free(bytes);
+    // What comes next stays with the system until then.
+    if (!this.#destroyed && this.#closed === undefined && fairShare.mustWait(this.#load, 0)) this.#wait();
+  }
+
+  /** For its turn: to handle the bytes that are held, or to read some. */
+  #wait(): void {
+    if (this.#waiting) return;
+    this.#waiting = true;
+    this.#socket.pause();
+    this.#leaveQueue = fairShare.enqueue(() => this.#takeTurn());
   }
 
   #takeTurn(): void {
+    this.#leaveQueue?.();
+    waitingRoom.leave(this);
     this.#waiting = false;
+    if (this.#dropped) return this.#endDropped();
     if (!this.#paused && !this.#destroyed && this.#closed === undefined) this.#socket.resume();
+    this.#granted = this.#early.length === 0;
     this.#reportEarly();
+  }
+
+  get expendable(): boolean {
+    return this.#load.reads === 0 || this.#closed !== undefined;
+  }
+
+  giveUp(): void {
+    this.#early = EMPTY;
+    this.#dropped = true;
+    // One that is there still is told when it would have been its turn: at once, it would be back at once.
+    if (this.#closed !== undefined) queueMicrotask(() => this.#takeTurn());
+  }
+
+  #endDropped(): void {
+    if (this.#closed === undefined) {
+      this.#closed = { error: new TransportError("ERR_OVERLOAD", "Too many bytes waited to be handled") };
+      this.#socket.terminate();
+    }
+    this.#report();
   }
 
   endTurn(): void {
@@ -608,7 +668,7 @@ class BunTransport implements Transport, SocketOwner, TurnMember {
 
   onEnd(): void {
     this.#ended = true;
-    if (!this.#destroyed && this.#early.length === 0) this.#handler?.end();
+    if (!this.#destroyed && !this.#waiting && this.#early.length === 0) this.#handler?.end();
   }
 
   onClose(error: unknown): void {
@@ -616,7 +676,10 @@ class BunTransport implements Transport, SocketOwner, TurnMember {
     // When both have sent FIN, Bun closes the socket and says nothing of the second.
     if (!this.#ended && error === undefined && !this.#destroyed) this.onEnd();
     this.#closed = { error };
-    if (!this.#destroyed && this.#early.length === 0) this.#report();
+    if (this.#destroyed || this.#early.length > 0) return;
+    // Nothing is there to wait for any more.
+    if (this.#waiting) this.#takeTurn();
+    else this.#report();
   }
 
   #report(): void {

@@ -12,6 +12,7 @@
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { type CloseInfo, WebSocketClient } from "../client.ts";
+import { HISTOGRAM_BOUNDS, type HistogramSnapshot } from "../stats.ts";
 import { FaultProxy } from "../tests/fault_proxy.ts";
 import { ATTACKS } from "../tests/hostile.ts";
 import { Random } from "../tests/support.ts";
@@ -207,6 +208,12 @@ const { errors, unknown } = await server.errors();
 const lost = [...mine].filter(([, { clean }]) => clean).length;
 await server.stop();
 
+/** The durations, by size; those of the empty sizes are left out. */
+function describe({ buckets }: HistogramSnapshot): string {
+  const named = buckets.map((count, index) => ({ count, bound: HISTOGRAM_BOUNDS[index] ?? Infinity }));
+  return named.filter(({ count }) => count > 0).map(({ count, bound }) => `${count} to ${bound} ms`).join(", ");
+}
+
 const { slope: perMinute, growth } = slope();
 console.log(`
 ${counts.opened} honest connections: ${counts.clean} closed cleanly, ${counts.lost} lost on purpose or on a bad way
@@ -214,6 +221,8 @@ ${counts.messages} messages came back; ${counts.compared} connections compared b
 ${counts.attacks} attacks; the server reported ${JSON.stringify(errors)}
 refusals ${JSON.stringify(after.stats.refusals)}
 closes ${JSON.stringify(after.stats.closes)}
+handshakes took: ${describe(after.stats.handshakeTimes)}
+pings took: ${describe(after.stats.pingTimes)}
 memory ${perMinute.toFixed(2)} MiB a minute from the first third on (${
   growth.toFixed(1)
 } MiB from its beginning to its end); ${Math.round(after.rss / MiB)} MiB after all had gone

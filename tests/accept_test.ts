@@ -3,6 +3,7 @@ import { describe, it } from "@std/testing/bdd";
 import { AcceptSession } from "../accept.ts";
 import { Admission, type Pass } from "../admission.ts";
 import { CONNECTION_DEFAULTS, WebSocketConnection } from "../connection.ts";
+import { TransportError } from "../errors.ts";
 import { WebSocketServer, type WebSocketServerOptions } from "../server.ts";
 import { RawSocket } from "./sockets.ts";
 import { decode, defer, encode, FakeClock, FakeTransport, pipe, Recorder, settle, until } from "./support.ts";
@@ -225,6 +226,18 @@ describe("plain HTTP on the port", () => {
     await until(() => server.stats().refusals.maxHandshakes === 15, "those that had to go");
     assertEquals(server.stats().connections.handshaking, 5);
     for (const socket of sockets) await socket.close();
+  });
+
+  it("counts those that we have given up, and not those that the peer has", async () => {
+    const rig = new Rig();
+    for (const error of [new Error("reset"), new TransportError("ERR_OVERLOAD", "too many bytes")]) {
+      const readable = new ReadableStream<Uint8Array>({ start: (controller) => controller.error(error) });
+      rig.server.acceptStream({ readable, writable: new WritableStream() });
+    }
+    await until(() => rig.server.stats().connections.handshaking === 1, "the ends");
+    assertEquals(rig.server.stats().refusals, { ERR_OVERLOAD: 1 });
+    rig.lose();
+    await settle();
   });
 
   it("closes after HTTP/1.0 and Connection: close, keeps alive otherwise until handshakeTimeout", async () => {

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { acquire } from "../buffer_pool.ts";
 import { firstOctet, Opcode } from "../frame.ts";
 import { randomMaskingKey, SendQueue, wireLength } from "../send_queue.ts";
 import { SharedMessage } from "../shared_message.ts";
@@ -92,6 +93,24 @@ describe("SendQueue", () => {
     queue.discard();
     queue.flush();
     assertEquals([queue.bufferedAmount, transport.writes.length], [0, 1]);
+  });
+
+  it("gives back the buffers of what it drops, but for the one that is being written", () => {
+    const { queue, transport } = make();
+    transport.stalled = true;
+    const payload = new Uint8Array(60_000);
+    const frame = (): void => queue.appendFrame(firstOctet(Opcode.Binary, true), payload);
+    frame();
+    queue.flush();
+    const written = transport.writes[0].buffer;
+    // Two in line, and one to append to.
+    for (let index = 0; index < 3; index++) frame();
+    queue.discard();
+    const free = Array.from({ length: 3 }, () => acquire(60_000).buffer);
+    assertEquals(new Set(free).size, 3);
+    assert(!free.includes(written as ArrayBuffer));
+    // Made before, with something in them.
+    for (const buffer of free) assertEquals(new Uint8Array(buffer)[0], 0x82);
   });
 });
 

@@ -79,6 +79,11 @@ export class RawSocket {
     this.#socket.pause();
   }
 
+  /** Sends FIN. */
+  end(): void {
+    this.#socket.end();
+  }
+
   close(): Promise<void> {
     this.#socket.destroy();
     return this.#closed;

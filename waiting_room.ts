@@ -1,0 +1,76 @@
+/**
+ * Bytes that were read before it was their turn: how many may wait, and who has to go when there is no room.
+ *
+ * @module
+ */
+
+/** Somebody whose bytes wait. */
+export interface Waiter {
+  /** Whether it may be given up: nothing of it was handled yet, or nobody can answer it any more. */
+  readonly expendable: boolean;
+  /** Called when it has to go: it has left already. */
+  giveUp(): void;
+}
+
+/** Keeps count of the bytes that wait, of all connections together. */
+export class WaitingRoom {
+  #limit: number;
+  #lengths = new Map<Waiter, number>();
+  #total = 0;
+
+  /**
+   * Makes an empty one.
+   *
+   * @param limit Most bytes that wait.
+   */
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Bytes that wait. */
+  get total(): number {
+    return this.#total;
+  }
+
+  /**
+   * Has bytes wait. Where there is no room, those that are expendable have to go, first whoever holds the most.
+   *
+   * @param waiter Whose bytes.
+   * @param length How many of it wait now, those from before included.
+   * @returns `false` if there is no room all the same: they cannot wait, and have left.
+   */
+  hold(waiter: Waiter, length: number): boolean {
+    this.leave(waiter);
+    this.#lengths.set(waiter, length);
+    this.#total += length;
+    while (this.#total > this.#limit) {
+      const largest = this.#largest();
+      if (largest === undefined) {
+        this.leave(waiter);
+        return false;
+      }
+      this.leave(largest);
+      largest.giveUp();
+    }
+    return true;
+  }
+
+  #largest(): Waiter | undefined {
+    let found: Waiter | undefined;
+    let most = 0;
+    for (const [waiter, length] of this.#lengths) {
+      if (length > most && waiter.expendable) [found, most] = [waiter, length];
+    }
+    return found;
+  }
+
+  /**
+   * Its bytes wait no longer.
+   *
+   * @param waiter Whose bytes.
+   */
+  leave(waiter: Waiter): void {
+    this.#total -= this.#lengths.get(waiter) ?? 0;
+    this.#lengths.delete(waiter);
+  }
+}
