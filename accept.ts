@@ -84,8 +84,9 @@ export interface AcceptSettings {
 type State = "head" | "deciding" | "answering" | "upgraded" | "lingering" | "closed";
 
 const EMPTY = new Uint8Array(0);
-/** The most bytes that are read behind the last answer. */
+/** The most bytes that are read behind the last answer; and behind one to a head, which no honest peer makes so long. */
 const MAX_DROPPED = 1024 * 1024;
+const MAX_DROPPED_HEAD = 128 * 1024;
 /** The most bytes of a response body in one write. */
 const WRITE_SLICE = 64 * 1024;
 const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
@@ -103,8 +104,8 @@ export class AcceptSession<Data> implements TransportHandler {
   #unread: Uint8Array = EMPTY;
   #cancelTimer: (() => void) | undefined;
   #peerEnded = false;
-  /** Bytes that came behind the last answer. */
-  #dropped = 0;
+  /** Bytes that may still come behind the last answer. */
+  #dropsLeft = MAX_DROPPED;
   /** Plain requests so far. */
   #requests = 0;
 
@@ -170,8 +171,8 @@ export class AcceptSession<Data> implements TransportHandler {
 
   /** Whoever goes on sending does not wait for the answer. */
   #drop(length: number): void {
-    this.#dropped += length;
-    if (this.#dropped > MAX_DROPPED) this.#transport.destroy();
+    this.#dropsLeft -= length;
+    if (this.#dropsLeft < 0) this.#transport.destroy();
   }
 
   drain(): void {
@@ -212,6 +213,7 @@ export class AcceptSession<Data> implements TransportHandler {
     try {
       used = this.#headReader.push(bytes);
     } catch (error) {
+      this.#dropsLeft = MAX_DROPPED_HEAD;
       this.#refuse(error);
       return;
     }

@@ -334,13 +334,15 @@ class DenoTransport implements Transport, TurnMember {
   async #readLoop(): Promise<void> {
     try {
       for (;;) {
+        const granted = fairShare.mustWait(this.#load, 0);
+        if (granted) await this.#turnToRead();
         if (this.#paused) await new Promise<void>((resolve) => this.#wake = resolve);
         if (this.#destroyed) return;
         const buffer = this.#buffer;
         const length = await this.#conn.read(buffer);
         if (this.#destroyed) return;
         if (length === null) return this.#handler!.end();
-        if (fairShare.mustWait(this.#load, length)) {
+        if (!granted && fairShare.mustWait(this.#load, length)) {
           await this.#turn();
           if (this.#destroyed) return;
         }
@@ -355,6 +357,14 @@ class DenoTransport implements Transport, TurnMember {
       returnBuffer(this.#buffer, this.#pooled);
       this.#buffer = EMPTY;
     }
+  }
+
+  /** What comes next stays with the system until then: of many that wait, each would pin a buffer. */
+  async #turnToRead(): Promise<void> {
+    const size = this.#buffer.length as typeof FIRST_READ | SlotSize;
+    this.#useBuffer(FIRST_READ);
+    await this.#turn();
+    if (!this.#destroyed && size !== FIRST_READ) this.#useBuffer(size);
   }
 
   /** Until it is this one's turn, or it is destroyed. */

@@ -1,12 +1,37 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { AcceptSession } from "../accept.ts";
+import { type AcceptHost, AcceptSession } from "../accept.ts";
 import { Admission, type Pass } from "../admission.ts";
 import { CONNECTION_DEFAULTS, WebSocketConnection } from "../connection.ts";
 import { TransportError } from "../errors.ts";
 import { WebSocketServer, type WebSocketServerOptions } from "../server.ts";
 import { RawSocket } from "./sockets.ts";
 import { decode, defer, encode, FakeClock, FakeTransport, pipe, Recorder, settle, until } from "./support.ts";
+
+/** The side of a server, over a transport of the test. */
+function session(host: Partial<AcceptHost<unknown>>): {
+  transport: FakeTransport;
+  recorder: Recorder;
+  connection: WebSocketConnection;
+} {
+  const transport = new FakeTransport();
+  const recorder = new Recorder();
+  const settings = { ...CONNECTION_DEFAULTS, pingInterval: 0, clock: new FakeClock() };
+  const connection = new WebSocketConnection(transport, "server", recorder, settings);
+  const pass = new Admission(() => new WebSocketServer(), () => {}).enter(transport.remoteAddress, 0) as Pass;
+  new AcceptSession(transport, connection, {
+    settings: () => ({ ...acceptDefaults, clock: settings.clock }),
+    stopping: () => false,
+    allow: () => true,
+    selectProtocol: () => "",
+    respond: () => Promise.resolve(new Response("plain")),
+    opened: () => {},
+    refused: () => {},
+    error: () => {},
+    ...host,
+  }, pass).begin();
+  return { transport, recorder, connection };
+}
 
 /** A server over a pair of streams: exact bytes in, exact bytes out. */
 class Rig {
@@ -84,8 +109,8 @@ const acceptDefaults = {
   bodyTimeout: 0,
   maxRequests: 0,
   closeTimeout: 0,
-  maxBodySize: 0,
-  maxHeadSize: 0,
+  maxBodySize: 1024 * 1024,
+  maxHeadSize: 16 * 1024,
   maxHeaderFields: 0,
 };
 
@@ -178,24 +203,29 @@ describe("plain HTTP on the port", () => {
     assertEquals(rig.text.split("connection: close").length - 1, 1);
   });
 
+  it("reads on behind an answer, so that it arrives, but not without end", async () => {
+    const tooLong = `GET / HTTP/1.1\r\nX: ${"a".repeat(20_000)}`;
+    for (
+      const [head, status, limit] of [
+        [tooLong, 431, 128 * 1024],
+        [post("/", "Content-Length: 99999999\r\n"), 413, 1024 * 1024],
+      ] as const
+    ) {
+      const { transport } = session({});
+      transport.receive(encode(head));
+      await until(() => transport.ended, "the answer");
+      assertStringIncludes(decode(transport.written), `HTTP/1.1 ${status} `);
+      transport.receive(new Uint8Array(limit));
+      assert(!transport.destroyed);
+      transport.receive(new Uint8Array(1));
+      assert(transport.destroyed);
+      await settle();
+    }
+  });
+
   it("tells a WebSocket of a FIN that came before it was one", async () => {
-    const transport = new FakeTransport();
-    const recorder = new Recorder();
-    const settings = { ...CONNECTION_DEFAULTS, pingInterval: 0, clock: new FakeClock() };
-    const connection = new WebSocketConnection(transport, "server", recorder, settings);
-    const pass = new Admission(() => new WebSocketServer(), () => {}).enter(transport.remoteAddress, 0) as Pass;
     const gate = defer<boolean>();
-    const session = new AcceptSession(transport, connection, {
-      settings: () => ({ ...acceptDefaults, clock: settings.clock }),
-      stopping: () => false,
-      allow: () => gate.promise,
-      selectProtocol: () => "",
-      respond: () => Promise.resolve(new Response("plain")),
-      opened: () => {},
-      refused: () => {},
-      error: () => {},
-    }, pass);
-    session.begin();
+    const { transport, recorder, connection } = session({ allow: () => gate.promise });
     transport.receive(encode(get("/first") + UPGRADE));
     // With TLS, FIN is seen while reading pauses.
     transport.handler.end();
