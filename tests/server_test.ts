@@ -836,7 +836,7 @@ describe("reusePort", () => {
     await other.start();
     const clients = Array.from({ length: 8 }, () => new WebSocketClient(`ws://127.0.0.1:${port}/`));
     await Promise.all(clients.map((client) => client.connect()));
-    assertEquals(one.connections.size + other.connections.size, 8);
+    await until(() => one.connections.size + other.connections.size === 8, "all of them on the servers");
     const third = new WebSocketServer({ hostname: "127.0.0.1", port });
     const error = await assertRejects(() => third.start(), TransportError, "Cannot listen");
     assertEquals(error.code, "ERR_LISTEN");
