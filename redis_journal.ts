@@ -229,10 +229,12 @@ export class RedisJournal implements Journal {
     await Promise.all(SCRIPTS.map((script) => script.load(link)));
     if (this.#closed) return;
     await this.#giveSign(link);
-    const opened = await this.#run(OPEN, [this.#id || randomUUID(), this.#delivered], link) as string[];
+    // Others may come in by another connection while Redis answers: they are not lost.
+    const delivered = this.#delivered;
+    const opened = await this.#run(OPEN, [this.#id || randomUUID(), delivered], link) as string[];
     this.#replaced = this.#id !== "" && opened[0] !== this.#id;
     if (this.#replaced) throw new Error(REPLACED);
-    this.#tellLost(Number(opened[1]), this.#delivered);
+    this.#tellLost(Number(opened[1]), delivered);
     if (this.#id === "") {
       this.#id = opened[0];
       this.#delivered = Number(opened[1]);
