@@ -2,15 +2,20 @@
 //
 //   cc -O2 -o load bench/load.c                       without TLS
 //   cc -O2 -DTLS -o load bench/load.c -lssl -lcrypto  with it
-//   load echo|fanout|burst PORT CONNECTIONS BYTES DEPTH SECONDS [tls] [deflate]
+//   load echo|fanout|burst|work PORT CONNECTIONS BYTES DEPTH SECONDS [tls] [deflate] [light=N] [idle=N]
 //
 //   echo    each connection keeps DEPTH text messages in flight and counts what comes back
 //   fanout  so does the first; all connections count what the server broadcasts
 //   burst   all connections are opened ("open" is printed), 3 s later each sends one message, and when all echoes are there ("echoed" is
 //           printed) they stay open for SECONDS; with 0 bytes nothing is sent
+//   work    as echo; the server works on each message. N light connections beside them keep one message of one byte in flight, on which it
+//           does not
 //
-// Prints one line of JSON: messages that came in the measured time, per second, and the share of it in which this process was busy:
-// near 1, the server may not have been the bottleneck.
+// With idle=N, N more connections are opened that send nothing.
+//
+// Prints one line of JSON: messages that came in the measured time (those of light connections aside), per second, and the share of it in
+// which this process was busy: near 1, the server may not have been the bottleneck. With light connections, also their messages per
+// second, and how long one took, in ms: the median and the 99th percentile.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -36,22 +41,33 @@ typedef void SSL;
 #define WARM_UP 0.5
 #define RUN_BYTES (256 * 1024)
 
+// The same frame many times
 typedef struct {
-  int fd, waits_for_room;
+  unsigned char *bytes;
+  size_t frame_length, frames;
+} Run;
+
+typedef struct {
+  int fd, waits_for_room, light;
   SSL *tls;
   // The frame that is coming in
   unsigned char header[10];
   int header_length;
   uint64_t payload_left;
   // Frames to be written, and how much of the first one is
+  const Run *run;
   long frames_due;
   size_t written;
+  // When the message of a light connection was sent
+  double sent_at;
 } Connection;
 
-static unsigned char *run;  // the same frame many times
-static size_t frame_length, frames_in_run;
+#define MAX_TIMES (1 << 20)
 static int epoll;
-static uint64_t received;
+static uint64_t received, light_received;
+// How long messages of light connections took, in ms
+static float times[MAX_TIMES];
+static size_t time_count;
 
 static void die(const char *what) {
   fprintf(stderr, "load: %s: %s\n", what, strerror(errno));
@@ -70,7 +86,12 @@ static double busy(void) {
   return u.ru_utime.tv_sec + u.ru_stime.tv_sec + (u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
-static void build_run(size_t size) {
+static int compare_times(const void *one, const void *other) {
+  float a = *(const float *)one, b = *(const float *)other;
+  return a < b ? -1 : a > b;
+}
+
+static Run build_run(size_t size) {
   unsigned char header[14] = {0x81};
   size_t at = 1;
   if (size < 126) header[at++] = 0x80 | size;
@@ -85,12 +106,12 @@ static void build_run(size_t size) {
   const unsigned char key[4] = {0x1a, 0x2b, 0x3c, 0x4d};
   memcpy(header + at, key, 4);
   at += 4;
-  frame_length = at + size;
-  frames_in_run = RUN_BYTES / frame_length + 1;
-  run = malloc(frames_in_run * frame_length);
-  memcpy(run, header, at);
-  for (size_t i = 0; i < size; i++) run[at + i] = ('a' + i % 26) ^ key[i & 3];
-  for (size_t i = 1; i < frames_in_run; i++) memcpy(run + i * frame_length, run, frame_length);
+  Run run = {.frame_length = at + size, .frames = RUN_BYTES / (at + size) + 1};
+  run.bytes = malloc(run.frames * run.frame_length);
+  memcpy(run.bytes, header, at);
+  for (size_t i = 0; i < size; i++) run.bytes[at + i] = ('a' + i % 26) ^ key[i & 3];
+  for (size_t i = 1; i < run.frames; i++) memcpy(run.bytes + i * run.frame_length, run.bytes, run.frame_length);
+  return run;
 }
 
 /** Bytes, 0 at the end, -1 for "not now". */
@@ -128,12 +149,13 @@ static void watch(Connection *c, int waits_for_room) {
 
 static void send_due(Connection *c) {
   while (c->frames_due > 0) {
-    size_t frames = (size_t)c->frames_due < frames_in_run ? (size_t)c->frames_due : frames_in_run;
-    ssize_t n = write_some(c, run + c->written, frames * frame_length - c->written);
+    const Run *run = c->run;
+    size_t frames = (size_t)c->frames_due < run->frames ? (size_t)c->frames_due : run->frames;
+    ssize_t n = write_some(c, run->bytes + c->written, frames * run->frame_length - c->written);
     if (n < 0) return watch(c, 1);
     c->written += n;
-    c->frames_due -= c->written / frame_length;
-    c->written %= frame_length;
+    c->frames_due -= c->written / run->frame_length;
+    c->written %= run->frame_length;
   }
   watch(c, 0);
 }
@@ -209,21 +231,34 @@ static void receive(Connection *c, int sends) {
     if (n == 0) die("closed by the server");
     if (n < 0) break;
     long messages = count(c, buffer, n);
-    received += messages;
     if (sends) c->frames_due += messages;
+    if (!c->light) {
+      received += messages;
+      continue;
+    }
+    light_received += messages;
+    double time = now();
+    if (messages > 0 && time_count < MAX_TIMES) times[time_count++] = (time - c->sent_at) * 1000;
+    c->sent_at = time;
   } while (c->tls);  // OpenSSL may hold more than the socket tells
   if (c->frames_due > 0 && !c->waits_for_room) send_due(c);
 }
 
 int main(int argc, char **argv) {
-  if (argc < 7) return fprintf(stderr, "usage: load echo|fanout|burst PORT CONNECTIONS BYTES DEPTH SECONDS [tls] [deflate]\n"), 2;
+  if (argc < 7) {
+    fprintf(stderr, "usage: load echo|fanout|burst|work PORT CONNECTIONS BYTES DEPTH SECONDS [tls] [deflate] [light=N] [idle=N]\n");
+    return 2;
+  }
   const char *mode = argv[1];
   int port = atoi(argv[2]), connections = atoi(argv[3]), depth = atoi(argv[5]), tls = 0, deflate = 0;
+  int light = 0, idle = 0;
   size_t size = strtoull(argv[4], NULL, 10);
   double seconds = atof(argv[6]);
   for (int i = 7; i < argc; i++) {
     tls |= !strcmp(argv[i], "tls");
     deflate |= !strcmp(argv[i], "deflate");
+    sscanf(argv[i], "light=%d", &light);
+    sscanf(argv[i], "idle=%d", &idle);
   }
   signal(SIGPIPE, SIG_IGN);
 #ifdef TLS
@@ -234,10 +269,15 @@ int main(int argc, char **argv) {
   getrlimit(RLIMIT_NOFILE, &files);
   files.rlim_cur = files.rlim_max;
   setrlimit(RLIMIT_NOFILE, &files);
-  build_run(size);
+  Run run = build_run(size), light_run = build_run(1);
   epoll = epoll_create1(0);
-  Connection *all = calloc(connections, sizeof *all);
-  for (int i = 0; i < connections; i++) open_connection(all + i, port, i, tls, deflate);
+  int opened = connections + light + idle;
+  Connection *all = calloc(opened, sizeof *all);
+  for (int i = 0; i < opened; i++) {
+    all[i].light = i >= connections;
+    all[i].run = all[i].light ? &light_run : &run;
+    open_connection(all + i, port, i, tls, deflate);
+  }
 
   int burst = !strcmp(mode, "burst"), fanout = !strcmp(mode, "fanout");
   if (burst) {
@@ -247,6 +287,11 @@ int main(int argc, char **argv) {
   }
   for (int i = 0; i < (fanout ? 1 : connections); i++) {
     all[i].frames_due = burst ? size > 0 : depth;
+    send_due(all + i);
+  }
+  for (int i = connections; i < connections + light; i++) {
+    all[i].frames_due = 1;
+    all[i].sent_at = now();
     send_due(all + i);
   }
   int echoed = 0;
@@ -266,18 +311,24 @@ int main(int argc, char **argv) {
     } else if (measured_from == 0 && time >= begin + WARM_UP) {
       measured_from = time;
       busy_before = busy();
-      received = 0;
+      received = light_received = time_count = 0;
     }
     if (!burst && time >= end) break;
     int n = epoll_wait(epoll, events, 512, 100);
     for (int i = 0; i < n; i++) {
       Connection *c = events[i].data.ptr;
       if (events[i].events & EPOLLOUT) send_due(c);
-      if (events[i].events & ~EPOLLOUT) receive(c, !burst && (!fanout || c == all));
+      if (events[i].events & ~EPOLLOUT) receive(c, !burst && (!fanout || c == all || c->light));
     }
   }
   double took = now() - measured_from;
-  printf("{\"messages\":%llu,\"perSecond\":%.0f,\"busy\":%.2f}\n", (unsigned long long)received, received / took,
+  printf("{\"messages\":%llu,\"perSecond\":%.0f,\"busy\":%.2f", (unsigned long long)received, received / took,
     (busy() - busy_before) / took);
+  if (time_count > 0) {
+    qsort(times, time_count, sizeof *times, compare_times);
+    printf(",\"light\":{\"perSecond\":%.0f,\"p50\":%.3f,\"p99\":%.3f}", light_received / took, times[time_count / 2],
+      times[time_count * 99 / 100]);
+  }
+  printf("}\n");
   return 0;
 }

@@ -1,7 +1,7 @@
 /**
  * Each attack of `tests/hostile.ts` alone, while 100 honest connections send a message, wait for the echo, and send the next one:
  *
- *   deno task attacks --seconds 5        bun scripts/attacks.ts --attack bomb
+ *   deno task attacks --seconds 5        bun scripts/attacks.ts --attack bomb,pingFlood
  *
  * The server must grow by less than 64 MiB, and the honest ones must keep at least half of their round-trip rate. Server, honest ones
  * and attackers are processes of their own; the attackers run with the lowest priority, since what the machine cannot do for lack of
@@ -128,7 +128,7 @@ async function measureOne(name: string, ms: number): Promise<Outcome> {
 }
 
 async function measure(): Promise<number> {
-  const names = values.attack === undefined ? Object.keys(ATTACKS) : [values.attack];
+  const names = values.attack === undefined ? Object.keys(ATTACKS) : values.attack.split(",");
   let failures = 0;
   console.log(`${"attack".padEnd(24)}${"connections".padStart(12)}${"rate kept".padStart(12)}${"memory".padStart(12)}`);
   for (const name of names) {

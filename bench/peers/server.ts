@@ -1,14 +1,21 @@
 /**
- * The servers that bench/peers.ts compares, on Deno and Bun: `server.ts ours|native echo|fanout|deflate|tls CERTIFICATE KEY`. Each echoes, or
- * broadcasts in the best way it has, and prints its port. "deflate" broadcasts with compression.
+ * The servers that bench/peers.ts compares, on Deno and Bun: `server.ts ours|native echo|fanout|deflate|tls|work CERTIFICATE KEY [MS]`. Each
+ * echoes, or broadcasts in the best way it has, and prints its port. "deflate" broadcasts with compression; "work" keeps the processor busy
+ * for MS before it echoes a message of more than one character.
  */
 
 import process from "node:process";
 import { readFileSync } from "node:fs";
 
-const [name, mode, certificateFile, certificateKeyFile] = process.argv.slice(2);
+const [name, mode, certificateFile, certificateKeyFile, workTime = "0"] = process.argv.slice(2);
 const hostname = "127.0.0.1";
 const broadcasts = mode === "fanout" || mode === "deflate";
+
+/** Does what a handler may have to do. */
+const work = mode !== "work" ? (_: unknown) => {} : (data: unknown) => {
+  if (typeof data !== "string" || data.length === 1) return;
+  for (const end = performance.now() + Number(workTime); performance.now() < end;);
+};
 
 if (name === "ours") await serveOurs();
 else if ("Deno" in globalThis) serveOnDeno();
@@ -20,9 +27,10 @@ async function serveOurs(): Promise<void> {
     hostname,
     port: 0,
     compression: mode === "deflate",
-    onMessageReceived: broadcasts
-      ? (_, text) => void server.broadcastMessage(text)
-      : (connection, text) => void connection.send(text),
+    onMessageReceived: broadcasts ? (_, text) => void server.broadcastMessage(text) : (connection, text) => {
+      work(text);
+      connection.send(text);
+    },
     onBinaryDataReceived: (connection, bytes) => void connection.send(bytes),
     ...(mode === "tls" && { useSSL: true, certificateFile, certificateKeyFile }),
   });
@@ -41,7 +49,10 @@ function serveOnDeno(): void {
     socket.onclose = () => sockets.delete(socket);
     socket.onmessage = ({ data }) => {
       if (broadcasts) { for (const each of sockets) if (each.readyState === WebSocket.OPEN) each.send(data); }
-      else socket.send(data);
+      else {
+        work(data);
+        socket.send(data);
+      }
     };
     return response;
   });
@@ -88,9 +99,10 @@ function serveOnBun(): void {
       maxPayloadLength: 16 * 1024 * 1024,
       perMessageDeflate: compress,
       open: (socket) => socket.subscribe("all"),
-      message: broadcasts
-        ? (_, data) => void server.publish("all", data, compress)
-        : (socket, data) => void socket.send(data),
+      message: broadcasts ? (_, data) => void server.publish("all", data, compress) : (socket, data) => {
+        work(data);
+        socket.send(data);
+      },
     },
   });
   console.log(server.port);
