@@ -85,6 +85,8 @@ const KNOWN_GROWTH = 8;
 const UNKNOWN_GROWTH = 2;
 /** What a compressed message may take on the wire beyond twice the limit of what comes out. */
 const WIRE_SLACK = 64 * 1024;
+/** Shorter pieces are copied one by one: of a flood of tiny fragments each view would be garbage. */
+const SHORT_PIECE = 32;
 const EMPTY = new Uint8Array(0);
 
 /** What the payload that is being read belongs to. */
@@ -299,7 +301,8 @@ export class MessageAssembler implements FrameHandler {
   #append(bytes: Uint8Array, start: number, end: number, ascii: boolean): void {
     const length = this.#length + end - start;
     if (length > this.#buffer.length) this.#grow(length);
-    this.#buffer.set(bytes.subarray(start, end), this.#length);
+    if (end - start >= SHORT_PIECE) this.#buffer.set(bytes.subarray(start, end), this.#length);
+    else for (let at = start, to = this.#length; at < end;) this.#buffer[to++] = bytes[at++];
     if (this.#kind === "text" && this.#validator.push(this.#buffer, this.#length, length, ascii) !== -1) {
       throw invalidUtf8();
     }
