@@ -26,6 +26,7 @@ import {
   type UpgradeRequest,
   wantsWebSocket,
 } from "./handshake.ts";
+import { timeHandler } from "./handler_time.ts";
 import { type Head, type HeaderFields, HeadReader, parseRequestLine, type RequestLine } from "./head.ts";
 import { bodyFraming, encodeChunk, makeRequest, planResponse, refusalResponse, textResponse } from "./http.ts";
 import { RequestBody } from "./request_body.ts";
@@ -322,7 +323,7 @@ export class AcceptSession<Data> implements TransportHandler {
   async #answer(request: Request, line: RequestLine, mayKeepAlive: boolean): Promise<void> {
     let response: Response;
     try {
-      response = await this.#host.respond(request, this.#connection);
+      response = await timeHandler(() => this.#host.respond(request, this.#connection));
     } catch (error) {
       response = this.#failedResponse(error);
     }

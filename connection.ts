@@ -37,6 +37,7 @@ import { MessageDeflater, MessageInflater } from "./deflate.ts";
 import { CloseCode, OptionError, ProtocolError, StateError, TransportError, WebSocketError } from "./errors.ts";
 import { frameHeaderLength, FrameParser, MAX_CONTROL_PAYLOAD, Opcode, ReservedBit } from "./frame.ts";
 import type { Extension } from "./extensions.ts";
+import { handlerTime, timeHandler } from "./handler_time.ts";
 import type { MessageData } from "./inbox.ts";
 import { Intake, type IntakeOwner } from "./intake.ts";
 import { KeepAlive, type KeepAliveOwner } from "./keep_alive.ts";
@@ -213,7 +214,9 @@ export class WebSocketConnection<Data = unknown> {
     }
 
     deliver(data: MessageData, frame?: FrameInfo): void {
-      this.#connection.#handler.message(this.#connection, data, frame);
+      const connection = this.#connection;
+      if (handlerTime.wanted) timeHandler(() => connection.#handler.message(connection, data, frame));
+      else connection.#handler.message(connection, data, frame);
     }
     // After close() nobody is obliged to read on, but the peer's close frame must still be found.
     mayLeaveOut(): boolean {

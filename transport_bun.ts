@@ -16,9 +16,8 @@ import * as tls from "node:tls";
 import { setImmediate } from "node:timers";
 import { AsyncQueue } from "./async_queue.ts";
 import { concat } from "./bytes.ts";
-import { systemClock } from "./clock.ts";
 import { TransportError } from "./errors.ts";
-import { FairShare, ReadLoad, TURN_PRICE } from "./fair_share.ts";
+import { FairShare, ReadLoad } from "./fair_share.ts";
 import { openTunnel, type ProxyChannel } from "./proxy.ts";
 import type {
   Address,
@@ -124,8 +123,7 @@ const FREE_FROM = 16 * 1024;
  * by 130 MiB, with it by 28.
  */
 function free(bytes: Uint8Array): void {
-  const buffer = bytes.buffer as ArrayBuffer;
-  if (buffer.byteLength === bytes.length) buffer.transfer(0);
+  (bytes.buffer as ArrayBuffer).transfer(0);
 }
 
 /** Both in one array; they are freed. */
@@ -466,13 +464,22 @@ class Dial implements SocketOwner {
 
 /** `setImmediate` runs when all sockets that were ready have been read. */
 const writes = new Turn(setImmediate);
-const fairShare = new FairShare();
+/** `setImmediate` goes to the poller and back as well. What light connections get as answers leaves before busy ones are served. */
+const fairShare = new FairShare((done) => {
+  setImmediate(() => {
+    writes.flush();
+    done();
+    writes.flush();
+  });
+});
 /**
  * Most bytes that wait for their turn: Bun reads up to 512 KiB at a time, and all that is left when a peer goes. Without a limit, floods
  * of short connections left 50 MiB lying here. What waits while the collector comes by is old to it, and stays long after it was
  * handled: a limit of 8 MiB still left 20 more.
  */
-const waitingRoom = new WaitingRoom(1024 * 1024);
+const LEAST_READ = 64 * 1024;
+const MOST_READ = 512 * 1024;
+const waitingRoom = new WaitingRoom(4 * 1024 * 1024, 1024 * 1024);
 
 class BunTransport implements Transport, SocketOwner, TurnMember, Waiter {
   readonly remoteAddress: Address;
@@ -491,8 +498,8 @@ class BunTransport implements Transport, SocketOwner, TurnMember, Waiter {
   /** Whether it waits for its turn, with bytes or to read some. */
   #waiting = false;
   #leaveQueue: (() => void) | undefined;
-  /** Whether it has had its turn, and the bytes for it are still to come. */
-  #granted = false;
+  /** Bytes of the last read. */
+  #readLength = 0;
   /** Whether bytes were dropped for lack of room, so that it has to end. */
   #dropped = false;
   /** Gives up the wait of whoever has asked for a turn. */
@@ -550,9 +557,7 @@ class BunTransport implements Transport, SocketOwner, TurnMember, Waiter {
   }
 
   takeTurn(goOn: () => void): void {
-    if (fairShare.mustWait(this.#load, 0)) this.#leaveTurn = fairShare.enqueue(goOn);
-    else if (fairShare.crowded) this.#leaveTurn = systemClock.after(TURN_PRICE, goOn);
-    else setImmediate(goOn);
+    this.#leaveTurn = fairShare.enqueue(undefined, goOn);
   }
 
   pause(): void {
@@ -577,7 +582,8 @@ class BunTransport implements Transport, SocketOwner, TurnMember, Waiter {
     this.#leaveQueue?.();
     // With TLS, close() would wait some 15 s for a peer that does not read.
     const cut = this.encrypted && this.#rest.length > 0;
-    this.#rest = this.#early = EMPTY;
+    this.#rest = EMPTY;
+    this.#dropEarly();
     waitingRoom.leave(this);
     if (cut) this.#socket.terminate();
     else this.#socket.close();
@@ -585,57 +591,93 @@ class BunTransport implements Transport, SocketOwner, TurnMember, Waiter {
   }
 
   onData(bytes: Uint8Array): void {
-    if (this.#destroyed || this.#closed !== undefined || this.#dropped) return;
+    if (this.#destroyed || this.#closed !== undefined || this.#dropped) return free(bytes);
+    this.#readLength = bytes.length;
     if (this.#handler === undefined) this.#early = concat(this.#early, bytes);
-    else if (this.#early.length > 0 || (!this.#granted && fairShare.mustWait(this.#load, bytes.length))) {
-      this.#hold(bytes);
-    } else this.#handle(bytes);
+    else if (this.#early.length > 0 || fairShare.mustWait(this.#load, bytes.length)) this.#hold(bytes);
+    else this.#handle(bytes);
   }
 
-  #hold(bytes: Uint8Array): void {
+  #hold(bytes: Uint8Array, more = false): void {
     this.#early = this.#early.length === 0 ? bytes : join(this.#early, bytes);
-    this.#wait();
+    this.#wait(fairShare.enqueue(this.#load, () => this.#takeTurn(true), more));
     // An honest one, perhaps: what it has sent must not be lost.
-    if (!waitingRoom.hold(this, this.#early.length)) this.#takeTurn();
+    if (!waitingRoom.hold(this, this.#early.buffer.byteLength)) this.#takeTurn(false);
   }
 
   #handle(bytes: Uint8Array): void {
-    this.#granted = false;
     const since = fairShare.begin(this.#load, bytes.length);
     this.#handler!.data(bytes);
-    fairShare.spent(this.#load, since);
-    if (bytes.length >= FREE_FROM) free(bytes);
+    fairShare.spent(this.#load, since, bytes.length);
+    if (bytes.buffer.byteLength >= FREE_FROM) free(bytes);
     // What comes next stays with the system until then.
-    if (!this.#destroyed && this.#closed === undefined && fairShare.mustWait(this.#load, 0)) this.#wait();
+    if (!this.#destroyed && this.#closed === undefined && this.#mustWaitToRead()) this.#waitToRead();
   }
 
-  /** For its turn: to handle the bytes that are held, or to read some. */
-  #wait(): void {
+  get #expectedLength(): number {
+    if (this.#load.busy && !this.#load.works) return MOST_READ;
+    return Math.min(Math.max(2 * this.#readLength, LEAST_READ), MOST_READ);
+  }
+
+  #mustWaitToRead(): boolean {
+    return (this.#readLength >= FREE_FROM || this.#load.busy || !this.#load.known) && fairShare.crowded;
+  }
+
+  #waitToRead(): void {
+    this.#wait(fairShare.waitForPass(() => {
+      if (!waitingRoom.reserve(this, this.#expectedLength)) return this.#waitToRead();
+      this.#waiting = false;
+      if (!this.#paused) this.#socket.resume();
+      // What was ready has come by then.
+      setImmediate(() => this.#early.length > 0 || waitingRoom.leave(this));
+    }));
+  }
+
+  #wait(leave: () => void): void {
+    this.#leaveQueue?.();
+    this.#leaveQueue = leave;
     if (this.#waiting) return;
     this.#waiting = true;
     this.#socket.pause();
-    this.#leaveQueue = fairShare.enqueue(() => this.#takeTurn());
   }
 
-  #takeTurn(): void {
+  /** Handles the bytes that are held, or part of them. */
+  #takeTurn(slices: boolean): void {
     this.#leaveQueue?.();
-    waitingRoom.leave(this);
     this.#waiting = false;
+    waitingRoom.leave(this);
     if (this.#dropped) return this.#endDropped();
+    const slice = slices && !this.#paused ? fairShare.sliceOf(this.#load) : Infinity;
+    if (slice < this.#early.length && !this.#destroyed) return this.#handleSlice(slice);
     if (!this.#paused && !this.#destroyed && this.#closed === undefined) this.#socket.resume();
-    this.#granted = this.#early.length === 0;
     this.#reportEarly();
+  }
+
+  #handleSlice(length: number): void {
+    const bytes = this.#early;
+    this.#early = EMPTY;
+    const since = fairShare.begin(this.#load, length);
+    this.#handler!.data(bytes.subarray(0, length));
+    fairShare.spent(this.#load, since, length);
+    if (this.#destroyed) free(bytes);
+    else this.#hold(bytes.subarray(length), true);
   }
 
   get expendable(): boolean {
     return this.#load.reads === 0 || this.#closed !== undefined;
   }
 
-  giveUp(): void {
+  #dropEarly(): void {
+    const early = this.#early;
     this.#early = EMPTY;
+    if (early.length > 0) free(early);
+  }
+
+  giveUp(): void {
+    this.#dropEarly();
     this.#dropped = true;
     // One that is there still is told when it would have been its turn: at once, it would be back at once.
-    if (this.#closed !== undefined) queueMicrotask(() => this.#takeTurn());
+    if (this.#closed !== undefined) queueMicrotask(() => this.#takeTurn(false));
   }
 
   #endDropped(): void {
@@ -652,10 +694,7 @@ class BunTransport implements Transport, SocketOwner, TurnMember, Waiter {
 
   onDrain(): void {
     if (this.#rest.length === 0) return;
-    const since = fairShare.begin(this.#load, this.#rest.length);
     const taken = this.#socket.write(this.#rest);
-    // For a peer that does not read, this can be the dearest part.
-    fairShare.spent(this.#load, since);
     this.bytesWritten += Math.max(0, taken);
     if (taken < this.#rest.length) {
       this.#rest = this.#rest.subarray(Math.max(0, taken));
@@ -678,7 +717,7 @@ class BunTransport implements Transport, SocketOwner, TurnMember, Waiter {
     this.#closed = { error };
     if (this.#destroyed || this.#early.length > 0) return;
     // Nothing is there to wait for any more.
-    if (this.#waiting) this.#takeTurn();
+    if (this.#waiting) this.#takeTurn(false);
     else this.#report();
   }
 

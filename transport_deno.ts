@@ -8,8 +8,7 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { acquire, release } from "./buffer_pool.ts";
-import { systemClock } from "./clock.ts";
-import { FairShare, ReadLoad, TURN_PRICE } from "./fair_share.ts";
+import { FairShare, ReadLoad } from "./fair_share.ts";
 import { connectFirst, type HostAddress, interleave } from "./happy_eyeballs.ts";
 import { giveBack, isLeased, lease, type SlotSize } from "./mask_simd.ts";
 import { openTunnel } from "./proxy.ts";
@@ -241,7 +240,80 @@ function returnBuffer(buffer: Uint8Array<ArrayBuffer>, pooled: Uint8Array<ArrayB
 
 /** A microtask runs when all sockets that were ready have been read. */
 const writes = new Turn(queueMicrotask);
-const fairShare = new FairShare();
+
+/** Two ends of a connection of its own. */
+interface Pair {
+  near: Deno.TcpConn;
+  far: Deno.TcpConn;
+}
+
+/**
+ * A way through the poller: a byte over loopback. Nothing else is one on Deno: while `setImmediate`, messages, or work of other threads wake
+ * the program, the poller is asked in one round of 61 only, and light connections starve. A timer of 0 ms takes 1 to 2.
+ *
+ * The pair is there while a connection is that was busy once. Until then, and where a program may not connect to 127.0.0.1, a timer has
+ * to do.
+ */
+class PollerPass {
+  #pair: Pair | undefined;
+  #users = 0;
+  #opening = false;
+  readonly #byte = new Uint8Array(1);
+
+  /** A connection became busy that was not yet. */
+  retain(): void {
+    if (this.#users++ === 0) this.#open();
+  }
+
+  /** It has ended. */
+  release(): void {
+    if (--this.#users === 0) this.#close();
+  }
+
+  readonly run = (done: () => void): void => {
+    if (this.#pair === undefined) return void setTimeout(done, 0);
+    const { near, far } = this.#pair;
+    // A pair that is closed meanwhile has nobody left to wait for.
+    far.read(this.#byte).then(done, done);
+    near.write(this.#byte).catch(() => {});
+  };
+
+  async #open(): Promise<void> {
+    const hostname = "127.0.0.1";
+    if (this.#opening || Deno.permissions.querySync({ name: "net", host: hostname }).state !== "granted") return;
+    this.#opening = true;
+    try {
+      const pair = await openPair(hostname);
+      if (this.#users > 0) this.#pair = pair;
+      else for (const conn of [pair.near, pair.far]) closeQuietly(conn);
+    } catch {
+      // Too many open files, perhaps: the timer goes on.
+    } finally {
+      this.#opening = false;
+    }
+  }
+
+  #close(): void {
+    if (this.#pair === undefined) return;
+    closeQuietly(this.#pair.near);
+    closeQuietly(this.#pair.far);
+    this.#pair = undefined;
+  }
+}
+
+async function openPair(hostname: string): Promise<Pair> {
+  using listener = Deno.listen({ hostname, port: 0 });
+  const near = await Deno.connect({ hostname, port: listener.addr.port });
+  for (;;) {
+    const far = await listener.accept();
+    if (far.remoteAddr.port === near.localAddr.port) return { near, far };
+    // Somebody else.
+    closeQuietly(far);
+  }
+}
+
+const poller = new PollerPass();
+const fairShare = new FairShare(poller.run);
 
 class DenoTransport implements Transport, TurnMember {
   readonly remoteAddress: Address;
@@ -257,6 +329,8 @@ class DenoTransport implements Transport, TurnMember {
   #pooled: Uint8Array<ArrayBuffer> | undefined;
   #smallReads = 0;
   readonly #load = new ReadLoad();
+  /** Whether it was busy once. */
+  #passes = false;
   /** Gives up the wait for a turn. */
   #leaveTurn: (() => void) | undefined;
   #paused = false;
@@ -295,16 +369,18 @@ class DenoTransport implements Transport, TurnMember {
   endTurn(): void {
     if (this.#destroyed) return;
     const bytes = this.#writing!;
-    const since = fairShare.begin(this.#load, bytes.length);
     this.#conn.write(bytes).then(this.#onWritten, this.#onFailed);
-    // For a peer that does not read, this can be the dearest part.
-    fairShare.spent(this.#load, since);
   }
 
   takeTurn(goOn: () => void): void {
-    // Not by setImmediate: as long as one is pending, Deno looks for what else has come only now and then.
-    if (fairShare.mustWait(this.#load, 0)) this.#leaveTurn = fairShare.enqueue(goOn);
-    else this.#leaveTurn = systemClock.after(fairShare.crowded ? TURN_PRICE : 0, goOn);
+    this.#usePasses();
+    this.#leaveTurn = fairShare.enqueue(undefined, goOn);
+  }
+
+  #usePasses(): void {
+    if (this.#passes || this.#closed) return;
+    this.#passes = true;
+    poller.retain();
   }
 
   pause(): void {
@@ -338,7 +414,8 @@ class DenoTransport implements Transport, TurnMember {
         if (granted) await this.#turnToRead();
         if (this.#paused) await new Promise<void>((resolve) => this.#wake = resolve);
         if (this.#destroyed) return;
-        const buffer = this.#buffer;
+        const slice = granted ? fairShare.sliceOf(this.#load) : Infinity;
+        const buffer = slice < this.#buffer.length ? this.#buffer.subarray(0, slice) : this.#buffer;
         const length = await this.#conn.read(buffer);
         if (this.#destroyed) return;
         if (length === null) return this.#handler!.end();
@@ -348,8 +425,8 @@ class DenoTransport implements Transport, TurnMember {
         }
         const since = fairShare.begin(this.#load, length);
         this.#handler!.data(length === buffer.length ? buffer : buffer.subarray(0, length));
-        fairShare.spent(this.#load, since);
-        this.#adapt(length);
+        fairShare.spent(this.#load, since, length);
+        if (buffer.length === this.#buffer.length) this.#adapt(length);
       }
     } catch (error) {
       this.#fail(error);
@@ -362,15 +439,16 @@ class DenoTransport implements Transport, TurnMember {
   /** What comes next stays with the system until then: of many that wait, each would pin a buffer. */
   async #turnToRead(): Promise<void> {
     const size = this.#buffer.length as typeof FIRST_READ | SlotSize;
-    this.#useBuffer(FIRST_READ);
+    if (size !== FIRST_READ) this.#useBuffer(FIRST_READ);
     await this.#turn();
     if (!this.#destroyed && size !== FIRST_READ) this.#useBuffer(size);
   }
 
   /** Until it is this one's turn, or it is destroyed. */
   #turn(): Promise<void> {
+    this.#usePasses();
     return new Promise((resolve) => {
-      const leave = fairShare.enqueue(resolve);
+      const leave = fairShare.enqueue(this.#load, resolve);
       this.#leaveTurn = () => {
         leave();
         resolve();
@@ -440,6 +518,7 @@ class DenoTransport implements Transport, TurnMember {
   #close(error: unknown): void {
     if (this.#closed) return;
     this.#closed = true;
+    if (this.#passes) poller.release();
     this.#handler?.close(error);
   }
 }

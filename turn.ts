@@ -39,6 +39,11 @@ export class Turn {
     this.#schedule(this.#run);
   }
 
+  /** Has it done now. */
+  flush(): void {
+    this.#run();
+  }
+
   readonly #run = (): void => {
     const waiting = this.#waiting;
     let done = 0;

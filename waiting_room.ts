@@ -15,6 +15,7 @@ export interface Waiter {
 /** Keeps count of the bytes that wait, of all connections together. */
 export class WaitingRoom {
   #limit: number;
+  #readLimit: number;
   #lengths = new Map<Waiter, number>();
   #total = 0;
 
@@ -22,9 +23,11 @@ export class WaitingRoom {
    * Makes an empty one.
    *
    * @param limit Most bytes that wait.
+   * @param readLimit So many may wait, and more be read all the same.
    */
-  constructor(limit: number) {
+  constructor(limit: number, readLimit: number = limit) {
     this.#limit = limit;
+    this.#readLimit = readLimit;
   }
 
   /** Bytes that wait. */
@@ -52,6 +55,21 @@ export class WaitingRoom {
       this.leave(largest);
       largest.giveUp();
     }
+    return true;
+  }
+
+  /**
+   * Keeps room for bytes that are going to be read.
+   *
+   * @param waiter Whose bytes.
+   * @param length How many.
+   * @returns `false` if there is no room for them now.
+   */
+  reserve(waiter: Waiter, length: number): boolean {
+    if (this.#total > 0 && this.#total + length > this.#readLimit) return false;
+    this.leave(waiter);
+    this.#lengths.set(waiter, length);
+    this.#total += length;
     return true;
   }
 
