@@ -2,7 +2,7 @@
  * Runs the whole suite: the tests on Deno (with the sanitizers that it leaves off by itself, and leaks traced) and on Bun, every
  * snippet of README.md, of `docs/` and of the doc comments on both, and the types of the tests.
  *
- *   deno task test                    all, as many files at once as there are processors
+ *   deno task test                    all, some files at once
  *   deno task test deno|bun           on one of them
  *   deno task test tests/x_test.ts …  some files
  *   deno task quick                   on Deno only, without other programs: less than a minute
@@ -57,9 +57,17 @@ const chosen = positionals.filter((word) => !isRuntime(word));
 const onlyOn = isQuick ? "deno" : positionals.find(isRuntime);
 const wanted = (["Deno", "Bun"] as const).filter((runtime) => onlyOn === undefined || runtime.toLowerCase() === onlyOn);
 const isRequired = process.env.REQUIRE_PEERS === "1";
-const width = Number(values.jobs ?? availableParallelism());
+// One more than there are processors: some tests wait for most of their time.
+const width = Number(values.jobs ?? availableParallelism() + 1);
 
 const scratch = mkdtempSync(join(tmpdir(), "tackline-test-"));
+const snippetFolder = join(scratch, "snippets");
+mkdirSync(snippetFolder);
+const documents = [
+  "README.md",
+  ...readdirSync("docs").map((name) => `docs/${name}`),
+  ...readdirSync(".").filter((name) => name.endsWith(".ts")),
+];
 const testFiles = chosen.length > 0
   ? chosen
   : readdirSync("tests").filter((name) => name.endsWith("_test.ts")).sort().map((name) => `tests/${name}`);
@@ -69,7 +77,7 @@ const testFiles = chosen.length > 0
 /** One process that runs tests. */
 interface Job {
   runtime: Runtime;
-  /** A file of tests, or `snippets`, or `types`, which has no tests. */
+  /** A file of tests, `snippets`, or a check of types, which has no tests. */
   name: string;
   command: readonly string[];
   /** File of the JUnit report. */
@@ -87,17 +95,15 @@ interface Outcome {
 
 function planJobs(): Job[] {
   const jobs: Job[] = [];
+  // No snippets where only some files are wanted.
+  const snippets = chosen.length === 0 ? writeSnippets(documents, snippetFolder) : undefined;
   for (const runtime of wanted) {
     const program = find(runtime);
     if (program === undefined) continue;
-    for (const file of testFiles) jobs.push(fileJob(runtime, program, file));
-    // No snippets where only some files are wanted.
-    if (chosen.length === 0) jobs.push(snippetsJob(runtime, program));
+    for (const file of testFiles) jobs.push(testJob(runtime, program, file, file.startsWith("/") ? file : `./${file}`));
+    if (snippets !== undefined) jobs.push(testJob(runtime, program, "snippets", snippets));
   }
-  // `--no-check` in each process, and the types once for all.
-  if (wanted.includes("Deno") && lacksTypes().length === 0) {
-    jobs.push({ runtime: "Deno", name: "types", command: [process.execPath, "check", ...testFiles] });
-  }
+  if (wanted.includes("Deno")) jobs.push(...typeJobs());
   const rank = ({ name }: Job): number => {
     const at = SLOWEST_FIRST.findIndex((slow) => name === slow || name === `tests/${slow}_test.ts`);
     return at === -1 ? SLOWEST_FIRST.length : at;
@@ -105,41 +111,33 @@ function planJobs(): Job[] {
   return jobs.sort((a, b) => rank(a) - rank(b));
 }
 
+/** Types are checked once for all, and not in each process. */
+function typeJobs(): Job[] {
+  const job = (name: string, ...args: string[]): Job => ({
+    runtime: "Deno",
+    name,
+    command: [process.execPath, ...args],
+  });
+  const jobs: Job[] = [];
+  if (lacksTypes().length === 0) jobs.push(job("types of tests", "check", ...testFiles));
+  if (chosen.length === 0) jobs.push(job("types of snippets", "test", "--no-run", "--doc", ...documents));
+  return jobs;
+}
+
 /** Packages that are missing without which some tests have no types. */
 function lacksTypes(): NeedName[] {
   return (["npm:redis@6.3.1", "npm:ioredis@6.0.0"] as const).filter((need) => isMissing(need, "Deno"));
 }
 
-function fileJob(runtime: Runtime, program: readonly string[], file: string): Job {
-  const report = reportFile(runtime, file);
-  const path = file.startsWith("/") ? file : `./${file}`;
-  return { runtime, name: file, report, command: [...program, ...testFlags(runtime, report), path] };
-}
-
-function snippetsJob(runtime: Runtime, program: readonly string[]): Job {
-  const report = reportFile(runtime, "snippets");
-  const documents = ["README.md", ...readdirSync("docs").map((name) => `docs/${name}`)];
-  const sources = [...documents, ...readdirSync(".").filter((name) => name.endsWith(".ts"))];
-  if (runtime === "Deno") {
-    const command = [...program, "test", "-A", "--doc", `--junit-path=${report}`, ...sources];
-    return { runtime, name: "snippets", report, command };
-  }
-  const folder = join(scratch, "snippets");
-  mkdirSync(folder);
-  const command = [...program, ...testFlags(runtime, report), writeSnippets(sources, folder)];
-  return { runtime, name: "snippets", report, command };
-}
-
-function reportFile(runtime: Runtime, name: string): string {
-  return join(scratch, `${runtime}-${name.replaceAll("/", "-")}.xml`);
-}
-
-function testFlags(runtime: Runtime, report: string): string[] {
+function testJob(runtime: Runtime, program: readonly string[], name: string, path: string): Job {
+  const report = join(scratch, `${runtime}-${name.replaceAll("/", "-")}.xml`);
   if (runtime === "Bun") {
-    return ["test", "--timeout", String(TEST_TIMEOUT), "--reporter=junit", `--reporter-outfile=${report}`];
+    const flags = ["--timeout", String(TEST_TIMEOUT), "--reporter=junit", `--reporter-outfile=${report}`];
+    return { runtime, name, report, command: [...program, "test", ...flags, path] };
   }
-  const strict = ["--trace-leaks", "--sanitize-ops", "--sanitize-resources"];
-  return ["test", "-A", "--no-check", ...strict, `--junit-path=${report}`];
+  const config = name === "snippets" ? [`--config=${snippetFolder}/deno.json`] : [];
+  const flags = ["-A", "--no-check", "--trace-leaks", "--sanitize-ops", "--sanitize-resources", ...config];
+  return { runtime, name, report, command: [...program, "test", ...flags, `--junit-path=${report}`, path] };
 }
 
 function isMissing(need: NeedName, runtime: Runtime): boolean {
@@ -250,10 +248,6 @@ function compareRuntimes(outcomes: readonly Outcome[]): string[] {
     const bun = outcomes.find(({ job }) => job.runtime === "Bun" && job.name === name);
     if (bun === undefined || deno.problems.length > 0 || bun.problems.length > 0) continue;
     const [here, there] = [namesOf(deno), namesOf(bun)];
-    if (name === "snippets") {
-      if (here.size !== there.size) complaints.push(`${here.size} snippets on Deno, ${there.size} on Bun`);
-      continue;
-    }
     const isOfOne = (test: string): boolean => [...ONE_RUNTIME_ONLY.keys()].some((part) => test.includes(part));
     const report = (test: string, runtime: Runtime): void => {
       if (!isOfOne(test)) complaints.push(`"${test}" of ${name} is on ${runtime} only`);
@@ -274,7 +268,7 @@ class Skips {
     for (const { job, report } of outcomes) {
       for (const name of report.skipped) this.#add(missingFor(name, job.runtime), job.name, 1);
     }
-    if (wanted.includes("Deno") && lacksTypes().length > 0) this.#add(lacksTypes(), "types", 1);
+    if (wanted.includes("Deno") && lacksTypes().length > 0) this.#add(lacksTypes(), "types of tests", 1);
     if (!wanted.includes("Bun") || find("Bun") !== undefined) return;
     // All that ran on Deno, or would have.
     for (const { job, report } of outcomes.filter(({ job }) => job.report !== undefined)) {

@@ -35,7 +35,7 @@ function windowBits(extensions: string): number[] {
 
 describePeer("ws", ["Deno", "npm:ws@8.23.0"], (deno) => {
   const command = [...deno, "run", "-A"];
-  const count = [...messages()].length + 1;
+  const count = messages().length + 1;
   const runClient = async (targets: { url: string; options: object }[]): Promise<Record<string, unknown>[]> => {
     const { text, errors, status } = await runToEnd(command, peerFile("ws.mjs"), "client", JSON.stringify(targets));
     if (status !== 0) throw new Error(errors);

@@ -3,6 +3,7 @@
  */
 
 import { assertEquals } from "@std/assert";
+import { Buffer } from "node:buffer";
 import process from "node:process";
 import { concat } from "../bytes.ts";
 import type { Clock } from "../clock.ts";
@@ -32,9 +33,10 @@ export const tlsFile = (name: string): string => decodeURIComponent(new URL(`./t
 
 /** Asserts that two arrays hold the same bytes, without a listing of the difference, which takes minutes for a MiB. */
 export function assertSameBytes(actual: Uint8Array, expected: Uint8Array): void {
+  if (Buffer.compare(actual, expected) === 0) return;
   assertEquals(actual.length, expected.length);
   const at = actual.findIndex((byte, index) => byte !== expected[index]);
-  if (at !== -1) throw new Error(`byte ${at} of ${actual.length} is ${actual[at]} instead of ${expected[at]}`);
+  throw new Error(`byte ${at} of ${actual.length} is ${actual[at]} instead of ${expected[at]}`);
 }
 
 /** A random generator that gives the same numbers for the same seed (mulberry32). */
