@@ -7,7 +7,8 @@
  *   deno task test tests/x_test.ts …  some files
  *   deno task quick                   on Deno only, without other programs: less than a minute
  *
- * `--jobs 4` runs so many files at once; `FUZZ_SECONDS=10` fuzzes each target longer than two seconds.
+ * `--jobs 4` runs so many files at once, `--timeout 900` ends a file after so many seconds, and `FUZZ_SECONDS=10` in the environment
+ * fuzzes each target longer than two seconds.
  *
  * What this machine lacks (tests/needs.ts) is skipped by name and listed; with `REQUIRE_PEERS=1` it is a failure. So is a file
  * that ran no test or did not end well, a test that was skipped for another reason, and a test that only one of the two has.
@@ -38,9 +39,8 @@ const SLOWEST_FIRST = [
   "redis_journal",
 ];
 
-/** Time limits of a test, which only Bun has, and of a file, in ms. */
+/** Time limit of a test, which only Bun has, in ms. */
 const TEST_TIMEOUT = 120_000;
-const FILE_TIMEOUT = 600_000;
 
 /** Lines that are shown of a file that failed. */
 const MOST_LINES = 400;
@@ -49,7 +49,11 @@ const MOST_LINES = 400;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { quick: { type: "boolean", default: false }, jobs: { type: "string" } },
+  options: {
+    quick: { type: "boolean", default: false },
+    jobs: { type: "string" },
+    timeout: { type: "string", default: "600" },
+  },
 });
 const isQuick = values.quick;
 const isRuntime = (word: string): boolean => word === "deno" || word === "bun";
@@ -57,6 +61,8 @@ const chosen = positionals.filter((word) => !isRuntime(word));
 const onlyOn = isQuick ? "deno" : positionals.find(isRuntime);
 const wanted = (["Deno", "Bun"] as const).filter((runtime) => onlyOn === undefined || runtime.toLowerCase() === onlyOn);
 const isRequired = process.env.REQUIRE_PEERS === "1";
+/** Time limit of a file, in ms. */
+const fileTimeout = Number(values.timeout) * 1000;
 // One more than there are processors: some tests wait for most of their time.
 const width = Number(values.jobs ?? availableParallelism() + 1);
 
@@ -165,7 +171,7 @@ async function runJobs(jobs: readonly Job[]): Promise<Outcome[]> {
   const waiting = [...jobs];
   const work = async (): Promise<void> => {
     for (let job = waiting.shift(); job !== undefined; job = waiting.shift()) {
-      const ended = await runToEnd(job.command, environments.get(job.runtime)!, FILE_TIMEOUT);
+      const ended = await runToEnd(job.command, environments.get(job.runtime)!, fileTimeout);
       outcomes.push(judge(job, ended));
       printProgress(outcomes, jobs.length);
     }
@@ -178,13 +184,13 @@ function judge(job: Job, ended: Ended): Outcome {
   const problems: string[] = [];
   const report = readReport(job.report === undefined ? "" : readIfThere(job.report));
   const count = report.passed.length + report.failed.length + report.skipped.length;
-  if (ended.timedOut) problems.push(`did not end within ${FILE_TIMEOUT / 1000} s`);
+  if (ended.timedOut) problems.push(`did not end within ${values.timeout} s`);
   else if (ended.status !== 0 && report.failed.length === 0) problems.push(`ended with status ${ended.status}`);
   if (ended.leftSomething) problems.push("left a program that holds its output");
   if (job.report !== undefined && count === 0) problems.push("ran no test");
   for (const name of report.skipped) {
     const missing = missingFor(name, job.runtime);
-    if (missing.length === 0) problems.push(`"${name}" is skipped, though nothing that it needs is missing`);
+    if (missing.length === 0) problems.push(`skips "${name}", though nothing that it needs is missing`);
   }
   return { job, report, problems, ended };
 }
@@ -278,7 +284,7 @@ class Skips {
   }
 
   #add(needs: readonly NeedName[], file: string, tests: number): void {
-    this.total += tests;
+    if (needs.length > 0) this.total += tests;
     for (const need of needs) {
       const lost = this.#lost.get(need) ?? { tests: 0, files: new Set() };
       lost.tests += tests;
