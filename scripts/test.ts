@@ -29,14 +29,18 @@ const ONE_RUNTIME_ONLY = new Map<string, string>([["Bun.RedisClient", "Bun's own
 
 /** Files that take longest, which are started first. */
 const SLOWEST_FIRST = [
-  "types",
-  "fuzz",
-  "conformance",
-  "interop_ws",
+  "types of tests",
   "chromium",
   "redis_backplane",
+  "interop_ws",
   "crash",
+  "fuzz",
+  "conformance",
   "redis_journal",
+  "runner",
+  "journal",
+  "cluster",
+  "peers",
 ];
 
 /** Time limit of a test, which only Bun has, in ms. */

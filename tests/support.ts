@@ -326,7 +326,7 @@ export function defer<T>(): { promise: Promise<T>; resolve: (value: T) => void; 
 }
 
 /** Waits until a condition holds, by turns of the event loop; fails after a time nobody should need. */
-export async function until(condition: () => boolean, what: string, patience = 10_000): Promise<void> {
+export async function until(condition: () => boolean, what: string, patience = 30_000): Promise<void> {
   const end = performance.now() + patience;
   while (!condition()) {
     if (performance.now() > end) throw new Error(`waited in vain for ${what}`);
