@@ -66,9 +66,14 @@ const onlyOn = isQuick ? "deno" : positionals.find(isRuntime);
 const wanted = (["Deno", "Bun"] as const).filter((runtime) => onlyOn === undefined || runtime.toLowerCase() === onlyOn);
 const isRequired = process.env.REQUIRE_PEERS === "1";
 /** Time limit of a file, in ms. */
-const fileTimeout = Number(values.timeout) * 1000;
-// One more than there are processors: some tests wait for most of their time.
-const width = Number(values.jobs ?? availableParallelism() + 1);
+const fileTimeout = positive("timeout", values.timeout) * 1000;
+/** Files that run at once: one more than there are processors, since some tests wait for most of their time. */
+const width = positive("jobs", values.jobs ?? String(availableParallelism() + 1));
+
+function positive(option: string, value: string): number {
+  if (!(Number(value) >= 1)) throw new Error(`--${option} must be at least 1, not "${value}"`);
+  return Number(value);
+}
 
 const scratch = mkdtempSync(join(tmpdir(), "tackline-test-"));
 const snippetFolder = join(scratch, "snippets");
@@ -136,7 +141,7 @@ function typeJobs(): Job[] {
 
 /** Packages that are missing without which some tests have no types. */
 function lacksTypes(): NeedName[] {
-  return (["npm:redis@6.3.1", "npm:ioredis@6.0.0"] as const).filter((need) => isMissing(need, "Deno"));
+  return (["npm:redis@6.3.1", "npm:ioredis@6.0.0"] as const).filter((need) => find(need) === undefined);
 }
 
 function testJob(runtime: Runtime, program: readonly string[], name: string, path: string): Job {
@@ -344,7 +349,7 @@ cleanUp();
 const skips = new Skips(outcomes);
 const complaints = compareRuntimes(outcomes);
 if (isRequired) { for (const need of skips.needs) complaints.push(`${need} is missing: ${howToInstall(need)}`); }
-if (testFiles.length === 0) complaints.push("no file of tests was found");
+if (testFiles.length === 0 || outcomes.length === 0) complaints.push("no test ran");
 printTotals(outcomes);
 if (!isQuick) skips.print();
 else console.log(`Left out: Bun, and ${skips.total} tests with ${skips.needs.join(", ")} (deno task test has them)`);
