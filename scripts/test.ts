@@ -22,7 +22,7 @@ import { parseArgs } from "node:util";
 import { find, FOUND_VARIABLE, howToInstall, NEED_NAMES, type NeedName, type Runtime } from "../tests/needs.ts";
 import { writeSnippets } from "./snippets.ts";
 import { type Ended, killAll, runToEnd } from "./test_process.ts";
-import { readReport, type Report } from "./test_report.ts";
+import { parseNeeds, readReport, type Report } from "./test_report.ts";
 
 /** Tests of a platform's own API: what their names contain, and why the other runtime cannot have them. */
 const ONE_RUNTIME_ONLY = new Map<string, string>([["Bun.RedisClient", "Bun's own client for Redis"]]);
@@ -214,8 +214,8 @@ function readIfThere(file: string): string {
 
 /** What a skipped test lacks, by its name: `Chromium [needs Chromium] > …`. */
 function missingFor(name: string, runtime: Runtime): NeedName[] {
-  const named = [...name.matchAll(/\[needs ([^\]]*)\]/g)].flatMap(([, list]) => list.split(", "));
-  return NEED_NAMES.filter((need) => named.includes(need) && isMissing(need, runtime));
+  const { needs } = parseNeeds(name);
+  return NEED_NAMES.filter((need) => needs.includes(need) && isMissing(need, runtime));
 }
 
 // ---- Reporting --------------------------------------------------------------------------------------------------
@@ -257,7 +257,7 @@ function printFailure({ job, report, problems, ended }: Outcome): void {
 function compareRuntimes(outcomes: readonly Outcome[]): string[] {
   const complaints: string[] = [];
   const namesOf = ({ report }: Outcome): Set<string> =>
-    new Set([...report.passed, ...report.failed, ...report.skipped]);
+    new Set([...report.passed, ...report.failed, ...report.skipped].map((name) => parseNeeds(name).name));
   for (const deno of outcomes.filter(({ job }) => job.runtime === "Deno" && job.report !== undefined)) {
     const { name } = deno.job;
     const bun = outcomes.find(({ job }) => job.runtime === "Bun" && job.name === name);

@@ -28,6 +28,13 @@ export function readReport(xml: string): Report {
   return report;
 }
 
+/** Takes what a skipped test lacks out of its name: `Chromium [needs Chromium] > …`. */
+export function parseNeeds(test: string): { name: string; needs: string[] } {
+  const marks = [...test.matchAll(/ \[needs ([^\]]*)\]/g)];
+  const name = marks.reduce((rest, [mark]) => rest.replace(mark, ""), test);
+  return { name, needs: marks.flatMap(([, list]) => list.split(", ")) };
+}
+
 function nameIn(attributes: string): string {
   return unescapeXml(/\bname="([^"]*)"/.exec(attributes)?.[1] ?? "");
 }

@@ -3,13 +3,14 @@
  */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { it } from "@std/testing/bdd";
+import { describe, it } from "@std/testing/bdd";
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { parseNeeds, readReport } from "../scripts/test_report.ts";
 import { find, FOUND_VARIABLE } from "./needs.ts";
 import { describePeer } from "./peers.ts";
 import { until } from "./support.ts";
@@ -83,6 +84,25 @@ function writeTest(folder: string, name: string, code: string): string {
   writeFileSync(file, `import process from "node:process"; import { describe, it } from "${BDD}"; ${code}\n`);
   return file;
 }
+
+describe("the runner's reports", () => {
+  it("have the same names for both runtimes, though one lacks something that the other has", () => {
+    const flat = readReport(`<testsuites name="deno test"><testsuite name="./a_test.ts">
+      <testcase name="&lt;a&gt; [needs X, Y] &gt; b &amp;amp; &quot;c&quot;" line="1"><skipped/></testcase>
+      <testcase name="&lt;a&gt; &gt; d"><failure message="m">x &lt;testcase name="no"/&gt;</failure></testcase>
+      <testcase name="e"></testcase><testcase name="f"><error message="Cancelled"/></testcase>
+    </testsuite></testsuites>`);
+    const nested = readReport(`<testsuites name="bun test"><testsuite name="a_test.ts" file="a_test.ts">
+      <testsuite name="&lt;a&gt;"><testcase name="b &amp;amp; &quot;c&quot;" time="0" />
+        <testcase name="d" time="0"><failure type="Error" message="m">x</failure></testcase></testsuite>
+      <testcase name="e" time="0"/><testcase name="f" time="0"><skipped /></testcase>
+    </testsuite></testsuites>`);
+    assertEquals(flat, { passed: ["e"], failed: ["<a> > d", "f"], skipped: ['<a> [needs X, Y] > b &amp; "c"'] });
+    assertEquals(nested, { passed: ['<a> > b &amp; "c"', "e"], failed: ["<a> > d"], skipped: ["f"] });
+    assertEquals(parseNeeds(flat.skipped[0]), { name: nested.passed[0], needs: ["X", "Y"] });
+    assertEquals(parseNeeds("a > b"), { name: "a > b", needs: [] });
+  });
+});
 
 describePeer("the runner", "Deno", (deno) => {
   const files = ["tests/utf8_test.ts", "tests/chromium_test.ts", "tests/cluster_test.ts"];
