@@ -5,10 +5,10 @@
  *   deno task test                    all, some files at once
  *   deno task test deno|bun           on one of them
  *   deno task test tests/x_test.ts …  some files
- *   deno task quick                   on Deno only, without other programs: less than a minute
+ *   deno task quick                   on Deno only, without other programs
  *
- * `--jobs 4` runs so many files at once, `--timeout 900` ends a file after so many seconds, and `FUZZ_SECONDS=10` in the environment
- * fuzzes each target longer than two seconds.
+ * `--jobs 4` runs four files at once, `--timeout 900` ends a file after 900 s instead of 600 s. `FUZZ_SECONDS=10` in the
+ * environment fuzzes each target for 10 s instead of 2 s.
  *
  * What this machine lacks (tests/needs.ts) is skipped by name and listed; with `REQUIRE_PEERS=1` it is a failure. So is a file
  * that ran no test or did not end well, a test that was skipped for another reason, and a test that only one of the two has.
@@ -45,9 +45,6 @@ const SLOWEST_FIRST = [
 
 /** Time limit of a test, which only Bun has, in ms. */
 const TEST_TIMEOUT = 120_000;
-
-/** Lines that are shown of a file that failed. */
-const MOST_LINES = 400;
 
 // ---- What is wanted ---------------------------------------------------------------------------------------------
 
@@ -249,8 +246,7 @@ function printFailure({ job, report, problems, ended }: Outcome): void {
   console.log(`\n# Failed on ${job.runtime}: ${job.name}`);
   for (const problem of problems) console.log(`FAILED: ${job.name} on ${job.runtime} ${problem}`);
   for (const name of report.failed) console.log(`FAILED: ${name}`);
-  if (lines.length > MOST_LINES) console.log(`(the last ${MOST_LINES} of ${lines.length} lines)`);
-  console.log(lines.slice(-MOST_LINES).join("\n"));
+  console.log(lines.join("\n"));
 }
 
 /** Tests that one runtime has and the other has not, by name. A file that did not run is a failure already. */
@@ -289,7 +285,6 @@ class Skips {
     for (const { job, report } of outcomes.filter(({ job }) => job.report !== undefined)) {
       this.#add(["Bun"], job.name, report.passed.length + report.failed.length + report.skipped.length);
     }
-    if (outcomes.length === 0) { for (const file of testFiles) this.#add(["Bun"], file, 1); }
   }
 
   #add(needs: readonly NeedName[], file: string, tests: number): void {
@@ -310,9 +305,8 @@ class Skips {
     if (this.total === 0) return;
     console.log("\nMissing on this machine, tests skipped for it, and what installs it:");
     for (const [need, { tests, files }] of this.#lost) {
-      const cost = `${String(tests).padStart(4)} in ${String(files.size).padStart(2)} ${
-        files.size === 1 ? "file " : "files"
-      }`;
+      const noun = files.size === 1 ? "file " : "files";
+      const cost = `${String(tests).padStart(4)} in ${String(files.size).padStart(2)} ${noun}`;
       console.log(`  ${need.padEnd(20)} ${cost}  ${howToInstall(need)}`);
     }
   }

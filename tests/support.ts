@@ -325,6 +325,12 @@ export function defer<T>(): { promise: Promise<T>; resolve: (value: T) => void; 
   return Promise.withResolvers<T>();
 }
 
+/** CPU time of this process so far, in ms: it stands still while other programs have the processor. */
+export function cpuTime(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
 /** Waits until a condition holds, by turns of the event loop; fails after a time nobody should need. */
 export async function until(condition: () => boolean, what: string, patience = 30_000): Promise<void> {
   const end = performance.now() + patience;
