@@ -342,7 +342,7 @@ const outcomes = await runJobs(planJobs());
 cleanUp();
 const skips = new Skips(outcomes);
 const complaints = compareRuntimes(outcomes);
-if (isRequired) { for (const need of skips.needs) complaints.push(`${need} is missing: ${howToInstall(need)}`); }
+if (isRequired) complaints.push(...skips.needs.map((need) => `${need} is missing: ${howToInstall(need)}`));
 if (testFiles.length === 0 || outcomes.length === 0) complaints.push("no test ran");
 printTotals(outcomes);
 if (!isQuick) skips.print();
