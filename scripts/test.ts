@@ -304,6 +304,10 @@ class Skips {
   }
 
   print(): void {
+    if (isQuick) {
+      const tests = `${this.total} tests with ${this.needs.join(", ")}`;
+      return console.log(`Left out: ${NOT_QUICK.join(", ")}, ${tests}, and all on Bun`);
+    }
     if (this.total === 0) return;
     console.log("\nMissing on this machine, tests skipped for it, and what installs it:");
     for (const [need, { tests, files }] of this.#lost) {
@@ -347,10 +351,7 @@ const complaints = compareRuntimes(outcomes);
 if (isRequired) complaints.push(...skips.needs.map((need) => `${need} is missing: ${howToInstall(need)}`));
 if (testFiles.length === 0 || outcomes.length === 0) complaints.push("no test ran");
 printTotals(outcomes);
-if (!isQuick) skips.print();
-else {console.log(
-    `Left out: ${NOT_QUICK.join(", ")}, ${skips.total} tests with ${skips.needs.join(", ")}, and all on Bun`,
-  );}
+skips.print();
 // Once more at the end: of a long log only that may be kept.
 for (const outcome of outcomes) if (countOf(outcome).failed > 0) printFailure(outcome);
 for (const complaint of complaints) console.log(`FAILED: ${complaint}`);
