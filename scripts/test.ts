@@ -67,8 +67,8 @@ const wanted = (["Deno", "Bun"] as const).filter((runtime) => onlyOn === undefin
 const isRequired = process.env.REQUIRE_PEERS === "1";
 /** Time limit of a file, in ms. */
 const fileTimeout = positive("timeout", values.timeout) * 1000;
-/** Files that run at once: one more than there are processors, since some tests wait for most of their time. */
-const width = positive("jobs", values.jobs ?? String(availableParallelism() + 1));
+/** Files that run at once: more than there are processors, since the slowest ones wait for most of their time. */
+const width = positive("jobs", values.jobs ?? String(availableParallelism() + 2));
 
 function positive(option: string, value: string): number {
   if (!(Number(value) >= 1)) throw new Error(`--${option} must be at least 1, not "${value}"`);

@@ -281,7 +281,9 @@ describeRedis("RedisJournal of several servers", () => {
   });
 
   it("waits for replicas, if it is asked to", async () => {
-    const primary = await RedisServer.start();
+    // A primary waits for five seconds whether other replicas come, unless it is told not to.
+    const options = ["--appendonly", "yes", "--appendfsync", "always", "--repl-diskless-sync-delay", "0"];
+    const primary = await RedisServer.start(options);
     const replica = await RedisServer.start(["--replicaof", "127.0.0.1", `${primary.port}`]);
     const node = await Node.open(make, primary, { replicas: 1, replicaTimeout: 300 });
     let kept = false;
