@@ -1,39 +1,55 @@
 /**
- * The snippets of the docs as tests for Bun, whose test runner does not look for them; Deno's does (`deno test --doc`).
+ * The snippets of the docs as tests, all in one process. `deno test --doc` would start a thread for each, which takes most of its
+ * time; it checks their types.
  */
 
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 
-/** Inside the project, so that its imports are found. */
-const FOLDER = "tests/snippets";
+/** Languages of snippets that `deno test --doc` takes for code. */
+const CODE = ["js", "javascript", "mjs", "cjs", "jsx", "ts", "typescript", "mts", "cts", "tsx"];
 
 /**
  * Writes a module and a test for each snippet.
  *
  * @param files Markdown, and modules with doc comments.
- * @returns The folder with the tests.
+ * @param folder Empty folder for them; it may be outside of the project. Deno needs its `deno.json`.
+ * @returns The file with the tests.
  */
-export function writeSnippets(files: readonly string[]): string {
-  rmSync(FOLDER, { recursive: true, force: true });
-  mkdirSync(FOLDER);
+export function writeSnippets(files: readonly string[], folder: string): string {
+  const paths = absolutePaths();
+  const entries = Object.entries(paths).map(([name, path]) => [name, [path]]);
+  const tsconfig = { compilerOptions: { paths: Object.fromEntries(entries) } };
+  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(tsconfig));
+  writeFileSync(join(folder, "deno.json"), JSON.stringify({ imports: paths, lock: false, unstable: ["net"] }));
   const tests = files.flatMap((file) =>
-    findSnippets(readFileSync(file, "utf8")).map(({ line, code }) => {
+    findSnippets(file, readFileSync(file, "utf8")).map(({ line, code }) => {
       const name = `${file.replaceAll(".", "_").replaceAll("/", "_")}_${line}.ts`;
-      writeFileSync(`${FOLDER}/${name}`, code);
+      writeFileSync(join(folder, name), code);
       return `it("${file}:${line}", async () => void await import("./${name}"));`;
     })
   );
-  writeFileSync(`${FOLDER}/snippets_test.ts`, `import { it } from "bun:test";\n\n${tests.join("\n")}\n`);
-  return FOLDER;
+  const testFile = join(folder, "snippets_test.ts");
+  writeFileSync(testFile, `import { it } from "@std/testing/bdd";\n\n${tests.join("\n")}\n`);
+  return testFile;
 }
 
-function findSnippets(text: string): { line: number; code: string }[] {
+/** The names that the project's files import, which then lead to it from anywhere. */
+function absolutePaths(): Record<string, string> {
+  const { paths } = JSON.parse(readFileSync("tsconfig.json", "utf8")).compilerOptions;
+  return Object.fromEntries(Object.entries<string[]>(paths).map(([name, [path]]) => [name, resolve(path)]));
+}
+
+function findSnippets(file: string, text: string): { line: number; code: string }[] {
   const snippets: { line: number; code: string }[] = [];
   let open: { line: number; lines: string[] } | undefined;
   text.split("\n").forEach((raw, index) => {
     const line = raw.replace(/^\s*\* ?/, "");
     if (open === undefined) {
       if (line === "```ts") open = { line: index + 1, lines: [] };
+      else if (line.startsWith("```") && CODE.includes(line.slice(3).split(/[\s,]/)[0])) {
+        throw new Error(`${file}:${index + 1}: a snippet begins with "\`\`\`ts", not with "${line}"`);
+      }
     } else if (line === "```") {
       snippets.push({ line: open.line, code: open.lines.join("\n") + "\n" });
       open = undefined;

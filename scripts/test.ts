@@ -1,86 +1,209 @@
 /**
- * Runs the whole suite on Deno, then on Bun: the tests (on Deno with the sanitizers that it leaves off by itself, and leaks traced), and
- * every snippet of README.md, of `docs/`, and of the doc comments. Fails if a test fails, if a file of tests is left out, or if a test runs on one
- * of them only and is not in the list below.
+ * Runs the whole suite: the tests on Deno (with the sanitizers that it leaves off by itself, and leaks traced) and on Bun, every
+ * snippet of README.md, of `docs/` and of the doc comments on both, and the types of the tests.
  *
- *   deno task test              both
- *   deno task test deno|bun     one of them
+ *   deno task test                    all, some files at once
+ *   deno task test deno|bun           on one of them
+ *   deno task test tests/x_test.ts …  some files
+ *   deno task quick                   on Deno only, without other programs
  *
- * The last line counts all.
+ * `--jobs 4` runs four files at once, `--timeout 900` ends a file after 900 s instead of 600 s. `FUZZ_SECONDS=10` in the
+ * environment fuzzes each target for 10 s instead of 2 s.
+ *
+ * What this machine lacks (tests/needs.ts) is skipped by name and listed; with `REQUIRE_PEERS=1` it is a failure. So is a file
+ * that ran no test or did not end well, a test that was skipped for another reason, and a test that only one of the two has.
  */
 
-import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { parseArgs } from "node:util";
+import { find, FOUND_VARIABLE, howToInstall, NEED_NAMES, type NeedName, type Runtime } from "../tests/needs.ts";
 import { writeSnippets } from "./snippets.ts";
+import { type Ended, killAll, runToEnd } from "./test_process.ts";
+import { parseNeeds, readReport, type Report } from "./test_report.ts";
 
 /** Tests of a platform's own API: what their names contain, and why the other runtime cannot have them. */
 const ONE_RUNTIME_ONLY = new Map<string, string>([["Bun.RedisClient", "Bun's own client for Redis"]]);
 
+/** Files that take longest, which are started first. */
+const SLOWEST_FIRST = [
+  "types of tests",
+  "chromium",
+  "redis_backplane",
+  "interop_ws",
+  "crash",
+  "fuzz",
+  "conformance",
+  "redis_journal",
+  "runner",
+  "journal",
+  "cluster",
+  "peers",
+];
+
+/** Files that start our own programs again and again, which a quick run leaves out. */
+const NOT_QUICK = ["tests/crash_test.ts", "tests/runner_test.ts"];
+
+/** Time limit of a test, which only Bun has, in ms. */
 const TEST_TIMEOUT = 120_000;
-const MAX_FAILURE_LINES = 60;
-const modules = readdirSync(".").filter((name) => name.endsWith(".ts"));
-const documents = ["README.md", ...readdirSync("docs").map((name) => `docs/${name}`)];
-const testFiles = readdirSync("tests").filter((name) => name.endsWith("_test.ts"));
+
+// ---- What is wanted ---------------------------------------------------------------------------------------------
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    quick: { type: "boolean", default: false },
+    jobs: { type: "string" },
+    timeout: { type: "string", default: "600" },
+  },
+});
+const isQuick = values.quick;
+const isRuntime = (word: string): boolean => word === "deno" || word === "bun";
+const chosen = positionals.filter((word) => !isRuntime(word));
+const onlyOn = isQuick ? "deno" : positionals.find(isRuntime);
+const wanted = (["Deno", "Bun"] as const).filter((runtime) => onlyOn === undefined || runtime.toLowerCase() === onlyOn);
+const isRequired = process.env.REQUIRE_PEERS === "1";
+/** Time limit of a file, in ms. */
+const fileTimeout = positive("timeout", values.timeout) * 1000;
+/** Files that run at once: more than there are processors, since the slowest ones wait for most of their time. */
+const width = positive("jobs", values.jobs ?? String(availableParallelism() + 2));
+
+function positive(option: string, value: string): number {
+  if (!(Number(value) >= 1)) throw new Error(`--${option} must be at least 1, not "${value}"`);
+  return Number(value);
+}
+
 const scratch = mkdtempSync(join(tmpdir(), "tackline-test-"));
+const snippetFolder = join(scratch, "snippets");
+mkdirSync(snippetFolder);
+const documents = [
+  "README.md",
+  ...readdirSync("docs").map((name) => `docs/${name}`),
+  ...readdirSync(".").filter((name) => name.endsWith(".ts")),
+];
+const allFiles = readdirSync("tests").filter((name) => name.endsWith("_test.ts")).sort().map((name) => `tests/${name}`);
+const testFiles = chosen.length > 0 ? chosen : allFiles.filter((file) => !isQuick || !NOT_QUICK.includes(file));
 
-/** What one runtime made of the suite. */
-interface Result {
-  /** Tests by file. */
-  files: Map<string, number>;
-  /** The names of the tests. */
-  names: Set<string>;
-  passed: number;
-  failed: number;
-  snippets: number;
-  /** What the runtime printed of the tests that failed. */
-  failures: string;
+// ---- Jobs -------------------------------------------------------------------------------------------------------
+
+/** One process that runs tests. */
+interface Job {
+  runtime: Runtime;
+  /** A file of tests, `snippets`, or a check of types, which has no tests. */
+  name: string;
+  command: readonly string[];
+  /** File of the JUnit report. */
+  report?: string;
 }
 
-/** Runs a command, shows what it prints, and keeps it. */
-function run([command, ...first]: string[], ...rest: string[]): Promise<{ output: string; ok: boolean }> {
-  return new Promise((resolve) => {
-    const env = { ...process.env, NO_COLOR: "1", DENO: process.execPath };
-    const child = spawn(command, [...first, ...rest], { env, stdio: ["ignore", "pipe", "pipe"] });
-    let output = "";
-    const take = (text: string): void => {
-      output += text;
-      process.stdout.write(text);
-    };
-    for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", take);
-    child.on("close", (status) => resolve({ output, ok: status === 0 }));
+/** What became of a job. */
+interface Outcome {
+  job: Job;
+  report: Report;
+  /** What is wrong, other than tests that failed. */
+  problems: string[];
+  ended: Ended;
+}
+
+function planJobs(): Job[] {
+  const jobs: Job[] = [];
+  // No snippets where only some files are wanted.
+  const snippets = chosen.length === 0 ? writeSnippets(documents, snippetFolder) : undefined;
+  for (const runtime of wanted) {
+    const program = find(runtime);
+    if (program === undefined) continue;
+    for (const file of testFiles) jobs.push(testJob(runtime, program, file, file.startsWith("/") ? file : `./${file}`));
+    if (snippets !== undefined) jobs.push(testJob(runtime, program, "snippets", snippets));
+  }
+  if (wanted.includes("Deno")) jobs.push(...typeJobs());
+  const rank = ({ name }: Job): number => {
+    const at = SLOWEST_FIRST.findIndex((slow) => name === slow || name === `tests/${slow}_test.ts`);
+    return at === -1 ? SLOWEST_FIRST.length : at;
+  };
+  return jobs.sort((a, b) => rank(a) - rank(b));
+}
+
+/** Types are checked once for all, and not in each process. */
+function typeJobs(): Job[] {
+  const job = (name: string, ...args: string[]): Job => ({
+    runtime: "Deno",
+    name,
+    command: [process.execPath, ...args],
   });
+  const jobs: Job[] = [];
+  if (lacksTypes().length === 0) jobs.push(job("types of tests", "check", ...testFiles));
+  if (chosen.length === 0) jobs.push(job("types of snippets", "test", "--no-run", "--doc", ...documents));
+  return jobs;
 }
 
-async function runOnDeno(deno: string[]): Promise<Result> {
-  console.log("# Tests on Deno");
-  const report = join(scratch, "deno.xml");
-  const strict = ["--trace-leaks", "--sanitize-ops", "--sanitize-resources"];
-  const tests = await run(deno, "test", "-A", ...strict, `--junit-path=${report}`, "tests/");
-  console.log("# Snippets on Deno");
-  const snippets = await run(deno, "test", "-A", "--doc", ...documents, ...modules);
-  const testCount = readDenoSummary(tests);
-  const snippetCount = readDenoSummary(snippets);
-  const files = [...tests.output.matchAll(/^running (\d+) tests? from \.\/tests\/(\S+)$/gm)];
+/** Packages that are missing without which some tests have no types. */
+function lacksTypes(): NeedName[] {
+  return (["npm:redis@6.3.1", "npm:ioredis@6.0.0"] as const).filter((need) => find(need) === undefined);
+}
+
+function testJob(runtime: Runtime, program: readonly string[], name: string, path: string): Job {
+  const report = join(scratch, `${runtime}-${name.replaceAll("/", "-")}.xml`);
+  if (runtime === "Bun") {
+    const flags = ["--timeout", String(TEST_TIMEOUT), "--reporter=junit", `--reporter-outfile=${report}`];
+    return { runtime, name, report, command: [...program, "test", ...flags, path] };
+  }
+  const config = name === "snippets" ? [`--config=${snippetFolder}/deno.json`] : [];
+  const flags = ["-A", "--no-check", "--trace-leaks", "--sanitize-ops", "--sanitize-resources", ...config];
+  return { runtime, name, report, command: [...program, "test", ...flags, `--junit-path=${report}`, path] };
+}
+
+function isMissing(need: NeedName, runtime: Runtime): boolean {
+  // A quick run leaves out all but Deno.
+  return isQuick ? need !== "Deno" : find(need, runtime) === undefined;
+}
+
+/** What processes of tests find in their environment. */
+function environment(runtime: Runtime): Record<string, string> {
+  const found = NEED_NAMES.map((need) => [need, isMissing(need, runtime) ? null : find(need, runtime)]);
   return {
-    files: new Map(files.map(([, count, file]) => [file, Number(count)])),
-    names: new Set([...readReport(report).matchAll(/<testcase name="([^"]*)"/g)].map(([, name]) => unescapeXml(name))),
-    passed: testCount.passed + snippetCount.passed,
-    failed: testCount.failed + snippetCount.failed,
-    snippets: snippetCount.passed + snippetCount.failed,
-    failures: denoFailures(tests.output) + denoFailures(snippets.output),
+    NO_COLOR: "1",
+    [FOUND_VARIABLE]: JSON.stringify(Object.fromEntries(found)),
+    // What is missing is skipped there, and reported here.
+    REQUIRE_PEERS: "0",
+    ...isQuick ? { FUZZ_SECONDS: "0.2" } : {},
   };
 }
 
-/** What stands between Deno's heading of the failures and its last line. */
-function denoFailures(output: string): string {
-  const start = output.search(/^ ERRORS $/m);
-  return start === -1 ? "" : output.slice(start);
+// ---- Running ----------------------------------------------------------------------------------------------------
+
+async function runJobs(jobs: readonly Job[]): Promise<Outcome[]> {
+  const environments = new Map(wanted.map((runtime) => [runtime, environment(runtime)]));
+  const outcomes: Outcome[] = [];
+  const waiting = [...jobs];
+  const work = async (): Promise<void> => {
+    for (let job = waiting.shift(); job !== undefined; job = waiting.shift()) {
+      const ended = await runToEnd(job.command, environments.get(job.runtime)!, fileTimeout);
+      outcomes.push(judge(job, ended));
+      printProgress(outcomes, jobs.length);
+    }
+  };
+  await Promise.all(Array.from({ length: width }, work));
+  return outcomes;
 }
 
-function readReport(file: string): string {
+function judge(job: Job, ended: Ended): Outcome {
+  const problems: string[] = [];
+  const report = readReport(job.report === undefined ? "" : readIfThere(job.report));
+  const count = report.passed.length + report.failed.length + report.skipped.length;
+  if (ended.timedOut) problems.push(`did not end within ${values.timeout} s`);
+  else if (ended.status !== 0 && report.failed.length === 0) problems.push(`ended with status ${ended.status}`);
+  if (ended.leftSomething) problems.push("left a program that holds its output");
+  if (job.report !== undefined && count === 0) problems.push("ran no test");
+  for (const name of report.skipped) {
+    const missing = missingFor(name, job.runtime);
+    if (missing.length === 0) problems.push(`skips "${name}", though nothing that it needs is missing`);
+  }
+  return { job, report, problems, ended };
+}
+
+function readIfThere(file: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch {
@@ -88,140 +211,153 @@ function readReport(file: string): string {
   }
 }
 
-function unescapeXml(text: string): string {
-  return text.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&quot;", '"').replaceAll("&apos;", "'")
-    .replaceAll("&amp;", "&");
+/** What a skipped test lacks, by its name: `Chromium [needs Chromium] > …`. */
+function missingFor(name: string, runtime: Runtime): NeedName[] {
+  const { needs } = parseNeeds(name);
+  return NEED_NAMES.filter((need) => needs.includes(need) && isMissing(need, runtime));
 }
 
-interface Count {
-  passed: number;
-  failed: number;
-}
+// ---- Reporting --------------------------------------------------------------------------------------------------
 
-/** Deno's own last line: `ok | 12 passed | 0 failed (1s)`. A suite can fail without a failed test: an error outside of all of them. */
-function readDenoSummary({ output, ok }: { output: string; ok: boolean }): Count {
-  const match = [...output.matchAll(/^(?:ok|FAILED) \| (\d+) passed.*? \| (\d+) failed/gm)].at(-1);
-  return summary(match && { passed: Number(match[1]), failed: Number(match[2]) }, ok);
-}
-
-function readBunSummary({ output, ok }: { output: string; ok: boolean }): Count {
-  const passed = [...output.matchAll(/^ *(\d+) pass$/gm)].at(-1);
-  const failed = [...output.matchAll(/^ *(\d+) fail$/gm)].at(-1);
-  return summary(passed && failed && { passed: Number(passed[1]), failed: Number(failed[1]) }, ok);
-}
-
-function summary(count: Count | undefined, ok: boolean): Count {
-  if (count === undefined) return { passed: 0, failed: 1 };
-  return ok || count.failed > 0 ? count : { ...count, failed: 1 };
-}
-
-async function runOnBun(bun: string[]): Promise<Result> {
-  const files = new Map<string, number>();
-  const names = new Set<string>();
-  console.log("# Tests on Bun");
-  const tests = await run(bun, "test", "--timeout", String(TEST_TIMEOUT), "tests/");
-  let file = "";
-  for (const line of tests.output.split("\n")) {
-    // What has failed is listed once more at the end.
-    if (/^\d+ tests? failed:$/.test(line)) break;
-    const header = line.match(/^tests\/(\S+_test\.ts):$/);
-    const test = line.match(/^\((?:pass|fail)\) (.*?)(?: \[[\d.]+m?s\])?$/);
-    if (header) file = header[1];
-    if (!test) continue;
-    names.add(test[1]);
-    files.set(file, (files.get(file) ?? 0) + 1);
-  }
-  console.log("# Snippets on Bun");
-  const folder = writeSnippets([...documents, ...modules]);
-  const snippets = await run(bun, "test", "--timeout", String(TEST_TIMEOUT), `./${folder}/`);
-  rmSync(folder, { recursive: true });
-  const testCount = readBunSummary(tests);
-  const snippetCount = readBunSummary(snippets);
+function countOf({ report, problems }: Outcome): { passed: number; failed: number; skipped: number } {
   return {
-    files,
-    names,
-    passed: testCount.passed + snippetCount.passed,
-    failed: testCount.failed + snippetCount.failed,
-    snippets: snippetCount.passed + snippetCount.failed,
-    failures: bunFailures(tests.output) + bunFailures(snippets.output),
+    passed: report.passed.length,
+    failed: report.failed.length + problems.length,
+    skipped: report.skipped.length,
   };
 }
 
-/** Bun says what is wrong with a test before the line that names it: what stands after the line of the test before. */
-function bunFailures(output: string): string {
-  let text = "";
-  let block: string[] = [];
-  for (const line of output.split("\n")) {
-    if (/^\d+ tests? failed:$/.test(line)) break;
-    block.push(line);
-    const [, outcome] = line.match(/^\((pass|fail|skip|todo)\) /) ?? [];
-    if (outcome === undefined) continue;
-    if (outcome === "fail") text += `${block.slice(-MAX_FAILURE_LINES).join("\n")}\n`;
-    block = [];
-  }
-  return text;
+function printProgress(outcomes: readonly Outcome[], total: number): void {
+  const outcome = outcomes.at(-1)!;
+  const { passed, failed, skipped } = countOf(outcome);
+  const { job: { name, runtime }, ended: { took } } = outcome;
+  const counts = [
+    ...failed > 0 ? [`${failed} FAILED`] : [],
+    ...passed > 0 ? [`${passed} passed`] : [],
+    ...skipped > 0 ? [`${skipped} skipped`] : [],
+  ].join(", ") || "ok";
+  const place = `[${String(outcomes.length).padStart(String(total).length)}/${total}]`;
+  console.log(`${place} ${runtime.padEnd(4)}  ${name.padEnd(32)}  ${counts}  ${(took / 1000).toFixed(1)} s`);
 }
 
-/** Bun as it is found: on the path, or by npm. */
-function findBun(): string[] | undefined {
-  const commands = [["bun"], ["npx", "-y", "bun@1.4.5"]];
-  return commands.find(([command, ...rest]) => spawnSync(command, [...rest, "--version"]).status === 0);
+/** What a runtime said of a file that failed, without the tests that passed. */
+function printFailure({ job, report, problems, ended }: Outcome): void {
+  const lines = ended.output.split("\n").filter((line) =>
+    !/ \.\.\. (?:ok|ignored) \([^)]*\)$/.test(line) && !/^\((?:pass|skip)\) /.test(line)
+  );
+  console.log(`\n# Failed on ${job.runtime}: ${job.name}`);
+  for (const problem of problems) console.log(`FAILED: ${job.name} on ${job.runtime} ${problem}`);
+  for (const name of report.failed) console.log(`FAILED: ${name}`);
+  console.log(lines.join("\n"));
 }
 
-function isOneRuntimeOnly(name: string): boolean {
-  return [...ONE_RUNTIME_ONLY.keys()].some((part) => name.includes(part));
-}
-
-/** What is wrong with the suite as a whole. */
-function complain(results: Map<string, Result>): string[] {
+/** Tests that one runtime has and the other has not, by name. A file that did not run is a failure already. */
+function compareRuntimes(outcomes: readonly Outcome[]): string[] {
   const complaints: string[] = [];
-  for (const [runtime, { files }] of results) {
-    for (const file of testFiles) if (!files.get(file)) complaints.push(`tests/${file} was left out on ${runtime}`);
+  const namesOf = ({ report }: Outcome): Set<string> =>
+    new Set([...report.passed, ...report.failed, ...report.skipped].map((name) => parseNeeds(name).name));
+  for (const deno of outcomes.filter(({ job }) => job.runtime === "Deno" && job.report !== undefined)) {
+    const { name } = deno.job;
+    const bun = outcomes.find(({ job }) => job.runtime === "Bun" && job.name === name);
+    if (bun === undefined || deno.problems.length > 0 || bun.problems.length > 0) continue;
+    const [here, there] = [namesOf(deno), namesOf(bun)];
+    const isOfOne = (test: string): boolean => [...ONE_RUNTIME_ONLY.keys()].some((part) => test.includes(part));
+    const report = (test: string, runtime: Runtime): void => {
+      if (!isOfOne(test)) complaints.push(`"${test}" of ${name} is on ${runtime} only`);
+    };
+    for (const test of here.difference(there)) report(test, "Deno");
+    for (const test of there.difference(here)) report(test, "Bun");
   }
-  const [deno, bun] = [results.get("Deno"), results.get("Bun")];
-  if (deno === undefined || bun === undefined) return complaints;
-  for (const [here, there, runtime] of [[deno, bun, "Deno"], [bun, deno, "Bun"]] as const) {
-    for (const name of here.names) {
-      if (there.names.has(name) || isOneRuntimeOnly(name)) continue;
-      complaints.push(`"${name}" ran on ${runtime} only`);
-    }
-  }
-  if (deno.snippets !== bun.snippets) complaints.push(`${deno.snippets} snippets on Deno, ${bun.snippets} on Bun`);
   return complaints;
 }
 
-function printTable(results: Map<string, Result>): void {
-  const row = (name: string, cell: (result: Result) => number | undefined): void =>
-    console.log(
-      name.padEnd(34) + [...results.values()].map((result) => String(cell(result) ?? 0).padStart(8)).join(""),
-    );
-  console.log(`\n${"".padEnd(34)}${[...results.keys()].map((runtime) => runtime.padStart(8)).join("")}`);
-  for (const file of testFiles) row(file, ({ files }) => files.get(file));
-  row("snippets", ({ snippets }) => snippets);
-  row("passed", ({ passed }) => passed);
-  row("failed", ({ failed }) => failed);
-  console.log("\nTests for one runtime only:", ONE_RUNTIME_ONLY.size === 0 ? "none" : "");
-  for (const [name, reason] of ONE_RUNTIME_ONLY) console.log(`  ${name}: ${reason}`);
+/** Skipped tests, by what this machine lacks. */
+class Skips {
+  #lost = new Map<NeedName, { tests: number; files: Set<string> }>();
+  /** Skipped tests; one that needs two things counts once. */
+  total = 0;
+
+  constructor(outcomes: readonly Outcome[]) {
+    for (const { job, report } of outcomes) {
+      for (const name of report.skipped) this.#add(missingFor(name, job.runtime), job.name, 1);
+    }
+    if (wanted.includes("Deno") && lacksTypes().length > 0) this.#add(lacksTypes(), "types of tests", 1);
+    if (!wanted.includes("Bun") || find("Bun") !== undefined) return;
+    // All that ran on Deno, or would have.
+    for (const { job, report } of outcomes.filter(({ job }) => job.report !== undefined)) {
+      this.#add(["Bun"], job.name, report.passed.length + report.failed.length + report.skipped.length);
+    }
+  }
+
+  #add(needs: readonly NeedName[], file: string, tests: number): void {
+    if (needs.length > 0) this.total += tests;
+    for (const need of needs) {
+      const lost = this.#lost.get(need) ?? { tests: 0, files: new Set() };
+      lost.tests += tests;
+      lost.files.add(file);
+      this.#lost.set(need, lost);
+    }
+  }
+
+  get needs(): NeedName[] {
+    return [...this.#lost.keys()];
+  }
+
+  print(): void {
+    if (isQuick) {
+      const tests = `${this.total} tests with ${this.needs.join(", ")}`;
+      return console.log(`Left out: ${NOT_QUICK.join(", ")}, ${tests}, and all on Bun`);
+    }
+    if (this.total === 0) return;
+    console.log("\nMissing on this machine, tests skipped for it, and what installs it:");
+    for (const [need, { tests, files }] of this.#lost) {
+      const noun = files.size === 1 ? "file " : "files";
+      const cost = `${String(tests).padStart(4)} in ${String(files.size).padStart(2)} ${noun}`;
+      console.log(`  ${need.padEnd(20)} ${cost}  ${howToInstall(need)}`);
+    }
+  }
 }
 
-const wanted = process.argv[2];
-const results = new Map<string, Result>();
-const complaints: string[] = [];
-if (wanted !== "bun") results.set("Deno", await runOnDeno([process.execPath]));
-if (wanted !== "deno") {
-  const bun = findBun();
-  if (bun === undefined) complaints.push("Bun was not found, neither on the path nor by npx");
-  else results.set("Bun", await runOnBun(bun));
+function printTotals(outcomes: readonly Outcome[]): void {
+  console.log("");
+  for (const runtime of wanted) {
+    const counts = outcomes.filter(({ job }) => job.runtime === runtime).map(countOf);
+    const sum = (key: "passed" | "failed" | "skipped"): number => counts.reduce((sum, count) => sum + count[key], 0);
+    console.log(`${runtime.padEnd(4)}  ${sum("passed")} passed, ${sum("failed")} failed, ${sum("skipped")} skipped`);
+  }
+  for (const [name, reason] of ONE_RUNTIME_ONLY) console.log(`On one runtime only: ${name} (${reason})`);
 }
-rmSync(scratch, { recursive: true });
-printTable(results);
-complaints.push(...complain(results));
-// Once more, so that who sees only the end of a log sees it.
-for (const [runtime, { failures }] of results) {
-  if (failures !== "") console.log(`\n# Failed on ${runtime}\n${failures}`);
+
+// ---- All of it --------------------------------------------------------------------------------------------------
+
+function cleanUp(): void {
+  rmSync(scratch, { recursive: true, force: true });
 }
-for (const complaint of complaints) console.log(`NOT AS IT SHOULD BE: ${complaint}`);
-const total = [...results.values()].reduce((sum, { passed }) => sum + passed, 0);
-const failed = [...results.values()].reduce((sum, { failed }) => sum + failed, complaints.length);
-console.log(`${total} passed, ${failed} failed`);
+
+for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]] as const) {
+  process.on(signal, () => {
+    killAll();
+    cleanUp();
+    console.log(`Interrupted by ${signal}`);
+    process.exit(status);
+  });
+}
+
+const begun = performance.now();
+const outcomes = await runJobs(planJobs());
+cleanUp();
+const skips = new Skips(outcomes);
+const complaints = compareRuntimes(outcomes);
+if (isRequired) complaints.push(...skips.needs.map((need) => `${need} is missing: ${howToInstall(need)}`));
+if (testFiles.length === 0 || outcomes.length === 0) complaints.push("no test ran");
+printTotals(outcomes);
+skips.print();
+// Once more at the end: of a long log only that may be kept.
+for (const outcome of outcomes) if (countOf(outcome).failed > 0) printFailure(outcome);
+for (const complaint of complaints) console.log(`FAILED: ${complaint}`);
+const total = outcomes.map(countOf);
+const passed = total.reduce((sum, count) => sum + count.passed, 0);
+const failed = total.reduce((sum, count) => sum + count.failed, complaints.length);
+console.log(`${((performance.now() - begun) / 1000).toFixed(0)} s`);
+console.log(`${passed} passed, ${failed} failed, ${skips.total} skipped`);
 process.exitCode = failed === 0 ? 0 : 1;

@@ -9,14 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { WebSocketClient } from "../client.ts";
-import { find } from "./peers.ts";
 import { defer, until } from "./support.ts";
-
-/** The command, if it is installed. */
-export const chromium: string[] | undefined = find(
-  [["chromium"], ["chromium-browser"], ["google-chrome"]],
-  "--version",
-);
 
 const SWITCHES = [
   "--headless",

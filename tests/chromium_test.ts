@@ -13,7 +13,7 @@ import { bundleScript } from "../examples/inbox/page.ts";
 import { body, change, type Customer, envelope } from "../examples/notifications.ts";
 import type { WebSocketServer, WebSocketServerOptions } from "../server.ts";
 import type { WhatsAppServer } from "../whatsapp.ts";
-import { Chromium, chromium, type Page, withChromium } from "./chromium.ts";
+import { Chromium, type Page, withChromium } from "./chromium.ts";
 import { describePeer, peerFile, startObserved } from "./peers.ts";
 import { Random, tlsFile, until } from "./support.ts";
 
@@ -38,7 +38,7 @@ function startSite(
   });
 }
 
-describePeer("Chromium", chromium, (command) => {
+describePeer("Chromium", ["Chromium", "deno bundle"], (command) => {
   it("as a server against our client: the DevTools protocol, with compression and large messages", async () => {
     await withChromium(command, async (browser) => {
       assertEquals(browser.client.extensions.map(({ name }) => name), ["permessage-deflate"]);

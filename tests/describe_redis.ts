@@ -1,9 +1,7 @@
-/** Tests against a real Redis, if it is installed. */
+/** Tests against a real Redis, with the clients of programs. */
 
-import { describePeer, find } from "./peers.ts";
-
-const server = find([["redis-server"]], "--version");
+import { describePeer } from "./peers.ts";
 
 export function describeRedis(name: string, tests: () => void): void {
-  describePeer(name, server, tests);
+  describePeer(name, ["Redis", "npm:redis@6.3.1", "npm:ioredis@6.0.0"], tests);
 }

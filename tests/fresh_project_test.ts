@@ -11,7 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { playWithEcho, runToEnd } from "./peers.ts";
+import { describePeer, playWithEcho, runToEnd } from "./peers.ts";
 import { until } from "./support.ts";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
@@ -98,7 +98,9 @@ describe("the examples", () => {
     await playWithEcho(`${await example.read("Echoing on ", "\n")}`);
     await example.stop("SIGINT");
   });
+});
 
+describePeer("the examples", "deno bundle", () => {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     it(`the demo serves its page, and stops in order on ${signal}`, async () => {
       const example = new Example("demo.ts", "--page", "--port", "0");

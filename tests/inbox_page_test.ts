@@ -10,6 +10,7 @@ import { formatPlace } from "../examples/inbox/map.ts";
 import { buildPage } from "../examples/inbox/page.ts";
 import { scenes } from "../examples/inbox/scenes.ts";
 import { parseNotification, type WhatsAppMessage, type WhatsAppStatus } from "../whatsapp_message.ts";
+import { describePeer } from "./peers.ts";
 
 function message(id: string, more: Record<string, unknown> = {}): WhatsAppMessage {
   return {
@@ -129,7 +130,7 @@ describe("the map", () => {
   });
 });
 
-describe("the page", () => {
+describePeer("the page", "deno bundle", () => {
   it("is one file with a policy that lets nothing else in", async () => {
     const { html, headers } = await buildPage();
     const policy = headers["content-security-policy"];
@@ -142,7 +143,9 @@ describe("the page", () => {
     assertEquals(html.split("</script").length, 2);
     assertEquals(/innerHTML|outerHTML|insertAdjacentHTML|document\.write/.test(html), false);
   });
+});
 
+describe("the page", () => {
   it("has a story of valid notifications to tell", () => {
     const records = [...scenes()].flatMap((json) => {
       const { records, skipped } = parseNotification(json);

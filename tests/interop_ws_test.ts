@@ -7,7 +7,7 @@ import { assertEquals } from "@std/assert";
 import { it } from "@std/testing/bdd";
 import type { WebSocketClientOptions } from "../client.ts";
 import type { CompressionOptions } from "../deflate.ts";
-import { deno, describePeer, peerFile, PeerServer, playWithEcho, runToEnd, startObserved, urlOf } from "./peers.ts";
+import { describePeer, peerFile, PeerServer, playWithEcho, runToEnd, startObserved, urlOf } from "./peers.ts";
 import { messages } from "./peers/messages.mjs";
 import { until } from "./support.ts";
 
@@ -33,8 +33,9 @@ function windowBits(extensions: string): number[] {
   });
 }
 
-describePeer("ws", deno && [...deno, "run", "-A"], (command) => {
-  const count = [...messages()].length + 1;
+describePeer("ws", ["Deno", "npm:ws@8.23.0"], (deno) => {
+  const command = [...deno, "run", "-A"];
+  const count = messages().length + 1;
   const runClient = async (targets: { url: string; options: object }[]): Promise<Record<string, unknown>[]> => {
     const { text, errors, status } = await runToEnd(command, peerFile("ws.mjs"), "client", JSON.stringify(targets));
     if (status !== 0) throw new Error(errors);

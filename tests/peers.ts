@@ -1,48 +1,41 @@
 /**
- * Peers that are programs of their own: how they are found, started and read, and what our client plays with their echoes.
+ * Peers that are programs of their own: how they are started and read, and what our client plays with their echoes.
  *
- * Those that are not installed are left out, which is said; `REQUIRE_PEERS=1`, as in CI, makes it a failure.
+ * Tests with a peer that is not installed are skipped by name; `REQUIRE_PEERS=1`, as in CI, makes it a failure.
  */
 
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import process from "node:process";
 import { WebSocketClient, type WebSocketClientOptions } from "../client.ts";
 import type { CloseInfo, MessageData } from "../connection.ts";
 import { formatExtensions } from "../handshake.ts";
 import type { WebSocketServer, WebSocketServerOptions } from "../server.ts";
+import { find, howToInstall, type NeedName } from "./needs.ts";
 import { messages, sameMessage } from "./peers/messages.mjs";
 import { defer, startEcho, until } from "./support.ts";
 
 export const peerFile = (name: string): string =>
   decodeURIComponent(new URL(`./peers/${name}`, import.meta.url).pathname);
 
-/** The first of some commands that works. */
-export function find(commands: string[][], ...check: string[]): string[] | undefined {
-  return commands.find(([command, ...rest]) => {
-    try {
-      return spawnSync(command, [...rest, ...check], { stdio: "ignore" }).status === 0;
-    } catch {
-      return false;
-    }
-  });
-}
-
-/** Bun and Deno, whichever of them runs this: each is a peer of the other, and of itself. */
-export const bun: string[] | undefined = "Bun" in globalThis
-  ? [process.execPath]
-  : find([["bun"], ["npx", "-y", "bun@1.4.5"]], "--version");
-export const deno: string[] | undefined = "Deno" in globalThis
-  ? [process.execPath]
-  : find([[process.env.DENO ?? "deno"], ["npx", "-y", "deno@2.9.6"]], "--version");
-
-/** Tests with a peer, if it is there. */
-export function describePeer(name: string, command: string[] | undefined, tests: (command: string[]) => void): void {
+/**
+ * Groups tests that need a peer, or several. If one is missing, all are skipped, and the group's name says what for.
+ *
+ * @param tests Gets the command of the first peer.
+ */
+export function describePeer(
+  name: string,
+  needs: NeedName | readonly NeedName[],
+  tests: (command: string[]) => void,
+): void {
+  const all = typeof needs === "string" ? [needs] : needs;
+  const missing = all.filter((need) => find(need) === undefined);
+  const register = (): void => tests([...find(all[0]) ?? []]);
+  if (missing.length === 0) return describe(name, register);
+  if (process.env.REQUIRE_PEERS !== "1") return describe.skip(`${name} [needs ${missing.join(", ")}]`, register);
   describe(name, () => {
-    if (command !== undefined) return tests(command);
-    if (process.env.REQUIRE_PEERS !== "1") return console.warn(`${name} is not installed: its tests are left out`);
-    it("is installed", () => assert(false, `${name} is not installed`));
+    for (const need of missing) it(`${need} is installed`, () => assert(false, `missing: ${howToInstall(need)}`));
   });
 }
 

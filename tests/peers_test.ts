@@ -8,18 +8,7 @@ import { it } from "@std/testing/bdd";
 import { WebSocketClient } from "../client.ts";
 import type { CompressionOptions } from "../deflate.ts";
 import type { WebSocketServerOptions } from "../server.ts";
-import {
-  bun,
-  deno,
-  describePeer,
-  find,
-  peerFile,
-  PeerServer,
-  playWithEcho,
-  runToEnd,
-  startObserved,
-  urlOf,
-} from "./peers.ts";
+import { describePeer, peerFile, PeerServer, playWithEcho, runToEnd, startObserved, urlOf } from "./peers.ts";
 import { assertSameBytes, Random, until } from "./support.ts";
 
 /** What both sides may ask for: takeover and windows, on either side. */
@@ -49,12 +38,13 @@ async function runBuiltIn(
 
 /** Deno's own WebSocket knows no compression, Bun's does. */
 for (
-  const [name, command, compresses] of [
-    ["Deno's own WebSocket", deno && [...deno, "run", "-A"], false],
-    ["Bun's own WebSocket", bun, true],
+  const [name, need, args, compresses] of [
+    ["Deno's own WebSocket", "Deno", ["run", "-A"], false],
+    ["Bun's own WebSocket", "Bun", [], true],
   ] as const
 ) {
-  describePeer(name, command, (command) => {
+  describePeer(name, need, (program) => {
+    const command = [...program, ...args];
     for (const compression of [false, ...PARAMETERS]) {
       // Without compression on its side, the parameters make no difference.
       if (!compresses && typeof compression === "object" && Object.keys(compression).length > 0) continue;
@@ -100,8 +90,7 @@ function inPython(role: "client" | "server", options: CompressionOptions | null)
   });
 }
 
-const python = find([["python3"], ["/usr/bin/python3"]], "-c", "import websockets.extensions.permessage_deflate");
-describePeer("Python's websockets", python, (command) => {
+describePeer("Python's websockets", "Python's websockets", (command) => {
   for (const options of [null, ...PARAMETERS]) {
     it(`as a client that asks for ${JSON.stringify(options)}, against our server`, async () => {
       const { server, agreed } = await startObserved({ compression: true });
@@ -151,7 +140,7 @@ for _ in range(500):
     peer.close()
 `;
 
-describePeer("Peers that reset their connection at once", find([["python3"]], "--version"), (command) => {
+describePeer("Peers that reset their connection at once", "Python", (command) => {
   it("harm nobody: each onConnect has an address, and its onDisconnect", async () => {
     const events = { connected: 0, gone: 0, nameless: 0 };
     const { server } = await startObserved({

@@ -2,8 +2,8 @@
  * A Redis server for tests, on a free port of loopback, which can be killed and started again; and the clients of programs, each real.
  */
 
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -12,6 +12,7 @@ import process from "node:process";
 import type { Redis as IoRedis } from "npm:ioredis@6.0.0";
 import type { RedisClientType as NodeRedis } from "npm:redis@6.3.1";
 import type { RedisClient } from "../redis_client.ts";
+import { find } from "./needs.ts";
 
 const onDeno = "Deno" in globalThis;
 
@@ -107,21 +108,18 @@ export interface ProgramClient {
 /** Makes a client, connected. */
 export type ClientMaker = (url: string) => Promise<ProgramClient>;
 
-/** A package of npm. `bun test` does not fetch what is imported, so that it is put into a folder of its own. */
+/** Imports a package of npm. */
 // deno-lint-ignore no-explicit-any -- its types are given where it is used
-function npm(name: string, version: string): Promise<any> {
-  if (onDeno) return import(`npm:${name}@${version}`);
-  const folder = join(tmpdir(), `tackline-test-${name}-${version}`);
-  if (!existsSync(join(folder, "node_modules", name, "package.json"))) {
-    mkdirSync(folder, { recursive: true });
-    const { status, stderr } = spawnSync(process.execPath, ["add", `${name}@${version}`], { cwd: folder });
-    if (status !== 0) throw new Error(`cannot fetch ${name}: ${stderr}`);
-  }
-  return Promise.resolve(createRequire(join(folder, "index.js"))(name));
+function npm(need: "npm:redis@6.3.1" | "npm:ioredis@6.0.0"): Promise<any> {
+  const found = find(need);
+  if (found === undefined) return Promise.reject(new Error(`Cannot fetch ${need}`));
+  if (onDeno) return import(found[0]);
+  const [name] = need.slice("npm:".length).split("@");
+  return Promise.resolve(createRequire(join(found[0], "index.js"))(name));
 }
 
 async function makeNodeRedis(url: string): Promise<ProgramClient> {
-  const { createClient } = await npm("redis", "6.3.1");
+  const { createClient } = await npm("npm:redis@6.3.1");
   // Its own way to connect again leaves timers when it is destroyed meanwhile.
   const own: NodeRedis = createClient({ url, socket: { reconnectStrategy: false } });
   own.on("error", () => {});
@@ -136,7 +134,7 @@ async function makeNodeRedis(url: string): Promise<ProgramClient> {
 }
 
 async function makeIoRedis(url: string): Promise<ProgramClient> {
-  const { Redis } = await npm("ioredis", "6.0.0");
+  const { Redis } = await npm("npm:ioredis@6.0.0");
   const own: IoRedis = new Redis(url, { retryStrategy: () => null });
   own.on("error", () => {});
   await own.ping();

@@ -27,6 +27,7 @@ import {
   agreeOn,
   assertFrames,
   concat,
+  cpuTime,
   decode,
   encode,
   FakeClock,
@@ -91,7 +92,7 @@ describe("security", () => {
       ["quotes", (size) => `Sec-WebSocket-Extensions: a; b=${'"'.repeat(size)}`],
     ];
     const time = (line: string): number => {
-      const begun = performance.now();
+      const begun = cpuTime();
       const reader = new HeadReader({ maxHeadSize: 0 });
       reader.push(encode(`GET / HTTP/1.1\r\n${line}\r\n\r\n`));
       const fields = reader.head!.fields;
@@ -101,7 +102,7 @@ describe("security", () => {
       } catch (error) {
         assertInstanceOf(error, HandshakeError);
       }
-      return performance.now() - begun;
+      return cpuTime() - begun;
     };
     for (const [name, make] of nasty) {
       const least = (size: number): number => Math.min(...Array.from({ length: 5 }, () => time(make(size))));
@@ -438,9 +439,9 @@ describe("security", () => {
     const early = `x${secret.slice(1)}`;
     const late = `${secret.slice(0, -1)}x`;
     const time = (shown: string): number => {
-      const begun = performance.now();
+      const begun = cpuTime();
       assertEquals(isOneOf(shown, [secret]), false);
-      return performance.now() - begun;
+      return cpuTime() - begun;
     };
     const least = (shown: string): number => Math.min(...Array.from({ length: 7 }, () => time(shown)));
     time(early);

@@ -45,6 +45,8 @@ async function withApi(
   await using server = new WebSocketServer({
     hostname: "127.0.0.1",
     port: 0,
+    // On Bun the server hears of a call that was given up only when it stops and this time is over.
+    closeTimeout: 100,
     onCommandGet: async (request) => {
       const text = await request.text();
       const { pathname, search } = new URL(request.url);

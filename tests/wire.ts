@@ -258,10 +258,11 @@ export class Wire {
       header.push(Number((said >> shift) & 0xffn));
     }
     const key = masked ? [0x1a, 0x2b, 0x3c, 0x4d] : [];
-    return concat(
-      Uint8Array.from([...header, ...key]),
-      masked ? bytes.map((byte, index) => byte ^ key[index % 4]) : new Uint8Array(bytes),
-    );
+    const frame = concat(Uint8Array.from([...header, ...key]), bytes);
+    // By a loop of its own: frames of 16 MiB come here too.
+    const start = frame.length - bytes.length;
+    if (masked) { for (let at = start; at < frame.length; at++) frame[at] ^= key[(at - start) & 3]; }
+    return frame;
   }
 
   text(payload: Uint8Array | string, final = true): Uint8Array<ArrayBuffer> {

@@ -9,6 +9,9 @@ const LONGEST = 2000;
 /** What the process may grow by over a run, in bytes. */
 const GROWTH = 400 * 1024 * 1024;
 
+/** Inputs of a run, however short it is. */
+export const LEAST_INPUTS = 100;
+
 /** Checks the input of one seed; fails with the seed. */
 export function runSeed(name: string, target: Target, seed: number): void {
   const started = performance.now();
@@ -22,13 +25,13 @@ export function runSeed(name: string, target: Target, seed: number): void {
   if (took > LONGEST) throw new Error(`${name} took ${took} ms: deno task fuzz --target ${name} --seed ${seed}`);
 }
 
-/** Runs for some seconds from a random seed on, and says how many inputs that were. */
+/** Runs for some seconds from a random seed on; returns the number of inputs. */
 export async function runFor(name: string, target: Target, seconds: number): Promise<number> {
   const first = Math.floor(Math.random() * 0x7fffffff);
   const end = performance.now() + seconds * 1000;
   let count = 0;
   let settled: number | undefined;
-  for (; performance.now() < end; count++) {
+  for (; performance.now() < end || count < LEAST_INPUTS; count++) {
     runSeed(name, target, (first + count) | 0);
     // What weak references have led to is kept until the turn of the event loop ends, and no program has turns of ten seconds.
     if (count % 100 === 0) await new Promise((resolve) => setTimeout(resolve, 0));

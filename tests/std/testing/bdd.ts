@@ -8,8 +8,14 @@
 /** A test, or a hook. */
 export type Body = () => void | Promise<void>;
 
+interface Group {
+  (name: string, fn: () => void): void;
+  /** Registers the tests of a group under their names, and runs none. */
+  skip(name: string, fn: () => void): void;
+}
+
 interface Runner {
-  describe(name: string, fn: () => void): void;
+  describe: Group;
   it(name: string, fn: Body): void;
   beforeEach(fn: Body): void;
   afterEach(fn: Body): void;
@@ -20,26 +26,34 @@ class DenoRunner implements Runner {
   #path: string[] = [];
   #before: Body[] = [];
   #after: Body[] = [];
+  #skipped = false;
 
-  describe(name: string, fn: () => void): void {
-    const [path, before, after] = [this.#path, this.#before, this.#after];
+  readonly describe: Group = Object.assign(
+    (name: string, fn: () => void): void => this.#group(name, fn, this.#skipped),
+    { skip: (name: string, fn: () => void): void => this.#group(name, fn, true) },
+  );
+
+  #group(name: string, fn: () => void, isSkipped: boolean): void {
+    const [path, before, after, skipped] = [this.#path, this.#before, this.#after, this.#skipped];
     this.#path = [...path, name];
     this.#before = [...before];
     this.#after = [...after];
+    this.#skipped = isSkipped;
     fn();
-    [this.#path, this.#before, this.#after] = [path, before, after];
+    [this.#path, this.#before, this.#after, this.#skipped] = [path, before, after, skipped];
   }
 
-  it(name: string, fn: Body): void {
+  it(name: string, body: Body): void {
     const [before, after] = [this.#before, this.#after];
-    Deno.test([...this.#path, name].join(" > "), async () => {
+    const fn = async (): Promise<void> => {
       for (const hook of before) await hook();
       try {
-        await fn();
+        await body();
       } finally {
         for (const hook of after) await hook();
       }
-    });
+    };
+    Deno.test({ name: [...this.#path, name].join(" > "), ignore: this.#skipped, fn });
   }
 
   beforeEach(fn: Body): void {
@@ -53,10 +67,11 @@ class DenoRunner implements Runner {
 
 const runner: Runner = "Deno" in globalThis ? new DenoRunner() : await import("bun" + ":test") as Runner;
 
-/** Groups tests. */
-export function describe(name: string, fn: () => void): void {
-  runner.describe(name, fn);
-}
+/** Groups tests; `describe.skip` registers them under their names, and runs none. */
+export const describe: Group = Object.assign(
+  (name: string, fn: () => void): void => runner.describe(name, fn),
+  { skip: (name: string, fn: () => void): void => runner.describe.skip(name, fn) },
+);
 
 /** Registers a test. */
 export function it(name: string, fn: Body): void {

@@ -1,0 +1,165 @@
+/**
+ * Programs and packages that some tests need beyond the runtime they run on: how each is found, and how it is installed.
+ *
+ * Tests whose needs are missing are skipped by name: see `describePeer` in `peers.ts`. The runner (`scripts/test.ts`) looks for
+ * each once, hands down what it found, and lists what is missing in one table.
+ */
+
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+
+export type Runtime = "Deno" | "Bun";
+
+/** The runtime that runs this. */
+export const runtime: Runtime = "Bun" in globalThis ? "Bun" : "Deno";
+
+/** A command, a package's specifier or a folder; undefined if it is missing. */
+export type Found = readonly string[] | undefined;
+
+/** All that tests may need, by the name that tests and the table show. */
+export type NeedName =
+  | "Bun"
+  | "Deno"
+  | "Chromium"
+  | "Redis"
+  | "Python"
+  | "Python's websockets"
+  | "npm:ws@8.23.0"
+  | "npm:redis@6.3.1"
+  | "npm:ioredis@6.0.0"
+  | "deno bundle";
+
+interface Need {
+  /** Command that installs it, on Debian. */
+  install: string;
+  /** Finds it for the tests of a runtime. */
+  find(runtime: Runtime): Found;
+}
+
+/** Time limit of a check, in ms: npm may wait for a network that is not there. */
+const CHECK_TIMEOUT = 120_000;
+
+/** Runs a check; returns what it printed, or undefined if it failed. */
+function check(command: readonly string[], cwd?: string): string | undefined {
+  const [program, ...args] = command;
+  const env = { ...process.env, NO_COLOR: "1", npm_config_fetch_retries: "1", npm_config_update_notifier: "false" };
+  try {
+    const { status, stdout } = spawnSync(program, args, { cwd, env, encoding: "utf8", timeout: CHECK_TIMEOUT });
+    return status === 0 ? stdout.trim() : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function findProgram(commands: readonly string[][], ...args: string[]): Found {
+  return commands.find((command) => check([...command, ...args]) !== undefined);
+}
+
+/** Finds a runtime's own file: a command that goes through npx takes a second to start. */
+function findRuntime(name: Runtime, commands: readonly string[][], ...printPath: string[]): Found {
+  if (name === runtime) return [process.execPath];
+  for (const command of commands) {
+    const path = check([...command, ...printPath]);
+    if (path !== undefined && existsSync(path)) return [path];
+  }
+  return undefined;
+}
+
+/** Has Deno fetch a package, which its programs import by the specifier. */
+function cacheForDeno(specifier: string): Found {
+  const deno = find("Deno");
+  return deno && check([...deno, "cache", specifier]) !== undefined ? [specifier] : undefined;
+}
+
+/** Puts a package into a folder, from which tests on Bun require it: `bun test` fetches nothing. */
+function addForBun(specifier: string): Found {
+  const bun = find("Bun");
+  const folder = join(tmpdir(), `tackline-${specifier.replace(/[:@]/g, "-")}`);
+  if (bun === undefined) return undefined;
+  if (!existsSync(folder)) {
+    // Renamed when it is complete: another process may do the same meanwhile.
+    const own = mkdtempSync(`${folder}-`);
+    writeFileSync(join(own, "package.json"), "{}");
+    if (check([...bun, "add", specifier.slice("npm:".length)], own) !== undefined) rename(own, folder);
+    rmSync(own, { recursive: true, force: true });
+  }
+  return existsSync(folder) ? [folder] : undefined;
+}
+
+function rename(from: string, to: string): void {
+  try {
+    renameSync(from, to);
+  } catch (error) {
+    if (!existsSync(to)) throw error;
+  }
+}
+
+/** Checks the bundler of `deno bundle`, a package that Deno fetches at its first use. */
+function findBundler(): Found {
+  const folder = mkdtempSync(join(tmpdir(), "bundler-"));
+  const file = join(folder, "empty.ts");
+  writeFileSync(file, "");
+  const deno = find("Deno");
+  const output = deno && check([...deno, "bundle", "--quiet", file]);
+  rmSync(folder, { recursive: true });
+  return output === undefined ? undefined : [];
+}
+
+const PYTHONS = [["python3"], ["/usr/bin/python3"]];
+const FROM_NPM = "fetched by the tests when registry.npmjs.org can be reached";
+
+const NEEDS: Readonly<Record<NeedName, Need>> = {
+  "Bun": {
+    install: "npm install -g bun@1.4.5",
+    find: () => findRuntime("Bun", [["bun"], ["npx", "-y", "bun@1.4.5"]], "-e", "console.log(process.execPath)"),
+  },
+  "Deno": {
+    install: "npm install -g deno@2.9.6",
+    find: () => findRuntime("Deno", [["deno"], ["npx", "-y", "deno@2.9.6"]], "eval", "console.log(Deno.execPath())"),
+  },
+  "Chromium": {
+    install: "apt-get install chromium",
+    find: () => findProgram([["chromium"], ["chromium-browser"], ["google-chrome"]], "--version"),
+  },
+  "Redis": { install: "apt-get install redis-server", find: () => findProgram([["redis-server"]], "--version") },
+  "Python": { install: "apt-get install python3", find: () => findProgram(PYTHONS, "--version") },
+  "Python's websockets": {
+    install: "apt-get install python3-websockets",
+    find: () => findProgram(PYTHONS, "-c", "import websockets.extensions.permessage_deflate"),
+  },
+  // Run by Deno for the tests of both: Bun has another module under that name.
+  "npm:ws@8.23.0": { install: FROM_NPM, find: () => cacheForDeno("npm:ws@8.23.0") },
+  "npm:redis@6.3.1": {
+    install: FROM_NPM,
+    find: (runtime) => runtime === "Deno" ? cacheForDeno("npm:redis@6.3.1") : addForBun("npm:redis@6.3.1"),
+  },
+  "npm:ioredis@6.0.0": {
+    install: FROM_NPM,
+    find: (runtime) => runtime === "Deno" ? cacheForDeno("npm:ioredis@6.0.0") : addForBun("npm:ioredis@6.0.0"),
+  },
+  "deno bundle": { install: FROM_NPM, find: (runtime) => runtime === "Deno" ? findBundler() : [] },
+};
+
+export const NEED_NAMES: readonly NeedName[] = Object.keys(NEEDS) as NeedName[];
+
+export function howToInstall(name: NeedName): string {
+  return NEEDS[name].install;
+}
+
+/** Environment variable in which the runner hands down what it found: JSON by name, null for what is missing. */
+export const FOUND_VARIABLE = "TEST_NEEDS";
+
+const cache = new Map<string, Found>();
+for (const [name, found] of Object.entries<string[] | null>(JSON.parse(process.env[FOUND_VARIABLE] ?? "{}"))) {
+  cache.set(`${name} for ${runtime}`, found ?? undefined);
+}
+
+/** Finds what tests on a runtime need; looks once. */
+export function find(name: NeedName, on: Runtime = runtime): Found {
+  const key = `${name} for ${on}`;
+  if (!cache.has(key)) cache.set(key, NEEDS[name].find(on));
+  return cache.get(key);
+}
