@@ -230,6 +230,8 @@ const VERSION = 1;
 const TRIM_INTERVAL = 600_000;
 /** Cursors are written so long after they moved, in ms, unless a notification is written before. */
 const CURSOR_DELAY = 100;
+/** They join the commit of notifications no more often than once in so many ms: alone, a notification would take half as long again. */
+const CURSOR_REST = 20;
 /** At most so much goes into one transaction, so that the first does not wait long for the last. */
 const GROUP_ENTRIES = 512;
 const GROUP_BYTES = 8 * MIB;
@@ -329,6 +331,8 @@ export class SqliteJournal implements Journal {
   /** How many waited when the last turn ended. */
   #gathered = 0;
   #movedCursors = new Set<string>();
+  /** When cursors were written last. */
+  #cursorsAt = -Infinity;
   #cancelCursors: (() => void) | undefined;
 
   // What is there
@@ -522,12 +526,14 @@ export class SqliteJournal implements Journal {
     const last = this.#last;
     const bytes = this.#bytes;
     const trimmed = this.#trimmed;
+    const now = this.#retention.clock.now();
+    const withCursors = group.length === 0 || now - this.#cursorsAt >= CURSOR_REST;
     let results: Appended[];
     try {
       results = this.#transaction(() => {
         const inserted = group.map(({ entry }) => this.#keep(entry));
         this.#trimToSize();
-        this.#writeCursors();
+        if (withCursors) this.#writeCursors();
         return inserted;
       });
     } catch (cause) {
@@ -540,7 +546,10 @@ export class SqliteJournal implements Journal {
       if (group.length === 0) this.#listener?.error(error);
       return;
     }
-    this.#movedCursors.clear();
+    if (withCursors) {
+      this.#movedCursors.clear();
+      this.#cursorsAt = now;
+    }
     this.#reportTrimmed(trimmed);
     group.forEach(({ entry, resolve }, index) => {
       const appended = results[index];
@@ -657,6 +666,7 @@ export class SqliteJournal implements Journal {
     this.#movedCursors.add(name);
     this.#cancelCursors ??= this.#retention.clock.after(CURSOR_DELAY, () => {
       this.#cancelCursors = undefined;
+      this.#cursorsAt = -Infinity;
       if (this.#movedCursors.size > 0) this.#scheduleWrite();
     });
   }
