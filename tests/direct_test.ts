@@ -239,10 +239,10 @@ async function calm(): Promise<void> {
   for (let turn = 0; turn < 12; turn++) await new Promise((resolve) => setTimeout(resolve, 0));
 }
 
-const WAYS: [name: string, sizes: (length: number) => number[]][] = [
-  ["whole", (length) => [length]],
-  ["in pieces", (length) => new Array(Math.ceil(length / 997)).fill(997)],
-  ["byte by byte", (length) => length > 5000 ? [length - 1, 1] : new Array(length).fill(1)],
+const WAYS: [name: string, size: (length: number) => number][] = [
+  ["whole", (length) => length],
+  ["in pieces", (length) => Math.ceil(length / 40)],
+  ["byte by byte", (length) => length < 450 ? 1 : Math.ceil(length / 100)],
 ];
 
 /** Counts the objects of the web that are made for requests. */
@@ -264,9 +264,11 @@ async function countRequests<Result>(action: () => Promise<Result>): Promise<[Re
 
 describe("a request that is answered directly", () => {
   it("gets the same as by respond, byte for byte, and has the same consequences", async () => {
-    for (const [way, sizes] of WAYS) {
+    for (const [way, sizeOf] of WAYS) {
       await Promise.all(CASES.map(async (each) => {
-        const lengths = sizes(encode(each.wire).length);
+        const { length } = encode(each.wire);
+        const size = sizeOf(length);
+        const lengths = new Array(Math.ceil(length / size)).fill(size);
         const [direct, web] = await Promise.all([false, true].map((web) => run(fresh(each), web, lengths)));
         assertEquals(direct, web, `${each.name}, ${way}`);
         assert(direct.text.startsWith("HTTP/1.1 "), `${each.name}, ${way}: ${direct.text}`);
@@ -275,13 +277,11 @@ describe("a request that is answered directly", () => {
   });
 
   it("is one that needs no Request; a subclass with a respond of its own gets one", async () => {
-    for (const each of CASES) {
-      if (each.direct === false) continue;
-      const [, made] = await countRequests(() => run(fresh(each), false, [each.wire.length]));
-      assertEquals(made, 0, each.name);
-      const [, wanted] = await countRequests(() => run(fresh(each), true, [each.wire.length]));
-      assert(wanted > 0, each.name);
-    }
+    const cases = CASES.filter(({ direct }) => direct !== false);
+    const all = (web: boolean): Promise<Outcome[]> =>
+      Promise.all(cases.map((each) => run(fresh(each), web, [encode(each.wire).length])));
+    assertEquals((await countRequests(() => all(false)))[1], 0);
+    assert((await countRequests(() => all(true)))[1] >= cases.length);
   });
 
   it("may be cut anywhere", async () => {
@@ -291,6 +291,52 @@ describe("a request that is answered directly", () => {
     assertEquals(expected.text.split("HTTP/1.1 200 OK").length, 3);
     const cuts = Array.from({ length: wire.length - 1 }, (_, index) => run(each, false, [index + 1, wire.length]));
     for (const outcome of await Promise.all(cuts)) assertEquals(outcome, expected);
+  });
+
+  it("that is under way when the server stops gets its answer, which says that it is the last", async () => {
+    const texts: string[] = [];
+    for (const web of [false, true]) {
+      const gate = Promise.withResolvers<void>();
+      class SlowJournal extends MemoryJournal {
+        override async append(...args: Parameters<MemoryJournal["append"]>): ReturnType<MemoryJournal["append"]> {
+          await gate.promise;
+          return await super.append(...args);
+        }
+      }
+      const [ours, theirs] = pipe();
+      const server = new (web ? WebServer : WhatsAppServer)({ appSecret: SECRET, journal: new SlowJournal() });
+      server.acceptStream(theirs);
+      const writer = ours.writable.getWriter();
+      writer.write(encode(post())).catch(() => {});
+      await calm();
+      const stopped = server.stop();
+      gate.resolve();
+      let text = "";
+      for await (const part of ours.readable) {
+        text += decode(part);
+        if (text.endsWith("OK\n")) break;
+      }
+      texts.push(text.replaceAll(/date: [^\r]*/g, "date: now"));
+      writer.close().catch(() => {});
+      await stopped;
+    }
+    assert(texts[0].includes("connection: close\r\n"), texts[0]);
+    assertEquals(texts[0], texts[1]);
+  });
+
+  it("keeps a copy of its body: what it was read into is used again", async () => {
+    const [ours, theirs] = pipe();
+    const journal = new MemoryJournal();
+    new WhatsAppServer({ appSecret: SECRET, journal }).acceptStream(theirs);
+    const writer = ours.writable.getWriter();
+    const bytes = encode(post());
+    writer.write(bytes).catch(() => {});
+    await calm();
+    bytes.fill(0);
+    const [{ bytes: kept }] = await journal.read(0, 1);
+    assertEquals(decode(kept), BODY);
+    writer.abort().catch(() => {});
+    ours.readable.cancel().catch(() => {});
   });
 
   it("says what the date is, each second anew", () => {
