@@ -230,12 +230,15 @@ const VERSION = 1;
 const TRIM_INTERVAL = 600_000;
 /** Cursors are written so long after they moved, in ms, unless a notification is written before. */
 const CURSOR_DELAY = 100;
-/** They join the commit of notifications no more often than once in so many ms: alone, a notification would take half as long again. */
+/** They join the commit of notifications at most once in so many ms: each receiver takes a statement, and all of them another page. */
 const CURSOR_REST = 20;
 /** At most so much goes into one transaction, so that the first does not wait long for the last. */
 const GROUP_ENTRIES = 512;
 const GROUP_BYTES = 8 * MIB;
-/** As long as a turn brings so many more, and there are no more than that, the commit waits for the next turn. */
+/**
+ * A commit waits for the next turn as long as each brings so many notifications, and there are fewer than that: a sync takes as long as
+ * several requests (`bench/README.md`).
+ */
 const MIN_BROUGHT = 2;
 const MAX_GATHERED = 64;
 /** The log is moved into the table when it has so many pages, of 4 KiB. */
@@ -502,7 +505,7 @@ export class SqliteJournal implements Journal {
   }
 
   /**
-   * Not at once: what comes in the same turn shares the commit, and as long as each turn brings more of them, the next turn's do too. Nothing
+   * Not at once: what comes in the same turn shares the commit, and as long as turns bring several more, the next turn's do too. Nothing
    * waits for a clock. (Longer rests between commits were tried: no more a second, and later answers.)
    */
   #scheduleWrite(): void {

@@ -563,7 +563,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   ): TextReply | BodyTaker | undefined {
     const app = this.#appAt(line.path);
     if (app === undefined || this.respond !== WhatsAppServer.prototype.respond) return undefined;
-    const refusal = this.#refuseBeforeReading(app, (name) => fields.combined(name));
+    const refusal = this.#refuseBeforeReading(app, (name) => fields.combined(name.toLowerCase()));
     if (refusal !== undefined) return refusal;
     const signature = fields.combined(SIGNATURE_HEADER) ?? "";
     return (body) => this.#takeBody(app, body, signature, connection, "borrowed");

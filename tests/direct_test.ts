@@ -170,7 +170,7 @@ const CASES: Case[] = [
   {
     name: "with a certificate that is Meta's",
     wire: post({ "X-Subject": "CN=client.webhooks.fbclientcerts.com" }),
-    options: { clientCertificateHeader: "x-subject" },
+    options: { clientCertificateHeader: "X-SUBJECT" },
   },
   { name: "without a certificate", wire: post() + post(), options: { clientCertificateHeader: "x-subject" } },
 ];
