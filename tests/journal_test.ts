@@ -355,13 +355,27 @@ describe("SqliteJournal on disk", () => {
         steps.push(await written());
       }
       assertEquals(steps, [1, 1, 3, 3]);
-      // The next one is written without a notification.
+      // 100 ms after it moved, with a notification or without one.
+      clock.advance(70);
+      journal.saveCursor("billing", 5);
+      await journal.append(entry("4"));
+      journal.saveCursor("billing", 6);
+      const appended = journal.append(entry("5"));
+      clock.advance(10);
+      await appended;
+      assertEquals(await written(), 6);
+      journal.saveCursor("billing", 7);
       clock.advance(100);
-      for (let turn = 0; turn < 100 && await written() !== 4; turn++) {
+      for (let turn = 0; turn < 100 && await written() !== 7; turn++) {
         await new Promise((resolve) => setTimeout(resolve, 1));
       }
-      assertEquals(await written(), 4);
+      assertEquals(await written(), 7);
+      // And at the end.
+      journal.saveCursor("billing", 8);
       await journal.close();
+      const again = await SqliteJournal.open(file);
+      assertEquals(await again.cursor("billing"), 8);
+      await again.close();
     }));
 
   it("writes cursors soon, without a notification and without an end", () =>
