@@ -18,6 +18,7 @@ import { concat } from "./bytes.ts";
 import type { Clock } from "./clock.ts";
 import type { HandshakeRequest, HandshakeResult, ProtocolOptions, WebSocketConnection } from "./connection.ts";
 import { acceptDeflateOffer, type CompressionSettings } from "./deflate.ts";
+import { type BodyTaker, directLength, TextReply } from "./direct.ts";
 import { HandshakeError, HttpError, TransportError } from "./errors.ts";
 import {
   checkUpgradeRequest,
@@ -42,6 +43,19 @@ export interface AcceptHost<Data> {
   allow(connection: WebSocketConnection<Data>): boolean | Response | Promise<boolean | Response>;
   /** Chooses a subprotocol; "" for none. */
   selectProtocol(connection: WebSocketConnection<Data>, offered: string[]): string;
+  /**
+   * Decides about a POST with a short body of known length without the objects of the web.
+   *
+   * @param line Its request line; the path is one that `URL` leaves as it is.
+   * @param fields Its header fields.
+   * @param connection The connection it came on.
+   * @returns The answer, if the head is enough for one; what takes the body; `undefined`: `respond` is to be asked.
+   */
+  direct?(
+    line: RequestLine,
+    fields: HeaderFields,
+    connection: WebSocketConnection<Data>,
+  ): TextReply | BodyTaker | undefined;
   /** Answers a plain HTTP request. */
   respond(request: Request, connection: WebSocketConnection<Data>): Promise<Response>;
   /** The handshake is done. */
@@ -82,6 +96,16 @@ export interface AcceptSettings {
   clock: Clock;
 }
 
+/** A request that is answered without the objects of the web. */
+interface DirectRequest {
+  /** Takes its body; unset once it has. */
+  take: BodyTaker | undefined;
+  /** The bytes of its body. */
+  length: number;
+  /** Whether the connection may live on. */
+  mayKeepAlive: boolean;
+}
+
 type State = "head" | "deciding" | "answering" | "upgraded" | "lingering" | "closed";
 
 const EMPTY = new Uint8Array(0);
@@ -90,6 +114,7 @@ const MAX_DROPPED = 1024 * 1024;
 const MAX_DROPPED_HEAD = 128 * 1024;
 /** The most bytes of a response body in one write. */
 const WRITE_SLICE = 64 * 1024;
+const INTERNAL_ERROR = new TextReply(500, "Internal server error");
 const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
 
 /** Reads requests from one accepted connection. */
@@ -119,6 +144,9 @@ export class AcceptSession<Data> implements TransportHandler {
   #lastWrite: Promise<void> = Promise.resolve();
   #writeWaiter: { resolve(): void; reject(error: unknown): void } | undefined;
   #cancelWriteTimer: (() => void) | undefined;
+  #direct: DirectRequest | undefined;
+  /** Whether the answer to a direct request is being written, and the next request may follow. */
+  #replying = false;
 
   /**
    * Takes over an accepted transport.
@@ -166,7 +194,8 @@ export class AcceptSession<Data> implements TransportHandler {
       else this.#readHead(bytes);
     } else if (this.#state === "answering" || this.#state === "deciding") {
       this.#keep(bytes);
-      if (this.#body?.pulling) this.#feedBody();
+      if (this.#direct?.take !== undefined) this.#feedDirect(this.#unread, true);
+      else if (this.#body?.pulling) this.#feedBody();
     } else if (this.#state === "lingering") this.#drop(bytes.length);
   }
 
@@ -178,6 +207,7 @@ export class AcceptSession<Data> implements TransportHandler {
 
   drain(): void {
     this.#cancelWriteTimer?.();
+    if (this.#replying) return this.#replied();
     const waiter = this.#writeWaiter;
     this.#writeWaiter = undefined;
     waiter?.resolve();
@@ -188,7 +218,8 @@ export class AcceptSession<Data> implements TransportHandler {
     // A peer that has sent FIN may still read its response; without one on its way there is nothing to wait for.
     const more = this.#state === "head" && this.#unread.length > 0;
     if (this.#state !== "answering" && !more) return this.#transport.destroy();
-    if (this.#body?.pulling) this.#body.fail(lostBody("The request ends inside its body"));
+    if (this.#direct?.take !== undefined) this.#failDirect(lostBody("The request ends inside its body"));
+    else if (this.#body?.pulling) this.#body.fail(lostBody("The request ends inside its body"));
   }
 
   close(error?: unknown): void {
@@ -220,10 +251,9 @@ export class AcceptSession<Data> implements TransportHandler {
     }
     const { head } = this.#headReader;
     if (head === undefined) return;
-    this.#keep(bytes.subarray(used), owned);
     this.#cancelTimer?.();
     this.#pass.works();
-    this.#handleHead(head);
+    this.#handleHead(head, bytes.subarray(used), owned);
   }
 
   /** Without a copy where that is possible: of many requests in one read, each leaves nearly all of it for the next. */
@@ -233,12 +263,15 @@ export class AcceptSession<Data> implements TransportHandler {
     this.#transport.pause();
   }
 
-  #handleHead(head: Head): void {
+  /** @param rest What came behind it. */
+  #handleHead(head: Head, rest: Uint8Array, owned: boolean): void {
     try {
       const line = parseRequestLine(head.startLine);
       // RFC 9112 §3.2.2: what the target names counts, and not the header.
       if (line.authority !== "") head.fields.replace("host", line.authority);
       checkHost(head.fields, this.#host.settings().hosts);
+      if (this.#answerDirectly(line, head.fields, rest, owned)) return;
+      this.#keep(rest, owned);
       if (wantsWebSocket(head.fields)) this.#handleUpgrade(line, head.fields);
       else this.#handleRequest(line, head.fields);
     } catch (error) {
@@ -314,10 +347,14 @@ export class AcceptSession<Data> implements TransportHandler {
       fields.list("expect").some((value) => value.toLowerCase() === "100-continue");
     const request = makeRequest(line, fields, this.#connection.encrypted, body.stream);
     this.#state = "answering";
+    this.#answer(request, line, this.#mayKeepAlive(line, fields));
+  }
+
+  /** Whether another request may follow this one, which is counted already. */
+  #mayKeepAlive(line: RequestLine, fields: HeaderFields): boolean {
     const { maxRequests } = this.#host.settings();
-    const wantsClose = line.minorVersion === 0 || (maxRequests > 0 && this.#requests >= maxRequests) ||
-      fields.list("connection").some((option) => option.toLowerCase() === "close");
-    this.#answer(request, line, !wantsClose);
+    if (line.minorVersion === 0 || (maxRequests > 0 && this.#requests >= maxRequests)) return false;
+    return !fields.list("connection").some((option) => option.toLowerCase() === "close");
   }
 
   async #answer(request: Request, line: RequestLine, mayKeepAlive: boolean): Promise<void> {
@@ -395,11 +432,15 @@ export class AcceptSession<Data> implements TransportHandler {
   #writeNow(bytes: Uint8Array): Promise<void> {
     if (this.#state === "closed") return Promise.reject(lostBody("The peer is gone"));
     if (this.#transport.write(bytes)) return Promise.resolve();
-    const { clock, handshakeTimeout } = this.#host.settings();
-    if (handshakeTimeout > 0) {
-      this.#cancelWriteTimer = clock.after(handshakeTimeout, () => this.#transport.destroy());
-    }
+    this.#startWriteTimer();
     return new Promise((resolve, reject) => this.#writeWaiter = { resolve, reject });
+  }
+
+  /** For a peer that does not read. */
+  #startWriteTimer(): void {
+    const { clock, handshakeTimeout } = this.#host.settings();
+    if (handshakeTimeout === 0) return;
+    this.#cancelWriteTimer = clock.after(handshakeTimeout, () => this.#transport.destroy());
   }
 
   #nextRequest(): void {
@@ -438,6 +479,86 @@ export class AcceptSession<Data> implements TransportHandler {
     this.#startTimer(this.#host.settings().closeTimeout);
     this.#transport.end();
     this.#transport.resume();
+  }
+
+  // ---- Plain HTTP without the objects of the web ---------------------------------------------------------------
+
+  /** Whether it can be; then it is answered, or will be. */
+  #answerDirectly(line: RequestLine, fields: HeaderFields, rest: Uint8Array, owned: boolean): boolean {
+    if (this.#host.direct === undefined || wantsWebSocket(fields)) return false;
+    const length = directLength(line, fields, this.#host.settings().maxBodySize);
+    const decision = length === 0 ? undefined : this.#host.direct(line, fields, this.#connection);
+    if (decision === undefined) return false;
+    this.#state = "answering";
+    this.#requests++;
+    // A FIN is to be seen behind the answer only.
+    this.#transport.pause();
+    const mayKeepAlive = this.#mayKeepAlive(line, fields);
+    if (decision instanceof TextReply) {
+      // A body that has come already is no reason to end the connection.
+      const complete = rest.length >= length;
+      if (complete) this.#keep(rest.subarray(length), owned);
+      this.#reply(decision, mayKeepAlive && complete);
+      return true;
+    }
+    this.#bodyDeadline = undefined;
+    this.#direct = { take: decision, length, mayKeepAlive };
+    this.#feedDirect(rest, owned);
+    return true;
+  }
+
+  /** Hands the body on when it is complete: as it lies in what was read, if all of it is there. */
+  #feedDirect(bytes: Uint8Array, owned: boolean): void {
+    const direct = this.#direct!;
+    const { length, take } = direct;
+    if (bytes.length < length) return this.#awaitDirectBody(bytes, owned);
+    direct.take = undefined;
+    this.#cancelTimer?.();
+    this.#pass.works();
+    this.#unread = EMPTY;
+    let reply: TextReply | Promise<TextReply>;
+    try {
+      reply = take!(bytes.subarray(0, length));
+    } catch (error) {
+      this.#host.error(error, this.#connection);
+      reply = INTERNAL_ERROR;
+    }
+    this.#keep(bytes.subarray(length), owned);
+    if (reply instanceof TextReply) return this.#reply(reply, direct.mayKeepAlive);
+    reply.then((reply) => this.#reply(reply, direct.mayKeepAlive), (error) => {
+      this.#host.error(error, this.#connection);
+      this.#reply(INTERNAL_ERROR, direct.mayKeepAlive);
+    });
+  }
+
+  #awaitDirectBody(bytes: Uint8Array, owned: boolean): void {
+    this.#unread = owned ? bytes : bytes.slice();
+    this.#startBodyTimer();
+    this.#pass.waits();
+    if (this.#peerEnded) this.end();
+    else this.#transport.resume();
+  }
+
+  /** The body will not come. */
+  #failDirect(error: HttpError): void {
+    this.#direct = undefined;
+    this.#cancelTimer?.();
+    this.#pass.works();
+    this.#finishWith(refusalResponse(error));
+  }
+
+  #reply(reply: TextReply, mayKeepAlive: boolean): void {
+    if (this.#state !== "answering") return;
+    this.#direct = undefined;
+    if (!mayKeepAlive || this.#host.stopping()) return this.#finishWith(reply.toResponse());
+    this.#replying = true;
+    if (this.#transport.write(reply.encode())) this.#replied();
+    else this.#startWriteTimer();
+  }
+
+  #replied(): void {
+    this.#replying = false;
+    this.#nextRequest();
   }
 
   // ---- Request bodies ------------------------------------------------------------------------------------------
@@ -500,8 +621,10 @@ export class AcceptSession<Data> implements TransportHandler {
   #timeOut(): void {
     if (this.#state === "head" && !this.#headReader.untouched) {
       this.#refuse(new HandshakeError("ERR_HANDSHAKE_TIMEOUT", "The request did not come in time", 408));
-    } else if (this.#state === "answering" && this.#body?.pulling) {
-      this.#body.fail(new HttpError("ERR_HTTP_BODY_LOST", "The body did not come in time", 408));
+    } else if (this.#state === "answering" && (this.#body?.pulling || this.#direct?.take !== undefined)) {
+      const late = new HttpError("ERR_HTTP_BODY_LOST", "The body did not come in time", 408);
+      if (this.#direct !== undefined) this.#failDirect(late);
+      else this.#body!.fail(late);
     } else this.#transport.destroy();
   }
 }

@@ -61,8 +61,22 @@ export class HeaderFields implements Iterable<[name: string, value: string]> {
    */
   all(name: string): readonly string[] {
     const values: string[] = [];
-    for (const [key, value] of this) if (key === name) values.push(value);
+    const fields = this.#fields;
+    for (let index = 0; index < fields.length; index += 2) if (fields[index] === name) values.push(fields[index + 1]);
     return values;
+  }
+
+  /**
+   * All values of a name as one, as `Headers.get` has it.
+   *
+   * @param name The name in lower case.
+   * @returns The values with commas between, or `null`.
+   */
+  combined(name: string): string | null {
+    const first = this.get(name);
+    if (first === undefined) return null;
+    const values = this.all(name);
+    return values.length === 1 ? first : values.join(", ");
   }
 
   /**

@@ -307,6 +307,16 @@ function defaultStatusText(status: number): string {
 }
 
 /**
+ * The body of a response that is one line of text.
+ *
+ * @param message The text, without a line end.
+ * @returns The bytes.
+ */
+export function textBody(message: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(`${message}\n`);
+}
+
+/**
  * A response that says in plain text what was wrong.
  *
  * @param status The status.
@@ -315,7 +325,7 @@ function defaultStatusText(status: number): string {
  * @returns The response.
  */
 export function textResponse(status: number, message: string, headers: Record<string, string> = {}): Response {
-  const body = new TextEncoder().encode(`${message}\n`);
+  const body = textBody(message);
   return new Response(body, {
     status,
     headers: { "content-type": "text/plain; charset=utf-8", "content-length": String(body.length), ...headers },

@@ -112,6 +112,7 @@ const MAX_NAME = 128;
 const MAX_REASON = 120;
 const LINE_FEED = 0x0a;
 const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true });
 const NO_BODY = new Uint8Array(0);
 
 /**
@@ -157,7 +158,7 @@ export function decodeInboxMessage(bytes: Uint8Array): InboxMessage {
   if (end === -1) throw new OptionError("The message has no line feed");
   let head: unknown;
   try {
-    head = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(0, end)));
+    head = JSON.parse(decoder.decode(bytes.subarray(0, end)));
   } catch (cause) {
     throw new OptionError(`The line is not JSON: ${cause instanceof Error ? cause.message : cause}`);
   }

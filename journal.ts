@@ -230,11 +230,19 @@ const VERSION = 1;
 const TRIM_INTERVAL = 600_000;
 /** Cursors are written so long after they moved, in ms, unless a notification is written before. */
 const CURSOR_DELAY = 100;
+/** They join the commit of notifications at most once in so many ms: each receiver takes a statement, and all of them another page. */
+const CURSOR_REST = 20;
 /** At most so much goes into one transaction, so that the first does not wait long for the last. */
 const GROUP_ENTRIES = 512;
 const GROUP_BYTES = 8 * MIB;
+/**
+ * A commit waits for the next turn as long as each brings so many notifications, and there are fewer than that: a sync takes as long as
+ * several requests (`bench/README.md`).
+ */
+const MIN_BROUGHT = 2;
+const MAX_GATHERED = 64;
 /** The log is moved into the table when it has so many pages, of 4 KiB. */
-const CHECKPOINT_PAGES = 4000;
+const CHECKPOINT_PAGES = 2000;
 /** At most so many bytes are read at once. */
 const READ_BYTES = 4 * MIB;
 /** How long to wait for a process that is about to end, in ms. */
@@ -323,7 +331,11 @@ export class SqliteJournal implements Journal {
   // What is to be written
   #waiting: Waiting[] = [];
   #writeScheduled = false;
+  /** How many waited when the last turn ended. */
+  #gathered = 0;
   #movedCursors = new Set<string>();
+  /** When cursors were written last. */
+  #cursorsAt = -Infinity;
   #cancelCursors: (() => void) | undefined;
 
   // What is there
@@ -493,30 +505,38 @@ export class SqliteJournal implements Journal {
   }
 
   /**
-   * Not at once: what comes in the same turn shares the commit. While a commit waits for the disk more comes, so that groups grow with
-   * the load by themselves. (Longer rests between commits were tried: no more a second, and later answers.)
+   * Not at once: what comes in the same turn shares the commit, and as long as turns bring several more, the next turn's do too. Nothing
+   * waits for a clock. (Longer rests between commits were tried: no more a second, and later answers.)
    */
   #scheduleWrite(): void {
     if (this.#writeScheduled) return;
     this.#writeScheduled = true;
-    setImmediate(() => {
-      this.#writeScheduled = false;
-      if (!this.#closed) this.#writeGroup();
-      if (this.#waiting.length > 0) this.#scheduleWrite();
-    });
+    this.#gathered = 0;
+    setImmediate(this.#onTurn);
   }
+
+  readonly #onTurn = (): void => {
+    const brought = this.#waiting.length - this.#gathered;
+    this.#gathered = this.#waiting.length;
+    if (brought >= MIN_BROUGHT && this.#gathered < MAX_GATHERED) return void setImmediate(this.#onTurn);
+    this.#writeScheduled = false;
+    if (!this.#closed) this.#writeGroup();
+    if (this.#waiting.length > 0) this.#scheduleWrite();
+  };
 
   #writeGroup(): void {
     const group = this.#takeGroup();
     const last = this.#last;
     const bytes = this.#bytes;
     const trimmed = this.#trimmed;
+    const now = this.#retention.clock.now();
+    const withCursors = group.length === 0 || now - this.#cursorsAt >= CURSOR_REST;
     let results: Appended[];
     try {
       results = this.#transaction(() => {
         const inserted = group.map(({ entry }) => this.#keep(entry));
         this.#trimToSize();
-        this.#writeCursors();
+        if (withCursors) this.#writeCursors();
         return inserted;
       });
     } catch (cause) {
@@ -529,7 +549,10 @@ export class SqliteJournal implements Journal {
       if (group.length === 0) this.#listener?.error(error);
       return;
     }
-    this.#movedCursors.clear();
+    if (withCursors) {
+      this.#movedCursors.clear();
+      this.#cursorsAt = now;
+    }
     this.#reportTrimmed(trimmed);
     group.forEach(({ entry, resolve }, index) => {
       const appended = results[index];
@@ -646,6 +669,7 @@ export class SqliteJournal implements Journal {
     this.#movedCursors.add(name);
     this.#cancelCursors ??= this.#retention.clock.after(CURSOR_DELAY, () => {
       this.#cancelCursors = undefined;
+      this.#cursorsAt = -Infinity;
       if (this.#movedCursors.size > 0) this.#scheduleWrite();
     });
   }

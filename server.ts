@@ -14,7 +14,9 @@ import {
   WebSocketConnection,
 } from "./connection.ts";
 import { type BackplaneError, CloseCode, describe, HandlerError, TransportError, WebSocketError } from "./errors.ts";
+import type { BodyTaker, TextReply } from "./direct.ts";
 import { HandlerCalls } from "./handler_calls.ts";
+import type { HeaderFields, RequestLine } from "./head.ts";
 import { textResponse } from "./http.ts";
 import { encodeClosePayload } from "./payload.ts";
 import { PublishingServer } from "./publishing_server.ts";
@@ -472,6 +474,7 @@ export class WebSocketServer<Data = unknown> extends PublishingServer<Data> impl
       stopping: () => this.#state === "stopping",
       allow: (connection) => this.#calls.allow(connection, () => this.allow(connection)),
       selectProtocol: (connection, offered) => this.#calls.selectProtocol(connection, offered, this.protocols),
+      direct: (line, fields, connection) => this.respondDirectly(line, fields, connection),
       respond: (request, connection) => this.respond(request, connection),
       opened: (connection) => this.#opened(connection),
       refused: (reason, connection) => this.#refusedSession(reason, connection),
@@ -569,6 +572,24 @@ export class WebSocketServer<Data = unknown> extends PublishingServer<Data> impl
    */
   protected allow(connection: WebSocketConnection<Data>): AllowResult {
     return this.onAllow ? this.onAllow(connection) : true;
+  }
+
+  /**
+   * Answers a POST with a short body of known length without `Request` and `Response`, if it can; the default cannot. What `respond` does
+   * must be the same.
+   *
+   * @param _line The request line.
+   * @param _fields The header fields.
+   * @param _connection The connection it came on.
+   * @returns The answer, if the head is enough for one; what takes the body; `undefined`: `respond` answers it.
+   * @internal
+   */
+  protected respondDirectly(
+    _line: RequestLine,
+    _fields: HeaderFields,
+    _connection: WebSocketConnection<Data>,
+  ): TextReply | BodyTaker | undefined {
+    return undefined;
   }
 
   /**

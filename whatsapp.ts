@@ -9,7 +9,9 @@ import { createHash } from "node:crypto";
 import { concatAll } from "./bytes.ts";
 import type { Clock } from "./clock.ts";
 import type { FrameInfo, MessageData, WebSocketConnection } from "./connection.ts";
+import { type BodyTaker, TextReply } from "./direct.ts";
 import { JournalError, OptionError, StateError } from "./errors.ts";
+import type { HeaderFields, RequestLine } from "./head.ts";
 import { textResponse } from "./http.ts";
 import { InboxHub } from "./inbox_hub.ts";
 import type { InboxMember, InboxSink } from "./inbox_member.ts";
@@ -42,6 +44,7 @@ import {
 } from "./whatsapp_access.ts";
 import { listChanges, passes, type WhatsAppFilter, withoutHeldBack } from "./whatsapp_filter.ts";
 import { useVerifier } from "./verifier.ts";
+import { decodeAscii } from "./utf8.ts";
 import { RECEIVER_PROTOCOL } from "./whatsapp_receiver.ts";
 import { isSignature, verifySignature } from "./whatsapp_signature.ts";
 
@@ -129,6 +132,13 @@ useVerifier(verifySignature);
 
 const SIGNATURE_HEADER = "x-hub-signature-256";
 const META_COMMON_NAME = "client.webhooks.fbclientcerts.com";
+const KEPT = new TextReply(200, "OK");
+const NOT_KEPT = new TextReply(503, "The notification cannot be kept", { "retry-after": "5" });
+const NO_CERTIFICATE = new TextReply(403, "The client certificate is not Meta's");
+const NO_JSON = new TextReply(415, "A notification is application/json");
+const NO_LENGTH = new TextReply(411, "A notification has a Content-Length");
+const NO_SIGNATURE = new TextReply(401, "X-Hub-Signature-256 is missing or malformed");
+const WRONG_SIGNATURE = new TextReply(401, "The signature does not match the body");
 /** So many who showed a wrong token wait at most; the others get their answer at once. */
 const MAX_WAITING_FAILURES = 100;
 /** What {@linkcode WhatsAppServer} knows of an open connection. */
@@ -192,7 +202,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   /** Whose token was shown, from the handshake on. */
   #shown = new WeakMap<WebSocketConnection<Data>, ReceiverToken>();
   /** Notifications that are being kept, by their digest: what comes twice at once waits for the first. */
-  #keeping = new Map<string, Promise<boolean>>();
+  #keeping = new Map<string, Promise<TextReply>>();
   #failed: FailedAttempts = { receiverToken: 0, verifyToken: 0, signature: 0, clientCertificate: 0 };
   #waitingFailures = 0;
 
@@ -537,10 +547,32 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     return [...this.#apps, { pathName, verifyToken: this.#verifyToken, appSecret: this.#appSecret as string | null }];
   }
 
+  #appAt(path: string): WhatsAppApp | undefined {
+    return this.#allApps().find(({ pathName }) => pathName === "" || path === pathName);
+  }
+
+  /**
+   * Takes notifications as most of them come; a subclass with a `respond` of its own gets them there, as all others.
+   *
+   * @internal
+   */
+  protected override respondDirectly(
+    line: RequestLine,
+    fields: HeaderFields,
+    connection: WebSocketConnection<Data>,
+  ): TextReply | BodyTaker | undefined {
+    const app = this.#appAt(line.path);
+    if (app === undefined || this.respond !== WhatsAppServer.prototype.respond) return undefined;
+    const refusal = this.#refuseBeforeReading(app, (name) => fields.combined(name.toLowerCase()));
+    if (refusal !== undefined) return refusal;
+    const signature = fields.combined(SIGNATURE_HEADER) ?? "";
+    return (body) => this.#takeBody(app, body, signature, connection, "borrowed");
+  }
+
   /** Answers Meta; other requests go to `onCommandGet`. */
   protected override async respond(request: Request, connection: WebSocketConnection<Data>): Promise<Response> {
     const url = new URL(request.url);
-    const app = this.#allApps().find(({ pathName }) => pathName === "" || url.pathname === pathName);
+    const app = this.#appAt(url.pathname);
     if (app === undefined) return await super.respond(request, connection);
     const { method } = request;
     if (method === "POST") return await this.#takeNotification(app, request, connection);
@@ -569,44 +601,49 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     request: Request,
     connection: WebSocketConnection<Data>,
   ): Promise<Response> {
-    const refusal = this.#refuseBeforeReading(app, request);
-    if (refusal !== undefined) return refusal;
-    const bytes = new Uint8Array(await request.arrayBuffer());
-    const signature = request.headers.get(SIGNATURE_HEADER) ?? "";
-    if (!isAuthentic(app, bytes, signature)) {
+    const { headers } = request;
+    const refusal = this.#refuseBeforeReading(app, (name) => headers.get(name));
+    if (refusal !== undefined) return refusal.toResponse();
+    const body = new Uint8Array(await request.arrayBuffer());
+    const signature = headers.get(SIGNATURE_HEADER) ?? "";
+    return (await this.#takeBody(app, body, signature, connection, "owned")).toResponse();
+  }
+
+  /** What can be said from the head alone is said before the body is read. */
+  #refuseBeforeReading(app: WhatsAppApp, field: (name: string) => string | null): TextReply | undefined {
+    const header = this.#clientCertificateHeader;
+    if (header !== "" && !hasCommonName(field(header) ?? "", this.#clientCertificateName)) {
+      this.#countFailure("clientCertificate");
+      return NO_CERTIFICATE;
+    }
+    const type = field("content-type") ?? "";
+    if (type.split(";")[0].trim().toLowerCase() !== "application/json") return NO_JSON;
+    if (field("content-length") === null && field("transfer-encoding") === null) return NO_LENGTH;
+    if (app.appSecret === null || isSignature(field(SIGNATURE_HEADER) ?? "")) return undefined;
+    this.#countFailure("signature");
+    return NO_SIGNATURE;
+  }
+
+  /** @param ownership Whether the bytes are valid during the call only, or stay as they are. */
+  #takeBody(
+    app: WhatsAppApp,
+    body: Uint8Array,
+    signature: string,
+    connection: WebSocketConnection<Data>,
+    ownership: "borrowed" | "owned",
+  ): TextReply | Promise<TextReply> {
+    if (!isAuthentic(app, body, signature)) {
       this.#countFailure("signature");
-      return textResponse(401, "The signature does not match the body");
+      return WRONG_SIGNATURE;
     }
     const delivery: WhatsAppDelivery = {
-      bytes,
+      bytes: ownership === "borrowed" ? body.slice() : body,
       signature,
       verified: app.appSecret !== null,
       receivedAt: new Date(),
       remoteAddress: connection.remoteAddress.hostname,
     };
-    // Meta tries again for 7 days.
-    return await this.#keepOnce(app, delivery, connection)
-      ? textResponse(200, "OK")
-      : textResponse(503, "The notification cannot be kept", { "retry-after": "5" });
-  }
-
-  /** What can be said from the head alone is said before the body is read. */
-  #refuseBeforeReading(app: WhatsAppApp, { headers }: Request): Response | undefined {
-    const header = this.#clientCertificateHeader;
-    if (header !== "" && !hasCommonName(headers.get(header) ?? "", this.#clientCertificateName)) {
-      this.#countFailure("clientCertificate");
-      return textResponse(403, "The client certificate is not Meta's");
-    }
-    const type = headers.get("content-type") ?? "";
-    if (type.split(";")[0].trim().toLowerCase() !== "application/json") {
-      return textResponse(415, "A notification is application/json");
-    }
-    if (!headers.has("content-length") && !headers.has("transfer-encoding")) {
-      return textResponse(411, "A notification has a Content-Length");
-    }
-    if (app.appSecret === null || isSignature(headers.get(SIGNATURE_HEADER) ?? "")) return undefined;
-    this.#countFailure("signature");
-    return textResponse(401, "X-Hub-Signature-256 is missing or malformed");
+    return this.#keepOnce(app, delivery, connection);
   }
 
   /** What comes twice at once is kept once; both are told the same. The same for another app has another signature. */
@@ -614,14 +651,14 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     app: WhatsAppApp,
     delivery: WhatsAppDelivery,
     connection: WebSocketConnection<Data>,
-  ): Promise<boolean> {
+  ): Promise<TextReply> {
     const hash = createHash("sha256");
     if (this.#apps.includes(app)) hash.update(`${app.pathName}\n`);
-    const digest = hash.update(delivery.bytes).digest();
-    const key = digest.toString("base64");
+    const digest = new Uint8Array(hash.update(delivery.bytes).digest());
+    const key = decodeAscii(digest, 0, digest.length);
     let kept = this.#keeping.get(key);
     if (kept === undefined) {
-      kept = this.#keep(delivery, new Uint8Array(digest), connection).finally(() => this.#keeping.delete(key));
+      kept = this.#keep(delivery, digest, key, connection);
       this.#keeping.set(key, kept);
     }
     return kept;
@@ -630,20 +667,27 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   async #keep(
     delivery: WhatsAppDelivery,
     digest: Uint8Array,
+    key: string,
     connection: WebSocketConnection<Data>,
-  ): Promise<boolean> {
+  ): Promise<TextReply> {
     try {
       const { journal } = await this.#openHub();
-      // Nobody is asked about a retry; without somebody to ask, append finds it out.
-      if (this.onRawMessage !== undefined && await journal.has(digest)) return true;
-      const forward = !await this.#vetoes(delivery, connection);
+      let forward = true;
+      if (this.onRawMessage !== undefined) {
+        // Nobody is asked about a retry; without somebody to ask, append finds it out.
+        if (await journal.has(digest)) return KEPT;
+        forward = !await this.#vetoes(delivery, connection);
+      }
       const { bytes, signature, receivedAt } = delivery;
+      // Meta tries again for 7 days.
       await journal.append({ bytes, signature, receivedAt, digest, forward });
-      return true;
+      return KEPT;
     } catch (error) {
       if (!(error instanceof JournalError)) throw error;
       this.reportError(error, connection);
-      return false;
+      return NOT_KEPT;
+    } finally {
+      this.#keeping.delete(key);
     }
   }
 

@@ -18,6 +18,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import process from "node:process";
+import { setImmediate } from "node:timers";
 import { JournalError, OptionError } from "../errors.ts";
 import {
   type Appended,
@@ -307,6 +308,74 @@ describe("SqliteJournal on disk", () => {
       assertEquals(await second.append(entry("a")), { seq, duplicate: true });
       assert((await second.append(entry("b"))).seq > seq);
       await second.close();
+    }));
+
+  it("commits together what comes in turns that each bring more, and does not wait for ever", () =>
+    withFile(async (file) => {
+      const journal = await SqliteJournal.open(file);
+      const events: string[] = [];
+      journal.listen({ appended: ({ bytes }) => void events.push(decode(bytes)), error: () => {} });
+      const append = (body: string): void => void journal.append(entry(body)).then(() => events.push(`${body} kept`));
+      const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
+      append("a");
+      append("b");
+      await turn();
+      append("c");
+      append("d");
+      while (!events.includes("d kept")) await turn();
+      assertEquals(events, ["a", "b", "c", "d", "a kept", "b kept", "c kept", "d kept"]);
+      let turns = 0;
+      for (; !events.includes("e0 kept"); turns++) {
+        append(`e${turns}`);
+        append(`f${turns}`);
+        await turn();
+      }
+      assert(turns > 1 && turns <= 40, `${turns}`);
+      await journal.close();
+    }));
+
+  it("writes cursors soon while notifications come, though not with each of them", () =>
+    withFile(async (file) => {
+      const clock = new FakeClock();
+      const journal = await SqliteJournal.open(file, { clock });
+      const copy = `${file}.copy`;
+      const written = async (): Promise<number | undefined> => {
+        copyFileSync(file, copy);
+        copyFileSync(`${file}-wal`, `${copy}-wal`);
+        const read = await SqliteJournal.open(copy);
+        const cursor = await read.cursor("billing");
+        await read.close();
+        return cursor;
+      };
+      const steps: (number | undefined)[] = [];
+      for (const [step, pause] of [0, 19, 1, 1].entries()) {
+        clock.advance(pause);
+        journal.saveCursor("billing", step + 1);
+        await journal.append(entry(`${step}`));
+        steps.push(await written());
+      }
+      assertEquals(steps, [1, 1, 3, 3]);
+      // 100 ms after it moved, with a notification or without one.
+      clock.advance(70);
+      journal.saveCursor("billing", 5);
+      await journal.append(entry("4"));
+      journal.saveCursor("billing", 6);
+      const appended = journal.append(entry("5"));
+      clock.advance(10);
+      await appended;
+      assertEquals(await written(), 6);
+      journal.saveCursor("billing", 7);
+      clock.advance(100);
+      for (let turn = 0; turn < 100 && await written() !== 7; turn++) {
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+      assertEquals(await written(), 7);
+      // And at the end.
+      journal.saveCursor("billing", 8);
+      await journal.close();
+      const again = await SqliteJournal.open(file);
+      assertEquals(await again.cursor("billing"), 8);
+      await again.close();
     }));
 
   it("writes cursors soon, without a notification and without an end", () =>
