@@ -32,6 +32,7 @@ export interface OutboxOwner {
 /** Takes what a program sends. Nothing here knows whether the connection is open: the connection asks first. */
 export class Outbox {
   #queue: SendQueue;
+  #turn: Turn | undefined;
   #masked: boolean;
   /** 0 if messages are not split. */
   #frameSize: number;
@@ -83,6 +84,7 @@ export class Outbox {
     this.#frameSize = settings.splitMessage ? settings.frameSize : 0;
     if (this.#frameSize !== 0) maxFramePayload(this.#frameSize, masked);
     this.#masked = masked;
+    this.#turn = transport.turn;
     this.#queue = new SendQueue(transport, { masked, frameSize: this.#frameSize, meter });
     this.#maxBufferedAmount = settings.maxBufferedAmount;
     this.#highWaterMark = settings.highWaterMark;
@@ -330,11 +332,11 @@ export class Outbox {
     return this.congested ? "backpressure" : "sent";
   }
 
-  /** All frames of one turn leave in one write: at `uncork`, or else in a microtask. */
+  /** All frames of one turn leave in one write: at the end of the transport's turn; without one at `uncork`, or else in a microtask. */
   #scheduleFlush(): void {
     if (this.#corked || this.#flushScheduled) return;
     this.#flushScheduled = true;
-    flushes.add(this);
+    (this.#turn ?? flushes).add(this);
   }
 
   /** Sends what is there. */
@@ -354,7 +356,8 @@ export class Outbox {
   /** Sends what was collected. */
   uncork(): void {
     this.#corked = false;
-    this.endTurn();
+    if (this.#turn !== undefined && this.#queue.waits) this.#scheduleFlush();
+    else this.endTurn();
   }
 
   /** The transport is ready again. */

@@ -478,6 +478,7 @@ class BunTransport implements Transport, SocketOwner, TurnMember, Waiter {
   readonly remoteAddress: Address;
   readonly localAddress: Address;
   readonly encrypted: boolean;
+  readonly turn: Turn = writes;
   bytesWritten = 0;
   #socket: BunSocket;
   #handler: TransportHandler | undefined;
@@ -545,6 +546,7 @@ class BunTransport implements Transport, SocketOwner, TurnMember, Waiter {
   write(bytes: Uint8Array): boolean {
     if (this.#destroyed || this.#closed !== undefined) return false;
     this.#rest = bytes;
+    if (writes.running) return this.#writeRest();
     writes.add(this);
     return false;
   }
@@ -651,19 +653,21 @@ class BunTransport implements Transport, SocketOwner, TurnMember, Waiter {
   }
 
   onDrain(): void {
-    if (this.#rest.length === 0) return;
+    if (this.#rest.length === 0 || !this.#writeRest()) return;
+    this.#handler?.drain();
+    if (this.#endAfterWrite && this.#rest.length === 0) this.#socket.shutdown();
+  }
+
+  /** Returns whether the system has taken all of it. */
+  #writeRest(): boolean {
     const since = fairShare.begin(this.#load, this.#rest.length);
     const taken = this.#socket.write(this.#rest);
     // For a peer that does not read, this can be the dearest part.
     fairShare.spent(this.#load, since);
     this.bytesWritten += Math.max(0, taken);
-    if (taken < this.#rest.length) {
-      this.#rest = this.#rest.subarray(Math.max(0, taken));
-      return;
-    }
-    this.#rest = EMPTY;
-    this.#handler?.drain();
-    if (this.#endAfterWrite && this.#rest.length === 0) this.#socket.shutdown();
+    const all = taken === this.#rest.length;
+    this.#rest = all ? EMPTY : this.#rest.subarray(Math.max(0, taken));
+    return all;
   }
 
   onEnd(): void {
