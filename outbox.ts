@@ -25,7 +25,7 @@ const MAX_PONGS = 64;
 
 /** What an {@linkcode Outbox} tells its connection. */
 export interface OutboxOwner {
-  /** After a write: nothing waits any more. */
+  /** After a write, once the connection ends: nothing waits any more. */
   allSent(): void;
 }
 
@@ -60,6 +60,8 @@ export class Outbox {
   /** Bytes of pings and pongs among all that was sent. */
   #keepAliveBytes = 0;
   #waiters: { resolve(): void; reject(error: unknown): void }[] | undefined;
+  /** Whether the owner waits until nothing waits any more. */
+  #ending = false;
   #closed = false;
   /** Why what waited was dropped. */
   #loss: TransportError | undefined;
@@ -326,6 +328,12 @@ export class Outbox {
     this.#owedPong = undefined;
   }
 
+  /** The connection ends: from now on its owner is told when all is sent. */
+  end(): void {
+    this.#ending = true;
+    this.forgetPong();
+  }
+
   #appended(): SendResult {
     this.#countBuffered();
     this.#scheduleFlush();
@@ -386,7 +394,7 @@ export class Outbox {
       this.sendControl(Opcode.Pong, payload);
     }
     if (this.bufferedAmount > 0) return;
-    this.#owner.allSent();
+    if (this.#ending) this.#owner.allSent();
     const waiters = this.#waiters;
     if (waiters === undefined) return;
     this.#waiters = undefined;

@@ -464,6 +464,8 @@ class Dial implements SocketOwner {
 
 // ---- Bytes -------------------------------------------------------------------------------------------------------
 
+/** Writes of fewer bytes are not timed: to look at the clock costs a tenth of them. */
+const TIMED_FROM = 4 * 1024;
 /** `setImmediate` runs when all sockets that were ready have been read. */
 const writes = new Turn(setImmediate);
 const fairShare = new FairShare();
@@ -545,8 +547,8 @@ class BunTransport implements Transport, SocketOwner, TurnMember, Waiter {
 
   write(bytes: Uint8Array): boolean {
     if (this.#destroyed || this.#closed !== undefined) return false;
+    if (writes.running) return this.#writeNow(bytes);
     this.#rest = bytes;
-    if (writes.running) return this.#writeRest();
     writes.add(this);
     return false;
   }
@@ -653,21 +655,28 @@ class BunTransport implements Transport, SocketOwner, TurnMember, Waiter {
   }
 
   onDrain(): void {
-    if (this.#rest.length === 0 || !this.#writeRest()) return;
+    if (this.#rest.length === 0 || !this.#writeNow(this.#rest)) return;
+    this.#rest = EMPTY;
     this.#handler?.drain();
     if (this.#endAfterWrite && this.#rest.length === 0) this.#socket.shutdown();
   }
 
   /** Returns whether the system has taken all of it. */
-  #writeRest(): boolean {
-    const since = fairShare.begin(this.#load, this.#rest.length);
-    const taken = this.#socket.write(this.#rest);
-    // For a peer that does not read, this can be the dearest part.
-    fairShare.spent(this.#load, since);
+  #writeNow(bytes: Uint8Array): boolean {
+    const taken = bytes.length < TIMED_FROM ? this.#socket.write(bytes) : this.#timedWrite(bytes);
     this.bytesWritten += Math.max(0, taken);
-    const all = taken === this.#rest.length;
-    this.#rest = all ? EMPTY : this.#rest.subarray(Math.max(0, taken));
-    return all;
+    if (taken === bytes.length) return true;
+    // Writing can end the connection.
+    if (!this.#destroyed) this.#rest = bytes.subarray(Math.max(0, taken));
+    return false;
+  }
+
+  /** For a peer that does not read, this can be the dearest part. */
+  #timedWrite(bytes: Uint8Array): number {
+    const since = fairShare.begin(this.#load, bytes.length);
+    const taken = this.#socket.write(bytes);
+    fairShare.spent(this.#load, since);
+    return taken;
   }
 
   onEnd(): void {
