@@ -94,8 +94,9 @@ export class SharedRun {
    * @param at Index of the first byte there.
    */
   copyTo(target: Uint8Array, at: number): void {
-    for (let run: SharedRun = this; run.#before !== undefined; run = run.#before) {
-      target.set(run.#last, at + run.#before.length);
+    target.set(this.#last, at + this.length - this.#last.length);
+    for (let run = this.#before; run !== undefined; run = run.#before) {
+      target.set(run.#last, at + run.length - run.#last.length);
     }
   }
 

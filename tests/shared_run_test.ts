@@ -83,6 +83,16 @@ describe("connections that have the same messages waiting", () => {
     for (const lane of even) assertEquals(textsOf(lane), ["one", "three"]);
   });
 
+  it("write one array for each run, where each second one gets another form of a message", () => {
+    const lanes = makeLanes(30);
+    const [one, two, other] = ["one", "two", "other"].map(framesOf);
+    appendToAll(lanes, one);
+    lanes.forEach(({ queue }, index) => queue.appendEncoded(index % 2 === 0 ? two : other));
+    flushAll(lanes);
+    assertEquals(new Set(lanes.flatMap(({ transport }) => transport.arrays)).size, 2);
+    assertEquals([textsOf(lanes[28]), textsOf(lanes[29])], [["one", "two"], ["one", "other"]]);
+  });
+
   it("keep the order with frames of their own between, before and behind", () => {
     const lanes = makeLanes(4);
     appendToAll(lanes, framesOf("one"), framesOf("two"));
@@ -155,7 +165,7 @@ describe("connections that have the same messages waiting", () => {
 
   it("write several arrays when many wait, the same ones all the same", () => {
     const lanes = makeLanes(5);
-    const texts = Array.from({ length: 300 }, (_, index) => String(index).repeat(1 + (index % 90)));
+    const texts = Array.from({ length: 300 }, (_, index) => String(index).repeat(1 + (index % 900)));
     appendToAll(lanes, ...texts.map(framesOf));
     flushAll(lanes);
     const [{ arrays }] = lanes.map(({ transport }) => transport);
