@@ -246,7 +246,7 @@ export class WebSocketConnection<Data = unknown> {
     }
 
     allSent(): void {
-      this.#connection.#onAllSent();
+      this.#connection.#endTransport();
     }
 
     received(): number {
@@ -594,10 +594,6 @@ export class WebSocketConnection<Data = unknown> {
     this.#report = report;
   }
 
-  #onAllSent(): void {
-    if (this.#phase === "ending") this.#endTransport();
-  }
-
   // ---- Topics --------------------------------------------------------------------------------------------------
 
   /**
@@ -912,7 +908,7 @@ export class WebSocketConnection<Data = unknown> {
   #startEnding(): void {
     this.#intake.drop();
     this.#assembler.abandon();
-    this.#outbox.forgetPong();
+    this.#outbox.end();
     // From here on bytes are only read to be dropped: closing a socket with unread bytes would send a reset, which can
     // overtake the close frame.
     this.#transport.resume();

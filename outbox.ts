@@ -25,13 +25,14 @@ const MAX_PONGS = 64;
 
 /** What an {@linkcode Outbox} tells its connection. */
 export interface OutboxOwner {
-  /** After a write: nothing waits any more. */
+  /** After a write, once the connection ends: nothing waits any more. */
   allSent(): void;
 }
 
 /** Takes what a program sends. Nothing here knows whether the connection is open: the connection asks first. */
 export class Outbox {
   #queue: SendQueue;
+  #turn: Turn | undefined;
   #masked: boolean;
   /** 0 if messages are not split. */
   #frameSize: number;
@@ -59,6 +60,8 @@ export class Outbox {
   /** Bytes of pings and pongs among all that was sent. */
   #keepAliveBytes = 0;
   #waiters: { resolve(): void; reject(error: unknown): void }[] | undefined;
+  /** Whether the owner waits until nothing waits any more. */
+  #ending = false;
   #closed = false;
   /** Why what waited was dropped. */
   #loss: TransportError | undefined;
@@ -83,6 +86,7 @@ export class Outbox {
     this.#frameSize = settings.splitMessage ? settings.frameSize : 0;
     if (this.#frameSize !== 0) maxFramePayload(this.#frameSize, masked);
     this.#masked = masked;
+    this.#turn = transport.turn;
     this.#queue = new SendQueue(transport, { masked, frameSize: this.#frameSize, meter });
     this.#maxBufferedAmount = settings.maxBufferedAmount;
     this.#highWaterMark = settings.highWaterMark;
@@ -324,17 +328,23 @@ export class Outbox {
     this.#owedPong = undefined;
   }
 
+  /** The connection ends: from now on its owner is told when all is sent. */
+  end(): void {
+    this.#ending = true;
+    this.forgetPong();
+  }
+
   #appended(): SendResult {
     this.#countBuffered();
     this.#scheduleFlush();
     return this.congested ? "backpressure" : "sent";
   }
 
-  /** All frames of one turn leave in one write: at `uncork`, or else in a microtask. */
+  /** All frames of one turn leave in one write: at the end of the transport's turn; without one at `uncork`, or else in a microtask. */
   #scheduleFlush(): void {
     if (this.#corked || this.#flushScheduled) return;
     this.#flushScheduled = true;
-    flushes.add(this);
+    (this.#turn ?? flushes).add(this);
   }
 
   /** Sends what is there. */
@@ -354,7 +364,8 @@ export class Outbox {
   /** Sends what was collected. */
   uncork(): void {
     this.#corked = false;
-    this.endTurn();
+    if (this.#turn !== undefined && this.#queue.waits) this.#scheduleFlush();
+    else this.endTurn();
   }
 
   /** The transport is ready again. */
@@ -383,7 +394,7 @@ export class Outbox {
       this.sendControl(Opcode.Pong, payload);
     }
     if (this.bufferedAmount > 0) return;
-    this.#owner.allSent();
+    if (this.#ending) this.#owner.allSent();
     const waiters = this.#waiters;
     if (waiters === undefined) return;
     this.#waiters = undefined;

@@ -112,7 +112,8 @@ export abstract class PublishingServer<Data = unknown> extends ConfigurableServe
    * @throws {OptionError} If it is larger than `maxBufferedAmount` for each of them.
    */
   broadcastMessage(text: string, options?: MessageOptions): number {
-    const taken = this.sendMessageTo(text, () => true, options);
+    assertText(text);
+    const taken = this.#sendTo(this.connections, text, options);
     this.#relay.publish(undefined, text);
     return taken;
   }
@@ -127,7 +128,8 @@ export abstract class PublishingServer<Data = unknown> extends ConfigurableServe
    * @throws {OptionError} If they are larger than `maxBufferedAmount` for each connection.
    */
   broadcastData(bytes: Uint8Array, options?: MessageOptions): number {
-    const taken = this.sendDataTo(bytes, () => true, options);
+    assertBytes(bytes);
+    const taken = this.#sendTo(this.connections, bytes, options);
     this.#relay.publish(undefined, bytes);
     return taken;
   }
@@ -147,8 +149,8 @@ export abstract class PublishingServer<Data = unknown> extends ConfigurableServe
     selector: (connection: WebSocketConnection<Data>) => boolean,
     options?: MessageOptions,
   ): number {
-    if (typeof text !== "string") throw new OptionError(`Cannot send: "${typeof text}" is not a string`, "ERR_PAYLOAD");
-    return this.#sendToMany(text, selector, options);
+    assertText(text);
+    return this.#sendToChosen(text, selector, options);
   }
 
   /**
@@ -166,30 +168,34 @@ export abstract class PublishingServer<Data = unknown> extends ConfigurableServe
     selector: (connection: WebSocketConnection<Data>) => boolean,
     options?: MessageOptions,
   ): number {
-    if (!(bytes instanceof Uint8Array)) {
-      throw new OptionError(`Cannot send: "${typeof bytes}" is not a Uint8Array`, "ERR_PAYLOAD");
-    }
-    return this.#sendToMany(bytes, selector, options);
+    assertBytes(bytes);
+    return this.#sendToChosen(bytes, selector, options);
   }
 
-  #sendToMany(data: MessageData, selector: Selector<Data>, options?: MessageOptions): number {
+  #sendToChosen(data: MessageData, selector: Selector<Data>, options?: MessageOptions): number {
     // A selector that throws must not leave some with the message and some without.
-    const chosen: WebSocketConnection<Data>[] = [];
+    const chosen = new Set<WebSocketConnection<Data>>();
     for (const connection of this.connections) {
-      if (connection.state === "open" && selector(connection)) chosen.push(connection);
+      if (connection.state === "open" && selector(connection)) chosen.add(connection);
     }
     return this.#sendTo(chosen, data, options);
   }
 
-  #sendTo(chosen: readonly WebSocketConnection<Data>[], data: MessageData, options?: MessageOptions): number {
-    if (chosen.length === 0) return 0;
+  #sendTo(
+    chosen: ReadonlySet<WebSocketConnection<Data>>,
+    data: MessageData,
+    options?: MessageOptions,
+    except?: WebSocketConnection<Data>,
+  ): number {
+    if (chosen.size === 0) return 0;
     const { compression } = this.settings;
     const message = new SharedMessage(data, this.splitMessage ? this.frameSize : 0, compression, this.meter);
     let taken = 0;
     let tooLarge: unknown;
     for (const connection of chosen) {
       try {
-        if (connection.state === "open" && connection.sendShared(message, options) !== "dropped") taken++;
+        if (connection === except || connection.state !== "open") continue;
+        if (connection.sendShared(message, options) !== "dropped") taken++;
       } catch (error) {
         // Compressed it may fit for others.
         tooLarge = error;
@@ -229,11 +235,7 @@ export abstract class PublishingServer<Data = unknown> extends ConfigurableServe
   }
 
   #sendToSubscribers(topic: string, data: MessageData, options?: PublishOptions<Data>): number {
-    const chosen: WebSocketConnection<Data>[] = [];
-    for (const connection of this.#topics.subscribers(topic)) {
-      if (connection !== options?.except && connection.state === "open") chosen.push(connection);
-    }
-    return this.#sendTo(chosen, data, options);
+    return this.#sendTo(this.#topics.subscribers(topic), data, options, options?.except);
   }
 
   /**
@@ -248,11 +250,20 @@ export abstract class PublishingServer<Data = unknown> extends ConfigurableServe
 
   #relayed(topic: string | undefined, data: MessageData): void {
     try {
-      if (topic === undefined) this.#sendToMany(data, () => true);
+      if (topic === undefined) this.#sendTo(this.connections, data);
       else this.#sendToSubscribers(topic, data);
     } catch (error) {
       // It is larger than maxBufferedAmount of this node.
       this.reportError(error);
     }
   }
+}
+
+function assertText(text: string): void {
+  if (typeof text !== "string") throw new OptionError(`Cannot send: "${typeof text}" is not a string`, "ERR_PAYLOAD");
+}
+
+function assertBytes(bytes: Uint8Array): void {
+  if (bytes instanceof Uint8Array) return;
+  throw new OptionError(`Cannot send: "${typeof bytes}" is not a Uint8Array`, "ERR_PAYLOAD");
 }

@@ -10,6 +10,7 @@ import { acquire, release } from "./buffer_pool.ts";
 import { firstOctet, frameHeaderLength, maxFramePayload, Opcode, writeFrameHeader } from "./frame.ts";
 import { mask } from "./mask.ts";
 import { byteLength } from "./payload.ts";
+import { SharedRun } from "./shared_run.ts";
 import { type Meter, UNMETERED } from "./stats.ts";
 import type { Transport } from "./transport.ts";
 
@@ -55,6 +56,8 @@ interface Sealed {
   bytes: Uint8Array;
   /** The buffer they lie in, if it is ours to release. */
   buffer: Uint8Array<ArrayBuffer>;
+  /** Of them, those that other connections send too. */
+  shared: number;
 }
 
 /** Encodes frames and hands them to the transport. */
@@ -68,8 +71,10 @@ export class SendQueue {
   /** Sealed arrays that leave first, each in a write of its own. */
   #sealed: Sealed[] = NONE;
   #sealedLength = 0;
-  /** Bytes of arrays that are not ours, sealed or being written. */
+  /** Bytes of large arrays that are not ours, sealed or being written. */
   #sharedLength = 0;
+  /** Small shared messages behind the sealed arrays, as long as nothing else stands in the tail. */
+  #run = SharedRun.none;
   /** Where frames are appended. */
   #tail: Uint8Array<ArrayBuffer> = EMPTY;
   #tailLength = 0;
@@ -77,6 +82,7 @@ export class SendQueue {
   /** The buffer of the write in progress, if it is ours to release. */
   #writingBuffer: Uint8Array<ArrayBuffer> = EMPTY;
   #inFlight = 0;
+  #sharedInFlight = 0;
   #left = 0;
 
   /**
@@ -94,7 +100,12 @@ export class SendQueue {
 
   /** Bytes on their way: encoded, and not yet taken by the operating system. */
   get bufferedAmount(): number {
-    return this.#sealedLength + this.#tailLength + this.#inFlight;
+    return this.#sealedLength + this.#run.length + this.#tailLength + this.#inFlight;
+  }
+
+  /** Whether there is something to flush. */
+  get waits(): boolean {
+    return this.#inFlight === 0 && this.bufferedAmount > 0;
   }
 
   /** Of the bytes on their way, those that other connections do not send too. */
@@ -212,28 +223,37 @@ export class SendQueue {
   }
 
   /**
-   * Appends bytes that are encoded already. Many of them are not copied, so nobody may change them any more.
+   * Appends bytes that are encoded already, and not copied as a rule: nobody may change them any more.
    *
-   * @param bytes Whole frames.
+   * @param bytes Whole frames; the same array for all connections that send them.
    * @param frames How many, for the statistics.
    */
   appendEncoded(bytes: Uint8Array, frames = 1): void {
     this.#meter.framesSent += frames;
-    if (bytes.length < SHARE_THRESHOLD) {
+    if (bytes.length >= SHARE_THRESHOLD) {
+      this.#seal();
+      this.#sharedLength += bytes.length;
+      return this.#addSealed({ bytes, buffer: EMPTY, shared: bytes.length });
+    }
+    if (this.#tailLength > 0) {
       this.#reserve(bytes.length);
       this.#tail.set(bytes, this.#tailLength);
       this.#tailLength += bytes.length;
       return;
     }
-    this.#seal();
-    this.#sharedLength += bytes.length;
-    this.#addSealed({ bytes, buffer: EMPTY });
+    if (!this.#run.hasRoomFor(bytes.length)) this.#seal();
+    this.#run = this.#run.append(bytes);
   }
 
-  /** Puts what is in the tail in line behind the sealed arrays. */
+  /** Puts what is in the tail, or else the run, in line behind the sealed arrays. */
   #seal(): void {
+    if (this.#run.length > 0) {
+      // Counted as our own: who else holds the array is not known.
+      this.#addSealed({ bytes: this.#run.join(), buffer: EMPTY, shared: 0 });
+      this.#run = SharedRun.none;
+    }
     if (this.#tailLength === 0) return;
-    this.#addSealed({ bytes: this.#tail.subarray(0, this.#tailLength), buffer: this.#tail });
+    this.#addSealed({ bytes: this.#tail.subarray(0, this.#tailLength), buffer: this.#tail, shared: 0 });
     this.#tail = EMPTY;
     this.#tailLength = 0;
   }
@@ -245,11 +265,21 @@ export class SendQueue {
   }
 
   #reserve(length: number): void {
+    if (this.#run.length > 0) this.#copyRun(length);
     const needed = this.#tailLength + length;
     if (needed <= this.#tail.length) return;
     // A second write costs less than moving much.
     if (this.#tailLength >= SHARE_THRESHOLD) this.#seal();
     this.#grow(this.#tailLength + length);
+  }
+
+  /** Something else follows the run: a copy costs less than a write more. */
+  #copyRun(following: number): void {
+    const run = this.#run;
+    this.#run = SharedRun.none;
+    this.#grow(run.length + following);
+    run.copyTo(this.#tail, 0);
+    this.#tailLength = run.length;
   }
 
   #grow(needed: number): void {
@@ -271,12 +301,18 @@ export class SendQueue {
     }
   }
 
-  /** What leaves next: a sealed array, or else all of the tail. */
+  /** What leaves next: a sealed array, or else all of the run or the tail. */
   #take(): Uint8Array | undefined {
     if (this.#sealed.length > 0) {
-      const { bytes, buffer } = this.#sealed.shift()!;
+      const { bytes, buffer, shared } = this.#sealed.shift()!;
       this.#sealedLength -= bytes.length;
       this.#writingBuffer = buffer;
+      this.#sharedInFlight = shared;
+      return bytes;
+    }
+    if (this.#run.length > 0) {
+      const bytes = this.#run.join();
+      this.#run = SharedRun.none;
       return bytes;
     }
     if (this.#tailLength === 0) return undefined;
@@ -289,9 +325,10 @@ export class SendQueue {
 
   #finishWrite(): void {
     this.#left += this.#inFlight;
-    if (this.#writingBuffer === EMPTY) this.#sharedLength -= this.#inFlight;
     this.#meter.bytesSent += this.#inFlight;
     this.#inFlight = 0;
+    this.#sharedLength -= this.#sharedInFlight;
+    this.#sharedInFlight = 0;
     if (this.#writingBuffer === EMPTY) return;
     release(this.#writingBuffer);
     this.#writingBuffer = EMPTY;
@@ -311,10 +348,12 @@ export class SendQueue {
     this.#sealed = NONE;
     this.#sealedLength = 0;
     this.#sharedLength = 0;
+    this.#run = SharedRun.none;
     this.#tail = EMPTY;
     this.#tailLength = 0;
     this.#writingBuffer = EMPTY;
     this.#inFlight = 0;
+    this.#sharedInFlight = 0;
   }
 }
 

@@ -23,7 +23,7 @@ export class SharedMessage {
   /** Compressed forms by the binary logarithm of their window; the plain one where that is not longer. */
   #deflated = new Map<number, Uint8Array>();
   /** How many frames a form has, if the message is split. */
-  #counts = new Map<Uint8Array, number>();
+  #counts: Map<Uint8Array, number> | undefined;
 
   /**
    * Takes a message; it is encoded when somebody wants it.
@@ -69,7 +69,7 @@ export class SharedMessage {
    * @returns Their number.
    */
   count(frames: Uint8Array): number {
-    return this.#counts.get(frames) ?? 1;
+    return this.#counts?.get(frames) ?? 1;
   }
 
   #plainFrames(): Uint8Array {
@@ -104,7 +104,7 @@ export class SharedMessage {
       at += end - start;
     }
     const encoded = bytes.subarray(0, at);
-    if (frames > 1) this.#counts.set(encoded, frames);
+    if (frames > 1) (this.#counts ??= new Map()).set(encoded, frames);
     return encoded;
   }
 }

@@ -11,6 +11,7 @@
 import type { Clock } from "./clock.ts";
 import { bunTransport } from "./transport_bun.ts";
 import { denoTransport } from "./transport_deno.ts";
+import type { Turn } from "./turn.ts";
 
 /** One end of a TCP connection. */
 export interface Address {
@@ -50,6 +51,11 @@ export interface Transport {
   readonly encrypted: boolean;
   /** Bytes that the operating system has taken, of an array that is being written too. */
   readonly bytesWritten: number;
+  /**
+   * The end of the turn, at which bytes are written. Whoever waits for it before he encodes them writes all that was sent meanwhile at
+   * once. Absent where writing does not wait.
+   */
+  readonly turn?: Turn;
   /**
    * Starts the reading. A second call replaces the handler.
    *

@@ -485,6 +485,7 @@ class BunTransport implements Transport, SocketOwner, TurnMember, Waiter {
   readonly remoteAddress: Address;
   readonly localAddress: Address;
   readonly encrypted: boolean;
+  readonly turn: Turn = writes;
   bytesWritten = 0;
   #socket: BunSocket;
   #handler: TransportHandler | undefined;
@@ -551,6 +552,7 @@ class BunTransport implements Transport, SocketOwner, TurnMember, Waiter {
 
   write(bytes: Uint8Array): boolean {
     if (this.#destroyed || this.#closed !== undefined) return false;
+    if (writes.running) return this.#writeNow(bytes);
     this.#rest = bytes;
     writes.add(this);
     return false;
@@ -693,16 +695,20 @@ class BunTransport implements Transport, SocketOwner, TurnMember, Waiter {
   }
 
   onDrain(): void {
-    if (this.#rest.length === 0) return;
-    const taken = this.#socket.write(this.#rest);
-    this.bytesWritten += Math.max(0, taken);
-    if (taken < this.#rest.length) {
-      this.#rest = this.#rest.subarray(Math.max(0, taken));
-      return;
-    }
+    if (this.#rest.length === 0 || !this.#writeNow(this.#rest)) return;
     this.#rest = EMPTY;
     this.#handler?.drain();
     if (this.#endAfterWrite && this.#rest.length === 0) this.#socket.shutdown();
+  }
+
+  /** Returns whether the system has taken all of it. */
+  #writeNow(bytes: Uint8Array): boolean {
+    const taken = this.#socket.write(bytes);
+    this.bytesWritten += Math.max(0, taken);
+    if (taken === bytes.length) return true;
+    // Writing can end the connection.
+    if (!this.#destroyed) this.#rest = bytes.subarray(Math.max(0, taken));
+    return false;
   }
 
   onEnd(): void {

@@ -319,6 +319,7 @@ class DenoTransport implements Transport, TurnMember {
   readonly remoteAddress: Address;
   readonly localAddress: Address;
   readonly encrypted: boolean;
+  readonly turn: Turn = writes;
   bytesWritten = 0;
   #conn: Deno.Conn<Deno.NetAddr>;
   #handler: TransportHandler | undefined;
@@ -362,7 +363,8 @@ class DenoTransport implements Transport, TurnMember {
   write(bytes: Uint8Array): boolean {
     if (this.#destroyed) return false;
     this.#writing = bytes;
-    writes.add(this);
+    if (writes.running) this.endTurn();
+    else writes.add(this);
     return false;
   }
 

@@ -17,6 +17,7 @@ export class Turn {
   #schedule: (run: () => void) => void;
   #waiting: TurnMember[] = [];
   #scheduled = false;
+  #running = false;
 
   /**
    * Makes an empty collection.
@@ -25,6 +26,11 @@ export class Turn {
    */
   constructor(schedule: (run: () => void) => void) {
     this.#schedule = schedule;
+  }
+
+  /** Whether the turn is at its end: what is to be done then can be done at once. */
+  get running(): boolean {
+    return this.#running;
   }
 
   /**
@@ -47,10 +53,12 @@ export class Turn {
   readonly #run = (): void => {
     const waiting = this.#waiting;
     let done = 0;
+    this.#running = true;
     try {
       // It grows meanwhile: what becomes free to write is written in the same turn.
       while (done < waiting.length) waiting[done++].endTurn();
     } finally {
+      this.#running = false;
       // One that throws all the same must not hold up the others for ever.
       waiting.splice(0, done);
       this.#scheduled = waiting.length > 0;

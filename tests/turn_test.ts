@@ -25,6 +25,22 @@ describe("a turn", () => {
     assertEquals(done, ["a", "b", "c", "d", "e"]);
   });
 
+  it("knows when it is at its end", () => {
+    const scheduled: (() => void)[] = [];
+    const turn = new Turn((run) => scheduled.push(run));
+    const seen: boolean[] = [];
+    turn.add({ endTurn: () => void seen.push(turn.running) });
+    seen.push(turn.running);
+    scheduled[0]();
+    seen.push(turn.running);
+    const failing = (): void => {
+      throw new Error("broken");
+    };
+    turn.add({ endTurn: failing });
+    assertThrows(scheduled[1], Error, "broken");
+    assertEquals([...seen, turn.running], [false, true, false, false]);
+  });
+
   it("goes on with the others when one throws", () => {
     const scheduled: (() => void)[] = [];
     const turn = new Turn((run) => scheduled.push(run));
