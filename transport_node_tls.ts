@@ -5,8 +5,8 @@
  * acknowledgements. A server that sent a small message each 7 ms to a client that answers each third one had 43 % of them come 20 to
  * 41 ms late.
  *
- * Why not a server of `node:tls` on sockets of its own: `pause` of such a socket does not stop the reading from the system, so
- * that memory grows with what a peer sends; `bench/README.md` has the figures.
+ * Why not a server of `node:tls` on sockets of its own: it never accepts again once no file descriptor was left, and `pause` of
+ * such a socket does not stop the reading from the system, so that memory grows with what a peer sends (`bench/README.md`).
  *
  * @module
  */
