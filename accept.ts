@@ -518,7 +518,7 @@ export class AcceptSession<Data> implements TransportHandler {
     this.#unread = EMPTY;
     let reply: TextReply | Promise<TextReply>;
     try {
-      reply = take!(bytes.subarray(0, length));
+      reply = timeHandler(() => take!(bytes.subarray(0, length)));
     } catch (error) {
       this.#host.error(error, this.#connection);
       reply = INTERNAL_ERROR;

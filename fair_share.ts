@@ -190,6 +190,7 @@ export class FairShare {
     if (Number.isNaN(since)) return;
     const now = this.#now();
     const time = now - since;
+    handlerTime.wanted = false;
     load.time = load.time * MEMORY + Math.min(time, OUTLIER);
     load.handlers = load.handlers * MEMORY + Math.min(handlerTime.spent, OUTLIER);
     load.bytes = load.bytes * MEMORY + (time > OUTLIER ? length * OUTLIER / time : length);

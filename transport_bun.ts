@@ -123,7 +123,8 @@ const FREE_FROM = 16 * 1024;
  * by 130 MiB, with it by 28.
  */
 function free(bytes: Uint8Array): void {
-  (bytes.buffer as ArrayBuffer).transfer(0);
+  const buffer = bytes.buffer as ArrayBuffer;
+  if (buffer.byteLength >= FREE_FROM) buffer.transfer(0);
 }
 
 /** Both in one array; they are freed. */
@@ -495,6 +496,7 @@ class BunTransport implements Transport, SocketOwner, TurnMember, Waiter {
   /** Bytes that came before somebody opened it: the rest of one read. */
   #early: Uint8Array = EMPTY;
   #ended = false;
+  #endReported = false;
   readonly #load = new ReadLoad();
   /** Whether it waits for its turn, with bytes or to read some. */
   #waiting = false;
@@ -546,8 +548,14 @@ class BunTransport implements Transport, SocketOwner, TurnMember, Waiter {
     const early = this.#early;
     this.#early = EMPTY;
     if (early.length > 0 && !this.#destroyed) this.#handle(early);
-    if (this.#ended && !this.#destroyed) this.#handler!.end();
+    this.#reportEnd();
     if (this.#closed !== undefined) this.#report();
+  }
+
+  #reportEnd(): void {
+    if (!this.#ended || this.#endReported || this.#destroyed || this.#handler === undefined) return;
+    this.#endReported = true;
+    this.#handler.end();
   }
 
   write(bytes: Uint8Array): boolean {
@@ -611,7 +619,7 @@ class BunTransport implements Transport, SocketOwner, TurnMember, Waiter {
     const since = fairShare.begin(this.#load, bytes.length);
     this.#handler!.data(bytes);
     fairShare.spent(this.#load, since, bytes.length);
-    if (bytes.buffer.byteLength >= FREE_FROM) free(bytes);
+    free(bytes);
     // What comes next stays with the system until then.
     if (!this.#destroyed && this.#closed === undefined && this.#mustWaitToRead()) this.#waitToRead();
   }
@@ -630,6 +638,7 @@ class BunTransport implements Transport, SocketOwner, TurnMember, Waiter {
       if (!waitingRoom.reserve(this, this.#expectedLength)) return this.#waitToRead();
       this.#waiting = false;
       if (!this.#paused) this.#socket.resume();
+      this.#reportEnd();
       // What was ready has come by then.
       setImmediate(() => this.#early.length > 0 || waitingRoom.leave(this));
     }));
@@ -713,7 +722,7 @@ class BunTransport implements Transport, SocketOwner, TurnMember, Waiter {
 
   onEnd(): void {
     this.#ended = true;
-    if (!this.#destroyed && !this.#waiting && this.#early.length === 0) this.#handler?.end();
+    if (!this.#waiting && this.#early.length === 0) this.#reportEnd();
   }
 
   onClose(error: unknown): void {

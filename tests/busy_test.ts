@@ -140,12 +140,12 @@ describe("connections that keep the program busy", () => {
       for (let round = 0; round < (isDeno ? 1 : 20) && refused === 0; round++) {
         const light = port.served.length;
         const bytes = heavyBytes(200_000, round);
-        const sockets = await Promise.all(Array.from({ length: 30 }, () => port.connect()));
+        const sockets = await Promise.all(Array.from({ length: 80 }, () => port.connect()));
         await Promise.allSettled(sockets.map((socket) => socket.write(bytes)));
         const newcomers = (): Served[] => port.served.slice(light);
         const isOver = ({ events, received }: Served): boolean =>
           events.includes("close") || received.reduce((sum, { length }) => sum + length, 0) === bytes.length;
-        await until(() => newcomers().length === 30 && newcomers().every(isOver), "all");
+        await until(() => newcomers().length === 80 && newcomers().every(isOver), "all");
         for (const { error, received, bytes: arrived } of newcomers()) {
           if (error === undefined) {
             assertSameBytes(arrived, bytes);

@@ -1,12 +1,21 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { FairShare, ReadLoad } from "../fair_share.ts";
-import { FakeClock } from "./support.ts";
+import { handlerTime } from "../handler_time.ts";
 
-/** A thread whose time the test spends. */
+/** How one connection behaves: what handling a byte or a read of it takes, in ms, and how much of that is the program's. */
+interface Habit {
+  length: number;
+  time(length: number): number;
+  handlers?: number;
+}
+
+/** A thread whose time the test spends, and whose poller the test is. */
 class Thread {
-  readonly clock = new FakeClock();
-  readonly share = new FairShare(() => this.clock.now(), (delay, callback) => this.clock.after(delay, callback));
+  now = 0;
+  /** Passes that were begun and not ended. */
+  begun: (() => void)[] = [];
+  readonly share = new FairShare((done) => void this.begun.push(done), () => this.now);
   readonly used = new Map<string, number>();
   #loads = new Map<string, ReadLoad>();
 
@@ -16,23 +25,39 @@ class Thread {
     return load;
   }
 
-  /** Handles what one read brought, now or when it is its turn. */
-  read(name: string, ms: number, length = 1000, done: () => void = () => {}): boolean {
+  /** Handles bytes now. */
+  handle(name: string, ms: number, length = 1000, handlers = 0): void {
+    const load = this.load(name);
+    const since = this.share.begin(load, length);
+    this.now += ms;
+    handlerTime.spent += handlers;
+    this.share.spent(load, since, length);
+    this.used.set(name, (this.used.get(name) ?? 0) + ms);
+  }
+
+  /** Goes to the poller and back once. */
+  pass(): void {
+    const done = this.begun.splice(0);
+    assertEquals(done.length, 1, "a pass at a time");
+    done[0]();
+  }
+
+  /** Reads as long as it has bytes: at once, or a slice each time that it is its turn. */
+  flood(name: string, habit: Habit): void {
     const load = this.load(name);
     const handle = (): void => {
-      const since = this.share.begin(load, length);
-      this.clock.advance(ms);
-      this.share.spent(load, since);
-      this.used.set(name, (this.used.get(name) ?? 0) + ms);
-      done();
+      const length = Math.min(habit.length, this.share.sliceOf(load));
+      const time = habit.time(length);
+      this.handle(name, time, length, time * (habit.handlers ?? 0));
+      this.share.enqueue(load, handle);
     };
-    if (!this.share.mustWait(load, length)) {
-      handle();
-      return true;
-    }
-    this.share.enqueue(handle);
-    return false;
+    this.share.enqueue(load, handle);
   }
+}
+
+/** Handles so much of a connection that it is known what it takes. */
+function know(thread: Thread, name: string, ms: number, handlers = 0): void {
+  for (let index = 0; index < 10; index++) thread.handle(name, ms, 1000, ms * handlers);
 }
 
 describe("FairShare", () => {
@@ -41,67 +66,159 @@ describe("FairShare", () => {
       const thread = new Thread();
       for (let index = 0; index < 1000; index++) {
         // Until it is known how they are.
-        if (index === 100) thread.clock.advance(1000);
-        const atOnce = thread.read(`peer ${index % 10}`, ms, 100_000);
-        if (index >= 100) assert(atOnce);
+        if (index === 100) thread.now += 1000;
+        const load = thread.load(`peer ${index % 10}`);
+        if (index >= 100) assert(!thread.share.mustWait(load, 0));
+        thread.handle(`peer ${index % 10}`, ms);
       }
-      assertEquals(thread.clock.pending, 0);
+      assertEquals(thread.begun, []);
     }
   });
 
-  it("leaves six sevenths of the time to the others, however many are busy", () => {
+  it("lets busy ones wait for a pass while light ones talk, and for no more than one when their turn has come", () => {
     const thread = new Thread();
-    const waiting = new Set<string>();
-    const busy = Array.from({ length: 20 }, (_, index) => `busy ${index}`);
-    let begun = 0;
-    for (let turn = 0; turn < 60_000; turn++) {
-      // From the moment on at which it is known who is busy.
-      if (turn === 1000) {
-        begun = thread.clock.now();
-        thread.used.clear();
-      }
-      for (const name of busy) {
-        if (waiting.has(name)) continue;
-        waiting.add(name);
-        thread.read(name, 3, 100_000, () => waiting.delete(name));
-      }
-      thread.read("light", 0.02);
-    }
-    const ofBusy = busy.reduce((sum, name) => sum + (thread.used.get(name) ?? 0), 0) / (thread.clock.now() - begun);
-    assert(ofBusy > 0.08 && ofBusy < 0.16, `the busy ones took ${ofBusy}`);
-    // And each of them gets on.
-    for (const name of busy) assert(thread.used.get(name)! > 0, name);
+    know(thread, "busy", 1);
+    know(thread, "light", 0.01);
+    assert(thread.share.mustWait(thread.load("busy"), 0));
+    assert(!thread.share.mustWait(thread.load("light"), 10_000));
+    let turns = 0;
+    thread.share.enqueue(thread.load("busy"), () => turns++);
+    assertEquals([turns, thread.begun.length], [0, 1]);
+    // The clock stands still: a free processor is no reason to wait.
+    thread.pass();
+    assertEquals([turns, thread.begun.length], [1, 0]);
   });
 
-  it("lets a busy one have all the time when nobody else is there any more", () => {
+  it("lets a busy one have all the time when nobody else talks any more", () => {
     const thread = new Thread();
-    for (let index = 0; index < 10; index++) thread.read("light", 0.01);
-    for (let index = 0; index < 10; index++) thread.read("busy", 1);
-    assertEquals(thread.read("busy", 1), false);
-    thread.clock.advance(1000);
-    for (let index = 0; index < 1000; index++) assert(thread.read("busy", 1));
+    know(thread, "light", 0.01);
+    know(thread, "busy", 1);
+    assert(thread.share.mustWait(thread.load("busy"), 0));
+    thread.now += 100;
+    for (let index = 0; index < 1000; index++) {
+      assert(!thread.share.mustWait(thread.load("busy"), 0));
+      thread.handle("busy", 1);
+    }
     assert(!thread.share.crowded);
   });
 
-  it("does not trust much from whom it does not know, while it makes the busy ones wait", () => {
+  it("serves handlers that work for a millisecond a pass, each in its turn", () => {
     const thread = new Thread();
-    thread.read("light", 0.01);
-    for (let index = 0; index < 10; index++) thread.read("busy", 2);
-    assertEquals([thread.read("new", 10, 100_000), thread.read("small", 0.01, 100), thread.read("light", 0.01)], [
+    const names = Array.from({ length: 8 }, (_, index) => `working ${index}`);
+    for (const name of names) {
+      know(thread, name, 0.3, 1);
+      thread.flood(name, { length: 20, time: () => 0.3, handlers: 1 });
+    }
+    // Until it is known what they take.
+    for (let pass = 0; pass < 100; pass++) thread.pass();
+    thread.used.clear();
+    const begun = thread.now;
+    for (let pass = 0; pass < 800; pass++) {
+      const before = thread.now;
+      thread.pass();
+      const took = thread.now - before;
+      assert(took > 0.5 && took <= 1.001, `a pass took ${took}`);
+    }
+    const each = names.map((name) => thread.used.get(name)! / (thread.now - begun));
+    for (const share of each) assert(Math.abs(share - 1 / 8) < 0.01, String(share));
+  });
+
+  it("serves one of those that make the library work in a pass, for a fifth of a millisecond", () => {
+    const thread = new Thread();
+    const names = Array.from({ length: 20 }, (_, index) => `costly ${index}`);
+    for (const name of names) {
+      know(thread, name, 3);
+      thread.flood(name, { length: 100_000, time: (length) => length * 3e-6 });
+    }
+    know(thread, "working", 0.3, 1);
+    thread.flood("working", { length: 20, time: () => 0.3, handlers: 1 });
+    // Until their slices are right.
+    for (let pass = 0; pass < 2000; pass++) thread.pass();
+    thread.used.clear();
+    const begun = thread.now;
+    for (let pass = 0; pass < 2000; pass++) thread.pass();
+    const costly = names.reduce((sum, name) => sum + (thread.used.get(name) ?? 0), 0);
+    assert(costly / 2000 > 0.1 && costly / 2000 < 0.25, `${costly / 2000} ms a pass`);
+    assertEquals(Math.round((thread.now - begun - costly) / 2000 * 10), 3);
+    for (const name of names) assert(thread.used.get(name)! > 0, name);
+  });
+
+  it("cuts what costs much into small slices, and what costs little into large ones", () => {
+    const thread = new Thread();
+    thread.handle("new", 0.01, 10);
+    assertEquals(thread.share.sliceOf(thread.load("new")), 200);
+    for (let index = 0; index < 50; index++) thread.handle("bomb", 1, 1000);
+    assertEquals(thread.share.sliceOf(thread.load("bomb")), 200);
+    for (let index = 0; index < 50; index++) thread.handle("slow", 1, 10);
+    assertEquals(thread.share.sliceOf(thread.load("slow")), 128);
+    for (let index = 0; index < 50; index++) thread.handle("fast", 0.1, 1_000_000);
+    assertEquals(thread.share.sliceOf(thread.load("fast")), 64 * 1024);
+    assertEquals(thread.share.sliceOf(thread.load("never heard of")), 1024);
+  });
+
+  it("trusts whom it does not know with little while others talk", () => {
+    const thread = new Thread();
+    know(thread, "light", 0.01);
+    const { share } = thread;
+    assertEquals([100, 1000, 100_000].map((length) => share.mustWait(thread.load("new"), length)), [
+      false,
       false,
       true,
-      true,
     ]);
-    thread.clock.advance(100);
-    assertEquals(thread.used.get("new"), 10);
+    thread.now += 100;
+    assert(!share.mustWait(thread.load("new"), 100_000));
+  });
+
+  it("does not take many short handlers for a program that works", () => {
+    const thread = new Thread();
+    know(thread, "flood", 1, 0);
+    know(thread, "working", 1, 1);
+    assertEquals([thread.load("flood").works, thread.load("working").works], [false, true]);
+    know(thread, "working", 1, 0);
+    assert(!thread.load("working").works);
+  });
+
+  it("goes on with the slices of one for a while, and then lets others of its kind go first", () => {
+    const thread = new Thread();
+    const served: string[] = [];
+    const again = (name: string): void => {
+      served.push(name);
+      thread.share.enqueue(thread.load(name), () => again(name), true);
+    };
+    for (const name of ["one", "other"]) thread.share.enqueue(thread.load(name), () => again(name));
+    for (let pass = 0; pass < 64; pass++) thread.pass();
+    const runs = served.join(" ").split(/(?<=one) (?=other)|(?<=other) (?=one)/).map((run) => run.split(" ").length);
+    assert(runs.length > 3 && Math.max(...runs) <= 17, runs.join());
+  });
+
+  it("forgets one that leaves, and begins no pass for nobody", () => {
+    const thread = new Thread();
+    let turns = 0;
+    const leave = thread.share.enqueue(new ReadLoad(), () => turns++);
+    leave();
+    thread.pass();
+    assertEquals([turns, thread.begun.length], [0, 0]);
+    // One that throws does not hold up the next.
+    thread.share.enqueue(undefined, () => {
+      throw new Error("on purpose");
+    });
+    thread.share.enqueue(undefined, () => turns++);
+    let thrown = 0;
+    for (let pass = 0; pass < 2; pass++) {
+      try {
+        thread.pass();
+      } catch {
+        thrown++;
+      }
+    }
+    assertEquals([thrown, turns], [1, 1]);
   });
 
   it("forgives: whoever is light again does not wait", () => {
     const thread = new Thread();
-    for (let index = 0; index < 10; index++) thread.read("one", 1);
+    know(thread, "one", 1);
     assert(thread.load("one").busy);
-    thread.clock.advance(100);
-    for (let index = 0; index < 40; index++) thread.read("one", 0.001);
+    for (let index = 0; index < 60; index++) thread.handle("one", 0.001);
     assert(!thread.load("one").busy);
   });
 });

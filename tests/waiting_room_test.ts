@@ -67,4 +67,19 @@ describe("WaitingRoom", () => {
     room.leave(connection);
     assertEquals([room.total, connection.givenUp], [0, 0]);
   });
+
+  it("keeps room for what is going to be read, and none beyond the limit of that", () => {
+    const room = new WaitingRoom(100, 50);
+    const [one, other] = [new Connection(true), new Connection(true)];
+    // Where nobody waits, one may always read.
+    assert(room.reserve(one, 60));
+    assert(!room.reserve(other, 1));
+    assertEquals([room.total, other.givenUp], [60, 0]);
+    assert(room.hold(one, 20));
+    assert(room.reserve(other, 30));
+    assert(!room.reserve(new Connection(true), 1));
+    room.leave(one);
+    room.leave(other);
+    assertEquals(room.total, 0);
+  });
 });
