@@ -1,71 +1,71 @@
 /**
- * Whose bytes are handled next. A connection that keeps the program busy, with handlers that work, a flood of tiny frames or what inflates
- * without end, must not keep the others waiting; and the processor must not idle while anything can be done.
+ * Shares the thread between connections. A connection that keeps it busy must not keep the others waiting, and the processor must not idle
+ * while there is work.
  *
- * A connection is busy if handling what one read brings takes long, on average, and much longer than with others. While others talk, busy
- * connections queue up before they read. The head of the queue is served once a pass: a pass goes to the poller and back, so that all that
- * is ready on the others is handled in between. What is served in one pass takes about `QUANTUM`, and a busy connection gets about `SLICE`
- * of it at a time, measured in bytes. Where all are alike, or nobody else talks, nothing waits. Nothing ever waits for a clock.
+ * A connection is busy if a read of it takes long to handle, on average, and much longer than a read of the others. While others talk, busy
+ * connections queue up before they read, and the head of the queue is served once a pass. A pass goes to the poller and back: everything
+ * that is ready on other connections is handled in between. Nothing waits where nobody else talks or all are alike, and nothing ever waits
+ * for a timer.
+ *
+ * There are two queues. Connections whose handlers take the time are served for `QUANTUM` a pass, one message or so each: that work is what
+ * the server is there for. Of connections that make the library work (tiny frames, inflating, large messages), one is served a pass, for
+ * about `SLICE`, by cutting its bytes.
  *
  * @module
  */
 
 import { handlerTime } from "./handler_time.ts";
 
-/** From this average time of a read on, in ms, a connection is busy; */
+/** A connection becomes busy at this average time of a read, in ms, if that is also `DISPROPORTION` times the usual one; */
 const BUSY = 0.1;
-/** if it is so many times that of those which are not. */
 const DISPROPORTION = 10;
-/** It is busy no longer at so small a part of that, so that one at the limit does not count as another. */
+/** and stops being busy at a third of that, so that one near the limit does not count as one of the others. */
 const RELIEF = 3;
-/** A longer time may be the garbage collector's. */
+/** Longest time that one read counts for, in ms: what is longer may be the garbage collector's. */
 const OUTLIER = 1;
-/** How what is usual follows what is seen. */
+/** Least usual time, in ms, and the factors by which it follows longer and shorter reads. */
 const [LEAST, RISE, FALL] = [0.001, 1.02, 0.97];
-/** How much earlier reads count. */
+/** Weight of earlier reads in an average. */
 const MEMORY = 7 / 8;
-/** Reads after which something is known of it. */
+/** Number of reads after which the average of a connection is trusted. */
 const KNOWN_AFTER = 4;
-/** The others are there if one was heard of so many ms ago, time that busy ones took aside. */
+/** Others talk if one that is not busy was handled in the last 10 ms, the time of busy ones not counted. */
 const PRESENCE = 10;
-/**
- * How long handlers that work are served in one pass, in ms. What the program does is what the server is there for; of those that make the
- * library work, one is served in a pass.
- */
+/** Time for connections whose handlers take the time, in ms a pass. */
 const QUANTUM = 1;
-/** How long such a one is served at a time, in ms, as far as that can be foretold; and in bytes, at least and at most. */
+/** Time for a connection that makes the library work, in ms a pass; its bytes are cut so that they should take that. */
 const SLICE = 0.2;
 const LEAST_SLICE = 128;
 const MOST_SLICE = 64 * 1024;
-/** The most bytes at a time of a connection of which nothing is known. */
+/** Most bytes at a time of a connection whose average is not trusted yet. */
 const UNKNOWN_SLICE = 1024;
-/** One whose bytes are not done with a slice may go on so many times, before it is the turn of others of its kind. */
+/** Number of slices that a connection gets in a row before the next one of its queue: what is begun holds memory. */
 const STREAK = 16;
 
-/** Reads of fewer bytes are looked at now and then only: to look at the clock costs more than most of them. */
+/** Of reads shorter than 256 bytes one in four is timed: looking at the clock takes longer than handling most of them. */
 const SHORT = 256;
 const SAMPLES = 4;
 
-/** What is known of one connection. */
+/** Running averages of one connection. */
 export class ReadLoad {
   /** Reads so far. */
   reads = 0;
   /** Whether it takes more than others. */
   busy = false;
-  /** Time and bytes of the last reads, the latest counting most: their sums, in ms and bytes. */
+  /** Time and length of the last reads, in ms and bytes: sums in which later reads weigh more. */
   time = 0;
   bytes = 0;
-  /** How much of that time handlers have taken, in ms. */
+  /** Part of that time that handlers took, in ms. */
   handlers = 0;
   /** Slices in a row. */
   streak = 0;
 
-  /** Whether enough is known of it to foretell what it takes. */
+  /** Whether the averages can be trusted. */
   get known(): boolean {
     return this.reads >= KNOWN_AFTER;
   }
 
-  /** Whether the program is what takes the time. */
+  /** Whether most of the time goes to handlers of the program. */
   get works(): boolean {
     return this.handlers * 2 > this.time;
   }
@@ -76,23 +76,23 @@ export class ReadLoad {
   }
 }
 
-/** One that waits for its turn. */
+/** An entry of a queue. */
 interface Waiting {
-  /** What its turn may take, in ms. */
+  /** Expected time of its turn, in ms. */
   price: number;
   goOn: () => void;
 }
 
-/** Goes to the poller and back: calls back when all that was ready has been handled. */
+/** Goes to the poller and back: calls back when everything that was ready has been handled. */
 export type Pass = (done: () => void) => void;
 
-/** Shares the time of one thread. */
+/** Decides which connection is served next on one thread. */
 export class FairShare {
   #pass: Pass;
   #now: () => number;
-  /** When somebody was heard who is not busy. */
+  /** When a connection that is not busy was handled last. */
   #othersAt = -Infinity;
-  /** Time that busy ones have used since then. */
+  /** Time that busy ones have used since then, in ms. */
   #usedSince = 0;
   /** The average time of their reads, in ms. */
   #typical = 0;
@@ -228,7 +228,7 @@ export class FairShare {
   }
 }
 
-/** Those of one kind that wait. */
+/** A queue that is served for a quantum of time a pass. */
 class Line {
   #quantum: number;
   #waiting: Waiting[] = [];
@@ -250,11 +250,11 @@ class Line {
     };
   }
 
-  /** The first, and as many more as the quantum allows. */
+  /** Serves the first entry, and as many more as the quantum allows. */
   serve(): void {
     const queue = this.#waiting;
     let left = this.#quantum;
-    // Who comes back meanwhile waits for the next pass.
+    // What is added meanwhile waits for the next pass.
     for (let count = queue.length; count > 0 && queue.length > 0; count--) {
       const { price, goOn } = queue.shift()!;
       goOn();

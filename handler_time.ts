@@ -1,22 +1,22 @@
 /**
- * The time that handlers of the program take, so that it can be told from the library's own: a program may work as long as it likes, while
- * a peer that makes the library work is to be kept in bounds.
+ * Measures the time that handlers of the program take, to tell it from the library's own: a program may work as long as it likes, while a
+ * peer that makes the library work is kept in bounds (`fair_share.ts`).
  *
  * @module
  */
 
-/** Where the time is counted. */
+/** A counter of handler time. */
 export interface HandlerTime {
-  /** Whether it is wanted: to look at the clock costs more than most handlers. */
+  /** Whether handlers of messages are timed: looking at the clock takes longer than most of them. */
   wanted: boolean;
   /** Time so far, in ms. */
   spent: number;
 }
 
-/** A handler that takes less, in ms, is none that works: a flood of tiny messages makes the library work all the more. */
+/** Shorter calls do not count, in ms: a flood of tiny messages makes the library work more than the program. */
 const LEAST = 0.04;
 
-/** Of what is handled now. */
+/** Time of the handlers called by the read that is being handled. */
 export const handlerTime: HandlerTime = { wanted: false, spent: 0 };
 
 /**

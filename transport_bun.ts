@@ -465,7 +465,7 @@ class Dial implements SocketOwner {
 
 /** `setImmediate` runs when all sockets that were ready have been read. */
 const writes = new Turn(setImmediate);
-/** `setImmediate` goes to the poller and back as well. What light connections get as answers leaves before busy ones are served. */
+/** `setImmediate` goes to the poller and back. Answers to light connections leave before busy ones are served. */
 const fairShare = new FairShare((done) => {
   setImmediate(() => {
     writes.flush();
@@ -474,13 +474,13 @@ const fairShare = new FairShare((done) => {
   });
 });
 /**
- * Most bytes that wait for their turn: Bun reads up to 512 KiB at a time, and all that is left when a peer goes. Without a limit, floods
- * of short connections left 50 MiB lying here. What waits while the collector comes by is old to it, and stays long after it was
- * handled: a limit of 8 MiB still left 20 more.
+ * Bytes of busy connections that were read and wait for their turn: 4 MiB at most, and nothing more is read while 1 MiB waits. Bun reads up
+ * to 512 KiB at a time, and everything that is left when a peer goes: without a limit, floods of short connections left 50 MiB here.
  */
+const waitingRoom = new WaitingRoom(4 * 1024 * 1024, 1024 * 1024);
+/** Bytes that a read of a connection may bring: expected at least, and what Bun reads at most. */
 const LEAST_READ = 64 * 1024;
 const MOST_READ = 512 * 1024;
-const waitingRoom = new WaitingRoom(4 * 1024 * 1024, 1024 * 1024);
 
 class BunTransport implements Transport, SocketOwner, TurnMember, Waiter {
   readonly remoteAddress: Address;
@@ -639,7 +639,7 @@ class BunTransport implements Transport, SocketOwner, TurnMember, Waiter {
       this.#waiting = false;
       if (!this.#paused) this.#socket.resume();
       this.#reportEnd();
-      // What was ready has come by then.
+      // By then what was ready has been read.
       setImmediate(() => this.#early.length > 0 || waitingRoom.leave(this));
     }));
   }

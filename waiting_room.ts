@@ -23,7 +23,7 @@ export class WaitingRoom {
    * Makes an empty one.
    *
    * @param limit Most bytes that wait.
-   * @param readLimit So many may wait, and more be read all the same.
+   * @param readLimit Most bytes that wait while more is read.
    */
   constructor(limit: number, readLimit: number = limit) {
     this.#limit = limit;

@@ -1,8 +1,8 @@
 /**
- * Servers side by side, ours and its peers: round trips, broadcasts, TLS, memory. All are driven in turn by one load generator, which has
+ * Servers side by side, ours and its peers: round trips, handlers that work, broadcasts, TLS, webhooks, memory. All are driven in turn by one load generator, which has
  * a core of its own, as the server has; the ratios of neighbouring runs count.
  *
- *   deno task bench:peers [echo] [fanout] [deflate] [tls] [memory] [--seconds 2] [--pairs 5] [--generator PROGRAM]
+ *   deno task bench:peers [echo] [work] [fanout] [deflate] [tls] [intake] [memory] [--seconds 2] [--pairs 5] [--generator PROGRAM] [--folder .]
  *
  * Needs Linux, a C compiler for the generator (`load.c`; with TLS, OpenSSL's headers), Node and npm for `ws`. Another generator with
  * the arguments of `wsload` can be given, to check ours against.
@@ -10,6 +10,7 @@
 
 import process from "node:process";
 import { parseArgs } from "node:util";
+import { compareIntake } from "./intake.ts";
 
 const WS = "8.23.0";
 const BUN = "1.4.5";
@@ -18,6 +19,8 @@ const { values, positionals } = parseArgs({
     seconds: { type: "string", default: "2" },
     pairs: { type: "string", default: "5" },
     generator: { type: "string" },
+    /** Where the journals of the webhook servers lie: on a disk. */
+    folder: { type: "string", default: "." },
   },
   allowPositionals: true,
 });
@@ -53,7 +56,7 @@ async function buildGenerator(): Promise<void> {
   });
 }
 
-const SECTIONS = ["echo", "fanout", "deflate", "tls", "memory"];
+const SECTIONS = ["echo", "work", "fanout", "deflate", "tls", "intake", "memory"];
 function chosen(): string[] {
   return positionals.length === 0 ? SECTIONS : positionals;
 }
@@ -84,8 +87,8 @@ interface Server {
   child: Deno.ChildProcess;
 }
 
-async function start(name: string, mode: string): Promise<Server> {
-  const args = ["-c", "0", ...SERVERS[name], mode, ...CERTIFICATE];
+async function start(name: string, mode: string, ...more: string[]): Promise<Server> {
+  const args = ["-c", "0", ...SERVERS[name], mode, ...CERTIFICATE, ...more];
   const child = new Deno.Command("taskset", { args, stdout: "piped", env: { NODE_PATH: `${folder}/node_modules` } })
     .spawn();
   const { value } = await child.stdout.getReader().read();
@@ -105,22 +108,28 @@ interface Case {
   connections: number;
   bytes: number;
   depth: number;
+  /** Connections beside them that keep one small message in flight, and that send nothing. */
+  light?: number;
+  idle?: number;
 }
 
 interface Result {
   perSecond: number;
   /** The share of the time in which the generator was busy. */
   busy: number;
+  /** Of the light connections: messages a second, and how long one took, in ms. */
+  light?: { perSecond: number; p50: number; p99: number };
 }
 
-async function drive(mode: string, port: number, { connections, bytes, depth }: Case): Promise<Result> {
+async function drive(mode: string, port: number, each: Case): Promise<Result> {
+  const { connections, bytes, depth, light = 0, idle = 0 } = each;
   const args = [String(connections), String(bytes), String(depth), String(SECONDS)];
   if (values.generator !== undefined) {
     const output = await run("taskset", ["-c", "1", values.generator, mode, String(port), "/", ...args]);
     return { perSecond: JSON.parse(output).per_second, busy: 0 };
   }
-  const action = mode === "fanout" || mode === "deflate" ? "fanout" : "echo";
-  const flags = mode === "tls" || mode === "deflate" ? [mode] : [];
+  const action = mode === "fanout" || mode === "deflate" ? "fanout" : mode === "work" ? "work" : "echo";
+  const flags = [`light=${light}`, `idle=${idle}`, ...(mode === "tls" || mode === "deflate" ? [mode] : [])];
   return JSON.parse(await run("taskset", ["-c", "1", `${folder}/load`, action, String(port), ...args, ...flags]));
 }
 
@@ -143,13 +152,49 @@ async function compare(mode: string, title: string, cases: Case[], left: string[
     }
     console.log(`| ${
       [
-        `${each.connections} × ${each.bytes}, ${each.depth}`,
+        `${each.connections} × ${each.bytes}, ${each.depth}${each.idle ? ` beside ${each.idle} idle` : ""}`,
         ...ratios.map(([ours, peer]) => ratio(results.get(ours)!, results.get(peer)!)),
         ...names.map((name) => rate(results.get(name)!)),
       ].join(" | ")
     } |`);
   }
   await stop(servers.values());
+}
+
+// ---- Handlers that work ------------------------------------------------------------------------------------------
+
+/** How long a handler keeps the processor busy, in ms. */
+const WORK = [0.05, 0.3, 2];
+const WORKING: Case = { connections: 8, bytes: 16, depth: 1, light: 4 };
+
+/** Heavy connections, on whose messages the handler works, beside light ones. */
+async function compareWork(): Promise<void> {
+  console.log(`\n## ${WORKING.connections} connections whose handler works, beside ${WORKING.light} light ones\n`);
+  console.log("| runtime, ms a message | ours / native | heavy, per second | light, per second | p50, ms | p99, ms |");
+  console.log(`|${" --- |".repeat(6)}`);
+  for (const [ours, native] of RATIOS.slice(0, 2)) {
+    for (const ms of WORK) {
+      const names = [ours, native];
+      const servers = await Promise.all(names.map((name) => start(name, "work", String(ms))));
+      const results: Result[][] = [[], []];
+      for (let pair = 0; pair < PAIRS; pair++) {
+        for (const [index, { port }] of servers.entries()) results[index].push(await drive("work", port, WORKING));
+      }
+      await stop(servers);
+      const both = (value: (result: Result) => number): string =>
+        results.map((list) => short(median(list.map(value)))).join(" : ");
+      console.log(`| ${
+        [
+          `${native}, ${ms}`,
+          ratio(results[0], results[1]),
+          both(({ perSecond }) => perSecond),
+          both(({ light }) => light!.perSecond),
+          both(({ light }) => light!.p50),
+          both(({ light }) => light!.p99),
+        ].join(" | ")
+      } |`);
+    }
+  }
 }
 
 function ratio(ours: Result[], peers: Result[]): string {
@@ -269,16 +314,20 @@ const ECHO: Case[] = [
   { connections: 4, bytes: 65536, depth: 4 },
   { connections: 4, bytes: 1048576, depth: 2 },
 ];
+const BESIDE_IDLE: Case = { connections: 4, bytes: 65536, depth: 4, idle: 200 };
 const FANOUT: Case[] = [{ connections: 1000, bytes: 128, depth: 4 }];
 for (const section of chosen()) {
-  if (section === "echo") await compare("echo", "Round trips", ECHO);
+  if (section === "echo") await compare("echo", "Round trips", [...ECHO, BESIDE_IDLE]);
+  else if (section === "work") await compareWork();
   else if (section === "fanout") await compare("fanout", "Broadcast, deliveries", FANOUT);
   else if (section === "deflate") {
     await compare("deflate", "Broadcast with permessage-deflate, deliveries", [{ ...FANOUT[0], bytes: 1024 }], [
       "Deno",
     ]);
   } else if (section === "tls") await compare("tls", "Round trips with TLS", ECHO);
-  else if (section === "memory") await compareMemory();
+  else if (section === "intake") {
+    await compareIntake({ connections: [1, 16, 64], seconds: SECONDS, pairs: PAIRS, bun, folder: values.folder });
+  } else if (section === "memory") await compareMemory();
   else throw new Error(`There is no section "${section}": ${SECTIONS.join(", ")}`);
 }
 await Deno.remove(folder, { recursive: true });
