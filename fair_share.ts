@@ -37,8 +37,9 @@ const QUANTUM = 1;
 const SLICE = 0.2;
 const LEAST_SLICE = 128;
 const MOST_SLICE = 64 * 1024;
-/** Most bytes at a time of a connection whose average is not trusted yet. */
-const UNKNOWN_SLICE = 1024;
+/** Most bytes at a time of a connection whose average is not trusted yet; the first time, when a request is expected, and later. */
+const FIRST_SLICE = 1024;
+const UNKNOWN_SLICE = 256;
 /** Number of slices that a connection gets in a row before the next one of its queue: what is begun holds memory. */
 const STREAK = 16;
 
@@ -148,7 +149,7 @@ export class FairShare {
    * @returns How many.
    */
   sliceOf(load: ReadLoad): number {
-    const most = load.known ? MOST_SLICE : UNKNOWN_SLICE;
+    const most = load.known ? MOST_SLICE : load.reads === 0 ? FIRST_SLICE : UNKNOWN_SLICE;
     return load.time === 0 ? most : Math.min(most, Math.max(LEAST_SLICE, Math.floor(SLICE * load.bytes / load.time)));
   }
 

@@ -411,24 +411,23 @@ class DenoTransport implements Transport, TurnMember {
   }
 
   async #readLoop(): Promise<void> {
+    /** Whether the last read filled its buffer, so that more is there. */
+    let more = false;
     try {
       for (;;) {
-        const granted = fairShare.mustWait(this.#load, 0);
-        if (granted) await this.#turnToRead();
+        const waits = fairShare.mustWait(this.#load, 0);
+        if (waits) await this.#turnToRead(more);
         if (this.#paused) await new Promise<void>((resolve) => this.#wake = resolve);
         if (this.#destroyed) return;
-        const slice = granted ? fairShare.sliceOf(this.#load) : Infinity;
+        const slice = waits ? fairShare.sliceOf(this.#load) : Infinity;
         const buffer = slice < this.#buffer.length ? this.#buffer.subarray(0, slice) : this.#buffer;
         const length = await this.#conn.read(buffer);
         if (this.#destroyed) return;
         if (length === null) return this.#handler!.end();
-        if (!granted && fairShare.mustWait(this.#load, length)) {
-          await this.#turn();
-          if (this.#destroyed) return;
-        }
-        const since = fairShare.begin(this.#load, length);
-        this.#handler!.data(length === buffer.length ? buffer : buffer.subarray(0, length));
-        fairShare.spent(this.#load, since, length);
+        more = length === buffer.length;
+        if (!waits && fairShare.mustWait(this.#load, length)) await this.#handleSlices(buffer, length);
+        else this.#handle(length === buffer.length ? buffer : buffer.subarray(0, length));
+        if (this.#destroyed) return;
         if (buffer.length === this.#buffer.length) this.#adapt(length);
       }
     } catch (error) {
@@ -439,19 +438,35 @@ class DenoTransport implements Transport, TurnMember {
     }
   }
 
+  #handle(bytes: Uint8Array): void {
+    const since = fairShare.begin(this.#load, bytes.length);
+    this.#handler!.data(bytes);
+    fairShare.spent(this.#load, since, bytes.length);
+  }
+
+  /** Handles what was read before it was known to be much. */
+  async #handleSlices(buffer: Uint8Array, length: number): Promise<void> {
+    for (let at = 0, to = 0; at < length; at = to) {
+      await this.#turn(at > 0);
+      if (this.#destroyed) return;
+      to = Math.min(length, at + fairShare.sliceOf(this.#load));
+      this.#handle(buffer.subarray(at, to));
+    }
+  }
+
   /** What comes next stays with the system until then: of many that wait, each would pin a buffer. */
-  async #turnToRead(): Promise<void> {
+  async #turnToRead(more: boolean): Promise<void> {
     const size = this.#buffer.length as typeof FIRST_READ | SlotSize;
     if (size !== FIRST_READ) this.#useBuffer(FIRST_READ);
-    await this.#turn();
+    await this.#turn(more);
     if (!this.#destroyed && size !== FIRST_READ) this.#useBuffer(size);
   }
 
   /** Until it is this one's turn, or it is destroyed. */
-  #turn(): Promise<void> {
+  #turn(more: boolean): Promise<void> {
     this.#usePasses();
     return new Promise((resolve) => {
-      const leave = fairShare.enqueue(this.#load, resolve);
+      const leave = fairShare.enqueue(this.#load, resolve, more);
       this.#leaveTurn = () => {
         leave();
         resolve();

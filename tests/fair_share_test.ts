@@ -154,6 +154,8 @@ describe("FairShare", () => {
     for (let index = 0; index < 50; index++) thread.handle("fast", 0.1, 1_000_000);
     assertEquals(thread.share.sliceOf(thread.load("fast")), 64 * 1024);
     assertEquals(thread.share.sliceOf(thread.load("never heard of")), 1024);
+    thread.handle("heard of once", 0.01, 10_000);
+    assertEquals(thread.share.sliceOf(thread.load("heard of once")), 256);
   });
 
   it("trusts whom it does not know with little while others talk", () => {
