@@ -464,7 +464,9 @@ export class AcceptSession<Data> implements TransportHandler {
   }
 
   #awaitRequest(): void {
-    if (this.#peerEnded) this.#transport.destroy();
+    // A server that stops has asked before: this one was answering then.
+    const over = this.#peerEnded || (this.#host.stopping() && this.#headReader.untouched);
+    if (over) this.#transport.destroy();
     else this.#transport.resume();
   }
 

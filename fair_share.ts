@@ -21,16 +21,16 @@ const BUSY = 0.1;
 const DISPROPORTION = 10;
 /** and stops being busy at a third of that, so that one near the limit does not count as one of the others. */
 const RELIEF = 3;
-/** Longest time that one read counts for, in ms: what is longer may be the garbage collector's. */
-const OUTLIER = 1;
+/** Longest time that one read counts for, in ms: what is longer may be the garbage collector's, and alone makes nobody busy. */
+const OUTLIER = 0.7;
 /** Least usual time, in ms, and the factors by which it follows longer and shorter reads. */
 const [LEAST, RISE, FALL] = [0.001, 1.02, 0.97];
 /** Weight of earlier reads in an average. */
 const MEMORY = 7 / 8;
 /** Number of reads after which the average of a connection is trusted. */
 const KNOWN_AFTER = 4;
-/** Others talk if one that is not busy was handled in the last 10 ms, the time of busy ones not counted. */
-const PRESENCE = 10;
+/** Others talk if one that is not busy was handled in the last 100 ms, the time of busy ones not counted. */
+const PRESENCE = 100;
 /** Time for connections whose handlers take the time, in ms a pass. */
 const QUANTUM = 1;
 /** Time for a connection that makes the library work, in ms a pass; its bytes are cut so that they should take that. */
@@ -197,7 +197,7 @@ export class FairShare {
     load.bytes = load.bytes * MEMORY + (time > OUTLIER ? length * OUTLIER / time : length);
     const { average } = load;
     const limit = Math.max(BUSY, this.#typical * DISPROPORTION);
-    load.busy = average >= (load.busy ? limit / RELIEF : limit);
+    load.busy = load.known && average >= (load.busy ? limit / RELIEF : limit);
     if (load.busy || time >= limit) {
       this.#usedSince += time;
       return;

@@ -127,6 +127,14 @@ function free(bytes: Uint8Array): void {
   if (buffer.byteLength >= FREE_FROM) buffer.transfer(0);
 }
 
+/** The rest of a read in an array of its own, once it is less than half of the one that it holds in memory. */
+function unpinned(bytes: Uint8Array): Uint8Array {
+  if (bytes.buffer.byteLength < 2 * bytes.length + FREE_FROM) return bytes;
+  const rest = bytes.slice();
+  free(bytes);
+  return rest;
+}
+
 /** Both in one array; they are freed. */
 function join(one: Uint8Array, other: Uint8Array): Uint8Array {
   const whole = concat(one, other);
@@ -474,13 +482,40 @@ const fairShare = new FairShare((done) => {
   });
 });
 /**
- * Bytes of busy connections that were read and wait for their turn: 4 MiB at most, and nothing more is read while 1 MiB waits. Bun reads up
+ * Bytes of busy connections that were read and wait for their turn: 8 MiB at most, and nothing more is read while 1 MiB waits. Bun reads up
  * to 512 KiB at a time, and everything that is left when a peer goes: without a limit, floods of short connections left 50 MiB here.
  */
-const waitingRoom = new WaitingRoom(4 * 1024 * 1024, 1024 * 1024);
+const waitingRoom = new WaitingRoom(8 * 1024 * 1024, 1024 * 1024);
 /** Bytes that a read of a connection may bring: expected at least, and what Bun reads at most. */
 const LEAST_READ = 64 * 1024;
 const MOST_READ = 512 * 1024;
+
+/** Connections that have to wait for room before they read, in order. */
+class LargeReads {
+  #waiting: BunTransport[] = [];
+  #scheduled = false;
+
+  add(transport: BunTransport): () => void {
+    this.#waiting.push(transport);
+    this.#schedule();
+    return () => {
+      const at = this.#waiting.indexOf(transport);
+      if (at !== -1) this.#waiting.splice(at, 1);
+    };
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    fairShare.waitForPass(() => {
+      this.#scheduled = false;
+      while (this.#waiting.length > 0 && this.#waiting[0].reserve()) this.#waiting.shift()!.read();
+      if (this.#waiting.length > 0) this.#schedule();
+    });
+  }
+}
+
+const largeReads = new LargeReads();
 
 class BunTransport implements Transport, SocketOwner, TurnMember, Waiter {
   readonly remoteAddress: Address;
@@ -609,8 +644,13 @@ class BunTransport implements Transport, SocketOwner, TurnMember, Waiter {
   }
 
   #hold(bytes: Uint8Array, more = false): void {
-    this.#early = this.#early.length === 0 ? bytes : join(this.#early, bytes);
-    this.#wait(fairShare.enqueue(this.#load, () => this.#takeTurn(true), more));
+    this.#early = this.#early.length === 0 ? unpinned(bytes) : join(this.#early, bytes);
+    const takeTurn = (): void => {
+      // It has left the queue already.
+      this.#leaveQueue = undefined;
+      this.#takeTurn(true);
+    };
+    this.#wait(fairShare.enqueue(this.#load, takeTurn, more));
     // An honest one, perhaps: what it has sent must not be lost.
     if (!waitingRoom.hold(this, this.#early.buffer.byteLength)) this.#takeTurn(false);
   }
@@ -634,14 +674,28 @@ class BunTransport implements Transport, SocketOwner, TurnMember, Waiter {
   }
 
   #waitToRead(): void {
-    this.#wait(fairShare.waitForPass(() => {
-      if (!waitingRoom.reserve(this, this.#expectedLength)) return this.#waitToRead();
-      this.#waiting = false;
-      if (!this.#paused) this.#socket.resume();
-      this.#reportEnd();
-      // By then what was ready has been read.
-      setImmediate(() => this.#early.length > 0 || waitingRoom.leave(this));
-    }));
+    // Of what brings little, much may be read.
+    if (this.#readLength >= FREE_FROM) this.#wait(largeReads.add(this));
+    else this.#wait(fairShare.waitForPass(() => this.read()));
+  }
+
+  /**
+   * Reserves room for what the next read may bring.
+   *
+   * @returns `false` if there is none.
+   */
+  reserve(): boolean {
+    return waitingRoom.reserve(this, this.#expectedLength);
+  }
+
+  /** The wait for a pass, and for room, is over. */
+  read(): void {
+    this.#leaveQueue = undefined;
+    this.#waiting = false;
+    if (!this.#paused) this.#socket.resume();
+    this.#reportEnd();
+    // By then what was ready has been read.
+    setImmediate(() => this.#early.length > 0 || waitingRoom.leave(this));
   }
 
   #wait(leave: () => void): void {
@@ -655,6 +709,7 @@ class BunTransport implements Transport, SocketOwner, TurnMember, Waiter {
   /** Handles the bytes that are held, or part of them. */
   #takeTurn(slices: boolean): void {
     this.#leaveQueue?.();
+    this.#leaveQueue = undefined;
     this.#waiting = false;
     waitingRoom.leave(this);
     if (this.#dropped) return this.#endDropped();

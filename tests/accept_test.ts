@@ -223,6 +223,23 @@ describe("plain HTTP on the port", () => {
     }
   });
 
+  it("ends a connection whose answer was being written when the server began to stop", async () => {
+    let stopping = false;
+    const { transport, recorder } = session({ stopping: () => stopping });
+    transport.stalled = true;
+    transport.receive(encode(get("/")));
+    await until(() => transport.written.length > 0, "the answer");
+    assert(!decode(transport.written).toLowerCase().includes("connection: close"));
+    stopping = true;
+    // Each part of the answer waits for the one before.
+    for (let part = 0; part < 10; part++) {
+      transport.drain();
+      await settle();
+    }
+    assert(transport.destroyed);
+    await until(() => recorder.info !== undefined, "its end");
+  });
+
   it("tells a WebSocket of a FIN that came before it was one", async () => {
     const gate = defer<boolean>();
     const { transport, recorder, connection } = session({ allow: () => gate.promise });

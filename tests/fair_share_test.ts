@@ -94,7 +94,7 @@ describe("FairShare", () => {
     know(thread, "light", 0.01);
     know(thread, "busy", 1);
     assert(thread.share.mustWait(thread.load("busy"), 0));
-    thread.now += 100;
+    thread.now += 1000;
     for (let index = 0; index < 1000; index++) {
       assert(!thread.share.mustWait(thread.load("busy"), 0));
       thread.handle("busy", 1);
@@ -148,7 +148,7 @@ describe("FairShare", () => {
     thread.handle("new", 0.01, 10);
     assertEquals(thread.share.sliceOf(thread.load("new")), 200);
     for (let index = 0; index < 50; index++) thread.handle("bomb", 1, 1000);
-    assertEquals(thread.share.sliceOf(thread.load("bomb")), 200);
+    assert(Math.abs(thread.share.sliceOf(thread.load("bomb")) - 200) <= 1);
     for (let index = 0; index < 50; index++) thread.handle("slow", 1, 10);
     assertEquals(thread.share.sliceOf(thread.load("slow")), 128);
     for (let index = 0; index < 50; index++) thread.handle("fast", 0.1, 1_000_000);
@@ -167,7 +167,7 @@ describe("FairShare", () => {
       false,
       true,
     ]);
-    thread.now += 100;
+    thread.now += 1000;
     assert(!share.mustWait(thread.load("new"), 100_000));
   });
 
@@ -214,6 +214,14 @@ describe("FairShare", () => {
       }
     }
     assertEquals([thrown, turns], [1, 1]);
+  });
+
+  it("does not take one long read for a habit", () => {
+    const thread = new Thread();
+    thread.handle("new", 50);
+    for (let index = 0; index < 100; index++) thread.handle("known", 0.005);
+    thread.handle("known", 50);
+    assertEquals([thread.load("new").busy, thread.load("known").busy], [false, false]);
   });
 
   it("forgives: whoever is light again does not wait", () => {
