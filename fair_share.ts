@@ -93,6 +93,8 @@ export class FairShare {
   #now: () => number;
   /** When a connection that is not busy was handled last. */
   #othersAt = -Infinity;
+  /** Whether one was since that was not timed. */
+  #heard = false;
   /** Time that busy ones have used since then, in ms. */
   #usedSince = 0;
   /** The average time of their reads, in ms. */
@@ -139,6 +141,7 @@ export class FairShare {
 
   /** Whether others are there. */
   get crowded(): boolean {
+    if (this.#heard) this.#othersTalk(this.#now());
     return this.#now() - this.#othersAt - this.#usedSince <= PRESENCE;
   }
 
@@ -188,7 +191,10 @@ export class FairShare {
    * @param length How many they were.
    */
   spent(load: ReadLoad, since: number, length: number): void {
-    if (Number.isNaN(since)) return;
+    if (Number.isNaN(since)) {
+      this.#heard = true;
+      return;
+    }
     const now = this.#now();
     const time = now - since;
     handlerTime.wanted = false;
@@ -204,6 +210,11 @@ export class FairShare {
     }
     // Near the lesser ones: what is not known yet to be busy must not pass for usual.
     this.#typical = time > this.#typical ? Math.max(LEAST, this.#typical * RISE) : this.#typical * FALL;
+    this.#othersTalk(now);
+  }
+
+  #othersTalk(now: number): void {
+    this.#heard = false;
     this.#othersAt = now;
     this.#usedSince = 0;
   }

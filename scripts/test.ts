@@ -305,8 +305,8 @@ class Skips {
 
   print(): void {
     if (isQuick) {
-      const tests = `${this.total} tests with ${this.needs.join(", ")}`;
-      return console.log(`Left out: ${NOT_QUICK.join(", ")}, ${tests}, and all on Bun`);
+      const tests = this.total === 0 ? "" : `${this.total} tests with ${this.needs.join(", ")}, `;
+      return console.log(`Left out: ${NOT_QUICK.join(", ")}, ${tests}and all on Bun`);
     }
     if (this.total === 0) return;
     console.log("\nMissing on this machine, tests skipped for it, and what installs it:");

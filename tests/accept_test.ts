@@ -39,6 +39,8 @@ class Rig {
   readonly errors: unknown[] = [];
   readonly clock = new FakeClock();
   disconnects = 0;
+  /** Parts that the server has taken. */
+  taken = 0;
   text = "";
   ended = false;
   #writer: WritableStreamDefaultWriter<Uint8Array>;
@@ -74,7 +76,7 @@ class Rig {
   }
 
   write(...parts: string[]): void {
-    for (const part of parts) this.#writer.write(encode(part)).catch(() => {});
+    for (const part of parts) this.#writer.write(encode(part)).then(() => this.taken++, () => {});
   }
   /** What the server writes, piece by piece. */
   async *chunks(): AsyncGenerator<Uint8Array> {
@@ -180,6 +182,25 @@ describe("plain HTTP on the port", () => {
     gate.resolve();
     await rig.until("/fast");
     assertEquals(bodies(rig.text), ["/slow", "/fast"]);
+  });
+
+  it("stops reading while a request is answered, however much is pipelined behind it", async () => {
+    const gate = defer<void>();
+    const rig = new Rig({
+      onCommandGet: async (request) => {
+        const { pathname } = new URL(request.url);
+        if (pathname === "/slow") await gate.promise;
+        return new Response(pathname);
+      },
+    });
+    rig.write(get("/slow"));
+    for (let index = 0; index < 50; index++) rig.write(get(`/${index}`, index === 49 ? CLOSE : ""));
+    await settle();
+    assert(rig.taken < 10, `${rig.taken} parts`);
+    gate.resolve();
+    await rig.finished();
+    assertEquals(bodies(rig.text), ["/slow", ...Array.from({ length: 50 }, (_, index) => `/${index}`)]);
+    assertEquals(rig.taken, 51);
   });
 
   it("answers what was pipelined before the server stops, and says in the next answer that it is the last", async () => {

@@ -153,6 +153,29 @@ describe("connections that keep the program busy", () => {
       await Promise.all(sockets.map((socket) => socket.close()));
     }));
 
+  it("get no more than what is on its way after pause, wait though they may, and all of it after resume", () =>
+    withPort(async (port) => {
+      const bytes = heavyBytes(4_000_000, 1);
+      const socket = await port.connect();
+      const written = socket.write(bytes);
+      await until(() => port.served.some(({ received }) => received[0]?.[0] === HEAVY), "the first bytes");
+      const served = port.served.find(({ received }) => received[0]?.[0] === HEAVY)!;
+      served.transport.pause();
+      const counts: number[] = [];
+      for (let round = 0; round < 2; round++) {
+        const before = port.answers;
+        await until(() => port.answers > before + 200, "light connections");
+        counts.push(served.bytes.length);
+      }
+      assertEquals(counts[0], counts[1]);
+      assert(counts[1] < bytes.length / 2, `${counts[1]} bytes`);
+      served.transport.resume();
+      await until(() => served.bytes.length === bytes.length, "the rest");
+      assertSameBytes(served.bytes, bytes);
+      await written;
+      await socket.close();
+    }));
+
   it("have to go before anything of them was handled, if what they have sent at first finds no room", () =>
     withPort(async (port) => {
       let [whole, refused] = [0, 0];

@@ -1,7 +1,7 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { FairShare, ReadLoad } from "../fair_share.ts";
-import { handlerTime } from "../handler_time.ts";
+import { handlerTime, timeHandler } from "../handler_time.ts";
 
 /** How one connection behaves: what handling a byte or a read of it takes, in ms, and how much of that is the program's. */
 interface Habit {
@@ -216,6 +216,15 @@ describe("FairShare", () => {
     assertEquals([thrown, turns], [1, 1]);
   });
 
+  it("hears of light ones by reads that are not timed too", () => {
+    const thread = new Thread();
+    thread.handle("light", 0.01, 10);
+    thread.now += 1000;
+    assert(!thread.share.crowded);
+    thread.handle("light", 0.01, 10);
+    assert(thread.share.crowded);
+  });
+
   it("does not take one long read for a habit", () => {
     const thread = new Thread();
     thread.handle("new", 50);
@@ -230,5 +239,166 @@ describe("FairShare", () => {
     assert(thread.load("one").busy);
     for (let index = 0; index < 60; index++) thread.handle("one", 0.001);
     assert(!thread.load("one").busy);
+  });
+
+  it("keeps a connection busy until it takes a third of the limit only", () => {
+    const thread = new Thread();
+    know(thread, "one", 0.2);
+    for (let index = 0; index < 60; index++) thread.handle("one", 0.05);
+    assert(thread.load("one").busy);
+    for (let index = 0; index < 60; index++) thread.handle("one", 0.02);
+    assert(!thread.load("one").busy);
+  });
+
+  it("forgives a single read that took very long within a few reads", () => {
+    const thread = new Thread();
+    thread.handle("one", 100);
+    for (let index = 0; index < 15; index++) thread.handle("one", 0.001);
+    assert(!thread.load("one").busy);
+  });
+
+  it("measures slices by the whole time of reads that took longer than a millisecond", () => {
+    const thread = new Thread();
+    for (let index = 0; index < 50; index++) thread.handle("giant", 100, 100_000);
+    assert(Math.abs(thread.share.sliceOf(thread.load("giant")) - 200) <= 1);
+  });
+
+  it("takes a connection for busy only if it takes ten times what is usual", () => {
+    const thread = new Thread();
+    for (let index = 0; index < 400; index++) thread.handle(`usual ${index % 4}`, 0.05);
+    know(thread, "somewhat more", 0.2);
+    for (let index = 0; index < 40; index++) thread.handle("much more", 1);
+    assertEquals([thread.load("somewhat more").busy, thread.load("much more").busy], [false, true]);
+  });
+
+  it("learns slowly what is usual: a few reads near the limit do not raise it", () => {
+    const thread = new Thread();
+    know(thread, "light", 0.01);
+    for (let index = 0; index < 5; index++) thread.handle("near the limit", 0.09);
+    know(thread, "busy", 0.5);
+    assert(thread.load("busy").busy);
+  });
+
+  it("knows that others are there for 100 ms, not counting what busy connections take", () => {
+    const thread = new Thread();
+    know(thread, "busy", 1);
+    thread.handle("light", 0.01);
+    // The light one could not be heard meanwhile.
+    for (let index = 0; index < 50; index++) thread.handle("busy", 1);
+    assert(thread.share.crowded);
+    thread.now += 99;
+    assert(thread.share.crowded);
+    thread.now += 2;
+    assert(!thread.share.crowded);
+    // What was taken before the light one spoke again does not count any more.
+    thread.handle("light", 0.01);
+    thread.now += 101;
+    assert(!thread.share.crowded);
+  });
+
+  it("does not take a connection for a light one because of a read that took long", () => {
+    const thread = new Thread();
+    thread.now = 1000;
+    thread.handle("new", 0.7);
+    assertEquals([thread.load("new").busy, thread.share.crowded], [false, false]);
+  });
+
+  it("looks at the clock for long reads, those of busy connections, and one in four of the others", () => {
+    let looks = 0;
+    const share = new FairShare(() => {}, () => {
+      looks++;
+      return 0;
+    });
+    const read = (load: ReadLoad, length: number): void => {
+      for (let index = 0; index < 8; index++) share.spent(load, share.begin(load, length), length);
+    };
+    const looksOf = (load: ReadLoad, length: number): number => {
+      looks = 0;
+      read(load, length);
+      return looks / 2;
+    };
+    const busy = new ReadLoad();
+    // Stays busy for eight reads.
+    [busy.busy, busy.time, busy.reads] = [true, 8, 10];
+    assertEquals([looksOf(new ReadLoad(), 10), looksOf(new ReadLoad(), 1000), looksOf(busy, 10)], [2, 8, 8]);
+  });
+
+  it("has the time of handlers counted while bytes of busy connections are handled only", () => {
+    const thread = new Thread();
+    know(thread, "busy", 1);
+    know(thread, "light", 0.01);
+    const wanted = (name: string): boolean[] => {
+      const since = thread.share.begin(thread.load(name), 1000);
+      const during = handlerTime.wanted;
+      thread.share.spent(thread.load(name), since, 1000);
+      return [during, handlerTime.wanted];
+    };
+    assertEquals([wanted("busy"), wanted("light")], [[true, false], [false, false]]);
+  });
+
+  it("lets all that wait for a pass go on after one", () => {
+    const thread = new Thread();
+    const calls: number[] = [];
+    for (let index = 0; index < 5; index++) thread.share.waitForPass(() => calls.push(index));
+    thread.share.waitForPass(() => calls.push(5))();
+    thread.pass();
+    assertEquals([calls, thread.begun.length], [[0, 1, 2, 3, 4], 0]);
+  });
+
+  it("serves nobody who leaves while another is served", () => {
+    const thread = new Thread();
+    let turns = 0;
+    const leave: (() => void)[] = [];
+    thread.share.waitForPass(() => {
+      turns++;
+      for (const each of leave) each();
+    });
+    for (let index = 0; index < 2; index++) leave.push(thread.share.waitForPass(() => turns++));
+    thread.pass();
+    assertEquals([turns, thread.begun.length], [1, 0]);
+  });
+
+  it("lets new bytes go on for as many slices as those before", () => {
+    const thread = new Thread();
+    const slices = (): number => {
+      let [first, done] = [0, false];
+      const goOn = (): void => {
+        if (done) return;
+        first++;
+        thread.share.enqueue(thread.load("one"), goOn, true);
+      };
+      thread.share.enqueue(thread.load("one"), goOn);
+      thread.share.enqueue(thread.load("other"), () => done = true);
+      while (thread.begun.length > 0) thread.pass();
+      return first;
+    };
+    assertEquals([slices(), slices()], [16, 16]);
+  });
+});
+
+describe("timeHandler", () => {
+  it("adds up the time of handlers that work, also of those that throw, and ignores short ones", () => {
+    const clock = Object.getOwnPropertyDescriptor(performance, "now");
+    let now = 0;
+    Object.defineProperty(performance, "now", { value: () => now, configurable: true });
+    try {
+      handlerTime.spent = 0;
+      const work = (ms: number): string => {
+        now += ms;
+        return `${ms} ms`;
+      };
+      assertEquals(timeHandler(() => work(0.25)), "0.25 ms");
+      for (let index = 0; index < 100; index++) timeHandler(() => work(0.01));
+      const failing = (): void => {
+        work(0.5);
+        throw new RangeError("on purpose");
+      };
+      assertThrows(() => timeHandler(failing), RangeError, "on purpose");
+      assertEquals(Math.round(handlerTime.spent * 100), 75);
+    } finally {
+      if (clock === undefined) delete (performance as { now?: unknown }).now;
+      else Object.defineProperty(performance, "now", clock);
+      handlerTime.spent = 0;
+    }
   });
 });

@@ -189,27 +189,30 @@ for (const [name, make] of KINDS) {
       await close();
     });
 
-    it("carries more than all buffers hold, byte for byte, and FIN behind it, to a reader that is slow", async () => {
-      const { client, server, close } = await make();
-      const bytes = new Uint8Array(12_000_000).map((_, index) => (index * 31 + (index >> 12)) & 0xff);
-      const sent = bytes.slice();
-      server.transport.pause();
-      assertEquals(client.transport.write(sent), false);
-      client.transport.end();
-      await new Promise((resolve) => setTimeout(resolve, 20));
-      // Streams hand over a whole chunk that was asked for.
-      assertEquals(client.events.includes("drain"), name === "streams");
-      for (let turn = 0; turn < 20; turn++) {
-        server.transport.resume();
-        await new Promise((resolve) => setTimeout(resolve, 1));
-        server.transport.pause();
-      }
-      server.transport.resume();
-      await until(() => server.events.includes("end"), "FIN");
-      assertSameBytes(server.bytes, bytes);
-      assertEquals(client.events.filter((event) => event === "drain").length, 1);
-      await close();
-    });
+    for (const from of ["client", "server"]) {
+      it(`carries more than all buffers hold, and FIN behind it, from the ${from} to a reader that is slow`, async () => {
+        const { close, ...ends } = await make();
+        const [writer, reader] = from === "client" ? [ends.client, ends.server] : [ends.server, ends.client];
+        const bytes = new Uint8Array(12_000_000).map((_, index) => (index * 31 + (index >> 12)) & 0xff);
+        const sent = bytes.slice();
+        reader.transport.pause();
+        assertEquals(writer.transport.write(sent), false);
+        writer.transport.end();
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        // Streams hand over a whole chunk that was asked for.
+        assertEquals(writer.events.includes("drain"), name === "streams");
+        for (let turn = 0; turn < 20; turn++) {
+          reader.transport.resume();
+          await new Promise((resolve) => setTimeout(resolve, 1));
+          reader.transport.pause();
+        }
+        reader.transport.resume();
+        await until(() => reader.events.includes("end"), "FIN");
+        assertSameBytes(reader.bytes, bytes);
+        assertEquals(writer.events.filter((event) => event === "drain").length, 1);
+        await close();
+      });
+    }
 
     it("says close exactly once, after destroy, and to the other end", async () => {
       const { client, server, close } = await make();

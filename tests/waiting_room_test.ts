@@ -82,4 +82,13 @@ describe("WaitingRoom", () => {
     room.leave(other);
     assertEquals(room.total, 0);
   });
+
+  it("keeps room for the same connection once", () => {
+    const room = new WaitingRoom(100, 50);
+    const connection = new Connection(true);
+    for (const length of [10, 20, 25]) assert(room.reserve(connection, length));
+    assertEquals(room.total, 25);
+    room.leave(connection);
+    assertEquals(room.total, 0);
+  });
 });
