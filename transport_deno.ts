@@ -259,6 +259,7 @@ class PollerPass {
   #pair: Pair | undefined;
   #users = 0;
   #opening = false;
+  #endWait: (() => void) | undefined;
   readonly #byte = new Uint8Array(1);
 
   /** A connection waits for a pass for the first time. */
@@ -272,12 +273,22 @@ class PollerPass {
   }
 
   readonly run = (done: () => void): void => {
-    if (this.#pair === undefined) return void setTimeout(done, 0);
+    if (this.#pair === undefined) return this.#wait(done);
     const { near, far } = this.#pair;
     // If the pair is closed meanwhile, no connection is left that waits.
     far.read(this.#byte).then(done, done);
     near.write(this.#byte).catch(() => {});
   };
+
+  /** Without a pair. A timer for nobody must not keep the program alive. */
+  #wait(done: () => void): void {
+    const timer = setTimeout(() => this.#endWait?.(), 0);
+    this.#endWait = () => {
+      this.#endWait = undefined;
+      clearTimeout(timer);
+      done();
+    };
+  }
 
   async #open(): Promise<void> {
     const hostname = "127.0.0.1";
@@ -295,6 +306,7 @@ class PollerPass {
   }
 
   #close(): void {
+    this.#endWait?.();
     if (this.#pair === undefined) return;
     closeQuietly(this.#pair.near);
     closeQuietly(this.#pair.far);
