@@ -136,7 +136,18 @@ export class FairShare {
    * @returns `true` if they have to.
    */
   mustWait(load: ReadLoad, length: number): boolean {
-    return (load.busy || (length > SHORT && length > this.sliceOf(load))) && (this.#waiting || this.crowded);
+    return (load.busy || (length > SHORT && this.#isMuch(load, length))) && (this.#waiting || this.crowded);
+  }
+
+  /** Whether so many bytes should take long, and longer than a read of the others. */
+  #isMuch(load: ReadLoad, length: number): boolean {
+    if (!load.known) return length > this.sliceOf(load);
+    return length * load.time > this.#limit * load.bytes;
+  }
+
+  /** From this time of a read on, in ms, a connection is busy. */
+  get #limit(): number {
+    return Math.max(BUSY, this.#typical * DISPROPORTION);
   }
 
   /** Whether others are there. */
@@ -202,7 +213,7 @@ export class FairShare {
     load.handlers = load.handlers * MEMORY + Math.min(handlerTime.spent, OUTLIER);
     load.bytes = load.bytes * MEMORY + (time > OUTLIER ? length * OUTLIER / time : length);
     const { average } = load;
-    const limit = Math.max(BUSY, this.#typical * DISPROPORTION);
+    const limit = this.#limit;
     load.busy = load.known && average >= (load.busy ? limit / RELIEF : limit);
     if (load.busy || time >= limit) {
       this.#usedSince += time;

@@ -670,7 +670,8 @@ class BunTransport implements Transport, SocketOwner, TurnMember, Waiter {
   }
 
   #mustWaitToRead(): boolean {
-    return (this.#readLength >= FREE_FROM || this.#load.busy || !this.#load.known) && fairShare.crowded;
+    const large = this.#readLength >= FREE_FROM && waitingRoom.total > 0;
+    return (large || this.#load.busy || !this.#load.known) && fairShare.crowded;
   }
 
   #waitToRead(): void {

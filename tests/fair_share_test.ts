@@ -225,6 +225,15 @@ describe("FairShare", () => {
     assert(thread.share.crowded);
   });
 
+  it("lets nobody wait for a large read where all have such reads", () => {
+    const thread = new Thread();
+    for (let index = 0; index < 400; index++) thread.handle(`peer ${index % 4}`, 0.08, 65_536);
+    assert(!thread.share.mustWait(thread.load("peer 0"), 4 * 65_536));
+    // Where the others have small ones, it is much.
+    for (let index = 0; index < 400; index++) thread.handle("light", 0.005, 100);
+    assert(thread.share.mustWait(thread.load("peer 0"), 4 * 65_536));
+  });
+
   it("does not take one long read for a habit", () => {
     const thread = new Thread();
     thread.handle("new", 50);
