@@ -32,7 +32,7 @@ const KNOWN_AFTER = 4;
 /** Others talk if one that is not busy was handled in the last 100 ms, the time of busy ones not counted. */
 const PRESENCE = 100;
 /** Time for connections whose handlers take the time, in ms a pass. */
-const QUANTUM = 1;
+const QUANTUM = 1.1;
 /** Time for a connection that makes the library work, in ms a pass; its bytes are cut so that they should take that. */
 const SLICE = 0.2;
 const LEAST_SLICE = 128;

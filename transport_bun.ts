@@ -670,7 +670,7 @@ class BunTransport implements Transport, SocketOwner, TurnMember, Waiter {
   }
 
   #mustWaitToRead(): boolean {
-    const large = this.#readLength >= FREE_FROM && waitingRoom.total > 0;
+    const large = this.#readLength >= FREE_FROM && waitingRoom.held > 0;
     return (large || this.#load.busy || !this.#load.known) && fairShare.crowded;
   }
 

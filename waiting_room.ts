@@ -18,6 +18,9 @@ export class WaitingRoom {
   #readLimit: number;
   #lengths = new Map<Waiter, number>();
   #total = 0;
+  /** Bytes that are kept room for and not read yet, of `#total`. */
+  #reserved = new Map<Waiter, number>();
+  #reservedTotal = 0;
 
   /**
    * Makes an empty one.
@@ -30,9 +33,14 @@ export class WaitingRoom {
     this.#readLimit = readLimit;
   }
 
-  /** Bytes that wait. */
+  /** Bytes that wait, or are kept room for. */
   get total(): number {
     return this.#total;
+  }
+
+  /** Bytes that wait. */
+  get held(): number {
+    return this.#total - this.#reservedTotal;
   }
 
   /**
@@ -70,6 +78,8 @@ export class WaitingRoom {
     this.leave(waiter);
     this.#lengths.set(waiter, length);
     this.#total += length;
+    this.#reserved.set(waiter, length);
+    this.#reservedTotal += length;
     return true;
   }
 
@@ -90,5 +100,7 @@ export class WaitingRoom {
   leave(waiter: Waiter): void {
     this.#total -= this.#lengths.get(waiter) ?? 0;
     this.#lengths.delete(waiter);
+    this.#reservedTotal -= this.#reserved.get(waiter) ?? 0;
+    this.#reserved.delete(waiter);
   }
 }

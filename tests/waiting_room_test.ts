@@ -74,8 +74,9 @@ describe("WaitingRoom", () => {
     // Where nobody waits, one may always read.
     assert(room.reserve(one, 60));
     assert(!room.reserve(other, 1));
-    assertEquals([room.total, other.givenUp], [60, 0]);
+    assertEquals([room.total, room.held, other.givenUp], [60, 0, 0]);
     assert(room.hold(one, 20));
+    assertEquals([room.total, room.held], [20, 20]);
     assert(room.reserve(other, 30));
     assert(!room.reserve(new Connection(true), 1));
     room.leave(one);
