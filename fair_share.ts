@@ -53,8 +53,9 @@ export class ReadLoad {
   reads = 0;
   /** Whether it takes more than others. */
   busy = false;
-  /** Time and length of the last reads, in ms and bytes: sums in which later reads weigh more. */
+  /** Time of the last reads, in ms: a sum in which later reads weigh more. */
   time = 0;
+  /** Their length, in bytes: a sum of the same weights. */
   bytes = 0;
   /** Part of that time that handlers took, in ms. */
   handlers = 0;
