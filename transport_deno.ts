@@ -258,13 +258,13 @@ interface Pair {
 class PollerPass {
   #pair: Pair | undefined;
   #users = 0;
-  #opening = false;
+  #opening: Promise<void> | undefined;
   #endWait: (() => void) | undefined;
   readonly #byte = new Uint8Array(1);
 
   /** A connection waits for a pass for the first time. */
   retain(): void {
-    if (this.#users++ === 0) this.#open();
+    if (this.#users++ === 0) this.#opening ??= this.#open().finally(() => this.#opening = undefined);
   }
 
   /** It has ended. */
@@ -273,6 +273,8 @@ class PollerPass {
   }
 
   readonly run = (done: () => void): void => {
+    // To open the pair goes through the poller too.
+    if (this.#opening !== undefined) return void this.#opening.then(done);
     if (this.#pair === undefined) return this.#wait(done);
     const { near, far } = this.#pair;
     // If the pair is closed meanwhile, no connection is left that waits.
@@ -292,16 +294,13 @@ class PollerPass {
 
   async #open(): Promise<void> {
     const hostname = "127.0.0.1";
-    if (this.#opening || Deno.permissions.querySync({ name: "net", host: hostname }).state !== "granted") return;
-    this.#opening = true;
+    if (Deno.permissions.querySync({ name: "net", host: hostname }).state !== "granted") return;
     try {
       const pair = await openPair(hostname);
       if (this.#users > 0) this.#pair = pair;
       else for (const conn of [pair.near, pair.far]) closeQuietly(conn);
     } catch {
       // Too many open files, perhaps: the timer goes on.
-    } finally {
-      this.#opening = false;
     }
   }
 
