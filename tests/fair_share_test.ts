@@ -236,7 +236,8 @@ describe("FairShare", () => {
 
   it("does not take one long read for a habit", () => {
     const thread = new Thread();
-    thread.handle("new", 50);
+    // Too few to know it by.
+    for (let index = 0; index < 3; index++) thread.handle("new", 50);
     for (let index = 0; index < 100; index++) thread.handle("known", 0.005);
     thread.handle("known", 50);
     assertEquals([thread.load("new").busy, thread.load("known").busy], [false, false]);
