@@ -36,8 +36,8 @@ const TOKEN = "failover-token";
 const RATE = 150;
 /** Time until a monitor such as Redis Sentinel has a replica take over, in ms. */
 const NOTICE = 2000;
-/** Time that the replicas are behind before the primary is killed, in ms. */
-const LAG = 400;
+/** Time that the replicas are behind before the primary is killed, in ms: `replicaTimeout` and some more, so that a node goes on. */
+const LAG = 1400;
 const FREEZE = 7000;
 /** Time that notifications come before the fault, and at least after it, in ms. */
 const BEFORE = 3000;
@@ -201,14 +201,16 @@ const CASES: Readonly<Record<string, (cluster: Cluster) => Promise<void>>> = {
     const [address, first] = cluster.addresses;
     // The node that knows least comes first: what the other one has delivered of the last moment, nobody else knows.
     first.stall();
-    await sleep(LAG / 8);
+    await sleep(50);
     cluster.stallReplication();
     await sleep(LAG);
     await cluster.primary.server.kill();
     first.cut();
     await sleep(NOTICE);
     const chosen = await cluster.promote([first]);
-    await sleep(LAG);
+    const last = async (): Promise<number> => Number(await chosen.command("HGET", "{tackline}:meta", "last"));
+    const before = await last();
+    await until(async () => await last() > before, "the first node");
     address.target = chosen.server.port;
   },
   async graceful(cluster) {
