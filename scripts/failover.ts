@@ -312,9 +312,9 @@ class Receiver {
       name,
       receiverToken: TOKEN,
       appSecret: SECRET,
-      onCaughtUp: resolve,
+      onCaughtUp: () => resolve(),
       onGap: (after, until) => void this.gaps.push({ after, until }),
-      onError: (error) => void this.errors.push(error.message),
+      onError: (error) => void this.errors.push(String(error)),
     });
     this.#running = this.#run();
   }
@@ -324,7 +324,7 @@ class Receiver {
     while (!this.#stopped) {
       try {
         await this.#receiver.connect();
-        for await (const { seq, raw } of this.#receiver.notifications) {
+        for await (const { seq = 0, raw } of this.#receiver.notifications) {
           const digest = createHash("sha256").update(raw).digest("hex");
           this.got.add(digest);
           if ((bodies.get(seq) ?? digest) !== digest) this.reused.push(seq);

@@ -26,7 +26,7 @@ const server = new WhatsAppServer({
   appSecret: process.env.WHATSAPP_APP_SECRET,
   receiverToken: process.env.WHATSAPP_RECEIVER_TOKEN,
   journal,
-  onError: (error) => say({ code: error instanceof WebSocketError ? error.code : error.name, message: error.message }),
+  onError: (error) => say({ code: error instanceof WebSocketError ? error.code : "ERROR", message: String(error) }),
 });
 await server.start();
 say({ port: server.address!.port });
