@@ -145,7 +145,8 @@ export type JournalErrorCode =
   | "ERR_JOURNAL_AWAY"
   | "ERR_JOURNAL_CONFLICT"
   | "ERR_JOURNAL_LOST"
-  | "ERR_JOURNAL_REPLACED";
+  | "ERR_JOURNAL_REPLACED"
+  | "ERR_JOURNAL_EVICTION";
 
 /** The stable codes of {@linkcode BackplaneError}. */
 export type BackplaneErrorCode =

@@ -10,6 +10,7 @@ import type { InboxMember } from "./inbox_member.ts";
 import { encodeInboxMessage, InboxCloseCode } from "./inbox_protocol.ts";
 import type { Journal, JournalEntry } from "./journal.ts";
 import type { SharedMessage } from "./shared_message.ts";
+import { PassedNumbers, type SequenceRange } from "./sequence_ranges.ts";
 import type { SharedPlace } from "./shared_place.ts";
 import { passes, type WhatsAppFilter, withoutHeldBack } from "./whatsapp_filter.ts";
 
@@ -18,6 +19,7 @@ export const NAME_CONFLICT = "Connections that share a name must have the same f
 
 /** So many notifications are read at once for those who are behind. */
 const BATCH = 64;
+const NONE: readonly SequenceRange[] = [];
 
 /** What a group reads from, and whom it tells. */
 export interface InboxSource {
@@ -73,6 +75,8 @@ export class InboxGroup {
   /** What was read from the journal for those who are behind. */
   #batch: InboxItem[] = [];
   #loading = false;
+  /** Numbers without a notification: some may be lost. */
+  #passed = new PassedNumbers();
   /** Where it takes from, if receivers of other servers share it: then the rest of what was taken is in `#returned`. */
   #place: SharedPlace | undefined;
   /** Whether there may be something to take. */
@@ -158,6 +162,7 @@ export class InboxGroup {
 
   /** Sends what can be sent. */
   pump(): void {
+    this.#tellLost();
     for (;;) {
       const member = this.#memberWithRoom();
       if (member === undefined) break;
@@ -203,12 +208,37 @@ export class InboxGroup {
     }
     for (;;) {
       const item = this.#next();
-      if (item === undefined) return undefined;
+      if (item === undefined) {
+        if (!this.#loading) this.#passLost();
+        return undefined;
+      }
+      this.#moveTo(item.entry.seq - 1);
       this.position = item.entry.seq;
       if (!this.#wants(item)) continue;
       this.#outstanding.set(this.position, item);
       return { item, sent: false };
     }
+  }
+
+  /** Nothing comes before that number is passed. */
+  #moveTo(until: number): void {
+    if (until <= this.position) return;
+    this.#passed.pass(this.position, until, this.#hub.journal.lost ?? NONE);
+    this.position = until;
+    this.#tellLost();
+  }
+
+  /** What is lost from here on need not wait for what comes behind it. */
+  #passLost(): void {
+    for (const { after, until } of this.#hub.journal.lost ?? NONE) {
+      if (after <= this.position && this.position < until) this.#moveTo(until);
+    }
+  }
+
+  #tellLost(): void {
+    const { lost } = this.#hub.journal;
+    if (lost === undefined || lost.length === 0) return;
+    for (const { after, until } of this.#passed.take(lost)) this.#tellGap(after, until);
   }
 
   /** What comes is handed out as what somebody else was to get. No more than can be sent: the rest is for other servers. */
@@ -224,7 +254,7 @@ export class InboxGroup {
       const found = [...taken.again.map(asReturned(true)), ...taken.new.map(asReturned(false))];
       this.#mayTake ||= found.length >= count;
       for (const { item } of found) this.#outstanding.set(item.entry.seq, item);
-      if (taken.gap !== undefined) this.#tellGap(taken.gap.after, taken.gap.until);
+      for (const { after, until } of taken.gaps ?? []) this.#tellGap(after, until);
       for (const { item } of found) this.position = Math.max(this.position, item.entry.seq);
       const wanted = found.filter(({ item }) => this.#wants(item));
       for (const { item } of found) if (!this.#wants(item)) this.#drop(item);
@@ -262,7 +292,7 @@ export class InboxGroup {
       // Retention may have come in between.
       if (journal.trimmed > this.position) this.#skipTrimmed(journal.trimmed);
       this.#batch = entries.filter(({ seq }) => seq > this.position).map((entry) => new InboxItem(entry));
-      if (entries.length === 0) this.position = Math.max(this.position, floor);
+      if (entries.length === 0) this.#moveTo(floor);
       this.pump();
     }).catch((error) => this.#failed(error));
   }

@@ -35,6 +35,8 @@ export class InboxHub implements InboxSource {
   #recentBytes = 0;
   /** Everything behind this sequence number is in `#recent`. */
   #floor: number;
+  /** The last one that came, or what the journal ended with. */
+  #last: number;
   #groups = new Set<InboxGroup>();
   #names = new Map<string, Name>();
   #onError: (error: unknown) => void;
@@ -48,6 +50,7 @@ export class InboxHub implements InboxSource {
   constructor(journal: Journal, onError: (error: unknown) => void) {
     this.journal = journal;
     this.#floor = journal.last;
+    this.#last = journal.last;
     this.#onError = onError;
   }
 
@@ -57,6 +60,13 @@ export class InboxHub implements InboxSource {
    * @param entry The notification.
    */
   appended(entry: JournalEntry): void {
+    // Retention may have taken something that this server was to be told of, while it could not be.
+    if (this.journal.trimmed > this.#last) {
+      this.#recent = [];
+      this.#recentBytes = 0;
+      this.#floor = this.journal.trimmed;
+    }
+    this.#last = entry.seq;
     this.#recent.push(new InboxItem(entry));
     this.#recentBytes += entry.bytes.length;
     let gone = 0;
@@ -66,6 +76,11 @@ export class InboxHub implements InboxSource {
       this.#floor = seq;
     }
     if (gone > 0) this.#recent.splice(0, gone);
+    for (const group of this.#groups) group.wake();
+  }
+
+  /** The journal has lost something. */
+  lost(): void {
     for (const group of this.#groups) group.wake();
   }
 

@@ -14,8 +14,10 @@ import { setImmediate } from "node:timers";
 import { type Clock, systemClock } from "./clock.ts";
 import { describe, JournalError, OptionError } from "./errors.ts";
 import { assertNumber } from "./ranges.ts";
+import type { SequenceRange } from "./sequence_ranges.ts";
 import type { SharedPlace } from "./shared_place.ts";
 
+export type { SequenceRange } from "./sequence_ranges.ts";
 export type { SharedPlace, TakenEntries } from "./shared_place.ts";
 
 /** A notification to be kept. */
@@ -66,6 +68,8 @@ export interface JournalListener {
    * @param error What.
    */
   error(error: JournalError): void;
+  /** More was lost than was known: {@linkcode Journal.lost} has changed. Receivers that have passed it over are to be told. */
+  lost?(): void;
 }
 
 /**
@@ -98,6 +102,8 @@ export interface Journal {
   readonly last: number;
   /** Up to here retention has taken notifications away; 0: none. */
   readonly trimmed: number;
+  /** Notifications that were kept, and lost behind `trimmed`; for journals that are kept by another program, such as Redis. */
+  readonly lost?: readonly SequenceRange[];
   /**
    * Sets who is told.
    *

@@ -33,9 +33,11 @@ import {
   RELEASE,
   SAVE,
   SCRIPTS,
+  SIGN,
   TRIM,
 } from "./redis_scripts.ts";
 import { RedisSession } from "./redis_session.ts";
+import { KnownNumbers, parseRanges, type SequenceRange } from "./sequence_ranges.ts";
 import type { SharedPlace } from "./shared_place.ts";
 
 export type { SharedPlace, TakenEntries } from "./shared_place.ts";
@@ -57,6 +59,13 @@ export interface RedisJournalOptions extends JournalRetention {
    * @default {1000}
    */
   replicaTimeout?: number;
+  /**
+   * What to do if Redis evicts keys when its memory is full, that is, if it has `maxmemory`, and a `maxmemory-policy` other than
+   * `noeviction`: notifications that got their 200 would be lost. `"refuse"`: `open` rejects; `"warn"`: the listener gets an error with
+   * the code `ERR_JOURNAL_EVICTION`, as it does later if Redis is found so after a new connection.
+   * @default {"refuse"}
+   */
+  eviction?: "refuse" | "warn";
 }
 
 const MIB = 1024 * 1024;
@@ -75,6 +84,8 @@ const TAIL_PATIENCE = 10_000;
 /** A node says so often that it lives, and is dead if it has not for so long, in ms. */
 const SIGN_INTERVAL = 1000;
 const SIGN_AGE = 5000;
+/** So many epochs may begin while one notification is written. */
+const MAX_EPOCHS = 5;
 /** How long `open` waits for Redis, in ms. */
 const OPEN_PATIENCE = 10_000;
 
@@ -127,7 +138,11 @@ export class RedisJournal implements Journal {
   #tailing: Promise<void> = Promise.resolve();
   #tailLink: RedisLink | undefined;
   #cancelTail: () => void = () => {};
+  /** The one that was there when the main connection was lost. */
+  #staleTail: RedisLink | undefined;
   #away = false;
+  #awaySince = 0;
+  #awayReason = "";
   /** Whether another journal is where this one was: none of it is to be told. */
   #replaced = false;
   #toldReplaced = false;
@@ -138,6 +153,21 @@ export class RedisJournal implements Journal {
 
   // What is there
   #id = "";
+  /** The ID of the journal, if there is none. */
+  readonly #newId: string = randomUUID();
+  /** Numbers of the epoch are greater. */
+  #base = "";
+  #reopening: Promise<void> | undefined;
+  /** All numbers of which this node was told, also of those that it could not read. */
+  #known = new KnownNumbers();
+  /** What Redis has to say to all nodes: "deleted|lost". */
+  #news: string | undefined;
+  #lost: readonly SequenceRange[] = [];
+  #eviction: "refuse" | "warn";
+  /** How Redis evicts keys; "": it does not, or does not tell. */
+  #evicts = "";
+  /** Errors from before there was a listener. */
+  #untold: JournalError[] = [];
   /** Everything up to here was told to the listener. */
   #delivered = 0;
   #trimmed = 0;
@@ -166,7 +196,7 @@ export class RedisJournal implements Journal {
    * @param options How long to keep what, and where.
    * @returns The journal.
    * @throws {OptionError} If the client is of no kind that is known, or a setting is out of range.
-   * @throws {JournalError} If Redis cannot be reached within 10 s.
+   * @throws {JournalError} If Redis cannot be reached within 10 s, or evicts keys; see `eviction`.
    */
   static async open(client: RedisClient, options: RedisJournalOptions = {}): Promise<RedisJournal> {
     const journal = new RedisJournal(client, options);
@@ -180,11 +210,15 @@ export class RedisJournal implements Journal {
   }
 
   private constructor(client: RedisClient, options: RedisJournalOptions) {
-    const { prefix = "{tackline}:", replicas = 0, replicaTimeout = 1000, ...retention } = options;
+    const { prefix = "{tackline}:", replicas = 0, replicaTimeout = 1000, eviction = "refuse", ...retention } = options;
     assertRedisClient(client);
     if (typeof prefix !== "string") throw new OptionError(`The prefix is a ${typeof prefix} instead of a string`);
     assertNumber("replicas", replicas);
     assertNumber("replicaTimeout", replicaTimeout, 4000);
+    if (eviction !== "refuse" && eviction !== "warn") {
+      throw new OptionError(`The setting "eviction" is ${JSON.stringify(eviction)}, neither "refuse" nor "warn"`);
+    }
+    this.#eviction = eviction;
     this.#retention = checkRetention(retention, 1024 * MIB);
     this.#prefix = prefix;
     this.#replicas = replicas;
@@ -194,7 +228,7 @@ export class RedisJournal implements Journal {
     this.#session = new RedisSession(client, systemClock, { up: (link) => this.#up(link), down });
     this.#appender = replicas === 0
       ? this.#session
-      : new RedisSession(client, systemClock, { up: (link) => APPEND.load(link), down: () => {} });
+      : new RedisSession(client, systemClock, { up: (link) => this.#prepareAppender(link), down: () => {} });
     this.#tail = new RedisSession(client, systemClock, { up: (link) => this.#startTail(link), down: () => {} });
   }
 
@@ -228,20 +262,22 @@ export class RedisJournal implements Journal {
   async #prepare(link: RedisLink): Promise<void> {
     await Promise.all(SCRIPTS.map((script) => script.load(link)));
     if (this.#closed) return;
+    const eviction = await this.#checkEviction(link);
+    if (eviction !== undefined && this.#eviction === "refuse" && this.#id === "") throw eviction;
+    const before = this.#base;
+    const opened = await this.#open(link, true);
+    this.#replaced = opened === undefined;
+    if (opened === undefined) throw new Error(REPLACED);
+    this.#adopt(opened);
+    if (eviction !== undefined) this.#tellOrKeep(eviction);
     await this.#giveSign(link);
-    // Others may come in by another connection while Redis answers: they are not lost.
-    const delivered = this.#delivered;
-    const opened = await this.#run(OPEN, [this.#id || randomUUID(), delivered], link) as string[];
-    this.#replaced = this.#id !== "" && opened[0] !== this.#id;
-    if (this.#replaced) throw new Error(REPLACED);
-    this.#tellLost(Number(opened[1]), delivered);
-    if (this.#id === "") {
-      this.#id = opened[0];
-      this.#delivered = Number(opened[1]);
-      this.#trimmed = Number(opened[2]);
-      this.#rebase(Number(opened[3]));
+    // It may be connected to a server that is not the primary any more.
+    const stale = this.#staleTail !== undefined && this.#staleTail === this.#tailLink;
+    if (stale && this.#base !== before) this.#tail.restart(new Error("the numbers come from another server"));
+    if (this.#away) {
+      const seconds = ((systemClock.now() - this.#awaySince) / 1000).toFixed(1);
+      this.#tell("ERR_JOURNAL_AWAY", `Redis is there again after ${seconds} s; it was away: ${this.#awayReason}`);
     }
-    if (this.#away) this.#tell("ERR_JOURNAL_AWAY", "Redis is there again");
     this.#away = false;
     // What waited for it, once others may use the connection.
     void this.#session.ready.then(() => {
@@ -250,12 +286,113 @@ export class RedisJournal implements Journal {
     });
   }
 
-  #wentDown(cause: unknown): void {
+  /** The epoch is checked on this connection too: it may be the first one to the server that gives numbers now. */
+  async #prepareAppender(link: RedisLink): Promise<void> {
+    await Promise.all([OPEN.load(link), APPEND.load(link)]);
+    if (await this.#open(link, true) === undefined) throw new Error(REPLACED);
+  }
+
+  /** Opens the journal on a connection; `undefined`: another one is there. */
+  async #open(link: RedisLink, fresh: boolean): Promise<Opened | undefined> {
+    const isOurs = this.#id !== "";
+    const args = [this.#id || this.#newId, isOurs ? 1 : 0, fresh ? 1 : 0, ...this.#known.pairs];
+    const opened = await this.#run(OPEN, args, link) as Opened;
+    return isOurs && opened[0] !== this.#id ? undefined : opened;
+  }
+
+  #adopt([id, last, trimmed, age, base, eras, news, found]: Opened): void {
+    if (this.#id === "") {
+      this.#id = id;
+      this.#delivered = Number(last);
+      this.#rebase(Number(age));
+      // What has been lost before this node has come is no news, unless nobody has noticed it yet.
+      this.#news = found === 1 ? "|" : news;
+      this.#lost = parseRanges(news.split("|")[1]);
+    }
+    this.#base = base;
+    this.#known.reset(eras, Number(last));
+    // Others may have come in by another connection while Redis answered.
+    this.#known.add(this.#delivered);
+    this.#learn(Number(trimmed), news);
+  }
+
+  /**
+   * Another epoch has begun. The connections are asked again; if they have come to different servers, they are made anew, since numbers of one
+   * of them mean nothing on the other.
+   */
+  #reopen(): Promise<void> {
+    return this.#reopening ??= this.#openAnew().finally(() => this.#reopening = undefined);
+  }
+
+  async #openAnew(): Promise<void> {
+    const links = new Set([this.#link(), this.#appender.link ?? this.#link()]);
+    const bases = new Set<string>();
+    for (const link of links) {
+      const opened = await this.#open(link, false);
+      if (opened === undefined) throw new Error(REPLACED);
+      if (link === this.#session.link) this.#adopt(opened);
+      bases.add(opened[4]);
+    }
+    if (bases.size === 1) return;
+    const error = new Error("the connections have come to different servers");
+    this.#restart(error);
+    throw error;
+  }
+
+  #restart(error: unknown): void {
+    for (const session of new Set([this.#session, this.#appender])) session.restart(error);
+  }
+
+  /** Takes note of what scripts say to all nodes. */
+  #learn(trimmed: number, news: string): void {
+    this.#trimmed = Math.max(this.#trimmed, trimmed);
+    if (news === this.#news) return;
+    const [deletedBefore] = (this.#news ?? "|").split("|");
+    const [deleted, lost] = news.split("|");
+    this.#news = news;
+    if (deleted !== deletedBefore) this.#tellDeleted(deleted);
+    const before = this.#lost;
+    this.#lost = parseRanges(lost);
+    const fresh = this.#lost.filter(({ after, until }) =>
+      !before.some((range) => range.after === after && range.until === until)
+    );
+    for (const { after, until } of fresh) {
+      const which = `${after + 1} to ${until}`;
+      const message =
+        `Redis has forgotten the notifications ${which}: it was started with older data, or a replica took over ` +
+        `that was behind; see "appendfsync", and the option "replicas"`;
+      this.#tell("ERR_JOURNAL_LOST", message);
+    }
+    if (fresh.length > 0) this.#listener?.lost?.();
+  }
+
+  #tellDeleted(deleted: string): void {
+    const [after, until, count] = deleted.split(" ").map(Number);
+    const which = until > after ? `, up to ${until}` : "";
+    const evicted = this.#evicts === "" ? "" : `, or Redis has evicted it, as ${this.#evicts} says`;
+    const message =
+      `${count} notifications are gone from Redis${which}: something else than this journal has deleted or trimmed the ` +
+      `stream "${this.#prefix}stream"${evicted}`;
+    this.#tellOrKeep(new JournalError("ERR_JOURNAL_LOST", message));
+  }
+
+  /** What is found when the journal is opened is told to the first listener. */
+  #tellOrKeep(error: JournalError): void {
+    if (this.#listener === undefined) this.#untold.push(error);
+    else this.#listener.error(error);
+  }
+
+  #wentDown(error: unknown): void {
+    // Some clients do not say why.
+    const cause = error ?? new Error("the connection was lost");
     this.#lastFailure = `: ${describe(cause)}`;
+    this.#staleTail = this.#tailLink;
     if (this.#closed) return;
     if (this.#replaced) return this.#tellReplaced(cause);
     if (this.#away) return;
     this.#away = true;
+    this.#awaySince = systemClock.now();
+    this.#awayReason = describe(cause);
     this.#tell("ERR_JOURNAL_AWAY", `Redis is away: ${describe(cause)}`, cause);
   }
 
@@ -263,12 +400,6 @@ export class RedisJournal implements Journal {
     if (this.#toldReplaced) return;
     this.#toldReplaced = true;
     this.#tell("ERR_JOURNAL_REPLACED", `The journal in Redis is gone: ${REPLACED}`, cause);
-  }
-
-  #tellLost(known: number, delivered: number): void {
-    if (known >= delivered) return;
-    const message = `Redis has forgotten notifications: it knows ${known} of ${delivered}; see "appendfsync"`;
-    this.#tell("ERR_JOURNAL_LOST", message);
   }
 
   /** Other nodes take over what belongs to one that gives no sign. */
@@ -280,21 +411,27 @@ export class RedisJournal implements Journal {
         this.#giveSign(current).catch((error) => this.#session.restart(error));
       }
     });
-    const key = `${this.#prefix}node:${this.#node}`;
-    // Where Redis has no memory left, the sign that is there can still be renewed.
-    if (Number(await link.send(["PEXPIRE", key, String(SIGN_AGE)])) === 1) return;
-    await link.send(["SET", key, "1", "PX", String(SIGN_AGE)]).catch((error) => {
-      if (!describe(error).includes("OOM")) throw error;
-    });
+    const [base, trimmed, news] = await this.#run(SIGN, [this.#node, SIGN_AGE], link) as [string, string, string];
+    this.#learn(Number(trimmed), news);
+    if (base !== this.#base && link === this.#session.link) await this.#reopen();
+  }
+
+  /** An evicted key takes what is in it away without a word. */
+  async #checkEviction(link: RedisLink): Promise<JournalError | undefined> {
+    const [maxMemory, policy] = await readMemorySettings(link);
+    const evicts = maxMemory !== "0" && policy !== "noeviction";
+    this.#evicts = evicts ? `"maxmemory-policy ${policy}"` : "";
+    if (!evicts) return undefined;
+    const message =
+      `Redis evicts keys when its memory is full ("maxmemory" is ${maxMemory}, "maxmemory-policy" is ${policy}), ` +
+      `and notifications with them: set "maxmemory-policy" to noeviction`;
+    return new JournalError("ERR_JOURNAL_EVICTION", message);
   }
 
   async #readDurability(): Promise<void> {
     try {
-      const texts = await Promise.all(
-        ["appendonly", "appendfsync"].map((name) => this.#link().send(["CONFIG", "GET", name])),
-      );
-      // Two texts, or an object, by the version of the protocol.
-      const [on, sync] = texts.map((text) => Array.isArray(text) ? text[1] : Object.values(text as object)[0]);
+      const names = ["appendonly", "appendfsync"];
+      const [on, sync] = await Promise.all(names.map((name) => readSetting(this.#link(), name)));
       this.#durability = on === "yes" ? sync as RedisDurability : "no";
     } catch {
       // Where Redis is a service, the command is often forbidden.
@@ -321,6 +458,11 @@ export class RedisJournal implements Journal {
     return this.#trimmed;
   }
 
+  /** What Redis has forgotten behind that, as far as any node has known it. */
+  get lost(): readonly SequenceRange[] {
+    return this.#lost;
+  }
+
   /**
    * Sets who is told.
    *
@@ -328,6 +470,8 @@ export class RedisJournal implements Journal {
    */
   listen(listener: JournalListener | undefined): void {
     this.#listener = listener;
+    if (listener === undefined) return;
+    for (const error of this.#untold.splice(0)) listener.error(error);
   }
 
   #tell(code: JournalError["code"] & `ERR_JOURNAL_${string}`, message: string, cause?: unknown): void {
@@ -414,12 +558,20 @@ export class RedisJournal implements Journal {
     if (link === undefined) throw new Error(`Redis is away${this.#lastFailure}`);
     const [kind, body] = encodeBody(bytes);
     const { maxBytes } = this.#retention;
-    const args = [this.#id, this.#delivered, this.#age, toBase64(digest), forward ? 1 : 0, kind, body, bytes.length];
-    const running = this.#run(APPEND, [...args, signature, receivedAt.getTime(), maxBytes], link);
-    const delivered = this.#delivered;
-    const [seq, duplicate, before, trimmed, age, known] = (await running as unknown[]).map(Number);
-    this.#rebase(age);
-    this.#tellLost(known, delivered);
+    const age = this.#age;
+    const args = [
+      toBase64(digest),
+      forward ? 1 : 0,
+      kind,
+      body,
+      bytes.length,
+      signature,
+      receivedAt.getTime(),
+      maxBytes,
+    ];
+    const [seq, duplicate, before, trimmed, newAge] = await this.#runAppend(link, [age, ...args]);
+    this.#rebase(newAge);
+    this.#known.add(seq);
     if (trimmed > before) await this.#reportTrimmed(before, trimmed);
     if (duplicate === 0) await this.#deliverOwn({ seq, bytes, signature, receivedAt }, forward);
     const copies = this.#replicas === 0 ? 0 : await this.#waitForReplicas(link);
@@ -427,6 +579,18 @@ export class RedisJournal implements Journal {
       throw new JournalError("ERR_JOURNAL_WRITE", `${copies} of ${this.#replicas} replicas have notification ${seq}`);
     }
     return { seq, duplicate: duplicate === 1 };
+  }
+
+  async #runAppend(link: RedisLink, args: (string | number)[]): Promise<number[]> {
+    const run = (): Promise<unknown> => this.#run(APPEND, [this.#id, this.#base, this.#known.last, ...args], link);
+    for (let tries = 1;; tries++) {
+      try {
+        return (await run() as unknown[]).map(Number);
+      } catch (error) {
+        if (!describe(error).includes("EPOCH") || tries === MAX_EPOCHS) throw error;
+        await this.#reopen();
+      }
+    }
   }
 
   /** One wait at a time: the next one is for all that were kept before it begins. */
@@ -461,11 +625,13 @@ export class RedisJournal implements Journal {
     for (const entry of entries) this.#deliver(entry);
     // What is not to be forwarded leaves numbers out.
     if (entries.length === 0) this.#delivered = Math.max(this.#delivered, last);
+    this.#known.add(last);
   }
 
   #deliver(entry: JournalEntry): void {
     if (entry.seq <= this.#delivered) return;
     this.#delivered = entry.seq;
+    this.#known.add(entry.seq);
     tellAppended(this.#listener, entry);
   }
 
@@ -474,7 +640,11 @@ export class RedisJournal implements Journal {
   #startTail(link: RedisLink): Promise<void> {
     this.#cancelTail();
     this.#tailLink = link;
-    this.#tailing = this.#followTail(link).catch((error) => this.#tail.restart(error));
+    this.#tailing = this.#followTail(link).catch((error) => {
+      this.#tail.restart(error);
+      // A server that changes its role ends what waits, and nothing else: numbers may go on elsewhere.
+      if (describe(error).includes("UNBLOCKED")) this.#restart(error);
+    });
     return Promise.resolve();
   }
 
@@ -499,9 +669,13 @@ export class RedisJournal implements Journal {
       if (!goesOn()) return;
       this.#cancelTail();
       if (answer === null) continue;
-      for (const [id, fields] of entriesOf(answer)) {
-        this.#deliver(decodeEntry([id.split("-")[0], fields[0], fields[1], fields[3], fields[5]]));
-      }
+      const entries = entriesOf(answer).map(([id, fields]) =>
+        decodeEntry([id.split("-")[0], fields[0], fields[1], fields[3], fields[5]])
+      );
+      // Whether something is gone is to be known before what comes behind it is handed on.
+      if (entries[0].seq > this.#delivered + 1) await this.#giveSign(this.#link());
+      if (!goesOn()) return;
+      for (const entry of entries) this.#deliver(entry);
     }
   }
 
@@ -520,9 +694,9 @@ export class RedisJournal implements Journal {
   }
 
   async #readEntries(after: number, count: number): Promise<{ last: number; entries: JournalEntry[] }> {
-    const answer = await this.#run(READ, [after, count, READ_BYTES]) as [string, string, string[][]];
-    const [trimmed, last, entries] = answer;
-    this.#trimmed = Math.max(this.#trimmed, Number(trimmed));
+    const answer = await this.#run(READ, [after, count, READ_BYTES]) as [string, string, string[][], string];
+    const [trimmed, last, entries, news] = answer;
+    this.#learn(Number(trimmed), news);
     return { last: Number(last), entries: entries.map(decodeEntry) };
   }
 
@@ -630,7 +804,9 @@ export class RedisJournal implements Journal {
       link: () => this.#session.link,
       prefix: this.#prefix,
       decode: decodeEntry,
-      trimmed: (seq) => void (this.#trimmed = Math.max(this.#trimmed, seq)),
+      learn: (trimmed, news) => this.#learn(trimmed, news),
+      lost: () => this.#lost,
+      failed: (error) => this.#listener?.error(this.#writeError(error)),
       ended: (ended) => void this.#places.delete(ended),
     });
     this.#places.add(place);
@@ -679,6 +855,42 @@ export class RedisJournal implements Journal {
     this.#cancelTail();
     this.#cancelCursors?.();
   }
+}
+
+/** What it says when a journal is opened. */
+type Opened = [
+  id: string,
+  last: string,
+  trimmed: string,
+  age: string,
+  base: string,
+  eras: string,
+  news: string,
+  found: number,
+];
+
+/** `maxmemory` and `maxmemory-policy`; where Redis is a service, one of the ways to ask is often forbidden. "0": it is unknown. */
+async function readMemorySettings(link: RedisLink): Promise<[maxMemory: string, policy: string]> {
+  try {
+    const lines = String(await link.send(["INFO", "memory"])).split("\r\n");
+    const value = (name: string): string =>
+      lines.find((line) => line.startsWith(`${name}:`))?.slice(name.length + 1) ?? "";
+    const [maxMemory, policy] = [value("maxmemory"), value("maxmemory_policy")];
+    if (maxMemory !== "" && policy !== "") return [maxMemory, policy];
+  } catch {
+    // The other way may be allowed.
+  }
+  try {
+    return [await readSetting(link, "maxmemory"), await readSetting(link, "maxmemory-policy")];
+  } catch {
+    return ["0", ""];
+  }
+}
+
+async function readSetting(link: RedisLink, name: string): Promise<string> {
+  const answer = await link.send(["CONFIG", "GET", name]);
+  // Two texts, or an object, by the version of the protocol.
+  return String(Array.isArray(answer) ? answer[1] : Object.values(answer as object)[0]);
 }
 
 /** What a read of one stream brings: a list of lists, one list, or an object, by the client and the version of the protocol. */

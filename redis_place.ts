@@ -9,6 +9,7 @@ import { describe, JournalError } from "./errors.ts";
 import type { JournalEntry } from "./journal.ts";
 import type { RedisLink } from "./redis_client.ts";
 import { ACKNOWLEDGE, LEAVE, type RedisScript, SHARE, TAKE } from "./redis_scripts.ts";
+import { PassedNumbers, type SequenceRange } from "./sequence_ranges.ts";
 import type { SharedPlace, TakenEntries } from "./shared_place.ts";
 
 /** So often it is looked for what others have left, in ms. */
@@ -26,11 +27,24 @@ export interface RedisPlaceOwner {
   readonly prefix: string;
   /** Makes an entry of what a script says. */
   decode(fields: string[]): JournalEntry;
-  /** Up to here retention has taken notifications away. */
-  trimmed(seq: number): void;
+  /** Up to here retention has taken notifications away, and what else scripts say to all nodes. */
+  learn(trimmed: number, news: string): void;
+  /** What the journal has lost, as far as it is known. */
+  lost(): readonly SequenceRange[];
+  /** Acknowledgements could not be written: they are written again later. */
+  failed(error: unknown): void;
   /** It has ended, and Redis knows. */
   ended(place: RedisPlace): void;
 }
+
+type TakeAnswer = [
+  trimmed: string,
+  last: string,
+  again: string[][],
+  fresh: string[][],
+  until: string,
+  news: string,
+];
 
 /** One server's part in it. */
 export class RedisPlace implements SharedPlace {
@@ -41,6 +55,10 @@ export class RedisPlace implements SharedPlace {
   #wake: () => void;
   #owner: RedisPlaceOwner;
   #shared = false;
+  /** Numbers that the group has passed over here: some may be lost. */
+  #passed = new PassedNumbers();
+  /** Whether it was reported that acknowledgements cannot be written. */
+  #failing = false;
   /** Taken, and not done. */
   #pending = new Set<number>();
   /** Done, and not said to be. */
@@ -96,18 +114,17 @@ export class RedisPlace implements SharedPlace {
    */
   async take(count: number): Promise<TakenEntries> {
     try {
-      if (!this.#shared) await this.#run(SHARE, [this.#name, this.#start, this.#wanted, this.#consumer]);
-      this.#shared = true;
+      if (!this.#shared) await this.#share();
       if (this.#left) {
         this.#said = false;
         this.flush();
         return { again: [], new: [] };
       }
-      const answer = await this.#run(TAKE, [this.#name, this.#consumer, count, TAKE_BYTES]);
-      const [trimmed, last, again, fresh] = answer as [string, string, string[][], string[][]];
-      this.#owner.trimmed(Number(trimmed));
-      const gap = Number(trimmed) > Number(last) ? { after: Number(last), until: Number(trimmed) } : undefined;
-      const taken = { again: again.map(this.#owner.decode), new: fresh.map(this.#owner.decode), gap };
+      const answer = await this.#takeAnswer(count);
+      const [trimmed, last, again, fresh, until, news] = answer;
+      this.#owner.learn(Number(trimmed), news);
+      const gaps = this.#gaps(Number(last), Number(trimmed), Number(until));
+      const taken = { again: again.map(this.#owner.decode), new: fresh.map(this.#owner.decode), gaps };
       for (const { seq } of [...taken.again, ...taken.new]) this.#pending.add(seq);
       // Where the script had to be sent first, it ran behind the farewell.
       if (this.#left) this.#said = false;
@@ -124,6 +141,31 @@ export class RedisPlace implements SharedPlace {
       }
       throw new JournalError("ERR_JOURNAL_READ", `Cannot read the journal in Redis: ${describe(cause)}`, { cause });
     }
+  }
+
+  async #share(): Promise<void> {
+    await this.#run(SHARE, [this.#name, this.#start, this.#wanted, this.#consumer]);
+    this.#shared = true;
+  }
+
+  /** If the group has gone, with the stream or everything else, it is made again. */
+  async #takeAnswer(count: number): Promise<TakeAnswer> {
+    const args = [this.#name, this.#consumer, count, TAKE_BYTES];
+    try {
+      return await this.#run(TAKE, args) as TakeAnswer;
+    } catch (error) {
+      if (!describe(error).includes("NOGROUP")) throw error;
+      await this.#share();
+      return await this.#run(TAKE, args) as TakeAnswer;
+    }
+  }
+
+  /** The group was at `last`; nothing comes up to `until`. */
+  #gaps(last: number, trimmed: number, until: number): SequenceRange[] {
+    const lost = this.#owner.lost();
+    this.#passed.pass(Math.max(last, trimmed), until, lost);
+    const gaps = this.#passed.take(lost);
+    return trimmed > last ? [{ after: last, until: trimmed }, ...gaps] : gaps;
   }
 
   /**
@@ -152,8 +194,13 @@ export class RedisPlace implements SharedPlace {
       this.#flushing = false;
       // More may have come meanwhile.
       if (this.#done.size > 0 || (this.#left && !this.#said)) this.flush();
-    }, () => {
+    }, (error) => {
       this.#flushing = false;
+      // Where the connection is lost there is nothing more to say.
+      if (!this.#failing && this.#owner.link() !== undefined) {
+        this.#failing = true;
+        this.#owner.failed(error);
+      }
       if (this.#left) this.#ended.resolve();
     });
   }
@@ -163,6 +210,7 @@ export class RedisPlace implements SharedPlace {
       const seqs = [...this.#done].slice(0, BATCH);
       await this.#run(ACKNOWLEDGE, [this.#name, ...seqs]);
       for (const seq of seqs) this.#done.delete(seq);
+      this.#failing = false;
     }
     if (!this.#left || this.#said) return;
     await this.#run(LEAVE, [this.#name, this.#consumer]);

@@ -6,7 +6,7 @@
  * | key            | type   | what                                                                                     |
  * |----------------|--------|------------------------------------------------------------------------------------------|
  * | `stream`       | stream | notifications; the ID is `<seq>-0`                                                       |
- * | `meta`         | hash   | `id`, `last`, `trimmed`, `bytes`, `age`: as in the journal on SQLite                     |
+ * | `meta`         | hash   | `id`, `last`, `trimmed`, `bytes`, `age`: as in the journal on SQLite; see below          |
  * | `digests`      | hash   | a digest, and the number of its notification                                             |
  * | `ages`         | zset   | a digest, and how long the journal had been open when it came                            |
  * | `names`        | set    | receivers that have a name                                                               |
@@ -14,6 +14,20 @@
  * | `node:ID`      | string | a node that lives: it expires                                                            |
  * | `gone`         | set    | consumers of a group that have left with something unfinished                            |
  * | `wanted:NAME`  | string | what the receivers that share a name want                                                |
+ *
+ * Further fields of `meta`:
+ *
+ * | field     | what                                                                                                     |
+ * |-----------|----------------------------------------------------------------------------------------------------------|
+ * | `count`   | entries that the stream must have: fewer mean that it was deleted, trimmed or evicted by something else  |
+ * | `deleted` | the last time that this was noticed: "after until count"                                                 |
+ * | `run`     | the server that gives numbers: its `run_id` and `master_replid`                                          |
+ * | `base`    | numbers of this epoch are greater                                                                        |
+ * | `eras`    | "base last …": each epoch, and the last number of the one before it                                      |
+ * | `lost`    | "after until …": numbers that a node has been told of, and Redis has forgotten                           |
+ *
+ * Redis does not roll back what a script has written when a later command of it fails. So what a retry is recognised by is written
+ * behind the entry, what is counted is written behind what it counts, and a script can be run again after each command.
  *
  * @module
  */
@@ -69,25 +83,34 @@ export class RedisScript {
 
 const HELPERS = `
 local LEAP = 1048576
+local MAX_ERAS = 16
+local MAX_LOST = 32
 local function int(n) return string.format('%.0f', n) end
 local function field(values, name)
   for at = 1, #values, 2 do if values[at] == name then return values[at + 1] end end
 end
+local function numbers(text)
+  local found = {}
+  for one in string.gmatch(text or '', '%d+') do found[#found + 1] = tonumber(one) end
+  return found
+end
+local function number(one) return tonumber(string.match(one[1], '^(%d+)')) end
+local function size(one) return tonumber(field(one[2], 'n') or 0) end
 -- "start cursor"
 local function place(text)
   local start, cursor = string.match(text, '^(%d+) (%d+)$')
   return tonumber(start), tonumber(cursor)
 end
 local function lives(node) return redis.call('EXISTS', K('node:' .. node)) == 1 end
--- The last one that a group has been given.
+-- The last one that a group has been given; nil: there is no such group.
 local function delivered(group)
-  local groups = redis.pcall('XINFO', 'GROUPS', K('stream'))
-  if groups.err then return nil end
-  for _, one in ipairs(groups) do
+  if redis.call('EXISTS', K('stream')) == 0 then return nil end
+  for _, one in ipairs(redis.call('XINFO', 'GROUPS', K('stream'))) do
     if field(one, 'name') == group then return tonumber(string.match(field(one, 'last-delivered-id'), '^(%d+)')) end
   end
 end
--- How far a receiver has come: of those who share, if nobody has the name for himself; -1: nobody ever came.
+-- How far a receiver has come: of those who share, if nobody has the name for himself; -1: nobody ever came. If its place was
+-- evicted, everything is new to it.
 local function least(name)
   local all, found, group = redis.call('HGETALL', K('cursor:' .. name)), -1, -1
   for at = 1, #all, 2 do
@@ -95,7 +118,47 @@ local function least(name)
     if all[at] == 'group' then group = cursor
     elseif found < 0 or cursor < found then found = cursor end
   end
-  return found >= 0 and found or group
+  if found < 0 then found = group end
+  if found < 0 and redis.call('SISMEMBER', K('names'), name) == 1 then
+    return tonumber(redis.call('HGET', K('meta'), 'trimmed') or 0)
+  end
+  return found
+end
+-- The server that runs this, and its history of replication; nil: it is forbidden to ask.
+local function identity()
+  local info = redis.pcall('INFO', 'server', 'replication')
+  if type(info) ~= 'string' then return nil end
+  return (string.match(info, 'run_id:(%x+)') or '') .. ':' .. (string.match(info, 'master_replid:(%x+)') or '')
+end
+-- What the journal holds. If something else has taken entries from the stream, they count as trimmed, and the sums are made anew.
+local function state()
+  local m = redis.call('HMGET', K('meta'), 'last', 'trimmed', 'bytes', 'age', 'count', 'base')
+  local s = { last = tonumber(m[1] or 0), trimmed = tonumber(m[2] or 0), bytes = tonumber(m[3] or 0) }
+  s.age, s.base = tonumber(m[4] or 0), tonumber(m[6] or 0)
+  s.count = redis.call('XLEN', K('stream'))
+  -- Earlier versions did not count.
+  local kept = tonumber(m[5] or (s.bytes > 0 and math.max(s.count, 1) or s.count))
+  if s.count >= kept then return s end
+  local before = s.trimmed
+  s.bytes = 0
+  if s.count == 0 then s.trimmed = s.last end
+  local from = '-'
+  while true do
+    local some = redis.call('XRANGE', K('stream'), from, '+', 'COUNT', 16)
+    if #some == 0 then break end
+    if from == '-' then s.trimmed = math.max(before, number(some[1]) - 1) end
+    for _, one in ipairs(some) do s.bytes = s.bytes + size(one) end
+    from = '(' .. some[#some][1]
+  end
+  local deleted = int(before) .. ' ' .. int(s.trimmed) .. ' ' .. int(kept - s.count)
+  redis.call('HSET', K('meta'), 'trimmed', int(s.trimmed), 'bytes', int(s.bytes), 'count', int(s.count), 'deleted', deleted)
+  s.found = true
+  return s
+end
+-- What all nodes are to know: "deleted|lost".
+local function news()
+  local m = redis.call('HMGET', K('meta'), 'deleted', 'lost')
+  return (m[1] or '') .. '|' .. (m[2] or '')
 end
 -- A consumer that is still there: "node.number".
 local function works(consumer)
@@ -110,74 +173,158 @@ end
 `;
 
 /**
- * Makes a journal, or finds it. Arguments: an ID, the last number this node knows. Returns ID, last, trimmed, age. A number is never given
- * twice, not even by a Redis that has forgotten some; since other nodes may have known more, a few are left out.
+ * Makes a journal, or finds it. Arguments: an ID, whether the node knows that it is the journal's, whether the connection is new, and what
+ * numbers the node knows, as pairs of after and until. Returns ID, last, trimmed, age, base, epochs, news, and whether entries
+ * were found to be missing just now.
+ *
+ * A number is never given twice, not even by a Redis that has forgotten some. So an epoch begins whenever another server gives the numbers,
+ * or one with another history: after a restart, or a fail-over, perhaps to a replica that was behind. Where Redis does not tell who it
+ * is, each new connection begins one. The numbers of an epoch begin at the time of day, in 1/2048 ms: above all that were given before,
+ * also by a server whose history is not known here, and within 2^53 until the year 2109.
  */
 export const OPEN: RedisScript = new RedisScript(`
-redis.call('HSETNX', K('meta'), 'id', ARGV[1])
-local m = redis.call('HMGET', K('meta'), 'id', 'last', 'trimmed', 'age')
-if m[1] == ARGV[1] and tonumber(m[2] or 0) < tonumber(ARGV[2]) then
-  redis.call('HSET', K('meta'), 'last', int(tonumber(ARGV[2]) + LEAP))
+local found = redis.call('HMGET', K('meta'), 'id', 'run', 'eras', 'lost')
+local id, most, eras = found[1], 0, numbers(found[3])
+if id and id ~= ARGV[1] and ARGV[2] == '1' then return { id } end
+for at = 5, #ARGV, 2 do most = math.max(most, tonumber(ARGV[at])) end
+local s, run = state(), identity()
+local begins
+if id then
+  if run then begins = found[2] ~= run else begins = ARGV[3] == '1' end
+else
+  id = ARGV[1]
+  -- Where only the key of the journal itself was evicted, numbers were given.
+  begins = redis.call('EXISTS', K('stream'), K('digests'), K('ages'), K('names')) > 0
 end
-return { m[1], m[2] or '0', m[3] or '0', m[4] or '0' }
+if begins or most > math.max(s.last, s.base) then
+  local time = redis.pcall('TIME')
+  local now = time.err and 0 or tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+  s.base = math.max(math.max(s.base, s.last, most) + LEAP, now * 2048)
+  eras[#eras + 1] = s.base
+  eras[#eras + 1] = s.last
+  while #eras > MAX_ERAS * 2 do table.remove(eras, 1) end
+end
+-- What the node knows, and Redis does not.
+local lost = {}
+local function lose(after, ending)
+  if ending <= math.max(after, s.trimmed) then return end
+  local others = {}
+  for at = 1, #lost, 2 do
+    if lost[at] <= ending and lost[at + 1] >= after then
+      after, ending = math.min(after, lost[at]), math.max(ending, lost[at + 1])
+    else
+      others[#others + 1] = lost[at]
+      others[#others + 1] = lost[at + 1]
+    end
+  end
+  lost = others
+  lost[#lost + 1] = after
+  lost[#lost + 1] = ending
+  while #lost > MAX_LOST * 2 do table.remove(lost, 1) end
+end
+local before = numbers(found[4])
+for at = 1, #before, 2 do lose(before[at], before[at + 1]) end
+for at = 4, #ARGV, 2 do
+  local after, ending = tonumber(ARGV[at]), s.last
+  for era = 1, #eras, 2 do
+    if after < eras[era] then
+      ending = eras[era + 1]
+      break
+    end
+  end
+  lose(math.max(after, ending), tonumber(ARGV[at + 1]))
+end
+local function joined(list)
+  local texts = {}
+  for at = 1, #list do texts[at] = int(list[at]) end
+  return table.concat(texts, ' ')
+end
+redis.call('HSET', K('meta'), 'id', id, 'last', int(s.last), 'count', int(s.count), 'base', int(s.base), 'eras', joined(eras),
+  'lost', joined(lost), 'run', run or '')
+return { id, int(s.last), int(s.trimmed), int(s.age), int(s.base), joined(eras), news(), s.found and 1 or 0 }
+`);
+
+/** A node lives. Arguments: node, for how long that counts, in ms. Returns base, trimmed and news. */
+export const SIGN: RedisScript = new RedisScript(`
+redis.call('SET', K('node:' .. ARGV[1]), '1', 'PX', ARGV[2])
+local s = state()
+return { int(s.base), int(s.trimmed), news() }
 `);
 
 /**
- * Keeps a notification. Arguments: journal's ID, the last number this node knows, age, digest, whether to forward it, kind, body,
- * its length, signature, time, most bytes. Returns number, whether it is a duplicate, trimmed before and now, age, and the last number
- * that Redis knew.
+ * Keeps a notification. Arguments: journal's ID, base, the last number this node knows, age, digest, whether to forward it, kind, body,
+ * its length, signature, time, most bytes. Returns number, whether it is a duplicate, trimmed before and now, age. Fails with EPOCH if
+ * the node must open the journal anew before.
  */
 export const APPEND: RedisScript = new RedisScript(
   `
-local id = redis.call('HGET', K('meta'), 'id')
-if not id then redis.call('HSET', K('meta'), 'id', ARGV[1])
-elseif id ~= ARGV[1] then return redis.error_reply('REPLACED it is the journal ' .. id) end
-local m = redis.call('HMGET', K('meta'), 'last', 'trimmed', 'bytes', 'age')
-local last, trimmed, bytes = tonumber(m[1] or 0), tonumber(m[2] or 0), tonumber(m[3] or 0)
-local known = last
-if last < tonumber(ARGV[2]) then last = tonumber(ARGV[2]) + LEAP end
-local age = math.max(tonumber(m[4] or 0), tonumber(ARGV[3]))
-local first = redis.call('HGET', K('digests'), ARGV[4])
-if first then return { first, 1, int(trimmed), int(trimmed), int(age), int(known) } end
-local seq = last + 1
-redis.call('HSET', K('digests'), ARGV[4], int(seq))
-redis.call('ZADD', K('ages'), int(age), ARGV[4])
-local before = trimmed
-if ARGV[5] == '1' then
-  redis.call('XADD', K('stream'), int(seq) .. '-0', ARGV[6], ARGV[7], 's', ARGV[9], 'r', ARGV[10], 'a', int(age), 'n', ARGV[8])
-  bytes = bytes + tonumber(ARGV[8])
-  local most = tonumber(ARGV[11])
-  while most > 0 and bytes > most do
-    local oldest = redis.call('XRANGE', K('stream'), '-', '+', 'COUNT', 1)[1]
-    if not oldest then break end
-    trimmed = tonumber(string.match(oldest[1], '^(%d+)'))
-    bytes = bytes - tonumber(field(oldest[2], 'n'))
-    redis.call('XTRIM', K('stream'), 'MINID', int(trimmed + 1))
-  end
+local meta, stream = K('meta'), K('stream')
+local m = redis.call('HMGET', meta, 'id', 'run')
+if m[1] and m[1] ~= ARGV[1] then return redis.error_reply('REPLACED it is the journal ' .. m[1]) end
+local s = state()
+-- A server that was a replica meanwhile may have forgotten some, and its connections live on.
+local history = m[2] and string.match(m[2], ':(%x+)$')
+local info = history and redis.pcall('INFO', 'replication')
+local same = not history or type(info) == 'string' and string.find(info, 'master_replid:' .. history, 1, true)
+if not m[1] or not same or int(s.base) ~= ARGV[2] or math.max(s.last, s.base) < tonumber(ARGV[3]) then
+  return redis.error_reply('EPOCH another one has begun')
 end
-redis.call('HSET', K('meta'), 'last', int(seq), 'trimmed', int(trimmed), 'bytes', int(bytes), 'age', int(age))
-return { int(seq), 0, int(before), int(trimmed), int(age), int(known) }
+s.age = math.max(s.age, tonumber(ARGV[4]))
+local first = redis.call('HGET', K('digests'), ARGV[5])
+if first then return { first, 1, int(s.trimmed), int(s.trimmed), int(s.age) } end
+local seq, before, forward = math.max(s.last, s.base) + 1, s.trimmed, ARGV[6] == '1'
+-- What is too much, before something is written.
+local most, room = tonumber(ARGV[12]), forward and tonumber(ARGV[9]) or 0
+local from = '-'
+while most > 0 and s.bytes + room > most do
+  local oldest = redis.call('XRANGE', stream, from, '+', 'COUNT', 1)[1]
+  if not oldest then break end
+  s.trimmed, s.bytes, s.count = number(oldest), s.bytes - size(oldest), s.count - 1
+  from = '(' .. oldest[1]
+end
+-- A number that is not used in the end does no harm. From here on it is known that the sums can be written.
+redis.call('HSET', meta, 'last', int(seq), 'age', int(s.age))
+if s.trimmed > before then
+  redis.call('XTRIM', stream, 'MINID', int(s.trimmed + 1))
+  redis.call('HSET', meta, 'trimmed', int(s.trimmed), 'bytes', int(s.bytes), 'count', int(s.count))
+end
+-- It says only when the digest goes, if that is there.
+redis.call('ZADD', K('ages'), int(s.age), ARGV[5])
+local id = int(seq) .. '-0'
+if forward then
+  redis.call('XADD', stream, id, ARGV[7], ARGV[8], 's', ARGV[10], 'r', ARGV[11], 'a', int(s.age), 'n', ARGV[9])
+end
+local written = redis.pcall('HSET', K('digests'), ARGV[5], int(seq))
+if type(written) == 'table' and written.err then
+  -- Without it a retry would be kept once more. Where even that is forbidden, it is, and the sums tell.
+  local undone = forward and redis.pcall('XDEL', stream, id) or 1
+  if undone ~= 1 then redis.call('HSET', meta, 'bytes', int(s.bytes + room), 'count', int(s.count + 1)) end
+  return written
+end
+if forward then redis.call('HSET', meta, 'bytes', int(s.bytes + room), 'count', int(s.count + 1)) end
+return { int(seq), 0, int(before), int(s.trimmed), int(s.age) }
 `,
   true,
 );
 
 /** Takes away what is too old. Arguments: age, greatest age, greatest age of digests. Returns trimmed before and now, age. */
 export const TRIM: RedisScript = new RedisScript(`
-local m = redis.call('HMGET', K('meta'), 'trimmed', 'bytes', 'age')
-local trimmed, bytes = tonumber(m[1] or 0), tonumber(m[2] or 0)
-local age = math.max(tonumber(m[3] or 0), tonumber(ARGV[1]))
-local before = trimmed
+local s = state()
+local before, age = s.trimmed, math.max(s.age, tonumber(ARGV[1]))
+redis.call('HSET', K('meta'), 'age', int(age))
 local limit = age - tonumber(ARGV[2])
 local going = tonumber(ARGV[2]) > 0
 while going do
-  local old = redis.call('XRANGE', K('stream'), '-', '+', 'COUNT', 100)
+  local old, some = redis.call('XRANGE', K('stream'), '-', '+', 'COUNT', 100), 0
   going = #old > 0
   for _, one in ipairs(old) do
-    if tonumber(field(one[2], 'a')) >= limit then going = false break end
-    trimmed = tonumber(string.match(one[1], '^(%d+)'))
-    bytes = bytes - tonumber(field(one[2], 'n'))
+    if tonumber(field(one[2], 'a') or 0) >= limit then going = false break end
+    s.trimmed, s.bytes, s.count, some = number(one), s.bytes - size(one), s.count - 1, some + 1
   end
-  if trimmed > before then redis.call('XTRIM', K('stream'), 'MINID', int(trimmed + 1)) end
+  if some > 0 then
+    redis.call('XTRIM', K('stream'), 'MINID', int(s.trimmed + 1))
+    redis.call('HSET', K('meta'), 'trimmed', int(s.trimmed), 'bytes', int(s.bytes), 'count', int(s.count))
+  end
 end
 while tonumber(ARGV[3]) > 0 do
   local old = redis.call('ZRANGEBYSCORE', K('ages'), '-inf', '(' .. int(age - tonumber(ARGV[3])), 'LIMIT', 0, 500)
@@ -185,13 +332,12 @@ while tonumber(ARGV[3]) > 0 do
   redis.call('HDEL', K('digests'), unpack(old))
   redis.call('ZREM', K('ages'), unpack(old))
 end
-redis.call('HSET', K('meta'), 'trimmed', int(trimmed), 'bytes', int(bytes), 'age', int(age))
-return { int(before), int(trimmed), int(age) }
+return { int(before), int(s.trimmed), int(age) }
 `);
 
-/** Reads. Arguments: after, count, most bytes. Returns trimmed, last, and entries. */
+/** Reads. Arguments: after, count, most bytes. Returns trimmed, last, entries, and news. */
 export const READ: RedisScript = new RedisScript(`
-local m = redis.call('HMGET', K('meta'), 'trimmed', 'last')
+local s = state()
 local at, count, room = tonumber(ARGV[1]) + 1, tonumber(ARGV[2]), tonumber(ARGV[3])
 local found = {}
 while #found < count and room > 0 do
@@ -204,7 +350,7 @@ while #found < count and room > 0 do
     at = tonumber(found[#found][1]) + 1
   end
 end
-return { m[1] or '0', m[2] or '0', found }
+return { int(s.trimmed), int(s.last), found, news() }
 `);
 
 /** How far a receiver has come. Arguments: name. Returns a number, or -1. */
@@ -226,13 +372,13 @@ return found
  */
 export const SAVE: RedisScript = new RedisScript(`
 local key, begun, seq = K('cursor:' .. ARGV[1]), tonumber(ARGV[3]), tonumber(ARGV[4])
-redis.call('SADD', K('names'), ARGV[1])
 local own = redis.call('HGET', key, ARGV[2])
 if own then
   local start, cursor = place(own)
   begun, seq = start, math.max(seq, cursor)
 end
 redis.call('HSET', key, ARGV[2], int(begun) .. ' ' .. int(seq))
+redis.call('SADD', K('names'), ARGV[1])
 local all = redis.call('HGETALL', key)
 for at = 1, #all, 2 do
   local _, cursor = place(all[at + 1])
@@ -246,19 +392,22 @@ export const RELEASE: RedisScript = new RedisScript(`
 local key = K('cursor:' .. ARGV[1])
 local own = redis.call('HGET', key, ARGV[2])
 if not own then return 0 end
-redis.call('HDEL', key, ARGV[2])
 local _, cursor = place(own)
-local all = redis.call('HGETALL', key)
+local all, covered = redis.call('HGETALL', key), false
 for at = 1, #all, 2 do
   local start = place(all[at + 1])
-  if all[at] ~= 'group' and start <= cursor and lives(all[at]) then return 0 end
+  if all[at] ~= 'group' and all[at] ~= ARGV[2] and start <= cursor and lives(all[at]) then covered = true end
 end
-local held = redis.call('HGET', key, 'held')
-if held then
-  local _, other = place(held)
-  cursor = math.min(cursor, other)
+if not covered then
+  local held = redis.call('HGET', key, 'held')
+  if held then
+    local _, other = place(held)
+    cursor = math.min(cursor, other)
+  end
+  -- Before the other one goes, so that one of them is there in any case.
+  redis.call('HSET', key, 'held', int(cursor) .. ' ' .. int(cursor))
 end
-redis.call('HSET', key, 'held', int(cursor) .. ' ' .. int(cursor))
+redis.call('HDEL', key, ARGV[2])
 return 1
 `);
 
@@ -267,8 +416,16 @@ return 1
  * those of all nodes must want the same, or what one does not want is lost for the others.
  */
 export const SHARE: RedisScript = new RedisScript(`
-local stream, group = K('stream'), ARGV[1]
-local made = redis.pcall('XGROUP', 'CREATE', stream, group, ARGV[2] .. '-0', 'MKSTREAM')
+local stream, group, start = K('stream'), ARGV[1], tonumber(ARGV[2])
+-- A group that went with its stream goes on where it was.
+local before = redis.call('HGET', K('cursor:' .. group), 'group')
+if before then
+  local m = redis.call('HMGET', K('meta'), 'last', 'base')
+  local _, cursor = place(before)
+  if cursor <= math.max(tonumber(m[1] or 0), tonumber(m[2] or 0)) then start = math.max(start, cursor) end
+end
+start = int(start)
+local made = redis.pcall('XGROUP', 'CREATE', stream, group, start .. '-0', 'MKSTREAM')
 if made.err and not string.find(made.err, 'BUSYGROUP') then return made end
 local wanted = redis.call('GET', K('wanted:' .. group))
 if wanted and wanted ~= ARGV[3] then
@@ -278,8 +435,8 @@ if wanted and wanted ~= ARGV[3] then
 end
 redis.call('SET', K('wanted:' .. group), ARGV[3])
 -- Who comes next to another node begins no later.
+redis.call('HSETNX', K('cursor:' .. group), 'group', start .. ' ' .. start)
 redis.call('SADD', K('names'), group)
-redis.call('HSETNX', K('cursor:' .. group), 'group', ARGV[2] .. ' ' .. ARGV[2])
 -- It counts from now on, before it takes something.
 redis.call('XGROUP', 'CREATECONSUMER', stream, group, ARGV[4])
 return 0
@@ -287,14 +444,14 @@ return 0
 
 /**
  * Takes notifications that nobody else of the group has: first what consumers had that are dead or gone, then new ones. Arguments: name,
- * consumer, count, most bytes. Returns trimmed, the last one that the group had been given, entries that somebody had, and new ones.
+ * consumer, count, most bytes. Returns trimmed, the last one that the group had been given, entries that somebody had, new ones, up to
+ * where there is nothing before the first new one, and news. Fails with NOGROUP if the group has gone with its stream.
  */
 export const TAKE: RedisScript = new RedisScript(`
 local stream, group, me, count = K('stream'), ARGV[1], ARGV[2], tonumber(ARGV[3])
 local again, new, last, room = {}, {}, delivered(group), tonumber(ARGV[4])
-local trimmed = redis.call('HGET', K('meta'), 'trimmed') or '0'
--- What retention has taken is told once.
-if last < tonumber(trimmed) then redis.call('XGROUP', 'SETID', stream, group, trimmed .. '-0') end
+if not last then return redis.error_reply('NOGROUP it has gone with the stream') end
+local s = state()
 for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', stream, group)) do
   local name, pending = field(consumer, 'name'), field(consumer, 'pending')
   if name ~= me and not works(name) then
@@ -324,15 +481,26 @@ while #again + #new < count and room > 0 do
     room = room - #one[2][2]
   end
 end
-return { trimmed, int(last), again, new }
+-- What is gone is told once.
+local until_ = math.max(last, s.trimmed)
+if #new > 0 then
+  until_ = tonumber(new[1][1]) - 1
+else
+  local lost = numbers(redis.call('HGET', K('meta'), 'lost'))
+  for at = 1, #lost, 2 do
+    if lost[at] <= until_ and until_ < lost[at + 1] then until_ = lost[at + 1] end
+  end
+  if until_ > last then redis.call('XGROUP', 'SETID', stream, group, int(until_) .. '-0') end
+end
+return { int(s.trimmed), int(last), again, new, int(until_), news() }
 `);
 
 /** Some are done. Arguments: name, numbers. */
 export const ACKNOWLEDGE: RedisScript = new RedisScript(`
 local stream, group, ids = K('stream'), ARGV[1], {}
 for at = 2, #ARGV do ids[#ids + 1] = ARGV[at] .. '-0' end
+redis.call('XACK', stream, group, unpack(ids))
 -- A Redis that has forgotten the group has forgotten what was to be done.
-redis.pcall('XACK', stream, group, unpack(ids))
 if not delivered(group) then return 0 end
 local waiting = redis.call('XPENDING', stream, group)
 local cursor
@@ -344,9 +512,8 @@ return 1
 
 /** A consumer leaves; what it has not done is for the others. Arguments: name, consumer. */
 export const LEAVE: RedisScript = new RedisScript(`
-local consumers = redis.pcall('XINFO', 'CONSUMERS', K('stream'), ARGV[1])
-if consumers.err then return 0 end
-for _, consumer in ipairs(consumers) do
+if not delivered(ARGV[1]) then return 0 end
+for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', K('stream'), ARGV[1])) do
   if field(consumer, 'name') == ARGV[2] then
     if field(consumer, 'pending') == 0 then redis.call('XGROUP', 'DELCONSUMER', K('stream'), ARGV[1], ARGV[2])
     else redis.call('SADD', K('gone'), ARGV[2]) end
@@ -358,6 +525,7 @@ return 1
 /** All of them. */
 export const SCRIPTS: readonly RedisScript[] = [
   OPEN,
+  SIGN,
   APPEND,
   TRIM,
   READ,

@@ -5,6 +5,7 @@
  */
 
 import type { JournalEntry } from "./journal.ts";
+import type { SequenceRange } from "./sequence_ranges.ts";
 
 /** What was taken: nobody else has it now. */
 export interface TakenEntries {
@@ -12,8 +13,8 @@ export interface TakenEntries {
   readonly again: readonly JournalEntry[];
   /** What nobody has had yet. */
   readonly new: readonly JournalEntry[];
-  /** What retention has taken before anybody had it. */
-  readonly gap?: { readonly after: number; readonly until: number } | undefined;
+  /** What retention has taken before anybody had it, and what the journal has lost. */
+  readonly gaps?: readonly SequenceRange[];
 }
 
 /** A place that receivers of one name share, wherever they are. */

@@ -397,6 +397,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     journal.listen({
       appended: (entry) => this.#forward(entry, hub),
       error: (error) => this.reportError(error),
+      lost: () => hub.lost(),
     });
     this.#hub = hub;
     return hub;

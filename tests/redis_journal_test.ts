@@ -1,6 +1,6 @@
 /** Several servers with one journal in Redis: who is told what, where receivers go on, and what becomes of it all when something dies. */
 
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { createHash } from "node:crypto";
 import { JournalError, OptionError } from "../errors.ts";
@@ -126,7 +126,7 @@ describeRedis("RedisJournal of several servers", () => {
           refused.length = 0;
           await redis.run();
         }
-        const back = ({ errors }: Node): boolean => errors.at(-1)?.message === "Redis is there again";
+        const back = ({ errors }: Node): boolean => errors.at(-1)?.message.startsWith("Redis is there again") === true;
         await until(() => back(one) && back(other), "both to be back");
         const before = taken.size;
         await until(() => taken.size > before + 10, "notifications after the last restart");
@@ -190,7 +190,7 @@ describeRedis("RedisJournal of several servers", () => {
     await one.journal.append(entry("a"));
     const [here, there] = [one.journal.share("x", 0, "", () => {}), other.journal.share("x", 0, "", () => {})];
     assertEquals(bodies((await here.take(1)).new), ["a"]);
-    assertEquals(await there.take(1), { again: [], new: [], gap: undefined });
+    assertEquals(await there.take(1), { again: [], new: [], gaps: [] });
     // Its last sign expires at once, as if it had been killed long ago.
     const keys = await other.program.command("KEYS", "{tackline}:node:*") as string[];
     assertEquals(keys.length, 2);
@@ -265,7 +265,7 @@ describeRedis("RedisJournal of several servers", () => {
     }, "a notification after the restart");
     assert(after > seq + 1, `${after}`);
     const lost = node.errors.find(({ code }) => code === "ERR_JOURNAL_LOST");
-    assertEquals(lost?.message, 'Redis has forgotten notifications: it knows 0 of 2; see "appendfsync"');
+    assertStringIncludes(lost!.message, "Redis has forgotten the notifications 1 to 2: ");
     await node.close();
     await redis.stop();
   });
@@ -329,7 +329,7 @@ describeRedis("RedisJournal of several servers", () => {
     await assertRejects(() => node.journal.cursor("billing"), JournalError, "Redis is away");
     await assertRejects(() => node.journal.has(entry("a").digest), JournalError, "Redis is away");
     await redis.run();
-    await until(() => node.errors.at(-1)?.message === "Redis is there again", "the good news");
+    await until(() => node.errors.at(-1)?.message.startsWith("Redis is there again") === true, "the good news");
     const other = await Node.open(make, redis);
     let cursor: number | undefined;
     for (let tries = 0; cursor !== 5 && tries < 200; tries++) cursor = await other.journal.cursor("billing");
@@ -401,7 +401,7 @@ describeRedis("RedisJournal of several servers", () => {
     await redis.kill();
     await until(() => one.errors.length > 0, "the bad news");
     await redis.run();
-    await until(() => one.errors.at(-1)?.message === "Redis is there again", "the good news");
+    await until(() => one.errors.at(-1)?.message.startsWith("Redis is there again") === true, "the good news");
     assert(one.errors.some(({ code }) => code === "ERR_JOURNAL_LOST"));
     const other = await Node.open(make, redis);
     for (let at = 1; at <= 5; at++) await other.journal.append(entry(`new ${at}`));
@@ -448,7 +448,7 @@ describeRedis("RedisJournal of several servers", () => {
       const error = await assertRejects(() => node.journal.append(entry("b")), JournalError, "OOM");
       assertEquals(error.code, "ERR_JOURNAL_WRITE");
       await node.program.command("CLIENT", "KILL", "SKIPME", "yes", "TYPE", "normal");
-      await until(() => node.errors.at(-1)?.message === "Redis is there again", "the connection");
+      await until(() => node.errors.at(-1)?.message.startsWith("Redis is there again") === true, "the connection");
       assertEquals(bodies(await node.journal.read(0, 5)), ["a"]);
       place.acknowledge([seq]);
       node.journal.saveCursor("y", seq);
@@ -463,8 +463,8 @@ describeRedis("RedisJournal of several servers", () => {
     const place = node.journal.share("x", 0, "", () => {});
     await node.journal.append(entry("old"));
     clock.advance(600_000);
-    assertEquals((await place.take(5)).gap, { after: 0, until: 1 });
-    assertEquals((await place.take(5)).gap, undefined);
+    assertEquals((await place.take(5)).gaps, [{ after: 0, until: 1 }]);
+    assertEquals((await place.take(5)).gaps, []);
     await node.journal.append(entry("young"));
     assertEquals(bodies((await place.take(5)).new), ["young"]);
     await node.close();
