@@ -153,6 +153,7 @@ export type BackplaneErrorCode =
   | "ERR_BACKPLANE_AWAY"
   | "ERR_BACKPLANE_LOST"
   | "ERR_BACKPLANE_MISSED"
+  | "ERR_BACKPLANE_ONE_WAY"
   | "ERR_BACKPLANE_MESSAGE";
 
 /** The stable codes of {@linkcode WhatsAppApiError}. */

@@ -17,6 +17,8 @@ import type { MessageData } from "./inbox.ts";
 import { byteLength } from "./payload.ts";
 import { assertNumber } from "./ranges.ts";
 import { assertRedisClient, type RedisClient, type RedisLink } from "./redis_client.ts";
+import { RedisNodes, type WayChange } from "./redis_nodes.ts";
+import type { PrimaryLink } from "./redis_role.ts";
 import { RedisSession } from "./redis_session.ts";
 
 export type { BunRedisClient, IoRedisClient, NodeRedisClient, RedisClient } from "./redis_client.ts";
@@ -34,6 +36,11 @@ export interface RedisBackplaneOptions {
    */
   maxPendingAmount?: number;
   /**
+   * Name of this node in errors of other nodes, of which they show at most 64 characters.
+   * @default a random one
+   */
+  name?: string;
+  /**
    * Time, for tests.
    * @default {systemClock}
    */
@@ -44,6 +51,12 @@ export interface RedisBackplaneOptions {
 const BATCH = 500;
 /** For so many channels a node remembers how far others have counted, and how far itself. */
 const MAX_COUNTED = 10_000;
+
+/** Channel in which nodes tell whom they hear, and how often each does, in ms. */
+const NODES = "!nodes";
+const BEAT_INTERVAL = 5000;
+
+const READY = Promise.resolve();
 
 /** One channel that is listened to. */
 interface Channel {
@@ -102,8 +115,17 @@ export class RedisBackplane implements Backplane {
   #missed = 0;
 
   // Both
+  #clock: Clock;
   #up = { publisher: false, subscriber: false };
-  #away = false;
+  /** Since when the listener knows that Redis is away, by the clock. */
+  #awaySince: number | undefined;
+  #awayReason = "";
+  #nodes: RedisNodes;
+  #cancelBeat: () => void = () => {};
+  /** The last question for the role, the next one, and the connection of both. */
+  #role: Promise<void> = READY;
+  #nextRole: Promise<void> | undefined;
+  #roleLink: PrimaryLink | undefined;
 
   /**
    * Begins to connect.
@@ -113,10 +135,13 @@ export class RedisBackplane implements Backplane {
    * @throws {OptionError} If the client is of no kind that is known, or a setting is out of range.
    */
   constructor(client: RedisClient, options: RedisBackplaneOptions = {}) {
-    const { prefix = "tackline:", maxPendingAmount = 16 * 1024 * 1024, clock = systemClock } = options;
+    const { prefix = "tackline:", maxPendingAmount = 16 * 1024 * 1024, name = this.#id, clock = systemClock } = options;
     assertRedisClient(client);
     if (typeof prefix !== "string") throw new OptionError(`The prefix is a ${typeof prefix} instead of a string`);
     assertNumber("maxPendingAmount", maxPendingAmount);
+    if (typeof name !== "string" || name === "") throw new OptionError(`The name ${JSON.stringify(name)} is no text`);
+    this.#clock = clock;
+    this.#nodes = new RedisNodes(this.#id, name);
     this.#prefix = prefix;
     this.#maxPending = maxPendingAmount;
     this.#publisher = new RedisSession(client, clock, {
@@ -131,20 +156,60 @@ export class RedisBackplane implements Backplane {
       down: (error) => this.#subscriberWentDown(error),
       message: (channel, text) => this.#onMessage(channel, text),
     });
+    this.subscribe(NODES, () => {});
+    this.#scheduleBeat();
   }
 
   #wentUp(side: "publisher" | "subscriber"): void {
     this.#up[side] = true;
-    if (!this.#away || !this.#up.publisher || !this.#up.subscriber) return;
-    this.#away = false;
-    this.#tell("ERR_BACKPLANE_AWAY", "Redis is there again: messages go and come");
+    if (side === "subscriber") this.#nodes.listens();
+    if (this.#awaySince === undefined || !this.#up.publisher || !this.#up.subscriber) return;
+    const seconds = ((this.#clock.now() - this.#awaySince) / 1000).toFixed(1);
+    this.#awaySince = undefined;
+    const message = `Redis is there again after ${seconds} s: messages go and come; it was away: ${this.#awayReason}`;
+    this.#tell("ERR_BACKPLANE_AWAY", message);
   }
 
-  #wentDown(side: "publisher" | "subscriber", cause: unknown): void {
+  #wentDown(side: "publisher" | "subscriber", cause: Error): void {
     this.#up[side] = false;
-    if (this.#away) return;
-    this.#away = true;
-    this.#tell("ERR_BACKPLANE_AWAY", `Redis is away: ${describe(cause)}`, cause);
+    // The other connection may lead to the same server, which is no primary any more.
+    if (side === "publisher") {
+      this.#nodes.interrupted();
+      this.#subscriber.check();
+    }
+    this.#awayReason = describe(cause);
+    if (this.#awaySince !== undefined) return;
+    this.#awaySince = this.#clock.now();
+    this.#tell("ERR_BACKPLANE_AWAY", `Redis is away: ${this.#awayReason}`, cause);
+  }
+
+  // ---- Other nodes ---------------------------------------------------------------------------------------------
+
+  #scheduleBeat(): void {
+    this.#cancelBeat = this.#clock.after(BEAT_INTERVAL, () => {
+      this.#scheduleBeat();
+      const { link } = this.#publisher;
+      if (link === undefined || this.#live === undefined) return;
+      this.#tellWay(this.#nodes.checkOwn());
+      link.send(["PUBLISH", this.#prefix + NODES, this.#nodes.next()]).then(
+        () => this.#nodes.sent(),
+        () => this.#nodes.interrupted(),
+      );
+    });
+  }
+
+  /** A way that is closed is told once, and tried once over a new connection. */
+  #tellWay(change: WayChange | undefined): void {
+    if (change === undefined) return;
+    const node = change.name === "itself" ? "this node itself" : `the node ${change.name}`;
+    if (change.open) {
+      return this.#tell("ERR_BACKPLANE_ONE_WAY", `Messages of this node reach ${node} again`);
+    }
+    const why = "their connections to Redis may lead to different servers";
+    const error = new BackplaneError("ERR_BACKPLANE_ONE_WAY", `Messages of this node do not reach ${node}: ${why}`);
+    this.#listener?.error(error);
+    this.#publisher.restart(error);
+    if (change.name === "itself") this.#subscriber.restart(error);
   }
 
   // ---- Sending -------------------------------------------------------------------------------------------------
@@ -168,15 +233,28 @@ export class RedisBackplane implements Backplane {
       throw lost(`${this.#pending} bytes wait for Redis already`);
     }
     this.#pending += length;
-    const sent = link.send(["PUBLISH", this.#prefix + channel, text]).then(
-      () => void (this.#pending -= length),
-      (cause) => {
-        this.#pending -= length;
-        throw lost(describe(cause), cause);
-      },
-    );
+    const sent = this.#send(link, ["PUBLISH", this.#prefix + channel, text], length);
     this.#lastPublish = sent.catch(() => {});
     return sent;
+  }
+
+  async #send(link: PrimaryLink, command: string[], length: number): Promise<void> {
+    try {
+      await link.send(command).finally(() => this.#pending -= length);
+      if (link.tellsRole) await this.#askRole(link);
+    } catch (cause) {
+      throw lost(describe(cause), cause);
+    }
+  }
+
+  /** A replica takes what is published, and nobody else hears it. One question at a time is for all that was published before it. */
+  #askRole(link: PrimaryLink): Promise<void> {
+    if (link !== this.#roleLink) this.#nextRole = undefined;
+    this.#roleLink = link;
+    return this.#nextRole ??= this.#role.catch(() => {}).then(() => {
+      if (link === this.#roleLink) this.#nextRole = undefined;
+      return this.#role = link.assertPrimary();
+    });
   }
 
   #nextNumber(channel: string): number {
@@ -272,7 +350,7 @@ export class RedisBackplane implements Backplane {
     if (live === this.#live) this.#wentUp("subscriber");
   }
 
-  #subscriberWentDown(error: unknown): void {
+  #subscriberWentDown(error: Error): void {
     // Those who come now wait for the next connection.
     for (const name of this.#live?.confirmed ?? []) {
       const channel = this.#channels.get(name);
@@ -287,10 +365,17 @@ export class RedisBackplane implements Backplane {
     const channel = this.#channels.get(key);
     // It is on its way still when a channel is left.
     if (channel === undefined) return;
+    if (key === NODES && text.startsWith("{")) return this.#onBeat(name, text);
     const message = parseMessage(text);
     if (message === undefined) return this.#tell("ERR_BACKPLANE_MESSAGE", `Something else came on "${name}"`);
     if (message.sender === this.#id || !this.#isNext(channel, message)) return;
     for (const receive of [...channel.receivers]) receive(message.data);
+  }
+
+  #onBeat(name: string, text: string): void {
+    const change = this.#nodes.take(text);
+    if (change === "unknown") this.#tell("ERR_BACKPLANE_MESSAGE", `Something else came on "${name}"`);
+    else this.#tellWay(change);
   }
 
   /** Counts what was missed, and lets nothing pass twice. */
@@ -324,6 +409,7 @@ export class RedisBackplane implements Backplane {
   /** Ends, when what was published before is answered. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#cancelBeat();
     await this.#lastPublish;
     await Promise.all([this.#publisher.close(), this.#subscriber.close()]);
     for (const { ready } of this.#channels.values()) ready.resolve();

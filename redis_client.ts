@@ -5,7 +5,7 @@
  * @module
  */
 
-import { OptionError } from "./errors.ts";
+import { describe, OptionError } from "./errors.ts";
 
 /** A client of `npm:redis` (5 or later), as `createClient` makes it; it need not be connected. */
 export interface NodeRedisClient {
@@ -54,7 +54,7 @@ export interface RedisLinkHandler {
   /**
    * The connection is gone. Called once.
    *
-   * @param error Why, if it is known.
+   * @param error Why.
    */
   closed(error: unknown): void;
 }
@@ -121,8 +121,9 @@ function kindOf(client: unknown): "redis" | "ioredis" | "bun" {
   const given = (client ?? {}) as Record<string, unknown>;
   const can = (name: string): boolean => typeof given[name] === "function";
   // Their copies are made otherwise, or choose a server for each command.
-  if (given.isCluster === true || can("acquire") || can("nodeClient")) {
-    throw new OptionError("The Redis client is one for a cluster or for sentinels: give one for a single Redis");
+  const several = kindOfSeveral(given, can);
+  if (several !== undefined) {
+    throw new OptionError(`The Redis client is ${several}: give a client with one connection to one Redis`);
   }
   if (can("duplicate")) {
     // ioredis has a sendCommand too.
@@ -131,6 +132,15 @@ function kindOf(client: unknown): "redis" | "ioredis" | "bun" {
     if (can("send") && "connected" in given) return "bun";
   }
   throw new OptionError("The Redis client is none of npm:redis, npm:ioredis and what is built into Bun");
+}
+
+/** Names a client that has several connections. */
+function kindOfSeveral(given: Record<string, unknown>, can: (name: string) => boolean): string | undefined {
+  if (given.isCluster === true) return "a Cluster of npm:ioredis";
+  if (can("nodeClient")) return "a cluster of npm:redis (createCluster)";
+  if (can("execute") && "totalClients" in given) return "a pool of npm:redis (createClientPool)";
+  if (can("acquire")) return can("release") ? "a pool of clients" : "for sentinels (createSentinel of npm:redis)";
+  return undefined;
 }
 
 /** The end of one connection. */
@@ -159,12 +169,21 @@ class Ending {
     this.#opened = true;
   }
 
-  /** It has ended. */
+  /** Whether the connection has ended. */
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
+  /**
+   * The connection has ended.
+   *
+   * @param error Why; `undefined`: the client does not tell.
+   */
   now(error: unknown): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     this.#ended.resolve();
-    if (this.#opened) this.#handler.closed(error);
+    if (this.#opened) this.#handler.closed(error ?? new Error("the connection was closed"));
   }
 
   /** Brings it about. */
@@ -227,15 +246,27 @@ interface OwnIoRedis {
   disconnect(): void;
 }
 
+/** What an error of Redis means to the program: false or 0 for nothing; else it wants another connection. */
+type ReconnectOnError = (error: Error) => boolean | number;
+
 async function openIoRedis(
   client: IoRedisClient,
   handler: RedisLinkHandler,
   ending: Ending,
   signal: AbortSignal,
 ): Promise<RedisLink> {
+  let failure: unknown;
+  const { reconnectOnError } = ((client as { options?: unknown }).options ?? {}) as {
+    reconnectOnError?: ReconnectOnError | null;
+  };
   const own = client.duplicate({
     retryStrategy: () => null,
-    reconnectOnError: null,
+    // Another connection is ours to make. What Redis refused is not sent again (2): its sender is told, and decides.
+    reconnectOnError: typeof reconnectOnError !== "function" ? null : (error: Error) => {
+      if (!reconnectOnError(error)) return false;
+      failure = new Error(`reconnectOnError wants another connection: ${describe(error)}`, { cause: error });
+      return true;
+    },
     enableOfflineQueue: false,
     lazyConnect: true,
     // While Redis loads its file it refuses what is asked: that is noticed by itself.
@@ -243,7 +274,6 @@ async function openIoRedis(
     autoResubscribe: false,
     autoResendUnfulfilledCommands: false,
   }) as OwnIoRedis;
-  let failure: unknown;
   own.on("error", (error) => failure = error);
   own.on("end", () => ending.now(failure));
   own.on("message", (channel: string, text: string) => handler.message(channel, text));
@@ -297,6 +327,18 @@ async function duplicateBun(client: BunRedisClient, signal: AbortSignal): Promis
   }
 }
 
+/** A wrong password or certificate is told to a command that waits; `connect` says "Connection closed" then. */
+async function connectBun(own: OwnBun): Promise<void> {
+  let failure: unknown;
+  const answered = own.send("PING", []).catch((error) => failure = error);
+  try {
+    await own.connect();
+  } catch (error) {
+    await answered;
+    throw failure ?? error;
+  }
+}
+
 async function openBun(
   client: BunRedisClient,
   handler: RedisLinkHandler,
@@ -309,13 +351,19 @@ async function openBun(
     ending.now(undefined);
   };
   own.onclose = (error) => ending.now(error);
-  await ending.open(() => own.connect(), destroy, signal);
+  await ending.open(() => connectBun(own), destroy, signal);
   const gone = (): Error => new Error("the connection was lost");
   // Bun 1.4 does not tell when a connection breaks. It keeps commands, connects again by itself, and forgets the subscriptions.
   own.onconnect = () => ending.now(gone());
   const take = (text: string, channel: string): void => handler.message(channel, text);
   return {
-    send: ([command, ...args]) => own.connected ? own.send(command, args) : Promise.reject(gone()),
+    send: async ([command, ...args]) => {
+      if (!own.connected) throw gone();
+      const answer = await own.send(command, args);
+      // Kept by Bun, and answered over the next connection: perhaps by another Redis, which knows nothing of what was sent before.
+      if (ending.hasEnded) throw gone();
+      return answer;
+    },
     isAlive: () => own.connected,
     subscribe: (channels) => own.subscribe(channels, take),
     unsubscribe: (channels) => own.unsubscribe(channels),

@@ -223,13 +223,21 @@ export class RedisJournal implements Journal {
     this.#prefix = prefix;
     this.#replicas = replicas;
     this.#replicaTimeout = replicaTimeout;
-    const down = (error: unknown): void => this.#wentDown(error);
-    // Connections, and the sign that a node lives, have the time of Redis, not the one of tests.
-    this.#session = new RedisSession(client, systemClock, { up: (link) => this.#up(link), down });
-    this.#appender = replicas === 0
-      ? this.#session
-      : new RedisSession(client, systemClock, { up: (link) => this.#prepareAppender(link), down: () => {} });
-    this.#tail = new RedisSession(client, systemClock, { up: (link) => this.#startTail(link), down: () => {} });
+    this.#session = this.#connect(client, (link) => this.#up(link));
+    this.#appender = replicas === 0 ? this.#session : this.#connect(client, (link) => this.#prepareAppender(link));
+    this.#tail = this.#connect(client, (link) => this.#startTail(link));
+  }
+
+  /** Connections, and the sign that a node lives, have the time of Redis, not the one of tests. */
+  #connect(client: RedisClient, up: (link: RedisLink) => Promise<void>): RedisSession {
+    const session: RedisSession = new RedisSession(client, systemClock, {
+      up: async (link) => {
+        await up(link);
+        void session.ready.then(() => this.#cameUp(session));
+      },
+      down: (error) => this.#wentDown(session, error),
+    });
+    return session;
   }
 
   async #start(): Promise<void> {
@@ -274,11 +282,6 @@ export class RedisJournal implements Journal {
     // It may be connected to a server that is not the primary any more.
     const stale = this.#staleTail !== undefined && this.#staleTail === this.#tailLink;
     if (stale && this.#base !== before) this.#tail.restart(new Error("the numbers come from another server"));
-    if (this.#away) {
-      const seconds = ((systemClock.now() - this.#awaySince) / 1000).toFixed(1);
-      this.#tell("ERR_JOURNAL_AWAY", `Redis is there again after ${seconds} s; it was away: ${this.#awayReason}`);
-    }
-    this.#away = false;
     // What waited for it, once others may use the connection.
     void this.#session.ready.then(() => {
       this.#flushCursors();
@@ -382,18 +385,31 @@ export class RedisJournal implements Journal {
     else this.#listener.error(error);
   }
 
-  #wentDown(error: unknown): void {
-    // Some clients do not say why.
-    const cause = error ?? new Error("the connection was lost");
+  #wentDown(session: RedisSession, cause: Error): void {
     this.#lastFailure = `: ${describe(cause)}`;
-    this.#staleTail = this.#tailLink;
+    if (session === this.#session) this.#staleTail = this.#tailLink;
     if (this.#closed) return;
-    if (this.#replaced) return this.#tellReplaced(cause);
+    // The other connections may lead to the same server, which may be no primary any more.
+    for (const other of this.#sessions) if (other !== session) other.check();
+    if (this.#replaced || cause.message === REPLACED) return this.#tellReplaced(cause);
     if (this.#away) return;
     this.#away = true;
     this.#awaySince = systemClock.now();
     this.#awayReason = describe(cause);
     this.#tell("ERR_JOURNAL_AWAY", `Redis is away: ${describe(cause)}`, cause);
+  }
+
+  /** Redis is there again when all connections are. */
+  #cameUp(session: RedisSession): void {
+    if (session.link === undefined || this.#closed || !this.#away) return;
+    for (const other of this.#sessions) if (other.link === undefined) return;
+    const seconds = ((systemClock.now() - this.#awaySince) / 1000).toFixed(1);
+    this.#away = false;
+    this.#tell("ERR_JOURNAL_AWAY", `Redis is there again after ${seconds} s; it was away: ${this.#awayReason}`);
+  }
+
+  get #sessions(): Set<RedisSession> {
+    return new Set([this.#session, this.#appender, this.#tail]);
   }
 
   #tellReplaced(cause: unknown): void {

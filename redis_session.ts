@@ -7,6 +7,7 @@
 import type { Clock } from "./clock.ts";
 import { Backoff, type ReconnectSettings, reconnectSettings } from "./reconnect.ts";
 import { openRedisLink, type RedisClient, type RedisLink } from "./redis_client.ts";
+import { PrimaryLink } from "./redis_role.ts";
 
 /** Waits between attempts, in ms: after a restart of Redis all is to be there again within 2 s. */
 const RECONNECT: ReconnectSettings = reconnectSettings({ minDelay: 100, maxDelay: 1000, minUptime: 1000 })!;
@@ -26,11 +27,11 @@ export interface RedisSessionOwner {
    */
   up(link: RedisLink, progress: () => void): Promise<void>;
   /**
-   * The connection is gone, or an attempt failed. Another one follows.
+   * The connection is gone, or an attempt failed, or its Redis is no primary. Another one follows.
    *
    * @param error Why.
    */
-  down(error: unknown): void;
+  down(error: Error): void;
   /**
    * A message of a channel came.
    *
@@ -40,13 +41,17 @@ export interface RedisSessionOwner {
   message?(channel: string, text: string): void;
 }
 
-/** Keeps one connection open. */
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(error === undefined ? "the connection was closed" : String(error));
+}
+
+/** Keeps one connection to a primary open. */
 export class RedisSession {
   #client: RedisClient;
   #clock: Clock;
   #owner: RedisSessionOwner;
   #backoff = new Backoff(RECONNECT);
-  #link: RedisLink | undefined;
+  #link: PrimaryLink | undefined;
   #upSince = 0;
   #closed = false;
   #connecting: Promise<void>;
@@ -72,7 +77,7 @@ export class RedisSession {
   }
 
   /** The connection, while it can be used. */
-  get link(): RedisLink | undefined {
+  get link(): PrimaryLink | undefined {
     return this.#link;
   }
 
@@ -83,6 +88,7 @@ export class RedisSession {
 
   async #connect(): Promise<void> {
     let opened: RedisLink | undefined;
+    let link: PrimaryLink;
     let gone = false;
     const lost = (error: unknown): void => {
       if (gone) return;
@@ -112,7 +118,10 @@ export class RedisSession {
       }, attempt.signal);
       if (gone || this.#closed) return await opened.destroy();
       wait();
-      await this.#owner.up(opened, wait);
+      link = new PrimaryLink(opened, lost);
+      await link.assertPrimary();
+      wait();
+      await this.#owner.up(link, wait);
     } catch (error) {
       return lost(error);
     } finally {
@@ -120,11 +129,11 @@ export class RedisSession {
     }
     if (gone) return;
     if (this.#closed) return await opened.destroy();
-    this.#link = opened;
+    this.#link = link;
     this.#upSince = this.#clock.now();
     this.#whenUp.resolve();
-    this.#scheduleProbe(opened, lost);
-    if (opened.isAlive !== undefined) this.#look(opened);
+    this.#scheduleProbe(link, lost);
+    if (link.isAlive !== undefined) this.#look(link);
   }
 
   #look(link: RedisLink): void {
@@ -132,6 +141,12 @@ export class RedisSession {
       if (link.isAlive!()) this.#look(link);
       else this.#fail(new Error("the connection was lost"));
     });
+  }
+
+  /** Asks now whether Redis is a primary, if there is a connection. */
+  check(): void {
+    // What is wrong gives the connection up.
+    this.#link?.assertPrimary().catch(() => {});
   }
 
   /**
@@ -143,11 +158,11 @@ export class RedisSession {
     this.#fail(error);
   }
 
-  /** A peer that vanished without a word is noticed too. */
-  #scheduleProbe(link: RedisLink, lost: (error: unknown) => void): void {
+  /** A peer that vanished without a word is noticed too, and a primary that became a replica. */
+  #scheduleProbe(link: PrimaryLink, lost: (error: unknown) => void): void {
     this.#cancel = this.#clock.after(PROBE_INTERVAL, () => {
       this.#cancel = this.#clock.after(PATIENCE, () => lost(new Error(`no answer within ${PATIENCE} ms`)));
-      link.send(["PING"]).then(() => {
+      link.assertPrimary().then(() => {
         if (this.#link !== link) return;
         this.#cancel();
         this.#scheduleProbe(link, lost);
@@ -163,7 +178,7 @@ export class RedisSession {
     if (this.#link !== undefined) this.#whenUp = Promise.withResolvers<void>();
     this.#link = undefined;
     this.#backoff.failed(uptime);
-    this.#owner.down(error);
+    this.#owner.down(asError(error));
     this.#cancel = this.#clock.after(this.#backoff.delay(), () => {
       this.#connecting = this.#connect();
     });

@@ -43,6 +43,7 @@ import {
   type WhatsAppApp,
 } from "./whatsapp_access.ts";
 import { listChanges, passes, type WhatsAppFilter, withoutHeldBack } from "./whatsapp_filter.ts";
+import { Refusals } from "./refusals.ts";
 import { useVerifier } from "./verifier.ts";
 import { decodeAscii } from "./utf8.ts";
 import { RECEIVER_PROTOCOL } from "./whatsapp_receiver.ts";
@@ -203,6 +204,9 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   #shown = new WeakMap<WebSocketConnection<Data>, ReceiverToken>();
   /** Notifications that are being kept, by their digest: what comes twice at once waits for the first. */
   #keeping = new Map<string, Promise<TextReply>>();
+  /** Failures of the journal, of which there are many in an outage. */
+  #refusals: Refusals | undefined;
+  #readFailures: Refusals | undefined;
   #failed: FailedAttempts = { receiverToken: 0, verifyToken: 0, signature: 0, clientCertificate: 0 };
   #waitingFailures = 0;
 
@@ -393,7 +397,10 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     const journal = typeof given === "string"
       ? await SqliteJournal.open(given, { clock })
       : given ?? new MemoryJournal({ clock });
-    const hub = new InboxHub(journal, (error) => this.reportError(error));
+    const end = { kept: "Notifications are kept again", read: "Receivers can join again" };
+    this.#refusals ??= new Refusals(clock, { byMessage: false, more: "got a 503", end: end.kept });
+    this.#readFailures ??= new Refusals(clock, { byMessage: true, more: "failed", end: end.read });
+    const hub = new InboxHub(journal, (error) => this.#readFailed(error));
     journal.listen({
       appended: (entry) => this.#forward(entry, hub),
       error: (error) => this.reportError(error),
@@ -401,6 +408,11 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     });
     this.#hub = hub;
     return hub;
+  }
+
+  #readFailed(error: unknown, connection?: WebSocketConnection<Data>): void {
+    const report = error instanceof JournalError ? this.#readFailures?.failed(error) : error;
+    if (report !== undefined) this.reportError(report, connection);
   }
 
   /** Closes the journal after the last connection has ended. */
@@ -531,12 +543,14 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
       : message.name;
     this.#openHub().then((hub) => hub.join(inbox.sink, { ...message, name }, token?.filter, inbox.last)).then(
       (member) => {
+        const report = this.#readFailures?.succeeded();
+        if (report !== undefined) this.reportError(report);
         inbox.member = member;
         // It may have ended while it joined.
         if (!this.#receivers.has(connection)) member?.leave();
       },
     ).catch((error) => {
-      this.reportError(error, connection);
+      this.#readFailed(error, connection);
       connection.close(InboxCloseCode.JournalFailed, "The journal cannot be read");
     });
   }
@@ -682,10 +696,13 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
       const { bytes, signature, receivedAt } = delivery;
       // Meta tries again for 7 days.
       await journal.append({ bytes, signature, receivedAt, digest, forward });
+      const report = this.#refusals?.succeeded();
+      if (report !== undefined) this.reportError(report);
       return KEPT;
     } catch (error) {
       if (!(error instanceof JournalError)) throw error;
-      this.reportError(error, connection);
+      const report = this.#refusals === undefined ? error : this.#refusals.failed(error);
+      if (report !== undefined) this.reportError(report, connection);
       return NOT_KEPT;
     } finally {
       this.#keeping.delete(key);

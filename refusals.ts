@@ -1,0 +1,90 @@
+/**
+ * Failures that come again and again for as long as an outage lasts: they are counted, and told once.
+ *
+ * @module
+ */
+
+import type { Clock } from "./clock.ts";
+import { JournalError, type JournalErrorCode } from "./errors.ts";
+
+/** Least time between the reports of two outages, and between two reports of one outage, in ms. */
+const OUTAGE_INTERVAL = 10_000;
+const REMINDER_INTERVAL = 60_000;
+/** What works again for a moment only is no end: least time between a report and that of the end, in ms. */
+const END_INTERVAL = 1000;
+
+/** What reports say, and what is told apart. */
+export interface RefusalKind {
+  /** Whether failures with other messages are other failures, each to be told; else only those with other codes are. */
+  readonly byMessage: boolean;
+  /** What became of each of those that were counted, as "got a 503". */
+  readonly more: string;
+  /** The good news. */
+  readonly end: string;
+}
+
+/** Counts what a journal refuses. */
+export class Refusals {
+  #clock: Clock;
+  #kind: RefusalKind;
+  #ongoing = false;
+  #code: JournalErrorCode = "ERR_JOURNAL_WRITE";
+  #message = "";
+  /** Refused since the last report. */
+  #count = 0;
+  #reportedAt = -Infinity;
+
+  /**
+   * Makes one outside of an outage.
+   *
+   * @param clock Time.
+   * @param kind What reports say, and what is told apart.
+   */
+  constructor(clock: Clock, kind: RefusalKind) {
+    this.#clock = clock;
+    this.#kind = kind;
+  }
+
+  /**
+   * Something was refused.
+   *
+   * @param error Why.
+   * @returns What to report: the error itself for the first one, one with a count now and then; `undefined`: nothing.
+   */
+  failed(error: JournalError): JournalError | undefined {
+    const code = error.code as JournalErrorCode;
+    const { byMessage } = this.#kind;
+    const isOther = !this.#ongoing || code !== this.#code || (byMessage && error.message !== this.#message);
+    this.#ongoing = true;
+    this.#code = code;
+    this.#message = error.message;
+    this.#count++;
+    const interval = !isOther ? REMINDER_INTERVAL : byMessage ? 0 : OUTAGE_INTERVAL;
+    if (this.#clock.now() - this.#reportedAt < interval) return undefined;
+    const before = this.#take() - 1;
+    if (before === 0) return error;
+    return this.#make(`${error.message}; ${before} more ${this.#kind.more} since the last report`, error);
+  }
+
+  /**
+   * Something was not refused.
+   *
+   * @returns What to report: the end of an outage; `undefined`: nothing.
+   */
+  succeeded(): JournalError | undefined {
+    if (!this.#ongoing || this.#clock.now() - this.#reportedAt < END_INTERVAL) return undefined;
+    this.#ongoing = false;
+    return this.#make(`${this.#kind.end}; ${this.#take()} more ${this.#kind.more} since the last report`);
+  }
+
+  #take(): number {
+    const count = this.#count;
+    this.#count = 0;
+    this.#reportedAt = this.#clock.now();
+    return count;
+  }
+
+  #make(message: string, cause?: JournalError): JournalError {
+    return new JournalError(this.#code, message, cause === undefined ? undefined : { cause });
+  }
+}

@@ -1,0 +1,32 @@
+/**
+ * A node of `failover.ts`: a WhatsApp server with a journal in Redis that waits for one replica. REDIS-URL CLIENT, one of those in
+ * `tests/redis.ts`. Prints a JSON object a line: its port, each notification it kept (number and digest of the body), each error.
+ */
+
+import { Buffer } from "node:buffer";
+import process from "node:process";
+import { RedisJournal, WebSocketError, WhatsAppServer } from "../mod.ts";
+import { CLIENTS } from "../tests/redis.ts";
+
+const [url, kind] = process.argv.slice(2);
+const say = (fact: object): void => void process.stdout.write(`${JSON.stringify(fact)}\n`);
+const { client } = await CLIENTS.get(kind)!(url);
+const journal = await RedisJournal.open(client, { replicas: 1, replicaTimeout: 1000 });
+const append = journal.append.bind(journal);
+journal.append = async (entry) => {
+  const appended = await append(entry);
+  say({ kept: [appended.seq, Buffer.from(entry.digest).toString("hex")] });
+  return appended;
+};
+const server = new WhatsAppServer({
+  port: 0,
+  hostname: "127.0.0.1",
+  pathName: "/whatsapp",
+  behindProxy: true,
+  appSecret: process.env.WHATSAPP_APP_SECRET,
+  receiverToken: process.env.WHATSAPP_RECEIVER_TOKEN,
+  journal,
+  onError: (error) => say({ code: error instanceof WebSocketError ? error.code : "ERROR", message: String(error) }),
+});
+await server.start();
+say({ port: server.address!.port });
