@@ -294,10 +294,12 @@ describe("notifications", () => {
       assertStringIncludes(await new Response(ours.readable).text(), `HTTP/1.1 ${status} `);
     }
     for (const receiverToken of [undefined, ""]) {
-      const [ours, theirs] = pipe();
-      new WhatsAppServer({ receiverToken, onError: () => {} }).acceptStream(theirs);
-      const receiver = new WhatsAppReceiver("ws://localhost/", { receiverToken });
-      await assertRejects(() => receiver.connect({ stream: ours }), HandshakeError, "401");
+      for (const shown of [undefined, "t"]) {
+        const [ours, theirs] = pipe();
+        new WhatsAppServer({ receiverToken, onError: () => {} }).acceptStream(theirs);
+        const receiver = new WhatsAppReceiver("ws://localhost/", { receiverToken: shown });
+        await assertRejects(() => receiver.connect({ stream: ours }), HandshakeError, "401");
+      }
     }
   });
 
@@ -339,7 +341,7 @@ describe("notifications", () => {
 describe("receivers", () => {
   it("must show the token, in a header or as a subprotocol entry that is never echoed", async () => {
     await using server = await start({ receiverToken: "tökən/+" });
-    for (const receiverToken of [undefined, "", "token", "tökən/"]) {
+    for (const receiverToken of [undefined, "token", "tökən/"]) {
       await assertRejects(() => connect(server, { receiverToken }), HandshakeError, "401");
     }
     await (await connect(server, { receiverToken: "tökən/+" })).disconnect();
