@@ -138,7 +138,7 @@ export class BodyReader {
       this.#endLine(line);
       return;
     }
-    if (this.#line.endsWith("\r") || (octet < 0x20 && octet !== CR && octet !== 0x09)) {
+    if (this.#line.endsWith("\r") || (octet < 0x20 && octet !== CR && octet !== 0x09) || octet === 0x7f) {
       throw bad("The chunked coding has a control character");
     }
     this.#line += String.fromCharCode(octet);

@@ -173,6 +173,9 @@ describe("Meta's verification", () => {
     const query = "hub.mode=subscribe&hub.verify_token=verify&hub.challenge=";
     assertEquals(await verify(server, `${query}1158201444`), [200, "1158201444", "text/plain; charset=utf-8"]);
     assertEquals((await verify(server, `${query}%3Cb%3E%C3%A9`))[1], "<b>é");
+    // A browser that guesses types would run it.
+    const page = await fetch(`${urlOf(server)}?${query}%3Cscript%3E`);
+    assertEquals([await page.text(), page.headers.get("x-content-type-options")], ["<script>", "nosniff"]);
   });
 
   it("gets 403 for a wrong token or mode, and for an empty token where none is configured", async () => {
