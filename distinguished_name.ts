@@ -9,8 +9,8 @@
  *
  * - `"rfc4514"`: `CN=client,O=Example\, Inc.,C=US`, the most specific name first, also as `Subject="…"` in Envoy's
  *   `x-forwarded-client-cert`;
- * - `"slashes"`: `/C=US/O=Example, Inc./CN=client`, the most specific name last. A slash within a value cannot be told from a separator:
- *   only where no authority that the proxy trusts signs such values;
+ * - `"slashes"`: `/C=US/O=Example, Inc./CN=client`, the most specific name last. OpenSSL 3 escapes a slash within a value; HAProxy and older
+ *   versions do not, so that it looks like a separator: only where no authority that the proxy trusts signs such values;
  * - `"commonName"`: the common name alone.
  */
 export type SubjectForm = "rfc4514" | "slashes" | "commonName";
@@ -200,17 +200,40 @@ function isAttributeType(text: string): boolean {
 
 // ---- Other forms -------------------------------------------------------------------------------------------------
 
-/** OpenSSL's form of one line, which escapes nothing: what has a slash in a value is refused where that shows. */
+/**
+ * Parses OpenSSL's form of one line, strictly. OpenSSL 3 escapes slashes and plus signs within values; older versions and HAProxy escape
+ * nothing, so that a value can look like more attributes.
+ *
+ * @param text The name.
+ * @returns Its relative names as they stand, or `undefined` if it is malformed.
+ */
 function parseSlashes(text: string): RelativeName[] | undefined {
-  if (!text.startsWith("/")) return undefined;
-  const names: RelativeName[] = [];
-  for (const part of text.slice(1).split("/")) {
-    const equals = part.indexOf("=");
-    const type = part.slice(0, Math.max(0, equals));
+  const names: Attribute[][] = [];
+  for (let at = 0; at < text.length;) {
+    const separator = text[at++];
+    if (separator === "/") names.push([]);
+    else if (names.length === 0) return undefined;
+    const equals = text.indexOf("=", at);
+    const type = text.slice(at, Math.max(at, equals));
     if (!isAttributeType(type)) return undefined;
-    names.push([{ type, value: part.slice(equals + 1) }]);
+    let value = "";
+    for (at = equals + 1; at < text.length && text[at] !== "/" && text[at] !== "+"; at++) {
+      // No backslash is escaped: two of them could be the end of a value, or not.
+      const escaped = text[at] === "\\" ? escapedInLine(text, ++at) : text[at];
+      if (escaped === undefined) return undefined;
+      value += escaped;
+      if (text[at] === "x" && text[at - 1] === "\\") at += 2;
+    }
+    names[names.length - 1].push({ type, value });
   }
   return names;
+}
+
+/** What follows a backslash: a separator, or `x` and two hexadecimal digits. */
+function escapedInLine(text: string, at: number): string | undefined {
+  if (text[at] === "/" || text[at] === "+") return text[at];
+  const hex = text[at] === "x" && isHexDigit(text.charCodeAt(at + 1)) && isHexDigit(text.charCodeAt(at + 2));
+  return hex ? String.fromCharCode(Number.parseInt(text.slice(at + 1, at + 3), 16)) : undefined;
 }
 
 /** The keys of an element of Envoy's `x-forwarded-client-cert`, none of which is a type of attribute. */

@@ -117,8 +117,8 @@ export interface WhatsAppServerOptions<Data = unknown> extends Omit<WebSocketSer
   /**
    * How the proxy writes that subject. `"rfc4514"` is what nginx has in `$ssl_client_s_dn`, Apache in `SSL_CLIENT_S_DN`, HAProxy in
    * `ssl_c_s_dn(,0,rfc2253)`, Caddy in `{http.request.tls.client.subject}`, and Envoy in `x-forwarded-client-cert`. `"slashes"` is that
-   * of HAProxy's `ssl_c_s_dn` and of nginx's `$ssl_client_s_dn_legacy`: it can be forged by whoever gets a certificate with a slash in a
-   * value. `"commonName"` is that of HAProxy's `ssl_c_s_dn(cn)`.
+   * of nginx's `$ssl_client_s_dn_legacy` and of HAProxy's `ssl_c_s_dn`: unless OpenSSL 3 writes it, whoever gets a certificate with a slash
+   * in a value can forge it. `"commonName"` is that of HAProxy's `ssl_c_s_dn(cn)`.
    * @default {"rfc4514"}
    */
   clientCertificateForm?: SubjectForm;
