@@ -7,6 +7,8 @@
 import { parseArgs, type ParseArgsConfig } from "node:util";
 import { describe } from "./errors.ts";
 import { printable } from "./log.ts";
+import { messageText } from "./message_text.ts";
+import { isSecret } from "./secrets.ts";
 import type { WhatsAppContents, WhatsAppRecord } from "./whatsapp_types.ts";
 
 export { printable } from "./log.ts";
@@ -51,6 +53,15 @@ export const ExitCode = {
 export class UsageError extends Error {
   /** The name of the class. */
   override readonly name: string = "UsageError";
+
+  /**
+   * Makes an error.
+   *
+   * @param message What is wrong, and the value at fault.
+   */
+  constructor(message: string) {
+    super(messageText(message));
+  }
 }
 
 /**
@@ -95,16 +106,47 @@ export function parseNumber(name: string, text: string | undefined, range: [numb
   throw new UsageError(`--${name} is "${text}": not a number from ${range[0]} to ${range[1]}`);
 }
 
+/** Where a secret may stand: in a flag, or else in a variable of the environment. */
+export interface SecretSource {
+  /** The name of the flag, for messages. */
+  flag: string;
+  /** Its values. */
+  given: string | readonly string[] | undefined;
+  /** The name of the variable. */
+  variable: string;
+}
+
 /**
  * Secrets from the command line, or else from the environment, where they stand separated by commas.
  *
- * @param flags Those of the command line.
- * @param variable The value of the variable.
+ * @param source Where they may stand.
+ * @param env The environment.
  * @returns The secrets, perhaps none.
+ * @throws {UsageError} If one is empty: it would match what shows nothing.
  */
-export function secretsFrom(flags: readonly string[] | undefined, variable: string | undefined): string[] {
-  if (flags !== undefined && flags.length > 0) return [...flags];
-  return (variable ?? "").split(",").map((secret) => secret.trim()).filter((secret) => secret !== "");
+export function secretsFrom({ flag, given, variable }: SecretSource, env: CliIo["env"]): string[] {
+  const flags = typeof given === "string" ? [given] : given ?? [];
+  const fromFlags = flags.length > 0;
+  const value = env[variable];
+  if (!fromFlags && value === undefined) return [];
+  const secrets = fromFlags ? [...flags] : value!.split(",").map((secret) => secret.trim());
+  if (secrets.every(isSecret)) return secrets;
+  throw new UsageError(`${fromFlags ? `--${flag}` : variable} is empty, or has an entry that is`);
+}
+
+/**
+ * The one secret that stands on the command line, or else in the environment.
+ *
+ * @param source Where it may stand.
+ * @param env The environment.
+ * @returns The secret, or `undefined` if there is none.
+ * @throws {UsageError} If it is empty.
+ */
+export function secretFrom({ flag, given, variable }: SecretSource, env: CliIo["env"]): string | undefined {
+  const secret = given ?? env[variable];
+  if (secret === undefined) return undefined;
+  if (isSecret(secret)) return secret;
+  throw new UsageError(`${given === undefined ? variable : `--${flag}`} is empty`);
 }
 
 /**

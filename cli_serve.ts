@@ -32,6 +32,8 @@ Where
   --behind-proxy        speak plain HTTP on a loopback address, behind a proxy that speaks TLS
   --client-certificate-header NAME
                         where that proxy reports the subject of the client certificate, which must be Meta's
+  --client-certificate-form FORM
+                        how it does: rfc4514 (default), slashes, or commonName
 
 Keeping
   --journal FILE        whatsapp.db: notifications are there before Meta gets its 200
@@ -54,6 +56,7 @@ const FLAGS = {
   key: { type: "string" },
   "behind-proxy": { type: "boolean" },
   "client-certificate-header": { type: "string" },
+  "client-certificate-form": { type: "string" },
   journal: { type: "string" },
   memory: { type: "boolean" },
   help: { type: "boolean" },
@@ -102,9 +105,19 @@ function readOptions(
 ): { options: WhatsAppServerOptions; verifyToken: string; madeUp: boolean } {
   const { env } = io;
   const behindProxy = values["behind-proxy"] ?? false;
-  const appSecret = secretsFrom(values["app-secret"], env.WHATSAPP_APP_SECRET);
-  const receiverTokens = secretsFrom(values["receiver-token"], env.WHATSAPP_RECEIVER_TOKEN);
-  const given = secretsFrom(values["verify-token"], env.WHATSAPP_VERIFY_TOKEN);
+  const appSecret = secretsFrom(
+    { flag: "app-secret", given: values["app-secret"], variable: "WHATSAPP_APP_SECRET" },
+    env,
+  );
+  const receiverTokens = secretsFrom(
+    { flag: "receiver-token", given: values["receiver-token"], variable: "WHATSAPP_RECEIVER_TOKEN" },
+    env,
+  );
+  const given = secretsFrom(
+    { flag: "verify-token", given: values["verify-token"], variable: "WHATSAPP_VERIFY_TOKEN" },
+    // An empty one is made up.
+    { ...env, WHATSAPP_VERIFY_TOKEN: env.WHATSAPP_VERIFY_TOKEN || undefined },
+  );
   if (appSecret.length === 0 && !values.unsigned) {
     throw new UsageError("WHATSAPP_APP_SECRET is not set; --unsigned takes notifications from anybody");
   }
@@ -123,6 +136,7 @@ function readOptions(
     certificateKeyFile: values.key,
     behindProxy,
     clientCertificateHeader: values["client-certificate-header"],
+    clientCertificateForm: values["client-certificate-form"] as WhatsAppServerOptions["clientCertificateForm"],
     appSecret: values.unsigned && appSecret.length === 0 ? null : appSecret,
     verifyToken: verifyTokens,
     receiverToken: receiverTokens.map(parseToken),

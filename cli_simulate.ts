@@ -4,8 +4,18 @@
  * @module
  */
 
-import { type CliIo, ExitCode, parseCommandLine, parseNumber, printable, secretsFrom, UsageError } from "./cli_io.ts";
+import {
+  type CliIo,
+  ExitCode,
+  parseCommandLine,
+  parseNumber,
+  printable,
+  secretFrom,
+  secretsFrom,
+  UsageError,
+} from "./cli_io.ts";
 import { describe } from "./errors.ts";
+import { quote, redactUrl } from "./message_text.ts";
 import { setTimeout } from "node:timers";
 import { percentile, SIMULATED_TYPES, Simulator, type SimulatorReport } from "./simulator.ts";
 import { WhatsAppReceiver } from "./whatsapp.ts";
@@ -73,16 +83,20 @@ export async function simulate(args: readonly string[], io: CliIo): Promise<numb
   const [url] = positionals;
   if (url === undefined) throw new UsageError("The URL is missing");
   if (!url.startsWith("http:") && !url.startsWith("https:")) {
-    throw new UsageError(`"${url}" is not an http: or https: URL`);
+    throw new UsageError(`${quote(redactUrl(url))} is not an http: or https: URL`);
   }
   const [appSecret] = secretsFrom(
-    values["app-secret"] === undefined ? [] : [values["app-secret"]],
-    io.env.WHATSAPP_APP_SECRET,
+    { flag: "app-secret", given: values["app-secret"], variable: "WHATSAPP_APP_SECRET" },
+    io.env,
   );
   if (appSecret === undefined) throw new UsageError("WHATSAPP_APP_SECRET is not set");
   const types = values.types?.split(",");
   const unknown = types?.find((type) => !SIMULATED_TYPES.includes(type));
   if (unknown !== undefined) throw new UsageError(`There is no type "${unknown}": ${SIMULATED_TYPES.join(", ")}`);
+  const receiverToken = secretFrom(
+    { flag: "token", given: values.token, variable: "WHATSAPP_RECEIVER_TOKEN" },
+    io.env,
+  );
   const stop = new AbortController();
   const warmUp = parseNumber("warm-up", values["warm-up"], [0, 1e9]) ?? 0;
   const measured = new Arrivals(warmUp);
@@ -112,7 +126,7 @@ export async function simulate(args: readonly string[], io: CliIo): Promise<numb
   let cancelProgress = (): void => {};
   try {
     for (let left = parseNumber("receivers", values.receivers, [0, 1000]) ?? 0; left > 0; left--) {
-      receivers.push(await connectReceiver(url, values.token ?? io.env.WHATSAPP_RECEIVER_TOKEN, measured));
+      receivers.push(await connectReceiver(url, receiverToken, measured));
     }
     if (io.terminal) cancelProgress = showProgress(simulator, io);
     const report = await simulator.run();

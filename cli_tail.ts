@@ -11,10 +11,13 @@ import {
   parseCommandLine,
   parseNumber,
   printable,
+  secretFrom,
+  secretsFrom,
   UsageError,
 } from "./cli_io.ts";
 import { existsSync } from "node:fs";
 import { describe } from "./errors.ts";
+import { quote, redactUrl } from "./message_text.ts";
 import type { WhatsAppFilter } from "./whatsapp_filter.ts";
 import { type WhatsAppNotification, WhatsAppReceiver, type WhatsAppReceiverOptions } from "./whatsapp.ts";
 
@@ -162,7 +165,7 @@ export async function replay(args: readonly string[], io: CliIo): Promise<number
   const from = parseNumber("from", values.from, [1, MAX_SEQUENCE]);
   if (from === undefined) throw new UsageError("--from is missing");
   if (values.post !== undefined && !URL.canParse(values.post)) {
-    throw new UsageError(`--post is "${values.post}": not a URL`);
+    throw new UsageError(`--post is ${quote(redactUrl(values.post))}: not a URL`);
   }
   let count = 0;
   let refused = 0;
@@ -224,10 +227,18 @@ function makeReceiver(
     fields: values.field,
   };
   const filters = Object.values(filter).some((list) => list !== undefined);
+  const receiverToken = secretFrom(
+    { flag: "token", given: values.token, variable: "WHATSAPP_RECEIVER_TOKEN" },
+    io.env,
+  );
+  const appSecret = secretsFrom(
+    { flag: "app-secret", given: values["app-secret"], variable: "WHATSAPP_APP_SECRET" },
+    io.env,
+  );
   try {
     return new WhatsAppReceiver(url, {
-      receiverToken: values.token ?? io.env.WHATSAPP_RECEIVER_TOKEN,
-      appSecret: values["app-secret"] ?? (io.env.WHATSAPP_APP_SECRET || undefined)?.split(","),
+      receiverToken,
+      appSecret: appSecret.length === 0 ? undefined : appSecret,
       rootCertificateFile: certificate,
       filter: filters ? filter : undefined,
       deduplicate: false,

@@ -21,6 +21,7 @@ import type { Extension } from "./extensions.ts";
 import { maxFramePayload } from "./frame_header.ts";
 import type { LogHandler } from "./log.ts";
 import type { FrameInfo } from "./message.ts";
+import { quote, redactUrl } from "./message_text.ts";
 import { parseProxy } from "./proxy_address.ts";
 import {
   assertNumber,
@@ -31,8 +32,9 @@ import {
   type LimitName,
 } from "./ranges.ts";
 import { type ReconnectAttempt, type ReconnectOptions, reconnectSettings } from "./reconnect.ts";
+import { assertToken } from "./secrets.ts";
 import { sharedTimer } from "./shared_timer.ts";
-import { isVisibleAscii } from "./token.ts";
+import { isFieldValue, isToken, isVisibleAscii } from "./token.ts";
 import type { BytePair } from "./transport_stream.ts";
 
 /** What `checkIncoming` came to: nothing in time, a message, a control frame, or the end of the connection. */
@@ -194,28 +196,18 @@ export abstract class ConfigurableClient {
   hostName = "localhost";
   /** Port of the server. */
   port = 8888;
-  /** Path, and query if there is one. */
-  pathName = "/";
   /** Whether to speak TLS. */
   useSSL = false;
   /** PEM file with certificates that are trusted besides the runtime's own. */
   rootCertificateFile = "";
   /** The value of the `Origin` header; "" sends none. */
   origin = "";
-  /** More header fields. */
-  headers: HeaderSource | (() => HeaderSource | Promise<HeaderSource>) = {};
-  /** Shown as `Authorization: Bearer`. */
-  token: string | (() => string | Promise<string>) | undefined;
   /** Asked before each attempt where to connect. */
   resolveUrl: (() => string | URL | Promise<string | URL>) | undefined;
-  /** An HTTP proxy to go through; "": none. */
-  proxy = "";
   /** The most redirects to follow. */
   maxRedirects = 0;
   /** Whether to connect again, and how. */
   reconnect: boolean | ReconnectOptions = false;
-  /** Subprotocols in the order of preference. */
-  protocols: readonly string[] = [];
   /** Whether to offer compression, and how. */
   compression: CompressionOffer = false;
   /** How long name resolution, TCP, TLS and handshake may take together, in ms; 0: no limit. */
@@ -255,6 +247,15 @@ export abstract class ConfigurableClient {
   /** Time, for tests. */
   protected readonly clock: Clock;
 
+  // What may hold credentials: not shown when a client is printed, or made JSON of
+  #pathName = "/";
+  #headers: HeaderSource | (() => HeaderSource | Promise<HeaderSource>) = {};
+  #token: string | (() => string | Promise<string>) | undefined;
+  #proxy = "";
+  #protocols: readonly string[] = [];
+  /** Those of the URL that the client was made with, and where they belong. */
+  #credentials: { authorization: string; origin: string } | undefined;
+
   /**
    * Takes the settings.
    *
@@ -292,6 +293,46 @@ export abstract class ConfigurableClient {
     this.slowConsumer = options.slowConsumer ?? this.slowConsumer;
   }
 
+  /** Path, and query if there is one. */
+  get pathName(): string {
+    return this.#pathName;
+  }
+  set pathName(value: string) {
+    this.#pathName = value;
+  }
+
+  /** More header fields. */
+  get headers(): HeaderSource | (() => HeaderSource | Promise<HeaderSource>) {
+    return this.#headers;
+  }
+  set headers(value: HeaderSource | (() => HeaderSource | Promise<HeaderSource>)) {
+    this.#headers = value;
+  }
+
+  /** Shown as `Authorization: Bearer`. */
+  get token(): string | (() => string | Promise<string>) | undefined {
+    return this.#token;
+  }
+  set token(value: string | (() => string | Promise<string>) | undefined) {
+    this.#token = value;
+  }
+
+  /** An HTTP proxy to go through; "": none. */
+  get proxy(): string {
+    return this.#proxy;
+  }
+  set proxy(value: string) {
+    this.#proxy = value;
+  }
+
+  /** Subprotocols in the order of preference. */
+  get protocols(): readonly string[] {
+    return this.#protocols;
+  }
+  set protocols(value: readonly string[]) {
+    this.#protocols = value;
+  }
+
   /**
    * Takes over where to connect.
    *
@@ -314,8 +355,26 @@ export abstract class ConfigurableClient {
   #keepCredentials(authorization: string | undefined): void {
     if (authorization === undefined || typeof this.headers === "function") return;
     const headers = makeHeaders(this.headers);
-    if (!headers.has("authorization")) headers.set("authorization", authorization);
+    if (headers.has("authorization")) return;
+    headers.set("authorization", authorization);
     this.headers = headers;
+    this.#credentials = { authorization, origin: this.#where };
+  }
+
+  /**
+   * Takes the credentials of the client's first URL out of a request that goes elsewhere.
+   *
+   * @param headers The header fields of the request, which are changed.
+   * @param replaced Whether the URL of this request has its own.
+   */
+  protected dropForeignCredentials(headers: Headers, replaced: boolean): void {
+    const { authorization, origin } = this.#credentials ?? {};
+    if (authorization === undefined || headers.get("authorization") !== authorization) return;
+    if (replaced || this.#where !== origin) headers.delete("authorization");
+  }
+
+  get #where(): string {
+    return `${this.useSSL} ${this.bareHostName.toLowerCase()} ${this.port}`;
   }
 
   /**
@@ -333,15 +392,20 @@ export abstract class ConfigurableClient {
     assertProtocols(this.protocols);
     this.connector(true).deflateOffers(this.compression);
     if (typeof this.headers !== "function") makeHeaders(this.headers);
+    if (this.token !== undefined && typeof this.token !== "function") assertToken("token", this.token);
     assertNumber("maxRedirects", this.maxRedirects);
     parseProxy(this.proxy);
     reconnectSettings(this.reconnect);
-    if (this.hostName === "" || !isVisibleAscii(this.hostName)) {
-      throw new OptionError(`The setting "hostName" is "${this.hostName}", not a host name or address`);
+    if (this.hostName === "" || !isHostName(this.hostName)) {
+      throw new OptionError(`The setting "hostName" is ${quote(redactUrl(this.hostName))}, not a host name or address`);
     }
-    if (!isVisibleAscii(this.origin)) throw new OptionError(`The setting "origin" is "${this.origin}", not an origin`);
+    if (!isVisibleAscii(this.origin)) {
+      throw new OptionError(`The setting "origin" is ${quote(redactUrl(this.origin))}, not an origin`);
+    }
     // RFC 6455 §3: "Fragment identifiers are meaningless in the context of WebSocket URIs".
-    if (this.pathName.includes("#")) throw new OptionError(`The path "${this.pathName}" has a fragment`);
+    if (this.pathName.includes("#")) {
+      throw new OptionError(`The path ${quote(redactUrl(this.pathName))} has a fragment`);
+    }
   }
 
   /** Where it connects, as a URL. */
@@ -390,18 +454,22 @@ export abstract class ConfigurableClient {
   }
 }
 
+/** What has a delimiter of a URL would lead elsewhere, or hold a password. */
+function isHostName(text: string): boolean {
+  for (const char of text) if ("/\\?#@".includes(char)) return false;
+  return isVisibleAscii(text);
+}
+
 function parseUrl(url: string | URL): URL {
-  let parsed: URL;
-  try {
-    parsed = new URL(url);
-  } catch (cause) {
-    throw new OptionError(`The URL "${url}" is not valid: ${describe(cause)}`);
-  }
+  const shown = quote(redactUrl(url));
+  // The error of the runtime would quote it whole.
+  if (!URL.canParse(String(url))) throw new OptionError(`The URL ${shown} is not valid`);
+  const parsed = new URL(url);
   if (parsed.protocol !== "ws:" && parsed.protocol !== "wss:") {
-    throw new OptionError(`The URL "${url}" is neither "ws:" nor "wss:"`);
+    throw new OptionError(`The URL ${shown} is neither "ws:" nor "wss:"`);
   }
   // RFC 6455 §3: "Fragment identifiers are meaningless in the context of WebSocket URIs".
-  if (parsed.hash !== "") throw new OptionError(`The URL "${url}" has a fragment`);
+  if (parsed.hash !== "") throw new OptionError(`The URL ${shown} has a fragment`);
   return parsed;
 }
 
@@ -413,9 +481,19 @@ function parseUrl(url: string | URL): URL {
  * @throws {OptionError} If a name or value is not valid.
  */
 export function makeHeaders(headers: HeaderSource): Headers {
+  // Errors of the runtimes would quote the value.
+  if (!(headers instanceof Headers)) { for (const [name, value] of Object.entries(headers)) assertField(name, value); }
   try {
     return new Headers(headers);
   } catch (cause) {
     throw new OptionError(`The setting "headers" is not valid: ${describe(cause)}`);
   }
+}
+
+function assertField(name: string, value: unknown): void {
+  if (!isToken(name)) throw new OptionError(`The setting "headers" is not valid: ${quote(name)} is not a header name`);
+  if (isFieldValue(String(value))) return;
+  throw new OptionError(
+    `The setting "headers" is not valid: the value of ${quote(name)} has a character that is not allowed`,
+  );
 }

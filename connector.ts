@@ -50,6 +50,8 @@ export interface ConnectPlan {
   readonly port: number;
   /** Whether to speak TLS. */
   readonly tls: boolean;
+  /** Whether nothing may be sent without TLS, but to a loopback address. */
+  readonly requiresTls: boolean;
   /** The value of `Host`. */
   readonly host: string;
   /** Path and query. */

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { messageText } from "./message_text.ts";
+
 /**
  * Close codes by name (RFC 6455 §7.4.1 and the IANA registry that extends it).
  *
@@ -181,7 +183,10 @@ export interface WebSocketErrorOptions {
   cause?: unknown;
 }
 
-/** The base of all errors of this library, except {@linkcode OptionError}, which is a `RangeError`. */
+/**
+ * The base of all errors of this library, except {@linkcode OptionError}, which is a `RangeError`. Messages are one line of at most 1000
+ * characters that can be printed, without passwords, tokens and queries of URLs; `cause` is as it was thrown.
+ */
 export class WebSocketError extends Error {
   /** The name of the class, which a minifier does not change. */
   override readonly name: string = "WebSocketError";
@@ -199,7 +204,7 @@ export class WebSocketError extends Error {
    * @param options The cause, if there is one.
    */
   constructor(code: WebSocketErrorCode, message: string, closeCode: number, options?: WebSocketErrorOptions) {
-    super(message, options);
+    super(messageText(message), options);
     this.code = code;
     this.closeCode = closeCode;
   }
@@ -227,8 +232,8 @@ export class HandshakeError extends WebSocketError {
   override readonly name: string = "HandshakeError";
   /** The HTTP status: the one to answer with (server), or the one received (client); 0 if there was none. */
   readonly status: number;
-  /** The header fields of a server that does not open the WebSocket, on a client with sockets. */
-  readonly headers: Headers | undefined;
+  /** Not printed with the error: `Set-Cookie` and `Location` may hold credentials. */
+  #headers: Headers | undefined;
 
   /**
    * Makes an error.
@@ -246,7 +251,12 @@ export class HandshakeError extends WebSocketError {
   ) {
     super(code, message, 1002, "cause" in options ? { cause: options.cause } : undefined);
     this.status = status;
-    this.headers = options.headers;
+    this.#headers = options.headers;
+  }
+
+  /** The header fields of a server that does not open the WebSocket, on a client with sockets. */
+  get headers(): Headers | undefined {
+    return this.#headers;
   }
 }
 
@@ -428,7 +438,7 @@ export class OptionError extends RangeError {
    * @param code The stable code.
    */
   constructor(message: string, code: OptionErrorCode = "ERR_OPTION") {
-    super(message);
+    super(messageText(message));
     this.name = "OptionError";
     this.code = code;
   }
@@ -446,11 +456,16 @@ export function isValidCloseCode(code: number): boolean {
 }
 
 /**
- * One line about anything that was thrown.
+ * One line about anything that was thrown, as in the messages of {@linkcode WebSocketError}.
  *
  * @param error What was thrown.
  * @returns Its message, or the value as text.
  */
 export function describe(error: unknown): string {
-  return error instanceof Error ? error.message || error.name : String(error);
+  try {
+    return messageText(String(error instanceof Error ? error.message || error.name : error));
+  } catch {
+    // An object without a prototype, or with a `toString` that fails.
+    return `a value of type ${typeof error}`;
+  }
 }

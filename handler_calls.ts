@@ -7,6 +7,7 @@
 import type { WebSocketConnection } from "./connection.ts";
 import { HandlerError } from "./errors.ts";
 import { textResponse } from "./http.ts";
+import { quote } from "./message_text.ts";
 import type { AllowResult, CommandResult, HandlerResult, ServerHandlers } from "./server_handlers.ts";
 
 /** Calls handlers. */
@@ -120,7 +121,7 @@ export class HandlerCalls<Data> {
     }
     const chosen = this.#askProtocol(connection, offered);
     if (chosen !== "" && !offered.includes(chosen)) {
-      throw new HandlerError("onSelectProtocol", new Error(`"${chosen}" was not offered`));
+      throw new HandlerError("onSelectProtocol", new Error(`${quote(chosen)} was not offered`));
     }
     return chosen;
   }

@@ -8,7 +8,7 @@ import { createHash } from "node:crypto";
 import { HandshakeError, OptionError } from "./errors.ts";
 import { type Extension, formatExtensions, parseExtensions } from "./extensions.ts";
 import { encodeHead, type Head, type HeaderFields, isToken, isVisibleAscii, parseStatusLine } from "./head.ts";
-import { printable } from "./log.ts";
+import { quote, redactUrl } from "./message_text.ts";
 import { assertProtocols } from "./ranges.ts";
 
 export { type Extension, formatExtensions, parseExtensions } from "./extensions.ts";
@@ -93,7 +93,7 @@ export function checkUpgradeRequest(
   fields: HeaderFields,
   checks: UpgradeChecks = {},
 ): UpgradeRequest {
-  if (method !== "GET") throw refusal(`The method is "${method}", a WebSocket is opened with GET`, 405);
+  if (method !== "GET") throw refusal(`The method is ${quote(method)}, a WebSocket is opened with GET`, 405);
   if (minorVersion < 1) throw refusal("The HTTP version is 1.0, a WebSocket needs 1.1");
   if (fields.all("host").length !== 1) throw refusal("There must be one Host header");
   if (!checks.skipUpgradeCheck) {
@@ -115,7 +115,7 @@ function checkVersion(fields: HeaderFields, skip: boolean): void {
   const version = single(fields, "sec-websocket-version", "Sec-WebSocket-Version");
   if (version === undefined) throw refusal("Sec-WebSocket-Version is missing");
   // RFC 6455 §4.2.2: 426 "and a Sec-WebSocket-Version header field indicating the version(s) the server is capable of".
-  if (version !== VERSION) throw refusal(`Sec-WebSocket-Version is "${version}", 13 is supported`, 426);
+  if (version !== VERSION) throw refusal(`Sec-WebSocket-Version is ${quote(version)}, 13 is supported`, 426);
 }
 
 function single(fields: HeaderFields, name: string, shown: string): string | undefined {
@@ -227,7 +227,9 @@ const RESERVED_FIELDS = new Set([
 export function encodeUpgradeRequest(offer: UpgradeOffer): Uint8Array {
   assertProtocols(offer.protocols);
   if (!isVisibleAscii(offer.target)) {
-    throw new OptionError(`Cannot connect: the path "${offer.target}" has a character that must be percent-encoded`);
+    throw new OptionError(
+      `Cannot connect: the path ${quote(redactUrl(offer.target))} has a character that must be percent-encoded`,
+    );
   }
   const fields: [string, string][] = [
     ["Host", offer.host],
@@ -241,7 +243,7 @@ export function encodeUpgradeRequest(offer: UpgradeOffer): Uint8Array {
   if (offer.extensions.length > 0) fields.push(["Sec-WebSocket-Extensions", formatExtensions(offer.extensions)]);
   for (const [name, value] of offer.headers) {
     if (RESERVED_FIELDS.has(name.toLowerCase())) {
-      throw new OptionError(`Cannot connect: the header "${name}" is set by the handshake itself`);
+      throw new OptionError(`Cannot connect: the header ${quote(name)} is set by the handshake itself`);
     }
     fields.push([name, value]);
   }
@@ -271,7 +273,7 @@ export function checkUpgradeResponse(
   const { status, statusText, minorVersion } = parseStatusLine(head.startLine);
   if (status !== 101) {
     const headers = head.fields.toHeaders();
-    const message = `The server answered ${status} ${printable(statusText)}`.trim();
+    const message = `The server answered ${status} ${statusText}`.trim();
     throw new HandshakeError("ERR_HANDSHAKE_STATUS", message, status, { headers });
   }
   if (minorVersion < 1) throw mismatch("The server answered with HTTP/1.0");
@@ -289,7 +291,7 @@ function readChosenProtocol(fields: HeaderFields, offer: Pick<UpgradeOffer, "pro
   const chosen = fields.all("sec-websocket-protocol");
   if (chosen.length === 0) return "";
   if (chosen.length > 1 || !offer.protocols.includes(chosen[0])) {
-    throw mismatch(`The server chose the subprotocol "${chosen.join(", ")}", which was not offered`);
+    throw mismatch(`The server chose the subprotocol ${quote(chosen.join(", "))}, which was not offered`);
   }
   return chosen[0];
 }
@@ -303,7 +305,7 @@ function readAcceptedExtensions(fields: HeaderFields, offer: Pick<UpgradeOffer, 
   }
   for (const { name } of extensions) {
     if (!offer.extensions.some((offered) => offered.name === name)) {
-      throw mismatch(`The server chose the extension "${name}", which was not offered`);
+      throw mismatch(`The server chose the extension ${quote(name)}, which was not offered`);
     }
   }
   return extensions;

@@ -6,6 +6,7 @@
  */
 
 import { HandshakeError } from "./errors.ts";
+import { quote } from "./message_text.ts";
 import { isToken, isTokenCode, isVisibleAscii } from "./token.ts";
 import { decodeAscii } from "./utf8.ts";
 
@@ -345,7 +346,7 @@ function parseVersion(version: string): number {
   if (version === "HTTP/1.1") return 1;
   if (version === "HTTP/1.0") return 0;
   if (version.startsWith("HTTP/")) {
-    throw new HandshakeError("ERR_HEAD_SYNTAX", `The version "${version}" is not supported`, 505);
+    throw new HandshakeError("ERR_HEAD_SYNTAX", `The version ${quote(version)} is not supported`, 505);
   }
   throw syntax("The request line has no HTTP version");
 }
@@ -394,14 +395,17 @@ function isStatus(digits: string): boolean {
  * character: nothing that is put into a head can start a line of its own.
  */
 export function encodeHead(startLine: string, fields: Iterable<readonly [string, string]>): Uint8Array {
-  if (!isFieldValue(startLine)) throw new HandshakeError("ERR_HEAD_SYNTAX", `The line "${startLine}" is not valid`);
+  // Its target may hold credentials.
+  if (!isFieldValue(startLine)) {
+    throw new HandshakeError("ERR_HEAD_SYNTAX", "The start line has a character that is not allowed");
+  }
   let text = startLine + "\r\n";
   for (const [name, value] of fields) {
-    if (!isToken(name)) throw new HandshakeError("ERR_HEAD_SYNTAX", `The header name "${name}" is not valid`);
+    if (!isToken(name)) throw new HandshakeError("ERR_HEAD_SYNTAX", `The header name ${quote(name)} is not valid`);
     if (!isFieldValue(value)) {
       throw new HandshakeError(
         "ERR_HEAD_SYNTAX",
-        `The value of the header "${name}" has a character that is not allowed`,
+        `The value of the header ${quote(name)} has a character that is not allowed`,
       );
     }
     text += `${name}: ${value}\r\n`;

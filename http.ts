@@ -7,6 +7,7 @@
 
 import { type HandshakeError, HttpError } from "./errors.ts";
 import { encodeHead, type HeaderFields, isVisibleAscii, type RequestLine } from "./head.ts";
+import { quote } from "./message_text.ts";
 
 const CR = 0x0d;
 const LF = 0x0a;
@@ -33,7 +34,7 @@ export function bodyFraming(fields: HeaderFields, minorVersion: number): BodyFra
     if (lengths.length > 0) throw bad("Content-Length and Transfer-Encoding exclude each other");
     if (minorVersion === 0) throw bad("Transfer-Encoding needs HTTP/1.1");
     if (codings.length !== 1 || codings[0].toLowerCase() !== "chunked") {
-      throw new HttpError("ERR_HTTP_SYNTAX", `The transfer coding "${codings.join(", ")}" is not supported`, 501);
+      throw new HttpError("ERR_HTTP_SYNTAX", `The transfer coding ${quote(codings.join(", "))} is not supported`, 501);
     }
     return { kind: "chunked" };
   }
@@ -137,7 +138,7 @@ export class BodyReader {
       this.#endLine(line);
       return;
     }
-    if (this.#line.endsWith("\r") || (octet < 0x20 && octet !== CR && octet !== 0x09)) {
+    if (this.#line.endsWith("\r") || (octet < 0x20 && octet !== CR && octet !== 0x09) || octet === 0x7f) {
       throw bad("The chunked coding has a control character");
     }
     this.#line += String.fromCharCode(octet);
@@ -189,7 +190,7 @@ export function makeRequest(
   // `Request` takes "get" for "GET".
   const method = line.method.toUpperCase();
   if (FORBIDDEN_METHODS.has(method)) {
-    throw new HttpError("ERR_HTTP_SYNTAX", `The method "${line.method}" is not served`, 501);
+    throw new HttpError("ERR_HTTP_SYNTAX", `The method ${quote(line.method)} is not served`, 501);
   }
   const target = (line.path === "*" ? "/*" : line.path) + (line.query === "" ? "" : `?${line.query}`);
   if (hosts.length > 0 && !isHost(hosts[0])) throw bad("The Host header is malformed");

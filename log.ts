@@ -43,7 +43,8 @@ export function writeLog(handler: LogHandler | undefined, record: LogRecord): vo
 }
 
 /**
- * Text that can be printed: control characters, escape sequences and what turns the direction of writing are shown, not obeyed.
+ * Text that can be printed: control characters, escape sequences, line separators, what turns the direction of writing, and lone
+ * surrogates are shown, not obeyed.
  *
  * @param text Text of a peer.
  * @returns One line.
@@ -57,13 +58,31 @@ export function writeLog(handler: LogHandler | undefined, record: LogRecord): vo
  * ```
  */
 export function printable(text: string): string {
+  if (isPlain(text)) return text;
   let safe = "";
   for (const char of text) {
     const code = char.codePointAt(0)!;
-    const control = code < 0x20 || (code >= 0x7f && code < 0xa0);
-    const turns = (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069) || code === 0x2028 ||
-      code === 0x2029;
-    safe += control || turns ? `\\u{${code.toString(16)}}` : char;
+    safe += isObeyed(code) ? `\\u{${code.toString(16)}}` : char;
   }
   return safe;
+}
+
+/** Most texts are. */
+function isPlain(text: string): boolean {
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code < 0x20 || code > 0x7e) return false;
+  }
+  return true;
+}
+
+/** Whether a terminal or an editor does something else with a character than showing it. */
+function isObeyed(code: number): boolean {
+  const control = code < 0x20 || (code >= 0x7f && code < 0xa0);
+  const breaksLine = code === 0x2028 || code === 0x2029;
+  const turns = (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069) ||
+    code === 0x200e || code === 0x200f || code === 0x061c;
+  // What is left of a pair cannot be encoded.
+  const loneSurrogate = code >= 0xd800 && code <= 0xdfff;
+  return control || breaksLine || turns || loneSurrogate;
 }

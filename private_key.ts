@@ -49,6 +49,8 @@ const DIGESTS = new Map([
   ["2a864886f70d020b", "sha512"],
 ]);
 const BEGIN_CERTIFICATE = "-----BEGIN CERTIFICATE-----";
+/** The longest path, in characters: no system has longer ones, and PEM text is. */
+const MAX_PATH = 1024;
 /** More rounds than this would let a key file stop the program for minutes. */
 const MAX_ITERATIONS = 10_000_000;
 
@@ -361,6 +363,10 @@ export function assertServable(certificate: string, key: string, certificateFile
  */
 export async function readPem(file: string, setting: string): Promise<string> {
   if (file === "") throw new CertificateError("ERR_CERTIFICATE_FILE", `Cannot use TLS: "${setting}" is not set`);
+  // The error of the runtime would quote it whole, and it may be the key.
+  if (file.includes("-----BEGIN ") || file.includes("\n") || file.length > MAX_PATH) {
+    throw new CertificateError("ERR_CERTIFICATE_FILE", `Cannot use TLS: "${setting}" is not the path of a file`);
+  }
   try {
     return await readFile(file, "utf8");
   } catch (cause) {

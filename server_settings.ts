@@ -11,6 +11,7 @@ import { OptionError, StateError } from "./errors.ts";
 import { maxFramePayload } from "./frame.ts";
 import { assertProtocols } from "./handshake.ts";
 import { isHost } from "./http.ts";
+import { quote, redactUrl } from "./message_text.ts";
 import { assertNumber, assertPort, assertSlowConsumer, LIMIT_NAMES } from "./ranges.ts";
 import { sharedTimer } from "./shared_timer.ts";
 
@@ -647,7 +648,8 @@ function assertOrigins(value: unknown): void {
     const known = typeof origin === "string" && URL.canParse(origin) ? serializedOrigin(origin) : undefined;
     if (known === origin) continue;
     const hint = known === undefined ? "" : `: a browser sends "${known}"`;
-    throw new OptionError(`The setting "origins" has "${origin}", which is not an origin${hint}`);
+    const shown = quote(redactUrl(String(origin)));
+    throw new OptionError(`The setting "origins" has ${shown}, which is not an origin${hint}`);
   }
 }
 
@@ -660,7 +662,7 @@ function assertHosts(value: unknown): void {
   if (!Array.isArray(value)) throw new OptionError(`The setting "hosts" is "${value}" instead of an array`);
   for (const host of value) {
     if (typeof host === "string" && host !== "" && isHost(host)) continue;
-    throw new OptionError(`The setting "hosts" has "${host}", which is not a host name`);
+    throw new OptionError(`The setting "hosts" has ${quote(redactUrl(String(host)))}, which is not a host name`);
   }
 }
 
@@ -675,8 +677,12 @@ function assertSetting(name: keyof Settings, value: unknown): void {
   else if (name === "compression") compressionSettings(value as boolean | CompressionOptions);
   else if (name === "pathName") {
     const path = String(value);
-    if (path !== "" && !path.startsWith("/")) throw new OptionError(`The path "${path}" does not start with "/"`);
-    if (path.includes("?")) throw new OptionError(`The path "${path}" has a query, which is not part of the match`);
+    if (path !== "" && !path.startsWith("/")) {
+      throw new OptionError(`The path ${quote(redactUrl(path))} does not start with "/"`);
+    }
+    if (path.includes("?")) {
+      throw new OptionError(`The path ${quote(redactUrl(path))} has a query, which is not part of the match`);
+    }
   } else if (typeof value !== typeof DEFAULTS[name]) {
     throw new OptionError(`The setting "${name}" is of type "${typeof value}" instead of "${typeof DEFAULTS[name]}"`);
   }

@@ -6,7 +6,9 @@
 
 import { type Clock, systemClock } from "./clock.ts";
 import { describe, OptionError } from "./errors.ts";
+import { messageText, quote, redactUrl } from "./message_text.ts";
 import { assertNumber } from "./ranges.ts";
+import { assertSecrets } from "./secrets.ts";
 import { type SimulatedNotification, simulateNotification } from "./simulated_notification.ts";
 import { signNotification } from "./whatsapp_signature.ts";
 
@@ -132,8 +134,10 @@ export class Simulator {
       clock: systemClock,
       ...Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as SimulatorOptions,
     };
-    const { url, rate, count, concurrency, duplicates, first, warmUp, retryFor, requestTimeout } = this.#options;
-    if (!URL.canParse(url)) throw new OptionError(`"${url}" is not a URL`);
+    const { url, appSecret, rate, count, concurrency, duplicates, first, warmUp, retryFor, requestTimeout } =
+      this.#options;
+    if (!URL.canParse(url)) throw new OptionError(`${quote(redactUrl(url))} is not a URL`);
+    assertSecrets("appSecret", [appSecret]);
     if (!(rate > 0)) throw new OptionError(`The rate is ${rate}: not a number above 0`);
     if (!(duplicates >= 0 && duplicates <= 1)) throw new OptionError(`"duplicates" is ${duplicates}: not from 0 to 1`);
     for (const [name, value] of Object.entries({ count, first, warmUp, retryFor, requestTimeout })) {
@@ -243,7 +247,7 @@ export class Simulator {
       });
       status = response.status;
       const answer = await response.text();
-      if (status !== 200) this.report.firstFailure ??= `${status} ${answer.slice(0, 200).trim()}`;
+      if (status !== 200) this.report.firstFailure ??= messageText(`${status} ${answer.slice(0, 200).trim()}`);
     } catch (error) {
       this.report.firstFailure ??= describe(error);
     }

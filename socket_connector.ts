@@ -19,6 +19,7 @@ import {
 import { describe, TransportError } from "./errors.ts";
 import { checkUpgradeResponse, createKey, encodeUpgradeRequest, type UpgradeOffer } from "./handshake.ts";
 import { parseStatusLine } from "./head.ts";
+import { assertProtected, assertProtectedAt } from "./loopback.ts";
 import { locationOf, redirect, refusedRedirect } from "./redirect.ts";
 import { readCertificates } from "./private_key.ts";
 import { hasRuntimeTransport, runtimeTransport, type Transport } from "./transport.ts";
@@ -51,6 +52,7 @@ async function connect(plan: ConnectPlan, program: ConnectProgram): Promise<Open
 }
 
 async function connectOnce(plan: ConnectPlan, program: ConnectProgram): Promise<OpenedConnection> {
+  assertProtected(plan);
   const { headers, signal } = plan;
   const offer: UpgradeOffer = {
     ...plan,
@@ -60,6 +62,12 @@ async function connectOnce(plan: ConnectPlan, program: ConnectProgram): Promise<
   await program.sendHandshake({ url: plan.url, headers });
   const bytes = encodeUpgradeRequest(offer);
   const transport = await openTransport(plan);
+  try {
+    assertProtectedAt(plan, transport.remoteAddress.hostname);
+  } catch (error) {
+    transport.destroy();
+    throw error;
+  }
   // The attempt may be given up when all is done already, and nobody takes the result.
   signal.addEventListener("abort", () => transport.destroy(), { once: true });
   const handshake = new ClientHandshake(transport, signal);

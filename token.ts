@@ -49,3 +49,18 @@ export function isVisibleAscii(text: string): boolean {
   }
   return true;
 }
+
+/**
+ * Whether `Headers` takes a text as a value: white space around it is cut off.
+ *
+ * @param text The text.
+ * @returns `true` if it has no line breaks, no NUL, and nothing that is not Latin-1.
+ */
+export function isFieldValue(text: string): boolean {
+  const trimmed = text.trim();
+  for (let at = 0; at < trimmed.length; at++) {
+    const code = trimmed.charCodeAt(at);
+    if (code === 0 || code === 0x0a || code === 0x0d || code > 0xff) return false;
+  }
+  return true;
+}

@@ -45,6 +45,8 @@ import type { MessageData } from "./inbox.ts";
 import type { FrameInfo } from "./message.ts";
 import { Iterations } from "./iteration.ts";
 import { type LogLevel, type LogRecord, writeLog } from "./log.ts";
+import { assertProtected } from "./loopback.ts";
+import { messageText, redactUrl } from "./message_text.ts";
 import { assertPayload } from "./payload.ts";
 import { parseProxy } from "./proxy_address.ts";
 import { assertNumber } from "./ranges.ts";
@@ -57,6 +59,7 @@ import {
   retryAfter,
   TERMINAL_CODES,
 } from "./reconnect.ts";
+import { assertToken } from "./secrets.ts";
 import { SendBacklog } from "./send_backlog.ts";
 import { sharedTimer } from "./shared_timer.ts";
 import { Meter, type Stats } from "./stats.ts";
@@ -318,7 +321,7 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
       try {
         return this.#start(await this.#connect(options));
       } catch (error) {
-        this.#log("warn", "client.attempt_failed", { url: this.url }, error);
+        this.#log("warn", "client.attempt_failed", { url: redactUrl(this.url) }, error);
         this.#meter.refuse(error instanceof WebSocketError ? error.code : "ERR_OPTION");
         const failures = this.#persistence?.backoff.failed() ?? 0;
         const delay = await this.#delayAfter({ failures, error });
@@ -428,6 +431,7 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
     const connector = this.connector(stream !== undefined);
     const given = await this.prepareAttempt(connector, signal);
     const plan: ConnectPlan = { ...this.#describePlan(connector, given), settings, stream, signal };
+    assertProtected(plan);
     return await connector.connect(plan, {
       sendHandshake: (request) => this.#ask("onSendHandshake", () => this.onSendHandshake?.(request)),
       acceptResponse: (response) => this.#acceptResponse(response),
@@ -441,6 +445,7 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
       hostname: this.bareHostName,
       port: this.port,
       tls: this.useSSL,
+      requiresTls: this.requiresTls,
       host: this.hostHeader,
       target: this.target,
       origin: this.origin,
@@ -468,9 +473,12 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
     const credentials = url === undefined ? undefined : this.applyUrl(url);
     const fields = typeof headers === "function" ? await this.askForAttempt("headers", headers, signal) : headers;
     const given = makeHeaders(fields);
+    this.dropForeignCredentials(given, credentials !== undefined);
     if (credentials !== undefined && !given.has("authorization")) given.set("authorization", credentials);
     const bearer = typeof token === "function" ? await this.askForAttempt("token", token, signal) : token;
-    if (bearer !== undefined && bearer !== "") given.set("authorization", `Bearer ${bearer}`);
+    if (bearer === undefined) return given;
+    assertToken("token", bearer);
+    given.set("authorization", `Bearer ${bearer}`);
     return given;
   }
 
@@ -495,6 +503,11 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
     }
     signal.throwIfAborted();
     return answer;
+  }
+
+  /** Whether nothing may be sent without TLS, but to a loopback address. */
+  protected get requiresTls(): boolean {
+    return false;
   }
 
   /** Close codes after which another attempt makes no sense, unless the program says otherwise. */
@@ -552,7 +565,7 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
     this.#connection = opened.attach(this.#makeHandler(), { delivery: this.#delivery(), hold: this.#holds() });
     this.#phase = "connected";
     this.#meter.opened++;
-    this.#log("info", "client.open", { url: this.url, protocol: this.protocol });
+    this.#log("info", "client.open", { url: redactUrl(this.url), protocol: messageText(this.protocol) });
     this.#iterations.turn(() => this.#connection![Symbol.asyncIterator]());
     this.attached(this.#connection);
     this.#scheduleBatch();

@@ -10,6 +10,7 @@ import { concatAll } from "./bytes.ts";
 import type { Clock } from "./clock.ts";
 import type { FrameInfo, MessageData, WebSocketConnection } from "./connection.ts";
 import { type BodyTaker, TextReply } from "./direct.ts";
+import { hasCommonName, SUBJECT_FORMS, type SubjectForm } from "./distinguished_name.ts";
 import { JournalError, OptionError, StateError } from "./errors.ts";
 import type { HeaderFields, RequestLine } from "./head.ts";
 import { textResponse } from "./http.ts";
@@ -30,18 +31,16 @@ import { MemoryJournal } from "./memory_journal.ts";
 import { assertNumber } from "./ranges.ts";
 import { type AllowResult, type StopOptions, WebSocketServer, type WebSocketServerOptions } from "./server.ts";
 import {
-  assertSecrets,
   checkReceiverTokens,
   type FailedAttempts,
   findReceiver,
-  hasCommonName,
   isAuthentic,
   isOneOf,
-  listOf,
   type ReceiverToken,
   type ReceiverTokens,
   type WhatsAppApp,
 } from "./whatsapp_access.ts";
+import { assertSecrets, isSecret, listOf } from "./secrets.ts";
 import { listChanges, passes, type WhatsAppFilter, withoutHeldBack } from "./whatsapp_filter.ts";
 import { Refusals } from "./refusals.ts";
 import { useVerifier } from "./verifier.ts";
@@ -51,6 +50,7 @@ import { isSignature, verifySignature } from "./whatsapp_signature.ts";
 
 export * from "./client.ts";
 export * from "./server.ts";
+export type { SubjectForm } from "./distinguished_name.ts";
 export type { FailedAttempts, ReceiverToken, ReceiverTokens, WhatsAppApp } from "./whatsapp_access.ts";
 export * from "./whatsapp_receiver.ts";
 export { signNotification, verifySignature } from "./whatsapp_signature.ts";
@@ -115,6 +115,14 @@ export interface WhatsAppServerOptions<Data = unknown> extends Omit<WebSocketSer
    * notifications must come with Meta's. With `behindProxy` only. The proxy must overwrite what a client sends in it.
    */
   clientCertificateHeader?: string;
+  /**
+   * How the proxy writes that subject. `"rfc4514"` is what nginx has in `$ssl_client_s_dn`, Apache in `SSL_CLIENT_S_DN`, HAProxy in
+   * `ssl_c_s_dn(,0,rfc2253)`, Caddy in `{http.request.tls.client.subject}`, and Envoy in `x-forwarded-client-cert`. `"slashes"` is that
+   * of nginx's `$ssl_client_s_dn_legacy` and of HAProxy's `ssl_c_s_dn`: unless OpenSSL 3 writes it, whoever gets a certificate with a slash
+   * in a value can forge it. `"commonName"` is that of HAProxy's `ssl_c_s_dn(cn)`.
+   * @default {"rfc4514"}
+   */
+  clientCertificateForm?: SubjectForm;
   /**
    * The common name of the certificate that Meta shows.
    * @default {"client.webhooks.fbclientcerts.com"}
@@ -186,13 +194,14 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   onRawMessage?: RawMessageHandler;
 
   // Settings
-  #verifyToken: string | readonly string[];
+  #verifyToken: string | readonly string[] | undefined;
   #appSecret: string | readonly string[] | null | undefined;
   #apps: readonly WhatsAppApp[];
   #receiverToken: ReceiverTokens | null | undefined;
   #journal: string | Journal | null | undefined;
   #behindProxy: boolean;
   #clientCertificateHeader: string;
+  #clientCertificateForm: SubjectForm;
   #clientCertificateName: string;
   #failureDelay: number;
 
@@ -219,7 +228,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   constructor(options: WhatsAppServerOptions<Data> = {}) {
     const { protocols = [INBOX_PROTOCOL, RECEIVER_PROTOCOL] } = options;
     super({ ...options, protocols, useSSL: !options.behindProxy });
-    this.#verifyToken = options.verifyToken ?? "";
+    this.#verifyToken = options.verifyToken;
     this.#appSecret = options.appSecret;
     this.#apps = options.apps ?? [];
     this.#receiverToken = options.receiverToken;
@@ -227,6 +236,8 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     this.onRawMessage = options.onRawMessage;
     this.#behindProxy = options.behindProxy ?? false;
     this.#clientCertificateHeader = options.clientCertificateHeader ?? "";
+    this.#clientCertificateForm = options.clientCertificateForm ?? "rfc4514";
+    assertSubjectForm(this.#clientCertificateForm);
     this.#clientCertificateName = options.clientCertificateName ?? META_COMMON_NAME;
     this.#failureDelay = options.failureDelay ?? 1000;
     assertNumber("failureDelay", this.#failureDelay, 0x7fffffff);
@@ -240,13 +251,13 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     throw new StateError("ERR_UNSUPPORTED", 'Cannot set "useSSL": a WhatsAppServer speaks TLS; see "behindProxy"');
   }
 
-  /** What Meta must show to have the URL verified. */
+  /** What Meta must show to have the URL verified; "": every verification is refused. */
   get verifyToken(): string | readonly string[] {
-    return this.#verifyToken;
+    return this.#verifyToken ?? "";
   }
   set verifyToken(value: string | readonly string[]) {
     this.assertStopped("verifyToken");
-    this.#verifyToken = value;
+    this.#verifyToken = value === "" ? undefined : value;
   }
 
   /** The app secret, or several, or `null` to take unsigned notifications. */
@@ -292,6 +303,16 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   set clientCertificateHeader(value: string) {
     this.assertStopped("clientCertificateHeader");
     this.#clientCertificateHeader = value;
+  }
+
+  /** How the proxy writes the subject of the client certificate. */
+  get clientCertificateForm(): SubjectForm {
+    return this.#clientCertificateForm;
+  }
+  set clientCertificateForm(value: SubjectForm) {
+    this.assertStopped("clientCertificateForm");
+    assertSubjectForm(value);
+    this.#clientCertificateForm = value;
   }
 
   /** The common name of the certificate that Meta shows. */
@@ -349,12 +370,13 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   }
 
   #assertConfigured(): void {
-    for (const { appSecret, pathName } of this.#allApps()) {
+    for (const { appSecret, verifyToken, pathName } of this.#allApps()) {
       if (appSecret === undefined || appSecret === "") {
         const app = pathName === this.pathName ? "" : ` for "${pathName}"`;
         throw new OptionError(`Cannot start: "appSecret"${app} is not set; null takes unsigned notifications`);
       }
       if (appSecret !== null) assertSecrets("appSecret", appSecret);
+      if (verifyToken !== undefined) assertSecrets("verifyToken", verifyToken);
       if (pathName !== "" && !pathName.startsWith("/")) {
         throw new OptionError(`Cannot start: the path "${pathName}" of "apps" does not start with "/"`);
       }
@@ -368,6 +390,9 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     }
     if (this.#clientCertificateHeader !== "" && !this.#behindProxy) {
       throw new OptionError('Cannot start: "clientCertificateHeader" needs "behindProxy": else anybody can send it');
+    }
+    if (this.#clientCertificateHeader !== "" && !isSecret(this.#clientCertificateName)) {
+      throw new OptionError('Cannot start: "clientCertificateName" is empty');
     }
   }
 
@@ -627,7 +652,9 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   /** What can be said from the head alone is said before the body is read. */
   #refuseBeforeReading(app: WhatsAppApp, field: (name: string) => string | null): TextReply | undefined {
     const header = this.#clientCertificateHeader;
-    if (header !== "" && !hasCommonName(field(header) ?? "", this.#clientCertificateName)) {
+    if (
+      header !== "" && !hasCommonName(field(header) ?? "", this.#clientCertificateForm, this.#clientCertificateName)
+    ) {
       this.#countFailure("clientCertificate");
       return NO_CERTIFICATE;
     }
@@ -758,6 +785,11 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
       this.reportError(error);
     }
   }
+}
+
+function assertSubjectForm(value: SubjectForm): void {
+  if (SUBJECT_FORMS.includes(value)) return;
+  throw new OptionError(`The setting "clientCertificateForm" is not one of ${SUBJECT_FORMS.join(", ")}`);
 }
 
 /** What could not be sent is tried again after so many ms. */

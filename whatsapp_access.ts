@@ -5,6 +5,7 @@
  */
 
 import { OptionError } from "./errors.ts";
+import { assertSecrets, isSecret, listOf } from "./secrets.ts";
 import { checkFilter, type WhatsAppFilter } from "./whatsapp_filter.ts";
 import { TOKEN_PROTOCOL_PREFIX } from "./whatsapp_receiver.ts";
 import { equalSecrets, verifySignature } from "./whatsapp_signature.ts";
@@ -48,30 +49,6 @@ export interface FailedAttempts {
 }
 
 /**
- * One or several texts as a list.
- *
- * @param value What was given.
- * @returns The list.
- */
-export function listOf(value: string | readonly string[] | undefined): readonly string[] {
-  if (value === undefined) return [];
-  return typeof value === "string" ? [value] : value;
-}
-
-/**
- * Checks secrets.
- *
- * @param name The setting.
- * @param secrets One, or several.
- * @throws {OptionError} If one is empty or no text: it would match what shows nothing.
- */
-export function assertSecrets(name: string, secrets: string | readonly string[]): void {
-  const list = listOf(secrets);
-  if (list.length > 0 && list.every((secret) => typeof secret === "string" && secret !== "")) return;
-  throw new OptionError(`Cannot start: "${name}" is empty, or has an entry that is`);
-}
-
-/**
  * Compares what was shown with several secrets, all of them each time.
  *
  * @param shown What was shown.
@@ -94,8 +71,8 @@ export function isOneOf(shown: string, secrets: readonly string[]): boolean {
  */
 export function isAuthentic({ appSecret }: WhatsAppApp, body: Uint8Array, signature: string): boolean {
   if (appSecret === null) return true;
-  const secrets = listOf(appSecret).filter((secret) => secret !== "");
-  return verifySignature(body, signature, secrets);
+  const secrets = listOf(appSecret).filter(isSecret);
+  return secrets.length > 0 && verifySignature(body, signature, secrets);
 }
 
 /**
@@ -150,34 +127,4 @@ function decodeToken(base64url: string): string {
   } catch {
     return "";
   }
-}
-
-/**
- * Whether a distinguished name, as a proxy reports that of a client certificate, has a common name and no other one.
- *
- * @param subject As in RFC 4514 (`CN=a,O=b`), or with slashes (`/O=b/CN=a`).
- * @param commonName The common name.
- * @returns `true` if its only `CN` is that.
- */
-export function hasCommonName(subject: string, commonName: string): boolean {
-  const slashes = subject.startsWith("/");
-  const names: string[] = [];
-  for (const attribute of splitUnescaped(subject, slashes ? "/" : ",")) {
-    const equals = attribute.indexOf("=");
-    if (attribute.slice(0, equals).trim().toLowerCase() === "cn") names.push(attribute.slice(equals + 1).trim());
-  }
-  return names.length === 1 && names[0].toLowerCase() === commonName.toLowerCase();
-}
-
-/** What stands between separators; one behind a backslash, or in quotes, is none. */
-function splitUnescaped(text: string, separator: string): string[] {
-  const parts = [""];
-  let quoted = false;
-  for (let at = 0; at < text.length; at++) {
-    const char = text[at];
-    if (char === '"') quoted = !quoted;
-    if (char === separator && !quoted) parts.push("");
-    else parts[parts.length - 1] += char === "\\" ? char + (text[++at] ?? "") : char;
-  }
-  return parts;
 }

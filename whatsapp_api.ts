@@ -7,7 +7,9 @@
 import { createHash } from "node:crypto";
 import { type Clock, systemClock } from "./clock.ts";
 import { describe, type GraphError, OptionError, WhatsAppApiError } from "./errors.ts";
+import { quote, redactUrl } from "./message_text.ts";
 import { assertNumber } from "./ranges.ts";
+import { assertToken } from "./secrets.ts";
 import type { JsonObject, WhatsAppMedia, WhatsAppMessage } from "./whatsapp_types.ts";
 
 /** How to reach the API. */
@@ -151,9 +153,15 @@ export class WhatsAppApi {
       ...withoutUndefined({ ...options }),
     };
     const { accessToken, phoneNumberId, baseUrl, requestTimeout, maxRetries, retryDelay } = this.#options;
-    if (!accessToken) throw new OptionError('The option "accessToken" is empty');
+    if (typeof accessToken !== "function") assertToken("accessToken", accessToken);
     assertId("phoneNumberId", phoneNumberId);
-    if (!URL.canParse(baseUrl)) throw new OptionError(`The option "baseUrl" is "${baseUrl}": not a URL`);
+    if (!URL.canParse(baseUrl)) {
+      throw new OptionError(`The option "baseUrl" is ${quote(redactUrl(baseUrl))}: not a URL`);
+    }
+    const { username, password, search, hash } = new URL(baseUrl);
+    if (username + password + search + hash !== "") {
+      throw new OptionError('The option "baseUrl" has a user name, a password, a query, or a fragment');
+    }
     assertNumber("requestTimeout", requestTimeout);
     assertNumber("maxRetries", maxRetries);
     assertNumber("retryDelay", retryDelay);
@@ -338,6 +346,7 @@ export class WhatsAppApi {
   async #attempt(url: URL, init: RequestInit, signal: AbortSignal | undefined): Promise<Response> {
     const { accessToken, clock, requestTimeout } = this.#options;
     const token = typeof accessToken === "string" ? accessToken : await accessToken();
+    assertToken("accessToken", token);
     const controller = new AbortController();
     const late = (): void => controller.abort(new Error(`no answer came within ${requestTimeout} ms`));
     const cancel = requestTimeout > 0 ? clock.after(requestTimeout, late) : () => {};
@@ -349,7 +358,9 @@ export class WhatsAppApi {
       signal?.throwIfAborted();
       // Whether the API has got it nobody knows: trying again might send a message twice.
       const why = describe(controller.signal.aborted ? controller.signal.reason : cause);
-      throw new WhatsAppApiError("ERR_API_UNREACHABLE", `Cannot reach ${url.origin}: ${why}`, 0, { cause });
+      throw new WhatsAppApiError("ERR_API_UNREACHABLE", `Cannot reach ${url.origin}: ${why}`, 0, {
+        cause: withoutQuery(cause),
+      });
     } finally {
       cancel();
     }
@@ -376,6 +387,12 @@ export class WhatsAppApi {
   }
 }
 
+/** The errors of some runtimes quote the URL, which may be a signed one. */
+function withoutQuery(cause: unknown): unknown {
+  if (!(cause instanceof Error) || describe(cause) === cause.message) return cause;
+  return Object.assign(new Error(describe(cause), { cause: cause.cause }), { name: cause.name });
+}
+
 /** The chat where a message came. */
 function chatOf({ groupId, sender }: WhatsAppMessage): Recipient {
   return groupId === undefined ? sender.phone ?? sender.userId ?? sender.id : { group: groupId };
@@ -393,7 +410,9 @@ function addressOf(to: Recipient): JsonObject {
 function assertId(name: string, id: string): void {
   const usable = typeof id === "string" && id.length > 0 && id.length <= 128;
   if (usable && encodeURIComponent(id) === id && id !== "." && id !== "..") return;
-  throw new OptionError(`The ${name} is ${JSON.stringify(id)}: not an id`);
+  // What is long may be the access token.
+  const shown = String(id).length <= 32 ? quote(String(id)) : `a text of ${String(id).length} characters`;
+  throw new OptionError(`The ${name} is ${shown}: not an id`);
 }
 
 function firstOf(answer: JsonObject, key: string): JsonObject | undefined {

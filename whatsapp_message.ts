@@ -7,6 +7,9 @@
  * @module
  */
 
+import { describe } from "./errors.ts";
+import { printable } from "./log.ts";
+import { quote } from "./message_text.ts";
 import type {
   JsonObject,
   ParsedNotification,
@@ -114,12 +117,14 @@ class NotificationParser {
     try {
       root = JSON.parse(withoutByteOrderMark(typeof raw === "string" ? raw : new TextDecoder().decode(raw)));
     } catch (error) {
-      this.#skip("", `not JSON: ${error instanceof Error ? error.message : error}`);
+      this.#skip("", `not JSON: ${describe(error)}`);
       return;
     }
     if (!isObject(root)) return this.#skip("", "not an object");
     const object = text(root, "object");
-    if (object !== "whatsapp_business_account") return this.#skip("object", `"${object}" is of another product`);
+    if (object !== "whatsapp_business_account") {
+      return this.#skip("object", `${quote(printable(String(object)))} is of another product`);
+    }
     this.#each(root, "entry", "", (entry, path) => this.#entry(entry, path));
   }
 

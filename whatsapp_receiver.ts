@@ -25,10 +25,10 @@ import {
   type NotificationMessage,
 } from "./inbox_protocol.ts";
 import { type InboxPosition, InboxSession } from "./inbox_session.ts";
-import { isLoopback } from "./loopback.ts";
 import type { FrameInfo } from "./message.ts";
 import { PendingNotification } from "./pending.ts";
 import { assertNumber } from "./ranges.ts";
+import { assertSecrets } from "./secrets.ts";
 import { MemorySeenStore, recordKey, type SeenStore } from "./seen.ts";
 import { isVisibleAscii } from "./token.ts";
 import { chooseVerifier } from "./verifier.ts";
@@ -204,8 +204,6 @@ interface Loop {
  */
 export class WhatsAppReceiver extends WebSocketClient {
   // Settings, read by `connect`
-  /** What the server wants to be shown. It never goes into the URL. */
-  receiverToken: string | (() => string | Promise<string>) | undefined;
   /** The name under which the server keeps how far this receiver has come. */
   name: string | undefined;
   /** Whether the connections of this name share the notifications. */
@@ -216,8 +214,6 @@ export class WhatsAppReceiver extends WebSocketClient {
   window: number | undefined;
   /** What is wanted. */
   filter: WhatsAppFilter | undefined;
-  /** The app secret, or several, to check signatures with. */
-  appSecret: string | readonly string[] | undefined;
 
   // Handlers
   /** Notifications cannot be delivered any more. */
@@ -227,6 +223,10 @@ export class WhatsAppReceiver extends WebSocketClient {
   #onWhatsAppMessageReceived?: WhatsAppReceiverHandlers["onWhatsAppMessageReceived"];
   #onStatusReceived?: WhatsAppReceiverHandlers["onStatusReceived"];
   #onNotification?: WhatsAppReceiverHandlers["onNotification"];
+
+  // Secrets: not shown when a receiver is printed, or made JSON of
+  #receiverToken: string | (() => string | Promise<string>) | undefined;
+  #appSecret: string | readonly string[] | undefined;
 
   // State
   /** The token of the attempt that is being made. */
@@ -289,11 +289,31 @@ export class WhatsAppReceiver extends WebSocketClient {
     if (this.filter !== undefined) checkFilter(this.filter);
     const after = typeof this.after === "object" ? this.after.after : this.after;
     if (after !== undefined) assertNumber("after", after);
+    const { receiverToken } = this;
+    if (receiverToken !== undefined && typeof receiverToken !== "function") {
+      assertSecrets("receiverToken", receiverToken);
+    }
     if (this.appSecret === undefined) return;
     if (chooseVerifier() === undefined) {
       throw new OptionError('The setting "appSecret" has no place in a page: whoever sees the page sees it');
     }
-    if (this.appSecret === "" || this.appSecret.length === 0) throw new OptionError('The setting "appSecret" is empty');
+    assertSecrets("appSecret", this.appSecret);
+  }
+
+  /** What the server wants to be shown. It never goes into the URL. */
+  get receiverToken(): string | (() => string | Promise<string>) | undefined {
+    return this.#receiverToken;
+  }
+  set receiverToken(value: string | (() => string | Promise<string>) | undefined) {
+    this.#receiverToken = value;
+  }
+
+  /** The app secret, or several, to check signatures with. */
+  get appSecret(): string | readonly string[] | undefined {
+    return this.#appSecret;
+  }
+  set appSecret(value: string | readonly string[] | undefined) {
+    this.#appSecret = value;
   }
 
   /** A message of a customer came. Setting it hands over the messages that waited for it. */
@@ -370,23 +390,20 @@ export class WhatsAppReceiver extends WebSocketClient {
    *
    * @param options As of `WebSocketClient`.
    * @returns Resolves after the handshake.
-   * @throws {OptionError} If TLS is off, and the server is not on a loopback address.
+   * @throws {OptionError} If TLS is off, and the server is not on a loopback address, or behind a proxy.
    */
   override connect(...options: Parameters<WebSocketClient["connect"]>): Promise<void> {
-    if (!this.useSSL && !isLoopback(this.hostName) && options[0]?.stream === undefined) {
-      return Promise.reject(
-        new OptionError(`Cannot connect to "${this.hostName}" without TLS: it is not a loopback address`),
-      );
-    }
     try {
       this.#assertUsable();
     } catch (error) {
       return Promise.reject(error);
     }
-    if (!this.useSSL && this.maxRedirects > 0) {
-      return Promise.reject(new OptionError('The setting "maxRedirects" needs TLS: it could lead anywhere'));
-    }
     return super.connect(...options);
+  }
+
+  /** Each attempt shows the token, wherever `resolveUrl` and redirects have led it. */
+  protected override get requiresTls(): boolean {
+    return true;
   }
 
   /** Refuses a server that cannot do what is asked. */
@@ -633,6 +650,7 @@ export class WhatsAppReceiver extends WebSocketClient {
     this.#token = typeof receiverToken === "function"
       ? await this.askForAttempt("receiverToken", receiverToken, signal)
       : receiverToken;
+    if (this.#token !== undefined) assertSecrets("receiverToken", this.#token);
     return given;
   }
 

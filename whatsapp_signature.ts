@@ -5,6 +5,7 @@
  */
 
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
+import { assertSecrets, listOf } from "./secrets.ts";
 
 const SIGNATURE_PREFIX = "sha256=";
 
@@ -14,8 +15,10 @@ const SIGNATURE_PREFIX = "sha256=";
  * @param body The bytes.
  * @param appSecret The app secret.
  * @returns The value of `X-Hub-Signature-256`.
+ * @throws {OptionError} If the secret is empty: anybody could sign so.
  */
 export function signNotification(body: Uint8Array, appSecret: string): string {
+  assertSecrets("appSecret", [appSecret]);
   return SIGNATURE_PREFIX + createHmac("sha256", appSecret).update(body).digest("hex");
 }
 
@@ -26,6 +29,7 @@ export function signNotification(body: Uint8Array, appSecret: string): string {
  * @param signature The value of `X-Hub-Signature-256`.
  * @param appSecret The app secret, or several, as while one is replaced.
  * @returns Whether it was made with one of them.
+ * @throws {OptionError} If there is no secret, or one is empty: anybody could sign so.
  *
  * @example
  * ```ts
@@ -38,10 +42,11 @@ export function signNotification(body: Uint8Array, appSecret: string): string {
  * ```
  */
 export function verifySignature(body: Uint8Array, signature: string, appSecret: string | readonly string[]): boolean {
+  assertSecrets("appSecret", appSecret);
   const shown = decodeSignature(signature);
   if (shown === undefined) return false;
   let matches = false;
-  for (const secret of typeof appSecret === "string" ? [appSecret] : appSecret) {
+  for (const secret of listOf(appSecret)) {
     if (timingSafeEqual(shown, createHmac("sha256", secret).update(body).digest())) matches = true;
   }
   return matches;

@@ -101,6 +101,13 @@ describe("BodyReader", () => {
     "0\r\n" + "a".repeat(5000),
     "5\0\r\n",
     "0x5\r\nHello\r\n",
+    "5;a=\u0001\r\n",
+    "5;a=\u007f\r\n",
+    "5;a\0\r\n",
+    "5;a\rb\r\n",
+    "0\r\nX-A: \u0001\r\n",
+    "0\r\nX-A: \u001b[2J\r\n",
+    "0\r\nX-A: a\rb\r\n",
   ];
   for (const text of malformed) {
     it(`refuses ${JSON.stringify(text.slice(0, 30))} with 400`, () => {
@@ -113,6 +120,22 @@ describe("BodyReader", () => {
       }
     });
   }
+
+  it("takes size lines of 256 octets and trailers of 4096 in all, their CRs included, and no more", () => {
+    const read = (text: string): boolean => {
+      const reader = new BodyReader({ kind: "chunked" }, 0);
+      reader.push(encode(text), 0, () => {});
+      return reader.done;
+    };
+    const refused = (text: string): void =>
+      void assertEquals(assertThrows(() => read(text), HttpError, "too long").status, 400);
+    assertEquals(read(`0;${"a".repeat(253)}\r\n\r\n`), true);
+    refused(`0;${"a".repeat(254)}\r\n\r\n`);
+    // Each line is short, and has a CR.
+    const line = `X: ${"a".repeat(60)}\r\n`;
+    assertEquals(read(`0\r\n${line.repeat(63)}X: ${"a".repeat(59)}\r\n\r\n`), true);
+    refused(`0\r\n${line.repeat(63)}X: ${"a".repeat(60)}\r\n\r\n`);
+  });
 
   it("refuses a body beyond the limit before it is kept: at the header, or at the size of the chunk", () => {
     assertEquals(assertThrows(() => new BodyReader({ kind: "length", length: 11 }, 10), HttpError).status, 413);
@@ -165,7 +188,10 @@ describe("makeRequest", () => {
       assertEquals(assertThrows(() => make(`GET /a HTTP/1.1\r\nHost: ${host}\r\n\r\n`), HttpError).status, 400);
     }
     assertEquals(make("get / HTTP/1.1\r\nHost: a\r\n\r\n").method, "GET");
-    assertEquals(assertThrows(() => make("TRACE / HTTP/1.1\r\nHost: a\r\n\r\n"), HttpError).status, 501);
+    for (const method of ["TRACE", "trace", "Track", "TRACK", "connect", "CONNECT"]) {
+      const error = assertThrows(() => make(`${method} / HTTP/1.1\r\nHost: a\r\n\r\n`), HttpError, method);
+      assertEquals(error.status, 501);
+    }
   });
 });
 

@@ -46,6 +46,10 @@ describe("redirect", () => {
     }
     const upgraded = follow("wss://one.example/", plan({ url: "ws://one.example/", port: 80, tls: false }));
     assertEquals([[...upgraded.headers], upgraded.tls], [[], true]);
+    // Host and port are the same, the scheme is not.
+    const plain = plan({ url: "ws://one.example:8443/", host: "one.example:8443", port: 8443, tls: false });
+    const other = follow("wss://one.example:8443/", plain);
+    assertEquals([[...other.headers], other.protocols, other.tls], [[], ["chat"], true]);
   });
 
   it("never leads from wss to ws, nor to another scheme", () => {
