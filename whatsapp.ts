@@ -42,7 +42,7 @@ import {
   type ReceiverTokens,
   type WhatsAppApp,
 } from "./whatsapp_access.ts";
-import { listChanges, passes, type WhatsAppFilter, withoutHeldBack } from "./whatsapp_filter.ts";
+import { Envelope, mayHave, type WhatsAppFilter } from "./whatsapp_filter.ts";
 import { useVerifier } from "./verifier.ts";
 import { decodeAscii } from "./utf8.ts";
 import { RECEIVER_PROTOCOL } from "./whatsapp_receiver.ts";
@@ -712,12 +712,20 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     for (const { inbox, token } of this.#receivers.values()) {
       if (inbox === undefined && token?.filter !== undefined) filters.add(token.filter);
     }
-    const changes = filters.size > 0 ? listChanges(entry.bytes) : [];
+    if (filters.size === 0) return;
+    const envelope = new Envelope(entry.bytes);
     for (const filter of filters) {
-      if (!changes.some((change) => passes(change, filter))) continue;
-      const all = changes.every((change) => passes(change, filter));
-      const body = all ? entry.bytes : withoutHeldBack(entry.bytes, filter);
-      this.#sendPlain(body, (connection) => this.#isPlain(connection, filter));
+      if (envelope.changes.some((change) => mayHave(change, filter))) this.#sendPart(entry.bytes, envelope, filter);
+    }
+  }
+
+  #sendPart(bytes: Uint8Array, envelope: Envelope, filter: WhatsAppFilter): void {
+    try {
+      const part = envelope.partFor(filter) ?? bytes;
+      this.#sendPlain(part, (connection) => this.#isPlain(connection, filter));
+    } catch (error) {
+      // It is nested too deeply to be taken apart; the others get what they may have.
+      this.reportError(error);
     }
   }
 
