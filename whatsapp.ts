@@ -32,6 +32,7 @@ import { type AllowResult, type StopOptions, WebSocketServer, type WebSocketServ
 import {
   assertSecrets,
   checkReceiverTokens,
+  cursorName,
   type FailedAttempts,
   findReceiver,
   hasCommonName,
@@ -524,11 +525,10 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     inbox.member = "joining";
     inbox.cancelTimer();
     const { token } = receiver;
-    // A line feed stands in no name: receivers of different tokens are different.
-    const name = message.name !== undefined && token?.name !== undefined
-      ? `${token.name}\n${message.name}`
-      : message.name;
-    this.#openHub().then((hub) => hub.join(inbox.sink, { ...message, name }, token?.filter, inbox.last)).then(
+    const name = message.name === undefined ? undefined : cursorName(message.name, token);
+    // Earlier versions gave a token with a filter and without a name no names of its own.
+    const former = token?.name === undefined && token?.filter !== undefined ? message.name : undefined;
+    this.#openHub().then((hub) => hub.join(inbox.sink, { ...message, name }, token?.filter, inbox.last, former)).then(
       (member) => {
         inbox.member = member;
         // It may have ended while it joined.
