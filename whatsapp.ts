@@ -10,7 +10,7 @@ import { concatAll } from "./bytes.ts";
 import type { Clock } from "./clock.ts";
 import type { FrameInfo, MessageData, WebSocketConnection } from "./connection.ts";
 import { type BodyTaker, TextReply } from "./direct.ts";
-import { JournalError, OptionError, StateError } from "./errors.ts";
+import { HandlerError, JournalError, OptionError, StateError } from "./errors.ts";
 import type { HeaderFields, RequestLine } from "./head.ts";
 import { textResponse } from "./http.ts";
 import { InboxHub } from "./inbox_hub.ts";
@@ -125,7 +125,16 @@ export interface WhatsAppServerOptions<Data = unknown> extends Omit<WebSocketSer
    * @default {1000}
    */
   failureDelay?: number;
-  /** A notification came, as raw JSON; `false` stops the forwarding of this one. Meta gets its 200 all the same, and waits for it. */
+  /**
+   * How long a notification waits for the promise that `onRawMessage` returns, in ms; 0: no limit. Then it is kept and forwarded, whatever
+   * the promise says later, and `onError` gets a `HandlerError` with the code `ERR_HANDLER_TIMEOUT`.
+   * @default {5000}
+   */
+  rawMessageTimeout?: number;
+  /**
+   * A notification came, as raw JSON; `false` stops the forwarding of this one. Meta gets its 200 all the same, and waits for it: see
+   * `rawMessageTimeout`.
+   */
   onRawMessage?: RawMessageHandler;
 }
 
@@ -142,6 +151,16 @@ const NO_SIGNATURE = new TextReply(401, "X-Hub-Signature-256 is missing or malfo
 const WRONG_SIGNATURE = new TextReply(401, "The signature does not match the body");
 /** So many who showed a wrong token wait at most; the others get their answer at once. */
 const MAX_WAITING_FAILURES = 100;
+/** How long those who bring the same notification wait for a journal that does not answer, in ms. */
+const JOURNAL_PATIENCE = 30_000;
+
+/** A notification that is being kept. */
+interface Keeping {
+  answer?: Promise<TextReply>;
+  /** Until then, by the clock, the same notification waits for this answer; later it is tried anew. */
+  until: number;
+}
+
 /** What {@linkcode WhatsAppServer} knows of an open connection. */
 interface Receiver {
   token: ReceiverToken | undefined;
@@ -195,6 +214,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   #clientCertificateHeader: string;
   #clientCertificateName: string;
   #failureDelay: number;
+  #rawMessageTimeout: number;
 
   // State
   #hub: InboxHub | undefined;
@@ -203,7 +223,9 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   /** Whose token was shown, from the handshake on. */
   #shown = new WeakMap<WebSocketConnection<Data>, ReceiverToken>();
   /** Notifications that are being kept, by their digest: what comes twice at once waits for the first. */
-  #keeping = new Map<string, Promise<TextReply>>();
+  #keeping = new Map<string, Keeping>();
+  /** Cancels the timers of those that wait for `onRawMessage`. */
+  #undecided = new Set<() => void>();
   #failed: FailedAttempts = { receiverToken: 0, verifyToken: 0, signature: 0, clientCertificate: 0 };
   #waitingFailures = 0;
 
@@ -227,6 +249,8 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     this.#clientCertificateName = options.clientCertificateName ?? META_COMMON_NAME;
     this.#failureDelay = options.failureDelay ?? 1000;
     assertNumber("failureDelay", this.#failureDelay, 0x7fffffff);
+    this.#rawMessageTimeout = options.rawMessageTimeout ?? 5000;
+    assertNumber("rawMessageTimeout", this.#rawMessageTimeout);
   }
 
   /** Always `true`, but for `behindProxy`: Meta delivers over TLS only. Setting it throws. */
@@ -308,6 +332,16 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     this.assertStopped("failureDelay");
     assertNumber("failureDelay", value, 0x7fffffff);
     this.#failureDelay = value;
+  }
+
+  /** How long a notification waits for the promise of `onRawMessage`, in ms; 0: no limit. */
+  get rawMessageTimeout(): number {
+    return this.#rawMessageTimeout;
+  }
+  set rawMessageTimeout(value: number) {
+    this.assertStopped("rawMessageTimeout");
+    assertNumber("rawMessageTimeout", value);
+    this.#rawMessageTimeout = value;
   }
 
   /** How often somebody was refused, since the server was made. */
@@ -408,6 +442,10 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     const hub = await this.#opening?.catch(() => undefined);
     this.#opening = undefined;
     this.#hub = undefined;
+    // Nobody waits for these any more, and the next start knows nothing of them.
+    for (const cancel of this.#undecided) cancel();
+    this.#undecided.clear();
+    this.#keeping.clear();
     if (hub === undefined) return;
     // What it had to say at the end is heard still.
     if (hub.journal !== this.#journal) await hub.journal.close();
@@ -656,18 +694,19 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     if (this.#apps.includes(app)) hash.update(`${app.pathName}\n`);
     const digest = new Uint8Array(hash.update(delivery.bytes).digest());
     const key = decodeAscii(digest, 0, digest.length);
-    let kept = this.#keeping.get(key);
-    if (kept === undefined) {
-      kept = this.#keep(delivery, digest, key, connection);
-      this.#keeping.set(key, kept);
-    }
-    return kept;
+    const now = this.settings.clock.now();
+    const first = this.#keeping.get(key);
+    if (first?.answer !== undefined && now < first.until) return first.answer;
+    const keeping: Keeping = { until: now + JOURNAL_PATIENCE };
+    this.#keeping.set(key, keeping);
+    return keeping.answer = this.#keep(delivery, digest, key, keeping, connection);
   }
 
   async #keep(
     delivery: WhatsAppDelivery,
     digest: Uint8Array,
     key: string,
+    keeping: Keeping,
     connection: WebSocketConnection<Data>,
   ): Promise<TextReply> {
     try {
@@ -676,7 +715,10 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
       if (this.onRawMessage !== undefined) {
         // Nobody is asked about a retry; without somebody to ask, append finds it out.
         if (await journal.has(digest)) return KEPT;
+        // It has a limit of its own, if the program wants one.
+        keeping.until = Infinity;
         forward = !await this.#vetoes(delivery, connection);
+        keeping.until = this.settings.clock.now() + JOURNAL_PATIENCE;
       }
       const { bytes, signature, receivedAt } = delivery;
       // Meta tries again for 7 days.
@@ -687,20 +729,39 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
       this.reportError(error, connection);
       return NOT_KEPT;
     } finally {
-      this.#keeping.delete(key);
+      if (this.#keeping.get(key) === keeping) this.#keeping.delete(key);
     }
   }
 
-  async #vetoes(delivery: WhatsAppDelivery, connection: WebSocketConnection<Data>): Promise<boolean> {
-    if (this.onRawMessage === undefined) return false;
+  /** An error in the program is no reason to lose the notification, and neither is a promise that it forgets. */
+  #vetoes(delivery: WhatsAppDelivery, connection: WebSocketConnection<Data>): boolean | Promise<boolean> {
     try {
-      return await this.onRawMessage(new TextDecoder("utf-8", { ignoreBOM: true }).decode(delivery.bytes), delivery) ===
-        false;
+      const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(delivery.bytes);
+      const answer: unknown = this.onRawMessage?.(text, delivery);
+      return isThenable(answer) ? this.#waitForVeto(answer, connection) : answer === false;
     } catch (error) {
-      // An error in the program is no reason to lose the notification.
       this.reportHandlerError("onRawMessage", error, connection);
       return false;
     }
+  }
+
+  async #waitForVeto(answer: PromiseLike<unknown>, connection: WebSocketConnection<Data>): Promise<boolean> {
+    const limit = this.#rawMessageTimeout;
+    const late = Promise.withResolvers<undefined>();
+    const cancel = limit === 0 ? () => {} : this.settings.clock.after(limit, () => {
+      const cause = new Error(`no answer after ${limit} ms; the notification is kept and forwarded`);
+      this.reportError(new HandlerError("onRawMessage", cause, "ERR_HANDLER_TIMEOUT"), connection);
+      late.resolve(undefined);
+    });
+    this.#undecided.add(cancel);
+    // What it fails with is heard even if that comes too late.
+    const decided = Promise.resolve(answer).catch((error) =>
+      this.reportHandlerError("onRawMessage", error, connection)
+    );
+    const result = await Promise.race([decided, late.promise]);
+    cancel();
+    this.#undecided.delete(cancel);
+    return result === false;
   }
 
   /** To all receivers: to those that acknowledge, and as it came to the others. */
@@ -763,6 +824,10 @@ function makeSink<Data>(connection: WebSocketConnection<Data>, clock: Clock): In
     later: (callback) => clock.after(RETRY_DELAY, callback),
     close: (code, reason) => void connection.close(code, reason),
   };
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }
 
 /** With `frameByFrame` a message comes in pieces. */

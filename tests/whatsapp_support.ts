@@ -17,12 +17,29 @@ export const SECRET = "app-secret";
 export const PATH = "/whatsapp";
 
 /** A server that keeps what its `onError` is told. */
-export type TestServer = WhatsAppServer & { errors: WebSocketError[] };
+export type TestServer = CountingServer & { errors: WebSocketError[] };
+
+/** Counts the notifications that it has begun to keep. */
+class CountingServer extends WhatsAppServer {
+  taken = 0;
+
+  protected override respondDirectly(
+    ...request: Parameters<WhatsAppServer["respondDirectly"]>
+  ): ReturnType<WhatsAppServer["respondDirectly"]> {
+    const take = super.respondDirectly(...request);
+    if (typeof take !== "function") return take;
+    return (body) => {
+      const answer = take(body);
+      this.taken++;
+      return answer;
+    };
+  }
+}
 
 /** Starts a server on loopback that wants `token` of its receivers. */
 export async function startServer(options: WhatsAppServerOptions = {}): Promise<TestServer> {
   const errors: WebSocketError[] = [];
-  const server = new WhatsAppServer({
+  const server = new CountingServer({
     hostname: "127.0.0.1",
     port: 0,
     pathName: PATH,
