@@ -161,8 +161,8 @@ export type BackplaneErrorCode =
 /** The stable codes of {@linkcode WhatsAppApiError}. */
 export type WhatsAppApiErrorCode = "ERR_API_REFUSED" | "ERR_API_UNREACHABLE" | "ERR_API_ANSWER" | "ERR_MEDIA_DIGEST";
 
-/** The stable code of {@linkcode HandlerError}. */
-export type HandlerErrorCode = "ERR_HANDLER";
+/** The stable codes of {@linkcode HandlerError}. */
+export type HandlerErrorCode = "ERR_HANDLER" | "ERR_HANDLER_TIMEOUT";
 
 /** The stable codes of {@linkcode WebSocketError} and what derives from it; those of {@linkcode OptionError} stand apart. */
 export type WebSocketErrorCode =
@@ -420,9 +420,10 @@ export class HandlerError extends WebSocketError {
    *
    * @param handler The name of the handler.
    * @param cause What it threw.
+   * @param code The stable code.
    */
-  constructor(handler: string, cause: unknown) {
-    super("ERR_HANDLER", `The handler "${handler}" failed: ${describe(cause)}`, 1011, { cause });
+  constructor(handler: string, cause: unknown, code: HandlerErrorCode = "ERR_HANDLER") {
+    super(code, `The handler "${handler}" failed: ${describe(cause)}`, 1011, { cause });
   }
 }
 

@@ -12,7 +12,7 @@ import type { Journal, JournalEntry } from "./journal.ts";
 import type { SharedMessage } from "./shared_message.ts";
 import { PassedNumbers, type SequenceRange } from "./sequence_ranges.ts";
 import type { SharedPlace } from "./shared_place.ts";
-import { passes, type WhatsAppFilter, withoutHeldBack } from "./whatsapp_filter.ts";
+import { mayHave, passes, type WhatsAppFilter } from "./whatsapp_filter.ts";
 
 /** Why a connection is refused that wants something else than others of its name. */
 export const NAME_CONFLICT = "Connections that share a name must have the same filter";
@@ -312,7 +312,7 @@ export class InboxGroup {
     const { allowed, wanted } = this.#filters;
     if (allowed === undefined && wanted === undefined) return true;
     return item.changes.some((change) =>
-      (allowed === undefined || passes(change, allowed)) && (wanted === undefined || passes(change, wanted))
+      (allowed === undefined || mayHave(change, allowed)) && (wanted === undefined || passes(change, wanted))
     );
   }
 
@@ -329,9 +329,8 @@ export class InboxGroup {
   #encode(item: InboxItem, again: boolean): SharedMessage {
     const { allowed } = this.#filters;
     const more = again ? { redelivered: true as const } : {};
-    if (allowed !== undefined && !item.changes.every((change) => passes(change, allowed))) {
-      return item.encode({ ...more, partial: true }, withoutHeldBack(item.entry.bytes, allowed));
-    }
+    const part = allowed === undefined ? undefined : item.envelope.partFor(allowed);
+    if (part !== undefined) return item.encode({ ...more, partial: true }, part);
     return again ? item.encode(more) : item.message;
   }
 }

@@ -113,6 +113,7 @@ export class InboxHub implements InboxSource {
    * @param hello What it wants.
    * @param allowed What it may have; without it everything.
    * @param last What the journal ended with when it connected: what has come since is new to it.
+   * @param former The name under which an earlier version kept how far it had come: if its own is new, it begins there.
    * @returns Its membership; `undefined` if the connection ended meanwhile or was refused.
    */
   async join(
@@ -120,8 +121,9 @@ export class InboxHub implements InboxSource {
     hello: HelloMessage,
     allowed?: WhatsAppFilter,
     last: number = this.journal.last,
+    former?: string,
   ): Promise<InboxMember | undefined> {
-    const start = await this.#startOf(hello, last);
+    const start = await this.#startOf(hello, last, former);
     // A name is known from its first hello on, even if the connection has ended meanwhile.
     const everywhere = hello.share === true && this.journal.share !== undefined;
     if (hello.name !== undefined && !everywhere) this.journal.saveCursor(hello.name, start);
@@ -141,10 +143,10 @@ export class InboxHub implements InboxSource {
     return member;
   }
 
-  async #startOf({ name, after, journal }: HelloMessage, last: number): Promise<number> {
+  async #startOf({ name, after, journal }: HelloMessage, last: number, former: string | undefined): Promise<number> {
     const kept = name === undefined ? undefined : await this.journal.cursor(name);
     if (kept !== undefined) return kept;
-    if (after === undefined) return last;
+    if (after === undefined) return former === undefined ? last : await this.journal.cursor(former) ?? last;
     // Numbers of another journal mean nothing here, so nothing of this one is known to have arrived.
     return journal !== undefined && journal !== this.journal.id ? 0 : Math.min(after, this.journal.last);
   }

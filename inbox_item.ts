@@ -7,13 +7,13 @@
 import { encodeInboxMessage, type NotificationMessage } from "./inbox_protocol.ts";
 import type { JournalEntry } from "./journal.ts";
 import { SharedMessage } from "./shared_message.ts";
-import { type Change, listChanges } from "./whatsapp_filter.ts";
+import { type Change, Envelope } from "./whatsapp_filter.ts";
 
 /** A notification on its way to receivers. */
 export class InboxItem {
   /** The notification. */
   readonly entry: JournalEntry;
-  #changes: Change[] | undefined;
+  #envelope: Envelope | undefined;
   #message: SharedMessage | undefined;
 
   /**
@@ -25,9 +25,14 @@ export class InboxItem {
     this.entry = entry;
   }
 
+  /** What filters see of it. */
+  get envelope(): Envelope {
+    return this.#envelope ??= new Envelope(this.entry.bytes);
+  }
+
   /** What its changes are about. */
-  get changes(): Change[] {
-    return this.#changes ??= listChanges(this.entry.bytes);
+  get changes(): readonly Change[] {
+    return this.envelope.changes;
   }
 
   /** Encoded once for all who get it as it came. */

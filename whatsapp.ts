@@ -11,7 +11,7 @@ import type { Clock } from "./clock.ts";
 import type { FrameInfo, MessageData, WebSocketConnection } from "./connection.ts";
 import { type BodyTaker, TextReply } from "./direct.ts";
 import { hasCommonName, SUBJECT_FORMS, type SubjectForm } from "./distinguished_name.ts";
-import { JournalError, OptionError, StateError } from "./errors.ts";
+import { HandlerError, JournalError, OptionError, StateError } from "./errors.ts";
 import type { HeaderFields, RequestLine } from "./head.ts";
 import { textResponse } from "./http.ts";
 import { InboxHub } from "./inbox_hub.ts";
@@ -32,6 +32,7 @@ import { assertNumber } from "./ranges.ts";
 import { type AllowResult, type StopOptions, WebSocketServer, type WebSocketServerOptions } from "./server.ts";
 import {
   checkReceiverTokens,
+  cursorName,
   type FailedAttempts,
   findReceiver,
   isAuthentic,
@@ -41,7 +42,7 @@ import {
   type WhatsAppApp,
 } from "./whatsapp_access.ts";
 import { assertSecrets, isSecret, listOf } from "./secrets.ts";
-import { listChanges, passes, type WhatsAppFilter, withoutHeldBack } from "./whatsapp_filter.ts";
+import { Envelope, mayHave, type WhatsAppFilter } from "./whatsapp_filter.ts";
 import { Refusals } from "./refusals.ts";
 import { useVerifier } from "./verifier.ts";
 import { decodeAscii } from "./utf8.ts";
@@ -133,7 +134,16 @@ export interface WhatsAppServerOptions<Data = unknown> extends Omit<WebSocketSer
    * @default {1000}
    */
   failureDelay?: number;
-  /** A notification came, as raw JSON; `false` stops the forwarding of this one. Meta gets its 200 all the same, and waits for it. */
+  /**
+   * How long a notification waits for the promise that `onRawMessage` returns, in ms; 0: no limit. Then it is kept and forwarded, whatever
+   * the promise says later, and `onError` gets a `HandlerError` with the code `ERR_HANDLER_TIMEOUT`.
+   * @default {5000}
+   */
+  rawMessageTimeout?: number;
+  /**
+   * A notification came, as raw JSON; `false` stops the forwarding of this one. Meta gets its 200 all the same, and waits for it: see
+   * `rawMessageTimeout`.
+   */
   onRawMessage?: RawMessageHandler;
 }
 
@@ -150,6 +160,16 @@ const NO_SIGNATURE = new TextReply(401, "X-Hub-Signature-256 is missing or malfo
 const WRONG_SIGNATURE = new TextReply(401, "The signature does not match the body");
 /** So many who showed a wrong token wait at most; the others get their answer at once. */
 const MAX_WAITING_FAILURES = 100;
+/** How long those who bring the same notification wait for a journal that does not answer, in ms. */
+const JOURNAL_PATIENCE = 30_000;
+
+/** A notification that is being kept. */
+interface Keeping {
+  answer?: Promise<TextReply>;
+  /** Until then, by the clock, the same notification waits for this answer; later it is tried anew. */
+  until: number;
+}
+
 /** What {@linkcode WhatsAppServer} knows of an open connection. */
 interface Receiver {
   token: ReceiverToken | undefined;
@@ -204,6 +224,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   #clientCertificateForm: SubjectForm;
   #clientCertificateName: string;
   #failureDelay: number;
+  #rawMessageTimeout: number;
 
   // State
   #hub: InboxHub | undefined;
@@ -212,7 +233,9 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   /** Whose token was shown, from the handshake on. */
   #shown = new WeakMap<WebSocketConnection<Data>, ReceiverToken>();
   /** Notifications that are being kept, by their digest: what comes twice at once waits for the first. */
-  #keeping = new Map<string, Promise<TextReply>>();
+  #keeping = new Map<string, Keeping>();
+  /** Cancels the timers of those that wait for `onRawMessage`. */
+  #undecided = new Set<() => void>();
   /** Failures of the journal, of which there are many in an outage. */
   #refusals: Refusals | undefined;
   #readFailures: Refusals | undefined;
@@ -241,6 +264,8 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     this.#clientCertificateName = options.clientCertificateName ?? META_COMMON_NAME;
     this.#failureDelay = options.failureDelay ?? 1000;
     assertNumber("failureDelay", this.#failureDelay, 0x7fffffff);
+    this.#rawMessageTimeout = options.rawMessageTimeout ?? 5000;
+    assertNumber("rawMessageTimeout", this.#rawMessageTimeout);
   }
 
   /** Always `true`, but for `behindProxy`: Meta delivers over TLS only. Setting it throws. */
@@ -332,6 +357,16 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     this.assertStopped("failureDelay");
     assertNumber("failureDelay", value, 0x7fffffff);
     this.#failureDelay = value;
+  }
+
+  /** How long a notification waits for the promise of `onRawMessage`, in ms; 0: no limit. */
+  get rawMessageTimeout(): number {
+    return this.#rawMessageTimeout;
+  }
+  set rawMessageTimeout(value: number) {
+    this.assertStopped("rawMessageTimeout");
+    assertNumber("rawMessageTimeout", value);
+    this.#rawMessageTimeout = value;
   }
 
   /** How often somebody was refused, since the server was made. */
@@ -445,6 +480,10 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     const hub = await this.#opening?.catch(() => undefined);
     this.#opening = undefined;
     this.#hub = undefined;
+    // Nobody waits for these any more, and the next start knows nothing of them.
+    for (const cancel of this.#undecided) cancel();
+    this.#undecided.clear();
+    this.#keeping.clear();
     if (hub === undefined) return;
     // What it had to say at the end is heard still.
     if (hub.journal !== this.#journal) await hub.journal.close();
@@ -562,11 +601,10 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     inbox.member = "joining";
     inbox.cancelTimer();
     const { token } = receiver;
-    // A line feed stands in no name: receivers of different tokens are different.
-    const name = message.name !== undefined && token?.name !== undefined
-      ? `${token.name}\n${message.name}`
-      : message.name;
-    this.#openHub().then((hub) => hub.join(inbox.sink, { ...message, name }, token?.filter, inbox.last)).then(
+    const name = message.name === undefined ? undefined : cursorName(message.name, token);
+    // Earlier versions gave a token with a filter and without a name no names of its own.
+    const former = token?.name === undefined && token?.filter !== undefined ? message.name : undefined;
+    this.#openHub().then((hub) => hub.join(inbox.sink, { ...message, name }, token?.filter, inbox.last, former)).then(
       (member) => {
         const report = this.#readFailures?.succeeded();
         if (report !== undefined) this.reportError(report);
@@ -698,18 +736,19 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     if (this.#apps.includes(app)) hash.update(`${app.pathName}\n`);
     const digest = new Uint8Array(hash.update(delivery.bytes).digest());
     const key = decodeAscii(digest, 0, digest.length);
-    let kept = this.#keeping.get(key);
-    if (kept === undefined) {
-      kept = this.#keep(delivery, digest, key, connection);
-      this.#keeping.set(key, kept);
-    }
-    return kept;
+    const now = this.settings.clock.now();
+    const first = this.#keeping.get(key);
+    if (first?.answer !== undefined && now < first.until) return first.answer;
+    const keeping: Keeping = { until: now + JOURNAL_PATIENCE };
+    this.#keeping.set(key, keeping);
+    return keeping.answer = this.#keep(delivery, digest, key, keeping, connection);
   }
 
   async #keep(
     delivery: WhatsAppDelivery,
     digest: Uint8Array,
     key: string,
+    keeping: Keeping,
     connection: WebSocketConnection<Data>,
   ): Promise<TextReply> {
     try {
@@ -718,7 +757,10 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
       if (this.onRawMessage !== undefined) {
         // Nobody is asked about a retry; without somebody to ask, append finds it out.
         if (await journal.has(digest)) return KEPT;
+        // It has a limit of its own, if the program wants one.
+        keeping.until = Infinity;
         forward = !await this.#vetoes(delivery, connection);
+        keeping.until = this.settings.clock.now() + JOURNAL_PATIENCE;
       }
       const { bytes, signature, receivedAt } = delivery;
       // Meta tries again for 7 days.
@@ -732,20 +774,39 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
       if (report !== undefined) this.reportError(report, connection);
       return NOT_KEPT;
     } finally {
-      this.#keeping.delete(key);
+      if (this.#keeping.get(key) === keeping) this.#keeping.delete(key);
     }
   }
 
-  async #vetoes(delivery: WhatsAppDelivery, connection: WebSocketConnection<Data>): Promise<boolean> {
-    if (this.onRawMessage === undefined) return false;
+  /** An error in the program is no reason to lose the notification, and neither is a promise that it forgets. */
+  #vetoes(delivery: WhatsAppDelivery, connection: WebSocketConnection<Data>): boolean | Promise<boolean> {
     try {
-      return await this.onRawMessage(new TextDecoder("utf-8", { ignoreBOM: true }).decode(delivery.bytes), delivery) ===
-        false;
+      const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(delivery.bytes);
+      const answer: unknown = this.onRawMessage?.(text, delivery);
+      return isThenable(answer) ? this.#waitForVeto(answer, connection) : answer === false;
     } catch (error) {
-      // An error in the program is no reason to lose the notification.
       this.reportHandlerError("onRawMessage", error, connection);
       return false;
     }
+  }
+
+  async #waitForVeto(answer: PromiseLike<unknown>, connection: WebSocketConnection<Data>): Promise<boolean> {
+    const limit = this.#rawMessageTimeout;
+    const late = Promise.withResolvers<undefined>();
+    const cancel = limit === 0 ? () => {} : this.settings.clock.after(limit, () => {
+      const cause = new Error(`no answer after ${limit} ms; the notification is kept and forwarded`);
+      this.reportError(new HandlerError("onRawMessage", cause, "ERR_HANDLER_TIMEOUT"), connection);
+      late.resolve(undefined);
+    });
+    this.#undecided.add(cancel);
+    // What it fails with is heard even if that comes too late.
+    const decided = Promise.resolve(answer).catch((error) =>
+      this.reportHandlerError("onRawMessage", error, connection)
+    );
+    const result = await Promise.race([decided, late.promise]);
+    cancel();
+    this.#undecided.delete(cancel);
+    return result === false;
   }
 
   /** To all receivers: to those that acknowledge, and as it came to the others. */
@@ -757,12 +818,20 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     for (const { inbox, token } of this.#receivers.values()) {
       if (inbox === undefined && token?.filter !== undefined) filters.add(token.filter);
     }
-    const changes = filters.size > 0 ? listChanges(entry.bytes) : [];
+    if (filters.size === 0) return;
+    const envelope = new Envelope(entry.bytes);
     for (const filter of filters) {
-      if (!changes.some((change) => passes(change, filter))) continue;
-      const all = changes.every((change) => passes(change, filter));
-      const body = all ? entry.bytes : withoutHeldBack(entry.bytes, filter);
-      this.#sendPlain(body, (connection) => this.#isPlain(connection, filter));
+      if (envelope.changes.some((change) => mayHave(change, filter))) this.#sendPart(entry.bytes, envelope, filter);
+    }
+  }
+
+  #sendPart(bytes: Uint8Array, envelope: Envelope, filter: WhatsAppFilter): void {
+    try {
+      const part = envelope.partFor(filter) ?? bytes;
+      this.#sendPlain(part, (connection) => this.#isPlain(connection, filter));
+    } catch (error) {
+      // It is nested too deeply to be taken apart; the others get what they may have.
+      this.reportError(error);
     }
   }
 
@@ -805,6 +874,10 @@ function makeSink<Data>(connection: WebSocketConnection<Data>, clock: Clock): In
     later: (callback) => clock.after(RETRY_DELAY, callback),
     close: (code, reason) => void connection.close(code, reason),
   };
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }
 
 /** With `frameByFrame` a message comes in pieces. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { createHash } from "node:crypto";
 import { OptionError } from "./errors.ts";
 import { assertSecrets, isSecret, listOf } from "./secrets.ts";
 import { checkFilter, type WhatsAppFilter } from "./whatsapp_filter.ts";
@@ -26,10 +27,14 @@ export interface ReceiverToken {
   token: string;
   /**
    * Who shows it. Receivers with different tokens that have names are different, even if they call themselves the same: none can
-   * acknowledge what belongs to another.
+   * acknowledge what belongs to another. A token with a filter and no name is different by itself: give it a name, so that its
+   * receivers go on where they were when the token is replaced.
    */
   name?: string;
-  /** What it may have; without it everything. A notification of which it may have a part comes without the rest, and without signature. */
+  /**
+   * What it may have; without it everything. A notification of which it may have a part, or in which something is not known here, comes
+   * without the rest, and without signature.
+   */
   filter?: WhatsAppFilter;
 }
 
@@ -108,6 +113,25 @@ export function findReceiver(headers: Headers, tokens: readonly ReceiverToken[])
   for (const entry of tokens) if (equalSecrets(shown, entry.token) && entry.token !== "") found = entry;
   return found;
 }
+
+/**
+ * The name under which the journal keeps how far a receiver has come. A token with a name or a filter has names of its own, so that its
+ * receivers cannot move on those of others past what these have not seen.
+ *
+ * @param name What the receiver calls itself.
+ * @param token The token it showed, if any.
+ * @returns The name; from the token only its digest may be in it.
+ */
+export function cursorName(name: string, token: ReceiverToken | undefined): string {
+  // A line feed stands in no name, neither of a token nor of a receiver, and no token has an empty one.
+  if (token?.name !== undefined) return `${token.name}\n${name}`;
+  if (token?.filter === undefined) return name;
+  const digest = createHash("sha256").update(`receiver token\n${token.token}`).digest("base64url");
+  return `\n${digest.slice(0, DIGEST_LENGTH)}\n${name}`;
+}
+
+/** Characters of 6 bits each: enough that no two tokens have the same. */
+const DIGEST_LENGTH = 22;
 
 /** The token a receiver shows: in `Authorization`, or as an entry of `Sec-WebSocket-Protocol`. */
 function shownToken(headers: Headers): string {

@@ -154,7 +154,8 @@ export interface WhatsAppReceiverOptions extends WebSocketClientOptions, WhatsAp
   filter?: WhatsAppFilter;
   /**
    * The app secret, or several: Meta's signature is checked here again, so that the server need not be trusted. What does not match is
-   * not acknowledged, and closes the connection with 1008. Not in a page, and not with a token that may have a part only.
+   * not acknowledged, and closes the connection with 1008; so does a text message that looks like a notification. Other text messages
+   * of the server's program go to `onMessageReceived` only. Not in a page, and not with a token that may have a part only.
    */
   appSecret?: string | readonly string[];
   /**
@@ -250,6 +251,8 @@ export class WhatsAppReceiver extends WebSocketClient {
   #waitingTexts = 0;
   /** The text of a message whose frames come one by one. */
   #partial = "";
+  /** The app secrets as the handshake found them: only a server that speaks `whatsapp-inbox.v1` shows signatures. */
+  #secrets: string | readonly string[] | undefined;
 
   /**
    * Makes a receiver; it does not connect yet.
@@ -409,6 +412,7 @@ export class WhatsAppReceiver extends WebSocketClient {
   /** Refuses a server that cannot do what is asked. */
   protected override accept(protocol: string): void {
     const needs = this.name ?? this.after ?? this.window ?? this.appSecret;
+    this.#secrets = this.appSecret;
     if (protocol === INBOX_PROTOCOL || needs === undefined) return;
     const message =
       `The server does not speak "${INBOX_PROTOCOL}", which "name", "after", "window" and "appSecret" need`;
@@ -509,19 +513,29 @@ export class WhatsAppReceiver extends WebSocketClient {
   #onInboxNotification(head: NotificationMessage, body: Uint8Array): void {
     const { seq, signature, receivedAt, redelivered = false, partial = false } = head;
     const session = this.#session!;
-    if (this.appSecret !== undefined && !chooseVerifier()!(body, signature, this.appSecret)) {
+    if (this.#secrets !== undefined && !chooseVerifier()!(body, signature, this.#secrets)) {
       const why = partial ? "it is not whole, and so not signed" : "it is not by this app secret";
-      const error = new TransportError("ERR_SIGNATURE", `The signature of notification ${seq} does not match: ${why}`);
       // Not acknowledged: perhaps it is the secret that is wrong.
-      if (this.onError === undefined) console.error(error);
-      return this.#fail(CloseCode.PolicyViolation, error);
+      return this.#refuseUnsigned(`The signature of notification ${seq} does not match: ${why}`);
     }
     const more = { seq, signature, receivedAt: new Date(receivedAt), redelivered, partial };
     this.#hand(this.#makePending(decodeExact(body) ?? body, more, () => session.done(seq)));
   }
 
+  #refuseUnsigned(message: string): void {
+    const error = new TransportError("ERR_SIGNATURE", message);
+    if (this.onError === undefined) console.error(error);
+    this.#fail(CloseCode.PolicyViolation, error);
+  }
+
   /** A text of the server's program, which may be a notification all the same; there is nothing to acknowledge. */
   #onText(text: string): boolean {
+    const typed = this.#secrets === undefined;
+    // Nothing signs a text: not even its raw form may pass for a notification.
+    if (!typed && resemblesNotification(text)) {
+      this.#refuseUnsigned("A text message looks like a notification, and has no signature");
+      return false;
+    }
     const size = text.length + 64;
     if (this.#waitingTexts > MAX_WAITING_TEXTS) {
       const message = `More than ${MAX_WAITING_TEXTS} characters of text wait for the program`;
@@ -531,7 +545,7 @@ export class WhatsAppReceiver extends WebSocketClient {
     this.#waitingTexts += size;
     const session = this.#session;
     try {
-      this.#hand(this.#makePending(text, {}, () => {
+      this.#hand(this.#makePending(text, typed ? {} : { records: [] }, () => {
         if (session === this.#session) this.#waitingTexts -= size;
       }));
     } catch (error) {
@@ -544,7 +558,7 @@ export class WhatsAppReceiver extends WebSocketClient {
     pending.begin();
     if (this.listens) this.#callHandlers(pending, 0);
     for (const { queue, session } of this.#loops) {
-      if (session !== this.#session) continue;
+      if (session !== this.#session || !this.#isForLoops(pending)) continue;
       pending.begin();
       queue.push({ pending, done: 0 });
     }
@@ -553,6 +567,11 @@ export class WhatsAppReceiver extends WebSocketClient {
       this.#waiting.push({ pending, done: 0 });
     }
     pending.end(true);
+  }
+
+  /** What nothing signs is for handlers of text only, where signatures are checked. */
+  #isForLoops({ notification }: PendingNotification): boolean {
+    return this.#secrets === undefined || notification.seq !== undefined;
   }
 
   /** @param done So many records are done already. */
@@ -588,7 +607,7 @@ export class WhatsAppReceiver extends WebSocketClient {
   ): PendingNotification {
     const leaders = new Set<PendingNotification>();
     const own: string[] = [];
-    const records = parseNotification(raw).records.filter((record) => {
+    const records = more.records ?? parseNotification(raw).records.filter((record) => {
       if (this.filter !== undefined && !recordPasses(record, this.filter)) return false;
       const known = this.#seen === undefined ? undefined : recordKey(record);
       if (known === undefined) return true;
@@ -715,7 +734,10 @@ export class WhatsAppReceiver extends WebSocketClient {
 
   #openLoop(): Loop {
     const loop = { session: this.#session, queue: new AsyncQueue<Held>() };
-    for (const held of this.#waiting.splice(0)) loop.queue.push(held);
+    for (const held of this.#waiting.splice(0)) {
+      if (this.#isForLoops(held.pending)) loop.queue.push(held);
+      else held.pending.end(true);
+    }
     this.#loops.add(loop);
     if (this.#ended !== undefined) loop.queue.end(this.#ended.error);
     return loop;
@@ -794,6 +816,19 @@ export class WhatsAppReceiver extends WebSocketClient {
       },
       cancel: () => void this.disconnect(true, CloseCode.NormalClosure),
     }, { highWaterMark: 0 });
+  }
+}
+
+/** Members that a program may look for in a notification; the last one would become part of a copy of it. */
+const NOTIFICATION_KEYS: readonly string[] = ["object", "entry", "__proto__"];
+
+/** Whether a program might take a text for a notification of Meta's, of whatever product. */
+function resemblesNotification(text: string): boolean {
+  try {
+    const root: unknown = JSON.parse(text.charCodeAt(0) === 0xfeff ? text.slice(1) : text);
+    return typeof root === "object" && root !== null && NOTIFICATION_KEYS.some((key) => Object.hasOwn(root, key));
+  } catch {
+    return false;
   }
 }
 
