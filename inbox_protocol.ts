@@ -9,6 +9,7 @@
 
 import { concat } from "./bytes.ts";
 import { OptionError, ProtocolError } from "./errors.ts";
+import { assertWellFormed } from "./ranges.ts";
 import { checkFilter, type WhatsAppFilter } from "./whatsapp_filter.ts";
 
 /** The name of the subprotocol. */
@@ -210,14 +211,16 @@ function checkHello(head: Record<string, unknown>): HelloMessage {
  * Checks the name of a receiver.
  *
  * @param name The name.
- * @throws {OptionError} If it is not a text of 1 to 128 characters without control characters.
+ * @throws {OptionError} If it is not a text of 1 to 128 characters without control characters and lone surrogates.
  */
-export function assertReceiverName(name: unknown): void {
+export function assertReceiverName(name: unknown): asserts name is string {
   const plain = typeof name === "string" && name.length > 0 && name.length <= MAX_NAME && !hasControl(name);
-  if (plain) return;
-  throw new OptionError(
-    `The name of a receiver is not a text of 1 to ${MAX_NAME} characters without control characters`,
-  );
+  if (!plain) {
+    throw new OptionError(
+      `The name of a receiver is not a text of 1 to ${MAX_NAME} characters without control characters`,
+    );
+  }
+  assertWellFormed("The name of a receiver", name);
 }
 
 function hasControl(text: string): boolean {

@@ -13,6 +13,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { setImmediate } from "node:timers";
 import { type Clock, systemClock } from "./clock.ts";
 import { describe, JournalError, OptionError } from "./errors.ts";
+import { assertJournalPath } from "./journal_file.ts";
 import { assertNumber } from "./ranges.ts";
 import type { SharedPlace } from "./shared_place.ts";
 
@@ -353,10 +354,11 @@ export class SqliteJournal implements Journal {
    * @param path Where.
    * @param retention How long to keep what.
    * @returns The journal.
-   * @throws {OptionError} If a value is out of range.
+   * @throws {OptionError} If a value is out of range, or the path means something else to SQLite: `":memory:"`, `"file:…"`, `""`.
    * @throws {JournalError} If another process has it open, or it is no journal, or it cannot be read.
    */
   static async open(path: string, retention: JournalRetention = {}): Promise<SqliteJournal> {
+    assertJournalPath(path);
     const checked = checkRetention(retention, 1024 * MIB);
     const { DatabaseSync } = await import("node:sqlite");
     let db: DatabaseSync | undefined;

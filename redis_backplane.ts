@@ -15,7 +15,7 @@ import { type Clock, systemClock } from "./clock.ts";
 import { BackplaneError, describe, OptionError } from "./errors.ts";
 import type { MessageData } from "./inbox.ts";
 import { byteLength } from "./payload.ts";
-import { assertNumber } from "./ranges.ts";
+import { assertNumber, assertWellFormed } from "./ranges.ts";
 import { assertRedisClient, type RedisClient, type RedisLink } from "./redis_client.ts";
 import { RedisSession } from "./redis_session.ts";
 
@@ -116,6 +116,7 @@ export class RedisBackplane implements Backplane {
     const { prefix = "tackline:", maxPendingAmount = 16 * 1024 * 1024, clock = systemClock } = options;
     assertRedisClient(client);
     if (typeof prefix !== "string") throw new OptionError(`The prefix is a ${typeof prefix} instead of a string`);
+    assertWellFormed("The prefix", prefix);
     assertNumber("maxPendingAmount", maxPendingAmount);
     this.#prefix = prefix;
     this.#maxPending = maxPendingAmount;
@@ -155,9 +156,11 @@ export class RedisBackplane implements Backplane {
    * @param channel The channel.
    * @param data A text or bytes.
    * @returns Resolves when Redis has it. Rejects with a {@linkcode BackplaneError} if it is lost, or may be.
+   * @throws {OptionError} If the channel has a lone surrogate.
    */
   // deno-lint-ignore require-await -- what it throws is to be a rejection
   async publish(channel: string, data: MessageData): Promise<void> {
+    assertWellFormed("The channel", channel);
     const number = this.#nextNumber(channel);
     const link = this.#publisher.link;
     if (link === undefined) throw lost("Redis is away");
@@ -198,8 +201,10 @@ export class RedisBackplane implements Backplane {
    * @param name The channel.
    * @param receive Gets what other nodes send.
    * @returns The subscription.
+   * @throws {OptionError} If the channel has a lone surrogate.
    */
   subscribe(name: string, receive: (data: MessageData) => void): BackplaneSubscription {
+    assertWellFormed("The channel", name);
     let channel = this.#channels.get(name);
     if (channel === undefined) {
       channel = { receivers: new Set(), ready: Promise.withResolvers<void>(), numbers: new Map() };

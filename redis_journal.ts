@@ -20,7 +20,7 @@ import {
   tellAppended,
   tellTrimmed,
 } from "./journal.ts";
-import { assertNumber } from "./ranges.ts";
+import { assertNumber, assertWellFormed } from "./ranges.ts";
 import { assertRedisClient, type RedisClient, type RedisLink } from "./redis_client.ts";
 import { RedisPlace } from "./redis_place.ts";
 import {
@@ -183,6 +183,7 @@ export class RedisJournal implements Journal {
     const { prefix = "{tackline}:", replicas = 0, replicaTimeout = 1000, ...retention } = options;
     assertRedisClient(client);
     if (typeof prefix !== "string") throw new OptionError(`The prefix is a ${typeof prefix} instead of a string`);
+    assertWellFormed("The prefix", prefix);
     assertNumber("replicas", replicas);
     assertNumber("replicaTimeout", replicaTimeout, 4000);
     this.#retention = checkRetention(retention, 1024 * MIB);

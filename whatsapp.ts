@@ -25,6 +25,8 @@ import {
   type ReceiverMessage,
 } from "./inbox_protocol.ts";
 import { type Journal, type JournalEntry, SqliteJournal } from "./journal.ts";
+import { assertJournalPath } from "./journal_file.ts";
+import { claimJournal, releaseJournal } from "./journal_use.ts";
 import { isLoopback } from "./loopback.ts";
 import { MemoryJournal } from "./memory_journal.ts";
 import { assertNumber } from "./ranges.ts";
@@ -99,8 +101,8 @@ export interface WhatsAppServerOptions<Data = unknown> extends Omit<WebSocketSer
    */
   receiverToken?: ReceiverTokens | null;
   /**
-   * Where notifications are kept: the path of a file, or a journal of the program's own making, which the program closes. With a file
-   * each one is on disk before Meta gets its 200. `null`: in memory only, 64 MiB of them; without the setting too, and
+   * Where notifications are kept: the path of a file, or a journal of the program's own making, which the program closes, and which no other
+   * server uses meanwhile. With a file each one is on disk before Meta gets its 200. `null`: in memory only, 64 MiB of them; without the setting too, and
    * the start says so on the console.
    */
   journal?: string | Journal | null;
@@ -219,6 +221,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     this.#appSecret = options.appSecret;
     this.#apps = options.apps ?? [];
     this.#receiverToken = options.receiverToken;
+    assertJournal(options.journal);
     this.#journal = options.journal;
     this.onRawMessage = options.onRawMessage;
     this.#behindProxy = options.behindProxy ?? false;
@@ -278,6 +281,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   }
   set journal(value: string | Journal | null | undefined) {
     this.assertStopped("journal");
+    assertJournal(value);
     this.#journal = value;
   }
 
@@ -334,6 +338,8 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
    *
    * @returns Resolves when the port is open.
    * @throws {OptionError} If a secret is neither given nor waived, or `behindProxy` is not on a loopback address.
+   * @throws {StateError} If another server uses the journal.
+   * @throws {JournalError} If the journal cannot be opened.
    */
   override start(): Promise<void> {
     try {
@@ -393,6 +399,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     const journal = typeof given === "string"
       ? await SqliteJournal.open(given, { clock })
       : given ?? new MemoryJournal({ clock });
+    claimJournal(journal);
     const hub = new InboxHub(journal, (error) => this.reportError(error));
     journal.listen({
       appended: (entry) => this.#forward(entry, hub),
@@ -411,6 +418,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     // What it had to say at the end is heard still.
     if (hub.journal !== this.#journal) await hub.journal.close();
     hub.journal.listen(undefined);
+    releaseJournal(hub.journal);
   }
 
   /**
@@ -740,6 +748,12 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
       this.reportError(error);
     }
   }
+}
+
+function assertJournal(journal: unknown): void {
+  if (journal === undefined || journal === null) return;
+  if (typeof journal === "object" && typeof (journal as Journal).append === "function") return;
+  assertJournalPath(journal);
 }
 
 /** What could not be sent is tried again after so many ms. */
