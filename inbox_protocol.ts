@@ -23,6 +23,8 @@ export const InboxCloseCode = {
   NoHello: 4408,
   /** The name is in use in a way that does not go with this one. */
   NameConflict: 4409,
+  /** The server keeps no more names of receivers. */
+  TooManyNames: 4429,
   /** The journal of the server cannot be read. */
   JournalFailed: 4500,
 } as const;

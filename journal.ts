@@ -15,6 +15,7 @@ import { type Clock, systemClock } from "./clock.ts";
 import { describe, JournalError, OptionError } from "./errors.ts";
 import { assertJournalPath } from "./journal_file.ts";
 import { assertNumber } from "./ranges.ts";
+import { expiredError, ReceiverNames, tooManyError, trimmedError } from "./receiver_names.ts";
 import type { SharedPlace } from "./shared_place.ts";
 
 export type { SharedPlace, TakenEntries } from "./shared_place.ts";
@@ -135,6 +136,17 @@ export interface Journal {
    */
   cursor(name: string): Promise<number | undefined>;
   /**
+   * Lets a receiver in under a name. One that is new is kept before this resolves, so that from then on nothing is left out for it, also
+   * after a crash. Until {@linkcode Journal.release} it has a connection, and does not expire.
+   *
+   * @param name Its name.
+   * @param start Where it begins, if the name is new.
+   * @param shared Whether its place is one of {@linkcode Journal.share}.
+   * @returns The sequence number up to which it has acknowledged everything. Rejects with a {@linkcode JournalError}: with
+   * `ERR_JOURNAL_RECEIVERS` if there are too many names, or with another code if the name cannot be kept.
+   */
+  admit(name: string, start: number, shared: boolean): Promise<number>;
+  /**
    * Keeps how far a receiver has come, soon. After a crash an older value may be there: then the receiver gets some notifications twice.
    *
    * @param name Its name.
@@ -142,11 +154,11 @@ export interface Journal {
    */
   saveCursor(name: string, seq: number): void;
   /**
-   * No connection of a receiver is on this server any more. For journals that several servers have open.
+   * No connection of a receiver is on this server any more.
    *
    * @param name Its name.
    */
-  release?(name: string): void;
+  release(name: string): void;
   /**
    * A place that the receivers of a name share, wherever they are. Without it, those of one server share one place.
    *
@@ -175,6 +187,18 @@ export interface JournalRetention {
    */
   maxBytes?: number;
   /**
+   * The most names of receivers that are kept; 0: no limit. Beyond it a receiver with a new name is refused, unless one of the names has
+   * expired.
+   * @default {10000}
+   */
+  maxReceivers?: number;
+  /**
+   * How long the name of a receiver is kept without a connection, in ms, at least an hour; 0: no limit. Then it is forgotten, which is
+   * reported, and when it comes again it is new. Time counts while the journal is open only.
+   * @default {7776000000}
+   */
+  maxReceiverAge?: number;
+  /**
    * Time, for tests.
    * @default {systemClock}
    */
@@ -197,7 +221,7 @@ export function tellAppended(listener: JournalListener | undefined, entry: Journ
 }
 
 /**
- * Tells the owner of a journal which receivers have lost something to retention, each once.
+ * Tells the owner of a journal which receivers have lost something to retention, each once, in one error.
  *
  * @param listener The owner.
  * @param cursors How far the receivers have come, by name.
@@ -210,19 +234,15 @@ export function tellTrimmed(
   before: number,
   trimmed: number,
 ): void {
-  for (const [name, seq] of cursors) {
-    if (seq >= trimmed || seq < before) continue;
-    const message = `Retention has taken notifications that the receiver "${name}" has not acknowledged: from ${
-      seq + 1
-    } on`;
-    listener?.error(new JournalError("ERR_JOURNAL_TRIMMED", message));
-  }
+  const lost = [...cursors].filter(([, seq]) => seq >= before && seq < trimmed);
+  if (lost.length > 0) listener?.error(trimmedError(lost));
 }
 
 /** For so long a retry is recognised, in ms: Meta tries for 7 days. */
 export const DIGEST_AGE: number = 8 * 24 * 3600 * 1000;
 
-const DAY = 24 * 3600 * 1000;
+const HOUR = 3600 * 1000;
+const DAY = 24 * HOUR;
 const MIB = 1024 * 1024;
 /** "TACK": tells our files from those of others. */
 const APPLICATION_ID = 0x5441434b;
@@ -231,6 +251,8 @@ const VERSION = 1;
 const TRIM_INTERVAL = 600_000;
 /** Cursors are written so long after they moved, in ms, unless a notification is written before. */
 const CURSOR_DELAY = 100;
+/** When a receiver was connected last is written once it is wrong by this part of `maxReceiverAge`. */
+const SEEN_SLACK = 0.01;
 /** They join the commit of notifications at most once in so many ms: each receiver takes a statement, and all of them another page. */
 const CURSOR_REST = 20;
 /** At most so much goes into one transaction, so that the first does not wait long for the last. */
@@ -261,6 +283,10 @@ CREATE TABLE IF NOT EXISTS notification (
 );
 CREATE INDEX IF NOT EXISTS notification_digest ON notification (digest_key);
 CREATE TABLE IF NOT EXISTS cursor (name TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS seen ( -- when the receivers in the table cursor were connected last, roughly
+  name      TEXT PRIMARY KEY,
+  age_clock INTEGER NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 `;
 
@@ -268,6 +294,11 @@ interface Waiting {
   entry: NewEntry;
   resolve(appended: Appended): void;
   reject(error: unknown): void;
+}
+
+/** A receiver with a new name. */
+interface Arriving extends PromiseWithResolvers<number> {
+  start: number;
 }
 
 interface Row {
@@ -286,9 +317,15 @@ interface Row {
  * @throws {OptionError} If a value is out of range.
  */
 export function checkRetention(retention: JournalRetention, maxBytes: number): Required<JournalRetention> {
-  const checked = { maxAge: 30 * DAY, maxBytes, clock: systemClock, ...retention };
+  const defaults = { maxAge: 30 * DAY, maxBytes, maxReceivers: 10_000, maxReceiverAge: 90 * DAY, clock: systemClock };
+  const checked = { ...defaults, ...retention };
   assertNumber("maxAge", checked.maxAge);
   assertNumber("maxBytes", checked.maxBytes);
+  assertNumber("maxReceivers", checked.maxReceivers);
+  assertNumber("maxReceiverAge", checked.maxReceiverAge);
+  if (checked.maxReceiverAge !== 0 && checked.maxReceiverAge < HOUR) {
+    throw new OptionError(`The setting "maxReceiverAge" is ${checked.maxReceiverAge}: less than ${HOUR}`);
+  }
   if (checked.maxBytes !== 0 && checked.maxBytes < 16 * MIB) {
     throw new OptionError(`The setting "maxBytes" is ${checked.maxBytes}: less than ${16 * MIB}`);
   }
@@ -327,6 +364,7 @@ export class SqliteJournal implements Journal {
   #oldest: StatementSync;
   #forget: StatementSync;
   #putCursor: StatementSync;
+  #putSeen: StatementSync;
   #putMeta: StatementSync;
 
   // What is to be written
@@ -335,6 +373,7 @@ export class SqliteJournal implements Journal {
   /** How many waited when the last turn ended. */
   #gathered = 0;
   #movedCursors = new Set<string>();
+  #arriving = new Map<string, Arriving>();
   /** When cursors were written last. */
   #cursorsAt = -Infinity;
   #cancelCursors: (() => void) | undefined;
@@ -343,7 +382,7 @@ export class SqliteJournal implements Journal {
   #last = 0;
   #trimmed = 0;
   #bytes = 0;
-  #cursors = new Map<string, number>();
+  #names: ReceiverNames;
   /** `now()` of the clock when the age clock stood at 0. */
   #epoch = 0;
   #cancelTrim: (() => void) | undefined;
@@ -399,10 +438,14 @@ export class SqliteJournal implements Journal {
     this.#putCursor = db.prepare(
       "INSERT INTO cursor VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET seq = max(seq, excluded.seq)",
     );
+    this.#putSeen = db.prepare(
+      "INSERT INTO seen VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET age_clock = excluded.age_clock",
+    );
     this.#putMeta = db.prepare(
       "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
     );
     this.#id = this.#load();
+    this.#names = this.#loadNames();
     this.#trim();
   }
 
@@ -443,10 +486,17 @@ export class SqliteJournal implements Journal {
     this.#last = Number(sequence?.seq ?? 0);
     const age = Math.max(Number(meta.get("age_clock") ?? 0), Number(sums.clock ?? 0));
     this.#epoch = this.#retention.clock.now() - age;
-    for (const { name, seq } of db.prepare("SELECT name, seq FROM cursor").all()) {
-      this.#cursors.set(String(name), Number(seq));
-    }
     return id;
+  }
+
+  #loadNames(): ReceiverNames {
+    const loaded = new ReceiverNames(this.#retention, this.#trimmed);
+    // A name without a time is of a version that kept none.
+    const names = this.#db.prepare("SELECT name, seq, age_clock FROM cursor LEFT JOIN seen USING (name)").all();
+    for (const { name, seq, age_clock } of names) {
+      loaded.move(String(name), Number(seq), Number(age_clock ?? this.#age));
+    }
+    return loaded;
   }
 
   /** Names this journal for ever. */
@@ -532,12 +582,15 @@ export class SqliteJournal implements Journal {
     const bytes = this.#bytes;
     const trimmed = this.#trimmed;
     const now = this.#retention.clock.now();
+    const arriving = this.#arriving;
+    this.#arriving = new Map();
     const withCursors = group.length === 0 || now - this.#cursorsAt >= CURSOR_REST;
     let results: Appended[];
     try {
       results = this.#transaction(() => {
         const inserted = group.map(({ entry }) => this.#keep(entry));
         this.#trimToSize();
+        for (const [name, { start }] of arriving) this.#writeName(name, start);
         if (withCursors) this.#writeCursors();
         return inserted;
       });
@@ -547,15 +600,16 @@ export class SqliteJournal implements Journal {
       this.#bytes = bytes;
       this.#trimmed = trimmed;
       const error = this.#writeError(cause);
-      for (const { reject } of group) reject(error);
-      if (group.length === 0) this.#listener?.error(error);
+      for (const { reject } of [...group, ...arriving.values()]) reject(error);
+      if (group.length === 0 && arriving.size === 0) this.#listener?.error(error);
       return;
     }
     if (withCursors) {
       this.#movedCursors.clear();
       this.#cursorsAt = now;
     }
-    this.#reportTrimmed(trimmed);
+    for (const [name, { start, resolve }] of arriving) resolve(this.#enter(name, start));
+    this.#reportTrimmed();
     group.forEach(({ entry, resolve }, index) => {
       const appended = results[index];
       if (!appended.duplicate && entry.forward) {
@@ -656,7 +710,47 @@ export class SqliteJournal implements Journal {
    * @returns The sequence number; `undefined`: it never came.
    */
   cursor(name: string): Promise<number | undefined> {
-    return Promise.resolve(this.#cursors.get(name));
+    return Promise.resolve(this.#names.cursor(name));
+  }
+
+  /**
+   * Lets a receiver in under a name; one that is new is on disk before this resolves.
+   *
+   * @param name Its name.
+   * @param start Where it begins, if the name is new.
+   * @returns The sequence number up to which it has acknowledged everything.
+   */
+  async admit(name: string, start: number): Promise<number> {
+    this.#assertOpen();
+    if (this.#names.cursor(name) !== undefined) return this.#names.connect(name, this.#age);
+    let arriving = this.#arriving.get(name);
+    if (arriving === undefined) {
+      if (this.#names.isFull(this.#arriving.size)) this.#expire();
+      if (this.#names.isFull(this.#arriving.size)) throw tooManyError(this.#retention.maxReceivers);
+      arriving = { start, ...Promise.withResolvers<number>() };
+      this.#arriving.set(name, arriving);
+      this.#scheduleWrite();
+    }
+    return await arriving.promise;
+  }
+
+  #enter(name: string, start: number): number {
+    this.#names.move(name, start, this.#age);
+    return this.#names.connect(name, this.#age);
+  }
+
+  #writeName(name: string, start: number): void {
+    this.#putCursor.run(name, start);
+    this.#putSeen.run(name, this.#age);
+  }
+
+  /**
+   * No connection of a receiver is here any more.
+   *
+   * @param name Its name.
+   */
+  release(name: string): void {
+    this.#names.disconnect(name, this.#age);
   }
 
   /**
@@ -666,8 +760,7 @@ export class SqliteJournal implements Journal {
    * @param seq The sequence number up to which it has acknowledged everything.
    */
   saveCursor(name: string, seq: number): void {
-    if (this.#closed || (this.#cursors.get(name) ?? -1) >= seq) return;
-    this.#cursors.set(name, seq);
+    if (this.#closed || !this.#names.move(name, seq, this.#age)) return;
     this.#movedCursors.add(name);
     this.#cancelCursors ??= this.#retention.clock.after(CURSOR_DELAY, () => {
       this.#cancelCursors = undefined;
@@ -677,7 +770,7 @@ export class SqliteJournal implements Journal {
   }
 
   #writeCursors(): void {
-    for (const name of this.#movedCursors) this.#putCursor.run(name, this.#cursors.get(name)!);
+    for (const name of this.#movedCursors) this.#putCursor.run(name, this.#names.cursor(name)!);
   }
 
   // ---- Retention -----------------------------------------------------------------------------------------------
@@ -695,7 +788,32 @@ export class SqliteJournal implements Journal {
       this.#listener?.error(this.#writeError(error));
       return;
     }
-    this.#reportTrimmed(trimmed);
+    this.#reportTrimmed();
+    this.#expire();
+  }
+
+  /** Forgets the names that had no connection for too long, and writes when the others were connected last. */
+  #expire(): void {
+    const age = this.#age;
+    const { maxReceiverAge } = this.#retention;
+    // At the opening there is nobody yet to hear of it.
+    const names = this.#listener === undefined ? [] : this.#names.expired(age);
+    const seen = this.#names.unwritten(age, maxReceiverAge * SEEN_SLACK);
+    if (names.length === 0 && seen.length === 0) return;
+    const forget = ["cursor", "seen"].map((table) => this.#db.prepare(`DELETE FROM ${table} WHERE name = ?`));
+    try {
+      this.#transaction(() => {
+        for (const entry of seen) this.#putSeen.run(...entry);
+        for (const name of names) for (const statement of forget) statement.run(name);
+      });
+    } catch (error) {
+      this.#listener?.error(this.#writeError(error));
+      return;
+    }
+    this.#names.wrote(seen);
+    this.#names.forget(names);
+    for (const name of names) this.#movedCursors.delete(name);
+    if (names.length > 0) this.#listener?.error(expiredError(names, maxReceiverAge));
   }
 
   #trimByAge(): void {
@@ -742,8 +860,9 @@ export class SqliteJournal implements Journal {
     this.#putMeta.run("trimmed", seq);
   }
 
-  #reportTrimmed(before: number): void {
-    tellTrimmed(this.#listener, this.#cursors, before, this.#trimmed);
+  #reportTrimmed(): void {
+    const lost = this.#names.lost(this.#trimmed);
+    if (lost.length > 0) this.#listener?.error(trimmedError(lost));
   }
 
   /** Writes what is not written yet, and ends. */
@@ -752,10 +871,12 @@ export class SqliteJournal implements Journal {
     if (this.#closed) return;
     this.#cancelTrim?.();
     this.#cancelCursors?.();
-    while (this.#waiting.length > 0) this.#writeGroup();
+    while (this.#waiting.length > 0 || this.#arriving.size > 0) this.#writeGroup();
     if (this.#movedCursors.size > 0) this.#writeGroup();
     try {
       this.#putMeta.run("age_clock", this.#age);
+      const seen = this.#names.unwritten(this.#age, 0);
+      if (seen.length > 0) this.#transaction(() => seen.forEach((entry) => this.#putSeen.run(...entry)));
     } catch (error) {
       this.#listener?.error(this.#writeError(error));
     }
