@@ -204,8 +204,10 @@ export class InboxGroup {
     for (;;) {
       const item = this.#next();
       if (item === undefined) return undefined;
+      const { lostAfter } = item.entry;
+      if (lostAfter !== undefined) this.#tellGap(lostAfter, item.entry.seq);
       this.position = item.entry.seq;
-      if (!this.#wants(item)) continue;
+      if (lostAfter !== undefined || !this.#wants(item)) continue;
       this.#outstanding.set(this.position, item);
       return { item, sent: false };
     }

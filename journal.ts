@@ -14,6 +14,7 @@ import { setImmediate } from "node:timers";
 import { type Clock, systemClock } from "./clock.ts";
 import { describe, JournalError, OptionError } from "./errors.ts";
 import { assertJournalPath } from "./journal_file.ts";
+import { checksumOf, isDamage, JournalRows, type RowSize } from "./journal_rows.ts";
 import { assertNumber } from "./ranges.ts";
 import { expiredError, ReceiverNames, tooManyError, trimmedError } from "./receiver_names.ts";
 import type { SharedPlace } from "./shared_place.ts";
@@ -44,6 +45,11 @@ export interface JournalEntry {
   readonly signature: string;
   /** When it came, by the clock on the wall. */
   readonly receivedAt: Date;
+  /**
+   * Set where the journal cannot give any more what it kept, since its file is damaged: all behind this number up to `seq` is lost, and
+   * `bytes` is empty. Receivers are told of a gap.
+   */
+  readonly lostAfter?: number | undefined;
 }
 
 /** What {@linkcode Journal.append} says. */
@@ -278,6 +284,7 @@ CREATE TABLE IF NOT EXISTS notification (
   age_clock   INTEGER NOT NULL, -- how long the journal had been open, in ms
   signature   TEXT NOT NULL,
   digest      BLOB NOT NULL,
+  checksum    INTEGER,          -- of what is delivered, see checksumOf; NULL: of a version that kept none
   digest_key  INTEGER NOT NULL, -- its first 6 bytes: an index of whole digests costs twice as much to write
   raw         BLOB              -- NULL: not to be delivered, or not any more
 );
@@ -299,13 +306,6 @@ interface Waiting {
 /** A receiver with a new name. */
 interface Arriving extends PromiseWithResolvers<number> {
   start: number;
-}
-
-interface Row {
-  seq: number;
-  received_at: number;
-  signature: string;
-  raw: Uint8Array;
 }
 
 /**
@@ -360,8 +360,7 @@ export class SqliteJournal implements Journal {
   // Statements
   #insert: StatementSync;
   #find: StatementSync;
-  #next: StatementSync;
-  #oldest: StatementSync;
+  #rows: JournalRows;
   #forget: StatementSync;
   #putCursor: StatementSync;
   #putSeen: StatementSync;
@@ -386,6 +385,10 @@ export class SqliteJournal implements Journal {
   /** `now()` of the clock when the age clock stood at 0. */
   #epoch = 0;
   #cancelTrim: (() => void) | undefined;
+  /** Rows that cannot be freed, since the file is damaged. */
+  #stuck = new Set<number>();
+  /** Behind this sequence number a transaction found that the file is damaged. */
+  #damagedAt: number | undefined;
 
   /**
    * Opens a journal; the file is made if it is not there.
@@ -424,16 +427,12 @@ export class SqliteJournal implements Journal {
     this.#retention = retention;
     this.#lock();
     this.#insert = db.prepare(
-      "INSERT INTO notification (received_at, age_clock, signature, digest, digest_key, raw) VALUES (?, ?, ?, ?, ?, ?) " +
-        "RETURNING seq",
+      "INSERT INTO notification (received_at, age_clock, signature, digest, digest_key, raw, checksum) " +
+        "VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING seq",
     );
     this.#find = db.prepare("SELECT seq FROM notification WHERE digest_key = ? AND digest = ?");
-    this.#next = db.prepare(
-      "SELECT seq, received_at, signature, raw FROM notification WHERE seq > ? AND raw IS NOT NULL ORDER BY seq LIMIT 1",
-    );
-    this.#oldest = db.prepare(
-      "SELECT seq, length(raw) AS size FROM notification WHERE seq > ? AND raw IS NOT NULL ORDER BY seq LIMIT 1",
-    );
+    const damaged = (error: JournalError): void => this.#listener?.error(error);
+    this.#rows = new JournalRows(db, { last: () => this.#last, damaged }, retention.clock);
     this.#forget = db.prepare("UPDATE notification SET raw = NULL WHERE seq = ?");
     this.#putCursor = db.prepare(
       "INSERT INTO cursor VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET seq = max(seq, excluded.seq)",
@@ -472,6 +471,9 @@ export class SqliteJournal implements Journal {
     db.exec(
       `BEGIN EXCLUSIVE; PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${VERSION}; ${SCHEMA} COMMIT`,
     );
+    const columns = db.prepare("SELECT name FROM pragma_table_info('notification')").all();
+    if (columns.some(({ name }) => name === "checksum")) return;
+    db.exec("ALTER TABLE notification ADD COLUMN checksum INTEGER");
   }
 
   #load(): string {
@@ -479,12 +481,11 @@ export class SqliteJournal implements Journal {
     const meta = new Map(db.prepare("SELECT key, value FROM meta").all().map(({ key, value }) => [key, value]));
     const id = String(meta.get("id") ?? randomUUID());
     if (!meta.has("id")) this.#putMeta.run("id", id);
-    const sums = db.prepare("SELECT sum(length(raw)) AS bytes, max(age_clock) AS clock FROM notification").get()!;
-    this.#bytes = Number(sums.bytes ?? 0);
     this.#trimmed = Number(meta.get("trimmed") ?? 0);
     const sequence = db.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'notification'").get();
     this.#last = Number(sequence?.seq ?? 0);
-    const age = Math.max(Number(meta.get("age_clock") ?? 0), Number(sums.clock ?? 0));
+    this.#bytes = this.#rows.sumBytes(this.#trimmed);
+    const age = Math.max(Number(meta.get("age_clock") ?? 0), this.#rows.lastAge());
     this.#epoch = this.#retention.clock.now() - age;
     return id;
   }
@@ -578,9 +579,6 @@ export class SqliteJournal implements Journal {
 
   #writeGroup(): void {
     const group = this.#takeGroup();
-    const last = this.#last;
-    const bytes = this.#bytes;
-    const trimmed = this.#trimmed;
     const now = this.#retention.clock.now();
     const arriving = this.#arriving;
     this.#arriving = new Map();
@@ -595,10 +593,6 @@ export class SqliteJournal implements Journal {
         return inserted;
       });
     } catch (cause) {
-      // As if nothing of it had happened.
-      this.#last = last;
-      this.#bytes = bytes;
-      this.#trimmed = trimmed;
       const error = this.#writeError(cause);
       for (const { reject } of [...group, ...arriving.values()]) reject(error);
       if (group.length === 0 && arriving.size === 0) this.#listener?.error(error);
@@ -634,25 +628,33 @@ export class SqliteJournal implements Journal {
     const first = this.#find.get(key, digest);
     if (first !== undefined) return { seq: Number(first.seq), duplicate: true };
     const raw = forward ? bytes : null;
-    const row = this.#insert.get(receivedAt.getTime(), this.#age, signature, digest, key, raw);
+    const time = receivedAt.getTime();
+    const checksum = forward ? checksumOf(bytes, signature, time) : null;
+    const row = this.#insert.get(time, this.#age, signature, digest, key, raw, checksum);
     if (forward) this.#bytes += bytes.length;
     this.#last = Number(row?.seq);
     return { seq: this.#last, duplicate: false };
   }
 
   #transaction<Result>(action: () => Result): Result {
-    this.#db.exec("BEGIN IMMEDIATE");
-    try {
-      const result = action();
-      this.#db.exec("COMMIT");
-      return result;
-    } catch (error) {
+    for (;;) {
+      const { size } = this.#stuck;
+      const [last, bytes, trimmed] = [this.#last, this.#bytes, this.#trimmed];
+      this.#db.exec("BEGIN IMMEDIATE");
       try {
-        this.#db.exec("ROLLBACK");
-      } catch {
-        // SQLite has done that already, as when the disk is full.
+        const result = action();
+        this.#db.exec("COMMIT");
+        return result;
+      } catch (error) {
+        try {
+          this.#db.exec("ROLLBACK");
+        } catch {
+          // SQLite has done that already, as when the disk is full.
+        }
+        // As if nothing of it had happened.
+        [this.#last, this.#bytes, this.#trimmed] = [last, bytes, trimmed];
+        if (this.#stuck.size === size && !this.#findsDamage()) throw error;
       }
-      throw error;
     }
   }
 
@@ -671,11 +673,11 @@ export class SqliteJournal implements Journal {
       let bytes = 0;
       let seq = Math.max(after, this.#trimmed);
       while (entries.length < count && bytes < READ_BYTES) {
-        const row = this.#next.get(seq) as unknown as Row | undefined;
-        if (row === undefined) break;
-        seq = row.seq;
-        bytes += row.raw.length;
-        entries.push({ seq, bytes: row.raw, signature: row.signature, receivedAt: new Date(row.received_at) });
+        const entry = this.#rows.next(seq);
+        if (entry === undefined) break;
+        seq = entry.seq;
+        bytes += entry.bytes.length;
+        entries.push(entry);
       }
       return entries;
     });
@@ -778,15 +780,11 @@ export class SqliteJournal implements Journal {
   /** Takes away what is too old, and looks again later. */
   #trim(): void {
     this.#cancelTrim = this.#retention.clock.after(TRIM_INTERVAL, () => this.#trim());
-    const trimmed = this.#trimmed;
-    const bytes = this.#bytes;
     try {
       this.#transaction(() => this.#trimByAge());
     } catch (error) {
-      this.#trimmed = trimmed;
-      this.#bytes = bytes;
       this.#listener?.error(this.#writeError(error));
-      return;
+      if (!isDamage(error) || !this.#trimDamaged()) return;
     }
     this.#reportTrimmed();
     this.#expire();
@@ -845,12 +843,56 @@ export class SqliteJournal implements Journal {
 
   #trimToSize(): void {
     const { maxBytes } = this.#retention;
-    while (maxBytes > 0 && this.#bytes > maxBytes) {
-      const row = this.#oldest.get(this.#trimmed);
-      if (row === undefined) return;
-      this.#forget.run(row.seq);
-      this.#bytes -= Number(row.size);
-      this.#advanceTrimmed(Number(row.seq));
+    if (maxBytes > 0 && this.#bytes > maxBytes) this.#trimWhile(() => this.#bytes > maxBytes);
+  }
+
+  /** One after the other, around what cannot be read; retries of what is so old are not forgotten then. */
+  #trimDamaged(): boolean {
+    const { maxAge } = this.#retention;
+    if (maxAge === 0) return false;
+    const limit = this.#age - maxAge;
+    try {
+      this.#transaction(() => this.#trimWhile(({ age }) => age < limit));
+    } catch (error) {
+      this.#listener?.error(this.#writeError(error));
+      return false;
+    }
+    return true;
+  }
+
+  #trimWhile(goesOn: (row: RowSize) => boolean): void {
+    for (;;) {
+      const row = this.#nextSize();
+      if (row === undefined || !goesOn(row)) return;
+      if (!row.damaged && !this.#stuck.has(row.seq)) this.#free(row.seq);
+      this.#bytes -= row.size;
+      this.#advanceTrimmed(row.seq);
+    }
+  }
+
+  #nextSize(): RowSize | undefined {
+    try {
+      return this.#rows.nextSize(this.#trimmed);
+    } catch (error) {
+      if (isDamage(error)) this.#damagedAt = this.#trimmed;
+      throw error;
+    }
+  }
+
+  /** Whether the transaction that has failed may pass where it failed, since it is known now what cannot be read there. */
+  #findsDamage(): boolean {
+    const after = this.#damagedAt;
+    this.#damagedAt = undefined;
+    return after !== undefined && this.#rows.findDamage(after);
+  }
+
+  #free(seq: number): void {
+    try {
+      this.#forget.run(seq);
+    } catch (error) {
+      // The transaction is begun again without it: what is damaged stays in the file, but holds up nobody.
+      if (isDamage(error)) this.#stuck.add(seq);
+      throw error;
     }
   }
 

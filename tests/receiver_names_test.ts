@@ -290,7 +290,7 @@ describe("SqliteJournal: names of receivers on disk", () => {
       const file = join(folder, "j.db");
       // Its clock stands still: nothing is written later.
       const journal = await SqliteJournal.open(file, { clock: new FakeClock() });
-      assertEquals(await journal.admit("billing", 0, false), 0);
+      assertEquals(await journal.admit("billing", 0), 0);
       const copy = join(folder, "copy.db");
       copyFileSync(file, copy);
       copyFileSync(`${file}-wal`, `${copy}-wal`);
@@ -306,8 +306,8 @@ describe("SqliteJournal: names of receivers on disk", () => {
       const retention = { maxReceiverAge: HOUR };
       const clock = new FakeClock();
       const first = await SqliteJournal.open(file, { ...retention, clock });
-      await first.admit("a", 0, false);
-      await first.admit("b", 0, false);
+      await first.admit("a", 0);
+      await first.admit("b", 0);
       clock.advance(2 * HOUR);
       first.release("a");
       clock.advance(HOUR / 2);
@@ -339,7 +339,7 @@ describe("SqliteJournal: names of receivers on disk", () => {
       const file = join(folder, "j.db");
       const clock = new FakeClock();
       const journal = await SqliteJournal.open(file, { clock });
-      await journal.admit("old", 3, false);
+      await journal.admit("old", 3);
       clock.advance(5 * HOUR);
       await journal.close();
       const { DatabaseSync } = await import("node:sqlite");
@@ -368,13 +368,13 @@ describe("SqliteJournal: names of receivers on disk", () => {
         exec.call(this, sql);
       };
       try {
-        const error = await assertRejects(() => journal.admit("a", 0, false), JournalError, "the disk is full");
+        const error = await assertRejects(() => journal.admit("a", 0), JournalError, "the disk is full");
         assertEquals(error.code, "ERR_JOURNAL_WRITE");
       } finally {
         prototype.exec = exec;
       }
       assertEquals(await journal.cursor("a"), undefined);
-      assertEquals(await journal.admit("a", 5, false), 5);
+      assertEquals(await journal.admit("a", 5), 5);
       await journal.close();
     }));
 });
