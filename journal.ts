@@ -13,7 +13,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { setImmediate } from "node:timers";
 import { type Clock, systemClock } from "./clock.ts";
 import { describe, JournalError, OptionError } from "./errors.ts";
-import { assertJournalPath } from "./journal_file.ts";
+import { assertJournalPath, JournalFiles } from "./journal_file.ts";
 import { checksumOf, isDamage, JournalRows, type RowSize } from "./journal_rows.ts";
 import { assertNumber } from "./ranges.ts";
 import { expiredError, ReceiverNames, tooManyError, trimmedError } from "./receiver_names.ts";
@@ -382,6 +382,9 @@ export class SqliteJournal implements Journal {
   #trimmed = 0;
   #bytes = 0;
   #names: ReceiverNames;
+  #files: JournalFiles;
+  /** Whether it was told that cursors cannot be written. */
+  #cursorsFail = false;
   /** `now()` of the clock when the age clock stood at 0. */
   #epoch = 0;
   #cancelTrim: (() => void) | undefined;
@@ -445,6 +448,7 @@ export class SqliteJournal implements Journal {
     );
     this.#id = this.#load();
     this.#names = this.#loadNames();
+    this.#files = new JournalFiles(path);
     this.#trim();
   }
 
@@ -540,6 +544,8 @@ export class SqliteJournal implements Journal {
   // deno-lint-ignore require-await -- what it throws is to be a rejection
   async has(digest: Uint8Array): Promise<boolean> {
     this.#assertOpen();
+    // Who is told that it is there does not send it again.
+    this.#files.assertThere();
     return this.#reading(() => this.#find.get(keyOf(digest), digest) !== undefined);
   }
 
@@ -590,15 +596,21 @@ export class SqliteJournal implements Journal {
         this.#trimToSize();
         for (const [name, { start }] of arriving) this.#writeName(name, start);
         if (withCursors) this.#writeCursors();
+        // At the end, so that nothing is said to be kept that goes into files which are gone.
+        this.#files.assertThere();
         return inserted;
       });
     } catch (cause) {
       const error = this.#writeError(cause);
       for (const { reject } of [...group, ...arriving.values()]) reject(error);
-      if (group.length === 0 && arriving.size === 0) this.#listener?.error(error);
+      if (group.length === 0 && arriving.size === 0 && !this.#cursorsFail) {
+        this.#cursorsFail = true;
+        this.#listener?.error(error);
+      }
       return;
     }
     if (withCursors) {
+      this.#cursorsFail = false;
       this.#movedCursors.clear();
       this.#cursorsAt = now;
     }
@@ -694,6 +706,7 @@ export class SqliteJournal implements Journal {
   }
 
   #writeError(cause: unknown): JournalError {
+    if (cause instanceof JournalError) return cause;
     return new JournalError("ERR_JOURNAL_WRITE", `Cannot write the journal "${this.#path}": ${describe(cause)}`, {
       cause,
     });
