@@ -9,6 +9,7 @@
 
 import { BackplaneError, describe, OptionError } from "./errors.ts";
 import type { MessageData } from "./inbox.ts";
+import { assertWellFormed } from "./ranges.ts";
 
 export type { MessageData } from "./inbox.ts";
 
@@ -105,9 +106,11 @@ export class BroadcastChannelBackplane implements Backplane {
    * Opens it.
    *
    * @param name What all workers call it.
+   * @throws {OptionError} If it is no text, or has a lone surrogate.
    */
   constructor(name: string = "tackline") {
     if (typeof name !== "string") throw new OptionError(`The name of a backplane is a ${typeof name}`);
+    assertWellFormed("The name of a backplane", name);
     this.#channel = new BroadcastChannel(`tackline:${name}`);
     this.#channel.onmessage = ({ data }) => this.#onMessage(data);
   }
@@ -127,9 +130,11 @@ export class BroadcastChannelBackplane implements Backplane {
    * @param channel The channel.
    * @param data A text or bytes.
    * @returns Resolves at once. Rejects if the backplane is closed.
+   * @throws {OptionError} If the channel has a lone surrogate.
    */
   // deno-lint-ignore require-await -- what it throws is to be a rejection
   async publish(channel: string, data: MessageData): Promise<void> {
+    assertWellFormed("The channel", channel);
     try {
       // Of a part of a buffer the whole would be copied.
       this.#channel.postMessage({ channel, data: typeof data === "string" ? data : data.slice() });
@@ -144,8 +149,10 @@ export class BroadcastChannelBackplane implements Backplane {
    * @param channel The channel.
    * @param receive Gets what other workers send.
    * @returns The subscription, which is ready at once.
+   * @throws {OptionError} If the channel has a lone surrogate.
    */
   subscribe(channel: string, receive: (data: MessageData) => void): BackplaneSubscription {
+    assertWellFormed("The channel", channel);
     let receivers = this.#receivers.get(channel);
     if (receivers === undefined) this.#receivers.set(channel, receivers = new Set());
     receivers.add(receive);

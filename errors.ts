@@ -148,7 +148,11 @@ export type JournalErrorCode =
   | "ERR_JOURNAL_CONFLICT"
   | "ERR_JOURNAL_LOST"
   | "ERR_JOURNAL_REPLACED"
-  | "ERR_JOURNAL_EVICTION";
+  | "ERR_JOURNAL_EVICTION"
+  | "ERR_JOURNAL_RECEIVERS"
+  | "ERR_JOURNAL_EXPIRED"
+  | "ERR_JOURNAL_DAMAGED"
+  | "ERR_JOURNAL_GONE";
 
 /** The stable codes of {@linkcode BackplaneError}. */
 export type BackplaneErrorCode =

@@ -212,9 +212,11 @@ export class InboxGroup {
         if (!this.#loading) this.#passLost();
         return undefined;
       }
-      this.#moveTo(item.entry.seq - 1);
+      const { lostAfter } = item.entry;
+      this.#moveTo(lostAfter ?? item.entry.seq - 1);
+      if (lostAfter !== undefined) this.#tellGap(lostAfter, item.entry.seq);
       this.position = item.entry.seq;
-      if (!this.#wants(item)) continue;
+      if (lostAfter !== undefined || !this.#wants(item)) continue;
       this.#outstanding.set(this.position, item);
       return { item, sent: false };
     }

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { JournalError } from "./errors.ts";
 import { type InboxFilters, InboxGroup, type InboxSource, keyOf, NAME_CONFLICT } from "./inbox_group.ts";
 import { InboxItem } from "./inbox_item.ts";
 import { InboxMember, type InboxSink } from "./inbox_member.ts";
@@ -23,6 +24,8 @@ const RECENT_BYTES = 8 * 1024 * 1024;
 /** A name, and who has it. */
 interface Name {
   groups: Set<InboxGroup>;
+  /** Connections that the journal is about to let in. */
+  joining: number;
   /** Where a connection was that has left while others of the name stayed: the next one goes on there. */
   held: number;
 }
@@ -40,6 +43,8 @@ export class InboxHub implements InboxSource {
   #groups = new Set<InboxGroup>();
   #names = new Map<string, Name>();
   #onError: (error: unknown) => void;
+  /** How many receivers were refused because of their name. */
+  #refused = 0;
 
   /**
    * Makes one without receivers.
@@ -123,13 +128,44 @@ export class InboxHub implements InboxSource {
     last: number = this.journal.last,
     former?: string,
   ): Promise<InboxMember | undefined> {
-    const start = await this.#startOf(hello, last, former);
-    // A name is known from its first hello on, even if the connection has ended meanwhile.
-    const everywhere = hello.share === true && this.journal.share !== undefined;
-    if (hello.name !== undefined && !everywhere) this.journal.saveCursor(hello.name, start);
+    const { name } = hello;
+    if (name === undefined) return this.#enter(sink, hello, allowed, this.#startOf(hello, last));
+    let known = this.#names.get(name);
+    if (known === undefined) this.#names.set(name, known = { groups: new Set(), joining: 0, held: Infinity });
+    known.joining++;
+    try {
+      const shared = hello.share === true && this.journal.share !== undefined;
+      const earlier = former === undefined ? undefined : await this.journal.cursor(former);
+      const start = await this.journal.admit(name, earlier ?? this.#startOf(hello, last), shared);
+      return this.#enter(sink, hello, allowed, start);
+    } catch (error) {
+      if (!(error instanceof JournalError) || error.code !== "ERR_JOURNAL_RECEIVERS") throw error;
+      this.#refuse(sink, error);
+      return undefined;
+    } finally {
+      known.joining--;
+      this.#releaseUnused(name, known);
+    }
+  }
+
+  /** The first one is told, the tenth, the hundredth, …: those that are refused try again and again. */
+  #refuse(sink: InboxSink, error: JournalError): void {
+    if (Number.isInteger(Math.log10(++this.#refused))) {
+      const message = `${error.message}; ${this.#refused} refused so far`;
+      this.#onError(new JournalError("ERR_JOURNAL_RECEIVERS", message, { cause: error }));
+    }
+    sink.close(InboxCloseCode.TooManyNames, "The server keeps no more names of receivers");
+  }
+
+  /** What the journal keeps of it is there by now: nothing behind `start` is left out any more. */
+  #enter(
+    sink: InboxSink,
+    hello: HelloMessage,
+    allowed: WhatsAppFilter | undefined,
+    start: number,
+  ): InboxMember | undefined {
     if (!sink.open) return undefined;
-    const filters = { allowed, wanted: hello.filter };
-    const group = this.#groupFor(hello, filters, start);
+    const group = this.#groupFor(hello, { allowed, wanted: hello.filter }, start);
     if (group === undefined) {
       sink.close(InboxCloseCode.NameConflict, NAME_CONFLICT);
       return undefined;
@@ -143,18 +179,16 @@ export class InboxHub implements InboxSource {
     return member;
   }
 
-  async #startOf({ name, after, journal }: HelloMessage, last: number, former: string | undefined): Promise<number> {
-    const kept = name === undefined ? undefined : await this.journal.cursor(name);
-    if (kept !== undefined) return kept;
-    if (after === undefined) return former === undefined ? last : await this.journal.cursor(former) ?? last;
+  /** Where a receiver begins that never came. */
+  #startOf({ after, journal }: HelloMessage, last: number): number {
+    if (after === undefined) return last;
     // Numbers of another journal mean nothing here, so nothing of this one is known to have arrived.
     return journal !== undefined && journal !== this.journal.id ? 0 : Math.min(after, this.journal.last);
   }
 
   #groupFor({ name, share }: HelloMessage, filters: InboxFilters, start: number): InboxGroup | undefined {
     if (name === undefined) return this.#addGroup(new InboxGroup(this, undefined, false, filters, start));
-    let known = this.#names.get(name);
-    if (known === undefined) this.#names.set(name, known = { groups: new Set(), held: Infinity });
+    const known = this.#names.get(name)!;
     const shared = share === true ? [...known.groups].find((group) => group.shared) : undefined;
     if (shared !== undefined) return shared.key === keyOf(filters) ? shared : undefined;
     const group = new InboxGroup(this, name, share === true, filters, Math.min(start, known.held));
@@ -179,11 +213,16 @@ export class InboxHub implements InboxSource {
     if (known === undefined) return;
     this.moved(group.name!);
     known.groups.delete(group);
-    if (known.groups.size === 0) {
-      this.#names.delete(group.name!);
-      this.journal.release?.(group.name!);
-    } else if (group.everywhere) return;
-    else known.held = Math.min(known.held, group.cursor);
+    if (this.#releaseUnused(group.name!, known) || group.everywhere) return;
+    known.held = Math.min(known.held, group.cursor);
+  }
+
+  /** Nobody has the name here any more. */
+  #releaseUnused(name: string, known: Name): boolean {
+    if (known.groups.size > 0 || known.joining > 0) return false;
+    this.#names.delete(name);
+    this.journal.release(name);
+    return true;
   }
 
   /**

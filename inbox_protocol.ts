@@ -9,6 +9,7 @@
 
 import { concat } from "./bytes.ts";
 import { OptionError, ProtocolError } from "./errors.ts";
+import { assertWellFormed } from "./ranges.ts";
 import { checkFilter, type WhatsAppFilter } from "./whatsapp_filter.ts";
 
 /** The name of the subprotocol. */
@@ -22,6 +23,8 @@ export const InboxCloseCode = {
   NoHello: 4408,
   /** The name is in use in a way that does not go with this one. */
   NameConflict: 4409,
+  /** The server keeps no more names of receivers. */
+  TooManyNames: 4429,
   /** The journal of the server cannot be read. */
   JournalFailed: 4500,
 } as const;
@@ -210,14 +213,16 @@ function checkHello(head: Record<string, unknown>): HelloMessage {
  * Checks the name of a receiver.
  *
  * @param name The name.
- * @throws {OptionError} If it is not a text of 1 to 128 characters without control characters.
+ * @throws {OptionError} If it is not a text of 1 to 128 characters without control characters and lone surrogates.
  */
-export function assertReceiverName(name: unknown): void {
+export function assertReceiverName(name: unknown): asserts name is string {
   const plain = typeof name === "string" && name.length > 0 && name.length <= MAX_NAME && !hasControl(name);
-  if (plain) return;
-  throw new OptionError(
-    `The name of a receiver is not a text of 1 to ${MAX_NAME} characters without control characters`,
-  );
+  if (!plain) {
+    throw new OptionError(
+      `The name of a receiver is not a text of 1 to ${MAX_NAME} characters without control characters`,
+    );
+  }
+  assertWellFormed("The name of a receiver", name);
 }
 
 function hasControl(text: string): boolean {

@@ -13,7 +13,10 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { setImmediate } from "node:timers";
 import { type Clock, systemClock } from "./clock.ts";
 import { describe, JournalError, OptionError } from "./errors.ts";
+import { assertJournalPath, JournalFiles } from "./journal_file.ts";
+import { checksumOf, isDamage, JournalRows, type RowSize } from "./journal_rows.ts";
 import { assertNumber } from "./ranges.ts";
+import { expiredError, ReceiverNames, tooManyError, trimmedError } from "./receiver_names.ts";
 import type { SequenceRange } from "./sequence_ranges.ts";
 import type { SharedPlace } from "./shared_place.ts";
 
@@ -44,6 +47,11 @@ export interface JournalEntry {
   readonly signature: string;
   /** When it came, by the clock on the wall. */
   readonly receivedAt: Date;
+  /**
+   * Set where the journal cannot give any more what it kept, since its file is damaged: all behind this number up to `seq` is lost, and
+   * `bytes` is empty. Receivers are told of a gap.
+   */
+  readonly lostAfter?: number | undefined;
 }
 
 /** What {@linkcode Journal.append} says. */
@@ -140,6 +148,17 @@ export interface Journal {
    */
   cursor(name: string): Promise<number | undefined>;
   /**
+   * Lets a receiver in under a name. One that is new is kept before this resolves, so that from then on nothing is left out for it, also
+   * after a crash. Until {@linkcode Journal.release} it has a connection, and does not expire.
+   *
+   * @param name Its name.
+   * @param start Where it begins, if the name is new.
+   * @param shared Whether its place is one of {@linkcode Journal.share}.
+   * @returns The sequence number up to which it has acknowledged everything. Rejects with a {@linkcode JournalError}: with
+   * `ERR_JOURNAL_RECEIVERS` if there are too many names, or with another code if the name cannot be kept.
+   */
+  admit(name: string, start: number, shared: boolean): Promise<number>;
+  /**
    * Keeps how far a receiver has come, soon. After a crash an older value may be there: then the receiver gets some notifications twice.
    *
    * @param name Its name.
@@ -147,11 +166,11 @@ export interface Journal {
    */
   saveCursor(name: string, seq: number): void;
   /**
-   * No connection of a receiver is on this server any more. For journals that several servers have open.
+   * No connection of a receiver is on this server any more.
    *
    * @param name Its name.
    */
-  release?(name: string): void;
+  release(name: string): void;
   /**
    * A place that the receivers of a name share, wherever they are. Without it, those of one server share one place.
    *
@@ -180,6 +199,18 @@ export interface JournalRetention {
    */
   maxBytes?: number;
   /**
+   * The most names of receivers that are kept; 0: no limit. Beyond it a receiver with a new name is refused, unless one of the names has
+   * expired.
+   * @default {10000}
+   */
+  maxReceivers?: number;
+  /**
+   * How long the name of a receiver is kept without a connection, in ms, at least an hour; 0: no limit. Then it is forgotten, which is
+   * reported, and when it comes again it is new. Time counts while the journal is open only.
+   * @default {7776000000}
+   */
+  maxReceiverAge?: number;
+  /**
    * Time, for tests.
    * @default {systemClock}
    */
@@ -202,7 +233,7 @@ export function tellAppended(listener: JournalListener | undefined, entry: Journ
 }
 
 /**
- * Tells the owner of a journal which receivers have lost something to retention, each once.
+ * Tells the owner of a journal which receivers have lost something to retention, each once, in one error.
  *
  * @param listener The owner.
  * @param cursors How far the receivers have come, by name.
@@ -215,19 +246,15 @@ export function tellTrimmed(
   before: number,
   trimmed: number,
 ): void {
-  for (const [name, seq] of cursors) {
-    if (seq >= trimmed || seq < before) continue;
-    const message = `Retention has taken notifications that the receiver "${name}" has not acknowledged: from ${
-      seq + 1
-    } on`;
-    listener?.error(new JournalError("ERR_JOURNAL_TRIMMED", message));
-  }
+  const lost = [...cursors].filter(([, seq]) => seq >= before && seq < trimmed);
+  if (lost.length > 0) listener?.error(trimmedError(lost));
 }
 
 /** For so long a retry is recognised, in ms: Meta tries for 7 days. */
 export const DIGEST_AGE: number = 8 * 24 * 3600 * 1000;
 
-const DAY = 24 * 3600 * 1000;
+const HOUR = 3600 * 1000;
+const DAY = 24 * HOUR;
 const MIB = 1024 * 1024;
 /** "TACK": tells our files from those of others. */
 const APPLICATION_ID = 0x5441434b;
@@ -236,6 +263,8 @@ const VERSION = 1;
 const TRIM_INTERVAL = 600_000;
 /** Cursors are written so long after they moved, in ms, unless a notification is written before. */
 const CURSOR_DELAY = 100;
+/** When a receiver was connected last is written once it is wrong by this part of `maxReceiverAge`. */
+const SEEN_SLACK = 0.01;
 /** They join the commit of notifications at most once in so many ms: each receiver takes a statement, and all of them another page. */
 const CURSOR_REST = 20;
 /** At most so much goes into one transaction, so that the first does not wait long for the last. */
@@ -261,11 +290,16 @@ CREATE TABLE IF NOT EXISTS notification (
   age_clock   INTEGER NOT NULL, -- how long the journal had been open, in ms
   signature   TEXT NOT NULL,
   digest      BLOB NOT NULL,
+  checksum    INTEGER,          -- of what is delivered, see checksumOf; NULL: of a version that kept none
   digest_key  INTEGER NOT NULL, -- its first 6 bytes: an index of whole digests costs twice as much to write
   raw         BLOB              -- NULL: not to be delivered, or not any more
 );
 CREATE INDEX IF NOT EXISTS notification_digest ON notification (digest_key);
 CREATE TABLE IF NOT EXISTS cursor (name TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS seen ( -- when the receivers in the table cursor were connected last, roughly
+  name      TEXT PRIMARY KEY,
+  age_clock INTEGER NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 `;
 
@@ -275,11 +309,9 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
-interface Row {
-  seq: number;
-  received_at: number;
-  signature: string;
-  raw: Uint8Array;
+/** A receiver with a new name. */
+interface Arriving extends PromiseWithResolvers<number> {
+  start: number;
 }
 
 /**
@@ -291,9 +323,15 @@ interface Row {
  * @throws {OptionError} If a value is out of range.
  */
 export function checkRetention(retention: JournalRetention, maxBytes: number): Required<JournalRetention> {
-  const checked = { maxAge: 30 * DAY, maxBytes, clock: systemClock, ...retention };
+  const defaults = { maxAge: 30 * DAY, maxBytes, maxReceivers: 10_000, maxReceiverAge: 90 * DAY, clock: systemClock };
+  const checked = { ...defaults, ...retention };
   assertNumber("maxAge", checked.maxAge);
   assertNumber("maxBytes", checked.maxBytes);
+  assertNumber("maxReceivers", checked.maxReceivers);
+  assertNumber("maxReceiverAge", checked.maxReceiverAge);
+  if (checked.maxReceiverAge !== 0 && checked.maxReceiverAge < HOUR) {
+    throw new OptionError(`The setting "maxReceiverAge" is ${checked.maxReceiverAge}: less than ${HOUR}`);
+  }
   if (checked.maxBytes !== 0 && checked.maxBytes < 16 * MIB) {
     throw new OptionError(`The setting "maxBytes" is ${checked.maxBytes}: less than ${16 * MIB}`);
   }
@@ -328,10 +366,10 @@ export class SqliteJournal implements Journal {
   // Statements
   #insert: StatementSync;
   #find: StatementSync;
-  #next: StatementSync;
-  #oldest: StatementSync;
+  #rows: JournalRows;
   #forget: StatementSync;
   #putCursor: StatementSync;
+  #putSeen: StatementSync;
   #putMeta: StatementSync;
 
   // What is to be written
@@ -340,6 +378,7 @@ export class SqliteJournal implements Journal {
   /** How many waited when the last turn ended. */
   #gathered = 0;
   #movedCursors = new Set<string>();
+  #arriving = new Map<string, Arriving>();
   /** When cursors were written last. */
   #cursorsAt = -Infinity;
   #cancelCursors: (() => void) | undefined;
@@ -348,10 +387,17 @@ export class SqliteJournal implements Journal {
   #last = 0;
   #trimmed = 0;
   #bytes = 0;
-  #cursors = new Map<string, number>();
+  #names: ReceiverNames;
+  #files: JournalFiles;
+  /** Whether it was told that cursors cannot be written. */
+  #cursorsFail = false;
   /** `now()` of the clock when the age clock stood at 0. */
   #epoch = 0;
   #cancelTrim: (() => void) | undefined;
+  /** Rows that cannot be freed, since the file is damaged. */
+  #stuck = new Set<number>();
+  /** Behind this sequence number a transaction found that the file is damaged. */
+  #damagedAt: number | undefined;
 
   /**
    * Opens a journal; the file is made if it is not there.
@@ -359,10 +405,11 @@ export class SqliteJournal implements Journal {
    * @param path Where.
    * @param retention How long to keep what.
    * @returns The journal.
-   * @throws {OptionError} If a value is out of range.
+   * @throws {OptionError} If a value is out of range, or the path means something else to SQLite: `":memory:"`, `"file:…"`, `""`.
    * @throws {JournalError} If another process has it open, or it is no journal, or it cannot be read.
    */
   static async open(path: string, retention: JournalRetention = {}): Promise<SqliteJournal> {
+    assertJournalPath(path);
     const checked = checkRetention(retention, 1024 * MIB);
     const { DatabaseSync } = await import("node:sqlite");
     let db: DatabaseSync | undefined;
@@ -389,24 +436,25 @@ export class SqliteJournal implements Journal {
     this.#retention = retention;
     this.#lock();
     this.#insert = db.prepare(
-      "INSERT INTO notification (received_at, age_clock, signature, digest, digest_key, raw) VALUES (?, ?, ?, ?, ?, ?) " +
-        "RETURNING seq",
+      "INSERT INTO notification (received_at, age_clock, signature, digest, digest_key, raw, checksum) " +
+        "VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING seq",
     );
     this.#find = db.prepare("SELECT seq FROM notification WHERE digest_key = ? AND digest = ?");
-    this.#next = db.prepare(
-      "SELECT seq, received_at, signature, raw FROM notification WHERE seq > ? AND raw IS NOT NULL ORDER BY seq LIMIT 1",
-    );
-    this.#oldest = db.prepare(
-      "SELECT seq, length(raw) AS size FROM notification WHERE seq > ? AND raw IS NOT NULL ORDER BY seq LIMIT 1",
-    );
+    const damaged = (error: JournalError): void => this.#listener?.error(error);
+    this.#rows = new JournalRows(db, { last: () => this.#last, damaged }, retention.clock);
     this.#forget = db.prepare("UPDATE notification SET raw = NULL WHERE seq = ?");
     this.#putCursor = db.prepare(
       "INSERT INTO cursor VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET seq = max(seq, excluded.seq)",
+    );
+    this.#putSeen = db.prepare(
+      "INSERT INTO seen VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET age_clock = excluded.age_clock",
     );
     this.#putMeta = db.prepare(
       "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
     );
     this.#id = this.#load();
+    this.#names = this.#loadNames();
+    this.#files = new JournalFiles(path);
     this.#trim();
   }
 
@@ -433,6 +481,9 @@ export class SqliteJournal implements Journal {
     db.exec(
       `BEGIN EXCLUSIVE; PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${VERSION}; ${SCHEMA} COMMIT`,
     );
+    const columns = db.prepare("SELECT name FROM pragma_table_info('notification')").all();
+    if (columns.some(({ name }) => name === "checksum")) return;
+    db.exec("ALTER TABLE notification ADD COLUMN checksum INTEGER");
   }
 
   #load(): string {
@@ -440,17 +491,23 @@ export class SqliteJournal implements Journal {
     const meta = new Map(db.prepare("SELECT key, value FROM meta").all().map(({ key, value }) => [key, value]));
     const id = String(meta.get("id") ?? randomUUID());
     if (!meta.has("id")) this.#putMeta.run("id", id);
-    const sums = db.prepare("SELECT sum(length(raw)) AS bytes, max(age_clock) AS clock FROM notification").get()!;
-    this.#bytes = Number(sums.bytes ?? 0);
     this.#trimmed = Number(meta.get("trimmed") ?? 0);
     const sequence = db.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'notification'").get();
     this.#last = Number(sequence?.seq ?? 0);
-    const age = Math.max(Number(meta.get("age_clock") ?? 0), Number(sums.clock ?? 0));
+    this.#bytes = this.#rows.sumBytes(this.#trimmed);
+    const age = Math.max(Number(meta.get("age_clock") ?? 0), this.#rows.lastAge());
     this.#epoch = this.#retention.clock.now() - age;
-    for (const { name, seq } of db.prepare("SELECT name, seq FROM cursor").all()) {
-      this.#cursors.set(String(name), Number(seq));
-    }
     return id;
+  }
+
+  #loadNames(): ReceiverNames {
+    const loaded = new ReceiverNames(this.#retention, this.#trimmed);
+    // A name without a time is of a version that kept none.
+    const names = this.#db.prepare("SELECT name, seq, age_clock FROM cursor LEFT JOIN seen USING (name)").all();
+    for (const { name, seq, age_clock } of names) {
+      loaded.move(String(name), Number(seq), Number(age_clock ?? this.#age));
+    }
+    return loaded;
   }
 
   /** Names this journal for ever. */
@@ -493,6 +550,8 @@ export class SqliteJournal implements Journal {
   // deno-lint-ignore require-await -- what it throws is to be a rejection
   async has(digest: Uint8Array): Promise<boolean> {
     this.#assertOpen();
+    // Who is told that it is there does not send it again.
+    this.#files.assertThere();
     return this.#reading(() => this.#find.get(keyOf(digest), digest) !== undefined);
   }
 
@@ -532,34 +591,37 @@ export class SqliteJournal implements Journal {
 
   #writeGroup(): void {
     const group = this.#takeGroup();
-    const last = this.#last;
-    const bytes = this.#bytes;
-    const trimmed = this.#trimmed;
     const now = this.#retention.clock.now();
+    const arriving = this.#arriving;
+    this.#arriving = new Map();
     const withCursors = group.length === 0 || now - this.#cursorsAt >= CURSOR_REST;
     let results: Appended[];
     try {
       results = this.#transaction(() => {
         const inserted = group.map(({ entry }) => this.#keep(entry));
         this.#trimToSize();
+        for (const [name, { start }] of arriving) this.#writeName(name, start);
         if (withCursors) this.#writeCursors();
+        // At the end, so that nothing is said to be kept that goes into files which are gone.
+        this.#files.assertThere();
         return inserted;
       });
     } catch (cause) {
-      // As if nothing of it had happened.
-      this.#last = last;
-      this.#bytes = bytes;
-      this.#trimmed = trimmed;
       const error = this.#writeError(cause);
-      for (const { reject } of group) reject(error);
-      if (group.length === 0) this.#listener?.error(error);
+      for (const { reject } of [...group, ...arriving.values()]) reject(error);
+      if (group.length === 0 && arriving.size === 0 && !this.#cursorsFail) {
+        this.#cursorsFail = true;
+        this.#listener?.error(error);
+      }
       return;
     }
     if (withCursors) {
+      this.#cursorsFail = false;
       this.#movedCursors.clear();
       this.#cursorsAt = now;
     }
-    this.#reportTrimmed(trimmed);
+    for (const [name, { start, resolve }] of arriving) resolve(this.#enter(name, start));
+    this.#reportTrimmed();
     group.forEach(({ entry, resolve }, index) => {
       const appended = results[index];
       if (!appended.duplicate && entry.forward) {
@@ -584,25 +646,33 @@ export class SqliteJournal implements Journal {
     const first = this.#find.get(key, digest);
     if (first !== undefined) return { seq: Number(first.seq), duplicate: true };
     const raw = forward ? bytes : null;
-    const row = this.#insert.get(receivedAt.getTime(), this.#age, signature, digest, key, raw);
+    const time = receivedAt.getTime();
+    const checksum = forward ? checksumOf(bytes, signature, time) : null;
+    const row = this.#insert.get(time, this.#age, signature, digest, key, raw, checksum);
     if (forward) this.#bytes += bytes.length;
     this.#last = Number(row?.seq);
     return { seq: this.#last, duplicate: false };
   }
 
   #transaction<Result>(action: () => Result): Result {
-    this.#db.exec("BEGIN IMMEDIATE");
-    try {
-      const result = action();
-      this.#db.exec("COMMIT");
-      return result;
-    } catch (error) {
+    for (;;) {
+      const { size } = this.#stuck;
+      const [last, bytes, trimmed] = [this.#last, this.#bytes, this.#trimmed];
+      this.#db.exec("BEGIN IMMEDIATE");
       try {
-        this.#db.exec("ROLLBACK");
-      } catch {
-        // SQLite has done that already, as when the disk is full.
+        const result = action();
+        this.#db.exec("COMMIT");
+        return result;
+      } catch (error) {
+        try {
+          this.#db.exec("ROLLBACK");
+        } catch {
+          // SQLite has done that already, as when the disk is full.
+        }
+        // As if nothing of it had happened.
+        [this.#last, this.#bytes, this.#trimmed] = [last, bytes, trimmed];
+        if (this.#stuck.size === size && !this.#findsDamage()) throw error;
       }
-      throw error;
     }
   }
 
@@ -621,11 +691,11 @@ export class SqliteJournal implements Journal {
       let bytes = 0;
       let seq = Math.max(after, this.#trimmed);
       while (entries.length < count && bytes < READ_BYTES) {
-        const row = this.#next.get(seq) as unknown as Row | undefined;
-        if (row === undefined) break;
-        seq = row.seq;
-        bytes += row.raw.length;
-        entries.push({ seq, bytes: row.raw, signature: row.signature, receivedAt: new Date(row.received_at) });
+        const entry = this.#rows.next(seq);
+        if (entry === undefined) break;
+        seq = entry.seq;
+        bytes += entry.bytes.length;
+        entries.push(entry);
       }
       return entries;
     });
@@ -642,6 +712,7 @@ export class SqliteJournal implements Journal {
   }
 
   #writeError(cause: unknown): JournalError {
+    if (cause instanceof JournalError) return cause;
     return new JournalError("ERR_JOURNAL_WRITE", `Cannot write the journal "${this.#path}": ${describe(cause)}`, {
       cause,
     });
@@ -660,7 +731,47 @@ export class SqliteJournal implements Journal {
    * @returns The sequence number; `undefined`: it never came.
    */
   cursor(name: string): Promise<number | undefined> {
-    return Promise.resolve(this.#cursors.get(name));
+    return Promise.resolve(this.#names.cursor(name));
+  }
+
+  /**
+   * Lets a receiver in under a name; one that is new is on disk before this resolves.
+   *
+   * @param name Its name.
+   * @param start Where it begins, if the name is new.
+   * @returns The sequence number up to which it has acknowledged everything.
+   */
+  async admit(name: string, start: number): Promise<number> {
+    this.#assertOpen();
+    if (this.#names.cursor(name) !== undefined) return this.#names.connect(name, this.#age);
+    let arriving = this.#arriving.get(name);
+    if (arriving === undefined) {
+      if (this.#names.isFull(this.#arriving.size)) this.#expire();
+      if (this.#names.isFull(this.#arriving.size)) throw tooManyError(this.#retention.maxReceivers);
+      arriving = { start, ...Promise.withResolvers<number>() };
+      this.#arriving.set(name, arriving);
+      this.#scheduleWrite();
+    }
+    return await arriving.promise;
+  }
+
+  #enter(name: string, start: number): number {
+    this.#names.move(name, start, this.#age);
+    return this.#names.connect(name, this.#age);
+  }
+
+  #writeName(name: string, start: number): void {
+    this.#putCursor.run(name, start);
+    this.#putSeen.run(name, this.#age);
+  }
+
+  /**
+   * No connection of a receiver is here any more.
+   *
+   * @param name Its name.
+   */
+  release(name: string): void {
+    this.#names.disconnect(name, this.#age);
   }
 
   /**
@@ -670,8 +781,7 @@ export class SqliteJournal implements Journal {
    * @param seq The sequence number up to which it has acknowledged everything.
    */
   saveCursor(name: string, seq: number): void {
-    if (this.#closed || (this.#cursors.get(name) ?? -1) >= seq) return;
-    this.#cursors.set(name, seq);
+    if (this.#closed || !this.#names.move(name, seq, this.#age)) return;
     this.#movedCursors.add(name);
     this.#cancelCursors ??= this.#retention.clock.after(CURSOR_DELAY, () => {
       this.#cancelCursors = undefined;
@@ -681,7 +791,7 @@ export class SqliteJournal implements Journal {
   }
 
   #writeCursors(): void {
-    for (const name of this.#movedCursors) this.#putCursor.run(name, this.#cursors.get(name)!);
+    for (const name of this.#movedCursors) this.#putCursor.run(name, this.#names.cursor(name)!);
   }
 
   // ---- Retention -----------------------------------------------------------------------------------------------
@@ -689,17 +799,38 @@ export class SqliteJournal implements Journal {
   /** Takes away what is too old, and looks again later. */
   #trim(): void {
     this.#cancelTrim = this.#retention.clock.after(TRIM_INTERVAL, () => this.#trim());
-    const trimmed = this.#trimmed;
-    const bytes = this.#bytes;
     try {
       this.#transaction(() => this.#trimByAge());
     } catch (error) {
-      this.#trimmed = trimmed;
-      this.#bytes = bytes;
+      this.#listener?.error(this.#writeError(error));
+      if (!isDamage(error) || !this.#trimDamaged()) return;
+    }
+    this.#reportTrimmed();
+    this.#expire();
+  }
+
+  /** Forgets the names that had no connection for too long, and writes when the others were connected last. */
+  #expire(): void {
+    const age = this.#age;
+    const { maxReceiverAge } = this.#retention;
+    // At the opening there is nobody yet to hear of it.
+    const names = this.#listener === undefined ? [] : this.#names.expired(age);
+    const seen = this.#names.unwritten(age, maxReceiverAge * SEEN_SLACK);
+    if (names.length === 0 && seen.length === 0) return;
+    const forget = ["cursor", "seen"].map((table) => this.#db.prepare(`DELETE FROM ${table} WHERE name = ?`));
+    try {
+      this.#transaction(() => {
+        for (const entry of seen) this.#putSeen.run(...entry);
+        for (const name of names) for (const statement of forget) statement.run(name);
+      });
+    } catch (error) {
       this.#listener?.error(this.#writeError(error));
       return;
     }
-    this.#reportTrimmed(trimmed);
+    this.#names.wrote(seen);
+    this.#names.forget(names);
+    for (const name of names) this.#movedCursors.delete(name);
+    if (names.length > 0) this.#listener?.error(expiredError(names, maxReceiverAge));
   }
 
   #trimByAge(): void {
@@ -731,12 +862,56 @@ export class SqliteJournal implements Journal {
 
   #trimToSize(): void {
     const { maxBytes } = this.#retention;
-    while (maxBytes > 0 && this.#bytes > maxBytes) {
-      const row = this.#oldest.get(this.#trimmed);
-      if (row === undefined) return;
-      this.#forget.run(row.seq);
-      this.#bytes -= Number(row.size);
-      this.#advanceTrimmed(Number(row.seq));
+    if (maxBytes > 0 && this.#bytes > maxBytes) this.#trimWhile(() => this.#bytes > maxBytes);
+  }
+
+  /** One after the other, around what cannot be read; retries of what is so old are not forgotten then. */
+  #trimDamaged(): boolean {
+    const { maxAge } = this.#retention;
+    if (maxAge === 0) return false;
+    const limit = this.#age - maxAge;
+    try {
+      this.#transaction(() => this.#trimWhile(({ age }) => age < limit));
+    } catch (error) {
+      this.#listener?.error(this.#writeError(error));
+      return false;
+    }
+    return true;
+  }
+
+  #trimWhile(goesOn: (row: RowSize) => boolean): void {
+    for (;;) {
+      const row = this.#nextSize();
+      if (row === undefined || !goesOn(row)) return;
+      if (!row.damaged && !this.#stuck.has(row.seq)) this.#free(row.seq);
+      this.#bytes -= row.size;
+      this.#advanceTrimmed(row.seq);
+    }
+  }
+
+  #nextSize(): RowSize | undefined {
+    try {
+      return this.#rows.nextSize(this.#trimmed);
+    } catch (error) {
+      if (isDamage(error)) this.#damagedAt = this.#trimmed;
+      throw error;
+    }
+  }
+
+  /** Whether the transaction that has failed may pass where it failed, since it is known now what cannot be read there. */
+  #findsDamage(): boolean {
+    const after = this.#damagedAt;
+    this.#damagedAt = undefined;
+    return after !== undefined && this.#rows.findDamage(after);
+  }
+
+  #free(seq: number): void {
+    try {
+      this.#forget.run(seq);
+    } catch (error) {
+      // The transaction is begun again without it: what is damaged stays in the file, but holds up nobody.
+      if (isDamage(error)) this.#stuck.add(seq);
+      throw error;
     }
   }
 
@@ -746,8 +921,9 @@ export class SqliteJournal implements Journal {
     this.#putMeta.run("trimmed", seq);
   }
 
-  #reportTrimmed(before: number): void {
-    tellTrimmed(this.#listener, this.#cursors, before, this.#trimmed);
+  #reportTrimmed(): void {
+    const lost = this.#names.lost(this.#trimmed);
+    if (lost.length > 0) this.#listener?.error(trimmedError(lost));
   }
 
   /** Writes what is not written yet, and ends. */
@@ -756,10 +932,12 @@ export class SqliteJournal implements Journal {
     if (this.#closed) return;
     this.#cancelTrim?.();
     this.#cancelCursors?.();
-    while (this.#waiting.length > 0) this.#writeGroup();
+    while (this.#waiting.length > 0 || this.#arriving.size > 0) this.#writeGroup();
     if (this.#movedCursors.size > 0) this.#writeGroup();
     try {
       this.#putMeta.run("age_clock", this.#age);
+      const seen = this.#names.unwritten(this.#age, 0);
+      if (seen.length > 0) this.#transaction(() => seen.forEach((entry) => this.#putSeen.run(...entry)));
     } catch (error) {
       this.#listener?.error(this.#writeError(error));
     }

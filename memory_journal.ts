@@ -17,12 +17,14 @@ import {
   type JournalRetention,
   type NewEntry,
   tellAppended,
-  tellTrimmed,
 } from "./journal.ts";
+import { expiredError, ReceiverNames, tooManyError, trimmedError } from "./receiver_names.ts";
 
 const MIB = 1024 * 1024;
 /** Notifications and digests that are kept at most. */
 const MAX_ENTRIES = 100_000;
+/** Names that have expired are looked for so often, in ms, as long as something is done with the journal. */
+const EXPIRY_INTERVAL = 600_000;
 
 /** An entry, and when it came by the injected clock. */
 interface Kept extends JournalEntry {
@@ -57,7 +59,11 @@ export class MemoryJournal implements Journal {
   #trimmed = 0;
   /** In the order of arrival. */
   #digests = new Map<string, { seq: number; at: number }>();
-  #cursors = new Map<string, number>();
+  #names: ReceiverNames;
+  #maxReceivers: number;
+  #maxReceiverAge: number;
+  /** When to look again for names that have expired. */
+  #expireAt = 0;
 
   /**
    * Makes an empty journal.
@@ -70,6 +76,9 @@ export class MemoryJournal implements Journal {
     this.#maxAge = checked.maxAge;
     this.#maxBytes = checked.maxBytes;
     this.#clock = checked.clock;
+    this.#maxReceivers = checked.maxReceivers;
+    this.#maxReceiverAge = checked.maxReceiverAge;
+    this.#names = new ReceiverNames(checked, 0);
   }
 
   /** The highest sequence number so far. */
@@ -164,7 +173,43 @@ export class MemoryJournal implements Journal {
    * @returns The sequence number; `undefined`: it never came.
    */
   cursor(name: string): Promise<number | undefined> {
-    return Promise.resolve(this.#cursors.get(name));
+    return Promise.resolve(this.#names.cursor(name));
+  }
+
+  /**
+   * Lets a receiver in under a name.
+   *
+   * @param name Its name.
+   * @param start Where it begins, if the name is new.
+   * @returns The sequence number up to which it has acknowledged everything.
+   */
+  // deno-lint-ignore require-await -- what it throws is to be a rejection
+  async admit(name: string, start: number): Promise<number> {
+    this.#assertOpen();
+    const now = this.#clock.now();
+    if (this.#names.cursor(name) === undefined) {
+      if (this.#names.isFull(0)) this.#expire(now);
+      if (this.#names.isFull(0)) throw tooManyError(this.#maxReceivers);
+      this.#names.move(name, start, now);
+    }
+    return this.#names.connect(name, now);
+  }
+
+  /**
+   * No connection of a receiver is here any more.
+   *
+   * @param name Its name.
+   */
+  release(name: string): void {
+    this.#names.disconnect(name, this.#clock.now());
+  }
+
+  #expire(now: number): void {
+    this.#expireAt = now + EXPIRY_INTERVAL;
+    const names = this.#names.expired(now);
+    if (names.length === 0) return;
+    this.#names.forget(names);
+    this.#listener?.error(expiredError(names, this.#maxReceiverAge));
   }
 
   /**
@@ -174,7 +219,7 @@ export class MemoryJournal implements Journal {
    * @param seq The sequence number up to which it has acknowledged everything.
    */
   saveCursor(name: string, seq: number): void {
-    if (!this.#closed && (this.#cursors.get(name) ?? -1) < seq) this.#cursors.set(name, seq);
+    if (!this.#closed) this.#names.move(name, seq, this.#clock.now());
   }
 
   /** Ends; what is in it is gone. */
@@ -187,7 +232,6 @@ export class MemoryJournal implements Journal {
 
   #trim(): void {
     const now = this.#clock.now();
-    const before = this.#trimmed;
     while (this.#head < this.#entries.length) {
       const { at, bytes, seq } = this.#entries[this.#head];
       const fits = this.#maxBytes === 0 || this.#bytes <= this.#maxBytes;
@@ -205,7 +249,9 @@ export class MemoryJournal implements Journal {
       if (this.#digests.size <= MAX_ENTRIES && now - at <= DIGEST_AGE) break;
       this.#digests.delete(key);
     }
-    tellTrimmed(this.#listener, this.#cursors, before, this.#trimmed);
+    const lost = this.#names.lost(this.#trimmed);
+    if (lost.length > 0) this.#listener?.error(trimmedError(lost));
+    if (now >= this.#expireAt) this.#expire(now);
   }
 
   #assertOpen(): void {

@@ -64,6 +64,18 @@ function largest(name: string): number {
 }
 
 /**
+ * Checks that a name can go over a connection: UTF-8 has no bytes for half of a surrogate pair, and would put U+FFFD there, which makes
+ * one name of several.
+ *
+ * @param what What the text is, to begin a sentence with.
+ * @param text The text.
+ * @throws {OptionError} If it has a lone surrogate.
+ */
+export function assertWellFormed(what: string, text: string): void {
+  if (!text.isWellFormed()) throw new OptionError(`${what} has a lone surrogate, which UTF-8 cannot hold`);
+}
+
+/**
  * Checks a port.
  *
  * @param value The port.

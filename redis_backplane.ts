@@ -15,7 +15,7 @@ import { type Clock, systemClock } from "./clock.ts";
 import { BackplaneError, describe, OptionError } from "./errors.ts";
 import type { MessageData } from "./inbox.ts";
 import { byteLength } from "./payload.ts";
-import { assertNumber } from "./ranges.ts";
+import { assertNumber, assertWellFormed } from "./ranges.ts";
 import { assertRedisClient, type RedisClient, type RedisLink } from "./redis_client.ts";
 import { RedisNodes, type WayChange } from "./redis_nodes.ts";
 import type { PrimaryLink } from "./redis_role.ts";
@@ -138,6 +138,7 @@ export class RedisBackplane implements Backplane {
     const { prefix = "tackline:", maxPendingAmount = 16 * 1024 * 1024, name = this.#id, clock = systemClock } = options;
     assertRedisClient(client);
     if (typeof prefix !== "string") throw new OptionError(`The prefix is a ${typeof prefix} instead of a string`);
+    assertWellFormed("The prefix", prefix);
     assertNumber("maxPendingAmount", maxPendingAmount);
     if (typeof name !== "string" || name === "") throw new OptionError(`The name ${JSON.stringify(name)} is no text`);
     this.#clock = clock;
@@ -220,9 +221,11 @@ export class RedisBackplane implements Backplane {
    * @param channel The channel.
    * @param data A text or bytes.
    * @returns Resolves when Redis has it. Rejects with a {@linkcode BackplaneError} if it is lost, or may be.
+   * @throws {OptionError} If the channel has a lone surrogate.
    */
   // deno-lint-ignore require-await -- what it throws is to be a rejection
   async publish(channel: string, data: MessageData): Promise<void> {
+    assertWellFormed("The channel", channel);
     const number = this.#nextNumber(channel);
     const link = this.#publisher.link;
     if (link === undefined) throw lost("Redis is away");
@@ -276,8 +279,10 @@ export class RedisBackplane implements Backplane {
    * @param name The channel.
    * @param receive Gets what other nodes send.
    * @returns The subscription.
+   * @throws {OptionError} If the channel has a lone surrogate.
    */
   subscribe(name: string, receive: (data: MessageData) => void): BackplaneSubscription {
+    assertWellFormed("The channel", name);
     let channel = this.#channels.get(name);
     if (channel === undefined) {
       channel = { receivers: new Set(), ready: Promise.withResolvers<void>(), numbers: new Map() };

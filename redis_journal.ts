@@ -20,8 +20,10 @@ import {
   tellAppended,
   tellTrimmed,
 } from "./journal.ts";
-import { assertNumber } from "./ranges.ts";
+import { assertNumber, assertWellFormed } from "./ranges.ts";
 import { assertRedisClient, type RedisClient, type RedisLink } from "./redis_client.ts";
+import { expiredError, tooManyError } from "./receiver_names.ts";
+import { ADMIT, EXPIRE, NAME_SCRIPTS, TOUCH } from "./redis_names.ts";
 import { RedisPlace } from "./redis_place.ts";
 import {
   APPEND,
@@ -74,6 +76,8 @@ const TRIM_INTERVAL = 600_000;
 /** Cursors are written so long after they moved, in ms. */
 const CURSOR_DELAY = 100;
 const READ_COUNT = 256;
+/** Which receivers have lost something to retention is asked so often at most, in ms. */
+const REPORT_INTERVAL = 1000;
 /** At most so many bytes are read at once. */
 const READ_BYTES = 4 * MIB;
 /** So many are read at once that other nodes have taken: each may be large. */
@@ -184,9 +188,14 @@ export class RedisJournal implements Journal {
   #cursorsFail = false;
   /** Names that this server has said to be here. */
   #here = new Set<string>();
+  /** Names that have a connection here. */
+  #admitted = new Set<string>();
   /** Names that are left, and not yet said to be. */
   #released = new Set<string>();
   #places = new Set<RedisPlace>();
+  /** What retention has taken, and nobody was told. */
+  #untold: { before: number; trimmed: number } | undefined;
+  #cancelReport: (() => void) | undefined;
   #placeCount = 0;
 
   /**
@@ -213,6 +222,7 @@ export class RedisJournal implements Journal {
     const { prefix = "{tackline}:", replicas = 0, replicaTimeout = 1000, eviction = "refuse", ...retention } = options;
     assertRedisClient(client);
     if (typeof prefix !== "string") throw new OptionError(`The prefix is a ${typeof prefix} instead of a string`);
+    assertWellFormed("The prefix", prefix);
     assertNumber("replicas", replicas);
     assertNumber("replicaTimeout", replicaTimeout, 4000);
     if (eviction !== "refuse" && eviction !== "warn") {
@@ -268,7 +278,7 @@ export class RedisJournal implements Journal {
   }
 
   async #prepare(link: RedisLink): Promise<void> {
-    await Promise.all(SCRIPTS.map((script) => script.load(link)));
+    await Promise.all([...SCRIPTS, ...NAME_SCRIPTS].map((script) => script.load(link)));
     if (this.#closed) return;
     const eviction = await this.#checkEviction(link);
     if (eviction !== undefined && this.#eviction === "refuse" && this.#id === "") throw eviction;
@@ -734,6 +744,56 @@ export class RedisJournal implements Journal {
   }
 
   /**
+   * Lets a receiver in under a name; one that is new is in Redis before this resolves, and in as many replicas as are asked for.
+   *
+   * @param name Its name.
+   * @param start Where it begins, if the name is new.
+   * @param shared Whether its place is one of `share`.
+   * @returns The sequence number up to which it has acknowledged everything, wherever it was.
+   */
+  async admit(name: string, start: number, shared: boolean): Promise<number> {
+    this.#assertOpen();
+    const { maxReceivers, maxReceiverAge } = this.#retention;
+    const confirm = this.#replicas > 0 ? 1 : 0;
+    try {
+      this.#flushCursors();
+      const args = [name, start, shared ? 1 : 0, this.#age, maxReceivers, maxReceiverAge, confirm];
+      const [cursor, isNew, expired] = await this.#run(ADMIT, args) as [string, number, string[]];
+      if (expired.length > 0) this.#listener?.error(expiredError(expired, maxReceiverAge));
+      if (Number(cursor) < 0) throw tooManyError(maxReceivers);
+      if (Number(isNew) === 1 && confirm === 1) await this.#confirmName(name);
+      this.#admitted.add(name);
+      if (!shared) this.saveCursor(name, Number(cursor));
+      return Number(cursor);
+    } catch (cause) {
+      throw this.#writeError(cause);
+    }
+  }
+
+  /** As with notifications: what is to survive the loss of the primary is in the replicas before anybody relies on it. */
+  async #confirmName(name: string): Promise<void> {
+    const { link } = this.#appender;
+    if (link === undefined) throw new Error(`Redis is away${this.#lastFailure}`);
+    // WAIT is for all that Redis had written by the last command of the same connection.
+    await link.send(["PING"]);
+    const copies = await this.#waitForReplicas(link);
+    if (copies < this.#replicas) {
+      throw new JournalError(
+        "ERR_JOURNAL_WRITE",
+        `${copies} of ${this.#replicas} replicas have the name of a receiver`,
+      );
+    }
+    await this.#run(TOUCH, [name, this.#age]);
+  }
+
+  /** Forgets the names that had no connection for too long, on any node. */
+  async #expire(): Promise<void> {
+    const { maxReceiverAge } = this.#retention;
+    const expired = await this.#run(EXPIRE, [this.#age, maxReceiverAge, ...this.#admitted]) as string[];
+    if (expired.length > 0) this.#listener?.error(expiredError(expired, maxReceiverAge));
+  }
+
+  /**
    * Keeps how far a receiver has come on this node, soon.
    *
    * @param name Its name.
@@ -767,6 +827,9 @@ export class RedisJournal implements Journal {
    */
   release(name: string): void {
     if (this.#closed) return;
+    if (this.#admitted.delete(name) && this.#session.link !== undefined) {
+      this.#write(TOUCH, [name, this.#age], () => {});
+    }
     this.#here.delete(name);
     this.#released.add(name);
     this.#flushCursors();
@@ -841,11 +904,30 @@ export class RedisJournal implements Journal {
       const [before, trimmed, age] = (answer as unknown[]).map(Number);
       this.#rebase(age);
       return trimmed > before ? this.#reportTrimmed(before, trimmed) : undefined;
-    }).catch((error) => this.#listener?.error(this.#writeError(error)));
+    }).then(() => this.#expire()).catch((error) => this.#listener?.error(this.#writeError(error)));
   }
 
   async #reportTrimmed(before: number, trimmed: number): Promise<void> {
     this.#trimmed = Math.max(this.#trimmed, trimmed);
+    this.#untold = {
+      before: Math.min(before, this.#untold?.before ?? before),
+      trimmed: Math.max(trimmed, this.#untold?.trimmed ?? trimmed),
+    };
+    if (this.#cancelReport !== undefined) return;
+    this.#cancelReport = systemClock.after(REPORT_INTERVAL, () => {
+      this.#cancelReport = undefined;
+      const { before, trimmed } = this.#untold ?? { before: 0, trimmed: 0 };
+      if (trimmed > before) {
+        this.#reportTrimmed(before, trimmed).catch((error) => this.#listener?.error(this.#writeError(error)));
+      }
+    });
+    await this.#reportUntold();
+  }
+
+  /** One error for all that retention took since the last one: each looks at all names. */
+  async #reportUntold(): Promise<void> {
+    const { before, trimmed } = this.#untold!;
+    this.#untold = undefined;
     this.#flushCursors();
     const flat = await this.#run(CURSORS, []) as string[];
     const cursors = new Map<string, number>();
@@ -858,8 +940,10 @@ export class RedisJournal implements Journal {
     if (this.#closed) return;
     this.#flushCursors();
     for (const place of this.#places) place.leave();
+    if (this.#untold !== undefined) this.#appending.add(this.#reportUntold().catch(() => {}));
     this.#closed = true;
     this.#cancelTrim();
+    this.#cancelReport?.();
     this.#cancelSign();
     this.#cancelTail();
     await Promise.allSettled(this.#appending);

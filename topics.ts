@@ -5,6 +5,7 @@
  */
 
 import { OptionError, StateError } from "./errors.ts";
+import { assertWellFormed } from "./ranges.ts";
 
 /** The longest name of a topic, in UTF-16 units: peers often choose it. */
 const MAX_NAME = 1024;
@@ -38,13 +39,14 @@ export interface TopicWatcher {
  * Checks the name of a topic.
  *
  * @param topic The name.
- * @throws {OptionError} If it is no string, empty, or too long.
+ * @throws {OptionError} If it is no string, empty, or too long, or has a lone surrogate.
  */
 export function assertTopic(topic: string): void {
   if (typeof topic !== "string") throw new OptionError(`The topic is a ${typeof topic} instead of a string`);
   if (topic === "" || topic.length > MAX_NAME) {
     throw new OptionError(`The name of a topic has ${topic.length} characters: 1 to ${MAX_NAME} are allowed`);
   }
+  assertWellFormed("The name of a topic", topic);
 }
 
 /** Subscriptions of one server. */

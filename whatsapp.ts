@@ -26,6 +26,8 @@ import {
   type ReceiverMessage,
 } from "./inbox_protocol.ts";
 import { type Journal, type JournalEntry, SqliteJournal } from "./journal.ts";
+import { assertJournalPath } from "./journal_file.ts";
+import { claimJournal, releaseJournal } from "./journal_use.ts";
 import { isLoopback } from "./loopback.ts";
 import { MemoryJournal } from "./memory_journal.ts";
 import { assertNumber } from "./ranges.ts";
@@ -101,8 +103,8 @@ export interface WhatsAppServerOptions<Data = unknown> extends Omit<WebSocketSer
    */
   receiverToken?: ReceiverTokens | null;
   /**
-   * Where notifications are kept: the path of a file, or a journal of the program's own making, which the program closes. With a file
-   * each one is on disk before Meta gets its 200. `null`: in memory only, 64 MiB of them; without the setting too, and
+   * Where notifications are kept: the path of a file, or a journal of the program's own making, which the program closes, and which no other
+   * server uses meanwhile. With a file each one is on disk before Meta gets its 200. `null`: in memory only, 64 MiB of them; without the setting too, and
    * the start says so on the console.
    */
   journal?: string | Journal | null;
@@ -255,6 +257,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     this.#appSecret = options.appSecret;
     this.#apps = options.apps ?? [];
     this.#receiverToken = options.receiverToken;
+    assertJournal(options.journal);
     this.#journal = options.journal;
     this.onRawMessage = options.onRawMessage;
     this.#behindProxy = options.behindProxy ?? false;
@@ -318,6 +321,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   }
   set journal(value: string | Journal | null | undefined) {
     this.assertStopped("journal");
+    assertJournal(value);
     this.#journal = value;
   }
 
@@ -394,6 +398,8 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
    *
    * @returns Resolves when the port is open.
    * @throws {OptionError} If a secret is neither given nor waived, or `behindProxy` is not on a loopback address.
+   * @throws {StateError} If another server uses the journal.
+   * @throws {JournalError} If the journal cannot be opened.
    */
   override start(): Promise<void> {
     try {
@@ -457,6 +463,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     const journal = typeof given === "string"
       ? await SqliteJournal.open(given, { clock })
       : given ?? new MemoryJournal({ clock });
+    claimJournal(journal);
     const end = { kept: "Notifications are kept again", read: "Receivers can join again" };
     this.#refusals ??= new Refusals(clock, { byMessage: false, more: "got a 503", end: end.kept });
     this.#readFailures ??= new Refusals(clock, { byMessage: true, more: "failed", end: end.read });
@@ -488,6 +495,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     // What it had to say at the end is heard still.
     if (hub.journal !== this.#journal) await hub.journal.close();
     hub.journal.listen(undefined);
+    releaseJournal(hub.journal);
   }
 
   /**
@@ -859,6 +867,12 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
 function assertSubjectForm(value: SubjectForm): void {
   if (SUBJECT_FORMS.includes(value)) return;
   throw new OptionError(`The setting "clientCertificateForm" is not one of ${SUBJECT_FORMS.join(", ")}`);
+}
+
+function assertJournal(journal: unknown): void {
+  if (journal === undefined || journal === null) return;
+  if (typeof journal === "object" && typeof (journal as Journal).append === "function") return;
+  assertJournalPath(journal);
 }
 
 /** What could not be sent is tried again after so many ms. */

@@ -6,6 +6,7 @@
 
 import { createHash } from "node:crypto";
 import { OptionError } from "./errors.ts";
+import { assertWellFormed } from "./ranges.ts";
 import { assertSecrets, isSecret, listOf } from "./secrets.ts";
 import { checkFilter, type WhatsAppFilter } from "./whatsapp_filter.ts";
 import { TOKEN_PROTOCOL_PREFIX } from "./whatsapp_receiver.ts";
@@ -95,6 +96,7 @@ export function checkReceiverTokens(tokens: ReceiverTokens): ReceiverToken[] {
     if (name !== undefined && (typeof name !== "string" || name === "" || name.includes("\n"))) {
       throw new OptionError('Cannot start: a "name" of "receiverToken" is empty, or has more than one line');
     }
+    if (name !== undefined) assertWellFormed('Cannot start: a "name" of "receiverToken"', name);
     if (filter !== undefined) checkFilter(filter);
   }
   return checked;
