@@ -321,6 +321,8 @@ const TAIL = Uint8Array.of(0x00, 0x00, 0xff, 0xff);
 /** §7.2.3.6: an empty message, behind whatever went before. */
 const EMPTY_MESSAGE = Uint8Array.of(0x00);
 const EMPTY = new Uint8Array(0);
+/** What a state that decompresses takes beside two windows, that of zlib and our own, in bytes. */
+const INFLATE_STATE = 8 * 1024;
 
 /** Free states that serve messages without context takeover. More than one is in use only while fragments are awaited. */
 class Pool<State extends { reset(): void; close(): void }> {
@@ -457,6 +459,11 @@ export class MessageInflater {
     this.#windowBits = server ? parameters.clientMaxWindowBits : parameters.serverMaxWindowBits;
     this.#takeover = !(server ? parameters.clientNoContextTakeover : parameters.serverNoContextTakeover);
     this.#key = String(this.#windowBits);
+  }
+
+  /** The memory that the current message holds, in bytes; without context takeover that is the state, which serves others afterwards. */
+  get held(): number {
+    return this.#state === undefined || this.#takeover ? 0 : INFLATE_STATE + 2 * (1 << this.#windowBits);
   }
 
   /**

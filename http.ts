@@ -332,15 +332,19 @@ export function textResponse(status: number, message: string, headers: Record<st
   });
 }
 
+/** When to try again with what there was no room or no time for, in s. */
+const RETRY_AFTER = "5";
+
 /**
  * The answer to a request that cannot be taken.
  *
  * @param error Why.
- * @returns The response, with what the status asks for: 426 names the version, 405 the method.
+ * @returns The response, with what the status asks for: 426 names the version, 405 the method, 503 says when to try again.
  */
 export function refusalResponse(error: HandshakeError | HttpError): Response {
   const headers: Record<string, string> = {};
   if (error.status === 426) headers["sec-websocket-version"] = "13";
   if (error.status === 405) headers["allow"] = "GET";
+  if (error.status === 503) headers["retry-after"] = RETRY_AFTER;
   return textResponse(error.status || 400, error.message, headers);
 }
