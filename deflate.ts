@@ -496,15 +496,19 @@ export class MessageInflater {
     if (!this.#begun) return;
     this.decompress(TAIL, 0, TAIL.length, sink);
     this.#begun = false;
-    if (this.#takeover || this.#state === undefined) return;
-    inflatePool.release(this.#key, this.#state);
+    if (!this.#takeover) this.#release();
+  }
+
+  #release(): void {
+    if (this.#state !== undefined) inflatePool.release(this.#key, this.#state);
     this.#state = undefined;
   }
 
   /** Frees the memory. */
   close(): void {
     this.#closed = true;
-    // In the middle of a message, or after a fault: not for the pool.
+    // In the middle of a message too: of many that are given up, each state would wait for the garbage collector.
+    if (!this.#takeover && this.#state?.faulty === false) return this.#release();
     this.#state?.close();
     this.#state = undefined;
   }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { CollectedRequest } from "./collected_request.ts";
 import { type HandshakeError, HttpError } from "./errors.ts";
 import { encodeHead, type HeaderFields, isVisibleAscii, type RequestLine } from "./head.ts";
 
@@ -197,11 +198,10 @@ export function makeRequest(
   if (!URL.canParse(url)) throw bad("Host or target are malformed");
   const carriesBody = body !== null && method !== "GET" && method !== "HEAD";
   const init: RequestInit & { duplex?: "half" } = { method: line.method, headers: fields.toHeaders() };
-  if (carriesBody) {
-    init.body = body;
-    init.duplex = "half";
-  }
-  return new Request(url, init);
+  if (!carriesBody) return new Request(url, init);
+  init.body = body;
+  init.duplex = "half";
+  return new CollectedRequest(url, init);
 }
 
 /**

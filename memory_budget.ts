@@ -1,9 +1,10 @@
 /**
  * Memory that peers make a server hold, of all its connections together, and which of them must let go when it is too much.
  *
- * Those that hold at least the average go, the one that began first before the others: a peer that holds little, or sends what it
- * announced without delay, gets through while others hold the memory. Neither alone would do: the largest first would hit an honest
- * upload among many small ones that are held, the oldest first a small message on a slow network.
+ * Those that hold at least half of the average go, the one that began first before the others: a peer that holds little, or sends what
+ * it announced without delay, gets through while others hold the memory. Neither alone would do: the largest first would hit an honest
+ * upload among many smaller ones that are held, the oldest first a small message on a slow network. Half, since others that all hold the
+ * same are below an average that includes one larger upload: as long as that has no more than half of the limit, one of them goes.
  *
  * @module
  */
@@ -115,9 +116,9 @@ export class MemoryBudget {
 
   /** One pass in the order of age; the largest is never below the average, so that each pass makes one go at least. */
   #giveUpOldest(target: number): void {
-    const average = this.#movableBytes / this.#movable;
+    const least = this.#movableBytes / this.#movable / 2;
     for (const [holder, { bytes, mayGo }] of this.#holdings) {
-      if (!mayGo || bytes < average) continue;
+      if (!mayGo || bytes < least) continue;
       this.release(holder);
       holder.giveUp();
       if (!this.#mustGoOn(target)) return;

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { createHash, type Hash } from "node:crypto";
-import { concatAll } from "./bytes.ts";
+import { createHash } from "node:crypto";
+import { collectBody } from "./collected_request.ts";
 import { SignatureCheck } from "./whatsapp_signature.ts";
 
 /** A notification that has come in whole. */
@@ -19,59 +19,26 @@ export interface CollectedNotification {
   readonly digest: Uint8Array;
 }
 
-/** Collects one notification. */
-export class NotificationBody {
-  #pieces: Uint8Array<ArrayBuffer>[] = [];
-  #check: SignatureCheck | undefined;
-  #digest: Hash;
-
-  /**
-   * Begins with an empty body.
-   *
-   * @param signature The value of `X-Hub-Signature-256`.
-   * @param appSecrets The app secrets, of which one must fit; `null`: no signature is asked for.
-   * @param prefix What the digest begins with.
-   */
-  constructor(signature: string, appSecrets: readonly string[] | null, prefix: string) {
-    this.#check = appSecrets === null ? undefined : new SignatureCheck(signature, appSecrets);
-    this.#digest = createHash("sha256").update(prefix);
-  }
-
-  /**
-   * Reads it from a stream.
-   *
-   * @param stream The body of the request; `null`: an empty one.
-   * @returns The notification. Rejects with what the stream fails with; what had come is let go then.
-   */
-  async collect(stream: ReadableStream<Uint8Array<ArrayBuffer>> | null): Promise<CollectedNotification> {
-    const reader = stream?.getReader();
-    try {
-      for (;;) {
-        const part = await reader?.read();
-        if (part === undefined || part.done) break;
-        this.#take(part.value);
-      }
-    } catch (error) {
-      this.#drop();
-      throw error;
-    }
-    return this.#finish();
-  }
-
-  #take(piece: Uint8Array<ArrayBuffer>): void {
-    this.#pieces.push(piece);
-    this.#check?.update(piece);
-    this.#digest.update(piece);
-  }
-
-  #finish(): CollectedNotification {
-    const bytes = this.#pieces.length === 1 ? this.#pieces[0] : concatAll(this.#pieces);
-    if (this.#pieces.length > 1) this.#drop();
-    return { bytes, authentic: this.#check?.finish() ?? true, digest: new Uint8Array(this.#digest.digest()) };
-  }
-
-  /** Frees the pieces now, not when they are collected: a flood of such bodies must not take more memory than they had. */
-  #drop(): void {
-    for (const { buffer } of this.#pieces.splice(0)) buffer.transfer(0);
-  }
+/**
+ * Collects one notification.
+ *
+ * @param stream The body of the request; `null`: an empty one.
+ * @param signature The value of `X-Hub-Signature-256`.
+ * @param appSecrets The app secrets, of which one must fit; `null`: no signature is asked for.
+ * @param prefix What the digest begins with.
+ * @returns The notification. Rejects with what the stream fails with; the memory of what had come is free then.
+ */
+export async function collectNotification(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>> | null,
+  signature: string,
+  appSecrets: readonly string[] | null,
+  prefix: string,
+): Promise<CollectedNotification> {
+  const check = appSecrets === null ? undefined : new SignatureCheck(signature, appSecrets);
+  const hash = createHash("sha256").update(prefix);
+  const bytes = stream === null ? new Uint8Array(0) : await collectBody(stream, (piece) => {
+    check?.update(piece);
+    hash.update(piece);
+  });
+  return { bytes, authentic: check?.finish() ?? true, digest: new Uint8Array(hash.digest()) };
 }

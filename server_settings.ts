@@ -73,14 +73,14 @@ export interface ServerSettings extends ConnectionOptions {
   bodyTimeout?: number;
   /**
    * The most bytes of request bodies that are held for all connections together, until each request is answered; what comes before it
-   * is its turn counts too. Beyond it those go that hold at least the average, the one that began first before the others, with 503 and
-   * `Retry-After`: bodies that are small, or come without delay, get through. Should be several times `maxBodySize`.
+   * is its turn counts too. Beyond it those go that hold at least half of the average, the one that began first before the
+   * others, with 503 and `Retry-After`: bodies that are small, or come without delay, get through. Should be several times `maxBodySize`.
    * @default {67108864}
    */
   maxTotalBodySize?: number;
   /**
-   * The most bytes of memory that unfinished messages of all connections hold together. Beyond it those go that hold at least the
-   * average, the one that began first before the others, with 1013. Should be several times `maxMessageSize`.
+   * The most bytes of memory that unfinished messages of all connections hold together. Beyond it those go that hold at least half
+   * of the average, the one that began first before the others, with 1013. Should be several times `maxMessageSize`.
    * @default {134217728}
    */
   maxTotalMessageSize?: number;

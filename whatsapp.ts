@@ -44,7 +44,7 @@ import {
 } from "./whatsapp_access.ts";
 import { listChanges, passes, type WhatsAppFilter, withoutHeldBack } from "./whatsapp_filter.ts";
 import { useVerifier } from "./verifier.ts";
-import { NotificationBody } from "./notification_body.ts";
+import { collectNotification } from "./notification_body.ts";
 import { decodeAscii } from "./utf8.ts";
 import { RECEIVER_PROTOCOL } from "./whatsapp_receiver.ts";
 import { isSignature, verifySignature } from "./whatsapp_signature.ts";
@@ -607,8 +607,8 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     if (refusal !== undefined) return refusal.toResponse();
     const signature = headers.get(SIGNATURE_HEADER) ?? "";
     const secrets = app.appSecret === null ? null : listOf(app.appSecret);
-    const body = new NotificationBody(signature, secrets, this.#digestPrefix(app));
-    const { bytes, authentic, digest } = await body.collect(request.body);
+    const { body } = request;
+    const { bytes, authentic, digest } = await collectNotification(body, signature, secrets, this.#digestPrefix(app));
     return (await this.#takeCollected(app, bytes, authentic, signature, connection, digest)).toResponse();
   }
 
