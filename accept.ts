@@ -4,7 +4,7 @@
  * | state        | meaning                                              | next                              |
  * |--------------|------------------------------------------------------|-----------------------------------|
  * | `head`       | a request head is awaited or being read              | `deciding`, `answering`           |
- * | `deciding`   | a valid handshake waits for the program's `onAllow`  | `upgraded`, `answering`           |
+ * | `deciding`   | a valid handshake waits for the program's `onAllow`  | `upgraded`, `answering`, `closed` |
  * | `answering`  | a request waits for its response, its body may come  | `head`, `lingering`               |
  * | `upgraded`   | the connection has the transport now                 |                                   |
  * | `lingering`  | all is written; what still comes is dropped until FIN| `closed`                          |
@@ -31,6 +31,7 @@ import { timeHandler } from "./handler_time.ts";
 import { type Head, type HeaderFields, HeadReader, parseRequestLine, type RequestLine } from "./head.ts";
 import { bodyFraming, encodeChunk, makeRequest, planResponse, refusalResponse, textResponse } from "./http.ts";
 import { RequestBody } from "./request_body.ts";
+import type { Holder, MemoryBudget } from "./memory_budget.ts";
 import type { Transport, TransportHandler } from "./transport.ts";
 
 /** What a server decides for an accepted connection. */
@@ -39,8 +40,13 @@ export interface AcceptHost<Data> {
   settings(): AcceptSettings;
   /** Whether the server stops: no connection is kept alive then. */
   stopping(): boolean;
-  /** Asks the program whether to open the WebSocket. */
-  allow(connection: WebSocketConnection<Data>): boolean | Response | Promise<boolean | Response>;
+  /** Memory that requests of all connections hold. */
+  readonly bodies: MemoryBudget;
+  /** Asks the program whether to open the WebSocket. `awaited` tells it whether the answer still matters. */
+  allow(
+    connection: WebSocketConnection<Data>,
+    awaited: () => boolean,
+  ): boolean | Response | Promise<boolean | Response>;
   /** Chooses a subprotocol; "" for none. */
   selectProtocol(connection: WebSocketConnection<Data>, offered: string[]): string;
   /**
@@ -112,13 +118,15 @@ const EMPTY = new Uint8Array(0);
 /** The most bytes that are read behind the last answer; and behind one to a head, which no honest peer makes so long. */
 const MAX_DROPPED = 1024 * 1024;
 const MAX_DROPPED_HEAD = 128 * 1024;
+/** The most bytes that are read while the program decides: a client should send none before its answer. */
+const MAX_EARLY = 64 * 1024;
 /** The most bytes of a response body in one write. */
 const WRITE_SLICE = 64 * 1024;
 const INTERNAL_ERROR = new TextReply(500, "Internal server error");
 const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
 
 /** Reads requests from one accepted connection. */
-export class AcceptSession<Data> implements TransportHandler {
+export class AcceptSession<Data> implements TransportHandler, Holder {
   readonly #transport: Transport;
   readonly #connection: WebSocketConnection<Data>;
   readonly #host: AcceptHost<Data>;
@@ -134,6 +142,12 @@ export class AcceptSession<Data> implements TransportHandler {
   #dropsLeft = MAX_DROPPED;
   /** Plain requests so far. */
   #requests = 0;
+  /** Whether the memory that it holds is counted. */
+  #counted = false;
+  /** Whether bytes were dropped for lack of memory, so that no request can follow. */
+  #overloaded = false;
+  /** The handshake request about which the program decides. */
+  #handshake: ReceivedRequest | undefined;
 
   // The current request and its response
   #body: RequestBody | undefined;
@@ -192,7 +206,12 @@ export class AcceptSession<Data> implements TransportHandler {
       // Behind requests that are there already.
       if (this.#unread.length > 0) this.#keep(bytes);
       else this.#readHead(bytes);
-    } else if (this.#state === "answering" || this.#state === "deciding") {
+    } else if (this.#state === "deciding") {
+      this.#keep(bytes);
+      this.#awaitDecision();
+    } else if (this.#state === "answering") {
+      // They can lead to nothing any more.
+      if (this.#overloaded) return;
       this.#keep(bytes);
       if (this.#direct?.take !== undefined) this.#feedDirect(this.#unread, true);
       else if (this.#body?.pulling) this.#feedBody();
@@ -227,6 +246,12 @@ export class AcceptSession<Data> implements TransportHandler {
     this.#cancelTimer?.();
     this.#cancelWriteTimer?.();
     const lost = lostBody("The connection was lost inside a request");
+    this.#release();
+    if (this.#handshake !== undefined) {
+      this.#abortHandshake(
+        error ?? new TransportError("ERR_CONNECTION_LOST", "The peer left before it had its answer"),
+      );
+    }
     this.#body?.fail(lost);
     this.#writeWaiter?.reject(lost);
     this.#writeWaiter = undefined;
@@ -261,6 +286,7 @@ export class AcceptSession<Data> implements TransportHandler {
     if (bytes.length === 0) return;
     this.#unread = owned && this.#unread.length === 0 ? bytes : concat(this.#unread, bytes);
     this.#transport.pause();
+    this.#count();
   }
 
   /** @param rest What came behind it. */
@@ -284,6 +310,7 @@ export class AcceptSession<Data> implements TransportHandler {
     this.#state = "answering";
     this.#cancelTimer?.();
     this.#pass.works();
+    this.#abortHandshake(error);
     const known = error instanceof HandshakeError || error instanceof HttpError;
     this.#host.error(error, this.#connection);
     const response = known ? refusalResponse(error) : textResponse(500, "Internal server error");
@@ -299,16 +326,35 @@ export class AcceptSession<Data> implements TransportHandler {
     }
     const upgrade = checkUpgradeRequest(line.method, line.minorVersion, fields, options);
     checkOrigin(fields, origins);
-    this.#connection.setRequest(new ReceivedRequest(line, fields, upgrade));
+    this.#handshake = new ReceivedRequest(line, fields, upgrade);
+    this.#connection.setRequest(this.#handshake);
     this.#state = "deciding";
-    const allowed = this.#host.allow(this.#connection);
+    const allowed = this.#host.allow(this.#connection, () => this.#state === "deciding");
     if (!(allowed instanceof Promise)) return this.#decide(upgrade, allowed);
-    this.#transport.pause();
+    this.#startTimer();
+    this.#awaitDecision();
     allowed.then((answer) => this.#decide(upgrade, answer)).catch((error) => this.#refuse(error));
   }
 
+  /** The reading goes on meanwhile, or nobody would notice that the peer leaves. */
+  #awaitDecision(): void {
+    if (this.#unread.length <= MAX_EARLY) this.#transport.resume();
+  }
+
+  /** Whoever asks others for the program's decision is told that it is not needed any more. */
+  #abortHandshake(reason: unknown): void {
+    const request = this.#handshake;
+    this.#handshake = undefined;
+    request?.abort(reason);
+  }
+
   #decide(upgrade: UpgradeRequest, allowed: boolean | Response): void {
-    if (this.#state !== "deciding") return;
+    if (this.#state !== "deciding") {
+      if (allowed instanceof Response) allowed.body?.cancel().catch(ignore);
+      return;
+    }
+    this.#handshake = undefined;
+    this.#cancelTimer?.();
     if (allowed === true) return this.#upgrade(upgrade);
     this.#state = "answering";
     this.#host.refused("allow", this.#connection);
@@ -327,6 +373,7 @@ export class AcceptSession<Data> implements TransportHandler {
     this.#state = "upgraded";
     this.#cancelTimer?.();
     this.#pass.opened();
+    this.#release();
     this.#host.opened(this.#connection);
     this.#connection.open(this.#unread, { ended: this.#peerEnded, closed: undefined });
     this.#unread = EMPTY;
@@ -368,7 +415,7 @@ export class AcceptSession<Data> implements TransportHandler {
     this.#expectsContinue = false;
     this.#dropBufferedBody();
     const { done, error } = this.#body!;
-    const keepAlive = mayKeepAlive && done && error === undefined && !this.#host.stopping();
+    const keepAlive = mayKeepAlive && done && error === undefined && !this.#overloaded && !this.#host.stopping();
     try {
       await this.#send(response, line, keepAlive);
       if (keepAlive) this.#nextRequest();
@@ -448,6 +495,7 @@ export class AcceptSession<Data> implements TransportHandler {
     this.#state = "head";
     this.#headReader = new HeadReader(this.#host.settings());
     this.#body = undefined;
+    this.#recount();
     this.#pass.waits();
     this.#startTimer();
     // Others come first: a thousand requests in one read must not keep them waiting.
@@ -459,6 +507,7 @@ export class AcceptSession<Data> implements TransportHandler {
     if (this.#state !== "head") return;
     const unread = this.#unread;
     this.#unread = EMPTY;
+    this.#release();
     this.#readHead(unread, true);
     if (this.#state === "head") this.#awaitRequest();
   }
@@ -476,6 +525,7 @@ export class AcceptSession<Data> implements TransportHandler {
     this.#state = "lingering";
     this.#pass.waits();
     this.#unread = EMPTY;
+    this.#release();
     this.#body?.fail(lostBody("The request was answered before its body was read"));
     if (this.#peerEnded) return this.#transport.destroy();
     this.#startTimer(this.#host.settings().closeTimeout);
@@ -518,6 +568,7 @@ export class AcceptSession<Data> implements TransportHandler {
     this.#cancelTimer?.();
     this.#pass.works();
     this.#unread = EMPTY;
+    this.#release();
     let reply: TextReply | Promise<TextReply>;
     try {
       reply = timeHandler(() => take!(bytes.subarray(0, length)));
@@ -535,6 +586,7 @@ export class AcceptSession<Data> implements TransportHandler {
 
   #awaitDirectBody(bytes: Uint8Array, owned: boolean): void {
     this.#unread = owned ? bytes : bytes.slice();
+    this.#count();
     this.#startBodyTimer();
     this.#pass.waits();
     if (this.#peerEnded) this.end();
@@ -544,6 +596,8 @@ export class AcceptSession<Data> implements TransportHandler {
   /** The body will not come. */
   #failDirect(error: HttpError): void {
     this.#direct = undefined;
+    this.#unread = EMPTY;
+    this.#release();
     this.#cancelTimer?.();
     this.#pass.works();
     this.#finishWith(refusalResponse(error));
@@ -552,7 +606,7 @@ export class AcceptSession<Data> implements TransportHandler {
   #reply(reply: TextReply, mayKeepAlive: boolean): void {
     if (this.#state !== "answering") return;
     this.#direct = undefined;
-    if (!mayKeepAlive || this.#host.stopping()) return this.#finishWith(reply.toResponse());
+    if (!mayKeepAlive || this.#overloaded || this.#host.stopping()) return this.#finishWith(reply.toResponse());
     this.#replying = true;
     if (this.#transport.write(reply.encode())) this.#replied();
     else this.#startWriteTimer();
@@ -591,6 +645,7 @@ export class AcceptSession<Data> implements TransportHandler {
     this.#unread = EMPTY;
     const used = body.feed(bytes);
     if (used < bytes.length) this.#keep(bytes.subarray(used), true);
+    else this.#count();
     if (!body.pulling) return;
     if (this.#peerEnded) this.end();
     else this.#transport.resume();
@@ -600,7 +655,50 @@ export class AcceptSession<Data> implements TransportHandler {
   #dropBufferedBody(): void {
     const body = this.#body!;
     if (body.done || body.pulling) return;
-    this.#unread = this.#unread.subarray(body.feed(this.#unread));
+    const unread = this.#unread;
+    this.#unread = EMPTY;
+    this.#keep(unread.subarray(body.feed(unread)), true);
+  }
+
+  // ---- Memory --------------------------------------------------------------------------------------------------
+
+  /** What is held of requests counts for all connections together. */
+  #count(): void {
+    const body = this.#body?.held ?? 0;
+    const unread = this.#unread.length === 0 ? 0 : this.#unread.buffer.byteLength;
+    if (body + unread === 0) return this.#release();
+    this.#counted = true;
+    // The program has all of a complete body: to give it up would free nothing.
+    this.#host.bodies.hold(this, body + unread, unread > 0 || !this.#body!.done);
+  }
+
+  /** A request has been answered: the time that another one takes begins anew. */
+  #recount(): void {
+    this.#release();
+    if (this.#unread.length > 0) this.#count();
+  }
+
+  #release(): void {
+    if (!this.#counted) return;
+    this.#counted = false;
+    this.#host.bodies.release(this);
+  }
+
+  giveUp(): void {
+    this.#counted = false;
+    this.#overloaded = true;
+    this.#unread = EMPTY;
+    this.#transport.pause();
+    // An honest peer sends the rest of its body before it reads the answer.
+    this.#dropsLeft = Math.max(MAX_DROPPED, this.#host.settings().maxBodySize);
+    this.#host.refused("maxTotalBodySize", this.#connection);
+    const error = new HttpError("ERR_HTTP_OVERLOAD", "There is no room for the request now", 503);
+    if (this.#state === "deciding") return this.#refuse(error);
+    if (this.#state !== "answering") return this.#transport.destroy();
+    if (this.#direct?.take !== undefined) return this.#failDirect(error);
+    // Whoever reads the body gets the error, and the peer the answer to that.
+    if (this.#body?.done === false) this.#body.fail(error);
+    else this.#count();
   }
 
   // ---- Time ----------------------------------------------------------------------------------------------------
@@ -621,7 +719,9 @@ export class AcceptSession<Data> implements TransportHandler {
   }
 
   #timeOut(): void {
-    if (this.#state === "head" && !this.#headReader.untouched) {
+    if (this.#state === "deciding") {
+      this.#refuse(new HandshakeError("ERR_HANDSHAKE_TIMEOUT", "The server did not decide in time", 503));
+    } else if (this.#state === "head" && !this.#headReader.untouched) {
       this.#refuse(new HandshakeError("ERR_HANDSHAKE_TIMEOUT", "The request did not come in time", 408));
     } else if (this.#state === "answering" && (this.#body?.pulling || this.#direct?.take !== undefined)) {
       const late = new HttpError("ERR_HTTP_BODY_LOST", "The body did not come in time", 408);
@@ -665,6 +765,8 @@ class ReceivedRequest implements HandshakeRequest {
   readonly extensions: readonly Extension[];
   #fields: HeaderFields;
   #headers: Headers | undefined;
+  /** Made when somebody asks for its signal, or for what the signal is to say. */
+  #controller: AbortController | undefined;
 
   constructor(line: RequestLine, fields: HeaderFields, upgrade: UpgradeRequest) {
     this.protocols = upgrade.protocols;
@@ -678,5 +780,16 @@ class ReceivedRequest implements HandshakeRequest {
   get headers(): Headers {
     this.#headers ??= this.#fields.toHeaders();
     return this.#headers;
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    return this.#controller.signal;
+  }
+
+  /** The program's decision is not needed any more. */
+  abort(reason: unknown): void {
+    this.#controller ??= new AbortController();
+    this.#controller.abort(reason);
   }
 }

@@ -106,7 +106,15 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
     this.encrypted = plan.tls;
     const [path, ...query] = plan.target.split("?");
     const { headers, protocols } = plan;
-    this.request = { method: "GET", path, query: query.join("?"), headers, protocols, extensions: [] };
+    this.request = {
+      method: "GET",
+      path,
+      query: query.join("?"),
+      headers,
+      protocols,
+      extensions: [],
+      signal: new AbortController().signal,
+    };
     this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
     this.#reception = new Reception({
       deliver: (data) => this.#handler.message(data),

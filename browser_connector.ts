@@ -60,6 +60,7 @@ function assertSupported(plan: ConnectPlan): void {
   if (settings.maxFragments !== CONNECTION_DEFAULTS.maxFragments && settings.maxFragments !== 0) {
     throw unusable("maxFragments", "a browser shows whole messages only");
   }
+  if (settings.messageTimeout !== 0) throw unusable("messageTimeout", "a browser shows whole messages only");
   if (frameByFrame) throw unusable("frameByFrame", "a browser shows whole messages only");
   if (manualPong) throw unusable("manualPong", "a browser answers pings by itself");
   if (manualClose) throw unusable("manualClose", "a browser answers close frames by itself");

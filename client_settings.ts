@@ -224,6 +224,8 @@ export abstract class ConfigurableClient {
   maxMessageSize: number = CONNECTION_DEFAULTS.maxMessageSize;
   /** The most fragments of one message; 0: no limit. */
   maxFragments: number = CONNECTION_DEFAULTS.maxFragments;
+  /** How long the next piece of a message that has begun may take, in ms; 0: no limit. */
+  messageTimeout: number = CONNECTION_DEFAULTS.messageTimeout;
   /** The most bytes that wait for a slow server; 0: no limit. */
   maxBufferedAmount: number = CONNECTION_DEFAULTS.maxBufferedAmount;
   /** From how many waiting bytes on `send` says `"backpressure"`. */

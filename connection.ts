@@ -49,6 +49,7 @@ import { RateLimit } from "./rate_limit.ts";
 import { Reception, type ReceptionOwner } from "./reception.ts";
 import type { SharedMessage } from "./shared_message.ts";
 import { type Meter, UNMETERED } from "./stats.ts";
+import type { UnfinishedOwner } from "./unfinished_messages.ts";
 import type { Address, Transport, TransportHandler } from "./transport.ts";
 
 export * from "./connection_types.ts";
@@ -99,7 +100,7 @@ export class WebSocketConnection<Data = unknown> {
   data!: Data;
 
   // Configuration
-  readonly #hooks: IntakeOwner & KeepAliveOwner & ReceptionOwner & MessageHandler & OutboxOwner;
+  readonly #hooks: IntakeOwner & KeepAliveOwner & ReceptionOwner & MessageHandler & OutboxOwner & UnfinishedOwner;
   #settings: ConnectionSettings;
   #handler: ConnectionHandler<Data>;
   #transport: Transport;
@@ -122,6 +123,8 @@ export class WebSocketConnection<Data = unknown> {
   #keepAliveBytes = 0;
   /** Frames that the meter knows of. */
   #framesCounted = 0;
+  /** The `finished` of the assembler when the message began that is known to be unfinished; -1: none is. */
+  #unfinished = -1;
 
   // Keep-alive state
   #keepAlive: KeepAlive | undefined;
@@ -186,7 +189,7 @@ export class WebSocketConnection<Data = unknown> {
 
   /** What its parts ask and tell it; one object for all of them, since there are many connections. */
   static readonly #Hooks = class<Data>
-    implements IntakeOwner, KeepAliveOwner, ReceptionOwner, MessageHandler, OutboxOwner {
+    implements IntakeOwner, KeepAliveOwner, ReceptionOwner, MessageHandler, OutboxOwner, UnfinishedOwner {
     #connection: WebSocketConnection<Data>;
 
     constructor(connection: WebSocketConnection<Data>) {
@@ -204,6 +207,7 @@ export class WebSocketConnection<Data = unknown> {
     }
     parseEnds(): void {
       this.#connection.#countFrames();
+      this.#connection.#countUnfinished();
       this.#connection.#outbox.uncork();
     }
     parseFails(error: unknown): void {
@@ -279,6 +283,16 @@ export class WebSocketConnection<Data = unknown> {
     }
     idle(): void {
       this.#connection.#onIdle();
+    }
+
+    progress(): number {
+      return this.#connection.#assembler.progress;
+    }
+    giveUp(): void {
+      this.#connection.#onOverload();
+    }
+    stalled(): void {
+      this.#connection.#onStalled();
     }
   };
 
@@ -680,6 +694,37 @@ export class WebSocketConnection<Data = unknown> {
     this.#framesCounted = frames;
   }
 
+  /** An unfinished message counts for all connections together. */
+  #countUnfinished(): void {
+    const held = this.#assembler.held;
+    if (held === 0 && this.#unfinished === -1) return;
+    const { unfinished } = this.#handler;
+    if (unfinished === undefined) return;
+    const { finished } = this.#assembler;
+    // Another one counts anew: its peer does not hold the memory, but sends one message after the other.
+    if (finished !== this.#unfinished && this.#unfinished !== -1) unfinished.finish(this.#hooks);
+    this.#unfinished = held === 0 ? -1 : finished;
+    if (held > 0) unfinished.hold(this.#hooks, held);
+  }
+
+  /** No more messages are taken: gives back what an unfinished one holds. */
+  #dropUnfinished(): void {
+    this.#assembler.abandon();
+    this.#unfinished = -1;
+    this.#handler.unfinished?.leave(this.#hooks);
+  }
+
+  /** Unfinished messages of all connections hold too much, and this one is among the largest and slowest. */
+  #onOverload(): void {
+    this.#unfinished = -1;
+    this.#fail(new TransportError("ERR_OVERLOAD", "Unfinished messages of all connections hold too much memory"));
+  }
+
+  #onStalled(): void {
+    const { messageTimeout } = this.#settings;
+    this.#fail(new TransportError("ERR_MESSAGE_TIMEOUT", `A message did not go on for ${messageTimeout} ms`));
+  }
+
   /** One message or control frame more: within a parse, so that what it throws fails the connection. */
   #countMessage(): void {
     const exceeded = this.#rates?.exceededBy(1, 0, this.#settings.clock.now());
@@ -829,6 +874,7 @@ export class WebSocketConnection<Data = unknown> {
   #onClose(code: number, reason: string): void {
     this.#received = { code, reason };
     this.#intake.drop();
+    this.#dropUnfinished();
     this.#reception.end();
     if (this.#phase === "closeSent") this.#setPhase("ending");
     else if (this.#settings.options.manualClose) this.#setPhase("closeReceived");
@@ -907,7 +953,8 @@ export class WebSocketConnection<Data = unknown> {
 
   #startEnding(): void {
     this.#intake.drop();
-    this.#assembler.abandon();
+    this.#dropUnfinished();
+    this.#inflater?.close();
     this.#outbox.end();
     // From here on bytes are only read to be dropped: closing a socket with unread bytes would send a reset, which can
     // overtake the close frame.
@@ -953,7 +1000,7 @@ export class WebSocketConnection<Data = unknown> {
     this.#outbox.discard(this.#cause);
     this.#deflater?.close();
     this.#inflater?.close();
-    this.#assembler.abandon();
+    this.#dropUnfinished();
     const info = this.#makeCloseInfo();
     this.#closeInfo = info;
     if (this.#received === undefined) this.#reception.lose(this.#report ?? this.#cause);

@@ -10,6 +10,7 @@ import type { DeflateAgreement } from "./deflate.ts";
 import type { Extension } from "./extensions.ts";
 import type { MessageData } from "./inbox.ts";
 import type { FrameInfo } from "./message.ts";
+import type { UnfinishedMessages } from "./unfinished_messages.ts";
 
 /** Which end of a connection this is (RFC 6455 §1.2). The role alone decides about masking. */
 export type Role = "server" | "client";
@@ -64,6 +65,11 @@ export interface HandshakeRequest {
   readonly protocols: readonly string[];
   /** The extensions that were offered, in the client's order of preference. */
   readonly extensions: readonly Extension[];
+  /**
+   * On a server, for what an asynchronous `onAllow` asks others: aborts when the peer leaves, or `handshakeTimeout` ends, before it has
+   * answered. After its answer, and on a client, it never aborts.
+   */
+  readonly signal: AbortSignal;
 }
 
 /** Switches of one connection. */
@@ -130,6 +136,13 @@ export interface ConnectionOptions {
    * @default {131072}
    */
   maxFragments?: number;
+  /**
+   * How long the next piece of a message that has begun may take, in ms, exact to an eighth. Then the connection is closed with 1001. The
+   * time does not run while the program itself holds up the reading, nor with `frameByFrame` between two frames. A server limits it by
+   * default.
+   * @default {0}
+   */
+  messageTimeout?: number;
   /**
    * The most bytes that wait for a slow peer; control frames and compressed fragments may go a little beyond. What happens
    * then: `slowConsumer`.
@@ -198,6 +211,7 @@ export const CONNECTION_DEFAULTS: ConnectionSettings = {
   frameSize: 0,
   maxMessageSize: 16 * 1024 * 1024,
   maxFragments: 131_072,
+  messageTimeout: 0,
   maxBufferedAmount: 32 * 1024 * 1024,
   highWaterMark: 64 * 1024,
   slowConsumer: "close",
@@ -227,6 +241,8 @@ export interface ConnectionHandler<Data> {
   error(connection: WebSocketConnection<Data>, error: unknown): void;
   /** Where subscriptions are kept; a client has none. */
   readonly topics?: ConnectionTopics<Data>;
+  /** Watches messages that are not finished; without it nobody does. */
+  readonly unfinished?: UnfinishedMessages | undefined;
 }
 
 /** Keeps the subscriptions of a server's connections. */

@@ -321,6 +321,8 @@ const TAIL = Uint8Array.of(0x00, 0x00, 0xff, 0xff);
 /** §7.2.3.6: an empty message, behind whatever went before. */
 const EMPTY_MESSAGE = Uint8Array.of(0x00);
 const EMPTY = new Uint8Array(0);
+/** What a state that decompresses takes beside two windows, that of zlib and our own, in bytes. */
+const INFLATE_STATE = 8 * 1024;
 
 /** Free states that serve messages without context takeover. More than one is in use only while fragments are awaited. */
 class Pool<State extends { reset(): void; close(): void }> {
@@ -459,6 +461,11 @@ export class MessageInflater {
     this.#key = String(this.#windowBits);
   }
 
+  /** The memory that the current message holds, in bytes; without context takeover that is the state, which serves others afterwards. */
+  get held(): number {
+    return this.#state === undefined || this.#takeover ? 0 : INFLATE_STATE + 2 * (1 << this.#windowBits);
+  }
+
   /**
    * Decompresses a piece of a message.
    *
@@ -489,15 +496,19 @@ export class MessageInflater {
     if (!this.#begun) return;
     this.decompress(TAIL, 0, TAIL.length, sink);
     this.#begun = false;
-    if (this.#takeover || this.#state === undefined) return;
-    inflatePool.release(this.#key, this.#state);
+    if (!this.#takeover) this.#release();
+  }
+
+  #release(): void {
+    if (this.#state !== undefined) inflatePool.release(this.#key, this.#state);
     this.#state = undefined;
   }
 
   /** Frees the memory. */
   close(): void {
     this.#closed = true;
-    // In the middle of a message, or after a fault: not for the pool.
+    // In the middle of a message too: of many that are given up, each state would wait for the garbage collector.
+    if (!this.#takeover && this.#state?.faulty === false) return this.#release();
     this.#state?.close();
     this.#state = undefined;
   }

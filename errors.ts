@@ -100,6 +100,7 @@ export type TransportErrorCode =
   | "ERR_LISTEN"
   | "ERR_ACCEPT"
   | "ERR_OVERLOAD"
+  | "ERR_MESSAGE_TIMEOUT"
   | "ERR_CONNECTION_LOST"
   | "ERR_SLOW_CONSUMER"
   | "ERR_CLOSE_TIMEOUT"
@@ -110,6 +111,16 @@ export type TransportErrorCode =
   | "ERR_QUEUE_LOST"
   | "ERR_TOO_MANY_CONNECTIONS"
   | "ERR_SIGNATURE";
+
+/**
+ * What the peer is told where the way to it still works. 1013 ("try again later") for an overload, and 1001 for a message that does not go
+ * on, as for a connection that idles: after either a client may come back, while 1008 makes many give up for good.
+ */
+const TRANSPORT_CLOSE_CODES: Partial<Readonly<Record<TransportErrorCode, number>>> = {
+  ERR_SLOW_CONSUMER: 1008,
+  ERR_OVERLOAD: 1013,
+  ERR_MESSAGE_TIMEOUT: 1001,
+};
 
 /** The stable codes of {@linkcode StateError}. */
 export type StateErrorCode =
@@ -133,7 +144,7 @@ export type CertificateErrorCode =
   | "ERR_KEY_MISMATCH";
 
 /** The stable codes of {@linkcode HttpError}. */
-export type HttpErrorCode = "ERR_HTTP_SYNTAX" | "ERR_HTTP_BODY_TOO_LARGE" | "ERR_HTTP_BODY_LOST";
+export type HttpErrorCode = "ERR_HTTP_SYNTAX" | "ERR_HTTP_BODY_TOO_LARGE" | "ERR_HTTP_BODY_LOST" | "ERR_HTTP_OVERLOAD";
 
 /** The stable codes of {@linkcode JournalError}. */
 export type JournalErrorCode =
@@ -277,7 +288,7 @@ export class TransportError extends WebSocketError {
    * @param options The cause, if there is one.
    */
   constructor(code: TransportErrorCode, message: string, options?: WebSocketErrorOptions) {
-    super(code, message, code === "ERR_SLOW_CONSUMER" ? 1008 : 1006, options);
+    super(code, message, TRANSPORT_CLOSE_CODES[code] ?? CloseCode.AbnormalClosure, options);
   }
 }
 

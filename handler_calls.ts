@@ -82,20 +82,22 @@ export class HandlerCalls<Data> {
    *
    * @param connection The connection.
    * @param ask Asks.
+   * @param awaited Whether the answer still matters: of one that comes too late nothing is reported.
    * @returns The answer; `false` if there was none that can be used.
    */
   allow(
     connection: WebSocketConnection<Data>,
     ask: () => AllowResult,
+    awaited: () => boolean,
   ): boolean | Response | Promise<boolean | Response> {
     const failed = (error: unknown): Response => {
-      this.report(new HandlerError("onAllow", error), connection);
+      if (awaited()) this.report(new HandlerError("onAllow", error), connection);
       return textResponse(500, "Internal server error");
     };
     const decide = (answer: boolean | Response): boolean | Response => {
       if (answer instanceof Response) return assertFresh(answer);
       // A handler that forgets its answer must not let anybody in.
-      if (typeof answer !== "boolean") this.report(noAnswer(answer), connection);
+      if (typeof answer !== "boolean" && awaited()) this.report(noAnswer(answer), connection);
       return answer === true;
     };
     try {

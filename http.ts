@@ -5,6 +5,7 @@
  * @module
  */
 
+import { CollectedRequest } from "./collected_request.ts";
 import { type HandshakeError, HttpError } from "./errors.ts";
 import { encodeHead, type HeaderFields, isVisibleAscii, type RequestLine } from "./head.ts";
 import { quote } from "./message_text.ts";
@@ -198,11 +199,10 @@ export function makeRequest(
   if (!URL.canParse(url)) throw bad("Host or target are malformed");
   const carriesBody = body !== null && method !== "GET" && method !== "HEAD";
   const init: RequestInit & { duplex?: "half" } = { method: line.method, headers: fields.toHeaders() };
-  if (carriesBody) {
-    init.body = body;
-    init.duplex = "half";
-  }
-  return new Request(url, init);
+  if (!carriesBody) return new Request(url, init);
+  init.body = body;
+  init.duplex = "half";
+  return new CollectedRequest(url, init);
 }
 
 /**
@@ -333,15 +333,19 @@ export function textResponse(status: number, message: string, headers: Record<st
   });
 }
 
+/** When to try again with what there was no room or no time for, in s. */
+const RETRY_AFTER = "5";
+
 /**
  * The answer to a request that cannot be taken.
  *
  * @param error Why.
- * @returns The response, with what the status asks for: 426 names the version, 405 the method.
+ * @returns The response, with what the status asks for: 426 names the version, 405 the method, 503 says when to try again.
  */
 export function refusalResponse(error: HandshakeError | HttpError): Response {
   const headers: Record<string, string> = {};
   if (error.status === 426) headers["sec-websocket-version"] = "13";
   if (error.status === 405) headers["allow"] = "GET";
+  if (error.status === 503) headers["retry-after"] = RETRY_AFTER;
   return textResponse(error.status || 400, error.message, headers);
 }

@@ -85,6 +85,8 @@ const KNOWN_GROWTH = 8;
 const UNKNOWN_GROWTH = 2;
 /** What a compressed message may take on the wire beyond twice the limit of what comes out. */
 const WIRE_SLACK = 64 * 1024;
+/** The least that an unfinished message counts for, in bytes: one that holds nothing yet must be known too. */
+const LEAST_HELD = 64;
 /** Shorter pieces are copied one by one: of a flood of tiny fragments each view would be garbage. */
 const SHORT_PIECE = 32;
 const EMPTY = new Uint8Array(0);
@@ -139,6 +141,8 @@ export class MessageAssembler implements FrameHandler {
   #fragments = 0;
   /** Whether the next frame delivered is the first of its message. */
   #first = true;
+  /** Grows by more than what `progress` counts of a message when that is complete. */
+  #finished = 0;
   #buffer: Uint8Array<ArrayBuffer> = EMPTY;
   #length = 0;
   #validator = new Utf8Validator();
@@ -181,6 +185,27 @@ export class MessageAssembler implements FrameHandler {
   /** Whether no message is begun, and short ones need no further checks. */
   get takesShortMessages(): boolean {
     return this.#kind === "none" && this.#allowsShort;
+  }
+
+  /**
+   * The memory that an unfinished message holds, in bytes: room that was made for it, and the state that decompresses it. 0 if none is
+   * begun; with frame by frame delivery also between two frames.
+   */
+  get held(): number {
+    if (this.#kind === "none") return 0;
+    const inflating = this.#compressed ? this.#inflater!.held : 0;
+    if (this.#frameByFrame && this.#buffer === EMPTY && inflating === 0) return 0;
+    return LEAST_HELD + this.#buffer.length + inflating;
+  }
+
+  /** Grows with each piece of a message that is kept, and with each message that was not taken by `shortMessage`. */
+  get progress(): number {
+    return this.#finished + this.#length + this.#total + this.#wire + this.#fragments;
+  }
+
+  /** Changes when a message ends that was not taken by `shortMessage`. */
+  get finished(): number {
+    return this.#finished;
   }
 
   /**
@@ -373,6 +398,7 @@ export class MessageAssembler implements FrameHandler {
   }
 
   #reset(): void {
+    this.#finished += 2 * this.#total + this.#wire + this.#fragments + 1;
     this.#kind = "none";
     this.#total = 0;
     this.#wire = 0;
@@ -385,11 +411,12 @@ export class MessageAssembler implements FrameHandler {
 
   /** Nothing more will come: gives the memory of an unfinished message back, now rather than when it is collected. */
   abandon(): void {
-    const buffer = this.#buffer;
+    const [kind, buffer] = [this.#kind, this.#buffer];
+    this.#kind = "none";
     this.#buffer = EMPTY;
     this.#length = 0;
     if (buffer === EMPTY) return;
-    if (this.#kind === "text" && !this.#frameByFrame) release(buffer);
+    if (kind === "text" && !this.#frameByFrame) release(buffer);
     else buffer.buffer.transfer(0);
   }
 

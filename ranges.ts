@@ -11,6 +11,7 @@ import { isToken } from "./token.ts";
 export type LimitName =
   | "maxMessageSize"
   | "maxFragments"
+  | "messageTimeout"
   | "maxBufferedAmount"
   | "highWaterMark"
   | "closeTimeout"
@@ -26,6 +27,7 @@ export type LimitName =
 export const LIMIT_NAMES: readonly LimitName[] = [
   "maxMessageSize",
   "maxFragments",
+  "messageTimeout",
   "maxBufferedAmount",
   "highWaterMark",
   "closeTimeout",

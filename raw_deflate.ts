@@ -110,6 +110,11 @@ class ZlibState {
     live++;
   }
 
+  /** Whether zlib has reported a fault. */
+  get faulty(): boolean {
+    return this.#error !== undefined;
+  }
+
   /** Bytes of output that were not needed by the last call. */
   get outputLeft(): number {
     return this.#left[0];
@@ -214,6 +219,11 @@ export class RawInflate {
   constructor(windowBits: number) {
     this.#window = new Window(1 << windowBits);
     this.#state = new ZlibState(createInflateRaw({ windowBits, chunkSize: UNUSED_CHUNK }));
+  }
+
+  /** Whether it has met bytes that are not DEFLATE, and cannot be used again. */
+  get faulty(): boolean {
+    return this.#state.faulty;
   }
 
   /** A message begins: what is counted for each begins anew. */

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { concatAll } from "./bytes.ts";
 import type { HttpError } from "./errors.ts";
 import { type BodyFraming, BodyReader } from "./http.ts";
 
@@ -16,6 +17,9 @@ export interface BodySource {
   pause(): void;
 }
 
+/** What an array takes beside its bytes, roughly: of a body that comes by the octet it is nearly all. */
+const PIECE_OVERHEAD = 256;
+
 type Controller = ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
 
 /** A body between the connection that feeds it and the handler that reads it. */
@@ -26,6 +30,7 @@ export class RequestBody {
   #source: BodySource;
   #controller: Controller | undefined;
   #error: HttpError | undefined;
+  #held = 0;
   /** Ends the pull of the stream that is waiting for bytes. */
   #endPull: (() => void) | undefined;
 
@@ -65,6 +70,11 @@ export class RequestBody {
     return this.#error;
   }
 
+  /** The memory that the pieces take which were handed on, in bytes; whether the reader keeps them is not known. */
+  get held(): number {
+    return this.#held;
+  }
+
   /** Whether somebody waits for a piece. */
   get pulling(): boolean {
     return this.#endPull !== undefined;
@@ -77,18 +87,17 @@ export class RequestBody {
    * @returns How many of them belong to the body.
    */
   feed(bytes: Uint8Array): number {
-    let got = false;
     let used = bytes.length;
     if (this.#error !== undefined) return used;
+    const pieces: Uint8Array[] = [];
     try {
-      used = this.#reader.push(bytes, 0, (piece) => {
-        got = true;
-        this.#controller?.enqueue(piece.slice());
-      });
+      used = this.#reader.push(bytes, 0, (piece) => void pieces.push(piece));
     } catch (error) {
       this.fail(error as HttpError);
       return used;
     }
+    const got = pieces.length > 0;
+    if (got) this.#enqueue(pieces);
     if (this.#reader.done) {
       this.#controller?.close();
       this.#controller = undefined;
@@ -97,13 +106,24 @@ export class RequestBody {
     return used;
   }
 
+  /** In one array: a read may bring thousands of tiny chunks. */
+  #enqueue(pieces: Uint8Array[]): void {
+    if (this.#controller === undefined) return;
+    const piece = concatAll(pieces);
+    this.#held += piece.length + PIECE_OVERHEAD;
+    this.#controller.enqueue(piece);
+  }
+
   /**
    * Nothing more will come, or nothing more is wanted: whoever reads it gets the error.
    *
    * @param error Why.
    */
   fail(error: HttpError): void {
-    if (!this.#reader.done) this.#error ??= error;
+    if (!this.#reader.done) {
+      this.#error ??= error;
+      this.#held = 0;
+    }
     this.#controller?.error(error);
     this.#controller = undefined;
     this.#finishPull();

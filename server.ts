@@ -20,6 +20,7 @@ import type { HeaderFields, RequestLine } from "./head.ts";
 import { textResponse } from "./http.ts";
 import { encodeClosePayload } from "./payload.ts";
 import { PublishingServer } from "./publishing_server.ts";
+import { MemoryBudget } from "./memory_budget.ts";
 import { assertNumber } from "./ranges.ts";
 import type { AllowResult, ServerHandlers, StopOptions, WebSocketServerOptions } from "./server_handlers.ts";
 import { ServerLog } from "./server_log.ts";
@@ -34,6 +35,7 @@ import {
   type Transport,
 } from "./transport.ts";
 import { TurnedAway } from "./turned_away.ts";
+import { UnfinishedMessages } from "./unfinished_messages.ts";
 import { type BytePair, type BytePairInfo, streamTransport } from "./transport_stream.ts";
 
 export * from "./connection.ts";
@@ -142,6 +144,8 @@ export class WebSocketServer<Data = unknown> extends PublishingServer<Data> impl
   #passes = new Map<WebSocketConnection<Data>, Pass>();
   readonly #admission = new Admission(() => this.settings, (address) => this.#refused("maxHandshakes", address));
   readonly #turnedAway = new TurnedAway();
+  readonly #bodies = new MemoryBudget(() => this.settings.maxTotalBodySize);
+  readonly #unfinished = new UnfinishedMessages(() => this.settings);
   /** Settled when the last connection has gone. */
   #whenEmpty: PromiseWithResolvers<void> | undefined;
   readonly #calls: HandlerCalls<Data>;
@@ -472,7 +476,8 @@ export class WebSocketServer<Data = unknown> extends PublishingServer<Data> impl
     return {
       settings: () => this.settings,
       stopping: () => this.#state === "stopping",
-      allow: (connection) => this.#calls.allow(connection, () => this.allow(connection)),
+      bodies: this.#bodies,
+      allow: (connection, awaited) => this.#calls.allow(connection, () => this.allow(connection), awaited),
       selectProtocol: (connection, offered) => this.#calls.selectProtocol(connection, offered, this.protocols),
       direct: (line, fields, connection) => this.respondDirectly(line, fields, connection),
       respond: (request, connection) => this.respond(request, connection),
@@ -500,6 +505,7 @@ export class WebSocketServer<Data = unknown> extends PublishingServer<Data> impl
       disconnect: (connection, info) => this.#disconnected(connection, info),
       error: (connection, error) => this.#connectionFailed(error, connection),
       topics: this.topics,
+      unfinished: this.#unfinished,
     };
   }
 

@@ -32,8 +32,9 @@ export interface ServerHandlers<Data = unknown> {
   onConnect?: (connection: WebSocketConnection<Data>) => HandlerResult;
   /**
    * A valid handshake request came; `connection.request` has it. `true` opens the WebSocket, `false` answers 403, a
-   * `Response` is sent as it is: a new one each time, with a status that says why. Without an answer it is refused too. The time it takes
-   * is not limited by `handshakeTimeout`. Without this handler all are allowed.
+   * `Response` is sent as it is: a new one each time, with a status that says why. Without an answer it is refused too. A promise
+   * has `handshakeTimeout`, then the peer gets 503; `connection.request.signal` aborts then, and when the peer leaves before. Later answers
+   * are ignored. Without this handler all are allowed.
    */
   onAllow?: (connection: WebSocketConnection<Data>) => AllowResult;
   /**

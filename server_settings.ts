@@ -63,7 +63,7 @@ export interface ServerSettings extends ConnectionOptions {
   compression?: boolean | CompressionOptions;
   /**
    * How long TLS handshake and first request may take together, and how long an HTTP connection may idle or be silent inside a request,
-   * in ms. The time that `onAllow` and `onCommandGet` take does not count.
+   * in ms. An asynchronous `onAllow` has the same time for its answer; that of `onCommandGet` is not limited.
    * @default {10000}
    */
   handshakeTimeout?: number;
@@ -72,6 +72,25 @@ export interface ServerSettings extends ConnectionOptions {
    * @default {60000}
    */
   bodyTimeout?: number;
+  /**
+   * The most bytes of request bodies that are held for all connections together, until each request is answered; what comes before it
+   * is its turn counts too. Beyond it those go that hold at least half of the average, the one that began first before the
+   * others, with 503 and `Retry-After`: bodies that are small, or come without delay, get through. Should be several times `maxBodySize`.
+   * @default {67108864}
+   */
+  maxTotalBodySize?: number;
+  /**
+   * The most bytes of memory that unfinished messages of all connections hold together. Beyond it those go that hold at least half
+   * of the average, the one that began first before the others, with 1013. Should be several times `maxMessageSize`.
+   * @default {134217728}
+   */
+  maxTotalMessageSize?: number;
+  /**
+   * How long the next piece of a message that has begun may take, in ms, exact to an eighth. Then the connection is closed with 1001. The
+   * time does not run while the program itself holds up the reading, nor with `frameByFrame` between two frames.
+   * @default {60000}
+   */
+  messageTimeout?: number;
   /**
    * Origins whose pages may open a WebSocket, such as `"https://example.com"`; empty: all. Others get 403. Compared exactly. Set it
    * wherever a browser's cookies say who somebody is, or any page can use them (cross-site WebSocket hijacking). What sends no `Origin`,
@@ -154,6 +173,9 @@ const DEFAULTS: Settings = {
   compression: false,
   handshakeTimeout: 10_000,
   bodyTimeout: 60_000,
+  maxTotalBodySize: 64 * 1024 * 1024,
+  maxTotalMessageSize: 128 * 1024 * 1024,
+  messageTimeout: 60_000,
   origins: [],
   hosts: [],
   maxConnections: 100_000,
@@ -172,6 +194,8 @@ const NUMBERS: readonly string[] = [
   ...LIMIT_NAMES,
   "handshakeTimeout",
   "bodyTimeout",
+  "maxTotalBodySize",
+  "maxTotalMessageSize",
   "maxConnections",
   "maxConnectionsPerAddress",
   "maxHandshakes",
@@ -485,6 +509,30 @@ export abstract class ConfigurableServer {
   }
   set bodyTimeout(value: number) {
     this.applySetting("bodyTimeout", value);
+  }
+
+  /** The most bytes of request bodies that are held for all connections together. */
+  get maxTotalBodySize(): number {
+    return this.#settings.maxTotalBodySize;
+  }
+  set maxTotalBodySize(value: number) {
+    this.applySetting("maxTotalBodySize", value);
+  }
+
+  /** The most bytes that unfinished messages of all connections hold together. */
+  get maxTotalMessageSize(): number {
+    return this.#settings.maxTotalMessageSize;
+  }
+  set maxTotalMessageSize(value: number) {
+    this.applySetting("maxTotalMessageSize", value);
+  }
+
+  /** How long the next piece of a message that has begun may take, in ms. */
+  get messageTimeout(): number {
+    return this.#settings.messageTimeout;
+  }
+  set messageTimeout(value: number) {
+    this.applySetting("messageTimeout", value);
   }
 
   /** Origins whose pages may open a WebSocket; empty: all. */

@@ -6,7 +6,7 @@
 
 import { ClientHandshake } from "./client_handshake.ts";
 import type { CompressionOffer } from "./client_settings.ts";
-import type { ConnectionHandler, HandshakeRequest, HandshakeResult } from "./connection_types.ts";
+import type { ConnectionHandler, ConnectionSettings, HandshakeRequest, HandshakeResult } from "./connection_types.ts";
 import { WebSocketConnection } from "./connection.ts";
 import type { ClientConnectionHandler, Connector, ConnectPlan, ConnectProgram, OpenedConnection } from "./connector.ts";
 import {
@@ -24,6 +24,7 @@ import { locationOf, redirect, refusedRedirect } from "./redirect.ts";
 import { readCertificates } from "./private_key.ts";
 import { hasRuntimeTransport, runtimeTransport, type Transport } from "./transport.ts";
 import { streamTransport } from "./transport_stream.ts";
+import { UnfinishedMessages } from "./unfinished_messages.ts";
 
 /** Connects with a socket of the runtime. */
 export const socketConnector: Connector = {
@@ -103,7 +104,9 @@ async function openTransport(plan: ConnectPlan): Promise<Transport> {
 
 function describeRequest({ target, protocols, extensions }: UpgradeOffer, headers: Headers): HandshakeRequest {
   const [path, ...query] = target.split("?");
-  return { method: "GET", path, query: query.join("?"), headers, protocols, extensions };
+  // One for each, so that what listens to it is let go with the connection.
+  const { signal } = new AbortController();
+  return { method: "GET", path, query: query.join("?"), headers, protocols, extensions, signal };
 }
 
 function makeOpened(
@@ -116,7 +119,7 @@ function makeOpened(
   let connection: WebSocketConnection | undefined;
   return {
     attach(handler, start) {
-      connection = new WebSocketConnection(transport, "client", withoutConnection(handler), settings, meter);
+      connection = new WebSocketConnection(transport, "client", withoutConnection(handler, settings), settings, meter);
       connection.setRequest(request);
       connection.start(result, start);
       return connection;
@@ -126,8 +129,13 @@ function makeOpened(
 }
 
 /** A client has one connection, so its handlers are not told which. */
-function withoutConnection(handler: ClientConnectionHandler): ConnectionHandler<unknown> {
+function withoutConnection(
+  handler: ClientConnectionHandler,
+  { messageTimeout, clock }: ConnectionSettings,
+): ConnectionHandler<unknown> {
+  const limits = { maxTotalMessageSize: 0, messageTimeout, clock };
   return {
+    unfinished: messageTimeout > 0 ? new UnfinishedMessages(() => limits) : undefined,
     message: (_, data, frame) => handler.message(data, frame),
     ping: (_, payload) => handler.ping(payload),
     pong: (_, payload) => handler.pong(payload),

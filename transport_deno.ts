@@ -33,6 +33,11 @@ const FIRST_READ = 1024;
 /** The next sizes, while reads come back full. */
 const SECOND_READ: SlotSize = 32768;
 const MAX_READ: SlotSize = 262144;
+/**
+ * The most bytes of large buffers beside the leased ones: of those with 256 KiB, and of all. A read that is waiting pins its buffer, and a
+ * peer that stops after reads that were full leaves a large one.
+ */
+const MAX_POOLED: Record<SlotSize, number> = { [SECOND_READ]: 32 * 1024 * 1024, [MAX_READ]: 8 * 1024 * 1024 };
 /** So many reads in a row that would have fit the first buffer make the buffer small again. */
 const SHRINK_AFTER = 64;
 /** The pause after a failed accept (such as too many open files), in ms. */
@@ -235,8 +240,13 @@ class DenoListener implements Listener {
 
 function returnBuffer(buffer: Uint8Array<ArrayBuffer>, pooled: Uint8Array<ArrayBuffer> | undefined): void {
   if (isLeased(buffer)) giveBack(buffer);
-  if (pooled !== undefined) release(pooled);
+  if (pooled === undefined) return;
+  pooledBytes -= pooled.length;
+  release(pooled);
 }
+
+/** Bytes of large buffers that are not leased. */
+let pooledBytes = 0;
 
 /** A microtask runs when all sockets that were ready have been read. */
 const writes = new Turn(queueMicrotask);
@@ -506,14 +516,18 @@ class DenoTransport implements Transport, TurnMember {
   #useBuffer(size: typeof FIRST_READ | SlotSize): void {
     const [old, oldPooled] = [this.#buffer, this.#pooled];
     this.#smallReads = 0;
-    this.#pooled = undefined;
-    this.#buffer = size === FIRST_READ ? new Uint8Array(size) : lease(size) ?? this.#fromPool(size);
+    const leased = size === FIRST_READ ? new Uint8Array(size) : lease(size);
+    if (leased === undefined) {
+      // With the one that it has, then.
+      if (pooledBytes + size > MAX_POOLED[size as SlotSize]) return;
+      this.#pooled = acquire(size);
+      pooledBytes += this.#pooled.length;
+      this.#buffer = this.#pooled.subarray(0, size);
+    } else {
+      this.#pooled = undefined;
+      this.#buffer = leased;
+    }
     returnBuffer(old, oldPooled);
-  }
-
-  #fromPool(size: SlotSize): Uint8Array<ArrayBuffer> {
-    this.#pooled = acquire(size);
-    return this.#pooled.subarray(0, size);
   }
 
   #written(length: number): void {

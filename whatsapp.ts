@@ -47,6 +47,7 @@ import { assertSecrets, isSecret, listOf } from "./secrets.ts";
 import { Envelope, mayHave, type WhatsAppFilter } from "./whatsapp_filter.ts";
 import { Refusals } from "./refusals.ts";
 import { useVerifier } from "./verifier.ts";
+import { collectNotification } from "./notification_body.ts";
 import { decodeAscii } from "./utf8.ts";
 import { RECEIVER_PROTOCOL } from "./whatsapp_receiver.ts";
 import { isSignature, verifySignature } from "./whatsapp_signature.ts";
@@ -652,7 +653,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     const refusal = this.#refuseBeforeReading(app, (name) => fields.combined(name.toLowerCase()));
     if (refusal !== undefined) return refusal;
     const signature = fields.combined(SIGNATURE_HEADER) ?? "";
-    return (body) => this.#takeBody(app, body, signature, connection, "borrowed");
+    return (body) => this.#takeBody(app, body, signature, connection);
   }
 
   /** Answers Meta; other requests go to `onCommandGet`. */
@@ -690,9 +691,11 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     const { headers } = request;
     const refusal = this.#refuseBeforeReading(app, (name) => headers.get(name));
     if (refusal !== undefined) return refusal.toResponse();
-    const body = new Uint8Array(await request.arrayBuffer());
     const signature = headers.get(SIGNATURE_HEADER) ?? "";
-    return (await this.#takeBody(app, body, signature, connection, "owned")).toResponse();
+    const secrets = app.appSecret === null ? null : listOf(app.appSecret);
+    const { body } = request;
+    const { bytes, authentic, digest } = await collectNotification(body, signature, secrets, this.#digestPrefix(app));
+    return (await this.#takeCollected(app, bytes, authentic, signature, connection, digest)).toResponse();
   }
 
   /** What can be said from the head alone is said before the body is read. */
@@ -712,37 +715,60 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     return NO_SIGNATURE;
   }
 
-  /** @param ownership Whether the bytes are valid during the call only, or stay as they are. */
+  /** @param body The bytes, valid during the call only. */
   #takeBody(
     app: WhatsAppApp,
     body: Uint8Array,
     signature: string,
     connection: WebSocketConnection<Data>,
-    ownership: "borrowed" | "owned",
   ): TextReply | Promise<TextReply> {
-    if (!isAuthentic(app, body, signature)) {
+    const authentic = isAuthentic(app, body, signature);
+    // Nothing of a forged one is copied.
+    const bytes = authentic ? body.slice() : body;
+    return this.#takeCollected(app, bytes, authentic, signature, connection);
+  }
+
+  /** @param digest Its digest, if it is known already. */
+  #takeCollected(
+    app: WhatsAppApp,
+    bytes: Uint8Array,
+    authentic: boolean,
+    signature: string,
+    connection: WebSocketConnection<Data>,
+    digest?: Uint8Array,
+  ): TextReply | Promise<TextReply> {
+    if (!authentic) {
       this.#countFailure("signature");
       return WRONG_SIGNATURE;
     }
     const delivery: WhatsAppDelivery = {
-      bytes: ownership === "borrowed" ? body.slice() : body,
+      bytes,
       signature,
       verified: app.appSecret !== null,
       receivedAt: new Date(),
       remoteAddress: connection.remoteAddress.hostname,
     };
-    return this.#keepOnce(app, delivery, connection);
+    return this.#keepOnce(delivery, connection, digest ?? this.#digestOf(app, bytes));
   }
 
-  /** What comes twice at once is kept once; both are told the same. The same for another app has another signature. */
+  /** The same for another app has another digest. */
+  #digestOf(app: WhatsAppApp, bytes: Uint8Array): Uint8Array {
+    const hash = createHash("sha256");
+    const prefix = this.#digestPrefix(app);
+    if (prefix !== "") hash.update(prefix);
+    return new Uint8Array(hash.update(bytes).digest());
+  }
+
+  #digestPrefix(app: WhatsAppApp): string {
+    return this.#apps.includes(app) ? `${app.pathName}\n` : "";
+  }
+
+  /** What comes twice at once is kept once; both are told the same. */
   #keepOnce(
-    app: WhatsAppApp,
     delivery: WhatsAppDelivery,
     connection: WebSocketConnection<Data>,
+    digest: Uint8Array,
   ): Promise<TextReply> {
-    const hash = createHash("sha256");
-    if (this.#apps.includes(app)) hash.update(`${app.pathName}\n`);
-    const digest = new Uint8Array(hash.update(delivery.bytes).digest());
     const key = decodeAscii(digest, 0, digest.length);
     const now = this.settings.clock.now();
     const first = this.#keeping.get(key);

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { createHash, createHmac, timingSafeEqual } from "node:crypto";
+import { createHash, createHmac, type Hmac, timingSafeEqual } from "node:crypto";
 import { assertSecrets, listOf } from "./secrets.ts";
 
 const SIGNATURE_PREFIX = "sha256=";
@@ -50,6 +50,46 @@ export function verifySignature(body: Uint8Array, signature: string, appSecret: 
     if (timingSafeEqual(shown, createHmac("sha256", secret).update(body).digest())) matches = true;
   }
   return matches;
+}
+
+/** Checks Meta's signature over a notification that comes in pieces. */
+export class SignatureCheck {
+  #shown: Uint8Array | undefined;
+  #hmacs: Hmac[];
+
+  /**
+   * Begins with an empty body.
+   *
+   * @param signature The value of `X-Hub-Signature-256`.
+   * @param appSecrets The app secrets, of which one must fit; empty ones fit nothing.
+   */
+  constructor(signature: string, appSecrets: readonly string[]) {
+    this.#shown = decodeSignature(signature);
+    this.#hmacs = appSecrets.filter((secret) => secret !== "").map((secret) => createHmac("sha256", secret));
+  }
+
+  /**
+   * Takes the next piece.
+   *
+   * @param piece The bytes as they came.
+   */
+  update(piece: Uint8Array): void {
+    for (const hmac of this.#hmacs) hmac.update(piece);
+  }
+
+  /**
+   * The body is complete.
+   *
+   * @returns Whether the signature was made with one of the app secrets.
+   */
+  finish(): boolean {
+    let matches = false;
+    for (const hmac of this.#hmacs) {
+      const expected = hmac.digest();
+      if (this.#shown !== undefined && timingSafeEqual(this.#shown, expected)) matches = true;
+    }
+    return matches;
+  }
 }
 
 /**

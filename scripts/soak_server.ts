@@ -30,6 +30,8 @@ const server = new WebSocketServer<Kept>({
   maxBufferedAmount: 4 * 1024 * 1024,
   maxTotalBufferedAmount: 8 * 1024 * 1024,
   maxMessageSize: 2 * 1024 * 1024,
+  maxTotalMessageSize: 8 * 1024 * 1024,
+  maxTotalBodySize: 8 * 1024 * 1024,
   onHandshakeResponseSent: (connection) => void (connection.data = { received: new Digest(), sent: new Digest() }),
   onMessageReceived: echo,
   onBinaryDataReceived: echo,

@@ -4,6 +4,7 @@ import { type AcceptHost, AcceptSession } from "../accept.ts";
 import { Admission, type Pass } from "../admission.ts";
 import { CONNECTION_DEFAULTS, WebSocketConnection } from "../connection.ts";
 import { TransportError } from "../errors.ts";
+import { MemoryBudget } from "../memory_budget.ts";
 import { WebSocketServer, type WebSocketServerOptions } from "../server.ts";
 import { RawSocket } from "./sockets.ts";
 import { decode, defer, encode, FakeClock, FakeTransport, pipe, Recorder, settle, until } from "./support.ts";
@@ -22,6 +23,7 @@ function session(host: Partial<AcceptHost<unknown>>): {
   new AcceptSession(transport, connection, {
     settings: () => ({ ...acceptDefaults, clock: settings.clock }),
     stopping: () => false,
+    bodies: new MemoryBudget(() => 0),
     allow: () => true,
     selectProtocol: () => "",
     respond: () => Promise.resolve(new Response("plain")),

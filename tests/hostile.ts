@@ -4,7 +4,7 @@
  */
 
 import { connect, type Socket } from "node:net";
-import { deflateRawSync } from "node:zlib";
+import { constants, deflateRawSync } from "node:zlib";
 import { encodeFrame, Opcode } from "../frame.ts";
 import { concat, encode } from "./support.ts";
 
@@ -150,7 +150,20 @@ function makeBombs(): Uint8Array[] {
   ];
 }
 
-/** By name; each is one connection. */
+const MiB = 1024 * 1024;
+/** A POST with a well-formed signature, one octet short of its end. */
+const bodyHead = (size: number): string =>
+  `POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: ${size}\r\n` +
+  `X-Hub-Signature-256: sha256=${"0".repeat(64)}\r\n\r\n`;
+/** A first fragment of 2 KiB that inflates to nearly 2 MiB. */
+const inflating = (): Uint8Array<ArrayBuffer> => {
+  const deflated = deflateRawSync(new Uint8Array(2 * MiB - 1), { finishFlush: constants.Z_SYNC_FLUSH });
+  const frame = clientFrame(Opcode.Binary, new Uint8Array(deflated), false);
+  frame[0] |= 0x40;
+  return frame;
+};
+
+/** By name; each is one connection, those that hold memory are eight. */
 export const ATTACKS: Readonly<Record<string, Attack>> = {
   manyHeaders: (port) => attackWith(port, upgradeHead(...headers(2000, 4))),
   largeHeaders: (port) => attackWith(port, upgradeHead(...headers(100, 8000))),
@@ -186,6 +199,18 @@ export const ATTACKS: Readonly<Record<string, Attack>> = {
   hugeLength: (port) => attackWith(port, upgradeHead(), length64(0x7fffffff, 0xffffffff)),
   negativeLength: (port) => attackWith(port, upgradeHead(), length64(0xffffffff, 0xffffffff)),
   announced: (port) => attackWith(port, upgradeHead(), length64(0, 16 * 1024 * 1024), { stay: 2000 }),
+  heldBodies: (port) =>
+    eight(() => attackWith(port, bodyHead(4 * MiB), new Uint8Array(MiB - 1), { times: 4, stay: 6000 })),
+  heldMessages: (port) =>
+    eight(() =>
+      attackWith(port, concat(encode(upgradeHead()), length64(0, 2 * MiB)), new Uint8Array(MiB - 1), {
+        times: 2,
+        stay: 6000,
+      })
+    ),
+  heldFragments: (port) =>
+    eight(() => attackWith(port, upgradeHead(), concat(...textFragments()), { times: 1, stay: 6000 })),
+  heldInflated: (port) => eight(() => attackWith(port, upgradeHead(DEFLATE), inflating(), { stay: 6000 })),
   notMasked: (port) => attackWith(port, upgradeHead(), Uint8Array.of(0x81, 1, 0x61)),
   reservedBits: (port) => attackWith(port, upgradeHead(), Uint8Array.of(0xf1, 0x80, 0, 0, 0, 0)),
   badUtf8: (port) => attackWith(port, upgradeHead(), clientFrame(Opcode.Text, Uint8Array.of(0xc0, 0xaf))),
@@ -200,6 +225,18 @@ export const ATTACKS: Readonly<Record<string, Attack>> = {
     attackWith(port, upgradeHead(), clientFrame(Opcode.Text, encode("half"), false), { stay: 5, reset: true }),
   garbage: (port) => attackWith(port, crypto.getRandomValues(new Uint8Array(4096)), undefined, { stay: 50 }),
 };
+
+/** The same on eight connections; gives what came back on the first. */
+async function eight(attack: () => Promise<string>): Promise<string> {
+  const [answer] = await Promise.all(Array.from({ length: 8 }, attack));
+  return answer;
+}
+
+/** A text of 1.9 MiB that lacks its last fragment. */
+function textFragments(): Uint8Array[] {
+  const part = encode("x".repeat(100 * 1024));
+  return Array.from({ length: 19 }, (_, at) => clientFrame(at === 0 ? Opcode.Text : Opcode.Continuation, part, false));
+}
 
 /** Fragments of one message without an end. */
 function floodFragments(port: number, size: number): Promise<string> {
