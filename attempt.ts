@@ -12,9 +12,9 @@ export class Attempt {
   /** Gives the attempt up. */
   readonly controller: AbortController = new AbortController();
   #cancelTimer: (() => void) | undefined;
-  #outer: AbortSignal | undefined;
+  #outer: readonly (AbortSignal | undefined)[];
   readonly #onOuterAbort = (): void => {
-    const cause: unknown = this.#outer?.reason;
+    const cause: unknown = this.#outer.find((signal) => signal?.aborted)?.reason;
     const given = cause instanceof TransportError ? cause : undefined;
     this.controller.abort(
       given ?? new TransportError("ERR_ABORTED", "Connecting was given up by its signal", { cause }),
@@ -26,12 +26,13 @@ export class Attempt {
    *
    * @param timeout How long the attempt may take, in ms; 0: no limit.
    * @param clock Measures it.
-   * @param outer Gives the attempt up too.
+   * @param outer Signals that give the attempt up too; each is let go of by `end`.
    */
-  constructor(timeout: number, clock: Clock, outer: AbortSignal | undefined) {
+  constructor(timeout: number, clock: Clock, outer: readonly (AbortSignal | undefined)[]) {
     this.#outer = outer;
-    if (outer?.aborted) this.#onOuterAbort();
-    outer?.addEventListener("abort", this.#onOuterAbort, { once: true });
+    if (outer.some((signal) => signal?.aborted)) this.#onOuterAbort();
+    // Not `AbortSignal.any`: a signal that lives for long would keep one dependent signal for each attempt.
+    for (const signal of outer) signal?.addEventListener("abort", this.#onOuterAbort, { once: true });
     if (timeout === 0) return;
     this.#cancelTimer = clock.after(timeout, () => {
       this.controller.abort(new TransportError("ERR_CONNECT_TIMEOUT", `Not connected within ${timeout} ms`));
@@ -56,6 +57,6 @@ export class Attempt {
   /** Stops the time. */
   end(): void {
     this.#cancelTimer?.();
-    this.#outer?.removeEventListener("abort", this.#onOuterAbort);
+    for (const signal of this.#outer) signal?.removeEventListener("abort", this.#onOuterAbort);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The Deno leaf: `Deno.listen`, `Deno.connect` and `Deno.startTls`, read and written with `conn.read` and `conn.write`
- * (Web Streams measured 1.5 to 2 times slower for small messages). TLS servers use `transport_node_tls.ts`; its head says why.
+ * The Deno leaf: `Deno.listen` and `Deno.connect`, read and written with `conn.read` and `conn.write` (Web Streams measured 1.5 to 2 times
+ * slower for small messages). TLS is done by `transport_node_tls.ts`; its head says why.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { FairShare, ReadLoad } from "./fair_share.ts";
 import { connectFirst, type HostAddress, interleave } from "./happy_eyeballs.ts";
 import { giveBack, isLeased, lease, type SlotSize } from "./mask_simd.ts";
 import { openTunnel } from "./proxy.ts";
-import { TlsServerSide } from "./transport_node_tls.ts";
+import { secureClient, TlsServerSide } from "./transport_node_tls.ts";
 import type {
   Address,
   ConnectOptions,
@@ -61,24 +61,12 @@ function listen(options: ListenOptions, handler: ListenHandler): Promise<Listene
 }
 
 async function connect(options: ConnectOptions): Promise<Transport> {
-  const { hostname, signal, proxy } = options;
+  const { proxy } = options;
   const conn = await dial(proxy ?? options, options);
   conn.setNoDelay(true);
   if (proxy !== undefined) await throughProxy(conn, options, proxy);
   if (!options.tls) return new DenoTransport(conn, false);
-  const tls = await Deno.startTls(conn, { hostname, caCerts: options.rootCertificates, alpnProtocols: ["http/1.1"] });
-  const abort = (): void => closeQuietly(tls);
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    signal.throwIfAborted();
-    await tls.handshake();
-    return new DenoTransport(tls, true);
-  } catch (error) {
-    closeQuietly(tls);
-    throw error;
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
+  return await secureClient(new DenoTransport(conn, false), options);
 }
 
 /** Deno tries the addresses of a host one after the other, each until the system gives it up. */

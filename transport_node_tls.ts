@@ -1,5 +1,8 @@
 /**
- * The server's side of TLS over any transport, on `node:tls`, for Deno.
+ * TLS over any transport, on `node:tls`, for Deno.
+ *
+ * Why not `Deno.startTls` for clients: Deno 2.9 never closes the socket of a handshake that is given up while the peer is silent, neither
+ * by `close()` nor when it is collected. A client that connects again and again would run out of file descriptors.
  *
  * Why not `Deno.listenTls`: its connections have no `setNoDelay` (Deno 2.9), so Nagle's algorithm meets delayed
  * acknowledgements. A server that sent a small message each 7 ms to a client that answers each third one had 43 % of them come 20 to
@@ -12,14 +15,19 @@
  */
 
 import { Duplex } from "node:stream";
-import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
+import { isIP } from "node:net";
+import { connect, createSecureContext, getCACertificates, type SecureContext, TLSSocket } from "node:tls";
 import type { Clock } from "./clock.ts";
-import type { Address, TlsIdentity, Transport, TransportHandler } from "./transport.ts";
+import type { Address, ConnectOptions, TlsIdentity, Transport, TransportHandler } from "./transport.ts";
 
 /** So much is given to `node:tls` at a time to decrypt, in bytes, */
 const SLICE = 64 * 1024;
 /** and so much to encrypt. */
 const PART = 48 * 1024;
+/** ALPN of RFC 7301 for HTTP/1.1, which RFC 6455 stands on. */
+const PROTOCOLS = ["http/1.1"];
+/** How long a peer may take to end TCP after the alert that tells why a handshake has failed, in ms. */
+const ALERT_PATIENCE = 1000;
 
 /** What a TLS handshake needs of the server. */
 export class TlsServerSide {
@@ -27,7 +35,7 @@ export class TlsServerSide {
   #timeout: number;
   #clock: Clock;
   /** Transports whose TLS handshake is not done. */
-  #handshaking = new Set<Transport>();
+  #handshakes = new Set<Handshake>();
 
   /**
    * Takes the identity to show.
@@ -53,7 +61,7 @@ export class TlsServerSide {
 
   /** Gives up the handshakes that are not done. */
   close(): void {
-    for (const raw of this.#handshaking) raw.destroy();
+    for (const handshake of this.#handshakes) handshake.giveUp(new Error("The server stops"));
   }
 
   /**
@@ -62,36 +70,134 @@ export class TlsServerSide {
    * @param raw The transport below, not opened yet.
    * @returns The protected transport, not opened yet. Rejects if there is no handshake in time; `raw` is destroyed then.
    */
-  secure(raw: Transport): Promise<Transport> {
-    this.#handshaking.add(raw);
-    return new Promise<Transport>((resolve, reject) => {
-      const below = new TransportDuplex(raw);
-      const options = { isServer: true, secureContext: this.#context, ALPNProtocols: ["http/1.1"] };
-      const socket = new DirectTlsSocket(below, options);
-      const fail = (error: Error): void => {
-        cancelTimer();
-        this.#handshaking.delete(raw);
-        socket.destroy();
-        raw.destroy();
-        reject(error);
-      };
-      const late = (): void => fail(new Error(`The TLS handshake took longer than ${this.#timeout} ms`));
-      const cancelTimer = this.#timeout > 0 ? this.#clock.after(this.#timeout, late) : () => {};
-      const gone = (): void => fail(new Error("The peer left inside the TLS handshake"));
-      socket.on("error", fail);
-      below.on("error", fail);
-      below.once("close", gone);
-      below.ended = gone;
-      socket.once("secure", () => {
-        cancelTimer();
-        this.#handshaking.delete(raw);
-        socket.off("error", fail);
-        below.off("error", fail);
-        below.off("close", gone);
-        below.ended = () => {};
-        resolve(new TlsTransport(raw, below, socket));
-      });
-    });
+  async secure(raw: Transport): Promise<Transport> {
+    const below = new TransportDuplex(raw);
+    const socket = new TLSSocket(below, { isServer: true, secureContext: this.#context, ALPNProtocols: PROTOCOLS });
+    const handshake = new Handshake(raw, below, socket, "secure", this.#clock);
+    const late = (): void => handshake.giveUp(new Error(`The TLS handshake took longer than ${this.#timeout} ms`));
+    const cancelTimer = this.#timeout > 0 ? this.#clock.after(this.#timeout, late) : () => {};
+    this.#handshakes.add(handshake);
+    try {
+      return await handshake.transport;
+    } finally {
+      cancelTimer();
+      this.#handshakes.delete(handshake);
+    }
+  }
+}
+
+/**
+ * Does the TLS handshake of a client, ALPN `http/1.1` only.
+ *
+ * @param raw The transport below, not opened yet.
+ * @param options What to check the certificate against, and what gives the handshake up.
+ * @returns The protected transport, not opened yet. Rejects if the certificate is not valid, or the signal aborts; `raw` is destroyed then.
+ */
+export async function secureClient(
+  raw: Transport,
+  options: Pick<ConnectOptions, "hostname" | "rootCertificates" | "signal" | "clock">,
+): Promise<Transport> {
+  const { hostname, rootCertificates, signal, clock } = options;
+  const below = new TransportDuplex(raw);
+  const socket = connect({
+    socket: below,
+    // Checked against the certificate where no server name is sent.
+    host: hostname,
+    // RFC 6066 §3: no addresses as server names.
+    ...isIP(hostname) === 0 && { servername: hostname },
+    // What is given stands instead of the runtime's own.
+    ...rootCertificates.length > 0 && { ca: [...getCACertificates("default"), ...rootCertificates] },
+    ALPNProtocols: PROTOCOLS,
+    // NODE_TLS_REJECT_UNAUTHORIZED would turn it off.
+    rejectUnauthorized: true,
+  });
+  const handshake = new Handshake(raw, below, socket, "secureConnect", clock);
+  const abort = (): void => handshake.giveUp(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  if (signal.aborted) abort();
+  try {
+    return await handshake.transport;
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
+
+/**
+ * One TLS handshake.
+ *
+ * | state     | meaning                                                                     | next              |
+ * |-----------|-----------------------------------------------------------------------------|-------------------|
+ * | `shaking` | it is not done                                                              | `parting`, `over` |
+ * | `parting` | it has failed, the alert that says why is sent, and the peer is to end TCP   | `over`            |
+ * | `over`    | the connection is there, or destroyed                                       |                   |
+ */
+class Handshake {
+  /** The protected transport. Rejects when the transport below is destroyed. */
+  readonly transport: Promise<Transport>;
+  #state: "shaking" | "parting" | "over" = "shaking";
+  #raw: Transport;
+  #below: TransportDuplex;
+  #socket: TLSSocket;
+  #clock: Clock;
+  #error: unknown;
+  #cancelTimer: () => void = () => {};
+  #settle: PromiseWithResolvers<Transport> = Promise.withResolvers<Transport>();
+  readonly #onError = (error: unknown): void => this.#part(error);
+
+  constructor(
+    raw: Transport,
+    below: TransportDuplex,
+    socket: TLSSocket,
+    done: "secure" | "secureConnect",
+    clock: Clock,
+  ) {
+    this.#raw = raw;
+    this.#below = below;
+    this.#socket = socket;
+    this.#clock = clock;
+    this.transport = this.#settle.promise;
+    const gone = (): void => this.giveUp(new Error("The peer left inside the TLS handshake"));
+    below.ended = gone;
+    below.lost = gone;
+    below.on("error", this.#onError);
+    socket.on("error", this.#onError);
+    socket.once(done, () => this.#succeed());
+  }
+
+  #succeed(): void {
+    if (this.#state !== "shaking") return;
+    this.#state = "over";
+    const transport = new TlsTransport(this.#raw, this.#below, this.#socket);
+    this.#below.off("error", this.#onError);
+    this.#socket.off("error", this.#onError);
+    this.#below.ended = this.#below.lost = () => {};
+    this.#below.secured = true;
+    this.#settle.resolve(transport);
+  }
+
+  /** TLS has failed. A reset would overtake the alert, which is written already. */
+  #part(error: unknown): void {
+    if (this.#state !== "shaking") return;
+    this.#state = "parting";
+    this.#error = error;
+    this.#cancelTimer = this.#clock.after(ALERT_PATIENCE, () => this.giveUp(error));
+    this.#raw.end();
+  }
+
+  /**
+   * Ends it at once.
+   *
+   * @param error Why, if it has not failed already.
+   */
+  giveUp(error: unknown): void {
+    if (this.#state === "over") return;
+    const reason = this.#state === "parting" ? this.#error : error;
+    this.#state = "over";
+    this.#cancelTimer();
+    this.#socket.destroy();
+    this.#below.destroy();
+    this.#raw.destroy();
+    this.#settle.reject(reason);
   }
 }
 
@@ -111,6 +217,10 @@ class TransportDuplex extends Duplex {
   held = false;
   /** Called when the peer has sent FIN: inside the handshake `node:tls` says nothing of it. */
   ended: () => void = () => {};
+  /** Called when the transport has ended. */
+  lost: () => void = () => {};
+  /** Whether the handshake is done. Before, `node:tls` destroys the stream first and writes the alert then. */
+  secured = false;
 
   constructor(raw: Transport) {
     super({ allowHalfOpen: true });
@@ -134,7 +244,10 @@ class TransportDuplex extends Duplex {
         this.emit("end");
         this.ended();
       },
-      close: (error) => void this.destroy(error instanceof Error ? error : undefined),
+      close: (error) => {
+        this.lost();
+        this.destroy(error instanceof Error ? error : undefined);
+      },
     });
   }
 
@@ -166,7 +279,7 @@ class TransportDuplex extends Duplex {
 
   override write(chunk: unknown, ...rest: unknown[]): boolean {
     const written = rest.at(-1) as () => void;
-    if (this.destroyed) return false;
+    if (this.destroyed && this.secured) return false;
     if (!this.#opened) this.#open();
     this.#written = written;
     if (this.#raw.write(chunk as Uint8Array)) this.#drained();
@@ -181,21 +294,26 @@ class TransportDuplex extends Duplex {
   }
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
-    this.#raw.destroy();
+    if (this.secured) this.#raw.destroy();
     callback(error);
   }
 }
 
-/** A socket that gives what was decrypted straight to its transport, and takes what is to be encrypted past its queue. */
-class DirectTlsSocket extends TLSSocket {
+/** Gives what a socket has decrypted straight to its transport, and takes what is to be encrypted past the socket's queue. */
+class DirectTls {
+  readonly socket: TLSSocket;
   /** Takes what was decrypted; `undefined`: it goes the way of any stream. */
   receive: ((bytes: Uint8Array) => void) | undefined;
 
-  override push(chunk: Uint8Array | null, encoding?: BufferEncoding): boolean {
-    // What came before somebody took it lies in the stream, and goes first.
-    if (chunk === null || this.receive === undefined || this.readableLength > 0) return super.push(chunk, encoding);
-    this.receive(chunk);
-    return true;
+  constructor(socket: TLSSocket) {
+    this.socket = socket;
+    const push = socket.push.bind(socket);
+    socket.push = (chunk: Uint8Array | null, encoding?: BufferEncoding): boolean => {
+      // What came before somebody took it lies in the stream, and goes first.
+      if (chunk === null || this.receive === undefined || socket.readableLength > 0) return push(chunk, encoding);
+      this.receive(chunk);
+      return true;
+    };
   }
 
   /**
@@ -205,7 +323,7 @@ class DirectTlsSocket extends TLSSocket {
    * @param done Called when it has left, or cannot leave.
    */
   send(bytes: Uint8Array, done: (error?: Error | null) => void): void {
-    this._write(bytes, "buffer" as BufferEncoding, done);
+    this.socket._write(bytes, "buffer" as BufferEncoding, done);
   }
 }
 
@@ -215,7 +333,8 @@ class TlsTransport implements Transport {
   readonly encrypted = true;
   #raw: Transport;
   #below: TransportDuplex;
-  #socket: DirectTlsSocket;
+  #socket: TLSSocket;
+  #direct: DirectTls;
   #handler: TransportHandler | undefined;
 
   // Write state
@@ -229,10 +348,11 @@ class TlsTransport implements Transport {
   #error: unknown;
   #closed = false;
 
-  constructor(raw: Transport, below: TransportDuplex, socket: DirectTlsSocket) {
+  constructor(raw: Transport, below: TransportDuplex, socket: TLSSocket) {
     this.#raw = raw;
     this.#below = below;
     this.#socket = socket;
+    this.#direct = new DirectTls(socket);
     this.remoteAddress = raw.remoteAddress;
     this.localAddress = raw.localAddress;
     // Without listeners an error would end the program.
@@ -251,10 +371,11 @@ class TlsTransport implements Transport {
     this.#handler = handler;
     if (!first) return;
     // Not as a Buffer, whose slice() is a view.
-    this.#socket.receive = ({ buffer, byteOffset, length }) => {
-      this.#handler!.data(new Uint8Array(buffer, byteOffset, length));
+    const receive = ({ buffer, byteOffset, length }: Uint8Array): void => {
+      this.#handler!.data(new Uint8Array(buffer as ArrayBuffer, byteOffset, length));
     };
-    this.#socket.on("data", this.#socket.receive);
+    this.#direct.receive = receive;
+    this.#socket.on("data", receive);
     this.#socket.on("end", () => this.#handler!.end());
     this.#socket.on("close", () => this.#close());
     this.#below.on("close", () => this.#close());
@@ -273,7 +394,7 @@ class TlsTransport implements Transport {
   #encryptNext(): void {
     const rest = this.#rest!;
     this.#rest = rest.length > PART ? rest.subarray(PART) : undefined;
-    this.#socket.send(rest.length > PART ? rest.subarray(0, PART) : rest, this.#onEncrypted);
+    this.#direct.send(rest.length > PART ? rest.subarray(0, PART) : rest, this.#onEncrypted);
   }
 
   #encrypted(error?: Error | null): void {

@@ -155,8 +155,9 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
   /** Changes with each `disconnect`. */
   #generation = 0;
   #connection: ClientConnection | undefined;
-  /** The signal that has ended this client for good. */
-  #endedBy: AbortSignal | undefined;
+  /** Ends this client for good. It is listened to from `connect` until there will be no other connection, so that nothing is held after. */
+  readonly #signal: AbortSignal | undefined;
+  readonly #onSignal = (): void => void (this.active = false);
   #cancelBatch: (() => void) | undefined;
   /** When the connection was opened. */
   #openedAt = 0;
@@ -195,12 +196,7 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
     this.onError = options.onError;
     this.onReconnecting = options.onReconnecting;
     this.onLog = options.onLog;
-    const { signal } = options;
-    if (signal?.aborted) this.#endedBy = signal;
-    signal?.addEventListener("abort", () => {
-      this.#endedBy = signal;
-      this.active = false;
-    }, { once: true });
+    this.#signal = options.signal;
   }
 
   /** Whether events come by themselves; `false`: `checkIncoming` fetches them. Takes effect at once. */
@@ -295,8 +291,8 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
       });
     }
     if (this.#phase !== "idle") return this.#connecting!;
-    if (this.#endedBy !== undefined) {
-      const { reason: cause } = this.#endedBy;
+    if (this.#signal?.aborted) {
+      const { reason: cause } = this.#signal;
       return Promise.reject(new TransportError("ERR_ABORTED", "Cannot connect: the signal is aborted", { cause }));
     }
     this.#phase = "connecting";
@@ -307,6 +303,7 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
     this.#persistence = settings === undefined || options.stream !== undefined
       ? undefined
       : { settings, backoff: new Backoff(settings) };
+    this.#signal?.addEventListener("abort", this.#onSignal, { once: true });
     this.#connecting = this.#connectUntilOpen(options).catch((error) => {
       this.#phase = "idle";
       this.#giveUp(undefined);
@@ -340,7 +337,7 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
     const persistence = this.#persistence;
     if (persistence === undefined) return undefined;
     const { settings, backoff } = persistence;
-    const decision = new Attempt(0, this.clock, this.#life.signal);
+    const decision = new Attempt(0, this.clock, [this.#life.signal]);
     const retry = await decision.run(this.#ask("shouldReconnect", () => isWorthRetrying(failure, settings)))
       .finally(() => decision.end());
     // The program may have disconnected meanwhile.
@@ -353,7 +350,7 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
 
   /** Rejects if the program gives it up. */
   #pause(delay: number, outer: AbortSignal | undefined): Promise<void> {
-    const attempt = new Attempt(0, this.clock, this.#giveUpSignal(outer));
+    const attempt = new Attempt(0, this.clock, [this.#life.signal, outer]);
     let cancel: () => void = () => {};
     const waited = new Promise<void>((resolve) => cancel = sharedTimer(this.clock).after(delay, resolve));
     return attempt.run(waited).finally(() => {
@@ -395,6 +392,7 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
   /** There will be no other connection, unless the program connects again. */
   #giveUp(info: CloseInfo | undefined): void {
     this.#persistence = undefined;
+    this.#signal?.removeEventListener("abort", this.#onSignal);
     this.#iterations.end();
     this.ended(info);
     const { count, amount } = this.#backlog;
@@ -407,7 +405,7 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
   /** Returns the connection, not attached yet: from then on nothing can give the attempt up any more. */
   async #connect(options: ConnectOptions): Promise<OpenedConnection> {
     const settings = this.connectionSettings();
-    const attempt = new Attempt(this.connectTimeout, settings.clock, this.#giveUpSignal(options.signal));
+    const attempt = new Attempt(this.connectTimeout, settings.clock, [this.#life.signal, options.signal]);
     const begun = settings.clock.now();
     try {
       const opened = await attempt.run(this.#establish(settings, attempt.controller.signal, options.stream));
@@ -417,10 +415,6 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
     } finally {
       attempt.end();
     }
-  }
-
-  #giveUpSignal(outer: AbortSignal | undefined): AbortSignal {
-    return outer === undefined ? this.#life.signal : AbortSignal.any([this.#life.signal, outer]);
   }
 
   async #establish(

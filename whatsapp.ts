@@ -12,6 +12,7 @@ import type { FrameInfo, MessageData, WebSocketConnection } from "./connection.t
 import { type BodyTaker, TextReply } from "./direct.ts";
 import { hasCommonName, SUBJECT_FORMS, type SubjectForm } from "./distinguished_name.ts";
 import { HandlerError, JournalError, OptionError, StateError } from "./errors.ts";
+import { FailedGuesses } from "./failed_guesses.ts";
 import type { HeaderFields, RequestLine } from "./head.ts";
 import { textResponse } from "./http.ts";
 import { InboxHub } from "./inbox_hub.ts";
@@ -133,7 +134,8 @@ export interface WhatsAppServerOptions<Data = unknown> extends Omit<WebSocketSer
    */
   clientCertificateName?: string;
   /**
-   * How long whoever shows a wrong token waits for the answer, in ms.
+   * How long an answer to a wrong token is held back, in ms; 0: not at all. After 20 wrong ones of one address (of one network of 64 bits
+   * with IPv6; 100 of loopback, where a proxy is) within this time, its next ones are answered with 429 without a look at the token.
    * @default {1000}
    */
   failureDelay?: number;
@@ -161,8 +163,6 @@ const NO_JSON = new TextReply(415, "A notification is application/json");
 const NO_LENGTH = new TextReply(411, "A notification has a Content-Length");
 const NO_SIGNATURE = new TextReply(401, "X-Hub-Signature-256 is missing or malformed");
 const WRONG_SIGNATURE = new TextReply(401, "The signature does not match the body");
-/** So many who showed a wrong token wait at most; the others get their answer at once. */
-const MAX_WAITING_FAILURES = 100;
 /** How long those who bring the same notification wait for a journal that does not answer, in ms. */
 const JOURNAL_PATIENCE = 30_000;
 
@@ -243,7 +243,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   #refusals: Refusals | undefined;
   #readFailures: Refusals | undefined;
   #failed: FailedAttempts = { receiverToken: 0, verifyToken: 0, signature: 0, clientCertificate: 0 };
-  #waitingFailures = 0;
+  #guesses: FailedGuesses | undefined;
 
   /**
    * Makes a server; it does not listen yet.
@@ -354,7 +354,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     this.#clientCertificateName = value;
   }
 
-  /** How long whoever shows a wrong token waits for the answer, in ms. */
+  /** How long an answer to a wrong token is held back, in ms. */
   get failureDelay(): number {
     return this.#failureDelay;
   }
@@ -507,7 +507,11 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
    * @throws {OptionError} If code or reason are out of range.
    */
   override stop(options: StopOptions = {}): Promise<void> {
-    return super.stop(options).then(async () => {
+    const stopped = super.stop(options);
+    // Answers that are held back must not hold up the end, nor keep the program alive behind it.
+    this.#guesses?.release();
+    return stopped.then(async () => {
+      this.#guesses?.release();
       if (!this.locked) await this.finish();
     });
   }
@@ -520,26 +524,41 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     // Only what the program waived is not asked for; without a token it is onAllow that decides.
     const waived = tokens === null || (tokens === undefined && this.onAllow !== undefined);
     if (!waived) {
+      const refused = this.#refuseGuess(connection);
+      if (refused !== undefined) return refused;
       const token = tokens && findReceiver(connection.request.headers, checkReceiverTokens(tokens));
       if (!token) {
         this.#countFailure("receiverToken");
-        return this.#late(textResponse(401, "The token is missing or wrong", { "www-authenticate": "Bearer" }));
+        const refusal = textResponse(401, "The token is missing or wrong", { "www-authenticate": "Bearer" });
+        return this.#late(refusal, connection);
       }
       this.#shown.set(connection, token);
     }
     return super.allow(connection);
   }
 
-  /** An answer to somebody who guesses: not at once, but without a crowd that waits. */
-  #late(response: Response): Promise<Response> {
-    if (this.#failureDelay === 0 || this.#waitingFailures >= MAX_WAITING_FAILURES) return Promise.resolve(response);
-    this.#waitingFailures++;
-    return new Promise((resolve) => {
-      this.settings.clock.after(this.#failureDelay, () => {
-        this.#waitingFailures--;
-        resolve(response);
-      });
-    });
+  /** Follows the settings, which may change while the server is stopped. */
+  get #failedGuesses(): FailedGuesses {
+    if (this.#guesses?.delay !== this.#failureDelay) {
+      this.#guesses?.release();
+      this.#guesses = new FailedGuesses(this.settings.clock, this.#failureDelay);
+    }
+    return this.#guesses;
+  }
+
+  /** Refuses a guess without a look at it, if its network has been wrong too often. */
+  #refuseGuess(connection: WebSocketConnection<Data>): Response | undefined {
+    if (this.#failedGuesses.mayGuess(connection.remoteAddress.hostname)) return undefined;
+    this.countRefusal("failureDelay");
+    const seconds = Math.ceil(this.#failureDelay / 1000);
+    return textResponse(429, "Too many wrong tokens came from this address", { "retry-after": `${seconds}` });
+  }
+
+  /** An answer to a wrong token: not at once, unless the server stops. */
+  #late(response: Response, connection: WebSocketConnection<Data>): Promise<Response> {
+    const held = this.#failedGuesses.hold(connection.remoteAddress.hostname, response);
+    if (this.locked && !this.active) this.#failedGuesses.release();
+    return held;
   }
 
   /**
@@ -663,7 +682,9 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     if (app === undefined) return await super.respond(request, connection);
     const { method } = request;
     if (method === "POST") return await this.#takeNotification(app, request, connection);
-    if (method === "GET" && url.searchParams.has("hub.mode")) return await this.#verify(app, url.searchParams);
+    if (method === "GET" && url.searchParams.has("hub.mode")) {
+      return await this.#verify(app, url.searchParams, connection);
+    }
     const response = await super.respond(request, connection);
     const unanswered = response.status === 426 || response.status === 404;
     if (method === "GET" || method === "HEAD" || !unanswered) return response;
@@ -671,11 +692,17 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     return textResponse(405, "Meta sends GET and POST", { allow: "GET, POST" });
   }
 
-  async #verify(app: WhatsAppApp, query: URLSearchParams): Promise<Response> {
+  async #verify(
+    app: WhatsAppApp,
+    query: URLSearchParams,
+    connection: WebSocketConnection<Data>,
+  ): Promise<Response> {
+    const refused = this.#refuseGuess(connection);
+    if (refused !== undefined) return refused;
     const subscribes = query.get("hub.mode") === "subscribe";
     if (!isOneOf(query.get("hub.verify_token") ?? "", listOf(app.verifyToken)) || !subscribes) {
       this.#countFailure("verifyToken");
-      return await this.#late(textResponse(403, "The verify token is wrong"));
+      return await this.#late(textResponse(403, "The verify token is wrong"), connection);
     }
     // Never as HTML: whoever knows the token chooses this text.
     return new Response(query.get("hub.challenge") ?? "", {

@@ -29,7 +29,8 @@ export interface WhatsAppApiOptions {
    */
   baseUrl?: string;
   /**
-   * How long one attempt may take until the head of the answer has come, in ms; 0: no limit.
+   * Time limit of one attempt, until its answer is complete, in ms; of a file, until its head, and then for each next piece that is read
+   * of its stream. 0: no limit.
    * @default {30000}
    */
   requestTimeout?: number;
@@ -295,19 +296,18 @@ export class WhatsAppApi {
     assertId("media", id);
     const { phoneNumberId } = this.#options;
     const { signal } = options;
-    const response = await this.#request(this.#url(id, { phone_number_id: phoneNumberId }), {}, signal);
-    const info = await readJson(response);
+    const info = await this.#request(this.#url(id, { phone_number_id: phoneNumberId }), {}, signal, readJson);
     const { url, mime_type, sha256, file_size } = info;
     if (typeof url !== "string" || !this.#isSafe(url)) {
       throw new WhatsAppApiError("ERR_API_ANSWER", `The Graph API gave no usable URL for the media "${id}"`, 200);
     }
-    const file = await this.#request(new URL(url), {}, signal);
+    const file = await this.#request(new URL(url), {}, signal, takeFile);
     const digest = typeof sha256 === "string" ? sha256 : undefined;
     return withoutUndefined({
-      mimeType: typeof mime_type === "string" ? mime_type : file.headers.get("content-type") ?? "",
+      mimeType: typeof mime_type === "string" ? mime_type : file.type,
       size: Number(file_size) || undefined,
       sha256: digest,
-      stream: checkDigest(file.body ?? new Blob([]).stream(), digest, id),
+      stream: checkDigest(file.stream, digest, id),
     });
   }
 
@@ -329,40 +329,45 @@ export class WhatsAppApi {
     const body = JSON.stringify({ messaging_product: "whatsapp", ...fields });
     const headers = { "content-type": "application/json" };
     const url = this.#url(`${this.#options.phoneNumberId}/messages`);
-    return await readJson(await this.#request(url, { method: "POST", headers, body }, signal));
+    return await this.#request(url, { method: "POST", headers, body }, signal, readJson);
   }
 
   /** Tries until there is an answer that does not pass. */
-  async #request(url: URL, init: RequestInit, signal: AbortSignal | undefined): Promise<Response> {
+  async #request<Result>(
+    url: URL,
+    init: RequestInit,
+    signal: AbortSignal | undefined,
+    take: TakeAnswer<Result>,
+  ): Promise<Result> {
     for (let attempt = 0;; attempt++) {
-      const response = await this.#attempt(url, init, signal);
-      if (response.ok) return response;
-      const error = await makeError(response, url);
+      const { result, error, retryAfter } = await this.#attempt(url, init, signal, take);
+      if (error === undefined) return result!;
       if (attempt >= this.#options.maxRetries || !isTransient(error)) throw error;
-      await this.#pause(attempt, response.headers.get("retry-after"), signal);
+      await this.#pause(attempt, retryAfter, signal);
     }
   }
 
-  async #attempt(url: URL, init: RequestInit, signal: AbortSignal | undefined): Promise<Response> {
+  async #attempt<Result>(
+    url: URL,
+    init: RequestInit,
+    signal: AbortSignal | undefined,
+    take: TakeAnswer<Result>,
+  ): Promise<{ result?: Result; error?: WhatsAppApiError; retryAfter: string | null }> {
     const { accessToken, clock, requestTimeout } = this.#options;
     const token = typeof accessToken === "string" ? accessToken : await accessToken();
     assertToken("accessToken", token);
-    const controller = new AbortController();
-    const late = (): void => controller.abort(new Error(`no answer came within ${requestTimeout} ms`));
-    const cancel = requestTimeout > 0 ? clock.after(requestTimeout, late) : () => {};
-    const both = signal === undefined ? controller.signal : AbortSignal.any([controller.signal, signal]);
+    const limits = new CallLimits(url.origin, requestTimeout, clock, signal);
     try {
       const headers = { ...init.headers as Record<string, string>, authorization: `Bearer ${token}` };
-      return await this.#options.fetch(url, { ...init, headers, signal: both });
-    } catch (cause) {
-      signal?.throwIfAborted();
-      // Whether the API has got it nobody knows: trying again might send a message twice.
-      const why = describe(controller.signal.aborted ? controller.signal.reason : cause);
-      throw new WhatsAppApiError("ERR_API_UNREACHABLE", `Cannot reach ${url.origin}: ${why}`, 0, {
-        cause: withoutQuery(cause),
-      });
-    } finally {
-      cancel();
+      const response = await limits.run(this.#options.fetch(url, { ...init, headers, signal: limits.signal }));
+      const retryAfter = response.headers.get("retry-after");
+      if (response.ok) return { result: await take(response, limits), retryAfter };
+      const error = await makeError(response, url, limits);
+      limits.end();
+      return { error, retryAfter };
+    } catch (error) {
+      limits.end();
+      throw error;
     }
   }
 
@@ -421,9 +426,113 @@ function firstOf(answer: JsonObject, key: string): JsonObject | undefined {
   return typeof first === "object" && first !== null ? first as JsonObject : undefined;
 }
 
-async function readJson(response: Response): Promise<JsonObject> {
+/** Takes a successful answer; ends the limits when it is complete. What it fails with ends the call. */
+type TakeAnswer<Result> = (response: Response, limits: CallLimits) => Result | Promise<Result>;
+
+/** What one attempt has to keep to until its answer is complete: its time, and the signal of the program. */
+class CallLimits {
+  #origin: string;
+  #timeout: number;
+  #clock: Clock;
+  #outer: AbortSignal | undefined;
+  #controller = new AbortController();
+  #cancelTimer: () => void = () => {};
+  readonly #onOuterAbort = (): void => this.#controller.abort(this.#outer!.reason);
+  readonly #onLate = (): void =>
+    this.#controller.abort(new Error(`no complete answer came within ${this.#timeout} ms`));
+
+  /** Starts the time. */
+  constructor(origin: string, timeout: number, clock: Clock, outer: AbortSignal | undefined) {
+    this.#origin = origin;
+    this.#timeout = timeout;
+    this.#clock = clock;
+    this.#outer = outer;
+    if (outer?.aborted) this.#onOuterAbort();
+    else outer?.addEventListener("abort", this.#onOuterAbort, { once: true });
+    this.startTimer();
+  }
+
+  /** Gives the attempt up. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Gives the whole time again. */
+  startTimer(): void {
+    this.stopTimer();
+    if (this.#timeout > 0) this.#cancelTimer = this.#clock.after(this.#timeout, this.#onLate);
+  }
+
+  /** Stops the time, while nothing is waited for. */
+  stopTimer(): void {
+    this.#cancelTimer();
+    this.#cancelTimer = () => {};
+  }
+
+  /** Lets go of timer and signal. */
+  end(): void {
+    this.stopTimer();
+    this.#outer?.removeEventListener("abort", this.#onOuterAbort);
+  }
+
+  /** @throws The reason of the program, if it has given the call up. */
+  throwIfGivenUp(): void {
+    this.#outer?.throwIfAborted();
+  }
+
+  /**
+   * Waits for the work, at most until the attempt is given up: not everything that reads a body hears the signal.
+   *
+   * @throws The program's own reason, or a WhatsAppApiError.
+   */
+  async run<Result>(work: Promise<Result>): Promise<Result> {
+    const { signal } = this;
+    let abort: () => void = () => {};
+    try {
+      return await new Promise<Result>((resolve, reject) => {
+        abort = () => reject(signal.reason);
+        if (signal.aborted) abort();
+        signal.addEventListener("abort", abort, { once: true });
+        work.then(resolve, reject);
+      });
+    } catch (cause) {
+      this.throwIfGivenUp();
+      // Whether the API has got it nobody knows: trying again might send a message twice.
+      const why = describe(signal.aborted ? signal.reason : cause);
+      throw new WhatsAppApiError("ERR_API_UNREACHABLE", `Cannot reach ${this.#origin}: ${why}`, 0, {
+        cause: withoutQuery(cause),
+      });
+    } finally {
+      signal.removeEventListener("abort", abort);
+    }
+  }
+}
+
+/** The text of a body; what does not come in time is cancelled. */
+async function readText(response: Response, limits: CallLimits): Promise<string> {
+  const reader = response.body?.getReader();
+  const decoder = new TextDecoder();
+  let text = "";
+  if (reader === undefined) return text;
   try {
-    const json: unknown = await response.json();
+    for (;;) {
+      const { done, value } = await limits.run(reader.read());
+      if (done) return text + decoder.decode();
+      text += decoder.decode(value, { stream: true });
+    }
+  } catch (error) {
+    reader.cancel(error).catch(() => {
+      // It has failed already.
+    });
+    throw error;
+  }
+}
+
+async function readJson(response: Response, limits: CallLimits): Promise<JsonObject> {
+  const text = await readText(response, limits);
+  limits.end();
+  try {
+    const json: unknown = JSON.parse(text);
     if (typeof json === "object" && json !== null) return json as JsonObject;
   } catch (cause) {
     const message = `The Graph API did not answer with JSON: ${describe(cause)}`;
@@ -432,12 +541,56 @@ async function readJson(response: Response): Promise<JsonObject> {
   throw new WhatsAppApiError("ERR_API_ANSWER", "The Graph API did not answer with an object", response.status);
 }
 
-async function makeError(response: Response, url: URL): Promise<WhatsAppApiError> {
-  const graph = readGraphError(await response.json().catch(() => undefined));
+/** The bytes of a file, limited in the time for each piece: a large file may take long, and a slow reader is no fault of the API. */
+function takeFile(
+  response: Response,
+  limits: CallLimits,
+): { type: string; stream: ReadableStream<Uint8Array<ArrayBuffer>> } {
+  const type = response.headers.get("content-type") ?? "";
+  const body = response.body ?? new Blob([]).stream();
+  const reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>> = body.getReader();
+  limits.stopTimer();
+  const stream = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    async pull(controller) {
+      limits.startTimer();
+      try {
+        const { done, value } = await limits.run(reader.read());
+        limits.stopTimer();
+        if (!done) return controller.enqueue(value);
+        limits.end();
+        controller.close();
+      } catch (error) {
+        limits.end();
+        reader.cancel(error).catch(() => {
+          // It has failed already.
+        });
+        controller.error(error);
+      }
+    },
+    async cancel(reason) {
+      limits.end();
+      await reader.cancel(reason);
+    },
+  }, { highWaterMark: 0 });
+  return { type, stream };
+}
+
+/** What an answer that is no success says; its body counts only if it comes in time, since the status says enough. */
+async function makeError(response: Response, url: URL, limits: CallLimits): Promise<WhatsAppApiError> {
+  const graph = readGraphError(await readBody(response, limits));
   const why = graph === undefined ? "" : `: ${graph.message ?? "no message"} (code ${graph.code})`;
   // The path holds ids only; the query could hold more.
   const message = `The Graph API answered ${response.status} to ${url.pathname}${why}`;
   return new WhatsAppApiError("ERR_API_REFUSED", message, response.status, { graph });
+}
+
+async function readBody(response: Response, limits: CallLimits): Promise<unknown> {
+  try {
+    return JSON.parse(await readText(response, limits));
+  } catch {
+    limits.throwIfGivenUp();
+    return undefined;
+  }
 }
 
 function readGraphError(body: unknown): GraphError | undefined {

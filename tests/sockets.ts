@@ -2,6 +2,7 @@
  * Bare TCP for tests, on `node:net`: peers that send and see exact bytes, on every runtime.
  */
 
+import { existsSync, readFileSync } from "node:fs";
 import { createServer, type Server, Socket } from "node:net";
 import { encode } from "./support.ts";
 
@@ -122,4 +123,20 @@ export class RawListener {
   close(): Promise<void> {
     return new Promise((resolve) => this.#server.close(() => resolve()));
   }
+}
+
+/**
+ * IPv4 sockets of TCP that programs hold, by their ports; `undefined` where the system does not tell. Such as were closed and still
+ * have bytes to send belong to the system alone, and are not among them.
+ */
+export function heldSockets(): { localPort: number; remotePort: number }[] | undefined {
+  const file = "/proc/self/net/tcp";
+  if (!existsSync(file)) return undefined;
+  const held = [];
+  for (const line of readFileSync(file, "utf8").trim().split("\n").slice(1)) {
+    const [, local, remote, , , , , , , inode] = line.trim().split(" ").filter((field) => field !== "");
+    const portOf = (address: string): number => parseInt(address.split(":")[1], 16);
+    if (inode !== "0") held.push({ localPort: portOf(local), remotePort: portOf(remote) });
+  }
+  return held;
 }

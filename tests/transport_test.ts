@@ -5,8 +5,8 @@ import { isLoopback } from "../loopback.ts";
 import { type Admittance, type Listener, runtimeTransport, type Transport } from "../transport.ts";
 import { giveBack, lease } from "../mask_simd.ts";
 import { streamTransport } from "../transport_stream.ts";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { RawListener } from "./sockets.ts";
+import { readFileSync } from "node:fs";
+import { heldSockets, RawListener } from "./sockets.ts";
 import { assertSameBytes, concat, decode, defer, encode, pipe, Random, tlsFile, until } from "./support.ts";
 
 /** Lets everybody in. */
@@ -301,6 +301,24 @@ describe("a connection that is given up before it is there", () => {
 });
 
 describe("a TLS client", () => {
+  it("holds no socket of attempts that were given up while the server was silent", async () => {
+    const listener = await RawListener.listen();
+    const options = { hostname: "127.0.0.1", port: listener.port, tls: true, rootCertificates: [], clock: systemClock };
+    for (let index = 0; index < 20; index++) {
+      const controller = new AbortController();
+      const connecting = runtimeTransport().connect({ ...options, signal: controller.signal });
+      const socket = await listener.accept();
+      // It has come so far that it waits for the server.
+      await socket.read();
+      controller.abort(new Error("enough"));
+      await assertRejects(() => connecting, Error, "enough");
+      assertEquals(await socket.read(), null);
+      await socket.close();
+    }
+    await until(() => !heldSockets()?.some(({ remotePort }) => remotePort === listener.port), "the end of all sockets");
+    await listener.close();
+  });
+
   it("names the host it wants, but never an address", async () => {
     const listener = await RawListener.listen();
     for (const [hostname, named] of [["localhost", true], ["127.0.0.1", false]] as const) {
@@ -374,13 +392,17 @@ async function listenForTls(): Promise<{ port: number; close: () => Promise<void
 describe("destroy", () => {
   for (const tls of [false, true]) {
     it(`frees the socket at once, ${tls ? "with" : "without"} TLS, though the peer does not read what was written`, async () => {
-      const openFiles = (): number => existsSync("/proc/self/fd") ? readdirSync("/proc/self/fd").length : 0;
       const { client, server, close } = await socketPair(tls);
       client.transport.pause();
-      const before = openFiles();
+      const { localAddress, remoteAddress } = server.transport;
+      const isHeld = (): boolean | undefined =>
+        heldSockets()?.some(({ localPort, remotePort }) =>
+          localPort === localAddress.port && remotePort === remoteAddress.port
+        );
+      assert(isHeld() !== false);
       server.transport.write(new Uint8Array(20_000_000));
       server.transport.destroy();
-      await until(() => openFiles() < before || before === 0, "the end of the socket");
+      await until(() => !isHeld(), "the end of the socket");
       await close();
     });
   }

@@ -35,6 +35,23 @@ const refusal = (status: number, code: number, headers: Record<string, string> =
     },
   }, { status, headers });
 
+/** An answer that begins, and never ends. */
+const stalled = (init: ResponseInit = {}): Response =>
+  new Response(new ReadableStream({ start: (controller) => controller.enqueue(encode('{"messages":')) }), {
+    status: init.status,
+  });
+
+/** A fetch that tells how many heads have come, and hears its signal or not. */
+class CountingFetch {
+  heads = 0;
+  constructor(readonly deaf = false) {}
+  readonly fetch: typeof fetch = async (input, init) => {
+    const response = await fetch(input, { ...init, ...this.deaf && { signal: undefined } });
+    this.heads++;
+    return response;
+  };
+}
+
 /** Plays the Graph API. */
 async function withApi(
   answer: Answer,
@@ -238,6 +255,71 @@ describe("WhatsAppApi: errors", () => {
     assertEquals((await assertRejects(() => nowhere.markAsRead("x"), WhatsAppApiError)).code, "ERR_API_UNREACHABLE");
   });
 
+  it("come when the body of an answer stalls, whatever the runtime's fetch does about it: no second attempt", async () => {
+    for (const deaf of [false, true]) {
+      const counting = new CountingFetch(deaf);
+      const clock = new FakeClock();
+      await withApi(() => stalled(), async (api, calls) => {
+        const sent = api.sendText("49", "a").catch((error: WhatsAppApiError) => error);
+        await until(() => counting.heads === 1, "the head");
+        clock.advance(999);
+        await settle();
+        assertEquals(clock.pending, 1);
+        clock.advance(1);
+        const error = await sent;
+        assert(error instanceof WhatsAppApiError);
+        assertEquals([error.code, error.status, calls.length], ["ERR_API_UNREACHABLE", 0, 1]);
+        assertStringIncludes(error.message, "1000 ms");
+        assertEquals(clock.pending, 0);
+      }, { clock, requestTimeout: 1000, fetch: counting.fetch });
+    }
+  });
+
+  it("are as the status says when the body of a refusal stalls, after the time limit", async () => {
+    const clock = new FakeClock();
+    const counting = new CountingFetch();
+    await withApi(() => stalled({ status: 503 }), async (api) => {
+      const sent = api.sendText("49", "a").catch((error: WhatsAppApiError) => error);
+      await until(() => counting.heads === 1, "the first head");
+      clock.advance(1000);
+      await until(() => clock.pending === 1, "the pause");
+      clock.advance(0);
+      await until(() => counting.heads === 2, "the second head");
+      clock.advance(1000);
+      const error = await sent;
+      assert(error instanceof WhatsAppApiError);
+      assertEquals([error.code, error.status, clock.pending], ["ERR_API_REFUSED", 503, 0]);
+    }, { clock, requestTimeout: 1000, maxRetries: 1, retryDelay: 0, fetch: counting.fetch });
+  });
+
+  it("do not come from a call that is given up while a body stalls, and the signal is let go of", async () => {
+    for (const status of [200, 503]) {
+      const counting = new CountingFetch();
+      await withApi(() => stalled({ status }), async (api) => {
+        const controller = new AbortController();
+        const sent = api.sendText("49", "a", { signal: controller.signal }).catch((error) => error);
+        await until(() => counting.heads === 1, "the head");
+        controller.abort(new Error("enough"));
+        assertEquals((await sent).message, "enough");
+      }, { fetch: counting.fetch });
+    }
+    let listening = 0;
+    const { signal } = new AbortController();
+    const [add, remove] = [signal.addEventListener.bind(signal), signal.removeEventListener.bind(signal)];
+    signal.addEventListener = (...args: Parameters<typeof add>) => {
+      listening++;
+      add(...args);
+    };
+    signal.removeEventListener = (...args: Parameters<typeof remove>) => {
+      listening--;
+      remove(...args);
+    };
+    await withApi((_, index) => index % 2 === 0 ? refusal(429, 4) : taken(), async (api) => {
+      for (let index = 0; index < 5; index++) await api.sendText("49", "a", { signal });
+      assertEquals(listening, 0);
+    }, { retryDelay: 0 });
+  });
+
   it("do not come from a call that the program gives up: it gets its own reason", async () => {
     const clock = new FakeClock();
     await withApi(() => refusal(429, 4), async (api) => {
@@ -267,6 +349,7 @@ describe("WhatsAppApi: errors", () => {
 });
 
 describe("WhatsAppApi: media", () => {
+  let origin = "";
   const bytes = encode("an image".repeat(10_000));
   const hex = createHash("sha256").update(bytes).digest("hex");
   const base64 = createHash("sha256").update(bytes).digest("base64");
@@ -318,6 +401,71 @@ describe("WhatsAppApi: media", () => {
       const error = await assertRejects(() => collect(stream), WhatsAppApiError);
       assertEquals(error.code, "ERR_MEDIA_DIGEST");
     }));
+
+  it("fail when the next piece does not come in time, but may take long as a whole, and wait for a slow reader", async () => {
+    const clock = new FakeClock();
+    let push: (bytes: Uint8Array<ArrayBuffer>) => void = () => {};
+    const body = (): ReadableStream<Uint8Array<ArrayBuffer>> =>
+      new ReadableStream({
+        start(controller) {
+          push = (bytes) => controller.enqueue(bytes);
+          // Its head comes with it.
+          push(Uint8Array.of(9));
+        },
+      });
+    await withApi(
+      (_, index) =>
+        index === 0 ? Response.json({ url: `${origin}/file`, mime_type: "image/png" }) : new Response(body()),
+      async (api, _, url) => {
+        origin = url;
+        const { stream } = await api.media("77");
+        assertEquals(clock.pending, 0);
+        const reader = stream.getReader();
+        assertEquals((await reader.read()).value, Uint8Array.of(9));
+        for (let piece = 0; piece < 3; piece++) {
+          // Nobody reads: nothing is late.
+          clock.advance(5000);
+          const read = reader.read();
+          await until(() => clock.pending === 1, "the limit of this piece");
+          clock.advance(900);
+          push(Uint8Array.of(piece));
+          assertEquals((await read).value, Uint8Array.of(piece));
+          assertEquals(clock.pending, 0);
+        }
+        const last = reader.read().catch((error) => error);
+        await until(() => clock.pending === 1, "the limit of the last piece");
+        clock.advance(1000);
+        const error = await last;
+        assert(error instanceof WhatsAppApiError);
+        assertEquals([error.code, clock.pending], ["ERR_API_UNREACHABLE", 0]);
+        assertStringIncludes(error.message, "1000 ms");
+      },
+      { clock, requestTimeout: 1000 },
+    );
+  });
+
+  it("let go of timer and server when the program cancels them", async () => {
+    const clock = new FakeClock();
+    const cancelled = Promise.withResolvers<void>();
+    const body = (): ReadableStream<Uint8Array<ArrayBuffer>> =>
+      new ReadableStream({
+        pull: (controller) => controller.enqueue(new Uint8Array(65_536)),
+        cancel: () => cancelled.resolve(),
+      });
+    await withApi((_, index) => index === 0 ? Response.json({ url: `${origin}/file` }) : new Response(body()), async (
+      api,
+      _,
+      url,
+    ) => {
+      origin = url;
+      const { stream } = await api.media("77");
+      const reader = stream.getReader();
+      await reader.read();
+      await reader.cancel();
+      await cancelled.promise;
+      assertEquals(clock.pending, 0);
+    }, { clock, requestTimeout: 1000 });
+  });
 
   it("are refused without an id or a usable URL", async () => {
     await withMedia({ url: "file:///etc/passwd" }, async (api, calls) => {
