@@ -35,6 +35,10 @@ const PRESENCE = 100;
 const QUANTUM = 1.1;
 /** Time for a connection that makes the library work, in ms a pass; its bytes are cut so that they should take that. */
 const SLICE = 0.2;
+/** Of the time, in ms, for which a pass finds the others silent, so much is theirs in any case; half of the rest may be taken next, */
+const PATIENCE = 2;
+/** and at most that. */
+const MOST_CREDIT = 4;
 const LEAST_SLICE = 128;
 const MOST_SLICE = 64 * 1024;
 /** Most bytes at a time of a connection whose average is not trusted yet; the first time, when a request is expected, and later. */
@@ -61,6 +65,8 @@ export class ReadLoad {
   handlers = 0;
   /** Slices in a row. */
   streak = 0;
+  /** Whether its next bytes have waited for their turn. */
+  waited = false;
 
   /** Whether the averages can be trusted. */
   get known(): boolean {
@@ -98,6 +104,8 @@ export class FairShare {
   #heard = false;
   /** Time that busy ones have used since then, in ms. */
   #usedSince = 0;
+  /** Time that may be taken before the next pass, in ms, since the last one found that they were silent. */
+  #credit = 0;
   /** The average time of their reads, in ms. */
   #typical = 0;
   readonly #working = new Line(QUANTUM);
@@ -126,7 +134,7 @@ export class FairShare {
     const first = load.reads++ % SAMPLES === 0;
     handlerTime.wanted = load.busy;
     handlerTime.spent = 0;
-    return length >= SHORT || first || load.busy ? this.#now() : NaN;
+    return length >= SHORT || first || load.busy || load.waited ? this.#now() : NaN;
   }
 
   /**
@@ -137,13 +145,14 @@ export class FairShare {
    * @returns `true` if they have to.
    */
   mustWait(load: ReadLoad, length: number): boolean {
-    return (load.busy || (length > SHORT && this.#isMuch(load, length))) && (this.#waiting || this.crowded);
+    const much = load.busy ? load.works || load.average > this.#credit : length > SHORT && this.#isMuch(load, length);
+    return much && this.crowded;
   }
 
   /** Whether so many bytes should take long, and longer than a read of the others. */
   #isMuch(load: ReadLoad, length: number): boolean {
     if (!load.known) return length > this.sliceOf(load);
-    return length * load.time > this.#limit * load.bytes;
+    return length * load.time > Math.max(this.#limit, this.#credit) * load.bytes;
   }
 
   /** From this time of a read on, in ms, a connection is busy. */
@@ -164,8 +173,19 @@ export class FairShare {
    * @returns How many.
    */
   sliceOf(load: ReadLoad): number {
-    const most = load.known ? MOST_SLICE : load.reads === 0 ? FIRST_SLICE : UNKNOWN_SLICE;
-    return load.time === 0 ? most : Math.min(most, Math.max(LEAST_SLICE, Math.floor(SLICE * load.bytes / load.time)));
+    const time = Math.max(SLICE, this.#credit);
+    const most = (load.known ? MOST_SLICE : load.reads === 0 ? FIRST_SLICE : UNKNOWN_SLICE) * Math.ceil(time / SLICE);
+    return load.time === 0 ? most : Math.min(most, Math.max(LEAST_SLICE, Math.floor(time * load.bytes / load.time)));
+  }
+
+  /**
+   * The most bytes to handle now, of a connection whose turn it is.
+   *
+   * @param load What is known of it.
+   * @returns How many; Infinity where the others are gone.
+   */
+  turnOf(load: ReadLoad): number {
+    return this.crowded ? this.sliceOf(load) : Infinity;
   }
 
   /**
@@ -178,6 +198,7 @@ export class FairShare {
    */
   enqueue(load: ReadLoad | undefined, goOn: () => void, more = false): () => void {
     this.#startPass();
+    if (load !== undefined) load.waited = true;
     if (load?.works) return this.#working.add({ price: load.average, goOn });
     const first = more && load !== undefined && ++load.streak < STREAK;
     if (!more && load !== undefined) load.streak = 0;
@@ -205,10 +226,13 @@ export class FairShare {
   spent(load: ReadLoad, since: number, length: number): void {
     if (Number.isNaN(since)) {
       this.#heard = true;
+      this.#credit = 0;
       return;
     }
     const now = this.#now();
     const time = now - since;
+    const { waited } = load;
+    load.waited = false;
     handlerTime.wanted = false;
     load.time = load.time * MEMORY + Math.min(time, OUTLIER);
     load.handlers = load.handlers * MEMORY + Math.min(handlerTime.spent, OUTLIER);
@@ -216,8 +240,10 @@ export class FairShare {
     const { average } = load;
     const limit = this.#limit;
     load.busy = load.known && average >= (load.busy ? limit / RELIEF : limit);
-    if (load.busy || time >= limit) {
+    // A slice is short, but is not one of the others: four connections with large messages would slow each other down.
+    if (load.busy || waited || time >= limit) {
       this.#usedSince += time;
+      this.#credit -= time;
       return;
     }
     // Near the lesser ones: what is not known yet to be busy must not pass for usual.
@@ -229,6 +255,7 @@ export class FairShare {
     this.#heard = false;
     this.#othersAt = now;
     this.#usedSince = 0;
+    this.#credit = 0;
   }
 
   #startPass(): void {
@@ -239,6 +266,8 @@ export class FairShare {
 
   readonly #serve = (): void => {
     this.#passing = false;
+    if (this.#heard) this.#othersTalk(this.#now());
+    else this.#credit = Math.min(Math.max(0, this.#now() - this.#othersAt - PATIENCE) / 2, MOST_CREDIT);
     try {
       this.#working.serve();
       this.#costly.serve();

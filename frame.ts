@@ -71,6 +71,8 @@ export interface EncodeFrameOptions {
 const MAX_HEADER = 14;
 /** Chunks of this size and more are unmasked in a copy that lies where that is fast (`bench/frame_bench.ts`). */
 const COPY_THRESHOLD = 1024;
+/** From this size on a frame is copied by itself. */
+const LONG_FRAME = 16 * 1024;
 /** A header without a key, and one byte. */
 const SHORTEST_MESSAGE = 3;
 
@@ -310,7 +312,7 @@ export class FrameParser {
     try {
       let at = start;
       while (at < end && !this.#stopped) {
-        const length = Math.min(fast.length, end - at);
+        const length = this.#pieceOf(chunk, at, Math.min(fast.length, end - at));
         fast.set(length === chunk.length ? chunk : chunk.subarray(at, at + length));
         at += this.#parseFrames(fast, 0, length);
       }
@@ -318,6 +320,24 @@ export class FrameParser {
     } finally {
       giveBack(fast);
     }
+  }
+
+  /**
+   * How much of the chunk is copied next. A long frame is copied by itself: in one piece if it lies whole in the chunk, and still cached
+   * when it is handled.
+   */
+  #pieceOf(chunk: Uint8Array, at: number, most: number): number {
+    if (most < LONG_FRAME || this.#have !== 0) return most;
+    if (this.#inPayload) {
+      const { payloadLength } = this.#header;
+      return payloadLength < LONG_FRAME || this.#remaining > most ? most : this.#remaining;
+    }
+    const short = chunk[at + 1] & 0x7f;
+    if (short < LENGTH_16) return most;
+    const long = short === LENGTH_64;
+    const length = long ? readUint32(chunk, at + 6) : (chunk[at + 2] << 8) | chunk[at + 3];
+    if (length < LONG_FRAME || length > most) return most;
+    return Math.min(most, length + (long ? MAX_HEADER : MAX_HEADER - 6));
   }
 
   #parseFrames(chunk: Uint8Array, at: number, end: number): number {

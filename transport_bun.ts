@@ -490,6 +490,9 @@ const waitingRoom = new WaitingRoom(8 * 1024 * 1024, 1024 * 1024);
 const LEAST_READ = 64 * 1024;
 const MOST_READ = 512 * 1024;
 
+/** So many bytes are written at once, and not at the end of the turn. */
+const WRITE_NOW = 32 * 1024;
+
 /** Connections that have to wait for room before they read, in order. */
 class LargeReads {
   #waiting: BunTransport[] = [];
@@ -547,6 +550,7 @@ class BunTransport implements Transport, SocketOwner, TurnMember, Waiter {
   /** What the socket has not taken yet. */
   #rest: Uint8Array = EMPTY;
   #endAfterWrite = false;
+  #writing = false;
 
   // End state
   #destroyed = false;
@@ -595,7 +599,7 @@ class BunTransport implements Transport, SocketOwner, TurnMember, Waiter {
 
   write(bytes: Uint8Array): boolean {
     if (this.#destroyed || this.#closed !== undefined) return false;
-    if (writes.running) return this.#writeNow(bytes);
+    if (writes.running || bytes.length >= WRITE_NOW) return this.#writeNow(bytes);
     this.#rest = bytes;
     writes.add(this);
     return false;
@@ -714,7 +718,7 @@ class BunTransport implements Transport, SocketOwner, TurnMember, Waiter {
     this.#waiting = false;
     waitingRoom.leave(this);
     if (this.#dropped) return this.#endDropped();
-    const slice = slices && !this.#paused ? fairShare.sliceOf(this.#load) : Infinity;
+    const slice = slices && !this.#paused ? fairShare.turnOf(this.#load) : Infinity;
     if (slice < this.#early.length && !this.#destroyed) return this.#handleSlice(slice);
     if (!this.#paused && !this.#destroyed && this.#closed === undefined) this.#socket.resume();
     this.#reportEarly();
@@ -768,7 +772,9 @@ class BunTransport implements Transport, SocketOwner, TurnMember, Waiter {
 
   /** Returns whether the system has taken all of it. */
   #writeNow(bytes: Uint8Array): boolean {
+    this.#writing = true;
     const taken = this.#socket.write(bytes);
+    this.#writing = false;
     this.bytesWritten += Math.max(0, taken);
     if (taken === bytes.length) return true;
     // Writing can end the connection.
@@ -783,6 +789,8 @@ class BunTransport implements Transport, SocketOwner, TurnMember, Waiter {
 
   onClose(error: unknown): void {
     if (this.#closed !== undefined) return;
+    // The handler is not called back from within its own write.
+    if (this.#writing) return queueMicrotask(() => this.onClose(error));
     // When both have sent FIN, Bun closes the socket and says nothing of the second.
     if (!this.#ended && error === undefined && !this.#destroyed) this.onEnd();
     this.#closed = { error };

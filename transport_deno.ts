@@ -428,7 +428,7 @@ class DenoTransport implements Transport, TurnMember {
         if (waits) await this.#turnToRead(more);
         if (this.#paused) await new Promise<void>((resolve) => this.#wake = resolve);
         if (this.#destroyed) return;
-        const slice = waits ? fairShare.sliceOf(this.#load) : Infinity;
+        const slice = waits ? fairShare.turnOf(this.#load) : Infinity;
         const buffer = slice < this.#buffer.length ? this.#buffer.subarray(0, slice) : this.#buffer;
         const length = await this.#conn.read(buffer);
         if (this.#destroyed) return;
@@ -458,7 +458,7 @@ class DenoTransport implements Transport, TurnMember {
     for (let at = 0, to = 0; at < length; at = to) {
       await this.#turn(at > 0);
       if (this.#destroyed) return;
-      to = Math.min(length, at + fairShare.sliceOf(this.#load));
+      to = Math.min(length, at + fairShare.turnOf(this.#load));
       this.#handle(buffer.subarray(at, to));
     }
   }

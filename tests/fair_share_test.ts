@@ -132,11 +132,17 @@ describe("FairShare", () => {
     }
     know(thread, "working", 0.3, 1);
     thread.flood("working", { length: 20, time: () => 0.3, handlers: 1 });
+    const passes = (): void => {
+      for (let pass = 0; pass < 2000; pass++) {
+        thread.handle("light", 0, 10);
+        thread.pass();
+      }
+    };
     // Until their slices are right.
-    for (let pass = 0; pass < 2000; pass++) thread.pass();
+    passes();
     thread.used.clear();
     const begun = thread.now;
-    for (let pass = 0; pass < 2000; pass++) thread.pass();
+    passes();
     const costly = names.reduce((sum, name) => sum + (thread.used.get(name) ?? 0), 0);
     assert(costly / 2000 > 0.1 && costly / 2000 < 0.25, `${costly / 2000} ms a pass`);
     assertEquals(Math.round((thread.now - begun - costly) / 2000 * 10), 3);
@@ -156,6 +162,63 @@ describe("FairShare", () => {
     assertEquals(thread.share.sliceOf(thread.load("never heard of")), 1024);
     thread.handle("heard of once", 0.01, 10_000);
     assertEquals(thread.share.sliceOf(thread.load("heard of once")), 256);
+  });
+
+  it("takes longer turns where passes find the others silent, and short ones as soon as they talk", () => {
+    const thread = new Thread();
+    know(thread, "costly", 1);
+    know(thread, "light", 0.01);
+    const { share } = thread;
+    const costly = thread.load("costly");
+    const turns: number[] = [];
+    const goOn = (): void => {
+      const length = share.sliceOf(costly);
+      turns.push(length);
+      thread.handle("costly", length * 1e-3, length);
+      share.enqueue(costly, goOn, true);
+    };
+    share.enqueue(costly, goOn);
+    for (let pass = 0; pass < 30; pass++) thread.pass();
+    // For 2 ms a fifth of a millisecond each, then half of what is more, up to 4 ms.
+    assert(turns.slice(1, 10).every((length) => Math.abs(length - 200) <= 10), turns.join());
+    assert(Math.abs(turns.at(-1)! - 4000) <= 10, turns.join());
+    thread.handle("light", 0.01);
+    thread.pass();
+    assert(Math.abs(turns.at(-1)! - 200) <= 10, turns.join());
+  });
+
+  it("uses up once what the silence of the others allows", () => {
+    const thread = new Thread();
+    for (const name of ["one", "other"]) know(thread, name, 1);
+    know(thread, "light", 0.01);
+    const { share } = thread;
+    share.waitForPass(() => {});
+    thread.now += 5;
+    thread.pass();
+    assert(!share.mustWait(thread.load("one"), 0));
+    thread.handle("one", 1);
+    assert(share.crowded && share.mustWait(thread.load("other"), 0));
+  });
+
+  it("does not take the slices of one for reads of others", () => {
+    const thread = new Thread();
+    know(thread, "one", 0.5);
+    know(thread, "light", 0.01);
+    const { share } = thread;
+    const one = thread.load("one");
+    for (let slice = 0; slice < 1000; slice++) {
+      share.enqueue(one, () => thread.handle("one", 0.01, 20));
+      thread.pass();
+    }
+    // Of which they do not count.
+    thread.now += 101;
+    assert(!share.crowded);
+    assertEquals(share.turnOf(one), Infinity);
+    // Others that wait still are no reason to wait behind them.
+    share.enqueue(one, () => {});
+    assert(!share.mustWait(thread.load("new"), 100_000));
+    thread.handle("light", 0.01);
+    assert(share.turnOf(one) < 20_000 && share.mustWait(thread.load("new"), 100_000));
   });
 
   it("trusts whom it does not know with little while others talk", () => {
