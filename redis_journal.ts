@@ -194,7 +194,7 @@ export class RedisJournal implements Journal {
   #released = new Set<string>();
   #places = new Set<RedisPlace>();
   /** What retention has taken, and nobody was told. */
-  #untold: { before: number; trimmed: number } | undefined;
+  #unreported: { before: number; trimmed: number } | undefined;
   #cancelReport: (() => void) | undefined;
   #placeCount = 0;
 
@@ -909,25 +909,25 @@ export class RedisJournal implements Journal {
 
   async #reportTrimmed(before: number, trimmed: number): Promise<void> {
     this.#trimmed = Math.max(this.#trimmed, trimmed);
-    this.#untold = {
-      before: Math.min(before, this.#untold?.before ?? before),
-      trimmed: Math.max(trimmed, this.#untold?.trimmed ?? trimmed),
+    this.#unreported = {
+      before: Math.min(before, this.#unreported?.before ?? before),
+      trimmed: Math.max(trimmed, this.#unreported?.trimmed ?? trimmed),
     };
     if (this.#cancelReport !== undefined) return;
     this.#cancelReport = systemClock.after(REPORT_INTERVAL, () => {
       this.#cancelReport = undefined;
-      const { before, trimmed } = this.#untold ?? { before: 0, trimmed: 0 };
+      const { before, trimmed } = this.#unreported ?? { before: 0, trimmed: 0 };
       if (trimmed > before) {
         this.#reportTrimmed(before, trimmed).catch((error) => this.#listener?.error(this.#writeError(error)));
       }
     });
-    await this.#reportUntold();
+    await this.#reportTrims();
   }
 
   /** One error for all that retention took since the last one: each looks at all names. */
-  async #reportUntold(): Promise<void> {
-    const { before, trimmed } = this.#untold!;
-    this.#untold = undefined;
+  async #reportTrims(): Promise<void> {
+    const { before, trimmed } = this.#unreported!;
+    this.#unreported = undefined;
     this.#flushCursors();
     const flat = await this.#run(CURSORS, []) as string[];
     const cursors = new Map<string, number>();
@@ -940,7 +940,7 @@ export class RedisJournal implements Journal {
     if (this.#closed) return;
     this.#flushCursors();
     for (const place of this.#places) place.leave();
-    if (this.#untold !== undefined) this.#appending.add(this.#reportUntold().catch(() => {}));
+    if (this.#unreported !== undefined) this.#appending.add(this.#reportTrims().catch(() => {}));
     this.#closed = true;
     this.#cancelTrim();
     this.#cancelReport?.();
