@@ -135,7 +135,7 @@ export class InboxHub implements InboxSource {
     known.joining++;
     try {
       const shared = hello.share === true && this.journal.share !== undefined;
-      const earlier = former === undefined ? undefined : await this.journal.cursor(former);
+      const earlier = former === undefined || hello.after !== undefined ? undefined : await this.journal.cursor(former);
       const start = await this.journal.admit(name, earlier ?? this.#startOf(hello, last), shared);
       return this.#enter(sink, hello, allowed, start);
     } catch (error) {

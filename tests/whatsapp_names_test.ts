@@ -73,14 +73,14 @@ describe("receivers of a token with a filter and without a name", () => {
     const journal = new MemoryJournal();
     await using server = await startServer({ journal, receiverToken: ["full", PART] });
     for (const id of ["a", "b", "c"]) await post(server, textsTo("1", id));
-    journal.saveCursor("billing", 1);
+    await journal.admit("billing", 1, false);
     assertEquals(await visit(server, TOKEN), ["b", "c"]);
     assertEquals(await journal.cursor("billing"), 1);
     assertEquals(await visit(server, TOKEN), []);
     assertEquals(await visit(server, "full"), ["b", "c"]);
     // What they say themselves goes before.
     assertEquals(await visit(server, TOKEN, "other", 0), ["a", "b", "c"]);
-    journal.saveCursor("third", 2);
+    await journal.admit("third", 2, false);
     assertEquals(await visit(server, TOKEN, "third", 0), ["a", "b", "c"]);
     // Others have never shared their names.
     assertEquals(await visit(server, TOKEN, "fourth"), []);
