@@ -166,6 +166,49 @@ describeRedis("RedisJournal after a fail-over to a replica that was behind", () 
       assertEquals(ahead.seqs.filter(isLost), ahead.seqs.slice(0, -2));
     }));
 
+  it("tells those who share a place, also when it turns out late", async () => {
+    for (const late of [true, false]) {
+      const failover = await Failover.start();
+      const { addresses, replica } = failover;
+      const [ahead, behind] = [await failover.open(), await failover.open()];
+      let woken = 0;
+      const place = behind.journal.share("x", 0, "", () => woken++);
+      await ahead.append("1", "2", "3", "4");
+      assertEquals(bodies((await place.take(10)).new), ["1", "2", "3", "4"]);
+      place.acknowledge([1, 2, 3, 4]);
+      assertEquals(await behind.journal.cursor("x"), 4);
+      const program = await failover.program(replica);
+      while (await program.command("HGET", "{tackline}:cursor:x", "group") !== "4 4") {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      await failover.promote(4);
+      addresses[1].lead(0);
+      await ahead.append("5", "6", "7", "8");
+      await failover.primary.kill();
+      if (late) {
+        addresses[1].lead(replica.port);
+        await behind.append("new");
+        const taken = await place.take(10);
+        assertEquals([bodies(taken.new), taken.gaps], [["new"], []]);
+        addresses[0].lead(replica.port);
+      } else {
+        addresses[0].lead(replica.port);
+        await ahead.append("6");
+        // What it had delivered is known as a retry no more: it is kept again.
+        addresses[1].lead(replica.port);
+      }
+      await untilLost(behind);
+      await until(
+        () => behind.errors.some(({ message }) => message.startsWith("Redis is there again")),
+        "the connection",
+      );
+      const taken = await place.take(10);
+      assertEquals([bodies(taken.new), taken.gaps], [late ? [] : ["6"], [{ after: 4, until: 8 }]]);
+      assertEquals((await place.take(10)).gaps, []);
+      await failover.stop();
+    }
+  });
+
   it("appends nothing over a connection that came to another server than the others", async () => {
     const failover = await Failover.start();
     const { primary, replica } = failover;
