@@ -26,7 +26,7 @@ import { parseArgs } from "node:util";
 import { Simulator } from "../simulator.ts";
 import { Balancer } from "../tests/balancer.ts";
 import { FaultProxy } from "../tests/fault_proxy.ts";
-import { find, runtime, type Runtime } from "../tests/needs.ts";
+import { find, type Runtime, runtime } from "../tests/needs.ts";
 import { CLIENTS, type ProgramClient, RedisServer } from "../tests/redis.ts";
 import { ServiceAddress } from "../tests/service_address.ts";
 import { WhatsAppReceiver } from "../whatsapp.ts";
@@ -393,7 +393,9 @@ function judge(
     return `${name}: ${[...counts].map(([code, count]) => `${count} ${code}`).join(", ") || "no error"}`;
   });
   if (process.env.FAILOVER_VERBOSE === "1") {
-    for (const { name, errors } of nodes) for (const { message } of errors.slice(0, 40)) console.log(`  ${name}: ${message}`);
+    for (const { name, errors } of nodes) {
+      for (const { message } of errors.slice(0, 40)) console.log(`  ${name}: ${message}`);
+    }
     for (const { name, errors, gaps } of receivers) console.log(`  ${name}`, gaps, errors.slice(0, 10));
   }
   return { accepted: accepted.size, retries, pause, errors, told: gone.size, faults };
@@ -421,5 +423,7 @@ for (const name of wanted) {
   for (const fault of faults) console.log(`          FAILED: ${fault}`);
   failed ||= faults.length > 0;
 }
-console.log(failed ? "FAILED" : "Every notification that got a 200 reached every named receiver, or was told to be gone.");
+console.log(
+  failed ? "FAILED" : "Every notification that got a 200 reached every named receiver, or was told to be gone.",
+);
 process.exit(failed ? 1 : 0);

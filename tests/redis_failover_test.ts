@@ -6,12 +6,19 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { systemClock } from "../clock.ts";
-import { describe as describeError, JournalError, OptionError } from "../errors.ts";
+import {
+  type BackplaneError,
+  describe as describeError,
+  JournalError,
+  OptionError,
+  type WebSocketError,
+} from "../errors.ts";
 import type { NewEntry } from "../journal.ts";
-import { RedisBackplane } from "../redis_backplane.ts";
+import { RedisBackplane, type RedisBackplaneOptions } from "../redis_backplane.ts";
 import type { IoRedisClient, RedisClient } from "../redis_client.ts";
 import { RedisJournal } from "../redis_journal.ts";
 import { RedisSession } from "../redis_session.ts";
+import { WhatsAppServer } from "../whatsapp.ts";
 import { describeRedis } from "./describe_redis.ts";
 import { FaultProxy } from "./fault_proxy.ts";
 import { type ClientMaker, CLIENTS, freePort, type ProgramClient, RedisServer } from "./redis.ts";
@@ -337,4 +344,172 @@ describeRedis("RedisJournal that waits for replicas", () => {
       });
     });
   }
+});
+
+/** Time that runs twenty times as fast. */
+const quickClock = {
+  now: (): number => performance.now() * 20,
+  after(delay: number, callback: () => void): () => void {
+    const timer = setTimeout(callback, delay / 20);
+    return () => clearTimeout(timer);
+  },
+};
+
+/** A node with a backplane, and what it was told. */
+class Node {
+  readonly backplane: RedisBackplane;
+  readonly got: string[] = [];
+  readonly errors: BackplaneError[] = [];
+
+  constructor(client: RedisClient, options?: RedisBackplaneOptions) {
+    this.backplane = new RedisBackplane(client, options);
+    this.backplane.listen({ missed: () => {}, error: (error) => void this.errors.push(error) });
+    this.backplane.subscribe("a", (data) => void this.got.push(String(data)));
+  }
+
+  get ready(): Promise<void> {
+    return this.backplane.subscribe("a", () => {}).ready;
+  }
+
+  told(code: string): string[] {
+    return this.errors.filter((error) => error.code === code).map(({ message }) => message);
+  }
+}
+
+describeRedis("RedisBackplane whose primary becomes a replica", () => {
+  for (const [name, make] of CLIENTS) {
+    describe(name, () => {
+      it("loses nothing in silence, and goes on at the new primary", async () => {
+        const pair = await Pair.start();
+        const programs = [await make(pair.address.url), await make(pair.address.url)];
+        const [one, other] = programs.map(({ client }) => new Node(client));
+        await Promise.all([one.ready, other.ready]);
+        await one.backplane.publish("a", "before");
+        await until(() => other.got.includes("before"), "the first");
+        // Who listens to the new primary hears nothing of what is published into its replica.
+        const there = await make(pair.replica.url);
+        const far = new Node(there.client);
+        await pair.swap();
+        await far.ready;
+        const results = await Promise.allSettled(
+          Array.from({ length: 20 }, (_, at) => one.backplane.publish("a", `into a replica ${at}`)),
+        );
+        for (const result of results) {
+          assert(result.status === "rejected", "it is not said to be published");
+          assertEquals(result.reason.code, "ERR_BACKPLANE_LOST");
+          assert(result.reason.message.startsWith("Cannot publish: Redis is "), result.reason.message);
+        }
+        for (let at = 0; !(far.got.includes("back") && other.got.includes("back")); at++) {
+          assert(at < 1000, "it goes on at the new primary");
+          await one.backplane.publish("a", "back").catch(() => {});
+          await pause(10);
+        }
+        await until(() => one.told("ERR_BACKPLANE_AWAY").length >= 2, "the good news");
+        const [away, back] = one.told("ERR_BACKPLANE_AWAY");
+        assertEquals(away, "Redis is away: Redis is a replica, and a primary is needed");
+        assert(back.startsWith("Redis is there again after "), back);
+        await Promise.all([one, other, far].map(({ backplane }) => backplane.close()));
+        await Promise.all([...programs, there].map((program) => program.close()));
+        await pair.stop();
+      });
+    });
+  }
+
+  const [make] = CLIENTS.values();
+
+  it("tells by the name of a node that messages do not reach it, once, and when they do again", async () => {
+    const pair = await Pair.start();
+    // Nobody tells this user whether it is at a replica: only what others hear does.
+    for (const command of [pair.onPrimary.bind(pair), pair.onReplica.bind(pair)]) {
+      await command("ACL", "SETUSER", "plain", "on", ">secret", "~*", "&*", "+@all", "-role", "-info");
+    }
+    const address = await ServiceAddress.listen(pair.replica.port);
+    const as = (url: string): string => url.replace("//", "//plain:secret@");
+    const programs = [await make(as(pair.primary.url)), await make(as(address.url))];
+    const near = new Node(programs[0].client, { clock: quickClock, name: "near" });
+    const astray = new Node(programs[1].client, { clock: quickClock, name: "astray" });
+    await Promise.all([near.ready, astray.ready]);
+    await near.backplane.publish("a", "there");
+    await until(() => astray.got.includes("there"), "what comes by the replica");
+    await until(() => astray.told("ERR_BACKPLANE_ONE_WAY").length > 0, "the bad news");
+    // It has tried another connection by itself, once.
+    await until(() => astray.errors.at(-1)?.message.startsWith("Redis is there again") === true, "that connection");
+    await pause(1500);
+    const why = "their connections to Redis may lead to different servers";
+    assertEquals(astray.told("ERR_BACKPLANE_ONE_WAY"), [
+      `Messages of this node do not reach the node "near": ${why}`,
+    ]);
+    assertEquals(near.told("ERR_BACKPLANE_ONE_WAY"), []);
+    address.target = pair.primary.port;
+    address.cut();
+    await until(() => astray.told("ERR_BACKPLANE_ONE_WAY").length > 1, "the good news");
+    assertEquals(astray.told("ERR_BACKPLANE_ONE_WAY")[1], 'Messages of this node reach the node "near" again');
+    await astray.backplane.publish("a", "here");
+    await until(() => near.got.includes("here"), "the way back");
+    await Promise.all([near.backplane.close(), astray.backplane.close()]);
+    await Promise.all(programs.map((program) => program.close()));
+    await pair.stop();
+    await address.close();
+  });
+
+  it("needs a name that is a text", async () => {
+    const redis = await RedisServer.start([]);
+    const program = await make(redis.url);
+    for (const name of ["", 5 as unknown as string]) {
+      assertThrows(() => new RedisBackplane(program.client, { name }), OptionError, "is no text");
+    }
+    await program.close();
+    await redis.stop();
+  });
+});
+
+describeRedis("A WhatsAppServer whose Redis is away", () => {
+  it("tells it once, and at the end how many notifications got a 503", async () => {
+    const [make] = CLIENTS.values();
+    const redis = await RedisServer.start();
+    const program = await make(redis.url);
+    const journal = await RedisJournal.open(program.client);
+    const errors: WebSocketError[] = [];
+    const server = new WhatsAppServer({
+      hostname: "127.0.0.1",
+      port: 0,
+      pathName: "/whatsapp",
+      behindProxy: true,
+      appSecret: null,
+      receiverToken: null,
+      journal,
+      onError: (error) => void errors.push(error as WebSocketError),
+    });
+    await server.start();
+    const post = async (id: string): Promise<number> => {
+      const headers = { "content-type": "application/json" };
+      const url = `http://127.0.0.1:${server.address!.port}/whatsapp`;
+      const response = await fetch(url, { method: "POST", body: JSON.stringify({ id }), headers });
+      await response.body?.cancel();
+      return response.status;
+    };
+    assertEquals(await post("before"), 200);
+    await redis.kill();
+    await until(() => errors.length > 0, "the bad news");
+    for (let at = 0; at < 50; at++) assertEquals(await post(`during ${at}`), 503);
+    const write = (): string[] =>
+      errors.filter(({ code }) => code === "ERR_JOURNAL_WRITE").map(({ message }) => message);
+    assertEquals(write().length, 1, write().join("\n"));
+    await redis.run();
+    let refused = 50;
+    for (let at = 0; write().length === 1; at++) {
+      assert(at < 1000, "the good news");
+      if (await post(`after ${at}`) === 503) refused++;
+      await pause(10);
+    }
+    assertEquals(
+      write()[1],
+      `Notifications are kept again; ${refused - 1} more got a 503 since the last report`,
+    );
+    for (const { message } of errors) assert(!message.includes("undefined"), message);
+    await server.stop();
+    await journal.close();
+    await program.close();
+    await redis.stop();
+  });
 });
