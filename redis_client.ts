@@ -169,11 +169,6 @@ class Ending {
     this.#opened = true;
   }
 
-  /** Whether the connection has ended. */
-  get hasEnded(): boolean {
-    return this.#hasEnded;
-  }
-
   /**
    * The connection has ended.
    *
@@ -309,9 +304,29 @@ interface OwnBun {
   close(): void;
 }
 
-/** To make one Bun connects already: it takes as long as that takes. */
+/** Copies that are closed, by the program's client. */
+const bunModels = new WeakMap<BunRedisClient, BunRedisClient>();
+
+/**
+ * Makes a copy that is not connected. Of a client that is connected Bun makes one that connects at once, and does not tell what goes wrong
+ * then: only the first copy, of which the others are made, is made so.
+ */
 async function duplicateBun(client: BunRedisClient, signal: AbortSignal): Promise<OwnBun> {
-  const made = client.duplicate() as Promise<OwnBun>;
+  let model = bunModels.get(client);
+  if (model === undefined) {
+    const first = await unlessAborted(client.duplicate() as Promise<OwnBun>, signal).catch((cause) => {
+      const hint = "Bun does not tell whether address, certificate or password are wrong";
+      throw signal.aborted ? cause : new Error(`${describe(cause)}: ${hint}`, { cause });
+    });
+    first.close();
+    model = first as unknown as BunRedisClient;
+    bunModels.set(client, model);
+  }
+  return await unlessAborted(model.duplicate() as Promise<OwnBun>, signal);
+}
+
+/** It takes as long as Bun takes to connect. */
+async function unlessAborted(made: Promise<OwnBun>, signal: AbortSignal): Promise<OwnBun> {
   const aborted = Promise.withResolvers<never>();
   const abort = (): void => {
     aborted.reject(signal.reason);
@@ -357,13 +372,7 @@ async function openBun(
   own.onconnect = () => ending.now(gone());
   const take = (text: string, channel: string): void => handler.message(channel, text);
   return {
-    send: async ([command, ...args]) => {
-      if (!own.connected) throw gone();
-      const answer = await own.send(command, args);
-      // Kept by Bun, and answered over the next connection: perhaps by another Redis, which knows nothing of what was sent before.
-      if (ending.hasEnded) throw gone();
-      return answer;
-    },
+    send: ([command, ...args]) => own.connected ? own.send(command, args) : Promise.reject(gone()),
     isAlive: () => own.connected,
     subscribe: (channels) => own.subscribe(channels, take),
     unsubscribe: (channels) => own.unsubscribe(channels),

@@ -19,7 +19,6 @@
 
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { connect, createServer, type Server, type Socket } from "node:net";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -27,8 +26,9 @@ import { parseArgs } from "node:util";
 import { Simulator } from "../simulator.ts";
 import { Balancer } from "../tests/balancer.ts";
 import { FaultProxy } from "../tests/fault_proxy.ts";
-import { find, runtime, type Runtime } from "../tests/needs.ts";
+import { find, type Runtime, runtime } from "../tests/needs.ts";
 import { CLIENTS, type ProgramClient, RedisServer } from "../tests/redis.ts";
+import { ServiceAddress } from "../tests/service_address.ts";
 import { WhatsAppReceiver } from "../whatsapp.ts";
 
 const SECRET = "failover-secret";
@@ -52,55 +52,6 @@ async function until(condition: () => boolean | Promise<boolean>, what: string, 
   while (!await condition()) {
     if (performance.now() > end) throw new Error(`waited in vain for ${what}`);
     await sleep(20);
-  }
-}
-
-/** A port that leads to the present primary. What is connected stays where it is. */
-class ServiceAddress {
-  target: number;
-  #server: Server;
-  #sockets = new Set<Socket>();
-
-  private constructor(server: Server, target: number) {
-    this.#server = server;
-    this.target = target;
-    server.on("connection", (client) => this.#join(client, connect(this.target, "127.0.0.1")));
-  }
-
-  static listen(target: number): Promise<ServiceAddress> {
-    const server = createServer();
-    return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(new ServiceAddress(server, target))));
-  }
-
-  get url(): string {
-    return `redis://127.0.0.1:${(this.#server.address() as { port: number }).port}`;
-  }
-
-  #join(client: Socket, redis: Socket): void {
-    for (const [socket, other] of [[client, redis], [redis, client]]) {
-      this.#sockets.add(socket);
-      socket.on("error", () => {});
-      socket.on("close", () => {
-        this.#sockets.delete(socket);
-        other.destroy();
-      });
-      socket.pipe(other);
-    }
-  }
-
-  /** Nothing goes any more over what is connected, in either direction. */
-  stall(): void {
-    for (const socket of this.#sockets) socket.unpipe().pause();
-  }
-
-  /** Ends what is connected. */
-  cut(): void {
-    for (const socket of this.#sockets) socket.destroy();
-  }
-
-  close(): Promise<void> {
-    this.cut();
-    return new Promise((resolve) => this.#server.close(() => resolve()));
   }
 }
 
@@ -189,9 +140,9 @@ class Cluster {
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.addresses.map((address) => address.close()));
-    await Promise.all(this.#links.map((link) => link.close()));
+    // Before the proxies: a replica that connects again holds them up.
     await Promise.all([this.primary, ...this.replicas].map((redis) => redis.stop()));
+    await Promise.all([...this.addresses, ...this.#links].map((proxy) => proxy.close()));
   }
 }
 
@@ -442,7 +393,9 @@ function judge(
     return `${name}: ${[...counts].map(([code, count]) => `${count} ${code}`).join(", ") || "no error"}`;
   });
   if (process.env.FAILOVER_VERBOSE === "1") {
-    for (const { name, errors } of nodes) for (const { message } of errors.slice(0, 40)) console.log(`  ${name}: ${message}`);
+    for (const { name, errors } of nodes) {
+      for (const { message } of errors.slice(0, 40)) console.log(`  ${name}: ${message}`);
+    }
     for (const { name, errors, gaps } of receivers) console.log(`  ${name}`, gaps, errors.slice(0, 10));
   }
   return { accepted: accepted.size, retries, pause, errors, told: gone.size, faults };
@@ -470,5 +423,7 @@ for (const name of wanted) {
   for (const fault of faults) console.log(`          FAILED: ${fault}`);
   failed ||= faults.length > 0;
 }
-console.log(failed ? "FAILED" : "Every notification that got a 200 reached every named receiver, or was told to be gone.");
+console.log(
+  failed ? "FAILED" : "Every notification that got a 200 reached every named receiver, or was told to be gone.",
+);
 process.exit(failed ? 1 : 0);
