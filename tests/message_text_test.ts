@@ -65,6 +65,7 @@ function assertPrintable(text: string): void {
     assert(!OBEYED.includes(code), `U+${code.toString(16)} in ${JSON.stringify(text)}`);
     if (code > 0xffff) at++;
   }
+  assert(text.isWellFormed(), JSON.stringify(text));
   assert(text.length <= 1000, `${text.length} characters`);
 }
 
@@ -559,5 +560,11 @@ describe("secrets", () => {
     const error = await failure(api.media("2"));
     assertEquals(error.code, "ERR_API_UNREACHABLE");
     assertNoSecret(`${error.message} ${error.stack} ${(error.cause as Error).message} ${(error.cause as Error).stack}`);
+    const quoting = (url: unknown): Promise<Response> =>
+      Promise.reject(new TypeError(`cannot fetch (${url}?${SECRET})`));
+    const quoted = await failure(new WhatsAppApi({ ...base, accessToken: SECRET, fetch: quoting }).markAsRead("x"));
+    const cause = quoted.cause as Error;
+    assertEquals([cause.name, cause.message.startsWith("cannot fetch (https://graph.")], ["TypeError", true]);
+    assertNoSecret(`${shown(quoted)} ${cause.message} ${cause.stack}`);
   });
 });
