@@ -72,18 +72,20 @@ export class MemorySeenStore implements SeenStore {
 }
 
 /**
- * What tells a record from others. Meta may deliver it more than once, and in other company the second time.
+ * What tells a record from others. Meta may deliver it more than once, and in other company the second time. `docs/whatsapp.md` lists what
+ * is in the key of each kind: too little there loses records, too much hands them over twice.
  *
  * @param record The record.
- * @returns A key; `undefined` for kinds that have nothing to tell them by.
+ * @returns A key; `undefined` for kinds that have nothing to tell them by: these are handed over as often as they come.
  */
 export function recordKey(record: WhatsAppRecord): string | undefined {
   switch (record.kind) {
     case "message":
-      return messageKey("message", record);
+      return messageKey(record.kind, record, []);
     case "echo":
+      return messageKey(record.kind, record.message, []);
     case "history":
-      return messageKey(record.kind, record.message);
+      return messageKey(record.kind, record.message, [mediaIdOf(record.message), record.status ?? ""]);
     case "status":
       return record.id === "" ? undefined : statusKey(record);
     case "standby":
@@ -93,8 +95,44 @@ export function recordKey(record: WhatsAppRecord): string | undefined {
   }
 }
 
-function messageKey(kind: string, { id, phoneNumberId }: WhatsAppMessage): string | undefined {
-  return id === "" ? undefined : JSON.stringify([kind, phoneNumberId ?? "", id]);
+/** The same id may come with other contents: a placeholder or what is not supported yet, and later what it stands for. */
+function messageKey(kind: string, message: WhatsAppMessage, more: readonly string[]): string | undefined {
+  const { id, phoneNumberId } = message;
+  const type = message.type === "unknown" ? `unknown ${message.originalType}` : message.type;
+  if (id === "") return undefined;
+  return JSON.stringify([kind, phoneNumberId ?? "", id, type, ...targetOf(message), ...more]);
+}
+
+/** What a message does to another one. */
+function targetOf(message: WhatsAppMessage): readonly string[] {
+  switch (message.type) {
+    case "reaction":
+      return [message.reaction.messageId, message.reaction.emoji ?? ""];
+    case "edit":
+      return [message.edit.originalMessageId, String(message.timestamp?.getTime())];
+    case "revoke":
+      return [message.revoke.originalMessageId];
+    default:
+      return [];
+  }
+}
+
+/** The file of a message, which may come behind the message. */
+function mediaIdOf(message: WhatsAppMessage): string {
+  switch (message.type) {
+    case "image":
+      return message.image.id;
+    case "video":
+      return message.video.id;
+    case "audio":
+      return message.audio.id;
+    case "document":
+      return message.document.id;
+    case "sticker":
+      return message.sticker.id;
+    default:
+      return "";
+  }
 }
 
 /** The same message may be live later, when the conversation is handed over. */

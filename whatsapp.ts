@@ -188,6 +188,8 @@ interface InboxState {
   cancelTimer: () => void;
   /** The pieces of a message, with `frameByFrame`. */
   partial: Uint8Array[];
+  /** The bytes of all pieces. */
+  partialSize: number;
 }
 
 /**
@@ -585,6 +587,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
       member: undefined,
       cancelTimer: handshakeTimeout > 0 ? clock.after(handshakeTimeout, late) : () => {},
       partial: [],
+      partialSize: 0,
     };
   }
 
@@ -950,13 +953,15 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 /** With `frameByFrame` a message comes in pieces. */
 function assembleMessage(inbox: InboxState, data: Uint8Array, frame: FrameInfo | undefined): Uint8Array | undefined {
   if (frame === undefined && data.length <= MAX_RECEIVER_MESSAGE) return data;
-  inbox.partial.push(data);
-  if (inbox.partial.reduce((sum, { length }) => sum + length, 0) > MAX_RECEIVER_MESSAGE) {
+  if (data.length > 0) inbox.partial.push(data);
+  inbox.partialSize += data.length;
+  if (inbox.partialSize > MAX_RECEIVER_MESSAGE) {
     throw new OptionError(`A message is larger than ${MAX_RECEIVER_MESSAGE} bytes`);
   }
   if (frame?.final === false) return undefined;
   const message = concatAll(inbox.partial);
   inbox.partial = [];
+  inbox.partialSize = 0;
   return message;
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { WhatsAppStatus } from "./whatsapp_types.ts";
+import type { JsonObject, WhatsAppStatus } from "./whatsapp_types.ts";
 
 /** How far a message has come. A failure is final, but not for what has arrived. */
 const RANKS = new Map<string, number>([["sent", 1], ["failed", 2], ["delivered", 3], ["read", 4], ["played", 5], [
@@ -38,13 +38,27 @@ export function laterStatus(current: WhatsAppStatus | undefined, next: WhatsAppS
 }
 
 /**
- * What tells one status from another: the message, the status, and whom it is about.
+ * What tells one status from another: the message, the status, whom it is about, why it failed, and for payments which attempt it is about.
  *
  * @param status The status.
  * @returns A key; equal for a status that comes twice.
  */
 export function statusKey(status: WhatsAppStatus): string {
-  const recipient = status.recipientId ?? status.recipientUserId;
-  const participant = status.recipientParticipantId ?? status.recipientParticipantUserId;
-  return JSON.stringify(["status", status.id, status.status, recipient ?? "", participant ?? ""]);
+  // Instead of leaving a phone number out, Meta may send an empty one.
+  const recipient = status.recipientId || status.recipientUserId || "";
+  const participant = status.recipientParticipantId || status.recipientParticipantUserId || "";
+  const more = [...status.errors.map(({ code }) => code), ...paymentOf(status.raw)];
+  return JSON.stringify(["status", status.id, status.status, recipient, participant, ...more]);
+}
+
+/** Statuses of payments have the id of the message that asked for them, and words of their own. */
+function paymentOf(raw: JsonObject): unknown[] {
+  const type = own(raw, "type");
+  if (type === undefined || type === "message") return [];
+  const payment = own(raw, "payment");
+  return [type, own(payment, "reference_id") ?? "", own(own(payment, "transaction"), "id") ?? ""];
+}
+
+function own(raw: unknown, key: string): unknown {
+  return typeof raw === "object" && raw !== null && Object.hasOwn(raw, key) ? (raw as JsonObject)[key] : undefined;
 }

@@ -65,6 +65,15 @@ describe("the filter of a token", () => {
     assertEquals(cut(json, { accountIds: [""], fields: ["x"] }), undefined);
   });
 
+  it("lets no change through without an object as value, whatever the filter looks at", () => {
+    for (const value of ['"S"', "7", "null", '["S"]', undefined]) {
+      const odd = value === undefined ? '{"field":"messages"}' : `{"field":"messages","value":${value}}`;
+      const filter = { accountIds: ["42"], fields: ["messages"] };
+      assertEquals(cut(PART.replace(PASSING, odd), filter), undefined);
+      assertEquals(cut(PART.replace(PASSING, `${PASSING},${odd}`), filter), { text: PART, partial: true });
+    }
+  });
+
   it("gives nothing of what is not UTF-8 but what is made anew", () => {
     const bytes = encode(PART.replace("[]", '["?"]'));
     bytes[bytes.indexOf(0x3f)] = 0xff;
@@ -90,6 +99,8 @@ describe("the filter of a token", () => {
     assertEquals(cut(json, { accountIds: ["42"], fields: ["messages"] }), { text: head, partial: true });
     assertEquals(cut(json, { fields: ["security"] })?.text, head.replace("messages", "security"));
     assertEquals(cut(json, ONE), undefined);
+    const odd = head.replace('["messages"]', '["messages",{"a":"S"}]');
+    assertEquals(cut(odd, { accountIds: ["42"] }), { text: head, partial: true });
     assertEquals(cut(head, { accountIds: ["42"] }), { text: head, partial: false });
   });
 
@@ -300,9 +311,33 @@ describe("receivers whose token has a filter", () => {
     await loop;
   });
 
+  it("get nothing at all of a notification in which nothing is known", async () => {
+    await using server = await startServer({
+      receiverToken: [{ token: "part", name: "part", filter: { accountIds: ["42"] } }],
+    });
+    const got: string[] = [];
+    const protocols = [["whatsapp-inbox.v1"], ["whatsapp-notifications"]];
+    const receivers = await Promise.all(protocols.map((protocols) =>
+      connect(server, {
+        receiverToken: "part",
+        protocols,
+        onMessageReceived: (raw) => void got.push(`${protocols} ${raw}`),
+      })
+    ));
+    await post(server, PART.replace(PASSING, '{"field":"messages","value":"S"}'));
+    await post(server, PART);
+    await until(() => got.length === 2, "the other notification");
+    assertEquals(got.sort(), [`whatsapp-inbox.v1 ${PART}`, `whatsapp-notifications ${PART}`]);
+    for (const receiver of receivers) await receiver.disconnect();
+  });
+
   it("hold up nobody with what is nested too deeply to be taken apart", async () => {
     await using server = await startServer({
-      receiverToken: ["all", { token: "part", name: "part", filter: { phoneNumberIds: ["1"] } }],
+      receiverToken: [
+        "all",
+        { token: "part", name: "part", filter: { phoneNumberIds: ["1"] } },
+        { token: "both", name: "both", filter: { phoneNumberIds: ["1", "2"] } },
+      ],
       maxBodySize: 4 * 1024 * 1024,
     });
     const ids: string[] = [];
@@ -317,14 +352,21 @@ describe("receivers whose token has a filter", () => {
         receiverToken: "part",
         onWhatsAppMessageReceived: ({ id }) => void ids.push(`inbox ${id}`),
       }),
+      await connect(server, {
+        receiverToken: "both",
+        protocols: ["whatsapp-notifications"],
+        onMessageReceived: (raw) => void whole.push(raw),
+      }),
       await connect(server, { receiverToken: "all", onMessageReceived: (raw) => void whole.push(raw) }),
     ];
     const deep = "[".repeat(200_000) + "]".repeat(200_000);
-    const body = `{${OBJECT},"x":1,"entry":[{"id":"42","changes":[${PASSING.replace("[]", deep)}]}]}`;
+    const changes = `${PASSING.replace("[]", deep)},${PASSING.replace('"1"', '"2"')}`;
+    const body = PART.replace(PASSING, changes);
     assertEquals(await post(server, body), 200);
     assertEquals(await post(server, textsTo("1", "next")), 200);
-    await until(() => ids.length === 2 && whole.length === 2, "the next one");
+    await until(() => ids.length === 2 && whole.length === 4, "the next one");
     assertEquals(ids.sort(), ["inbox next", "plain next"]);
+    assertEquals(whole.filter((raw) => raw === body).length, 2);
     for (const receiver of receivers) await receiver.disconnect();
   });
 });

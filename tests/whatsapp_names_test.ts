@@ -71,10 +71,12 @@ describe("receivers of a token with a filter and without a name", () => {
 
   it("begin where an earlier version kept the name, which shared it with other tokens", async () => {
     const journal = new MemoryJournal();
-    await using server = await startServer({ journal, receiverToken: ["full", PART] });
+    const named = { token: "named", name: "named", filter: PART.filter };
+    await using server = await startServer({ journal, receiverToken: ["full", PART, named] });
     for (const id of ["a", "b", "c"]) await post(server, textsTo("1", id));
     await journal.admit("billing", 1, false);
     assertEquals(await visit(server, TOKEN), ["b", "c"]);
+    assertEquals(await visit(server, "named"), []);
     assertEquals(await journal.cursor("billing"), 1);
     assertEquals(await visit(server, TOKEN), []);
     assertEquals(await visit(server, "full"), ["b", "c"]);
@@ -90,7 +92,7 @@ describe("receivers of a token with a filter and without a name", () => {
 describe("cursorName", () => {
   it("is one of its own for each token with a name or a filter, and never that of another", () => {
     const filter = {};
-    const digest = cursorName("x", PART).split("\n")[1];
+    const digest = cursorName("x", PART).split("\n").at(-2)!;
     const tokens = [
       undefined,
       { token: TOKEN, name: "part" },
