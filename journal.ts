@@ -607,7 +607,7 @@ export class SqliteJournal implements Journal {
         return inserted;
       });
     } catch (cause) {
-      const error = this.#writeError(cause);
+      const error = this.#whyNotWritten(cause);
       for (const { reject } of [...group, ...arriving.values()]) reject(error);
       if (group.length === 0 && arriving.size === 0 && !this.#cursorsFail) {
         this.#cursorsFail = true;
@@ -708,6 +708,16 @@ export class SqliteJournal implements Journal {
       throw new JournalError("ERR_JOURNAL_READ", `Cannot read the journal "${this.#path}": ${describe(cause)}`, {
         cause,
       });
+    }
+  }
+
+  /** Where files are gone SQLite may find something else wrong first. */
+  #whyNotWritten(cause: unknown): JournalError {
+    try {
+      this.#files.assertThere();
+      return this.#writeError(cause);
+    } catch (gone) {
+      return this.#writeError(gone);
     }
   }
 
