@@ -689,8 +689,6 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#overloaded = true;
     this.#unread = EMPTY;
     this.#transport.pause();
-    // An honest peer sends the rest of its body before it reads the answer.
-    this.#dropsLeft = Math.max(MAX_DROPPED, this.#host.settings().maxBodySize);
     this.#host.refused("maxTotalBodySize", this.#connection);
     const error = new HttpError("ERR_HTTP_OVERLOAD", "There is no room for the request now", 503);
     if (this.#state === "deciding") return this.#refuse(error);
