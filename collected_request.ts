@@ -94,8 +94,7 @@ export class CollectedRequest extends Request {
    *
    * @returns The value that it stands for.
    */
-  // deno-lint-ignore no-explicit-any
-  override async json(): Promise<any> {
+  override async json(): Promise<unknown> {
     const bytes = await this.#collect();
     return bytes === undefined ? await super.json() : JSON.parse(new TextDecoder().decode(bytes));
   }
