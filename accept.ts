@@ -212,9 +212,11 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     } else if (this.#state === "answering") {
       // They can lead to nothing any more.
       if (this.#overloaded) return;
+      // Without a copy of what is copied into the body anyway.
+      if (this.#body?.pulling && this.#unread.length === 0) return this.#feedBody(bytes, false);
       this.#keep(bytes);
       if (this.#direct?.take !== undefined) this.#feedDirect(this.#unread, true);
-      else if (this.#body?.pulling) this.#feedBody();
+      else if (this.#body?.pulling) this.#feedUnread();
     } else if (this.#state === "lingering") this.#drop(bytes.length);
   }
 
@@ -626,9 +628,9 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#startBodyTimer();
     // A body that does not come is waited for like a head.
     this.#pass.waits();
-    if (!this.#expectsContinue || this.#unread.length > 0) return this.#feedBody();
+    if (!this.#expectsContinue || this.#unread.length > 0) return this.#feedUnread();
     this.#expectsContinue = false;
-    this.#write(CONTINUE).then(() => this.#feedBody(), ignore);
+    this.#write(CONTINUE).then(() => this.#feedUnread(), ignore);
   }
 
   #pauseBody(body: RequestBody): void {
@@ -638,13 +640,17 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     if (!body.done) this.#transport.pause();
   }
 
-  /** Hands what is there to the body; goes on reading if that was not enough for a piece of it. */
-  #feedBody(): void {
-    const body = this.#body!;
+  #feedUnread(): void {
     const bytes = this.#unread;
     this.#unread = EMPTY;
+    this.#feedBody(bytes, true);
+  }
+
+  /** Hands what is there to the body; goes on reading if that was not enough for a piece of it. */
+  #feedBody(bytes: Uint8Array, owned: boolean): void {
+    const body = this.#body!;
     const used = body.feed(bytes);
-    if (used < bytes.length) this.#keep(bytes.subarray(used), true);
+    if (used < bytes.length) this.#keep(bytes.subarray(used), owned);
     else this.#count();
     if (!body.pulling) return;
     if (this.#peerEnded) this.end();
@@ -689,8 +695,6 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#overloaded = true;
     this.#unread = EMPTY;
     this.#transport.pause();
-    // An honest peer sends the rest of its body before it reads the answer.
-    this.#dropsLeft = Math.max(MAX_DROPPED, this.#host.settings().maxBodySize);
     this.#host.refused("maxTotalBodySize", this.#connection);
     const error = new HttpError("ERR_HTTP_OVERLOAD", "There is no room for the request now", 503);
     if (this.#state === "deciding") return this.#refuse(error);

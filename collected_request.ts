@@ -94,8 +94,7 @@ export class CollectedRequest extends Request {
    *
    * @returns The value that it stands for.
    */
-  // deno-lint-ignore no-explicit-any
-  override async json(): Promise<any> {
+  override async json(): Promise<unknown> {
     const bytes = await this.#collect();
     return bytes === undefined ? await super.json() : JSON.parse(new TextDecoder().decode(bytes));
   }
@@ -107,7 +106,7 @@ export class CollectedRequest extends Request {
    */
   override async blob(): Promise<Blob> {
     const bytes = await this.#collect();
-    return bytes === undefined ? await super.blob() : await this.#respond(bytes).blob();
+    return bytes === undefined ? await super.blob() : new Blob([bytes], { type: this.#type });
   }
 
   /**
@@ -117,10 +116,11 @@ export class CollectedRequest extends Request {
    */
   override async formData(): Promise<FormData> {
     const bytes = await this.#collect();
-    return bytes === undefined ? await super.formData() : await this.#respond(bytes).formData();
+    if (bytes === undefined) return await super.formData();
+    return await new Response(bytes, { headers: { "content-type": this.#type } }).formData();
   }
 
-  #respond(bytes: Uint8Array<ArrayBuffer>): Response {
-    return new Response(bytes, { headers: { "content-type": this.headers.get("content-type") ?? "" } });
+  get #type(): string {
+    return this.headers.get("content-type") ?? "";
   }
 }

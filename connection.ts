@@ -702,7 +702,7 @@ export class WebSocketConnection<Data = unknown> {
     if (unfinished === undefined) return;
     const { finished } = this.#assembler;
     // Another one counts anew: its peer does not hold the memory, but sends one message after the other.
-    if (finished !== this.#unfinished && this.#unfinished !== -1) unfinished.finish(this.#hooks);
+    if (this.#unfinished !== -1 && (held === 0 || finished !== this.#unfinished)) unfinished.finish(this.#hooks);
     this.#unfinished = held === 0 ? -1 : finished;
     if (held > 0) unfinished.hold(this.#hooks, held);
   }

@@ -217,6 +217,7 @@ describe("WebSocketClient in a page", () => {
       ["rootCertificateFile", { rootCertificateFile: "ca.pem" }],
       ["frameSize", { frameSize: 100 }],
       ["maxFragments", { maxFragments: 3 }],
+      ["messageTimeout", { messageTimeout: 3 }],
       ["frameByFrame", { options: { frameByFrame: true } }],
       ["manualPong", { options: { manualPong: true } }],
       ["manualClose", { options: { manualClose: true } }],

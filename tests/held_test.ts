@@ -88,7 +88,7 @@ describe("what an unfinished message holds", () => {
   it("is more than what has come where the buffer is ahead of it", () => {
     const { transport, unfinished } = watchedRig();
     transport.receive(length64(0, MiB));
-    transport.receive(new Uint8Array(5 * KiB));
+    for (let piece = 0; piece < 2; piece++) transport.receive(new Uint8Array(3 * KiB));
     assert(unfinished.total > 16 * KiB, String(unfinished.total));
   });
 
@@ -130,7 +130,7 @@ describe("maxTotalMessageSize", () => {
   it("closes the oldest with 1013, and counts a message anew that follows another in the same read", async () => {
     const rigs = Array.from({ length: 4 }, () => watchedRig());
     const clock = new FakeClock();
-    const limits = { maxTotalMessageSize: 450 * KiB, messageTimeout: 0, clock };
+    const limits = { maxTotalMessageSize: 350 * KiB, messageTimeout: 0, clock };
     const unfinished = new UnfinishedMessages(() => limits);
     for (const { recorder } of rigs) Object.assign(recorder, { unfinished });
     const [first, second, third, fourth] = rigs;
@@ -374,8 +374,12 @@ describe("maxTotalBodySize", () => {
         await socket.write(form()).catch(() => {});
       };
       while (sockets.length < count) await attack();
-      await until(() => refused(server) >= count - fit, "those that had to go", 10_000);
-      const answer = await sockets[0].readText();
+      // On Bun some have to go before they are read.
+      const gone = (): number => refused(server) + (server.stats().refusals.ERR_OVERLOAD ?? 0);
+      await until(() => gone() >= count - fit && refused(server) > 0, "those that had to go", 10_000);
+      // Those that are held on get theirs, or an end, when the test is over.
+      const texts = sockets.map((socket) => socket.readText().then((text) => text || Promise.reject("no answer")));
+      const answer = await Promise.any(texts);
       assertStringIncludes(answer, "HTTP/1.1 503 Service Unavailable\r\n");
       assertStringIncludes(answer, "retry-after: 5\r\n");
       assertStringIncludes(answer, "connection: close\r\n");
@@ -400,7 +404,7 @@ describe("maxTotalBodySize", () => {
   }
 
   const plain = (options: WebSocketServerOptions): Promise<WebSocketServer> =>
-    startEcho({ maxTotalBodySize: 300 * KiB, ...options });
+    startEcho({ maxTotalBodySize: 320 * KiB, ...options });
   const part = (path: string, bytes: number, of: number, close = true): Uint8Array =>
     concat(
       encode(
@@ -569,7 +573,7 @@ describe("a body that is collected", () => {
         if (name === "json") seen[name] = await request.json();
         if (name === "blob") {
           const blob = await request.blob();
-          seen[name] = [await blob.text(), blob.type];
+          seen[name] = [await blob.text(), blob.type.split(";")[0]];
         }
         if (name === "formData") seen[name] = (await request.formData()).get("a");
         if (name === "clone") seen[name] = [await request.clone().text(), await request.text()];

@@ -363,6 +363,41 @@ describe("maxTotalBufferedAmount", () => {
   });
 });
 
+describe("maxTotalBufferedAmount and broadcasts", () => {
+  const MiB = 1024 * 1024;
+
+  it("leaves out the bytes that many share, and counts those of one alone again when they have left", async () => {
+    const server = new WebSocketServer({ maxTotalBufferedAmount: 2 * MiB, slowConsumer: "drop", closeTimeout: 1 });
+    const peers = Array.from({ length: 4 }, () => {
+      const [ours, theirs] = pipe();
+      const connection = server.acceptStream(theirs);
+      ours.writable.getWriter().write(encode(HANDSHAKE + "\r\n"));
+      return { connection, reader: ours.readable.getReader() };
+    });
+    await until(() => server.connections.size === 4, "all of them");
+    const own = (index: number): string => peers[index].connection.send(new Uint8Array(MiB));
+    // 16 MiB in all, and those of no connection alone.
+    for (let round = 0; round < 4; round++) assertEquals(server.broadcastData(new Uint8Array(MiB)), 4);
+    assertEquals(peers.map(({ connection }) => connection.bufferedAmount >= 4 * MiB), [true, true, true, true]);
+    assertEquals([own(0), own(1)], ["backpressure", "backpressure"]);
+    // 2 MiB and two headers: a third one is too much.
+    assertEquals([own(2), server.stats().dropped], ["dropped", 1]);
+    // What has left is not left out twice.
+    let read = 0;
+    while (read < 5 * MiB) read += (await peers[0].reader.read()).value!.length;
+    await peers[0].connection.drained();
+    assertEquals(peers[0].connection.bufferedAmount, 0);
+    assertEquals([own(2), own(3)], ["backpressure", "dropped"]);
+    // Nor is what is dropped with its connection.
+    peers[1].connection.terminate();
+    await until(() => server.connections.size === 3, "its end");
+    assertEquals([own(3), own(0)], ["backpressure", "backpressure"]);
+    assertEquals([own(0), own(2), own(3)], ["dropped", "dropped", "dropped"]);
+    for (const { connection } of peers) connection.terminate();
+    await server.stop();
+  });
+});
+
 describe("slowConsumer of one message", () => {
   it("drops or closes as the message says, whatever the setting", async () => {
     for (const setting of ["close", "drop"] as const) {
