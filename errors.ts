@@ -97,6 +97,7 @@ export type TransportErrorCode =
   | "ERR_ABORTED"
   | "ERR_LISTEN"
   | "ERR_ACCEPT"
+  | "ERR_TLS_HANDSHAKE"
   | "ERR_OVERLOAD"
   | "ERR_CONNECTION_LOST"
   | "ERR_SLOW_CONSUMER"

@@ -243,11 +243,12 @@ class DenoListener implements Listener {
       evicted = true;
       raw.destroy();
     };
-    this.#tls.secure(raw).then((transport) => this.#handler.accept(transport, admittance)).catch((error) => {
+    const accept = (transport: Transport): void => this.#handler.accept(transport, admittance);
+    this.#tls.secure(raw).then(accept, (error) => {
       admittance.leave();
       // Whoever evicted it knows why.
-      if (!this.#closed && !evicted) this.#handler.error(error);
-    });
+      if (!this.#closed && !evicted) this.#handler.handshakeFailed(error, raw.remoteAddress);
+    }).catch((error) => this.#handler.error(error));
   }
 
   #pause(): Promise<void> {

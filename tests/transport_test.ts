@@ -61,7 +61,7 @@ async function socketPair(
   };
   const listener: Listener = await runtimeTransport().listen(
     { hostname: "127.0.0.1", port: 0, tls: tls ? identity : undefined, handshakeTimeout: 5000, clock: systemClock },
-    { admit, accept: accepted.resolve, error: accepted.reject },
+    { admit, accept: accepted.resolve, handshakeFailed: accepted.reject, error: accepted.reject },
   );
   const client = await (connect?.(listener.address.port) ?? runtimeTransport().connect({
     hostname: "localhost",
@@ -400,7 +400,12 @@ async function listenForTls(): Promise<{ port: number; close: () => Promise<void
   const accepted: Log[] = [];
   const listener = await runtimeTransport().listen(
     { hostname: "0.0.0.0", port: 0, tls: identity, handshakeTimeout: 5000, clock: systemClock },
-    { admit, accept: (transport) => void accepted.push(new Log(transport)), error: () => {} },
+    {
+      admit,
+      accept: (transport) => void accepted.push(new Log(transport)),
+      handshakeFailed: () => {},
+      error: () => {},
+    },
   );
   return {
     port: listener.address.port,
@@ -460,7 +465,7 @@ describe("a listener", () => {
     };
     const listener = await runtimeTransport().listen(
       { hostname: "127.0.0.1", port: 0, tls: identity, handshakeTimeout: 0, clock: systemClock },
-      { admit, accept: (transport) => accepted.push(transport), error: () => {} },
+      { admit, accept: (transport) => accepted.push(transport), handshakeFailed: () => {}, error: () => {} },
     );
     const plain = {
       hostname: "127.0.0.1",
@@ -493,7 +498,7 @@ describe("a listener", () => {
     };
     const listener = await runtimeTransport().listen(
       { hostname: "127.0.0.1", port: 0, tls: identity, handshakeTimeout: 100, clock: systemClock },
-      { admit, accept: accepted.resolve, error: () => {} },
+      { admit, accept: accepted.resolve, handshakeFailed: () => {}, error: () => {} },
     );
     const client = new Log(
       await runtimeTransport().connect({
@@ -518,7 +523,7 @@ describe("a listener", () => {
 
   it("frees its port when it is closed", async () => {
     const options = { hostname: "127.0.0.1", port: 0, handshakeTimeout: 0, clock: systemClock };
-    const handler = { admit, accept: () => {}, error: () => {} };
+    const handler = { admit, accept: () => {}, handshakeFailed: () => {}, error: () => {} };
     const first = await runtimeTransport().listen(options, handler);
     const { port } = first.address;
     await first.close();
