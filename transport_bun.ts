@@ -162,10 +162,12 @@ const ownerHandlers: SocketHandlers = {
 /**
  * The transport on Bun.
  *
+ * @param runtime What opens sockets; tests have one of their own.
  * @returns The provider, or `undefined` on another runtime.
  */
-export function bunTransport(): TransportProvider | undefined {
-  const { Bun: runtime } = globalThis as { Bun?: BunRuntime };
+export function bunTransport(
+  runtime: BunRuntime | undefined = (globalThis as { Bun?: BunRuntime }).Bun,
+): TransportProvider | undefined {
   if (runtime === undefined) return undefined;
   return {
     listen: (options, handler) => new Promise((resolve) => resolve(listen(runtime, options, handler))),
