@@ -27,6 +27,7 @@ class FakeSocket {
   /** What was called, other than `pause` and `resume`. */
   calls: string[] = [];
   paused = false;
+  resumed = 0;
   #handlers: Handlers;
   #closed = false;
 
@@ -56,6 +57,7 @@ class FakeSocket {
   }
   resume(): void {
     this.paused = false;
+    this.resumed++;
   }
   setNoDelay(): boolean {
     return true;
@@ -162,6 +164,21 @@ class Rig {
     });
   }
 
+  /** One behind all that waits now has had its turn. */
+  async pass(): Promise<void> {
+    const passed = Promise.withResolvers<void>();
+    this.accept().open().transport.takeTurn(() => passed.resolve());
+    await passed.promise;
+    await settle();
+  }
+
+  /** There is room for large reads again: each of some connections has one, and reads on. */
+  async assertRoom(count: number): Promise<void> {
+    const readers = this.hold(count, () => this.acceptHonest());
+    const done = ({ received, socket }: Accepted): boolean => received === READ && !socket.paused;
+    await until(() => readers.every(done), "room for the next read", 10_000);
+  }
+
   close(): void {
     for (const { transport } of this.all) transport.destroy();
   }
@@ -249,6 +266,21 @@ describe("bytes that wait for their turn on Bun", () => {
       for (const { received, events } of destroyed) assertEquals([received, events], [0, ["close"]]);
     }));
 
+  it("leave their room when their connection is destroyed: others read on", () =>
+    withRig(async (rig) => {
+      for (const { transport } of rig.hold(4, () => rig.acceptHonest())) transport.destroy();
+      await rig.assertRoom(1);
+    }));
+
+  it("leave their room at their turn, and the room that was kept for a read that brings nothing", () =>
+    withRig(async (rig) => {
+      const holders = rig.hold(4, () => rig.acceptHonest());
+      for (const { transport } of holders) transport.pause();
+      await until(() => holders.every(({ received }) => received === READ), "the turn of all");
+      await rig.assertRoom(4);
+      await rig.assertRoom(4);
+    }));
+
   it("come before the end and the close of their connection", () =>
     withRig(async (rig) => {
       const [holder] = rig.hold(1, () => rig.acceptHonest());
@@ -273,18 +305,47 @@ describe("bytes that wait for their turn on Bun", () => {
     withRig(async (rig) => {
       const [holder] = rig.hold(1, () => rig.acceptHonest());
       holder.transport.pause();
+      const { resumed } = holder.socket;
       await until(() => holder.received === READ, "its turn");
-      const passed = Promise.withResolvers<void>();
-      rig.accept().open().transport.takeTurn(() => passed.resolve());
-      await passed.promise;
-      await settle();
-      assertEquals(holder.socket.paused, true);
+      await rig.pass();
+      assertEquals([holder.socket.paused, holder.socket.resumed], [true, resumed]);
       holder.transport.resume();
       await until(() => !holder.socket.paused, "resume");
     }));
 });
 
 describe("a transport on Bun", () => {
+  it("leaves its socket alone once it is destroyed or lost while it waits to read", () =>
+    withRig(async (rig) => {
+      const [destroyed, lost] = [rig.acceptHonest(), rig.acceptHonest()];
+      const before = [destroyed, lost].map(({ socket }) => socket.resumed);
+      assertEquals([destroyed.socket.paused, lost.socket.paused], [true, true]);
+      destroyed.transport.destroy();
+      lost.socket.lose(new Error("reset"));
+      await rig.pass();
+      assertEquals([destroyed, lost].map(({ socket }) => socket.resumed), before);
+      assertEquals([destroyed.events, lost.events], [["close"], ["close"]]);
+    }));
+
+  it("is not resumed by open if the program has paused it before", () =>
+    withRig((rig) => {
+      const paused = rig.accept();
+      paused.transport.pause();
+      paused.open();
+      assertEquals(paused.socket.paused, true);
+      paused.transport.resume();
+      assertEquals(paused.socket.paused, false);
+    }));
+
+  it("tells the end of a peer that Bun does not tell, when both have sent FIN, but not that of one that broke", () =>
+    withRig(async (rig) => {
+      const [ended, broken] = [rig.accept().open(), rig.accept().open()];
+      ended.socket.lose();
+      broken.socket.lose(new Error("reset"));
+      await settle();
+      assertEquals([ended.events, broken.events], [["end", "close"], ["close"]]);
+    }));
+
   it("tells the end once, and not after destroy", () =>
     withRig(async (rig) => {
       const ended = rig.accept().open();
@@ -330,10 +391,7 @@ describe("a transport on Bun", () => {
       let called = false;
       leaver.transport.takeTurn(() => called = true);
       leaver.transport.destroy();
-      // Behind it.
-      const passed = Promise.withResolvers<void>();
-      rig.accept().open().transport.takeTurn(() => passed.resolve());
-      await passed.promise;
+      await rig.pass();
       assertEquals(called, false);
     }));
 
@@ -342,9 +400,7 @@ describe("a transport on Bun", () => {
       const [holder] = rig.hold(1, () => rig.acceptHonest());
       holder.onData = () => holder.transport.destroy();
       await until(() => holder.events.includes("close"), "close");
-      const passed = Promise.withResolvers<void>();
-      rig.accept().open().transport.takeTurn(() => passed.resolve());
-      await passed.promise;
+      await rig.pass();
       assert(holder.received > 0 && holder.received < READ);
       assertEquals(holder.events, ["data", "close"]);
     }));
