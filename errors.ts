@@ -99,6 +99,7 @@ export type TransportErrorCode =
   | "ERR_ABORTED"
   | "ERR_LISTEN"
   | "ERR_ACCEPT"
+  | "ERR_TLS_HANDSHAKE"
   | "ERR_OVERLOAD"
   | "ERR_MESSAGE_TIMEOUT"
   | "ERR_CONNECTION_LOST"

@@ -309,6 +309,7 @@ export class WebSocketServer<Data = unknown> extends PublishingServer<Data> impl
       this.#listener = await runtimeTransport().listen({ port, hostname, reusePort, tls, handshakeTimeout, clock }, {
         admit: (address) => this.#admit(address),
         accept: (transport, admittance) => void this.#acceptAdmitted(transport, admittance as Pass | undefined),
+        handshakeFailed: (error, address) => this.#handshakeFailed(error, address),
         error: (error) => this.#acceptFailed(error),
       });
     } catch (cause) {
@@ -450,6 +451,17 @@ export class WebSocketServer<Data = unknown> extends PublishingServer<Data> impl
       "network.peer.address": hostname,
       "network.peer.port": port,
     });
+  }
+
+  /** Counted, and no more than that: each probe of a load balancer is one. */
+  #handshakeFailed(error: unknown, { hostname, port }: Address): void {
+    const failure = new TransportError("ERR_TLS_HANDSHAKE", describe(error), { cause: error });
+    this.meter.refuse(failure.code);
+    this.#log.write("debug", "connection.refused", {
+      reason: failure.code,
+      "network.peer.address": hostname,
+      "network.peer.port": port,
+    }, failure);
   }
 
   #acceptFailed(error: unknown): void {

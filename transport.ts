@@ -112,6 +112,13 @@ export interface ListenHandler {
    */
   accept(transport: Transport, admittance?: Admittance): void;
   /**
+   * A TLS handshake has failed, came too late, or was left by its peer. Scanners and the probes of load balancers do that all the time.
+   *
+   * @param error What the runtime said.
+   * @param remoteAddress The other end.
+   */
+  handshakeFailed(error: unknown, remoteAddress: Address): void;
+  /**
    * Accepting failed for one connection, or for a moment (such as too many open files); listening goes on.
    *
    * @param error What the runtime said.

@@ -162,10 +162,12 @@ const ownerHandlers: SocketHandlers = {
 /**
  * The transport on Bun.
  *
+ * @param runtime What opens sockets; tests have one of their own.
  * @returns The provider, or `undefined` on another runtime.
  */
-export function bunTransport(): TransportProvider | undefined {
-  const { Bun: runtime } = globalThis as { Bun?: BunRuntime };
+export function bunTransport(
+  runtime: BunRuntime | undefined = (globalThis as { Bun?: BunRuntime }).Bun,
+): TransportProvider | undefined {
   if (runtime === undefined) return undefined;
   return {
     listen: (options, handler) => new Promise((resolve) => resolve(listen(runtime, options, handler))),
@@ -261,9 +263,9 @@ class TlsServerSide {
 
   secure(raw: BunSocket): void {
     const { remoteAddress, remotePort } = raw;
-    const admittance = remoteAddress === undefined || remotePort === undefined
-      ? undefined
-      : this.#handler.admit({ hostname: remoteAddress, port: remotePort });
+    if (remoteAddress === undefined || remotePort === undefined) return raw.close();
+    const address = { hostname: remoteAddress, port: remotePort };
+    const admittance = this.#handler.admit(address);
     if (admittance === undefined) return raw.close();
     const handshake = new ServerHandshake(this.#limits, (transport) => {
       this.#pending.delete(handshake);
@@ -272,7 +274,8 @@ class TlsServerSide {
       this.#pending.delete(handshake);
       admittance.leave();
       // Given up: whoever did that knows why.
-      if (error !== undefined) this.#handler.error(error);
+      if (error instanceof UnusableIdentity) this.#handler.error(error.cause);
+      else if (error !== undefined) this.#handler.handshakeFailed(error, address);
     });
     admittance.evict = () => handshake.giveUp();
     this.#pending.add(handshake);
@@ -287,6 +290,9 @@ class TlsServerSide {
 
 /** What a handshake has to keep to. */
 type HandshakeLimits = Pick<ListenOptions, "handshakeTimeout" | "clock">;
+
+/** That a handshake could not begin is the server's fault, and not the peer's. */
+class UnusableIdentity extends Error {}
 
 /** A connection inside its TLS handshake, on the server. */
 class ServerHandshake implements SocketOwner {
@@ -311,7 +317,7 @@ class ServerHandshake implements SocketOwner {
     } catch (error) {
       // A certificate or key that BoringSSL does not take.
       raw.close();
-      this.#fail(error);
+      this.#fail(new UnusableIdentity(undefined, { cause: error }));
     }
   }
 

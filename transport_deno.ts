@@ -1,6 +1,10 @@
 /**
- * The Deno leaf: `Deno.listen` and `Deno.connect`, read and written with `conn.read` and `conn.write` (Web Streams measured 1.5 to 2 times
- * slower for small messages). TLS is done by `transport_node_tls.ts`; its head says why.
+ * The Deno leaf: `Deno.listen`, `Deno.connect` and `Deno.startTls`, read and written with `conn.read` and `conn.write`
+ * (Web Streams measured 1.5 to 2 times slower for small messages). TLS servers use `transport_node_tls.ts`; its head says why.
+ *
+ * Clients use it for hosts that have once kept silent inside a TLS handshake: Deno 2.9 never closes the socket of such a handshake, neither
+ * by `close()` nor when it is collected, as long as the peer does not end it. With `node:tls` each is closed, but messages of 16 KiB take
+ * twice the processor time, so it is not used for all.
  *
  * @module
  */
@@ -66,7 +70,43 @@ async function connect(options: ConnectOptions): Promise<Transport> {
   conn.setNoDelay(true);
   if (proxy !== undefined) await throughProxy(conn, options, proxy);
   if (!options.tls) return new DenoTransport(conn, false);
-  return await secureClient(new DenoTransport(conn, false), options);
+  const host = `${options.hostname}:${options.port}`;
+  return silentHosts.has(host)
+    ? await secureClient(new DenoTransport(conn, false), options)
+    : await startTls(conn, options, host);
+}
+
+/** Hosts whose TLS handshake was given up: each has cost a socket then, and costs no second one. */
+const silentHosts = new Set<string>();
+/** The most of them; beyond it the oldest is forgotten. */
+const MAX_SILENT_HOSTS = 10_000;
+
+function rememberSilence(host: string): void {
+  silentHosts.add(host);
+  if (silentHosts.size > MAX_SILENT_HOSTS) silentHosts.delete(silentHosts.values().next().value!);
+}
+
+async function startTls(conn: Deno.TcpConn, options: ConnectOptions, host: string): Promise<Transport> {
+  const { hostname, signal, rootCertificates: caCerts } = options;
+  // A peer that is not there any more ends the handshake that Deno does not: the system finds out.
+  conn.setKeepAlive(true);
+  const tls = await Deno.startTls(conn, { hostname, caCerts, alpnProtocols: ["http/1.1"] });
+  const abort = (): void => {
+    rememberSilence(host);
+    closeQuietly(tls);
+  };
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    if (signal.aborted) abort();
+    signal.throwIfAborted();
+    await tls.handshake();
+    return new DenoTransport(tls, true);
+  } catch (error) {
+    closeQuietly(tls);
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
 }
 
 /** Deno tries the addresses of a host one after the other, each until the system gives it up. */
@@ -208,11 +248,12 @@ class DenoListener implements Listener {
       evicted = true;
       raw.destroy();
     };
-    this.#tls.secure(raw).then((transport) => this.#handler.accept(transport, admittance)).catch((error) => {
+    const accept = (transport: Transport): void => this.#handler.accept(transport, admittance);
+    this.#tls.secure(raw).then(accept, (error) => {
       admittance.leave();
       // Whoever evicted it knows why.
-      if (!this.#closed && !evicted) this.#handler.error(error);
-    });
+      if (!this.#closed && !evicted) this.#handler.handshakeFailed(error, raw.remoteAddress);
+    }).catch((error) => this.#handler.error(error));
   }
 
   #pause(): Promise<void> {

@@ -58,6 +58,7 @@ class Port {
       {
         admit: () => undefined,
         accept: (transport) => void this.served.push(new Served(transport)),
+        handshakeFailed: () => {},
         error: (error) => {
           throw error;
         },

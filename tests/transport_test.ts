@@ -4,9 +4,11 @@ import { systemClock } from "../clock.ts";
 import { isLoopback } from "../loopback.ts";
 import { type Admittance, type Listener, runtimeTransport, type Transport } from "../transport.ts";
 import { giveBack, lease } from "../mask_simd.ts";
+import { secureClient } from "../transport_node_tls.ts";
 import { streamTransport } from "../transport_stream.ts";
 import { readFileSync } from "node:fs";
-import { heldSockets, RawListener } from "./sockets.ts";
+import { runtime } from "./needs.ts";
+import { heldSockets, RawListener, type RawSocket } from "./sockets.ts";
 import { assertSameBytes, concat, decode, defer, encode, pipe, Random, tlsFile, until } from "./support.ts";
 
 /** Lets everybody in. */
@@ -48,7 +50,10 @@ interface Pair {
   close: () => Promise<void>;
 }
 
-async function socketPair(tls: boolean): Promise<Pair> {
+async function socketPair(
+  tls: boolean,
+  connect?: (port: number) => Promise<Transport>,
+): Promise<Pair> {
   const accepted = defer<Transport>();
   const identity = {
     certificate: readFileSync(tlsFile("leaf.pem"), "utf8"),
@@ -56,16 +61,16 @@ async function socketPair(tls: boolean): Promise<Pair> {
   };
   const listener: Listener = await runtimeTransport().listen(
     { hostname: "127.0.0.1", port: 0, tls: tls ? identity : undefined, handshakeTimeout: 5000, clock: systemClock },
-    { admit, accept: accepted.resolve, error: accepted.reject },
+    { admit, accept: accepted.resolve, handshakeFailed: accepted.reject, error: accepted.reject },
   );
-  const client = await runtimeTransport().connect({
+  const client = await (connect?.(listener.address.port) ?? runtimeTransport().connect({
     hostname: "localhost",
     port: listener.address.port,
     tls,
     rootCertificates: [readFileSync(tlsFile("ca.pem"), "utf8")],
     clock: systemClock,
     signal: new AbortController().signal,
-  });
+  }));
   const server = await accepted.promise;
   assertEquals([client.encrypted, server.encrypted], [tls, tls]);
   assertEquals(server.localAddress.port, listener.address.port);
@@ -79,6 +84,14 @@ async function socketPair(tls: boolean): Promise<Pair> {
     await listener.close();
   };
   return { ...logs, close };
+}
+
+/** A client that does TLS by `node:tls` over a transport of the runtime, as on Deno with hosts that were silent once. */
+async function secureLater(port: number): Promise<Transport> {
+  const { signal } = new AbortController();
+  const options = { hostname: "localhost", port, tls: false, rootCertificates: [], clock: systemClock, signal };
+  const raw = await runtimeTransport().connect(options);
+  return await secureClient(raw, { ...options, rootCertificates: [readFileSync(tlsFile("ca.pem"), "utf8")] });
 }
 
 async function streamPair(): Promise<Pair> {
@@ -98,6 +111,10 @@ const KINDS: [name: string, make: () => Promise<Pair>][] = [
   ["TCP", () => socketPair(false)],
   ["TLS", () => socketPair(true)],
   ["streams", streamPair],
+  // Bun does TLS by itself, always.
+  ...runtime === "Deno"
+    ? [["TLS of node:tls", () => socketPair(true, secureLater)] as [string, () => Promise<Pair>]]
+    : [],
 ];
 
 /** All buffers that can be leased at the moment. */
@@ -301,9 +318,10 @@ describe("a connection that is given up before it is there", () => {
 });
 
 describe("a TLS client", () => {
-  it("holds no socket of attempts that were given up while the server was silent", async () => {
+  it("holds one socket at most of all attempts that were given up while the server was silent", async () => {
     const listener = await RawListener.listen();
     const options = { hostname: "127.0.0.1", port: listener.port, tls: true, rootCertificates: [], clock: systemClock };
+    const first: RawSocket[] = [];
     for (let index = 0; index < 20; index++) {
       const controller = new AbortController();
       const connecting = runtimeTransport().connect({ ...options, signal: controller.signal });
@@ -311,11 +329,18 @@ describe("a TLS client", () => {
       // It has come so far that it waits for the server.
       await socket.read();
       controller.abort(new Error("enough"));
-      await assertRejects(() => connecting, Error, "enough");
-      assertEquals(await socket.read(), null);
-      await socket.close();
+      await assertRejects(() => connecting);
+      // Deno closes the first one only when the server does.
+      if (index === 0) first.push(socket);
+      else {
+        assertEquals(await socket.read(), null);
+        await socket.close();
+      }
     }
-    await until(() => !heldSockets()?.some(({ remotePort }) => remotePort === listener.port), "the end of all sockets");
+    const held = (): number => heldSockets()?.filter(({ remotePort }) => remotePort === listener.port).length ?? 0;
+    await until(() => held() <= 1, "the end of the others");
+    await first[0].close();
+    await until(() => held() === 0, "the end of the first");
     await listener.close();
   });
 
@@ -375,7 +400,12 @@ async function listenForTls(): Promise<{ port: number; close: () => Promise<void
   const accepted: Log[] = [];
   const listener = await runtimeTransport().listen(
     { hostname: "0.0.0.0", port: 0, tls: identity, handshakeTimeout: 5000, clock: systemClock },
-    { admit, accept: (transport) => void accepted.push(new Log(transport)), error: () => {} },
+    {
+      admit,
+      accept: (transport) => void accepted.push(new Log(transport)),
+      handshakeFailed: () => {},
+      error: () => {},
+    },
   );
   return {
     port: listener.address.port,
@@ -435,7 +465,7 @@ describe("a listener", () => {
     };
     const listener = await runtimeTransport().listen(
       { hostname: "127.0.0.1", port: 0, tls: identity, handshakeTimeout: 0, clock: systemClock },
-      { admit, accept: (transport) => accepted.push(transport), error: () => {} },
+      { admit, accept: (transport) => accepted.push(transport), handshakeFailed: () => {}, error: () => {} },
     );
     const plain = {
       hostname: "127.0.0.1",
@@ -468,7 +498,7 @@ describe("a listener", () => {
     };
     const listener = await runtimeTransport().listen(
       { hostname: "127.0.0.1", port: 0, tls: identity, handshakeTimeout: 100, clock: systemClock },
-      { admit, accept: accepted.resolve, error: () => {} },
+      { admit, accept: accepted.resolve, handshakeFailed: () => {}, error: () => {} },
     );
     const client = new Log(
       await runtimeTransport().connect({
@@ -493,7 +523,7 @@ describe("a listener", () => {
 
   it("frees its port when it is closed", async () => {
     const options = { hostname: "127.0.0.1", port: 0, handshakeTimeout: 0, clock: systemClock };
-    const handler = { admit, accept: () => {}, error: () => {} };
+    const handler = { admit, accept: () => {}, handshakeFailed: () => {}, error: () => {} };
     const first = await runtimeTransport().listen(options, handler);
     const { port } = first.address;
     await first.close();

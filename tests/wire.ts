@@ -167,7 +167,7 @@ export async function rawServer(
   const accepted = defer<Transport>();
   const listener = await runtimeTransport().listen(
     { hostname: "127.0.0.1", port: 0, handshakeTimeout: 0, clock: systemClock },
-    { admit: () => undefined, accept: accepted.resolve, error: accepted.reject },
+    { admit: () => undefined, accept: accepted.resolve, handshakeFailed: accepted.reject, error: accepted.reject },
   );
   const client = new WebSocketClient(`ws://127.0.0.1:${listener.address.port}/`, { onError: () => {}, ...options });
   const connected = client.connect();
