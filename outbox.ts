@@ -23,8 +23,11 @@ const flushes = new Turn(queueMicrotask);
 /** So many pings of one read are answered one by one. */
 const MAX_PONGS = 64;
 
-/** From this size on what waits is written at once, in bytes: to write it together with more saves nothing. */
-const LARGE = 64 * 1024;
+/**
+ * Between these sizes, in bytes, what waits is written at once: to write it together with more saves nothing, and it is still cached. Longer
+ * ones are slower so (`bench/README.md`).
+ */
+const [LARGE, HUGE] = [64 * 1024, 512 * 1024];
 
 /** What an {@linkcode Outbox} tells its connection. */
 export interface OutboxOwner {
@@ -338,8 +341,8 @@ export class Outbox {
   }
 
   #appended(): SendResult {
-    // Large messages leave at once: the peer gets the first while the next is handled, and it is still cached.
-    if (this.bufferedAmount >= LARGE && this.#turn !== undefined) this.#queue.flush();
+    const waiting = this.bufferedAmount;
+    if (waiting >= LARGE && waiting < HUGE && this.#turn !== undefined) this.#queue.flush();
     this.#countBuffered();
     this.#scheduleFlush();
     return this.congested ? "backpressure" : "sent";
