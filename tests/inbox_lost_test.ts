@@ -40,6 +40,11 @@ class LosingJournal implements Journal {
     this.entries = this.entries.filter(({ seq }) => !lost.some(({ after, until }) => after < seq && seq <= until));
     this.#listener?.lost?.();
   }
+  async admit(name: string, start: number): Promise<number> {
+    const known = await this.cursor(name) ?? start;
+    this.saveCursor(name, known);
+    return known;
+  }
   has(): Promise<boolean> {
     return Promise.resolve(false);
   }
@@ -55,6 +60,7 @@ class LosingJournal implements Journal {
   saveCursor(name: string, seq: number): void {
     this.cursors.set(name, Math.max(seq, this.cursors.get(name) ?? 0));
   }
+  release(): void {}
   close(): Promise<void> {
     return Promise.resolve();
   }

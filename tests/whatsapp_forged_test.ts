@@ -192,7 +192,7 @@ describe("WhatsAppReceiver with appSecret", () => {
 });
 
 /** Signs with an empty secret as well, which `signNotification` refuses. */
-function sign(body: string, secret: string): string {
+function sign(body: string | Uint8Array, secret: string): string {
   return `sha256=${createHmac("sha256", secret).update(body).digest("hex")}`;
 }
 

@@ -74,7 +74,7 @@ describe("receivers of a token with a filter and without a name", () => {
     const named = { token: "named", name: "named", filter: PART.filter };
     await using server = await startServer({ journal, receiverToken: ["full", PART, named] });
     for (const id of ["a", "b", "c"]) await post(server, textsTo("1", id));
-    await journal.admit("billing", 1, false);
+    await journal.admit("billing", 1);
     assertEquals(await visit(server, TOKEN), ["b", "c"]);
     assertEquals(await visit(server, "named"), []);
     assertEquals(await journal.cursor("billing"), 1);
@@ -82,7 +82,7 @@ describe("receivers of a token with a filter and without a name", () => {
     assertEquals(await visit(server, "full"), ["b", "c"]);
     // What they say themselves goes before.
     assertEquals(await visit(server, TOKEN, "other", 0), ["a", "b", "c"]);
-    await journal.admit("third", 2, false);
+    await journal.admit("third", 2);
     assertEquals(await visit(server, TOKEN, "third", 0), ["a", "b", "c"]);
     // Others have never shared their names.
     assertEquals(await visit(server, TOKEN, "fourth"), []);
