@@ -252,6 +252,26 @@ describeRedis("RedisJournal whose stream something else has changed", () => {
     await redis.stop();
   });
 
+  it("takes over what an earlier version has written, and notices if its stream is gone", async () => {
+    for (const deleted of [false, true]) {
+      const redis = await RedisServer.start(["--appendonly", "no"]);
+      const before = await Node.open(make, redis.url);
+      await before.append("1", "22");
+      await before.close();
+      const program = await make(redis.url);
+      await program.command("HDEL", "{tackline}:meta", "count", "deleted", "run", "base", "eras", "lost");
+      if (deleted) await program.command("DEL", "{tackline}:stream");
+      const node = await Node.open(make, redis.url);
+      assertEquals([node.journal.last, node.journal.trimmed, node.journal.lost], [2, deleted ? 2 : 0, []]);
+      assertEquals(node.messages("ERR_JOURNAL_LOST").length, deleted ? 1 : 0);
+      assert((await node.append("333"))[0] > 2);
+      assertEquals(bodies(await node.journal.read(0, 10)), deleted ? ["333"] : ["1", "22", "333"]);
+      assertEquals(await sums(program), deleted ? [[3, 1], [3, 1]] : [[6, 3], [6, 3]]);
+      await Promise.all([node.close(), program.close()]);
+      await redis.stop();
+    }
+  });
+
   it("begins with the oldest for a receiver whose place was evicted", () =>
     withNodes(async ([one, other]) => {
       await one.append("1", "2");
