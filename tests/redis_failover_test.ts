@@ -394,11 +394,12 @@ describeRedis("RedisBackplane whose primary becomes a replica", () => {
         const results = await Promise.allSettled(
           Array.from({ length: 20 }, (_, at) => one.backplane.publish("a", `into a replica ${at}`)),
         );
-        for (const result of results) {
-          assert(result.status === "rejected", "it is not said to be published");
-          assertEquals(result.reason.code, "ERR_BACKPLANE_LOST");
-          assert(result.reason.message.startsWith("Cannot publish: Redis is "), result.reason.message);
-        }
+        const reasons = results.map((result) =>
+          result.status === "rejected" ? result.reason as BackplaneError : undefined
+        );
+        assertEquals(new Set(reasons.map((reason) => reason?.code)), new Set(["ERR_BACKPLANE_LOST"]));
+        // Others may say that the connection was lost, which is given up then.
+        assertEquals(reasons[0]?.message, "Cannot publish: Redis is a replica, and a primary is needed");
         for (let at = 0; !(far.got.includes("back") && other.got.includes("back")); at++) {
           assert(at < 1000, "it goes on at the new primary");
           await one.backplane.publish("a", "back").catch(() => {});
