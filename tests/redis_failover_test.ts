@@ -21,7 +21,7 @@ import { RedisSession } from "../redis_session.ts";
 import { WhatsAppServer } from "../whatsapp.ts";
 import { describeRedis } from "./describe_redis.ts";
 import { FaultProxy } from "./fault_proxy.ts";
-import { type ClientMaker, CLIENTS, freePort, type ProgramClient, RedisServer } from "./redis.ts";
+import { CLIENTS, freePort, type ProgramClient, RedisServer } from "./redis.ts";
 import { ServiceAddress } from "./service_address.ts";
 import { encode, until } from "./support.ts";
 
