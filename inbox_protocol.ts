@@ -58,7 +58,7 @@ export interface WelcomeMessage {
   window: number;
 }
 
-/** Some notifications cannot be delivered any more: retention has taken them. */
+/** Some notifications cannot be delivered any more: retention has taken them, or the journal has lost them. */
 export interface GapMessage {
   /** Tells it from the others. */
   type: "gap";

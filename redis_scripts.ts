@@ -130,26 +130,37 @@ local function identity()
   if type(info) ~= 'string' then return nil end
   return (string.match(info, 'run_id:(%x+)') or '') .. ':' .. (string.match(info, 'master_replid:(%x+)') or '')
 end
--- What the journal holds. If something else has taken entries from the stream, they count as trimmed, and the sums are made anew.
-local function state()
-  local m = redis.call('HMGET', K('meta'), 'last', 'trimmed', 'bytes', 'age', 'count', 'base')
-  local s = { last = tonumber(m[1] or 0), trimmed = tonumber(m[2] or 0), bytes = tonumber(m[3] or 0) }
-  s.age, s.base = tonumber(m[4] or 0), tonumber(m[6] or 0)
-  s.count = redis.call('XLEN', K('stream'))
-  -- Earlier versions did not count.
-  local kept = tonumber(m[5] or (s.bytes > 0 and math.max(s.count, 1) or s.count))
-  if s.count >= kept then return s end
-  local before = s.trimmed
+-- Counts what is in the stream.
+local function recount(s)
   s.bytes = 0
   if s.count == 0 then s.trimmed = s.last end
   local from = '-'
   while true do
     local some = redis.call('XRANGE', K('stream'), from, '+', 'COUNT', 16)
     if #some == 0 then break end
-    if from == '-' then s.trimmed = math.max(before, number(some[1]) - 1) end
+    if from == '-' then s.trimmed = math.max(s.trimmed, number(some[1]) - 1) end
     for _, one in ipairs(some) do s.bytes = s.bytes + size(one) end
+    s.last = math.max(s.last, number(some[#some]))
     from = '(' .. some[#some][1]
   end
+end
+-- What the journal holds. If something else has taken entries from the stream, they count as trimmed, and the sums are made anew.
+local function state()
+  local m = redis.call('HMGET', K('meta'), 'last', 'trimmed', 'bytes', 'age', 'count', 'base')
+  local s = { last = tonumber(m[1] or 0), trimmed = tonumber(m[2] or 0), bytes = tonumber(m[3] or 0) }
+  s.age, s.base = tonumber(m[4] or 0), tonumber(m[6] or 0)
+  s.count = redis.call('XLEN', K('stream'))
+  if s.count > 0 and not m[3] then
+    -- The hash was evicted, and the stream was not.
+    recount(s)
+    redis.call('HSET', K('meta'), 'last', int(s.last), 'trimmed', int(s.trimmed), 'bytes', int(s.bytes), 'count', int(s.count))
+    return s
+  end
+  -- Earlier versions did not count.
+  local kept = tonumber(m[5] or (s.bytes > 0 and math.max(s.count, 1) or s.count))
+  if s.count >= kept then return s end
+  local before = s.trimmed
+  recount(s)
   local deleted = int(before) .. ' ' .. int(s.trimmed) .. ' ' .. int(kept - s.count)
   redis.call('HSET', K('meta'), 'trimmed', int(s.trimmed), 'bytes', int(s.bytes), 'count', int(s.count), 'deleted', deleted)
   s.found = true

@@ -40,19 +40,23 @@ export class KnownNumbers {
   }
 
   /**
-   * Begins anew with what Redis says.
+   * Takes over what Redis says. What was known besides stays: a Redis that has forgotten it may itself be forgotten.
    *
    * @param eras "base last …": each epoch, and the last number of the one before it.
    * @param last The last number.
    */
   reset(eras: string, last: number): void {
-    this.#ranges = [];
+    const known = new Map(this.#ranges.map(({ after, until }) => [after, until]));
+    const keep = (after: number, until: number): void =>
+      void known.set(after, Math.max(after, until, known.get(after) ?? 0));
     let base = 0;
     for (const { after, until } of parseRanges(eras)) {
-      this.#ranges.push({ after: base, until: Math.max(base, until) });
+      keep(base, until);
       base = after;
     }
-    this.#ranges.push({ after: base, until: Math.max(base, last) });
+    keep(base, last);
+    const ranges = [...known].map(([after, until]) => ({ after, until }));
+    this.#ranges = ranges.sort((one, other) => one.after - other.after).slice(-2 * MAX_RANGES);
   }
 
   /**

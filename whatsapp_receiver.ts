@@ -110,7 +110,10 @@ export interface WhatsAppReceiverHandlers {
   onStatusReceived?: (status: WhatsAppStatus) => void | Promise<void>;
   /** Something else came: an error of the account, an echo, history, a template, … */
   onNotification?: (record: WhatsAppOtherRecord) => void | Promise<void>;
-  /** Notifications from behind `after` to `until` cannot be delivered any more: the server kept them for too short a time. */
+  /**
+   * Notifications from behind `after` to `until` cannot be delivered any more: the server kept them for too short a time, or its journal
+   * has lost them; the latter may turn out late.
+   */
   onGap?: (after: number, until: number) => void | Promise<void>;
   /** Everything that the server had when this receiver connected has come, up to a sequence number; once a connection. */
   onCaughtUp?: (seq: number) => void | Promise<void>;

@@ -155,6 +155,19 @@ describeRedis("RedisJournal of several servers", () => {
         await redis.stop();
       });
 
+      it("says why Redis is away, and when it is back why it was", () =>
+        withNodes(make, 1, async ([node], redis) => {
+          // A farewell in good order is no error to some clients.
+          const admin = await make(redis.url);
+          await admin.command("CLIENT", "KILL", "SKIPME", "yes", "TYPE", "normal");
+          await until(() => node.errors.length >= 2, "both");
+          const [away, back] = node.errors.map(({ message }) => message);
+          const why = /^Redis is away: (.*)$/.exec(away)![1];
+          assert(why.length > 5 && !why.includes("undefined") && !why.includes("null"), away);
+          assertEquals(back.replace(/[0-9.]+ s/, "N s"), `Redis is there again after N s; it was away: ${why}`);
+          await admin.close();
+        }));
+
       it("lets receivers share a place on all servers", () =>
         withNodes(make, 2, async ([one, other]) => {
           for (let at = 1; at <= 10; at++) await one.journal.append(entry(`${at}`));
@@ -298,6 +311,29 @@ describeRedis("RedisJournal of several servers", () => {
     await assertRejects(() => node.journal.append(entry("b")), JournalError, "0 of 1 replicas");
     await node.close();
     await Promise.all([primary.stop(), replica.stop()]);
+  });
+
+  it("says so once when what was acknowledged cannot be written, and writes it later", async () => {
+    const redis = await RedisServer.start();
+    const admin = await make(redis.url);
+    await admin.command("ACL", "SETUSER", "node", "on", "nopass", "+@all", "~*");
+    const program = await make(redis.url.replace("://", "://node:x@"));
+    const node = new Node(await RedisJournal.open(program.client), program);
+    for (const body of ["a", "b"]) await node.journal.append(entry(body));
+    const place = node.journal.share("x", 0, "", () => {});
+    assertEquals(bodies((await place.take(2)).new), ["a", "b"]);
+    await admin.command("ACL", "SETUSER", "node", "-xack");
+    place.acknowledge([1]);
+    await until(() => node.errors.length > 0, "the bad news");
+    place.acknowledge([2]);
+    assertEquals(await node.journal.cursor("x"), 0);
+    assertEquals(node.errors.map(({ code }) => code), ["ERR_JOURNAL_WRITE"]);
+    await admin.command("ACL", "SETUSER", "node", "+xack");
+    place.acknowledge([]);
+    await node.journal.cursor("x");
+    assertEquals(await node.journal.cursor("x"), 2);
+    await Promise.all([node.close(), admin.close()]);
+    await redis.stop();
   });
 
   it("cannot be opened without Redis, or with something else", async () => {

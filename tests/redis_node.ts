@@ -81,8 +81,8 @@ export class ServiceAddress {
     this.target = target;
     server.on("connection", (client) => {
       // Port 0: nobody answers.
-      if (this.target === 0) return client.destroy();
-      this.#join(client, connect(this.target, "127.0.0.1"));
+      if (this.target === 0) client.destroy();
+      else this.#join(client, connect(this.target, "127.0.0.1"));
     });
   }
 
