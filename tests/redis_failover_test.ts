@@ -5,7 +5,7 @@ import { describe, it } from "@std/testing/bdd";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { systemClock } from "../clock.ts";
+import { type Clock, systemClock } from "../clock.ts";
 import {
   type BackplaneError,
   describe as describeError,
@@ -88,10 +88,22 @@ class Pair {
   }
 }
 
+/** Time that runs twenty times as fast. */
+const quickClock: Clock = {
+  now: (): number => performance.now() * 20,
+  after(delay: number, callback: () => void): () => void {
+    const timer = setTimeout(callback, delay / 20);
+    return () => clearTimeout(timer);
+  },
+};
+
 /** A session, and what it told. */
-function watch(client: RedisClient): { session: RedisSession; ups: number; reasons: string[] } {
+function watch(
+  client: RedisClient,
+  clock: Clock = systemClock,
+): { session: RedisSession; ups: number; reasons: string[] } {
   const watched = { session: undefined as unknown as RedisSession, ups: 0, reasons: [] as string[] };
-  watched.session = new RedisSession(client, systemClock, {
+  watched.session = new RedisSession(client, clock, {
     up: () => Promise.resolve(void watched.ups++),
     down: (error) => void watched.reasons.push(describeError(error)),
   });
@@ -130,20 +142,22 @@ describeRedis("A connection to a Redis that is no primary any more", () => {
         await pair.stop();
       });
 
-      it("is given up by its next probe, without any command", async () => {
-        const pair = await Pair.start();
-        const program = await make(pair.address.url);
-        const { session, reasons } = watch(program.client);
-        await session.ready;
-        const before = session.link;
-        await pair.swap();
-        session.check();
-        await until(() => session.link !== undefined && session.link !== before, "another connection");
-        assertEquals(reasons, ["Redis is a replica, and a primary is needed"]);
-        await session.close();
-        await program.close();
-        await pair.stop();
-      });
+      for (const [when, clock] of [["by its next probe", quickClock], ["when it is checked", systemClock]] as const) {
+        it(`is given up ${when}, without any command`, async () => {
+          const pair = await Pair.start();
+          const program = await make(pair.address.url);
+          const { session, reasons } = watch(program.client, clock);
+          await session.ready;
+          const before = session.link;
+          await pair.swap();
+          if (clock === systemClock) session.check();
+          await until(() => session.link !== undefined && session.link !== before, "another connection");
+          assertEquals(reasons, ["Redis is a replica, and a primary is needed"]);
+          await session.close();
+          await program.close();
+          await pair.stop();
+        });
+      }
 
       it("asks otherwise where ROLE is forbidden, and goes on where nothing tells", async () => {
         const pair = await Pair.start();
@@ -345,15 +359,6 @@ describeRedis("RedisJournal that waits for replicas", () => {
     });
   }
 });
-
-/** Time that runs twenty times as fast. */
-const quickClock = {
-  now: (): number => performance.now() * 20,
-  after(delay: number, callback: () => void): () => void {
-    const timer = setTimeout(callback, delay / 20);
-    return () => clearTimeout(timer);
-  },
-};
 
 /** A node with a backplane, and what it was told. */
 class Node {
