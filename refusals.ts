@@ -28,6 +28,8 @@ export class Refusals {
   #clock: Clock;
   #kind: RefusalKind;
   #ongoing = false;
+  /** Whether the outage was reported. */
+  #told = false;
   #code: JournalErrorCode = "ERR_JOURNAL_WRITE";
   #message = "";
   /** Refused since the last report. */
@@ -54,13 +56,15 @@ export class Refusals {
   failed(error: JournalError): JournalError | undefined {
     const code = error.code as JournalErrorCode;
     const { byMessage } = this.#kind;
-    const isOther = !this.#ongoing || code !== this.#code || (byMessage && error.message !== this.#message);
+    if (!this.#ongoing) this.#told = false;
+    const isOther = !this.#told || code !== this.#code || (byMessage && error.message !== this.#message);
     this.#ongoing = true;
     this.#code = code;
     this.#message = error.message;
     this.#count++;
     const interval = !isOther ? REMINDER_INTERVAL : byMessage ? 0 : OUTAGE_INTERVAL;
     if (this.#clock.now() - this.#reportedAt < interval) return undefined;
+    this.#told = true;
     const before = this.#take() - 1;
     if (before === 0) return error;
     return this.#make(`${error.message}; ${before} more ${this.#kind.more} since the last report`, error);
@@ -72,7 +76,9 @@ export class Refusals {
    * @returns What to report: the end of an outage; `undefined`: nothing.
    */
   succeeded(): JournalError | undefined {
-    if (!this.#ongoing || this.#clock.now() - this.#reportedAt < END_INTERVAL) return undefined;
+    if (!this.#ongoing) return undefined;
+    const interval = this.#told ? END_INTERVAL : OUTAGE_INTERVAL;
+    if (this.#clock.now() - this.#reportedAt < interval) return undefined;
     this.#ongoing = false;
     return this.#make(`${this.#kind.end}; ${this.#take()} more ${this.#kind.more} since the last report`);
   }
