@@ -125,9 +125,12 @@ export interface ClientSettings extends ConnectionOptions {
   origin?: string;
   /** More header fields, or what is asked for them before each attempt. */
   headers?: HeaderSource | (() => HeaderSource | Promise<HeaderSource>);
-  /** Shown as `Authorization: Bearer`, or what is asked for it before each attempt. */
+  /** Shown as `Authorization: Bearer`, or what is asked for it before each attempt. An empty one is refused. */
   token?: string | (() => string | Promise<string>);
-  /** Asked before each attempt where to connect; without it that is `hostName`, `port`, `pathName` and `useSSL`. */
+  /**
+   * Asked before each attempt where to connect; without it that is `hostName`, `port`, `pathName` and `useSSL`. User name and password
+   * of the URL that the client was made with do not go to another host; `headers` and `token` do.
+   */
   resolveUrl?: () => string | URL | Promise<string | URL>;
   /**
    * An HTTP proxy to go through, such as `"http://user:password@proxy.example:3128"`; "": none.
@@ -484,7 +487,8 @@ function parseUrl(url: string | URL): URL {
  */
 export function makeHeaders(headers: HeaderSource): Headers {
   // Errors of the runtimes would quote the value.
-  if (!(headers instanceof Headers)) { for (const [name, value] of Object.entries(headers)) assertField(name, value); }
+  const given = headers instanceof Headers ? [] : Object.entries(headers ?? {});
+  for (const [name, value] of given) assertField(name, value);
   try {
     return new Headers(headers);
   } catch (cause) {
