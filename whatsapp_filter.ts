@@ -28,7 +28,7 @@ export interface FilterSubject {
 }
 
 /** What an entry says beside its changes. */
-interface EntryHead {
+export interface EntryHead {
   /** The WhatsApp Business account. */
   id?: string | number;
   /** When, in s. */

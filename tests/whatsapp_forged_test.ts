@@ -168,6 +168,31 @@ describe("WhatsAppReceiver with appSecret", () => {
     await receiver.disconnect();
   });
 
+  it("lets no texts wait for a handler that a loop has passed over", async () => {
+    await using server = await startForger();
+    const errors: unknown[] = [];
+    const receiver = new WhatsAppReceiver(`ws://127.0.0.1:${server.address!.port}/`, {
+      appSecret: SECRET,
+      onError: (error) => errors.push(error),
+    });
+    await receiver.connect();
+    await until(() => server.connections.size === 1, "the connection");
+    const [connection] = server.connections;
+    connection.send(WELCOME);
+    // More than 8 MiB would end the connection, together.
+    for (let seq = 1; seq <= 3; seq++) {
+      connection.send("x".repeat(5 * 1024 * 1024));
+      connection.send(notification("{}", { seq, signature: sign("{}", SECRET) }));
+      await until(() => receiver.stats().messages.received === 1 + 2 * seq, "both");
+      for await (const raw of receiver) {
+        assertEquals(raw, "{}");
+        break;
+      }
+    }
+    assertEquals([errors, receiver.active], [[], true]);
+    await receiver.disconnect();
+  });
+
   it("goes by the secret that the handshake found: a later one counts from the next connection on", async () => {
     await using server = await startServer();
     const ids: string[] = [];
