@@ -242,6 +242,10 @@ describe("The files of a journal, while it is open", () => {
       symlinkSync(join(folder, "two.db"), link);
       await assertRejects(() => journal.append(entry("b")), JournalError, "is not the file that was opened");
       await journal.close();
+      const other = await SqliteJournal.open(link);
+      unlinkSync(join(folder, "two.db-wal"));
+      await assertRejects(() => other.append(entry("b")), JournalError, 'two.db-wal" is gone');
+      await other.close();
     }));
 });
 
