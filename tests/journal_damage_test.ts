@@ -71,6 +71,16 @@ async function destroyLeaf(file: string, text: string): Promise<number[]> {
   return lost;
 }
 
+/** The number of a body's first further page stands at the end of what is on the leaf; from now on it points far behind the file. */
+function loseFurtherPages(file: string, text: string): void {
+  const bytes = readFileSync(file);
+  let at = bytes.indexOf(text);
+  assert(at > 0);
+  while (bytes[at] !== 0x00) at++;
+  bytes.writeUInt32BE(0x7fffffff, at);
+  writeFileSync(file, bytes);
+}
+
 /** Opens it; errors go to a list. */
 async function open(file: string, retention: JournalRetention = {}): Promise<[SqliteJournal, JournalError[]]> {
   const journal = await SqliteJournal.open(file, retention);
@@ -105,6 +115,9 @@ describe("SqliteJournal, damaged", () => {
     ["a signature that is bytes", "signature = x'00ff'"],
     ["a time that is text", "received_at = 'long ago'"],
     ["a time that is no date", "received_at = 9000000000000000"],
+    // Without a checksum too.
+    ["a body that is text, of an older version,", "raw = 'text', checksum = NULL"],
+    ["a signature that is bytes, of an older version,", "signature = x'00ff', checksum = NULL"],
     ["a time that is no number of JavaScript's", "received_at = 9223372036854775807"],
   ];
   for (const [what, sql] of rows) {
@@ -169,17 +182,7 @@ describe("SqliteJournal, damaged", () => {
     }));
 
   it("skips a body whose further pages are lost, and trims over it", () =>
-    withDamaged(30, MIB / 2, (file) => {
-      const bytes = readFileSync(file);
-      // The number of the first further page stands at the end of what is on the leaf; here it points far behind the file.
-      const start = bytes.indexOf(encode("7 ....."));
-      const end = bytes.indexOf(encode("........"), start + 8);
-      assert(start > 0 && end > 0);
-      let at = start;
-      while (bytes[at] !== 0x00) at++;
-      bytes.writeUInt32BE(0x7fffffff, at);
-      writeFileSync(file, bytes);
-    }, async (file) => {
+    withDamaged(30, MIB / 2, (file) => loseFurtherPages(file, "7 ....."), async (file) => {
       const [journal, errors] = await open(file, { maxBytes: 16 * MIB });
       assertEquals(await readAll(journal), [...numbers(1, 6), "6-7", ...numbers(8, 30)]);
       assertEquals(errors.map(({ code }) => code), ["ERR_JOURNAL_DAMAGED"]);
@@ -189,6 +192,39 @@ describe("SqliteJournal, damaged", () => {
       const [again] = await open(file, { maxBytes: 16 * MIB });
       assertEquals((await readAll(again)).at(-1), "40");
       await again.close();
+    }));
+
+  it("trims over a body that cannot be freed, though nobody has read it", () =>
+    withDamaged(30, MIB / 2, (file) => loseFurtherPages(file, "7 ....."), async (file) => {
+      const [journal] = await open(file, { maxBytes: 16 * MIB });
+      for (let at = 0; at < 10; at++) await journal.append(entry(new Uint8Array(MIB).fill(at)));
+      assertEquals([journal.last, journal.trimmed], [40, 18]);
+      await journal.close();
+    }));
+
+  it("trims over a page that has become unreadable since it was opened", () =>
+    withDamaged(20, MIB - 1000, () => {}, async (file) => {
+      const { StatementSync } = await import("node:sqlite");
+      const { prototype } = StatementSync;
+      const { get } = prototype;
+      const [journal] = await open(file, { maxBytes: 16 * MIB });
+      // deno-lint-ignore no-explicit-any -- the types of Node.js are those of its own values
+      prototype.get = function (this: any, ...args: any[]): any {
+        if (args.length === 1 && (args[0] === 3 || args[0] === 4)) {
+          throw Object.assign(new Error("malformed"), { errcode: 11 });
+        }
+        return get.apply(this, args as never);
+      };
+      try {
+        await journal.append(entry(body(21, MIB - 1000)));
+        await journal.append(entry(body(22, MIB - 1000)));
+        // The two that cannot be read are not freed, so two more are.
+        assertEquals([journal.last, journal.trimmed], [22, 8]);
+      } finally {
+        prototype.get = get;
+      }
+      assertEquals(await readAll(journal), numbers(9, 22));
+      await journal.close();
     }));
 
   it("does not give up at once what a disk does not give, and rejects for all that is no damage", () =>

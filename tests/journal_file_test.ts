@@ -220,7 +220,7 @@ describe("The files of a journal, while it is open", () => {
       await gone(() => journal.has(entry("a").digest));
       await gone(() => journal.append(entry("b")));
       await gone(() => journal.admit("new", 0));
-      assertEquals(await journal.admit("known", 5), 0);
+      assertEquals([await journal.admit("known", 5), journal.last], [0, 1]);
       assertEquals(errors.length, 0);
       for (let seq = 1; seq <= 3; seq++) {
         journal.saveCursor("known", seq);
@@ -242,6 +242,10 @@ describe("The files of a journal, while it is open", () => {
       symlinkSync(join(folder, "two.db"), link);
       await assertRejects(() => journal.append(entry("b")), JournalError, "is not the file that was opened");
       await journal.close();
+      const other = await SqliteJournal.open(link);
+      unlinkSync(join(folder, "two.db-wal"));
+      await assertRejects(() => other.append(entry("b")), JournalError, 'two.db-wal" is gone');
+      await other.close();
     }));
 });
 
