@@ -7,7 +7,7 @@ import { constants, deflateRawSync } from "node:zlib";
 import { WebSocketClient } from "../client.ts";
 import { collectBody } from "../collected_request.ts";
 import type { HandshakeResult } from "../connection.ts";
-import { HttpError, TransportError } from "../errors.ts";
+import { HttpError, type TransportError } from "../errors.ts";
 import { Opcode } from "../frame.ts";
 import { collectNotification } from "../notification_body.ts";
 import { RequestBody } from "../request_body.ts";

@@ -1,7 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { type Holder, MemoryBudget } from "../memory_budget.ts";
-import { UnfinishedMessages, type UnfinishedOwner } from "../unfinished_messages.ts";
+import type { MessageOwner } from "../connection.ts";
+import { UnfinishedMessages } from "../unfinished_messages.ts";
 import { FakeClock, settle } from "./support.ts";
 
 /** Names those that give up, in order. */
@@ -134,7 +135,7 @@ describe("MemoryBudget", () => {
 });
 
 describe("UnfinishedMessages", () => {
-  class Owner implements UnfinishedOwner {
+  class Owner implements MessageOwner {
     stalls = 0;
     pieces = 0;
     reading = true;
