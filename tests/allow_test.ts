@@ -10,7 +10,7 @@ import { Opcode } from "../frame.ts";
 import type { AllowResult, WebSocketConnection, WebSocketServer, WebSocketServerOptions } from "../server.ts";
 import { clientFrame, upgradeHead } from "./hostile.ts";
 import { RawSocket } from "./sockets.ts";
-import { concat, defer, encode, FakeClock, startEcho, tlsFile, until } from "./support.ts";
+import { concat, encode, FakeClock, startEcho, tlsFile, until } from "./support.ts";
 
 /** A server whose onAllow waits for the test. */
 class Asked implements AsyncDisposable {
@@ -26,7 +26,7 @@ class Asked implements AsyncDisposable {
       clock: asked.clock,
       pingInterval: 0,
       onAllow: (connection): AllowResult => {
-        const answer = defer<boolean | Response>();
+        const answer = Promise.withResolvers<boolean | Response>();
         asked.questions.push({ connection, answer });
         return answer.promise;
       },
