@@ -246,7 +246,7 @@ export interface ConnectionHandler<Data> {
 
 /** A connection whose peer has begun a message. */
 export interface MessageOwner {
-  /** A number that grows with each piece of a message, and with each message. */
+  /** A number that grows with each piece of the message. */
   progress(): number;
   /** Whether bytes are read as they come: the time does not run while the program holds up the reading. */
   reads(): boolean;

@@ -141,7 +141,7 @@ export class MessageAssembler implements FrameHandler {
   #fragments = 0;
   /** Whether the next frame delivered is the first of its message. */
   #first = true;
-  /** Grows by more than what `progress` counts of a message when that is complete. */
+  /** Messages that have ended, but for those that `shortMessage` took. */
   #finished = 0;
   #buffer: Uint8Array<ArrayBuffer> = EMPTY;
   /** Whether the buffer comes from the pool. */
@@ -200,12 +200,12 @@ export class MessageAssembler implements FrameHandler {
     return LEAST_HELD + this.#buffer.length + inflating;
   }
 
-  /** Grows with each piece of a message that is kept, and with each message that was not taken by `shortMessage`. */
+  /** Grows with each piece of a message that is kept. */
   get progress(): number {
-    return this.#finished + this.#length + this.#total + this.#wire + this.#fragments;
+    return this.#length + this.#total + this.#wire + this.#fragments;
   }
 
-  /** Changes when a message ends that was not taken by `shortMessage`. */
+  /** Messages that have ended, but for those that `shortMessage` took. */
   get finished(): number {
     return this.#finished;
   }
@@ -416,7 +416,7 @@ export class MessageAssembler implements FrameHandler {
   }
 
   #reset(): void {
-    this.#finished += 2 * this.#total + this.#wire + this.#fragments + 1;
+    this.#finished++;
     this.#kind = "none";
     this.#total = 0;
     this.#wire = 0;

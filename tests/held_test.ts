@@ -4,6 +4,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { createHash } from "node:crypto";
 import { constants, deflateRawSync } from "node:zlib";
+import { acquire } from "../buffer_pool.ts";
 import { WebSocketClient } from "../client.ts";
 import { collectBody } from "../collected_request.ts";
 import type { HandshakeResult } from "../connection.ts";
@@ -104,6 +105,14 @@ describe("what an unfinished message holds", () => {
     connection.terminate();
     await settle();
     assertEquals(unfinished.total, 0);
+  });
+
+  it("is there for others as soon as it is given up", async () => {
+    const { transport, connection, peer } = watchedRig();
+    transport.receive(peer.text("unfinished".repeat(600), false));
+    connection.terminate();
+    assertEquals(decode(acquire(6000).subarray(0, 10)), "unfinished");
+    await settle();
   });
 
   it("is nothing for messages that come whole, nor with frameByFrame between two frames", async () => {

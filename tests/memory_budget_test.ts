@@ -28,10 +28,10 @@ describe("MemoryBudget", () => {
     assertEquals([gone, budget.total], [["one", "other"], 51]);
     budget.hold(make("third"), 49);
     budget.hold(one, 52);
-    budget.release(one);
+    budget.hold(one, 46);
     await settle();
     // There is room meanwhile.
-    assertEquals([gone, budget.total], [["one", "other"], 49]);
+    assertEquals([gone, budget.total], [["one", "other"], 95]);
   });
 
   it("takes what one holds that has given up part of it, within that call", () => {
@@ -40,6 +40,17 @@ describe("MemoryBudget", () => {
     budget.hold(other, 60);
     budget.hold({ giveUp() {} }, 60);
     assertEquals(budget.total, 90);
+    // However many do.
+    let limit = 0;
+    const many = new MemoryBudget(() => limit);
+    for (let index = 0; index < 50_000; index++) {
+      const holder: Holder = { giveUp: () => many.hold(holder, 1, false) };
+      many.hold(holder, 10);
+    }
+    limit = 100;
+    const last: Holder = { giveUp() {} };
+    many.hold(last, 0.5);
+    assertEquals(many.total, 50_000.5);
   });
 
   it("lets those go that hold at least half of the average, the oldest first, until a sixteenth is free", async () => {
