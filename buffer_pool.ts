@@ -8,6 +8,8 @@
 const SIZES = [1024, 4096, 16384, 65536, 131072, 262144, 524288, 1048576, 2097152, 4194304].map(withRoomForHeaders);
 /** From this index on a free buffer may go when the garbage collector comes by, so that a burst leaves nothing behind. */
 const FIRST_WEAK = 4;
+/** The largest buffer that is pooled, in bytes. */
+export const LARGEST_POOLED: number = SIZES[SIZES.length - 1];
 /** Most bytes in free buffers that do not go. */
 const LIMIT = 8 * 1024 * 1024;
 /** Most free buffers of a size that may go. */

@@ -46,19 +46,10 @@ function free(pieces: readonly Uint8Array<ArrayBuffer>[]): void {
 
 /** A request with a body. */
 export class CollectedRequest extends Request {
-  #collecting = false;
-
-  /** Whether the body has been read. */
-  override get bodyUsed(): boolean {
-    return this.#collecting || super.bodyUsed;
-  }
-
   /** The bytes; `undefined`: the body is read in another way, and the runtime says what is wrong with that. */
   #collect(): Promise<Uint8Array<ArrayBuffer>> | undefined {
     const stream = this.body;
-    if (stream === null || stream.locked || this.bodyUsed) return undefined;
-    this.#collecting = true;
-    return collectBody(stream);
+    return stream === null || stream.locked || this.bodyUsed ? undefined : collectBody(stream);
   }
 
   /**

@@ -27,6 +27,7 @@ import type {
   HandshakeRequest,
   HandshakeResult,
   MessageOptions,
+  MessageOwner,
   Role,
   SendResult,
   SlowConsumer,
@@ -49,7 +50,6 @@ import { RateLimit } from "./rate_limit.ts";
 import { Reception, type ReceptionOwner } from "./reception.ts";
 import type { SharedMessage } from "./shared_message.ts";
 import { type Meter, UNMETERED } from "./stats.ts";
-import type { UnfinishedOwner } from "./unfinished_messages.ts";
 import type { Address, Transport, TransportHandler } from "./transport.ts";
 
 export * from "./connection_types.ts";
@@ -100,7 +100,7 @@ export class WebSocketConnection<Data = unknown> {
   data!: Data;
 
   // Configuration
-  readonly #hooks: IntakeOwner & KeepAliveOwner & ReceptionOwner & MessageHandler & OutboxOwner & UnfinishedOwner;
+  readonly #hooks: IntakeOwner & KeepAliveOwner & ReceptionOwner & MessageHandler & OutboxOwner & MessageOwner;
   #settings: ConnectionSettings;
   #handler: ConnectionHandler<Data>;
   #transport: Transport;
@@ -189,7 +189,7 @@ export class WebSocketConnection<Data = unknown> {
 
   /** What its parts ask and tell it; one object for all of them, since there are many connections. */
   static readonly #Hooks = class<Data>
-    implements IntakeOwner, KeepAliveOwner, ReceptionOwner, MessageHandler, OutboxOwner, UnfinishedOwner {
+    implements IntakeOwner, KeepAliveOwner, ReceptionOwner, MessageHandler, OutboxOwner, MessageOwner {
     #connection: WebSocketConnection<Data>;
 
     constructor(connection: WebSocketConnection<Data>) {

@@ -10,7 +10,6 @@ import type { DeflateAgreement } from "./deflate.ts";
 import type { Extension } from "./extensions.ts";
 import type { MessageData } from "./inbox.ts";
 import type { FrameInfo } from "./message.ts";
-import type { UnfinishedMessages } from "./unfinished_messages.ts";
 
 /** Which end of a connection this is (RFC 6455 §1.2). The role alone decides about masking. */
 export type Role = "server" | "client";
@@ -242,7 +241,29 @@ export interface ConnectionHandler<Data> {
   /** Where subscriptions are kept; a client has none. */
   readonly topics?: ConnectionTopics<Data>;
   /** Watches messages that are not finished; without it nobody does. */
-  readonly unfinished?: UnfinishedMessages | undefined;
+  readonly unfinished?: MessageWatch | undefined;
+}
+
+/** A connection whose peer has begun a message. */
+export interface MessageOwner {
+  /** A number that grows with each piece of the message. */
+  progress(): number;
+  /** Whether bytes are read as they come: the time does not run while the program holds up the reading. */
+  reads(): boolean;
+  /** Nothing of the message has come for `messageTimeout`. */
+  stalled(): void;
+  /** It must let go of what the message holds, which is not counted any more. */
+  giveUp(): void;
+}
+
+/** Watches messages that have begun and not ended, of any number of connections. */
+export interface MessageWatch {
+  /** More of a message has come, and it is not finished: the memory that it holds, in bytes. */
+  hold(owner: MessageOwner, bytes: number): void;
+  /** The message is finished. */
+  finish(owner: MessageOwner): void;
+  /** The connection takes no more messages. */
+  leave(owner: MessageOwner): void;
 }
 
 /** Keeps the subscriptions of a server's connections. */

@@ -11,7 +11,7 @@
 
 /** A connection that holds memory because of its peer. */
 export interface Holder {
-  /** It must let go of what it holds, which is not counted any more. Never called from within {@linkcode MemoryBudget.hold}. */
+  /** It must let go of what it holds, which is not counted any more. Never called from within its own {@linkcode MemoryBudget.hold}. */
   giveUp(): void;
 }
 
@@ -32,6 +32,7 @@ export class MemoryBudget {
   /** Of them, those that may go, and their bytes. */
   #movable = 0;
   #movableBytes = 0;
+  #relieving = false;
   #scheduled = false;
 
   /**
@@ -49,7 +50,7 @@ export class MemoryBudget {
   }
 
   /**
-   * Sets what a holder holds. Beyond the limit some must go, when the bytes that were just read have been handled.
+   * Sets what a holder holds. Beyond the limit some must go; the holder itself only later, since it may be in the middle of taking bytes.
    *
    * @param holder The holder.
    * @param bytes Bytes, at least 1.
@@ -68,7 +69,7 @@ export class MemoryBudget {
       this.#movable++;
       this.#movableBytes += bytes;
     }
-    if (this.#isExceeded) this.#schedule();
+    if (this.#isExceeded) this.#relieve(holder);
   }
 
   /**
@@ -95,33 +96,56 @@ export class MemoryBudget {
     return limit > 0 && this.#total > limit;
   }
 
-  /** Not at once: a holder may be in the middle of taking bytes, and to give up calls the program. */
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    queueMicrotask(this.#relieve);
+    queueMicrotask(this.#onTurn);
   }
 
-  readonly #relieve = (): void => {
+  readonly #onTurn = (): void => {
     this.#scheduled = false;
-    if (!this.#isExceeded) return;
-    const target = this.#limit() * (1 - SPARE);
-    while (this.#mustGoOn(target) && this.#movable > 0) this.#giveUpOldest(target);
+    if (this.#isExceeded) this.#relieve(undefined);
   };
+
+  /**
+   * At once, as far as it can be: a runtime may bring the reads of many connections in one turn, and a microtask would come behind all of
+   * them.
+   *
+   * @param current Whoever is taking bytes now.
+   */
+  #relieve(current: Holder | undefined): void {
+    // One that gives up may hold less from now on, and says so.
+    if (this.#relieving) return;
+    this.#relieving = true;
+    const target = this.#limit() * (1 - SPARE);
+    try {
+      while (this.#mustGoOn(target) && this.#movable > 0) {
+        if (!this.#giveUpOldest(target, current)) return this.#schedule();
+      }
+    } finally {
+      this.#relieving = false;
+    }
+  }
 
   /** The only one may stay: what one connection may hold has a limit of its own. */
   #mustGoOn(target: number): boolean {
     return this.#total > target && this.#holdings.size > 1;
   }
 
-  /** One pass in the order of age; the largest is never below the average, so that each pass makes one go at least. */
-  #giveUpOldest(target: number): void {
+  /**
+   * One pass in the order of age; the largest is never below the average, so that each pass makes one go at least.
+   *
+   * @returns `false` if it is the turn of `current`.
+   */
+  #giveUpOldest(target: number, current: Holder | undefined): boolean {
     const least = this.#movableBytes / this.#movable / 2;
     for (const [holder, { bytes, mayGo }] of this.#holdings) {
       if (!mayGo || bytes < least) continue;
+      if (holder === current) return false;
       this.release(holder);
       holder.giveUp();
-      if (!this.#mustGoOn(target)) return;
+      if (!this.#mustGoOn(target)) return true;
     }
+    return true;
   }
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { acquire, release } from "./buffer_pool.ts";
+import { acquire, LARGEST_POOLED, release } from "./buffer_pool.ts";
 import type { MessageInflater } from "./deflate.ts";
 import { isValidCloseCode, ProtocolError } from "./errors.ts";
 import { type FrameHandler, type FrameHeader, Opcode, ReservedBit } from "./frame.ts";
@@ -141,9 +141,11 @@ export class MessageAssembler implements FrameHandler {
   #fragments = 0;
   /** Whether the next frame delivered is the first of its message. */
   #first = true;
-  /** Grows by more than what `progress` counts of a message when that is complete. */
+  /** Messages that have ended, but for those that `shortMessage` took. */
   #finished = 0;
   #buffer: Uint8Array<ArrayBuffer> = EMPTY;
+  /** Whether the buffer comes from the pool. */
+  #pooled = false;
   #length = 0;
   #validator = new Utf8Validator();
   /** For frame by frame delivery. */
@@ -198,12 +200,12 @@ export class MessageAssembler implements FrameHandler {
     return LEAST_HELD + this.#buffer.length + inflating;
   }
 
-  /** Grows with each piece of a message that is kept, and with each message that was not taken by `shortMessage`. */
+  /** Grows with each piece of a message that is kept. */
   get progress(): number {
-    return this.#finished + this.#length + this.#total + this.#wire + this.#fragments;
+    return this.#length + this.#total + this.#wire + this.#fragments;
   }
 
-  /** Changes when a message ends that was not taken by `shortMessage`. */
+  /** Messages that have ended, but for those that `shortMessage` took. */
   get finished(): number {
     return this.#finished;
   }
@@ -340,25 +342,41 @@ export class MessageAssembler implements FrameHandler {
     let capacity = Math.max(FIRST_CAPACITY, this.#buffer.length * (known ? KNOWN_GROWTH : UNKNOWN_GROWTH), needed);
     if (known) capacity = Math.min(capacity, needed + this.#remaining);
     else if (this.#maxMessageSize > 0) capacity = Math.max(needed, Math.min(capacity, this.#maxMessageSize));
-    // The bytes of a text never leave, so its buffers are used again.
-    if (this.#kind === "text" && !this.#frameByFrame) return this.#exchange(acquire(capacity));
+    // The bytes of a text never leave, nor does a buffer that is longer than its message: such buffers are used again.
+    const leaves = known && (this.#kind === "binary" || this.#frameByFrame);
+    if (!leaves && capacity <= LARGEST_POOLED) return this.#exchange(acquire(capacity));
     // Not by a copy: it would leave all the smaller buffers to the garbage collector.
     const empty = this.#buffer === EMPTY;
     this.#buffer = empty ? new Uint8Array(capacity) : new Uint8Array(this.#buffer.buffer.transfer(capacity));
+    this.#pooled = false;
   }
 
   #exchange(larger: Uint8Array<ArrayBuffer>): void {
     larger.set(this.#buffer.subarray(0, this.#length));
-    if (this.#buffer !== EMPTY) release(this.#buffer);
+    this.#freeBuffer();
     this.#buffer = larger;
+    this.#pooled = true;
+  }
+
+  /** Gives the memory back now, rather than when it is collected. */
+  #freeBuffer(): void {
+    const buffer = this.#buffer;
+    this.#buffer = EMPTY;
+    if (buffer === EMPTY) return;
+    if (this.#pooled) release(buffer);
+    else buffer.buffer.transfer(0);
   }
 
   #takeBuffer(): Uint8Array {
-    const buffer = this.#buffer;
-    // An empty one of its own too: whoever gets it may transfer it.
-    const taken = this.#length > 0 && buffer.length === this.#length ? buffer : buffer.slice(0, this.#length);
-    this.#buffer = EMPTY;
+    const [buffer, length] = [this.#buffer, this.#length];
     this.#length = 0;
+    if (length > 0 && buffer.length === length && !this.#pooled) {
+      this.#buffer = EMPTY;
+      return buffer;
+    }
+    // An empty one of its own too: whoever gets it may transfer it.
+    const taken = buffer.slice(0, length);
+    this.#freeBuffer();
     return taken;
   }
 
@@ -375,7 +393,7 @@ export class MessageAssembler implements FrameHandler {
     if (!complete) throw invalidUtf8();
     this.#validator.reset();
     const text = ascii ? decodeAscii(this.#buffer, 0, this.#length) : decodeUtf8(this.#buffer, 0, this.#length)!;
-    if (this.#buffer !== EMPTY) release(this.#buffer);
+    this.#freeBuffer();
     return text;
   }
 
@@ -398,7 +416,7 @@ export class MessageAssembler implements FrameHandler {
   }
 
   #reset(): void {
-    this.#finished += 2 * this.#total + this.#wire + this.#fragments + 1;
+    this.#finished++;
     this.#kind = "none";
     this.#total = 0;
     this.#wire = 0;
@@ -411,13 +429,9 @@ export class MessageAssembler implements FrameHandler {
 
   /** Nothing more will come: gives the memory of an unfinished message back, now rather than when it is collected. */
   abandon(): void {
-    const [kind, buffer] = [this.#kind, this.#buffer];
     this.#kind = "none";
-    this.#buffer = EMPTY;
     this.#length = 0;
-    if (buffer === EMPTY) return;
-    if (kind === "text" && !this.#frameByFrame) release(buffer);
-    else buffer.buffer.transfer(0);
+    this.#freeBuffer();
   }
 
   #takeControl(bytes: Uint8Array, start: number, end: number): void {

@@ -9,17 +9,8 @@
  */
 
 import type { Clock } from "./clock.ts";
-import { type Holder, MemoryBudget } from "./memory_budget.ts";
-
-/** A connection whose peer has begun a message. */
-export interface UnfinishedOwner extends Holder {
-  /** A number that grows with each piece of a message, and with each message. */
-  progress(): number;
-  /** Whether bytes are read as they come: the time does not run while the program holds up the reading. */
-  reads(): boolean;
-  /** Nothing of the message has come for `messageTimeout`. */
-  stalled(): void;
-}
+import type { MessageOwner, MessageWatch } from "./connection_types.ts";
+import { MemoryBudget } from "./memory_budget.ts";
 
 /** Limits of {@linkcode UnfinishedMessages}; 0 turns one off. */
 export interface UnfinishedLimits {
@@ -41,10 +32,10 @@ interface Watched {
 const CHECKS = 8;
 
 /** Watches the unfinished messages of a server, or of a client. */
-export class UnfinishedMessages {
+export class UnfinishedMessages implements MessageWatch {
   #limits: () => UnfinishedLimits;
   #budget: MemoryBudget;
-  #watched = new Map<UnfinishedOwner, Watched>();
+  #watched = new Map<MessageOwner, Watched>();
   #cancelTimer: (() => void) | undefined;
 
   /**
@@ -68,7 +59,7 @@ export class UnfinishedMessages {
    * @param owner The connection.
    * @param bytes The memory that the message holds, in bytes, at least 1.
    */
-  hold(owner: UnfinishedOwner, bytes: number): void {
+  hold(owner: MessageOwner, bytes: number): void {
     this.#budget.hold(owner, bytes);
     if (this.#limits().messageTimeout === 0 || this.#watched.has(owner)) return;
     this.#watched.set(owner, { progress: owner.progress(), quiet: 0 });
@@ -80,7 +71,7 @@ export class UnfinishedMessages {
    *
    * @param owner The connection.
    */
-  finish(owner: UnfinishedOwner): void {
+  finish(owner: MessageOwner): void {
     this.#budget.release(owner);
     this.#watched.delete(owner);
   }
@@ -90,7 +81,7 @@ export class UnfinishedMessages {
    *
    * @param owner The connection.
    */
-  leave(owner: UnfinishedOwner): void {
+  leave(owner: MessageOwner): void {
     this.finish(owner);
     // A timer for nothing would keep the program alive.
     if (this.#watched.size === 0) this.#stopTimer();
@@ -108,7 +99,7 @@ export class UnfinishedMessages {
 
   readonly #check = (): void => {
     this.#cancelTimer = undefined;
-    const stalled: UnfinishedOwner[] = [];
+    const stalled: MessageOwner[] = [];
     for (const [owner, watched] of this.#watched) {
       const progress = owner.progress();
       const moves = progress !== watched.progress || !owner.reads();

@@ -298,6 +298,16 @@ describe("plain HTTP on the port", () => {
     for (const socket of sockets) await socket.close();
   });
 
+  it("reads on while the program decides, but no more than 64 KiB and one read", () => {
+    const { transport } = session({ allow: () => new Promise<boolean>(() => {}) });
+    transport.receive(encode(UPGRADE + "early"));
+    assertEquals(transport.paused, false);
+    transport.receive(new Uint8Array(64 * 1024));
+    assertEquals([transport.paused, transport.destroyed], [true, false]);
+    transport.handler.end();
+    assertEquals(transport.destroyed, true);
+  });
+
   it("counts those that we have given up, and not those that the peer has", async () => {
     const rig = new Rig();
     for (const error of [new Error("reset"), new TransportError("ERR_OVERLOAD", "too many bytes")]) {

@@ -1,7 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { type Holder, MemoryBudget } from "../memory_budget.ts";
-import { UnfinishedMessages, type UnfinishedOwner } from "../unfinished_messages.ts";
+import type { MessageOwner } from "../connection.ts";
+import { UnfinishedMessages } from "../unfinished_messages.ts";
 import { FakeClock, settle } from "./support.ts";
 
 /** Names those that give up, in order. */
@@ -11,18 +12,45 @@ function holders(): { make: (name: string) => Holder; gone: string[] } {
 }
 
 describe("MemoryBudget", () => {
-  it("asks nobody up to the limit, and beyond it not from within hold", async () => {
+  it("asks nobody up to the limit, beyond it others at once, and never whoever holds more now", async () => {
     const { make, gone } = holders();
     const budget = new MemoryBudget(() => 100);
-    budget.hold(make("one"), 50);
-    const other = make("other");
-    budget.hold(other, 50);
+    const one = make("one");
+    budget.hold(one, 50);
+    budget.hold(make("other"), 50);
     await settle();
     assertEquals([gone, budget.total], [[], 100]);
-    budget.hold(other, 51);
-    assertEquals(gone, []);
+    budget.hold(one, 51);
+    assertEquals([gone, budget.total], [[], 101]);
     await settle();
-    assertEquals([gone, budget.total], [["one"], 51]);
+    assertEquals([gone, budget.total], [["one"], 50]);
+    budget.hold(one, 51);
+    assertEquals([gone, budget.total], [["one", "other"], 51]);
+    budget.hold(make("third"), 49);
+    budget.hold(one, 52);
+    budget.hold(one, 46);
+    await settle();
+    // There is room meanwhile.
+    assertEquals([gone, budget.total], [["one", "other"], 95]);
+  });
+
+  it("takes what one holds that has given up part of it, within that call", () => {
+    const budget = new MemoryBudget(() => 100);
+    const other: Holder = { giveUp: () => budget.hold(other, 30, false) };
+    budget.hold(other, 60);
+    budget.hold({ giveUp() {} }, 60);
+    assertEquals(budget.total, 90);
+    // However many do.
+    let limit = 0;
+    const many = new MemoryBudget(() => limit);
+    for (let index = 0; index < 50_000; index++) {
+      const holder: Holder = { giveUp: () => many.hold(holder, 1, false) };
+      many.hold(holder, 10);
+    }
+    limit = 100;
+    const last: Holder = { giveUp() {} };
+    many.hold(last, 0.5);
+    assertEquals(many.total, 50_000.5);
   });
 
   it("lets those go that hold at least half of the average, the oldest first, until a sixteenth is free", async () => {
@@ -40,6 +68,11 @@ describe("MemoryBudget", () => {
     await settle();
     assertEquals(gone.slice(4), ["holds 4", "holds 5", "holds 6", "holds 7", "large and young", "also 0"]);
     assertEquals(budget.total, 1410);
+    budget.hold(make("a little"), 191);
+    assertEquals([gone.at(-1), budget.total], ["also 1", 1401]);
+    budget.hold(make("a little more"), 200);
+    // 1401 and 200 are more than 1600, and without one of them there would be no room for the next.
+    assertEquals([gone.at(-1), budget.total], ["also 2", 1401]);
   });
 
   it("spares one that is a little larger than all others, which are below the average then, but older", async () => {
@@ -63,9 +96,9 @@ describe("MemoryBudget", () => {
     await settle();
     assertEquals([gone, budget.total], [["b", "d", "e"], 92]);
     // The first pass has one only.
-    for (const [name, size] of [["g", 60], ["h", 6000]] as const) budget.hold(make(name), size);
+    for (const [name, size] of [["g", 5], ["h", 6000]] as const) budget.hold(make(name), size);
     await settle();
-    assertEquals([gone.slice(3), budget.total], [["h", "f"], 62]);
+    assertEquals([gone.slice(3), budget.total], [["h", "f"], 7]);
   });
 
   it("never lets the only one go, nor those that would free nothing, which count all the same", async () => {
@@ -85,7 +118,10 @@ describe("MemoryBudget", () => {
     assertEquals(gone, ["other"]);
     budget.release(only);
     budget.release(only);
-    assertEquals(budget.total, 1);
+    budget.release(other);
+    assertEquals(budget.total, 0);
+    for (const name of ["third", "fourth"]) budget.hold(make(name), 60);
+    assertEquals([gone, budget.total], [["other", "third"], 60]);
   });
 
   it("begins anew for one that has let go, and has no limit with 0", async () => {
@@ -110,7 +146,7 @@ describe("MemoryBudget", () => {
 });
 
 describe("UnfinishedMessages", () => {
-  class Owner implements UnfinishedOwner {
+  class Owner implements MessageOwner {
     stalls = 0;
     pieces = 0;
     reading = true;
