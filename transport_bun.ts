@@ -162,13 +162,14 @@ const ownerHandlers: SocketHandlers = {
 /**
  * The transport on Bun.
  *
- * @param runtime What opens sockets; tests have one of their own.
+ * @param given What opens sockets; tests have one of their own.
  * @returns The provider, or `undefined` on another runtime.
  */
 export function bunTransport(
-  runtime: BunRuntime | undefined = (globalThis as { Bun?: BunRuntime }).Bun,
+  given: unknown = (globalThis as { Bun?: unknown }).Bun,
 ): TransportProvider | undefined {
-  if (runtime === undefined) return undefined;
+  if (given === undefined) return undefined;
+  const runtime = given as BunRuntime;
   return {
     listen: (options, handler) => new Promise((resolve) => resolve(listen(runtime, options, handler))),
     connect: (options) => connect(runtime, options),

@@ -166,7 +166,6 @@ class Handshake {
     const transport = new TlsTransport(this.#raw, this.#below, this.#socket);
     this.#below.off("error", this.#onError);
     this.#socket.off("error", this.#onError);
-    this.#below.ended = this.#below.lost = () => {};
     this.#below.secured = true;
     this.#settle.resolve(transport);
   }

@@ -3,6 +3,7 @@ import { describe, it } from "@std/testing/bdd";
 import { type AcceptHost, AcceptSession } from "../accept.ts";
 import { Admission, type Pass } from "../admission.ts";
 import { CONNECTION_DEFAULTS, WebSocketConnection } from "../connection.ts";
+import { TextReply } from "../direct.ts";
 import { TransportError } from "../errors.ts";
 import { MemoryBudget } from "../memory_budget.ts";
 import { WebSocketServer, type WebSocketServerOptions } from "../server.ts";
@@ -626,5 +627,35 @@ describe("plain HTTP on the port", () => {
     assertStringIncludes(busy.text, "connection: close");
     busy.end();
     await stopped;
+  });
+});
+
+describe("a request that is answered directly", () => {
+  it("has its body taken once, whatever comes behind it while the answer takes its time", async () => {
+    const taken: string[] = [];
+    const answers: ((reply: TextReply) => void)[] = [];
+    const errors: unknown[] = [];
+    const { transport } = session({
+      direct: () => (body) => {
+        taken.push(decode(body));
+        return new Promise((resolve) => answers.push(resolve));
+      },
+      error: (error) => errors.push(error),
+    });
+    const request = (body: string): string => `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n${body}`;
+    transport.receive(encode(request("first")));
+    // What was on its way when the transport was paused, each piece long enough for a body; and FIN.
+    const behind = request("other");
+    transport.receive(encode(behind.slice(0, 20)));
+    transport.receive(encode(behind.slice(20)));
+    transport.handler.end();
+    assertEquals([taken, transport.writes.length], [["first"], 0]);
+    answers[0](new TextReply(200, "OK"));
+    await until(() => taken.length === 2, "the second body");
+    assertEquals(taken, ["first", "other"]);
+    answers[1](new TextReply(200, "OK"));
+    await until(() => decode(transport.written).split("HTTP/1.1 200 OK").length === 3, "both answers");
+    assertEquals(errors, []);
+    transport.destroy();
   });
 });

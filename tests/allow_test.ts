@@ -16,7 +16,7 @@ import { concat, encode, FakeClock, startEcho, tlsFile, until } from "./support.
 class Asked implements AsyncDisposable {
   readonly clock = new FakeClock();
   readonly errors: unknown[] = [];
-  readonly questions: { connection: WebSocketConnection; answer: ReturnType<typeof defer<boolean | Response>> }[] = [];
+  readonly questions: { connection: WebSocketConnection; answer: PromiseWithResolvers<boolean | Response> }[] = [];
   disconnects = 0;
   server!: WebSocketServer;
 
@@ -117,7 +117,7 @@ describe("an onAllow that does not answer", () => {
     const body = (): ReadableStream => new ReadableStream({ cancel: () => void cancelled++ });
     const used = new Response("x");
     await used.text();
-    const answers: ((answer: ReturnType<typeof defer<boolean | Response>>) => void)[] = [
+    const answers: ((answer: PromiseWithResolvers<boolean | Response>) => void)[] = [
       (answer) => answer.resolve(true),
       (answer) => answer.resolve(false),
       (answer) => answer.resolve(new Response(body())),

@@ -5,6 +5,7 @@ import { connect as connectTls, createServer as createTlsServer, type Server as 
 import { systemClock } from "../clock.ts";
 import { type LogRecord, WebSocketServer, type WebSocketServerOptions } from "../mod.ts";
 import { runtimeTransport } from "../transport.ts";
+import { runtime } from "./needs.ts";
 import { RawListener, RawSocket } from "./sockets.ts";
 import { concatAll, defer, FakeClock, tlsFile, until } from "./support.ts";
 
@@ -185,12 +186,14 @@ describe("a TLS handshake that fails", () => {
     const clock = new FakeClock();
     const { server } = await start({ clock, handshakeTimeout: 0 });
     const socket = await RawSocket.connect(server.address!.port);
+    socket.pause();
     await socket.write(oldHello());
-    assertEquals(listRecords((await socket.read())!).length, 1);
-    await until(() => {
-      clock.advance(1000);
-      return server.stats().connections.handshaking === 0;
-    }, "the end");
+    const handshaking = (): number => server.stats().connections.handshaking;
+    // Bun waits for nobody.
+    await until(() => clock.pending === 1 || (runtime === "Bun" && handshaking() === 0), "the time limit");
+    assertEquals(handshaking(), clock.pending);
+    clock.advance(1000);
+    await until(() => handshaking() === 0, "the end");
     await socket.close();
     await server.stop();
   });
@@ -286,6 +289,26 @@ describe("the time limit of the handshake", () => {
     secured.destroy();
     await copying;
     await Promise.all([near.close(), far.close(), listener.close()]);
+    await server.stop();
+  });
+});
+
+describe("a TLS handshake that is done", () => {
+  it("leaves no timer", async () => {
+    const clock = new FakeClock();
+    const gone = defer<void>();
+    const { server } = await start({ clock, onDisconnect: () => gone.resolve() });
+    const transport = await runtimeTransport().connect({
+      hostname: "localhost",
+      port: server.address!.port,
+      tls: true,
+      rootCertificates: [readFileSync(tlsFile("ca.pem"), "utf8")],
+      clock: systemClock,
+      signal: new AbortController().signal,
+    });
+    transport.destroy();
+    await gone.promise;
+    assertEquals(clock.pending, 0);
     await server.stop();
   });
 });

@@ -7,9 +7,13 @@ import type { Transport } from "../transport.ts";
 import { bunTransport } from "../transport_bun.ts";
 import { settle, until } from "./support.ts";
 
-type Runtime = NonNullable<Parameters<typeof bunTransport>[0]>;
-type Handlers = Parameters<Runtime["listen"]>[0]["socket"];
-type BunSocket = Parameters<NonNullable<Handlers["open"]>>[0];
+/** What the transport wants to be called with. */
+interface Handlers {
+  open(socket: FakeSocket): void;
+  data(socket: FakeSocket, bytes: Uint8Array): void;
+  end(socket: FakeSocket): void;
+  close(socket: FakeSocket, error?: Error): void;
+}
 
 /** The most bytes that a read of Bun brings; 16 of them fill the room for bytes that wait. */
 const READ = 512 * 1024;
@@ -19,7 +23,7 @@ let ports = 0;
 
 /** A socket of Bun that the test plays. */
 class FakeSocket {
-  data!: BunSocket["data"];
+  data: unknown;
   readonly remoteAddress = "192.0.2.1";
   readonly remotePort: number = ++ports;
   readonly localAddress = "192.0.2.2";
@@ -35,9 +39,6 @@ class FakeSocket {
     this.#handlers = handlers;
   }
 
-  get #self(): BunSocket {
-    return this as unknown as BunSocket;
-  }
   write(bytes: Uint8Array): number {
     return bytes.length;
   }
@@ -65,17 +66,17 @@ class FakeSocket {
 
   /** Bytes come. */
   receive(length: number, value = 1): void {
-    this.#handlers.data!(this.#self, new Uint8Array(length).fill(value));
+    this.#handlers.data(this, new Uint8Array(length).fill(value));
   }
   /** FIN comes. */
   end(): void {
-    this.#handlers.end!(this.#self);
+    this.#handlers.end(this);
   }
   /** It is gone. */
   lose(error?: Error): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#handlers.close!(this.#self, error);
+    this.#handlers.close(this, error);
   }
 }
 
@@ -116,7 +117,7 @@ class Rig {
         return { hostname: "192.0.2.2", port: 80, stop() {} };
       },
     };
-    await bunTransport(runtime as unknown as Runtime)!.listen({
+    await bunTransport(runtime)!.listen({
       hostname: "192.0.2.2",
       port: 80,
       handshakeTimeout: 0,
@@ -132,7 +133,7 @@ class Rig {
 
   accept(): Accepted {
     const socket = new FakeSocket(this.#handlers);
-    this.#handlers.open!(socket as unknown as BunSocket);
+    this.#handlers.open(socket);
     const accepted = new Accepted(this.#latest!, socket);
     this.all.push(accepted);
     return accepted;

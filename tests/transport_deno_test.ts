@@ -6,6 +6,7 @@ import { runtimeTransport, type Transport } from "../transport.ts";
 import { secureClient, TlsServerSide } from "../transport_node_tls.ts";
 import type { TransportHandler } from "../transport.ts";
 import { runtime } from "./needs.ts";
+import { heldSockets } from "./sockets.ts";
 import { decode, defer, encode, FakeClock, settle, tlsFile, until } from "./support.ts";
 
 /** Two ends in memory: bytes go over when the test, or `flow`, says so, and a paused end gets none. */
@@ -346,18 +347,38 @@ async function withConnectionsWatched(
 function describeDeno(): void {
   describe("turns on Deno", () => {
     it("go through a pair of sockets that lives as long as a connection that has waited for one, and no longer", async () => {
-      const [[one], [other]] = [await connectPair(), await connectPair()];
+      const [[one, third], [other, idle]] = [await connectPair(), await connectPair()];
       await withConnectionsWatched(async (opened, isOpen) => {
         await Promise.all([takeTurn(one), takeTurn(other)]);
         await takeTurn(one);
+        await takeTurn(third);
+        // One pair for all.
         assertEquals(opened().length, 1);
-        one.destroy();
-        one.destroy();
-        await settle();
+        const { port } = opened()[0].localAddr as Deno.NetAddr;
+        // Twice, and one that has never waited.
+        for (const gone of [one, one, idle, third]) {
+          gone.destroy();
+          await settle();
+        }
         assertEquals(isOpen(opened()[0]), true);
         await takeTurn(other);
         other.destroy();
         await until(() => !isOpen(opened()[0]), "the end of the pair");
+        const isHeld = (): boolean | undefined => heldSockets()?.some(({ remotePort }) => remotePort === port);
+        await until(() => !isHeld(), "the end of its other end");
+      });
+    });
+
+    it("open no pair for a connection that has ended", async () => {
+      const [one] = await connectPair();
+      const log = new Log();
+      one.open(log.handler);
+      one.destroy();
+      await until(() => log.events.includes("close"), "close");
+      await withConnectionsWatched(async (opened) => {
+        one.takeTurn(() => {});
+        await turn();
+        assertEquals(opened().length, 0);
       });
     });
 
@@ -386,6 +407,35 @@ function describeDeno(): void {
   });
 
   describe("a transport on Deno", () => {
+    it("hands over no further slice of a read once it is destroyed inside one", async () => {
+      const [[talker], [client, server]] = [await connectPair(), await connectPair()];
+      let slices = 0;
+      let more = 0;
+      const closed = defer<void>();
+      server.open({
+        data(bytes) {
+          if (slices > 0) more++;
+          // Whole reads are longer.
+          if (bytes.length >= 1024) return;
+          slices++;
+          server.destroy();
+        },
+        drain() {},
+        end() {},
+        close: () => closed.resolve(),
+      });
+      // While others talk, what is much is cut.
+      const talk = setInterval(() => talker.write(new Uint8Array(10)), 1);
+      await turn();
+      client.write(new Uint8Array(2_000_000));
+      await closed.promise;
+      clearInterval(talk);
+      await takeTurn(talker);
+      assertEquals([slices, more], [1, 0]);
+      talker.destroy();
+      client.destroy();
+    });
+
     it("hands over nothing once it is destroyed, inside data and while a read is under way", async () => {
       const [client, server] = await connectPair();
       const log = new Log();
@@ -400,6 +450,9 @@ function describeDeno(): void {
       const quiet = new Log();
       near.open(quiet.handler);
       far.write(encode("too late"));
+      near.write(encode("under way"));
+      // The write begins at the end of the turn.
+      await Promise.resolve();
       near.destroy();
       await until(() => quiet.events.length > 0, "close");
       await turn();
