@@ -248,6 +248,25 @@ describe("FrameParser", () => {
       assertEquals(concatAll(got), frames[6].payload);
     });
 
+    it("give each long frame in one piece that lies whole in the chunk, also behind the rest of one", () => {
+      const pairs = [65_536, 65_536, 65_535, 65_536, 16_384, 130_000, 65_536, 262_130, 300].map(large);
+      const wire = concat(...pairs.map(([, bytes]) => bytes));
+      for (const start of [0, 40_000, pairs[0][1].length - 20]) {
+        const lengths: number[] = [];
+        const parser = new FrameParser({
+          frameHeader() {},
+          framePayload: (_, from, to) => void lengths.push(to - from),
+          frameEnd() {},
+        }, { role: "server" });
+        const chunk = wire.slice();
+        parser.parse(chunk, 0, start);
+        const cut = lengths.length;
+        parser.parse(chunk, start);
+        const rest = pairs[0][0].payload.length - lengths.slice(0, cut).reduce((sum, length) => sum + length, 0);
+        assertEquals(lengths.slice(cut), [rest, ...pairs.slice(1).map(([{ payload }]) => payload.length)], `${start}`);
+      }
+    });
+
     it("can be stopped at any frame, also at the end of a piece", () => {
       const [, one] = large(262_144 - 14, 1);
       const [, two] = large(2000, 2);

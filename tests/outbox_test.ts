@@ -45,6 +45,30 @@ describe("a connection whose transport writes at the end of a turn", () => {
     assertEquals(transport.writes.length, 2);
   });
 
+  it("writes at once from 64 KiB on, within a handler too, and what is 512 KiB at the end of the turn", () => {
+    const { transport, connection, recorder, peer } = open();
+    const writes: number[] = [];
+    recorder.onMessage = (data) => {
+      connection.send("x".repeat(Number(data)));
+      writes.push(transport.writes.length);
+    };
+    transport.receive(concat(...["1000", "63000", "2000", "70000", "524288", "10"].map((text) => peer.text(text))));
+    assertEquals(writes, [0, 0, 1, 2, 2, 2]);
+    transport.endTurn();
+    const lengths = showFrames(transport.written).length;
+    assertEquals([lengths, connection.bufferedAmount], [6, 0]);
+  });
+
+  it("does not write at once what waits behind a write", () => {
+    const { transport, connection } = open();
+    transport.stalled = true;
+    for (let count = 0; count < 5; count++) connection.send("x".repeat(70_000));
+    assertEquals(transport.writes.length, 1);
+    transport.stalled = false;
+    transport.drain();
+    assertEquals([connection.bufferedAmount, showFrames(transport.written).length], [0, 5]);
+  });
+
   it("waits for the transport where it is slow, over several turns", async () => {
     const { transport, connection } = open();
     transport.stalled = true;
