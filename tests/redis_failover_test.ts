@@ -97,6 +97,12 @@ const quickClock: Clock = {
   },
 };
 
+/** Time in which no probe comes. */
+const noProbeClock: Clock = {
+  now: () => systemClock.now(),
+  after: (delay, callback) => delay < 5000 ? systemClock.after(delay, callback) : () => {},
+};
+
 /** A session, and what it told. */
 function watch(
   client: RedisClient,
@@ -142,7 +148,7 @@ describeRedis("A connection to a Redis that is no primary any more", () => {
         await pair.stop();
       });
 
-      for (const [when, clock] of [["by its next probe", quickClock], ["when it is checked", systemClock]] as const) {
+      for (const [when, clock] of [["by its next probe", quickClock], ["when it is checked", noProbeClock]] as const) {
         it(`is given up ${when}, without any command`, async () => {
           const pair = await Pair.start();
           const program = await make(pair.address.url);
@@ -150,7 +156,7 @@ describeRedis("A connection to a Redis that is no primary any more", () => {
           await session.ready;
           const before = session.link;
           await pair.swap();
-          if (clock === systemClock) session.check();
+          if (clock === noProbeClock) session.check();
           await until(() => session.link !== undefined && session.link !== before, "another connection");
           assertEquals(reasons, ["Redis is a replica, and a primary is needed"]);
           await session.close();
@@ -334,6 +340,27 @@ describeRedis("RedisJournal that waits for replicas", () => {
         await until(() => errors.at(-1)?.message.startsWith("Redis is there again") === true, "the good news");
         assert(errors[0].message.startsWith("Redis is away: Redis is a replica"), errors[0].message);
         assert(errors.at(-1)!.message.includes("it was away: Redis is a replica"), errors.at(-1)!.message);
+        await journal.close();
+        await program.close();
+        await pair.stop();
+      });
+
+      it("tells that the connection for what is appended was lost, and is there again", async () => {
+        const pair = await Pair.start();
+        const program = await make(pair.address.url);
+        const journal = await RedisJournal.open(program.client, { replicas: 1, replicaTimeout: 1000 });
+        const errors: JournalError[] = [];
+        journal.listen({ appended: () => {}, error: (error) => void errors.push(error) });
+        await journal.append(entry("before"));
+        const clients = String(await pair.onPrimary("CLIENT", "LIST")).split("\n");
+        const appender = clients.find((line) => line.includes(" cmd=wait "))!;
+        await pair.onPrimary("CLIENT", "KILL", "ID", appender.split(" ")[0].slice("id=".length));
+        await until(() => errors.length >= 2, "both messages");
+        const messages = errors.map(({ message }) => message);
+        assert(messages[0].startsWith("Redis is away: "), messages[0]);
+        assert(messages[1].startsWith("Redis is there again after "), messages[1]);
+        assertEquals(messages.some((message) => message.includes("undefined")), false);
+        assertEquals((await journal.append(entry("after"))).duplicate, false);
         await journal.close();
         await program.close();
         await pair.stop();
