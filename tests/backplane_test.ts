@@ -309,7 +309,11 @@ describe("Backplane of a server", () => {
     }
     for (const more of [{ isCluster: true }, { acquire() {} }, { nodeClient() {} }]) {
       const client = { duplicate() {}, call() {}, sendCommand() {}, isReady: true, status: "ready", ...more };
-      assertThrows(() => new RedisBackplane(client as unknown as RedisClient), OptionError, "one connection to one Redis");
+      assertThrows(
+        () => new RedisBackplane(client as unknown as RedisClient),
+        OptionError,
+        "one connection to one Redis",
+      );
     }
   });
 });
