@@ -370,7 +370,7 @@ describeRedis("RedisJournal that waits for replicas", () => {
         const pair = await Pair.start();
         const programs = [await make(pair.address.url), await make(pair.address.url)];
         const [one, other] = await Promise.all(
-          programs.map(({ client }) => RedisJournal.open(client, { replicas: 1, replicaTimeout: 200 })),
+          programs.map(({ client }) => RedisJournal.open(client, { replicas: 1, replicaTimeout: 1500 })),
         );
         await one.append(entry("before"));
         await other.append(entry("before, too"));
