@@ -240,7 +240,7 @@ export interface ConnectionHandler<Data> {
   error(connection: WebSocketConnection<Data>, error: unknown): void;
   /** Where subscriptions are kept; a client has none. */
   readonly topics?: ConnectionTopics<Data>;
-  /** Watches messages that are not finished; without it nobody does. */
+  /** Watches messages that are not finished; without it they are not watched. */
   readonly unfinished?: MessageWatch | undefined;
 }
 

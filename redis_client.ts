@@ -241,7 +241,7 @@ interface OwnIoRedis {
   disconnect(): void;
 }
 
-/** What an error of Redis means to the program: false or 0 for nothing; else it wants another connection. */
+/** Tells whether an error of Redis calls for another connection: `false` or 0 for no. */
 type ReconnectOnError = (error: Error) => boolean | number;
 
 async function openIoRedis(

@@ -497,7 +497,7 @@ const waitingRoom = new WaitingRoom(8 * 1024 * 1024, 1024 * 1024);
 const LEAST_READ = 64 * 1024;
 const MOST_READ = 512 * 1024;
 
-/** So many bytes are written at once, and not at the end of the turn. */
+/** Size from which bytes are written at once instead of at the end of the turn. */
 const WRITE_NOW = 32 * 1024;
 
 /** Connections that have to wait for room before they read, in order. */
