@@ -131,7 +131,7 @@ export function secretsFrom({ flag, given, variable }: SecretSource, env: CliIo[
   if (!fromFlags && value === undefined) return [];
   const secrets = fromFlags ? [...flags] : value!.split(",").map((secret) => secret.trim());
   if (secrets.every(isSecret)) return secrets;
-  throw new UsageError(`${fromFlags ? `--${flag}` : variable} is empty, or has an entry that is`);
+  throw new UsageError(`${fromFlags ? `--${flag}` : variable} is empty, or has an empty entry`);
 }
 
 /**

@@ -252,7 +252,7 @@ export interface MessageOwner {
   reads(): boolean;
   /** Nothing of the message has come for `messageTimeout`. */
   stalled(): void;
-  /** It must let go of what the message holds, which is not counted any more. */
+  /** Called when the memory of the message must be given up; it is not counted any more. */
   giveUp(): void;
 }
 

@@ -875,7 +875,7 @@ export class SqliteJournal implements Journal {
     if (maxBytes > 0 && this.#bytes > maxBytes) this.#trimWhile(() => this.#bytes > maxBytes);
   }
 
-  /** One after the other, around what cannot be read; retries of what is so old are not forgotten then. */
+  /** Trims rows one by one, around those that cannot be read; retries of such old ones are still recognised. */
   #trimDamaged(): boolean {
     const { maxAge } = this.#retention;
     if (maxAge === 0) return false;

@@ -11,7 +11,7 @@
 
 /** A connection that holds memory because of its peer. */
 export interface Holder {
-  /** It must let go of what it holds, which is not counted any more. Never called from within its own {@linkcode MemoryBudget.hold}. */
+  /** Called when its memory must be given up; it is not counted any more. Never called from within its own {@linkcode MemoryBudget.hold}. */
   giveUp(): void;
 }
 

@@ -924,7 +924,7 @@ export class RedisJournal implements Journal {
     await this.#reportTrims();
   }
 
-  /** One error for all that retention took since the last one: each looks at all names. */
+  /** Reports in one error all that retention took since the last one, since each report looks at all names. */
   async #reportTrims(): Promise<void> {
     const { before, trimmed } = this.#unreported!;
     this.#unreported = undefined;

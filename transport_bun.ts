@@ -292,7 +292,7 @@ class TlsServerSide {
 /** What a handshake has to keep to. */
 type HandshakeLimits = Pick<ListenOptions, "handshakeTimeout" | "clock">;
 
-/** That a handshake could not begin is the server's fault, and not the peer's. */
+/** A handshake could not begin because of the server's certificate, and not of the peer. */
 class UnusableIdentity extends Error {}
 
 /** A connection inside its TLS handshake, on the server. */
