@@ -220,7 +220,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     } else if (this.#state === "lingering") this.#drop(bytes.length);
   }
 
-  /** Whoever goes on sending does not wait for the answer. */
+  /** A client that goes on sending does not wait for the answer. */
   #drop(length: number): void {
     this.#dropsLeft -= length;
     if (this.#dropsLeft < 0) this.#transport.destroy();
@@ -338,12 +338,12 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     allowed.then((answer) => this.#decide(upgrade, answer)).catch((error) => this.#refuse(error));
   }
 
-  /** The reading goes on meanwhile, or nobody would notice that the peer leaves. */
+  /** Reading goes on meanwhile, to notice when the peer leaves. */
   #awaitDecision(): void {
     if (this.#unread.length <= MAX_EARLY) this.#transport.resume();
   }
 
-  /** Whoever asks others for the program's decision is told that it is not needed any more. */
+  /** Aborts `request.signal`: the program's decision is not needed any more. */
   #abortHandshake(reason: unknown): void {
     const request = this.#handshake;
     this.#handshake = undefined;
@@ -668,7 +668,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
 
   // ---- Memory --------------------------------------------------------------------------------------------------
 
-  /** What is held of requests counts for all connections together. */
+  /** Counts the bytes held of requests, for all connections together. */
   #count(): void {
     const body = this.#body?.held ?? 0;
     const unread = this.#unread.length === 0 ? 0 : this.#unread.buffer.byteLength;
@@ -700,7 +700,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     if (this.#state === "deciding") return this.#refuse(error);
     if (this.#state !== "answering") return this.#transport.destroy();
     if (this.#direct?.take !== undefined) return this.#failDirect(error);
-    // Whoever reads the body gets the error, and the peer the answer to that.
+    // The handler that reads the body gets the error, and the peer the answer to that.
     if (this.#body?.done === false) this.#body.fail(error);
     else this.#count();
   }
@@ -769,7 +769,7 @@ class ReceivedRequest implements HandshakeRequest {
   readonly extensions: readonly Extension[];
   #fields: HeaderFields;
   #headers: Headers | undefined;
-  /** Made when somebody asks for its signal, or for what the signal is to say. */
+  /** Made when the program asks for the signal, or when it must abort. */
   #controller: AbortController | undefined;
 
   constructor(line: RequestLine, fields: HeaderFields, upgrade: UpgradeRequest) {

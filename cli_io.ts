@@ -106,7 +106,7 @@ export function parseNumber(name: string, text: string | undefined, range: [numb
   throw new UsageError(`--${name} is "${text}": not a number from ${range[0]} to ${range[1]}`);
 }
 
-/** Where a secret may stand: in a flag, or else in a variable of the environment. */
+/** The places of a secret: a flag, or else a variable of the environment. */
 export interface SecretSource {
   /** The name of the flag, for messages. */
   flag: string;
@@ -131,7 +131,7 @@ export function secretsFrom({ flag, given, variable }: SecretSource, env: CliIo[
   if (!fromFlags && value === undefined) return [];
   const secrets = fromFlags ? [...flags] : value!.split(",").map((secret) => secret.trim());
   if (secrets.every(isSecret)) return secrets;
-  throw new UsageError(`${fromFlags ? `--${flag}` : variable} is empty, or has an entry that is`);
+  throw new UsageError(`${fromFlags ? `--${flag}` : variable} is empty, or has an empty entry`);
 }
 
 /**

@@ -252,7 +252,7 @@ export abstract class ConfigurableClient {
   /** Time, for tests. */
   protected readonly clock: Clock;
 
-  // What may hold credentials: not shown when a client is printed, or made JSON of
+  // Settings that may hold credentials: not shown when a client is printed, or made JSON of
   #pathName = "/";
   #headers: HeaderSource | (() => HeaderSource | Promise<HeaderSource>) = {};
   #token: string | (() => string | Promise<string>) | undefined;
@@ -459,7 +459,7 @@ export abstract class ConfigurableClient {
   }
 }
 
-/** What has a delimiter of a URL would lead elsewhere, or hold a password. */
+/** Whether a text has no delimiter of a URL, which would lead elsewhere, or hold a password. */
 function isHostName(text: string): boolean {
   for (const char of text) if ("/\\?#@".includes(char)) return false;
   return isVisibleAscii(text);

@@ -1,5 +1,5 @@
 /**
- * The `Request` that a handler gets, where it has a body. Whoever reads all of it at once has it collected here and not by the runtime,
+ * The `Request` that a handler gets, where it has a body. A body that is read all at once is collected here and not by the runtime,
  * so that the memory of a body which does not come whole is free again at once, rather than when the garbage collector comes by.
  *
  * @module
@@ -13,7 +13,7 @@ export type PieceTaker = (piece: Uint8Array) => void;
 /**
  * Reads all of a body.
  *
- * @param stream The body, whose pieces belong to whoever reads it.
+ * @param stream The body, whose pieces belong to the reader.
  * @param take Takes each piece too.
  * @returns The bytes. Rejects with what the stream fails with; the memory of what had come is free then.
  */

@@ -722,7 +722,7 @@ export class WebSocketConnection<Data = unknown> {
 
   #onStalled(): void {
     const { messageTimeout } = this.#settings;
-    this.#fail(new TransportError("ERR_MESSAGE_TIMEOUT", `A message did not go on for ${messageTimeout} ms`));
+    this.#fail(new TransportError("ERR_MESSAGE_TIMEOUT", `No more of a message came within ${messageTimeout} ms`));
   }
 
   /** One message or control frame more: within a parse, so that what it throws fails the connection. */

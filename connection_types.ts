@@ -240,7 +240,7 @@ export interface ConnectionHandler<Data> {
   error(connection: WebSocketConnection<Data>, error: unknown): void;
   /** Where subscriptions are kept; a client has none. */
   readonly topics?: ConnectionTopics<Data>;
-  /** Watches messages that are not finished; without it nobody does. */
+  /** Watches messages that are not finished; without it they are not watched. */
   readonly unfinished?: MessageWatch | undefined;
 }
 
@@ -252,7 +252,7 @@ export interface MessageOwner {
   reads(): boolean;
   /** Nothing of the message has come for `messageTimeout`. */
   stalled(): void;
-  /** It must let go of what the message holds, which is not counted any more. */
+  /** Called when the memory of the message must be given up; it is not counted any more. */
   giveUp(): void;
 }
 

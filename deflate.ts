@@ -321,7 +321,7 @@ const TAIL = Uint8Array.of(0x00, 0x00, 0xff, 0xff);
 /** §7.2.3.6: an empty message, behind whatever went before. */
 const EMPTY_MESSAGE = Uint8Array.of(0x00);
 const EMPTY = new Uint8Array(0);
-/** What a state that decompresses takes beside two windows, that of zlib and our own, in bytes. */
+/** Memory of a state that decompresses beside two windows, that of zlib and our own, in bytes. */
 const INFLATE_STATE = 8 * 1024;
 
 /** Free states that serve messages without context takeover. More than one is in use only while fragments are awaited. */

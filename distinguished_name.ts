@@ -166,7 +166,7 @@ class NameScanner {
     return endsBlank ? undefined : value;
   }
 
-  /** What follows a backslash: a character, or two hexadecimal digits. */
+  /** Reads an escape after a backslash: a character, or two hexadecimal digits. */
   #escaped(): string | undefined {
     const char = this.take();
     if (char !== "" && ESCAPABLE.includes(char)) return char;
@@ -229,7 +229,7 @@ function parseSlashes(text: string): RelativeName[] | undefined {
   return names;
 }
 
-/** What follows a backslash: a separator, or `x` and two hexadecimal digits. */
+/** Finds the escape after a backslash: a separator, or `x` and two hexadecimal digits. */
 function escapedInLine(text: string, at: number): string | undefined {
   if (text[at] === "/" || text[at] === "+") return text[at];
   const hex = text[at] === "x" && isHexDigit(text.charCodeAt(at + 1)) && isHexDigit(text.charCodeAt(at + 2));

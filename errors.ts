@@ -114,7 +114,7 @@ export type TransportErrorCode =
   | "ERR_SIGNATURE";
 
 /**
- * What the peer is told where the way to it still works. 1013 ("try again later") for an overload, and 1001 for a message that does not go
+ * Close codes for errors of a connection that can still send. 1013 ("try again later") for an overload, and 1001 for a message that does not go
  * on, as for a connection that idles: after either a client may come back, while 1008 makes many give up for good.
  */
 const TRANSPORT_CLOSE_CODES: Partial<Readonly<Record<TransportErrorCode, number>>> = {

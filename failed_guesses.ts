@@ -1,7 +1,7 @@
 /**
- * How fast secrets can be guessed: a wrong guess is answered late, and so many wrong guesses of one network keep its next ones out for
- * as long, without a look at what they show. The network is what counts, and not the connection: a guesser who leaves after some
- * moments without an answer takes them for "wrong", and comes again.
+ * Slows down the guessing of secrets: a wrong guess is answered late, and after a number of wrong guesses of one network its next ones
+ * are refused for as long, without a look at their secret. Guesses count by network and not by connection: a guesser who leaves after
+ * some moments without an answer takes them for "wrong", and comes again.
  *
  * @module
  */
@@ -10,13 +10,13 @@ import { networkOf } from "./admission.ts";
 import type { Clock } from "./clock.ts";
 import { isLoopback } from "./loopback.ts";
 
-/** Wrong guesses of one network within the delay; beyond them its guesses are not looked at. */
+/** Maximum of wrong guesses of one network within the delay; beyond it its guesses are not looked at. */
 const MAX_PER_NETWORK = 20;
 /** The same for loopback, where a proxy stands for all of its clients. */
 const MAX_PER_PROXY = 100;
-/** Answers that are held back at the same time, since each holds a connection; further ones come at once. */
+/** Maximum of answers held back at the same time, since each holds a connection; further ones go at once. */
 const MAX_HELD = 100;
-/** Wrong guesses that are remembered; beyond them the oldest are forgotten, so that a flood does not keep everybody out. */
+/** Maximum of wrong guesses remembered; beyond it the oldest are forgotten, so that a flood does not keep all clients out. */
 const MAX_REMEMBERED = 10_000;
 
 /** A wrong guess. */

@@ -35,9 +35,9 @@ const PRESENCE = 100;
 const QUANTUM = 1.1;
 /** Time for a connection that makes the library work, in ms a pass; its bytes are cut so that they should take that. */
 const SLICE = 0.2;
-/** Of the time, in ms, for which a pass finds the others silent, so much is theirs in any case; half of the rest may be taken next, */
+/** Time that is kept for the others of each pass that finds them silent, in ms; half of the rest may be taken next. */
 const PATIENCE = 2;
-/** and at most that. */
+/** The most of it, in ms. */
 const MOST_CREDIT = 4;
 const LEAST_SLICE = 128;
 const MOST_SLICE = 64 * 1024;

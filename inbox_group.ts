@@ -230,7 +230,7 @@ export class InboxGroup {
     this.#tellLost();
   }
 
-  /** What is lost from here on need not wait for what comes behind it. */
+  /** Moves past lost notifications that follow the position. */
   #passLost(): void {
     for (const { after, until } of this.#hub.journal.lost ?? NONE) {
       if (after <= this.position && this.position < until) this.#moveTo(until);

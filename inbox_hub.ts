@@ -38,7 +38,7 @@ export class InboxHub implements InboxSource {
   #recentBytes = 0;
   /** Everything behind this sequence number is in `#recent`. */
   #floor: number;
-  /** The last one that came, or what the journal ended with. */
+  /** Highest sequence number so far. */
   #last: number;
   #groups = new Set<InboxGroup>();
   #names = new Map<string, Name>();
@@ -157,7 +157,7 @@ export class InboxHub implements InboxSource {
     sink.close(InboxCloseCode.TooManyNames, "The server keeps no more names of receivers");
   }
 
-  /** What the journal keeps of it is there by now: nothing behind `start` is left out any more. */
+  /** Enters a receiver whose name the journal keeps: nothing behind `start` is left out from now on. */
   #enter(
     sink: InboxSink,
     hello: HelloMessage,
@@ -179,7 +179,7 @@ export class InboxHub implements InboxSource {
     return member;
   }
 
-  /** Where a receiver begins that never came. */
+  /** Start of a receiver with a new name. */
   #startOf({ after, journal }: HelloMessage, last: number): number {
     if (after === undefined) return last;
     // Numbers of another journal mean nothing here, so nothing of this one is known to have arrived.
@@ -217,7 +217,7 @@ export class InboxHub implements InboxSource {
     known.held = Math.min(known.held, group.cursor);
   }
 
-  /** Nobody has the name here any more. */
+  /** Releases a name that no connection uses here any more. */
   #releaseUnused(name: string, known: Name): boolean {
     if (known.groups.size > 0 || known.joining > 0) return false;
     this.#names.delete(name);

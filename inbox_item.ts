@@ -25,7 +25,7 @@ export class InboxItem {
     this.entry = entry;
   }
 
-  /** What filters see of it. */
+  /** The parts of the notification that filters check. */
   get envelope(): Envelope {
     return this.#envelope ??= new Envelope(this.entry.bytes);
   }

@@ -550,7 +550,7 @@ export class SqliteJournal implements Journal {
   // deno-lint-ignore require-await -- what it throws is to be a rejection
   async has(digest: Uint8Array): Promise<boolean> {
     this.#assertOpen();
-    // Who is told that it is there does not send it again.
+    // Meta does not send again what is said to be there.
     this.#files.assertThere();
     return this.#reading(() => this.#find.get(keyOf(digest), digest) !== undefined);
   }
@@ -711,7 +711,7 @@ export class SqliteJournal implements Journal {
     }
   }
 
-  /** Where files are gone SQLite may find something else wrong first. */
+  /** Reason of a failed write: files that are gone come first, since SQLite may report something else. */
   #whyNotWritten(cause: unknown): JournalError {
     try {
       this.#files.assertThere();
@@ -823,7 +823,7 @@ export class SqliteJournal implements Journal {
   #expire(): void {
     const age = this.#age;
     const { maxReceiverAge } = this.#retention;
-    // At the opening there is nobody yet to hear of it.
+    // While the journal opens there is no listener yet.
     const names = this.#listener === undefined ? [] : this.#names.expired(age);
     const seen = this.#names.unwritten(age, maxReceiverAge * SEEN_SLACK);
     if (names.length === 0 && seen.length === 0) return;
@@ -875,7 +875,7 @@ export class SqliteJournal implements Journal {
     if (maxBytes > 0 && this.#bytes > maxBytes) this.#trimWhile(() => this.#bytes > maxBytes);
   }
 
-  /** One after the other, around what cannot be read; retries of what is so old are not forgotten then. */
+  /** Trims rows one by one, around those that cannot be read; retries of such old ones are still recognised. */
   #trimDamaged(): boolean {
     const { maxAge } = this.#retention;
     if (maxAge === 0) return false;
@@ -919,7 +919,7 @@ export class SqliteJournal implements Journal {
     try {
       this.#forget.run(seq);
     } catch (error) {
-      // The transaction is begun again without it: what is damaged stays in the file, but holds up nobody.
+      // The transaction is begun again without it: what is damaged stays in the file, but holds up no receiver.
       if (isDamage(error)) this.#stuck.add(seq);
       throw error;
     }

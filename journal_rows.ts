@@ -21,7 +21,7 @@ const NO_BYTES = new Uint8Array(0);
 const CORRUPT = 11;
 const IO_ERROR = 10;
 
-/** What {@linkcode JournalRows} works for. */
+/** The journal behind {@linkcode JournalRows}. */
 export interface JournalRowsOwner {
   /** The highest sequence number so far. */
   last(): number;
@@ -29,7 +29,7 @@ export interface JournalRowsOwner {
   damaged(error: JournalError): void;
 }
 
-/** What is behind one sequence number, up to another one. */
+/** The range behind one sequence number, up to another one. */
 interface Place {
   after: number;
   until: number;
@@ -48,8 +48,8 @@ export interface RowSize {
 }
 
 /**
- * What tells whether a row is what was written: CRC-32 over all that a receiver gets. The digest in the row does not: it may be over more
- * than the body, and a signature that has changed stops a receiver as a body does.
+ * Checksum of a row, to tell whether it is as it was written: CRC-32 over all that a receiver gets. The digest in the row will not do: it
+ * may be over more than the body, and a signature that has changed stops a receiver as a body does.
  *
  * @param bytes The body.
  * @param signature Its signature.
@@ -83,9 +83,9 @@ export class JournalRows {
   #sum: StatementSync;
   #age: StatementSync;
   #reported: Place[] = [];
-  /** Where the file cannot be read. */
+  /** Ranges that cannot be read, since the file is damaged. */
   #unreadable: Place[] = [];
-  /** Where the disk does not answer, and since when. */
+  /** Places where the disk does not answer, and since when, in ms. */
   #failing = new Map<number, number>();
 
   /**

@@ -11,7 +11,7 @@
 
 /** A connection that holds memory because of its peer. */
 export interface Holder {
-  /** It must let go of what it holds, which is not counted any more. Never called from within its own {@linkcode MemoryBudget.hold}. */
+  /** Called when its memory must be given up; it is not counted any more. Never called from within its own {@linkcode MemoryBudget.hold}. */
   giveUp(): void;
 }
 
@@ -38,7 +38,7 @@ export class MemoryBudget {
   /**
    * Makes an empty budget.
    *
-   * @param limit Tells the most bytes; 0: no limit.
+   * @param limit Returns the most bytes; 0: no limit.
    */
   constructor(limit: () => number) {
     this.#limit = limit;
@@ -108,10 +108,10 @@ export class MemoryBudget {
   };
 
   /**
-   * At once, as far as it can be: a runtime may bring the reads of many connections in one turn, and a microtask would come behind all of
-   * them.
+   * Frees memory at once, as far as it can: a runtime may bring the reads of many connections in one turn, and a microtask would come
+   * behind all of them.
    *
-   * @param current Whoever is taking bytes now.
+   * @param current The holder that is taking bytes now.
    */
   #relieve(current: Holder | undefined): void {
     // One that gives up may hold less from now on, and says so.

@@ -23,7 +23,7 @@ import { expiredError, ReceiverNames, tooManyError, trimmedError } from "./recei
 const MIB = 1024 * 1024;
 /** Notifications and digests that are kept at most. */
 const MAX_ENTRIES = 100_000;
-/** Names that have expired are looked for so often, in ms, as long as something is done with the journal. */
+/** Interval between looks for expired names, in ms; only while the journal is used. */
 const EXPIRY_INTERVAL = 600_000;
 
 /** An entry, and when it came by the injected clock. */

@@ -374,7 +374,7 @@ export class MessageAssembler implements FrameHandler {
       this.#buffer = EMPTY;
       return buffer;
     }
-    // An empty one of its own too: whoever gets it may transfer it.
+    // An empty one of its own too: the program may transfer it.
     const taken = buffer.slice(0, length);
     this.#freeBuffer();
     return taken;

@@ -81,7 +81,7 @@ function redactAuthority(text: string): string {
   return end === text.length ? shown : `${shown}${text[end]}…`;
 }
 
-/** Where query or fragment begin. */
+/** Index at which query or fragment begin. */
 function endOfPath(text: string): number {
   for (let at = 0; at < text.length; at++) if (text[at] === "?" || text[at] === "#") return at;
   return text.length;

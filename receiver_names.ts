@@ -19,11 +19,11 @@ interface Receiver {
   seq: number;
   /** When it was connected last, by the age clock; while it is connected, when that began. */
   seen: number;
-  /** What the journal has written of `seen`. */
+  /** The value of `seen` that the journal has written. */
   written: number;
 }
 
-/** As many names stand in one message at most. */
+/** Maximum of names that one message lists. */
 const MAX_LISTED = 10;
 
 /** The names of one journal. Times are those of its age clock, in ms. */
@@ -33,9 +33,9 @@ export class ReceiverNames {
   #connected = new Set<string>();
   /** No name expires before. */
   #expireAt = Infinity;
-  /** Up to here it was told what retention has taken. */
+  /** Sequence number up to which the losses to retention have been reported. */
   #told = 0;
-  /** No cursor from `#told` on is lower: until then nobody has lost anything, and nobody is looked for. */
+  /** Lower bound for cursors from `#told` on: below it no receiver has lost anything, and no search is needed. */
   #lowest = Infinity;
 
   /**
@@ -150,10 +150,10 @@ export class ReceiverNames {
   }
 
   /**
-   * What a journal that outlives the process is to write of when names were connected.
+   * Names whose time of the last connection must be written by a journal that outlives the process.
    *
    * @param age The time.
-   * @param slack As long ago as that it may be wrong, in ms.
+   * @param slack How far a written time may be behind, in ms.
    * @returns Names and times.
    */
   unwritten(age: number, slack: number): [name: string, seen: number][] {
@@ -198,7 +198,7 @@ export class ReceiverNames {
 }
 
 /**
- * What a journal says of receivers that have lost something to retention: one error, however many they are.
+ * Makes the error for receivers that have lost something to retention: one, however many they are.
  *
  * @param lost Their names, and how far they have come; at least one.
  * @returns The error.
@@ -213,7 +213,7 @@ export function trimmedError(lost: readonly [name: string, seq: number][]): Jour
 }
 
 /**
- * What a journal says of names that it has forgotten: one error, however many they are.
+ * Makes the error for names that were forgotten: one, however many they are.
  *
  * @param names The names; at least one.
  * @param maxReceiverAge How long they had no connection, in ms.
@@ -227,7 +227,7 @@ export function expiredError(names: readonly string[], maxReceiverAge: number): 
 }
 
 /**
- * Why a name that is new is refused.
+ * Makes the error for a new name that is refused.
  *
  * @param maxReceivers How many names there are.
  * @returns The error.

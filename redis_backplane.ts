@@ -250,7 +250,7 @@ export class RedisBackplane implements Backplane {
     }
   }
 
-  /** A replica takes what is published, and nobody else hears it. One question at a time is for all that was published before it. */
+  /** A replica takes what is published, and no other node hears it. One question at a time is for all that was published before it. */
   #askRole(link: PrimaryLink): Promise<void> {
     if (link !== this.#roleLink) this.#nextRole = undefined;
     this.#roleLink = link;

@@ -241,7 +241,7 @@ interface OwnIoRedis {
   disconnect(): void;
 }
 
-/** What an error of Redis means to the program: false or 0 for nothing; else it wants another connection. */
+/** Tells whether an error of Redis calls for another connection: `false` or 0 for no. */
 type ReconnectOnError = (error: Error) => boolean | number;
 
 async function openIoRedis(
@@ -325,7 +325,7 @@ async function duplicateBun(client: BunRedisClient, signal: AbortSignal): Promis
   return await unlessAborted(model.duplicate() as Promise<OwnBun>, signal);
 }
 
-/** It takes as long as Bun takes to connect. */
+/** Waits for a connection, unless it is aborted; making one lasts as long as Bun takes to connect. */
 async function unlessAborted(made: Promise<OwnBun>, signal: AbortSignal): Promise<OwnBun> {
   const aborted = Promise.withResolvers<never>();
   const abort = (): void => {

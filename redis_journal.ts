@@ -76,7 +76,7 @@ const TRIM_INTERVAL = 600_000;
 /** Cursors are written so long after they moved, in ms. */
 const CURSOR_DELAY = 100;
 const READ_COUNT = 256;
-/** Which receivers have lost something to retention is asked so often at most, in ms. */
+/** Least interval between reports of receivers that have lost something to retention, in ms. */
 const REPORT_INTERVAL = 1000;
 /** At most so many bytes are read at once. */
 const READ_BYTES = 4 * MIB;
@@ -88,7 +88,7 @@ const TAIL_PATIENCE = 10_000;
 /** A node says so often that it lives, and is dead if it has not for so long, in ms. */
 const SIGN_INTERVAL = 1000;
 const SIGN_AGE = 5000;
-/** So many epochs may begin while one notification is written. */
+/** Maximum of epochs that may begin while one notification is written. */
 const MAX_EPOCHS = 5;
 /** How long `open` waits for Redis, in ms. */
 const OPEN_PATIENCE = 10_000;
@@ -164,7 +164,7 @@ export class RedisJournal implements Journal {
   #reopening: Promise<void> | undefined;
   /** All numbers of which this node was told, also of those that it could not read. */
   #known = new KnownNumbers();
-  /** What Redis has to say to all nodes: "deleted|lost". */
+  /** News of Redis for all nodes: "deleted|lost". */
   #news: string | undefined;
   #lost: readonly SequenceRange[] = [];
   #eviction: "refuse" | "warn";
@@ -193,7 +193,7 @@ export class RedisJournal implements Journal {
   /** Names that are left, and not yet said to be. */
   #released = new Set<string>();
   #places = new Set<RedisPlace>();
-  /** What retention has taken, and nobody was told. */
+  /** Losses to retention that are not reported yet. */
   #unreported: { before: number; trimmed: number } | undefined;
   #cancelReport: (() => void) | undefined;
   #placeCount = 0;
@@ -389,7 +389,7 @@ export class RedisJournal implements Journal {
     this.#tellOrKeep(new JournalError("ERR_JOURNAL_LOST", message));
   }
 
-  /** What is found when the journal is opened is told to the first listener. */
+  /** Tells the listener; errors from before there is one are kept for the first listener. */
   #tellOrKeep(error: JournalError): void {
     if (this.#listener === undefined) this.#untold.push(error);
     else this.#listener.error(error);
@@ -484,7 +484,7 @@ export class RedisJournal implements Journal {
     return this.#trimmed;
   }
 
-  /** What Redis has forgotten behind that, as far as any node has known it. */
+  /** Ranges behind that which Redis has forgotten, as far as any node has known them. */
   get lost(): readonly SequenceRange[] {
     return this.#lost;
   }
@@ -856,7 +856,7 @@ export class RedisJournal implements Journal {
       again();
       if (this.#closed) return void this.#listener?.error(this.#writeError(error));
       this.#cancelCursors ??= systemClock.after(CURSOR_DELAY, () => {
-        // Where the connection is lost there is nothing more to say.
+        // A lost connection is reported elsewhere.
         if (this.#session.link === link && !this.#cursorsFail) {
           this.#cursorsFail = true;
           this.#listener?.error(this.#writeError(error));
@@ -924,7 +924,7 @@ export class RedisJournal implements Journal {
     await this.#reportTrims();
   }
 
-  /** One error for all that retention took since the last one: each looks at all names. */
+  /** Reports in one error all that retention took since the last one, since each report looks at all names. */
   async #reportTrims(): Promise<void> {
     const { before, trimmed } = this.#unreported!;
     this.#unreported = undefined;
@@ -957,7 +957,7 @@ export class RedisJournal implements Journal {
   }
 }
 
-/** What it says when a journal is opened. */
+/** Answer of the script that opens a journal. */
 type Opened = [
   id: string,
   last: string,

@@ -1,25 +1,25 @@
 /**
- * What the nodes of a backplane over Redis tell each other of whom they hear, so that a way that is open in one direction only is noticed:
+ * Beats of the nodes of a backplane over Redis, which tell each other whom they hear. They show a link that works in one direction only:
  * where messages of a node do not arrive, only the others know.
  *
- * Each node publishes a beat now and then: JSON with its ID, its name, the number of the beat, how many it has sent since it listens without
- * a break, and the last beat that it heard of each node.
+ * Each node publishes a beat at an interval: JSON with its ID, its name, the number of the beat, the number of beats since it listens
+ * without a break, and the last beat that it heard of each node.
  *
  * @module
  */
 
 import { printable } from "./log.ts";
 
-/** A node tells so many nodes at most whom it hears, and remembers so many. */
+/** Maximum of nodes in one beat, and of nodes remembered. */
 const MAX_TOLD = 64;
 const MAX_NODES = 256;
-/** A beat counts as lost when so many that came after it could have been heard. */
+/** Number of later beats after which one that was not heard counts as lost. */
 const PATIENCE = 3;
-/** A node that was not heard for so many beats of this one has gone. */
+/** Number of own beats after which a node that was not heard counts as gone. */
 const MAX_AGE = 6;
 const MAX_NAME_LENGTH = 64;
 
-/** What a node says of itself. */
+/** One beat of a node. */
 interface Beat {
   node: string;
   name: string;
@@ -28,7 +28,7 @@ interface Beat {
   heard: Readonly<Record<string, number>>;
 }
 
-/** What was learnt about the way to a node. */
+/** A change of the link to a node. */
 export interface WayChange {
   /** Its name, made printable and in quotes, or "itself". */
   name: string;
@@ -56,7 +56,7 @@ export class RedisNodes {
   #closed = new Set<string>();
 
   /**
-   * Knows nobody yet.
+   * Begins without other nodes.
    *
    * @param id Tells this node from others.
    * @param name What others call it in their errors.

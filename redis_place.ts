@@ -27,9 +27,9 @@ export interface RedisPlaceOwner {
   readonly prefix: string;
   /** Makes an entry of what a script says. */
   decode(fields: string[]): JournalEntry;
-  /** Up to here retention has taken notifications away, and what else scripts say to all nodes. */
+  /** Takes note of how far retention has come, and of news for all nodes. */
   learn(trimmed: number, news: string): void;
-  /** What the journal has lost, as far as it is known. */
+  /** Ranges that the journal is known to have lost. */
   lost(): readonly SequenceRange[];
   /** Acknowledgements could not be written: they are written again later. */
   failed(error: unknown): void;
@@ -196,7 +196,7 @@ export class RedisPlace implements SharedPlace {
       if (this.#done.size > 0 || (this.#left && !this.#said)) this.flush();
     }, (error) => {
       this.#flushing = false;
-      // Where the connection is lost there is nothing more to say.
+      // A lost connection is reported elsewhere.
       if (!this.#failing && this.#owner.link() !== undefined) {
         this.#failing = true;
         this.#owner.failed(error);

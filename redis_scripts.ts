@@ -49,7 +49,7 @@ export class RedisScript {
   constructor(text: string, grows = false) {
     // All keys share one prefix, which is in KEYS[1], so that a cluster knows where they are.
     const head = `#!lua${grows ? "" : " flags=allow-oom"}\nlocal function K(name) return KEYS[1] .. name end\n`;
-    this.#text = `${head}${HELPERS}${text}`;
+    this.#text = head + helpersFor(text) + text;
     this.#digest = createHash("sha1").update(this.#text).digest("hex");
   }
 
@@ -81,27 +81,46 @@ export class RedisScript {
   }
 }
 
+/** The helpers that a script needs: each one that is defined costs all runs some time. */
+function helpersFor(text: string): string {
+  const [constants, ...helpers] = HELPERS.trimEnd().split("\n\n");
+  let needed = "";
+  for (const helper of helpers.reverse()) {
+    const name = /^local function (\w+)/m.exec(helper)![1];
+    if (`${needed}${text}`.includes(`${name}(`)) needed = `\n${helper}${needed}`;
+  }
+  return `${constants}${needed}\n`;
+}
+
 const HELPERS = `
 local LEAP = 1048576
 local MAX_ERAS = 16
 local MAX_LOST = 32
+
 local function int(n) return string.format('%.0f', n) end
+
 local function field(values, name)
   for at = 1, #values, 2 do if values[at] == name then return values[at + 1] end end
 end
+
 local function numbers(text)
   local found = {}
   for one in string.gmatch(text or '', '%d+') do found[#found + 1] = tonumber(one) end
   return found
 end
+
 local function number(one) return tonumber(string.match(one[1], '^(%d+)')) end
+
 local function size(one) return tonumber(field(one[2], 'n') or 0) end
+
 -- "start cursor"
 local function place(text)
   local start, cursor = string.match(text, '^(%d+) (%d+)$')
   return tonumber(start), tonumber(cursor)
 end
+
 local function lives(node) return redis.call('EXISTS', K('node:' .. node)) == 1 end
+
 -- The last one that a group has been given; nil: there is no such group.
 local function delivered(group)
   if redis.call('EXISTS', K('stream')) == 0 then return nil end
@@ -109,6 +128,7 @@ local function delivered(group)
     if field(one, 'name') == group then return tonumber(string.match(field(one, 'last-delivered-id'), '^(%d+)')) end
   end
 end
+
 -- How far a receiver has come: of those who share, if nobody has the name for himself; -1: nobody ever came. If its place was
 -- evicted, everything is new to it.
 local function least(name)
@@ -124,12 +144,14 @@ local function least(name)
   end
   return found
 end
+
 -- The server that runs this, and its history of replication; nil: it is forbidden to ask.
 local function identity()
   local info = redis.pcall('INFO', 'server', 'replication')
   if type(info) ~= 'string' then return nil end
   return (string.match(info, 'run_id:(%x+)') or '') .. ':' .. (string.match(info, 'master_replid:(%x+)') or '')
 end
+
 -- Counts what is in the stream.
 local function recount(s)
   s.bytes = 0
@@ -144,10 +166,11 @@ local function recount(s)
     from = '(' .. some[#some][1]
   end
 end
+
 -- What the journal holds. If something else has taken entries from the stream, they count as trimmed, and the sums are made anew.
 local function state()
-  local m = redis.call('HMGET', K('meta'), 'last', 'trimmed', 'bytes', 'age', 'count', 'base')
-  local s = { last = tonumber(m[1] or 0), trimmed = tonumber(m[2] or 0), bytes = tonumber(m[3] or 0) }
+  local m = redis.call('HMGET', K('meta'), 'last', 'trimmed', 'bytes', 'age', 'count', 'base', 'id', 'run')
+  local s = { id = m[7], run = m[8], last = tonumber(m[1] or 0), trimmed = tonumber(m[2] or 0), bytes = tonumber(m[3] or 0) }
   s.age, s.base = tonumber(m[4] or 0), tonumber(m[6] or 0)
   s.count = redis.call('XLEN', K('stream'))
   if s.count > 0 and not m[3] then
@@ -166,15 +189,18 @@ local function state()
   s.found = true
   return s
 end
+
 -- What all nodes are to know: "deleted|lost".
 local function news()
   local m = redis.call('HMGET', K('meta'), 'deleted', 'lost')
   return (m[1] or '') .. '|' .. (m[2] or '')
 end
+
 -- A consumer that is still there: "node.number".
 local function works(consumer)
   return lives(string.match(consumer, '^(.*)%.%d+$')) and redis.call('SISMEMBER', K('gone'), consumer) == 0
 end
+
 -- The fields of an entry in their order: kind, body, signature, time.
 local function entry(one)
   local seq = string.match(one[1], '^(%d+)')
@@ -270,14 +296,13 @@ return { int(s.base), int(s.trimmed), news() }
 export const APPEND: RedisScript = new RedisScript(
   `
 local meta, stream = K('meta'), K('stream')
-local m = redis.call('HMGET', meta, 'id', 'run')
-if m[1] and m[1] ~= ARGV[1] then return redis.error_reply('REPLACED it is the journal ' .. m[1]) end
 local s = state()
+if s.id and s.id ~= ARGV[1] then return redis.error_reply('REPLACED it is the journal ' .. s.id) end
 -- A server that was a replica meanwhile may have forgotten some, and its connections live on.
-local history = m[2] and string.match(m[2], ':(%x+)$')
+local history = s.run and string.match(s.run, ':(%x+)$')
 local info = history and redis.pcall('INFO', 'replication')
 local same = not history or type(info) == 'string' and string.find(info, 'master_replid:' .. history, 1, true)
-if not m[1] or not same or int(s.base) ~= ARGV[2] or math.max(s.last, s.base) < tonumber(ARGV[3]) then
+if not s.id or not same or int(s.base) ~= ARGV[2] or math.max(s.last, s.base) < tonumber(ARGV[3]) then
   return redis.error_reply('EPOCH another one has begun')
 end
 s.age = math.max(s.age, tonumber(ARGV[4]))

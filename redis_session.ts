@@ -145,7 +145,7 @@ export class RedisSession {
 
   /** Asks now whether Redis is a primary, if there is a connection. */
   check(): void {
-    // What is wrong gives the connection up.
+    // Any failure gives the connection up.
     this.#link?.assertPrimary().catch(() => {});
   }
 

@@ -10,16 +10,16 @@ import { JournalError, type JournalErrorCode } from "./errors.ts";
 /** Least time between the reports of two outages, and between two reports of one outage, in ms. */
 const OUTAGE_INTERVAL = 10_000;
 const REMINDER_INTERVAL = 60_000;
-/** What works again for a moment only is no end: least time between a report and that of the end, in ms. */
+/** Least time between a report and that of the end of an outage, in ms: what works for a moment only has not ended. */
 const END_INTERVAL = 1000;
 
-/** What reports say, and what is told apart. */
+/** Texts of reports, and which failures are told apart. */
 export interface RefusalKind {
   /** Whether failures with other messages are other failures, each to be told; else only those with other codes are. */
   readonly byMessage: boolean;
-  /** What became of each of those that were counted, as "got a 503". */
+  /** Outcome of each counted refusal, as "got a 503". */
   readonly more: string;
-  /** The good news. */
+  /** Text for the end of the outage. */
   readonly end: string;
 }
 
@@ -40,7 +40,7 @@ export class Refusals {
    * Makes one outside of an outage.
    *
    * @param clock Time.
-   * @param kind What reports say, and what is told apart.
+   * @param kind Texts of reports, and which failures are told apart.
    */
   constructor(clock: Clock, kind: RefusalKind) {
     this.#clock = clock;

@@ -17,7 +17,7 @@ export interface BodySource {
   pause(): void;
 }
 
-/** What an array takes beside its bytes, roughly: of a body that comes by the octet it is nearly all. */
+/** Rough overhead of an array, in bytes: nearly all of the memory of a body that comes by the octet. */
 const PIECE_OVERHEAD = 256;
 
 type Controller = ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;

@@ -38,7 +38,7 @@ export function isSecret(value: unknown): value is string {
 export function assertSecrets(name: string, secrets: string | readonly string[]): void {
   const list = typeof secrets === "string" ? [secrets] : secrets;
   if (Array.isArray(list) && list.length > 0 && list.every(isSecret)) return;
-  throw new OptionError(`The setting "${name}" is empty, or has an entry that is`);
+  throw new OptionError(`The setting "${name}" is empty, or has an empty entry`);
 }
 
 /**

@@ -72,7 +72,7 @@ export class MemorySeenStore implements SeenStore {
 }
 
 /**
- * What tells a record from others. Meta may deliver it more than once, and in other company the second time. `docs/whatsapp.md` lists what
+ * Key that tells a record from others. Meta may deliver it more than once, and in other company the second time. `docs/whatsapp.md` lists what
  * is in the key of each kind: too little there loses records, too much hands them over twice.
  *
  * @param record The record.
@@ -103,7 +103,7 @@ function messageKey(kind: string, message: WhatsAppMessage, more: readonly strin
   return JSON.stringify([kind, phoneNumberId ?? "", id, type, ...targetOf(message), ...more]);
 }
 
-/** What a message does to another one. */
+/** Effect of a message on another one. */
 function targetOf(message: WhatsAppMessage): readonly string[] {
   switch (message.type) {
     case "reaction":

@@ -100,10 +100,10 @@ export class PassedNumbers {
   }
 
   /**
-   * What is to be told now.
+   * Ranges to be reported now.
    *
-   * @param lost What the journal has lost, as far as it is known.
-   * @returns What was passed over of that; each is returned once.
+   * @param lost Ranges that the journal is known to have lost.
+   * @returns The parts of them that were passed over; each is returned once.
    */
   take(lost: readonly SequenceRange[]): SequenceRange[] {
     const found: SequenceRange[] = [];

@@ -13,7 +13,7 @@ export interface TakenEntries {
   readonly again: readonly JournalEntry[];
   /** What nobody has had yet. */
   readonly new: readonly JournalEntry[];
-  /** What retention has taken before anybody had it, and what the journal has lost. */
+  /** Ranges that retention has taken before delivery, or that the journal has lost. */
   readonly gaps?: readonly SequenceRange[];
 }
 

@@ -87,7 +87,10 @@ export interface Stats {
   readonly bufferedAmount: number;
   /** How WebSockets ended, by the code in the peer's close frame, or else in ours; 1006 if there was neither. */
   readonly closes: Readonly<Record<number, number>>;
-  /** Why something was refused before it became a WebSocket, by reason: the code of an error, or `"allow"`, `"maxConnections"`, … */
+  /**
+   * Number of refusals before a WebSocket was open, by reason: the code of an error, such as `"ERR_TLS_HANDSHAKE"`, or `"allow"`,
+   * `"maxConnections"`, `"failureDelay"`, …
+   */
   readonly refusals: Readonly<Record<string, number>>;
   /** What failed open WebSockets, by the code of the error. */
   readonly failures: Readonly<Record<string, number>>;

@@ -292,7 +292,7 @@ class TlsServerSide {
 /** What a handshake has to keep to. */
 type HandshakeLimits = Pick<ListenOptions, "handshakeTimeout" | "clock">;
 
-/** That a handshake could not begin is the server's fault, and not the peer's. */
+/** A handshake could not begin because of the server's certificate, and not of the peer. */
 class UnusableIdentity extends Error {}
 
 /** A connection inside its TLS handshake, on the server. */
@@ -497,7 +497,7 @@ const waitingRoom = new WaitingRoom(8 * 1024 * 1024, 1024 * 1024);
 const LEAST_READ = 64 * 1024;
 const MOST_READ = 512 * 1024;
 
-/** So many bytes are written at once, and not at the end of the turn. */
+/** Size from which bytes are written at once instead of at the end of the turn. */
 const WRITE_NOW = 32 * 1024;
 
 /** Connections that have to wait for room before they read, in order. */

@@ -123,8 +123,8 @@ export interface WhatsAppServerOptions<Data = unknown> extends Omit<WebSocketSer
   /**
    * How the proxy writes that subject. `"rfc4514"` is what nginx has in `$ssl_client_s_dn`, Apache in `SSL_CLIENT_S_DN`, HAProxy in
    * `ssl_c_s_dn(,0,rfc2253)`, Caddy in `{http.request.tls.client.subject}`, and Envoy in `x-forwarded-client-cert`. `"slashes"` is that
-   * of nginx's `$ssl_client_s_dn_legacy` and of HAProxy's `ssl_c_s_dn`: unless OpenSSL 3 writes it, whoever gets a certificate with a slash
-   * in a value can forge it. `"commonName"` is that of HAProxy's `ssl_c_s_dn(cn)`.
+   * of nginx's `$ssl_client_s_dn_legacy` and of HAProxy's `ssl_c_s_dn`: unless OpenSSL 3 writes it, a certificate with a slash in a value
+   * can forge it. `"commonName"` is that of HAProxy's `ssl_c_s_dn(cn)`.
    * @default {"rfc4514"}
    */
   clientCertificateForm?: SubjectForm;
@@ -282,7 +282,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     throw new StateError("ERR_UNSUPPORTED", 'Cannot set "useSSL": a WhatsAppServer speaks TLS; see "behindProxy"');
   }
 
-  /** What Meta must show to have the URL verified; "": every verification is refused. */
+  /** Token for the verification of the URL; "": every verification is refused. */
   get verifyToken(): string | readonly string[] {
     return this.#verifyToken ?? "";
   }
@@ -490,7 +490,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     const hub = await this.#opening?.catch(() => undefined);
     this.#opening = undefined;
     this.#hub = undefined;
-    // Nobody waits for these any more, and the next start knows nothing of them.
+    // No request waits for these any more, and the next start knows nothing of them.
     for (const cancel of this.#undecided) cancel();
     this.#undecided.clear();
     this.#keeping.clear();
@@ -793,7 +793,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     return this.#apps.includes(app) ? `${app.pathName}\n` : "";
   }
 
-  /** What comes twice at once is kept once; both are told the same. */
+  /** Keeps a notification that comes twice at once only once; both requests get the same answer. */
   #keepOnce(
     delivery: WhatsAppDelivery,
     connection: WebSocketConnection<Data>,

@@ -33,8 +33,8 @@ export interface ReceiverToken {
    */
   name?: string;
   /**
-   * What it may have; without it everything. A notification of which it may have a part, or in which something is not known here, comes
-   * without the rest, and without signature.
+   * Changes that the token may have; without it everything. A notification of which it may have a part, or in which something is not known
+   * here, comes without the rest, and without signature.
    */
   filter?: WhatsAppFilter;
 }

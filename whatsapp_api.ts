@@ -429,7 +429,7 @@ function firstOf(answer: JsonObject, key: string): JsonObject | undefined {
 /** Takes a successful answer; ends the limits when it is complete. What it fails with ends the call. */
 type TakeAnswer<Result> = (response: Response, limits: CallLimits) => Result | Promise<Result>;
 
-/** What one attempt has to keep to until its answer is complete: its time, and the signal of the program. */
+/** Limits of one attempt until its answer is complete: its time, and the signal of the program. */
 class CallLimits {
   #origin: string;
   #timeout: number;
@@ -575,7 +575,7 @@ function takeFile(
   return { type, stream };
 }
 
-/** What an answer that is no success says; its body counts only if it comes in time, since the status says enough. */
+/** Makes the error of an answer that is no success; its body counts only if it comes in time, since the status says enough. */
 async function makeError(response: Response, url: URL, limits: CallLimits): Promise<WhatsAppApiError> {
   const graph = readGraphError(await readBody(response, limits));
   const why = graph === undefined ? "" : `: ${graph.message ?? "no message"} (code ${graph.code})`;

@@ -27,7 +27,7 @@ export interface FilterSubject {
   phoneNumberId?: string;
 }
 
-/** What an entry says beside its changes. */
+/** Parts of an entry beside its changes. */
 export interface EntryHead {
   /** The WhatsApp Business account. */
   id?: string | number;
@@ -139,7 +139,7 @@ export class Envelope {
   }
 
   /**
-   * What a token with a filter may have of it, where that is not all of it. The signature does not fit that any more.
+   * Part of the notification that a token with a filter may have, unless it may have all. Its signature does not fit that part.
    *
    * @param allowed The filter of the token, of which at least one change is let through.
    * @returns JSON that is made anew from what was checked; `undefined`: it may have the notification as it came.
@@ -240,7 +240,7 @@ function hasOnly(raw: unknown, keys: ReadonlySet<string>): boolean {
   return isObject(raw) && Object.keys(raw).every((key) => keys.has(key));
 }
 
-/** What `JSON.parse` tells about a number: how it is written. */
+/** A reviver of `JSON.parse` that is told how a number is written. */
 type NumberReviver = (key: string, value: unknown, context: { source?: string }) => unknown;
 
 function tryParse(body: Uint8Array): JsonObject | undefined {

@@ -306,7 +306,7 @@ export class WhatsAppReceiver extends WebSocketClient {
     assertSecrets("appSecret", this.appSecret);
   }
 
-  /** What the server wants to be shown. It never goes into the URL. */
+  /** Token that the server asks for. It never goes into the URL. */
   get receiverToken(): string | (() => string | Promise<string>) | undefined {
     return this.#receiverToken;
   }
@@ -572,7 +572,7 @@ export class WhatsAppReceiver extends WebSocketClient {
     pending.end(true);
   }
 
-  /** What nothing signs is for handlers of text only, where signatures are checked. */
+  /** Whether it may go to loops: where signatures are checked, unsigned text goes to the handler of text only. */
   #isForLoops({ notification }: PendingNotification): boolean {
     return this.#secrets === undefined || notification.seq !== undefined;
   }

@@ -38,7 +38,7 @@ export function laterStatus(current: WhatsAppStatus | undefined, next: WhatsAppS
 }
 
 /**
- * What tells one status from another: the message, the status, whom it is about, why it failed, and for payments which attempt it is about.
+ * Key that tells one status from another: the message, the status, whom it is about, why it failed, and for payments which attempt it is about.
  *
  * @param status The status.
  * @returns A key; equal for a status that comes twice.

@@ -146,7 +146,7 @@ class Cluster {
   }
 }
 
-/** What becomes of the primary; resolves when that is over. */
+/** Ways to lose the primary; each resolves when it is over. */
 const CASES: Readonly<Record<string, (cluster: Cluster) => Promise<void>>> = {
   async kill(cluster) {
     const [address, first] = cluster.addresses;
@@ -200,7 +200,7 @@ const KINDS: Readonly<Record<string, readonly [string, string]>> = {
   cut: ["npm:redis", "npm:ioredis"],
 };
 
-/** What a node prints. */
+/** The output of a node. */
 interface Fact {
   port?: number;
   kept?: [seq: number, digest: string];

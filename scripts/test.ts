@@ -25,7 +25,13 @@ import { type Ended, killAll, runToEnd } from "./test_process.ts";
 import { parseNeeds, readReport, type Report } from "./test_report.ts";
 
 /** Tests of a platform's own API: what their names contain, and why the other runtime cannot have them. */
-const ONE_RUNTIME_ONLY = new Map<string, string>([["Bun.RedisClient", "Bun's own client for Redis"]]);
+const ONE_RUNTIME_ONLY = new Map<string, string>([
+  ["Bun.RedisClient", "Bun's own client for Redis"],
+  ["over TLS of node:tls", "Bun does TLS by itself"],
+  ["a receiver whose system takes localhost for another machine", "only Deno.connect can be replaced"],
+]);
+/** Files whose tests are all of one runtime. */
+const FILES_OF_ONE: ReadonlyMap<string, Runtime> = new Map([["tests/transport_deno_test.ts", "Deno"]]);
 
 /** Files that take longest, which are started first. */
 const SLOWEST_FIRST = [
@@ -114,7 +120,8 @@ function planJobs(): Job[] {
   for (const runtime of wanted) {
     const program = find(runtime);
     if (program === undefined) continue;
-    for (const file of testFiles) jobs.push(testJob(runtime, program, file, file.startsWith("/") ? file : `./${file}`));
+    const files = testFiles.filter((file) => (FILES_OF_ONE.get(file) ?? runtime) === runtime);
+    for (const file of files) jobs.push(testJob(runtime, program, file, file.startsWith("/") ? file : `./${file}`));
     if (snippets !== undefined) jobs.push(testJob(runtime, program, "snippets", snippets));
   }
   if (wanted.includes("Deno")) jobs.push(...typeJobs());
@@ -326,6 +333,9 @@ function printTotals(outcomes: readonly Outcome[]): void {
     console.log(`${runtime.padEnd(4)}  ${sum("passed")} passed, ${sum("failed")} failed, ${sum("skipped")} skipped`);
   }
   for (const [name, reason] of ONE_RUNTIME_ONLY) console.log(`On one runtime only: ${name} (${reason})`);
+  for (const [file, runtime] of FILES_OF_ONE) {
+    console.log(`On one runtime only: ${file} (what it tests is of ${runtime})`);
+  }
 }
 
 // ---- All of it --------------------------------------------------------------------------------------------------

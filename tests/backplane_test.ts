@@ -134,6 +134,8 @@ function suite(
           ["1", "all 1"],
           ["1", "all 1", "here only", "news 1", "news 2"],
         ]);
+        // One is counted when it is known that others can hear it.
+        await until(() => servers[1].stats().backplane?.published === 3, "what was published");
         assertEquals(servers[1].stats().backplane, { published: 3, received: 3, lost: 0, missed: 0 });
         await Promise.all(clients.map(({ client }) => client.disconnect()));
         await Promise.all(servers.map((server) => server.stop()));
@@ -309,7 +311,11 @@ describe("Backplane of a server", () => {
     }
     for (const more of [{ isCluster: true }, { acquire() {} }, { nodeClient() {} }]) {
       const client = { duplicate() {}, call() {}, sendCommand() {}, isReady: true, status: "ready", ...more };
-      assertThrows(() => new RedisBackplane(client as unknown as RedisClient), OptionError, "one connection to one Redis");
+      assertThrows(
+        () => new RedisBackplane(client as unknown as RedisClient),
+        OptionError,
+        "one connection to one Redis",
+      );
     }
   });
 });

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { setImmediate } from "node:timers";
+import { CollectedRequest } from "../collected_request.ts";
 import { TextReply } from "../direct.ts";
 import { JournalError } from "../errors.ts";
 import { MemoryJournal } from "../memory_journal.ts";
@@ -256,10 +257,13 @@ async function countRequests<Result>(action: () => Promise<Result>): Promise<[Re
       count++;
     }
   };
+  // What it calls by super().
+  Object.setPrototypeOf(CollectedRequest, globalThis.Request);
   try {
     return [await action(), count];
   } finally {
     globalThis.Request = native;
+    Object.setPrototypeOf(CollectedRequest, native);
   }
 }
 

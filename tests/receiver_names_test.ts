@@ -370,6 +370,25 @@ describe("SqliteJournal: names of receivers on disk", () => {
       await again.close();
     }));
 
+  it("that have expired when it is opened are forgotten once somebody hears of it", () =>
+    withFolder(async (folder) => {
+      const file = join(folder, "j.db");
+      const clock = new FakeClock();
+      const journal = await SqliteJournal.open(file, { clock });
+      await journal.admit("old", 3);
+      journal.release("old");
+      clock.advance(5 * HOUR);
+      await journal.close();
+      const later = new FakeClock();
+      const again = await SqliteJournal.open(file, { maxReceiverAge: HOUR, clock: later });
+      assertEquals(await again.cursor("old"), 3);
+      const errors: JournalError[] = [];
+      again.listen({ appended: () => {}, error: (error) => void errors.push(error) });
+      later.advance(TRIM_INTERVAL);
+      assertEquals([await again.cursor("old"), errors.map(({ code }) => code)], [undefined, ["ERR_JOURNAL_EXPIRED"]]);
+      await again.close();
+    }));
+
   it("that cannot be written are not let in", () =>
     withFolder(async (folder) => {
       const file = join(folder, "j.db");

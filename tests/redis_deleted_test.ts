@@ -206,6 +206,18 @@ describeRedis("RedisJournal whose stream something else has changed", () => {
     await admin.command("ACL", "SETUSER", "node", "on");
     await until(() => trimmedAt.length === 2, "the last");
     assertEquals(trimmedAt, [0, 3]);
+    // Only the connection that waits for the stream: the others live on, and ask only once a second.
+    await admin.command("ACL", "SETUSER", "node", "-xread");
+    const clients = String(await admin.command("CLIENT", "LIST")).split("\n");
+    const waiting = clients.filter((line) => line.includes(" user=node ") && line.includes(" cmd=xread "));
+    assertEquals(waiting.length, 1);
+    await admin.command("CLIENT", "KILL", "ID", /^id=(\d+)/.exec(waiting[0])![1]);
+    await one.append("5", "6");
+    await admin.command("DEL", "{tackline}:stream");
+    await one.append("7");
+    await admin.command("ACL", "SETUSER", "node", "+xread");
+    await until(() => trimmedAt.length === 3, "the very last");
+    assertEquals(trimmedAt[2], one.seqs.at(-2));
     await Promise.all([one.close(), away.close(), admin.close()]);
     await redis.stop();
   });

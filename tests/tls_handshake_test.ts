@@ -217,7 +217,7 @@ describe("an orderly end over TLS", () => {
     client.write("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     await relay.serverEnded.promise;
     assertEquals(listRecords(concatAll(relay.fromServer)).at(-1), "alert");
-    assert(text.includes("hello"), text);
+    await until(() => text.includes("hello"), "the answer");
     client.destroy();
     await relay.clientEnded.promise;
     await server.stop();

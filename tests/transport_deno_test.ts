@@ -370,10 +370,11 @@ function describeDeno(): void {
     });
 
     it("open no pair for a connection that has ended", async () => {
-      const [one] = await connectPair();
+      const [one, far] = await connectPair();
       const log = new Log();
       one.open(log.handler);
       one.destroy();
+      far.destroy();
       await until(() => log.events.includes("close"), "close");
       await withConnectionsWatched(async (opened) => {
         one.takeTurn(() => {});
@@ -383,20 +384,21 @@ function describeDeno(): void {
     });
 
     it("come all the same after the pair was closed in the middle of a pass", async () => {
-      const [one] = await connectPair();
+      const [one, far] = await connectPair();
       await takeTurn(one);
       let called = false;
       one.takeTurn(() => called = true);
       one.destroy();
       await settle();
-      const [other] = await connectPair();
+      const [other, third] = await connectPair();
       await takeTurn(other);
       assertEquals(called, false);
-      other.destroy();
+      for (const end of [far, other, third]) end.destroy();
     });
 
     it("close the pair if it is open only when nobody waits any more", async () => {
-      const [one] = await connectPair();
+      const [one, far] = await connectPair();
+      far.destroy();
       await withConnectionsWatched(async (opened, isOpen) => {
         one.takeTurn(() => {});
         one.destroy();
@@ -408,7 +410,7 @@ function describeDeno(): void {
 
   describe("a transport on Deno", () => {
     it("hands over no further slice of a read once it is destroyed inside one", async () => {
-      const [[talker], [client, server]] = [await connectPair(), await connectPair()];
+      const [[talker, listener], [client, server]] = [await connectPair(), await connectPair()];
       let slices = 0;
       let more = 0;
       const closed = defer<void>();
@@ -432,8 +434,7 @@ function describeDeno(): void {
       clearInterval(talk);
       await takeTurn(talker);
       assertEquals([slices, more], [1, 0]);
-      talker.destroy();
-      client.destroy();
+      for (const end of [talker, listener, client]) end.destroy();
     });
 
     it("hands over nothing once it is destroyed, inside data and while a read is under way", async () => {

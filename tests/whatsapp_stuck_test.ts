@@ -149,26 +149,26 @@ describe("a journal that does not answer", () => {
     const clock = new FakeClock();
     /** Answers when it is told to. */
     class Slow extends MemoryJournal {
-      readonly waiting: (() => void)[] = [];
+      readonly gates: (() => void)[] = [];
       override async append(entry: Parameters<MemoryJournal["append"]>[0]): Promise<Appended> {
-        await new Promise<void>((resolve) => this.waiting.push(resolve));
+        await new Promise<void>((resolve) => this.gates.push(resolve));
         return await super.append(entry);
       }
     }
     const journal = new Slow();
     await using server = await startServer({ clock, journal });
     const answers = [post(server, texts("1"))];
-    await until(() => journal.waiting.length === 1, "the first attempt");
+    await until(() => journal.gates.length === 1, "the first attempt");
     clock.advance(30_000);
     answers.push(post(server, texts("1")));
-    await until(() => journal.waiting.length === 2, "the second attempt");
-    journal.waiting[0]();
+    await until(() => journal.gates.length === 2, "the second attempt");
+    journal.gates[0]();
     assertEquals(await answers[0], 200);
     answers.push(post(server, texts("1")));
     await until(() => server.taken === 3, "the third");
     await settle();
-    assertEquals(journal.waiting.length, 2);
-    journal.waiting[1]();
+    assertEquals(journal.gates.length, 2);
+    journal.gates[1]();
     assertEquals(await Promise.all(answers), [200, 200, 200]);
     assertEquals((await journal.read(0, 10)).length, 1);
   });
