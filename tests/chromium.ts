@@ -139,9 +139,9 @@ export class Page {
     return (result as { value: Value }).value;
   }
 
-  /** Waits until an expression is true. */
+  /** Waits until an expression is true; the page may have backed off for 30 s before it connects again. */
   async waitFor(expression: string): Promise<void> {
-    const end = performance.now() + 20_000;
+    const end = performance.now() + 45_000;
     while (!await this.evaluate<boolean>(expression).catch(() => false)) {
       if (performance.now() > end) throw new Error(`waited in vain for ${expression}`);
       await new Promise((resolve) => setTimeout(resolve, 20));
