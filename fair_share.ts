@@ -35,9 +35,9 @@ const PRESENCE = 100;
 const QUANTUM = 1.1;
 /** Time for a connection that makes the library work, in ms a pass; its bytes are cut so that they should take that. */
 const SLICE = 0.2;
-/** Time that is kept for the others of each pass that finds them silent, in ms; half of the rest may be taken next. */
+/** Part of the silence of the others that counts for nothing, in ms; half of the rest may be taken before the next pass. */
 const PATIENCE = 2;
-/** The most of it, in ms. */
+/** The most time that may be taken so, in ms. */
 const MOST_CREDIT = 4;
 const LEAST_SLICE = 128;
 const MOST_SLICE = 64 * 1024;

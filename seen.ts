@@ -103,7 +103,7 @@ function messageKey(kind: string, message: WhatsAppMessage, more: readonly strin
   return JSON.stringify([kind, phoneNumberId ?? "", id, type, ...targetOf(message), ...more]);
 }
 
-/** Effect of a message on another one. */
+/** Key parts that name the message which a message changes, and how. */
 function targetOf(message: WhatsAppMessage): readonly string[] {
   switch (message.type) {
     case "reaction":

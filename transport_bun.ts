@@ -292,7 +292,7 @@ class TlsServerSide {
 /** What a handshake has to keep to. */
 type HandshakeLimits = Pick<ListenOptions, "handshakeTimeout" | "clock">;
 
-/** A handshake could not begin because of the server's certificate, and not of the peer. */
+/** A handshake that cannot begin, since the server's certificate or key is unusable: not the fault of the peer. */
 class UnusableIdentity extends Error {}
 
 /** A connection inside its TLS handshake, on the server. */
