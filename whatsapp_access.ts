@@ -6,6 +6,7 @@
 
 import { createHash } from "node:crypto";
 import { OptionError } from "./errors.ts";
+import { quote } from "./message_text.ts";
 import { assertWellFormed } from "./ranges.ts";
 import { assertSecrets, isSecret, listOf } from "./secrets.ts";
 import { checkFilter, type WhatsAppFilter } from "./whatsapp_filter.ts";
@@ -28,7 +29,7 @@ export interface ReceiverToken {
   token: string;
   /**
    * Who shows it. Receivers with different tokens that have names are different, even if they call themselves the same: none can
-   * acknowledge what belongs to another. A token with a filter and no name is different by itself: give it a name, so that its
+   * acknowledge what belongs to another. Tokens of one name, as while one is replaced, have one filter. A token with a filter and no name is different by itself: give it a name, so that its
    * receivers go on where they were when the token is replaced.
    */
   name?: string;
@@ -86,11 +87,16 @@ export function isAuthentic({ appSecret }: WhatsAppApp, body: Uint8Array, signat
  *
  * @param tokens What was given.
  * @returns A list.
- * @throws {OptionError} If one is empty, or its name or filter is not usable.
+ * @throws {OptionError} If one is empty, its name or filter is not usable, a name has two filters, or a token two names or filters.
  */
 export function checkReceiverTokens(tokens: ReceiverTokens): ReceiverToken[] {
   const list = typeof tokens === "string" ? [tokens] : tokens;
-  const checked = list.map((entry) => typeof entry === "string" ? { token: entry } : { ...entry });
+  // Field by field: a filter that is inherited, as of a class, would be overlooked, and so let everything through.
+  const checked = list.map((entry) => {
+    return typeof entry === "string"
+      ? { token: entry }
+      : { token: entry.token, name: entry.name, filter: entry.filter };
+  });
   assertSecrets("receiverToken", checked.map(({ token }) => token));
   for (const { name, filter } of checked) {
     if (name !== undefined && (typeof name !== "string" || name === "" || name.includes("\n"))) {
@@ -99,7 +105,38 @@ export function checkReceiverTokens(tokens: ReceiverTokens): ReceiverToken[] {
     if (name !== undefined) assertWellFormed('Cannot start: a "name" of "receiverToken"', name);
     if (filter !== undefined) checkFilter(filter);
   }
+  assertUnambiguous(checked);
   return checked;
+}
+
+/** Names keep their place for one filter: another one would move it past what it must not see. */
+function assertUnambiguous(tokens: readonly ReceiverToken[]): void {
+  const names = new Map<string, ReceiverToken>();
+  const secrets = new Map<string, ReceiverToken>();
+  for (const entry of tokens) {
+    const { token, name, filter } = entry;
+    const namesake = name === undefined ? entry : names.get(name) ?? entry;
+    if (!sameFilter(namesake.filter, filter)) {
+      throw new OptionError(`Cannot start: tokens with the name ${quote(name!)} have different filters`);
+    }
+    const twin = secrets.get(token) ?? entry;
+    if (twin.name !== name || !sameFilter(twin.filter, filter)) {
+      throw new OptionError('Cannot start: a token stands in "receiverToken" twice, with different names or filters');
+    }
+    if (name !== undefined) names.set(name, entry);
+    secrets.set(token, entry);
+  }
+}
+
+function sameFilter(one: WhatsAppFilter | undefined, other: WhatsAppFilter | undefined): boolean {
+  return one === other || filterKey(one) === filterKey(other);
+}
+
+/** The same for filters that let the same through, but for the order and number of the same entries. */
+function filterKey(filter: WhatsAppFilter | undefined): string {
+  if (filter === undefined) return "";
+  const lists = [filter.phoneNumberIds, filter.accountIds, filter.fields];
+  return JSON.stringify(lists.map((list) => list === undefined ? null : [...new Set(list)].sort()));
 }
 
 /**

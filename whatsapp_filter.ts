@@ -256,7 +256,10 @@ function parse(body: Uint8Array, reviver?: NumberReviver): JsonObject | undefine
   return isObject(root) ? root : undefined;
 }
 
-const { rawJSON } = JSON as unknown as { rawJSON?: (source: string) => unknown };
+const { rawJSON, isRawJSON } = JSON as unknown as {
+  rawJSON?: (source: string) => unknown;
+  isRawJSON?: (value: unknown) => boolean;
+};
 
 /** Numbers that a double does not hold, such as ids of more than 53 bits, keep their digits. */
 const keepNumber: NumberReviver = (_key, value, { source }) => {
@@ -303,7 +306,12 @@ function countMembers(root: object): number {
 }
 
 function isObject(raw: unknown): raw is JsonObject {
-  return typeof raw === "object" && raw !== null && !Array.isArray(raw);
+  return typeof raw === "object" && raw !== null && !Array.isArray(raw) && !isKeptNumber(raw);
+}
+
+/** Whether it is what {@linkcode keepNumber} makes: a number in the notification, though an object here. */
+function isKeptNumber(raw: object): boolean {
+  return isRawJSON !== undefined && isRawJSON(raw);
 }
 
 /** Own properties only: the keys come from outside. */

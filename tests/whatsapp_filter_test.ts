@@ -66,7 +66,8 @@ describe("the filter of a token", () => {
   });
 
   it("lets no change through without an object as value, whatever the filter looks at", () => {
-    for (const value of ['"S"', "7", "null", '["S"]', undefined]) {
+    // Some of these numbers a double does not hold.
+    for (const value of ['"S"', "7", "12345678901234567890", "1e999", "null", '["S"]', undefined]) {
       const odd = value === undefined ? '{"field":"messages"}' : `{"field":"messages","value":${value}}`;
       const filter = { accountIds: ["42"], fields: ["messages"] };
       assertEquals(cut(PART.replace(PASSING, odd), filter), undefined);

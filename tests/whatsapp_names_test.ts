@@ -1,10 +1,11 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { OptionError } from "../errors.ts";
 import { MemoryJournal } from "../memory_journal.ts";
-import type { ReceiverTokens, WhatsAppServer } from "../whatsapp.ts";
-import { cursorName } from "../whatsapp_access.ts";
+import type { ReceiverTokens, WhatsAppFilter, WhatsAppServer } from "../whatsapp.ts";
+import { checkReceiverTokens, cursorName } from "../whatsapp_access.ts";
 import { encode, until } from "./support.ts";
 import { connect, post, startServer, type TestServer, textsTo, withFile } from "./whatsapp_support.ts";
 
@@ -110,5 +111,42 @@ describe("cursorName", () => {
       names.every((name) => !name.includes(TOKEN) && name.endsWith("x") && encode(name).length < 40),
       names.join(),
     );
+  });
+});
+
+describe("checkReceiverTokens", () => {
+  const filter = { fields: ["messages", "history"] };
+
+  it("refuses tokens that share a name, and so a place, and may have different things", () => {
+    for (const other of [undefined, {}, { fields: ["messages"] }, { accountIds: filter.fields }]) {
+      const tokens = [{ token: "full", name: "billing", filter: other }, { token: "part", name: "billing", filter }];
+      assertThrows(() => checkReceiverTokens(tokens), OptionError, "different filters");
+      assertThrows(() => checkReceiverTokens(tokens.toReversed()), OptionError, "different filters");
+    }
+  });
+
+  it("takes tokens that share a name while one is replaced", () => {
+    const fields = ["history", "messages", "history"];
+    const tokens = [{ token: "old", name: "billing", filter }, { token: "new", name: "billing", filter: { fields } }];
+    assertEquals(checkReceiverTokens(tokens), tokens);
+    assertEquals(checkReceiverTokens(["a", "b", "a"]).map(({ token }) => token), ["a", "b", "a"]);
+  });
+
+  it("refuses a token that stands there twice, with and without a filter or a name", () => {
+    for (const other of ["same", { token: "same", name: "billing" }, { token: "same", name: "billing", filter }]) {
+      const tokens = [{ token: "same", filter }, other];
+      assertThrows(() => checkReceiverTokens(tokens), OptionError, "twice");
+      assertThrows(() => checkReceiverTokens(tokens.toReversed()), OptionError, "twice");
+    }
+  });
+
+  it("sees a filter that a class has", () => {
+    class Restricted {
+      token = "part";
+      get filter(): WhatsAppFilter {
+        return filter;
+      }
+    }
+    assertEquals(checkReceiverTokens([new Restricted()])[0].filter, filter);
   });
 });
