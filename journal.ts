@@ -454,7 +454,7 @@ export class SqliteJournal implements Journal {
     );
     this.#id = this.#load();
     this.#names = this.#loadNames();
-    this.#files = new JournalFiles(path);
+    this.#files = new JournalFiles(path, this.#retention.clock);
     this.#trim();
   }
 
@@ -714,7 +714,7 @@ export class SqliteJournal implements Journal {
   /** Reason of a failed write: files that are gone come first, since SQLite may report something else. */
   #whyNotWritten(cause: unknown): JournalError {
     try {
-      this.#files.assertThere();
+      this.#files.assertThereNow();
       return this.#writeError(cause);
     } catch (gone) {
       return this.#writeError(gone);
@@ -952,6 +952,7 @@ export class SqliteJournal implements Journal {
       this.#listener?.error(this.#writeError(error));
     }
     this.#closed = true;
+    this.#files.close();
     this.#db.close();
   }
 }

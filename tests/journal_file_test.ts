@@ -11,6 +11,7 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   truncateSync,
   unlinkSync,
@@ -151,12 +152,14 @@ describe("The files of a journal, while it is open", () => {
       withFolder(async (folder) => {
         mkdirSync(join(folder, "sub"));
         const file = join(folder, "sub", "j.db");
-        const server = make({ journal: file });
+        const clock = new FakeClock();
+        const server = make({ journal: file, clock });
         await server.start();
         const got: string[] = [];
         const receiver = await receive(server, got);
         assertEquals(await post(server, "1"), 200);
         lose(file);
+        clock.advance(10);
         assertEquals([await post(server, "2"), await post(server, "1"), await post(server, "3")], [503, 503, 503]);
         assertEquals(new Set(codes(server)), new Set(["ERR_JOURNAL_GONE"]));
         assertStringIncludes(server.errors[0].message, `${which}" `);
@@ -173,10 +176,12 @@ describe("The files of a journal, while it is open", () => {
   it("are taken again when they are back; what came meanwhile is new", () =>
     withFolder(async (folder) => {
       const file = join(folder, "j.db");
-      const server = make({ journal: file });
+      const clock = new FakeClock();
+      const server = make({ journal: file, clock });
       await server.start();
       assertEquals(await post(server, "1"), 200);
       renameSync(file, `${file}.old`);
+      clock.advance(10);
       assertEquals(await post(server, "2"), 503);
       renameSync(`${file}.old`, file);
       assertEquals([await post(server, "2"), await post(server, "1")], [200, 200]);
@@ -191,10 +196,12 @@ describe("The files of a journal, while it is open", () => {
   it("keep all that got a 200 when only the log is deleted, and the server is stopped", () =>
     withFolder(async (folder) => {
       const file = join(folder, "j.db");
-      const server = make({ journal: file });
+      const clock = new FakeClock();
+      const server = make({ journal: file, clock });
       await server.start();
       for (const id of ["1", "2", "3"]) assertEquals(await post(server, id), 200);
       unlinkSync(wal(file));
+      clock.advance(10);
       assertEquals(await post(server, "4"), 503);
       await server.stop();
       const journal = await SqliteJournal.open(file);
@@ -202,6 +209,52 @@ describe("The files of a journal, while it is open", () => {
       assertEquals(entries.map(({ bytes }) => JSON.parse(decode(bytes)).id), ["1", "2", "3"]);
       await journal.close();
     }));
+
+  it("are looked at once in 10 ms, and each time while one is gone", () =>
+    withFolder(async (folder) => {
+      const file = join(folder, "j.db");
+      const clock = new FakeClock();
+      const journal = await SqliteJournal.open(file, { clock });
+      await journal.append(entry("a"));
+      unlinkSync(wal(file));
+      clock.advance(9);
+      assertEquals((await journal.append(entry("b"))).seq, 2);
+      clock.advance(1);
+      for (let times = 0; times < 2; times++) {
+        await assertRejects(() => journal.append(entry("c")), JournalError, "is gone");
+        await assertRejects(() => journal.has(entry("a").digest), JournalError, "is gone");
+      }
+      await journal.close();
+      const again = await SqliteJournal.open(file, { clock });
+      assertEquals((await again.read(0, 10)).map(({ bytes }) => decode(bytes)), ["a", "b"]);
+      // What is back is seen at once.
+      await again.append(entry("d"));
+      renameSync(file, `${file}.old`);
+      clock.advance(10);
+      await assertRejects(() => again.append(entry("e")), JournalError, "is gone");
+      renameSync(`${file}.old`, file);
+      assertEquals((await again.append(entry("e"))).duplicate, false);
+      await again.close();
+    }));
+
+  for (const left of [0, 1000, -1]) {
+    const size = left < 0 ? "before the last commit" : `at ${left} bytes`;
+    it(`show each time that the log was cut off, before it grows again: ${size}`, () =>
+      withFolder(async (folder) => {
+        const file = join(folder, "j.db");
+        const journal = await SqliteJournal.open(file, { clock: new FakeClock() });
+        // More than is read at once.
+        for (const body of ["a", "b".repeat(200_000)]) await journal.append(entry(body));
+        const { size } = statSync(wal(file));
+        await journal.append(entry("c"));
+        truncateSync(wal(file), left < 0 ? size + left : left);
+        for (let times = 0; times < 2; times++) {
+          await assertRejects(() => journal.append(entry("d")), JournalError, '-wal" was cut off');
+          await assertRejects(() => journal.has(entry("a").digest), JournalError, '-wal" was cut off');
+        }
+        await journal.close();
+      }));
+  }
 
   it("when gone: no retry is said to be known, no new name is let in, and cursors are reported once", () =>
     withFolder(async (folder) => {
@@ -213,6 +266,7 @@ describe("The files of a journal, while it is open", () => {
       await journal.append(entry("a"));
       await journal.admit("known", 0);
       unlinkSync(file);
+      clock.advance(10);
       const gone = async (action: () => Promise<unknown>): Promise<void> => {
         const error = await assertRejects(action, JournalError, "is gone");
         assertEquals(error.code, "ERR_JOURNAL_GONE");
@@ -236,10 +290,12 @@ describe("The files of a journal, while it is open", () => {
       const link = join(folder, "link.db");
       for (const name of ["one.db", "two.db"]) await (await SqliteJournal.open(join(folder, name))).close();
       symlinkSync(join(folder, "one.db"), link);
-      const journal = await SqliteJournal.open(link);
+      const clock = new FakeClock();
+      const journal = await SqliteJournal.open(link, { clock });
       await journal.append(entry("a"));
       unlinkSync(link);
       symlinkSync(join(folder, "two.db"), link);
+      clock.advance(10);
       await assertRejects(() => journal.append(entry("b")), JournalError, "is not the file that was opened");
       await journal.close();
       const other = await SqliteJournal.open(link);
