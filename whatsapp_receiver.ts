@@ -377,11 +377,17 @@ export class WhatsAppReceiver extends WebSocketClient {
   #release(): void {
     if (!this.listens) return;
     if (this.#session === undefined) return this.connection?.releaseHeld();
+    // Not before the program has set its other handlers too: what nobody handles is acknowledged all the same.
+    if (this.#waiting.length > 0) queueMicrotask(this.#handOverWaiting);
+  }
+
+  readonly #handOverWaiting = (): void => {
+    if (!this.listens) return;
     for (const { pending, done } of this.#waiting.splice(0)) {
       this.#callHandlers(pending, done);
       pending.end(true);
     }
-  }
+  };
 
   /**
    * How far this receiver has come, for `after` of another one. `undefined`: nothing is known, as with a server that does not speak

@@ -27,7 +27,7 @@ import {
   type WhatsAppServerOptions,
   type WhatsAppStatus,
 } from "../whatsapp.ts";
-import { decode, encode, FakeClock, settle, until } from "./support.ts";
+import { decode, defer, encode, FakeClock, settle, until } from "./support.ts";
 
 const SECRET = "app-secret";
 const PATH = "/whatsapp";
@@ -711,9 +711,36 @@ describe("WhatsAppReceiver: acknowledging", () => {
     await settle();
     const ids: string[] = [];
     receiver.onMessageReceived = (raw) => void ids.push(JSON.parse(raw).entry[0].changes[0].value.messages[0].id);
+    await Promise.resolve();
     assertEquals(ids, ["1", "2", "3"]);
     await until(() => ids.length === 10, "the others");
     assertEquals(ids, ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10"]);
+    await receiver.disconnect();
+    await server.stop();
+  });
+
+  it("lets handlers that are set one after the other, and late, have what is theirs of what waits", async () => {
+    const server = await start();
+    const receiver = await connect(server, { after: 0 });
+    const value = {
+      metadata: { phone_number_id: "1" },
+      messages: [{ id: "m", type: "text", text: { body: "a" } }],
+      statuses: [{ id: "s", status: "read" }],
+    };
+    const entry = [{ id: "2", changes: [{ field: "messages", value }] }];
+    const caughtUp = defer<number>();
+    receiver.onCaughtUp = caughtUp.resolve;
+    await caughtUp.promise;
+    const before = receiver.stats().messages.received;
+    await post(server, JSON.stringify({ object: "whatsapp_business_account", entry }));
+    await until(() => receiver.stats().messages.received > before, "the notification");
+    await settle();
+    const ids: string[] = [];
+    receiver.onWhatsAppMessageReceived = ({ id }) => void ids.push(id);
+    receiver.onStatusReceived = ({ id }) => void ids.push(id);
+    assertEquals(ids, []);
+    await until(() => receiver.position?.after === 1, "the acknowledgement");
+    assertEquals(ids.sort(), ["m", "s"]);
     await receiver.disconnect();
     await server.stop();
   });
