@@ -240,15 +240,14 @@ export class FairShare {
     const { average } = load;
     const limit = this.#limit;
     load.busy = load.known && average >= (load.busy ? limit / RELIEF : limit);
+    const isLong = load.busy || time >= limit;
+    // Near the lesser ones: what is not known yet to be busy must not pass for usual.
+    if (!isLong) this.#typical = time > this.#typical ? Math.max(LEAST, this.#typical * RISE) : this.#typical * FALL;
     // A slice is short, but is not one of the others: four connections with large messages would slow each other down.
-    if (load.busy || waited || time >= limit) {
+    if (isLong || waited) {
       this.#usedSince += time;
       this.#credit -= time;
-      return;
-    }
-    // Near the lesser ones: what is not known yet to be busy must not pass for usual.
-    this.#typical = time > this.#typical ? Math.max(LEAST, this.#typical * RISE) : this.#typical * FALL;
-    this.#othersTalk(now);
+    } else this.#othersTalk(now);
   }
 
   #othersTalk(now: number): void {
