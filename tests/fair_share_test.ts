@@ -149,6 +149,20 @@ describe("FairShare", () => {
     for (const name of names) assert(thread.used.get(name)! > 0, name);
   });
 
+  it("takes short reads that have waited for usual ones: many that are a little longer are not busy for ever", () => {
+    const thread = new Thread();
+    know(thread, "light", 0.005);
+    for (let index = 0; index < 500; index++) {
+      const name = `post ${index % 16}`;
+      thread.share.enqueue(thread.load(name), () => thread.handle(name, 0.05));
+      thread.pass();
+    }
+    know(thread, "another post", 0.3);
+    thread.handle("light", 0.005);
+    assertEquals(thread.load("another post").busy, false);
+    assertEquals(thread.share.mustWait(thread.load("another post"), 0), false);
+  });
+
   it("cuts what costs much into small slices, and what costs little into large ones", () => {
     const thread = new Thread();
     thread.handle("new", 0.01, 10);
