@@ -49,8 +49,8 @@ const SLOWEST_FIRST = [
   "peers",
 ];
 
-/** Files that start our own programs again and again, which a quick run leaves out. */
-const NOT_QUICK = ["tests/crash_test.ts", "tests/runner_test.ts"];
+/** Files that take longest, or start our own programs again and again, which a quick run leaves out. */
+const NOT_QUICK = ["tests/busy_test.ts", "tests/conformance_test.ts", "tests/crash_test.ts", "tests/runner_test.ts"];
 
 /** Time limit of a test, which only Bun has, in ms. */
 const TEST_TIMEOUT = 120_000;
