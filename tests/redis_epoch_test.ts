@@ -10,7 +10,8 @@ import type { RedisLink } from "../redis_client.ts";
 import { APPEND, OPEN } from "../redis_scripts.ts";
 import { describeRedis } from "./describe_redis.ts";
 import { CLIENTS, type ProgramClient, RedisServer } from "./redis.ts";
-import { bodies, Node, ServiceAddress } from "./redis_node.ts";
+import { bodies, Node } from "./redis_node.ts";
+import { ServiceAddress } from "./service_address.ts";
 import { until } from "./support.ts";
 
 const [make] = CLIENTS.values();

@@ -1,7 +1,6 @@
-/** For tests of several servers with a journal in Redis: one server's journal, and an address that leads to one Redis or another. */
+/** For tests of several servers with a journal in Redis: one server's journal, and what it was told. */
 
 import { createHash } from "node:crypto";
-import { connect, createServer, type Server, type Socket } from "node:net";
 import type { JournalError } from "../errors.ts";
 import type { JournalEntry, NewEntry } from "../journal.ts";
 import { RedisJournal, type RedisJournalOptions } from "../redis_journal.ts";
@@ -67,56 +66,5 @@ export class Node {
   async close(): Promise<void> {
     await this.journal.close();
     await this.program.close();
-  }
-}
-
-/** A port that leads to one Redis, then to another. What is connected stays where it is, until it is cut. */
-export class ServiceAddress {
-  target: number;
-  #server: Server;
-  #sockets = new Set<Socket>();
-
-  private constructor(server: Server, target: number) {
-    this.#server = server;
-    this.target = target;
-    server.on("connection", (client) => {
-      // Port 0: nobody answers.
-      if (this.target === 0) client.destroy();
-      else this.#join(client, connect(this.target, "127.0.0.1"));
-    });
-  }
-
-  static listen(target: number): Promise<ServiceAddress> {
-    const server = createServer();
-    return new Promise((resolve) => {
-      server.listen(0, "127.0.0.1", () => resolve(new ServiceAddress(server, target)));
-    });
-  }
-
-  get url(): string {
-    return `redis://127.0.0.1:${(this.#server.address() as { port: number }).port}`;
-  }
-
-  #join(client: Socket, redis: Socket): void {
-    for (const [socket, other] of [[client, redis], [redis, client]]) {
-      this.#sockets.add(socket);
-      socket.on("error", () => {});
-      socket.on("close", () => {
-        this.#sockets.delete(socket);
-        other.destroy();
-      });
-      socket.pipe(other);
-    }
-  }
-
-  /** Leads elsewhere from now on, and ends what is connected. */
-  lead(target: number): void {
-    this.target = target;
-    for (const socket of this.#sockets) socket.destroy();
-  }
-
-  close(): Promise<void> {
-    this.lead(0);
-    return new Promise((resolve) => this.#server.close(() => resolve()));
   }
 }

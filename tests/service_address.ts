@@ -4,7 +4,7 @@
 
 import { connect, createServer, type Server, type Socket } from "node:net";
 
-/** A port that leads to the present primary. What is connected stays where it is. */
+/** A port that leads to one Redis, then to another. What is connected stays where it is, until it is cut. */
 export class ServiceAddress {
   target: number;
   #server: Server;
@@ -13,7 +13,11 @@ export class ServiceAddress {
   private constructor(server: Server, target: number) {
     this.#server = server;
     this.target = target;
-    server.on("connection", (client) => this.#join(client, connect(this.target, "127.0.0.1")));
+    server.on("connection", (client) => {
+      // Port 0: nobody answers.
+      if (this.target === 0) client.destroy();
+      else this.#join(client, connect(this.target, "127.0.0.1"));
+    });
   }
 
   static listen(target: number): Promise<ServiceAddress> {
@@ -42,13 +46,19 @@ export class ServiceAddress {
     for (const socket of this.#sockets) socket.unpipe().pause();
   }
 
+  /** Leads elsewhere from now on, and ends what is connected. */
+  lead(target: number): void {
+    this.target = target;
+    this.cut();
+  }
+
   /** Ends what is connected. */
   cut(): void {
     for (const socket of this.#sockets) socket.destroy();
   }
 
   close(): Promise<void> {
-    this.cut();
+    this.lead(0);
     return new Promise((resolve) => this.#server.close(() => resolve()));
   }
 }
