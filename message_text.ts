@@ -77,8 +77,21 @@ function redactAuthority(text: string): string {
   const at = text.lastIndexOf("@");
   // A password may hold "?" and "#".
   if (at > end) return "…";
-  const shown = at === -1 ? text.slice(0, end) : `…${text.slice(at, end)}`;
+  const shown = at === -1 ? withoutWrongPort(text.slice(0, end)) : `…${text.slice(at, end)}`;
   return end === text.length ? shown : `${shown}${text[end]}…`;
+}
+
+/** What stands for a port and is not a number may be a password whose "@" was forgotten. */
+function withoutWrongPort(text: string): string {
+  const slash = text.indexOf("/");
+  const end = slash === -1 ? text.length : slash;
+  const host = text.slice(0, end);
+  const colon = host.lastIndexOf(":");
+  if (colon <= host.lastIndexOf("]")) return text;
+  for (let at = colon + 1; at < end; at++) {
+    if (text[at] < "0" || text[at] > "9") return `${text.slice(0, colon + 1)}…${text.slice(end)}`;
+  }
+  return text;
 }
 
 /** Index at which query or fragment begin. */
@@ -152,8 +165,9 @@ function credentialPrefix(text: string, at: number): number {
   if (first !== 0x62) return 0;
   if (text.startsWith("bearer.", at)) return 7;
   const word = text.slice(at, at + 7).toLowerCase();
-  const length = word === "bearer " ? 7 : word.startsWith("basic ") ? 6 : 0;
+  let length = word === "bearer " ? 7 : word.startsWith("basic ") ? 6 : 0;
   if (length === 0) return 0;
+  while (text[at + length] === " ") length++;
   let before = at - 1;
   while (before >= 0 && text[before] === " ") before--;
   return before >= 0 && BEFORE_CREDENTIAL.includes(text[before]) ? length : 0;

@@ -125,6 +125,7 @@ describe("messageText", () => {
       ["-----BEGIN PRIVATE KEY-----\nhunter2", "(PEM)"],
       ["-----BEGIN PRIVATE KEY-----\nhunter2-----END ", "(PEM)"],
       ['value "Bearer hunter2"', 'value "Bearer …"'],
+      ['value "Bearer  hunter2"', 'value "Bearer  …"'],
       ["Authorization: Basic aHVudGVyMg==", "Authorization: Basic …"],
       ["authorization=bearer hunter2, next", "authorization=bearer …, next"],
       ['"bearer.aHVudGVyMg, chat"', '"bearer.…, chat"'],
@@ -164,6 +165,10 @@ describe("messageText", () => {
       ["localhost:80/p?q", "localhost:80/p?…"],
       ["/a@b?c", "/a@b?…"],
       ["ws://a b:hunter2@host", "ws://…@host"],
+      ["ws://user:hunter2", "ws://user:…"],
+      ["ws://user:hunter2/path?q", "ws://user:…/path?…"],
+      ["ws://[::1]:8080/a:b", "ws://[::1]:8080/a:b"],
+      ["ws://[::1]/", "ws://[::1]/"],
       ["a b://user:hunter2@host", "…"],
       ["", ""],
     ];
