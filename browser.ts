@@ -38,7 +38,7 @@ export {
   StateError,
   TransportError,
   WebSocketError,
-} from "./errors.ts";
+} from "./base/errors.ts";
 export type {
   HandlerErrorCode,
   HandshakeErrorCode,
@@ -48,6 +48,6 @@ export type {
   TransportErrorCode,
   WebSocketErrorCode,
   WebSocketErrorOptions,
-} from "./errors.ts";
-export * from "./whatsapp_message.ts";
-export * from "./whatsapp_receiver.ts";
+} from "./base/errors.ts";
+export * from "./cloud_api/parse.ts";
+export * from "./whatsapp/receiver.ts";

@@ -8,13 +8,13 @@
  */
 
 import process from "node:process";
-import { type CliIo, ExitCode, printable, UsageError } from "./cli_io.ts";
-import { serve } from "./cli_serve.ts";
-import { simulate } from "./cli_simulate.ts";
-import { describe } from "./errors.ts";
-import { replay, tail } from "./cli_tail.ts";
+import { type CliIo, ExitCode, printable, UsageError } from "./cli/io.ts";
+import { serve } from "./cli/serve.ts";
+import { simulate } from "./cli/simulate.ts";
+import { describe } from "./base/errors.ts";
+import { replay, tail } from "./cli/tail.ts";
 
-export type { CliIo } from "./cli_io.ts";
+export type { CliIo } from "./cli/io.ts";
 
 const HELP = `WhatsApp notifications over WebSocket
 

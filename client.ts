@@ -4,10 +4,10 @@
  * @module
  */
 
-import { useSockets } from "./connector.ts";
-import { socketConnector } from "./socket_connector.ts";
+import { useSockets } from "./client/connector.ts";
+import { socketConnector } from "./client/socket_connector.ts";
 
-export * from "./websocket_client.ts";
-export * from "./connection.ts";
+export * from "./client/client.ts";
+export * from "./connection/connection.ts";
 
 useSockets(socketConnector);

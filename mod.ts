@@ -25,14 +25,14 @@
  */
 
 export * from "./client.ts";
-export * from "./clock.ts";
-export * from "./connection.ts";
-export * from "./errors.ts";
-export * from "./journal.ts";
-export * from "./memory_journal.ts";
-export * from "./redis_backplane.ts";
-export * from "./redis_journal.ts";
-export * from "./server.ts";
-export * from "./whatsapp.ts";
-export * from "./whatsapp_api.ts";
-export * from "./whatsapp_message.ts";
+export * from "./base/clock.ts";
+export * from "./connection/connection.ts";
+export * from "./base/errors.ts";
+export * from "./journal/sqlite_journal.ts";
+export * from "./journal/memory_journal.ts";
+export * from "./redis/backplane.ts";
+export * from "./redis/journal.ts";
+export * from "./server/server.ts";
+export * from "./whatsapp/server.ts";
+export * from "./cloud_api/api.ts";
+export * from "./cloud_api/parse.ts";

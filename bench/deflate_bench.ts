@@ -4,7 +4,7 @@
  */
 
 import { constants, createDeflateRaw, createInflateRaw, deflateRawSync, inflateRawSync } from "node:zlib";
-import { compressionSettings, MessageDeflater, MessageInflater } from "../deflate.ts";
+import { compressionSettings, MessageDeflater, MessageInflater } from "../protocol/deflate.ts";
 
 const SETTINGS = compressionSettings(true)!;
 const TAIL = Uint8Array.of(0, 0, 0xff, 0xff);

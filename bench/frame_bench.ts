@@ -4,10 +4,10 @@
 
 import { Buffer } from "node:buffer";
 import { bench, npm } from "./bench.ts";
-import { encodeFrame, FrameParser, Opcode } from "../frame.ts";
-import { MessageAssembler } from "../message.ts";
-import { SendQueue } from "../send_queue.ts";
-import type { Transport } from "../transport.ts";
+import { encodeFrame, FrameParser, Opcode } from "../protocol/frame.ts";
+import { MessageAssembler } from "../protocol/message.ts";
+import { SendQueue } from "../connection/send_queue.ts";
+import type { Transport } from "../transport/transport.ts";
 
 interface WsReceiver {
   on(event: "message", listener: () => void): void;

@@ -5,8 +5,8 @@
  */
 
 import process from "node:process";
-import { encodeFrame, FrameParser, Opcode } from "../frame.ts";
-import { MessageAssembler } from "../message.ts";
+import { encodeFrame, FrameParser, Opcode } from "../protocol/frame.ts";
+import { MessageAssembler } from "../protocol/message.ts";
 
 const FRAMES = 1_000_000;
 const ROUND = 10_000;

@@ -11,8 +11,8 @@
  */
 
 import { parseArgs } from "node:util";
-import { simulateNotification } from "../simulated_notification.ts";
-import { signNotification } from "../whatsapp_signature.ts";
+import { simulateNotification } from "../cloud_api/simulated.ts";
+import { signNotification } from "../cloud_api/signature.ts";
 
 const PATH = "/whatsapp";
 const SECRET = "0123456789abcdef0123456789abcdef";

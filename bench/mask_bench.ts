@@ -4,8 +4,8 @@
  */
 
 import { bench, npm } from "./bench.ts";
-import { mask, maskLeased } from "../mask.ts";
-import { lease } from "../mask_simd.ts";
+import { mask, maskLeased } from "../protocol/mask.ts";
+import { lease } from "../protocol/mask_simd.ts";
 
 interface BufferUtil {
   unmask(bytes: Uint8Array, key: Uint8Array): void;

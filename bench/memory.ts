@@ -10,12 +10,12 @@ import process from "node:process";
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { constants, createDeflateRaw } from "node:zlib";
-import { type CompressionOptions, compressionSettings, MessageDeflater } from "../deflate.ts";
-import { CONNECTION_DEFAULTS, WebSocketConnection } from "../connection.ts";
-import { encodeFrame, Opcode } from "../frame.ts";
+import { type CompressionOptions, compressionSettings, MessageDeflater } from "../protocol/deflate.ts";
+import { CONNECTION_DEFAULTS, WebSocketConnection } from "../connection/connection.ts";
+import { encodeFrame, Opcode } from "../protocol/frame.ts";
 import { WebSocketClient } from "../client.ts";
-import { WebSocketServer } from "../server.ts";
-import type { Transport, TransportHandler } from "../transport.ts";
+import { WebSocketServer } from "../server/server.ts";
+import type { Transport, TransportHandler } from "../transport/transport.ts";
 
 const MIB = 1024 * 1024;
 const CONNECTIONS = 500;

@@ -1,7 +1,7 @@
 /** Decoding and validation against the native `TextDecoder`. */
 
 import { bench } from "./bench.ts";
-import { decodeUtf8, Utf8Validator } from "../utf8.ts";
+import { decodeUtf8, Utf8Validator } from "../protocol/utf8.ts";
 
 const native = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 

@@ -3,7 +3,7 @@
  */
 
 import type { WhatsAppMessage } from "../mod.ts";
-import { escapeLikeMeta } from "../simulated_notification.ts";
+import { escapeLikeMeta } from "../cloud_api/simulated.ts";
 
 /** A notification, and what is to become of it. */
 export interface Notification {

@@ -1,5 +1,5 @@
 /**
- * Each attack of `tests/hostile.ts` alone, while 100 honest connections send a message, wait for the echo, and send the next one:
+ * Each attack of `tests/support/hostile.ts` alone, while 100 honest connections send a message, wait for the echo, and send the next one:
  *
  *   deno task attacks --seconds 5        bun scripts/attacks.ts --attack bomb,pingFlood
  *
@@ -14,7 +14,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { WebSocketClient } from "../client.ts";
-import { ATTACKS } from "../tests/hostile.ts";
+import { ATTACKS } from "../tests/support/hostile.ts";
 import { SoakServer } from "./soak_child.ts";
 
 const { values } = parseArgs({

@@ -5,8 +5,8 @@
 
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { crashTest } from "../tests/crash.ts";
-import { Random } from "../tests/support.ts";
+import { crashTest } from "../tests/support/crash.ts";
+import { Random } from "../tests/support/support.ts";
 
 const { values } = parseArgs({
   options: {

@@ -1,12 +1,12 @@
 /**
  * A node of `failover.ts`: a WhatsApp server with a journal in Redis that waits for one replica. REDIS-URL CLIENT, one of those in
- * `tests/redis.ts`. Prints a JSON object a line: its port, each notification it kept (number and digest of the body), each error.
+ * `tests/support/redis.ts`. Prints a JSON object a line: its port, each notification it kept (number and digest of the body), each error.
  */
 
 import { Buffer } from "node:buffer";
 import process from "node:process";
 import { RedisJournal, WebSocketError, WhatsAppServer } from "../mod.ts";
-import { CLIENTS } from "../tests/redis.ts";
+import { CLIENTS } from "../tests/support/redis.ts";
 
 const [url, kind] = process.argv.slice(2);
 const say = (fact: object): void => void process.stdout.write(`${JSON.stringify(fact)}\n`);

@@ -12,10 +12,10 @@
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { type CloseInfo, WebSocketClient } from "../client.ts";
-import { HISTOGRAM_BOUNDS, type HistogramSnapshot } from "../stats.ts";
-import { FaultProxy } from "../tests/fault_proxy.ts";
-import { ATTACKS } from "../tests/hostile.ts";
-import { Random } from "../tests/support.ts";
+import { HISTOGRAM_BOUNDS, type HistogramSnapshot } from "../base/stats.ts";
+import { FaultProxy } from "../tests/support/fault_proxy.ts";
+import { ATTACKS } from "../tests/support/hostile.ts";
+import { Random } from "../tests/support/support.ts";
 import { Digest } from "./digest.ts";
 import { SoakServer } from "./soak_child.ts";
 

@@ -6,8 +6,8 @@
 import process from "node:process";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { createInterface } from "node:readline";
-import { WebSocketError } from "../errors.ts";
-import { type CloseInfo, type WebSocketConnection, WebSocketServer } from "../server.ts";
+import { WebSocketError } from "../base/errors.ts";
+import { type CloseInfo, type WebSocketConnection, WebSocketServer } from "../server/server.ts";
 import { Digest } from "./digest.ts";
 
 interface Kept {

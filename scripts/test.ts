@@ -10,7 +10,7 @@
  * `--jobs 4` runs four files at once, `--timeout 900` ends a file after 900 s instead of 600 s. `FUZZ_SECONDS=10` in the
  * environment fuzzes each target for 10 s instead of 2 s.
  *
- * What this machine lacks (tests/needs.ts) is skipped by name and listed; with `REQUIRE_PEERS=1` it is a failure. So is a file
+ * What this machine lacks (tests/support/needs.ts) is skipped by name and listed; with `REQUIRE_PEERS=1` it is a failure. So is a file
  * that ran no test or did not end well, a test that was skipped for another reason, and a test that only one of the two has.
  */
 
@@ -19,7 +19,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { find, FOUND_VARIABLE, howToInstall, NEED_NAMES, type NeedName, type Runtime } from "../tests/needs.ts";
+import { find, FOUND_VARIABLE, howToInstall, NEED_NAMES, type NeedName, type Runtime } from "../tests/support/needs.ts";
 import { writeSnippets } from "./snippets.ts";
 import { type Ended, killAll, runToEnd } from "./test_process.ts";
 import { parseNeeds, readReport, type Report } from "./test_report.ts";
@@ -31,26 +31,31 @@ const ONE_RUNTIME_ONLY = new Map<string, string>([
   ["a receiver whose system takes localhost for another machine", "only Deno.connect can be replaced"],
 ]);
 /** Files whose tests are all of one runtime. */
-const FILES_OF_ONE: ReadonlyMap<string, Runtime> = new Map([["tests/transport_deno_test.ts", "Deno"]]);
+const FILES_OF_ONE: ReadonlyMap<string, Runtime> = new Map([["tests/transport/deno_test.ts", "Deno"]]);
 
 /** Files that take longest, which are started first. */
 const SLOWEST_FIRST = [
   "types of tests",
   "chromium",
-  "redis_backplane",
+  "redis/backplane",
   "interop_ws",
   "crash",
   "fuzz",
   "conformance",
-  "redis_journal",
-  "runner",
-  "journal",
+  "redis/journal",
+  "scripts/runner",
+  "journal/journal",
   "cluster",
   "peers",
 ];
 
 /** Files that take longest, or start our own programs again and again, which a quick run leaves out. */
-const NOT_QUICK = ["tests/busy_test.ts", "tests/conformance_test.ts", "tests/crash_test.ts", "tests/runner_test.ts"];
+const NOT_QUICK = [
+  "tests/transport/busy_test.ts",
+  "tests/conformance_test.ts",
+  "tests/crash_test.ts",
+  "tests/scripts/runner_test.ts",
+];
 
 /** Time limit of a test, which only Bun has, in ms. */
 const TEST_TIMEOUT = 120_000;
@@ -84,12 +89,17 @@ function positive(option: string, value: string): number {
 const scratch = mkdtempSync(join(tmpdir(), "tackline-test-"));
 const snippetFolder = join(scratch, "snippets");
 mkdirSync(snippetFolder);
+/** Folders of the library's own code. */
+const ROOMS: readonly string[] = JSON.parse(readFileSync("deno.json", "utf8")).publish.include
+  .filter((pattern: string) => pattern.endsWith("/*.ts")).map((pattern: string) => pattern.slice(0, -5));
 const documents = [
   "README.md",
   ...readdirSync("docs").map((name) => `docs/${name}`),
   ...readdirSync(".").filter((name) => name.endsWith(".ts")),
+  ...ROOMS.flatMap((room) => readdirSync(room).filter((name) => name.endsWith(".ts")).map((name) => `${room}/${name}`)),
 ];
-const allFiles = readdirSync("tests").filter((name) => name.endsWith("_test.ts")).sort().map((name) => `tests/${name}`);
+const allFiles = readdirSync("tests", { recursive: true }).map((name) => `tests/${name}`.replaceAll("\\", "/"))
+  .filter((name) => name.endsWith("_test.ts")).sort();
 const testFiles = chosen.length > 0 ? chosen : allFiles.filter((file) => !isQuick || !NOT_QUICK.includes(file));
 
 // ---- Jobs -------------------------------------------------------------------------------------------------------

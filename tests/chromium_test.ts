@@ -11,11 +11,11 @@ import { gzipSync } from "node:zlib";
 import { deliver, type InboxOptions, startInbox } from "../examples/inbox/serve.ts";
 import { bundleScript } from "../examples/inbox/page.ts";
 import { body, change, type Customer, envelope } from "../examples/notifications.ts";
-import type { WebSocketServer, WebSocketServerOptions } from "../server.ts";
-import type { WhatsAppServer } from "../whatsapp.ts";
-import { Chromium, type Page, withChromium } from "./chromium.ts";
-import { describePeer, peerFile, startObserved } from "./peers.ts";
-import { Random, tlsFile, until } from "./support.ts";
+import type { WebSocketServer, WebSocketServerOptions } from "../server/server.ts";
+import type { WhatsAppServer } from "../whatsapp/server.ts";
+import { Chromium, type Page, withChromium } from "./support/chromium.ts";
+import { describePeer, peerFile, startObserved } from "./support/peers.ts";
+import { Random, tlsFile, until } from "./support/support.ts";
 
 const ARTIFACTS = fileURLToPath(new URL("../artifacts/", import.meta.url));
 const RUNTIME = "Deno" in globalThis ? "deno" : "bun";

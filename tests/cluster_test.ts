@@ -1,8 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { it } from "@std/testing/bdd";
-import { Cluster, Listener } from "./cluster.ts";
-import { describeRedis } from "./describe_redis.ts";
-import { until } from "./support.ts";
+import { Cluster, Listener } from "./support/cluster_rig.ts";
+import { describeRedis } from "./support/describe_redis.ts";
+import { until } from "./support/support.ts";
 
 const CONNECTIONS = 2000;
 const TOPICS = Array.from({ length: 20 }, (_, index) => `topic${index}`);

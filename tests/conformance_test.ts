@@ -8,13 +8,13 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { deflateRawSync } from "node:zlib";
 import type { WebSocketClientOptions } from "../client.ts";
-import { CONNECTION_DEFAULTS, type Role, WebSocketConnection } from "../connection.ts";
-import { MessageDeflater, MessageInflater } from "../deflate.ts";
-import { compressionSettings } from "../deflate.ts";
-import { HandshakeError, isValidCloseCode, OptionError, StateError } from "../errors.ts";
-import { decodeFrame, Opcode } from "../frame.ts";
-import type { Extension } from "../handshake.ts";
-import { WebSocketServer, type WebSocketServerOptions } from "../server.ts";
+import { CONNECTION_DEFAULTS, type Role, WebSocketConnection } from "../connection/connection.ts";
+import { MessageDeflater, MessageInflater } from "../protocol/deflate.ts";
+import { compressionSettings } from "../protocol/deflate.ts";
+import { HandshakeError, isValidCloseCode, OptionError, StateError } from "../base/errors.ts";
+import { decodeFrame, Opcode } from "../protocol/frame.ts";
+import type { Extension } from "../protocol/handshake.ts";
+import { WebSocketServer, type WebSocketServerOptions } from "../server/server.ts";
 import {
   agreeOn,
   assertSameBytes,
@@ -29,7 +29,7 @@ import {
   Recorder,
   settle,
   until,
-} from "./support.ts";
+} from "./support/support.ts";
 import {
   answerHead,
   type Endpoint,
@@ -42,7 +42,7 @@ import {
   showWire,
   UPGRADE,
   Wire,
-} from "./wire.ts";
+} from "./support/wire.ts";
 
 const ROLES: readonly Role[] = ["server", "client"];
 

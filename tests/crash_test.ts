@@ -1,8 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { crashTest } from "./crash.ts";
-import { describeRedis } from "./describe_redis.ts";
-import { Random } from "./support.ts";
+import { crashTest } from "./support/crash.ts";
+import { describeRedis } from "./support/describe_redis.ts";
+import { Random } from "./support/support.ts";
 
 describe("kill -9 of server and receivers, at random moments", () => {
   it("loses nothing that got a 200: each receiver gets it, in order (`deno task test:crash` does it 200 times)", async () => {

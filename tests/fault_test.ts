@@ -4,12 +4,12 @@ import { spawn } from "node:child_process";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { WebSocketClient, type WebSocketClientOptions } from "../client.ts";
-import { type CloseInfo, Opcode, type WebSocketConnection } from "../connection.ts";
-import { HandlerError, TransportError, WebSocketError } from "../errors.ts";
-import type { WebSocketServer, WebSocketServerOptions } from "../server.ts";
-import { FaultProxy, type Faults } from "./fault_proxy.ts";
-import { RawSocket } from "./sockets.ts";
-import { assertSameBytes, defer, FakeClock, Random, startEcho, until } from "./support.ts";
+import { type CloseInfo, Opcode, type WebSocketConnection } from "../connection/connection.ts";
+import { HandlerError, TransportError, WebSocketError } from "../base/errors.ts";
+import type { WebSocketServer, WebSocketServerOptions } from "../server/server.ts";
+import { FaultProxy, type Faults } from "./support/fault_proxy.ts";
+import { RawSocket } from "./support/sockets.ts";
+import { assertSameBytes, defer, FakeClock, Random, startEcho, until } from "./support/support.ts";
 
 interface Bench {
   server: WebSocketServer;
@@ -281,7 +281,7 @@ describe("handlers", () => {
 });
 
 describe("exhausted file descriptors", () => {
-  const child = fileURLToPath(new URL("./few_descriptors.ts", import.meta.url));
+  const child = fileURLToPath(new URL("./support/few_descriptors.ts", import.meta.url));
 
   it("at accept: the server goes on when there are some again", async () => {
     const isDeno = "Deno" in globalThis;
@@ -306,7 +306,7 @@ describe("exhausted file descriptors", () => {
     await client.disconnect();
     process.kill(server.pid!, "SIGTERM");
     assertEquals([await ended, trouble], [0, ""]);
-    // Bun does not say so: see transport_bun.ts.
+    // Bun does not say so: see transport/bun.ts.
     if (isDeno) assert(output.includes("ERR_ACCEPT"), output);
   });
 });

@@ -8,11 +8,11 @@ import { describe, it } from "@std/testing/bdd";
 import { type ChildProcess, spawn } from "node:child_process";
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { describePeer, playWithEcho, runToEnd } from "./peers.ts";
-import { until } from "./support.ts";
+import { describePeer, playWithEcho, runToEnd } from "./support/peers.ts";
+import { until } from "./support/support.ts";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 const run = "Deno" in globalThis ? [process.execPath, "run", "-A"] : [process.execPath, "run"];
@@ -33,7 +33,7 @@ for await (const message of client) {
 describe("a fresh project", () => {
   it("imports the library by its path, and by its name", async () => {
     const folder = mkdtempSync(join(tmpdir(), "fresh-"));
-    const { name, exports } = JSON.parse(readFileSync(join(root, "deno.json"), "utf8"));
+    const { name, exports, publish } = JSON.parse(readFileSync(join(root, "deno.json"), "utf8"));
     if ("Deno" in globalThis) {
       // Deno runs no TypeScript from node_modules, and JSR has the files elsewhere.
       writeFileSync(join(folder, "deno.json"), JSON.stringify({ imports: { [name]: join(root, exports["."]) } }));
@@ -41,7 +41,12 @@ describe("a fresh project", () => {
       // As a registry would lay it out.
       const home = join(folder, "node_modules", name);
       mkdirSync(home, { recursive: true });
-      for (const file of readdirSync(root)) if (file.endsWith(".ts")) copyFileSync(join(root, file), join(home, file));
+      for (const pattern of publish.include.filter((pattern: string) => pattern.endsWith("*.ts"))) {
+        const from = dirname(pattern);
+        mkdirSync(join(home, from), { recursive: true });
+        const files = readdirSync(join(root, from)).filter((file) => file.endsWith(".ts"));
+        for (const file of files) copyFileSync(join(root, from, file), join(home, from, file));
+      }
       writeFileSync(join(home, "package.json"), JSON.stringify({ name, exports, type: "module" }));
     }
     writeFileSync(join(folder, "by_path.ts"), PROGRAM(join(root, "mod.ts")));

@@ -9,8 +9,8 @@ import { LAND } from "../examples/inbox/land.ts";
 import { formatPlace } from "../examples/inbox/map.ts";
 import { buildPage } from "../examples/inbox/page.ts";
 import { scenes } from "../examples/inbox/scenes.ts";
-import { parseNotification, type WhatsAppMessage, type WhatsAppStatus } from "../whatsapp_message.ts";
-import { describePeer } from "./peers.ts";
+import { parseNotification, type WhatsAppMessage, type WhatsAppStatus } from "../cloud_api/parse.ts";
+import { describePeer } from "./support/peers.ts";
 
 function message(id: string, more: Record<string, unknown> = {}): WhatsAppMessage {
   return {

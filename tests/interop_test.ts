@@ -6,9 +6,9 @@ import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { Buffer } from "node:buffer";
 import { WebSocketClient } from "../client.ts";
-import { assertSame, playWithEcho, urlOf } from "./peers.ts";
+import { assertSame, playWithEcho, urlOf } from "./support/peers.ts";
 import { messages } from "./peers/messages.mjs";
-import { defer, startEcho, until } from "./support.ts";
+import { defer, startEcho, until } from "./support/support.ts";
 
 describe("the platform's WebSocket against our server", () => {
   for (const split of [{}, { splitMessage: true, frameSize: 1000 }]) {

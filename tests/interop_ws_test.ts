@@ -6,10 +6,10 @@
 import { assertEquals } from "@std/assert";
 import { it } from "@std/testing/bdd";
 import type { WebSocketClientOptions } from "../client.ts";
-import type { CompressionOptions } from "../deflate.ts";
-import { describePeer, peerFile, PeerServer, playWithEcho, runToEnd, startObserved, urlOf } from "./peers.ts";
+import type { CompressionOptions } from "../protocol/deflate.ts";
+import { describePeer, peerFile, PeerServer, playWithEcho, runToEnd, startObserved, urlOf } from "./support/peers.ts";
 import { messages } from "./peers/messages.mjs";
-import { until } from "./support.ts";
+import { until } from "./support/support.ts";
 
 const WINDOW_BITS = [8, 9, 10, 11, 12, 13, 14, 15];
 const TAKEOVERS = [0, 1, 2, 3].map((bits) => ({

@@ -9,20 +9,20 @@ import { readFileSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { deflateRawSync } from "node:zlib";
-import { Admission } from "../admission.ts";
+import { Admission } from "../server/admission.ts";
 import { WebSocketClient } from "../client.ts";
-import { CONNECTION_DEFAULTS } from "../connection.ts";
-import { HandshakeError, OptionError, ProtocolError, TransportError, WebSocketError } from "../errors.ts";
-import { parseExtensions } from "../extensions.ts";
-import { Opcode } from "../frame.ts";
-import { checkUpgradeResponse, encodeUpgradeRequest, encodeUpgradeResponse } from "../handshake.ts";
-import { encodeHead, HeadReader } from "../head.ts";
-import { planResponse } from "../http.ts";
-import { printable } from "../log.ts";
-import { WebSocketServer, type WebSocketServerOptions } from "../server.ts";
-import { isOneOf } from "../whatsapp_access.ts";
-import { attackWith, length64, repeat, upgradeHead } from "./hostile.ts";
-import { RawSocket } from "./sockets.ts";
+import { CONNECTION_DEFAULTS } from "../connection/connection.ts";
+import { HandshakeError, OptionError, ProtocolError, TransportError, WebSocketError } from "../base/errors.ts";
+import { parseExtensions } from "../protocol/extensions.ts";
+import { Opcode } from "../protocol/frame.ts";
+import { checkUpgradeResponse, encodeUpgradeRequest, encodeUpgradeResponse } from "../protocol/handshake.ts";
+import { encodeHead, HeadReader } from "../protocol/head.ts";
+import { planResponse } from "../protocol/http.ts";
+import { printable } from "../base/log.ts";
+import { WebSocketServer, type WebSocketServerOptions } from "../server/server.ts";
+import { isOneOf } from "../whatsapp/access.ts";
+import { attackWith, length64, repeat, upgradeHead } from "./support/hostile.ts";
+import { RawSocket } from "./support/sockets.ts";
 import {
   agreeOn,
   assertFrames,
@@ -36,7 +36,7 @@ import {
   startEcho,
   tlsFile,
   until,
-} from "./support.ts";
+} from "./support/support.ts";
 
 /** Leaves with the answer. */
 const QUICK = { answered: true, stay: 10_000 };

@@ -2,10 +2,10 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { spawn } from "node:child_process";
 import process from "node:process";
-import { HandshakeError } from "../errors.ts";
+import { HandshakeError } from "../base/errors.ts";
 import { WebSocketClient, WebSocketServer } from "../mod.ts";
-import { USE_NAMES } from "./ends_alone.ts";
-import { defer, pipe, until } from "./support.ts";
+import { USE_NAMES } from "./support/ends_alone.ts";
+import { defer, pipe, until } from "./support/support.ts";
 
 /** A signal that knows who listens to it. */
 class WatchedController extends AbortController {
@@ -108,7 +108,7 @@ const PATIENCE = 30_000;
 describe("a program ends by itself, though its signal or delay of ten minutes is not over, after the end of a", () => {
   for (const use of USE_NAMES) {
     it(use, async () => {
-      const file = decodeURIComponent(new URL("./ends_alone.ts", import.meta.url).pathname);
+      const file = decodeURIComponent(new URL("./support/ends_alone.ts", import.meta.url).pathname);
       const own = "Deno" in globalThis ? ["run", "-A", "--no-check", file] : [file];
       const child = spawn(process.execPath, [...own, use], { stdio: ["ignore", "pipe", "inherit"] });
       let output = "";

@@ -5,7 +5,7 @@
  */
 
 import { WhatsAppServer, type WhatsAppServerOptions } from "../../mod.ts";
-import { signNotification } from "../../whatsapp.ts";
+import { signNotification } from "../../whatsapp/server.ts";
 import { buildPage } from "./page.ts";
 import { scenes } from "./scenes.ts";
 

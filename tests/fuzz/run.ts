@@ -1,7 +1,7 @@
 /** Runs a fuzz target with one seed after the other. */
 
 import process from "node:process";
-import { Random } from "../support.ts";
+import { Random } from "../support/support.ts";
 import type { Target } from "./targets.ts";
 
 /** No input may take longer, in ms of the processor's time: it would be a way to hang a server. */

@@ -5,11 +5,16 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { deflateRawSync } from "node:zlib";
-import type { Role } from "../../connection.ts";
-import { acceptDeflateOffer, compressionSettings, makeDeflateOffer, readDeflateAnswer } from "../../deflate.ts";
-import { MessageDeflater, MessageInflater } from "../../deflate.ts";
-import { HandshakeError, HttpError, ProtocolError } from "../../errors.ts";
-import { encodeFrame, FrameParser, Opcode } from "../../frame.ts";
+import type { Role } from "../../connection/connection.ts";
+import {
+  acceptDeflateOffer,
+  compressionSettings,
+  makeDeflateOffer,
+  readDeflateAnswer,
+} from "../../protocol/deflate.ts";
+import { MessageDeflater, MessageInflater } from "../../protocol/deflate.ts";
+import { HandshakeError, HttpError, ProtocolError } from "../../base/errors.ts";
+import { encodeFrame, FrameParser, Opcode } from "../../protocol/frame.ts";
 import {
   acceptKey,
   checkUpgradeRequest,
@@ -20,11 +25,11 @@ import {
   formatExtensions,
   parseExtensions,
   wantsWebSocket,
-} from "../../handshake.ts";
-import { type Head, HeadReader, isToken, parseRequestLine } from "../../head.ts";
-import { bodyFraming, BodyReader, makeRequest } from "../../http.ts";
-import { MessageAssembler } from "../../message.ts";
-import { concat, concatAll, encode, type Random } from "../support.ts";
+} from "../../protocol/handshake.ts";
+import { type Head, HeadReader, isToken, parseRequestLine } from "../../protocol/head.ts";
+import { bodyFraming, BodyReader, makeRequest } from "../../protocol/http.ts";
+import { MessageAssembler } from "../../protocol/message.ts";
+import { concat, concatAll, encode, type Random } from "../support/support.ts";
 import { mutate } from "./mutate.ts";
 
 /** Checks one input. */

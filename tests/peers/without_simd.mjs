@@ -11,9 +11,9 @@ else {
     throw what === "SIMD" ? new WebAssembly.CompileError("unknown opcode 0xfd") : new RangeError("out of memory");
   };
 }
-const { mask } = await import("../../mask.ts");
-const { lease } = await import("../../mask_simd.ts");
-const { encodeFrame, FrameParser } = await import("../../frame.ts");
+const { mask } = await import("../../protocol/mask.ts");
+const { lease } = await import("../../protocol/mask_simd.ts");
+const { encodeFrame, FrameParser } = await import("../../protocol/frame.ts");
 
 if (lease(32768) !== undefined) throw new Error("There is a loop all the same");
 for (const length of [5, 100, 129, 1000, 5000, 70_000]) {

@@ -1,0 +1,36 @@
+/**
+ * Measures the time that handlers of the program take, to tell it from the library's own: a program may work as long as it likes, while a
+ * peer that makes the library work is kept in bounds (`transport/fair_share.ts`).
+ *
+ * @module
+ */
+
+/** A counter of handler time. */
+export interface HandlerTime {
+  /** Whether handlers of messages are timed: looking at the clock takes longer than most of them. */
+  wanted: boolean;
+  /** Time so far, in ms. */
+  spent: number;
+}
+
+/** Shorter calls do not count, in ms: a flood of tiny messages makes the library work more than the program. */
+const LEAST = 0.04;
+
+/** Time of the handlers called by the read that is being handled. */
+export const handlerTime: HandlerTime = { wanted: false, spent: 0 };
+
+/**
+ * Counts the time of a handler.
+ *
+ * @param call Calls it.
+ * @returns What it has returned.
+ */
+export function timeHandler<Result>(call: () => Result): Result {
+  const begun = performance.now();
+  try {
+    return call();
+  } finally {
+    const time = performance.now() - begun;
+    if (time >= LEAST) handlerTime.spent += time;
+  }
+}

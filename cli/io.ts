@@ -1,0 +1,235 @@
+/**
+ * What the command-line program has in common: its surroundings, its errors, and text that is safe to print.
+ *
+ * @module
+ */
+
+import { parseArgs, type ParseArgsConfig } from "node:util";
+import { describe } from "../base/errors.ts";
+import { printable } from "../base/log.ts";
+import { messageText } from "../base/message_text.ts";
+import { isSecret } from "../base/secrets.ts";
+import type { WhatsAppContents, WhatsAppRecord } from "../cloud_api/types.ts";
+
+export { printable } from "../base/log.ts";
+
+/** The surroundings of the program, which tests replace. */
+export interface CliIo {
+  /** Environment variables. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Whether standard error is a terminal, where a line can be overwritten. */
+  readonly terminal: boolean;
+  /** Prints a line of results. */
+  out(line: string): void;
+  /** Prints for a person, as it is. */
+  err(text: string): void;
+  /**
+   * Waits for signals to stop.
+   *
+   * @param handler Called for each one.
+   * @returns Waits no longer.
+   */
+  onStop(handler: () => void): () => void;
+  /**
+   * Waits for signals to read files again.
+   *
+   * @param handler Called for each one.
+   * @returns Waits no longer.
+   */
+  onReload(handler: () => void): () => void;
+}
+
+/** The exit codes of the program. */
+export const ExitCode = {
+  /** All went well. */
+  Success: 0,
+  /** Something failed. */
+  Failure: 1,
+  /** The command line is wrong. */
+  Usage: 2,
+} as const;
+
+/** The command line is wrong. */
+export class UsageError extends Error {
+  /** The name of the class. */
+  override readonly name: string = "UsageError";
+
+  /**
+   * Makes an error.
+   *
+   * @param message What is wrong, and the value at fault.
+   */
+  constructor(message: string) {
+    super(messageText(message));
+  }
+}
+
+/**
+ * Parses a command line.
+ *
+ * @param args What follows the command.
+ * @param options The flags.
+ * @param positionals How many other arguments there may be, and their names.
+ * @returns Flags and other arguments.
+ * @throws {UsageError} If it is wrong.
+ */
+export function parseCommandLine<const Options extends NonNullable<ParseArgsConfig["options"]>>(
+  args: readonly string[],
+  options: Options,
+  positionals: readonly string[],
+): ReturnType<typeof parseArgs<{ options: Options; allowPositionals: true; strict: true }>> {
+  let parsed;
+  try {
+    parsed = parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
+  } catch (error) {
+    throw new UsageError(describe(error));
+  }
+  if (parsed.positionals.length > positionals.length) {
+    throw new UsageError(`There is one argument too many: "${parsed.positionals[positionals.length]}"`);
+  }
+  return parsed;
+}
+
+/**
+ * A number on the command line.
+ *
+ * @param name The flag.
+ * @param text Its value.
+ * @param range The least and the most.
+ * @returns The number, or `undefined` without a value.
+ * @throws {UsageError} If it is none, or out of range.
+ */
+export function parseNumber(name: string, text: string | undefined, range: [number, number]): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (text.trim() !== "" && value >= range[0] && value <= range[1]) return value;
+  throw new UsageError(`--${name} is "${text}": not a number from ${range[0]} to ${range[1]}`);
+}
+
+/** The places of a secret: a flag, or else a variable of the environment. */
+export interface SecretSource {
+  /** The name of the flag, for messages. */
+  flag: string;
+  /** Its values. */
+  given: string | readonly string[] | undefined;
+  /** The name of the variable. */
+  variable: string;
+}
+
+/**
+ * Secrets from the command line, or else from the environment, where they stand separated by commas.
+ *
+ * @param source Where they may stand.
+ * @param env The environment.
+ * @returns The secrets, perhaps none.
+ * @throws {UsageError} If one is empty: it would match what shows nothing.
+ */
+export function secretsFrom({ flag, given, variable }: SecretSource, env: CliIo["env"]): string[] {
+  const flags = typeof given === "string" ? [given] : given ?? [];
+  const fromFlags = flags.length > 0;
+  const value = env[variable];
+  if (!fromFlags && value === undefined) return [];
+  const secrets = fromFlags ? [...flags] : value!.split(",").map((secret) => secret.trim());
+  if (secrets.every(isSecret)) return secrets;
+  throw new UsageError(`${fromFlags ? `--${flag}` : variable} is empty, or has an empty entry`);
+}
+
+/**
+ * The one secret that stands on the command line, or else in the environment.
+ *
+ * @param source Where it may stand.
+ * @param env The environment.
+ * @returns The secret, or `undefined` if there is none.
+ * @throws {UsageError} If it is empty.
+ */
+export function secretFrom({ flag, given, variable }: SecretSource, env: CliIo["env"]): string | undefined {
+  const secret = given ?? env[variable];
+  if (secret === undefined) return undefined;
+  if (isSecret(secret)) return secret;
+  throw new UsageError(`${given === undefined ? variable : `--${flag}`} is empty`);
+}
+
+/**
+ * One line about a record, for a person.
+ *
+ * @param record The record.
+ * @returns The line.
+ */
+export function describeRecord(record: WhatsAppRecord): string {
+  return printable(lineOf(record));
+}
+
+function lineOf(record: WhatsAppRecord): string {
+  const [kind, who, what] = partsOf(record);
+  return `${kind.padEnd(12)} ${who === "" ? "" : `${who}: `}${what}`;
+}
+
+function partsOf(record: WhatsAppRecord): [kind: string, who: string, what: string] {
+  switch (record.kind) {
+    case "message": {
+      const { name, username, id } = record.sender;
+      const group = record.groupId === undefined ? "" : ` in ${record.groupId}`;
+      return [record.type, `${name ?? username ?? "?"} (${id})${group}`, describeContents(record)];
+    }
+    case "status": {
+      const who = record.recipientId ?? record.recipientUserId ?? "?";
+      const errors = record.errors.map(({ code, title }) => `${code} ${title ?? ""}`).join(", ");
+      return [record.status, who, errors === "" ? record.id : `${record.id} ${errors}`];
+    }
+    case "error":
+      return ["error", "", `${record.error.code} ${record.error.title ?? record.error.message ?? ""}`];
+    case "userAction":
+      return ["action", "", record.actionType];
+    case "echo":
+      return ["echo", `to ${record.recipientName ?? record.to}`, describeContents(record.message)];
+    case "history":
+      return ["history", record.threadId ?? "?", describeContents(record.message)];
+    case "standby":
+      return ["standby", "", lineOf(record.record)];
+    case "other":
+      return ["other", record.accountId, record.field];
+  }
+}
+
+function describeContents(message: WhatsAppContents): string {
+  switch (message.type) {
+    case "text":
+      return message.text.body;
+    case "image":
+      return message.image.caption ?? `media ${message.image.id}`;
+    case "video":
+      return message.video.caption ?? `media ${message.video.id}`;
+    case "audio":
+      return `${message.audio.voice ? "voice message" : "sound"}, media ${message.audio.id}`;
+    case "document":
+      return message.document.filename ?? message.document.caption ?? `media ${message.document.id}`;
+    case "sticker":
+      return `media ${message.sticker.id}`;
+    case "location":
+      return `${message.location.latitude}, ${message.location.longitude} ${message.location.name ?? ""}`;
+    case "contacts":
+      return message.contacts.map(({ name }) => name.formattedName ?? "?").join(", ");
+    case "reaction":
+      return message.reaction.emoji ?? "took the reaction back";
+    case "interactive":
+      return message.interactive.title ?? message.interactive.body ?? message.interactive.type;
+    case "button":
+      return message.button.text ?? message.button.payload ?? "";
+    case "order":
+      return `${message.order.productItems.length} products`;
+    case "system":
+      return message.system.body ?? message.system.type ?? "";
+    case "edit":
+      return message.edit.message === undefined
+        ? "changed a message"
+        : `now: ${describeContents(message.edit.message)}`;
+    case "revoke":
+      return "deleted a message";
+    case "request_welcome":
+      return "opened the chat";
+    case "unsupported":
+      return message.unsupported.type ?? "";
+    case "unknown":
+      return message.originalType;
+  }
+}

@@ -1,0 +1,264 @@
+/**
+ * `tail` and `replay`: receivers from the command line.
+ *
+ * @module
+ */
+
+import {
+  type CliIo,
+  describeRecord,
+  ExitCode,
+  parseCommandLine,
+  parseNumber,
+  printable,
+  secretFrom,
+  secretsFrom,
+  UsageError,
+} from "./io.ts";
+import { existsSync } from "node:fs";
+import { describe } from "../base/errors.ts";
+import { quote, redactUrl } from "../base/message_text.ts";
+import type { WhatsAppFilter } from "../cloud_api/filter.ts";
+import { type WhatsAppNotification, WhatsAppReceiver, type WhatsAppReceiverOptions } from "../whatsapp/server.ts";
+
+const COMMON_HELP = `  --token S             WHATSAPP_RECEIVER_TOKEN: what the server wants to be shown
+  --app-secret S        WHATSAPP_APP_SECRET: checks Meta's signatures here too
+  --phone-number-id ID  only what is about this number; may be repeated
+  --account-id ID       only what is about this account; may be repeated
+  --field NAME          only this webhook field, such as messages; may be repeated
+  --json                a line of JSON for each record, with its "seq", instead of a line for a person
+  --raw                 a line of JSON for each notification: "seq", "signature", "receivedAt" and "raw", the body as text
+  --root-certificate F  PEM, trusted besides the runtime's own
+  --help                this text`;
+
+/** What `tail --help` prints. */
+export const TAIL_HELP: string = `tail: print notifications as they come
+
+  tail wss://hooks.example.com/whatsapp [flags]
+
+  --name NAME           the server keeps how far this receiver has come, and sends what it missed
+  --share               share the notifications with the others of that name
+  --after N             begin behind this sequence number; 0: with all that the server has
+  --count N             end after so many notifications: what has been printed is acknowledged, also into a pipe that nobody reads
+  --no-reconnect        end when the connection is lost
+${COMMON_HELP}`;
+
+/** What `replay --help` prints. */
+export const REPLAY_HELP: string = `replay: print what the server has, from a sequence number on, and end
+
+  replay wss://hooks.example.com/whatsapp --from N [flags]
+
+  --from N              the first sequence number; 1: all that the server has
+  --post URL            post each notification there instead, as Meta does, with its signature
+${COMMON_HELP}`;
+
+const COMMON_FLAGS = {
+  token: { type: "string" },
+  "app-secret": { type: "string" },
+  "phone-number-id": { type: "string", multiple: true },
+  "account-id": { type: "string", multiple: true },
+  field: { type: "string", multiple: true },
+  json: { type: "boolean" },
+  raw: { type: "boolean" },
+  "root-certificate": { type: "string" },
+  help: { type: "boolean" },
+} as const;
+
+const TAIL_FLAGS = {
+  ...COMMON_FLAGS,
+  name: { type: "string" },
+  share: { type: "boolean" },
+  after: { type: "string" },
+  count: { type: "string" },
+  "no-reconnect": { type: "boolean" },
+} as const;
+
+const REPLAY_FLAGS = { ...COMMON_FLAGS, from: { type: "string" }, post: { type: "string" } } as const;
+
+type CommonValues = ReturnType<typeof parseCommandLine<typeof COMMON_FLAGS>>["values"];
+
+const MAX_SEQUENCE = Number.MAX_SAFE_INTEGER;
+
+/**
+ * Runs `tail`.
+ *
+ * @param args What follows it.
+ * @param io The surroundings.
+ * @returns The exit code.
+ * @throws {UsageError} If the command line is wrong.
+ */
+export async function tail(args: readonly string[], io: CliIo): Promise<number> {
+  const { values, positionals } = parseCommandLine(args, TAIL_FLAGS, ["url"]);
+  if (values.help) {
+    io.out(TAIL_HELP);
+    return ExitCode.Success;
+  }
+  const count = parseNumber("count", values.count, [1, MAX_SEQUENCE]) ?? Infinity;
+  const stop = new AbortController();
+  const receiver = makeReceiver(positionals[0], io, values, {
+    name: values.name,
+    share: values.share,
+    after: parseNumber("after", values.after, [0, MAX_SEQUENCE]),
+    reconnect: !values["no-reconnect"],
+    onConnect: () => io.err("Connected.\n"),
+    onDisconnect: ({ received }) => {
+      if (stop.signal.aborted) return;
+      io.err(received === undefined ? "The connection was lost.\n" : "The server has closed the connection.\n");
+    },
+    onReconnecting: ({ error }) => {
+      if (error !== undefined) io.err(`${printable(describe(error))}\n`);
+    },
+  });
+  const ignoreStop = io.onStop(() => {
+    stop.abort();
+    receiver.disconnect().catch(() => {});
+  });
+  try {
+    return await follow(receiver, count, values, stop.signal, io);
+  } finally {
+    ignoreStop();
+    await receiver.disconnect();
+  }
+}
+
+async function follow(
+  receiver: WhatsAppReceiver,
+  count: number,
+  values: CommonValues,
+  stopped: AbortSignal,
+  io: CliIo,
+): Promise<number> {
+  let left = count;
+  try {
+    await receiver.connect({ signal: stopped });
+    for await (const notification of receiver.notifications) {
+      print(notification, values, io);
+      if (--left === 0) break;
+    }
+    if (left === 0) {
+      // Asking for the next one is what acknowledges the last.
+      receiver.notifications.next().catch(() => {});
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      await receiver.drained().catch(() => {});
+      return ExitCode.Success;
+    }
+  } catch (error) {
+    if (!stopped.aborted) io.err(`${printable(describe(error))}\n`);
+  }
+  return stopped.aborted ? ExitCode.Success : ExitCode.Failure;
+}
+
+/**
+ * Runs `replay`.
+ *
+ * @param args What follows it.
+ * @param io The surroundings.
+ * @returns The exit code.
+ * @throws {UsageError} If the command line is wrong.
+ */
+export async function replay(args: readonly string[], io: CliIo): Promise<number> {
+  const { values, positionals } = parseCommandLine(args, REPLAY_FLAGS, ["url"]);
+  if (values.help) {
+    io.out(REPLAY_HELP);
+    return ExitCode.Success;
+  }
+  const from = parseNumber("from", values.from, [1, MAX_SEQUENCE]);
+  if (from === undefined) throw new UsageError("--from is missing");
+  if (values.post !== undefined && !URL.canParse(values.post)) {
+    throw new UsageError(`--post is ${quote(redactUrl(values.post))}: not a URL`);
+  }
+  let count = 0;
+  let refused = 0;
+  let failed = false;
+  let gap: string | undefined;
+  const receiver: WhatsAppReceiver = makeReceiver(positionals[0], io, values, {
+    after: from - 1,
+    window: 64,
+    onError: (error) => {
+      failed = true;
+      io.err(`${printable(describe(error))}\n`);
+    },
+    // What has come before is still handed to the loop.
+    onCaughtUp: () => void receiver.disconnect().catch(() => {}),
+    onGap: (after, until) => void (gap = `${after + 1} to ${until}`),
+  });
+  const ignoreStop = io.onStop(() => void receiver.disconnect().catch(() => {}));
+  try {
+    await receiver.connect();
+    for await (const notification of receiver.notifications) {
+      count++;
+      if (values.post === undefined) print(notification, values, io);
+      else if (!await post(values.post, notification)) refused++;
+      if (io.terminal && count % 100 === 0) io.err(`\r${count} notifications`);
+    }
+  } catch (error) {
+    io.err(`${printable(describe(error))}\n`);
+    return ExitCode.Failure;
+  } finally {
+    ignoreStop();
+    await receiver.disconnect();
+  }
+  if (io.terminal && count >= 100) io.err("\r");
+  if (gap !== undefined) io.err(`The server does not have ${gap} any more.\n`);
+  io.err(`${count} notifications${refused > 0 ? `, ${refused} of them refused` : ""}.\n`);
+  return refused > 0 || failed ? ExitCode.Failure : ExitCode.Success;
+}
+
+async function post(url: string, { raw, signature }: WhatsAppNotification): Promise<boolean> {
+  const body = typeof raw === "string" ? raw : raw.slice();
+  const headers = { "content-type": "application/json", "x-hub-signature-256": signature };
+  const response = await fetch(url, { method: "POST", body, headers });
+  await response.body?.cancel();
+  return response.ok;
+}
+
+function makeReceiver(
+  url: string | undefined,
+  io: CliIo,
+  values: CommonValues,
+  more: WhatsAppReceiverOptions,
+): WhatsAppReceiver {
+  if (url === undefined) throw new UsageError("The URL of the server is missing");
+  const certificate = values["root-certificate"];
+  if (certificate !== undefined && !existsSync(certificate)) throw new UsageError(`There is no file "${certificate}"`);
+  const filter: WhatsAppFilter = {
+    phoneNumberIds: values["phone-number-id"],
+    accountIds: values["account-id"],
+    fields: values.field,
+  };
+  const filters = Object.values(filter).some((list) => list !== undefined);
+  const receiverToken = secretFrom(
+    { flag: "token", given: values.token, variable: "WHATSAPP_RECEIVER_TOKEN" },
+    io.env,
+  );
+  const appSecret = secretsFrom(
+    { flag: "app-secret", given: values["app-secret"], variable: "WHATSAPP_APP_SECRET" },
+    io.env,
+  );
+  try {
+    return new WhatsAppReceiver(url, {
+      receiverToken,
+      appSecret: appSecret.length === 0 ? undefined : appSecret,
+      rootCertificateFile: certificate,
+      filter: filters ? filter : undefined,
+      deduplicate: false,
+      onError: (error) => io.err(`${printable(describe(error))}\n`),
+      onGap: (after, until) => io.err(`The server does not have ${after + 1} to ${until} any more.\n`),
+      ...more,
+    });
+  } catch (error) {
+    throw new UsageError(describe(error));
+  }
+}
+
+function print(notification: WhatsAppNotification, values: CommonValues, io: CliIo): void {
+  const { seq, signature, receivedAt, raw, records } = notification;
+  if (values.raw) {
+    const text = typeof raw === "string" ? raw : new TextDecoder().decode(raw);
+    return io.out(JSON.stringify({ seq, signature, receivedAt, raw: text }));
+  }
+  for (const record of records) {
+    const time = (receivedAt ?? new Date()).toISOString().slice(11, 19);
+    io.out(values.json ? JSON.stringify({ seq, ...record }) : `${time}  ${describeRecord(record)}`);
+  }
+}

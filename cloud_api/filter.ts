@@ -1,0 +1,332 @@
+/**
+ * What a receiver wants of the notifications, and what it may have.
+ *
+ * @module
+ */
+
+import { OptionError } from "../base/errors.ts";
+import type { JsonObject, WhatsAppRecord } from "./types.ts";
+
+/** Chooses among what notifications tell: what meets all the lists that are given. An empty list lets nothing through. */
+export interface WhatsAppFilter {
+  /** Business phone numbers, by the id that Meta gives them. What is about no number does not pass. */
+  phoneNumberIds?: readonly string[];
+  /** WhatsApp Business accounts, by their id. */
+  accountIds?: readonly string[];
+  /** Webhook fields, such as `messages`. */
+  fields?: readonly string[];
+}
+
+/** What a filter looks at. */
+export interface FilterSubject {
+  /** The webhook field. */
+  field: string;
+  /** The WhatsApp Business account. */
+  accountId: string;
+  /** The id of the business phone number, if it is about one. */
+  phoneNumberId?: string;
+}
+
+/** Parts of an entry beside its changes. */
+export interface EntryHead {
+  /** The WhatsApp Business account. */
+  id?: string | number;
+  /** When, in s. */
+  time?: number;
+}
+
+/** One change of a notification. */
+export interface Change extends FilterSubject {
+  /** The entry it stands in: one and the same object for all of its changes. */
+  entry: EntryHead;
+  /** Where it stands in the entry. */
+  list: "changes" | "changed_fields";
+  /** The change with what is known here and nothing else; `undefined`: it is no change as Meta sends them. */
+  known: string | { field: string; value: JsonObject } | undefined;
+}
+
+const LISTS = ["phoneNumberIds", "accountIds", "fields"] as const;
+/** The most entries of one list: a filter comes from a peer. */
+const MAX_ENTRIES = 1000;
+
+/**
+ * Checks a filter, which may come from anywhere.
+ *
+ * @param filter What was given.
+ * @returns A copy with nothing else in it.
+ * @throws {OptionError} If it is none.
+ */
+export function checkFilter(filter: unknown): WhatsAppFilter {
+  if (typeof filter !== "object" || filter === null || Array.isArray(filter)) {
+    throw new OptionError(`The filter is ${JSON.stringify(filter)} instead of an object`);
+  }
+  const checked: WhatsAppFilter = {};
+  for (const name of Object.keys(filter)) {
+    if (!(LISTS as readonly string[]).includes(name)) throw new OptionError(`The filter has no list "${name}"`);
+  }
+  for (const name of LISTS) {
+    // A list that is inherited would be overlooked, and so let everything through.
+    if (name in filter && !Object.hasOwn(filter, name)) {
+      throw new OptionError(`The list "${name}" of the filter is inherited, not its own`);
+    }
+    const list: unknown = (filter as WhatsAppFilter)[name];
+    if (list === undefined) continue;
+    if (!Array.isArray(list) || list.length > MAX_ENTRIES || !list.every((entry) => typeof entry === "string")) {
+      throw new OptionError(`The list "${name}" of the filter is not an array of at most ${MAX_ENTRIES} strings`);
+    }
+    checked[name] = [...list];
+  }
+  return checked;
+}
+
+/**
+ * Whether something passes.
+ *
+ * @param subject What it is about.
+ * @param filter The filter.
+ * @returns `true` if it is on all lists that are given.
+ */
+export function passes({ phoneNumberId, accountId, field }: FilterSubject, filter: WhatsAppFilter): boolean {
+  const { phoneNumberIds, accountIds, fields } = filter;
+  if (phoneNumberIds !== undefined && (phoneNumberId === undefined || !phoneNumberIds.includes(phoneNumberId))) {
+    return false;
+  }
+  return (accountIds?.includes(accountId) ?? true) && (fields?.includes(field) ?? true);
+}
+
+/**
+ * Whether a record passes.
+ *
+ * @param record The record.
+ * @param filter The filter.
+ * @returns `true` if it is on all lists that are given.
+ */
+export function recordPasses(record: WhatsAppRecord, filter: WhatsAppFilter): boolean {
+  return passes({ field: fieldOf(record), accountId: record.accountId, phoneNumberId: record.phoneNumberId }, filter);
+}
+
+function fieldOf(record: WhatsAppRecord): string {
+  switch (record.kind) {
+    case "error":
+    case "echo":
+    case "other":
+      return record.field;
+    case "history":
+    case "standby":
+      return record.kind;
+    default:
+      return "messages";
+  }
+}
+
+/** A notification as filters see it: its changes, and whether it holds anything else. */
+export class Envelope {
+  /** Its changes in order; none if it is no notification. */
+  readonly changes: readonly Change[];
+  #body: Uint8Array;
+  #root: JsonObject | undefined;
+  #exact: boolean | undefined;
+
+  /**
+   * Takes a notification apart. Never throws.
+   *
+   * @param body The notification as it came.
+   */
+  constructor(body: Uint8Array) {
+    this.#body = body;
+    this.#root = tryParse(body);
+    this.changes = listChanges(this.#root);
+  }
+
+  /**
+   * Part of the notification that a token with a filter may have, unless it may have all. Its signature does not fit that part.
+   *
+   * @param allowed The filter of the token, of which at least one change is let through.
+   * @returns JSON that is made anew from what was checked; `undefined`: it may have the notification as it came.
+   * @throws {RangeError} If it is nested too deeply to be made anew.
+   */
+  partFor(allowed: WhatsAppFilter): Uint8Array | undefined {
+    if (this.changes.every((change) => mayHave(change, allowed)) && this.#isExact()) return undefined;
+    const entry: (EntryHead & { changes?: unknown[]; changed_fields?: unknown[] })[] = [];
+    let last: EntryHead | undefined;
+    for (const change of listChanges(parse(this.#body, keepNumber))) {
+      if (!mayHave(change, allowed)) continue;
+      if (change.entry !== last) entry.push({ ...change.entry });
+      last = change.entry;
+      (entry[entry.length - 1][change.list] ??= []).push(change.known);
+    }
+    return new TextEncoder().encode(JSON.stringify({ object: OBJECT, entry }));
+  }
+
+  /** Whether the text says what the changes say, and nothing else: to any reader, whichever of two equal keys that takes. */
+  #isExact(): boolean {
+    return this.#exact ??= this.#root !== undefined && holdsNothingElse(this.#root) && isUtf8(this.#body) &&
+      countColons(this.#body) === countMembers(this.#root);
+  }
+}
+
+/**
+ * Whether a token may have a change.
+ *
+ * @param change The change.
+ * @param allowed The filter of the token.
+ * @returns `true` if nothing about it is unknown here, and it is on all lists that are given.
+ */
+export function mayHave(change: Change, allowed: WhatsAppFilter): boolean {
+  return change.known !== undefined && passes(change, allowed);
+}
+
+/** The only product that is known here. */
+const OBJECT = "whatsapp_business_account";
+const ROOT_KEYS: ReadonlySet<string> = new Set(["object", "entry"]);
+const ENTRY_KEYS: ReadonlySet<string> = new Set(["id", "time", "changes", "changed_fields"]);
+const CHANGE_KEYS: ReadonlySet<string> = new Set(["field", "value"]);
+
+function listChanges(root: JsonObject | undefined): Change[] {
+  const isOurs = own(root, "object") === OBJECT;
+  return list(root, "entry").flatMap((raw) => {
+    const accountId = text(raw, "id") ?? "";
+    const entry = entryHead(raw);
+    // A notification without values names the fields only.
+    const names = list(raw, "changed_fields").filter((name) => typeof name === "string");
+    const named = names.map((field): Change => {
+      return { field, accountId, entry, list: "changed_fields", known: isOurs ? field : undefined };
+    });
+    const changes = list(raw, "changes").map((change) => describeChange(change, accountId, entry, isOurs));
+    return [...named, ...changes];
+  });
+}
+
+function entryHead(raw: unknown): EntryHead {
+  const [id, time] = [own(raw, "id"), own(raw, "time")];
+  const head: EntryHead = {};
+  if (typeof id === "string" || Number.isSafeInteger(id)) head.id = id as string | number;
+  if (Number.isSafeInteger(time)) head.time = time as number;
+  return head;
+}
+
+function describeChange(raw: unknown, accountId: string, entry: EntryHead, isOurs: boolean): Change {
+  const [field, value] = [own(raw, "field"), own(raw, "value")];
+  const known = isOurs && typeof field === "string" && isObject(value) ? { field, value } : undefined;
+  const phoneNumberId = phoneNumberOf(value);
+  return { field: text(raw, "field") ?? "", accountId, phoneNumberId, entry, list: "changes", known };
+}
+
+/** `metadata` may stand beside the lists, or one level above them; a value that names two numbers is about none. */
+function phoneNumberOf(value: unknown): string | undefined {
+  const [outer, inner] = [own(value, "metadata"), own(own(value, "standby"), "metadata")];
+  const [one, other] = [text(outer, "phone_number_id"), text(inner, "phone_number_id")];
+  return outer === undefined || inner === undefined || one === other ? one ?? other : undefined;
+}
+
+/** Whether a notification is made of nothing but what {@linkcode listChanges} finds in it. */
+function holdsNothingElse(root: JsonObject): boolean {
+  const entries = own(root, "entry");
+  return hasOnly(root, ROOT_KEYS) && Array.isArray(entries) && entries.every(isPlainEntry);
+}
+
+function isPlainEntry(raw: unknown): boolean {
+  if (!hasOnly(raw, ENTRY_KEYS)) return false;
+  const { id, time } = entryHead(raw);
+  if (id !== own(raw, "id") || time !== own(raw, "time")) return false;
+  const [changes, names] = [own(raw, "changes"), own(raw, "changed_fields")];
+  const plain = (changes === undefined || Array.isArray(changes)) && (names === undefined || Array.isArray(names));
+  const found = list(raw, "changes").length + list(raw, "changed_fields").length;
+  return plain && found > 0 && list(raw, "changes").every((change) => hasOnly(change, CHANGE_KEYS)) &&
+    list(raw, "changed_fields").every((name) => typeof name === "string");
+}
+
+function hasOnly(raw: unknown, keys: ReadonlySet<string>): boolean {
+  return isObject(raw) && Object.keys(raw).every((key) => keys.has(key));
+}
+
+/** A reviver of `JSON.parse` that is told how a number is written. */
+type NumberReviver = (key: string, value: unknown, context: { source?: string }) => unknown;
+
+function tryParse(body: Uint8Array): JsonObject | undefined {
+  try {
+    return parse(body);
+  } catch {
+    return undefined;
+  }
+}
+
+function parse(body: Uint8Array, reviver?: NumberReviver): JsonObject | undefined {
+  const root: unknown = JSON.parse(new TextDecoder().decode(body), reviver as (key: string, value: unknown) => unknown);
+  return isObject(root) ? root : undefined;
+}
+
+const { rawJSON, isRawJSON } = JSON as unknown as {
+  rawJSON?: (source: string) => unknown;
+  isRawJSON?: (value: unknown) => boolean;
+};
+
+/** Numbers that a double does not hold, such as ids of more than 53 bits, keep their digits. */
+const keepNumber: NumberReviver = (_key, value, { source }) => {
+  const exact = typeof value !== "number" || Number.isSafeInteger(value) || source === undefined;
+  return exact || rawJSON === undefined ? value : rawJSON(source);
+};
+
+function isUtf8(body: Uint8Array): boolean {
+  try {
+    new TextDecoder("utf-8", { fatal: true }).decode(body);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const QUOTE = 0x22;
+const COLON = 0x3a;
+const BACKSLASH = 0x5c;
+
+/** The number of members that objects have in valid JSON, whether or not two of an object have the same key. */
+function countColons(json: Uint8Array): number {
+  let count = 0;
+  let quoted = false;
+  for (let at = 0; at < json.length; at++) {
+    const byte = json[at];
+    if (byte === QUOTE) quoted = !quoted;
+    else if (quoted) at += byte === BACKSLASH ? 1 : 0;
+    else if (byte === COLON) count++;
+  }
+  return count;
+}
+
+/** The number of members of all objects in a value. It may be nested deeply: no recursion. */
+function countMembers(root: object): number {
+  const open = [root];
+  let count = 0;
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const values: unknown[] = Array.isArray(next) ? next : Object.values(next);
+    if (values !== next) count += values.length;
+    for (const value of values) if (typeof value === "object" && value !== null) open.push(value);
+  }
+  return count;
+}
+
+function isObject(raw: unknown): raw is JsonObject {
+  return typeof raw === "object" && raw !== null && !Array.isArray(raw) && !isKeptNumber(raw);
+}
+
+/** Whether it is what {@linkcode keepNumber} makes: a number in the notification, though an object here. */
+function isKeptNumber(raw: object): boolean {
+  return isRawJSON !== undefined && isRawJSON(raw);
+}
+
+/** Own properties only: the keys come from outside. */
+function own(raw: unknown, key: string): unknown {
+  return isObject(raw) && Object.hasOwn(raw, key) ? raw[key] : undefined;
+}
+
+/** A text; a number that a double holds is taken as one. */
+function text(raw: unknown, key: string): string | undefined {
+  const value = own(raw, key);
+  if (typeof value === "string") return value;
+  return Number.isSafeInteger(value) ? String(value) : undefined;
+}
+
+function list(raw: unknown, key: string): unknown[] {
+  const value = own(raw, key);
+  return Array.isArray(value) ? value : [];
+}

@@ -1,0 +1,140 @@
+/**
+ * Notifications as Meta might send them, made up: of every type there is, for tests and for trying things out.
+ *
+ * @module
+ */
+
+import type { JsonObject } from "./types.ts";
+
+/** What a simulated notification holds. */
+export interface SimulatedNotification {
+  /** The body, escaped as Meta does. */
+  readonly json: string;
+  /** The type of message, or `status`, or the webhook field. */
+  readonly type: string;
+  /** The id of its message or status; its number if it has none. */
+  readonly id: string;
+}
+
+const PEOPLE = [
+  { name: "Anna Example", phone: "491700000001", userId: "DE.13491208655302741918" },
+  { name: "Luca Esempio", phone: "393300000002", userId: "IT.23491208655302741918" },
+  { name: "José Muñoz 🚲", phone: "5511900000003", userId: "BR.33491208655302741918" },
+] as const;
+
+const MEDIA = { id: "1013859600285441", sha256: "SFhLRlBMVFVXUzJYVTc2WlFIS0lPSkY3WEs2RA==" };
+
+/** What the key of its type holds, by type. */
+const MESSAGES: Readonly<Record<string, unknown>> = {
+  text: { body: "Is it still available? 50 € / piece, call me @home" },
+  image: { ...MEDIA, mime_type: "image/jpeg", caption: "The broken one" },
+  video: { ...MEDIA, mime_type: "video/mp4" },
+  audio: { ...MEDIA, mime_type: "audio/ogg; codecs=opus", voice: true },
+  document: { ...MEDIA, mime_type: "application/pdf", filename: "invoice.pdf", caption: "As asked" },
+  sticker: { ...MEDIA, mime_type: "image/webp", animated: true },
+  location: { latitude: 52.5163, longitude: 13.3777, name: "Brandenburger Tor", address: "Pariser Platz, Berlin" },
+  contacts: [{ name: { formatted_name: "Anna Example" }, phones: [{ phone: "+49 170 0000001", type: "CELL" }] }],
+  reaction: { message_id: "wamid.EARLIER", emoji: "👍" },
+  interactive: { type: "button_reply", button_reply: { id: "yes", title: "Yes" } },
+  button: { text: "Stop", payload: "stop" },
+  order: {
+    catalog_id: "194836987003835",
+    product_items: [{ product_retailer_id: "sku-7", quantity: 2, item_price: 12.5, currency: "EUR" }],
+  },
+  system: { type: "user_changed_number", body: "Anna changed the number", wa_id: "491700000009" },
+  unsupported: { type: "poll_creation" },
+  edit: { original_message_id: "wamid.EARLIER", message: { type: "text", text: { body: "I meant Tuesday" } } },
+  revoke: { original_message_id: "wamid.EARLIER" },
+  hologram: { of: "a type that Meta has not invented yet" },
+};
+
+const STATUSES = ["sent", "delivered", "read", "failed"] as const;
+
+/** Values of other webhook fields. */
+const FIELDS: Readonly<Record<string, JsonObject>> = {
+  account_update: { event: "VERIFIED_ACCOUNT" },
+  message_template_status_update: {
+    event: "APPROVED",
+    message_template_id: 1689556908129832,
+    message_template_name: "order_update",
+    message_template_language: "en-US",
+  },
+  phone_number_quality_update: { display_phone_number: "15550000000", event: "UPGRADE", current_limit: "TIER_10K" },
+};
+
+/** The types that {@linkcode simulateNotification} knows, in the order in which it takes them. */
+export const SIMULATED_TYPES: readonly string[] = [...Object.keys(MESSAGES), "status", ...Object.keys(FIELDS)];
+
+/**
+ * Makes a notification.
+ *
+ * @param number Its number, from 0: the same one gives the same notification, another one another id.
+ * @param options Its type, by default one after the other; the phone number it is for; and when it is sent.
+ * @returns The notification.
+ *
+ * @example
+ * ```ts
+ * import { parseNotification } from "@tackline/websocket";
+ * import { simulateNotification } from "@tackline/websocket/simulate";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { json, id } = simulateNotification(7, { type: "text" });
+ * const [record] = parseNotification(json).records;
+ * assertEquals(record.kind === "message" && record.id, id);
+ * ```
+ */
+export function simulateNotification(
+  number: number,
+  options: { type?: string; phoneNumberId?: string; time?: Date } = {},
+): SimulatedNotification {
+  const { phoneNumberId = "106540352242922", time = new Date(0) } = options;
+  const type = options.type ?? SIMULATED_TYPES[number % SIMULATED_TYPES.length];
+  const id = `wamid.SIM${number}`;
+  const timestamp = String(Math.floor(time.getTime() / 1000));
+  const metadata = { display_phone_number: "15550000000", phone_number_id: phoneNumberId };
+  const person = PEOPLE[number % PEOPLE.length];
+  const contacts = [{ profile: { name: person.name }, wa_id: person.phone, user_id: person.userId }];
+  const base = { messaging_product: "whatsapp", metadata };
+  let change: JsonObject;
+  if (type === "status") {
+    const status = STATUSES[number % STATUSES.length];
+    const errors = [{ code: 131047, title: "Re-engagement message", message: "Re-engagement message" }];
+    const more = status === "failed" ? { errors } : {};
+    const statuses = [{ id, status, timestamp, recipient_id: person.phone, recipient_user_id: person.userId, ...more }];
+    change = { field: "messages", value: { ...base, statuses } };
+  } else if (Object.hasOwn(FIELDS, type)) {
+    // Nothing tells it from others of its type but what it says.
+    change = { field: type, value: { ...FIELDS[type], simulated: number } };
+  } else {
+    const contents = Object.hasOwn(MESSAGES, type) ? MESSAGES[type] : {};
+    const errors = type === "unsupported" ? { errors: [{ code: 131051, title: "Message type unknown" }] } : {};
+    const message = {
+      from: person.phone,
+      from_user_id: person.userId,
+      id,
+      timestamp,
+      type,
+      [type]: contents,
+      ...errors,
+    };
+    change = { field: "messages", value: { ...base, contacts, messages: [message] } };
+  }
+  const entry = [{ id: "102290129340398", changes: [change] }];
+  return { json: escapeLikeMeta(JSON.stringify({ object: "whatsapp_business_account", entry })), type, id };
+}
+
+/**
+ * Escapes JSON as Meta does: what goes over the wire is ASCII, with escaped slashes, and what is signed is exactly that.
+ *
+ * @param json The JSON.
+ * @returns The same, in ASCII.
+ */
+export function escapeLikeMeta(json: string): string {
+  let escaped = "";
+  for (let at = 0; at < json.length; at++) {
+    const code = json.charCodeAt(at);
+    if (json[at] === "/") escaped += "\\/";
+    else escaped += code > 0x7e ? `\\u${code.toString(16).padStart(4, "0")}` : json[at];
+  }
+  return escaped;
+}

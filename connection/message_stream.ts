@@ -1,0 +1,103 @@
+/**
+ * The writable streams of a connection: one of messages, and one message as a stream of fragments.
+ *
+ * @module
+ */
+
+import type { WebSocketConnection } from "./connection.ts";
+import { CloseCode, OptionError, StateError } from "../base/errors.ts";
+import { Opcode } from "../protocol/frame_header.ts";
+import type { MessageData } from "./message_queue.ts";
+import type { Outbox } from "./outbox.ts";
+import { assertPayload } from "../protocol/payload.ts";
+
+/** What the streams need of a connection. */
+export type Sender = Pick<WebSocketConnection, "send" | "sendFrame" | "close" | "drained">;
+
+const EMPTY = new Uint8Array(0);
+
+/**
+ * A stream of messages. Closing it closes the connection.
+ *
+ * @param connection The connection.
+ * @param outbox Knows whether to wait.
+ * @returns The stream.
+ */
+export function messageStream(
+  connection: Pick<Sender, "send" | "close" | "drained">,
+  outbox: Pick<Outbox, "mustWaitFor">,
+): WritableStream<MessageData> {
+  return new WritableStream<MessageData>({
+    async write(chunk) {
+      assertPayload(chunk, "write");
+      // Others may have waited for the same room.
+      while (outbox.mustWaitFor(chunk)) await connection.drained();
+      if (connection.send(chunk) === "dropped") throw noRoom();
+    },
+    close: async () => void await connection.close(CloseCode.NormalClosure),
+    abort: () => void connection.close(CloseCode.InternalError),
+  });
+}
+
+/**
+ * One message as a stream of its fragments.
+ *
+ * @param connection The connection.
+ * @param outbox Knows whether to wait.
+ * @param opcode Text or binary.
+ * @returns The stream.
+ * @throws {OptionError} If the opcode is another one.
+ * @throws {StateError} If a fragmented message is not finished.
+ */
+export function messageWriter(connection: Sender, outbox: Outbox, opcode: Opcode): WritableStream<MessageData> {
+  if (opcode !== Opcode.Text && opcode !== Opcode.Binary) {
+    throw new OptionError(
+      `Cannot write a message: "${opcode}" is neither Opcode.Text nor Opcode.Binary`,
+      "ERR_PAYLOAD",
+    );
+  }
+  outbox.assertFragment(opcode);
+  let next: Opcode = opcode;
+  /** The first half of a surrogate pair whose second half has not come yet. */
+  let half = "";
+  const send = async (chunk: MessageData, final: boolean): Promise<void> => {
+    while (outbox.mustWaitFor(chunk)) await connection.drained();
+    try {
+      if (connection.sendFrame(next, chunk, final) === "dropped") throw noRoom();
+    } catch (error) {
+      // Nothing could be sent any more behind half a message.
+      if (next === Opcode.Continuation) connection.close(CloseCode.InternalError);
+      throw error;
+    }
+    next = Opcode.Continuation;
+  };
+  return new WritableStream<MessageData>({
+    async write(chunk) {
+      assertPayload(chunk, "write");
+      let whole = chunk;
+      if (typeof whole === "string") {
+        whole = half + whole;
+        half = "";
+        if (endsInHalf(whole)) {
+          half = whole.slice(-1);
+          whole = whole.slice(0, -1);
+        }
+      } else if (half !== "") {
+        await send(half, false);
+        half = "";
+      }
+      if (whole.length > 0) await send(whole, false);
+    },
+    close: () => send(half === "" ? EMPTY : half, true),
+    abort: () => void connection.close(CloseCode.InternalError),
+  });
+}
+
+function endsInHalf(text: string): boolean {
+  const last = text.charCodeAt(text.length - 1);
+  return last >= 0xd800 && last <= 0xdbff;
+}
+
+function noRoom(): StateError {
+  return new StateError("ERR_NOT_OPEN", "Cannot write: there is no room");
+}

@@ -1,0 +1,317 @@
+/**
+ * What a connection is told and what it tells: its options, its results, and the calls it makes.
+ *
+ * @module
+ */
+
+import { type Clock, systemClock } from "../base/clock.ts";
+import type { WebSocketConnection } from "./connection.ts";
+import type { DeflateAgreement } from "../protocol/deflate.ts";
+import type { Extension } from "../protocol/extensions.ts";
+import type { MessageData } from "./message_queue.ts";
+import type { FrameInfo } from "../protocol/message.ts";
+
+/** Which end of a connection this is (RFC 6455 §1.2). The role alone decides about masking. */
+export type Role = "server" | "client";
+
+/** Where a connection is in its life, in the words of the browser's `WebSocket`. */
+export type ConnectionState = "connecting" | "open" | "closing" | "closed";
+
+/**
+ * What became of a message given to `send`:
+ * `"sent"`: taken. `"backpressure"`: taken, but the peer is slow; wait for `drained()` before sending much more.
+ * `"dropped"`: not taken, since more than `maxBufferedAmount` bytes would wait.
+ * `"queued"`: of a client with `reconnect` and `maxQueuedAmount` only: kept for the next connection.
+ */
+export type SendResult = "sent" | "backpressure" | "dropped" | "queued";
+
+/** What happens to a peer that reads more slowly than the program sends. */
+export type SlowConsumer = "close" | "drop";
+
+/** Code and reason of one close frame. */
+export interface CloseFrame {
+  /** The close code; 1005 if the frame had none. */
+  code: number;
+  /** The reason. */
+  reason: string;
+}
+
+/** How a connection ended. */
+export interface CloseInfo {
+  /** The code of the peer's close frame; 1005 if it had none, 1006 if there was no close frame. */
+  code: number;
+  /** The reason in the peer's close frame. */
+  reason: string;
+  /** Whether both close frames were exchanged (RFC 6455 §7.1.4). */
+  clean: boolean;
+  /** The close frame that was sent, if one was. */
+  sent?: CloseFrame;
+  /** The close frame that was received, if one was. */
+  received?: CloseFrame;
+}
+
+/** The request that opened a WebSocket. */
+export interface HandshakeRequest {
+  /** The method: `GET`. */
+  readonly method: string;
+  /** The path, without the query. */
+  readonly path: string;
+  /** The query, without the question mark. */
+  readonly query: string;
+  /** The header fields. */
+  readonly headers: Headers;
+  /** The subprotocols that were offered, in the client's order of preference. */
+  readonly protocols: readonly string[];
+  /** The extensions that were offered, in the client's order of preference. */
+  readonly extensions: readonly Extension[];
+  /**
+   * On a server, for what an asynchronous `onAllow` asks others: aborts when the peer leaves, or `handshakeTimeout` ends, before it has
+   * answered. After its answer, and on a client, it never aborts.
+   */
+  readonly signal: AbortSignal;
+}
+
+/** Switches of one connection. */
+export interface ProtocolOptions {
+  /**
+   * Deliver each frame by itself, decompressed and with no code point cut, and with a `frame` argument to the handlers; iteration and
+   * `readable` give the pieces without it. `maxMessageSize` goes on to limit the whole message; with 0 a single frame may fill
+   * the memory.
+   * @default {false}
+   */
+  frameByFrame?: boolean;
+  /**
+   * Server: take a request whose `Upgrade` and `Connection` headers a proxy has removed.
+   * @default {false}
+   */
+  skipUpgradeCheck?: boolean;
+  /**
+   * Server: take any `Sec-WebSocket-Version`.
+   * @default {false}
+   */
+  skipVersionCheck?: boolean;
+  /**
+   * Answer no ping; the program calls `pong`.
+   * @default {false}
+   */
+  manualPong?: boolean;
+  /**
+   * Answer no close frame; the program calls `close`.
+   * @default {false}
+   */
+  manualClose?: boolean;
+}
+
+/** How one message is sent. */
+export interface MessageOptions {
+  /** What happens to this message beyond `maxBufferedAmount`; the default is the setting `slowConsumer`. */
+  slowConsumer?: SlowConsumer;
+}
+
+/** Limits and habits of a connection. `0` turns a limit off. */
+export interface ConnectionOptions {
+  /** Switches of the protocol. */
+  options?: ProtocolOptions;
+  /**
+   * Send messages in frames of at most `frameSize` bytes.
+   * @default {false}
+   */
+  splitMessage?: boolean;
+  /**
+   * The most bytes of a frame on the wire, header included, when `splitMessage` is on; 0: no splitting. At least 3, for
+   * a client 7.
+   * @default {0}
+   */
+  frameSize?: number;
+  /**
+   * The largest message taken from the peer, in bytes. A larger one is refused with 1009 at the header that goes beyond; a
+   * compressed one where its decompression goes beyond, or at the header by which its wire form is much longer.
+   * @default {16777216}
+   */
+  maxMessageSize?: number;
+  /**
+   * The most fragments of one message, empty ones included; beyond it 1008. Reassembly keeps nothing per fragment: the limit is for
+   * messages that never end.
+   * @default {131072}
+   */
+  maxFragments?: number;
+  /**
+   * How long the next piece of a message that has begun may take, in ms, exact to an eighth. Then the connection is closed with 1001. The
+   * time does not run while the program itself holds up the reading, nor with `frameByFrame` between two frames. A server limits it by
+   * default.
+   * @default {0}
+   */
+  messageTimeout?: number;
+  /**
+   * The most bytes that wait for a slow peer; control frames and compressed fragments may go a little beyond. What happens
+   * then: `slowConsumer`.
+   * @default {33554432}
+   */
+  maxBufferedAmount?: number;
+  /**
+   * From how many waiting bytes on `send` says `"backpressure"`.
+   * @default {65536}
+   */
+  highWaterMark?: number;
+  /**
+   * What `send` does beyond `maxBufferedAmount`: `"close"` ends the connection at once, `"drop"` leaves the message out.
+   * Either way it says `"dropped"`.
+   * @default {"close"}
+   */
+  slowConsumer?: SlowConsumer;
+  /**
+   * How long the closing handshake, and then the end of TCP, may take, in ms.
+   * @default {10000}
+   */
+  closeTimeout?: number;
+  /**
+   * How long nothing may come or be sent but pings and pongs, in ms, exact to an eighth. Then the connection is closed with 1001.
+   * @default {0}
+   */
+  idleTimeout?: number;
+  /**
+   * The time between the answer to a ping and the next ping, in ms: finds out whether the peer is still there, keeps the way through
+   * proxies open, and measures `latency`. A page does not ping.
+   * @default {30000}
+   */
+  pingInterval?: number;
+  /**
+   * How long the answer to a ping may take, in ms. Then the connection is given up, without a closing handshake: 1006. The time does not
+   * run as long as other bytes come, the program itself holds up the reading, or the ping stands behind bytes that do leave.
+   * @default {20000}
+   */
+  pongTimeout?: number;
+  /**
+   * The most messages and control frames a second; beyond it 1008.
+   * @default {0}
+   */
+  maxMessageRate?: number;
+  /**
+   * The most bytes a second, on the wire; beyond it 1008.
+   * @default {0}
+   */
+  maxByteRate?: number;
+  /**
+   * So many seconds' messages and bytes may come at once; at least 1 to be of use.
+   * @default {5}
+   */
+  rateBurst?: number;
+  /** Time, for tests. */
+  clock?: Clock;
+}
+
+/** {@linkcode ConnectionOptions} with nothing left out; one object serves many connections. */
+export type ConnectionSettings = Readonly<Required<ConnectionOptions>>;
+
+/** The defaults of {@linkcode ConnectionOptions}. */
+export const CONNECTION_DEFAULTS: ConnectionSettings = {
+  options: {},
+  splitMessage: false,
+  frameSize: 0,
+  maxMessageSize: 16 * 1024 * 1024,
+  maxFragments: 131_072,
+  messageTimeout: 0,
+  maxBufferedAmount: 32 * 1024 * 1024,
+  highWaterMark: 64 * 1024,
+  slowConsumer: "close",
+  closeTimeout: 10_000,
+  idleTimeout: 0,
+  pingInterval: 30_000,
+  pongTimeout: 20_000,
+  maxMessageRate: 0,
+  maxByteRate: 0,
+  rateBurst: 5,
+  clock: systemClock,
+};
+
+/** Takes what happens on a connection. Calls come in the order of arrival. */
+export interface ConnectionHandler<Data> {
+  /** A message, or with frame by frame delivery a frame of one. */
+  message(connection: WebSocketConnection<Data>, data: MessageData, frame?: FrameInfo): void;
+  /** A ping came; the automatic pong is on its way. Its payload is valid only during the call. */
+  ping(connection: WebSocketConnection<Data>, payload: Uint8Array): void;
+  /** A pong came. Its payload is valid only during the call. */
+  pong(connection: WebSocketConnection<Data>, payload: Uint8Array): void;
+  /** The peer's close frame came; the automatic answer is on its way. */
+  close(connection: WebSocketConnection<Data>, code: number, reason: string): void;
+  /** The connection has ended. The last call, exactly once. */
+  disconnect(connection: WebSocketConnection<Data>, info: CloseInfo): void;
+  /** The connection failed, and why. */
+  error(connection: WebSocketConnection<Data>, error: unknown): void;
+  /** Where subscriptions are kept; a client has none. */
+  readonly topics?: ConnectionTopics<Data>;
+  /** Watches messages that are not finished; without it they are not watched. */
+  readonly unfinished?: MessageWatch | undefined;
+}
+
+/** A connection whose peer has begun a message. */
+export interface MessageOwner {
+  /** A number that grows with each piece of the message. */
+  progress(): number;
+  /** Whether bytes are read as they come: the time does not run while the program holds up the reading. */
+  reads(): boolean;
+  /** Nothing of the message has come for `messageTimeout`. */
+  stalled(): void;
+  /** Called when the memory of the message must be given up; it is not counted any more. */
+  giveUp(): void;
+}
+
+/** Watches messages that have begun and not ended, of any number of connections. */
+export interface MessageWatch {
+  /** More of a message has come, and it is not finished: the memory that it holds, in bytes. */
+  hold(owner: MessageOwner, bytes: number): void;
+  /** The message is finished. */
+  finish(owner: MessageOwner): void;
+  /** The connection takes no more messages. */
+  leave(owner: MessageOwner): void;
+}
+
+/** Keeps the subscriptions of a server's connections. */
+export interface ConnectionTopics<Data> {
+  /** Subscribes; resolves when messages of other nodes reach it too. */
+  subscribe(connection: WebSocketConnection<Data>, topic: string): Promise<void>;
+  /** Undoes it; returns whether it had subscribed. */
+  unsubscribe(connection: WebSocketConnection<Data>, topic: string): boolean;
+  /** What it has subscribed to. */
+  of(connection: WebSocketConnection<Data>): ReadonlySet<string>;
+}
+
+/** What the handshake agreed on. */
+export interface HandshakeResult {
+  /** The subprotocol, or "". */
+  protocol: string;
+  /** The extensions. */
+  extensions: readonly Extension[];
+  /** How messages are compressed, if they are. */
+  compression?: Pick<DeflateAgreement, "parameters" | "settings">;
+}
+
+/** When incoming data is parsed and delivered. */
+export type Delivery = "immediate" | "batched" | "step";
+
+/** How a connection starts after its handshake. */
+export interface StartOptions {
+  /** Bytes that go before the first frame: the answer of a server. */
+  preface?: Uint8Array;
+  /**
+   * When data is delivered.
+   * @default {"immediate"}
+   */
+  delivery?: Delivery;
+  /**
+   * Whether messages wait in the inbox until the program says how it wants them.
+   * @default {false}
+   */
+  hold?: boolean;
+}
+
+/** How a transport ended before the connection listened to it. */
+export interface EarlyEnd {
+  /** Whether the peer had sent FIN. */
+  readonly ended: boolean;
+  /** Whether it was closed, and what broke it. */
+  readonly closed: { error: unknown } | undefined;
+}
+
+/** What one step of a connection with `"step"` delivery came to. */
+export type StepResult = "none" | "message" | "control" | "closed";

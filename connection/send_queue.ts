@@ -1,0 +1,388 @@
+/**
+ * Outgoing frames of one connection: encoded into one buffer, which leaves in one write a turn.
+ *
+ * Buffers come from a pool, so that an idle connection holds none.
+ *
+ * @module
+ */
+
+import { acquire, release } from "../base/buffer_pool.ts";
+import { firstOctet, frameHeaderLength, maxFramePayload, Opcode, writeFrameHeader } from "../protocol/frame.ts";
+import { mask } from "../protocol/mask.ts";
+import { byteLength } from "../protocol/payload.ts";
+import { SharedRun } from "./shared_run.ts";
+import { type Meter, UNMETERED } from "../base/stats.ts";
+import type { Transport } from "../transport/transport.ts";
+
+/** From this size on, bytes that nobody can change are sent from where they are. */
+const SHARE_THRESHOLD = 16 * 1024;
+/** Up to this length a loop over character codes beats the call into the native encoder. */
+const SHORT_TEXT = 64;
+
+const encoder = new TextEncoder();
+const EMPTY = new Uint8Array(0);
+const MAX_HEADER = 14;
+
+const randomBytes = new Int32Array(1024);
+let randomAt = randomBytes.length;
+
+/**
+ * A fresh masking key (RFC 6455 §5.3: "derived from a strong source of entropy"), drawn 1024 at a time.
+ *
+ * @returns A 32-bit number.
+ */
+export function randomMaskingKey(): number {
+  if (randomAt === randomBytes.length) {
+    crypto.getRandomValues(randomBytes);
+    randomAt = 0;
+  }
+  return randomBytes[randomAt++];
+}
+
+/** How a {@linkcode SendQueue} encodes. */
+export interface SendQueueOptions {
+  /** Whether frames are masked: those of a client are. */
+  masked: boolean;
+  /** The most bytes a frame takes on the wire, header included; 0: messages are not split. */
+  frameSize: number;
+  /** Counts what leaves. */
+  meter?: Meter;
+}
+
+/** Never filled: most connections never need a list of their own. */
+const NONE: Sealed[] = [];
+
+interface Sealed {
+  bytes: Uint8Array;
+  /** The buffer they lie in, if it is ours to release. */
+  buffer: Uint8Array<ArrayBuffer>;
+  /** Of them, those that other connections send too. */
+  shared: number;
+}
+
+/** Encodes frames and hands them to the transport. */
+export class SendQueue {
+  #transport: Transport;
+  #masked: boolean;
+  /** The largest payload of a frame; Infinity if messages are not split. */
+  #maxPayload: number;
+  #meter: Meter;
+
+  /** Sealed arrays that leave first, each in a write of its own. */
+  #sealed: Sealed[] = NONE;
+  #sealedLength = 0;
+  /** Bytes of large arrays that are not ours, sealed or being written. */
+  #sharedLength = 0;
+  /** Small shared messages behind the sealed arrays, as long as nothing else stands in the tail. */
+  #run = SharedRun.none;
+  /** Where frames are appended. */
+  #tail: Uint8Array<ArrayBuffer> = EMPTY;
+  #tailLength = 0;
+
+  /** The buffer of the write in progress, if it is ours to release. */
+  #writingBuffer: Uint8Array<ArrayBuffer> = EMPTY;
+  #inFlight = 0;
+  #sharedInFlight = 0;
+  #left = 0;
+
+  /**
+   * Makes an empty queue.
+   *
+   * @param transport Where the bytes go.
+   * @param options How frames are encoded.
+   */
+  constructor(transport: Transport, options: SendQueueOptions) {
+    this.#transport = transport;
+    this.#masked = options.masked;
+    this.#meter = options.meter ?? UNMETERED;
+    this.#maxPayload = options.frameSize === 0 ? Infinity : maxFramePayload(options.frameSize, options.masked);
+  }
+
+  /** Bytes on their way: encoded, and not yet taken by the operating system. */
+  get bufferedAmount(): number {
+    return this.#sealedLength + this.#run.length + this.#tailLength + this.#inFlight;
+  }
+
+  /** Whether there is something to flush. */
+  get waits(): boolean {
+    return this.#inFlight === 0 && this.bufferedAmount > 0;
+  }
+
+  /** Of the bytes on their way, those that other connections do not send too. */
+  get ownAmount(): number {
+    return this.bufferedAmount - this.#sharedLength;
+  }
+
+  /** Bytes that have left, by whole writes. */
+  get left(): number {
+    return this.#left;
+  }
+
+  /**
+   * Appends one frame.
+   *
+   * @param first Its first octet.
+   * @param payload Its payload, which is copied.
+   * @param start Index of the first payload byte.
+   * @param end Index after the last one.
+   */
+  appendFrame(first: number, payload: Uint8Array, start = 0, end: number = payload.length): void {
+    const length = end - start;
+    const key = this.#masked ? randomMaskingKey() : 0;
+    this.#meter.framesSent++;
+    this.#reserve(frameHeaderLength(length, this.#masked) + length);
+    const at = writeFrameHeader(this.#tail, this.#tailLength, first, length, this.#masked, key);
+    this.#tail.set(start === 0 && end === payload.length ? payload : payload.subarray(start, end), at);
+    if (this.#masked) mask(this.#tail, at, at + length, key);
+    this.#tailLength = at + length;
+  }
+
+  /**
+   * Appends a message, in as many frames as `frameSize` asks for (RFC 6455 §5.4).
+   *
+   * @param opcode Text or binary.
+   * @param payload Its bytes.
+   * @param reserved The reserved bits of its first frame: a sum of `ReservedBit` values.
+   */
+  appendMessage(opcode: Opcode, payload: Uint8Array, reserved = 0): void {
+    if (payload.length <= this.#maxPayload) return this.appendFrame(firstOctet(opcode, true, reserved), payload);
+    for (let start = 0; start < payload.length; start += this.#maxPayload) {
+      const end = Math.min(start + this.#maxPayload, payload.length);
+      const final = end === payload.length;
+      const first = start === 0 ? firstOctet(opcode, final, reserved) : firstOctet(Opcode.Continuation, final);
+      this.appendFrame(first, payload, start, end);
+    }
+  }
+
+  /**
+   * Appends a text message.
+   *
+   * @param text The text; a lone surrogate becomes U+FFFD.
+   */
+  appendText(text: string): void {
+    if (text.length > this.#maxPayload) this.appendMessage(Opcode.Text, encoder.encode(text));
+    else if (text.length > SHORT_TEXT) this.#appendLongText(text);
+    else if (!this.#appendShortAscii(text)) this.appendMessage(Opcode.Text, encoder.encode(text));
+  }
+
+  /** Encodes right into the tail, at the place that fits if the text is ASCII. */
+  #appendLongText(text: string): void {
+    const units = text.length;
+    const header = frameHeaderLength(units, this.#masked);
+    this.#reserve(header + units);
+    const start = this.#tailLength + header;
+    const { read, written } = encoder.encodeInto(text, this.#tail.subarray(start, start + units));
+    if (read < units) return this.#appendPartlyEncoded(start, written, encoder.encode(text.slice(read)));
+    this.#finishFrame(start, units);
+  }
+
+  /** The text is not ASCII: its rest is longer than its place, and the header may be longer too. */
+  #appendPartlyEncoded(from: number, written: number, rest: Uint8Array): void {
+    const length = written + rest.length;
+    if (length > this.#maxPayload) {
+      const payload = new Uint8Array(length);
+      payload.set(this.#tail.subarray(from, from + written));
+      payload.set(rest, written);
+      return this.appendMessage(Opcode.Text, payload);
+    }
+    // What is encoded already lies beyond the tail's length, and must survive its growth.
+    const tailLength = this.#tailLength;
+    this.#tailLength = from + written;
+    this.#grow(this.#tailLength + MAX_HEADER + rest.length);
+    this.#tailLength = tailLength;
+    const start = tailLength + frameHeaderLength(length, this.#masked);
+    this.#tail.copyWithin(start, from, from + written);
+    this.#tail.set(rest, start + written);
+    this.#finishFrame(start, length);
+  }
+
+  /** Writes the header before a text that is in its place, and masks it. */
+  #finishFrame(start: number, length: number): void {
+    const key = this.#masked ? randomMaskingKey() : 0;
+    writeFrameHeader(this.#tail, this.#tailLength, firstOctet(Opcode.Text, true), length, this.#masked, key);
+    if (this.#masked) mask(this.#tail, start, start + length, key);
+    this.#tailLength = start + length;
+    this.#meter.framesSent++;
+  }
+
+  #appendShortAscii(text: string): boolean {
+    const length = text.length;
+    const key = this.#masked ? randomMaskingKey() : 0;
+    this.#reserve(frameHeaderLength(length, this.#masked) + length);
+    const tail = this.#tail;
+    const at = writeFrameHeader(tail, this.#tailLength, firstOctet(Opcode.Text, true), length, this.#masked, key);
+    for (let index = 0; index < length; index++) {
+      const code = text.charCodeAt(index);
+      if (code > 0x7f) return false;
+      tail[at + index] = code;
+    }
+    if (this.#masked) mask(tail, at, at + length, key);
+    this.#tailLength = at + length;
+    this.#meter.framesSent++;
+    return true;
+  }
+
+  /**
+   * Appends bytes that are encoded already, and not copied as a rule: nobody may change them any more.
+   *
+   * @param bytes Whole frames; the same array for all connections that send them.
+   * @param frames How many, for the statistics.
+   */
+  appendEncoded(bytes: Uint8Array, frames = 1): void {
+    this.#meter.framesSent += frames;
+    if (bytes.length >= SHARE_THRESHOLD) {
+      this.#seal();
+      this.#sharedLength += bytes.length;
+      return this.#addSealed({ bytes, buffer: EMPTY, shared: bytes.length });
+    }
+    if (this.#tailLength > 0) {
+      this.#reserve(bytes.length);
+      this.#tail.set(bytes, this.#tailLength);
+      this.#tailLength += bytes.length;
+      return;
+    }
+    if (!this.#run.hasRoomFor(bytes.length)) this.#seal();
+    this.#run = this.#run.append(bytes);
+  }
+
+  /** Puts what is in the tail, or else the run, in line behind the sealed arrays. */
+  #seal(): void {
+    if (this.#run.length > 0) {
+      // Counted as our own: who else holds the array is not known.
+      this.#addSealed({ bytes: this.#run.join(), buffer: EMPTY, shared: 0 });
+      this.#run = SharedRun.none;
+    }
+    if (this.#tailLength === 0) return;
+    this.#addSealed({ bytes: this.#tail.subarray(0, this.#tailLength), buffer: this.#tail, shared: 0 });
+    this.#tail = EMPTY;
+    this.#tailLength = 0;
+  }
+
+  #addSealed(sealed: Sealed): void {
+    if (this.#sealed === NONE) this.#sealed = [];
+    this.#sealed.push(sealed);
+    this.#sealedLength += sealed.bytes.length;
+  }
+
+  #reserve(length: number): void {
+    if (this.#run.length > 0) this.#copyRun(length);
+    const needed = this.#tailLength + length;
+    if (needed <= this.#tail.length) return;
+    // A second write costs less than moving much.
+    if (this.#tailLength >= SHARE_THRESHOLD) this.#seal();
+    this.#grow(this.#tailLength + length);
+  }
+
+  /** Something else follows the run: a copy costs less than a write more. */
+  #copyRun(following: number): void {
+    const run = this.#run;
+    this.#run = SharedRun.none;
+    this.#grow(run.length + following);
+    run.copyTo(this.#tail, 0);
+    this.#tailLength = run.length;
+  }
+
+  #grow(needed: number): void {
+    if (needed <= this.#tail.length) return;
+    const grown = acquire(this.#tailLength === 0 ? needed : Math.max(needed, this.#tail.length * 2));
+    grown.set(this.#tail.subarray(0, this.#tailLength));
+    if (this.#tail !== EMPTY) release(this.#tail);
+    this.#tail = grown;
+  }
+
+  /** Hands what is there to the transport, unless a write is in progress. */
+  flush(): void {
+    while (this.#inFlight === 0) {
+      const bytes = this.#take();
+      if (bytes === undefined) return;
+      this.#inFlight = bytes.length;
+      if (!this.#transport.write(bytes)) return;
+      this.#finishWrite();
+    }
+  }
+
+  /** What leaves next: a sealed array, or else all of the run or the tail. */
+  #take(): Uint8Array | undefined {
+    if (this.#sealed.length > 0) {
+      const { bytes, buffer, shared } = this.#sealed.shift()!;
+      this.#sealedLength -= bytes.length;
+      this.#writingBuffer = buffer;
+      this.#sharedInFlight = shared;
+      return bytes;
+    }
+    if (this.#run.length > 0) {
+      const bytes = this.#run.join();
+      this.#run = SharedRun.none;
+      return bytes;
+    }
+    if (this.#tailLength === 0) return undefined;
+    const bytes = this.#tail.subarray(0, this.#tailLength);
+    this.#writingBuffer = this.#tail;
+    this.#tail = EMPTY;
+    this.#tailLength = 0;
+    return bytes;
+  }
+
+  #finishWrite(): void {
+    this.#left += this.#inFlight;
+    this.#meter.bytesSent += this.#inFlight;
+    this.#inFlight = 0;
+    this.#sharedLength -= this.#sharedInFlight;
+    this.#sharedInFlight = 0;
+    if (this.#writingBuffer === EMPTY) return;
+    release(this.#writingBuffer);
+    this.#writingBuffer = EMPTY;
+  }
+
+  /** The transport is ready again. */
+  drain(): void {
+    this.#finishWrite();
+    this.flush();
+  }
+
+  /** Drops what has not been sent: the transport is gone. */
+  discard(): void {
+    for (const { buffer } of this.#sealed) if (buffer !== EMPTY) release(buffer);
+    if (this.#tail !== EMPTY) release(this.#tail);
+    // The buffer of a write in progress may still be read by the system, so it does not go back to the pool.
+    this.#sealed = NONE;
+    this.#sealedLength = 0;
+    this.#sharedLength = 0;
+    this.#run = SharedRun.none;
+    this.#tail = EMPTY;
+    this.#tailLength = 0;
+    this.#writingBuffer = EMPTY;
+    this.#inFlight = 0;
+    this.#sharedInFlight = 0;
+  }
+}
+
+/**
+ * An upper bound of the bytes a message takes on the wire, exact for binary data.
+ *
+ * @param data The text or bytes.
+ * @param frameSize The most bytes a frame takes on the wire; 0: the message is not split.
+ * @param masked Whether frames are masked.
+ * @returns Bytes.
+ */
+export function wireLength(data: string | Uint8Array, frameSize: number, masked: boolean): number {
+  return framedLength(byteLength(data), frameSize, masked);
+}
+
+/**
+ * The bytes of a payload in its frames.
+ *
+ * @param length Bytes of payload.
+ * @param frameSize The most bytes a frame takes on the wire; 0: the message is not split.
+ * @param masked Whether frames are masked.
+ * @returns Bytes.
+ */
+export function framedLength(length: number, frameSize: number, masked: boolean): number {
+  if (frameSize === 0) return frameHeaderLength(length, masked) + length;
+  const maxPayload = maxFramePayload(frameSize, masked);
+  const full = Math.floor(length / maxPayload);
+  const rest = length - full * maxPayload;
+  const fullFrame = frameHeaderLength(maxPayload, masked) + maxPayload;
+  if (full > 0 && rest === 0) return full * fullFrame;
+  return full * fullFrame + frameHeaderLength(rest, masked) + rest;
+}

@@ -1,0 +1,116 @@
+/**
+ * One message for many connections: encoded once, and compressed once for each window size that was agreed on.
+ *
+ * @module
+ */
+
+import { type CompressionSettings, MessageDeflater } from "../protocol/deflate.ts";
+import { firstOctet, maxFramePayload, Opcode, ReservedBit, writeFrameHeader } from "../protocol/frame.ts";
+import { type Meter, UNMETERED } from "../base/stats.ts";
+
+const encoder = new TextEncoder();
+/** The longest header of a frame without a masking key. */
+const MAX_HEADER = 10;
+
+/** A message as a server sends it, unmasked. Its frames are never changed. */
+export class SharedMessage {
+  #opcode: Opcode;
+  #payload: Uint8Array;
+  #frameSize: number;
+  #compression: CompressionSettings | undefined;
+  #meter: Meter;
+  #plain: Uint8Array | undefined;
+  /** Compressed forms by the binary logarithm of their window; the plain one where that is not longer. */
+  #deflated = new Map<number, Uint8Array>();
+  /** How many frames a form has, if the message is split. */
+  #counts: Map<Uint8Array, number> | undefined;
+
+  /**
+   * Takes a message; it is encoded when somebody wants it.
+   *
+   * @param data The text or bytes. Bytes must not change before the message is sent.
+   * @param frameSize The most bytes a frame takes on the wire; 0: the message is not split.
+   * @param compression How to compress it.
+   * @param meter Counts what compression saves.
+   */
+  constructor(
+    data: string | Uint8Array,
+    frameSize: number,
+    compression?: CompressionSettings,
+    meter: Meter = UNMETERED,
+  ) {
+    this.#opcode = typeof data === "string" ? Opcode.Text : Opcode.Binary;
+    this.#payload = typeof data === "string" ? encoder.encode(data) : data;
+    this.#frameSize = frameSize;
+    this.#compression = compression;
+    this.#meter = meter;
+  }
+
+  /**
+   * The frames for one connection.
+   *
+   * @param deflater Compresses what the connection sends, if anything does. It loses its context when the message was not
+   * compressed by it.
+   * @returns Whole frames.
+   */
+  framesFor(deflater: MessageDeflater | undefined): Uint8Array {
+    if (deflater === undefined || this.#compression === undefined || this.#payload.length < deflater.threshold) {
+      return this.#plainFrames();
+    }
+    const frames = this.#deflatedFrames(deflater.windowBits, this.#compression);
+    if (frames !== this.#plain) deflater.forget();
+    return frames;
+  }
+
+  /**
+   * How many frames there are.
+   *
+   * @param frames What `framesFor` has returned.
+   * @returns Their number.
+   */
+  count(frames: Uint8Array): number {
+    return this.#counts?.get(frames) ?? 1;
+  }
+
+  #plainFrames(): Uint8Array {
+    return this.#plain ??= this.#encode(this.#payload, 0);
+  }
+
+  #deflatedFrames(windowBits: number, settings: CompressionSettings): Uint8Array {
+    const known = this.#deflated.get(windowBits);
+    if (known !== undefined) return known;
+    const deflated = compressAlone(this.#payload, windowBits, settings);
+    const smaller = deflated.length < this.#payload.length;
+    if (smaller) {
+      this.#meter.deflatedFrom += this.#payload.length;
+      this.#meter.deflatedTo += deflated.length;
+    }
+    const frames = smaller ? this.#encode(deflated, ReservedBit.Rsv1) : this.#plainFrames();
+    this.#deflated.set(windowBits, frames);
+    return frames;
+  }
+
+  #encode(payload: Uint8Array, reserved: number): Uint8Array {
+    const maxPayload = this.#frameSize === 0 ? Infinity : maxFramePayload(this.#frameSize, false);
+    const frames = Math.max(1, Math.ceil(payload.length / maxPayload));
+    const bytes = new Uint8Array(frames * MAX_HEADER + payload.length);
+    let at = 0;
+    for (let start = 0, index = 0; index < frames; index++, start += maxPayload) {
+      const end = Math.min(start + maxPayload, payload.length);
+      const final = index === frames - 1;
+      const first = index === 0 ? firstOctet(this.#opcode, final, reserved) : firstOctet(Opcode.Continuation, final);
+      at = writeFrameHeader(bytes, at, first, end - start, false, 0);
+      bytes.set(payload.subarray(start, end), at);
+      at += end - start;
+    }
+    const encoded = bytes.subarray(0, at);
+    if (frames > 1) (this.#counts ??= new Map()).set(encoded, frames);
+    return encoded;
+  }
+}
+
+/** Refers to nothing that one of the receivers may not have. */
+function compressAlone(payload: Uint8Array, windowBits: number, settings: CompressionSettings): Uint8Array {
+  const parameters = { ...settings, serverNoContextTakeover: true, serverMaxWindowBits: windowBits };
+  return new MessageDeflater("server", parameters, settings).compress(payload, true);
+}

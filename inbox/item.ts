@@ -1,0 +1,59 @@
+/**
+ * A notification on its way to receivers, with what is derived from it when somebody asks.
+ *
+ * @module
+ */
+
+import { encodeInboxMessage, type NotificationMessage } from "./protocol.ts";
+import type { JournalEntry } from "../journal/sqlite_journal.ts";
+import { SharedMessage } from "../connection/shared_message.ts";
+import { type Change, Envelope } from "../cloud_api/filter.ts";
+
+/** A notification on its way to receivers. */
+export class InboxItem {
+  /** The notification. */
+  readonly entry: JournalEntry;
+  #envelope: Envelope | undefined;
+  #message: SharedMessage | undefined;
+
+  /**
+   * Takes a notification.
+   *
+   * @param entry The notification.
+   */
+  constructor(entry: JournalEntry) {
+    this.entry = entry;
+  }
+
+  /** The parts of the notification that filters check. */
+  get envelope(): Envelope {
+    return this.#envelope ??= new Envelope(this.entry.bytes);
+  }
+
+  /** What its changes are about. */
+  get changes(): readonly Change[] {
+    return this.envelope.changes;
+  }
+
+  /** Encoded once for all who get it as it came. */
+  get message(): SharedMessage {
+    return this.#message ??= this.encode({});
+  }
+
+  /**
+   * Encodes it for somebody who gets it in another way.
+   *
+   * @param more In which.
+   * @param body What is to be sent of it.
+   * @returns The message.
+   */
+  encode(
+    more: Pick<NotificationMessage, "redelivered" | "partial">,
+    body: Uint8Array = this.entry.bytes,
+  ): SharedMessage {
+    const { seq, receivedAt } = this.entry;
+    const signature = more.partial ? "" : this.entry.signature;
+    const head = { type: "notification" as const, seq, signature, receivedAt: receivedAt.toISOString(), ...more };
+    return new SharedMessage(encodeInboxMessage(head, body), 0);
+  }
+}

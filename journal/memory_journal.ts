@@ -1,0 +1,266 @@
+/**
+ * A journal in memory: bounded, and gone with the process.
+ *
+ * @module
+ */
+
+import { randomUUID } from "node:crypto";
+import type { Clock } from "../base/clock.ts";
+import { JournalError } from "../base/errors.ts";
+import {
+  type Appended,
+  checkRetention,
+  DIGEST_AGE,
+  type Journal,
+  type JournalEntry,
+  type JournalListener,
+  type JournalRetention,
+  type NewEntry,
+  tellAppended,
+} from "./sqlite_journal.ts";
+import { expiredError, ReceiverNames, tooManyError, trimmedError } from "./receiver_names.ts";
+
+const MIB = 1024 * 1024;
+/** Notifications and digests that are kept at most. */
+const MAX_ENTRIES = 100_000;
+/** Interval between looks for expired names, in ms; only while the journal is used. */
+const EXPIRY_INTERVAL = 600_000;
+
+/** An entry, and when it came by the injected clock. */
+interface Kept extends JournalEntry {
+  at: number;
+}
+
+/**
+ * Keeps the latest notifications in memory: for receivers that lose their connection, not for a server that stops.
+ *
+ * @example
+ * ```ts
+ * import { MemoryJournal, WhatsAppServer } from "@tackline/websocket";
+ *
+ * export const server = new WhatsAppServer({ journal: new MemoryJournal({ maxBytes: 256 * 1024 * 1024 }) });
+ * ```
+ */
+export class MemoryJournal implements Journal {
+  /** Names this journal. */
+  readonly id: string = randomUUID();
+  /** What is in it is gone with the process. */
+  readonly durable = false;
+  #maxAge: number;
+  #maxBytes: number;
+  #clock: Clock;
+  #listener: JournalListener | undefined;
+  #closed = false;
+  /** In the order of `seq`; those before `#head` are gone. */
+  #entries: Kept[] = [];
+  #head = 0;
+  #bytes = 0;
+  #last = 0;
+  #trimmed = 0;
+  /** In the order of arrival. */
+  #digests = new Map<string, { seq: number; at: number }>();
+  #names: ReceiverNames;
+  #maxReceivers: number;
+  #maxReceiverAge: number;
+  /** When to look again for names that have expired. */
+  #expireAt = 0;
+
+  /**
+   * Makes an empty journal.
+   *
+   * @param retention How long to keep what; `maxBytes` is 64 MiB by default.
+   * @throws {OptionError} If a value is out of range.
+   */
+  constructor(retention: JournalRetention = {}) {
+    const checked = checkRetention(retention, 64 * MIB);
+    this.#maxAge = checked.maxAge;
+    this.#maxBytes = checked.maxBytes;
+    this.#clock = checked.clock;
+    this.#maxReceivers = checked.maxReceivers;
+    this.#maxReceiverAge = checked.maxReceiverAge;
+    this.#names = new ReceiverNames(checked, 0);
+  }
+
+  /** The highest sequence number so far. */
+  get last(): number {
+    return this.#last;
+  }
+
+  /** Up to here retention has taken notifications away. */
+  get trimmed(): number {
+    return this.#trimmed;
+  }
+
+  /**
+   * Sets who is told.
+   *
+   * @param listener The owner.
+   */
+  listen(listener: JournalListener | undefined): void {
+    this.#listener = listener;
+  }
+
+  /**
+   * Whether a body is there already.
+   *
+   * @param digest Its SHA-256 digest.
+   * @returns `true` for a retry.
+   */
+  // deno-lint-ignore require-await -- what it throws is to be a rejection
+  async has(digest: Uint8Array): Promise<boolean> {
+    this.#assertOpen();
+    this.#trim();
+    return this.#digests.has(hex(digest));
+  }
+
+  /**
+   * Keeps a notification.
+   *
+   * @param entry The notification.
+   * @returns Resolves at once.
+   */
+  // deno-lint-ignore require-await -- what it throws is to be a rejection
+  async append({ bytes, signature, receivedAt, digest, forward }: NewEntry): Promise<Appended> {
+    this.#assertOpen();
+    this.#trim();
+    const key = hex(digest);
+    const first = this.#digests.get(key);
+    if (first !== undefined) return { seq: first.seq, duplicate: true };
+    const seq = ++this.#last;
+    const at = this.#clock.now();
+    this.#digests.set(key, { seq, at });
+    if (forward) {
+      const entry = { seq, bytes, signature, receivedAt, at };
+      this.#entries.push(entry);
+      this.#bytes += bytes.length;
+      this.#trim();
+      tellAppended(this.#listener, entry);
+    }
+    return { seq, duplicate: false };
+  }
+
+  /**
+   * Reads what is to be delivered.
+   *
+   * @param after Only what comes behind this sequence number.
+   * @param count The most entries.
+   * @returns In the order of `seq`.
+   */
+  // deno-lint-ignore require-await -- what it throws is to be a rejection
+  async read(after: number, count: number): Promise<JournalEntry[]> {
+    this.#assertOpen();
+    this.#trim();
+    const from = this.#indexBehind(after);
+    return this.#entries.slice(from, from + count);
+  }
+
+  /** Where the entries behind a sequence number begin, by bisection. */
+  #indexBehind(seq: number): number {
+    let low = this.#head;
+    let high = this.#entries.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#entries[middle].seq <= seq) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /**
+   * How far a receiver has come.
+   *
+   * @param name Its name.
+   * @returns The sequence number; `undefined`: it never came.
+   */
+  cursor(name: string): Promise<number | undefined> {
+    return Promise.resolve(this.#names.cursor(name));
+  }
+
+  /**
+   * Lets a receiver in under a name.
+   *
+   * @param name Its name.
+   * @param start Where it begins, if the name is new.
+   * @returns The sequence number up to which it has acknowledged everything.
+   */
+  // deno-lint-ignore require-await -- what it throws is to be a rejection
+  async admit(name: string, start: number): Promise<number> {
+    this.#assertOpen();
+    const now = this.#clock.now();
+    if (this.#names.cursor(name) === undefined) {
+      if (this.#names.isFull(0)) this.#expire(now);
+      if (this.#names.isFull(0)) throw tooManyError(this.#maxReceivers);
+      this.#names.move(name, start, now);
+    }
+    return this.#names.connect(name, now);
+  }
+
+  /**
+   * No connection of a receiver is here any more.
+   *
+   * @param name Its name.
+   */
+  release(name: string): void {
+    this.#names.disconnect(name, this.#clock.now());
+  }
+
+  #expire(now: number): void {
+    this.#expireAt = now + EXPIRY_INTERVAL;
+    const names = this.#names.expired(now);
+    if (names.length === 0) return;
+    this.#names.forget(names);
+    this.#listener?.error(expiredError(names, this.#maxReceiverAge));
+  }
+
+  /**
+   * Keeps how far a receiver has come.
+   *
+   * @param name Its name.
+   * @param seq The sequence number up to which it has acknowledged everything.
+   */
+  saveCursor(name: string, seq: number): void {
+    if (!this.#closed) this.#names.move(name, seq, this.#clock.now());
+  }
+
+  /** Ends; what is in it is gone. */
+  close(): Promise<void> {
+    this.#closed = true;
+    this.#entries = [];
+    this.#digests.clear();
+    return Promise.resolve();
+  }
+
+  #trim(): void {
+    const now = this.#clock.now();
+    while (this.#head < this.#entries.length) {
+      const { at, bytes, seq } = this.#entries[this.#head];
+      const fits = this.#maxBytes === 0 || this.#bytes <= this.#maxBytes;
+      const young = this.#maxAge === 0 || now - at <= this.#maxAge;
+      if (fits && young && this.#entries.length - this.#head <= MAX_ENTRIES) break;
+      this.#head++;
+      this.#bytes -= bytes.length;
+      this.#trimmed = seq;
+    }
+    if (this.#head > 1024 && this.#head * 2 > this.#entries.length) {
+      this.#entries = this.#entries.slice(this.#head);
+      this.#head = 0;
+    }
+    for (const [key, { at }] of this.#digests) {
+      if (this.#digests.size <= MAX_ENTRIES && now - at <= DIGEST_AGE) break;
+      this.#digests.delete(key);
+    }
+    const lost = this.#names.lost(this.#trimmed);
+    if (lost.length > 0) this.#listener?.error(trimmedError(lost));
+    if (now >= this.#expireAt) this.#expire(now);
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new JournalError("ERR_JOURNAL_CLOSED", "The journal in memory is closed");
+  }
+}
+
+function hex(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) text += (256 + byte).toString(16).slice(1);
+  return text;
+}

@@ -1,0 +1,515 @@
+/**
+ * The extension permessage-deflate of RFC 7692: its negotiation, and the transformation of messages.
+ *
+ * Each direction has parameters of its own, named after the endpoint that compresses. "Context takeover" means that a
+ * message may refer to those before it: good for many small similar messages, at the price of a zlib state in each
+ * connection. Without it the states are shared: one serves all connections, and an idle connection holds none.
+ *
+ * @module
+ */
+
+import type { Role } from "../connection/options.ts";
+import { HandshakeError, OptionError } from "../base/errors.ts";
+import type { Extension } from "./extensions.ts";
+import {
+  assertDeflateAvailable,
+  type OutputSink,
+  RawDeflate,
+  type RawDeflateOptions,
+  RawInflate,
+} from "./raw_deflate.ts";
+
+export type { Extension } from "./extensions.ts";
+export type { OutputSink } from "./raw_deflate.ts";
+
+/** The name of the extension (RFC 7692 §7). */
+export const PERMESSAGE_DEFLATE = "permessage-deflate";
+
+/**
+ * How messages are compressed. The last four are the parameters of RFC 7692 §7.1: what this end asks for and agrees to;
+ * what was agreed on is in `connection.extensions`.
+ */
+export interface CompressionOptions {
+  /**
+   * Messages of fewer bytes are not compressed; nor are messages in fragments by hand whose first fragment has fewer.
+   * @default {128}
+   */
+  threshold?: number;
+  /**
+   * 1 (fastest) to 9 (smallest); 0: no compression, in compressed form.
+   * @default {6}
+   */
+  level?: number;
+  /**
+   * 1 to 9: a compressor has hash tables of 2^(memoryLevel + 9) bytes.
+   * @default {8}
+   */
+  memoryLevel?: number;
+  /**
+   * The server compresses each message by itself.
+   * @default {false}
+   */
+  serverNoContextTakeover?: boolean;
+  /**
+   * The client compresses each message by itself. A server that asks for it always gets it.
+   * @default {false}
+   */
+  clientNoContextTakeover?: boolean;
+  /**
+   * The server's window is at most 2^n bytes, 8 to 15.
+   * @default {15}
+   */
+  serverMaxWindowBits?: number;
+  /**
+   * The client's window is at most 2^n bytes, 8 to 15. A server can ask for less than 15 only from a client that says that it
+   * can do it; others are served with 15.
+   * @default {15}
+   */
+  clientMaxWindowBits?: number;
+}
+
+/** {@linkcode CompressionOptions} with nothing left out. */
+export type CompressionSettings = Readonly<Required<CompressionOptions>>;
+
+/** The four parameters of RFC 7692 §7.1, as agreed on. */
+export type DeflateParameters = Pick<
+  CompressionSettings,
+  "serverNoContextTakeover" | "clientNoContextTakeover" | "serverMaxWindowBits" | "clientMaxWindowBits"
+>;
+
+/** What two ends agreed on. */
+export interface DeflateAgreement {
+  /** As it stands in the answer of the server. */
+  extension: Extension;
+  /** What follows from it. */
+  parameters: DeflateParameters;
+  /** This end's settings that led to it. */
+  settings: CompressionSettings;
+}
+
+const DEFAULTS: CompressionSettings = {
+  threshold: 128,
+  level: 6,
+  memoryLevel: 8,
+  serverNoContextTakeover: false,
+  clientNoContextTakeover: false,
+  serverMaxWindowBits: 15,
+  clientMaxWindowBits: 15,
+};
+
+/** The least and the most of each number. */
+const RANGES: readonly [name: keyof CompressionOptions, least: number, most: number][] = [
+  ["threshold", 0, Number.MAX_SAFE_INTEGER],
+  ["level", 0, 9],
+  ["memoryLevel", 1, 9],
+  ["serverMaxWindowBits", 8, 15],
+  ["clientMaxWindowBits", 8, 15],
+];
+
+/**
+ * Fills in and checks the option `compression`.
+ *
+ * @param option `true`: the defaults. `false`: no compression.
+ * @returns The settings, or `undefined` for no compression.
+ * @throws {OptionError} If a field is out of range, or unknown.
+ * @throws {StateError} If this runtime cannot compress.
+ */
+export function compressionSettings(option: boolean | CompressionOptions): CompressionSettings | undefined {
+  if (option === false) return undefined;
+  assertDeflateAvailable();
+  if (option === true) return DEFAULTS;
+  if (Array.isArray(option)) throw new OptionError('The setting "compression" is a list: only a client offers several');
+  if (typeof option !== "object" || option === null) {
+    throw new OptionError(`The setting "compression" is "${option}", neither true, false nor an object`);
+  }
+  const settings: Record<string, unknown> = { ...DEFAULTS };
+  for (const [name, value] of Object.entries(option)) {
+    if (!Object.hasOwn(DEFAULTS, name)) throw new OptionError(`The setting "compression" has no field "${name}"`);
+    if (value !== undefined) settings[name] = value;
+  }
+  for (const [name, least, most] of RANGES) {
+    const value = settings[name];
+    if (Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most) continue;
+    throw new OptionError(`The setting "compression.${name}" is ${value}, not an integer from ${least} to ${most}`);
+  }
+  for (const name of ["serverNoContextTakeover", "clientNoContextTakeover"]) {
+    if (typeof settings[name] === "boolean") continue;
+    throw new OptionError(`The setting "compression.${name}" is "${settings[name]}", neither true nor false`);
+  }
+  return settings as unknown as CompressionSettings;
+}
+
+// ---- Negotiation (RFC 7692 §7.1) --------------------------------------------------------------------------------
+
+/** The parameters of one offer or answer; `undefined`: not mentioned, `true`: without a value. */
+interface ParameterList {
+  serverNoContextTakeover: boolean;
+  clientNoContextTakeover: boolean;
+  serverMaxWindowBits?: number;
+  clientMaxWindowBits?: number | true;
+}
+
+/** Reads parameters; returns what is wrong with them, if anything is. */
+function readParameters(parameters: Extension["parameters"]): ParameterList | string {
+  const list: ParameterList = {
+    serverNoContextTakeover: false,
+    clientNoContextTakeover: false,
+  };
+  const seen = new Set<string>();
+  for (const [name, value] of parameters) {
+    if (seen.has(name)) return `the parameter "${name}" comes twice`;
+    seen.add(name);
+    if (name === "server_no_context_takeover" || name === "client_no_context_takeover") {
+      if (value !== true) return `the parameter "${name}" has a value`;
+      if (name === "server_no_context_takeover") list.serverNoContextTakeover = true;
+      else list.clientNoContextTakeover = true;
+    } else if (name === "server_max_window_bits" || name === "client_max_window_bits") {
+      const bits = value === true ? true : readWindowBits(value);
+      if (bits === undefined) return `the parameter "${name}" is "${value}" instead of 8 to 15`;
+      if (name === "client_max_window_bits") list.clientMaxWindowBits = bits;
+      else if (bits === true) return `the parameter "${name}" has no value`;
+      else list.serverMaxWindowBits = bits;
+    } else return `the parameter "${name}" is unknown`;
+  }
+  return list;
+}
+
+/** RFC 7692 §7.1.2: "a decimal integer value without leading zeroes between 8 to 15, inclusive". */
+const WINDOW_BITS = new Map([8, 9, 10, 11, 12, 13, 14, 15].map((bits) => [String(bits), bits]));
+
+function readWindowBits(value: string): number | undefined {
+  return WINDOW_BITS.get(value);
+}
+
+function formatParameters(list: ParameterList): Extension {
+  const parameters: Extension["parameters"] = [];
+  if (list.serverNoContextTakeover) parameters.push(["server_no_context_takeover", true]);
+  if (list.clientNoContextTakeover) parameters.push(["client_no_context_takeover", true]);
+  if (list.serverMaxWindowBits !== undefined) {
+    parameters.push(["server_max_window_bits", String(list.serverMaxWindowBits)]);
+  }
+  const { clientMaxWindowBits: bits } = list;
+  if (bits !== undefined) parameters.push(["client_max_window_bits", bits === true ? true : String(bits)]);
+  return { name: PERMESSAGE_DEFLATE, parameters };
+}
+
+/**
+ * The server's side: takes the first offer it can (RFC 7692 §5.1, §7.1). One that is duplicate, unknown or out of range in any
+ * parameter is passed over.
+ *
+ * @param offers What the client offers, in its order of preference.
+ * @param settings What the server wants.
+ * @returns What is agreed on; `undefined`: no compression.
+ *
+ * @example
+ * ```ts
+ * import { acceptDeflateOffer, compressionSettings } from "@tackline/websocket/deflate";
+ * import { formatExtensions, parseExtensions } from "@tackline/websocket/handshake";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const offers = parseExtensions(["permessage-deflate; server_max_window_bits=7, permessage-deflate"]);
+ * const agreed = acceptDeflateOffer(offers, compressionSettings(true)!);
+ * assertEquals(formatExtensions([agreed!.extension]), "permessage-deflate");
+ * ```
+ */
+export function acceptDeflateOffer(
+  offers: readonly Extension[],
+  settings: CompressionSettings,
+): DeflateAgreement | undefined {
+  for (const { name, parameters } of offers) {
+    if (name !== PERMESSAGE_DEFLATE) continue;
+    const offer = readParameters(parameters);
+    if (typeof offer !== "string") return agree(offer, settings);
+  }
+  return undefined;
+}
+
+function agree(offer: ParameterList, settings: CompressionSettings): DeflateAgreement {
+  const serverMaxWindowBits = Math.min(offer.serverMaxWindowBits ?? 15, settings.serverMaxWindowBits);
+  // RFC 7692 §7.1.2.2: not in the answer unless the client has said that it understands it.
+  const mayLimitClient = offer.clientMaxWindowBits !== undefined;
+  const offered = typeof offer.clientMaxWindowBits === "number" ? offer.clientMaxWindowBits : 15;
+  const clientMaxWindowBits = mayLimitClient ? Math.min(offered, settings.clientMaxWindowBits) : 15;
+  const parameters = {
+    serverNoContextTakeover: offer.serverNoContextTakeover || settings.serverNoContextTakeover,
+    clientNoContextTakeover: offer.clientNoContextTakeover || settings.clientNoContextTakeover,
+    serverMaxWindowBits,
+    clientMaxWindowBits,
+  };
+  const extension = formatParameters({
+    ...parameters,
+    // §7.1.2.1: an answer to an offer of it has to name it, also if it is 15.
+    serverMaxWindowBits: offer.serverMaxWindowBits === undefined && serverMaxWindowBits === 15
+      ? undefined
+      : serverMaxWindowBits,
+    clientMaxWindowBits: clientMaxWindowBits === 15 ? undefined : clientMaxWindowBits,
+  });
+  return { extension, parameters, settings };
+}
+
+/**
+ * The client's side: what to offer (RFC 7692 §7.1).
+ *
+ * @param settings What the client wants.
+ * @returns The offer.
+ */
+export function makeDeflateOffer(settings: CompressionSettings): Extension {
+  const { serverMaxWindowBits: server, clientMaxWindowBits: client } = settings;
+  return formatParameters({
+    ...settings,
+    serverMaxWindowBits: server === 15 ? undefined : server,
+    // Without a value it says that the server may limit the client's window.
+    clientMaxWindowBits: client === 15 ? true : client,
+  });
+}
+
+/**
+ * The client's side: checks what the server accepted against what was offered (RFC 7692 §5.1, §7.1).
+ *
+ * @param accepted The extensions in the answer.
+ * @param offers What was wanted, in the order in which it was offered.
+ * @returns What is agreed on, and by which of `offers`; `undefined`: no compression.
+ * @throws {HandshakeError} If the answer is not valid, or fits none of the offers.
+ */
+export function readDeflateAnswer(
+  accepted: readonly Extension[],
+  offers: readonly CompressionSettings[],
+): DeflateAgreement | undefined {
+  const answers = accepted.filter(({ name }) => name === PERMESSAGE_DEFLATE);
+  if (answers.length === 0) return undefined;
+  if (answers.length > 1) throw mismatch("it comes twice");
+  const [extension] = answers;
+  const answer = readParameters(extension.parameters);
+  if (typeof answer === "string") throw mismatch(answer);
+  if (answer.clientMaxWindowBits === true) throw mismatch('the parameter "client_max_window_bits" has no value');
+  const { serverNoContextTakeover, serverMaxWindowBits, clientMaxWindowBits } = answer;
+  const limits = { serverNoContextTakeover, serverMaxWindowBits, clientMaxWindowBits };
+  const settings = offers.find((offer) => fits(limits, offer));
+  if (settings === undefined) throw mismatch("it fits nothing that was offered");
+  return {
+    extension,
+    settings,
+    parameters: {
+      serverNoContextTakeover,
+      serverMaxWindowBits: serverMaxWindowBits ?? 15,
+      // What the client offers for itself it may do whatever the server says.
+      clientNoContextTakeover: answer.clientNoContextTakeover || settings.clientNoContextTakeover,
+      clientMaxWindowBits: Math.min(clientMaxWindowBits ?? 15, settings.clientMaxWindowBits),
+    },
+  };
+}
+
+/** Whether the server does what an offer asks of it (§7.1.1.1, §7.1.2.1), and no more than it allows (§7.1.2.2). */
+function fits(answer: Partial<DeflateParameters>, offer: CompressionSettings): boolean {
+  if (offer.serverNoContextTakeover && !answer.serverNoContextTakeover) return false;
+  if (offer.serverMaxWindowBits < 15 && (answer.serverMaxWindowBits ?? 16) > offer.serverMaxWindowBits) return false;
+  return (answer.clientMaxWindowBits ?? 0) <= offer.clientMaxWindowBits;
+}
+
+function mismatch(why: string): HandshakeError {
+  return new HandshakeError(
+    "ERR_HANDSHAKE_RESPONSE",
+    `The server's answer to ${PERMESSAGE_DEFLATE} is not valid: ${why}`,
+    101,
+  );
+}
+
+// ---- Transformation (RFC 7692 §7.2) -----------------------------------------------------------------------------
+
+/** §7.2.1: what the flush of a message ends in is left out on the wire, and put back by the receiver. */
+const TAIL = Uint8Array.of(0x00, 0x00, 0xff, 0xff);
+/** §7.2.3.6: an empty message, behind whatever went before. */
+const EMPTY_MESSAGE = Uint8Array.of(0x00);
+const EMPTY = new Uint8Array(0);
+/** Memory of a state that decompresses beside two windows, that of zlib and our own, in bytes. */
+const INFLATE_STATE = 8 * 1024;
+
+/** Free states that serve messages without context takeover. More than one is in use only while fragments are awaited. */
+class Pool<State extends { reset(): void; close(): void }> {
+  static readonly #LIMIT = 8;
+  /** The one that was used last is the last. */
+  #free: { key: string; state: State }[] = [];
+
+  acquire(key: string, make: () => State): State {
+    const at = this.#free.findLastIndex((free) => free.key === key);
+    return at === -1 ? make() : this.#free.splice(at, 1)[0].state;
+  }
+
+  release(key: string, state: State): void {
+    state.reset();
+    this.#free.push({ key, state });
+    if (this.#free.length > Pool.#LIMIT) this.#free.shift()!.state.close();
+  }
+}
+
+const deflatePool = new Pool<RawDeflate>();
+const inflatePool = new Pool<RawInflate>();
+
+/** Compresses the messages that one end sends. */
+export class MessageDeflater {
+  /** Messages of fewer bytes are not to be compressed. */
+  readonly threshold: number;
+  /** The binary logarithm of the window. */
+  readonly windowBits: number;
+  /** Whether a message may refer to those before it. */
+  readonly takeover: boolean;
+  #options: RawDeflateOptions;
+  #key: string;
+  #state: RawDeflate | undefined;
+  /** Whether the state holds a message that the peer has not seen, or lacks one that it has. */
+  #stale = false;
+
+  /**
+   * Makes one; the memory is allocated with the first message.
+   *
+   * @param role Which end compresses.
+   * @param parameters What was agreed on.
+   * @param settings Level, memory level and threshold.
+   */
+  constructor(role: Role, parameters: DeflateParameters, settings: CompressionSettings) {
+    const { level, memoryLevel, threshold } = settings;
+    const server = role === "server";
+    this.threshold = threshold;
+    this.windowBits = server ? parameters.serverMaxWindowBits : parameters.clientMaxWindowBits;
+    this.takeover = !(server ? parameters.serverNoContextTakeover : parameters.clientNoContextTakeover);
+    this.#options = { windowBits: this.windowBits, level, memoryLevel };
+    this.#key = `${this.windowBits} ${level} ${memoryLevel}`;
+  }
+
+  /**
+   * Compresses a fragment, or a whole message.
+   *
+   * @param payload Its bytes.
+   * @param final Whether the message ends with it.
+   * @returns The bytes to send; valid until the next call for any deflater.
+   */
+  compress(payload: Uint8Array, final: boolean): Uint8Array {
+    const output = payload.length === 0 ? EMPTY : this.#compressBytes(payload);
+    if (!final) return output;
+    if (!this.takeover) this.#release();
+    return output.length === 0 ? EMPTY_MESSAGE : output.subarray(0, -TAIL.length);
+  }
+
+  #compressBytes(payload: Uint8Array): Uint8Array {
+    this.#state ??= this.takeover
+      ? new RawDeflate(this.#options)
+      : deflatePool.acquire(this.#key, () => new RawDeflate(this.#options));
+    if (this.#stale) this.#state.reset();
+    this.#stale = false;
+    return this.#state.compress(payload);
+  }
+
+  #release(): void {
+    if (this.#state !== undefined) deflatePool.release(this.#key, this.#state);
+    this.#state = undefined;
+  }
+
+  /**
+   * The next message begins without a context: the last was not sent, or another one was. The peer's window has room for
+   * what is not referred to.
+   */
+  forget(): void {
+    this.#stale = this.takeover;
+  }
+
+  /** Frees the memory. */
+  close(): void {
+    if (this.takeover) this.#state?.close();
+    else this.#release();
+    this.#state = undefined;
+  }
+}
+
+/**
+ * Decompresses the messages that one end receives, piece by piece: what comes out is bounded by whoever takes it.
+ *
+ * @example The "Hello" of RFC 7692 §7.2.3.1
+ * ```ts
+ * import { compressionSettings, MessageInflater } from "@tackline/websocket/deflate";
+ * import { assertEquals } from "@std/assert";
+ *
+ * let text = "";
+ * const sink = (bytes: Uint8Array, start: number, end: number) => {
+ *   text += new TextDecoder().decode(bytes.subarray(start, end));
+ * };
+ * const inflater = new MessageInflater("server", compressionSettings(true)!);
+ * inflater.decompress(Uint8Array.of(0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00), 0, 7, sink);
+ * inflater.finish(sink);
+ * inflater.close();
+ * assertEquals(text, "Hello");
+ * ```
+ */
+export class MessageInflater {
+  #windowBits: number;
+  #takeover: boolean;
+  #key: string;
+  #state: RawInflate | undefined;
+  /** Whether any byte of the current message has come. */
+  #begun = false;
+  #closed = false;
+
+  /**
+   * Makes one; the memory is allocated with the first message.
+   *
+   * @param role Which end decompresses.
+   * @param parameters What was agreed on.
+   */
+  constructor(role: Role, parameters: DeflateParameters) {
+    const server = role === "server";
+    this.#windowBits = server ? parameters.clientMaxWindowBits : parameters.serverMaxWindowBits;
+    this.#takeover = !(server ? parameters.clientNoContextTakeover : parameters.serverNoContextTakeover);
+    this.#key = String(this.#windowBits);
+  }
+
+  /** The memory that the current message holds, in bytes; without context takeover that is the state, which serves others afterwards. */
+  get held(): number {
+    return this.#state === undefined || this.#takeover ? 0 : INFLATE_STATE + 2 * (1 << this.#windowBits);
+  }
+
+  /**
+   * Decompresses a piece of a message.
+   *
+   * @param bytes The array that holds it.
+   * @param start Index of its first byte.
+   * @param end Index after its last byte.
+   * @param sink Takes what comes out, valid until any inflater is called again; what it throws ends the work.
+   * @throws {ProtocolError} If the bytes are not DEFLATE.
+   */
+  decompress(bytes: Uint8Array, start: number, end: number, sink: OutputSink): void {
+    if (this.#closed || start === end) return;
+    this.#state ??= this.#takeover
+      ? new RawInflate(this.#windowBits)
+      : inflatePool.acquire(this.#key, () => new RawInflate(this.#windowBits));
+    if (!this.#begun) this.#state.beginMessage();
+    this.#begun = true;
+    this.#state.decompress(bytes, start, end, sink);
+  }
+
+  /**
+   * The message is complete.
+   *
+   * @param sink Takes what is left to come out.
+   * @throws {ProtocolError} If the message is not DEFLATE.
+   */
+  finish(sink: OutputSink): void {
+    // Some send an empty message as no byte at all instead of 00 (§7.2.3.6): the tail alone is no block.
+    if (!this.#begun) return;
+    this.decompress(TAIL, 0, TAIL.length, sink);
+    this.#begun = false;
+    if (!this.#takeover) this.#release();
+  }
+
+  #release(): void {
+    if (this.#state !== undefined) inflatePool.release(this.#key, this.#state);
+    this.#state = undefined;
+  }
+
+  /** Frees the memory. */
+  close(): void {
+    this.#closed = true;
+    // In the middle of a message too: of many that are given up, each state would wait for the garbage collector.
+    if (!this.#takeover && this.#state?.faulty === false) return this.#release();
+    this.#state?.close();
+    this.#state = undefined;
+  }
+}

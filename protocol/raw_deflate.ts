@@ -1,0 +1,344 @@
+/**
+ * Raw DEFLATE (RFC 1951), synchronously and with state: what `node:zlib` can do, but does not say.
+ *
+ * Why not its streams: they are asynchronous, so that a frame could overtake a message, and cost more for a small message
+ * (`bench/deflate_bench.ts`), on Bun a hundred times as much. Why not its `…Sync` functions: they have no state, and Deno ignores the
+ * dictionary that could stand for it. Deno, Bun and Node all build both on one call, `_handle.writeSync`, with the same
+ * arguments and results. It is looked for at the first use; a runtime without it has no compression, and says so.
+ *
+ * @module
+ */
+
+import { constants, createDeflateRaw, createInflateRaw } from "node:zlib";
+import { ProtocolError, StateError } from "../base/errors.ts";
+
+/** Takes a piece of output, which is valid only during the call, and until any other decompressor is called. */
+export type OutputSink = (bytes: Uint8Array, start: number, end: number) => void;
+
+/** How a compressor works. */
+export interface RawDeflateOptions {
+  /** The binary logarithm of the window, 8 to 15. */
+  windowBits: number;
+  /** 0 (stored) to 9 (smallest). */
+  level: number;
+  /** 1 to 9. */
+  memoryLevel: number;
+}
+
+/** The call beneath `node:zlib`. Its results are in {@linkcode ZlibStream._writeState}. */
+interface ZlibHandle {
+  writeSync(
+    flush: number,
+    input: Uint8Array,
+    inputAt: number,
+    inputLength: number,
+    output: Uint8Array,
+    outputAt: number,
+    outputLength: number,
+  ): void;
+  reset(): void;
+  close(): void;
+  onerror: (message: string) => void;
+}
+
+interface ZlibStream {
+  _handle: ZlibHandle;
+  /** Bytes of output and of input that are left. */
+  _writeState: Uint32Array;
+}
+
+/** The smallest chunk `node:zlib` allows: its own output buffer is not used. */
+const UNUSED_CHUNK = 64;
+/** What one call inflates at most. */
+const OUTPUT_SIZE = 64 * 1024;
+/** What a large compressed message leaves allocated. */
+const KEPT_OUTPUT = 1024 * 1024;
+/**
+ * Final blocks in one message beyond one for each so many bytes of output. To go on behind one takes the time of a whole
+ * window, and the least is two bytes long: many would be a way to keep a server busy.
+ */
+const FREE_FINAL_BLOCKS = 4;
+const OUTPUT_PER_FINAL_BLOCK = 16;
+/** Bytes before the content of a stored block. */
+const STORED_HEADER = 5;
+const MAX_WINDOW = 1 << 15;
+const EMPTY = new Uint8Array(0);
+
+// One of each serves all connections: nothing is in them between two calls.
+let inflated = EMPTY;
+let deflated = EMPTY;
+let storedBlock = EMPTY;
+let live = 0;
+
+/**
+ * How many zlib states are allocated, for tests and statistics.
+ *
+ * @returns Their number.
+ */
+export function liveZlibStates(): number {
+  return live;
+}
+
+let available = false;
+
+/**
+ * Checks that this runtime has what is needed here.
+ *
+ * @throws {StateError} If it has not.
+ */
+export function assertDeflateAvailable(): void {
+  if (available) return;
+  new RawInflate(15).close();
+  available = true;
+}
+
+/** A zlib state. */
+class ZlibState {
+  #handle: ZlibHandle;
+  #left: Uint32Array;
+  #error: string | undefined;
+  #closed = false;
+
+  constructor(stream: unknown) {
+    const { _handle: handle, _writeState: left } = stream as Partial<ZlibStream>;
+    if (typeof handle?.writeSync !== "function" || !(left instanceof Uint32Array)) {
+      throw new StateError("ERR_UNSUPPORTED", "Cannot compress: this runtime's node:zlib has no synchronous state");
+    }
+    this.#handle = handle;
+    this.#left = left;
+    handle.onerror = (message) => this.#error = message;
+    live++;
+  }
+
+  /** Whether zlib has reported a fault. */
+  get faulty(): boolean {
+    return this.#error !== undefined;
+  }
+
+  /** Bytes of output that were not needed by the last call. */
+  get outputLeft(): number {
+    return this.#left[0];
+  }
+
+  /** Bytes of input that the last call did not use. */
+  get inputLeft(): number {
+    return this.#left[1];
+  }
+
+  write(input: Uint8Array, start: number, end: number, output: Uint8Array, outputAt: number): void {
+    const room = output.length - outputAt;
+    this.#handle.writeSync(constants.Z_SYNC_FLUSH, input, start, end - start, output, outputAt, room);
+    if (this.#error !== undefined) throw new Error(this.#error);
+  }
+
+  reset(): void {
+    this.#handle.reset();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#handle.close();
+    live--;
+  }
+}
+
+/** A compressor that remembers what it has compressed. */
+export class RawDeflate {
+  #state: ZlibState;
+
+  /**
+   * Allocates its memory: 2^(windowBits + 2) + 2^(memoryLevel + 9) bytes.
+   *
+   * zlib cannot compress with a raw window of 2^8 bytes, so it is told 2^9. It never refers further back than its window
+   * less 262 bytes, the longest match and some lookahead, that is 250 bytes: what a window of 2^8 bytes still holds. A
+   * test reads the distances.
+   *
+   * @param options How to compress.
+   * @throws {StateError} If this runtime cannot.
+   */
+  constructor({ windowBits, level, memoryLevel }: RawDeflateOptions) {
+    this.#state = new ZlibState(
+      createDeflateRaw({ windowBits: Math.max(9, windowBits), level, memLevel: memoryLevel, chunkSize: UNUSED_CHUNK }),
+    );
+  }
+
+  /**
+   * Compresses and flushes to a byte boundary.
+   *
+   * @param input What to compress, at least one byte.
+   * @returns The output, ending in 00 00 FF FF; valid until the next call for any compressor.
+   */
+  compress(input: Uint8Array): Uint8Array {
+    if (deflated.length === 0) deflated = new Uint8Array(OUTPUT_SIZE);
+    let at = 0;
+    let length = 0;
+    for (;;) {
+      this.#state.write(input, at, input.length, deflated, length);
+      at = input.length - this.#state.inputLeft;
+      length = deflated.length - this.#state.outputLeft;
+      if (length < deflated.length) break;
+      deflated = enlarge(deflated);
+    }
+    const output = deflated.subarray(0, length);
+    if (deflated.length > KEPT_OUTPUT) deflated = EMPTY;
+    return output;
+  }
+
+  /** Forgets what it has compressed. */
+  reset(): void {
+    this.#state.reset();
+  }
+
+  /** Frees its memory. */
+  close(): void {
+    this.#state.close();
+  }
+}
+
+function enlarge(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const larger = new Uint8Array(bytes.length * 2);
+  larger.set(bytes);
+  return larger;
+}
+
+/** A decompressor that remembers what came out, beyond final blocks too. */
+export class RawInflate {
+  #state: ZlibState;
+  #window: Window;
+  // The current message
+  #finalBlocks = 0;
+  #produced = 0;
+
+  /**
+   * Makes it; the memory is allocated when it is needed.
+   *
+   * @param windowBits The binary logarithm of the window, 8 to 15.
+   * @throws {StateError} If this runtime cannot.
+   */
+  constructor(windowBits: number) {
+    this.#window = new Window(1 << windowBits);
+    this.#state = new ZlibState(createInflateRaw({ windowBits, chunkSize: UNUSED_CHUNK }));
+  }
+
+  /** Whether it has met bytes that are not DEFLATE, and cannot be used again. */
+  get faulty(): boolean {
+    return this.#state.faulty;
+  }
+
+  /** A message begins: what is counted for each begins anew. */
+  beginMessage(): void {
+    this.#finalBlocks = 0;
+    this.#produced = 0;
+  }
+
+  /**
+   * Decompresses all of the input.
+   *
+   * @param input The array that holds it.
+   * @param start Index of its first byte.
+   * @param end Index after its last byte.
+   * @param sink Takes the output, at most 64 KiB a call. What it throws ends the work.
+   * @throws {ProtocolError} If the input is not DEFLATE.
+   */
+  decompress(input: Uint8Array, start: number, end: number, sink: OutputSink): void {
+    if (inflated.length === 0) inflated = new Uint8Array(OUTPUT_SIZE);
+    let restarted = false;
+    for (let at = start;;) {
+      this.#write(input, at, end);
+      const used = end - at - this.#state.inputLeft;
+      const produced = OUTPUT_SIZE - this.#state.outputLeft;
+      at += used;
+      if (used > 0) restarted = false;
+      if (produced > 0) {
+        this.#produced += produced;
+        this.#window.push(inflated, produced);
+        sink(inflated, 0, produced);
+      }
+      if (this.#state.outputLeft === 0) continue;
+      if (at === end) return;
+      // RFC 7692 §7.2.3.4: zlib leaves input behind a final block. What follows may refer to what was before it.
+      if (restarted && used === 0) throw invalid("it makes no progress");
+      if (++this.#finalBlocks > FREE_FINAL_BLOCKS + this.#produced / OUTPUT_PER_FINAL_BLOCK) {
+        throw invalid("too many final blocks with little in them");
+      }
+      this.#restart();
+      restarted = true;
+    }
+  }
+
+  #write(input: Uint8Array, at: number, end: number): void {
+    try {
+      this.#state.write(input, at, end, inflated, 0);
+    } catch (error) {
+      throw invalid(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** Starts a new stream that knows the window, as the content of a stored block whose output nobody wants. */
+  #restart(): void {
+    this.#state.reset();
+    const block = this.#window.asStoredBlock();
+    if (block.length > 0) this.#write(block, 0, block.length);
+  }
+
+  /** Forgets what came out. */
+  reset(): void {
+    this.#window.clear();
+    this.#state.reset();
+  }
+
+  /** Frees its memory. */
+  close(): void {
+    this.#state.close();
+    this.#window.clear();
+  }
+}
+
+function invalid(why: string): ProtocolError {
+  return new ProtocolError("ERR_INVALID_DEFLATE", `A compressed message is not valid DEFLATE: ${why}`);
+}
+
+/** The last bytes that came out: zlib has them too, but does not give them back. */
+class Window {
+  #size: number;
+  #ring: Uint8Array = EMPTY;
+  #at = 0;
+  #full = false;
+
+  constructor(size: number) {
+    this.#size = size;
+  }
+
+  push(bytes: Uint8Array, length: number): void {
+    if (this.#ring.length === 0) this.#ring = new Uint8Array(this.#size);
+    let from = Math.max(0, length - this.#size);
+    while (from < length) {
+      const count = Math.min(length - from, this.#size - this.#at);
+      this.#ring.set(bytes.subarray(from, from + count), this.#at);
+      from += count;
+      this.#at += count;
+      if (this.#at < this.#size) continue;
+      this.#at = 0;
+      this.#full = true;
+    }
+  }
+
+  /** In the order in which they came, as RFC 1951 §3.2.4 has it; empty if there are none. */
+  asStoredBlock(): Uint8Array {
+    const length = this.#full ? this.#size : this.#at;
+    if (length === 0) return EMPTY;
+    // Reused, since a peer may end a block every two bytes.
+    if (storedBlock.length === 0) storedBlock = new Uint8Array(STORED_HEADER + MAX_WINDOW);
+    storedBlock.set([0, length, length >>> 8, ~length, ~length >>> 8]);
+    const oldest = this.#full ? this.#ring.subarray(this.#at) : EMPTY;
+    storedBlock.set(oldest, STORED_HEADER);
+    storedBlock.set(this.#ring.subarray(0, this.#at), STORED_HEADER + oldest.length);
+    return storedBlock.subarray(0, STORED_HEADER + length);
+  }
+
+  clear(): void {
+    this.#at = 0;
+    this.#full = false;
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * The body of one HTTP request as a stream. Nothing is read before somebody asks: a handler can refuse a request without
+ * taking its body.
+ *
+ * @module
+ */
+
+import { concatAll } from "../base/bytes.ts";
+import type { HttpError } from "../base/errors.ts";
+import { type BodyFraming, BodyReader } from "./http.ts";
+
+/** Where a {@linkcode RequestBody} gets its bytes. */
+export interface BodySource {
+  /** Somebody waits for a piece of the body: feed what is there, and read more. */
+  pull(): void;
+  /** Nobody waits any more. */
+  pause(): void;
+}
+
+/** Rough overhead of an array, in bytes: nearly all of the memory of a body that comes by the octet. */
+const PIECE_OVERHEAD = 256;
+
+type Controller = ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
+
+/** A body between the connection that feeds it and the handler that reads it. */
+export class RequestBody {
+  /** The body, or `null` if the request has none. */
+  readonly stream: ReadableStream<Uint8Array<ArrayBuffer>> | null;
+  #reader: BodyReader;
+  #source: BodySource;
+  #controller: Controller | undefined;
+  #error: HttpError | undefined;
+  #held = 0;
+  /** Ends the pull of the stream that is waiting for bytes. */
+  #endPull: (() => void) | undefined;
+
+  /**
+   * Makes a body.
+   *
+   * @param framing How it is delimited.
+   * @param limit The most bytes; 0: no limit.
+   * @param source Where its bytes come from.
+   * @throws {HttpError} With 413 if the announced length is beyond the limit.
+   */
+  constructor(framing: BodyFraming, limit: number, source: BodySource) {
+    this.#reader = new BodyReader(framing, limit);
+    this.#source = source;
+    this.stream = framing.kind === "none" ? null : new ReadableStream<Uint8Array<ArrayBuffer>>({
+      start: (controller) => {
+        this.#controller = controller;
+      },
+      pull: () =>
+        new Promise((resolve) => {
+          this.#endPull = resolve;
+          this.#source.pull();
+        }),
+      cancel: () => {
+        this.#controller = undefined;
+      },
+    }, { highWaterMark: 0 });
+  }
+
+  /** Whether all of it has come. */
+  get done(): boolean {
+    return this.#reader.done;
+  }
+
+  /** Why it failed, if it did. */
+  get error(): HttpError | undefined {
+    return this.#error;
+  }
+
+  /** The memory that the pieces take which were handed on, in bytes; whether the reader keeps them is not known. */
+  get held(): number {
+    return this.#held;
+  }
+
+  /** Whether somebody waits for a piece. */
+  get pulling(): boolean {
+    return this.#endPull !== undefined;
+  }
+
+  /**
+   * Takes bytes that came.
+   *
+   * @param bytes The bytes.
+   * @returns How many of them belong to the body.
+   */
+  feed(bytes: Uint8Array): number {
+    let used = bytes.length;
+    if (this.#error !== undefined) return used;
+    const pieces: Uint8Array[] = [];
+    try {
+      used = this.#reader.push(bytes, 0, (piece) => void pieces.push(piece));
+    } catch (error) {
+      this.fail(error as HttpError);
+      return used;
+    }
+    const got = pieces.length > 0;
+    if (got) this.#enqueue(pieces);
+    if (this.#reader.done) {
+      this.#controller?.close();
+      this.#controller = undefined;
+    }
+    if (got || this.#reader.done) this.#finishPull();
+    return used;
+  }
+
+  /** In one array: a read may bring thousands of tiny chunks. */
+  #enqueue(pieces: Uint8Array[]): void {
+    if (this.#controller === undefined) return;
+    const piece = concatAll(pieces);
+    this.#held += piece.length + PIECE_OVERHEAD;
+    this.#controller.enqueue(piece);
+  }
+
+  /**
+   * Nothing more will come, or nothing more is wanted: whoever reads it gets the error.
+   *
+   * @param error Why.
+   */
+  fail(error: HttpError): void {
+    if (!this.#reader.done) {
+      this.#error ??= error;
+      this.#held = 0;
+    }
+    this.#controller?.error(error);
+    this.#controller = undefined;
+    this.#finishPull();
+  }
+
+  #finishPull(): void {
+    const end = this.#endPull;
+    if (end === undefined) return;
+    this.#endPull = undefined;
+    this.#source.pause();
+    end();
+  }
+}

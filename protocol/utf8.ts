@@ -1,0 +1,229 @@
+/**
+ * UTF-8 as RFC 6455 §8.1 wants it: validated while it arrives, decoded without cutting a code point.
+ *
+ * @module
+ */
+
+import { Buffer, isAscii, isUtf8 } from "node:buffer";
+import { concat } from "../base/bytes.ts";
+
+/** Up to this length a loop over bytes beats the call into the native check (`bench/utf8_bench.ts`). */
+const SHORT = 64;
+
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/**
+ * Decodes a complete UTF-8 text.
+ *
+ * @param bytes The array that holds it.
+ * @param start Index of the first byte.
+ * @param end Index after the last byte.
+ * @returns The text, a leading U+FEFF included, or `undefined` if the bytes are not valid UTF-8.
+ *
+ * @example
+ * ```ts
+ * import { decodeUtf8 } from "@tackline/websocket/utf8";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(decodeUtf8(Uint8Array.of(0xe2, 0x82, 0xac)), "€");
+ * assertEquals(decodeUtf8(Uint8Array.of(0xe2, 0x82)), undefined);
+ * ```
+ */
+export function decodeUtf8(bytes: Uint8Array, start = 0, end: number = bytes.length): string | undefined {
+  if (start === end) return "";
+  // Latin-1 and UTF-8 agree on ASCII, and a native decoder of UTF-8 takes five times as long.
+  if (isAsciiRange(bytes, start, end)) return decodeAscii(bytes, start, end);
+  try {
+    return decoder.decode(bytes.subarray(start, end));
+  } catch {
+    return undefined;
+  }
+}
+
+function isAsciiRange(bytes: Uint8Array, start: number, end: number): boolean {
+  if (end - start > SHORT) return isAscii(bytes.subarray(start, end));
+  let bits = 0;
+  for (let at = start; at < end; at++) bits |= bytes[at];
+  return bits < 0x80;
+}
+
+/**
+ * Decodes a text that is known to be ASCII.
+ *
+ * @param bytes The array that holds it.
+ * @param start Index of the first byte.
+ * @param end Index after the last byte.
+ * @returns The text.
+ */
+export function decodeAscii(bytes: Uint8Array, start: number, end: number): string {
+  return decodeLatin1.call(bytes, start, end);
+}
+
+/**
+ * What `buffer.toString("latin1", start, end)` calls, on every runtime. It takes any array: to make a `Buffer` of one takes longer than to
+ * decode a short text.
+ */
+const decodeLatin1 = (Buffer.prototype as { latin1Slice?(start: number, end: number): string }).latin1Slice ??
+  function (this: Uint8Array, start: number, end: number): string {
+    return Buffer.from(this.buffer as ArrayBuffer, this.byteOffset, this.length).toString("latin1", start, end);
+  };
+
+/**
+ * Validates UTF-8 that arrives in pieces and stops at the first wrong byte (RFC 3629 §4: no overlong forms, no
+ * surrogates, nothing above U+10FFFF).
+ *
+ * @example
+ * ```ts
+ * import { Utf8Validator } from "@tackline/websocket/utf8";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const validator = new Utf8Validator();
+ * assertEquals(validator.push(Uint8Array.of(0x41, 0xe2)), -1);
+ * assertEquals(validator.complete, false);
+ * assertEquals(validator.push(Uint8Array.of(0x82, 0xac, 0xff)), 2);
+ * ```
+ */
+export class Utf8Validator {
+  /** Continuation bytes that the current code point still lacks. */
+  #missing = 0;
+  /** Bytes of the current code point that have come. */
+  #begun = 0;
+  /** Range of the next continuation byte; narrower after E0, ED, F0 and F4. */
+  #lower = 0x80;
+  #upper = 0xbf;
+  #ascii = true;
+
+  /** Whether all that has come is ASCII. */
+  get ascii(): boolean {
+    return this.#ascii;
+  }
+
+  /** Whether the bytes so far end at the end of a code point. */
+  get complete(): boolean {
+    return this.#missing === 0;
+  }
+
+  /** How many bytes of an unfinished code point the input so far ends with: 0 to 3. */
+  get pending(): number {
+    return this.#begun;
+  }
+
+  /** Forgets what came before. */
+  reset(): void {
+    this.#missing = 0;
+    this.#begun = 0;
+    this.#lower = 0x80;
+    this.#upper = 0xbf;
+    this.#ascii = true;
+  }
+
+  /**
+   * Takes the next piece.
+   *
+   * @param bytes The array that holds it.
+   * @param start Index of its first byte.
+   * @param end Index after its last byte.
+   * @param ascii Whether it is known to be ASCII.
+   * @returns The index of the first wrong byte, or -1 if there is none.
+   */
+  push(bytes: Uint8Array, start = 0, end: number = bytes.length, ascii = false): number {
+    if (this.#ascii && (ascii || isAsciiRange(bytes, start, end))) return -1;
+    this.#ascii = false;
+    let at = start;
+    while (this.#missing > 0 && at < end) {
+      if (!this.#continuation(bytes[at])) return at;
+      at++;
+    }
+    if (end - at > SHORT) at = skipValid(bytes, at, end);
+    while (at < end) {
+      if (this.#missing > 0 ? !this.#continuation(bytes[at]) : bytes[at] > 0x7f && !this.#lead(bytes[at])) return at;
+      at++;
+    }
+    return -1;
+  }
+
+  #lead(byte: number): boolean {
+    if (byte < 0xc2 || byte > 0xf4) return false;
+    this.#begun = 1;
+    if (byte < 0xe0) this.#missing = 1;
+    else if (byte < 0xf0) {
+      this.#missing = 2;
+      if (byte === 0xe0) this.#lower = 0xa0;
+      else if (byte === 0xed) this.#upper = 0x9f;
+    } else {
+      this.#missing = 3;
+      if (byte === 0xf0) this.#lower = 0x90;
+      else if (byte === 0xf4) this.#upper = 0x8f;
+    }
+    return true;
+  }
+
+  #continuation(byte: number): boolean {
+    if (byte < this.#lower || byte > this.#upper) return false;
+    this.#lower = 0x80;
+    this.#upper = 0xbf;
+    this.#missing--;
+    this.#begun = this.#missing === 0 ? 0 : this.#begun + 1;
+    return true;
+  }
+}
+
+/** Index after what is surely whole, if all of it is valid; or else `start`: where it is wrong is still to be found. */
+function skipValid(bytes: Uint8Array, start: number, end: number): number {
+  const whole = end - cutLength(bytes, end);
+  return isUtf8(bytes.subarray(start, whole)) ? whole : start;
+}
+
+/** How many bytes at the end may be the beginning of a code point: 0 to 3. */
+function cutLength(bytes: Uint8Array, end: number): number {
+  for (let length = 1; length <= 3; length++) {
+    const byte = bytes[end - length];
+    if (byte < 0x80) return length - 1;
+    if (byte >= 0xc0) return length;
+  }
+  return 0;
+}
+
+/**
+ * Decodes UTF-8 that arrives in pieces: the bytes of a code point that a piece cuts are kept for the next one.
+ *
+ * @example
+ * ```ts
+ * import { Utf8Decoder } from "@tackline/websocket/utf8";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const decoder = new Utf8Decoder();
+ * assertEquals(decoder.decode(Uint8Array.of(0x41, 0xe2, 0x82)), "A");
+ * assertEquals(decoder.decode(Uint8Array.of(0xac)), "€");
+ * assertEquals(decoder.complete, true);
+ * ```
+ */
+export class Utf8Decoder {
+  #validator = new Utf8Validator();
+  #carry: Uint8Array = new Uint8Array(0);
+
+  /** Whether nothing is kept back. */
+  get complete(): boolean {
+    return this.#validator.complete;
+  }
+
+  /** Forgets what was kept back. */
+  reset(): void {
+    this.#validator.reset();
+    this.#carry = new Uint8Array(0);
+  }
+
+  /**
+   * Decodes the next piece.
+   *
+   * @param bytes The piece.
+   * @returns The text that is complete now, or `undefined` if a byte is wrong.
+   */
+  decode(bytes: Uint8Array): string | undefined {
+    if (this.#validator.push(bytes) !== -1) return undefined;
+    const whole = this.#carry.length === 0 ? bytes : concat(this.#carry, bytes);
+    const end = whole.length - this.#validator.pending;
+    this.#carry = whole.slice(end);
+    return decodeUtf8(whole, 0, end);
+  }
+}

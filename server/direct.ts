@@ -1,0 +1,111 @@
+/**
+ * Plain requests that are answered without `Request`, `Response` and streams: those with a short body of known length, answered by a short
+ * text. Who decides is the same as the other way, and what goes out is the same, byte for byte; it takes half of the time.
+ *
+ * @module
+ */
+
+import { concat } from "../base/bytes.ts";
+import type { HeaderFields, RequestLine } from "../protocol/head.ts";
+import { bodyFraming, isHost, planResponse, textBody, textResponse } from "../protocol/http.ts";
+
+/** The longest body, in bytes: it is collected before it is handed on. */
+const MAX_BODY = 64 * 1024;
+
+/** A short text as the answer to a request. It is made once, and serves any number of requests. */
+export class TextReply {
+  /** The status. */
+  readonly status: number;
+  #message: string;
+  #headers: Record<string, string>;
+  #encoded: Uint8Array | undefined;
+  /** When it was encoded, in s. */
+  #encodedAt = 0;
+
+  /**
+   * Makes a reply.
+   *
+   * @param status The status.
+   * @param message The text, without a line end; safe to tell the peer.
+   * @param headers More header fields.
+   */
+  constructor(status: number, message: string, headers: Record<string, string> = {}) {
+    this.status = status;
+    this.#message = message;
+    this.#headers = headers;
+  }
+
+  /**
+   * The same as an object of the web.
+   *
+   * @returns A new response.
+   */
+  toResponse(): Response {
+    return textResponse(this.status, this.#message, this.#headers);
+  }
+
+  /**
+   * Encodes head and body as an answer to POST on a connection that lives on; once a second, since the head has the date.
+   *
+   * @returns The bytes, which must not be changed.
+   */
+  encode(): Uint8Array {
+    const now = Date.now();
+    const second = Math.floor(now / 1000);
+    if (this.#encoded !== undefined && this.#encodedAt === second) return this.#encoded;
+    const date = new Date(now).toUTCString();
+    const { head } = planResponse(this.toResponse(), { method: "POST", minorVersion: 1 }, true, date);
+    this.#encodedAt = second;
+    this.#encoded = concat(head, textBody(this.#message));
+    return this.#encoded;
+  }
+}
+
+/** Takes the body of a request, which is valid only during the call, and answers it. */
+export type BodyTaker = (body: Uint8Array) => TextReply | Promise<TextReply>;
+
+/**
+ * The length of the body, if a request is one that may be answered without `Request`: then that would not change anything in it.
+ *
+ * @param line The request line.
+ * @param fields The header fields.
+ * @param maxBodySize The most bytes of a body; 0: no limit.
+ * @returns The length in bytes; 0: it is to be answered the other way, which also refuses what is malformed.
+ * @throws {HttpError} With 400 or 501 if the framing of the body is ambiguous or malformed.
+ */
+export function directLength(line: RequestLine, fields: HeaderFields, maxBodySize: number): number {
+  if (line.method !== "POST" || fields.get("expect") !== undefined) return 0;
+  const framing = bodyFraming(fields, line.minorVersion);
+  if (framing.kind !== "length" || framing.length > MAX_BODY) return 0;
+  if (maxBodySize > 0 && framing.length > maxBodySize) return 0;
+  return isPlainPath(line.path) && isUsableHost(fields.all("host")) ? framing.length : 0;
+}
+
+const DOT = 0x2e;
+const SLASH = 0x2f;
+
+/** Whether a path is one that `URL` leaves as it is. */
+function isPlainPath(path: string): boolean {
+  let before = 0;
+  for (let at = 0; at < path.length; at++) {
+    const code = path.charCodeAt(at);
+    const lower = code | 0x20;
+    const plain = (lower >= 0x61 && lower <= 0x7a) || (code >= 0x30 && code <= 0x39) || code === SLASH ||
+      code === 0x2d || code === 0x5f || (code === DOT && before !== SLASH);
+    if (!plain) return false;
+    before = code;
+  }
+  return path.charCodeAt(0) === SLASH;
+}
+
+/** The last host that was fit for a URL: nearly always it is the same one. */
+let usableHost = "";
+
+function isUsableHost(hosts: readonly string[]): boolean {
+  if (hosts.length !== 1 || hosts[0] === "") return false;
+  const [host] = hosts;
+  if (host === usableHost) return true;
+  if (!isHost(host) || !URL.canParse(`http://${host}/`)) return false;
+  usableHost = host;
+  return true;
+}

@@ -1,0 +1,175 @@
+/**
+ * Calls the handlers of a server: what they throw or reject with is reported, and what they answer is checked.
+ *
+ * @module
+ */
+
+import type { WebSocketConnection } from "../connection/connection.ts";
+import { HandlerError } from "../base/errors.ts";
+import { textResponse } from "../protocol/http.ts";
+import { quote } from "../base/message_text.ts";
+import type { AllowResult, CommandResult, HandlerResult, ServerHandlers } from "./handlers.ts";
+
+/** Calls handlers. */
+export class HandlerCalls<Data> {
+  #handlers: ServerHandlers<Data>;
+  #failed: (error: HandlerError, connection: WebSocketConnection<Data>) => void;
+
+  /**
+   * Makes one.
+   *
+   * @param handlers Where they are; they may be replaced at any time.
+   * @param failed Told when one has failed that is called for what happened on a connection.
+   */
+  constructor(
+    handlers: ServerHandlers<Data>,
+    failed: (error: HandlerError, connection: WebSocketConnection<Data>) => void,
+  ) {
+    this.#handlers = handlers;
+    this.#failed = failed;
+  }
+
+  /**
+   * Calls a handler of which nothing is asked.
+   *
+   * @param name Its name.
+   * @param connection The connection it is called for.
+   * @param handler Calls it.
+   */
+  call(name: keyof ServerHandlers, connection: WebSocketConnection<Data>, handler: () => HandlerResult): void {
+    try {
+      const result = handler();
+      if (result instanceof Promise) this.watch(name, connection, result);
+    } catch (error) {
+      this.#failed(new HandlerError(name, error), connection);
+    }
+  }
+
+  /**
+   * Waits for what a handler has begun.
+   *
+   * @param name Its name.
+   * @param connection The connection it was called for.
+   * @param result What it has returned.
+   */
+  watch(name: keyof ServerHandlers, connection: WebSocketConnection<Data>, result: Promise<unknown>): void {
+    result.catch((error) => this.#failed(new HandlerError(name, error), connection));
+  }
+
+  /**
+   * Tells `onError`.
+   *
+   * @param error What has failed.
+   * @param connection The connection it belongs to, if any.
+   */
+  report(error: unknown, connection?: WebSocketConnection<Data>): void {
+    const { onError } = this.#handlers;
+    if (!onError) {
+      if (error instanceof HandlerError) console.error(error);
+      return;
+    }
+    const failed = (failure: unknown): void => console.error(new HandlerError("onError", failure));
+    try {
+      const result: unknown = onError.call(this.#handlers, error, connection);
+      if (result instanceof Promise) result.catch(failed);
+    } catch (failure) {
+      failed(failure);
+    }
+  }
+
+  /**
+   * Asks whether to open a WebSocket.
+   *
+   * @param connection The connection.
+   * @param ask Asks.
+   * @param awaited Whether the answer still matters: of one that comes too late nothing is reported.
+   * @returns The answer; `false` if there was none that can be used.
+   */
+  allow(
+    connection: WebSocketConnection<Data>,
+    ask: () => AllowResult,
+    awaited: () => boolean,
+  ): boolean | Response | Promise<boolean | Response> {
+    const failed = (error: unknown): Response => {
+      if (awaited()) this.report(new HandlerError("onAllow", error), connection);
+      return textResponse(500, "Internal server error");
+    };
+    const decide = (answer: boolean | Response): boolean | Response => {
+      if (answer instanceof Response) return assertFresh(answer);
+      // A handler that forgets its answer must not let anybody in.
+      if (typeof answer !== "boolean" && awaited()) this.report(noAnswer(answer), connection);
+      return answer === true;
+    };
+    try {
+      const result = ask();
+      return result instanceof Promise ? result.then(decide).catch(failed) : decide(result);
+    } catch (error) {
+      return failed(error);
+    }
+  }
+
+  /**
+   * Chooses a subprotocol (RFC 6455 §4.2.2): one of the client's offers, or none.
+   *
+   * @param connection The connection.
+   * @param offered What the client offers.
+   * @param protocols What the server speaks, if nobody else chooses.
+   * @returns The subprotocol; "" for none.
+   * @throws {HandlerError} If the handler fails, or chooses what was not offered.
+   */
+  selectProtocol(connection: WebSocketConnection<Data>, offered: string[], protocols: readonly string[]): string {
+    if (this.#handlers.onSelectProtocol === undefined) {
+      return protocols.find((protocol) => offered.includes(protocol)) ?? "";
+    }
+    const chosen = this.#askProtocol(connection, offered);
+    if (chosen !== "" && !offered.includes(chosen)) {
+      throw new HandlerError("onSelectProtocol", new Error(`${quote(chosen)} was not offered`));
+    }
+    return chosen;
+  }
+
+  #askProtocol(connection: WebSocketConnection<Data>, offered: string[]): string {
+    let chosen: unknown;
+    try {
+      chosen = this.#handlers.onSelectProtocol!(connection, offered) ?? "";
+    } catch (error) {
+      throw new HandlerError("onSelectProtocol", error);
+    }
+    if (typeof chosen === "string") return chosen;
+    // What it rejects with would end the program.
+    if (chosen instanceof Promise) chosen.catch(() => {});
+    throw new HandlerError("onSelectProtocol", new Error(`it returned ${typeof chosen} instead of a string`));
+  }
+
+  /**
+   * Asks for the answer to a plain HTTP request.
+   *
+   * @param ask Asks.
+   * @returns The answer; `undefined`: there is none.
+   * @throws {HandlerError} If the handler fails, or answers with what cannot be sent.
+   */
+  async respond(ask: () => CommandResult): Promise<Response | undefined> {
+    try {
+      const response = await ask();
+      return response === undefined ? undefined : assertFresh(response);
+    } catch (error) {
+      throw new HandlerError("onCommandGet", error);
+    }
+  }
+}
+
+/** A `Response` can be sent once; what is none cannot be sent at all. */
+function assertFresh(response: unknown): Response {
+  if (!(response instanceof Response)) throw new Error(`it returned ${typeof response} "${response}"`);
+  if (response.bodyUsed || response.body?.locked) {
+    throw new Error("it returned a Response that was sent already: make a new one for each request");
+  }
+  return response;
+}
+
+function noAnswer(answer: unknown): HandlerError {
+  return new HandlerError(
+    "onAllow",
+    new Error(`it returned ${typeof answer} "${answer}" instead of true, false or a Response`),
+  );
+}

@@ -1,0 +1,219 @@
+import { assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { type Holder, MemoryBudget } from "../../base/memory_budget.ts";
+import type { MessageOwner } from "../../connection/connection.ts";
+import { UnfinishedMessages } from "../../connection/unfinished_messages.ts";
+import { FakeClock, settle } from "../support/support.ts";
+
+/** Names those that give up, in order. */
+function holders(): { make: (name: string) => Holder; gone: string[] } {
+  const gone: string[] = [];
+  return { make: (name) => ({ giveUp: () => void gone.push(name) }), gone };
+}
+
+describe("MemoryBudget", () => {
+  it("asks nobody up to the limit, beyond it others at once, and never whoever holds more now", async () => {
+    const { make, gone } = holders();
+    const budget = new MemoryBudget(() => 100);
+    const one = make("one");
+    budget.hold(one, 50);
+    budget.hold(make("other"), 50);
+    await settle();
+    assertEquals([gone, budget.total], [[], 100]);
+    budget.hold(one, 51);
+    assertEquals([gone, budget.total], [[], 101]);
+    await settle();
+    assertEquals([gone, budget.total], [["one"], 50]);
+    budget.hold(one, 51);
+    assertEquals([gone, budget.total], [["one", "other"], 51]);
+    budget.hold(make("third"), 49);
+    budget.hold(one, 52);
+    budget.hold(one, 46);
+    await settle();
+    // There is room meanwhile.
+    assertEquals([gone, budget.total], [["one", "other"], 95]);
+  });
+
+  it("takes what one holds that has given up part of it, within that call", () => {
+    const budget = new MemoryBudget(() => 100);
+    const other: Holder = { giveUp: () => budget.hold(other, 30, false) };
+    budget.hold(other, 60);
+    budget.hold({ giveUp() {} }, 60);
+    assertEquals(budget.total, 90);
+    // However many do.
+    let limit = 0;
+    const many = new MemoryBudget(() => limit);
+    for (let index = 0; index < 50_000; index++) {
+      const holder: Holder = { giveUp: () => many.hold(holder, 1, false) };
+      many.hold(holder, 10);
+    }
+    limit = 100;
+    const last: Holder = { giveUp() {} };
+    many.hold(last, 0.5);
+    assertEquals(many.total, 50_000.5);
+  });
+
+  it("lets those go that hold at least half of the average, the oldest first, until a sixteenth is free", async () => {
+    const { make, gone } = holders();
+    const budget = new MemoryBudget(() => 1600);
+    budget.hold(make("small and old"), 10);
+    for (let index = 0; index < 8; index++) budget.hold(make(`holds ${index}`), 200);
+    await settle();
+    // 1610 are more than 1600, and 1410 no more than 1500.
+    assertEquals([gone, budget.total], [["holds 0"], 1410]);
+    budget.hold(make("large and young"), 600);
+    await settle();
+    assertEquals([gone, budget.total], [["holds 0", "holds 1", "holds 2", "holds 3"], 1410]);
+    for (let index = 0; index < 8; index++) budget.hold(make(`also ${index}`), 200);
+    await settle();
+    assertEquals(gone.slice(4), ["holds 4", "holds 5", "holds 6", "holds 7", "large and young", "also 0"]);
+    assertEquals(budget.total, 1410);
+    budget.hold(make("a little"), 191);
+    assertEquals([gone.at(-1), budget.total], ["also 1", 1401]);
+    budget.hold(make("a little more"), 200);
+    // 1401 and 200 are more than 1600, and without one of them there would be no room for the next.
+    assertEquals([gone.at(-1), budget.total], ["also 2", 1401]);
+  });
+
+  it("spares one that is a little larger than all others, which are below the average then, but older", async () => {
+    const { make, gone } = holders();
+    const budget = new MemoryBudget(() => 1000);
+    for (let index = 0; index < 9; index++) budget.hold(make(`holds ${index}`), 100);
+    const honest = make("honest");
+    for (const size of [40, 80, 105]) {
+      budget.hold(honest, size);
+      await settle();
+    }
+    assertEquals(gone, ["holds 0"]);
+  });
+
+  it("goes on until there is room, however unequal they are", async () => {
+    const { make, gone } = holders();
+    const budget = new MemoryBudget(() => 100);
+    for (const [name, size] of [["a", 1], ["b", 60], ["c", 1], ["d", 70], ["e", 80], ["f", 90]] as const) {
+      budget.hold(make(name), size);
+    }
+    await settle();
+    assertEquals([gone, budget.total], [["b", "d", "e"], 92]);
+    // The first pass has one only.
+    for (const [name, size] of [["g", 5], ["h", 6000]] as const) budget.hold(make(name), size);
+    await settle();
+    assertEquals([gone.slice(3), budget.total], [["h", "f"], 7]);
+  });
+
+  it("never lets the only one go, nor those that would free nothing, which count all the same", async () => {
+    const { make, gone } = holders();
+    const budget = new MemoryBudget(() => 100);
+    const only = make("only");
+    budget.hold(only, 500);
+    await settle();
+    assertEquals(gone, []);
+    budget.hold(only, 500, false);
+    const other = make("other");
+    budget.hold(other, 1);
+    await settle();
+    assertEquals([gone, budget.total], [["other"], 500]);
+    budget.hold(other, 1, false);
+    await settle();
+    assertEquals(gone, ["other"]);
+    budget.release(only);
+    budget.release(only);
+    budget.release(other);
+    assertEquals(budget.total, 0);
+    for (const name of ["third", "fourth"]) budget.hold(make(name), 60);
+    assertEquals([gone, budget.total], [["other", "third"], 60]);
+  });
+
+  it("begins anew for one that has let go, and has no limit with 0", async () => {
+    const { make, gone } = holders();
+    let limit = 0;
+    const budget = new MemoryBudget(() => limit);
+    const [one, two] = [make("one"), make("two")];
+    budget.hold(one, 1000);
+    budget.hold(two, 1000);
+    await settle();
+    assertEquals(gone, []);
+    budget.release(one);
+    limit = 2000;
+    budget.hold(one, 1001);
+    await settle();
+    // The other one has begun before it now.
+    assertEquals(gone, ["two"]);
+    budget.hold(two, 1000);
+    await settle();
+    assertEquals(gone, ["two", "one"]);
+  });
+});
+
+describe("UnfinishedMessages", () => {
+  class Owner implements MessageOwner {
+    stalls = 0;
+    pieces = 0;
+    reading = true;
+    progress(): number {
+      return this.pieces;
+    }
+    reads(): boolean {
+      return this.reading;
+    }
+    stalled(): void {
+      this.stalls++;
+    }
+    giveUp(): void {}
+  }
+  const start = (messageTimeout = 8000): { clock: FakeClock; unfinished: UnfinishedMessages } => {
+    const clock = new FakeClock();
+    return { clock, unfinished: new UnfinishedMessages(() => ({ maxTotalMessageSize: 0, messageTimeout, clock })) };
+  };
+
+  it("tells after messageTimeout without a piece, to an eighth; not those whose pieces come, nor whom the program holds up", () => {
+    const { clock, unfinished } = start();
+    const [silent, slow, held] = [new Owner(), new Owner(), new Owner()];
+    for (const owner of [silent, slow, held]) unfinished.hold(owner, 100);
+    held.reading = false;
+    for (let second = 0; second < 7; second++) {
+      clock.advance(1000);
+      if (second === 3) slow.pieces++;
+    }
+    assertEquals([silent.stalls, slow.stalls, held.stalls], [0, 0, 0]);
+    clock.advance(1000);
+    assertEquals([silent.stalls, slow.stalls, held.stalls], [1, 0, 0]);
+    unfinished.leave(silent);
+    held.reading = true;
+    clock.advance(4999);
+    assertEquals([slow.stalls, held.stalls], [0, 0]);
+    clock.advance(1);
+    assertEquals([slow.stalls, held.stalls], [1, 0]);
+    unfinished.leave(slow);
+    clock.advance(3000);
+    assertEquals([silent.stalls, slow.stalls, held.stalls], [1, 1, 1]);
+  });
+
+  it("has one timer for all, none for each message, and none that is left when they have gone", () => {
+    const { clock, unfinished } = start();
+    const owners = Array.from({ length: 100 }, () => new Owner());
+    for (const owner of owners) unfinished.hold(owner, 1);
+    assertEquals(clock.pending, 1);
+    clock.advance(500);
+    for (let message = 0; message < 100; message++) {
+      unfinished.finish(owners[0]);
+      unfinished.hold(owners[0], 1);
+    }
+    for (const owner of owners) unfinished.finish(owner);
+    assertEquals(clock.pending, 1);
+    clock.advance(1000);
+    assertEquals(clock.pending, 0);
+    unfinished.hold(owners[0], 1);
+    unfinished.hold(owners[1], 1);
+    unfinished.leave(owners[0]);
+    assertEquals(clock.pending, 1);
+    unfinished.leave(owners[1]);
+    assertEquals([clock.pending, unfinished.total], [0, 0]);
+  });
+
+  it("has no timer with 0", () => {
+    const { clock, unfinished } = start(0);
+    unfinished.hold(new Owner(), 1);
+    assertEquals([clock.pending, unfinished.total], [0, 1]);
+  });
+});

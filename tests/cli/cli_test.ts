@@ -1,0 +1,424 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { type CliIo, runCli } from "../../cli.ts";
+import { describeRecord, printable } from "../../cli/io.ts";
+import { parseNotification } from "../../cloud_api/parse.ts";
+import { SIMULATED_TYPES, simulateNotification, Simulator } from "../../whatsapp/simulator.ts";
+import { signNotification, WhatsAppServer } from "../../whatsapp/server.ts";
+import { WebSocketServer } from "../../server/server.ts";
+import { encode, tlsFile, until } from "../support/support.ts";
+
+const ENV = { WHATSAPP_APP_SECRET: "secret", WHATSAPP_RECEIVER_TOKEN: "token", WHATSAPP_VERIFY_TOKEN: "verify" };
+
+/** The surroundings of a program under test. */
+class Io implements CliIo {
+  readonly env: Record<string, string | undefined>;
+  terminal = false;
+  lines: string[] = [];
+  text = "";
+  #stops = new Set<() => void>();
+  #reloads = new Set<() => void>();
+
+  constructor(env: Record<string, string | undefined> = ENV) {
+    this.env = env;
+  }
+  out(line: string): void {
+    this.lines.push(line);
+  }
+  err(text: string): void {
+    this.text += text;
+  }
+  onStop(handler: () => void): () => void {
+    this.#stops.add(handler);
+    return () => this.#stops.delete(handler);
+  }
+  onReload(handler: () => void): () => void {
+    this.#reloads.add(handler);
+    return () => this.#reloads.delete(handler);
+  }
+  stop(): void {
+    for (const handler of [...this.#stops]) handler();
+  }
+  reload(): void {
+    for (const handler of [...this.#reloads]) handler();
+  }
+}
+
+const run = async (args: string[], io = new Io()): Promise<[code: number, io: Io]> => [await runCli(args, io), io];
+
+/** A server from the command line, until the action is done. */
+async function withServe(args: string[], action: (url: string, io: Io) => Promise<void>): Promise<void> {
+  const io = new Io();
+  const ended = runCli(["serve", "--behind-proxy", "--port", "0", ...args], io);
+  await until(() => io.text.includes("Receivers connect"), "the start");
+  const url = io.text.slice("Listening on ".length, io.text.indexOf(". Notifications"));
+  try {
+    await action(url, io);
+  } finally {
+    io.stop();
+    assertEquals(await ended, 0);
+  }
+}
+
+const socketOf = (url: string): string => url.replace("http", "ws");
+
+async function post(url: string, number: number, type: string): Promise<string> {
+  const { json } = simulateNotification(number, { type });
+  const headers = {
+    "content-type": "application/json",
+    "x-hub-signature-256": signNotification(encode(json), "secret"),
+  };
+  const response = await fetch(url, { method: "POST", body: json, headers });
+  await response.body?.cancel();
+  assertEquals(response.status, 200);
+  return json;
+}
+
+describe("cli: the command line", () => {
+  it("has help texts, which go to the output with exit code 0", async () => {
+    for (
+      const args of [["--help"], ["help"], ["serve", "--help"], ["tail", "--help"], ["replay", "--help"], [
+        "simulate",
+        "--help",
+      ]]
+    ) {
+      const [code, io] = await run(args);
+      assertEquals([code, io.text], [0, ""]);
+      assert(io.lines.join("\n").length > 200);
+    }
+    assertEquals((await run([]))[0], 2);
+  });
+
+  it("says what is wrong, with exit code 2", async () => {
+    const url = "ws://127.0.0.1:1/";
+    const wrong: [args: string[], why: string, env?: Record<string, string>][] = [
+      [["sirve"], '"sirve"'],
+      [["tail"], "URL"],
+      [["tail", url, "more"], '"more"'],
+      [["tail", url, "--wat"], "--wat"],
+      [["tail", url, "--after", "x"], "--after"],
+      [["tail", url, "--count", "0"], "--count"],
+      [["tail", "nowhere"], "nowhere"],
+      [["replay", url], "--from"],
+      [["replay", url, "--from", "1", "--post", "x"], "--post"],
+      [["simulate"], "URL"],
+      [["simulate", "ws://127.0.0.1:1/"], "https:"],
+      [["tail", url, "--root-certificate", "/nowhere.pem"], "/nowhere.pem"],
+      [["serve", "--behind-proxy", "--memory", "--path", "whatsapp"], '"whatsapp"'],
+      [["serve", "--behind-proxy", "--memory", "--hostname", "0.0.0.0"], "loopback"],
+      [["simulate", "http://127.0.0.1:1/", "--types", "hologram,tekst"], '"tekst"'],
+      [["simulate", "http://127.0.0.1:1/", "--rate", "-1"], "--rate"],
+      [["simulate", "http://127.0.0.1:1/", "--duplicates", "2"], "--duplicates"],
+      [["simulate", "nowhere"], "nowhere"],
+      [["simulate", "http://127.0.0.1:1/"], "WHATSAPP_APP_SECRET", {}],
+      [["serve"], "--certificate"],
+      [["serve", "--behind-proxy"], "WHATSAPP_APP_SECRET", { WHATSAPP_RECEIVER_TOKEN: "t" }],
+      [["serve", "--behind-proxy"], "WHATSAPP_RECEIVER_TOKEN", { WHATSAPP_APP_SECRET: "s" }],
+      [["serve", "--behind-proxy", "--memory", "--journal", "x"], "--memory"],
+      [["serve", "--behind-proxy", "--port", "70000"], "--port"],
+    ];
+    for (const [args, why, env] of wrong) {
+      const [code, io] = await run(args, new Io(env ?? ENV));
+      assertEquals([code, io.lines], [2, []], args.join(" "));
+      assertStringIncludes(io.text, why);
+      assertStringIncludes(io.text, "--help");
+    }
+  });
+
+  it("ends with 1 when something fails", async () => {
+    const [refused, io] = await run(["tail", "ws://127.0.0.1:1/", "--no-reconnect"]);
+    assertEquals(refused, 1);
+    assertStringIncludes(io.text, "Cannot connect");
+    assertEquals((await run(["replay", "ws://127.0.0.1:1/", "--from", "1"]))[0], 1);
+    assertEquals((await run(["serve", "--certificate", "/nowhere.pem", "--key", "/nowhere.key", "--memory"]))[0], 1);
+    const simulated = await run([
+      "simulate",
+      "http://127.0.0.1:1/",
+      "--count",
+      "2",
+      "--rate",
+      "max",
+      "--retry-for",
+      "0",
+      "--json",
+    ]);
+    assertEquals(simulated[0], 1);
+    const { accepted, refused: lost, statuses } = JSON.parse(simulated[1].lines[0]);
+    assertEquals([accepted, lost, statuses], [0, 2, { 0: 2 }]);
+  });
+});
+
+describe("cli: serve", () => {
+  it("prints what to enter in Meta's dashboard, and no secrets that were given", () =>
+    withServe(["--memory", "--public-url", "https://hooks.example.com/wa"], async (url, io) => {
+      assertStringIncludes(io.text, "Callback URL   https://hooks.example.com/wa\n");
+      assertStringIncludes(io.text, "tail wss://hooks.example.com/wa");
+      assertStringIncludes(io.text, "memory only");
+      for (const secret of ["secret", "token\n", "verify\n"]) assert(!io.text.includes(secret), secret);
+      const query = "hub.mode=subscribe&hub.verify_token=verify&hub.challenge=5";
+      assertEquals(await (await fetch(`${url}?${query}`)).text(), "5");
+    }));
+
+  it("makes up a verify token where none is given, and shows it", async () => {
+    const io = new Io({ ...ENV, WHATSAPP_VERIFY_TOKEN: "" });
+    const ended = runCli(["serve", "--behind-proxy", "--port", "0", "--memory"], io);
+    await until(() => io.text.includes("Receivers connect"), "the start");
+    assert(/Verify token {3}[0-9a-f]{32}\n/.test(io.text), io.text);
+    io.stop();
+    assertEquals(await ended, 0);
+  });
+
+  it("takes several secrets, tokens with names, and the path", async () => {
+    const io = new Io({ WHATSAPP_APP_SECRET: "new, secret" });
+    const args = ["--memory", "--receiver-token", "billing:b", "--receiver-token", "plain", "--path", "/hook"];
+    const ended = runCli(["serve", "--behind-proxy", "--port", "0", ...args], io);
+    await until(() => io.text.includes("Receivers connect"), "the start");
+    const url = io.text.slice("Listening on ".length, io.text.indexOf(". Notifications"));
+    assert(url.endsWith("/hook"));
+    await post(url, 1, "text");
+    for (const [token, code] of [["b", 0], ["plain", 0], ["x", 1]] as const) {
+      const tail = await run([
+        "tail",
+        socketOf(url),
+        "--token",
+        token,
+        "--after",
+        "0",
+        "--count",
+        "1",
+        "--no-reconnect",
+        "--app-secret",
+        "secret",
+      ]);
+      assertEquals([tail[0], tail[1].lines.length], [code, code === 0 ? 1 : 0], tail[1].text);
+    }
+    io.stop();
+    assertEquals(await ended, 0);
+  });
+
+  it("speaks TLS with a key that is encrypted, and reads the certificates again when asked", async () => {
+    const io = new Io({ ...ENV, WHATSAPP_KEY_PASSWORD: "secret" });
+    const files = ["--certificate", tlsFile("leaf.pem"), "--key", tlsFile("pkcs8-aes256-sha512.key")];
+    const ended = runCli(["serve", ...files, "--port", "0", "--hostname", "127.0.0.1", "--memory"], io);
+    await until(() => io.text.includes("Receivers connect"), "the start");
+    assertStringIncludes(io.text, "Listening on https://127.0.0.1:");
+    io.reload();
+    await until(() => io.text.includes("Read the certificates again"), "the news");
+    io.stop();
+    assertEquals(await ended, 0);
+    assertStringIncludes(io.text, "Stopped.");
+  });
+
+  it("ends at once at the second signal, however slow its receivers are", () =>
+    withServe(["--memory"], async (url, io) => {
+      const { connect } = await import("node:net");
+      const { port } = new URL(url);
+      // Says hello and then nothing, not even that it closes.
+      const socket = connect(Number(port), "127.0.0.1");
+      socket.on("error", () => {});
+      socket.write(
+        "GET /whatsapp HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nAuthorization: Bearer token\r\n" +
+          "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+      );
+      await new Promise((resolve) => socket.once("data", resolve));
+      const closed = new Promise((resolve) => socket.once("close", resolve));
+      io.stop();
+      await until(() => io.text.includes("once more"), "the first");
+      io.stop();
+      await closed;
+    }));
+});
+
+describe("cli: tail, replay and simulate, together", () => {
+  it("print what comes: for a person, as JSON lines, and raw", () =>
+    withServe(["--memory"], async (url) => {
+      const json = await post(url, 0, "text");
+      await post(url, 1, "status");
+      const tail = (...flags: string[]): Promise<[number, Io]> =>
+        run(["tail", socketOf(url), "--after", "0", "--count", "2", ...flags]);
+      const [code, person] = await tail();
+      assertEquals([code, person.lines.length], [0, 2]);
+      assert(
+        /^\d\d:\d\d:\d\d {2}text {9}Anna Example \(491700000001\): Is it still available/.test(person.lines[0]),
+        person.lines[0],
+      );
+      const records = (await tail("--json"))[1].lines.map((line) => JSON.parse(line));
+      assertEquals(records.map(({ seq, kind }) => [seq, kind]), [[1, "message"], [2, "status"]]);
+      const [raw] = (await tail("--raw"))[1].lines.map((line) => JSON.parse(line));
+      assertEquals([raw.seq, raw.raw, raw.signature], [1, json, signNotification(encode(json), "secret")]);
+    }));
+
+  it("filter", () =>
+    withServe(["--memory"], async (url) => {
+      for (const [number, type] of ["text", "account_update", "image"].entries()) await post(url, number, type);
+      const replay = async (...flags: string[]): Promise<number> =>
+        (await run(["replay", socketOf(url), "--from", "1", ...flags]))[1].lines.length;
+      assertEquals(await replay("--field", "messages"), 2);
+      assertEquals(await replay("--field", "messages", "--phone-number-id", "1"), 0);
+      assertEquals(await replay("--account-id", "102290129340398"), 3);
+    }));
+
+  it("replay from a number on, to a person or to another URL, and end", () =>
+    withServe(["--memory"], async (url) => {
+      const bodies: string[] = [];
+      for (let number = 0; number < 5; number++) bodies.push(await post(url, number, "text"));
+      const [code, io] = await run(["replay", socketOf(url), "--from", "3"]);
+      assertEquals([code, io.lines.length, io.text], [0, 3, "3 notifications.\n"]);
+      assertEquals((await run(["replay", socketOf(url), "--from", "6"]))[1].text, "0 notifications.\n");
+      const got: [string, string | null][] = [];
+      await using other = new WebSocketServer({
+        hostname: "127.0.0.1",
+        port: 0,
+        onCommandGet: async (request) => {
+          got.push([await request.text(), request.headers.get("x-hub-signature-256")]);
+          return new Response("", { status: got.length === 2 ? 500 : 200 });
+        },
+      });
+      await other.start();
+      const target = `http://127.0.0.1:${other.address!.port}/`;
+      const [failed, posted] = await run(["replay", socketOf(url), "--from", "3", "--post", target]);
+      assertEquals([failed, posted.text], [1, "3 notifications, 1 of them refused.\n"]);
+      assertEquals(got, bodies.slice(2).map((body) => [body, signNotification(encode(body), "secret")]));
+    }));
+
+  it("go on after the server was away, with a name and a journal", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "cli-"));
+    try {
+      const journal = ["--journal", join(folder, "wa.db")];
+      const io = new Io();
+      let tail: Promise<number> | undefined;
+      let port = "";
+      await withServe(journal, async (url) => {
+        port = new URL(url).port;
+        tail = runCli(["tail", socketOf(url), "--name", "me", "--count", "2"], io);
+        await until(() => io.text.includes("Connected."), "the receiver");
+        await post(url, 0, "text");
+        await until(() => io.lines.length === 1, "the first");
+      });
+      await withServe([...journal, "--port", port], async (url) => {
+        await post(url, 1, "image");
+        assertEquals(await tail, 0);
+      });
+      assertEquals(io.lines.length, 2);
+      assertStringIncludes(io.text, "The server has closed the connection.");
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
+  it("end at a signal, with exit code 0", () =>
+    withServe(["--memory"], async (url) => {
+      const io = new Io();
+      const ended = runCli(["tail", socketOf(url)], io);
+      await until(() => io.text.includes("Connected."), "the receiver");
+      io.stop();
+      assertEquals(await ended, 0);
+    }));
+
+  it("measure the way to the 200 and to receivers, and show how it goes on a terminal", () =>
+    withServe(["--memory"], async (url) => {
+      const io = new Io();
+      io.terminal = true;
+      const args = ["--rate", "max", "--count", "200", "--receivers", "2", "--duplicates", "0.1"];
+      assertEquals(await runCli(["simulate", url, ...args, "--json"], io), 0);
+      const result = JSON.parse(io.lines[0]);
+      assertEquals([result.accepted, result.duplicates, result.missing, result.receivers], [200, 20, 0, 2]);
+      assertEquals(result.statuses, { 200: 220 });
+      assert(result.toAnswer.p50 > 0 && result.toReceiver.p99 >= result.toReceiver.p50);
+      const [code, person] = await run(["simulate", url, "--rate", "1000", "--count", "3", "--types", "text,status"]);
+      assertEquals(code, 0);
+      assertStringIncludes(person.lines[0], "3 accepted, 0 refused");
+    }));
+});
+
+describe("Simulator", () => {
+  it("tries again until there is a 200, at once and then with pauses", async () => {
+    let count = 0;
+    await using server = new WebSocketServer({
+      hostname: "127.0.0.1",
+      port: 0,
+      onCommandGet: () => new Response("later", { status: ++count < 4 ? 503 : 200 }),
+    });
+    await server.start();
+    const url = `http://127.0.0.1:${server.address!.port}/`;
+    const { accepted, retries, statuses, firstFailure } = await new Simulator({ url, appSecret: "s", count: 1 }).run();
+    assertEquals([accepted, retries, [...statuses], firstFailure], [1, 3, [[503, 3], [200, 1]], "503 later"]);
+  });
+
+  it("plays every type, signed, so that nothing is unknown but what Meta has not invented", async () => {
+    const kinds = new Set<string>();
+    await using server = new WhatsAppServer({
+      hostname: "127.0.0.1",
+      port: 0,
+      behindProxy: true,
+      journal: null,
+      appSecret: "s",
+      receiverToken: null,
+      onRawMessage: (raw) => {
+        for (const record of parseNotification(raw).records) {
+          kinds.add(record.kind === "message" ? record.type : record.kind === "other" ? record.field : record.kind);
+        }
+      },
+    });
+    await server.start();
+    const url = `http://127.0.0.1:${server.address!.port}/`;
+    const count = SIMULATED_TYPES.length;
+    assertEquals((await new Simulator({ url, appSecret: "s", rate: Infinity, count }).run()).accepted, count);
+    assertEquals([...kinds].sort(), SIMULATED_TYPES.map((type) => type === "hologram" ? "unknown" : type).sort());
+  });
+
+  it("keeps to its rate", async () => {
+    await using server = new WebSocketServer({ hostname: "127.0.0.1", port: 0, onCommandGet: () => new Response("") });
+    await server.start();
+    const url = `http://127.0.0.1:${server.address!.port}/`;
+    const { elapsed, accepted } = await new Simulator({ url, appSecret: "s", rate: 100, count: 21 }).run();
+    assertEquals(accepted, 21);
+    // 20 pauses of 10 ms: never earlier.
+    assert(elapsed >= 195, `${elapsed} ms`);
+  });
+});
+
+describe("what the program prints", () => {
+  it("cannot command a terminal", () => {
+    assertEquals(
+      printable("a\x1b[2J\r\n\x07\u202eb\x9b\u2028 ü👋"),
+      "a\\u{1b}[2J\\u{d}\\u{a}\\u{7}\\u{202e}b\\u{9b}\\u{2028} ü👋",
+    );
+    const messages = [{ id: "1", from: "49", type: "text", text: { body: "\x1b]0;owned\x07" } }];
+    const entry = [{ id: "1", changes: [{ field: "messages", value: { messages } }] }];
+    const [record] = parseNotification(JSON.stringify({ object: "whatsapp_business_account", entry })).records;
+    assertEquals(describeRecord(record), "text         ? (49): \\u{1b}]0;owned\\u{7}");
+  });
+
+  it("has a line for every type", () => {
+    for (const [number, type] of SIMULATED_TYPES.entries()) {
+      const [record] = parseNotification(simulateNotification(number, { type }).json).records;
+      const line = describeRecord(record);
+      assert(line.length > 10 && !line.includes("undefined"), line);
+    }
+  });
+});
+
+describe("the program as a process", () => {
+  it("starts, and ends with its exit code and its output on the right streams", async () => {
+    const program = fileURLToPath(new URL("../../cli.ts", import.meta.url));
+    const own = "deno" in process.versions ? ["run", "-A", "--no-check", program] : [program];
+    const start = (...args: string[]): Promise<[number | null, string, string]> =>
+      new Promise((resolve) => {
+        const child = spawn(process.execPath, [...own, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+        const texts = ["", ""];
+        [child.stdout, child.stderr].forEach((stream, at) => stream.on("data", (data) => texts[at] += data));
+        child.on("close", (code) => resolve([code, texts[0], texts[1]]));
+      });
+    const [[helped, help, silent], [wrong, nothing, why]] = await Promise.all([start("--help"), start("wat")]);
+    assertEquals([helped, silent, wrong, nothing], [0, "", 2, ""]);
+    assertStringIncludes(help, "simulate");
+    assertStringIncludes(why, '"wat"');
+  });
+});

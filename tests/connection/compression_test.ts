@@ -1,0 +1,588 @@
+import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { spawn } from "node:child_process";
+import process from "node:process";
+import { WebSocketClient, type WebSocketClientOptions } from "../../client.ts";
+import type { MessageData, WebSocketConnection } from "../../connection/connection.ts";
+import { OptionError, StateError } from "../../base/errors.ts";
+import { compressionSettings, MessageDeflater } from "../../protocol/deflate.ts";
+import { Opcode } from "../../protocol/frame.ts";
+import type { FrameInfo } from "../../protocol/message.ts";
+import { liveZlibStates } from "../../protocol/raw_deflate.ts";
+import { WebSocketServer, type WebSocketServerOptions } from "../../server/server.ts";
+import { SharedMessage } from "../../connection/shared_message.ts";
+import {
+  agreeOn,
+  assertSameBytes,
+  decodeAll,
+  encode,
+  openRig,
+  pipe,
+  Random,
+  settle,
+  until,
+} from "../support/support.ts";
+
+/** A client and a server in one process, and what each got. */
+interface Ends {
+  server: WebSocketServer;
+  client: WebSocketClient;
+  /** The server's end. */
+  peer: WebSocketConnection;
+  atServer: [MessageData, FrameInfo?][];
+  atClient: [MessageData, FrameInfo?][];
+  errors: unknown[];
+  close(): Promise<void>;
+}
+
+async function join(serverOptions: WebSocketServerOptions, clientOptions: WebSocketClientOptions): Promise<Ends> {
+  const atServer: Ends["atServer"] = [];
+  const atClient: Ends["atClient"] = [];
+  const errors: unknown[] = [];
+  const onError = (error: unknown): void => void errors.push(error);
+  const server = new WebSocketServer({
+    onMessageReceived: (_, text, frame) => void atServer.push(frame ? [text, frame] : [text]),
+    onBinaryDataReceived: (_, bytes, frame) => void atServer.push(frame ? [bytes, frame] : [bytes]),
+    onError,
+    ...serverOptions,
+  });
+  const client = new WebSocketClient({
+    onMessageReceived: (text, frame) => void atClient.push(frame ? [text, frame] : [text]),
+    onBinaryDataReceived: (bytes, frame) => void atClient.push(frame ? [bytes, frame] : [bytes]),
+    onError,
+    ...clientOptions,
+  });
+  const [ours, theirs] = pipe();
+  const peer = server.acceptStream(ours);
+  await client.connect({ stream: theirs });
+  const close = async (): Promise<void> => {
+    await client.disconnect();
+    await server.stop();
+    assertEquals(errors, []);
+  };
+  return { server, client, peer, atServer, atClient, errors, close };
+}
+
+const ON = { compression: { threshold: 0 } };
+const frames = (got: [MessageData, FrameInfo?][]): unknown[][] =>
+  got.map(([data, frame]) => [data, frame!.opcode, frame!.first, frame!.final]);
+
+describe("compression", () => {
+  it("is off by default on the server, and offered by a client only when asked", async () => {
+    for (
+      const [serverOptions, clientOptions, offered, agreed] of [
+        [{}, {}, 0, 0],
+        [ON, {}, 0, 0],
+        [{}, ON, 1, 0],
+        [ON, ON, 1, 1],
+        [{ compression: true }, { compression: [{ serverMaxWindowBits: 9 }, {}] }, 2, 1],
+      ] as const
+    ) {
+      const { peer, client, close } = await join(serverOptions, clientOptions);
+      assertEquals(peer.request.extensions.length, offered);
+      assertEquals(client.connection!.request.extensions, peer.request.extensions);
+      assertEquals(client.extensions.length, agreed);
+      assertEquals(client.extensions, peer.extensions);
+      await close();
+    }
+  });
+
+  it("is refused as a setting where it is out of range, and locked while the server runs", async () => {
+    assertThrows(() => new WebSocketServer({ compression: { level: 10 } }), OptionError, "compression.level");
+    assertThrows(() => new WebSocketClient({ compression: { level: 10 } }), OptionError, "compression.level");
+    assertThrows(() => new WebSocketClient({ compression: [{}, { clientMaxWindowBits: 1 }] }), OptionError, "is 1");
+    const server = new WebSocketServer({ port: 0, hostname: "127.0.0.1" });
+    server.compression = true;
+    assertEquals(server.compression, true);
+    assertThrows(() => server.compression = { level: -1 }, OptionError);
+    await server.start();
+    assertThrows(() => server.compression = false, StateError);
+    await server.stop();
+  });
+
+  it("makes repeated messages tiny with context takeover, and not without it", async () => {
+    const text = new Random(3).bytes(400).join();
+    const size = async (options: object): Promise<number[]> => {
+      const { transport, connection } = openRig("server", {}, agreeOn(options));
+      const sizes: number[] = [];
+      for (let index = 0; index < 3; index++) {
+        transport.writes = [];
+        connection.send(text);
+        await settle();
+        sizes.push(transport.written.length);
+      }
+      connection.terminate();
+      return sizes;
+    };
+    const [first, second, third] = await size({});
+    assert(first > 600 && second < 50 && third < 50, `${first}, ${second}, ${third}`);
+    const [one, two, three] = await size({ serverNoContextTakeover: true });
+    assertEquals([two, three], [one, one]);
+  });
+
+  it("brings messages in order, among uncompressed ones and control frames", async () => {
+    const { client, peer, atServer, atClient, close } = await join({ compression: true }, { compression: true });
+    const random = new Random(5);
+    const sent: MessageData[] = [];
+    for (let index = 0; index < 200; index++) {
+      const text = `${index}: ${"x".repeat(random.int(300))}`;
+      const data = index % 3 === 0 ? encode(text) : text;
+      sent.push(data);
+      client.send(data);
+      peer.send(data);
+      if (index % 10 === 0) client.ping("p");
+    }
+    await until(() => atServer.length === 200 && atClient.length === 200, "all");
+    assertEquals(atServer.map(([data]) => data), sent);
+    assertEquals(atClient.map(([data]) => data), sent);
+    await close();
+  });
+
+  it("frees the states of a connection however it ends", async () => {
+    const before = liveZlibStates();
+    for (const how of ["close", "terminate", "loss", "fault"] as const) {
+      const { transport, connection, recorder } = openRig("server", {}, agreeOn(ON.compression));
+      connection.send("Hello, Hello, Hello");
+      // The start of a message that never ends.
+      transport.receive(Uint8Array.of(0x41, 0x83, 0, 0, 0, 0, 0xf2, 0x48, 0xcd));
+      assertEquals(liveZlibStates(), before + 2, how);
+      if (how === "close") transport.receive(Uint8Array.of(0x88, 0x80, 0, 0, 0, 0));
+      else if (how === "terminate") connection.terminate();
+      else if (how === "loss") transport.destroy();
+      else transport.receive(Uint8Array.of(0xff));
+      transport.drain();
+      if (!transport.destroyed) transport.handler.end();
+      await connection.closed;
+      assertEquals(recorder.info?.code, how === "close" ? 1005 : 1006);
+      assertEquals(liveZlibStates(), before, how);
+    }
+  });
+
+  it("goes on after a message that was dropped for want of room", async () => {
+    for (const takeover of [true, false]) {
+      const options = { threshold: 0, serverNoContextTakeover: !takeover };
+      const { server, client, peer, atClient, close } = await join(
+        { compression: options, maxBufferedAmount: 3000, slowConsumer: "drop" },
+        { compression: true },
+      );
+      const random = new Random(9);
+      const noise = random.bytes(2000);
+      const results: string[] = [];
+      // All in one turn: nothing leaves in between.
+      for (let index = 0; index < 4; index++) results.push(peer.send(noise.subarray(index * 10)));
+      assertEquals(results.slice(0, 1), ["sent"]);
+      await peer.drained();
+      for (let index = 0; index < 3; index++) {
+        results.push(peer.send(random.bytes(2500)), peer.send(random.bytes(2500)));
+        await peer.drained();
+      }
+      assert(results.filter((result) => result === "dropped").length >= 3, results.join());
+      peer.send(noise);
+      await until(() => atClient.length === results.filter((result) => result !== "dropped").length + 1, "the rest");
+      assertSameBytes(atClient.at(-1)![0] as Uint8Array, noise);
+      assertThrows(() => peer.send(random.bytes(4000)), OptionError, "maxBufferedAmount");
+      peer.send(noise);
+      await until(() => atClient.length === results.filter((result) => result !== "dropped").length + 2, "one more");
+      assertEquals([client.state, server.connections.size], ["open", 1]);
+      await close();
+    }
+  });
+
+  it("counts the bytes of each message by itself against the limit", () => {
+    const server = openRig("server", {}, agreeOn({ threshold: 0 }));
+    const client = openRig("client", { maxMessageSize: 200 }, agreeOn({ threshold: 0 }));
+    const random = new Random(3);
+    for (let index = 0; index < 500; index++) server.connection.send(random.bytes(200));
+    return settle().then(() => {
+      assert(server.transport.written.length > 100_000);
+      client.transport.receive(server.transport.written);
+      assertEquals([client.recorder.messages.length, client.recorder.errors], [500, []]);
+      server.connection.terminate();
+      client.connection.terminate();
+    });
+  });
+
+  it("takes a message that fits only in its compressed form", async () => {
+    const { peer, atClient, close } = await join({ ...ON, maxBufferedAmount: 1000 }, ON);
+    assertEquals(peer.send("x".repeat(100_000)), "sent");
+    await until(() => atClient.length === 1, "the message");
+    assertEquals((atClient[0][0] as string).length, 100_000);
+    await close();
+  });
+});
+
+describe("what does not get smaller", () => {
+  it("goes uncompressed without context takeover, and keeps the context with it", async () => {
+    const noise = new Random(6).bytes(1000);
+    const reserved = async (options: object): Promise<number[]> => {
+      const { transport, connection } = openRig("server", {}, agreeOn({ threshold: 0, ...options }));
+      connection.send(noise);
+      connection.send(noise);
+      connection.send("");
+      await settle();
+      connection.terminate();
+      return decodeAll(transport.written, 0x40).map((frame) => frame.reserved);
+    };
+    assertEquals(await reserved({ serverNoContextTakeover: true }), [0, 0, 0]);
+    assertEquals(await reserved({}), [0x40, 0x40, 0x40]);
+  });
+
+  it("is broadcast uncompressed", () => {
+    const settings = compressionSettings({ threshold: 0 })!;
+    const deflater = new MessageDeflater("server", settings, settings);
+    const [frame] = decodeAll(new SharedMessage(new Random(6).bytes(100), 0, settings).framesFor(deflater), 0x40);
+    assertEquals(frame.reserved, 0);
+  });
+
+  it("needs no more room than it would without compression", async () => {
+    for (const compression of [false, { threshold: 0 }]) {
+      const { transport, connection, recorder } = openRig("server", { maxBufferedAmount: 1000 }, agreeOn(compression));
+      const random = new Random(7);
+      transport.stalled = true;
+      connection.send("what went before: 0123456789");
+      await settle();
+      transport.drain();
+      assertEquals(connection.send(random.bytes(994)), "sent");
+      await settle();
+      transport.drain();
+      assertEquals(connection.sendFrame(Opcode.Binary, random.bytes(900), true), "sent");
+      await settle();
+      transport.drain();
+      connection.send(random.bytes(100));
+      const writer = connection.writable.getWriter();
+      const written = writer.write(random.bytes(894));
+      for (let turn = 0; turn < 3; turn++) {
+        await settle();
+        transport.drain();
+      }
+      await written;
+      connection.send("what went before: 0123456789");
+      await settle();
+      transport.drain();
+      assertEquals([connection.state, recorder.events], ["open", []]);
+      const client = openRig("client", {}, agreeOn(compression));
+      client.transport.receive(transport.written);
+      assertEquals(client.recorder.messages.map(({ length }) => length), [28, 994, 900, 100, 894, 28]);
+      client.connection.terminate();
+      connection.terminate();
+    }
+  });
+
+  it("waits for room as a stream of fragments", async () => {
+    for (const compression of [false, { threshold: 0 }]) {
+      const limits = { maxBufferedAmount: 1000, highWaterMark: 1000 };
+      const { transport, connection, recorder } = openRig("server", limits, agreeOn(compression));
+      const random = new Random(8);
+      transport.stalled = true;
+      const writer = connection.messageWriter(Opcode.Binary).getWriter();
+      let written = 0;
+      for (let index = 0; index < 20; index++) writer.write(random.bytes(450)).then(() => written++);
+      for (let turn = 0; turn < 40; turn++) {
+        await settle();
+        assert(connection.bufferedAmount <= 1000 + 40, `${connection.bufferedAmount}`);
+        transport.drain();
+      }
+      assertEquals([written, connection.state, recorder.events], [20, "open", []]);
+      connection.terminate();
+    }
+  });
+});
+
+describe("a message that inflates without end", () => {
+  it("is closed with 1009 at the limit of 16 MiB, and the process grows by little more than twice that at most", async () => {
+    const file = decodeURIComponent(new URL("../../bench/memory.ts", import.meta.url).pathname);
+    const own = "Deno" in globalThis ? ["run", "-A", "--no-check", file] : [file];
+    const child = spawn(process.execPath, [...own, "bomb"], { stdio: ["ignore", "pipe", "inherit"] });
+    let output = "";
+    child.stdout.on("data", (data) => output += data);
+    await new Promise((resolve) => child.on("close", resolve));
+    // "… in 1043639 bytes on the wire: the server grew by 24.9 MiB, closed with 1009"
+    assertStringIncludes(output, "closed with 1009");
+    const growth = Number(output.split("grew by ")[1].split(" MiB")[0]);
+    // Bun collects the pieces that were read a little later.
+    assert(growth > 10 && growth < ("Deno" in globalThis ? 32 : 40), output);
+  });
+});
+
+describe("a broadcast", () => {
+  it("is compressed once for each window, and the contexts of the connections stay right", async () => {
+    const server = new WebSocketServer({ compression: { threshold: 0 } });
+    const random = new Random(11);
+    const clients: { client: WebSocketClient; got: string[]; expected: string[]; peer: WebSocketConnection }[] = [];
+    for (
+      const compression of [
+        true,
+        { serverMaxWindowBits: 9 },
+        { serverMaxWindowBits: 8 },
+        { serverNoContextTakeover: true },
+        false,
+      ]
+    ) {
+      const [ours, theirs] = pipe();
+      const peer = server.acceptStream(ours);
+      const got: string[] = [];
+      const client = new WebSocketClient({ compression, onMessageReceived: (text) => void got.push(text) });
+      await client.connect({ stream: theirs });
+      clients.push({ client, got, expected: [], peer });
+    }
+    const vocabulary = Array.from({ length: 20 }, () => random.bytes(10).join());
+    const sentence = (): string => Array.from({ length: 1 + random.int(60) }, () => random.pick(vocabulary)).join(" ");
+    for (let round = 0; round < 100; round++) {
+      const text = sentence();
+      if (random.int(2) === 0) {
+        assertEquals(server.broadcastMessage(text), 5);
+        for (const { expected } of clients) expected.push(text);
+      } else {
+        const { peer, expected } = random.pick(clients);
+        peer.send(text);
+        expected.push(text);
+      }
+    }
+    for (const { got, expected } of clients) await until(() => got.length === expected.length, "all messages");
+    for (const { got, expected } of clients) assertEquals(got, expected);
+    await Promise.all(clients.map(({ client }) => client.disconnect()));
+    await server.stop();
+  });
+
+  it("reaches those for whom it fits, whatever it is for the others; and is refused if it fits for nobody", async () => {
+    const server = new WebSocketServer({ compression: true, maxBufferedAmount: 1000 });
+    const got = [0, 0, 0];
+    const clients = await Promise.all([true, false, true].map(async (compression, index) => {
+      const [ours, theirs] = pipe();
+      server.acceptStream(ours);
+      const client = new WebSocketClient({ compression, onMessageReceived: () => void got[index]++ });
+      await client.connect({ stream: theirs });
+      return client;
+    }));
+    assertEquals(server.broadcastMessage("a".repeat(5000)), 2);
+    assertThrows(() => server.broadcastData(new Random(1).bytes(5000)), OptionError, "maxBufferedAmount");
+    assertEquals(server.broadcastMessage("to all"), 3);
+    await until(() => got.join() === "2,1,2", "all messages");
+    await Promise.all(clients.map((client) => client.disconnect()));
+    await server.stop();
+  });
+
+  it("gives connections with the same window the very same bytes", () => {
+    const settings = agreeOn({ threshold: 10 }).compression!;
+    const rigs = [1, 2, 3].map(() => openRig("server", {}, { protocol: "", extensions: [], compression: settings }));
+    const message = new SharedMessage("x".repeat(50_000), 0, settings.settings);
+    for (const { connection } of rigs) connection.sendShared(message);
+    const deflater = new MessageDeflater("server", settings.parameters, settings.settings);
+    assert(message.framesFor(deflater) === message.framesFor(deflater), "compressed once");
+    const short = new SharedMessage("short", 0, settings.settings);
+    for (const { connection } of rigs) connection.sendShared(short);
+    return settle().then(() => {
+      const [first, ...others] = rigs.map(({ transport }) => transport.written);
+      assertEquals(decodeAll(first, 0x40).map(({ reserved }) => reserved), [0x40, 0]);
+      for (const other of others) assertEquals(other, first);
+      for (const { connection } of rigs) connection.terminate();
+    });
+  });
+});
+
+describe("frame by frame", () => {
+  const parts: [Opcode, MessageData, boolean][] = [
+    [Opcode.Text, "Hel", false],
+    [Opcode.Continuation, "lo, ", false],
+    [Opcode.Continuation, "", false],
+    [Opcode.Continuation, "κόσμε", true],
+    [Opcode.Text, "whole", true],
+    [Opcode.Binary, Uint8Array.of(1, 2), false],
+    [Opcode.Continuation, new Uint8Array(0), true],
+    [Opcode.Binary, Uint8Array.of(3), true],
+  ];
+  for (const compression of [false, true]) {
+    it(`shows every frame to both ends, ${compression ? "with" : "without"} compression`, async () => {
+      const options = { options: { frameByFrame: true }, compression: compression && { threshold: 0 } };
+      const { client, peer, atServer, atClient, close } = await join(options, options);
+      assertEquals(peer.extensions.length, compression ? 1 : 0);
+      for (const [opcode, data, final] of parts) {
+        client.sendFrame(opcode, data, final);
+        peer.sendFrame(opcode, data, final);
+      }
+      client.send("done");
+      peer.send("done");
+      await until(() => atServer.length === 9 && atClient.length === 9, "all frames");
+      const expected = [
+        ...parts.map(([opcode, data, final]) => [data, opcode, opcode !== Opcode.Continuation, final]),
+        ["done", Opcode.Text, true, true],
+      ];
+      assertEquals(frames(atServer), expected);
+      assertEquals(frames(atClient), expected);
+      await close();
+    });
+
+    it(`cuts no code point of text, ${compression ? "with" : "without"} compression`, async () => {
+      const options = { options: { frameByFrame: true }, compression: compression && { threshold: 0 } };
+      const { client, atServer, close } = await join(options, options);
+      const bytes = encode("a€😀b");
+      for (let at = 0; at < bytes.length; at++) {
+        const opcode = at === 0 ? Opcode.Text : Opcode.Continuation;
+        client.sendFrame(opcode, bytes.subarray(at, at + 1), at === bytes.length - 1);
+      }
+      await until(() => atServer.length === bytes.length, "all frames");
+      assertEquals(atServer.map(([text]) => text), ["a", "", "", "€", "", "", "", "😀", "b"]);
+      await close();
+    });
+
+    it(`splits by bytes on the wire, ${compression ? "with" : "without"} compression`, async () => {
+      const options = {
+        options: { frameByFrame: true },
+        compression: compression && { threshold: 0 },
+        splitMessage: true,
+        frameSize: 40,
+      };
+      const { client, atServer, close } = await join(options, options);
+      const noise = new Random(4).bytes(300);
+      client.send(noise);
+      await until(() => atServer.at(-1)?.[1]?.final === true, "the last frame");
+      assert(atServer.length >= 9, `${atServer.length} frames`);
+      assertEquals(atServer.map(([, frame]) => frame!.first), atServer.map((_, index) => index === 0));
+      const got = atServer.flatMap(([data]) => [...data as Uint8Array]);
+      assertSameBytes(Uint8Array.from(got), noise);
+      await close();
+    });
+  }
+});
+
+describe("messageWriter", () => {
+  for (const compression of [false, true]) {
+    it(`streams one message in fragments, ${compression ? "with" : "without"} compression`, async () => {
+      const options = { compression: compression && { threshold: 0 } };
+      const { client, peer, atServer, atClient, close } = await join(options, options);
+      const noise = new Random(8).bytes(500_000);
+      const chunks = new Random(9).chunks(noise, 30_000);
+      await ReadableStream.from(chunks).pipeTo(client.messageWriter(Opcode.Binary));
+      await ReadableStream.from(chunks).pipeTo(peer.messageWriter(Opcode.Binary));
+      client.send("after");
+      await until(() => atServer.length === 2 && atClient.length === 1, "the messages");
+      assertSameBytes(atServer[0][0] as Uint8Array, noise);
+      assertSameBytes(atClient[0][0] as Uint8Array, noise);
+      assertEquals(atServer[1][0], "after");
+      await close();
+    });
+  }
+
+  it("takes strings cut anywhere, and mixes them with bytes", async () => {
+    const { client, atServer, close } = await join({}, {});
+    const writer = client.messageWriter(Opcode.Text).getWriter();
+    const smile = "😀";
+    for (
+      const chunk of ["a", smile[0], smile[1], "", encode("€").subarray(0, 1), encode("€").subarray(1), `b${smile[0]}`]
+    ) {
+      await writer.write(chunk);
+    }
+    await writer.write(smile[1]);
+    await writer.close();
+    const lonely = client.messageWriter(Opcode.Text).getWriter();
+    await lonely.write(smile[0]);
+    await lonely.write(encode("x"));
+    await lonely.write(smile[0]);
+    await lonely.close();
+    await until(() => atServer.length === 2, "the messages");
+    assertEquals(atServer.map(([text]) => text), [`a${smile}€b${smile}`, "\ufffdx\ufffd"]);
+    await close();
+  });
+
+  it("sends an empty message if nothing is written, and lets control frames through meanwhile", async () => {
+    const { client, atServer, close } = await join({}, {});
+    await client.messageWriter(Opcode.Binary).close();
+    const writer = client.messageWriter(Opcode.Text).getWriter();
+    await writer.write("a");
+    client.ping("between");
+    assertThrows(() => client.send("x"), StateError, "not finished");
+    assertThrows(() => client.messageWriter(Opcode.Text), StateError, "not finished");
+    await writer.write("b");
+    await writer.close();
+    await until(() => atServer.length === 2, "the messages");
+    assertEquals(atServer, [[new Uint8Array(0)], ["ab"]]);
+    await close();
+  });
+
+  it("closes the connection with 1011 when it is aborted: a message cannot be taken back", async () => {
+    const { client, peer, atServer } = await join({}, {});
+    const writer = client.messageWriter(Opcode.Text).getWriter();
+    await writer.write("half");
+    await writer.abort(new Error("no more"));
+    assertEquals((await peer.closed).code, 1011);
+    assertEquals(atServer, []);
+    await client.disconnect();
+  });
+
+  it("refuses other opcodes and data, and fails on a connection that is gone", async () => {
+    const { client, close } = await join({}, {});
+    assertThrows(() => client.messageWriter(Opcode.Ping), OptionError, "neither");
+    assertThrows(() => client.messageWriter(Opcode.Continuation), OptionError, "neither");
+    const writer = client.messageWriter(Opcode.Text).getWriter();
+    writer.closed.catch(() => {});
+    await assertRejects(() => writer.write(5 as unknown as string), OptionError, '"number"');
+    const late = client.messageWriter(Opcode.Text).getWriter();
+    late.closed.catch(() => {});
+    await close();
+    await assertRejects(() => late.write("x"), StateError, "closed");
+    assertThrows(() => client.messageWriter(Opcode.Text), StateError);
+  });
+
+  it("waits again when somebody else was faster", async () => {
+    const limits = { maxBufferedAmount: 1000, highWaterMark: 1000 };
+    const noise = (length: number): Uint8Array => new Random(length).bytes(length);
+    for (const stream of ["writable", "messageWriter"] as const) {
+      const { transport, connection, recorder } = openRig("server", limits);
+      transport.stalled = true;
+      connection.send(noise(900));
+      await settle();
+      connection.drained().then(() => void connection.ping(noise(100)));
+      connection.drained().then(() => void connection.ping(noise(100)));
+      if (stream === "writable") connection.drained().then(() => void connection.send(noise(600)));
+      const writable = stream === "writable" ? connection.writable : connection.messageWriter(Opcode.Binary);
+      const written = writable.getWriter().write(noise(850));
+      for (let turn = 0; turn < 4; turn++) {
+        await settle();
+        transport.drain();
+      }
+      await written;
+      assertEquals([connection.state, recorder.events], ["open", []]);
+      connection.terminate();
+    }
+  });
+
+  it("closes the connection with 1011 when a chunk in the middle can never fit", async () => {
+    const { transport, connection } = openRig("server", { maxBufferedAmount: 1000 });
+    const chunks = [new Uint8Array(300), new Uint8Array(5000), new Uint8Array(1)];
+    await assertRejects(
+      () => ReadableStream.from(chunks).pipeTo(connection.messageWriter(Opcode.Binary)),
+      OptionError,
+      "maxBufferedAmount",
+    );
+    await settle();
+    assertEquals(decodeAll(transport.written).map(({ opcode, final }) => [opcode, final]), [[2, false], [8, true]]);
+    connection.terminate();
+    // The first one harms nothing.
+    const other = openRig("server", { maxBufferedAmount: 1000 });
+    await assertRejects(() => other.connection.messageWriter(Opcode.Binary).getWriter().write(chunks[1]), OptionError);
+    assertEquals(other.connection.send("x"), "sent");
+    other.connection.terminate();
+  });
+
+  it("waits for a slow peer", async () => {
+    const { transport, connection } = openRig("server", { highWaterMark: 100 });
+    transport.stalled = true;
+    const writer = connection.messageWriter(Opcode.Binary).getWriter();
+    await writer.write(new Uint8Array(200));
+    await writer.write("");
+    let written = false;
+    const second = writer.write(new Uint8Array(1)).then(() => written = true);
+    await settle();
+    assertEquals(written, false);
+    transport.stalled = false;
+    transport.drain();
+    await second;
+    await writer.close();
+    await settle();
+    assertEquals(decodeAll(transport.written).map(({ opcode, final }) => [opcode, final]), [[2, false], [0, false], [
+      0,
+      true,
+    ]]);
+    connection.terminate();
+  });
+});

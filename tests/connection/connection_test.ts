@@ -1,0 +1,1014 @@
+import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { CONNECTION_DEFAULTS, type SendResult, WebSocketConnection } from "../../connection/connection.ts";
+import { OptionError, StateError, TransportError } from "../../base/errors.ts";
+import { Opcode } from "../../protocol/frame.ts";
+import { SharedMessage } from "../../connection/shared_message.ts";
+import {
+  assertFrames,
+  concat,
+  decodeAll,
+  encode,
+  FakeTransport,
+  openRig,
+  Peer,
+  Recorder,
+  settle,
+} from "../support/support.ts";
+
+describe("WebSocketConnection.send", () => {
+  it("sends text and bytes, unmasked as a server", async () => {
+    const { transport, connection } = openRig("server");
+    connection.send("Hi €");
+    connection.send(Uint8Array.of(1, 2));
+    connection.send("");
+    await settle();
+    assertFrames(transport.written, ['text "Hi €"', 'binary "\\u0001\\u0002"', 'text ""']);
+    assertEquals(transport.written[1] & 0x80, 0);
+  });
+
+  it("masks as a client, with a new key each time", async () => {
+    const { transport, connection } = openRig("client");
+    for (let index = 0; index < 3; index++) connection.send("same text");
+    await settle();
+    const wire = transport.written;
+    const length = wire.length / 3;
+    const keys = new Set([0, 1, 2].map((index) => wire.slice(index * length + 2, index * length + 6).join()));
+    assertEquals(keys.size, 3);
+    assertEquals(wire[1] & 0x80, 0x80);
+    assertFrames(wire, ['text "same text"', 'text "same text"', 'text "same text"']);
+  });
+
+  it("makes one write of all frames of one turn, and of all answers to one chunk", async () => {
+    const { transport, connection, recorder, peer } = openRig();
+    for (let index = 0; index < 50; index++) connection.send(`message ${index}`);
+    connection.ping("p");
+    await settle();
+    assertEquals(transport.writes.length, 1);
+    recorder.onMessage = (data) => void connection.send(data);
+    transport.receive(concat(...Array.from({ length: 64 }, (_, index) => peer.text(`echo ${index}`))));
+    assertEquals(transport.writes.length, 2);
+    assertEquals(decodeAll(transport.writes[1]).length, 64);
+  });
+
+  it("copies bytes: what happens to them later does not matter", async () => {
+    const { transport, connection } = openRig();
+    const bytes = Uint8Array.of(1, 2, 3);
+    connection.send(bytes);
+    bytes.fill(9);
+    await settle();
+    assertEquals(decodeAll(transport.written)[0].payload, Uint8Array.of(1, 2, 3));
+  });
+
+  it("round-trips text of every length around the header edges, ASCII or not", async () => {
+    for (const unit of ["a", "é", "€", "😀"]) {
+      for (const length of [0, 1, 31, 41, 42, 62, 63, 64, 65, 124, 125, 126, 127, 65535, 65536]) {
+        const { transport, connection } = openRig("client");
+        const text = unit.repeat(length);
+        connection.send(text);
+        await settle();
+        assertEquals(new TextDecoder().decode(decodeAll(transport.written)[0].payload), text);
+      }
+    }
+  });
+
+  it("round-trips text in which the first character that is not ASCII comes anywhere, behind other frames", async () => {
+    for (const role of ["server", "client"] as const) {
+      for (const length of [65, 100, 125, 126, 1000, 65535, 65536, 70_000]) {
+        for (const at of [0, 1, 64, length - 2]) {
+          const { transport, connection } = openRig(role);
+          const text = "x".repeat(at) + "😀é€".repeat(3) + "y".repeat(length - at);
+          connection.send("before");
+          connection.send(text);
+          connection.send("after");
+          await settle();
+          const [before, frame, after] = decodeAll(transport.written);
+          assert(new TextDecoder().decode(frame.payload) === text);
+          assertEquals([before.payload, after.payload], [encode("before"), encode("after")]);
+        }
+      }
+    }
+  });
+
+  it("sends U+FFFD for a lone surrogate", async () => {
+    const { transport, connection } = openRig();
+    connection.send("a\uD800b");
+    await settle();
+    assertFrames(transport.written, ['text "a\uFFFDb"']);
+  });
+
+  it("refuses what is neither text nor bytes, and a connection that is not open", async () => {
+    const { connection } = openRig();
+    for (const data of [1, null, undefined, {}, new ArrayBuffer(1), [1]]) {
+      assertThrows(() => connection.send(data as string), OptionError, "Cannot send");
+    }
+    connection.close();
+    assertThrows(() => connection.send("late"), StateError, "Cannot send: the connection is closing");
+    connection.terminate();
+    await settle();
+    assertThrows(() => connection.send("late"), StateError, "Cannot send: the connection is closed");
+    const early = new WebSocketConnection(new FakeTransport(), "server", new Recorder(), CONNECTION_DEFAULTS);
+    assertThrows(() => early.send("early"), StateError, "not open yet");
+  });
+});
+
+describe("splitMessage and frameSize", () => {
+  for (const role of ["server", "client"] as const) {
+    const least = role === "client" ? 7 : 3;
+    for (const frameSize of [least, least + 1, 125, 126, 127, 131, 135, 1000, 65535, 65536, 65545, 65549]) {
+      it(`as a ${role}, no frame takes more than ${frameSize} bytes on the wire, and all but the last are full`, async () => {
+        const { transport, connection } = openRig(role, { splitMessage: true, frameSize });
+        const length = frameSize < 1000 ? 700 : 200_000;
+        const text = "0123456789".repeat(length / 10);
+        connection.send(text);
+        connection.send(new Uint8Array(length));
+        connection.send("");
+        await settle();
+        const wire = transport.written;
+        const frames = decodeAll(wire);
+        const overhead = (size: number): number =>
+          (size < 126 ? 2 : size < 65536 ? 4 : 10) + (role === "client" ? 4 : 0);
+        for (const { payload } of frames) assert(payload.length + overhead(payload.length) <= frameSize);
+        const [firstEnd] = frames.flatMap(({ final }, index) => final ? [index] : []);
+        const message = frames.slice(0, firstEnd + 1);
+        assertEquals(message.map(({ opcode }) => opcode), [1, ...Array(message.length - 1).fill(0)]);
+        for (const { payload } of message.slice(0, -1)) {
+          const more = payload.length + 1;
+          assert(more + overhead(more) > frameSize, `${payload.length} is not all that fits`);
+        }
+        assertEquals(new TextDecoder().decode(concat(...message.map(({ payload }) => payload))), text);
+        assertEquals(frames.at(-1), { opcode: 1, final: true, reserved: 0, payload: new Uint8Array(0) });
+      });
+    }
+
+    it(`as a ${role}, a frameSize below ${least} is a RangeError`, () => {
+      assertInstanceOf(assertThrows(() => openRig(role, { splitMessage: true, frameSize: least - 1 })), RangeError);
+    });
+  }
+
+  it("does nothing without splitMessage, or with frameSize 0", async () => {
+    for (const options of [{ frameSize: 20 }, { splitMessage: true, frameSize: 0 }]) {
+      const { transport, connection } = openRig("server", options);
+      connection.send("x".repeat(500));
+      await settle();
+      assertEquals(decodeAll(transport.written).length, 1);
+    }
+  });
+});
+
+describe("WebSocketConnection.sendFrame", () => {
+  it("fragments by hand, with control frames in between, and code points cut", async () => {
+    const { transport, connection } = openRig();
+    const bytes = encode("€");
+    connection.sendFrame(Opcode.Text, bytes.slice(0, 1), false);
+    connection.ping("now");
+    connection.sendFrame(Opcode.Continuation, bytes.slice(1), false);
+    connection.sendFrame(Opcode.Continuation, "", true);
+    connection.send("next");
+    await settle();
+    const frames = decodeAll(transport.written);
+    assertEquals(frames.map(({ opcode, final }) => [opcode, final]), [[1, false], [9, true], [0, false], [0, true], [
+      1,
+      true,
+    ]]);
+  });
+
+  it("refuses what would break the message", () => {
+    const { connection } = openRig();
+    assertThrows(() => connection.sendFrame(Opcode.Continuation, "x", true), StateError, "no message is begun");
+    assertThrows(() => connection.sendFrame(Opcode.Ping, "x", true), OptionError);
+    connection.sendFrame(Opcode.Binary, "x", false);
+    assertThrows(() => connection.sendFrame(Opcode.Text, "x", true), StateError, "not finished");
+    assertThrows(() => connection.send("x"), StateError, "not finished");
+    connection.sendFrame(Opcode.Continuation, "x", true);
+    connection.send("x");
+  });
+});
+
+describe("WebSocketConnection.sendSimpleFrame", () => {
+  it("sends control frames only", async () => {
+    const { transport, connection } = openRig();
+    connection.sendSimpleFrame(Opcode.Ping);
+    connection.sendSimpleFrame(Opcode.Pong, "x".repeat(125));
+    await settle();
+    assertFrames(transport.written, ['ping ""', `pong "${"x".repeat(125)}"`]);
+    assertThrows(() => connection.sendSimpleFrame(Opcode.Text, "x"), OptionError);
+    assertThrows(() => connection.ping("x".repeat(126)), OptionError, "126");
+  });
+
+  it("closes with a close frame", async () => {
+    const { transport, connection } = openRig();
+    assertThrows(() => connection.sendSimpleFrame(Opcode.Close, Uint8Array.of(3)), OptionError);
+    assertThrows(() => connection.sendSimpleFrame(Opcode.Close, Uint8Array.of(3, 0xed)), OptionError, "1005");
+    connection.sendSimpleFrame(Opcode.Close, concat(Uint8Array.of(0x03, 0xe9), encode("away")));
+    await settle();
+    assertFrames(transport.written, ['close 1001 "away"']);
+    assertEquals(connection.state, "closing");
+  });
+});
+
+describe("receiving", () => {
+  it("delivers messages in order, however they are cut", () => {
+    const wire = concat(
+      new Peer("client").text("a"),
+      new Peer("client").binary(Uint8Array.of(1)),
+      new Peer("client").frame(Opcode.Ping, "p"),
+      new Peer("client").text("€"),
+    );
+    for (let cut = 0; cut <= wire.length; cut++) {
+      const { transport, recorder } = openRig();
+      if (cut > 0) transport.receive(wire.slice(0, cut));
+      if (cut < wire.length) transport.receive(wire.slice(cut));
+      assertEquals(recorder.events, ["text a", "binary 1", "ping p", "text €"]);
+      assertFrames(transport.written, ['pong "p"']);
+    }
+  });
+
+  it("answers ten pings in a row in order, and ignores unsolicited pongs", () => {
+    const { transport, recorder, peer } = openRig();
+    transport.receive(concat(...Array.from({ length: 10 }, (_, index) => peer.frame(Opcode.Ping, `${index}`))));
+    assertFrames(transport.written, Array.from({ length: 10 }, (_, index) => `pong "${index}"`));
+    transport.receive(peer.frame(Opcode.Pong, "unasked"));
+    assertEquals(recorder.events.at(-1), "pong unasked");
+    assertEquals(transport.writes.length, 1);
+  });
+
+  it("answers no ping with manualPong", async () => {
+    const { transport, connection, recorder, peer } = openRig("server", { options: { manualPong: true } });
+    transport.receive(peer.frame(Opcode.Ping, "p"));
+    assertEquals([recorder.events, transport.writes.length], [["ping p"], 0]);
+    connection.pong("by hand");
+    await settle();
+    assertFrames(transport.written, ['pong "by hand"']);
+  });
+
+  it("gives frame information frame by frame", () => {
+    const { transport, recorder, peer } = openRig("server", { options: { frameByFrame: true } });
+    transport.receive(concat(peer.text("a", false), peer.continuation("b", true)));
+    assertEquals(recorder.events, ["text a", "text b"]);
+    assertEquals(recorder.frames.map((frame) => frame?.final), [false, true]);
+  });
+
+  it("owes a peer that does not read its pongs only the newest one", async () => {
+    const { transport, connection, peer } = openRig("server", { highWaterMark: 100 });
+    transport.stalled = true;
+    transport.receive(concat(...Array.from({ length: 1000 }, (_, index) => peer.frame(Opcode.Ping, `${index}`))));
+    transport.receive(concat(...Array.from({ length: 1000 }, (_, index) => peer.frame(Opcode.Ping, `later ${index}`))));
+    assert(connection.bufferedAmount < 300, `${connection.bufferedAmount} bytes`);
+    transport.stalled = false;
+    transport.drain();
+    await settle();
+    const pongs = decodeAll(transport.written).map(({ payload }) => new TextDecoder().decode(payload));
+    assertEquals(pongs.at(-1), "later 999");
+  });
+
+  it("reports what a handler does inside its call in order: close, terminate, send", async () => {
+    const { transport, connection, recorder, peer } = openRig();
+    recorder.onMessage = (data) => {
+      if (data === "close") connection.close(1000);
+      if (data === "send") connection.send("sent");
+    };
+    transport.receive(concat(peer.text("send"), peer.text("close"), peer.text("after"), peer.close(1000)));
+    await settle();
+    assertFrames(transport.written, ['text "sent"', 'close 1000 ""']);
+    assertEquals(recorder.events.slice(0, 4), ["text send", "text close", "text after", "close 1000"]);
+
+    const other = openRig();
+    other.recorder.onMessage = () => other.connection.terminate();
+    other.transport.receive(concat(peer.text("one"), peer.text("two")));
+    await settle();
+    assertEquals(other.recorder.events, ["text one", "disconnect"]);
+  });
+});
+
+describe("the closing handshake (RFC 6455 §7)", () => {
+  it("as a server that closes first: close frame, the peer's, FIN, and the end of TCP", async () => {
+    const { transport, connection, recorder, clock, peer } = openRig("server");
+    const closed = connection.close(1000, "done");
+    await settle();
+    assertFrames(transport.written, ['close 1000 "done"']);
+    assertEquals([connection.state, transport.ended], ["closing", false]);
+    transport.receive(peer.close(1000, "ok"));
+    assertEquals(transport.ended, true);
+    transport.handler.end();
+    assertEquals(await closed, {
+      code: 1000,
+      reason: "ok",
+      clean: true,
+      sent: { code: 1000, reason: "done" },
+      received: { code: 1000, reason: "ok" },
+    });
+    assertEquals(recorder.events, ["close 1000 ok", "disconnect"]);
+    assertEquals([connection.state, clock.pending], ["closed", 0]);
+  });
+
+  it("as a server whose peer closes: echoes the code, then FIN", async () => {
+    const { transport, connection, recorder, peer } = openRig("server");
+    transport.receive(peer.close(4000, "bye"));
+    assertFrames(transport.written, ['close 4000 ""']);
+    assertEquals(transport.ended, true);
+    transport.handler.end();
+    assertEquals((await connection.closed).code, 4000);
+    assertEquals(recorder.events, ["close 4000 bye", "disconnect"]);
+  });
+
+  it("as a client: waits for the server's FIN", async () => {
+    const { transport, connection, peer } = openRig("client");
+    connection.close();
+    await settle();
+    transport.receive(peer.close());
+    await settle();
+    assertEquals([transport.ended, transport.destroyed], [false, false]);
+    transport.handler.end();
+    assertEquals(transport.destroyed, true);
+    const info = await connection.closed;
+    assertEquals([info.code, info.clean, info.sent], [1005, true, { code: 1005, reason: "" }]);
+  });
+
+  it("with manualClose leaves the answer to the program, and ignores what follows the peer's close frame", async () => {
+    const { transport, connection, recorder, peer } = openRig("server", { options: { manualClose: true } });
+    transport.receive(concat(peer.close(1001), peer.text("after"), peer.frame(Opcode.Ping)));
+    transport.receive(peer.text("later"));
+    assertEquals([recorder.events, transport.writes.length, connection.state], [["close 1001"], 0, "closing"]);
+    connection.close(4001, "mine");
+    await settle();
+    assertFrames(transport.written, ['close 4001 "mine"']);
+    transport.handler.end();
+    assertEquals((await connection.closed).sent, { code: 4001, reason: "mine" });
+  });
+
+  it("with manualClose answers too when a handler of the program failed", async () => {
+    const { transport, connection, peer } = openRig("server", { options: { manualClose: true } });
+    transport.receive(peer.close(1000));
+    connection.closeWith(1011, new Error("handler"));
+    await settle();
+    assertFrames(transport.written, ['close 1011 ""']);
+    transport.handler.end();
+    assertEquals((await connection.closed).clean, true);
+  });
+
+  it("gives up after closeTimeout when no close frame comes", async () => {
+    const { transport, connection, recorder, clock } = openRig("server", { closeTimeout: 5000 });
+    const closed = connection.close(1000);
+    await settle();
+    clock.advance(4999);
+    assertEquals(transport.destroyed, false);
+    clock.advance(1);
+    assertEquals(transport.destroyed, true);
+    const info = await closed;
+    assertEquals([info.code, info.clean], [1006, false]);
+    assertEquals(recorder.events, ["error ERR_CLOSE_TIMEOUT", "disconnect"]);
+  });
+
+  it("gives up after closeTimeout when TCP does not end", async () => {
+    const { transport, connection, clock, peer } = openRig("client", { closeTimeout: 5000 });
+    transport.receive(peer.close(1000));
+    await settle();
+    clock.advance(5000);
+    assertEquals(transport.destroyed, true);
+    assertEquals((await connection.closed).clean, true);
+    assertEquals(clock.pending, 0);
+  });
+
+  it("close twice changes nothing, and data after close is not delivered as new state", async () => {
+    const { transport, connection, peer } = openRig();
+    const first = connection.close(1000, "first");
+    const second = connection.close(1001, "second");
+    assertEquals(first, second);
+    await settle();
+    assertFrames(transport.written, ['close 1000 "first"']);
+    transport.receive(peer.close(1000));
+    transport.handler.end();
+    await first;
+    assertEquals(await connection.close(), await first);
+  });
+
+  it("refuses codes and reasons that must not be sent, before anything happens", () => {
+    const { connection } = openRig();
+    assertThrows(() => connection.close(1005), OptionError);
+    assertThrows(() => connection.close(1000, "x".repeat(124)), OptionError);
+    assertEquals(connection.state, "open");
+  });
+
+  it("is lost with 1006 when TCP ends without a close frame", async () => {
+    for (const end of ["end", "close"] as const) {
+      const { transport, connection, recorder } = openRig();
+      if (end === "end") transport.handler.end();
+      else transport.handler.close(new Error("reset"));
+      assertEquals(await connection.closed, { code: 1006, reason: "", clean: false });
+      assertEquals(recorder.events, ["disconnect"]);
+    }
+  });
+
+  it("delivers what came with the handshake before an end that came with it too", async () => {
+    for (const early of [{ ended: true, closed: undefined }, { ended: false, closed: { error: new Error("reset") } }]) {
+      const transport = new FakeTransport();
+      const recorder = new Recorder();
+      const settings = { ...CONNECTION_DEFAULTS, pingInterval: 0 };
+      const connection = new WebSocketConnection(transport, "client", recorder, settings);
+      connection.start({ protocol: "", extensions: [] });
+      connection.open(new Peer("server").text("with the answer"), early);
+      assertEquals((await connection.closed).code, 1006);
+      assertEquals(recorder.events, ["text with the answer", "disconnect"]);
+    }
+  });
+
+  it("reports the end exactly once, whatever comes together", async () => {
+    const { transport, connection, recorder, peer } = openRig();
+    connection.close(1000);
+    connection.terminate();
+    transport.handler.end();
+    transport.handler.close(new Error("reset"));
+    transport.handler.close();
+    connection.terminate();
+    await settle();
+    transport.receive(peer.text("ghost"));
+    assertEquals(recorder.events, ["disconnect"]);
+  });
+});
+
+describe("failing the connection (RFC 6455 §7.1.7)", () => {
+  it("tells the peer the code, reports once, ignores the rest, and ends TCP", async () => {
+    const { transport, connection, recorder, peer } = openRig();
+    transport.receive(concat(peer.text("ok"), Uint8Array.of(0x83, 0x80, 0, 0, 0, 0), peer.text("never")));
+    assertEquals(recorder.events, ["text ok", "error ERR_RESERVED_OPCODE"]);
+    assertFrames(transport.written, ['close 1002 "The opcode 3 is reserved"']);
+    transport.receive(peer.text("never"));
+    assertEquals(transport.ended, true);
+    transport.handler.end();
+    const info = await connection.closed;
+    assertEquals([info.code, info.clean, info.sent?.code], [1006, false, 1002]);
+    assertEquals(recorder.events, ["text ok", "error ERR_RESERVED_OPCODE", "disconnect"]);
+  });
+
+  const cases: [name: string, bytes: (peer: Peer) => Uint8Array, closeCode: number][] = [
+    ["a message beyond maxMessageSize", (peer) => peer.text("x".repeat(101)), 1009],
+    ["text that is not UTF-8", (peer) => peer.frame(Opcode.Text, Uint8Array.of(0xff)), 1007],
+    ["a close code that must not be sent", (peer) => peer.frame(Opcode.Close, Uint8Array.of(0x03, 0xed)), 1002],
+    ["a close payload of one byte", (peer) => peer.frame(Opcode.Close, Uint8Array.of(0x03)), 1002],
+    ["an unmasked frame", () => new Peer("server").text("x"), 1002],
+  ];
+  for (const [name, bytes, closeCode] of cases) {
+    it(`answers ${name} with ${closeCode}`, () => {
+      const { transport, peer } = openRig("server", { maxMessageSize: 100 });
+      transport.receive(bytes(peer));
+      const [{ payload }] = decodeAll(transport.written);
+      assertEquals((payload[0] << 8) | payload[1], closeCode);
+    });
+  }
+
+  it("gives up after closeTimeout against a peer that goes on sending", async () => {
+    const { transport, clock, connection } = openRig("server", { closeTimeout: 1000 });
+    transport.receive(Uint8Array.of(0xff, 0xff));
+    for (let index = 0; index < 10; index++) transport.receive(new Uint8Array(1000));
+    clock.advance(1000);
+    assertEquals(transport.destroyed, true);
+    await connection.closed;
+  });
+});
+
+describe("back-pressure to the peer", () => {
+  it("says so by a named result, and drained() tells when it is over", async () => {
+    const { transport, connection } = openRig("server", { highWaterMark: 1000 });
+    transport.stalled = true;
+    assertEquals(connection.send(new Uint8Array(500)), "sent");
+    assertEquals(connection.send(new Uint8Array(500)), "backpressure");
+    let drained = false;
+    const done = connection.drained().then(() => drained = true);
+    await settle();
+    assertEquals([drained, connection.bufferedAmount], [false, 1008]);
+    transport.drain();
+    await done;
+    assertEquals(connection.bufferedAmount, 0);
+    await connection.drained();
+  });
+
+  it("grows bufferedAmount to maxBufferedAmount and no further, then drops when told to", async () => {
+    const { transport, connection } = openRig("server", { maxBufferedAmount: 10_000, slowConsumer: "drop" });
+    transport.stalled = true;
+    const results: SendResult[] = [];
+    for (let index = 0; index < 200; index++) {
+      results.push(connection.send("x".repeat(96)));
+      await settle();
+      assert(connection.bufferedAmount <= 10_000);
+    }
+    // 98 bytes on the wire each.
+    assertEquals(results.filter((result) => result !== "dropped").length, 102);
+    assertEquals(connection.bufferedAmount, 102 * 98);
+    transport.stalled = false;
+    transport.drain();
+    await connection.drained();
+    assertEquals(decodeAll(transport.written).length, 102);
+    assertEquals(connection.send("again"), "sent");
+  });
+
+  it("closes a slow consumer by default, and says why", async () => {
+    const { transport, connection, recorder } = openRig("server", { maxBufferedAmount: 1000 });
+    transport.stalled = true;
+    connection.send(new Uint8Array(900));
+    assertEquals(connection.send(new Uint8Array(200)), "dropped");
+    assertEquals([connection.state, transport.destroyed], ["closing", true]);
+    const drained = assertRejects(() => connection.drained(), TransportError);
+    await connection.closed;
+    await drained.catch(() => {});
+    assertEquals(recorder.events, ["error ERR_SLOW_CONSUMER", "disconnect"]);
+    assertEquals(connection.bufferedAmount, 0);
+  });
+
+  it("never drops in the middle of a fragmented message", () => {
+    const { transport, connection } = openRig("server", { maxBufferedAmount: 1000, slowConsumer: "drop" });
+    transport.stalled = true;
+    assertEquals(connection.sendFrame(Opcode.Binary, new Uint8Array(900), false), "sent");
+    assertEquals(connection.sendFrame(Opcode.Continuation, new Uint8Array(900), true), "dropped");
+    assertEquals(connection.state, "closing");
+  });
+
+  it("says clearly that a message can never be sent, counting UTF-8 exactly", () => {
+    const { connection } = openRig("server", { maxBufferedAmount: 304 });
+    assertEquals(connection.send("€".repeat(100)), "sent");
+    const other = openRig("server", { maxBufferedAmount: 303 });
+    assertThrows(() => other.connection.send("€".repeat(100)), OptionError, "maxBufferedAmount (303)");
+    assertEquals(other.connection.state, "open");
+  });
+
+  it("rejects drained() that is called after the loss too, but only if something was lost", async () => {
+    for (const [stalled, lost] of [[true, true], [false, false]] as const) {
+      const { connection, transport } = openRig();
+      transport.stalled = stalled;
+      connection.send("x");
+      await settle();
+      connection.terminate();
+      await connection.closed;
+      // Nobody is obliged to look: an unhandled rejection would fail the test.
+      connection.drained();
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      if (lost) await assertRejects(() => connection.drained(), TransportError, "before all that was sent had left");
+      else await connection.drained();
+    }
+  });
+
+  it("names what it cannot send, and why the connection is closed", async () => {
+    const { connection, transport, peer } = openRig();
+    for (const [data, kind] of [[new ArrayBuffer(2), "ArrayBuffer"], [null, "null"], [5, "number"], [[1], "Array"]]) {
+      assertThrows(() => connection.send(data as string), OptionError, `"${kind}"`);
+    }
+    transport.receive(peer.close(1001, "going home"));
+    transport.destroy();
+    await connection.closed;
+    assertThrows(
+      () => connection.send("x"),
+      StateError,
+      "the connection is closed: the peer closed it with 1001 going home",
+    );
+  });
+
+  it("rejects drained() when what waits is dropped by terminate()", async () => {
+    const { connection } = openRig();
+    connection.send("x");
+    const drained = connection.drained();
+    connection.terminate();
+    await assertRejects(() => drained, TransportError);
+  });
+
+  it("does not take an encoded message that is too large for any connection for a slow consumer", () => {
+    const { connection } = openRig("server", { maxBufferedAmount: 1000 });
+    assertThrows(
+      () => connection.sendShared(new SharedMessage(new Uint8Array(1001), 0)),
+      OptionError,
+      "maxBufferedAmount",
+    );
+    assertEquals(connection.state, "open");
+  });
+
+  it("rejects drained() when the connection is lost, without an unhandled rejection when nobody waits", async () => {
+    const { transport, connection } = openRig();
+    transport.stalled = true;
+    connection.send("x");
+    await settle();
+    void connection.drained();
+    const drained = connection.drained();
+    transport.handler.close(new Error("reset"));
+    await assertRejects(() => drained, TransportError, "lost");
+  });
+});
+
+describe("readable, writable and iteration", () => {
+  it("iterates over messages, and ends with a close frame", async () => {
+    const { transport, connection, recorder, peer } = openRig();
+    const messages = connection[Symbol.asyncIterator]();
+    transport.receive(concat(peer.text("one"), peer.binary(Uint8Array.of(2))));
+    assertEquals(await messages.next(), { done: false, value: "one" });
+    assertEquals(await messages.next(), { done: false, value: Uint8Array.of(2) });
+    const last = messages.next();
+    transport.receive(concat(peer.text("three"), peer.close(1000)));
+    assertEquals(await last, { done: false, value: "three" });
+    transport.handler.end();
+    assertEquals(await messages.next(), { done: true, value: undefined });
+    assertEquals(recorder.messages.length, 3);
+  });
+
+  it("throws at its end when the connection was lost, after all that had come", async () => {
+    const { transport, connection, peer } = openRig();
+    const seen: unknown[] = [];
+    const loop = (async () => {
+      for await (const message of connection) seen.push(message);
+    })();
+    transport.receive(concat(peer.text("one"), peer.text("two")));
+    transport.handler.close(new Error("reset by peer"));
+    const error = await assertRejects(() => loop, TransportError);
+    assertEquals([seen, error.code, (error.cause as Error).message], [
+      ["one", "two"],
+      "ERR_CONNECTION_LOST",
+      "reset by peer",
+    ]);
+  });
+
+  it("tells a reader that comes after the end how it was", async () => {
+    const lost = openRig();
+    lost.transport.handler.close(new Error("reset"));
+    await lost.connection.closed;
+    await assertRejects(() => lost.connection[Symbol.asyncIterator]().next(), TransportError, "lost");
+    const clean = openRig();
+    clean.transport.receive(clean.peer.close(1000));
+    clean.transport.handler.end();
+    await clean.connection.closed;
+    assertEquals((await clean.connection[Symbol.asyncIterator]().next()).done, true);
+  });
+
+  it("stops the reading when the program does not consume, and goes on when it does", async () => {
+    const { transport, connection, peer } = openRig();
+    const messages = connection[Symbol.asyncIterator]();
+    const big = "x".repeat(40_000);
+    transport.receive(concat(peer.text(big), peer.text(big), peer.text(big), peer.text("last")));
+    assertEquals(transport.paused, true);
+    // What was not parsed waits unparsed.
+    const { value } = await messages.next();
+    assertEquals([value?.length, transport.paused], [40_000, true]);
+    await messages.next();
+    await messages.next();
+    assertEquals((await messages.next()).value, "last");
+    assertEquals(transport.paused, false);
+  });
+
+  it("keeps no message that was read, though the queue never empties", async () => {
+    const { transport, connection, peer } = openRig();
+    const messages = connection[Symbol.asyncIterator]();
+    transport.receive(peer.text("0"));
+    for (let index = 1; index < 5000; index++) {
+      transport.receive(peer.text(`${index}`));
+      assertEquals((await messages.next()).value, `${index - 1}`);
+    }
+  });
+
+  it("bounds a flood of empty messages too", () => {
+    const { transport, connection, peer } = openRig();
+    connection.readable;
+    const flood = concat(...Array.from({ length: 2000 }, () => peer.text("")));
+    transport.receive(flood);
+    assertEquals(transport.paused, true);
+  });
+
+  it("finds the peer's close frame behind messages that nobody reads, once close() was called", async () => {
+    const { transport, connection, peer } = openRig();
+    connection[Symbol.asyncIterator]();
+    const big = peer.text("x".repeat(40_000));
+    transport.receive(concat(big, big, big, big, peer.close(1000)));
+    assertEquals(transport.paused, true);
+    const closed = connection.close(1000);
+    await settle();
+    assertEquals(connection.state, "closing");
+    transport.handler.end();
+    assertEquals((await closed).clean, true);
+  });
+
+  it("delivers what had come before the loss of a connection whose reader is slow", async () => {
+    const { transport, connection, peer } = openRig();
+    const messages = connection[Symbol.asyncIterator]();
+    const big = peer.text("x".repeat(40_000));
+    transport.receive(concat(big, big, big, peer.text("last")));
+    transport.handler.close(new Error("reset"));
+    await connection.closed;
+    for (let index = 0; index < 3; index++) assertEquals((await messages.next()).value?.length, 40_000);
+    assertEquals((await messages.next()).value, "last");
+    await assertRejects(() => messages.next(), TransportError);
+  });
+
+  it("leaving a loop does not close: another loop goes on", async () => {
+    const { transport, connection, peer } = openRig();
+    connection.readable;
+    transport.receive(concat(peer.text("one"), peer.text("two")));
+    for await (const message of connection) {
+      assertEquals(message, "one");
+      break;
+    }
+    assertEquals(connection.state, "open");
+    for await (const message of connection) {
+      assertEquals(message, "two");
+      break;
+    }
+  });
+
+  it("is a ReadableStream that closes the connection when it is cancelled", async () => {
+    const { transport, connection, peer } = openRig();
+    const reader = connection.readable.getReader();
+    transport.receive(peer.text("one"));
+    assertEquals((await reader.read()).value, "one");
+    await reader.cancel();
+    await settle();
+    assertFrames(transport.written, ["close"]);
+  });
+
+  it("is a WritableStream whose back-pressure is the peer's", async () => {
+    const { transport, connection, peer } = openRig("server", { highWaterMark: 1000 });
+    transport.stalled = true;
+    const writer = connection.writable.getWriter();
+    await writer.write("x".repeat(2000));
+    let written = false;
+    const second = writer.write("second").then(() => written = true);
+    await settle();
+    assertEquals(written, false);
+    transport.drain();
+    await second;
+    transport.drain();
+    const closing = writer.close();
+    await settle();
+    transport.drain();
+    transport.receive(peer.close(1000));
+    transport.handler.end();
+    await closing;
+    assertFrames(transport.written, [`text "${"x".repeat(2000)}"`, 'text "second"', 'close 1000 ""']);
+  });
+
+  it("waits for room in the WritableStream: nothing is dropped, nobody is a slow consumer", async () => {
+    for (const slowConsumer of ["close", "drop"] as const) {
+      const { transport, connection } = openRig("server", {
+        maxBufferedAmount: 1000,
+        highWaterMark: 1000,
+        slowConsumer,
+      });
+      transport.stalled = true;
+      const writer = connection.writable.getWriter();
+      const writes = [1, 2, 3].map(() => writer.write("x".repeat(600)));
+      for (let index = 0; index < 4; index++) {
+        await settle();
+        transport.drain();
+      }
+      await Promise.all(writes);
+      assertEquals([decodeAll(transport.written).length, connection.state], [3, "open"]);
+      await assertRejects(() => writer.write(7 as unknown as string), OptionError);
+    }
+  });
+
+  it("leaves no hole in what is read after close()", async () => {
+    const { transport, connection, peer } = openRig();
+    const messages = connection[Symbol.asyncIterator]();
+    void connection.close(1000);
+    await settle();
+    const big = "x".repeat(40_000);
+    transport.receive(concat(peer.text(`1${big}`), peer.text(`2${big}`), peer.text("3")));
+    assertEquals((await messages.next()).value?.[0], "1");
+    transport.receive(concat(peer.text("4"), peer.close(1000)));
+    const rest = [];
+    for await (const message of connection) rest.push(message[0]);
+    assertEquals(rest, ["2"]);
+  });
+
+  it("aborts the WritableStream with 1011, and fails writes after the end", async () => {
+    const { transport, connection } = openRig();
+    const writer = connection.writable.getWriter();
+    await writer.abort("no more");
+    await settle();
+    assertFrames(transport.written, ['close 1011 ""']);
+  });
+});
+
+describe("delivery in batches and in steps", () => {
+  it("batched: nothing comes before the batch, all that came does", () => {
+    const { transport, connection, recorder, peer } = openRig();
+    connection.setDelivery("batched");
+    transport.receive(concat(peer.text("one"), peer.text("two")));
+    transport.receive(peer.text("three"));
+    assertEquals([recorder.events, transport.paused], [[], false]);
+    connection.deliverBatch();
+    assertEquals(recorder.events, ["text one", "text two", "text three"]);
+    transport.receive(peer.text("four"));
+    assertEquals(recorder.events.length, 3);
+    connection.setDelivery("immediate");
+    assertEquals(recorder.events.length, 4);
+  });
+
+  it("batched: a handler within a batch may turn on immediate delivery", () => {
+    const { transport, connection, recorder, peer } = openRig();
+    connection.setDelivery("batched");
+    recorder.onMessage = () => connection.setDelivery("immediate");
+    transport.receive(concat(peer.text("one"), peer.text("two")));
+    connection.deliverBatch();
+    transport.receive(peer.text("three"));
+    assertEquals([recorder.events, transport.paused], [["text one", "text two", "text three"], false]);
+  });
+
+  it("steps: drained() rejects for what is sent behind a loss that is not reported yet", async () => {
+    const { transport, connection, recorder, peer } = openRig();
+    connection.setDelivery("step");
+    transport.receive(concat(peer.text("one"), peer.text("two")));
+    transport.handler.close();
+    recorder.onMessage = () => void connection.send("too late");
+    assertEquals(await connection.step(0), "message");
+    await assertRejects(() => connection.drained(), TransportError, "before all that was sent had left");
+  });
+
+  it("batched: stops the reading at 1 MiB", () => {
+    const { transport, connection, peer } = openRig();
+    connection.setDelivery("batched");
+    const part = peer.binary(new Uint8Array(300_000));
+    for (let index = 0; index < 3; index++) transport.receive(part);
+    assertEquals(transport.paused, false);
+    transport.receive(part);
+    assertEquals(transport.paused, true);
+    connection.deliverBatch();
+    assertEquals(transport.paused, false);
+  });
+
+  it("batched: what came before the loss is delivered before it is reported", async () => {
+    const { transport, connection, recorder, peer } = openRig();
+    connection.setDelivery("batched");
+    transport.receive(peer.text("one"));
+    transport.handler.close();
+    await connection.closed;
+    assertEquals(recorder.events, ["text one", "disconnect"]);
+  });
+
+  it("step: one message or control frame a call, and the end", async () => {
+    const { transport, connection, recorder, peer } = openRig("client");
+    connection.setDelivery("step");
+    assertEquals(transport.paused, true);
+    transport.receive(concat(peer.text("one"), peer.frame(Opcode.Ping, "p"), peer.text("two")));
+    assertEquals(recorder.events, []);
+    assertEquals(await connection.step(0), "message");
+    assertEquals(recorder.events, ["text one"]);
+    assertEquals(await connection.step(0), "control");
+    assertEquals(await connection.step(0), "message");
+    assertEquals(recorder.events, ["text one", "ping p", "text two"]);
+    const last = connection.step(0);
+    assertEquals(transport.paused, false);
+    transport.receive(peer.close(1000));
+    assertEquals(await last, "control");
+    transport.handler.end();
+    await connection.closed;
+    assertEquals(await connection.step(0), "closed");
+  });
+
+  it("step: a message cut into chunks, or into fragments, is one step", async () => {
+    const { transport, connection, recorder, peer } = openRig("client");
+    connection.setDelivery("step");
+    const step = connection.step(0);
+    for (const byte of concat(peer.text("a", false), peer.continuation("b", true))) {
+      if (!transport.paused) transport.receive(Uint8Array.of(byte));
+    }
+    assertEquals([await step, recorder.events], ["message", ["text ab"]]);
+  });
+
+  it("step: waits no longer than it is told, and reads nothing between two steps", async () => {
+    const { transport, connection, clock, peer } = openRig("client");
+    connection.setDelivery("step");
+    const step = connection.step(100);
+    assertEquals(transport.paused, false);
+    clock.advance(100);
+    assertEquals([await step, transport.paused, clock.pending], ["none", true, 0]);
+    transport.receive(peer.text("late"));
+    assertEquals(await connection.step(100), "message");
+    assertEquals(clock.pending, 0);
+  });
+
+  it("step: refuses a second step while one waits", async () => {
+    const { transport, connection, peer } = openRig("client");
+    connection.setDelivery("step");
+    const step = connection.step(0);
+    assertThrows(() => connection.step(0), StateError);
+    transport.receive(peer.text("x"));
+    await step;
+  });
+
+  it("step: what had come before the loss can still be fetched, then the end", async () => {
+    const { transport, connection, recorder, peer } = openRig("client");
+    connection.setDelivery("step");
+    transport.receive(concat(peer.text("one"), peer.text("two")));
+    transport.handler.close(new Error("reset"));
+    assertEquals(await connection.step(0), "message");
+    assertEquals(recorder.events, ["text one"]);
+    assertEquals(await connection.step(0), "message");
+    assertEquals(await connection.step(0), "closed");
+    assertEquals(recorder.events, ["text one", "text two", "disconnect"]);
+  });
+
+  it("step: close() ends the connection without further steps", async () => {
+    const { transport, connection, recorder, peer } = openRig("client");
+    connection.setDelivery("step");
+    transport.receive(concat(peer.text("unfetched"), peer.close(1000)));
+    const closed = connection.close(1000);
+    await settle();
+    assertEquals(transport.paused, false);
+    transport.handler.end();
+    assertEquals((await closed).clean, true);
+    assertEquals(recorder.events, ["close 1000", "disconnect"]);
+  });
+
+  it("step: what lies behind a loss ends with terminate(), close(), or another delivery", async () => {
+    for (const how of ["terminate", "close", "immediate"] as const) {
+      const { transport, connection, recorder, peer } = openRig("client");
+      connection.setDelivery("step");
+      transport.receive(concat(peer.text("one"), peer.text("two")));
+      transport.handler.close(new Error("reset"));
+      assertEquals(await connection.step(0), "message");
+      if (how === "immediate") connection.setDelivery(how);
+      else void connection[how]();
+      await connection.closed;
+      const expected = how === "immediate" ? ["text one", "text two", "disconnect"] : ["text one", "disconnect"];
+      assertEquals(recorder.events, expected);
+    }
+  });
+
+  it("step: leaving it ends a step that waits", async () => {
+    const { connection } = openRig("client");
+    connection.setDelivery("step");
+    const step = connection.step(0);
+    connection.setDelivery("immediate");
+    assertEquals(await step, "none");
+  });
+
+  it("may be changed there and back inside a handler", () => {
+    const { transport, connection, recorder, peer } = openRig("client");
+    recorder.onMessage = () => {
+      connection.setDelivery("step");
+      connection.setDelivery("immediate");
+    };
+    transport.receive(peer.text("last of its chunk"));
+    assertEquals(transport.paused, false);
+    transport.receive(concat(peer.text("two"), peer.text("three")));
+    assertEquals([recorder.events.length, transport.paused], [3, false]);
+  });
+
+  it("batched: a close inside a batch still finds the peer's close frame", async () => {
+    const { transport, connection, recorder, peer } = openRig("client");
+    connection.setDelivery("batched");
+    recorder.onMessage = () => void connection.close(1000);
+    transport.receive(peer.text("one"));
+    connection.deliverBatch();
+    await settle();
+    transport.receive(peer.close(1000));
+    assertEquals(recorder.events, ["text one", "close 1000"]);
+    transport.handler.end();
+    await connection.closed;
+  });
+
+  it("held messages survive an orderly close that comes behind them", async () => {
+    const transport = new FakeTransport();
+    const recorder = new Recorder();
+    const connection = new WebSocketConnection(transport, "client", recorder, {
+      ...CONNECTION_DEFAULTS,
+      pingInterval: 0,
+    });
+    const peer = new Peer("server");
+    connection.start({ protocol: "", extensions: [] }, { hold: true });
+    connection.open(concat(peer.text("one"), peer.text("two"), peer.close(1000)));
+    transport.handler.end();
+    await connection.closed;
+    connection.releaseHeld();
+    assertEquals(recorder.messages, ["one", "two"]);
+  });
+
+  it("held messages stop where the handler ends the connection", async () => {
+    const transport = new FakeTransport();
+    const recorder = new Recorder();
+    const connection = new WebSocketConnection(transport, "client", recorder, {
+      ...CONNECTION_DEFAULTS,
+      pingInterval: 0,
+    });
+    const peer = new Peer("server");
+    connection.start({ protocol: "", extensions: [] }, { hold: true });
+    connection.open(concat(peer.text("one"), peer.text("two")));
+    recorder.onMessage = () => connection.terminate();
+    connection.releaseHeld();
+    await settle();
+    assertEquals(recorder.events, ["text one", "disconnect"]);
+  });
+
+  it("held messages wait until somebody listens", () => {
+    const transport = new FakeTransport();
+    const recorder = new Recorder();
+    const connection = new WebSocketConnection(transport, "client", recorder, {
+      ...CONNECTION_DEFAULTS,
+      pingInterval: 0,
+    });
+    const peer = new Peer("server");
+    connection.start({ protocol: "", extensions: [] }, { hold: true });
+    connection.open(peer.text("one"));
+    transport.receive(concat(peer.text("x".repeat(70_000)), peer.text("three")));
+    assertEquals([recorder.events, transport.paused], [[], true]);
+    connection.releaseHeld();
+    assertEquals(recorder.messages.map((message) => message.length), [3, 70_000, 5]);
+    assertEquals(transport.paused, false);
+    transport.receive(peer.text("four"));
+    assertEquals(recorder.messages.length, 4);
+  });
+});

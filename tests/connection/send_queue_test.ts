@@ -1,0 +1,134 @@
+import { assert, assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { acquire } from "../../base/buffer_pool.ts";
+import { firstOctet, Opcode } from "../../protocol/frame.ts";
+import { randomMaskingKey, SendQueue, wireLength } from "../../connection/send_queue.ts";
+import { SharedMessage } from "../../connection/shared_message.ts";
+import { assertSameBytes, decode, decodeAll, encode, FakeTransport, Random } from "../support/support.ts";
+
+function make(masked = false, frameSize = 0): { queue: SendQueue; transport: FakeTransport } {
+  const transport = new FakeTransport();
+  transport.open({ data() {}, drain: () => queue.drain(), end() {}, close() {} });
+  const queue = new SendQueue(transport, { masked, frameSize });
+  return { queue, transport };
+}
+
+describe("SendQueue", () => {
+  it("counts what waits and what is on its way, until it has left", () => {
+    const { queue, transport } = make();
+    transport.stalled = true;
+    queue.appendText("12345");
+    assertEquals(queue.bufferedAmount, 7);
+    queue.flush();
+    queue.appendText("12345");
+    assertEquals([queue.bufferedAmount, transport.writes.length], [14, 1]);
+    queue.flush();
+    assertEquals(transport.writes.length, 1);
+    transport.drain();
+    assertEquals([queue.bufferedAmount, transport.writes.length], [7, 2]);
+    transport.drain();
+    assertEquals(queue.bufferedAmount, 0);
+  });
+
+  it("keeps the order of small frames, large shared ones, and small ones again", () => {
+    const { queue, transport } = make();
+    transport.stalled = true;
+    const large = new SharedMessage("x".repeat(20_000), 0).framesFor(undefined);
+    queue.appendText("one");
+    queue.appendEncoded(large);
+    queue.appendEncoded(new SharedMessage("two", 0).framesFor(undefined));
+    queue.appendEncoded(large);
+    queue.appendText("three");
+    queue.flush();
+    while (queue.bufferedAmount > 0) transport.drain();
+    const texts = decodeAll(transport.written).map(({ payload }) => decode(payload));
+    assertEquals(texts.map((text) => text.slice(0, 5)), ["one", "xxxxx", "two", "xxxxx", "three"]);
+    // Shared bytes are not copied, and one array serves all.
+    assertSameBytes(transport.writes[1], large);
+  });
+
+  it("never hands out a pooled buffer that is still being written", () => {
+    const random = new Random(5);
+    const rigs = Array.from({ length: 20 }, () => ({ ...make(random.int(2) === 0), expected: [] as string[] }));
+    for (const { transport } of rigs) {
+      transport.stalled = true;
+      // The transport keeps the array itself, as a real one does, and looks at it only when it drains.
+      const held: Uint8Array[] = [];
+      transport.write = (bytes) => {
+        held.push(bytes);
+        return false;
+      };
+      transport.drain = () => {
+        transport.writes.push(held.shift()!.slice());
+        transport.handler.drain();
+      };
+    }
+    for (let round = 0; round < 3000; round++) {
+      const { queue, transport, expected } = random.pick(rigs);
+      if (random.int(3) > 0 || queue.bufferedAmount === 0) {
+        const text = String(round).repeat(1 + random.int(random.pick([3, 300, 20_000])));
+        expected.push(text);
+        queue.appendText(text);
+        queue.flush();
+      } else transport.drain();
+    }
+    for (const { queue, transport, expected } of rigs) {
+      while (queue.bufferedAmount > 0) transport.drain();
+      const texts = decodeAll(transport.written).map(({ payload }) => decode(payload));
+      assert(texts.length === expected.length && texts.every((text, index) => text === expected[index]));
+    }
+  });
+
+  it("masks each frame with a key of its own", () => {
+    const keys = new Set(Array.from({ length: 5000 }, randomMaskingKey));
+    assert(keys.size > 4990);
+  });
+
+  it("drops what waits", () => {
+    const { queue, transport } = make();
+    transport.stalled = true;
+    queue.appendFrame(firstOctet(Opcode.Ping, true), encode("p"));
+    queue.flush();
+    queue.appendText("more");
+    queue.discard();
+    queue.flush();
+    assertEquals([queue.bufferedAmount, transport.writes.length], [0, 1]);
+  });
+
+  it("gives back the buffers of what it drops, but for the one that is being written", () => {
+    const { queue, transport } = make();
+    transport.stalled = true;
+    const payload = new Uint8Array(60_000);
+    const frame = (): void => queue.appendFrame(firstOctet(Opcode.Binary, true), payload);
+    frame();
+    queue.flush();
+    const written = transport.writes[0].buffer;
+    // Two in line, and one to append to.
+    for (let index = 0; index < 3; index++) frame();
+    queue.discard();
+    const free = Array.from({ length: 3 }, () => acquire(60_000).buffer);
+    assertEquals(new Set(free).size, 3);
+    assert(!free.includes(written as ArrayBuffer));
+    // Made before, with something in them.
+    for (const buffer of free) assertEquals(new Uint8Array(buffer)[0], 0x82);
+  });
+});
+
+describe("wireLength", () => {
+  it("is what is written, for any text and size", () => {
+    const random = new Random(9);
+    const units = ["a", "é", "€", "😀", "\ud800", "\udc00"];
+    for (let round = 0; round < 400; round++) {
+      const text = Array.from({ length: random.int(random.pick([5, 70, 200])) }, () => random.pick(units)).join("");
+      const data = random.int(3) === 0 ? encode(text) : text;
+      const frameSize = random.pick([0, 7, 8, 60, 131, 135]);
+      const masked = random.int(2) === 0;
+      const { queue, transport } = make(masked, frameSize);
+      if (typeof data === "string") queue.appendText(data);
+      else queue.appendMessage(Opcode.Binary, data);
+      queue.flush();
+      assertEquals(wireLength(data, frameSize, masked), transport.written.length);
+      if (!masked) assertEquals(new SharedMessage(data, frameSize).framesFor(undefined).slice(), transport.written);
+    }
+  });
+});

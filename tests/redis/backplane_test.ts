@@ -1,0 +1,275 @@
+/** What becomes of live messages when Redis goes away, and comes again: with each client, against a real one. */
+
+import { assert, assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import type { BackplaneError } from "../../base/errors.ts";
+import { RedisBackplane, type RedisBackplaneOptions } from "../../redis/backplane.ts";
+import { RedisSession } from "../../redis/session.ts";
+import { systemClock } from "../../base/clock.ts";
+import { describeRedis } from "../support/describe_redis.ts";
+import { type ClientMaker, CLIENTS, type ProgramClient, RedisServer } from "../support/redis.ts";
+import { cpuTime, until } from "../support/support.ts";
+
+/** A node with a program's client, and what it said. */
+class Node {
+  readonly backplane: RedisBackplane;
+  readonly got: string[] = [];
+  readonly codes: string[] = [];
+  readonly messages: string[] = [];
+  missed = 0;
+
+  constructor(readonly program: ProgramClient, options?: RedisBackplaneOptions) {
+    this.backplane = new RedisBackplane(program.client, options);
+    this.backplane.listen({
+      missed: (count) => this.missed += count,
+      error: ({ code, message }: BackplaneError) => {
+        this.codes.push(code);
+        this.messages.push(message);
+      },
+    });
+  }
+
+  static async start(make: ClientMaker, url: string, options?: RedisBackplaneOptions): Promise<Node> {
+    const node = new Node(await make(url), options);
+    await node.listen("a");
+    return node;
+  }
+
+  listen(channel: string): Promise<void> {
+    return this.backplane.subscribe(channel, (data) => void this.got.push(String(data))).ready;
+  }
+
+  async stop(): Promise<void> {
+    await this.backplane.close();
+    await this.program.close();
+  }
+}
+
+/** Publishes until one arrives; returns how long that took, in ms. */
+async function untilOneArrives(from: Node, to: Node): Promise<number> {
+  const begun = performance.now();
+  const before = to.got.length;
+  for (let at = 0; to.got.length === before; at++) {
+    assert(performance.now() < begun + 10_000, "nothing arrives");
+    from.backplane.publish("a", `again ${at}`).catch(() => {});
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  return performance.now() - begun;
+}
+
+describeRedis("RedisBackplane when Redis fails", () => {
+  for (const [name, make] of CLIENTS) {
+    describe(name, () => {
+      it("is there again within 2 s after a restart; what is lost is told", async () => {
+        const redis = await RedisServer.start([]);
+        const [one, other] = [await Node.start(make, redis.url), await Node.start(make, redis.url)];
+        await one.backplane.publish("a", "before");
+        await until(() => other.got.length === 1, "the first");
+        await redis.kill();
+        await until(() => one.codes.length > 0 && other.codes.length > 0, "both to notice");
+        let lost = 0;
+        for (let at = 0; at < 5; at++) {
+          await one.backplane.publish("a", "lost").catch(({ code }) => {
+            assertEquals(code, "ERR_BACKPLANE_LOST");
+            lost++;
+          });
+        }
+        assertEquals(lost, 5);
+        await redis.run();
+        const took = await untilOneArrives(one, other);
+        assert(took < 2000, `it took ${took} ms`);
+        const good = ({ messages }: Node): string | undefined =>
+          messages.find((message) => message.startsWith("Redis is there again after "));
+        await until(() => good(one) !== undefined && good(other) !== undefined, "the good news");
+        const back = good(other)!;
+        assert(back.includes(" s: messages go and come; it was away: "), other.messages.join("\n"));
+        assert(!other.messages.some((message) => message.includes("undefined")), other.messages.join("\n"));
+        assert(other.missed >= 5, `${other.missed} missed`);
+        assertEquals(other.codes.filter((code) => code === "ERR_BACKPLANE_MISSED").length > 0, true);
+        assert(!other.got.includes("lost"));
+        // A second time, with a longer absence.
+        await redis.kill();
+        await new Promise((resolve) => setTimeout(resolve, 3000));
+        await redis.run();
+        const again = await untilOneArrives(one, other);
+        assert(again < 2000, `it took ${again} ms`);
+        await Promise.all([one.stop(), other.stop()]);
+        await redis.stop();
+      });
+
+      it("comes back when its connections are killed, with what was subscribed meanwhile", async () => {
+        const redis = await RedisServer.start([]);
+        const [one, other] = [await Node.start(make, redis.url), await Node.start(make, redis.url)];
+        await one.program.command("CLIENT", "KILL", "TYPE", "pubsub");
+        await one.program.command("CLIENT", "KILL", "SKIPME", "yes", "TYPE", "normal");
+        await until(() => other.codes.length > 0 && one.codes.length > 0, "both to notice");
+        const ready = other.listen("b");
+        await ready;
+        await other.listen("a");
+        await one.listen("c");
+        await one.backplane.publish("b", "on b");
+        await until(() => other.got.includes("on b"), "a message on the new channel");
+        await Promise.all([one.stop(), other.stop()]);
+        await redis.stop();
+      });
+
+      it("can be made before Redis is there, and closed without it", async () => {
+        const redis = await RedisServer.start([]);
+        const programs = [await make(redis.url), await make(redis.url)];
+        await redis.kill();
+        const [one, other] = programs.map((program) => new Node(program));
+        const ready = [one.listen("a"), other.listen("a")];
+        await until(() => one.codes.length > 0, "the bad news");
+        assertEquals(one.codes, ["ERR_BACKPLANE_AWAY"]);
+        await redis.run();
+        await Promise.all(ready);
+        await one.backplane.publish("a", "x");
+        await until(() => other.got.length > 0, "a message");
+        await redis.kill();
+        await Promise.all([one.stop(), other.stop()]);
+        await redis.stop();
+      });
+
+      it("notices a Redis that stands still, and keeps no more than maxPendingAmount for it", async () => {
+        const redis = await RedisServer.start([]);
+        const node = await Node.start(make, redis.url, { maxPendingAmount: 10_000, clock: quickClock });
+        redis.freeze(true);
+        const text = "x".repeat(1000);
+        const results = Array.from(
+          { length: 50 },
+          () => node.backplane.publish("a", text).then(() => "", ({ message }) => message),
+        );
+        const full = await Promise.all(results.slice(9));
+        assert(full.every((message) => message.includes("wait for Redis already")), full[0]);
+        const kept = await Promise.all(results.slice(0, 9));
+        assert(kept.every((message) => message.startsWith("Cannot publish")), kept[0]);
+        assertEquals(node.codes, ["ERR_BACKPLANE_AWAY"]);
+        redis.freeze(false);
+        await until(() => node.codes.length > 1, "the good news");
+        // Nothing is left of the attempts meanwhile: the program's own, and two of ours.
+        let clients = "";
+        for (let tries = 0; tries < 300 && clients.split("\n").length !== 4; tries++) {
+          clients = String(await node.program.command("CLIENT", "LIST"));
+          await new Promise((resolve) => setTimeout(resolve, 10));
+        }
+        assertEquals(clients.trim().split("\n").length, 3, clients);
+        await node.stop();
+        await redis.stop();
+      });
+    });
+  }
+
+  it("counts what it cannot know by the numbers of each sender", async () => {
+    const [make] = CLIENTS.values();
+    const redis = await RedisServer.start([]);
+    const node = await Node.start(make, redis.url);
+    const send = (text: string): Promise<unknown> => node.program.command("PUBLISH", "tackline:a", text);
+    for (
+      const text of ["x:0:1:t:one", "x:0:2:t:two", "x:0:2:t:twice", "x:0:1:t:late", "x:0:5:t:five", "y:0:9:t:nine"]
+    ) await send(text);
+    for (const text of ["", "x", "x:0:1", "x:0:1:t", "x:0:1:q:", ":0:1:t:a", "x:0:one:t:a", "x:0:1.5:t:a"]) {
+      await send(text);
+    }
+    await send("x:0:6:b:AQI=");
+    await until(() => node.got.at(-1) === "1,2", "the last");
+    assertEquals(node.got, ["one", "two", "five", "nine", "1,2"]);
+    assertEquals(node.missed, 2);
+    assertEquals(node.codes, ["ERR_BACKPLANE_MISSED", ...Array(8).fill("ERR_BACKPLANE_MESSAGE")]);
+    assertEquals(node.messages[0], "2 messages of another node have not come; 2 in all");
+    await node.stop();
+    await redis.stop();
+  });
+
+  it("leaves channels that nobody wants any more, and is ready again only when Redis is", async () => {
+    const [make] = CLIENTS.values();
+    const redis = await RedisServer.start([]);
+    const [node, other] = [await Node.start(make, redis.url), await Node.start(make, redis.url)];
+    const subscribers = async (channel: string): Promise<number> => {
+      const answer = await other.program.command("PUBSUB", "NUMSUB", `tackline:${channel}`);
+      return Number(Array.isArray(answer) ? answer[1] : Object.values(answer as object)[0]);
+    };
+    const subscription = node.backplane.subscribe("short", () => {});
+    await subscription.ready;
+    assertEquals(await subscribers("short"), 1);
+    subscription.close();
+    for (let tries = 0; await subscribers("short") !== 0; tries++) assert(tries < 1000, "it is left");
+
+    await redis.kill();
+    await until(() => node.codes.length > 0, "the bad news");
+    let ready = false;
+    const again = node.listen("a").then(() => ready = true);
+    const ended = node.backplane.subscribe("ended", () => {});
+    ended.close();
+    await ended.ready;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assertEquals(ready, false);
+    await redis.run();
+    await again;
+    await Promise.all([node.stop(), other.stop()]);
+    await redis.stop();
+  });
+
+  it("gives up nobody for counting many channels", async () => {
+    const [make] = CLIENTS.values();
+    const redis = await RedisServer.start([]);
+    const [one, other] = [await Node.start(make, redis.url), await Node.start(make, redis.url)];
+    for (let at = 0; at < 10_100;) {
+      const sent: Promise<void>[] = [];
+      // Not all at once: npm:redis gives up a command that has waited for five seconds, as it may on a busy machine.
+      for (const end = at + 100; at < end; at++) {
+        sent.push(one.backplane.publish(at % 2 === 0 ? "a" : `other ${at}`, `${at}`));
+      }
+      await Promise.all(sent);
+    }
+    await until(() => other.got.length === 5050, "all of them");
+    assertEquals([other.missed, other.codes, one.got], [0, [], []]);
+    await Promise.all([one.stop(), other.stop()]);
+    await redis.stop();
+  });
+
+  for (const [name, make] of CLIENTS) {
+    it(`subscribes to 20 000 channels again within 2 s of its own time, with ${name}`, async () => {
+      const redis = await RedisServer.start([]);
+      const [one, other] = [await Node.start(make, redis.url), await Node.start(make, redis.url)];
+      for (let at = 0; at < 20_000; at += 1000) {
+        await Promise.all(Array.from({ length: 1000 }, (_, index) => other.listen(`channel ${at + index}`)));
+      }
+      await one.program.command("CLIENT", "KILL", "TYPE", "pubsub");
+      await until(() => other.codes.length > 0, "the bad news");
+      const begun = cpuTime();
+      await until(() => other.codes.length > 1, "the good news");
+      const took = cpuTime() - begun;
+      assert(took < 2000, `it took ${took} ms`);
+      await untilOneArrives(one, other);
+      await Promise.all([one.stop(), other.stop()]);
+      await redis.stop();
+    });
+  }
+
+  it("keeps trying an address where nobody is", async () => {
+    const [make] = CLIENTS.values();
+    const redis = await RedisServer.start([]);
+    const program = await make(redis.url);
+    await redis.stop();
+    let failures = 0;
+    const session = new RedisSession(program.client, systemClock, {
+      up: () => Promise.resolve(),
+      down: () => failures++,
+    });
+    await until(() => failures >= 3, "three attempts");
+    await session.close();
+    const before = failures;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    assertEquals(failures, before);
+    await program.close();
+  });
+});
+
+/** Time that runs twenty times as fast. */
+const quickClock = {
+  now: (): number => performance.now() * 20,
+  after(delay: number, callback: () => void): () => void {
+    const timer = setTimeout(callback, delay / 20);
+    return () => clearTimeout(timer);
+  },
+};

@@ -1,0 +1,77 @@
+import { assert, assertEquals, assertInstanceOf } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { Admission, networkOf, Pass } from "../../server/admission.ts";
+
+const address = (hostname: string) => ({ hostname, port: 1 });
+const open = { maxConnections: 0, maxConnectionsPerAddress: 0, maxHandshakes: 0 };
+
+function enter(admission: Admission, hostname = "192.0.2.1", now = 0): Pass {
+  const pass = admission.enter(address(hostname), now);
+  assertInstanceOf(pass, Pass);
+  return pass;
+}
+
+describe("Admission", () => {
+  it("lets in so many at a time", () => {
+    const admission = new Admission(() => ({ ...open, maxConnections: 2 }), () => {});
+    const first = enter(admission);
+    enter(admission).opened();
+    assertEquals(admission.enter(address("192.0.2.2"), 0), "maxConnections");
+    first.leave();
+    first.leave();
+    enter(admission);
+    assertEquals(admission.enter(address("192.0.2.2"), 0), "maxConnections");
+  });
+
+  it("lets in so many from one address, and from one network of 64 bits", () => {
+    const admission = new Admission(() => ({ ...open, maxConnectionsPerAddress: 1 }), () => {});
+    const pass = enter(admission);
+    assertEquals(admission.enter(address("192.0.2.1"), 0), "maxConnectionsPerAddress");
+    assertEquals(admission.enter(address("::ffff:192.0.2.1"), 0), "maxConnectionsPerAddress");
+    enter(admission, "192.0.2.2");
+    enter(admission, "2001:db8::1");
+    assertEquals(admission.enter(address("2001:DB8:0:0:ffff::2"), 0), "maxConnectionsPerAddress");
+    enter(admission, "2001:db8:0:1::1");
+    pass.leave();
+    enter(admission);
+  });
+
+  it("evicts the one that has kept us waiting the longest", () => {
+    const evicted: string[] = [];
+    const gone: string[] = [];
+    const admission = new Admission(() => ({ ...open, maxHandshakes: 2 }), ({ hostname }) => evicted.push(hostname));
+    const passes = ["a", "b", "c", "d", "e"].map((name) => [name, "192.0.2.1"]).map(([name]) => {
+      const pass = enter(admission, name);
+      pass.evict = () => {
+        gone.push(name);
+        pass.leave();
+      };
+      // The answer to the second takes its time, which is not its fault.
+      if (name === "b") pass.works();
+      return pass;
+    });
+    assertEquals([evicted, gone], [["a", "c"], ["a", "c"]]);
+    assertEquals(admission.handshaking, 3);
+    passes[1].waits();
+    enter(admission, "f");
+    assertEquals(gone, ["a", "c", "d", "e"]);
+    passes[1].opened();
+    passes[1].waits();
+    passes[4].leave();
+    passes[4].opened();
+    assertEquals(admission.handshaking, 1);
+  });
+});
+
+describe("networkOf", () => {
+  it("finds the first 64 bits of an IPv6 address in all its forms", () => {
+    for (const form of ["2001:db8::1", "2001:0db8:0:0::", "2001:DB8:0:0:1:2:3:4", "2001:db8::%eth0"]) {
+      assertEquals(networkOf(form), "2001:db8:0:0");
+    }
+    assertEquals(networkOf("::1"), "0:0:0:0");
+    assertEquals(networkOf("fe80::1:2:3:4:5"), "fe80:0:0:1");
+    assertEquals([networkOf("10.0.0.1"), networkOf("::ffff:10.0.0.1"), networkOf("")], ["10.0.0.1", "10.0.0.1", ""]);
+    assertEquals(networkOf("::ffff:a00:1"), "10.0.0.1");
+    assert(networkOf("2001:db8:0:1::1") !== networkOf("2001:db8:0:2::1"));
+  });
+});

@@ -1,0 +1,98 @@
+/** Nodes in processes of their own, with a backplane on a real Redis; and clients that keep what they get. */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { WebSocketClient } from "../../client.ts";
+import { CLIENTS, freePort, RedisServer } from "./redis.ts";
+import { until } from "./support.ts";
+
+/** One node, which can be killed and started again. */
+export class ClusterNode {
+  #child: ChildProcess | undefined;
+  #ended: Promise<void> = Promise.resolve();
+
+  constructor(readonly port: number, readonly redisUrl: string, readonly kind: string) {}
+
+  /** Resolves when it takes connections. */
+  run(): Promise<void> {
+    const program = fileURLToPath(new URL("./cluster_node.ts", import.meta.url));
+    const own = "Deno" in globalThis ? ["run", "-A", "--no-check", program] : [program];
+    const args = [...own, `${this.port}`, this.redisUrl, this.kind];
+    const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] });
+    this.#child = child;
+    this.#ended = new Promise((resolve) => child.on("close", () => resolve()));
+    return new Promise((resolve, reject) => {
+      child.stdout!.on("data", () => resolve());
+      this.#ended.then(() => reject(new Error("a node ended")));
+    });
+  }
+
+  async kill(): Promise<void> {
+    this.#child?.kill("SIGKILL");
+    await this.#ended;
+  }
+
+  async stats(): Promise<{ backplane: Record<string, number> }> {
+    return await (await fetch(`http://127.0.0.1:${this.port}/`)).json();
+  }
+
+  get pid(): number {
+    return this.#child!.pid!;
+  }
+}
+
+/** Nodes and their Redis. */
+export class Cluster {
+  private constructor(readonly redis: RedisServer, readonly nodes: readonly ClusterNode[]) {}
+
+  static async start(count: number): Promise<Cluster> {
+    const redis = await RedisServer.start([]);
+    const kinds = [...CLIENTS.keys()];
+    const nodes: ClusterNode[] = [];
+    for (let at = 0; at < count; at++) {
+      nodes.push(new ClusterNode(await freePort(), redis.url, kinds[at % kinds.length]));
+    }
+    await Promise.all(nodes.map((node) => node.run()));
+    return new Cluster(redis, nodes);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.nodes.map((node) => node.kill()));
+    await this.redis.stop();
+  }
+}
+
+/** A client, and what it has got. */
+export class Listener {
+  readonly client: WebSocketClient;
+  readonly got: string[] = [];
+  #subscribed = false;
+
+  constructor(port: number, readonly topics: readonly string[]) {
+    this.client = new WebSocketClient(`ws://127.0.0.1:${port}/?${topics.join("&")}`, {
+      reconnect: { minDelay: 20, maxDelay: 200 },
+      onMessageReceived: (text) => {
+        if (text === "subscribed") this.#subscribed = true;
+        else this.got.push(text);
+      },
+      onDisconnect: () => void (this.#subscribed = false),
+      onError: () => {},
+    });
+  }
+
+  /** Connects; resolves when messages of all nodes come. */
+  async listen(): Promise<void> {
+    await this.client.connect();
+    await this.ready();
+  }
+
+  /** Resolves when it is connected and subscribed, perhaps again. */
+  ready(): Promise<void> {
+    return until(() => this.#subscribed && this.client.active, "a subscription", 30_000);
+  }
+
+  publish(topic: string, text: string): void {
+    this.client.send(`publish ${topic} ${text}`);
+  }
+}

@@ -1,0 +1,170 @@
+/**
+ * A Redis server for tests, on a free port of loopback, which can be killed and started again; and the clients of programs, each real.
+ */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import type { Redis as IoRedis } from "npm:ioredis@6.0.0";
+import type { RedisClientType as NodeRedis } from "npm:redis@6.3.1";
+import type { RedisClient } from "../../redis/client.ts";
+import { find } from "./needs.ts";
+
+const onDeno = "Deno" in globalThis;
+
+/** A port that is free now. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.on("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+/** A Redis server in a process of its own. */
+export class RedisServer {
+  readonly port: number;
+  #folder = mkdtempSync(join(tmpdir(), "redis-"));
+  #options: string[];
+  #child: ChildProcess | undefined;
+  #ended: Promise<void> = Promise.resolve();
+
+  private constructor(port: number, options: string[]) {
+    this.port = port;
+    this.#options = options;
+  }
+
+  /** Starts one that syncs each write, unless options say otherwise. */
+  static async start(options: string[] = ["--appendonly", "yes", "--appendfsync", "always"]): Promise<RedisServer> {
+    for (let tries = 1;; tries++) {
+      const server = new RedisServer(await freePort(), options);
+      try {
+        await server.run();
+        return server;
+      } catch (error) {
+        await server.stop();
+        // Somebody else may have taken the port meanwhile.
+        if (tries === 5) throw error;
+      }
+    }
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`;
+  }
+
+  /** Starts it, again if it was killed. */
+  async run(): Promise<void> {
+    const fixed = ["--port", `${this.port}`, "--bind", "127.0.0.1", "--dir", this.#folder, "--save", ""];
+    const child = spawn("redis-server", [...fixed, ...this.#options], { stdio: ["ignore", "pipe", "ignore"] });
+    this.#child = child;
+    const killed = (): void => void child.kill("SIGKILL");
+    process.once("exit", killed);
+    child.on("close", () => process.off("exit", killed));
+    this.#ended = new Promise((resolve) => child.on("close", () => resolve()));
+    let output = "";
+    await new Promise<void>((resolve, reject) => {
+      child.stdout!.on("data", (data) => {
+        output += data;
+        if (output.includes("Ready to accept connections")) resolve();
+      });
+      this.#ended.then(() => reject(new Error(`redis-server ended: ${output}`)));
+    });
+  }
+
+  /** Kills it as a power failure would. */
+  async kill(): Promise<void> {
+    this.#child?.kill("SIGKILL");
+    await this.#ended;
+  }
+
+  /** Has it stand still without a word, or go on. */
+  freeze(frozen: boolean): void {
+    // To Deno (2.9) a child that got a signal is dead: it sends no other.
+    process.kill(this.#child!.pid!, frozen ? "SIGSTOP" : "SIGCONT");
+  }
+
+  async stop(): Promise<void> {
+    await this.kill();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+/** A client of a program, and how the program closes it. */
+export interface ProgramClient {
+  client: RedisClient;
+  /** A command of the program itself. */
+  command(...args: string[]): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+/** Makes a client, connected. */
+export type ClientMaker = (url: string) => Promise<ProgramClient>;
+
+/** Imports a package of npm. */
+// deno-lint-ignore no-explicit-any -- its types are given where it is used
+function npm(need: "npm:redis@6.3.1" | "npm:ioredis@6.0.0"): Promise<any> {
+  const found = find(need);
+  if (found === undefined) return Promise.reject(new Error(`Cannot fetch ${need}`));
+  if (onDeno) return import(found[0]);
+  const [name] = need.slice("npm:".length).split("@");
+  return Promise.resolve(createRequire(join(found[0], "index.js"))(name));
+}
+
+async function makeNodeRedis(url: string): Promise<ProgramClient> {
+  const { createClient } = await npm("npm:redis@6.3.1");
+  // Its own way to connect again leaves timers when it is destroyed meanwhile.
+  const own: NodeRedis = createClient({ url, socket: { reconnectStrategy: false } });
+  own.on("error", () => {});
+  await own.connect();
+  // Of its own type: the compiler looks whether it fits.
+  const client: RedisClient = own;
+  return {
+    client,
+    command: (...args) => own.sendCommand(args),
+    close: () => Promise.resolve(own.destroy()),
+  };
+}
+
+async function makeIoRedis(url: string): Promise<ProgramClient> {
+  const { Redis } = await npm("npm:ioredis@6.0.0");
+  const own: IoRedis = new Redis(url, { retryStrategy: () => null });
+  own.on("error", () => {});
+  await own.ping();
+  const client: RedisClient = own;
+  return {
+    client,
+    command: (command, ...args) => own.call(command, args),
+    close() {
+      const ended = new Promise<void>((resolve) => own.once("end", resolve));
+      if (own.status !== "ready") return Promise.resolve();
+      own.disconnect();
+      return ended;
+    },
+  };
+}
+
+async function makeBun(url: string): Promise<ProgramClient> {
+  const { RedisClient: Client } = await import("bun" as string);
+  const own = new Client(url);
+  await own.connect();
+  return {
+    client: own,
+    command: (command, ...args) => own.send(command, args),
+    close: () => Promise.resolve(own.close()),
+  };
+}
+
+/** The clients that this runtime can have. */
+export const CLIENTS: ReadonlyMap<string, ClientMaker> = new Map([
+  ["npm:redis", makeNodeRedis],
+  ["npm:ioredis", makeIoRedis],
+  ...onDeno ? [] : [["Bun.RedisClient", makeBun] as const],
+]);

@@ -1,0 +1,70 @@
+/** For tests of several servers with a journal in Redis: one server's journal, and what it was told. */
+
+import { createHash } from "node:crypto";
+import type { JournalError } from "../../base/errors.ts";
+import type { JournalEntry, NewEntry } from "../../journal/sqlite_journal.ts";
+import { RedisJournal, type RedisJournalOptions } from "../../redis/journal.ts";
+import type { ClientMaker, ProgramClient } from "./redis.ts";
+import { decode, encode } from "./support.ts";
+
+export function entry(body: string, more: Partial<NewEntry> = {}): NewEntry {
+  const bytes = encode(body);
+  const digest = new Uint8Array(createHash("sha256").update(bytes).digest());
+  return { bytes, signature: "", receivedAt: new Date(0), digest, forward: true, ...more };
+}
+
+export const bodies = (entries: readonly JournalEntry[]): string[] => entries.map(({ bytes }) => decode(bytes));
+
+/** One server's journal, and what it was told. */
+export class Node {
+  readonly told: string[] = [];
+  readonly seqs: number[] = [];
+  readonly errors: JournalError[] = [];
+
+  private constructor(readonly journal: RedisJournal, readonly program: ProgramClient) {
+    journal.listen({
+      appended: ({ seq, bytes }) => {
+        this.told.push(decode(bytes));
+        this.seqs.push(seq);
+      },
+      error: (error) => void this.errors.push(error),
+    });
+  }
+
+  static async open(make: ClientMaker, url: string, options: RedisJournalOptions = {}): Promise<Node> {
+    const program = await make(url);
+    try {
+      return new Node(await RedisJournal.open(program.client, options), program);
+    } catch (error) {
+      await program.close();
+      throw error;
+    }
+  }
+
+  /** Appends bodies, each as soon as Redis takes it. */
+  async append(...bodies: string[]): Promise<number[]> {
+    const seqs: number[] = [];
+    for (const body of bodies) {
+      for (let tries = 1;; tries++) {
+        try {
+          seqs.push((await this.journal.append(entry(body))).seq);
+          break;
+        } catch (error) {
+          if (tries === 1000) throw error;
+          await new Promise((resolve) => setTimeout(resolve, 10));
+        }
+      }
+    }
+    return seqs;
+  }
+
+  /** The messages of errors with a code. */
+  messages(code: string): string[] {
+    return this.errors.filter((error) => error.code === code).map(({ message }) => message);
+  }
+
+  async close(): Promise<void> {
+    await this.journal.close();
+    await this.program.close();
+  }
+}

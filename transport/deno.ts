@@ -1,0 +1,596 @@
+/**
+ * The Deno leaf: `Deno.listen`, `Deno.connect` and `Deno.startTls`, read and written with `conn.read` and `conn.write`
+ * (Web Streams measured 1.5 to 2 times slower for small messages). TLS servers use `transport/node_tls.ts`; its head says why.
+ *
+ * Clients use it for hosts that have once kept silent inside a TLS handshake: Deno 2.9 never closes the socket of such a handshake, neither
+ * by `close()` nor when it is collected, as long as the peer does not end it. With `node:tls` each is closed, but messages of 16 KiB take
+ * twice the processor time, so it is not used for all.
+ *
+ * @module
+ */
+
+import { lookup } from "node:dns/promises";
+import { isIP } from "node:net";
+import { acquire, release } from "../base/buffer_pool.ts";
+import { FairShare, ReadLoad } from "./fair_share.ts";
+import { connectFirst, type HostAddress, interleave } from "./happy_eyeballs.ts";
+import { giveBack, isLeased, lease, type SlotSize } from "../protocol/mask_simd.ts";
+import { openTunnel } from "./proxy_tunnel.ts";
+import { secureClient, TlsServerSide } from "./node_tls.ts";
+import type {
+  Address,
+  ConnectOptions,
+  Listener,
+  ListenHandler,
+  ListenOptions,
+  ProxyAddress,
+  TlsIdentity,
+  Transport,
+  TransportHandler,
+  TransportProvider,
+} from "./transport.ts";
+import { Turn, type TurnMember } from "../base/write_batch.ts";
+
+const EMPTY = new Uint8Array(0);
+/** The first read buffer: small, since an idle connection pins it. */
+const FIRST_READ = 1024;
+/** The next sizes, while reads come back full. */
+const SECOND_READ: SlotSize = 32768;
+const MAX_READ: SlotSize = 262144;
+/**
+ * The most bytes of large buffers beside the leased ones: of those with 256 KiB, and of all. A read that is waiting pins its buffer, and a
+ * peer that stops after reads that were full leaves a large one.
+ */
+const MAX_POOLED: Record<SlotSize, number> = { [SECOND_READ]: 32 * 1024 * 1024, [MAX_READ]: 8 * 1024 * 1024 };
+/** So many reads in a row that would have fit the first buffer make the buffer small again. */
+const SHRINK_AFTER = 64;
+/** The pause after a failed accept (such as too many open files), in ms. */
+const ACCEPT_PAUSE = 50;
+
+/**
+ * The transport on Deno.
+ *
+ * @returns The provider, or `undefined` on another runtime.
+ */
+export function denoTransport(): TransportProvider | undefined {
+  return "Deno" in globalThis ? { listen, connect } : undefined;
+}
+
+function listen(options: ListenOptions, handler: ListenHandler): Promise<Listener> {
+  const { hostname, port, reusePort, tls, handshakeTimeout, clock } = options;
+  return new Promise((resolve) => {
+    const side = tls === undefined ? undefined : new TlsServerSide(tls, handshakeTimeout, clock);
+    resolve(new DenoListener(Deno.listen({ hostname, port, reusePort }), handler, side));
+  });
+}
+
+async function connect(options: ConnectOptions): Promise<Transport> {
+  const { proxy } = options;
+  const conn = await dial(proxy ?? options, options);
+  conn.setNoDelay(true);
+  if (proxy !== undefined) await throughProxy(conn, options, proxy);
+  if (!options.tls) return new DenoTransport(conn, false);
+  const host = `${options.hostname}:${options.port}`;
+  return silentHosts.has(host)
+    ? await secureClient(new DenoTransport(conn, false), options)
+    : await startTls(conn, options, host);
+}
+
+/** Hosts whose TLS handshake was given up: each has cost a socket then, and costs no second one. */
+const silentHosts = new Set<string>();
+/** The most of them; beyond it the oldest is forgotten. */
+const MAX_SILENT_HOSTS = 10_000;
+
+function rememberSilence(host: string): void {
+  silentHosts.add(host);
+  if (silentHosts.size > MAX_SILENT_HOSTS) silentHosts.delete(silentHosts.values().next().value!);
+}
+
+async function startTls(conn: Deno.TcpConn, options: ConnectOptions, host: string): Promise<Transport> {
+  const { hostname, signal, rootCertificates: caCerts } = options;
+  // A peer that is not there any more ends the handshake that Deno does not: the system finds out.
+  conn.setKeepAlive(true);
+  const tls = await Deno.startTls(conn, { hostname, caCerts, alpnProtocols: ["http/1.1"] });
+  const abort = (): void => {
+    rememberSilence(host);
+    closeQuietly(tls);
+  };
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    if (signal.aborted) abort();
+    signal.throwIfAborted();
+    await tls.handshake();
+    return new DenoTransport(tls, true);
+  } catch (error) {
+    closeQuietly(tls);
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
+
+/** Deno tries the addresses of a host one after the other, each until the system gives it up. */
+async function dial(
+  { hostname, port }: { hostname: string; port: number },
+  options: ConnectOptions,
+): Promise<Deno.TcpConn> {
+  const { signal, clock } = options;
+  const addresses = isIP(hostname) === 0 ? await resolve(hostname, port) : [];
+  if (addresses.length < 2) return await Deno.connect({ hostname, port, signal });
+  return await connectFirst<Deno.TcpConn>(interleave(addresses), {
+    dial: (address, signal) => Deno.connect({ hostname: address, port, signal }),
+    close: closeQuietly,
+    clock,
+  }, signal);
+}
+
+/** Only those that may be connected to: a program may be allowed to use the name, and not the addresses. */
+async function resolve(hostname: string, port: number): Promise<HostAddress[]> {
+  const allowed = (host: string): boolean =>
+    Deno.permissions.querySync({ name: "net", host: host.includes(":") ? `[${host}]:${port}` : `${host}:${port}` })
+      .state === "granted";
+  try {
+    const addresses = await lookup(hostname, { all: true });
+    return addresses.every(({ address }) => allowed(address)) ? addresses : [];
+  } catch {
+    // Whoever connects by name says what is wrong with it.
+    return [];
+  }
+}
+
+async function throughProxy(conn: Deno.TcpConn, options: ConnectOptions, proxy: ProxyAddress): Promise<void> {
+  const { signal } = options;
+  const buffer = new Uint8Array(1024);
+  const abort = (): void => closeQuietly(conn);
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    await openTunnel(
+      {
+        async write(bytes) {
+          for (let at = 0; at < bytes.length;) at += await conn.write(bytes.subarray(at));
+        },
+        async read() {
+          const length = await conn.read(buffer);
+          return length === null ? null : buffer.subarray(0, length);
+        },
+      },
+      options,
+      proxy,
+    );
+  } catch (error) {
+    closeQuietly(conn);
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
+
+function closeQuietly(resource: { close(): void }): void {
+  try {
+    resource.close();
+  } catch {
+    // It is closed already: Deno throws BadResource then.
+  }
+}
+
+/**
+ * Whether a peer had reset its connection before it was accepted. That is nothing to report, and no reason for a pause: many of them
+ * would keep out everybody else.
+ */
+function isPeersDoing(error: unknown): boolean {
+  const { NotConnected, ConnectionReset, ConnectionAborted } = Deno.errors;
+  return error instanceof NotConnected || error instanceof ConnectionReset || error instanceof ConnectionAborted;
+}
+
+/** Some systems refuse that for a connection that was reset meanwhile. */
+function setNoDelay(conn: Deno.TcpConn): boolean {
+  try {
+    conn.setNoDelay(true);
+    return true;
+  } catch {
+    closeQuietly(conn);
+    return false;
+  }
+}
+
+class DenoListener implements Listener {
+  readonly address: Address;
+  #listener: Deno.TcpListener;
+  #handler: ListenHandler;
+  #tls: TlsServerSide | undefined;
+  #accepting: Promise<void>;
+  #closed = false;
+  #endPause: (() => void) | undefined;
+
+  constructor(listener: Deno.TcpListener, handler: ListenHandler, tls: TlsServerSide | undefined) {
+    this.#listener = listener;
+    this.#handler = handler;
+    this.#tls = tls;
+    this.address = { hostname: listener.addr.hostname, port: listener.addr.port };
+    this.#accepting = this.#acceptLoop();
+  }
+
+  replaceIdentity(identity: TlsIdentity): void {
+    this.#tls?.replaceIdentity(identity);
+  }
+
+  async close(): Promise<void> {
+    if (!this.#closed) {
+      this.#closed = true;
+      closeQuietly(this.#listener);
+      this.#tls?.close();
+      this.#endPause?.();
+    }
+    await this.#accepting;
+  }
+
+  async #acceptLoop(): Promise<void> {
+    while (!this.#closed) {
+      try {
+        const conn = await this.#listener.accept();
+        if (setNoDelay(conn)) this.#accept(new DenoTransport(conn, false));
+      } catch (error) {
+        if (this.#closed) return;
+        if (isPeersDoing(error)) continue;
+        this.#handler.error(error);
+        await this.#pause();
+      }
+    }
+  }
+
+  /** A slow TLS handshake holds up nobody else. */
+  #accept(raw: Transport): void {
+    if (this.#tls === undefined) return this.#handler.accept(raw);
+    const admittance = this.#handler.admit(raw.remoteAddress);
+    if (admittance === undefined) return raw.destroy();
+    let evicted = false;
+    admittance.evict = () => {
+      evicted = true;
+      raw.destroy();
+    };
+    const accept = (transport: Transport): void => this.#handler.accept(transport, admittance);
+    this.#tls.secure(raw).then(accept, (error) => {
+      admittance.leave();
+      // Whoever evicted it knows why.
+      if (!this.#closed && !evicted) this.#handler.handshakeFailed(error, raw.remoteAddress);
+    }).catch((error) => this.#handler.error(error));
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ACCEPT_PAUSE);
+      this.#endPause = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
+
+function returnBuffer(buffer: Uint8Array<ArrayBuffer>, pooled: Uint8Array<ArrayBuffer> | undefined): void {
+  if (isLeased(buffer)) giveBack(buffer);
+  if (pooled === undefined) return;
+  pooledBytes -= pooled.length;
+  release(pooled);
+}
+
+/** Bytes of large buffers that are not leased. */
+let pooledBytes = 0;
+
+/** A microtask runs when all sockets that were ready have been read. */
+const writes = new Turn(queueMicrotask);
+
+/** Two ends of a connection of its own. */
+interface Pair {
+  near: Deno.TcpConn;
+  far: Deno.TcpConn;
+}
+
+/**
+ * Goes to the poller and back, by a byte over loopback. After `setImmediate` or a message Deno 2.9 asks the poller only now and then, and
+ * light connections starve: 190 messages a second beside handlers of 0.3 ms, 4900 with the byte. On one core the same goes for work of
+ * another thread (54 after `crypto.subtle.digest`). A timer of 0 ms does, but takes 1 to 2 ms.
+ *
+ * The pair of sockets lives as long as a connection that has waited for a pass. A timer takes its place until the pair is there, and in
+ * programs that may not connect to 127.0.0.1.
+ */
+class PollerPass {
+  #pair: Pair | undefined;
+  #users = 0;
+  #opening: Promise<void> | undefined;
+  #endWait: (() => void) | undefined;
+  readonly #byte = new Uint8Array(1);
+
+  /** A connection waits for a pass for the first time. */
+  retain(): void {
+    if (this.#users++ === 0) this.#opening ??= this.#open().finally(() => this.#opening = undefined);
+  }
+
+  /** It has ended. */
+  release(): void {
+    if (--this.#users === 0) this.#close();
+  }
+
+  readonly run = (done: () => void): void => {
+    // To open the pair goes through the poller too.
+    if (this.#opening !== undefined) return void this.#opening.then(done);
+    if (this.#pair === undefined) return this.#wait(done);
+    const { near, far } = this.#pair;
+    // If the pair is closed meanwhile, no connection is left that waits.
+    far.read(this.#byte).then(done, done);
+    near.write(this.#byte).catch(() => {});
+  };
+
+  /** Without a pair. A timer for nobody must not keep the program alive. */
+  #wait(done: () => void): void {
+    const timer = setTimeout(() => this.#endWait?.(), 0);
+    this.#endWait = () => {
+      this.#endWait = undefined;
+      clearTimeout(timer);
+      done();
+    };
+  }
+
+  async #open(): Promise<void> {
+    const hostname = "127.0.0.1";
+    if (Deno.permissions.querySync({ name: "net", host: hostname }).state !== "granted") return;
+    try {
+      const pair = await openPair(hostname);
+      if (this.#users > 0) this.#pair = pair;
+      else for (const conn of [pair.near, pair.far]) closeQuietly(conn);
+    } catch {
+      // Too many open files, perhaps: the timer goes on.
+    }
+  }
+
+  #close(): void {
+    this.#endWait?.();
+    if (this.#pair === undefined) return;
+    closeQuietly(this.#pair.near);
+    closeQuietly(this.#pair.far);
+    this.#pair = undefined;
+  }
+}
+
+async function openPair(hostname: string): Promise<Pair> {
+  using listener = Deno.listen({ hostname, port: 0 });
+  const near = await Deno.connect({ hostname, port: listener.addr.port });
+  for (;;) {
+    const far = await listener.accept();
+    if (far.remoteAddr.port === near.localAddr.port) return { near, far };
+    // A connection of another program.
+    closeQuietly(far);
+  }
+}
+
+const poller = new PollerPass();
+const fairShare = new FairShare(poller.run);
+
+class DenoTransport implements Transport, TurnMember {
+  readonly remoteAddress: Address;
+  readonly localAddress: Address;
+  readonly encrypted: boolean;
+  readonly turn: Turn = writes;
+  bytesWritten = 0;
+  #conn: Deno.Conn<Deno.NetAddr>;
+  #handler: TransportHandler | undefined;
+
+  // Read state
+  #buffer: Uint8Array<ArrayBuffer> = new Uint8Array(FIRST_READ);
+  /** What the buffer is a part of, if it comes from the pool. */
+  #pooled: Uint8Array<ArrayBuffer> | undefined;
+  #smallReads = 0;
+  readonly #load = new ReadLoad();
+  /** Whether it has waited for a pass. */
+  #passes = false;
+  /** Gives up the wait for a turn. */
+  #leaveTurn: (() => void) | undefined;
+  #paused = false;
+  #wake: (() => void) | undefined;
+
+  // Write state
+  #writing: Uint8Array | undefined;
+  #endAfterWrite = false;
+  readonly #onWritten = (written: number): void => this.#written(written);
+  readonly #onFailed = (error: unknown): void => this.#fail(error);
+
+  // End state
+  #destroyed = false;
+  #closed = false;
+
+  constructor(conn: Deno.Conn<Deno.NetAddr>, encrypted: boolean) {
+    this.#conn = conn;
+    this.encrypted = encrypted;
+    this.remoteAddress = { hostname: conn.remoteAddr.hostname, port: conn.remoteAddr.port };
+    this.localAddress = { hostname: conn.localAddr.hostname, port: conn.localAddr.port };
+  }
+
+  open(handler: TransportHandler): void {
+    const first = this.#handler === undefined;
+    this.#handler = handler;
+    if (first) this.#readLoop();
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (this.#destroyed) return false;
+    this.#writing = bytes;
+    if (writes.running) this.endTurn();
+    else writes.add(this);
+    return false;
+  }
+
+  endTurn(): void {
+    if (this.#destroyed) return;
+    const bytes = this.#writing!;
+    this.#conn.write(bytes).then(this.#onWritten, this.#onFailed);
+  }
+
+  takeTurn(goOn: () => void): void {
+    this.#usePasses();
+    this.#leaveTurn = fairShare.enqueue(undefined, goOn);
+  }
+
+  #usePasses(): void {
+    if (this.#passes || this.#closed) return;
+    this.#passes = true;
+    poller.retain();
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#wake?.();
+    this.#wake = undefined;
+  }
+
+  end(): void {
+    this.#endAfterWrite = true;
+    if (this.#writing === undefined) this.#closeWrite();
+  }
+
+  destroy(): void {
+    if (this.#destroyed) return;
+    this.#destroyed = true;
+    closeQuietly(this.#conn);
+    this.#leaveTurn?.();
+    this.resume();
+    if (this.#handler !== undefined) queueMicrotask(() => this.#close(undefined));
+  }
+
+  async #readLoop(): Promise<void> {
+    /** Whether the last read filled its buffer, so that more is there. */
+    let more = false;
+    try {
+      for (;;) {
+        const waits = fairShare.mustWait(this.#load, 0);
+        if (waits) await this.#turnToRead(more);
+        if (this.#paused) await new Promise<void>((resolve) => this.#wake = resolve);
+        if (this.#destroyed) return;
+        const slice = waits ? fairShare.turnOf(this.#load) : Infinity;
+        const buffer = slice < this.#buffer.length ? this.#buffer.subarray(0, slice) : this.#buffer;
+        const length = await this.#conn.read(buffer);
+        if (this.#destroyed) return;
+        if (length === null) return this.#handler!.end();
+        more = length === buffer.length;
+        if (!waits && fairShare.mustWait(this.#load, length)) await this.#handleSlices(buffer, length);
+        else this.#handle(length === buffer.length ? buffer : buffer.subarray(0, length));
+        if (this.#destroyed) return;
+        if (buffer.length === this.#buffer.length) this.#adapt(length);
+      }
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      returnBuffer(this.#buffer, this.#pooled);
+      this.#buffer = EMPTY;
+    }
+  }
+
+  #handle(bytes: Uint8Array): void {
+    const since = fairShare.begin(this.#load, bytes.length);
+    this.#handler!.data(bytes);
+    fairShare.spent(this.#load, since, bytes.length);
+  }
+
+  /** Handles what was read before it was known to be much. */
+  async #handleSlices(buffer: Uint8Array, length: number): Promise<void> {
+    for (let at = 0, to = 0; at < length; at = to) {
+      await this.#turn(at > 0);
+      if (this.#destroyed) return;
+      to = Math.min(length, at + fairShare.turnOf(this.#load));
+      this.#handle(buffer.subarray(at, to));
+    }
+  }
+
+  /** What comes next stays with the system until then: of many that wait, each would pin a buffer. */
+  async #turnToRead(more: boolean): Promise<void> {
+    const size = this.#buffer.length as typeof FIRST_READ | SlotSize;
+    if (size !== FIRST_READ) this.#useBuffer(FIRST_READ);
+    await this.#turn(more);
+    if (!this.#destroyed && size !== FIRST_READ) this.#useBuffer(size);
+  }
+
+  /** Until it is this one's turn, or it is destroyed. */
+  #turn(more: boolean): Promise<void> {
+    this.#usePasses();
+    return new Promise((resolve) => {
+      const leave = fairShare.enqueue(this.#load, resolve, more);
+      this.#leaveTurn = () => {
+        leave();
+        resolve();
+      };
+    });
+  }
+
+  /**
+   * Grows the read buffer while reads come back full, and makes it small again after a burst. The large ones are leased where unmasking
+   * is fast; there are so many and no more, which also bounds what connections pin that go quiet after a burst. A connection
+   * that gets none of them reads with a large buffer only while there is more to come.
+   */
+  #adapt(length: number): void {
+    const capacity = this.#buffer.length;
+    if (length === capacity) {
+      this.#smallReads = 0;
+      if (capacity < MAX_READ) this.#useBuffer(capacity < SECOND_READ ? SECOND_READ : MAX_READ);
+    } else if (capacity > FIRST_READ) {
+      if (length > FIRST_READ) this.#smallReads = 0;
+      if (!isLeased(this.#buffer) || (length <= FIRST_READ && ++this.#smallReads === SHRINK_AFTER)) {
+        this.#useBuffer(FIRST_READ);
+      }
+    }
+  }
+
+  #useBuffer(size: typeof FIRST_READ | SlotSize): void {
+    const [old, oldPooled] = [this.#buffer, this.#pooled];
+    this.#smallReads = 0;
+    const leased = size === FIRST_READ ? new Uint8Array(size) : lease(size);
+    if (leased === undefined) {
+      // With the one that it has, then.
+      if (pooledBytes + size > MAX_POOLED[size as SlotSize]) return;
+      this.#pooled = acquire(size);
+      pooledBytes += this.#pooled.length;
+      this.#buffer = this.#pooled.subarray(0, size);
+    } else {
+      this.#pooled = undefined;
+      this.#buffer = leased;
+    }
+    returnBuffer(old, oldPooled);
+  }
+
+  #written(length: number): void {
+    if (this.#destroyed || this.#writing === undefined) return;
+    this.bytesWritten += length;
+    if (length < this.#writing.length) {
+      this.write(this.#writing.subarray(length));
+      return;
+    }
+    this.#writing = undefined;
+    this.#handler?.drain();
+    if (this.#endAfterWrite && this.#writing === undefined) this.#closeWrite();
+  }
+
+  #closeWrite(): void {
+    if (this.#destroyed) return;
+    this.#conn.closeWrite().catch(() => {
+      // The peer is gone already; the read loop says so.
+    });
+  }
+
+  #fail(error: unknown): void {
+    // What fails after destroy() fails because of it.
+    if (this.#destroyed) return this.#close(undefined);
+    this.#destroyed = true;
+    this.#leaveTurn?.();
+    closeQuietly(this.#conn);
+    this.#close(error);
+  }
+
+  #close(error: unknown): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.#passes) poller.release();
+    this.#handler?.close(error);
+  }
+}

@@ -1,0 +1,447 @@
+/**
+ * TLS over any transport, on `node:tls`, for Deno: of servers, and of clients where `Deno.startTls` will not do (see `transport/deno.ts`).
+ *
+ * Why not `Deno.listenTls`: its connections have no `setNoDelay` (Deno 2.9), so Nagle's algorithm meets delayed
+ * acknowledgements. A server that sent a small message each 7 ms to a client that answers each third one had 43 % of them come 20 to
+ * 41 ms late.
+ *
+ * Why not a server of `node:tls` on sockets of its own: it never accepts again once no file descriptor was left, and `pause` of
+ * such a socket does not stop the reading from the system, so that memory grows with what a peer sends (`bench/README.md`).
+ *
+ * @module
+ */
+
+import { Duplex } from "node:stream";
+import { isIP } from "node:net";
+import { connect, createSecureContext, type SecureContext, TLSSocket } from "node:tls";
+import type { Clock } from "../base/clock.ts";
+import type { Address, ConnectOptions, TlsIdentity, Transport, TransportHandler } from "./transport.ts";
+
+/** So much is given to `node:tls` at a time to decrypt, in bytes, */
+const SLICE = 64 * 1024;
+/** and so much to encrypt. */
+const PART = 48 * 1024;
+/** ALPN of RFC 7301 for HTTP/1.1, which RFC 6455 stands on. */
+const PROTOCOLS = ["http/1.1"];
+/** How long a peer may take to end TCP after the alert that tells why a handshake has failed, in ms. */
+const ALERT_PATIENCE = 1000;
+
+/** What a TLS handshake needs of the server. */
+export class TlsServerSide {
+  #context: SecureContext;
+  #timeout: number;
+  #clock: Clock;
+  /** Transports whose TLS handshake is not done. */
+  #handshakes = new Set<Handshake>();
+
+  /**
+   * Takes the identity to show.
+   *
+   * @param identity Certificate and key.
+   * @param timeout How long a TLS handshake may take, in ms; 0: no limit.
+   * @param clock Time.
+   */
+  constructor(identity: TlsIdentity, timeout: number, clock: Clock) {
+    this.#clock = clock;
+    this.#context = makeContext(identity);
+    this.#timeout = timeout;
+  }
+
+  /**
+   * Shows another certificate from the next TLS handshake on.
+   *
+   * @param identity Certificate and key.
+   */
+  replaceIdentity(identity: TlsIdentity): void {
+    this.#context = makeContext(identity);
+  }
+
+  /** Gives up the handshakes that are not done. */
+  close(): void {
+    for (const handshake of this.#handshakes) handshake.giveUp(new Error("The server stops"));
+  }
+
+  /**
+   * Does the TLS handshake, ALPN `http/1.1` only.
+   *
+   * @param raw The transport below, not opened yet.
+   * @returns The protected transport, not opened yet. Rejects if there is no handshake in time; `raw` is destroyed then.
+   */
+  async secure(raw: Transport): Promise<Transport> {
+    const below = new TransportDuplex(raw);
+    const socket = new TLSSocket(below, { isServer: true, secureContext: this.#context, ALPNProtocols: PROTOCOLS });
+    const handshake = new Handshake(raw, below, socket, "secure", this.#clock);
+    const late = (): void => handshake.giveUp(new Error(`The TLS handshake took longer than ${this.#timeout} ms`));
+    const cancelTimer = this.#timeout > 0 ? this.#clock.after(this.#timeout, late) : () => {};
+    this.#handshakes.add(handshake);
+    try {
+      return await handshake.transport;
+    } finally {
+      cancelTimer();
+      this.#handshakes.delete(handshake);
+    }
+  }
+}
+
+/**
+ * Does the TLS handshake of a client, ALPN `http/1.1` only.
+ *
+ * @param raw The transport below, not opened yet.
+ * @param options What to check the certificate against, and what gives the handshake up.
+ * @returns The protected transport, not opened yet. Rejects if the certificate is not valid, or the signal aborts; `raw` is destroyed then.
+ */
+export async function secureClient(
+  raw: Transport,
+  options: Pick<ConnectOptions, "hostname" | "rootCertificates" | "signal" | "clock">,
+): Promise<Transport> {
+  const { hostname, rootCertificates, signal, clock } = options;
+  const below = new TransportDuplex(raw);
+  const socket = connect({
+    socket: below,
+    // Checked against the certificate where no server name is sent.
+    host: hostname,
+    // RFC 6066 §3: no addresses as server names.
+    ...isIP(hostname) === 0 && { servername: hostname },
+    secureContext: makeClientContext(rootCertificates),
+    ALPNProtocols: PROTOCOLS,
+    // NODE_TLS_REJECT_UNAUTHORIZED would turn it off.
+    rejectUnauthorized: true,
+  });
+  const handshake = new Handshake(raw, below, socket, "secureConnect", clock);
+  const abort = (): void => handshake.giveUp(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  if (signal.aborted) abort();
+  try {
+    return await handshake.transport;
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
+
+/**
+ * One TLS handshake.
+ *
+ * | state     | meaning                                                                     | next              |
+ * |-----------|-----------------------------------------------------------------------------|-------------------|
+ * | `shaking` | it is not done                                                              | `parting`, `over` |
+ * | `parting` | it has failed, the alert that says why is sent, and the peer is to end TCP   | `over`            |
+ * | `over`    | the connection is there, or destroyed                                       |                   |
+ */
+class Handshake {
+  /** The protected transport. Rejects when the transport below is destroyed. */
+  readonly transport: Promise<Transport>;
+  #state: "shaking" | "parting" | "over" = "shaking";
+  #raw: Transport;
+  #below: TransportDuplex;
+  #socket: TLSSocket;
+  #clock: Clock;
+  #error: unknown;
+  #cancelTimer: () => void = () => {};
+  #settle: PromiseWithResolvers<Transport> = Promise.withResolvers<Transport>();
+  readonly #onError = (error: unknown): void => this.#part(error);
+
+  constructor(
+    raw: Transport,
+    below: TransportDuplex,
+    socket: TLSSocket,
+    done: "secure" | "secureConnect",
+    clock: Clock,
+  ) {
+    this.#raw = raw;
+    this.#below = below;
+    this.#socket = socket;
+    this.#clock = clock;
+    this.transport = this.#settle.promise;
+    const gone = (): void => this.giveUp(new Error("The peer left inside the TLS handshake"));
+    below.ended = gone;
+    below.lost = gone;
+    below.on("error", this.#onError);
+    socket.on("error", this.#onError);
+    socket.once(done, () => this.#succeed());
+  }
+
+  #succeed(): void {
+    if (this.#state !== "shaking") return;
+    this.#state = "over";
+    const transport = new TlsTransport(this.#raw, this.#below, this.#socket);
+    this.#below.off("error", this.#onError);
+    this.#socket.off("error", this.#onError);
+    this.#below.secured = true;
+    this.#settle.resolve(transport);
+  }
+
+  /** TLS has failed. A reset would overtake the alert, which is written already. */
+  #part(error: unknown): void {
+    if (this.#state !== "shaking") return;
+    this.#state = "parting";
+    this.#error = error;
+    this.#cancelTimer = this.#clock.after(ALERT_PATIENCE, () => this.giveUp(error));
+    this.#raw.end();
+  }
+
+  /**
+   * Ends it at once.
+   *
+   * @param error Why, if it has not failed already.
+   */
+  giveUp(error: unknown): void {
+    if (this.#state === "over") return;
+    const reason = this.#state === "parting" ? this.#error : error;
+    this.#state = "over";
+    this.#cancelTimer();
+    this.#socket.destroy();
+    this.#below.destroy();
+    this.#raw.destroy();
+    this.#settle.reject(reason);
+  }
+}
+
+/** The certificates are trusted besides the runtime's own: the option `ca` would stand instead of them, and to give both takes 20 ms. */
+function makeClientContext(rootCertificates: readonly string[]): SecureContext {
+  const secureContext = createSecureContext();
+  const context = secureContext.context as { addCACert(pem: string): void };
+  for (const pem of rootCertificates) context.addCACert(pem);
+  return secureContext;
+}
+
+function makeContext(identity: TlsIdentity): SecureContext {
+  return createSecureContext({ cert: identity.certificate, key: identity.key });
+}
+
+/**
+ * A transport as the stream that `node:tls` wants below it. That reads by `data` events and writes with a callback; the queues of
+ * a `Duplex` in between would only copy, so bytes go past them.
+ */
+class TransportDuplex extends Duplex {
+  #raw: Transport;
+  #opened = false;
+  #written: (() => void) | undefined;
+  /** Whether the program has paused the connection: what the stream asks for does not count then. */
+  held = false;
+  /** Called when the peer has sent FIN: inside the handshake `node:tls` says nothing of it. */
+  ended: () => void = () => {};
+  /** Called when the transport has ended. */
+  lost: () => void = () => {};
+  /** Whether the handshake is done. Before, `node:tls` destroys the stream first and writes the alert then. */
+  secured = false;
+
+  constructor(raw: Transport) {
+    super({ allowHalfOpen: true });
+    this.#raw = raw;
+  }
+
+  /** Whether a write is in progress. */
+  get writing(): boolean {
+    return this.#written !== undefined;
+  }
+
+  /** Called when a write has ended and no other has begun. */
+  idle: () => void = () => {};
+
+  #open(): void {
+    this.#opened = true;
+    this.#raw.open({
+      data: (bytes) => this.#deliver(bytes),
+      drain: () => this.#drained(),
+      end: () => {
+        this.emit("end");
+        this.ended();
+      },
+      close: (error) => {
+        this.lost();
+        this.destroy(error instanceof Error ? error : undefined);
+      },
+    });
+  }
+
+  /** In slices: `node:tls` decrypts all that it is given into memory of its own, which stays in the cache if it is small. */
+  #deliver(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length && !this.destroyed; at += SLICE) {
+      this.emit("data", bytes.length <= SLICE ? bytes : bytes.subarray(at, at + SLICE));
+    }
+  }
+
+  #drained(): void {
+    const written = this.#written;
+    this.#written = undefined;
+    // It may write more.
+    written?.();
+    if (this.#written === undefined) this.idle();
+  }
+
+  override resume(): this {
+    if (!this.#opened) this.#open();
+    else if (!this.held) this.#raw.resume();
+    return this;
+  }
+
+  override pause(): this {
+    if (this.#opened) this.#raw.pause();
+    return this;
+  }
+
+  override write(chunk: unknown, ...rest: unknown[]): boolean {
+    const written = rest.at(-1) as () => void;
+    if (this.destroyed && this.secured) return false;
+    if (!this.#opened) this.#open();
+    this.#written = written;
+    if (this.#raw.write(chunk as Uint8Array)) this.#drained();
+    return false;
+  }
+
+  override end(...rest: unknown[]): this {
+    this.#raw.end();
+    const ended = rest.at(-1);
+    if (typeof ended === "function") ended();
+    return this;
+  }
+
+  override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
+    if (this.secured) this.#raw.destroy();
+    callback(error);
+  }
+}
+
+/** Gives what a socket has decrypted straight to its transport, and takes what is to be encrypted past the socket's queue. */
+class DirectTls {
+  readonly socket: TLSSocket;
+  /** Takes what was decrypted; `undefined`: it goes the way of any stream. */
+  receive: ((bytes: Uint8Array) => void) | undefined;
+
+  constructor(socket: TLSSocket) {
+    this.socket = socket;
+    const push = socket.push.bind(socket);
+    socket.push = (chunk: Uint8Array | null, encoding?: BufferEncoding): boolean => {
+      // What came before somebody took it lies in the stream, and goes first.
+      if (chunk === null || this.receive === undefined || socket.readableLength > 0) return push(chunk, encoding);
+      this.receive(chunk);
+      return true;
+    };
+  }
+
+  /**
+   * Encrypts and sends, one call at a time.
+   *
+   * @param bytes What to send.
+   * @param done Called when it has left, or cannot leave.
+   */
+  send(bytes: Uint8Array, done: (error?: Error | null) => void): void {
+    this.socket._write(bytes, "buffer" as BufferEncoding, done);
+  }
+}
+
+class TlsTransport implements Transport {
+  readonly remoteAddress: Address;
+  readonly localAddress: Address;
+  readonly encrypted = true;
+  #raw: Transport;
+  #below: TransportDuplex;
+  #socket: TLSSocket;
+  #direct: DirectTls;
+  #handler: TransportHandler | undefined;
+
+  // Write state
+  /** What of the array that is being written is not encrypted yet. */
+  #rest: Uint8Array | undefined;
+  #writing: "nothing" | "encrypting" | "sending" = "nothing";
+  #endAfterWrite = false;
+  readonly #onEncrypted = (error?: Error | null): void => this.#encrypted(error);
+
+  // End state
+  #error: unknown;
+  #closed = false;
+
+  constructor(raw: Transport, below: TransportDuplex, socket: TLSSocket) {
+    this.#raw = raw;
+    this.#below = below;
+    this.#socket = socket;
+    this.#direct = new DirectTls(socket);
+    this.remoteAddress = raw.remoteAddress;
+    this.localAddress = raw.localAddress;
+    // Without listeners an error would end the program.
+    const keep = (error: unknown): void => void (this.#error ??= error);
+    socket.on("error", keep);
+    below.on("error", keep);
+    below.idle = () => this.#sent();
+  }
+
+  get bytesWritten(): number {
+    return this.#raw.bytesWritten;
+  }
+
+  open(handler: TransportHandler): void {
+    const first = this.#handler === undefined;
+    this.#handler = handler;
+    if (!first) return;
+    // Not as a Buffer, whose slice() is a view.
+    const receive = ({ buffer, byteOffset, length }: Uint8Array): void => {
+      this.#handler!.data(new Uint8Array(buffer as ArrayBuffer, byteOffset, length));
+    };
+    this.#direct.receive = receive;
+    this.#socket.on("data", receive);
+    this.#socket.on("end", () => this.#handler!.end());
+    this.#socket.on("close", () => this.#close());
+    this.#below.on("close", () => this.#close());
+    if (this.#below.destroyed) queueMicrotask(() => this.#close());
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (this.#socket.destroyed) return false;
+    this.#rest = bytes;
+    this.#writing = "encrypting";
+    this.#encryptNext();
+    return false;
+  }
+
+  /** In parts: `node:tls` copies all of an array first, and encrypts so much of it at a time. */
+  #encryptNext(): void {
+    const rest = this.#rest!;
+    this.#rest = rest.length > PART ? rest.subarray(PART) : undefined;
+    this.#direct.send(rest.length > PART ? rest.subarray(0, PART) : rest, this.#onEncrypted);
+  }
+
+  #encrypted(error?: Error | null): void {
+    if (error || this.#socket.destroyed) return;
+    if (this.#rest !== undefined) return this.#encryptNext();
+    this.#writing = "sending";
+    if (!this.#below.writing) this.#sent();
+  }
+
+  #sent(): void {
+    if (this.#writing !== "sending") return;
+    this.#writing = "nothing";
+    this.#handler?.drain();
+    if (this.#endAfterWrite && this.#writing === "nothing") this.#socket.end();
+  }
+
+  pause(): void {
+    this.#below.held = true;
+    this.#raw.pause();
+  }
+
+  resume(): void {
+    this.#below.held = false;
+    this.#raw.resume();
+  }
+
+  takeTurn(goOn: () => void): void {
+    this.#raw.takeTurn(goOn);
+  }
+
+  end(): void {
+    this.#endAfterWrite = true;
+    if (this.#writing === "nothing") this.#socket.end();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+    this.#below.destroy();
+  }
+
+  #close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.destroy();
+    this.#handler!.close(this.#error);
+  }
+}

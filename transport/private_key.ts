@@ -1,0 +1,398 @@
+/**
+ * PEM files of certificates and private keys. Keys, encrypted or not, come out in a form that every runtime takes.
+ *
+ * Encrypted keys are decrypted here, step by step, on the primitives of Web Crypto and `node:crypto`: `createPrivateKey` of Deno 2.9
+ * takes a key whose PBKDF2 uses the default HMAC-SHA-1 for one with a wrong pass phrase, does not know AES-192, and neither
+ * runtime says which cipher it does not know.
+ *
+ * @module
+ */
+
+import { createDecipheriv, createHash, createPrivateKey, pbkdf2Sync, X509Certificate } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { createSecureContext } from "node:tls";
+import { concat } from "../base/bytes.ts";
+import { CertificateError, describe } from "../base/errors.ts";
+
+/** Asks for the pass phrase of a key. */
+export type PasswordProvider = () => string | Promise<string>;
+
+/** How a key is encrypted. */
+interface Cipher {
+  name: "AES-CBC" | "DES-EDE3-CBC";
+  /** In bytes. */
+  keyLength: number;
+}
+
+/** Ciphers of the traditional form, by their name in `DEK-Info`. */
+const TRADITIONAL_CIPHERS = new Map<string, Cipher>([
+  ["AES-128-CBC", { name: "AES-CBC", keyLength: 16 }],
+  ["AES-192-CBC", { name: "AES-CBC", keyLength: 24 }],
+  ["AES-256-CBC", { name: "AES-CBC", keyLength: 32 }],
+  ["DES-EDE3-CBC", { name: "DES-EDE3-CBC", keyLength: 24 }],
+]);
+
+/** Object identifiers (RFC 8018), by the hexadecimal form of their DER contents. */
+const PBES2 = "2a864886f70d01050d";
+const PBKDF2 = "2a864886f70d01050c";
+const CIPHERS = new Map<string, Cipher>([
+  ["608648016503040102", { name: "AES-CBC", keyLength: 16 }],
+  ["608648016503040116", { name: "AES-CBC", keyLength: 24 }],
+  ["60864801650304012a", { name: "AES-CBC", keyLength: 32 }],
+  ["2a864886f70d0307", { name: "DES-EDE3-CBC", keyLength: 24 }],
+]);
+const DIGESTS = new Map([
+  ["2a864886f70d0207", "sha1"],
+  ["2a864886f70d0208", "sha224"],
+  ["2a864886f70d0209", "sha256"],
+  ["2a864886f70d020a", "sha384"],
+  ["2a864886f70d020b", "sha512"],
+]);
+const BEGIN_CERTIFICATE = "-----BEGIN CERTIFICATE-----";
+/** The longest path, in characters: no system has longer ones, and PEM text is. */
+const MAX_PATH = 1024;
+/** More rounds than this would let a key file stop the program for minutes. */
+const MAX_ITERATIONS = 10_000_000;
+
+/**
+ * Decrypts a private key if it is encrypted.
+ *
+ * @param pem The text of the file.
+ * @param file Its name, for error messages.
+ * @param password Asked for the pass phrase, only if the key is encrypted.
+ * @returns The key as PKCS#8 PEM, not encrypted.
+ * @throws {CertificateError} If it is no key, its cipher is not supported, or the pass phrase is missing or wrong.
+ */
+export async function loadPrivateKey(pem: string, file: string, password?: PasswordProvider): Promise<string> {
+  const block = readKeyBlock(pem);
+  if (block === undefined) throw new CertificateError("ERR_KEY", `There is no private key in "${file}"`);
+  if (block.label === "ENCRYPTED PRIVATE KEY") return await decryptPkcs8(block, file, password);
+  if (block.dekInfo !== undefined) return await decryptTraditional(block, block.dekInfo, file, password);
+  try {
+    // Only the key: the file may hold certificates too.
+    return toPem(createPrivateKey(writePem(block.label, fromBase64(block.base64))));
+  } catch (cause) {
+    throw unreadable(file, cause);
+  }
+}
+
+function toPem(key: ReturnType<typeof createPrivateKey>): string {
+  return key.export({ type: "pkcs8", format: "pem" }).toString();
+}
+
+async function ask(file: string, password: PasswordProvider | undefined): Promise<string> {
+  if (password === undefined) {
+    throw new CertificateError("ERR_KEY_PASSWORD_MISSING", `The key "${file}" is encrypted: set onGetSSLPassword`);
+  }
+  return await password();
+}
+
+function unreadable(file: string, cause: unknown): CertificateError {
+  return new CertificateError("ERR_KEY", `The key "${file}" cannot be read: ${describe(cause)}`, { cause });
+}
+
+function unsupported(file: string, what: string): CertificateError {
+  return new CertificateError(
+    "ERR_KEY_CIPHER_UNSUPPORTED",
+    `The key "${file}" is encrypted with "${what}"; AES-128, AES-192, AES-256 and DES-EDE3 in CBC mode are supported`,
+  );
+}
+
+// ---- PEM (RFC 7468, and RFC 1421 for the headers of the traditional form) -----------------------------------------
+
+interface PemBlock {
+  label: string;
+  /** The value of the `DEK-Info` header: cipher and initialization vector. */
+  dekInfo: string | undefined;
+  base64: string;
+}
+
+/** The first block whose label says that it holds a private key. */
+function readKeyBlock(pem: string): PemBlock | undefined {
+  let block: PemBlock | undefined;
+  for (const line of pem.split("\n").map((one) => one.trim())) {
+    const label = line.startsWith("-----BEGIN ") && line.endsWith("-----") ? line.slice(11, -5) : undefined;
+    if (label?.endsWith("PRIVATE KEY")) block = { label, dekInfo: undefined, base64: "" };
+    else if (block === undefined) continue;
+    else if (line === `-----END ${block.label}-----`) return block;
+    else if (line.startsWith("DEK-Info:")) block.dekInfo = line.slice("DEK-Info:".length).trim();
+    else if (!line.includes(":")) block.base64 += line;
+  }
+  return undefined;
+}
+
+function fromBase64(base64: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
+}
+
+function writePem(label: string, der: Uint8Array): string {
+  const base64 = btoa(Array.from(der, (byte) => String.fromCharCode(byte)).join(""));
+  let lines = "";
+  for (let at = 0; at < base64.length; at += 64) lines += base64.slice(at, at + 64) + "\n";
+  return `-----BEGIN ${label}-----\n${lines}-----END ${label}-----\n`;
+}
+
+// ---- Decrypting --------------------------------------------------------------------------------------------------
+
+/** RFC 5958 §3: EncryptedPrivateKeyInfo, with PBES2 and PBKDF2 of RFC 8018. */
+async function decryptPkcs8(block: PemBlock, file: string, password: PasswordProvider | undefined): Promise<string> {
+  let encrypted: EncryptedKey;
+  try {
+    encrypted = parseEncryptedKey(fromBase64(block.base64), file);
+  } catch (cause) {
+    throw cause instanceof CertificateError ? cause : unreadable(file, cause);
+  }
+  const { salt, iterations, digest, cipher, iv, data } = encrypted;
+  const passphrase = await ask(file, password);
+  const key = pbkdf2Sync(passphrase, salt, iterations, cipher.keyLength, digest);
+  return await decrypt(cipher, Uint8Array.from(key), iv, data, "PRIVATE KEY", file);
+}
+
+/** RFC 1421 §4.6.1.1 with OpenSSL's key derivation: MD5 over pass phrase and the first 8 bytes of the vector. */
+async function decryptTraditional(
+  block: PemBlock,
+  dekInfo: string,
+  file: string,
+  password: PasswordProvider | undefined,
+): Promise<string> {
+  const [name, hexIv = ""] = dekInfo.split(",").map((part) => part.trim());
+  const cipher = TRADITIONAL_CIPHERS.get(name.toUpperCase());
+  if (cipher === undefined) throw unsupported(file, name);
+  let iv: Uint8Array<ArrayBuffer>;
+  let data: Uint8Array<ArrayBuffer>;
+  try {
+    iv = fromHex(hexIv);
+    data = fromBase64(block.base64);
+  } catch (cause) {
+    throw unreadable(file, cause);
+  }
+  const passphrase = await ask(file, password);
+  const key = new Uint8Array(cipher.keyLength);
+  let digest: Uint8Array = new Uint8Array(0);
+  for (let at = 0; at < key.length; at += digest.length) {
+    digest = createHash("md5").update(digest).update(passphrase).update(iv.subarray(0, 8)).digest();
+    key.set(digest.subarray(0, key.length - at), at);
+  }
+  return await decrypt(cipher, key, iv, data, block.label, file);
+}
+
+async function decrypt(
+  cipher: Cipher,
+  key: Uint8Array<ArrayBuffer>,
+  iv: Uint8Array<ArrayBuffer>,
+  data: Uint8Array<ArrayBuffer>,
+  label: string,
+  file: string,
+): Promise<string> {
+  try {
+    const der = cipher.name === "AES-CBC" ? await decryptAes(key, iv, data) : decryptTripleDes(key, iv, data);
+    // One wrong pass phrase in some 256 leaves a valid padding: what comes out must be a key too.
+    return toPem(createPrivateKey(writePem(label, der)));
+  } catch (cause) {
+    throw new CertificateError("ERR_KEY_PASSWORD_WRONG", `The pass phrase of the key "${file}" is wrong`, { cause });
+  }
+}
+
+async function decryptAes(
+  key: Uint8Array<ArrayBuffer>,
+  iv: Uint8Array<ArrayBuffer>,
+  data: Uint8Array<ArrayBuffer>,
+): Promise<Uint8Array> {
+  const imported = await crypto.subtle.importKey("raw", key, "AES-CBC", false, ["decrypt"]);
+  return new Uint8Array(await crypto.subtle.decrypt({ name: "AES-CBC", iv }, imported, data));
+}
+
+function decryptTripleDes(key: Uint8Array, iv: Uint8Array, data: Uint8Array): Uint8Array {
+  const decipher = createDecipheriv("des-ede3-cbc", key, iv);
+  return concat(decipher.update(data), decipher.final());
+}
+
+function fromHex(text: string): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(text.length >> 1);
+  for (let index = 0; index < bytes.length; index++) {
+    bytes[index] = Number.parseInt(text.slice(2 * index, 2 * index + 2), 16);
+  }
+  if (bytes.length !== 8 && bytes.length !== 16) throw new Error("its initialization vector is malformed");
+  return bytes;
+}
+
+interface EncryptedKey {
+  salt: Uint8Array<ArrayBuffer>;
+  iterations: number;
+  digest: string;
+  cipher: Cipher;
+  iv: Uint8Array<ArrayBuffer>;
+  data: Uint8Array<ArrayBuffer>;
+}
+
+function parseEncryptedKey(der: Uint8Array<ArrayBuffer>, file: string): EncryptedKey {
+  const [algorithm, data] = children(readValue(der, 0, SEQUENCE).value);
+  const [scheme, schemeParameters] = children(expect(algorithm, SEQUENCE));
+  if (hex(expect(scheme, OBJECT_IDENTIFIER)) !== PBES2) throw unsupported(file, "a scheme other than PBES2");
+  const [derivation, encryption] = children(expect(schemeParameters, SEQUENCE));
+  const [function_, functionParameters] = children(expect(derivation, SEQUENCE));
+  if (hex(expect(function_, OBJECT_IDENTIFIER)) !== PBKDF2) {
+    throw unsupported(file, "a key derivation other than PBKDF2");
+  }
+  const [salt, iterations, ...optional] = children(expect(functionParameters, SEQUENCE));
+  const [cipherId, iv] = children(expect(encryption, SEQUENCE));
+  const cipher = CIPHERS.get(hex(expect(cipherId, OBJECT_IDENTIFIER)));
+  if (cipher === undefined) throw unsupported(file, `cipher ${hex(cipherId.value)}`);
+  return {
+    salt: expect(salt, OCTET_STRING),
+    iterations: readIterations(expect(iterations, INTEGER)),
+    digest: readDigest(optional, file),
+    cipher,
+    iv: expect(iv, OCTET_STRING),
+    data: expect(data, OCTET_STRING),
+  };
+}
+
+function readIterations(value: Uint8Array): number {
+  const iterations = value.reduce((sum, byte) => sum * 256 + byte, 0);
+  if (iterations < 1 || iterations > MAX_ITERATIONS) throw new Error(`it asks for ${iterations} rounds of PBKDF2`);
+  return iterations;
+}
+
+/** RFC 8018 A.2: `prf AlgorithmIdentifier DEFAULT algid-hmacWithSHA1`, behind an optional key length. */
+function readDigest(optional: DerValue[], file: string): string {
+  const prf = optional.find((value) => value.tag === SEQUENCE);
+  if (prf === undefined) return "sha1";
+  const [identifier] = children(prf.value);
+  const digest = DIGESTS.get(hex(expect(identifier, OBJECT_IDENTIFIER)));
+  if (digest === undefined) throw unsupported(file, `pseudo-random function ${hex(identifier.value)}`);
+  return digest;
+}
+
+// ---- DER, as much of it as is needed (ITU-T X.690) ---------------------------------------------------------------
+
+const INTEGER = 0x02;
+const OCTET_STRING = 0x04;
+const OBJECT_IDENTIFIER = 0x06;
+const SEQUENCE = 0x30;
+
+interface DerValue {
+  tag: number;
+  value: Uint8Array<ArrayBuffer>;
+  /** Index after the value. */
+  end: number;
+}
+
+function readValue(der: Uint8Array<ArrayBuffer>, at: number, tag?: number): DerValue {
+  const found = der[at];
+  let length = der[at + 1];
+  let start = at + 2;
+  if (length >= 0x80) {
+    const octets = length & 0x7f;
+    length = 0;
+    for (let index = 0; index < octets; index++) length = length * 256 + der[start++];
+  }
+  const end = start + length;
+  if (found === undefined || !(end <= der.length)) throw new Error("it is cut off");
+  if (tag !== undefined && found !== tag) throw new Error("it is not an encrypted key");
+  return { tag: found, value: der.subarray(start, end), end };
+}
+
+function children(der: Uint8Array<ArrayBuffer>): DerValue[] {
+  const values: DerValue[] = [];
+  for (let at = 0; at < der.length;) {
+    const value = readValue(der, at);
+    values.push(value);
+    at = value.end;
+  }
+  return values;
+}
+
+function expect(value: DerValue | undefined, tag: number): Uint8Array<ArrayBuffer> {
+  if (value?.tag !== tag) throw new Error("it is not an encrypted key");
+  return value.value;
+}
+
+function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/**
+ * Checks that a key belongs to a certificate.
+ *
+ * @param certificate The certificate, and perhaps its chain, as PEM.
+ * @param key The key as PEM, not encrypted.
+ * @param certificateFile The name of the certificate's file, for error messages.
+ * @param keyFile The name of the key's file, for error messages.
+ * @throws {CertificateError} If the certificate cannot be read, or the key is another one's.
+ */
+export function assertKeyMatches(certificate: string, key: string, certificateFile: string, keyFile: string): void {
+  const parsed = parseCertificate(certificate, certificateFile);
+  if (!parsed.checkPrivateKey(createPrivateKey(key))) {
+    throw new CertificateError(
+      "ERR_KEY_MISMATCH",
+      `The key "${keyFile}" does not belong to the certificate "${certificateFile}"`,
+    );
+  }
+}
+
+/**
+ * Checks that a TLS server can show what it has: a chain that breaks off, or a kind of key that TLS does not know, would else fail in
+ * each handshake.
+ *
+ * @param certificate The certificates.
+ * @param key The private key, not encrypted.
+ * @param certificateFile The file of the certificates, for error messages.
+ * @throws {CertificateError} If it cannot.
+ */
+export function assertServable(certificate: string, key: string, certificateFile: string): void {
+  // Deno does not look at the chain before a client does.
+  for (const block of certificate.split(BEGIN_CERTIFICATE).slice(1)) {
+    parseCertificate(BEGIN_CERTIFICATE + block, certificateFile);
+  }
+  try {
+    createSecureContext({ cert: certificate, key });
+  } catch (cause) {
+    const message = `The certificates in "${certificateFile}" cannot be used for TLS: ${describe(cause)}`;
+    throw new CertificateError("ERR_CERTIFICATE", message, { cause });
+  }
+}
+
+/**
+ * Reads a PEM file.
+ *
+ * @param file Its name.
+ * @param setting The setting that names it, for error messages.
+ * @returns Its text.
+ * @throws {CertificateError} If the setting is empty, or the file cannot be read.
+ */
+export async function readPem(file: string, setting: string): Promise<string> {
+  if (file === "") throw new CertificateError("ERR_CERTIFICATE_FILE", `Cannot use TLS: "${setting}" is not set`);
+  // The error of the runtime would quote it whole, and it may be the key.
+  if (file.includes("-----BEGIN ") || file.includes("\n") || file.length > MAX_PATH) {
+    throw new CertificateError("ERR_CERTIFICATE_FILE", `Cannot use TLS: "${setting}" is not the path of a file`);
+  }
+  try {
+    return await readFile(file, "utf8");
+  } catch (cause) {
+    throw new CertificateError("ERR_CERTIFICATE_FILE", `Cannot read "${file}": ${describe(cause)}`, { cause });
+  }
+}
+
+/**
+ * Reads a PEM file that must hold a certificate.
+ *
+ * @param file Its name.
+ * @param setting The setting that names it, for error messages.
+ * @returns Its text.
+ * @throws {CertificateError} If the file cannot be read, or its first certificate is none.
+ */
+export async function readCertificates(file: string, setting: string): Promise<string> {
+  const pem = await readPem(file, setting);
+  parseCertificate(pem, file);
+  return pem;
+}
+
+function parseCertificate(pem: string, file: string): X509Certificate {
+  try {
+    return new X509Certificate(pem);
+  } catch (cause) {
+    const message = `The certificate "${file}" cannot be read: ${describe(cause)}`;
+    throw new CertificateError("ERR_CERTIFICATE", message, { cause });
+  }
+}

@@ -1,0 +1,149 @@
+/**
+ * A transport over any pair of byte streams: a Unix socket, a tunnel, a WebTransport stream, a test.
+ *
+ * @module
+ */
+
+import { TransportError } from "../base/errors.ts";
+import type { Address, Transport, TransportHandler } from "./transport.ts";
+
+/** Two byte streams that make one connection. */
+export interface BytePair {
+  /** What the peer sends. */
+  readable: ReadableStream<Uint8Array>;
+  /** What goes to the peer. */
+  writable: WritableStream<Uint8Array>;
+}
+
+/** What is known of the connection behind a {@linkcode BytePair}. */
+export interface BytePairInfo {
+  /**
+   * The other end.
+   * @default {{ hostname: "", port: 0 }}
+   */
+  remoteAddress?: Address;
+  /**
+   * This end.
+   * @default {{ hostname: "", port: 0 }}
+   */
+  localAddress?: Address;
+  /**
+   * Whether the bytes are protected on their way.
+   * @default {false}
+   */
+  encrypted?: boolean;
+}
+
+const NOWHERE: Address = { hostname: "", port: 0 };
+
+/**
+ * Makes a transport over a pair of byte streams. Both are locked from here on.
+ *
+ * @param pair The streams.
+ * @param info What is known of the way.
+ * @returns The transport, not opened yet.
+ */
+export function streamTransport(pair: BytePair, info: BytePairInfo = {}): Transport {
+  return new StreamTransport(pair, info);
+}
+
+class StreamTransport implements Transport {
+  readonly remoteAddress: Address;
+  readonly localAddress: Address;
+  readonly encrypted: boolean;
+  bytesWritten = 0;
+  #reader: ReadableStreamDefaultReader<Uint8Array>;
+  #writer: WritableStreamDefaultWriter<Uint8Array>;
+  #handler: TransportHandler | undefined;
+  #paused = false;
+  #wake: (() => void) | undefined;
+  #destroyed = false;
+  #closed = false;
+
+  constructor(pair: BytePair, info: BytePairInfo) {
+    this.#reader = pair.readable.getReader();
+    this.#writer = pair.writable.getWriter();
+    this.remoteAddress = info.remoteAddress ?? NOWHERE;
+    this.localAddress = info.localAddress ?? NOWHERE;
+    this.encrypted = info.encrypted ?? false;
+    this.#writer.closed.catch((error) => this.#fail(error));
+  }
+
+  open(handler: TransportHandler): void {
+    const first = this.#handler === undefined;
+    this.#handler = handler;
+    if (first) this.#readLoop();
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (this.#destroyed) return false;
+    // The sink may keep the chunk as long as it likes, so it gets one of its own.
+    this.#writer.write(bytes.slice()).then(() => {
+      this.bytesWritten += bytes.length;
+      if (!this.#destroyed) this.#handler?.drain();
+    }, (error) => this.#fail(error));
+    return false;
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#wake?.();
+    this.#wake = undefined;
+  }
+
+  takeTurn(goOn: () => void): void {
+    setTimeout(goOn, 0);
+  }
+
+  end(): void {
+    this.#writer.close().catch((error) => this.#fail(error));
+  }
+
+  destroy(): void {
+    if (this.#destroyed) return;
+    this.#abandon(new TransportError("ERR_ABORTED", "The connection was given up"));
+    if (this.#handler !== undefined) queueMicrotask(() => this.#close(undefined));
+  }
+
+  async #readLoop(): Promise<void> {
+    try {
+      for (;;) {
+        if (this.#paused) await new Promise<void>((resolve) => this.#wake = resolve);
+        if (this.#destroyed) return;
+        const { done, value } = await this.#reader.read();
+        if (this.#destroyed) return;
+        if (done) return this.#handler!.end();
+        // Bytes are changed in place here, so they must not be the ones of the source.
+        if (value.length > 0) this.#handler!.data(new Uint8Array(value));
+      }
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #abandon(reason: unknown): void {
+    this.#destroyed = true;
+    this.#reader.cancel(reason).catch(() => {
+      // A stream that has failed cannot be cancelled, and need not be.
+    });
+    this.#writer.abort(reason).catch(() => {
+      // As above.
+    });
+    this.resume();
+  }
+
+  #fail(error: unknown): void {
+    if (!this.#destroyed) this.#abandon(error);
+    this.#close(error);
+  }
+
+  #close(error: unknown): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#handler?.close(error);
+  }
+}

@@ -1,0 +1,237 @@
+/**
+ * Bytes in and out: what a byte connection must do for the rest of the library, and the choice of the leaf that does it on
+ * this runtime. Only the leaves (`transport/deno.ts`, …) name a runtime.
+ *
+ * The interface is push: a leaf calls the handler when something came, and the handler says `pause` when it has
+ * enough. That is how `Bun.listen` works by itself, and a read loop over `Deno.Conn` does it at no cost.
+ *
+ * @module
+ */
+
+import type { Clock } from "../base/clock.ts";
+import { bunTransport } from "./bun.ts";
+import { denoTransport } from "./deno.ts";
+import type { Turn } from "../base/write_batch.ts";
+
+/** One end of a TCP connection. */
+export interface Address {
+  /** IP address. */
+  hostname: string;
+  /** Port. */
+  port: number;
+}
+
+/** Takes what a {@linkcode Transport} has to say. Calls never overlap. */
+export interface TransportHandler {
+  /**
+   * Bytes came. They are valid only during the call, and may be changed in place.
+   *
+   * @param bytes At least one byte.
+   */
+  data(bytes: Uint8Array): void;
+  /** The bytes that {@linkcode Transport.write} had kept are gone: it may be called again. */
+  drain(): void;
+  /** The peer sends no more (FIN); writing may still work. */
+  end(): void;
+  /**
+   * Nothing more will come or go; the last call.
+   *
+   * @param error What broke the connection, if it was not closed in order.
+   */
+  close(error?: unknown): void;
+}
+
+/** A connection that carries bytes. */
+export interface Transport {
+  /** The other end. */
+  readonly remoteAddress: Address;
+  /** This end. */
+  readonly localAddress: Address;
+  /** Whether TLS protects it. */
+  readonly encrypted: boolean;
+  /** Bytes that the operating system has taken, of an array that is being written too. */
+  readonly bytesWritten: number;
+  /**
+   * The end of the turn, at which bytes are written. Whoever waits for it before he encodes them writes all that was sent meanwhile at
+   * once. Absent where writing does not wait.
+   */
+  readonly turn?: Turn;
+  /**
+   * Starts the reading. A second call replaces the handler.
+   *
+   * @param handler Takes what comes from now on.
+   */
+  open(handler: TransportHandler): void;
+  /**
+   * Writes bytes. The transport may keep the array until `drain`, and nobody may change it until then.
+   *
+   * @param bytes What to write.
+   * @returns `true`: the array is free again and the next call may follow. `false`: wait for `drain`.
+   */
+  write(bytes: Uint8Array): boolean;
+  /** No more `data` than what is on its way: at most what one read brings, 512 KiB. */
+  pause(): void;
+  /** Undoes `pause`. */
+  resume(): void;
+  /**
+   * Calls back in a later turn, when others have had theirs: for work that bytes bring which came at once.
+   *
+   * @param goOn What to call.
+   */
+  takeTurn(goOn: () => void): void;
+  /** Sends FIN after all that was written. Reading goes on. */
+  end(): void;
+  /** Gives the connection up at once. `close` follows on the handler, not within this call. */
+  destroy(): void;
+}
+
+/** What a connection holds from TCP on, when there is a handshake of TLS before it is accepted. */
+export interface Admittance {
+  /** Since when it is there, in ms of the clock. */
+  readonly acceptedAt: number;
+  /** Called when it has to go: ends it. */
+  evict: () => void;
+  /** It has ended. */
+  leave(): void;
+}
+
+/** Takes what a {@linkcode Listener} accepts. */
+export interface ListenHandler {
+  /**
+   * TCP is there, and a TLS handshake would follow.
+   *
+   * @param remoteAddress The other end.
+   * @returns `undefined` if it is not to go on.
+   */
+  admit(remoteAddress: Address): Admittance | undefined;
+  /**
+   * A connection is there; with TLS, its TLS handshake is done.
+   *
+   * @param transport The connection, not opened yet.
+   * @param admittance What `admit` has returned; absent without TLS.
+   */
+  accept(transport: Transport, admittance?: Admittance): void;
+  /**
+   * A TLS handshake has failed, came too late, or was left by its peer. Scanners and the probes of load balancers do that all the time.
+   *
+   * @param error What the runtime said.
+   * @param remoteAddress The other end.
+   */
+  handshakeFailed(error: unknown, remoteAddress: Address): void;
+  /**
+   * Accepting failed for one connection, or for a moment (such as too many open files); listening goes on.
+   *
+   * @param error What the runtime said.
+   */
+  error(error: unknown): void;
+}
+
+/** PEM texts a TLS listener shows. */
+export interface TlsIdentity {
+  /** The certificate, and the chain after it. */
+  certificate: string;
+  /** The private key, not encrypted. */
+  key: string;
+}
+
+/** Where and how to listen. */
+export interface ListenOptions {
+  /** Address to listen on. */
+  hostname: string;
+  /** Port; 0 takes a free one. */
+  port: number;
+  /** Whether other processes may listen on the port too. */
+  reusePort?: boolean;
+  /** With it, the listener speaks TLS, ALPN `http/1.1`. */
+  tls?: TlsIdentity;
+  /** How long a TLS handshake may take, in ms; 0: no limit. */
+  handshakeTimeout: number;
+  /** Time. */
+  clock: Clock;
+}
+
+/** A port that is listened on. */
+export interface Listener {
+  /** Where it listens. */
+  readonly address: Address;
+  /**
+   * Shows another certificate from the next TLS handshake on.
+   *
+   * @param tls The new identity.
+   */
+  replaceIdentity(tls: TlsIdentity): void;
+  /** Accepts no more. Connections that were accepted live on. */
+  close(): Promise<void>;
+}
+
+/** Where an HTTP proxy is. */
+export interface ProxyAddress {
+  /** Host name or address. */
+  readonly hostname: string;
+  /** Port. */
+  readonly port: number;
+  /** The value of `Proxy-Authorization`, if it wants one. */
+  readonly authorization: string | undefined;
+}
+
+/** Where and how to connect. */
+export interface ConnectOptions {
+  /** Host name or address. */
+  hostname: string;
+  /** Port. */
+  port: number;
+  /** Whether to speak TLS, ALPN `http/1.1`. The host name is always checked against the certificate. */
+  tls: boolean;
+  /** PEM texts of root certificates that are trusted besides the runtime's own. */
+  rootCertificates: string[];
+  /** Connects through this proxy. */
+  proxy?: ProxyAddress;
+  /** Time. */
+  clock: Clock;
+  /** Gives the attempt up. */
+  signal: AbortSignal;
+}
+
+/** What a runtime offers. */
+export interface TransportProvider {
+  /**
+   * Listens.
+   *
+   * @param options Where and how.
+   * @param handler Takes the connections.
+   * @returns The open port.
+   */
+  listen(options: ListenOptions, handler: ListenHandler): Promise<Listener>;
+  /**
+   * Connects.
+   *
+   * @param options Where and how.
+   * @returns The connection, with TLS after its handshake, not opened yet.
+   */
+  connect(options: ConnectOptions): Promise<Transport>;
+}
+
+/**
+ * Whether there is a leaf for the runtime this program runs on.
+ *
+ * @returns `true` on Deno and Bun.
+ */
+export function hasRuntimeTransport(): boolean {
+  return findTransport() !== undefined;
+}
+
+function findTransport(): TransportProvider | undefined {
+  return denoTransport() ?? bunTransport();
+}
+
+/**
+ * The transport of the runtime this program runs on.
+ *
+ * @returns The leaf for it.
+ * @throws {Error} If there is none.
+ */
+export function runtimeTransport(): TransportProvider {
+  const provider = findTransport();
+  if (provider === undefined) throw new Error("Cannot open sockets: no transport for this runtime");
+  return provider;
+}

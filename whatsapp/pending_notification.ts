@@ -1,0 +1,56 @@
+/**
+ * A notification that is being handled: by handlers, by loops, or by both.
+ *
+ * @module
+ */
+
+import type { WhatsAppNotification } from "./receiver.ts";
+
+/** What becomes of a notification: it is done when all who have a part in it are, and nobody failed. */
+export class PendingNotification {
+  /** The notification. */
+  readonly notification: WhatsAppNotification;
+  #parts = 0;
+  #failed = false;
+  #onSettled: (success: boolean) => void;
+  /** Others that hold the same records, and wait for what becomes of them here. */
+  #followers: PendingNotification[] = [];
+
+  /**
+   * Takes a notification, which nobody has a part in yet.
+   *
+   * @param notification The notification.
+   * @param onSettled Called when all are done with it: whether nobody failed.
+   */
+  constructor(notification: WhatsAppNotification, onSettled: (success: boolean) => void) {
+    this.notification = notification;
+    this.#onSettled = onSettled;
+  }
+
+  /** Somebody has a part in it. */
+  begin(): void {
+    this.#parts++;
+  }
+
+  /**
+   * Somebody is done with it.
+   *
+   * @param success Whether it went well.
+   */
+  end(success: boolean): void {
+    if (!success) this.#failed = true;
+    if (--this.#parts > 0) return;
+    this.#onSettled(!this.#failed);
+    for (const follower of this.#followers.splice(0)) follower.end(!this.#failed);
+  }
+
+  /**
+   * Waits for another one that holds the same records: what is done there need not be done here.
+   *
+   * @param other The other one, not done yet.
+   */
+  follow(other: PendingNotification): void {
+    this.begin();
+    other.#followers.push(this);
+  }
+}
