@@ -49,5 +49,104 @@ export type {
   WebSocketErrorCode,
   WebSocketErrorOptions,
 } from "./base/errors.ts";
-export * from "./cloud_api/parse.ts";
-export * from "./whatsapp/receiver.ts";
+export type {
+  CloseFrame,
+  CloseInfo,
+  ConnectionOptions,
+  ConnectionState,
+  HandshakeRequest,
+  MessageOptions,
+  ProtocolOptions,
+  SendResult,
+  SlowConsumer,
+} from "./connection/options.ts";
+export type { MessageData } from "./protocol/payload.ts";
+export type { FrameInfo } from "./protocol/message.ts";
+export type { Extension } from "./protocol/extensions.ts";
+export type { CompressionOptions } from "./protocol/deflate.ts";
+export type { Address } from "./transport/transport.ts";
+export type { BytePair } from "./transport/stream.ts";
+export type { Clock } from "./base/clock.ts";
+export { printable } from "./base/log.ts";
+export type { LogHandler, LogLevel, LogRecord } from "./base/log.ts";
+export { HISTOGRAM_BOUNDS } from "./base/stats.ts";
+export type { BackplaneTraffic, CompressionTraffic, HistogramSnapshot, Stats, Traffic } from "./base/stats.ts";
+export { WebSocketClient } from "./client/client.ts";
+export type {
+  ClientConnection,
+  ClientHandshakeRequest,
+  ClientHandshakeResponse,
+  CompressionOffer,
+} from "./client/connector.ts";
+export type {
+  ClientHandlers,
+  ConnectOptions,
+  HeaderSource,
+  IncomingResult,
+  WebSocketClientOptions,
+} from "./client/settings.ts";
+export { TERMINAL_CODES } from "./client/reconnect.ts";
+export type { ReconnectAttempt, ReconnectFailure, ReconnectOptions } from "./client/reconnect.ts";
+export { RECEIVER_PROTOCOL, TOKEN_PROTOCOL_PREFIX, tokenProtocol, WhatsAppReceiver } from "./whatsapp/receiver.ts";
+export type { WhatsAppOtherRecord, WhatsAppReceiverHandlers, WhatsAppReceiverOptions } from "./whatsapp/receiver.ts";
+export type { WhatsAppNotification } from "./whatsapp/pending_notification.ts";
+export type { SeenStore } from "./whatsapp/deduplication.ts";
+export { INBOX_PROTOCOL, InboxCloseCode } from "./inbox/protocol.ts";
+export type { InboxPosition } from "./inbox/session.ts";
+export type { WhatsAppFilter } from "./cloud_api/filter.ts";
+export { laterStatus, statusKey } from "./cloud_api/status.ts";
+export { parseNotification } from "./cloud_api/parse.ts";
+export type {
+  ContentsOf,
+  JsonObject,
+  ParsedNotification,
+  SkippedItem,
+  WhatsAppAccountError,
+  WhatsAppAudioMessage,
+  WhatsAppButton,
+  WhatsAppButtonMessage,
+  WhatsAppCallPermission,
+  WhatsAppContact,
+  WhatsAppContactsMessage,
+  WhatsAppContents,
+  WhatsAppContext,
+  WhatsAppConversation,
+  WhatsAppDocumentMessage,
+  WhatsAppEcho,
+  WhatsAppEdit,
+  WhatsAppEditMessage,
+  WhatsAppError,
+  WhatsAppHistoryMessage,
+  WhatsAppImageMessage,
+  WhatsAppInteractive,
+  WhatsAppInteractiveMessage,
+  WhatsAppLocation,
+  WhatsAppLocationMessage,
+  WhatsAppMedia,
+  WhatsAppMessage,
+  WhatsAppMessageBase,
+  WhatsAppOrder,
+  WhatsAppOrderMessage,
+  WhatsAppOther,
+  WhatsAppPricing,
+  WhatsAppProduct,
+  WhatsAppReaction,
+  WhatsAppReactionMessage,
+  WhatsAppRecord,
+  WhatsAppReferral,
+  WhatsAppRequestWelcomeMessage,
+  WhatsAppRevoke,
+  WhatsAppRevokeMessage,
+  WhatsAppSender,
+  WhatsAppStandby,
+  WhatsAppStatus,
+  WhatsAppStickerMessage,
+  WhatsAppSystem,
+  WhatsAppSystemMessage,
+  WhatsAppTextMessage,
+  WhatsAppUnknownMessage,
+  WhatsAppUnsupported,
+  WhatsAppUnsupportedMessage,
+  WhatsAppUserAction,
+  WhatsAppVideoMessage,
+} from "./cloud_api/types.ts";

@@ -8,7 +8,8 @@
  */
 
 import process from "node:process";
-import { type CliIo, ExitCode, printable, UsageError } from "./cli/io.ts";
+import { type CliIo, ExitCode, UsageError } from "./cli/io.ts";
+import { printable } from "./base/log.ts";
 import { serve } from "./cli/serve.ts";
 import { simulate } from "./cli/simulate.ts";
 import { describe } from "./base/errors.ts";

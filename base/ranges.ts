@@ -5,40 +5,6 @@
  */
 
 import { OptionError } from "./errors.ts";
-import { isToken } from "./token.ts";
-
-/** What goes wrong silently if it is not a number from 0 on. */
-export type LimitName =
-  | "maxMessageSize"
-  | "maxFragments"
-  | "messageTimeout"
-  | "maxBufferedAmount"
-  | "highWaterMark"
-  | "closeTimeout"
-  | "idleTimeout"
-  | "pingInterval"
-  | "pongTimeout"
-  | "maxMessageRate"
-  | "maxByteRate"
-  | "rateBurst"
-  | "frameSize";
-
-/** The limits of a connection. */
-export const LIMIT_NAMES: readonly LimitName[] = [
-  "maxMessageSize",
-  "maxFragments",
-  "messageTimeout",
-  "maxBufferedAmount",
-  "highWaterMark",
-  "closeTimeout",
-  "idleTimeout",
-  "pingInterval",
-  "pongTimeout",
-  "maxMessageRate",
-  "maxByteRate",
-  "rateBurst",
-  "frameSize",
-];
 
 /**
  * Checks a number among the settings.
@@ -85,31 +51,4 @@ export function assertWellFormed(what: string, text: string): void {
  */
 export function assertPort(value: unknown): void {
   assertNumber("port", value, 65535);
-}
-
-/**
- * Checks what is to become of slow peers.
- *
- * @param value The setting.
- * @throws {OptionError} If it is neither `"close"` nor `"drop"`.
- */
-export function assertSlowConsumer(value: unknown): void {
-  if (value === "close" || value === "drop") return;
-  throw new OptionError(`The setting "slowConsumer" is "${value}" instead of "close" or "drop"`);
-}
-
-/**
- * Checks a list of subprotocols.
- *
- * @param protocols The subprotocols.
- * @throws {OptionError} If one is no token, or named twice.
- */
-export function assertProtocols(protocols: readonly string[]): void {
-  if (!Array.isArray(protocols)) throw new OptionError(`The subprotocols "${protocols}" are not in an array`);
-  for (const protocol of protocols) {
-    if (!isToken(protocol)) throw new OptionError(`The subprotocol "${protocol}" is not a token`);
-  }
-  if (new Set(protocols).size < protocols.length) {
-    throw new OptionError(`A subprotocol is named twice: "${protocols.join(", ")}"`);
-  }
 }

@@ -19,7 +19,7 @@ import { parseArgs } from "node:util";
 import { WebSocketClient } from "../client.ts";
 import { SqliteJournal } from "../journal/sqlite_journal.ts";
 import { RedisJournal } from "../redis/journal.ts";
-import { WebSocketServer } from "../server/server.ts";
+import { WebSocketServer } from "../server.ts";
 import { Cluster, type ClusterNode } from "../tests/support/cluster_rig.ts";
 import { CLIENTS, RedisServer } from "../tests/support/redis.ts";
 

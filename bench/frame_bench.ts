@@ -4,7 +4,8 @@
 
 import { Buffer } from "node:buffer";
 import { bench, npm } from "./bench.ts";
-import { encodeFrame, FrameParser, Opcode } from "../protocol/frame.ts";
+import { encodeFrame, FrameParser } from "../protocol/frame.ts";
+import { Opcode } from "../protocol/frame_header.ts";
 import { MessageAssembler } from "../protocol/message.ts";
 import { SendQueue } from "../connection/send_queue.ts";
 import type { Transport } from "../transport/transport.ts";

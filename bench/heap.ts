@@ -5,7 +5,8 @@
  */
 
 import process from "node:process";
-import { encodeFrame, FrameParser, Opcode } from "../protocol/frame.ts";
+import { encodeFrame, FrameParser } from "../protocol/frame.ts";
+import { Opcode } from "../protocol/frame_header.ts";
 import { MessageAssembler } from "../protocol/message.ts";
 
 const FRAMES = 1_000_000;

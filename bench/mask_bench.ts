@@ -5,7 +5,7 @@
 
 import { bench, npm } from "./bench.ts";
 import { mask, maskLeased } from "../protocol/mask.ts";
-import { lease } from "../protocol/mask_simd.ts";
+import { lease } from "../base/leased_memory.ts";
 
 interface BufferUtil {
   unmask(bytes: Uint8Array, key: Uint8Array): void;

@@ -11,10 +11,12 @@ import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { constants, createDeflateRaw } from "node:zlib";
 import { type CompressionOptions, compressionSettings, MessageDeflater } from "../protocol/deflate.ts";
-import { CONNECTION_DEFAULTS, WebSocketConnection } from "../connection/connection.ts";
-import { encodeFrame, Opcode } from "../protocol/frame.ts";
+import { CONNECTION_DEFAULTS } from "../connection/options.ts";
+import { WebSocketConnection } from "../connection/connection.ts";
+import { encodeFrame } from "../protocol/frame.ts";
+import { Opcode } from "../protocol/frame_header.ts";
 import { WebSocketClient } from "../client.ts";
-import { WebSocketServer } from "../server/server.ts";
+import { WebSocketServer } from "../server.ts";
 import type { Transport, TransportHandler } from "../transport/transport.ts";
 
 const MIB = 1024 * 1024;

@@ -11,8 +11,6 @@ import { messageText } from "../base/message_text.ts";
 import { isSecret } from "../base/secrets.ts";
 import type { WhatsAppContents, WhatsAppRecord } from "../cloud_api/types.ts";
 
-export { printable } from "../base/log.ts";
-
 /** The surroundings of the program, which tests replace. */
 export interface CliIo {
   /** Environment variables. */

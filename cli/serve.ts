@@ -5,7 +5,8 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { type CliIo, ExitCode, parseCommandLine, parseNumber, printable, secretsFrom, UsageError } from "./io.ts";
+import { type CliIo, ExitCode, parseCommandLine, parseNumber, secretsFrom, UsageError } from "./io.ts";
+import { printable } from "../base/log.ts";
 import { describe, OptionError } from "../base/errors.ts";
 import { WhatsAppServer, type WhatsAppServerOptions } from "../whatsapp/server.ts";
 

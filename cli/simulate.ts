@@ -4,21 +4,14 @@
  * @module
  */
 
-import {
-  type CliIo,
-  ExitCode,
-  parseCommandLine,
-  parseNumber,
-  printable,
-  secretFrom,
-  secretsFrom,
-  UsageError,
-} from "./io.ts";
+import { type CliIo, ExitCode, parseCommandLine, parseNumber, secretFrom, secretsFrom, UsageError } from "./io.ts";
+import { printable } from "../base/log.ts";
 import { describe } from "../base/errors.ts";
 import { quote, redactUrl } from "../base/message_text.ts";
+import { percentile, Simulator, type SimulatorReport } from "../whatsapp/simulator.ts";
+import { SIMULATED_TYPES } from "../cloud_api/simulated.ts";
+import { WhatsAppReceiver } from "../whatsapp/receiver.ts";
 import { setTimeout } from "node:timers";
-import { percentile, SIMULATED_TYPES, Simulator, type SimulatorReport } from "../whatsapp/simulator.ts";
-import { WhatsAppReceiver } from "../whatsapp/server.ts";
 
 /** What `simulate --help` prints. */
 export const SIMULATE_HELP: string = `simulate: play Meta: signed notifications of every type, at a rate, at a URL

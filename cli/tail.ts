@@ -10,16 +10,17 @@ import {
   ExitCode,
   parseCommandLine,
   parseNumber,
-  printable,
   secretFrom,
   secretsFrom,
   UsageError,
 } from "./io.ts";
-import { existsSync } from "node:fs";
+import { printable } from "../base/log.ts";
 import { describe } from "../base/errors.ts";
 import { quote, redactUrl } from "../base/message_text.ts";
 import type { WhatsAppFilter } from "../cloud_api/filter.ts";
-import { type WhatsAppNotification, WhatsAppReceiver, type WhatsAppReceiverOptions } from "../whatsapp/server.ts";
+import type { WhatsAppNotification } from "../whatsapp/pending_notification.ts";
+import { WhatsAppReceiver, type WhatsAppReceiverOptions } from "../whatsapp/receiver.ts";
+import { existsSync } from "node:fs";
 
 const COMMON_HELP = `  --token S             WHATSAPP_RECEIVER_TOKEN: what the server wants to be shown
   --app-secret S        WHATSAPP_APP_SECRET: checks Meta's signatures here too

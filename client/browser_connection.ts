@@ -24,19 +24,18 @@ import type {
   Delivery,
   HandshakeRequest,
   MessageOptions,
-  Role,
   SendResult,
   SlowConsumer,
   StartOptions,
   StepResult,
 } from "../connection/options.ts";
+import type { Opcode, Role } from "../protocol/frame_header.ts";
 import type { ClientConnection, ClientConnectionHandler, ConnectPlan, OpenedConnection } from "./connector.ts";
 import { CloseCode, isValidCloseCode, OptionError, ProtocolError, StateError, TransportError } from "../base/errors.ts";
 import type { Extension } from "../protocol/extensions.ts";
-import type { Opcode } from "../protocol/frame_header.ts";
-import { Inbox, type MessageData } from "../connection/message_queue.ts";
+import { Inbox } from "../connection/message_queue.ts";
+import { assertPayload, byteLength, encodeClosePayload, type MessageData } from "../protocol/payload.ts";
 import { messageStream } from "../connection/message_stream.ts";
-import { assertPayload, byteLength, encodeClosePayload } from "../protocol/payload.ts";
 import { Reception } from "../connection/reception.ts";
 import type { Address } from "../transport/transport.ts";
 

@@ -5,9 +5,8 @@
  */
 
 import { BrowserConnection, unsupported } from "./browser_connection.ts";
-import type { CompressionOffer } from "./settings.ts";
+import type { CompressionOffer, Connector, ConnectPlan, ConnectProgram, OpenedConnection } from "./connector.ts";
 import { CONNECTION_DEFAULTS } from "../connection/options.ts";
-import type { Connector, ConnectPlan, ConnectProgram, OpenedConnection } from "./connector.ts";
 import type { CompressionSettings } from "../protocol/deflate.ts";
 import { describe, type StateError, TransportError } from "../base/errors.ts";
 

@@ -7,7 +7,6 @@
 import { Attempt } from "./attempt.ts";
 import {
   type ClientHandlers,
-  type ClientHandshakeResponse,
   ConfigurableClient,
   type ConnectOptions,
   type HeaderSource,
@@ -16,6 +15,14 @@ import {
   type WebSocketClientOptions,
 } from "./settings.ts";
 import type {
+  ClientConnection,
+  ClientConnectionHandler,
+  ClientHandshakeResponse,
+  Connector,
+  ConnectPlan,
+  OpenedConnection,
+} from "./connector.ts";
+import type {
   CloseInfo,
   ConnectionSettings,
   ConnectionState,
@@ -23,13 +30,6 @@ import type {
   MessageOptions,
   SendResult,
 } from "../connection/options.ts";
-import type {
-  ClientConnection,
-  ClientConnectionHandler,
-  Connector,
-  ConnectPlan,
-  OpenedConnection,
-} from "./connector.ts";
 import {
   CloseCode,
   describe,
@@ -41,17 +41,16 @@ import {
 } from "../base/errors.ts";
 import type { Extension } from "../protocol/extensions.ts";
 import type { Opcode } from "../protocol/frame_header.ts";
-import type { MessageData } from "../connection/message_queue.ts";
+import { assertPayload, type MessageData } from "../protocol/payload.ts";
 import type { FrameInfo } from "../protocol/message.ts";
 import { Iterations } from "./iteration.ts";
 import { type LogLevel, type LogRecord, writeLog } from "../base/log.ts";
 import { assertProtected } from "./loopback.ts";
 import { messageText, redactUrl } from "../base/message_text.ts";
-import { assertPayload } from "../protocol/payload.ts";
 import { parseProxy } from "./proxy_address.ts";
 import { assertNumber } from "../base/ranges.ts";
+import { Backoff } from "../base/backoff.ts";
 import {
-  Backoff,
   isWorthRetrying,
   type ReconnectFailure,
   type ReconnectSettings,
@@ -63,34 +62,6 @@ import { assertToken } from "../base/secrets.ts";
 import { SendBacklog } from "./send_backlog.ts";
 import { sharedTimer } from "../base/shared_timer.ts";
 import { Meter, type Stats } from "../base/stats.ts";
-
-export { ConfigurableClient } from "./settings.ts";
-export type {
-  ClientHandlers,
-  ClientHandshakeRequest,
-  ClientHandshakeResponse,
-  ClientSettings,
-  CompressionOffer,
-  ConnectOptions,
-  HeaderSource,
-  IncomingResult,
-  WebSocketClientOptions,
-} from "./settings.ts";
-export type { ClientConnection, ClientConnectionHandler, Connector, ConnectPlan } from "./connector.ts";
-export type { ConnectProgram, OpenedConnection } from "./connector.ts";
-export type * from "../connection/options.ts";
-export { type LogHandler, type LogLevel, type LogRecord, printable } from "../base/log.ts";
-export { TERMINAL_CODES } from "./reconnect.ts";
-export type { ReconnectAttempt, ReconnectFailure, ReconnectOptions } from "./reconnect.ts";
-export { HISTOGRAM_BOUNDS } from "../base/stats.ts";
-export type { CompressionTraffic, Histogram, HistogramSnapshot, Meter, Stats, Traffic } from "../base/stats.ts";
-export type { Clock } from "../base/clock.ts";
-export type { CompressionOptions, CompressionSettings } from "../protocol/deflate.ts";
-export type { Extension } from "../protocol/extensions.ts";
-export type { MessageData } from "../connection/message_queue.ts";
-export type { FrameInfo } from "../protocol/message.ts";
-export type { Address, ProxyAddress } from "../transport/transport.ts";
-export type { BytePair } from "../transport/stream.ts";
 
 /** With `reconnect`, "connecting" lasts from the loss of a connection to the next one, waiting included. */
 type Phase = "idle" | "connecting" | "connected";

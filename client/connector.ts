@@ -7,16 +7,38 @@
  * @module
  */
 
-import { browserConnector } from "./browser_connector.ts";
-import type { ClientHandshakeRequest, ClientHandshakeResponse, CompressionOffer } from "./settings.ts";
 import type { CloseInfo, ConnectionSettings, StartOptions } from "../connection/options.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
-import type { CompressionSettings } from "../protocol/deflate.ts";
-import type { MessageData } from "../connection/message_queue.ts";
+import type { CompressionOptions, CompressionSettings } from "../protocol/deflate.ts";
+import type { MessageData } from "../protocol/payload.ts";
 import type { FrameInfo } from "../protocol/message.ts";
 import type { Meter } from "../base/stats.ts";
 import type { ProxyAddress } from "../transport/transport.ts";
 import type { BytePair } from "../transport/stream.ts";
+import type { Extension } from "../protocol/extensions.ts";
+
+/** The request a client is about to send; headers may be added. */
+export interface ClientHandshakeRequest {
+  /** Where it goes. */
+  readonly url: string;
+  /** The additional header fields. Those of the handshake itself cannot be set. */
+  readonly headers: Headers;
+}
+
+/** The answer of the server. */
+export interface ClientHandshakeResponse {
+  /** The status: 101. */
+  readonly status: number;
+  /** All header fields. */
+  readonly headers: Headers;
+  /** The subprotocol the server chose, or "". */
+  readonly protocol: string;
+  /** The extensions the server accepted. */
+  readonly extensions: readonly Extension[];
+}
+
+/** What a client offers: `false` nothing, `true` the defaults, or one offer or several. */
+export type CompressionOffer = boolean | CompressionOptions | readonly CompressionOptions[];
 
 /** One WebSocket as a client has it. In a page some members throw, since a browser does not offer them. */
 export type ClientConnection = Omit<
@@ -127,25 +149,4 @@ export interface Connector {
    * @returns The open WebSocket.
    */
   connect(plan: ConnectPlan, program: ConnectProgram): Promise<OpenedConnection>;
-}
-
-let sockets: Connector | undefined;
-
-/**
- * From now on clients use sockets, where the runtime has them.
- *
- * @param connector Opens them.
- */
-export function useSockets(connector: Connector): void {
-  sockets = connector;
-}
-
-/**
- * What to connect with on this platform.
- *
- * @param overStream Whether the connection goes over streams of the program: no socket is needed then, but the codec is.
- * @returns The connector; whether it can connect it says when it is asked to.
- */
-export function chooseConnector(overStream: boolean): Connector {
-  return sockets !== undefined && (overStream || sockets.available) ? sockets : browserConnector;
 }

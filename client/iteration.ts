@@ -5,7 +5,7 @@
  */
 
 import { AsyncQueue } from "../base/async_queue.ts";
-import type { MessageData } from "../connection/message_queue.ts";
+import type { MessageData } from "../protocol/payload.ts";
 
 /** What a connection brings. */
 export type Messages = AsyncIterableIterator<MessageData, undefined>;

@@ -7,8 +7,7 @@
 import type { SendResult } from "../connection/options.ts";
 import type { ClientConnection } from "./connector.ts";
 import { OptionError } from "../base/errors.ts";
-import type { MessageData } from "../connection/message_queue.ts";
-import { byteLength } from "../protocol/payload.ts";
+import { byteLength, type MessageData } from "../protocol/payload.ts";
 
 /** Keeps messages for the next connection, in order. */
 export class SendBacklog {

@@ -6,31 +6,27 @@
 
 import type { Clock } from "../base/clock.ts";
 import {
+  assertSlowConsumer,
   type CloseInfo,
   CONNECTION_DEFAULTS,
   type ConnectionOptions,
   type ConnectionSettings,
+  LIMIT_NAMES,
+  type LimitName,
   type ProtocolOptions,
   type SlowConsumer,
   type StepResult,
 } from "../connection/options.ts";
-import { chooseConnector, type Connector } from "./connector.ts";
-import type { CompressionOptions } from "../protocol/deflate.ts";
+import { chooseConnector } from "./choose_connector.ts";
+import type { ClientHandshakeRequest, ClientHandshakeResponse, CompressionOffer, Connector } from "./connector.ts";
 import { describe, OptionError } from "../base/errors.ts";
-import type { Extension } from "../protocol/extensions.ts";
 import { maxFramePayload } from "../protocol/frame_header.ts";
 import type { LogHandler } from "../base/log.ts";
 import type { FrameInfo } from "../protocol/message.ts";
 import { quote, redactUrl } from "../base/message_text.ts";
 import { parseProxy } from "./proxy_address.ts";
-import {
-  assertNumber,
-  assertPort,
-  assertProtocols,
-  assertSlowConsumer,
-  LIMIT_NAMES,
-  type LimitName,
-} from "../base/ranges.ts";
+import { assertNumber, assertPort } from "../base/ranges.ts";
+import { assertProtocols } from "../protocol/subprotocol.ts";
 import { type ReconnectAttempt, type ReconnectOptions, reconnectSettings } from "./reconnect.ts";
 import { assertToken } from "../base/secrets.ts";
 import { sharedTimer } from "../base/shared_timer.ts";
@@ -39,26 +35,6 @@ import type { BytePair } from "../transport/stream.ts";
 
 /** What `checkIncoming` came to: nothing in time, a message, a control frame, or the end of the connection. */
 export type IncomingResult = StepResult;
-
-/** The request a client is about to send; headers may be added. */
-export interface ClientHandshakeRequest {
-  /** Where it goes. */
-  readonly url: string;
-  /** The additional header fields. Those of the handshake itself cannot be set. */
-  readonly headers: Headers;
-}
-
-/** The answer of the server. */
-export interface ClientHandshakeResponse {
-  /** The status: 101. */
-  readonly status: number;
-  /** All header fields. */
-  readonly headers: Headers;
-  /** The subprotocol the server chose, or "". */
-  readonly protocol: string;
-  /** The extensions the server accepted. */
-  readonly extensions: readonly Extension[];
-}
 
 /** Header fields as a program gives them. */
 export type HeaderSource = Record<string, string> | Headers;
@@ -93,9 +69,6 @@ export interface ClientHandlers {
   /** Something happened, as a structured record: each attempt, each connection from its beginning to its end, failures. */
   onLog?: LogHandler;
 }
-
-/** What a client offers: `false` nothing, `true` the defaults, or one offer or several. */
-export type CompressionOffer = boolean | CompressionOptions | readonly CompressionOptions[];
 
 /** Settings of a client. `0` turns a limit off. They are read by `connect`. */
 export interface ClientSettings extends ConnectionOptions {

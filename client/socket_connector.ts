@@ -5,15 +5,16 @@
  */
 
 import { ClientHandshake } from "./handshake.ts";
-import type { CompressionOffer } from "./settings.ts";
 import type {
-  ConnectionHandler,
-  ConnectionSettings,
-  HandshakeRequest,
-  HandshakeResult,
-} from "../connection/options.ts";
-import { WebSocketConnection } from "../connection/connection.ts";
-import type { ClientConnectionHandler, Connector, ConnectPlan, ConnectProgram, OpenedConnection } from "./connector.ts";
+  ClientConnectionHandler,
+  CompressionOffer,
+  Connector,
+  ConnectPlan,
+  ConnectProgram,
+  OpenedConnection,
+} from "./connector.ts";
+import { type ConnectionHandler, WebSocketConnection } from "../connection/connection.ts";
+import type { ConnectionSettings, HandshakeRequest, HandshakeResult } from "../connection/options.ts";
 import {
   type CompressionOptions,
   type CompressionSettings,
@@ -27,7 +28,8 @@ import { parseStatusLine } from "../protocol/head.ts";
 import { assertProtected, assertProtectedAt } from "./loopback.ts";
 import { locationOf, redirect, refusedRedirect } from "./redirect.ts";
 import { readCertificates } from "../transport/private_key.ts";
-import { hasRuntimeTransport, runtimeTransport, type Transport } from "../transport/transport.ts";
+import { hasRuntimeTransport, runtimeTransport } from "../transport/runtime.ts";
+import type { Transport } from "../transport/transport.ts";
 import { streamTransport } from "../transport/stream.ts";
 import { UnfinishedMessages } from "../connection/unfinished_messages.ts";
 

@@ -120,7 +120,7 @@ const TRANSIENT_CODES: readonly number[] = [1, 2, 4, 80007, 130429, 131000, 1310
  *
  * @example Answer each text
  * ```ts
- * import { WhatsAppApi, WhatsAppReceiver } from "@tackline/websocket";
+ * import { WhatsAppApi, WhatsAppReceiver } from "@tackline/websocket/whatsapp";
  *
  * export async function run(accessToken: string) {
  *   const api = new WhatsAppApi({ accessToken, phoneNumberId: "106540352242922" });

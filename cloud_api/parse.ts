@@ -41,8 +41,6 @@ import type {
   WhatsAppUserAction,
 } from "./types.ts";
 
-export type * from "./types.ts";
-
 /**
  * Takes a notification apart. Never throws.
  *
@@ -51,7 +49,7 @@ export type * from "./types.ts";
  *
  * @example
  * ```ts
- * import { parseNotification } from "@tackline/websocket/whatsapp-message";
+ * import { parseNotification } from "@tackline/websocket/whatsapp";
  * import { assertEquals } from "@std/assert";
  *
  * const { records } = parseNotification(JSON.stringify({

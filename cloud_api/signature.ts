@@ -33,7 +33,7 @@ export function signNotification(body: Uint8Array, appSecret: string): string {
  *
  * @example
  * ```ts
- * import { verifySignature } from "@tackline/websocket";
+ * import { verifySignature } from "@tackline/websocket/whatsapp";
  * import { assert } from "@std/assert";
  *
  * const body = new TextEncoder().encode('{"object":"whatsapp_business_account","entry":[]}');

@@ -74,8 +74,8 @@ export const SIMULATED_TYPES: readonly string[] = [...Object.keys(MESSAGES), "st
  *
  * @example
  * ```ts
- * import { parseNotification } from "@tackline/websocket";
- * import { simulateNotification } from "@tackline/websocket/simulate";
+ * import { parseNotification } from "@tackline/websocket/whatsapp";
+ * import { simulateNotification } from "@tackline/websocket/cloud-api";
  * import { assertEquals } from "@std/assert";
  *
  * const { json, id } = simulateNotification(7, { type: "text" });

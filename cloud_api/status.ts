@@ -22,7 +22,7 @@ const RANKS = new Map<string, number>([["sent", 1], ["failed", 2], ["delivered",
  *
  * @example
  * ```ts
- * import { laterStatus, type WhatsAppStatus } from "@tackline/websocket";
+ * import { laterStatus, type WhatsAppStatus } from "@tackline/websocket/whatsapp";
  * import { assertEquals } from "@std/assert";
  *
  * const base: WhatsAppStatus = { kind: "status", id: "wamid.A", status: "read", accountId: "1", errors: [], raw: {} };

@@ -19,7 +19,6 @@
 import type {
   CloseFrame,
   CloseInfo,
-  ConnectionHandler,
   ConnectionSettings,
   ConnectionState,
   Delivery,
@@ -28,44 +27,59 @@ import type {
   HandshakeResult,
   MessageOptions,
   MessageOwner,
-  Role,
+  MessageWatch,
   SendResult,
   SlowConsumer,
   StartOptions,
   StepResult,
 } from "./options.ts";
+import { frameHeaderLength, MAX_CONTROL_PAYLOAD, Opcode, ReservedBit, type Role } from "../protocol/frame_header.ts";
 import { MessageDeflater, MessageInflater } from "../protocol/deflate.ts";
 import { CloseCode, OptionError, ProtocolError, StateError, TransportError, WebSocketError } from "../base/errors.ts";
-import { frameHeaderLength, FrameParser, MAX_CONTROL_PAYLOAD, Opcode, ReservedBit } from "../protocol/frame.ts";
+import { FrameParser } from "../protocol/frame.ts";
 import type { Extension } from "../protocol/extensions.ts";
 import { handlerTime, timeHandler } from "../base/handler_time.ts";
-import type { MessageData } from "./message_queue.ts";
+import { assertPayload, encodeClosePayload, type MessageData } from "../protocol/payload.ts";
 import { Intake, type IntakeOwner } from "./intake.ts";
 import { KeepAlive, type KeepAliveOwner } from "./keep_alive.ts";
 import { type FrameInfo, MessageAssembler, type MessageHandler } from "../protocol/message.ts";
 import { messageStream, messageWriter } from "./message_stream.ts";
 import { Outbox, type OutboxOwner } from "./outbox.ts";
-import { assertPayload, encodeClosePayload } from "../protocol/payload.ts";
 import { RateLimit } from "./rate_limit.ts";
 import { Reception, type ReceptionOwner } from "./reception.ts";
 import type { SharedMessage } from "./shared_message.ts";
 import { type Meter, UNMETERED } from "../base/stats.ts";
 import type { Address, Transport, TransportHandler } from "../transport/transport.ts";
 
-export * from "./options.ts";
-export { Opcode } from "../protocol/frame_header.ts";
-export type {
-  CompressionOptions,
-  CompressionSettings,
-  DeflateAgreement,
-  DeflateParameters,
-} from "../protocol/deflate.ts";
-export type { Extension } from "../protocol/extensions.ts";
-export type { FrameInfo } from "../protocol/message.ts";
-export type { MessageData } from "./message_queue.ts";
-export type { Clock } from "../base/clock.ts";
-export type { CompressionTraffic, Histogram, HistogramSnapshot, Meter, Stats, Traffic } from "../base/stats.ts";
-export type { Address } from "../transport/transport.ts";
+/** Takes what happens on a connection. Calls come in the order of arrival. */
+export interface ConnectionHandler<Data> {
+  /** A message, or with frame by frame delivery a frame of one. */
+  message(connection: WebSocketConnection<Data>, data: MessageData, frame?: FrameInfo): void;
+  /** A ping came; the automatic pong is on its way. Its payload is valid only during the call. */
+  ping(connection: WebSocketConnection<Data>, payload: Uint8Array): void;
+  /** A pong came. Its payload is valid only during the call. */
+  pong(connection: WebSocketConnection<Data>, payload: Uint8Array): void;
+  /** The peer's close frame came; the automatic answer is on its way. */
+  close(connection: WebSocketConnection<Data>, code: number, reason: string): void;
+  /** The connection has ended. The last call, exactly once. */
+  disconnect(connection: WebSocketConnection<Data>, info: CloseInfo): void;
+  /** The connection failed, and why. */
+  error(connection: WebSocketConnection<Data>, error: unknown): void;
+  /** Where subscriptions are kept; a client has none. */
+  readonly topics?: ConnectionTopics<Data>;
+  /** Watches messages that are not finished; without it they are not watched. */
+  readonly unfinished?: MessageWatch | undefined;
+}
+
+/** Keeps the subscriptions of a server's connections. */
+export interface ConnectionTopics<Data> {
+  /** Subscribes; resolves when messages of other nodes reach it too. */
+  subscribe(connection: WebSocketConnection<Data>, topic: string): Promise<void>;
+  /** Undoes it; returns whether it had subscribed. */
+  unsubscribe(connection: WebSocketConnection<Data>, topic: string): boolean;
+  /** What it has subscribed to. */
+  of(connection: WebSocketConnection<Data>): ReadonlySet<string>;
+}
 
 type Phase = "connecting" | "open" | "closeSent" | "closeReceived" | "ending" | "closed";
 

@@ -4,9 +4,7 @@
  * @module
  */
 
-/** What a peer may send as a message. */
-export type MessageData = string | Uint8Array;
-
+import type { MessageData } from "../protocol/payload.ts";
 /** Bytes of waiting messages at which the reading stops. */
 const HIGH_WATER_MARK = 64 * 1024;
 

@@ -4,15 +4,23 @@
  * @module
  */
 
-import type { WebSocketConnection } from "./connection.ts";
+import type { SendResult } from "./options.ts";
 import { CloseCode, OptionError, StateError } from "../base/errors.ts";
 import { Opcode } from "../protocol/frame_header.ts";
-import type { MessageData } from "./message_queue.ts";
+import { assertPayload, type MessageData } from "../protocol/payload.ts";
 import type { Outbox } from "./outbox.ts";
-import { assertPayload } from "../protocol/payload.ts";
 
 /** What the streams need of a connection. */
-export type Sender = Pick<WebSocketConnection, "send" | "sendFrame" | "close" | "drained">;
+export interface Sender {
+  /** Sends a message. */
+  send(data: MessageData): SendResult;
+  /** Sends a fragment. */
+  sendFrame(opcode: Opcode, data: MessageData, final: boolean): SendResult;
+  /** Begins the closing handshake. */
+  close(code: number): Promise<unknown>;
+  /** Resolves when the peer has caught up. */
+  drained(): Promise<void>;
+}
 
 const EMPTY = new Uint8Array(0);
 

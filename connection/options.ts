@@ -5,14 +5,9 @@
  */
 
 import { type Clock, systemClock } from "../base/clock.ts";
-import type { WebSocketConnection } from "./connection.ts";
 import type { DeflateAgreement } from "../protocol/deflate.ts";
 import type { Extension } from "../protocol/extensions.ts";
-import type { MessageData } from "./message_queue.ts";
-import type { FrameInfo } from "../protocol/message.ts";
-
-/** Which end of a connection this is (RFC 6455 §1.2). The role alone decides about masking. */
-export type Role = "server" | "client";
+import { OptionError } from "../base/errors.ts";
 
 /** Where a connection is in its life, in the words of the browser's `WebSocket`. */
 export type ConnectionState = "connecting" | "open" | "closing" | "closed";
@@ -224,26 +219,6 @@ export const CONNECTION_DEFAULTS: ConnectionSettings = {
   clock: systemClock,
 };
 
-/** Takes what happens on a connection. Calls come in the order of arrival. */
-export interface ConnectionHandler<Data> {
-  /** A message, or with frame by frame delivery a frame of one. */
-  message(connection: WebSocketConnection<Data>, data: MessageData, frame?: FrameInfo): void;
-  /** A ping came; the automatic pong is on its way. Its payload is valid only during the call. */
-  ping(connection: WebSocketConnection<Data>, payload: Uint8Array): void;
-  /** A pong came. Its payload is valid only during the call. */
-  pong(connection: WebSocketConnection<Data>, payload: Uint8Array): void;
-  /** The peer's close frame came; the automatic answer is on its way. */
-  close(connection: WebSocketConnection<Data>, code: number, reason: string): void;
-  /** The connection has ended. The last call, exactly once. */
-  disconnect(connection: WebSocketConnection<Data>, info: CloseInfo): void;
-  /** The connection failed, and why. */
-  error(connection: WebSocketConnection<Data>, error: unknown): void;
-  /** Where subscriptions are kept; a client has none. */
-  readonly topics?: ConnectionTopics<Data>;
-  /** Watches messages that are not finished; without it they are not watched. */
-  readonly unfinished?: MessageWatch | undefined;
-}
-
 /** A connection whose peer has begun a message. */
 export interface MessageOwner {
   /** A number that grows with each piece of the message. */
@@ -264,16 +239,6 @@ export interface MessageWatch {
   finish(owner: MessageOwner): void;
   /** The connection takes no more messages. */
   leave(owner: MessageOwner): void;
-}
-
-/** Keeps the subscriptions of a server's connections. */
-export interface ConnectionTopics<Data> {
-  /** Subscribes; resolves when messages of other nodes reach it too. */
-  subscribe(connection: WebSocketConnection<Data>, topic: string): Promise<void>;
-  /** Undoes it; returns whether it had subscribed. */
-  unsubscribe(connection: WebSocketConnection<Data>, topic: string): boolean;
-  /** What it has subscribed to. */
-  of(connection: WebSocketConnection<Data>): ReadonlySet<string>;
 }
 
 /** What the handshake agreed on. */
@@ -315,3 +280,47 @@ export interface EarlyEnd {
 
 /** What one step of a connection with `"step"` delivery came to. */
 export type StepResult = "none" | "message" | "control" | "closed";
+
+/** What goes wrong silently if it is not a number from 0 on. */
+export type LimitName =
+  | "maxMessageSize"
+  | "maxFragments"
+  | "messageTimeout"
+  | "maxBufferedAmount"
+  | "highWaterMark"
+  | "closeTimeout"
+  | "idleTimeout"
+  | "pingInterval"
+  | "pongTimeout"
+  | "maxMessageRate"
+  | "maxByteRate"
+  | "rateBurst"
+  | "frameSize";
+
+/** The limits of a connection. */
+export const LIMIT_NAMES: readonly LimitName[] = [
+  "maxMessageSize",
+  "maxFragments",
+  "messageTimeout",
+  "maxBufferedAmount",
+  "highWaterMark",
+  "closeTimeout",
+  "idleTimeout",
+  "pingInterval",
+  "pongTimeout",
+  "maxMessageRate",
+  "maxByteRate",
+  "rateBurst",
+  "frameSize",
+];
+
+/**
+ * Checks what is to become of slow peers.
+ *
+ * @param value The setting.
+ * @throws {OptionError} If it is neither `"close"` nor `"drop"`.
+ */
+export function assertSlowConsumer(value: unknown): void {
+  if (value === "close" || value === "drop") return;
+  throw new OptionError(`The setting "slowConsumer" is "${value}" instead of "close" or "drop"`);
+}

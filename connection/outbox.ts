@@ -8,9 +8,8 @@
 import type { ConnectionSettings, SendResult } from "./options.ts";
 import type { MessageDeflater } from "../protocol/deflate.ts";
 import { OptionError, StateError, TransportError } from "../base/errors.ts";
-import { firstOctet, MAX_CONTROL_PAYLOAD, maxFramePayload, Opcode, ReservedBit } from "../protocol/frame.ts";
-import type { MessageData } from "./message_queue.ts";
-import { byteLength } from "../protocol/payload.ts";
+import { firstOctet, MAX_CONTROL_PAYLOAD, maxFramePayload, Opcode, ReservedBit } from "../protocol/frame_header.ts";
+import { byteLength, type MessageData } from "../protocol/payload.ts";
 import { framedLength, SendQueue, wireLength } from "./send_queue.ts";
 import type { SharedMessage } from "./shared_message.ts";
 import { type Meter, UNMETERED } from "../base/stats.ts";

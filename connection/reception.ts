@@ -11,7 +11,8 @@
  */
 
 import { TransportError } from "../base/errors.ts";
-import { Inbox, type MessageData } from "./message_queue.ts";
+import { Inbox } from "./message_queue.ts";
+import type { MessageData } from "../protocol/payload.ts";
 import type { FrameInfo } from "../protocol/message.ts";
 
 /** What a {@linkcode Reception} asks and tells its connection. */

@@ -7,7 +7,7 @@
  */
 
 import { acquire, release } from "../base/buffer_pool.ts";
-import { firstOctet, frameHeaderLength, maxFramePayload, Opcode, writeFrameHeader } from "../protocol/frame.ts";
+import { firstOctet, frameHeaderLength, maxFramePayload, Opcode, writeFrameHeader } from "../protocol/frame_header.ts";
 import { mask } from "../protocol/mask.ts";
 import { byteLength } from "../protocol/payload.ts";
 import { SharedRun } from "./shared_run.ts";

@@ -5,7 +5,7 @@
  */
 
 import { type CompressionSettings, MessageDeflater } from "../protocol/deflate.ts";
-import { firstOctet, maxFramePayload, Opcode, ReservedBit, writeFrameHeader } from "../protocol/frame.ts";
+import { firstOctet, maxFramePayload, Opcode, ReservedBit, writeFrameHeader } from "../protocol/frame_header.ts";
 import { type Meter, UNMETERED } from "../base/stats.ts";
 
 const encoder = new TextEncoder();

@@ -16,7 +16,9 @@ import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { signNotification, WhatsAppReceiver, WhatsAppServer } from "../mod.ts";
+import { signNotification } from "../cloud_api/signature.ts";
+import { WhatsAppReceiver } from "../whatsapp/receiver.ts";
+import { WhatsAppServer } from "../whatsapp.ts";
 import { runInbox } from "./inbox/serve.ts";
 import { describeMessage, type Notification, notifications } from "./notifications.ts";
 

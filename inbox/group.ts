@@ -8,10 +8,9 @@ import { JournalError } from "../base/errors.ts";
 import { InboxItem } from "./item.ts";
 import type { InboxMember } from "./member.ts";
 import { encodeInboxMessage, InboxCloseCode } from "./protocol.ts";
-import type { Journal, JournalEntry } from "../journal/sqlite_journal.ts";
+import type { Journal, JournalEntry, SharedPlace } from "../journal/journal.ts";
 import type { SharedMessage } from "../connection/shared_message.ts";
 import { PassedNumbers, type SequenceRange } from "../journal/sequence_ranges.ts";
-import type { SharedPlace } from "../journal/shared_place.ts";
 import { mayHave, passes, type WhatsAppFilter } from "../cloud_api/filter.ts";
 
 /** Why a connection is refused that wants something else than others of its name. */

@@ -12,7 +12,7 @@ import { type InboxFilters, InboxGroup, type InboxSource, keyOf, NAME_CONFLICT }
 import { InboxItem } from "./item.ts";
 import { InboxMember, type InboxSink } from "./member.ts";
 import { encodeInboxMessage, type HelloMessage, InboxCloseCode } from "./protocol.ts";
-import type { Journal, JournalEntry } from "../journal/sqlite_journal.ts";
+import type { Journal, JournalEntry } from "../journal/journal.ts";
 import type { WhatsAppFilter } from "../cloud_api/filter.ts";
 
 const DEFAULT_WINDOW = 256;

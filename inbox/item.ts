@@ -5,7 +5,7 @@
  */
 
 import { encodeInboxMessage, type NotificationMessage } from "./protocol.ts";
-import type { JournalEntry } from "../journal/sqlite_journal.ts";
+import type { JournalEntry } from "../journal/journal.ts";
 import { SharedMessage } from "../connection/shared_message.ts";
 import { type Change, Envelope } from "../cloud_api/filter.ts";
 

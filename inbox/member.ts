@@ -4,9 +4,8 @@
  * @module
  */
 
-import type { SendResult } from "../connection/connection.ts";
+import type { SendResult } from "../connection/options.ts";
 import { OptionError } from "../base/errors.ts";
-import type { InboxGroup } from "./group.ts";
 import type { InboxItem } from "./item.ts";
 import { encodeInboxMessage } from "./protocol.ts";
 import { SharedMessage } from "../connection/shared_message.ts";
@@ -43,11 +42,21 @@ export interface InboxSink {
 /** At most so many bytes wait for the acknowledgements of one connection, and one notification more. */
 const MAX_UNACKED_BYTES = 8 * 1024 * 1024;
 
+/** The group of receivers that a member belongs to, as the member sees it. */
+export interface MemberGroup {
+  /** Sends what can be sent: a member has room again. */
+  pump(): void;
+  /** Takes over what a member has acknowledged. */
+  acknowledged(seqs: readonly number[]): void;
+  /** Removes a member, and gives what it has not acknowledged to the others. */
+  leave(member: InboxMember, unacked: InboxItem[]): void;
+}
+
 /** One connection of a receiver. */
 export class InboxMember {
   #sink: InboxSink;
   #window: number;
-  #group: InboxGroup;
+  #group: MemberGroup;
   #unacked = new Map<number, InboxItem>();
   #unackedBytes = 0;
   #blocked = false;
@@ -64,7 +73,7 @@ export class InboxMember {
    * @param window The most notifications that wait for acknowledgement.
    * @param group What it belongs to.
    */
-  constructor(sink: InboxSink, window: number, group: InboxGroup) {
+  constructor(sink: InboxSink, window: number, group: MemberGroup) {
     this.#sink = sink;
     this.#window = window;
     this.#group = group;

@@ -17,7 +17,7 @@ import {
   type JournalRetention,
   type NewEntry,
   tellAppended,
-} from "./sqlite_journal.ts";
+} from "./journal.ts";
 import { expiredError, ReceiverNames, tooManyError, trimmedError } from "./receiver_names.ts";
 
 const MIB = 1024 * 1024;
@@ -36,7 +36,7 @@ interface Kept extends JournalEntry {
  *
  * @example
  * ```ts
- * import { MemoryJournal, WhatsAppServer } from "@tackline/websocket";
+ * import { MemoryJournal, WhatsAppServer } from "@tackline/websocket/whatsapp";
  *
  * export const server = new WhatsAppServer({ journal: new MemoryJournal({ maxBytes: 256 * 1024 * 1024 }) });
  * ```

@@ -8,7 +8,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
 import type { Clock } from "../base/clock.ts";
 import { describe, JournalError } from "../base/errors.ts";
-import type { JournalEntry } from "./sqlite_journal.ts";
+import type { JournalEntry } from "./journal.ts";
 
 /** Sequence numbers that are tried in one call behind a place that cannot be read: each costs some 20 µs. */
 const MAX_TRIES = 1000;

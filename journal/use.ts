@@ -5,7 +5,7 @@
  */
 
 import { StateError } from "../base/errors.ts";
-import type { Journal } from "./sqlite_journal.ts";
+import type { Journal } from "./journal.ts";
 
 /** The journals that servers use. */
 const inUse = new WeakSet<Journal>();

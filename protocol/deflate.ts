@@ -8,7 +8,7 @@
  * @module
  */
 
-import type { Role } from "../connection/options.ts";
+import type { Role } from "./frame_header.ts";
 import { HandshakeError, OptionError } from "../base/errors.ts";
 import type { Extension } from "./extensions.ts";
 import {
@@ -18,9 +18,6 @@ import {
   type RawDeflateOptions,
   RawInflate,
 } from "./raw_deflate.ts";
-
-export type { Extension } from "./extensions.ts";
-export type { OutputSink } from "./raw_deflate.ts";
 
 /** The name of the extension (RFC 7692 §7). */
 export const PERMESSAGE_DEFLATE = "permessage-deflate";
@@ -203,8 +200,8 @@ function formatParameters(list: ParameterList): Extension {
  *
  * @example
  * ```ts
- * import { acceptDeflateOffer, compressionSettings } from "@tackline/websocket/deflate";
- * import { formatExtensions, parseExtensions } from "@tackline/websocket/handshake";
+ * import { acceptDeflateOffer, compressionSettings } from "@tackline/websocket/frame";
+ * import { formatExtensions, parseExtensions } from "@tackline/websocket/frame";
  * import { assertEquals } from "@std/assert";
  *
  * const offers = parseExtensions(["permessage-deflate; server_max_window_bits=7, permessage-deflate"]);
@@ -425,7 +422,7 @@ export class MessageDeflater {
  *
  * @example The "Hello" of RFC 7692 §7.2.3.1
  * ```ts
- * import { compressionSettings, MessageInflater } from "@tackline/websocket/deflate";
+ * import { compressionSettings, MessageInflater } from "@tackline/websocket/frame";
  * import { assertEquals } from "@std/assert";
  *
  * let text = "";

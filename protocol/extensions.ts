@@ -24,7 +24,7 @@ export interface Extension {
  *
  * @example
  * ```ts
- * import { parseExtensions } from "@tackline/websocket/handshake";
+ * import { parseExtensions } from "@tackline/websocket/frame";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(parseExtensions(['permessage-deflate; server_max_window_bits="10"']), [

@@ -31,17 +31,7 @@ import {
   writeFrameHeader,
 } from "./frame_header.ts";
 import { mask, maskLeased } from "./mask.ts";
-import { giveBack, isLeased, lease } from "./mask_simd.ts";
-
-export {
-  firstOctet,
-  frameHeaderLength,
-  MAX_CONTROL_PAYLOAD,
-  maxFramePayload,
-  Opcode,
-  ReservedBit,
-  writeFrameHeader,
-} from "./frame_header.ts";
+import { giveBack, isLeased, lease } from "../base/leased_memory.ts";
 
 /** One frame. */
 export interface Frame {

@@ -6,6 +6,9 @@
 
 import { OptionError } from "../base/errors.ts";
 
+/** Which end of a connection this is (RFC 6455 §1.2). The role alone decides about masking. */
+export type Role = "server" | "client";
+
 /** The opcodes of RFC 6455 §5.2 by name. */
 export const Opcode = {
   /** The next fragment of a message. */

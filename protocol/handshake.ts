@@ -4,16 +4,13 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
+import { assertProtocols } from "./subprotocol.ts";
 import { HandshakeError, OptionError } from "../base/errors.ts";
 import { type Extension, formatExtensions, parseExtensions } from "./extensions.ts";
-import { encodeHead, type Head, type HeaderFields, isToken, isVisibleAscii, parseStatusLine } from "./head.ts";
+import { encodeHead, type Head, type HeaderFields, parseStatusLine } from "./head.ts";
+import { isToken, isVisibleAscii } from "../base/token.ts";
 import { quote, redactUrl } from "../base/message_text.ts";
-import { assertProtocols } from "../base/ranges.ts";
-
-export { type Extension, formatExtensions, parseExtensions } from "./extensions.ts";
-export type { Head, HeaderFields } from "./head.ts";
-export { assertProtocols } from "../base/ranges.ts";
+import { createHash } from "node:crypto";
 
 /** RFC 6455 §1.3: concatenated to the key. */
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -28,7 +25,7 @@ const VERSION = "13";
  *
  * @example The one of RFC 6455 §1.3
  * ```ts
- * import { acceptKey } from "@tackline/websocket/handshake";
+ * import { acceptKey } from "@tackline/websocket/frame";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(acceptKey("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");

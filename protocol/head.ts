@@ -10,8 +10,6 @@ import { quote } from "../base/message_text.ts";
 import { isToken, isTokenCode, isVisibleAscii } from "../base/token.ts";
 import { decodeAscii } from "./utf8.ts";
 
-export { isToken, isTokenCode, isVisibleAscii } from "../base/token.ts";
-
 /** Limits of a head. `0` turns one off. */
 export interface HeadLimits {
   /**
@@ -169,7 +167,7 @@ export interface Head {
  *
  * @example
  * ```ts
- * import { HeadReader } from "@tackline/websocket/head";
+ * import { HeadReader } from "@tackline/websocket/frame";
  * import { assertEquals } from "@std/assert";
  *
  * const reader = new HeadReader();

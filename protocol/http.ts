@@ -7,7 +7,8 @@
 
 import { CollectedRequest } from "./collected_request.ts";
 import { type HandshakeError, HttpError } from "../base/errors.ts";
-import { encodeHead, type HeaderFields, isVisibleAscii, type RequestLine } from "./head.ts";
+import { encodeHead, type HeaderFields, type RequestLine } from "./head.ts";
+import { isVisibleAscii } from "../base/token.ts";
 import { quote } from "../base/message_text.ts";
 
 const CR = 0x0d;

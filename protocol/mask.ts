@@ -26,7 +26,7 @@ const PASSAGE_THRESHOLD = 4096;
  *
  * @example Mask and unmask
  * ```ts
- * import { mask } from "@tackline/websocket/mask";
+ * import { mask } from "@tackline/websocket/frame";
  * import { assertEquals } from "@std/assert";
  *
  * const bytes = new TextEncoder().encode("Hello");

@@ -1,26 +1,14 @@
 /**
  * The XOR loop of RFC 6455 §5.3 in WebAssembly SIMD: 64 bytes a round, 4 to 6 times as fast as the best loop in TypeScript.
  *
- * It works on a memory of its own. Whoever has bytes that are to be masked keeps them there from the start ({@linkcode lease}): a read
- * buffer, for instance. Others have them copied in and out, which still pays on V8 (`bench/mask_bench.ts`).
+ * It works on a memory of its own (`base/leased_memory.ts`), where read buffers lie from the start. Other bytes are copied in and out, which still pays on V8 (`bench/mask_bench.ts`).
  *
  * @module
  */
 
-// ---- The module, byte by byte (WebAssembly Core Specification 2.0, §5) -------------------------------------------
+import { openMemory, PASSAGE, provideMemory } from "../base/leased_memory.ts";
 
-/** Where bytes from elsewhere pass through: small enough for the first cache. */
-const PASSAGE = 16 * 1024;
-/** The sizes of what can be leased, in bytes. */
-export type SlotSize = 32768 | 262144;
-/**
- * Number of slots of each size. The transport on Deno reads into them. On Bun a parser leases one for the time of a read, and a large memory
- * costs: JavaScriptCore counts all of it as live, twice, and lets the heap grow by twice what lives before it collects. A memory of 11 MiB
- * let it wait for 55 MiB of garbage in a server whose own heap was 6 MiB; with one of 1 MiB it waits for 15.
- */
-const SLOTS: Record<SlotSize, number> = "Deno" in globalThis ? { 32768: 128, 262144: 26 } : { 32768: 8, 262144: 3 };
-/** Pages of 64 KiB, of which only what is touched takes memory. Fixed, since growing would detach all views. */
-const PAGES = Math.ceil((PASSAGE + 32768 * SLOTS[32768] + 262144 * SLOTS[262144]) / 65536);
+// ---- The module, byte by byte (WebAssembly Core Specification 2.0, §5) -------------------------------------------
 
 // Local variables of the function: three parameters, six vectors, two numbers.
 const AT = 0, END = 1, KEY = 2, KEYS = 3, ALL_VECTORS = 4, VECTOR = 5, ALL_WORDS = 9, WORD = 10;
@@ -78,16 +66,17 @@ const CODE = [
 /** Unsigned LEB128 in two bytes. */
 const leb = (value: number): number[] => [(value & 0x7f) | 0x80, value >> 7];
 const section = (id: number, content: number[]): number[] => [id, ...leb(content.length), ...content];
-const MODULE = Uint8Array.from([
-  ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0], // "\0asm", version 1
-  ...section(1, [1, 0x60, 3, 0x7f, 0x7f, 0x7f, 1, 0x7f]), // types: (i32, i32, i32) -> i32
-  ...section(2, [1, 1, 0x6d, 1, 0x6d, 2, 1, ...leb(PAGES), ...leb(PAGES)]), // imports: "m"."m", a memory
-  ...section(3, [1, 0]), // functions: one, of type 0
-  ...section(7, [1, 1, 0x78, 0, 0]), // exports: "x", function 0
-  ...section(10, [1, ...leb(CODE.length), ...CODE]),
-]);
+const moduleFor = (pages: number): Uint8Array<ArrayBuffer> =>
+  Uint8Array.from([
+    ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0], // "\0asm", version 1
+    ...section(1, [1, 0x60, 3, 0x7f, 0x7f, 0x7f, 1, 0x7f]), // types: (i32, i32, i32) -> i32
+    ...section(2, [1, 1, 0x6d, 1, 0x6d, 2, 1, ...leb(pages), ...leb(pages)]), // imports: "m"."m", a memory
+    ...section(3, [1, 0]), // functions: one, of type 0
+    ...section(7, [1, 1, 0x78, 0, 0]), // exports: "x", function 0
+    ...section(10, [1, ...leb(CODE.length), ...CODE]),
+  ]);
 
-// ---- Its memory --------------------------------------------------------------------------------------------------
+// ---- The loop ----------------------------------------------------------------------------------------------------
 
 interface Kernel {
   /** All of the memory. */
@@ -100,61 +89,23 @@ interface Kernel {
 }
 
 let kernel: Kernel | undefined;
-let looked = false;
 
 /** Made when first needed; `undefined` where WebAssembly, SIMD or the memory is not to be had. */
 function findKernel(): Kernel | undefined {
-  if (looked) return kernel;
-  looked = true;
-  try {
-    const memory = new WebAssembly.Memory({ initial: PAGES, maximum: PAGES });
-    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(MODULE), { m: { m: memory } });
-    kernel = { bytes: new Uint8Array(memory.buffer as ArrayBuffer), run: exports.x as Kernel["run"] };
-    carve(kernel.bytes);
-  } catch {
-    kernel = undefined;
-  }
+  openMemory();
   return kernel;
 }
 
-const free: Record<SlotSize, Uint8Array<ArrayBuffer>[]> = { 32768: [], 262144: [] };
-
-/** Cuts the memory behind the passage into slots. */
-function carve(bytes: Uint8Array<ArrayBuffer>): void {
-  let at = PASSAGE;
-  for (const size of [32768, 262144] as const) {
-    for (let count = 0; count < SLOTS[size]; count++, at += size) free[size].push(bytes.subarray(at, at + size));
+provideMemory((pages) => {
+  try {
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(moduleFor(pages)), { m: { m: memory } });
+    kernel = { bytes: new Uint8Array(memory.buffer as ArrayBuffer), run: exports.x as Kernel["run"] };
+  } catch {
+    kernel = undefined;
   }
-}
-
-/**
- * Takes a piece of the memory in which {@linkcode maskThere} works at full speed.
- *
- * @param size Its bytes.
- * @returns An array with anything in it; `undefined` if none is free.
- */
-export function lease(size: SlotSize): Uint8Array<ArrayBuffer> | undefined {
-  return findKernel() && free[size].pop();
-}
-
-/**
- * Whether an array was leased.
- *
- * @param bytes The array.
- * @returns `false` for one that lies elsewhere.
- */
-export function isLeased(bytes: Uint8Array): boolean {
-  return bytes.buffer === kernel?.bytes.buffer;
-}
-
-/**
- * Gives a piece back; nobody may use it any more.
- *
- * @param slot What {@linkcode lease} gave.
- */
-export function giveBack(slot: Uint8Array<ArrayBuffer>): void {
-  free[slot.length as SlotSize].push(slot);
-}
+  return kernel?.bytes;
+});
 
 /**
  * Masks bytes that lie in the memory.

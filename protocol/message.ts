@@ -8,13 +8,10 @@
 import { acquire, LARGEST_POOLED, release } from "../base/buffer_pool.ts";
 import type { MessageInflater } from "./deflate.ts";
 import { isValidCloseCode, ProtocolError } from "../base/errors.ts";
-import { type FrameHandler, type FrameHeader, Opcode, ReservedBit } from "./frame.ts";
+import type { FrameHandler, FrameHeader } from "./frame.ts";
+import { Opcode, ReservedBit } from "./frame_header.ts";
 import { type Meter, UNMETERED } from "../base/stats.ts";
 import { decodeAscii, decodeUtf8, Utf8Decoder, Utf8Validator } from "./utf8.ts";
-
-export { Opcode } from "./frame.ts";
-export { encodeClosePayload, MAX_CLOSE_REASON } from "./payload.ts";
-export type { FrameHandler, FrameHeader } from "./frame.ts";
 
 /** What is known of one frame of a message, with frame by frame delivery. */
 export interface FrameInfo {
@@ -100,7 +97,7 @@ type Kind = "none" | "text" | "binary";
  * @example
  * ```ts
  * import { encodeFrame, FrameParser, Opcode } from "@tackline/websocket/frame";
- * import { MessageAssembler } from "@tackline/websocket/message";
+ * import { MessageAssembler } from "@tackline/websocket/frame";
  * import { assertEquals } from "@std/assert";
  *
  * const got: unknown[] = [];

@@ -7,6 +7,9 @@
 import { isValidCloseCode, OptionError } from "../base/errors.ts";
 import { MAX_CONTROL_PAYLOAD } from "./frame_header.ts";
 
+/** What a peer may send as a message. */
+export type MessageData = string | Uint8Array;
+
 const EMPTY = new Uint8Array(0);
 
 /**

@@ -22,7 +22,7 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
  *
  * @example
  * ```ts
- * import { decodeUtf8 } from "@tackline/websocket/utf8";
+ * import { decodeUtf8 } from "@tackline/websocket/frame";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(decodeUtf8(Uint8Array.of(0xe2, 0x82, 0xac)), "€");
@@ -74,7 +74,7 @@ const decodeLatin1 = (Buffer.prototype as { latin1Slice?(start: number, end: num
  *
  * @example
  * ```ts
- * import { Utf8Validator } from "@tackline/websocket/utf8";
+ * import { Utf8Validator } from "@tackline/websocket/frame";
  * import { assertEquals } from "@std/assert";
  *
  * const validator = new Utf8Validator();
@@ -189,7 +189,7 @@ function cutLength(bytes: Uint8Array, end: number): number {
  *
  * @example
  * ```ts
- * import { Utf8Decoder } from "@tackline/websocket/utf8";
+ * import { Utf8Decoder } from "@tackline/websocket/frame";
  * import { assertEquals } from "@std/assert";
  *
  * const decoder = new Utf8Decoder();

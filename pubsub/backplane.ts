@@ -8,10 +8,8 @@
  */
 
 import { BackplaneError, describe, OptionError } from "../base/errors.ts";
-import type { MessageData } from "../connection/message_queue.ts";
+import type { MessageData } from "../protocol/payload.ts";
 import { assertWellFormed } from "../base/ranges.ts";
-
-export type { MessageData } from "../connection/message_queue.ts";
 
 /** What a backplane tells the server that uses it. */
 export interface BackplaneListener {

@@ -8,7 +8,7 @@
 import type { Backplane, BackplaneSubscription } from "./backplane.ts";
 import type { Clock } from "../base/clock.ts";
 import { BackplaneError, describe, StateError } from "../base/errors.ts";
-import type { MessageData } from "../connection/message_queue.ts";
+import type { MessageData } from "../protocol/payload.ts";
 import type { Meter } from "../base/stats.ts";
 import type { TopicWatcher } from "./topics.ts";
 

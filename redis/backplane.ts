@@ -13,15 +13,12 @@ import type { Backplane, BackplaneListener, BackplaneSubscription } from "../pub
 import { fromBase64, toBase64 } from "../base/encoding.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { BackplaneError, describe, OptionError } from "../base/errors.ts";
-import type { MessageData } from "../connection/message_queue.ts";
-import { byteLength } from "../protocol/payload.ts";
+import { byteLength, type MessageData } from "../protocol/payload.ts";
 import { assertNumber, assertWellFormed } from "../base/ranges.ts";
 import { assertRedisClient, type RedisClient, type RedisLink } from "./client.ts";
 import { RedisNodes, type WayChange } from "./nodes.ts";
 import type { PrimaryLink } from "./role.ts";
 import { RedisSession } from "./session.ts";
-
-export type { BunRedisClient, IoRedisClient, NodeRedisClient, RedisClient } from "./client.ts";
 
 /** Settings of a {@linkcode RedisBackplane}. */
 export interface RedisBackplaneOptions {

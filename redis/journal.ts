@@ -17,9 +17,10 @@ import {
   type JournalListener,
   type JournalRetention,
   type NewEntry,
+  type SharedPlace,
   tellAppended,
   tellTrimmed,
-} from "../journal/sqlite_journal.ts";
+} from "../journal/journal.ts";
 import { assertNumber, assertWellFormed } from "../base/ranges.ts";
 import { assertRedisClient, type RedisClient, type RedisLink } from "./client.ts";
 import { expiredError, tooManyError } from "../journal/receiver_names.ts";
@@ -40,9 +41,6 @@ import {
 } from "./scripts.ts";
 import { RedisSession } from "./session.ts";
 import { KnownNumbers, parseRanges, type SequenceRange } from "../journal/sequence_ranges.ts";
-import type { SharedPlace } from "../journal/shared_place.ts";
-
-export type { SharedPlace, TakenEntries } from "../journal/shared_place.ts";
 
 /** Settings of a {@linkcode RedisJournal}. */
 export interface RedisJournalOptions extends JournalRetention {
@@ -111,7 +109,7 @@ export type RedisDurability = "always" | "everysec" | "no" | "unknown";
  *
  * @example
  * ```ts
- * import { type RedisClient, RedisJournal, WhatsAppServer } from "@tackline/websocket";
+ * import { type RedisClient, RedisJournal, WhatsAppServer } from "@tackline/websocket/whatsapp";
  *
  * // The client is one of npm:redis, npm:ioredis or Bun.
  * export async function makeServer(client: RedisClient) {

@@ -5,12 +5,12 @@
  */
 
 import type { Clock } from "../base/clock.ts";
-import { Backoff, type ReconnectSettings, reconnectSettings } from "../client/reconnect.ts";
+import { Backoff, type BackoffSettings } from "../base/backoff.ts";
 import { openRedisLink, type RedisClient, type RedisLink } from "./client.ts";
 import { PrimaryLink } from "./role.ts";
 
 /** Waits between attempts, in ms: after a restart of Redis all is to be there again within 2 s. */
-const RECONNECT: ReconnectSettings = reconnectSettings({ minDelay: 100, maxDelay: 1000, minUptime: 1000 })!;
+const RECONNECT: BackoffSettings = { minDelay: 100, maxDelay: 1000, minUptime: 1000 };
 /** So often a connection is asked whether it lives, and so long its answer, or a new connection, may take, in ms. */
 const PROBE_INTERVAL = 5000;
 const PATIENCE = 5000;

@@ -6,11 +6,10 @@
 
 import { systemClock } from "../base/clock.ts";
 import { describe, JournalError } from "../base/errors.ts";
-import type { JournalEntry } from "../journal/sqlite_journal.ts";
+import type { JournalEntry, SharedPlace, TakenEntries } from "../journal/journal.ts";
 import type { RedisLink } from "./client.ts";
 import { ACKNOWLEDGE, LEAVE, type RedisScript, SHARE, TAKE } from "./scripts.ts";
 import { PassedNumbers, type SequenceRange } from "../journal/sequence_ranges.ts";
-import type { SharedPlace, TakenEntries } from "../journal/shared_place.ts";
 
 /** So often it is looked for what others have left, in ms. */
 const LOOK_INTERVAL = 1000;

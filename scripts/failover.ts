@@ -29,7 +29,7 @@ import { FaultProxy } from "../tests/support/fault_proxy.ts";
 import { find, type Runtime, runtime } from "../tests/support/needs.ts";
 import { CLIENTS, type ProgramClient, RedisServer } from "../tests/support/redis.ts";
 import { ServiceAddress } from "../tests/support/service_address.ts";
-import { WhatsAppReceiver } from "../whatsapp/server.ts";
+import { WhatsAppReceiver } from "../whatsapp.ts";
 
 const SECRET = "failover-secret";
 const TOKEN = "failover-token";

@@ -5,7 +5,9 @@
 
 import { Buffer } from "node:buffer";
 import process from "node:process";
-import { RedisJournal, WebSocketError, WhatsAppServer } from "../mod.ts";
+import { RedisJournal } from "../redis/journal.ts";
+import { WebSocketError } from "../mod.ts";
+import { WhatsAppServer } from "../whatsapp.ts";
 import { CLIENTS } from "../tests/support/redis.ts";
 
 const [url, kind] = process.argv.slice(2);

@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { createInterface } from "node:readline";
-import type { CloseInfo, Stats } from "../server/server.ts";
+import type { CloseInfo, Stats } from "../server.ts";
 
 /** What the server process says of itself. */
 export interface Sample {

@@ -7,7 +7,7 @@ import process from "node:process";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { WebSocketError } from "../base/errors.ts";
-import { type CloseInfo, type WebSocketConnection, WebSocketServer } from "../server/server.ts";
+import { type CloseInfo, type WebSocketConnection, WebSocketServer } from "../server.ts";
 import { Digest } from "./digest.ts";
 
 interface Kept {

@@ -16,22 +16,18 @@
 import type { Pass } from "./admission.ts";
 import { concat } from "../base/bytes.ts";
 import type { Clock } from "../base/clock.ts";
-import type {
-  HandshakeRequest,
-  HandshakeResult,
-  ProtocolOptions,
-  WebSocketConnection,
-} from "../connection/connection.ts";
+import type { HandshakeRequest, HandshakeResult, ProtocolOptions } from "../connection/options.ts";
+import type { WebSocketConnection } from "../connection/connection.ts";
 import { acceptDeflateOffer, type CompressionSettings } from "../protocol/deflate.ts";
 import { type BodyTaker, directLength, TextReply } from "./direct.ts";
 import { HandshakeError, HttpError, TransportError } from "../base/errors.ts";
 import {
   checkUpgradeRequest,
   encodeUpgradeResponse,
-  type Extension,
   type UpgradeRequest,
   wantsWebSocket,
 } from "../protocol/handshake.ts";
+import type { Extension } from "../protocol/extensions.ts";
 import { timeHandler } from "../base/handler_time.ts";
 import { type Head, type HeaderFields, HeadReader, parseRequestLine, type RequestLine } from "../protocol/head.ts";
 import {

@@ -5,7 +5,9 @@
  */
 
 import type { Backplane } from "../pubsub/backplane.ts";
-import type { CloseInfo, FrameInfo, MessageOptions, WebSocketConnection } from "../connection/connection.ts";
+import type { CloseInfo, MessageOptions } from "../connection/options.ts";
+import type { FrameInfo } from "../protocol/message.ts";
+import type { WebSocketConnection } from "../connection/connection.ts";
 import type { LogHandler } from "../base/log.ts";
 import type { ServerSettings } from "./settings.ts";
 

@@ -5,7 +5,8 @@
  */
 
 import { channel } from "node:diagnostics_channel";
-import type { CloseInfo, WebSocketConnection } from "../connection/connection.ts";
+import type { CloseInfo } from "../connection/options.ts";
+import type { WebSocketConnection } from "../connection/connection.ts";
 import { type LogHandler, type LogLevel, type LogRecord, writeLog } from "../base/log.ts";
 
 /** Tools that watch a whole process subscribe to it. */

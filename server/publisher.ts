@@ -5,9 +5,10 @@
  */
 
 import type { Backplane } from "../pubsub/backplane.ts";
-import type { ConnectionTopics, MessageData, MessageOptions, WebSocketConnection } from "../connection/connection.ts";
+import type { ConnectionTopics, WebSocketConnection } from "../connection/connection.ts";
+import { assertPayload, type MessageData } from "../protocol/payload.ts";
+import type { MessageOptions } from "../connection/options.ts";
 import { type BackplaneError, OptionError } from "../base/errors.ts";
-import { assertPayload } from "../protocol/payload.ts";
 import { Relay } from "../pubsub/relay.ts";
 import type { PublishOptions } from "./handlers.ts";
 import { ConfigurableServer, type ServerSettings } from "./settings.ts";

@@ -6,13 +6,10 @@
 
 import { type AcceptHost, AcceptSession } from "./accept.ts";
 import { Admission, Pass } from "./admission.ts";
-import {
-  type CloseInfo,
-  type ConnectionHandler,
-  type FrameInfo,
-  type MessageData,
-  WebSocketConnection,
-} from "../connection/connection.ts";
+import type { CloseInfo } from "../connection/options.ts";
+import { type ConnectionHandler, WebSocketConnection } from "../connection/connection.ts";
+import type { FrameInfo } from "../protocol/message.ts";
+import { encodeClosePayload, type MessageData } from "../protocol/payload.ts";
 import {
   type BackplaneError,
   CloseCode,
@@ -25,7 +22,6 @@ import type { BodyTaker, TextReply } from "./direct.ts";
 import { HandlerCalls } from "./handler_calls.ts";
 import type { HeaderFields, RequestLine } from "../protocol/head.ts";
 import { textResponse } from "../protocol/http.ts";
-import { encodeClosePayload } from "../protocol/payload.ts";
 import { PublishingServer } from "./publisher.ts";
 import { MemoryBudget } from "../base/memory_budget.ts";
 import { assertNumber } from "../base/ranges.ts";
@@ -33,44 +29,11 @@ import type { AllowResult, ServerHandlers, StopOptions, WebSocketServerOptions }
 import { ServerLog } from "./log.ts";
 import type { Stats } from "../base/stats.ts";
 import { loadIdentity } from "../transport/tls_identity.ts";
-import {
-  type Address,
-  type Admittance,
-  type Listener,
-  runtimeTransport,
-  type TlsIdentity,
-  type Transport,
-} from "../transport/transport.ts";
+import type { Address, Admittance, Listener, TlsIdentity, Transport } from "../transport/transport.ts";
+import { runtimeTransport } from "../transport/runtime.ts";
 import { TurnedAway } from "./turned_away.ts";
 import { UnfinishedMessages } from "../connection/unfinished_messages.ts";
 import { type BytePair, type BytePairInfo, streamTransport } from "../transport/stream.ts";
-
-export * from "../connection/connection.ts";
-export { type LogHandler, type LogLevel, type LogRecord, printable } from "../base/log.ts";
-export type {
-  AllowResult,
-  CommandResult,
-  HandlerResult,
-  PublishOptions,
-  ServerHandlers,
-  StopOptions,
-  WebSocketServerOptions,
-} from "./handlers.ts";
-export { PublishingServer } from "./publisher.ts";
-export { ConfigurableServer } from "./settings.ts";
-export { HISTOGRAM_BOUNDS } from "../base/stats.ts";
-export type {
-  BackplaneTraffic,
-  CompressionTraffic,
-  Histogram,
-  HistogramSnapshot,
-  Meter,
-  Stats,
-  Traffic,
-} from "../base/stats.ts";
-export type { CheckedSettings, ProtocolSwitches, ServerSettings } from "./settings.ts";
-export type { BytePair, BytePairInfo } from "../transport/stream.ts";
-export * from "../pubsub/backplane.ts";
 
 type Selector<Data> = (connection: WebSocketConnection<Data>) => boolean;
 type RunState = "stopped" | "starting" | "running" | "stopping";

@@ -6,18 +6,20 @@
 
 import { type Clock, systemClock } from "../base/clock.ts";
 import {
+  assertSlowConsumer,
   CONNECTION_DEFAULTS,
   type ConnectionOptions,
+  LIMIT_NAMES,
   type ProtocolOptions,
   type SlowConsumer,
-} from "../connection/connection.ts";
+} from "../connection/options.ts";
 import { type CompressionOptions, type CompressionSettings, compressionSettings } from "../protocol/deflate.ts";
 import { OptionError, StateError } from "../base/errors.ts";
-import { maxFramePayload } from "../protocol/frame.ts";
-import { assertProtocols } from "../protocol/handshake.ts";
+import { maxFramePayload } from "../protocol/frame_header.ts";
+import { assertProtocols } from "../protocol/subprotocol.ts";
 import { isHost } from "../protocol/http.ts";
 import { quote, redactUrl } from "../base/message_text.ts";
-import { assertNumber, assertPort, assertSlowConsumer, LIMIT_NAMES } from "../base/ranges.ts";
+import { assertNumber, assertPort } from "../base/ranges.ts";
 import { sharedTimer } from "../base/shared_timer.ts";
 
 /** Settings of a server. `0` turns a limit off. */

@@ -8,18 +8,17 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { deflateRawSync } from "node:zlib";
 import type { WebSocketClientOptions } from "../client.ts";
-import { CONNECTION_DEFAULTS, type Role, WebSocketConnection } from "../connection/connection.ts";
-import { MessageDeflater, MessageInflater } from "../protocol/deflate.ts";
-import { compressionSettings } from "../protocol/deflate.ts";
+import { CONNECTION_DEFAULTS } from "../connection/options.ts";
+import { Opcode, type Role } from "../protocol/frame_header.ts";
+import { WebSocketConnection } from "../connection/connection.ts";
+import { compressionSettings, MessageDeflater, MessageInflater } from "../protocol/deflate.ts";
 import { HandshakeError, isValidCloseCode, OptionError, StateError } from "../base/errors.ts";
-import { decodeFrame, Opcode } from "../protocol/frame.ts";
-import type { Extension } from "../protocol/handshake.ts";
-import { WebSocketServer, type WebSocketServerOptions } from "../server/server.ts";
+import { decodeFrame } from "../protocol/frame.ts";
+import type { Extension } from "../protocol/extensions.ts";
+import { WebSocketServer, type WebSocketServerOptions } from "../server.ts";
 import {
   agreeOn,
   assertSameBytes,
-  concat,
-  concatAll,
   decode,
   decodeAll,
   encode,
@@ -30,6 +29,7 @@ import {
   settle,
   until,
 } from "./support/support.ts";
+import { concat, concatAll } from "../base/bytes.ts";
 import {
   answerHead,
   type Endpoint,

@@ -7,8 +7,8 @@ import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import process from "node:process";
 import { LEAST_INPUTS, runFor, runSeed } from "./fuzz/run.ts";
-import seeds from "./fuzz/seeds.json" with { type: "json" };
 import { TARGETS } from "./fuzz/targets.ts";
+import seeds from "./fuzz/seeds.json" with { type: "json" };
 
 const SECONDS = Number(process.env.FUZZ_SECONDS ?? 2);
 const KNOWN = new Map<string, number[]>(Object.entries(seeds));

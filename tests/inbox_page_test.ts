@@ -9,7 +9,8 @@ import { LAND } from "../examples/inbox/land.ts";
 import { formatPlace } from "../examples/inbox/map.ts";
 import { buildPage } from "../examples/inbox/page.ts";
 import { scenes } from "../examples/inbox/scenes.ts";
-import { parseNotification, type WhatsAppMessage, type WhatsAppStatus } from "../cloud_api/parse.ts";
+import { parseNotification } from "../cloud_api/parse.ts";
+import type { WhatsAppMessage, WhatsAppStatus } from "../cloud_api/types.ts";
 import { describePeer } from "./support/peers.ts";
 
 function message(id: string, more: Record<string, unknown> = {}): WhatsAppMessage {

@@ -11,22 +11,21 @@ import { fileURLToPath } from "node:url";
 import { deflateRawSync } from "node:zlib";
 import { Admission } from "../server/admission.ts";
 import { WebSocketClient } from "../client.ts";
-import { CONNECTION_DEFAULTS } from "../connection/connection.ts";
+import { CONNECTION_DEFAULTS } from "../connection/options.ts";
 import { HandshakeError, OptionError, ProtocolError, TransportError, WebSocketError } from "../base/errors.ts";
 import { parseExtensions } from "../protocol/extensions.ts";
-import { Opcode } from "../protocol/frame.ts";
+import { Opcode } from "../protocol/frame_header.ts";
 import { checkUpgradeResponse, encodeUpgradeRequest, encodeUpgradeResponse } from "../protocol/handshake.ts";
 import { encodeHead, HeadReader } from "../protocol/head.ts";
 import { planResponse } from "../protocol/http.ts";
 import { printable } from "../base/log.ts";
-import { WebSocketServer, type WebSocketServerOptions } from "../server/server.ts";
+import { WebSocketServer, type WebSocketServerOptions } from "../server.ts";
 import { isOneOf } from "../whatsapp/access.ts";
 import { attackWith, length64, repeat, upgradeHead } from "./support/hostile.ts";
 import { RawSocket } from "./support/sockets.ts";
 import {
   agreeOn,
   assertFrames,
-  concat,
   cpuTime,
   decode,
   encode,
@@ -37,6 +36,7 @@ import {
   tlsFile,
   until,
 } from "./support/support.ts";
+import { concat } from "../base/bytes.ts";
 
 /** Leaves with the answer. */
 const QUICK = { answered: true, stay: 10_000 };

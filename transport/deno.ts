@@ -14,7 +14,7 @@ import { isIP } from "node:net";
 import { acquire, release } from "../base/buffer_pool.ts";
 import { FairShare, ReadLoad } from "./fair_share.ts";
 import { connectFirst, type HostAddress, interleave } from "./happy_eyeballs.ts";
-import { giveBack, isLeased, lease, type SlotSize } from "../protocol/mask_simd.ts";
+import { giveBack, isLeased, lease, reserveSlots, type SlotSize } from "../base/leased_memory.ts";
 import { openTunnel } from "./proxy_tunnel.ts";
 import { secureClient, TlsServerSide } from "./node_tls.ts";
 import type {
@@ -37,6 +37,8 @@ const FIRST_READ = 1024;
 /** The next sizes, while reads come back full. */
 const SECOND_READ: SlotSize = 32768;
 const MAX_READ: SlotSize = 262144;
+/** Number of read buffers in which bytes are unmasked without a copy. */
+const SLOTS: Record<SlotSize, number> = { [SECOND_READ]: 128, [MAX_READ]: 26 };
 /**
  * The most bytes of large buffers beside the leased ones: of those with 256 KiB, and of all. A read that is waiting pins its buffer, and a
  * peer that stops after reads that were full leaves a large one.
@@ -53,7 +55,9 @@ const ACCEPT_PAUSE = 50;
  * @returns The provider, or `undefined` on another runtime.
  */
 export function denoTransport(): TransportProvider | undefined {
-  return "Deno" in globalThis ? { listen, connect } : undefined;
+  if (!("Deno" in globalThis)) return undefined;
+  reserveSlots(SLOTS);
+  return { listen, connect };
 }
 
 function listen(options: ListenOptions, handler: ListenHandler): Promise<Listener> {

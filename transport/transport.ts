@@ -1,6 +1,6 @@
 /**
- * Bytes in and out: what a byte connection must do for the rest of the library, and the choice of the leaf that does it on
- * this runtime. Only the leaves (`transport/deno.ts`, …) name a runtime.
+ * Bytes in and out: what a byte connection must do for the rest of the library. The leaves (`deno.ts`, `bun.ts`) do it, each on its
+ * runtime; `runtime.ts` chooses.
  *
  * The interface is push: a leaf calls the handler when something came, and the handler says `pause` when it has
  * enough. That is how `Bun.listen` works by itself, and a read loop over `Deno.Conn` does it at no cost.
@@ -9,8 +9,6 @@
  */
 
 import type { Clock } from "../base/clock.ts";
-import { bunTransport } from "./bun.ts";
-import { denoTransport } from "./deno.ts";
 import type { Turn } from "../base/write_batch.ts";
 
 /** One end of a TCP connection. */
@@ -209,29 +207,4 @@ export interface TransportProvider {
    * @returns The connection, with TLS after its handshake, not opened yet.
    */
   connect(options: ConnectOptions): Promise<Transport>;
-}
-
-/**
- * Whether there is a leaf for the runtime this program runs on.
- *
- * @returns `true` on Deno and Bun.
- */
-export function hasRuntimeTransport(): boolean {
-  return findTransport() !== undefined;
-}
-
-function findTransport(): TransportProvider | undefined {
-  return denoTransport() ?? bunTransport();
-}
-
-/**
- * The transport of the runtime this program runs on.
- *
- * @returns The leaf for it.
- * @throws {Error} If there is none.
- */
-export function runtimeTransport(): TransportProvider {
-  const provider = findTransport();
-  if (provider === undefined) throw new Error("Cannot open sockets: no transport for this runtime");
-  return provider;
 }

@@ -4,7 +4,24 @@
  * @module
  */
 
-import type { WhatsAppNotification } from "./receiver.ts";
+import type { WhatsAppRecord } from "../cloud_api/types.ts";
+/** A notification as a receiver gets it. */
+export interface WhatsAppNotification {
+  /** The raw JSON as Meta sent it; bytes if they are not UTF-8. */
+  readonly raw: string | Uint8Array;
+  /** What it tells, without what was handled already or the filter holds back. */
+  readonly records: readonly WhatsAppRecord[];
+  /** Its place in the server's journal; absent with a server that does not speak `whatsapp-inbox.v1`. */
+  readonly seq?: number;
+  /** Meta's signature over the raw bytes; "" if there is none. */
+  readonly signature: string;
+  /** When the server got it; absent with a server that does not speak `whatsapp-inbox.v1`. */
+  readonly receivedAt?: Date;
+  /** With `share`: whether another connection had it before, and ended without acknowledging it. */
+  readonly redelivered: boolean;
+  /** Whether this receiver may not have all of it: what is left has no signature. */
+  readonly partial: boolean;
+}
 
 /** What becomes of a notification: it is done when all who have a part in it are, and nobody failed. */
 export class PendingNotification {

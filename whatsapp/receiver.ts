@@ -16,7 +16,7 @@ import {
   TransportError,
   type WebSocketError,
 } from "../base/errors.ts";
-import type { MessageData } from "../connection/message_queue.ts";
+import type { MessageData } from "../protocol/payload.ts";
 import {
   assertReceiverName,
   badMessage,
@@ -26,28 +26,17 @@ import {
 } from "../inbox/protocol.ts";
 import { type InboxPosition, InboxSession } from "../inbox/session.ts";
 import type { FrameInfo } from "../protocol/message.ts";
-import { PendingNotification } from "./pending_notification.ts";
+import { PendingNotification, type WhatsAppNotification } from "./pending_notification.ts";
 import { assertNumber } from "../base/ranges.ts";
 import { assertSecrets } from "../base/secrets.ts";
 import { MemorySeenStore, recordKey, type SeenStore } from "./deduplication.ts";
 import { isVisibleAscii } from "../base/token.ts";
 import { chooseVerifier } from "./install_verifier.ts";
-import { type HeaderSource, WebSocketClient, type WebSocketClientOptions } from "../client/client.ts";
+import type { HeaderSource, WebSocketClientOptions } from "../client/settings.ts";
+import { WebSocketClient } from "../client/client.ts";
 import { checkFilter, recordPasses, type WhatsAppFilter } from "../cloud_api/filter.ts";
-import {
-  parseNotification,
-  type WhatsAppMessage,
-  type WhatsAppRecord,
-  type WhatsAppStatus,
-} from "../cloud_api/parse.ts";
-
-export * from "../client/client.ts";
-export { INBOX_PROTOCOL, InboxCloseCode } from "../inbox/protocol.ts";
-export type { InboxPosition } from "../inbox/session.ts";
-export type { SeenStore } from "./deduplication.ts";
-export type { WhatsAppFilter } from "../cloud_api/filter.ts";
-export { laterStatus, statusKey } from "../cloud_api/status.ts";
-export type * from "../cloud_api/types.ts";
+import { parseNotification } from "../cloud_api/parse.ts";
+import type { WhatsAppMessage, WhatsAppRecord, WhatsAppStatus } from "../cloud_api/types.ts";
 
 /** The subprotocol of receivers: each text message is the JSON of one notification as Meta sent it. */
 export const RECEIVER_PROTOCOL = "whatsapp-notifications";
@@ -66,7 +55,7 @@ export const TOKEN_PROTOCOL_PREFIX = "bearer.";
  *
  * @example
  * ```ts
- * import { tokenProtocol } from "@tackline/websocket";
+ * import { tokenProtocol } from "@tackline/websocket/whatsapp";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(tokenProtocol("secret"), "bearer.c2VjcmV0");
@@ -80,24 +69,6 @@ export function tokenProtocol(token: string): string {
 
 /** Everything but messages and statuses: errors of the account, echoes, history, templates, … */
 export type WhatsAppOtherRecord = Exclude<WhatsAppRecord, WhatsAppMessage | WhatsAppStatus>;
-
-/** A notification as a receiver gets it. */
-export interface WhatsAppNotification {
-  /** The raw JSON as Meta sent it; bytes if they are not UTF-8. */
-  readonly raw: string | Uint8Array;
-  /** What it tells, without what was handled already or the filter holds back. */
-  readonly records: readonly WhatsAppRecord[];
-  /** Its place in the server's journal; absent with a server that does not speak `whatsapp-inbox.v1`. */
-  readonly seq?: number;
-  /** Meta's signature over the raw bytes; "" if there is none. */
-  readonly signature: string;
-  /** When the server got it; absent with a server that does not speak `whatsapp-inbox.v1`. */
-  readonly receivedAt?: Date;
-  /** With `share`: whether another connection had it before, and ended without acknowledging it. */
-  readonly redelivered: boolean;
-  /** Whether this receiver may not have all of it: what is left has no signature. */
-  readonly partial: boolean;
-}
 
 /**
  * Handlers of a {@linkcode WhatsAppReceiver}. A notification is acknowledged when all that were called for it have returned, and their
@@ -192,7 +163,7 @@ interface Loop {
  *
  * @example
  * ```ts
- * import { WhatsAppReceiver } from "@tackline/websocket";
+ * import { WhatsAppReceiver } from "@tackline/websocket/whatsapp";
  *
  * export async function run() {
  *   const receiver = new WhatsAppReceiver("wss://hooks.example.com/whatsapp", {

@@ -8,7 +8,9 @@
 import { createHash } from "node:crypto";
 import { concatAll } from "../base/bytes.ts";
 import type { Clock } from "../base/clock.ts";
-import type { FrameInfo, MessageData, WebSocketConnection } from "../connection/connection.ts";
+import type { FrameInfo } from "../protocol/message.ts";
+import type { MessageData } from "../protocol/payload.ts";
+import type { WebSocketConnection } from "../connection/connection.ts";
 import { type BodyTaker, TextReply } from "../server/direct.ts";
 import { hasCommonName, SUBJECT_FORMS, type SubjectForm } from "./distinguished_name.ts";
 import { HandlerError, JournalError, OptionError, StateError } from "../base/errors.ts";
@@ -26,13 +28,15 @@ import {
   MAX_RECEIVER_MESSAGE,
   type ReceiverMessage,
 } from "../inbox/protocol.ts";
-import { type Journal, type JournalEntry, SqliteJournal } from "../journal/sqlite_journal.ts";
+import type { Journal, JournalEntry } from "../journal/journal.ts";
+import { SqliteJournal } from "../journal/sqlite_journal.ts";
 import { assertJournalPath } from "../journal/files.ts";
 import { claimJournal, releaseJournal } from "../journal/use.ts";
 import { isLoopback } from "../client/loopback.ts";
 import { MemoryJournal } from "../journal/memory_journal.ts";
 import { assertNumber } from "../base/ranges.ts";
-import { type AllowResult, type StopOptions, WebSocketServer, type WebSocketServerOptions } from "../server/server.ts";
+import type { AllowResult, StopOptions, WebSocketServerOptions } from "../server/handlers.ts";
+import { WebSocketServer } from "../server/server.ts";
 import {
   checkReceiverTokens,
   cursorName,
@@ -52,13 +56,6 @@ import { collectNotification } from "./notification_body.ts";
 import { decodeAscii } from "../protocol/utf8.ts";
 import { RECEIVER_PROTOCOL } from "./receiver.ts";
 import { isSignature, verifySignature } from "../cloud_api/signature.ts";
-
-export * from "../client.ts";
-export * from "../server/server.ts";
-export type { SubjectForm } from "./distinguished_name.ts";
-export type { FailedAttempts, ReceiverToken, ReceiverTokens, WhatsAppApp } from "./access.ts";
-export * from "./receiver.ts";
-export { signNotification, verifySignature } from "../cloud_api/signature.ts";
 
 /** What is known of one notification besides its text. */
 export interface WhatsAppDelivery {
@@ -200,7 +197,7 @@ interface InboxState {
  *
  * @example
  * ```ts
- * import { WhatsAppServer } from "@tackline/websocket";
+ * import { WhatsAppServer } from "@tackline/websocket/whatsapp";
  *
  * export const server = new WhatsAppServer({
  *   port: 443,

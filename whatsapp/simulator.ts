@@ -12,8 +12,6 @@ import { assertSecrets } from "../base/secrets.ts";
 import { type SimulatedNotification, simulateNotification } from "../cloud_api/simulated.ts";
 import { signNotification } from "../cloud_api/signature.ts";
 
-export { SIMULATED_TYPES, type SimulatedNotification, simulateNotification } from "../cloud_api/simulated.ts";
-
 /** What to play. */
 export interface SimulatorOptions {
   /** Where to: the callback URL. */

@@ -16,7 +16,7 @@ else if ("Deno" in globalThis) await serveOnDeno();
 else await serveOnBun();
 
 async function serveOurs(): Promise<void> {
-  const { WhatsAppServer } = await import("../../mod.ts");
+  const { WhatsAppServer } = await import("../../whatsapp.ts");
   const server = new WhatsAppServer({
     hostname,
     port: 0,

@@ -3,7 +3,7 @@
  * some of which come late or twice. It knows nothing of the page, so that it is tested without one.
  */
 
-import type { WhatsAppMessage, WhatsAppReaction, WhatsAppStatus } from "../../cloud_api/parse.ts";
+import type { WhatsAppMessage, WhatsAppReaction, WhatsAppStatus } from "../../cloud_api/types.ts";
 
 /** The oldest are forgotten beyond so many: the page may stay open for weeks. */
 export const MAX_CONVERSATIONS = 300;

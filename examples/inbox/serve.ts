@@ -4,8 +4,7 @@
  *   deno task demo --page             or: bun examples/demo.ts --page
  */
 
-import { WhatsAppServer, type WhatsAppServerOptions } from "../../mod.ts";
-import { signNotification } from "../../whatsapp/server.ts";
+import { signNotification, WhatsAppServer, type WhatsAppServerOptions } from "../../whatsapp.ts";
 import { buildPage } from "./page.ts";
 import { scenes } from "./scenes.ts";
 

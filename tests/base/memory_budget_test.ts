@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { type Holder, MemoryBudget } from "../../base/memory_budget.ts";
-import type { MessageOwner } from "../../connection/connection.ts";
+import type { MessageOwner } from "../../connection/options.ts";
 import { UnfinishedMessages } from "../../connection/unfinished_messages.ts";
 import { FakeClock, settle } from "../support/support.ts";
 

@@ -21,15 +21,15 @@ import {
 import { acceptKey } from "../../protocol/handshake.ts";
 import { encodeHead } from "../../protocol/head.ts";
 import { badMessage, decodeInboxMessage, encodeInboxMessage } from "../../inbox/protocol.ts";
-import { tellTrimmed } from "../../journal/sqlite_journal.ts";
+import { tellTrimmed } from "../../journal/journal.ts";
 import { printable } from "../../base/log.ts";
 import { messageText, quote, redactUrl } from "../../base/message_text.ts";
 import { Simulator } from "../../whatsapp/simulator.ts";
 import { loadIdentity } from "../../transport/tls_identity.ts";
 import { WhatsAppApi } from "../../cloud_api/api.ts";
 import { parseNotification } from "../../cloud_api/parse.ts";
-import { WhatsAppReceiver, WhatsAppServer } from "../../whatsapp/server.ts";
-import { type LogRecord, WebSocketServer } from "../../server/server.ts";
+import { WhatsAppReceiver, WhatsAppServer } from "../../whatsapp.ts";
+import { type LogRecord, WebSocketServer } from "../../server.ts";
 import { RawListener, RawSocket } from "../support/sockets.ts";
 import { decode, encode, startEcho, tlsFile, until } from "../support/support.ts";
 

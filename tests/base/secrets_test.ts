@@ -11,9 +11,9 @@ import {
   WhatsAppReceiver,
   WhatsAppServer,
   type WhatsAppServerOptions,
-} from "../../whatsapp/server.ts";
-import { createHmac } from "node:crypto";
+} from "../../whatsapp.ts";
 import { encode, pipe } from "../support/support.ts";
+import { createHmac } from "node:crypto";
 
 const BODY = encode('{"object":"whatsapp_business_account","entry":[]}');
 /** What must not pass for a secret. */

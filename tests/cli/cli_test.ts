@@ -7,11 +7,13 @@ import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { type CliIo, runCli } from "../../cli.ts";
-import { describeRecord, printable } from "../../cli/io.ts";
+import { describeRecord } from "../../cli/io.ts";
+import { printable } from "../../base/log.ts";
 import { parseNotification } from "../../cloud_api/parse.ts";
-import { SIMULATED_TYPES, simulateNotification, Simulator } from "../../whatsapp/simulator.ts";
-import { signNotification, WhatsAppServer } from "../../whatsapp/server.ts";
-import { WebSocketServer } from "../../server/server.ts";
+import { SIMULATED_TYPES, simulateNotification } from "../../cloud_api/simulated.ts";
+import { Simulator } from "../../whatsapp/simulator.ts";
+import { signNotification, WhatsAppServer } from "../../whatsapp.ts";
+import { WebSocketServer } from "../../server.ts";
 import { encode, tlsFile, until } from "../support/support.ts";
 
 const ENV = { WHATSAPP_APP_SECRET: "secret", WHATSAPP_RECEIVER_TOKEN: "token", WHATSAPP_VERIFY_TOKEN: "verify" };

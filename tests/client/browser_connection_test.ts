@@ -16,18 +16,13 @@ import {
   type ConnectionOptions,
   type StartOptions,
 } from "../../connection/options.ts";
-import {
-  chooseConnector,
-  type ClientConnectionHandler,
-  type Connector,
-  type ConnectPlan,
-  useSockets,
-} from "../../client/connector.ts";
+import { chooseConnector, useSockets } from "../../client/choose_connector.ts";
+import type { ClientConnectionHandler, Connector, ConnectPlan } from "../../client/connector.ts";
 import { HandshakeError, OptionError, StateError, TransportError, WebSocketError } from "../../base/errors.ts";
-import { Opcode } from "../../protocol/frame.ts";
-import type { WebSocketServerOptions } from "../../server/server.ts";
+import { Opcode } from "../../protocol/frame_header.ts";
+import type { WebSocketServerOptions } from "../../server.ts";
 import { socketConnector } from "../../client/socket_connector.ts";
-import { signNotification, tokenProtocol, WhatsAppReceiver, WhatsAppServer } from "../../whatsapp/server.ts";
+import { signNotification, tokenProtocol, WhatsAppReceiver, WhatsAppServer } from "../../whatsapp.ts";
 import { assertSame, urlOf } from "../support/peers.ts";
 import { messages } from "../peers/messages.mjs";
 import { RawListener } from "../support/sockets.ts";

@@ -7,7 +7,7 @@ import type { Connector, ConnectPlan } from "../../client/connector.ts";
 import { OptionError, TransportError } from "../../base/errors.ts";
 import { assertProtected, assertProtectedAt } from "../../client/loopback.ts";
 import { socketConnector } from "../../client/socket_connector.ts";
-import { WhatsAppReceiver, type WhatsAppReceiverOptions } from "../../whatsapp/server.ts";
+import { WhatsAppReceiver, type WhatsAppReceiverOptions } from "../../whatsapp.ts";
 import { pipe, startEcho, tlsFile } from "../support/support.ts";
 
 class PageReceiver extends WhatsAppReceiver {

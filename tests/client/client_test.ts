@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { type IncomingResult, WebSocketClient, type WebSocketClientOptions } from "../../client.ts";
-import type { CloseInfo } from "../../connection/connection.ts";
+import type { CloseInfo } from "../../connection/options.ts";
 import {
   CertificateError,
   HandlerError,
@@ -10,14 +10,13 @@ import {
   StateError,
   TransportError,
 } from "../../base/errors.ts";
-import { Opcode } from "../../protocol/frame.ts";
+import { Opcode } from "../../protocol/frame_header.ts";
 import { ClientHandshake } from "../../client/handshake.ts";
 import { acceptKey } from "../../protocol/handshake.ts";
-import { WebSocketServer, type WebSocketServerOptions } from "../../server/server.ts";
+import { WebSocketServer, type WebSocketServerOptions } from "../../server.ts";
 import { RawListener } from "../support/sockets.ts";
 import {
   assertFrames,
-  concat,
   decode,
   decodeAll,
   defer,
@@ -29,6 +28,7 @@ import {
   startEcho,
   until,
 } from "../support/support.ts";
+import { concat } from "../../base/bytes.ts";
 
 function startServer(options: WebSocketServerOptions = {}): Promise<WebSocketServer> {
   return startEcho({ onError: () => {}, ...options });

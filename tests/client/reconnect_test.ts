@@ -1,20 +1,20 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { WebSocketClient, type WebSocketClientOptions } from "../../client.ts";
-import type { CloseInfo } from "../../connection/connection.ts";
+import type { CloseInfo } from "../../connection/options.ts";
 import { HandshakeError, OptionError, StateError, TransportError } from "../../base/errors.ts";
+import { Backoff } from "../../base/backoff.ts";
 import {
-  Backoff,
   isWorthRetrying,
   type ReconnectAttempt,
   reconnectSettings,
   retryAfter,
   TERMINAL_CODES,
 } from "../../client/reconnect.ts";
-import { Opcode } from "../../protocol/frame.ts";
-import { WebSocketServer, type WebSocketServerOptions } from "../../server/server.ts";
-import { Buffer } from "node:buffer";
+import { Opcode } from "../../protocol/frame_header.ts";
+import { WebSocketServer, type WebSocketServerOptions } from "../../server.ts";
 import { defer, FakeClock, pipe, settle, startEcho, until } from "../support/support.ts";
+import { Buffer } from "node:buffer";
 
 const settings = (options = {}) => reconnectSettings({ ...options })!;
 const info = (code: number): CloseInfo => ({ code, reason: "", clean: true, received: { code, reason: "" } });

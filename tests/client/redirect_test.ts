@@ -4,7 +4,7 @@ import { WebSocketClient, type WebSocketClientOptions } from "../../client.ts";
 import type { ConnectPlan } from "../../client/connector.ts";
 import { HandshakeError, OptionError } from "../../base/errors.ts";
 import { locationOf, redirect } from "../../client/redirect.ts";
-import type { WebSocketServer } from "../../server/server.ts";
+import type { WebSocketServer } from "../../server.ts";
 import { startEcho } from "../support/support.ts";
 
 const plan = (options: Partial<ConnectPlan> = {}): ConnectPlan => ({

@@ -2,9 +2,10 @@ import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows
 import { describe, it } from "@std/testing/bdd";
 import { createHash } from "node:crypto";
 import { OptionError, WhatsAppApiError } from "../../base/errors.ts";
-import { WebSocketServer } from "../../server/server.ts";
+import { WebSocketServer } from "../../server.ts";
 import { WhatsAppApi, type WhatsAppApiOptions } from "../../cloud_api/api.ts";
-import { parseNotification, type WhatsAppMessage } from "../../cloud_api/parse.ts";
+import { parseNotification } from "../../cloud_api/parse.ts";
+import type { WhatsAppMessage } from "../../cloud_api/types.ts";
 import { encode, FakeClock, settle, until } from "../support/support.ts";
 
 interface Call {

@@ -2,9 +2,10 @@ import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/a
 import { describe, it } from "@std/testing/bdd";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { OptionError } from "../../base/errors.ts";
-import { signNotification } from "../../whatsapp/server.ts";
+import { signNotification } from "../../whatsapp.ts";
 import { checkFilter, Envelope, mayHave, type WhatsAppFilter } from "../../cloud_api/filter.ts";
-import { concat, encode, type Random, until, withSeed } from "../support/support.ts";
+import { concat } from "../../base/bytes.ts";
+import { encode, type Random, until, withSeed } from "../support/support.ts";
 import { changeOf, connect, post, SECRET, startServer, textsTo, wrap } from "../support/whatsapp.ts";
 
 /** What a token with this filter gets: the text as it came, or a part of it; `undefined`: nothing. */

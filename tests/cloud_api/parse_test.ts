@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { parseNotification, type WhatsAppMessage, type WhatsAppRecord } from "../../cloud_api/parse.ts";
+import { parseNotification } from "../../cloud_api/parse.ts";
+import type { WhatsAppMessage, WhatsAppRecord } from "../../cloud_api/types.ts";
 import { encode, withSeed } from "../support/support.ts";
 
 type Json = Record<string, unknown>;

@@ -3,13 +3,14 @@ import { describe, it } from "@std/testing/bdd";
 import { spawn } from "node:child_process";
 import process from "node:process";
 import { WebSocketClient, type WebSocketClientOptions } from "../../client.ts";
-import type { MessageData, WebSocketConnection } from "../../connection/connection.ts";
+import type { MessageData } from "../../protocol/payload.ts";
+import type { WebSocketConnection } from "../../connection/connection.ts";
 import { OptionError, StateError } from "../../base/errors.ts";
 import { compressionSettings, MessageDeflater } from "../../protocol/deflate.ts";
-import { Opcode } from "../../protocol/frame.ts";
+import { Opcode } from "../../protocol/frame_header.ts";
 import type { FrameInfo } from "../../protocol/message.ts";
 import { liveZlibStates } from "../../protocol/raw_deflate.ts";
-import { WebSocketServer, type WebSocketServerOptions } from "../../server/server.ts";
+import { WebSocketServer, type WebSocketServerOptions } from "../../server.ts";
 import { SharedMessage } from "../../connection/shared_message.ts";
 import {
   agreeOn,

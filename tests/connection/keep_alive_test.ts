@@ -1,11 +1,12 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { WebSocketClient } from "../../client.ts";
-import { CONNECTION_DEFAULTS } from "../../connection/connection.ts";
+import { CONNECTION_DEFAULTS } from "../../connection/options.ts";
 import { TransportError } from "../../base/errors.ts";
-import { Opcode } from "../../protocol/frame.ts";
-import { WebSocketServer } from "../../server/server.ts";
-import { concat, decodeAll, openRig, type Rig, settle, showFrames, startEcho, until } from "../support/support.ts";
+import { Opcode } from "../../protocol/frame_header.ts";
+import { WebSocketServer } from "../../server.ts";
+import { concat } from "../../base/bytes.ts";
+import { decodeAll, openRig, type Rig, settle, showFrames, startEcho, until } from "../support/support.ts";
 
 /** The payloads of the pings that were written since the last look. */
 function takePings({ transport }: Rig): Uint8Array[] {

@@ -1,9 +1,11 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { CONNECTION_DEFAULTS, WebSocketConnection } from "../../connection/connection.ts";
-import { Opcode } from "../../protocol/frame.ts";
+import { CONNECTION_DEFAULTS } from "../../connection/options.ts";
+import { WebSocketConnection } from "../../connection/connection.ts";
+import { Opcode } from "../../protocol/frame_header.ts";
 import { Turn } from "../../base/write_batch.ts";
-import { concat, decodeAll, FakeClock, FakeTransport, Peer, Recorder, showFrames } from "../support/support.ts";
+import { concat } from "../../base/bytes.ts";
+import { decodeAll, FakeClock, FakeTransport, Peer, Recorder, showFrames } from "../support/support.ts";
 
 /** A transport that writes at the end of a turn, which the test calls. */
 class TurnTransport extends FakeTransport {

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { acquire } from "../../base/buffer_pool.ts";
-import { firstOctet, Opcode } from "../../protocol/frame.ts";
+import { firstOctet, Opcode } from "../../protocol/frame_header.ts";
 import { randomMaskingKey, SendQueue, wireLength } from "../../connection/send_queue.ts";
 import { SharedMessage } from "../../connection/shared_message.ts";
 import { assertSameBytes, decode, decodeAll, encode, FakeTransport, Random } from "../support/support.ts";

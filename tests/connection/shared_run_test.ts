@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { firstOctet, Opcode } from "../../protocol/frame.ts";
+import { firstOctet, Opcode } from "../../protocol/frame_header.ts";
 import { SendQueue } from "../../connection/send_queue.ts";
 import { SharedMessage } from "../../connection/shared_message.ts";
 import { SharedRun } from "../../connection/shared_run.ts";

@@ -1,6 +1,7 @@
 /** How fuzz targets spoil what was valid. */
 
-import { concat, type Random } from "../support/support.ts";
+import { concat } from "../../base/bytes.ts";
+import type { Random } from "../support/support.ts";
 
 /** Spoils bytes in a few places: bits, runs, cuts, copies, and words of the format. */
 export function mutate(random: Random, bytes: Uint8Array, words: readonly Uint8Array[] = []): Uint8Array<ArrayBuffer> {

@@ -5,31 +5,32 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { deflateRawSync } from "node:zlib";
-import type { Role } from "../../connection/connection.ts";
+import { Opcode, type Role } from "../../protocol/frame_header.ts";
 import {
   acceptDeflateOffer,
   compressionSettings,
   makeDeflateOffer,
+  MessageDeflater,
+  MessageInflater,
   readDeflateAnswer,
 } from "../../protocol/deflate.ts";
-import { MessageDeflater, MessageInflater } from "../../protocol/deflate.ts";
 import { HandshakeError, HttpError, ProtocolError } from "../../base/errors.ts";
-import { encodeFrame, FrameParser, Opcode } from "../../protocol/frame.ts";
+import { encodeFrame, FrameParser } from "../../protocol/frame.ts";
 import {
   acceptKey,
   checkUpgradeRequest,
   checkUpgradeResponse,
   encodeUpgradeRequest,
   encodeUpgradeResponse,
-  type Extension,
-  formatExtensions,
-  parseExtensions,
   wantsWebSocket,
 } from "../../protocol/handshake.ts";
-import { type Head, HeadReader, isToken, parseRequestLine } from "../../protocol/head.ts";
+import { type Extension, formatExtensions, parseExtensions } from "../../protocol/extensions.ts";
+import { type Head, HeadReader, parseRequestLine } from "../../protocol/head.ts";
+import { isToken } from "../../base/token.ts";
 import { bodyFraming, BodyReader, makeRequest } from "../../protocol/http.ts";
 import { MessageAssembler } from "../../protocol/message.ts";
-import { concat, concatAll, encode, type Random } from "../support/support.ts";
+import { concat, concatAll } from "../../base/bytes.ts";
+import { encode, type Random } from "../support/support.ts";
 import { mutate } from "./mutate.ts";
 
 /** Checks one input. */

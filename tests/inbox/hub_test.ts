@@ -1,12 +1,12 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { createHash } from "node:crypto";
-import type { SendResult } from "../../connection/connection.ts";
+import type { SendResult } from "../../connection/options.ts";
 import { InboxHub } from "../../inbox/hub.ts";
 import type { InboxMember, InboxSink } from "../../inbox/member.ts";
 import { decodeInboxMessage, type HelloMessage } from "../../inbox/protocol.ts";
 import { JournalError } from "../../base/errors.ts";
-import type { Journal, JournalEntry } from "../../journal/sqlite_journal.ts";
+import type { Journal, JournalEntry } from "../../journal/journal.ts";
 import { MemoryJournal } from "../../journal/memory_journal.ts";
 import type { SharedMessage } from "../../connection/shared_message.ts";
 import type { WhatsAppFilter } from "../../cloud_api/filter.ts";

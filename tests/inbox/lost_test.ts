@@ -5,7 +5,7 @@ import { describe, it } from "@std/testing/bdd";
 import { InboxHub } from "../../inbox/hub.ts";
 import type { InboxMember, InboxSink } from "../../inbox/member.ts";
 import { decodeInboxMessage } from "../../inbox/protocol.ts";
-import type { Appended, Journal, JournalEntry, JournalListener } from "../../journal/sqlite_journal.ts";
+import type { Appended, Journal, JournalEntry, JournalListener } from "../../journal/journal.ts";
 import { KnownNumbers, PassedNumbers, type SequenceRange } from "../../journal/sequence_ranges.ts";
 import type { SharedMessage } from "../../connection/shared_message.ts";
 import { decodeAll, encode, settle } from "../support/support.ts";

@@ -7,8 +7,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { JournalError } from "../../base/errors.ts";
-import { type JournalRetention, type NewEntry, SqliteJournal } from "../../journal/sqlite_journal.ts";
-import { WhatsAppReceiver, WhatsAppServer } from "../../whatsapp/server.ts";
+import type { JournalRetention, NewEntry } from "../../journal/journal.ts";
+import { SqliteJournal } from "../../journal/sqlite_journal.ts";
+import { WhatsAppReceiver, WhatsAppServer } from "../../whatsapp.ts";
 import { encode, FakeClock, until } from "../support/support.ts";
 
 const MIB = 1024 * 1024;

@@ -23,15 +23,11 @@ import process from "node:process";
 import { setImmediate } from "node:timers";
 import { pathToFileURL } from "node:url";
 import { JournalError, OptionError, StateError, type WebSocketError } from "../../base/errors.ts";
-import { type Journal, type NewEntry, SqliteJournal } from "../../journal/sqlite_journal.ts";
+import type { Journal, NewEntry } from "../../journal/journal.ts";
+import { SqliteJournal } from "../../journal/sqlite_journal.ts";
 import { MemoryJournal } from "../../journal/memory_journal.ts";
 import { RedisJournal } from "../../redis/journal.ts";
-import {
-  signNotification,
-  WhatsAppReceiver,
-  WhatsAppServer,
-  type WhatsAppServerOptions,
-} from "../../whatsapp/server.ts";
+import { signNotification, WhatsAppReceiver, WhatsAppServer, type WhatsAppServerOptions } from "../../whatsapp.ts";
 import { describeRedis } from "../support/describe_redis.ts";
 import { CLIENTS, RedisServer } from "../support/redis.ts";
 import { decode, encode, FakeClock, until } from "../support/support.ts";

@@ -20,14 +20,8 @@ import { fileURLToPath } from "node:url";
 import process from "node:process";
 import { setImmediate } from "node:timers";
 import { JournalError, OptionError } from "../../base/errors.ts";
-import {
-  type Appended,
-  type Journal,
-  type JournalEntry,
-  type JournalRetention,
-  type NewEntry,
-  SqliteJournal,
-} from "../../journal/sqlite_journal.ts";
+import type { Appended, Journal, JournalEntry, JournalRetention, NewEntry } from "../../journal/journal.ts";
+import { SqliteJournal } from "../../journal/sqlite_journal.ts";
 import { MemoryJournal } from "../../journal/memory_journal.ts";
 import { RedisJournal } from "../../redis/journal.ts";
 import { describeRedis } from "../support/describe_redis.ts";

@@ -19,12 +19,13 @@ import {
   encodeInboxMessage,
   type HelloMessage,
 } from "../../inbox/protocol.ts";
-import { type Journal, type JournalRetention, type NewEntry, SqliteJournal } from "../../journal/sqlite_journal.ts";
+import type { Journal, JournalRetention, NewEntry } from "../../journal/journal.ts";
+import { SqliteJournal } from "../../journal/sqlite_journal.ts";
 import { MemoryJournal } from "../../journal/memory_journal.ts";
 import { RedisJournal } from "../../redis/journal.ts";
 import { RedisBackplane } from "../../redis/backplane.ts";
 import type { SharedMessage } from "../../connection/shared_message.ts";
-import { signNotification, WhatsAppReceiver, WhatsAppServer } from "../../whatsapp/server.ts";
+import { signNotification, WhatsAppReceiver, WhatsAppServer } from "../../whatsapp.ts";
 import { describeRedis } from "../support/describe_redis.ts";
 import { CLIENTS, freePort, RedisServer } from "../support/redis.ts";
 import { decode, decodeAll, encode, FakeClock, settle, until } from "../support/support.ts";

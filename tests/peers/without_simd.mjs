@@ -12,7 +12,7 @@ else {
   };
 }
 const { mask } = await import("../../protocol/mask.ts");
-const { lease } = await import("../../protocol/mask_simd.ts");
+const { lease } = await import("../../base/leased_memory.ts");
 const { encodeFrame, FrameParser } = await import("../../protocol/frame.ts");
 
 if (lease(32768) !== undefined) throw new Error("There is a loop all the same");

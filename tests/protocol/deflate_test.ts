@@ -13,10 +13,11 @@ import {
   readDeflateAnswer,
 } from "../../protocol/deflate.ts";
 import { HandshakeError, OptionError, ProtocolError } from "../../base/errors.ts";
-import { formatExtensions, parseExtensions } from "../../protocol/handshake.ts";
+import { formatExtensions, parseExtensions } from "../../protocol/extensions.ts";
 import { liveZlibStates, RawDeflate, RawInflate } from "../../protocol/raw_deflate.ts";
 import { longestDistance } from "../support/distances.ts";
-import { assertSameBytes, concat, concatAll, decode, encode, Random, withSeed } from "../support/support.ts";
+import { assertSameBytes, decode, encode, Random, withSeed } from "../support/support.ts";
+import { concat, concatAll } from "../../base/bytes.ts";
 
 const DEFAULTS = compressionSettings(true)!;
 const NO_TAKEOVER = compressionSettings({ serverNoContextTakeover: true, clientNoContextTakeover: true })!;

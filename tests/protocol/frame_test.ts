@@ -9,15 +9,13 @@ import {
   FrameDecoderStream,
   FrameEncoderStream,
   type FrameHandler,
-  frameHeaderLength,
   FrameParser,
   type FrameParserOptions,
-  maxFramePayload,
-  Opcode,
-  ReservedBit,
 } from "../../protocol/frame.ts";
-import { giveBack, lease } from "../../protocol/mask_simd.ts";
-import { assertSameBytes, concat, concatAll, decode, encode, Random, withSeed } from "../support/support.ts";
+import { frameHeaderLength, maxFramePayload, Opcode, ReservedBit } from "../../protocol/frame_header.ts";
+import { giveBack, lease } from "../../base/leased_memory.ts";
+import { assertSameBytes, decode, encode, Random, withSeed } from "../support/support.ts";
+import { concat, concatAll } from "../../base/bytes.ts";
 
 /** Collects frames, and checks that the parser keeps its promises. */
 class Collector implements FrameHandler {

@@ -3,18 +3,17 @@ import { describe, it } from "@std/testing/bdd";
 import { HandshakeError, OptionError } from "../../base/errors.ts";
 import {
   acceptKey,
-  assertProtocols,
   checkUpgradeRequest,
   checkUpgradeResponse,
   createKey,
   encodeUpgradeRequest,
   encodeUpgradeResponse,
-  formatExtensions,
-  parseExtensions,
   type UpgradeChecks,
   type UpgradeOffer,
   wantsWebSocket,
 } from "../../protocol/handshake.ts";
+import { assertProtocols } from "../../protocol/subprotocol.ts";
+import { formatExtensions, parseExtensions } from "../../protocol/extensions.ts";
 import { type Head, HeadReader, parseRequestLine } from "../../protocol/head.ts";
 import { decode, encode, withSeed } from "../support/support.ts";
 

@@ -1,14 +1,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { HandshakeError } from "../../base/errors.ts";
-import {
-  encodeHead,
-  type HeadLimits,
-  HeadReader,
-  isToken,
-  parseRequestLine,
-  parseStatusLine,
-} from "../../protocol/head.ts";
+import { encodeHead, type HeadLimits, HeadReader, parseRequestLine, parseStatusLine } from "../../protocol/head.ts";
+import { isToken } from "../../base/token.ts";
 import { decode, encode, withSeed } from "../support/support.ts";
 
 function read(text: string, limits?: HeadLimits): HeadReader {

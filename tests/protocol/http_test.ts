@@ -10,7 +10,8 @@ import {
   planResponse,
   refusalResponse,
 } from "../../protocol/http.ts";
-import { concat, decode, encode, withSeed } from "../support/support.ts";
+import { concat } from "../../base/bytes.ts";
+import { decode, encode, withSeed } from "../support/support.ts";
 
 function head(text: string): Head {
   const reader = new HeadReader();

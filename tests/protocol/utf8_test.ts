@@ -1,7 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { decodeUtf8, Utf8Decoder, Utf8Validator } from "../../protocol/utf8.ts";
-import { concat, encode, withSeed } from "../support/support.ts";
+import { concat } from "../../base/bytes.ts";
+import { encode, withSeed } from "../support/support.ts";
 
 /** Bytes, and the index of the first wrong one; -1 if they are valid so far, with `complete` if they end well. */
 const CASES: [name: string, bytes: number[], wrong: number, complete: boolean][] = [

@@ -5,7 +5,7 @@ import { WebSocketClient } from "../../client.ts";
 import { BackplaneError, OptionError, StateError } from "../../base/errors.ts";
 import { RedisBackplane } from "../../redis/backplane.ts";
 import type { RedisClient } from "../../redis/client.ts";
-import { WebSocketServer } from "../../server/server.ts";
+import { WebSocketServer } from "../../server.ts";
 import { describeRedis } from "../support/describe_redis.ts";
 import { CLIENTS, RedisServer } from "../support/redis.ts";
 import { FakeClock, until } from "../support/support.ts";

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { WebSocketClient } from "../../client.ts";
 import { OptionError, StateError } from "../../base/errors.ts";
-import { type WebSocketConnection, WebSocketServer, type WebSocketServerOptions } from "../../server/server.ts";
+import { type WebSocketConnection, WebSocketServer, type WebSocketServerOptions } from "../../server.ts";
 import { Topics, type TopicWatcher } from "../../pubsub/topics.ts";
 import { pipe, until } from "../support/support.ts";
 

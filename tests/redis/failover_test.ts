@@ -13,12 +13,12 @@ import {
   OptionError,
   type WebSocketError,
 } from "../../base/errors.ts";
-import type { NewEntry } from "../../journal/sqlite_journal.ts";
+import type { NewEntry } from "../../journal/journal.ts";
 import { RedisBackplane, type RedisBackplaneOptions } from "../../redis/backplane.ts";
 import type { IoRedisClient, RedisClient } from "../../redis/client.ts";
 import { RedisJournal } from "../../redis/journal.ts";
 import { RedisSession } from "../../redis/session.ts";
-import { WhatsAppServer } from "../../whatsapp/server.ts";
+import { WhatsAppServer } from "../../whatsapp.ts";
 import { describeRedis } from "../support/describe_redis.ts";
 import { FaultProxy } from "../support/fault_proxy.ts";
 import { CLIENTS, freePort, type ProgramClient, RedisServer } from "../support/redis.ts";

@@ -4,7 +4,7 @@ import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows
 import { describe, it } from "@std/testing/bdd";
 import { createHash } from "node:crypto";
 import { JournalError, OptionError } from "../../base/errors.ts";
-import type { JournalEntry, NewEntry } from "../../journal/sqlite_journal.ts";
+import type { JournalEntry, NewEntry } from "../../journal/journal.ts";
 import type { RedisClient } from "../../redis/client.ts";
 import { RedisJournal, type RedisJournalOptions } from "../../redis/journal.ts";
 import { describeRedis } from "../support/describe_redis.ts";

@@ -7,11 +7,11 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { it } from "@std/testing/bdd";
 import { readFileSync } from "node:fs";
 import type { RedisLink } from "../../redis/client.ts";
-import * as scripts from "../../redis/scripts.ts";
 import { describeRedis } from "../support/describe_redis.ts";
 import { CLIENTS, type ProgramClient, RedisServer } from "../support/redis.ts";
 import { bodies, entry, Node } from "../support/redis_node.ts";
 import { until } from "../support/support.ts";
+import * as scripts from "../../redis/scripts.ts";
 
 const [make] = CLIENTS.values();
 

@@ -2,11 +2,12 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { type AcceptHost, AcceptSession } from "../../server/accept.ts";
 import { Admission, type Pass } from "../../server/admission.ts";
-import { CONNECTION_DEFAULTS, WebSocketConnection } from "../../connection/connection.ts";
+import { CONNECTION_DEFAULTS } from "../../connection/options.ts";
+import { WebSocketConnection } from "../../connection/connection.ts";
 import { TextReply } from "../../server/direct.ts";
 import { TransportError } from "../../base/errors.ts";
 import { MemoryBudget } from "../../base/memory_budget.ts";
-import { WebSocketServer, type WebSocketServerOptions } from "../../server/server.ts";
+import { WebSocketServer, type WebSocketServerOptions } from "../../server.ts";
 import { RawSocket } from "../support/sockets.ts";
 import { decode, defer, encode, FakeClock, FakeTransport, pipe, Recorder, settle, until } from "../support/support.ts";
 

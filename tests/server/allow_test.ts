@@ -6,11 +6,12 @@ import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { WebSocketClient } from "../../client.ts";
 import { HandlerError, HandshakeError, TransportError } from "../../base/errors.ts";
-import { Opcode } from "../../protocol/frame.ts";
-import type { AllowResult, WebSocketConnection, WebSocketServer, WebSocketServerOptions } from "../../server/server.ts";
+import { Opcode } from "../../protocol/frame_header.ts";
+import type { AllowResult, WebSocketConnection, WebSocketServer, WebSocketServerOptions } from "../../server.ts";
 import { clientFrame, upgradeHead } from "../support/hostile.ts";
 import { RawSocket } from "../support/sockets.ts";
-import { concat, encode, FakeClock, startEcho, tlsFile, until } from "../support/support.ts";
+import { concat } from "../../base/bytes.ts";
+import { encode, FakeClock, startEcho, tlsFile, until } from "../support/support.ts";
 
 /** A server whose onAllow waits for the test. */
 class Asked implements AsyncDisposable {

@@ -5,7 +5,7 @@ import { CollectedRequest } from "../../protocol/collected_request.ts";
 import { TextReply } from "../../server/direct.ts";
 import { JournalError } from "../../base/errors.ts";
 import { MemoryJournal } from "../../journal/memory_journal.ts";
-import { signNotification, WhatsAppServer, type WhatsAppServerOptions } from "../../whatsapp/server.ts";
+import { signNotification, WhatsAppServer, type WhatsAppServerOptions } from "../../whatsapp.ts";
 import { RawSocket } from "../support/sockets.ts";
 import { decode, encode, FakeClock, pipe } from "../support/support.ts";
 

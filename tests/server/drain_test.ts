@@ -9,9 +9,9 @@ import process from "node:process";
 import { connect as connectTls } from "node:tls";
 import { fileURLToPath } from "node:url";
 import { WebSocketClient } from "../../client.ts";
-import type { CloseInfo } from "../../connection/connection.ts";
+import type { CloseInfo } from "../../connection/options.ts";
 import { TransportError } from "../../base/errors.ts";
-import type { WebSocketServer } from "../../server/server.ts";
+import type { WebSocketServer } from "../../server.ts";
 import { RawSocket } from "../support/sockets.ts";
 import { defer, FakeClock, startEcho, tlsFile, until } from "../support/support.ts";
 

@@ -7,21 +7,19 @@ import { constants, deflateRawSync } from "node:zlib";
 import { acquire } from "../../base/buffer_pool.ts";
 import { WebSocketClient } from "../../client.ts";
 import { collectBody } from "../../protocol/collected_request.ts";
-import type { HandshakeResult } from "../../connection/connection.ts";
+import type { HandshakeResult } from "../../connection/options.ts";
 import { HttpError, type TransportError } from "../../base/errors.ts";
-import { Opcode } from "../../protocol/frame.ts";
+import { Opcode } from "../../protocol/frame_header.ts";
 import { collectNotification } from "../../whatsapp/notification_body.ts";
 import { RequestBody } from "../../protocol/request_body.ts";
-import { WebSocketServer, type WebSocketServerOptions } from "../../server/server.ts";
+import { WebSocketServer, type WebSocketServerOptions } from "../../server.ts";
 import { UnfinishedMessages } from "../../connection/unfinished_messages.ts";
-import { signNotification, WhatsAppServer, type WhatsAppServerOptions } from "../../whatsapp/server.ts";
+import { signNotification, WhatsAppServer, type WhatsAppServerOptions } from "../../whatsapp.ts";
 import { clientFrame, length64, upgradeHead } from "../support/hostile.ts";
 import { RawSocket } from "../support/sockets.ts";
 import {
   agreeOn,
   assertFrames,
-  concat,
-  concatAll,
   decode,
   encode,
   FakeClock,
@@ -31,6 +29,7 @@ import {
   startEcho,
   until,
 } from "../support/support.ts";
+import { concat, concatAll } from "../../base/bytes.ts";
 
 const KiB = 1024;
 const MiB = 1024 * KiB;

@@ -2,15 +2,14 @@ import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows
 import { describe, it } from "@std/testing/bdd";
 import { connect as connectTls } from "node:tls";
 import { WebSocketClient } from "../../client.ts";
-import type { CloseInfo } from "../../connection/connection.ts";
+import type { CloseInfo } from "../../connection/options.ts";
 import { HandshakeError, OptionError, TransportError } from "../../base/errors.ts";
-import { Opcode } from "../../protocol/frame.ts";
+import { Opcode } from "../../protocol/frame_header.ts";
 import { RateLimit } from "../../connection/rate_limit.ts";
-import { WebSocketServer, type WebSocketServerOptions } from "../../server/server.ts";
+import { WebSocketServer, type WebSocketServerOptions } from "../../server.ts";
 import { RawSocket } from "../support/sockets.ts";
 import {
   assertFrames,
-  concat,
   encode,
   FakeClock,
   openRig,
@@ -20,6 +19,7 @@ import {
   tlsFile,
   until,
 } from "../support/support.ts";
+import { concat } from "../../base/bytes.ts";
 
 const HANDSHAKE = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
   "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";

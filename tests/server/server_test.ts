@@ -6,9 +6,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
 import { WebSocketClient } from "../../client.ts";
-import type { CloseInfo, WebSocketConnection } from "../../connection/connection.ts";
+import type { CloseInfo } from "../../connection/options.ts";
+import type { WebSocketConnection } from "../../connection/connection.ts";
 import { CertificateError, HandlerError, OptionError, StateError, TransportError } from "../../base/errors.ts";
-import { WebSocketServer, type WebSocketServerOptions } from "../../server/server.ts";
+import { WebSocketServer, type WebSocketServerOptions } from "../../server.ts";
 import { RawSocket } from "../support/sockets.ts";
 import { assertFrames, decode, defer, encode, FakeClock, pipe, settle, tlsFile, until } from "../support/support.ts";
 

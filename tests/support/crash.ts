@@ -14,7 +14,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { Simulator } from "../../whatsapp/simulator.ts";
-import { WhatsAppReceiver } from "../../whatsapp/server.ts";
+import { WhatsAppReceiver } from "../../whatsapp.ts";
 import { Balancer } from "./balancer.ts";
 import { CLIENTS, freePort, RedisServer } from "./redis.ts";
 import type { Random } from "./support.ts";

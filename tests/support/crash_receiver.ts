@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto";
 import { appendFileSync } from "node:fs";
 import process from "node:process";
-import { WhatsAppReceiver } from "../../whatsapp/server.ts";
+import { WhatsAppReceiver } from "../../whatsapp.ts";
 
 const [url, name, file, share] = process.argv.slice(2);
 const receiver = new WhatsAppReceiver(url, {

@@ -4,7 +4,8 @@
  */
 
 import process from "node:process";
-import { RedisJournal, WhatsAppServer } from "../../mod.ts";
+import { RedisJournal } from "../../redis/journal.ts";
+import { WhatsAppServer } from "../../whatsapp.ts";
 import { CLIENTS } from "./redis.ts";
 
 const [port, url, kind] = process.argv.slice(2);

@@ -4,7 +4,10 @@
  */
 
 import process from "node:process";
-import { WebSocketClient, WebSocketServer, WhatsAppApi, WhatsAppReceiver, WhatsAppServer } from "../../mod.ts";
+import { WebSocketClient, WebSocketServer } from "../../mod.ts";
+import { WhatsAppApi } from "../../cloud_api/api.ts";
+import { WhatsAppReceiver } from "../../whatsapp/receiver.ts";
+import { WhatsAppServer } from "../../whatsapp.ts";
 
 const LONG = 600_000;
 const long = (): AbortSignal => AbortSignal.timeout(LONG);

@@ -1,7 +1,7 @@
 /** A server that is given few file descriptors: see `fault_test.ts`. Prints its port, and what it reports. */
 
 import process from "node:process";
-import { WebSocketServer } from "../../server/server.ts";
+import { WebSocketServer } from "../../server.ts";
 
 const server = new WebSocketServer({
   port: 0,

@@ -5,8 +5,10 @@
 
 import { connect, type Socket } from "node:net";
 import { constants, deflateRawSync } from "node:zlib";
-import { encodeFrame, Opcode } from "../../protocol/frame.ts";
-import { concat, encode } from "./support.ts";
+import { encodeFrame } from "../../protocol/frame.ts";
+import { Opcode } from "../../protocol/frame_header.ts";
+import { concat } from "../../base/bytes.ts";
+import { encode } from "./support.ts";
 
 const KEY = Uint8Array.of(0x12, 0x34, 0x56, 0x78);
 

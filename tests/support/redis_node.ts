@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import type { JournalError } from "../../base/errors.ts";
-import type { JournalEntry, NewEntry } from "../../journal/sqlite_journal.ts";
+import type { JournalEntry, NewEntry } from "../../journal/journal.ts";
 import { RedisJournal, type RedisJournalOptions } from "../../redis/journal.ts";
 import type { ClientMaker, ProgramClient } from "./redis.ts";
 import { decode, encode } from "./support.ts";

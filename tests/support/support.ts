@@ -10,17 +10,16 @@ import type { Clock } from "../../base/clock.ts";
 import {
   type CloseInfo,
   CONNECTION_DEFAULTS,
-  type ConnectionHandler,
   type ConnectionOptions,
   type HandshakeResult,
-  type MessageData,
-  type Role,
-  WebSocketConnection,
-} from "../../connection/connection.ts";
+} from "../../connection/options.ts";
+import { type ConnectionHandler, WebSocketConnection } from "../../connection/connection.ts";
+import type { MessageData } from "../../protocol/payload.ts";
+import { Opcode, type Role } from "../../protocol/frame_header.ts";
 import { type CompressionOptions, compressionSettings } from "../../protocol/deflate.ts";
-import { decodeFrame, encodeFrame, type Frame, Opcode } from "../../protocol/frame.ts";
+import { decodeFrame, encodeFrame, type Frame } from "../../protocol/frame.ts";
 import type { FrameInfo } from "../../protocol/message.ts";
-import { WebSocketServer, type WebSocketServerOptions } from "../../server/server.ts";
+import { WebSocketServer, type WebSocketServerOptions } from "../../server.ts";
 import type { Transport, TransportHandler } from "../../transport/transport.ts";
 import type { BytePair } from "../../transport/stream.ts";
 

@@ -10,7 +10,7 @@ import {
   type WhatsAppReceiverOptions,
   WhatsAppServer,
   type WhatsAppServerOptions,
-} from "../../whatsapp/server.ts";
+} from "../../whatsapp.ts";
 import { encode } from "./support.ts";
 
 export const SECRET = "app-secret";

@@ -5,13 +5,17 @@
 
 import { systemClock } from "../../base/clock.ts";
 import { WebSocketClient, type WebSocketClientOptions } from "../../client.ts";
-import type { ConnectionOptions, Role } from "../../connection/connection.ts";
+import type { ConnectionOptions } from "../../connection/options.ts";
+import { Opcode, type Role } from "../../protocol/frame_header.ts";
 import { acceptDeflateOffer, type CompressionOptions, compressionSettings } from "../../protocol/deflate.ts";
-import { decodeFrame, Opcode } from "../../protocol/frame.ts";
-import { acceptKey, encodeUpgradeResponse, type Extension, parseExtensions } from "../../protocol/handshake.ts";
-import type { WebSocketServer } from "../../server/server.ts";
-import { runtimeTransport, type Transport } from "../../transport/transport.ts";
-import { agreeOn, concat, concatAll, decode, defer, encode, openRig, startEcho, until } from "./support.ts";
+import { decodeFrame } from "../../protocol/frame.ts";
+import { acceptKey, encodeUpgradeResponse } from "../../protocol/handshake.ts";
+import { type Extension, parseExtensions } from "../../protocol/extensions.ts";
+import type { WebSocketServer } from "../../server.ts";
+import { runtimeTransport } from "../../transport/runtime.ts";
+import type { Transport } from "../../transport/transport.ts";
+import { agreeOn, decode, defer, encode, openRig, startEcho, until } from "./support.ts";
+import { concat, concatAll } from "../../base/bytes.ts";
 
 /** How the endpoint works. */
 export interface EndpointOptions extends ConnectionOptions {

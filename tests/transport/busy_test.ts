@@ -2,9 +2,11 @@ import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { systemClock } from "../../base/clock.ts";
 import { TransportError } from "../../base/errors.ts";
-import { type Listener, runtimeTransport, type Transport } from "../../transport/transport.ts";
+import type { Listener, Transport } from "../../transport/transport.ts";
+import { runtimeTransport } from "../../transport/runtime.ts";
 import { RawSocket } from "../support/sockets.ts";
-import { assertSameBytes, concat, Random, until } from "../support/support.ts";
+import { assertSameBytes, Random, until } from "../support/support.ts";
+import { concat } from "../../base/bytes.ts";
 
 const isDeno = "Deno" in globalThis;
 

@@ -5,7 +5,7 @@ import { WebSocketClient, type WebSocketClientOptions } from "../../client.ts";
 import { type HandshakeError, OptionError, TransportError } from "../../base/errors.ts";
 import { openTunnel } from "../../transport/proxy_tunnel.ts";
 import { parseProxy } from "../../client/proxy_address.ts";
-import type { WebSocketServerOptions } from "../../server/server.ts";
+import type { WebSocketServerOptions } from "../../server.ts";
 import { decode, encode, startEcho, tlsFile } from "../support/support.ts";
 
 /** A proxy that opens tunnels, or answers something else. */

@@ -4,10 +4,11 @@ import { readFileSync } from "node:fs";
 import { connect as connectTls, createServer as createTlsServer, type Server as TlsServer } from "node:tls";
 import { systemClock } from "../../base/clock.ts";
 import { type LogRecord, WebSocketServer, type WebSocketServerOptions } from "../../mod.ts";
-import { runtimeTransport } from "../../transport/transport.ts";
+import { runtimeTransport } from "../../transport/runtime.ts";
 import { runtime } from "../support/needs.ts";
 import { RawListener, RawSocket } from "../support/sockets.ts";
-import { concatAll, defer, FakeClock, tlsFile, until } from "../support/support.ts";
+import { concatAll } from "../../base/bytes.ts";
+import { defer, FakeClock, tlsFile, until } from "../support/support.ts";
 
 interface Rig {
   server: WebSocketServer;

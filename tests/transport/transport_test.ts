@@ -2,14 +2,16 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { systemClock } from "../../base/clock.ts";
 import { isLoopback } from "../../client/loopback.ts";
-import { type Admittance, type Listener, runtimeTransport, type Transport } from "../../transport/transport.ts";
-import { giveBack, lease } from "../../protocol/mask_simd.ts";
+import type { Admittance, Listener, Transport } from "../../transport/transport.ts";
+import { runtimeTransport } from "../../transport/runtime.ts";
+import { giveBack, lease } from "../../base/leased_memory.ts";
 import { secureClient } from "../../transport/node_tls.ts";
 import { streamTransport } from "../../transport/stream.ts";
-import { readFileSync } from "node:fs";
 import { runtime } from "../support/needs.ts";
 import { heldSockets, RawListener, type RawSocket } from "../support/sockets.ts";
-import { assertSameBytes, concat, decode, defer, encode, pipe, Random, tlsFile, until } from "../support/support.ts";
+import { assertSameBytes, decode, defer, encode, pipe, Random, tlsFile, until } from "../support/support.ts";
+import { concat } from "../../base/bytes.ts";
+import { readFileSync } from "node:fs";
 
 /** Lets everybody in. */
 const admit = (): Admittance => ({ acceptedAt: 0, evict: () => {}, leave: () => {} });

@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { commonNameOf, hasCommonName, type SubjectForm } from "../../whatsapp/distinguished_name.ts";
 import { OptionError } from "../../base/errors.ts";
-import { WhatsAppServer } from "../../whatsapp/server.ts";
+import { WhatsAppServer } from "../../whatsapp.ts";
 
 const NAME = "client.webhooks.fbclientcerts.com";
 

@@ -2,7 +2,8 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { HandshakeError } from "../../base/errors.ts";
 import { FailedGuesses } from "../../whatsapp/failed_guesses.ts";
-import { WebSocketClient, type WebSocketClientOptions, WhatsAppServer } from "../../mod.ts";
+import { WebSocketClient, type WebSocketClientOptions } from "../../mod.ts";
+import { WhatsAppServer } from "../../whatsapp.ts";
 import { FakeClock, pipe, settle, until } from "../support/support.ts";
 
 /** A server that is reached over streams from addresses of the test's choice. */

@@ -12,7 +12,8 @@ import {
   type WebSocketError,
 } from "../../base/errors.ts";
 import { encodeInboxMessage } from "../../inbox/protocol.ts";
-import { type Appended, SqliteJournal } from "../../journal/sqlite_journal.ts";
+import type { Appended } from "../../journal/journal.ts";
+import { SqliteJournal } from "../../journal/sqlite_journal.ts";
 import { MemoryJournal } from "../../journal/memory_journal.ts";
 import { type CloseInfo, WebSocketClient } from "../../client.ts";
 import {
@@ -26,7 +27,7 @@ import {
   WhatsAppServer,
   type WhatsAppServerOptions,
   type WhatsAppStatus,
-} from "../../whatsapp/server.ts";
+} from "../../whatsapp.ts";
 import { decode, defer, encode, FakeClock, settle, until } from "../support/support.ts";
 
 const SECRET = "app-secret";

@@ -3,7 +3,7 @@ import { describe, it } from "@std/testing/bdd";
 import { type CloseInfo, WebSocketClient } from "../../client.ts";
 import { MAX_RECEIVER_MESSAGE } from "../../inbox/protocol.ts";
 import { MemoryJournal } from "../../journal/memory_journal.ts";
-import { INBOX_PROTOCOL, type WhatsAppServer } from "../../whatsapp/server.ts";
+import { INBOX_PROTOCOL, type WhatsAppServer } from "../../whatsapp.ts";
 import { decode, encode, until } from "../support/support.ts";
 import { post, startServer, texts, urlOf } from "../support/whatsapp.ts";
 

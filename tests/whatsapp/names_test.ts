@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { OptionError } from "../../base/errors.ts";
 import { MemoryJournal } from "../../journal/memory_journal.ts";
-import type { ReceiverTokens, WhatsAppFilter, WhatsAppServer } from "../../whatsapp/server.ts";
+import type { ReceiverTokens, WhatsAppFilter, WhatsAppServer } from "../../whatsapp.ts";
 import { checkReceiverTokens, cursorName } from "../../whatsapp/access.ts";
 import { encode, until } from "../support/support.ts";
 import { connect, post, startServer, type TestServer, textsTo, withFile } from "../support/whatsapp.ts";

@@ -4,12 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { it } from "@std/testing/bdd";
 import type { WebSocketError } from "../../base/errors.ts";
 import { RedisJournal } from "../../redis/journal.ts";
-import {
-  signNotification,
-  WhatsAppReceiver,
-  type WhatsAppReceiverOptions,
-  WhatsAppServer,
-} from "../../whatsapp/server.ts";
+import { signNotification, WhatsAppReceiver, type WhatsAppReceiverOptions, WhatsAppServer } from "../../whatsapp.ts";
 import { describeRedis } from "../support/describe_redis.ts";
 import { CLIENTS, type ProgramClient, RedisServer } from "../support/redis.ts";
 import { encode, until } from "../support/support.ts";

@@ -13,9 +13,10 @@ import {
   type WhatsAppReceiverOptions,
   WhatsAppServer,
   type WhatsAppServerOptions,
-} from "../../whatsapp/server.ts";
+} from "../../whatsapp.ts";
 import { RawSocket } from "../support/sockets.ts";
-import { concat, decode, encode, pipe, tlsFile, until } from "../support/support.ts";
+import { concat } from "../../base/bytes.ts";
+import { decode, encode, pipe, tlsFile, until } from "../support/support.ts";
 
 const SECRET = "app-secret";
 const PATH = "/whatsapp";

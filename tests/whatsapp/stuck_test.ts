@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { HandlerError, OptionError, StateError } from "../../base/errors.ts";
-import type { Appended } from "../../journal/sqlite_journal.ts";
+import type { Appended } from "../../journal/journal.ts";
 import { MemoryJournal } from "../../journal/memory_journal.ts";
 import { RESOLUTION } from "../../base/shared_timer.ts";
-import { WhatsAppServer } from "../../whatsapp/server.ts";
+import { WhatsAppServer } from "../../whatsapp.ts";
 import { FakeClock, settle, until } from "../support/support.ts";
 import { connect, post, startServer, texts } from "../support/whatsapp.ts";
 

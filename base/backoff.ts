@@ -1,0 +1,57 @@
+/**
+ * Waits between attempts: exponential back-off with full jitter.
+ *
+ * @module
+ */
+
+/** How long to wait after failures, in ms. */
+export interface BackoffSettings {
+  /** The longest wait before the first attempt; it doubles with each failure. */
+  readonly minDelay: number;
+  /** The limit of that growth. */
+  readonly maxDelay: number;
+  /** How long a connection must have been open for the failures before it to be forgotten. */
+  readonly minUptime: number;
+}
+
+/** Counts failures, and says how long to wait after them. */
+export class Backoff {
+  #settings: BackoffSettings;
+  #random: () => number;
+  #failures = 0;
+
+  /**
+   * Makes one without failures.
+   *
+   * @param settings How to wait.
+   * @param random A number from 0 up to 1.
+   */
+  constructor(settings: BackoffSettings, random: () => number = Math.random) {
+    this.#settings = settings;
+    this.#random = random;
+  }
+
+  /**
+   * An attempt has failed, or a connection has ended.
+   *
+   * @param uptime How long it was open, in ms; `undefined` if it never was.
+   * @returns Failures in a row.
+   */
+  failed(uptime?: number): number {
+    this.#failures = uptime !== undefined && uptime >= this.#settings.minUptime ? 0 : this.#failures + 1;
+    return this.#failures;
+  }
+
+  /**
+   * How long to wait.
+   *
+   * @param least What the server asks for, in ms.
+   * @returns In ms.
+   */
+  delay(least = 0): number {
+    const { minDelay, maxDelay } = this.#settings;
+    const doublings = Math.min(31, Math.max(0, this.#failures - 1));
+    const longest = Math.min(maxDelay, minDelay * 2 ** doublings);
+    return Math.round(Math.min(0x7fffffff, least) + this.#random() * longest);
+  }
+}

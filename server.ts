@@ -1,0 +1,72 @@
+/**
+ * The WebSocket server (RFC 6455) on Deno and Bun, alone. The main entry has it too.
+ *
+ * @module
+ */
+
+export { WebSocketConnection } from "./connection/connection.ts";
+export type {
+  CloseFrame,
+  CloseInfo,
+  ConnectionOptions,
+  ConnectionState,
+  HandshakeRequest,
+  MessageOptions,
+  ProtocolOptions,
+  SendResult,
+  SlowConsumer,
+} from "./connection/options.ts";
+export type { MessageData } from "./protocol/payload.ts";
+export type { FrameInfo } from "./protocol/message.ts";
+export type { Extension } from "./protocol/extensions.ts";
+export type { CompressionOptions } from "./protocol/deflate.ts";
+export { Opcode } from "./protocol/frame_header.ts";
+export type { Address } from "./transport/transport.ts";
+export type { BytePair } from "./transport/stream.ts";
+export type { Clock } from "./base/clock.ts";
+export { printable } from "./base/log.ts";
+export type { LogHandler, LogLevel, LogRecord } from "./base/log.ts";
+export { HISTOGRAM_BOUNDS } from "./base/stats.ts";
+export type { BackplaneTraffic, CompressionTraffic, HistogramSnapshot, Stats, Traffic } from "./base/stats.ts";
+export {
+  CertificateError,
+  CloseCode,
+  HandlerError,
+  HandshakeError,
+  HttpError,
+  OptionError,
+  ProtocolError,
+  StateError,
+  TransportError,
+  WebSocketError,
+} from "./base/errors.ts";
+export type {
+  CertificateErrorCode,
+  HandlerErrorCode,
+  HandshakeErrorCode,
+  HttpErrorCode,
+  OptionErrorCode,
+  ProtocolErrorCode,
+  StateErrorCode,
+  TransportErrorCode,
+  WebSocketErrorCode,
+  WebSocketErrorOptions,
+} from "./base/errors.ts";
+export { WebSocketServer } from "./server/server.ts";
+export type {
+  AllowResult,
+  CommandResult,
+  HandlerResult,
+  PublishOptions,
+  ServerHandlers,
+  StopOptions,
+  WebSocketServerOptions,
+} from "./server/handlers.ts";
+export type { BytePairInfo } from "./transport/stream.ts";
+export { BackplaneError } from "./base/errors.ts";
+export type { BackplaneErrorCode } from "./base/errors.ts";
+export { BroadcastChannelBackplane } from "./pubsub/backplane.ts";
+export type { Backplane, BackplaneListener, BackplaneSubscription } from "./pubsub/backplane.ts";
+export { RedisBackplane } from "./redis/backplane.ts";
+export type { RedisBackplaneOptions } from "./redis/backplane.ts";
+export type { BunRedisClient, IoRedisClient, NodeRedisClient, RedisClient } from "./redis/client.ts";

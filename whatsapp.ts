@@ -1,0 +1,64 @@
+/**
+ * The WhatsApp Cloud API pair: a webhook server that keeps Meta's notifications, and receivers that get typed messages over WebSocket.
+ *
+ * @module
+ */
+
+import "./client.ts";
+
+export * from "./cloud_api/mod.ts";
+export { WhatsAppServer } from "./whatsapp/server.ts";
+export type { RawMessageHandler, WhatsAppDelivery, WhatsAppServerOptions } from "./whatsapp/server.ts";
+export type { FailedAttempts, ReceiverToken, ReceiverTokens, WhatsAppApp } from "./whatsapp/access.ts";
+export type { SubjectForm } from "./whatsapp/distinguished_name.ts";
+export { RECEIVER_PROTOCOL, TOKEN_PROTOCOL_PREFIX, tokenProtocol, WhatsAppReceiver } from "./whatsapp/receiver.ts";
+export type { WhatsAppOtherRecord, WhatsAppReceiverHandlers, WhatsAppReceiverOptions } from "./whatsapp/receiver.ts";
+export type { WhatsAppNotification } from "./whatsapp/pending_notification.ts";
+export type { SeenStore } from "./whatsapp/deduplication.ts";
+export { INBOX_PROTOCOL, InboxCloseCode } from "./inbox/protocol.ts";
+export type { InboxPosition } from "./inbox/session.ts";
+export type {
+  Appended,
+  Journal,
+  JournalEntry,
+  JournalListener,
+  JournalRetention,
+  NewEntry,
+  SharedPlace,
+  TakenEntries,
+} from "./journal/journal.ts";
+export type { SequenceRange } from "./journal/sequence_ranges.ts";
+export { SqliteJournal } from "./journal/sqlite_journal.ts";
+export { MemoryJournal } from "./journal/memory_journal.ts";
+export { RedisJournal } from "./redis/journal.ts";
+export type { RedisDurability, RedisJournalOptions } from "./redis/journal.ts";
+export type { BunRedisClient, IoRedisClient, NodeRedisClient, RedisClient } from "./redis/client.ts";
+export { JournalError } from "./base/errors.ts";
+export type { JournalErrorCode } from "./base/errors.ts";
+export {
+  CertificateError,
+  CloseCode,
+  HandlerError,
+  HandshakeError,
+  HttpError,
+  OptionError,
+  ProtocolError,
+  StateError,
+  TransportError,
+  WebSocketError,
+} from "./base/errors.ts";
+export type {
+  CertificateErrorCode,
+  HandlerErrorCode,
+  HandshakeErrorCode,
+  HttpErrorCode,
+  OptionErrorCode,
+  ProtocolErrorCode,
+  StateErrorCode,
+  TransportErrorCode,
+  WebSocketErrorCode,
+  WebSocketErrorOptions,
+} from "./base/errors.ts";
+export type { CloseInfo } from "./connection/options.ts";
+export type { WebSocketConnection } from "./connection/connection.ts";
+export type { Clock } from "./base/clock.ts";
