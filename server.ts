@@ -21,6 +21,7 @@ export type { FrameInfo } from "./protocol/message.ts";
 export type { Extension } from "./protocol/extensions.ts";
 export type { CompressionOptions } from "./protocol/deflate.ts";
 export { Opcode } from "./protocol/frame_header.ts";
+export type { Role } from "./protocol/frame_header.ts";
 export type { Address } from "./transport/transport.ts";
 export type { BytePair } from "./transport/stream.ts";
 export type { Clock } from "./base/clock.ts";
@@ -45,12 +46,14 @@ export type {
   HandlerErrorCode,
   HandshakeErrorCode,
   HttpErrorCode,
+  JournalErrorCode,
   OptionErrorCode,
   ProtocolErrorCode,
   StateErrorCode,
   TransportErrorCode,
   WebSocketErrorCode,
   WebSocketErrorOptions,
+  WhatsAppApiErrorCode,
 } from "./base/errors.ts";
 export { WebSocketServer } from "./server/server.ts";
 export type {
