@@ -49,11 +49,6 @@ export function isOfLibrary(path: string): boolean {
   return !/^(tests|scripts|bench|examples)\//.test(path);
 }
 
-/** Finds the entry of a list of exceptions that is for a file. */
-function exceptionFor(path: string, allowed: ReadonlyMap<string, string>): string | undefined {
-  return [...allowed.keys()].find((end) => `/${path}`.endsWith(`/${end}`));
-}
-
 // ---- Words ------------------------------------------------------------------------------------------------------
 
 /** Lists the doc comments of a file. */
@@ -94,7 +89,7 @@ function exceedsShare(comments: readonly DocComment[]): boolean {
 /** Finds vague words and metaphors in comments, in titles of tests, and in strings outside of tests. */
 export function checkWords(file: SourceFile, allowed: ReadonlyMap<string, string>): Finding[] {
   const { path, text, pieces } = file;
-  if (exceptionFor(path, allowed) !== undefined) return [];
+  if (allowed.has(path)) return [];
   const titles = new Set(testCalls(file).flatMap(({ title }) => title));
   const isRead = (piece: Piece): boolean =>
     piece.kind.endsWith("comment") || piece.kind !== "regex" && (!isOfTests(path) || titles.has(piece));
@@ -292,26 +287,21 @@ export function sleeps({ path, code }: SourceFile): { line: number; name: string
  * Finds sleeps in tests outside of the files that may have them, and exceptions that are not needed.
  *
  * @param files All files.
- * @param allowed Ends of paths, such as `support.ts`, and the reason.
+ * @param allowed Paths of files that may, and the reason.
  */
 export function checkSleeps(files: readonly SourceFile[], allowed: ReadonlyMap<string, string>): Finding[] {
-  const used = new Set<string>();
-  const findings = files.flatMap((file) => {
-    const found = sleeps(file);
-    const key = exceptionFor(file.path, allowed);
-    if (key !== undefined) {
-      if (found.length > 0) used.add(key);
-      return [];
-    }
-    return found.map(({ line, name }) => {
+  const waiting = new Set(files.filter((file) => sleeps(file).length > 0));
+  const findings = [...waiting].filter(({ path }) => !allowed.has(path)).flatMap((file) =>
+    sleeps(file).map(({ line, name }) => {
       const message = `${name} waits for real time; wait for the event, or use the clock of the test` +
         ` (exceptions: scripts/style_exceptions.ts)`;
       return { rule: "sleeps", file: file.path, line, message };
-    });
-  });
-  for (const key of allowed.keys()) {
-    if (used.has(key)) continue;
-    const message = `"${key}" is no file with a sleep; take it out of the exceptions`;
+    })
+  );
+  const paths = new Set([...waiting].map(({ path }) => path));
+  for (const path of allowed.keys()) {
+    if (paths.has(path)) continue;
+    const message = `"${path}" is no file with a sleep; take it out of the exceptions`;
     findings.push({ rule: "sleeps", file: "scripts/style_exceptions.ts", line: 1, message });
   }
   return findings;
