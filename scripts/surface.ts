@@ -194,7 +194,7 @@ function qualify(text: string): Set<string> {
   let [entry, owner] = ["", ""];
   for (const line of text.split("\n")) {
     if (line === "" || line.startsWith("#")) continue;
-    if (line.startsWith("[")) entry = line;
+    if (line.startsWith("[")) entry = `"${line.slice(1, -1)}"`;
     else if (line.startsWith("  ")) lines.add(`${entry} ${owner}: ${line.trim()}`);
     else lines.add(`${entry} ${owner = line}`);
   }

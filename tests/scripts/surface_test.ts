@@ -153,22 +153,22 @@ describe("diffSurface", () => {
   it("names entry and owner of each line", () => {
     const after = list("[.]", "class A", "  close", "  open", "function f", "[./b]", "interface B");
     assertEquals(diffSurface(before, after), [
-      "+ [.] class A: close",
-      "- [.] class A: send",
-      "+ [.] function f",
-      "+ [./b] interface B",
-      "- [./b] type B",
+      '+ "." class A: close',
+      '- "." class A: send',
+      '+ "." function f',
+      '+ "./b" interface B',
+      '- "./b" type B',
     ]);
   });
 
   it("tells members of the same name apart by their owners and entries", () => {
     assertEquals(diffSurface(list("[.]", "class A", "  m", "class B"), list("[.]", "class A", "class B", "  m")), [
-      "- [.] class A: m",
-      "+ [.] class B: m",
+      '- "." class A: m',
+      '+ "." class B: m',
     ]);
     assertEquals(diffSurface(list("[.]", "[./b]", "type A"), list("[.]", "type A", "[./b]")), [
-      "+ [.] type A",
-      "- [./b] type A",
+      '+ "." type A',
+      '- "./b" type A',
     ]);
   });
 
