@@ -5,9 +5,9 @@
  *   deno task surface           fails with the names and members that differ
  *   deno task surface --write   writes the list
  *
- * It fails too for a member marked `@internal`, for too many names in mod.ts (scripts/surface.ts has the limit), and for a
- * signature with a type that no entry exports: `deno task doc` takes all files for entries, and so finds that in mod.ts only.
- * It needs `deno doc`, so it runs on Deno only.
+ * It fails too for a member marked `@internal`, for too many names in mod.ts (scripts/surface.ts has the limit), and
+ * for a signature with a type that no entry exports: `deno task doc` takes all files for entries, and so finds that in
+ * mod.ts only. It needs `deno doc`, so it runs on Deno only.
  */
 
 import { execFileSync, spawnSync } from "node:child_process";

@@ -1,4 +1,4 @@
-/** Splits TypeScript into code, comments, strings, template literals and regular expressions for the checks of style. */
+/** Splits TypeScript into code, comments, strings, template literals and regular expressions for checks of style. */
 
 /** Kind of a stretch of text that is not code. */
 export type PieceKind = "line comment" | "block comment" | "doc comment" | "string" | "template" | "regex";

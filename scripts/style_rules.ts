@@ -67,8 +67,8 @@ export function isRiddle({ firstWord }: DocComment): boolean {
 }
 
 /**
- * Applies the limit for first words, to all doc comments and to those of the library: if it is exceeded, each offender is
- * a finding.
+ * Applies the limit for first words, to all doc comments and to those of the library: above it, each offender is a
+ * finding.
  *
  * @param comments Doc comments of all files.
  */

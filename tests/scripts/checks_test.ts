@@ -1,4 +1,4 @@
-/** The programs `scripts/check_style.ts` and `scripts/check_surface.ts`, each on a small project with and without offenders. */
+/** The programs `check_style.ts` and `check_surface.ts`, each on small projects with and without offenders. */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
