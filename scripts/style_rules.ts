@@ -275,9 +275,10 @@ export function sleeps({ path, code }: SourceFile): { line: number; name: string
   return [...code.matchAll(SLEEP)].flatMap((match) => {
     const open = match.index + match[0].length - 1;
     const close = closingBracket(code, open);
-    // Declarations of a method or a function of that name have a type, or a body, behind their brackets.
-    const isDeclared = /^\s*[:{]/.test(code.slice(close + 1)) || /function\s+$/.test(code.slice(0, match.index));
-    const isKept = /[^=]=\s*$/.test(code.slice(0, match.index));
+    const before = code.slice(0, match.index);
+    // A declaration of that name has a type or a body behind its brackets; a colon may also belong to `a ? b : c`.
+    const isDeclared = /^\s*[:{]/.test(code.slice(close + 1)) && !/(\?|\bawait)\s*$/.test(before);
+    const isKept = /[^=]=\s*$/.test(before);
     if (isDeclared || isKept || /,\s*0\s*$/.test(code.slice(open, close))) return [];
     return [{ line: lineAt(code, match.index), name: match[1] }];
   });

@@ -29,7 +29,7 @@ export interface Declaration {
     methods?: Member[];
     callSignatures?: Member[];
     indexSignatures?: Member[];
-    /** Type of a variable. */
+    /** Type of a variable, or of an alias. */
     tsType?: { kind: string; value: unknown };
   };
 }
@@ -117,7 +117,7 @@ function readSymbol({ name, declarations }: DocSymbol, declared: ReadonlyMap<str
 function readDeclaration(name: string, { kind, location, jsDoc, def }: Declaration): PublicName {
   const members = new Set<string>();
   const internals = isInternal(jsDoc) ? [name] : [];
-  for (const [label, member] of kind === "function" || kind === "typeAlias" ? [] : listMembers(def)) {
+  for (const [label, member] of listMembers(def)) {
     if (member.accessibility === "private") continue;
     const words = [member.accessibility === "protected" && "protected", member.isStatic && "static", label];
     members.add(words.filter(Boolean).join(" ") + (member.optional ? "?" : ""));
@@ -130,7 +130,7 @@ function readDeclaration(name: string, { kind, location, jsDoc, def }: Declarati
 
 function listMembers(def: Declaration["def"]): [label: string, member: Member][] {
   const { constructors = [], properties = [], methods = [], callSignatures = [], indexSignatures = [] } = def ?? {};
-  // A variable that holds names, as an enumeration does.
+  // A variable that holds names, as an enumeration does, or an alias of `{ … }`.
   const literal = def?.tsType?.kind === "typeLiteral" ? def.tsType.value as Declaration["def"] : undefined;
   return [
     ...constructors.map((member): [string, Member] => ["constructor", member]),

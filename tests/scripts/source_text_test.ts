@@ -48,7 +48,19 @@ describe("scanSource", () => {
   });
 
   it("tells a regular expression from a division", () => {
-    for (const text of ['= /a"b/g', "(/[/'\"]/u", 'return /\\/"/', "`${/'/}`", "a && /'/", "{ /'/ }", "!/'/.test(a)"]) {
+    for (
+      const text of [
+        '= /a"b/g',
+        "(/[/'\"]/u",
+        'return /\\/"/',
+        "`${/'/}`",
+        "a`b${/'/}`",
+        "return /'/",
+        "a && /'/",
+        "{ /'/ }",
+        "!/'/.test(a)",
+      ]
+    ) {
       assertEquals(piecesOf(text).filter(([kind]) => kind === "regex").length, 1, text);
       assertEquals(piecesOf(text).filter(([kind]) => kind === "string").length, 0, text);
     }

@@ -200,6 +200,8 @@ describe("sleeps in tests", () => {
       "await new Promise((resolve) => globalThis.setTimeout(() => {\n  resolve(0);\n}, 50));",
       "await sleep(20);",
       "await delay(ms);",
+      "await (isSlow ? sleep(5) : turn());",
+      "isSlow ? await sleep(5) : await turn();",
       "setInterval(poll, 10);",
       "const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));",
     ];
@@ -213,6 +215,7 @@ describe("sleeps in tests", () => {
       "backoff.delay(5); clock.setTimeout(f, 5);",
       "class A { delay(ms: number): void {} sleep() {} }",
       "function sleep(ms: number) {}",
+      "async function delay(ms: number): Promise<void> {}",
       "run(`sleep(5)`, 'setTimeout(f, 5)'); // delay(5)",
       "let timer: ReturnType<typeof setTimeout>;",
     ];

@@ -85,7 +85,7 @@ describe("formatSurface", () => {
     assertEquals(listOf(surfaceOf({ ".": { C: [hidden] } })), ["[.]", "class C"]);
   });
 
-  it("lists members of interfaces, and the names in a variable", () => {
+  it("lists members of interfaces, and the names in a variable or an alias", () => {
     const I = declare("interface", {
       extends: [{ repr: "A" }, { repr: "B" }],
       properties: [{ name: "a", optional: true }],
@@ -93,9 +93,15 @@ describe("formatSurface", () => {
       callSignatures: [{}],
       indexSignatures: [{}],
     });
-    const V = declare("variable", { tsType: { kind: "typeLiteral", value: { properties: [{ name: "One" }] } } });
-    assertEquals(listOf(surfaceOf({ ".": { I: [I], V: [V] } })), [
+    const tsType = { kind: "typeLiteral", value: { properties: [{ name: "One" }] } };
+    const V = declare("variable", { tsType });
+    const A = declare("typeAlias", { tsType });
+    const B = declare("typeAlias", { tsType: { kind: "keyword", value: "string" } });
+    assertEquals(listOf(surfaceOf({ ".": { A: [A], B: [B], I: [I], V: [V] } })), [
       "[.]",
+      "type A",
+      "  One",
+      "type B",
       "interface I extends A, B",
       "  (call)",
       "  [index]",
