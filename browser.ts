@@ -1,6 +1,6 @@
 /**
  * The entry for pages: `WebSocketClient` and `WhatsAppReceiver` over the browser's own `WebSocket`. Nothing here, nor in what it
- * imports, names a runtime or `node:`. The size of a bundle is in the README.
+ * imports, names a runtime or `node:`. The size of a bundle is in docs/client.md.
  *
  * The classes are those of the main entry. What a browser does not offer (`ping`, headers, frames, parameters of compression)
  * throws a `StateError` with the code `ERR_UNSUPPORTED` that says so, when it is called or when `connect` meets it.
