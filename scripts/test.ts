@@ -5,6 +5,7 @@
  *   deno task test                    all, some files at once
  *   deno task test deno|bun           on one of them
  *   deno task test tests/x_test.ts …  some files
+ *   deno task test snippets           the snippets alone, and their types
  *   deno task quick                   on Deno only, without other programs, one process a folder of tests
  *
  * `--jobs 4` runs four files at once, `--timeout 900` ends a file after 900 s instead of 600 s. `FUZZ_SECONDS=10` in the
@@ -73,7 +74,8 @@ const { values, positionals } = parseArgs({
 });
 const isQuick = values.quick;
 const isRuntime = (word: string): boolean => word === "deno" || word === "bun";
-const chosen = positionals.filter((word) => !isRuntime(word));
+const onlySnippets = positionals.includes("snippets");
+const chosen = positionals.filter((word) => !isRuntime(word) && word !== "snippets");
 const onlyOn = isQuick ? "deno" : positionals.find(isRuntime);
 const wanted = (["Deno", "Bun"] as const).filter((runtime) => onlyOn === undefined || runtime.toLowerCase() === onlyOn);
 const isRequired = process.env.REQUIRE_PEERS === "1";
@@ -101,7 +103,9 @@ const documents = [
 ];
 const allFiles = readdirSync("tests", { recursive: true }).map((name) => `tests/${name}`.replaceAll("\\", "/"))
   .filter((name) => name.endsWith("_test.ts")).sort();
-const testFiles = chosen.length > 0 ? chosen : allFiles.filter((file) => !isQuick || !NOT_QUICK.includes(file));
+const testFiles = chosen.length > 0 || onlySnippets
+  ? chosen
+  : allFiles.filter((file) => !isQuick || !NOT_QUICK.includes(file));
 
 // ---- Jobs -------------------------------------------------------------------------------------------------------
 
@@ -171,7 +175,7 @@ function typeJobs(): Job[] {
     command: [process.execPath, ...args],
   });
   const jobs: Job[] = [];
-  if (lacksTypes().length === 0) jobs.push(job("types of tests", "check", ...testFiles));
+  if (testFiles.length > 0 && lacksTypes().length === 0) jobs.push(job("types of tests", "check", ...testFiles));
   if (chosen.length === 0) jobs.push(job("types of snippets", "test", "--no-run", "--doc", ...documents));
   return jobs;
 }
@@ -390,7 +394,7 @@ cleanUp();
 const skips = new Skips(outcomes);
 const complaints = compareRuntimes(outcomes);
 if (isRequired) complaints.push(...skips.needs.map((need) => `${need} is missing: ${howToInstall(need)}`));
-if (testFiles.length === 0 || outcomes.length === 0) complaints.push("no test ran");
+if ((testFiles.length === 0 && !onlySnippets) || outcomes.length === 0) complaints.push("no test ran");
 printTotals(outcomes);
 skips.print();
 // Once more at the end: of a long log only that may be kept.

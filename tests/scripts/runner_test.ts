@@ -147,6 +147,13 @@ describePeer("the runner", "Deno", (deno) => {
       assertStringIncludes(run.output, second);
     }));
 
+  it("runs the snippets alone, with their types", async () => {
+    const run = new Run(deno, ["deno", "snippets"]);
+    assertEquals(await run.ended, 0, run.output);
+    assert(run.counts().passed > 10, run.output);
+    assert(/^\[2\/2\] Deno +(types of )?snippets /m.test(run.output), run.output);
+  });
+
   it("ends a file that hangs", () =>
     withFolder(async (folder) => {
       const file = writeTest(folder, "hangs", `it("hangs", () => new Promise(() => setInterval(() => {}, 1000)));`);
