@@ -1,6 +1,6 @@
 /**
- * Runs the whole suite: the tests on Deno (with the sanitizers that it leaves off by itself, and leaks traced) and on Bun, every
- * snippet of README.md, of `docs/` and of the doc comments on both, and the types of the tests.
+ * Runs the whole suite: the tests on Deno (with the sanitizers that it leaves off by itself, and leaks traced) and on
+ * Bun, every snippet of README.md, of `docs/` and of the doc comments on both, and the types of the tests.
  *
  *   deno task test                    all, some files at once
  *   deno task test deno|bun           on one of them
@@ -8,11 +8,12 @@
  *   deno task test snippets           the snippets alone, and their types
  *   deno task quick                   on Deno only, without other programs, one process a folder of tests
  *
- * `--jobs 4` runs four files at once, `--timeout 900` ends a file after 900 s instead of 600 s. `FUZZ_SECONDS=10` in the
- * environment fuzzes each target for 10 s instead of 2 s.
+ * `--jobs 4` runs four files at once, `--timeout 900` ends a file after 900 s instead of 600 s. `FUZZ_SECONDS=10` in
+ * the environment fuzzes each target for 10 s instead of 2 s.
  *
- * What this machine lacks (tests/support/needs.ts) is skipped by name and listed; with `REQUIRE_PEERS=1` it is a failure. So is a file
- * that ran no test or did not end well, a test that was skipped for another reason, and a test that only one of the two has.
+ * Programs that this machine lacks (tests/support/needs.ts) are listed, and the tests that need them skipped by name;
+ * with `REQUIRE_PEERS=1` that is a failure. So is a file that ran no test or did not end well, a test that was skipped
+ * for another reason, and a test that only one of the two has.
  */
 
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -97,7 +98,7 @@ const ROOMS: readonly string[] = JSON.parse(readFileSync("deno.json", "utf8")).p
   .filter((pattern: string) => pattern.endsWith("/*.ts")).map((pattern: string) => pattern.slice(0, -5));
 const documents = [
   "README.md",
-  ...readdirSync("docs").map((name) => `docs/${name}`),
+  ...readdirSync("docs").filter((name) => name.endsWith(".md")).map((name) => `docs/${name}`),
   ...readdirSync(".").filter((name) => name.endsWith(".ts")),
   ...ROOMS.flatMap((room) => readdirSync(room).filter((name) => name.endsWith(".ts")).map((name) => `${room}/${name}`)),
 ];
@@ -154,8 +155,8 @@ function alone(file: string): { name: string; path: string } {
 }
 
 /**
- * One module for all files of a folder. Deno loads the library anew for each file of tests, which takes a third of the processor
- * time of a quick run; here once for each folder.
+ * Makes one module of all files of a folder. Deno loads the library anew for each file of tests, which takes a third of
+ * the processor time of a quick run; here it does once for each folder.
  */
 function bundlesOf(files: readonly string[]): { name: string; path: string }[] {
   const folders = Map.groupBy(files, (file) => dirname(file));

@@ -1,5 +1,5 @@
 /**
- * The documents: what they link to, the files they name, and the tasks they mention are there. Their snippets are run by
+ * Links of the documents lead somewhere, and the files and tasks they name exist. Their snippets are run by
  * `scripts/test.ts`.
  */
 
@@ -13,7 +13,7 @@ const root = fileURLToPath(new URL("../", import.meta.url));
 /** Folders whose Markdown is checked; the change log names files as they were called at the time. */
 const FOLDERS = ["", "docs", "bench"];
 const UNCHECKED = "CHANGELOG.md";
-/** What a name in backticks must end with to be taken for a file of the project. */
+/** Text in backticks that names a file of the project. */
 const SOURCE = /^[\w./-]+\.(ts|c|cjs|mjs|sh|md)$/;
 
 /** Parts of a path that stand for others: `tests/ROOM/FILE_test.ts`. */
