@@ -36,9 +36,10 @@ const ONE_RUNTIME_ONLY = new Map<string, string>([
 /** Files whose tests are all of one runtime. */
 const FILES_OF_ONE: ReadonlyMap<string, Runtime> = new Map([["tests/transport/deno_test.ts", "Deno"]]);
 
-/** Files that take longest, which are started first. */
+/** Files, and folders of a quick run, that take longest, which are started first. */
 const SLOWEST_FIRST = [
   "types of tests",
+  ...["tests/journal", "tests", "tests/protocol", "tests/server", "tests/whatsapp"],
   "chromium",
   "redis/backplane",
   "interop_ws",
@@ -57,6 +58,9 @@ const NOT_QUICK = [
   "tests/transport/busy_test.ts",
   "tests/conformance_test.ts",
   "tests/crash_test.ts",
+  "tests/demo_test.ts",
+  "tests/interop_test.ts",
+  "tests/scripts/checks_test.ts",
   "tests/scripts/runner_test.ts",
 ];
 
