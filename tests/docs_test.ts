@@ -86,6 +86,20 @@ function isFile(path: string): boolean {
   return existsSync(path) && statSync(path).isFile();
 }
 
+/** Words of the project's code. */
+const words = new Set(
+  files.filter((file) => file.endsWith(".ts") && basename(file) !== "docs_test.ts")
+    .flatMap((file) => readFileSync(join(root, file), "utf8").match(/\w+/g) ?? []),
+);
+
+/** Options, members and error codes that a document names in backticks, and that no code has. */
+function missingNames(document: string): string[] {
+  const text = prose(readFileSync(join(root, document), "utf8"));
+  const codes = [...text.matchAll(/`([^`\n]+)`/g)].map(([, code]) => code).join(" ");
+  const named = codes.match(/\b(?:[a-z]+[A-Z][A-Za-z0-9]*|ERR(?:_[A-Z]+)+)\b/g) ?? [];
+  return named.filter((name) => !words.has(name));
+}
+
 /** Tasks that a document mentions and that are not there, `deno task …` in prose and in commands. */
 function missingTasks(document: string): string[] {
   const text = readFileSync(join(root, document), "utf8");
@@ -98,6 +112,11 @@ describe("the documents", () => {
   for (const document of documents) {
     it(`link to what is there: ${document}`, () => assertEquals(brokenLinks(document), []));
     it(`name files that are there: ${document}`, () => assertEquals(missingFiles(document), []));
+    // The one in bench/ names what was tried and not taken.
+    if (dirname(document) !== "bench") {
+      it(`name options, members and error codes that are there: ${document}`, () =>
+        assertEquals(missingNames(document), []));
+    }
     it(`mention tasks that are there: ${document}`, () => assertEquals(missingTasks(document), []));
   }
 
