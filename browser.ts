@@ -61,9 +61,9 @@ export type {
   SlowConsumer,
 } from "./connection/options.ts";
 export type { MessageData } from "./protocol/payload.ts";
-export type { FrameInfo } from "./protocol/message.ts";
+
 export type { Extension } from "./protocol/extensions.ts";
-export type { CompressionOptions } from "./protocol/deflate.ts";
+
 export type { Address } from "./transport/transport.ts";
 export type { BytePair } from "./transport/stream.ts";
 export type { Clock } from "./base/clock.ts";
@@ -150,3 +150,5 @@ export type {
   WhatsAppUserAction,
   WhatsAppVideoMessage,
 } from "./cloud_api/types.ts";
+export type { FrameInfo } from "./protocol/frame_header.ts";
+export type { CompressionOptions } from "./protocol/compression.ts";

@@ -39,9 +39,9 @@ export type {
   SlowConsumer,
 } from "./connection/options.ts";
 export type { MessageData } from "./protocol/payload.ts";
-export type { FrameInfo } from "./protocol/message.ts";
+
 export type { Extension } from "./protocol/extensions.ts";
-export type { CompressionOptions } from "./protocol/deflate.ts";
+
 export { Opcode } from "./protocol/frame_header.ts";
 export type { Role } from "./protocol/frame_header.ts";
 export type { Address } from "./transport/transport.ts";
@@ -111,3 +111,5 @@ export type { Backplane, BackplaneListener, BackplaneSubscription } from "./pubs
 export { RedisBackplane } from "./redis/backplane.ts";
 export type { RedisBackplaneOptions } from "./redis/backplane.ts";
 export type { BunRedisClient, IoRedisClient, NodeRedisClient, RedisClient } from "./redis/client.ts";
+export type { FrameInfo } from "./protocol/frame_header.ts";
+export type { CompressionOptions } from "./protocol/compression.ts";

@@ -20,9 +20,8 @@ import {
 import { chooseConnector } from "./choose_connector.ts";
 import type { ClientHandshakeRequest, ClientHandshakeResponse, CompressionOffer, Connector } from "./connector.ts";
 import { describe, OptionError } from "../base/errors.ts";
-import { maxFramePayload } from "../protocol/frame_header.ts";
+import { type FrameInfo, maxFramePayload } from "../protocol/frame_header.ts";
 import type { LogHandler } from "../base/log.ts";
-import type { FrameInfo } from "../protocol/message.ts";
 import { quote, redactUrl } from "../base/message_text.ts";
 import { parseProxy } from "./proxy_address.ts";
 import { assertNumber, assertPort } from "../base/ranges.ts";

@@ -18,7 +18,8 @@ import { concat } from "../base/bytes.ts";
 import type { Clock } from "../base/clock.ts";
 import type { HandshakeRequest, HandshakeResult, ProtocolOptions } from "../connection/options.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
-import { acceptDeflateOffer, type CompressionSettings } from "../protocol/deflate.ts";
+import { acceptDeflateOffer } from "../protocol/deflate.ts";
+import type { CompressionSettings } from "../protocol/compression.ts";
 import { type BodyTaker, directLength, TextReply } from "./direct.ts";
 import { HandshakeError, HttpError, TransportError } from "../base/errors.ts";
 import {

@@ -8,7 +8,7 @@ import { type AcceptHost, AcceptSession } from "./accept.ts";
 import { Admission, Pass } from "./admission.ts";
 import type { CloseInfo } from "../connection/options.ts";
 import { type ConnectionHandler, WebSocketConnection } from "../connection/connection.ts";
-import type { FrameInfo } from "../protocol/message.ts";
+import type { FrameInfo } from "../protocol/frame_header.ts";
 import { encodeClosePayload, type MessageData } from "../protocol/payload.ts";
 import {
   type BackplaneError,

@@ -13,7 +13,8 @@ import {
   type ProtocolOptions,
   type SlowConsumer,
 } from "../connection/options.ts";
-import { type CompressionOptions, type CompressionSettings, compressionSettings } from "../protocol/deflate.ts";
+import type { CompressionOptions, CompressionSettings } from "../protocol/compression.ts";
+import { compressionSettings } from "../protocol/deflate.ts";
 import { OptionError, StateError } from "../base/errors.ts";
 import { maxFramePayload } from "../protocol/frame_header.ts";
 import { assertProtocols } from "../protocol/subprotocol.ts";
