@@ -69,7 +69,7 @@ export type ProtocolErrorCode =
   | "ERR_RATE_EXCEEDED"
   | "ERR_INBOX_MESSAGE";
 
-/** What the peer is told for a violation of RFC 6455 on the wire, where that is not 1002. */
+/** Close codes for violations of RFC 6455 on the wire that are not closed with 1002. */
 const PROTOCOL_CLOSE_CODES: Partial<Readonly<Record<ProtocolErrorCode, number>>> = {
   ERR_INVALID_UTF8: 1007,
   ERR_INVALID_DEFLATE: 1007,
@@ -115,7 +115,7 @@ export type TransportErrorCode =
 
 /**
  * Close codes for errors of a connection that can still send. 1013 ("try again later") for an overload, and 1001 for a message that does not go
- * on, as for a connection that idles: after either a client may come back, while 1008 makes many give up for good.
+ * on, as for a connection that idles: after either a client may come back, while 1008 makes many give up.
  */
 const TRANSPORT_CLOSE_CODES: Partial<Readonly<Record<TransportErrorCode, number>>> = {
   ERR_SLOW_CONSUMER: 1008,
@@ -195,7 +195,7 @@ export type WebSocketErrorCode =
 
 /** Additional facts an error is made with. */
 export interface WebSocketErrorOptions {
-  /** What led to this error. */
+  /** The error that led to this one. */
   cause?: unknown;
 }
 
@@ -364,7 +364,7 @@ export class JournalError extends WebSocketError {
   }
 }
 
-/** What Meta says of a call that it refuses. */
+/** Meta's description of a call that it refuses. */
 export interface GraphError {
   /** Meta's error code, such as 131047 (more than 24 hours since the customer wrote) or 190 (the access token has expired). */
   readonly code: number;
@@ -372,11 +372,11 @@ export interface GraphError {
   readonly subcode?: number;
   /** The class of the error, such as `OAuthException`. */
   readonly type?: string;
-  /** What happened. */
+  /** Description of the failure. */
   readonly message?: string;
   /** Details. */
   readonly details?: string;
-  /** What Meta's support asks for. */
+  /** Identifier that Meta's support asks for. */
   readonly traceId?: string;
 }
 
@@ -386,7 +386,7 @@ export class WhatsAppApiError extends WebSocketError {
   override readonly name: string = "WhatsAppApiError";
   /** The HTTP status; 0 if there was no answer. */
   readonly status: number;
-  /** What Meta says, if it says something. */
+  /** Meta's description of the failure, if it gave one. */
   readonly graph: GraphError | undefined;
 
   /**
@@ -462,7 +462,7 @@ export class OptionError extends RangeError {
 }
 
 /**
- * Whether a code may stand in a close frame: 1000–1003, 1007–1014, 3000–4999 (RFC 6455 §7.4 and the IANA registry).
+ * Tells whether a code may stand in a close frame: 1000–1003, 1007–1014, 3000–4999 (RFC 6455 §7.4 and the IANA registry).
  *
  * @param code The close code.
  * @returns `true` if a peer may send it.

@@ -235,7 +235,7 @@ export function readDeflateAnswer(
   };
 }
 
-/** Whether the server does what an offer asks of it (§7.1.1.1, §7.1.2.1), and no more than it allows (§7.1.2.2). */
+/** Tells whether the server does what an offer asks of it (§7.1.1.1, §7.1.2.1), and no more than it allows (§7.1.2.2). */
 function fits(answer: Partial<DeflateParameters>, offer: CompressionSettings): boolean {
   if (offer.serverNoContextTakeover && !answer.serverNoContextTakeover) return false;
   if (offer.serverMaxWindowBits < 15 && (answer.serverMaxWindowBits ?? 16) > offer.serverMaxWindowBits) return false;
@@ -287,12 +287,12 @@ export class MessageDeflater {
   readonly threshold: number;
   /** The binary logarithm of the window. */
   readonly windowBits: number;
-  /** Whether a message may refer to those before it. */
+  /** True if a message may refer to those before it. */
   readonly takeover: boolean;
   #options: RawDeflateOptions;
   #key: string;
   #state: RawDeflate | undefined;
-  /** Whether the state holds a message that the peer has not seen, or lacks one that it has. */
+  /** True if the state holds a message that the peer has not seen, or lacks one that it has. */
   #stale = false;
 
   /**
@@ -357,7 +357,7 @@ export class MessageDeflater {
 }
 
 /**
- * Decompresses the messages that one end receives, piece by piece: what comes out is bounded by whoever takes it.
+ * Decompresses the messages that one end receives, piece by piece: the consumer of the output bounds its length.
  *
  * @example The "Hello" of RFC 7692 §7.2.3.1
  * ```ts
@@ -380,7 +380,7 @@ export class MessageInflater {
   #takeover: boolean;
   #key: string;
   #state: RawInflate | undefined;
-  /** Whether any byte of the current message has come. */
+  /** True if any byte of the current message has come. */
   #begun = false;
   #closed = false;
 

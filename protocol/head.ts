@@ -37,7 +37,7 @@ export class HeaderFields implements Iterable<[name: string, value: string]> {
   /** Names, in lower case, and values in turn: many connections keep their fields, and this takes the least memory. */
   #fields: string[] = [];
 
-  /** How many fields there are; one name may have several. */
+  /** Number of fields; one name may have several. */
   get count(): number {
     return this.#fields.length / 2;
   }
@@ -203,7 +203,7 @@ export class HeadReader {
     return this.#head;
   }
 
-  /** Whether nothing has come yet. */
+  /** True if nothing has come yet. */
   get untouched(): boolean {
     return this.#size === 0;
   }

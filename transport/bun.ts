@@ -15,11 +15,11 @@ import {
   type BunListener,
   type BunRuntime,
   type BunSocket,
-  NOBODY,
   ownerHandlers,
   type SocketHandlers,
   type SocketOwner,
   type TlsOptions,
+  UNOWNED,
 } from "./bun_types.ts";
 import { FairShare, ReadLoad } from "./fair_share.ts";
 import type {
@@ -60,7 +60,7 @@ function listen(runtime: BunRuntime, options: ListenOptions, handler: ListenHand
   const target = { hostname, port, reusePort, allowHalfOpen: true };
   if (tls === undefined) {
     const accept = (socket: BunSocket): void => {
-      socket.data = NOBODY;
+      socket.data = UNOWNED;
       const transport = takeSocket(socket, false);
       if (transport !== undefined) handler.accept(transport);
     };
@@ -72,7 +72,7 @@ function listen(runtime: BunRuntime, options: ListenOptions, handler: ListenHand
   return new TlsListener(runtime.listen({ ...target, socket }), side);
 }
 
-/** Makes the transport. A peer that has reset the connection already is nobody to talk to, nor to be named: `undefined`. */
+/** Makes the transport; `undefined` for a peer that has reset the connection already, and has no address any more. */
 function takeSocket(socket: BunSocket, encrypted: boolean): BunTransport | undefined {
   const { remoteAddress, remotePort, localAddress, localPort } = socket;
   if (
@@ -183,7 +183,7 @@ class LargeReads {
 
 const largeReads = new LargeReads();
 
-/** Where a connection is in its life, and what the socket is still good for. */
+/** Phase of a connection, and use of its socket. */
 type Phase =
   /** Bytes come and go. */
   | "open"
@@ -217,16 +217,16 @@ class BunTransport implements UpgradableTransport, SocketOwner, TurnMember, Wait
   #socket: BunSocket;
   #handler: TransportHandler | undefined;
 
-  /** Where it is in its life. */
+  /** Current phase. */
   #phase: Phase = "open";
-  /** What broke it, if something did. */
+  /** Error that broke the connection, if there was one. */
   #error: unknown;
   /** The FIN of the peer: whether it has come, and whether the handler knows. */
   #fin: "awaited" | "arrived" | "reported" = "awaited";
 
   // Read state: it reads unless the handler or its queue stops it
   #pausedByHandler = false;
-  /** Whether it waits for its turn, with bytes or to read some. */
+  /** True if it waits for its turn, with bytes or to read some. */
   #queued = false;
   #leaveQueue: (() => void) | undefined;
   /** Bytes that came before it was opened, or the rest of one read. */
@@ -257,7 +257,7 @@ class BunTransport implements UpgradableTransport, SocketOwner, TurnMember, Wait
     const raw = this.#socket;
     const [below, socket] = raw.upgradeTLS({ isServer: false, data: owner, tls: options, socket: ownerHandlers });
     // They go on to report the encrypted bytes.
-    raw.data = below.data = NOBODY;
+    raw.data = below.data = UNOWNED;
     return socket;
   }
 

@@ -102,4 +102,4 @@ export const ownerHandlers: SocketHandlers = {
 };
 
 /** Owns a socket that has no owner yet. */
-export const NOBODY: SocketOwner = { onData() {}, onDrain() {}, onEnd() {}, onClose() {} };
+export const UNOWNED: SocketOwner = { onData() {}, onDrain() {}, onEnd() {}, onClose() {} };

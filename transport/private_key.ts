@@ -17,7 +17,7 @@ import { CertificateError, describe } from "../base/errors.ts";
 /** Asks for the pass phrase of a key. */
 export type PasswordProvider = () => string | Promise<string>;
 
-/** How a key is encrypted. */
+/** Cipher of an encrypted key. */
 interface Cipher {
   name: "AES-CBC" | "DES-EDE3-CBC";
   /** In bytes. */

@@ -1,5 +1,5 @@
 /**
- * What a TLS server shows: certificate and key from their files.
+ * Certificate and key of a TLS server, from their files.
  *
  * @module
  */
