@@ -4,6 +4,9 @@
  * @module
  */
 
+/** No bytes. */
+export const EMPTY: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+
 /**
  * Makes one array of several.
  *

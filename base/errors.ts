@@ -5,7 +5,7 @@
  * @module
  */
 
-import { messageText } from "./message_text.ts";
+import { errorText } from "./error_text.ts";
 
 /**
  * Close codes by name (RFC 6455 §7.4.1 and the IANA registry that extends it).
@@ -220,7 +220,7 @@ export class WebSocketError extends Error {
    * @param options The cause, if there is one.
    */
   constructor(code: WebSocketErrorCode, message: string, closeCode: number, options?: WebSocketErrorOptions) {
-    super(messageText(message), options);
+    super(errorText(message), options);
     this.code = code;
     this.closeCode = closeCode;
   }
@@ -455,7 +455,7 @@ export class OptionError extends RangeError {
    * @param code The stable code.
    */
   constructor(message: string, code: OptionErrorCode = "ERR_OPTION") {
-    super(messageText(message));
+    super(errorText(message));
     this.name = "OptionError";
     this.code = code;
   }
@@ -480,7 +480,7 @@ export function isValidCloseCode(code: number): boolean {
  */
 export function describe(error: unknown): string {
   try {
-    return messageText(String(error instanceof Error ? error.message || error.name : error));
+    return errorText(String(error instanceof Error ? error.message || error.name : error));
   } catch {
     // An object without a prototype, or with a `toString` that fails.
     return `a value of type ${typeof error}`;

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { EMPTY } from "../base/bytes.ts";
 import type { Role } from "./frame_header.ts";
 import { HandshakeError, OptionError } from "../base/errors.ts";
 import type { Extension } from "./extensions.ts";
@@ -256,7 +257,6 @@ function mismatch(why: string): HandshakeError {
 const TAIL = Uint8Array.of(0x00, 0x00, 0xff, 0xff);
 /** §7.2.3.6: an empty message, behind whatever went before. */
 const EMPTY_MESSAGE = Uint8Array.of(0x00);
-const EMPTY = new Uint8Array(0);
 /** Memory of a state that decompresses beside two windows, that of zlib and our own, in bytes. */
 const INFLATE_STATE = 8 * 1024;
 

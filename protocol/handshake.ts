@@ -9,7 +9,7 @@ import { HandshakeError, OptionError } from "../base/errors.ts";
 import { type Extension, formatExtensions, parseExtensions } from "./extensions.ts";
 import { encodeHead, type Head, type HeaderFields, parseStatusLine } from "./head.ts";
 import { isToken, isVisibleAscii } from "../base/token.ts";
-import { quote, redactUrl } from "../base/message_text.ts";
+import { quote, redactUrl } from "../base/error_text.ts";
 import { createHash } from "node:crypto";
 
 /** RFC 6455 §1.3: concatenated to the key. */

@@ -5,8 +5,9 @@
  * @module
  */
 
+import { EMPTY } from "../base/bytes.ts";
 import { HandshakeError } from "../base/errors.ts";
-import { quote } from "../base/message_text.ts";
+import { quote } from "../base/error_text.ts";
 import { isToken, isTokenCode, isVisibleAscii } from "../base/token.ts";
 import { decodeAscii } from "./utf8.ts";
 
@@ -30,7 +31,6 @@ const SPACE = 0x20;
 const TAB = 0x09;
 const COLON = 0x3a;
 const FIRST_CAPACITY = 512;
-const EMPTY = new Uint8Array(0);
 
 /** Header fields in the order they came, looked up by name in any case. */
 export class HeaderFields implements Iterable<[name: string, value: string]> {

@@ -9,7 +9,7 @@ import { CollectedRequest } from "./collected_request.ts";
 import { type HandshakeError, HttpError } from "../base/errors.ts";
 import { encodeHead, type HeaderFields, type RequestLine } from "./head.ts";
 import { isVisibleAscii } from "../base/token.ts";
-import { quote } from "../base/message_text.ts";
+import { quote } from "../base/error_text.ts";
 
 const CR = 0x0d;
 const LF = 0x0a;

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { EMPTY } from "../base/bytes.ts";
 import { acquire, LARGEST_POOLED, release } from "../base/buffer_pool.ts";
 import type { MessageInflater } from "./deflate.ts";
 import { isValidCloseCode, ProtocolError } from "../base/errors.ts";
@@ -76,7 +77,6 @@ const WIRE_SLACK = 64 * 1024;
 const LEAST_HELD = 64;
 /** Shorter pieces are copied one by one: of a flood of tiny fragments each view would be garbage. */
 const SHORT_PIECE = 32;
-const EMPTY = new Uint8Array(0);
 
 /** Kind of the message that is being read. */
 type Kind = "none" | "text" | "binary";

@@ -4,13 +4,12 @@
  * @module
  */
 
+import { EMPTY } from "../base/bytes.ts";
 import { isValidCloseCode, OptionError } from "../base/errors.ts";
 import { MAX_CONTROL_PAYLOAD } from "./frame_header.ts";
 
 /** A message: text or bytes. */
 export type MessageData = string | Uint8Array;
-
-const EMPTY = new Uint8Array(0);
 
 /**
  * The bytes of a message, without encoding it.

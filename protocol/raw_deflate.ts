@@ -9,8 +9,9 @@
  * @module
  */
 
-import { constants, createDeflateRaw, createInflateRaw } from "node:zlib";
+import { EMPTY } from "../base/bytes.ts";
 import { ProtocolError, StateError } from "../base/errors.ts";
+import { constants, createDeflateRaw, createInflateRaw } from "node:zlib";
 
 /** Takes a piece of output, which is valid only during the call, and until any other decompressor is called. */
 export type OutputSink = (bytes: Uint8Array, start: number, end: number) => void;
@@ -62,7 +63,6 @@ const OUTPUT_PER_FINAL_BLOCK = 16;
 /** Bytes before the content of a stored block. */
 const STORED_HEADER = 5;
 const MAX_WINDOW = 1 << 15;
-const EMPTY = new Uint8Array(0);
 
 // One of each serves all connections: nothing is in them between two calls.
 let inflated = EMPTY;

@@ -19,7 +19,7 @@ import { OptionError, StateError } from "../base/errors.ts";
 import { maxFramePayload } from "../protocol/frame_header.ts";
 import { assertProtocols } from "../protocol/subprotocol.ts";
 import { isHost } from "../protocol/http.ts";
-import { quote, redactUrl } from "../base/message_text.ts";
+import { quote, redactUrl } from "../base/error_text.ts";
 import { assertNumber, assertPort } from "../base/ranges.ts";
 import { sharedTimer } from "../base/shared_timer.ts";
 

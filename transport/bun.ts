@@ -7,7 +7,7 @@
  */
 
 import { setImmediate } from "node:timers";
-import { concat } from "../base/bytes.ts";
+import { concat, EMPTY } from "../base/bytes.ts";
 import { TransportError } from "../base/errors.ts";
 import { connect, type UpgradableTransport } from "./bun_dial.ts";
 import { TlsListener, TlsServerSide } from "./bun_tls.ts";
@@ -33,8 +33,6 @@ import type {
 } from "./transport.ts";
 import { Turn, type TurnMember } from "../base/write_batch.ts";
 import { type Waiter, WaitingRoom } from "./waiting_room.ts";
-
-const EMPTY = new Uint8Array(0);
 
 /**
  * The transport on Bun.

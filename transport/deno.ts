@@ -9,8 +9,7 @@
  * @module
  */
 
-import { lookup } from "node:dns/promises";
-import { isIP } from "node:net";
+import { EMPTY } from "../base/bytes.ts";
 import { acquire, release } from "../base/buffer_pool.ts";
 import { FairShare, ReadLoad } from "./fair_share.ts";
 import { connectFirst, type HostAddress, interleave } from "./happy_eyeballs.ts";
@@ -30,8 +29,9 @@ import type {
   TransportProvider,
 } from "./transport.ts";
 import { Turn, type TurnMember } from "../base/write_batch.ts";
+import { lookup } from "node:dns/promises";
+import { isIP } from "node:net";
 
-const EMPTY = new Uint8Array(0);
 /** The first read buffer: small, since an idle connection pins it. */
 const FIRST_READ = 1024;
 /** The next sizes, while reads come back full. */

@@ -5,7 +5,8 @@
  */
 
 import { HandlerError } from "../base/errors.ts";
-import { assertKeyMatches, assertServable, loadPrivateKey, readCertificates, readPem } from "./private_key.ts";
+import { assertKeyMatches, assertServable, readCertificates, readPem } from "./certificate.ts";
+import { loadPrivateKey } from "./private_key.ts";
 import type { TlsIdentity } from "./transport.ts";
 
 /** Paths of PEM files. */

@@ -28,7 +28,7 @@ const BEFORE_CREDENTIAL = "\"':=";
  * @param text The text, with what a peer or a program gave in it.
  * @returns One line.
  */
-export function messageText(text: string): string {
+export function errorText(text: string): string {
   const safe = printable(withoutSecrets(text));
   return safe.length <= MAX_MESSAGE ? safe : `${cut(safe, MAX_MESSAGE - 1)}…`;
 }
