@@ -8,7 +8,7 @@ import { TransportError } from "../errors.ts";
 import { MemoryBudget } from "../memory_budget.ts";
 import { WebSocketServer, type WebSocketServerOptions } from "../server.ts";
 import { RawSocket } from "./sockets.ts";
-import { decode, defer, encode, FakeClock, FakeTransport, pipe, Recorder, settle, until } from "./support.ts";
+import { decode, defer, encode, FakeClock, FakeTransport, pipe, Recorder, settle, turns, until } from "./support.ts";
 
 /** The side of a server, over a transport of the test. */
 function session(host: Partial<AcceptHost<unknown>>): {
@@ -339,15 +339,18 @@ describe("plain HTTP on the port", () => {
 
   it("answers a request whose peer sent FIN right behind it", async () => {
     const gate = defer<void>();
+    const called = defer<void>();
     const rig = new Rig({
       onCommandGet: async () => {
+        called.resolve();
         await gate.promise;
         return new Response("late");
       },
     });
     rig.write(get("/a"));
     rig.end();
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await called.promise;
+    await turns();
     gate.resolve();
     assertEquals(bodies(await rig.finished()), ["late"]);
     assertEquals(rig.disconnects, 1);
@@ -450,8 +453,9 @@ describe("plain HTTP on the port", () => {
     const reader = (await got.promise).getReader();
     let length = 0;
     for (let index = 0; index < 3; index++) length += (await reader.read()).value!.length;
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await turns();
     assert(length <= 300_000, `${length}`);
+    assert(rig.taken < 10, `${rig.taken} of 31 parts taken`);
     for (;;) {
       const { done, value } = await reader.read();
       if (done) break;
@@ -474,7 +478,7 @@ describe("plain HTTP on the port", () => {
     const slow = new Rig({ ...echo, handshakeTimeout: 5000 });
     slow.write(post("/", "Content-Length: 5\r\n", "He"));
     await until(() => slow.clock.pending === 1, "the timer");
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await turns();
     slow.clock.advance(5000);
     await until(() => slow.ended, "the end");
     assertStringIncludes(slow.text, "HTTP/1.1 408 ");
@@ -588,12 +592,14 @@ describe("plain HTTP on the port", () => {
   });
 
   it("cancels the body of a response when its peer is lost", async () => {
+    const read = defer<void>();
     const cancelled = defer<void>();
+    const source = { pull: () => read.resolve(), cancel: () => cancelled.resolve() };
     const rig = new Rig({
-      onCommandGet: () => new Response(new ReadableStream({ cancel: () => cancelled.resolve() })),
+      onCommandGet: () => new Response(new ReadableStream(source, { highWaterMark: 0 })),
     }, false);
     rig.write(get("/events"));
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await read.promise;
     rig.lose();
     await cancelled.promise;
   });
@@ -613,14 +619,16 @@ describe("plain HTTP on the port", () => {
     await idle.server.stop();
     assertEquals(idle.disconnects, 1);
 
+    const called = defer<void>();
     const busy = new Rig({
       onCommandGet: async () => {
+        called.resolve();
         await gate.promise;
         return new Response("done");
       },
     });
     busy.write(get("/"));
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await called.promise;
     const stopped = busy.server.stop();
     gate.resolve();
     await busy.until("done");

@@ -10,7 +10,7 @@ import { Opcode } from "../frame.ts";
 import type { AllowResult, WebSocketConnection, WebSocketServer, WebSocketServerOptions } from "../server.ts";
 import { clientFrame, upgradeHead } from "./hostile.ts";
 import { RawSocket } from "./sockets.ts";
-import { concat, encode, FakeClock, startEcho, tlsFile, until } from "./support.ts";
+import { concat, encode, FakeClock, startEcho, tlsFile, turns, until } from "./support.ts";
 
 /** A server whose onAllow waits for the test. */
 class Asked implements AsyncDisposable {
@@ -138,7 +138,7 @@ describe("an onAllow that does not answer", () => {
         await until(() => asked.disconnects > ends, "its end");
         answer(promise);
         await promise.promise.catch(() => {});
-        await new Promise((resolve) => setTimeout(resolve, 0));
+        await turns();
         assertEquals([connection.state, asked.server.connections.size], ["closed", 0]);
       }
       const expected = way === "late" ? answers.length : 0;

@@ -20,6 +20,7 @@ import {
   Peer,
   pipe,
   startEcho,
+  turns,
   until,
 } from "./support.ts";
 
@@ -498,11 +499,19 @@ describe("WebSocketClient messages", () => {
   });
 
   it("wait until somebody listens", async () => {
-    await using server = await startServer({ onHandshakeResponseSent: (connection) => void connection.send("first") });
+    const answered = defer<void>();
+    await using server = await startServer({
+      onHandshakeResponseSent: (connection) => void connection.send("first"),
+      onMessageReceived: (connection, text) => {
+        connection.send(text);
+        connection.drained().then(answered.resolve);
+      },
+    });
     const client = new WebSocketClient(urlOf(server));
     await client.connect();
     client.send("second");
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await answered.promise;
+    await turns(2);
     const got: string[] = [];
     client.onMessageReceived = (text) => void got.push(text);
     await until(() => got.length === 2, "2 messages");
@@ -569,14 +578,17 @@ describe("a client that is used again", () => {
     await using server = await startServer();
     const late = defer<void>();
     const errors: unknown[] = [];
+    const called = defer<void>();
     const client = new WebSocketClient(urlOf(server), {
-      onMessageReceived: () => late.promise,
+      onMessageReceived: () => {
+        called.resolve();
+        return late.promise;
+      },
       onError: (error) => void errors.push(error),
     });
     await client.connect();
     client.send("x");
-    await until(() => server.connections.size === 1, "the connection");
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await called.promise;
     await client.disconnect();
     await client.connect();
     late.reject(new Error("late"));
@@ -591,14 +603,29 @@ describe("a client that is used again", () => {
   });
 });
 
+/** Moves so many MiB over another connection of this process: what the event loop can do for any connection, it has had time for. */
+async function moveThroughAnother(count: number): Promise<void> {
+  await using server = await startServer();
+  let got = 0;
+  const client = new WebSocketClient(urlOf(server), { onBinaryDataReceived: () => void got++ });
+  await client.connect();
+  for (let index = 0; index < count; index++) {
+    client.send(new Uint8Array(1024 * 1024));
+    await until(() => got > index, "the echo");
+  }
+  await client.disconnect();
+}
+
 describe("WebSocketClient.checkIncoming", () => {
   it("delivers nothing by itself, one message or control frame a call, then closed", async () => {
+    const sent = defer<void>();
     await using server = await startServer({
       onHandshakeResponseSent: (connection) => {
         connection.send("one");
         connection.ping("p");
         connection.send("two");
         connection.close(1000);
+        connection.drained().then(sent.resolve);
       },
     });
     const events: string[] = [];
@@ -610,7 +637,8 @@ describe("WebSocketClient.checkIncoming", () => {
       onDisconnect: () => void events.push("disconnect"),
     });
     await client.connect();
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await sent.promise;
+    await turns(3);
     assertEquals(events, []);
     const results: IncomingResult[] = [];
     for (let result: IncomingResult = "none"; result !== "closed";) results.push(result = await client.checkIncoming());
@@ -650,7 +678,7 @@ describe("WebSocketClient.checkIncoming", () => {
     });
     await client.connect();
     assertEquals(await client.checkIncoming(), "message");
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await moveThroughAnother(count);
     const [connection] = server.connections;
     // The operating system holds some MiB for each end; the rest must have stayed with the sender.
     assert(connection.bufferedAmount > 20 * 1024 * 1024, `${connection.bufferedAmount}`);
@@ -675,13 +703,13 @@ describe("WebSocketClient.autoCheckInterval", () => {
     server.write(server.answer);
     await server.connecting;
     server.write(concat(peer.text("one"), peer.text("two")));
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await turns();
     assertEquals(got, []);
     clock.advance(16);
     assertEquals(got, ["one", "two"]);
     clock.advance(16);
     server.write(peer.text("three"));
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await turns();
     assertEquals(got.length, 2);
     server.client.autoCheckInterval = 0;
     assertEquals(got, ["one", "two", "three"]);

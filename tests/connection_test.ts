@@ -4,7 +4,18 @@ import { CONNECTION_DEFAULTS, type SendResult, WebSocketConnection } from "../co
 import { OptionError, StateError, TransportError } from "../errors.ts";
 import { Opcode } from "../frame.ts";
 import { SharedMessage } from "../shared_message.ts";
-import { assertFrames, concat, decodeAll, encode, FakeTransport, openRig, Peer, Recorder, settle } from "./support.ts";
+import {
+  assertFrames,
+  concat,
+  decodeAll,
+  encode,
+  FakeTransport,
+  openRig,
+  Peer,
+  Recorder,
+  settle,
+  turns,
+} from "./support.ts";
 
 describe("WebSocketConnection.send", () => {
   it("sends text and bytes, unmasked as a server", async () => {
@@ -531,7 +542,7 @@ describe("back-pressure to the peer", () => {
       await connection.closed;
       // Nobody is obliged to look: an unhandled rejection would fail the test.
       connection.drained();
-      await new Promise((resolve) => setTimeout(resolve, 0));
+      await turns();
       if (lost) await assertRejects(() => connection.drained(), TransportError, "before all that was sent had left");
       else await connection.drained();
     }

@@ -5,6 +5,7 @@
 
 import process from "node:process";
 import { WebSocketClient, WebSocketServer, WhatsAppApi, WhatsAppReceiver, WhatsAppServer } from "../mod.ts";
+import { until } from "./support.ts";
 
 const LONG = 600_000;
 const long = (): AbortSignal => AbortSignal.timeout(LONG);
@@ -45,7 +46,7 @@ async function guessAndStop(): Promise<void> {
   await server.start();
   const guess = new WebSocketClient(`ws://127.0.0.1:${server.address!.port}/`, { token: "wrong" }).connect();
   const refused = guess.catch(() => {});
-  while (server.failedAttempts.receiverToken === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  await until(() => server.failedAttempts.receiverToken > 0, "the guess");
   await server.stop();
   await refused;
 }

@@ -10,7 +10,7 @@ import type { Journal, JournalEntry } from "../journal.ts";
 import { MemoryJournal } from "../memory_journal.ts";
 import type { SharedMessage } from "../shared_message.ts";
 import type { WhatsAppFilter } from "../whatsapp_filter.ts";
-import { decode, decodeAll, encode, FakeClock, settle, until } from "./support.ts";
+import { decode, decodeAll, encode, FakeClock, settle, turns, until } from "./support.ts";
 
 /** A connection that keeps what it is sent. */
 class Sink implements InboxSink {
@@ -371,7 +371,7 @@ describe("InboxHub: the journal", () => {
     class Late extends MemoryJournal {
       override async read(after: number, count: number): Promise<JournalEntry[]> {
         const entries = await super.read(after, count);
-        await new Promise((resolve) => setTimeout(resolve, 5));
+        await turns(3);
         return entries;
       }
     }

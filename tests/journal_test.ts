@@ -367,10 +367,7 @@ describe("SqliteJournal on disk", () => {
       assertEquals(await written(), 6);
       journal.saveCursor("billing", 7);
       clock.advance(100);
-      for (let turn = 0; turn < 100 && await written() !== 7; turn++) {
-        await new Promise((resolve) => setTimeout(resolve, 1));
-      }
-      assertEquals(await written(), 7);
+      await until(async () => await written() === 7, "the cursor in the file");
       // And at the end.
       journal.saveCursor("billing", 8);
       await journal.close();
@@ -387,7 +384,6 @@ describe("SqliteJournal on disk", () => {
       clock.advance(100);
       const copy = `${file}.copy`;
       const written = async (): Promise<boolean> => {
-        await new Promise((resolve) => setTimeout(resolve, 1));
         copyFileSync(file, copy);
         copyFileSync(`${file}-wal`, `${copy}-wal`);
         const read = await SqliteJournal.open(copy);
@@ -395,8 +391,7 @@ describe("SqliteJournal on disk", () => {
         await read.close();
         return cursor === 7;
       };
-      for (let turn = 0; turn < 100 && !await written(); turn++);
-      assert(await written());
+      await until(written, "the cursor in the file");
       await journal.close();
     }));
 

@@ -22,10 +22,7 @@ async function lastOf(program: ProgramClient): Promise<number> {
 }
 
 async function untilLast(program: ProgramClient, last: number): Promise<void> {
-  for (let tries = 0; await lastOf(program) < last; tries++) {
-    assert(tries < 2000, `the replica has not got ${last}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+  await until(async () => await lastOf(program) >= last, `number ${last} at the replica`);
 }
 
 /** A primary whose replica has become one itself, and does not have what came after; each node has an address of its own. */
@@ -179,9 +176,8 @@ describeRedis("RedisJournal after a fail-over to a replica that was behind", () 
       place.acknowledge([1, 2, 3, 4]);
       assertEquals(await behind.journal.cursor("x"), 4);
       const program = await failover.program(replica);
-      while (await program.command("HGET", "{tackline}:cursor:x", "group") !== "4 4") {
-        await new Promise((resolve) => setTimeout(resolve, 5));
-      }
+      const group = (): Promise<unknown> => program.command("HGET", "{tackline}:cursor:x", "group");
+      await until(async () => await group() === "4 4", "the cursor at the replica");
       await failover.promote(4);
       addresses[1].lead(0);
       await ahead.append("5", "6", "7", "8");
@@ -358,17 +354,16 @@ describeRedis("RedisJournal of a Redis that has forgotten something", () => {
       APPEND.run(link, "{x}", ["id", base, 0, 0, body, 1, "t", body, body.length, "", 0, 0]);
     await user.command("SET", "{x}mark", "1");
     await other.command("REPLICAOF", "127.0.0.1", `${primary.port}`);
-    while (await other.command("EXISTS", "{x}mark") !== 1) await new Promise((resolve) => setTimeout(resolve, 10));
+    const has = async (key: string): Promise<boolean> => await other.command("EXISTS", key) === 1;
+    await until(() => has("{x}mark"), "the mark at the replica");
     const [, , , , base] = await open() as string[];
     await append(base, "1");
     // It follows a server that has less, and is promoted again; nobody has written there.
-    while (await other.command("EXISTS", "{x}stream") !== 1) await new Promise((resolve) => setTimeout(resolve, 10));
+    await until(() => has("{x}stream"), "the stream at the replica");
     await other.command("REPLICAOF", "NO", "ONE");
     assertEquals((await append(base, "2") as unknown[])[0], "2");
     await user.command("REPLICAOF", "127.0.0.1", `${replica.port}`);
-    while (Number(await user.command("HGET", "{x}meta", "last")) !== 1) {
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
+    await until(async () => Number(await user.command("HGET", "{x}meta", "last")) === 1, "less than there was");
     await user.command("REPLICAOF", "NO", "ONE");
     await assertRejects(() => append(base, "3"), Error, "EPOCH");
     const [, , , , newBase] = await open() as string[];

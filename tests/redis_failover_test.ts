@@ -23,15 +23,13 @@ import { describeRedis } from "./describe_redis.ts";
 import { FaultProxy } from "./fault_proxy.ts";
 import { CLIENTS, freePort, type ProgramClient, RedisServer } from "./redis.ts";
 import { ServiceAddress } from "./service_address.ts";
-import { encode, until } from "./support.ts";
+import { encode, QuickClock, repeatUntil, until } from "./support.ts";
 
 function entry(body: string): NewEntry {
   const bytes = encode(body);
   const digest = new Uint8Array(createHash("sha256").update(bytes).digest());
   return { bytes, signature: "", receivedAt: new Date(0), digest, forward: true };
 }
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** A primary with a replica, how to command both, and the address that leads to the primary. */
 class Pair {
@@ -58,10 +56,7 @@ class Pair {
     const programs = [await make(primary.url), await make(replica.url)];
     const isUp = async (): Promise<boolean> =>
       String(await programs[1].command("INFO", "replication")).includes("master_link_status:up");
-    for (let tries = 0; !await isUp(); tries++) {
-      assert(tries < 1000, "the replica follows");
-      await pause(10);
-    }
+    await until(isUp, "the replica to follow");
     return new Pair([primary, replica], link, await ServiceAddress.listen(primary.port), programs);
   }
 
@@ -87,15 +82,6 @@ class Pair {
     await Promise.all([this.address.close(), this.link.close()]);
   }
 }
-
-/** Time that runs twenty times as fast. */
-const quickClock: Clock = {
-  now: (): number => performance.now() * 20,
-  after(delay: number, callback: () => void): () => void {
-    const timer = setTimeout(callback, delay / 20);
-    return () => clearTimeout(timer);
-  },
-};
 
 /** Time in which no probe comes. */
 const noProbeClock: Clock = {
@@ -148,7 +134,9 @@ describeRedis("A connection to a Redis that is no primary any more", () => {
         await pair.stop();
       });
 
-      for (const [when, clock] of [["by its next probe", quickClock], ["when it is checked", noProbeClock]] as const) {
+      for (
+        const [when, clock] of [["by its next probe", new QuickClock()], ["when it is checked", noProbeClock]] as const
+      ) {
         it(`is given up ${when}, without any command`, async () => {
           const pair = await Pair.start();
           const program = await make(pair.address.url);
@@ -332,11 +320,11 @@ describeRedis("RedisJournal that waits for replicas", () => {
         await pair.swap();
         let kept = 0;
         let refused = "";
-        for (let at = 0; kept === 0; at++) {
-          assert(at < 500, refused);
-          await journal.append(entry(`after ${at}`)).then(({ seq }) => kept = seq, ({ message }) => refused = message);
-          if (kept === 0) await pause(20);
-        }
+        const append = (attempt: number): Promise<unknown> =>
+          journal.append(entry(`after ${attempt}`)).then(({ seq }) => kept = seq, ({ message }) => refused = message);
+        await repeatUntil(append, () => kept > 0, "the new primary").catch((cause) => {
+          throw new Error(refused, { cause });
+        });
         await until(() => errors.at(-1)?.message.startsWith("Redis is there again") === true, "the good news");
         assert(errors[0].message.startsWith("Redis is away: Redis is a replica"), errors[0].message);
         assert(errors.at(-1)!.message.includes("it was away: Redis is a replica"), errors.at(-1)!.message);
@@ -410,11 +398,7 @@ class Node {
 
 /** A connection may be made anew meanwhile: what is published then is lost. */
 async function publishUntilHeard(from: Node, to: Node, text: string): Promise<void> {
-  for (let at = 0; !to.got.includes(text); at++) {
-    assert(at < 1000, `"${text}" is heard`);
-    await from.backplane.publish("a", text).catch(() => {});
-    await pause(10);
-  }
+  await repeatUntil(() => from.backplane.publish("a", text).catch(() => {}), () => to.got.includes(text), `"${text}"`);
 }
 
 describeRedis("RedisBackplane whose primary becomes a replica", () => {
@@ -441,11 +425,8 @@ describeRedis("RedisBackplane whose primary becomes a replica", () => {
         assert(reasons.every((reason) => reason?.code === "ERR_BACKPLANE_LOST"));
         // Others may say that the connection was lost, which is given up then.
         assertEquals(reasons[0]?.message, "Cannot publish: Redis is a replica, and a primary is needed");
-        for (let at = 0; !(far.got.includes("back") && other.got.includes("back")); at++) {
-          assert(at < 1000, "it goes on at the new primary");
-          await one.backplane.publish("a", "back").catch(() => {});
-          await pause(10);
-        }
+        const isBack = (): boolean => far.got.includes("back") && other.got.includes("back");
+        await repeatUntil(() => one.backplane.publish("a", "back").catch(() => {}), isBack, "the new primary");
         await until(() => one.told("ERR_BACKPLANE_AWAY").length >= 2, "the good news");
         const [away, back] = one.told("ERR_BACKPLANE_AWAY");
         assertEquals(away, "Redis is away: Redis is a replica, and a primary is needed");
@@ -468,14 +449,17 @@ describeRedis("RedisBackplane whose primary becomes a replica", () => {
     const address = await ServiceAddress.listen(pair.replica.port);
     const as = (url: string): string => url.replace("//", "//plain:secret@");
     const programs = [await make(as(pair.primary.url)), await make(as(address.url))];
-    const near = new Node(programs[0].client, { clock: quickClock, name: "near" });
-    const astray = new Node(programs[1].client, { clock: quickClock, name: "astray" });
+    const clock = new QuickClock();
+    const near = new Node(programs[0].client, { clock: new QuickClock(), name: "near" });
+    const astray = new Node(programs[1].client, { clock, name: "astray" });
     await Promise.all([near.ready, astray.ready]);
     await publishUntilHeard(near, astray, "there");
     await until(() => astray.told("ERR_BACKPLANE_ONE_WAY").length > 0, "the bad news");
     // It has tried another connection by itself, once.
     await until(() => astray.errors.some(({ message }) => message.startsWith("Redis is there again")), "another one");
-    await pause(1500);
+    // Some more rounds in which it could report again.
+    const before = clock.fired;
+    await until(() => clock.fired >= before + 6, "six timers of the node");
     const why = "their connections to Redis may lead to different servers";
     assertEquals(astray.told("ERR_BACKPLANE_ONE_WAY"), [
       `Messages of this node do not reach the node "near": ${why}`,
@@ -537,11 +521,10 @@ describeRedis("A WhatsAppServer whose Redis is away", () => {
     assertEquals(write().length, 1, write().join("\n"));
     await redis.run();
     let refused = 50;
-    for (let at = 0; write().length === 1; at++) {
-      assert(at < 1000, "the good news");
-      if (await post(`after ${at}`) === 503) refused++;
-      await pause(10);
-    }
+    const again = async (attempt: number): Promise<void> => {
+      if (await post(`after ${attempt}`) === 503) refused++;
+    };
+    await repeatUntil(again, () => write().length > 1, "the good news");
     assertEquals(
       write()[1],
       `Notifications are kept again; ${refused - 1} more got a 503 since the last report`,

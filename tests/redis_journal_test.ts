@@ -9,7 +9,7 @@ import type { RedisClient } from "../redis_client.ts";
 import { RedisJournal, type RedisJournalOptions } from "../redis_journal.ts";
 import { describeRedis } from "./describe_redis.ts";
 import { type ClientMaker, CLIENTS, type ProgramClient, RedisServer } from "./redis.ts";
-import { decode, encode, FakeClock, until } from "./support.ts";
+import { decode, encode, FakeClock, repeatUntil, turns, until } from "./support.ts";
 
 function entry(body: string, more: Partial<NewEntry> = {}): NewEntry {
   const bytes = encode(body);
@@ -114,7 +114,7 @@ describeRedis("RedisJournal of several servers", () => {
           for (let at = 0; going; at++) {
             const body = `${mark}${at}`;
             await node.journal.append(entry(body)).then(() => taken.add(body), (error) => refused.push(error));
-            await new Promise((resolve) => setTimeout(resolve, 1));
+            await turns();
           }
         };
         const feeding = [feed(one, "x"), feed(other, "y")];
@@ -135,14 +135,15 @@ describeRedis("RedisJournal of several servers", () => {
         const kept = new Set<string>();
         for (let after = 0;;) {
           // It may notice just now that Redis was away.
-          const entries = await one.journal.read(after, 100).catch(() => undefined);
-          if (entries === undefined) {
-            await new Promise((resolve) => setTimeout(resolve, 10));
-            continue;
-          }
-          if (entries.length === 0) break;
-          after = entries.at(-1)!.seq;
-          for (const body of bodies(entries)) kept.add(body);
+          let entries: JournalEntry[] | undefined;
+          await repeatUntil(
+            async () => entries = await one.journal.read(after, 100).catch(() => undefined),
+            () => entries !== undefined,
+            "the entries",
+          );
+          if (entries!.length === 0) break;
+          after = entries!.at(-1)!.seq;
+          for (const body of bodies(entries!)) kept.add(body);
         }
         assertEquals([...taken].filter((body) => !kept.has(body)), []);
         // And both were told of it.

@@ -5,7 +5,7 @@ import type { JournalError } from "../errors.ts";
 import type { JournalEntry, NewEntry } from "../journal.ts";
 import { RedisJournal, type RedisJournalOptions } from "../redis_journal.ts";
 import type { ClientMaker, ProgramClient } from "./redis.ts";
-import { decode, encode } from "./support.ts";
+import { decode, encode, repeatUntil } from "./support.ts";
 
 export function entry(body: string, more: Partial<NewEntry> = {}): NewEntry {
   const bytes = encode(body);
@@ -45,15 +45,13 @@ export class Node {
   async append(...bodies: string[]): Promise<number[]> {
     const seqs: number[] = [];
     for (const body of bodies) {
-      for (let tries = 1;; tries++) {
-        try {
-          seqs.push((await this.journal.append(entry(body))).seq);
-          break;
-        } catch (error) {
-          if (tries === 1000) throw error;
-          await new Promise((resolve) => setTimeout(resolve, 10));
-        }
-      }
+      let seq = 0;
+      await repeatUntil(
+        () => this.journal.append(entry(body)).then((appended) => seq = appended.seq, () => {}),
+        () => seq > 0,
+        `"${body}" to be appended`,
+      );
+      seqs.push(seq);
     }
     return seqs;
   }

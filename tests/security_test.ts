@@ -22,7 +22,7 @@ import { printable } from "../log.ts";
 import { WebSocketServer, type WebSocketServerOptions } from "../server.ts";
 import { isOneOf } from "../whatsapp_access.ts";
 import { attackWith, length64, repeat, upgradeHead } from "./hostile.ts";
-import { RawSocket } from "./sockets.ts";
+import { RawSocket, roundTrip } from "./sockets.ts";
 import {
   agreeOn,
   assertFrames,
@@ -312,7 +312,8 @@ describe("security", () => {
       await slow.write("GET / HTTP/1.1\r\n");
       const silent = await RawSocket.connect(port);
       await until(() => server.stats().connections.handshaking === 2, "both");
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await roundTrip(port);
+      await until(() => server.stats().connections.handshaking === 2, "the end of the other connection");
       for (let second = 0; second < 9; second++) {
         clock.advance(1000);
         await slow.write("X-");

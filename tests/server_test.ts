@@ -9,7 +9,7 @@ import { WebSocketClient } from "../client.ts";
 import type { CloseInfo, WebSocketConnection } from "../connection.ts";
 import { CertificateError, HandlerError, OptionError, StateError, TransportError } from "../errors.ts";
 import { WebSocketServer, type WebSocketServerOptions } from "../server.ts";
-import { RawSocket } from "./sockets.ts";
+import { RawSocket, roundTrip } from "./sockets.ts";
 import { assertFrames, decode, defer, encode, FakeClock, pipe, settle, tlsFile, until } from "./support.ts";
 
 /** A started server that counts what it reports. */
@@ -552,7 +552,7 @@ describe("WebSocketServer handshakes", () => {
     await until(() => server.stats().connections.handshaking === 2, "two connections");
     await settle();
     // The bytes of the slow one must have been read for it to be slow rather than silent.
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await roundTrip(server.address!.port);
     clock.advance(10_000);
     assertStringIncludes(await slow, "HTTP/1.1 408 ");
     assertEquals(await silent, "");

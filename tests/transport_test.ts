@@ -9,7 +9,19 @@ import { streamTransport } from "../transport_stream.ts";
 import { readFileSync } from "node:fs";
 import { runtime } from "./needs.ts";
 import { heldSockets, RawListener, type RawSocket } from "./sockets.ts";
-import { assertSameBytes, concat, decode, defer, encode, pipe, Random, tlsFile, until } from "./support.ts";
+import {
+  assertSameBytes,
+  concat,
+  decode,
+  defer,
+  encode,
+  FakeClock,
+  pipe,
+  Random,
+  tlsFile,
+  turns,
+  until,
+} from "./support.ts";
 
 /** Lets everybody in. */
 const admit = (): Admittance => ({ acceptedAt: 0, evict: () => {}, leave: () => {} });
@@ -42,6 +54,14 @@ class Log {
     if (this.transport.write(bytes)) return;
     await until(() => this.events.filter((event) => event === "drain").length > drains, "drain");
   }
+}
+
+/** Sends one byte, and waits for it: what the event loop had to do at both ends before has been done. */
+async function goesThrough(from: Log, to: Log): Promise<void> {
+  const before = to.bytes.length;
+  from.transport.write(Uint8Array.of(1));
+  await until(() => to.bytes.length > before, "a byte the other way");
+  await turns(3);
 }
 
 interface Pair {
@@ -190,15 +210,10 @@ for (const [name, make] of KINDS) {
     it("gives no more than what is on its way after pause, and goes on after resume", async () => {
       const { client, server, close } = await make();
       server.transport.pause();
-      for (let index = 0; index < 20; index++) {
-        await Promise.race([
-          client.write(new Uint8Array(1000)),
-          new Promise((resolve) => setTimeout(resolve, 5)),
-        ]);
-      }
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      for (let index = 0; index < 20; index++) await Promise.race([client.write(new Uint8Array(1000)), turns(3)]);
+      await goesThrough(server, client);
       const arrived = server.bytes.length;
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await goesThrough(server, client);
       assertEquals(server.bytes.length, arrived);
       assert(arrived < 20_000, `${arrived} bytes`);
       server.transport.resume();
@@ -215,12 +230,12 @@ for (const [name, make] of KINDS) {
         reader.transport.pause();
         assertEquals(writer.transport.write(sent), false);
         writer.transport.end();
-        await new Promise((resolve) => setTimeout(resolve, 20));
+        await goesThrough(reader, writer);
         // Streams hand over a whole chunk that was asked for.
         assertEquals(writer.events.includes("drain"), name === "streams");
         for (let turn = 0; turn < 20; turn++) {
           reader.transport.resume();
-          await new Promise((resolve) => setTimeout(resolve, 1));
+          await turns();
           reader.transport.pause();
         }
         reader.transport.resume();
@@ -248,7 +263,7 @@ for (const [name, make] of KINDS) {
       const { client, server, close } = await make();
       server.transport.pause();
       client.transport.write(new Uint8Array(20_000_000));
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await turns();
       client.transport.destroy();
       server.transport.destroy();
       await close();
@@ -268,10 +283,10 @@ describe("the end of a peer that leaves much unread", () => {
           received += bytes.length;
           server.transport.pause();
           pauses++;
-          setTimeout(() => {
+          turns(2).then(() => {
             pauses--;
             server.transport.resume();
-          }, 2);
+          });
         },
         drain() {},
         end: () => ended.resolve(),
@@ -281,7 +296,7 @@ describe("the end of a peer that leaves much unread", () => {
       client.transport.end();
       await ended.promise;
       assertEquals(received, 600_000);
-      await until(() => pauses === 0, "the last timer");
+      await until(() => pauses === 0, "the last pause");
       await close();
     });
   }
@@ -496,8 +511,9 @@ describe("a listener", () => {
       certificate: readFileSync(tlsFile("leaf.pem"), "utf8"),
       key: readFileSync(tlsFile("leaf.key"), "utf8"),
     };
+    const clock = new FakeClock();
     const listener = await runtimeTransport().listen(
-      { hostname: "127.0.0.1", port: 0, tls: identity, handshakeTimeout: 100, clock: systemClock },
+      { hostname: "127.0.0.1", port: 0, tls: identity, handshakeTimeout: 100, clock },
       { admit, accept: accepted.resolve, handshakeFailed: () => {}, error: () => {} },
     );
     const client = new Log(
@@ -511,7 +527,7 @@ describe("a listener", () => {
       }),
     );
     const server = new Log(await accepted.promise);
-    await new Promise((resolve) => setTimeout(resolve, 150));
+    clock.advance(150);
     await client.write(encode("alive"));
     await until(() => decode(server.bytes) === "alive", "bytes after the time of the handshake");
     for (const log of [client, server]) {

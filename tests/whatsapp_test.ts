@@ -15,7 +15,7 @@ import {
   type WhatsAppServerOptions,
 } from "../whatsapp.ts";
 import { RawSocket } from "./sockets.ts";
-import { concat, decode, encode, pipe, tlsFile, until } from "./support.ts";
+import { concat, decode, encode, pipe, tlsFile, turns, until } from "./support.ts";
 
 const SECRET = "app-secret";
 const PATH = "/whatsapp";
@@ -440,12 +440,15 @@ describe("receivers", () => {
   it("lose nothing that comes before somebody listens", async () => {
     await using server = await start();
     const receiver = await connect(server);
+    let heard = false;
+    const other = await connect(server, { onWhatsAppMessageReceived: () => void (heard = true) });
     await post(server, notification(text("1")));
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await until(() => heard, "the message at another receiver");
+    await turns(2);
     const ids: string[] = [];
     receiver.onWhatsAppMessageReceived = (message) => void ids.push(message.id);
     await until(() => ids.length === 1, "the message");
-    await receiver.disconnect();
+    await Promise.all([receiver.disconnect(), other.disconnect()]);
   });
 
   it("that do not acknowledge do not hold up the others, nor Meta, when they do not read", async () => {
