@@ -142,7 +142,7 @@ function bodies(text: string): string[] {
 }
 
 describe("plain HTTP on the port", () => {
-  it("gets 426 with the version when nobody answers, or the program has no answer", async () => {
+  it("gets 426 with the version when no handler is set, or the handler returns no response", async () => {
     for (const onCommandGet of [undefined, () => {}]) {
       const rig = new Rig({ onCommandGet });
       rig.write(get("/", CLOSE));
@@ -187,7 +187,7 @@ describe("plain HTTP on the port", () => {
     assertEquals(bodies(rig.text), ["/slow", "/fast"]);
   });
 
-  it("stops reading while a request is answered, however much is pipelined behind it", async () => {
+  it("stops reading while a request is answered, whatever the amount pipelined behind it", async () => {
     const gate = defer<void>();
     const rig = new Rig({
       onCommandGet: async (request) => {
@@ -206,7 +206,7 @@ describe("plain HTTP on the port", () => {
     assertEquals(rig.taken, 51);
   });
 
-  it("answers what was pipelined before the server stops, and says in the next answer that it is the last", async () => {
+  it("answers requests pipelined before the server stops, and marks the next response as the last", async () => {
     const gate = defer<void>();
     const rig = new Rig({
       onCommandGet: async (request) => {
@@ -264,7 +264,7 @@ describe("plain HTTP on the port", () => {
     await until(() => recorder.info !== undefined, "its end");
   });
 
-  it("tells a WebSocket of a FIN that came before it was one", async () => {
+  it("reports a FIN to a WebSocket that was received before the upgrade", async () => {
     const gate = defer<boolean>();
     const { transport, recorder, connection } = session({ allow: () => gate.promise });
     transport.receive(encode(get("/first") + UPGRADE));
@@ -277,7 +277,7 @@ describe("plain HTTP on the port", () => {
     assertEquals([connection.state, recorder.info!.code], ["closed", 1006]);
   });
 
-  it("counts a body that does not come among what it waits for", async () => {
+  it("counts a body that does not arrive as time spent waiting for the peer", async () => {
     await using server = new WebSocketServer({
       port: 0,
       hostname: "127.0.0.1",
@@ -309,7 +309,7 @@ describe("plain HTTP on the port", () => {
     assertEquals(transport.destroyed, true);
   });
 
-  it("counts those that we have given up, and not those that the peer has", async () => {
+  it("counts connections given up by the server, not those given up by the peer", async () => {
     const rig = new Rig();
     for (const error of [new Error("reset"), new TransportError("ERR_OVERLOAD", "too many bytes")]) {
       const readable = new ReadableStream<Uint8Array>({ start: (controller) => controller.error(error) });
@@ -366,7 +366,7 @@ describe("plain HTTP on the port", () => {
     await rig.finished();
   });
 
-  it("refuses what could be read in two ways, and ends the connection: nothing is smuggled in", async () => {
+  it("refuses ambiguous requests and ends the connection, so that no request is smuggled in", async () => {
     const forms = [
       post("/", "Content-Length: 5\r\nContent-Length: 6\r\n", "Hello"),
       post("/", "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"),
@@ -406,7 +406,7 @@ describe("plain HTTP on the port", () => {
     assertEquals(text.split("HTTP/1.1 ").length, 2);
   });
 
-  it("refuses a body beyond maxBodySize: at its length before it is sent, or at the chunk that goes beyond", async () => {
+  it("refuses a body over maxBodySize by its length, before it is sent, or at the chunk that exceeds it", async () => {
     for (const body of [post("/", "Content-Length: 11\r\n"), post("/", "Transfer-Encoding: chunked\r\n", "b\r\n")]) {
       const rig = new Rig({ ...echo, maxBodySize: 10 });
       rig.write(body);
@@ -415,7 +415,7 @@ describe("plain HTTP on the port", () => {
     }
   });
 
-  it("reads no body that nobody asks for, and says 100 Continue only when somebody does", async () => {
+  it("reads a body and sends 100 Continue only when the handler reads the body", async () => {
     const lines = "Content-Length: 5\r\nExpect: 100-continue\r\n";
     const refused = new Rig({ onCommandGet: () => new Response("no", { status: 401 }) });
     refused.write(post("/", lines));
@@ -431,7 +431,7 @@ describe("plain HTTP on the port", () => {
     await taken.until("POST / Hello");
   });
 
-  it("keeps the connection when a small body has come that the handler did not read", async () => {
+  it("keeps the connection when the handler did not read a small body", async () => {
     const rig = new Rig({ onCommandGet: (request) => new Response(new URL(request.url).pathname) });
     rig.write(post("/a", "Content-Length: 5\r\n", "Hello") + get("/b", CLOSE));
     await rig.until("/b");
@@ -499,7 +499,7 @@ describe("plain HTTP on the port", () => {
     await until(() => early.disconnects === 1, "the end");
   });
 
-  it("lets a handler take its time, once the body has come", async () => {
+  it("sets no time limit for a handler once the body has arrived", async () => {
     const gate = defer<void>();
     const read = defer<void>();
     const rig = new Rig({
@@ -518,7 +518,7 @@ describe("plain HTTP on the port", () => {
     await rig.until("Hello");
   });
 
-  it("answers a handler that throws with 500, tells nothing, and reports it", async () => {
+  it("answers 500 without details when a handler throws, and reports the error", async () => {
     const rig = new Rig({
       onCommandGet: () => {
         throw new Error("secret");
@@ -639,7 +639,7 @@ describe("plain HTTP on the port", () => {
 });
 
 describe("a request that is answered directly", () => {
-  it("has its body taken once, whatever comes behind it while the answer takes its time", async () => {
+  it("has its body read once, whatever the peer sends while the answer is pending", async () => {
     const taken: string[] = [];
     const answers: ((reply: TextReply) => void)[] = [];
     const errors: unknown[] = [];

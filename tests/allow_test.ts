@@ -85,7 +85,7 @@ describe("an onAllow that does not answer", () => {
     assertStringIncludes(await socket.readText(), "HTTP/1.1 402 ");
   });
 
-  it("has no more to do with the time that its answer takes", async () => {
+  it("does not count against the time that its response takes", async () => {
     await using asked = await Asked.start();
     const socket = await asked.ask();
     const body = new TransformStream<Uint8Array, Uint8Array>();
@@ -100,7 +100,7 @@ describe("an onAllow that does not answer", () => {
     assertStringIncludes(await socket.readText(), "last");
   });
 
-  it("is asked within the time that it has, however long the request took", async () => {
+  it("is called with its full time, even if the request took long", async () => {
     await using asked = await Asked.start();
     const socket = await RawSocket.connect(asked.port);
     await until(() => asked.server.stats().connections.handshaking === 1, "TCP");
@@ -158,7 +158,7 @@ describe("a peer that leaves while onAllow is pending", () => {
   for (const encrypted of [false, true]) {
     for (const [way, leave] of Object.entries(ways)) {
       // What lies below TLS is reset there.
-      it(`is noticed ${way}${encrypted ? ", with TLS" : ""}: the signal aborts, and its place is free`, async () => {
+      it(`is noticed ${way}${encrypted ? ", with TLS" : ""}: the signal aborts, and its slot is freed`, async () => {
         await using asked = await Asked.start({ maxConnections: 1, ...encrypted ? tls : {} });
         const { questions, server, clock } = asked;
         const raw = connect(asked.port, "127.0.0.1");
@@ -210,7 +210,7 @@ describe("a peer that leaves while onAllow is pending", () => {
     await other.close();
   });
 
-  it("has a signal that does not abort after the answer, nor for those who ask late", async () => {
+  it("has a signal that does not abort after the answer, even if it is read late", async () => {
     await using asked = await Asked.start();
     const open = await asked.ask();
     const { connection, answer } = asked.questions[0];

@@ -287,7 +287,7 @@ describe("WebSocketClient.connect", () => {
     }
   });
 
-  it("rejects when nobody listens, and when the name does not exist", async () => {
+  it("rejects when the port is closed, and when the name does not exist", async () => {
     const server = await startServer();
     const url = urlOf(server);
     await server.stop();
@@ -452,7 +452,7 @@ describe("WebSocketClient.disconnect", () => {
     assertEquals(error.code, "ERR_ABORTED");
   });
 
-  it("calls onDisconnect exactly once for each onConnect, also on sudden loss, and allows to connect anew in it", async () => {
+  it("calls onDisconnect once for each onConnect, also on sudden loss; it may connect again", async () => {
     const server = await startServer();
     const events: string[] = [];
     const twice = defer<void>();
@@ -498,7 +498,7 @@ describe("WebSocketClient messages", () => {
     await server.client.disconnect(false);
   });
 
-  it("wait until somebody listens", async () => {
+  it("wait until a handler is set", async () => {
     const answered = defer<void>();
     await using server = await startServer({
       onHandshakeResponseSent: (connection) => void connection.send("first"),
@@ -663,7 +663,7 @@ describe("WebSocketClient.checkIncoming", () => {
     assertEquals(await new WebSocketClient({ autoCheckMessages: false }).checkIncoming(), "closed");
   });
 
-  it("leaves what is not fetched in the socket: the server feels it", async () => {
+  it("leaves messages that are not fetched in the socket, as back-pressure for the server", async () => {
     const count = 40;
     await using server = await startServer({
       maxBufferedAmount: 64 * 1024 * 1024,

@@ -182,7 +182,7 @@ describe("RFC 6455 §5.1 masking", () => {
 
 describe("RFC 6455 §5.4, §5.5, §6.1 what an endpoint cannot be made to send", () => {
   for (const role of ROLES) {
-    it(`fragments of two messages in turn, long or fragmented control frames, data before and after: ${role}`, async () => {
+    it(`interleaved messages, long or fragmented control frames, data before and after: ${role}`, async () => {
       const { transport, connection } = openRig(role);
       assertThrows(() => connection.sendFrame(Opcode.Continuation, "x", true), StateError, "no message is begun");
       connection.sendFrame(Opcode.Text, "a", false);

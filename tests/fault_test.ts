@@ -136,7 +136,7 @@ describe("faults: a bad way", () => {
     }));
 
   for (const stalled of ["up", "down"] as const) {
-    it(`that is down for good ${stalled === "up" ? "to" : "from"} the server: both ends notice by their pings`, () =>
+    it(`that stays down ${stalled === "up" ? "to" : "from"} the server: both ends notice by pings`, () =>
       withFaults({ pingInterval: 30, pongTimeout: 60 }, async ({ proxy, connect, infos, errors }) => {
         const codes: string[] = [];
         const gone = defer<CloseInfo>();

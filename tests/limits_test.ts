@@ -339,7 +339,7 @@ describe("rates of a connection", () => {
 });
 
 describe("maxTotalBufferedAmount", () => {
-  it("holds for all connections together, within one turn, for those that are slow; streams of the program too", async () => {
+  it("limits all slow connections together, within one turn; streams of the program too", async () => {
     const MiB = 1024 * 1024;
     const server = new WebSocketServer({ maxTotalBufferedAmount: 4 * MiB, slowConsumer: "drop", closeTimeout: 1 });
     const peers = Array.from({ length: 8 }, () => {
@@ -420,7 +420,7 @@ describe("slowConsumer of one message", () => {
     }
   });
 
-  it("holds for broadcasts, which wait for nobody", async () => {
+  it("limits broadcasts, which wait for no connection", async () => {
     await withServer({ maxBufferedAmount: 2_000_000 }, async (server) => {
       const infos: CloseInfo[] = [];
       server.onDisconnect = (_, info) => void infos.push(info);

@@ -63,7 +63,7 @@ async function use(
 /** What must hold for every journal. */
 function suite(name: string, withJournal: WithJournal): void {
   describe(`${name}: names of receivers`, () => {
-    it("begin where they are let in first, and go on where they were", () =>
+    it("begin at the position of their first connection, and continue where they were", () =>
       withJournal(async (journal) => {
         assertEquals(await journal.admit("billing", 0, false), 0);
         assertEquals(await journal.cursor("billing"), 0);
@@ -143,7 +143,7 @@ function suite(name: string, withJournal: WithJournal): void {
         assertEquals([await journal.cursor("a"), errors.length], [1, 0]);
       }, { maxReceivers: 0, maxReceiverAge: 0 }));
 
-    it("that lose something to retention are told in one error, each once", () =>
+    it("that lose entries to retention are reported in one error, each once", () =>
       withJournal(async (journal, _clock, errors) => {
         const names = Array.from({ length: 30 }, (_, at) => `name ${at}`);
         for (const name of names) await journal.admit(name, 0, false);
@@ -194,7 +194,7 @@ describeRedis("RedisJournal: names of receivers", () => {
 
   const make = CLIENTS.get("npm:ioredis")!;
 
-  it("are in Redis before they are let in, those that are shared too", async () => {
+  it("are in Redis before they are admitted, shared names too", async () => {
     const redis = await RedisServer.start();
     const program = await make(redis.url);
     const journal = await RedisJournal.open(program.client);
@@ -299,7 +299,7 @@ describeRedis("RedisJournal: names of receivers", () => {
 });
 
 describe("SqliteJournal: names of receivers on disk", () => {
-  it("are there before they are let in: a journal over the same files, which nobody closed, knows them", () =>
+  it("are on disk before they are admitted: a journal opened over the same unclosed files knows them", () =>
     withFolder(async (folder) => {
       const file = join(folder, "j.db");
       // Its clock stands still: nothing is written later.
@@ -370,7 +370,7 @@ describe("SqliteJournal: names of receivers on disk", () => {
       await again.close();
     }));
 
-  it("that have expired when it is opened are forgotten once somebody hears of it", () =>
+  it("that have expired when it is opened are forgotten once a listener is set", () =>
     withFolder(async (folder) => {
       const file = join(folder, "j.db");
       const clock = new FakeClock();
@@ -389,7 +389,7 @@ describe("SqliteJournal: names of receivers on disk", () => {
       await again.close();
     }));
 
-  it("that cannot be written are not let in", () =>
+  it("that cannot be written are not admitted", () =>
     withFolder(async (folder) => {
       const file = join(folder, "j.db");
       const journal = await SqliteJournal.open(file);
@@ -454,7 +454,7 @@ class Sink implements InboxSink {
 const hello = (name: string): HelloMessage => ({ type: "hello", name });
 
 describe("InboxHub: names", () => {
-  it("says welcome when the journal has let the name in, not before", async () => {
+  it("says welcome when the journal has admitted the name, not before", async () => {
     class Slow extends MemoryJournal {
       readonly gate = Promise.withResolvers<void>();
       override async admit(name: string, start: number): Promise<number> {
@@ -496,7 +496,7 @@ describe("InboxHub: names", () => {
     assertEquals([again.got, nameless.got], [["welcome", "current"], ["welcome", "current"]]);
   });
 
-  it("releases a name with its last connection, also with one that ends before it is let in", async () => {
+  it("releases a name with its last connection, also if that ends before it is admitted", async () => {
     const log: string[] = [];
     class Logged extends MemoryJournal {
       override release(name: string): void {

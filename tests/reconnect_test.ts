@@ -514,7 +514,7 @@ describe("WebSocketClient with reconnect, in odd moments", () => {
     assertEquals([client.state, connects], ["closed", 1]);
   });
 
-  it("shows credentials of a URL that it asks for on that attempt, and to nobody else", async () => {
+  it("sends credentials from resolveUrl on that attempt only, to that host only", async () => {
     const seen: (string | null)[] = [];
     const onAllow: WebSocketServerOptions["onAllow"] = ({ request }) => {
       seen.push(request.headers.get("authorization"));

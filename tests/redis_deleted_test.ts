@@ -222,7 +222,7 @@ describeRedis("RedisJournal whose stream something else has changed", () => {
     await redis.stop();
   });
 
-  it("gives those who share a place what is there, and says what is gone, if their group went with the stream", () =>
+  it("gives sharers the remaining entries and reports the gap if their group was deleted with the stream", () =>
     withNodes(async ([one, other]) => {
       await one.append("1", "2", "3");
       const [here, there] = [one.journal.share("x", 0, "", () => {}), other.journal.share("x", 0, "", () => {})];

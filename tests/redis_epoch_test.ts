@@ -134,7 +134,7 @@ describeRedis("RedisJournal after a fail-over to a replica that was behind", () 
       await untilLost(ahead, behind, fresh);
     }));
 
-  it("gives no number again, and tells everything, when all nodes come at once", () =>
+  it("reuses no number and reports all losses when all nodes connect at once", () =>
     withLag(async ({ addresses, replica }, ahead, behind) => {
       for (const address of addresses) address.lead(replica.port);
       const names = Array.from({ length: 20 }, (_, at) => `new ${at}`);
@@ -164,7 +164,7 @@ describeRedis("RedisJournal after a fail-over to a replica that was behind", () 
       assertEquals(ahead.seqs.filter(isLost), ahead.seqs.slice(0, -2));
     }));
 
-  it("tells those who share a place, also when it turns out late", async () => {
+  it("reports the loss to receivers that share a cursor, also when it is found late", async () => {
     for (const late of [true, false]) {
       const failover = await Failover.start();
       const { addresses, replica } = failover;
@@ -263,7 +263,7 @@ describeRedis("RedisJournal of a Redis that has forgotten something", () => {
     await redis.stop();
   });
 
-  it("tells of numbers that a node was told of, and could not read", async () => {
+  it("reports numbers that a node was notified of and could not read", async () => {
     const redis = await RedisServer.start(OPTIONS);
     const allow = async (...rules: string[]): Promise<void> => {
       const admin = await make(redis.url);
@@ -313,7 +313,7 @@ describeRedis("RedisJournal of a Redis that has forgotten something", () => {
     await redis.stop();
   });
 
-  it("gives no number again where Redis may not be asked who it is", async () => {
+  it("reuses no number where the user may not run the commands that identify the server", async () => {
     const redis = await RedisServer.start(OPTIONS);
     const address = await ServiceAddress.listen(redis.port);
     const forbid = async (): Promise<void> => {
@@ -345,7 +345,7 @@ describeRedis("RedisJournal of a Redis that has forgotten something", () => {
     await redis.stop();
   });
 
-  it("refuses what comes over a connection that lived on while the server was a replica", async () => {
+  it("refuses an append over a connection kept while the server was a replica", async () => {
     const [primary, replica] = [await RedisServer.start(OPTIONS), await RedisServer.start(OPTIONS)];
     const [user, other] = [await make(primary.url), await make(replica.url)];
     const link = { send: ([command, ...args]: string[]) => user.command(command, ...args) } as RedisLink;

@@ -210,7 +210,7 @@ describeRedis("A client of the program", () => {
     return { client, close: () => program.close() };
   };
 
-  it("has its reconnectOnError asked about errors of Redis (npm:ioredis), and gets the connection it wants", async () => {
+  it("calls reconnectOnError of npm:ioredis with errors of Redis, and reconnects as it asks", async () => {
     const redis = await RedisServer.start([]);
     const asked: string[] = [];
     const program = await ioRedis(redis.url, {

@@ -62,7 +62,7 @@ const bodies = (entries: readonly JournalEntry[]): string[] => entries.map(({ by
 describeRedis("RedisJournal of several servers", () => {
   for (const [name, make] of CLIENTS) {
     describe(name, () => {
-      it("tells all of them everything, once and in order, whoever took it", () =>
+      it("tells all servers of every entry, once and in order, from any server", () =>
         withNodes(make, 3, async (nodes) => {
           const sent: Promise<unknown>[] = [];
           for (let at = 0; at < 300; at++) {
@@ -172,7 +172,7 @@ describeRedis("RedisJournal of several servers", () => {
           await admin.close();
         }));
 
-      it("lets receivers share a place on all servers", () =>
+      it("lets receivers share a cursor over all servers", () =>
         withNodes(make, 2, async ([one, other]) => {
           for (let at = 1; at <= 10; at++) await one.journal.append(entry(`${at}`));
           let woken = 0;
@@ -201,7 +201,7 @@ describeRedis("RedisJournal of several servers", () => {
 
   const [make] = CLIENTS.values();
 
-  it("hands over what a server had taken that died", async () => {
+  it("hands over entries taken by a server that died", async () => {
     const redis = await RedisServer.start();
     const [one, other] = [await Node.open(make, redis), await Node.open(make, redis)];
     await one.journal.append(entry("a"));
@@ -434,7 +434,7 @@ describeRedis("RedisJournal of several servers", () => {
     await redis.stop();
   });
 
-  it("tells everybody what is appended after Redis has forgotten something, also those who knew more", async () => {
+  it("tells all nodes of entries appended after Redis lost data, also nodes that knew more", async () => {
     const redis = await RedisServer.start(["--appendonly", "no"]);
     const one = await Node.open(make, redis);
     for (let at = 1; at <= 10; at++) await one.journal.append(entry(`${at}`));
@@ -496,7 +496,7 @@ describeRedis("RedisJournal of several servers", () => {
       await node.program.command("CONFIG", "SET", "maxmemory", "0").catch(() => {});
     }));
 
-  it("tells those who share a place once of what retention took before anybody had it", async () => {
+  it("reports entries removed before delivery once to receivers that share a cursor", async () => {
     const redis = await RedisServer.start();
     const clock = new FakeClock();
     const node = await Node.open(make, redis, { maxAge: 1000, clock });

@@ -216,7 +216,7 @@ describe("security", () => {
     }
   });
 
-  it("64-bit lengths are refused at the header: beyond the limit, beyond 2^53, negative, or longer than need be", async () => {
+  it("64-bit lengths are refused at the header: over the limit, over 2^53, negative, or not minimal", async () => {
     const { errors } = await attacked(async (port) => {
       for (
         const [high, low, code] of [
@@ -367,7 +367,7 @@ describe("security", () => {
     assertEquals(errors.length, 8);
   });
 
-  it("no request is smuggled in: what two parsers could read differently gets 400, and the connection ends", async () => {
+  it("no request is smuggled in: ambiguous requests get 400, and the connection ends", async () => {
     const smuggled = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
     const post = (fields: string, body: string): string =>
       `POST /first HTTP/1.1\r\nHost: a\r\n${fields}\r\n${body}${smuggled}`;

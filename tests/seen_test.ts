@@ -191,7 +191,7 @@ describe("recordKey", () => {
     assertEquals(new Set(ids.map((id) => keyOf(messages({ ...MESSAGE, id })))).size, ids.length);
   });
 
-  it("is the same for known notifications in other company, and tells their ids apart, where those are present", () => {
+  it("is the same for repeated records of known notifications, and differs for other ids", () => {
     const shared = new URL("../../shared/whatsapp/", import.meta.url);
     const found = new Map<string, string>();
     for (const folder of ["samples/", "constructed/", "found/"]) {
@@ -235,7 +235,7 @@ describe("WhatsAppReceiver with all defaults", () => {
     await receiver.disconnect();
   });
 
-  it("hands over each distinct record once, however often and in whatever company Meta sends it", async () => {
+  it("delivers each distinct record once, in whatever batches Meta repeats it", async () => {
     await using server = await startServer();
     const got: WhatsAppRecord[] = [];
     const receiver = await connect(server, {

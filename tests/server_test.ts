@@ -587,7 +587,7 @@ describe("WebSocketServer to many", () => {
     assertEquals(server.broadcastMessage("nobody"), 0);
   });
 
-  it("checks what it is given before anybody gets it", async () => {
+  it("checks data before it is sent to any connection", async () => {
     await using server = await start();
     const clients = await Promise.all([1, 2, 3].map(() => connect(server, { onMessageReceived: () => got++ })));
     let got = 0;
@@ -607,7 +607,7 @@ describe("WebSocketServer to many", () => {
     assertEquals(got, 0);
   });
 
-  it("splits broadcasts, large ones too, and keeps them whole for everybody", async () => {
+  it("splits broadcasts, large ones too, and keeps them whole for each connection", async () => {
     for (const [frameSize, length] of [[100, 1000], [0, 100_000], [65536, 300_000]]) {
       await using server = await start({ splitMessage: true, frameSize });
       const text = "0123456789".repeat(length / 10);
@@ -717,7 +717,7 @@ describe("WebSocketServer over TLS", () => {
     }
   });
 
-  it("reloads certificates: new handshakes get the new one, open connections live on, a bad file changes nothing", async () => {
+  it("reloads certificates for new handshakes; open connections stay, a bad file changes nothing", async () => {
     const folder = mkdtempSync(join(tmpdir(), "certificates-"));
     const files = { certificateFile: join(folder, "cert.pem"), certificateKeyFile: join(folder, "key.pem") };
     const install = (name: string): void => {

@@ -343,7 +343,7 @@ async function withConnectionsWatched(
 
 function describeDeno(): void {
   describe("turns on Deno", () => {
-    it("go through a pair of sockets that lives as long as a connection that has waited for one, and no longer", async () => {
+    it("use a socket pair that lives as long as the connections that waited for it", async () => {
       const [[one, third], [other, idle]] = [await connectPair(), await connectPair()];
       await withConnectionsWatched(async (opened, isOpen) => {
         await Promise.all([takeTurn(one), takeTurn(other)]);
@@ -393,7 +393,7 @@ function describeDeno(): void {
       for (const end of [far, other, third]) end.destroy();
     });
 
-    it("close the pair if it is open only when nobody waits any more", async () => {
+    it("close the pair if it is open only after the last waiting connection is gone", async () => {
       const [one, far] = await connectPair();
       far.destroy();
       await withConnectionsWatched(async (opened, isOpen) => {

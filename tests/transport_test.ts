@@ -436,7 +436,7 @@ async function listenForTls(): Promise<{ port: number; close: () => Promise<void
 
 describe("destroy", () => {
   for (const tls of [false, true]) {
-    it(`frees the socket at once, ${tls ? "with" : "without"} TLS, though the peer does not read what was written`, async () => {
+    it(`frees the socket at once, ${tls ? "with" : "without"} TLS, even if the peer does not read`, async () => {
       const { client, server, close } = await socketPair(tls);
       client.transport.pause();
       const { localAddress, remoteAddress } = server.transport;

@@ -112,7 +112,7 @@ async function withFile(action: (file: string) => Promise<void>): Promise<void> 
 }
 
 describe("WhatsAppServer: keeping", () => {
-  it("has notifications on disk before the 200, and delivers after a restart what was not acknowledged", () =>
+  it("stores notifications before the 200, and delivers unacknowledged ones after a restart", () =>
     withFile(async (file) => {
       let server = await start({ journal: file });
       const ids: string[] = [];
@@ -137,7 +137,7 @@ describe("WhatsAppServer: keeping", () => {
       await server.stop();
     }));
 
-  it("answers retries with 200, keeps them once, and asks onRawMessage once, also when they come at the same time", async () => {
+  it("answers retries with 200, stores them once and calls onRawMessage once, also when concurrent", async () => {
     const release = Promise.withResolvers<void>();
     let asked = 0;
     const server = await start({
@@ -315,7 +315,7 @@ async function exchange(server: WhatsAppServer, request: string): Promise<string
 }
 
 describe("WhatsAppServer: tokens", () => {
-  it("are several, with names and with what each may have", async () => {
+  it("can be several, each with a name and a filter", async () => {
     const server = await start({
       receiverToken: ["plain", { token: "b", name: "billing", filter: { phoneNumberIds: ["1"] } }],
     });
@@ -426,7 +426,7 @@ describe("whatsapp-inbox.v1 on the wire", () => {
     await server.stop();
   });
 
-  it("ends with 4400 when a message is not what it should be", async () => {
+  it("ends with 4400 when a message is malformed", async () => {
     const server = await start();
     const hello = '{"type":"hello"}\n';
     const wrong = [
@@ -462,7 +462,7 @@ describe("whatsapp-inbox.v1 on the wire", () => {
     await server.stop();
   });
 
-  it("gives what came since the handshake, though the hello comes late", async () => {
+  it("delivers notifications received since the handshake, even if the hello is late", async () => {
     const server = await start();
     await post(server, texts("1"));
     const { client, got } = await speak(server);
@@ -514,7 +514,7 @@ describe("whatsapp-inbox.v1 on the wire", () => {
     await server.stop();
   });
 
-  it("lets no more than 8 MiB of texts wait for nobody", async () => {
+  it("holds at most 8 MiB of texts without a handler", async () => {
     const server = await start();
     const errors: WebSocketError[] = [];
     const receiver = await connect(server, { onError: (error) => errors.push(error as WebSocketError) });
@@ -657,7 +657,7 @@ describe("WhatsAppReceiver: acknowledging", () => {
     await server.stop();
   });
 
-  it("waits for all loops that run; each gets everything, and what one leaves is left to the others", async () => {
+  it("waits for all running loops; each gets everything, and the rest goes on when one ends", async () => {
     const server = await start();
     const receiver = await connect(server, { window: 4 });
     const got: Record<string, string[]> = { messages: [], statuses: [], left: [] };
@@ -704,7 +704,7 @@ describe("WhatsAppReceiver: acknowledging", () => {
     await server.stop();
   });
 
-  it("takes no more than the window, and lets what waits be taken by a handler that comes late", async () => {
+  it("takes no more than the window, and delivers held notifications to a handler set late", async () => {
     const server = await start();
     const receiver = await connect(server, { window: 3 });
     for (let id = 1; id <= 10; id++) await post(server, texts(`${id}`));
@@ -719,7 +719,7 @@ describe("WhatsAppReceiver: acknowledging", () => {
     await server.stop();
   });
 
-  it("lets handlers that are set one after the other, and late, have what is theirs of what waits", async () => {
+  it("delivers held messages to handlers that are set late, one after the other", async () => {
     const server = await start();
     const receiver = await connect(server, { after: 0 });
     const value = {
@@ -829,7 +829,7 @@ describe("WhatsAppReceiver: going on", () => {
     await second.stop();
   });
 
-  it("learns of what retention has taken", async () => {
+  it("is informed of entries removed by retention", async () => {
     const server = await start({ journal: new MemoryJournal({ maxBytes: 16 * 1024 * 1024 }) });
     for (let id = 0; id < 6; id++) await post(server, texts(`${id}`.padEnd(3_900_000, "x")));
     const gaps: number[][] = [];
@@ -844,7 +844,7 @@ describe("WhatsAppReceiver: going on", () => {
     await server.stop();
   });
 
-  it("refuses a server that cannot do what is asked", async () => {
+  it("refuses a server that lacks a requested feature", async () => {
     const server = await start({ protocols: ["whatsapp-notifications"] });
     for (const options of [{ name: "x" }, { after: 0 }, { window: 1 }, { appSecret: SECRET }]) {
       await assertRejects(() => connect(server, options), HandshakeError, "whatsapp-inbox.v1");
@@ -1009,7 +1009,7 @@ describe("WhatsAppReceiver: records", () => {
     await server.stop();
   });
 
-  it("are those that the filter wants; what is mixed comes whole, as raw text", async () => {
+  it("are those of the filter; a mixed notification comes whole, as raw text", async () => {
     const server = await start();
     const raws: string[] = [];
     const ids: string[] = [];
@@ -1177,7 +1177,7 @@ describe("WhatsAppReceiver with reconnect", () => {
       await server.stop();
     }));
 
-  it("does not hand over again what its handler is still busy with, and acknowledges it on the next connection", async () => {
+  it("does not repeat a notification still being handled, and acknowledges it after reconnecting", async () => {
     await using server = await start();
     const got: string[] = [];
     const busy = Promise.withResolvers<void>();
@@ -1213,7 +1213,7 @@ describe("WhatsAppReceiver with reconnect", () => {
     await again.disconnect();
   });
 
-  it("asks for its token each time, and ends for good when the server says what it will say again", async () => {
+  it("calls the token provider on each attempt, and stops on an answer that will not change", async () => {
     await using server = await start();
     const tokens = ["token", "token", "wrong"];
     const errors: unknown[] = [];
@@ -1238,7 +1238,7 @@ describe("WhatsAppReceiver with reconnect", () => {
 describe("WhatsAppReceiver with reconnect, in odd moments", () => {
   const QUICK = { minDelay: 1, maxDelay: 5 };
 
-  it("gets again what a handler of an earlier connection failed to handle", async () => {
+  it("receives a notification again whose handler failed on an earlier connection", async () => {
     await using server = await start();
     const got: string[] = [];
     const slow = Promise.withResolvers<void>();
@@ -1262,7 +1262,7 @@ describe("WhatsAppReceiver with reconnect, in odd moments", () => {
     await receiver.disconnect();
   });
 
-  it("keeps what comes on a later connection from a loop that has ended", async () => {
+  it("gives a loop that has ended nothing of a later connection", async () => {
     await using server = await start();
     const receiver = makeReceiver(server, { name: "loops" });
     await receiver.connect();
