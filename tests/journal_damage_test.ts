@@ -2,23 +2,22 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { JournalError } from "../errors.ts";
 import { type JournalRetention, type NewEntry, SqliteJournal } from "../journal.ts";
 import { WhatsAppReceiver, WhatsAppServer } from "../whatsapp.ts";
+import { entry as plainEntry } from "./journal_entry.ts";
 import { encode, FakeClock, until } from "./support.ts";
+
+function entry(bytes: Uint8Array): NewEntry {
+  return plainEntry(bytes, { signature: "sha256=x", receivedAt: new Date(1790416800000) });
+}
 
 const MIB = 1024 * 1024;
 const DAY = 24 * 3600 * 1000;
 const PAGE = 4096;
-
-function entry(bytes: Uint8Array): NewEntry {
-  const digest = new Uint8Array(createHash("sha256").update(bytes).digest());
-  return { bytes, signature: "sha256=x", receivedAt: new Date(1790416800000), digest, forward: true };
-}
 
 const body = (at: number, size = 40): Uint8Array => encode(`${at} `.padEnd(size, "."));
 

@@ -2,7 +2,6 @@
 
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { createHash } from "node:crypto";
 import {
   copyFileSync,
   existsSync,
@@ -23,11 +22,12 @@ import process from "node:process";
 import { setImmediate } from "node:timers";
 import { pathToFileURL } from "node:url";
 import { JournalError, OptionError, StateError, type WebSocketError } from "../errors.ts";
-import { type Journal, type NewEntry, SqliteJournal } from "../journal.ts";
+import { type Journal, SqliteJournal } from "../journal.ts";
 import { MemoryJournal } from "../memory_journal.ts";
 import { RedisJournal } from "../redis_journal.ts";
 import { signNotification, WhatsAppReceiver, WhatsAppServer, type WhatsAppServerOptions } from "../whatsapp.ts";
 import { describeRedis } from "./describe_redis.ts";
+import { entry } from "./journal_entry.ts";
 import { CLIENTS, RedisServer } from "./redis.ts";
 import { decode, encode, FakeClock, until } from "./support.ts";
 
@@ -40,12 +40,6 @@ async function withFolder(action: (folder: string) => Promise<void>): Promise<vo
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-function entry(body: string): NewEntry {
-  const bytes = encode(body);
-  const digest = new Uint8Array(createHash("sha256").update(bytes).digest());
-  return { bytes, signature: "", receivedAt: new Date(0), digest, forward: true };
 }
 
 type Server = WhatsAppServer & { errors: WebSocketError[] };

@@ -1,7 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { spawn } from "node:child_process";
-import { createHash } from "node:crypto";
 import {
   closeSync,
   copyFileSync,
@@ -31,23 +30,17 @@ import {
 import { MemoryJournal } from "../memory_journal.ts";
 import { RedisJournal } from "../redis_journal.ts";
 import { describeRedis } from "./describe_redis.ts";
+import { entry as plainEntry } from "./journal_entry.ts";
 import { CLIENTS, RedisServer } from "./redis.ts";
 import { decode, encode, FakeClock, until } from "./support.ts";
 
 const DAY = 24 * 3600 * 1000;
 const MIB = 1024 * 1024;
 
+/** An entry whose signature tells its length. */
 function entry(body: string | Uint8Array, more: Partial<NewEntry> = {}): NewEntry {
-  const bytes = typeof body === "string" ? encode(body) : body;
-  const digest = new Uint8Array(createHash("sha256").update(bytes).digest());
-  return {
-    bytes,
-    signature: `sha256=${bytes.length}`,
-    receivedAt: new Date(1790416800000),
-    digest,
-    forward: true,
-    ...more,
-  };
+  const { length } = typeof body === "string" ? encode(body) : body;
+  return plainEntry(body, { signature: `sha256=${length}`, receivedAt: new Date(1790416800000), ...more });
 }
 
 /** A folder that is gone after the test. */

@@ -3,7 +3,6 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { type ChildProcess, spawn } from "node:child_process";
-import { createHash } from "node:crypto";
 import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,13 +13,14 @@ import { JournalError, OptionError } from "../errors.ts";
 import { InboxHub } from "../inbox_hub.ts";
 import type { InboxSink } from "../inbox_member.ts";
 import { checkReceiverMessage, decodeInboxMessage, encodeInboxMessage, type HelloMessage } from "../inbox_protocol.ts";
-import { type Journal, type JournalRetention, type NewEntry, SqliteJournal } from "../journal.ts";
+import { type Journal, type JournalRetention, SqliteJournal } from "../journal.ts";
 import { MemoryJournal } from "../memory_journal.ts";
 import { RedisJournal } from "../redis_journal.ts";
 import { RedisBackplane } from "../redis_backplane.ts";
 import type { SharedMessage } from "../shared_message.ts";
 import { signNotification, WhatsAppReceiver, WhatsAppServer } from "../whatsapp.ts";
 import { describeRedis } from "./describe_redis.ts";
+import { entry } from "./journal_entry.ts";
 import { CLIENTS, freePort, RedisServer } from "./redis.ts";
 import { decode, decodeAll, encode, FakeClock, settle, until } from "./support.ts";
 
@@ -28,12 +28,6 @@ const HOUR = 3600 * 1000;
 const MIB = 1024 * 1024;
 /** How often a journal looks for what is too old. */
 const TRIM_INTERVAL = 600_000;
-
-function entry(body: string | Uint8Array): NewEntry {
-  const bytes = typeof body === "string" ? encode(body) : body;
-  const digest = new Uint8Array(createHash("sha256").update(bytes).digest());
-  return { bytes, signature: "", receivedAt: new Date(0), digest, forward: true };
-}
 
 async function withFolder(action: (folder: string) => Promise<void>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "names-"));

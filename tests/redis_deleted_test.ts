@@ -5,8 +5,9 @@ import { it } from "@std/testing/bdd";
 import { JournalError, OptionError } from "../errors.ts";
 import { RedisJournal, type RedisJournalOptions } from "../redis_journal.ts";
 import { describeRedis } from "./describe_redis.ts";
+import { entry } from "./journal_entry.ts";
 import { CLIENTS, type ProgramClient, RedisServer } from "./redis.ts";
-import { bodies, entry, Node } from "./redis_node.ts";
+import { bodies, Node } from "./redis_node.ts";
 import { until } from "./support.ts";
 
 const [make] = CLIENTS.values();

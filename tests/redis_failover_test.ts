@@ -2,7 +2,6 @@
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { type Clock, systemClock } from "../clock.ts";
@@ -13,7 +12,6 @@ import {
   OptionError,
   type WebSocketError,
 } from "../errors.ts";
-import type { NewEntry } from "../journal.ts";
 import { RedisBackplane, type RedisBackplaneOptions } from "../redis_backplane.ts";
 import type { IoRedisClient, RedisClient } from "../redis_client.ts";
 import { RedisJournal } from "../redis_journal.ts";
@@ -21,15 +19,10 @@ import { RedisSession } from "../redis_session.ts";
 import { WhatsAppServer } from "../whatsapp.ts";
 import { describeRedis } from "./describe_redis.ts";
 import { FaultProxy } from "./fault_proxy.ts";
+import { entry } from "./journal_entry.ts";
 import { CLIENTS, freePort, type ProgramClient, RedisServer } from "./redis.ts";
 import { ServiceAddress } from "./service_address.ts";
-import { encode, QuickClock, repeatUntil, until } from "./support.ts";
-
-function entry(body: string): NewEntry {
-  const bytes = encode(body);
-  const digest = new Uint8Array(createHash("sha256").update(bytes).digest());
-  return { bytes, signature: "", receivedAt: new Date(0), digest, forward: true };
-}
+import { QuickClock, repeatUntil, until } from "./support.ts";
 
 /** A primary with a replica, how to command both, and the address that leads to the primary. */
 class Pair {

@@ -2,20 +2,14 @@
 
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { createHash } from "node:crypto";
 import { JournalError, OptionError } from "../errors.ts";
-import type { JournalEntry, NewEntry } from "../journal.ts";
+import type { JournalEntry } from "../journal.ts";
 import type { RedisClient } from "../redis_client.ts";
 import { RedisJournal, type RedisJournalOptions } from "../redis_journal.ts";
 import { describeRedis } from "./describe_redis.ts";
+import { entry } from "./journal_entry.ts";
 import { type ClientMaker, CLIENTS, type ProgramClient, RedisServer } from "./redis.ts";
-import { decode, encode, FakeClock, repeatUntil, turns, until } from "./support.ts";
-
-function entry(body: string, more: Partial<NewEntry> = {}): NewEntry {
-  const bytes = encode(body);
-  const digest = new Uint8Array(createHash("sha256").update(bytes).digest());
-  return { bytes, signature: "", receivedAt: new Date(0), digest, forward: true, ...more };
-}
+import { decode, FakeClock, repeatUntil, turns, until } from "./support.ts";
 
 /** One server's journal, and what it was told. */
 class Node {

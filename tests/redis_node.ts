@@ -1,17 +1,11 @@
 /** For tests of several servers with a journal in Redis: one server's journal, and what it was told. */
 
-import { createHash } from "node:crypto";
 import type { JournalError } from "../errors.ts";
-import type { JournalEntry, NewEntry } from "../journal.ts";
+import type { JournalEntry } from "../journal.ts";
 import { RedisJournal, type RedisJournalOptions } from "../redis_journal.ts";
+import { entry } from "./journal_entry.ts";
 import type { ClientMaker, ProgramClient } from "./redis.ts";
-import { decode, encode, repeatUntil } from "./support.ts";
-
-export function entry(body: string, more: Partial<NewEntry> = {}): NewEntry {
-  const bytes = encode(body);
-  const digest = new Uint8Array(createHash("sha256").update(bytes).digest());
-  return { bytes, signature: "", receivedAt: new Date(0), digest, forward: true, ...more };
-}
+import { decode, repeatUntil } from "./support.ts";
 
 export const bodies = (entries: readonly JournalEntry[]): string[] => entries.map(({ bytes }) => decode(bytes));
 

@@ -9,8 +9,9 @@ import { readFileSync } from "node:fs";
 import type { RedisLink } from "../redis_client.ts";
 import * as scripts from "../redis_scripts.ts";
 import { describeRedis } from "./describe_redis.ts";
+import { entry } from "./journal_entry.ts";
 import { CLIENTS, type ProgramClient, RedisServer } from "./redis.ts";
-import { bodies, entry, Node } from "./redis_node.ts";
+import { bodies, Node } from "./redis_node.ts";
 import { until } from "./support.ts";
 
 const [make] = CLIENTS.values();

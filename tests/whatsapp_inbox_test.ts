@@ -1,8 +1,5 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import {
   HandlerError,
   HandshakeError,
@@ -23,93 +20,30 @@ import {
   type WhatsAppNotification,
   WhatsAppReceiver,
   type WhatsAppReceiverOptions,
-  WhatsAppServer,
+  type WhatsAppServer,
   type WhatsAppServerOptions,
   type WhatsAppStatus,
 } from "../whatsapp.ts";
 import { decode, defer, encode, FakeClock, settle, until } from "./support.ts";
+import {
+  changeOf,
+  connect,
+  makeReceiver,
+  originOf,
+  PATH,
+  post,
+  SECRET,
+  startServer,
+  type TestServer,
+  texts,
+  textsTo,
+  withFile,
+  wrap,
+} from "./whatsapp_support.ts";
 
-const SECRET = "app-secret";
-const PATH = "/whatsapp";
-
-type Server = WhatsAppServer & { errors: WebSocketError[] };
-
-async function start(options: WhatsAppServerOptions = {}): Promise<Server> {
-  const errors: WebSocketError[] = [];
-  const server = new WhatsAppServer({
-    hostname: "127.0.0.1",
-    port: 0,
-    pathName: PATH,
-    behindProxy: true,
-    verifyToken: "verify",
-    appSecret: SECRET,
-    receiverToken: "token",
-    journal: null,
-    failureDelay: 0,
-    onError: (error) => errors.push(error as WebSocketError),
-    ...options,
-  });
-  await server.start();
-  return Object.assign(server, { errors });
-}
-
-const base = (server: WhatsAppServer): string => `http://127.0.0.1:${server.address!.port}`;
-
-function makeReceiver(server: WhatsAppServer, options: WhatsAppReceiverOptions = {}): WhatsAppReceiver {
-  const url = base(server).replace("http", "ws") + PATH;
-  return new WhatsAppReceiver(url, { receiverToken: "token", onError: () => {}, ...options });
-}
-
-async function connect(server: WhatsAppServer, options: WhatsAppReceiverOptions = {}): Promise<WhatsAppReceiver> {
-  const receiver = makeReceiver(server, options);
-  await receiver.connect();
-  return receiver;
-}
-
-interface PostOptions {
-  headers?: Record<string, string>;
-  secret?: string;
-  path?: string;
-}
-
-async function post(server: WhatsAppServer, body: string, options: PostOptions = {}): Promise<number> {
-  const { headers, secret = SECRET, path = PATH } = options;
-  const bytes = encode(body);
-  const response = await fetch(base(server) + path, {
-    method: "POST",
-    body: bytes,
-    headers: { "content-type": "application/json", "x-hub-signature-256": signNotification(bytes, secret), ...headers },
-  });
-  await response.body?.cancel();
-  return response.status;
-}
-
-/** A notification of texts with these ids. */
-function texts(...ids: string[]): string {
-  return ofNumber("1", ...ids);
-}
-
-function ofNumber(phoneNumberId: string, ...ids: string[]): string {
-  const messages = ids.map((id) => ({ id, from: "491700000001", type: "text", text: { body: "Hi" } }));
-  return wrap([changeOf(phoneNumberId, { messages })]);
-}
-
-const changeOf = (phoneNumberId: string, value: object, field = "messages"): object => ({
-  field,
-  value: { messaging_product: "whatsapp", metadata: { phone_number_id: phoneNumberId }, ...value },
-});
-
-const wrap = (changes: object[]): string =>
-  JSON.stringify({ object: "whatsapp_business_account", entry: [{ id: "42", changes }] });
-
-async function withFile(action: (file: string) => Promise<void>): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), "inbox-"));
-  try {
-    await action(join(folder, "journal.db"));
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
+/** Starts a server with a verify token besides. */
+const start = (options: WhatsAppServerOptions = {}): Promise<TestServer> =>
+  startServer({ verifyToken: "verify", ...options });
 
 describe("WhatsAppServer: keeping", () => {
   it("stores notifications before the 200, and delivers unacknowledged ones after a restart", () =>
@@ -171,7 +105,7 @@ describe("WhatsAppServer: keeping", () => {
     const server = await start({ journal });
     const got: string[] = [];
     const receiver = await connect(server, { onMessageReceived: (raw) => void got.push(raw) });
-    const response = await fetch(base(server) + PATH, {
+    const response = await fetch(originOf(server) + PATH, {
       method: "POST",
       body: texts("1"),
       headers: {
@@ -228,7 +162,7 @@ describe("WhatsAppServer: Meta", () => {
     assertEquals(await post(server, texts("3"), { secret: "older" }), 401);
     const verify = async (token: string): Promise<number> => {
       const query = `hub.mode=subscribe&hub.challenge=1&hub.verify_token=${token}`;
-      const response = await fetch(`${base(server)}${PATH}?${query}`);
+      const response = await fetch(`${originOf(server)}${PATH}?${query}`);
       await response.body?.cancel();
       return response.status;
     };
@@ -259,8 +193,8 @@ describe("WhatsAppServer: Meta", () => {
     await receiver.disconnect();
     assertEquals(await post(server, texts("3"), { secret: "theirs" }), 401);
     const query = "hub.mode=subscribe&hub.challenge=7&hub.verify_token=";
-    assertEquals(await (await fetch(`${base(server)}/other?${query}theirs%20too`)).text(), "7");
-    const refused = await fetch(`${base(server)}/other?${query}verify`);
+    assertEquals(await (await fetch(`${originOf(server)}/other?${query}theirs%20too`)).text(), "7");
+    const refused = await fetch(`${originOf(server)}/other?${query}verify`);
     await refused.body?.cancel();
     assertEquals(refused.status, 403);
     await server.stop();
@@ -271,7 +205,7 @@ describe("WhatsAppServer: Meta", () => {
 
   it("gets 405, 411 and 413 where they are due", async () => {
     const server = await start({ maxBodySize: 1000 });
-    const put = await fetch(base(server) + PATH, { method: "PUT", body: "x" });
+    const put = await fetch(originOf(server) + PATH, { method: "PUT", body: "x" });
     await put.body?.cancel();
     assertEquals([put.status, put.headers.get("allow")], [405, "GET, POST"]);
     assertEquals(await post(server, texts("1".repeat(1000))), 413);
@@ -332,11 +266,11 @@ describe("WhatsAppServer: tokens", () => {
     assertEquals([...server.connections].map((one) => server.tokenNameOf(one)), [undefined, "billing", "billing"]);
     await assertRejects(() => connect(server, { receiverToken: "c" }), HandshakeError, "401");
     const both = wrap([changeOf("2", { messages: [] }), changeOf("1", { messages: [] })]);
-    for (const body of [ofNumber("2", "a"), ofNumber("1", "b"), both]) await post(server, body);
+    for (const body of [textsTo("2", "a"), textsTo("1", "b"), both]) await post(server, body);
     await until(() => got.all.length === 3 && got.billing.length === 2 && got.text.length === 2, "all of them");
     const part = wrap([changeOf("1", { messages: [] })]);
-    assertEquals(got.all, [ofNumber("2", "a"), ofNumber("1", "b"), both]);
-    assertEquals([got.billing, got.text], [[ofNumber("1", "b"), part], [ofNumber("1", "b"), part]]);
+    assertEquals(got.all, [textsTo("2", "a"), textsTo("1", "b"), both]);
+    assertEquals([got.billing, got.text], [[textsTo("1", "b"), part], [textsTo("1", "b"), part]]);
     assertEquals(server.failedAttempts.receiverToken, 1);
     for (const receiver of receivers) await receiver.disconnect();
     await server.stop();
@@ -363,7 +297,7 @@ describe("WhatsAppServer: tokens", () => {
     const server = await start({ clock, failureDelay: 700 });
     const refused = assertRejects(() => connect(server, { receiverToken: "wrong" }), HandshakeError, "401");
     let verified = 0;
-    const verify = fetch(`${base(server)}${PATH}?hub.mode=subscribe&hub.verify_token=x`).then((response) => {
+    const verify = fetch(`${originOf(server)}${PATH}?hub.mode=subscribe&hub.verify_token=x`).then((response) => {
       verified = response.status;
       return response.body?.cancel();
     });
@@ -392,7 +326,7 @@ async function speak(
 ): Promise<{ client: WebSocketClient; got: Uint8Array[]; ended: Promise<CloseInfo> }> {
   const got: Uint8Array[] = [];
   const { promise: ended, resolve } = Promise.withResolvers<CloseInfo>();
-  const client = new WebSocketClient(base(server).replace("http", "ws") + PATH, {
+  const client = new WebSocketClient(originOf(server).replace("http", "ws") + PATH, {
     protocols: [INBOX_PROTOCOL, tokenProtocol("token")],
     onBinaryDataReceived: (bytes) => void got.push(bytes),
     onDisconnect: resolve,
@@ -883,7 +817,7 @@ describe("WhatsAppReceiver: records", () => {
     });
     await post(server, texts("1", "2", "1"));
     await post(server, texts("2", "3"));
-    await post(server, ofNumber("2", "3"));
+    await post(server, textsTo("2", "3"));
     await post(
       server,
       wrap([changeOf("1", { statuses: [status("sent", "a"), status("sent", "b"), status("read", "a")] })]),
@@ -1021,9 +955,9 @@ describe("WhatsAppReceiver: records", () => {
     });
     const message = (id: string): object => ({ messages: [{ id, type: "text", text: { body: "a" } }] });
     const mixed = wrap([changeOf("2", message("x")), changeOf("1", message("y")), changeOf("1", {}, "account_update")]);
-    for (const body of [ofNumber("2", "a"), mixed, ofNumber("1", "b")]) await post(server, body);
+    for (const body of [textsTo("2", "a"), mixed, textsTo("1", "b")]) await post(server, body);
     await until(() => ids.length === 2, "both");
-    assertEquals([raws, ids], [[mixed, ofNumber("1", "b")], ["y", "b"]]);
+    assertEquals([raws, ids], [[mixed, textsTo("1", "b")], ["y", "b"]]);
     await receiver.disconnect();
     await server.stop();
   });

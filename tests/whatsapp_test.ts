@@ -10,57 +10,16 @@ import {
   verifySignature,
   type WhatsAppDelivery,
   WhatsAppReceiver,
-  type WhatsAppReceiverOptions,
   WhatsAppServer,
   type WhatsAppServerOptions,
 } from "../whatsapp.ts";
 import { RawSocket } from "./sockets.ts";
 import { concat, decode, encode, pipe, tlsFile, turns, until } from "./support.ts";
+import { connect, PATH, post, SECRET, startServer, type TestServer, urlOf } from "./whatsapp_support.ts";
 
-const SECRET = "app-secret";
-const PATH = "/whatsapp";
-
-async function start(options: WhatsAppServerOptions = {}): Promise<WhatsAppServer & { errors: unknown[] }> {
-  const errors: unknown[] = [];
-  const server = new WhatsAppServer({
-    hostname: "127.0.0.1",
-    port: 0,
-    pathName: PATH,
-    behindProxy: true,
-    verifyToken: "verify",
-    appSecret: SECRET,
-    receiverToken: "token",
-    journal: null,
-    failureDelay: 0,
-    onError: (error) => errors.push(error),
-    ...options,
-  });
-  await server.start();
-  return Object.assign(server, { errors });
-}
-
-const urlOf = (server: WhatsAppServer): string => `http://127.0.0.1:${server.address!.port}${PATH}`;
-
-async function connect(server: WhatsAppServer, options: WhatsAppReceiverOptions = {}): Promise<WhatsAppReceiver> {
-  const receiver = new WhatsAppReceiver(urlOf(server).replace("http", "ws"), { receiverToken: "token", ...options });
-  await receiver.connect();
-  return receiver;
-}
-
-async function post(
-  server: WhatsAppServer,
-  body: Uint8Array<ArrayBuffer> | string,
-  headers: Record<string, string> = {},
-): Promise<number> {
-  const bytes = typeof body === "string" ? encode(body) : body;
-  const response = await fetch(urlOf(server), {
-    method: "POST",
-    body: bytes,
-    headers: { "content-type": "application/json", "x-hub-signature-256": signNotification(bytes, SECRET), ...headers },
-  });
-  await response.body?.cancel();
-  return response.status;
-}
+/** Starts a server with a verify token besides. */
+const start = (options: WhatsAppServerOptions = {}): Promise<TestServer> =>
+  startServer({ verifyToken: "verify", ...options });
 
 function notification(...messages: unknown[]): string {
   const value = { messaging_product: "whatsapp", messages };
@@ -263,9 +222,9 @@ describe("notifications", () => {
         signNotification(encode(body + " "), SECRET),
       ]
     ) {
-      assertEquals(await post(server, body, { "x-hub-signature-256": signature }), 401);
+      assertEquals(await post(server, body, { headers: { "x-hub-signature-256": signature } }), 401);
     }
-    assertEquals(await post(server, body, { "content-type": "text/plain" }), 415);
+    assertEquals(await post(server, body, { headers: { "content-type": "text/plain" } }), 415);
     assertEquals(taken, 0);
     assertEquals(await post(server, body), 200);
     assertEquals(taken, 1);
