@@ -55,6 +55,11 @@ export async function startServer(options: WhatsAppServerOptions = {}): Promise<
   return Object.assign(server, { errors });
 }
 
+/** Starts the same with a verify token, for Meta's verification of the URL. */
+export function startVerified(options: WhatsAppServerOptions = {}): Promise<TestServer> {
+  return startServer({ verifyToken: "verify", ...options });
+}
+
 /** The server's address as a URL without a path. */
 export const originOf = (server: WhatsAppServer): string => `http://127.0.0.1:${server.address!.port}`;
 

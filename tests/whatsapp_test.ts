@@ -15,11 +15,7 @@ import {
 } from "../whatsapp.ts";
 import { RawSocket } from "./sockets.ts";
 import { concat, decode, encode, pipe, tlsFile, turns, until } from "./support.ts";
-import { connect, PATH, post, SECRET, startServer, type TestServer, urlOf } from "./whatsapp_support.ts";
-
-/** Starts a server with a verify token besides. */
-const start = (options: WhatsAppServerOptions = {}): Promise<TestServer> =>
-  startServer({ verifyToken: "verify", ...options });
+import { connect, PATH, post, SECRET, startVerified as start, urlOf } from "./whatsapp_support.ts";
 
 function notification(...messages: unknown[]): string {
   const value = { messaging_product: "whatsapp", messages };
