@@ -132,6 +132,15 @@ const echo: WebSocketServerOptions = {
     new Response(`${request.method} ${new URL(request.url).pathname} ${await request.text()}`),
 };
 
+/** Answers with the path of a request; that for `slow` only after `gate`. */
+function pathOf(slow: string, gate: Promise<void>): (request: Request) => Promise<Response> {
+  return async ({ url }) => {
+    const { pathname } = new URL(url);
+    if (pathname === slow) await gate;
+    return new Response(pathname);
+  };
+}
+
 /** The bodies of chunked responses. */
 function bodies(text: string): string[] {
   return text.split("HTTP/1.1 ").slice(1).map((one) => {
@@ -172,13 +181,7 @@ describe("plain HTTP on the port", () => {
 
   it("answers pipelined requests in order, though the first takes longer", async () => {
     const gate = defer<void>();
-    const rig = new Rig({
-      onCommandGet: async (request) => {
-        const { pathname } = new URL(request.url);
-        if (pathname === "/slow") await gate.promise;
-        return new Response(pathname);
-      },
-    });
+    const rig = new Rig({ onCommandGet: pathOf("/slow", gate.promise) });
     rig.write(get("/slow") + get("/fast", CLOSE));
     await settle();
     assertEquals(rig.text, "");
@@ -189,13 +192,7 @@ describe("plain HTTP on the port", () => {
 
   it("stops reading while a request is answered, whatever the amount pipelined behind it", async () => {
     const gate = defer<void>();
-    const rig = new Rig({
-      onCommandGet: async (request) => {
-        const { pathname } = new URL(request.url);
-        if (pathname === "/slow") await gate.promise;
-        return new Response(pathname);
-      },
-    });
+    const rig = new Rig({ onCommandGet: pathOf("/slow", gate.promise) });
     rig.write(get("/slow"));
     for (let index = 0; index < 50; index++) rig.write(get(`/${index}`, index === 49 ? CLOSE : ""));
     await settle();
@@ -208,13 +205,7 @@ describe("plain HTTP on the port", () => {
 
   it("answers requests pipelined before the server stops, and marks the next response as the last", async () => {
     const gate = defer<void>();
-    const rig = new Rig({
-      onCommandGet: async (request) => {
-        const { pathname } = new URL(request.url);
-        if (pathname === "/1") await gate.promise;
-        return new Response(pathname);
-      },
-    });
+    const rig = new Rig({ onCommandGet: pathOf("/1", gate.promise) });
     rig.write(get("/1") + get("/2") + get("/3"));
     await settle();
     gate.resolve();

@@ -7,6 +7,16 @@ import { OptionError, StateError, TransportError } from "../errors.ts";
 import { Opcode } from "../frame.ts";
 import { assertFrames, concat, decodeAll, FakeTransport, openRig, Peer, Recorder, settle } from "./support.ts";
 
+/** A client's connection that holds messages until the test releases them; not opened yet. */
+function startHolding(): { transport: FakeTransport; recorder: Recorder; connection: WebSocketConnection; peer: Peer } {
+  const transport = new FakeTransport();
+  const recorder = new Recorder();
+  const settings = { ...CONNECTION_DEFAULTS, pingInterval: 0 };
+  const connection = new WebSocketConnection(transport, "client", recorder, settings);
+  connection.start({ protocol: "", extensions: [] }, { hold: true });
+  return { transport, recorder, connection, peer: new Peer("server") };
+}
+
 describe("readable, writable and iteration", () => {
   it("iterates over messages, and ends with a close frame", async () => {
     const { transport, connection, recorder, peer } = openRig();
@@ -38,7 +48,7 @@ describe("readable, writable and iteration", () => {
     ]);
   });
 
-  it("tells a reader that comes after the end how it was", async () => {
+  it("reports the kind of end to a reader that starts after it", async () => {
     const lost = openRig();
     lost.transport.handler.close(new Error("reset"));
     await lost.connection.closed;
@@ -377,14 +387,7 @@ describe("delivery in batches and in steps", () => {
   });
 
   it("held messages survive an orderly close that comes behind them", async () => {
-    const transport = new FakeTransport();
-    const recorder = new Recorder();
-    const connection = new WebSocketConnection(transport, "client", recorder, {
-      ...CONNECTION_DEFAULTS,
-      pingInterval: 0,
-    });
-    const peer = new Peer("server");
-    connection.start({ protocol: "", extensions: [] }, { hold: true });
+    const { transport, recorder, connection, peer } = startHolding();
     connection.open(concat(peer.text("one"), peer.text("two"), peer.close(1000)));
     transport.handler.end();
     await connection.closed;
@@ -393,14 +396,7 @@ describe("delivery in batches and in steps", () => {
   });
 
   it("held messages stop where the handler ends the connection", async () => {
-    const transport = new FakeTransport();
-    const recorder = new Recorder();
-    const connection = new WebSocketConnection(transport, "client", recorder, {
-      ...CONNECTION_DEFAULTS,
-      pingInterval: 0,
-    });
-    const peer = new Peer("server");
-    connection.start({ protocol: "", extensions: [] }, { hold: true });
+    const { recorder, connection, peer } = startHolding();
     connection.open(concat(peer.text("one"), peer.text("two")));
     recorder.onMessage = () => connection.terminate();
     connection.releaseHeld();
@@ -409,14 +405,7 @@ describe("delivery in batches and in steps", () => {
   });
 
   it("held messages wait until a handler is set", () => {
-    const transport = new FakeTransport();
-    const recorder = new Recorder();
-    const connection = new WebSocketConnection(transport, "client", recorder, {
-      ...CONNECTION_DEFAULTS,
-      pingInterval: 0,
-    });
-    const peer = new Peer("server");
-    connection.start({ protocol: "", extensions: [] }, { hold: true });
+    const { transport, recorder, connection, peer } = startHolding();
     connection.open(peer.text("one"));
     transport.receive(concat(peer.text("x".repeat(70_000)), peer.text("three")));
     assertEquals([recorder.events, transport.paused], [[], true]);

@@ -469,7 +469,7 @@ describe("failing the connection (RFC 6455 §7.1.7)", () => {
 });
 
 describe("back-pressure to the peer", () => {
-  it("says so by a named result, and drained() tells when it is over", async () => {
+  it("returns a named result, and drained() resolves when it is over", async () => {
     const { transport, connection } = openRig("server", { highWaterMark: 1000 });
     transport.stalled = true;
     assertEquals(connection.send(new Uint8Array(500)), "sent");

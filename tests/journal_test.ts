@@ -103,7 +103,7 @@ function suite(
         assertEquals((await journal.read(0, 10)).length, 1);
       }));
 
-    it("tells apart what differs in the last byte of the digest only", () =>
+    it("distinguishes entries whose digests differ in the last byte only", () =>
       withJournal(async (journal) => {
         const [one, other] = [entry("a").digest, entry("a").digest];
         other[31] ^= 1;
@@ -121,7 +121,7 @@ function suite(
         assertEquals((await journal.append(entry("vetoed"))).duplicate, true);
       }));
 
-    it("tells its listener in order, before append resolves, and never of duplicates", () =>
+    it("calls its listener in order, before append resolves, and never for duplicates", () =>
       withJournal(async (journal) => {
         const log: string[] = [];
         journal.listen({

@@ -64,7 +64,7 @@ describe("maxConnections", () => {
       assertEquals(errors, []);
     }));
 
-  it("tells 256 at a time, and waits for them no longer than a second", async () => {
+  it("notifies 256 connections at a time, and waits at most one second for them", async () => {
     const clock = new FakeClock();
     await withServer({ maxConnections: 1, clock }, async (server) => {
       const only = await RawSocket.connect(portOf(server));

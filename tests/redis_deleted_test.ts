@@ -84,7 +84,7 @@ describeRedis("RedisJournal in a Redis that evicts keys", () => {
     await redis.stop();
   });
 
-  it("warns its listener, if it is told to, and when a server comes that evicts", async () => {
+  it("warns its listener, if configured to, and when it connects to a server that evicts", async () => {
     const redis = await RedisServer.start(["--appendonly", "no"]);
     const node = await Node.open(make, redis.url);
     const admin = await make(redis.url);
@@ -136,7 +136,7 @@ describeRedis("RedisJournal in a Redis that evicts keys", () => {
 });
 
 describeRedis("RedisJournal whose stream something else has changed", () => {
-  it("says what is gone when the stream was deleted, counts anew, and goes on", () =>
+  it("reports the lost entries when the stream was deleted, starts a new count, and continues", () =>
     withNodes(async ([one, other]) => {
       await one.append("1", "2", "3");
       await until(() => other.told.length === 3, "all at both");
@@ -189,7 +189,7 @@ describeRedis("RedisJournal whose stream something else has changed", () => {
       assertEquals(other.journal.trimmed, 2);
     }));
 
-  it("tells a node that was away of what is gone, before what came after it", async () => {
+  it("reports the loss to a node that was away, before later entries", async () => {
     const redis = await RedisServer.start(["--appendonly", "no"]);
     const admin = await make(redis.url);
     await admin.command("ACL", "SETUSER", "node", "on", "nopass", "+@all", "~*");

@@ -173,7 +173,7 @@ describeRedis("A connection to a Redis that is no primary any more", () => {
         await pair.stop();
       });
 
-      it("tells why it has ended, when Redis is killed and when the connection is", async () => {
+      it("reports why it has ended, when Redis is killed and when the connection is", async () => {
         const redis = await RedisServer.start([]);
         const program = await make(redis.url);
         const admin = await make(redis.url);
@@ -252,7 +252,7 @@ describeRedis("A client of the program", () => {
   });
 
   for (const [name, make] of CLIENTS) {
-    it(`is told that its password is wrong, with ${name}`, async () => {
+    it(`gets an error that names the wrong password, with ${name}`, async () => {
       const redis = await RedisServer.start([]);
       const program = await make(redis.url);
       const { session, reasons } = watch(program.client);
@@ -268,7 +268,7 @@ describeRedis("A client of the program", () => {
   }
 
   if (CLIENTS.has("Bun.RedisClient")) {
-    it("is told that the certificate cannot be verified, or the password is wrong, with Bun.RedisClient", async () => {
+    it("gets an error for an unverifiable certificate or a wrong password, with Bun.RedisClient", async () => {
       const { RedisClient: Client } = await import("bun" as string);
       const port = await freePort();
       const file = (name: string): string => fileURLToPath(new URL(`./tls/${name}`, import.meta.url));
@@ -326,7 +326,7 @@ describeRedis("RedisJournal that waits for replicas", () => {
         await pair.stop();
       });
 
-      it("tells that the connection for what is appended was lost, and is there again", async () => {
+      it("reports the loss and the return of the connection for appends", async () => {
         const pair = await Pair.start();
         const program = await make(pair.address.url);
         const journal = await RedisJournal.open(program.client, { replicas: 1, replicaTimeout: 1000 });
@@ -433,7 +433,7 @@ describeRedis("RedisBackplane whose primary becomes a replica", () => {
 
   const [make] = CLIENTS.values();
 
-  it("tells by the name of a node that messages do not reach it, once, and when they do again", async () => {
+  it("reports by its name a node that messages do not reach, once, and when they do again", async () => {
     const pair = await Pair.start();
     // Nobody tells this user whether it is at a replica: only what others hear does.
     for (const command of [pair.onPrimary.bind(pair), pair.onReplica.bind(pair)]) {
@@ -481,7 +481,7 @@ describeRedis("RedisBackplane whose primary becomes a replica", () => {
 });
 
 describeRedis("A WhatsAppServer whose Redis is away", () => {
-  it("tells it once, and at the end how many notifications got a 503", async () => {
+  it("reports it once, and at the end the number of notifications that got a 503", async () => {
     const [make] = CLIENTS.values();
     const redis = await RedisServer.start();
     const program = await make(redis.url);

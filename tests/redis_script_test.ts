@@ -203,7 +203,7 @@ describeRedis("Scripts of the journal in Redis", () => {
     await redis.stop();
   });
 
-  it("take an entry back that a retry could not be told by, and count it if that fails too", async () => {
+  it("remove an entry whose digest cannot be stored, and count it if that fails too", async () => {
     const redis = await RedisServer.start(["--appendonly", "no"]);
     for (const command of ["+xdel", "-xdel"]) {
       const prefix = `{${command}}`;

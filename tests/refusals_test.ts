@@ -9,7 +9,7 @@ const byCode = { byMessage: false, more: "got a 503", end: "Kept again" };
 const byMessage = { byMessage: true, more: "failed", end: "Read again" };
 
 describe("Refusals", () => {
-  it("tells the first failure of an outage as it is, and its end with a count", () => {
+  it("reports the first failure of an outage unchanged, and its end with a count", () => {
     const clock = new FakeClock();
     const refusals = new Refusals(clock, byCode);
     const first = fail();

@@ -157,7 +157,7 @@ const same: [what: string, one: object, again: object][] = [
 
 describe("recordKey", () => {
   for (const [what, ...changes] of distinct) {
-    it(`tells apart: ${what}`, () => {
+    it(`distinguishes ${what}`, () => {
       const keys = changes.map(keyOf);
       assert(keys.every((key) => key !== undefined));
       keys.forEach((key, at) => assertEquals(keys.indexOf(key), at, `${key} is that of two`));
@@ -171,7 +171,7 @@ describe("recordKey", () => {
     });
   }
 
-  it("has none for what nothing tells apart, or has no id", () => {
+  it("has none for records without a distinguishing member or an id", () => {
     const without = [
       changeOf("1", { errors: [{ code: 130429 }] }),
       changeOf("1", { user_actions: [ACTION] }),

@@ -507,7 +507,7 @@ describe("WebSocketServer handshakes", () => {
     assertEquals(server.errors.length, cases.length);
   });
 
-  it("pass without Upgrade, Connection and version when told so", async () => {
+  it("pass without Upgrade, Connection and version if the settings allow it", async () => {
     await using server = await start({ options: { skipUpgradeCheck: true, skipVersionCheck: true } });
     const socket = await RawSocket.connect(server.address!.port);
     await socket.write(handshake("/", "", "7"));

@@ -228,7 +228,7 @@ describe("bytes that wait for their turn on Bun", () => {
       for (const { socket } of holders) assertEquals(socket.calls, []);
     }));
 
-  it("are dropped if their peer has gone, and its end is told once", () =>
+  it("are dropped if their peer has gone, and its end is reported once", () =>
     withRig(async (rig) => {
       const [gone] = rig.hold(1, () => rig.acceptHonest());
       gone.socket.lose();
@@ -243,7 +243,7 @@ describe("bytes that wait for their turn on Bun", () => {
       assertEquals(gone.events, ["close"]);
     }));
 
-  it("are dropped, and then their peer goes before their turn: its end is told once", () =>
+  it("are dropped, and their peer leaves before their turn: its end is reported once", () =>
     withRig(async (rig) => {
       const [newcomer] = rig.hold(1, () => rig.accept().open());
       rig.hold(PLACES - 1, () => rig.acceptHonest());
@@ -347,7 +347,7 @@ describe("a transport on Bun", () => {
       assertEquals([ended.events, broken.events], [["end", "close"], ["close"]]);
     }));
 
-  it("tells the end once, and not after destroy", () =>
+  it("reports the end once, and not after destroy", () =>
     withRig(async (rig) => {
       const ended = rig.accept().open();
       ended.socket.end();
@@ -363,7 +363,7 @@ describe("a transport on Bun", () => {
       assertEquals(destroyed.socket.calls, ["close"]);
     }));
 
-  it("tells what came before it was opened in order: bytes, end, close", () =>
+  it("reports events from before it was opened in order: bytes, end, close", () =>
     withRig(async (rig) => {
       const early = rig.accept();
       early.socket.receive(10);

@@ -207,7 +207,7 @@ for (const [name, make] of KINDS) {
       await close();
     });
 
-    it("gives no more than what is on its way after pause, and goes on after resume", async () => {
+    it("delivers only bytes already on their way after pause, and continues after resume", async () => {
       const { client, server, close } = await make();
       server.transport.pause();
       for (let index = 0; index < 20; index++) await Promise.race([client.write(new Uint8Array(1000)), turns(3)]);
@@ -302,7 +302,7 @@ describe("the end of a peer that leaves much unread", () => {
   }
 });
 
-describe("a connection that is given up before it is there", () => {
+describe("a connection that is given up before it is established", () => {
   for (const tls of [false, true]) {
     it(`is closed when it comes, ${tls ? "with" : "without"} TLS`, async () => {
       const listener = await RawListener.listen();

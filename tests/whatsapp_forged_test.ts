@@ -193,7 +193,7 @@ describe("WhatsAppReceiver with appSecret", () => {
     await receiver.disconnect();
   });
 
-  it("goes by the secret that the handshake found: a later one counts from the next connection on", async () => {
+  it("uses the secret found by the handshake; a later one applies to the next connection", async () => {
     await using server = await startServer();
     const ids: string[] = [];
     const receiver = await connect(server, { name: "x", onWhatsAppMessageReceived: ({ id }) => void ids.push(id) });

@@ -121,7 +121,7 @@ describe("WhatsAppReceiver: acknowledging", () => {
     await server.stop();
   });
 
-  it("goes on in the middle of a notification where a loop was left, with a loop or with a handler", async () => {
+  it("continues within a notification where a loop was left, by a loop or a handler", async () => {
     const server = await start();
     const receiver = await connect(server, { window: 2 });
     await post(server, texts("1", "2", "3", "4"));
@@ -276,7 +276,7 @@ describe("WhatsAppReceiver: acknowledging", () => {
 });
 
 describe("WhatsAppReceiver: going on", () => {
-  it("goes on without a name where it was, and another one from its position", async () => {
+  it("continues without a name where it was, another receiver from its position", async () => {
     const server = await start();
     const got: string[] = [];
     const options = { onWhatsAppMessageReceived: ({ id }: { id: string }) => void got.push(id) };
@@ -623,7 +623,7 @@ describe("laterStatus", () => {
     assertEquals(laterStatus(make("delivered"), make("failed")).status, "delivered");
   });
 
-  it("goes by time where it does not know the order", () => {
+  it("compares times where the order is unknown", () => {
     assertEquals(laterStatus(make("in_orbit", 1), make("read", 2)).status, "read");
     assertEquals(laterStatus(make("read", 2), make("in_orbit", 1)).status, "read");
     assertEquals(laterStatus(make("read", 2), make("read", 1)).timestamp, new Date(2000));
@@ -634,7 +634,7 @@ describe("WhatsAppReceiver with reconnect", () => {
   const QUICK = { minDelay: 1, maxDelay: 5 };
   const texting = (record: { kind: string; id?: string }): string => `${record.kind} ${record.id}`;
 
-  it("goes on with its loop where it was, over losses and restarts, nothing lost and nothing twice", () =>
+  it("continues its loop over losses and restarts, nothing lost and nothing twice", () =>
     withFile(async (file) => {
       let server = await start({ journal: file });
       const port = server.address!.port;
