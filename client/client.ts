@@ -5,10 +5,40 @@
  */
 
 import { Attempt } from "./attempt.ts";
-import { type ClientHandlers, ConfigurableClient, type ConnectOptions, type HeaderSource, type IncomingResult, makeHeaders, type WebSocketClientOptions } from "./settings.ts";
-import type { ClientConnection, ClientConnectionHandler, ClientHandshakeResponse, Connector, ConnectPlan, OpenedConnection } from "./connector.ts";
-import type { CloseInfo, ConnectionSettings, ConnectionState, Delivery, MessageOptions, SendResult } from "../connection/options.ts";
-import { CloseCode, describe, HandlerError, HandshakeError, StateError, TransportError, WebSocketError } from "../base/errors.ts";
+import {
+  type ClientHandlers,
+  ConfigurableClient,
+  type ConnectOptions,
+  type HeaderSource,
+  type IncomingResult,
+  makeHeaders,
+  type WebSocketClientOptions,
+} from "./settings.ts";
+import type {
+  ClientConnection,
+  ClientConnectionHandler,
+  ClientHandshakeResponse,
+  Connector,
+  ConnectPlan,
+  OpenedConnection,
+} from "./connector.ts";
+import type {
+  CloseInfo,
+  ConnectionSettings,
+  ConnectionState,
+  Delivery,
+  MessageOptions,
+  SendResult,
+} from "../connection/options.ts";
+import {
+  CloseCode,
+  describe,
+  HandlerError,
+  HandshakeError,
+  StateError,
+  TransportError,
+  WebSocketError,
+} from "../base/errors.ts";
 import type { Extension } from "../protocol/extensions.ts";
 import type { FrameInfo, Opcode } from "../protocol/frame_header.ts";
 import { assertPayload, type MessageData } from "../protocol/payload.ts";
@@ -19,7 +49,14 @@ import { errorText, redactUrl } from "../base/error_text.ts";
 import { parseProxy } from "./proxy_address.ts";
 import { assertNumber } from "../base/ranges.ts";
 import { Backoff } from "../base/backoff.ts";
-import { isWorthRetrying, type ReconnectFailure, reconnectSettings, type ReconnectSettings, retryAfter, TERMINAL_CODES } from "./reconnect.ts";
+import {
+  isWorthRetrying,
+  type ReconnectFailure,
+  type ReconnectSettings,
+  reconnectSettings,
+  retryAfter,
+  TERMINAL_CODES,
+} from "./reconnect.ts";
 import { assertToken } from "../base/secrets.ts";
 import { SendBacklog } from "./send_backlog.ts";
 import { sharedTimer } from "../base/shared_timer.ts";

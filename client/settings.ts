@@ -5,7 +5,18 @@
  */
 
 import type { Clock } from "../base/clock.ts";
-import { assertSlowConsumer, type CloseInfo, CONNECTION_DEFAULTS, type ConnectionOptions, type ConnectionSettings, LIMIT_NAMES, type LimitName, type ProtocolOptions, type SlowConsumer, type StepResult } from "../connection/options.ts";
+import {
+  assertSlowConsumer,
+  type CloseInfo,
+  CONNECTION_DEFAULTS,
+  type ConnectionOptions,
+  type ConnectionSettings,
+  LIMIT_NAMES,
+  type LimitName,
+  type ProtocolOptions,
+  type SlowConsumer,
+  type StepResult,
+} from "../connection/options.ts";
 import { chooseConnector } from "./choose_connector.ts";
 import type { ClientHandshakeRequest, ClientHandshakeResponse, CompressionOffer, Connector } from "./connector.ts";
 import { describe, OptionError } from "../base/errors.ts";

@@ -5,7 +5,14 @@
  */
 
 import { ClientHandshake } from "./handshake.ts";
-import type { ClientConnectionHandler, CompressionOffer, Connector, ConnectPlan, ConnectProgram, OpenedConnection } from "./connector.ts";
+import type {
+  ClientConnectionHandler,
+  CompressionOffer,
+  Connector,
+  ConnectPlan,
+  ConnectProgram,
+  OpenedConnection,
+} from "./connector.ts";
 import { type ConnectionHandler, WebSocketConnection } from "../connection/connection.ts";
 import type { ConnectionSettings, HandshakeRequest, HandshakeResult } from "../connection/options.ts";
 import type { CompressionOptions, CompressionSettings } from "../protocol/compression.ts";

@@ -5,7 +5,13 @@
  */
 
 import { OptionError } from "../base/errors.ts";
-import { checkServerMessage, decodeInboxMessage, encodeInboxMessage, type HelloMessage, type NotificationMessage } from "./protocol.ts";
+import {
+  checkServerMessage,
+  decodeInboxMessage,
+  encodeInboxMessage,
+  type HelloMessage,
+  type NotificationMessage,
+} from "./protocol.ts";
 
 /** What a session asks and tells its receiver. */
 export interface InboxSessionOwner {

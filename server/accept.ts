@@ -22,11 +22,23 @@ import { acceptDeflateOffer } from "../protocol/deflate.ts";
 import type { CompressionSettings } from "../protocol/compression.ts";
 import { type BodyTaker, directLength, TextReply } from "./direct.ts";
 import { HandshakeError, HttpError, TransportError } from "../base/errors.ts";
-import { checkUpgradeRequest, encodeUpgradeResponse, type UpgradeRequest, wantsWebSocket } from "../protocol/handshake.ts";
+import {
+  checkUpgradeRequest,
+  encodeUpgradeResponse,
+  type UpgradeRequest,
+  wantsWebSocket,
+} from "../protocol/handshake.ts";
 import type { Extension } from "../protocol/extensions.ts";
 import { timeHandler } from "../base/handler_time.ts";
 import { type Head, type HeaderFields, HeadReader, parseRequestLine, type RequestLine } from "../protocol/head.ts";
-import { bodyFraming, encodeChunk, makeRequest, planResponse, refusalResponse, textResponse } from "../protocol/http.ts";
+import {
+  bodyFraming,
+  encodeChunk,
+  makeRequest,
+  planResponse,
+  refusalResponse,
+  textResponse,
+} from "../protocol/http.ts";
 import { RequestBody } from "../protocol/request_body.ts";
 import type { Holder, MemoryBudget } from "../base/memory_budget.ts";
 import type { Transport, TransportHandler } from "../transport/transport.ts";

@@ -10,7 +10,14 @@ import type { CloseInfo } from "../connection/options.ts";
 import { type ConnectionHandler, WebSocketConnection } from "../connection/connection.ts";
 import type { FrameInfo } from "../protocol/frame_header.ts";
 import { encodeClosePayload, type MessageData } from "../protocol/payload.ts";
-import { type BackplaneError, CloseCode, describe, HandlerError, TransportError, WebSocketError } from "../base/errors.ts";
+import {
+  type BackplaneError,
+  CloseCode,
+  describe,
+  HandlerError,
+  TransportError,
+  WebSocketError,
+} from "../base/errors.ts";
 import type { BodyTaker, TextReply } from "./direct.ts";
 import { HandlerCalls } from "./handler_calls.ts";
 import type { HeaderFields, RequestLine } from "../protocol/head.ts";

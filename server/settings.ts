@@ -5,7 +5,14 @@
  */
 
 import { type Clock, systemClock } from "../base/clock.ts";
-import { assertSlowConsumer, CONNECTION_DEFAULTS, type ConnectionOptions, LIMIT_NAMES, type ProtocolOptions, type SlowConsumer } from "../connection/options.ts";
+import {
+  assertSlowConsumer,
+  CONNECTION_DEFAULTS,
+  type ConnectionOptions,
+  LIMIT_NAMES,
+  type ProtocolOptions,
+  type SlowConsumer,
+} from "../connection/options.ts";
 import type { CompressionOptions, CompressionSettings } from "../protocol/compression.ts";
 import { compressionSettings } from "../protocol/deflate.ts";
 import { OptionError, StateError } from "../base/errors.ts";

@@ -12,7 +12,7 @@ function enter(admission: Admission, hostname = "192.0.2.1", now = 0): Pass {
 }
 
 describe("Admission", () => {
-  it("lets in so many at a time", () => {
+  it("limits the number of connections", () => {
     const admission = new Admission(() => ({ ...open, maxConnections: 2 }), () => {});
     const first = enter(admission);
     enter(admission).opened();
@@ -23,7 +23,7 @@ describe("Admission", () => {
     assertEquals(admission.enter(address("192.0.2.2"), 0), "maxConnections");
   });
 
-  it("lets in so many from one address, and from one network of 64 bits", () => {
+  it("limits connections of one address and of one IPv6 network of 64 bits", () => {
     const admission = new Admission(() => ({ ...open, maxConnectionsPerAddress: 1 }), () => {});
     const pass = enter(admission);
     assertEquals(admission.enter(address("192.0.2.1"), 0), "maxConnectionsPerAddress");
@@ -36,7 +36,7 @@ describe("Admission", () => {
     enter(admission);
   });
 
-  it("evicts the one that has kept us waiting the longest", () => {
+  it("evicts the connection that has kept the server waiting the longest", () => {
     const evicted: string[] = [];
     const gone: string[] = [];
     const admission = new Admission(() => ({ ...open, maxHandshakes: 2 }), ({ hostname }) => evicted.push(hostname));

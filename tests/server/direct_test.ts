@@ -7,7 +7,7 @@ import { JournalError } from "../../base/errors.ts";
 import { MemoryJournal } from "../../journal/memory_journal.ts";
 import { signNotification, WhatsAppServer, type WhatsAppServerOptions } from "../../whatsapp.ts";
 import { RawSocket } from "../support/sockets.ts";
-import { decode, encode, FakeClock, pipe } from "../support/support.ts";
+import { decode, encode, FakeClock, pipe, turns } from "../support/support.ts";
 
 const SECRET = "app-secret";
 const PATH = "/whatsapp";
@@ -237,9 +237,7 @@ async function run(each: Case, web: boolean, sizes: number[]): Promise<Outcome> 
 }
 
 /** Requests that wait behind others take a timer each. */
-async function calm(): Promise<void> {
-  for (let turn = 0; turn < 12; turn++) await new Promise((resolve) => setTimeout(resolve, 0));
-}
+const calm = (): Promise<void> => turns(12);
 
 const WAYS: [name: string, size: (length: number) => number][] = [
   ["whole", (length) => length],

@@ -10,7 +10,7 @@ import type { CloseInfo } from "../../connection/options.ts";
 import type { WebSocketConnection } from "../../connection/connection.ts";
 import { CertificateError, HandlerError, OptionError, StateError, TransportError } from "../../base/errors.ts";
 import { WebSocketServer, type WebSocketServerOptions } from "../../server.ts";
-import { RawSocket } from "../support/sockets.ts";
+import { RawSocket, roundTrip } from "../support/sockets.ts";
 import { assertFrames, decode, defer, encode, FakeClock, pipe, settle, tlsFile, until } from "../support/support.ts";
 
 /** A started server that counts what it reports. */
@@ -508,7 +508,7 @@ describe("WebSocketServer handshakes", () => {
     assertEquals(server.errors.length, cases.length);
   });
 
-  it("pass without Upgrade, Connection and version when told so", async () => {
+  it("pass without Upgrade, Connection and version if the settings allow it", async () => {
     await using server = await start({ options: { skipUpgradeCheck: true, skipVersionCheck: true } });
     const socket = await RawSocket.connect(server.address!.port);
     await socket.write(handshake("/", "", "7"));
@@ -553,7 +553,7 @@ describe("WebSocketServer handshakes", () => {
     await until(() => server.stats().connections.handshaking === 2, "two connections");
     await settle();
     // The bytes of the slow one must have been read for it to be slow rather than silent.
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await roundTrip(server.address!.port);
     clock.advance(10_000);
     assertStringIncludes(await slow, "HTTP/1.1 408 ");
     assertEquals(await silent, "");
@@ -588,7 +588,7 @@ describe("WebSocketServer to many", () => {
     assertEquals(server.broadcastMessage("nobody"), 0);
   });
 
-  it("checks what it is given before anybody gets it", async () => {
+  it("checks data before it is sent to any connection", async () => {
     await using server = await start();
     const clients = await Promise.all([1, 2, 3].map(() => connect(server, { onMessageReceived: () => got++ })));
     let got = 0;
@@ -608,7 +608,7 @@ describe("WebSocketServer to many", () => {
     assertEquals(got, 0);
   });
 
-  it("splits broadcasts, large ones too, and keeps them whole for everybody", async () => {
+  it("splits broadcasts, large ones too, and keeps them whole for each connection", async () => {
     for (const [frameSize, length] of [[100, 1000], [0, 100_000], [65536, 300_000]]) {
       await using server = await start({ splitMessage: true, frameSize });
       const text = "0123456789".repeat(length / 10);
@@ -718,7 +718,7 @@ describe("WebSocketServer over TLS", () => {
     }
   });
 
-  it("reloads certificates: new handshakes get the new one, open connections live on, a bad file changes nothing", async () => {
+  it("reloads certificates for new handshakes; open connections stay, a bad file changes nothing", async () => {
     const folder = mkdtempSync(join(tmpdir(), "certificates-"));
     const files = { certificateFile: join(folder, "cert.pem"), certificateKeyFile: join(folder, "key.pem") };
     const install = (name: string): void => {

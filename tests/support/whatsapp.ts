@@ -4,7 +4,13 @@ import { join } from "node:path";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import type { WebSocketError } from "../../base/errors.ts";
-import { signNotification, WhatsAppReceiver, type WhatsAppReceiverOptions, WhatsAppServer, type WhatsAppServerOptions } from "../../whatsapp.ts";
+import {
+  signNotification,
+  WhatsAppReceiver,
+  type WhatsAppReceiverOptions,
+  WhatsAppServer,
+  type WhatsAppServerOptions,
+} from "../../whatsapp.ts";
 import { encode } from "./support.ts";
 
 export const SECRET = "app-secret";
@@ -49,8 +55,16 @@ export async function startServer(options: WhatsAppServerOptions = {}): Promise<
   return Object.assign(server, { errors });
 }
 
+/** Starts the same with a verify token, for Meta's verification of the URL. */
+export function startVerified(options: WhatsAppServerOptions = {}): Promise<TestServer> {
+  return startServer({ verifyToken: "verify", ...options });
+}
+
+/** The server's address as a URL without a path. */
+export const originOf = (server: WhatsAppServer): string => `http://127.0.0.1:${server.address!.port}`;
+
 /** The URL of the webhook. */
-export const urlOf = (server: WhatsAppServer): string => `http://127.0.0.1:${server.address!.port}${PATH}`;
+export const urlOf = (server: WhatsAppServer): string => originOf(server) + PATH;
 
 /** Makes a receiver that shows `token`; what it reports is not printed. */
 export function makeReceiver(server: WhatsAppServer, options: WhatsAppReceiverOptions = {}): WhatsAppReceiver {
@@ -68,13 +82,27 @@ export async function connect(
   return receiver;
 }
 
+/** What a delivery does in another way than Meta. */
+export interface PostOptions {
+  /** Header fields besides, or in place of, those of Meta. */
+  headers?: Record<string, string>;
+  /** Key of the signature. */
+  secret?: string;
+  path?: string;
+}
+
 /** Delivers a notification as Meta does; returns the status of the answer. */
-export async function post(server: WhatsAppServer, body: string, secret: string = SECRET): Promise<number> {
-  const bytes = encode(body);
-  const response = await fetch(urlOf(server), {
+export async function post(
+  server: WhatsAppServer,
+  body: Uint8Array<ArrayBuffer> | string,
+  options: PostOptions = {},
+): Promise<number> {
+  const { headers, secret = SECRET, path = PATH } = options;
+  const bytes = typeof body === "string" ? encode(body) : body;
+  const response = await fetch(originOf(server) + path, {
     method: "POST",
     body: bytes,
-    headers: { "content-type": "application/json", "x-hub-signature-256": signNotification(bytes, secret) },
+    headers: { "content-type": "application/json", "x-hub-signature-256": signNotification(bytes, secret), ...headers },
   });
   await response.body?.cancel();
   return response.status;

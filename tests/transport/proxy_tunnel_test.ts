@@ -81,7 +81,7 @@ describe("a client behind a proxy", () => {
       await assertRejects(() => echoThrough(TLS, { proxy }), TransportError, "Cannot connect");
     }));
 
-  it("tells what the proxy has answered", async () => {
+  it("reports the response of the proxy", async () => {
     const answers = [
       ["HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 3\r\n\r\nno!", "answered 407"],
       ["HTTP/1.1 200 OK\r\n\r\nextra", "sent more than its answer"],
