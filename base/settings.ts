@@ -5,7 +5,7 @@
  * @module
  */
 
-import { OptionError } from "./errors.ts";
+import { OptionError, StateError } from "./errors.ts";
 import { assertNumber } from "./ranges.ts";
 
 /** Timers take no more than 2^31 - 1 ms, some 24 days, and run at once with more. */
@@ -43,8 +43,8 @@ export type Complete<Options> = { [Name in keyof Options]-?: Exclude<Options[Nam
 
 /** Follows the changes of a {@linkcode SettingsStore}. */
 export interface SettingsObserver<Values> {
-  /** Throws if the setting must not get this value now. */
-  changing?(name: keyof Values & string, value: unknown): void;
+  /** Called with a new value: may return another one to store instead, and throws if the setting must not get it now. */
+  changing?(name: keyof Values & string, value: unknown): unknown;
   /** The setting has another value. */
   changed?(name: keyof Values & string): void;
 }
@@ -52,24 +52,31 @@ export interface SettingsObserver<Values> {
 /** The values of one object's settings. */
 export class SettingsStore<Values extends object> {
   readonly #table: SettingsTable<Values>;
-  readonly #observer: SettingsObserver<Values>;
+  #observer: SettingsObserver<Values> = {};
   readonly #values: Values;
 
   /**
    * Makes a store with the defaults.
    *
    * @param table The settings.
-   * @param observer Follows changes.
    */
-  constructor(table: SettingsTable<Values>, observer: SettingsObserver<Values> = {}) {
+  constructor(table: SettingsTable<Values>) {
     this.#table = table;
-    this.#observer = observer;
     this.#values = { ...defaultsOf(table) };
   }
 
   /** All values; not a copy. */
   get values(): Readonly<Values> {
     return this.#values;
+  }
+
+  /**
+   * Has changes followed from now on.
+   *
+   * @param observer Follows them.
+   */
+  observe(observer: SettingsObserver<Values>): void {
+    this.#observer = observer;
   }
 
   /**
@@ -80,8 +87,7 @@ export class SettingsStore<Values extends object> {
    * @throws {WebSocketError} If the observer refuses it.
    */
   set<Name extends keyof Values & string>(name: Name, value: Values[Name]): void {
-    this.#observer.changing?.(name, value);
-    this.#values[name] = value;
+    this.#values[name] = (this.#observer.changing?.(name, value) ?? value) as Values[Name];
     this.#observer.changed?.(name);
   }
 
@@ -159,6 +165,32 @@ export function defineSettings<Owner extends object, Values extends object>(
     const { alias } = table[name];
     if (alias !== undefined) Object.defineProperty(prototype, alias, property);
   }
+}
+
+/**
+ * Makes a setting read-only in a subclass, which decides about it by itself.
+ *
+ * @param prototype The prototype of the subclass.
+ * @param name The setting.
+ * @param reason The reason, for the message of the error that setting it throws.
+ */
+export function refuseSetting<Owner extends object>(
+  prototype: Owner,
+  name: keyof Owner & string,
+  reason: string,
+): void {
+  const inherited = Reflect.getPrototypeOf(prototype)!;
+  const property: PropertyDescriptor & ThisType<Owner> = {
+    configurable: true,
+    enumerable: false,
+    get(): unknown {
+      return Reflect.get(inherited, name, this);
+    },
+    set(): void {
+      throw new StateError("ERR_UNSUPPORTED", `Cannot set "${name}": ${reason}`);
+    },
+  };
+  Object.defineProperty(prototype, name, property);
 }
 
 function namesOf<Values extends object>(table: SettingsTable<Values>): (keyof Values & string)[] {

@@ -13,13 +13,13 @@
  * @module
  */
 
-import type { Pass } from "./admission.ts";
+import type { AdmissionTicket } from "./admission.ts";
 import { concat } from "../base/bytes.ts";
 import type { Clock } from "../base/clock.ts";
 import type { HandshakeRequest, HandshakeResult, ProtocolOptions } from "../connection/options.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
 import { acceptDeflateOffer, type CompressionSettings } from "../protocol/deflate.ts";
-import { type BodyTaker, directLength, TextReply } from "./direct.ts";
+import { type BodyTaker, directLength, TextReply } from "./text_reply.ts";
 import { HandshakeError, HttpError, TransportError } from "../base/errors.ts";
 import {
   checkUpgradeRequest,
@@ -138,7 +138,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   readonly #transport: Transport;
   readonly #connection: WebSocketConnection<Data>;
   readonly #host: AcceptHost<Data>;
-  readonly #pass: Pass;
+  readonly #ticket: AdmissionTicket;
 
   #state: State = "head";
   #headReader: HeadReader;
@@ -176,16 +176,16 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
    * @param transport The transport, not opened yet.
    * @param connection The connection it is to become.
    * @param host The server.
-   * @param pass Counts it.
+   * @param ticket Counts it.
    */
   constructor(
     transport: Transport,
     connection: WebSocketConnection<Data>,
     host: AcceptHost<Data>,
-    pass: Pass,
+    ticket: AdmissionTicket,
   ) {
-    this.#pass = pass;
-    pass.evict = () => transport.destroy();
+    this.#ticket = ticket;
+    ticket.evict = () => transport.destroy();
     this.#transport = transport;
     this.#connection = connection;
     this.#host = host;
@@ -196,7 +196,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   begin(): void {
     const { handshakeTimeout, clock } = this.#host.settings();
     // What TLS took counts.
-    const left = handshakeTimeout - (clock.now() - this.#pass.acceptedAt);
+    const left = handshakeTimeout - (clock.now() - this.#ticket.acceptedAt);
     if (handshakeTimeout > 0) this.#startTimer(Math.max(1, Math.round(left)));
     this.#transport.open(this);
   }
@@ -287,7 +287,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     const { head } = this.#headReader;
     if (head === undefined) return;
     this.#cancelTimer?.();
-    this.#pass.works();
+    this.#ticket.servingPeer();
     this.#handleHead(head, bytes.subarray(used), owned);
   }
 
@@ -319,7 +319,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   #refuse(error: unknown): void {
     this.#state = "answering";
     this.#cancelTimer?.();
-    this.#pass.works();
+    this.#ticket.servingPeer();
     this.#abortHandshake(error);
     const known = error instanceof HandshakeError || error instanceof HttpError;
     this.#host.error(error, this.#connection);
@@ -382,7 +382,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     if (!this.#connection.start(result, { preface: head })) return;
     this.#state = "upgraded";
     this.#cancelTimer?.();
-    this.#pass.opened();
+    this.#ticket.opened();
     this.#release();
     this.#host.opened(this.#connection);
     this.#connection.open(this.#unread, { ended: this.#peerEnded, closed: undefined });
@@ -506,7 +506,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#headReader = new HeadReader(this.#host.settings());
     this.#body = undefined;
     this.#recount();
-    this.#pass.waits();
+    this.#ticket.awaitingPeer();
     this.#startTimer();
     // Others come first: a thousand requests in one read must not keep them waiting.
     if (this.#unread.length > 0) this.#transport.takeTurn(() => this.#readNext());
@@ -533,7 +533,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   #linger(): void {
     if (this.#state !== "answering") return;
     this.#state = "lingering";
-    this.#pass.waits();
+    this.#ticket.awaitingPeer();
     this.#unread = EMPTY;
     this.#release();
     this.#body?.fail(lostBody("The request was answered before its body was read"));
@@ -576,7 +576,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     if (bytes.length < length) return this.#awaitDirectBody(bytes, owned);
     direct.take = undefined;
     this.#cancelTimer?.();
-    this.#pass.works();
+    this.#ticket.servingPeer();
     this.#unread = EMPTY;
     this.#release();
     let reply: TextReply | Promise<TextReply>;
@@ -598,7 +598,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#unread = owned ? bytes : bytes.slice();
     this.#count();
     this.#startBodyTimer();
-    this.#pass.waits();
+    this.#ticket.awaitingPeer();
     if (this.#peerEnded) this.end();
     else this.#transport.resume();
   }
@@ -609,7 +609,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#unread = EMPTY;
     this.#release();
     this.#cancelTimer?.();
-    this.#pass.works();
+    this.#ticket.servingPeer();
     this.#finishWith(refusalResponse(error));
   }
 
@@ -635,7 +635,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     }
     this.#startBodyTimer();
     // A body that does not come is waited for like a head.
-    this.#pass.waits();
+    this.#ticket.awaitingPeer();
     if (!this.#expectsContinue || this.#unread.length > 0) return this.#feedUnread();
     this.#expectsContinue = false;
     this.#write(CONTINUE).then(() => this.#feedUnread(), ignore);
@@ -643,7 +643,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
 
   #pauseBody(body: RequestBody): void {
     if (this.#body !== body) return;
-    if (this.#state === "answering") this.#pass.works();
+    if (this.#state === "answering") this.#ticket.servingPeer();
     this.#cancelTimer?.();
     if (!body.done) this.#transport.pause();
   }

@@ -4,12 +4,11 @@
  * @module
  */
 
-import type { Backplane } from "../pubsub/backplane.ts";
 import type { CloseInfo, MessageOptions } from "../connection/options.ts";
 import type { FrameInfo } from "../protocol/message.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
 import type { LogHandler } from "../base/log.ts";
-import type { ServerSettings } from "./settings.ts";
+import type { ServerOptions } from "./settings.ts";
 
 /** What a handler may return when nothing is asked of it; a promise is watched for its rejection. */
 export type HandlerResult = void | Promise<void>;
@@ -76,13 +75,7 @@ export interface ServerHandlers<Data = unknown> {
 }
 
 /** Settings and handlers of a server. */
-export interface WebSocketServerOptions<Data = unknown> extends ServerSettings, ServerHandlers<Data> {
-  /**
-   * Carries broadcasts and topics to the other nodes, and theirs to this one, while the server runs. The program makes and closes it; one
-   * object serves one server.
-   */
-  backplane?: Backplane;
-}
+export interface WebSocketServerOptions<Data = unknown> extends ServerOptions, ServerHandlers<Data> {}
 
 /** What is different for one message to the subscribers of a topic. */
 export interface PublishOptions<Data = unknown> extends MessageOptions {

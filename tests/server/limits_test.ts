@@ -324,7 +324,10 @@ describe("rates of a connection", () => {
   });
 
   it("counts bytes as they come, of messages that never end too", async () => {
-    const { transport, recorder, peer, connection, clock } = openRig("server", { maxByteRate: 1000, rateBurstSeconds: 5 });
+    const { transport, recorder, peer, connection, clock } = openRig("server", {
+      maxByteRate: 1000,
+      rateBurstSeconds: 5,
+    });
     transport.receive(peer.text("x".repeat(4900), false));
     clock.advance(4000);
     transport.receive(peer.continuation("y".repeat(3900), false));
