@@ -98,8 +98,8 @@ export type {
   PublishOptions,
   ServerHandlers,
   StopOptions,
-  WebSocketServerOptions,
 } from "./server/handlers.ts";
+export type { WebSocketServerOptions } from "./server/settings.ts";
 export type { BytePairInfo } from "./transport/stream.ts";
 export { BackplaneError } from "./base/errors.ts";
 export type { BackplaneErrorCode } from "./base/errors.ts";

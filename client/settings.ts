@@ -59,8 +59,8 @@ export interface ClientHandlers {
   onLog?: LogHandler;
 }
 
-/** Settings of a client. `0` turns a limit off. They are read by `connect`. */
-export interface ClientOptions extends ConnectionOptions {
+/** Settings and handlers of a client. `0` turns a limit off. They are read by `connect`. */
+export interface WebSocketClientOptions extends ConnectionOptions, ClientHandlers {
   /**
    * Host name or address of the server.
    * @default {"localhost"}
@@ -153,8 +153,8 @@ export interface ClientOptions extends ConnectionOptions {
   checkTimeout?: number;
 }
 
-/** Settings and handlers of a client. */
-export interface WebSocketClientOptions extends ClientOptions, ClientHandlers {}
+/** Settings of a client, as far as they are given. */
+export type ClientOptions = Omit<WebSocketClientOptions, keyof ClientHandlers>;
 
 /** Options of `connect`. */
 export interface ConnectOptions {
@@ -166,9 +166,9 @@ export interface ConnectOptions {
 
 /** Settings of a client, complete. */
 export interface ClientSettings extends Complete<Omit<ClientOptions, "hostName" | "signal" | "token" | "resolveUrl">> {
-  /** See `ClientOptions`. */
+  /** See `WebSocketClientOptions`. */
   token: ClientOptions["token"] | undefined;
-  /** See `ClientOptions`. */
+  /** See `WebSocketClientOptions`. */
   resolveUrl: ClientOptions["resolveUrl"] | undefined;
 }
 

@@ -8,7 +8,6 @@ import type { CloseInfo, MessageOptions } from "../connection/options.ts";
 import type { FrameInfo } from "../protocol/message.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
 import type { LogHandler } from "../base/log.ts";
-import type { ServerOptions } from "./settings.ts";
 
 /** What a handler may return when nothing is asked of it; a promise is watched for its rejection. */
 export type HandlerResult = void | Promise<void>;
@@ -73,9 +72,6 @@ export interface ServerHandlers<Data = unknown> {
    */
   onLog?: LogHandler;
 }
-
-/** Settings and handlers of a server. */
-export interface WebSocketServerOptions<Data = unknown> extends ServerOptions, ServerHandlers<Data> {}
 
 /** What is different for one message to the subscribers of a topic. */
 export interface PublishOptions<Data = unknown> extends MessageOptions {

@@ -8,6 +8,7 @@ import type { Backplane } from "../pubsub/backplane.ts";
 import { CONNECTION_SETTINGS, type ConnectionOptions, type ProtocolOptions } from "../connection/options.ts";
 import { type CompressionOptions, type CompressionSettings, compressionSettings } from "../protocol/deflate.ts";
 import { OptionError, StateError } from "../base/errors.ts";
+import type { ServerHandlers } from "./handlers.ts";
 import { maxFramePayload } from "../protocol/frame_header.ts";
 import { assertProtocols } from "../protocol/subprotocol.ts";
 import { isHost } from "../protocol/http.ts";
@@ -15,8 +16,8 @@ import { quote, redactUrl } from "../base/message_text.ts";
 import { type Complete, defineSettings, SettingsStore, type SettingsTable } from "../base/settings.ts";
 import { sharedTimer } from "../base/shared_timer.ts";
 
-/** Settings of a server. `0` turns a limit off. */
-export interface ServerOptions extends ConnectionOptions {
+/** Settings and handlers of a server. `0` turns a limit off. */
+export interface WebSocketServerOptions<Data = unknown> extends ConnectionOptions, ServerHandlers<Data> {
   /**
    * The port; 0 takes a free one, see `address`.
    * @default {8888}
@@ -148,9 +149,12 @@ export interface ServerOptions extends ConnectionOptions {
   maxBodySize?: number;
 }
 
+/** Settings of a server, as far as they are given. */
+export type ServerOptions = Omit<WebSocketServerOptions, keyof ServerHandlers>;
+
 /** Values of a server's properties. */
 export interface ServerProperties extends Complete<Omit<ServerOptions, "signal" | "backplane">> {
-  /** See `ServerOptions`. */
+  /** See `WebSocketServerOptions`. */
   backplane: Backplane | undefined;
 }
 

@@ -36,7 +36,8 @@ import { isLoopback } from "../client/loopback.ts";
 import { MemoryJournal } from "../journal/memory_journal.ts";
 import { assertNumber } from "../base/ranges.ts";
 import { refuseSetting } from "../base/settings.ts";
-import type { AllowResult, StopOptions, WebSocketServerOptions } from "../server/handlers.ts";
+import type { AllowResult, StopOptions } from "../server/handlers.ts";
+import type { WebSocketServerOptions } from "../server/settings.ts";
 import type { ServerContext } from "../server/context.ts";
 import { extendServer, WebSocketServer } from "../server/server.ts";
 import {
