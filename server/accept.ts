@@ -13,102 +13,22 @@
  * @module
  */
 
+import type { AcceptHost } from "./accept_host.ts";
 import type { AdmissionTicket } from "./admission.ts";
 import { concat } from "../base/bytes.ts";
-import type { Clock } from "../base/clock.ts";
-import type { HandshakeRequest, HandshakeResult, ProtocolOptions } from "../connection/options.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
-import { acceptDeflateOffer, type CompressionSettings } from "../protocol/deflate.ts";
-import { type BodyTaker, directLength, TextReply } from "./text_reply.ts";
 import { HandshakeError, HttpError, TransportError } from "../base/errors.ts";
-import {
-  checkUpgradeRequest,
-  encodeUpgradeResponse,
-  type UpgradeRequest,
-  wantsWebSocket,
-} from "../protocol/handshake.ts";
-import type { Extension } from "../protocol/extensions.ts";
+import { type UpgradeRequest, wantsWebSocket } from "../protocol/handshake.ts";
 import { timeHandler } from "../base/handler_time.ts";
 import { type Head, type HeaderFields, HeadReader, parseRequestLine, type RequestLine } from "../protocol/head.ts";
-import {
-  bodyFraming,
-  encodeChunk,
-  makeRequest,
-  planResponse,
-  refusalResponse,
-  textResponse,
-} from "../protocol/http.ts";
+import { bodyFraming, makeRequest, refusalResponse, textResponse } from "../protocol/http.ts";
+import { answerHandshake, checkHost, type ReceivedRequest, receiveHandshake } from "./received_request.ts";
 import { RequestBody } from "../protocol/request_body.ts";
-import type { Holder, MemoryBudget } from "../base/memory_budget.ts";
+import { RequestTimer } from "./request_timer.ts";
+import { ResponseWriter } from "./response_writer.ts";
+import type { Holder } from "../base/memory_budget.ts";
+import { type BodyTaker, directLength, TextReply } from "./text_reply.ts";
 import type { Transport, TransportHandler } from "../transport/transport.ts";
-
-/** What a server decides for an accepted connection. */
-export interface AcceptHost<Data> {
-  /** Limits and habits. */
-  settings(): AcceptSettings;
-  /** Whether the server stops: no connection is kept alive then. */
-  stopping(): boolean;
-  /** Memory that requests of all connections hold. */
-  readonly bodies: MemoryBudget;
-  /** Asks the program whether to open the WebSocket. `awaited` tells it whether the answer still matters. */
-  allow(
-    connection: WebSocketConnection<Data>,
-    awaited: () => boolean,
-  ): boolean | Response | Promise<boolean | Response>;
-  /** Chooses a subprotocol; "" for none. */
-  selectProtocol(connection: WebSocketConnection<Data>, offered: string[]): string;
-  /**
-   * Decides about a POST with a short body of known length without the objects of the web.
-   *
-   * @param line Its request line; the path is one that `URL` leaves as it is.
-   * @param fields Its header fields.
-   * @param connection The connection it came on.
-   * @returns The answer, if the head is enough for one; what takes the body; `undefined`: `respond` is to be asked.
-   */
-  direct?(
-    line: RequestLine,
-    fields: HeaderFields,
-    connection: WebSocketConnection<Data>,
-  ): TextReply | BodyTaker | undefined;
-  /** Answers a plain HTTP request. */
-  respond(request: Request, connection: WebSocketConnection<Data>): Promise<Response>;
-  /** The handshake is done. */
-  opened(connection: WebSocketConnection<Data>): void;
-  /** A connection was refused, for a reason that is not reported as an error. */
-  refused(reason: string, connection: WebSocketConnection<Data>): void;
-  /** Something failed. */
-  error(error: unknown, connection: WebSocketConnection<Data>): void;
-}
-
-/** Limits and habits of an {@linkcode AcceptSession}. */
-export interface AcceptSettings {
-  /** Non-empty: the only path that opens a WebSocket. */
-  pathName: string;
-  /** What the handshake does not insist on. */
-  options: ProtocolOptions;
-  /** Origins whose pages may open a WebSocket; empty: all. */
-  origins: readonly string[];
-  /** Names under which the server is reached; empty: all. */
-  hosts: readonly string[];
-  /** How to compress, if the client can. */
-  compression: CompressionSettings | undefined;
-  /** How long a request may take to come, and the next one to begin, in ms; 0: no limit. */
-  handshakeTimeout: number;
-  /** How long the body of a plain request may take to come, in ms; 0: no limit. */
-  bodyTimeout: number;
-  /** The most plain requests of one connection; 0: no limit. */
-  maxRequests: number;
-  /** How long the peer may take to end TCP after the last response, in ms; 0: no limit. */
-  closeTimeout: number;
-  /** The most bytes of the body of a plain request; 0: no limit. */
-  maxBodySize: number;
-  /** The most bytes of a request head; 0: no limit. */
-  maxHeadSize: number;
-  /** The most header fields; 0: no limit. */
-  maxHeaderFields: number;
-  /** Time. */
-  clock: Clock;
-}
 
 /** A request that is answered without the objects of the web. */
 interface DirectRequest {
@@ -128,8 +48,6 @@ const MAX_DROPPED = 1024 * 1024;
 const MAX_DROPPED_HEAD = 128 * 1024;
 /** The most bytes that are read while the program decides: a client should send none before its answer. */
 const MAX_EARLY = 64 * 1024;
-/** The most bytes of a response body in one write. */
-const WRITE_SLICE = 64 * 1024;
 const INTERNAL_ERROR = new TextReply(500, "Internal server error");
 const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
 
@@ -144,7 +62,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   #headReader: HeadReader;
   /** Bytes behind the current request, or of its body that nobody has asked for yet. */
   #unread: Uint8Array = EMPTY;
-  #cancelTimer: (() => void) | undefined;
+  readonly #timer: RequestTimer;
   #peerEnded = false;
   /** Bytes that may still come behind the last answer. */
   #dropsLeft = MAX_DROPPED;
@@ -159,13 +77,9 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
 
   // The current request and its response
   #body: RequestBody | undefined;
-  /** Until when the body has to be there; `undefined` before anybody asks for it. */
-  #bodyDeadline: number | undefined;
   #expectsContinue = false;
-  #responseReader: ReadableStreamDefaultReader<Uint8Array> | undefined;
-  #lastWrite: Promise<void> = Promise.resolve();
-  #writeWaiter: { resolve(): void; reject(error: unknown): void } | undefined;
-  #cancelWriteTimer: (() => void) | undefined;
+  /** Made with the first response. */
+  #responses: ResponseWriter | undefined;
   #direct: DirectRequest | undefined;
   /** Whether the answer to a direct request is being written, and the next request may follow. */
   #replying = false;
@@ -190,14 +104,12 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#connection = connection;
     this.#host = host;
     this.#headReader = new HeadReader(host.settings());
+    this.#timer = new RequestTimer(host.settings, () => this.#timeOut());
   }
 
   /** Starts the reading. */
   begin(): void {
-    const { handshakeTimeout, clock } = this.#host.settings();
-    // What TLS took counts.
-    const left = handshakeTimeout - (clock.now() - this.#ticket.acceptedAt);
-    if (handshakeTimeout > 0) this.#startTimer(Math.max(1, Math.round(left)));
+    this.#timer.startSince(this.#ticket.acceptedAt);
     this.#transport.open(this);
   }
 
@@ -225,21 +137,16 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
       this.#keep(bytes);
       if (this.#direct?.take !== undefined) this.#feedDirect(this.#unread, true);
       else if (this.#body?.pulling) this.#feedUnread();
-    } else if (this.#state === "lingering") this.#drop(bytes.length);
-  }
-
-  /** A client that goes on sending does not wait for the answer. */
-  #drop(length: number): void {
-    this.#dropsLeft -= length;
-    if (this.#dropsLeft < 0) this.#transport.destroy();
+    } else if (this.#state === "lingering") {
+      // A client that goes on sending does not wait for the answer.
+      this.#dropsLeft -= bytes.length;
+      if (this.#dropsLeft < 0) this.#transport.destroy();
+    }
   }
 
   drain(): void {
-    this.#cancelWriteTimer?.();
-    if (this.#replying) return this.#replied();
-    const waiter = this.#writeWaiter;
-    this.#writeWaiter = undefined;
-    waiter?.resolve();
+    this.#responses?.drain();
+    if (this.#replying) this.#nextRequest();
   }
 
   end(): void {
@@ -253,8 +160,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
 
   close(error?: unknown): void {
     this.#state = "closed";
-    this.#cancelTimer?.();
-    this.#cancelWriteTimer?.();
+    this.#timer.cancel();
     const lost = lostBody("The connection was lost inside a request");
     this.#release();
     if (this.#handshake !== undefined) {
@@ -263,10 +169,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
       );
     }
     this.#body?.fail(lost);
-    this.#writeWaiter?.reject(lost);
-    this.#writeWaiter = undefined;
-    // A stream of events must learn that nobody listens any more.
-    this.#responseReader?.cancel(lost).catch(ignore);
+    this.#responses?.lose(lost);
     // It is ours, and not the peer's, that it has ended.
     if (error instanceof TransportError) this.#host.refused(error.code, this.#connection);
     this.#connection.abandon(error);
@@ -286,7 +189,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     }
     const { head } = this.#headReader;
     if (head === undefined) return;
-    this.#cancelTimer?.();
+    this.#timer.cancel();
     this.#ticket.servingPeer();
     this.#handleHead(head, bytes.subarray(used), owned);
   }
@@ -318,35 +221,28 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   /** Answers what cannot be taken, and ends: what follows on the connection cannot be trusted to be a request. */
   #refuse(error: unknown): void {
     this.#state = "answering";
-    this.#cancelTimer?.();
+    this.#timer.cancel();
     this.#ticket.servingPeer();
     this.#abortHandshake(error);
-    const known = error instanceof HandshakeError || error instanceof HttpError;
     this.#host.error(error, this.#connection);
-    const response = known ? refusalResponse(error) : textResponse(500, "Internal server error");
-    this.#finishWith(response);
+    this.#finishWith(refusalOf(error));
   }
 
   // ---- WebSocket handshakes ------------------------------------------------------------------------------------
 
   #handleUpgrade(line: RequestLine, fields: HeaderFields): void {
-    const { pathName, options, origins } = this.#host.settings();
-    if (pathName !== "" && line.path !== pathName) {
-      throw new HandshakeError("ERR_HANDSHAKE_REQUEST", "There is no WebSocket at this path", 404);
-    }
-    const upgrade = checkUpgradeRequest(line.method, line.minorVersion, fields, options);
-    checkOrigin(fields, origins);
-    this.#handshake = new ReceivedRequest(line, fields, upgrade);
+    const { upgrade, request } = receiveHandshake(line, fields, this.#host.settings());
+    this.#handshake = request;
     this.#connection.setRequest(this.#handshake);
     this.#state = "deciding";
     const allowed = this.#host.allow(this.#connection, () => this.#state === "deciding");
     if (!(allowed instanceof Promise)) return this.#decide(upgrade, allowed);
-    this.#startTimer();
+    this.#timer.start();
     this.#awaitDecision();
     allowed.then((answer) => this.#decide(upgrade, answer)).catch((error) => this.#refuse(error));
   }
 
-  /** Reading goes on meanwhile, to notice when the peer leaves. */
+  /** Reads on meanwhile, to notice when the peer leaves. */
   #awaitDecision(): void {
     if (this.#unread.length <= MAX_EARLY) this.#transport.resume();
   }
@@ -364,7 +260,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
       return;
     }
     this.#handshake = undefined;
-    this.#cancelTimer?.();
+    this.#timer.cancel();
     if (allowed === true) return this.#upgrade(upgrade);
     this.#state = "answering";
     this.#host.refused("allow", this.#connection);
@@ -373,15 +269,11 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
 
   #upgrade(upgrade: UpgradeRequest): void {
     const protocol = this.#host.selectProtocol(this.#connection, upgrade.protocols);
-    const { compression } = this.#host.settings();
-    const agreed = compression && acceptDeflateOffer(upgrade.extensions, compression);
-    const extensions = agreed === undefined ? [] : [agreed.extension];
-    const result: HandshakeResult = { protocol, extensions, compression: agreed };
-    const head = encodeUpgradeResponse({ key: upgrade.key, protocol, extensions });
+    const { result, preface } = answerHandshake(upgrade, protocol, this.#host.settings().compression);
     // Program or peer may have ended the connection; asked last, since the first hash lets Deno run pending microtasks.
-    if (!this.#connection.start(result, { preface: head })) return;
+    if (!this.#connection.start(result, { preface })) return;
     this.#state = "upgraded";
-    this.#cancelTimer?.();
+    this.#timer.cancel();
     this.#ticket.opened();
     this.#release();
     this.#host.opened(this.#connection);
@@ -398,20 +290,13 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
       pause: () => this.#pauseBody(body),
     });
     this.#body = body;
-    this.#bodyDeadline = undefined;
+    this.#timer.beginBody();
     this.#requests++;
     this.#expectsContinue = line.minorVersion === 1 &&
       fields.list("expect").some((value) => value.toLowerCase() === "100-continue");
     const request = makeRequest(line, fields, this.#connection.encrypted, body.stream);
     this.#state = "answering";
-    this.#answer(request, line, this.#mayKeepAlive(line, fields));
-  }
-
-  /** Whether another request may follow this one, which is counted already. */
-  #mayKeepAlive(line: RequestLine, fields: HeaderFields): boolean {
-    const { maxRequests } = this.#host.settings();
-    if (line.minorVersion === 0 || (maxRequests > 0 && this.#requests >= maxRequests)) return false;
-    return !fields.list("connection").some((option) => option.toLowerCase() === "close");
+    this.#answer(request, line, allowsNext(line, fields, this.#requests, this.#host.settings().maxRequests));
   }
 
   async #answer(request: Request, line: RequestLine, mayKeepAlive: boolean): Promise<void> {
@@ -419,7 +304,8 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     try {
       response = await timeHandler(() => this.#host.respond(request, this.#connection));
     } catch (error) {
-      response = this.#failedResponse(error);
+      if (this.#body?.error === undefined) this.#host.error(error, this.#connection);
+      response = refusalOf(this.#body?.error);
     }
     if (this.#state !== "answering") return void response.body?.cancel().catch(ignore);
     this.#expectsContinue = false;
@@ -427,87 +313,41 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     const { done, error } = this.#body!;
     const keepAlive = mayKeepAlive && done && error === undefined && !this.#overloaded && !this.#host.stopping();
     try {
-      await this.#send(response, line, keepAlive);
+      await this.#writer.send(response, line, keepAlive);
       if (keepAlive) this.#nextRequest();
       else this.#linger();
     } catch (error) {
-      // The head is out already, so the only way to say that the body is not complete is to break off.
-      if (this.#state !== "answering") return;
-      this.#host.error(error, this.#connection);
-      this.#transport.destroy();
+      this.#sendFailed(error);
     }
   }
 
-  #failedResponse(error: unknown): Response {
-    if (this.#body?.error !== undefined) return refusalResponse(this.#body.error);
+  /** The head is sent already: only the end of the connection tells the peer that the body is not complete. */
+  #sendFailed(error: unknown): void {
+    if (this.#state !== "answering") return;
     this.#host.error(error, this.#connection);
-    return textResponse(500, "Internal server error");
+    this.#transport.destroy();
   }
 
   #finishWith(response: Response): void {
-    this.#send(response, { method: "GET", minorVersion: 1 }, false).then(() => this.#linger()).catch((error) => {
-      if (this.#state !== "answering") return;
-      this.#host.error(error, this.#connection);
-      this.#transport.destroy();
-    });
+    this.#writer.send(response, { method: "GET", minorVersion: 1 }, false)
+      .then(() => this.#linger()).catch((error) => this.#sendFailed(error));
   }
 
-  async #send(
-    response: Response,
-    request: Pick<RequestLine, "method" | "minorVersion">,
-    keepAlive: boolean,
-  ): Promise<void> {
-    const date = new Date().toUTCString();
-    const { head, chunked, hasBody } = planResponse(response, request, keepAlive, date);
-    if (!hasBody) {
-      await response.body?.cancel();
-      return await this.#write(head);
-    }
-    const reader: ReadableStreamDefaultReader<Uint8Array> = response.body!.getReader();
-    this.#responseReader = reader;
-    let pending = head;
-    for (let part = await reader.read(); !part.done; part = await reader.read()) {
-      // In slices, since the time of a write is limited and a slow reader is no reason to break off.
-      for (let at = 0; at < part.value.length; at += WRITE_SLICE) {
-        const slice = part.value.subarray(at, at + WRITE_SLICE);
-        await this.#write(concat(pending, chunked ? encodeChunk(slice) : slice));
-        pending = EMPTY;
-      }
-    }
-    this.#responseReader = undefined;
-    const last = chunked ? encodeChunk(EMPTY) : EMPTY;
-    if (pending.length + last.length > 0) await this.#write(concat(pending, last));
-  }
-
-  /** Writes after what is being written. */
-  #write(bytes: Uint8Array): Promise<void> {
-    const written = this.#lastWrite.then(() => this.#writeNow(bytes));
-    this.#lastWrite = written.catch(ignore);
-    return written;
-  }
-
-  #writeNow(bytes: Uint8Array): Promise<void> {
-    if (this.#state === "closed") return Promise.reject(lostBody("The peer is gone"));
-    if (this.#transport.write(bytes)) return Promise.resolve();
-    this.#startWriteTimer();
-    return new Promise((resolve, reject) => this.#writeWaiter = { resolve, reject });
-  }
-
-  /** For a peer that does not read. */
-  #startWriteTimer(): void {
-    const { clock, handshakeTimeout } = this.#host.settings();
-    if (handshakeTimeout === 0) return;
-    this.#cancelWriteTimer = clock.after(handshakeTimeout, () => this.#transport.destroy());
+  get #writer(): ResponseWriter {
+    return this.#responses ??= new ResponseWriter(this.#transport, this.#host.settings);
   }
 
   #nextRequest(): void {
+    this.#replying = false;
     if (this.#state !== "answering") return;
     this.#state = "head";
     this.#headReader = new HeadReader(this.#host.settings());
     this.#body = undefined;
-    this.#recount();
+    // The time that the next request takes begins anew.
+    this.#release();
+    if (this.#unread.length > 0) this.#count();
     this.#ticket.awaitingPeer();
-    this.#startTimer();
+    this.#timer.start();
     // Others come first: a thousand requests in one read must not keep them waiting.
     if (this.#unread.length > 0) this.#transport.takeTurn(() => this.#readNext());
     else this.#awaitRequest();
@@ -538,7 +378,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#release();
     this.#body?.fail(lostBody("The request was answered before its body was read"));
     if (this.#peerEnded) return this.#transport.destroy();
-    this.#startTimer(this.#host.settings().closeTimeout);
+    this.#timer.start(this.#host.settings().closeTimeout);
     this.#transport.end();
     this.#transport.resume();
   }
@@ -555,7 +395,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#requests++;
     // A FIN is to be seen behind the answer only.
     this.#transport.pause();
-    const mayKeepAlive = this.#mayKeepAlive(line, fields);
+    const mayKeepAlive = allowsNext(line, fields, this.#requests, this.#host.settings().maxRequests);
     if (decision instanceof TextReply) {
       // A body that has come already is no reason to end the connection.
       const complete = rest.length >= length;
@@ -563,7 +403,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
       this.#reply(decision, mayKeepAlive && complete);
       return true;
     }
-    this.#bodyDeadline = undefined;
+    this.#timer.beginBody();
     this.#direct = { take: decision, length, mayKeepAlive };
     this.#feedDirect(rest, owned);
     return true;
@@ -575,7 +415,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     const { length, take } = direct;
     if (bytes.length < length) return this.#awaitDirectBody(bytes, owned);
     direct.take = undefined;
-    this.#cancelTimer?.();
+    this.#timer.cancel();
     this.#ticket.servingPeer();
     this.#unread = EMPTY;
     this.#release();
@@ -597,7 +437,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   #awaitDirectBody(bytes: Uint8Array, owned: boolean): void {
     this.#unread = owned ? bytes : bytes.slice();
     this.#count();
-    this.#startBodyTimer();
+    this.#timer.startBody();
     this.#ticket.awaitingPeer();
     if (this.#peerEnded) this.end();
     else this.#transport.resume();
@@ -608,7 +448,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#direct = undefined;
     this.#unread = EMPTY;
     this.#release();
-    this.#cancelTimer?.();
+    this.#timer.cancel();
     this.#ticket.servingPeer();
     this.#finishWith(refusalResponse(error));
   }
@@ -618,13 +458,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#direct = undefined;
     if (!mayKeepAlive || this.#overloaded || this.#host.stopping()) return this.#finishWith(reply.toResponse());
     this.#replying = true;
-    if (this.#transport.write(reply.encode())) this.#replied();
-    else this.#startWriteTimer();
-  }
-
-  #replied(): void {
-    this.#replying = false;
-    this.#nextRequest();
+    if (this.#writer.writeAtOnce(reply.encode())) this.#nextRequest();
   }
 
   // ---- Request bodies ------------------------------------------------------------------------------------------
@@ -633,18 +467,18 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     if (this.#body !== body || this.#state !== "answering") {
       return body.fail(lostBody("The request was answered before its body was read"));
     }
-    this.#startBodyTimer();
+    this.#timer.startBody();
     // A body that does not come is waited for like a head.
     this.#ticket.awaitingPeer();
     if (!this.#expectsContinue || this.#unread.length > 0) return this.#feedUnread();
     this.#expectsContinue = false;
-    this.#write(CONTINUE).then(() => this.#feedUnread(), ignore);
+    this.#writer.write(CONTINUE).then(() => this.#feedUnread(), ignore);
   }
 
   #pauseBody(body: RequestBody): void {
     if (this.#body !== body) return;
     if (this.#state === "answering") this.#ticket.servingPeer();
-    this.#cancelTimer?.();
+    this.#timer.cancel();
     if (!body.done) this.#transport.pause();
   }
 
@@ -686,12 +520,6 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#host.bodies.hold(this, body + unread, unread > 0 || !this.#body!.done);
   }
 
-  /** A request has been answered: the time that another one takes begins anew. */
-  #recount(): void {
-    this.#release();
-    if (this.#unread.length > 0) this.#count();
-  }
-
   #release(): void {
     if (!this.#counted) return;
     this.#counted = false;
@@ -713,23 +541,6 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     else this.#count();
   }
 
-  // ---- Time ----------------------------------------------------------------------------------------------------
-
-  /** For the next piece of a body, and for all of it: one octet now and then would hold the connection for ever. */
-  #startBodyTimer(): void {
-    const { handshakeTimeout, bodyTimeout, clock } = this.#host.settings();
-    if (bodyTimeout === 0) return this.#startTimer();
-    this.#bodyDeadline ??= clock.now() + bodyTimeout;
-    const left = Math.max(1, Math.round(this.#bodyDeadline - clock.now()));
-    this.#startTimer(handshakeTimeout === 0 ? left : Math.min(left, handshakeTimeout));
-  }
-
-  #startTimer(delay: number = this.#host.settings().handshakeTimeout): void {
-    this.#cancelTimer?.();
-    this.#cancelTimer = undefined;
-    if (delay > 0) this.#cancelTimer = this.#host.settings().clock.after(delay, () => this.#timeOut());
-  }
-
   #timeOut(): void {
     if (this.#state === "deciding") {
       this.#refuse(new HandshakeError("ERR_HANDSHAKE_TIMEOUT", "The server did not decide in time", 503));
@@ -743,21 +554,15 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   }
 }
 
-/** RFC 6454: a browser names the page it acts for; nothing else has to. */
-function checkOrigin(fields: HeaderFields, origins: readonly string[]): void {
-  if (origins.length === 0) return;
-  const given = fields.all("origin");
-  if (given.length === 0 || (given.length === 1 && origins.includes(given[0]))) return;
-  throw new HandshakeError("ERR_ORIGIN", "Pages of this origin may not connect", 403);
+/** Tells whether another request may follow one that is counted already. */
+function allowsNext(line: RequestLine, fields: HeaderFields, requests: number, maxRequests: number): boolean {
+  if (line.minorVersion === 0 || (maxRequests > 0 && requests >= maxRequests)) return false;
+  return !fields.list("connection").some((option) => option.toLowerCase() === "close");
 }
 
-function checkHost(fields: HeaderFields, hosts: readonly string[]): void {
-  if (hosts.length === 0) return;
-  const given = (fields.get("host") ?? "").toLowerCase();
-  const colon = given.lastIndexOf(":");
-  const name = colon > given.lastIndexOf("]") ? given.slice(0, colon) : given;
-  if (hosts.some((host) => host.toLowerCase() === given || host.toLowerCase() === name)) return;
-  throw new HandshakeError("ERR_HOST", "This server does not go by that name", 421);
+function refusalOf(error: unknown): Response {
+  const known = error instanceof HandshakeError || error instanceof HttpError;
+  return known ? refusalResponse(error) : textResponse(500, "Internal server error");
 }
 
 function lostBody(message: string): HttpError {
@@ -765,43 +570,5 @@ function lostBody(message: string): HttpError {
 }
 
 function ignore(): void {
-  // Nothing is to be done.
-}
-
-/** The request of a handshake; its `Headers` are made when somebody asks for them. */
-class ReceivedRequest implements HandshakeRequest {
-  readonly method: string;
-  readonly path: string;
-  readonly query: string;
-  readonly protocols: readonly string[];
-  readonly extensions: readonly Extension[];
-  #fields: HeaderFields;
-  #headers: Headers | undefined;
-  /** Made when the program asks for the signal, or when it must abort. */
-  #controller: AbortController | undefined;
-
-  constructor(line: RequestLine, fields: HeaderFields, upgrade: UpgradeRequest) {
-    this.protocols = upgrade.protocols;
-    this.extensions = upgrade.extensions;
-    this.method = line.method;
-    this.path = line.path;
-    this.query = line.query;
-    this.#fields = fields;
-  }
-
-  get headers(): Headers {
-    this.#headers ??= this.#fields.toHeaders();
-    return this.#headers;
-  }
-
-  get signal(): AbortSignal {
-    this.#controller ??= new AbortController();
-    return this.#controller.signal;
-  }
-
-  /** The program's decision is not needed any more. */
-  abort(reason: unknown): void {
-    this.#controller ??= new AbortController();
-    this.#controller.abort(reason);
-  }
+  // Ignored on purpose: the failure is reported elsewhere.
 }

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { type AcceptHost, AcceptSession } from "./accept.ts";
+import { AcceptSession } from "./accept.ts";
+import type { AcceptHost } from "./accept_host.ts";
 import { Admission, AdmissionTicket, RefusalQueue } from "./admission.ts";
 import type { CloseInfo } from "../connection/options.ts";
 import { type ConnectionHandler, type ConnectionTopics, WebSocketConnection } from "../connection/connection.ts";

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { type AcceptHost, AcceptSession } from "../../server/accept.ts";
+import { AcceptSession } from "../../server/accept.ts";
+import type { AcceptHost } from "../../server/accept_host.ts";
 import { Admission, type AdmissionTicket } from "../../server/admission.ts";
 import { CONNECTION_DEFAULTS } from "../../connection/options.ts";
 import { WebSocketConnection } from "../../connection/connection.ts";
