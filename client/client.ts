@@ -50,9 +50,8 @@ import {
   WebSocketError,
 } from "../base/errors.ts";
 import type { Extension } from "../protocol/extensions.ts";
-import type { Opcode } from "../protocol/frame_header.ts";
+import type { FrameInfo, Opcode } from "../protocol/frame_header.ts";
 import { assertPayload, type MessageData } from "../protocol/payload.ts";
-import type { FrameInfo } from "../protocol/message.ts";
 import { Iterations } from "./iteration.ts";
 import { type LogLevel, type LogRecord, writeLog } from "../base/log.ts";
 import { assertProtected } from "./loopback.ts";

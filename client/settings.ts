@@ -8,9 +8,8 @@ import type { CloseInfo, ConnectionOptions, ConnectionSettings, StepResult } fro
 import { CONNECTION_SETTINGS } from "../connection/options.ts";
 import type { ClientHandshakeRequest, ClientHandshakeResponse, CompressionOffer } from "./connector.ts";
 import { describe, OptionError } from "../base/errors.ts";
-import { maxFramePayload } from "../protocol/frame_header.ts";
+import { type FrameInfo, maxFramePayload } from "../protocol/frame_header.ts";
 import type { LogHandler } from "../base/log.ts";
-import type { FrameInfo } from "../protocol/message.ts";
 import { quote, redactUrl } from "../base/message_text.ts";
 import { assertProtocols } from "../protocol/subprotocol.ts";
 import { type ReconnectAttempt, type ReconnectOptions, reconnectSettings } from "./reconnect.ts";

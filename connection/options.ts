@@ -5,7 +5,7 @@
  */
 
 import { type Clock, systemClock } from "../base/clock.ts";
-import type { DeflateAgreement } from "../protocol/deflate.ts";
+import type { DeflateAgreement } from "../protocol/compression.ts";
 import type { Extension } from "../protocol/extensions.ts";
 import { type Complete, defaultsOf, type SettingsTable } from "../base/settings.ts";
 

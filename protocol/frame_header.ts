@@ -145,3 +145,13 @@ function writeUint32(target: Uint8Array, at: number, value: number): number {
 export function firstOctet(opcode: Opcode, final: boolean, reserved = 0): number {
   return (final ? FIN : 0) | reserved | opcode;
 }
+
+/** What is known of one frame of a message, with frame by frame delivery. */
+export interface FrameInfo {
+  /** The opcode on the wire: `Opcode.Continuation` for all but the first frame of a message. */
+  opcode: Opcode;
+  /** Whether this is the first frame of its message. */
+  first: boolean;
+  /** Whether this is the last frame of its message. */
+  final: boolean;
+}

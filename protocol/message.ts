@@ -9,19 +9,9 @@ import { acquire, LARGEST_POOLED, release } from "../base/buffer_pool.ts";
 import type { MessageInflater } from "./deflate.ts";
 import { isValidCloseCode, ProtocolError } from "../base/errors.ts";
 import type { FrameHandler, FrameHeader } from "./frame.ts";
-import { Opcode, ReservedBit } from "./frame_header.ts";
+import { type FrameInfo, Opcode, ReservedBit } from "./frame_header.ts";
 import { type Meter, UNMETERED } from "../base/stats.ts";
 import { decodeAscii, decodeUtf8, Utf8Decoder, Utf8Validator } from "./utf8.ts";
-
-/** What is known of one frame of a message, with frame by frame delivery. */
-export interface FrameInfo {
-  /** The opcode on the wire: `Opcode.Continuation` for all but the first frame of a message. */
-  opcode: Opcode;
-  /** Whether this is the first frame of its message. */
-  first: boolean;
-  /** Whether this is the last frame of its message. */
-  final: boolean;
-}
 
 /** Takes what a {@linkcode MessageAssembler} puts together, in the order of arrival. */
 export interface MessageHandler {

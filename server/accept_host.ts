@@ -7,7 +7,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { ProtocolOptions } from "../connection/options.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
-import type { CompressionSettings } from "../protocol/deflate.ts";
+import type { CompressionSettings } from "../protocol/compression.ts";
 import type { HeaderFields, RequestLine } from "../protocol/head.ts";
 import type { MemoryBudget } from "../base/memory_budget.ts";
 import type { BodyTaker, TextReply } from "./text_reply.ts";

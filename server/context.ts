@@ -11,7 +11,7 @@ import { HandlerCalls } from "./handler_calls.ts";
 import type { AllowResult, ServerHandlers } from "./handlers.ts";
 import { textResponse } from "../protocol/http.ts";
 import { ServerLog } from "./log.ts";
-import type { FrameInfo } from "../protocol/message.ts";
+import type { FrameInfo } from "../protocol/frame_header.ts";
 import type { MessageData } from "../protocol/payload.ts";
 import { LockableSettings, type ServerOptions } from "./settings.ts";
 import { Meter } from "../base/stats.ts";

@@ -7,7 +7,7 @@
 import type { WebSocketConnection } from "../connection/connection.ts";
 import type { AllowResult } from "./handlers.ts";
 import type { HeaderFields, RequestLine } from "../protocol/head.ts";
-import type { FrameInfo } from "../protocol/message.ts";
+import type { FrameInfo } from "../protocol/frame_header.ts";
 import type { MessageData } from "../protocol/payload.ts";
 import type { BodyTaker, TextReply } from "./text_reply.ts";
 

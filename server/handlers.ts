@@ -5,7 +5,7 @@
  */
 
 import type { CloseInfo, MessageOptions } from "../connection/options.ts";
-import type { FrameInfo } from "../protocol/message.ts";
+import type { FrameInfo } from "../protocol/frame_header.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
 import type { LogHandler } from "../base/log.ts";
 

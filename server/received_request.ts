@@ -7,7 +7,8 @@
 import type { AcceptSettings } from "./accept_host.ts";
 import type { HandshakeRequest, HandshakeResult } from "../connection/options.ts";
 import { HandshakeError } from "../base/errors.ts";
-import { acceptDeflateOffer, type CompressionSettings } from "../protocol/deflate.ts";
+import type { CompressionSettings } from "../protocol/compression.ts";
+import { acceptDeflateOffer } from "../protocol/deflate.ts";
 import type { Extension } from "../protocol/extensions.ts";
 import { checkUpgradeRequest, encodeUpgradeResponse, type UpgradeRequest } from "../protocol/handshake.ts";
 import type { HeaderFields, RequestLine } from "../protocol/head.ts";

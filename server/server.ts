@@ -10,7 +10,7 @@ import type { MessageOptions, ProtocolOptions, SlowConsumer } from "../connectio
 import { ServerConnections } from "./connections.ts";
 import { ServerContext } from "./context.ts";
 import type { Clock } from "../base/clock.ts";
-import type { CompressionOptions } from "../protocol/deflate.ts";
+import type { CompressionOptions } from "../protocol/compression.ts";
 import { CloseCode } from "../base/errors.ts";
 import type { ServerExtension } from "./extension.ts";
 import type { PublishOptions, ServerHandlers, StopOptions } from "./handlers.ts";

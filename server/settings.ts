@@ -6,7 +6,8 @@
 
 import type { Backplane } from "../pubsub/backplane.ts";
 import { CONNECTION_SETTINGS, type ConnectionOptions, type ProtocolOptions } from "../connection/options.ts";
-import { type CompressionOptions, type CompressionSettings, compressionSettings } from "../protocol/deflate.ts";
+import type { CompressionOptions, CompressionSettings } from "../protocol/compression.ts";
+import { compressionSettings } from "../protocol/deflate.ts";
 import { OptionError, StateError } from "../base/errors.ts";
 import type { ServerHandlers } from "./handlers.ts";
 import { maxFramePayload } from "../protocol/frame_header.ts";

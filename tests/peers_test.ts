@@ -6,7 +6,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { it } from "@std/testing/bdd";
 import { WebSocketClient } from "../client.ts";
-import type { CompressionOptions } from "../protocol/deflate.ts";
+import type { CompressionOptions } from "../protocol/compression.ts";
 import type { WebSocketServerOptions } from "../server.ts";
 import { describePeer, peerFile, PeerServer, playWithEcho, runToEnd, startObserved, urlOf } from "./support/peers.ts";
 import { assertSameBytes, Random, until } from "./support/support.ts";

@@ -8,7 +8,7 @@
 import { createHash } from "node:crypto";
 import { concatAll } from "../base/bytes.ts";
 import type { Clock } from "../base/clock.ts";
-import type { FrameInfo } from "../protocol/message.ts";
+import type { FrameInfo } from "../protocol/frame_header.ts";
 import type { MessageData } from "../protocol/payload.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
 import { type BodyTaker, TextReply } from "../server/text_reply.ts";

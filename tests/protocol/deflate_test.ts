@@ -4,14 +4,13 @@ import process from "node:process";
 import { deflateRawSync } from "node:zlib";
 import {
   acceptDeflateOffer,
-  type CompressionOptions,
   compressionSettings,
-  type DeflateParameters,
   makeDeflateOffer,
   MessageDeflater,
   MessageInflater,
   readDeflateAnswer,
 } from "../../protocol/deflate.ts";
+import type { CompressionOptions, DeflateParameters } from "../../protocol/compression.ts";
 import { HandshakeError, OptionError, ProtocolError } from "../../base/errors.ts";
 import { formatExtensions, parseExtensions } from "../../protocol/extensions.ts";
 import { liveZlibStates, RawDeflate, RawInflate } from "../../protocol/raw_deflate.ts";

@@ -15,10 +15,10 @@ import {
 } from "../../connection/options.ts";
 import { type ConnectionHandler, WebSocketConnection } from "../../connection/connection.ts";
 import type { MessageData } from "../../protocol/payload.ts";
-import { Opcode, type Role } from "../../protocol/frame_header.ts";
-import { type CompressionOptions, compressionSettings } from "../../protocol/deflate.ts";
+import { type FrameInfo, Opcode, type Role } from "../../protocol/frame_header.ts";
+import type { CompressionOptions } from "../../protocol/compression.ts";
+import { compressionSettings } from "../../protocol/deflate.ts";
 import { decodeFrame, encodeFrame, type Frame } from "../../protocol/frame.ts";
-import type { FrameInfo } from "../../protocol/message.ts";
 import { WebSocketServer, type WebSocketServerOptions } from "../../server.ts";
 import type { Transport, TransportHandler } from "../../transport/transport.ts";
 import type { BytePair } from "../../transport/stream.ts";
