@@ -43,7 +43,9 @@ export type Complete<Options> = { [Name in keyof Options]-?: Exclude<Options[Nam
 
 /** Follows the changes of a {@linkcode SettingsStore}. */
 export interface SettingsObserver<Values> {
-  /** Called with a new value: may return another one to store instead, and throws if the setting must not get it now. */
+  /**
+   * Called with a new value: may return another one to store instead, and throws if the setting must not get it now.
+   */
   changing?(name: keyof Values & string, value: unknown): unknown;
   /** The setting has another value. */
   changed?(name: keyof Values & string): void;

@@ -1,5 +1,5 @@
 /**
- * Where a client connects: its settings, or a URL that replaces them, and the credentials of that URL.
+ * The target of a client: its settings, or a URL that replaces them, and the credentials of that URL.
  *
  * @module
  */

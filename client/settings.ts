@@ -118,7 +118,7 @@ export interface WebSocketClientOptions extends ConnectionOptions, ClientHandler
    * @default {false}
    */
   reconnect?: boolean | ReconnectOptions;
-  /** Ends the client for good: aborts connecting, disconnects, and does not connect again. */
+  /** Ends the client: aborts connecting, disconnects, and does not connect again. */
   signal?: AbortSignal;
   /** Subprotocols in the order of preference. */
   protocols?: readonly string[];

@@ -1,5 +1,5 @@
 /**
- * An accepted connection until it is a WebSocket, or gone: reads HTTP requests, has them answered, upgrades.
+ * An accepted connection until it is a WebSocket or has ended: reads HTTP requests, has them answered, upgrades.
  *
  * | state        | meaning                                              | next                              |
  * |--------------|------------------------------------------------------|-----------------------------------|
@@ -30,23 +30,26 @@ import type { Holder } from "../base/memory_budget.ts";
 import { type BodyTaker, directLength, TextReply } from "./text_reply.ts";
 import type { Transport, TransportHandler } from "../transport/transport.ts";
 
-/** A request that is answered without the objects of the web. */
+/** A request that is answered without `Request` and `Response`. */
 interface DirectRequest {
   /** Takes its body; unset once it has. */
   take: BodyTaker | undefined;
   /** The bytes of its body. */
   length: number;
-  /** Whether the connection may live on. */
+  /** Set if another request may follow. */
   mayKeepAlive: boolean;
 }
 
 type State = "head" | "deciding" | "answering" | "upgraded" | "lingering" | "closed";
 
 const EMPTY = new Uint8Array(0);
-/** The most bytes that are read behind the last answer; and behind one to a head, which no honest peer makes so long. */
+/**
+ * Largest number of bytes read behind the last response; fewer behind one to a head, which no honest peer makes so
+ * long.
+ */
 const MAX_DROPPED = 1024 * 1024;
 const MAX_DROPPED_HEAD = 128 * 1024;
-/** The most bytes that are read while the program decides: a client should send none before its answer. */
+/** Largest number of bytes read while the program decides: a client should send none before the answer. */
 const MAX_EARLY = 64 * 1024;
 const INTERNAL_ERROR = new TextReply(500, "Internal server error");
 const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
@@ -60,17 +63,17 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
 
   #state: State = "head";
   #headReader: HeadReader;
-  /** Bytes behind the current request, or of its body that nobody has asked for yet. */
+  /** Bytes behind the current request, or of its body that the program has not read yet. */
   #unread: Uint8Array = EMPTY;
   readonly #timer: RequestTimer;
   #peerEnded = false;
-  /** Bytes that may still come behind the last answer. */
+  /** Bytes that may still come behind the last response. */
   #dropsLeft = MAX_DROPPED;
-  /** Plain requests so far. */
+  /** Number of plain requests so far. */
   #requests = 0;
-  /** Whether the memory that it holds is counted. */
+  /** Set while held memory is counted. */
   #counted = false;
-  /** Whether bytes were dropped for lack of memory, so that no request can follow. */
+  /** Set if bytes were dropped for lack of memory: no request can follow. */
   #overloaded = false;
   /** The handshake request about which the program decides. */
   #handshake: ReceivedRequest | undefined;
@@ -81,7 +84,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   /** Made with the first response. */
   #responses: ResponseWriter | undefined;
   #direct: DirectRequest | undefined;
-  /** Whether the answer to a direct request is being written, and the next request may follow. */
+  /** Set while the answer to a direct request is written, and the next request may follow. */
   #replying = false;
 
   /**
@@ -90,7 +93,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
    * @param transport The transport, not opened yet.
    * @param connection The connection it is to become.
    * @param host The server.
-   * @param ticket Counts it.
+   * @param ticket Counts the connection.
    */
   constructor(
     transport: Transport,
@@ -107,7 +110,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#timer = new RequestTimer(host.settings, () => this.#timeOut());
   }
 
-  /** Starts the reading. */
+  /** Starts reading. */
   begin(): void {
     this.#timer.startSince(this.#ticket.acceptedAt);
     this.#transport.open(this);
@@ -130,9 +133,9 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
       this.#keep(bytes);
       this.#awaitDecision();
     } else if (this.#state === "answering") {
-      // They can lead to nothing any more.
+      // Dropped: no request can follow.
       if (this.#overloaded) return;
-      // Without a copy of what is copied into the body anyway.
+      // The body copies the bytes, so no other copy is made.
       if (this.#body?.pulling && this.#unread.length === 0) return this.#feedBody(bytes, false);
       this.#keep(bytes);
       if (this.#direct?.take !== undefined) this.#feedDirect(this.#unread, true);
@@ -170,14 +173,14 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     }
     this.#body?.fail(lost);
     this.#responses?.lose(lost);
-    // It is ours, and not the peer's, that it has ended.
+    // An error of the transport itself, not an end by the peer.
     if (error instanceof TransportError) this.#host.refused(error.code, this.#connection);
     this.#connection.abandon(error);
   }
 
   // ---- Heads ---------------------------------------------------------------------------------------------------
 
-  /** @param owned Whether the bytes stay as they are. */
+  /** @param owned `true` if the bytes stay as they are. */
   #readHead(bytes: Uint8Array, owned = false): void {
     let used: number;
     try {
@@ -194,7 +197,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#handleHead(head, bytes.subarray(used), owned);
   }
 
-  /** Without a copy where that is possible: of many requests in one read, each leaves nearly all of it for the next. */
+  /** Keeps bytes without a copy, if possible: each of many requests in one read leaves nearly all for the next. */
   #keep(bytes: Uint8Array, owned = false): void {
     if (bytes.length === 0) return;
     this.#unread = owned && this.#unread.length === 0 ? bytes : concat(this.#unread, bytes);
@@ -202,11 +205,11 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#count();
   }
 
-  /** @param rest What came behind it. */
+  /** @param rest Bytes behind the head. */
   #handleHead(head: Head, rest: Uint8Array, owned: boolean): void {
     try {
       const line = parseRequestLine(head.startLine);
-      // RFC 9112 §3.2.2: what the target names counts, and not the header.
+      // RFC 9112 §3.2.2: the authority of the target counts, and not the header.
       if (line.authority !== "") head.fields.replace("host", line.authority);
       checkHost(head.fields, this.#host.settings().hosts);
       if (this.#answerDirectly(line, head.fields, rest, owned)) return;
@@ -218,7 +221,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     }
   }
 
-  /** Answers what cannot be taken, and ends: what follows on the connection cannot be trusted to be a request. */
+  /** Refuses a request, and ends: the bytes behind it cannot be trusted to be a request. */
   #refuse(error: unknown): void {
     this.#state = "answering";
     this.#timer.cancel();
@@ -292,8 +295,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#body = body;
     this.#timer.beginBody();
     this.#requests++;
-    this.#expectsContinue = line.minorVersion === 1 &&
-      fields.list("expect").some((value) => value.toLowerCase() === "100-continue");
+    this.#expectsContinue = expectsContinue(line, fields);
     const request = makeRequest(line, fields, this.#connection.encrypted, body.stream);
     this.#state = "answering";
     this.#answer(request, line, allowsNext(line, fields, this.#requests, this.#host.settings().maxRequests));
@@ -348,7 +350,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     if (this.#unread.length > 0) this.#count();
     this.#ticket.awaitingPeer();
     this.#timer.start();
-    // Others come first: a thousand requests in one read must not keep them waiting.
+    // Other connections come first: a thousand requests in one read must not keep them waiting.
     if (this.#unread.length > 0) this.#transport.takeTurn(() => this.#readNext());
     else this.#awaitRequest();
   }
@@ -363,7 +365,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   }
 
   #awaitRequest(): void {
-    // A server that stops has asked before: this one was answering then.
+    // The connection was answering when the server stopped, so that shutdown() did not end it.
     const over = this.#peerEnded || (this.#host.stopping() && this.#headReader.untouched);
     if (over) this.#transport.destroy();
     else this.#transport.resume();
@@ -383,9 +385,9 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#transport.resume();
   }
 
-  // ---- Plain HTTP without the objects of the web ---------------------------------------------------------------
+  // ---- Plain HTTP without Request and Response -----------------------------------------------------------------
 
-  /** Whether it can be; then it is answered, or will be. */
+  /** Answers a request without `Request` and `Response`, now or later; returns `false` if that is not possible. */
   #answerDirectly(line: RequestLine, fields: HeaderFields, rest: Uint8Array, owned: boolean): boolean {
     if (this.#host.direct === undefined || wantsWebSocket(fields)) return false;
     const length = directLength(line, fields, this.#host.settings().maxBodySize);
@@ -393,11 +395,11 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     if (decision === undefined) return false;
     this.#state = "answering";
     this.#requests++;
-    // A FIN is to be seen behind the answer only.
+    // A FIN must not be seen before the answer.
     this.#transport.pause();
     const mayKeepAlive = allowsNext(line, fields, this.#requests, this.#host.settings().maxRequests);
     if (decision instanceof TextReply) {
-      // A body that has come already is no reason to end the connection.
+      // A body that has arrived already is no reason to end the connection.
       const complete = rest.length >= length;
       if (complete) this.#keep(rest.subarray(length), owned);
       this.#reply(decision, mayKeepAlive && complete);
@@ -409,7 +411,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     return true;
   }
 
-  /** Hands the body on when it is complete: as it lies in what was read, if all of it is there. */
+  /** Hands over the body when it is complete, without a copy if one read brought all of it. */
   #feedDirect(bytes: Uint8Array, owned: boolean): void {
     const direct = this.#direct!;
     const { length, take } = direct;
@@ -443,7 +445,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     else this.#transport.resume();
   }
 
-  /** The body will not come. */
+  /** Refuses a request whose body will not arrive. */
   #failDirect(error: HttpError): void {
     this.#direct = undefined;
     this.#unread = EMPTY;
@@ -468,7 +470,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
       return body.fail(lostBody("The request was answered before its body was read"));
     }
     this.#timer.startBody();
-    // A body that does not come is waited for like a head.
+    // The server waits for the body as for a head.
     this.#ticket.awaitingPeer();
     if (!this.#expectsContinue || this.#unread.length > 0) return this.#feedUnread();
     this.#expectsContinue = false;
@@ -488,7 +490,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#feedBody(bytes, true);
   }
 
-  /** Hands what is there to the body; goes on reading if that was not enough for a piece of it. */
+  /** Hands bytes to the body; reads on if they were not enough for a piece of it. */
   #feedBody(bytes: Uint8Array, owned: boolean): void {
     const body = this.#body!;
     const used = body.feed(bytes);
@@ -499,7 +501,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     else this.#transport.resume();
   }
 
-  /** A body that has come already, and that the handler did not read, is no reason to end the connection. */
+  /** Drops a body that has arrived already and was not read: it is no reason to end the connection. */
   #dropBufferedBody(): void {
     const body = this.#body!;
     if (body.done || body.pulling) return;
@@ -516,7 +518,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     const unread = this.#unread.length === 0 ? 0 : this.#unread.buffer.byteLength;
     if (body + unread === 0) return this.#release();
     this.#counted = true;
-    // The program has all of a complete body: to give it up would free nothing.
+    // The program holds all of a complete body: dropping it would free nothing.
     this.#host.bodies.hold(this, body + unread, unread > 0 || !this.#body!.done);
   }
 
@@ -532,11 +534,11 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#unread = EMPTY;
     this.#transport.pause();
     this.#host.refused("maxTotalBodySize", this.#connection);
-    const error = new HttpError("ERR_HTTP_OVERLOAD", "There is no room for the request now", 503);
+    const error = new HttpError("ERR_HTTP_OVERLOAD", "The server has no memory for the request now", 503);
     if (this.#state === "deciding") return this.#refuse(error);
     if (this.#state !== "answering") return this.#transport.destroy();
     if (this.#direct?.take !== undefined) return this.#failDirect(error);
-    // The handler that reads the body gets the error, and the peer the answer to that.
+    // The handler that reads the body gets the error, and the peer the response to it.
     if (this.#body?.done === false) this.#body.fail(error);
     else this.#count();
   }
@@ -552,6 +554,11 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
       else this.#body!.fail(late);
     } else this.#transport.destroy();
   }
+}
+
+/** Tells whether the client waits for 100 before it sends the body. */
+function expectsContinue(line: RequestLine, fields: HeaderFields): boolean {
+  return line.minorVersion === 1 && fields.list("expect").some((value) => value.toLowerCase() === "100-continue");
 }
 
 /** Tells whether another request may follow one that is counted already. */

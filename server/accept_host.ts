@@ -12,15 +12,15 @@ import type { HeaderFields, RequestLine } from "../protocol/head.ts";
 import type { MemoryBudget } from "../base/memory_budget.ts";
 import type { BodyTaker, TextReply } from "./text_reply.ts";
 
-/** What a server decides for an accepted connection. */
+/** Decides for an accepted connection: the server. */
 export interface AcceptHost<Data> {
-  /** Limits and habits. */
+  /** Returns the settings. */
   settings(): AcceptSettings;
-  /** Whether the server stops: no connection is kept alive then. */
+  /** Tells whether the server stops: no connection is kept alive then. */
   stopping(): boolean;
-  /** Memory that requests of all connections hold. */
+  /** Counts the memory that requests of all connections hold. */
   readonly bodies: MemoryBudget;
-  /** Asks the program whether to open the WebSocket. `awaited` tells it whether the answer still matters. */
+  /** Asks the program whether to open the WebSocket. `awaited` tells whether the answer still counts. */
   allow(
     connection: WebSocketConnection<Data>,
     awaited: () => boolean,
@@ -28,12 +28,12 @@ export interface AcceptHost<Data> {
   /** Chooses a subprotocol; "" for none. */
   selectProtocol(connection: WebSocketConnection<Data>, offered: string[]): string;
   /**
-   * Decides about a POST with a short body of known length without the objects of the web.
+   * Answers a POST with a short body of known length without `Request` and `Response`; missing if the server cannot.
    *
    * @param line Its request line; the path is one that `URL` leaves as it is.
    * @param fields Its header fields.
    * @param connection The connection it came on.
-   * @returns The answer, if the head is enough for one; what takes the body; `undefined`: `respond` is to be asked.
+   * @returns The answer, if the head is enough for one; a function that takes the body; `undefined`: `respond` answers.
    */
   direct?(
     line: RequestLine,
@@ -44,38 +44,38 @@ export interface AcceptHost<Data> {
   respond(request: Request, connection: WebSocketConnection<Data>): Promise<Response>;
   /** The handshake is done. */
   opened(connection: WebSocketConnection<Data>): void;
-  /** A connection was refused, for a reason that is not reported as an error. */
+  /** Counts a refusal that is not reported as an error. */
   refused(reason: string, connection: WebSocketConnection<Data>): void;
-  /** Something failed. */
+  /** Reports a failure. */
   error(error: unknown, connection: WebSocketConnection<Data>): void;
 }
 
-/** Limits and habits of an {@linkcode AcceptSession}. */
+/** Settings of an accepted connection. */
 export interface AcceptSettings {
-  /** Non-empty: the only path that opens a WebSocket. */
+  /** Path that opens a WebSocket; "": any. */
   pathName: string;
-  /** What the handshake does not insist on. */
+  /** Switches of the protocol: checks of the handshake to skip. */
   options: ProtocolOptions;
   /** Origins whose pages may open a WebSocket; empty: all. */
   origins: readonly string[];
-  /** Names under which the server is reached; empty: all. */
+  /** Host names of the server; empty: all. */
   hosts: readonly string[];
-  /** How to compress, if the client can. */
+  /** Compression, if the client can; `undefined`: none. */
   compression: CompressionSettings | undefined;
-  /** How long a request may take to come, and the next one to begin, in ms; 0: no limit. */
+  /** Time for a request to arrive, and for the next one to begin, in ms; 0: no limit. */
   handshakeTimeout: number;
-  /** How long the body of a plain request may take to come, in ms; 0: no limit. */
+  /** Time for the body of a plain request to arrive, in ms; 0: no limit. */
   bodyTimeout: number;
-  /** The most plain requests of one connection; 0: no limit. */
+  /** Largest number of plain requests of one connection; 0: no limit. */
   maxRequests: number;
-  /** How long the peer may take to end TCP after the last response, in ms; 0: no limit. */
+  /** Time for the peer to end TCP after the last response, in ms; 0: no limit. */
   closeTimeout: number;
-  /** The most bytes of the body of a plain request; 0: no limit. */
+  /** Largest body of a plain request, in bytes; 0: no limit. */
   maxBodySize: number;
-  /** The most bytes of a request head; 0: no limit. */
+  /** Largest request head, in bytes; 0: no limit. */
   maxHeadSize: number;
-  /** The most header fields; 0: no limit. */
+  /** Largest number of header fields; 0: no limit. */
   maxHeaderFields: number;
-  /** Time. */
+  /** The clock. */
   clock: Clock;
 }

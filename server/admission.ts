@@ -1,7 +1,10 @@
 /**
- * Admission of connections, by three limits: connections in all, connections of one address, and connections whose handshake is not done.
+ * Admission of connections, by three limits: connections in all, connections of one address, and connections whose
+ * handshake is not done.
  *
- * Beyond the first two limits a new connection is refused. Beyond the third, the connection that the server has waited for longest is evicted: an honest handshake takes moments, while those of an attacker who opens connections and sends nothing pile up.
+ * Beyond the first two limits a new connection is refused. Beyond the third, the connection that the server has
+ * waited for longest is evicted: an honest handshake takes moments, while those of an attacker who opens connections
+ * and sends nothing pile up.
  *
  * @module
  */

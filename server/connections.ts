@@ -1,5 +1,6 @@
 /**
- * The connections of a server, from TCP to their end: admission, handshake, handlers, and the end of all of them when the server stops.
+ * The connections of a server, from TCP to their end: admission, handshake, handlers, and the end of all of them when
+ * the server stops.
  *
  * @module
  */

@@ -1,5 +1,6 @@
 /**
- * The part of a server that all its other parts use: settings, handlers, counters and log, and the reporting of failures.
+ * The part of a server that all its other parts use: settings, handlers, counters and log, and the reporting of
+ * failures.
  *
  * @module
  */

@@ -33,7 +33,8 @@ export interface ServerExtension<Data> {
    * @param line The request line.
    * @param fields The header fields.
    * @param connection The connection it came on.
-   * @returns The answer, if the head is enough for one; a function that takes the body; `undefined`: `respond` answers it.
+   * @returns The answer, if the head is enough for one; a function that takes the body; `undefined`: `respond`
+   * answers it.
    */
   respondDirectly?:
     | ((

@@ -1,5 +1,6 @@
 /**
- * Messages of a server to many: to all connections, to chosen ones, to the subscribers of a topic; and with a backplane to those of other nodes.
+ * Messages of a server to many: to all connections, to chosen ones, to the subscribers of a topic; and with a
+ * backplane to those of other nodes.
  *
  * @module
  */
@@ -51,7 +52,7 @@ export class Publisher<Data> {
     return this.#relay.open(this.#context.settings.current.clock);
   }
 
-  /** Hears other nodes no more. */
+  /** Stops hearing other nodes. */
   closeRelay(): void {
     this.#relay.close();
   }
@@ -65,7 +66,7 @@ export class Publisher<Data> {
    * Sends a text to every open connection.
    *
    * @param text The text.
-   * @param options What is different for this one.
+   * @param options Options of this message.
    * @returns Number of connections of this node that took it.
    */
   broadcastMessage(text: string, options?: MessageOptions): number {
@@ -79,7 +80,7 @@ export class Publisher<Data> {
    * Sends bytes to every open connection.
    *
    * @param bytes The bytes.
-   * @param options What is different for this one.
+   * @param options Options of this message.
    * @returns Number of connections of this node that took it.
    */
   broadcastData(bytes: Uint8Array, options?: MessageOptions): number {
@@ -93,8 +94,8 @@ export class Publisher<Data> {
    * Sends a text to chosen connections.
    *
    * @param text The text.
-   * @param selector Chooses.
-   * @param options What is different for this one.
+   * @param selector Called with each open connection; `true` chooses it.
+   * @param options Options of this message.
    * @returns Number of connections of this node that took it.
    */
   sendMessageTo(
@@ -110,8 +111,8 @@ export class Publisher<Data> {
    * Sends bytes to chosen connections.
    *
    * @param bytes The bytes.
-   * @param selector Chooses.
-   * @param options What is different for this one.
+   * @param selector Called with each open connection; `true` chooses it.
+   * @param options Options of this message.
    * @returns Number of connections of this node that took it.
    */
   sendDataTo(
@@ -124,7 +125,7 @@ export class Publisher<Data> {
   }
 
   #sendToChosen(data: MessageData, selector: Selector<Data>, options?: MessageOptions): number {
-    // A selector that throws must not leave some with the message and some without.
+    // A selector that throws must not leave some connections with the message and some without.
     const chosen = new Set<WebSocketConnection<Data>>();
     for (const connection of this.#connections()) {
       if (connection.state === "open" && selector(connection)) chosen.add(connection);
@@ -148,7 +149,7 @@ export class Publisher<Data> {
         if (connection === except || connection.state !== "open") continue;
         if (connection.sendShared(message, options) !== "dropped") taken++;
       } catch (error) {
-        // Compressed it may fit for others.
+        // Compressed, it may fit into the limit of others.
         tooLarge = error;
       }
     }
@@ -161,7 +162,7 @@ export class Publisher<Data> {
    *
    * @param topic The topic.
    * @param data A text or bytes.
-   * @param options What is different for this one.
+   * @param options Options of this message.
    * @returns Number of connections of this node that took it.
    */
   publish(topic: string, data: MessageData, options?: PublishOptions<Data>): number {
@@ -191,7 +192,7 @@ export class Publisher<Data> {
       if (topic === undefined) this.#sendTo(this.#connections(), data);
       else this.#sendToSubscribers(topic, data);
     } catch (error) {
-      // It is larger than maxBufferedAmount of this node.
+      // The message is larger than maxBufferedAmount of this node.
       this.#context.calls.report(error);
     }
   }

@@ -51,8 +51,8 @@ export class RequestTimer {
   }
 
   /**
-   * Starts the timer for the next piece of a body, within the time for all of it: with one octet now and then a peer could hold the
-   * connection for ever.
+   * Starts the timer for the next piece of a body, within the time for all of it: with one octet now and then a peer
+   * could hold the connection for ever.
    */
   startBody(): void {
     const { handshakeTimeout, bodyTimeout, clock } = this.#settings();

@@ -53,33 +53,33 @@ export let extendServer: <Data>(server: WebSocketServer<Data>, extension: Server
  */
 export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
   // Handlers, which may be replaced at any time
-  /** Asked for the pass phrase of an encrypted private key. */
+  /** Called for the pass phrase of an encrypted private key. */
   onGetSSLPassword?: ServerHandlers<Data>["onGetSSLPassword"];
-  /** TCP (and TLS) is there, the handshake is not done yet. */
+  /** Called after TCP and TLS, before the handshake. */
   onConnect?: ServerHandlers<Data>["onConnect"];
-  /** Asked whether to open a WebSocket. */
+  /** Decides whether to open a WebSocket. */
   onAllow?: ServerHandlers<Data>["onAllow"];
   /** Chooses one of the offered subprotocols. */
   onSelectProtocol?: ServerHandlers<Data>["onSelectProtocol"];
-  /** The handshake is done. */
+  /** Called after the handshake. */
   onHandshakeResponseSent?: ServerHandlers<Data>["onHandshakeResponseSent"];
-  /** A text message came. */
+  /** Called for a text message. */
   onMessageReceived?: ServerHandlers<Data>["onMessageReceived"];
-  /** A binary message came. */
+  /** Called for a binary message. */
   onBinaryDataReceived?: ServerHandlers<Data>["onBinaryDataReceived"];
-  /** A ping came. */
+  /** Called for a ping. */
   onPing?: ServerHandlers<Data>["onPing"];
-  /** A pong came. */
+  /** Called for a pong. */
   onPong?: ServerHandlers<Data>["onPong"];
-  /** The peer's close frame came. */
+  /** Called for the peer's close frame. */
   onClose?: ServerHandlers<Data>["onClose"];
-  /** The connection has ended. */
+  /** Called when a connection has ended. */
   onDisconnect?: ServerHandlers<Data>["onDisconnect"];
-  /** A plain HTTP request came. */
+  /** Answers a plain HTTP request. */
   onCommandGet?: ServerHandlers<Data>["onCommandGet"];
-  /** Something failed. */
+  /** Called for failures. */
   onError?: ServerHandlers<Data>["onError"];
-  /** Something happened. */
+  /** Called with records for a log. */
   onLog?: ServerHandlers<Data>["onLog"];
 
   // Settings, defined by SERVER_SETTINGS, which can be set while the server is stopped
@@ -220,8 +220,8 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
   // ---- Life ----------------------------------------------------------------------------------------------------
 
   /**
-   * Tells whether the server listens. Setting it `true` starts, `false` stops; a failure goes to `onError`. To wait for it, use
-   * {@linkcode WebSocketServer.start} and {@linkcode WebSocketServer.stop}.
+   * Tells whether the server listens. Setting it `true` starts, `false` stops; a failure goes to `onError`. To wait
+   * for it, use {@linkcode WebSocketServer.start} and {@linkcode WebSocketServer.stop}.
    */
   get active(): boolean {
     return this.#life.active;
@@ -231,7 +231,9 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
     change.catch((error) => this.onError ? this.#context.calls.report(error) : console.error(error));
   }
 
-  /** Address of the port; with `port: 0` it has the port that was taken. `undefined` while the server does not listen. */
+  /**
+   * Address of the port; with `port: 0` it has the port that was taken. `undefined` while the server does not listen.
+   */
   get address(): Address | undefined {
     return this.#life.address;
   }
@@ -250,10 +252,10 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
   }
 
   /**
-   * Stops: takes no new connections, closes those that are there with 1001, waits for them, and gives up those that have
-   * not ended after `closeTimeout`. Calling it again only shortens the time, if `closeTimeout` or `signal` say so.
+   * Stops: takes no new connections, closes the open ones with 1001, waits for them, and terminates those that have
+   * not ended after `closeTimeout`. Calling it again only shortens the time, by `closeTimeout` or `signal`.
    *
-   * @param options Close code, reason, time, and what hastens it.
+   * @param options Close code, reason, time, and a signal that aborts the wait.
    * @returns Resolves when all connections have ended and the port is free.
    * @throws {OptionError} If code or reason are out of range.
    */
@@ -267,8 +269,8 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
   }
 
   /**
-   * Reads the certificate files again: new TLS handshakes get what is in them now, open connections live on. If the new files
-   * cannot be used, the old certificate stays.
+   * Reads the certificate files again for new TLS handshakes; open connections go on. If the new files cannot be
+   * used, the old certificate stays.
    *
    * @throws {CertificateError} If certificate or key cannot be used.
    */
@@ -278,17 +280,19 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
 
   // ---- Connections ---------------------------------------------------------------------------------------------
 
-  /** The connections whose handshake is done, until they have ended. `send` throws for those that are closing already. */
+  /**
+   * The connections whose handshake is done, until they have ended. `send` throws for those that are closing already.
+   */
   get connections(): ReadonlySet<WebSocketConnection<Data>> {
     return this.#connections.open;
   }
 
   /**
-   * Serves a connection over any pair of byte streams, as if it had come from the port: a Unix socket, a tunnel, a test. The
-   * server need not listen.
+   * Serves a connection over any pair of byte streams, as if it had come from the port: a Unix socket, a tunnel, a
+   * test. The server need not listen.
    *
    * @param pair The streams.
-   * @param info What is known of the way.
+   * @param info Addresses and encryption of the streams, as far as known.
    * @returns The connection, before its handshake.
    */
   acceptStream(pair: BytePair, info: BytePairInfo = {}): WebSocketConnection<Data> {
@@ -296,7 +300,7 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
   }
 
   /**
-   * What was counted since the server was made.
+   * Takes a snapshot of the counters, which begin when the server is made.
    *
    * @returns A copy.
    *
@@ -316,13 +320,14 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
   // ---- To many -------------------------------------------------------------------------------------------------
 
   /**
-   * Sends a text to every open connection; it is encoded once, and compressed once for each window size. With a `backplane` those of
-   * all other nodes get it too.
+   * Sends a text to every open connection; it is encoded once, and compressed once for each window size. With a
+   * `backplane` those of all other nodes get it too.
    *
    * @param text The text.
-   * @param options What is different for this one.
-   * @returns How many connections of this node took it: those that drop it as slow consumers, close, are in the middle of a message sent by
-   * `sendFrame`, or can never hold it within `maxBufferedAmount` (some may in its compressed form) do not.
+   * @param options Options of this message.
+   * @returns Number of connections of this node that took the text, without slow consumers that drop it, closing
+   * connections, those inside a message of `sendFrame`, and those that can never hold it within `maxBufferedAmount`
+   * (some may in its compressed form).
    * @throws {OptionError} If it is larger than `maxBufferedAmount` for each of them.
    */
   broadcastMessage(text: string, options?: MessageOptions): number {
@@ -330,12 +335,12 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
   }
 
   /**
-   * Sends bytes to every open connection; they are encoded once, and compressed once for each window size. With a `backplane` those of
-   * all other nodes get them too.
+   * Sends bytes to every open connection; they are encoded once, and compressed once for each window size. With a
+   * `backplane` those of all other nodes get them too.
    *
    * @param bytes The bytes.
-   * @param options What is different for this one.
-   * @returns How many connections took them: see {@linkcode WebSocketServer.broadcastMessage}.
+   * @param options Options of this message.
+   * @returns Number of connections that took them: see {@linkcode WebSocketServer.broadcastMessage}.
    * @throws {OptionError} If they are larger than `maxBufferedAmount` for each connection.
    */
   broadcastData(bytes: Uint8Array, options?: MessageOptions): number {
@@ -344,12 +349,12 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
 
   /**
    * Sends a text to the open connections for which `selector` is true; it is encoded once, and compressed
-   * once for each window size. Only those of this node: a function cannot go to another. What all nodes are to choose by is a topic.
+   * once for each window size. Connections of other nodes do not get it: use a topic.
    *
    * @param text The text.
-   * @param selector Chooses.
-   * @param options What is different for this one.
-   * @returns How many connections took it: see {@linkcode WebSocketServer.broadcastMessage}.
+   * @param selector Called with each open connection; `true` chooses it.
+   * @param options Options of this message.
+   * @returns Number of connections that took it: see {@linkcode WebSocketServer.broadcastMessage}.
    * @throws {OptionError} If it is larger than `maxBufferedAmount` for each of them.
    */
   sendMessageTo(
@@ -361,13 +366,13 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
   }
 
   /**
-   * Sends bytes to the open connections for which `selector` is true; they are encoded once, and compressed once for each window size.
-   * Only those of this node: see {@linkcode WebSocketServer.sendMessageTo}.
+   * Sends bytes to the open connections for which `selector` is true; they are encoded once, and compressed once for
+   * each window size. Connections of other nodes do not get them: see {@linkcode WebSocketServer.sendMessageTo}.
    *
    * @param bytes The bytes.
-   * @param selector Chooses.
-   * @param options What is different for this one.
-   * @returns How many connections took them: see {@linkcode WebSocketServer.broadcastMessage}.
+   * @param selector Called with each open connection; `true` chooses it.
+   * @param options Options of this message.
+   * @returns Number of connections that took them: see {@linkcode WebSocketServer.broadcastMessage}.
    * @throws {OptionError} If they are larger than `maxBufferedAmount` for each connection.
    */
   sendDataTo(
@@ -379,14 +384,16 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
   }
 
   /**
-   * Sends a message to the subscribers of a topic: see `WebSocketConnection.subscribe`. It is encoded once, and compressed once for each
-   * window size; the cost grows with the subscribers, not with the connections. With a `backplane` those of all other nodes get it too.
+   * Sends a message to the subscribers of a topic: see `WebSocketConnection.subscribe`. It is encoded once, and
+   * compressed once for each window size; the cost grows with the subscribers, not with the connections. With a
+   * `backplane` those of all other nodes get it too.
    *
    * @param topic The topic.
    * @param data A text or bytes.
-   * @param options What is different for this one.
-   * @returns How many connections of this node took it: see {@linkcode WebSocketServer.broadcastMessage}.
-   * @throws {OptionError} If the topic or `data` is of another type, or `data` is larger than `maxBufferedAmount` for each of them.
+   * @param options Options of this message.
+   * @returns Number of connections of this node that took it: see {@linkcode WebSocketServer.broadcastMessage}.
+   * @throws {OptionError} If the topic or `data` is of another type, or `data` is larger than `maxBufferedAmount` for
+   * each of them.
    *
    * @example
    * ```ts
@@ -404,7 +411,7 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
   }
 
   /**
-   * How many connections of this node have subscribed to a topic.
+   * Counts the connections of this node that have subscribed to a topic.
    *
    * @param topic The topic.
    * @returns Their number.
@@ -416,7 +423,7 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
   /**
    * Closes the open connections for which `selector` is true.
    *
-   * @param selector Chooses.
+   * @param selector Called with each open connection; `true` chooses it.
    * @param code The close code.
    * @param reason The close reason.
    * @returns Resolves when they have ended.

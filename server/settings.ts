@@ -30,7 +30,8 @@ export interface WebSocketServerOptions<Data = unknown> extends ConnectionOption
    */
   hostname?: string;
   /**
-   * Let other processes listen on the same port (SO_REUSEPORT), such as one for each core: on Linux the system spreads new connections among them. Deno 2 needs the flag `--unstable-net` for it.
+   * Let other processes listen on the same port (SO_REUSEPORT), such as one for each core: on Linux the system
+   * spreads new connections among them. Deno 2 needs the flag `--unstable-net` for it.
    * @default {false}
    */
   reusePort?: boolean;
@@ -51,18 +52,21 @@ export interface WebSocketServerOptions<Data = unknown> extends ConnectionOption
   /** PEM file with certificates that are appended to the chain that is sent. */
   rootCertificateFile?: string;
   /**
-   * Subprotocols that the server speaks, in its order of preference. Without `onSelectProtocol`, the first that the client offers is chosen.
+   * Subprotocols that the server speaks, in its order of preference. Without `onSelectProtocol`, the first that the
+   * client offers is chosen.
    * @default {[]}
    */
   protocols?: readonly string[];
   /**
-   * Compress messages for clients that offer it (RFC 7692); an object says how. It costs memory for each connection, unless
-   * `serverNoContextTakeover` and `clientNoContextTakeover` are set.
+   * Compress messages for clients that offer it (RFC 7692); an object says how. It costs memory for each connection,
+   * unless `serverNoContextTakeover` and `clientNoContextTakeover` are set.
    * @default {false}
    */
   compression?: boolean | CompressionOptions;
   /**
-   * Time for the TLS handshake and the first request together, for an idle HTTP connection, and for a pause inside a request, in ms. An asynchronous `onAllow` has the same time for its answer; that of `onCommandGet` is not limited.
+   * Time for the TLS handshake and the first request together, for an idle HTTP connection, and for a pause inside a
+   * request, in ms. An asynchronous `onAllow` has the same time for its answer; that of `onCommandGet` is not
+   * limited.
    * @default {10000}
    */
   handshakeTimeout?: number;
@@ -72,27 +76,37 @@ export interface WebSocketServerOptions<Data = unknown> extends ConnectionOption
    */
   bodyTimeout?: number;
   /**
-   * Largest number of bytes of request bodies held for all connections together, until each request is answered; bytes of requests that wait for the one before them count too. Beyond it, requests that hold at least half of the average are refused with 503 and `Retry-After`, the oldest first: bodies that are small, or come without delay, get through. Should be several times `maxBodySize`.
+   * Largest number of bytes of request bodies held for all connections together, until each request is answered;
+   * bytes of requests that wait for the one before them count too. Beyond it, requests that hold at least half of the
+   * average are refused with 503 and `Retry-After`, the oldest first: bodies that are small, or come without delay,
+   * get through. Should be several times `maxBodySize`.
    * @default {67108864}
    */
   maxTotalBodySize?: number;
   /**
-   * Largest number of bytes that unfinished messages of all connections hold together. Beyond it, connections whose message holds at least half of the average are closed with 1013, the oldest message first. Should be several times `maxMessageSize`.
+   * Largest number of bytes that unfinished messages of all connections hold together. Beyond it, connections whose
+   * message holds at least half of the average are closed with 1013, the oldest message first. Should be several
+   * times `maxMessageSize`.
    * @default {134217728}
    */
   maxTotalMessageSize?: number;
   /**
-   * Time for the next piece of a message that has begun, in ms, exact to an eighth. Then the connection is closed with 1001. The time does not run while the program itself holds up the reading, nor with `frameByFrame` between two frames.
+   * Time for the next piece of a message that has begun, in ms, exact to an eighth. Then the connection is closed
+   * with 1001. The time does not run while the program itself holds up the reading, nor with `frameByFrame` between
+   * two frames.
    * @default {60000}
    */
   messageTimeout?: number;
   /**
-   * Origins whose pages may open a WebSocket, such as `"https://example.com"`; empty: all. Pages of others get 403. Compared exactly. Set it wherever cookies identify a user, or any page can use them (cross-site WebSocket hijacking). Clients that send no `Origin`, as programs do, are let in.
+   * Origins whose pages may open a WebSocket, such as `"https://example.com"`; empty: all. Pages of others get 403.
+   * Compared exactly. Set it wherever cookies identify a user, or any page can use them (cross-site WebSocket
+   * hijacking). Clients that send no `Origin`, as programs do, are let in.
    * @default {[]}
    */
   origins?: readonly string[];
   /**
-   * Host names of this server, such as `"example.com"`, or `"example.com:8443"` for one port only; empty: all. Requests with another `Host` get 421. Set it on servers that trust their network (DNS rebinding).
+   * Host names of this server, such as `"example.com"`, or `"example.com:8443"` for one port only; empty: all.
+   * Requests with another `Host` get 421. Set it on servers that trust their network (DNS rebinding).
    * @default {[]}
    */
   hosts?: readonly string[];
@@ -102,17 +116,21 @@ export interface WebSocketServerOptions<Data = unknown> extends ConnectionOption
    */
   maxConnections?: number;
   /**
-   * Largest number of connections from one address (IPv6: from one network of 64 bits). Those beyond it get 429; with TLS they are closed at once. Off by default, since behind a proxy all come from one address; set it on a server without one.
+   * Largest number of connections from one address (IPv6: from one network of 64 bits). Those beyond it get 429; with
+   * TLS they are closed at once. Off by default, since behind a proxy all come from one address; set it on a server
+   * without one.
    * @default {0}
    */
   maxConnectionsPerAddress?: number;
   /**
-   * Largest number of connections that are in the TLS handshake, or have not sent a whole request. Beyond it, the oldest of them is closed.
+   * Largest number of connections that are in the TLS handshake, or have not sent a whole request. Beyond it, the
+   * oldest of them is closed.
    * @default {4096}
    */
   maxHandshakes?: number;
   /**
-   * Largest number of bytes that wait for slow peers together, without broadcasts, whose bytes they share. Beyond it, a peer for which more than `highWaterMark` bytes wait is a slow consumer.
+   * Largest number of bytes that wait for slow peers together, without broadcasts, whose bytes they share. Beyond it,
+   * a peer for which more than `highWaterMark` bytes wait is a slow consumer.
    * @default {268435456}
    */
   maxTotalBufferedAmount?: number;
@@ -129,8 +147,8 @@ export interface WebSocketServerOptions<Data = unknown> extends ConnectionOption
   /** Stops the server, in order: see `stop`. Read by `start`. */
   signal?: AbortSignal;
   /**
-   * Carries broadcasts and topics to the other nodes, and theirs to this one, while the server runs. The program makes and closes it; one
-   * object serves one server.
+   * Carries broadcasts and topics to the other nodes, and theirs to this one, while the server runs. The program
+   * makes and closes it; one object serves one server.
    */
   backplane?: Backplane;
   /**
