@@ -4,19 +4,10 @@
  * @module
  */
 
-import {
-  type CliIo,
-  describeRecord,
-  ExitCode,
-  parseCommandLine,
-  parseNumber,
-  secretFrom,
-  secretsFrom,
-  UsageError,
-} from "./io.ts";
+import { type CliIo, describeRecord, ExitCode, parseCommandLine, parseNumber, secretFrom, secretsFrom, UsageError } from "./io.ts";
 import { printable } from "../base/log.ts";
 import { describe } from "../base/errors.ts";
-import { quote, redactUrl } from "../base/message_text.ts";
+import { quote, redactUrl } from "../base/error_text.ts";
 import type { WhatsAppFilter } from "../cloud_api/filter.ts";
 import type { WhatsAppNotification } from "../whatsapp/pending_notification.ts";
 import { WhatsAppReceiver, type WhatsAppReceiverOptions } from "../whatsapp/receiver.ts";

@@ -55,7 +55,7 @@ import { assertPayload, type MessageData } from "../protocol/payload.ts";
 import { Iterations } from "./iteration.ts";
 import { type LogLevel, type LogRecord, writeLog } from "../base/log.ts";
 import { assertProtected } from "./loopback.ts";
-import { messageText, redactUrl } from "../base/message_text.ts";
+import { errorText, redactUrl } from "../base/error_text.ts";
 import { Backoff } from "../base/backoff.ts";
 import {
   isWorthRetrying,
@@ -630,7 +630,7 @@ export class WebSocketClient implements ClientHandlers {
     this.#connection = opened.attach(this.#makeHandler(), { delivery: this.#delivery(), hold: this.#holds() });
     this.#phase = "connected";
     this.#meter.opened++;
-    this.#log("info", "client.open", { url: redactUrl(this.url), protocol: messageText(this.protocol) });
+    this.#log("info", "client.open", { url: redactUrl(this.url), protocol: errorText(this.protocol) });
     this.#iterations.turn(() => this.#connection![Symbol.asyncIterator]());
     this.attached(this.#connection);
     this.#scheduleBatch();

@@ -5,7 +5,7 @@
  */
 
 import { OptionError } from "../base/errors.ts";
-import { quote, redactUrl } from "../base/message_text.ts";
+import { quote, redactUrl } from "../base/error_text.ts";
 import type { SettingsStore } from "../base/settings.ts";
 import { basicCredentials, type ClientSettings, makeHeaders, withoutBrackets } from "./settings.ts";
 

@@ -10,7 +10,7 @@ import type { ClientHandshakeRequest, ClientHandshakeResponse, CompressionOffer 
 import { describe, OptionError } from "../base/errors.ts";
 import { type FrameInfo, maxFramePayload } from "../protocol/frame_header.ts";
 import type { LogHandler } from "../base/log.ts";
-import { quote, redactUrl } from "../base/message_text.ts";
+import { quote, redactUrl } from "../base/error_text.ts";
 import { assertProtocols } from "../protocol/subprotocol.ts";
 import { type ReconnectAttempt, type ReconnectOptions, reconnectSettings } from "./reconnect.ts";
 import { assertToken } from "../base/secrets.ts";

@@ -22,7 +22,7 @@ import { checkUpgradeResponse, createKey, encodeUpgradeRequest, type UpgradeOffe
 import { parseStatusLine } from "../protocol/head.ts";
 import { assertProtected, assertProtectedAt } from "./loopback.ts";
 import { locationOf, redirect, refusedRedirect } from "./redirect.ts";
-import { readCertificates } from "../transport/private_key.ts";
+import { readCertificates } from "../transport/certificate.ts";
 import { hasRuntimeTransport, runtimeTransport } from "../transport/runtime.ts";
 import type { Transport } from "../transport/transport.ts";
 import { streamTransport } from "../transport/stream.ts";

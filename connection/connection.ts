@@ -16,31 +16,8 @@
  * @module
  */
 
-import type {
-  CloseFrame,
-  CloseInfo,
-  ConnectionSettings,
-  ConnectionState,
-  Delivery,
-  EarlyEnd,
-  HandshakeRequest,
-  HandshakeResult,
-  MessageOptions,
-  MessageOwner,
-  MessageWatch,
-  SendResult,
-  SlowConsumer,
-  StartOptions,
-  StepResult,
-} from "./options.ts";
-import {
-  frameHeaderLength,
-  type FrameInfo,
-  MAX_CONTROL_PAYLOAD,
-  Opcode,
-  ReservedBit,
-  type Role,
-} from "../protocol/frame_header.ts";
+import type { CloseFrame, CloseInfo, ConnectionSettings, ConnectionState, Delivery, EarlyEnd, HandshakeRequest, HandshakeResult, MessageOptions, MessageOwner, MessageWatch, SendResult, SlowConsumer, StartOptions, StepResult } from "./options.ts";
+import { frameHeaderLength, type FrameInfo, MAX_CONTROL_PAYLOAD, Opcode, ReservedBit, type Role } from "../protocol/frame_header.ts";
 import { MessageDeflater, MessageInflater } from "../protocol/deflate.ts";
 import { CloseCode, OptionError, ProtocolError, StateError, TransportError, WebSocketError } from "../base/errors.ts";
 import { FrameParser } from "../protocol/frame.ts";

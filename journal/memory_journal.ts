@@ -7,17 +7,7 @@
 import { randomUUID } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
 import { JournalError } from "../base/errors.ts";
-import {
-  type Appended,
-  checkRetention,
-  DIGEST_AGE,
-  type Journal,
-  type JournalEntry,
-  type JournalListener,
-  type JournalRetention,
-  type NewEntry,
-  tellAppended,
-} from "./journal.ts";
+import { type Appended, checkRetention, DIGEST_AGE, type Journal, type JournalEntry, type JournalListener, type JournalRetention, type NewEntry, tellAppended } from "./journal.ts";
 import { expiredError, ReceiverNames, tooManyError, trimmedError } from "./receiver_names.ts";
 
 const MIB = 1024 * 1024;

@@ -15,17 +15,7 @@ import { describe, JournalError } from "../base/errors.ts";
 import { assertJournalPath, JournalFiles } from "./files.ts";
 import { checksumOf, isDamage, JournalRows, type RowSize } from "./rows.ts";
 import { expiredError, ReceiverNames, tooManyError, trimmedError } from "./receiver_names.ts";
-import {
-  type Appended,
-  checkRetention,
-  DIGEST_AGE,
-  type Journal,
-  type JournalEntry,
-  type JournalListener,
-  type JournalRetention,
-  type NewEntry,
-  tellAppended,
-} from "./journal.ts";
+import { type Appended, checkRetention, DIGEST_AGE, type Journal, type JournalEntry, type JournalListener, type JournalRetention, type NewEntry, tellAppended } from "./journal.ts";
 
 const MIB = 1024 * 1024;
 /** "TACK": tells our files from those of others. */

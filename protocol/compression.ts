@@ -6,7 +6,7 @@
 
 import type { Extension } from "./extensions.ts";
 /**
- * How messages are compressed. The last four are the parameters of RFC 7692 §7.1: what this end asks for and agrees to;
+ * Settings of compression. The last four are the parameters of RFC 7692 §7.1: what this end asks for and agrees to;
  * what was agreed on is in `connection.extensions`.
  */
 export interface CompressionOptions {
@@ -57,11 +57,11 @@ export type DeflateParameters = Pick<
   "serverNoContextTakeover" | "clientNoContextTakeover" | "serverMaxWindowBits" | "clientMaxWindowBits"
 >;
 
-/** What two ends agreed on. */
+/** Result of the negotiation. */
 export interface DeflateAgreement {
   /** As it stands in the answer of the server. */
   extension: Extension;
-  /** What follows from it. */
+  /** Settings that follow from it. */
   parameters: DeflateParameters;
   /** This end's settings that led to it. */
   settings: CompressionSettings;

@@ -8,16 +8,11 @@
  * @module
  */
 
+import { EMPTY } from "../base/bytes.ts";
 import type { Role } from "./frame_header.ts";
 import { HandshakeError, OptionError } from "../base/errors.ts";
 import type { Extension } from "./extensions.ts";
-import {
-  assertDeflateAvailable,
-  type OutputSink,
-  RawDeflate,
-  type RawDeflateOptions,
-  RawInflate,
-} from "./raw_deflate.ts";
+import { assertDeflateAvailable, type OutputSink, RawDeflate, type RawDeflateOptions, RawInflate } from "./raw_deflate.ts";
 import type { CompressionOptions, CompressionSettings, DeflateAgreement, DeflateParameters } from "./compression.ts";
 
 /** The name of the extension (RFC 7692 §7). */
@@ -235,7 +230,7 @@ export function readDeflateAnswer(
   };
 }
 
-/** Whether the server does what an offer asks of it (§7.1.1.1, §7.1.2.1), and no more than it allows (§7.1.2.2). */
+/** Tells whether the server does what an offer asks of it (§7.1.1.1, §7.1.2.1), and no more than it allows (§7.1.2.2). */
 function fits(answer: Partial<DeflateParameters>, offer: CompressionSettings): boolean {
   if (offer.serverNoContextTakeover && !answer.serverNoContextTakeover) return false;
   if (offer.serverMaxWindowBits < 15 && (answer.serverMaxWindowBits ?? 16) > offer.serverMaxWindowBits) return false;
@@ -256,7 +251,6 @@ function mismatch(why: string): HandshakeError {
 const TAIL = Uint8Array.of(0x00, 0x00, 0xff, 0xff);
 /** §7.2.3.6: an empty message, behind whatever went before. */
 const EMPTY_MESSAGE = Uint8Array.of(0x00);
-const EMPTY = new Uint8Array(0);
 /** Memory of a state that decompresses beside two windows, that of zlib and our own, in bytes. */
 const INFLATE_STATE = 8 * 1024;
 
@@ -287,12 +281,12 @@ export class MessageDeflater {
   readonly threshold: number;
   /** The binary logarithm of the window. */
   readonly windowBits: number;
-  /** Whether a message may refer to those before it. */
+  /** True if a message may refer to those before it. */
   readonly takeover: boolean;
   #options: RawDeflateOptions;
   #key: string;
   #state: RawDeflate | undefined;
-  /** Whether the state holds a message that the peer has not seen, or lacks one that it has. */
+  /** True if the state holds a message that the peer has not seen, or lacks one that it has. */
   #stale = false;
 
   /**
@@ -357,7 +351,7 @@ export class MessageDeflater {
 }
 
 /**
- * Decompresses the messages that one end receives, piece by piece: what comes out is bounded by whoever takes it.
+ * Decompresses the messages that one end receives, piece by piece: the consumer of the output bounds its length.
  *
  * @example The "Hello" of RFC 7692 §7.2.3.1
  * ```ts
@@ -380,7 +374,7 @@ export class MessageInflater {
   #takeover: boolean;
   #key: string;
   #state: RawInflate | undefined;
-  /** Whether any byte of the current message has come. */
+  /** True if any byte of the current message has come. */
   #begun = false;
   #closed = false;
 

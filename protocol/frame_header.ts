@@ -6,7 +6,7 @@
 
 import { OptionError } from "../base/errors.ts";
 
-/** Which end of a connection this is (RFC 6455 §1.2). The role alone decides about masking. */
+/** Role of an end of a connection (RFC 6455 §1.2). It alone decides about masking. */
 export type Role = "server" | "client";
 
 /** The opcodes of RFC 6455 §5.2 by name. */
@@ -146,12 +146,12 @@ export function firstOctet(opcode: Opcode, final: boolean, reserved = 0): number
   return (final ? FIN : 0) | reserved | opcode;
 }
 
-/** What is known of one frame of a message, with frame by frame delivery. */
+/** One frame of a message, with frame by frame delivery. */
 export interface FrameInfo {
   /** The opcode on the wire: `Opcode.Continuation` for all but the first frame of a message. */
   opcode: Opcode;
-  /** Whether this is the first frame of its message. */
+  /** True if this is the first frame of its message. */
   first: boolean;
-  /** Whether this is the last frame of its message. */
+  /** True if this is the last frame of its message. */
   final: boolean;
 }

@@ -8,37 +8,13 @@ import { randomUUID } from "node:crypto";
 import { fromBase64, toBase64 } from "../base/encoding.ts";
 import { systemClock } from "../base/clock.ts";
 import { describe, JournalError, OptionError } from "../base/errors.ts";
-import {
-  type Appended,
-  checkRetention,
-  DIGEST_AGE,
-  type Journal,
-  type JournalEntry,
-  type JournalListener,
-  type JournalRetention,
-  type NewEntry,
-  type SharedPlace,
-  tellAppended,
-  tellTrimmed,
-} from "../journal/journal.ts";
+import { type Appended, checkRetention, DIGEST_AGE, type Journal, type JournalEntry, type JournalListener, type JournalRetention, type NewEntry, type SharedPlace, tellAppended, tellTrimmed } from "../journal/journal.ts";
 import { assertNumber, assertWellFormed } from "../base/ranges.ts";
 import { assertRedisClient, type RedisClient, type RedisLink } from "./client.ts";
 import { expiredError, tooManyError } from "../journal/receiver_names.ts";
 import { ADMIT, EXPIRE, NAME_SCRIPTS, TOUCH } from "./receiver_names.ts";
 import { RedisPlace } from "./shared_place.ts";
-import {
-  APPEND,
-  CURSOR,
-  CURSORS,
-  OPEN,
-  READ,
-  type RedisScript,
-  RELEASE,
-  SAVE,
-  SCRIPTS,
-  SIGN,
-  TRIM,
-} from "./scripts.ts";
+import { APPEND, CURSOR, CURSORS, OPEN, READ, type RedisScript, RELEASE, SAVE, SCRIPTS, SIGN, TRIM } from "./scripts.ts";
 import { RedisSession } from "./session.ts";
 import { KnownNumbers, parseRanges, type SequenceRange } from "../journal/sequence_ranges.ts";
 

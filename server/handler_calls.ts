@@ -7,7 +7,7 @@
 import type { WebSocketConnection } from "../connection/connection.ts";
 import { HandlerError } from "../base/errors.ts";
 import { textResponse } from "../protocol/http.ts";
-import { quote } from "../base/message_text.ts";
+import { quote } from "../base/error_text.ts";
 import type { AllowResult, CommandResult, HandlerResult, ServerHandlers } from "./handlers.ts";
 
 /** Calls handlers. */

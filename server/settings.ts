@@ -13,7 +13,7 @@ import type { ServerHandlers } from "./handlers.ts";
 import { maxFramePayload } from "../protocol/frame_header.ts";
 import { assertProtocols } from "../protocol/subprotocol.ts";
 import { isHost } from "../protocol/http.ts";
-import { quote, redactUrl } from "../base/message_text.ts";
+import { quote, redactUrl } from "../base/error_text.ts";
 import { type Complete, defineSettings, SettingsStore, type SettingsTable } from "../base/settings.ts";
 import { sharedTimer } from "../base/shared_timer.ts";
 

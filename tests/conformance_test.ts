@@ -16,33 +16,9 @@ import { HandshakeError, isValidCloseCode, OptionError, StateError } from "../ba
 import { decodeFrame } from "../protocol/frame.ts";
 import type { Extension } from "../protocol/extensions.ts";
 import { WebSocketServer, type WebSocketServerOptions } from "../server.ts";
-import {
-  agreeOn,
-  assertSameBytes,
-  decode,
-  decodeAll,
-  encode,
-  FakeTransport,
-  openRig,
-  Random,
-  Recorder,
-  settle,
-  until,
-} from "./support/support.ts";
+import { agreeOn, assertSameBytes, decode, decodeAll, encode, FakeTransport, openRig, Random, Recorder, settle, until } from "./support/support.ts";
 import { concat, concatAll } from "../base/bytes.ts";
-import {
-  answerHead,
-  type Endpoint,
-  type EndpointOptions,
-  type Lane,
-  LANES,
-  openEndpoint,
-  rawRequest,
-  rawServer,
-  showWire,
-  UPGRADE,
-  Wire,
-} from "./support/wire.ts";
+import { answerHead, type Endpoint, type EndpointOptions, type Lane, LANES, openEndpoint, rawRequest, rawServer, showWire, UPGRADE, Wire } from "./support/wire.ts";
 
 const ROLES: readonly Role[] = ["server", "client"];
 

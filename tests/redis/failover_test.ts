@@ -6,13 +6,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { type Clock, systemClock } from "../../base/clock.ts";
-import {
-  type BackplaneError,
-  describe as describeError,
-  JournalError,
-  OptionError,
-  type WebSocketError,
-} from "../../base/errors.ts";
+import { type BackplaneError, describe as describeError, JournalError, OptionError, type WebSocketError } from "../../base/errors.ts";
 import type { NewEntry } from "../../journal/journal.ts";
 import { RedisBackplane, type RedisBackplaneOptions } from "../../redis/backplane.ts";
 import type { IoRedisClient, RedisClient } from "../../redis/client.ts";

@@ -3,31 +3,13 @@ import { describe, it } from "@std/testing/bdd";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import {
-  HandlerError,
-  HandshakeError,
-  JournalError,
-  OptionError,
-  TransportError,
-  type WebSocketError,
-} from "../../base/errors.ts";
+import { HandlerError, HandshakeError, JournalError, OptionError, TransportError, type WebSocketError } from "../../base/errors.ts";
 import { encodeInboxMessage } from "../../inbox/protocol.ts";
 import type { Appended } from "../../journal/journal.ts";
 import { SqliteJournal } from "../../journal/sqlite_journal.ts";
 import { MemoryJournal } from "../../journal/memory_journal.ts";
 import { type CloseInfo, WebSocketClient } from "../../client.ts";
-import {
-  INBOX_PROTOCOL,
-  laterStatus,
-  signNotification,
-  tokenProtocol,
-  type WhatsAppNotification,
-  WhatsAppReceiver,
-  type WhatsAppReceiverOptions,
-  WhatsAppServer,
-  type WhatsAppServerOptions,
-  type WhatsAppStatus,
-} from "../../whatsapp.ts";
+import { INBOX_PROTOCOL, laterStatus, signNotification, tokenProtocol, type WhatsAppNotification, WhatsAppReceiver, type WhatsAppReceiverOptions, WhatsAppServer, type WhatsAppServerOptions, type WhatsAppStatus } from "../../whatsapp.ts";
 import { decode, defer, encode, FakeClock, settle, until } from "../support/support.ts";
 
 const SECRET = "app-secret";
