@@ -29,33 +29,33 @@ export type HeaderSource = Record<string, string> | Headers;
 /** The handlers of a client: those of the server, less the connection. */
 export interface ClientHandlers {
   /** Called before the request is sent: header fields may be added. */
-  onSendHandshake?: (request: ClientHandshakeRequest) => void | Promise<void>;
+  onSendHandshake?: ((request: ClientHandshakeRequest) => void | Promise<void>) | undefined;
   /** Called when the server has opened the WebSocket; `false` refuses it. */
-  onHandshakeResponse?: (response: ClientHandshakeResponse) => boolean | void | Promise<boolean | void>;
+  onHandshakeResponse?: ((response: ClientHandshakeResponse) => boolean | void | Promise<boolean | void>) | undefined;
   /** Called after the handshake: from here on messages may be sent. */
-  onConnect?: () => void | Promise<void>;
+  onConnect?: (() => void | Promise<void>) | undefined;
   /** Called for a text message, or with `frameByFrame` for a frame of one. */
-  onMessageReceived?: (text: string, frame?: FrameInfo) => void | Promise<void>;
+  onMessageReceived?: ((text: string, frame?: FrameInfo) => void | Promise<void>) | undefined;
   /** Called for a binary message, or with `frameByFrame` for a frame of one. */
-  onBinaryDataReceived?: (bytes: Uint8Array, frame?: FrameInfo) => void | Promise<void>;
+  onBinaryDataReceived?: ((bytes: Uint8Array, frame?: FrameInfo) => void | Promise<void>) | undefined;
   /** Called for a ping; it is answered already, unless `manualPong` is set. */
-  onPing?: (data: Uint8Array) => void | Promise<void>;
+  onPing?: ((data: Uint8Array) => void | Promise<void>) | undefined;
   /** Called for a pong. */
-  onPong?: (data: Uint8Array) => void | Promise<void>;
+  onPong?: ((data: Uint8Array) => void | Promise<void>) | undefined;
   /** Called for the server's close frame; it is answered already, unless `manualClose` is set. */
-  onClose?: (code: number, reason: string) => void | Promise<void>;
+  onClose?: ((code: number, reason: string) => void | Promise<void>) | undefined;
   /** Called when the connection has ended: exactly once for each `onConnect`. */
-  onDisconnect?: (info: CloseInfo) => void | Promise<void>;
+  onDisconnect?: ((info: CloseInfo) => void | Promise<void>) | undefined;
   /**
    * Called for failures: a protocol violation, a handler ({@linkcode HandlerError}), a connect by `active`, a
    * `reconnect` that was given up. Without this handler, errors of handlers are printed with `console.error`, and
    * others are dropped.
    */
-  onError?: (error: unknown) => void;
+  onError?: ((error: unknown) => void) | undefined;
   /** Called with `reconnect` before each wait for another attempt. */
-  onReconnecting?: (attempt: ReconnectAttempt) => void | Promise<void>;
+  onReconnecting?: ((attempt: ReconnectAttempt) => void | Promise<void>) | undefined;
   /** Called with a structured record for each attempt, each connection from its beginning to its end, failures. */
-  onLog?: LogHandler;
+  onLog?: LogHandler | undefined;
 }
 
 /** Settings and handlers of a client. `0` turns a limit off. They are read by `connect`. */
@@ -64,92 +64,92 @@ export interface WebSocketClientOptions extends ConnectionOptions, ClientHandler
    * Host name or address of the server.
    * @default {"localhost"}
    */
-  hostname?: string;
+  hostname?: string | undefined;
   /**
    * Former name of `hostname`, which wins if both are given.
    * @deprecated Use `hostname`.
    */
-  hostName?: string;
+  hostName?: string | undefined;
   /**
    * Port of the server.
    * @default {8888}
    */
-  port?: number;
+  port?: number | undefined;
   /**
    * Path, and query if there is one.
    * @default {"/"}
    */
-  pathName?: string;
+  pathName?: string | undefined;
   /**
    * Speak TLS (`wss:`).
    * @default {false}
    */
-  useSSL?: boolean;
+  useSSL?: boolean | undefined;
   /** PEM file with certificates that are trusted besides the runtime's own. */
-  rootCertificateFile?: string;
+  rootCertificateFile?: string | undefined;
   /** The value of the `Origin` header; "" sends none. */
-  origin?: string;
+  origin?: string | undefined;
   /** More header fields, or a function that is called for them before each attempt. */
-  headers?: HeaderSource | (() => HeaderSource | Promise<HeaderSource>);
+  headers?: (HeaderSource | (() => HeaderSource | Promise<HeaderSource>)) | undefined;
   /**
    * Token sent as `Authorization: Bearer`, or a function that is called for it before each attempt. An empty one is
    * refused.
    */
-  token?: string | (() => string | Promise<string>);
+  token?: (string | (() => string | Promise<string>)) | undefined;
   /**
    * Called before each attempt for the URL; without it, `hostname`, `port`, `pathName` and `useSSL` count. User name
    * and password of the URL that the client was made with do not go to another host; `headers` and `token` do.
    */
-  resolveUrl?: () => string | URL | Promise<string | URL>;
+  resolveUrl?: (() => string | URL | Promise<string | URL>) | undefined;
   /**
    * An HTTP proxy to go through, such as `"http://user:password@proxy.example:3128"`; "": none.
    * @default {""}
    */
-  proxy?: string;
+  proxy?: string | undefined;
   /**
    * Largest number of redirects to follow: never from `wss:` to `ws:`, and without `headers` and `token` to another
    * origin.
    * @default {0}
    */
-  maxRedirects?: number;
+  maxRedirects?: number | undefined;
   /**
    * Reconnect when the connection is lost or cannot be made; an object says how. Loops over the messages go on with
    * the next connection.
    * @default {false}
    */
-  reconnect?: boolean | ReconnectOptions;
+  reconnect?: boolean | ReconnectOptions | undefined;
   /** Ends the client: aborts connecting, disconnects, and does not connect again. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Subprotocols in the order of preference. */
-  protocols?: readonly string[];
+  protocols?: readonly string[] | undefined;
   /**
    * Offer compression (RFC 7692); an object says how. Several offers stand in the order of preference: a server takes
    * the first it can, and its `threshold`, `level` and `memoryLevel` count. An empty list offers nothing.
    * @default {false}
    */
-  compression?: CompressionOffer;
+  compression?: CompressionOffer | undefined;
   /**
    * Time for name resolution, TCP, TLS and handshake together, in ms.
    * @default {10000}
    */
-  connectTimeout?: number;
+  connectTimeout?: number | undefined;
   /**
    * `true`: events are delivered as they come. `false`: nothing is delivered until `checkIncoming()`, and messages
    * that are not fetched are not read from the socket.
    * @default {true}
    */
-  autoCheckMessages?: boolean;
+  autoCheckMessages?: boolean | undefined;
   /**
    * Time between two batches of events, in ms, so that a UI or a game loop is woken at its own pace; up to 1 MiB
    * waits in between. 0: events come as bytes come.
    * @default {0}
    */
-  autoCheckInterval?: number;
+  autoCheckInterval?: number | undefined;
   /**
    * Time that `checkIncoming` waits, in ms; 0: until something comes.
    * @default {1000}
    */
-  checkTimeout?: number;
+  checkTimeout?: number | undefined;
 }
 
 /** Settings of a client, as far as they are given. */
@@ -158,9 +158,9 @@ export type ClientOptions = Omit<WebSocketClientOptions, keyof ClientHandlers>;
 /** Options of `connect`. */
 export interface ConnectOptions {
   /** Aborts the attempt. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Connects over these streams instead of opening a socket. */
-  stream?: BytePair;
+  stream?: BytePair | undefined;
 }
 
 /** Settings of a client, complete. */

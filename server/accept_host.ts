@@ -6,6 +6,7 @@
 
 import type { Clock } from "../base/clock.ts";
 import type { ProtocolOptions } from "../connection/options.ts";
+import type { Complete } from "../base/settings.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
 import type { CompressionSettings } from "../protocol/compression.ts";
 import type { HeaderFields, RequestLine } from "../protocol/head.ts";
@@ -55,7 +56,7 @@ export interface AcceptSettings {
   /** Path that opens a WebSocket; "": any. */
   pathName: string;
   /** Switches of the protocol: checks of the handshake to skip. */
-  options: ProtocolOptions;
+  options: Complete<ProtocolOptions>;
   /** Origins whose pages may open a WebSocket; empty: all. */
   origins: readonly string[];
   /** Host names of the server; empty: all. */

@@ -78,7 +78,7 @@ export class Admission {
     const { maxHandshakes } = this.#limits();
     this.#waiting.add(ticket);
     while (maxHandshakes > 0 && this.#waiting.size > maxHandshakes) {
-      const [oldest] = this.#waiting;
+      const oldest = this.#waiting.values().next().value!;
       this.#waiting.delete(oldest);
       this.#onEvict(oldest.address);
       oldest.evict();
@@ -216,11 +216,11 @@ function answer(status: string): Uint8Array {
  */
 export function networkOf(hostname: string): string {
   if (!hostname.includes(":")) return hostname;
-  const [plain] = hostname.split("%");
+  const [plain = ""] = hostname.split("%");
   const lastColon = plain.lastIndexOf(":");
   // An IPv4 address, as a dual-stack socket shows it.
   if (plain.includes(".", lastColon)) return plain.slice(lastColon + 1);
-  const [head, tail] = plain.split("::");
+  const [head = "", tail] = plain.split("::");
   const groups = head === "" ? [] : head.split(":");
   if (tail !== undefined) {
     const rest = tail === "" ? [] : tail.split(":");

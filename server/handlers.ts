@@ -24,12 +24,12 @@ export type CommandResult = Response | void | Promise<Response | void>;
  */
 export interface ServerHandlers<Data = unknown> {
   /** Called for the pass phrase of an encrypted private key. */
-  onGetSSLPassword?: () => string | Promise<string>;
+  onGetSSLPassword?: (() => string | Promise<string>) | undefined;
   /**
    * Called after TCP and TLS, before the handshake; for plain HTTP and refused connections too, whose `onDisconnect`
    * gets 1006. For WebSockets only: `onHandshakeResponseSent`.
    */
-  onConnect?: (connection: WebSocketConnection<Data>) => HandlerResult;
+  onConnect?: ((connection: WebSocketConnection<Data>) => HandlerResult) | undefined;
   /**
    * Called for a valid handshake request, which is in `connection.request`. `true` opens the WebSocket, `false`
    * answers 403, and a `Response` is sent as it is: a new one each time, with a status that gives the reason. Without
@@ -37,47 +37,51 @@ export interface ServerHandlers<Data = unknown> {
    * `connection.request.signal` aborts then, and when the peer leaves before. Later answers are ignored. Without this
    * handler all requests are allowed.
    */
-  onAllow?: (connection: WebSocketConnection<Data>) => AllowResult;
+  onAllow?: ((connection: WebSocketConnection<Data>) => AllowResult) | undefined;
   /**
    * Chooses one of the offered subprotocols; "" or `undefined` for none. Without this handler the first of
    * `protocols` that is offered is chosen.
    */
-  onSelectProtocol?: (connection: WebSocketConnection<Data>, offered: string[]) => string | undefined;
+  onSelectProtocol?: ((connection: WebSocketConnection<Data>, offered: string[]) => string | undefined) | undefined;
   /** Called after the handshake: from here on messages may be sent. */
-  onHandshakeResponseSent?: (connection: WebSocketConnection<Data>) => HandlerResult;
+  onHandshakeResponseSent?: ((connection: WebSocketConnection<Data>) => HandlerResult) | undefined;
   /** Called for a text message, or with `frameByFrame` for a frame of one. */
-  onMessageReceived?: (connection: WebSocketConnection<Data>, text: string, frame?: FrameInfo) => HandlerResult;
+  onMessageReceived?:
+    | ((connection: WebSocketConnection<Data>, text: string, frame?: FrameInfo) => HandlerResult)
+    | undefined;
   /** Called for a binary message, or with `frameByFrame` for a frame of one. */
-  onBinaryDataReceived?: (connection: WebSocketConnection<Data>, bytes: Uint8Array, frame?: FrameInfo) => HandlerResult;
+  onBinaryDataReceived?:
+    | ((connection: WebSocketConnection<Data>, bytes: Uint8Array, frame?: FrameInfo) => HandlerResult)
+    | undefined;
   /** Called for a ping; it is answered already, unless `manualPong` is set. */
-  onPing?: (connection: WebSocketConnection<Data>, data: Uint8Array) => HandlerResult;
+  onPing?: ((connection: WebSocketConnection<Data>, data: Uint8Array) => HandlerResult) | undefined;
   /** Called for a pong. */
-  onPong?: (connection: WebSocketConnection<Data>, data: Uint8Array) => HandlerResult;
+  onPong?: ((connection: WebSocketConnection<Data>, data: Uint8Array) => HandlerResult) | undefined;
   /** Called for the peer's close frame; it is answered already, unless `manualClose` is set. */
-  onClose?: (connection: WebSocketConnection<Data>, code: number, reason: string) => HandlerResult;
+  onClose?: ((connection: WebSocketConnection<Data>, code: number, reason: string) => HandlerResult) | undefined;
   /** Called when the connection has ended: exactly once for each `onConnect`. */
-  onDisconnect?: (connection: WebSocketConnection<Data>, info: CloseInfo) => HandlerResult;
+  onDisconnect?: ((connection: WebSocketConnection<Data>, info: CloseInfo) => HandlerResult) | undefined;
   /**
    * Answers a plain HTTP request. Without an answer it gets 426, on another path than `pathName` 404. Each request
    * needs a `Response` of its own. The time is not limited.
    */
-  onCommandGet?: (request: Request, connection: WebSocketConnection<Data>) => CommandResult;
+  onCommandGet?: ((request: Request, connection: WebSocketConnection<Data>) => CommandResult) | undefined;
   /**
    * Called for failures: a protocol violation, a refused handshake, a handler ({@linkcode HandlerError}), the listener.
    * Without this handler, errors of handlers are printed with `console.error`, and others are dropped.
    */
-  onError?: (error: unknown, connection?: WebSocketConnection<Data>) => void;
+  onError?: ((error: unknown, connection?: WebSocketConnection<Data>) => void) | undefined;
   /**
    * Called with a structured record for each start and stop, connection, refusal and failure. The same
    * records go to the channel `tackline:websocket:server` of `node:diagnostics_channel`.
    */
-  onLog?: LogHandler;
+  onLog?: LogHandler | undefined;
 }
 
 /** Options of one message to the subscribers of a topic. */
 export interface PublishOptions<Data = unknown> extends MessageOptions {
   /** A connection that does not get the message, such as its sender. */
-  except?: WebSocketConnection<Data>;
+  except?: WebSocketConnection<Data> | undefined;
 }
 
 /** Options of `stop`. */
@@ -86,14 +90,14 @@ export interface StopOptions {
    * The close code for each connection.
    * @default {1001}
    */
-  code?: number;
+  code?: number | undefined;
   /**
    * The close reason for each connection.
    * @default {""}
    */
-  reason?: string;
+  reason?: string | undefined;
   /** Time that connections have to end, in ms; 0: no limit. The default is the setting `closeTimeout`. */
-  closeTimeout?: number;
+  closeTimeout?: number | undefined;
   /** Aborts the wait: the remaining connections are terminated. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }

@@ -123,7 +123,8 @@ export class Lifecycle<Data> {
     const { port, hostname, reusePort, handshakeTimeout, clock, useSSL } = this.#context.settings.current;
     const tls = useSSL ? await this.#loadIdentity() : undefined;
     try {
-      this.#listener = await runtimeTransport().listen({ port, hostname, reusePort, tls, handshakeTimeout, clock }, {
+      const options = { port, hostname, reusePort, handshakeTimeout, clock, ...tls !== undefined && { tls } };
+      this.#listener = await runtimeTransport().listen(options, {
         admit: (address) => this.#connections.admit(address),
         accept: (transport, admittance) => this.#connections.acceptAdmitted(transport, admittance),
         handshakeFailed: (error, address) => this.#context.handshakeFailed(error, address),

@@ -106,7 +106,9 @@ export function answerHandshake(
 ): { result: HandshakeResult; preface: Uint8Array } {
   const agreed = compression && acceptDeflateOffer(upgrade.extensions, compression);
   const extensions = agreed === undefined ? [] : [agreed.extension];
-  const result: HandshakeResult = { protocol, extensions, compression: agreed };
+  const result: HandshakeResult = agreed === undefined
+    ? { protocol, extensions }
+    : { protocol, extensions, compression: agreed };
   return { result, preface: encodeUpgradeResponse({ key: upgrade.key, protocol, extensions }) };
 }
 
@@ -114,7 +116,7 @@ export function answerHandshake(
 function checkOrigin(fields: HeaderFields, origins: readonly string[]): void {
   if (origins.length === 0) return;
   const given = fields.all("origin");
-  if (given.length === 0 || (given.length === 1 && origins.includes(given[0]))) return;
+  if (given.length === 0 || (given.length === 1 && origins.includes(given[0]!))) return;
   throw new HandshakeError("ERR_ORIGIN", "Pages of this origin may not connect", 403);
 }
 

@@ -23,58 +23,58 @@ export interface WebSocketServerOptions<Data = unknown> extends ConnectionOption
    * The port; 0 takes a free one, see `address`.
    * @default {8888}
    */
-  port?: number;
+  port?: number | undefined;
   /**
    * The address to listen on.
    * @default {"0.0.0.0"}
    */
-  hostname?: string;
+  hostname?: string | undefined;
   /**
    * Let other processes listen on the same port (SO_REUSEPORT), such as one for each core: on Linux the system
    * spreads new connections among them. Deno 2 needs the flag `--unstable-net` for it.
    * @default {false}
    */
-  reusePort?: boolean;
+  reusePort?: boolean | undefined;
   /**
    * The path that opens a WebSocket, without a query; "": any path. Requests for another get 404.
    * @default {""}
    */
-  pathName?: string;
+  pathName?: string | undefined;
   /**
    * Speak TLS. Needs `certificateFile` and `certificateKeyFile`.
    * @default {false}
    */
-  useSSL?: boolean;
+  useSSL?: boolean | undefined;
   /** PEM file with the certificate; the rest of its chain may follow in it. */
-  certificateFile?: string;
+  certificateFile?: string | undefined;
   /** PEM file with the private key. If it is encrypted, `onGetSSLPassword` is called for the pass phrase. */
-  certificateKeyFile?: string;
+  certificateKeyFile?: string | undefined;
   /** PEM file with certificates that are appended to the chain that is sent. */
-  rootCertificateFile?: string;
+  rootCertificateFile?: string | undefined;
   /**
    * Subprotocols that the server speaks, in its order of preference. Without `onSelectProtocol`, the first that the
    * client offers is chosen.
    * @default {[]}
    */
-  protocols?: readonly string[];
+  protocols?: readonly string[] | undefined;
   /**
    * Compress messages for clients that offer it (RFC 7692); an object says how. It costs memory for each connection,
    * unless `serverNoContextTakeover` and `clientNoContextTakeover` are set.
    * @default {false}
    */
-  compression?: boolean | CompressionOptions;
+  compression?: boolean | CompressionOptions | undefined;
   /**
    * Time for the TLS handshake and the first request together, for an idle HTTP connection, and for a pause inside a
    * request, in ms. An asynchronous `onAllow` has the same time for its answer; that of `onCommandGet` is not
    * limited.
    * @default {10000}
    */
-  handshakeTimeout?: number;
+  handshakeTimeout?: number | undefined;
   /**
    * Time for the body of a plain HTTP request to come, in ms.
    * @default {60000}
    */
-  bodyTimeout?: number;
+  bodyTimeout?: number | undefined;
   /**
    * Largest number of bytes of request bodies held for all connections together, until each request is answered;
    * bytes of requests that wait for the one before them count too. Beyond it, requests that hold at least half of the
@@ -82,90 +82,90 @@ export interface WebSocketServerOptions<Data = unknown> extends ConnectionOption
    * get through. Should be several times `maxBodySize`.
    * @default {67108864}
    */
-  maxTotalBodySize?: number;
+  maxTotalBodySize?: number | undefined;
   /**
    * Largest number of bytes that unfinished messages of all connections hold together. Beyond it, connections whose
    * message holds at least half of the average are closed with 1013, the oldest message first. Should be several
    * times `maxMessageSize`.
    * @default {134217728}
    */
-  maxTotalMessageSize?: number;
+  maxTotalMessageSize?: number | undefined;
   /**
    * Time for the next piece of a message that has begun, in ms, exact to an eighth. Then the connection is closed
    * with 1001. The time does not run while the program itself holds up the reading, nor with `frameByFrame` between
    * two frames.
    * @default {60000}
    */
-  messageTimeout?: number;
+  messageTimeout?: number | undefined;
   /**
    * Origins whose pages may open a WebSocket, such as `"https://example.com"`; empty: all. Pages of others get 403.
    * Compared exactly. Set it wherever cookies identify a user, or any page can use them (cross-site WebSocket
    * hijacking). Clients that send no `Origin`, as programs do, are let in.
    * @default {[]}
    */
-  origins?: readonly string[];
+  origins?: readonly string[] | undefined;
   /**
    * Host names of this server, such as `"example.com"`, or `"example.com:8443"` for one port only; empty: all.
    * Requests with another `Host` get 421. Set it on servers that trust their network (DNS rebinding).
    * @default {[]}
    */
-  hosts?: readonly string[];
+  hosts?: readonly string[] | undefined;
   /**
    * Largest number of connections, plain HTTP included. Those beyond it get 503; with TLS they are closed at once.
    * @default {100000}
    */
-  maxConnections?: number;
+  maxConnections?: number | undefined;
   /**
    * Largest number of connections from one address (IPv6: from one network of 64 bits). Those beyond it get 429; with
    * TLS they are closed at once. Off by default, since behind a proxy all come from one address; set it on a server
    * without one.
    * @default {0}
    */
-  maxConnectionsPerAddress?: number;
+  maxConnectionsPerAddress?: number | undefined;
   /**
    * Largest number of connections that are in the TLS handshake, or have not sent a whole request. Beyond it, the
    * oldest of them is closed.
    * @default {4096}
    */
-  maxHandshakes?: number;
+  maxHandshakes?: number | undefined;
   /**
    * Largest number of bytes that wait for slow peers together, without broadcasts, whose bytes they share. Beyond it,
    * a peer for which more than `highWaterMark` bytes wait is a slow consumer.
    * @default {268435456}
    */
-  maxTotalBufferedAmount?: number;
+  maxTotalBufferedAmount?: number | undefined;
   /**
    * Largest number of plain HTTP requests of one connection.
    * @default {1000}
    */
-  maxRequests?: number;
+  maxRequests?: number | undefined;
   /**
    * Largest number of topics that one connection may subscribe to.
    * @default {1000}
    */
-  maxTopics?: number;
+  maxTopics?: number | undefined;
   /** Stops the server, in order: see `stop`. Read by `start`. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /**
    * Carries broadcasts and topics to the other nodes, and theirs to this one, while the server runs. The program
    * makes and closes it; one object serves one server.
    */
-  backplane?: Backplane;
+  backplane?: Backplane | undefined;
   /**
    * Largest request head, in bytes.
    * @default {16384}
    */
-  maxHeadSize?: number;
+  maxHeadSize?: number | undefined;
   /**
    * Largest number of header fields of a request.
    * @default {128}
    */
-  maxHeaderFields?: number;
+  maxHeaderFields?: number | undefined;
   /**
    * Largest body of a plain HTTP request, in bytes.
    * @default {4194304}
    */
-  maxBodySize?: number;
+  maxBodySize?: number | undefined;
 }
 
 /** Settings of a server, as far as they are given. */

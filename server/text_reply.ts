@@ -104,8 +104,8 @@ function isPlainPath(path: string): boolean {
 let usableHost = "";
 
 function isUsableHost(hosts: readonly string[]): boolean {
-  if (hosts.length !== 1 || hosts[0] === "") return false;
-  const [host] = hosts;
+  const [host = ""] = hosts;
+  if (hosts.length !== 1 || host === "") return false;
   if (host === usableHost) return true;
   if (!isHost(host) || !URL.canParse(`http://${host}/`)) return false;
   usableHost = host;

@@ -5,6 +5,7 @@ import type { AcceptHost } from "../../server/accept_host.ts";
 import { Admission, type AdmissionTicket } from "../../server/admission.ts";
 import { CONNECTION_DEFAULTS } from "../../connection/options.ts";
 import { WebSocketConnection } from "../../connection/connection.ts";
+import { LockableSettings } from "../../server/settings.ts";
 import { TextReply } from "../../server/text_reply.ts";
 import { TransportError } from "../../base/errors.ts";
 import { MemoryBudget } from "../../base/memory_budget.ts";
@@ -111,7 +112,7 @@ class Rig {
 /** Limits and habits of a session. */
 const acceptDefaults = {
   pathName: "",
-  options: {},
+  options: new LockableSettings({}).current.options,
   origins: [],
   hosts: [],
   compression: undefined,
