@@ -54,31 +54,24 @@ export interface SettingsObserver<Values> {
 /** The values of one object's settings. */
 export class SettingsStore<Values extends object> {
   readonly #table: SettingsTable<Values>;
-  #observer: SettingsObserver<Values> = {};
+  readonly #observer: SettingsObserver<Values>;
   readonly #values: Values;
 
   /**
    * Makes a store with the defaults.
    *
    * @param table The settings.
+   * @param observer Follows changes.
    */
-  constructor(table: SettingsTable<Values>) {
+  constructor(table: SettingsTable<Values>, observer: SettingsObserver<Values> = {}) {
     this.#table = table;
+    this.#observer = observer;
     this.#values = { ...defaultsOf(table) };
   }
 
   /** All values; not a copy. */
   get values(): Readonly<Values> {
     return this.#values;
-  }
-
-  /**
-   * Has changes followed from now on.
-   *
-   * @param observer Follows them.
-   */
-  observe(observer: SettingsObserver<Values>): void {
-    this.#observer = observer;
   }
 
   /**

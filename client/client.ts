@@ -175,7 +175,15 @@ export class WebSocketClient implements ClientHandlers {
   declare rateBurstSeconds: number;
   /** Clock, replaced in tests. */
   declare clock: Clock;
-  readonly #settings: SettingsStore<ClientSettings> = new SettingsStore(CLIENT_SETTINGS);
+  readonly #settings: SettingsStore<ClientSettings> = new SettingsStore(CLIENT_SETTINGS, {
+    changing: (name, value) => {
+      // The others are checked before each attempt.
+      if (name === "autoCheckInterval") this.#settings.check(name, value);
+    },
+    changed: (name) => {
+      if (name === "autoCheckMessages" || name === "autoCheckInterval") this.#applyDelivery();
+    },
+  });
   readonly #target = new ConnectTarget(this.#settings);
 
   static {
@@ -240,11 +248,6 @@ export class WebSocketClient implements ClientHandlers {
   constructor(urlOrOptions: string | URL | WebSocketClientOptions = {}, more: WebSocketClientOptions = {}) {
     const byUrl = typeof urlOrOptions === "string" || urlOrOptions instanceof URL;
     const options = byUrl ? more : urlOrOptions;
-    this.#settings.observe({
-      // The others are checked before each attempt.
-      changing: (name, value) => void (name === "autoCheckInterval" && this.#settings.check(name, value)),
-      changed: (name) => void (name.startsWith("autoCheck") && this.#applyDelivery()),
-    });
     assignClientOptions(this.#settings, options);
     if (byUrl) this.#target.begin(urlOrOptions);
     this.#assertSettings();

@@ -256,9 +256,8 @@ export class ProtocolSettings implements Complete<ProtocolOptions> {
    * @param changed Called after a field was set.
    */
   constructor(options: ProtocolOptions, changing: (name: string) => void, changed: () => void) {
-    this.#store = new SettingsStore(PROTOCOL_SETTINGS);
+    this.#store = new SettingsStore(PROTOCOL_SETTINGS, { changing: (name) => changing(`options.${name}`), changed });
     this.#store.assign(options);
-    this.#store.observe({ changing: (name) => changing(`options.${name}`), changed });
   }
 
   /** A copy of all fields. */
@@ -270,7 +269,7 @@ export class ProtocolSettings implements Complete<ProtocolOptions> {
 /** The settings of one server, which are locked while it runs. */
 export class LockableSettings {
   /** The values of the server's properties. */
-  readonly store: SettingsStore<ServerProperties> = new SettingsStore(SERVER_SETTINGS);
+  readonly store: SettingsStore<ServerProperties>;
   /** Set while the server runs. */
   locked = false;
   #current: ServerSettings | undefined;
@@ -282,7 +281,7 @@ export class LockableSettings {
    * @throws {OptionError} If one is out of range.
    */
   constructor(options: ServerOptions) {
-    this.store.observe({
+    this.store = new SettingsStore(SERVER_SETTINGS, {
       changing: (name, value) => this.#changing(name, value),
       changed: () => this.#current = undefined,
     });

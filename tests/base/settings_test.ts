@@ -105,9 +105,8 @@ describe("SettingsStore", () => {
   });
 
   it("asks its observer before a change, takes another value from it, and tells it of the change", () => {
-    const store = new SettingsStore(TABLE);
     const changed: string[] = [];
-    store.observe({
+    const store = new SettingsStore(TABLE, {
       changing: (name, value) => {
         if (name === "port") throw new StateError("ERR_RUNNING", "locked");
         return name === "size" ? value as number * 2 : undefined;
