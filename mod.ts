@@ -101,12 +101,12 @@ export type {
   PublishOptions,
   ServerHandlers,
   StopOptions,
-  WebSocketServerOptions,
 } from "./server/handlers.ts";
+export type { WebSocketServerOptions } from "./server/settings.ts";
 export type { BytePairInfo } from "./transport/stream.ts";
 export { BackplaneError } from "./base/errors.ts";
 export type { BackplaneErrorCode } from "./base/errors.ts";
-export { BroadcastChannelBackplane } from "./pubsub/backplane.ts";
+export { BroadcastChannelBackplane } from "./pubsub/broadcast_channel.ts";
 export type { Backplane, BackplaneListener, BackplaneSubscription } from "./pubsub/backplane.ts";
 export { RedisBackplane } from "./redis/backplane.ts";
 export type { RedisBackplaneOptions } from "./redis/backplane.ts";

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { BroadcastChannelBackplane } from "../../pubsub/backplane.ts";
+import { BroadcastChannelBackplane } from "../../pubsub/broadcast_channel.ts";
 import { JournalError, OptionError } from "../../base/errors.ts";
 import { InboxHub } from "../../inbox/hub.ts";
 import type { InboxSink } from "../../inbox/member.ts";

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { type Backplane, BroadcastChannelBackplane } from "../../pubsub/backplane.ts";
+import type { Backplane } from "../../pubsub/backplane.ts";
+import { BroadcastChannelBackplane } from "../../pubsub/broadcast_channel.ts";
 import { WebSocketClient } from "../../client.ts";
 import { BackplaneError, OptionError, StateError } from "../../base/errors.ts";
 import { RedisBackplane } from "../../redis/backplane.ts";

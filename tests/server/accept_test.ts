@@ -1,10 +1,12 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { type AcceptHost, AcceptSession } from "../../server/accept.ts";
-import { Admission, type Pass } from "../../server/admission.ts";
+import { AcceptSession } from "../../server/accept.ts";
+import type { AcceptHost } from "../../server/accept_host.ts";
+import { Admission, type AdmissionTicket } from "../../server/admission.ts";
 import { CONNECTION_DEFAULTS } from "../../connection/options.ts";
 import { WebSocketConnection } from "../../connection/connection.ts";
-import { TextReply } from "../../server/direct.ts";
+import { LockableSettings } from "../../server/settings.ts";
+import { TextReply } from "../../server/text_reply.ts";
 import { TransportError } from "../../base/errors.ts";
 import { MemoryBudget } from "../../base/memory_budget.ts";
 import { WebSocketServer, type WebSocketServerOptions } from "../../server.ts";
@@ -32,7 +34,10 @@ function session(host: Partial<AcceptHost<unknown>>): {
   const recorder = new Recorder();
   const settings = { ...CONNECTION_DEFAULTS, pingInterval: 0, clock: new FakeClock() };
   const connection = new WebSocketConnection(transport, "server", recorder, settings);
-  const pass = new Admission(() => new WebSocketServer(), () => {}).enter(transport.remoteAddress, 0) as Pass;
+  const ticket = new Admission(() => new WebSocketServer(), () => {}).enter(
+    transport.remoteAddress,
+    0,
+  ) as AdmissionTicket;
   new AcceptSession(transport, connection, {
     settings: () => ({ ...acceptDefaults, clock: settings.clock }),
     stopping: () => false,
@@ -44,7 +49,7 @@ function session(host: Partial<AcceptHost<unknown>>): {
     refused: () => {},
     error: () => {},
     ...host,
-  }, pass).begin();
+  }, ticket).begin();
   return { transport, recorder, connection };
 }
 
@@ -118,7 +123,7 @@ class Rig {
 /** Limits and habits of a session. */
 const acceptDefaults = {
   pathName: "",
-  options: {},
+  options: new LockableSettings({}).current.options,
   origins: [],
   hosts: [],
   compression: undefined,

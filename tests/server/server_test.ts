@@ -8,7 +8,7 @@ import { connect as connectTls } from "node:tls";
 import { WebSocketClient } from "../../client.ts";
 import type { CloseInfo } from "../../connection/options.ts";
 import type { WebSocketConnection } from "../../connection/connection.ts";
-import { CertificateError, HandlerError, OptionError, StateError, TransportError } from "../../base/errors.ts";
+import { CertificateError, HandlerError, OptionError, TransportError } from "../../base/errors.ts";
 import { WebSocketServer, type WebSocketServerOptions } from "../../server.ts";
 import { RawSocket, roundTrip } from "../support/sockets.ts";
 import { assertFrames, decode, defer, encode, FakeClock, pipe, settle, tlsFile, until } from "../support/support.ts";
@@ -33,52 +33,6 @@ async function connect(server: WebSocketServer, options = {}, path = "/"): Promi
   await client.connect();
   return client;
 }
-
-describe("WebSocketServer settings", () => {
-  it("has the defaults of the design", () => {
-    const server = new WebSocketServer();
-    assertEquals([server.port, server.hostname, server.pathName, server.useSSL], [8888, "0.0.0.0", "", false]);
-    assertEquals([server.splitMessage, server.frameSize, server.active, server.address], [false, 0, false, undefined]);
-    const { frameByFrame, skipUpgradeCheck, skipVersionCheck, manualPong, manualClose } = server.options;
-    assertEquals([frameByFrame, skipUpgradeCheck, skipVersionCheck, manualPong, manualClose], Array(5).fill(false));
-  });
-
-  it("can be set in options or on the object, while it is stopped", async () => {
-    const server = new WebSocketServer({ port: 0, hostname: "127.0.0.1", options: { manualPong: true } });
-    server.pathName = "/a";
-    server.options.manualClose = true;
-    assertEquals([server.options.manualPong, server.options.manualClose], [true, true]);
-    server.options = { frameByFrame: true };
-    assertEquals([server.options.manualPong, server.options.frameByFrame], [false, true]);
-    await server.start();
-    assertThrows(() => server.port = 1, StateError, 'Cannot set "port": the server is running');
-    assertThrows(() => server.options = {}, StateError);
-    assertThrows(() => server.options.manualPong = true, StateError, "options.manualPong");
-    assertThrows(() => server.splitMessage = true, StateError);
-    server.onMessageReceived = () => {};
-    await server.stop();
-    server.pathName = "/b";
-  });
-
-  it("refuses values out of range", () => {
-    for (const port of [-1, 65536, 1.5, NaN, "80" as unknown as number]) {
-      assertThrows(() => new WebSocketServer({ port }), OptionError, "port");
-    }
-    assertThrows(() => new WebSocketServer({ frameSize: 2 }), RangeError);
-    assertThrows(() => new WebSocketServer({ maxMessageSize: -1 }), OptionError, "maxMessageSize");
-    // A timer with more would run at once.
-    assertThrows(() => new WebSocketServer({ handshakeTimeout: 2 ** 31 }), OptionError, "2147483647");
-    assertThrows(() => new WebSocketClient({ connectTimeout: 2 ** 31 }), OptionError, "2147483647");
-    assertThrows(() => new WebSocketClient({ autoCheckInterval: 2 ** 31 }), OptionError, "2147483647");
-    assertEquals(new WebSocketServer({ maxMessageSize: 2 ** 40, closeTimeout: 2 ** 31 - 1 }).maxMessageSize, 2 ** 40);
-    assertThrows(() => new WebSocketServer({ pathName: "a" }), OptionError, "/");
-    assertThrows(() => new WebSocketServer({ pathName: "/a?b" }), OptionError, "query");
-    assertThrows(() => new WebSocketServer({ slowConsumer: "x" as "drop" }), OptionError);
-    assertThrows(() => new WebSocketServer({ protocols: ["a b"] }), OptionError);
-    assertThrows(() => new WebSocketServer({ protocols: "chat" as unknown as string[] }), OptionError, "array");
-    assertThrows(() => new WebSocketServer({ hostname: 1 as unknown as string }), OptionError);
-  });
-});
 
 describe("WebSocketServer life", () => {
   it("starts, stops and starts again; redundant calls do nothing", async () => {

@@ -7,7 +7,7 @@ import process from "node:process";
 import { WebSocketClient, WebSocketServer } from "../../mod.ts";
 import { WhatsAppApi } from "../../cloud_api/api.ts";
 import { WhatsAppReceiver } from "../../whatsapp/receiver.ts";
-import { WhatsAppServer } from "../../whatsapp/server.ts";
+import { WhatsAppServer } from "../../whatsapp.ts";
 import { until } from "./support.ts";
 
 const LONG = 600_000;

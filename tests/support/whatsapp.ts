@@ -11,6 +11,7 @@ import {
   WhatsAppServer,
   type WhatsAppServerOptions,
 } from "../../whatsapp.ts";
+import { extendServer } from "../../server/server.ts";
 import { encode } from "./support.ts";
 
 export const SECRET = "app-secret";
@@ -23,16 +24,20 @@ export type TestServer = CountingServer & { errors: WebSocketError[] };
 class CountingServer extends WhatsAppServer {
   taken = 0;
 
-  protected override respondDirectly(
-    ...request: Parameters<WhatsAppServer["respondDirectly"]>
-  ): ReturnType<WhatsAppServer["respondDirectly"]> {
-    const take = super.respondDirectly(...request);
-    if (typeof take !== "function") return take;
-    return (body) => {
-      const answer = take(body);
-      this.taken++;
-      return answer;
-    };
+  constructor(options: WhatsAppServerOptions) {
+    super(options);
+    const { extension: { respondDirectly } } = extendServer(this, {});
+    extendServer(this, {
+      respondDirectly: (...request) => {
+        const take = respondDirectly!(...request);
+        if (typeof take !== "function") return take;
+        return (body) => {
+          const answer = take(body);
+          this.taken++;
+          return answer;
+        };
+      },
+    });
   }
 }
 

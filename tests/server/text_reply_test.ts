@@ -2,7 +2,8 @@ import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { setImmediate } from "node:timers";
 import { CollectedRequest } from "../../protocol/collected_request.ts";
-import { TextReply } from "../../server/direct.ts";
+import { TextReply } from "../../server/text_reply.ts";
+import { extendServer } from "../../server/server.ts";
 import { JournalError } from "../../base/errors.ts";
 import { MemoryJournal } from "../../journal/memory_journal.ts";
 import { signNotification, WhatsAppServer, type WhatsAppServerOptions } from "../../whatsapp.ts";
@@ -13,10 +14,11 @@ const SECRET = "app-secret";
 const PATH = "/whatsapp";
 const BODY = '{"object":"whatsapp_business_account","entry":[]}';
 
-/** Gets everything in `respond`, as subclasses of programs do: the other way. */
+/** Gets everything in `respond`: the other way. */
 class WebServer extends WhatsAppServer {
-  protected override respond(...args: Parameters<WhatsAppServer["respond"]>): Promise<Response> {
-    return super.respond(...args);
+  constructor(options: WhatsAppServerOptions) {
+    super(options);
+    extendServer(this, { respondDirectly: undefined });
   }
 }
 
