@@ -36,7 +36,7 @@ import type { Extension } from "../protocol/extensions.ts";
 import { Inbox } from "../connection/message_queue.ts";
 import { assertPayload, byteLength, encodeClosePayload, type MessageData } from "../protocol/payload.ts";
 import { messageStream } from "../connection/message_stream.ts";
-import { Reception } from "../connection/reception.ts";
+import { Reception } from "../connection/queued_delivery.ts";
 import type { Address } from "../transport/transport.ts";
 
 type Phase = "open" | "closing" | "failed" | "aborted" | "reporting" | "closed";

@@ -8,7 +8,7 @@ import type { SendResult } from "./options.ts";
 import { CloseCode, OptionError, StateError } from "../base/errors.ts";
 import { Opcode } from "../protocol/frame_header.ts";
 import { assertPayload, type MessageData } from "../protocol/payload.ts";
-import type { Outbox } from "./outbox.ts";
+import type { Outbox } from "./sender.ts";
 
 /** What the streams need of a connection. */
 export interface Sender {
