@@ -5,6 +5,7 @@
  */
 
 import { Attempt } from "./attempt.ts";
+import { controlOf } from "./connection_control.ts";
 import {
   type ClientHandlers,
   ConfigurableClient,
@@ -195,7 +196,7 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
   }
   set onMessageReceived(handler: ClientHandlers["onMessageReceived"]) {
     this.#onMessageReceived = handler;
-    if (handler !== undefined) this.#connection?.releaseHeld();
+    if (handler !== undefined) controlOf(this.#connection)?.releaseMessages();
   }
 
   /** A binary message came. Setting it hands over the messages that waited for it. */
@@ -204,7 +205,7 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
   }
   set onBinaryDataReceived(handler: ClientHandlers["onBinaryDataReceived"]) {
     this.#onBinaryDataReceived = handler;
-    if (handler !== undefined) this.#connection?.releaseHeld();
+    if (handler !== undefined) controlOf(this.#connection)?.releaseMessages();
   }
 
   // ---- Life ----------------------------------------------------------------------------------------------------
@@ -527,7 +528,10 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
   }
 
   #start(opened: OpenedConnection): void {
-    this.#connection = opened.attach(this.#makeHandler(), { delivery: this.#delivery(), hold: this.#holds() });
+    this.#connection = opened.attach(this.#makeHandler(), {
+      delivery: this.#delivery(),
+      waitForHandler: this.#holds(),
+    });
     this.#phase = "connected";
     this.#meter.opened++;
     this.#log("info", "client.open", { url: redactUrl(this.url), protocol: messageText(this.protocol) });
@@ -685,7 +689,7 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
 
   #handlerFailed(name: string, error: unknown, connection: ClientConnection | undefined): false {
     const failure = new HandlerError(name, error);
-    connection?.closeWith(CloseCode.InternalError, failure);
+    controlOf(connection)?.closeWith(CloseCode.InternalError, failure);
     this.#failed(failure);
     return false;
   }
@@ -738,7 +742,7 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
     this.#cancelBatch?.();
     this.#cancelBatch = undefined;
     if (this.#phase !== "connected") return;
-    this.#connection!.setDelivery(this.#delivery());
+    controlOf(this.#connection)?.setDelivery(this.#delivery());
     this.#scheduleBatch();
   }
 
@@ -746,7 +750,7 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
     if (this.#delivery() !== "batched") return;
     this.#cancelBatch = this.clock.after(this.#autoCheckInterval, () => {
       this.#scheduleBatch();
-      this.#connection?.deliverBatch();
+      controlOf(this.#connection)?.deliverBatch();
     });
   }
 
@@ -774,7 +778,7 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
       throw new StateError("ERR_RUNNING", "Cannot check for messages: autoCheckMessages is on");
     }
     if (this.#phase === "connecting" && this.#persistence !== undefined) return await this.#checkAgain();
-    const result = await this.#connection?.step(this.checkTimeout) ?? "closed";
+    const result = await controlOf(this.#connection)?.step(this.checkTimeout) ?? "closed";
     // There will be another connection, perhaps.
     return result === "closed" && this.#persistence !== undefined ? "none" : result;
   }

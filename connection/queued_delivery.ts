@@ -1,123 +1,131 @@
 /**
- * Where a message goes that came: to the handlers, into the inbox for whoever iterates, or both.
+ * Messages that a program reads itself, from the iterator or `readable` of a connection, and those that come before it listens.
  *
- * | use       | entered when                               | handlers get it | inbox keeps it |
- * |-----------|--------------------------------------------|-----------------|----------------|
- * | `unused`  | at first                                   | yes             | no             |
- * | `holding` | nobody listens yet                         | later           | yes            |
- * | `taken`   | the program took `readable` or the iterator| yes             | yes            |
+ * | use       | entered when                                        | handlers get messages | the queue keeps them |
+ * |-----------|-----------------------------------------------------|-----------------------|----------------------|
+ * | `unused`  | at first                                            | yes                   | no                   |
+ * | `waiting` | the program has no handler yet                      | later                 | yes                  |
+ * | `taken`   | the program took `readable` or the iterator         | yes                   | yes                  |
  *
  * @module
  */
 
 import { TransportError } from "../base/errors.ts";
-import { Inbox } from "./message_queue.ts";
+import { MessageQueue } from "./message_queue.ts";
 import type { MessageData } from "../protocol/payload.ts";
-import type { FrameInfo } from "../protocol/message.ts";
 
-/** What a {@linkcode Reception} asks and tells its connection. */
-export interface ReceptionOwner {
-  /** Hands a message to the handlers. */
-  deliver(data: MessageData, frame?: FrameInfo): void;
-  /** Whether nobody is obliged any more to take what a full inbox has no room for. */
-  mayLeaveOut(): boolean;
-  /** The inbox is full: nothing more should be delivered. */
-  full(): void;
-  /** It has room again. */
-  room(): void;
-  /** The reader of the stream gave up. */
-  cancelled(): void;
+/** Delivers messages, and stops when the queue is full. */
+export interface QueueSource {
+  /** Stops delivering: the queue is full. */
+  block(): void;
+  /** Goes on delivering, if only the queue has stopped it. */
+  unblockImmediate(): void;
 }
 
-/** Distributes the messages of one connection. */
-export class Reception {
-  #owner: ReceptionOwner;
-  #use: "unused" | "holding" | "taken" = "unused";
-  #inbox: Inbox | undefined;
+/** The connection of a {@linkcode QueuedDelivery}. */
+export interface QueueConnection {
+  /** Whether a close frame was sent first: a full queue drops messages then, since the peer's close frame behind them must be found. */
+  readonly closeSent: boolean;
+  /** The reader of the stream has cancelled it: closes the connection. */
+  close(): unknown;
+}
+
+/** The queue of one connection. */
+export class QueuedDelivery {
+  readonly #source: QueueSource;
+  readonly #connection: QueueConnection;
+  #use: "unused" | "waiting" | "taken" = "unused";
+  #queue: MessageQueue | undefined;
   #ended: { error: unknown } | undefined;
-  /** Whether a message was left out: then all later ones are, so that what is read has no holes. */
-  #leavesOut = false;
+  /** Whether a message was dropped: then all later ones are, so that the messages read have no holes. */
+  #drops = false;
 
   /**
-   * Makes one that hands everything to the handlers.
+   * Makes one without a queue.
    *
-   * @param owner The connection.
+   * @param source Is stopped while the queue is full.
+   * @param connection The connection.
    */
-  constructor(owner: ReceptionOwner) {
-    this.#owner = owner;
+  constructor(source: QueueSource, connection: QueueConnection) {
+    this.#source = source;
+    this.#connection = connection;
   }
 
   /** Whether enough messages wait. */
   get full(): boolean {
-    return this.#inbox?.full ?? false;
+    return this.#queue?.full ?? false;
   }
 
-  /** From now on messages wait, unless the program has said how it wants them. */
-  hold(): void {
-    if (this.#use === "unused") this.#useInbox("holding");
+  /** Whether handlers get the messages that come. */
+  get reachesHandlers(): boolean {
+    return !this.#drops && this.#use !== "waiting";
+  }
+
+  /** Keeps messages from now on until `release`, unless the program has taken the queue. */
+  wait(): void {
+    if (this.#use === "unused") this.#useQueue("waiting");
   }
 
   /**
-   * The inbox, for a stream or an iterator; from now on all messages go there too.
+   * Takes the queue for a stream or an iterator; from now on all messages go there too.
    *
-   * @returns The inbox.
+   * @returns The queue.
    */
-  take(): Inbox {
-    return this.#useInbox("taken");
+  take(): MessageQueue {
+    return this.#useQueue("taken");
   }
 
-  #useInbox(use: "holding" | "taken"): Inbox {
+  #useQueue(use: "waiting" | "taken"): MessageQueue {
     this.#use = use;
-    if (this.#inbox === undefined) {
-      this.#inbox = new Inbox(() => this.#owner.room(), () => this.#owner.cancelled());
-      if (this.#ended !== undefined) this.#inbox.end(this.#ended.error);
+    if (this.#queue === undefined) {
+      this.#queue = new MessageQueue(() => this.#source.unblockImmediate(), () => void this.#connection.close());
+      if (this.#ended !== undefined) this.#queue.end(this.#ended.error);
     }
-    return this.#inbox;
+    return this.#queue;
   }
 
   /**
-   * The messages that were held, if any were; later ones go to the handlers.
+   * Gives up the queue of messages that wait for a handler; later messages go to the handlers.
    *
-   * @returns The inbox that holds them, or `undefined`.
+   * @returns The queue, or `undefined` if none was kept.
    */
-  release(): Inbox | undefined {
-    if (this.#use !== "holding") return undefined;
-    const held = this.#inbox;
+  release(): MessageQueue | undefined {
+    if (this.#use !== "waiting") return undefined;
+    const queue = this.#queue;
     this.#use = "unused";
-    this.#inbox = undefined;
-    return held;
+    this.#queue = undefined;
+    return queue;
   }
 
-  /** No later message is of interest. */
-  leaveOut(): void {
-    this.#leavesOut = true;
+  /** Drops all later messages, for handlers too. */
+  drop(): void {
+    this.#drops = true;
   }
 
   /**
-   * Takes a message.
+   * Adds a message, if the queue is in use.
    *
    * @param data The message.
-   * @param frame Given with `frameByFrame` only.
    */
-  receive(data: MessageData, frame?: FrameInfo): void {
-    if (this.#leavesOut) return;
-    if (this.#use !== "holding") this.#owner.deliver(data, frame);
-    if (this.#use === "unused") return;
-    if (this.full && this.#owner.mayLeaveOut()) this.#leavesOut = true;
-    if (this.#leavesOut) return;
-    this.#inbox!.push(data);
-    if (this.full) this.#owner.full();
+  add(data: MessageData): void {
+    if (this.#use === "unused" || this.#drops) return;
+    if (this.full && this.#connection.closeSent) {
+      this.#drops = true;
+      return;
+    }
+    this.#queue!.push(data);
+    if (this.full) this.#source.block();
   }
 
-  /** No more messages will come: a close frame came. Readers get what waits. */
+  /** Ends the queue behind the messages that wait: a close frame came. */
   end(): void {
     this.#end(undefined);
   }
 
   /**
-   * The connection was lost: readers are told behind what waits, also those that come after it.
+   * Ends the queue with an error behind the messages that wait, for later readers too: the connection was lost.
    *
-   * @param cause What broke it.
+   * @param cause The error that broke it.
    */
   lose(cause: unknown): void {
     this.#end(new TransportError("ERR_CONNECTION_LOST", "The connection was lost without a close frame", { cause }));
@@ -125,6 +133,6 @@ export class Reception {
 
   #end(error: unknown): void {
     this.#ended = { error };
-    this.#inbox?.end(error);
+    this.#queue?.end(error);
   }
 }

@@ -17,7 +17,13 @@ import type { Pass } from "./admission.ts";
 import { concat } from "../base/bytes.ts";
 import type { Clock } from "../base/clock.ts";
 import type { HandshakeRequest, HandshakeResult, ProtocolOptions } from "../connection/options.ts";
-import type { WebSocketConnection } from "../connection/connection.ts";
+import {
+  abandonConnection,
+  openConnection,
+  setRequest,
+  startConnection,
+  type WebSocketConnection,
+} from "../connection/connection.ts";
 import { acceptDeflateOffer, type CompressionSettings } from "../protocol/deflate.ts";
 import { type BodyTaker, directLength, TextReply } from "./direct.ts";
 import { HandshakeError, HttpError, TransportError } from "../base/errors.ts";
@@ -203,7 +209,9 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
 
   /** The server stops: an idle connection ends at once, a busy one after its response. */
   shutdown(): void {
-    if (this.#state === "head" && this.#headReader.untouched && this.#unread.length === 0) this.#connection.abandon();
+    if (this.#state === "head" && this.#headReader.untouched && this.#unread.length === 0) {
+      abandonConnection(this.#connection);
+    }
   }
 
   // ---- From the transport --------------------------------------------------------------------------------------
@@ -269,7 +277,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#responseReader?.cancel(lost).catch(ignore);
     // It is ours, and not the peer's, that it has ended.
     if (error instanceof TransportError) this.#host.refused(error.code, this.#connection);
-    this.#connection.abandon(error);
+    abandonConnection(this.#connection, error);
   }
 
   // ---- Heads ---------------------------------------------------------------------------------------------------
@@ -337,7 +345,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     const upgrade = checkUpgradeRequest(line.method, line.minorVersion, fields, options);
     checkOrigin(fields, origins);
     this.#handshake = new ReceivedRequest(line, fields, upgrade);
-    this.#connection.setRequest(this.#handshake);
+    setRequest(this.#connection, this.#handshake);
     this.#state = "deciding";
     const allowed = this.#host.allow(this.#connection, () => this.#state === "deciding");
     if (!(allowed instanceof Promise)) return this.#decide(upgrade, allowed);
@@ -379,13 +387,13 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     const result: HandshakeResult = { protocol, extensions, compression: agreed };
     const head = encodeUpgradeResponse({ key: upgrade.key, protocol, extensions });
     // Program or peer may have ended the connection; asked last, since the first hash lets Deno run pending microtasks.
-    if (!this.#connection.start(result, { preface: head })) return;
+    if (!startConnection(this.#connection, result, { preface: head })) return;
     this.#state = "upgraded";
     this.#cancelTimer?.();
     this.#pass.opened();
     this.#release();
     this.#host.opened(this.#connection);
-    this.#connection.open(this.#unread, { ended: this.#peerEnded, closed: undefined });
+    openConnection(this.#connection, this.#unread, { ended: this.#peerEnded, closed: undefined });
     this.#unread = EMPTY;
   }
 

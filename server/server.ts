@@ -7,7 +7,13 @@
 import { type AcceptHost, AcceptSession } from "./accept.ts";
 import { Admission, Pass } from "./admission.ts";
 import type { CloseInfo } from "../connection/options.ts";
-import { type ConnectionHandler, WebSocketConnection } from "../connection/connection.ts";
+import {
+  abandonConnection,
+  type ConnectionHandler,
+  createConnection,
+  failConnection,
+  type WebSocketConnection,
+} from "../connection/connection.ts";
 import type { FrameInfo } from "../protocol/message.ts";
 import { encodeClosePayload, type MessageData } from "../protocol/payload.ts";
 import {
@@ -443,13 +449,13 @@ export class WebSocketServer<Data = unknown> extends PublishingServer<Data> impl
 
   #accept(transport: Transport, pass: Pass): WebSocketConnection<Data> {
     this.meter.maxBuffered = this.settings.maxTotalBufferedAmount || Infinity;
-    const connection = new WebSocketConnection<Data>(transport, "server", this.#handler, this.settings, this.meter);
+    const connection = createConnection<Data>(transport, "server", this.#handler, this.settings, this.meter);
     const session = new AcceptSession(transport, connection, this.#host, pass);
     this.#pending.set(connection, session);
     this.#passes.set(connection, pass);
     this.#log.connection("debug", "connection.accepted", connection);
     this.#calls.call("onConnect", connection, () => this.onConnect?.(connection));
-    if (this.#state === "stopping") connection.abandon();
+    if (this.#state === "stopping") abandonConnection(connection);
     if (connection.state === "connecting") session.begin();
     return connection;
   }
@@ -502,7 +508,7 @@ export class WebSocketServer<Data = unknown> extends PublishingServer<Data> impl
   }
 
   #handlerFailed(failure: HandlerError, connection: WebSocketConnection<Data>): void {
-    connection.closeWith(CloseCode.InternalError, failure);
+    failConnection(connection, CloseCode.InternalError, failure);
     this.#connectionFailed(failure, connection);
   }
 

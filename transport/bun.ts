@@ -31,7 +31,7 @@ import type {
   TransportHandler,
   TransportProvider,
 } from "./transport.ts";
-import { Turn, type TurnMember } from "../base/write_batch.ts";
+import { type BatchedWriter, WriteBatch } from "../base/write_batch.ts";
 import { type Waiter, WaitingRoom } from "./waiting_room.ts";
 
 /** ALPN `http/1.1`, with its length in front (RFC 7301 §3.1). */
@@ -479,7 +479,7 @@ class Dial implements SocketOwner {
 // ---- Bytes -------------------------------------------------------------------------------------------------------
 
 /** `setImmediate` runs when all sockets that were ready have been read. */
-const writes = new Turn(setImmediate);
+const writes = new WriteBatch(setImmediate);
 /** `setImmediate` goes to the poller and back. Answers to light connections leave before busy ones are served. */
 const fairShare = new FairShare((done) => {
   setImmediate(() => {
@@ -527,11 +527,11 @@ class LargeReads {
 
 const largeReads = new LargeReads();
 
-class BunTransport implements Transport, SocketOwner, TurnMember, Waiter {
+class BunTransport implements Transport, SocketOwner, BatchedWriter, Waiter {
   readonly remoteAddress: Address;
   readonly localAddress: Address;
   readonly encrypted: boolean;
-  readonly turn: Turn = writes;
+  readonly batch: WriteBatch = writes;
   bytesWritten = 0;
   #socket: BunSocket;
   #handler: TransportHandler | undefined;
@@ -606,7 +606,7 @@ class BunTransport implements Transport, SocketOwner, TurnMember, Waiter {
 
   write(bytes: Uint8Array): boolean {
     if (this.#destroyed || this.#closed !== undefined) return false;
-    if (writes.running || bytes.length >= WRITE_NOW) return this.#writeNow(bytes);
+    if (writes.flushing || bytes.length >= WRITE_NOW) return this.#writeNow(bytes);
     this.#rest = bytes;
     writes.add(this);
     return false;
@@ -766,7 +766,7 @@ class BunTransport implements Transport, SocketOwner, TurnMember, Waiter {
     this.#report();
   }
 
-  endTurn(): void {
+  flushBatch(): void {
     this.onDrain();
   }
 

@@ -3,7 +3,7 @@ import { describe, it } from "@std/testing/bdd";
 import { type AcceptHost, AcceptSession } from "../../server/accept.ts";
 import { Admission, type Pass } from "../../server/admission.ts";
 import { CONNECTION_DEFAULTS } from "../../connection/options.ts";
-import { WebSocketConnection } from "../../connection/connection.ts";
+import { createConnection, type WebSocketConnection } from "../../connection/connection.ts";
 import { TextReply } from "../../server/direct.ts";
 import { TransportError } from "../../base/errors.ts";
 import { MemoryBudget } from "../../base/memory_budget.ts";
@@ -20,7 +20,7 @@ function session(host: Partial<AcceptHost<unknown>>): {
   const transport = new FakeTransport();
   const recorder = new Recorder();
   const settings = { ...CONNECTION_DEFAULTS, pingInterval: 0, clock: new FakeClock() };
-  const connection = new WebSocketConnection(transport, "server", recorder, settings);
+  const connection = createConnection(transport, "server", recorder, settings);
   const pass = new Admission(() => new WebSocketServer(), () => {}).enter(transport.remoteAddress, 0) as Pass;
   new AcceptSession(transport, connection, {
     settings: () => ({ ...acceptDefaults, clock: settings.clock }),
