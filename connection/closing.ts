@@ -23,10 +23,11 @@ import type {
   ConnectionSettings,
   ConnectionState,
   Delivery,
+  MessageWatch,
   StepResult,
 } from "./options.ts";
 import { CloseCode, ProtocolError, StateError, TransportError, WebSocketError } from "../base/errors.ts";
-import { Opcode, type Role } from "../protocol/frame_header.ts";
+import { Opcode } from "../protocol/frame_header.ts";
 import { encodeClosePayload } from "../protocol/payload.ts";
 import type { Sender, SenderOwner } from "./sender.ts";
 import type { Transport } from "../transport/transport.ts";
@@ -66,10 +67,10 @@ export interface EndingDelivery {
 export class Closing<Connection> implements SenderOwner {
   // Configuration
   readonly #connection: Connection;
-  readonly #role: Role;
   readonly #transport: Transport;
   readonly #handler: ConnectionEvents<Connection>;
-  readonly #settings: ConnectionSettings;
+  /** Limits and switches. */
+  readonly settings: ConnectionSettings;
   #reader!: EndingReader;
   #delivery!: EndingDelivery;
   #sender!: Sender;
@@ -93,30 +94,26 @@ export class Closing<Connection> implements SenderOwner {
   #report: WebSocketError | undefined;
   #closeInfo: CloseInfo | undefined;
   /** Made on first use. */
-  #closed: Promise<CloseInfo> | undefined;
-  #resolveClosed: ((info: CloseInfo) => void) | undefined;
+  #closed: PromiseWithResolvers<CloseInfo> | undefined;
 
   /**
    * Makes the state machine of a connection before its handshake; `attach` completes it.
    *
    * @param connection The connection, for its handler.
-   * @param role Which end this is.
    * @param transport Is ended.
    * @param handler Gets the errors and the end.
-   * @param settings `closeTimeout`, `manualClose` and the clock.
+   * @param settings Limits and switches.
    */
   constructor(
     connection: Connection,
-    role: Role,
     transport: Transport,
     handler: ConnectionEvents<Connection>,
     settings: ConnectionSettings,
   ) {
     this.#connection = connection;
-    this.#role = role;
     this.#transport = transport;
     this.#handler = handler;
-    this.#settings = settings;
+    this.settings = settings;
   }
 
   /**
@@ -147,14 +144,21 @@ export class Closing<Connection> implements SenderOwner {
 
   /** The end of the connection; never rejects. */
   get closed(): Promise<CloseInfo> {
-    return this.#closed ??= this.#closeInfo === undefined
-      ? new Promise((resolve) => this.#resolveClosed = resolve)
-      : Promise.resolve(this.#closeInfo);
+    if (this.#closed === undefined) {
+      this.#closed = Promise.withResolvers();
+      if (this.#closeInfo !== undefined) this.#closed.resolve(this.#closeInfo);
+    }
+    return this.#closed.promise;
   }
 
   /** Whether our close frame was sent first, and the peer's is still to come. */
   get closeSent(): boolean {
     return this.#phase === "closeSent";
+  }
+
+  /** Watches unfinished messages, if set. */
+  get unfinished(): MessageWatch | undefined {
+    return this.#handler.unfinished;
   }
 
   /** Whether incoming bytes are ignored: RFC 6455 §5.5.1 lets nothing follow a close frame. */
@@ -194,6 +198,15 @@ export class Closing<Connection> implements SenderOwner {
   }
 
   /**
+   * Answers a ping, unless `manualPong` is on or the closing handshake has begun.
+   *
+   * @param payload Its payload.
+   */
+  answerPing(payload: Uint8Array): void {
+    if (this.#phase === "open" && !this.settings.options.manualPong) this.#sender.answerPing(payload);
+  }
+
+  /**
    * Starts the closing handshake, or answers the peer's; ends a connection without handshake.
    *
    * @param code The close code.
@@ -225,7 +238,7 @@ export class Closing<Connection> implements SenderOwner {
     this.#received = { code, reason };
     this.#reader.stop();
     if (this.#phase === "closeSent") return this.#setPhase("ending");
-    if (this.#settings.options.manualClose) return this.#setPhase("closeReceived");
+    if (this.settings.options.manualClose) return this.#setPhase("closeReceived");
     // RFC 6455 §5.5.1: "it typically echos the status code it received".
     const echoed = code === CloseCode.NoStatusReceived ? undefined : code;
     this.#sendClose(echoed, "", encodeClosePayload(echoed, ""));
@@ -261,7 +274,7 @@ export class Closing<Connection> implements SenderOwner {
 
   /** Closes a connection on which nothing has happened for `idleTimeout`. */
   closeIdle(): void {
-    const { idleTimeout } = this.#settings;
+    const { idleTimeout } = this.settings;
     const error = new TransportError("ERR_IDLE_TIMEOUT", `Nothing came and nothing was sent for ${idleTimeout} ms`);
     this.close(CloseCode.GoingAway, "idle");
     this.#handler.error(this.#connection, error);
@@ -311,7 +324,7 @@ export class Closing<Connection> implements SenderOwner {
   }
 
   #startTimer(): void {
-    const { clock, closeTimeout } = this.#settings;
+    const { clock, closeTimeout } = this.settings;
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     if (closeTimeout === 0) return;
@@ -336,10 +349,10 @@ export class Closing<Connection> implements SenderOwner {
     this.finishIfOver();
   }
 
-  /** All was sent: ends TCP. RFC 6455 §7.1.1: the server ends it first; a client only if the connection failed. */
+  /** All was sent: ends TCP. RFC 6455 §7.1.1: the server ends it first; a client, which masks, only if the connection failed. */
   allSent(): void {
     if (this.#endSent) return;
-    if (this.#role === "client" && this.#received !== undefined && !this.#transportEnded) return;
+    if (this.#sender.masked && this.#received !== undefined && !this.#transportEnded) return;
     this.#endSent = true;
     if (this.#transportEnded) this.#transport.destroy();
     else this.#transport.end();
@@ -385,7 +398,7 @@ export class Closing<Connection> implements SenderOwner {
     if (this.#received === undefined) this.#delivery.lose(this.#report ?? this.#cause);
     if (this.#report !== undefined) this.#handler.error(this.#connection, this.#report);
     this.#handler.disconnect(this.#connection, info);
-    this.#resolveClosed?.(info);
+    this.#closed?.resolve(info);
     this.#reader.finishStep("closed");
   }
 

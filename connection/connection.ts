@@ -152,16 +152,13 @@ export class WebSocketConnection<Data = unknown> {
   data!: Data;
 
   // Configuration
-  readonly #settings: ConnectionSettings;
   readonly #handler: ConnectionHandler<Data>;
-  readonly #meter: Meter;
 
   // Handshake
   #request: HandshakeRequest | undefined;
   #result: HandshakeResult = { protocol: "", extensions: [] };
 
   // Parts
-  readonly #transport: Transport;
   readonly #closing: Closing<WebSocketConnection<Data>>;
   readonly #reader: FrameReader<WebSocketConnection<Data>>;
   readonly #delivery: DeliveryControl<WebSocketConnection<Data>>;
@@ -179,27 +176,15 @@ export class WebSocketConnection<Data = unknown> {
     this.remoteAddress = transport.remoteAddress;
     this.localAddress = transport.localAddress;
     this.encrypted = transport.encrypted;
-    this.#settings = settings;
     this.#handler = handler;
-    this.#meter = meter;
-    this.#transport = transport;
     const { maxMessageSize, maxFragments, options: { frameByFrame } } = settings;
-    const closing = this.#closing = new Closing(this, role, transport, handler, settings);
+    const closing = this.#closing = new Closing(this, transport, handler, settings);
     const sender = this.#sender = new Sender(transport, role === "client", settings, closing, meter);
     // From the end of the line to its beginning: each part holds the next.
-    const delivery = this.#delivery = new DeliveryControl(this, handler, closing, sender, settings, meter);
+    const delivery = this.#delivery = new DeliveryControl(this, handler, closing, meter);
     const assembler = new MessageAssembler(delivery, { maxMessageSize, maxFragments, frameByFrame });
     const parser = new FrameParser(assembler, { role });
-    const reader = this.#reader = new FrameReader({
-      transport,
-      parser,
-      assembler,
-      sender,
-      closing,
-      handler,
-      settings,
-      meter,
-    });
+    const reader = this.#reader = new FrameReader({ transport, parser, assembler, sender, closing, meter });
     delivery.attach(reader);
     closing.attach(reader, delivery, sender);
   }
@@ -292,24 +277,11 @@ export class WebSocketConnection<Data = unknown> {
   }
 
   #watch(): void {
-    const settings = this.#settings;
+    const { settings } = this.#closing;
     const { clock, pingInterval, idleTimeout, maxMessageRate, maxByteRate } = settings;
-    if (maxMessageRate > 0 || maxByteRate > 0) {
-      const rates = new RateLimit(settings, clock.now());
-      this.#reader.limit(rates);
-      this.#delivery.limit(rates);
-    }
+    if (maxMessageRate > 0 || maxByteRate > 0) this.#reader.limit(new RateLimit(settings, clock.now()));
     if (this.#closing.phase !== "open" || (pingInterval === 0 && idleTimeout === 0)) return;
-    this.#delivery.useKeepAlive(
-      new KeepAlive({
-        reader: this.#reader,
-        sender: this.#sender,
-        transport: this.#transport,
-        closing: this.#closing,
-        meter: this.#meter,
-        masked: this.role === "server",
-      }, settings),
-    );
+    this.#delivery.useKeepAlive(new KeepAlive(this.#reader, this.#sender, this.#closing));
   }
 
   #setDelivery(delivery: Delivery): void {
@@ -371,7 +343,7 @@ export class WebSocketConnection<Data = unknown> {
     assertPayload(data, "send a frame");
     this.#sender.assertFragment(opcode);
     return this.#sender.sendFragment(opcode, data, final) ??
-      this.#refuse(opcode === Opcode.Continuation ? "close" : this.#settings.slowConsumer);
+      this.#refuse(opcode === Opcode.Continuation ? "close" : this.#closing.settings.slowConsumer);
   }
 
   /**
@@ -441,8 +413,8 @@ export class WebSocketConnection<Data = unknown> {
   }
 
   /** Applies the policy for a message beyond `maxBufferedAmount`. */
-  #refuse(policy: SlowConsumer = this.#settings.slowConsumer): SendResult {
-    this.#meter.dropped++;
+  #refuse(policy: SlowConsumer = this.#closing.settings.slowConsumer): SendResult {
+    this.#sender.countDropped();
     if (policy === "drop") return "dropped";
     const waiting = this.bufferedAmount;
     const message = `The peer reads too slowly: ${waiting} bytes wait for it`;

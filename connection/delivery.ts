@@ -6,7 +6,7 @@
  */
 
 import type { Closing } from "./closing.ts";
-import type { ConnectionEvents, ConnectionSettings } from "./options.ts";
+import type { ConnectionEvents } from "./options.ts";
 import type { FrameInfo, MessageHandler } from "../protocol/message.ts";
 import type { FrameReader } from "./frame_reader.ts";
 import { handlerTime, timeHandler } from "../base/handler_time.ts";
@@ -15,19 +15,14 @@ import type { MessageData } from "../protocol/payload.ts";
 import type { MessageQueue } from "./message_queue.ts";
 import type { Meter } from "../base/stats.ts";
 import { QueuedDelivery } from "./queued_delivery.ts";
-import { rateError, type RateLimit } from "./rate_limit.ts";
-import type { Sender } from "./sender.ts";
 
 /** Delivers what comes on one connection. */
 export class DeliveryControl<Connection> implements MessageHandler {
   readonly #connection: Connection;
   readonly #handler: ConnectionEvents<Connection>;
   readonly #closing: Closing<Connection>;
-  readonly #sender: Sender;
-  readonly #settings: ConnectionSettings;
   readonly #meter: Meter;
   #reader!: FrameReader<Connection>;
-  #rates: RateLimit | undefined;
   #keepAlive: KeepAlive | undefined;
   /** Made on first use: most programs have handlers. */
   #queued: QueuedDelivery | undefined;
@@ -37,24 +32,18 @@ export class DeliveryControl<Connection> implements MessageHandler {
    *
    * @param connection The connection, for its handlers.
    * @param handler The handlers.
-   * @param closing Gets the peer's close frame.
-   * @param sender Answers pings.
-   * @param settings Limits, and whether pings are answered.
+   * @param closing Answers pings and close frames, as the phase allows.
    * @param meter Counts messages.
    */
   constructor(
     connection: Connection,
     handler: ConnectionEvents<Connection>,
     closing: Closing<Connection>,
-    sender: Sender,
-    settings: ConnectionSettings,
     meter: Meter,
   ) {
     this.#connection = connection;
     this.#handler = handler;
     this.#closing = closing;
-    this.#sender = sender;
-    this.#settings = settings;
     this.#meter = meter;
   }
 
@@ -65,15 +54,6 @@ export class DeliveryControl<Connection> implements MessageHandler {
    */
   attach(reader: FrameReader<Connection>): void {
     this.#reader = reader;
-  }
-
-  /**
-   * Limits the rate of messages from now on.
-   *
-   * @param rates The limit.
-   */
-  limit(rates: RateLimit): void {
-    this.#rates = rates;
   }
 
   /**
@@ -104,9 +84,9 @@ export class DeliveryControl<Connection> implements MessageHandler {
    * @param frame Given with frame by frame delivery only.
    */
   message(data: MessageData, frame?: FrameInfo): void {
-    if (this.#rates !== undefined) this.#countMessage();
-    if (frame === undefined || frame.final) this.#meter.messagesReceived++;
     const reader = this.#reader;
+    if (reader.rates !== undefined) this.#countMessage();
+    if (frame === undefined || frame.final) this.#meter.messagesReceived++;
     // A program that calls close() between two steps does not fetch messages before the peer's close frame.
     if (reader.delivery === "step" && !reader.stepping && this.#closing.closeSent) this.#useQueue().drop();
     const queued = this.#queued;
@@ -126,21 +106,21 @@ export class DeliveryControl<Connection> implements MessageHandler {
 
   /** Counts a message or control frame: within a parse, so that an error thrown here fails the connection. */
   #countMessage(): void {
-    const exceeded = this.#rates!.exceededBy(1, 0, this.#settings.clock.now());
-    if (exceeded !== undefined) throw rateError(this.#settings, exceeded);
+    const error = this.#reader.rates!.check(1, 0, this.#closing.settings.clock.now());
+    if (error !== undefined) throw error;
   }
 
   // ---- Control frames ------------------------------------------------------------------------------------------
 
   /**
-   * Delivers a ping, and answers it unless `manualPong` is on.
+   * Delivers a ping, answered unless `manualPong` is on.
    *
    * @param payload Its payload, valid only during the call.
    */
   ping(payload: Uint8Array): void {
-    if (this.#rates !== undefined) this.#countMessage();
+    if (this.#reader.rates !== undefined) this.#countMessage();
     this.#keepAlive?.ping(payload);
-    if (this.#closing.phase === "open" && !this.#settings.options.manualPong) this.#sender.answerPing(payload);
+    this.#closing.answerPing(payload);
     this.#handler.ping(this.#connection, payload);
     this.#reader.finishStep("control");
   }
@@ -151,8 +131,9 @@ export class DeliveryControl<Connection> implements MessageHandler {
    * @param payload Its payload, valid only during the call.
    */
   pong(payload: Uint8Array): void {
-    if (this.#rates !== undefined) this.#countMessage();
-    this.#keepAlive?.pong(payload);
+    if (this.#reader.rates !== undefined) this.#countMessage();
+    const latency = this.#keepAlive?.pong(payload);
+    if (latency !== undefined) this.#meter.pingTimes.add(latency);
     this.#handler.pong(this.#connection, payload);
     this.#reader.finishStep("control");
   }

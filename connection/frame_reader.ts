@@ -9,8 +9,8 @@
 
 import { concat } from "../base/bytes.ts";
 import type { Closing } from "./closing.ts";
-import type { ConnectionEvents, ConnectionSettings, Delivery, MessageOwner, StepResult } from "./options.ts";
-import { rateError, type RateLimit } from "./rate_limit.ts";
+import type { Delivery, MessageOwner, StepResult } from "./options.ts";
+import type { RateLimit } from "./rate_limit.ts";
 import { ReservedBit } from "../protocol/frame_header.ts";
 import { StateError, TransportError } from "../base/errors.ts";
 import type { FrameParser } from "../protocol/frame.ts";
@@ -36,10 +36,6 @@ export interface FrameReaderParts<Connection> {
   readonly sender: Sender;
   /** Decides whether bytes are still wanted. */
   readonly closing: Closing<Connection>;
-  /** Watches unfinished messages. */
-  readonly handler: ConnectionEvents<Connection>;
-  /** Limits. */
-  readonly settings: ConnectionSettings;
   /** Counts bytes and frames. */
   readonly meter: Meter;
 }
@@ -51,8 +47,6 @@ export class FrameReader<Connection> implements TransportHandler, MessageOwner {
   readonly #assembler: MessageAssembler;
   readonly #sender: Sender;
   readonly #closing: Closing<Connection>;
-  readonly #handler: ConnectionEvents<Connection>;
-  readonly #settings: ConnectionSettings;
   readonly #meter: Meter;
   #inflater: MessageInflater | undefined;
   #rates: RateLimit | undefined;
@@ -83,8 +77,6 @@ export class FrameReader<Connection> implements TransportHandler, MessageOwner {
     this.#assembler = parts.assembler;
     this.#sender = parts.sender;
     this.#closing = parts.closing;
-    this.#handler = parts.handler;
-    this.#settings = parts.settings;
     this.#meter = parts.meter;
   }
 
@@ -100,12 +92,17 @@ export class FrameReader<Connection> implements TransportHandler, MessageOwner {
   }
 
   /**
-   * Limits the rate of bytes from now on.
+   * Limits the rates of bytes and messages from now on.
    *
    * @param rates The limit.
    */
   limit(rates: RateLimit): void {
     this.#rates = rates;
+  }
+
+  /** Limits the rates of bytes and messages, if set. */
+  get rates(): RateLimit | undefined {
+    return this.#rates;
   }
 
   // ---- State ---------------------------------------------------------------------------------------------------
@@ -155,8 +152,8 @@ export class FrameReader<Connection> implements TransportHandler, MessageOwner {
     this.#received += bytes.length;
     this.#meter.bytesReceived += bytes.length;
     if (this.#rates !== undefined) {
-      const exceeded = this.#rates.exceededBy(0, bytes.length, this.#settings.clock.now());
-      if (exceeded !== undefined) return this.#closing.fail(rateError(this.#settings, exceeded));
+      const error = this.#rates.check(0, bytes.length, this.#closing.settings.clock.now());
+      if (error !== undefined) return this.#closing.fail(error);
     }
     this.#receive(bytes);
   }
@@ -321,7 +318,7 @@ export class FrameReader<Connection> implements TransportHandler, MessageOwner {
     this.#unread = EMPTY;
     this.#assembler.abandon();
     this.#unfinished = -1;
-    this.#handler.unfinished?.forget(this);
+    this.#closing.unfinished?.forget(this);
   }
 
   /** Frees the memory of decompression; called once nothing is parsed any more. */
@@ -351,7 +348,7 @@ export class FrameReader<Connection> implements TransportHandler, MessageOwner {
       throw new StateError("ERR_RUNNING", "Cannot check for messages: a check is running already");
     }
     return new Promise((resolve) => {
-      const { clock } = this.#settings;
+      const { clock } = this.#closing.settings;
       const cancel = timeout > 0 ? clock.after(timeout, () => this.finishStep("none")) : undefined;
       this.#endStep = (result) => {
         cancel?.();
@@ -387,7 +384,7 @@ export class FrameReader<Connection> implements TransportHandler, MessageOwner {
   #countUnfinished(): void {
     const held = this.#assembler.held;
     if (held === 0 && this.#unfinished === -1) return;
-    const { unfinished } = this.#handler;
+    const { unfinished } = this.#closing;
     if (unfinished === undefined) return;
     const { finished } = this.#assembler;
     // Another message counts anew: its peer does not hold the memory, but sends one message after the other.
@@ -414,7 +411,7 @@ export class FrameReader<Connection> implements TransportHandler, MessageOwner {
 
   /** Fails the connection: no piece of the unfinished message came within `messageTimeout`. */
   stalled(): void {
-    const { messageTimeout } = this.#settings;
+    const { messageTimeout } = this.#closing.settings;
     const message = `No more of a message came within ${messageTimeout} ms`;
     this.#closing.fail(new TransportError("ERR_MESSAGE_TIMEOUT", message));
   }

@@ -7,42 +7,11 @@
  * @module
  */
 
-import type { Clock } from "../base/clock.ts";
 import type { Closing } from "./closing.ts";
 import { frameHeaderLength, Opcode } from "../protocol/frame_header.ts";
 import type { FrameReader } from "./frame_reader.ts";
-import type { Meter } from "../base/stats.ts";
 import type { Sender } from "./sender.ts";
 import { TransportError } from "../base/errors.ts";
-import type { Transport } from "../transport/transport.ts";
-
-/** The parts of a connection that a {@linkcode KeepAlive} watches. */
-export interface KeepAliveParts<Connection> {
-  /** Counts incoming bytes. */
-  readonly reader: FrameReader<Connection>;
-  /** Sends pings. */
-  readonly sender: Sender;
-  /** Counts bytes of a long write in progress. */
-  readonly transport: Transport;
-  /** Ends the connection. */
-  readonly closing: Closing<Connection>;
-  /** Counts ping times. */
-  readonly meter: Meter;
-  /** `true` for a server, whose peer masks its frames. */
-  readonly masked: boolean;
-}
-
-/** Times of a {@linkcode KeepAlive}, in ms; 0 turns one off. */
-export interface KeepAliveTimes {
-  /** Time between a pong and the next ping. */
-  readonly pingInterval: number;
-  /** Longest time to a pong. */
-  readonly pongTimeout: number;
-  /** Longest time without messages. */
-  readonly idleTimeout: number;
-  /** Time. */
-  readonly clock: Clock;
-}
 
 /** Checks in each `idleTimeout`, which is therefore exact to an eighth. */
 const IDLE_CHECKS = 8;
@@ -52,8 +21,9 @@ let pings = 0;
 
 /** Watches one open connection. */
 export class KeepAlive<Connection = unknown> {
-  readonly #parts: KeepAliveParts<Connection>;
-  readonly #times: KeepAliveTimes;
+  readonly #reader: FrameReader<Connection>;
+  readonly #sender: Sender;
+  readonly #closing: Closing<Connection>;
   #latency: number | undefined;
 
   // Ping state
@@ -76,14 +46,17 @@ export class KeepAlive<Connection = unknown> {
   /**
    * Begins to watch.
    *
-   * @param parts The parts of the connection, which is open.
-   * @param times Intervals and time-outs.
+   * @param reader Counts incoming bytes.
+   * @param sender Sends pings.
+   * @param closing Ends the connection, which is open; has its settings.
    */
-  constructor(parts: KeepAliveParts<Connection>, times: KeepAliveTimes) {
-    this.#parts = parts;
-    this.#times = times;
-    if (times.pingInterval > 0) this.#waitToPing();
-    if (times.idleTimeout > 0) this.#waitIdle();
+  constructor(reader: FrameReader<Connection>, sender: Sender, closing: Closing<Connection>) {
+    this.#reader = reader;
+    this.#sender = sender;
+    this.#closing = closing;
+    const { pingInterval, idleTimeout } = closing.settings;
+    if (pingInterval > 0) this.#waitToPing();
+    if (idleTimeout > 0) this.#waitIdle();
   }
 
   /** The time of the last answer to a ping, in ms; `undefined` before the first. */
@@ -99,41 +72,41 @@ export class KeepAlive<Connection = unknown> {
   }
 
   #waitToPing(): void {
-    this.#cancelPing = this.#times.clock.after(this.#times.pingInterval, () => this.#ping());
+    const { clock, pingInterval } = this.#closing.settings;
+    this.#cancelPing = clock.after(pingInterval, () => this.#ping());
   }
 
   #ping(): void {
     // A pong could not be seen.
-    if (!this.#parts.reader.reads()) return this.#waitToPing();
+    if (!this.#reader.reads()) return this.#waitToPing();
     const payload = new Uint8Array(8);
     const view = new DataView(payload.buffer);
     view.setUint32(0, 0x6b656570);
     view.setUint32(4, pings++);
     this.#payload = payload;
-    this.#pingedAt = this.#times.clock.now();
-    const { sender } = this.#parts;
+    this.#pingedAt = this.#closing.settings.clock.now();
+    const sender = this.#sender;
     sender.sendControl(Opcode.Ping, payload);
     this.#offset = sender.sent + sender.bufferedAmount;
     this.#waitForPong();
   }
 
   #waitForPong(): void {
-    const { clock, pongTimeout } = this.#times;
-    this.#received = this.#parts.reader.received;
-    this.#written = this.#parts.transport.bytesWritten;
+    const { clock, pongTimeout } = this.#closing.settings;
+    this.#received = this.#reader.received;
+    this.#written = this.#sender.bytesWritten;
     if (pongTimeout > 0) this.#cancelPing = clock.after(pongTimeout, () => this.#missed());
   }
 
   #missed(): void {
     if (this.#showsLife) return this.#waitForPong();
-    const message = `No pong came within ${this.#times.pongTimeout} ms`;
-    this.#parts.closing.abort(new TransportError("ERR_PONG_TIMEOUT", message));
+    const message = `No pong came within ${this.#closing.settings.pongTimeout} ms`;
+    this.#closing.abort(new TransportError("ERR_PONG_TIMEOUT", message));
   }
 
   get #showsLife(): boolean {
-    const { reader, sender, transport } = this.#parts;
-    if (!reader.reads() || reader.received !== this.#received) return true;
-    return sender.sent < this.#offset && transport.bytesWritten !== this.#written;
+    if (!this.#reader.reads() || this.#reader.received !== this.#received) return true;
+    return this.#sender.sent < this.#offset && this.#sender.bytesWritten !== this.#written;
   }
 
   /**
@@ -142,40 +115,42 @@ export class KeepAlive<Connection = unknown> {
    * @param payload Its payload.
    */
   ping(payload: Uint8Array): void {
-    this.#controlBytes += frameHeaderLength(payload.length, this.#parts.masked) + payload.length;
+    const masked = !this.#sender.masked;
+    this.#controlBytes += frameHeaderLength(payload.length, masked) + payload.length;
   }
 
   /**
    * Notes a pong.
    *
    * @param payload Its payload; others than ours belong to pings of the program.
+   * @returns The time since its ping, in ms, if it answers ours.
    */
-  pong(payload: Uint8Array): void {
+  pong(payload: Uint8Array): number | undefined {
     this.ping(payload);
     const expected = this.#payload;
-    if (expected === undefined || payload.length !== expected.length) return;
-    if (!payload.every((octet, at) => octet === expected[at])) return;
+    if (expected === undefined || payload.length !== expected.length) return undefined;
+    if (!payload.every((octet, at) => octet === expected[at])) return undefined;
     this.#payload = undefined;
     this.#cancelPing?.();
-    this.#latency = this.#times.clock.now() - this.#pingedAt;
-    this.#parts.meter.pingTimes.add(this.#latency);
+    this.#latency = this.#closing.settings.clock.now() - this.#pingedAt;
     this.#waitToPing();
+    return this.#latency;
   }
 
   #waitIdle(): void {
     this.#exchanged = this.#exchangedNow;
-    this.#cancelIdle = this.#times.clock.after(this.#times.idleTimeout / IDLE_CHECKS, () => this.#checkIdle());
+    const { clock, idleTimeout } = this.#closing.settings;
+    this.#cancelIdle = clock.after(idleTimeout / IDLE_CHECKS, () => this.#checkIdle());
   }
 
   /** Bytes that came or were sent, except pings and pongs. */
   get #exchangedNow(): number {
-    const { reader, sender } = this.#parts;
-    return reader.received - this.#controlBytes + sender.exchanged;
+    return this.#reader.received - this.#controlBytes + this.#sender.exchanged;
   }
 
   #checkIdle(): void {
     this.#quietChecks = this.#exchangedNow === this.#exchanged ? this.#quietChecks + 1 : 0;
     if (this.#quietChecks < IDLE_CHECKS) return this.#waitIdle();
-    this.#parts.closing.closeIdle();
+    this.#closing.closeIdle();
   }
 }

@@ -41,6 +41,7 @@ export interface Rates {
 
 /** Watches what one peer sends. */
 export class RateLimit {
+  #rates: Rates;
   #messages: Bucket | undefined;
   #bytes: Bucket | undefined;
 
@@ -50,7 +51,9 @@ export class RateLimit {
    * @param rates The rates.
    * @param now The time, in ms.
    */
-  constructor({ maxMessageRate, maxByteRate, rateBurst }: Rates, now: number) {
+  constructor(rates: Rates, now: number) {
+    const { maxMessageRate, maxByteRate, rateBurst } = rates;
+    this.#rates = rates;
     if (maxMessageRate > 0) this.#messages = new Bucket(maxMessageRate, rateBurst, now);
     if (maxByteRate > 0) this.#bytes = new Bucket(maxByteRate, rateBurst, now);
   }
@@ -67,16 +70,19 @@ export class RateLimit {
     if (messages > 0 && this.#messages?.take(messages, now) === false) return "messages";
     return bytes > 0 && this.#bytes?.take(bytes, now) === false ? "bytes" : undefined;
   }
-}
 
-/**
- * Makes the error of a connection whose peer exceeds a rate.
- *
- * @param rates The rates.
- * @param exceeded The kind of which there was too much.
- * @returns The error.
- */
-export function rateError(rates: Rates, exceeded: "messages" | "bytes"): ProtocolError {
-  const rate = exceeded === "messages" ? rates.maxMessageRate : rates.maxByteRate;
-  return new ProtocolError("ERR_RATE_EXCEEDED", `More than ${rate} ${exceeded} a second`);
+  /**
+   * Counts what came, as `exceededBy`.
+   *
+   * @param messages Messages and control frames.
+   * @param bytes Bytes.
+   * @param now The time, in ms.
+   * @returns The error of a connection whose peer exceeds a rate.
+   */
+  check(messages: number, bytes: number, now: number): ProtocolError | undefined {
+    const exceeded = this.exceededBy(messages, bytes, now);
+    if (exceeded === undefined) return undefined;
+    const rate = exceeded === "messages" ? this.#rates.maxMessageRate : this.#rates.maxByteRate;
+    return new ProtocolError("ERR_RATE_EXCEEDED", `More than ${rate} ${exceeded} a second`);
+  }
 }

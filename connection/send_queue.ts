@@ -113,6 +113,11 @@ export class SendQueue {
     return this.bufferedAmount - this.#sharedLength;
   }
 
+  /** Bytes that the operating system has taken, of a write in progress too. */
+  get bytesWritten(): number {
+    return this.#transport.bytesWritten;
+  }
+
   /** Bytes handed to the operating system so far, by whole writes. */
   get sent(): number {
     return this.#sent;

@@ -119,6 +119,16 @@ export class Sender {
     return this.#queue.bufferedAmount;
   }
 
+  /** Whether frames are masked: `true` for a client. */
+  get masked(): boolean {
+    return this.#masked;
+  }
+
+  /** Bytes that the operating system has taken, of a write in progress too. */
+  get bytesWritten(): number {
+    return this.#queue.bytesWritten;
+  }
+
   /** Bytes handed to the operating system so far, by whole writes. */
   get sent(): number {
     return this.#queue.sent;
@@ -237,6 +247,11 @@ export class Sender {
 
   #wireLength(payload: Uint8Array): number {
     return framedLength(payload.length, this.#frameSize, this.#masked);
+  }
+
+  /** Counts a message that was not taken. */
+  countDropped(): void {
+    this.#meter.dropped++;
   }
 
   /**
