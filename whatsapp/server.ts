@@ -10,7 +10,7 @@ import { concatAll } from "../base/bytes.ts";
 import type { Clock } from "../base/clock.ts";
 import type { FrameInfo } from "../protocol/frame_header.ts";
 import type { MessageData } from "../protocol/payload.ts";
-import type { WebSocketConnection } from "../connection/connection.ts";
+import { failConnection, sendShared, type WebSocketConnection } from "../connection/connection.ts";
 import { type BodyTaker, TextReply } from "../server/text_reply.ts";
 import { hasCommonName, SUBJECT_FORMS, type SubjectForm } from "./distinguished_name.ts";
 import { HandlerError, JournalError, OptionError } from "../base/errors.ts";
@@ -621,7 +621,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     } catch (error) {
       if (!(error instanceof OptionError)) throw error;
       const failure = badMessage(error);
-      connection.closeWith(InboxCloseCode.BadMessage, failure);
+      failConnection(connection, InboxCloseCode.BadMessage, failure);
       this.#core.calls.report(failure, connection);
     }
   }
@@ -944,7 +944,7 @@ function makeSink<Data>(connection: WebSocketConnection<Data>, clock: Clock): In
     get open(): boolean {
       return connection.state === "open";
     },
-    send: (message) => connection.sendShared(message),
+    send: (message) => sendShared(connection, message),
     drained: () => connection.drained(),
     later: (callback) => clock.after(RETRY_DELAY, callback),
     close: (code, reason) => void connection.close(code, reason),

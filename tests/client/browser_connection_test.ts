@@ -442,16 +442,16 @@ describe("BrowserConnection", () => {
   });
 
   it("holds messages until a handler is set, then delivers them in order", () => {
-    const { socket, connection, log } = makeRig({}, { hold: true });
+    const { socket, connection, log } = makeRig({}, { waitForHandler: true });
     socket.receive("one", "two");
     assertEquals(log.events, []);
     log.onMessage = () => {
       log.onMessage = () => {};
       socket.receive("three");
     };
-    connection.releaseHeld();
+    connection.releaseMessages();
     assertEquals(log.events, ["one", "two", "three"]);
-    connection.releaseHeld();
+    connection.releaseMessages();
     socket.receive("four");
     assertEquals(log.events.at(-1), "four");
   });
@@ -550,11 +550,11 @@ describe("BrowserConnection", () => {
   });
 
   it("delivers held messages after the connection is lost", async () => {
-    const { socket, connection, log } = makeRig({}, { hold: true });
+    const { socket, connection, log } = makeRig({}, { waitForHandler: true });
     socket.receive("one", "two");
     connection.terminate();
     await settle();
-    connection.releaseHeld();
+    connection.releaseMessages();
     assertEquals(log.events, ["disconnect 1006", "one", "two"]);
   });
 
