@@ -12,7 +12,7 @@ import { closeSync, existsSync, openSync } from "node:fs";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { setImmediate } from "node:timers";
 import { describe, JournalError } from "../base/errors.ts";
-import { assertJournalPath, JournalFiles } from "./files.ts";
+import { assertJournalPath, JournalFiles } from "./database_files.ts";
 import { checksumOf, isDamage, JournalRows, type RowSize } from "./rows.ts";
 import { expiredError, ReceiverNames, tooManyError, trimmedError } from "./receiver_names.ts";
 import {

@@ -16,8 +16,8 @@ import { BackplaneError, describe, OptionError } from "../base/errors.ts";
 import { byteLength, type MessageData } from "../protocol/payload.ts";
 import { assertNumber, assertWellFormed } from "../base/ranges.ts";
 import { assertRedisClient, type RedisClient, type RedisLink } from "./client.ts";
-import { RedisNodes, type WayChange } from "./nodes.ts";
-import type { PrimaryLink } from "./role.ts";
+import { RedisNodes, type WayChange } from "./heartbeats.ts";
+import type { PrimaryLink } from "./primary_link.ts";
 import { RedisSession } from "./session.ts";
 
 /** Settings of a {@linkcode RedisBackplane}. */

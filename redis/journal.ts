@@ -24,8 +24,8 @@ import {
 import { assertNumber, assertWellFormed } from "../base/ranges.ts";
 import { assertRedisClient, type RedisClient, type RedisLink } from "./client.ts";
 import { expiredError, tooManyError } from "../journal/receiver_names.ts";
-import { ADMIT, EXPIRE, NAME_SCRIPTS, TOUCH } from "./receiver_names.ts";
-import { RedisPlace } from "./shared_place.ts";
+import { ADMIT, EXPIRE, NAME_SCRIPTS, TOUCH } from "./name_scripts.ts";
+import { RedisPlace } from "./shared_cursor.ts";
 import {
   APPEND,
   CURSOR,
@@ -38,7 +38,7 @@ import {
   SCRIPTS,
   SIGN,
   TRIM,
-} from "./scripts.ts";
+} from "./script.ts";
 import { RedisSession } from "./session.ts";
 import { KnownNumbers, parseRanges, type SequenceRange } from "../journal/sequence_ranges.ts";
 

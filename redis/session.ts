@@ -7,7 +7,7 @@
 import type { Clock } from "../base/clock.ts";
 import { Backoff, type BackoffSettings } from "../base/backoff.ts";
 import { openRedisLink, type RedisClient, type RedisLink } from "./client.ts";
-import { PrimaryLink } from "./role.ts";
+import { PrimaryLink } from "./primary_link.ts";
 
 /** Waits between attempts, in ms: after a restart of Redis all is to be there again within 2 s. */
 const RECONNECT: BackoffSettings = { minDelay: 100, maxDelay: 1000, minUptime: 1000 };

@@ -30,8 +30,8 @@ import {
 } from "../inbox/protocol.ts";
 import type { Journal, JournalEntry } from "../journal/journal.ts";
 import { SqliteJournal } from "../journal/sqlite_journal.ts";
-import { assertJournalPath } from "../journal/files.ts";
-import { claimJournal, releaseJournal } from "../journal/use.ts";
+import { assertJournalPath } from "../journal/database_files.ts";
+import { claimJournal, releaseJournal } from "../journal/claims.ts";
 import { isLoopback } from "../client/loopback.ts";
 import { MemoryJournal } from "../journal/memory_journal.ts";
 import { assertNumber } from "../base/ranges.ts";

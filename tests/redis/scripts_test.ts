@@ -11,13 +11,13 @@ import { describeRedis } from "../support/describe_redis.ts";
 import { CLIENTS, type ProgramClient, RedisServer } from "../support/redis.ts";
 import { bodies, entry, Node } from "../support/redis_node.ts";
 import { until } from "../support/support.ts";
-import * as scripts from "../../redis/scripts.ts";
+import * as scripts from "../../redis/script.ts";
 
 const [make] = CLIENTS.values();
 
 /** Every command that a script sends: `XADD`, or `XGROUP|CREATE`. */
 function commandsOfScripts(): string[] {
-  const source = readFileSync(new URL("../../redis/scripts.ts", import.meta.url), "utf-8");
+  const source = readFileSync(new URL("../../redis/script.ts", import.meta.url), "utf-8");
   const found = new Set<string>();
   for (const [, name, sub] of source.matchAll(/redis\.p?call\('([A-Z]+)'(?:, '([A-Z]+)')?/g)) {
     found.add(name === "XGROUP" || name === "XINFO" ? `${name}|${sub}` : name);

@@ -1,13 +1,13 @@
 /**
  * The names of receivers that the journal in Redis keeps: a bounded number, each for a limited time without a connection.
  *
- * Besides the keys of `redis/scripts.ts` there is `seen`, a zset: a name, and the journal's age when it was connected last; -1: replicas
+ * Besides the keys of `redis/script.ts` there is `seen`, a zset: a name, and the journal's age when it was connected last; -1: replicas
  * have not confirmed it yet, and its receiver has not been let in.
  *
  * @module
  */
 
-import { RedisScript } from "./scripts.ts";
+import { RedisScript } from "./script.ts";
 
 const HELPERS = `
 local function now(age) return math.max(tonumber(age), tonumber(redis.call('HGET', K('meta'), 'age') or 0)) end

@@ -8,7 +8,7 @@ import { systemClock } from "../base/clock.ts";
 import { describe, JournalError } from "../base/errors.ts";
 import type { JournalEntry, SharedPlace, TakenEntries } from "../journal/journal.ts";
 import type { RedisLink } from "./client.ts";
-import { ACKNOWLEDGE, LEAVE, type RedisScript, SHARE, TAKE } from "./scripts.ts";
+import { ACKNOWLEDGE, LEAVE, type RedisScript, SHARE, TAKE } from "./script.ts";
 import { PassedNumbers, type SequenceRange } from "../journal/sequence_ranges.ts";
 
 /** So often it is looked for what others have left, in ms. */

@@ -2,7 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { RedisNodes, type WayChange } from "../../redis/nodes.ts";
+import { RedisNodes, type WayChange } from "../../redis/heartbeats.ts";
 
 /** Some nodes, and the ways between them that are closed, as "from to". */
 class Network {
