@@ -24,14 +24,15 @@ export type {
   JournalListener,
   JournalRetention,
   NewEntry,
-  SharedPlace,
+  SharedCursor,
   TakenEntries,
 } from "./journal/journal.ts";
 export type { SequenceRange } from "./journal/sequence_ranges.ts";
 export { SqliteJournal } from "./journal/sqlite_journal.ts";
 export { MemoryJournal } from "./journal/memory_journal.ts";
 export { RedisJournal } from "./redis/journal.ts";
-export type { RedisDurability, RedisJournalOptions } from "./redis/journal.ts";
+export type { RedisJournalOptions } from "./redis/journal.ts";
+export type { RedisDurability } from "./redis/server_config.ts";
 export type { BunRedisClient, IoRedisClient, NodeRedisClient, RedisClient } from "./redis/client.ts";
 export { JournalError } from "./base/errors.ts";
 export type { JournalErrorCode } from "./base/errors.ts";

@@ -7,18 +7,10 @@
 import { randomUUID } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
 import { JournalError } from "../base/errors.ts";
-import {
-  type Appended,
-  checkRetention,
-  DIGEST_AGE,
-  type Journal,
-  type JournalEntry,
-  type JournalListener,
-  type JournalRetention,
-  type NewEntry,
-  tellAppended,
-} from "./journal.ts";
+import type { Appended, Journal, JournalEntry, JournalListener, JournalRetention, NewEntry } from "./journal.ts";
+import { notifyAppended } from "./notify.ts";
 import { expiredError, ReceiverNames, tooManyError, trimmedError } from "./receiver_names.ts";
+import { checkRetention, DIGEST_AGE } from "./retention.ts";
 
 const MIB = 1024 * 1024;
 /** Notifications and digests that are kept at most. */
@@ -134,7 +126,7 @@ export class MemoryJournal implements Journal {
       this.#entries.push(entry);
       this.#bytes += bytes.length;
       this.#trim();
-      tellAppended(this.#listener, entry);
+      notifyAppended(this.#listener, entry);
     }
     return { seq, duplicate: false };
   }

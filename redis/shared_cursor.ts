@@ -1,39 +1,50 @@
 /**
- * A place in the journal in Redis that receivers of several servers share: a consumer group, in which each server is a consumer.
+ * The cursor that receivers of several servers share in the journal in Redis: a consumer group, with one consumer for each server.
  *
  * @module
  */
 
 import { systemClock } from "../base/clock.ts";
 import { describe, JournalError } from "../base/errors.ts";
-import type { JournalEntry, SharedPlace, TakenEntries } from "../journal/journal.ts";
-import type { RedisLink } from "./client.ts";
-import { ACKNOWLEDGE, LEAVE, type RedisScript, SHARE, TAKE } from "./script.ts";
+import type { SharedCursor, TakenEntries } from "../journal/journal.ts";
 import { PassedNumbers, type SequenceRange } from "../journal/sequence_ranges.ts";
+import { ACKNOWLEDGE, LEAVE, SHARE, TAKE } from "./cursor_scripts.ts";
+import { decodeEntry } from "./entry.ts";
+import { readError } from "./journal_errors.ts";
+import type { RedisScript } from "./script.ts";
+import type { ScriptRunner } from "./script_runner.ts";
 
-/** So often it is looked for what others have left, in ms. */
-const LOOK_INTERVAL = 1000;
-/** So many are acknowledged at once. */
+/** Interval between checks for entries abandoned by other servers, in ms. */
+const CHECK_INTERVAL = 1000;
+/** Maximum of acknowledgements in one command. */
 const BATCH = 1000;
-/** At most so many bytes are taken at once, and one notification more. */
+/** Maximum of bytes in one answer, which one notification may exceed. */
 const TAKE_BYTES = 4 * 1024 * 1024;
 
-/** What a {@linkcode RedisPlace} needs of its journal. */
-export interface RedisPlaceOwner {
-  /** The connection, while there is one. */
-  link(): RedisLink | undefined;
-  /** What all keys begin with. */
-  readonly prefix: string;
-  /** Makes an entry of what a script says. */
-  decode(fields: string[]): JournalEntry;
-  /** Takes note of how far retention has come, and of news for all nodes. */
+/** Owner of a {@linkcode RedisSharedCursor}. */
+export interface RedisSharedCursorOwner {
+  /** Takes the progress of retention, and news for all nodes. */
   learn(trimmed: number, news: string): void;
   /** Ranges that the journal is known to have lost. */
   lost(): readonly SequenceRange[];
-  /** Acknowledgements could not be written: they are written again later. */
+  /** Reports acknowledgements that could not be written; they are written again later. */
   failed(error: unknown): void;
-  /** It has ended, and Redis knows. */
-  ended(place: RedisPlace): void;
+  /** Called when the cursor has ended, and Redis knows. */
+  ended(cursor: RedisSharedCursor): void;
+}
+
+/** Part of one server in a shared cursor. */
+export interface SharedCursorPart {
+  /** Name of the receivers. */
+  readonly name: string;
+  /** Sequence number to begin after, if the cursor is new. */
+  readonly start: number;
+  /** Filters of the receivers. */
+  readonly wanted: string;
+  /** Name of this server's consumer. */
+  readonly consumer: string;
+  /** Called when there may be notifications to take. */
+  readonly wake: () => void;
 }
 
 type TakeAnswer = [
@@ -45,121 +56,112 @@ type TakeAnswer = [
   news: string,
 ];
 
-/** One server's part in it. */
-export class RedisPlace implements SharedPlace {
-  #name: string;
-  #start: number;
-  #wanted: string;
-  #consumer: string;
-  #wake: () => void;
-  #owner: RedisPlaceOwner;
-  #shared = false;
+/** A shared cursor, as one server sees it. */
+export class RedisSharedCursor implements SharedCursor {
+  #part: SharedCursorPart;
+  #runner: ScriptRunner;
+  #owner: RedisSharedCursorOwner;
+  #joined = false;
   /** Numbers that the group has passed over here: some may be lost. */
   #passed = new PassedNumbers();
-  /** Whether it was reported that acknowledgements cannot be written. */
+  /** `true` once a failed acknowledgement was reported, until one succeeds. */
   #failing = false;
-  /** Taken, and not done. */
+  /** Taken, and not acknowledged. */
   #pending = new Set<number>();
-  /** Done, and not said to be. */
-  #done = new Set<number>();
+  /** Acknowledged, and not written. */
+  #acknowledged = new Set<number>();
   #flushing = false;
-  #left = false;
-  /** Whether Redis knows that it was left. */
-  #said = false;
+  /** `true` once no receiver is here any more. */
+  #departed = false;
+  /** `true` once Redis knows of the departure. */
+  #removed = false;
   #ended = Promise.withResolvers<void>();
-  #cancelLook: () => void;
+  #cancelCheck: () => void;
 
   /**
-   * Makes one.
+   * Makes a cursor; the group is joined when notifications are taken first.
    *
-   * @param place The name, where it begins if it is new, what its receivers want, this server's name in it, and what to call when there
-   * may be something.
+   * @param part Part of this server.
+   * @param runner Runs scripts.
    * @param owner The journal.
    */
-  constructor(
-    place: { name: string; start: number; wanted: string; consumer: string; wake: () => void },
-    owner: RedisPlaceOwner,
-  ) {
-    this.#name = place.name;
-    this.#start = place.start;
-    this.#wanted = place.wanted;
-    this.#consumer = place.consumer;
-    this.#wake = place.wake;
+  constructor(part: SharedCursorPart, runner: ScriptRunner, owner: RedisSharedCursorOwner) {
+    this.#part = part;
+    this.#runner = runner;
     this.#owner = owner;
-    this.#cancelLook = systemClock.after(LOOK_INTERVAL, () => this.#look());
+    this.#cancelCheck = systemClock.after(CHECK_INTERVAL, () => this.#check());
   }
 
-  #look(): void {
-    this.#cancelLook = systemClock.after(LOOK_INTERVAL, () => this.#look());
-    this.#wake();
+  #check(): void {
+    this.#cancelCheck = systemClock.after(CHECK_INTERVAL, () => this.#check());
+    this.#part.wake();
   }
 
-  /** Resolves when it has ended, or that could not be said to Redis. */
+  /** Resolves when Redis knows of the departure, or could not be told. */
   get ended(): Promise<void> {
     return this.#ended.promise;
   }
 
-  #run(script: RedisScript, args: (string | number)[]): Promise<unknown> {
-    const link = this.#owner.link();
-    if (link === undefined) return Promise.reject(new Error("Redis is away"));
-    return script.run(link, this.#owner.prefix, args);
+  // deno-lint-ignore require-await -- without a connection it rejects
+  async #run(script: RedisScript, args: (string | number)[]): Promise<unknown> {
+    if (this.#runner.link === undefined) throw new Error("Redis is away");
+    return this.#runner.run(script, args);
   }
 
   /**
    * Takes notifications for the receivers here.
    *
-   * @param count The most of them.
-   * @returns In the order of `seq`.
+   * @param count Maximum of notifications.
+   * @returns Entries in the order of `seq`.
    */
   async take(count: number): Promise<TakenEntries> {
     try {
-      if (!this.#shared) await this.#share();
-      if (this.#left) {
-        this.#said = false;
+      if (!this.#joined) await this.#join();
+      if (this.#departed) {
+        this.#removed = false;
         this.flush();
         return { again: [], new: [] };
       }
-      const answer = await this.#takeAnswer(count);
-      const [trimmed, last, again, fresh, until, news] = answer;
+      const [trimmed, last, again, fresh, until, news] = await this.#takeAnswer(count);
       this.#owner.learn(Number(trimmed), news);
       const gaps = this.#gaps(Number(last), Number(trimmed), Number(until));
-      const taken = { again: again.map(this.#owner.decode), new: fresh.map(this.#owner.decode), gaps };
+      const taken = { again: again.map(decodeEntry), new: fresh.map(decodeEntry), gaps };
       for (const { seq } of [...taken.again, ...taken.new]) this.#pending.add(seq);
-      // Where the script had to be sent first, it ran behind the farewell.
-      if (this.#left) this.#said = false;
-      if (this.#left) this.flush();
+      // A script that had to be sent in full may have run after the removal.
+      if (this.#departed) this.#removed = false;
+      if (this.#departed) this.flush();
       return taken;
     } catch (cause) {
-      // Where Redis has forgotten everything there is no group.
-      this.#shared = false;
-      if (this.#left) return { again: [], new: [] };
-      const why = describe(cause);
-      if (why.includes("CONFLICT")) {
-        const message = `The receivers named "${this.#name}" on another server want something else`;
+      // A Redis that has forgotten everything has no group.
+      this.#joined = false;
+      if (this.#departed) return { again: [], new: [] };
+      if (describe(cause).includes("CONFLICT")) {
+        const message = `The receivers named "${this.#part.name}" on another server have other filters`;
         throw new JournalError("ERR_JOURNAL_CONFLICT", message, { cause });
       }
-      throw new JournalError("ERR_JOURNAL_READ", `Cannot read the journal in Redis: ${describe(cause)}`, { cause });
+      throw readError(cause);
     }
   }
 
-  async #share(): Promise<void> {
-    await this.#run(SHARE, [this.#name, this.#start, this.#wanted, this.#consumer]);
-    this.#shared = true;
+  async #join(): Promise<void> {
+    const { name, start, wanted, consumer } = this.#part;
+    await this.#run(SHARE, [name, start, wanted, consumer]);
+    this.#joined = true;
   }
 
-  /** If the group has gone, with the stream or everything else, it is made again. */
+  /** Takes; a group that is gone, with the stream or everything else, is made again. */
   async #takeAnswer(count: number): Promise<TakeAnswer> {
-    const args = [this.#name, this.#consumer, count, TAKE_BYTES];
+    const args = [this.#part.name, this.#part.consumer, count, TAKE_BYTES];
     try {
       return await this.#run(TAKE, args) as TakeAnswer;
     } catch (error) {
       if (!describe(error).includes("NOGROUP")) throw error;
-      await this.#share();
+      await this.#join();
       return await this.#run(TAKE, args) as TakeAnswer;
     }
   }
 
-  /** The group was at `last`; nothing comes up to `until`. */
+  /** Gaps since the group was at `last`, if the next entry comes after `until`. */
   #gaps(last: number, trimmed: number, until: number): SequenceRange[] {
     const lost = this.#owner.lost();
     this.#passed.pass(Math.max(last, trimmed), until, lost);
@@ -168,52 +170,52 @@ export class RedisPlace implements SharedPlace {
   }
 
   /**
-   * Some that were taken are done.
+   * Acknowledges notifications that were taken.
    *
    * @param seqs Their sequence numbers.
    */
   acknowledge(seqs: readonly number[]): void {
-    for (const seq of seqs) if (this.#pending.delete(seq)) this.#done.add(seq);
+    for (const seq of seqs) if (this.#pending.delete(seq)) this.#acknowledged.add(seq);
     this.flush();
   }
 
-  /** No receiver is here any more. */
+  /** Departs: no receiver is here any more. */
   leave(): void {
-    if (this.#left) return;
-    this.#left = true;
-    this.#cancelLook();
+    if (this.#departed) return;
+    this.#departed = true;
+    this.#cancelCheck();
     this.flush();
   }
 
-  /** Says what is not said yet; what fails is said with the next connection, or the next time. */
+  /** Writes acknowledgements and the departure now; a failed write is repeated with the next connection, or the next call. */
   flush(): void {
     if (this.#flushing) return;
     this.#flushing = true;
     this.#flush().then(() => {
       this.#flushing = false;
-      // More may have come meanwhile.
-      if (this.#done.size > 0 || (this.#left && !this.#said)) this.flush();
+      // More may have been acknowledged meanwhile.
+      if (this.#acknowledged.size > 0 || (this.#departed && !this.#removed)) this.flush();
     }, (error) => {
       this.#flushing = false;
-      // A lost connection is reported elsewhere.
-      if (!this.#failing && this.#owner.link() !== undefined) {
+      // A lost connection is reported by the journal.
+      if (!this.#failing && this.#runner.link !== undefined) {
         this.#failing = true;
         this.#owner.failed(error);
       }
-      if (this.#left) this.#ended.resolve();
+      if (this.#departed) this.#ended.resolve();
     });
   }
 
   async #flush(): Promise<void> {
-    while (this.#done.size > 0) {
-      const seqs = [...this.#done].slice(0, BATCH);
-      await this.#run(ACKNOWLEDGE, [this.#name, ...seqs]);
-      for (const seq of seqs) this.#done.delete(seq);
+    while (this.#acknowledged.size > 0) {
+      const seqs = [...this.#acknowledged].slice(0, BATCH);
+      await this.#run(ACKNOWLEDGE, [this.#part.name, ...seqs]);
+      for (const seq of seqs) this.#acknowledged.delete(seq);
       this.#failing = false;
     }
-    if (!this.#left || this.#said) return;
-    await this.#run(LEAVE, [this.#name, this.#consumer]);
-    this.#said = true;
+    if (!this.#departed || this.#removed) return;
+    await this.#run(LEAVE, [this.#part.name, this.#part.consumer]);
+    this.#removed = true;
     this.#ended.resolve();
     this.#owner.ended(this);
   }
