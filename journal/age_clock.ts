@@ -1,5 +1,6 @@
 /**
- * Age of a journal: the time that it has been open, all its openings together. Neither a clock that jumps nor a long stop makes it older.
+ * Age of a journal: the time that it has been open, all its openings together. Neither a clock that jumps nor a long
+ * stop makes it older.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Which journals are in use: one can tell only one server what is appended to it.
+ * Claims of journals by servers: a journal has one listener, and so can serve only one server.
  *
  * @module
  */
@@ -7,25 +7,25 @@
 import { StateError } from "../base/errors.ts";
 import type { Journal } from "./journal.ts";
 
-/** The journals that servers use. */
-const inUse = new WeakSet<Journal>();
+/** Journals that servers use. */
+const claimed = new WeakSet<Journal>();
 
 /**
- * Takes a journal for one server, until {@linkcode releaseJournal}.
+ * Claims a journal for one server, until {@linkcode releaseJournal}.
  *
  * @param journal The journal.
  * @throws {StateError} If another server uses it.
  */
 export function claimJournal(journal: Journal): void {
-  if (inUse.has(journal)) throw new StateError("ERR_RUNNING", "Cannot start: another server uses the journal");
-  inUse.add(journal);
+  if (claimed.has(journal)) throw new StateError("ERR_RUNNING", "Cannot start: another server uses the journal");
+  claimed.add(journal);
 }
 
 /**
- * Lets another server use a journal.
+ * Releases a journal for other servers.
  *
  * @param journal The journal.
  */
 export function releaseJournal(journal: Journal): void {
-  inUse.delete(journal);
+  claimed.delete(journal);
 }

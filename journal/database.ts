@@ -29,7 +29,7 @@ CREATE TABLE IF NOT EXISTS notification (
 );
 CREATE INDEX IF NOT EXISTS notification_digest ON notification (digest_key);
 CREATE TABLE IF NOT EXISTS cursor (name TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS seen ( -- age of the journal when the receivers in the table cursor were connected last, roughly
+CREATE TABLE IF NOT EXISTS seen ( -- age of the journal at the last connection of a receiver, roughly
   name      TEXT PRIMARY KEY,
   age_clock INTEGER NOT NULL
 ) WITHOUT ROWID;
@@ -48,8 +48,8 @@ export async function openDatabase<Result>(path: string, use: (db: DatabaseSync)
   const { DatabaseSync } = await import("node:sqlite");
   let db: DatabaseSync | undefined;
   try {
-    // Customers' messages are private, and SQLite gives the files beside this one the same mode. Only a new file is opened here: closing an
-    // existing one would give up the locks that this process has on it (POSIX).
+    // Customers' messages are private, and SQLite gives the files beside this one the same mode. Only a new file is
+    // opened here: closing an existing one would give up the locks that this process has on it (POSIX).
     if (!existsSync(path)) closeSync(openSync(path, "a", 0o600));
     db = new DatabaseSync(path);
     lock(db, path);

@@ -1,5 +1,6 @@
 /**
- * Group commit: appends that come while the disk is busy share the next transaction, so that their rate is not bound by the rate of syncs.
+ * Group commit: appends that come while the disk is busy share the next transaction, so that their rate is not bound by
+ * the rate of syncs.
  *
  * @module
  */
@@ -8,12 +9,14 @@ import { setImmediate } from "node:timers";
 import type { Appended, NewEntry } from "./journal.ts";
 
 const MIB = 1024 * 1024;
-/** Maximum of notifications and of their bytes in one transaction, so that the first does not wait long for the last. */
+/**
+ * Maximum of notifications and of their bytes in one transaction, so that the first does not wait long for the last.
+ */
 const GROUP_ENTRIES = 512;
 const GROUP_BYTES = 8 * MIB;
 /**
- * A commit waits for the next turn of the event loop while each turn brings at least this many notifications, and fewer than the maximum
- * wait: a sync takes as long as several requests (`bench/README.md`).
+ * A commit waits for the next turn of the event loop while each turn brings at least this many notifications, and fewer
+ * than the maximum wait: a sync takes as long as several requests (`bench/README.md`).
  */
 const MIN_BROUGHT = 2;
 const MAX_GATHERED = 64;
@@ -57,8 +60,9 @@ export class GroupCommit {
   }
 
   /**
-   * Schedules a commit, even of an empty group. Appends of the same turn share it, and as long as turns bring several more, so do those of
-   * the next turn. No clock is involved: longer rests between commits gave no higher rate, and later answers.
+   * Schedules a commit, even of an empty group. Appends of the same turn share it, and as long as turns bring several
+   * more, so do those of the next turn. No clock is involved: longer rests between commits gave no higher rate, and
+   * later answers.
    */
   schedule(): void {
     if (this.#scheduled) return;

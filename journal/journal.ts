@@ -24,8 +24,8 @@ export interface SharedCursor {
    * Takes notifications for the receivers here.
    *
    * @param count Maximum of notifications.
-   * @returns Entries in the order of `seq`; none: there are no more at present. Rejects with a `JournalError` if the journal cannot be
-   * read.
+   * @returns Entries in the order of `seq`; none: there are no more at present. Rejects with a `JournalError` if the
+   * journal cannot be read.
    */
   take(count: number): Promise<TakenEntries>;
   /**
@@ -63,8 +63,8 @@ export interface JournalEntry {
   /** Time of arrival, by the wall clock. */
   readonly receivedAt: Date;
   /**
-   * Set where the file of the journal is damaged: the notifications behind this number, up to `seq`, are lost, and `bytes` is empty.
-   * Receivers get a gap.
+   * Set where the file of the journal is damaged: the notifications behind this number, up to `seq`, are lost, and
+   * `bytes` is empty. Receivers get a gap.
    */
   readonly lostAfter?: number | undefined;
 }
@@ -86,13 +86,16 @@ export interface JournalListener {
    */
   appended(entry: JournalEntry): void;
   /**
-   * Called for a failure outside of a call: a cursor could not be written, or retention removed notifications that a receiver had not
-   * acknowledged.
+   * Called for a failure outside of a call: a cursor could not be written, or retention removed notifications that a
+   * receiver had not acknowledged.
    *
    * @param error The failure.
    */
   error(error: JournalError): void;
-  /** Called when {@linkcode Journal.lost} has more ranges than before, so that receivers that have passed them over can be notified. */
+  /**
+   * Called when {@linkcode Journal.lost} has more ranges than before, so that receivers that have passed them over can
+   * be notified.
+   */
   lost?(): void;
 }
 
@@ -164,18 +167,20 @@ export interface Journal {
    */
   cursor(name: string): Promise<number | undefined>;
   /**
-   * Admits a receiver under a name. A new name is kept before this resolves, so that its receiver misses nothing from then on, not even
-   * after a crash. Until {@linkcode Journal.release} the name is connected, and does not expire.
+   * Admits a receiver under a name. A new name is kept before this resolves, so that its receiver misses nothing from
+   * then on, not even after a crash. Until {@linkcode Journal.release} the name is connected, and does not expire.
    *
    * @param name Its name.
    * @param start Cursor of a new name.
    * @param shared `true` if its cursor is one of {@linkcode Journal.share}.
-   * @returns Sequence number up to which it has acknowledged all notifications. Rejects with a {@linkcode JournalError}: with
-   * `ERR_JOURNAL_RECEIVERS` if there are too many names, or with another code if the name cannot be kept.
+   * @returns Sequence number up to which it has acknowledged all notifications. Rejects with a {@linkcode
+   * JournalError}: with `ERR_JOURNAL_RECEIVERS` if there are too many names, or with another code if the name cannot be
+   * kept.
    */
   admit(name: string, start: number, shared: boolean): Promise<number>;
   /**
-   * Moves the cursor of a receiver; it is written soon. After a crash it may be older: the receiver then gets some notifications twice.
+   * Moves the cursor of a receiver; it is written soon. After a crash it may be older: the receiver then gets some
+   * notifications twice.
    *
    * @param name Its name.
    * @param seq Sequence number up to which it has acknowledged all notifications.
@@ -188,12 +193,13 @@ export interface Journal {
    */
   release(name: string): void;
   /**
-   * Joins a cursor that the receivers of a name share, on whichever servers they are. A journal without this method has one cursor for
-   * the receivers of each server.
+   * Joins a cursor that the receivers of a name share, on whichever servers they are. A journal without this method has
+   * one cursor for the receivers of each server.
    *
    * @param name The name.
    * @param start Sequence number to begin after, if the cursor is new.
-   * @param wanted Filters of the receivers: on all servers they must be the same, or `take` rejects with `ERR_JOURNAL_CONFLICT`.
+   * @param wanted Filters of the receivers: on all servers they must be the same, or `take` rejects with
+   * `ERR_JOURNAL_CONFLICT`.
    * @param wake Called when there may be notifications to take, in addition to `appended`.
    * @returns The part of this server in the cursor.
    */
@@ -205,8 +211,8 @@ export interface Journal {
 /** Limits of what a journal keeps. */
 export interface JournalRetention {
   /**
-   * Maximum age of notifications, in ms; 0: no limit. Time counts only while the journal is open, so that neither a clock that jumps nor
-   * a long stop removes any.
+   * Maximum age of notifications, in ms; 0: no limit. Time counts only while the journal is open, so that neither a
+   * clock that jumps nor a long stop removes any.
    * @default {2592000000}
    */
   maxAge?: number;
@@ -216,13 +222,14 @@ export interface JournalRetention {
    */
   maxBytes?: number;
   /**
-   * Maximum of names of receivers; 0: no limit. Beyond it a receiver with a new name is refused, unless one of the names has expired.
+   * Maximum of names of receivers; 0: no limit. Beyond it a receiver with a new name is refused, unless one of the
+   * names has expired.
    * @default {10000}
    */
   maxReceivers?: number;
   /**
-   * Maximum time that the name of a receiver is kept without a connection, in ms, at least an hour; 0: no limit. An expired name is
-   * reported, and new when its receiver connects again. Time counts only while the journal is open.
+   * Maximum time that the name of a receiver is kept without a connection, in ms, at least an hour; 0: no limit. An
+   * expired name is reported, and new when its receiver connects again. Time counts only while the journal is open.
    * @default {7776000000}
    */
   maxReceiverAge?: number;

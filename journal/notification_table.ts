@@ -1,5 +1,6 @@
 /**
- * The table of notifications of a journal on SQLite: writing, retention, and transactions that survive damage of the file.
+ * The table of notifications of a journal on SQLite: writing, retention, and transactions that survive damage of the
+ * file.
  *
  * @module
  */

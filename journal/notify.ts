@@ -9,8 +9,8 @@ import type { JournalEntry, JournalListener } from "./journal.ts";
 import { trimmedError } from "./receiver_names.ts";
 
 /**
- * Notifies the listener of a new entry. An exception of the listener becomes an `ERR_JOURNAL_LISTENER`, so that the next entries are
- * delivered all the same.
+ * Notifies the listener of a new entry. An exception of the listener becomes an `ERR_JOURNAL_LISTENER`, so that the
+ * next entries are delivered all the same.
  *
  * @param listener The listener, if there is one.
  * @param entry The notification.

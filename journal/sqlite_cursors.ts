@@ -9,7 +9,10 @@ import { type ReceiverLimits, ReceiverNames } from "./receiver_names.ts";
 
 /** Part of `maxReceiverAge` by which the written time of the last connection may be behind. */
 const SEEN_SLACK = 0.01;
-/** Minimum interval between commits that write cursors, in ms: each cursor takes a statement, and all of them another page. */
+/**
+ * Minimum interval between commits that write cursors, in ms: each cursor takes a statement, and all of them another
+ * page.
+ */
 const WRITE_INTERVAL = 20;
 
 /** A receiver with a new name, until that is on disk. */

@@ -73,7 +73,8 @@ export class SqliteJournal implements Journal {
    * @param path Path of the file.
    * @param retention Limits of what it keeps.
    * @returns The journal.
-   * @throws {OptionError} If a value is out of range, or the path has another meaning to SQLite: `":memory:"`, `"file:…"`, `""`.
+   * @throws {OptionError} If a value is out of range, or the path has another meaning to SQLite: `":memory:"`,
+   * `"file:…"`, `""`.
    * @throws {JournalError} If another process has the file open, or it is no journal, or it cannot be read.
    */
   static async open(path: string, retention: JournalRetention = {}): Promise<SqliteJournal> {

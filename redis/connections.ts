@@ -1,5 +1,6 @@
 /**
- * The connections of a journal in Redis: for scripts, for appends that wait for replicas, and for the tail of the stream.
+ * The connections of a journal in Redis: for scripts, for appends that wait for replicas, and for the tail of the
+ * stream.
  *
  * @module
  */

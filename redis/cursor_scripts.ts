@@ -1,5 +1,6 @@
 /**
- * Scripts of cursors: those of single receivers, by node, and those that receivers of several nodes share, which are consumer groups.
+ * Scripts of cursors: those of single receivers, by node, and those that receivers of several nodes share, which are
+ * consumer groups.
  *
  * @module
  */
@@ -20,8 +21,8 @@ return found
 `);
 
 /**
- * Keeps the cursor of a receiver on a node. A node where the receiver is new takes over from dead nodes, and from nodes it has left.
- * Arguments: name, node, start if the receiver is new there, cursor.
+ * Keeps the cursor of a receiver on a node. A node where the receiver is new takes over from dead nodes, and from nodes
+ * it has left. Arguments: name, node, start if the receiver is new there, cursor.
  */
 export const SAVE: RedisScript = new RedisScript(`
 local key, begun, seq = K('cursor:' .. ARGV[1]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -40,7 +41,10 @@ end
 return 1
 `);
 
-/** Releases a receiver from a node: its cursor is held for the next connection, unless another node covers it. Arguments: name, node. */
+/**
+ * Releases a receiver from a node: its cursor is held for the next connection, unless another node covers it.
+ * Arguments: name, node.
+ */
 export const RELEASE: RedisScript = new RedisScript(`
 local key = K('cursor:' .. ARGV[1])
 local own = redis.call('HGET', key, ARGV[2])
@@ -65,8 +69,9 @@ return 1
 `);
 
 /**
- * Joins a shared cursor, which is a consumer group. Arguments: name, start if the group is new, filters of its receivers, consumer. All
- * nodes must have the same filters, since a notification left out by one node is lost for the others.
+ * Joins a shared cursor, which is a consumer group. Arguments: name, start if the group is new, filters of its
+ * receivers, consumer. All nodes must have the same filters, since a notification left out by one node is lost for the
+ * others.
  */
 export const SHARE: RedisScript = new RedisScript(`
 local stream, group, start = K('stream'), ARGV[1], tonumber(ARGV[2])
@@ -96,9 +101,10 @@ return 0
 `);
 
 /**
- * Takes notifications that no other consumer of the group works on: first those of consumers that are dead or gone, then new ones.
- * Arguments: name, consumer, count, maximum of bytes. Returns trimmed, last number delivered to the group before, entries taken again, new
- * entries, the number up to which no new entry exists, and news. Fails with NOGROUP if the group was deleted with its stream.
+ * Takes notifications that no other consumer of the group works on: first those of consumers that are dead or gone,
+ * then new ones. Arguments: name, consumer, count, maximum of bytes. Returns trimmed, last number delivered to the
+ * group before, entries taken again, new entries, the number up to which no new entry exists, and news. Fails with
+ * NOGROUP if the group was deleted with its stream.
  */
 export const TAKE: RedisScript = new RedisScript(`
 local stream, group, me, count = K('stream'), ARGV[1], ARGV[2], tonumber(ARGV[3])

@@ -8,7 +8,8 @@ import { fromBase64, toBase64 } from "../base/encoding.ts";
 import type { JournalEntry } from "../journal/journal.ts";
 
 /**
- * Encodes a body for Redis, whose clients send text: as it is if it is UTF-8, as all bodies of Meta are, else in Base64.
+ * Encodes a body for Redis, whose clients send text: as it is if it is UTF-8, as all bodies of Meta are, else in
+ * Base64.
  *
  * @param bytes The body.
  * @returns "t" for text or "b" for Base64, and the body.
@@ -33,7 +34,8 @@ export function decodeEntry([seq, kind, body, signature, time]: readonly string[
 }
 
 /**
- * Decodes the answer of `XREAD` for one stream: a list of lists, one list, or an object, by client and version of the protocol.
+ * Decodes the answer of `XREAD` for one stream: a list of lists, one list, or an object, by client and version of the
+ * protocol.
  *
  * @param answer The answer.
  * @returns The entries, in their order.

@@ -1,5 +1,6 @@
 /**
- * The epoch of the journal in Redis: which journal it is, from which base its numbers grow, and which numbers this node knows.
+ * The epoch of the journal in Redis: which journal it is, from which base its numbers grow, and which numbers this node
+ * knows.
  *
  * @module
  */

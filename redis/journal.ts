@@ -1,5 +1,6 @@
 /**
- * The journal of several servers, in a stream of Redis: each of them accepts notifications, and all of them deliver them.
+ * The journal of several servers, in a stream of Redis: each of them accepts notifications, and all of them deliver
+ * them.
  *
  * @module
  */
@@ -48,7 +49,8 @@ export interface RedisJournalOptions extends JournalRetention {
    */
   prefix?: string;
   /**
-   * Number of replicas that must have a notification before Meta gets its 200 (`WAIT`); 0: the disk of the primary suffices.
+   * Number of replicas that must have a notification before Meta gets its 200 (`WAIT`); 0: the disk of the primary
+   * suffices.
    * @default {0}
    */
   replicas?: number;
@@ -58,9 +60,10 @@ export interface RedisJournalOptions extends JournalRetention {
    */
   replicaTimeout?: number;
   /**
-   * Behaviour if Redis evicts keys when its memory is full, that is, if it has `maxmemory`, and a `maxmemory-policy` other than
-   * `noeviction`: notifications that got their 200 would be lost. `"refuse"`: `open` rejects; `"warn"`: the listener gets an error with
-   * the code `ERR_JOURNAL_EVICTION`, as it does later if a new connection finds such a Redis.
+   * Behaviour if Redis evicts keys when its memory is full, that is, if it has `maxmemory`, and a `maxmemory-policy`
+   * other than `noeviction`: notifications that got their 200 would be lost. `"refuse"`: `open` rejects; `"warn"`: the
+   * listener gets an error with the code `ERR_JOURNAL_EVICTION`, as it does later if a new connection finds such a
+   * Redis.
    * @default {"refuse"}
    */
   eviction?: "refuse" | "warn";
@@ -73,15 +76,15 @@ const READ_BYTES = 4 * MIB;
 const MAX_EPOCHS = 5;
 
 /**
- * A journal in Redis 7 or later, which many servers may have open. It opens two or three connections of its own from the client it is
- * given; the client is not used otherwise, and not closed.
+ * A journal in Redis 7 or later, which many servers may have open. It opens two or three connections of its own from
+ * the client it is given; the client is not used otherwise, and not closed.
  *
- * Each notification is one script: it is in the stream, or known as a retry, before `append` resolves. With `appendonly yes` and
- * `appendfsync always` it is on the disk of Redis by then; with `everysec` the last second may be gone after a power failure;
- * {@linkcode RedisJournal.durability} tells. Redis must not evict (`maxmemory-policy noeviction`).
+ * Each notification is one script: it is in the stream, or known as a retry, before `append` resolves. With `appendonly
+ * yes` and `appendfsync always` it is on the disk of Redis by then; with `everysec` the last second may be gone after a
+ * power failure; {@linkcode RedisJournal.durability} tells. Redis must not evict (`maxmemory-policy noeviction`).
  *
- * Receivers of one name that share the work are a consumer group, across all servers. Notifications that a server has taken for them go
- * to the others when its receivers leave, or some 5 s after it has died.
+ * Receivers of one name that share the work are a consumer group, across all servers. Notifications that a server has
+ * taken for them go to the others when its receivers leave, or some 5 s after it has died.
  *
  * @example
  * ```ts
@@ -109,7 +112,7 @@ export class RedisJournal implements Journal {
 
   #connections: JournalConnections;
   #runner: ScriptRunner;
-  /** `true` while Redis has another journal: its entries are not delivered. */
+  /** `true` while Redis has another journal, whose entries are not delivered. */
   #replaced = false;
   /** Writes that `close` waits for. */
   #writing = new Set<Promise<unknown>>();
@@ -318,8 +321,8 @@ export class RedisJournal implements Journal {
   }
 
   /**
-   * Opens the journal again after another epoch has begun. If the connections turn out to lead to different servers, they are replaced,
-   * since the numbers of one server mean nothing on the other.
+   * Opens the journal again after another epoch has begun. If the connections turn out to lead to different servers,
+   * they are replaced, since the numbers of one server mean nothing on the other.
    */
   #reopen(): Promise<void> {
     return this.#reopening ??= this.#openAgain().finally(() => this.#reopening = undefined);
@@ -423,8 +426,8 @@ export class RedisJournal implements Journal {
    * Keeps a notification.
    *
    * @param entry The notification.
-   * @returns Resolves when Redis has it, and as many replicas as required. Rejects with a {@linkcode JournalError} if not, or if that is
-   * unknown: the retry of Meta settles it.
+   * @returns Resolves when Redis has it, and as many replicas as required. Rejects with a {@linkcode JournalError} if
+   * not, or if that is unknown: the retry of Meta settles it.
    */
   async append(entry: NewEntry): Promise<Appended> {
     this.#assertOpen();

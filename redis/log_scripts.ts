@@ -7,14 +7,15 @@
 import { RedisScript } from "./script.ts";
 
 /**
- * Opens the journal, or creates it. Arguments: an ID, 1 if the node knows that this is the ID of the journal, 1 if the connection is new,
- * and the numbers that the node knows, as pairs of after and until. Returns ID, last, trimmed, age, base, epochs, news, and 1 if missing
- * entries were found just now.
+ * Opens the journal, or creates it. Arguments: an ID, 1 if the node knows that this is the ID of the journal, 1 if the
+ * connection is new, and the numbers that the node knows, as pairs of after and until. Returns ID, last, trimmed, age,
+ * base, epochs, news, and 1 if missing entries were found just now.
  *
- * A number is never given twice, not even by a Redis that has forgotten some. Therefore an epoch begins whenever another server gives the
- * numbers, or a server with another history: after a restart, or a fail-over, perhaps to a replica that was behind. Where Redis does not
- * tell its identity, each new connection begins an epoch. Its numbers begin at the time of day, in 1/2048 ms: above all that were given
- * before, also by a server of unknown history, and below 2^53 until the year 2109.
+ * A number is never given twice, not even by a Redis that has forgotten some. Therefore an epoch begins whenever
+ * another server gives the numbers, or a server with another history: after a restart, or a fail-over, perhaps to a
+ * replica that was behind. Where Redis does not tell its identity, each new connection begins an epoch. Its numbers
+ * begin at the time of day, in 1/2048 ms: above all that were given before, also by a server of unknown history, and
+ * below 2^53 until the year 2109.
  */
 export const OPEN: RedisScript = new RedisScript(`
 local found = redis.call('HMGET', K('meta'), 'id', 'run', 'eras', 'lost')
@@ -86,9 +87,9 @@ return { int(s.base), int(s.trimmed), news() }
 `);
 
 /**
- * Keeps a notification. Arguments: ID of the journal, base, greatest number this node knows, age, digest, 1 to forward it, kind, body,
- * length of the body, signature, time, maximum of bytes. Returns number, 1 for a duplicate, trimmed before and now, age. Fails with EPOCH
- * if the node must open the journal again first.
+ * Keeps a notification. Arguments: ID of the journal, base, greatest number this node knows, age, digest, 1 to forward
+ * it, kind, body, length of the body, signature, time, maximum of bytes. Returns number, 1 for a duplicate, trimmed
+ * before and now, age. Fails with EPOCH if the node must open the journal again first.
  */
 export const APPEND: RedisScript = new RedisScript(
   `
@@ -129,7 +130,8 @@ if forward then
 end
 local written = redis.pcall('HSET', K('digests'), ARGV[5], int(seq))
 if type(written) == 'table' and written.err then
-  -- Without its digest a retry would be kept again: the entry is deleted. If that fails too, it stays, and the sums include it.
+  -- Without its digest a retry would be kept again: the entry is deleted. If that fails too, it stays, and the sums
+  -- include it.
   local undone = forward and redis.pcall('XDEL', stream, id) or 1
   if undone ~= 1 then redis.call('HSET', meta, 'bytes', int(s.bytes + room), 'count', int(s.count + 1)) end
   return written
@@ -140,7 +142,10 @@ return { int(seq), 0, int(before), int(s.trimmed), int(s.age) }
   true,
 );
 
-/** Removes old entries and digests. Arguments: age, maximum age, maximum age of digests. Returns trimmed before and now, age. */
+/**
+ * Removes old entries and digests. Arguments: age, maximum age, maximum age of digests. Returns trimmed before and now,
+ * age.
+ */
 export const TRIM: RedisScript = new RedisScript(`
 local s = state()
 local before, age = s.trimmed, math.max(s.age, tonumber(ARGV[1]))

@@ -1,8 +1,8 @@
 /**
  * Scripts of the names of receivers: a bounded number of names, each kept for a limited time without a connection.
  *
- * Besides the keys listed in script.ts there is `seen`, a zset: by name, the age of the journal at the last connection; -1: replicas have
- * not confirmed the name yet, and its receiver is not admitted.
+ * Besides the keys listed in script.ts there is `seen`, a zset: by name, the age of the journal at the last connection;
+ * -1: replicas have not confirmed the name yet, and its receiver is not admitted.
  *
  * @module
  */
@@ -41,9 +41,9 @@ end
 `;
 
 /**
- * Admits a receiver. Arguments: name, start if the name is new, 1 if its cursor is shared, age, maximum of names, maximum age of a name, 1
- * if replicas must confirm a new name. Returns its cursor, or -1 for too many names; 1 if the name is new or not confirmed; and the names
- * that expired to make room.
+ * Admits a receiver. Arguments: name, start if the name is new, 1 if its cursor is shared, age, maximum of names,
+ * maximum age of a name, 1 if replicas must confirm a new name. Returns its cursor, or -1 for too many names; 1 if the
+ * name is new or not confirmed; and the names that expired to make room.
  */
 export const ADMIT: RedisScript = new RedisScript(
   `${HELPERS}
@@ -72,8 +72,8 @@ export const TOUCH: RedisScript = new RedisScript(
 );
 
 /**
- * Forgets the names without a connection for too long. Arguments: age, maximum age of a name, and the names connected to this node.
- * Returns the forgotten names.
+ * Forgets the names without a connection for too long. Arguments: age, maximum age of a name, and the names connected
+ * to this node. Returns the forgotten names.
  */
 export const EXPIRE: RedisScript = new RedisScript(`${HELPERS}
 local age = now(ARGV[1])

@@ -1,5 +1,6 @@
 /**
- * The lease of a node: renewed while the node lives, and expired when it is dead, so that other nodes take over its receivers.
+ * The lease of a node: renewed while the node lives, and expired when it is dead, so that other nodes take over its
+ * receivers.
  *
  * @module
  */

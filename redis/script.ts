@@ -3,31 +3,31 @@
  *
  * The keys, all in one slot of a cluster:
  *
- * | key            | type   | content                                                                                  |
- * |----------------|--------|------------------------------------------------------------------------------------------|
- * | `stream`       | stream | notifications; the ID is `<seq>-0`                                                       |
- * | `meta`         | hash   | `id`, `last`, `trimmed`, `bytes`, `age`: as in the journal on SQLite; see below          |
- * | `digests`      | hash   | by digest: number of its notification                                                    |
- * | `ages`         | zset   | by digest: age of the journal when it came                                               |
- * | `names`        | set    | names of receivers                                                                       |
+ * | key            | type   | content                                                                               |
+ * |----------------|--------|---------------------------------------------------------------------------------------|
+ * | `stream`       | stream | notifications; the ID is `<seq>-0`                                                    |
+ * | `meta`         | hash   | `id`, `last`, `trimmed`, `bytes`, `age`: as in the journal on SQLite; see below       |
+ * | `digests`      | hash   | by digest: number of its notification                                                 |
+ * | `ages`         | zset   | by digest: age of the journal when it came                                            |
+ * | `names`        | set    | names of receivers                                                                    |
  * | `cursor:NAME`  | hash   | by node: "start cursor" of the receiver there; `held`: the same, of nodes without it now |
- * | `node:ID`      | string | lease of a node: expires when the node dies                                              |
- * | `gone`         | set    | consumers of groups that ended with unfinished notifications                             |
- * | `wanted:NAME`  | string | filters of the receivers that share a name                                               |
+ * | `node:ID`      | string | lease of a node: expires when the node dies                                           |
+ * | `gone`         | set    | consumers of groups that ended with unfinished notifications                          |
+ * | `wanted:NAME`  | string | filters of the receivers that share a name                                            |
  *
  * Further fields of `meta`:
  *
- * | field     | content                                                                                                  |
- * |-----------|----------------------------------------------------------------------------------------------------------|
- * | `count`   | entries that the stream must have: fewer mean that another program deleted, trimmed or evicted them      |
- * | `deleted` | the last time that this was noticed: "after until count"                                                 |
- * | `run`     | the server that gives numbers: its `run_id` and `master_replid`                                          |
- * | `base`    | numbers of this epoch are greater                                                                        |
- * | `eras`    | "base last …": each epoch, and the last number of the one before it                                      |
- * | `lost`    | "after until …": numbers that a node knows and Redis has forgotten                                       |
+ * | field     | content                                                                                               |
+ * |-----------|-------------------------------------------------------------------------------------------------------|
+ * | `count`   | entries that the stream must have: fewer mean that another program deleted, trimmed or evicted them   |
+ * | `deleted` | the last time that this was noticed: "after until count"                                              |
+ * | `run`     | the server that gives numbers: its `run_id` and `master_replid`                                       |
+ * | `base`    | numbers of this epoch are greater                                                                     |
+ * | `eras`    | "base last …": each epoch, and the last number of the one before it                                   |
+ * | `lost`    | "after until …": numbers that a node knows and Redis has forgotten                                    |
  *
- * Redis does not roll back the writes of a script whose later command fails. The digest of a notification is therefore written after its
- * entry, and a sum after the entries it counts, so that each script can run again from any point.
+ * Redis does not roll back the writes of a script whose later command fails. The digest of a notification is therefore
+ * written after its entry, and a sum after the entries it counts, so that each script can run again from any point.
  *
  * @module
  */
@@ -44,7 +44,8 @@ export class RedisScript {
    * Adds the helpers that the text uses.
    *
    * @param text Lua; `K(name)` makes a key of the journal.
-   * @param grows `true`: Redis refuses to start the script when its memory is full. The other scripts free memory, or need little.
+   * @param grows `true`: Redis refuses to start the script when its memory is full. The other scripts free memory, or
+   * need little.
    */
   constructor(text: string, grows = false) {
     // All keys begin with KEYS[1], which has the hash tag: a cluster finds their slot by it.
@@ -129,8 +130,8 @@ local function delivered(group)
   end
 end
 
--- Cursor of a receiver: the lowest of its nodes, or of its group if it has none; -1: the name is unknown. If its cursor was evicted,
--- it gets all notifications again.
+-- Cursor of a receiver: the lowest of its nodes, or of its group if it has none; -1: the name is unknown. If its cursor
+-- was evicted, it gets all notifications again.
 local function least_cursor(name)
   local all, found, group = redis.call('HGETALL', K('cursor:' .. name)), -1, -1
   for at = 1, #all, 2 do

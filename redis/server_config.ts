@@ -6,7 +6,10 @@
 
 import type { RedisLink } from "./client.ts";
 
-/** Durability of an acknowledged write: the `appendfsync` of Redis; `"no"` without an append-only file; `"unknown"` if Redis hides it. */
+/**
+ * Durability of an acknowledged write: the `appendfsync` of Redis; `"no"` without an append-only file; `"unknown"` if
+ * Redis hides it.
+ */
 export type RedisDurability = "always" | "everysec" | "no" | "unknown";
 
 /** Settings with which Redis evicts keys when its memory is full. */
@@ -44,7 +47,9 @@ export async function readDurability(link: RedisLink): Promise<RedisDurability> 
   }
 }
 
-/** Asks in two ways, since managed Redis services often forbid one of them; a `maxMemory` of "0": both are forbidden. */
+/**
+ * Asks in two ways, since managed Redis services often forbid one of them; a `maxMemory` of "0": both are forbidden.
+ */
 async function readMemorySettings(link: RedisLink): Promise<EvictionSettings> {
   try {
     const lines = String(await link.send(["INFO", "memory"])).split("\r\n");

@@ -1,5 +1,6 @@
 /**
- * The cursor that receivers of several servers share in the journal in Redis: a consumer group, with one consumer for each server.
+ * The cursor that receivers of several servers share in the journal in Redis: a consumer group, with one consumer for
+ * each server.
  *
  * @module
  */
@@ -187,7 +188,10 @@ export class RedisSharedCursor implements SharedCursor {
     this.flush();
   }
 
-  /** Writes acknowledgements and the departure now; a failed write is repeated with the next connection, or the next call. */
+  /**
+   * Writes acknowledgements and the departure now; a failed write is repeated with the next connection, or the next
+   * call.
+   */
   flush(): void {
     if (this.#flushing) return;
     this.#flushing = true;

@@ -27,7 +27,7 @@ export interface StreamTailOwner {
   readonly isOver: boolean;
   /** Learns of losses: called before entries behind a gap are delivered. */
   gap(): Promise<void>;
-  /** Delivers an entry; one that was delivered before is ignored. */
+  /** Delivers an entry, unless it was delivered before. */
   deliver(entry: JournalEntry): void;
   /**
    * Replaces the connection.
