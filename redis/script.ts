@@ -10,7 +10,7 @@
  * | `digests`      | hash   | by digest: number of its notification                                                 |
  * | `ages`         | zset   | by digest: age of the journal when it came                                            |
  * | `names`        | set    | names of receivers                                                                    |
- * | `cursor:NAME`  | hash   | by node: "start cursor" of the receiver there; `held`: the same, of nodes without it now |
+ * | `cursor:NAME`  | hash   | by node: "start cursor" of the receiver there; `held`: of nodes without it now        |
  * | `node:ID`      | string | lease of a node: expires when the node dies                                           |
  * | `gone`         | set    | consumers of groups that ended with unfinished notifications                          |
  * | `wanted:NAME`  | string | filters of the receivers that share a name                                            |
