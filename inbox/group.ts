@@ -8,7 +8,7 @@ import { JournalError } from "../base/errors.ts";
 import { InboxItem } from "./item.ts";
 import type { InboxMember } from "./member.ts";
 import { encodeInboxMessage, InboxCloseCode } from "./protocol.ts";
-import type { Journal, JournalEntry, SharedPlace } from "../journal/journal.ts";
+import type { Journal, JournalEntry, SharedCursor } from "../journal/journal.ts";
 import type { SharedMessage } from "../connection/shared_message.ts";
 import { PassedNumbers, type SequenceRange } from "../journal/sequence_ranges.ts";
 import { mayHave, passes, type WhatsAppFilter } from "../cloud_api/filter.ts";
@@ -77,7 +77,7 @@ export class InboxGroup {
   /** Numbers without a notification: some may be lost. */
   #passed = new PassedNumbers();
   /** Where it takes from, if receivers of other servers share it: then the rest of what was taken is in `#returned`. */
-  #place: SharedPlace | undefined;
+  #place: SharedCursor | undefined;
   /** Whether there may be something to take. */
   #mayTake = true;
 
@@ -243,7 +243,7 @@ export class InboxGroup {
   }
 
   /** What comes is handed out as what somebody else was to get. No more than can be sent: the rest is for other servers. */
-  #takeShared(place: SharedPlace): void {
+  #takeShared(place: SharedCursor): void {
     if (this.#loading || !this.#mayTake) return;
     let room = 0;
     for (const member of this.#members) room += member.room;

@@ -8,23 +8,9 @@ import { controlOf } from "../client/connection_control.ts";
 import { AsyncQueue } from "../base/async_queue.ts";
 import type { ClientConnection, Connector } from "../client/connector.ts";
 import type { CloseInfo } from "../connection/options.ts";
-import {
-  CloseCode,
-  HandlerError,
-  HandshakeError,
-  OptionError,
-  StateError,
-  TransportError,
-  type WebSocketError,
-} from "../base/errors.ts";
+import { CloseCode, HandlerError, HandshakeError, OptionError, StateError, TransportError, type WebSocketError } from "../base/errors.ts";
 import type { MessageData } from "../protocol/payload.ts";
-import {
-  assertReceiverName,
-  badMessage,
-  INBOX_PROTOCOL,
-  InboxCloseCode,
-  type NotificationMessage,
-} from "../inbox/protocol.ts";
+import { assertReceiverName, badMessage, INBOX_PROTOCOL, InboxCloseCode, type NotificationMessage } from "../inbox/protocol.ts";
 import { type InboxPosition, InboxSession } from "../inbox/session.ts";
 import type { FrameInfo } from "../protocol/frame_header.ts";
 import { PendingNotification, type WhatsAppNotification } from "./pending_notification.ts";

@@ -19,19 +19,11 @@ import type { HeaderFields, RequestLine } from "../protocol/head.ts";
 import { textResponse } from "../protocol/http.ts";
 import { InboxHub } from "../inbox/hub.ts";
 import type { InboxMember, InboxSink } from "../inbox/member.ts";
-import {
-  badMessage,
-  checkReceiverMessage,
-  decodeInboxMessage,
-  INBOX_PROTOCOL,
-  InboxCloseCode,
-  MAX_RECEIVER_MESSAGE,
-  type ReceiverMessage,
-} from "../inbox/protocol.ts";
+import { badMessage, checkReceiverMessage, decodeInboxMessage, INBOX_PROTOCOL, InboxCloseCode, MAX_RECEIVER_MESSAGE, type ReceiverMessage } from "../inbox/protocol.ts";
 import type { Journal, JournalEntry } from "../journal/journal.ts";
 import { SqliteJournal } from "../journal/sqlite_journal.ts";
-import { assertJournalPath } from "../journal/files.ts";
-import { claimJournal, releaseJournal } from "../journal/use.ts";
+import { assertJournalPath } from "../journal/database_files.ts";
+import { claimJournal, releaseJournal } from "../journal/claims.ts";
 import { isLoopback } from "../client/loopback.ts";
 import { MemoryJournal } from "../journal/memory_journal.ts";
 import { assertNumber } from "../base/ranges.ts";
@@ -40,17 +32,7 @@ import type { AllowResult, StopOptions } from "../server/handlers.ts";
 import type { WebSocketServerOptions } from "../server/settings.ts";
 import type { ServerContext } from "../server/context.ts";
 import { extendServer, WebSocketServer } from "../server/server.ts";
-import {
-  checkReceiverTokens,
-  cursorName,
-  type FailedAttempts,
-  findReceiver,
-  isAuthentic,
-  isOneOf,
-  type ReceiverToken,
-  type ReceiverTokens,
-  type WhatsAppApp,
-} from "./access.ts";
+import { checkReceiverTokens, cursorName, type FailedAttempts, findReceiver, isAuthentic, isOneOf, type ReceiverToken, type ReceiverTokens, type WhatsAppApp } from "./access.ts";
 import { assertSecrets, isSecret, listOf } from "../base/secrets.ts";
 import { Envelope, mayHave, type WhatsAppFilter } from "../cloud_api/filter.ts";
 import { Refusals } from "./refusals.ts";
