@@ -9,7 +9,8 @@ import { describe } from "../base/errors.ts";
 import { printable } from "../base/log.ts";
 import { messageText } from "../base/message_text.ts";
 import { isSecret } from "../base/secrets.ts";
-import type { WhatsAppContents, WhatsAppRecord } from "../cloud_api/types.ts";
+import type { WhatsAppContents } from "../cloud_api/messages.ts";
+import type { WhatsAppRecord } from "../cloud_api/records.ts";
 
 /** The surroundings of the program, which tests replace. */
 export interface CliIo {

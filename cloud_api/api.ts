@@ -6,11 +6,18 @@
 
 import { createHash } from "node:crypto";
 import { type Clock, systemClock } from "../base/clock.ts";
-import { describe, type GraphError, OptionError, WhatsAppApiError } from "../base/errors.ts";
+import {
+  describe,
+  OptionError,
+  WebSocketError,
+  type WebSocketErrorOptions,
+  type WhatsAppApiErrorCode,
+} from "../base/errors.ts";
 import { quote, redactUrl } from "../base/message_text.ts";
 import { assertNumber } from "../base/ranges.ts";
 import { assertToken } from "../base/secrets.ts";
-import type { JsonObject, WhatsAppMedia, WhatsAppMessage } from "./types.ts";
+import { type JsonObject, withoutUndefined } from "./json.ts";
+import type { WhatsAppMedia, WhatsAppMessage } from "./messages.ts";
 
 /** How to reach the API. */
 export interface WhatsAppApiOptions {
@@ -109,6 +116,51 @@ export interface MediaFile {
   sha256?: string;
   /** The bytes. The stream fails with `ERR_MEDIA_DIGEST` at its end if they are not what the digest says. */
   stream: ReadableStream<Uint8Array<ArrayBuffer>>;
+}
+
+/** What Meta says of a call that it refuses. */
+export interface GraphError {
+  /** Meta's error code, such as 131047 (more than 24 hours since the customer wrote) or 190 (the access token has expired). */
+  readonly code: number;
+  /** A closer code, if there is one. */
+  readonly subcode?: number;
+  /** The class of the error, such as `OAuthException`. */
+  readonly type?: string;
+  /** What happened. */
+  readonly message?: string;
+  /** Details. */
+  readonly details?: string;
+  /** What Meta's support asks for. */
+  readonly traceId?: string;
+}
+
+/** A call of the Graph API failed. */
+export class WhatsAppApiError extends WebSocketError {
+  /** The name of the class. */
+  override readonly name: string = "WhatsAppApiError";
+  /** The HTTP status; 0 if there was no answer. */
+  readonly status: number;
+  /** What Meta says, if it says something. */
+  readonly graph: GraphError | undefined;
+
+  /**
+   * Makes an error.
+   *
+   * @param code The stable code.
+   * @param message What could not be done, and why.
+   * @param status The HTTP status, or 0.
+   * @param options The cause, and what Meta says.
+   */
+  constructor(
+    code: WhatsAppApiErrorCode,
+    message: string,
+    status: number,
+    options: WebSocketErrorOptions & { graph?: GraphError } = {},
+  ) {
+    super(code, message, 1011, options.cause === undefined ? undefined : { cause: options.cause });
+    this.status = status;
+    this.graph = options.graph;
+  }
 }
 
 const MAX_PAUSE = 60_000;
@@ -634,9 +686,4 @@ function checkDigest(
       },
     }),
   );
-}
-
-function withoutUndefined<T extends object>(record: T): T {
-  for (const key of Object.keys(record) as (keyof T)[]) if (record[key] === undefined) delete record[key];
-  return record;
 }

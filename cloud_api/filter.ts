@@ -5,7 +5,8 @@
  */
 
 import { OptionError } from "../base/errors.ts";
-import type { JsonObject, WhatsAppRecord } from "./types.ts";
+import { isObject, type JsonObject, list, own } from "./json.ts";
+import type { WhatsAppRecord } from "./records.ts";
 
 /** Chooses among what notifications tell: what meets all the lists that are given. An empty list lets nothing through. */
 export interface WhatsAppFilter {
@@ -185,7 +186,7 @@ const CHANGE_KEYS: ReadonlySet<string> = new Set(["field", "value"]);
 function listChanges(root: JsonObject | undefined): Change[] {
   const isOurs = own(root, "object") === OBJECT;
   return list(root, "entry").flatMap((raw) => {
-    const accountId = text(raw, "id") ?? "";
+    const accountId = exactText(raw, "id") ?? "";
     const entry = entryHead(raw);
     // A notification without values names the fields only.
     const names = list(raw, "changed_fields").filter((name) => typeof name === "string");
@@ -207,15 +208,15 @@ function entryHead(raw: unknown): EntryHead {
 
 function describeChange(raw: unknown, accountId: string, entry: EntryHead, isOurs: boolean): Change {
   const [field, value] = [own(raw, "field"), own(raw, "value")];
-  const known = isOurs && typeof field === "string" && isObject(value) ? { field, value } : undefined;
+  const known = isOurs && typeof field === "string" && isValue(value) ? { field, value } : undefined;
   const phoneNumberId = phoneNumberOf(value);
-  return { field: text(raw, "field") ?? "", accountId, phoneNumberId, entry, list: "changes", known };
+  return { field: exactText(raw, "field") ?? "", accountId, phoneNumberId, entry, list: "changes", known };
 }
 
 /** `metadata` may stand beside the lists, or one level above them; a value that names two numbers is about none. */
 function phoneNumberOf(value: unknown): string | undefined {
   const [outer, inner] = [own(value, "metadata"), own(own(value, "standby"), "metadata")];
-  const [one, other] = [text(outer, "phone_number_id"), text(inner, "phone_number_id")];
+  const [one, other] = [exactText(outer, "phone_number_id"), exactText(inner, "phone_number_id")];
   return outer === undefined || inner === undefined || one === other ? one ?? other : undefined;
 }
 
@@ -305,28 +306,14 @@ function countMembers(root: object): number {
   return count;
 }
 
-function isObject(raw: unknown): raw is JsonObject {
-  return typeof raw === "object" && raw !== null && !Array.isArray(raw) && !isKeptNumber(raw);
+/** Tells objects from other values, and from what {@linkcode keepNumber} makes: a number of the notification. */
+function isValue(raw: unknown): raw is JsonObject {
+  return isObject(raw) && !(isRawJSON?.(raw) ?? false);
 }
 
-/** Whether it is what {@linkcode keepNumber} makes: a number in the notification, though an object here. */
-function isKeptNumber(raw: object): boolean {
-  return isRawJSON !== undefined && isRawJSON(raw);
-}
-
-/** Own properties only: the keys come from outside. */
-function own(raw: unknown, key: string): unknown {
-  return isObject(raw) && Object.hasOwn(raw, key) ? raw[key] : undefined;
-}
-
-/** A text; a number that a double holds is taken as one. */
-function text(raw: unknown, key: string): string | undefined {
+/** Reads a text; a number that a double holds exactly is taken as one. */
+function exactText(raw: unknown, key: string): string | undefined {
   const value = own(raw, key);
   if (typeof value === "string") return value;
   return Number.isSafeInteger(value) ? String(value) : undefined;
-}
-
-function list(raw: unknown, key: string): unknown[] {
-  const value = own(raw, key);
-  return Array.isArray(value) ? value : [];
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { JsonObject } from "./types.ts";
+import type { JsonObject } from "./json.ts";
 
 /** What a simulated notification holds. */
 export interface SimulatedNotification {

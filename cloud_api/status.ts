@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { JsonObject, WhatsAppStatus } from "./types.ts";
+import { type JsonObject, own } from "./json.ts";
+import type { WhatsAppStatus } from "./records.ts";
 
 /** How far a message has come. A failure is final, but not for what has arrived. */
 const RANKS = new Map<string, number>([["sent", 1], ["failed", 2], ["delivered", 3], ["read", 4], ["played", 5], [
@@ -57,8 +58,4 @@ function paymentOf(raw: JsonObject): unknown[] {
   if (type === undefined || type === "message") return [];
   const payment = own(raw, "payment");
   return [type, own(payment, "reference_id") ?? "", own(own(payment, "transaction"), "id") ?? ""];
-}
-
-function own(raw: unknown, key: string): unknown {
-  return typeof raw === "object" && raw !== null && Object.hasOwn(raw, key) ? (raw as JsonObject)[key] : undefined;
 }

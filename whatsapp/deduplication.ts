@@ -5,7 +5,8 @@
  */
 
 import type { Clock } from "../base/clock.ts";
-import type { WhatsAppMessage, WhatsAppRecord } from "../cloud_api/types.ts";
+import type { WhatsAppMessage } from "../cloud_api/messages.ts";
+import type { WhatsAppRecord } from "../cloud_api/records.ts";
 import { statusKey } from "../cloud_api/status.ts";
 
 /** Remembers keys; a program may bring one that outlives it. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { WhatsAppRecord } from "../cloud_api/types.ts";
+import type { WhatsAppRecord } from "../cloud_api/records.ts";
 /** A notification as a receiver gets it. */
 export interface WhatsAppNotification {
   /** The raw JSON as Meta sent it; bytes if they are not UTF-8. */

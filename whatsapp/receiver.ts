@@ -36,7 +36,8 @@ import type { HeaderSource, WebSocketClientOptions } from "../client/settings.ts
 import { WebSocketClient } from "../client/client.ts";
 import { checkFilter, recordPasses, type WhatsAppFilter } from "../cloud_api/filter.ts";
 import { parseNotification } from "../cloud_api/parse.ts";
-import type { WhatsAppMessage, WhatsAppRecord, WhatsAppStatus } from "../cloud_api/types.ts";
+import type { WhatsAppMessage } from "../cloud_api/messages.ts";
+import type { WhatsAppRecord, WhatsAppStatus } from "../cloud_api/records.ts";
 
 /** The subprotocol of receivers: each text message is the JSON of one notification as Meta sent it. */
 export const RECEIVER_PROTOCOL = "whatsapp-notifications";

@@ -16,7 +16,6 @@ import {
   StateError,
   TransportError,
   WebSocketError,
-  WhatsAppApiError,
 } from "../../base/errors.ts";
 import { acceptKey } from "../../protocol/handshake.ts";
 import { encodeHead } from "../../protocol/head.ts";
@@ -26,7 +25,7 @@ import { printable } from "../../base/log.ts";
 import { messageText, quote, redactUrl } from "../../base/message_text.ts";
 import { Simulator } from "../../whatsapp/simulator.ts";
 import { loadIdentity } from "../../transport/tls_identity.ts";
-import { WhatsAppApi } from "../../cloud_api/api.ts";
+import { WhatsAppApi, WhatsAppApiError } from "../../cloud_api/api.ts";
 import { parseNotification } from "../../cloud_api/parse.ts";
 import { WhatsAppReceiver, WhatsAppServer } from "../../whatsapp.ts";
 import { type LogRecord, WebSocketServer } from "../../server.ts";

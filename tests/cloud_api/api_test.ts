@@ -1,11 +1,11 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { createHash } from "node:crypto";
-import { OptionError, WhatsAppApiError } from "../../base/errors.ts";
+import { OptionError } from "../../base/errors.ts";
 import { WebSocketServer } from "../../server.ts";
-import { WhatsAppApi, type WhatsAppApiOptions } from "../../cloud_api/api.ts";
+import { WhatsAppApi, WhatsAppApiError, type WhatsAppApiOptions } from "../../cloud_api/api.ts";
 import { parseNotification } from "../../cloud_api/parse.ts";
-import type { WhatsAppMessage } from "../../cloud_api/types.ts";
+import type { WhatsAppMessage } from "../../cloud_api/messages.ts";
 import { encode, FakeClock, settle, until } from "../support/support.ts";
 
 interface Call {
