@@ -8,7 +8,8 @@ import { randomBytes } from "node:crypto";
 import { type CliIo, ExitCode, parseCommandLine, parseNumber, secretsFrom, UsageError } from "./io.ts";
 import { printable } from "../base/log.ts";
 import { describe, OptionError } from "../base/errors.ts";
-import { WhatsAppServer, type WhatsAppServerOptions } from "../whatsapp/server.ts";
+import { WhatsAppServer } from "../whatsapp/server.ts";
+import type { WhatsAppServerOptions } from "../whatsapp/settings.ts";
 
 /** What `serve --help` prints. */
 export const SERVE_HELP: string = `serve: take WhatsApp notifications, keep them, and forward them to receivers

@@ -10,7 +10,7 @@ import { quote } from "../base/message_text.ts";
 import { assertWellFormed } from "../base/ranges.ts";
 import { assertSecrets, isSecret, listOf } from "../base/secrets.ts";
 import { checkFilter, type WhatsAppFilter } from "../cloud_api/filter.ts";
-import { TOKEN_PROTOCOL_PREFIX } from "./receiver.ts";
+import { TOKEN_PROTOCOL_PREFIX } from "./protocols.ts";
 import { equalSecrets, verifySignature } from "../cloud_api/signature.ts";
 
 /** One of Meta's apps: a path of its own, with its secrets. */

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { AsyncQueue } from "../base/async_queue.ts";
 import type { ClientConnection, Connector } from "../client/connector.ts";
 import type { CloseInfo } from "../connection/options.ts";
 import {
@@ -29,7 +28,10 @@ import type { FrameInfo } from "../protocol/message.ts";
 import { PendingNotification, type WhatsAppNotification } from "./pending_notification.ts";
 import { assertNumber } from "../base/ranges.ts";
 import { assertSecrets } from "../base/secrets.ts";
-import { MemorySeenStore, recordKey, type SeenStore } from "./deduplication.ts";
+import { Deduplication, MemorySeenStore, type SeenStore } from "./deduplication.ts";
+import { NotificationLoops, type Step, stepByNotification, stepByRecord } from "./notification_loops.ts";
+import { decodeExact, resemblesNotification } from "./notification_text.ts";
+import { RECEIVER_PROTOCOL, tokenProtocol } from "./protocols.ts";
 import { isVisibleAscii } from "../base/token.ts";
 import { chooseVerifier } from "./install_verifier.ts";
 import type { HeaderSource, WebSocketClientOptions } from "../client/settings.ts";
@@ -39,36 +41,7 @@ import { parseNotification } from "../cloud_api/parse.ts";
 import type { WhatsAppMessage } from "../cloud_api/messages.ts";
 import type { WhatsAppRecord, WhatsAppStatus } from "../cloud_api/records.ts";
 
-/** The subprotocol of receivers: each text message is the JSON of one notification as Meta sent it. */
-export const RECEIVER_PROTOCOL = "whatsapp-notifications";
-
-/**
- * The start of the subprotocol entry that carries a receiver's token where no header can be set, as in a browser; the token
- * follows in base64url. The server never echoes it.
- */
-export const TOKEN_PROTOCOL_PREFIX = "bearer.";
-
-/**
- * The subprotocol entry that shows a receiver's token where no header can be set.
- *
- * @param token The token.
- * @returns The entry.
- *
- * @example
- * ```ts
- * import { tokenProtocol } from "@tackline/websocket/whatsapp";
- * import { assertEquals } from "@std/assert";
- *
- * assertEquals(tokenProtocol("secret"), "bearer.c2VjcmV0");
- * ```
- */
-export function tokenProtocol(token: string): string {
-  const binary = Array.from(new TextEncoder().encode(token), (byte) => String.fromCharCode(byte)).join("");
-  const base64url = btoa(binary).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
-  return TOKEN_PROTOCOL_PREFIX + base64url;
-}
-
-/** Everything but messages and statuses: errors of the account, echoes, history, templates, … */
+/** A record that is neither a message nor a status: errors of the account, echoes, history, templates, … */
 export type WhatsAppOtherRecord = Exclude<WhatsAppRecord, WhatsAppMessage | WhatsAppStatus>;
 
 /**
@@ -143,21 +116,7 @@ export interface WhatsAppReceiverOptions extends WebSocketClientOptions, WhatsAp
 
 /** More text than this does not wait: nothing acknowledges it, so that the server would never stop. */
 const MAX_WAITING_TEXTS = 8 * 1024 * 1024;
-
-/** A notification in the hands of a loop, and how many of its records that loop is done with. */
-interface Held {
-  pending: PendingNotification;
-  done: number;
-}
-
-/** What a loop makes of a notification; when it is left, the next loop goes on behind what it had. */
-type Step<Chosen> = (held: Held) => Generator<Chosen, void>;
-
-/** A loop over what one connection brings. */
-interface Loop {
-  session: InboxSession | undefined;
-  queue: AsyncQueue<Held>;
-}
+const NO_LEADERS: ReadonlySet<PendingNotification> = new Set();
 
 /**
  * Receives what a {@linkcode WhatsAppServer} forwards. TLS is on by default, and can be turned off for a loopback address only.
@@ -207,22 +166,14 @@ export class WhatsAppReceiver extends WebSocketClient {
   // State
   /** The token of the attempt that is being made. */
   #token: string | undefined;
-  #seen: SeenStore | undefined;
+  #deduplication: Deduplication;
   #position: InboxPosition | undefined;
   /** Of the last connection, if it speaks `whatsapp-inbox.v1`. */
   #session: InboxSession | undefined;
-  /** Loops that have begun; each gets everything. */
-  #loops = new Set<Loop>();
-  /** What waits for the first loop or handler, and what the last loop left. */
-  #waiting: Held[] = [];
-  /** Why this receiver has ended the connection itself. */
+  #loops: NotificationLoops;
+  /** Reason of this receiver to end the connection itself. */
   #failure: WebSocketError | undefined;
-  /** How the last connection ended; loops that begin after that end with it. */
-  #ended: { error: unknown } | undefined;
-  /** Who is handling a record, by its key: the same record is not handed over a second time meanwhile. */
-  #progress = new Map<string, PendingNotification>();
-  #keys = new Map<PendingNotification, readonly string[]>();
-  /** How much text of the server's program waits, in characters and a little for each. */
+  /** Text of the server's program that waits, in characters and 64 more for each message. */
   #waitingTexts = 0;
   /** The text of a message whose frames come one by one. */
   #partial = "";
@@ -255,8 +206,22 @@ export class WhatsAppReceiver extends WebSocketClient {
     this.#onStatusReceived = options.onStatusReceived;
     this.#onNotification = options.onNotification;
     const { deduplicate = true } = options;
-    if (deduplicate !== false) this.#seen = deduplicate === true ? new MemorySeenStore(this.clock) : deduplicate;
+    const store = deduplicate === true ? new MemorySeenStore(this.clock) : deduplicate;
+    this.#deduplication = new Deduplication(store === false ? undefined : store);
+    this.#loops = this.#makeLoops();
     this.#assertUsable();
+  }
+
+  #makeLoops(): NotificationLoops {
+    const listens = (): boolean => this.listens;
+    return new NotificationLoops({
+      get listens(): boolean {
+        return listens();
+      },
+      isForLoops: (pending) => this.#isForLoops(pending),
+      makePending: (raw, scope) => this.#makePending(raw, {}, () => {}, scope),
+      forget: (pending) => this.#deduplication.end(pending),
+    });
   }
 
   #assertUsable(): void {
@@ -349,13 +314,13 @@ export class WhatsAppReceiver extends WebSocketClient {
   #release(): void {
     if (!this.listens) return;
     if (this.#session === undefined) return this.connection?.releaseHeld();
-    // Not before the program has set its other handlers too: what nobody handles is acknowledged all the same.
-    if (this.#waiting.length > 0) queueMicrotask(this.#handOverWaiting);
+    // After the program has set its other handlers too: a record without a handler is acknowledged all the same.
+    if (this.#loops.waiting > 0) queueMicrotask(this.#handOverWaiting);
   }
 
   readonly #handOverWaiting = (): void => {
     if (!this.listens) return;
-    for (const { pending, done } of this.#waiting.splice(0)) {
+    for (const { pending, done } of this.#loops.takeWaiting()) {
       this.#callHandlers(pending, done);
       pending.end(true);
     }
@@ -404,15 +369,11 @@ export class WhatsAppReceiver extends WebSocketClient {
   protected override attached(connection: ClientConnection): void {
     const before = this.position;
     this.#position = before;
-    this.#ended = undefined;
-    // What is not acknowledged comes again.
-    const again = this.#session === undefined ? [] : this.#waiting.splice(0);
-    for (const { queue } of this.#loops) again.push(...queue.takeAll());
-    for (const { pending } of again) this.#forgetProgress(pending);
+    this.#loops.reset();
     this.#waitingTexts = 0;
     this.#failure = undefined;
     this.#session = undefined;
-    if (connection.protocol !== INBOX_PROTOCOL) return this.#endLoops(connection.protocol);
+    if (connection.protocol !== INBOX_PROTOCOL) return this.#abandonLoops(connection.protocol);
     // Nothing waits in the connection: what is not acknowledged waits at the server.
     connection.releaseHeld();
     const given = typeof this.after === "number" ? { after: this.after } : this.after;
@@ -423,14 +384,12 @@ export class WhatsAppReceiver extends WebSocketClient {
       current: (seq) => void this.callHandler("onCaughtUp", () => this.onCaughtUp?.(seq)),
       gap: (after, until) => void this.callHandler("onGap", () => this.onGap?.(after, until)),
     }, { name, share: share || undefined, window, filter, ...(before ?? given) });
-    for (const loop of this.#loops) loop.session = this.#session;
+    this.#loops.attach(this.#session);
   }
 
-  /** A server that speaks something else by now has nothing for loops that have begun. */
-  #endLoops(protocol: string): void {
-    const error = new HandshakeError("ERR_HANDSHAKE_REFUSED", `The server speaks "${protocol}" by now`, 101);
-    for (const { queue } of this.#loops) queue.end(error);
-    this.#loops.clear();
+  /** Ends loops that have begun, for which a server with another subprotocol has nothing. */
+  #abandonLoops(protocol: string): void {
+    this.#loops.abandon(new HandshakeError("ERR_HANDSHAKE_REFUSED", `The server speaks "${protocol}" by now`, 101));
   }
 
   /** What the server says about this receiver, it will say again. */
@@ -444,10 +403,7 @@ export class WhatsAppReceiver extends WebSocketClient {
     const { received, code } = info ?? { received: undefined, code: CloseCode.AbnormalClosure };
     const lost = this.#failure ??
       new TransportError("ERR_CONNECTION_LOST", `The connection was lost without a close frame (${code})`);
-    this.#ended = { error: received === undefined || this.#failure !== undefined ? lost : undefined };
-    for (const { queue } of this.#loops) queue.end(this.#ended.error);
-    // What comes on a later connection is not theirs.
-    this.#loops.clear();
+    this.#loops.end(received === undefined || this.#failure !== undefined ? lost : undefined);
   }
 
   /** Raw text first, then one call a record. */
@@ -538,15 +494,7 @@ export class WhatsAppReceiver extends WebSocketClient {
   #hand(pending: PendingNotification): void {
     pending.begin();
     if (this.listens) this.#callHandlers(pending, 0);
-    for (const { queue, session } of this.#loops) {
-      if (session !== this.#session || !this.#isForLoops(pending)) continue;
-      pending.begin();
-      queue.push({ pending, done: 0 });
-    }
-    if (!this.listens && this.#loops.size === 0) {
-      pending.begin();
-      this.#waiting.push({ pending, done: 0 });
-    }
+    this.#loops.push(pending);
     pending.end(true);
   }
 
@@ -579,56 +527,45 @@ export class WhatsAppReceiver extends WebSocketClient {
     else result.then((success) => pending.end(success));
   }
 
-  /** Without what was handled already, is being handled, or is not wanted. */
+  /** Makes a notification without records that were handled, are being handled, or do not match the filter. */
   #makePending(
     raw: string | Uint8Array,
     more: Partial<WhatsAppNotification> = {},
     onDone: () => void = () => {},
     scope = "",
   ): PendingNotification {
-    const leaders = new Set<PendingNotification>();
-    const own: string[] = [];
-    const records = more.records ?? parseNotification(raw).records.filter((record) => {
-      if (this.filter !== undefined && !recordPasses(record, this.filter)) return false;
-      const known = this.#seen === undefined ? undefined : recordKey(record);
-      if (known === undefined) return true;
-      const key = scope + known;
-      // One may stand twice in the same notification.
-      if (this.#seen!.has(key) || own.includes(key)) return false;
-      const leader = this.#progress.get(key);
-      if (leader !== undefined) leaders.add(leader);
-      else own.push(key);
-      return leader === undefined;
-    });
-    const notification = { raw, records, signature: "", redelivered: false, partial: false, ...more };
+    const chosen = more.records === undefined
+      ? this.#deduplication.choose(this.#matchingRecords(raw), scope)
+      : { records: more.records, keys: [], leaders: NO_LEADERS };
+    const { records } = chosen;
+    const notification = { raw, signature: "", redelivered: false, partial: false, ...more, records };
     const session = this.#session;
     const pending: PendingNotification = new PendingNotification(notification, (success) => {
-      this.#forgetProgress(pending);
+      this.#deduplication.end(pending);
       // A handler of an earlier connection may fail late: only a new one brings the notification again.
       if (!success && session === this.#session) return this.#closeFor(session);
       if (!success) return;
       try {
-        for (const key of own) this.#seen?.add(key);
+        this.#deduplication.remember(chosen);
       } catch (error) {
         return this.#storeFailed(error);
       }
       onDone();
     });
-    for (const key of own) this.#progress.set(key, pending);
-    if (own.length > 0) this.#keys.set(pending, own);
-    for (const leader of leaders) pending.follow(leader);
+    this.#deduplication.begin(pending, chosen);
     return pending;
+  }
+
+  #matchingRecords(raw: string | Uint8Array): readonly WhatsAppRecord[] {
+    const { records } = parseNotification(raw);
+    const { filter } = this;
+    return filter === undefined ? records : records.filter((record) => recordPasses(record, filter));
   }
 
   #closeFor(session: InboxSession | undefined): void {
     if (session === undefined) return;
     const error = new TransportError("ERR_ABORTED", "A notification was not handled");
     this.connection?.closeWith(CloseCode.InternalError, error);
-  }
-
-  #forgetProgress(pending: PendingNotification): void {
-    for (const key of this.#keys.get(pending) ?? []) this.#progress.delete(key);
-    this.#keys.delete(pending);
   }
 
   /** With `frameByFrame`: the whole text, once its last frame has come. */
@@ -684,7 +621,7 @@ export class WhatsAppReceiver extends WebSocketClient {
    * handlers are set too, each gets everything. When the last one is left, the next loop or handler goes on behind what it had.
    */
   get notifications(): AsyncIterableIterator<WhatsAppNotification, undefined> {
-    return this.#iterate(stepOver((notification) => notification));
+    return this.#iterate(stepByNotification((notification) => notification));
   }
 
   #iterate<Chosen>(step: Step<Chosen>): AsyncIterableIterator<Chosen, undefined> {
@@ -692,88 +629,23 @@ export class WhatsAppReceiver extends WebSocketClient {
     if (this.#session === undefined && this.connection === undefined) {
       throw new StateError("ERR_NOT_OPEN", "Cannot read: the receiver is not connected");
     }
-    if (this.#session === undefined) return this.#runPlainLoop(super[Symbol.asyncIterator](), step);
-    return this.#runLoop(step);
-  }
-
-  async *#runLoop<Chosen>(step: Step<Chosen>): AsyncGenerator<Chosen, undefined> {
-    const loop = this.#openLoop();
-    let held: Held | undefined;
-    try {
-      for (;;) {
-        const { done, value } = await loop.queue.next();
-        if (done) return undefined;
-        held = value;
-        yield* step(held);
-        held = undefined;
-        value.pending.end(true);
-      }
-    } finally {
-      this.#closeLoop(loop, held);
-    }
-  }
-
-  #openLoop(): Loop {
-    const loop = { session: this.#session, queue: new AsyncQueue<Held>() };
-    for (const held of this.#waiting.splice(0)) {
-      if (this.#isForLoops(held.pending)) loop.queue.push(held);
-      else held.pending.end(true);
-    }
-    this.#loops.add(loop);
-    if (this.#ended !== undefined) loop.queue.end(this.#ended.error);
-    return loop;
-  }
-
-  #closeLoop(loop: Loop, held: Held | undefined): void {
-    this.#loops.delete(loop);
-    const rest = [...held === undefined ? [] : [held], ...loop.queue.takeAll()];
-    if (loop.session !== this.#session) {
-      // It has come again on the next connection.
-      for (const { pending } of rest) this.#forgetProgress(pending);
-    } else if (this.listens || this.#loops.size > 0) {
-      // Others get everything: what this one had not come to is their business.
-      for (const { pending } of rest) pending.end(true);
-    } else this.#waiting.push(...rest);
-  }
-
-  /** What handlers have remembered does not count for loops: in this way both get everything. */
-  async *#runPlainLoop<Chosen>(
-    messages: AsyncIterable<MessageData>,
-    step: Step<Chosen>,
-  ): AsyncGenerator<Chosen, undefined> {
-    const scope = this.listens ? "loop " : "";
-    let held = this.#waiting.shift();
-    try {
-      for (; held !== undefined; held = this.#waiting.shift()) {
-        yield* step(held);
-        held.pending.end(true);
-      }
-      for await (const raw of messages) {
-        held = { pending: this.#makePending(raw, {}, () => {}, scope), done: 0 };
-        held.pending.begin();
-        yield* step(held);
-        held.pending.end(true);
-        held = undefined;
-      }
-      return undefined;
-    } finally {
-      if (held !== undefined) this.#waiting.unshift(held);
-    }
+    if (this.#session === undefined) return this.#loops.runPlain(super[Symbol.asyncIterator](), step);
+    return this.#loops.run(step);
   }
 
   /** The messages of customers, one by one: see `notifications`. */
   get messages(): AsyncIterableIterator<WhatsAppMessage, undefined> {
-    return this.#iterate(stepThrough((record) => record.kind === "message" ? record : undefined));
+    return this.#iterate(stepByRecord((record) => record.kind === "message" ? record : undefined));
   }
 
   /** The statuses of messages of the business, one by one: see `notifications`. */
   get statuses(): AsyncIterableIterator<WhatsAppStatus, undefined> {
-    return this.#iterate(stepThrough((record) => record.kind === "status" ? record : undefined));
+    return this.#iterate(stepByRecord((record) => record.kind === "status" ? record : undefined));
   }
 
   /** Everything that notifications tell, one by one: see `notifications`. */
   get records(): AsyncIterableIterator<WhatsAppRecord, undefined> {
-    return this.#iterate(stepThrough((record) => record));
+    return this.#iterate(stepByRecord((record) => record));
   }
 
   /**
@@ -782,7 +654,9 @@ export class WhatsAppReceiver extends WebSocketClient {
    * @returns The iterator.
    */
   override [Symbol.asyncIterator](): AsyncIterableIterator<MessageData, undefined> {
-    return this.#session === undefined ? super[Symbol.asyncIterator]() : this.#iterate(stepOver(({ raw }) => raw));
+    return this.#session === undefined
+      ? super[Symbol.asyncIterator]()
+      : this.#iterate(stepByNotification(({ raw }) => raw));
   }
 
   /** The raw notifications as a stream: see `notifications`. */
@@ -798,47 +672,4 @@ export class WhatsAppReceiver extends WebSocketClient {
       cancel: () => void this.disconnect(true, CloseCode.NormalClosure),
     }, { highWaterMark: 0 });
   }
-}
-
-/** Members that a program may look for in a notification; the last one would become part of a copy of it. */
-const NOTIFICATION_KEYS: readonly string[] = ["object", "entry", "__proto__"];
-
-/** Whether a program might take a text for a notification of Meta's, of whatever product. */
-function resemblesNotification(text: string): boolean {
-  try {
-    const root: unknown = JSON.parse(text.charCodeAt(0) === 0xfeff ? text.slice(1) : text);
-    return typeof root === "object" && root !== null && NOTIFICATION_KEYS.some((key) => Object.hasOwn(root, key));
-  } catch {
-    return false;
-  }
-}
-
-/** The text of bytes that are valid UTF-8, a byte order mark included. */
-function decodeExact(bytes: Uint8Array): string | undefined {
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return undefined;
-  }
-}
-
-/** Hands over notifications as a whole, but for those that another loop has come through. */
-function stepOver<Chosen>(choose: (notification: WhatsAppNotification) => Chosen): Step<Chosen> {
-  return function* (held) {
-    const { notification } = held.pending;
-    if (held.done > 0 && held.done >= notification.records.length) return;
-    held.done = Infinity;
-    yield choose(notification);
-  };
-}
-
-/** Hands over what is chosen of the records, behind those that another loop had. */
-function stepThrough<Chosen>(choose: (record: WhatsAppRecord) => Chosen | undefined): Step<Chosen> {
-  return function* (held) {
-    const { records } = held.pending.notification;
-    while (held.done < records.length) {
-      const chosen = choose(records[held.done++]);
-      if (chosen !== undefined) yield chosen;
-    }
-  };
 }
