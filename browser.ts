@@ -89,7 +89,11 @@ export { TERMINAL_CODES } from "./client/reconnect.ts";
 export type { ReconnectAttempt, ReconnectFailure, ReconnectOptions } from "./client/reconnect.ts";
 export { RECEIVER_PROTOCOL, TOKEN_PROTOCOL_PREFIX, tokenProtocol } from "./whatsapp/protocols.ts";
 export { WhatsAppReceiver } from "./whatsapp/receiver.ts";
-export type { WhatsAppOtherRecord, WhatsAppReceiverHandlers, WhatsAppReceiverOptions } from "./whatsapp/receiver.ts";
+export type {
+  WhatsAppOtherRecord,
+  WhatsAppReceiverHandlers,
+  WhatsAppReceiverOptions,
+} from "./whatsapp/receiver_settings.ts";
 export type { WhatsAppNotification } from "./whatsapp/pending_notification.ts";
 export type { SeenStore } from "./whatsapp/deduplication.ts";
 export { INBOX_PROTOCOL, InboxCloseCode } from "./inbox/protocol.ts";

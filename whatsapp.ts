@@ -13,7 +13,11 @@ export type { FailedAttempts, ReceiverToken, ReceiverTokens, WhatsAppApp } from 
 export type { SubjectForm } from "./whatsapp/distinguished_name.ts";
 export { RECEIVER_PROTOCOL, TOKEN_PROTOCOL_PREFIX, tokenProtocol } from "./whatsapp/protocols.ts";
 export { WhatsAppReceiver } from "./whatsapp/receiver.ts";
-export type { WhatsAppOtherRecord, WhatsAppReceiverHandlers, WhatsAppReceiverOptions } from "./whatsapp/receiver.ts";
+export type {
+  WhatsAppOtherRecord,
+  WhatsAppReceiverHandlers,
+  WhatsAppReceiverOptions,
+} from "./whatsapp/receiver_settings.ts";
 export type { WhatsAppNotification } from "./whatsapp/pending_notification.ts";
 export type { SeenStore } from "./whatsapp/deduplication.ts";
 export { INBOX_PROTOCOL, InboxCloseCode } from "./inbox/protocol.ts";

@@ -19,7 +19,8 @@ import { describe } from "../base/errors.ts";
 import { quote, redactUrl } from "../base/message_text.ts";
 import type { WhatsAppFilter } from "../cloud_api/filter.ts";
 import type { WhatsAppNotification } from "../whatsapp/pending_notification.ts";
-import { WhatsAppReceiver, type WhatsAppReceiverOptions } from "../whatsapp/receiver.ts";
+import { WhatsAppReceiver } from "../whatsapp/receiver.ts";
+import type { WhatsAppReceiverOptions } from "../whatsapp/receiver_settings.ts";
 import { existsSync } from "node:fs";
 
 const COMMON_HELP = `  --token S             WHATSAPP_RECEIVER_TOKEN: what the server wants to be shown

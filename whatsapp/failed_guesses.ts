@@ -1,7 +1,8 @@
 /**
- * Slows down the guessing of secrets: a wrong guess is answered late, and after a number of wrong guesses from one network
- * its next ones are refused for as long, and their secrets are not compared. Guesses count by network and not by connection:
- * a guesser who closes a connection that stays unanswered for some moments takes the guess for wrong, and connects again.
+ * Slows down the guessing of secrets: a wrong guess is answered late, and after a number of wrong guesses from one
+ * network its next ones are refused for as long, and their secrets are not compared. Guesses count by network and not
+ * by connection: a guesser who closes a connection that stays unanswered for some moments takes the guess for wrong,
+ * and connects again.
  *
  * @module
  */
@@ -16,7 +17,9 @@ const MAX_PER_NETWORK = 20;
 const MAX_PER_PROXY = 100;
 /** Maximum of answers delayed at the same time, since each keeps a connection; further ones go at once. */
 const MAX_DELAYED = 100;
-/** Maximum of wrong guesses remembered; then the oldest are forgotten, so that a flood does not lock out all clients. */
+/**
+ * Maximum of wrong guesses remembered; then the oldest are forgotten, so that a flood does not lock out all clients.
+ */
 const MAX_REMEMBERED = 10_000;
 
 /** A wrong guess. */

@@ -177,7 +177,8 @@ export class NotificationLoops {
   }
 
   /**
-   * Loops over messages that are not acknowledged. Records that handlers have got are new to loops: both get everything.
+   * Loops over messages that are not acknowledged. Records that handlers have got are new to loops: both get
+   * everything.
    *
    * @param messages The messages of the connection.
    * @param step Makes values of each notification.
@@ -234,4 +235,25 @@ export function stepByRecord<Chosen>(choose: (record: WhatsAppRecord) => Chosen 
       if (chosen !== undefined) yield chosen;
     }
   };
+}
+
+/**
+ * Makes a stream of an iterator, which reads ahead nothing.
+ *
+ * @param iterator The values.
+ * @param cancel Called when the stream is cancelled.
+ * @returns The stream.
+ */
+export function streamOf<Value>(
+  iterator: AsyncIterableIterator<Value, undefined>,
+  cancel: () => void,
+): ReadableStream<Value> {
+  return new ReadableStream<Value>({
+    pull: async (controller) => {
+      const { done, value } = await iterator.next();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    cancel,
+  }, { highWaterMark: 0 });
 }

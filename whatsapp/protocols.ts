@@ -4,12 +4,15 @@
  * @module
  */
 
-/** The subprotocol of receivers that acknowledge nothing: each text message is the JSON of one notification as Meta sent it. */
+/**
+ * The subprotocol of receivers that acknowledge nothing: each text message is the JSON of one notification as Meta sent
+ * it.
+ */
 export const RECEIVER_PROTOCOL = "whatsapp-notifications";
 
 /**
- * The start of the subprotocol entry that carries a receiver's token where no header can be set, as in a browser; the token
- * follows in base64url. The server never echoes it.
+ * The start of the subprotocol entry that carries a receiver's token where no header can be set, as in a browser; the
+ * token follows in base64url. The server never echoes it.
  */
 export const TOKEN_PROTOCOL_PREFIX = "bearer.";
 

@@ -1,6 +1,6 @@
 /**
- * Receivers of a `WhatsAppServer`: their tokens, the handshake of `whatsapp-inbox.v1`, and forwarding to those that speak
- * another subprotocol.
+ * Receivers of a `WhatsAppServer`: their tokens, the handshake of `whatsapp-inbox.v1`, and forwarding to those that
+ * speak another subprotocol.
  *
  * @module
  */

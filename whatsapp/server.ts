@@ -43,8 +43,8 @@ useVerifier(verifySignature);
 /**
  * Takes WhatsApp Cloud API webhooks and forwards them to all receivers.
  *
- * It answers on `pathName`: Meta's verification (GET), notifications (POST), and the WebSockets of receivers. Other HTTP requests
- * go to `onCommandGet`.
+ * It answers on `pathName`: Meta's verification (GET), notifications (POST), and the WebSockets of receivers. Other
+ * HTTP requests go to `onCommandGet`.
  *
  * @example
  * ```ts

@@ -44,8 +44,8 @@ export interface WhatsAppServerOptions<Data = unknown> extends Omit<WebSocketSer
   /** Token, or several, that Meta shows to verify the URL. Without it each verification is refused. */
   verifyToken?: string | readonly string[];
   /**
-   * The app secret of Meta's app, with which notifications are signed; several while one is replaced. `null`: notifications
-   * without a signature are taken, from any client.
+   * The app secret of Meta's app, with which notifications are signed; several while one is replaced. `null`:
+   * notifications without a signature are taken, from any client.
    */
   appSecret?: string | readonly string[] | null;
   /**
@@ -54,14 +54,14 @@ export interface WhatsAppServerOptions<Data = unknown> extends Omit<WebSocketSer
    */
   apps?: readonly WhatsAppApp[];
   /**
-   * Token of receivers, or several tokens, with names and filters. `null`: any client may receive, unless `onAllow` refuses
-   * it.
+   * Token of receivers, or several tokens, with names and filters. `null`: any client may receive, unless `onAllow`
+   * refuses it.
    */
   receiverToken?: ReceiverTokens | null;
   /**
-   * Journal of notifications: the path of a file, or a journal that the program makes and closes, and that no other server
-   * uses meanwhile. With a file each notification is on disk before Meta gets its 200. `null`: in memory only, 64 MiB at
-   * most; the same without the setting, with a warning on the console at the start.
+   * Journal of notifications: the path of a file, or a journal that the program makes and closes, and that no other
+   * server uses meanwhile. With a file each notification is on disk before Meta gets its 200. `null`: in memory only,
+   * 64 MiB at most; the same without the setting, with a warning on the console at the start.
    */
   journal?: string | Journal | null;
   /**
@@ -71,15 +71,15 @@ export interface WhatsAppServerOptions<Data = unknown> extends Omit<WebSocketSer
   behindProxy?: boolean;
   /**
    * Header field in which the proxy reports the subject of the client certificate, such as
-   * `x-amzn-mtls-clientcert-subject`: notifications without Meta's certificate are refused then. With `behindProxy` only. The
-   * proxy must overwrite the field if a client sends it.
+   * `x-amzn-mtls-clientcert-subject`: notifications without Meta's certificate are refused then. With `behindProxy`
+   * only. The proxy must overwrite the field if a client sends it.
    */
   clientCertificateHeader?: string;
   /**
    * Form in which the proxy writes that subject. `"rfc4514"`: nginx in `$ssl_client_s_dn`, Apache in `SSL_CLIENT_S_DN`,
    * HAProxy in `ssl_c_s_dn(,0,rfc2253)`, Caddy in `{http.request.tls.client.subject}`, Envoy in
-   * `x-forwarded-client-cert`. `"slashes"`: nginx in `$ssl_client_s_dn_legacy`, HAProxy in `ssl_c_s_dn`; unless OpenSSL 3
-   * writes it, a certificate with a slash in a value can forge it. `"commonName"`: HAProxy in `ssl_c_s_dn(cn)`.
+   * `x-forwarded-client-cert`. `"slashes"`: nginx in `$ssl_client_s_dn_legacy`, HAProxy in `ssl_c_s_dn`; unless OpenSSL
+   * 3 writes it, a certificate with a slash in a value can forge it. `"commonName"`: HAProxy in `ssl_c_s_dn(cn)`.
    * @default {"rfc4514"}
    */
   clientCertificateForm?: SubjectForm;
@@ -89,9 +89,9 @@ export interface WhatsAppServerOptions<Data = unknown> extends Omit<WebSocketSer
    */
   clientCertificateName?: string;
   /**
-   * Delay of the answer to a wrong token, in ms; 0: none. After 20 wrong tokens from one address (from one network of 64 bits
-   * with IPv6; 100 from loopback, where a proxy is) within this time, its next requests get 429, and their tokens are not
-   * compared.
+   * Delay of the answer to a wrong token, in ms; 0: none. After 20 wrong tokens from one address (from one network of
+   * 64 bits with IPv6; 100 from loopback, where a proxy is) within this time, its next requests get 429, and their
+   * tokens are not compared.
    * @default {1000}
    */
   failureDelay?: number;
@@ -103,26 +103,28 @@ export interface WhatsAppServerOptions<Data = unknown> extends Omit<WebSocketSer
    */
   rawMessageTimeout?: number;
   /**
-   * A notification came, as raw JSON; `false` stops the forwarding of this one. Meta gets its 200 in any case, after the
-   * handler has returned: see `rawMessageTimeout`.
+   * A notification came, as raw JSON; `false` stops the forwarding of this one. Meta gets its 200 in any case, after
+   * the handler has returned: see `rawMessageTimeout`.
    */
   onRawMessage?: RawMessageHandler;
 }
 
-/** Settings of a `WhatsAppServer` beside those of a `WebSocketServer`; they change only while it is stopped. */
-export interface WhatsAppSettings {
-  verifyToken: string | readonly string[] | undefined;
-  appSecret: string | readonly string[] | null | undefined;
-  apps: readonly WhatsAppApp[];
-  receiverToken: ReceiverTokens | null | undefined;
-  journal: string | Journal | null | undefined;
-  behindProxy: boolean;
-  clientCertificateHeader: string;
-  clientCertificateForm: SubjectForm;
-  clientCertificateName: string;
-  failureDelay: number;
-  rawMessageTimeout: number;
-}
+type RequiredName =
+  | "apps"
+  | "behindProxy"
+  | "clientCertificateHeader"
+  | "clientCertificateForm"
+  | "clientCertificateName"
+  | "failureDelay"
+  | "rawMessageTimeout";
+type OptionalName = "verifyToken" | "appSecret" | "receiverToken" | "journal";
+
+/**
+ * Settings of a `WhatsAppServer` beside those of a `WebSocketServer`, checked; they change only while it is stopped.
+ */
+export type WhatsAppSettings =
+  & { [Name in RequiredName]-?: NonNullable<WhatsAppServerOptions[Name]> }
+  & { [Name in OptionalName]: WhatsAppServerOptions[Name] };
 
 const META_COMMON_NAME = "client.webhooks.fbclientcerts.com";
 const MAX_DELAY = 0x7fffffff;
