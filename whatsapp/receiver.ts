@@ -18,7 +18,7 @@ import { isVisibleAscii } from "../base/token.ts";
 import { WebSocketClient } from "../client/client.ts";
 import type { ClientConnection, Connector } from "../client/connector.ts";
 import type { HeaderSource } from "../client/settings.ts";
-import { recordPasses, type WhatsAppFilter } from "../cloud_api/filter.ts";
+import { recordMatches, type WhatsAppFilter } from "../cloud_api/filter.ts";
 import type { WhatsAppMessage } from "../cloud_api/messages.ts";
 import { parseNotification } from "../cloud_api/parse.ts";
 import type { WhatsAppRecord, WhatsAppStatus } from "../cloud_api/records.ts";
@@ -565,7 +565,7 @@ export class WhatsAppReceiver extends WebSocketClient {
 
 function matchingRecords(raw: string | Uint8Array, filter: WhatsAppFilter | undefined): readonly WhatsAppRecord[] {
   const { records } = parseNotification(raw);
-  return filter === undefined ? records : records.filter((record) => recordPasses(record, filter));
+  return filter === undefined ? records : records.filter((record) => recordMatches(record, filter));
 }
 
 /** Returns `true` if a header can hold the token. */
