@@ -1,5 +1,6 @@
 /**
- * Meta's Cloud API without a server: notifications as typed records, their signature, and the client that answers.
+ * Meta's Cloud API without a server: notifications as typed records, their signature, and a client that answers
+ * messages.
  *
  * @module
  */

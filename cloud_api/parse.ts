@@ -1,8 +1,8 @@
 /**
  * The WhatsApp Cloud API webhook payload: raw JSON to typed records.
  *
- * The parser is total: it takes any input, throws never, and reports what it skipped and why. Whatever Meta invents tomorrow
- * comes out as a record with its `raw` value.
+ * The parser is total: it takes any input, never throws, and reports skipped items with the reason. Future kinds of
+ * notifications become records with their `raw` value.
  *
  * @module
  */
@@ -45,10 +45,10 @@ import type {
 } from "./records.ts";
 
 /**
- * Takes a notification apart. Never throws.
+ * Parses a notification. Never throws.
  *
  * @param raw The JSON as Meta sent it.
- * @returns The records in order, and what was skipped.
+ * @returns The records in order, and the skipped items.
  *
  * @example
  * ```ts
@@ -74,7 +74,7 @@ export function parseNotification(raw: string | Uint8Array): ParsedNotification 
   return { records: parser.records, skipped: parser.skipped };
 }
 
-/** What a change tells about all its items. */
+/** Facts of a change about all its items. */
 interface Origin {
   field: string;
   accountId: string;
@@ -84,13 +84,13 @@ interface Origin {
   conversationSummary?: string;
 }
 
-/** What a list of a change holds: makes one record of each item. */
+/** Makes one record of each item in a list of a change. */
 type ItemParser = (item: JsonObject, origin: Origin) => WhatsAppRecord;
 
-/** Fields whose lists hold what the business itself sent with the app. */
+/** Fields whose lists hold messages that the business itself sent with the app. */
 const ECHO_FIELDS: readonly string[] = ["smb_message_echoes", "message_echoes"];
 
-/** The lists of `messages`, each of which may be there or not. */
+/** Lists of the field `messages`, each of which may be absent. */
 const MESSAGE_LISTS = new Map<string, ItemParser>([
   ["messages", parseMessage],
   ["statuses", parseStatus],
@@ -133,7 +133,7 @@ class NotificationParser {
     this.skipped.push({ path, reason });
   }
 
-  /** Calls back for each object in an array; what is none is skipped by itself. */
+  /** Calls back for each object in an array; other elements are skipped one by one. */
   #each(parent: JsonObject, key: string, path: string, visit: (item: JsonObject, path: string) => void): void {
     const value = own(parent, key);
     if (value === undefined) return;
@@ -174,7 +174,7 @@ class NotificationParser {
     this.records.push(withoutUndefined({ kind: "other", field, accountId, phoneNumberId, timestamp, raw: value }));
   }
 
-  /** In the order of the notification. */
+  /** Reads the lists in the order of the notification. */
   #lists(value: JsonObject, lists: Map<string, ItemParser>, origin: Origin, path: string): void {
     for (const key of Object.keys(value)) {
       const parse = lists.get(key);
@@ -189,7 +189,7 @@ class NotificationParser {
     this.#lists(inner, STANDBY_LISTS, makeOrigin(inner, value, origin.field, origin.accountId), `${path}.standby`);
   }
 
-  /** Chunks of threads, or media and echoes by themselves, which follow later. */
+  /** Reads chunks of threads, or media and echoes alone, which follow later. */
   #history(value: JsonObject, origin: Origin, path: string): void {
     const add = (chunk?: JsonObject, thread?: JsonObject) => (message: JsonObject): void => {
       this.records.push(parseHistoryMessage(message, origin, chunk, thread));
@@ -205,12 +205,12 @@ class NotificationParser {
   }
 }
 
-/** `JSON.parse` takes none. */
+/** Removes the byte order mark, which `JSON.parse` refuses. */
 function withoutByteOrderMark(json: string): string {
   return json.charCodeAt(0) === 0xfeff ? json.slice(1) : json;
 }
 
-/** `metadata` may stand beside the lists, or one level above them. */
+/** Reads the facts of a change; `metadata` may stand beside the lists, or one level above them. */
 function makeOrigin(lists: JsonObject, value: JsonObject, field: string, accountId: string): Origin {
   const metadata = object(lists, "metadata") ?? object(value, "metadata") ?? {};
   const conversation = object(value, "conversation_context");
@@ -248,7 +248,6 @@ function parseMessageOf(raw: JsonObject, origin: Origin, sender: WhatsAppSender)
     errors: parseErrors(raw),
     raw,
   };
-  // Absent parts are left out altogether, so that records print and compare as what they hold.
   return withoutUndefined({ ...base, ...parseContents(raw) });
 }
 
@@ -271,25 +270,28 @@ function parseSender(raw: JsonObject, contacts: JsonObject[]): WhatsAppSender {
   });
 }
 
-/** A WhatsApp id that says more than the phone number. */
+/** Returns a WhatsApp id that differs from the phone number. */
 function otherThan(phone: string | undefined, waId: string | undefined): string | undefined {
   return waId !== undefined && isPhone(waId) && waId !== phone ? waId : undefined;
 }
 
-/** With or without `@`, and sometimes empty. */
+/** Reads a username, which comes with or without `@`, and sometimes empty. */
 function parseUsername(profile: JsonObject | undefined): string | undefined {
   const username = (profile && text(profile, "username")) ?? "";
   return (username.startsWith("@") ? username.slice(1) : username) || undefined;
 }
 
-/** `contacts` is not aligned with `messages`: matched by number, then by user id; a sole contact is whom it is about. */
+/**
+ * Finds a contact by number, then by user id, since `contacts` is not aligned with `messages`; a sole contact matches
+ * all.
+ */
 function findContact(phone: string, userId: string, contacts: JsonObject[]): JsonObject | undefined {
   const byPhone = phone === "" ? undefined : contacts.find((contact) => text(contact, "wa_id") === phone);
   const byUser = userId === "" ? undefined : contacts.find((contact) => text(contact, "user_id") === userId);
   return byPhone ?? byUser ?? (contacts.length === 1 ? contacts[0] : undefined);
 }
 
-/** Fixtures show business-scoped ids inside `from`: only digits are trusted to be a number. */
+/** Returns `true` for digits only: payloads show business-scoped ids inside `from`. */
 function isPhone(value: string): boolean {
   if (value.length < 5 || value.length > 20) return false;
   for (let at = 0; at < value.length; at++) if (value[at] < "0" || value[at] > "9") return false;
@@ -325,7 +327,7 @@ function parseError(raw: JsonObject): WhatsAppError {
     code: number(raw, "code") ?? 0,
     title: text(raw, "title"),
     message: text(raw, "message"),
-    // Older bodies have the details in the error itself.
+    // Older notifications have the details in the error itself.
     details: (data && text(data, "details")) ?? text(raw, "details"),
     href: text(raw, "href"),
   });
@@ -363,7 +365,7 @@ function parseEcho(raw: JsonObject, origin: Origin): WhatsAppEcho {
     field,
     to: phone || userId,
     recipientName: (profile && text(profile, "name")) || undefined,
-    // The contacts are customers: none of them is the sender.
+    // The contacts are customers; the sender is the business.
     message: parseMessageOf(raw, origin, parseSender(raw, [])),
     accountId,
     phoneNumberId,
@@ -407,7 +409,7 @@ function parseStatus(raw: JsonObject, origin: Origin): WhatsAppStatus {
   const { accountId, phoneNumberId, displayPhoneNumber } = origin;
   const recipientId = text(raw, "recipient_id");
   const recipientUserId = text(raw, "recipient_user_id");
-  // A group has no contact: the sole one is of a member, if any.
+  // A group has no contact: a sole contact is a member of it.
   const isGroup = text(raw, "recipient_type") === "group";
   const contact = isGroup ? undefined : findContact(recipientId ?? "", recipientUserId ?? "", origin.contacts);
   const profile = contact && object(contact, "profile");
@@ -435,7 +437,7 @@ function parseStatus(raw: JsonObject, origin: Origin): WhatsAppStatus {
     displayPhoneNumber,
     bizOpaqueCallbackData: text(raw, "biz_opaque_callback_data"),
     conversation: parseConversation(object(raw, "conversation")),
-    // Statuses of groups have the price inside the conversation.
+    // Statuses of groups have the price in the conversation.
     pricing: parsePricing(object(raw, "pricing") ?? object(object(raw, "conversation") ?? {}, "pricing")),
     errors: parseErrors(raw),
     raw,

@@ -31,7 +31,7 @@ export function parseContents(raw: JsonObject): WhatsAppContents {
   return CONTENTS.get(originalType)?.(raw) ?? { type: "unknown", originalType };
 }
 
-/** Meta's own documentation has a message without `type`: the one known key it has says what it is. */
+/** Guesses the type of a message without `type`, as in Meta's documentation: its only known key. */
 function guessType(raw: JsonObject): string {
   const found = [...CONTENTS.keys()].filter((type) => own(raw, type) !== undefined);
   return found.length === 1 ? found[0] : "";
@@ -57,10 +57,10 @@ export function parseContext(raw: JsonObject | undefined): WhatsAppContext | und
   });
 }
 
-/** What a type adds to a message, or `undefined` if its contents are missing. */
+/** Reads the contents of one type; `undefined` if they are missing. */
 type ContentsParser = (message: JsonObject) => WhatsAppContents | undefined;
 
-/** A map, since a type comes from outside and might be called `constructor`. */
+/** Parsers by type: a map, since a type comes from outside and could be `constructor`. */
 const CONTENTS = new Map<string, ContentsParser>([
   ["text", contents("text", (raw) => ({ body: text(raw, "body") ?? "" }))],
   ["image", contents("image", parseMedia)],
@@ -90,7 +90,7 @@ function contents<Name extends string>(type: Name, parse: (raw: JsonObject) => o
   };
 }
 
-/** `voice` is how the on-premises API called a recorded `audio`. */
+/** Reads `voice`, the name of a recorded `audio` in the on-premises API. */
 function parseVoice(message: JsonObject): WhatsAppContents | undefined {
   const voice = object(message, "voice");
   return voice && { type: "audio", audio: withoutUndefined({ ...parseMedia(voice), voice: true }) };
@@ -120,7 +120,7 @@ function parseContacts(message: JsonObject): WhatsAppContents | undefined {
   return { type: "contacts", contacts: objects(message, "contacts").map(parseContact) };
 }
 
-/** Older notifications have the errors only. */
+/** Reads an unsupported message; older notifications have its errors only. */
 function parseUnsupported(message: JsonObject): WhatsAppContents {
   const raw = object(message, "unsupported") ?? {};
   return { type: "unsupported", unsupported: withoutUndefined({ type: text(raw, "type") }) };
@@ -128,7 +128,7 @@ function parseUnsupported(message: JsonObject): WhatsAppContents {
 
 function parseEdit(raw: JsonObject): WhatsAppEdit {
   const message = object(raw, "message");
-  // An edit of an edit has no end.
+  // Edits of edits could be nested without end.
   const nested = message === undefined || text(message, "type") === "edit" || own(message, "edit") !== undefined;
   return {
     originalMessageId: text(raw, "original_message_id") ?? "",
@@ -237,7 +237,7 @@ function parseSystem(raw: JsonObject): WhatsAppSystem {
   return {
     type: text(raw, "type"),
     body: text(raw, "body"),
-    // Up to version 11 the number stood under another name.
+    // Up to version 11 the number had another key.
     waId: text(raw, "wa_id") ?? text(raw, "new_wa_id"),
     userId: text(raw, "user_id"),
     previousUserId: text(raw, "previous_user_id"),
