@@ -1,5 +1,6 @@
 /**
- * The WhatsApp Cloud API pair: a webhook server that keeps Meta's notifications, and receivers that get typed messages over WebSocket.
+ * The WhatsApp Cloud API pair: a webhook server that keeps Meta's notifications, and receivers that get typed messages
+ * over WebSocket.
  *
  * @module
  */

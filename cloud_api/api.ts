@@ -6,16 +6,11 @@
 
 import { createHash } from "node:crypto";
 import { type Clock, systemClock } from "../base/clock.ts";
-import {
-  describe,
-  OptionError,
-  WebSocketError,
-  type WebSocketErrorOptions,
-  type WhatsAppApiErrorCode,
-} from "../base/errors.ts";
+import { describe, OptionError } from "../base/errors.ts";
 import { quote, redactUrl } from "../base/message_text.ts";
 import { assertNumber } from "../base/ranges.ts";
 import { assertToken } from "../base/secrets.ts";
+import { type GraphError, WhatsAppApiError } from "./api_error.ts";
 import { type JsonObject, withoutUndefined } from "./json.ts";
 import type { WhatsAppMedia, WhatsAppMessage } from "./messages.ts";
 
@@ -122,54 +117,6 @@ export interface MediaFile {
   sha256?: string;
   /** The bytes. The stream fails with `ERR_MEDIA_DIGEST` at its end if the digest does not match them. */
   stream: ReadableStream<Uint8Array<ArrayBuffer>>;
-}
-
-/** Error that Meta reports for a refused call. */
-export interface GraphError {
-  /**
-   * Meta's error code, such as 131047 (more than 24 hours since the customer wrote) or 190 (the access token has
-   * expired).
-   */
-  readonly code: number;
-  /** A closer code, if there is one. */
-  readonly subcode?: number;
-  /** The class of the error, such as `OAuthException`. */
-  readonly type?: string;
-  /** Description. */
-  readonly message?: string;
-  /** Details. */
-  readonly details?: string;
-  /** Id of the call, which Meta's support asks for. */
-  readonly traceId?: string;
-}
-
-/** A call of the Graph API failed. */
-export class WhatsAppApiError extends WebSocketError {
-  /** The name of the class. */
-  override readonly name: string = "WhatsAppApiError";
-  /** The HTTP status; 0 if there was no answer. */
-  readonly status: number;
-  /** Error that Meta reports, if there is one. */
-  readonly graph: GraphError | undefined;
-
-  /**
-   * Makes an error.
-   *
-   * @param code The stable code.
-   * @param message The call that failed, and the reason.
-   * @param status The HTTP status, or 0.
-   * @param options The cause, and the error that Meta reports.
-   */
-  constructor(
-    code: WhatsAppApiErrorCode,
-    message: string,
-    status: number,
-    options: WebSocketErrorOptions & { graph?: GraphError } = {},
-  ) {
-    super(code, message, 1011, options.cause === undefined ? undefined : { cause: options.cause });
-    this.status = status;
-    this.graph = options.graph;
-  }
 }
 
 const MAX_PAUSE = 60_000;

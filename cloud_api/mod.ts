@@ -5,9 +5,10 @@
  * @module
  */
 
-export { WhatsAppApi, WhatsAppApiError } from "./api.ts";
+export { WhatsAppApi } from "./api.ts";
+export { WhatsAppApiError } from "./api_error.ts";
+export type { GraphError } from "./api_error.ts";
 export type {
-  GraphError,
   MediaFile,
   ReadOptions,
   Recipient,

@@ -55,17 +55,13 @@ import type {
  * import { parseNotification } from "@tackline/websocket/whatsapp";
  * import { assertEquals } from "@std/assert";
  *
+ * const message = { id: "wamid.A", from: "491511234567", timestamp: "1790416800", type: "text", text: { body: "Hi" } };
  * const { records } = parseNotification(JSON.stringify({
  *   object: "whatsapp_business_account",
- *   entry: [{
- *     id: "1",
- *     changes: [{
- *       field: "messages",
- *       value: { messages: [{ id: "wamid.A", from: "491511234567", timestamp: "1790416800", type: "text", text: { body: "Hi" } }] },
- *     }],
- *   }],
+ *   entry: [{ id: "1", changes: [{ field: "messages", value: { messages: [message] } }] }],
  * }));
- * assertEquals(records.map((record) => record.kind === "message" && record.type === "text" && record.text.body), ["Hi"]);
+ * const [record] = records;
+ * assertEquals(record?.kind === "message" && record.type === "text" && record.text.body, "Hi");
  * ```
  */
 export function parseNotification(raw: string | Uint8Array): ParsedNotification {

@@ -1,5 +1,5 @@
 /**
- * What the live inbox knows and draws, without a page. With one: `chromium_test.ts`.
+ * The live inbox: its conversations and its drawing, without a page. With one: `chromium_test.ts`.
  */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
@@ -41,7 +41,7 @@ function status(id: string, state: string, recipientId: string | undefined = "1"
 }
 
 describe("Conversations", () => {
-  it("put the one with the newest message first, and count what nobody has seen", () => {
+  it("put the one with the newest message first, and count unseen messages", () => {
     const conversations = new Conversations();
     conversations.takeMessage(message("a"));
     conversations.takeMessage(message("b", { sender: { id: "2" } }));

@@ -3,7 +3,8 @@ import { describe, it } from "@std/testing/bdd";
 import { createHash } from "node:crypto";
 import { OptionError } from "../../base/errors.ts";
 import { WebSocketServer } from "../../server.ts";
-import { WhatsAppApi, WhatsAppApiError, type WhatsAppApiOptions } from "../../cloud_api/api.ts";
+import { WhatsAppApi, type WhatsAppApiOptions } from "../../cloud_api/api.ts";
+import { WhatsAppApiError } from "../../cloud_api/api_error.ts";
 import { parseNotification } from "../../cloud_api/parse.ts";
 import type { WhatsAppMessage } from "../../cloud_api/messages.ts";
 import { encode, FakeClock, settle, until } from "../support/support.ts";
@@ -256,7 +257,7 @@ describe("WhatsAppApi: errors", () => {
     assertEquals((await assertRejects(() => nowhere.markAsRead("x"), WhatsAppApiError)).code, "ERR_API_UNREACHABLE");
   });
 
-  it("come when the body of an answer stalls, whatever the runtime's fetch does about it: no second attempt", async () => {
+  it("come when the body of an answer stalls, on each runtime, without a second attempt", async () => {
     for (const deaf of [false, true]) {
       const counting = new CountingFetch(deaf);
       const clock = new FakeClock();
@@ -403,7 +404,7 @@ describe("WhatsAppApi: media", () => {
       assertEquals(error.code, "ERR_MEDIA_DIGEST");
     }));
 
-  it("fail when the next piece does not come in time, but may take long as a whole, and wait for a slow reader", async () => {
+  it("fail when a piece does not come in time, but not when the whole, or the reader, takes long", async () => {
     const clock = new FakeClock();
     let push: (bytes: Uint8Array<ArrayBuffer>) => void = () => {};
     const body = (): ReadableStream<Uint8Array<ArrayBuffer>> =>
@@ -424,7 +425,7 @@ describe("WhatsAppApi: media", () => {
         const reader = stream.getReader();
         assertEquals((await reader.read()).value, Uint8Array.of(9));
         for (let piece = 0; piece < 3; piece++) {
-          // Nobody reads: nothing is late.
+          // Without a reader no piece is late.
           clock.advance(5000);
           const read = reader.read();
           await until(() => clock.pending === 1, "the limit of this piece");

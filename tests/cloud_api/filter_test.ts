@@ -8,7 +8,7 @@ import { concat } from "../../base/bytes.ts";
 import { encode, type Random, until, withSeed } from "../support/support.ts";
 import { changeOf, connect, post, SECRET, startServer, textsTo, wrap } from "../support/whatsapp.ts";
 
-/** What a token with this filter gets: the text as it came, or a part of it; `undefined`: nothing. */
+/** Returns the text that a token with this filter gets, whole or in part; `undefined`: none. */
 function cut(json: string | Uint8Array, filter: WhatsAppFilter): { text: string; partial: boolean } | undefined {
   const body = typeof json === "string" ? encode(json) : json;
   const envelope = new Envelope(body);
@@ -20,7 +20,7 @@ function cut(json: string | Uint8Array, filter: WhatsAppFilter): { text: string;
 const ONE: WhatsAppFilter = { phoneNumberIds: ["1"] };
 const PASSING = JSON.stringify(changeOf("1", { messages: [] }));
 const OBJECT = '"object":"whatsapp_business_account"';
-/** What must come out of a notification that holds `PASSING` and something else. */
+/** Expected part of a notification that holds `PASSING` and another change. */
 const PART = `{${OBJECT},"entry":[{"id":"42","changes":[${PASSING}]}]}`;
 
 describe("the filter of a token", () => {
@@ -106,7 +106,7 @@ describe("the filter of a token", () => {
     assertEquals(cut(head, { accountIds: ["42"] }), { text: head, partial: false });
   });
 
-  it("takes no number for another that a double confuses with it, and keeps the digits of those it lets through", () => {
+  it("tells numbers apart that one double stands for, and keeps the digits of those it lets through", () => {
     const long = "90071992547409931";
     const json = `{${OBJECT},"entry":[{"id":${long},"changes":[${PASSING.replace('"1"', long)}]}]}`;
     for (const id of [long, String(Number(long))]) {
@@ -166,7 +166,7 @@ describe("the filter of a token", () => {
 const ALLOWED: WhatsAppFilter = { phoneNumberIds: ["1", "2"], accountIds: ["10", "11"], fields: ["messages", "calls"] };
 
 class Generator {
-  /** What must come through. */
+  /** Changes that must come through. */
   readonly expected: string[] = [];
   #marks = false;
   /** Some hold nothing that must not come through. */
@@ -175,7 +175,7 @@ class Generator {
     this.#clean = random.int(4) === 0;
   }
 
-  /** Whether there is anything that must not. */
+  /** `true` if there are others that must not. */
   get marks(): boolean {
     return this.#marks;
   }
@@ -333,7 +333,7 @@ describe("receivers whose token has a filter", () => {
     for (const receiver of receivers) await receiver.disconnect();
   });
 
-  it("hold up nobody with what is nested too deeply to be taken apart", async () => {
+  it("delay no other receiver by a notification that is nested too deeply to be taken apart", async () => {
     await using server = await startServer({
       receiverToken: [
         "all",

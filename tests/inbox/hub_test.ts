@@ -183,7 +183,7 @@ describe("InboxHub: windows", () => {
     assertEquals(wide.bodies.length, 9);
   });
 
-  it("wait for a connection that takes no more, and hold up nobody else", async () => {
+  it("wait for a connection that takes no more, and delay no other connection", async () => {
     const rig = new Rig();
     const [slow, fast] = [await rig.join(), await rig.join()];
     slow.result = "backpressure";
@@ -214,7 +214,7 @@ describe("InboxHub: windows", () => {
 });
 
 describe("InboxHub: names", () => {
-  it("keep how far a receiver has come: nothing is left out, and what was acknowledged does not come again", async () => {
+  it("keep the position of a receiver: nothing is left out, and nothing acknowledged comes again", async () => {
     const rig = new Rig();
     const first = await rig.join({ name: "billing" });
     await rig.add("a", "b", "c");
@@ -371,7 +371,7 @@ describe("InboxHub: the journal", () => {
     class Late extends MemoryJournal {
       override async read(after: number, count: number): Promise<JournalEntry[]> {
         const entries = await super.read(after, count);
-        await new Promise((resolve) => setTimeout(resolve, 5));
+        await settle();
         return entries;
       }
     }

@@ -192,7 +192,7 @@ describe("recordKey", () => {
     assertEquals(new Set(ids.map((id) => keyOf(messages({ ...MESSAGE, id })))).size, ids.length);
   });
 
-  it("is the same for known notifications in other company, and tells their ids apart, where those are present", () => {
+  it("is the same for samples beside other records, and differs by id, where samples are present", () => {
     const shared = new URL("../../../shared/whatsapp/", import.meta.url);
     const found = new Map<string, string>();
     for (const folder of ["samples/", "constructed/", "found/"]) {

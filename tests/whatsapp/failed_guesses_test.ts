@@ -51,7 +51,7 @@ class GuessedServer {
 }
 
 describe("guessing the token of a receiver", () => {
-  it("is refused with 429 without a look at the token, once 20 of one address are wrong, until the delay is over", async () => {
+  it("is refused with 429 after 20 wrong ones from one address, until the delay is over", async () => {
     const guessed = new GuessedServer();
     const guesses = Array.from({ length: 20 }, () => guessed.guess("203.0.113.1"));
     await guessed.wrong(20);
@@ -79,7 +79,7 @@ describe("guessing the token of a receiver", () => {
     await Promise.all(guesses);
   });
 
-  it("counts for a network of 64 bits with IPv6, and keeps nobody else out", async () => {
+  it("counts for a network of 64 bits with IPv6, and keeps no other network out", async () => {
     const guessed = new GuessedServer();
     const guesses = Array.from({ length: 20 }, (_, index) => guessed.guess(`2001:db8:0:7::${index + 1}`));
     await guessed.wrong(20);

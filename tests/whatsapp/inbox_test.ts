@@ -138,7 +138,7 @@ describe("WhatsAppServer: keeping", () => {
       await server.stop();
     }));
 
-  it("answers retries with 200, keeps them once, and asks onRawMessage once, also when they come at the same time", async () => {
+  it("answers retries with 200, keeps them once, and asks onRawMessage once, also at the same time", async () => {
     const release = Promise.withResolvers<void>();
     let asked = 0;
     const server = await start({
@@ -515,7 +515,7 @@ describe("whatsapp-inbox.v1 on the wire", () => {
     await server.stop();
   });
 
-  it("lets no more than 8 MiB of texts wait for nobody", async () => {
+  it("lets no more than 8 MiB of texts wait without a handler", async () => {
     const server = await start();
     const errors: WebSocketError[] = [];
     const receiver = await connect(server, { onError: (error) => errors.push(error as WebSocketError) });
@@ -1178,7 +1178,7 @@ describe("WhatsAppReceiver with reconnect", () => {
       await server.stop();
     }));
 
-  it("does not hand over again what its handler is still busy with, and acknowledges it on the next connection", async () => {
+  it("does not repeat what its handler is busy with, and acknowledges it on the next connection", async () => {
     await using server = await start();
     const got: string[] = [];
     const busy = Promise.withResolvers<void>();
@@ -1214,7 +1214,7 @@ describe("WhatsAppReceiver with reconnect", () => {
     await again.disconnect();
   });
 
-  it("asks for its token each time, and ends for good when the server says what it will say again", async () => {
+  it("asks for its token each time, and does not reconnect after a close code that would come again", async () => {
     await using server = await start();
     const tokens = ["token", "token", "wrong"];
     const errors: unknown[] = [];

@@ -51,7 +51,7 @@ describe("receivers of a token with a filter and without a name", () => {
     for (const token of ["full", TOKEN, "part too"]) assertEquals(await visit(server, token), []);
   });
 
-  it("go on where they were after a restart, however their filter is written; the token is not in the files", () =>
+  it("keep their position over a restart, however their filter is written, without the token in files", () =>
     withFile(async (file) => {
       let server = await startServer({ journal: file, receiverToken: ["full", PART] });
       assertEquals(await visit(server, TOKEN), []);

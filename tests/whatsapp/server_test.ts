@@ -438,11 +438,11 @@ describe("receivers", () => {
     await server.stop();
   });
 
-  it("lose nothing that comes before somebody listens", async () => {
+  it("lose nothing that comes before a handler is set", async () => {
     await using server = await start();
     const receiver = await connect(server);
     await post(server, notification(text("1")));
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await until(() => receiver.stats().messages.received === 3, "welcome, current and notification");
     const ids: string[] = [];
     receiver.onWhatsAppMessageReceived = (message) => void ids.push(message.id);
     await until(() => ids.length === 1, "the message");

@@ -9,7 +9,7 @@ import { FakeClock, settle, until } from "../support/support.ts";
 import { connect, post, startServer, texts } from "../support/whatsapp.ts";
 
 describe("onRawMessage that does not settle", () => {
-  it("holds up its notification for rawMessageTimeout: then it is kept and forwarded, and onError hears of it", async () => {
+  it("delays its notification by rawMessageTimeout; then it is kept, forwarded, and reported", async () => {
     const clock = new FakeClock();
     let asked = 0;
     await using server = await startServer({
