@@ -13,6 +13,7 @@ import { errorText, quote, redactUrl } from "../../base/error_text.ts";
 import { Simulator } from "../../whatsapp/simulator.ts";
 import { loadIdentity } from "../../transport/tls_identity.ts";
 import { WhatsAppApi } from "../../cloud_api/api.ts";
+import { WhatsAppApiError } from "../../cloud_api/api_error.ts";
 import { parseNotification } from "../../cloud_api/parse.ts";
 import { WhatsAppReceiver, WhatsAppServer } from "../../whatsapp.ts";
 import { type LogRecord, WebSocketServer } from "../../server.ts";

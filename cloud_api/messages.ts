@@ -1,19 +1,18 @@
 /**
- * The records a WhatsApp Cloud API notification is made of. Names follow the Cloud API, in camelCase.
+ * Types of WhatsApp messages: sender, context, and contents of each type. Names follow the Cloud API, in camelCase.
  *
  * @module
  */
 
-/** A JSON object as Meta sent it. */
-export type JsonObject = { [key: string]: unknown };
+import type { JsonObject } from "./json.ts";
 
-/** Who sent a message. */
+/** Sender of a message. */
 export interface WhatsAppSender {
   /** The phone number if there is one, else the business-scoped user id; "" if Meta gave neither. */
   id: string;
   /**
-   * The phone number, digits only. Absent for users who have adopted a username, with whom the business has had no contact for 30
-   * days, and whom it has not in its contact book (2026).
+   * The phone number, digits only. Absent for users with a username who had no contact with the business for 30 days
+   * and are not in its contact book (2026).
    */
   phone?: string;
   /** The business-scoped user id, such as `US.13491208655302741918`. */
@@ -24,25 +23,29 @@ export interface WhatsAppSender {
   name?: string;
   /** The username, without a leading `@`. */
   username?: string;
-  /** The WhatsApp id, where it is not the phone number: some numbers of Brazil, Mexico and Argentina are written in two ways. */
+  /**
+   * The WhatsApp id, if it differs from the phone number: some numbers of Brazil, Mexico and Argentina have two forms.
+   */
   waId?: string;
   /** The hash of the customer's identity, if the business has it checked. */
   identityKeyHash?: string;
 }
 
-/** What a message answers or was forwarded from. */
+/** Context of a message that answers another one, or was forwarded. */
 export interface WhatsAppContext {
-  /** The id of the message that is answered; absent for forwarded messages. Within an `edit` it is `M0`, which is none. */
+  /**
+   * The id of the message that is answered; absent for forwarded messages. Within an `edit` it is `M0`, which is no id.
+   */
   messageId?: string;
-  /** Who sent that message; a phone number id in answers to call permissions. */
+  /** Sender of that message; a phone number id in answers to call permissions. */
   from?: string;
-  /** The business-scoped user id of who sent that message, since 2026. */
+  /** Business-scoped user id of its sender, since 2026. */
   fromUserId?: string;
-  /** That id within the parent business portfolio, since 2026. */
+  /** User id of its sender within the parent business portfolio, since 2026. */
   fromParentUserId?: string;
-  /** Whether the message was forwarded. */
+  /** `true` if the message was forwarded. */
   forwarded: boolean;
-  /** Whether it was forwarded many times. */
+  /** `true` if it was forwarded many times. */
   frequentlyForwarded: boolean;
   /** The product of the catalogue that the message asks about. */
   referredProduct?: WhatsAppProduct;
@@ -72,7 +75,7 @@ export interface WhatsAppReferral {
   ctwaClid?: string;
   /** The greeting that the advertisement showed. */
   welcomeMessage?: string;
-  /** What the business gave the link. */
+  /** Reference that the business put into the link. */
   ref?: string;
 }
 
@@ -98,23 +101,26 @@ export interface WhatsAppMedia {
   mimeType?: string;
   /** Its SHA-256 digest, in base64. */
   sha256?: string;
-  /** What the sender wrote to it: images, videos and documents. */
+  /** Caption of the sender: images, videos and documents. */
   caption?: string;
   /** The name of the file: documents. */
   filename?: string;
-  /** A URL that lives some 5 minutes and needs the access token: since November 2025, and not always. */
+  /** A URL that is valid for about 5 minutes and needs the access token: since November 2025, and not always. */
   url?: string;
-  /** Whether it was recorded in the app: audio. (A voicemail is `audio` too; the id of its message begins with `wacid.`) */
+  /**
+   * `true` if it was recorded in the app: audio. (A voicemail is `audio` too; the id of its message begins with
+   * `wacid.`)
+   */
   voice?: boolean;
-  /** Whether it is animated: stickers. */
+  /** `true` if it is animated: stickers. */
   animated?: boolean;
 }
 
-/** A place. */
+/** A location. */
 export interface WhatsAppLocation {
-  /** Degrees, as sent: not checked, and `NaN` if that is no number. */
+  /** Degrees north, as sent: not checked, and `NaN` if that is no number. */
   latitude: number;
-  /** Degrees, as sent: not checked, and `NaN` if that is no number. */
+  /** Degrees east, as sent: not checked, and `NaN` if that is no number. */
   longitude: number;
   /** Its name. */
   name?: string;
@@ -192,7 +198,7 @@ export interface WhatsAppContact {
   };
   /** The birthday, as sent. */
   birthday?: string;
-  /** Where the card comes from, if Meta says so: `contact_request` or `other`. */
+  /** Origin of the card, if Meta reports it: `contact_request` or `other`. */
   origin?: string;
   /** The card as a vCard, if Meta sent that too. */
   vcard?: string;
@@ -206,13 +212,13 @@ export interface WhatsAppReaction {
   emoji?: string;
 }
 
-/** What a customer said to calls by the business. */
+/** Answer of a customer to calls by the business. */
 export interface WhatsAppCallPermission {
   /** `accept`, `reject`, …: open. */
   response?: string;
-  /** Whether it holds until it is taken back; absent if Meta does not say so. */
+  /** `true` if it is valid until it is taken back; absent if Meta does not report it. */
   isPermanent?: boolean;
-  /** Until when it holds; absent if it is permanent or refused. */
+  /** End of its validity; absent if it is permanent or refused. */
   expirationTimestamp?: Date;
   /** `user_action` or `automatic`. */
   responseSource?: string;
@@ -226,7 +232,7 @@ export interface WhatsAppProduct {
   productRetailerId?: string;
 }
 
-/** The answer to an interactive message. `type` is open: new ones come with nothing but `raw`. */
+/** The answer to an interactive message. `type` is open: unknown ones have `raw` only. */
 export interface WhatsAppInteractive {
   /** `button_reply`, `list_reply`, `nfm_reply`, `call_permission_reply`, … */
   type: string;
@@ -244,7 +250,7 @@ export interface WhatsAppInteractive {
   responseJson?: string;
   /** `responseJson` parsed; absent if it is not valid JSON: `nfm_reply`. */
   response?: unknown;
-  /** What the customer said to calls: `call_permission_reply`. */
+  /** Answer of the customer to calls: `call_permission_reply`. */
   callPermission?: WhatsAppCallPermission;
   /** The product that the customer chose: `product`, since August 2026. */
   product?: WhatsAppProduct;
@@ -256,7 +262,7 @@ export interface WhatsAppInteractive {
 export interface WhatsAppButton {
   /** The text of the button. */
   text?: string;
-  /** What the program gave the button. */
+  /** Payload that the program gave the button. */
   payload?: string;
 }
 
@@ -264,13 +270,13 @@ export interface WhatsAppButton {
 export interface WhatsAppOrder {
   /** The catalogue. */
   catalogId?: string;
-  /** What the customer wrote to it. */
+  /** Text of the customer. */
   text?: string;
-  /** What is ordered. */
+  /** Ordered products. */
   productItems: {
     /** The product. */
     productRetailerId?: string;
-    /** How many; `undefined` if that is not a number. */
+    /** Quantity; `undefined` if that is not a number. */
     quantity?: number;
     /** The price of one; `undefined` if that is not a number. */
     itemPrice?: number;
@@ -293,7 +299,7 @@ export interface WhatsAppSystem {
   previousUserId?: string;
   /** The new user id within the parent business portfolio. */
   parentUserId?: string;
-  /** That id before; since August 2026. */
+  /** User id within the parent business portfolio before; since August 2026. */
   previousParentUserId?: string;
   /** The customer's number before: `customer_changed_number` and `customer_identity_changed`, of old. */
   customer?: string;
@@ -301,9 +307,9 @@ export interface WhatsAppSystem {
   identity?: string;
 }
 
-/** Something that the Cloud API does not hand on. */
+/** A message that the Cloud API does not deliver. */
 export interface WhatsAppUnsupported {
-  /** What it was, such as `poll_creation` or `pin`: open; absent in older notifications. The reason stands in `errors`. */
+  /** Its type, such as `poll_creation` or `pin`: open; absent in older notifications. The reason is in `errors`. */
   type?: string;
 }
 
@@ -311,9 +317,9 @@ export interface WhatsAppUnsupported {
 export interface WhatsAppEdit {
   /** The message that was changed. */
   originalMessageId: string;
-  /** What it says now; absent if Meta sent no contents. */
+  /** Its contents now; absent if Meta sent none. */
   message?: WhatsAppContents;
-  /** What it answers now: of the contents. */
+  /** Its context now. */
   context?: WhatsAppContext;
 }
 
@@ -323,27 +329,29 @@ export interface WhatsAppRevoke {
   originalMessageId: string;
 }
 
-/** What every message has. */
+/** Members of all messages. */
 export interface WhatsAppMessageBase {
-  /** Tells it from the other records. */
+  /** Kind of record. */
   kind: "message";
-  /** The message id, opaque. It holds the phone number in base64, so logging it logs that. "" if Meta gave none. */
+  /**
+   * The message id, opaque. It holds the phone number in base64, so a log of it is a log of that. "" if Meta gave none.
+   */
   id: string;
-  /** When it was sent. */
+  /** Time of sending. */
   timestamp?: Date;
-  /** Who sent it. */
+  /** Its sender. */
   sender: WhatsAppSender;
   /** The WhatsApp Business account. */
   accountId: string;
   /** The id of the business phone number it was sent to: the key for routing. */
   phoneNumberId?: string;
-  /** That number, as shown. */
+  /** The business phone number, in the form for display. */
   displayPhoneNumber?: string;
   /** The group it was sent to; absent outside groups. */
   groupId?: string;
-  /** What it answers, or was forwarded from; absent for other messages. */
+  /** Its context, if it answers a message or was forwarded. */
   context?: WhatsAppContext;
-  /** The advertisement that led to it: the first message after it only. */
+  /** The advertisement that led to it: only in the first message after it. */
   referral?: WhatsAppReferral;
   /** A summary of the conversation so far: when another app hands the conversation over, since 2026. */
   conversationSummary?: string;
@@ -380,7 +388,7 @@ export interface WhatsAppVideoMessage extends WhatsAppMessageBase {
   video: WhatsAppMedia;
 }
 
-/** A sound; with `voice` recorded in the app. */
+/** An audio file; with `voice` recorded in the app. */
 export interface WhatsAppAudioMessage extends WhatsAppMessageBase {
   /** The type. */
   type: "audio";
@@ -404,7 +412,7 @@ export interface WhatsAppStickerMessage extends WhatsAppMessageBase {
   sticker: WhatsAppMedia;
 }
 
-/** A place. */
+/** A location. */
 export interface WhatsAppLocationMessage extends WhatsAppMessageBase {
   /** The type. */
   type: "location";
@@ -460,11 +468,11 @@ export interface WhatsAppSystemMessage extends WhatsAppMessageBase {
   system: WhatsAppSystem;
 }
 
-/** A message that the Cloud API does not hand on, such as a poll. */
+/** A message that the Cloud API does not deliver, such as a poll. */
 export interface WhatsAppUnsupportedMessage extends WhatsAppMessageBase {
   /** The type. */
   type: "unsupported";
-  /** What it was. */
+  /** Its type. */
   unsupported: WhatsAppUnsupported;
 }
 
@@ -490,7 +498,7 @@ export interface WhatsAppRequestWelcomeMessage extends WhatsAppMessageBase {
   type: "request_welcome";
 }
 
-/** A message whose type is not known here, or whose contents are missing: see `raw`. */
+/** A message of an unknown type, or without contents: see `raw`. */
 export interface WhatsAppUnknownMessage extends WhatsAppMessageBase {
   /** The type. */
   type: "unknown";
@@ -498,7 +506,7 @@ export interface WhatsAppUnknownMessage extends WhatsAppMessageBase {
   originalType: string;
 }
 
-/** A message of a customer. Tell the variants by `type`. */
+/** A message of a customer; `type` is the discriminant. */
 export type WhatsAppMessage =
   | WhatsAppTextMessage
   | WhatsAppImageMessage
@@ -519,220 +527,9 @@ export type WhatsAppMessage =
   | WhatsAppRequestWelcomeMessage
   | WhatsAppUnknownMessage;
 
-/** What a variant of {@linkcode WhatsAppMessage} adds to what every message has: its `type` and contents. */
+/** Members of a variant of {@linkcode WhatsAppMessage} besides those of all messages: its `type` and contents. */
 export type WhatsAppContents = ContentsOf<WhatsAppMessage>;
 
 /** The contents of one variant. */
 export type ContentsOf<Message> = Message extends WhatsAppMessageBase ? Omit<Message, keyof WhatsAppMessageBase>
   : never;
-
-/** The conversation that a status belongs to. */
-export interface WhatsAppConversation {
-  /** Its id. */
-  id?: string;
-  /** When it ends: with `sent` only. */
-  expirationTimestamp?: Date;
-  /** What began it, such as `service` or `marketing`: open. */
-  originType?: string;
-}
-
-/** What a message costs. */
-export interface WhatsAppPricing {
-  /** Whether it costs something; going away: see `type`. */
-  billable?: boolean;
-  /** `PMP` for each message, `CBP` for each conversation (before July 2025). */
-  pricingModel?: string;
-  /** `regular`, `free_customer_service`, `free_entry_point`, …: open. */
-  type?: string;
-  /** A closer description of `type`, if Meta gives one. */
-  subtype?: string;
-  /** `marketing`, `utility`, `authentication`, `service`, …: open. */
-  category?: string;
-}
-
-/** What became of a message the business sent. */
-export interface WhatsAppStatus {
-  /** Tells it from the other records. */
-  kind: "status";
-  /** The id of the message the business sent. */
-  id: string;
-  /** `sent`, `delivered`, `read`, `played`, `failed`, …: open. */
-  status: string;
-  /** When. */
-  timestamp?: Date;
-  /** The recipient's phone number, or the group. Absent where a sender's is: see `WhatsAppSender.phone`. */
-  recipientId?: string;
-  /** The recipient's business-scoped user id, since 2026. */
-  recipientUserId?: string;
-  /** That id within the parent business portfolio. */
-  parentRecipientUserId?: string;
-  /** `group` for a group; absent otherwise. */
-  recipientType?: string;
-  /** The member of the group it is about: its phone number. */
-  recipientParticipantId?: string;
-  /** The member of the group it is about: its business-scoped user id. */
-  recipientParticipantUserId?: string;
-  /** The member of the group it is about: that id within the parent business portfolio. */
-  recipientParticipantParentUserId?: string;
-  /** The recipient's profile name: with `sent`, `delivered` and `read` since 2026. */
-  recipientName?: string;
-  /** The recipient's username, without a leading `@`: with `delivered` and `read` since 2026. */
-  recipientUsername?: string;
-  /** The hash of the recipient's identity, if the business has it checked. */
-  recipientIdentityKeyHash?: string;
-  /** The WhatsApp Business account. */
-  accountId: string;
-  /** The id of the business phone number. */
-  phoneNumberId?: string;
-  /** That number, as shown. */
-  displayPhoneNumber?: string;
-  /** What the business gave the message on its way; absent if it gave nothing. */
-  bizOpaqueCallbackData?: string;
-  /** The conversation: since version 24 only where an advertisement began it. */
-  conversation?: WhatsAppConversation;
-  /** The price: with `sent`, or with one of `delivered` and `read`. */
-  pricing?: WhatsAppPricing;
-  /** Why it failed. */
-  errors: WhatsAppError[];
-  /** The status as sent. */
-  raw: JsonObject;
-}
-
-/** An error of the app or the account, such as too many requests: not of a message. */
-export interface WhatsAppAccountError {
-  /** Tells it from the other records. */
-  kind: "error";
-  /** What is wrong. */
-  error: WhatsAppError;
-  /** The `field` it came with. */
-  field: string;
-  /** The WhatsApp Business account. */
-  accountId: string;
-  /** The id of the business phone number, if Meta names one. */
-  phoneNumberId?: string;
-  /** That number, as shown. */
-  displayPhoneNumber?: string;
-  /** The error as sent. */
-  raw: JsonObject;
-}
-
-/** Something a customer did that is no message, such as a tap on a link: since 2026. */
-export interface WhatsAppUserAction {
-  /** Tells it from the other records. */
-  kind: "userAction";
-  /** `marketing_messages_link_click`, …: open. */
-  actionType: string;
-  /** When. */
-  timestamp?: Date;
-  /** What Meta says about it, as sent: the object called `<action_type>_data`. */
-  data?: JsonObject;
-  /** The WhatsApp Business account. */
-  accountId: string;
-  /** The id of the business phone number. */
-  phoneNumberId?: string;
-  /** That number, as shown. */
-  displayPhoneNumber?: string;
-  /** The action as sent. */
-  raw: JsonObject;
-}
-
-/** A message that the business itself sent with the app: not to be answered. */
-export interface WhatsAppEcho {
-  /** Tells it from the other records. */
-  kind: "echo";
-  /** `smb_message_echoes` or `message_echoes`; `standby` if it came with that. */
-  field: string;
-  /** Whom it was sent to: phone number, else business-scoped user id; "" if Meta gave neither. */
-  to: string;
-  /** The recipient's profile name, if the notification has a contact that matches. */
-  recipientName?: string;
-  /** The message; its sender is the business. */
-  message: WhatsAppMessage;
-  /** The WhatsApp Business account. */
-  accountId: string;
-  /** The id of the business phone number. */
-  phoneNumberId?: string;
-  /** The echo as sent. */
-  raw: JsonObject;
-}
-
-/** A message of the past, of a number that begins to use the Cloud API: one notification may bring thousands, in any order. */
-export interface WhatsAppHistoryMessage {
-  /** Tells it from the other records. */
-  kind: "history";
-  /** The message. */
-  message: WhatsAppMessage;
-  /** The chat: the customer's phone number or the group. Absent for media, which come by themselves. */
-  threadId?: string;
-  /** What became of it, such as `READ`: messages of the business. */
-  status?: string;
-  /** 0: the last day, 1: the last 90 days, 2: the last 180 days. */
-  phase?: number;
-  /** The place of the notification within its phase. */
-  chunkOrder?: number;
-  /** How much of the history has come, in percent. */
-  progress?: number;
-  /** The WhatsApp Business account. */
-  accountId: string;
-  /** The id of the business phone number. */
-  phoneNumberId?: string;
-  /** The message as sent. */
-  raw: JsonObject;
-}
-
-/** Something about a conversation that another app has: for information, not to be answered. Since August 2026. */
-export interface WhatsAppStandby {
-  /** Tells it from the other records. */
-  kind: "standby";
-  /** What happened. */
-  record: WhatsAppMessage | WhatsAppStatus | WhatsAppEcho;
-  /** The WhatsApp Business account. */
-  accountId: string;
-  /** The id of the business phone number. */
-  phoneNumberId?: string;
-  /** What happened, as sent. */
-  raw: JsonObject;
-}
-
-/** Anything else Meta notifies of: templates, account, calls, groups, … */
-export interface WhatsAppOther {
-  /** Tells it from the other records. */
-  kind: "other";
-  /** The `field` of the change, such as `message_template_status_update`; `changed_fields` for a notification without values. */
-  field: string;
-  /** The WhatsApp Business account; a business portfolio for what is about partners, "0" for payment configurations. */
-  accountId: string;
-  /** The id of the business phone number, if it is about one. */
-  phoneNumberId?: string;
-  /** When: what is about an account. */
-  timestamp?: Date;
-  /** The value as sent. */
-  raw: JsonObject;
-}
-
-/** One thing a notification tells. Tell the variants by `kind`. */
-export type WhatsAppRecord =
-  | WhatsAppMessage
-  | WhatsAppStatus
-  | WhatsAppAccountError
-  | WhatsAppUserAction
-  | WhatsAppEcho
-  | WhatsAppHistoryMessage
-  | WhatsAppStandby
-  | WhatsAppOther;
-
-/** Something in a notification that is no record. */
-export interface SkippedItem {
-  /** Where, such as `entry[0].changes[1].value.messages[2]`. */
-  path: string;
-  /** Why. */
-  reason: string;
-}
-
-/** A notification, taken apart. */
-export interface ParsedNotification {
-  /** Everything it tells, in order. */
-  records: WhatsAppRecord[];
-  /** What is no record, and why. */
-  skipped: SkippedItem[];
-}
