@@ -29,9 +29,37 @@
  * @module
  */
 
-export { CloseCode, HandlerError, HandshakeError, OptionError, ProtocolError, StateError, TransportError, WebSocketError } from "./base/errors.ts";
-export type { HandlerErrorCode, HandshakeErrorCode, OptionErrorCode, ProtocolErrorCode, StateErrorCode, TransportErrorCode, WebSocketErrorCode, WebSocketErrorOptions } from "./base/errors.ts";
-export type { CloseFrame, CloseInfo, ConnectionOptions, ConnectionState, HandshakeRequest, MessageOptions, ProtocolOptions, SendResult, SlowConsumer } from "./connection/options.ts";
+export {
+  CloseCode,
+  HandlerError,
+  HandshakeError,
+  OptionError,
+  ProtocolError,
+  StateError,
+  TransportError,
+  WebSocketError,
+} from "./base/errors.ts";
+export type {
+  HandlerErrorCode,
+  HandshakeErrorCode,
+  OptionErrorCode,
+  ProtocolErrorCode,
+  StateErrorCode,
+  TransportErrorCode,
+  WebSocketErrorCode,
+  WebSocketErrorOptions,
+} from "./base/errors.ts";
+export type {
+  CloseFrame,
+  CloseInfo,
+  ConnectionOptions,
+  ConnectionState,
+  HandshakeRequest,
+  MessageOptions,
+  ProtocolOptions,
+  SendResult,
+  SlowConsumer,
+} from "./connection/options.ts";
 export type { MessageData } from "./protocol/payload.ts";
 
 export type { Extension } from "./protocol/extensions.ts";
@@ -44,8 +72,19 @@ export type { LogHandler, LogLevel, LogRecord } from "./base/log.ts";
 export { HISTOGRAM_BOUNDS } from "./base/stats.ts";
 export type { BackplaneTraffic, CompressionTraffic, HistogramSnapshot, Stats, Traffic } from "./base/stats.ts";
 export { WebSocketClient } from "./client/client.ts";
-export type { ClientConnection, ClientHandshakeRequest, ClientHandshakeResponse, CompressionOffer } from "./client/connector.ts";
-export type { ClientHandlers, ConnectOptions, HeaderSource, IncomingResult, WebSocketClientOptions } from "./client/settings.ts";
+export type {
+  ClientConnection,
+  ClientHandshakeRequest,
+  ClientHandshakeResponse,
+  CompressionOffer,
+} from "./client/connector.ts";
+export type {
+  ClientHandlers,
+  ConnectOptions,
+  HeaderSource,
+  IncomingResult,
+  WebSocketClientOptions,
+} from "./client/settings.ts";
 export { TERMINAL_CODES } from "./client/reconnect.ts";
 export type { ReconnectAttempt, ReconnectFailure, ReconnectOptions } from "./client/reconnect.ts";
 export { RECEIVER_PROTOCOL, TOKEN_PROTOCOL_PREFIX, tokenProtocol } from "./whatsapp/protocols.ts";

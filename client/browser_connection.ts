@@ -17,7 +17,18 @@
  * @module
  */
 
-import type { CloseFrame, CloseInfo, ConnectionState, Delivery, HandshakeRequest, MessageOptions, SendResult, SlowConsumer, StartOptions, StepResult } from "../connection/options.ts";
+import type {
+  CloseFrame,
+  CloseInfo,
+  ConnectionState,
+  Delivery,
+  HandshakeRequest,
+  MessageOptions,
+  SendResult,
+  SlowConsumer,
+  StartOptions,
+  StepResult,
+} from "../connection/options.ts";
 import type { Opcode, Role } from "../protocol/frame_header.ts";
 import { bindControl, type ConnectionControl } from "./connection_control.ts";
 import type { ClientConnection, ClientConnectionHandler, ConnectPlan, OpenedConnection } from "./connector.ts";

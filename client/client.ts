@@ -9,10 +9,47 @@ import { chooseConnector } from "./choose_connector.ts";
 import type { Clock } from "../base/clock.ts";
 import { ConnectTarget } from "./connect_target.ts";
 import { controlOf } from "./connection_control.ts";
-import { assignClientOptions, CLIENT_SETTINGS, type ClientHandlers, type ClientSettings, connectionSettings, type ConnectOptions, type HeaderSource, type IncomingResult, makeHeaders, parseProxy, type WebSocketClientOptions } from "./settings.ts";
-import type { ClientConnection, ClientConnectionHandler, ClientHandshakeResponse, CompressionOffer, Connector, ConnectPlan, OpenedConnection } from "./connector.ts";
-import type { CloseInfo, ConnectionSettings, ConnectionState, Delivery, MessageOptions, ProtocolOptions, SendResult, SlowConsumer } from "../connection/options.ts";
-import { CloseCode, describe, HandlerError, HandshakeError, StateError, TransportError, WebSocketError } from "../base/errors.ts";
+import {
+  assignClientOptions,
+  CLIENT_SETTINGS,
+  type ClientHandlers,
+  type ClientSettings,
+  connectionSettings,
+  type ConnectOptions,
+  type HeaderSource,
+  type IncomingResult,
+  makeHeaders,
+  parseProxy,
+  type WebSocketClientOptions,
+} from "./settings.ts";
+import type {
+  ClientConnection,
+  ClientConnectionHandler,
+  ClientHandshakeResponse,
+  CompressionOffer,
+  Connector,
+  ConnectPlan,
+  OpenedConnection,
+} from "./connector.ts";
+import type {
+  CloseInfo,
+  ConnectionSettings,
+  ConnectionState,
+  Delivery,
+  MessageOptions,
+  ProtocolOptions,
+  SendResult,
+  SlowConsumer,
+} from "../connection/options.ts";
+import {
+  CloseCode,
+  describe,
+  HandlerError,
+  HandshakeError,
+  StateError,
+  TransportError,
+  WebSocketError,
+} from "../base/errors.ts";
 import type { Extension } from "../protocol/extensions.ts";
 import type { FrameInfo, Opcode } from "../protocol/frame_header.ts";
 import { assertPayload, type MessageData } from "../protocol/payload.ts";
@@ -21,7 +58,15 @@ import { type LogLevel, type LogRecord, writeLog } from "../base/log.ts";
 import { assertProtected } from "./loopback.ts";
 import { errorText, redactUrl } from "../base/error_text.ts";
 import { Backoff } from "../base/backoff.ts";
-import { isWorthRetrying, type ReconnectFailure, type ReconnectOptions, type ReconnectSettings, reconnectSettings, retryAfter, TERMINAL_CODES } from "./reconnect.ts";
+import {
+  isWorthRetrying,
+  type ReconnectFailure,
+  type ReconnectOptions,
+  type ReconnectSettings,
+  reconnectSettings,
+  retryAfter,
+  TERMINAL_CODES,
+} from "./reconnect.ts";
 import { assertToken } from "../base/secrets.ts";
 import { SendBacklog } from "./send_backlog.ts";
 import { defineSettings, SettingsStore } from "../base/settings.ts";

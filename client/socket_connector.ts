@@ -5,10 +5,35 @@
  */
 
 import { ClientHandshake } from "./handshake.ts";
-import type { ClientConnectionHandler, CompressionOffer, Connector, ConnectPlan, ConnectProgram, OpenedConnection } from "./connector.ts";
+import type {
+  ClientConnectionHandler,
+  CompressionOffer,
+  Connector,
+  ConnectPlan,
+  ConnectProgram,
+  OpenedConnection,
+} from "./connector.ts";
 import { bindControl, type ConnectionControl } from "./connection_control.ts";
-import { type ConnectionHandler, createConnection, deliverBatch, failConnection, openConnection, releaseMessages, setDelivery, setRequest, startConnection, stepConnection, type WebSocketConnection } from "../connection/connection.ts";
-import type { ConnectionSettings, Delivery, HandshakeRequest, HandshakeResult, StepResult } from "../connection/options.ts";
+import {
+  type ConnectionHandler,
+  createConnection,
+  deliverBatch,
+  failConnection,
+  openConnection,
+  releaseMessages,
+  setDelivery,
+  setRequest,
+  startConnection,
+  stepConnection,
+  type WebSocketConnection,
+} from "../connection/connection.ts";
+import type {
+  ConnectionSettings,
+  Delivery,
+  HandshakeRequest,
+  HandshakeResult,
+  StepResult,
+} from "../connection/options.ts";
 import type { CompressionOptions, CompressionSettings } from "../protocol/compression.ts";
 import { compressionSettings, makeDeflateOffer, readDeflateAnswer } from "../protocol/deflate.ts";
 import { describe, TransportError } from "../base/errors.ts";

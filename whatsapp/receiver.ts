@@ -26,7 +26,7 @@ import type { WhatsAppRecord, WhatsAppStatus } from "../cloud_api/records.ts";
 import type { CloseInfo } from "../connection/options.ts";
 import { badMessage, INBOX_PROTOCOL, InboxCloseCode, type NotificationMessage } from "../inbox/protocol.ts";
 import { type InboxPosition, InboxSession } from "../inbox/session.ts";
-import type { FrameInfo } from "../protocol/message.ts";
+import type { FrameInfo } from "../protocol/frame_header.ts";
 import type { MessageData } from "../protocol/payload.ts";
 import { Deduplication, MemorySeenStore } from "./deduplication.ts";
 import { chooseVerifier } from "./install_verifier.ts";

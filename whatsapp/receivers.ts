@@ -5,12 +5,11 @@
  * @module
  */
 
-import { failConnection, sendShared } from "../connection/connection.ts";
+import { failConnection, sendShared, type WebSocketConnection } from "../connection/connection.ts";
 import { concatAll } from "../base/bytes.ts";
 import type { Clock } from "../base/clock.ts";
 import { OptionError } from "../base/errors.ts";
 import { Envelope, mayHave, type WhatsAppFilter } from "../cloud_api/filter.ts";
-import type { WebSocketConnection } from "../connection/connection.ts";
 import type { InboxHub } from "../inbox/hub.ts";
 import type { InboxMember, InboxSink } from "../inbox/member.ts";
 import {
@@ -22,7 +21,7 @@ import {
   MAX_RECEIVER_MESSAGE,
   type ReceiverMessage,
 } from "../inbox/protocol.ts";
-import type { FrameInfo } from "../protocol/message.ts";
+import type { FrameInfo } from "../protocol/frame_header.ts";
 import { textResponse } from "../protocol/http.ts";
 import type { MessageData } from "../protocol/payload.ts";
 import {

@@ -12,13 +12,13 @@ import { INBOX_PROTOCOL } from "../inbox/protocol.ts";
 import type { Journal } from "../journal/journal.ts";
 import { MemoryJournal } from "../journal/memory_journal.ts";
 import { SqliteJournal } from "../journal/sqlite_journal.ts";
-import { claimJournal, releaseJournal } from "../journal/use.ts";
+import { claimJournal, releaseJournal } from "../journal/claims.ts";
 import type { HeaderFields, RequestLine } from "../protocol/head.ts";
 import { textResponse } from "../protocol/http.ts";
-import type { FrameInfo } from "../protocol/message.ts";
+import type { FrameInfo } from "../protocol/frame_header.ts";
 import type { MessageData } from "../protocol/payload.ts";
-import type { BodyTaker, TextReply } from "../server/direct.ts";
-import type { AllowResult, StopOptions } from "../server/handlers.ts";
+import type { BodyTaker, TextReply } from "../server/text_reply.ts";
+import type { StopOptions } from "../server/handlers.ts";
 import type { ServerContext } from "../server/context.ts";
 import { extendServer, WebSocketServer } from "../server/server.ts";
 import { refuseSetting } from "../base/settings.ts";
@@ -148,7 +148,8 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
       readSucceeded: () => this.#readSucceeded(),
       readFailed: (error, connection) => this.#readFailed(error, connection),
       reportError: (error, connection) => this.#core.calls.report(error, connection),
-      reportHandlerError: (name, error, connection) => this.#core.calls.report(new HandlerError(name, error), connection),
+      reportHandlerError: (name, error, connection) =>
+        this.#core.calls.report(new HandlerError(name, error), connection),
       sendText: (text, selector) => void this.sendMessageTo(text, selector),
       sendBytes: (bytes, selector) => void this.sendDataTo(bytes, selector),
     };

@@ -14,7 +14,7 @@ import type { Journal } from "../journal/journal.ts";
 import type { HeaderFields } from "../protocol/head.ts";
 import { textResponse } from "../protocol/http.ts";
 import { decodeAscii } from "../protocol/utf8.ts";
-import { type BodyTaker, TextReply } from "../server/direct.ts";
+import { type BodyTaker, TextReply } from "../server/text_reply.ts";
 import { type FailedAttempts, isAuthentic, isOneOf, type WhatsAppApp } from "./access.ts";
 import { hasCommonName } from "./distinguished_name.ts";
 import { collectNotification } from "./notification_body.ts";

@@ -3,7 +3,21 @@ import { describe, it } from "@std/testing/bdd";
 import { inspect } from "node:util";
 import { WebSocketClient, type WebSocketClientOptions } from "../../client.ts";
 import { UsageError } from "../../cli/io.ts";
-import { BackplaneError, CertificateError, describe as describeError, HandlerError, HandshakeError, HttpError, JournalError, OptionError, ProtocolError, StateError, TransportError, WebSocketError, WhatsAppApiError } from "../../base/errors.ts";
+import {
+  BackplaneError,
+  CertificateError,
+  describe as describeError,
+  HandlerError,
+  HandshakeError,
+  HttpError,
+  JournalError,
+  OptionError,
+  ProtocolError,
+  StateError,
+  TransportError,
+  WebSocketError,
+} from "../../base/errors.ts";
+import { WhatsAppApiError } from "../../cloud_api/api_error.ts";
 import { acceptKey } from "../../protocol/handshake.ts";
 import { encodeHead } from "../../protocol/head.ts";
 import { badMessage, decodeInboxMessage, encodeInboxMessage } from "../../inbox/protocol.ts";
@@ -13,7 +27,6 @@ import { errorText, quote, redactUrl } from "../../base/error_text.ts";
 import { Simulator } from "../../whatsapp/simulator.ts";
 import { loadIdentity } from "../../transport/tls_identity.ts";
 import { WhatsAppApi } from "../../cloud_api/api.ts";
-import { WhatsAppApiError } from "../../cloud_api/api_error.ts";
 import { parseNotification } from "../../cloud_api/parse.ts";
 import { WhatsAppReceiver, WhatsAppServer } from "../../whatsapp.ts";
 import { type LogRecord, WebSocketServer } from "../../server.ts";

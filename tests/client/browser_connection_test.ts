@@ -10,7 +10,12 @@ import { dirname, join } from "node:path";
 import { BrowserConnection } from "../../client/browser_connection.ts";
 import { browserConnector } from "../../client/browser_connector.ts";
 import { WebSocketClient, type WebSocketClientOptions } from "../../client.ts";
-import { type CloseInfo, CONNECTION_DEFAULTS, type ConnectionOptions, type StartOptions } from "../../connection/options.ts";
+import {
+  type CloseInfo,
+  CONNECTION_DEFAULTS,
+  type ConnectionOptions,
+  type StartOptions,
+} from "../../connection/options.ts";
 import { chooseConnector, useSockets } from "../../client/choose_connector.ts";
 import type { ClientConnectionHandler, Connector, ConnectPlan } from "../../client/connector.ts";
 import { HandshakeError, OptionError, StateError, TransportError, WebSocketError } from "../../base/errors.ts";
