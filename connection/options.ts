@@ -7,7 +7,7 @@
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { DeflateAgreement } from "../protocol/deflate.ts";
 import type { Extension } from "../protocol/extensions.ts";
-import { OptionError } from "../base/errors.ts";
+import { type Complete, defaultsOf, type SettingsTable } from "../base/settings.ts";
 
 /** Where a connection is in its life, in the words of the browser's `WebSocket`. */
 export type ConnectionState = "connecting" | "open" | "closing" | "closed";
@@ -187,37 +187,41 @@ export interface ConnectionOptions {
    */
   maxByteRate?: number;
   /**
-   * So many seconds' messages and bytes may come at once; at least 1 to be of use.
+   * Messages and bytes that may come at once, as the seconds in which `maxMessageRate` and `maxByteRate` would let them in; at least 1 to be
+   * of use.
    * @default {5}
    */
-  rateBurst?: number;
+  rateBurstSeconds?: number;
   /** Time, for tests. */
   clock?: Clock;
 }
 
 /** {@linkcode ConnectionOptions} with nothing left out; one object serves many connections. */
-export type ConnectionSettings = Readonly<Required<ConnectionOptions>>;
+export type ConnectionSettings = Readonly<Complete<ConnectionOptions>>;
+
+/** The settings of a connection, which those of servers and clients include. */
+export const CONNECTION_SETTINGS: SettingsTable<ConnectionSettings> = {
+  options: { kind: "object", default: {} },
+  splitMessage: { kind: "boolean", default: false },
+  frameSize: { kind: "number", unit: "bytes", default: 0 },
+  maxMessageSize: { kind: "number", unit: "bytes", default: 16 * 1024 * 1024 },
+  maxFragments: { kind: "number", unit: "count", default: 131_072 },
+  messageTimeout: { kind: "number", unit: "ms", default: 0 },
+  maxBufferedAmount: { kind: "number", unit: "bytes", default: 32 * 1024 * 1024 },
+  highWaterMark: { kind: "number", unit: "bytes", default: 64 * 1024 },
+  slowConsumer: { kind: "choice", choices: ["close", "drop"], default: "close" },
+  closeTimeout: { kind: "number", unit: "ms", default: 10_000 },
+  idleTimeout: { kind: "number", unit: "ms", default: 0 },
+  pingInterval: { kind: "number", unit: "ms", default: 30_000 },
+  pongTimeout: { kind: "number", unit: "ms", default: 20_000 },
+  maxMessageRate: { kind: "number", unit: "per second", default: 0 },
+  maxByteRate: { kind: "number", unit: "per second", default: 0 },
+  rateBurstSeconds: { kind: "number", unit: "seconds", default: 5 },
+  clock: { kind: "object", default: systemClock },
+};
 
 /** The defaults of {@linkcode ConnectionOptions}. */
-export const CONNECTION_DEFAULTS: ConnectionSettings = {
-  options: {},
-  splitMessage: false,
-  frameSize: 0,
-  maxMessageSize: 16 * 1024 * 1024,
-  maxFragments: 131_072,
-  messageTimeout: 0,
-  maxBufferedAmount: 32 * 1024 * 1024,
-  highWaterMark: 64 * 1024,
-  slowConsumer: "close",
-  closeTimeout: 10_000,
-  idleTimeout: 0,
-  pingInterval: 30_000,
-  pongTimeout: 20_000,
-  maxMessageRate: 0,
-  maxByteRate: 0,
-  rateBurst: 5,
-  clock: systemClock,
-};
+export const CONNECTION_DEFAULTS: ConnectionSettings = defaultsOf(CONNECTION_SETTINGS);
 
 /** A connection whose peer has begun a message. */
 export interface MessageOwner {
@@ -280,47 +284,3 @@ export interface EarlyEnd {
 
 /** What one step of a connection with `"step"` delivery came to. */
 export type StepResult = "none" | "message" | "control" | "closed";
-
-/** What goes wrong silently if it is not a number from 0 on. */
-export type LimitName =
-  | "maxMessageSize"
-  | "maxFragments"
-  | "messageTimeout"
-  | "maxBufferedAmount"
-  | "highWaterMark"
-  | "closeTimeout"
-  | "idleTimeout"
-  | "pingInterval"
-  | "pongTimeout"
-  | "maxMessageRate"
-  | "maxByteRate"
-  | "rateBurst"
-  | "frameSize";
-
-/** The limits of a connection. */
-export const LIMIT_NAMES: readonly LimitName[] = [
-  "maxMessageSize",
-  "maxFragments",
-  "messageTimeout",
-  "maxBufferedAmount",
-  "highWaterMark",
-  "closeTimeout",
-  "idleTimeout",
-  "pingInterval",
-  "pongTimeout",
-  "maxMessageRate",
-  "maxByteRate",
-  "rateBurst",
-  "frameSize",
-];
-
-/**
- * Checks what is to become of slow peers.
- *
- * @param value The setting.
- * @throws {OptionError} If it is neither `"close"` nor `"drop"`.
- */
-export function assertSlowConsumer(value: unknown): void {
-  if (value === "close" || value === "drop") return;
-  throw new OptionError(`The setting "slowConsumer" is "${value}" instead of "close" or "drop"`);
-}

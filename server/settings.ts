@@ -6,10 +6,9 @@
 
 import { type Clock, systemClock } from "../base/clock.ts";
 import {
-  assertSlowConsumer,
   CONNECTION_DEFAULTS,
+  CONNECTION_SETTINGS,
   type ConnectionOptions,
-  LIMIT_NAMES,
   type ProtocolOptions,
   type SlowConsumer,
 } from "../connection/options.ts";
@@ -198,7 +197,7 @@ const DEFAULTS: Settings = {
 };
 
 const NUMBERS: readonly string[] = [
-  ...LIMIT_NAMES,
+  ...Object.entries(CONNECTION_SETTINGS).filter(([, { kind }]) => kind === "number").map(([name]) => name),
   "handshakeTimeout",
   "bodyTimeout",
   "maxTotalBodySize",
@@ -647,11 +646,11 @@ export abstract class ConfigurableServer {
   }
 
   /** So many seconds' messages and bytes may come at once. */
-  get rateBurst(): number {
-    return this.#settings.rateBurst;
+  get rateBurstSeconds(): number {
+    return this.#settings.rateBurstSeconds;
   }
-  set rateBurst(value: number) {
-    this.applySetting("rateBurst", value);
+  set rateBurstSeconds(value: number) {
+    this.applySetting("rateBurstSeconds", value);
   }
 
   /** How long the closing handshake, and then the end of TCP, may take, in ms. */
@@ -693,6 +692,11 @@ export abstract class ConfigurableServer {
   set clock(value: Clock) {
     this.applySetting("clock", value);
   }
+}
+
+function assertSlowConsumer(value: unknown): void {
+  if (value === "close" || value === "drop") return;
+  throw new OptionError(`The setting "slowConsumer" is "${value}" instead of "close" or "drop"`);
 }
 
 /** What a browser never sends would never match. */

@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import { deflateRawSync } from "node:zlib";
 import { Admission } from "../server/admission.ts";
 import { WebSocketClient } from "../client.ts";
+import { CLIENT_SETTINGS } from "../client/settings.ts";
 import { CONNECTION_DEFAULTS } from "../connection/options.ts";
 import { HandshakeError, OptionError, ProtocolError, TransportError, WebSocketError } from "../base/errors.ts";
 import { parseExtensions } from "../protocol/extensions.ts";
@@ -258,7 +259,7 @@ describe("security", () => {
       assertThrows(() => encodeUpgradeResponse({ key: "k", protocol: value, extensions: [] }), HandshakeError);
       assertThrows(() => encodeHead("HTTP/1.1 200 OK", [["x", value]]), HandshakeError);
       assertThrows(() => encodeHead(value, []), HandshakeError);
-      const options = { hostName: "localhost", port: 1 };
+      const options = { hostname: "localhost", port: 1 };
       await assertRejects(() => new WebSocketClient({ ...options, pathName: `/${value}` }).connect(), OptionError);
       await assertRejects(async () => await new WebSocketClient({ ...options, origin: value }).connect(), OptionError);
       await assertRejects(
@@ -266,7 +267,7 @@ describe("security", () => {
         OptionError,
       );
       await assertRejects(
-        async () => await new WebSocketClient({ ...options, hostName: value }).connect(),
+        async () => await new WebSocketClient({ ...options, hostname: value }).connect(),
         OptionError,
       );
       await assertRejects(() => new WebSocketClient({ ...options, token: value }).connect(), Error);
@@ -426,7 +427,7 @@ describe("security", () => {
       const error = await assertRejects(() => new WebSocketClient(url, options).connect(), TransportError);
       assertEquals(error.code, "ERR_CONNECT");
     }
-    for (const name of Object.keys(new WebSocketClient())) {
+    for (const name of Object.keys(CLIENT_SETTINGS)) {
       assertEquals(
         ["insecure", "rejectunauthorized", "verify"].some((word) => name.toLowerCase().includes(word)),
         false,

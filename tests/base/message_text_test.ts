@@ -487,8 +487,8 @@ describe("secrets", () => {
       assertNoSecret(shown(resolved) + resolved.stack);
     }
     const settings: WebSocketClientOptions[] = [
-      { hostName: `user:${SECRET}@host` },
-      { hostName: `host?${SECRET}` },
+      { hostname: `user:${SECRET}@host` },
+      { hostname: `host?${SECRET}` },
       { pathName: `/p?${SECRET}#x` },
       { origin: `https://user:${SECRET}@host/ x` },
       { proxy: `http://user:${SECRET}@` },
@@ -510,7 +510,7 @@ describe("secrets", () => {
       { pathName: `/p?${SECRET} x` },
     ];
     for (const setting of asked) {
-      const error = await failure(new WebSocketClient({ port: 1, hostName: "127.0.0.1", ...setting }).connect());
+      const error = await failure(new WebSocketClient({ port: 1, hostname: "127.0.0.1", ...setting }).connect());
       assertNoSecret(shown(error) + error.stack);
     }
     const pathName = `/p?${SECRET}`;

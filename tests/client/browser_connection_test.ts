@@ -794,7 +794,7 @@ describe("WhatsAppReceiver in a page", () => {
   });
 
   it("uses TLS, except to a loopback address", async () => {
-    const receiver = new PageReceiver({ hostName: "192.0.2.1", useSSL: false });
+    const receiver = new PageReceiver({ hostname: "192.0.2.1", useSSL: false });
     await assertRejects(() => receiver.connect(), OptionError, "without TLS");
   });
 });

@@ -94,12 +94,22 @@ class HandServer {
 describe("WebSocketClient settings", () => {
   it("come from a URL or from options", () => {
     const client = new WebSocketClient("wss://[::1]:9000/a/b?c=d", { connectTimeout: 5 });
-    assertEquals([client.hostName, client.port, client.pathName, client.useSSL], ["::1", 9000, "/a/b?c=d", true]);
+    assertEquals([client.hostname, client.port, client.pathName, client.useSSL], ["::1", 9000, "/a/b?c=d", true]);
     assertEquals([client.url, client.connectTimeout], ["wss://[::1]:9000/a/b?c=d", 5]);
-    const other = new WebSocketClient({ hostName: "example.com", port: 80, pathName: "x" });
+    const other = new WebSocketClient({ hostname: "example.com", port: 80, pathName: "x" });
     assertEquals([other.url, other.useSSL, other.state, other.active], ["ws://example.com/x", false, "closed", false]);
     assertEquals(new WebSocketClient("ws://a").port, 80);
     assertEquals(new WebSocketClient(new URL("wss://a")).port, 443);
+  });
+
+  it("take the former name of hostname, as an option and as a property", () => {
+    const client = new WebSocketClient({ hostName: "a.example", port: 80 });
+    assertEquals([client.hostname, client.hostName, client.url], ["a.example", "a.example", "ws://a.example/"]);
+    client.hostName = "b.example";
+    assertEquals([client.hostname, client.url], ["b.example", "ws://b.example/"]);
+    client.hostname = "c.example";
+    assertEquals(client.hostName, "c.example");
+    assertEquals(new WebSocketClient({ hostName: "a.example", hostname: "d.example" }).hostname, "d.example");
   });
 
   it("refuse what is no WebSocket URL, and values out of range", async () => {
@@ -121,8 +131,8 @@ describe("WebSocketClient settings", () => {
       [{ protocols: "chat" as unknown as string[] }, "array"],
       [{ headers: { x: "a\r\nb" } }, "headers"],
       [{ origin: "a\r\nb: c" }, "origin"],
-      [{ hostName: "a\r\nX: y" }, "hostName"],
-      [{ hostName: "" }, "hostName"],
+      [{ hostname: "a\r\nX: y" }, "hostname"],
+      [{ hostname: "" }, "hostname"],
       [{ pathName: "/a#b" }, "fragment"],
     ];
     for (const [options, says] of wrong) {
@@ -142,7 +152,7 @@ describe("WebSocketClient settings", () => {
     assertEquals(new Headers(client.headers as Headers).get("authorization"), `Basic ${btoa("user:p\u00c3\u00a4ss")}`);
     const other = new WebSocketClient("ws://user@a/", { headers: { authorization: "Bearer x" } });
     assertEquals(new Headers(other.headers as Headers).get("authorization"), "Bearer x");
-    assertEquals(new WebSocketClient({ hostName: "[::1]", port: 1 }).url, "ws://[::1]:1/");
+    assertEquals(new WebSocketClient({ hostname: "[::1]", port: 1 }).url, "ws://[::1]:1/");
   });
 });
 
@@ -151,7 +161,7 @@ describe("WebSocketClient.connect", () => {
     await using server = await startServer();
     const client: WebSocketClient = new WebSocketClient(urlOf(server), {
       onSendHandshake() {
-        client.hostName = "192.0.2.1";
+        client.hostname = "192.0.2.1";
         client.port = 1;
         client.useSSL = true;
       },

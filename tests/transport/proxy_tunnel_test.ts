@@ -4,7 +4,7 @@ import { connect as connectTcp, createServer, type Socket } from "node:net";
 import { WebSocketClient, type WebSocketClientOptions } from "../../client.ts";
 import { type HandshakeError, OptionError, TransportError } from "../../base/errors.ts";
 import { openTunnel } from "../../transport/proxy_tunnel.ts";
-import { parseProxy } from "../../client/proxy_address.ts";
+import { parseProxy } from "../../client/settings.ts";
 import type { WebSocketServerOptions } from "../../server.ts";
 import { decode, encode, startEcho, tlsFile } from "../support/support.ts";
 
