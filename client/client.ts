@@ -55,7 +55,7 @@ import { assertPayload, type MessageData } from "../protocol/payload.ts";
 import type { FrameInfo } from "../protocol/message.ts";
 import { Iterations } from "./iteration.ts";
 import { type LogLevel, type LogRecord, writeLog } from "../base/log.ts";
-import { assertProtected } from "./loopback.ts";
+import { assertTls } from "./tls_requirement.ts";
 import { messageText, redactUrl } from "../base/message_text.ts";
 import { Backoff } from "../base/backoff.ts";
 import {
@@ -500,7 +500,7 @@ export class WebSocketClient implements ClientHandlers {
     const connector = this.connector(stream !== undefined);
     const given = await this.prepareAttempt(connector, signal);
     const plan: ConnectPlan = { ...this.#describePlan(connector, given), settings, stream, signal };
-    assertProtected(plan);
+    assertTls(plan);
     return await connector.connect(plan, {
       sendHandshake: (request) => this.#ask("onSendHandshake", () => this.onSendHandshake?.(request)),
       acceptResponse: (response) => this.#acceptResponse(response),
@@ -906,11 +906,11 @@ export class WebSocketClient implements ClientHandlers {
    * @param data The message.
    * @param options What is different for this one.
    * @returns What became of it.
-   * @throws {StateError} If the connection is not open, and no message is kept: see `reconnect.maxQueuedAmount`.
+   * @throws {StateError} If the connection is not open, and no message is kept: see `reconnect.maxQueuedSize`.
    * @throws {OptionError} If `data` is of another type, or larger than `maxBufferedAmount`.
    */
   send(data: MessageData, options?: MessageOptions): SendResult {
-    const limit = this.#persistence?.settings.maxQueuedAmount ?? 0;
+    const limit = this.#persistence?.settings.maxQueuedSize ?? 0;
     const behind = this.#backlog.count > 0 || !this.active;
     if (limit === 0 || !behind) return this.#open("send").send(data, options);
     assertPayload(data, "send");

@@ -61,7 +61,7 @@ export interface ReconnectOptions {
    * The most bytes of messages that `send` keeps while there is no connection; it says `"queued"` then. 0: none, `send` throws.
    * @default {0}
    */
-  maxQueuedAmount?: number;
+  maxQueuedSize?: number;
 }
 
 /** {@linkcode ReconnectOptions} with nothing left out. */
@@ -80,7 +80,7 @@ const DEFAULTS: ReconnectSettings = {
   minUptime: 5_000,
   maxAttempts: 0,
   terminalCodes: TERMINAL_CODES,
-  maxQueuedAmount: 0,
+  maxQueuedSize: 0,
 };
 
 /**
@@ -101,7 +101,7 @@ export function reconnectSettings(
   for (const name of ["minDelay", "maxDelay", "minUptime"] as const) {
     assertNumber(`reconnect.${name}`, settings[name], 0x7fffffff);
   }
-  for (const name of ["maxAttempts", "maxQueuedAmount"] as const) assertNumber(`reconnect.${name}`, settings[name]);
+  for (const name of ["maxAttempts", "maxQueuedSize"] as const) assertNumber(`reconnect.${name}`, settings[name]);
   if (!Array.isArray(settings.terminalCodes)) {
     throw new OptionError(`The setting "reconnect.terminalCodes" is "${settings.terminalCodes}" instead of an array`);
   }

@@ -25,7 +25,7 @@ import {
 import { describe, TransportError } from "../base/errors.ts";
 import { checkUpgradeResponse, createKey, encodeUpgradeRequest, type UpgradeOffer } from "../protocol/handshake.ts";
 import { parseStatusLine } from "../protocol/head.ts";
-import { assertProtected, assertProtectedAt } from "./loopback.ts";
+import { assertTls, assertTlsAt } from "./tls_requirement.ts";
 import { locationOf, redirect, refusedRedirect } from "./redirect.ts";
 import { readCertificates } from "../transport/private_key.ts";
 import { hasRuntimeTransport, runtimeTransport } from "../transport/runtime.ts";
@@ -60,7 +60,7 @@ async function connect(plan: ConnectPlan, program: ConnectProgram): Promise<Open
 }
 
 async function connectOnce(plan: ConnectPlan, program: ConnectProgram): Promise<OpenedConnection> {
-  assertProtected(plan);
+  assertTls(plan);
   const { headers, signal } = plan;
   const offer: UpgradeOffer = {
     ...plan,
@@ -71,7 +71,7 @@ async function connectOnce(plan: ConnectPlan, program: ConnectProgram): Promise<
   const bytes = encodeUpgradeRequest(offer);
   const transport = await openTransport(plan);
   try {
-    assertProtectedAt(plan, transport.remoteAddress.hostname);
+    assertTlsAt(plan, transport.remoteAddress.hostname);
   } catch (error) {
     transport.destroy();
     throw error;

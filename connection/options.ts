@@ -16,7 +16,7 @@ export type ConnectionState = "connecting" | "open" | "closing" | "closed";
  * What became of a message given to `send`:
  * `"sent"`: taken. `"backpressure"`: taken, but the peer is slow; wait for `drained()` before sending much more.
  * `"dropped"`: not taken, since more than `maxBufferedAmount` bytes would wait.
- * `"queued"`: of a client with `reconnect` and `maxQueuedAmount` only: kept for the next connection.
+ * `"queued"`: of a client with `reconnect` and `maxQueuedSize` only: kept for the next connection.
  */
 export type SendResult = "sent" | "backpressure" | "dropped" | "queued";
 

@@ -8,7 +8,7 @@
 
 import { networkOf } from "../server/admission.ts";
 import type { Clock } from "../base/clock.ts";
-import { isLoopback } from "../client/loopback.ts";
+import { isLoopback } from "../base/loopback.ts";
 
 /** Maximum of wrong guesses of one network within the delay; beyond it its guesses are not looked at. */
 const MAX_PER_NETWORK = 20;

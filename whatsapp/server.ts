@@ -32,7 +32,7 @@ import type { Journal, JournalEntry } from "../journal/journal.ts";
 import { SqliteJournal } from "../journal/sqlite_journal.ts";
 import { assertJournalPath } from "../journal/files.ts";
 import { claimJournal, releaseJournal } from "../journal/use.ts";
-import { isLoopback } from "../client/loopback.ts";
+import { isLoopback } from "../base/loopback.ts";
 import { MemoryJournal } from "../journal/memory_journal.ts";
 import { assertNumber } from "../base/ranges.ts";
 import type { AllowResult, StopOptions, WebSocketServerOptions } from "../server/handlers.ts";

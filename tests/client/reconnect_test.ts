@@ -28,10 +28,10 @@ describe("reconnectSettings", () => {
       minUptime: 5000,
       maxAttempts: 0,
       terminalCodes: TERMINAL_CODES,
-      maxQueuedAmount: 0,
+      maxQueuedSize: 0,
     });
     assertEquals(settings({ minDelay: undefined, maxDelay: 1 }).minDelay, 500);
-    for (const name of ["minDelay", "maxDelay", "minUptime", "maxAttempts", "maxQueuedAmount"]) {
+    for (const name of ["minDelay", "maxDelay", "minUptime", "maxAttempts", "maxQueuedSize"]) {
       assertThrows(() => new WebSocketClient({ reconnect: { [name]: -1 } }), OptionError, `reconnect.${name}`);
     }
     assertThrows(() => settings({ terminalCodes: 1000 }), OptionError, "array");
@@ -380,7 +380,7 @@ describe("WebSocketClient with reconnect", () => {
   it("keeps what is sent meanwhile, up to a limit, in order, and says what became of it", async () => {
     const got: unknown[] = [];
     await using there = await new ComingAndGoing({ onMessageReceived: (_, text) => void got.push(text) }).start();
-    const client = new WebSocketClient(there.url, { reconnect: { ...QUICK, maxQueuedAmount: 10 } });
+    const client = new WebSocketClient(there.url, { reconnect: { ...QUICK, maxQueuedSize: 10 } });
     assertThrows(() => client.send("too early"), StateError);
     await client.connect();
     assertEquals(client.send("at once"), "sent");
@@ -408,7 +408,7 @@ describe("WebSocketClient with reconnect", () => {
     await using there = await new ComingAndGoing().start();
     const errors: TransportError[] = [];
     const client = new WebSocketClient(there.url, {
-      reconnect: { minDelay: 100_000, maxDelay: 100_000, maxQueuedAmount: 100 },
+      reconnect: { minDelay: 100_000, maxDelay: 100_000, maxQueuedSize: 100 },
       onError: (error) => errors.push(error as TransportError),
     });
     await client.connect();
@@ -541,7 +541,7 @@ describe("WebSocketClient with reconnect, in odd moments", () => {
       onBinaryDataReceived: (_, bytes) => void got.push(new TextDecoder().decode(bytes)),
     }).start();
     const client: WebSocketClient = new WebSocketClient(there.url, {
-      reconnect: { ...QUICK, maxQueuedAmount: 1000 },
+      reconnect: { ...QUICK, maxQueuedSize: 1000 },
       onConnect: () => void client.sendFrame(Opcode.Text, "head ", false),
     });
     const connected = client.connect();

@@ -5,7 +5,7 @@ import { browserConnector } from "../../client/browser_connector.ts";
 import { WebSocketClient, type WebSocketClientOptions } from "../../client.ts";
 import type { Connector, ConnectPlan } from "../../client/connector.ts";
 import { OptionError, TransportError } from "../../base/errors.ts";
-import { assertProtected, assertProtectedAt } from "../../client/loopback.ts";
+import { assertTls, assertTlsAt } from "../../client/tls_requirement.ts";
 import { socketConnector } from "../../client/socket_connector.ts";
 import { WhatsAppReceiver, type WhatsAppReceiverOptions } from "../../whatsapp.ts";
 import { pipe, startEcho, tlsFile } from "../support/support.ts";
@@ -136,17 +136,17 @@ describe("an attempt that needs TLS", () => {
     for (const hostname of ["0.0.0.0", "192.0.2.1"]) {
       await assertRejects(() => socketConnector.connect(plan({ hostname }), {} as never), OptionError, "without TLS");
     }
-    assertProtected(plan({ hostname: "192.0.2.1", tls: true }));
-    assertProtected(plan({ hostname: "192.0.2.1", requiresTls: false }));
+    assertTls(plan({ hostname: "192.0.2.1", tls: true }));
+    assertTls(plan({ hostname: "192.0.2.1", requiresTls: false }));
   });
 
   it("is given up if a name leads to another machine, before anything is sent", () => {
     for (const address of ["192.0.2.1", "0.0.0.0", "::", ""]) {
-      assertThrows(() => assertProtectedAt(plan({}), address), OptionError, "without TLS");
-      assertProtectedAt(plan({ tls: true }), address);
-      assertProtectedAt(plan({ requiresTls: false }), address);
+      assertThrows(() => assertTlsAt(plan({}), address), OptionError, "without TLS");
+      assertTlsAt(plan({ tls: true }), address);
+      assertTlsAt(plan({ requiresTls: false }), address);
     }
-    for (const address of ["127.0.0.1", "::1"]) assertProtectedAt(plan({}), address);
+    for (const address of ["127.0.0.1", "::1"]) assertTlsAt(plan({}), address);
   });
 });
 
