@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { CloseInfo, ConnectionSettings, StartOptions } from "../connection/options.ts";
+import type { CloseInfo, ConnectionSettings, Delivery, StartOptions, StepResult } from "../connection/options.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
 import type { CompressionOptions, CompressionSettings } from "../protocol/deflate.ts";
 import type { MessageData } from "../protocol/payload.ts";
@@ -43,7 +43,15 @@ export type CompressionOffer = boolean | CompressionOptions | readonly Compressi
 /** One WebSocket as a client has it. In a page some members throw, since a browser does not offer them. */
 export type ClientConnection = Omit<
   WebSocketConnection,
-  "setRequest" | "start" | "open" | "abandon" | "sendShared" | "subscribe" | "unsubscribe" | "topics"
+  | "setRequest"
+  | "start"
+  | "open"
+  | "abandon"
+  | "sendShared"
+  | "subscribe"
+  | "unsubscribe"
+  | "topics"
+  | keyof OpenedConnection
 >;
 
 /** Takes what happens on a client's connection. Calls come in the order of arrival. */
@@ -112,18 +120,43 @@ export interface ConnectProgram {
   acceptResponse(response: ClientHandshakeResponse): Promise<void>;
 }
 
-/** A WebSocket whose handshake is done, and of which the program has heard nothing yet. */
+/** A WebSocket whose handshake is done, with the members that only the client uses. */
 export interface OpenedConnection {
   /**
-   * Makes the connection; nothing comes before `begin`.
+   * Makes the connection; no event comes before `begin`.
    *
-   * @param handler Takes what happens.
+   * @param handler Takes the events.
    * @param start How it starts.
    * @returns The connection.
    */
   attach(handler: ClientConnectionHandler, start: StartOptions): ClientConnection;
-  /** What has come may be delivered from now on. */
+  /** Delivers what has come, and what comes. */
   begin(): void;
+  /**
+   * Changes when events are delivered.
+   *
+   * @param delivery The new mode.
+   */
+  setDelivery(delivery: Delivery): void;
+  /** Delivers what has come since the last batch. */
+  deliverBatch(): void;
+  /**
+   * Handles one incoming frame or message.
+   *
+   * @param timeout Time to wait for one, in ms; 0: no limit.
+   * @returns The kind of what came.
+   * @throws {StateError} If a step waits already.
+   */
+  step(timeout: number): Promise<StepResult>;
+  /** Hands over the messages that waited for a handler. */
+  releaseHeld(): void;
+  /**
+   * Closes the connection because of an error that was reported.
+   *
+   * @param code The close code.
+   * @param error The error.
+   */
+  closeWith(code: number, error: unknown): void;
 }
 
 /** A way to connect. */

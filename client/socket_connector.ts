@@ -1,11 +1,12 @@
 /**
- * Connects with a socket, or over streams of the program: the opening handshake of RFC 6455 §4.1 by our own codec.
+ * Connects with a socket, or over streams of the program, by the opening handshake of RFC 6455 §4.1.
  *
  * @module
  */
 
 import { ClientHandshake } from "./handshake.ts";
 import type {
+  ClientConnection,
   ClientConnectionHandler,
   CompressionOffer,
   Connector,
@@ -14,7 +15,14 @@ import type {
   OpenedConnection,
 } from "./connector.ts";
 import { type ConnectionHandler, WebSocketConnection } from "../connection/connection.ts";
-import type { ConnectionSettings, HandshakeRequest, HandshakeResult } from "../connection/options.ts";
+import type {
+  ConnectionSettings,
+  Delivery,
+  HandshakeRequest,
+  HandshakeResult,
+  StartOptions,
+  StepResult,
+} from "../connection/options.ts";
 import {
   type CompressionOptions,
   type CompressionSettings,
@@ -33,7 +41,7 @@ import type { Transport } from "../transport/transport.ts";
 import { streamTransport } from "../transport/stream.ts";
 import { UnfinishedMessages } from "../connection/unfinished_messages.ts";
 
-/** Connects with a socket of the runtime. */
+/** Connector that opens sockets of the runtime. */
 export const socketConnector: Connector = {
   sendsHeaders: true,
   get available(): boolean {
@@ -76,7 +84,7 @@ async function connectOnce(plan: ConnectPlan, program: ConnectProgram): Promise<
     transport.destroy();
     throw error;
   }
-  // The attempt may be given up when all is done already, and nobody takes the result.
+  // The attempt may be aborted after the handshake, before the client takes the connection.
   signal.addEventListener("abort", () => transport.destroy(), { once: true });
   const handshake = new ClientHandshake(transport, signal);
   try {
@@ -87,7 +95,7 @@ async function connectOnce(plan: ConnectPlan, program: ConnectProgram): Promise<
     await program.acceptResponse({ status, headers: head.fields.toHeaders(), protocol, extensions });
     signal.throwIfAborted();
     const result = { protocol, extensions, compression };
-    return makeOpened(transport, handshake, plan, describeRequest(offer, headers), result);
+    return new OpenedSocket(transport, handshake, plan, describeRequest(offer, headers), result);
   } catch (error) {
     transport.destroy();
     throw error;
@@ -111,31 +119,69 @@ async function openTransport(plan: ConnectPlan): Promise<Transport> {
 
 function describeRequest({ target, protocols, extensions }: UpgradeOffer, headers: Headers): HandshakeRequest {
   const [path, ...query] = target.split("?");
-  // One for each, so that what listens to it is let go with the connection.
+  // One for each connection, so that its listeners end with it.
   const { signal } = new AbortController();
   return { method: "GET", path, query: query.join("?"), headers, protocols, extensions, signal };
 }
 
-function makeOpened(
-  transport: Transport,
-  handshake: ClientHandshake,
-  { settings, meter }: ConnectPlan,
-  request: HandshakeRequest,
-  result: HandshakeResult,
-): OpenedConnection {
-  let connection: WebSocketConnection | undefined;
-  return {
-    attach(handler, start) {
-      connection = new WebSocketConnection(transport, "client", withoutConnection(handler, settings), settings, meter);
-      connection.setRequest(request);
-      connection.start(result, start);
-      return connection;
-    },
-    begin: () => connection?.open(handshake.leftover, handshake),
-  };
+/** A socket whose handshake is done. */
+class OpenedSocket implements OpenedConnection {
+  readonly #transport: Transport;
+  readonly #handshake: ClientHandshake;
+  readonly #plan: ConnectPlan;
+  readonly #request: HandshakeRequest;
+  readonly #result: HandshakeResult;
+  #connection!: WebSocketConnection;
+
+  constructor(
+    transport: Transport,
+    handshake: ClientHandshake,
+    plan: ConnectPlan,
+    request: HandshakeRequest,
+    result: HandshakeResult,
+  ) {
+    this.#transport = transport;
+    this.#handshake = handshake;
+    this.#plan = plan;
+    this.#request = request;
+    this.#result = result;
+  }
+
+  attach(handler: ClientConnectionHandler, start: StartOptions): ClientConnection {
+    const { settings, meter } = this.#plan;
+    const adapted = withoutConnection(handler, settings);
+    const connection = new WebSocketConnection(this.#transport, "client", adapted, settings, meter);
+    connection.setRequest(this.#request);
+    connection.start(this.#result, start);
+    return this.#connection = connection;
+  }
+
+  begin(): void {
+    this.#connection.open(this.#handshake.leftover, this.#handshake);
+  }
+
+  setDelivery(delivery: Delivery): void {
+    this.#connection.setDelivery(delivery);
+  }
+
+  deliverBatch(): void {
+    this.#connection.deliverBatch();
+  }
+
+  step(timeout: number): Promise<StepResult> {
+    return this.#connection.step(timeout);
+  }
+
+  releaseHeld(): void {
+    this.#connection.releaseHeld();
+  }
+
+  closeWith(code: number, error: unknown): void {
+    this.#connection.closeWith(code, error);
+  }
 }
 
-/** A client has one connection, so its handlers are not told which. */
+/** Adapts the handlers of a client, which has one connection and does not name it. */
 function withoutConnection(
   handler: ClientConnectionHandler,
   { messageTimeout, clock }: ConnectionSettings,

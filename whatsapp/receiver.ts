@@ -5,7 +5,8 @@
  */
 
 import { AsyncQueue } from "../base/async_queue.ts";
-import type { ClientConnection, Connector } from "../client/connector.ts";
+import type { ClientConnection } from "../client/connector.ts";
+import type { AskProgram, ClientContext } from "../client/extension.ts";
 import type { CloseInfo } from "../connection/options.ts";
 import {
   CloseCode,
@@ -32,8 +33,8 @@ import { assertSecrets } from "../base/secrets.ts";
 import { MemorySeenStore, recordKey, type SeenStore } from "./deduplication.ts";
 import { isVisibleAscii } from "../base/token.ts";
 import { chooseVerifier } from "./install_verifier.ts";
-import type { HeaderSource, WebSocketClientOptions } from "../client/settings.ts";
-import { WebSocketClient } from "../client/client.ts";
+import type { WebSocketClientOptions } from "../client/settings.ts";
+import { extendClient, WebSocketClient } from "../client/client.ts";
 import { checkFilter, recordPasses, type WhatsAppFilter } from "../cloud_api/filter.ts";
 import { parseNotification } from "../cloud_api/parse.ts";
 import type { WhatsAppMessage, WhatsAppRecord, WhatsAppStatus } from "../cloud_api/types.ts";
@@ -204,6 +205,8 @@ export class WhatsAppReceiver extends WebSocketClient {
   #appSecret: string | readonly string[] | undefined;
 
   // State
+  /** Members of the client. */
+  readonly #client: ClientContext;
   /** The token of the attempt that is being made. */
   #token: string | undefined;
   #seen: SeenStore | undefined;
@@ -241,6 +244,7 @@ export class WhatsAppReceiver extends WebSocketClient {
     const { useSSL = true, protocols = [INBOX_PROTOCOL, RECEIVER_PROTOCOL] } = given;
     const options: WhatsAppReceiverOptions = { ...given, useSSL, protocols };
     super(byUrl ? urlOrOptions : options, options);
+    this.#client = this.#extendClient();
     this.receiverToken = options.receiverToken;
     this.name = options.name;
     this.share = options.share ?? false;
@@ -256,6 +260,22 @@ export class WhatsAppReceiver extends WebSocketClient {
     const { deduplicate = true } = options;
     if (deduplicate !== false) this.#seen = deduplicate === true ? new MemorySeenStore(this.clock) : deduplicate;
     this.#assertUsable();
+  }
+
+  #extendClient(): ClientContext {
+    return extendClient(this, {
+      // Each attempt shows the token, wherever `resolveUrl` and redirects have led it.
+      requiresTls: true,
+      // A server that sends these would send them again.
+      terminalCodes: [InboxCloseCode.BadMessage, InboxCloseCode.NameConflict],
+      handlesMessages: () => this.#handlesRecords,
+      prepareAttempt: (ask) => this.#askForToken(ask),
+      completeRequest: (headers, protocols, sendsHeaders) => this.#showToken(headers, protocols, sendsHeaders),
+      acceptProtocol: (protocol) => this.#acceptProtocol(protocol),
+      connected: (connection) => this.#connected(connection),
+      givenUp: (info) => this.#givenUp(info),
+      deliver: (data, frame) => void this.#deliver(data, frame),
+    });
   }
 
   #assertUsable(): void {
@@ -338,22 +358,21 @@ export class WhatsAppReceiver extends WebSocketClient {
     this.#release();
   }
 
-  /** Whether somebody listens. */
-  protected override get listens(): boolean {
-    return super.listens || this.#onWhatsAppMessageReceived !== undefined || this.#onStatusReceived !== undefined ||
+  get #handlesRecords(): boolean {
+    return this.#onWhatsAppMessageReceived !== undefined || this.#onStatusReceived !== undefined ||
       this.#onNotification !== undefined;
   }
 
   /** Hands over what waited for a handler. */
   #release(): void {
-    if (!this.listens) return;
-    if (this.#session === undefined) return this.connection?.releaseHeld();
+    if (!this.#client.handlesMessages()) return;
+    if (this.#session === undefined) return this.#client.releaseHeld();
     // Not before the program has set its other handlers too: what nobody handles is acknowledged all the same.
     if (this.#waiting.length > 0) queueMicrotask(this.#handOverWaiting);
   }
 
   readonly #handOverWaiting = (): void => {
-    if (!this.listens) return;
+    if (!this.#client.handlesMessages()) return;
     for (const { pending, done } of this.#waiting.splice(0)) {
       this.#callHandlers(pending, done);
       pending.end(true);
@@ -384,13 +403,8 @@ export class WhatsAppReceiver extends WebSocketClient {
     return super.connect(...options);
   }
 
-  /** Each attempt shows the token, wherever `resolveUrl` and redirects have led it. */
-  protected override get requiresTls(): boolean {
-    return true;
-  }
-
   /** Refuses a server that cannot do what is asked. */
-  protected override accept(protocol: string): void {
+  #acceptProtocol(protocol: string): void {
     const needs = this.name ?? this.after ?? this.window ?? this.appSecret;
     this.#secrets = this.appSecret;
     if (protocol === INBOX_PROTOCOL || needs === undefined) return;
@@ -400,7 +414,7 @@ export class WhatsAppReceiver extends WebSocketClient {
   }
 
   /** Says hello. */
-  protected override attached(connection: ClientConnection): void {
+  #connected(connection: ClientConnection): void {
     const before = this.position;
     this.#position = before;
     this.#ended = undefined;
@@ -413,14 +427,14 @@ export class WhatsAppReceiver extends WebSocketClient {
     this.#session = undefined;
     if (connection.protocol !== INBOX_PROTOCOL) return this.#endLoops(connection.protocol);
     // Nothing waits in the connection: what is not acknowledged waits at the server.
-    connection.releaseHeld();
+    this.#client.releaseHeld();
     const given = typeof this.after === "number" ? { after: this.after } : this.after;
     const { name, share, window, filter } = this;
     this.#session = new InboxSession({
       send: (message) => void connection.send(message),
       notification: (head, body) => this.#onInboxNotification(head, body),
-      current: (seq) => void this.callHandler("onCaughtUp", () => this.onCaughtUp?.(seq)),
-      gap: (after, until) => void this.callHandler("onGap", () => this.onGap?.(after, until)),
+      current: (seq) => void this.#client.callHandler("onCaughtUp", () => this.onCaughtUp?.(seq)),
+      gap: (after, until) => void this.#client.callHandler("onGap", () => this.onGap?.(after, until)),
     }, { name, share: share || undefined, window, filter, ...(before ?? given) });
     for (const loop of this.#loops) loop.session = this.#session;
   }
@@ -432,13 +446,8 @@ export class WhatsAppReceiver extends WebSocketClient {
     this.#loops.clear();
   }
 
-  /** What the server says about this receiver, it will say again. */
-  protected override get terminalCodes(): readonly number[] {
-    return [...super.terminalCodes, InboxCloseCode.BadMessage, InboxCloseCode.NameConflict];
-  }
-
   /** Loops end with the last connection. */
-  protected override ended(info: CloseInfo | undefined): void {
+  #givenUp(info: CloseInfo | undefined): void {
     // Without a connection there were no loops either, but those that wait for the next one.
     const { received, code } = info ?? { received: undefined, code: CloseCode.AbnormalClosure };
     const lost = this.#failure ??
@@ -450,7 +459,7 @@ export class WhatsAppReceiver extends WebSocketClient {
   }
 
   /** Raw text first, then one call a record. */
-  protected override deliver(data: MessageData, frame?: FrameInfo): boolean | Promise<boolean> {
+  #deliver(data: MessageData, frame?: FrameInfo): boolean | Promise<boolean> {
     const session = this.#session;
     if (session === undefined) return this.#deliverPlain(data, frame);
     if (typeof data === "string") return this.#onText(data);
@@ -471,12 +480,12 @@ export class WhatsAppReceiver extends WebSocketClient {
 
   #fail(code: number, error: WebSocketError): void {
     this.#failure ??= error;
-    this.connection?.closeWith(code, error);
-    this.reportError(error);
+    this.#client.closeWith(code, error);
+    this.#client.reportError(error);
   }
 
   #deliverPlain(data: MessageData, frame?: FrameInfo): boolean | Promise<boolean> {
-    const result = super.deliver(data, frame);
+    const result = this.#client.deliver(data, frame);
     const raw = frame === undefined || typeof data !== "string" ? data : this.#assemble(data, frame);
     if (raw === undefined) return result;
     try {
@@ -536,13 +545,13 @@ export class WhatsAppReceiver extends WebSocketClient {
 
   #hand(pending: PendingNotification): void {
     pending.begin();
-    if (this.listens) this.#callHandlers(pending, 0);
+    if (this.#client.handlesMessages()) this.#callHandlers(pending, 0);
     for (const { queue, session } of this.#loops) {
       if (session !== this.#session || !this.#isForLoops(pending)) continue;
       pending.begin();
       queue.push({ pending, done: 0 });
     }
-    if (!this.listens && this.#loops.size === 0) {
+    if (!this.#client.handlesMessages() && this.#loops.size === 0) {
       pending.begin();
       this.#waiting.push({ pending, done: 0 });
     }
@@ -556,7 +565,7 @@ export class WhatsAppReceiver extends WebSocketClient {
 
   /** @param done So many records are done already. */
   #callHandlers(pending: PendingNotification, done: number): void {
-    if (done === 0) this.#track(pending, super.deliver(pending.notification.raw));
+    if (done === 0) this.#track(pending, this.#client.deliver(pending.notification.raw));
     this.#callTyped(pending, done);
   }
 
@@ -566,10 +575,12 @@ export class WhatsAppReceiver extends WebSocketClient {
 
   #callFor(record: WhatsAppRecord): boolean | Promise<boolean> {
     if (record.kind === "message") {
-      return this.callHandler("onWhatsAppMessageReceived", () => this.#onWhatsAppMessageReceived?.(record));
+      return this.#client.callHandler("onWhatsAppMessageReceived", () => this.#onWhatsAppMessageReceived?.(record));
     }
-    if (record.kind === "status") return this.callHandler("onStatusReceived", () => this.#onStatusReceived?.(record));
-    return this.callHandler("onNotification", () => this.#onNotification?.(record));
+    if (record.kind === "status") {
+      return this.#client.callHandler("onStatusReceived", () => this.#onStatusReceived?.(record));
+    }
+    return this.#client.callHandler("onNotification", () => this.#onNotification?.(record));
   }
 
   #track(pending: PendingNotification, result: boolean | Promise<boolean>): void {
@@ -622,7 +633,7 @@ export class WhatsAppReceiver extends WebSocketClient {
   #closeFor(session: InboxSession | undefined): void {
     if (session === undefined) return;
     const error = new TransportError("ERR_ABORTED", "A notification was not handled");
-    this.connection?.closeWith(CloseCode.InternalError, error);
+    this.#client.closeWith(CloseCode.InternalError, error);
   }
 
   #forgetProgress(pending: PendingNotification): void {
@@ -637,37 +648,23 @@ export class WhatsAppReceiver extends WebSocketClient {
     return frame.final ? text : undefined;
   }
 
-  /** Whether the token can stand in a header. */
-  #headerHolds(token: string, { sendsHeaders }: Connector): boolean {
-    return sendsHeaders && isVisibleAscii(token);
-  }
-
-  /** Asks for the token. */
-  protected override async prepareAttempt(connector: Connector, signal: AbortSignal): Promise<HeaderSource> {
-    const given = await super.prepareAttempt(connector, signal);
+  async #askForToken(ask: AskProgram): Promise<void> {
     const { receiverToken } = this;
-    this.#token = typeof receiverToken === "function"
-      ? await this.askForAttempt("receiverToken", receiverToken, signal)
-      : receiverToken;
+    this.#token = typeof receiverToken === "function" ? await ask("receiverToken", receiverToken) : receiverToken;
     if (this.#token !== undefined) assertSecrets("receiverToken", this.#token);
-    return given;
   }
 
-  /** Adds the token, if it can stand in a header. */
-  protected override handshakeHeaders(connector: Connector, given: HeaderSource): Headers {
-    const headers = super.handshakeHeaders(connector, given);
-    const token = this.#token;
-    if (token !== undefined && this.#headerHolds(token, connector)) headers.set("authorization", `Bearer ${token}`);
-    return headers;
-  }
-
-  /** Adds the token, if it cannot stand in a header. */
-  protected override handshakeProtocols(connector: Connector): readonly string[] {
+  /** Adds the token to the header fields or, if it cannot stand there, to the subprotocols. */
+  #showToken(headers: Headers, given: readonly string[], sendsHeaders: boolean): readonly string[] {
     const token = this.#token;
     // Frames that come one by one are for the program to put together.
     const frameByFrame = this.options.frameByFrame === true;
-    const protocols = super.handshakeProtocols(connector).filter((name) => !frameByFrame || name !== INBOX_PROTOCOL);
-    if (token === undefined || this.#headerHolds(token, connector)) return protocols;
+    const protocols = given.filter((name) => !frameByFrame || name !== INBOX_PROTOCOL);
+    if (token === undefined) return protocols;
+    if (sendsHeaders && isVisibleAscii(token)) {
+      headers.set("authorization", `Bearer ${token}`);
+      return protocols;
+    }
     // The server never echoes the entry, and a browser insists on an answer to what it offers.
     if (protocols.length === 0) {
       throw new OptionError('Cannot show a token beside no subprotocol: "protocols" is empty');
@@ -729,7 +726,7 @@ export class WhatsAppReceiver extends WebSocketClient {
     if (loop.session !== this.#session) {
       // It has come again on the next connection.
       for (const { pending } of rest) this.#forgetProgress(pending);
-    } else if (this.listens || this.#loops.size > 0) {
+    } else if (this.#client.handlesMessages() || this.#loops.size > 0) {
       // Others get everything: what this one had not come to is their business.
       for (const { pending } of rest) pending.end(true);
     } else this.#waiting.push(...rest);
@@ -740,7 +737,7 @@ export class WhatsAppReceiver extends WebSocketClient {
     messages: AsyncIterable<MessageData>,
     step: Step<Chosen>,
   ): AsyncGenerator<Chosen, undefined> {
-    const scope = this.listens ? "loop " : "";
+    const scope = this.#client.handlesMessages() ? "loop " : "";
     let held = this.#waiting.shift();
     try {
       for (; held !== undefined; held = this.#waiting.shift()) {

@@ -9,6 +9,7 @@ import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { BrowserConnection } from "../../client/browser_connection.ts";
 import { browserConnector } from "../../client/browser_connector.ts";
+import { extendClient } from "../../client/client.ts";
 import { WebSocketClient, type WebSocketClientOptions } from "../../client.ts";
 import {
   type CloseInfo,
@@ -17,7 +18,7 @@ import {
   type StartOptions,
 } from "../../connection/options.ts";
 import { chooseConnector, useSockets } from "../../client/choose_connector.ts";
-import type { ClientConnectionHandler, Connector, ConnectPlan } from "../../client/connector.ts";
+import type { ClientConnectionHandler, ConnectPlan } from "../../client/connector.ts";
 import { HandshakeError, OptionError, StateError, TransportError, WebSocketError } from "../../base/errors.ts";
 import { Opcode } from "../../protocol/frame_header.ts";
 import type { WebSocketServerOptions } from "../../server.ts";
@@ -30,14 +31,16 @@ import { defer, encode, FakeClock, pipe, settle, startEcho, until } from "../sup
 
 /** A client that behaves as in a page. */
 class PageClient extends WebSocketClient {
-  protected override connector(): Connector {
-    return browserConnector;
+  constructor(...given: ConstructorParameters<typeof WebSocketClient>) {
+    super(...given);
+    extendClient(this, { connector: browserConnector });
   }
 }
 
 class PageReceiver extends WhatsAppReceiver {
-  protected override connector(): Connector {
-    return browserConnector;
+  constructor(...given: ConstructorParameters<typeof WhatsAppReceiver>) {
+    super(...given);
+    extendClient(this, { connector: browserConnector });
   }
 }
 

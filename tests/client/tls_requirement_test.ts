@@ -2,8 +2,9 @@ import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { connect as connectTcp, createServer } from "node:net";
 import { browserConnector } from "../../client/browser_connector.ts";
+import { extendClient } from "../../client/client.ts";
 import { WebSocketClient, type WebSocketClientOptions } from "../../client.ts";
-import type { Connector, ConnectPlan } from "../../client/connector.ts";
+import type { ConnectPlan } from "../../client/connector.ts";
 import { OptionError, TransportError } from "../../base/errors.ts";
 import { assertTls, assertTlsAt } from "../../client/tls_requirement.ts";
 import { socketConnector } from "../../client/socket_connector.ts";
@@ -11,8 +12,9 @@ import { WhatsAppReceiver, type WhatsAppReceiverOptions } from "../../whatsapp.t
 import { pipe, startEcho, tlsFile } from "../support/support.ts";
 
 class PageReceiver extends WhatsAppReceiver {
-  protected override connector(): Connector {
-    return browserConnector;
+  constructor(...given: ConstructorParameters<typeof WhatsAppReceiver>) {
+    super(...given);
+    extendClient(this, { connector: browserConnector });
   }
 }
 
