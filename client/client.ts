@@ -7,7 +7,6 @@
 import type { Clock } from "../base/clock.ts";
 import { CloseCode, StateError, TransportError } from "../base/errors.ts";
 import { defineSettings, SettingsStore } from "../base/settings.ts";
-import { sharedTimer } from "../base/shared_timer.ts";
 import { Meter, type Stats } from "../base/stats.ts";
 import type {
   CloseInfo,
@@ -63,7 +62,10 @@ export let extendClient: (client: WebSocketClient, extension: ClientExtension) =
  * import { WebSocketClient, WebSocketServer } from "@tackline/websocket";
  * import { assertEquals } from "@std/assert";
  *
- * await using server = new WebSocketServer({ port: 0, onMessageReceived: (connection, text) => void connection.send(text) });
+ * await using server = new WebSocketServer({
+ *   port: 0,
+ *   onMessageReceived: (connection, text) => void connection.send(text),
+ * });
  * await server.start();
  *
  * await using client = new WebSocketClient(`ws://localhost:${server.address?.port}/`);
@@ -153,13 +155,9 @@ export class WebSocketClient implements ClientHandlers {
   /** Clock, replaced in tests. */
   declare clock: Clock;
   readonly #settings: SettingsStore<ClientSettings> = new SettingsStore(CLIENT_SETTINGS, {
-    changing: (name, value) => {
-      // The others are checked before each attempt.
-      if (name === "autoCheckInterval") this.#settings.check(name, value);
-    },
-    changed: (name) => {
-      if (name === "autoCheckMessages" || name === "autoCheckInterval") this.#delivery.apply();
-    },
+    // The others are checked before each attempt.
+    changing: (name, value) => void (name === "autoCheckInterval" && this.#settings.check(name, value)),
+    changed: (name) => void (name.startsWith("autoCheck") && this.#delivery.apply()),
   });
   readonly #target = new ConnectTarget(this.#settings);
 
@@ -169,25 +167,25 @@ export class WebSocketClient implements ClientHandlers {
   }
 
   // Handlers
-  /** The request is about to be sent. */
+  /** Called before the request is sent. */
   onSendHandshake?: ClientHandlers["onSendHandshake"];
-  /** The server opened the WebSocket. */
+  /** Called when the server has opened the WebSocket. */
   onHandshakeResponse?: ClientHandlers["onHandshakeResponse"];
-  /** The handshake is done. */
+  /** Called after the handshake. */
   onConnect?: ClientHandlers["onConnect"];
-  /** A ping came. */
+  /** Called for a ping. */
   onPing?: ClientHandlers["onPing"];
-  /** A pong came. */
+  /** Called for a pong. */
   onPong?: ClientHandlers["onPong"];
-  /** The server's close frame came. */
+  /** Called for the server's close frame. */
   onClose?: ClientHandlers["onClose"];
-  /** The connection has ended. */
+  /** Called when the connection has ended. */
   onDisconnect?: ClientHandlers["onDisconnect"];
-  /** Something failed. */
+  /** Called for failures. */
   onError?: ClientHandlers["onError"];
-  /** Another attempt is going to be made. */
+  /** Called before each wait for another attempt. */
   onReconnecting?: ClientHandlers["onReconnecting"];
-  /** Something happened. */
+  /** Called with log records. */
   onLog?: ClientHandlers["onLog"];
   #onMessageReceived?: ClientHandlers["onMessageReceived"];
   #onBinaryDataReceived?: ClientHandlers["onBinaryDataReceived"];
@@ -204,7 +202,7 @@ export class WebSocketClient implements ClientHandlers {
   /**
    * Makes a client; it does not connect yet.
    *
-   * @param urlOrOptions Where to connect, `ws:` or `wss:`; or settings and handlers.
+   * @param urlOrOptions URL to connect to, `ws:` or `wss:`; or settings and handlers.
    * @param more Settings and handlers beside a URL.
    * @throws {OptionError} If the URL is not valid, or a setting is out of range.
    */
@@ -240,7 +238,7 @@ export class WebSocketClient implements ClientHandlers {
   #makeLoop(parts: ClientParts, signal: AbortSignal | undefined): ConnectLoop {
     return new ConnectLoop(parts, {
       connect: (options) => this.connect(options),
-      attach: (opened) => this.#attach(opened),
+      attach: (opened) => this.#delivery.attach(opened, this.#makeHandler(), this.#handlesMessages),
       connected: (opened, connection) => this.#connected(opened, connection),
       givenUp: (info) => this.#givenUp(info),
       aborted: () => void (this.active = false),
@@ -260,12 +258,12 @@ export class WebSocketClient implements ClientHandlers {
     };
   }
 
-  /** URL to which the settings lead. */
+  /** URL that follows from the settings. */
   get url(): string {
     return this.#target.url;
   }
 
-  /** A text message came. Setting it hands over the messages that waited for it. */
+  /** Called for a text message. Setting it hands over the messages that waited for a handler. */
   get onMessageReceived(): ClientHandlers["onMessageReceived"] {
     return this.#onMessageReceived;
   }
@@ -274,7 +272,7 @@ export class WebSocketClient implements ClientHandlers {
     if (handler !== undefined) this.#loop.opened?.releaseHeld();
   }
 
-  /** A binary message came. Setting it hands over the messages that waited for it. */
+  /** Called for a binary message. Setting it hands over the messages that waited for a handler. */
   get onBinaryDataReceived(): ClientHandlers["onBinaryDataReceived"] {
     return this.#onBinaryDataReceived;
   }
@@ -283,7 +281,7 @@ export class WebSocketClient implements ClientHandlers {
     if (handler !== undefined) this.#loop.opened?.releaseHeld();
   }
 
-  // ---- Life ----------------------------------------------------------------------------------------------------
+  // ---- Connecting ----------------------------------------------------------------------------------------------
 
   /** `true` while connected. Setting it `true` connects, `false` disconnects; a failure goes to `onError`. */
   get active(): boolean {
@@ -323,23 +321,14 @@ export class WebSocketClient implements ClientHandlers {
   /**
    * Connects. Calling it again changes nothing while it connects or is connected.
    *
-   * @param options How to give it up, or streams instead of a socket.
+   * @param options A signal that aborts it, or streams instead of a socket.
    * @returns Resolves after the handshake; with `reconnect` after that of the first attempt that succeeds.
-   * @throws {TransportError} If there is no way to the server, or not in time.
+   * @throws {TransportError} If the server cannot be reached, or not in time, or connecting is aborted.
    * @throws {HandshakeError} If the server does not open the WebSocket, or `onHandshakeResponse` refuses it.
    * @throws {OptionError} If a setting is out of range.
    */
   connect(options: ConnectOptions = {}): Promise<void> {
     return this.#loop.connect(options);
-  }
-
-  #attach(opened: OpenedConnection): ClientConnection {
-    const delivery = this.#delivery.mode;
-    // Single frames do not wait for a handler.
-    const hold = this.autoCheckMessages && this.options.frameByFrame !== true && !this.#handlesMessages;
-    const connection = opened.attach(this.#makeHandler(), { delivery, hold });
-    this.#delivery.start(opened);
-    return connection;
   }
 
   #connected(opened: OpenedConnection, connection: ClientConnection): void {
@@ -353,11 +342,8 @@ export class WebSocketClient implements ClientHandlers {
   #givenUp(info: CloseInfo | undefined): void {
     this.#messageLoops.end();
     this.#extension.givenUp?.(info);
-    const { count, amount } = this.#backlog;
-    if (count === 0) return;
-    this.#backlog.clear();
-    const message = `${count} messages of ${amount} bytes that waited for a connection were not sent`;
-    this.#calls.report(new TransportError("ERR_QUEUE_LOST", message));
+    const lost = this.#backlog.giveUp();
+    if (lost !== undefined) this.#calls.report(lost);
   }
 
   /**
@@ -377,12 +363,13 @@ export class WebSocketClient implements ClientHandlers {
   }
 
   /**
-   * Disconnects. Calling it again changes nothing; while it connects, it gives that up.
+   * Disconnects, and aborts connecting. Calling it again changes nothing.
    *
-   * @param sendClose `true`: with a closing handshake, waiting for the server's close frame. `false`: drops the socket.
+   * @param sendClose `true`: with a closing handshake, waiting for the server's close frame. `false`: drops the
+   * socket.
    * @param code The close code.
    * @param reason The close reason.
-   * @returns Resolves when the connection has ended: how, or `undefined` if there was none.
+   * @returns How the connection ended; `undefined` if there was none.
    * @throws {OptionError} If code or reason are out of range.
    */
   async disconnect(
@@ -413,8 +400,8 @@ export class WebSocketClient implements ClientHandlers {
         if (extension.deliver === undefined) this.#deliver(data, frame);
         else extension.deliver(data, frame);
       },
-      ping: (data) => this.#deliverControl("onPing", data),
-      pong: (data) => this.#deliverControl("onPong", data),
+      ping: (data) => this.#calls.control("onPing", data),
+      pong: (data) => this.#calls.control("onPong", data),
       close: (code, reason) => this.#calls.call("onClose", () => this.onClose?.(code, reason)),
       disconnect: (info) => this.#disconnected(info),
       error: (error) => this.#calls.fail(error),
@@ -428,12 +415,6 @@ export class WebSocketClient implements ClientHandlers {
     return this.#calls.call("onBinaryDataReceived", () => this.#onBinaryDataReceived?.(data, frame));
   }
 
-  #deliverControl(name: "onPing" | "onPong", data: Uint8Array): void {
-    if (this[name] === undefined) return;
-    const own = data.slice();
-    this.#calls.call(name, () => this[name]?.(own));
-  }
-
   #disconnected(info: CloseInfo): void {
     this.#delivery.stop();
     this.#loop.connectionEnded(info);
@@ -443,10 +424,10 @@ export class WebSocketClient implements ClientHandlers {
   /**
    * Handles one incoming frame or message, with `autoCheckMessages` off. Waits at most `checkTimeout`.
    *
-   * @returns What came.
+   * @returns The kind of event: see {@linkcode IncomingResult}.
    * @throws {StateError} If `autoCheckMessages` is on, or a check is running already.
    *
-   * @example A loop of the program's own
+   * @example A loop that fetches messages one by one
    * ```ts
    * import { WebSocketClient } from "@tackline/websocket";
    *
@@ -454,7 +435,7 @@ export class WebSocketClient implements ClientHandlers {
    *   client.autoCheckMessages = false;
    *   await client.connect();
    *   while (await client.checkIncoming() !== "closed") {
-   *     // Something else is done here between two messages.
+   *     // Other work between two messages.
    *   }
    * }
    * ```
@@ -464,20 +445,13 @@ export class WebSocketClient implements ClientHandlers {
       throw new StateError("ERR_RUNNING", "Cannot check for messages: autoCheckMessages is on");
     }
     const loop = this.#loop;
-    if (loop.phase === "connecting" && loop.reconnects) return await this.#waitForConnection();
+    if (loop.phase === "connecting" && loop.reconnects) {
+      await loop.settled(this.checkTimeout);
+      return "none";
+    }
     const result = await loop.opened?.step(this.checkTimeout) ?? "closed";
     // Another connection may follow.
     return result === "closed" && loop.reconnects ? "none" : result;
-  }
-
-  async #waitForConnection(): Promise<IncomingResult> {
-    let cancel: () => void = () => {};
-    const waited = new Promise<void>((resolve) => {
-      if (this.checkTimeout > 0) cancel = sharedTimer(this.clock).after(this.checkTimeout, resolve);
-    });
-    await Promise.race([waited, this.#loop.connecting!.catch(() => {})]);
-    cancel();
-    return "none";
   }
 
   // ---- Messages ------------------------------------------------------------------------------------------------
@@ -492,8 +466,8 @@ export class WebSocketClient implements ClientHandlers {
    * Sends a message: a string as text, bytes as binary.
    *
    * @param data The message.
-   * @param options What is different for this one.
-   * @returns What became of it.
+   * @param options Options of this message.
+   * @returns `"sent"`, or what happened instead: see {@linkcode SendResult}.
    * @throws {StateError} If the connection is not open, and no message is kept: see `reconnect.maxQueuedSize`.
    * @throws {OptionError} If `data` is of another type, or larger than `maxBufferedAmount`.
    */
@@ -514,7 +488,7 @@ export class WebSocketClient implements ClientHandlers {
 
   /** Bytes of messages that wait for the next connection. */
   get queuedAmount(): number {
-    return this.#backlog.amount;
+    return this.#backlog.size;
   }
 
   /**
@@ -522,9 +496,9 @@ export class WebSocketClient implements ClientHandlers {
    *
    * @param opcode The opcode of the frame.
    * @param data Its payload.
-   * @param final Whether it is the last frame of the message.
-   * @returns What became of it.
-   * @throws {StateError} If the connection is not open, or the opcode does not fit what was sent before.
+   * @param final `true` for the last frame of the message.
+   * @returns `"sent"`, or what happened instead: see {@linkcode SendResult}.
+   * @throws {StateError} If the connection is not open, or the opcode cannot follow the frame before.
    */
   sendFrame(opcode: Opcode, data: MessageData, final: boolean): SendResult {
     const result = this.#open("send a frame").sendFrame(opcode, data, final);
@@ -535,7 +509,7 @@ export class WebSocketClient implements ClientHandlers {
   /**
    * Sends a ping.
    *
-   * @param message At most 125 bytes; the pong brings them back.
+   * @param message At most 125 bytes, which the pong repeats.
    * @throws {StateError} If the connection is not open.
    * @throws {OptionError} If `message` is too long.
    */
@@ -544,7 +518,7 @@ export class WebSocketClient implements ClientHandlers {
   }
 
   /**
-   * Sends a pong, as an answer with `manualPong`, or unasked.
+   * Sends a pong: the answer to a ping with `manualPong`, or an unsolicited one.
    *
    * @param message At most 125 bytes.
    * @throws {StateError} If the connection is not open.
@@ -560,7 +534,7 @@ export class WebSocketClient implements ClientHandlers {
   }
 
   /**
-   * Waits until nothing that was sent waits any more.
+   * Waits until the operating system has taken everything that was sent.
    *
    * @returns Rejects if the connection is lost before.
    */
@@ -591,8 +565,8 @@ export class WebSocketClient implements ClientHandlers {
   }
 
   /**
-   * Iterates over the messages: see `WebSocketConnection`. With `autoCheckMessages` off, they come as `checkIncoming` fetches them.
-   * With `reconnect` the loop goes on with the next connection, and ends when there will be none.
+   * Iterates over the messages: see `WebSocketConnection`. With `autoCheckMessages` off, `checkIncoming` fetches them.
+   * With `reconnect` the loop goes on with the next connection, and ends when no other follows.
    *
    * @returns The iterator.
    */

@@ -83,11 +83,6 @@ export class ConnectLoop {
     return this.#phase;
   }
 
-  /** Settled when connecting has succeeded or failed; `undefined` before the first `connect`. */
-  get connecting(): Promise<void> | undefined {
-    return this.#connecting;
-  }
-
   /** The connection, or the last one until another is tried. */
   get connection(): ClientConnection | undefined {
     return this.#connection;
@@ -224,6 +219,20 @@ export class ConnectLoop {
 
   #abortable(outer: AbortSignal | undefined): AbortableWork {
     return new AbortableWork(0, this.#parts.settings.values.clock, [this.#abort.signal, outer]);
+  }
+
+  /**
+   * Waits until connecting has succeeded or failed.
+   *
+   * @param timeout Time to wait, in ms; 0: no limit.
+   */
+  async settled(timeout: number): Promise<void> {
+    let cancel: () => void = () => {};
+    const waited = new Promise<void>((resolve) => {
+      if (timeout > 0) cancel = sharedTimer(this.#parts.settings.values.clock).after(timeout, resolve);
+    });
+    await Promise.race([waited, this.#connecting!.catch(() => {})]);
+    cancel();
   }
 
   /**

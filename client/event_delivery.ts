@@ -7,7 +7,7 @@
 
 import type { SettingsStore } from "../base/settings.ts";
 import type { Delivery } from "../connection/options.ts";
-import type { OpenedConnection } from "./connector.ts";
+import type { ClientConnection, ClientConnectionHandler, OpenedConnection } from "./connector.ts";
 import type { ClientSettings } from "./settings.ts";
 
 /** Delivery of the events of one client. */
@@ -25,28 +25,34 @@ export class EventDelivery {
     this.#settings = settings;
   }
 
-  /** The mode that the settings ask for. */
-  get mode(): Delivery {
+  get #mode(): Delivery {
     const { autoCheckMessages, autoCheckInterval } = this.#settings.values;
     if (!autoCheckMessages) return "step";
     return autoCheckInterval > 0 ? "batched" : "immediate";
   }
 
   /**
-   * Begins with a connection that was attached with this mode.
+   * Attaches a handler to a new connection.
    *
-   * @param connection The connection.
+   * @param opened The connection.
+   * @param handler Takes its events.
+   * @param handlesMessages `false`: messages wait for a handler of the program, except single frames.
+   * @returns The connection for the program.
    */
-  start(connection: OpenedConnection): void {
-    this.#connection = connection;
+  attach(opened: OpenedConnection, handler: ClientConnectionHandler, handlesMessages: boolean): ClientConnection {
+    const { autoCheckMessages, options } = this.#settings.values;
+    const hold = autoCheckMessages && options.frameByFrame !== true && !handlesMessages;
+    const connection = opened.attach(handler, { delivery: this.#mode, hold });
+    this.#connection = opened;
     this.#schedule();
+    return connection;
   }
 
   /** Applies changed settings to the connection, if there is one. */
   apply(): void {
     this.#cancel();
     if (this.#connection === undefined) return;
-    this.#connection.setDelivery(this.mode);
+    this.#connection.setDelivery(this.#mode);
     this.#schedule();
   }
 
@@ -62,7 +68,7 @@ export class EventDelivery {
   }
 
   #schedule(): void {
-    if (this.mode !== "batched") return;
+    if (this.#mode !== "batched") return;
     const { clock, autoCheckInterval } = this.#settings.values;
     this.#cancelBatch = clock.after(autoCheckInterval, () => {
       this.#schedule();

@@ -56,6 +56,18 @@ export class HandlerCalls {
   }
 
   /**
+   * Calls the handler of a control frame.
+   *
+   * @param name The name of the handler.
+   * @param payload The payload, which is copied.
+   */
+  control(name: "onPing" | "onPong", payload: Uint8Array): void {
+    if (this.#handlers[name] === undefined) return;
+    const own = payload.slice();
+    this.call(name, () => this.#handlers[name]?.(own));
+  }
+
+  /**
    * Calls a handler for its answer.
    *
    * @param name The name of the handler.
