@@ -250,7 +250,7 @@ export class WebSocketClient implements ClientHandlers {
     Object.assign(this.#extension, extension);
     return {
       deliver: (data, frame) => this.#deliver(data, frame),
-      releaseHeld: () => this.#loop.opened?.releaseHeld(),
+      releaseMessages: () => this.#loop.opened?.releaseMessages(),
       callHandler: (name, handler) => this.#calls.call(name, handler),
       handlesMessages: () => this.#handlesMessages,
       reportError: (error) => this.#calls.report(error),
@@ -269,7 +269,7 @@ export class WebSocketClient implements ClientHandlers {
   }
   set onMessageReceived(handler: ClientHandlers["onMessageReceived"]) {
     this.#onMessageReceived = handler;
-    if (handler !== undefined) this.#loop.opened?.releaseHeld();
+    if (handler !== undefined) this.#loop.opened?.releaseMessages();
   }
 
   /** Called for a binary message. Setting it hands over the messages that waited for a handler. */
@@ -278,7 +278,7 @@ export class WebSocketClient implements ClientHandlers {
   }
   set onBinaryDataReceived(handler: ClientHandlers["onBinaryDataReceived"]) {
     this.#onBinaryDataReceived = handler;
-    if (handler !== undefined) this.#loop.opened?.releaseHeld();
+    if (handler !== undefined) this.#loop.opened?.releaseMessages();
   }
 
   // ---- Connecting ----------------------------------------------------------------------------------------------

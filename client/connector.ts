@@ -51,6 +51,7 @@ export type ClientConnection = Omit<
   | "subscribe"
   | "unsubscribe"
   | "topics"
+  | "releaseHeld"
   | keyof OpenedConnection
 >;
 
@@ -149,7 +150,7 @@ export interface OpenedConnection {
    */
   step(timeout: number): Promise<StepResult>;
   /** Hands over the messages that waited for a handler. */
-  releaseHeld(): void;
+  releaseMessages(): void;
   /**
    * Closes the connection because of an error that was reported.
    *

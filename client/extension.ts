@@ -70,7 +70,7 @@ export interface ClientContext {
    */
   deliver(data: MessageData, frame?: FrameInfo): boolean | Promise<boolean>;
   /** Hands over the messages that waited for a handler. */
-  releaseHeld(): void;
+  releaseMessages(): void;
   /**
    * Calls a handler. If it throws or rejects, the error goes to `onError` and the connection is closed with 1011.
    *

@@ -34,6 +34,7 @@ import { describe, TransportError } from "../base/errors.ts";
 import { checkUpgradeResponse, createKey, encodeUpgradeRequest, type UpgradeOffer } from "../protocol/handshake.ts";
 import { parseStatusLine } from "../protocol/head.ts";
 import { assertTls, assertTlsAt } from "./tls_requirement.ts";
+import { describeRequest } from "./request.ts";
 import { locationOf, redirect, refusedRedirect } from "./redirect.ts";
 import { readCertificates } from "../transport/private_key.ts";
 import { hasRuntimeTransport, runtimeTransport } from "../transport/runtime.ts";
@@ -95,7 +96,7 @@ async function connectOnce(plan: ConnectPlan, program: ConnectProgram): Promise<
     await program.acceptResponse({ status, headers: head.fields.toHeaders(), protocol, extensions });
     signal.throwIfAborted();
     const result = { protocol, extensions, compression };
-    return new OpenedSocket(transport, handshake, plan, describeRequest(offer, headers), result);
+    return new OpenedSocket(transport, handshake, plan, describeRequest(plan, offer.extensions), result);
   } catch (error) {
     transport.destroy();
     throw error;
@@ -115,13 +116,6 @@ async function openTransport(plan: ConnectPlan): Promise<Transport> {
     if (cause instanceof TransportError) throw cause;
     throw new TransportError("ERR_CONNECT", `Cannot connect to ${host}: ${describe(cause)}`, { cause });
   }
-}
-
-function describeRequest({ target, protocols, extensions }: UpgradeOffer, headers: Headers): HandshakeRequest {
-  const [path, ...query] = target.split("?");
-  // One for each connection, so that its listeners end with it.
-  const { signal } = new AbortController();
-  return { method: "GET", path, query: query.join("?"), headers, protocols, extensions, signal };
 }
 
 /** A socket whose handshake is done. */
@@ -172,7 +166,7 @@ class OpenedSocket implements OpenedConnection {
     return this.#connection.step(timeout);
   }
 
-  releaseHeld(): void {
+  releaseMessages(): void {
     this.#connection.releaseHeld();
   }
 

@@ -366,7 +366,7 @@ export class WhatsAppReceiver extends WebSocketClient {
   /** Hands over what waited for a handler. */
   #release(): void {
     if (!this.#client.handlesMessages()) return;
-    if (this.#session === undefined) return this.#client.releaseHeld();
+    if (this.#session === undefined) return this.#client.releaseMessages();
     // Not before the program has set its other handlers too: what nobody handles is acknowledged all the same.
     if (this.#waiting.length > 0) queueMicrotask(this.#handOverWaiting);
   }
@@ -427,7 +427,7 @@ export class WhatsAppReceiver extends WebSocketClient {
     this.#session = undefined;
     if (connection.protocol !== INBOX_PROTOCOL) return this.#endLoops(connection.protocol);
     // Nothing waits in the connection: what is not acknowledged waits at the server.
-    this.#client.releaseHeld();
+    this.#client.releaseMessages();
     const given = typeof this.after === "number" ? { after: this.after } : this.after;
     const { name, share, window, filter } = this;
     this.#session = new InboxSession({

@@ -452,9 +452,9 @@ describe("BrowserConnection", () => {
       log.onMessage = () => {};
       socket.receive("three");
     };
-    connection.releaseHeld();
+    connection.releaseMessages();
     assertEquals(log.events, ["one", "two", "three"]);
-    connection.releaseHeld();
+    connection.releaseMessages();
     socket.receive("four");
     assertEquals(log.events.at(-1), "four");
   });
@@ -557,7 +557,7 @@ describe("BrowserConnection", () => {
     socket.receive("one", "two");
     connection.terminate();
     await settle();
-    connection.releaseHeld();
+    connection.releaseMessages();
     assertEquals(log.events, ["disconnect 1006", "one", "two"]);
   });
 
