@@ -50,7 +50,7 @@ export class AbortableWork {
     const cause: unknown = this.#outer.find((signal) => signal?.aborted)?.reason;
     const given = cause instanceof TransportError ? cause : undefined;
     this.#controller.abort(
-      given ?? new TransportError("ERR_ABORTED", "Connecting was given up by its signal", { cause }),
+      given ?? new TransportError("ERR_ABORTED", "Connecting was aborted by its signal", { cause }),
     );
   };
 

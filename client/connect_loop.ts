@@ -37,7 +37,7 @@ export interface ConnectLoopOwner {
   connect(options: ConnectOptions): Promise<void>;
   /** Attaches the handlers to a new connection. */
   attach(opened: OpenedConnection): ClientConnection;
-  /** Called when the client is connected: tells the program, and lets the connection begin. */
+  /** Called when the client is connected: notifies the program, and lets the connection begin. */
   connected(opened: OpenedConnection, connection: ClientConnection): void;
   /** Called when no other connection follows, with how the last one ended, if there was one. */
   givenUp(info: CloseInfo | undefined): void;
@@ -184,7 +184,7 @@ export class ConnectLoop {
   }
 
   /**
-   * Decides about the next attempt, and tells the program.
+   * Decides about the next attempt, and notifies the program.
    *
    * @returns The time until then, in ms; `undefined`: there is none.
    */
@@ -297,5 +297,5 @@ export class ConnectLoop {
 }
 
 function disconnected(): TransportError {
-  return new TransportError("ERR_ABORTED", "The program gave up connecting");
+  return new TransportError("ERR_ABORTED", "The program aborted connecting");
 }

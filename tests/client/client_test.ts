@@ -292,13 +292,13 @@ describe("WebSocketClient.connect", () => {
     }
   });
 
-  it("rejects when the server goes away inside the handshake", async () => {
+  it("rejects when the server goes away during the handshake", async () => {
     for (const part of ["", "HTTP/1.1 101 Swi"]) {
       const server = new HandServer();
       await server.readRequest();
       if (part !== "") server.write(part);
       server.end();
-      const error = await assertRejects(() => server.connecting, TransportError, "inside the handshake");
+      const error = await assertRejects(() => server.connecting, TransportError, "during the handshake");
       assertEquals(error.code, "ERR_CONNECTION_LOST");
     }
   });
