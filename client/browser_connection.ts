@@ -554,13 +554,13 @@ function closeInfo(end: CloseEvent | undefined, sent: CloseFrame | undefined, di
 function readExtensions(text: string): Extension[] {
   if (text === "") return [];
   return text.split(",").map((extension) => {
-    const [name, ...parameters] = extension.split(";").map((part) => part.trim());
+    const [name = "", ...parameters] = extension.split(";").map((part) => part.trim());
     return { name, parameters: parameters.map(readParameter) };
   });
 }
 
 function readParameter(text: string): [name: string, value: string | true] {
-  const [name, value] = text.split("=");
+  const [name = "", value] = text.split("=");
   return [name, value ?? true];
 }
 

@@ -55,7 +55,7 @@ export type ClientConnection = Omit<
 /** Takes the events of a client's connection, in the order of arrival. */
 export interface ClientConnectionHandler {
   /** Called for a message, or with `frameByFrame` for a frame of one. */
-  message(data: MessageData, frame?: FrameInfo): void;
+  message(data: MessageData, frame?: FrameInfo | undefined): void;
   /** Called for a ping, after the automatic pong. */
   ping(payload: Uint8Array): void;
   /** Called for a pong. */
@@ -105,7 +105,7 @@ export interface ConnectPlan {
   /** `true` if the program has a handler for pings or pongs. */
   readonly showsControlFrames: boolean;
   /** Streams to use instead of a socket. */
-  readonly stream?: BytePair;
+  readonly stream?: BytePair | undefined;
   /** Aborts the attempt. */
   readonly signal: AbortSignal;
 }
