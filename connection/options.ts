@@ -18,7 +18,7 @@ export type ConnectionState = "connecting" | "open" | "closing" | "closed";
  * Result of `send`.
  * `"sent"`: the message was taken. `"backpressure"`: it was taken, but the peer is slow; wait for `drained()` before sending much more.
  * `"dropped"`: it was not taken, since more than `maxBufferedAmount` bytes would wait.
- * `"queued"`: it is kept for the next connection, by a client with `reconnect` and `maxQueuedAmount`.
+ * `"queued"`: it is kept for the next connection, by a client with `reconnect` and `maxQueuedSize`.
  */
 export type SendResult = "sent" | "backpressure" | "dropped" | "queued";
 
