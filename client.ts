@@ -20,10 +20,11 @@ export type {
   SlowConsumer,
 } from "./connection/options.ts";
 export type { MessageData } from "./protocol/payload.ts";
-export type { FrameInfo } from "./protocol/message.ts";
+
 export type { Extension } from "./protocol/extensions.ts";
-export type { CompressionOptions } from "./protocol/deflate.ts";
+
 export { Opcode } from "./protocol/frame_header.ts";
+export type { Role } from "./protocol/frame_header.ts";
 export type { Address } from "./transport/transport.ts";
 export type { BytePair } from "./transport/stream.ts";
 export type { Clock } from "./base/clock.ts";
@@ -44,16 +45,19 @@ export {
   WebSocketError,
 } from "./base/errors.ts";
 export type {
+  BackplaneErrorCode,
   CertificateErrorCode,
   HandlerErrorCode,
   HandshakeErrorCode,
   HttpErrorCode,
+  JournalErrorCode,
   OptionErrorCode,
   ProtocolErrorCode,
   StateErrorCode,
   TransportErrorCode,
   WebSocketErrorCode,
   WebSocketErrorOptions,
+  WhatsAppApiErrorCode,
 } from "./base/errors.ts";
 export { WebSocketClient } from "./client/client.ts";
 export type {
@@ -73,3 +77,5 @@ export { TERMINAL_CODES } from "./client/reconnect.ts";
 export type { ReconnectAttempt, ReconnectFailure, ReconnectOptions } from "./client/reconnect.ts";
 
 useSockets(socketConnector);
+export type { FrameInfo } from "./protocol/frame_header.ts";
+export type { CompressionOptions } from "./protocol/compression.ts";

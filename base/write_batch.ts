@@ -6,7 +6,7 @@
  * @module
  */
 
-/** What has something to do at the end of a turn. */
+/** Has work at the end of a turn. */
 export interface TurnMember {
   /** Does it, and does not throw. */
   endTurn(): void;
@@ -28,7 +28,7 @@ export class Turn {
     this.#schedule = schedule;
   }
 
-  /** Whether the turn is at its end: what is to be done then can be done at once. */
+  /** True if the turn is at its end: what is to be done then can be done at once. */
   get running(): boolean {
     return this.#running;
   }

@@ -7,7 +7,7 @@
 import { parseArgs, type ParseArgsConfig } from "node:util";
 import { describe } from "../base/errors.ts";
 import { printable } from "../base/log.ts";
-import { messageText } from "../base/message_text.ts";
+import { errorText } from "../base/error_text.ts";
 import { isSecret } from "../base/secrets.ts";
 import type { WhatsAppContents, WhatsAppRecord } from "../cloud_api/types.ts";
 
@@ -58,7 +58,7 @@ export class UsageError extends Error {
    * @param message What is wrong, and the value at fault.
    */
   constructor(message: string) {
-    super(messageText(message));
+    super(errorText(message));
   }
 }
 

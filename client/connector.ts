@@ -9,9 +9,9 @@
 
 import type { CloseInfo, ConnectionSettings, StartOptions } from "../connection/options.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
-import type { CompressionOptions, CompressionSettings } from "../protocol/deflate.ts";
+import type { CompressionOptions, CompressionSettings } from "../protocol/compression.ts";
 import type { MessageData } from "../protocol/payload.ts";
-import type { FrameInfo } from "../protocol/message.ts";
+import type { FrameInfo } from "../protocol/frame_header.ts";
 import type { Meter } from "../base/stats.ts";
 import type { ProxyAddress } from "../transport/transport.ts";
 import type { BytePair } from "../transport/stream.ts";

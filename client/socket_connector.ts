@@ -15,19 +15,14 @@ import type {
 } from "./connector.ts";
 import { type ConnectionHandler, WebSocketConnection } from "../connection/connection.ts";
 import type { ConnectionSettings, HandshakeRequest, HandshakeResult } from "../connection/options.ts";
-import {
-  type CompressionOptions,
-  type CompressionSettings,
-  compressionSettings,
-  makeDeflateOffer,
-  readDeflateAnswer,
-} from "../protocol/deflate.ts";
+import type { CompressionOptions, CompressionSettings } from "../protocol/compression.ts";
+import { compressionSettings, makeDeflateOffer, readDeflateAnswer } from "../protocol/deflate.ts";
 import { describe, TransportError } from "../base/errors.ts";
 import { checkUpgradeResponse, createKey, encodeUpgradeRequest, type UpgradeOffer } from "../protocol/handshake.ts";
 import { parseStatusLine } from "../protocol/head.ts";
 import { assertProtected, assertProtectedAt } from "./loopback.ts";
 import { locationOf, redirect, refusedRedirect } from "./redirect.ts";
-import { readCertificates } from "../transport/private_key.ts";
+import { readCertificates } from "../transport/certificate.ts";
 import { hasRuntimeTransport, runtimeTransport } from "../transport/runtime.ts";
 import type { Transport } from "../transport/transport.ts";
 import { streamTransport } from "../transport/stream.ts";

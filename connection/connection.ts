@@ -33,7 +33,14 @@ import type {
   StartOptions,
   StepResult,
 } from "./options.ts";
-import { frameHeaderLength, MAX_CONTROL_PAYLOAD, Opcode, ReservedBit, type Role } from "../protocol/frame_header.ts";
+import {
+  frameHeaderLength,
+  type FrameInfo,
+  MAX_CONTROL_PAYLOAD,
+  Opcode,
+  ReservedBit,
+  type Role,
+} from "../protocol/frame_header.ts";
 import { MessageDeflater, MessageInflater } from "../protocol/deflate.ts";
 import { CloseCode, OptionError, ProtocolError, StateError, TransportError, WebSocketError } from "../base/errors.ts";
 import { FrameParser } from "../protocol/frame.ts";
@@ -42,7 +49,7 @@ import { handlerTime, timeHandler } from "../base/handler_time.ts";
 import { assertPayload, encodeClosePayload, type MessageData } from "../protocol/payload.ts";
 import { Intake, type IntakeOwner } from "./intake.ts";
 import { KeepAlive, type KeepAliveOwner } from "./keep_alive.ts";
-import { type FrameInfo, MessageAssembler, type MessageHandler } from "../protocol/message.ts";
+import { MessageAssembler, type MessageHandler } from "../protocol/message.ts";
 import { messageStream, messageWriter } from "./message_stream.ts";
 import { Outbox, type OutboxOwner } from "./outbox.ts";
 import { RateLimit } from "./rate_limit.ts";

@@ -5,9 +5,9 @@
  */
 
 import { type Clock, systemClock } from "../base/clock.ts";
-import type { DeflateAgreement } from "../protocol/deflate.ts";
+import type { DeflateAgreement } from "../protocol/compression.ts";
 import type { Extension } from "../protocol/extensions.ts";
-import { OptionError } from "../base/errors.ts";
+import { type Complete, defaultsOf, type SettingsTable } from "../base/settings.ts";
 
 /** Where a connection is in its life, in the words of the browser's `WebSocket`. */
 export type ConnectionState = "connecting" | "open" | "closing" | "closed";
@@ -74,150 +74,154 @@ export interface ProtocolOptions {
    * the memory.
    * @default {false}
    */
-  frameByFrame?: boolean;
+  frameByFrame?: boolean | undefined;
   /**
    * Server: take a request whose `Upgrade` and `Connection` headers a proxy has removed.
    * @default {false}
    */
-  skipUpgradeCheck?: boolean;
+  skipUpgradeCheck?: boolean | undefined;
   /**
    * Server: take any `Sec-WebSocket-Version`.
    * @default {false}
    */
-  skipVersionCheck?: boolean;
+  skipVersionCheck?: boolean | undefined;
   /**
    * Answer no ping; the program calls `pong`.
    * @default {false}
    */
-  manualPong?: boolean;
+  manualPong?: boolean | undefined;
   /**
    * Answer no close frame; the program calls `close`.
    * @default {false}
    */
-  manualClose?: boolean;
+  manualClose?: boolean | undefined;
 }
 
 /** How one message is sent. */
 export interface MessageOptions {
   /** What happens to this message beyond `maxBufferedAmount`; the default is the setting `slowConsumer`. */
-  slowConsumer?: SlowConsumer;
+  slowConsumer?: SlowConsumer | undefined;
 }
 
 /** Limits and habits of a connection. `0` turns a limit off. */
 export interface ConnectionOptions {
   /** Switches of the protocol. */
-  options?: ProtocolOptions;
+  options?: ProtocolOptions | undefined;
   /**
    * Send messages in frames of at most `frameSize` bytes.
    * @default {false}
    */
-  splitMessage?: boolean;
+  splitMessage?: boolean | undefined;
   /**
    * The most bytes of a frame on the wire, header included, when `splitMessage` is on; 0: no splitting. At least 3, for
    * a client 7.
    * @default {0}
    */
-  frameSize?: number;
+  frameSize?: number | undefined;
   /**
    * The largest message taken from the peer, in bytes. A larger one is refused with 1009 at the header that goes beyond; a
    * compressed one where its decompression goes beyond, or at the header by which its wire form is much longer.
    * @default {16777216}
    */
-  maxMessageSize?: number;
+  maxMessageSize?: number | undefined;
   /**
    * The most fragments of one message, empty ones included; beyond it 1008. Reassembly keeps nothing per fragment: the limit is for
    * messages that never end.
    * @default {131072}
    */
-  maxFragments?: number;
+  maxFragments?: number | undefined;
   /**
    * How long the next piece of a message that has begun may take, in ms, exact to an eighth. Then the connection is closed with 1001. The
    * time does not run while the program itself holds up the reading, nor with `frameByFrame` between two frames. A server limits it by
    * default.
    * @default {0}
    */
-  messageTimeout?: number;
+  messageTimeout?: number | undefined;
   /**
    * The most bytes that wait for a slow peer; control frames and compressed fragments may go a little beyond. What happens
    * then: `slowConsumer`.
    * @default {33554432}
    */
-  maxBufferedAmount?: number;
+  maxBufferedAmount?: number | undefined;
   /**
    * From how many waiting bytes on `send` says `"backpressure"`.
    * @default {65536}
    */
-  highWaterMark?: number;
+  highWaterMark?: number | undefined;
   /**
    * What `send` does beyond `maxBufferedAmount`: `"close"` ends the connection at once, `"drop"` leaves the message out.
    * Either way it says `"dropped"`.
    * @default {"close"}
    */
-  slowConsumer?: SlowConsumer;
+  slowConsumer?: SlowConsumer | undefined;
   /**
    * How long the closing handshake, and then the end of TCP, may take, in ms.
    * @default {10000}
    */
-  closeTimeout?: number;
+  closeTimeout?: number | undefined;
   /**
    * How long nothing may come or be sent but pings and pongs, in ms, exact to an eighth. Then the connection is closed with 1001.
    * @default {0}
    */
-  idleTimeout?: number;
+  idleTimeout?: number | undefined;
   /**
    * The time between the answer to a ping and the next ping, in ms: finds out whether the peer is still there, keeps the way through
    * proxies open, and measures `latency`. A page does not ping.
    * @default {30000}
    */
-  pingInterval?: number;
+  pingInterval?: number | undefined;
   /**
    * How long the answer to a ping may take, in ms. Then the connection is given up, without a closing handshake: 1006. The time does not
    * run as long as other bytes come, the program itself holds up the reading, or the ping stands behind bytes that do leave.
    * @default {20000}
    */
-  pongTimeout?: number;
+  pongTimeout?: number | undefined;
   /**
    * The most messages and control frames a second; beyond it 1008.
    * @default {0}
    */
-  maxMessageRate?: number;
+  maxMessageRate?: number | undefined;
   /**
    * The most bytes a second, on the wire; beyond it 1008.
    * @default {0}
    */
-  maxByteRate?: number;
+  maxByteRate?: number | undefined;
   /**
-   * So many seconds' messages and bytes may come at once; at least 1 to be of use.
+   * Messages and bytes that may come at once, as the seconds in which `maxMessageRate` and `maxByteRate` would let them in; at least 1 to be
+   * of use.
    * @default {5}
    */
-  rateBurst?: number;
+  rateBurstSeconds?: number | undefined;
   /** Time, for tests. */
-  clock?: Clock;
+  clock?: Clock | undefined;
 }
 
 /** {@linkcode ConnectionOptions} with nothing left out; one object serves many connections. */
-export type ConnectionSettings = Readonly<Required<ConnectionOptions>>;
+export type ConnectionSettings = Readonly<Complete<ConnectionOptions>>;
+
+/** The settings of a connection, which those of servers and clients include. */
+export const CONNECTION_SETTINGS: SettingsTable<ConnectionSettings> = {
+  options: { kind: "object", default: {} },
+  splitMessage: { kind: "boolean", default: false },
+  frameSize: { kind: "number", unit: "bytes", default: 0 },
+  maxMessageSize: { kind: "number", unit: "bytes", default: 16 * 1024 * 1024 },
+  maxFragments: { kind: "number", unit: "count", default: 131_072 },
+  messageTimeout: { kind: "number", unit: "ms", default: 0 },
+  maxBufferedAmount: { kind: "number", unit: "bytes", default: 32 * 1024 * 1024 },
+  highWaterMark: { kind: "number", unit: "bytes", default: 64 * 1024 },
+  slowConsumer: { kind: "choice", choices: ["close", "drop"], default: "close" },
+  closeTimeout: { kind: "number", unit: "ms", default: 10_000 },
+  idleTimeout: { kind: "number", unit: "ms", default: 0 },
+  pingInterval: { kind: "number", unit: "ms", default: 30_000 },
+  pongTimeout: { kind: "number", unit: "ms", default: 20_000 },
+  maxMessageRate: { kind: "number", unit: "per second", default: 0 },
+  maxByteRate: { kind: "number", unit: "per second", default: 0 },
+  rateBurstSeconds: { kind: "number", unit: "seconds", default: 5 },
+  clock: { kind: "object", default: systemClock },
+};
 
 /** The defaults of {@linkcode ConnectionOptions}. */
-export const CONNECTION_DEFAULTS: ConnectionSettings = {
-  options: {},
-  splitMessage: false,
-  frameSize: 0,
-  maxMessageSize: 16 * 1024 * 1024,
-  maxFragments: 131_072,
-  messageTimeout: 0,
-  maxBufferedAmount: 32 * 1024 * 1024,
-  highWaterMark: 64 * 1024,
-  slowConsumer: "close",
-  closeTimeout: 10_000,
-  idleTimeout: 0,
-  pingInterval: 30_000,
-  pongTimeout: 20_000,
-  maxMessageRate: 0,
-  maxByteRate: 0,
-  rateBurst: 5,
-  clock: systemClock,
-};
+export const CONNECTION_DEFAULTS: ConnectionSettings = defaultsOf(CONNECTION_SETTINGS);
 
 /** A connection whose peer has begun a message. */
 export interface MessageOwner {
@@ -280,47 +284,3 @@ export interface EarlyEnd {
 
 /** What one step of a connection with `"step"` delivery came to. */
 export type StepResult = "none" | "message" | "control" | "closed";
-
-/** What goes wrong silently if it is not a number from 0 on. */
-export type LimitName =
-  | "maxMessageSize"
-  | "maxFragments"
-  | "messageTimeout"
-  | "maxBufferedAmount"
-  | "highWaterMark"
-  | "closeTimeout"
-  | "idleTimeout"
-  | "pingInterval"
-  | "pongTimeout"
-  | "maxMessageRate"
-  | "maxByteRate"
-  | "rateBurst"
-  | "frameSize";
-
-/** The limits of a connection. */
-export const LIMIT_NAMES: readonly LimitName[] = [
-  "maxMessageSize",
-  "maxFragments",
-  "messageTimeout",
-  "maxBufferedAmount",
-  "highWaterMark",
-  "closeTimeout",
-  "idleTimeout",
-  "pingInterval",
-  "pongTimeout",
-  "maxMessageRate",
-  "maxByteRate",
-  "rateBurst",
-  "frameSize",
-];
-
-/**
- * Checks what is to become of slow peers.
- *
- * @param value The setting.
- * @throws {OptionError} If it is neither `"close"` nor `"drop"`.
- */
-export function assertSlowConsumer(value: unknown): void {
-  if (value === "close" || value === "drop") return;
-  throw new OptionError(`The setting "slowConsumer" is "${value}" instead of "close" or "drop"`);
-}

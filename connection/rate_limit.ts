@@ -34,7 +34,7 @@ export interface Rates {
   /** Bytes a second, on the wire. */
   readonly maxByteRate: number;
   /** The seconds whose messages and bytes may come at once. */
-  readonly rateBurst: number;
+  readonly rateBurstSeconds: number;
 }
 
 /** Watches what one peer sends. */
@@ -48,9 +48,9 @@ export class RateLimit {
    * @param rates The rates.
    * @param now The time, in ms.
    */
-  constructor({ maxMessageRate, maxByteRate, rateBurst }: Rates, now: number) {
-    if (maxMessageRate > 0) this.#messages = new Bucket(maxMessageRate, rateBurst, now);
-    if (maxByteRate > 0) this.#bytes = new Bucket(maxByteRate, rateBurst, now);
+  constructor({ maxMessageRate, maxByteRate, rateBurstSeconds }: Rates, now: number) {
+    if (maxMessageRate > 0) this.#messages = new Bucket(maxMessageRate, rateBurstSeconds, now);
+    if (maxByteRate > 0) this.#bytes = new Bucket(maxByteRate, rateBurstSeconds, now);
   }
 
   /**

@@ -13,7 +13,7 @@
 import { TransportError } from "../base/errors.ts";
 import { Inbox } from "./message_queue.ts";
 import type { MessageData } from "../protocol/payload.ts";
-import type { FrameInfo } from "../protocol/message.ts";
+import type { FrameInfo } from "../protocol/frame_header.ts";
 
 /** What a {@linkcode Reception} asks and tells its connection. */
 export interface ReceptionOwner {

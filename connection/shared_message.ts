@@ -4,7 +4,8 @@
  * @module
  */
 
-import { type CompressionSettings, MessageDeflater } from "../protocol/deflate.ts";
+import type { CompressionSettings } from "../protocol/compression.ts";
+import { MessageDeflater } from "../protocol/deflate.ts";
 import { firstOctet, maxFramePayload, Opcode, ReservedBit, writeFrameHeader } from "../protocol/frame_header.ts";
 import { type Meter, UNMETERED } from "../base/stats.ts";
 

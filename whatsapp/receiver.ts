@@ -25,7 +25,7 @@ import {
   type NotificationMessage,
 } from "../inbox/protocol.ts";
 import { type InboxPosition, InboxSession } from "../inbox/session.ts";
-import type { FrameInfo } from "../protocol/message.ts";
+import type { FrameInfo } from "../protocol/frame_header.ts";
 import { PendingNotification, type WhatsAppNotification } from "./pending_notification.ts";
 import { assertNumber } from "../base/ranges.ts";
 import { assertSecrets } from "../base/secrets.ts";

@@ -8,12 +8,12 @@
 import { createHash } from "node:crypto";
 import { concatAll } from "../base/bytes.ts";
 import type { Clock } from "../base/clock.ts";
-import type { FrameInfo } from "../protocol/message.ts";
+import type { FrameInfo } from "../protocol/frame_header.ts";
 import type { MessageData } from "../protocol/payload.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
-import { type BodyTaker, TextReply } from "../server/direct.ts";
+import { type BodyTaker, TextReply } from "../server/text_reply.ts";
 import { hasCommonName, SUBJECT_FORMS, type SubjectForm } from "./distinguished_name.ts";
-import { HandlerError, JournalError, OptionError, StateError } from "../base/errors.ts";
+import { HandlerError, JournalError, OptionError } from "../base/errors.ts";
 import { FailedGuesses } from "./failed_guesses.ts";
 import type { HeaderFields, RequestLine } from "../protocol/head.ts";
 import { textResponse } from "../protocol/http.ts";
@@ -35,8 +35,11 @@ import { claimJournal, releaseJournal } from "../journal/claims.ts";
 import { isLoopback } from "../client/loopback.ts";
 import { MemoryJournal } from "../journal/memory_journal.ts";
 import { assertNumber } from "../base/ranges.ts";
-import type { AllowResult, StopOptions, WebSocketServerOptions } from "../server/handlers.ts";
-import { WebSocketServer } from "../server/server.ts";
+import { refuseSetting } from "../base/settings.ts";
+import type { AllowResult, StopOptions } from "../server/handlers.ts";
+import type { WebSocketServerOptions } from "../server/settings.ts";
+import type { ServerContext } from "../server/context.ts";
+import { extendServer, WebSocketServer } from "../server/server.ts";
 import {
   checkReceiverTokens,
   cursorName,
@@ -216,6 +219,8 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   onRawMessage?: RawMessageHandler;
 
   // Settings
+  /** Always `true`, but for `behindProxy`: Meta delivers over TLS only. Setting it throws. */
+  declare useSSL: boolean;
   #verifyToken: string | readonly string[] | undefined;
   #appSecret: string | readonly string[] | null | undefined;
   #apps: readonly WhatsAppApp[];
@@ -241,8 +246,13 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   /** Failures of the journal, of which there are many in an outage. */
   #refusals: Refusals | undefined;
   #readFailures: Refusals | undefined;
+  readonly #core: ServerContext<Data>;
   #failed: FailedAttempts = { receiverToken: 0, verifyToken: 0, signature: 0, clientCertificate: 0 };
   #guesses: FailedGuesses | undefined;
+
+  static {
+    refuseSetting<WhatsAppServer>(this.prototype, "useSSL", 'a WhatsAppServer speaks TLS; see "behindProxy"');
+  }
 
   /**
    * Makes a server; it does not listen yet.
@@ -253,6 +263,16 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   constructor(options: WhatsAppServerOptions<Data> = {}) {
     const { protocols = [INBOX_PROTOCOL, RECEIVER_PROTOCOL] } = options;
     super({ ...options, protocols, useSSL: !options.behindProxy });
+    this.#core = extendServer<Data>(this, {
+      prepare: () => this.#prepare(),
+      finish: () => this.#finish(),
+      allow: (connection) => this.#allow(connection),
+      opened: (connection) => this.#opened(connection),
+      ended: (connection) => this.#ended(connection),
+      receive: (connection, data, frame) => this.#receive(connection, data, frame),
+      respond: (request, connection) => this.#respond(request, connection),
+      respondDirectly: (line, fields, connection) => this.#respondDirectly(line, fields, connection),
+    });
     this.#verifyToken = options.verifyToken;
     this.#appSecret = options.appSecret;
     this.#apps = options.apps ?? [];
@@ -271,20 +291,12 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     assertNumber("rawMessageTimeout", this.#rawMessageTimeout);
   }
 
-  /** Always `true`, but for `behindProxy`: Meta delivers over TLS only. Setting it throws. */
-  override get useSSL(): boolean {
-    return super.useSSL;
-  }
-  override set useSSL(_value: boolean) {
-    throw new StateError("ERR_UNSUPPORTED", 'Cannot set "useSSL": a WhatsAppServer speaks TLS; see "behindProxy"');
-  }
-
   /** Token for the verification of the URL; "": every verification is refused. */
   get verifyToken(): string | readonly string[] {
     return this.#verifyToken ?? "";
   }
   set verifyToken(value: string | readonly string[]) {
-    this.assertStopped("verifyToken");
+    this.#core.settings.assertUnlocked("verifyToken");
     this.#verifyToken = value === "" ? undefined : value;
   }
 
@@ -293,7 +305,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     return this.#appSecret;
   }
   set appSecret(value: string | readonly string[] | null | undefined) {
-    this.assertStopped("appSecret");
+    this.#core.settings.assertUnlocked("appSecret");
     this.#appSecret = value;
   }
 
@@ -302,7 +314,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     return this.#apps;
   }
   set apps(value: readonly WhatsAppApp[]) {
-    this.assertStopped("apps");
+    this.#core.settings.assertUnlocked("apps");
     this.#apps = value;
   }
 
@@ -311,7 +323,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     return this.#receiverToken;
   }
   set receiverToken(value: ReceiverTokens | null | undefined) {
-    this.assertStopped("receiverToken");
+    this.#core.settings.assertUnlocked("receiverToken");
     this.#receiverToken = value;
   }
 
@@ -320,7 +332,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     return this.#journal;
   }
   set journal(value: string | Journal | null | undefined) {
-    this.assertStopped("journal");
+    this.#core.settings.assertUnlocked("journal");
     assertJournal(value);
     this.#journal = value;
   }
@@ -330,7 +342,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     return this.#clientCertificateHeader;
   }
   set clientCertificateHeader(value: string) {
-    this.assertStopped("clientCertificateHeader");
+    this.#core.settings.assertUnlocked("clientCertificateHeader");
     this.#clientCertificateHeader = value;
   }
 
@@ -339,7 +351,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     return this.#clientCertificateForm;
   }
   set clientCertificateForm(value: SubjectForm) {
-    this.assertStopped("clientCertificateForm");
+    this.#core.settings.assertUnlocked("clientCertificateForm");
     assertSubjectForm(value);
     this.#clientCertificateForm = value;
   }
@@ -349,7 +361,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     return this.#clientCertificateName;
   }
   set clientCertificateName(value: string) {
-    this.assertStopped("clientCertificateName");
+    this.#core.settings.assertUnlocked("clientCertificateName");
     this.#clientCertificateName = value;
   }
 
@@ -358,7 +370,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     return this.#failureDelay;
   }
   set failureDelay(value: number) {
-    this.assertStopped("failureDelay");
+    this.#core.settings.assertUnlocked("failureDelay");
     assertNumber("failureDelay", value, 0x7fffffff);
     this.#failureDelay = value;
   }
@@ -368,7 +380,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     return this.#rawMessageTimeout;
   }
   set rawMessageTimeout(value: number) {
-    this.assertStopped("rawMessageTimeout");
+    this.#core.settings.assertUnlocked("rawMessageTimeout");
     assertNumber("rawMessageTimeout", value);
     this.#rawMessageTimeout = value;
   }
@@ -380,7 +392,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
 
   #countFailure(reason: keyof FailedAttempts): void {
     this.#failed[reason]++;
-    this.countRefusal(reason);
+    this.#core.meter.refuse(reason);
   }
 
   /** Whether it runs without TLS behind a proxy. */
@@ -388,8 +400,8 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     return this.#behindProxy;
   }
   set behindProxy(value: boolean) {
-    this.assertStopped("behindProxy");
-    this.applySetting("useSSL", !value);
+    this.#core.settings.assertUnlocked("behindProxy");
+    this.#core.settings.store.set("useSSL", !value);
     this.#behindProxy = value;
   }
 
@@ -440,7 +452,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   // ---- Journal -------------------------------------------------------------------------------------------------
 
   /** Opens the journal before the port. */
-  protected override async prepare(): Promise<void> {
+  async #prepare(): Promise<void> {
     await this.#openHub();
     if (this.#journal !== undefined) return;
     console.warn(
@@ -459,7 +471,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
 
   async #makeHub(): Promise<InboxHub> {
     const given = this.#journal;
-    const { clock } = this.settings;
+    const { clock } = this.#core.settings.current;
     const journal = typeof given === "string"
       ? await SqliteJournal.open(given, { clock })
       : given ?? new MemoryJournal({ clock });
@@ -470,7 +482,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     const hub = new InboxHub(journal, (error) => this.#readFailed(error));
     journal.listen({
       appended: (entry) => this.#forward(entry, hub),
-      error: (error) => this.reportError(error),
+      error: (error) => this.#core.calls.report(error),
       lost: () => hub.lost(),
     });
     this.#hub = hub;
@@ -479,11 +491,11 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
 
   #readFailed(error: unknown, connection?: WebSocketConnection<Data>): void {
     const report = error instanceof JournalError ? this.#readFailures?.failed(error) : error;
-    if (report !== undefined) this.reportError(report, connection);
+    if (report !== undefined) this.#core.calls.report(report, connection);
   }
 
   /** Closes the journal after the last connection has ended. */
-  protected override async finish(): Promise<void> {
+  async #finish(): Promise<void> {
     const hub = await this.#opening?.catch(() => undefined);
     this.#opening = undefined;
     this.#hub = undefined;
@@ -511,14 +523,14 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     this.#guesses?.release();
     return stopped.then(async () => {
       this.#guesses?.release();
-      if (!this.locked) await this.finish();
+      if (!this.#core.settings.locked) await this.#finish();
     });
   }
 
   // ---- Receivers -----------------------------------------------------------------------------------------------
 
   /** Lets a receiver in that shows a token; after that `onAllow` is asked. */
-  protected override allow(connection: WebSocketConnection<Data>): AllowResult {
+  #allow(connection: WebSocketConnection<Data>): AllowResult {
     const tokens = this.#receiverToken;
     // Only what the program waived is not asked for; without a token it is onAllow that decides.
     const waived = tokens === null || (tokens === undefined && this.onAllow !== undefined);
@@ -533,14 +545,14 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
       }
       this.#shown.set(connection, token);
     }
-    return super.allow(connection);
+    return this.#core.allow(connection);
   }
 
   /** Follows the settings, which may change while the server is stopped. */
   get #failedGuesses(): FailedGuesses {
     if (this.#guesses?.delay !== this.#failureDelay) {
       this.#guesses?.release();
-      this.#guesses = new FailedGuesses(this.settings.clock, this.#failureDelay);
+      this.#guesses = new FailedGuesses(this.#core.settings.current.clock, this.#failureDelay);
     }
     return this.#guesses;
   }
@@ -548,7 +560,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   /** Refuses a guess without a look at it, if its network has been wrong too often. */
   #refuseGuess(connection: WebSocketConnection<Data>): Response | undefined {
     if (this.#failedGuesses.mayGuess(connection.remoteAddress.hostname)) return undefined;
-    this.countRefusal("failureDelay");
+    this.#core.meter.refuse("failureDelay");
     const seconds = Math.ceil(this.#failureDelay / 1000);
     return textResponse(429, "Too many wrong tokens came from this address", { "retry-after": `${seconds}` });
   }
@@ -556,7 +568,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   /** An answer to a wrong token: not at once, unless the server stops. */
   #late(response: Response, connection: WebSocketConnection<Data>): Promise<Response> {
     const held = this.#failedGuesses.hold(connection.remoteAddress.hostname, response);
-    if (this.locked && !this.active) this.#failedGuesses.release();
+    if (this.#core.settings.locked && !this.active) this.#failedGuesses.release();
     return held;
   }
 
@@ -571,12 +583,12 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   }
 
   /** A receiver is there. */
-  protected override opened(connection: WebSocketConnection<Data>): void {
+  #opened(connection: WebSocketConnection<Data>): void {
     const token = this.#shown.get(connection);
     const receiver: Receiver = { token };
     this.#receivers.set(connection, receiver);
     if (connection.protocol !== INBOX_PROTOCOL) return;
-    const { clock, handshakeTimeout } = this.settings;
+    const { clock, handshakeTimeout } = this.#core.settings.current;
     const late = (): void => void connection.close(InboxCloseCode.NoHello, "The hello did not come in time");
     receiver.inbox = {
       sink: makeSink(connection, clock),
@@ -589,7 +601,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   }
 
   /** A receiver has gone. */
-  protected override ended(connection: WebSocketConnection<Data>): void {
+  #ended(connection: WebSocketConnection<Data>): void {
     const inbox = this.#receivers.get(connection)?.inbox;
     this.#receivers.delete(connection);
     inbox?.cancelTimer();
@@ -597,10 +609,10 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   }
 
   /** Takes what belongs to the subprotocol; the rest is for the handlers. */
-  protected override receive(connection: WebSocketConnection<Data>, data: MessageData, frame?: FrameInfo): void {
+  #receive(connection: WebSocketConnection<Data>, data: MessageData, frame?: FrameInfo): void {
     const receiver = this.#receivers.get(connection);
     const inbox = receiver?.inbox;
-    if (inbox === undefined || typeof data === "string") return super.receive(connection, data, frame);
+    if (inbox === undefined || typeof data === "string") return this.#core.receive(connection, data, frame);
     try {
       const message = assembleMessage(inbox, data, frame);
       if (message === undefined) return;
@@ -610,7 +622,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
       if (!(error instanceof OptionError)) throw error;
       const failure = badMessage(error);
       connection.closeWith(InboxCloseCode.BadMessage, failure);
-      this.reportError(failure, connection);
+      this.#core.calls.report(failure, connection);
     }
   }
 
@@ -635,7 +647,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     this.#openHub().then((hub) => hub.join(inbox.sink, { ...message, name }, token?.filter, inbox.last, former)).then(
       (member) => {
         const report = this.#readFailures?.succeeded();
-        if (report !== undefined) this.reportError(report);
+        if (report !== undefined) this.#core.calls.report(report);
         inbox.member = member;
         // It may have ended while it joined.
         if (!this.#receivers.has(connection)) member?.leave();
@@ -657,18 +669,14 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     return this.#allApps().find(({ pathName }) => pathName === "" || path === pathName);
   }
 
-  /**
-   * Takes notifications as most of them come; a subclass with a `respond` of its own gets them there, as all others.
-   *
-   * @internal
-   */
-  protected override respondDirectly(
+  /** Takes notifications as most of them come. */
+  #respondDirectly(
     line: RequestLine,
     fields: HeaderFields,
     connection: WebSocketConnection<Data>,
   ): TextReply | BodyTaker | undefined {
     const app = this.#appAt(line.path);
-    if (app === undefined || this.respond !== WhatsAppServer.prototype.respond) return undefined;
+    if (app === undefined) return undefined;
     const refusal = this.#refuseBeforeReading(app, (name) => fields.combined(name.toLowerCase()));
     if (refusal !== undefined) return refusal;
     const signature = fields.combined(SIGNATURE_HEADER) ?? "";
@@ -676,16 +684,16 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   }
 
   /** Answers Meta; other requests go to `onCommandGet`. */
-  protected override async respond(request: Request, connection: WebSocketConnection<Data>): Promise<Response> {
+  async #respond(request: Request, connection: WebSocketConnection<Data>): Promise<Response> {
     const url = new URL(request.url);
     const app = this.#appAt(url.pathname);
-    if (app === undefined) return await super.respond(request, connection);
+    if (app === undefined) return await this.#core.respond(request, connection);
     const { method } = request;
     if (method === "POST") return await this.#takeNotification(app, request, connection);
     if (method === "GET" && url.searchParams.has("hub.mode")) {
       return await this.#verify(app, url.searchParams, connection);
     }
-    const response = await super.respond(request, connection);
+    const response = await this.#core.respond(request, connection);
     const unanswered = response.status === 426 || response.status === 404;
     if (method === "GET" || method === "HEAD" || !unanswered) return response;
     await response.body?.cancel();
@@ -797,7 +805,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     digest: Uint8Array,
   ): Promise<TextReply> {
     const key = decodeAscii(digest, 0, digest.length);
-    const now = this.settings.clock.now();
+    const now = this.#core.settings.current.clock.now();
     const first = this.#keeping.get(key);
     if (first?.answer !== undefined && now < first.until) return first.answer;
     const keeping: Keeping = { until: now + JOURNAL_PATIENCE };
@@ -821,18 +829,18 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
         // It has a limit of its own, if the program wants one.
         keeping.until = Infinity;
         forward = !await this.#vetoes(delivery, connection);
-        keeping.until = this.settings.clock.now() + JOURNAL_PATIENCE;
+        keeping.until = this.#core.settings.current.clock.now() + JOURNAL_PATIENCE;
       }
       const { bytes, signature, receivedAt } = delivery;
       // Meta tries again for 7 days.
       await journal.append({ bytes, signature, receivedAt, digest, forward });
       const report = this.#refusals?.succeeded();
-      if (report !== undefined) this.reportError(report);
+      if (report !== undefined) this.#core.calls.report(report);
       return KEPT;
     } catch (error) {
       if (!(error instanceof JournalError)) throw error;
       const report = this.#refusals === undefined ? error : this.#refusals.failed(error);
-      if (report !== undefined) this.reportError(report, connection);
+      if (report !== undefined) this.#core.calls.report(report, connection);
       return NOT_KEPT;
     } finally {
       if (this.#keeping.get(key) === keeping) this.#keeping.delete(key);
@@ -846,7 +854,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
       const answer: unknown = this.onRawMessage?.(text, delivery);
       return isThenable(answer) ? this.#waitForVeto(answer, connection) : answer === false;
     } catch (error) {
-      this.reportHandlerError("onRawMessage", error, connection);
+      this.#core.calls.report(new HandlerError("onRawMessage", error), connection);
       return false;
     }
   }
@@ -854,15 +862,15 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   async #waitForVeto(answer: PromiseLike<unknown>, connection: WebSocketConnection<Data>): Promise<boolean> {
     const limit = this.#rawMessageTimeout;
     const late = Promise.withResolvers<undefined>();
-    const cancel = limit === 0 ? () => {} : this.settings.clock.after(limit, () => {
+    const cancel = limit === 0 ? () => {} : this.#core.settings.current.clock.after(limit, () => {
       const cause = new Error(`no answer after ${limit} ms; the notification is kept and forwarded`);
-      this.reportError(new HandlerError("onRawMessage", cause, "ERR_HANDLER_TIMEOUT"), connection);
+      this.#core.calls.report(new HandlerError("onRawMessage", cause, "ERR_HANDLER_TIMEOUT"), connection);
       late.resolve(undefined);
     });
     this.#undecided.add(cancel);
     // What it fails with is heard even if that comes too late.
     const decided = Promise.resolve(answer).catch((error) =>
-      this.reportHandlerError("onRawMessage", error, connection)
+      this.#core.calls.report(new HandlerError("onRawMessage", error), connection)
     );
     const result = await Promise.race([decided, late.promise]);
     cancel();
@@ -892,7 +900,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
       this.#sendPlain(part, (connection) => this.#isPlain(connection, filter));
     } catch (error) {
       // It is nested too deeply to be taken apart; the others get what they may have.
-      this.reportError(error);
+      this.#core.calls.report(error);
     }
   }
 
@@ -912,7 +920,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
       else this.sendMessageTo(text, selector);
     } catch (error) {
       // It is larger than maxBufferedAmount; those that acknowledge learn that by themselves.
-      this.reportError(error);
+      this.#core.calls.report(error);
     }
   }
 }

@@ -256,7 +256,7 @@ describe("WhatsAppApi: errors", () => {
     assertEquals((await assertRejects(() => nowhere.markAsRead("x"), WhatsAppApiError)).code, "ERR_API_UNREACHABLE");
   });
 
-  it("come when the body of an answer stalls, whatever the runtime's fetch does about it: no second attempt", async () => {
+  it("are reported when a response body stalls, on each runtime, without a second attempt", async () => {
     for (const deaf of [false, true]) {
       const counting = new CountingFetch(deaf);
       const clock = new FakeClock();
@@ -403,7 +403,7 @@ describe("WhatsAppApi: media", () => {
       assertEquals(error.code, "ERR_MEDIA_DIGEST");
     }));
 
-  it("fail when the next piece does not come in time, but may take long as a whole, and wait for a slow reader", async () => {
+  it("fail when the next piece is late, but may take long as a whole, and wait for a slow reader", async () => {
     const clock = new FakeClock();
     let push: (bytes: Uint8Array<ArrayBuffer>) => void = () => {};
     const body = (): ReadableStream<Uint8Array<ArrayBuffer>> =>

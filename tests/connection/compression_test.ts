@@ -7,8 +7,7 @@ import type { MessageData } from "../../protocol/payload.ts";
 import type { WebSocketConnection } from "../../connection/connection.ts";
 import { OptionError, StateError } from "../../base/errors.ts";
 import { compressionSettings, MessageDeflater } from "../../protocol/deflate.ts";
-import { Opcode } from "../../protocol/frame_header.ts";
-import type { FrameInfo } from "../../protocol/message.ts";
+import { type FrameInfo, Opcode } from "../../protocol/frame_header.ts";
 import { liveZlibStates } from "../../protocol/raw_deflate.ts";
 import { WebSocketServer, type WebSocketServerOptions } from "../../server.ts";
 import { SharedMessage } from "../../connection/shared_message.ts";
@@ -212,7 +211,7 @@ describe("compression", () => {
   });
 });
 
-describe("what does not get smaller", () => {
+describe("incompressible messages", () => {
   it("goes uncompressed without context takeover, and keeps the context with it", async () => {
     const noise = new Random(6).bytes(1000);
     const reserved = async (options: object): Promise<number[]> => {
@@ -290,7 +289,7 @@ describe("what does not get smaller", () => {
 });
 
 describe("a message that inflates without end", () => {
-  it("is closed with 1009 at the limit of 16 MiB, and the process grows by little more than twice that at most", async () => {
+  it("is closed with 1009 at 16 MiB, and the process grows by little more than twice that", async () => {
     const file = decodeURIComponent(new URL("../../bench/memory.ts", import.meta.url).pathname);
     const own = "Deno" in globalThis ? ["run", "-A", "--no-check", file] : [file];
     const child = spawn(process.execPath, [...own, "bomb"], { stdio: ["ignore", "pipe", "inherit"] });
@@ -345,7 +344,7 @@ describe("a broadcast", () => {
     await server.stop();
   });
 
-  it("reaches those for whom it fits, whatever it is for the others; and is refused if it fits for nobody", async () => {
+  it("reaches each connection that it fits, and is refused if it fits none", async () => {
     const server = new WebSocketServer({ compression: true, maxBufferedAmount: 1000 });
     const got = [0, 0, 0];
     const clients = await Promise.all([true, false, true].map(async (compression, index) => {
@@ -524,7 +523,7 @@ describe("messageWriter", () => {
     assertThrows(() => client.messageWriter(Opcode.Text), StateError);
   });
 
-  it("waits again when somebody else was faster", async () => {
+  it("waits again when another writer was faster", async () => {
     const limits = { maxBufferedAmount: 1000, highWaterMark: 1000 };
     const noise = (length: number): Uint8Array => new Random(length).bytes(length);
     for (const stream of ["writable", "messageWriter"] as const) {

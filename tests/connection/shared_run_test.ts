@@ -148,7 +148,7 @@ describe("connections that have the same messages waiting", () => {
     assertEquals([two.queue.bufferedAmount, two.queue.ownAmount, two.queue.waits], [0, 0, false]);
   });
 
-  it("count large messages, which are written by themselves, as nobody's own", () => {
+  it("do not count large messages, which are written by themselves, in ownAmount", () => {
     const { queue, transport } = makeLane(true);
     queue.appendEncoded(framesOf("12345"));
     queue.appendEncoded(framesOf("x".repeat(20_000)));

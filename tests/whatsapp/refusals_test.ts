@@ -9,7 +9,7 @@ const byCode = { byMessage: false, more: "got a 503", end: "Kept again" };
 const byMessage = { byMessage: true, more: "failed", end: "Read again" };
 
 describe("Refusals", () => {
-  it("tells the first failure of an outage as it is, and its end with a count", () => {
+  it("reports the first failure of an outage unchanged, and its end with a count", () => {
     const clock = new FakeClock();
     const refusals = new Refusals(clock, byCode);
     const first = fail();
@@ -41,7 +41,7 @@ describe("Refusals", () => {
     ]);
   });
 
-  it("tells no more than a few things in ten seconds, however often it fails and works in turn, and loses no count", () => {
+  it("limits reports in ten seconds while failure and success alternate, and loses no count", () => {
     const clock = new FakeClock();
     const refusals = new Refusals(clock, byCode);
     const reports: string[] = [];
@@ -59,7 +59,7 @@ describe("Refusals", () => {
     assertEquals(count, 1501);
   });
 
-  it("tells another code at once when the last report is long ago, and other messages where they are told apart", () => {
+  it("reports another code at once after a long silence, and other messages where distinguished", () => {
     const clock = new FakeClock();
     const refusals = new Refusals(clock, byCode);
     refusals.failed(fail());
