@@ -29,37 +29,9 @@
  * @module
  */
 
-export {
-  CloseCode,
-  HandlerError,
-  HandshakeError,
-  OptionError,
-  ProtocolError,
-  StateError,
-  TransportError,
-  WebSocketError,
-} from "./base/errors.ts";
-export type {
-  HandlerErrorCode,
-  HandshakeErrorCode,
-  OptionErrorCode,
-  ProtocolErrorCode,
-  StateErrorCode,
-  TransportErrorCode,
-  WebSocketErrorCode,
-  WebSocketErrorOptions,
-} from "./base/errors.ts";
-export type {
-  CloseFrame,
-  CloseInfo,
-  ConnectionOptions,
-  ConnectionState,
-  HandshakeRequest,
-  MessageOptions,
-  ProtocolOptions,
-  SendResult,
-  SlowConsumer,
-} from "./connection/options.ts";
+export { CloseCode, HandlerError, HandshakeError, OptionError, ProtocolError, StateError, TransportError, WebSocketError } from "./base/errors.ts";
+export type { HandlerErrorCode, HandshakeErrorCode, OptionErrorCode, ProtocolErrorCode, StateErrorCode, TransportErrorCode, WebSocketErrorCode, WebSocketErrorOptions } from "./base/errors.ts";
+export type { CloseFrame, CloseInfo, ConnectionOptions, ConnectionState, HandshakeRequest, MessageOptions, ProtocolOptions, SendResult, SlowConsumer } from "./connection/options.ts";
 export type { MessageData } from "./protocol/payload.ts";
 
 export type { Extension } from "./protocol/extensions.ts";
@@ -72,19 +44,8 @@ export type { LogHandler, LogLevel, LogRecord } from "./base/log.ts";
 export { HISTOGRAM_BOUNDS } from "./base/stats.ts";
 export type { BackplaneTraffic, CompressionTraffic, HistogramSnapshot, Stats, Traffic } from "./base/stats.ts";
 export { WebSocketClient } from "./client/client.ts";
-export type {
-  ClientConnection,
-  ClientHandshakeRequest,
-  ClientHandshakeResponse,
-  CompressionOffer,
-} from "./client/connector.ts";
-export type {
-  ClientHandlers,
-  ConnectOptions,
-  HeaderSource,
-  IncomingResult,
-  WebSocketClientOptions,
-} from "./client/settings.ts";
+export type { ClientConnection, ClientHandshakeRequest, ClientHandshakeResponse, CompressionOffer } from "./client/connector.ts";
+export type { ClientHandlers, ConnectOptions, HeaderSource, IncomingResult, WebSocketClientOptions } from "./client/settings.ts";
 export { TERMINAL_CODES } from "./client/reconnect.ts";
 export type { ReconnectAttempt, ReconnectFailure, ReconnectOptions } from "./client/reconnect.ts";
 export { RECEIVER_PROTOCOL, TOKEN_PROTOCOL_PREFIX, tokenProtocol, WhatsAppReceiver } from "./whatsapp/receiver.ts";
@@ -96,59 +57,6 @@ export type { InboxPosition } from "./inbox/session.ts";
 export type { WhatsAppFilter } from "./cloud_api/filter.ts";
 export { laterStatus, statusKey } from "./cloud_api/status.ts";
 export { parseNotification } from "./cloud_api/parse.ts";
-export type {
-  ContentsOf,
-  JsonObject,
-  ParsedNotification,
-  SkippedItem,
-  WhatsAppAccountError,
-  WhatsAppAudioMessage,
-  WhatsAppButton,
-  WhatsAppButtonMessage,
-  WhatsAppCallPermission,
-  WhatsAppContact,
-  WhatsAppContactsMessage,
-  WhatsAppContents,
-  WhatsAppContext,
-  WhatsAppConversation,
-  WhatsAppDocumentMessage,
-  WhatsAppEcho,
-  WhatsAppEdit,
-  WhatsAppEditMessage,
-  WhatsAppError,
-  WhatsAppHistoryMessage,
-  WhatsAppImageMessage,
-  WhatsAppInteractive,
-  WhatsAppInteractiveMessage,
-  WhatsAppLocation,
-  WhatsAppLocationMessage,
-  WhatsAppMedia,
-  WhatsAppMessage,
-  WhatsAppMessageBase,
-  WhatsAppOrder,
-  WhatsAppOrderMessage,
-  WhatsAppOther,
-  WhatsAppPricing,
-  WhatsAppProduct,
-  WhatsAppReaction,
-  WhatsAppReactionMessage,
-  WhatsAppRecord,
-  WhatsAppReferral,
-  WhatsAppRequestWelcomeMessage,
-  WhatsAppRevoke,
-  WhatsAppRevokeMessage,
-  WhatsAppSender,
-  WhatsAppStandby,
-  WhatsAppStatus,
-  WhatsAppStickerMessage,
-  WhatsAppSystem,
-  WhatsAppSystemMessage,
-  WhatsAppTextMessage,
-  WhatsAppUnknownMessage,
-  WhatsAppUnsupported,
-  WhatsAppUnsupportedMessage,
-  WhatsAppUserAction,
-  WhatsAppVideoMessage,
-} from "./cloud_api/types.ts";
+export type { ContentsOf, JsonObject, ParsedNotification, SkippedItem, WhatsAppAccountError, WhatsAppAudioMessage, WhatsAppButton, WhatsAppButtonMessage, WhatsAppCallPermission, WhatsAppContact, WhatsAppContactsMessage, WhatsAppContents, WhatsAppContext, WhatsAppConversation, WhatsAppDocumentMessage, WhatsAppEcho, WhatsAppEdit, WhatsAppEditMessage, WhatsAppError, WhatsAppHistoryMessage, WhatsAppImageMessage, WhatsAppInteractive, WhatsAppInteractiveMessage, WhatsAppLocation, WhatsAppLocationMessage, WhatsAppMedia, WhatsAppMessage, WhatsAppMessageBase, WhatsAppOrder, WhatsAppOrderMessage, WhatsAppOther, WhatsAppPricing, WhatsAppProduct, WhatsAppReaction, WhatsAppReactionMessage, WhatsAppRecord, WhatsAppReferral, WhatsAppRequestWelcomeMessage, WhatsAppRevoke, WhatsAppRevokeMessage, WhatsAppSender, WhatsAppStandby, WhatsAppStatus, WhatsAppStickerMessage, WhatsAppSystem, WhatsAppSystemMessage, WhatsAppTextMessage, WhatsAppUnknownMessage, WhatsAppUnsupported, WhatsAppUnsupportedMessage, WhatsAppUserAction, WhatsAppVideoMessage } from "./cloud_api/types.ts";
 export type { FrameInfo } from "./protocol/frame_header.ts";
 export type { CompressionOptions } from "./protocol/compression.ts";

@@ -246,5 +246,26 @@ function compression(plain: number, compressed: number): CompressionTraffic {
   return { plain, compressed, ratio: plain === 0 ? 1 : compressed / plain };
 }
 
-/** Meter of connections that are not counted. */
-export const UNMETERED: Meter = new Meter();
+class NoHistogram extends Histogram {
+  override add(): void {}
+}
+
+/** Has the members of a meter, which stay as they are: connections share it, and must not see each other's bytes. */
+class NoMeter extends Meter {
+  override readonly handshakeTimes: Histogram = new NoHistogram();
+  override readonly pingTimes: Histogram = new NoHistogram();
+
+  constructor() {
+    super();
+    for (const [name, value] of Object.entries(this)) {
+      if (typeof value === "number") Object.defineProperty(this, name, { get: () => value, set: () => {} });
+    }
+  }
+
+  override close(): void {}
+  override refuse(): void {}
+  override fail(): void {}
+}
+
+/** Counts nothing: for connections without statistics. */
+export const UNMETERED: Meter = new NoMeter();

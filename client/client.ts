@@ -8,47 +8,11 @@ import { Attempt } from "./attempt.ts";
 import { chooseConnector } from "./choose_connector.ts";
 import type { Clock } from "../base/clock.ts";
 import { ConnectTarget } from "./connect_target.ts";
-import {
-  assignClientOptions,
-  CLIENT_SETTINGS,
-  type ClientHandlers,
-  type ClientSettings,
-  connectionSettings,
-  type ConnectOptions,
-  type HeaderSource,
-  type IncomingResult,
-  makeHeaders,
-  parseProxy,
-  type WebSocketClientOptions,
-} from "./settings.ts";
-import type {
-  ClientConnection,
-  ClientConnectionHandler,
-  ClientHandshakeResponse,
-  CompressionOffer,
-  Connector,
-  ConnectPlan,
-  OpenedConnection,
-} from "./connector.ts";
-import type {
-  CloseInfo,
-  ConnectionSettings,
-  ConnectionState,
-  Delivery,
-  MessageOptions,
-  ProtocolOptions,
-  SendResult,
-  SlowConsumer,
-} from "../connection/options.ts";
-import {
-  CloseCode,
-  describe,
-  HandlerError,
-  HandshakeError,
-  StateError,
-  TransportError,
-  WebSocketError,
-} from "../base/errors.ts";
+import { controlOf } from "./connection_control.ts";
+import { assignClientOptions, CLIENT_SETTINGS, type ClientHandlers, type ClientSettings, connectionSettings, type ConnectOptions, type HeaderSource, type IncomingResult, makeHeaders, parseProxy, type WebSocketClientOptions } from "./settings.ts";
+import type { ClientConnection, ClientConnectionHandler, ClientHandshakeResponse, CompressionOffer, Connector, ConnectPlan, OpenedConnection } from "./connector.ts";
+import type { CloseInfo, ConnectionSettings, ConnectionState, Delivery, MessageOptions, ProtocolOptions, SendResult, SlowConsumer } from "../connection/options.ts";
+import { CloseCode, describe, HandlerError, HandshakeError, StateError, TransportError, WebSocketError } from "../base/errors.ts";
 import type { Extension } from "../protocol/extensions.ts";
 import type { FrameInfo, Opcode } from "../protocol/frame_header.ts";
 import { assertPayload, type MessageData } from "../protocol/payload.ts";
@@ -57,15 +21,7 @@ import { type LogLevel, type LogRecord, writeLog } from "../base/log.ts";
 import { assertProtected } from "./loopback.ts";
 import { errorText, redactUrl } from "../base/error_text.ts";
 import { Backoff } from "../base/backoff.ts";
-import {
-  isWorthRetrying,
-  type ReconnectFailure,
-  type ReconnectOptions,
-  type ReconnectSettings,
-  reconnectSettings,
-  retryAfter,
-  TERMINAL_CODES,
-} from "./reconnect.ts";
+import { isWorthRetrying, type ReconnectFailure, type ReconnectOptions, type ReconnectSettings, reconnectSettings, retryAfter, TERMINAL_CODES } from "./reconnect.ts";
 import { assertToken } from "../base/secrets.ts";
 import { SendBacklog } from "./send_backlog.ts";
 import { defineSettings, SettingsStore } from "../base/settings.ts";
@@ -297,7 +253,7 @@ export class WebSocketClient implements ClientHandlers {
   }
   set onMessageReceived(handler: ClientHandlers["onMessageReceived"]) {
     this.#onMessageReceived = handler;
-    if (handler !== undefined) this.#connection?.releaseHeld();
+    if (handler !== undefined) controlOf(this.#connection)?.releaseMessages();
   }
 
   /** A binary message came. Setting it hands over the messages that waited for it. */
@@ -306,7 +262,7 @@ export class WebSocketClient implements ClientHandlers {
   }
   set onBinaryDataReceived(handler: ClientHandlers["onBinaryDataReceived"]) {
     this.#onBinaryDataReceived = handler;
-    if (handler !== undefined) this.#connection?.releaseHeld();
+    if (handler !== undefined) controlOf(this.#connection)?.releaseMessages();
   }
 
   // ---- Life ----------------------------------------------------------------------------------------------------
@@ -630,7 +586,10 @@ export class WebSocketClient implements ClientHandlers {
   }
 
   #start(opened: OpenedConnection): void {
-    this.#connection = opened.attach(this.#makeHandler(), { delivery: this.#delivery(), hold: this.#holds() });
+    this.#connection = opened.attach(this.#makeHandler(), {
+      delivery: this.#delivery(),
+      waitForHandler: this.#holds(),
+    });
     this.#phase = "connected";
     this.#meter.opened++;
     this.#log("info", "client.open", { url: redactUrl(this.url), protocol: errorText(this.protocol) });
@@ -788,7 +747,7 @@ export class WebSocketClient implements ClientHandlers {
 
   #handlerFailed(name: string, error: unknown, connection: ClientConnection | undefined): false {
     const failure = new HandlerError(name, error);
-    connection?.closeWith(CloseCode.InternalError, failure);
+    controlOf(connection)?.closeWith(CloseCode.InternalError, failure);
     this.#failed(failure);
     return false;
   }
@@ -841,7 +800,7 @@ export class WebSocketClient implements ClientHandlers {
     this.#cancelBatch?.();
     this.#cancelBatch = undefined;
     if (this.#phase !== "connected") return;
-    this.#connection!.setDelivery(this.#delivery());
+    controlOf(this.#connection)?.setDelivery(this.#delivery());
     this.#scheduleBatch();
   }
 
@@ -849,7 +808,7 @@ export class WebSocketClient implements ClientHandlers {
     if (this.#delivery() !== "batched") return;
     this.#cancelBatch = this.clock.after(this.autoCheckInterval, () => {
       this.#scheduleBatch();
-      this.#connection?.deliverBatch();
+      controlOf(this.#connection)?.deliverBatch();
     });
   }
 
@@ -877,7 +836,7 @@ export class WebSocketClient implements ClientHandlers {
       throw new StateError("ERR_RUNNING", "Cannot check for messages: autoCheckMessages is on");
     }
     if (this.#phase === "connecting" && this.#persistence !== undefined) return await this.#checkAgain();
-    const result = await this.#connection?.step(this.checkTimeout) ?? "closed";
+    const result = await controlOf(this.#connection)?.step(this.checkTimeout) ?? "closed";
     // There will be another connection, perhaps.
     return result === "closed" && this.#persistence !== undefined ? "none" : result;
   }

@@ -41,10 +41,7 @@ export interface ClientHandshakeResponse {
 export type CompressionOffer = boolean | CompressionOptions | readonly CompressionOptions[];
 
 /** One WebSocket as a client has it. In a page some members throw, since a browser does not offer them. */
-export type ClientConnection = Omit<
-  WebSocketConnection,
-  "setRequest" | "start" | "open" | "abandon" | "sendShared" | "subscribe" | "unsubscribe" | "topics"
->;
+export type ClientConnection = Omit<WebSocketConnection, "subscribe" | "unsubscribe" | "topics">;
 
 /** Takes what happens on a client's connection. Calls come in the order of arrival. */
 export interface ClientConnectionHandler {

@@ -5,16 +5,10 @@
  */
 
 import { ClientHandshake } from "./handshake.ts";
-import type {
-  ClientConnectionHandler,
-  CompressionOffer,
-  Connector,
-  ConnectPlan,
-  ConnectProgram,
-  OpenedConnection,
-} from "./connector.ts";
-import { type ConnectionHandler, WebSocketConnection } from "../connection/connection.ts";
-import type { ConnectionSettings, HandshakeRequest, HandshakeResult } from "../connection/options.ts";
+import type { ClientConnectionHandler, CompressionOffer, Connector, ConnectPlan, ConnectProgram, OpenedConnection } from "./connector.ts";
+import { bindControl, type ConnectionControl } from "./connection_control.ts";
+import { type ConnectionHandler, createConnection, deliverBatch, failConnection, openConnection, releaseMessages, setDelivery, setRequest, startConnection, stepConnection, type WebSocketConnection } from "../connection/connection.ts";
+import type { ConnectionSettings, Delivery, HandshakeRequest, HandshakeResult, StepResult } from "../connection/options.ts";
 import type { CompressionOptions, CompressionSettings } from "../protocol/compression.ts";
 import { compressionSettings, makeDeflateOffer, readDeflateAnswer } from "../protocol/deflate.ts";
 import { describe, TransportError } from "../base/errors.ts";
@@ -121,13 +115,40 @@ function makeOpened(
   let connection: WebSocketConnection | undefined;
   return {
     attach(handler, start) {
-      connection = new WebSocketConnection(transport, "client", withoutConnection(handler, settings), settings, meter);
-      connection.setRequest(request);
-      connection.start(result, start);
+      connection = createConnection(transport, "client", withoutConnection(handler, settings), settings, meter);
+      bindControl(connection, new SocketControl(connection));
+      setRequest(connection, request);
+      startConnection(connection, result, start);
       return connection;
     },
-    begin: () => connection?.open(handshake.leftover, handshake),
+    begin: () => {
+      if (connection !== undefined) openConnection(connection, handshake.leftover, handshake);
+    },
   };
+}
+
+class SocketControl implements ConnectionControl {
+  readonly #connection: WebSocketConnection;
+
+  constructor(connection: WebSocketConnection) {
+    this.#connection = connection;
+  }
+
+  setDelivery(delivery: Delivery): void {
+    setDelivery(this.#connection, delivery);
+  }
+  deliverBatch(): void {
+    deliverBatch(this.#connection);
+  }
+  step(timeout: number): Promise<StepResult> {
+    return stepConnection(this.#connection, timeout);
+  }
+  releaseMessages(): void {
+    releaseMessages(this.#connection);
+  }
+  closeWith(code: number, error: unknown): void {
+    failConnection(this.#connection, code, error);
+  }
 }
 
 /** A client has one connection, so its handlers are not told which. */

@@ -10,36 +10,7 @@
 import { describe } from "../base/errors.ts";
 import { printable } from "../base/log.ts";
 import { quote } from "../base/error_text.ts";
-import type {
-  JsonObject,
-  ParsedNotification,
-  SkippedItem,
-  WhatsAppAccountError,
-  WhatsAppCallPermission,
-  WhatsAppContact,
-  WhatsAppContents,
-  WhatsAppContext,
-  WhatsAppConversation,
-  WhatsAppEcho,
-  WhatsAppEdit,
-  WhatsAppError,
-  WhatsAppHistoryMessage,
-  WhatsAppInteractive,
-  WhatsAppLocation,
-  WhatsAppMedia,
-  WhatsAppMessage,
-  WhatsAppMessageBase,
-  WhatsAppOrder,
-  WhatsAppPricing,
-  WhatsAppProduct,
-  WhatsAppReaction,
-  WhatsAppRecord,
-  WhatsAppReferral,
-  WhatsAppSender,
-  WhatsAppStatus,
-  WhatsAppSystem,
-  WhatsAppUserAction,
-} from "./types.ts";
+import type { JsonObject, ParsedNotification, SkippedItem, WhatsAppAccountError, WhatsAppCallPermission, WhatsAppContact, WhatsAppContents, WhatsAppContext, WhatsAppConversation, WhatsAppEcho, WhatsAppEdit, WhatsAppError, WhatsAppHistoryMessage, WhatsAppInteractive, WhatsAppLocation, WhatsAppMedia, WhatsAppMessage, WhatsAppMessageBase, WhatsAppOrder, WhatsAppPricing, WhatsAppProduct, WhatsAppReaction, WhatsAppRecord, WhatsAppReferral, WhatsAppSender, WhatsAppStatus, WhatsAppSystem, WhatsAppUserAction } from "./types.ts";
 
 /**
  * Takes a notification apart. Never throws.

@@ -5,13 +5,7 @@
  */
 
 import { OptionError } from "../base/errors.ts";
-import {
-  checkServerMessage,
-  decodeInboxMessage,
-  encodeInboxMessage,
-  type HelloMessage,
-  type NotificationMessage,
-} from "./protocol.ts";
+import { checkServerMessage, decodeInboxMessage, encodeInboxMessage, type HelloMessage, type NotificationMessage } from "./protocol.ts";
 
 /** What a session asks and tells its receiver. */
 export interface InboxSessionOwner {

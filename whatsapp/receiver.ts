@@ -4,26 +4,13 @@
  * @module
  */
 
+import { controlOf } from "../client/connection_control.ts";
 import { AsyncQueue } from "../base/async_queue.ts";
 import type { ClientConnection, Connector } from "../client/connector.ts";
 import type { CloseInfo } from "../connection/options.ts";
-import {
-  CloseCode,
-  HandlerError,
-  HandshakeError,
-  OptionError,
-  StateError,
-  TransportError,
-  type WebSocketError,
-} from "../base/errors.ts";
+import { CloseCode, HandlerError, HandshakeError, OptionError, StateError, TransportError, type WebSocketError } from "../base/errors.ts";
 import type { MessageData } from "../protocol/payload.ts";
-import {
-  assertReceiverName,
-  badMessage,
-  INBOX_PROTOCOL,
-  InboxCloseCode,
-  type NotificationMessage,
-} from "../inbox/protocol.ts";
+import { assertReceiverName, badMessage, INBOX_PROTOCOL, InboxCloseCode, type NotificationMessage } from "../inbox/protocol.ts";
 import { type InboxPosition, InboxSession } from "../inbox/session.ts";
 import type { FrameInfo } from "../protocol/frame_header.ts";
 import { PendingNotification, type WhatsAppNotification } from "./pending_notification.ts";
@@ -347,7 +334,7 @@ export class WhatsAppReceiver extends WebSocketClient {
   /** Hands over what waited for a handler. */
   #release(): void {
     if (!this.listens) return;
-    if (this.#session === undefined) return this.connection?.releaseHeld();
+    if (this.#session === undefined) return controlOf(this.connection)?.releaseMessages();
     // Not before the program has set its other handlers too: what nobody handles is acknowledged all the same.
     if (this.#waiting.length > 0) queueMicrotask(this.#handOverWaiting);
   }
@@ -413,7 +400,7 @@ export class WhatsAppReceiver extends WebSocketClient {
     this.#session = undefined;
     if (connection.protocol !== INBOX_PROTOCOL) return this.#endLoops(connection.protocol);
     // Nothing waits in the connection: what is not acknowledged waits at the server.
-    connection.releaseHeld();
+    controlOf(connection)?.releaseMessages();
     const given = typeof this.after === "number" ? { after: this.after } : this.after;
     const { name, share, window, filter } = this;
     this.#session = new InboxSession({
@@ -471,7 +458,7 @@ export class WhatsAppReceiver extends WebSocketClient {
 
   #fail(code: number, error: WebSocketError): void {
     this.#failure ??= error;
-    this.connection?.closeWith(code, error);
+    controlOf(this.connection)?.closeWith(code, error);
     this.reportError(error);
   }
 
@@ -622,7 +609,7 @@ export class WhatsAppReceiver extends WebSocketClient {
   #closeFor(session: InboxSession | undefined): void {
     if (session === undefined) return;
     const error = new TransportError("ERR_ABORTED", "A notification was not handled");
-    this.connection?.closeWith(CloseCode.InternalError, error);
+    controlOf(this.connection)?.closeWith(CloseCode.InternalError, error);
   }
 
   #forgetProgress(pending: PendingNotification): void {

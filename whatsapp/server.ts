@@ -10,7 +10,7 @@ import { concatAll } from "../base/bytes.ts";
 import type { Clock } from "../base/clock.ts";
 import type { FrameInfo } from "../protocol/frame_header.ts";
 import type { MessageData } from "../protocol/payload.ts";
-import type { WebSocketConnection } from "../connection/connection.ts";
+import { failConnection, sendShared, type WebSocketConnection } from "../connection/connection.ts";
 import { type BodyTaker, TextReply } from "../server/text_reply.ts";
 import { hasCommonName, SUBJECT_FORMS, type SubjectForm } from "./distinguished_name.ts";
 import { HandlerError, JournalError, OptionError } from "../base/errors.ts";
@@ -19,15 +19,7 @@ import type { HeaderFields, RequestLine } from "../protocol/head.ts";
 import { textResponse } from "../protocol/http.ts";
 import { InboxHub } from "../inbox/hub.ts";
 import type { InboxMember, InboxSink } from "../inbox/member.ts";
-import {
-  badMessage,
-  checkReceiverMessage,
-  decodeInboxMessage,
-  INBOX_PROTOCOL,
-  InboxCloseCode,
-  MAX_RECEIVER_MESSAGE,
-  type ReceiverMessage,
-} from "../inbox/protocol.ts";
+import { badMessage, checkReceiverMessage, decodeInboxMessage, INBOX_PROTOCOL, InboxCloseCode, MAX_RECEIVER_MESSAGE, type ReceiverMessage } from "../inbox/protocol.ts";
 import type { Journal, JournalEntry } from "../journal/journal.ts";
 import { SqliteJournal } from "../journal/sqlite_journal.ts";
 import { assertJournalPath } from "../journal/database_files.ts";
@@ -40,17 +32,7 @@ import type { AllowResult, StopOptions } from "../server/handlers.ts";
 import type { WebSocketServerOptions } from "../server/settings.ts";
 import type { ServerContext } from "../server/context.ts";
 import { extendServer, WebSocketServer } from "../server/server.ts";
-import {
-  checkReceiverTokens,
-  cursorName,
-  type FailedAttempts,
-  findReceiver,
-  isAuthentic,
-  isOneOf,
-  type ReceiverToken,
-  type ReceiverTokens,
-  type WhatsAppApp,
-} from "./access.ts";
+import { checkReceiverTokens, cursorName, type FailedAttempts, findReceiver, isAuthentic, isOneOf, type ReceiverToken, type ReceiverTokens, type WhatsAppApp } from "./access.ts";
 import { assertSecrets, isSecret, listOf } from "../base/secrets.ts";
 import { Envelope, mayHave, type WhatsAppFilter } from "../cloud_api/filter.ts";
 import { Refusals } from "./refusals.ts";
@@ -621,7 +603,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     } catch (error) {
       if (!(error instanceof OptionError)) throw error;
       const failure = badMessage(error);
-      connection.closeWith(InboxCloseCode.BadMessage, failure);
+      failConnection(connection, InboxCloseCode.BadMessage, failure);
       this.#core.calls.report(failure, connection);
     }
   }
@@ -944,7 +926,7 @@ function makeSink<Data>(connection: WebSocketConnection<Data>, clock: Clock): In
     get open(): boolean {
       return connection.state === "open";
     },
-    send: (message) => connection.sendShared(message),
+    send: (message) => sendShared(connection, message),
     drained: () => connection.drained(),
     later: (callback) => clock.after(RETRY_DELAY, callback),
     close: (code, reason) => void connection.close(code, reason),

@@ -3,21 +3,7 @@ import { describe, it } from "@std/testing/bdd";
 import { inspect } from "node:util";
 import { WebSocketClient, type WebSocketClientOptions } from "../../client.ts";
 import { UsageError } from "../../cli/io.ts";
-import {
-  BackplaneError,
-  CertificateError,
-  describe as describeError,
-  HandlerError,
-  HandshakeError,
-  HttpError,
-  JournalError,
-  OptionError,
-  ProtocolError,
-  StateError,
-  TransportError,
-  WebSocketError,
-  WhatsAppApiError,
-} from "../../base/errors.ts";
+import { BackplaneError, CertificateError, describe as describeError, HandlerError, HandshakeError, HttpError, JournalError, OptionError, ProtocolError, StateError, TransportError, WebSocketError, WhatsAppApiError } from "../../base/errors.ts";
 import { acceptKey } from "../../protocol/handshake.ts";
 import { encodeHead } from "../../protocol/head.ts";
 import { badMessage, decodeInboxMessage, encodeInboxMessage } from "../../inbox/protocol.ts";

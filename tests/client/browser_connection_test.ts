@@ -10,12 +10,7 @@ import { dirname, join } from "node:path";
 import { BrowserConnection } from "../../client/browser_connection.ts";
 import { browserConnector } from "../../client/browser_connector.ts";
 import { WebSocketClient, type WebSocketClientOptions } from "../../client.ts";
-import {
-  type CloseInfo,
-  CONNECTION_DEFAULTS,
-  type ConnectionOptions,
-  type StartOptions,
-} from "../../connection/options.ts";
+import { type CloseInfo, CONNECTION_DEFAULTS, type ConnectionOptions, type StartOptions } from "../../connection/options.ts";
 import { chooseConnector, useSockets } from "../../client/choose_connector.ts";
 import type { ClientConnectionHandler, Connector, ConnectPlan } from "../../client/connector.ts";
 import { HandshakeError, OptionError, StateError, TransportError, WebSocketError } from "../../base/errors.ts";
@@ -442,16 +437,16 @@ describe("BrowserConnection", () => {
   });
 
   it("holds messages until a handler is set, then delivers them in order", () => {
-    const { socket, connection, log } = makeRig({}, { hold: true });
+    const { socket, connection, log } = makeRig({}, { waitForHandler: true });
     socket.receive("one", "two");
     assertEquals(log.events, []);
     log.onMessage = () => {
       log.onMessage = () => {};
       socket.receive("three");
     };
-    connection.releaseHeld();
+    connection.releaseMessages();
     assertEquals(log.events, ["one", "two", "three"]);
-    connection.releaseHeld();
+    connection.releaseMessages();
     socket.receive("four");
     assertEquals(log.events.at(-1), "four");
   });
@@ -550,11 +545,11 @@ describe("BrowserConnection", () => {
   });
 
   it("delivers held messages after the connection is lost", async () => {
-    const { socket, connection, log } = makeRig({}, { hold: true });
+    const { socket, connection, log } = makeRig({}, { waitForHandler: true });
     socket.receive("one", "two");
     connection.terminate();
     await settle();
-    connection.releaseHeld();
+    connection.releaseMessages();
     assertEquals(log.events, ["disconnect 1006", "one", "two"]);
   });
 

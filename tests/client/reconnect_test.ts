@@ -4,13 +4,7 @@ import { WebSocketClient, type WebSocketClientOptions } from "../../client.ts";
 import type { CloseInfo } from "../../connection/options.ts";
 import { HandshakeError, OptionError, StateError, TransportError } from "../../base/errors.ts";
 import { Backoff } from "../../base/backoff.ts";
-import {
-  isWorthRetrying,
-  type ReconnectAttempt,
-  reconnectSettings,
-  retryAfter,
-  TERMINAL_CODES,
-} from "../../client/reconnect.ts";
+import { isWorthRetrying, type ReconnectAttempt, reconnectSettings, retryAfter, TERMINAL_CODES } from "../../client/reconnect.ts";
 import { Opcode } from "../../protocol/frame_header.ts";
 import { WebSocketServer, type WebSocketServerOptions } from "../../server.ts";
 import { defer, FakeClock, pipe, settle, startEcho, until } from "../support/support.ts";

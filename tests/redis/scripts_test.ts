@@ -12,9 +12,9 @@ import { entry } from "../support/journal_entry.ts";
 import { CLIENTS, type ProgramClient, RedisServer } from "../support/redis.ts";
 import { bodies, Node } from "../support/redis_node.ts";
 import { until } from "../support/support.ts";
+import type { RedisScript } from "../../redis/script.ts";
 import * as cursorScripts from "../../redis/cursor_scripts.ts";
 import * as logScripts from "../../redis/log_scripts.ts";
-import type { RedisScript } from "../../redis/script.ts";
 
 const scripts = { ...logScripts, ...cursorScripts };
 const [make] = CLIENTS.values();
