@@ -10,7 +10,7 @@ import { randomUUID } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 import { describe, JournalError } from "../base/errors.ts";
 import { AgeClock } from "./age_clock.ts";
-import { metaWriter, type MetaWriter, openDatabase, readMeta } from "./database.ts";
+import { type MetaWriter, metaWriter, openDatabase, readMeta } from "./database.ts";
 import { assertJournalPath, JournalFiles } from "./database_files.ts";
 import { GroupCommit, type WaitingAppend } from "./group_commit.ts";
 import type { Appended, Journal, JournalEntry, JournalListener, JournalRetention, NewEntry } from "./journal.ts";
