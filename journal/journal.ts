@@ -215,27 +215,27 @@ export interface JournalRetention {
    * clock that jumps nor a long stop removes any.
    * @default {2592000000}
    */
-  maxAge?: number;
+  maxAge?: number | undefined;
   /**
    * Maximum of bytes of all bodies, at least 16 MiB; 0: no limit. The oldest notifications are removed first.
    * @default {1073741824}
    */
-  maxBytes?: number;
+  maxBytes?: number | undefined;
   /**
    * Maximum of names of receivers; 0: no limit. Beyond it a receiver with a new name is refused, unless one of the
    * names has expired.
    * @default {10000}
    */
-  maxReceivers?: number;
+  maxReceivers?: number | undefined;
   /**
    * Maximum time that the name of a receiver is kept without a connection, in ms, at least an hour; 0: no limit. An
    * expired name is reported, and new when its receiver connects again. Time counts only while the journal is open.
    * @default {7776000000}
    */
-  maxReceiverAge?: number;
+  maxReceiverAge?: number | undefined;
   /**
    * Clock, to be replaced in tests.
    * @default {systemClock}
    */
-  clock?: Clock;
+  clock?: Clock | undefined;
 }

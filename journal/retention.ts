@@ -16,6 +16,11 @@ const MIB = 1024 * 1024;
 /** Duration for which a retry is recognised, in ms: Meta retries for 7 days. */
 export const DIGEST_AGE: number = 8 * DAY;
 
+/** Limits of a journal, checked and complete. */
+export type RetentionSettings = {
+  readonly [Name in keyof JournalRetention]-?: Exclude<JournalRetention[Name], undefined>;
+};
+
 /**
  * Checks the retention of a journal, and fills in the defaults.
  *
@@ -24,9 +29,14 @@ export const DIGEST_AGE: number = 8 * DAY;
  * @returns All settings.
  * @throws {OptionError} If a value is out of range.
  */
-export function checkRetention(retention: JournalRetention, maxBytes: number): Required<JournalRetention> {
-  const defaults = { maxAge: 30 * DAY, maxBytes, maxReceivers: 10_000, maxReceiverAge: 90 * DAY, clock: systemClock };
-  const checked = { ...defaults, ...retention };
+export function checkRetention(retention: JournalRetention, maxBytes: number): RetentionSettings {
+  const checked: RetentionSettings = {
+    maxAge: retention.maxAge ?? 30 * DAY,
+    maxBytes: retention.maxBytes ?? maxBytes,
+    maxReceivers: retention.maxReceivers ?? 10_000,
+    maxReceiverAge: retention.maxReceiverAge ?? 90 * DAY,
+    clock: retention.clock ?? systemClock,
+  };
   assertNumber("maxAge", checked.maxAge);
   assertNumber("maxBytes", checked.maxBytes);
   assertNumber("maxReceivers", checked.maxReceivers);

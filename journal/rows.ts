@@ -190,7 +190,7 @@ export class JournalRows {
   #find(
     statement: StatementSync,
     after: number,
-  ): { row?: Record<string, unknown>; until?: number; error?: unknown } {
+  ): { row?: Record<string, unknown> | undefined; until?: number | undefined; error?: unknown } {
     let first: unknown;
     const end = Math.min(this.#owner.last(), after + MAX_TRIES);
     for (let seq = after + 1;; seq++) {

@@ -17,7 +17,7 @@ import type { Appended, Journal, JournalEntry, JournalListener, JournalRetention
 import { NotificationTable } from "./notification_table.ts";
 import { notifyAppended } from "./notify.ts";
 import { expiredError, tooManyError, trimmedError } from "./receiver_names.ts";
-import { checkRetention } from "./retention.ts";
+import { checkRetention, type RetentionSettings } from "./retention.ts";
 import { isDamage } from "./rows.ts";
 import { SqliteCursors } from "./sqlite_cursors.ts";
 
@@ -48,7 +48,7 @@ export class SqliteJournal implements Journal {
   readonly durable = true;
   #path: string;
   #db: DatabaseSync;
-  #retention: Required<JournalRetention>;
+  #retention: RetentionSettings;
   #listener: JournalListener | undefined;
   #id: string;
   #closed = false;
@@ -83,7 +83,7 @@ export class SqliteJournal implements Journal {
     return await openDatabase(path, (db) => new SqliteJournal(path, db, checked));
   }
 
-  private constructor(path: string, db: DatabaseSync, retention: Required<JournalRetention>) {
+  private constructor(path: string, db: DatabaseSync, retention: RetentionSettings) {
     const { clock } = retention;
     this.#path = path;
     this.#db = db;

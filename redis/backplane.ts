@@ -26,22 +26,22 @@ export interface RedisBackplaneOptions {
    * Prefix of the channels: the same on all nodes of one service, and different for each service.
    * @default {"tackline:"}
    */
-  prefix?: string;
+  prefix?: string | undefined;
   /**
    * Maximum of bytes that wait for the answer of Redis; messages beyond it are lost. 0: no limit.
    * @default {16777216}
    */
-  maxPendingAmount?: number;
+  maxPendingAmount?: number | undefined;
   /**
    * Name of this node in errors of other nodes, of which they show at most 64 characters.
    * @default a random one
    */
-  name?: string;
+  name?: string | undefined;
   /**
    * Clock, to be replaced in tests.
    * @default {systemClock}
    */
-  clock?: Clock;
+  clock?: Clock | undefined;
 }
 
 /** Maximum of channels in one `SUBSCRIBE`. */
@@ -443,7 +443,7 @@ interface Message {
 }
 
 function parseMessage(text: string): Message | undefined {
-  const [sender, count, number] = text.split(":", 3);
+  const [sender = "", count, number] = text.split(":", 3);
   const head = `${sender}:${count}:${number}:`;
   const kind = text.slice(head.length, head.length + 2);
   if (sender === "" || !isNumber(count) || !isNumber(number) || (kind !== "t:" && kind !== "b:")) return undefined;

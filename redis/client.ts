@@ -73,7 +73,7 @@ export interface RedisLink {
   /** Unsubscribes from channels. */
   unsubscribe(channels: string[]): Promise<unknown>;
   /** Returns whether it is open; only for clients that do not report the end of a connection. */
-  isAlive?(): boolean;
+  readonly isAlive?: (() => boolean) | undefined;
   /**
    * Closes the connection; commands without an answer reject. Ignored if it is closed already.
    *
@@ -287,7 +287,7 @@ async function openIoRedis(
     throw failure ?? error;
   }
   return {
-    send: ([command, ...args]) => own.call(command, args),
+    send: ([command, ...args]) => own.call(command!, args),
     subscribe: (channels) => own.subscribe(...channels),
     unsubscribe: (channels) => own.unsubscribe(...channels),
     destroy: () => ending.run(destroy),
@@ -375,7 +375,7 @@ async function openBun(
   own.onconnect = () => ending.now(gone());
   const take = (text: string, channel: string): void => handler.message(channel, text);
   return {
-    send: ([command, ...args]) => own.connected ? own.send(command, args) : Promise.reject(gone()),
+    send: ([command, ...args]) => own.connected ? own.send(command!, args) : Promise.reject(gone()),
     isAlive: () => own.connected,
     subscribe: (channels) => own.subscribe(channels, take),
     unsubscribe: (channels) => own.unsubscribe(channels),

@@ -20,7 +20,7 @@ import type {
   SharedCursor,
 } from "../journal/journal.ts";
 import { notifyAppended, notifyTrimmed } from "../journal/notify.ts";
-import { checkRetention } from "../journal/retention.ts";
+import { checkRetention, type RetentionSettings } from "../journal/retention.ts";
 import type { SequenceRange } from "../journal/sequence_ranges.ts";
 import { assertRedisClient, type RedisClient, type RedisLink } from "./client.ts";
 import { JournalConnections } from "./connections.ts";
@@ -47,18 +47,18 @@ export interface RedisJournalOptions extends JournalRetention {
    * Prefix of the keys: the same on all nodes of one service. Its hash tag keeps them in one slot of a cluster.
    * @default {"{tackline}:"}
    */
-  prefix?: string;
+  prefix?: string | undefined;
   /**
    * Number of replicas that must have a notification before Meta gets its 200 (`WAIT`); 0: the disk of the primary
    * suffices.
    * @default {0}
    */
-  replicas?: number;
+  replicas?: number | undefined;
   /**
    * Time for the replicas, in ms, at most 4000; then the notification counts as not kept, and Meta retries.
    * @default {1000}
    */
-  replicaTimeout?: number;
+  replicaTimeout?: number | undefined;
   /**
    * Behaviour if Redis evicts keys when its memory is full, that is, if it has `maxmemory`, and a `maxmemory-policy`
    * other than `noeviction`: notifications that got their 200 would be lost. `"refuse"`: `open` rejects; `"warn"`: the
@@ -66,7 +66,7 @@ export interface RedisJournalOptions extends JournalRetention {
    * Redis.
    * @default {"refuse"}
    */
-  eviction?: "refuse" | "warn";
+  eviction?: "refuse" | "warn" | undefined;
 }
 
 const MIB = 1024 * 1024;
@@ -101,7 +101,7 @@ export class RedisJournal implements Journal {
   /** `true`: the content outlives the process. */
   readonly durable = true;
   #prefix: string;
-  #retention: Required<JournalRetention>;
+  #retention: RetentionSettings;
   #eviction: "refuse" | "warn";
   #listener: JournalListener | undefined;
   /** Errors from before there was a listener. */
@@ -446,7 +446,6 @@ export class RedisJournal implements Journal {
     const { bytes, signature, receivedAt, digest, forward } = entry;
     const link = this.#connections.requireAppender();
     const [kind, body] = encodeBody(bytes);
-    const { maxBytes } = this.#retention;
     const args = [
       this.#age.age,
       toBase64(digest),
@@ -456,7 +455,7 @@ export class RedisJournal implements Journal {
       bytes.length,
       signature,
       receivedAt.getTime(),
-      maxBytes,
+      this.#retention.maxBytes,
     ];
     const [seq = 0, duplicate, before = 0, trimmed = 0, age = 0] = await this.#runAppend(link, args);
     this.#age.raise(age);

@@ -89,7 +89,7 @@ export class PrimaryLink implements RedisLink {
     for (;;) {
       const question = this.#question;
       try {
-        return await this.#link.send([...QUESTIONS[question]]);
+        return await this.#link.send([...QUESTIONS[question]!]);
       } catch (error) {
         if (question === LAST) {
           // A refusal is an answer too.

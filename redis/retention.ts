@@ -6,8 +6,7 @@
 
 import { systemClock } from "../base/clock.ts";
 import type { AgeClock } from "../journal/age_clock.ts";
-import type { JournalRetention } from "../journal/journal.ts";
-import { DIGEST_AGE } from "../journal/retention.ts";
+import { DIGEST_AGE, type RetentionSettings } from "../journal/retention.ts";
 import { TRIM } from "./log_scripts.ts";
 import type { ScriptRunner } from "./script_runner.ts";
 
@@ -30,7 +29,7 @@ export interface RedisRetentionOwner {
 
 /** Removes old notifications, and reports which receivers have lost some. */
 export class RedisRetention {
-  #settings: Required<JournalRetention>;
+  #settings: RetentionSettings;
   #runner: ScriptRunner;
   #clock: AgeClock;
   #owner: RedisRetentionOwner;
@@ -48,7 +47,7 @@ export class RedisRetention {
    * @param owner The journal.
    */
   constructor(
-    settings: Required<JournalRetention>,
+    settings: RetentionSettings,
     runner: ScriptRunner,
     clock: AgeClock,
     owner: RedisRetentionOwner,
