@@ -1,6 +1,6 @@
 /**
  * The entry for pages: `WebSocketClient` and `WhatsAppReceiver` over the browser's own `WebSocket`. Nothing here, nor in what it
- * imports, names a runtime or `node:`. The size of a bundle is in the README.
+ * imports, names a runtime or `node:`. The size of a bundle is in docs/client.md.
  *
  * The classes are those of the main entry. What a browser does not offer (`ping`, headers, frames, parameters of compression)
  * throws a `StateError` with the code `ERR_UNSUPPORTED` that says so, when it is called or when `connect` meets it.
@@ -61,9 +61,9 @@ export type {
   SlowConsumer,
 } from "./connection/options.ts";
 export type { MessageData } from "./protocol/payload.ts";
-export type { FrameInfo } from "./protocol/message.ts";
+
 export type { Extension } from "./protocol/extensions.ts";
-export type { CompressionOptions } from "./protocol/deflate.ts";
+
 export type { Address } from "./transport/transport.ts";
 export type { BytePair } from "./transport/stream.ts";
 export type { Clock } from "./base/clock.ts";
@@ -157,3 +157,5 @@ export type {
   WhatsAppStatus,
   WhatsAppUserAction,
 } from "./cloud_api/records.ts";
+export type { FrameInfo } from "./protocol/frame_header.ts";
+export type { CompressionOptions } from "./protocol/compression.ts";

@@ -24,7 +24,7 @@ export {
 } from "./protocol/frame_header.ts";
 export type { Role } from "./protocol/frame_header.ts";
 export { MessageAssembler, parseClosePayload } from "./protocol/message.ts";
-export type { CloseStatus, FrameInfo, MessageAssemblerOptions, MessageHandler } from "./protocol/message.ts";
+export type { CloseStatus, MessageAssemblerOptions, MessageHandler } from "./protocol/message.ts";
 export { encodeClosePayload, MAX_CLOSE_REASON } from "./protocol/payload.ts";
 export type { MessageData } from "./protocol/payload.ts";
 export {
@@ -56,12 +56,7 @@ export {
   PERMESSAGE_DEFLATE,
   readDeflateAnswer,
 } from "./protocol/deflate.ts";
-export type {
-  CompressionOptions,
-  CompressionSettings,
-  DeflateAgreement,
-  DeflateParameters,
-} from "./protocol/deflate.ts";
+
 export type { OutputSink } from "./protocol/raw_deflate.ts";
 export { mask } from "./protocol/mask.ts";
 export * from "./protocol/utf8.ts";
@@ -73,3 +68,10 @@ export type {
   WebSocketErrorCode,
   WebSocketErrorOptions,
 } from "./base/errors.ts";
+export type { FrameInfo } from "./protocol/frame_header.ts";
+export type {
+  CompressionOptions,
+  CompressionSettings,
+  DeflateAgreement,
+  DeflateParameters,
+} from "./protocol/compression.ts";

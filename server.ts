@@ -17,9 +17,9 @@ export type {
   SlowConsumer,
 } from "./connection/options.ts";
 export type { MessageData } from "./protocol/payload.ts";
-export type { FrameInfo } from "./protocol/message.ts";
+
 export type { Extension } from "./protocol/extensions.ts";
-export type { CompressionOptions } from "./protocol/deflate.ts";
+
 export { Opcode } from "./protocol/frame_header.ts";
 export type { Role } from "./protocol/frame_header.ts";
 export type { Address } from "./transport/transport.ts";
@@ -63,13 +63,15 @@ export type {
   PublishOptions,
   ServerHandlers,
   StopOptions,
-  WebSocketServerOptions,
 } from "./server/handlers.ts";
+export type { WebSocketServerOptions } from "./server/settings.ts";
 export type { BytePairInfo } from "./transport/stream.ts";
 export { BackplaneError } from "./base/errors.ts";
 export type { BackplaneErrorCode } from "./base/errors.ts";
-export { BroadcastChannelBackplane } from "./pubsub/backplane.ts";
+export { BroadcastChannelBackplane } from "./pubsub/broadcast_channel.ts";
 export type { Backplane, BackplaneListener, BackplaneSubscription } from "./pubsub/backplane.ts";
 export { RedisBackplane } from "./redis/backplane.ts";
 export type { RedisBackplaneOptions } from "./redis/backplane.ts";
 export type { BunRedisClient, IoRedisClient, NodeRedisClient, RedisClient } from "./redis/client.ts";
+export type { FrameInfo } from "./protocol/frame_header.ts";
+export type { CompressionOptions } from "./protocol/compression.ts";

@@ -4,17 +4,17 @@
  * @module
  */
 
-/** How long to wait after failures, in ms. */
+/** Settings of a back-off, in ms. */
 export interface BackoffSettings {
   /** The longest wait before the first attempt; it doubles with each failure. */
   readonly minDelay: number;
   /** The limit of that growth. */
   readonly maxDelay: number;
-  /** How long a connection must have been open for the failures before it to be forgotten. */
+  /** Least time that a connection must have been open for earlier failures to be forgotten. */
   readonly minUptime: number;
 }
 
-/** Counts failures, and says how long to wait after them. */
+/** Counts failures, and computes the wait after them. */
 export class Backoff {
   #settings: BackoffSettings;
   #random: () => number;
@@ -43,7 +43,7 @@ export class Backoff {
   }
 
   /**
-   * How long to wait.
+   * The time to wait before the next attempt.
    *
    * @param least What the server asks for, in ms.
    * @returns In ms.

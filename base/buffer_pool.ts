@@ -52,7 +52,7 @@ function takeWeak(index: number): Buffer | undefined {
 }
 
 /**
- * Gives a buffer back; nobody may use it any more.
+ * Gives a buffer back; it must not be used any more.
  *
  * @param buffer Any array that is not a part of another.
  */

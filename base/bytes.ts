@@ -4,11 +4,14 @@
  * @module
  */
 
+/** No bytes. */
+export const EMPTY: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+
 /**
  * Makes one array of several.
  *
  * @param pieces The arrays, in order.
- * @returns A copy, always: the pieces may belong to somebody who goes on using them.
+ * @returns A copy, always: the owners of the pieces may go on using them.
  */
 export function concat(...pieces: Uint8Array[]): Uint8Array<ArrayBuffer> {
   return concatAll(pieces);

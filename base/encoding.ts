@@ -1,5 +1,5 @@
 /**
- * Base64, natively, for bytes that have to pass as text.
+ * Base64 and hexadecimal digits, natively, for bytes that have to pass as text.
  *
  * @module
  */
@@ -7,21 +7,31 @@
 import { Buffer } from "node:buffer";
 
 /**
- * Encodes.
+ * Encodes bytes in base64.
  *
  * @param bytes The bytes.
- * @returns Their text (RFC 4648 §4).
+ * @returns The text (RFC 4648 §4).
  */
 export function toBase64(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("base64");
 }
 
 /**
- * Decodes.
+ * Decodes base64.
  *
- * @param text What {@linkcode toBase64} has made.
+ * @param text Text as {@linkcode toBase64} makes it.
  * @returns The bytes, in an array of their own.
  */
 export function fromBase64(text: string): Uint8Array<ArrayBuffer> {
   return new Uint8Array(Buffer.from(text, "base64"));
+}
+
+/**
+ * Writes bytes in hexadecimal digits.
+ *
+ * @param bytes The bytes.
+ * @returns Two lower-case digits for each byte.
+ */
+export function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("hex");
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { messageText } from "./message_text.ts";
+import { errorText } from "./error_text.ts";
 
 /**
  * Close codes by name (RFC 6455 §7.4.1 and the IANA registry that extends it).
@@ -69,7 +69,7 @@ export type ProtocolErrorCode =
   | "ERR_RATE_EXCEEDED"
   | "ERR_INBOX_MESSAGE";
 
-/** What the peer is told for a violation of RFC 6455 on the wire, where that is not 1002. */
+/** Close codes for violations of RFC 6455 on the wire that are not closed with 1002. */
 const PROTOCOL_CLOSE_CODES: Partial<Readonly<Record<ProtocolErrorCode, number>>> = {
   ERR_INVALID_UTF8: 1007,
   ERR_INVALID_DEFLATE: 1007,
@@ -115,7 +115,7 @@ export type TransportErrorCode =
 
 /**
  * Close codes for errors of a connection that can still send. 1013 ("try again later") for an overload, and 1001 for a message that does not go
- * on, as for a connection that idles: after either a client may come back, while 1008 makes many give up for good.
+ * on, as for a connection that idles: after either a client may come back, while 1008 makes many give up.
  */
 const TRANSPORT_CLOSE_CODES: Partial<Readonly<Record<TransportErrorCode, number>>> = {
   ERR_SLOW_CONSUMER: 1008,
@@ -195,7 +195,7 @@ export type WebSocketErrorCode =
 
 /** Additional facts an error is made with. */
 export interface WebSocketErrorOptions {
-  /** What led to this error. */
+  /** The error that led to this one. */
   cause?: unknown;
 }
 
@@ -220,7 +220,7 @@ export class WebSocketError extends Error {
    * @param options The cause, if there is one.
    */
   constructor(code: WebSocketErrorCode, message: string, closeCode: number, options?: WebSocketErrorOptions) {
-    super(messageText(message), options);
+    super(errorText(message), options);
     this.code = code;
     this.closeCode = closeCode;
   }
@@ -410,14 +410,14 @@ export class OptionError extends RangeError {
    * @param code The stable code.
    */
   constructor(message: string, code: OptionErrorCode = "ERR_OPTION") {
-    super(messageText(message));
+    super(errorText(message));
     this.name = "OptionError";
     this.code = code;
   }
 }
 
 /**
- * Whether a code may stand in a close frame: 1000–1003, 1007–1014, 3000–4999 (RFC 6455 §7.4 and the IANA registry).
+ * Tells whether a code may stand in a close frame: 1000–1003, 1007–1014, 3000–4999 (RFC 6455 §7.4 and the IANA registry).
  *
  * @param code The close code.
  * @returns `true` if a peer may send it.
@@ -435,7 +435,7 @@ export function isValidCloseCode(code: number): boolean {
  */
 export function describe(error: unknown): string {
   try {
-    return messageText(String(error instanceof Error ? error.message || error.name : error));
+    return errorText(String(error instanceof Error ? error.message || error.name : error));
   } catch {
     // An object without a prototype, or with a `toString` that fails.
     return `a value of type ${typeof error}`;

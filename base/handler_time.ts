@@ -7,7 +7,7 @@
 
 /** A counter of handler time. */
 export interface HandlerTime {
-  /** Whether handlers of messages are timed: looking at the clock takes longer than most of them. */
+  /** True if handlers of messages are timed: looking at the clock takes longer than most of them. */
   wanted: boolean;
   /** Time so far, in ms. */
   spent: number;

@@ -73,7 +73,7 @@ export function lease(size: SlotSize): Uint8Array<ArrayBuffer> | undefined {
 }
 
 /**
- * Whether an array was leased.
+ * Tells whether an array was leased.
  *
  * @param bytes The array.
  * @returns `false` for one that lies elsewhere.

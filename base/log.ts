@@ -4,23 +4,23 @@
  * @module
  */
 
-/** How much a {@linkcode LogRecord} matters: the names of OpenTelemetry and of most loggers. */
+/** Severity of a {@linkcode LogRecord}, by the names of OpenTelemetry and of most loggers. */
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
 /**
- * What happened. Texts of peers stand in `attributes` only, as they came: whoever prints them as text makes them {@linkcode printable},
- * or writes JSON.
+ * One event. Texts of peers stand in `attributes` only, as they came: pass them through {@linkcode printable} before printing, or write
+ * JSON.
  */
 export interface LogRecord {
-  /** How much it matters. */
+  /** Severity. */
   readonly level: LogLevel;
-  /** What happened, as a stable name: `"connection.open"`, `"connection.refused"`, `"server.listening"`, … */
+  /** Stable name of the event: `"connection.open"`, `"connection.refused"`, `"server.listening"`, … */
   readonly event: string;
   /** When, in ms since 1970. */
   readonly time: number;
   /** Numbers and texts, with the names of OpenTelemetry's conventions where there are some: `network.peer.address`, … */
   readonly attributes: Readonly<Record<string, string | number | boolean>>;
-  /** What failed, if something did. */
+  /** The failure, if there was one. */
   readonly error?: unknown;
 }
 
@@ -76,7 +76,7 @@ function isPlain(text: string): boolean {
   return true;
 }
 
-/** Whether a terminal or an editor does something else with a character than showing it. */
+/** Tells whether a terminal or an editor does something else with a character than showing it. */
 function isObeyed(code: number): boolean {
   const control = code < 0x20 || (code >= 0x7f && code < 0xa0);
   const breaksLine = code === 0x2028 || code === 0x2029;

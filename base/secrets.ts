@@ -1,5 +1,5 @@
 /**
- * Checks of secrets that a program gives: an empty one would match what shows nothing, and sign what anybody can sign.
+ * Checks of secrets that a program gives: an empty one would match a peer that shows none, and sign what any peer can sign.
  *
  * @module
  */
@@ -19,7 +19,7 @@ export function listOf(value: string | readonly string[] | undefined): readonly 
 }
 
 /**
- * Whether a value is a text with more than white space.
+ * Tells whether a value is a text with more than white space.
  *
  * @param value The value.
  * @returns `true` if it can be a secret.

@@ -38,7 +38,7 @@ class SharedTimer implements Clock {
   /** By delay; the deadlines of one delay are in order, since each is that delay after its beginning. */
   #lines = new Map<number, Set<Deadline>>();
   #cancel: (() => void) | undefined;
-  /** What the timer is armed for. */
+  /** Time for which the timer is armed, in ms of the clock. */
   #armed = Infinity;
   #lastRound = -Infinity;
 

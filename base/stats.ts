@@ -1,5 +1,5 @@
 /**
- * What servers and clients count: connections, frames, messages, bytes, how connections end, and how long things take.
+ * Counters of servers and clients: connections, frames, messages, bytes, how connections end, and how long things take.
  *
  * @module
  */
@@ -23,19 +23,19 @@ export const HISTOGRAM_BOUNDS: readonly number[] = [
 
 /** Durations by size, in the form that Prometheus and OpenTelemetry want. */
 export interface HistogramSnapshot {
-  /** How many there were. */
+  /** Number of values. */
   readonly count: number;
   /** All of them together, in ms. */
   readonly sum: number;
-  /** How many were at most as long as the bound at the same place of {@linkcode HISTOGRAM_BOUNDS}, each beyond the one before; then the rest. */
+  /** Number of values up to the bound at the same index of {@linkcode HISTOGRAM_BOUNDS}, and above the bound before; last, the number of values above all bounds. */
   readonly buckets: readonly number[];
 }
 
 /** Received and sent. */
 export interface Traffic {
-  /** What came from peers. */
+  /** Traffic from peers. */
   readonly received: number;
-  /** What went to peers. */
+  /** Traffic to peers. */
   readonly sent: number;
 }
 
@@ -61,7 +61,7 @@ export interface BackplaneTraffic {
   readonly missed: number;
 }
 
-/** What a server or a client has counted since it was made. */
+/** Counts of a server or a client since it was made. */
 export interface Stats {
   /** Connections. */
   readonly connections: {
@@ -85,20 +85,20 @@ export interface Stats {
   readonly dropped: number;
   /** Bytes that wait for slow peers now. */
   readonly bufferedAmount: number;
-  /** How WebSockets ended, by the code in the peer's close frame, or else in ours; 1006 if there was neither. */
+  /** Ends of WebSockets by close code: that of the peer's close frame, or else of ours; 1006 if there was neither. */
   readonly closes: Readonly<Record<number, number>>;
   /**
    * Number of refusals before a WebSocket was open, by reason: the code of an error, such as `"ERR_TLS_HANDSHAKE"`, or `"allow"`,
    * `"maxConnections"`, `"failureDelay"`, …
    */
   readonly refusals: Readonly<Record<string, number>>;
-  /** What failed open WebSockets, by the code of the error. */
+  /** Failures of open WebSockets, by the code of the error. */
   readonly failures: Readonly<Record<string, number>>;
   /** Compressed messages that came. */
   readonly inflated: CompressionTraffic;
   /** Compressed messages that were sent; a broadcast counts once for each window size. */
   readonly deflated: CompressionTraffic;
-  /** What went from node to node; all 0 without a `backplane`. */
+  /** Traffic from node to node; all 0 without a `backplane`. */
   readonly backplane: BackplaneTraffic;
   /** From TCP (on a server), or from the beginning of the attempt (on a client), to the end of the handshake. */
   readonly handshakeTimes: HistogramSnapshot;
@@ -124,7 +124,7 @@ export class Histogram {
   }
 
   /**
-   * What was counted.
+   * Copies the counts.
    *
    * @returns A copy.
    */
@@ -172,9 +172,9 @@ export class Meter {
   backplaneLost = 0;
   /** Messages of other nodes that were missed. */
   backplaneMissed = 0;
-  /** How long handshakes took. */
+  /** Durations of handshakes. */
   readonly handshakeTimes: Histogram = new Histogram();
-  /** How long pongs took. */
+  /** Times from pings to their pongs. */
   readonly pingTimes: Histogram = new Histogram();
   #closes = new Map<number, number>();
   #refusals = new Map<string, number>();
@@ -208,7 +208,7 @@ export class Meter {
   }
 
   /**
-   * What was counted.
+   * Copies the counts.
    *
    * @param now What is so at the moment.
    * @returns A copy.
@@ -246,5 +246,26 @@ function compression(plain: number, compressed: number): CompressionTraffic {
   return { plain, compressed, ratio: plain === 0 ? 1 : compressed / plain };
 }
 
-/** For connections that nobody counts. */
-export const UNMETERED: Meter = new Meter();
+class NoHistogram extends Histogram {
+  override add(): void {}
+}
+
+/** Has the members of a meter, which stay as they are: connections share it, and must not see each other's bytes. */
+class NoMeter extends Meter {
+  override readonly handshakeTimes: Histogram = new NoHistogram();
+  override readonly pingTimes: Histogram = new NoHistogram();
+
+  constructor() {
+    super();
+    for (const [name, value] of Object.entries(this)) {
+      if (typeof value === "number") Object.defineProperty(this, name, { get: () => value, set: () => {} });
+    }
+  }
+
+  override close(): void {}
+  override refuse(): void {}
+  override fail(): void {}
+}
+
+/** Counts nothing: for connections without statistics. */
+export const UNMETERED: Meter = new NoMeter();

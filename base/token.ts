@@ -1,5 +1,5 @@
 /**
- * What characters a text has: tokens (RFC 9110 §5.6.2) and visible ASCII, by a table and a loop.
+ * Classes of characters: tokens (RFC 9110 §5.6.2) and visible ASCII, by a table and a loop.
  *
  * @module
  */
@@ -16,7 +16,7 @@ function makeTokenTable(): Uint8Array {
 }
 
 /**
- * Whether a text is a token (RFC 9110 §5.6.2), as methods, header names and subprotocols are.
+ * Tells whether a text is a token (RFC 9110 §5.6.2), as methods, header names and subprotocols are.
  *
  * @param text The text.
  * @returns `true` if it is a token; an empty text is none.
@@ -27,7 +27,7 @@ export function isToken(text: string): boolean {
 }
 
 /**
- * Whether a character may stand in a token.
+ * Tells whether a character may stand in a token.
  *
  * @param code Its code.
  * @returns `true` if it may.
@@ -37,7 +37,7 @@ export function isTokenCode(code: number): boolean {
 }
 
 /**
- * Whether a text has visible ASCII characters only: no spaces, no controls.
+ * Tells whether a text has visible ASCII characters only: no spaces, no controls.
  *
  * @param text The text.
  * @returns `true` if so; for an empty text too.
@@ -51,7 +51,7 @@ export function isVisibleAscii(text: string): boolean {
 }
 
 /**
- * Whether `Headers` takes a text as a value: white space around it is cut off.
+ * Tells whether `Headers` takes a text as a value: white space around it is cut off.
  *
  * @param text The text.
  * @returns `true` if it has no line breaks, no NUL, and nothing that is not Latin-1.

@@ -7,7 +7,7 @@
 import { parseArgs, type ParseArgsConfig } from "node:util";
 import { describe } from "../base/errors.ts";
 import { printable } from "../base/log.ts";
-import { messageText } from "../base/message_text.ts";
+import { errorText } from "../base/error_text.ts";
 import { isSecret } from "../base/secrets.ts";
 import type { WhatsAppContents } from "../cloud_api/messages.ts";
 import type { WhatsAppRecord } from "../cloud_api/records.ts";
@@ -59,7 +59,7 @@ export class UsageError extends Error {
    * @param message The mistake, and the value at fault.
    */
   constructor(message: string) {
-    super(messageText(message));
+    super(errorText(message));
   }
 }
 

@@ -7,7 +7,7 @@
 import { type CliIo, ExitCode, parseCommandLine, parseNumber, secretFrom, secretsFrom, UsageError } from "./io.ts";
 import { printable } from "../base/log.ts";
 import { describe } from "../base/errors.ts";
-import { quote, redactUrl } from "../base/message_text.ts";
+import { quote, redactUrl } from "../base/error_text.ts";
 import { percentile, Simulator, type SimulatorReport } from "../whatsapp/simulator.ts";
 import { SIMULATED_TYPES } from "../cloud_api/simulated.ts";
 import { WhatsAppReceiver } from "../whatsapp/receiver.ts";

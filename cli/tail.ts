@@ -16,7 +16,7 @@ import {
 } from "./io.ts";
 import { printable } from "../base/log.ts";
 import { describe } from "../base/errors.ts";
-import { quote, redactUrl } from "../base/message_text.ts";
+import { quote, redactUrl } from "../base/error_text.ts";
 import type { WhatsAppFilter } from "../cloud_api/filter.ts";
 import type { WhatsAppNotification } from "../whatsapp/pending_notification.ts";
 import { WhatsAppReceiver } from "../whatsapp/receiver.ts";

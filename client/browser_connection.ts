@@ -30,13 +30,14 @@ import type {
   StepResult,
 } from "../connection/options.ts";
 import type { Opcode, Role } from "../protocol/frame_header.ts";
+import { bindControl, type ConnectionControl } from "./connection_control.ts";
 import type { ClientConnection, ClientConnectionHandler, ConnectPlan, OpenedConnection } from "./connector.ts";
 import { CloseCode, isValidCloseCode, OptionError, ProtocolError, StateError, TransportError } from "../base/errors.ts";
 import type { Extension } from "../protocol/extensions.ts";
-import { Inbox } from "../connection/message_queue.ts";
+import { MessageQueue } from "../connection/message_queue.ts";
 import { assertPayload, byteLength, encodeClosePayload, type MessageData } from "../protocol/payload.ts";
 import { messageStream } from "../connection/message_stream.ts";
-import { Reception } from "../connection/reception.ts";
+import { type QueueConnection, QueuedDelivery, type QueueSource } from "../connection/queued_delivery.ts";
 import type { Address } from "../transport/transport.ts";
 
 type Phase = "open" | "closing" | "failed" | "aborted" | "reporting" | "closed";
@@ -47,7 +48,7 @@ const WAITING_LIMIT = 1024 * 1024;
 const DRAIN_INTERVAL = 10;
 
 /** The connection of a client in a page. */
-export class BrowserConnection implements ClientConnection, OpenedConnection {
+export class BrowserConnection implements ClientConnection, OpenedConnection, ConnectionControl {
   // Identity
   /** Which end this is. */
   readonly role: Role = "client";
@@ -67,7 +68,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
 
   // Read state
   /** Messages that came and were not delivered. */
-  #arrived: Inbox = makeQueue();
+  #arrived: MessageQueue = makeQueue();
   #delivery: Delivery = "immediate";
   /** Whether delivery has to wait: before it begins, a full inbox, between batches, between steps. */
   #blocked = true;
@@ -75,7 +76,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
   /** A message that is too large came: it is told behind those that came before it. */
   #refused: ProtocolError | undefined;
   #delivering = false;
-  #reception: Reception;
+  #queued: QueuedDelivery;
   #endStep: ((result: StepResult) => void) | undefined;
 
   // Write state
@@ -115,18 +116,29 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
       signal: new AbortController().signal,
     };
     this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
-    this.#reception = new Reception({
-      deliver: (data) => this.#handler.message(data),
-      mayLeaveOut: () => this.#phase === "closing",
-      full: () => this.#block(),
-      room: () => {
-        if (this.#delivery === "immediate") this.#unblock();
-      },
-      cancelled: () => void this.close(),
-    });
+    this.#queued = new QueuedDelivery(this.#makeSource(), this.#makeQueueConnection());
     socket.binaryType = "arraybuffer";
     socket.addEventListener("message", (event: MessageEvent<string | ArrayBuffer>) => this.#arrive(event.data));
     socket.addEventListener("close", (event) => this.#onSocketClose(event));
+  }
+
+  #makeQueueConnection(): QueueConnection {
+    const isClosing = (): boolean => this.#phase === "closing";
+    return {
+      get closeSent(): boolean {
+        return isClosing();
+      },
+      close: () => this.close(),
+    };
+  }
+
+  #makeSource(): QueueSource {
+    return {
+      block: () => this.#block(),
+      unblockImmediate: () => {
+        if (this.#delivery === "immediate") this.#unblock();
+      },
+    };
   }
 
   // ---- What is known of it -------------------------------------------------------------------------------------
@@ -178,10 +190,14 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
    * @param start How the connection starts.
    * @returns The connection.
    */
-  attach(handler: ClientConnectionHandler, { delivery = "immediate", hold = false }: StartOptions): ClientConnection {
+  attach(
+    handler: ClientConnectionHandler,
+    { delivery = "immediate", waitForHandler = false }: StartOptions,
+  ): ClientConnection {
     this.#handler = handler;
+    bindControl(this, this);
     this.#delivery = delivery;
-    if (hold) this.#reception.hold();
+    if (waitForHandler) this.#queued.wait();
     return this;
   }
 
@@ -380,9 +396,10 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
         if (data === undefined) return this.#fail(this.#refused);
         // A program that calls close() between two steps does not fetch what lies before the server's close frame.
         if (this.#delivery === "step" && this.#endStep === undefined && this.#phase !== "open") {
-          this.#reception.leaveOut();
+          this.#queued.drop();
         }
-        this.#reception.receive(data);
+        if (this.#queued.reachesHandlers) this.#handler.message(data);
+        this.#queued.add(data);
         this.#finishStep("message");
       }
     } catch (error) {
@@ -406,7 +423,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
    * @internal
    */
   deliverBatch(): void {
-    if (this.#delivery !== "batched" || this.#reception.full || this.#phase !== "open") return;
+    if (this.#delivery !== "batched" || this.#queued.full || this.#phase !== "open") return;
     this.#unblock();
     if (this.#delivery === "batched") this.#block();
   }
@@ -449,8 +466,8 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
    *
    * @internal
    */
-  releaseHeld(): void {
-    const held = this.#reception.release();
+  releaseMessages(): void {
+    const held = this.#queued.release();
     if (held === undefined) return;
     // An end that came behind them loses none of them; one that the handlers bring about ends their delivery.
     const ended = this.#discards;
@@ -468,7 +485,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
 
   /** The messages as a stream: see `WebSocketConnection.readable`. */
   get readable(): ReadableStream<MessageData> {
-    return this.#reception.take().readable;
+    return this.#queued.take().readable;
   }
 
   /** Messages to the server as a stream: see `WebSocketConnection.writable`. */
@@ -490,7 +507,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
    * @returns The iterator.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<MessageData, undefined> {
-    return this.#reception.take().iterate();
+    return this.#queued.take().iterate();
   }
 
   // ---- Closing -------------------------------------------------------------------------------------------------
@@ -590,7 +607,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
 
   #noteLoss(): void {
     if (this.#loss !== undefined || this.#socket.bufferedAmount === 0) return;
-    const message = "The connection was lost before all that was sent had left";
+    const message = "The connection was lost before all bytes were sent";
     this.#loss = new TransportError("ERR_CONNECTION_LOST", message, { cause: this.#report ?? this.#cause });
   }
 
@@ -600,9 +617,9 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
     this.#phase = "reporting";
     this.#cancelTimer?.();
     this.#noteLoss();
-    if (info.received === undefined) this.#reception.lose(this.#report ?? this.#cause);
+    if (info.received === undefined) this.#queued.lose(this.#report ?? this.#cause);
     else {
-      this.#reception.end();
+      this.#queued.end();
       this.#handler.close(info.code, info.reason);
     }
     this.#phase = "closed";
@@ -639,8 +656,8 @@ function readParameter(text: string): [name: string, value: string | true] {
   return [name, value ?? true];
 }
 
-function makeQueue(): Inbox {
-  return new Inbox(() => {}, () => {});
+function makeQueue(): MessageQueue {
+  return new MessageQueue(() => {}, () => {});
 }
 
 /**

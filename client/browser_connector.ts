@@ -7,7 +7,7 @@
 import { BrowserConnection, unsupported } from "./browser_connection.ts";
 import type { CompressionOffer, Connector, ConnectPlan, ConnectProgram, OpenedConnection } from "./connector.ts";
 import { CONNECTION_DEFAULTS } from "../connection/options.ts";
-import type { CompressionSettings } from "../protocol/deflate.ts";
+import type { CompressionSettings } from "../protocol/compression.ts";
 import { describe, type StateError, TransportError } from "../base/errors.ts";
 
 /** Connects with the platform's own `WebSocket`. */

@@ -5,19 +5,28 @@
  */
 
 import { Attempt } from "./attempt.ts";
+import { chooseConnector } from "./choose_connector.ts";
+import type { Clock } from "../base/clock.ts";
+import { ConnectTarget } from "./connect_target.ts";
+import { controlOf } from "./connection_control.ts";
 import {
+  assignClientOptions,
+  CLIENT_SETTINGS,
   type ClientHandlers,
-  ConfigurableClient,
+  type ClientSettings,
+  connectionSettings,
   type ConnectOptions,
   type HeaderSource,
   type IncomingResult,
   makeHeaders,
+  parseProxy,
   type WebSocketClientOptions,
 } from "./settings.ts";
 import type {
   ClientConnection,
   ClientConnectionHandler,
   ClientHandshakeResponse,
+  CompressionOffer,
   Connector,
   ConnectPlan,
   OpenedConnection,
@@ -28,7 +37,9 @@ import type {
   ConnectionState,
   Delivery,
   MessageOptions,
+  ProtocolOptions,
   SendResult,
+  SlowConsumer,
 } from "../connection/options.ts";
 import {
   CloseCode,
@@ -40,19 +51,17 @@ import {
   WebSocketError,
 } from "../base/errors.ts";
 import type { Extension } from "../protocol/extensions.ts";
-import type { Opcode } from "../protocol/frame_header.ts";
+import type { FrameInfo, Opcode } from "../protocol/frame_header.ts";
 import { assertPayload, type MessageData } from "../protocol/payload.ts";
-import type { FrameInfo } from "../protocol/message.ts";
 import { Iterations } from "./iteration.ts";
 import { type LogLevel, type LogRecord, writeLog } from "../base/log.ts";
 import { assertProtected } from "./loopback.ts";
-import { messageText, redactUrl } from "../base/message_text.ts";
-import { parseProxy } from "./proxy_address.ts";
-import { assertNumber } from "../base/ranges.ts";
+import { errorText, redactUrl } from "../base/error_text.ts";
 import { Backoff } from "../base/backoff.ts";
 import {
   isWorthRetrying,
   type ReconnectFailure,
+  type ReconnectOptions,
   type ReconnectSettings,
   reconnectSettings,
   retryAfter,
@@ -60,6 +69,7 @@ import {
 } from "./reconnect.ts";
 import { assertToken } from "../base/secrets.ts";
 import { SendBacklog } from "./send_backlog.ts";
+import { defineSettings, SettingsStore } from "../base/settings.ts";
 import { sharedTimer } from "../base/shared_timer.ts";
 import { Meter, type Stats } from "../base/stats.ts";
 
@@ -89,10 +99,97 @@ type Phase = "idle" | "connecting" | "connected";
  * }
  * ```
  */
-export class WebSocketClient extends ConfigurableClient implements ClientHandlers {
-  // Delivery
-  #autoCheckMessages = true;
-  #autoCheckInterval = 0;
+export class WebSocketClient implements ClientHandlers {
+  // Settings, defined by CLIENT_SETTINGS
+  /** Host name or address of the server. */
+  declare hostname: string;
+  /**
+   * Former name of `hostname`.
+   * @deprecated Use `hostname`.
+   */
+  declare hostName: string;
+  /** Port of the server. */
+  declare port: number;
+  /** Path, and query if there is one. */
+  declare pathName: string;
+  /** Speaks TLS (`wss:`). */
+  declare useSSL: boolean;
+  /** PEM file with certificates that are trusted besides the runtime's own. */
+  declare rootCertificateFile: string;
+  /** The value of the `Origin` header; "" sends none. */
+  declare origin: string;
+  /** More header fields. */
+  declare headers: HeaderSource | (() => HeaderSource | Promise<HeaderSource>);
+  /** Sent as `Authorization: Bearer`. */
+  declare token: string | (() => string | Promise<string>) | undefined;
+  /** Called before each attempt for the URL to connect to. */
+  declare resolveUrl: (() => string | URL | Promise<string | URL>) | undefined;
+  /** HTTP proxy to go through; "": none. */
+  declare proxy: string;
+  /** Largest number of redirects to follow. */
+  declare maxRedirects: number;
+  /** Reconnects after a lost or failed connection; an object says how. */
+  declare reconnect: boolean | ReconnectOptions;
+  /** Subprotocols in the order of preference. */
+  declare protocols: readonly string[];
+  /** Offers compression; an object, or several, say which. */
+  declare compression: CompressionOffer;
+  /** Time for name resolution, TCP, TLS and handshake together, in ms; 0: no limit. */
+  declare connectTimeout: number;
+  /** Delivers events by itself; with `false`, `checkIncoming` fetches them. Takes effect at once. */
+  declare autoCheckMessages: boolean;
+  /** Time between two batches of events, in ms; 0: events come as bytes come. Takes effect at once. */
+  declare autoCheckInterval: number;
+  /** Time that `checkIncoming` waits, in ms; 0: until something comes. */
+  declare checkTimeout: number;
+  /** Switches: `frameByFrame`, `manualPong`, `manualClose`; all off by default. */
+  declare options: ProtocolOptions;
+  /** Sends messages in frames of at most `frameSize` bytes. */
+  declare splitMessage: boolean;
+  /** Largest frame on the wire, in bytes, header included, when `splitMessage` is on; 0: no splitting. At least 7. */
+  declare frameSize: number;
+  /** Largest message taken from the server, in bytes; 0: no limit. */
+  declare maxMessageSize: number;
+  /** Largest number of fragments of one message; 0: no limit. */
+  declare maxFragments: number;
+  /** Time for the next piece of a message that has begun, in ms; 0: no limit. */
+  declare messageTimeout: number;
+  /** Largest number of bytes that wait for a slow server; 0: no limit. */
+  declare maxBufferedAmount: number;
+  /** Waiting bytes from which on `send` returns `"backpressure"`. */
+  declare highWaterMark: number;
+  /** Effect of a `send` beyond `maxBufferedAmount`. */
+  declare slowConsumer: SlowConsumer;
+  /** Time for the closing handshake, and then for the end of TCP, in ms; 0: no limit. */
+  declare closeTimeout: number;
+  /** Time without anything but pings and pongs, in ms, after which the connection is closed; 0: no limit. */
+  declare idleTimeout: number;
+  /** Time between the answer to a ping and the next ping, in ms; 0: no pings. */
+  declare pingInterval: number;
+  /** Time for the answer to a ping, in ms; 0: no limit. */
+  declare pongTimeout: number;
+  /** Largest number of messages and control frames a second; 0: no limit. */
+  declare maxMessageRate: number;
+  /** Largest number of bytes a second; 0: no limit. */
+  declare maxByteRate: number;
+  /** Messages and bytes that may come at once, as seconds of `maxMessageRate` and `maxByteRate`. */
+  declare rateBurstSeconds: number;
+  /** Clock, replaced in tests. */
+  declare clock: Clock;
+  readonly #settings: SettingsStore<ClientSettings> = new SettingsStore(CLIENT_SETTINGS, {
+    changing: (name, value) => {
+      // The others are checked before each attempt.
+      if (name === "autoCheckInterval") this.#settings.check(name, value);
+    },
+    changed: (name) => {
+      if (name === "autoCheckMessages" || name === "autoCheckInterval") this.#applyDelivery();
+    },
+  });
+  readonly #target = new ConnectTarget(this.#settings);
+
+  static {
+    defineSettings<WebSocketClient, ClientSettings>(this.prototype, CLIENT_SETTINGS, (client) => client.#settings);
+  }
 
   // Handlers
   /** The request is about to be sent. */
@@ -152,9 +249,9 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
   constructor(urlOrOptions: string | URL | WebSocketClientOptions = {}, more: WebSocketClientOptions = {}) {
     const byUrl = typeof urlOrOptions === "string" || urlOrOptions instanceof URL;
     const options = byUrl ? more : urlOrOptions;
-    super(options, byUrl ? urlOrOptions : undefined);
-    this.#autoCheckMessages = options.autoCheckMessages ?? true;
-    this.autoCheckInterval = options.autoCheckInterval ?? 0;
+    assignClientOptions(this.#settings, options);
+    if (byUrl) this.#target.begin(urlOrOptions);
+    this.#assertSettings();
     this.onSendHandshake = options.onSendHandshake;
     this.onHandshakeResponse = options.onHandshakeResponse;
     this.onConnect = options.onConnect;
@@ -170,23 +267,29 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
     this.#signal = options.signal;
   }
 
-  /** Whether events come by themselves; `false`: `checkIncoming` fetches them. Takes effect at once. */
-  get autoCheckMessages(): boolean {
-    return this.#autoCheckMessages;
-  }
-  set autoCheckMessages(value: boolean) {
-    this.#autoCheckMessages = value;
-    this.#applyDelivery();
+  /**
+   * Checks what would fail later, far from its cause.
+   *
+   * @throws {OptionError} If a setting is out of range.
+   */
+  #assertSettings(): void {
+    this.#settings.checkAll();
+    this.connector(true).deflateOffers(this.compression);
   }
 
-  /** The time between two batches of events, in ms; 0: events come as bytes come. Takes effect at once. */
-  get autoCheckInterval(): number {
-    return this.#autoCheckInterval;
+  /**
+   * Chooses what connects; the default chooses by the platform.
+   *
+   * @param overStream Whether the connection goes over streams of the program.
+   * @returns The connector.
+   */
+  protected connector(overStream: boolean): Connector {
+    return chooseConnector(overStream);
   }
-  set autoCheckInterval(value: number) {
-    assertNumber("autoCheckInterval", value);
-    this.#autoCheckInterval = value;
-    this.#applyDelivery();
+
+  /** URL to which the settings lead. */
+  get url(): string {
+    return this.#target.url;
   }
 
   /** A text message came. Setting it hands over the messages that waited for it. */
@@ -195,7 +298,7 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
   }
   set onMessageReceived(handler: ClientHandlers["onMessageReceived"]) {
     this.#onMessageReceived = handler;
-    if (handler !== undefined) this.#connection?.releaseHeld();
+    if (handler !== undefined) controlOf(this.#connection)?.releaseMessages();
   }
 
   /** A binary message came. Setting it hands over the messages that waited for it. */
@@ -204,7 +307,7 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
   }
   set onBinaryDataReceived(handler: ClientHandlers["onBinaryDataReceived"]) {
     this.#onBinaryDataReceived = handler;
-    if (handler !== undefined) this.#connection?.releaseHeld();
+    if (handler !== undefined) controlOf(this.#connection)?.releaseMessages();
   }
 
   // ---- Life ----------------------------------------------------------------------------------------------------
@@ -375,7 +478,8 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
 
   /** Returns the connection, not attached yet: from then on nothing can give the attempt up any more. */
   async #connect(options: ConnectOptions): Promise<OpenedConnection> {
-    const settings = this.connectionSettings();
+    this.#assertSettings();
+    const settings = connectionSettings(this.#settings.values);
     const attempt = new Attempt(this.connectTimeout, settings.clock, [this.#life.signal, options.signal]);
     const begun = settings.clock.now();
     try {
@@ -407,12 +511,12 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
   #describePlan(connector: Connector, given: HeaderSource): Omit<ConnectPlan, "settings" | "stream" | "signal"> {
     return {
       url: this.url,
-      hostname: this.bareHostName,
+      hostname: this.#target.hostname,
       port: this.port,
       tls: this.useSSL,
       requiresTls: this.requiresTls,
-      host: this.hostHeader,
-      target: this.target,
+      host: this.#target.hostHeader,
+      target: this.#target.path,
       origin: this.origin,
       headers: this.handshakeHeaders(connector, given),
       protocols: this.handshakeProtocols(connector),
@@ -435,10 +539,10 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
   protected async prepareAttempt(_connector: Connector, signal: AbortSignal): Promise<HeaderSource> {
     const { resolveUrl, headers, token } = this;
     const url = resolveUrl && await this.askForAttempt("resolveUrl", resolveUrl, signal);
-    const credentials = url === undefined ? undefined : this.applyUrl(url);
+    const credentials = url === undefined ? undefined : this.#target.replace(url);
     const fields = typeof headers === "function" ? await this.askForAttempt("headers", headers, signal) : headers;
     const given = makeHeaders(fields);
-    this.dropForeignCredentials(given, credentials !== undefined);
+    this.#target.dropForeignCredentials(given, credentials !== undefined);
     if (credentials !== undefined && !given.has("authorization")) given.set("authorization", credentials);
     const bearer = typeof token === "function" ? await this.askForAttempt("token", token, signal) : token;
     if (bearer === undefined) return given;
@@ -527,10 +631,13 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
   }
 
   #start(opened: OpenedConnection): void {
-    this.#connection = opened.attach(this.#makeHandler(), { delivery: this.#delivery(), hold: this.#holds() });
+    this.#connection = opened.attach(this.#makeHandler(), {
+      delivery: this.#delivery(),
+      waitForHandler: this.#holds(),
+    });
     this.#phase = "connected";
     this.#meter.opened++;
-    this.#log("info", "client.open", { url: redactUrl(this.url), protocol: messageText(this.protocol) });
+    this.#log("info", "client.open", { url: redactUrl(this.url), protocol: errorText(this.protocol) });
     this.#iterations.turn(() => this.#connection![Symbol.asyncIterator]());
     this.attached(this.#connection);
     this.#scheduleBatch();
@@ -589,7 +696,7 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
 
   /** Whether messages wait until somebody listens. Single frames do not. */
   #holds(): boolean {
-    return this.#autoCheckMessages && this.options.frameByFrame !== true && !this.listens;
+    return this.autoCheckMessages && this.options.frameByFrame !== true && !this.listens;
   }
 
   /**
@@ -685,7 +792,7 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
 
   #handlerFailed(name: string, error: unknown, connection: ClientConnection | undefined): false {
     const failure = new HandlerError(name, error);
-    connection?.closeWith(CloseCode.InternalError, failure);
+    controlOf(connection)?.closeWith(CloseCode.InternalError, failure);
     this.#failed(failure);
     return false;
   }
@@ -730,23 +837,23 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
   // ---- Delivery ------------------------------------------------------------------------------------------------
 
   #delivery(): Delivery {
-    if (!this.#autoCheckMessages) return "step";
-    return this.#autoCheckInterval > 0 ? "batched" : "immediate";
+    if (!this.autoCheckMessages) return "step";
+    return this.autoCheckInterval > 0 ? "batched" : "immediate";
   }
 
   #applyDelivery(): void {
     this.#cancelBatch?.();
     this.#cancelBatch = undefined;
     if (this.#phase !== "connected") return;
-    this.#connection!.setDelivery(this.#delivery());
+    controlOf(this.#connection)?.setDelivery(this.#delivery());
     this.#scheduleBatch();
   }
 
   #scheduleBatch(): void {
     if (this.#delivery() !== "batched") return;
-    this.#cancelBatch = this.clock.after(this.#autoCheckInterval, () => {
+    this.#cancelBatch = this.clock.after(this.autoCheckInterval, () => {
       this.#scheduleBatch();
-      this.#connection?.deliverBatch();
+      controlOf(this.#connection)?.deliverBatch();
     });
   }
 
@@ -770,11 +877,11 @@ export class WebSocketClient extends ConfigurableClient implements ClientHandler
    * ```
    */
   async checkIncoming(): Promise<IncomingResult> {
-    if (this.#autoCheckMessages) {
+    if (this.autoCheckMessages) {
       throw new StateError("ERR_RUNNING", "Cannot check for messages: autoCheckMessages is on");
     }
     if (this.#phase === "connecting" && this.#persistence !== undefined) return await this.#checkAgain();
-    const result = await this.#connection?.step(this.checkTimeout) ?? "closed";
+    const result = await controlOf(this.#connection)?.step(this.checkTimeout) ?? "closed";
     // There will be another connection, perhaps.
     return result === "closed" && this.#persistence !== undefined ? "none" : result;
   }

@@ -9,9 +9,9 @@
 
 import type { CloseInfo, ConnectionSettings, StartOptions } from "../connection/options.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
-import type { CompressionOptions, CompressionSettings } from "../protocol/deflate.ts";
+import type { CompressionOptions, CompressionSettings } from "../protocol/compression.ts";
 import type { MessageData } from "../protocol/payload.ts";
-import type { FrameInfo } from "../protocol/message.ts";
+import type { FrameInfo } from "../protocol/frame_header.ts";
 import type { Meter } from "../base/stats.ts";
 import type { ProxyAddress } from "../transport/transport.ts";
 import type { BytePair } from "../transport/stream.ts";
@@ -41,10 +41,7 @@ export interface ClientHandshakeResponse {
 export type CompressionOffer = boolean | CompressionOptions | readonly CompressionOptions[];
 
 /** One WebSocket as a client has it. In a page some members throw, since a browser does not offer them. */
-export type ClientConnection = Omit<
-  WebSocketConnection,
-  "setRequest" | "start" | "open" | "abandon" | "sendShared" | "subscribe" | "unsubscribe" | "topics"
->;
+export type ClientConnection = Omit<WebSocketConnection, "subscribe" | "unsubscribe" | "topics">;
 
 /** Takes what happens on a client's connection. Calls come in the order of arrival. */
 export interface ClientConnectionHandler {

@@ -1,39 +1,31 @@
 /**
- * What a client is told: its settings with their defaults and ranges, its handlers, and how to connect.
+ * Settings of a client, with their defaults and ranges, its handlers, and the options of `connect`.
  *
  * @module
  */
 
-import type { Clock } from "../base/clock.ts";
 import {
-  assertSlowConsumer,
   type CloseInfo,
-  CONNECTION_DEFAULTS,
+  CONNECTION_SETTINGS,
   type ConnectionOptions,
   type ConnectionSettings,
-  LIMIT_NAMES,
-  type LimitName,
-  type ProtocolOptions,
-  type SlowConsumer,
   type StepResult,
 } from "../connection/options.ts";
-import { chooseConnector } from "./choose_connector.ts";
-import type { ClientHandshakeRequest, ClientHandshakeResponse, CompressionOffer, Connector } from "./connector.ts";
+import type { ClientHandshakeRequest, ClientHandshakeResponse, CompressionOffer } from "./connector.ts";
 import { describe, OptionError } from "../base/errors.ts";
-import { maxFramePayload } from "../protocol/frame_header.ts";
+import { type FrameInfo, maxFramePayload } from "../protocol/frame_header.ts";
 import type { LogHandler } from "../base/log.ts";
-import type { FrameInfo } from "../protocol/message.ts";
-import { quote, redactUrl } from "../base/message_text.ts";
-import { parseProxy } from "./proxy_address.ts";
-import { assertNumber, assertPort } from "../base/ranges.ts";
+import { quote, redactUrl } from "../base/error_text.ts";
 import { assertProtocols } from "../protocol/subprotocol.ts";
 import { type ReconnectAttempt, type ReconnectOptions, reconnectSettings } from "./reconnect.ts";
 import { assertToken } from "../base/secrets.ts";
+import type { Complete, SettingsStore, SettingsTable } from "../base/settings.ts";
 import { sharedTimer } from "../base/shared_timer.ts";
 import { isFieldValue, isToken, isVisibleAscii } from "../base/token.ts";
+import type { ProxyAddress } from "../transport/transport.ts";
 import type { BytePair } from "../transport/stream.ts";
 
-/** What `checkIncoming` came to: nothing in time, a message, a control frame, or the end of the connection. */
+/** Result of `checkIncoming`: nothing in time, a message, a control frame, or the end of the connection. */
 export type IncomingResult = StepResult;
 
 /** Header fields as a program gives them. */
@@ -41,418 +33,232 @@ export type HeaderSource = Record<string, string> | Headers;
 
 /** The handlers of a client: those of the server, less the connection. */
 export interface ClientHandlers {
-  /** The request is about to be sent: headers may be added. */
-  onSendHandshake?: (request: ClientHandshakeRequest) => void | Promise<void>;
-  /** The server opened the WebSocket; `false` refuses it. */
-  onHandshakeResponse?: (response: ClientHandshakeResponse) => boolean | void | Promise<boolean | void>;
-  /** The handshake is done: from here on messages may be sent. */
-  onConnect?: () => void | Promise<void>;
-  /** A text message came, or with `frameByFrame` a frame of one. */
-  onMessageReceived?: (text: string, frame?: FrameInfo) => void | Promise<void>;
-  /** A binary message came, or with `frameByFrame` a frame of one. */
-  onBinaryDataReceived?: (bytes: Uint8Array, frame?: FrameInfo) => void | Promise<void>;
-  /** A ping came; the automatic pong is on its way, unless `manualPong`. */
-  onPing?: (data: Uint8Array) => void | Promise<void>;
-  /** A pong came. */
-  onPong?: (data: Uint8Array) => void | Promise<void>;
-  /** The server's close frame came; the automatic answer is on its way, unless `manualClose`. */
-  onClose?: (code: number, reason: string) => void | Promise<void>;
-  /** The connection has ended: exactly once for each `onConnect`. */
-  onDisconnect?: (info: CloseInfo) => void | Promise<void>;
+  /** Called before the request is sent: header fields may be added. */
+  onSendHandshake?: ((request: ClientHandshakeRequest) => void | Promise<void>) | undefined;
+  /** Called when the server has opened the WebSocket; `false` refuses it. */
+  onHandshakeResponse?: ((response: ClientHandshakeResponse) => boolean | void | Promise<boolean | void>) | undefined;
+  /** Called after the handshake: from here on messages may be sent. */
+  onConnect?: (() => void | Promise<void>) | undefined;
+  /** Called for a text message, or with `frameByFrame` for a frame of one. */
+  onMessageReceived?: ((text: string, frame?: FrameInfo) => void | Promise<void>) | undefined;
+  /** Called for a binary message, or with `frameByFrame` for a frame of one. */
+  onBinaryDataReceived?: ((bytes: Uint8Array, frame?: FrameInfo) => void | Promise<void>) | undefined;
+  /** Called for a ping; it is answered already, unless `manualPong` is set. */
+  onPing?: ((data: Uint8Array) => void | Promise<void>) | undefined;
+  /** Called for a pong. */
+  onPong?: ((data: Uint8Array) => void | Promise<void>) | undefined;
+  /** Called for the server's close frame; it is answered already, unless `manualClose` is set. */
+  onClose?: ((code: number, reason: string) => void | Promise<void>) | undefined;
+  /** Called when the connection has ended: exactly once for each `onConnect`. */
+  onDisconnect?: ((info: CloseInfo) => void | Promise<void>) | undefined;
   /**
-   * Something failed: a protocol violation, a handler ({@linkcode HandlerError}), a connect by `active`, a `reconnect` that was given
-   * up. Without this handler, errors of handlers are printed with `console.error`, and others are dropped.
+   * Called for failures: a protocol violation, a handler ({@linkcode HandlerError}), a connect by `active`, a
+   * `reconnect` that was given up. Without this handler, errors of handlers are printed with `console.error`, and
+   * others are dropped.
    */
-  onError?: (error: unknown) => void;
-  /** With `reconnect`: there is no connection, and another attempt is going to be made. */
-  onReconnecting?: (attempt: ReconnectAttempt) => void | Promise<void>;
-  /** Something happened, as a structured record: each attempt, each connection from its beginning to its end, failures. */
-  onLog?: LogHandler;
+  onError?: ((error: unknown) => void) | undefined;
+  /** Called with `reconnect` before each wait for another attempt. */
+  onReconnecting?: ((attempt: ReconnectAttempt) => void | Promise<void>) | undefined;
+  /** Called with a structured record for each attempt, each connection from its beginning to its end, failures. */
+  onLog?: LogHandler | undefined;
 }
 
-/** Settings of a client. `0` turns a limit off. They are read by `connect`. */
-export interface ClientSettings extends ConnectionOptions {
+/** Settings and handlers of a client. `0` turns a limit off. They are read by `connect`. */
+export interface WebSocketClientOptions extends ConnectionOptions, ClientHandlers {
   /**
    * Host name or address of the server.
    * @default {"localhost"}
    */
-  hostName?: string;
+  hostname?: string | undefined;
+  /**
+   * Former name of `hostname`, which wins if both are given.
+   * @deprecated Use `hostname`.
+   */
+  hostName?: string | undefined;
   /**
    * Port of the server.
    * @default {8888}
    */
-  port?: number;
+  port?: number | undefined;
   /**
    * Path, and query if there is one.
    * @default {"/"}
    */
-  pathName?: string;
+  pathName?: string | undefined;
   /**
-   * Whether to speak TLS.
+   * Speak TLS (`wss:`).
    * @default {false}
    */
-  useSSL?: boolean;
+  useSSL?: boolean | undefined;
   /** PEM file with certificates that are trusted besides the runtime's own. */
-  rootCertificateFile?: string;
+  rootCertificateFile?: string | undefined;
   /** The value of the `Origin` header; "" sends none. */
-  origin?: string;
-  /** More header fields, or what is asked for them before each attempt. */
-  headers?: HeaderSource | (() => HeaderSource | Promise<HeaderSource>);
-  /** Shown as `Authorization: Bearer`, or what is asked for it before each attempt. An empty one is refused. */
-  token?: string | (() => string | Promise<string>);
+  origin?: string | undefined;
+  /** More header fields, or a function that is called for them before each attempt. */
+  headers?: (HeaderSource | (() => HeaderSource | Promise<HeaderSource>)) | undefined;
   /**
-   * Asked before each attempt where to connect; without it that is `hostName`, `port`, `pathName` and `useSSL`. User name and password
-   * of the URL that the client was made with do not go to another host; `headers` and `token` do.
+   * Token sent as `Authorization: Bearer`, or a function that is called for it before each attempt. An empty one is
+   * refused.
    */
-  resolveUrl?: () => string | URL | Promise<string | URL>;
+  token?: (string | (() => string | Promise<string>)) | undefined;
+  /**
+   * Called before each attempt for the URL; without it, `hostname`, `port`, `pathName` and `useSSL` count. User name
+   * and password of the URL that the client was made with do not go to another host; `headers` and `token` do.
+   */
+  resolveUrl?: (() => string | URL | Promise<string | URL>) | undefined;
   /**
    * An HTTP proxy to go through, such as `"http://user:password@proxy.example:3128"`; "": none.
    * @default {""}
    */
-  proxy?: string;
+  proxy?: string | undefined;
   /**
-   * The most redirects to follow: never from `wss:` to `ws:`, and without `headers` and `token` to another origin.
+   * Largest number of redirects to follow: never from `wss:` to `ws:`, and without `headers` and `token` to another
+   * origin.
    * @default {0}
    */
-  maxRedirects?: number;
+  maxRedirects?: number | undefined;
   /**
-   * Whether to connect again when the connection is lost, or cannot be made, and how. Loops over the messages go on with the next
-   * connection.
+   * Reconnect when the connection is lost or cannot be made; an object says how. Loops over the messages go on with
+   * the next connection.
    * @default {false}
    */
-  reconnect?: boolean | ReconnectOptions;
-  /** Ends it for good: gives up connecting, disconnects, and does not connect again. */
-  signal?: AbortSignal;
+  reconnect?: boolean | ReconnectOptions | undefined;
+  /** Ends the client: aborts connecting, disconnects, and does not connect again. */
+  signal?: AbortSignal | undefined;
   /** Subprotocols in the order of preference. */
-  protocols?: readonly string[];
+  protocols?: readonly string[] | undefined;
   /**
-   * Whether to offer compression (RFC 7692), and how. Several offers stand in the order of preference: a server takes the first it
-   * can, and its `threshold`, `level` and `memoryLevel` count. An empty list offers nothing.
+   * Offer compression (RFC 7692); an object says how. Several offers stand in the order of preference: a server takes
+   * the first it can, and its `threshold`, `level` and `memoryLevel` count. An empty list offers nothing.
    * @default {false}
    */
-  compression?: CompressionOffer;
+  compression?: CompressionOffer | undefined;
   /**
-   * How long name resolution, TCP, TLS and handshake may take together, in ms.
+   * Time for name resolution, TCP, TLS and handshake together, in ms.
    * @default {10000}
    */
-  connectTimeout?: number;
+  connectTimeout?: number | undefined;
   /**
-   * `true`: events come by themselves. `false`: nothing is delivered until `checkIncoming()`, and what is not fetched is
-   * not read from the socket.
+   * `true`: events are delivered as they come. `false`: nothing is delivered until `checkIncoming()`, and messages
+   * that are not fetched are not read from the socket.
    * @default {true}
    */
-  autoCheckMessages?: boolean;
+  autoCheckMessages?: boolean | undefined;
   /**
-   * 0: events come as bytes come. Else they come in batches, each so many ms, so that a UI or a game loop is woken at its own
-   * pace; up to 1 MiB waits in between.
+   * Time between two batches of events, in ms, so that a UI or a game loop is woken at its own pace; up to 1 MiB
+   * waits in between. 0: events come as bytes come.
    * @default {0}
    */
-  autoCheckInterval?: number;
+  autoCheckInterval?: number | undefined;
   /**
-   * How long `checkIncoming` waits, in ms; 0: until something comes.
+   * Time that `checkIncoming` waits, in ms; 0: until something comes.
    * @default {1000}
    */
-  checkTimeout?: number;
+  checkTimeout?: number | undefined;
 }
 
-/** Settings and handlers of a client. */
-export interface WebSocketClientOptions extends ClientSettings, ClientHandlers {}
+/** Settings of a client, as far as they are given. */
+export type ClientOptions = Omit<WebSocketClientOptions, keyof ClientHandlers>;
 
-/** How to connect. */
+/** Options of `connect`. */
 export interface ConnectOptions {
-  /** Gives the attempt up. */
-  signal?: AbortSignal;
+  /** Aborts the attempt. */
+  signal?: AbortSignal | undefined;
   /** Connects over these streams instead of opening a socket. */
-  stream?: BytePair;
+  stream?: BytePair | undefined;
 }
 
-/** A client's settings as properties; `connect` reads them. */
-export abstract class ConfigurableClient {
-  /** Host name or address of the server. */
-  hostName = "localhost";
-  /** Port of the server. */
-  port = 8888;
-  /** Whether to speak TLS. */
-  useSSL = false;
-  /** PEM file with certificates that are trusted besides the runtime's own. */
-  rootCertificateFile = "";
-  /** The value of the `Origin` header; "" sends none. */
-  origin = "";
-  /** Asked before each attempt where to connect. */
-  resolveUrl: (() => string | URL | Promise<string | URL>) | undefined;
-  /** The most redirects to follow. */
-  maxRedirects = 0;
-  /** Whether to connect again, and how. */
-  reconnect: boolean | ReconnectOptions = false;
-  /** Whether to offer compression, and how. */
-  compression: CompressionOffer = false;
-  /** How long name resolution, TCP, TLS and handshake may take together, in ms; 0: no limit. */
-  connectTimeout = 10_000;
-  /** How long `checkIncoming` waits, in ms; 0: until something comes. */
-  checkTimeout = 1000;
-  /** Send messages in frames of at most `frameSize` bytes. */
-  splitMessage = false;
-  /** The most bytes of a frame on the wire, header included, when `splitMessage` is on; 0: no splitting. At least 7. */
-  frameSize = 0;
-  /** Switches: `frameByFrame`, `manualPong`, `manualClose`; all off by default. */
-  options: ProtocolOptions;
-  /** The largest message taken from the server, in bytes; 0: no limit. */
-  maxMessageSize: number = CONNECTION_DEFAULTS.maxMessageSize;
-  /** The most fragments of one message; 0: no limit. */
-  maxFragments: number = CONNECTION_DEFAULTS.maxFragments;
-  /** How long the next piece of a message that has begun may take, in ms; 0: no limit. */
-  messageTimeout: number = CONNECTION_DEFAULTS.messageTimeout;
-  /** The most bytes that wait for a slow server; 0: no limit. */
-  maxBufferedAmount: number = CONNECTION_DEFAULTS.maxBufferedAmount;
-  /** From how many waiting bytes on `send` says `"backpressure"`. */
-  highWaterMark: number = CONNECTION_DEFAULTS.highWaterMark;
-  /** What `send` does beyond `maxBufferedAmount`. */
-  slowConsumer: SlowConsumer = CONNECTION_DEFAULTS.slowConsumer;
-  /** How long the closing handshake, and then the end of TCP, may take, in ms; 0: no limit. */
-  closeTimeout: number = CONNECTION_DEFAULTS.closeTimeout;
-  /** How long nothing may come or be sent but pings and pongs, in ms; 0: no limit. */
-  idleTimeout: number = CONNECTION_DEFAULTS.idleTimeout;
-  /** The time between the answer to a ping and the next ping, in ms; 0: no pings. */
-  pingInterval: number = CONNECTION_DEFAULTS.pingInterval;
-  /** How long the answer to a ping may take, in ms; 0: no limit. */
-  pongTimeout: number = CONNECTION_DEFAULTS.pongTimeout;
-  /** The most messages and control frames a second; 0: no limit. */
-  maxMessageRate: number = CONNECTION_DEFAULTS.maxMessageRate;
-  /** The most bytes a second; 0: no limit. */
-  maxByteRate: number = CONNECTION_DEFAULTS.maxByteRate;
-  /** So many seconds' messages and bytes may come at once. */
-  rateBurst: number = CONNECTION_DEFAULTS.rateBurst;
-  /** Time, for tests. */
-  protected readonly clock: Clock;
-
-  // Settings that may hold credentials: not shown when a client is printed, or made JSON of
-  #pathName = "/";
-  #headers: HeaderSource | (() => HeaderSource | Promise<HeaderSource>) = {};
-  #token: string | (() => string | Promise<string>) | undefined;
-  #proxy = "";
-  #protocols: readonly string[] = [];
-  /** Those of the URL that the client was made with, and where they belong. */
-  #credentials: { authorization: string; origin: string } | undefined;
-
-  /**
-   * Takes the settings.
-   *
-   * @param settings Those that differ from the default.
-   * @param url Where to connect, if that is given as a URL: it wins.
-   * @throws {OptionError} If the URL is not valid, or a setting is out of range.
-   */
-  constructor(settings: ClientSettings, url?: string | URL) {
-    this.options = { frameByFrame: false, manualPong: false, manualClose: false, ...settings.options };
-    this.clock = settings.clock ?? CONNECTION_DEFAULTS.clock;
-    this.#apply(settings);
-    if (url !== undefined) this.#keepCredentials(this.applyUrl(url));
-    this.assertSettings();
-  }
-
-  #apply(options: ClientSettings): void {
-    this.hostName = options.hostName ?? this.hostName;
-    this.port = options.port ?? this.port;
-    this.pathName = options.pathName ?? this.pathName;
-    this.useSSL = options.useSSL ?? this.useSSL;
-    this.rootCertificateFile = options.rootCertificateFile ?? this.rootCertificateFile;
-    this.origin = options.origin ?? this.origin;
-    this.headers = options.headers ?? this.headers;
-    this.token = options.token ?? this.token;
-    this.resolveUrl = options.resolveUrl ?? this.resolveUrl;
-    this.proxy = options.proxy ?? this.proxy;
-    this.maxRedirects = options.maxRedirects ?? this.maxRedirects;
-    this.reconnect = options.reconnect ?? this.reconnect;
-    this.protocols = options.protocols ?? this.protocols;
-    this.compression = options.compression ?? this.compression;
-    this.connectTimeout = options.connectTimeout ?? this.connectTimeout;
-    this.checkTimeout = options.checkTimeout ?? this.checkTimeout;
-    this.splitMessage = options.splitMessage ?? this.splitMessage;
-    for (const name of LIMIT_NAMES) this[name] = options[name] ?? this[name];
-    this.slowConsumer = options.slowConsumer ?? this.slowConsumer;
-  }
-
-  /** Path, and query if there is one. */
-  get pathName(): string {
-    return this.#pathName;
-  }
-  set pathName(value: string) {
-    this.#pathName = value;
-  }
-
-  /** More header fields. */
-  get headers(): HeaderSource | (() => HeaderSource | Promise<HeaderSource>) {
-    return this.#headers;
-  }
-  set headers(value: HeaderSource | (() => HeaderSource | Promise<HeaderSource>)) {
-    this.#headers = value;
-  }
-
-  /** Shown as `Authorization: Bearer`. */
-  get token(): string | (() => string | Promise<string>) | undefined {
-    return this.#token;
-  }
-  set token(value: string | (() => string | Promise<string>) | undefined) {
-    this.#token = value;
-  }
-
-  /** An HTTP proxy to go through; "": none. */
-  get proxy(): string {
-    return this.#proxy;
-  }
-  set proxy(value: string) {
-    this.#proxy = value;
-  }
-
-  /** Subprotocols in the order of preference. */
-  get protocols(): readonly string[] {
-    return this.#protocols;
-  }
-  set protocols(value: readonly string[]) {
-    this.#protocols = value;
-  }
-
-  /**
-   * Takes over where to connect.
-   *
-   * @param url The URL.
-   * @returns The value of `Authorization` for the credentials in it (RFC 7617), if there are some.
-   * @throws {OptionError} If it is not valid.
-   */
-  protected applyUrl(url: string | URL): string | undefined {
-    const parsed = parseUrl(url);
-    this.useSSL = parsed.protocol === "wss:";
-    this.hostName = parsed.hostname.startsWith("[") ? parsed.hostname.slice(1, -1) : parsed.hostname;
-    this.port = parsed.port === "" ? (this.useSSL ? 443 : 80) : Number(parsed.port);
-    this.pathName = parsed.pathname + parsed.search;
-    if (parsed.username === "" && parsed.password === "") return undefined;
-    const credentials = `${decodeURIComponent(parsed.username)}:${decodeURIComponent(parsed.password)}`;
-    return `Basic ${btoa(String.fromCharCode(...new TextEncoder().encode(credentials)))}`;
-  }
-
-  /** As other clients do with such URLs. A header that is given wins. */
-  #keepCredentials(authorization: string | undefined): void {
-    if (authorization === undefined || typeof this.headers === "function") return;
-    const headers = makeHeaders(this.headers);
-    if (headers.has("authorization")) return;
-    headers.set("authorization", authorization);
-    this.headers = headers;
-    this.#credentials = { authorization, origin: this.#where };
-  }
-
-  /**
-   * Takes the credentials of the client's first URL out of a request that goes elsewhere.
-   *
-   * @param headers The header fields of the request, which are changed.
-   * @param replaced Whether the URL of this request has its own.
-   */
-  protected dropForeignCredentials(headers: Headers, replaced: boolean): void {
-    const { authorization, origin } = this.#credentials ?? {};
-    if (authorization === undefined || headers.get("authorization") !== authorization) return;
-    if (replaced || this.#where !== origin) headers.delete("authorization");
-  }
-
-  get #where(): string {
-    return `${this.useSSL} ${this.bareHostName.toLowerCase()} ${this.port}`;
-  }
-
-  /**
-   * Checks what would go wrong later, and far from its cause.
-   *
-   * @throws {OptionError} If a setting is out of range.
-   */
-  protected assertSettings(): void {
-    assertPort(this.port);
-    assertNumber("connectTimeout", this.connectTimeout);
-    assertNumber("checkTimeout", this.checkTimeout);
-    for (const name of LIMIT_NAMES) assertNumber(name, this[name]);
-    if (this.frameSize !== 0) maxFramePayload(this.frameSize, true);
-    assertSlowConsumer(this.slowConsumer);
-    assertProtocols(this.protocols);
-    this.connector(true).deflateOffers(this.compression);
-    if (typeof this.headers !== "function") makeHeaders(this.headers);
-    if (this.token !== undefined && typeof this.token !== "function") assertToken("token", this.token);
-    assertNumber("maxRedirects", this.maxRedirects);
-    parseProxy(this.proxy);
-    reconnectSettings(this.reconnect);
-    if (this.hostName === "" || !isHostName(this.hostName)) {
-      throw new OptionError(`The setting "hostName" is ${quote(redactUrl(this.hostName))}, not a host name or address`);
-    }
-    if (!isVisibleAscii(this.origin)) {
-      throw new OptionError(`The setting "origin" is ${quote(redactUrl(this.origin))}, not an origin`);
-    }
-    // RFC 6455 §3: "Fragment identifiers are meaningless in the context of WebSocket URIs".
-    if (this.pathName.includes("#")) {
-      throw new OptionError(`The path ${quote(redactUrl(this.pathName))} has a fragment`);
-    }
-  }
-
-  /** Where it connects, as a URL. */
-  get url(): string {
-    return `${this.useSSL ? "wss" : "ws"}://${this.hostHeader}${this.target}`;
-  }
-
-  /** The value of `Host`: with the port, unless it is the default of the scheme. */
-  protected get hostHeader(): string {
-    const plain = this.bareHostName;
-    const name = plain.includes(":") ? `[${plain}]` : plain;
-    return this.port === (this.useSSL ? 443 : 80) ? name : `${name}:${this.port}`;
-  }
-
-  /** The host name; an IPv6 address without its brackets. */
-  protected get bareHostName(): string {
-    return this.hostName.startsWith("[") ? this.hostName.slice(1, -1) : this.hostName;
-  }
-
-  /** Path and query. */
-  protected get target(): string {
-    return this.pathName.startsWith("/") ? this.pathName : `/${this.pathName}`;
-  }
-
-  /**
-   * The settings of the next connection.
-   *
-   * @returns A copy, checked.
-   * @throws {OptionError} If one is out of range.
-   */
-  protected connectionSettings(): ConnectionSettings {
-    this.assertSettings();
-    const { splitMessage, slowConsumer, clock } = this;
-    const limits = Object.fromEntries(LIMIT_NAMES.map((name) => [name, this[name]])) as Record<LimitName, number>;
-    return { ...limits, options: { ...this.options }, splitMessage, slowConsumer, clock: sharedTimer(clock) };
-  }
-
-  /**
-   * What connects; the default chooses by the platform.
-   *
-   * @param overStream Whether the connection goes over streams of the program.
-   * @returns The connector.
-   */
-  protected connector(overStream: boolean): Connector {
-    return chooseConnector(overStream);
-  }
+/** Settings of a client, complete. */
+export interface ClientSettings extends Complete<Omit<ClientOptions, "hostName" | "signal" | "token" | "resolveUrl">> {
+  /** See `WebSocketClientOptions`. */
+  token: ClientOptions["token"] | undefined;
+  /** See `WebSocketClientOptions`. */
+  resolveUrl: ClientOptions["resolveUrl"] | undefined;
 }
 
-/** Whether a text has no delimiter of a URL, which would lead elsewhere, or hold a password. */
+/** The settings of a client. They are checked when the client is made, and by each `connect`. */
+export const CLIENT_SETTINGS: SettingsTable<ClientSettings> = {
+  ...CONNECTION_SETTINGS,
+  frameSize: { ...CONNECTION_SETTINGS.frameSize, check: (size) => void (size !== 0 && maxFramePayload(size, true)) },
+  hostname: { kind: "string", default: "localhost", alias: "hostName", check: assertHostname },
+  port: { kind: "number", unit: "count", most: 65535, default: 8888 },
+  pathName: { kind: "string", default: "/", check: assertPath },
+  useSSL: { kind: "boolean", default: false },
+  rootCertificateFile: { kind: "string", default: "" },
+  origin: { kind: "string", default: "", check: assertOrigin },
+  headers: {
+    kind: "any",
+    default: {},
+    check: (headers) => void (typeof headers !== "function" && makeHeaders(headers)),
+  },
+  token: { kind: "any", default: undefined, check: assertBearer },
+  resolveUrl: { kind: "any", default: undefined },
+  proxy: { kind: "string", default: "", check: parseProxy },
+  maxRedirects: { kind: "number", unit: "count", default: 0 },
+  reconnect: { kind: "any", default: false, check: (reconnect) => void reconnectSettings(reconnect) },
+  protocols: { kind: "list", default: [], check: assertProtocols },
+  // Checked by the connector: a page cannot do all of it.
+  compression: { kind: "any", default: false },
+  connectTimeout: { kind: "number", unit: "ms", default: 10_000 },
+  autoCheckMessages: { kind: "boolean", default: true },
+  autoCheckInterval: { kind: "number", unit: "ms", default: 0 },
+  checkTimeout: { kind: "number", unit: "ms", default: 1000 },
+};
+
+/**
+ * Takes over the options of a new client.
+ *
+ * @param store The settings of the client.
+ * @param options The options; `null` stands for none.
+ * @throws {OptionError} If one cannot be used at all.
+ */
+export function assignClientOptions(store: SettingsStore<ClientSettings>, options: ClientOptions): void {
+  const given: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(options)) if (value !== null) given[name] = value;
+  store.assign(given);
+  // A copy, since the program may change its fields.
+  store.set("options", { frameByFrame: false, manualPong: false, manualClose: false, ...options.options });
+}
+
+/**
+ * Picks the settings of the next connection.
+ *
+ * @param settings The settings of the client, checked.
+ * @returns A copy.
+ */
+export function connectionSettings(settings: ClientSettings): ConnectionSettings {
+  const names = Object.keys(CONNECTION_SETTINGS) as (keyof ConnectionSettings)[];
+  const picked = Object.fromEntries(names.map((name) => [name, settings[name]])) as ConnectionSettings;
+  return { ...picked, options: { ...settings.options }, clock: sharedTimer(settings.clock) };
+}
+
+function assertHostname(hostname: string): void {
+  if (hostname !== "" && isHostName(hostname)) return;
+  throw new OptionError(`The setting "hostname" is ${quote(redactUrl(hostname))}, not a host name or address`);
+}
+
+function assertOrigin(origin: string): void {
+  if (isVisibleAscii(origin)) return;
+  throw new OptionError(`The setting "origin" is ${quote(redactUrl(origin))}, not an origin`);
+}
+
+/** RFC 6455 §3: "Fragment identifiers are meaningless in the context of WebSocket URIs". */
+function assertPath(path: string): void {
+  if (path.includes("#")) throw new OptionError(`The path ${quote(redactUrl(path))} has a fragment`);
+}
+
+function assertBearer(token: ClientSettings["token"]): void {
+  if (token !== undefined && typeof token !== "function") assertToken("token", token);
+}
+
+/** Tells whether a text has no delimiter of a URL, which would lead elsewhere, or hold a password. */
 function isHostName(text: string): boolean {
   for (const char of text) if ("/\\?#@".includes(char)) return false;
   return isVisibleAscii(text);
 }
 
-function parseUrl(url: string | URL): URL {
-  const shown = quote(redactUrl(url));
-  // The error of the runtime would quote it whole.
-  if (!URL.canParse(String(url))) throw new OptionError(`The URL ${shown} is not valid`);
-  const parsed = new URL(url);
-  if (parsed.protocol !== "ws:" && parsed.protocol !== "wss:") {
-    throw new OptionError(`The URL ${shown} is neither "ws:" nor "wss:"`);
-  }
-  // RFC 6455 §3: "Fragment identifiers are meaningless in the context of WebSocket URIs".
-  if (parsed.hash !== "") throw new OptionError(`The URL ${shown} has a fragment`);
-  return parsed;
-}
-
 /**
- * Makes header fields of what a program gives.
+ * Converts header fields as a program gives them.
  *
  * @param headers Names and values.
  * @returns A copy.
@@ -475,4 +281,48 @@ function assertField(name: string, value: unknown): void {
   throw new OptionError(
     `The setting "headers" is not valid: the value of ${quote(name)} has a character that is not allowed`,
   );
+}
+
+/**
+ * Reads the setting `proxy`.
+ *
+ * @param url The setting; "" for none.
+ * @returns The address of the proxy, or `undefined`.
+ * @throws {OptionError} If it is not the URL of an HTTP proxy.
+ */
+export function parseProxy(url: string): ProxyAddress | undefined {
+  if (url === "") return undefined;
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  // Without the URL itself, which may hold a password.
+  if (parsed === undefined) throw new OptionError('The setting "proxy" is not a URL');
+  if (parsed.protocol !== "http:") {
+    throw new OptionError(`The setting "proxy" is of the scheme "${parsed.protocol}": only "http:" is supported`);
+  }
+  return {
+    hostname: withoutBrackets(parsed.hostname),
+    port: parsed.port === "" ? 80 : Number(parsed.port),
+    authorization: basicCredentials(parsed),
+  };
+}
+
+/**
+ * Encodes the user name and password of a URL as a value of `Authorization` (RFC 7617).
+ *
+ * @param url The URL.
+ * @returns The value; `undefined` if the URL has neither.
+ */
+export function basicCredentials({ username, password }: URL): string | undefined {
+  if (username === "" && password === "") return undefined;
+  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  return `Basic ${btoa(String.fromCharCode(...new TextEncoder().encode(credentials)))}`;
+}
+
+/**
+ * Takes the brackets off an IPv6 address.
+ *
+ * @param hostname A host name or address, as it stands in a URL or without brackets.
+ * @returns The same without brackets.
+ */
+export function withoutBrackets(hostname: string): string {
+  return hostname.startsWith("[") ? hostname.slice(1, -1) : hostname;
 }

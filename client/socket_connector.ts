@@ -13,21 +13,35 @@ import type {
   ConnectProgram,
   OpenedConnection,
 } from "./connector.ts";
-import { type ConnectionHandler, WebSocketConnection } from "../connection/connection.ts";
-import type { ConnectionSettings, HandshakeRequest, HandshakeResult } from "../connection/options.ts";
+import { bindControl, type ConnectionControl } from "./connection_control.ts";
 import {
-  type CompressionOptions,
-  type CompressionSettings,
-  compressionSettings,
-  makeDeflateOffer,
-  readDeflateAnswer,
-} from "../protocol/deflate.ts";
+  type ConnectionHandler,
+  createConnection,
+  deliverBatch,
+  failConnection,
+  openConnection,
+  releaseMessages,
+  setDelivery,
+  setRequest,
+  startConnection,
+  stepConnection,
+  type WebSocketConnection,
+} from "../connection/connection.ts";
+import type {
+  ConnectionSettings,
+  Delivery,
+  HandshakeRequest,
+  HandshakeResult,
+  StepResult,
+} from "../connection/options.ts";
+import type { CompressionOptions, CompressionSettings } from "../protocol/compression.ts";
+import { compressionSettings, makeDeflateOffer, readDeflateAnswer } from "../protocol/deflate.ts";
 import { describe, TransportError } from "../base/errors.ts";
 import { checkUpgradeResponse, createKey, encodeUpgradeRequest, type UpgradeOffer } from "../protocol/handshake.ts";
 import { parseStatusLine } from "../protocol/head.ts";
 import { assertProtected, assertProtectedAt } from "./loopback.ts";
 import { locationOf, redirect, refusedRedirect } from "./redirect.ts";
-import { readCertificates } from "../transport/private_key.ts";
+import { readCertificates } from "../transport/certificate.ts";
 import { hasRuntimeTransport, runtimeTransport } from "../transport/runtime.ts";
 import type { Transport } from "../transport/transport.ts";
 import { streamTransport } from "../transport/stream.ts";
@@ -126,13 +140,40 @@ function makeOpened(
   let connection: WebSocketConnection | undefined;
   return {
     attach(handler, start) {
-      connection = new WebSocketConnection(transport, "client", withoutConnection(handler, settings), settings, meter);
-      connection.setRequest(request);
-      connection.start(result, start);
+      connection = createConnection(transport, "client", withoutConnection(handler, settings), settings, meter);
+      bindControl(connection, new SocketControl(connection));
+      setRequest(connection, request);
+      startConnection(connection, result, start);
       return connection;
     },
-    begin: () => connection?.open(handshake.leftover, handshake),
+    begin: () => {
+      if (connection !== undefined) openConnection(connection, handshake.leftover, handshake);
+    },
   };
+}
+
+class SocketControl implements ConnectionControl {
+  readonly #connection: WebSocketConnection;
+
+  constructor(connection: WebSocketConnection) {
+    this.#connection = connection;
+  }
+
+  setDelivery(delivery: Delivery): void {
+    setDelivery(this.#connection, delivery);
+  }
+  deliverBatch(): void {
+    deliverBatch(this.#connection);
+  }
+  step(timeout: number): Promise<StepResult> {
+    return stepConnection(this.#connection, timeout);
+  }
+  releaseMessages(): void {
+    releaseMessages(this.#connection);
+  }
+  closeWith(code: number, error: unknown): void {
+    failConnection(this.#connection, code, error);
+  }
 }
 
 /** A client has one connection, so its handlers are not told which. */

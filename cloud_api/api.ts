@@ -7,7 +7,7 @@
 import { createHash } from "node:crypto";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { describe, OptionError } from "../base/errors.ts";
-import { quote, redactUrl } from "../base/message_text.ts";
+import { quote, redactUrl } from "../base/error_text.ts";
 import { assertNumber } from "../base/ranges.ts";
 import { assertToken } from "../base/secrets.ts";
 import { type GraphError, WhatsAppApiError } from "./api_error.ts";

@@ -9,7 +9,7 @@
 
 import { describe } from "../base/errors.ts";
 import { printable } from "../base/log.ts";
-import { quote } from "../base/message_text.ts";
+import { quote } from "../base/error_text.ts";
 import {
   boolean,
   date,

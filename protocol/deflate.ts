@@ -8,6 +8,7 @@
  * @module
  */
 
+import { EMPTY } from "../base/bytes.ts";
 import type { Role } from "./frame_header.ts";
 import { HandshakeError, OptionError } from "../base/errors.ts";
 import type { Extension } from "./extensions.ts";
@@ -18,71 +19,10 @@ import {
   type RawDeflateOptions,
   RawInflate,
 } from "./raw_deflate.ts";
+import type { CompressionOptions, CompressionSettings, DeflateAgreement, DeflateParameters } from "./compression.ts";
 
 /** The name of the extension (RFC 7692 §7). */
 export const PERMESSAGE_DEFLATE = "permessage-deflate";
-
-/**
- * How messages are compressed. The last four are the parameters of RFC 7692 §7.1: what this end asks for and agrees to;
- * what was agreed on is in `connection.extensions`.
- */
-export interface CompressionOptions {
-  /**
-   * Messages of fewer bytes are not compressed; nor are messages in fragments by hand whose first fragment has fewer.
-   * @default {128}
-   */
-  threshold?: number;
-  /**
-   * 1 (fastest) to 9 (smallest); 0: no compression, in compressed form.
-   * @default {6}
-   */
-  level?: number;
-  /**
-   * 1 to 9: a compressor has hash tables of 2^(memoryLevel + 9) bytes.
-   * @default {8}
-   */
-  memoryLevel?: number;
-  /**
-   * The server compresses each message by itself.
-   * @default {false}
-   */
-  serverNoContextTakeover?: boolean;
-  /**
-   * The client compresses each message by itself. A server that asks for it always gets it.
-   * @default {false}
-   */
-  clientNoContextTakeover?: boolean;
-  /**
-   * The server's window is at most 2^n bytes, 8 to 15.
-   * @default {15}
-   */
-  serverMaxWindowBits?: number;
-  /**
-   * The client's window is at most 2^n bytes, 8 to 15. A server can ask for less than 15 only from a client that says that it
-   * can do it; others are served with 15.
-   * @default {15}
-   */
-  clientMaxWindowBits?: number;
-}
-
-/** {@linkcode CompressionOptions} with nothing left out. */
-export type CompressionSettings = Readonly<Required<CompressionOptions>>;
-
-/** The four parameters of RFC 7692 §7.1, as agreed on. */
-export type DeflateParameters = Pick<
-  CompressionSettings,
-  "serverNoContextTakeover" | "clientNoContextTakeover" | "serverMaxWindowBits" | "clientMaxWindowBits"
->;
-
-/** What two ends agreed on. */
-export interface DeflateAgreement {
-  /** As it stands in the answer of the server. */
-  extension: Extension;
-  /** What follows from it. */
-  parameters: DeflateParameters;
-  /** This end's settings that led to it. */
-  settings: CompressionSettings;
-}
 
 const DEFAULTS: CompressionSettings = {
   threshold: 128,
@@ -296,7 +236,7 @@ export function readDeflateAnswer(
   };
 }
 
-/** Whether the server does what an offer asks of it (§7.1.1.1, §7.1.2.1), and no more than it allows (§7.1.2.2). */
+/** Tells whether the server does what an offer asks of it (§7.1.1.1, §7.1.2.1), and no more than it allows (§7.1.2.2). */
 function fits(answer: Partial<DeflateParameters>, offer: CompressionSettings): boolean {
   if (offer.serverNoContextTakeover && !answer.serverNoContextTakeover) return false;
   if (offer.serverMaxWindowBits < 15 && (answer.serverMaxWindowBits ?? 16) > offer.serverMaxWindowBits) return false;
@@ -317,7 +257,6 @@ function mismatch(why: string): HandshakeError {
 const TAIL = Uint8Array.of(0x00, 0x00, 0xff, 0xff);
 /** §7.2.3.6: an empty message, behind whatever went before. */
 const EMPTY_MESSAGE = Uint8Array.of(0x00);
-const EMPTY = new Uint8Array(0);
 /** Memory of a state that decompresses beside two windows, that of zlib and our own, in bytes. */
 const INFLATE_STATE = 8 * 1024;
 
@@ -348,12 +287,12 @@ export class MessageDeflater {
   readonly threshold: number;
   /** The binary logarithm of the window. */
   readonly windowBits: number;
-  /** Whether a message may refer to those before it. */
+  /** True if a message may refer to those before it. */
   readonly takeover: boolean;
   #options: RawDeflateOptions;
   #key: string;
   #state: RawDeflate | undefined;
-  /** Whether the state holds a message that the peer has not seen, or lacks one that it has. */
+  /** True if the state holds a message that the peer has not seen, or lacks one that it has. */
   #stale = false;
 
   /**
@@ -418,7 +357,7 @@ export class MessageDeflater {
 }
 
 /**
- * Decompresses the messages that one end receives, piece by piece: what comes out is bounded by whoever takes it.
+ * Decompresses the messages that one end receives, piece by piece: the consumer of the output bounds its length.
  *
  * @example The "Hello" of RFC 7692 §7.2.3.1
  * ```ts
@@ -441,7 +380,7 @@ export class MessageInflater {
   #takeover: boolean;
   #key: string;
   #state: RawInflate | undefined;
-  /** Whether any byte of the current message has come. */
+  /** True if any byte of the current message has come. */
   #begun = false;
   #closed = false;
 

@@ -35,7 +35,7 @@ import { giveBack, isLeased, lease } from "../base/leased_memory.ts";
 
 /** One frame. */
 export interface Frame {
-  /** What the frame is. */
+  /** Opcode of the frame. */
   opcode: Opcode;
   /** The payload, unmasked. */
   payload: Uint8Array;
@@ -51,7 +51,7 @@ export interface Frame {
   reserved?: number;
 }
 
-/** What {@linkcode encodeFrame} may be told. */
+/** Options of {@linkcode encodeFrame}. */
 export interface EncodeFrameOptions {
   /** The masking key, 4 bytes. A client must mask with an unpredictable key (RFC 6455 §5.3), a server must not mask. */
   maskingKey?: Uint8Array;
@@ -125,13 +125,13 @@ function isKnownOpcode(opcode: number): opcode is Opcode {
 
 /** The header of a frame as the parser saw it. One object is reused for all frames: copy what you keep. */
 export interface FrameHeader {
-  /** What the frame is. */
+  /** Opcode of the frame. */
   opcode: Opcode;
   /** FIN: whether this is the last fragment of its message. */
   final: boolean;
   /** The reserved bits: a sum of {@linkcode ReservedBit} values. */
   reserved: number;
-  /** Whether the frame came masked. */
+  /** True if the frame came masked. */
   masked: boolean;
   /** Bytes of payload. */
   payloadLength: number;
@@ -156,7 +156,7 @@ export interface FrameHandler {
   framePayload(bytes: Uint8Array, start: number, end: number, ascii: boolean): void;
   /** The frame is complete. */
   frameEnd(): void;
-  /** Whether {@linkcode FrameHandler.shortMessage} may be called now. */
+  /** True if {@linkcode FrameHandler.shortMessage} may be called now. */
   readonly takesShortMessages?: boolean;
   /**
    * Instead of the three calls above, for a data frame that is a message by itself (FIN, a reserved bit nowhere), of 1 to 125 bytes, and
@@ -171,7 +171,7 @@ export interface FrameHandler {
   shortMessage?(opcode: Opcode, bytes: Uint8Array, start: number, end: number, ascii: boolean): void;
 }
 
-/** What a {@linkcode FrameParser} accepts. */
+/** Options of a {@linkcode FrameParser}. */
 export interface FrameParserOptions {
   /**
    * The endpoint that parses: a `"server"` takes masked frames only, a `"client"` unmasked ones only (RFC 6455 §5.1).
@@ -220,7 +220,7 @@ export class FrameParser {
   #scratch: Uint8Array | undefined;
   /** Header bytes of the current frame in `#scratch`. */
   #have = 0;
-  /** Whether a header is done and its payload is being read. */
+  /** True if a header is done and its payload is being read. */
   #inPayload = false;
   /** Bytes of the current payload still to come. */
   #remaining = 0;
@@ -228,7 +228,7 @@ export class FrameParser {
   #offset = 0;
   #key = 0;
   #stopped = false;
-  /** Whether the current chunk lies where masks come off fast. */
+  /** True if the current chunk lies in leased memory, where unmasking is faster. */
   #leased = false;
   #frames = 0;
   #header: FrameHeader = { opcode: 0, final: true, reserved: 0, masked: false, payloadLength: 0 };
@@ -246,7 +246,7 @@ export class FrameParser {
     this.#allowedReserved = options.allowedReserved ?? 0;
   }
 
-  /** Whether the input so far ends between two frames. */
+  /** True if the input so far ends between two frames. */
   get idle(): boolean {
     return this.#have === 0 && !this.#inPayload;
   }
@@ -297,7 +297,7 @@ export class FrameParser {
     return this.#parseFrames(chunk, start, end);
   }
 
-  /** Where masks come off fast. A nested call, of another parser, gets a place of its own. */
+  /** Unmasks in leased memory, which is faster. A nested call, of another parser, gets a buffer of its own. */
   #parseCopy(chunk: Uint8Array, start: number, end: number, fast: Uint8Array<ArrayBuffer>): number {
     try {
       let at = start;
@@ -313,7 +313,7 @@ export class FrameParser {
   }
 
   /**
-   * How much of the chunk is copied next. A long frame is copied by itself: in one piece if it lies whole in the chunk, and still cached
+   * Number of bytes of the chunk to copy next. A long frame is copied by itself: in one piece if it lies whole in the chunk, and still cached
    * when it is handled.
    */
   #pieceOf(chunk: Uint8Array, at: number, most: number): number {
@@ -468,7 +468,7 @@ function headerLength(second: number): number {
 
 function readLength64(source: Uint8Array, at: number): number {
   const high = readUint32(source, at);
-  // RFC 6455 §5.2: "the most significant bit MUST be 0". Lengths beyond 2^53 are no numbers; nobody can send them.
+  // RFC 6455 §5.2: "the most significant bit MUST be 0". Lengths beyond 2^53 are no safe integers, and cannot be sent.
   if (high > 0x1fffff) throw new ProtocolError("ERR_LENGTH_INVALID", "A frame length is out of range");
   const length = high * 0x100000000 + readUint32(source, at + 4);
   if (length <= 0xffff) throw notMinimal(length);
@@ -480,7 +480,7 @@ function notMinimal(length: number): ProtocolError {
   return new ProtocolError("ERR_LENGTH_INVALID", `A frame length of ${length} is not in its shortest form`);
 }
 
-/** What {@linkcode decodeFrame} found. */
+/** Result of {@linkcode decodeFrame}. */
 export interface DecodedFrame {
   /** The frame; its payload is a copy. */
   frame: Required<Frame>;
@@ -590,10 +590,10 @@ export class FrameDecoderStream extends TransformStream<Uint8Array, Required<Fra
   }
 }
 
-/** What a {@linkcode FrameEncoderStream} may be told. */
+/** Options of a {@linkcode FrameEncoderStream}. */
 export interface FrameEncoderStreamOptions {
   /**
-   * Whether to mask each frame with a fresh random key, as a client must (RFC 6455 §5.3).
+   * True to mask each frame with a fresh random key, as a client must (RFC 6455 §5.3).
    * @default {false}
    */
   masked?: boolean;

@@ -6,7 +6,7 @@
 
 import { OptionError } from "../base/errors.ts";
 
-/** Which end of a connection this is (RFC 6455 §1.2). The role alone decides about masking. */
+/** Role of an end of a connection (RFC 6455 §1.2). It alone decides about masking. */
 export type Role = "server" | "client";
 
 /** The opcodes of RFC 6455 §5.2 by name. */
@@ -144,4 +144,14 @@ function writeUint32(target: Uint8Array, at: number, value: number): number {
  */
 export function firstOctet(opcode: Opcode, final: boolean, reserved = 0): number {
   return (final ? FIN : 0) | reserved | opcode;
+}
+
+/** One frame of a message, with frame by frame delivery. */
+export interface FrameInfo {
+  /** The opcode on the wire: `Opcode.Continuation` for all but the first frame of a message. */
+  opcode: Opcode;
+  /** True if this is the first frame of its message. */
+  first: boolean;
+  /** True if this is the last frame of its message. */
+  final: boolean;
 }

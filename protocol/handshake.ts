@@ -9,7 +9,7 @@ import { HandshakeError, OptionError } from "../base/errors.ts";
 import { type Extension, formatExtensions, parseExtensions } from "./extensions.ts";
 import { encodeHead, type Head, type HeaderFields, parseStatusLine } from "./head.ts";
 import { isToken, isVisibleAscii } from "../base/token.ts";
-import { quote, redactUrl } from "../base/message_text.ts";
+import { quote, redactUrl } from "../base/error_text.ts";
 import { createHash } from "node:crypto";
 
 /** RFC 6455 §1.3: concatenated to the key. */
@@ -46,7 +46,7 @@ export function createKey(): string {
 
 // ---- The server's side ------------------------------------------------------------------------------------------
 
-/** What a server does not insist on. */
+/** Checks that a server leaves out. */
 export interface UpgradeChecks {
   /** Take a request whose `Upgrade` and `Connection` headers a proxy has removed. */
   skipUpgradeCheck?: boolean;
@@ -65,7 +65,7 @@ export interface UpgradeRequest {
 }
 
 /**
- * Whether a request wants to open a WebSocket, validly or not. All others are plain HTTP.
+ * Tells whether a request wants to open a WebSocket, validly or not. All others are plain HTTP.
  *
  * @param fields Its header fields.
  * @returns `true` if it names the protocol or carries a key.
@@ -153,7 +153,7 @@ function refusal(message: string, status = 400): HandshakeError {
   return new HandshakeError("ERR_HANDSHAKE_REQUEST", message, status);
 }
 
-/** What a server agrees to. */
+/** Answer of a server that opens the WebSocket. */
 export interface UpgradeAnswer {
   /** The client's key. */
   key: string;
@@ -182,7 +182,7 @@ export function encodeUpgradeResponse(answer: UpgradeAnswer): Uint8Array {
 
 // ---- The client's side ------------------------------------------------------------------------------------------
 
-/** What a client asks for. */
+/** Request of a client. */
 export interface UpgradeOffer {
   /** The host, with the port unless it is the default of the scheme. */
   host: string;
@@ -247,7 +247,7 @@ export function encodeUpgradeRequest(offer: UpgradeOffer): Uint8Array {
   return encodeHead(`GET ${offer.target} HTTP/1.1`, fields);
 }
 
-/** What a server agreed to. */
+/** Agreement of a client with a server. */
 export interface UpgradeAgreement {
   /** The subprotocol, or "". */
   protocol: string;

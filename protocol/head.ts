@@ -5,8 +5,9 @@
  * @module
  */
 
+import { EMPTY } from "../base/bytes.ts";
 import { HandshakeError } from "../base/errors.ts";
-import { quote } from "../base/message_text.ts";
+import { quote } from "../base/error_text.ts";
 import { isToken, isTokenCode, isVisibleAscii } from "../base/token.ts";
 import { decodeAscii } from "./utf8.ts";
 
@@ -30,14 +31,13 @@ const SPACE = 0x20;
 const TAB = 0x09;
 const COLON = 0x3a;
 const FIRST_CAPACITY = 512;
-const EMPTY = new Uint8Array(0);
 
 /** Header fields in the order they came, looked up by name in any case. */
 export class HeaderFields implements Iterable<[name: string, value: string]> {
   /** Names, in lower case, and values in turn: many connections keep their fields, and this takes the least memory. */
   #fields: string[] = [];
 
-  /** How many fields there are; one name may have several. */
+  /** Number of fields; one name may have several. */
   get count(): number {
     return this.#fields.length / 2;
   }
@@ -203,7 +203,7 @@ export class HeadReader {
     return this.#head;
   }
 
-  /** Whether nothing has come yet. */
+  /** True if nothing has come yet. */
   get untouched(): boolean {
     return this.#size === 0;
   }

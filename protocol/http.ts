@@ -9,7 +9,7 @@ import { CollectedRequest } from "./collected_request.ts";
 import { type HandshakeError, HttpError } from "../base/errors.ts";
 import { encodeHead, type HeaderFields, type RequestLine } from "./head.ts";
 import { isVisibleAscii } from "../base/token.ts";
-import { quote } from "../base/message_text.ts";
+import { quote } from "../base/error_text.ts";
 
 const CR = 0x0d;
 const LF = 0x0a;
@@ -18,7 +18,7 @@ const MAX_CHUNK_LINE = 256;
 /** The most bytes of trailer fields, which are read and dropped. */
 const MAX_TRAILER = 4096;
 
-/** How the body of a request is delimited. */
+/** Framing of a request body. */
 export type BodyFraming = { kind: "none" } | { kind: "length"; length: number } | { kind: "chunked" };
 
 /**
@@ -95,7 +95,7 @@ export class BodyReader {
     if (framing.kind === "length") this.#checkLimit(framing.length);
   }
 
-  /** Whether the body is complete. */
+  /** True if the body is complete. */
   get done(): boolean {
     return this.#state === "done";
   }
@@ -207,7 +207,7 @@ export function makeRequest(
 }
 
 /**
- * Whether a text can only be host and port of a URL: what has another delimiter would change its path.
+ * Tells whether a text can only be host and port of a URL: what has another delimiter would change its path.
  *
  * @param text The text.
  * @returns `true` if it can be.
@@ -217,13 +217,13 @@ export function isHost(text: string): boolean {
   return isVisibleAscii(text);
 }
 
-/** How a response goes out. */
+/** Framing of a response. */
 export interface ResponsePlan {
   /** The bytes of the head. */
   head: Uint8Array;
-  /** Whether the body is sent in chunks. */
+  /** True if the body is sent in chunks. */
   chunked: boolean;
-  /** Whether a body is sent at all. */
+  /** True if a body is sent at all. */
   hasBody: boolean;
 }
 

@@ -5,23 +5,14 @@
  * @module
  */
 
+import { EMPTY } from "../base/bytes.ts";
 import { acquire, LARGEST_POOLED, release } from "../base/buffer_pool.ts";
 import type { MessageInflater } from "./deflate.ts";
 import { isValidCloseCode, ProtocolError } from "../base/errors.ts";
 import type { FrameHandler, FrameHeader } from "./frame.ts";
-import { Opcode, ReservedBit } from "./frame_header.ts";
+import { type FrameInfo, Opcode, ReservedBit } from "./frame_header.ts";
 import { type Meter, UNMETERED } from "../base/stats.ts";
 import { decodeAscii, decodeUtf8, Utf8Decoder, Utf8Validator } from "./utf8.ts";
-
-/** What is known of one frame of a message, with frame by frame delivery. */
-export interface FrameInfo {
-  /** The opcode on the wire: `Opcode.Continuation` for all but the first frame of a message. */
-  opcode: Opcode;
-  /** Whether this is the first frame of its message. */
-  first: boolean;
-  /** Whether this is the last frame of its message. */
-  final: boolean;
-}
 
 /** Takes what a {@linkcode MessageAssembler} puts together, in the order of arrival. */
 export interface MessageHandler {
@@ -53,7 +44,7 @@ export interface MessageHandler {
   close(code: number, reason: string): void;
 }
 
-/** What a {@linkcode MessageAssembler} accepts. */
+/** Options of a {@linkcode MessageAssembler}. */
 export interface MessageAssemblerOptions {
   /**
    * The largest message in bytes, all fragments together; `0`: no limit. Refused at the header that goes beyond, or where the
@@ -67,7 +58,7 @@ export interface MessageAssemblerOptions {
    */
   maxFragments?: number;
   /**
-   * Whether to deliver each frame by itself instead of whole messages.
+   * True to deliver each frame by itself instead of whole messages.
    * @default {false}
    */
   frameByFrame?: boolean;
@@ -77,18 +68,17 @@ export interface MessageAssemblerOptions {
 const MAX_SHORT = 125;
 /** The first buffer of a message that comes in pieces: small, so that a header alone takes little memory. */
 const FIRST_CAPACITY = 4096;
-/** How fast the buffer of a message grows that has announced its length, and of others. */
+/** Growth factor of the buffer of a message with a known length, and of others. */
 const KNOWN_GROWTH = 8;
 const UNKNOWN_GROWTH = 2;
-/** What a compressed message may take on the wire beyond twice the limit of what comes out. */
+/** Bytes that a compressed message may take on the wire beyond twice the limit of its decompressed length. */
 const WIRE_SLACK = 64 * 1024;
 /** The least that an unfinished message counts for, in bytes: one that holds nothing yet must be known too. */
 const LEAST_HELD = 64;
 /** Shorter pieces are copied one by one: of a flood of tiny fragments each view would be garbage. */
 const SHORT_PIECE = 32;
-const EMPTY = new Uint8Array(0);
 
-/** What the payload that is being read belongs to. */
+/** Kind of the message that is being read. */
 type Kind = "none" | "text" | "binary";
 
 /**
@@ -115,7 +105,7 @@ export class MessageAssembler implements FrameHandler {
   #maxMessageSize: number;
   #maxFragments: number;
   #frameByFrame: boolean;
-  /** Whether any short message is within the limits. */
+  /** True if any short message is within the limits. */
   #allowsShort: boolean;
 
   #inflater: MessageInflater | undefined;
@@ -136,12 +126,12 @@ export class MessageAssembler implements FrameHandler {
   /** Bytes of a compressed message on the wire, those of the current frame included. */
   #wire = 0;
   #fragments = 0;
-  /** Whether the next frame delivered is the first of its message. */
+  /** True if the next frame delivered is the first of its message. */
   #first = true;
   /** Messages that have ended, but for those that `shortMessage` took. */
   #finished = 0;
   #buffer: Uint8Array<ArrayBuffer> = EMPTY;
-  /** Whether the buffer comes from the pool. */
+  /** True if the buffer comes from the pool. */
   #pooled = false;
   #length = 0;
   #validator = new Utf8Validator();
@@ -181,7 +171,7 @@ export class MessageAssembler implements FrameHandler {
     this.#meter = meter;
   }
 
-  /** Whether no message is begun, and short ones need no further checks. */
+  /** True if no message is begun, and short ones need no further checks. */
   get takesShortMessages(): boolean {
     return this.#kind === "none" && this.#allowsShort;
   }

@@ -1,16 +1,15 @@
 /**
- * What a program hands in to be sent: messages and close reasons, checked and measured.
+ * Payloads that a program sends: messages and close reasons, checked and measured.
  *
  * @module
  */
 
+import { EMPTY } from "../base/bytes.ts";
 import { isValidCloseCode, OptionError } from "../base/errors.ts";
 import { MAX_CONTROL_PAYLOAD } from "./frame_header.ts";
 
-/** What a peer may send as a message. */
+/** A message: text or bytes. */
 export type MessageData = string | Uint8Array;
-
-const EMPTY = new Uint8Array(0);
 
 /**
  * The bytes of a message, without encoding it.

@@ -9,13 +9,14 @@
  * @module
  */
 
-import { constants, createDeflateRaw, createInflateRaw } from "node:zlib";
+import { EMPTY } from "../base/bytes.ts";
 import { ProtocolError, StateError } from "../base/errors.ts";
+import { constants, createDeflateRaw, createInflateRaw } from "node:zlib";
 
 /** Takes a piece of output, which is valid only during the call, and until any other decompressor is called. */
 export type OutputSink = (bytes: Uint8Array, start: number, end: number) => void;
 
-/** How a compressor works. */
+/** Options of a compressor. */
 export interface RawDeflateOptions {
   /** The binary logarithm of the window, 8 to 15. */
   windowBits: number;
@@ -49,9 +50,9 @@ interface ZlibStream {
 
 /** The smallest chunk `node:zlib` allows: its own output buffer is not used. */
 const UNUSED_CHUNK = 64;
-/** What one call inflates at most. */
+/** Most bytes that one call inflates. */
 const OUTPUT_SIZE = 64 * 1024;
-/** What a large compressed message leaves allocated. */
+/** Most bytes that stay allocated after a large compressed message. */
 const KEPT_OUTPUT = 1024 * 1024;
 /**
  * Final blocks in one message beyond one for each so many bytes of output. To go on behind one takes the time of a whole
@@ -62,7 +63,6 @@ const OUTPUT_PER_FINAL_BLOCK = 16;
 /** Bytes before the content of a stored block. */
 const STORED_HEADER = 5;
 const MAX_WINDOW = 1 << 15;
-const EMPTY = new Uint8Array(0);
 
 // One of each serves all connections: nothing is in them between two calls.
 let inflated = EMPTY;
@@ -71,7 +71,7 @@ let storedBlock = EMPTY;
 let live = 0;
 
 /**
- * How many zlib states are allocated, for tests and statistics.
+ * Number of zlib states are allocated, for tests and statistics.
  *
  * @returns Their number.
  */
@@ -110,7 +110,7 @@ class ZlibState {
     live++;
   }
 
-  /** Whether zlib has reported a fault. */
+  /** True if zlib has reported a fault. */
   get faulty(): boolean {
     return this.#error !== undefined;
   }
@@ -221,7 +221,7 @@ export class RawInflate {
     this.#state = new ZlibState(createInflateRaw({ windowBits, chunkSize: UNUSED_CHUNK }));
   }
 
-  /** Whether it has met bytes that are not DEFLATE, and cannot be used again. */
+  /** True if it has met bytes that are not DEFLATE, and cannot be used again. */
   get faulty(): boolean {
     return this.#state.faulty;
   }
@@ -275,7 +275,7 @@ export class RawInflate {
     }
   }
 
-  /** Starts a new stream that knows the window, as the content of a stored block whose output nobody wants. */
+  /** Starts a new stream that knows the window, as the content of a stored block whose output is ignored. */
   #restart(): void {
     this.#state.reset();
     const block = this.#window.asStoredBlock();

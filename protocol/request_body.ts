@@ -1,5 +1,5 @@
 /**
- * The body of one HTTP request as a stream. Nothing is read before somebody asks: a handler can refuse a request without
+ * The body of one HTTP request as a stream. Nothing is read before the program asks: a handler can refuse a request without
  * taking its body.
  *
  * @module
@@ -9,11 +9,11 @@ import { concatAll } from "../base/bytes.ts";
 import type { HttpError } from "../base/errors.ts";
 import { type BodyFraming, BodyReader } from "./http.ts";
 
-/** Where a {@linkcode RequestBody} gets its bytes. */
+/** Source of the bytes of a {@linkcode RequestBody}. */
 export interface BodySource {
-  /** Somebody waits for a piece of the body: feed what is there, and read more. */
+  /** Asks for a piece of the body: feed what is there, and read more. */
   pull(): void;
-  /** Nobody waits any more. */
+  /** No piece is wanted any more. */
   pause(): void;
 }
 
@@ -60,7 +60,7 @@ export class RequestBody {
     }, { highWaterMark: 0 });
   }
 
-  /** Whether all of it has come. */
+  /** True if all of it has come. */
   get done(): boolean {
     return this.#reader.done;
   }
@@ -75,7 +75,7 @@ export class RequestBody {
     return this.#held;
   }
 
-  /** Whether somebody waits for a piece. */
+  /** True if the program waits for a piece. */
   get pulling(): boolean {
     return this.#endPull !== undefined;
   }
@@ -115,7 +115,7 @@ export class RequestBody {
   }
 
   /**
-   * Nothing more will come, or nothing more is wanted: whoever reads it gets the error.
+   * Ends the stream with an error: nothing more will come, or nothing more is wanted.
    *
    * @param error Why.
    */

@@ -60,7 +60,7 @@ export function decodeAscii(bytes: Uint8Array, start: number, end: number): stri
 }
 
 /**
- * What `buffer.toString("latin1", start, end)` calls, on every runtime. It takes any array: to make a `Buffer` of one takes longer than to
+ * The function behind `buffer.toString("latin1", start, end)`, on every runtime. It takes any array: to make a `Buffer` of one takes longer than to
  * decode a short text.
  */
 const decodeLatin1 = (Buffer.prototype as { latin1Slice?(start: number, end: number): string }).latin1Slice ??
@@ -93,17 +93,17 @@ export class Utf8Validator {
   #upper = 0xbf;
   #ascii = true;
 
-  /** Whether all that has come is ASCII. */
+  /** True if all that has come is ASCII. */
   get ascii(): boolean {
     return this.#ascii;
   }
 
-  /** Whether the bytes so far end at the end of a code point. */
+  /** True if the bytes so far end at the end of a code point. */
   get complete(): boolean {
     return this.#missing === 0;
   }
 
-  /** How many bytes of an unfinished code point the input so far ends with: 0 to 3. */
+  /** Number of bytes of an unfinished code point at the end of the input so far: 0 to 3. */
   get pending(): number {
     return this.#begun;
   }
@@ -174,7 +174,7 @@ function skipValid(bytes: Uint8Array, start: number, end: number): number {
   return isUtf8(bytes.subarray(start, whole)) ? whole : start;
 }
 
-/** How many bytes at the end may be the beginning of a code point: 0 to 3. */
+/** Number of bytes at the end that may begin a code point: 0 to 3. */
 function cutLength(bytes: Uint8Array, end: number): number {
   for (let length = 1; length <= 3; length++) {
     const byte = bytes[end - length];
@@ -202,7 +202,7 @@ export class Utf8Decoder {
   #validator = new Utf8Validator();
   #carry: Uint8Array = new Uint8Array(0);
 
-  /** Whether nothing is kept back. */
+  /** True if nothing is kept back. */
   get complete(): boolean {
     return this.#validator.complete;
   }

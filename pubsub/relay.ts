@@ -1,6 +1,6 @@
 /**
- * Between a server and its backplane: what is for all nodes goes out, what comes from others is handed to the connections here, and what
- * is lost is counted and reported.
+ * The relay between a server and its backplane: publishes messages for other nodes, hands over those of other nodes,
+ * and counts and reports losses.
  *
  * @module
  */
@@ -12,50 +12,50 @@ import type { MessageData } from "../protocol/payload.ts";
 import type { Meter } from "../base/stats.ts";
 import type { TopicWatcher } from "./topics.ts";
 
-/** For all connections. No topic has this channel: theirs begin with "#". */
-const EVERYBODY = "*";
-/** So long a server waits at its start until other nodes hear it, in ms. */
-const START_PATIENCE = 5000;
+/** Channel of messages for all connections. No topic has it: the channels of topics begin with "#". */
+const BROADCASTS = "*";
+/** Time that a starting server waits for the backplane, in ms. */
+const START_TIMEOUT = 5000;
 
 const READY = Promise.resolve();
-/** The backplanes that servers use: one cannot serve two, since a node gets nothing of its own. */
+/** Backplanes in use. One cannot serve two servers, since a node does not get its own messages. */
 const inUse = new WeakSet<Backplane>();
 
-/** What a {@linkcode Relay} works for. */
+/** Gets the messages and reports of a {@linkcode Relay}. */
 export interface RelayOwner {
   /**
-   * A message of another node.
+   * A message of another node arrived.
    *
    * @param topic Its topic; `undefined`: it is for all connections.
    * @param data The message.
    */
   relayed(topic: string | undefined, data: MessageData): void;
   /**
-   * Something was lost, or may be.
+   * Messages were lost, or may be.
    *
-   * @param error What.
+   * @param error The report.
    */
   relayFailed(error: BackplaneError): void;
 }
 
-/** Connects one server with the others. */
+/** Connects one server with other nodes. */
 export class Relay implements TopicWatcher {
   #backplane: () => Backplane | undefined;
   #owner: RelayOwner;
   #meter: Meter;
   /** Set while the server runs. */
   #used: Backplane | undefined;
-  #everybody: BackplaneSubscription | undefined;
+  #broadcasts: BackplaneSubscription | undefined;
   #topics = new Map<string, BackplaneSubscription | undefined>();
-  /** Losses in a row: the first one is reported, and at the end how many there were. */
+  /** Losses in a row: the first one is reported, and their number at the end. */
   #lost = 0;
 
   /**
-   * Makes one that is not open.
+   * Makes a relay that is not open.
    *
-   * @param backplane The backplane, if there is one.
+   * @param backplane Returns the backplane, if there is one.
    * @param owner The server.
-   * @param meter Counts.
+   * @param meter The counters.
    */
   constructor(backplane: () => Backplane | undefined, owner: RelayOwner, meter: Meter) {
     this.#backplane = backplane;
@@ -66,8 +66,8 @@ export class Relay implements TopicWatcher {
   /**
    * Begins to listen.
    *
-   * @param clock Time.
-   * @returns Resolves when other nodes are heard, or if that takes too long: then it happens by itself later.
+   * @param clock The clock.
+   * @returns Resolves when messages of other nodes arrive, or after 5 s: then they arrive later.
    * @throws {StateError} If another server uses the backplane.
    */
   async open(clock: Clock): Promise<void> {
@@ -80,18 +80,18 @@ export class Relay implements TopicWatcher {
       missed: (count) => void (this.#meter.backplaneMissed += count),
       error: (error) => this.#owner.relayFailed(error),
     });
-    this.#everybody = backplane.subscribe(EVERYBODY, (data) => this.#receive(undefined, data));
+    this.#broadcasts = backplane.subscribe(BROADCASTS, (data) => this.#receive(undefined, data));
     for (const topic of this.#topics.keys()) this.begun(topic);
-    await this.#patience(this.#everybody.ready, clock);
+    await this.#waitForStart(this.#broadcasts.ready, clock);
   }
 
-  async #patience(ready: Promise<void>, clock: Clock): Promise<void> {
+  async #waitForStart(ready: Promise<void>, clock: Clock): Promise<void> {
     let cancel: () => void = () => {};
-    const late = new Promise<string>((resolve) => cancel = clock.after(START_PATIENCE, () => resolve("late")));
+    const late = new Promise<string>((resolve) => cancel = clock.after(START_TIMEOUT, () => resolve("late")));
     const result = await Promise.race([ready, late]);
     cancel();
     if (result !== "late") return;
-    const message = `The backplane is not there after ${START_PATIENCE} ms; the server starts without it`;
+    const message = `The backplane is not connected after ${START_TIMEOUT} ms; the server starts without it`;
     this.#owner.relayFailed(new BackplaneError("ERR_BACKPLANE_AWAY", message));
   }
 
@@ -108,7 +108,7 @@ export class Relay implements TopicWatcher {
    */
   publish(topic: string | undefined, data: MessageData): void {
     if (this.#used === undefined) return;
-    this.#used.publish(topic === undefined ? EVERYBODY : `#${topic}`, data).then(
+    this.#used.publish(topic === undefined ? BROADCASTS : `#${topic}`, data).then(
       () => this.#published(),
       (error) => this.#loseOne(error),
     );
@@ -130,7 +130,7 @@ export class Relay implements TopicWatcher {
   }
 
   /**
-   * The first subscriber of a topic has come.
+   * A topic got its first subscriber.
    *
    * @param topic The topic.
    */
@@ -139,7 +139,7 @@ export class Relay implements TopicWatcher {
   }
 
   /**
-   * Whether other nodes know that a topic is wanted here.
+   * Waits until messages of other nodes for a topic arrive here.
    *
    * @param topic The topic.
    * @returns Resolves when they do.
@@ -149,7 +149,7 @@ export class Relay implements TopicWatcher {
   }
 
   /**
-   * The last subscriber of a topic has gone.
+   * A topic lost its last subscriber.
    *
    * @param topic The topic.
    */
@@ -158,12 +158,12 @@ export class Relay implements TopicWatcher {
     this.#topics.delete(topic);
   }
 
-  /** Listens no more. The backplane stays open: it is the program's. */
+  /** Stops listening. The backplane stays open: it belongs to the program. */
   close(): void {
     const backplane = this.#used;
     if (backplane === undefined) return;
     this.#used = undefined;
-    this.#everybody?.close();
+    this.#broadcasts?.close();
     for (const [topic, subscription] of this.#topics) {
       subscription?.close();
       this.#topics.set(topic, undefined);

@@ -1,5 +1,6 @@
 /**
- * Who has subscribed to what, on one server. Finding the subscribers of a topic costs nothing for all the other connections.
+ * The subscriptions of one server. The cost of finding the subscribers of a topic does not grow with the other
+ * connections.
  *
  * @module
  */
@@ -7,28 +8,28 @@
 import { OptionError, StateError } from "../base/errors.ts";
 import { assertWellFormed } from "../base/ranges.ts";
 
-/** The longest name of a topic, in UTF-16 units: peers often choose it. */
+/** Longest name of a topic, in UTF-16 units; names often come from peers. */
 const MAX_NAME = 1024;
-const NOBODY: ReadonlySet<never> = new Set<never>();
-const NOTHING: ReadonlySet<string> = new Set<string>();
+const NO_MEMBERS: ReadonlySet<never> = new Set<never>();
+const NO_TOPICS: ReadonlySet<string> = new Set<string>();
 
-/** Told when somebody here wants a topic, and when nobody does any more. */
+/** Follows which topics have subscribers on this server. */
 export interface TopicWatcher {
   /**
-   * The first subscriber has come.
+   * A topic got its first subscriber.
    *
    * @param topic The topic.
    */
   begun(topic: string): void;
   /**
-   * Whether other nodes know by now that the topic is wanted here.
+   * Waits until messages of other nodes for a topic arrive here.
    *
    * @param topic The topic.
-   * @returns Resolves when they do, or when nobody here wants it any more.
+   * @returns Resolves when they do, or when the topic has no subscriber any more.
    */
   ready(topic: string): Promise<void>;
   /**
-   * The last subscriber has gone.
+   * A topic lost its last subscriber.
    *
    * @param topic The topic.
    */
@@ -39,7 +40,7 @@ export interface TopicWatcher {
  * Checks the name of a topic.
  *
  * @param topic The name.
- * @throws {OptionError} If it is no string, empty, or too long, or has a lone surrogate.
+ * @throws {OptionError} If it is not a string, empty, too long, or has a lone surrogate.
  */
 export function assertTopic(topic: string): void {
   if (typeof topic !== "string") throw new OptionError(`The topic is a ${typeof topic} instead of a string`);
@@ -57,10 +58,10 @@ export class Topics<Member> {
   #maxTopics: () => number;
 
   /**
-   * Makes one without subscriptions.
+   * Makes a table without subscriptions.
    *
-   * @param watcher Told what is wanted here.
-   * @param maxTopics The most topics of one member; 0: no limit.
+   * @param watcher Follows which topics have subscribers.
+   * @param maxTopics Returns the largest number of topics of one member; 0: no limit.
    */
   constructor(watcher: TopicWatcher, maxTopics: () => number) {
     this.#watcher = watcher;
@@ -68,11 +69,11 @@ export class Topics<Member> {
   }
 
   /**
-   * Subscribes. Calling it again changes nothing.
+   * Subscribes a member to a topic. Calling it again changes nothing.
    *
-   * @param member Who.
-   * @param topic To what.
-   * @returns Resolves when messages of other nodes reach it too.
+   * @param member The member.
+   * @param topic The topic.
+   * @returns Resolves when messages of other nodes arrive too.
    * @throws {OptionError} If the name is out of range.
    * @throws {StateError} If the member has too many topics.
    */
@@ -101,9 +102,9 @@ export class Topics<Member> {
   /**
    * Undoes `subscribe`.
    *
-   * @param member Who.
-   * @param topic From what.
-   * @returns Whether it had subscribed.
+   * @param member The member.
+   * @param topic The topic.
+   * @returns `true` if the member had subscribed to it.
    */
   unsubscribe(member: Member, topic: string): boolean {
     const topics = this.#topics.get(member);
@@ -122,9 +123,9 @@ export class Topics<Member> {
   }
 
   /**
-   * A member is gone.
+   * Removes a member and its subscriptions.
    *
-   * @param member Who.
+   * @param member The member.
    */
   leave(member: Member): void {
     const topics = this.#topics.get(member);
@@ -134,22 +135,22 @@ export class Topics<Member> {
   }
 
   /**
-   * Who has subscribed.
+   * Returns the subscribers of a topic.
    *
-   * @param topic To what.
-   * @returns The members, as they are now and will be.
+   * @param topic The topic.
+   * @returns The members; changes with them.
    */
   subscribers(topic: string): ReadonlySet<Member> {
-    return this.#subscribers.get(topic) ?? NOBODY;
+    return this.#subscribers.get(topic) ?? NO_MEMBERS;
   }
 
   /**
-   * What a member has subscribed to.
+   * Returns the topics of a member.
    *
-   * @param member Who.
-   * @returns The topics, as they are now and will be while there are some.
+   * @param member The member.
+   * @returns The topics; changes with them, while there are some.
    */
   of(member: Member): ReadonlySet<string> {
-    return this.#topics.get(member) ?? NOTHING;
+    return this.#topics.get(member) ?? NO_TOPICS;
   }
 }

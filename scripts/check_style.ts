@@ -13,9 +13,9 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { scanSource } from "./source_text.ts";
 import { SLEEPS_ALLOWED, WORDS_ALLOWED } from "./style_exceptions.ts";
-import * as rules from "./style_rules.ts";
 import type { DocComment, Finding, SourceFile } from "./style_rules.ts";
 import { RIDDLE_WORDS } from "./style_words.ts";
+import * as rules from "./style_rules.ts";
 
 /** Findings of one rule that are printed without `--list`. */
 const SHOWN = 20;

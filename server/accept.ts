@@ -1,5 +1,5 @@
 /**
- * An accepted connection until it is a WebSocket, or gone: reads HTTP requests, has them answered, upgrades.
+ * An accepted connection until it is a WebSocket or has ended: reads HTTP requests, has them answered, upgrades.
  *
  * | state        | meaning                                              | next                              |
  * |--------------|------------------------------------------------------|-----------------------------------|
@@ -13,123 +13,50 @@
  * @module
  */
 
-import type { Pass } from "./admission.ts";
+import type { AcceptHost } from "./accept_host.ts";
+import type { AdmissionTicket } from "./admission.ts";
 import { concat } from "../base/bytes.ts";
-import type { Clock } from "../base/clock.ts";
-import type { HandshakeRequest, HandshakeResult, ProtocolOptions } from "../connection/options.ts";
-import type { WebSocketConnection } from "../connection/connection.ts";
-import { acceptDeflateOffer, type CompressionSettings } from "../protocol/deflate.ts";
-import { type BodyTaker, directLength, TextReply } from "./direct.ts";
-import { HandshakeError, HttpError, TransportError } from "../base/errors.ts";
 import {
-  checkUpgradeRequest,
-  encodeUpgradeResponse,
-  type UpgradeRequest,
-  wantsWebSocket,
-} from "../protocol/handshake.ts";
-import type { Extension } from "../protocol/extensions.ts";
+  abandonConnection,
+  openConnection,
+  setRequest,
+  startConnection,
+  type WebSocketConnection,
+} from "../connection/connection.ts";
+import { HandshakeError, HttpError, TransportError } from "../base/errors.ts";
+import { type UpgradeRequest, wantsWebSocket } from "../protocol/handshake.ts";
 import { timeHandler } from "../base/handler_time.ts";
 import { type Head, type HeaderFields, HeadReader, parseRequestLine, type RequestLine } from "../protocol/head.ts";
-import {
-  bodyFraming,
-  encodeChunk,
-  makeRequest,
-  planResponse,
-  refusalResponse,
-  textResponse,
-} from "../protocol/http.ts";
+import { bodyFraming, makeRequest, refusalResponse, textResponse } from "../protocol/http.ts";
+import { answerHandshake, checkHost, type ReceivedRequest, receiveHandshake } from "./received_request.ts";
 import { RequestBody } from "../protocol/request_body.ts";
-import type { Holder, MemoryBudget } from "../base/memory_budget.ts";
+import { RequestTimer } from "./request_timer.ts";
+import { ResponseWriter } from "./response_writer.ts";
+import type { Holder } from "../base/memory_budget.ts";
+import { type BodyTaker, directLength, TextReply } from "./text_reply.ts";
 import type { Transport, TransportHandler } from "../transport/transport.ts";
 
-/** What a server decides for an accepted connection. */
-export interface AcceptHost<Data> {
-  /** Limits and habits. */
-  settings(): AcceptSettings;
-  /** Whether the server stops: no connection is kept alive then. */
-  stopping(): boolean;
-  /** Memory that requests of all connections hold. */
-  readonly bodies: MemoryBudget;
-  /** Asks the program whether to open the WebSocket. `awaited` tells it whether the answer still matters. */
-  allow(
-    connection: WebSocketConnection<Data>,
-    awaited: () => boolean,
-  ): boolean | Response | Promise<boolean | Response>;
-  /** Chooses a subprotocol; "" for none. */
-  selectProtocol(connection: WebSocketConnection<Data>, offered: string[]): string;
-  /**
-   * Decides about a POST with a short body of known length without the objects of the web.
-   *
-   * @param line Its request line; the path is one that `URL` leaves as it is.
-   * @param fields Its header fields.
-   * @param connection The connection it came on.
-   * @returns The answer, if the head is enough for one; what takes the body; `undefined`: `respond` is to be asked.
-   */
-  direct?(
-    line: RequestLine,
-    fields: HeaderFields,
-    connection: WebSocketConnection<Data>,
-  ): TextReply | BodyTaker | undefined;
-  /** Answers a plain HTTP request. */
-  respond(request: Request, connection: WebSocketConnection<Data>): Promise<Response>;
-  /** The handshake is done. */
-  opened(connection: WebSocketConnection<Data>): void;
-  /** A connection was refused, for a reason that is not reported as an error. */
-  refused(reason: string, connection: WebSocketConnection<Data>): void;
-  /** Something failed. */
-  error(error: unknown, connection: WebSocketConnection<Data>): void;
-}
-
-/** Limits and habits of an {@linkcode AcceptSession}. */
-export interface AcceptSettings {
-  /** Non-empty: the only path that opens a WebSocket. */
-  pathName: string;
-  /** What the handshake does not insist on. */
-  options: ProtocolOptions;
-  /** Origins whose pages may open a WebSocket; empty: all. */
-  origins: readonly string[];
-  /** Names under which the server is reached; empty: all. */
-  hosts: readonly string[];
-  /** How to compress, if the client can. */
-  compression: CompressionSettings | undefined;
-  /** How long a request may take to come, and the next one to begin, in ms; 0: no limit. */
-  handshakeTimeout: number;
-  /** How long the body of a plain request may take to come, in ms; 0: no limit. */
-  bodyTimeout: number;
-  /** The most plain requests of one connection; 0: no limit. */
-  maxRequests: number;
-  /** How long the peer may take to end TCP after the last response, in ms; 0: no limit. */
-  closeTimeout: number;
-  /** The most bytes of the body of a plain request; 0: no limit. */
-  maxBodySize: number;
-  /** The most bytes of a request head; 0: no limit. */
-  maxHeadSize: number;
-  /** The most header fields; 0: no limit. */
-  maxHeaderFields: number;
-  /** Time. */
-  clock: Clock;
-}
-
-/** A request that is answered without the objects of the web. */
+/** A request that is answered without `Request` and `Response`. */
 interface DirectRequest {
   /** Takes its body; unset once it has. */
   take: BodyTaker | undefined;
   /** The bytes of its body. */
   length: number;
-  /** Whether the connection may live on. */
+  /** Set if another request may follow. */
   mayKeepAlive: boolean;
 }
 
 type State = "head" | "deciding" | "answering" | "upgraded" | "lingering" | "closed";
 
 const EMPTY = new Uint8Array(0);
-/** The most bytes that are read behind the last answer; and behind one to a head, which no honest peer makes so long. */
+/**
+ * Largest number of bytes read behind the last response; fewer behind one to a head, which no honest peer makes so
+ * long.
+ */
 const MAX_DROPPED = 1024 * 1024;
 const MAX_DROPPED_HEAD = 128 * 1024;
-/** The most bytes that are read while the program decides: a client should send none before its answer. */
+/** Largest number of bytes read while the program decides: a client should send none before the answer. */
 const MAX_EARLY = 64 * 1024;
-/** The most bytes of a response body in one write. */
-const WRITE_SLICE = 64 * 1024;
 const INTERNAL_ERROR = new TextReply(500, "Internal server error");
 const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
 
@@ -138,36 +65,32 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   readonly #transport: Transport;
   readonly #connection: WebSocketConnection<Data>;
   readonly #host: AcceptHost<Data>;
-  readonly #pass: Pass;
+  readonly #ticket: AdmissionTicket;
 
   #state: State = "head";
   #headReader: HeadReader;
-  /** Bytes behind the current request, or of its body that nobody has asked for yet. */
+  /** Bytes behind the current request, or of its body that the program has not read yet. */
   #unread: Uint8Array = EMPTY;
-  #cancelTimer: (() => void) | undefined;
+  readonly #timer: RequestTimer;
   #peerEnded = false;
-  /** Bytes that may still come behind the last answer. */
+  /** Bytes that may still come behind the last response. */
   #dropsLeft = MAX_DROPPED;
-  /** Plain requests so far. */
+  /** Number of plain requests so far. */
   #requests = 0;
-  /** Whether the memory that it holds is counted. */
+  /** Set while held memory is counted. */
   #counted = false;
-  /** Whether bytes were dropped for lack of memory, so that no request can follow. */
+  /** Set if bytes were dropped for lack of memory: no request can follow. */
   #overloaded = false;
   /** The handshake request about which the program decides. */
   #handshake: ReceivedRequest | undefined;
 
   // The current request and its response
   #body: RequestBody | undefined;
-  /** Until when the body has to be there; `undefined` before anybody asks for it. */
-  #bodyDeadline: number | undefined;
   #expectsContinue = false;
-  #responseReader: ReadableStreamDefaultReader<Uint8Array> | undefined;
-  #lastWrite: Promise<void> = Promise.resolve();
-  #writeWaiter: { resolve(): void; reject(error: unknown): void } | undefined;
-  #cancelWriteTimer: (() => void) | undefined;
+  /** Made with the first response. */
+  #responses: ResponseWriter | undefined;
   #direct: DirectRequest | undefined;
-  /** Whether the answer to a direct request is being written, and the next request may follow. */
+  /** Set while the answer to a direct request is written, and the next request may follow. */
   #replying = false;
 
   /**
@@ -176,34 +99,34 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
    * @param transport The transport, not opened yet.
    * @param connection The connection it is to become.
    * @param host The server.
-   * @param pass Counts it.
+   * @param ticket Counts the connection.
    */
   constructor(
     transport: Transport,
     connection: WebSocketConnection<Data>,
     host: AcceptHost<Data>,
-    pass: Pass,
+    ticket: AdmissionTicket,
   ) {
-    this.#pass = pass;
-    pass.evict = () => transport.destroy();
+    this.#ticket = ticket;
+    ticket.evict = () => transport.destroy();
     this.#transport = transport;
     this.#connection = connection;
     this.#host = host;
     this.#headReader = new HeadReader(host.settings());
+    this.#timer = new RequestTimer(host.settings, () => this.#timeOut());
   }
 
-  /** Starts the reading. */
+  /** Starts reading. */
   begin(): void {
-    const { handshakeTimeout, clock } = this.#host.settings();
-    // What TLS took counts.
-    const left = handshakeTimeout - (clock.now() - this.#pass.acceptedAt);
-    if (handshakeTimeout > 0) this.#startTimer(Math.max(1, Math.round(left)));
+    this.#timer.startSince(this.#ticket.acceptedAt);
     this.#transport.open(this);
   }
 
   /** The server stops: an idle connection ends at once, a busy one after its response. */
   shutdown(): void {
-    if (this.#state === "head" && this.#headReader.untouched && this.#unread.length === 0) this.#connection.abandon();
+    if (this.#state === "head" && this.#headReader.untouched && this.#unread.length === 0) {
+      abandonConnection(this.#connection);
+    }
   }
 
   // ---- From the transport --------------------------------------------------------------------------------------
@@ -218,28 +141,23 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
       this.#keep(bytes);
       this.#awaitDecision();
     } else if (this.#state === "answering") {
-      // They can lead to nothing any more.
+      // Dropped: no request can follow.
       if (this.#overloaded) return;
-      // Without a copy of what is copied into the body anyway.
+      // The body copies the bytes, so no other copy is made.
       if (this.#body?.pulling && this.#unread.length === 0) return this.#feedBody(bytes, false);
       this.#keep(bytes);
       if (this.#direct?.take !== undefined) this.#feedDirect(this.#unread, true);
       else if (this.#body?.pulling) this.#feedUnread();
-    } else if (this.#state === "lingering") this.#drop(bytes.length);
-  }
-
-  /** A client that goes on sending does not wait for the answer. */
-  #drop(length: number): void {
-    this.#dropsLeft -= length;
-    if (this.#dropsLeft < 0) this.#transport.destroy();
+    } else if (this.#state === "lingering") {
+      // A client that goes on sending does not wait for the answer.
+      this.#dropsLeft -= bytes.length;
+      if (this.#dropsLeft < 0) this.#transport.destroy();
+    }
   }
 
   drain(): void {
-    this.#cancelWriteTimer?.();
-    if (this.#replying) return this.#replied();
-    const waiter = this.#writeWaiter;
-    this.#writeWaiter = undefined;
-    waiter?.resolve();
+    this.#responses?.drain();
+    if (this.#replying) this.#nextRequest();
   }
 
   end(): void {
@@ -253,8 +171,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
 
   close(error?: unknown): void {
     this.#state = "closed";
-    this.#cancelTimer?.();
-    this.#cancelWriteTimer?.();
+    this.#timer.cancel();
     const lost = lostBody("The connection was lost inside a request");
     this.#release();
     if (this.#handshake !== undefined) {
@@ -263,18 +180,15 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
       );
     }
     this.#body?.fail(lost);
-    this.#writeWaiter?.reject(lost);
-    this.#writeWaiter = undefined;
-    // A stream of events must learn that nobody listens any more.
-    this.#responseReader?.cancel(lost).catch(ignore);
-    // It is ours, and not the peer's, that it has ended.
+    this.#responses?.lose(lost);
+    // An error of the transport itself, not an end by the peer.
     if (error instanceof TransportError) this.#host.refused(error.code, this.#connection);
-    this.#connection.abandon(error);
+    abandonConnection(this.#connection, error);
   }
 
   // ---- Heads ---------------------------------------------------------------------------------------------------
 
-  /** @param owned Whether the bytes stay as they are. */
+  /** @param owned `true` if the bytes stay as they are. */
   #readHead(bytes: Uint8Array, owned = false): void {
     let used: number;
     try {
@@ -286,12 +200,12 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     }
     const { head } = this.#headReader;
     if (head === undefined) return;
-    this.#cancelTimer?.();
-    this.#pass.works();
+    this.#timer.cancel();
+    this.#ticket.servingPeer();
     this.#handleHead(head, bytes.subarray(used), owned);
   }
 
-  /** Without a copy where that is possible: of many requests in one read, each leaves nearly all of it for the next. */
+  /** Keeps bytes without a copy, if possible: each of many requests in one read leaves nearly all for the next. */
   #keep(bytes: Uint8Array, owned = false): void {
     if (bytes.length === 0) return;
     this.#unread = owned && this.#unread.length === 0 ? bytes : concat(this.#unread, bytes);
@@ -299,11 +213,11 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#count();
   }
 
-  /** @param rest What came behind it. */
+  /** @param rest Bytes behind the head. */
   #handleHead(head: Head, rest: Uint8Array, owned: boolean): void {
     try {
       const line = parseRequestLine(head.startLine);
-      // RFC 9112 §3.2.2: what the target names counts, and not the header.
+      // RFC 9112 §3.2.2: the authority of the target counts, and not the header.
       if (line.authority !== "") head.fields.replace("host", line.authority);
       checkHost(head.fields, this.#host.settings().hosts);
       if (this.#answerDirectly(line, head.fields, rest, owned)) return;
@@ -315,38 +229,31 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     }
   }
 
-  /** Answers what cannot be taken, and ends: what follows on the connection cannot be trusted to be a request. */
+  /** Refuses a request, and ends: the bytes behind it cannot be trusted to be a request. */
   #refuse(error: unknown): void {
     this.#state = "answering";
-    this.#cancelTimer?.();
-    this.#pass.works();
+    this.#timer.cancel();
+    this.#ticket.servingPeer();
     this.#abortHandshake(error);
-    const known = error instanceof HandshakeError || error instanceof HttpError;
     this.#host.error(error, this.#connection);
-    const response = known ? refusalResponse(error) : textResponse(500, "Internal server error");
-    this.#finishWith(response);
+    this.#finishWith(refusalOf(error));
   }
 
   // ---- WebSocket handshakes ------------------------------------------------------------------------------------
 
   #handleUpgrade(line: RequestLine, fields: HeaderFields): void {
-    const { pathName, options, origins } = this.#host.settings();
-    if (pathName !== "" && line.path !== pathName) {
-      throw new HandshakeError("ERR_HANDSHAKE_REQUEST", "There is no WebSocket at this path", 404);
-    }
-    const upgrade = checkUpgradeRequest(line.method, line.minorVersion, fields, options);
-    checkOrigin(fields, origins);
-    this.#handshake = new ReceivedRequest(line, fields, upgrade);
-    this.#connection.setRequest(this.#handshake);
+    const { upgrade, request } = receiveHandshake(line, fields, this.#host.settings());
+    this.#handshake = request;
+    setRequest(this.#connection, this.#handshake);
     this.#state = "deciding";
     const allowed = this.#host.allow(this.#connection, () => this.#state === "deciding");
     if (!(allowed instanceof Promise)) return this.#decide(upgrade, allowed);
-    this.#startTimer();
+    this.#timer.start();
     this.#awaitDecision();
     allowed.then((answer) => this.#decide(upgrade, answer)).catch((error) => this.#refuse(error));
   }
 
-  /** Reading goes on meanwhile, to notice when the peer leaves. */
+  /** Reads on meanwhile, to notice when the peer leaves. */
   #awaitDecision(): void {
     if (this.#unread.length <= MAX_EARLY) this.#transport.resume();
   }
@@ -364,7 +271,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
       return;
     }
     this.#handshake = undefined;
-    this.#cancelTimer?.();
+    this.#timer.cancel();
     if (allowed === true) return this.#upgrade(upgrade);
     this.#state = "answering";
     this.#host.refused("allow", this.#connection);
@@ -373,19 +280,15 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
 
   #upgrade(upgrade: UpgradeRequest): void {
     const protocol = this.#host.selectProtocol(this.#connection, upgrade.protocols);
-    const { compression } = this.#host.settings();
-    const agreed = compression && acceptDeflateOffer(upgrade.extensions, compression);
-    const extensions = agreed === undefined ? [] : [agreed.extension];
-    const result: HandshakeResult = { protocol, extensions, compression: agreed };
-    const head = encodeUpgradeResponse({ key: upgrade.key, protocol, extensions });
+    const { result, preface } = answerHandshake(upgrade, protocol, this.#host.settings().compression);
     // Program or peer may have ended the connection; asked last, since the first hash lets Deno run pending microtasks.
-    if (!this.#connection.start(result, { preface: head })) return;
+    if (!startConnection(this.#connection, result, { preface })) return;
     this.#state = "upgraded";
-    this.#cancelTimer?.();
-    this.#pass.opened();
+    this.#timer.cancel();
+    this.#ticket.opened();
     this.#release();
     this.#host.opened(this.#connection);
-    this.#connection.open(this.#unread, { ended: this.#peerEnded, closed: undefined });
+    openConnection(this.#connection, this.#unread, { ended: this.#peerEnded, closed: undefined });
     this.#unread = EMPTY;
   }
 
@@ -398,20 +301,12 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
       pause: () => this.#pauseBody(body),
     });
     this.#body = body;
-    this.#bodyDeadline = undefined;
+    this.#timer.beginBody();
     this.#requests++;
-    this.#expectsContinue = line.minorVersion === 1 &&
-      fields.list("expect").some((value) => value.toLowerCase() === "100-continue");
+    this.#expectsContinue = expectsContinue(line, fields);
     const request = makeRequest(line, fields, this.#connection.encrypted, body.stream);
     this.#state = "answering";
-    this.#answer(request, line, this.#mayKeepAlive(line, fields));
-  }
-
-  /** Whether another request may follow this one, which is counted already. */
-  #mayKeepAlive(line: RequestLine, fields: HeaderFields): boolean {
-    const { maxRequests } = this.#host.settings();
-    if (line.minorVersion === 0 || (maxRequests > 0 && this.#requests >= maxRequests)) return false;
-    return !fields.list("connection").some((option) => option.toLowerCase() === "close");
+    this.#answer(request, line, allowsNext(line, fields, this.#requests, this.#host.settings().maxRequests));
   }
 
   async #answer(request: Request, line: RequestLine, mayKeepAlive: boolean): Promise<void> {
@@ -419,7 +314,8 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     try {
       response = await timeHandler(() => this.#host.respond(request, this.#connection));
     } catch (error) {
-      response = this.#failedResponse(error);
+      if (this.#body?.error === undefined) this.#host.error(error, this.#connection);
+      response = refusalOf(this.#body?.error);
     }
     if (this.#state !== "answering") return void response.body?.cancel().catch(ignore);
     this.#expectsContinue = false;
@@ -427,88 +323,42 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     const { done, error } = this.#body!;
     const keepAlive = mayKeepAlive && done && error === undefined && !this.#overloaded && !this.#host.stopping();
     try {
-      await this.#send(response, line, keepAlive);
+      await this.#writer.send(response, line, keepAlive);
       if (keepAlive) this.#nextRequest();
       else this.#linger();
     } catch (error) {
-      // The head is out already, so the only way to say that the body is not complete is to break off.
-      if (this.#state !== "answering") return;
-      this.#host.error(error, this.#connection);
-      this.#transport.destroy();
+      this.#sendFailed(error);
     }
   }
 
-  #failedResponse(error: unknown): Response {
-    if (this.#body?.error !== undefined) return refusalResponse(this.#body.error);
+  /** The head is sent already: only the end of the connection tells the peer that the body is not complete. */
+  #sendFailed(error: unknown): void {
+    if (this.#state !== "answering") return;
     this.#host.error(error, this.#connection);
-    return textResponse(500, "Internal server error");
+    this.#transport.destroy();
   }
 
   #finishWith(response: Response): void {
-    this.#send(response, { method: "GET", minorVersion: 1 }, false).then(() => this.#linger()).catch((error) => {
-      if (this.#state !== "answering") return;
-      this.#host.error(error, this.#connection);
-      this.#transport.destroy();
-    });
+    this.#writer.send(response, { method: "GET", minorVersion: 1 }, false)
+      .then(() => this.#linger()).catch((error) => this.#sendFailed(error));
   }
 
-  async #send(
-    response: Response,
-    request: Pick<RequestLine, "method" | "minorVersion">,
-    keepAlive: boolean,
-  ): Promise<void> {
-    const date = new Date().toUTCString();
-    const { head, chunked, hasBody } = planResponse(response, request, keepAlive, date);
-    if (!hasBody) {
-      await response.body?.cancel();
-      return await this.#write(head);
-    }
-    const reader: ReadableStreamDefaultReader<Uint8Array> = response.body!.getReader();
-    this.#responseReader = reader;
-    let pending = head;
-    for (let part = await reader.read(); !part.done; part = await reader.read()) {
-      // In slices, since the time of a write is limited and a slow reader is no reason to break off.
-      for (let at = 0; at < part.value.length; at += WRITE_SLICE) {
-        const slice = part.value.subarray(at, at + WRITE_SLICE);
-        await this.#write(concat(pending, chunked ? encodeChunk(slice) : slice));
-        pending = EMPTY;
-      }
-    }
-    this.#responseReader = undefined;
-    const last = chunked ? encodeChunk(EMPTY) : EMPTY;
-    if (pending.length + last.length > 0) await this.#write(concat(pending, last));
-  }
-
-  /** Writes after what is being written. */
-  #write(bytes: Uint8Array): Promise<void> {
-    const written = this.#lastWrite.then(() => this.#writeNow(bytes));
-    this.#lastWrite = written.catch(ignore);
-    return written;
-  }
-
-  #writeNow(bytes: Uint8Array): Promise<void> {
-    if (this.#state === "closed") return Promise.reject(lostBody("The peer is gone"));
-    if (this.#transport.write(bytes)) return Promise.resolve();
-    this.#startWriteTimer();
-    return new Promise((resolve, reject) => this.#writeWaiter = { resolve, reject });
-  }
-
-  /** For a peer that does not read. */
-  #startWriteTimer(): void {
-    const { clock, handshakeTimeout } = this.#host.settings();
-    if (handshakeTimeout === 0) return;
-    this.#cancelWriteTimer = clock.after(handshakeTimeout, () => this.#transport.destroy());
+  get #writer(): ResponseWriter {
+    return this.#responses ??= new ResponseWriter(this.#transport, this.#host.settings);
   }
 
   #nextRequest(): void {
+    this.#replying = false;
     if (this.#state !== "answering") return;
     this.#state = "head";
     this.#headReader = new HeadReader(this.#host.settings());
     this.#body = undefined;
-    this.#recount();
-    this.#pass.waits();
-    this.#startTimer();
-    // Others come first: a thousand requests in one read must not keep them waiting.
+    // The time that the next request takes begins anew.
+    this.#release();
+    if (this.#unread.length > 0) this.#count();
+    this.#ticket.awaitingPeer();
+    this.#timer.start();
+    // Other connections come first: a thousand requests in one read must not keep them waiting.
     if (this.#unread.length > 0) this.#transport.takeTurn(() => this.#readNext());
     else this.#awaitRequest();
   }
@@ -523,7 +373,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   }
 
   #awaitRequest(): void {
-    // A server that stops has asked before: this one was answering then.
+    // The connection was answering when the server stopped, so that shutdown() did not end it.
     const over = this.#peerEnded || (this.#host.stopping() && this.#headReader.untouched);
     if (over) this.#transport.destroy();
     else this.#transport.resume();
@@ -533,19 +383,19 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   #linger(): void {
     if (this.#state !== "answering") return;
     this.#state = "lingering";
-    this.#pass.waits();
+    this.#ticket.awaitingPeer();
     this.#unread = EMPTY;
     this.#release();
     this.#body?.fail(lostBody("The request was answered before its body was read"));
     if (this.#peerEnded) return this.#transport.destroy();
-    this.#startTimer(this.#host.settings().closeTimeout);
+    this.#timer.start(this.#host.settings().closeTimeout);
     this.#transport.end();
     this.#transport.resume();
   }
 
-  // ---- Plain HTTP without the objects of the web ---------------------------------------------------------------
+  // ---- Plain HTTP without Request and Response -----------------------------------------------------------------
 
-  /** Whether it can be; then it is answered, or will be. */
+  /** Answers a request without `Request` and `Response`, now or later; returns `false` if that is not possible. */
   #answerDirectly(line: RequestLine, fields: HeaderFields, rest: Uint8Array, owned: boolean): boolean {
     if (this.#host.direct === undefined || wantsWebSocket(fields)) return false;
     const length = directLength(line, fields, this.#host.settings().maxBodySize);
@@ -553,30 +403,30 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     if (decision === undefined) return false;
     this.#state = "answering";
     this.#requests++;
-    // A FIN is to be seen behind the answer only.
+    // A FIN must not be seen before the answer.
     this.#transport.pause();
-    const mayKeepAlive = this.#mayKeepAlive(line, fields);
+    const mayKeepAlive = allowsNext(line, fields, this.#requests, this.#host.settings().maxRequests);
     if (decision instanceof TextReply) {
-      // A body that has come already is no reason to end the connection.
+      // A body that has arrived already is no reason to end the connection.
       const complete = rest.length >= length;
       if (complete) this.#keep(rest.subarray(length), owned);
       this.#reply(decision, mayKeepAlive && complete);
       return true;
     }
-    this.#bodyDeadline = undefined;
+    this.#timer.beginBody();
     this.#direct = { take: decision, length, mayKeepAlive };
     this.#feedDirect(rest, owned);
     return true;
   }
 
-  /** Hands the body on when it is complete: as it lies in what was read, if all of it is there. */
+  /** Hands over the body when it is complete, without a copy if one read brought all of it. */
   #feedDirect(bytes: Uint8Array, owned: boolean): void {
     const direct = this.#direct!;
     const { length, take } = direct;
     if (bytes.length < length) return this.#awaitDirectBody(bytes, owned);
     direct.take = undefined;
-    this.#cancelTimer?.();
-    this.#pass.works();
+    this.#timer.cancel();
+    this.#ticket.servingPeer();
     this.#unread = EMPTY;
     this.#release();
     let reply: TextReply | Promise<TextReply>;
@@ -597,19 +447,19 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   #awaitDirectBody(bytes: Uint8Array, owned: boolean): void {
     this.#unread = owned ? bytes : bytes.slice();
     this.#count();
-    this.#startBodyTimer();
-    this.#pass.waits();
+    this.#timer.startBody();
+    this.#ticket.awaitingPeer();
     if (this.#peerEnded) this.end();
     else this.#transport.resume();
   }
 
-  /** The body will not come. */
+  /** Refuses a request whose body will not arrive. */
   #failDirect(error: HttpError): void {
     this.#direct = undefined;
     this.#unread = EMPTY;
     this.#release();
-    this.#cancelTimer?.();
-    this.#pass.works();
+    this.#timer.cancel();
+    this.#ticket.servingPeer();
     this.#finishWith(refusalResponse(error));
   }
 
@@ -618,13 +468,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#direct = undefined;
     if (!mayKeepAlive || this.#overloaded || this.#host.stopping()) return this.#finishWith(reply.toResponse());
     this.#replying = true;
-    if (this.#transport.write(reply.encode())) this.#replied();
-    else this.#startWriteTimer();
-  }
-
-  #replied(): void {
-    this.#replying = false;
-    this.#nextRequest();
+    if (this.#writer.writeAtOnce(reply.encode())) this.#nextRequest();
   }
 
   // ---- Request bodies ------------------------------------------------------------------------------------------
@@ -633,18 +477,18 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     if (this.#body !== body || this.#state !== "answering") {
       return body.fail(lostBody("The request was answered before its body was read"));
     }
-    this.#startBodyTimer();
-    // A body that does not come is waited for like a head.
-    this.#pass.waits();
+    this.#timer.startBody();
+    // The server waits for the body as for a head.
+    this.#ticket.awaitingPeer();
     if (!this.#expectsContinue || this.#unread.length > 0) return this.#feedUnread();
     this.#expectsContinue = false;
-    this.#write(CONTINUE).then(() => this.#feedUnread(), ignore);
+    this.#writer.write(CONTINUE).then(() => this.#feedUnread(), ignore);
   }
 
   #pauseBody(body: RequestBody): void {
     if (this.#body !== body) return;
-    if (this.#state === "answering") this.#pass.works();
-    this.#cancelTimer?.();
+    if (this.#state === "answering") this.#ticket.servingPeer();
+    this.#timer.cancel();
     if (!body.done) this.#transport.pause();
   }
 
@@ -654,7 +498,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#feedBody(bytes, true);
   }
 
-  /** Hands what is there to the body; goes on reading if that was not enough for a piece of it. */
+  /** Hands bytes to the body; reads on if they were not enough for a piece of it. */
   #feedBody(bytes: Uint8Array, owned: boolean): void {
     const body = this.#body!;
     const used = body.feed(bytes);
@@ -665,7 +509,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     else this.#transport.resume();
   }
 
-  /** A body that has come already, and that the handler did not read, is no reason to end the connection. */
+  /** Drops a body that has arrived already and was not read: it is no reason to end the connection. */
   #dropBufferedBody(): void {
     const body = this.#body!;
     if (body.done || body.pulling) return;
@@ -682,14 +526,8 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     const unread = this.#unread.length === 0 ? 0 : this.#unread.buffer.byteLength;
     if (body + unread === 0) return this.#release();
     this.#counted = true;
-    // The program has all of a complete body: to give it up would free nothing.
+    // The program holds all of a complete body: dropping it would free nothing.
     this.#host.bodies.hold(this, body + unread, unread > 0 || !this.#body!.done);
-  }
-
-  /** A request has been answered: the time that another one takes begins anew. */
-  #recount(): void {
-    this.#release();
-    if (this.#unread.length > 0) this.#count();
   }
 
   #release(): void {
@@ -704,30 +542,13 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#unread = EMPTY;
     this.#transport.pause();
     this.#host.refused("maxTotalBodySize", this.#connection);
-    const error = new HttpError("ERR_HTTP_OVERLOAD", "There is no room for the request now", 503);
+    const error = new HttpError("ERR_HTTP_OVERLOAD", "The server has no memory for the request now", 503);
     if (this.#state === "deciding") return this.#refuse(error);
     if (this.#state !== "answering") return this.#transport.destroy();
     if (this.#direct?.take !== undefined) return this.#failDirect(error);
-    // The handler that reads the body gets the error, and the peer the answer to that.
+    // The handler that reads the body gets the error, and the peer the response to it.
     if (this.#body?.done === false) this.#body.fail(error);
     else this.#count();
-  }
-
-  // ---- Time ----------------------------------------------------------------------------------------------------
-
-  /** For the next piece of a body, and for all of it: one octet now and then would hold the connection for ever. */
-  #startBodyTimer(): void {
-    const { handshakeTimeout, bodyTimeout, clock } = this.#host.settings();
-    if (bodyTimeout === 0) return this.#startTimer();
-    this.#bodyDeadline ??= clock.now() + bodyTimeout;
-    const left = Math.max(1, Math.round(this.#bodyDeadline - clock.now()));
-    this.#startTimer(handshakeTimeout === 0 ? left : Math.min(left, handshakeTimeout));
-  }
-
-  #startTimer(delay: number = this.#host.settings().handshakeTimeout): void {
-    this.#cancelTimer?.();
-    this.#cancelTimer = undefined;
-    if (delay > 0) this.#cancelTimer = this.#host.settings().clock.after(delay, () => this.#timeOut());
   }
 
   #timeOut(): void {
@@ -743,21 +564,20 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   }
 }
 
-/** RFC 6454: a browser names the page it acts for; nothing else has to. */
-function checkOrigin(fields: HeaderFields, origins: readonly string[]): void {
-  if (origins.length === 0) return;
-  const given = fields.all("origin");
-  if (given.length === 0 || (given.length === 1 && origins.includes(given[0]))) return;
-  throw new HandshakeError("ERR_ORIGIN", "Pages of this origin may not connect", 403);
+/** Tells whether the client waits for 100 before it sends the body. */
+function expectsContinue(line: RequestLine, fields: HeaderFields): boolean {
+  return line.minorVersion === 1 && fields.list("expect").some((value) => value.toLowerCase() === "100-continue");
 }
 
-function checkHost(fields: HeaderFields, hosts: readonly string[]): void {
-  if (hosts.length === 0) return;
-  const given = (fields.get("host") ?? "").toLowerCase();
-  const colon = given.lastIndexOf(":");
-  const name = colon > given.lastIndexOf("]") ? given.slice(0, colon) : given;
-  if (hosts.some((host) => host.toLowerCase() === given || host.toLowerCase() === name)) return;
-  throw new HandshakeError("ERR_HOST", "This server does not go by that name", 421);
+/** Tells whether another request may follow one that is counted already. */
+function allowsNext(line: RequestLine, fields: HeaderFields, requests: number, maxRequests: number): boolean {
+  if (line.minorVersion === 0 || (maxRequests > 0 && requests >= maxRequests)) return false;
+  return !fields.list("connection").some((option) => option.toLowerCase() === "close");
+}
+
+function refusalOf(error: unknown): Response {
+  const known = error instanceof HandshakeError || error instanceof HttpError;
+  return known ? refusalResponse(error) : textResponse(500, "Internal server error");
 }
 
 function lostBody(message: string): HttpError {
@@ -765,43 +585,5 @@ function lostBody(message: string): HttpError {
 }
 
 function ignore(): void {
-  // Nothing is to be done.
-}
-
-/** The request of a handshake; its `Headers` are made when somebody asks for them. */
-class ReceivedRequest implements HandshakeRequest {
-  readonly method: string;
-  readonly path: string;
-  readonly query: string;
-  readonly protocols: readonly string[];
-  readonly extensions: readonly Extension[];
-  #fields: HeaderFields;
-  #headers: Headers | undefined;
-  /** Made when the program asks for the signal, or when it must abort. */
-  #controller: AbortController | undefined;
-
-  constructor(line: RequestLine, fields: HeaderFields, upgrade: UpgradeRequest) {
-    this.protocols = upgrade.protocols;
-    this.extensions = upgrade.extensions;
-    this.method = line.method;
-    this.path = line.path;
-    this.query = line.query;
-    this.#fields = fields;
-  }
-
-  get headers(): Headers {
-    this.#headers ??= this.#fields.toHeaders();
-    return this.#headers;
-  }
-
-  get signal(): AbortSignal {
-    this.#controller ??= new AbortController();
-    return this.#controller.signal;
-  }
-
-  /** The program's decision is not needed any more. */
-  abort(reason: unknown): void {
-    this.#controller ??= new AbortController();
-    this.#controller.abort(reason);
-  }
+  // Ignored on purpose: the failure is reported elsewhere.
 }

@@ -1,13 +1,17 @@
 /**
- * Who may connect: how many in all, how many from one address, and how many whose handshake is not done.
+ * Admission of connections, by three limits: connections in all, connections of one address, and connections whose
+ * handshake is not done.
  *
- * Beyond the first two limits a newcomer is refused. Beyond the third the one that has kept us waiting the longest has to go: an honest
- * handshake takes moments, while those of an attacker who opens connections and says nothing pile up.
+ * Beyond the first two limits a new connection is refused. Beyond the third, the connection that the server has
+ * waited for longest is evicted: an honest handshake takes moments, while those of an attacker who opens connections
+ * and sends nothing pile up.
  *
  * @module
  */
 
-import type { Address, Admittance } from "../transport/transport.ts";
+import type { Clock } from "../base/clock.ts";
+import { encodeHead } from "../protocol/head.ts";
+import type { Address, Admittance, Transport } from "../transport/transport.ts";
 
 /** Limits of an {@linkcode Admission}; 0 turns one off. */
 export interface AdmissionLimits {
@@ -15,11 +19,11 @@ export interface AdmissionLimits {
   readonly maxConnections: number;
   /** Connections from one address; from one network of 64 bits with IPv6, since that is what one customer gets. */
   readonly maxConnectionsPerAddress: number;
-  /** Connections that we wait for, before they are WebSockets. */
+  /** Connections that the server waits for before they are WebSockets. */
   readonly maxHandshakes: number;
 }
 
-/** The limit that keeps somebody out. */
+/** Name of the limit by which a connection is refused. */
 export type AdmissionLimit = keyof AdmissionLimits;
 
 /** Counts the connections of one server. */
@@ -28,35 +32,35 @@ export class Admission {
   #onEvict: (address: Address) => void;
   #total = 0;
   #perAddress = new Map<string, number>();
-  /** Those that we wait for, the longest first. */
-  #waiting = new Set<Pass>();
-  /** Those whose handshake is not done. */
+  /** Connections that the server waits for, the longest first. */
+  #waiting = new Set<AdmissionTicket>();
+  /** Number of connections whose handshake is not done. */
   #handshaking = 0;
 
   /**
-   * Makes one without connections.
+   * Makes an admission without connections.
    *
-   * @param limits Tells the limits.
-   * @param onEvict Told of those that have to go.
+   * @param limits Returns the limits.
+   * @param onEvict Called with the address of each connection that is evicted.
    */
   constructor(limits: () => AdmissionLimits, onEvict: (address: Address) => void) {
     this.#limits = limits;
     this.#onEvict = onEvict;
   }
 
-  /** Connections whose handshake is not done. */
+  /** Number of connections whose handshake is not done. */
   get handshaking(): number {
     return this.#handshaking;
   }
 
   /**
-   * Somebody comes.
+   * Admits a new connection.
    *
-   * @param address From where.
+   * @param address The address of the peer.
    * @param now The time, in ms.
-   * @returns A pass, or the limit that keeps it out.
+   * @returns A ticket, or the limit by which it is refused.
    */
-  enter(address: Address, now: number): Pass | AdmissionLimit {
+  enter(address: Address, now: number): AdmissionTicket | AdmissionLimit {
     const { maxConnections, maxConnectionsPerAddress } = this.#limits();
     if (maxConnections > 0 && this.#total >= maxConnections) return "maxConnections";
     const key = networkOf(address.hostname);
@@ -65,34 +69,34 @@ export class Admission {
     this.#total++;
     this.#perAddress.set(key, count + 1);
     this.#handshaking++;
-    const pass = new Pass(this.#desk, address, now);
-    this.#wait(pass);
-    return pass;
+    const ticket = new AdmissionTicket(this.#office, address, now);
+    this.#wait(ticket);
+    return ticket;
   }
 
-  #wait(pass: Pass): void {
+  #wait(ticket: AdmissionTicket): void {
     const { maxHandshakes } = this.#limits();
-    this.#waiting.add(pass);
+    this.#waiting.add(ticket);
     while (maxHandshakes > 0 && this.#waiting.size > maxHandshakes) {
-      const [oldest] = this.#waiting;
+      const oldest = this.#waiting.values().next().value!;
       this.#waiting.delete(oldest);
       this.#onEvict(oldest.address);
       oldest.evict();
     }
   }
 
-  readonly #desk: PassDesk = {
-    waits: (pass) => this.#wait(pass),
-    works: (pass) => void this.#waiting.delete(pass),
-    opened: (pass) => {
-      this.#waiting.delete(pass);
+  readonly #office: TicketOffice = {
+    awaitingPeer: (ticket) => this.#wait(ticket),
+    servingPeer: (ticket) => void this.#waiting.delete(ticket),
+    opened: (ticket) => {
+      this.#waiting.delete(ticket);
       this.#handshaking--;
     },
-    left: (pass, opened) => {
-      this.#waiting.delete(pass);
+    left: (ticket, opened) => {
+      this.#waiting.delete(ticket);
       if (!opened) this.#handshaking--;
       this.#total--;
-      const key = networkOf(pass.address.hostname);
+      const key = networkOf(ticket.address.hostname);
       const count = this.#perAddress.get(key)! - 1;
       if (count === 0) this.#perAddress.delete(key);
       else this.#perAddress.set(key, count);
@@ -100,76 +104,123 @@ export class Admission {
   };
 }
 
-interface PassDesk {
-  waits(pass: Pass): void;
-  works(pass: Pass): void;
-  opened(pass: Pass): void;
-  left(pass: Pass, opened: boolean): void;
+interface TicketOffice {
+  awaitingPeer(ticket: AdmissionTicket): void;
+  servingPeer(ticket: AdmissionTicket): void;
+  opened(ticket: AdmissionTicket): void;
+  left(ticket: AdmissionTicket, opened: boolean): void;
 }
 
-/** What one connection holds from TCP on until it ends. */
-export class Pass implements Admittance {
-  /** From where it comes. */
+/** Counts one connection from TCP on until it ends. */
+export class AdmissionTicket implements Admittance {
+  /** The address of the peer. */
   readonly address: Address;
-  /** Since when it is there, in ms. */
+  /** Time of its admission, in ms. */
   readonly acceptedAt: number;
-  /** Called when it has to go: ends it. */
+  /** Called to end the connection when it is evicted. */
   evict: () => void = () => {};
-  #desk: PassDesk;
+  #office: TicketOffice;
   #state: "handshaking" | "open" | "left" = "handshaking";
 
   /**
    * Issued by an {@linkcode Admission}.
    *
-   * @param desk Where the connection is counted.
-   * @param address From where it comes.
-   * @param acceptedAt Since when it is there, in ms.
+   * @param office Counts the connection.
+   * @param address The address of the peer.
+   * @param acceptedAt Time of its admission, in ms.
    */
-  constructor(desk: PassDesk, address: Address, acceptedAt: number) {
-    this.#desk = desk;
+  constructor(office: TicketOffice, address: Address, acceptedAt: number) {
+    this.#office = office;
     this.address = address;
     this.acceptedAt = acceptedAt;
   }
 
-  /** We wait for the peer. */
-  waits(): void {
-    if (this.#state === "handshaking") this.#desk.waits(this);
+  /** From now on the server waits for the peer. */
+  awaitingPeer(): void {
+    if (this.#state === "handshaking") this.#office.awaitingPeer(this);
   }
 
-  /** The peer waits for us. */
-  works(): void {
-    if (this.#state === "handshaking") this.#desk.works(this);
+  /** From now on the peer waits for the server. */
+  servingPeer(): void {
+    if (this.#state === "handshaking") this.#office.servingPeer(this);
   }
 
-  /** It is a WebSocket now. */
+  /** The connection is a WebSocket now. */
   opened(): void {
     if (this.#state !== "handshaking") return;
     this.#state = "open";
-    this.#desk.opened(this);
+    this.#office.opened(this);
   }
 
-  /** It has ended. */
+  /** The connection has ended. */
   leave(): void {
     if (this.#state === "left") return;
     const opened = this.#state === "open";
     this.#state = "left";
-    this.#desk.left(this, opened);
+    this.#office.left(this, opened);
   }
 }
 
+/** Largest number of connections that get an answer at the same time; others are closed at once. */
+const MAX_ANSWERED = 256;
+/** Time for the answer to arrive, in ms. */
+const ANSWER_TIMEOUT = 1000;
+
+/** Answers connections beyond a limit with 429 or 503, and ends them. */
+export class RefusalQueue {
+  #answered = new Set<Transport>();
+
+  /**
+   * Answers a connection, and ends it.
+   *
+   * @param transport The connection, not opened yet.
+   * @param limit The limit it is beyond.
+   * @param clock The clock.
+   */
+  add(transport: Transport, limit: AdmissionLimit, clock: Clock): void {
+    if (this.#answered.size >= MAX_ANSWERED) return transport.destroy();
+    this.#answered.add(transport);
+    const cancel = clock.after(ANSWER_TIMEOUT, () => transport.destroy());
+    transport.open({
+      // Read, since closing a socket with unread bytes would send a reset, which overtakes the answer.
+      data() {},
+      drain() {},
+      end: () => transport.destroy(),
+      close: () => {
+        cancel();
+        this.#answered.delete(transport);
+      },
+    });
+    transport.write(limit === "maxConnectionsPerAddress" ? TOO_MANY : UNAVAILABLE);
+    transport.end();
+  }
+
+  /** Ends all of them at once. */
+  end(): void {
+    for (const transport of this.#answered) transport.destroy();
+  }
+}
+
+const TOO_MANY = answer("429 Too Many Requests");
+const UNAVAILABLE = answer("503 Service Unavailable");
+
+function answer(status: string): Uint8Array {
+  return encodeHead(`HTTP/1.1 ${status}`, [["content-length", "0"], ["connection", "close"], ["retry-after", "1"]]);
+}
+
 /**
- * What counts as one address.
+ * Reduces an address to the part by which connections are counted.
  *
  * @param hostname An address.
  * @returns The same, or the first 64 bits of one of IPv6.
  */
 export function networkOf(hostname: string): string {
   if (!hostname.includes(":")) return hostname;
-  const [plain] = hostname.split("%");
+  const [plain = ""] = hostname.split("%");
   const lastColon = plain.lastIndexOf(":");
-  // An IPv4 address, as a socket for both shows it.
+  // An IPv4 address, as a dual-stack socket shows it.
   if (plain.includes(".", lastColon)) return plain.slice(lastColon + 1);
-  const [head, tail] = plain.split("::");
+  const [head = "", tail] = plain.split("::");
   const groups = head === "" ? [] : head.split(":");
   if (tail !== undefined) {
     const rest = tail === "" ? [] : tail.split(":");

@@ -1,5 +1,5 @@
 /**
- * Calls the handlers of a server: what they throw or reject with is reported, and what they answer is checked.
+ * Calls the handlers of a server, reports their errors, and checks their answers.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import type { WebSocketConnection } from "../connection/connection.ts";
 import { HandlerError } from "../base/errors.ts";
 import { textResponse } from "../protocol/http.ts";
-import { quote } from "../base/message_text.ts";
+import { quote } from "../base/error_text.ts";
 import type { AllowResult, CommandResult, HandlerResult, ServerHandlers } from "./handlers.ts";
 
 /** Calls handlers. */
@@ -16,10 +16,10 @@ export class HandlerCalls<Data> {
   #failed: (error: HandlerError, connection: WebSocketConnection<Data>) => void;
 
   /**
-   * Makes one.
+   * Makes the calls of one server.
    *
-   * @param handlers Where they are; they may be replaced at any time.
-   * @param failed Told when one has failed that is called for what happened on a connection.
+   * @param handlers The handlers, which may be replaced at any time.
+   * @param failed Called when a handler has failed that was called for a connection.
    */
   constructor(
     handlers: ServerHandlers<Data>,
@@ -30,11 +30,11 @@ export class HandlerCalls<Data> {
   }
 
   /**
-   * Calls a handler of which nothing is asked.
+   * Calls a handler without an answer.
    *
    * @param name Its name.
    * @param connection The connection it is called for.
-   * @param handler Calls it.
+   * @param handler Calls the handler.
    */
   call(name: keyof ServerHandlers, connection: WebSocketConnection<Data>, handler: () => HandlerResult): void {
     try {
@@ -46,20 +46,20 @@ export class HandlerCalls<Data> {
   }
 
   /**
-   * Waits for what a handler has begun.
+   * Waits for the promise of a handler.
    *
    * @param name Its name.
    * @param connection The connection it was called for.
-   * @param result What it has returned.
+   * @param result The promise.
    */
   watch(name: keyof ServerHandlers, connection: WebSocketConnection<Data>, result: Promise<unknown>): void {
     result.catch((error) => this.#failed(new HandlerError(name, error), connection));
   }
 
   /**
-   * Tells `onError`.
+   * Calls `onError`.
    *
-   * @param error What has failed.
+   * @param error The failure.
    * @param connection The connection it belongs to, if any.
    */
   report(error: unknown, connection?: WebSocketConnection<Data>): void {
@@ -81,9 +81,9 @@ export class HandlerCalls<Data> {
    * Asks whether to open a WebSocket.
    *
    * @param connection The connection.
-   * @param ask Asks.
-   * @param awaited Whether the answer still matters: of one that comes too late nothing is reported.
-   * @returns The answer; `false` if there was none that can be used.
+   * @param ask Calls the handler.
+   * @param awaited Tells whether the answer still counts: nothing is reported about one that comes too late.
+   * @returns The answer; `false` if it cannot be used.
    */
   allow(
     connection: WebSocketConnection<Data>,
@@ -96,7 +96,7 @@ export class HandlerCalls<Data> {
     };
     const decide = (answer: boolean | Response): boolean | Response => {
       if (answer instanceof Response) return assertFresh(answer);
-      // A handler that forgets its answer must not let anybody in.
+      // A handler that forgets its answer must not open a WebSocket.
       if (typeof answer !== "boolean" && awaited()) this.report(noAnswer(answer), connection);
       return answer === true;
     };
@@ -112,10 +112,10 @@ export class HandlerCalls<Data> {
    * Chooses a subprotocol (RFC 6455 §4.2.2): one of the client's offers, or none.
    *
    * @param connection The connection.
-   * @param offered What the client offers.
-   * @param protocols What the server speaks, if nobody else chooses.
+   * @param offered The offers of the client.
+   * @param protocols The subprotocols of the server, for a program without handler.
    * @returns The subprotocol; "" for none.
-   * @throws {HandlerError} If the handler fails, or chooses what was not offered.
+   * @throws {HandlerError} If the handler fails, or chooses a subprotocol that was not offered.
    */
   selectProtocol(connection: WebSocketConnection<Data>, offered: string[], protocols: readonly string[]): string {
     if (this.#handlers.onSelectProtocol === undefined) {
@@ -136,7 +136,7 @@ export class HandlerCalls<Data> {
       throw new HandlerError("onSelectProtocol", error);
     }
     if (typeof chosen === "string") return chosen;
-    // What it rejects with would end the program.
+    // An unhandled rejection would end the program.
     if (chosen instanceof Promise) chosen.catch(() => {});
     throw new HandlerError("onSelectProtocol", new Error(`it returned ${typeof chosen} instead of a string`));
   }
@@ -144,9 +144,9 @@ export class HandlerCalls<Data> {
   /**
    * Asks for the answer to a plain HTTP request.
    *
-   * @param ask Asks.
+   * @param ask Calls the handler.
    * @returns The answer; `undefined`: there is none.
-   * @throws {HandlerError} If the handler fails, or answers with what cannot be sent.
+   * @throws {HandlerError} If the handler fails, or its answer cannot be sent.
    */
   async respond(ask: () => CommandResult): Promise<Response | undefined> {
     try {
@@ -158,7 +158,7 @@ export class HandlerCalls<Data> {
   }
 }
 
-/** A `Response` can be sent once; what is none cannot be sent at all. */
+/** Only a `Response` that was not sent yet can be sent. */
 function assertFresh(response: unknown): Response {
   if (!(response instanceof Response)) throw new Error(`it returned ${typeof response} "${response}"`);
   if (response.bodyUsed || response.body?.locked) {

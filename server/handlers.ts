@@ -1,109 +1,103 @@
 /**
- * What a server tells and asks its program.
+ * The handlers of a server, and the options of its methods.
  *
  * @module
  */
 
-import type { Backplane } from "../pubsub/backplane.ts";
 import type { CloseInfo, MessageOptions } from "../connection/options.ts";
-import type { FrameInfo } from "../protocol/message.ts";
+import type { FrameInfo } from "../protocol/frame_header.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
 import type { LogHandler } from "../base/log.ts";
-import type { ServerSettings } from "./settings.ts";
 
-/** What a handler may return when nothing is asked of it; a promise is watched for its rejection. */
+/** Result of a handler without an answer; a promise is watched for its rejection. */
 export type HandlerResult = void | Promise<void>;
 
-/** What {@linkcode ServerHandlers.onAllow} may answer. */
+/** Answer of {@linkcode ServerHandlers.onAllow}. */
 export type AllowResult = boolean | Response | Promise<boolean | Response>;
 
-/** What {@linkcode ServerHandlers.onCommandGet} may answer. */
+/** Answer of {@linkcode ServerHandlers.onCommandGet}. */
 export type CommandResult = Response | void | Promise<Response | void>;
 
 /**
- * The handlers of a server. They are called synchronously in the order of arrival; what they throw or reject with goes
- * to `onError`, and the connection is closed with 1011.
+ * The handlers of a server. They are called synchronously in the order of arrival. An error that they throw or reject
+ * with goes to `onError`, and the connection is closed with 1011.
  */
 export interface ServerHandlers<Data = unknown> {
-  /** Asked for the pass phrase of an encrypted private key. */
-  onGetSSLPassword?: () => string | Promise<string>;
+  /** Called for the pass phrase of an encrypted private key. */
+  onGetSSLPassword?: (() => string | Promise<string>) | undefined;
   /**
-   * TCP (and TLS) is there, the handshake is not done yet. Called for plain HTTP and for refused connections too, whose
-   * `onDisconnect` has 1006; for WebSockets only: `onHandshakeResponseSent`.
+   * Called after TCP and TLS, before the handshake; for plain HTTP and refused connections too, whose `onDisconnect`
+   * gets 1006. For WebSockets only: `onHandshakeResponseSent`.
    */
-  onConnect?: (connection: WebSocketConnection<Data>) => HandlerResult;
+  onConnect?: ((connection: WebSocketConnection<Data>) => HandlerResult) | undefined;
   /**
-   * A valid handshake request came; `connection.request` has it. `true` opens the WebSocket, `false` answers 403, a
-   * `Response` is sent as it is: a new one each time, with a status that says why. Without an answer it is refused too. A promise
-   * has `handshakeTimeout`, then the peer gets 503; `connection.request.signal` aborts then, and when the peer leaves before. Later answers
-   * are ignored. Without this handler all are allowed.
+   * Called for a valid handshake request, which is in `connection.request`. `true` opens the WebSocket, `false`
+   * answers 403, and a `Response` is sent as it is: a new one each time, with a status that gives the reason. Without
+   * an answer the request is refused too. A promise has `handshakeTimeout`, then the peer gets 503;
+   * `connection.request.signal` aborts then, and when the peer leaves before. Later answers are ignored. Without this
+   * handler all requests are allowed.
    */
-  onAllow?: (connection: WebSocketConnection<Data>) => AllowResult;
+  onAllow?: ((connection: WebSocketConnection<Data>) => AllowResult) | undefined;
   /**
-   * Chooses one of the offered subprotocols; "" or `undefined` for none. Without this handler the first of `protocols`
-   * that is offered is chosen.
+   * Chooses one of the offered subprotocols; "" or `undefined` for none. Without this handler the first of
+   * `protocols` that is offered is chosen.
    */
-  onSelectProtocol?: (connection: WebSocketConnection<Data>, offered: string[]) => string | undefined;
-  /** The handshake is done: from here on messages may be sent. */
-  onHandshakeResponseSent?: (connection: WebSocketConnection<Data>) => HandlerResult;
-  /** A text message came, or with `frameByFrame` a frame of one. */
-  onMessageReceived?: (connection: WebSocketConnection<Data>, text: string, frame?: FrameInfo) => HandlerResult;
-  /** A binary message came, or with `frameByFrame` a frame of one. */
-  onBinaryDataReceived?: (connection: WebSocketConnection<Data>, bytes: Uint8Array, frame?: FrameInfo) => HandlerResult;
-  /** A ping came; the automatic pong is on its way, unless `manualPong`. */
-  onPing?: (connection: WebSocketConnection<Data>, data: Uint8Array) => HandlerResult;
-  /** A pong came. */
-  onPong?: (connection: WebSocketConnection<Data>, data: Uint8Array) => HandlerResult;
-  /** The peer's close frame came; the automatic answer is on its way, unless `manualClose`. */
-  onClose?: (connection: WebSocketConnection<Data>, code: number, reason: string) => HandlerResult;
-  /** The connection has ended: exactly once for each `onConnect`. */
-  onDisconnect?: (connection: WebSocketConnection<Data>, info: CloseInfo) => HandlerResult;
+  onSelectProtocol?: ((connection: WebSocketConnection<Data>, offered: string[]) => string | undefined) | undefined;
+  /** Called after the handshake: from here on messages may be sent. */
+  onHandshakeResponseSent?: ((connection: WebSocketConnection<Data>) => HandlerResult) | undefined;
+  /** Called for a text message, or with `frameByFrame` for a frame of one. */
+  onMessageReceived?:
+    | ((connection: WebSocketConnection<Data>, text: string, frame?: FrameInfo) => HandlerResult)
+    | undefined;
+  /** Called for a binary message, or with `frameByFrame` for a frame of one. */
+  onBinaryDataReceived?:
+    | ((connection: WebSocketConnection<Data>, bytes: Uint8Array, frame?: FrameInfo) => HandlerResult)
+    | undefined;
+  /** Called for a ping; it is answered already, unless `manualPong` is set. */
+  onPing?: ((connection: WebSocketConnection<Data>, data: Uint8Array) => HandlerResult) | undefined;
+  /** Called for a pong. */
+  onPong?: ((connection: WebSocketConnection<Data>, data: Uint8Array) => HandlerResult) | undefined;
+  /** Called for the peer's close frame; it is answered already, unless `manualClose` is set. */
+  onClose?: ((connection: WebSocketConnection<Data>, code: number, reason: string) => HandlerResult) | undefined;
+  /** Called when the connection has ended: exactly once for each `onConnect`. */
+  onDisconnect?: ((connection: WebSocketConnection<Data>, info: CloseInfo) => HandlerResult) | undefined;
   /**
-   * A plain HTTP request came. Without an answer it gets 426, on another path than `pathName` 404. Each request needs a `Response`
-   * of its own. The time it takes is not limited.
+   * Answers a plain HTTP request. Without an answer it gets 426, on another path than `pathName` 404. Each request
+   * needs a `Response` of its own. The time is not limited.
    */
-  onCommandGet?: (request: Request, connection: WebSocketConnection<Data>) => CommandResult;
+  onCommandGet?: ((request: Request, connection: WebSocketConnection<Data>) => CommandResult) | undefined;
   /**
-   * Something failed: a protocol violation, a refused handshake, a handler ({@linkcode HandlerError}), the listener.
+   * Called for failures: a protocol violation, a refused handshake, a handler ({@linkcode HandlerError}), the listener.
    * Without this handler, errors of handlers are printed with `console.error`, and others are dropped.
    */
-  onError?: (error: unknown, connection?: WebSocketConnection<Data>) => void;
+  onError?: ((error: unknown, connection?: WebSocketConnection<Data>) => void) | undefined;
   /**
-   * Something happened, as a structured record: listening, each connection from its beginning to its end, refusals, failures. The same
+   * Called with a structured record for each start and stop, connection, refusal and failure. The same
    * records go to the channel `tackline:websocket:server` of `node:diagnostics_channel`.
    */
-  onLog?: LogHandler;
+  onLog?: LogHandler | undefined;
 }
 
-/** Settings and handlers of a server. */
-export interface WebSocketServerOptions<Data = unknown> extends ServerSettings, ServerHandlers<Data> {
-  /**
-   * Carries broadcasts and topics to the other nodes, and theirs to this one, while the server runs. The program makes and closes it; one
-   * object serves one server.
-   */
-  backplane?: Backplane;
-}
-
-/** What is different for one message to the subscribers of a topic. */
+/** Options of one message to the subscribers of a topic. */
 export interface PublishOptions<Data = unknown> extends MessageOptions {
-  /** A connection that does not get it: the one it came from. */
-  except?: WebSocketConnection<Data>;
+  /** A connection that does not get the message, such as its sender. */
+  except?: WebSocketConnection<Data> | undefined;
 }
 
-/** How to stop a server. */
+/** Options of `stop`. */
 export interface StopOptions {
   /**
    * The close code for each connection.
    * @default {1001}
    */
-  code?: number;
+  code?: number | undefined;
   /**
    * The close reason for each connection.
    * @default {""}
    */
-  reason?: string;
-  /** How long to wait for the connections, in ms; 0: no limit. The default is the setting `closeTimeout`. */
-  closeTimeout?: number;
-  /** Hastens it: from then on nobody is waited for. */
-  signal?: AbortSignal;
+  reason?: string | undefined;
+  /** Time that connections have to end, in ms; 0: no limit. The default is the setting `closeTimeout`. */
+  closeTimeout?: number | undefined;
+  /** Aborts the wait: the remaining connections are terminated. */
+  signal?: AbortSignal | undefined;
 }

@@ -1,5 +1,5 @@
 /**
- * What a server writes into its log: see `base/log.ts`. A record is made only if somebody takes it.
+ * The log of a server: see `base/log.ts`. A record is made only if the program, or a tool, takes it.
  *
  * @module
  */
@@ -9,10 +9,10 @@ import type { CloseInfo } from "../connection/options.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
 import { type LogHandler, type LogLevel, type LogRecord, writeLog } from "../base/log.ts";
 
-/** Tools that watch a whole process subscribe to it. */
+/** Channel for tools that watch a whole process. */
 const diagnostics = channel("tackline:websocket:server");
 
-/** More about what happened. */
+/** Details of an event. */
 export type Attributes = LogRecord["attributes"];
 
 /** The log of one server. */
@@ -20,9 +20,9 @@ export class ServerLog {
   #handler: () => LogHandler | undefined;
 
   /**
-   * Makes one.
+   * Makes the log of one server.
    *
-   * @param handler Tells who takes the records; it may be replaced at any time.
+   * @param handler Returns the handler of the records, which may be replaced at any time.
    */
   constructor(handler: () => LogHandler | undefined) {
     this.#handler = handler;
@@ -35,10 +35,10 @@ export class ServerLog {
   /**
    * Writes a record.
    *
-   * @param level How much it matters.
-   * @param event What happened.
-   * @param attributes More about it.
-   * @param error What failed.
+   * @param level The level.
+   * @param event The name of the event.
+   * @param attributes Details.
+   * @param error The failure, if there is one.
    */
   write(level: LogLevel, event: string, attributes: Attributes, error?: unknown): void {
     if (this.#silent) return;
@@ -50,11 +50,11 @@ export class ServerLog {
   /**
    * Writes a record about a connection.
    *
-   * @param level How much it matters.
-   * @param event What happened.
+   * @param level The level.
+   * @param event The name of the event.
    * @param connection The connection.
-   * @param attributes More about it.
-   * @param error What failed.
+   * @param attributes Details.
+   * @param error The failure, if there is one.
    */
   connection<Data>(
     level: LogLevel,
@@ -69,10 +69,10 @@ export class ServerLog {
   }
 
   /**
-   * A WebSocket is open.
+   * Writes that a WebSocket is open.
    *
    * @param connection The connection.
-   * @param duration How long its handshake took, in ms.
+   * @param duration Time of its handshake, in ms.
    */
   opened<Data>(connection: WebSocketConnection<Data>, duration: number): void {
     if (this.#silent) return;
@@ -86,10 +86,10 @@ export class ServerLog {
   }
 
   /**
-   * A WebSocket has ended.
+   * Writes that a WebSocket has ended.
    *
    * @param connection The connection.
-   * @param info How.
+   * @param info The end of the connection.
    */
   closed<Data>(connection: WebSocketConnection<Data>, { code, reason, clean }: CloseInfo): void {
     if (this.#silent) return;

@@ -1,76 +1,45 @@
 /**
- * What a server sends to many: to all, to those that are chosen, to the subscribers of a topic; and with a backplane to those of other nodes.
+ * Messages of a server to many: to all connections, to chosen ones, to the subscribers of a topic; and with a
+ * backplane to those of other nodes.
  *
  * @module
  */
 
-import type { Backplane } from "../pubsub/backplane.ts";
-import type { ConnectionTopics, WebSocketConnection } from "../connection/connection.ts";
+import { sendShared, type WebSocketConnection } from "../connection/connection.ts";
 import { assertPayload, type MessageData } from "../protocol/payload.ts";
 import type { MessageOptions } from "../connection/options.ts";
+import type { ServerContext } from "./context.ts";
 import { type BackplaneError, OptionError } from "../base/errors.ts";
 import { Relay } from "../pubsub/relay.ts";
 import type { PublishOptions } from "./handlers.ts";
-import { ConfigurableServer, type ServerSettings } from "./settings.ts";
 import { SharedMessage } from "../connection/shared_message.ts";
-import { Meter } from "../base/stats.ts";
 import { assertTopic, Topics } from "../pubsub/topics.ts";
 
 type Selector<Data> = (connection: WebSocketConnection<Data>) => boolean;
 
-/**
- * A server, as far as it sends to many.
- *
- * @typeParam Data The type of `connection.data`.
- */
-export abstract class PublishingServer<Data = unknown> extends ConfigurableServer {
-  /** Counts. */
-  protected readonly meter: Meter = new Meter();
-  #backplane: Backplane | undefined;
+/** Sends the messages of one server to many. The methods are documented with those of `WebSocketServer`. */
+export class Publisher<Data> {
+  /** The subscriptions. */
+  readonly topics: Topics<WebSocketConnection<Data>>;
+  readonly #context: ServerContext<Data>;
+  readonly #connections: () => ReadonlySet<WebSocketConnection<Data>>;
   readonly #relay: Relay;
-  readonly #topics: Topics<WebSocketConnection<Data>>;
 
   /**
-   * Takes the settings.
+   * Makes a publisher.
    *
-   * @param settings Those that differ from the default.
-   * @param backplane Carries messages to other nodes, if there is one.
-   * @throws {OptionError} If one is out of range.
+   * @param context The server.
+   * @param connections Returns the connections whose handshake is done.
    */
-  constructor(settings: ServerSettings, backplane: Backplane | undefined) {
-    super(settings);
-    this.#backplane = backplane;
-    this.#relay = new Relay(() => this.#backplane, {
+  constructor(context: ServerContext<Data>, connections: () => ReadonlySet<WebSocketConnection<Data>>) {
+    const { settings, meter } = context;
+    this.#context = context;
+    this.#connections = connections;
+    this.#relay = new Relay(() => settings.store.values.backplane, {
       relayed: (topic, data) => this.#relayed(topic, data),
-      relayFailed: (error) => this.relayFailed(error),
-    }, this.meter);
-    this.#topics = new Topics(this.#relay, () => this.settings.maxTopics);
-  }
-
-  /** The connections whose handshake is done, until they have ended. */
-  abstract get connections(): ReadonlySet<WebSocketConnection<Data>>;
-
-  /**
-   * Reports what failed.
-   *
-   * @param error What.
-   */
-  protected abstract reportError(error: unknown): void;
-
-  /**
-   * Other nodes are not reached, or not heard.
-   *
-   * @param error Why.
-   */
-  protected abstract relayFailed(error: BackplaneError): void;
-
-  /** Carries broadcasts and topics to the other nodes. */
-  get backplane(): Backplane | undefined {
-    return this.#backplane;
-  }
-  set backplane(value: Backplane | undefined) {
-    this.assertStopped("backplane");
-    this.#backplane = value;
+      relayFailed: (error) => this.#relayFailed(error),
+    }, meter);
+    this.topics = new Topics(this.#relay, () => settings.current.maxTopics);
   }
 
   /**
@@ -79,71 +48,55 @@ export abstract class PublishingServer<Data = unknown> extends ConfigurableServe
    * @returns Resolves when they are heard, or if that takes too long.
    * @throws {StateError} If another server uses the backplane.
    */
-  protected openRelay(): Promise<void> {
-    return this.#relay.open(this.settings.clock);
+  openRelay(): Promise<void> {
+    return this.#relay.open(this.#context.settings.current.clock);
   }
 
-  /** Who has subscribed to what. */
-  protected get topics(): ConnectionTopics<Data> {
-    return this.#topics;
-  }
-
-  /**
-   * A connection has ended, and its subscriptions with it.
-   *
-   * @param connection The connection.
-   */
-  protected forgetTopics(connection: WebSocketConnection<Data>): void {
-    this.#topics.leave(connection);
-  }
-
-  /** Hears other nodes no more. */
-  protected closeRelay(): void {
+  /** Stops hearing other nodes. */
+  closeRelay(): void {
     this.#relay.close();
   }
 
+  #relayFailed(error: BackplaneError): void {
+    this.#context.log.write("warn", "backplane.failed", { code: error.code }, error);
+    this.#context.calls.report(error);
+  }
+
   /**
-   * Sends a text to every open connection; it is encoded once, and compressed once for each window size. With a `backplane` those of
-   * all other nodes get it too.
+   * Sends a text to every open connection.
    *
    * @param text The text.
-   * @param options What is different for this one.
-   * @returns How many connections of this node took it: those that drop it as slow consumers, close, are in the middle of a message sent by
-   * `sendFrame`, or can never hold it within `maxBufferedAmount` (some may in its compressed form) do not.
-   * @throws {OptionError} If it is larger than `maxBufferedAmount` for each of them.
+   * @param options Options of this message.
+   * @returns Number of connections of this node that took it.
    */
   broadcastMessage(text: string, options?: MessageOptions): number {
     assertText(text);
-    const taken = this.#sendTo(this.connections, text, options);
+    const taken = this.#sendTo(this.#connections(), text, options);
     this.#relay.publish(undefined, text);
     return taken;
   }
 
   /**
-   * Sends bytes to every open connection; they are encoded once, and compressed once for each window size. With a `backplane` those of
-   * all other nodes get them too.
+   * Sends bytes to every open connection.
    *
    * @param bytes The bytes.
-   * @param options What is different for this one.
-   * @returns How many connections took them: see {@linkcode WebSocketServer.broadcastMessage}.
-   * @throws {OptionError} If they are larger than `maxBufferedAmount` for each connection.
+   * @param options Options of this message.
+   * @returns Number of connections of this node that took it.
    */
   broadcastData(bytes: Uint8Array, options?: MessageOptions): number {
     assertBytes(bytes);
-    const taken = this.#sendTo(this.connections, bytes, options);
+    const taken = this.#sendTo(this.#connections(), bytes, options);
     this.#relay.publish(undefined, bytes);
     return taken;
   }
 
   /**
-   * Sends a text to the open connections for which `selector` is true; it is encoded once, and compressed
-   * once for each window size. Only those of this node: a function cannot go to another. What all nodes are to choose by is a topic.
+   * Sends a text to chosen connections.
    *
    * @param text The text.
-   * @param selector Chooses.
-   * @param options What is different for this one.
-   * @returns How many connections took it: see {@linkcode WebSocketServer.broadcastMessage}.
-   * @throws {OptionError} If it is larger than `maxBufferedAmount` for each of them.
+   * @param selector Called with each open connection; `true` chooses it.
+   * @param options Options of this message.
+   * @returns Number of connections of this node that took it.
    */
   sendMessageTo(
     text: string,
@@ -155,14 +108,12 @@ export abstract class PublishingServer<Data = unknown> extends ConfigurableServe
   }
 
   /**
-   * Sends bytes to the open connections for which `selector` is true; they are encoded once, and compressed once for each window size.
-   * Only those of this node: see {@linkcode WebSocketServer.sendMessageTo}.
+   * Sends bytes to chosen connections.
    *
    * @param bytes The bytes.
-   * @param selector Chooses.
-   * @param options What is different for this one.
-   * @returns How many connections took them: see {@linkcode WebSocketServer.broadcastMessage}.
-   * @throws {OptionError} If they are larger than `maxBufferedAmount` for each connection.
+   * @param selector Called with each open connection; `true` chooses it.
+   * @param options Options of this message.
+   * @returns Number of connections of this node that took it.
    */
   sendDataTo(
     bytes: Uint8Array,
@@ -174,9 +125,9 @@ export abstract class PublishingServer<Data = unknown> extends ConfigurableServe
   }
 
   #sendToChosen(data: MessageData, selector: Selector<Data>, options?: MessageOptions): number {
-    // A selector that throws must not leave some with the message and some without.
+    // A selector that throws must not leave some connections with the message and some without.
     const chosen = new Set<WebSocketConnection<Data>>();
-    for (const connection of this.connections) {
+    for (const connection of this.#connections()) {
       if (connection.state === "open" && selector(connection)) chosen.add(connection);
     }
     return this.#sendTo(chosen, data, options);
@@ -189,16 +140,16 @@ export abstract class PublishingServer<Data = unknown> extends ConfigurableServe
     except?: WebSocketConnection<Data>,
   ): number {
     if (chosen.size === 0) return 0;
-    const { compression } = this.settings;
-    const message = new SharedMessage(data, this.splitMessage ? this.frameSize : 0, compression, this.meter);
+    const { settings: { current: { compression, splitMessage, frameSize } }, meter } = this.#context;
+    const message = new SharedMessage(data, splitMessage ? frameSize : 0, compression, meter);
     let taken = 0;
     let tooLarge: unknown;
     for (const connection of chosen) {
       try {
         if (connection === except || connection.state !== "open") continue;
-        if (connection.sendShared(message, options) !== "dropped") taken++;
+        if (sendShared(connection, message, options) !== "dropped") taken++;
       } catch (error) {
-        // Compressed it may fit for others.
+        // Compressed, it may fit into the limit of others.
         tooLarge = error;
       }
     }
@@ -207,25 +158,12 @@ export abstract class PublishingServer<Data = unknown> extends ConfigurableServe
   }
 
   /**
-   * Sends a message to the subscribers of a topic: see `WebSocketConnection.subscribe`. It is encoded once, and compressed once for each
-   * window size; the cost grows with the subscribers, not with the connections. With a `backplane` those of all other nodes get it too.
+   * Sends a message to the subscribers of a topic.
    *
    * @param topic The topic.
    * @param data A text or bytes.
-   * @param options What is different for this one.
-   * @returns How many connections of this node took it: see {@linkcode WebSocketServer.broadcastMessage}.
-   * @throws {OptionError} If the topic or `data` is of another type, or `data` is larger than `maxBufferedAmount` for each of them.
-   *
-   * @example
-   * ```ts
-   * import { WebSocketServer } from "@tackline/websocket";
-   * import { assertEquals } from "@std/assert";
-   *
-   * const server = new WebSocketServer({
-   *   onMessageReceived: (connection, topic) => void connection.subscribe(topic),
-   * });
-   * assertEquals(server.publish("weather", "It rains"), server.subscriberCount("weather"));
-   * ```
+   * @param options Options of this message.
+   * @returns Number of connections of this node that took it.
    */
   publish(topic: string, data: MessageData, options?: PublishOptions<Data>): number {
     assertTopic(topic);
@@ -236,26 +174,26 @@ export abstract class PublishingServer<Data = unknown> extends ConfigurableServe
   }
 
   #sendToSubscribers(topic: string, data: MessageData, options?: PublishOptions<Data>): number {
-    return this.#sendTo(this.#topics.subscribers(topic), data, options, options?.except);
+    return this.#sendTo(this.topics.subscribers(topic), data, options, options?.except);
   }
 
   /**
-   * How many connections of this node have subscribed to a topic.
+   * Counts the subscribers of a topic on this node.
    *
    * @param topic The topic.
    * @returns Their number.
    */
   subscriberCount(topic: string): number {
-    return this.#topics.subscribers(topic).size;
+    return this.topics.subscribers(topic).size;
   }
 
   #relayed(topic: string | undefined, data: MessageData): void {
     try {
-      if (topic === undefined) this.#sendTo(this.connections, data);
+      if (topic === undefined) this.#sendTo(this.#connections(), data);
       else this.#sendToSubscribers(topic, data);
     } catch (error) {
-      // It is larger than maxBufferedAmount of this node.
-      this.reportError(error);
+      // The message is larger than maxBufferedAmount of this node.
+      this.#context.calls.report(error);
     }
   }
 }

@@ -85,36 +85,7 @@ describePeer("Chromium", ["Chromium", "deno bundle"], (command) => {
     const url = `http://127.0.0.1:${server.address!.port}/`;
     await withChromium(command, async (browser) => {
       const page = await browser.open(url);
-      const result = await page.evaluate<Record<string, unknown>>(`(async () => {
-        const { WebSocketClient } = await import("/browser.js");
-        const events = [];
-        const client = new WebSocketClient("ws://" + location.host + "/x", {
-          protocols: ["a", "b"],
-          onClose: (code) => events.push("close " + code),
-          onDisconnect: ({ code, clean }) => events.push("disconnect " + code + " " + clean),
-        });
-        await client.connect();
-        const echoes = client[Symbol.asyncIterator]();
-        const texts = ["", "Grüße 😀", "x".repeat(1_000_000)];
-        let same = 0;
-        for (const text of texts) {
-          client.send(text);
-          if ((await echoes.next()).value === text) same++;
-        }
-        client.send(Uint8Array.of(1, 2, 255));
-        const bytes = [...(await echoes.next()).value];
-        let error;
-        try {
-          client.ping();
-        } catch ({ name, code }) {
-          error = name + " " + code;
-        }
-        const extension = client.extensions[0].name;
-        const info = await client.disconnect(true, 4321, "enough");
-        await client.connect();
-        window.client = client;
-        return { same, bytes, error, extension, protocol: client.protocol, info, events: window.events = events };
-      })()`);
+      const result = await page.evaluate<Record<string, unknown>>(USE_OF_CLIENT);
       assertEquals(result, {
         same: 3,
         bytes: [1, 2, 255],
@@ -183,28 +154,11 @@ describePeer("Chromium", ["Chromium", "deno bundle"], (command) => {
     });
   }
 
-  it("shows every kind of message in the live inbox, and never takes text for markup", async () => {
+  it("never takes text for markup in the live inbox", async () => {
     const inbox = await Inbox.start(command, false);
     try {
       const { page } = inbox;
-      await inbox.signIn(TOKEN);
-      await page.waitFor(CONNECTED);
-      const hostile = `</script><script>window.ran = 1</script><img src=x onerror="window.ran = 1"><b>bold</b>`;
-      const mallory: Customer = { name: `<i onclick=x>Mallory</i>${hostile}`, phone: "491600000009" };
-      const texts = [hostile, "javascript:window.ran=1", "line one\nline two", "a".repeat(4000)];
-      for (const [index, text] of texts.entries()) {
-        await inbox.deliver(from(mallory, `wamid.M${index}`, "text", { body: text }));
-      }
-      await inbox.deliver(from(mallory, "wamid.M8", "document", {
-        id: "1",
-        mime_type: hostile,
-        filename: hostile,
-        caption: hostile,
-      }));
-      await inbox.deliver(from(mallory, "wamid.M9", "location", { latitude: 91, longitude: 0, name: hostile }));
-      await page.waitFor("document.querySelectorAll('.conversation').length === 1");
-      await page.evaluate("document.querySelector('.conversation').click()");
-      await page.waitFor("document.querySelectorAll('#messages > li').length === 6");
+      const { mallory, texts, hostile } = await openHostileChat(inbox);
       const shown = await page.evaluate<string[]>("[...document.querySelectorAll('.text')].map((p) => p.textContent)");
       assertEquals(shown, [...texts, hostile]);
       assertEquals(await page.evaluate("document.getElementById('thread-name').textContent"), mallory.name);
@@ -212,32 +166,18 @@ describePeer("Chromium", ["Chromium", "deno bundle"], (command) => {
       assertEquals(await page.evaluate("typeof window.ran"), "undefined");
       // Latitude 91 is nowhere.
       assertEquals(await page.evaluate("document.querySelectorAll('#messages .map').length"), 0);
+      assertEquals(inbox.browser.complaints, []);
+    } finally {
+      await inbox.close();
+    }
+  });
 
-      const { port } = inbox.server.address!;
-      const notify = (json: string): Promise<void> => inbox.deliver(json);
-      const status = (state: string): string =>
-        body(
-          envelope({ statuses: [{ id: "wamid.B", status: state, timestamp: "1790416801", recipient_id: ANNA.phone }] }),
-        );
-      await notify(from(ANNA, "wamid.A1", "text", { body: "Is the blue lamp still there? 💡" }));
-      for (const state of ["sent", "read", "delivered"]) await notify(status(state));
-      await notify(from(ANNA, "wamid.A2", "reaction", { message_id: "wamid.A1", emoji: "👍" }));
-      await notify(from(ANNA, "wamid.A3", "reaction", { message_id: "wamid.B", emoji: "❤️" }));
-      await notify(from(ANNA, "wamid.A4", "image", { id: "1", mime_type: "image/jpeg", caption: "This one" }));
-      await notify(from(ANNA, "wamid.A5", "location", {
-        latitude: 50.9413,
-        longitude: 6.9583,
-        name: "Cologne Cathedral",
-        address: "Domkloster 4, Köln",
-      }));
-      await notify(
-        from(ANNA, "wamid.A6", "document", { id: "2", mime_type: "application/pdf", filename: "order.pdf" }),
-      );
-      await notify(
-        from(ANNA, "wamid.A6", "document", { id: "2", mime_type: "application/pdf", filename: "again.pdf" }),
-      );
-      await notify(from(ANNA, "wamid.A7", "hologram", { id: "3" }));
-      assertEquals(port, inbox.server.address!.port);
+  it("shows every kind of message in the live inbox, by keyboard alone and on a phone", async () => {
+    const inbox = await Inbox.start(command, false);
+    try {
+      const { page } = inbox;
+      await openHostileChat(inbox);
+      await deliverEveryKind(inbox);
       // By keyboard alone: to the newest conversation, and into it.
       await page.waitFor("document.querySelectorAll('.conversation').length === 2");
       await page.evaluate("document.querySelectorAll('.conversation')[1].focus()");
@@ -367,4 +307,86 @@ class Inbox {
     await this.browser.close();
     await this.server.stop();
   }
+}
+
+/** What a page does with the client of browser.ts; leaves its client and its events to the test. */
+const USE_OF_CLIENT = `(async () => {
+  const { WebSocketClient } = await import("/browser.js");
+  const events = [];
+  const client = new WebSocketClient("ws://" + location.host + "/x", {
+    protocols: ["a", "b"],
+    onClose: (code) => events.push("close " + code),
+    onDisconnect: ({ code, clean }) => events.push("disconnect " + code + " " + clean),
+  });
+  await client.connect();
+  const echoes = client[Symbol.asyncIterator]();
+  const texts = ["", "Grüße 😀", "x".repeat(1_000_000)];
+  let same = 0;
+  for (const text of texts) {
+    client.send(text);
+    if ((await echoes.next()).value === text) same++;
+  }
+  client.send(Uint8Array.of(1, 2, 255));
+  const bytes = [...(await echoes.next()).value];
+  let error;
+  try {
+    client.ping();
+  } catch ({ name, code }) {
+    error = name + " " + code;
+  }
+  const extension = client.extensions[0].name;
+  const info = await client.disconnect(true, 4321, "enough");
+  await client.connect();
+  window.client = client;
+  return { same, bytes, error, extension, protocol: client.protocol, info, events: window.events = events };
+})()`;
+
+/** Signs in, has a customer send texts that would be markup and places that are none, and opens the chat. */
+async function openHostileChat(inbox: Inbox): Promise<{ mallory: Customer; texts: string[]; hostile: string }> {
+  const { page } = inbox;
+  await inbox.signIn(TOKEN);
+  await page.waitFor(CONNECTED);
+  const hostile = `</script><script>window.ran = 1</script><img src=x onerror="window.ran = 1"><b>bold</b>`;
+  const mallory: Customer = { name: `<i onclick=x>Mallory</i>${hostile}`, phone: "491600000009" };
+  const texts = [hostile, "javascript:window.ran=1", "line one\nline two", "a".repeat(4000)];
+  for (const [index, text] of texts.entries()) {
+    await inbox.deliver(from(mallory, `wamid.M${index}`, "text", { body: text }));
+  }
+  await inbox.deliver(from(mallory, "wamid.M8", "document", {
+    id: "1",
+    mime_type: hostile,
+    filename: hostile,
+    caption: hostile,
+  }));
+  await inbox.deliver(from(mallory, "wamid.M9", "location", { latitude: 91, longitude: 0, name: hostile }));
+  await page.waitFor("document.querySelectorAll('.conversation').length === 1");
+  await page.evaluate("document.querySelector('.conversation').click()");
+  await page.waitFor("document.querySelectorAll('#messages > li').length === 6");
+  return { mallory, texts, hostile };
+}
+
+/** Has a customer send a message of each kind that the page shows, one twice, and one that it does not know. */
+async function deliverEveryKind(inbox: Inbox): Promise<void> {
+  const status = (state: string): string =>
+    body(
+      envelope({ statuses: [{ id: "wamid.B", status: state, timestamp: "1790416801", recipient_id: ANNA.phone }] }),
+    );
+  await inbox.deliver(from(ANNA, "wamid.A1", "text", { body: "Is the blue lamp still there? 💡" }));
+  for (const state of ["sent", "read", "delivered"]) await inbox.deliver(status(state));
+  await inbox.deliver(from(ANNA, "wamid.A2", "reaction", { message_id: "wamid.A1", emoji: "👍" }));
+  await inbox.deliver(from(ANNA, "wamid.A3", "reaction", { message_id: "wamid.B", emoji: "❤️" }));
+  await inbox.deliver(from(ANNA, "wamid.A4", "image", { id: "1", mime_type: "image/jpeg", caption: "This one" }));
+  await inbox.deliver(from(ANNA, "wamid.A5", "location", {
+    latitude: 50.9413,
+    longitude: 6.9583,
+    name: "Cologne Cathedral",
+    address: "Domkloster 4, Köln",
+  }));
+  await inbox.deliver(
+    from(ANNA, "wamid.A6", "document", { id: "2", mime_type: "application/pdf", filename: "order.pdf" }),
+  );
+  await inbox.deliver(
+    from(ANNA, "wamid.A6", "document", { id: "2", mime_type: "application/pdf", filename: "again.pdf" }),
+  );
+  await inbox.deliver(from(ANNA, "wamid.A7", "hologram", { id: "3" }));
 }

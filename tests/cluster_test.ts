@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { it } from "@std/testing/bdd";
 import { Cluster, Listener } from "./support/cluster_rig.ts";
 import { describeRedis } from "./support/describe_redis.ts";
-import { until } from "./support/support.ts";
+import { repeatUntil, until } from "./support/support.ts";
 
 const CONNECTIONS = 2000;
 const TOPICS = Array.from({ length: 20 }, (_, index) => `topic${index}`);
@@ -12,11 +12,10 @@ const ROUNDS = 10;
 async function untilAllHear(from: Listener, all: readonly Listener[], mark: string): Promise<number> {
   const begun = performance.now();
   const hears = ({ got }: Listener): boolean => got.some((text) => text.startsWith(mark));
-  for (let at = 0; !all.every(hears); at++) {
-    assert(performance.now() < begun + 10_000, `${all.filter((one) => !hears(one)).length} hear nothing of ${mark}`);
-    if (from.client.active) from.publish("all", `${mark} ${at}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
+  const publish = (attempt: number): void => {
+    if (from.client.active) from.publish("all", `${mark} ${attempt}`);
+  };
+  await repeatUntil(publish, () => all.every(hears), `${mark} at all listeners`, 10_000);
   return performance.now() - begun;
 }
 

@@ -41,7 +41,7 @@ function status(id: string, state: string, recipientId: string | undefined = "1"
 }
 
 describe("Conversations", () => {
-  it("put the one with the newest message first, and count unseen messages", () => {
+  it("put the chat with the newest message first, and count unread messages", () => {
     const conversations = new Conversations();
     conversations.takeMessage(message("a"));
     conversations.takeMessage(message("b", { sender: { id: "2" } }));

@@ -35,7 +35,7 @@ describe("the platform's WebSocket against our server", () => {
     });
   }
 
-  it("is told of a close by the server, and of a violation of its rules", async () => {
+  it("receives the close code of the server, also for a protocol violation", async () => {
     await using server = await startEcho({ maxMessageSize: 1000 });
     const close = (then: (socket: WebSocket) => void): Promise<CloseEvent> => {
       const socket = new WebSocket(`ws://127.0.0.1:${server.address!.port}/`);

@@ -6,7 +6,7 @@
 import { assertEquals } from "@std/assert";
 import { it } from "@std/testing/bdd";
 import type { WebSocketClientOptions } from "../client.ts";
-import type { CompressionOptions } from "../protocol/deflate.ts";
+import type { CompressionOptions } from "../protocol/compression.ts";
 import { describePeer, peerFile, PeerServer, playWithEcho, runToEnd, startObserved, urlOf } from "./support/peers.ts";
 import { messages } from "./peers/messages.mjs";
 import { until } from "./support/support.ts";

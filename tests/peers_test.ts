@@ -6,7 +6,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { it } from "@std/testing/bdd";
 import { WebSocketClient } from "../client.ts";
-import type { CompressionOptions } from "../protocol/deflate.ts";
+import type { CompressionOptions } from "../protocol/compression.ts";
 import type { WebSocketServerOptions } from "../server.ts";
 import { describePeer, peerFile, PeerServer, playWithEcho, runToEnd, startObserved, urlOf } from "./support/peers.ts";
 import { assertSameBytes, Random, until } from "./support/support.ts";
@@ -141,7 +141,7 @@ for _ in range(500):
 `;
 
 describePeer("Peers that reset their connection at once", "Python", (command) => {
-  it("harm nobody: each onConnect has an address, and its onDisconnect", async () => {
+  it("do no harm: each onConnect has an address and an onDisconnect", async () => {
     const events = { connected: 0, gone: 0, nameless: 0 };
     const { server } = await startObserved({
       onConnect: ({ remoteAddress }) => {

@@ -9,8 +9,7 @@
  * @module
  */
 
-import { lookup } from "node:dns/promises";
-import { isIP } from "node:net";
+import { EMPTY } from "../base/bytes.ts";
 import { acquire, release } from "../base/buffer_pool.ts";
 import { FairShare, ReadLoad } from "./fair_share.ts";
 import { connectFirst, type HostAddress, interleave } from "./happy_eyeballs.ts";
@@ -29,9 +28,10 @@ import type {
   TransportHandler,
   TransportProvider,
 } from "./transport.ts";
-import { Turn, type TurnMember } from "../base/write_batch.ts";
+import { type BatchedWriter, WriteBatch } from "../base/write_batch.ts";
+import { lookup } from "node:dns/promises";
+import { isIP } from "node:net";
 
-const EMPTY = new Uint8Array(0);
 /** The first read buffer: small, since an idle connection pins it. */
 const FIRST_READ = 1024;
 /** The next sizes, while reads come back full. */
@@ -44,7 +44,7 @@ const SLOTS: Record<SlotSize, number> = { [SECOND_READ]: 128, [MAX_READ]: 26 };
  * peer that stops after reads that were full leaves a large one.
  */
 const MAX_POOLED: Record<SlotSize, number> = { [SECOND_READ]: 32 * 1024 * 1024, [MAX_READ]: 8 * 1024 * 1024 };
-/** So many reads in a row that would have fit the first buffer make the buffer small again. */
+/** Number of reads in a row that would have fit the first buffer, after which the buffer becomes small again. */
 const SHRINK_AFTER = 64;
 /** The pause after a failed accept (such as too many open files), in ms. */
 const ACCEPT_PAUSE = 50;
@@ -137,7 +137,7 @@ async function resolve(hostname: string, port: number): Promise<HostAddress[]> {
     const addresses = await lookup(hostname, { all: true });
     return addresses.every(({ address }) => allowed(address)) ? addresses : [];
   } catch {
-    // Whoever connects by name says what is wrong with it.
+    // The attempt to connect by name reports the fault.
     return [];
   }
 }
@@ -178,7 +178,7 @@ function closeQuietly(resource: { close(): void }): void {
 }
 
 /**
- * Whether a peer had reset its connection before it was accepted. That is nothing to report, and no reason for a pause: many of them
+ * Tells whether a peer had reset its connection before it was accepted. That is nothing to report, and no reason for a pause: many of them
  * would keep out everybody else.
  */
 function isPeersDoing(error: unknown): boolean {
@@ -242,7 +242,7 @@ class DenoListener implements Listener {
     }
   }
 
-  /** A slow TLS handshake holds up nobody else. */
+  /** Accepts a connection; a slow TLS handshake does not hold up others. */
   #accept(raw: Transport): void {
     if (this.#tls === undefined) return this.#handler.accept(raw);
     const admittance = this.#handler.admit(raw.remoteAddress);
@@ -255,7 +255,7 @@ class DenoListener implements Listener {
     const accept = (transport: Transport): void => this.#handler.accept(transport, admittance);
     this.#tls.secure(raw).then(accept, (error) => {
       admittance.leave();
-      // Whoever evicted it knows why.
+      // An eviction has a known reason.
       if (!this.#closed && !evicted) this.#handler.handshakeFailed(error, raw.remoteAddress);
     }).catch((error) => this.#handler.error(error));
   }
@@ -282,7 +282,7 @@ function returnBuffer(buffer: Uint8Array<ArrayBuffer>, pooled: Uint8Array<ArrayB
 let pooledBytes = 0;
 
 /** A microtask runs when all sockets that were ready have been read. */
-const writes = new Turn(queueMicrotask);
+const writes = new WriteBatch(queueMicrotask);
 
 /** Two ends of a connection of its own. */
 interface Pair {
@@ -325,7 +325,7 @@ class PollerPass {
     near.write(this.#byte).catch(() => {});
   };
 
-  /** Without a pair. A timer for nobody must not keep the program alive. */
+  /** Without a pair. A timer that nothing waits for must not keep the program alive. */
   #wait(done: () => void): void {
     const timer = setTimeout(() => this.#endWait?.(), 0);
     this.#endWait = () => {
@@ -370,22 +370,22 @@ async function openPair(hostname: string): Promise<Pair> {
 const poller = new PollerPass();
 const fairShare = new FairShare(poller.run);
 
-class DenoTransport implements Transport, TurnMember {
+class DenoTransport implements Transport, BatchedWriter {
   readonly remoteAddress: Address;
   readonly localAddress: Address;
   readonly encrypted: boolean;
-  readonly turn: Turn = writes;
+  readonly batch: WriteBatch = writes;
   bytesWritten = 0;
   #conn: Deno.Conn<Deno.NetAddr>;
   #handler: TransportHandler | undefined;
 
   // Read state
   #buffer: Uint8Array<ArrayBuffer> = new Uint8Array(FIRST_READ);
-  /** What the buffer is a part of, if it comes from the pool. */
+  /** Array from the pool that the buffer is a part of. */
   #pooled: Uint8Array<ArrayBuffer> | undefined;
   #smallReads = 0;
   readonly #load = new ReadLoad();
-  /** Whether it has waited for a pass. */
+  /** True if it has waited for a pass. */
   #passes = false;
   /** Gives up the wait for a turn. */
   #leaveTurn: (() => void) | undefined;
@@ -418,12 +418,12 @@ class DenoTransport implements Transport, TurnMember {
   write(bytes: Uint8Array): boolean {
     if (this.#destroyed) return false;
     this.#writing = bytes;
-    if (writes.running) this.endTurn();
+    if (writes.flushing) this.flushBatch();
     else writes.add(this);
     return false;
   }
 
-  endTurn(): void {
+  flushBatch(): void {
     if (this.#destroyed) return;
     const bytes = this.#writing!;
     this.#conn.write(bytes).then(this.#onWritten, this.#onFailed);
@@ -465,7 +465,7 @@ class DenoTransport implements Transport, TurnMember {
   }
 
   async #readLoop(): Promise<void> {
-    /** Whether the last read filled its buffer, so that more is there. */
+    /** True if the last read filled its buffer, so that more is there. */
     let more = false;
     try {
       for (;;) {
@@ -508,7 +508,7 @@ class DenoTransport implements Transport, TurnMember {
     }
   }
 
-  /** What comes next stays with the system until then: of many that wait, each would pin a buffer. */
+  /** Waits for a turn to read. Bytes stay with the system meanwhile: of many that wait, each would pin a buffer. */
   async #turnToRead(more: boolean): Promise<void> {
     const size = this.#buffer.length as typeof FIRST_READ | SlotSize;
     if (size !== FIRST_READ) this.#useBuffer(FIRST_READ);

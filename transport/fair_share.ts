@@ -4,8 +4,8 @@
  *
  * A connection is busy if a read of it takes long to handle, on average, and much longer than a read of the others. While others talk, busy
  * connections queue up before they read, and the head of the queue is served once a pass. A pass goes to the poller and back: everything
- * that is ready on other connections is handled in between. Nothing waits where nobody else talks or all are alike, and nothing ever waits
- * for a timer.
+ * that is ready on other connections is handled in between. Nothing waits where no other connection talks or all are alike, and nothing
+ * ever waits for a timer.
  *
  * There are two queues. Connections whose handlers take the time are served for `QUANTUM` a pass, one message or so each: that work is what
  * the server is there for. Of connections that make the library work (tiny frames, inflating, large messages), one is served a pass, for
@@ -21,7 +21,7 @@ const BUSY = 0.1;
 const DISPROPORTION = 10;
 /** and stops being busy at a third of that, so that one near the limit does not count as one of the others. */
 const RELIEF = 3;
-/** Longest time that one read counts for, in ms: what is longer may be the garbage collector's, and alone makes nobody busy. */
+/** Longest time that one read counts for, in ms: what is longer may be the garbage collector's, and alone makes no connection busy. */
 const OUTLIER = 0.7;
 /** Least usual time, in ms, and the factors by which it follows longer and shorter reads. */
 const [LEAST, RISE, FALL] = [0.001, 1.02, 0.97];
@@ -55,7 +55,7 @@ const SAMPLES = 4;
 export class ReadLoad {
   /** Reads so far. */
   reads = 0;
-  /** Whether it takes more than others. */
+  /** True if it takes more than others. */
   busy = false;
   /** Time of the last reads, in ms: a sum in which later reads weigh more. */
   time = 0;
@@ -65,15 +65,15 @@ export class ReadLoad {
   handlers = 0;
   /** Slices in a row. */
   streak = 0;
-  /** Whether its next bytes have waited for their turn. */
+  /** True if its next bytes have waited for their turn. */
   waited = false;
 
-  /** Whether the averages can be trusted. */
+  /** True if the averages can be trusted. */
   get known(): boolean {
     return this.reads >= KNOWN_AFTER;
   }
 
-  /** Whether most of the time goes to handlers of the program. */
+  /** True if most of the time goes to handlers of the program. */
   get works(): boolean {
     return this.handlers * 2 > this.time;
   }
@@ -100,7 +100,7 @@ export class FairShare {
   #now: () => number;
   /** When a connection that is not busy was handled last. */
   #othersAt = -Infinity;
-  /** Whether one was since that was not timed. */
+  /** True if one was since that was not timed. */
   #heard = false;
   /** Time that busy ones have used since then, in ms. */
   #usedSince = 0;
@@ -138,7 +138,7 @@ export class FairShare {
   }
 
   /**
-   * Whether bytes have to wait: see `enqueue`.
+   * Tells whether bytes have to wait: see `enqueue`.
    *
    * @param load What is known of their connection.
    * @param length How many there are; 0 if that is not known yet.
@@ -149,7 +149,7 @@ export class FairShare {
     return much && this.crowded;
   }
 
-  /** Whether so many bytes should take long, and longer than a read of the others. */
+  /** Tells whether so many bytes should take long, and longer than a read of the others. */
   #isMuch(load: ReadLoad, length: number): boolean {
     if (!load.known) return length > this.sliceOf(load);
     return length * load.time > Math.max(this.#limit, this.#credit) * load.bytes;
@@ -160,7 +160,7 @@ export class FairShare {
     return Math.max(BUSY, this.#typical * DISPROPORTION);
   }
 
-  /** Whether others are there. */
+  /** True if others are there. */
   get crowded(): boolean {
     if (this.#heard) this.#othersTalk(this.#now());
     return this.#now() - this.#othersAt - this.#usedSince <= PRESENCE;

@@ -34,7 +34,7 @@ export function interleave(addresses: readonly HostAddress[]): HostAddress[] {
   return ordered;
 }
 
-/** How attempts are made. */
+/** Settings of the attempts. */
 export interface Dialling<Conn> {
   /**
    * Connects to one address.

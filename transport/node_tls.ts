@@ -17,16 +17,16 @@ import { connect, createSecureContext, type SecureContext, TLSSocket } from "nod
 import type { Clock } from "../base/clock.ts";
 import type { Address, ConnectOptions, TlsIdentity, Transport, TransportHandler } from "./transport.ts";
 
-/** So much is given to `node:tls` at a time to decrypt, in bytes, */
+/** Most bytes given to `node:tls` at a time to decrypt, */
 const SLICE = 64 * 1024;
 /** and so much to encrypt. */
 const PART = 48 * 1024;
 /** ALPN of RFC 7301 for HTTP/1.1, which RFC 6455 stands on. */
 const PROTOCOLS = ["http/1.1"];
-/** How long a peer may take to end TCP after the alert that tells why a handshake has failed, in ms. */
+/** Time for a peer to end TCP after the alert that tells why a handshake has failed, in ms. */
 const ALERT_PATIENCE = 1000;
 
-/** What a TLS handshake needs of the server. */
+/** TLS handshakes of a server. */
 export class TlsServerSide {
   #context: SecureContext;
   #timeout: number;
@@ -216,13 +216,13 @@ class TransportDuplex extends Duplex {
   #raw: Transport;
   #opened = false;
   #written: (() => void) | undefined;
-  /** Whether the program has paused the connection: what the stream asks for does not count then. */
+  /** True if the program has paused the connection: what the stream asks for does not count then. */
   held = false;
   /** Called when the peer has sent FIN: inside the handshake `node:tls` says nothing of it. */
   ended: () => void = () => {};
   /** Called when the transport has ended. */
   lost: () => void = () => {};
-  /** Whether the handshake is done. Before, `node:tls` destroys the stream first and writes the alert then. */
+  /** True if the handshake is done. Before, `node:tls` destroys the stream first and writes the alert then. */
   secured = false;
 
   constructor(raw: Transport) {
@@ -230,7 +230,7 @@ class TransportDuplex extends Duplex {
     this.#raw = raw;
   }
 
-  /** Whether a write is in progress. */
+  /** True if a write is in progress. */
   get writing(): boolean {
     return this.#written !== undefined;
   }
@@ -312,7 +312,7 @@ class DirectTls {
     this.socket = socket;
     const push = socket.push.bind(socket);
     socket.push = (chunk: Uint8Array | null, encoding?: BufferEncoding): boolean => {
-      // What came before somebody took it lies in the stream, and goes first.
+      // Bytes that came before there was a handler lie in the stream, and go first.
       if (chunk === null || this.receive === undefined || socket.readableLength > 0) return push(chunk, encoding);
       this.receive(chunk);
       return true;
@@ -341,7 +341,7 @@ class TlsTransport implements Transport {
   #handler: TransportHandler | undefined;
 
   // Write state
-  /** What of the array that is being written is not encrypted yet. */
+  /** Part of the array being written that is not encrypted yet. */
   #rest: Uint8Array | undefined;
   #writing: "nothing" | "encrypting" | "sending" = "nothing";
   #endAfterWrite = false;

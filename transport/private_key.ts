@@ -1,5 +1,5 @@
 /**
- * PEM files of certificates and private keys. Keys, encrypted or not, come out in a form that every runtime takes.
+ * Private keys in PEM, encrypted or not, in a form that every runtime takes.
  *
  * Encrypted keys are decrypted here, step by step, on the primitives of Web Crypto and `node:crypto`: `createPrivateKey` of Deno 2.9
  * takes a key whose PBKDF2 uses the default HMAC-SHA-1 for one with a wrong pass phrase, does not know AES-192, and neither
@@ -8,16 +8,15 @@
  * @module
  */
 
-import { createDecipheriv, createHash, createPrivateKey, pbkdf2Sync, X509Certificate } from "node:crypto";
-import { readFile } from "node:fs/promises";
-import { createSecureContext } from "node:tls";
+import { createDecipheriv, createHash, createPrivateKey, pbkdf2Sync } from "node:crypto";
 import { concat } from "../base/bytes.ts";
+import { fromBase64, hex, toBase64 } from "../base/encoding.ts";
 import { CertificateError, describe } from "../base/errors.ts";
 
 /** Asks for the pass phrase of a key. */
 export type PasswordProvider = () => string | Promise<string>;
 
-/** How a key is encrypted. */
+/** Cipher of an encrypted key. */
 interface Cipher {
   name: "AES-CBC" | "DES-EDE3-CBC";
   /** In bytes. */
@@ -48,9 +47,6 @@ const DIGESTS = new Map([
   ["2a864886f70d020a", "sha384"],
   ["2a864886f70d020b", "sha512"],
 ]);
-const BEGIN_CERTIFICATE = "-----BEGIN CERTIFICATE-----";
-/** The longest path, in characters: no system has longer ones, and PEM text is. */
-const MAX_PATH = 1024;
 /** More rounds than this would let a key file stop the program for minutes. */
 const MAX_ITERATIONS = 10_000_000;
 
@@ -121,12 +117,8 @@ function readKeyBlock(pem: string): PemBlock | undefined {
   return undefined;
 }
 
-function fromBase64(base64: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
-}
-
 function writePem(label: string, der: Uint8Array): string {
-  const base64 = btoa(Array.from(der, (byte) => String.fromCharCode(byte)).join(""));
+  const base64 = toBase64(der);
   let lines = "";
   for (let at = 0; at < base64.length; at += 64) lines += base64.slice(at, at + 64) + "\n";
   return `-----BEGIN ${label}-----\n${lines}-----END ${label}-----\n`;
@@ -306,93 +298,4 @@ function children(der: Uint8Array<ArrayBuffer>): DerValue[] {
 function expect(value: DerValue | undefined, tag: number): Uint8Array<ArrayBuffer> {
   if (value?.tag !== tag) throw new Error("it is not an encrypted key");
   return value.value;
-}
-
-function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-/**
- * Checks that a key belongs to a certificate.
- *
- * @param certificate The certificate, and perhaps its chain, as PEM.
- * @param key The key as PEM, not encrypted.
- * @param certificateFile The name of the certificate's file, for error messages.
- * @param keyFile The name of the key's file, for error messages.
- * @throws {CertificateError} If the certificate cannot be read, or the key is another one's.
- */
-export function assertKeyMatches(certificate: string, key: string, certificateFile: string, keyFile: string): void {
-  const parsed = parseCertificate(certificate, certificateFile);
-  if (!parsed.checkPrivateKey(createPrivateKey(key))) {
-    throw new CertificateError(
-      "ERR_KEY_MISMATCH",
-      `The key "${keyFile}" does not belong to the certificate "${certificateFile}"`,
-    );
-  }
-}
-
-/**
- * Checks that a TLS server can show what it has: a chain that breaks off, or a kind of key that TLS does not know, would else fail in
- * each handshake.
- *
- * @param certificate The certificates.
- * @param key The private key, not encrypted.
- * @param certificateFile The file of the certificates, for error messages.
- * @throws {CertificateError} If it cannot.
- */
-export function assertServable(certificate: string, key: string, certificateFile: string): void {
-  // Deno does not look at the chain before a client does.
-  for (const block of certificate.split(BEGIN_CERTIFICATE).slice(1)) {
-    parseCertificate(BEGIN_CERTIFICATE + block, certificateFile);
-  }
-  try {
-    createSecureContext({ cert: certificate, key });
-  } catch (cause) {
-    const message = `The certificates in "${certificateFile}" cannot be used for TLS: ${describe(cause)}`;
-    throw new CertificateError("ERR_CERTIFICATE", message, { cause });
-  }
-}
-
-/**
- * Reads a PEM file.
- *
- * @param file Its name.
- * @param setting The setting that names it, for error messages.
- * @returns Its text.
- * @throws {CertificateError} If the setting is empty, or the file cannot be read.
- */
-export async function readPem(file: string, setting: string): Promise<string> {
-  if (file === "") throw new CertificateError("ERR_CERTIFICATE_FILE", `Cannot use TLS: "${setting}" is not set`);
-  // The error of the runtime would quote it whole, and it may be the key.
-  if (file.includes("-----BEGIN ") || file.includes("\n") || file.length > MAX_PATH) {
-    throw new CertificateError("ERR_CERTIFICATE_FILE", `Cannot use TLS: "${setting}" is not the path of a file`);
-  }
-  try {
-    return await readFile(file, "utf8");
-  } catch (cause) {
-    throw new CertificateError("ERR_CERTIFICATE_FILE", `Cannot read "${file}": ${describe(cause)}`, { cause });
-  }
-}
-
-/**
- * Reads a PEM file that must hold a certificate.
- *
- * @param file Its name.
- * @param setting The setting that names it, for error messages.
- * @returns Its text.
- * @throws {CertificateError} If the file cannot be read, or its first certificate is none.
- */
-export async function readCertificates(file: string, setting: string): Promise<string> {
-  const pem = await readPem(file, setting);
-  parseCertificate(pem, file);
-  return pem;
-}
-
-function parseCertificate(pem: string, file: string): X509Certificate {
-  try {
-    return new X509Certificate(pem);
-  } catch (cause) {
-    const message = `The certificate "${file}" cannot be read: ${describe(cause)}`;
-    throw new CertificateError("ERR_CERTIFICATE", message, { cause });
-  }
 }

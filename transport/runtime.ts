@@ -9,7 +9,7 @@ import { denoTransport } from "./deno.ts";
 import type { TransportProvider } from "./transport.ts";
 
 /**
- * Whether there is a leaf for the runtime this program runs on.
+ * Tells whether there is a leaf for the runtime this program runs on.
  *
  * @returns `true` on Deno and Bun.
  */

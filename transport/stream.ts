@@ -9,13 +9,13 @@ import type { Address, Transport, TransportHandler } from "./transport.ts";
 
 /** Two byte streams that make one connection. */
 export interface BytePair {
-  /** What the peer sends. */
+  /** Bytes from the peer. */
   readable: ReadableStream<Uint8Array>;
-  /** What goes to the peer. */
+  /** Bytes to the peer. */
   writable: WritableStream<Uint8Array>;
 }
 
-/** What is known of the connection behind a {@linkcode BytePair}. */
+/** Facts about the connection behind a {@linkcode BytePair}. */
 export interface BytePairInfo {
   /**
    * The other end.
@@ -28,7 +28,7 @@ export interface BytePairInfo {
    */
   localAddress?: Address;
   /**
-   * Whether the bytes are protected on their way.
+   * True if the bytes are protected on their way.
    * @default {false}
    */
   encrypted?: boolean;

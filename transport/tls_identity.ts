@@ -1,11 +1,12 @@
 /**
- * What a TLS server shows: certificate and key from their files.
+ * Certificate and key of a TLS server, from their files.
  *
  * @module
  */
 
 import { HandlerError } from "../base/errors.ts";
-import { assertKeyMatches, assertServable, loadPrivateKey, readCertificates, readPem } from "./private_key.ts";
+import { assertKeyMatches, assertServable, readCertificates, readPem } from "./certificate.ts";
+import { loadPrivateKey } from "./private_key.ts";
 import type { TlsIdentity } from "./transport.ts";
 
 /** Paths of PEM files. */

@@ -9,7 +9,7 @@
  */
 
 import type { Clock } from "../base/clock.ts";
-import type { Turn } from "../base/write_batch.ts";
+import type { WriteBatch } from "../base/write_batch.ts";
 
 /** One end of a TCP connection. */
 export interface Address {
@@ -45,15 +45,15 @@ export interface Transport {
   readonly remoteAddress: Address;
   /** This end. */
   readonly localAddress: Address;
-  /** Whether TLS protects it. */
+  /** True if TLS protects it. */
   readonly encrypted: boolean;
   /** Bytes that the operating system has taken, of an array that is being written too. */
   readonly bytesWritten: number;
   /**
-   * The end of the turn, at which bytes are written. Whoever waits for it before he encodes them writes all that was sent meanwhile at
-   * once. Absent where writing does not wait.
+   * The batch in which bytes are written, at the end of the turn: a connection that encodes its frames only then writes all of a turn at
+   * once. Absent where writes are not delayed.
    */
-  readonly turn?: Turn;
+  readonly batch?: WriteBatch;
   /**
    * Starts the reading. A second call replaces the handler.
    *
@@ -61,7 +61,7 @@ export interface Transport {
    */
   open(handler: TransportHandler): void;
   /**
-   * Writes bytes. The transport may keep the array until `drain`, and nobody may change it until then.
+   * Writes bytes. The transport may keep the array until `drain`, and it must not be changed until then.
    *
    * @param bytes What to write.
    * @returns `true`: the array is free again and the next call may follow. `false`: wait for `drain`.
@@ -83,13 +83,13 @@ export interface Transport {
   destroy(): void;
 }
 
-/** What a connection holds from TCP on, when there is a handshake of TLS before it is accepted. */
+/** Slot of a connection in its TLS handshake, before it is accepted. */
 export interface Admittance {
-  /** Since when it is there, in ms of the clock. */
+  /** Time at which TCP was accepted, in ms of the clock. */
   readonly acceptedAt: number;
-  /** Called when it has to go: ends it. */
+  /** Ends it; called to make room. */
   evict: () => void;
-  /** It has ended. */
+  /** Gives the slot back: the connection has ended. */
   leave(): void;
 }
 
@@ -132,17 +132,17 @@ export interface TlsIdentity {
   key: string;
 }
 
-/** Where and how to listen. */
+/** Options of a listener. */
 export interface ListenOptions {
   /** Address to listen on. */
   hostname: string;
   /** Port; 0 takes a free one. */
   port: number;
-  /** Whether other processes may listen on the port too. */
+  /** True to let other processes listen on the port too. */
   reusePort?: boolean;
   /** With it, the listener speaks TLS, ALPN `http/1.1`. */
   tls?: TlsIdentity;
-  /** How long a TLS handshake may take, in ms; 0: no limit. */
+  /** Time limit of a TLS handshake, in ms; 0: no limit. */
   handshakeTimeout: number;
   /** Time. */
   clock: Clock;
@@ -150,7 +150,7 @@ export interface ListenOptions {
 
 /** A port that is listened on. */
 export interface Listener {
-  /** Where it listens. */
+  /** Address of the port. */
   readonly address: Address;
   /**
    * Shows another certificate from the next TLS handshake on.
@@ -162,7 +162,7 @@ export interface Listener {
   close(): Promise<void>;
 }
 
-/** Where an HTTP proxy is. */
+/** Address of an HTTP proxy. */
 export interface ProxyAddress {
   /** Host name or address. */
   readonly hostname: string;
@@ -172,13 +172,13 @@ export interface ProxyAddress {
   readonly authorization: string | undefined;
 }
 
-/** Where and how to connect. */
+/** Options of an outgoing connection. */
 export interface ConnectOptions {
   /** Host name or address. */
   hostname: string;
   /** Port. */
   port: number;
-  /** Whether to speak TLS, ALPN `http/1.1`. The host name is always checked against the certificate. */
+  /** True to speak TLS, ALPN `http/1.1`. The host name is always checked against the certificate. */
   tls: boolean;
   /** PEM texts of root certificates that are trusted besides the runtime's own. */
   rootCertificates: string[];
@@ -190,7 +190,7 @@ export interface ConnectOptions {
   signal: AbortSignal;
 }
 
-/** What a runtime offers. */
+/** Sockets of a runtime. */
 export interface TransportProvider {
   /**
    * Listens.

@@ -4,9 +4,9 @@
  * @module
  */
 
-/** Somebody whose bytes wait. */
+/** A connection whose bytes wait. */
 export interface Waiter {
-  /** Whether it may be given up: nothing of it was handled yet, or nobody can answer it any more. */
+  /** True if it may be given up: nothing of it was handled yet, or its connection has closed. */
   readonly expendable: boolean;
   /** Called when it has to go: it has left already. */
   giveUp(): void;
@@ -44,7 +44,7 @@ export class WaitingRoom {
   }
 
   /**
-   * Has bytes wait. Where there is no room, those that are expendable have to go, first whoever holds the most.
+   * Has bytes wait. Without room, expendable connections are given up, first the one that holds the most.
    *
    * @param waiter Whose bytes.
    * @param length How many of it wait now, those from before included.

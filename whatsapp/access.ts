@@ -6,7 +6,7 @@
 
 import { createHash } from "node:crypto";
 import { OptionError } from "../base/errors.ts";
-import { quote } from "../base/message_text.ts";
+import { quote } from "../base/error_text.ts";
 import { assertWellFormed } from "../base/ranges.ts";
 import { assertSecrets, isSecret, listOf } from "../base/secrets.ts";
 import { checkFilter, type WhatsAppFilter } from "../cloud_api/filter.ts";

@@ -16,6 +16,7 @@ import {
 import { assertSecrets } from "../base/secrets.ts";
 import { isVisibleAscii } from "../base/token.ts";
 import { WebSocketClient } from "../client/client.ts";
+import { controlOf } from "../client/connection_control.ts";
 import type { ClientConnection, Connector } from "../client/connector.ts";
 import type { HeaderSource } from "../client/settings.ts";
 import { recordMatches, type WhatsAppFilter } from "../cloud_api/filter.ts";
@@ -25,7 +26,7 @@ import type { WhatsAppRecord, WhatsAppStatus } from "../cloud_api/records.ts";
 import type { CloseInfo } from "../connection/options.ts";
 import { badMessage, INBOX_PROTOCOL, InboxCloseCode, type NotificationMessage } from "../inbox/protocol.ts";
 import { type InboxPosition, InboxSession } from "../inbox/session.ts";
-import type { FrameInfo } from "../protocol/message.ts";
+import type { FrameInfo } from "../protocol/frame_header.ts";
 import type { MessageData } from "../protocol/payload.ts";
 import { Deduplication, MemorySeenStore } from "./deduplication.ts";
 import { chooseVerifier } from "./install_verifier.ts";
@@ -220,7 +221,7 @@ export class WhatsAppReceiver extends WebSocketClient {
   /** Hands over the notifications that waited for a handler. */
   #release(): void {
     if (!this.listens) return;
-    if (this.#session === undefined) return this.connection?.releaseHeld();
+    if (this.#session === undefined) return controlOf(this.connection)?.releaseMessages();
     // After the program has set its other handlers too: a record without a handler is acknowledged all the same.
     if (this.#loops.waiting > 0) queueMicrotask(this.#handOverWaiting);
   }
@@ -282,7 +283,7 @@ export class WhatsAppReceiver extends WebSocketClient {
     this.#session = undefined;
     if (connection.protocol !== INBOX_PROTOCOL) return this.#abandonLoops(connection.protocol);
     // No message waits in the connection: notifications that are not acknowledged wait at the server.
-    connection.releaseHeld();
+    controlOf(connection)?.releaseMessages();
     const given = typeof this.after === "number" ? { after: this.after } : this.after;
     const { name, share, window, filter } = this;
     this.#session = new InboxSession({
@@ -335,7 +336,7 @@ export class WhatsAppReceiver extends WebSocketClient {
 
   #fail(code: number, error: WebSocketError): void {
     this.#failure ??= error;
-    this.connection?.closeWith(code, error);
+    controlOf(this.connection)?.closeWith(code, error);
     this.reportError(error);
   }
 
@@ -466,7 +467,7 @@ export class WhatsAppReceiver extends WebSocketClient {
   #closeFor(session: InboxSession | undefined): void {
     if (session === undefined) return;
     const error = new TransportError("ERR_ABORTED", "A notification was not handled");
-    this.connection?.closeWith(CloseCode.InternalError, error);
+    controlOf(this.connection)?.closeWith(CloseCode.InternalError, error);
   }
 
   /** Assembles a text, with `frameByFrame`; `undefined` before its last frame. */

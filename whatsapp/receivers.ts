@@ -9,7 +9,7 @@ import { concatAll } from "../base/bytes.ts";
 import type { Clock } from "../base/clock.ts";
 import { OptionError } from "../base/errors.ts";
 import { Envelope, mayHave, type WhatsAppFilter } from "../cloud_api/filter.ts";
-import type { WebSocketConnection } from "../connection/connection.ts";
+import { failConnection, sendShared, type WebSocketConnection } from "../connection/connection.ts";
 import type { InboxHub } from "../inbox/hub.ts";
 import type { InboxMember, InboxSink } from "../inbox/member.ts";
 import {
@@ -21,7 +21,7 @@ import {
   MAX_RECEIVER_MESSAGE,
   type ReceiverMessage,
 } from "../inbox/protocol.ts";
-import type { FrameInfo } from "../protocol/message.ts";
+import type { FrameInfo } from "../protocol/frame_header.ts";
 import { textResponse } from "../protocol/http.ts";
 import type { MessageData } from "../protocol/payload.ts";
 import {
@@ -193,7 +193,7 @@ export class Receivers<Data> {
     } catch (error) {
       if (!(error instanceof OptionError)) throw error;
       const failure = badMessage(error);
-      connection.closeWith(InboxCloseCode.BadMessage, failure);
+      failConnection(connection, InboxCloseCode.BadMessage, failure);
       this.#host.reportError(failure, connection);
     }
     return true;
@@ -285,7 +285,7 @@ function makeSink<Data>(connection: WebSocketConnection<Data>, clock: Clock): In
     get open(): boolean {
       return connection.state === "open";
     },
-    send: (message) => connection.sendShared(message),
+    send: (message) => sendShared(connection, message),
     drained: () => connection.drained(),
     later: (callback) => clock.after(RETRY_DELAY, callback),
     close: (code, reason) => void connection.close(code, reason),

@@ -5,7 +5,8 @@
  * @module
  */
 
-import { JournalError, StateError } from "../base/errors.ts";
+import { JournalError } from "../base/errors.ts";
+import { refuseSetting } from "../base/settings.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
 import { InboxHub } from "../inbox/hub.ts";
 import { INBOX_PROTOCOL } from "../inbox/protocol.ts";
@@ -13,13 +14,10 @@ import type { Journal } from "../journal/journal.ts";
 import { MemoryJournal } from "../journal/memory_journal.ts";
 import { SqliteJournal } from "../journal/sqlite_journal.ts";
 import { claimJournal, releaseJournal } from "../journal/use.ts";
-import type { HeaderFields, RequestLine } from "../protocol/head.ts";
 import { textResponse } from "../protocol/http.ts";
-import type { FrameInfo } from "../protocol/message.ts";
-import type { MessageData } from "../protocol/payload.ts";
-import type { BodyTaker, TextReply } from "../server/direct.ts";
-import type { AllowResult, StopOptions } from "../server/handlers.ts";
-import { WebSocketServer } from "../server/server.ts";
+import type { ServerContext } from "../server/context.ts";
+import type { StopOptions } from "../server/handlers.ts";
+import { extendServer, WebSocketServer } from "../server/server.ts";
 import { verifySignature } from "../cloud_api/signature.ts";
 import type { FailedAttempts, ReceiverTokens, WhatsAppApp } from "./access.ts";
 import type { SubjectForm } from "./distinguished_name.ts";
@@ -66,10 +64,14 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   /** Handler of raw notifications: a notification came. */
   onRawMessage?: RawMessageHandler;
 
+  /** Always `true` without `behindProxy`: Meta delivers over TLS only. Setting it throws. */
+  declare useSSL: boolean;
+
   // Parts
-  #settings: WhatsAppSettings;
-  #webhook: Webhook<Data>;
-  #receivers: Receivers<Data>;
+  readonly #core: ServerContext<Data>;
+  readonly #settings: WhatsAppSettings;
+  readonly #webhook: Webhook<Data>;
+  readonly #receivers: Receivers<Data>;
 
   // State
   #hub: InboxHub | undefined;
@@ -78,6 +80,10 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   #readOutage: OutageReport | undefined;
   #failed: FailedAttempts = { receiverToken: 0, verifyToken: 0, signature: 0, clientCertificate: 0 };
   #guesses: FailedGuesses | undefined;
+
+  static {
+    refuseSetting<WhatsAppServer>(this.prototype, "useSSL", 'a WhatsAppServer speaks TLS; see "behindProxy"');
+  }
 
   /**
    * Makes a server; it does not listen yet.
@@ -91,8 +97,22 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     this.#settings = makeWhatsAppSettings(options);
     this.onRawMessage = options.onRawMessage;
     const host = this.#makeHost();
-    this.#webhook = new Webhook(host, this.#settings);
-    this.#receivers = new Receivers(host);
+    const webhook = new Webhook(host, this.#settings);
+    const receivers = new Receivers(host);
+    this.#webhook = webhook;
+    this.#receivers = receivers;
+    this.#core = extendServer<Data>(this, {
+      prepare: () => this.#prepare(),
+      finish: () => this.#finish(),
+      allow: (connection) => receivers.refuse(connection) ?? this.#core.allow(connection),
+      opened: (connection) => receivers.opened(connection),
+      ended: (connection) => receivers.ended(connection),
+      receive: (connection, data, frame) => {
+        if (!receivers.receive(connection, data, frame)) this.#core.receive(connection, data, frame);
+      },
+      respond: (request, connection) => this.#respond(request, connection),
+      respondDirectly: (line, fields, connection) => webhook.respondDirectly(line.path, fields, connection),
+    });
   }
 
   /** Members of this server that its parts use; made once. */
@@ -101,10 +121,10 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     const server = this;
     return {
       get clock() {
-        return server.settings.clock;
+        return server.#core.settings.current.clock;
       },
       get handshakeTimeout() {
-        return server.settings.handshakeTimeout;
+        return server.#core.settings.current.handshakeTimeout;
       },
       get pathName() {
         return server.pathName;
@@ -127,8 +147,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
       countFailure: (reason) => this.#countFailure(reason),
       readSucceeded: () => this.#readSucceeded(),
       readFailed: (error, connection) => this.#readFailed(error, connection),
-      reportError: (error, connection) => this.reportError(error, connection),
-      reportHandlerError: (name, error, connection) => this.reportHandlerError(name, error, connection),
+      reportError: (error, connection) => this.#core.calls.report(error, connection),
       sendText: (text, selector) => void this.sendMessageTo(text, selector),
       sendBytes: (bytes, selector) => void this.sendDataTo(bytes, selector),
     };
@@ -137,17 +156,9 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   // ---- Settings ------------------------------------------------------------------------------------------------
 
   #set<Name extends keyof WhatsAppSettings>(name: Name, value: WhatsAppSettings[Name]): void {
-    this.assertStopped(name);
+    this.#core.settings.assertUnlocked(name);
     assertWhatsAppSetting(name, value);
     this.#settings[name] = value;
-  }
-
-  /** Always `true` without `behindProxy`: Meta delivers over TLS only. Setting it throws. */
-  override get useSSL(): boolean {
-    return super.useSSL;
-  }
-  override set useSSL(_value: boolean) {
-    throw new StateError("ERR_UNSUPPORTED", 'Cannot set "useSSL": a WhatsAppServer speaks TLS; see "behindProxy"');
   }
 
   /** Token for the verification of the URL; "": each verification is refused. */
@@ -235,8 +246,8 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     return this.#settings.behindProxy;
   }
   set behindProxy(value: boolean) {
-    this.assertStopped("behindProxy");
-    this.applySetting("useSSL", !value);
+    this.#core.settings.assertUnlocked("behindProxy");
+    this.#core.settings.store.set("useSSL", !value);
     this.#settings.behindProxy = value;
   }
 
@@ -261,7 +272,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   }
 
   /** Opens the journal before the port. */
-  protected override async prepare(): Promise<void> {
+  async #prepare(): Promise<void> {
     await this.#openHub();
     if (this.#settings.journal !== undefined) return;
     console.warn(
@@ -280,7 +291,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
 
   async #makeHub(): Promise<InboxHub> {
     const given = this.#settings.journal;
-    const { clock } = this.settings;
+    const { clock } = this.#core.settings.current;
     const journal = typeof given === "string"
       ? await SqliteJournal.open(given, { clock })
       : given ?? new MemoryJournal({ clock });
@@ -293,7 +304,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
         if (hub === this.#hub) hub.appended(entry);
         this.#receivers.forward(entry.bytes);
       },
-      error: (error) => this.reportError(error),
+      error: (error) => this.#core.calls.report(error),
       lost: () => hub.lost(),
     });
     this.#hub = hub;
@@ -302,16 +313,16 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
 
   #readFailed(error: unknown, connection?: WebSocketConnection<Data>): void {
     const report = error instanceof JournalError ? this.#readOutage?.failed(error) : error;
-    if (report !== undefined) this.reportError(report, connection);
+    if (report !== undefined) this.#core.calls.report(report, connection);
   }
 
   #readSucceeded(): void {
     const report = this.#readOutage?.succeeded();
-    if (report !== undefined) this.reportError(report);
+    if (report !== undefined) this.#core.calls.report(report);
   }
 
   /** Closes the journal after the last connection has ended. */
-  protected override async finish(): Promise<void> {
+  async #finish(): Promise<void> {
     const hub = await this.#opening?.catch(() => undefined);
     this.#opening = undefined;
     this.#hub = undefined;
@@ -336,7 +347,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     this.#guesses?.release();
     return stopped.then(async () => {
       this.#guesses?.release();
-      if (!this.locked) await this.finish();
+      if (!this.#core.settings.locked) await this.#finish();
     });
   }
 
@@ -349,7 +360,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
 
   #countFailure(reason: keyof FailedAttempts): void {
     this.#failed[reason]++;
-    this.countRefusal(reason);
+    this.#core.meter.refuse(reason);
   }
 
   /** Wrong guesses; made anew when the settings have changed while the server was stopped. */
@@ -357,7 +368,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     const { failureDelay } = this.#settings;
     if (this.#guesses?.delay !== failureDelay) {
       this.#guesses?.release();
-      this.#guesses = new FailedGuesses(this.settings.clock, failureDelay);
+      this.#guesses = new FailedGuesses(this.#core.settings.current.clock, failureDelay);
     }
     return this.#guesses!;
   }
@@ -365,7 +376,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   /** Refuses a guess without comparing it, if its network has been wrong too often. */
   #refuseGuess(connection: WebSocketConnection<Data>): Response | undefined {
     if (this.#failedGuesses.mayGuess(connection.remoteAddress.hostname)) return undefined;
-    this.countRefusal("failureDelay");
+    this.#core.meter.refuse("failureDelay");
     const seconds = Math.ceil(this.#settings.failureDelay / 1000);
     return textResponse(429, "Too many wrong tokens came from this address", { "retry-after": `${seconds}` });
   }
@@ -373,7 +384,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   /** Delays the answer to a wrong token, unless the server stops. */
   #delayAnswer(response: Response, connection: WebSocketConnection<Data>): Promise<Response> {
     const delayed = this.#failedGuesses.delayAnswer(connection.remoteAddress.hostname, response);
-    if (this.locked && !this.active) this.#failedGuesses.release();
+    if (this.#core.settings.locked && !this.active) this.#failedGuesses.release();
     return delayed;
   }
 
@@ -389,52 +400,17 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     return this.#receivers.tokenNameOf(connection);
   }
 
-  /** Admits a receiver that shows a valid token, if `onAllow` admits it too. */
-  protected override allow(connection: WebSocketConnection<Data>): AllowResult {
-    return this.#receivers.refuse(connection) ?? super.allow(connection);
-  }
-
-  /** Takes a receiver that has connected. */
-  protected override opened(connection: WebSocketConnection<Data>): void {
-    this.#receivers.opened(connection);
-  }
-
-  /** Removes a receiver that has ended. */
-  protected override ended(connection: WebSocketConnection<Data>): void {
-    this.#receivers.ended(connection);
-  }
-
-  /** Takes messages of the subprotocol; others are for the handlers. */
-  protected override receive(connection: WebSocketConnection<Data>, data: MessageData, frame?: FrameInfo): void {
-    if (!this.#receivers.receive(connection, data, frame)) super.receive(connection, data, frame);
-  }
-
   // ---- Requests ------------------------------------------------------------------------------------------------
 
-  /**
-   * Takes notifications with a short body; a subclass with a `respond` of its own gets them there, as all others.
-   *
-   * @internal
-   */
-  protected override respondDirectly(
-    line: RequestLine,
-    fields: HeaderFields,
-    connection: WebSocketConnection<Data>,
-  ): TextReply | BodyTaker | undefined {
-    const app = this.#webhook.appAt(line.path);
-    if (app === undefined || this.respond !== WhatsAppServer.prototype.respond) return undefined;
-    return this.#webhook.respondDirectly(app, fields, connection);
-  }
-
   /** Answers Meta; other requests go to `onCommandGet`. */
-  protected override async respond(request: Request, connection: WebSocketConnection<Data>): Promise<Response> {
+  async #respond(request: Request, connection: WebSocketConnection<Data>): Promise<Response> {
     const { pathname, searchParams } = new URL(request.url);
     const app = this.#webhook.appAt(pathname);
-    if (app === undefined) return await super.respond(request, connection);
+    if (app === undefined) return await this.#core.respond(request, connection);
     const answer = this.#webhook.respond(app, request, searchParams, connection);
     if (answer !== undefined) return await answer;
     const { method } = request;
-    const response = await super.respond(request, connection);
+    const response = await this.#core.respond(request, connection);
     const unanswered = response.status === 426 || response.status === 404;
     if (method === "GET" || method === "HEAD" || !unanswered) return response;
     await response.body?.cancel();

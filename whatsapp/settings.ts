@@ -10,7 +10,7 @@ import { assertSecrets, isSecret } from "../base/secrets.ts";
 import { isLoopback } from "../client/loopback.ts";
 import { assertJournalPath } from "../journal/files.ts";
 import type { Journal } from "../journal/journal.ts";
-import type { WebSocketServerOptions } from "../server/handlers.ts";
+import type { WebSocketServerOptions } from "../server/settings.ts";
 import { checkReceiverTokens, type ReceiverTokens, type WhatsAppApp } from "./access.ts";
 import { SUBJECT_FORMS, type SubjectForm } from "./distinguished_name.ts";
 

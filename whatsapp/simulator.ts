@@ -6,7 +6,7 @@
 
 import { type Clock, systemClock } from "../base/clock.ts";
 import { describe, OptionError } from "../base/errors.ts";
-import { messageText, quote, redactUrl } from "../base/message_text.ts";
+import { errorText, quote, redactUrl } from "../base/error_text.ts";
 import { assertNumber } from "../base/ranges.ts";
 import { assertSecrets } from "../base/secrets.ts";
 import { type SimulatedNotification, simulateNotification } from "../cloud_api/simulated.ts";
@@ -246,7 +246,7 @@ export class Simulator {
       });
       status = response.status;
       const answer = await response.text();
-      if (status !== 200) this.report.firstFailure ??= messageText(`${status} ${answer.slice(0, 200).trim()}`);
+      if (status !== 200) this.report.firstFailure ??= errorText(`${status} ${answer.slice(0, 200).trim()}`);
     } catch (error) {
       this.report.firstFailure ??= describe(error);
     }

@@ -12,7 +12,7 @@ function holders(): { make: (name: string) => Holder; gone: string[] } {
 }
 
 describe("MemoryBudget", () => {
-  it("asks nobody up to the limit, beyond it others at once, and never whoever holds more now", async () => {
+  it("asks no holder up to the limit; beyond it the others at once, the growing one later if needed", async () => {
     const { make, gone } = holders();
     const budget = new MemoryBudget(() => 100);
     const one = make("one");
@@ -34,7 +34,7 @@ describe("MemoryBudget", () => {
     assertEquals([gone, budget.total], [["one", "other"], 95]);
   });
 
-  it("takes what one holds that has given up part of it, within that call", () => {
+  it("takes the rest of a holder that freed a part, within that call", () => {
     const budget = new MemoryBudget(() => 100);
     const other: Holder = { giveUp: () => budget.hold(other, 30, false) };
     budget.hold(other, 60);
@@ -53,7 +53,7 @@ describe("MemoryBudget", () => {
     assertEquals(many.total, 50_000.5);
   });
 
-  it("lets those go that hold at least half of the average, the oldest first, until a sixteenth is free", async () => {
+  it("evicts holders above half of the average, the oldest first, until a sixteenth is free", async () => {
     const { make, gone } = holders();
     const budget = new MemoryBudget(() => 1600);
     budget.hold(make("small and old"), 10);
@@ -75,7 +75,7 @@ describe("MemoryBudget", () => {
     assertEquals([gone.at(-1), budget.total], ["also 2", 1401]);
   });
 
-  it("spares one that is a little larger than all others, which are below the average then, but older", async () => {
+  it("evicts the oldest of nearly equal holders, not the newest, slightly larger one", async () => {
     const { make, gone } = holders();
     const budget = new MemoryBudget(() => 1000);
     for (let index = 0; index < 9; index++) budget.hold(make(`holds ${index}`), 100);
@@ -87,7 +87,7 @@ describe("MemoryBudget", () => {
     assertEquals(gone, ["holds 0"]);
   });
 
-  it("goes on until there is room, however unequal they are", async () => {
+  it("evicts until there is room, even if the sizes are very unequal", async () => {
     const { make, gone } = holders();
     const budget = new MemoryBudget(() => 100);
     for (const [name, size] of [["a", 1], ["b", 60], ["c", 1], ["d", 70], ["e", 80], ["f", 90]] as const) {
@@ -101,7 +101,7 @@ describe("MemoryBudget", () => {
     assertEquals([gone.slice(3), budget.total], [["h", "f"], 7]);
   });
 
-  it("never lets the only one go, nor those that would free nothing, which count all the same", async () => {
+  it("never evicts the only holder, nor those that would free nothing, which still count", async () => {
     const { make, gone } = holders();
     const budget = new MemoryBudget(() => 100);
     const only = make("only");
@@ -124,7 +124,7 @@ describe("MemoryBudget", () => {
     assertEquals([gone, budget.total], [["other", "third"], 60]);
   });
 
-  it("begins anew for one that has let go, and has no limit with 0", async () => {
+  it("treats a holder as new after its release, and has no limit with 0", async () => {
     const { make, gone } = holders();
     let limit = 0;
     const budget = new MemoryBudget(() => limit);
@@ -166,10 +166,10 @@ describe("UnfinishedMessages", () => {
     return { clock, unfinished: new UnfinishedMessages(() => ({ maxTotalMessageSize: 0, messageTimeout, clock })) };
   };
 
-  it("tells after messageTimeout without a piece, to an eighth; not those whose pieces come, nor whom the program holds up", () => {
+  it("reports messages without progress after messageTimeout (to 1/8), not those the program delays", () => {
     const { clock, unfinished } = start();
     const [silent, slow, held] = [new Owner(), new Owner(), new Owner()];
-    for (const owner of [silent, slow, held]) unfinished.hold(owner, 100);
+    for (const owner of [silent, slow, held]) unfinished.update(owner, 100);
     held.reading = false;
     for (let second = 0; second < 7; second++) {
       clock.advance(1000);
@@ -178,42 +178,42 @@ describe("UnfinishedMessages", () => {
     assertEquals([silent.stalls, slow.stalls, held.stalls], [0, 0, 0]);
     clock.advance(1000);
     assertEquals([silent.stalls, slow.stalls, held.stalls], [1, 0, 0]);
-    unfinished.leave(silent);
+    unfinished.forget(silent);
     held.reading = true;
     clock.advance(4999);
     assertEquals([slow.stalls, held.stalls], [0, 0]);
     clock.advance(1);
     assertEquals([slow.stalls, held.stalls], [1, 0]);
-    unfinished.leave(slow);
+    unfinished.forget(slow);
     clock.advance(3000);
     assertEquals([silent.stalls, slow.stalls, held.stalls], [1, 1, 1]);
   });
 
-  it("has one timer for all, none for each message, and none that is left when they have gone", () => {
+  it("has one timer for all messages, and none once they are gone", () => {
     const { clock, unfinished } = start();
     const owners = Array.from({ length: 100 }, () => new Owner());
-    for (const owner of owners) unfinished.hold(owner, 1);
+    for (const owner of owners) unfinished.update(owner, 1);
     assertEquals(clock.pending, 1);
     clock.advance(500);
     for (let message = 0; message < 100; message++) {
       unfinished.finish(owners[0]);
-      unfinished.hold(owners[0], 1);
+      unfinished.update(owners[0], 1);
     }
     for (const owner of owners) unfinished.finish(owner);
     assertEquals(clock.pending, 1);
     clock.advance(1000);
     assertEquals(clock.pending, 0);
-    unfinished.hold(owners[0], 1);
-    unfinished.hold(owners[1], 1);
-    unfinished.leave(owners[0]);
+    unfinished.update(owners[0], 1);
+    unfinished.update(owners[1], 1);
+    unfinished.forget(owners[0]);
     assertEquals(clock.pending, 1);
-    unfinished.leave(owners[1]);
+    unfinished.forget(owners[1]);
     assertEquals([clock.pending, unfinished.total], [0, 0]);
   });
 
   it("has no timer with 0", () => {
     const { clock, unfinished } = start(0);
-    unfinished.hold(new Owner(), 1);
+    unfinished.update(new Owner(), 1);
     assertEquals([clock.pending, unfinished.total], [0, 1]);
   });
 });

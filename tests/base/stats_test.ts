@@ -159,7 +159,7 @@ describe("stats()", () => {
 });
 
 describe("onLog", () => {
-  it("is told of all that happens, in order, with what peers say as data only", async () => {
+  it("logs all events, in order, with text of peers as data only", async () => {
     const records: LogRecord[] = [];
     const server = await start({ onLog: (record) => void records.push(record), onError: () => {} });
     const client = await connect(server, { pathName: "/a" });

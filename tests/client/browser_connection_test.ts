@@ -158,7 +158,7 @@ describe("WebSocketClient in a page", () => {
     await server.stop();
   });
 
-  it("can be refused by the program, and then closes what was open", async () => {
+  it("can be refused by the program, which closes the open connection", async () => {
     const gone = defer<CloseInfo>();
     const server = await startEcho({ onDisconnect: (_, info) => gone.resolve(info) });
     const client = new PageClient(urlOf(server), { onHandshakeResponse: () => false });
@@ -187,7 +187,7 @@ describe("WebSocketClient in a page", () => {
     }
   });
 
-  it("says what a browser does not offer, for each member and setting", async () => {
+  it("names each member and setting that a browser does not support", async () => {
     const { client, stop } = await connectTo();
     const connection = client.connection!;
     for (
@@ -370,7 +370,7 @@ function makeRig(options: ConnectionOptions = {}, start: StartOptions = {}, begi
 }
 
 describe("BrowserConnection", () => {
-  it("delivers what came before it began, and an end that came before too", async () => {
+  it("delivers messages, and a close, that were received before it started", async () => {
     const { socket, connection, log } = makeRig({}, {}, false);
     socket.receive("one", new Uint8Array([2, 3]).buffer);
     socket.end(1000, "done");
@@ -441,22 +441,22 @@ describe("BrowserConnection", () => {
     assertEquals(log.events, ["one"]);
   });
 
-  it("holds messages until somebody listens, and hands over in order what came meanwhile", () => {
-    const { socket, connection, log } = makeRig({}, { hold: true });
+  it("holds messages until a handler is set, then delivers them in order", () => {
+    const { socket, connection, log } = makeRig({}, { waitForHandler: true });
     socket.receive("one", "two");
     assertEquals(log.events, []);
     log.onMessage = () => {
       log.onMessage = () => {};
       socket.receive("three");
     };
-    connection.releaseHeld();
+    connection.releaseMessages();
     assertEquals(log.events, ["one", "two", "three"]);
-    connection.releaseHeld();
+    connection.releaseMessages();
     socket.receive("four");
     assertEquals(log.events.at(-1), "four");
   });
 
-  it("keeps at most 64 KiB for who iterates, the rest for later, and gives up beyond the limit", async () => {
+  it("queues at most 64 KiB for an iterator, holds the rest, and fails beyond the limit", async () => {
     const { socket, connection, log } = makeRig({ maxMessageSize: 1000 });
     const reader = connection.readable.getReader();
     const chunk = "x".repeat(1000);
@@ -495,7 +495,7 @@ describe("BrowserConnection", () => {
     assertEquals(log.info, { code: 1006, reason: "", clean: false, sent: { code: 1005, reason: "" } });
   });
 
-  it("tells of a message that is too large behind those that came before it, in each delivery", async () => {
+  it("reports an oversized message after those before it, in each delivery mode", async () => {
     const batched = makeRig({ maxMessageSize: 4 }, { delivery: "batched" });
     batched.socket.receive("one", "two", "three", "four");
     batched.connection.deliverBatch();
@@ -509,7 +509,7 @@ describe("BrowserConnection", () => {
     assertEquals(await next, "closed");
   });
 
-  it("tells iterators of a failure, though the server answers the close frame", async () => {
+  it("reports a failure to iterators even if the server answers the close frame", async () => {
     const { socket, connection } = makeRig({ maxMessageSize: 4 });
     const messages = connection[Symbol.asyncIterator]();
     socket.receive("one", "three");
@@ -527,7 +527,7 @@ describe("BrowserConnection", () => {
     assertEquals([(await messages.next()).done, connection.state], [true, "closed"]);
   });
 
-  it("reports what went wrong before it began: a message that is too large, and a flood", async () => {
+  it("reports failures that happened before it started: an oversized message and a flood", async () => {
     const large = makeRig({ maxMessageSize: 4 }, {}, false);
     large.socket.receive("one", "three");
     large.connection.begin();
@@ -540,7 +540,7 @@ describe("BrowserConnection", () => {
     assertEquals(flood.log.events, ["error ERR_SLOW_CONSUMER", "disconnect 1006"]);
   });
 
-  it("ends at once when the program closes between two steps, and leaves out what was not fetched", async () => {
+  it("ends at once when the program closes between two steps, and drops messages not fetched", async () => {
     const { socket, connection, log, clock } = makeRig({ closeTimeout: 1000 }, { delivery: "step" });
     socket.receive("one", "two");
     assertEquals(await connection.step(0), "message");
@@ -549,12 +549,12 @@ describe("BrowserConnection", () => {
     assertEquals([log.events, clock.pending], [["one", "close 1000", "disconnect 1000"], 0]);
   });
 
-  it("hands over what was held when the connection is gone already", async () => {
-    const { socket, connection, log } = makeRig({}, { hold: true });
+  it("delivers held messages after the connection is lost", async () => {
+    const { socket, connection, log } = makeRig({}, { waitForHandler: true });
     socket.receive("one", "two");
     connection.terminate();
     await settle();
-    connection.releaseHeld();
+    connection.releaseMessages();
     assertEquals(log.events, ["disconnect 1006", "one", "two"]);
   });
 
@@ -570,7 +570,7 @@ describe("BrowserConnection", () => {
     }
   });
 
-  it("takes what a handler sends while it delivers what came before the end, and says that it was lost", async () => {
+  it("accepts sends while it delivers messages from before the loss, and reports them as lost", async () => {
     const { socket, connection, log, clock } = makeRig({}, { delivery: "batched" });
     log.onMessage = () => {
       assertEquals(connection.send("echo"), "sent");
@@ -583,7 +583,7 @@ describe("BrowserConnection", () => {
     assertEquals(await failure(() => lost), "ERR_CONNECTION_LOST");
   });
 
-  it("says so too before the end is fetched", async () => {
+  it("reports them as lost before the end is fetched, too", async () => {
     const { socket, connection, log } = makeRig({}, { delivery: "step" });
     log.onMessage = () => void connection.send("echo");
     socket.receive("one", "two");
@@ -603,7 +603,7 @@ describe("BrowserConnection", () => {
     assertEquals(log.events, ["one", "end", "two", "end"]);
   });
 
-  it("tells of an end that came before it began, whatever the delivery", () => {
+  it("reports an end received before it started, in each delivery mode", () => {
     for (const delivery of ["batched", "step"] as const) {
       const { socket, connection, log } = makeRig({}, { delivery }, false);
       socket.end(4000);
@@ -612,7 +612,7 @@ describe("BrowserConnection", () => {
     }
   });
 
-  it("leaves out behind close() what nobody is obliged to take: nothing piles up, and what is read has no holes", async () => {
+  it("drops unread messages after close(): the queue does not grow, and the messages read have no gap", async () => {
     const read = makeRig();
     const messages = read.connection[Symbol.asyncIterator]();
     for (let index = 0; index < 70; index++) read.socket.receive(`${index} ${"x".repeat(1000)}`);
@@ -698,7 +698,7 @@ describe("BrowserConnection", () => {
     assertEquals(log.events.length, 3);
   });
 
-  it("says what becomes of a message by what waits, and waits for it to leave", async () => {
+  it("returns sent, backpressure or dropped by bufferedAmount, and drained() waits for it", async () => {
     const { socket, connection, clock } = makeRig({ highWaterMark: 10, maxBufferedAmount: 20, slowConsumer: "drop" });
     assertEquals(connection.send("a"), "sent");
     socket.bufferedAmount = 11;
@@ -794,13 +794,13 @@ describe("WhatsAppReceiver in a page", () => {
   });
 
   it("uses TLS, except to a loopback address", async () => {
-    const receiver = new PageReceiver({ hostName: "192.0.2.1", useSSL: false });
+    const receiver = new PageReceiver({ hostname: "192.0.2.1", useSSL: false });
     await assertRejects(() => receiver.connect(), OptionError, "without TLS");
   });
 });
 
-describe("the choice of what connects", () => {
-  it("falls on sockets where there are some, or streams instead; else on the platform's WebSocket", () => {
+describe("the choice of the connector", () => {
+  it("prefers sockets or streams, and falls back to the platform's WebSocket", () => {
     assertEquals([chooseConnector(false), chooseConnector(true)], [socketConnector, socketConnector]);
     const without = { ...socketConnector, available: false };
     useSockets(without);

@@ -59,7 +59,7 @@ describe("a receiver without TLS", () => {
           await assertRejects(() => receiver.connect(), OptionError, "without TLS");
           const fixed = new Receiver({
             ...more,
-            hostName: host.replace("[", "").replace("]", ""),
+            hostname: host.replace("[", "").replace("]", ""),
             port,
             useSSL: false,
           });
@@ -97,8 +97,8 @@ describe("a receiver without TLS", () => {
   it("goes through no proxy: what is local there is not local here", () =>
     withListener(async (port) => {
       const proxy = `http://127.0.0.1:${port}`;
-      for (const hostName of ["127.0.0.1", "localhost", "0.0.0.0"]) {
-        const receiver = new WhatsAppReceiver({ ...secrets, hostName, port: 1, useSSL: false, proxy });
+      for (const hostname of ["127.0.0.1", "localhost", "0.0.0.0"]) {
+        const receiver = new WhatsAppReceiver({ ...secrets, hostname, port: 1, useSSL: false, proxy });
         await assertRejects(() => receiver.connect(), OptionError, "through a proxy");
       }
     }));
@@ -106,7 +106,7 @@ describe("a receiver without TLS", () => {
   it("follows no redirects, which could lead anywhere", () =>
     withListener(async (port) => {
       const given: WhatsAppReceiverOptions[] = [
-        { useSSL: false, hostName: "127.0.0.1", port },
+        { useSSL: false, hostname: "127.0.0.1", port },
         { resolveUrl: () => `ws://127.0.0.1:${port}/` },
       ];
       for (const options of given) {

@@ -166,7 +166,7 @@ describe("WebSocketClient with reconnect", () => {
     assertEquals(client.stats().closes, { 1001: 3 });
   });
 
-  it("tries from the first attempt on, until the server is there", async () => {
+  it("retries from the first attempt on, until the server is reachable", async () => {
     await using there = await new ComingAndGoing().start();
     const { url } = there;
     await there.server.stop();
@@ -514,7 +514,7 @@ describe("WebSocketClient with reconnect, in odd moments", () => {
     assertEquals([client.state, connects], ["closed", 1]);
   });
 
-  it("shows credentials of a URL that it asks for on that attempt, and to nobody else", async () => {
+  it("sends credentials from resolveUrl on that attempt only, to that host only", async () => {
     const seen: (string | null)[] = [];
     const onAllow: WebSocketServerOptions["onAllow"] = ({ request }) => {
       seen.push(request.headers.get("authorization"));
@@ -528,7 +528,7 @@ describe("WebSocketClient with reconnect, in odd moments", () => {
     assertEquals(seen, [`Basic ${btoa("u:secret")}`, null, `Basic ${btoa("v:other")}`]);
   });
 
-  it("never waits for ever, however often it has failed, with no delay at all", () => {
+  it("keeps a delay of 0 after thousands of failures if minDelay is 0", () => {
     const backoff = new Backoff(settings({ minDelay: 0, maxDelay: 1000 }));
     for (let index = 0; index < 2000; index++) backoff.failed();
     assertEquals(backoff.delay(), 0);

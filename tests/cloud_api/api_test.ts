@@ -2,9 +2,9 @@ import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows
 import { describe, it } from "@std/testing/bdd";
 import { createHash } from "node:crypto";
 import { OptionError } from "../../base/errors.ts";
+import { WhatsAppApiError } from "../../cloud_api/api_error.ts";
 import { WebSocketServer } from "../../server.ts";
 import { WhatsAppApi, type WhatsAppApiOptions } from "../../cloud_api/api.ts";
-import { WhatsAppApiError } from "../../cloud_api/api_error.ts";
 import { parseNotification } from "../../cloud_api/parse.ts";
 import type { WhatsAppMessage } from "../../cloud_api/messages.ts";
 import { encode, FakeClock, settle, until } from "../support/support.ts";
@@ -257,7 +257,7 @@ describe("WhatsAppApi: errors", () => {
     assertEquals((await assertRejects(() => nowhere.markAsRead("x"), WhatsAppApiError)).code, "ERR_API_UNREACHABLE");
   });
 
-  it("come when the body of an answer stalls, on each runtime, without a second attempt", async () => {
+  it("are reported when a response body stalls, on each runtime, without a second attempt", async () => {
     for (const deaf of [false, true]) {
       const counting = new CountingFetch(deaf);
       const clock = new FakeClock();
@@ -404,7 +404,7 @@ describe("WhatsAppApi: media", () => {
       assertEquals(error.code, "ERR_MEDIA_DIGEST");
     }));
 
-  it("fail when a piece does not come in time, but not when the whole, or the reader, takes long", async () => {
+  it("fail when the next piece is late, but may take long as a whole, and wait for a slow reader", async () => {
     const clock = new FakeClock();
     let push: (bytes: Uint8Array<ArrayBuffer>) => void = () => {};
     const body = (): ReadableStream<Uint8Array<ArrayBuffer>> =>

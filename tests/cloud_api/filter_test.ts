@@ -24,7 +24,7 @@ const OBJECT = '"object":"whatsapp_business_account"';
 const PART = `{${OBJECT},"entry":[{"id":"42","changes":[${PASSING}]}]}`;
 
 describe("the filter of a token", () => {
-  it("lets through as it came what holds nothing but changes that pass", () => {
+  it("passes a notification unchanged if all of its changes pass", () => {
     const spaced = PART.replaceAll(":", " :\n").replace("messages", "me\\u0073sages");
     for (const json of [PART, spaced, `\uFEFF${PART}`]) assertEquals(cut(json, ONE), { text: json, partial: false });
   });
@@ -59,14 +59,14 @@ describe("the filter of a token", () => {
     });
   }
 
-  it("holds back an account id of the wrong type, and what is about no account then", () => {
+  it("holds back an account id of the wrong type, and changes that then have no account", () => {
     const json = PART.replace('"42"', '{"a":"S"}');
     assertEquals(cut(json, ONE), { text: PART.replace('"id":"42",', ""), partial: true });
     assertEquals(cut(json, { accountIds: ["42"] }), undefined);
     assertEquals(cut(json, { accountIds: [""], fields: ["x"] }), undefined);
   });
 
-  it("lets no change through without an object as value, whatever the filter looks at", () => {
+  it("passes no change whose value is no object, whatever the filter checks", () => {
     // Some of these numbers a double does not hold.
     for (const value of ['"S"', "7", "12345678901234567890", "1e999", "null", '["S"]', undefined]) {
       const odd = value === undefined ? '{"field":"messages"}' : `{"field":"messages","value":${value}}`;
@@ -76,13 +76,13 @@ describe("the filter of a token", () => {
     }
   });
 
-  it("gives nothing of what is not UTF-8 but what is made anew", () => {
+  it("passes nothing of invalid UTF-8 except values made anew", () => {
     const bytes = encode(PART.replace("[]", '["?"]'));
     bytes[bytes.indexOf(0x3f)] = 0xff;
     assertEquals(cut(bytes, ONE), { text: PART.replace("[]", '["\uFFFD"]'), partial: true });
   });
 
-  it("lets nothing through of another product, and nothing that is no notification", () => {
+  it("passes nothing of another product, and nothing that is no notification", () => {
     for (
       const json of [PART.replace("whatsapp_business_account", "page"), PART.replace(`${OBJECT},`, ""), `[${PART}]`]
     ) {
@@ -106,7 +106,7 @@ describe("the filter of a token", () => {
     assertEquals(cut(head, { accountIds: ["42"] }), { text: head, partial: false });
   });
 
-  it("tells numbers apart that one double stands for, and keeps the digits of those it lets through", () => {
+  it("distinguishes numbers that a double cannot, and keeps the digits of those that pass", () => {
     const long = "90071992547409931";
     const json = `{${OBJECT},"entry":[{"id":${long},"changes":[${PASSING.replace('"1"', long)}]}]}`;
     for (const id of [long, String(Number(long))]) {
@@ -118,7 +118,7 @@ describe("the filter of a token", () => {
     assertEquals(cut(PART.replaceAll('"1"', "1"), ONE)?.partial, false);
   });
 
-  it("does not let pass by a number what names two", () => {
+  it("does not pass a change by its number if it names two", () => {
     const standby = (outer: object, inner: object): string =>
       wrap([{ field: "standby", value: { ...outer, standby: { ...inner } } }]);
     const [one, two] = ["1", "2"].map((id) => ({ metadata: { phone_number_id: id } }));
@@ -149,7 +149,7 @@ describe("the filter of a token", () => {
     assertThrows(() => checkFilter(JSON.parse('{"__proto__":{"fields":[]}}')), OptionError, '"__proto__"');
   });
 
-  it("has to do with all known notifications as they came, where those are present", () => {
+  it("agrees with all known notifications, where those are present", () => {
     const shared = new URL("../../../shared/whatsapp/", import.meta.url);
     for (const folder of ["samples/", "found/"]) {
       const url = new URL(folder, shared);
@@ -250,8 +250,8 @@ class Generator {
   }
 }
 
-describe("the filter of a token, whatever stands in a notification", () => {
-  it("lets through each change that passes, and not one character of anything else", () => {
+describe("the filter of a token, for random notifications", () => {
+  it("passes each allowed change, and no character of any other", () => {
     withSeed((random) => {
       let [whole, partial, nothing] = [0, 0, 0];
       for (let round = 0; round < 3000; round++) {
@@ -333,7 +333,7 @@ describe("receivers whose token has a filter", () => {
     for (const receiver of receivers) await receiver.disconnect();
   });
 
-  it("delay no other receiver by a notification that is nested too deeply to be taken apart", async () => {
+  it("do not delay others with a notification nested too deeply to be parsed", async () => {
     await using server = await startServer({
       receiverToken: [
         "all",

@@ -4,11 +4,10 @@ import { spawn } from "node:child_process";
 import process from "node:process";
 import { WebSocketClient, type WebSocketClientOptions } from "../../client.ts";
 import type { MessageData } from "../../protocol/payload.ts";
-import type { WebSocketConnection } from "../../connection/connection.ts";
+import { sendShared, type WebSocketConnection } from "../../connection/connection.ts";
 import { OptionError, StateError } from "../../base/errors.ts";
 import { compressionSettings, MessageDeflater } from "../../protocol/deflate.ts";
-import { Opcode } from "../../protocol/frame_header.ts";
-import type { FrameInfo } from "../../protocol/message.ts";
+import { type FrameInfo, Opcode } from "../../protocol/frame_header.ts";
 import { liveZlibStates } from "../../protocol/raw_deflate.ts";
 import { WebSocketServer, type WebSocketServerOptions } from "../../server.ts";
 import { SharedMessage } from "../../connection/shared_message.ts";
@@ -212,7 +211,7 @@ describe("compression", () => {
   });
 });
 
-describe("what does not get smaller", () => {
+describe("incompressible messages", () => {
   it("goes uncompressed without context takeover, and keeps the context with it", async () => {
     const noise = new Random(6).bytes(1000);
     const reserved = async (options: object): Promise<number[]> => {
@@ -290,7 +289,7 @@ describe("what does not get smaller", () => {
 });
 
 describe("a message that inflates without end", () => {
-  it("is closed with 1009 at the limit of 16 MiB, and the process grows by little more than twice that at most", async () => {
+  it("is closed with 1009 at 16 MiB, and the process grows by little more than twice that", async () => {
     const file = decodeURIComponent(new URL("../../bench/memory.ts", import.meta.url).pathname);
     const own = "Deno" in globalThis ? ["run", "-A", "--no-check", file] : [file];
     const child = spawn(process.execPath, [...own, "bomb"], { stdio: ["ignore", "pipe", "inherit"] });
@@ -345,7 +344,7 @@ describe("a broadcast", () => {
     await server.stop();
   });
 
-  it("reaches those for whom it fits, whatever it is for the others; and is refused if it fits for nobody", async () => {
+  it("reaches each connection that it fits, and is refused if it fits none", async () => {
     const server = new WebSocketServer({ compression: true, maxBufferedAmount: 1000 });
     const got = [0, 0, 0];
     const clients = await Promise.all([true, false, true].map(async (compression, index) => {
@@ -367,11 +366,11 @@ describe("a broadcast", () => {
     const settings = agreeOn({ threshold: 10 }).compression!;
     const rigs = [1, 2, 3].map(() => openRig("server", {}, { protocol: "", extensions: [], compression: settings }));
     const message = new SharedMessage("x".repeat(50_000), 0, settings.settings);
-    for (const { connection } of rigs) connection.sendShared(message);
+    for (const { connection } of rigs) sendShared(connection, message);
     const deflater = new MessageDeflater("server", settings.parameters, settings.settings);
     assert(message.framesFor(deflater) === message.framesFor(deflater), "compressed once");
     const short = new SharedMessage("short", 0, settings.settings);
-    for (const { connection } of rigs) connection.sendShared(short);
+    for (const { connection } of rigs) sendShared(connection, short);
     return settle().then(() => {
       const [first, ...others] = rigs.map(({ transport }) => transport.written);
       assertEquals(decodeAll(first, 0x40).map(({ reserved }) => reserved), [0x40, 0]);
@@ -524,7 +523,7 @@ describe("messageWriter", () => {
     assertThrows(() => client.messageWriter(Opcode.Text), StateError);
   });
 
-  it("waits again when somebody else was faster", async () => {
+  it("waits again when another writer was faster", async () => {
     const limits = { maxBufferedAmount: 1000, highWaterMark: 1000 };
     const noise = (length: number): Uint8Array => new Random(length).bytes(length);
     for (const stream of ["writable", "messageWriter"] as const) {

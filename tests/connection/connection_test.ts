@@ -1,11 +1,27 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { CONNECTION_DEFAULTS, type SendResult } from "../../connection/options.ts";
-import { WebSocketConnection } from "../../connection/connection.ts";
+import {
+  createConnection,
+  failConnection,
+  openConnection,
+  sendShared,
+  startConnection,
+} from "../../connection/connection.ts";
 import { OptionError, StateError, TransportError } from "../../base/errors.ts";
 import { Opcode } from "../../protocol/frame_header.ts";
 import { SharedMessage } from "../../connection/shared_message.ts";
-import { assertFrames, decodeAll, encode, FakeTransport, openRig, Peer, Recorder, settle } from "../support/support.ts";
+import {
+  assertFrames,
+  decodeAll,
+  encode,
+  FakeTransport,
+  openRig,
+  Peer,
+  Recorder,
+  settle,
+  turns,
+} from "../support/support.ts";
 import { concat } from "../../base/bytes.ts";
 
 describe("WebSocketConnection.send", () => {
@@ -99,7 +115,7 @@ describe("WebSocketConnection.send", () => {
     connection.terminate();
     await settle();
     assertThrows(() => connection.send("late"), StateError, "Cannot send: the connection is closed");
-    const early = new WebSocketConnection(new FakeTransport(), "server", new Recorder(), CONNECTION_DEFAULTS);
+    const early = createConnection(new FakeTransport(), "server", new Recorder(), CONNECTION_DEFAULTS);
     assertThrows(() => early.send("early"), StateError, "not open yet");
   });
 });
@@ -108,7 +124,7 @@ describe("splitMessage and frameSize", () => {
   for (const role of ["server", "client"] as const) {
     const least = role === "client" ? 7 : 3;
     for (const frameSize of [least, least + 1, 125, 126, 127, 131, 135, 1000, 65535, 65536, 65545, 65549]) {
-      it(`as a ${role}, no frame takes more than ${frameSize} bytes on the wire, and all but the last are full`, async () => {
+      it(`as a ${role}, frames take at most ${frameSize} bytes on the wire; all but the last are full`, async () => {
         const { transport, connection } = openRig(role, { splitMessage: true, frameSize });
         const length = frameSize < 1000 ? 700 : 200_000;
         const text = "0123456789".repeat(length / 10);
@@ -332,7 +348,7 @@ describe("the closing handshake (RFC 6455 §7)", () => {
   it("with manualClose answers too when a handler of the program failed", async () => {
     const { transport, connection, peer } = openRig("server", { options: { manualClose: true } });
     transport.receive(peer.close(1000));
-    connection.closeWith(1011, new Error("handler"));
+    failConnection(connection, 1011, new Error("handler"));
     await settle();
     assertFrames(transport.written, ['close 1011 ""']);
     transport.handler.end();
@@ -397,9 +413,9 @@ describe("the closing handshake (RFC 6455 §7)", () => {
       const transport = new FakeTransport();
       const recorder = new Recorder();
       const settings = { ...CONNECTION_DEFAULTS, pingInterval: 0 };
-      const connection = new WebSocketConnection(transport, "client", recorder, settings);
-      connection.start({ protocol: "", extensions: [] });
-      connection.open(new Peer("server").text("with the answer"), early);
+      const connection = createConnection(transport, "client", recorder, settings);
+      startConnection(connection, { protocol: "", extensions: [] });
+      openConnection(connection, new Peer("server").text("with the answer"), early);
       assertEquals((await connection.closed).code, 1006);
       assertEquals(recorder.events, ["text with the answer", "disconnect"]);
     }
@@ -460,7 +476,7 @@ describe("failing the connection (RFC 6455 §7.1.7)", () => {
 });
 
 describe("back-pressure to the peer", () => {
-  it("says so by a named result, and drained() tells when it is over", async () => {
+  it("returns a named result, and drained() resolves when it is over", async () => {
     const { transport, connection } = openRig("server", { highWaterMark: 1000 });
     transport.stalled = true;
     assertEquals(connection.send(new Uint8Array(500)), "sent");
@@ -533,8 +549,8 @@ describe("back-pressure to the peer", () => {
       await connection.closed;
       // Nobody is obliged to look: an unhandled rejection would fail the test.
       connection.drained();
-      await new Promise((resolve) => setTimeout(resolve, 0));
-      if (lost) await assertRejects(() => connection.drained(), TransportError, "before all that was sent had left");
+      await turns();
+      if (lost) await assertRejects(() => connection.drained(), TransportError, "before all bytes were sent");
       else await connection.drained();
     }
   });
@@ -565,14 +581,14 @@ describe("back-pressure to the peer", () => {
   it("does not take an encoded message that is too large for any connection for a slow consumer", () => {
     const { connection } = openRig("server", { maxBufferedAmount: 1000 });
     assertThrows(
-      () => connection.sendShared(new SharedMessage(new Uint8Array(1001), 0)),
+      () => sendShared(connection, new SharedMessage(new Uint8Array(1001), 0)),
       OptionError,
       "maxBufferedAmount",
     );
     assertEquals(connection.state, "open");
   });
 
-  it("rejects drained() when the connection is lost, without an unhandled rejection when nobody waits", async () => {
+  it("rejects drained() when the connection is lost, without an unhandled rejection if not awaited", async () => {
     const { transport, connection } = openRig();
     transport.stalled = true;
     connection.send("x");
@@ -581,426 +597,5 @@ describe("back-pressure to the peer", () => {
     const drained = connection.drained();
     transport.handler.close(new Error("reset"));
     await assertRejects(() => drained, TransportError, "lost");
-  });
-});
-
-describe("readable, writable and iteration", () => {
-  it("iterates over messages, and ends with a close frame", async () => {
-    const { transport, connection, recorder, peer } = openRig();
-    const messages = connection[Symbol.asyncIterator]();
-    transport.receive(concat(peer.text("one"), peer.binary(Uint8Array.of(2))));
-    assertEquals(await messages.next(), { done: false, value: "one" });
-    assertEquals(await messages.next(), { done: false, value: Uint8Array.of(2) });
-    const last = messages.next();
-    transport.receive(concat(peer.text("three"), peer.close(1000)));
-    assertEquals(await last, { done: false, value: "three" });
-    transport.handler.end();
-    assertEquals(await messages.next(), { done: true, value: undefined });
-    assertEquals(recorder.messages.length, 3);
-  });
-
-  it("throws at its end when the connection was lost, after all that had come", async () => {
-    const { transport, connection, peer } = openRig();
-    const seen: unknown[] = [];
-    const loop = (async () => {
-      for await (const message of connection) seen.push(message);
-    })();
-    transport.receive(concat(peer.text("one"), peer.text("two")));
-    transport.handler.close(new Error("reset by peer"));
-    const error = await assertRejects(() => loop, TransportError);
-    assertEquals([seen, error.code, (error.cause as Error).message], [
-      ["one", "two"],
-      "ERR_CONNECTION_LOST",
-      "reset by peer",
-    ]);
-  });
-
-  it("tells a reader that comes after the end how it was", async () => {
-    const lost = openRig();
-    lost.transport.handler.close(new Error("reset"));
-    await lost.connection.closed;
-    await assertRejects(() => lost.connection[Symbol.asyncIterator]().next(), TransportError, "lost");
-    const clean = openRig();
-    clean.transport.receive(clean.peer.close(1000));
-    clean.transport.handler.end();
-    await clean.connection.closed;
-    assertEquals((await clean.connection[Symbol.asyncIterator]().next()).done, true);
-  });
-
-  it("stops the reading when the program does not consume, and goes on when it does", async () => {
-    const { transport, connection, peer } = openRig();
-    const messages = connection[Symbol.asyncIterator]();
-    const big = "x".repeat(40_000);
-    transport.receive(concat(peer.text(big), peer.text(big), peer.text(big), peer.text("last")));
-    assertEquals(transport.paused, true);
-    // What was not parsed waits unparsed.
-    const { value } = await messages.next();
-    assertEquals([value?.length, transport.paused], [40_000, true]);
-    await messages.next();
-    await messages.next();
-    assertEquals((await messages.next()).value, "last");
-    assertEquals(transport.paused, false);
-  });
-
-  it("keeps no message that was read, though the queue never empties", async () => {
-    const { transport, connection, peer } = openRig();
-    const messages = connection[Symbol.asyncIterator]();
-    transport.receive(peer.text("0"));
-    for (let index = 1; index < 5000; index++) {
-      transport.receive(peer.text(`${index}`));
-      assertEquals((await messages.next()).value, `${index - 1}`);
-    }
-  });
-
-  it("bounds a flood of empty messages too", () => {
-    const { transport, connection, peer } = openRig();
-    connection.readable;
-    const flood = concat(...Array.from({ length: 2000 }, () => peer.text("")));
-    transport.receive(flood);
-    assertEquals(transport.paused, true);
-  });
-
-  it("finds the peer's close frame behind messages that nobody reads, once close() was called", async () => {
-    const { transport, connection, peer } = openRig();
-    connection[Symbol.asyncIterator]();
-    const big = peer.text("x".repeat(40_000));
-    transport.receive(concat(big, big, big, big, peer.close(1000)));
-    assertEquals(transport.paused, true);
-    const closed = connection.close(1000);
-    await settle();
-    assertEquals(connection.state, "closing");
-    transport.handler.end();
-    assertEquals((await closed).clean, true);
-  });
-
-  it("delivers what had come before the loss of a connection whose reader is slow", async () => {
-    const { transport, connection, peer } = openRig();
-    const messages = connection[Symbol.asyncIterator]();
-    const big = peer.text("x".repeat(40_000));
-    transport.receive(concat(big, big, big, peer.text("last")));
-    transport.handler.close(new Error("reset"));
-    await connection.closed;
-    for (let index = 0; index < 3; index++) assertEquals((await messages.next()).value?.length, 40_000);
-    assertEquals((await messages.next()).value, "last");
-    await assertRejects(() => messages.next(), TransportError);
-  });
-
-  it("leaving a loop does not close: another loop goes on", async () => {
-    const { transport, connection, peer } = openRig();
-    connection.readable;
-    transport.receive(concat(peer.text("one"), peer.text("two")));
-    for await (const message of connection) {
-      assertEquals(message, "one");
-      break;
-    }
-    assertEquals(connection.state, "open");
-    for await (const message of connection) {
-      assertEquals(message, "two");
-      break;
-    }
-  });
-
-  it("is a ReadableStream that closes the connection when it is cancelled", async () => {
-    const { transport, connection, peer } = openRig();
-    const reader = connection.readable.getReader();
-    transport.receive(peer.text("one"));
-    assertEquals((await reader.read()).value, "one");
-    await reader.cancel();
-    await settle();
-    assertFrames(transport.written, ["close"]);
-  });
-
-  it("is a WritableStream whose back-pressure is the peer's", async () => {
-    const { transport, connection, peer } = openRig("server", { highWaterMark: 1000 });
-    transport.stalled = true;
-    const writer = connection.writable.getWriter();
-    await writer.write("x".repeat(2000));
-    let written = false;
-    const second = writer.write("second").then(() => written = true);
-    await settle();
-    assertEquals(written, false);
-    transport.drain();
-    await second;
-    transport.drain();
-    const closing = writer.close();
-    await settle();
-    transport.drain();
-    transport.receive(peer.close(1000));
-    transport.handler.end();
-    await closing;
-    assertFrames(transport.written, [`text "${"x".repeat(2000)}"`, 'text "second"', 'close 1000 ""']);
-  });
-
-  it("waits for room in the WritableStream: nothing is dropped, nobody is a slow consumer", async () => {
-    for (const slowConsumer of ["close", "drop"] as const) {
-      const { transport, connection } = openRig("server", {
-        maxBufferedAmount: 1000,
-        highWaterMark: 1000,
-        slowConsumer,
-      });
-      transport.stalled = true;
-      const writer = connection.writable.getWriter();
-      const writes = [1, 2, 3].map(() => writer.write("x".repeat(600)));
-      for (let index = 0; index < 4; index++) {
-        await settle();
-        transport.drain();
-      }
-      await Promise.all(writes);
-      assertEquals([decodeAll(transport.written).length, connection.state], [3, "open"]);
-      await assertRejects(() => writer.write(7 as unknown as string), OptionError);
-    }
-  });
-
-  it("leaves no hole in what is read after close()", async () => {
-    const { transport, connection, peer } = openRig();
-    const messages = connection[Symbol.asyncIterator]();
-    void connection.close(1000);
-    await settle();
-    const big = "x".repeat(40_000);
-    transport.receive(concat(peer.text(`1${big}`), peer.text(`2${big}`), peer.text("3")));
-    assertEquals((await messages.next()).value?.[0], "1");
-    transport.receive(concat(peer.text("4"), peer.close(1000)));
-    const rest = [];
-    for await (const message of connection) rest.push(message[0]);
-    assertEquals(rest, ["2"]);
-  });
-
-  it("aborts the WritableStream with 1011, and fails writes after the end", async () => {
-    const { transport, connection } = openRig();
-    const writer = connection.writable.getWriter();
-    await writer.abort("no more");
-    await settle();
-    assertFrames(transport.written, ['close 1011 ""']);
-  });
-});
-
-describe("delivery in batches and in steps", () => {
-  it("batched: nothing comes before the batch, all that came does", () => {
-    const { transport, connection, recorder, peer } = openRig();
-    connection.setDelivery("batched");
-    transport.receive(concat(peer.text("one"), peer.text("two")));
-    transport.receive(peer.text("three"));
-    assertEquals([recorder.events, transport.paused], [[], false]);
-    connection.deliverBatch();
-    assertEquals(recorder.events, ["text one", "text two", "text three"]);
-    transport.receive(peer.text("four"));
-    assertEquals(recorder.events.length, 3);
-    connection.setDelivery("immediate");
-    assertEquals(recorder.events.length, 4);
-  });
-
-  it("batched: a handler within a batch may turn on immediate delivery", () => {
-    const { transport, connection, recorder, peer } = openRig();
-    connection.setDelivery("batched");
-    recorder.onMessage = () => connection.setDelivery("immediate");
-    transport.receive(concat(peer.text("one"), peer.text("two")));
-    connection.deliverBatch();
-    transport.receive(peer.text("three"));
-    assertEquals([recorder.events, transport.paused], [["text one", "text two", "text three"], false]);
-  });
-
-  it("steps: drained() rejects for what is sent behind a loss that is not reported yet", async () => {
-    const { transport, connection, recorder, peer } = openRig();
-    connection.setDelivery("step");
-    transport.receive(concat(peer.text("one"), peer.text("two")));
-    transport.handler.close();
-    recorder.onMessage = () => void connection.send("too late");
-    assertEquals(await connection.step(0), "message");
-    await assertRejects(() => connection.drained(), TransportError, "before all that was sent had left");
-  });
-
-  it("batched: stops the reading at 1 MiB", () => {
-    const { transport, connection, peer } = openRig();
-    connection.setDelivery("batched");
-    const part = peer.binary(new Uint8Array(300_000));
-    for (let index = 0; index < 3; index++) transport.receive(part);
-    assertEquals(transport.paused, false);
-    transport.receive(part);
-    assertEquals(transport.paused, true);
-    connection.deliverBatch();
-    assertEquals(transport.paused, false);
-  });
-
-  it("batched: what came before the loss is delivered before it is reported", async () => {
-    const { transport, connection, recorder, peer } = openRig();
-    connection.setDelivery("batched");
-    transport.receive(peer.text("one"));
-    transport.handler.close();
-    await connection.closed;
-    assertEquals(recorder.events, ["text one", "disconnect"]);
-  });
-
-  it("step: one message or control frame a call, and the end", async () => {
-    const { transport, connection, recorder, peer } = openRig("client");
-    connection.setDelivery("step");
-    assertEquals(transport.paused, true);
-    transport.receive(concat(peer.text("one"), peer.frame(Opcode.Ping, "p"), peer.text("two")));
-    assertEquals(recorder.events, []);
-    assertEquals(await connection.step(0), "message");
-    assertEquals(recorder.events, ["text one"]);
-    assertEquals(await connection.step(0), "control");
-    assertEquals(await connection.step(0), "message");
-    assertEquals(recorder.events, ["text one", "ping p", "text two"]);
-    const last = connection.step(0);
-    assertEquals(transport.paused, false);
-    transport.receive(peer.close(1000));
-    assertEquals(await last, "control");
-    transport.handler.end();
-    await connection.closed;
-    assertEquals(await connection.step(0), "closed");
-  });
-
-  it("step: a message cut into chunks, or into fragments, is one step", async () => {
-    const { transport, connection, recorder, peer } = openRig("client");
-    connection.setDelivery("step");
-    const step = connection.step(0);
-    for (const byte of concat(peer.text("a", false), peer.continuation("b", true))) {
-      if (!transport.paused) transport.receive(Uint8Array.of(byte));
-    }
-    assertEquals([await step, recorder.events], ["message", ["text ab"]]);
-  });
-
-  it("step: waits no longer than it is told, and reads nothing between two steps", async () => {
-    const { transport, connection, clock, peer } = openRig("client");
-    connection.setDelivery("step");
-    const step = connection.step(100);
-    assertEquals(transport.paused, false);
-    clock.advance(100);
-    assertEquals([await step, transport.paused, clock.pending], ["none", true, 0]);
-    transport.receive(peer.text("late"));
-    assertEquals(await connection.step(100), "message");
-    assertEquals(clock.pending, 0);
-  });
-
-  it("step: refuses a second step while one waits", async () => {
-    const { transport, connection, peer } = openRig("client");
-    connection.setDelivery("step");
-    const step = connection.step(0);
-    assertThrows(() => connection.step(0), StateError);
-    transport.receive(peer.text("x"));
-    await step;
-  });
-
-  it("step: what had come before the loss can still be fetched, then the end", async () => {
-    const { transport, connection, recorder, peer } = openRig("client");
-    connection.setDelivery("step");
-    transport.receive(concat(peer.text("one"), peer.text("two")));
-    transport.handler.close(new Error("reset"));
-    assertEquals(await connection.step(0), "message");
-    assertEquals(recorder.events, ["text one"]);
-    assertEquals(await connection.step(0), "message");
-    assertEquals(await connection.step(0), "closed");
-    assertEquals(recorder.events, ["text one", "text two", "disconnect"]);
-  });
-
-  it("step: close() ends the connection without further steps", async () => {
-    const { transport, connection, recorder, peer } = openRig("client");
-    connection.setDelivery("step");
-    transport.receive(concat(peer.text("unfetched"), peer.close(1000)));
-    const closed = connection.close(1000);
-    await settle();
-    assertEquals(transport.paused, false);
-    transport.handler.end();
-    assertEquals((await closed).clean, true);
-    assertEquals(recorder.events, ["close 1000", "disconnect"]);
-  });
-
-  it("step: what lies behind a loss ends with terminate(), close(), or another delivery", async () => {
-    for (const how of ["terminate", "close", "immediate"] as const) {
-      const { transport, connection, recorder, peer } = openRig("client");
-      connection.setDelivery("step");
-      transport.receive(concat(peer.text("one"), peer.text("two")));
-      transport.handler.close(new Error("reset"));
-      assertEquals(await connection.step(0), "message");
-      if (how === "immediate") connection.setDelivery(how);
-      else void connection[how]();
-      await connection.closed;
-      const expected = how === "immediate" ? ["text one", "text two", "disconnect"] : ["text one", "disconnect"];
-      assertEquals(recorder.events, expected);
-    }
-  });
-
-  it("step: leaving it ends a step that waits", async () => {
-    const { connection } = openRig("client");
-    connection.setDelivery("step");
-    const step = connection.step(0);
-    connection.setDelivery("immediate");
-    assertEquals(await step, "none");
-  });
-
-  it("may be changed there and back inside a handler", () => {
-    const { transport, connection, recorder, peer } = openRig("client");
-    recorder.onMessage = () => {
-      connection.setDelivery("step");
-      connection.setDelivery("immediate");
-    };
-    transport.receive(peer.text("last of its chunk"));
-    assertEquals(transport.paused, false);
-    transport.receive(concat(peer.text("two"), peer.text("three")));
-    assertEquals([recorder.events.length, transport.paused], [3, false]);
-  });
-
-  it("batched: a close inside a batch still finds the peer's close frame", async () => {
-    const { transport, connection, recorder, peer } = openRig("client");
-    connection.setDelivery("batched");
-    recorder.onMessage = () => void connection.close(1000);
-    transport.receive(peer.text("one"));
-    connection.deliverBatch();
-    await settle();
-    transport.receive(peer.close(1000));
-    assertEquals(recorder.events, ["text one", "close 1000"]);
-    transport.handler.end();
-    await connection.closed;
-  });
-
-  it("held messages survive an orderly close that comes behind them", async () => {
-    const transport = new FakeTransport();
-    const recorder = new Recorder();
-    const connection = new WebSocketConnection(transport, "client", recorder, {
-      ...CONNECTION_DEFAULTS,
-      pingInterval: 0,
-    });
-    const peer = new Peer("server");
-    connection.start({ protocol: "", extensions: [] }, { hold: true });
-    connection.open(concat(peer.text("one"), peer.text("two"), peer.close(1000)));
-    transport.handler.end();
-    await connection.closed;
-    connection.releaseHeld();
-    assertEquals(recorder.messages, ["one", "two"]);
-  });
-
-  it("held messages stop where the handler ends the connection", async () => {
-    const transport = new FakeTransport();
-    const recorder = new Recorder();
-    const connection = new WebSocketConnection(transport, "client", recorder, {
-      ...CONNECTION_DEFAULTS,
-      pingInterval: 0,
-    });
-    const peer = new Peer("server");
-    connection.start({ protocol: "", extensions: [] }, { hold: true });
-    connection.open(concat(peer.text("one"), peer.text("two")));
-    recorder.onMessage = () => connection.terminate();
-    connection.releaseHeld();
-    await settle();
-    assertEquals(recorder.events, ["text one", "disconnect"]);
-  });
-
-  it("held messages wait until somebody listens", () => {
-    const transport = new FakeTransport();
-    const recorder = new Recorder();
-    const connection = new WebSocketConnection(transport, "client", recorder, {
-      ...CONNECTION_DEFAULTS,
-      pingInterval: 0,
-    });
-    const peer = new Peer("server");
-    connection.start({ protocol: "", extensions: [] }, { hold: true });
-    connection.open(peer.text("one"));
-    transport.receive(concat(peer.text("x".repeat(70_000)), peer.text("three")));
-    assertEquals([recorder.events, transport.paused], [[], true]);
-    connection.releaseHeld();
-    assertEquals(recorder.messages.map((message) => message.length), [3, 70_000, 5]);
-    assertEquals(transport.paused, false);
-    transport.receive(peer.text("four"));
-    assertEquals(recorder.messages.length, 4);
   });
 });

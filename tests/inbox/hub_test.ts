@@ -10,7 +10,7 @@ import type { Journal, JournalEntry } from "../../journal/journal.ts";
 import { MemoryJournal } from "../../journal/memory_journal.ts";
 import type { SharedMessage } from "../../connection/shared_message.ts";
 import type { WhatsAppFilter } from "../../cloud_api/filter.ts";
-import { decode, decodeAll, encode, FakeClock, settle, until } from "../support/support.ts";
+import { decode, decodeAll, encode, FakeClock, settle, turns, until } from "../support/support.ts";
 
 /** A connection that keeps what it is sent. */
 class Sink implements InboxSink {
@@ -94,8 +94,8 @@ function about(...phoneNumberIds: string[]): string {
   return JSON.stringify({ object: "whatsapp_business_account", entry });
 }
 
-describe("InboxHub: where a receiver begins", () => {
-  it("is with what comes from now on", async () => {
+describe("InboxHub: the start position of a receiver", () => {
+  it("is the end of the journal by default", async () => {
     const rig = new Rig();
     await rig.add("a");
     const sink = await rig.join();
@@ -111,7 +111,7 @@ describe("InboxHub: where a receiver begins", () => {
     });
   });
 
-  it("is behind what it says, with what is there and then with what comes", async () => {
+  it("is behind its position: first the stored notifications, then new ones", async () => {
     const rig = new Rig();
     await rig.add("a", "b", "c");
     const sinks = [
@@ -129,7 +129,7 @@ describe("InboxHub: where a receiver begins", () => {
     assertEquals((await rig.join({ after: 2, journal: "another" })).bodies, ["1 a", "2 b"]);
   });
 
-  it("is after a restart of the hub the same", async () => {
+  it("is the same after a restart of the hub", async () => {
     const rig = new Rig();
     const first = await rig.join({ name: "billing" });
     await rig.add("a", "b", "c");
@@ -139,7 +139,7 @@ describe("InboxHub: where a receiver begins", () => {
   });
 });
 
-describe("InboxHub: those who are behind", () => {
+describe("InboxHub: receivers that are behind", () => {
   it("learn once when they have caught up, whatever the window and the filter", async () => {
     const rig = new Rig();
     await rig.add(about("1"), about("2"), "x");
@@ -161,7 +161,7 @@ describe("InboxHub: those who are behind", () => {
 });
 
 describe("InboxHub: windows", () => {
-  it("bound what is not acknowledged; each acknowledgement lets more come", async () => {
+  it("limit unacknowledged notifications; each acknowledgement makes room for more", async () => {
     const rig = new Rig();
     const sink = await rig.join({ window: 2 });
     await rig.add("a", "b", "c", "d");
@@ -183,7 +183,7 @@ describe("InboxHub: windows", () => {
     assertEquals(wide.bodies.length, 9);
   });
 
-  it("wait for a connection that takes no more, and delay no other connection", async () => {
+  it("wait for a connection with back-pressure, and do not delay the others", async () => {
     const rig = new Rig();
     const [slow, fast] = [await rig.join(), await rig.join()];
     slow.result = "backpressure";
@@ -194,7 +194,7 @@ describe("InboxHub: windows", () => {
     assertEquals(slow.bodies, ["1 a", "2 b", "3 c"]);
   });
 
-  it("send again what a connection dropped, its welcome too", async () => {
+  it("send again messages that a connection dropped, its welcome too", async () => {
     const rig = new Rig();
     const late = new Sink();
     late.result = "dropped";
@@ -214,7 +214,7 @@ describe("InboxHub: windows", () => {
 });
 
 describe("InboxHub: names", () => {
-  it("keep the position of a receiver: nothing is left out, and nothing acknowledged comes again", async () => {
+  it("keep the position of a receiver: nothing is skipped, nothing acknowledged comes again", async () => {
     const rig = new Rig();
     const first = await rig.join({ name: "billing" });
     await rig.add("a", "b", "c");
@@ -270,7 +270,7 @@ describe("InboxHub: sharing", () => {
     assertEquals(await rig.journal.cursor("x"), 3);
   });
 
-  it("hands over what a connection had that ends, in order, and says so", async () => {
+  it("hands the notifications of a closed connection over, in order, as redelivered", async () => {
     const rig = new Rig();
     const hello = { name: "x", share: true, window: 2 };
     const [one, two] = [await rig.join(hello), await rig.join(hello)];
@@ -296,7 +296,7 @@ describe("InboxHub: sharing", () => {
 });
 
 describe("InboxHub: filters", () => {
-  it("let through what has a part that is wanted, whole; the rest is no obstacle", async () => {
+  it("pass a notification with one wanted part as a whole", async () => {
     const rig = new Rig();
     const sink = await rig.join({ name: "x", filter: { phoneNumberIds: ["1"] }, window: 1 });
     const both = about("2", "1");
@@ -308,7 +308,7 @@ describe("InboxHub: filters", () => {
     assertEquals(await rig.journal.cursor("x"), 5);
   });
 
-  it("hold back what a receiver may not have: what is left has no signature", async () => {
+  it("hold back the parts that a receiver may not have; the rest has no signature", async () => {
     const rig = new Rig();
     const sink = await rig.join({}, { phoneNumberIds: ["1"] });
     await rig.add(about("2"), about("1"), "not JSON", about("2", "1"));
@@ -323,7 +323,7 @@ describe("InboxHub: filters", () => {
 });
 
 describe("InboxHub: the journal", () => {
-  it("is read by those who are behind, in order, while more comes", async () => {
+  it("is read by receivers that are behind, in order, while more arrives", async () => {
     const rig = new Rig();
     const bodies = Array.from({ length: 1500 }, (_, at) => `${at}`);
     await rig.add(...bodies);
@@ -334,7 +334,7 @@ describe("InboxHub: the journal", () => {
     assertEquals(sink.bodies, expected);
   });
 
-  it("is read again by one who falls behind", async () => {
+  it("is read again by a receiver that falls behind", async () => {
     const rig = new Rig();
     const sink = await rig.join({ window: 1 });
     await rig.add(...Array.from({ length: 2000 }, (_, at) => `${at}`));
@@ -346,7 +346,7 @@ describe("InboxHub: the journal", () => {
     assertEquals(sink.bodies[1999], "2000 1999");
   });
 
-  it("says what retention has taken", async () => {
+  it("reports the gap that retention left", async () => {
     const rig = new Rig(new MemoryJournal({ maxBytes: 16 * 1024 * 1024 }));
     await rig.add(...Array.from({ length: 20 }, (_, at) => `${at}`.padEnd(1024 * 1024, "x")));
     const sink = await rig.join({ after: 1 });
@@ -354,7 +354,7 @@ describe("InboxHub: the journal", () => {
     assert(sink.bodies[0].startsWith("5 4x"));
   });
 
-  it("says what retention takes while it is read", async () => {
+  it("reports a gap that retention makes while the journal is read", async () => {
     const clock = new FakeClock();
     const rig = new Rig(new MemoryJournal({ maxAge: 1000, clock }));
     rig.journal.saveCursor("x", 0);
@@ -367,11 +367,11 @@ describe("InboxHub: the journal", () => {
     assertEquals(sink.heads[1], { type: "gap", after: 0, until: 2 });
   });
 
-  it("gives nothing twice, however late it answers", async () => {
+  it("delivers nothing twice, even if reads are slow", async () => {
     class Late extends MemoryJournal {
       override async read(after: number, count: number): Promise<JournalEntry[]> {
         const entries = await super.read(after, count);
-        await settle();
+        await turns(3);
         return entries;
       }
     }
@@ -386,7 +386,7 @@ describe("InboxHub: the journal", () => {
     assertEquals(new Set(sink.bodies).size, 1101);
   });
 
-  it("is read again by a connection that joins while others end for a read that failed", async () => {
+  it("is read again by a connection that joins while others end for a failed read", async () => {
     class Once extends MemoryJournal {
       failing = true;
       override read(after: number, count: number): Promise<JournalEntry[]> {
@@ -407,7 +407,7 @@ describe("InboxHub: the journal", () => {
     await until(() => two.bodies.length === 1100, "all");
   });
 
-  it("keeps what the hub cannot hand on to itself, and the others go on", async () => {
+  it("keeps an entry when a listener throws, and reports it; the others go on", async () => {
     for (const journal of [new MemoryJournal()]) {
       const errors: JournalError[] = [];
       journal.listen({

@@ -1,6 +1,6 @@
 /**
- * Receivers are notified of notifications that their journal has lost: exactly of the numbers that they did not get, once,
- * also when a loss is detected late.
+ * Receivers are notified of notifications that their journal has lost: exactly of the numbers that they did not get,
+ * once, also when a loss is detected late.
  */
 
 import { assertEquals } from "@std/assert";
@@ -125,7 +125,7 @@ async function begin(): Promise<Rig> {
 }
 
 describe("InboxHub with a journal that has lost something", () => {
-  it("says so at once to those who wait there, and nothing to those who got it", async () => {
+  it("reports the loss at once to receivers waiting there, not to those that got the entries", async () => {
     const rig = await begin();
     const sink = await rig.join(0);
     for (let seq = 5; seq <= 6; seq++) rig.journal.add(seq);
@@ -138,7 +138,7 @@ describe("InboxHub with a journal that has lost something", () => {
     assertEquals(sink.got.slice(6), ["6-8", BASE + 1]);
   });
 
-  it("says so when it turns out after they have passed it", async () => {
+  it("reports a loss that is found after the receivers passed it", async () => {
     const rig = await begin();
     const sink = await rig.join(0);
     rig.journal.add(BASE + 1);
@@ -151,7 +151,7 @@ describe("InboxHub with a journal that has lost something", () => {
     assertEquals(sink.got.slice(4), [BASE + 1, BASE + 2, "4-6", "4-8", BASE + 3]);
   });
 
-  it("says so to a name that comes later, from where it was on, and only then", async () => {
+  it("reports the loss to a name that connects later, from its position on", async () => {
     const rig = await begin();
     for (const [name, cursor] of [["behind", 2], ["within", 6], ["beyond", 8]] as const) {
       rig.journal.saveCursor(name, cursor);
@@ -163,7 +163,7 @@ describe("InboxHub with a journal that has lost something", () => {
     assertEquals((await rig.join(undefined, "beyond")).got, [BASE + 1]);
   });
 
-  it("sends what is at hand still, also if the journal has lost it", async () => {
+  it("sends entries still in memory, even if the journal has lost them", async () => {
     const rig = await begin();
     const sink = await rig.join(4, undefined, 1);
     for (let seq = 5; seq <= 8; seq++) rig.journal.add(seq);
@@ -175,7 +175,7 @@ describe("InboxHub with a journal that has lost something", () => {
     assertEquals(sink.got, [5, 6, 7, 8]);
   });
 
-  it("says so to those who read what was not at hand", async () => {
+  it("reports the loss to receivers that read entries not in memory", async () => {
     const rig = new Rig();
     for (let seq = 1; seq <= 4; seq++) rig.journal.add(seq, false);
     rig.journal.lose({ after: 4, until: 8 });
@@ -187,7 +187,7 @@ describe("InboxHub with a journal that has lost something", () => {
     assertEquals(sink.got, [1, 2, 3, 4, "4-8", BASE + 1, BASE + 2]);
   });
 
-  it("tells of what retention took before this server heard of it", async () => {
+  it("reports entries that retention removed before this server knew them", async () => {
     const rig = await begin();
     const sink = await rig.join(0);
     rig.journal.entries = [];
@@ -227,7 +227,7 @@ describe("KnownNumbers", () => {
 });
 
 describe("PassedNumbers", () => {
-  it("are told as far as they are lost, each once, and bounded", () => {
+  it("are reported as far as they are lost, each once, and their number is limited", () => {
     const passed = new PassedNumbers();
     passed.pass(5, 7, []);
     assertEquals(passed.take([{ after: 4, until: 8 }]), []);

@@ -2,7 +2,6 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,16 +9,16 @@ import { JournalError } from "../../base/errors.ts";
 import type { JournalRetention, NewEntry } from "../../journal/journal.ts";
 import { SqliteJournal } from "../../journal/sqlite_journal.ts";
 import { WhatsAppReceiver, WhatsAppServer } from "../../whatsapp.ts";
+import { entry as plainEntry } from "../support/journal_entry.ts";
 import { encode, FakeClock, until } from "../support/support.ts";
+
+function entry(bytes: Uint8Array): NewEntry {
+  return plainEntry(bytes, { signature: "sha256=x", receivedAt: new Date(1790416800000) });
+}
 
 const MIB = 1024 * 1024;
 const DAY = 24 * 3600 * 1000;
 const PAGE = 4096;
-
-function entry(bytes: Uint8Array): NewEntry {
-  const digest = new Uint8Array(createHash("sha256").update(bytes).digest());
-  return { bytes, signature: "sha256=x", receivedAt: new Date(1790416800000), digest, forward: true };
-}
 
 const body = (at: number, size = 40): Uint8Array => encode(`${at} `.padEnd(size, "."));
 
@@ -195,7 +194,7 @@ describe("SqliteJournal, damaged", () => {
       await again.close();
     }));
 
-  it("trims over a body that cannot be freed, though nobody has read it", () =>
+  it("trims over a body that cannot be freed, even if it was never read", () =>
     withDamaged(30, MIB / 2, (file) => loseFurtherPages(file, "7 ....."), async (file) => {
       const [journal] = await open(file, { maxBytes: 16 * MIB });
       for (let at = 0; at < 10; at++) await journal.append(entry(new Uint8Array(MIB).fill(at)));
@@ -228,7 +227,7 @@ describe("SqliteJournal, damaged", () => {
       await journal.close();
     }));
 
-  it("does not give up at once what a disk does not give, and rejects for all that is no damage", () =>
+  it("retries a failed disk read, and rejects for errors other than damage", () =>
     withDamaged(5, 40, () => {}, async (file) => {
       const clock = new FakeClock();
       const { StatementSync } = await import("node:sqlite");
@@ -274,7 +273,7 @@ describe("SqliteJournal, damaged", () => {
       await again.close();
     }));
 
-  it("is told to receivers as a gap: those behind it go on, and onError hears of it once", () =>
+  it("is reported to receivers as a gap: they go on behind it, and onError is called once", () =>
     withDamaged(4, 40, (file) => run(file, "UPDATE notification SET raw = x'7b7d' WHERE seq = 2"), async (file) => {
       const errors: unknown[] = [];
       const server = new WhatsAppServer({

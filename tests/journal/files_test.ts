@@ -2,7 +2,6 @@
 
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { createHash } from "node:crypto";
 import {
   copyFileSync,
   existsSync,
@@ -23,12 +22,13 @@ import process from "node:process";
 import { setImmediate } from "node:timers";
 import { pathToFileURL } from "node:url";
 import { JournalError, OptionError, StateError, type WebSocketError } from "../../base/errors.ts";
-import type { Journal, NewEntry } from "../../journal/journal.ts";
+import type { Journal } from "../../journal/journal.ts";
 import { SqliteJournal } from "../../journal/sqlite_journal.ts";
 import { MemoryJournal } from "../../journal/memory_journal.ts";
 import { RedisJournal } from "../../redis/journal.ts";
 import { signNotification, WhatsAppReceiver, WhatsAppServer, type WhatsAppServerOptions } from "../../whatsapp.ts";
 import { describeRedis } from "../support/describe_redis.ts";
+import { entry } from "../support/journal_entry.ts";
 import { CLIENTS, RedisServer } from "../support/redis.ts";
 import { decode, encode, FakeClock, until } from "../support/support.ts";
 
@@ -41,12 +41,6 @@ async function withFolder(action: (folder: string) => Promise<void>): Promise<vo
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-function entry(body: string): NewEntry {
-  const bytes = encode(body);
-  const digest = new Uint8Array(createHash("sha256").update(bytes).digest());
-  return { bytes, signature: "", receivedAt: new Date(0), digest, forward: true };
 }
 
 type Server = WhatsAppServer & { errors: WebSocketError[] };

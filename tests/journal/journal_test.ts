@@ -1,7 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { spawn } from "node:child_process";
-import { createHash } from "node:crypto";
 import {
   closeSync,
   copyFileSync,
@@ -25,23 +24,17 @@ import { SqliteJournal } from "../../journal/sqlite_journal.ts";
 import { MemoryJournal } from "../../journal/memory_journal.ts";
 import { RedisJournal } from "../../redis/journal.ts";
 import { describeRedis } from "../support/describe_redis.ts";
+import { entry as plainEntry } from "../support/journal_entry.ts";
 import { CLIENTS, RedisServer } from "../support/redis.ts";
 import { decode, encode, FakeClock, until } from "../support/support.ts";
 
 const DAY = 24 * 3600 * 1000;
 const MIB = 1024 * 1024;
 
+/** An entry whose signature tells its length. */
 function entry(body: string | Uint8Array, more: Partial<NewEntry> = {}): NewEntry {
-  const bytes = typeof body === "string" ? encode(body) : body;
-  const digest = new Uint8Array(createHash("sha256").update(bytes).digest());
-  return {
-    bytes,
-    signature: `sha256=${bytes.length}`,
-    receivedAt: new Date(1790416800000),
-    digest,
-    forward: true,
-    ...more,
-  };
+  const { length } = typeof body === "string" ? encode(body) : body;
+  return plainEntry(body, { signature: `sha256=${length}`, receivedAt: new Date(1790416800000), ...more });
 }
 
 /** A folder that is gone after the test. */
@@ -104,7 +97,7 @@ function suite(
         assertEquals((await journal.read(0, 10)).length, 1);
       }));
 
-    it("tells apart what differs in the last byte of the digest only", () =>
+    it("distinguishes entries whose digests differ in the last byte only", () =>
       withJournal(async (journal) => {
         const [one, other] = [entry("a").digest, entry("a").digest];
         other[31] ^= 1;
@@ -122,7 +115,7 @@ function suite(
         assertEquals((await journal.append(entry("vetoed"))).duplicate, true);
       }));
 
-    it("tells its listener in order, before append resolves, and never of duplicates", () =>
+    it("calls its listener in order, before append resolves, and never for duplicates", () =>
       withJournal(async (journal) => {
         const log: string[] = [];
         journal.listen({
@@ -361,10 +354,7 @@ describe("SqliteJournal on disk", () => {
       assertEquals(await written(), 6);
       journal.saveCursor("billing", 7);
       clock.advance(100);
-      for (let turn = 0; turn < 100 && await written() !== 7; turn++) {
-        await new Promise((resolve) => setTimeout(resolve, 1));
-      }
-      assertEquals(await written(), 7);
+      await until(async () => await written() === 7, "the cursor in the file");
       // And at the end.
       journal.saveCursor("billing", 8);
       await journal.close();
@@ -381,7 +371,6 @@ describe("SqliteJournal on disk", () => {
       clock.advance(100);
       const copy = `${file}.copy`;
       const written = async (): Promise<boolean> => {
-        await new Promise((resolve) => setTimeout(resolve, 1));
         copyFileSync(file, copy);
         copyFileSync(`${file}-wal`, `${copy}-wal`);
         const read = await SqliteJournal.open(copy);
@@ -389,8 +378,7 @@ describe("SqliteJournal on disk", () => {
         await read.close();
         return cursor === 7;
       };
-      for (let turn = 0; turn < 100 && !await written(); turn++);
-      assert(await written());
+      await until(written, "the cursor in the file");
       await journal.close();
     }));
 

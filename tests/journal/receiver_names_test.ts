@@ -3,13 +3,12 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { type ChildProcess, spawn } from "node:child_process";
-import { createHash } from "node:crypto";
 import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { BroadcastChannelBackplane } from "../../pubsub/backplane.ts";
+import { BroadcastChannelBackplane } from "../../pubsub/broadcast_channel.ts";
 import { JournalError, OptionError } from "../../base/errors.ts";
 import { InboxHub } from "../../inbox/hub.ts";
 import type { InboxSink } from "../../inbox/member.ts";
@@ -19,7 +18,7 @@ import {
   encodeInboxMessage,
   type HelloMessage,
 } from "../../inbox/protocol.ts";
-import type { Journal, JournalRetention, NewEntry } from "../../journal/journal.ts";
+import type { Journal, JournalRetention } from "../../journal/journal.ts";
 import { SqliteJournal } from "../../journal/sqlite_journal.ts";
 import { MemoryJournal } from "../../journal/memory_journal.ts";
 import { RedisJournal } from "../../redis/journal.ts";
@@ -27,6 +26,7 @@ import { RedisBackplane } from "../../redis/backplane.ts";
 import type { SharedMessage } from "../../connection/shared_message.ts";
 import { signNotification, WhatsAppReceiver, WhatsAppServer } from "../../whatsapp.ts";
 import { describeRedis } from "../support/describe_redis.ts";
+import { entry } from "../support/journal_entry.ts";
 import { CLIENTS, freePort, RedisServer } from "../support/redis.ts";
 import { decode, decodeAll, encode, FakeClock, settle, until } from "../support/support.ts";
 
@@ -34,12 +34,6 @@ const HOUR = 3600 * 1000;
 const MIB = 1024 * 1024;
 /** How often a journal looks for what is too old. */
 const TRIM_INTERVAL = 600_000;
-
-function entry(body: string | Uint8Array): NewEntry {
-  const bytes = typeof body === "string" ? encode(body) : body;
-  const digest = new Uint8Array(createHash("sha256").update(bytes).digest());
-  return { bytes, signature: "", receivedAt: new Date(0), digest, forward: true };
-}
 
 async function withFolder(action: (folder: string) => Promise<void>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "names-"));
@@ -69,7 +63,7 @@ async function use(
 /** What must hold for every journal. */
 function suite(name: string, withJournal: WithJournal): void {
   describe(`${name}: names of receivers`, () => {
-    it("begin where they are let in first, and go on where they were", () =>
+    it("begin at the position of their first connection, and continue where they were", () =>
       withJournal(async (journal) => {
         assertEquals(await journal.admit("billing", 0, false), 0);
         assertEquals(await journal.cursor("billing"), 0);
@@ -149,7 +143,7 @@ function suite(name: string, withJournal: WithJournal): void {
         assertEquals([await journal.cursor("a"), errors.length], [1, 0]);
       }, { maxReceivers: 0, maxReceiverAge: 0 }));
 
-    it("that lose something to retention are told in one error, each once", () =>
+    it("that lose entries to retention are reported in one error, each once", () =>
       withJournal(async (journal, _clock, errors) => {
         const names = Array.from({ length: 30 }, (_, at) => `name ${at}`);
         for (const name of names) await journal.admit(name, 0, false);
@@ -200,7 +194,7 @@ describeRedis("RedisJournal: names of receivers", () => {
 
   const make = CLIENTS.get("npm:ioredis")!;
 
-  it("are in Redis before they are let in, those that are shared too", async () => {
+  it("are in Redis before they are admitted, shared names too", async () => {
     const redis = await RedisServer.start();
     const program = await make(redis.url);
     const journal = await RedisJournal.open(program.client);
@@ -305,7 +299,7 @@ describeRedis("RedisJournal: names of receivers", () => {
 });
 
 describe("SqliteJournal: names of receivers on disk", () => {
-  it("are there before they are let in: a journal over the same files, which nobody closed, knows them", () =>
+  it("are on disk before they are admitted: a journal opened over the same unclosed files knows them", () =>
     withFolder(async (folder) => {
       const file = join(folder, "j.db");
       // Its clock stands still: nothing is written later.
@@ -376,7 +370,7 @@ describe("SqliteJournal: names of receivers on disk", () => {
       await again.close();
     }));
 
-  it("that have expired when it is opened are forgotten once somebody hears of it", () =>
+  it("that have expired when it is opened are forgotten once a listener is set", () =>
     withFolder(async (folder) => {
       const file = join(folder, "j.db");
       const clock = new FakeClock();
@@ -395,7 +389,7 @@ describe("SqliteJournal: names of receivers on disk", () => {
       await again.close();
     }));
 
-  it("that cannot be written are not let in", () =>
+  it("that cannot be written are not admitted", () =>
     withFolder(async (folder) => {
       const file = join(folder, "j.db");
       const journal = await SqliteJournal.open(file);
@@ -460,7 +454,7 @@ class Sink implements InboxSink {
 const hello = (name: string): HelloMessage => ({ type: "hello", name });
 
 describe("InboxHub: names", () => {
-  it("says welcome when the journal has let the name in, not before", async () => {
+  it("says welcome when the journal has admitted the name, not before", async () => {
     class Slow extends MemoryJournal {
       readonly gate = Promise.withResolvers<void>();
       override async admit(name: string, start: number): Promise<number> {
@@ -502,7 +496,7 @@ describe("InboxHub: names", () => {
     assertEquals([again.got, nameless.got], [["welcome", "current"], ["welcome", "current"]]);
   });
 
-  it("releases a name with its last connection, also with one that ends before it is let in", async () => {
+  it("releases a name with its last connection, also if that ends before it is admitted", async () => {
     const log: string[] = [];
     class Logged extends MemoryJournal {
       override release(name: string): void {

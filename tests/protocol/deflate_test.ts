@@ -4,14 +4,13 @@ import process from "node:process";
 import { deflateRawSync } from "node:zlib";
 import {
   acceptDeflateOffer,
-  type CompressionOptions,
   compressionSettings,
-  type DeflateParameters,
   makeDeflateOffer,
   MessageDeflater,
   MessageInflater,
   readDeflateAnswer,
 } from "../../protocol/deflate.ts";
+import type { CompressionOptions, DeflateParameters } from "../../protocol/compression.ts";
 import { HandshakeError, OptionError, ProtocolError } from "../../base/errors.ts";
 import { formatExtensions, parseExtensions } from "../../protocol/extensions.ts";
 import { liveZlibStates, RawDeflate, RawInflate } from "../../protocol/raw_deflate.ts";
@@ -148,7 +147,7 @@ describe("acceptDeflateOffer", () => {
     ],
   ];
   for (const [offer, options, answer] of rows) {
-    it(`answers "${offer}" with ${answer === undefined ? "nothing" : `"${answer}"`}, ${JSON.stringify(options)}`, () => {
+    it(`answers "${offer}" with ${answer ?? "nothing"}, ${JSON.stringify(options)}`, () => {
       const agreed = acceptDeflateOffer(parseExtensions([offer]), settings(options));
       assertEquals(agreed && formatExtensions([agreed.extension]), answer);
     });
@@ -452,7 +451,7 @@ describe("MessageDeflater and MessageInflater", () => {
     deflater.close();
   });
 
-  it("hand out at most 64 KiB at a time, and stop when nobody wants more", () => {
+  it("hand out at most 64 KiB at a time, and stop when the caller stops", () => {
     const bomb = deflateRawSync(new Uint8Array(50_000_000), { finishFlush: 2 }).slice(0, -4);
     const inflater = new MessageInflater("server", DEFAULTS);
     let total = 0;

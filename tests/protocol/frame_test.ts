@@ -105,7 +105,7 @@ const LENGTHS = [0, 1, 2, 124, 125, 126, 127, 128, 255, 256, 65534, 65535, 65536
 describe("FrameParser", () => {
   for (const length of LENGTHS) {
     for (const masked of [false, true]) {
-      it(`round-trips ${length} bytes ${masked ? "masked" : "unmasked"}, in chunks cut around every header edge`, () => {
+      it(`round-trips ${length} bytes ${masked ? "masked" : "unmasked"}, cut around every header edge`, () => {
         const payload = new Random(length).bytes(length);
         const maskingKey = masked ? Uint8Array.of(1, 2, 3, 4) : undefined;
         const wire = encodeFrame(frame(Opcode.Binary, payload), { maskingKey });
@@ -357,7 +357,7 @@ describe("FrameParser", () => {
     });
   }
 
-  it("checks reserved bits before the opcode, the opcode before FIN, FIN before the length, the length before the mask", () => {
+  it("checks reserved bits, opcode, FIN, length and mask in this order", () => {
     const order: [number[], ProtocolErrorCode][] = [
       [[0x43, 0x7f], "ERR_RESERVED_BITS"],
       [[0x0b, 0x7f], "ERR_RESERVED_OPCODE"],

@@ -108,7 +108,7 @@ describe("checkUpgradeRequest", () => {
     });
   }
 
-  it("lets Upgrade and Connection be missing with skipUpgradeCheck, and any version be with skipVersionCheck", () => {
+  it("accepts no Upgrade and Connection with skipUpgradeCheck, any version with skipVersionCheck", () => {
     const stripped = request({ Upgrade: undefined, Connection: "close" });
     assertEquals(check(stripped, { skipUpgradeCheck: true }).key, KEY);
     for (const version of [undefined, "8", "25"]) {
@@ -119,7 +119,7 @@ describe("checkUpgradeRequest", () => {
 });
 
 describe("wantsWebSocket", () => {
-  it("tells a handshake from a plain request", () => {
+  it("distinguishes a handshake from a plain request", () => {
     assertEquals(wantsWebSocket(request().fields), true);
     assertEquals(wantsWebSocket(request({ Upgrade: undefined }).fields), true);
     assertEquals(wantsWebSocket(request({ Upgrade: "h2c", "Sec-WebSocket-Key": undefined }).fields), false);

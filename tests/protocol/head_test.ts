@@ -2,7 +2,6 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { HandshakeError } from "../../base/errors.ts";
 import { encodeHead, type HeadLimits, HeadReader, parseRequestLine, parseStatusLine } from "../../protocol/head.ts";
-import { isToken } from "../../base/token.ts";
 import { decode, encode, withSeed } from "../support/support.ts";
 
 function read(text: string, limits?: HeadLimits): HeadReader {
@@ -203,42 +202,6 @@ describe("encodeHead", () => {
     }
     for (const name of ["", "a b", "a:", "a\r\n", "ä"]) {
       assertThrows(() => encodeHead("GET / HTTP/1.1", [[name, "b"]]), HandshakeError);
-    }
-  });
-});
-
-describe("isToken", () => {
-  it("is RFC 9110 §5.6.2", () => {
-    for (const token of ["a", "Z9", "!#$%&'*+-.^_`|~"]) assertEquals(isToken(token), true);
-    for (
-      const text of [
-        "",
-        " ",
-        "a b",
-        "a,b",
-        "(",
-        ")",
-        "<",
-        ">",
-        "@",
-        ",",
-        ";",
-        ":",
-        "\\",
-        '"',
-        "/",
-        "[",
-        "]",
-        "?",
-        "=",
-        "{",
-        "}",
-        "\t",
-        "ä",
-        "\x7f",
-      ]
-    ) {
-      assertEquals(isToken(text), false);
     }
   });
 });

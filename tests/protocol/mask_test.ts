@@ -90,7 +90,7 @@ for (const [name, make, masks] of PLACES) {
       if (isLeased(bytes)) giveBack(bytes);
     });
 
-    it("tells whether what comes out is ASCII, wherever a byte is that is not", () => {
+    it("detects a byte beyond ASCII in its output at each position", () => {
       const bytes = make();
       const key = 0x7fa20180;
       for (const length of [1, 2, 3, 4, 5, 15, 31, 32, 33, 47, 63, 64, 100, 128, 129, 150, 300, 5000]) {

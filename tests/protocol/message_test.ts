@@ -2,14 +2,9 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { isValidCloseCode, OptionError, ProtocolError } from "../../base/errors.ts";
 import { encodeFrame, FrameParser } from "../../protocol/frame.ts";
-import { Opcode } from "../../protocol/frame_header.ts";
+import { type FrameInfo, Opcode } from "../../protocol/frame_header.ts";
 import { encodeClosePayload } from "../../protocol/payload.ts";
-import {
-  type FrameInfo,
-  MessageAssembler,
-  type MessageAssemblerOptions,
-  parseClosePayload,
-} from "../../protocol/message.ts";
+import { MessageAssembler, type MessageAssemblerOptions, parseClosePayload } from "../../protocol/message.ts";
 import { concat } from "../../base/bytes.ts";
 import { encode, Peer, withSeed } from "../support/support.ts";
 

@@ -101,7 +101,7 @@ describe("Utf8Validator, with long pieces", () => {
     });
   });
 
-  it("tells whether all was ASCII, and forgets it", () => {
+  it("reports if all was ASCII, and resets it", () => {
     const validator = new Utf8Validator();
     validator.push(encode("a".repeat(100)));
     assertEquals(validator.ascii, true);

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { type Backplane, BroadcastChannelBackplane } from "../../pubsub/backplane.ts";
+import type { Backplane } from "../../pubsub/backplane.ts";
+import { BroadcastChannelBackplane } from "../../pubsub/broadcast_channel.ts";
 import { WebSocketClient } from "../../client.ts";
 import { BackplaneError, OptionError, StateError } from "../../base/errors.ts";
 import { RedisBackplane } from "../../redis/backplane.ts";
@@ -54,7 +55,7 @@ function suite(
         }
       }));
 
-    it("carries nothing to those who do not listen, or not any more", () =>
+    it("delivers nothing without a subscription or after its end", () =>
       withNodes(2, async ([one, other]) => {
         const got: Data[] = [];
         const take = (data: Data): void => void got.push(data);
@@ -238,7 +239,7 @@ describe("Backplane of a server", () => {
     await backplane.close();
   });
 
-  it("that never comes does not stop the start; losses are counted and reported once", async () => {
+  it("that never becomes ready does not stop the start; losses are counted and reported once", async () => {
     const clock = new FakeClock();
     const errors: BackplaneError[] = [];
     let fails = true;
@@ -271,7 +272,7 @@ describe("Backplane of a server", () => {
     await server.stop();
   });
 
-  it("reports what is too large for its connections", async () => {
+  it("reports a message too large for its connections", async () => {
     const errors: unknown[] = [];
     const [backplane, other] = [new BroadcastChannelBackplane("large"), new BroadcastChannelBackplane("large")];
     const server = new WebSocketServer({
@@ -291,7 +292,7 @@ describe("Backplane of a server", () => {
     await Promise.all([backplane.close(), other.close()]);
   });
 
-  it("reports what is no message of ours", async () => {
+  it("reports a message in an unknown format", async () => {
     const backplane = new BroadcastChannelBackplane("odd");
     const errors: unknown[] = [];
     backplane.listen({ missed() {}, error: ({ code }) => void errors.push(code) });
@@ -305,7 +306,7 @@ describe("Backplane of a server", () => {
     await backplane.close();
   });
 
-  it("takes clients of Redis only that it knows", () => {
+  it("accepts supported Redis clients only", () => {
     for (const client of [undefined, {}, new Map(), { duplicate() {} }]) {
       assertThrows(() => new RedisBackplane(client as unknown as RedisClient), OptionError, "npm:redis");
     }

@@ -57,7 +57,7 @@ function logWatcher(): { watcher: TopicWatcher; log: string[] } {
 }
 
 describe("Topics", () => {
-  it("tells of the first subscriber and the last, and forgets both", () => {
+  it("reports the first subscriber and the end of the last, and forgets both", () => {
     const { watcher, log } = logWatcher();
     const topics = new Topics<object>(watcher, () => 0);
     const [one, two] = [{}, {}];

@@ -1,14 +1,13 @@
 /** What becomes of live messages when Redis goes away, and comes again: with each client, against a real one. */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import type { BackplaneError } from "../../base/errors.ts";
 import { RedisBackplane, type RedisBackplaneOptions } from "../../redis/backplane.ts";
 import { RedisSession } from "../../redis/session.ts";
-import { systemClock } from "../../base/clock.ts";
 import { describeRedis } from "../support/describe_redis.ts";
 import { type ClientMaker, CLIENTS, type ProgramClient, RedisServer } from "../support/redis.ts";
-import { cpuTime, until } from "../support/support.ts";
+import { cpuTime, FakeClock, QuickClock, repeatUntil, turns, until } from "../support/support.ts";
 
 /** A node with a program's client, and what it said. */
 class Node {
@@ -49,18 +48,15 @@ class Node {
 async function untilOneArrives(from: Node, to: Node): Promise<number> {
   const begun = performance.now();
   const before = to.got.length;
-  for (let at = 0; to.got.length === before; at++) {
-    assert(performance.now() < begun + 10_000, "nothing arrives");
-    from.backplane.publish("a", `again ${at}`).catch(() => {});
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
+  const publish = (attempt: number): void => void from.backplane.publish("a", `again ${attempt}`).catch(() => {});
+  await repeatUntil(publish, () => to.got.length > before, "one that arrives", 10_000);
   return performance.now() - begun;
 }
 
 describeRedis("RedisBackplane when Redis fails", () => {
   for (const [name, make] of CLIENTS) {
     describe(name, () => {
-      it("is there again within 2 s after a restart; what is lost is told", async () => {
+      it("is back within 2 s after a restart, and reports lost messages", async () => {
         const redis = await RedisServer.start([]);
         const [one, other] = [await Node.start(make, redis.url), await Node.start(make, redis.url)];
         await one.backplane.publish("a", "before");
@@ -89,6 +85,7 @@ describeRedis("RedisBackplane when Redis fails", () => {
         assert(!other.got.includes("lost"));
         // A second time, with a longer absence.
         await redis.kill();
+        // Real time: the programs' clients back off by timers of their own, up to some seconds.
         await new Promise((resolve) => setTimeout(resolve, 3000));
         await redis.run();
         const again = await untilOneArrives(one, other);
@@ -97,7 +94,7 @@ describeRedis("RedisBackplane when Redis fails", () => {
         await redis.stop();
       });
 
-      it("comes back when its connections are killed, with what was subscribed meanwhile", async () => {
+      it("comes back when its connections are killed, with subscriptions made meanwhile", async () => {
         const redis = await RedisServer.start([]);
         const [one, other] = [await Node.start(make, redis.url), await Node.start(make, redis.url)];
         await one.program.command("CLIENT", "KILL", "TYPE", "pubsub");
@@ -132,7 +129,7 @@ describeRedis("RedisBackplane when Redis fails", () => {
 
       it("notices a Redis that stands still, and keeps no more than maxPendingAmount for it", async () => {
         const redis = await RedisServer.start([]);
-        const node = await Node.start(make, redis.url, { maxPendingAmount: 10_000, clock: quickClock });
+        const node = await Node.start(make, redis.url, { maxPendingAmount: 10_000, clock: new QuickClock() });
         redis.freeze(true);
         const text = "x".repeat(1000);
         const results = Array.from(
@@ -148,11 +145,10 @@ describeRedis("RedisBackplane when Redis fails", () => {
         await until(() => node.codes.length > 1, "the good news");
         // Nothing is left of the attempts meanwhile: the program's own, and two of ours.
         let clients = "";
-        for (let tries = 0; tries < 300 && clients.split("\n").length !== 4; tries++) {
+        await until(async () => {
           clients = String(await node.program.command("CLIENT", "LIST"));
-          await new Promise((resolve) => setTimeout(resolve, 10));
-        }
-        assertEquals(clients.trim().split("\n").length, 3, clients);
+          return clients.trim().split("\n").length === 3;
+        }, "three connections");
         await node.stop();
         await redis.stop();
       });
@@ -180,7 +176,7 @@ describeRedis("RedisBackplane when Redis fails", () => {
     await redis.stop();
   });
 
-  it("leaves channels that nobody wants any more, and is ready again only when Redis is", async () => {
+  it("unsubscribes from unused channels, and is ready again only when Redis is", async () => {
     const [make] = CLIENTS.values();
     const redis = await RedisServer.start([]);
     const [node, other] = [await Node.start(make, redis.url), await Node.start(make, redis.url)];
@@ -201,7 +197,8 @@ describeRedis("RedisBackplane when Redis fails", () => {
     const ended = node.backplane.subscribe("ended", () => {});
     ended.close();
     await ended.ready;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await assertRejects(() => node.backplane.publish("a", "x"));
+    await turns(3);
     assertEquals(ready, false);
     await redis.run();
     await again;
@@ -209,7 +206,7 @@ describeRedis("RedisBackplane when Redis fails", () => {
     await redis.stop();
   });
 
-  it("gives up nobody for counting many channels", async () => {
+  it("counts over 10 000 channels without reporting a missed message", async () => {
     const [make] = CLIENTS.values();
     const redis = await RedisServer.start([]);
     const [one, other] = [await Node.start(make, redis.url), await Node.start(make, redis.url)];
@@ -246,30 +243,23 @@ describeRedis("RedisBackplane when Redis fails", () => {
     });
   }
 
-  it("keeps trying an address where nobody is", async () => {
+  it("keeps trying an address where no server listens, and stops when it is closed", async () => {
     const [make] = CLIENTS.values();
     const redis = await RedisServer.start([]);
     const program = await make(redis.url);
     await redis.stop();
     let failures = 0;
-    const session = new RedisSession(program.client, systemClock, {
+    const clock = new FakeClock();
+    const session = new RedisSession(program.client, clock, {
       up: () => Promise.resolve(),
       down: () => failures++,
     });
-    await until(() => failures >= 3, "three attempts");
+    await until(() => (clock.advance(1000), failures >= 3), "three attempts");
     await session.close();
     const before = failures;
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    assertEquals(failures, before);
+    clock.advance(600_000);
+    await turns();
+    assertEquals([failures, clock.pending], [before, 0]);
     await program.close();
   });
 });
-
-/** Time that runs twenty times as fast. */
-const quickClock = {
-  now: (): number => performance.now() * 20,
-  after(delay: number, callback: () => void): () => void {
-    const timer = setTimeout(callback, delay / 20);
-    return () => clearTimeout(timer);
-  },
-};

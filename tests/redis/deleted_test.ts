@@ -5,8 +5,9 @@ import { it } from "@std/testing/bdd";
 import { JournalError, OptionError } from "../../base/errors.ts";
 import { RedisJournal, type RedisJournalOptions } from "../../redis/journal.ts";
 import { describeRedis } from "../support/describe_redis.ts";
+import { entry } from "../support/journal_entry.ts";
 import { CLIENTS, type ProgramClient, RedisServer } from "../support/redis.ts";
-import { bodies, entry, Node } from "../support/redis_node.ts";
+import { bodies, Node } from "../support/redis_node.ts";
 import { until } from "../support/support.ts";
 
 const [make] = CLIENTS.values();
@@ -83,7 +84,7 @@ describeRedis("RedisJournal in a Redis that evicts keys", () => {
     await redis.stop();
   });
 
-  it("warns its listener, if it is told to, and when a server comes that evicts", async () => {
+  it("warns its listener, if configured to, and when it connects to a server that evicts", async () => {
     const redis = await RedisServer.start(["--appendonly", "no"]);
     const node = await Node.open(make, redis.url);
     const admin = await make(redis.url);
@@ -135,7 +136,7 @@ describeRedis("RedisJournal in a Redis that evicts keys", () => {
 });
 
 describeRedis("RedisJournal whose stream something else has changed", () => {
-  it("says what is gone when the stream was deleted, counts anew, and goes on", () =>
+  it("reports the lost entries when the stream was deleted, starts a new count, and continues", () =>
     withNodes(async ([one, other]) => {
       await one.append("1", "2", "3");
       await until(() => other.told.length === 3, "all at both");
@@ -188,7 +189,7 @@ describeRedis("RedisJournal whose stream something else has changed", () => {
       assertEquals(other.journal.trimmed, 2);
     }));
 
-  it("tells a node that was away of what is gone, before what came after it", async () => {
+  it("reports the loss to a node that was away, before later entries", async () => {
     const redis = await RedisServer.start(["--appendonly", "no"]);
     const admin = await make(redis.url);
     await admin.command("ACL", "SETUSER", "node", "on", "nopass", "+@all", "~*");
@@ -222,7 +223,7 @@ describeRedis("RedisJournal whose stream something else has changed", () => {
     await redis.stop();
   });
 
-  it("gives those who share a place what is there, and says what is gone, if their group went with the stream", () =>
+  it("gives sharers the remaining entries and reports the gap if their group was deleted with the stream", () =>
     withNodes(async ([one, other]) => {
       await one.append("1", "2", "3");
       const [here, there] = [one.journal.share("x", 0, "", () => {}), other.journal.share("x", 0, "", () => {})];

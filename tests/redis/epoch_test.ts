@@ -22,10 +22,7 @@ async function lastOf(program: ProgramClient): Promise<number> {
 }
 
 async function untilLast(program: ProgramClient, last: number): Promise<void> {
-  for (let tries = 0; await lastOf(program) < last; tries++) {
-    assert(tries < 2000, `the replica has not got ${last}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+  await until(async () => await lastOf(program) >= last, `number ${last} at the replica`);
 }
 
 /** A primary whose replica has become one itself, and does not have what came after; each node has an address of its own. */
@@ -137,7 +134,7 @@ describeRedis("RedisJournal after a fail-over to a replica that was behind", () 
       await untilLost(ahead, behind, fresh);
     }));
 
-  it("gives no number again, and tells everything, when all nodes come at once", () =>
+  it("reuses no number and reports all losses when all nodes connect at once", () =>
     withLag(async ({ addresses, replica }, ahead, behind) => {
       for (const address of addresses) address.lead(replica.port);
       const names = Array.from({ length: 20 }, (_, at) => `new ${at}`);
@@ -167,7 +164,7 @@ describeRedis("RedisJournal after a fail-over to a replica that was behind", () 
       assertEquals(ahead.seqs.filter(isLost), ahead.seqs.slice(0, -2));
     }));
 
-  it("tells those who share a place, also when it turns out late", async () => {
+  it("reports the loss to receivers that share a cursor, also when it is found late", async () => {
     for (const late of [true, false]) {
       const failover = await Failover.start();
       const { addresses, replica } = failover;
@@ -179,9 +176,8 @@ describeRedis("RedisJournal after a fail-over to a replica that was behind", () 
       place.acknowledge([1, 2, 3, 4]);
       assertEquals(await behind.journal.cursor("x"), 4);
       const program = await failover.program(replica);
-      while (await program.command("HGET", "{tackline}:cursor:x", "group") !== "4 4") {
-        await new Promise((resolve) => setTimeout(resolve, 5));
-      }
+      const group = (): Promise<unknown> => program.command("HGET", "{tackline}:cursor:x", "group");
+      await until(async () => await group() === "4 4", "the cursor at the replica");
       await failover.promote(4);
       addresses[1].lead(0);
       await ahead.append("5", "6", "7", "8");
@@ -267,7 +263,7 @@ describeRedis("RedisJournal of a Redis that has forgotten something", () => {
     await redis.stop();
   });
 
-  it("tells of numbers that a node was told of, and could not read", async () => {
+  it("reports numbers that a node was notified of and could not read", async () => {
     const redis = await RedisServer.start(OPTIONS);
     const allow = async (...rules: string[]): Promise<void> => {
       const admin = await make(redis.url);
@@ -317,7 +313,7 @@ describeRedis("RedisJournal of a Redis that has forgotten something", () => {
     await redis.stop();
   });
 
-  it("gives no number again where Redis may not be asked who it is", async () => {
+  it("reuses no number where the user may not run the commands that identify the server", async () => {
     const redis = await RedisServer.start(OPTIONS);
     const address = await ServiceAddress.listen(redis.port);
     const forbid = async (): Promise<void> => {
@@ -349,7 +345,7 @@ describeRedis("RedisJournal of a Redis that has forgotten something", () => {
     await redis.stop();
   });
 
-  it("refuses what comes over a connection that lived on while the server was a replica", async () => {
+  it("refuses an append over a connection kept while the server was a replica", async () => {
     const [primary, replica] = [await RedisServer.start(OPTIONS), await RedisServer.start(OPTIONS)];
     const [user, other] = [await make(primary.url), await make(replica.url)];
     const link = { send: ([command, ...args]: string[]) => user.command(command, ...args) } as RedisLink;
@@ -358,17 +354,16 @@ describeRedis("RedisJournal of a Redis that has forgotten something", () => {
       APPEND.run(link, "{x}", ["id", base, 0, 0, body, 1, "t", body, body.length, "", 0, 0]);
     await user.command("SET", "{x}mark", "1");
     await other.command("REPLICAOF", "127.0.0.1", `${primary.port}`);
-    while (await other.command("EXISTS", "{x}mark") !== 1) await new Promise((resolve) => setTimeout(resolve, 10));
+    const has = async (key: string): Promise<boolean> => await other.command("EXISTS", key) === 1;
+    await until(() => has("{x}mark"), "the mark at the replica");
     const [, , , , base] = await open() as string[];
     await append(base, "1");
     // It follows a server that has less, and is promoted again; nobody has written there.
-    while (await other.command("EXISTS", "{x}stream") !== 1) await new Promise((resolve) => setTimeout(resolve, 10));
+    await until(() => has("{x}stream"), "the stream at the replica");
     await other.command("REPLICAOF", "NO", "ONE");
     assertEquals((await append(base, "2") as unknown[])[0], "2");
     await user.command("REPLICAOF", "127.0.0.1", `${replica.port}`);
-    while (Number(await user.command("HGET", "{x}meta", "last")) !== 1) {
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
+    await until(async () => Number(await user.command("HGET", "{x}meta", "last")) === 1, "less than there was");
     await user.command("REPLICAOF", "NO", "ONE");
     await assertRejects(() => append(base, "3"), Error, "EPOCH");
     const [, , , , newBase] = await open() as string[];

@@ -2,7 +2,6 @@
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { type Clock, systemClock } from "../../base/clock.ts";
@@ -13,7 +12,6 @@ import {
   OptionError,
   type WebSocketError,
 } from "../../base/errors.ts";
-import type { NewEntry } from "../../journal/journal.ts";
 import { RedisBackplane, type RedisBackplaneOptions } from "../../redis/backplane.ts";
 import type { IoRedisClient, RedisClient } from "../../redis/client.ts";
 import { RedisJournal } from "../../redis/journal.ts";
@@ -21,17 +19,10 @@ import { RedisSession } from "../../redis/session.ts";
 import { WhatsAppServer } from "../../whatsapp.ts";
 import { describeRedis } from "../support/describe_redis.ts";
 import { FaultProxy } from "../support/fault_proxy.ts";
+import { entry } from "../support/journal_entry.ts";
 import { CLIENTS, freePort, type ProgramClient, RedisServer } from "../support/redis.ts";
 import { ServiceAddress } from "../support/service_address.ts";
-import { encode, until } from "../support/support.ts";
-
-function entry(body: string): NewEntry {
-  const bytes = encode(body);
-  const digest = new Uint8Array(createHash("sha256").update(bytes).digest());
-  return { bytes, signature: "", receivedAt: new Date(0), digest, forward: true };
-}
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+import { QuickClock, repeatUntil, until } from "../support/support.ts";
 
 /** A primary with a replica, how to command both, and the address that leads to the primary. */
 class Pair {
@@ -58,10 +49,7 @@ class Pair {
     const programs = [await make(primary.url), await make(replica.url)];
     const isUp = async (): Promise<boolean> =>
       String(await programs[1].command("INFO", "replication")).includes("master_link_status:up");
-    for (let tries = 0; !await isUp(); tries++) {
-      assert(tries < 1000, "the replica follows");
-      await pause(10);
-    }
+    await until(isUp, "the replica to follow");
     return new Pair([primary, replica], link, await ServiceAddress.listen(primary.port), programs);
   }
 
@@ -87,15 +75,6 @@ class Pair {
     await Promise.all([this.address.close(), this.link.close()]);
   }
 }
-
-/** Time that runs twenty times as fast. */
-const quickClock: Clock = {
-  now: (): number => performance.now() * 20,
-  after(delay: number, callback: () => void): () => void {
-    const timer = setTimeout(callback, delay / 20);
-    return () => clearTimeout(timer);
-  },
-};
 
 /** Time in which no probe comes. */
 const noProbeClock: Clock = {
@@ -148,7 +127,9 @@ describeRedis("A connection to a Redis that is no primary any more", () => {
         await pair.stop();
       });
 
-      for (const [when, clock] of [["by its next probe", quickClock], ["when it is checked", noProbeClock]] as const) {
+      for (
+        const [when, clock] of [["by its next probe", new QuickClock()], ["when it is checked", noProbeClock]] as const
+      ) {
         it(`is given up ${when}, without any command`, async () => {
           const pair = await Pair.start();
           const program = await make(pair.address.url);
@@ -192,7 +173,7 @@ describeRedis("A connection to a Redis that is no primary any more", () => {
         await pair.stop();
       });
 
-      it("tells why it has ended, when Redis is killed and when the connection is", async () => {
+      it("reports why it has ended, when Redis is killed and when the connection is", async () => {
         const redis = await RedisServer.start([]);
         const program = await make(redis.url);
         const admin = await make(redis.url);
@@ -222,7 +203,7 @@ describeRedis("A client of the program", () => {
     return { client, close: () => program.close() };
   };
 
-  it("has its reconnectOnError asked about errors of Redis (npm:ioredis), and gets the connection it wants", async () => {
+  it("calls reconnectOnError of npm:ioredis with errors of Redis, and reconnects as it asks", async () => {
     const redis = await RedisServer.start([]);
     const asked: string[] = [];
     const program = await ioRedis(redis.url, {
@@ -271,7 +252,7 @@ describeRedis("A client of the program", () => {
   });
 
   for (const [name, make] of CLIENTS) {
-    it(`is told that its password is wrong, with ${name}`, async () => {
+    it(`gets an error that names the wrong password, with ${name}`, async () => {
       const redis = await RedisServer.start([]);
       const program = await make(redis.url);
       const { session, reasons } = watch(program.client);
@@ -287,7 +268,7 @@ describeRedis("A client of the program", () => {
   }
 
   if (CLIENTS.has("Bun.RedisClient")) {
-    it("is told that the certificate cannot be verified, or the password is wrong, with Bun.RedisClient", async () => {
+    it("gets an error for an unverifiable certificate or a wrong password, with Bun.RedisClient", async () => {
       const { RedisClient: Client } = await import("bun" as string);
       const port = await freePort();
       const file = (name: string): string => fileURLToPath(new URL(`../tls/${name}`, import.meta.url));
@@ -332,11 +313,11 @@ describeRedis("RedisJournal that waits for replicas", () => {
         await pair.swap();
         let kept = 0;
         let refused = "";
-        for (let at = 0; kept === 0; at++) {
-          assert(at < 500, refused);
-          await journal.append(entry(`after ${at}`)).then(({ seq }) => kept = seq, ({ message }) => refused = message);
-          if (kept === 0) await pause(20);
-        }
+        const append = (attempt: number): Promise<unknown> =>
+          journal.append(entry(`after ${attempt}`)).then(({ seq }) => kept = seq, ({ message }) => refused = message);
+        await repeatUntil(append, () => kept > 0, "the new primary").catch((cause) => {
+          throw new Error(refused, { cause });
+        });
         await until(() => errors.at(-1)?.message.startsWith("Redis is there again") === true, "the good news");
         assert(errors[0].message.startsWith("Redis is away: Redis is a replica"), errors[0].message);
         assert(errors.at(-1)!.message.includes("it was away: Redis is a replica"), errors.at(-1)!.message);
@@ -345,7 +326,7 @@ describeRedis("RedisJournal that waits for replicas", () => {
         await pair.stop();
       });
 
-      it("tells that the connection for what is appended was lost, and is there again", async () => {
+      it("reports the loss and the return of the connection for appends", async () => {
         const pair = await Pair.start();
         const program = await make(pair.address.url);
         const journal = await RedisJournal.open(program.client, { replicas: 1, replicaTimeout: 1000 });
@@ -410,11 +391,7 @@ class Node {
 
 /** A connection may be made anew meanwhile: what is published then is lost. */
 async function publishUntilHeard(from: Node, to: Node, text: string): Promise<void> {
-  for (let at = 0; !to.got.includes(text); at++) {
-    assert(at < 1000, `"${text}" is heard`);
-    await from.backplane.publish("a", text).catch(() => {});
-    await pause(10);
-  }
+  await repeatUntil(() => from.backplane.publish("a", text).catch(() => {}), () => to.got.includes(text), `"${text}"`);
 }
 
 describeRedis("RedisBackplane whose primary becomes a replica", () => {
@@ -441,11 +418,8 @@ describeRedis("RedisBackplane whose primary becomes a replica", () => {
         assert(reasons.every((reason) => reason?.code === "ERR_BACKPLANE_LOST"));
         // Others may say that the connection was lost, which is given up then.
         assertEquals(reasons[0]?.message, "Cannot publish: Redis is a replica, and a primary is needed");
-        for (let at = 0; !(far.got.includes("back") && other.got.includes("back")); at++) {
-          assert(at < 1000, "it goes on at the new primary");
-          await one.backplane.publish("a", "back").catch(() => {});
-          await pause(10);
-        }
+        const isBack = (): boolean => far.got.includes("back") && other.got.includes("back");
+        await repeatUntil(() => one.backplane.publish("a", "back").catch(() => {}), isBack, "the new primary");
         await until(() => one.told("ERR_BACKPLANE_AWAY").length >= 2, "the good news");
         const [away, back] = one.told("ERR_BACKPLANE_AWAY");
         assertEquals(away, "Redis is away: Redis is a replica, and a primary is needed");
@@ -459,7 +433,7 @@ describeRedis("RedisBackplane whose primary becomes a replica", () => {
 
   const [make] = CLIENTS.values();
 
-  it("tells by the name of a node that messages do not reach it, once, and when they do again", async () => {
+  it("reports by its name a node that messages do not reach, once, and when they do again", async () => {
     const pair = await Pair.start();
     // Nobody tells this user whether it is at a replica: only what others hear does.
     for (const command of [pair.onPrimary.bind(pair), pair.onReplica.bind(pair)]) {
@@ -468,14 +442,17 @@ describeRedis("RedisBackplane whose primary becomes a replica", () => {
     const address = await ServiceAddress.listen(pair.replica.port);
     const as = (url: string): string => url.replace("//", "//plain:secret@");
     const programs = [await make(as(pair.primary.url)), await make(as(address.url))];
-    const near = new Node(programs[0].client, { clock: quickClock, name: "near" });
-    const astray = new Node(programs[1].client, { clock: quickClock, name: "astray" });
+    const clock = new QuickClock();
+    const near = new Node(programs[0].client, { clock: new QuickClock(), name: "near" });
+    const astray = new Node(programs[1].client, { clock, name: "astray" });
     await Promise.all([near.ready, astray.ready]);
     await publishUntilHeard(near, astray, "there");
     await until(() => astray.told("ERR_BACKPLANE_ONE_WAY").length > 0, "the bad news");
     // It has tried another connection by itself, once.
     await until(() => astray.errors.some(({ message }) => message.startsWith("Redis is there again")), "another one");
-    await pause(1500);
+    // Some more rounds in which it could report again.
+    const before = clock.fired;
+    await until(() => clock.fired >= before + 6, "six timers of the node");
     const why = "their connections to Redis may lead to different servers";
     assertEquals(astray.told("ERR_BACKPLANE_ONE_WAY"), [
       `Messages of this node do not reach the node "near": ${why}`,
@@ -504,7 +481,7 @@ describeRedis("RedisBackplane whose primary becomes a replica", () => {
 });
 
 describeRedis("A WhatsAppServer whose Redis is away", () => {
-  it("tells it once, and at the end how many notifications got a 503", async () => {
+  it("reports it once, and at the end the number of notifications that got a 503", async () => {
     const [make] = CLIENTS.values();
     const redis = await RedisServer.start();
     const program = await make(redis.url);
@@ -537,11 +514,10 @@ describeRedis("A WhatsAppServer whose Redis is away", () => {
     assertEquals(write().length, 1, write().join("\n"));
     await redis.run();
     let refused = 50;
-    for (let at = 0; write().length === 1; at++) {
-      assert(at < 1000, "the good news");
-      if (await post(`after ${at}`) === 503) refused++;
-      await pause(10);
-    }
+    const again = async (attempt: number): Promise<void> => {
+      if (await post(`after ${attempt}`) === 503) refused++;
+    };
+    await repeatUntil(again, () => write().length > 1, "the good news");
     assertEquals(
       write()[1],
       `Notifications are kept again; ${refused - 1} more got a 503 since the last report`,

@@ -2,20 +2,14 @@
 
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { createHash } from "node:crypto";
 import { JournalError, OptionError } from "../../base/errors.ts";
-import type { JournalEntry, NewEntry } from "../../journal/journal.ts";
+import type { JournalEntry } from "../../journal/journal.ts";
 import type { RedisClient } from "../../redis/client.ts";
 import { RedisJournal, type RedisJournalOptions } from "../../redis/journal.ts";
 import { describeRedis } from "../support/describe_redis.ts";
+import { entry } from "../support/journal_entry.ts";
 import { type ClientMaker, CLIENTS, type ProgramClient, RedisServer } from "../support/redis.ts";
-import { decode, encode, FakeClock, until } from "../support/support.ts";
-
-function entry(body: string, more: Partial<NewEntry> = {}): NewEntry {
-  const bytes = encode(body);
-  const digest = new Uint8Array(createHash("sha256").update(bytes).digest());
-  return { bytes, signature: "", receivedAt: new Date(0), digest, forward: true, ...more };
-}
+import { decode, FakeClock, repeatUntil, turns, until } from "../support/support.ts";
 
 /** One server's journal, and what it was told. */
 class Node {
@@ -62,7 +56,7 @@ const bodies = (entries: readonly JournalEntry[]): string[] => entries.map(({ by
 describeRedis("RedisJournal of several servers", () => {
   for (const [name, make] of CLIENTS) {
     describe(name, () => {
-      it("tells all of them everything, once and in order, whoever took it", () =>
+      it("tells all servers of every entry, once and in order, from any server", () =>
         withNodes(make, 3, async (nodes) => {
           const sent: Promise<unknown>[] = [];
           for (let at = 0; at < 300; at++) {
@@ -114,7 +108,7 @@ describeRedis("RedisJournal of several servers", () => {
           for (let at = 0; going; at++) {
             const body = `${mark}${at}`;
             await node.journal.append(entry(body)).then(() => taken.add(body), (error) => refused.push(error));
-            await new Promise((resolve) => setTimeout(resolve, 1));
+            await turns();
           }
         };
         const feeding = [feed(one, "x"), feed(other, "y")];
@@ -135,14 +129,15 @@ describeRedis("RedisJournal of several servers", () => {
         const kept = new Set<string>();
         for (let after = 0;;) {
           // It may notice just now that Redis was away.
-          const entries = await one.journal.read(after, 100).catch(() => undefined);
-          if (entries === undefined) {
-            await new Promise((resolve) => setTimeout(resolve, 10));
-            continue;
-          }
-          if (entries.length === 0) break;
-          after = entries.at(-1)!.seq;
-          for (const body of bodies(entries)) kept.add(body);
+          let entries: JournalEntry[] | undefined;
+          await repeatUntil(
+            async () => entries = await one.journal.read(after, 100).catch(() => undefined),
+            () => entries !== undefined,
+            "the entries",
+          );
+          if (entries!.length === 0) break;
+          after = entries!.at(-1)!.seq;
+          for (const body of bodies(entries!)) kept.add(body);
         }
         assertEquals([...taken].filter((body) => !kept.has(body)), []);
         // And both were told of it.
@@ -171,7 +166,7 @@ describeRedis("RedisJournal of several servers", () => {
           await admin.close();
         }));
 
-      it("lets receivers share a place on all servers", () =>
+      it("lets receivers share a cursor over all servers", () =>
         withNodes(make, 2, async ([one, other]) => {
           for (let at = 1; at <= 10; at++) await one.journal.append(entry(`${at}`));
           let woken = 0;
@@ -200,7 +195,7 @@ describeRedis("RedisJournal of several servers", () => {
 
   const [make] = CLIENTS.values();
 
-  it("hands over what a server had taken that died", async () => {
+  it("hands over entries taken by a server that died", async () => {
     const redis = await RedisServer.start();
     const [one, other] = [await Node.open(make, redis), await Node.open(make, redis)];
     await one.journal.append(entry("a"));
@@ -433,7 +428,7 @@ describeRedis("RedisJournal of several servers", () => {
     await redis.stop();
   });
 
-  it("tells everybody what is appended after Redis has forgotten something, also those who knew more", async () => {
+  it("tells all nodes of entries appended after Redis lost data, also nodes that knew more", async () => {
     const redis = await RedisServer.start(["--appendonly", "no"]);
     const one = await Node.open(make, redis);
     for (let at = 1; at <= 10; at++) await one.journal.append(entry(`${at}`));
@@ -495,7 +490,7 @@ describeRedis("RedisJournal of several servers", () => {
       await node.program.command("CONFIG", "SET", "maxmemory", "0").catch(() => {});
     }));
 
-  it("tells those who share a place once of what retention took before anybody had it", async () => {
+  it("reports entries removed before delivery once to receivers that share a cursor", async () => {
     const redis = await RedisServer.start();
     const clock = new FakeClock();
     const node = await Node.open(make, redis, { maxAge: 1000, clock });

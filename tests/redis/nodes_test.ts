@@ -47,7 +47,7 @@ describe("RedisNodes", () => {
     assertEquals(network.changes, []);
   });
 
-  it("tells a node once, by the name of the other, that its messages do not arrive there, and when they do again", () => {
+  it("tells a node once that its messages do not reach another node, by name, and when they do again", () => {
     const network = new Network("a", "b", "c");
     network.run(10);
     network.closed.add("a b");
@@ -58,7 +58,7 @@ describe("RedisNodes", () => {
     assertEquals(network.changes, ['a does not reach "b"', 'a reaches "b"']);
   });
 
-  it("tells a node that does not hear itself", () => {
+  it("reports to a node that its own messages do not return", () => {
     const network = new Network("a", "b");
     network.closed.add("a a");
     network.run(10);
@@ -67,7 +67,7 @@ describe("RedisNodes", () => {
     assertEquals(network.changes, ["a does not reach itself", "a reaches itself"]);
   });
 
-  it("blames no way for beats that Redis did not take, or that came before a node listened", () => {
+  it("does not count heartbeats that Redis refused, or from before a node listened", () => {
     const network = new Network("a", "b");
     network.run(10);
     network.closed.add("a b");
@@ -97,7 +97,7 @@ describe("RedisNodes", () => {
     assertEquals(network.changes, ['a does not reach "b"', 'a does not reach "b"']);
   });
 
-  it("judges nobody by a list that is full, and keeps no more nodes than 256", () => {
+  it("reports no missing node by a full list, and keeps at most 256 nodes", () => {
     const node = new RedisNodes("me", "me");
     const send = (): void => {
       node.next();

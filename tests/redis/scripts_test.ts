@@ -8,8 +8,9 @@ import { it } from "@std/testing/bdd";
 import { readFileSync } from "node:fs";
 import type { RedisLink } from "../../redis/client.ts";
 import { describeRedis } from "../support/describe_redis.ts";
+import { entry } from "../support/journal_entry.ts";
 import { CLIENTS, type ProgramClient, RedisServer } from "../support/redis.ts";
-import { bodies, entry, Node } from "../support/redis_node.ts";
+import { bodies, Node } from "../support/redis_node.ts";
 import { until } from "../support/support.ts";
 import * as scripts from "../../redis/scripts.ts";
 
@@ -202,7 +203,7 @@ describeRedis("Scripts of the journal in Redis", () => {
     await redis.stop();
   });
 
-  it("take an entry back that a retry could not be told by, and count it if that fails too", async () => {
+  it("remove an entry whose digest cannot be stored, and count it if that fails too", async () => {
     const redis = await RedisServer.start(["--appendonly", "no"]);
     for (const command of ["+xdel", "-xdel"]) {
       const prefix = `{${command}}`;

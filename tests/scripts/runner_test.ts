@@ -133,6 +133,27 @@ describePeer("the runner", "Deno", (deno) => {
       assertStringIncludes(run.output, "FAILED: Bun is missing: npm install -g bun@1.4.5\n");
     }));
 
+  it("runs the files of a folder in one process when it is quick, and names what fails", () =>
+    withFolder(async (folder) => {
+      const first = writeTest(folder, "first", `it("leaves a mark", () => { globalThis.name = "mark"; });`);
+      const second = writeTest(folder, "second", `it("finds it", () => { throw new Error(globalThis.name); });`);
+      const run = new Run(deno, ["--quick", first, second]);
+      assertEquals(await run.ended, 1, run.output);
+      const { passed, failed } = run.counts();
+      assertEquals([passed, failed], [1, 1]);
+      assertStringIncludes(run.output, `# Failed on Deno: ${folder}\n`);
+      assertStringIncludes(run.output, "FAILED: finds it\n");
+      assertStringIncludes(run.output, "Error: mark\n");
+      assertStringIncludes(run.output, second);
+    }));
+
+  it("runs the snippets alone, with their types", async () => {
+    const run = new Run(deno, ["deno", "snippets"]);
+    assertEquals(await run.ended, 0, run.output);
+    assert(run.counts().passed > 10, run.output);
+    assert(/^\[2\/2\] Deno +(types of )?snippets /m.test(run.output), run.output);
+  });
+
   it("ends a file that hangs", () =>
     withFolder(async (folder) => {
       const file = writeTest(folder, "hangs", `it("hangs", () => new Promise(() => setInterval(() => {}, 1000)));`);

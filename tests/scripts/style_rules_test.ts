@@ -1,8 +1,8 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { scanSource } from "../../scripts/source_text.ts";
-import * as rules from "../../scripts/style_rules.ts";
 import { METAPHORS, RIDDLE_WORDS, VAGUE_WORDS } from "../../scripts/style_words.ts";
+import * as rules from "../../scripts/style_rules.ts";
 
 const NONE = new Map<string, string>();
 

@@ -1,15 +1,28 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { type AcceptHost, AcceptSession } from "../../server/accept.ts";
-import { Admission, type Pass } from "../../server/admission.ts";
+import { AcceptSession } from "../../server/accept.ts";
+import type { AcceptHost } from "../../server/accept_host.ts";
+import { Admission, type AdmissionTicket } from "../../server/admission.ts";
 import { CONNECTION_DEFAULTS } from "../../connection/options.ts";
-import { WebSocketConnection } from "../../connection/connection.ts";
-import { TextReply } from "../../server/direct.ts";
+import { createConnection, type WebSocketConnection } from "../../connection/connection.ts";
+import { LockableSettings } from "../../server/settings.ts";
+import { TextReply } from "../../server/text_reply.ts";
 import { TransportError } from "../../base/errors.ts";
 import { MemoryBudget } from "../../base/memory_budget.ts";
 import { WebSocketServer, type WebSocketServerOptions } from "../../server.ts";
 import { RawSocket } from "../support/sockets.ts";
-import { decode, defer, encode, FakeClock, FakeTransport, pipe, Recorder, settle, until } from "../support/support.ts";
+import {
+  decode,
+  defer,
+  encode,
+  FakeClock,
+  FakeTransport,
+  pipe,
+  Recorder,
+  settle,
+  turns,
+  until,
+} from "../support/support.ts";
 
 /** The side of a server, over a transport of the test. */
 function session(host: Partial<AcceptHost<unknown>>): {
@@ -20,8 +33,11 @@ function session(host: Partial<AcceptHost<unknown>>): {
   const transport = new FakeTransport();
   const recorder = new Recorder();
   const settings = { ...CONNECTION_DEFAULTS, pingInterval: 0, clock: new FakeClock() };
-  const connection = new WebSocketConnection(transport, "server", recorder, settings);
-  const pass = new Admission(() => new WebSocketServer(), () => {}).enter(transport.remoteAddress, 0) as Pass;
+  const connection = createConnection(transport, "server", recorder, settings);
+  const ticket = new Admission(() => new WebSocketServer(), () => {}).enter(
+    transport.remoteAddress,
+    0,
+  ) as AdmissionTicket;
   new AcceptSession(transport, connection, {
     settings: () => ({ ...acceptDefaults, clock: settings.clock }),
     stopping: () => false,
@@ -33,7 +49,7 @@ function session(host: Partial<AcceptHost<unknown>>): {
     refused: () => {},
     error: () => {},
     ...host,
-  }, pass).begin();
+  }, ticket).begin();
   return { transport, recorder, connection };
 }
 
@@ -107,7 +123,7 @@ class Rig {
 /** Limits and habits of a session. */
 const acceptDefaults = {
   pathName: "",
-  options: {},
+  options: new LockableSettings({}).current.options,
   origins: [],
   hosts: [],
   compression: undefined,
@@ -133,6 +149,15 @@ const echo: WebSocketServerOptions = {
     new Response(`${request.method} ${new URL(request.url).pathname} ${await request.text()}`),
 };
 
+/** Answers with the path of a request; that for `slow` only after `gate`. */
+function pathOf(slow: string, gate: Promise<void>): (request: Request) => Promise<Response> {
+  return async ({ url }) => {
+    const { pathname } = new URL(url);
+    if (pathname === slow) await gate;
+    return new Response(pathname);
+  };
+}
+
 /** The bodies of chunked responses. */
 function bodies(text: string): string[] {
   return text.split("HTTP/1.1 ").slice(1).map((one) => {
@@ -143,7 +168,7 @@ function bodies(text: string): string[] {
 }
 
 describe("plain HTTP on the port", () => {
-  it("gets 426 with the version when nobody answers, or the program has no answer", async () => {
+  it("gets 426 with the version when no handler is set, or the handler returns no response", async () => {
     for (const onCommandGet of [undefined, () => {}]) {
       const rig = new Rig({ onCommandGet });
       rig.write(get("/", CLOSE));
@@ -173,13 +198,7 @@ describe("plain HTTP on the port", () => {
 
   it("answers pipelined requests in order, though the first takes longer", async () => {
     const gate = defer<void>();
-    const rig = new Rig({
-      onCommandGet: async (request) => {
-        const { pathname } = new URL(request.url);
-        if (pathname === "/slow") await gate.promise;
-        return new Response(pathname);
-      },
-    });
+    const rig = new Rig({ onCommandGet: pathOf("/slow", gate.promise) });
     rig.write(get("/slow") + get("/fast", CLOSE));
     await settle();
     assertEquals(rig.text, "");
@@ -188,15 +207,9 @@ describe("plain HTTP on the port", () => {
     assertEquals(bodies(rig.text), ["/slow", "/fast"]);
   });
 
-  it("stops reading while a request is answered, however much is pipelined behind it", async () => {
+  it("stops reading while a request is answered, whatever the amount pipelined behind it", async () => {
     const gate = defer<void>();
-    const rig = new Rig({
-      onCommandGet: async (request) => {
-        const { pathname } = new URL(request.url);
-        if (pathname === "/slow") await gate.promise;
-        return new Response(pathname);
-      },
-    });
+    const rig = new Rig({ onCommandGet: pathOf("/slow", gate.promise) });
     rig.write(get("/slow"));
     for (let index = 0; index < 50; index++) rig.write(get(`/${index}`, index === 49 ? CLOSE : ""));
     await settle();
@@ -207,15 +220,9 @@ describe("plain HTTP on the port", () => {
     assertEquals(rig.taken, 51);
   });
 
-  it("answers what was pipelined before the server stops, and says in the next answer that it is the last", async () => {
+  it("answers requests pipelined before the server stops, and marks the next response as the last", async () => {
     const gate = defer<void>();
-    const rig = new Rig({
-      onCommandGet: async (request) => {
-        const { pathname } = new URL(request.url);
-        if (pathname === "/1") await gate.promise;
-        return new Response(pathname);
-      },
-    });
+    const rig = new Rig({ onCommandGet: pathOf("/1", gate.promise) });
     rig.write(get("/1") + get("/2") + get("/3"));
     await settle();
     gate.resolve();
@@ -265,7 +272,7 @@ describe("plain HTTP on the port", () => {
     await until(() => recorder.info !== undefined, "its end");
   });
 
-  it("tells a WebSocket of a FIN that came before it was one", async () => {
+  it("reports a FIN to a WebSocket that was received before the upgrade", async () => {
     const gate = defer<boolean>();
     const { transport, recorder, connection } = session({ allow: () => gate.promise });
     transport.receive(encode(get("/first") + UPGRADE));
@@ -278,7 +285,7 @@ describe("plain HTTP on the port", () => {
     assertEquals([connection.state, recorder.info!.code], ["closed", 1006]);
   });
 
-  it("counts a body that does not come among what it waits for", async () => {
+  it("counts a body that does not arrive as time spent waiting for the peer", async () => {
     await using server = new WebSocketServer({
       port: 0,
       hostname: "127.0.0.1",
@@ -310,7 +317,7 @@ describe("plain HTTP on the port", () => {
     assertEquals(transport.destroyed, true);
   });
 
-  it("counts those that we have given up, and not those that the peer has", async () => {
+  it("counts connections given up by the server, not those given up by the peer", async () => {
     const rig = new Rig();
     for (const error of [new Error("reset"), new TransportError("ERR_OVERLOAD", "too many bytes")]) {
       const readable = new ReadableStream<Uint8Array>({ start: (controller) => controller.error(error) });
@@ -340,15 +347,18 @@ describe("plain HTTP on the port", () => {
 
   it("answers a request whose peer sent FIN right behind it", async () => {
     const gate = defer<void>();
+    const called = defer<void>();
     const rig = new Rig({
       onCommandGet: async () => {
+        called.resolve();
         await gate.promise;
         return new Response("late");
       },
     });
     rig.write(get("/a"));
     rig.end();
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await called.promise;
+    await turns();
     gate.resolve();
     assertEquals(bodies(await rig.finished()), ["late"]);
     assertEquals(rig.disconnects, 1);
@@ -364,7 +374,7 @@ describe("plain HTTP on the port", () => {
     await rig.finished();
   });
 
-  it("refuses what could be read in two ways, and ends the connection: nothing is smuggled in", async () => {
+  it("refuses ambiguous requests and ends the connection, so that no request is smuggled in", async () => {
     const forms = [
       post("/", "Content-Length: 5\r\nContent-Length: 6\r\n", "Hello"),
       post("/", "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"),
@@ -404,7 +414,7 @@ describe("plain HTTP on the port", () => {
     assertEquals(text.split("HTTP/1.1 ").length, 2);
   });
 
-  it("refuses a body beyond maxBodySize: at its length before it is sent, or at the chunk that goes beyond", async () => {
+  it("refuses a body over maxBodySize by its length, before it is sent, or at the chunk that exceeds it", async () => {
     for (const body of [post("/", "Content-Length: 11\r\n"), post("/", "Transfer-Encoding: chunked\r\n", "b\r\n")]) {
       const rig = new Rig({ ...echo, maxBodySize: 10 });
       rig.write(body);
@@ -413,7 +423,7 @@ describe("plain HTTP on the port", () => {
     }
   });
 
-  it("reads no body that nobody asks for, and says 100 Continue only when somebody does", async () => {
+  it("reads a body and sends 100 Continue only when the handler reads the body", async () => {
     const lines = "Content-Length: 5\r\nExpect: 100-continue\r\n";
     const refused = new Rig({ onCommandGet: () => new Response("no", { status: 401 }) });
     refused.write(post("/", lines));
@@ -429,7 +439,7 @@ describe("plain HTTP on the port", () => {
     await taken.until("POST / Hello");
   });
 
-  it("keeps the connection when a small body has come that the handler did not read", async () => {
+  it("keeps the connection when the handler did not read a small body", async () => {
     const rig = new Rig({ onCommandGet: (request) => new Response(new URL(request.url).pathname) });
     rig.write(post("/a", "Content-Length: 5\r\n", "Hello") + get("/b", CLOSE));
     await rig.until("/b");
@@ -451,8 +461,9 @@ describe("plain HTTP on the port", () => {
     const reader = (await got.promise).getReader();
     let length = 0;
     for (let index = 0; index < 3; index++) length += (await reader.read()).value!.length;
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await turns();
     assert(length <= 300_000, `${length}`);
+    assert(rig.taken < 10, `${rig.taken} of 31 parts taken`);
     for (;;) {
       const { done, value } = await reader.read();
       if (done) break;
@@ -475,7 +486,7 @@ describe("plain HTTP on the port", () => {
     const slow = new Rig({ ...echo, handshakeTimeout: 5000 });
     slow.write(post("/", "Content-Length: 5\r\n", "He"));
     await until(() => slow.clock.pending === 1, "the timer");
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await turns();
     slow.clock.advance(5000);
     await until(() => slow.ended, "the end");
     assertStringIncludes(slow.text, "HTTP/1.1 408 ");
@@ -496,7 +507,7 @@ describe("plain HTTP on the port", () => {
     await until(() => early.disconnects === 1, "the end");
   });
 
-  it("lets a handler take its time, once the body has come", async () => {
+  it("sets no time limit for a handler once the body has arrived", async () => {
     const gate = defer<void>();
     const read = defer<void>();
     const rig = new Rig({
@@ -515,7 +526,7 @@ describe("plain HTTP on the port", () => {
     await rig.until("Hello");
   });
 
-  it("answers a handler that throws with 500, tells nothing, and reports it", async () => {
+  it("answers 500 without details when a handler throws, and reports the error", async () => {
     const rig = new Rig({
       onCommandGet: () => {
         throw new Error("secret");
@@ -589,12 +600,14 @@ describe("plain HTTP on the port", () => {
   });
 
   it("cancels the body of a response when its peer is lost", async () => {
+    const read = defer<void>();
     const cancelled = defer<void>();
+    const source = { pull: () => read.resolve(), cancel: () => cancelled.resolve() };
     const rig = new Rig({
-      onCommandGet: () => new Response(new ReadableStream({ cancel: () => cancelled.resolve() })),
+      onCommandGet: () => new Response(new ReadableStream(source, { highWaterMark: 0 })),
     }, false);
     rig.write(get("/events"));
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await read.promise;
     rig.lose();
     await cancelled.promise;
   });
@@ -614,14 +627,16 @@ describe("plain HTTP on the port", () => {
     await idle.server.stop();
     assertEquals(idle.disconnects, 1);
 
+    const called = defer<void>();
     const busy = new Rig({
       onCommandGet: async () => {
+        called.resolve();
         await gate.promise;
         return new Response("done");
       },
     });
     busy.write(get("/"));
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await called.promise;
     const stopped = busy.server.stop();
     gate.resolve();
     await busy.until("done");
@@ -632,7 +647,7 @@ describe("plain HTTP on the port", () => {
 });
 
 describe("a request that is answered directly", () => {
-  it("has its body taken once, whatever comes behind it while the answer takes its time", async () => {
+  it("has its body read once, whatever the peer sends while the answer is pending", async () => {
     const taken: string[] = [];
     const answers: ((reply: TextReply) => void)[] = [];
     const errors: unknown[] = [];

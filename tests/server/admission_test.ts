@@ -1,18 +1,18 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { Admission, networkOf, Pass } from "../../server/admission.ts";
+import { Admission, AdmissionTicket, networkOf } from "../../server/admission.ts";
 
 const address = (hostname: string) => ({ hostname, port: 1 });
 const open = { maxConnections: 0, maxConnectionsPerAddress: 0, maxHandshakes: 0 };
 
-function enter(admission: Admission, hostname = "192.0.2.1", now = 0): Pass {
-  const pass = admission.enter(address(hostname), now);
-  assertInstanceOf(pass, Pass);
-  return pass;
+function enter(admission: Admission, hostname = "192.0.2.1", now = 0): AdmissionTicket {
+  const ticket = admission.enter(address(hostname), now);
+  assertInstanceOf(ticket, AdmissionTicket);
+  return ticket;
 }
 
 describe("Admission", () => {
-  it("lets in so many at a time", () => {
+  it("limits the number of connections", () => {
     const admission = new Admission(() => ({ ...open, maxConnections: 2 }), () => {});
     const first = enter(admission);
     enter(admission).opened();
@@ -23,42 +23,42 @@ describe("Admission", () => {
     assertEquals(admission.enter(address("192.0.2.2"), 0), "maxConnections");
   });
 
-  it("lets in so many from one address, and from one network of 64 bits", () => {
+  it("limits connections of one address and of one IPv6 network of 64 bits", () => {
     const admission = new Admission(() => ({ ...open, maxConnectionsPerAddress: 1 }), () => {});
-    const pass = enter(admission);
+    const ticket = enter(admission);
     assertEquals(admission.enter(address("192.0.2.1"), 0), "maxConnectionsPerAddress");
     assertEquals(admission.enter(address("::ffff:192.0.2.1"), 0), "maxConnectionsPerAddress");
     enter(admission, "192.0.2.2");
     enter(admission, "2001:db8::1");
     assertEquals(admission.enter(address("2001:DB8:0:0:ffff::2"), 0), "maxConnectionsPerAddress");
     enter(admission, "2001:db8:0:1::1");
-    pass.leave();
+    ticket.leave();
     enter(admission);
   });
 
-  it("evicts the one that has kept us waiting the longest", () => {
+  it("evicts the connection that has kept the server waiting the longest", () => {
     const evicted: string[] = [];
     const gone: string[] = [];
     const admission = new Admission(() => ({ ...open, maxHandshakes: 2 }), ({ hostname }) => evicted.push(hostname));
-    const passes = ["a", "b", "c", "d", "e"].map((name) => [name, "192.0.2.1"]).map(([name]) => {
-      const pass = enter(admission, name);
-      pass.evict = () => {
+    const tickets = ["a", "b", "c", "d", "e"].map((name) => [name, "192.0.2.1"]).map(([name]) => {
+      const ticket = enter(admission, name);
+      ticket.evict = () => {
         gone.push(name);
-        pass.leave();
+        ticket.leave();
       };
       // The answer to the second takes its time, which is not its fault.
-      if (name === "b") pass.works();
-      return pass;
+      if (name === "b") ticket.servingPeer();
+      return ticket;
     });
     assertEquals([evicted, gone], [["a", "c"], ["a", "c"]]);
     assertEquals(admission.handshaking, 3);
-    passes[1].waits();
+    tickets[1].awaitingPeer();
     enter(admission, "f");
     assertEquals(gone, ["a", "c", "d", "e"]);
-    passes[1].opened();
-    passes[1].waits();
-    passes[4].leave();
-    passes[4].opened();
+    tickets[1].opened();
+    tickets[1].awaitingPeer();
+    tickets[4].leave();
+    tickets[4].opened();
     assertEquals(admission.handshaking, 1);
   });
 });

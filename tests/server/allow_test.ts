@@ -11,7 +11,7 @@ import type { AllowResult, WebSocketConnection, WebSocketServer, WebSocketServer
 import { clientFrame, upgradeHead } from "../support/hostile.ts";
 import { RawSocket } from "../support/sockets.ts";
 import { concat } from "../../base/bytes.ts";
-import { encode, FakeClock, startEcho, tlsFile, until } from "../support/support.ts";
+import { encode, FakeClock, startEcho, tlsFile, turns, until } from "../support/support.ts";
 
 /** A server whose onAllow waits for the test. */
 class Asked implements AsyncDisposable {
@@ -86,7 +86,7 @@ describe("an onAllow that does not answer", () => {
     assertStringIncludes(await socket.readText(), "HTTP/1.1 402 ");
   });
 
-  it("has no more to do with the time that its answer takes", async () => {
+  it("does not count against the time that its response takes", async () => {
     await using asked = await Asked.start();
     const socket = await asked.ask();
     const body = new TransformStream<Uint8Array, Uint8Array>();
@@ -101,7 +101,7 @@ describe("an onAllow that does not answer", () => {
     assertStringIncludes(await socket.readText(), "last");
   });
 
-  it("is asked within the time that it has, however long the request took", async () => {
+  it("is called with its full time, even if the request took long", async () => {
     await using asked = await Asked.start();
     const socket = await RawSocket.connect(asked.port);
     await until(() => asked.server.stats().connections.handshaking === 1, "TCP");
@@ -139,7 +139,7 @@ describe("an onAllow that does not answer", () => {
         await until(() => asked.disconnects > ends, "its end");
         answer(promise);
         await promise.promise.catch(() => {});
-        await new Promise((resolve) => setTimeout(resolve, 0));
+        await turns();
         assertEquals([connection.state, asked.server.connections.size], ["closed", 0]);
       }
       const expected = way === "late" ? answers.length : 0;
@@ -159,7 +159,7 @@ describe("a peer that leaves while onAllow is pending", () => {
   for (const encrypted of [false, true]) {
     for (const [way, leave] of Object.entries(ways)) {
       // What lies below TLS is reset there.
-      it(`is noticed ${way}${encrypted ? ", with TLS" : ""}: the signal aborts, and its place is free`, async () => {
+      it(`is noticed ${way}${encrypted ? ", with TLS" : ""}: the signal aborts, and its slot is freed`, async () => {
         await using asked = await Asked.start({ maxConnections: 1, ...encrypted ? tls : {} });
         const { questions, server, clock } = asked;
         const raw = connect(asked.port, "127.0.0.1");
@@ -211,7 +211,7 @@ describe("a peer that leaves while onAllow is pending", () => {
     await other.close();
   });
 
-  it("has a signal that does not abort after the answer, nor for those who ask late", async () => {
+  it("has a signal that does not abort after the answer, even if it is read late", async () => {
     await using asked = await Asked.start();
     const open = await asked.ask();
     const { connection, answer } = asked.questions[0];

@@ -56,8 +56,8 @@ function deflatedFragment(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return frame;
 }
 
-describe("what an unfinished message holds", () => {
-  it("is the room that was made for it, from its header to its end, however the connection ends", async () => {
+describe("the memory that an unfinished message holds", () => {
+  it("is the buffer made for it, from its header until it or its connection ends", async () => {
     const ends: [string, (rig: Rig) => void][] = [
       ["its last fragment", ({ transport, peer }) => transport.receive(peer.continuation("!", true))],
       ["a close frame", ({ transport, peer }) => transport.receive(peer.close(1000))],
@@ -85,14 +85,14 @@ describe("what an unfinished message holds", () => {
     }
   });
 
-  it("is more than what has come where the buffer is ahead of it", () => {
+  it("is more than the bytes received if the buffer is larger", () => {
     const { transport, unfinished } = watchedRig();
     transport.receive(length64(0, MiB));
     for (let piece = 0; piece < 2; piece++) transport.receive(new Uint8Array(3 * KiB));
     assert(unfinished.total > 16 * KiB, String(unfinished.total));
   });
 
-  it("is what a compressed one has inflated to, and the state that does it", async () => {
+  it("is the inflated size and the inflater's state if it is compressed", async () => {
     const result = agreeOn({ serverNoContextTakeover: true, clientNoContextTakeover: true });
     const { transport, unfinished, connection } = watchedRig({}, result);
     transport.receive(deflatedFragment(new Uint8Array(1)));
@@ -106,7 +106,7 @@ describe("what an unfinished message holds", () => {
     assertEquals(unfinished.total, 0);
   });
 
-  it("is there for others as soon as it is given up", async () => {
+  it("is free for others as soon as the message is given up", async () => {
     const { transport, connection, peer } = watchedRig();
     transport.receive(peer.text("unfinished".repeat(600), false));
     connection.terminate();
@@ -376,7 +376,7 @@ describe("maxTotalBodySize", () => {
     },
   };
   for (const [kind, { form, count, fit }] of Object.entries(FORMS)) {
-    it(`holds for the webhook, bodies with ${kind}: 503 to the oldest; honest ones get their 200, small and large`, async () => {
+    it(`limits webhook bodies with ${kind}: the oldest get 503, honest ones of each size 200`, async () => {
       const kept: Uint8Array[] = [];
       await using server = await webhook({ onRawMessage: (_, { bytes }) => void kept.push(bytes) });
       const { port } = server.address!;
@@ -476,7 +476,7 @@ describe("maxTotalBodySize", () => {
     await complete.close();
   });
 
-  it("counts no longer what was answered on a connection that lives on", async () => {
+  it("stops counting a body once it was answered and its connection goes on", async () => {
     await using server = await plain({
       onCommandGet: async (request) => new Response(`length ${(await request.text()).length}`),
     });
@@ -531,7 +531,7 @@ describe("maxTotalBodySize", () => {
     await sockets[1].close();
   });
 
-  it("counts what tiny chunks take, and hands on those of one read in one piece", async () => {
+  it("counts the memory of tiny chunks, and passes those of one read on in one piece", async () => {
     const body = new RequestBody({ kind: "chunked" }, 0, { pull() {}, pause() {} });
     const reader = body.stream!.getReader();
     const first = reader.read();
@@ -577,7 +577,7 @@ describe("a body that is collected", () => {
       },
     });
 
-  it("is hashed on its way, and lets its memory go if it does not come whole", async () => {
+  it("is hashed while it is received, and frees its memory if it stays incomplete", async () => {
     const text = "a notification in three pieces";
     const pieces = (): Uint8Array<ArrayBuffer>[] => [encode("a noti"), encode("fication in "), encode("three pieces")];
     const signature = signNotification(encode(text), "b");

@@ -144,6 +144,7 @@ export class Page {
     const end = performance.now() + 45_000;
     while (!await this.evaluate<boolean>(expression).catch(() => false)) {
       if (performance.now() > end) throw new Error(`waited in vain for ${expression}`);
+      // Real time: the page is in another process, and gives no event for this.
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }

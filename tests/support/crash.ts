@@ -155,6 +155,7 @@ function run(program: string, args: string[]): ChildProcess {
   return spawn(process.execPath, [...own, ...args], { stdio: "ignore", env });
 }
 
+/** Real time: processes are killed at random moments, and no event of theirs may choose the moment. */
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function waitFor(condition: () => boolean, patience: number): Promise<boolean> {

@@ -26,5 +26,6 @@ for (;;) {
   } catch {
     // The server has been killed.
   }
+  // Real time between attempts: the server is another process, which is being started anew.
   await new Promise((resolve) => setTimeout(resolve, 20));
 }

@@ -16,7 +16,7 @@ async function openJournal(): Promise<RedisJournal> {
       const { client } = await CLIENTS.get(kind)!(url);
       return await RedisJournal.open(client);
     } catch {
-      // Redis may be away just now.
+      // Redis is another process, and may be away just now: real time between attempts.
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }

@@ -8,6 +8,7 @@ import { WebSocketClient, WebSocketServer } from "../../mod.ts";
 import { WhatsAppApi } from "../../cloud_api/api.ts";
 import { WhatsAppReceiver } from "../../whatsapp/receiver.ts";
 import { WhatsAppServer } from "../../whatsapp.ts";
+import { until } from "./support.ts";
 
 const LONG = 600_000;
 const long = (): AbortSignal => AbortSignal.timeout(LONG);
@@ -48,7 +49,7 @@ async function guessAndStop(): Promise<void> {
   await server.start();
   const guess = new WebSocketClient(`ws://127.0.0.1:${server.address!.port}/`, { token: "wrong" }).connect();
   const refused = guess.catch(() => {});
-  while (server.failedAttempts.receiverToken === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  await until(() => server.failedAttempts.receiverToken > 0, "the guess");
   await server.stop();
   await refused;
 }

@@ -59,6 +59,11 @@ export class FaultyLink {
     this.#move("down");
   }
 
+  /** Pieces that wait because their direction is stalled or slow. */
+  get held(): number {
+    return this.#queues.up.length + this.#queues.down.length;
+  }
+
   get closed(): Promise<void> {
     return this.#closed;
   }
@@ -79,6 +84,7 @@ export class FaultyLink {
     while (queue.length > 0 && !to.destroyed) {
       const { delay = 0, stalled, cutAfter = Infinity, cutBy } = this.faults;
       if (stalled === "both" || stalled === direction) break;
+      // Real time: it plays the way of the bytes, which no clock of the program controls.
       if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay));
       const bytes = queue.shift()!;
       this.#passed += bytes.length;

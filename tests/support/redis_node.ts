@@ -1,17 +1,11 @@
 /** For tests of several servers with a journal in Redis: one server's journal, and what it was told. */
 
-import { createHash } from "node:crypto";
 import type { JournalError } from "../../base/errors.ts";
-import type { JournalEntry, NewEntry } from "../../journal/journal.ts";
+import type { JournalEntry } from "../../journal/journal.ts";
 import { RedisJournal, type RedisJournalOptions } from "../../redis/journal.ts";
+import { entry } from "./journal_entry.ts";
 import type { ClientMaker, ProgramClient } from "./redis.ts";
-import { decode, encode } from "./support.ts";
-
-export function entry(body: string, more: Partial<NewEntry> = {}): NewEntry {
-  const bytes = encode(body);
-  const digest = new Uint8Array(createHash("sha256").update(bytes).digest());
-  return { bytes, signature: "", receivedAt: new Date(0), digest, forward: true, ...more };
-}
+import { decode, repeatUntil } from "./support.ts";
 
 export const bodies = (entries: readonly JournalEntry[]): string[] => entries.map(({ bytes }) => decode(bytes));
 
@@ -45,15 +39,13 @@ export class Node {
   async append(...bodies: string[]): Promise<number[]> {
     const seqs: number[] = [];
     for (const body of bodies) {
-      for (let tries = 1;; tries++) {
-        try {
-          seqs.push((await this.journal.append(entry(body))).seq);
-          break;
-        } catch (error) {
-          if (tries === 1000) throw error;
-          await new Promise((resolve) => setTimeout(resolve, 10));
-        }
-      }
+      let seq = 0;
+      await repeatUntil(
+        () => this.journal.append(entry(body)).then((appended) => seq = appended.seq, () => {}),
+        () => seq > 0,
+        `"${body}" to be appended`,
+      );
+      seqs.push(seq);
     }
     return seqs;
   }

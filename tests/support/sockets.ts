@@ -91,6 +91,16 @@ export class RawSocket {
   }
 }
 
+/**
+ * Has a server answer a whole request on a connection of its own. The server has read by then what other connections sent before.
+ */
+export async function roundTrip(port: number): Promise<void> {
+  const socket = await RawSocket.connect(port);
+  await socket.write("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  const answer = await socket.readText();
+  if (!answer.startsWith("HTTP/1.1 ")) throw new Error(`no answer: ${answer}`);
+}
+
 /** A port of loopback whose connections the test takes. */
 export class RawListener {
   #server: Server;

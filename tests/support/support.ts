@@ -13,12 +13,18 @@ import {
   type ConnectionOptions,
   type HandshakeResult,
 } from "../../connection/options.ts";
-import { type ConnectionHandler, WebSocketConnection } from "../../connection/connection.ts";
+import {
+  type ConnectionHandler,
+  createConnection,
+  openConnection,
+  startConnection,
+  type WebSocketConnection,
+} from "../../connection/connection.ts";
 import type { MessageData } from "../../protocol/payload.ts";
-import { Opcode, type Role } from "../../protocol/frame_header.ts";
-import { type CompressionOptions, compressionSettings } from "../../protocol/deflate.ts";
+import { type FrameInfo, Opcode, type Role } from "../../protocol/frame_header.ts";
+import type { CompressionOptions } from "../../protocol/compression.ts";
+import { compressionSettings } from "../../protocol/deflate.ts";
 import { decodeFrame, encodeFrame, type Frame } from "../../protocol/frame.ts";
-import type { FrameInfo } from "../../protocol/message.ts";
 import { WebSocketServer, type WebSocketServerOptions } from "../../server.ts";
 import type { Transport, TransportHandler } from "../../transport/transport.ts";
 import type { BytePair } from "../../transport/stream.ts";
@@ -284,14 +290,14 @@ export function openRig(
   const transport = new FakeTransport();
   const recorder = new Recorder();
   const clock = new FakeClock();
-  const connection = new WebSocketConnection(transport, role, recorder, {
+  const connection = createConnection(transport, role, recorder, {
     ...CONNECTION_DEFAULTS,
     pingInterval: 0,
     clock,
     ...options,
   });
-  connection.start(result);
-  connection.open(new Uint8Array(0));
+  startConnection(connection, result);
+  openConnection(connection, new Uint8Array(0));
   return { transport, connection, recorder, clock, peer: new Peer(role === "server" ? "client" : "server") };
 }
 
@@ -331,11 +337,59 @@ export function cpuTime(): number {
   return (user + system) / 1000;
 }
 
-/** Waits until a condition holds, by turns of the event loop; fails after a time nobody should need. */
-export async function until(condition: () => boolean, what: string, patience = 30_000): Promise<void> {
+/**
+ * Lets the event loop turn: afterwards all has happened that needs neither input nor time, however many microtasks it took. Unlike a
+ * sleep it is enough on any machine, since it counts turns and not milliseconds.
+ */
+export async function turns(count = 1): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setTimeout(resolve, 0));
+}
+
+/** Waits until a condition holds, and looks in each turn of the event loop; fails after `patience` ms. */
+export async function until(
+  condition: () => boolean | Promise<boolean>,
+  what: string,
+  patience = 30_000,
+): Promise<void> {
   const end = performance.now() + patience;
-  while (!condition()) {
+  while (!await condition()) {
     if (performance.now() > end) throw new Error(`waited in vain for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
+/**
+ * Repeats an action until a condition holds, 10 ms apart: for other processes, which give no event when they are ready for it. Passes the
+ * number of the attempt, from 0; fails after `patience` ms.
+ */
+export async function repeatUntil(
+  action: (attempt: number) => unknown,
+  condition: () => boolean,
+  what: string,
+  patience = 30_000,
+): Promise<void> {
+  const end = performance.now() + patience;
+  for (let attempt = 0; !condition(); attempt++) {
+    if (performance.now() > end) throw new Error(`repeated in vain for ${what}`);
+    await action(attempt);
+    if (!condition()) await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+/** Time that runs twenty times as fast, for programs that cannot be given a {@linkcode FakeClock} since real processes take part. */
+export class QuickClock implements Clock {
+  /** Timers that have fired. */
+  fired = 0;
+
+  now(): number {
+    return performance.now() * 20;
+  }
+
+  after(delay: number, callback: () => void): () => void {
+    const timer = setTimeout(() => {
+      this.fired++;
+      callback();
+    }, delay / 20);
+    return () => clearTimeout(timer);
   }
 }

@@ -11,6 +11,7 @@ import {
   WhatsAppServer,
   type WhatsAppServerOptions,
 } from "../../whatsapp.ts";
+import { extendServer } from "../../server/server.ts";
 import { encode } from "./support.ts";
 
 export const SECRET = "app-secret";
@@ -23,16 +24,20 @@ export type TestServer = CountingServer & { errors: WebSocketError[] };
 class CountingServer extends WhatsAppServer {
   taken = 0;
 
-  protected override respondDirectly(
-    ...request: Parameters<WhatsAppServer["respondDirectly"]>
-  ): ReturnType<WhatsAppServer["respondDirectly"]> {
-    const take = super.respondDirectly(...request);
-    if (typeof take !== "function") return take;
-    return (body) => {
-      const answer = take(body);
-      this.taken++;
-      return answer;
-    };
+  constructor(options: WhatsAppServerOptions) {
+    super(options);
+    const { extension: { respondDirectly } } = extendServer(this, {});
+    extendServer(this, {
+      respondDirectly: (...request) => {
+        const take = respondDirectly!(...request);
+        if (typeof take !== "function") return take;
+        return (body) => {
+          const answer = take(body);
+          this.taken++;
+          return answer;
+        };
+      },
+    });
   }
 }
 
@@ -55,8 +60,16 @@ export async function startServer(options: WhatsAppServerOptions = {}): Promise<
   return Object.assign(server, { errors });
 }
 
+/** Starts the same with a verify token, for Meta's verification of the URL. */
+export function startVerified(options: WhatsAppServerOptions = {}): Promise<TestServer> {
+  return startServer({ verifyToken: "verify", ...options });
+}
+
+/** The server's address as a URL without a path. */
+export const originOf = (server: WhatsAppServer): string => `http://127.0.0.1:${server.address!.port}`;
+
 /** The URL of the webhook. */
-export const urlOf = (server: WhatsAppServer): string => `http://127.0.0.1:${server.address!.port}${PATH}`;
+export const urlOf = (server: WhatsAppServer): string => originOf(server) + PATH;
 
 /** Makes a receiver that shows `token`; what it reports is not printed. */
 export function makeReceiver(server: WhatsAppServer, options: WhatsAppReceiverOptions = {}): WhatsAppReceiver {
@@ -74,13 +87,27 @@ export async function connect(
   return receiver;
 }
 
+/** Differences of a delivery from those of Meta. */
+export interface PostOptions {
+  /** Header fields besides, or in place of, those of Meta. */
+  headers?: Record<string, string>;
+  /** Key of the signature. */
+  secret?: string;
+  path?: string;
+}
+
 /** Delivers a notification as Meta does; returns the status of the answer. */
-export async function post(server: WhatsAppServer, body: string, secret: string = SECRET): Promise<number> {
-  const bytes = encode(body);
-  const response = await fetch(urlOf(server), {
+export async function post(
+  server: WhatsAppServer,
+  body: Uint8Array<ArrayBuffer> | string,
+  options: PostOptions = {},
+): Promise<number> {
+  const { headers, secret = SECRET, path = PATH } = options;
+  const bytes = typeof body === "string" ? encode(body) : body;
+  const response = await fetch(originOf(server) + path, {
     method: "POST",
     body: bytes,
-    headers: { "content-type": "application/json", "x-hub-signature-256": signNotification(bytes, secret) },
+    headers: { "content-type": "application/json", "x-hub-signature-256": signNotification(bytes, secret), ...headers },
   });
   await response.body?.cancel();
   return response.status;

@@ -199,7 +199,7 @@ async function withRig(test: (rig: Rig) => void | Promise<void>): Promise<void> 
 }
 
 describe("bytes that wait for their turn on Bun", () => {
-  it("are handled at once where there is no room, and nobody is to be given up for it", () =>
+  it("are handled at once where there is no room and no connection to drop", () =>
     withRig(async (rig) => {
       const holders = rig.hold(PLACES, () => rig.acceptHonest());
       const refused = rig.acceptHonest();
@@ -210,7 +210,7 @@ describe("bytes that wait for their turn on Bun", () => {
       for (const { socket, events } of [...holders, refused]) assertEquals([socket.calls, events], [[], ["data"]]);
     }));
 
-  it("are dropped for those of others if nothing of their connection was handled: it ends once, with ERR_OVERLOAD", () =>
+  it("are dropped for others if none of them was handled: the connection ends once, ERR_OVERLOAD", () =>
     withRig(async (rig) => {
       const [newcomer] = rig.hold(1, () => rig.accept().open());
       const holders = rig.hold(PLACES - 1, () => rig.acceptHonest());
@@ -228,7 +228,7 @@ describe("bytes that wait for their turn on Bun", () => {
       for (const { socket } of holders) assertEquals(socket.calls, []);
     }));
 
-  it("are dropped if their peer has gone, and its end is told once", () =>
+  it("are dropped if their peer has gone, and its end is reported once", () =>
     withRig(async (rig) => {
       const [gone] = rig.hold(1, () => rig.acceptHonest());
       gone.socket.lose();
@@ -243,7 +243,7 @@ describe("bytes that wait for their turn on Bun", () => {
       assertEquals(gone.events, ["close"]);
     }));
 
-  it("are dropped, and then their peer goes before their turn: its end is told once", () =>
+  it("are dropped, and their peer leaves before their turn: its end is reported once", () =>
     withRig(async (rig) => {
       const [newcomer] = rig.hold(1, () => rig.accept().open());
       rig.hold(PLACES - 1, () => rig.acceptHonest());
@@ -338,7 +338,7 @@ describe("a transport on Bun", () => {
       assertEquals(paused.socket.paused, false);
     }));
 
-  it("tells the end of a peer that Bun does not tell, when both have sent FIN, but not that of one that broke", () =>
+  it("reports an end that Bun does not, when both sent FIN, but not of a broken connection", () =>
     withRig(async (rig) => {
       const [ended, broken] = [rig.accept().open(), rig.accept().open()];
       ended.socket.lose();
@@ -347,7 +347,7 @@ describe("a transport on Bun", () => {
       assertEquals([ended.events, broken.events], [["end", "close"], ["close"]]);
     }));
 
-  it("tells the end once, and not after destroy", () =>
+  it("reports the end once, and not after destroy", () =>
     withRig(async (rig) => {
       const ended = rig.accept().open();
       ended.socket.end();
@@ -363,7 +363,7 @@ describe("a transport on Bun", () => {
       assertEquals(destroyed.socket.calls, ["close"]);
     }));
 
-  it("tells what came before it was opened in order: bytes, end, close", () =>
+  it("reports events from before it was opened in order: bytes, end, close", () =>
     withRig(async (rig) => {
       const early = rig.accept();
       early.socket.receive(10);

@@ -7,7 +7,7 @@ import type { Transport, TransportHandler } from "../../transport/transport.ts";
 import { secureClient, TlsServerSide } from "../../transport/node_tls.ts";
 import { runtime } from "../support/needs.ts";
 import { heldSockets } from "../support/sockets.ts";
-import { decode, defer, encode, FakeClock, settle, tlsFile, until } from "../support/support.ts";
+import { decode, defer, encode, FakeClock, settle, tlsFile, turns, until } from "../support/support.ts";
 
 /** Two ends in memory: bytes go over when the test, or `flow`, says so, and a paused end gets none. */
 class MemoryTransport implements Transport {
@@ -136,16 +136,13 @@ async function secure(): Promise<Secured> {
   return { client, server, clientRaw, serverRaw, close };
 }
 
-/** Lets streams of `node:` do all that they do without input. */
-const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
-
 function describeNodeTls(): void {
   describe("TLS over a transport", () => {
     it("hands over what came before it was opened first, though more comes at once", async () => {
       const { client, server, clientRaw, close } = await secure();
       const sent = new Log();
       server.open(sent.handler);
-      await turn();
+      await turns();
       server.write(encode("one,"));
       await until(() => sent.events.includes("drain") && clientRaw.incoming.length === 0, "the first");
       // Held back below until the client is open.
@@ -167,12 +164,12 @@ function describeNodeTls(): void {
       server.open(sent.handler);
       client.open(got.handler);
       client.pause();
-      await turn();
+      await turns();
       assertEquals(clientRaw.paused, true);
       server.write(encode("held"));
       await until(() => clientRaw.incoming.length > 0, "bytes below");
-      await turn();
-      await turn();
+      await turns();
+      await turns();
       assertEquals([clientRaw.paused, got.text], [true, ""]);
       client.resume();
       await until(() => got.text === "held", "the bytes");
@@ -185,12 +182,12 @@ function describeNodeTls(): void {
       const sent = new Log();
       server.open(got.handler);
       client.open(sent.handler);
-      await turn();
+      await turns();
       clientRaw.stalled = true;
       const before = clientRaw.bytesWritten;
       client.write(new Uint8Array(300_000));
       client.end();
-      await turn();
+      await turns();
       // One part of it is below, and waits there.
       assert(clientRaw.bytesWritten - before < 100_000, `${clientRaw.bytesWritten - before} bytes at a time`);
       assertEquals([sent.events, clientRaw.ended], [[], false]);
@@ -207,7 +204,7 @@ function describeNodeTls(): void {
       const [got, other] = [new Log(), new Log()];
       client.open(got.handler);
       server.open(other.handler);
-      await turn();
+      await turns();
       server.write(new Uint8Array(300_000));
       clientRaw.stalled = true;
       client.write(new Uint8Array(300_000));
@@ -223,7 +220,7 @@ function describeNodeTls(): void {
       clientRaw.handler!.data(Uint8Array.of(23, 3, 3, 0, 0));
       clientRaw.handler!.end();
       serverRaw.flow();
-      await turn();
+      await turns();
       assertEquals(got.events, ["data", "close"]);
       assertEquals(clientRaw.bytesWritten, written);
       await close();
@@ -235,10 +232,10 @@ function describeNodeTls(): void {
         const got = new Log();
         if (!early) client.open(got.handler);
         clientRaw.destroy();
-        await turn();
+        await turns();
         if (early) client.open(got.handler);
         await until(() => got.events.includes("close"), "close");
-        await turn();
+        await turns();
         assertEquals(got.events.filter((event) => event === "close").length, 1);
         await close();
       }
@@ -276,7 +273,7 @@ function describeNodeTls(): void {
         if (early) controller.abort(new Error("enough"));
         const connecting = secureClient(clientRaw, clientOptions({ signal: controller.signal }));
         const refused = assertRejects(() => connecting, Error, "enough");
-        await turn();
+        await turns();
         controller.abort(new Error("enough"));
         await refused;
         assertEquals(clientRaw.destroyed, true);
@@ -346,7 +343,7 @@ async function withConnectionsWatched(
 
 function describeDeno(): void {
   describe("turns on Deno", () => {
-    it("go through a pair of sockets that lives as long as a connection that has waited for one, and no longer", async () => {
+    it("use a socket pair that lives as long as the connections that waited for it", async () => {
       const [[one, third], [other, idle]] = [await connectPair(), await connectPair()];
       await withConnectionsWatched(async (opened, isOpen) => {
         await Promise.all([takeTurn(one), takeTurn(other)]);
@@ -378,7 +375,7 @@ function describeDeno(): void {
       await until(() => log.events.includes("close"), "close");
       await withConnectionsWatched(async (opened) => {
         one.takeTurn(() => {});
-        await turn();
+        await turns();
         assertEquals(opened().length, 0);
       });
     });
@@ -396,7 +393,7 @@ function describeDeno(): void {
       for (const end of [far, other, third]) end.destroy();
     });
 
-    it("close the pair if it is open only when nobody waits any more", async () => {
+    it("close the pair if it is open only after the last waiting connection is gone", async () => {
       const [one, far] = await connectPair();
       far.destroy();
       await withConnectionsWatched(async (opened, isOpen) => {
@@ -428,7 +425,7 @@ function describeDeno(): void {
       });
       // While others talk, what is much is cut.
       const talk = setInterval(() => talker.write(new Uint8Array(10)), 1);
-      await turn();
+      await turns();
       client.write(new Uint8Array(2_000_000));
       await closed.promise;
       clearInterval(talk);
@@ -456,7 +453,7 @@ function describeDeno(): void {
       await Promise.resolve();
       near.destroy();
       await until(() => quiet.events.length > 0, "close");
-      await turn();
+      await turns();
       assertEquals(quiet.events, ["close"]);
       far.destroy();
     });

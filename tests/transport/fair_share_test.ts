@@ -61,7 +61,7 @@ function know(thread: Thread, name: string, ms: number, handlers = 0): void {
 }
 
 describe("FairShare", () => {
-  it("lets nobody wait where all are light, or all are busy", () => {
+  it("makes no connection wait where all are light, or all are busy", () => {
     for (const ms of [0.01, 5]) {
       const thread = new Thread();
       for (let index = 0; index < 1000; index++) {
@@ -75,7 +75,7 @@ describe("FairShare", () => {
     }
   });
 
-  it("lets busy ones wait for a pass while light ones talk, and for no more than one when their turn has come", () => {
+  it("makes busy connections wait for one pass while light ones send, and no more", () => {
     const thread = new Thread();
     know(thread, "busy", 1);
     know(thread, "light", 0.01);
@@ -89,7 +89,7 @@ describe("FairShare", () => {
     assertEquals([turns, thread.begun.length], [1, 0]);
   });
 
-  it("lets a busy one have all the time when nobody else talks any more", () => {
+  it("gives a busy connection all the time once the others are silent", () => {
     const thread = new Thread();
     know(thread, "light", 0.01);
     know(thread, "busy", 1);
@@ -123,7 +123,7 @@ describe("FairShare", () => {
     for (const share of each) assert(Math.abs(share - 1 / 8) < 0.01, String(share));
   });
 
-  it("serves one of those that make the library work in a pass, for a fifth of a millisecond", () => {
+  it("serves one connection a pass for 0.2 ms if the library itself does the work", () => {
     const thread = new Thread();
     const names = Array.from({ length: 20 }, (_, index) => `costly ${index}`);
     for (const name of names) {
@@ -149,7 +149,7 @@ describe("FairShare", () => {
     for (const name of names) assert(thread.used.get(name)! > 0, name);
   });
 
-  it("takes short reads that have waited for usual ones: many that are a little longer are not busy for ever", () => {
+  it("counts short reads that waited as usual: slightly longer ones do not stay busy", () => {
     const thread = new Thread();
     know(thread, "light", 0.005);
     for (let index = 0; index < 500; index++) {
@@ -163,7 +163,7 @@ describe("FairShare", () => {
     assertEquals(thread.share.mustWait(thread.load("another post"), 0), false);
   });
 
-  it("cuts what costs much into small slices, and what costs little into large ones", () => {
+  it("cuts expensive reads into small slices, and cheap ones into large slices", () => {
     const thread = new Thread();
     thread.handle("new", 0.01, 10);
     assertEquals(thread.share.sliceOf(thread.load("new")), 200);
@@ -178,7 +178,7 @@ describe("FairShare", () => {
     assertEquals(thread.share.sliceOf(thread.load("heard of once")), 256);
   });
 
-  it("takes longer turns where passes find the others silent, and short ones as soon as they talk", () => {
+  it("takes longer turns while the others are silent, and short ones as soon as they send", () => {
     const thread = new Thread();
     know(thread, "costly", 1);
     know(thread, "light", 0.01);
@@ -201,7 +201,7 @@ describe("FairShare", () => {
     assert(Math.abs(turns.at(-1)! - 200) <= 10, turns.join());
   });
 
-  it("uses up once what the silence of the others allows", () => {
+  it("uses the allowance of a silence once", () => {
     const thread = new Thread();
     for (const name of ["one", "other"]) know(thread, name, 1);
     know(thread, "light", 0.01);
@@ -214,7 +214,7 @@ describe("FairShare", () => {
     assert(share.crowded && share.mustWait(thread.load("other"), 0));
   });
 
-  it("does not take the slices of one for reads of others", () => {
+  it("does not count the slices of one connection as reads of others", () => {
     const thread = new Thread();
     know(thread, "one", 0.5);
     know(thread, "light", 0.01);
@@ -235,7 +235,7 @@ describe("FairShare", () => {
     assert(share.turnOf(one) < 20_000 && share.mustWait(thread.load("new"), 100_000));
   });
 
-  it("trusts whom it does not know with little while others talk", () => {
+  it("lets an unknown connection read only a small amount while others send", () => {
     const thread = new Thread();
     know(thread, "light", 0.01);
     const { share } = thread;
@@ -257,7 +257,7 @@ describe("FairShare", () => {
     assert(!thread.load("working").works);
   });
 
-  it("goes on with the slices of one for a while, and then lets others of its kind go first", () => {
+  it("serves one connection for some slices, then others of its kind", () => {
     const thread = new Thread();
     const served: string[] = [];
     const again = (name: string): void => {
@@ -270,7 +270,7 @@ describe("FairShare", () => {
     assert(runs.length > 3 && Math.max(...runs) <= 17, runs.join());
   });
 
-  it("forgets one that leaves, and begins no pass for nobody", () => {
+  it("forgets a connection that leaves, and starts no pass without a waiting one", () => {
     const thread = new Thread();
     let turns = 0;
     const leave = thread.share.enqueue(new ReadLoad(), () => turns++);
@@ -293,7 +293,7 @@ describe("FairShare", () => {
     assertEquals([thrown, turns], [1, 1]);
   });
 
-  it("hears of light ones by reads that are not timed too", () => {
+  it("notices light connections by reads that are not timed, too", () => {
     const thread = new Thread();
     thread.handle("light", 0.01, 10);
     thread.now += 1000;
@@ -302,7 +302,7 @@ describe("FairShare", () => {
     assert(thread.share.crowded);
   });
 
-  it("lets nobody wait for a large read where all have such reads", () => {
+  it("makes no connection wait for a large read where all have such reads", () => {
     const thread = new Thread();
     for (let index = 0; index < 400; index++) thread.handle(`peer ${index % 4}`, 0.08, 65_536);
     assert(!thread.share.mustWait(thread.load("peer 0"), 4 * 65_536));
@@ -311,7 +311,7 @@ describe("FairShare", () => {
     assert(thread.share.mustWait(thread.load("peer 0"), 4 * 65_536));
   });
 
-  it("does not take one long read for a habit", () => {
+  it("does not make a connection busy for one long read", () => {
     const thread = new Thread();
     // Too few to know it by.
     for (let index = 0; index < 3; index++) thread.handle("new", 50);
@@ -320,7 +320,7 @@ describe("FairShare", () => {
     assertEquals([thread.load("new").busy, thread.load("known").busy], [false, false]);
   });
 
-  it("forgives: whoever is light again does not wait", () => {
+  it("does not make a connection wait that is light again", () => {
     const thread = new Thread();
     know(thread, "one", 1);
     assert(thread.load("one").busy);
@@ -350,7 +350,7 @@ describe("FairShare", () => {
     assert(Math.abs(thread.share.sliceOf(thread.load("giant")) - 200) <= 1);
   });
 
-  it("takes a connection for busy only if it takes ten times what is usual", () => {
+  it("counts a connection as busy only at ten times the usual cost", () => {
     const thread = new Thread();
     for (let index = 0; index < 400; index++) thread.handle(`usual ${index % 4}`, 0.05);
     know(thread, "somewhat more", 0.2);
@@ -358,7 +358,7 @@ describe("FairShare", () => {
     assertEquals([thread.load("somewhat more").busy, thread.load("much more").busy], [false, true]);
   });
 
-  it("learns slowly what is usual: a few reads near the limit do not raise it", () => {
+  it("learns the usual cost slowly: a few reads near the limit do not raise it", () => {
     const thread = new Thread();
     know(thread, "light", 0.01);
     for (let index = 0; index < 5; index++) thread.handle("near the limit", 0.09);
@@ -366,7 +366,7 @@ describe("FairShare", () => {
     assert(thread.load("busy").busy);
   });
 
-  it("knows that others are there for 100 ms, not counting what busy connections take", () => {
+  it("counts others as present for 100 ms, without the time of busy connections", () => {
     const thread = new Thread();
     know(thread, "busy", 1);
     thread.handle("light", 0.01);
@@ -383,7 +383,7 @@ describe("FairShare", () => {
     assert(!thread.share.crowded);
   });
 
-  it("does not take a connection for a light one because of a read that took long", () => {
+  it("does not count a connection as light because of one long read", () => {
     const thread = new Thread();
     thread.now = 1000;
     thread.handle("new", 0.7);
@@ -423,7 +423,7 @@ describe("FairShare", () => {
     assertEquals([wanted("busy"), wanted("light")], [[true, false], [false, false]]);
   });
 
-  it("lets all that wait for a pass go on after one", () => {
+  it("resumes all connections that wait for a pass after one pass", () => {
     const thread = new Thread();
     const calls: number[] = [];
     for (let index = 0; index < 5; index++) thread.share.waitForPass(() => calls.push(index));
@@ -432,7 +432,7 @@ describe("FairShare", () => {
     assertEquals([calls, thread.begun.length], [[0, 1, 2, 3, 4], 0]);
   });
 
-  it("serves nobody who leaves while another is served", () => {
+  it("does not serve a connection that leaves while another is served", () => {
     const thread = new Thread();
     let turns = 0;
     const leave: (() => void)[] = [];
@@ -445,7 +445,7 @@ describe("FairShare", () => {
     assertEquals([turns, thread.begun.length], [1, 0]);
   });
 
-  it("lets new bytes go on for as many slices as those before", () => {
+  it("gives new bytes as many slices as those before", () => {
     const thread = new Thread();
     const slices = (): number => {
       let [first, done] = [0, false];

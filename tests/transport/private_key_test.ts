@@ -1,8 +1,8 @@
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { readFileSync } from "node:fs";
 import { CertificateError } from "../../base/errors.ts";
-import { assertKeyMatches, loadPrivateKey } from "../../transport/private_key.ts";
+import { loadPrivateKey } from "../../transport/private_key.ts";
 import { tlsFile } from "../support/support.ts";
 
 const read = (name: string): string => readFileSync(tlsFile(name), "utf8");
@@ -84,23 +84,5 @@ describe("loadPrivateKey", () => {
   it("passes on what the provider of the pass phrase throws", async () => {
     const fail = (): Promise<string> => Promise.reject(new Error("vault is closed"));
     await assertRejects(() => loadPrivateKey(read("pkcs8-des3.key"), "x", fail), Error, "vault is closed");
-  });
-});
-
-describe("assertKeyMatches", () => {
-  it("takes the key of a certificate, and refuses another's", () => {
-    assertKeyMatches(read("leaf.pem"), plain, "leaf.pem", "leaf.key");
-    const check = (): void => assertKeyMatches(read("leaf.pem"), read("other.key"), "leaf.pem", "other.key");
-    const error = assertThrows(check, CertificateError, '"other.key" does not belong to the certificate "leaf.pem"');
-    assertEquals(error.code, "ERR_KEY_MISMATCH");
-  });
-
-  it("says that a file is no certificate", () => {
-    const error = assertThrows(
-      () => assertKeyMatches("nothing", plain, "x.pem", "leaf.key"),
-      CertificateError,
-      "x.pem",
-    );
-    assertEquals(error.code, "ERR_CERTIFICATE");
   });
 });

@@ -4,7 +4,7 @@ import { connect as connectTcp, createServer, type Socket } from "node:net";
 import { WebSocketClient, type WebSocketClientOptions } from "../../client.ts";
 import { type HandshakeError, OptionError, TransportError } from "../../base/errors.ts";
 import { openTunnel } from "../../transport/proxy_tunnel.ts";
-import { parseProxy } from "../../client/proxy_address.ts";
+import { parseProxy } from "../../client/settings.ts";
 import type { WebSocketServerOptions } from "../../server.ts";
 import { decode, encode, startEcho, tlsFile } from "../support/support.ts";
 
@@ -81,7 +81,7 @@ describe("a client behind a proxy", () => {
       await assertRejects(() => echoThrough(TLS, { proxy }), TransportError, "Cannot connect");
     }));
 
-  it("tells what the proxy has answered", async () => {
+  it("reports the response of the proxy", async () => {
     const answers = [
       ["HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 3\r\n\r\nno!", "answered 407"],
       ["HTTP/1.1 200 OK\r\n\r\nextra", "sent more than its answer"],

@@ -148,7 +148,7 @@ describe("a TLS handshake that fails", () => {
     assertEquals(clock.pending, 0);
   });
 
-  it("is told why by an alert, before the end: a version that is not spoken", async () => {
+  it("gets an alert with the reason before the end: an unsupported version", async () => {
     const { server } = await start();
     const socket = await RawSocket.connect(server.address!.port);
     await socket.write(oldHello());
@@ -162,7 +162,7 @@ describe("a TLS handshake that fails", () => {
     await server.stop();
   });
 
-  it("is told why by an alert, before the end: a protocol that is not spoken", async () => {
+  it("gets an alert with the reason before the end: an unsupported protocol", async () => {
     const { server } = await start();
     const relay = await Relay.to(server.address!.port);
     const failed = defer<void>();

@@ -9,7 +9,18 @@ import { secureClient } from "../../transport/node_tls.ts";
 import { streamTransport } from "../../transport/stream.ts";
 import { runtime } from "../support/needs.ts";
 import { heldSockets, RawListener, type RawSocket } from "../support/sockets.ts";
-import { assertSameBytes, decode, defer, encode, pipe, Random, tlsFile, until } from "../support/support.ts";
+import {
+  assertSameBytes,
+  decode,
+  defer,
+  encode,
+  FakeClock,
+  pipe,
+  Random,
+  tlsFile,
+  turns,
+  until,
+} from "../support/support.ts";
 import { concat } from "../../base/bytes.ts";
 import { readFileSync } from "node:fs";
 
@@ -44,6 +55,14 @@ class Log {
     if (this.transport.write(bytes)) return;
     await until(() => this.events.filter((event) => event === "drain").length > drains, "drain");
   }
+}
+
+/** Sends one byte, and waits for it: what the event loop had to do at both ends before has been done. */
+async function goesThrough(from: Log, to: Log): Promise<void> {
+  const before = to.bytes.length;
+  from.transport.write(Uint8Array.of(1));
+  await until(() => to.bytes.length > before, "a byte the other way");
+  await turns(3);
 }
 
 interface Pair {
@@ -189,18 +208,13 @@ for (const [name, make] of KINDS) {
       await close();
     });
 
-    it("gives no more than what is on its way after pause, and goes on after resume", async () => {
+    it("delivers only bytes already on their way after pause, and continues after resume", async () => {
       const { client, server, close } = await make();
       server.transport.pause();
-      for (let index = 0; index < 20; index++) {
-        await Promise.race([
-          client.write(new Uint8Array(1000)),
-          new Promise((resolve) => setTimeout(resolve, 5)),
-        ]);
-      }
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      for (let index = 0; index < 20; index++) await Promise.race([client.write(new Uint8Array(1000)), turns(3)]);
+      await goesThrough(server, client);
       const arrived = server.bytes.length;
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await goesThrough(server, client);
       assertEquals(server.bytes.length, arrived);
       assert(arrived < 20_000, `${arrived} bytes`);
       server.transport.resume();
@@ -217,12 +231,12 @@ for (const [name, make] of KINDS) {
         reader.transport.pause();
         assertEquals(writer.transport.write(sent), false);
         writer.transport.end();
-        await new Promise((resolve) => setTimeout(resolve, 20));
+        await goesThrough(reader, writer);
         // Streams hand over a whole chunk that was asked for.
         assertEquals(writer.events.includes("drain"), name === "streams");
         for (let turn = 0; turn < 20; turn++) {
           reader.transport.resume();
-          await new Promise((resolve) => setTimeout(resolve, 1));
+          await turns();
           reader.transport.pause();
         }
         reader.transport.resume();
@@ -250,7 +264,7 @@ for (const [name, make] of KINDS) {
       const { client, server, close } = await make();
       server.transport.pause();
       client.transport.write(new Uint8Array(20_000_000));
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await turns();
       client.transport.destroy();
       server.transport.destroy();
       await close();
@@ -270,10 +284,10 @@ describe("the end of a peer that leaves much unread", () => {
           received += bytes.length;
           server.transport.pause();
           pauses++;
-          setTimeout(() => {
+          turns(2).then(() => {
             pauses--;
             server.transport.resume();
-          }, 2);
+          });
         },
         drain() {},
         end: () => ended.resolve(),
@@ -283,13 +297,13 @@ describe("the end of a peer that leaves much unread", () => {
       client.transport.end();
       await ended.promise;
       assertEquals(received, 600_000);
-      await until(() => pauses === 0, "the last timer");
+      await until(() => pauses === 0, "the last pause");
       await close();
     });
   }
 });
 
-describe("a connection that is given up before it is there", () => {
+describe("a connection that is given up before it is established", () => {
   for (const tls of [false, true]) {
     it(`is closed when it comes, ${tls ? "with" : "without"} TLS`, async () => {
       const listener = await RawListener.listen();
@@ -423,7 +437,7 @@ async function listenForTls(): Promise<{ port: number; close: () => Promise<void
 
 describe("destroy", () => {
   for (const tls of [false, true]) {
-    it(`frees the socket at once, ${tls ? "with" : "without"} TLS, though the peer does not read what was written`, async () => {
+    it(`frees the socket at once, ${tls ? "with" : "without"} TLS, even if the peer does not read`, async () => {
       const { client, server, close } = await socketPair(tls);
       client.transport.pause();
       const { localAddress, remoteAddress } = server.transport;
@@ -498,8 +512,9 @@ describe("a listener", () => {
       certificate: readFileSync(tlsFile("leaf.pem"), "utf8"),
       key: readFileSync(tlsFile("leaf.key"), "utf8"),
     };
+    const clock = new FakeClock();
     const listener = await runtimeTransport().listen(
-      { hostname: "127.0.0.1", port: 0, tls: identity, handshakeTimeout: 100, clock: systemClock },
+      { hostname: "127.0.0.1", port: 0, tls: identity, handshakeTimeout: 100, clock },
       { admit, accept: accepted.resolve, handshakeFailed: () => {}, error: () => {} },
     );
     const client = new Log(
@@ -513,7 +528,7 @@ describe("a listener", () => {
       }),
     );
     const server = new Log(await accepted.promise);
-    await new Promise((resolve) => setTimeout(resolve, 150));
+    clock.advance(150);
     await client.write(encode("alive"));
     await until(() => decode(server.bytes) === "alive", "bytes after the time of the handshake");
     for (const log of [client, server]) {

@@ -16,7 +16,7 @@ class Connection implements Waiter {
 }
 
 describe("WaitingRoom", () => {
-  it("has room for so many bytes, and gives up whoever holds the most", () => {
+  it("limits the bytes held, and drops the connection that holds the most", () => {
     const room = new WaitingRoom(100);
     const [small, large, middle] = [new Connection(true), new Connection(true), new Connection(true)];
     assert(room.hold(small, 20));
@@ -28,7 +28,7 @@ describe("WaitingRoom", () => {
     assertEquals(room.total, 51);
   });
 
-  it("gives up as many as it takes", () => {
+  it("drops as many connections as needed", () => {
     const room = new WaitingRoom(100);
     const others = Array.from({ length: 10 }, () => new Connection(true));
     for (const other of others) room.hold(other, 10);
@@ -38,7 +38,7 @@ describe("WaitingRoom", () => {
     assertEquals([room.total, known.givenUp], [95, 0]);
   });
 
-  it("gives up the newcomer if that holds the most", () => {
+  it("drops the new connection if that holds the most", () => {
     const room = new WaitingRoom(100);
     const [before, newcomer] = [new Connection(true), new Connection(true)];
     room.hold(before, 60);
@@ -46,7 +46,7 @@ describe("WaitingRoom", () => {
     assertEquals([before.givenUp, newcomer.givenUp, room.total], [0, 1, 60]);
   });
 
-  it("sends away what cannot wait, and gives up nobody of whom something was handled", () => {
+  it("refuses bytes that cannot wait, and drops no connection that was already served", () => {
     const room = new WaitingRoom(100);
     const [one, other] = [new Connection(false), new Connection(false)];
     assert(room.hold(one, 60));
@@ -68,7 +68,7 @@ describe("WaitingRoom", () => {
     assertEquals([room.total, connection.givenUp], [0, 0]);
   });
 
-  it("keeps room for what is going to be read, and none beyond the limit of that", () => {
+  it("reserves room for the next read, up to its limit", () => {
     const room = new WaitingRoom(100, 50);
     const [one, other] = [new Connection(true), new Connection(true)];
     // Where nobody waits, one may always read.

@@ -158,7 +158,7 @@ const same: [what: string, one: object, again: object][] = [
 
 describe("recordKey", () => {
   for (const [what, ...changes] of distinct) {
-    it(`tells apart: ${what}`, () => {
+    it(`distinguishes ${what}`, () => {
       const keys = changes.map(keyOf);
       assert(keys.every((key) => key !== undefined));
       keys.forEach((key, at) => assertEquals(keys.indexOf(key), at, `${key} is that of two`));
@@ -172,7 +172,7 @@ describe("recordKey", () => {
     });
   }
 
-  it("has none for what nothing tells apart, or has no id", () => {
+  it("has none for records without a distinguishing member or an id", () => {
     const without = [
       changeOf("1", { errors: [{ code: 130429 }] }),
       changeOf("1", { user_actions: [ACTION] }),
@@ -192,7 +192,7 @@ describe("recordKey", () => {
     assertEquals(new Set(ids.map((id) => keyOf(messages({ ...MESSAGE, id })))).size, ids.length);
   });
 
-  it("is the same for samples beside other records, and differs by id, where samples are present", () => {
+  it("is the same for repeated records of known notifications, and differs for other ids", () => {
     const shared = new URL("../../../shared/whatsapp/", import.meta.url);
     const found = new Map<string, string>();
     for (const folder of ["samples/", "constructed/", "found/"]) {
@@ -236,7 +236,7 @@ describe("WhatsAppReceiver with all defaults", () => {
     await receiver.disconnect();
   });
 
-  it("hands over each distinct record once, however often and in whatever company Meta sends it", async () => {
+  it("delivers each distinct record once, in whatever batches Meta repeats it", async () => {
     await using server = await startServer();
     const got: WhatsAppRecord[] = [];
     const receiver = await connect(server, {

@@ -51,7 +51,7 @@ class GuessedServer {
 }
 
 describe("guessing the token of a receiver", () => {
-  it("is refused with 429 after 20 wrong ones from one address, until the delay is over", async () => {
+  it("gets 429 unchecked after 20 wrong tokens of one address, until the delay is over", async () => {
     const guessed = new GuessedServer();
     const guesses = Array.from({ length: 20 }, () => guessed.guess("203.0.113.1"));
     await guessed.wrong(20);
@@ -66,7 +66,7 @@ describe("guessing the token of a receiver", () => {
     await guessed.stop();
   });
 
-  it("says with the 429 when to come again", async () => {
+  it("says with the 429 when to try again", async () => {
     const guessed = new GuessedServer();
     const guesses = Array.from({ length: 20 }, () => guessed.guess("203.0.113.1"));
     await guessed.wrong(20);
@@ -79,7 +79,7 @@ describe("guessing the token of a receiver", () => {
     await Promise.all(guesses);
   });
 
-  it("counts for a network of 64 bits with IPv6, and keeps no other network out", async () => {
+  it("counts per IPv6 network of 64 bits, and blocks no other network", async () => {
     const guessed = new GuessedServer();
     const guesses = Array.from({ length: 20 }, (_, index) => guessed.guess(`2001:db8:0:7::${index + 1}`));
     await guessed.wrong(20);
@@ -91,7 +91,7 @@ describe("guessing the token of a receiver", () => {
     await guessed.stop();
   });
 
-  it("is as slow for one who does not wait for the answers", async () => {
+  it("is as slow for a client that does not wait for the answers", async () => {
     const guessed = new GuessedServer();
     for (let index = 0; index < 20; index++) {
       const [ours, theirs] = pipe();
@@ -106,7 +106,7 @@ describe("guessing the token of a receiver", () => {
     await guessed.stop();
   });
 
-  it("does not let others guess on while a hundred wait: each address has its own limit", async () => {
+  it("has a limit for each address, also while a hundred guesses wait", async () => {
     const guessed = new GuessedServer();
     const answers: number[] = [];
     for (let index = 0; index < 300; index++) {

@@ -112,7 +112,7 @@ describe("WhatsAppReceiver with appSecret", () => {
     });
   }
 
-  it("hands over what is signed behind that, as if it had never come", async () => {
+  it("delivers the signed notifications that follow a forged one", async () => {
     await using server = await startForger();
     const { typed, receiver, loops } = await listen(server, { reconnect: false });
     const [first] = server.connections;
@@ -168,7 +168,7 @@ describe("WhatsAppReceiver with appSecret", () => {
     await receiver.disconnect();
   });
 
-  it("lets no texts wait for a handler that a loop has passed over", async () => {
+  it("does not hold texts that a loop has skipped for a later handler", async () => {
     await using server = await startForger();
     const errors: unknown[] = [];
     const receiver = new WhatsAppReceiver(`ws://127.0.0.1:${server.address!.port}/`, {
@@ -193,7 +193,7 @@ describe("WhatsAppReceiver with appSecret", () => {
     await receiver.disconnect();
   });
 
-  it("goes by the secret that the handshake found: a later one counts from the next connection on", async () => {
+  it("uses the secret found by the handshake; a later one applies to the next connection", async () => {
     await using server = await startServer();
     const ids: string[] = [];
     const receiver = await connect(server, { name: "x", onWhatsAppMessageReceived: ({ id }) => void ids.push(id) });

@@ -1,119 +1,28 @@
-import { assert, assertEquals, assertInstanceOf, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import {
-  HandlerError,
-  HandshakeError,
-  JournalError,
-  OptionError,
-  TransportError,
-  type WebSocketError,
-} from "../../base/errors.ts";
-import { encodeInboxMessage } from "../../inbox/protocol.ts";
+import { HandshakeError, JournalError, OptionError, TransportError, type WebSocketError } from "../../base/errors.ts";
 import type { Appended } from "../../journal/journal.ts";
 import { SqliteJournal } from "../../journal/sqlite_journal.ts";
 import { MemoryJournal } from "../../journal/memory_journal.ts";
 import { type CloseInfo, WebSocketClient } from "../../client.ts";
+import { INBOX_PROTOCOL, signNotification, tokenProtocol, type WhatsAppServer } from "../../whatsapp.ts";
+import { decode, encode, FakeClock, settle, until } from "../support/support.ts";
 import {
-  INBOX_PROTOCOL,
-  laterStatus,
-  signNotification,
-  tokenProtocol,
-  type WhatsAppNotification,
-  WhatsAppReceiver,
-  type WhatsAppReceiverOptions,
-  WhatsAppServer,
-  type WhatsAppServerOptions,
-  type WhatsAppStatus,
-} from "../../whatsapp.ts";
-import { decode, defer, encode, FakeClock, settle, until } from "../support/support.ts";
-
-const SECRET = "app-secret";
-const PATH = "/whatsapp";
-
-type Server = WhatsAppServer & { errors: WebSocketError[] };
-
-async function start(options: WhatsAppServerOptions = {}): Promise<Server> {
-  const errors: WebSocketError[] = [];
-  const server = new WhatsAppServer({
-    hostname: "127.0.0.1",
-    port: 0,
-    pathName: PATH,
-    behindProxy: true,
-    verifyToken: "verify",
-    appSecret: SECRET,
-    receiverToken: "token",
-    journal: null,
-    failureDelay: 0,
-    onError: (error) => errors.push(error as WebSocketError),
-    ...options,
-  });
-  await server.start();
-  return Object.assign(server, { errors });
-}
-
-const base = (server: WhatsAppServer): string => `http://127.0.0.1:${server.address!.port}`;
-
-function makeReceiver(server: WhatsAppServer, options: WhatsAppReceiverOptions = {}): WhatsAppReceiver {
-  const url = base(server).replace("http", "ws") + PATH;
-  return new WhatsAppReceiver(url, { receiverToken: "token", onError: () => {}, ...options });
-}
-
-async function connect(server: WhatsAppServer, options: WhatsAppReceiverOptions = {}): Promise<WhatsAppReceiver> {
-  const receiver = makeReceiver(server, options);
-  await receiver.connect();
-  return receiver;
-}
-
-interface PostOptions {
-  headers?: Record<string, string>;
-  secret?: string;
-  path?: string;
-}
-
-async function post(server: WhatsAppServer, body: string, options: PostOptions = {}): Promise<number> {
-  const { headers, secret = SECRET, path = PATH } = options;
-  const bytes = encode(body);
-  const response = await fetch(base(server) + path, {
-    method: "POST",
-    body: bytes,
-    headers: { "content-type": "application/json", "x-hub-signature-256": signNotification(bytes, secret), ...headers },
-  });
-  await response.body?.cancel();
-  return response.status;
-}
-
-/** A notification of texts with these ids. */
-function texts(...ids: string[]): string {
-  return ofNumber("1", ...ids);
-}
-
-function ofNumber(phoneNumberId: string, ...ids: string[]): string {
-  const messages = ids.map((id) => ({ id, from: "491700000001", type: "text", text: { body: "Hi" } }));
-  return wrap([changeOf(phoneNumberId, { messages })]);
-}
-
-const changeOf = (phoneNumberId: string, value: object, field = "messages"): object => ({
-  field,
-  value: { messaging_product: "whatsapp", metadata: { phone_number_id: phoneNumberId }, ...value },
-});
-
-const wrap = (changes: object[]): string =>
-  JSON.stringify({ object: "whatsapp_business_account", entry: [{ id: "42", changes }] });
-
-async function withFile(action: (file: string) => Promise<void>): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), "inbox-"));
-  try {
-    await action(join(folder, "journal.db"));
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
+  changeOf,
+  connect,
+  originOf,
+  PATH,
+  post,
+  SECRET,
+  startVerified as start,
+  texts,
+  textsTo,
+  withFile,
+  wrap,
+} from "../support/whatsapp.ts";
 
 describe("WhatsAppServer: keeping", () => {
-  it("has notifications on disk before the 200, and delivers after a restart what was not acknowledged", () =>
+  it("stores notifications before the 200, and delivers unacknowledged ones after a restart", () =>
     withFile(async (file) => {
       let server = await start({ journal: file });
       const ids: string[] = [];
@@ -138,7 +47,7 @@ describe("WhatsAppServer: keeping", () => {
       await server.stop();
     }));
 
-  it("answers retries with 200, keeps them once, and asks onRawMessage once, also at the same time", async () => {
+  it("answers retries with 200, stores them once and calls onRawMessage once, also when concurrent", async () => {
     const release = Promise.withResolvers<void>();
     let asked = 0;
     const server = await start({
@@ -172,7 +81,7 @@ describe("WhatsAppServer: keeping", () => {
     const server = await start({ journal });
     const got: string[] = [];
     const receiver = await connect(server, { onMessageReceived: (raw) => void got.push(raw) });
-    const response = await fetch(base(server) + PATH, {
+    const response = await fetch(originOf(server) + PATH, {
       method: "POST",
       body: texts("1"),
       headers: {
@@ -229,7 +138,7 @@ describe("WhatsAppServer: Meta", () => {
     assertEquals(await post(server, texts("3"), { secret: "older" }), 401);
     const verify = async (token: string): Promise<number> => {
       const query = `hub.mode=subscribe&hub.challenge=1&hub.verify_token=${token}`;
-      const response = await fetch(`${base(server)}${PATH}?${query}`);
+      const response = await fetch(`${originOf(server)}${PATH}?${query}`);
       await response.body?.cancel();
       return response.status;
     };
@@ -260,8 +169,8 @@ describe("WhatsAppServer: Meta", () => {
     await receiver.disconnect();
     assertEquals(await post(server, texts("3"), { secret: "theirs" }), 401);
     const query = "hub.mode=subscribe&hub.challenge=7&hub.verify_token=";
-    assertEquals(await (await fetch(`${base(server)}/other?${query}theirs%20too`)).text(), "7");
-    const refused = await fetch(`${base(server)}/other?${query}verify`);
+    assertEquals(await (await fetch(`${originOf(server)}/other?${query}theirs%20too`)).text(), "7");
+    const refused = await fetch(`${originOf(server)}/other?${query}verify`);
     await refused.body?.cancel();
     assertEquals(refused.status, 403);
     await server.stop();
@@ -272,7 +181,7 @@ describe("WhatsAppServer: Meta", () => {
 
   it("gets 405, 411 and 413 where they are due", async () => {
     const server = await start({ maxBodySize: 1000 });
-    const put = await fetch(base(server) + PATH, { method: "PUT", body: "x" });
+    const put = await fetch(originOf(server) + PATH, { method: "PUT", body: "x" });
     await put.body?.cancel();
     assertEquals([put.status, put.headers.get("allow")], [405, "GET, POST"]);
     assertEquals(await post(server, texts("1".repeat(1000))), 413);
@@ -316,7 +225,7 @@ async function exchange(server: WhatsAppServer, request: string): Promise<string
 }
 
 describe("WhatsAppServer: tokens", () => {
-  it("are several, with names and with what each may have", async () => {
+  it("can be several, each with a name and a filter", async () => {
     const server = await start({
       receiverToken: ["plain", { token: "b", name: "billing", filter: { phoneNumberIds: ["1"] } }],
     });
@@ -333,11 +242,11 @@ describe("WhatsAppServer: tokens", () => {
     assertEquals([...server.connections].map((one) => server.tokenNameOf(one)), [undefined, "billing", "billing"]);
     await assertRejects(() => connect(server, { receiverToken: "c" }), HandshakeError, "401");
     const both = wrap([changeOf("2", { messages: [] }), changeOf("1", { messages: [] })]);
-    for (const body of [ofNumber("2", "a"), ofNumber("1", "b"), both]) await post(server, body);
+    for (const body of [textsTo("2", "a"), textsTo("1", "b"), both]) await post(server, body);
     await until(() => got.all.length === 3 && got.billing.length === 2 && got.text.length === 2, "all of them");
     const part = wrap([changeOf("1", { messages: [] })]);
-    assertEquals(got.all, [ofNumber("2", "a"), ofNumber("1", "b"), both]);
-    assertEquals([got.billing, got.text], [[ofNumber("1", "b"), part], [ofNumber("1", "b"), part]]);
+    assertEquals(got.all, [textsTo("2", "a"), textsTo("1", "b"), both]);
+    assertEquals([got.billing, got.text], [[textsTo("1", "b"), part], [textsTo("1", "b"), part]]);
     assertEquals(server.failedAttempts.receiverToken, 1);
     for (const receiver of receivers) await receiver.disconnect();
     await server.stop();
@@ -364,7 +273,7 @@ describe("WhatsAppServer: tokens", () => {
     const server = await start({ clock, failureDelay: 700 });
     const refused = assertRejects(() => connect(server, { receiverToken: "wrong" }), HandshakeError, "401");
     let verified = 0;
-    const verify = fetch(`${base(server)}${PATH}?hub.mode=subscribe&hub.verify_token=x`).then((response) => {
+    const verify = fetch(`${originOf(server)}${PATH}?hub.mode=subscribe&hub.verify_token=x`).then((response) => {
       verified = response.status;
       return response.body?.cancel();
     });
@@ -393,7 +302,7 @@ async function speak(
 ): Promise<{ client: WebSocketClient; got: Uint8Array[]; ended: Promise<CloseInfo> }> {
   const got: Uint8Array[] = [];
   const { promise: ended, resolve } = Promise.withResolvers<CloseInfo>();
-  const client = new WebSocketClient(base(server).replace("http", "ws") + PATH, {
+  const client = new WebSocketClient(originOf(server).replace("http", "ws") + PATH, {
     protocols: [INBOX_PROTOCOL, tokenProtocol("token")],
     onBinaryDataReceived: (bytes) => void got.push(bytes),
     onDisconnect: resolve,
@@ -427,7 +336,7 @@ describe("whatsapp-inbox.v1 on the wire", () => {
     await server.stop();
   });
 
-  it("ends with 4400 when a message is not what it should be", async () => {
+  it("ends with 4400 when a message is malformed", async () => {
     const server = await start();
     const hello = '{"type":"hello"}\n';
     const wrong = [
@@ -463,7 +372,7 @@ describe("whatsapp-inbox.v1 on the wire", () => {
     await server.stop();
   });
 
-  it("gives what came since the handshake, though the hello comes late", async () => {
+  it("delivers notifications received since the handshake, even if the hello is late", async () => {
     const server = await start();
     await post(server, texts("1"));
     const { client, got } = await speak(server);
@@ -515,7 +424,7 @@ describe("whatsapp-inbox.v1 on the wire", () => {
     await server.stop();
   });
 
-  it("lets no more than 8 MiB of texts wait without a handler", async () => {
+  it("holds at most 8 MiB of texts without a handler", async () => {
     const server = await start();
     const errors: WebSocketError[] = [];
     const receiver = await connect(server, { onError: (error) => errors.push(error as WebSocketError) });
@@ -539,755 +448,5 @@ describe("whatsapp-inbox.v1 on the wire", () => {
     await until(() => got.length === 3, "three, each acknowledged");
     await receiver.disconnect();
     await server.stop();
-  });
-});
-
-describe("WhatsAppReceiver: acknowledging", () => {
-  it("happens when handlers are done, and their promises", async () => {
-    const server = await start();
-    const done = Promise.withResolvers<void>();
-    const got: string[] = [];
-    const receiver = await connect(server, {
-      window: 1,
-      onWhatsAppMessageReceived: ({ id }) => {
-        got.push(id);
-        return id === "1" ? done.promise : undefined;
-      },
-    });
-    for (const id of ["1", "2"]) await post(server, texts(id));
-    await until(() => got.length === 1, "the first");
-    await settle();
-    assertEquals([got, receiver.position?.after], [["1"], 0]);
-    done.resolve();
-    await until(() => got.length === 2, "the second");
-    await until(() => receiver.position?.after === 2, "both acknowledged");
-    await receiver.disconnect();
-    await server.stop();
-  });
-
-  it("does not happen when a handler fails: the connection is closed, and the notification comes again", async () => {
-    const server = await start();
-    const errors: unknown[] = [];
-    const ended: number[] = [];
-    const got: string[] = [];
-    let fails = true;
-    const receiver = await connect(server, {
-      name: "x",
-      onError: (error) => errors.push(error),
-      onDisconnect: ({ code }) => void ended.push(code),
-      onWhatsAppMessageReceived: async ({ id }) => {
-        got.push(id);
-        await settle();
-        if (id === "2" && fails) throw new Error("the database is down");
-      },
-    });
-    await post(server, texts("1", "2"));
-    await until(() => ended.length === 1, "the end");
-    assert(errors[0] instanceof HandlerError);
-    fails = false;
-    await receiver.connect();
-    await until(() => receiver.position?.after === 1, "the acknowledgement");
-    assertEquals(got, ["1", "2", "1", "2"]);
-    await receiver.disconnect();
-    await server.stop();
-  });
-
-  it("happens in loops when the next one is asked for, also by another loop, and not by leaving", async () => {
-    const server = await start();
-    const receiver = await connect(server, { name: "x" });
-    for (const id of ["1", "2", "3"]) await post(server, texts(id));
-    const ids: string[] = [];
-    for await (const { id } of receiver.messages) {
-      ids.push(id);
-      if (id === "2") break;
-    }
-    await settle();
-    assertEquals(receiver.position?.after, 1);
-    for await (const notification of receiver.notifications) {
-      assertEquals([notification.seq, notification.raw, notification.redelivered], [3, texts("3"), false]);
-      assertEquals(receiver.position?.after, 2);
-      break;
-    }
-    await receiver.disconnect();
-    const again = await connect(server, { name: "x" });
-    for await (const { raw, seq } of again.notifications) {
-      assertEquals([raw, seq], [texts("3"), 3]);
-      break;
-    }
-    await again.disconnect();
-    await server.stop();
-  });
-
-  it("waits for loop and handlers where both are there; both get everything", async () => {
-    const server = await start();
-    const handled: string[] = [];
-    const receiver = await connect(server, { onWhatsAppMessageReceived: ({ id }) => void handled.push(id) });
-    const { messages } = receiver;
-    const next = messages.next();
-    await post(server, texts("1"));
-    await post(server, texts("2"));
-    await until(() => handled.length === 2, "the handler");
-    assertEquals(receiver.position?.after, 0);
-    assertEquals((await next).value?.id, "1");
-    assertEquals((await messages.next()).value?.id, "2");
-    assertEquals(receiver.position?.after, 1);
-    await receiver.disconnect();
-    await server.stop();
-  });
-
-  it("goes on in the middle of a notification where a loop was left, with a loop or with a handler", async () => {
-    const server = await start();
-    const receiver = await connect(server, { window: 2 });
-    await post(server, texts("1", "2", "3", "4"));
-    await post(server, texts("5"));
-    const ids: string[] = [];
-    for (const stop of ["1", "3"]) {
-      for await (const { id } of receiver.messages) {
-        ids.push(id);
-        if (id === stop) break;
-      }
-    }
-    assertEquals([ids, receiver.position?.after], [["1", "2", "3"], 0]);
-    receiver.onWhatsAppMessageReceived = ({ id }) => void ids.push(id);
-    await until(() => ids.length === 5, "those that were left");
-    assertEquals(ids, ["1", "2", "3", "4", "5"]);
-    for (let id = 6; id < 20; id++) await post(server, texts(`${id}`));
-    await until(() => ids.length === 19, "all the others");
-    await until(() => receiver.position?.after === 16, "the acknowledgements");
-    await receiver.disconnect();
-    await server.stop();
-  });
-
-  it("waits for all loops that run; each gets everything, and what one leaves is left to the others", async () => {
-    const server = await start();
-    const receiver = await connect(server, { window: 4 });
-    const got: Record<string, string[]> = { messages: [], statuses: [], left: [] };
-    const loops = [
-      (async () => {
-        for await (const { id } of receiver.messages) got.messages.push(id);
-      })(),
-      (async () => {
-        for await (const { id } of receiver.statuses) got.statuses.push(id);
-      })(),
-      (async () => {
-        for await (const { seq } of receiver.notifications) {
-          got.left.push(`${seq}`);
-          if (seq === 2) break;
-        }
-      })(),
-    ];
-    for (let at = 0; at < 6; at++) {
-      await post(server, texts(`m${at}`));
-      await post(server, wrap([changeOf("1", { statuses: [{ id: `s${at}`, status: "sent" }] })]));
-    }
-    await until(() => got.messages.length === 6 && got.statuses.length === 6, "everything for everybody");
-    await until(() => receiver.position!.after >= 11, "the acknowledgements");
-    assertEquals([got.messages[5], got.statuses[5], got.left], ["m5", "s5", ["1", "2"]]);
-    await receiver.disconnect();
-    await Promise.all(loops);
-    await server.stop();
-  });
-
-  it("goes on behind a message that the program sends in pieces", async () => {
-    const server = await start();
-    const got: string[] = [];
-    const receiver = await connect(server, { onMessageReceived: (text) => void got.push(text) });
-    await until(() => server.connections.size === 1, "the connection");
-    const [connection] = server.connections;
-    connection.sendFrame(1, "a piece, ", false);
-    await post(server, texts("1"));
-    // The server lives on meanwhile.
-    for (let turn = 0; turn < 5; turn++) await settle();
-    connection.sendFrame(0, "and the rest", true);
-    await until(() => got.length === 2, "both");
-    assertEquals(got, ["a piece, and the rest", texts("1")]);
-    await receiver.disconnect();
-    await server.stop();
-  });
-
-  it("takes no more than the window, and lets what waits be taken by a handler that comes late", async () => {
-    const server = await start();
-    const receiver = await connect(server, { window: 3 });
-    for (let id = 1; id <= 10; id++) await post(server, texts(`${id}`));
-    await settle();
-    const ids: string[] = [];
-    receiver.onMessageReceived = (raw) => void ids.push(JSON.parse(raw).entry[0].changes[0].value.messages[0].id);
-    await Promise.resolve();
-    assertEquals(ids, ["1", "2", "3"]);
-    await until(() => ids.length === 10, "the others");
-    assertEquals(ids, ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10"]);
-    await receiver.disconnect();
-    await server.stop();
-  });
-
-  it("lets handlers that are set one after the other, and late, have what is theirs of what waits", async () => {
-    const server = await start();
-    const receiver = await connect(server, { after: 0 });
-    const value = {
-      metadata: { phone_number_id: "1" },
-      messages: [{ id: "m", type: "text", text: { body: "a" } }],
-      statuses: [{ id: "s", status: "read" }],
-    };
-    const entry = [{ id: "2", changes: [{ field: "messages", value }] }];
-    const caughtUp = defer<number>();
-    receiver.onCaughtUp = caughtUp.resolve;
-    await caughtUp.promise;
-    const before = receiver.stats().messages.received;
-    await post(server, JSON.stringify({ object: "whatsapp_business_account", entry }));
-    await until(() => receiver.stats().messages.received > before, "the notification");
-    await settle();
-    const ids: string[] = [];
-    receiver.onWhatsAppMessageReceived = ({ id }) => void ids.push(id);
-    receiver.onStatusReceived = ({ id }) => void ids.push(id);
-    assertEquals(ids, []);
-    await until(() => receiver.position?.after === 1, "the acknowledgement");
-    assertEquals(ids.sort(), ["m", "s"]);
-    await receiver.disconnect();
-    await server.stop();
-  });
-
-  it("ends loops with the connection: in order, or with an error when it was lost", async () => {
-    const server = await start();
-    const [one, two] = [await connect(server), await connect(server)];
-    const collect = async (receiver: WhatsAppReceiver): Promise<string[]> => {
-      const got: string[] = [];
-      for await (const raw of receiver) got.push(raw as string);
-      return got;
-    };
-    const results = [collect(one), collect(two).catch((error) => error.code)];
-    await post(server, texts("1"));
-    await until(() => one.position?.after === 1 && two.position !== undefined, "what came");
-    await two.disconnect(false);
-    await server.stop();
-    assertEquals(await Promise.all<unknown>(results), [[texts("1")], "ERR_CONNECTION_LOST"]);
-  });
-
-  it("gives raw notifications as a stream too", async () => {
-    const server = await start();
-    const receiver = await connect(server, { window: 1 });
-    const reader = receiver.readable.getReader();
-    for (const id of ["1", "2"]) await post(server, texts(id));
-    assertEquals([(await reader.read()).value, (await reader.read()).value], [texts("1"), texts("2")]);
-    await reader.cancel();
-    await receiver.connection!.closed;
-    await server.stop();
-  });
-
-  it("works with checkIncoming, at the program's pace", async () => {
-    const server = await start();
-    const got: string[] = [];
-    const receiver = makeReceiver(server, { autoCheckMessages: false, onMessageReceived: (raw) => void got.push(raw) });
-    await receiver.connect();
-    await post(server, texts("1"));
-    // The welcome, and that there is nothing yet.
-    for (let message = 0; message < 2; message++) assertEquals(await receiver.checkIncoming(), "message");
-    assertEquals(got, []);
-    await receiver.checkIncoming();
-    assertEquals(got, [texts("1")]);
-    await receiver.disconnect();
-    await server.stop();
-  });
-});
-
-describe("WhatsAppReceiver: going on", () => {
-  it("goes on without a name where it was, and another one from its position", async () => {
-    const server = await start();
-    const got: string[] = [];
-    const options = { onWhatsAppMessageReceived: ({ id }: { id: string }) => void got.push(id) };
-    const receiver = await connect(server, options);
-    await post(server, texts("1"));
-    await until(() => receiver.position?.after === 1, "the first");
-    await receiver.disconnect();
-    await post(server, texts("2"));
-    await receiver.connect();
-    await until(() => receiver.position?.after === 2, "the second");
-    await receiver.disconnect();
-    await post(server, texts("3"));
-    const other = await connect(server, { ...options, after: receiver.position });
-    await until(() => got.length === 3, "the third");
-    assertEquals(got, ["1", "2", "3"]);
-    const everything = await connect(server, { ...options, after: 0 });
-    await until(() => got.length === 6, "all again");
-    await Promise.all([other.disconnect(), everything.disconnect()]);
-    await server.stop();
-  });
-
-  it("gets from a journal that is new everything", async () => {
-    const first = await start();
-    const receiver = await connect(first);
-    for (const id of ["1", "2", "3"]) await post(first, texts(id));
-    const { port } = first.address!;
-    await receiver.disconnect();
-    await first.stop();
-    const second = await start({ port });
-    await post(second, texts("4"));
-    const ids: string[] = [];
-    receiver.onWhatsAppMessageReceived = ({ id }) => void ids.push(id);
-    await receiver.connect();
-    await until(() => ids.length === 4, "what waited, and the one of the new journal");
-    assertEquals(ids, ["1", "2", "3", "4"]);
-    await receiver.disconnect();
-    await second.stop();
-  });
-
-  it("learns of what retention has taken", async () => {
-    const server = await start({ journal: new MemoryJournal({ maxBytes: 16 * 1024 * 1024 }) });
-    for (let id = 0; id < 6; id++) await post(server, texts(`${id}`.padEnd(3_900_000, "x")));
-    const gaps: number[][] = [];
-    const receiver = await connect(server, {
-      after: 1,
-      onGap: (after, until) => void gaps.push([after, until]),
-      onMessageReceived: () => {},
-    });
-    await until(() => receiver.position?.after === 6, "the others");
-    assertEquals(gaps, [[1, 2]]);
-    await receiver.disconnect();
-    await server.stop();
-  });
-
-  it("refuses a server that cannot do what is asked", async () => {
-    const server = await start({ protocols: ["whatsapp-notifications"] });
-    for (const options of [{ name: "x" }, { after: 0 }, { window: 1 }, { appSecret: SECRET }]) {
-      await assertRejects(() => connect(server, options), HandshakeError, "whatsapp-inbox.v1");
-    }
-    await (await connect(server)).disconnect();
-    await server.stop();
-  });
-
-  it("refuses settings that cannot work", () => {
-    const wrong: WhatsAppReceiverOptions[] = [
-      { name: "" },
-      { share: true },
-      { window: 0 },
-      { window: 5000 },
-      { after: -1 },
-      { appSecret: "" },
-      { appSecret: [] },
-      { filter: { fields: "x" } as object },
-    ];
-    for (const options of wrong) assertThrows(() => new WhatsAppReceiver(options), OptionError);
-  });
-});
-
-describe("WhatsAppReceiver: records", () => {
-  it("come once, though Meta batches them anew; those that failed come again", async () => {
-    const server = await start();
-    const events: string[] = [];
-    const receiver = await connect(server, {
-      onWhatsAppMessageReceived: ({ id }) => void events.push(id),
-      onStatusReceived: ({ status, recipientParticipantId }) => void events.push(`${status} ${recipientParticipantId}`),
-    });
-    const status = (status: string, participant: string): object => ({
-      id: "s",
-      status,
-      recipient_participant_id: participant,
-    });
-    await post(server, texts("1", "2", "1"));
-    await post(server, texts("2", "3"));
-    await post(server, ofNumber("2", "3"));
-    await post(
-      server,
-      wrap([changeOf("1", { statuses: [status("sent", "a"), status("sent", "b"), status("read", "a")] })]),
-    );
-    await post(server, wrap([changeOf("1", { statuses: [status("sent", "b"), status("read", "b")] })]));
-    await until(() => events.length === 8, "all");
-    await until(() => receiver.position?.after === 5, "the end");
-    assertEquals(events, ["1", "2", "3", "3", "sent a", "sent b", "read a", "read b"]);
-    await receiver.disconnect();
-    await server.stop();
-  });
-
-  it("come once while they are being handled too, on this connection and the next; not if that failed", async () => {
-    const server = await start();
-    const got: string[] = [];
-    let release = Promise.withResolvers<void>();
-    const receiver = await connect(server, {
-      name: "x",
-      onError: () => {},
-      onWhatsAppMessageReceived: ({ id }) => {
-        got.push(id);
-        return id === "1" ? release.promise : undefined;
-      },
-    });
-    await post(server, texts("1"));
-    await post(server, texts("1", "2"));
-    await until(() => got.length === 2, "both");
-    assertEquals([got, receiver.position?.after], [["1", "2"], 0]);
-    await receiver.disconnect(false);
-    await receiver.connect();
-    await until(() => server.connections.size === 1, "the connection");
-    await settle();
-    release.resolve();
-    await until(() => receiver.position?.after === 2, "the acknowledgements");
-    assertEquals(got.filter((id) => id === "1"), ["1"]);
-    // A failure is none of that.
-    release = Promise.withResolvers();
-    release.promise.catch(() => {});
-    const closed = receiver.connection!.closed;
-    await post(server, wrap([changeOf("2", { messages: [{ id: "1", type: "text", text: { body: "a" } }] })]));
-    await until(() => got.filter((id) => id === "1").length === 2, "the other number's");
-    release.reject(new Error("mine"));
-    await closed;
-    release = Promise.withResolvers();
-    release.resolve();
-    await receiver.connect();
-    await until(() => got.filter((id) => id === "1").length === 3, "the same again");
-    await receiver.disconnect();
-    await server.stop();
-  });
-
-  it("close the connection when the store fails, and come again", async () => {
-    const server = await start();
-    const errors: WebSocketError[] = [];
-    let broken = true;
-    const fail = (): boolean => {
-      if (broken) throw new Error("SQLITE_BUSY");
-      return false;
-    };
-    const got: string[] = [];
-    for (const store of [{ has: () => false, add: fail }, { has: fail, add: () => {} }]) {
-      broken = true;
-      const name = `${got.length}`;
-      const receiver = await connect(server, {
-        name,
-        deduplicate: store as { has: () => boolean; add: () => void },
-        onError: (error) => errors.push(error as WebSocketError),
-        onWhatsAppMessageReceived: ({ id }) => Promise.resolve(void got.push(id)),
-      });
-      const closed = receiver.connection!.closed;
-      await post(server, texts(`${name} a`));
-      assertEquals((await closed).sent?.code, 1011);
-      broken = false;
-      await receiver.connect();
-      await until(() => got.at(-1) === `${name} a` && receiver.position!.after > 0, "the same again");
-      await receiver.disconnect();
-    }
-    assert(errors.some(({ message }) => message.includes('"deduplicate"')));
-    await server.stop();
-  });
-
-  it("are remembered in a store of the program's, or not at all", async () => {
-    const server = await start();
-    const keys: string[] = [];
-    const store = { has: (key: string) => keys.includes(key), add: (key: string) => void keys.push(key) };
-    const got: string[] = [];
-    const add = (who: string) => ({ id }: { id: string }): void => void got.push(`${who} ${id}`);
-    const one = await connect(server, { deduplicate: store, onWhatsAppMessageReceived: add("one") });
-    await post(server, texts("1"));
-    await until(() => keys.length === 1, "the key");
-    await one.disconnect();
-    const two = await connect(server, { after: 0, deduplicate: store, onWhatsAppMessageReceived: add("two") });
-    const three = await connect(server, { after: 0, deduplicate: false, onWhatsAppMessageReceived: add("three") });
-    await post(server, texts("1", "1", "2"));
-    await until(() => two.position?.after === 2 && three.position?.after === 2, "both");
-    assertEquals(got.filter((line) => line.startsWith("two")), ["two 2"]);
-    assertEquals(got.filter((line) => line.startsWith("three")), ["three 1", "three 1", "three 1", "three 2"]);
-    await Promise.all([two.disconnect(), three.disconnect()]);
-    await server.stop();
-  });
-
-  it("of other kinds go to onNotification and to loops", async () => {
-    const server = await start();
-    const kinds: string[] = [];
-    const receiver = await connect(server, { onNotification: ({ kind }) => void kinds.push(kind) });
-    const looped: string[] = [];
-    const loop = (async () => {
-      for await (const { kind } of receiver.records) looped.push(kind);
-    })();
-    const echo = { id: "e", to: "49", type: "text", text: { body: "a" } };
-    await post(
-      server,
-      wrap([
-        changeOf("1", { errors: [{ code: 1 }], messages: [{ id: "m", type: "text", text: { body: "a" } }] }),
-        changeOf("1", { message_echoes: [echo] }, "smb_message_echoes"),
-        changeOf("1", {}, "account_update"),
-      ]),
-    );
-    await until(() => kinds.length === 3 && looped.length === 4, "all");
-    assertEquals([kinds, looped], [["error", "echo", "other"], ["error", "message", "echo", "other"]]);
-    await receiver.disconnect();
-    await loop;
-    await server.stop();
-  });
-
-  it("are those that the filter wants; what is mixed comes whole, as raw text", async () => {
-    const server = await start();
-    const raws: string[] = [];
-    const ids: string[] = [];
-    const receiver = await connect(server, {
-      filter: { phoneNumberIds: ["1"], fields: ["messages"] },
-      onMessageReceived: (raw) => void raws.push(raw),
-      onWhatsAppMessageReceived: ({ id }) => void ids.push(id),
-      onNotification: ({ kind }) => void ids.push(kind),
-    });
-    const message = (id: string): object => ({ messages: [{ id, type: "text", text: { body: "a" } }] });
-    const mixed = wrap([changeOf("2", message("x")), changeOf("1", message("y")), changeOf("1", {}, "account_update")]);
-    for (const body of [ofNumber("2", "a"), mixed, ofNumber("1", "b")]) await post(server, body);
-    await until(() => ids.length === 2, "both");
-    assertEquals([raws, ids], [[mixed, ofNumber("1", "b")], ["y", "b"]]);
-    await receiver.disconnect();
-    await server.stop();
-  });
-
-  it("are checked against Meta's signature, where the app secret is given", async () => {
-    const server = await start({ appSecret: ["right", "other"] });
-    const errors: unknown[] = [];
-    const got: WhatsAppNotification[] = [];
-    const receiver = await connect(server, { appSecret: ["older", "right"], onError: (error) => errors.push(error) });
-    const loop = (async () => {
-      for await (const notification of receiver.notifications) got.push(notification);
-    })().catch((error: WebSocketError) => error.code);
-    await post(server, texts("1"), { secret: "right" });
-    await post(server, texts("2"), { secret: "other" });
-    await post(server, texts("3"), { secret: "right" });
-    assertEquals((await receiver.connection!.closed).sent?.code, 1008);
-    assertEquals(got.map(({ seq, signature }) => [seq, signature]), [[
-      1,
-      signNotification(encode(texts("1")), "right"),
-    ]]);
-    assert(errors[0] instanceof TransportError && errors[0].code === "ERR_SIGNATURE");
-    // Nothing is lost by a secret that is wrong.
-    receiver.appSecret = ["right", "other"];
-    assertEquals(await loop, "ERR_SIGNATURE");
-    await receiver.connect();
-    for await (const notification of receiver.notifications) if (got.push(notification) === 3) break;
-    assertEquals(got.map(({ seq }) => seq), [1, 2, 3]);
-    await receiver.disconnect();
-    await server.stop();
-  });
-
-  it("come once with plain text too, to handlers and to loops", async () => {
-    const server = await start({ protocols: ["whatsapp-notifications"] });
-    const handled: string[] = [];
-    const receiver = await connect(server, { onWhatsAppMessageReceived: ({ id }) => void handled.push(id) });
-    const looped: string[] = [];
-    const loop = (async () => {
-      for await (const { id } of receiver.messages) looped.push(id);
-    })();
-    for (const body of [texts("1", "2"), texts("2", "3")]) await post(server, body);
-    await until(() => handled.length === 3 && looped.length === 3, "all");
-    assertEquals([handled, looped], [["1", "2", "3"], ["1", "2", "3"]]);
-    await receiver.disconnect();
-    await loop;
-    await server.stop();
-  });
-});
-
-describe("WhatsAppReceiver against a server that misbehaves", () => {
-  it("ends with 4400, and takes no more than it asked for", async () => {
-    const { WebSocketServer } = await import("../../server/server.ts");
-    const notification = (seq: number): Uint8Array =>
-      encodeInboxMessage({ type: "notification", seq, signature: "", receivedAt: "" }, encode("{}"));
-    const welcome = encodeInboxMessage({ type: "welcome", journal: "j", after: 0, last: 0, window: 2 });
-    const cases: Uint8Array[][] = [
-      [encode("no line feed")],
-      [notification(1)],
-      [welcome, encode('{"type":"notification","seq":"1"}\n')],
-      [welcome, encode('{"type":"notification","seq":1}\n')],
-      [encode('{"type":"welcome","journal":1,"after":0,"last":0,"window":1}\n')],
-      [welcome, encode('{"type":"gap"}\n')],
-      [welcome, notification(1), notification(2), notification(3)],
-      [welcome, notification(1), notification(1)],
-      [welcome, welcome],
-    ];
-    for (const messages of cases) {
-      const codes: number[] = [];
-      const server = new WebSocketServer({
-        hostname: "127.0.0.1",
-        port: 0,
-        protocols: [INBOX_PROTOCOL],
-        onHandshakeResponseSent: (connection) => {
-          for (const message of messages) connection.send(message);
-        },
-        onClose: (_connection, code) => void codes.push(code),
-      });
-      await server.start();
-      const receiver = new WhatsAppReceiver(`ws://127.0.0.1:${server.address!.port}/`, { onError: () => {} });
-      await receiver.connect();
-      await until(() => codes.length === 1, "the end");
-      assertEquals(codes, [4400]);
-      await server.stop();
-    }
-  });
-});
-
-describe("laterStatus", () => {
-  const make = (status: string, seconds = 0): WhatsAppStatus => ({
-    kind: "status",
-    id: "wamid",
-    status,
-    timestamp: new Date(seconds * 1000),
-    accountId: "1",
-    errors: [],
-    raw: {},
-  });
-
-  it("never goes back, whatever the order of arrival", () => {
-    for (
-      const order of [["sent", "delivered", "read", "played"], ["played", "read", "sent", "delivered"], [
-        "sent",
-        "failed",
-      ]]
-    ) {
-      let current: WhatsAppStatus | undefined;
-      for (const status of order) current = laterStatus(current, make(status));
-      assertEquals(current?.status, order.includes("played") ? "played" : "failed");
-    }
-    assertEquals(laterStatus(make("failed"), make("delivered")).status, "delivered");
-    assertEquals(laterStatus(make("delivered"), make("failed")).status, "delivered");
-  });
-
-  it("goes by time where it does not know the order", () => {
-    assertEquals(laterStatus(make("in_orbit", 1), make("read", 2)).status, "read");
-    assertEquals(laterStatus(make("read", 2), make("in_orbit", 1)).status, "read");
-    assertEquals(laterStatus(make("read", 2), make("read", 1)).timestamp, new Date(2000));
-  });
-});
-
-describe("WhatsAppReceiver with reconnect", () => {
-  const QUICK = { minDelay: 1, maxDelay: 5 };
-  const texting = (record: { kind: string; id?: string }): string => `${record.kind} ${record.id}`;
-
-  it("goes on with its loop where it was, over losses and restarts, nothing lost and nothing twice", () =>
-    withFile(async (file) => {
-      let server = await start({ journal: file });
-      const port = server.address!.port;
-      const receiver = makeReceiver(server, { name: "billing", reconnect: QUICK, deduplicate: false });
-      await receiver.connect();
-      const got: string[] = [];
-      const loop = (async () => {
-        for await (const message of receiver.messages) got.push(message.id);
-      })();
-      const expected: string[] = [];
-      for (let round = 0; round < 6; round++) {
-        const ids = [`r${round}a`, `r${round}b`];
-        expected.push(...ids);
-        if (round % 3 === 1) { for (const connection of server.connections) connection.terminate(); }
-        if (round % 3 === 2) {
-          await server.stop();
-          server = await start({ journal: file, port });
-        }
-        assertEquals(await post(server, texts(...ids)), 200);
-        await until(() => new Set(got).size === expected.length, `round ${round}`);
-        // Asking for the next one acknowledges the last.
-        await settle();
-      }
-      await receiver.disconnect();
-      await loop;
-      assertEquals([...new Set(got)], expected);
-      await server.stop();
-    }));
-
-  it("does not repeat what its handler is busy with, and acknowledges it on the next connection", async () => {
-    await using server = await start();
-    const got: string[] = [];
-    const busy = Promise.withResolvers<void>();
-    const receiver = makeReceiver(server, {
-      name: "slow",
-      reconnect: QUICK,
-      onWhatsAppMessageReceived: (message) => {
-        got.push(message.id);
-        return message.id === "one" ? busy.promise : undefined;
-      },
-    });
-    await receiver.connect();
-    await post(server, texts("one"));
-    await until(() => got.length === 1, "the first");
-    for (const connection of server.connections) connection.terminate();
-    await until(() => receiver.active, "the next connection");
-    await post(server, texts("two"));
-    await until(() => got.includes("two"), "the second");
-    assertEquals(got, ["one", "two"]);
-    busy.resolve();
-    await settle();
-    await receiver.disconnect();
-    // Nothing comes again.
-    const again = makeReceiver(server, {
-      name: "slow",
-      onWhatsAppMessageReceived: (message) => void got.push(texting(message)),
-    });
-    const caughtUp = Promise.withResolvers<number>();
-    again.onCaughtUp = caughtUp.resolve;
-    await again.connect();
-    await caughtUp.promise;
-    assertEquals(got, ["one", "two"]);
-    await again.disconnect();
-  });
-
-  it("asks for its token each time, and does not reconnect after a close code that would come again", async () => {
-    await using server = await start();
-    const tokens = ["token", "token", "wrong"];
-    const errors: unknown[] = [];
-    const receiver = makeReceiver(server, {
-      reconnect: QUICK,
-      receiverToken: () => Promise.resolve(tokens.shift()!),
-      onError: (error) => errors.push(error),
-    });
-    await receiver.connect();
-    const next = receiver.notifications.next();
-    for (const connection of server.connections) connection.terminate();
-    await until(() => server.stats().connections.opened === 2, "the second");
-    for (const connection of server.connections) connection.terminate();
-    await assertRejects(() => next, TransportError);
-    assertEquals([receiver.state, tokens, errors.length], ["closed", [], 1]);
-    assertEquals((errors[0] as TransportError).code, "ERR_RECONNECT_GIVEN_UP");
-    assertInstanceOf((errors[0] as TransportError).cause, HandshakeError);
-    assertEquals(server.stats().refusals.receiverToken, 1);
-  });
-});
-
-describe("WhatsAppReceiver with reconnect, in odd moments", () => {
-  const QUICK = { minDelay: 1, maxDelay: 5 };
-
-  it("gets again what a handler of an earlier connection failed to handle", async () => {
-    await using server = await start();
-    const got: string[] = [];
-    const slow = Promise.withResolvers<void>();
-    const receiver = makeReceiver(server, {
-      name: "late",
-      reconnect: QUICK,
-      onWhatsAppMessageReceived: ({ id }) => {
-        got.push(id);
-        return got.length === 1 ? slow.promise : undefined;
-      },
-    });
-    await receiver.connect();
-    await post(server, texts("1"));
-    await until(() => got.length === 1, "the first time");
-    for (const connection of server.connections) connection.terminate();
-    await until(() => server.stats().connections.opened === 2 && receiver.active, "the next connection");
-    await post(server, texts("2"));
-    await until(() => got.includes("2"), "the second message");
-    slow.reject(new Error("not handled"));
-    await until(() => got.filter((id) => id === "1").length === 2, "the second time");
-    await receiver.disconnect();
-  });
-
-  it("keeps what comes on a later connection from a loop that has ended", async () => {
-    await using server = await start();
-    const receiver = makeReceiver(server, { name: "loops" });
-    await receiver.connect();
-    const gate = Promise.withResolvers<void>();
-    const got: string[] = [];
-    const loop = (async () => {
-      for await (const { id } of receiver.messages) {
-        got.push(id);
-        await gate.promise;
-      }
-    })();
-    await post(server, texts("1"));
-    await until(() => got.length === 1, "the first");
-    await receiver.disconnect();
-    await receiver.connect();
-    await post(server, texts("2"));
-    const later: string[] = [];
-    for await (const { id } of receiver.messages) {
-      later.push(id);
-      if (id === "2") break;
-    }
-    gate.resolve();
-    await loop;
-    assertEquals([got, later.includes("2")], [["1"], true]);
-    await receiver.disconnect();
   });
 });

@@ -74,7 +74,7 @@ describe("a message of a receiver", () => {
 });
 
 describe("an acknowledgement", () => {
-  it("counts for what its own connection had, and not for what others of the name have", async () => {
+  it("counts for notifications of its own connection only, not for others of the name", async () => {
     const journal = new MemoryJournal();
     await using server = await startServer({ journal });
     const [one, two] = [await speak(server), await speak(server)];

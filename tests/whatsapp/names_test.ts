@@ -51,7 +51,7 @@ describe("receivers of a token with a filter and without a name", () => {
     for (const token of ["full", TOKEN, "part too"]) assertEquals(await visit(server, token), []);
   });
 
-  it("keep their position over a restart, however their filter is written, without the token in files", () =>
+  it("continue after a restart, whatever their filter's notation; the token is not in the files", () =>
     withFile(async (file) => {
       let server = await startServer({ journal: file, receiverToken: ["full", PART] });
       assertEquals(await visit(server, TOKEN), []);
@@ -117,7 +117,7 @@ describe("cursorName", () => {
 describe("checkReceiverTokens", () => {
   const filter = { fields: ["messages", "history"] };
 
-  it("refuses tokens that share a name, and so a place, and may have different things", () => {
+  it("refuses tokens that share a name, and so a cursor, with different filters", () => {
     for (const other of [undefined, {}, { fields: ["messages"] }, { accountIds: filter.fields }]) {
       const tokens = [{ token: "full", name: "billing", filter: other }, { token: "part", name: "billing", filter }];
       assertThrows(() => checkReceiverTokens(tokens), OptionError, "different filters");

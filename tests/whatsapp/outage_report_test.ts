@@ -9,7 +9,7 @@ const byCode = { byMessage: false, more: "got a 503", end: "Kept again" };
 const byMessage = { byMessage: true, more: "failed", end: "Read again" };
 
 describe("OutageReport", () => {
-  it("reports the first failure of an outage as it is, and its end with a count", () => {
+  it("reports the first failure of an outage unchanged, and its end with a count", () => {
     const clock = new FakeClock();
     const outage = new OutageReport(clock, byCode);
     const first = fail();
@@ -41,7 +41,7 @@ describe("OutageReport", () => {
     ]);
   });
 
-  it("reports only a few times in ten seconds, however often the state changes, and loses no count", () => {
+  it("limits reports in ten seconds while failure and success alternate, and loses no count", () => {
     const clock = new FakeClock();
     const outage = new OutageReport(clock, byCode);
     const reports: string[] = [];
@@ -59,7 +59,7 @@ describe("OutageReport", () => {
     assertEquals(count, 1501);
   });
 
-  it("reports another code at once long after the last report, and other messages by its settings", () => {
+  it("reports another code at once after a long silence, and other messages where distinguished", () => {
     const clock = new FakeClock();
     const outage = new OutageReport(clock, byCode);
     outage.failed(fail());

@@ -102,7 +102,7 @@ describeRedis("WhatsAppServers with one journal in Redis", () => {
       await Promise.all(receivers.map((receiver) => receiver.disconnect()));
     }));
 
-  it("let a named receiver go on at the other, without a loss, and nothing acknowledged twice", () =>
+  it("let a named receiver continue at the other server, without a loss or a repeat", () =>
     withNodes(2, async ([one, two]) => {
       const ids: string[] = [];
       const all: string[] = [];
@@ -170,7 +170,7 @@ describeRedis("WhatsAppServers with one journal in Redis", () => {
       await first.disconnect();
     }));
 
-  it("give one receiver only what its token allows, on each server", () =>
+  it("give one receiver only what its token allows, from either server", () =>
     withNodes(2, async ([one, two]) => {
       const ids: string[] = [];
       const receiver = await receive(two, ids, { receiverToken: "only 2" });

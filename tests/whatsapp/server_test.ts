@@ -10,58 +10,13 @@ import {
   verifySignature,
   type WhatsAppDelivery,
   WhatsAppReceiver,
-  type WhatsAppReceiverOptions,
   WhatsAppServer,
   type WhatsAppServerOptions,
 } from "../../whatsapp.ts";
 import { RawSocket } from "../support/sockets.ts";
 import { concat } from "../../base/bytes.ts";
-import { decode, encode, pipe, tlsFile, until } from "../support/support.ts";
-
-const SECRET = "app-secret";
-const PATH = "/whatsapp";
-
-async function start(options: WhatsAppServerOptions = {}): Promise<WhatsAppServer & { errors: unknown[] }> {
-  const errors: unknown[] = [];
-  const server = new WhatsAppServer({
-    hostname: "127.0.0.1",
-    port: 0,
-    pathName: PATH,
-    behindProxy: true,
-    verifyToken: "verify",
-    appSecret: SECRET,
-    receiverToken: "token",
-    journal: null,
-    failureDelay: 0,
-    onError: (error) => errors.push(error),
-    ...options,
-  });
-  await server.start();
-  return Object.assign(server, { errors });
-}
-
-const urlOf = (server: WhatsAppServer): string => `http://127.0.0.1:${server.address!.port}${PATH}`;
-
-async function connect(server: WhatsAppServer, options: WhatsAppReceiverOptions = {}): Promise<WhatsAppReceiver> {
-  const receiver = new WhatsAppReceiver(urlOf(server).replace("http", "ws"), { receiverToken: "token", ...options });
-  await receiver.connect();
-  return receiver;
-}
-
-async function post(
-  server: WhatsAppServer,
-  body: Uint8Array<ArrayBuffer> | string,
-  headers: Record<string, string> = {},
-): Promise<number> {
-  const bytes = typeof body === "string" ? encode(body) : body;
-  const response = await fetch(urlOf(server), {
-    method: "POST",
-    body: bytes,
-    headers: { "content-type": "application/json", "x-hub-signature-256": signNotification(bytes, SECRET), ...headers },
-  });
-  await response.body?.cancel();
-  return response.status;
-}
+import { decode, encode, pipe, tlsFile, turns, until } from "../support/support.ts";
+import { connect, PATH, post, SECRET, startVerified as start, urlOf } from "../support/whatsapp.ts";
 
 function notification(...messages: unknown[]): string {
   const value = { messaging_product: "whatsapp", messages };
@@ -264,9 +219,9 @@ describe("notifications", () => {
         signNotification(encode(body + " "), SECRET),
       ]
     ) {
-      assertEquals(await post(server, body, { "x-hub-signature-256": signature }), 401);
+      assertEquals(await post(server, body, { headers: { "x-hub-signature-256": signature } }), 401);
     }
-    assertEquals(await post(server, body, { "content-type": "text/plain" }), 415);
+    assertEquals(await post(server, body, { headers: { "content-type": "text/plain" } }), 415);
     assertEquals(taken, 0);
     assertEquals(await post(server, body), 200);
     assertEquals(taken, 1);
@@ -441,12 +396,15 @@ describe("receivers", () => {
   it("lose nothing that comes before a handler is set", async () => {
     await using server = await start();
     const receiver = await connect(server);
+    let heard = false;
+    const other = await connect(server, { onWhatsAppMessageReceived: () => void (heard = true) });
     await post(server, notification(text("1")));
-    await until(() => receiver.stats().messages.received === 3, "welcome, current and notification");
+    await until(() => heard, "the message at another receiver");
+    await turns(2);
     const ids: string[] = [];
     receiver.onWhatsAppMessageReceived = (message) => void ids.push(message.id);
     await until(() => ids.length === 1, "the message");
-    await receiver.disconnect();
+    await Promise.all([receiver.disconnect(), other.disconnect()]);
   });
 
   it("that do not acknowledge do not hold up the others, nor Meta, when they do not read", async () => {

@@ -9,7 +9,7 @@ import { FakeClock, settle, until } from "../support/support.ts";
 import { connect, post, startServer, texts } from "../support/whatsapp.ts";
 
 describe("onRawMessage that does not settle", () => {
-  it("delays its notification by rawMessageTimeout; then it is kept, forwarded, and reported", async () => {
+  it("delays its notification for rawMessageTimeout; then it is kept, forwarded and reported", async () => {
     const clock = new FakeClock();
     let asked = 0;
     await using server = await startServer({
@@ -44,7 +44,7 @@ describe("onRawMessage that does not settle", () => {
     await receiver.disconnect();
   });
 
-  it("changes nothing by a veto that comes later, and is heard if it fails later", async () => {
+  it("changes nothing by a late veto, and is reported if it fails late", async () => {
     const clock = new FakeClock();
     const late = [Promise.withResolvers<boolean>(), Promise.withResolvers<boolean>()];
     let asked = 0;
@@ -145,7 +145,7 @@ describe("a journal that does not answer", () => {
     }
   }
 
-  it("that answers at last leaves those alone that were tried anew", async () => {
+  it("does not affect retries when it answers at last", async () => {
     const clock = new FakeClock();
     /** Answers when it is told to. */
     class Slow extends MemoryJournal {

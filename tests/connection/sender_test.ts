@@ -1,32 +1,37 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { CONNECTION_DEFAULTS } from "../../connection/options.ts";
-import { WebSocketConnection } from "../../connection/connection.ts";
+import {
+  createConnection,
+  openConnection,
+  startConnection,
+  type WebSocketConnection,
+} from "../../connection/connection.ts";
 import { Opcode } from "../../protocol/frame_header.ts";
-import { Turn } from "../../base/write_batch.ts";
+import { WriteBatch } from "../../base/write_batch.ts";
 import { concat } from "../../base/bytes.ts";
 import { decodeAll, FakeClock, FakeTransport, Peer, Recorder, showFrames } from "../support/support.ts";
 
 /** A transport that writes at the end of a turn, which the test calls. */
-class TurnTransport extends FakeTransport {
+class BatchTransport extends FakeTransport {
   #ends: (() => void)[] = [];
-  readonly turn = new Turn((run) => this.#ends.push(run));
+  readonly batch = new WriteBatch((run) => this.#ends.push(run));
 
   /** Ends the turn. */
-  endTurn(): void {
+  flush(): void {
     const ends = this.#ends;
     this.#ends = [];
     for (const end of ends) end();
   }
 }
 
-function open(): { transport: TurnTransport; connection: WebSocketConnection; recorder: Recorder; peer: Peer } {
-  const transport = new TurnTransport();
+function open(): { transport: BatchTransport; connection: WebSocketConnection; recorder: Recorder; peer: Peer } {
+  const transport = new BatchTransport();
   const recorder = new Recorder();
   const settings = { ...CONNECTION_DEFAULTS, pingInterval: 0, clock: new FakeClock() };
-  const connection = new WebSocketConnection(transport, "server", recorder, settings);
-  connection.start({ protocol: "", extensions: [] });
-  connection.open(new Uint8Array(0));
+  const connection = createConnection(transport, "server", recorder, settings);
+  startConnection(connection, { protocol: "", extensions: [] });
+  openConnection(connection, new Uint8Array(0));
   return { transport, connection, recorder, peer: new Peer("client") };
 }
 
@@ -39,11 +44,11 @@ describe("a connection whose transport writes at the end of a turn", () => {
     transport.receive(peer.text("c"));
     connection.send("last");
     assertEquals([transport.writes.length, connection.bufferedAmount], [0, 7 + 3 * 3 + 6]);
-    transport.endTurn();
+    transport.flush();
     assertEquals([transport.writes.length, connection.bufferedAmount], [1, 0]);
     assertEquals(showFrames(transport.written).length, 5);
     connection.send("next");
-    transport.endTurn();
+    transport.flush();
     assertEquals(transport.writes.length, 2);
   });
 
@@ -56,7 +61,7 @@ describe("a connection whose transport writes at the end of a turn", () => {
     };
     transport.receive(concat(...["1000", "63000", "2000", "70000", "524288", "10"].map((text) => peer.text(text))));
     assertEquals(writes, [0, 0, 1, 2, 2, 2]);
-    transport.endTurn();
+    transport.flush();
     const lengths = showFrames(transport.written).length;
     assertEquals([lengths, connection.bufferedAmount], [6, 0]);
   });
@@ -75,9 +80,9 @@ describe("a connection whose transport writes at the end of a turn", () => {
     const { transport, connection } = open();
     transport.stalled = true;
     connection.send("one");
-    transport.endTurn();
+    transport.flush();
     connection.send("two");
-    transport.endTurn();
+    transport.flush();
     let drained = false;
     const waiting = connection.drained().then(() => drained = true);
     transport.drain();
@@ -91,7 +96,7 @@ describe("a connection whose transport writes at the end of a turn", () => {
   it("answers pings in the turn, the newest one when there were too many", () => {
     const { transport, peer } = open();
     transport.receive(concat(...Array.from({ length: 70 }, (_, index) => peer.frame(Opcode.Ping, String(index)))));
-    transport.endTurn();
+    transport.flush();
     const pongs = decodeAll(transport.written);
     assertEquals([pongs.length, new TextDecoder().decode(pongs[64].payload)], [65, "69"]);
   });
@@ -101,7 +106,7 @@ describe("a connection whose transport writes at the end of a turn", () => {
     recorder.onMessage = (data) => void connection.send(data);
     transport.receive(concat(peer.text("a"), peer.close(1000)));
     assertEquals([transport.writes.length, transport.ended], [0, false]);
-    transport.endTurn();
+    transport.flush();
     assertEquals([transport.writes.length, transport.ended], [1, true]);
     assertEquals(showFrames(transport.written).length, 2);
   });
@@ -110,7 +115,7 @@ describe("a connection whose transport writes at the end of a turn", () => {
     const { transport, peer } = open();
     transport.stalled = true;
     transport.receive(peer.continuation("x", true));
-    transport.endTurn();
+    transport.flush();
     assertEquals([transport.writes.length, transport.ended], [1, false]);
     transport.drain();
     assertEquals(transport.ended, true);
@@ -120,7 +125,7 @@ describe("a connection whose transport writes at the end of a turn", () => {
     const { transport, connection } = open();
     connection.send("one");
     connection.terminate();
-    transport.endTurn();
+    transport.flush();
     assertEquals([transport.writes.length, connection.bufferedAmount, transport.destroyed], [0, 0, true]);
   });
 });

@@ -22,7 +22,7 @@ import { encodeHead } from "../../protocol/head.ts";
 import { badMessage, decodeInboxMessage, encodeInboxMessage } from "../../inbox/protocol.ts";
 import { tellTrimmed } from "../../journal/journal.ts";
 import { printable } from "../../base/log.ts";
-import { messageText, quote, redactUrl } from "../../base/message_text.ts";
+import { errorText, quote, redactUrl } from "../../base/error_text.ts";
 import { Simulator } from "../../whatsapp/simulator.ts";
 import { loadIdentity } from "../../transport/tls_identity.ts";
 import { WhatsAppApi } from "../../cloud_api/api.ts";
@@ -93,7 +93,7 @@ describe("printable", () => {
   });
 });
 
-describe("messageText", () => {
+describe("errorText", () => {
   it("leaves out what URLs hold besides scheme, host and path", () => {
     const texts = [
       ["see ws://user:hunter2@host/p?q=1#f, please", "see ws://…@host/p?…, please"],
@@ -112,8 +112,8 @@ describe("messageText", () => {
       ["a: //b?c", "a: //b?c"],
     ];
     for (const [text, safe] of texts) {
-      assertEquals(messageText(text), safe);
-      assertEquals(messageText(safe), safe);
+      assertEquals(errorText(text), safe);
+      assertEquals(errorText(safe), safe);
     }
   });
 
@@ -133,8 +133,8 @@ describe("messageText", () => {
       ["a basic rule", "a basic rule"],
     ];
     for (const [text, safe] of texts) {
-      assertEquals(messageText(text), safe);
-      assertEquals(messageText(safe), safe);
+      assertEquals(errorText(text), safe);
+      assertEquals(errorText(safe), safe);
     }
   });
 
@@ -148,11 +148,11 @@ describe("messageText", () => {
         "ws://?".repeat(1e5),
       ]
     ) {
-      const safe = messageText(text);
+      const safe = errorText(text);
       assert(safe.length <= 1000 && safe.endsWith("…"), `${safe.length}`);
       assertPrintable(safe);
     }
-    assertEquals(messageText("a".repeat(1000)), "a".repeat(1000));
+    assertEquals(errorText("a".repeat(1000)), "a".repeat(1000));
     assertEquals(quote("a".repeat(128)), `"${"a".repeat(128)}"`);
     assertEquals(quote("a".repeat(129)), `"${"a".repeat(128)}…"`);
     assertEquals(quote(`ws://user:${"p".repeat(1000)}@host/`), '"ws://…@host/"');
@@ -487,8 +487,8 @@ describe("secrets", () => {
       assertNoSecret(shown(resolved) + resolved.stack);
     }
     const settings: WebSocketClientOptions[] = [
-      { hostName: `user:${SECRET}@host` },
-      { hostName: `host?${SECRET}` },
+      { hostname: `user:${SECRET}@host` },
+      { hostname: `host?${SECRET}` },
       { pathName: `/p?${SECRET}#x` },
       { origin: `https://user:${SECRET}@host/ x` },
       { proxy: `http://user:${SECRET}@` },
@@ -510,7 +510,7 @@ describe("secrets", () => {
       { pathName: `/p?${SECRET} x` },
     ];
     for (const setting of asked) {
-      const error = await failure(new WebSocketClient({ port: 1, hostName: "127.0.0.1", ...setting }).connect());
+      const error = await failure(new WebSocketClient({ port: 1, hostname: "127.0.0.1", ...setting }).connect());
       assertNoSecret(shown(error) + error.stack);
     }
     const pathName = `/p?${SECRET}`;

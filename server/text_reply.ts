@@ -1,6 +1,6 @@
 /**
- * Plain requests that are answered without `Request`, `Response` and streams: those with a short body of known length, answered by a short
- * text. Who decides is the same as the other way, and what goes out is the same, byte for byte; it takes half of the time.
+ * Answers to plain requests without `Request`, `Response` and streams, for requests with a short body of known length
+ * and answers of a short text. The bytes on the wire are the same as with them; it takes half of the time.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { concat } from "../base/bytes.ts";
 import type { HeaderFields, RequestLine } from "../protocol/head.ts";
 import { bodyFraming, isHost, planResponse, textBody, textResponse } from "../protocol/http.ts";
 
-/** The longest body, in bytes: it is collected before it is handed on. */
+/** Longest body, in bytes: it is collected before it is handed over. */
 const MAX_BODY = 64 * 1024;
 
 /** A short text as the answer to a request. It is made once, and serves any number of requests. */
@@ -19,14 +19,14 @@ export class TextReply {
   #message: string;
   #headers: Record<string, string>;
   #encoded: Uint8Array | undefined;
-  /** When it was encoded, in s. */
+  /** Time of its encoding, in s. */
   #encodedAt = 0;
 
   /**
    * Makes a reply.
    *
    * @param status The status.
-   * @param message The text, without a line end; safe to tell the peer.
+   * @param message The text, without a line end; safe to show to the peer.
    * @param headers More header fields.
    */
   constructor(status: number, message: string, headers: Record<string, string> = {}) {
@@ -36,7 +36,7 @@ export class TextReply {
   }
 
   /**
-   * The same as an object of the web.
+   * Converts the reply to a `Response`.
    *
    * @returns A new response.
    */
@@ -45,7 +45,8 @@ export class TextReply {
   }
 
   /**
-   * Encodes head and body as an answer to POST on a connection that lives on; once a second, since the head has the date.
+   * Encodes head and body as an answer to POST on a connection that is kept alive; once a second, since the head has
+   * the date.
    *
    * @returns The bytes, which must not be changed.
    */
@@ -65,12 +66,13 @@ export class TextReply {
 export type BodyTaker = (body: Uint8Array) => TextReply | Promise<TextReply>;
 
 /**
- * The length of the body, if a request is one that may be answered without `Request`: then that would not change anything in it.
+ * Returns the length of the body, if a request may be answered without `Request`: then a `Request` would have the
+ * same path and host.
  *
  * @param line The request line.
  * @param fields The header fields.
- * @param maxBodySize The most bytes of a body; 0: no limit.
- * @returns The length in bytes; 0: it is to be answered the other way, which also refuses what is malformed.
+ * @param maxBodySize Largest body, in bytes; 0: no limit.
+ * @returns The length in bytes; 0: the request needs `Request`, or is malformed.
  * @throws {HttpError} With 400 or 501 if the framing of the body is ambiguous or malformed.
  */
 export function directLength(line: RequestLine, fields: HeaderFields, maxBodySize: number): number {
@@ -84,7 +86,7 @@ export function directLength(line: RequestLine, fields: HeaderFields, maxBodySiz
 const DOT = 0x2e;
 const SLASH = 0x2f;
 
-/** Whether a path is one that `URL` leaves as it is. */
+/** Tells whether `URL` leaves a path as it is. */
 function isPlainPath(path: string): boolean {
   let before = 0;
   for (let at = 0; at < path.length; at++) {
@@ -98,12 +100,12 @@ function isPlainPath(path: string): boolean {
   return path.charCodeAt(0) === SLASH;
 }
 
-/** The last host that was fit for a URL: nearly always it is the same one. */
+/** The last host that was valid in a URL: nearly always it is the same one. */
 let usableHost = "";
 
 function isUsableHost(hosts: readonly string[]): boolean {
-  if (hosts.length !== 1 || hosts[0] === "") return false;
-  const [host] = hosts;
+  const [host = ""] = hosts;
+  if (hosts.length !== 1 || host === "") return false;
   if (host === usableHost) return true;
   if (!isHost(host) || !URL.canParse(`http://${host}/`)) return false;
   usableHost = host;

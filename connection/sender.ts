@@ -1,6 +1,6 @@
 /**
- * What one connection sends: the limit on waiting bytes, messages fragmented by hand, one write a turn, and those who wait until
- * all is gone.
+ * The sending side of one connection: the limit on waiting bytes, compression, messages fragmented by hand, one write a turn, and
+ * the promises that wait until all is sent.
  *
  * @module
  */
@@ -14,36 +14,37 @@ import { framedLength, SendQueue, wireLength } from "./send_queue.ts";
 import type { SharedMessage } from "./shared_message.ts";
 import { type Meter, UNMETERED } from "../base/stats.ts";
 import type { Transport } from "../transport/transport.ts";
-import { Turn } from "../base/write_batch.ts";
+import { WriteBatch } from "../base/write_batch.ts";
 
 const encoder = new TextEncoder();
-const flushes = new Turn(queueMicrotask);
+/** For transports without a batch of their own. */
+const microtaskBatch = new WriteBatch(queueMicrotask);
 
-/** So many pings of one read are answered one by one. */
+/** Pings of one read that are answered one by one. */
 const MAX_PONGS = 64;
 
 /**
- * Between these sizes, in bytes, what waits is written at once: to write it together with more saves nothing, and it is still cached. Longer
- * ones are slower so (`bench/README.md`).
+ * Between these sizes, in bytes, waiting frames are written at once: to write them together with more saves nothing, and they are still
+ * cached. Longer ones are faster in the batch (`bench/README.md`).
  */
 const [LARGE, HUGE] = [64 * 1024, 512 * 1024];
 
-/** What an {@linkcode Outbox} tells its connection. */
-export interface OutboxOwner {
-  /** After a write, once the connection ends: nothing waits any more. */
+/** The connection of a {@linkcode Sender}. */
+export interface SenderOwner {
+  /** Called after a write, once the connection ends: no bytes wait any more. */
   allSent(): void;
 }
 
-/** Takes what a program sends. Nothing here knows whether the connection is open: the connection asks first. */
-export class Outbox {
+/** Sends the messages of one connection. Its state is checked before: nothing here knows whether the connection is open. */
+export class Sender {
   #queue: SendQueue;
-  #turn: Turn | undefined;
+  #batch: WriteBatch | undefined;
   #masked: boolean;
   /** 0 if messages are not split. */
   #frameSize: number;
   #maxBufferedAmount: number;
   #highWaterMark: number;
-  #owner: OutboxOwner;
+  #owner: SenderOwner;
   #meter: Meter;
   #deflater: MessageDeflater | undefined;
 
@@ -54,44 +55,44 @@ export class Outbox {
   #fragmented = false;
   /** Whether that message is compressed. */
   #fragmentsDeflated = false;
-  /** The newest ping that could not be answered yet, since much is waiting already (RFC 6455 §5.5.3 allows to skip older ones). */
+  /** The newest ping not answered yet, since much waits already (RFC 6455 §5.5.3 allows to skip older ones). */
   #owedPong: Uint8Array | undefined;
   /** Pings that were answered since `cork`. */
   #pongs = 0;
-  /** Where its payload is kept: of a flood each would be garbage. */
+  /** Holds its payload: in a flood of pings each array would be garbage. */
   #pongBuffer: Uint8Array | undefined;
-  /** What the meter knows of as waiting here. */
+  /** Waiting bytes that the meter has counted. */
   #counted = 0;
   /** Bytes of pings and pongs among all that was sent. */
   #keepAliveBytes = 0;
   #waiters: { resolve(): void; reject(error: unknown): void }[] | undefined;
-  /** Whether the owner waits until nothing waits any more. */
+  /** Whether the owner is told when no bytes wait any more. */
   #ending = false;
   #closed = false;
-  /** Why what waited was dropped. */
+  /** The error of waiting bytes that were dropped. */
   #loss: TransportError | undefined;
 
   /**
-   * Makes an empty outbox.
+   * Makes a sender without frames.
    *
-   * @param transport Where the bytes go.
-   * @param masked Whether frames are masked: those of a client are.
+   * @param transport Gets the bytes.
+   * @param masked `true` for a client, whose frames are masked.
    * @param settings Limits.
    * @param owner The connection.
-   * @param meter Counts.
+   * @param meter Counts messages and bytes.
    * @throws {OptionError} If `frameSize` cannot hold a frame.
    */
   constructor(
     transport: Transport,
     masked: boolean,
     settings: ConnectionSettings,
-    owner: OutboxOwner,
+    owner: SenderOwner,
     meter: Meter = UNMETERED,
   ) {
     this.#frameSize = settings.splitMessage ? settings.frameSize : 0;
     if (this.#frameSize !== 0) maxFramePayload(this.#frameSize, masked);
     this.#masked = masked;
-    this.#turn = transport.turn;
+    this.#batch = transport.batch;
     this.#queue = new SendQueue(transport, { masked, frameSize: this.#frameSize, meter });
     this.#maxBufferedAmount = settings.maxBufferedAmount;
     this.#highWaterMark = settings.highWaterMark;
@@ -100,27 +101,42 @@ export class Outbox {
   }
 
   /**
-   * From now on messages are compressed.
+   * Compresses messages from now on.
    *
-   * @param deflater Compresses them.
+   * @param deflater Compresses them; `freeDeflater` frees it.
    */
   useDeflater(deflater: MessageDeflater): void {
     this.#deflater = deflater;
   }
 
-  /** Bytes that were sent and not yet taken by the operating system. */
+  /** Frees the memory of compression; called once no message is sent any more. */
+  freeDeflater(): void {
+    this.#deflater?.close();
+  }
+
+  /** Bytes that wait for the operating system. */
   get bufferedAmount(): number {
     return this.#queue.bufferedAmount;
   }
 
-  /** Bytes that have left, by whole writes. */
-  get left(): number {
-    return this.#queue.left;
+  /** Whether frames are masked: `true` for a client. */
+  get masked(): boolean {
+    return this.#masked;
   }
 
-  /** All bytes that were sent, but for pings and pongs. */
+  /** Bytes that the operating system has taken, of a write in progress too. */
+  get bytesWritten(): number {
+    return this.#queue.bytesWritten;
+  }
+
+  /** Bytes handed to the operating system so far, by whole writes. */
+  get sent(): number {
+    return this.#queue.sent;
+  }
+
+  /** Bytes of all frames so far, except pings and pongs. */
   get exchanged(): number {
-    return this.#queue.left + this.#queue.bufferedAmount - this.#keepAliveBytes;
+    return this.#queue.sent + this.#queue.bufferedAmount - this.#keepAliveBytes;
   }
 
   /** Whether a message sent by `sendFragment` is not finished. */
@@ -128,13 +144,13 @@ export class Outbox {
     return this.#fragmented;
   }
 
-  /** Whether enough waits that a program should wait too. */
+  /** Whether more than `highWaterMark` bytes wait: a program should wait too. */
   get congested(): boolean {
     return this.bufferedAmount > this.#highWaterMark;
   }
 
   /**
-   * Whether a message fits `maxBufferedAmount` now.
+   * Tells whether a message fits `maxBufferedAmount` now.
    *
    * @param data The message.
    * @returns `false` if it does not fit now.
@@ -149,7 +165,7 @@ export class Outbox {
   }
 
   /**
-   * Whether a program that can wait should wait before it sends a message.
+   * Tells whether a program that can wait should do so before it sends a message.
    *
    * @param data The message.
    * @returns `true` if much waits already, or the message does not fit now.
@@ -164,9 +180,9 @@ export class Outbox {
   }
 
   /**
-   * Whether bytes fit `maxBufferedAmount` now.
+   * Tells whether bytes fit `maxBufferedAmount` now.
    *
-   * @param length How many.
+   * @param length Their number.
    * @returns `false` if they do not fit now.
    * @throws {OptionError} If they can never fit.
    */
@@ -184,7 +200,7 @@ export class Outbox {
    * Sends a message.
    *
    * @param data The message; bytes are copied.
-   * @returns What became of it; `undefined`: it does not fit `maxBufferedAmount` now.
+   * @returns The result; `undefined`: it does not fit `maxBufferedAmount` now.
    * @throws {OptionError} If it can never fit.
    */
   sendMessage(data: MessageData): SendResult | undefined {
@@ -208,7 +224,7 @@ export class Outbox {
     const deflater = this.#deflater!;
     const plain = toBytes(data);
     const deflated = deflater.compress(plain, true);
-    // What does not get smaller goes as it is, unless that would cost the context.
+    // A message that does not get smaller is sent plain, unless that would cost the context.
     const useful = deflated.length < plain.length || (deflater.takeover && this.#fits(this.#wireLength(deflated)));
     const payload = useful ? deflated : plain;
     let sent = false;
@@ -233,8 +249,13 @@ export class Outbox {
     return framedLength(payload.length, this.#frameSize, this.#masked);
   }
 
+  /** Counts a message that was not taken. */
+  countDropped(): void {
+    this.#meter.dropped++;
+  }
+
   /**
-   * Sends bytes that are no frames.
+   * Sends bytes that are not frames, before the first frame.
    *
    * @param preface The bytes, never to be changed again.
    */
@@ -244,10 +265,10 @@ export class Outbox {
   }
 
   /**
-   * Sends a message that goes to others too.
+   * Sends a message of a broadcast.
    *
    * @param message The message.
-   * @returns What became of it; `undefined`: it does not fit `maxBufferedAmount` now.
+   * @returns The result; `undefined`: it does not fit `maxBufferedAmount` now.
    * @throws {OptionError} If it can never fit.
    */
   sendShared(message: SharedMessage): SendResult | undefined {
@@ -260,11 +281,11 @@ export class Outbox {
   }
 
   /**
-   * Whether a data frame may follow what was sent before (RFC 6455 §5.4).
+   * Checks that a data frame may follow the frames sent before (RFC 6455 §5.4).
    *
    * @param opcode Its opcode.
    * @throws {OptionError} If it is not the opcode of a data frame.
-   * @throws {StateError} If it does not fit what was sent before.
+   * @throws {StateError} If it does not fit the frames sent before.
    */
   assertFragment(opcode: Opcode): void {
     if (opcode !== Opcode.Continuation && opcode !== Opcode.Text && opcode !== Opcode.Binary) {
@@ -284,14 +305,14 @@ export class Outbox {
    * @param opcode Its opcode.
    * @param data Its payload.
    * @param final Whether it ends the message.
-   * @returns What became of it; `undefined`: it does not fit `maxBufferedAmount` now.
+   * @returns The result; `undefined`: it does not fit `maxBufferedAmount` now.
    * @throws {OptionError} If it can never fit.
    */
   sendFragment(opcode: Opcode, data: MessageData, final: boolean): SendResult | undefined {
     if (this.#isOverBudget) return undefined;
     const first = opcode !== Opcode.Continuation;
     const deflate = first ? this.#isWorthDeflating(data) : this.#fragmentsDeflated;
-    // By its plain length: what is compressed cannot be taken back. It is a few bytes longer at most, 6 % with little memory.
+    // By its plain length: compression cannot be undone. The result is a few bytes longer at most, 6 % with little memory.
     if (!this.hasRoom(data)) return undefined;
     const plain = toBytes(data);
     const payload = deflate ? this.#deflater!.compress(plain, final) : plain;
@@ -316,7 +337,7 @@ export class Outbox {
   }
 
   /**
-   * Answers a ping, now or, when much is waiting already or many came at once, later: then only the newest ping is answered.
+   * Answers a ping: now, or when much waits already or many came at once, later; then only the newest ping is answered.
    *
    * @param payload The payload of the ping.
    */
@@ -328,12 +349,12 @@ export class Outbox {
     } else this.sendControl(Opcode.Pong, payload);
   }
 
-  /** A close frame is the last one: no pong follows it. */
+  /** Answers no ping later: a close frame is the last frame. */
   forgetPong(): void {
     this.#owedPong = undefined;
   }
 
-  /** The connection ends: from now on its owner is told when all is sent. */
+  /** Calls `allSent` of the owner after each write from now on that leaves no bytes waiting. */
   end(): void {
     this.#ending = true;
     this.forgetPong();
@@ -341,21 +362,21 @@ export class Outbox {
 
   #appended(): SendResult {
     const waiting = this.bufferedAmount;
-    if (waiting >= LARGE && waiting < HUGE && this.#turn !== undefined) this.#queue.flush();
+    if (waiting >= LARGE && waiting < HUGE && this.#batch !== undefined) this.#queue.flush();
     this.#countBuffered();
     this.#scheduleFlush();
     return this.congested ? "backpressure" : "sent";
   }
 
-  /** All frames of one turn leave in one write: at the end of the transport's turn; without one at `uncork`, or else in a microtask. */
+  /** All frames of a turn go out in one write: in the batch of the transport; without one at `uncork`, or else in a microtask. */
   #scheduleFlush(): void {
     if (this.#corked || this.#flushScheduled) return;
     this.#flushScheduled = true;
-    (this.#turn ?? flushes).add(this);
+    (this.#batch ?? microtaskBatch).add(this);
   }
 
-  /** Sends what is there. */
-  endTurn(): void {
+  /** Writes the collected frames. */
+  flushBatch(): void {
     this.#flushScheduled = false;
     if (this.#closed) return;
     this.#queue.flush();
@@ -368,11 +389,11 @@ export class Outbox {
     this.#pongs = 0;
   }
 
-  /** Sends what was collected. */
+  /** Writes the frames collected since `cork`. */
   uncork(): void {
     this.#corked = false;
-    if (this.#turn !== undefined && this.#queue.waits) this.#scheduleFlush();
-    else this.endTurn();
+    if (this.#batch !== undefined && this.#queue.waits) this.#scheduleFlush();
+    else this.flushBatch();
   }
 
   /** The transport is ready again. */
@@ -382,7 +403,7 @@ export class Outbox {
     this.#flushed();
   }
 
-  /** What waits for all connections together has a limit too; those that are not slow do not feel it. */
+  /** The waiting bytes of all connections together have a limit too; connections that are not slow are not affected. */
   get #isOverBudget(): boolean {
     return this.#meter.buffered > this.#meter.maxBuffered && this.congested;
   }
@@ -409,9 +430,9 @@ export class Outbox {
   }
 
   /**
-   * Waits until nothing waits any more.
+   * Waits until no bytes wait any more.
    *
-   * @returns Rejects if what waits is dropped before.
+   * @returns Rejects if waiting bytes are dropped before.
    */
   drained(): Promise<void> {
     if (this.#closed) this.#noteLoss(undefined);
@@ -420,15 +441,15 @@ export class Outbox {
       if (this.#loss !== undefined) reject(this.#loss);
       else (this.#waiters ??= []).push({ resolve, reject });
     });
-    // Nobody is obliged to wait for it.
+    // A program may ignore it.
     promise.catch(() => {});
     return promise;
   }
 
   /**
-   * Drops what has not been sent, for good: whoever waits for it is told.
+   * Drops all waiting bytes, for good; promises of `drained` reject.
    *
-   * @param cause Why, if it is known.
+   * @param cause The reason, if it is known.
    */
   discard(cause: unknown): void {
     this.#closed = true;
@@ -443,7 +464,7 @@ export class Outbox {
 
   #noteLoss(cause: unknown): void {
     if (this.bufferedAmount === 0) return;
-    const message = "The connection was lost before all that was sent had left";
+    const message = "The connection was lost before all bytes were sent";
     this.#loss ??= new TransportError("ERR_CONNECTION_LOST", message, { cause });
   }
 }

@@ -28,7 +28,7 @@ const BEFORE_CREDENTIAL = "\"':=";
  * @param text The text, with what a peer or a program gave in it.
  * @returns One line.
  */
-export function messageText(text: string): string {
+export function errorText(text: string): string {
   const safe = printable(withoutSecrets(text));
   return safe.length <= MAX_MESSAGE ? safe : `${cut(safe, MAX_MESSAGE - 1)}…`;
 }
@@ -81,7 +81,7 @@ function redactAuthority(text: string): string {
   return end === text.length ? shown : `${shown}${text[end]}…`;
 }
 
-/** What stands for a port and is not a number may be a password whose "@" was forgotten. */
+/** Hides a port that is not a number: it may be a password whose "@" was forgotten. */
 function withoutWrongPort(text: string): string {
   const slash = text.indexOf("/");
   const end = slash === -1 ? text.length : slash;

@@ -2,21 +2,23 @@ import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { setImmediate } from "node:timers";
 import { CollectedRequest } from "../../protocol/collected_request.ts";
-import { TextReply } from "../../server/direct.ts";
+import { TextReply } from "../../server/text_reply.ts";
+import { extendServer } from "../../server/server.ts";
 import { JournalError } from "../../base/errors.ts";
 import { MemoryJournal } from "../../journal/memory_journal.ts";
 import { signNotification, WhatsAppServer, type WhatsAppServerOptions } from "../../whatsapp.ts";
 import { RawSocket } from "../support/sockets.ts";
-import { decode, encode, FakeClock, pipe } from "../support/support.ts";
+import { decode, encode, FakeClock, pipe, turns } from "../support/support.ts";
 
 const SECRET = "app-secret";
 const PATH = "/whatsapp";
 const BODY = '{"object":"whatsapp_business_account","entry":[]}';
 
-/** Gets everything in `respond`, as subclasses of programs do: the other way. */
+/** Gets everything in `respond`: the other way. */
 class WebServer extends WhatsAppServer {
-  protected override respond(...args: Parameters<WhatsAppServer["respond"]>): Promise<Response> {
-    return super.respond(...args);
+  constructor(options: WhatsAppServerOptions) {
+    super(options);
+    extendServer(this, { respondDirectly: undefined });
   }
 }
 
@@ -237,9 +239,7 @@ async function run(each: Case, web: boolean, sizes: number[]): Promise<Outcome> 
 }
 
 /** Requests that wait behind others take a timer each. */
-async function calm(): Promise<void> {
-  for (let turn = 0; turn < 12; turn++) await new Promise((resolve) => setTimeout(resolve, 0));
-}
+const calm = (): Promise<void> => turns(12);
 
 const WAYS: [name: string, size: (length: number) => number][] = [
   ["whole", (length) => length],

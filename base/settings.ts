@@ -1,0 +1,210 @@
+/**
+ * Settings by table: name, kind, range, unit and default of each stand once, and values are checked, stored and shown
+ * as properties by it.
+ *
+ * @module
+ */
+
+import { OptionError, StateError } from "./errors.ts";
+import { assertNumber } from "./ranges.ts";
+
+/** Timers take no more than 2^31 - 1 ms, some 24 days, and run at once with more. */
+const LONGEST_TIMER = 0x7fffffff;
+
+/** Kind of a setting's value; `"any"`: only `check` looks at it. */
+export type SettingKind = "number" | "boolean" | "string" | "object" | "list" | "choice" | "any";
+
+/** Unit of a number. */
+export type SettingUnit = "ms" | "seconds" | "bytes" | "count" | "per second";
+
+/** One row of a table of settings. */
+export interface Setting<Value> {
+  /** Kind of the value. */
+  readonly kind: SettingKind;
+  /** Unit of a number, all of which are integers from 0 on; milliseconds go up to 2^31 - 1. */
+  readonly unit?: SettingUnit | undefined;
+  /** Largest number, where the unit does not say it. */
+  readonly most?: number | undefined;
+  /** Values of a `"choice"`. */
+  readonly choices?: readonly Value[] | undefined;
+  /** Value without one from the user. */
+  readonly default: Value;
+  /** Former name, which works as well. */
+  readonly alias?: string | undefined;
+  /** Throws an `OptionError` if a value of the right kind cannot be used. */
+  readonly check?: ((value: Value, name: string) => void) | undefined;
+}
+
+/** A row for each setting. */
+export type SettingsTable<Values> = { readonly [Name in keyof Values]-?: Setting<Values[Name]> };
+
+/** Options with nothing left out. */
+export type Complete<Options> = { [Name in keyof Options]-?: Exclude<Options[Name], undefined> };
+
+/** Follows the changes of a {@linkcode SettingsStore}. */
+export interface SettingsObserver<Values> {
+  /**
+   * Called with a new value: may return another one to store instead, and throws if the setting must not get it now.
+   */
+  changing?(name: keyof Values & string, value: unknown): unknown;
+  /** The setting has another value. */
+  changed?(name: keyof Values & string): void;
+}
+
+/** The values of one object's settings. */
+export class SettingsStore<Values extends object> {
+  readonly #table: SettingsTable<Values>;
+  readonly #observer: SettingsObserver<Values>;
+  readonly #values: Values;
+
+  /**
+   * Makes a store with the defaults.
+   *
+   * @param table The settings.
+   * @param observer Follows changes.
+   */
+  constructor(table: SettingsTable<Values>, observer: SettingsObserver<Values> = {}) {
+    this.#table = table;
+    this.#observer = observer;
+    this.#values = { ...defaultsOf(table) };
+  }
+
+  /** All values; not a copy. */
+  get values(): Readonly<Values> {
+    return this.#values;
+  }
+
+  /**
+   * Changes a setting.
+   *
+   * @param name Its name.
+   * @param value The value.
+   * @throws {WebSocketError} If the observer refuses it.
+   */
+  set<Name extends keyof Values & string>(name: Name, value: Values[Name]): void {
+    this.#values[name] = (this.#observer.changing?.(name, value) ?? value) as Values[Name];
+    this.#observer.changed?.(name);
+  }
+
+  /**
+   * Changes the settings that are among options; `undefined` stands for none.
+   *
+   * @param options The options.
+   * @throws {WebSocketError} If the observer refuses one.
+   */
+  assign(options: { readonly [Name in keyof Values]?: Values[Name] | undefined }): void {
+    const given = options as Record<string, unknown>;
+    for (const name of namesOf(this.#table)) {
+      const { alias } = this.#table[name];
+      const value = given[name] ?? (alias === undefined ? given[name] : given[alias] ?? given[name]);
+      if (value !== undefined) this.set(name, value as Values[typeof name]);
+    }
+  }
+
+  /**
+   * Checks one value.
+   *
+   * @param name The setting.
+   * @param value The value.
+   * @throws {OptionError} If it is out of range.
+   */
+  check(name: keyof Values & string, value: unknown): void {
+    checkSetting(name, this.#table[name], value);
+  }
+
+  /**
+   * Checks all values.
+   *
+   * @throws {OptionError} If one is out of range.
+   */
+  checkAll(): void {
+    for (const name of namesOf(this.#table)) this.check(name, this.#values[name]);
+  }
+}
+
+/**
+ * Collects the defaults of a table.
+ *
+ * @param table The settings.
+ * @returns A new object.
+ */
+export function defaultsOf<Values extends object>(table: SettingsTable<Values>): Values {
+  return Object.fromEntries(namesOf(table).map((name) => [name, table[name].default])) as Values;
+}
+
+/**
+ * Shows settings as properties of a class, like accessors that are written out: not enumerable, on the prototype. The
+ * class lists them as `declare` fields, which emit nothing, for types and documentation.
+ *
+ * @param prototype The prototype of the class.
+ * @param table The settings.
+ * @param storeOf Returns the store of an instance.
+ */
+export function defineSettings<Owner extends object, Values extends object>(
+  prototype: Owner,
+  table: SettingsTable<Values>,
+  storeOf: (owner: Owner) => SettingsStore<Values>,
+): void {
+  for (const name of namesOf(table)) {
+    const property: PropertyDescriptor & ThisType<Owner> = {
+      configurable: true,
+      enumerable: false,
+      get(): unknown {
+        return storeOf(this).values[name];
+      },
+      set(value: Values[typeof name]): void {
+        storeOf(this).set(name, value);
+      },
+    };
+    Object.defineProperty(prototype, name, property);
+    const { alias } = table[name];
+    if (alias !== undefined) Object.defineProperty(prototype, alias, property);
+  }
+}
+
+/**
+ * Makes a setting read-only in a subclass, which decides about it by itself.
+ *
+ * @param prototype The prototype of the subclass.
+ * @param name The setting.
+ * @param reason The reason, for the message of the error that setting it throws.
+ */
+export function refuseSetting<Owner extends object>(
+  prototype: Owner,
+  name: keyof Owner & string,
+  reason: string,
+): void {
+  const inherited = Reflect.getPrototypeOf(prototype)!;
+  const property: PropertyDescriptor & ThisType<Owner> = {
+    configurable: true,
+    enumerable: false,
+    get(): unknown {
+      return Reflect.get(inherited, name, this);
+    },
+    set(): void {
+      throw new StateError("ERR_UNSUPPORTED", `Cannot set "${name}": ${reason}`);
+    },
+  };
+  Object.defineProperty(prototype, name, property);
+}
+
+function namesOf<Values extends object>(table: SettingsTable<Values>): (keyof Values & string)[] {
+  return Object.keys(table) as (keyof Values & string)[];
+}
+
+function checkSetting<Value>(name: string, setting: Setting<Value>, value: unknown): void {
+  const { kind, unit, choices } = setting;
+  if (kind === "number") {
+    assertNumber(name, value, setting.most ?? (unit === "ms" ? LONGEST_TIMER : Number.MAX_SAFE_INTEGER));
+  } else if (kind === "list") {
+    if (!Array.isArray(value)) throw new OptionError(`The setting "${name}" is "${value}" instead of an array`);
+  } else if (kind === "choice") {
+    if (!choices!.includes(value as Value)) {
+      const expected = choices!.map((choice) => `"${choice}"`).join(" or ");
+      throw new OptionError(`The setting "${name}" is "${value}" instead of ${expected}`);
+    }
+  } else if (kind !== "any" && typeof value !== kind) {
+    throw new OptionError(`The setting "${name}" is of type "${typeof value}" instead of "${kind}"`);
+  }
+  setting.check?.(value as Value, name);
+}

@@ -1,0 +1,115 @@
+/**
+ * The target of a client: its settings, or a URL that replaces them, and the credentials of that URL.
+ *
+ * @module
+ */
+
+import { OptionError } from "../base/errors.ts";
+import { quote, redactUrl } from "../base/error_text.ts";
+import type { SettingsStore } from "../base/settings.ts";
+import { basicCredentials, type ClientSettings, makeHeaders, withoutBrackets } from "./settings.ts";
+
+/** The server that a client's settings name. */
+export class ConnectTarget {
+  readonly #settings: SettingsStore<ClientSettings>;
+  /** Credentials of the URL that the client was made with, and the origin they belong to. */
+  #credentials: { authorization: string; origin: string } | undefined;
+
+  /**
+   * Makes the target of a client.
+   *
+   * @param settings The settings of the client.
+   */
+  constructor(settings: SettingsStore<ClientSettings>) {
+    this.#settings = settings;
+  }
+
+  /** The URL. */
+  get url(): string {
+    return `${this.#settings.values.useSSL ? "wss" : "ws"}://${this.hostHeader}${this.path}`;
+  }
+
+  /** The value of `Host`: with the port, unless it is the default of the scheme. */
+  get hostHeader(): string {
+    const { port, useSSL } = this.#settings.values;
+    const plain = this.hostname;
+    const name = plain.includes(":") ? `[${plain}]` : plain;
+    return port === (useSSL ? 443 : 80) ? name : `${name}:${port}`;
+  }
+
+  /** The host name; an IPv6 address without its brackets. */
+  get hostname(): string {
+    return withoutBrackets(this.#settings.values.hostname);
+  }
+
+  /** Path and query. */
+  get path(): string {
+    const { pathName } = this.#settings.values;
+    return pathName.startsWith("/") ? pathName : `/${pathName}`;
+  }
+
+  /**
+   * Sets host name, port, path and `useSSL` to those of a URL.
+   *
+   * @param url The URL.
+   * @returns The value of `Authorization` for the credentials in it (RFC 7617), if there are some.
+   * @throws {OptionError} If it is not valid.
+   */
+  replace(url: string | URL): string | undefined {
+    const parsed = parseUrl(url);
+    const useSSL = parsed.protocol === "wss:";
+    this.#settings.set("useSSL", useSSL);
+    this.#settings.set("hostname", withoutBrackets(parsed.hostname));
+    this.#settings.set("port", parsed.port === "" ? (useSSL ? 443 : 80) : Number(parsed.port));
+    this.#settings.set("pathName", parsed.pathname + parsed.search);
+    return basicCredentials(parsed);
+  }
+
+  /**
+   * Sets the target to the URL that a client is made with. As with other clients, credentials in it become a header
+   * field, unless one is given.
+   *
+   * @param url The URL.
+   * @throws {OptionError} If it is not valid.
+   */
+  begin(url: string | URL): void {
+    const authorization = this.replace(url);
+    const given = this.#settings.values.headers;
+    if (authorization === undefined || typeof given === "function") return;
+    const headers = makeHeaders(given);
+    if (headers.has("authorization")) return;
+    headers.set("authorization", authorization);
+    this.#settings.set("headers", headers);
+    this.#credentials = { authorization, origin: this.#origin };
+  }
+
+  /**
+   * Takes the credentials of the client's first URL out of a request that goes elsewhere.
+   *
+   * @param headers The header fields of the request, which are changed.
+   * @param replaced Whether the URL of this request has its own.
+   */
+  dropForeignCredentials(headers: Headers, replaced: boolean): void {
+    const { authorization, origin } = this.#credentials ?? {};
+    if (authorization === undefined || headers.get("authorization") !== authorization) return;
+    if (replaced || this.#origin !== origin) headers.delete("authorization");
+  }
+
+  get #origin(): string {
+    const { useSSL, port } = this.#settings.values;
+    return `${useSSL} ${this.hostname.toLowerCase()} ${port}`;
+  }
+}
+
+function parseUrl(url: string | URL): URL {
+  const shown = quote(redactUrl(url));
+  // The error of the runtime would quote it whole.
+  if (!URL.canParse(String(url))) throw new OptionError(`The URL ${shown} is not valid`);
+  const parsed = new URL(url);
+  if (parsed.protocol !== "ws:" && parsed.protocol !== "wss:") {
+    throw new OptionError(`The URL ${shown} is neither "ws:" nor "wss:"`);
+  }
+  // RFC 6455 §3: "Fragment identifiers are meaningless in the context of WebSocket URIs".
+  if (parsed.hash !== "") throw new OptionError(`The URL ${shown} has a fragment`);
+  return parsed;
+}

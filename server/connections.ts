@@ -1,0 +1,284 @@
+/**
+ * The connections of a server, from TCP to their end: admission, handshake, handlers, and the end of all of them when
+ * the server stops.
+ *
+ * @module
+ */
+
+import { AcceptSession } from "./accept.ts";
+import type { AcceptHost } from "./accept_host.ts";
+import { Admission, AdmissionTicket, RefusalQueue } from "./admission.ts";
+import type { CloseInfo } from "../connection/options.ts";
+import {
+  abandonConnection,
+  type ConnectionHandler,
+  type ConnectionTopics,
+  createConnection,
+  type WebSocketConnection,
+} from "../connection/connection.ts";
+import { UnfinishedMessages } from "../connection/unfinished_messages.ts";
+import type { ServerContext } from "./context.ts";
+import { TransportError } from "../base/errors.ts";
+import { MemoryBudget } from "../base/memory_budget.ts";
+import type { Stats } from "../base/stats.ts";
+import type { Address, Admittance, Transport } from "../transport/transport.ts";
+
+/** Close code and reason of connections that open while the server stops. */
+interface StopFrame {
+  readonly code: number;
+  readonly reason: string;
+}
+
+/** The connections of one server. */
+export class ServerConnections<Data> {
+  readonly #context: ServerContext<Data>;
+  readonly #topics: ConnectionTopics<Data> & { leave(connection: WebSocketConnection<Data>): void };
+  /** Connections whose handshake is done. */
+  readonly #open = new Set<WebSocketConnection<Data>>();
+  /** Connections whose handshake is not done, and plain HTTP. */
+  readonly #pending = new Map<WebSocketConnection<Data>, AcceptSession<Data>>();
+  readonly #tickets = new Map<WebSocketConnection<Data>, AdmissionTicket>();
+  readonly #admission: Admission;
+  readonly #refusals = new RefusalQueue();
+  readonly #bodies: MemoryBudget;
+  readonly #unfinished: UnfinishedMessages;
+  #host: AcceptHost<Data>;
+  #handler: ConnectionHandler<Data>;
+  /** Set while the server stops. */
+  #stopFrame: StopFrame | undefined;
+  /** Settled when the last connection has ended. */
+  #whenEmpty: PromiseWithResolvers<void> | undefined;
+
+  /**
+   * Makes an empty table.
+   *
+   * @param context The server.
+   * @param topics Keeps the subscriptions.
+   */
+  constructor(
+    context: ServerContext<Data>,
+    topics: ConnectionTopics<Data> & { leave(connection: WebSocketConnection<Data>): void },
+  ) {
+    this.#context = context;
+    this.#topics = topics;
+    const { settings } = context;
+    this.#admission = new Admission(() => settings.current, (address) => context.refused("maxHandshakes", address));
+    this.#bodies = new MemoryBudget(() => settings.current.maxTotalBodySize);
+    this.#unfinished = new UnfinishedMessages(() => settings.current);
+    this.#host = this.#makeHost();
+    this.#handler = this.#makeHandler();
+  }
+
+  /** Connections whose handshake is done, until they have ended. */
+  get open(): ReadonlySet<WebSocketConnection<Data>> {
+    return this.#open;
+  }
+
+  /** Tells whether there is no connection. */
+  get isEmpty(): boolean {
+    return this.#open.size + this.#pending.size === 0;
+  }
+
+  /** Follows another extension of the server; before there are connections. */
+  rewire(): void {
+    this.#host = this.#makeHost();
+    this.#handler = this.#makeHandler();
+  }
+
+  /**
+   * Takes a snapshot of the counters.
+   *
+   * @returns A copy.
+   */
+  stats(): Stats {
+    let bufferedAmount = 0;
+    for (const connection of this.#open) bufferedAmount += connection.bufferedAmount;
+    const { handshaking } = this.#admission;
+    return this.#context.meter.snapshot({ open: this.#open.size, handshaking, bufferedAmount });
+  }
+
+  // ---- Admission -----------------------------------------------------------------------------------------------
+
+  #enter(address: Address): ReturnType<Admission["enter"]> {
+    return this.#admission.enter(address, this.#context.settings.current.clock.now());
+  }
+
+  /**
+   * Admits a connection of the port, before TLS.
+   *
+   * @param address The address of the peer.
+   * @returns Its ticket, or `undefined` if it is beyond a limit.
+   */
+  admit(address: Address): Admittance | undefined {
+    const ticket = this.#enter(address);
+    if (ticket instanceof AdmissionTicket) return ticket;
+    this.#context.refused(ticket, address);
+    return undefined;
+  }
+
+  /**
+   * Serves a connection of the port.
+   *
+   * @param transport The connection, not opened yet.
+   * @param admitted Its ticket, if `admit` was called for it.
+   */
+  acceptAdmitted(transport: Transport, admitted: Admittance | undefined): void {
+    const ticket = admitted as AdmissionTicket | undefined ?? this.#enter(transport.remoteAddress);
+    if (ticket instanceof AdmissionTicket) return void this.#accept(transport, ticket);
+    this.#context.refused(ticket, transport.remoteAddress);
+    this.#refusals.add(transport, ticket, this.#context.settings.current.clock);
+  }
+
+  /**
+   * Serves a connection that the program brings.
+   *
+   * @param transport The connection, not opened yet.
+   * @returns The connection, before its handshake.
+   * @throws {TransportError} If it is beyond a limit.
+   */
+  accept(transport: Transport): WebSocketConnection<Data> {
+    const ticket = this.#enter(transport.remoteAddress);
+    if (ticket instanceof AdmissionTicket) return this.#accept(transport, ticket);
+    transport.destroy();
+    this.#context.refused(ticket, transport.remoteAddress);
+    throw new TransportError("ERR_TOO_MANY_CONNECTIONS", `Cannot accept: "${ticket}" is reached`);
+  }
+
+  #accept(transport: Transport, ticket: AdmissionTicket): WebSocketConnection<Data> {
+    const { meter, settings: { current }, log, calls, handlers } = this.#context;
+    meter.maxBuffered = current.maxTotalBufferedAmount || Infinity;
+    const connection = createConnection<Data>(transport, "server", this.#handler, current, meter);
+    const session = new AcceptSession(transport, connection, this.#host, ticket);
+    this.#pending.set(connection, session);
+    this.#tickets.set(connection, ticket);
+    log.connection("debug", "connection.accepted", connection);
+    calls.call("onConnect", connection, () => handlers.onConnect?.(connection));
+    if (this.#stopFrame !== undefined) abandonConnection(connection);
+    if (connection.state === "connecting") session.begin();
+    return connection;
+  }
+
+  // ---- Wiring --------------------------------------------------------------------------------------------------
+
+  #makeHost(): AcceptHost<Data> {
+    const context = this.#context;
+    const { settings, calls, extension } = context;
+    return {
+      settings: () => settings.current,
+      stopping: () => this.#stopFrame !== undefined,
+      bodies: this.#bodies,
+      allow: (connection, awaited) =>
+        calls.allow(
+          connection,
+          () => (extension.allow === undefined ? context : extension).allow!(connection),
+          awaited,
+        ),
+      selectProtocol: (connection, offered) => calls.selectProtocol(connection, offered, settings.current.protocols),
+      ...extension.respondDirectly !== undefined && {
+        direct: (line, fields, connection) => extension.respondDirectly!(line, fields, connection),
+      },
+      respond: (request, connection) =>
+        (extension.respond === undefined ? context : extension).respond!(request, connection),
+      opened: (connection) => this.#opened(connection),
+      refused: (reason, connection) => context.requestRefused(reason, connection),
+      error: (error, connection) => context.requestFailed(error, connection),
+    };
+  }
+
+  #makeHandler(): ConnectionHandler<Data> {
+    const context = this.#context;
+    const { calls, handlers, extension } = context;
+    return {
+      message: extension.receive === undefined
+        ? (connection, data, frame) => context.receive(connection, data, frame)
+        : (connection, data, frame) => extension.receive!(connection, data, frame),
+      ping: (connection, data) => {
+        if (handlers.onPing === undefined) return;
+        const own = data.slice();
+        calls.call("onPing", connection, () => handlers.onPing?.(connection, own));
+      },
+      pong: (connection, data) => {
+        if (handlers.onPong === undefined) return;
+        const own = data.slice();
+        calls.call("onPong", connection, () => handlers.onPong?.(connection, own));
+      },
+      close: (connection, code, reason) =>
+        calls.call("onClose", connection, () => handlers.onClose?.(connection, code, reason)),
+      disconnect: (connection, info) => this.#disconnected(connection, info),
+      error: (connection, error) => context.connectionFailed(error, connection),
+      topics: this.#topics,
+      unfinished: this.#unfinished,
+    };
+  }
+
+  #opened(connection: WebSocketConnection<Data>): void {
+    const { meter, settings, log, calls, handlers, extension } = this.#context;
+    this.#pending.delete(connection);
+    this.#open.add(connection);
+    const duration = settings.current.clock.now() - this.#tickets.get(connection)!.acceptedAt;
+    meter.opened++;
+    meter.handshakeTimes.add(duration);
+    log.opened(connection, duration);
+    extension.opened?.(connection);
+    calls.call("onHandshakeResponseSent", connection, () => handlers.onHandshakeResponseSent?.(connection));
+    const frame = this.#stopFrame;
+    if (frame !== undefined) connection.close(frame.code, frame.reason);
+  }
+
+  #disconnected(connection: WebSocketConnection<Data>, info: CloseInfo): void {
+    const { meter, log, calls, handlers, extension } = this.#context;
+    this.#pending.delete(connection);
+    this.#tickets.get(connection)?.leave();
+    this.#tickets.delete(connection);
+    this.#topics.leave(connection);
+    if (this.#open.delete(connection)) {
+      meter.close((info.received ?? info.sent ?? info).code);
+      log.closed(connection, info);
+      extension.ended?.(connection);
+    }
+    calls.call("onDisconnect", connection, () => handlers.onDisconnect?.(connection, info));
+    if (!this.isEmpty) return;
+    this.#whenEmpty?.resolve();
+    this.#whenEmpty = undefined;
+  }
+
+  // ---- The end -------------------------------------------------------------------------------------------------
+
+  /** The server stops: from now on connections are closed as they open. */
+  beginStop(code: number, reason: string): void {
+    this.#stopFrame = { code, reason };
+  }
+
+  /** Closes all connections: those whose handshake is not done at once, or after the response that is being made. */
+  closeAll(): void {
+    const { code, reason } = this.#stopFrame!;
+    for (const session of this.#pending.values()) session.shutdown();
+    for (const connection of this.#open) connection.close(code, reason);
+  }
+
+  /** The server has stopped. */
+  endStop(): void {
+    this.#stopFrame = undefined;
+  }
+
+  /** Terminates all connections. */
+  terminateAll(): void {
+    for (const connection of [...this.#open, ...this.#pending.keys()]) connection.terminate();
+  }
+
+  /** Terminates connections that are being refused. */
+  endRefusals(): void {
+    this.#refusals.end();
+  }
+
+  /**
+   * Waits for the last connection to end.
+   *
+   * @returns Resolves at once if there is none.
+   */
+  empty(): Promise<void> {
+    if (this.isEmpty) return Promise.resolve();
+    this.#whenEmpty ??= Promise.withResolvers<void>();
+    return this.#whenEmpty.promise;
+  }
+}

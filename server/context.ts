@@ -1,0 +1,184 @@
+/**
+ * The part of a server that all its other parts use: settings, handlers, counters and log, and the reporting of
+ * failures.
+ *
+ * @module
+ */
+
+import { failConnection, type WebSocketConnection } from "../connection/connection.ts";
+import { CloseCode, describe, HandlerError, TransportError, WebSocketError } from "../base/errors.ts";
+import type { ServerExtension } from "./extension.ts";
+import { HandlerCalls } from "./handler_calls.ts";
+import type { AllowResult, ServerHandlers } from "./handlers.ts";
+import { textResponse } from "../protocol/http.ts";
+import { ServerLog } from "./log.ts";
+import type { FrameInfo } from "../protocol/frame_header.ts";
+import type { MessageData } from "../protocol/payload.ts";
+import { LockableSettings, type ServerOptions } from "./settings.ts";
+import { Meter } from "../base/stats.ts";
+import type { Address } from "../transport/transport.ts";
+
+/** Parts shared within one server. */
+export class ServerContext<Data> {
+  /** The handlers, which may be replaced at any time. */
+  readonly handlers: ServerHandlers<Data>;
+  /** The settings. */
+  readonly settings: LockableSettings;
+  /** The counters. */
+  readonly meter: Meter = new Meter();
+  /** The log. */
+  readonly log: ServerLog;
+  /** Calls handlers. */
+  readonly calls: HandlerCalls<Data>;
+  /** Hooks of a server that is built on this one. */
+  extension: ServerExtension<Data> = {};
+
+  /**
+   * Makes the parts.
+   *
+   * @param handlers The handlers.
+   * @param options Settings that differ from the default.
+   * @throws {OptionError} If a setting is out of range.
+   */
+  constructor(handlers: ServerHandlers<Data>, options: ServerOptions) {
+    this.handlers = handlers;
+    this.settings = new LockableSettings(options);
+    this.log = new ServerLog(() => handlers.onLog);
+    this.calls = new HandlerCalls(handlers, (error, connection) => this.#handlerFailed(error, connection));
+  }
+
+  // ---- Handlers, as a server without extension calls them --------------------------------------------------------
+
+  /**
+   * Hands a message to its handler.
+   *
+   * @param connection The connection it came on.
+   * @param data The message.
+   * @param frame Given with `frameByFrame` only.
+   */
+  receive(connection: WebSocketConnection<Data>, data: MessageData, frame?: FrameInfo): void {
+    const name = typeof data === "string" ? "onMessageReceived" : "onBinaryDataReceived";
+    try {
+      const result = typeof data === "string"
+        ? this.handlers.onMessageReceived?.(connection, data, frame)
+        : this.handlers.onBinaryDataReceived?.(connection, data, frame);
+      if (result instanceof Promise) this.calls.watch(name, connection, result);
+    } catch (error) {
+      this.#handlerFailed(new HandlerError(name, error), connection);
+    }
+  }
+
+  /**
+   * Asks `onAllow` whether to open a WebSocket.
+   *
+   * @param connection The connection, with its request.
+   * @returns The decision.
+   */
+  allow(connection: WebSocketConnection<Data>): AllowResult {
+    const { handlers } = this;
+    return handlers.onAllow ? handlers.onAllow(connection) : true;
+  }
+
+  /**
+   * Asks `onCommandGet` for the answer to a plain HTTP request.
+   *
+   * @param request The request.
+   * @param connection The connection it came on.
+   * @returns The response.
+   */
+  async respond(request: Request, connection: WebSocketConnection<Data>): Promise<Response> {
+    const response = await this.calls.respond(() => this.handlers.onCommandGet?.(request, connection));
+    if (response !== undefined) return response;
+    const { pathName } = this.settings.store.values;
+    if (pathName !== "" && new URL(request.url).pathname !== pathName) {
+      return textResponse(404, "There is nothing at this path");
+    }
+    return textResponse(426, "This is a WebSocket server", { "sec-websocket-version": "13" });
+  }
+
+  // ---- Failures ------------------------------------------------------------------------------------------------
+
+  /**
+   * Counts and logs a connection that a limit refuses; nothing is reported, since they come in floods.
+   *
+   * @param reason The limit.
+   * @param address The address of the peer.
+   */
+  refused(reason: string, { hostname, port }: Address): void {
+    this.meter.refuse(reason);
+    const attributes = { reason, "network.peer.address": hostname, "network.peer.port": port };
+    this.log.write("warn", "connection.refused", attributes);
+  }
+
+  /**
+   * Counts and logs a failed TLS handshake; nothing is reported, since each probe of a load balancer is one.
+   *
+   * @param error The failure.
+   * @param address The address of the peer.
+   */
+  handshakeFailed(error: unknown, { hostname, port }: Address): void {
+    const failure = new TransportError("ERR_TLS_HANDSHAKE", describe(error), { cause: error });
+    this.meter.refuse(failure.code);
+    this.log.write("debug", "connection.refused", {
+      reason: failure.code,
+      "network.peer.address": hostname,
+      "network.peer.port": port,
+    }, failure);
+  }
+
+  /**
+   * Reports that the port failed to accept a connection.
+   *
+   * @param error The failure.
+   */
+  acceptFailed(error: unknown): void {
+    const failure = new TransportError("ERR_ACCEPT", describe(error), { cause: error });
+    this.meter.refuse(failure.code);
+    this.log.write("warn", "connection.refused", { reason: failure.code }, failure);
+    this.calls.report(failure);
+  }
+
+  /**
+   * Counts and logs a request that is refused.
+   *
+   * @param reason The reason, or the code of the error.
+   * @param connection The connection it came on.
+   * @param error The failure, if there is one.
+   */
+  requestRefused(reason: string, connection: WebSocketConnection<Data>, error?: unknown): void {
+    this.meter.refuse(reason);
+    this.log.connection("warn", "connection.refused", connection, { reason }, error);
+  }
+
+  /**
+   * Reports a failure before the WebSocket was open.
+   *
+   * @param error The failure.
+   * @param connection The connection.
+   */
+  requestFailed(error: unknown, connection: WebSocketConnection<Data>): void {
+    this.requestRefused(codeOf(error), connection, error);
+    this.calls.report(error, connection);
+  }
+
+  /**
+   * Reports a failure of an open WebSocket.
+   *
+   * @param error The failure.
+   * @param connection The connection.
+   */
+  connectionFailed(error: unknown, connection: WebSocketConnection<Data>): void {
+    this.meter.fail(codeOf(error));
+    this.log.connection("warn", "connection.failed", connection, { code: codeOf(error) }, error);
+    this.calls.report(error, connection);
+  }
+
+  #handlerFailed(failure: HandlerError, connection: WebSocketConnection<Data>): void {
+    failConnection(connection, CloseCode.InternalError, failure);
+    this.connectionFailed(failure, connection);
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof WebSocketError ? error.code : "ERR_HANDLER";
+}

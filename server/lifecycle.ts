@@ -1,0 +1,211 @@
+/**
+ * Starting and stopping a server, in the order in which the program asks for it.
+ *
+ * | state      | meaning                                             | next                  |
+ * |------------|-----------------------------------------------------|-----------------------|
+ * | `stopped`  | nothing listens; settings may be changed            | `starting`            |
+ * | `starting` | the extension, other nodes and the port are awaited | `running`, `stopped`  |
+ * | `running`  | the port is open                                    | `stopping`            |
+ * | `stopping` | the port is closed, connections are awaited         | `stopped`             |
+ *
+ * @module
+ */
+
+import { CloseCode, describe, TransportError } from "../base/errors.ts";
+import type { ServerConnections } from "./connections.ts";
+import type { ServerContext } from "./context.ts";
+import type { StopOptions } from "./handlers.ts";
+import { encodeClosePayload } from "../protocol/payload.ts";
+import type { Publisher } from "./publisher.ts";
+import { assertNumber } from "../base/ranges.ts";
+import { loadIdentity } from "../transport/tls_identity.ts";
+import type { Address, Listener, TlsIdentity } from "../transport/transport.ts";
+import { runtimeTransport } from "../transport/runtime.ts";
+
+type RunState = "stopped" | "starting" | "running" | "stopping";
+
+/** Starts and stops one server. */
+export class Lifecycle<Data> {
+  readonly #context: ServerContext<Data>;
+  readonly #connections: ServerConnections<Data>;
+  readonly #publisher: Publisher<Data>;
+  #state: RunState = "stopped";
+  /** The state that the program asked for last. */
+  #wanted: "running" | "stopped" = "stopped";
+  /** The change that was asked for last; each waits for the one before. */
+  #change: Promise<void> = Promise.resolve();
+  #listener: Listener | undefined;
+  /** Stops the server. */
+  readonly #signal: AbortSignal | undefined;
+  readonly #onSignal: () => void;
+
+  /**
+   * Makes the life of a server that is stopped.
+   *
+   * @param context The server.
+   * @param connections Its connections.
+   * @param publisher Its way to other nodes.
+   * @param signal The option `signal`.
+   * @param stop Called when the signal is aborted.
+   */
+  constructor(
+    context: ServerContext<Data>,
+    connections: ServerConnections<Data>,
+    publisher: Publisher<Data>,
+    signal: AbortSignal | undefined,
+    stop: () => void,
+  ) {
+    this.#context = context;
+    this.#connections = connections;
+    this.#publisher = publisher;
+    this.#signal = signal;
+    this.#onSignal = stop;
+  }
+
+  /** Tells whether the server listens, and is to go on. */
+  get active(): boolean {
+    return this.#state === "running" && this.#wanted === "running";
+  }
+
+  /** The address of the port. */
+  get address(): Address | undefined {
+    return this.#listener?.address;
+  }
+
+  /**
+   * Starts the server: see `WebSocketServer.start`.
+   *
+   * @returns Resolves when the port is open.
+   */
+  start(): Promise<void> {
+    if (this.#wanted === "running") return this.#change;
+    this.#wanted = "running";
+    this.#context.settings.locked = true;
+    const change = this.#change.catch(() => {}).then(() => this.#listen()).catch((error) => {
+      if (this.#change === change) this.#wanted = "stopped";
+      this.#setState("stopped");
+      throw error;
+    });
+    this.#change = change;
+    return change;
+  }
+
+  #setState(state: RunState): void {
+    this.#state = state;
+    this.#context.settings.locked = state !== "stopped" || this.#wanted === "running";
+  }
+
+  async #listen(): Promise<void> {
+    const { settings, log, extension } = this.#context;
+    if (this.#signal?.aborted) {
+      throw new TransportError("ERR_ABORTED", "Cannot start: the signal is aborted", { cause: this.#signal.reason });
+    }
+    this.#setState("starting");
+    await extension.prepare?.();
+    try {
+      await this.#publisher.openRelay();
+      await this.#openPort();
+    } catch (error) {
+      this.#publisher.closeRelay();
+      await extension.finish?.();
+      throw error;
+    }
+    this.#setState("running");
+    this.#signal?.addEventListener("abort", this.#onSignal, { once: true });
+    // It may have been aborted while the port was opened.
+    if (this.#signal?.aborted) this.#onSignal();
+    const { hostname, port } = this.#listener!.address;
+    const { useSSL: tls } = settings.current;
+    log.write("info", "server.listening", { "server.address": hostname, "server.port": port, tls });
+  }
+
+  async #openPort(): Promise<void> {
+    const { port, hostname, reusePort, handshakeTimeout, clock, useSSL } = this.#context.settings.current;
+    const tls = useSSL ? await this.#loadIdentity() : undefined;
+    try {
+      const options = { port, hostname, reusePort, handshakeTimeout, clock, ...tls !== undefined && { tls } };
+      this.#listener = await runtimeTransport().listen(options, {
+        admit: (address) => this.#connections.admit(address),
+        accept: (transport, admittance) => this.#connections.acceptAdmitted(transport, admittance),
+        handshakeFailed: (error, address) => this.#context.handshakeFailed(error, address),
+        error: (error) => this.#context.acceptFailed(error),
+      });
+    } catch (cause) {
+      const message = `Cannot listen on ${hostname}:${port}: ${describe(cause)}`;
+      throw new TransportError("ERR_LISTEN", message, { cause });
+    }
+  }
+
+  #loadIdentity(): Promise<TlsIdentity> {
+    const { handlers, settings } = this.#context;
+    return loadIdentity(settings.current, handlers.onGetSSLPassword && (() => handlers.onGetSSLPassword?.()));
+  }
+
+  /**
+   * Reads the certificate files again: see `WebSocketServer.reloadCertificates`.
+   *
+   * @returns Resolves when new connections get the certificate.
+   */
+  async reloadCertificates(): Promise<void> {
+    if (!this.#context.settings.current.useSSL || this.#listener === undefined) return;
+    const identity = await this.#loadIdentity();
+    this.#listener?.replaceIdentity(identity);
+  }
+
+  /**
+   * Stops the server: see `WebSocketServer.stop`.
+   *
+   * @param options Close code, reason, and time.
+   * @returns Resolves when all connections have ended and the port is free.
+   */
+  stop(options: StopOptions): Promise<void> {
+    // Checked before anything is closed.
+    encodeClosePayload(options.code ?? CloseCode.GoingAway, options.reason ?? "");
+    if (options.closeTimeout !== undefined) assertNumber("closeTimeout", options.closeTimeout);
+    if (this.#wanted === "stopped" && this.#connections.isEmpty) return this.#change.catch(() => {});
+    if (this.#wanted === "stopped") this.#hasten(options);
+    this.#wanted = "stopped";
+    this.#change = this.#change.catch(() => {}).then(() => this.#drain(options));
+    return this.#change;
+  }
+
+  async #drain(options: StopOptions): Promise<void> {
+    const connections = this.#connections;
+    if (this.#state !== "running" && connections.isEmpty) return;
+    const { settings: { current }, log, extension } = this.#context;
+    const { code = CloseCode.GoingAway, reason = "", closeTimeout = current.closeTimeout } = options;
+    this.#setState("stopping");
+    connections.beginStop(code, reason);
+    this.#signal?.removeEventListener("abort", this.#onSignal);
+    log.write("info", "server.stopping", { connections: connections.open.size });
+    const closed = this.#listener?.close();
+    connections.closeAll();
+    const hasten = (): void => connections.terminateAll();
+    const cancel = closeTimeout > 0 ? current.clock.after(closeTimeout, hasten) : () => {};
+    if (options.signal?.aborted) hasten();
+    options.signal?.addEventListener("abort", hasten, { once: true });
+    await connections.empty();
+    cancel();
+    options.signal?.removeEventListener("abort", hasten);
+    connections.endRefusals();
+    this.#publisher.closeRelay();
+    await closed;
+    this.#listener = undefined;
+    await extension.finish?.();
+    this.#setState("stopped");
+    connections.endStop();
+    log.write("info", "server.stopped", {});
+  }
+
+  /** Shortens a stop that is under way, as a second call asks. */
+  #hasten({ closeTimeout, signal }: StopOptions): void {
+    const hasten = (): void => this.#connections.terminateAll();
+    if (signal?.aborted) return hasten();
+    signal?.addEventListener("abort", hasten, { once: true });
+    const cancel = closeTimeout ? this.#context.settings.current.clock.after(closeTimeout, hasten) : () => {};
+    this.#connections.empty().then(() => {
+      cancel();
+      signal?.removeEventListener("abort", hasten);
+    });
+  }
+}

@@ -1,0 +1,137 @@
+/**
+ * The request of a WebSocket handshake as a server has received it, and the checks of its `Host` and `Origin`.
+ *
+ * @module
+ */
+
+import type { AcceptSettings } from "./accept_host.ts";
+import type { HandshakeRequest, HandshakeResult } from "../connection/options.ts";
+import { HandshakeError } from "../base/errors.ts";
+import type { CompressionSettings } from "../protocol/compression.ts";
+import { acceptDeflateOffer } from "../protocol/deflate.ts";
+import type { Extension } from "../protocol/extensions.ts";
+import { checkUpgradeRequest, encodeUpgradeResponse, type UpgradeRequest } from "../protocol/handshake.ts";
+import type { HeaderFields, RequestLine } from "../protocol/head.ts";
+
+/** The request of a handshake; its `Headers` are made when the program reads them. */
+export class ReceivedRequest implements HandshakeRequest {
+  /** The method. */
+  readonly method: string;
+  /** The path, without the query. */
+  readonly path: string;
+  /** The query, without the question mark. */
+  readonly query: string;
+  /** The subprotocols that were offered. */
+  readonly protocols: readonly string[];
+  /** The extensions that were offered. */
+  readonly extensions: readonly Extension[];
+  #fields: HeaderFields;
+  #headers: Headers | undefined;
+  /** Made when the program reads the signal, or when it must abort. */
+  #controller: AbortController | undefined;
+
+  /**
+   * Makes the request.
+   *
+   * @param line The request line.
+   * @param fields The header fields.
+   * @param upgrade The checked handshake.
+   */
+  constructor(line: RequestLine, fields: HeaderFields, upgrade: UpgradeRequest) {
+    this.protocols = upgrade.protocols;
+    this.extensions = upgrade.extensions;
+    this.method = line.method;
+    this.path = line.path;
+    this.query = line.query;
+    this.#fields = fields;
+  }
+
+  /** The header fields. */
+  get headers(): Headers {
+    this.#headers ??= this.#fields.toHeaders();
+    return this.#headers;
+  }
+
+  /** Aborts when the decision of the program is not needed any more. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    return this.#controller.signal;
+  }
+
+  /**
+   * Aborts the signal.
+   *
+   * @param reason The reason.
+   */
+  abort(reason: unknown): void {
+    this.#controller ??= new AbortController();
+    this.#controller.abort(reason);
+  }
+}
+
+/**
+ * Checks a handshake.
+ *
+ * @param line The request line.
+ * @param fields The header fields.
+ * @param settings The settings of the server.
+ * @returns The checked handshake, and the request for the program.
+ * @throws {HandshakeError} If the server refuses it.
+ */
+export function receiveHandshake(
+  line: RequestLine,
+  fields: HeaderFields,
+  { pathName, options, origins }: AcceptSettings,
+): { upgrade: UpgradeRequest; request: ReceivedRequest } {
+  if (pathName !== "" && line.path !== pathName) {
+    throw new HandshakeError("ERR_HANDSHAKE_REQUEST", "There is no WebSocket at this path", 404);
+  }
+  const upgrade = checkUpgradeRequest(line.method, line.minorVersion, fields, options);
+  checkOrigin(fields, origins);
+  return { upgrade, request: new ReceivedRequest(line, fields, upgrade) };
+}
+
+/**
+ * Makes the answer to a handshake that the program allows.
+ *
+ * @param upgrade The handshake.
+ * @param protocol The subprotocol, or "".
+ * @param compression The setting.
+ * @returns The agreement, and the head of the answer.
+ */
+export function answerHandshake(
+  upgrade: UpgradeRequest,
+  protocol: string,
+  compression: CompressionSettings | undefined,
+): { result: HandshakeResult; preface: Uint8Array } {
+  const agreed = compression && acceptDeflateOffer(upgrade.extensions, compression);
+  const extensions = agreed === undefined ? [] : [agreed.extension];
+  const result: HandshakeResult = agreed === undefined
+    ? { protocol, extensions }
+    : { protocol, extensions, compression: agreed };
+  return { result, preface: encodeUpgradeResponse({ key: upgrade.key, protocol, extensions }) };
+}
+
+/** RFC 6454: a browser names the origin of its page; other clients need not. */
+function checkOrigin(fields: HeaderFields, origins: readonly string[]): void {
+  if (origins.length === 0) return;
+  const given = fields.all("origin");
+  if (given.length === 0 || (given.length === 1 && origins.includes(given[0]!))) return;
+  throw new HandshakeError("ERR_ORIGIN", "Pages of this origin may not connect", 403);
+}
+
+/**
+ * Checks the `Host` of a request.
+ *
+ * @param fields The header fields.
+ * @param hosts The setting; empty: all.
+ * @throws {HandshakeError} If the server has another name.
+ */
+export function checkHost(fields: HeaderFields, hosts: readonly string[]): void {
+  if (hosts.length === 0) return;
+  const given = (fields.get("host") ?? "").toLowerCase();
+  const colon = given.lastIndexOf(":");
+  const name = colon > given.lastIndexOf("]") ? given.slice(0, colon) : given;
+  if (hosts.some((host) => host.toLowerCase() === given || host.toLowerCase() === name)) return;
+  throw new HandshakeError("ERR_HOST", "This server does not serve this host", 421);
+}

@@ -1,0 +1,70 @@
+/**
+ * The time limits of an accepted connection that is not a WebSocket.
+ *
+ * @module
+ */
+
+import type { AcceptSettings } from "./accept_host.ts";
+
+/** One timer, for what the connection waits for. */
+export class RequestTimer {
+  readonly #settings: () => AcceptSettings;
+  readonly #timeOut: () => void;
+  #cancel: (() => void) | undefined;
+  /** Time by which the body has to be complete, in ms; `undefined` until it is read. */
+  #bodyDeadline: number | undefined;
+
+  /**
+   * Makes a timer that does not run.
+   *
+   * @param settings Returns the settings of the server.
+   * @param timeOut Called when a time limit is over.
+   */
+  constructor(settings: () => AcceptSettings, timeOut: () => void) {
+    this.#settings = settings;
+    this.#timeOut = timeOut;
+  }
+
+  /**
+   * Starts the timer anew.
+   *
+   * @param delay The time, in ms; 0: no limit.
+   */
+  start(delay: number = this.#settings().handshakeTimeout): void {
+    this.cancel();
+    if (delay > 0) this.#cancel = this.#settings().clock.after(delay, this.#timeOut);
+  }
+
+  /**
+   * Starts the timer for the first request, whose time includes that of TLS.
+   *
+   * @param begun Time of the admission, in ms.
+   */
+  startSince(begun: number): void {
+    const { handshakeTimeout, clock } = this.#settings();
+    if (handshakeTimeout > 0) this.start(Math.max(1, Math.round(handshakeTimeout - (clock.now() - begun))));
+  }
+
+  /** A request with another body begins. */
+  beginBody(): void {
+    this.#bodyDeadline = undefined;
+  }
+
+  /**
+   * Starts the timer for the next piece of a body, within the time for all of it: with one octet now and then a peer
+   * could hold the connection for ever.
+   */
+  startBody(): void {
+    const { handshakeTimeout, bodyTimeout, clock } = this.#settings();
+    if (bodyTimeout === 0) return this.start();
+    this.#bodyDeadline ??= clock.now() + bodyTimeout;
+    const remaining = Math.max(1, Math.round(this.#bodyDeadline - clock.now()));
+    this.start(handshakeTimeout === 0 ? remaining : Math.min(remaining, handshakeTimeout));
+  }
+
+  /** Stops the timer. */
+  cancel(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+  }
+}

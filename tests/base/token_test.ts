@@ -1,0 +1,60 @@
+import { assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { isFieldValue, isToken, isVisibleAscii } from "../../base/token.ts";
+
+describe("isToken", () => {
+  it("is RFC 9110 §5.6.2", () => {
+    for (const token of ["a", "Z9", "!#$%&'*+-.^_`|~"]) assertEquals(isToken(token), true);
+    for (
+      const text of [
+        "",
+        " ",
+        "a b",
+        "a,b",
+        "(",
+        ")",
+        "<",
+        ">",
+        "@",
+        ",",
+        ";",
+        ":",
+        "\\",
+        '"',
+        "/",
+        "[",
+        "]",
+        "?",
+        "=",
+        "{",
+        "}",
+        "\t",
+        "ä",
+        "\x7f",
+      ]
+    ) {
+      assertEquals(isToken(text), false);
+    }
+  });
+});
+
+describe("isVisibleAscii", () => {
+  it("takes what is from ! to ~, and an empty text", () => {
+    for (const text of ["", "!~", "secret-1"]) assertEquals(isVisibleAscii(text), true);
+    for (const text of [" ", "a b", "\t", "\x7f", "ü"]) assertEquals(isVisibleAscii(text), false);
+  });
+});
+
+describe("isFieldValue", () => {
+  it("takes what Headers takes", () => {
+    for (const text of ["", " a b\t", "a\n", "\x7f", "ÿ", "a\tb", "a\nb", "a\rb", "a\0b", "Ā", "\x01"]) {
+      let taken = true;
+      try {
+        new Headers({ x: text });
+      } catch {
+        taken = false;
+      }
+      assertEquals(isFieldValue(text), taken, JSON.stringify(text));
+    }
+  });
+});

@@ -1,0 +1,64 @@
+import { assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import type { AcceptSettings } from "../../server/accept_host.ts";
+import { RequestTimer } from "../../server/request_timer.ts";
+import { FakeClock } from "../support/support.ts";
+
+function makeTimer(limits: Partial<AcceptSettings> = {}): { clock: FakeClock; timer: RequestTimer; times: number[] } {
+  const clock = new FakeClock();
+  const times: number[] = [];
+  const settings = { handshakeTimeout: 100, bodyTimeout: 250, ...limits, clock } as unknown as AcceptSettings;
+  return { clock, times, timer: new RequestTimer(() => settings, () => times.push(clock.now())) };
+}
+
+describe("RequestTimer", () => {
+  it("runs once, anew with each start, and not when it is cancelled", () => {
+    const { clock, timer, times } = makeTimer();
+    timer.start();
+    clock.advance(60);
+    timer.start();
+    clock.advance(99);
+    assertEquals(times, []);
+    clock.advance(1);
+    assertEquals(times, [160]);
+    timer.start(10);
+    timer.cancel();
+    clock.advance(1000);
+    assertEquals([times, clock.pending], [[160], 0]);
+  });
+
+  it("counts the time of TLS for the first request", () => {
+    const { clock, timer, times } = makeTimer();
+    clock.advance(80);
+    timer.startSince(0);
+    clock.advance(20);
+    assertEquals(times, [100]);
+  });
+
+  it("limits each piece of a body, and all of it", () => {
+    const { clock, timer, times } = makeTimer();
+    timer.beginBody();
+    for (let piece = 0; piece < 3; piece++) {
+      timer.startBody();
+      clock.advance(80);
+    }
+    timer.startBody();
+    clock.advance(9);
+    assertEquals(times, []);
+    clock.advance(1);
+    assertEquals(times, [250]);
+    // The next body has all of its time.
+    timer.beginBody();
+    timer.startBody();
+    clock.advance(100);
+    assertEquals(times, [250, 350]);
+  });
+
+  it("runs without a limit when that is 0", () => {
+    const { clock, timer, times } = makeTimer({ handshakeTimeout: 0, bodyTimeout: 0 });
+    timer.start();
+    timer.startSince(0);
+    timer.startBody();
+    assertEquals([clock.pending, times], [0, []]);
+  });
+});

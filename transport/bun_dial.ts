@@ -1,0 +1,169 @@
+/**
+ * Outgoing connections on Bun: directly, with TLS, through a proxy.
+ *
+ * An attempt to connect cannot be given up on the way (Bun 1.4). The program is told at once that it is over; the socket is closed when the
+ * operating system has an answer, at the latest when its own time for that is over, some two minutes.
+ *
+ * @module
+ */
+
+import { AsyncQueue } from "../base/async_queue.ts";
+import { clientTls } from "./bun_tls.ts";
+import {
+  type BunRuntime,
+  type BunSocket,
+  ownerHandlers,
+  type SocketOwner,
+  type TakeSocket,
+  type TlsOptions,
+} from "./bun_types.ts";
+import { openTunnel, type ProxyChannel } from "./proxy_tunnel.ts";
+import type { ConnectOptions, ProxyAddress, Transport } from "./transport.ts";
+
+/** A transport on which TLS can be put. */
+export interface UpgradableTransport extends Transport {
+  /** Puts TLS on top; from then on the socket belongs to another owner. */
+  upgrade(owner: SocketOwner, options: TlsOptions): BunSocket;
+}
+
+/**
+ * Connects, through a proxy or not.
+ *
+ * @param runtime Opens sockets.
+ * @param options Where and how.
+ * @param take Makes the transport.
+ * @returns The connection, with TLS after its handshake.
+ */
+export function connect(
+  runtime: BunRuntime,
+  options: ConnectOptions,
+  take: TakeSocket<UpgradableTransport>,
+): Promise<Transport> {
+  return options.proxy === undefined
+    ? connectDirectly(runtime, options, take)
+    : connectThrough(runtime, options, options.proxy, take);
+}
+
+/** Bun tries all addresses of a host at the same time. */
+function connectDirectly(
+  runtime: BunRuntime,
+  options: ConnectOptions,
+  take: TakeSocket<UpgradableTransport>,
+): Promise<UpgradableTransport> {
+  const { hostname, port, signal } = options;
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const dial = new Dial(options.tls, take, resolve, reject);
+    // A connection that comes after that is closed when it comes.
+    signal.addEventListener("abort", () => dial.fail(signal.reason), { once: true });
+    const secure = clientTls(options);
+    const target = { hostname, port, allowHalfOpen: true, data: dial, socket: ownerHandlers };
+    runtime.connect(options.tls ? { ...target, tls: secure } : target).catch((error) => dial.fail(error));
+  });
+}
+
+async function connectThrough(
+  runtime: BunRuntime,
+  options: ConnectOptions,
+  proxy: ProxyAddress,
+  take: TakeSocket<UpgradableTransport>,
+): Promise<Transport> {
+  const { hostname, port } = proxy;
+  const transport = await connectDirectly(runtime, { ...options, hostname, port, tls: false }, take);
+  const abort = (): void => transport.destroy();
+  options.signal.addEventListener("abort", abort, { once: true });
+  try {
+    await openTunnel(channelOf(transport), options, proxy);
+    return options.tls ? await secureClient(transport, options, take) : transport;
+  } catch (error) {
+    transport.destroy();
+    throw error;
+  } finally {
+    options.signal.removeEventListener("abort", abort);
+  }
+}
+
+function channelOf(transport: Transport): ProxyChannel {
+  const arrived = new AsyncQueue<Uint8Array>();
+  transport.open({
+    data: (bytes) => arrived.push(bytes.slice()),
+    drain: () => {},
+    end: () => arrived.end(),
+    close: (error) => arrived.end(error),
+  });
+  return {
+    write: (bytes) => Promise.resolve(void transport.write(bytes)),
+    read: () => arrived.next().then(({ done, value }) => done ? null : value),
+  };
+}
+
+function secureClient(
+  transport: UpgradableTransport,
+  options: ConnectOptions,
+  take: TakeSocket<UpgradableTransport>,
+): Promise<Transport> {
+  return new Promise((resolve, reject) => {
+    const dial = new Dial(true, take, resolve, reject);
+    options.signal.addEventListener("abort", () => dial.fail(options.signal.reason), { once: true });
+    dial.onOpen(transport.upgrade(dial, clientTls(options)));
+  });
+}
+
+/** An outgoing connection until it is there, with TLS until its handshake is done. */
+class Dial implements SocketOwner {
+  #tls: boolean;
+  #take: TakeSocket<UpgradableTransport>;
+  #resolve: (transport: UpgradableTransport) => void;
+  #reject: (error: unknown) => void;
+  #socket: BunSocket | undefined;
+  #failed = false;
+
+  constructor(
+    tls: boolean,
+    take: TakeSocket<UpgradableTransport>,
+    resolve: (transport: UpgradableTransport) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.#tls = tls;
+    this.#take = take;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  onOpen(socket: BunSocket): void {
+    if (this.#failed) return socket.close();
+    this.#socket = socket;
+    if (!this.#tls) this.#succeed(socket);
+  }
+
+  onHandshake(socket: BunSocket, success: boolean, error: Error | null): void {
+    if (success && error === null) this.#succeed(socket);
+    else this.fail(error ?? new Error("The TLS handshake failed"));
+  }
+
+  onData(): void {}
+  onDrain(): void {}
+  onEnd(): void {
+    this.onClose(undefined);
+  }
+  onClose(error: unknown): void {
+    this.fail(error ?? new Error("The peer left before the connection was there"));
+  }
+
+  #succeed(socket: BunSocket): void {
+    if (this.#failed) return socket.close();
+    const transport = this.#take(socket, this.#tls);
+    // Closing it has told this already.
+    if (transport === undefined) return;
+    // Until it is opened.
+    socket.pause();
+    this.#resolve(transport);
+  }
+
+  /** Gives it up; once it has succeeded, only the signal's listener still calls this, to no effect. */
+  fail(error: unknown): void {
+    this.#failed = true;
+    this.#reject(error);
+    if (this.#socket?.data === this) this.#socket.close();
+  }
+}

@@ -1,0 +1,180 @@
+/**
+ * TLS on Bun: the handshakes of a server, and the options of a client.
+ *
+ * A server listens without TLS and upgrades each connection, since `Bun.listen` (Bun 1.4) has no way to show another certificate later. A
+ * handshake takes as long either way (1.5 ms), bytes move as fast, and each connection gets the identity of its moment.
+ *
+ * @module
+ */
+
+import { isIP } from "node:net";
+import * as tls from "node:tls";
+import {
+  type BunListener,
+  type BunSocket,
+  ownerHandlers,
+  type SocketOwner,
+  type TakeSocket,
+  type TlsOptions,
+} from "./bun_types.ts";
+import type {
+  Address,
+  ConnectOptions,
+  Listener,
+  ListenHandler,
+  ListenOptions,
+  TlsIdentity,
+  Transport,
+} from "./transport.ts";
+
+/** ALPN `http/1.1`, with its length in front (RFC 7301 §3.1). */
+const ALPN = new TextEncoder().encode("\x08http/1.1");
+
+/** A port on which TLS is spoken. */
+export class TlsListener implements Listener {
+  readonly address: Address;
+  #listener: BunListener;
+  #side: TlsServerSide;
+
+  constructor(listener: BunListener, side: TlsServerSide) {
+    this.#listener = listener;
+    this.#side = side;
+    this.address = { hostname: listener.hostname, port: listener.port };
+  }
+
+  replaceIdentity(identity: TlsIdentity): void {
+    this.#side.identity = identity;
+  }
+
+  close(): Promise<void> {
+    this.#side.close();
+    this.#listener.stop(false);
+    return Promise.resolve();
+  }
+}
+
+/** Does the TLS handshakes of one listener. */
+export class TlsServerSide {
+  /** Shown from the next handshake on. */
+  identity: TlsIdentity;
+  #limits: HandshakeLimits;
+  #handler: ListenHandler;
+  #take: TakeSocket;
+  #pending = new Set<ServerHandshake>();
+
+  constructor(identity: TlsIdentity, limits: HandshakeLimits, handler: ListenHandler, take: TakeSocket) {
+    this.#take = take;
+    this.identity = identity;
+    this.#limits = limits;
+    this.#handler = handler;
+  }
+
+  secure(raw: BunSocket): void {
+    const { remoteAddress, remotePort } = raw;
+    if (remoteAddress === undefined || remotePort === undefined) return raw.close();
+    const address = { hostname: remoteAddress, port: remotePort };
+    const admittance = this.#handler.admit(address);
+    if (admittance === undefined) return raw.close();
+    const handshake = new ServerHandshake(this.#limits, this.#take, (transport) => {
+      this.#pending.delete(handshake);
+      this.#handler.accept(transport, admittance);
+    }, (error) => {
+      this.#pending.delete(handshake);
+      admittance.leave();
+      // Without an error it was given up on this side, which knows why.
+      if (error instanceof UnusableIdentity) this.#handler.error(error.cause);
+      else if (error !== undefined) this.#handler.handshakeFailed(error, address);
+    });
+    admittance.evict = () => handshake.giveUp();
+    this.#pending.add(handshake);
+    handshake.begin(raw, this.identity);
+  }
+
+  /** Gives up the handshakes that are not done. */
+  close(): void {
+    for (const handshake of [...this.#pending]) handshake.giveUp();
+  }
+}
+
+/** Limits of a handshake. */
+type HandshakeLimits = Pick<ListenOptions, "handshakeTimeout" | "clock">;
+
+/** A handshake that cannot begin, since the server's certificate or key is unusable: not the fault of the peer. */
+class UnusableIdentity extends Error {}
+
+/** A connection inside its TLS handshake, on the server. */
+class ServerHandshake implements SocketOwner {
+  #socket: BunSocket | undefined;
+  #cancelTimer: (() => void) | undefined;
+  #take: TakeSocket;
+  #done: (transport: Transport) => void;
+  /** Unset once the handshake has ended. */
+  #failed: ((error: unknown) => void) | undefined;
+
+  constructor(
+    limits: HandshakeLimits,
+    take: TakeSocket,
+    done: (transport: Transport) => void,
+    failed: (error: unknown) => void,
+  ) {
+    this.#take = take;
+    this.#done = done;
+    this.#failed = failed;
+    const { handshakeTimeout: timeout, clock } = limits;
+    const late = (): void => this.#fail(new Error(`The TLS handshake took longer than ${timeout} ms`));
+    if (timeout > 0) this.#cancelTimer = clock.after(timeout, late);
+  }
+
+  begin(raw: BunSocket, { certificate: cert, key }: TlsIdentity): void {
+    const tls = { cert, key, ALPNProtocols: ALPN };
+    try {
+      [, this.#socket] = raw.upgradeTLS({ isServer: true, data: this, tls, socket: ownerHandlers });
+    } catch (error) {
+      // A certificate or key that BoringSSL does not take.
+      raw.close();
+      this.#fail(new UnusableIdentity(undefined, { cause: error }));
+    }
+  }
+
+  onHandshake(socket: BunSocket, success: boolean, error: Error | null): void {
+    // On a server the error is about the certificate of the client, which is not asked for any.
+    if (!success) return this.#fail(error ?? new Error("The TLS handshake failed"));
+    const transport = this.#take(socket, true);
+    // Closing it has told this already.
+    if (transport === undefined) return;
+    this.#cancelTimer?.();
+    this.#failed = undefined;
+    this.#done(transport);
+  }
+
+  onData(): void {}
+  onDrain(): void {}
+  onEnd(): void {
+    this.#fail(new Error("The peer left inside the TLS handshake"));
+  }
+  onClose(error: unknown): void {
+    this.#fail(error ?? new Error("The peer left inside the TLS handshake"));
+  }
+
+  #fail(error: unknown): void {
+    const failed = this.#failed;
+    this.#failed = undefined;
+    this.#cancelTimer?.();
+    this.#socket?.close();
+    failed?.(error);
+  }
+
+  /** Ends it, and reports nothing. */
+  giveUp(): void {
+    this.#fail(undefined);
+  }
+}
+
+/** Options of TLS for a client. */
+export function clientTls({ hostname, rootCertificates }: ConnectOptions): TlsOptions {
+  // RFC 6066 §3: no addresses as server names; without a name Bun would send the address. It is checked all the same.
+  const secure: TlsOptions = { ALPNProtocols: ALPN, serverName: isIP(hostname) === 0 ? hostname : "" };
+  // What is given stands instead of the runtime's own.
+  if (rootCertificates.length > 0) secure.ca = [...tls.getCACertificates("default"), ...rootCertificates];
+  return secure;
+}
