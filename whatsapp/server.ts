@@ -5,23 +5,19 @@
  * @module
  */
 
-import { HandlerError, JournalError } from "../base/errors.ts";
+import { JournalError } from "../base/errors.ts";
+import { refuseSetting } from "../base/settings.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
 import { InboxHub } from "../inbox/hub.ts";
 import { INBOX_PROTOCOL } from "../inbox/protocol.ts";
 import type { Journal } from "../journal/journal.ts";
 import { MemoryJournal } from "../journal/memory_journal.ts";
 import { SqliteJournal } from "../journal/sqlite_journal.ts";
-import { claimJournal, releaseJournal } from "../journal/claims.ts";
-import type { HeaderFields, RequestLine } from "../protocol/head.ts";
+import { claimJournal, releaseJournal } from "../journal/use.ts";
 import { textResponse } from "../protocol/http.ts";
-import type { FrameInfo } from "../protocol/frame_header.ts";
-import type { MessageData } from "../protocol/payload.ts";
-import type { BodyTaker, TextReply } from "../server/text_reply.ts";
-import type { StopOptions } from "../server/handlers.ts";
 import type { ServerContext } from "../server/context.ts";
+import type { StopOptions } from "../server/handlers.ts";
 import { extendServer, WebSocketServer } from "../server/server.ts";
-import { refuseSetting } from "../base/settings.ts";
 import { verifySignature } from "../cloud_api/signature.ts";
 import type { FailedAttempts, ReceiverTokens, WhatsAppApp } from "./access.ts";
 import type { SubjectForm } from "./distinguished_name.ts";
@@ -77,9 +73,9 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
 
   // Parts
   readonly #core: ServerContext<Data>;
-  #settings: WhatsAppSettings;
-  #webhook: Webhook<Data>;
-  #receivers: Receivers<Data>;
+  readonly #settings: WhatsAppSettings;
+  readonly #webhook: Webhook<Data>;
+  readonly #receivers: Receivers<Data>;
 
   // State
   #hub: InboxHub | undefined;
@@ -98,21 +94,25 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   constructor(options: WhatsAppServerOptions<Data> = {}) {
     const { protocols = [INBOX_PROTOCOL, RECEIVER_PROTOCOL] } = options;
     super({ ...options, protocols, useSSL: !options.behindProxy });
-    this.#core = extendServer<Data>(this, {
-      prepare: () => this.#prepare(),
-      finish: () => this.#finish(),
-      allow: (connection) => this.#receivers.refuse(connection) ?? this.#core.allow(connection),
-      opened: (connection) => this.#receivers.opened(connection),
-      ended: (connection) => this.#receivers.ended(connection),
-      receive: (connection, data, frame) => this.#receive(connection, data, frame),
-      respond: (request, connection) => this.#respond(request, connection),
-      respondDirectly: (line, fields, connection) => this.#respondDirectly(line, fields, connection),
-    });
     this.#settings = makeWhatsAppSettings(options);
     this.onRawMessage = options.onRawMessage;
     const host = this.#makeHost();
-    this.#webhook = new Webhook(host, this.#settings);
-    this.#receivers = new Receivers(host);
+    const webhook = new Webhook(host, this.#settings);
+    const receivers = new Receivers(host);
+    this.#webhook = webhook;
+    this.#receivers = receivers;
+    this.#core = extendServer<Data>(this, {
+      prepare: () => this.#prepare(),
+      finish: () => this.#finish(),
+      allow: (connection) => receivers.refuse(connection) ?? this.#core.allow(connection),
+      opened: (connection) => receivers.opened(connection),
+      ended: (connection) => receivers.ended(connection),
+      receive: (connection, data, frame) => {
+        if (!receivers.receive(connection, data, frame)) this.#core.receive(connection, data, frame);
+      },
+      respond: (request, connection) => this.#respond(request, connection),
+      respondDirectly: (line, fields, connection) => webhook.respondDirectly(line.path, fields, connection),
+    });
   }
 
   /** Members of this server that its parts use; made once. */
@@ -148,8 +148,6 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
       readSucceeded: () => this.#readSucceeded(),
       readFailed: (error, connection) => this.#readFailed(error, connection),
       reportError: (error, connection) => this.#core.calls.report(error, connection),
-      reportHandlerError: (name, error, connection) =>
-        this.#core.calls.report(new HandlerError(name, error), connection),
       sendText: (text, selector) => void this.sendMessageTo(text, selector),
       sendBytes: (bytes, selector) => void this.sendDataTo(bytes, selector),
     };
@@ -402,22 +400,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     return this.#receivers.tokenNameOf(connection);
   }
 
-  /** Takes messages of the subprotocol; others are for the handlers. */
-  #receive(connection: WebSocketConnection<Data>, data: MessageData, frame?: FrameInfo): void {
-    if (!this.#receivers.receive(connection, data, frame)) this.#core.receive(connection, data, frame);
-  }
-
   // ---- Requests ------------------------------------------------------------------------------------------------
-
-  /** Takes notifications with a short body, without `Request` and `Response`. */
-  #respondDirectly(
-    line: RequestLine,
-    fields: HeaderFields,
-    connection: WebSocketConnection<Data>,
-  ): TextReply | BodyTaker | undefined {
-    const app = this.#webhook.appAt(line.path);
-    return app === undefined ? undefined : this.#webhook.respondDirectly(app, fields, connection);
-  }
 
   /** Answers Meta; other requests go to `onCommandGet`. */
   async #respond(request: Request, connection: WebSocketConnection<Data>): Promise<Response> {

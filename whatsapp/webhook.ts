@@ -39,8 +39,6 @@ export interface WebhookHost<Data> {
   countFailure(reason: keyof FailedAttempts): void;
   /** Reports an error. */
   reportError(error: unknown, connection?: WebSocketConnection<Data>): void;
-  /** Reports an error of a handler. */
-  reportHandlerError(name: string, error: unknown, connection: WebSocketConnection<Data>): void;
 }
 
 const SIGNATURE_HEADER = "x-hub-signature-256";
@@ -109,16 +107,18 @@ export class Webhook<Data> {
   /**
    * Takes a notification with a short body without `Request` and `Response`.
    *
-   * @param app The app.
+   * @param path The path of the request.
    * @param fields The header fields.
    * @param connection The connection.
-   * @returns The refusal, or a function that takes the body.
+   * @returns The refusal, or a function that takes the body; `undefined` if no app has the path.
    */
   respondDirectly(
-    app: WhatsAppApp,
+    path: string,
     fields: HeaderFields,
     connection: WebSocketConnection<Data>,
-  ): TextReply | BodyTaker {
+  ): TextReply | BodyTaker | undefined {
+    const app = this.appAt(path);
+    if (app === undefined) return undefined;
     const refusal = this.#refuseBeforeReading(app, (name) => fields.combined(name.toLowerCase()));
     if (refusal !== undefined) return refusal;
     const signature = fields.combined(SIGNATURE_HEADER) ?? "";
@@ -304,7 +304,7 @@ export class Webhook<Data> {
       const answer: unknown = this.#host.onRawMessage?.(text, delivery);
       return isThenable(answer) ? this.#waitForVeto(answer, connection) : answer === false;
     } catch (error) {
-      this.#host.reportHandlerError("onRawMessage", error, connection);
+      this.#host.reportError(new HandlerError("onRawMessage", error), connection);
       return false;
     }
   }
@@ -320,7 +320,7 @@ export class Webhook<Data> {
     this.#undecided.add(cancel);
     // An error of the promise is reported even after the time limit.
     const decided = Promise.resolve(answer).catch((error) =>
-      this.#host.reportHandlerError("onRawMessage", error, connection)
+      this.#host.reportError(new HandlerError("onRawMessage", error), connection)
     );
     const result = await Promise.race([decided, late.promise]);
     cancel();

@@ -2,9 +2,9 @@ import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows
 import { describe, it } from "@std/testing/bdd";
 import { createHash } from "node:crypto";
 import { OptionError } from "../../base/errors.ts";
+import { WhatsAppApiError } from "../../cloud_api/api_error.ts";
 import { WebSocketServer } from "../../server.ts";
 import { WhatsAppApi, type WhatsAppApiOptions } from "../../cloud_api/api.ts";
-import { WhatsAppApiError } from "../../cloud_api/api_error.ts";
 import { parseNotification } from "../../cloud_api/parse.ts";
 import type { WhatsAppMessage } from "../../cloud_api/messages.ts";
 import { encode, FakeClock, settle, until } from "../support/support.ts";

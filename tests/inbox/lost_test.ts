@@ -1,6 +1,6 @@
 /**
- * Receivers are notified of notifications that their journal has lost: exactly of the numbers that they did not get, once,
- * also when a loss is detected late.
+ * Receivers are notified of notifications that their journal has lost: exactly of the numbers that they did not get,
+ * once, also when a loss is detected late.
  */
 
 import { assertEquals } from "@std/assert";

@@ -8,7 +8,7 @@ const fail = (message = "Redis is away"): JournalError => new JournalError("ERR_
 const byCode = { byMessage: false, more: "got a 503", end: "Kept again" };
 const byMessage = { byMessage: true, more: "failed", end: "Read again" };
 
-describe("Refusals", () => {
+describe("OutageReport", () => {
   it("reports the first failure of an outage unchanged, and its end with a count", () => {
     const clock = new FakeClock();
     const outage = new OutageReport(clock, byCode);
