@@ -48,8 +48,11 @@ export type ClientConnection = Omit<
   | "subscribe"
   | "unsubscribe"
   | "topics"
+  | "setDelivery"
+  | "deliverBatch"
+  | "step"
   | "releaseHeld"
-  | keyof OpenedConnection
+  | "closeWith"
 >;
 
 /** Takes the events of a client's connection, in the order of arrival. */
