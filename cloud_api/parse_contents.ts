@@ -5,20 +5,7 @@
  */
 
 import { boolean, date, type JsonObject, number, object, objects, own, pick, text, withoutUndefined } from "./json.ts";
-import type {
-  WhatsAppCallPermission,
-  WhatsAppContact,
-  WhatsAppContents,
-  WhatsAppContext,
-  WhatsAppEdit,
-  WhatsAppInteractive,
-  WhatsAppLocation,
-  WhatsAppMedia,
-  WhatsAppOrder,
-  WhatsAppProduct,
-  WhatsAppReaction,
-  WhatsAppSystem,
-} from "./messages.ts";
+import type { WhatsAppCallPermission, WhatsAppContact, WhatsAppContents, WhatsAppContext, WhatsAppEdit, WhatsAppInteractive, WhatsAppLocation, WhatsAppMedia, WhatsAppOrder, WhatsAppProduct, WhatsAppReaction, WhatsAppSystem } from "./messages.ts";
 
 /**
  * Reads the contents of a message.

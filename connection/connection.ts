@@ -8,21 +8,7 @@
  * @module
  */
 
-import type {
-  CloseInfo,
-  ConnectionEvents,
-  ConnectionSettings,
-  ConnectionState,
-  Delivery,
-  EarlyEnd,
-  HandshakeRequest,
-  HandshakeResult,
-  MessageOptions,
-  SendResult,
-  SlowConsumer,
-  StartOptions,
-  StepResult,
-} from "./options.ts";
+import type { CloseInfo, ConnectionEvents, ConnectionSettings, ConnectionState, Delivery, EarlyEnd, HandshakeRequest, HandshakeResult, MessageOptions, SendResult, SlowConsumer, StartOptions, StepResult } from "./options.ts";
 import { Closing } from "./closing.ts";
 import { DeliveryControl } from "./delivery.ts";
 import { MAX_CONTROL_PAYLOAD, Opcode, type Role } from "../protocol/frame_header.ts";

@@ -13,7 +13,7 @@ import { INBOX_PROTOCOL } from "../inbox/protocol.ts";
 import type { Journal } from "../journal/journal.ts";
 import { MemoryJournal } from "../journal/memory_journal.ts";
 import { SqliteJournal } from "../journal/sqlite_journal.ts";
-import { claimJournal, releaseJournal } from "../journal/use.ts";
+import { claimJournal, releaseJournal } from "../journal/claims.ts";
 import { textResponse } from "../protocol/http.ts";
 import type { ServerContext } from "../server/context.ts";
 import type { StopOptions } from "../server/handlers.ts";
@@ -26,14 +26,7 @@ import { useVerifier } from "./install_verifier.ts";
 import { OutageReport } from "./outage_report.ts";
 import { RECEIVER_PROTOCOL } from "./protocols.ts";
 import { Receivers, type ReceiversHost } from "./receivers.ts";
-import {
-  assertStartable,
-  assertWhatsAppSetting,
-  makeWhatsAppSettings,
-  type RawMessageHandler,
-  type WhatsAppServerOptions,
-  type WhatsAppSettings,
-} from "./settings.ts";
+import { assertStartable, assertWhatsAppSetting, makeWhatsAppSettings, type RawMessageHandler, type WhatsAppServerOptions, type WhatsAppSettings } from "./settings.ts";
 import { Webhook, type WebhookHost } from "./webhook.ts";
 
 useVerifier(verifySignature);
