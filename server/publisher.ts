@@ -5,7 +5,7 @@
  */
 
 import type { Backplane } from "../pubsub/backplane.ts";
-import { type ConnectionTopics, sendShared, type WebSocketConnection } from "../connection/connection.ts";
+import { type ConnectionTopics, isOpen, sendShared, type WebSocketConnection } from "../connection/connection.ts";
 import { assertPayload, type MessageData } from "../protocol/payload.ts";
 import type { MessageOptions } from "../connection/options.ts";
 import { type BackplaneError, OptionError } from "../base/errors.ts";
@@ -195,7 +195,7 @@ export abstract class PublishingServer<Data = unknown> extends ConfigurableServe
     let tooLarge: unknown;
     for (const connection of chosen) {
       try {
-        if (connection === except || connection.state !== "open") continue;
+        if (connection === except || !isOpen(connection)) continue;
         if (sendShared(connection, message, options) !== "dropped") taken++;
       } catch (error) {
         // Compressed it may fit for others.
