@@ -4,7 +4,16 @@
  * @module
  */
 
-import { type CliIo, describeRecord, ExitCode, parseCommandLine, parseNumber, secretFrom, secretsFrom, UsageError } from "./io.ts";
+import {
+  type CliIo,
+  describeRecord,
+  ExitCode,
+  parseCommandLine,
+  parseNumber,
+  secretFrom,
+  secretsFrom,
+  UsageError,
+} from "./io.ts";
 import { printable } from "../base/log.ts";
 import { describe } from "../base/errors.ts";
 import { quote, redactUrl } from "../base/error_text.ts";

@@ -4,13 +4,23 @@
  * @module
  */
 
-import type { CloseInfo, ConnectionSettings, Delivery, StartOptions, StepResult } from "../connection/options.ts";
-import type { WebSocketConnection } from "../connection/connection.ts";
+import type { Opcode } from "../protocol/frame_header.ts";
+import type {
+  CloseInfo,
+  ConnectionSettings,
+  ConnectionState,
+  Delivery,
+  HandshakeRequest,
+  MessageOptions,
+  SendResult,
+  StartOptions,
+  StepResult,
+} from "../connection/options.ts";
 import type { CompressionOptions, CompressionSettings } from "../protocol/compression.ts";
 import type { MessageData } from "../protocol/payload.ts";
-import type { FrameInfo } from "../protocol/frame_header.ts";
+import type { FrameInfo, Role } from "../protocol/frame_header.ts";
 import type { Meter } from "../base/stats.ts";
-import type { ProxyAddress } from "../transport/transport.ts";
+import type { Address, ProxyAddress } from "../transport/transport.ts";
 import type { BytePair } from "../transport/stream.ts";
 import type { Extension } from "../protocol/extensions.ts";
 
@@ -38,22 +48,56 @@ export interface ClientHandshakeResponse {
 export type CompressionOffer = boolean | CompressionOptions | readonly CompressionOptions[];
 
 /** WebSocket of a client. In a page some members throw, because a browser does not offer them. */
-export type ClientConnection = Omit<
-  WebSocketConnection,
-  | "setRequest"
-  | "start"
-  | "open"
-  | "abandon"
-  | "sendShared"
-  | "subscribe"
-  | "unsubscribe"
-  | "topics"
-  | "setDelivery"
-  | "deliverBatch"
-  | "step"
-  | "releaseHeld"
-  | "closeWith"
->;
+export interface ClientConnection {
+  /** Role of this end: `"client"`. */
+  readonly role: Role;
+  /** Address of the server, or of the proxy. */
+  readonly remoteAddress: Address;
+  /** Address of this end. */
+  readonly localAddress: Address;
+  /** `true` if TLS protects the connection. */
+  readonly encrypted: boolean;
+  /** Data of the program for this connection. */
+  data: unknown;
+  /** State of the connection. */
+  readonly state: ConnectionState;
+  /** Resolves with how the connection ended; never rejects. */
+  readonly closed: Promise<CloseInfo>;
+  /** The subprotocol that was agreed on, or "". */
+  readonly protocol: string;
+  /** The extensions that were agreed on. */
+  readonly extensions: readonly Extension[];
+  /** The request that opened the connection. */
+  readonly request: HandshakeRequest;
+  /** Time from the last ping of `pingInterval` to its pong, in ms; `undefined` before the first. */
+  readonly latency: number | undefined;
+  /** Bytes that were sent by the program and not yet taken by the operating system. */
+  readonly bufferedAmount: number;
+  /** The messages as a stream: see `WebSocketConnection.readable`. */
+  readonly readable: ReadableStream<MessageData>;
+  /** Messages to the server as a stream: see `WebSocketConnection.writable`. */
+  readonly writable: WritableStream<MessageData>;
+  /** Sends a message: see `WebSocketConnection.send`. */
+  send(data: MessageData, options?: MessageOptions): SendResult;
+  /** Sends a frame of a message: see `WebSocketConnection.sendFrame`. */
+  sendFrame(opcode: Opcode, data: MessageData, final: boolean): SendResult;
+  /** Sends a control frame: see `WebSocketConnection.sendSimpleFrame`. */
+  sendSimpleFrame(opcode: Opcode, data?: MessageData): void;
+  /** Sends a ping of at most 125 bytes. */
+  ping(data?: MessageData): void;
+  /** Sends a pong of at most 125 bytes. */
+  pong(data?: MessageData): void;
+  /** Resolves when the operating system has taken all bytes: see `WebSocketConnection.drained`. */
+  drained(): Promise<void>;
+  /** Writes one message as a stream of fragments: see `WebSocketConnection.messageWriter`. */
+  messageWriter(opcode: Opcode): WritableStream<MessageData>;
+  /** Begins the closing handshake: see `WebSocketConnection.close`. */
+  close(code?: number, reason?: string): Promise<CloseInfo>;
+  /** Ends the connection at once, without a closing handshake. */
+  terminate(): void;
+  /** Iterates over the messages: see `WebSocketConnection`. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<MessageData, undefined>;
+}
 
 /** Takes the events of a client's connection, in the order of arrival. */
 export interface ClientConnectionHandler {

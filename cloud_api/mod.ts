@@ -8,11 +8,73 @@
 export { WhatsAppApi } from "./api.ts";
 export { WhatsAppApiError } from "./api_error.ts";
 export type { GraphError } from "./api_error.ts";
-export type { MediaFile, ReadOptions, Recipient, SendOptions, SendTextOptions, SentMessage, TemplateOptions, WhatsAppApiOptions } from "./api.ts";
+export type {
+  MediaFile,
+  ReadOptions,
+  Recipient,
+  SendOptions,
+  SendTextOptions,
+  SentMessage,
+  TemplateOptions,
+  WhatsAppApiOptions,
+} from "./api.ts";
 export { parseNotification } from "./parse.ts";
 export type { JsonObject } from "./json.ts";
-export type { ContentsOf, WhatsAppAudioMessage, WhatsAppButton, WhatsAppButtonMessage, WhatsAppCallPermission, WhatsAppContact, WhatsAppContactsMessage, WhatsAppContents, WhatsAppContext, WhatsAppDocumentMessage, WhatsAppEdit, WhatsAppEditMessage, WhatsAppError, WhatsAppImageMessage, WhatsAppInteractive, WhatsAppInteractiveMessage, WhatsAppLocation, WhatsAppLocationMessage, WhatsAppMedia, WhatsAppMessage, WhatsAppMessageBase, WhatsAppOrder, WhatsAppOrderMessage, WhatsAppProduct, WhatsAppReaction, WhatsAppReactionMessage, WhatsAppReferral, WhatsAppRequestWelcomeMessage, WhatsAppRevoke, WhatsAppRevokeMessage, WhatsAppSender, WhatsAppStickerMessage, WhatsAppSystem, WhatsAppSystemMessage, WhatsAppTextMessage, WhatsAppUnknownMessage, WhatsAppUnsupported, WhatsAppUnsupportedMessage, WhatsAppVideoMessage } from "./messages.ts";
-export type { ParsedNotification, SkippedItem, WhatsAppAccountError, WhatsAppConversation, WhatsAppEcho, WhatsAppHistoryMessage, WhatsAppOther, WhatsAppPricing, WhatsAppRecord, WhatsAppStandby, WhatsAppStatus, WhatsAppUserAction } from "./records.ts";
+export type {
+  ContentsOf,
+  WhatsAppAudioMessage,
+  WhatsAppButton,
+  WhatsAppButtonMessage,
+  WhatsAppCallPermission,
+  WhatsAppContact,
+  WhatsAppContactsMessage,
+  WhatsAppContents,
+  WhatsAppContext,
+  WhatsAppDocumentMessage,
+  WhatsAppEdit,
+  WhatsAppEditMessage,
+  WhatsAppError,
+  WhatsAppImageMessage,
+  WhatsAppInteractive,
+  WhatsAppInteractiveMessage,
+  WhatsAppLocation,
+  WhatsAppLocationMessage,
+  WhatsAppMedia,
+  WhatsAppMessage,
+  WhatsAppMessageBase,
+  WhatsAppOrder,
+  WhatsAppOrderMessage,
+  WhatsAppProduct,
+  WhatsAppReaction,
+  WhatsAppReactionMessage,
+  WhatsAppReferral,
+  WhatsAppRequestWelcomeMessage,
+  WhatsAppRevoke,
+  WhatsAppRevokeMessage,
+  WhatsAppSender,
+  WhatsAppStickerMessage,
+  WhatsAppSystem,
+  WhatsAppSystemMessage,
+  WhatsAppTextMessage,
+  WhatsAppUnknownMessage,
+  WhatsAppUnsupported,
+  WhatsAppUnsupportedMessage,
+  WhatsAppVideoMessage,
+} from "./messages.ts";
+export type {
+  ParsedNotification,
+  SkippedItem,
+  WhatsAppAccountError,
+  WhatsAppConversation,
+  WhatsAppEcho,
+  WhatsAppHistoryMessage,
+  WhatsAppOther,
+  WhatsAppPricing,
+  WhatsAppRecord,
+  WhatsAppStandby,
+  WhatsAppStatus,
+  WhatsAppUserAction,
+} from "./records.ts";
 export type { WhatsAppFilter } from "./filter.ts";
 export { laterStatus, statusKey } from "./status.ts";
 export { signNotification, verifySignature } from "./signature.ts";

@@ -10,10 +10,39 @@
 import { describe } from "../base/errors.ts";
 import { printable } from "../base/log.ts";
 import { quote } from "../base/error_text.ts";
-import { boolean, date, firstText, isObject, type JsonObject, number, object, objects, own, text, withoutUndefined } from "./json.ts";
-import type { WhatsAppError, WhatsAppMessage, WhatsAppMessageBase, WhatsAppReferral, WhatsAppSender } from "./messages.ts";
+import {
+  boolean,
+  date,
+  firstText,
+  isObject,
+  type JsonObject,
+  number,
+  object,
+  objects,
+  own,
+  text,
+  withoutUndefined,
+} from "./json.ts";
+import type {
+  WhatsAppError,
+  WhatsAppMessage,
+  WhatsAppMessageBase,
+  WhatsAppReferral,
+  WhatsAppSender,
+} from "./messages.ts";
 import { parseContents, parseContext } from "./parse_contents.ts";
-import type { ParsedNotification, SkippedItem, WhatsAppAccountError, WhatsAppConversation, WhatsAppEcho, WhatsAppHistoryMessage, WhatsAppPricing, WhatsAppRecord, WhatsAppStatus, WhatsAppUserAction } from "./records.ts";
+import type {
+  ParsedNotification,
+  SkippedItem,
+  WhatsAppAccountError,
+  WhatsAppConversation,
+  WhatsAppEcho,
+  WhatsAppHistoryMessage,
+  WhatsAppPricing,
+  WhatsAppRecord,
+  WhatsAppStatus,
+  WhatsAppUserAction,
+} from "./records.ts";
 
 /**
  * Parses a notification. Never throws.

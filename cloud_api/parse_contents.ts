@@ -5,7 +5,20 @@
  */
 
 import { boolean, date, type JsonObject, number, object, objects, own, pick, text, withoutUndefined } from "./json.ts";
-import type { WhatsAppCallPermission, WhatsAppContact, WhatsAppContents, WhatsAppContext, WhatsAppEdit, WhatsAppInteractive, WhatsAppLocation, WhatsAppMedia, WhatsAppOrder, WhatsAppProduct, WhatsAppReaction, WhatsAppSystem } from "./messages.ts";
+import type {
+  WhatsAppCallPermission,
+  WhatsAppContact,
+  WhatsAppContents,
+  WhatsAppContext,
+  WhatsAppEdit,
+  WhatsAppInteractive,
+  WhatsAppLocation,
+  WhatsAppMedia,
+  WhatsAppOrder,
+  WhatsAppProduct,
+  WhatsAppReaction,
+  WhatsAppSystem,
+} from "./messages.ts";
 
 /**
  * Reads the contents of a message.

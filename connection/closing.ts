@@ -16,7 +16,16 @@
  * @module
  */
 
-import type { CloseFrame, CloseInfo, ConnectionEvents, ConnectionSettings, ConnectionState, Delivery, MessageWatch, StepResult } from "./options.ts";
+import type {
+  CloseFrame,
+  CloseInfo,
+  ConnectionEvents,
+  ConnectionSettings,
+  ConnectionState,
+  Delivery,
+  MessageWatch,
+  StepResult,
+} from "./options.ts";
 import { CloseCode, ProtocolError, StateError, TransportError, WebSocketError } from "../base/errors.ts";
 import { Opcode } from "../protocol/frame_header.ts";
 import { encodeClosePayload } from "../protocol/payload.ts";

@@ -8,7 +8,22 @@
  * @module
  */
 
-import type { CloseInfo, ConnectionEvents, ConnectionSettings, ConnectionState, Delivery, EarlyEnd, HandshakeRequest, HandshakeResult, MessageOptions, SendResult, SlowConsumer, StartOptions, StepResult } from "./options.ts";
+import { EMPTY } from "../base/bytes.ts";
+import type {
+  CloseInfo,
+  ConnectionEvents,
+  ConnectionSettings,
+  ConnectionState,
+  Delivery,
+  EarlyEnd,
+  HandshakeRequest,
+  HandshakeResult,
+  MessageOptions,
+  SendResult,
+  SlowConsumer,
+  StartOptions,
+  StepResult,
+} from "./options.ts";
 import { Closing } from "./closing.ts";
 import { DeliveryControl } from "./delivery.ts";
 import { MAX_CONTROL_PAYLOAD, Opcode, type Role } from "../protocol/frame_header.ts";
@@ -109,7 +124,6 @@ export let stepConnection: (connection: WebSocketConnection, timeout: number) =>
 /** Hands over the messages that waited for a handler. */
 export let releaseMessages: (connection: WebSocketConnection) => void;
 
-const EMPTY = new Uint8Array(0);
 const NO_TOPICS: ReadonlySet<string> = new Set();
 const encoder = new TextEncoder();
 

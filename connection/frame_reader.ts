@@ -7,7 +7,7 @@
  * @module
  */
 
-import { concat } from "../base/bytes.ts";
+import { concat, EMPTY } from "../base/bytes.ts";
 import type { Closing } from "./closing.ts";
 import type { Delivery, MessageOwner, StepResult } from "./options.ts";
 import type { RateLimit } from "./rate_limit.ts";
@@ -22,7 +22,6 @@ import type { Transport, TransportHandler } from "../transport/transport.ts";
 
 /** Bytes that may wait between two batches. */
 const BATCH_LIMIT = 1024 * 1024;
-const EMPTY = new Uint8Array(0);
 
 /** The parts around a {@linkcode FrameReader}. */
 export interface FrameReaderParts<Connection> {

@@ -5,10 +5,10 @@
  */
 
 import type { SendResult } from "./options.ts";
+import { EMPTY } from "../base/bytes.ts";
 import { CloseCode, OptionError, StateError } from "../base/errors.ts";
 import { Opcode } from "../protocol/frame_header.ts";
 import { assertPayload, type MessageData } from "../protocol/payload.ts";
-import type { Sender } from "./sender.ts";
 
 /** A connection that messages are written to. */
 export interface WritableConnection {
@@ -22,7 +22,17 @@ export interface WritableConnection {
   drained(): Promise<void>;
 }
 
-const EMPTY = new Uint8Array(0);
+/** Tells a stream when to wait: the `Sender` of the connection. */
+export interface SendCapacity {
+  /** Tells whether a message must wait for room. */
+  mustWaitFor(data: MessageData): boolean;
+}
+
+/** Checks of a fragmented message besides. */
+export interface FragmentCapacity extends SendCapacity {
+  /** Throws if a fragment cannot follow. */
+  assertFragment(opcode: Opcode): void;
+}
 
 /**
  * Makes a stream of messages. Closing it closes the connection.
@@ -33,7 +43,7 @@ const EMPTY = new Uint8Array(0);
  */
 export function messageStream(
   connection: Pick<WritableConnection, "send" | "close" | "drained">,
-  sender: Pick<Sender, "mustWaitFor">,
+  sender: SendCapacity,
 ): WritableStream<MessageData> {
   return new WritableStream<MessageData>({
     async write(chunk) {
@@ -59,7 +69,7 @@ export function messageStream(
  */
 export function messageWriter(
   connection: WritableConnection,
-  sender: Sender,
+  sender: FragmentCapacity,
   opcode: Opcode,
 ): WritableStream<MessageData> {
   if (opcode !== Opcode.Text && opcode !== Opcode.Binary) {

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { EMPTY } from "../base/bytes.ts";
 import { acquire, release } from "../base/buffer_pool.ts";
 import { firstOctet, frameHeaderLength, maxFramePayload, Opcode, writeFrameHeader } from "../protocol/frame_header.ts";
 import { mask } from "../protocol/mask.ts";
@@ -20,7 +21,6 @@ const SHARE_THRESHOLD = 16 * 1024;
 const SHORT_TEXT = 64;
 
 const encoder = new TextEncoder();
-const EMPTY = new Uint8Array(0);
 const MAX_HEADER = 14;
 
 const randomBytes = new Int32Array(1024);

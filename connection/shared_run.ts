@@ -5,12 +5,12 @@
  * @module
  */
 
+import { EMPTY } from "../base/bytes.ts";
+
 /** Most messages in a run: a connection with a run of its own holds some 100 bytes for each. */
 const MAX_MESSAGES = 64;
 /** Longest run, in bytes. */
 const MAX_LENGTH = 16 * 1024;
-
-const EMPTY = new Uint8Array(0);
 
 /**
  * A run of messages, immutable: `append` returns another run, the same one for all connections that append the same

@@ -6,7 +6,13 @@
  */
 
 import { OptionError } from "../base/errors.ts";
-import { checkServerMessage, decodeInboxMessage, encodeInboxMessage, type HelloMessage, type NotificationMessage } from "./protocol.ts";
+import {
+  checkServerMessage,
+  decodeInboxMessage,
+  encodeInboxMessage,
+  type HelloMessage,
+  type NotificationMessage,
+} from "./protocol.ts";
 
 /** Receiver of a session. */
 export interface InboxSessionOwner {

@@ -11,7 +11,7 @@ import type { MessageInflater } from "./deflate.ts";
 import { isValidCloseCode, ProtocolError } from "../base/errors.ts";
 import type { FrameHandler, FrameHeader } from "./frame.ts";
 import { type FrameInfo, Opcode, ReservedBit } from "./frame_header.ts";
-import { type Meter, UNMETERED } from "../base/stats.ts";
+import { UNMETERED } from "../base/stats.ts";
 import { decodeAscii, decodeUtf8, Utf8Decoder, Utf8Validator } from "./utf8.ts";
 
 /** Takes what a {@linkcode MessageAssembler} puts together, in the order of arrival. */
@@ -42,6 +42,14 @@ export interface MessageHandler {
    * @param reason Its reason.
    */
   close(code: number, reason: string): void;
+}
+
+/** Counts the bytes of compressed messages. */
+export interface InflateMeter {
+  /** Bytes before decompression. */
+  inflatedFrom: number;
+  /** Bytes after decompression. */
+  inflatedTo: number;
 }
 
 /** Options of a {@linkcode MessageAssembler}. */
@@ -109,7 +117,7 @@ export class MessageAssembler implements FrameHandler {
   #allowsShort: boolean;
 
   #inflater: MessageInflater | undefined;
-  #meter: Meter = UNMETERED;
+  #meter: InflateMeter = UNMETERED;
 
   // The current frame
   #opcode: Opcode = Opcode.Continuation;
@@ -166,7 +174,7 @@ export class MessageAssembler implements FrameHandler {
    * @param inflater Decompresses them.
    * @param meter Counts what comes out.
    */
-  useInflater(inflater: MessageInflater, meter: Meter = UNMETERED): void {
+  useInflater(inflater: MessageInflater, meter: InflateMeter = UNMETERED): void {
     this.#inflater = inflater;
     this.#meter = meter;
   }

@@ -10,7 +10,15 @@ import { toBase64 } from "../base/encoding.ts";
 import { describe, JournalError, OptionError } from "../base/errors.ts";
 import { assertNumber, assertWellFormed } from "../base/ranges.ts";
 import { AgeClock } from "../journal/age_clock.ts";
-import type { Appended, Journal, JournalEntry, JournalListener, JournalRetention, NewEntry, SharedCursor } from "../journal/journal.ts";
+import type {
+  Appended,
+  Journal,
+  JournalEntry,
+  JournalListener,
+  JournalRetention,
+  NewEntry,
+  SharedCursor,
+} from "../journal/journal.ts";
 import { notifyAppended, notifyTrimmed } from "../journal/notify.ts";
 import { checkRetention, type RetentionSettings } from "../journal/retention.ts";
 import type { SequenceRange } from "../journal/sequence_ranges.ts";

@@ -15,8 +15,14 @@
 
 import type { AcceptHost } from "./accept_host.ts";
 import type { AdmissionTicket } from "./admission.ts";
-import { concat } from "../base/bytes.ts";
-import { abandonConnection, openConnection, setRequest, startConnection, type WebSocketConnection } from "../connection/connection.ts";
+import { concat, EMPTY } from "../base/bytes.ts";
+import {
+  abandonConnection,
+  openConnection,
+  setRequest,
+  startConnection,
+  type WebSocketConnection,
+} from "../connection/connection.ts";
 import { HandshakeError, HttpError, TransportError } from "../base/errors.ts";
 import { type UpgradeRequest, wantsWebSocket } from "../protocol/handshake.ts";
 import { timeHandler } from "../base/handler_time.ts";
@@ -42,7 +48,6 @@ interface DirectRequest {
 
 type State = "head" | "deciding" | "answering" | "upgraded" | "lingering" | "closed";
 
-const EMPTY = new Uint8Array(0);
 /**
  * Largest number of bytes read behind the last response; fewer behind one to a head, which no honest peer makes so
  * long.

@@ -5,8 +5,7 @@
  * @module
  */
 
-import type { Backplane } from "../pubsub/backplane.ts";
-import { type ConnectionTopics, isOpen, sendShared, type WebSocketConnection } from "../connection/connection.ts";
+import { isOpen, sendShared, type WebSocketConnection } from "../connection/connection.ts";
 import { assertPayload, type MessageData } from "../protocol/payload.ts";
 import type { MessageOptions } from "../connection/options.ts";
 import type { ServerContext } from "./context.ts";

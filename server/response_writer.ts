@@ -5,13 +5,12 @@
  */
 
 import type { AcceptSettings } from "./accept_host.ts";
-import { concat } from "../base/bytes.ts";
+import { concat, EMPTY } from "../base/bytes.ts";
 import { HttpError } from "../base/errors.ts";
 import type { RequestLine } from "../protocol/head.ts";
 import { encodeChunk, planResponse } from "../protocol/http.ts";
 import type { Transport } from "../transport/transport.ts";
 
-const EMPTY = new Uint8Array(0);
 /** Largest part of a response body in one write, in bytes. */
 const WRITE_SLICE = 64 * 1024;
 

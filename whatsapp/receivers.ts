@@ -12,11 +12,26 @@ import { OptionError } from "../base/errors.ts";
 import { Envelope, mayHave, type WhatsAppFilter } from "../cloud_api/filter.ts";
 import type { InboxHub } from "../inbox/hub.ts";
 import type { InboxMember, InboxSink } from "../inbox/member.ts";
-import { badMessage, checkReceiverMessage, decodeInboxMessage, INBOX_PROTOCOL, InboxCloseCode, MAX_RECEIVER_MESSAGE, type ReceiverMessage } from "../inbox/protocol.ts";
+import {
+  badMessage,
+  checkReceiverMessage,
+  decodeInboxMessage,
+  INBOX_PROTOCOL,
+  InboxCloseCode,
+  MAX_RECEIVER_MESSAGE,
+  type ReceiverMessage,
+} from "../inbox/protocol.ts";
 import type { FrameInfo } from "../protocol/frame_header.ts";
 import { textResponse } from "../protocol/http.ts";
 import type { MessageData } from "../protocol/payload.ts";
-import { checkReceiverTokens, cursorName, type FailedAttempts, findReceiver, type ReceiverToken, type ReceiverTokens } from "./access.ts";
+import {
+  checkReceiverTokens,
+  cursorName,
+  type FailedAttempts,
+  findReceiver,
+  type ReceiverToken,
+  type ReceiverTokens,
+} from "./access.ts";
 import { decodeExact } from "./notification_text.ts";
 
 /** Server of {@linkcode Receivers}. */

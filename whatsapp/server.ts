@@ -26,7 +26,14 @@ import { useVerifier } from "./install_verifier.ts";
 import { OutageReport } from "./outage_report.ts";
 import { RECEIVER_PROTOCOL } from "./protocols.ts";
 import { Receivers, type ReceiversHost } from "./receivers.ts";
-import { assertStartable, assertWhatsAppSetting, makeWhatsAppSettings, type RawMessageHandler, type WhatsAppServerOptions, type WhatsAppSettings } from "./settings.ts";
+import {
+  assertStartable,
+  assertWhatsAppSetting,
+  makeWhatsAppSettings,
+  type RawMessageHandler,
+  type WhatsAppServerOptions,
+  type WhatsAppSettings,
+} from "./settings.ts";
 import { Webhook, type WebhookHost } from "./webhook.ts";
 
 useVerifier(verifySignature);

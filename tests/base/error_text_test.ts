@@ -3,7 +3,20 @@ import { describe, it } from "@std/testing/bdd";
 import { inspect } from "node:util";
 import { WebSocketClient, type WebSocketClientOptions } from "../../client.ts";
 import { UsageError } from "../../cli/io.ts";
-import { BackplaneError, CertificateError, describe as describeError, HandlerError, HandshakeError, HttpError, JournalError, OptionError, ProtocolError, StateError, TransportError, WebSocketError } from "../../base/errors.ts";
+import {
+  BackplaneError,
+  CertificateError,
+  describe as describeError,
+  HandlerError,
+  HandshakeError,
+  HttpError,
+  JournalError,
+  OptionError,
+  ProtocolError,
+  StateError,
+  TransportError,
+  WebSocketError,
+} from "../../base/errors.ts";
 import { WhatsAppApiError } from "../../cloud_api/api_error.ts";
 import { acceptKey } from "../../protocol/handshake.ts";
 import { encodeHead } from "../../protocol/head.ts";

@@ -9,7 +9,12 @@ import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { BrowserConnection } from "../../client/browser_connection.ts";
 import type { WebSocketClientOptions } from "../../client.ts";
-import { type CloseInfo, CONNECTION_DEFAULTS, type ConnectionOptions, type StartOptions } from "../../connection/options.ts";
+import {
+  type CloseInfo,
+  CONNECTION_DEFAULTS,
+  type ConnectionOptions,
+  type StartOptions,
+} from "../../connection/options.ts";
 import type { ClientConnectionHandler, ConnectPlan } from "../../client/connector.ts";
 import { OptionError, StateError, TransportError, WebSocketError } from "../../base/errors.ts";
 import { Opcode } from "../../protocol/frame_header.ts";

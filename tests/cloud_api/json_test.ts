@@ -1,6 +1,20 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { boolean, date, firstText, isObject, type JsonObject, list, number, object, objects, own, pick, text, withoutUndefined } from "../../cloud_api/json.ts";
+import {
+  boolean,
+  date,
+  firstText,
+  isObject,
+  type JsonObject,
+  list,
+  number,
+  object,
+  objects,
+  own,
+  pick,
+  text,
+  withoutUndefined,
+} from "../../cloud_api/json.ts";
 
 const RAW: JsonObject = JSON.parse(
   '{"t":"x","n":7,"s":" 12.5 ","b":true,"o":{"a":1},"l":[{"a":1},2,null,[]],"z":null,"e":"","__proto__":{"t":"y"}}',

@@ -1,7 +1,13 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { OptionError } from "../../base/errors.ts";
-import { equalSecrets, isSignature, SignatureCheck, signNotification, verifySignature } from "../../cloud_api/signature.ts";
+import {
+  equalSecrets,
+  isSignature,
+  SignatureCheck,
+  signNotification,
+  verifySignature,
+} from "../../cloud_api/signature.ts";
 import { encode } from "../support/support.ts";
 
 const BODY = encode('{"object":"whatsapp_business_account","entry":[]}');

@@ -1,7 +1,14 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { OptionError } from "../../base/errors.ts";
-import { assertReceiverName, badMessage, checkReceiverMessage, checkServerMessage, decodeInboxMessage, encodeInboxMessage } from "../../inbox/protocol.ts";
+import {
+  assertReceiverName,
+  badMessage,
+  checkReceiverMessage,
+  checkServerMessage,
+  decodeInboxMessage,
+  encodeInboxMessage,
+} from "../../inbox/protocol.ts";
 import { encode } from "../support/support.ts";
 
 const parse = (line: string) => decodeInboxMessage(encode(`${line}\n`));

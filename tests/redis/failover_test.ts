@@ -5,7 +5,13 @@ import { describe, it } from "@std/testing/bdd";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { type Clock, systemClock } from "../../base/clock.ts";
-import { type BackplaneError, describe as describeError, JournalError, OptionError, type WebSocketError } from "../../base/errors.ts";
+import {
+  type BackplaneError,
+  describe as describeError,
+  JournalError,
+  OptionError,
+  type WebSocketError,
+} from "../../base/errors.ts";
 import { RedisBackplane, type RedisBackplaneOptions } from "../../redis/backplane.ts";
 import type { IoRedisClient, RedisClient } from "../../redis/client.ts";
 import { RedisJournal } from "../../redis/journal.ts";

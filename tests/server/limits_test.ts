@@ -4,12 +4,19 @@ import { connect as connectTls } from "node:tls";
 import { WebSocketClient } from "../../client.ts";
 import type { CloseInfo } from "../../connection/options.ts";
 import { HandshakeError, OptionError, TransportError } from "../../base/errors.ts";
-import { Opcode } from "../../protocol/frame_header.ts";
-import { RateLimit } from "../../connection/rate_limit.ts";
 import { WebSocketServer, type WebSocketServerOptions } from "../../server.ts";
 import { RawSocket, roundTrip } from "../support/sockets.ts";
-import { assertFrames, encode, FakeClock, openRig, pipe, settle, startEcho, tlsFile, until } from "../support/support.ts";
-import { concat } from "../../base/bytes.ts";
+import {
+  assertFrames,
+  encode,
+  FakeClock,
+  openRig,
+  pipe,
+  settle,
+  startEcho,
+  tlsFile,
+  until,
+} from "../support/support.ts";
 
 const HANDSHAKE = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
   "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
@@ -276,58 +283,6 @@ describe("hosts", () => {
     for (const host of ["", "https://a.example", "a.example/", "a b"]) {
       assertThrows(() => new WebSocketServer({ hosts: [host] }), OptionError, "hosts");
     }
-  });
-});
-
-describe("RateLimit", () => {
-  it("lets a burst through, then its rate", () => {
-    const limit = new RateLimit({ maxMessageRate: 10, maxByteRate: 0, rateBurstSeconds: 2 }, 0);
-    for (let index = 0; index < 20; index++) assertEquals(limit.exceededBy(1, 1e9, 0), undefined);
-    assertEquals(limit.exceededBy(1, 0, 0), "messages");
-    const slow = new RateLimit({ maxMessageRate: 10, maxByteRate: 1000, rateBurstSeconds: 1 }, 0);
-    for (let index = 1; index <= 100; index++) assertEquals(slow.exceededBy(1, 100, index * 100), undefined);
-    assertEquals(slow.exceededBy(0, 1001, 20_000), "bytes");
-    // What was saved beyond the burst is lost.
-    assertEquals(
-      new RateLimit({ maxMessageRate: 0, maxByteRate: 10, rateBurstSeconds: 1 }, 0).exceededBy(5, 11, 1e6),
-      "bytes",
-    );
-  });
-});
-
-describe("rates of a connection", () => {
-  it("closes with 1008 when messages come too fast, control frames among them", async () => {
-    for (const [opcode, kind] of [[Opcode.Text, "text"], [Opcode.Ping, "ping"], [Opcode.Pong, "pong"]] as const) {
-      const { transport, recorder, peer, connection } = openRig("server", { maxMessageRate: 2, rateBurstSeconds: 5 });
-      const frame = peer.frame(opcode, "x");
-      transport.receive(concat(...Array.from({ length: 12 }, () => frame)));
-      await settle();
-      assertEquals(recorder.events.filter((event) => event === `${kind} x`).length, 10);
-      assertEquals(connection.state, "closing");
-      const close = 'close 1008 "More than 2 messages a second"';
-      if (opcode !== Opcode.Ping) assertFrames(transport.written, [close]);
-      assertEquals((recorder.errors[0] as { code: string }).code, "ERR_RATE_EXCEEDED");
-      connection.terminate();
-      await settle();
-    }
-  });
-
-  it("counts bytes as they come, of messages that never end too", async () => {
-    const { transport, recorder, peer, connection, clock } = openRig("server", {
-      maxByteRate: 1000,
-      rateBurstSeconds: 5,
-    });
-    transport.receive(peer.text("x".repeat(4900), false));
-    clock.advance(4000);
-    transport.receive(peer.continuation("y".repeat(3900), false));
-    assertEquals(connection.state, "open");
-    transport.receive(peer.continuation("z".repeat(1200), false));
-    assertEquals(connection.state, "closing");
-    await settle();
-    assertFrames(transport.written, ['close 1008 "More than 1000 bytes a second"']);
-    assertEquals(recorder.messages, []);
-    connection.terminate();
-    await settle();
   });
 });
 

@@ -8,7 +8,18 @@ import { secureClient } from "../../transport/node_tls.ts";
 import { streamTransport } from "../../transport/stream.ts";
 import { runtime } from "../support/needs.ts";
 import { heldSockets, RawListener, type RawSocket } from "../support/sockets.ts";
-import { assertSameBytes, decode, defer, encode, FakeClock, pipe, Random, tlsFile, turns, until } from "../support/support.ts";
+import {
+  assertSameBytes,
+  decode,
+  defer,
+  encode,
+  FakeClock,
+  pipe,
+  Random,
+  tlsFile,
+  turns,
+  until,
+} from "../support/support.ts";
 import { concat } from "../../base/bytes.ts";
 import { readFileSync } from "node:fs";
 

@@ -4,7 +4,13 @@ import { describe, it } from "@std/testing/bdd";
 import type { WebSocketError } from "../../base/errors.ts";
 import { encodeInboxMessage, type NotificationMessage } from "../../inbox/protocol.ts";
 import { WebSocketServer } from "../../server.ts";
-import { INBOX_PROTOCOL, verifySignature, WhatsAppReceiver, type WhatsAppReceiverOptions, WhatsAppServer } from "../../whatsapp.ts";
+import {
+  INBOX_PROTOCOL,
+  verifySignature,
+  WhatsAppReceiver,
+  type WhatsAppReceiverOptions,
+  WhatsAppServer,
+} from "../../whatsapp.ts";
 import { findReceiver, isOneOf } from "../../whatsapp/access.ts";
 import { equalSecrets } from "../../cloud_api/signature.ts";
 import { encode, pipe, until } from "../support/support.ts";

@@ -7,7 +7,19 @@ import { MemoryJournal } from "../../journal/memory_journal.ts";
 import { type CloseInfo, WebSocketClient } from "../../client.ts";
 import { INBOX_PROTOCOL, signNotification, tokenProtocol, type WhatsAppServer } from "../../whatsapp.ts";
 import { decode, encode, FakeClock, settle, until } from "../support/support.ts";
-import { changeOf, connect, originOf, PATH, post, SECRET, startVerified as start, texts, textsTo, withFile, wrap } from "../support/whatsapp.ts";
+import {
+  changeOf,
+  connect,
+  originOf,
+  PATH,
+  post,
+  SECRET,
+  startVerified as start,
+  texts,
+  textsTo,
+  withFile,
+  wrap,
+} from "../support/whatsapp.ts";
 
 describe("WhatsAppServer: keeping", () => {
   it("stores notifications before the 200, and delivers unacknowledged ones after a restart", () =>

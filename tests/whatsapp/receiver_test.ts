@@ -5,9 +5,28 @@ import { describe, it } from "@std/testing/bdd";
 import { HandlerError, HandshakeError, OptionError, TransportError, type WebSocketError } from "../../base/errors.ts";
 import { encodeInboxMessage } from "../../inbox/protocol.ts";
 import { MemoryJournal } from "../../journal/memory_journal.ts";
-import { INBOX_PROTOCOL, laterStatus, signNotification, type WhatsAppNotification, WhatsAppReceiver, type WhatsAppReceiverOptions, type WhatsAppStatus } from "../../whatsapp.ts";
+import {
+  INBOX_PROTOCOL,
+  laterStatus,
+  signNotification,
+  type WhatsAppNotification,
+  WhatsAppReceiver,
+  type WhatsAppReceiverOptions,
+  type WhatsAppStatus,
+} from "../../whatsapp.ts";
 import { defer, encode, settle, until } from "../support/support.ts";
-import { changeOf, connect, makeReceiver, post, SECRET, startVerified as start, texts, textsTo, withFile, wrap } from "../support/whatsapp.ts";
+import {
+  changeOf,
+  connect,
+  makeReceiver,
+  post,
+  SECRET,
+  startVerified as start,
+  texts,
+  textsTo,
+  withFile,
+  wrap,
+} from "../support/whatsapp.ts";
 
 describe("WhatsAppReceiver: acknowledging", () => {
   it("happens when handlers are done, and their promises", async () => {

@@ -4,7 +4,15 @@ import { existsSync, readFileSync } from "node:fs";
 import { createHmac } from "node:crypto";
 import { request } from "node:https";
 import { HandlerError, HandshakeError, OptionError, StateError } from "../../base/errors.ts";
-import { signNotification, tokenProtocol, verifySignature, type WhatsAppDelivery, WhatsAppReceiver, WhatsAppServer, type WhatsAppServerOptions } from "../../whatsapp.ts";
+import {
+  signNotification,
+  tokenProtocol,
+  verifySignature,
+  type WhatsAppDelivery,
+  WhatsAppReceiver,
+  WhatsAppServer,
+  type WhatsAppServerOptions,
+} from "../../whatsapp.ts";
 import { RawSocket } from "../support/sockets.ts";
 import { concat } from "../../base/bytes.ts";
 import { decode, encode, pipe, tlsFile, turns, until } from "../support/support.ts";

@@ -2,7 +2,13 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { OptionError } from "../../base/errors.ts";
 import { MemoryJournal } from "../../journal/memory_journal.ts";
-import { appsOf, assertStartable, assertWhatsAppSetting, makeWhatsAppSettings, type WhatsAppServerOptions } from "../../whatsapp/settings.ts";
+import {
+  appsOf,
+  assertStartable,
+  assertWhatsAppSetting,
+  makeWhatsAppSettings,
+  type WhatsAppServerOptions,
+} from "../../whatsapp/settings.ts";
 
 const COMPLETE: WhatsAppServerOptions = { appSecret: "s", receiverToken: "t" };
 const CONDITIONS = { pathName: "/whatsapp", hostname: "127.0.0.1", asksProgram: false };
