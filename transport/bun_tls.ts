@@ -36,6 +36,12 @@ export class TlsListener implements Listener {
   #listener: BunListener;
   #side: TlsServerSide;
 
+  /**
+   * Takes a port that is open.
+   *
+   * @param listener The port.
+   * @param side Does the handshakes.
+   */
   constructor(listener: BunListener, side: TlsServerSide) {
     this.#listener = listener;
     this.#side = side;
@@ -62,6 +68,14 @@ export class TlsServerSide {
   #take: TakeSocket;
   #pending = new Set<ServerHandshake>();
 
+  /**
+   * Makes the handshakes of a listener.
+   *
+   * @param identity Certificate and key.
+   * @param limits Limits of a handshake.
+   * @param handler Takes the connections.
+   * @param take Makes a transport of a socket.
+   */
   constructor(identity: TlsIdentity, limits: HandshakeLimits, handler: ListenHandler, take: TakeSocket) {
     this.#take = take;
     this.identity = identity;
@@ -69,6 +83,11 @@ export class TlsServerSide {
     this.#handler = handler;
   }
 
+  /**
+   * Begins the TLS handshake of a connection.
+   *
+   * @param raw Its socket, without TLS.
+   */
   secure(raw: BunSocket): void {
     const { remoteAddress, remotePort } = raw;
     if (remoteAddress === undefined || remotePort === undefined) return raw.close();

@@ -109,7 +109,8 @@ export interface WhatsAppServerOptions<Data = unknown> extends Omit<WebSocketSer
   onRawMessage?: RawMessageHandler;
 }
 
-type RequiredName =
+/** Names of settings that have a default. */
+export type RequiredName =
   | "apps"
   | "behindProxy"
   | "clientCertificateHeader"
@@ -117,7 +118,8 @@ type RequiredName =
   | "clientCertificateName"
   | "failureDelay"
   | "rawMessageTimeout";
-type OptionalName = "verifyToken" | "appSecret" | "receiverToken" | "journal";
+/** Names of settings without a default. */
+export type OptionalName = "verifyToken" | "appSecret" | "receiverToken" | "journal";
 
 /**
  * Settings of a `WhatsAppServer` beside those of a `WebSocketServer`, checked; they change only while it is stopped.
