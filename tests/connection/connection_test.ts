@@ -118,7 +118,7 @@ describe("splitMessage and frameSize", () => {
   for (const role of ["server", "client"] as const) {
     const least = role === "client" ? 7 : 3;
     for (const frameSize of [least, least + 1, 125, 126, 127, 131, 135, 1000, 65535, 65536, 65545, 65549]) {
-      it(`as a ${role}, no frame takes more than ${frameSize} bytes on the wire, and all but the last are full`, async () => {
+      it(`as a ${role}, no frame exceeds ${frameSize} bytes on the wire, and all but the last are full`, async () => {
         const { transport, connection } = openRig(role, { splitMessage: true, frameSize });
         const length = frameSize < 1000 ? 700 : 200_000;
         const text = "0123456789".repeat(length / 10);
@@ -541,7 +541,7 @@ describe("back-pressure to the peer", () => {
       await settle();
       connection.terminate();
       await connection.closed;
-      // Nobody is obliged to look: an unhandled rejection would fail the test.
+      // The promise is ignored: an unhandled rejection would fail the test.
       connection.drained();
       await new Promise((resolve) => setTimeout(resolve, 0));
       if (lost) await assertRejects(() => connection.drained(), TransportError, "before all bytes were sent");
@@ -582,7 +582,7 @@ describe("back-pressure to the peer", () => {
     assertEquals(connection.state, "open");
   });
 
-  it("rejects drained() when the connection is lost, without an unhandled rejection when nobody waits", async () => {
+  it("rejects drained() when the connection is lost, without an unhandled rejection when it is ignored", async () => {
     const { transport, connection } = openRig();
     transport.stalled = true;
     connection.send("x");
@@ -670,7 +670,7 @@ describe("readable, writable and iteration", () => {
     assertEquals(transport.paused, true);
   });
 
-  it("finds the peer's close frame behind messages that nobody reads, once close() was called", async () => {
+  it("finds the peer's close frame behind unread messages, once close() was called", async () => {
     const { transport, connection, peer } = openRig();
     connection[Symbol.asyncIterator]();
     const big = peer.text("x".repeat(40_000));
@@ -741,7 +741,7 @@ describe("readable, writable and iteration", () => {
     assertFrames(transport.written, [`text "${"x".repeat(2000)}"`, 'text "second"', 'close 1000 ""']);
   });
 
-  it("waits for room in the WritableStream: nothing is dropped, nobody is a slow consumer", async () => {
+  it("waits for room in the WritableStream: nothing is dropped, no peer is a slow consumer", async () => {
     for (const slowConsumer of ["close", "drop"] as const) {
       const { transport, connection } = openRig("server", {
         maxBufferedAmount: 1000,
@@ -995,7 +995,7 @@ describe("delivery in batches and in steps", () => {
     assertEquals(recorder.events, ["text one", "disconnect"]);
   });
 
-  it("held messages wait until somebody listens", () => {
+  it("messages that came without a handler wait until the program listens", () => {
     const transport = new FakeTransport();
     const recorder = new Recorder();
     const connection = createConnection(transport, "client", recorder, {

@@ -46,7 +46,7 @@ function flushAll(lanes: readonly Lane[]): void {
   for (const { queue } of lanes) queue.flush();
 }
 
-/** What a transport was given, as texts; control frames by their opcode. */
+/** Frames written to a transport: messages as texts, control frames by their opcode. */
 function textsOf({ transport }: Lane): string[] {
   return decodeAll(transport.written).map(({ opcode, payload }) =>
     opcode === Opcode.Text ? decode(payload) : `${opcode} ${decode(payload)}`
@@ -149,7 +149,7 @@ describe("connections that have the same messages waiting", () => {
     assertEquals([two.queue.bufferedAmount, two.queue.ownAmount, two.queue.waits], [0, 0, false]);
   });
 
-  it("count large messages, which are written by themselves, as nobody's own", () => {
+  it("count large messages, which are written by themselves, as no connection's own", () => {
     const { queue, transport } = makeLane(true);
     queue.appendEncoded(framesOf("12345"));
     queue.appendEncoded(framesOf("x".repeat(20_000)));
