@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { WriteBatch } from "../../base/write_batch.ts";
 
-describe("a turn", () => {
+describe("WriteBatch", () => {
   it("ends once for all, in order, those that come meanwhile included; then begins another", () => {
     const scheduled: (() => void)[] = [];
     const batch = new WriteBatch((run) => scheduled.push(run));

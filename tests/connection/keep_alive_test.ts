@@ -39,7 +39,7 @@ describe("keep-alive", () => {
       for (const latency of [12, 250]) {
         const payload = await nextPing(rig);
         rig.clock.advance(latency);
-        // A pong of somebody else's ping says nothing.
+        // A pong that answers another ping says nothing.
         rig.transport.receive(rig.peer.frame(Opcode.Pong, "other"));
         rig.transport.receive(rig.peer.frame(Opcode.Pong, new Uint8Array(8)));
         rig.transport.receive(rig.peer.frame(Opcode.Pong, payload));

@@ -46,7 +46,7 @@ function flushAll(lanes: readonly Lane[]): void {
   for (const { queue } of lanes) queue.flush();
 }
 
-/** What a transport was given, as texts; control frames by their opcode. */
+/** Frames written to a transport: messages as texts, control frames by their opcode. */
 function textsOf({ transport }: Lane): string[] {
   return decodeAll(transport.written).map(({ opcode, payload }) =>
     opcode === Opcode.Text ? decode(payload) : `${opcode} ${decode(payload)}`
