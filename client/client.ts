@@ -68,7 +68,7 @@ import {
 } from "./reconnect.ts";
 import { assertToken } from "../base/secrets.ts";
 import { SendBacklog } from "./send_backlog.ts";
-import { defineSettings, SettingsStore } from "../base/settings.ts";
+import { adoptFields, defineSettings, SettingsStore } from "../base/settings.ts";
 import { sharedTimer } from "../base/shared_timer.ts";
 import { Meter, type Stats } from "../base/stats.ts";
 
@@ -272,6 +272,7 @@ export class WebSocketClient implements ClientHandlers {
    * @throws {OptionError} If a setting is out of range.
    */
   #assertSettings(): void {
+    adoptFields(this, CLIENT_SETTINGS);
     this.#settings.checkAll();
     this.connector(true).deflateOffers(this.compression);
   }
