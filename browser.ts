@@ -87,8 +87,13 @@ export type {
 } from "./client/settings.ts";
 export { TERMINAL_CODES } from "./client/reconnect.ts";
 export type { ReconnectAttempt, ReconnectFailure, ReconnectOptions } from "./client/reconnect.ts";
-export { RECEIVER_PROTOCOL, TOKEN_PROTOCOL_PREFIX, tokenProtocol, WhatsAppReceiver } from "./whatsapp/receiver.ts";
-export type { WhatsAppOtherRecord, WhatsAppReceiverHandlers, WhatsAppReceiverOptions } from "./whatsapp/receiver.ts";
+export { RECEIVER_PROTOCOL, TOKEN_PROTOCOL_PREFIX, tokenProtocol } from "./whatsapp/protocols.ts";
+export { WhatsAppReceiver } from "./whatsapp/receiver.ts";
+export type {
+  WhatsAppOtherRecord,
+  WhatsAppReceiverHandlers,
+  WhatsAppReceiverOptions,
+} from "./whatsapp/receiver_settings.ts";
 export type { WhatsAppNotification } from "./whatsapp/pending_notification.ts";
 export type { SeenStore } from "./whatsapp/deduplication.ts";
 export { INBOX_PROTOCOL, InboxCloseCode } from "./inbox/protocol.ts";
@@ -96,12 +101,9 @@ export type { InboxPosition } from "./inbox/session.ts";
 export type { WhatsAppFilter } from "./cloud_api/filter.ts";
 export { laterStatus, statusKey } from "./cloud_api/status.ts";
 export { parseNotification } from "./cloud_api/parse.ts";
+export type { JsonObject } from "./cloud_api/json.ts";
 export type {
   ContentsOf,
-  JsonObject,
-  ParsedNotification,
-  SkippedItem,
-  WhatsAppAccountError,
   WhatsAppAudioMessage,
   WhatsAppButton,
   WhatsAppButtonMessage,
@@ -110,13 +112,10 @@ export type {
   WhatsAppContactsMessage,
   WhatsAppContents,
   WhatsAppContext,
-  WhatsAppConversation,
   WhatsAppDocumentMessage,
-  WhatsAppEcho,
   WhatsAppEdit,
   WhatsAppEditMessage,
   WhatsAppError,
-  WhatsAppHistoryMessage,
   WhatsAppImageMessage,
   WhatsAppInteractive,
   WhatsAppInteractiveMessage,
@@ -127,19 +126,14 @@ export type {
   WhatsAppMessageBase,
   WhatsAppOrder,
   WhatsAppOrderMessage,
-  WhatsAppOther,
-  WhatsAppPricing,
   WhatsAppProduct,
   WhatsAppReaction,
   WhatsAppReactionMessage,
-  WhatsAppRecord,
   WhatsAppReferral,
   WhatsAppRequestWelcomeMessage,
   WhatsAppRevoke,
   WhatsAppRevokeMessage,
   WhatsAppSender,
-  WhatsAppStandby,
-  WhatsAppStatus,
   WhatsAppStickerMessage,
   WhatsAppSystem,
   WhatsAppSystemMessage,
@@ -147,8 +141,19 @@ export type {
   WhatsAppUnknownMessage,
   WhatsAppUnsupported,
   WhatsAppUnsupportedMessage,
-  WhatsAppUserAction,
   WhatsAppVideoMessage,
-} from "./cloud_api/types.ts";
-export type { FrameInfo } from "./protocol/frame_header.ts";
-export type { CompressionOptions } from "./protocol/compression.ts";
+} from "./cloud_api/messages.ts";
+export type {
+  ParsedNotification,
+  SkippedItem,
+  WhatsAppAccountError,
+  WhatsAppConversation,
+  WhatsAppEcho,
+  WhatsAppHistoryMessage,
+  WhatsAppOther,
+  WhatsAppPricing,
+  WhatsAppRecord,
+  WhatsAppStandby,
+  WhatsAppStatus,
+  WhatsAppUserAction,
+} from "./cloud_api/records.ts";

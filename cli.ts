@@ -1,5 +1,5 @@
 /**
- * The command-line program: a WhatsApp webhook server, receivers, and a stand-in for Meta.
+ * The command-line program: a WhatsApp webhook server, receivers, and a simulated Meta.
  *
  *   deno run -A jsr:@tackline/websocket/cli --help
  *   bun cli.ts --help          (from a clone)
@@ -21,18 +21,18 @@ const HELP = `WhatsApp notifications over WebSocket
 
   serve      take notifications from Meta, keep them, and forward them to receivers
   tail       print notifications as they come
-  replay     print what the server has, from a sequence number on
-  simulate   play Meta: signed notifications of every type, at a rate
+  replay     print the notifications of the server from a sequence number on
+  simulate   send signed notifications of each type, at a rate, as Meta does
 
-COMMAND --help says more. Exit codes: 0 all went well, 1 something failed, 2 the command line is wrong.`;
+COMMAND --help prints its flags. Exit codes: 0 success, 1 failure, 2 the command line is wrong.`;
 
 const COMMANDS = new Map([["serve", serve], ["tail", tail], ["replay", replay], ["simulate", simulate]]);
 
 /**
  * Runs the program.
  *
- * @param args The command and what follows it.
- * @param io The surroundings.
+ * @param args The command and its arguments.
+ * @param io The environment.
  * @returns The exit code.
  */
 export async function runCli(args: readonly string[], io: CliIo): Promise<number> {
@@ -55,7 +55,7 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<number
   }
 }
 
-/** The surroundings of the process. */
+/** Makes the environment of the process. */
 function processIo(): CliIo {
   const on = (names: readonly NodeJS.Signals[], handler: () => void): () => void => {
     for (const name of names) process.on(name, handler);
@@ -74,7 +74,7 @@ function processIo(): CliIo {
 }
 
 if (import.meta.main) {
-  // Who reads the output has seen enough, as `head` has.
+  // The reader of the output has ended, as `head` does.
   process.stdout.on("error", () => process.exit(ExitCode.Success));
   process.exitCode = await runCli(process.argv.slice(2), processIo());
 }

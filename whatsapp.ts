@@ -1,5 +1,6 @@
 /**
- * The WhatsApp Cloud API pair: a webhook server that keeps Meta's notifications, and receivers that get typed messages over WebSocket.
+ * The WhatsApp Cloud API pair: a webhook server that keeps Meta's notifications, and receivers that get typed messages
+ * over WebSocket.
  *
  * @module
  */
@@ -8,11 +9,16 @@ import "./client.ts";
 
 export * from "./cloud_api/mod.ts";
 export { WhatsAppServer } from "./whatsapp/server.ts";
-export type { RawMessageHandler, WhatsAppDelivery, WhatsAppServerOptions } from "./whatsapp/server.ts";
+export type { RawMessageHandler, WhatsAppDelivery, WhatsAppServerOptions } from "./whatsapp/settings.ts";
 export type { FailedAttempts, ReceiverToken, ReceiverTokens, WhatsAppApp } from "./whatsapp/access.ts";
 export type { SubjectForm } from "./whatsapp/distinguished_name.ts";
-export { RECEIVER_PROTOCOL, TOKEN_PROTOCOL_PREFIX, tokenProtocol, WhatsAppReceiver } from "./whatsapp/receiver.ts";
-export type { WhatsAppOtherRecord, WhatsAppReceiverHandlers, WhatsAppReceiverOptions } from "./whatsapp/receiver.ts";
+export { RECEIVER_PROTOCOL, TOKEN_PROTOCOL_PREFIX, tokenProtocol } from "./whatsapp/protocols.ts";
+export { WhatsAppReceiver } from "./whatsapp/receiver.ts";
+export type {
+  WhatsAppOtherRecord,
+  WhatsAppReceiverHandlers,
+  WhatsAppReceiverOptions,
+} from "./whatsapp/receiver_settings.ts";
 export type { WhatsAppNotification } from "./whatsapp/pending_notification.ts";
 export type { SeenStore } from "./whatsapp/deduplication.ts";
 export { INBOX_PROTOCOL, InboxCloseCode } from "./inbox/protocol.ts";
@@ -24,14 +30,15 @@ export type {
   JournalListener,
   JournalRetention,
   NewEntry,
-  SharedPlace,
+  SharedCursor,
   TakenEntries,
 } from "./journal/journal.ts";
 export type { SequenceRange } from "./journal/sequence_ranges.ts";
 export { SqliteJournal } from "./journal/sqlite_journal.ts";
 export { MemoryJournal } from "./journal/memory_journal.ts";
 export { RedisJournal } from "./redis/journal.ts";
-export type { RedisDurability, RedisJournalOptions } from "./redis/journal.ts";
+export type { RedisJournalOptions } from "./redis/journal.ts";
+export type { RedisDurability } from "./redis/server_config.ts";
 export type { BunRedisClient, IoRedisClient, NodeRedisClient, RedisClient } from "./redis/client.ts";
 export { JournalError } from "./base/errors.ts";
 export type { JournalErrorCode } from "./base/errors.ts";

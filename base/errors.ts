@@ -174,7 +174,7 @@ export type BackplaneErrorCode =
   | "ERR_BACKPLANE_ONE_WAY"
   | "ERR_BACKPLANE_MESSAGE";
 
-/** The stable codes of {@linkcode WhatsAppApiError}. */
+/** The stable codes of `WhatsAppApiError`, which the entry `cloud-api` exports. */
 export type WhatsAppApiErrorCode = "ERR_API_REFUSED" | "ERR_API_UNREACHABLE" | "ERR_API_ANSWER" | "ERR_MEDIA_DIGEST";
 
 /** The stable codes of {@linkcode HandlerError}. */
@@ -361,51 +361,6 @@ export class JournalError extends WebSocketError {
    */
   constructor(code: JournalErrorCode, message: string, options?: WebSocketErrorOptions) {
     super(code, message, 1011, options);
-  }
-}
-
-/** Meta's description of a call that it refuses. */
-export interface GraphError {
-  /** Meta's error code, such as 131047 (more than 24 hours since the customer wrote) or 190 (the access token has expired). */
-  readonly code: number;
-  /** A closer code, if there is one. */
-  readonly subcode?: number;
-  /** The class of the error, such as `OAuthException`. */
-  readonly type?: string;
-  /** Description of the failure. */
-  readonly message?: string;
-  /** Details. */
-  readonly details?: string;
-  /** Identifier that Meta's support asks for. */
-  readonly traceId?: string;
-}
-
-/** A call of the Graph API failed. */
-export class WhatsAppApiError extends WebSocketError {
-  /** The name of the class. */
-  override readonly name: string = "WhatsAppApiError";
-  /** The HTTP status; 0 if there was no answer. */
-  readonly status: number;
-  /** Meta's description of the failure, if it gave one. */
-  readonly graph: GraphError | undefined;
-
-  /**
-   * Makes an error.
-   *
-   * @param code The stable code.
-   * @param message What could not be done, and why.
-   * @param status The HTTP status, or 0.
-   * @param options The cause, and what Meta says.
-   */
-  constructor(
-    code: WhatsAppApiErrorCode,
-    message: string,
-    status: number,
-    options: WebSocketErrorOptions & { graph?: GraphError } = {},
-  ) {
-    super(code, message, 1011, options.cause === undefined ? undefined : { cause: options.cause });
-    this.status = status;
-    this.graph = options.graph;
   }
 }
 

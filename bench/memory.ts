@@ -13,7 +13,13 @@ import { constants, createDeflateRaw } from "node:zlib";
 import type { CompressionOptions } from "../protocol/compression.ts";
 import { compressionSettings, MessageDeflater } from "../protocol/deflate.ts";
 import { CONNECTION_DEFAULTS } from "../connection/options.ts";
-import { WebSocketConnection } from "../connection/connection.ts";
+import {
+  createConnection,
+  openConnection,
+  sendShared,
+  startConnection,
+  type WebSocketConnection,
+} from "../connection/connection.ts";
 import { encodeFrame } from "../protocol/frame.ts";
 import { Opcode } from "../protocol/frame_header.ts";
 import { WebSocketClient } from "../client.ts";
@@ -94,10 +100,8 @@ async function bomb(): Promise<string> {
 
 function sendRaw(client: WebSocketClient, bytes: Uint8Array): void {
   const { connection } = client;
-  const shared = { framesFor: () => bytes, count: () => 1 } as unknown as Parameters<
-    WebSocketConnection["sendShared"]
-  >[0];
-  (connection as WebSocketConnection).sendShared(shared);
+  const shared = { framesFor: () => bytes, count: () => 1 } as unknown as Parameters<typeof sendShared>[1];
+  sendShared(connection as WebSocketConnection, shared);
 }
 
 async function compressZeros(mebibytes: number): Promise<Uint8Array<ArrayBuffer>> {
@@ -153,9 +157,9 @@ async function holdConnections(option: boolean | CompressionOptions): Promise<vo
   const held: WebSocketConnection[] = [];
   const open = async (): Promise<WebSocketConnection> => {
     const transport = new NoTransport();
-    const connection = new WebSocketConnection(transport, "client", handler, CONNECTION_DEFAULTS);
-    connection.start({ protocol: "", extensions: [], compression });
-    connection.open(new Uint8Array(0));
+    const connection = createConnection(transport, "client", handler, CONNECTION_DEFAULTS);
+    startConnection(connection, { protocol: "", extensions: [], compression });
+    openConnection(connection, new Uint8Array(0));
     connection.send(text);
     await connection.drained();
     transport.handler.data(incoming.slice());

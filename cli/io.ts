@@ -1,5 +1,5 @@
 /**
- * What the command-line program has in common: its surroundings, its errors, and text that is safe to print.
+ * Parts that all commands share: environment, command line, secrets, and text that is safe to print.
  *
  * @module
  */
@@ -9,39 +9,40 @@ import { describe } from "../base/errors.ts";
 import { printable } from "../base/log.ts";
 import { errorText } from "../base/error_text.ts";
 import { isSecret } from "../base/secrets.ts";
-import type { WhatsAppContents, WhatsAppRecord } from "../cloud_api/types.ts";
+import type { WhatsAppContents } from "../cloud_api/messages.ts";
+import type { WhatsAppRecord } from "../cloud_api/records.ts";
 
-/** The surroundings of the program, which tests replace. */
+/** Environment of the program; tests replace it. */
 export interface CliIo {
   /** Environment variables. */
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Whether standard error is a terminal, where a line can be overwritten. */
+  /** `true` if standard error is a terminal, where a line can be overwritten. */
   readonly terminal: boolean;
   /** Prints a line of results. */
   out(line: string): void;
-  /** Prints for a person, as it is. */
+  /** Prints text for people, without a line end of its own. */
   err(text: string): void;
   /**
-   * Waits for signals to stop.
+   * Waits for signals to stop the program.
    *
-   * @param handler Called for each one.
-   * @returns Waits no longer.
+   * @param handler Called for each signal.
+   * @returns A function that ends the waiting.
    */
   onStop(handler: () => void): () => void;
   /**
-   * Waits for signals to read files again.
+   * Waits for signals to read certificates again.
    *
-   * @param handler Called for each one.
-   * @returns Waits no longer.
+   * @param handler Called for each signal.
+   * @returns A function that ends the waiting.
    */
   onReload(handler: () => void): () => void;
 }
 
 /** The exit codes of the program. */
 export const ExitCode = {
-  /** All went well. */
+  /** The command succeeded. */
   Success: 0,
-  /** Something failed. */
+  /** The command failed. */
   Failure: 1,
   /** The command line is wrong. */
   Usage: 2,
@@ -55,7 +56,7 @@ export class UsageError extends Error {
   /**
    * Makes an error.
    *
-   * @param message What is wrong, and the value at fault.
+   * @param message The mistake, and the value at fault.
    */
   constructor(message: string) {
     super(errorText(message));
@@ -65,11 +66,11 @@ export class UsageError extends Error {
 /**
  * Parses a command line.
  *
- * @param args What follows the command.
+ * @param args The arguments after the command.
  * @param options The flags.
- * @param positionals How many other arguments there may be, and their names.
+ * @param positionals Names of the other arguments; no more than these are allowed.
  * @returns Flags and other arguments.
- * @throws {UsageError} If it is wrong.
+ * @throws {UsageError} If the command line is wrong.
  */
 export function parseCommandLine<const Options extends NonNullable<ParseArgsConfig["options"]>>(
   args: readonly string[],
@@ -83,19 +84,19 @@ export function parseCommandLine<const Options extends NonNullable<ParseArgsConf
     throw new UsageError(describe(error));
   }
   if (parsed.positionals.length > positionals.length) {
-    throw new UsageError(`There is one argument too many: "${parsed.positionals[positionals.length]}"`);
+    throw new UsageError(`Too many arguments: "${parsed.positionals[positionals.length]}"`);
   }
   return parsed;
 }
 
 /**
- * A number on the command line.
+ * Reads a number of the command line.
  *
  * @param name The flag.
  * @param text Its value.
  * @param range The least and the most.
- * @returns The number, or `undefined` without a value.
- * @throws {UsageError} If it is none, or out of range.
+ * @returns The number; `undefined` without a value.
+ * @throws {UsageError} If it is no number, or out of range.
  */
 export function parseNumber(name: string, text: string | undefined, range: [number, number]): number | undefined {
   if (text === undefined) return undefined;
@@ -104,7 +105,7 @@ export function parseNumber(name: string, text: string | undefined, range: [numb
   throw new UsageError(`--${name} is "${text}": not a number from ${range[0]} to ${range[1]}`);
 }
 
-/** The places of a secret: a flag, or else a variable of the environment. */
+/** Sources of a secret: a flag, or else a variable of the environment. */
 export interface SecretSource {
   /** The name of the flag, for messages. */
   flag: string;
@@ -115,12 +116,12 @@ export interface SecretSource {
 }
 
 /**
- * Secrets from the command line, or else from the environment, where they stand separated by commas.
+ * Reads secrets of the command line, or else of the environment, separated by commas.
  *
- * @param source Where they may stand.
+ * @param source Their sources.
  * @param env The environment.
  * @returns The secrets, perhaps none.
- * @throws {UsageError} If one is empty: it would match what shows nothing.
+ * @throws {UsageError} If one is empty: it would match a request without a secret.
  */
 export function secretsFrom({ flag, given, variable }: SecretSource, env: CliIo["env"]): string[] {
   const flags = typeof given === "string" ? [given] : given ?? [];
@@ -133,9 +134,9 @@ export function secretsFrom({ flag, given, variable }: SecretSource, env: CliIo[
 }
 
 /**
- * The one secret that stands on the command line, or else in the environment.
+ * Reads one secret of the command line, or else of the environment.
  *
- * @param source Where it may stand.
+ * @param source Its sources.
  * @param env The environment.
  * @returns The secret, or `undefined` if there is none.
  * @throws {UsageError} If it is empty.
@@ -148,7 +149,7 @@ export function secretFrom({ flag, given, variable }: SecretSource, env: CliIo["
 }
 
 /**
- * One line about a record, for a person.
+ * Describes a record in one line, for people.
  *
  * @param record The record.
  * @returns The line.
@@ -198,7 +199,7 @@ function describeContents(message: WhatsAppContents): string {
     case "video":
       return message.video.caption ?? `media ${message.video.id}`;
     case "audio":
-      return `${message.audio.voice ? "voice message" : "sound"}, media ${message.audio.id}`;
+      return `${message.audio.voice ? "voice message" : "audio"}, media ${message.audio.id}`;
     case "document":
       return message.document.filename ?? message.document.caption ?? `media ${message.document.id}`;
     case "sticker":
@@ -208,7 +209,7 @@ function describeContents(message: WhatsAppContents): string {
     case "contacts":
       return message.contacts.map(({ name }) => name.formattedName ?? "?").join(", ");
     case "reaction":
-      return message.reaction.emoji ?? "took the reaction back";
+      return message.reaction.emoji ?? "removed the reaction";
     case "interactive":
       return message.interactive.title ?? message.interactive.body ?? message.interactive.type;
     case "button":

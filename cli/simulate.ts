@@ -1,5 +1,5 @@
 /**
- * `simulate`: Meta from the command line.
+ * `simulate`: a simulated Meta from the command line.
  *
  * @module
  */
@@ -13,27 +13,27 @@ import { SIMULATED_TYPES } from "../cloud_api/simulated.ts";
 import { WhatsAppReceiver } from "../whatsapp/receiver.ts";
 import { setTimeout } from "node:timers";
 
-/** What `simulate --help` prints. */
-export const SIMULATE_HELP: string = `simulate: play Meta: signed notifications of every type, at a rate, at a URL
+/** Output of `simulate --help`. */
+export const SIMULATE_HELP: string = `simulate: send signed notifications of each type to a URL, at a rate, as Meta does
 
   simulate https://hooks.example.com/whatsapp [flags]
 
-  --app-secret S        WHATSAPP_APP_SECRET: signs them
-  --rate N              10: so many a second; max: as many as go
-  --count N             100
-  --concurrency N       64: so many on their way at most
-  --duplicates PART     0: this part is delivered twice, 0.05 for one in twenty
+  --app-secret S        WHATSAPP_APP_SECRET: secret to sign them with
+  --rate N              10: notifications per second; max: as many as possible
+  --count N             100: number of notifications
+  --concurrency N       64: maximum of requests at the same time
+  --duplicates SHARE    0: share that is delivered twice, 0.05 for one in twenty
   --types A,B           only these types, one after the other: ${SIMULATED_TYPES.slice(0, 4).join(", ")}, … status, …
-  --phone-number-id ID  the number that they are for
-  --first N             the number of the first: ids follow from it. By default the time, so that each run has its own
-  --warm-up N           0: so many of the first do not count in the times
-  --retry-for SECONDS   60: for so long one without a 200 is tried again
-  --receivers N         0: so many receivers, to measure how long a notification takes to them
-  --token S             WHATSAPP_RECEIVER_TOKEN: what they show
-  --json                the result as JSON
-  --help                this text
+  --phone-number-id ID  id of the business phone number
+  --first N             number of the first one: ids follow from it. By default the time, so that each run has its own
+  --warm-up N           0: number of first ones whose times are not counted
+  --retry-for SECONDS   60: time for which one without a 200 is tried again
+  --receivers N         0: number of receivers, to measure the time until a notification reaches them
+  --token S             WHATSAPP_RECEIVER_TOKEN: token of the receivers
+  --json                print the result as JSON
+  --help                print this text
 
-The exit code is 1 if a notification got no 200, or a receiver did not get one.`;
+The exit code is 1 if a notification got no 200, or did not reach each receiver.`;
 
 const FLAGS = {
   "app-secret": { type: "string" },
@@ -52,18 +52,18 @@ const FLAGS = {
   help: { type: "boolean" },
 } as const;
 
-/** How long receivers may take after the last 200, in ms. */
+/** Time limit of receivers after the last 200, in ms. */
 const PATIENCE = 10_000;
-/** The progress line is written so often, in ms. */
+/** Interval of the progress line, in ms. */
 const PROGRESS_INTERVAL = 500;
-/** Before a receiver connects again, in ms. */
+/** Pause before a receiver reconnects, in ms. */
 const RECONNECT_PAUSE = 100;
 
 /**
  * Runs the command.
  *
- * @param args What follows it.
- * @param io The surroundings.
+ * @param args Its arguments.
+ * @param io The environment.
  * @returns The exit code.
  * @throws {UsageError} If the command line is wrong.
  */
@@ -85,7 +85,9 @@ export async function simulate(args: readonly string[], io: CliIo): Promise<numb
   if (appSecret === undefined) throw new UsageError("WHATSAPP_APP_SECRET is not set");
   const types = values.types?.split(",");
   const unknown = types?.find((type) => !SIMULATED_TYPES.includes(type));
-  if (unknown !== undefined) throw new UsageError(`There is no type "${unknown}": ${SIMULATED_TYPES.join(", ")}`);
+  if (unknown !== undefined) {
+    throw new UsageError(`--types has no type "${unknown}"; types: ${SIMULATED_TYPES.join(", ")}`);
+  }
   const receiverToken = secretFrom(
     { flag: "token", given: values.token, variable: "WHATSAPP_RECEIVER_TOKEN" },
     io.env,
@@ -118,7 +120,7 @@ export async function simulate(args: readonly string[], io: CliIo): Promise<numb
   const receivers: WhatsAppReceiver[] = [];
   let cancelProgress = (): void => {};
   try {
-    for (let left = parseNumber("receivers", values.receivers, [0, 1000]) ?? 0; left > 0; left--) {
+    for (let missing = parseNumber("receivers", values.receivers, [0, 1000]) ?? 0; missing > 0; missing--) {
       receivers.push(await connectReceiver(url, receiverToken, measured));
     }
     if (io.terminal) cancelProgress = showProgress(simulator, io);
@@ -137,7 +139,7 @@ export async function simulate(args: readonly string[], io: CliIo): Promise<numb
   }
 }
 
-/** When what was sent arrives at the receivers. */
+/** Measures the time until notifications reach the receivers. */
 class Arrivals {
   /** Times from the first attempt to a receiver, in ms. */
   readonly times: number[] = [];
@@ -151,7 +153,7 @@ class Arrivals {
   }
 
   sent(json: string): void {
-    // Those that do not count have no time.
+    // Notifications of the warm-up have no time.
     this.#sent.set(json, this.#sent.size < this.#warmUp ? NaN : performance.now());
   }
 
@@ -166,7 +168,7 @@ class Arrivals {
     this.#arrived++;
   }
 
-  /** How many deliveries are missing after some patience. */
+  /** Waits for all deliveries, and returns the number of those that are missing at the end of the time limit. */
   async missing(receivers: number, patience: number, signal: AbortSignal): Promise<number> {
     const end = performance.now() + patience;
     const expected = this.#expected * receivers;
@@ -189,7 +191,7 @@ async function connectReceiver(
     receiverToken,
     window: 4096,
     onMessageReceived: (raw) => arrivals.arrived(raw),
-    // The server may be killed meanwhile: it goes on where it was.
+    // The server may be killed meanwhile: the receiver goes on from its position.
     reconnect: { minDelay: RECONNECT_PAUSE, maxDelay: RECONNECT_PAUSE },
   });
   await receiver.connect();
@@ -236,7 +238,7 @@ function printReport(
   const show = ({ p50, p99, max }: Record<string, number>): string =>
     Number.isNaN(p50) ? "–" : `p50 ${p50} ms, p99 ${p99} ms, max ${max} ms`;
   io.out(
-    `${accepted} accepted, ${refused} refused, ${retries} retries, ${duplicates} sent twice; ${round(rate)} a second`,
+    `${accepted} accepted, ${refused} refused, ${retries} retries, ${duplicates} sent twice; ${round(rate)} per second`,
   );
   io.out(`to the 200:      ${show(result.toAnswer)}`);
   if (receivers > 0) io.out(`to ${receivers} receivers: ${show(of(times))}; ${missing} missing`);

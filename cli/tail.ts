@@ -19,38 +19,39 @@ import { describe } from "../base/errors.ts";
 import { quote, redactUrl } from "../base/error_text.ts";
 import type { WhatsAppFilter } from "../cloud_api/filter.ts";
 import type { WhatsAppNotification } from "../whatsapp/pending_notification.ts";
-import { WhatsAppReceiver, type WhatsAppReceiverOptions } from "../whatsapp/receiver.ts";
+import { WhatsAppReceiver } from "../whatsapp/receiver.ts";
+import type { WhatsAppReceiverOptions } from "../whatsapp/receiver_settings.ts";
 import { existsSync } from "node:fs";
 
-const COMMON_HELP = `  --token S             WHATSAPP_RECEIVER_TOKEN: what the server wants to be shown
+const COMMON_HELP = `  --token S             WHATSAPP_RECEIVER_TOKEN: token for the server
   --app-secret S        WHATSAPP_APP_SECRET: checks Meta's signatures here too
-  --phone-number-id ID  only what is about this number; may be repeated
-  --account-id ID       only what is about this account; may be repeated
+  --phone-number-id ID  only records of this number; may be repeated
+  --account-id ID       only records of this account; may be repeated
   --field NAME          only this webhook field, such as messages; may be repeated
-  --json                a line of JSON for each record, with its "seq", instead of a line for a person
-  --raw                 a line of JSON for each notification: "seq", "signature", "receivedAt" and "raw", the body as text
-  --root-certificate F  PEM, trusted besides the runtime's own
-  --help                this text`;
+  --json                print a line of JSON for each record, with its "seq", instead of a line for people
+  --raw                 print a line of JSON for each notification: "seq", "signature", "receivedAt" and "raw", the body as text
+  --root-certificate F  PEM, trusted besides those of the runtime
+  --help                print this text`;
 
-/** What `tail --help` prints. */
+/** Output of `tail --help`. */
 export const TAIL_HELP: string = `tail: print notifications as they come
 
   tail wss://hooks.example.com/whatsapp [flags]
 
-  --name NAME           the server keeps how far this receiver has come, and sends what it missed
-  --share               share the notifications with the others of that name
-  --after N             begin behind this sequence number; 0: with all that the server has
-  --count N             end after so many notifications: what has been printed is acknowledged, also into a pipe that nobody reads
+  --name NAME           the server stores the position of this receiver, and sends notifications that it missed
+  --share               share the notifications with other connections of that name
+  --after N             begin after this sequence number; 0: with all that the server has
+  --count N             end after this number of notifications; printed ones are acknowledged, even into a pipe without reader
   --no-reconnect        end when the connection is lost
 ${COMMON_HELP}`;
 
-/** What `replay --help` prints. */
-export const REPLAY_HELP: string = `replay: print what the server has, from a sequence number on, and end
+/** Output of `replay --help`. */
+export const REPLAY_HELP: string = `replay: print the notifications of the server from a sequence number on, and end
 
   replay wss://hooks.example.com/whatsapp --from N [flags]
 
-  --from N              the first sequence number; 1: all that the server has
-  --post URL            post each notification there instead, as Meta does, with its signature
+  --from N              first sequence number; 1: all that the server has
+  --post URL            post each notification to this URL instead, as Meta does, with its signature
 ${COMMON_HELP}`;
 
 const COMMON_FLAGS = {
@@ -83,8 +84,8 @@ const MAX_SEQUENCE = Number.MAX_SAFE_INTEGER;
 /**
  * Runs `tail`.
  *
- * @param args What follows it.
- * @param io The surroundings.
+ * @param args Its arguments.
+ * @param io The environment.
  * @returns The exit code.
  * @throws {UsageError} If the command line is wrong.
  */
@@ -104,7 +105,7 @@ export async function tail(args: readonly string[], io: CliIo): Promise<number> 
     onConnect: () => io.err("Connected.\n"),
     onDisconnect: ({ received }) => {
       if (stop.signal.aborted) return;
-      io.err(received === undefined ? "The connection was lost.\n" : "The server has closed the connection.\n");
+      io.err(received === undefined ? "The connection was lost.\n" : "The server closed the connection.\n");
     },
     onReconnecting: ({ error }) => {
       if (error !== undefined) io.err(`${printable(describe(error))}\n`);
@@ -129,15 +130,15 @@ async function follow(
   stopped: AbortSignal,
   io: CliIo,
 ): Promise<number> {
-  let left = count;
+  let remaining = count;
   try {
     await receiver.connect({ signal: stopped });
     for await (const notification of receiver.notifications) {
       print(notification, values, io);
-      if (--left === 0) break;
+      if (--remaining === 0) break;
     }
-    if (left === 0) {
-      // Asking for the next one is what acknowledges the last.
+    if (remaining === 0) {
+      // Asking for the next notification acknowledges the last one.
       receiver.notifications.next().catch(() => {});
       await new Promise((resolve) => setTimeout(resolve, 0));
       await receiver.drained().catch(() => {});
@@ -152,8 +153,8 @@ async function follow(
 /**
  * Runs `replay`.
  *
- * @param args What follows it.
- * @param io The surroundings.
+ * @param args Its arguments.
+ * @param io The environment.
  * @returns The exit code.
  * @throws {UsageError} If the command line is wrong.
  */
@@ -179,7 +180,7 @@ export async function replay(args: readonly string[], io: CliIo): Promise<number
       failed = true;
       io.err(`${printable(describe(error))}\n`);
     },
-    // What has come before is still handed to the loop.
+    // The loop still gets notifications that came before.
     onCaughtUp: () => void receiver.disconnect().catch(() => {}),
     onGap: (after, until) => void (gap = `${after + 1} to ${until}`),
   });
@@ -200,7 +201,7 @@ export async function replay(args: readonly string[], io: CliIo): Promise<number
     await receiver.disconnect();
   }
   if (io.terminal && count >= 100) io.err("\r");
-  if (gap !== undefined) io.err(`The server does not have ${gap} any more.\n`);
+  if (gap !== undefined) io.err(`The server no longer has notifications ${gap}.\n`);
   io.err(`${count} notifications${refused > 0 ? `, ${refused} of them refused` : ""}.\n`);
   return refused > 0 || failed ? ExitCode.Failure : ExitCode.Success;
 }
@@ -221,7 +222,9 @@ function makeReceiver(
 ): WhatsAppReceiver {
   if (url === undefined) throw new UsageError("The URL of the server is missing");
   const certificate = values["root-certificate"];
-  if (certificate !== undefined && !existsSync(certificate)) throw new UsageError(`There is no file "${certificate}"`);
+  if (certificate !== undefined && !existsSync(certificate)) {
+    throw new UsageError(`--root-certificate: there is no file "${certificate}"`);
+  }
   const filter: WhatsAppFilter = {
     phoneNumberIds: values["phone-number-id"],
     accountIds: values["account-id"],
@@ -244,7 +247,7 @@ function makeReceiver(
       filter: filters ? filter : undefined,
       deduplicate: false,
       onError: (error) => io.err(`${printable(describe(error))}\n`),
-      onGap: (after, until) => io.err(`The server does not have ${after + 1} to ${until} any more.\n`),
+      onGap: (after, until) => io.err(`The server no longer has notifications ${after + 1} to ${until}.\n`),
       ...more,
     });
   } catch (error) {

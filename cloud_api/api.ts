@@ -1,20 +1,25 @@
 /**
- * What a receiver does next: a small client of the Cloud API (Graph API), on `fetch`.
+ * A client of the Cloud API (Graph API) on `fetch`: sends messages, and fetches media.
  *
  * @module
  */
 
 import { createHash } from "node:crypto";
 import { type Clock, systemClock } from "../base/clock.ts";
-import { describe, type GraphError, OptionError, WhatsAppApiError } from "../base/errors.ts";
+import { describe, OptionError } from "../base/errors.ts";
 import { quote, redactUrl } from "../base/error_text.ts";
 import { assertNumber } from "../base/ranges.ts";
 import { assertToken } from "../base/secrets.ts";
-import type { JsonObject, WhatsAppMedia, WhatsAppMessage } from "./types.ts";
+import { type GraphError, WhatsAppApiError } from "./api_error.ts";
+import { type JsonObject, withoutUndefined } from "./json.ts";
+import type { WhatsAppMedia, WhatsAppMessage } from "./messages.ts";
 
-/** How to reach the API. */
+/** Options of a {@linkcode WhatsAppApi}. */
 export interface WhatsAppApiOptions {
-  /** The access token, or what gives it; asked before each call. It goes into a header, never into a URL or an error. */
+  /**
+   * The access token, or a function that is asked for it before each call. It goes into a header, never into a URL or
+   * an error.
+   */
   accessToken: string | (() => string | Promise<string>);
   /** The id of the business phone number that sends. */
   phoneNumberId: string;
@@ -24,29 +29,29 @@ export interface WhatsAppApiOptions {
    */
   version?: string;
   /**
-   * Where the API is.
+   * URL of the API.
    * @default {"https://graph.facebook.com"}
    */
   baseUrl?: string;
   /**
-   * Time limit of one attempt, until its answer is complete, in ms; of a file, until its head, and then for each next piece that is read
-   * of its stream. 0: no limit.
+   * Time limit of one attempt, in ms: until its answer is complete, or for a file until its head, and then for each
+   * piece of its stream. 0: no limit.
    * @default {30000}
    */
   requestTimeout?: number;
   /**
-   * How often a call is tried again that is answered with 429, 5xx, or one of Meta's codes for too many calls.
+   * Maximum of retries of a call that is answered with 429, 5xx, or one of Meta's codes for too many calls.
    * @default {4}
    */
   maxRetries?: number;
   /**
-   * The longest pause before the first retry, in ms; each further one may be twice as long, up to a minute. The pauses are random. What
-   * the API says in `Retry-After` counts more.
+   * Longest pause before the first retry, in ms; it doubles with each retry, up to a minute. Pauses are random.
+   * `Retry-After` of the API takes precedence.
    * @default {500}
    */
   retryDelay?: number;
   /**
-   * What makes requests.
+   * Function that makes requests.
    * @default {fetch}
    */
   fetch?: typeof fetch;
@@ -54,26 +59,29 @@ export interface WhatsAppApiOptions {
   clock?: Clock;
 }
 
-/** Whom to write to: a phone number with country code, a business-scoped user id such as `US.13491208655302741918`, or a group. */
+/**
+ * Recipient of a message: a phone number with country code, a business-scoped user id such as
+ * `US.13491208655302741918`, or a group.
+ */
 export type Recipient = string | { group: string };
 
-/** What goes with a message. */
+/** Options of a message. */
 export interface SendOptions {
-  /** The id of the message that is answered. */
+  /** Id of the message that is answered. */
   replyTo?: string;
-  /** Up to 512 characters that come back with the statuses. */
+  /** Text of up to 512 characters that comes back with the statuses. */
   bizOpaqueCallbackData?: string;
-  /** Gives the call up. */
+  /** Aborts the call. */
   signal?: AbortSignal;
 }
 
-/** What goes with a text. */
+/** Options of a text. */
 export interface SendTextOptions extends SendOptions {
-  /** Whether to show a preview of the first link. */
+  /** Show a preview of the first link. */
   previewUrl?: boolean;
 }
 
-/** A template to send. */
+/** Options of a template. */
 export interface TemplateOptions extends SendOptions {
   /** Its language, such as `en_US`. */
   language: string;
@@ -81,21 +89,21 @@ export interface TemplateOptions extends SendOptions {
   components?: readonly JsonObject[];
 }
 
-/** How to mark a message as read. */
+/** Options of marking a message as read. */
 export interface ReadOptions {
-  /** Whether to show that an answer is being written: for 25 seconds, or until it comes. */
+  /** Show that an answer is being written: for 25 seconds, or until it comes. */
   typing?: boolean;
-  /** Gives the call up. */
+  /** Aborts the call. */
   signal?: AbortSignal;
 }
 
-/** A message that was taken. */
+/** A message that the API has accepted. */
 export interface SentMessage {
   /** Its id: that of its statuses. */
   id: string;
-  /** The recipient's WhatsApp id, if the API says it. */
+  /** The recipient's WhatsApp id, if the API reports it. */
   recipientId?: string;
-  /** `accepted`, `held_for_quality_assessment`, `paused`, if the API says so. */
+  /** `accepted`, `held_for_quality_assessment`, `paused`, if the API reports it. */
   status?: string;
 }
 
@@ -103,11 +111,11 @@ export interface SentMessage {
 export interface MediaFile {
   /** Its MIME type. */
   mimeType: string;
-  /** Its size in bytes, if the API says it. */
+  /** Its size in bytes, if the API reports it. */
   size?: number;
-  /** Its SHA-256 digest, as the API says it. */
+  /** Its SHA-256 digest, as the API reports it. */
   sha256?: string;
-  /** The bytes. The stream fails with `ERR_MEDIA_DIGEST` at its end if they are not what the digest says. */
+  /** The bytes. The stream fails with `ERR_MEDIA_DIGEST` at its end if the digest does not match them. */
   stream: ReadableStream<Uint8Array<ArrayBuffer>>;
 }
 
@@ -139,7 +147,7 @@ export class WhatsAppApi {
   /**
    * Makes a client.
    *
-   * @param options How to reach the API.
+   * @param options The options.
    * @throws {OptionError} If an option is out of range.
    */
   constructor(options: WhatsAppApiOptions) {
@@ -173,24 +181,24 @@ export class WhatsAppApi {
   /**
    * Sends a text.
    *
-   * @param to Whom to write to.
+   * @param to The recipient.
    * @param body The text, up to 4096 characters.
-   * @param options What goes with it.
-   * @returns The message, once the API has taken it. Whether it arrives, its statuses say.
-   * @throws {WhatsAppApiError} If the API does not take it.
+   * @param options Options of the message.
+   * @returns The message, once the API has accepted it. Its statuses tell if it arrives.
+   * @throws {WhatsAppApiError} If the API does not accept it.
    */
   sendText(to: Recipient, body: string, options: SendTextOptions = {}): Promise<SentMessage> {
     return this.send(to, "text", { body, preview_url: options.previewUrl ?? false }, options);
   }
 
   /**
-   * Answers a message with a text, in the chat or group where it came.
+   * Answers a message with a text, in its chat or group.
    *
    * @param message The message.
    * @param body The text, up to 4096 characters.
-   * @param options What goes with it.
-   * @returns The message, once the API has taken it.
-   * @throws {WhatsAppApiError} If the API does not take it.
+   * @param options Options of the message.
+   * @returns The message, once the API has accepted it.
+   * @throws {WhatsAppApiError} If the API does not accept it.
    */
   reply(message: WhatsAppMessage, body: string, options: SendTextOptions = {}): Promise<SentMessage> {
     return this.sendText(chatOf(message), body, { replyTo: message.id, ...options });
@@ -201,9 +209,9 @@ export class WhatsAppApi {
    *
    * @param message The message.
    * @param emoji The emoji; "" takes the reaction back.
-   * @param options What goes with it.
-   * @returns The message, once the API has taken it.
-   * @throws {WhatsAppApiError} If the API does not take it.
+   * @param options Options of the message.
+   * @returns The message, once the API has accepted it.
+   * @throws {WhatsAppApiError} If the API does not accept it.
    */
   react(message: WhatsAppMessage, emoji: string, options: SendOptions = {}): Promise<SentMessage> {
     return this.send(chatOf(message), "reaction", { message_id: message.id, emoji }, options);
@@ -212,11 +220,11 @@ export class WhatsAppApi {
   /**
    * Sends a template, which may begin a conversation.
    *
-   * @param to Whom to write to.
+   * @param to The recipient.
    * @param name Its name.
    * @param options Its language and parameters.
-   * @returns The message, once the API has taken it.
-   * @throws {WhatsAppApiError} If the API does not take it.
+   * @returns The message, once the API has accepted it.
+   * @throws {WhatsAppApiError} If the API does not accept it.
    */
   sendTemplate(to: Recipient, name: string, options: TemplateOptions): Promise<SentMessage> {
     const { language, components } = options;
@@ -226,11 +234,11 @@ export class WhatsAppApi {
   /**
    * Sends buttons, a list, a flow, or another interactive message.
    *
-   * @param to Whom to write to.
-   * @param interactive As the Cloud API wants it: `{ type: "button", body: { text }, action: { buttons } }`.
-   * @param options What goes with it.
-   * @returns The message, once the API has taken it.
-   * @throws {WhatsAppApiError} If the API does not take it.
+   * @param to The recipient.
+   * @param interactive The object of the Cloud API: `{ type: "button", body: { text }, action: { buttons } }`.
+   * @param options Options of the message.
+   * @returns The message, once the API has accepted it.
+   * @throws {WhatsAppApiError} If the API does not accept it.
    */
   sendInteractive(to: Recipient, interactive: JsonObject, options: SendOptions = {}): Promise<SentMessage> {
     return this.send(to, "interactive", interactive, options);
@@ -239,12 +247,12 @@ export class WhatsAppApi {
   /**
    * Sends a message of any type.
    *
-   * @param to Whom to write to.
+   * @param to The recipient.
    * @param type The type, such as `image`.
-   * @param contents The contents, as the Cloud API wants them: what stands under the key `type`.
-   * @param options What goes with it.
-   * @returns The message, once the API has taken it.
-   * @throws {WhatsAppApiError} If the API does not take it.
+   * @param contents The contents, as the Cloud API wants them: the value of the key named by `type`.
+   * @param options Options of the message.
+   * @returns The message, once the API has accepted it.
+   * @throws {WhatsAppApiError} If the API does not accept it.
    */
   async send(to: Recipient, type: string, contents: JsonObject, options: SendOptions = {}): Promise<SentMessage> {
     const { replyTo, bizOpaqueCallbackData, signal } = options;
@@ -258,7 +266,7 @@ export class WhatsAppApi {
     const message = firstOf(answer, "messages");
     const id = message?.id;
     if (typeof id !== "string") {
-      throw new WhatsAppApiError("ERR_API_ANSWER", "The Graph API took a message, but named no id", 200);
+      throw new WhatsAppApiError("ERR_API_ANSWER", "The Graph API accepted a message, but named no id", 200);
     }
     const recipientId = firstOf(answer, "contacts")?.wa_id;
     const status = message?.message_status;
@@ -273,7 +281,7 @@ export class WhatsAppApi {
    * Marks a message as read, and all before it.
    *
    * @param messageId Its id.
-   * @param options Whether an answer is being written.
+   * @param options Options of the call.
    * @throws {WhatsAppApiError} If the API refuses it.
    */
   async markAsRead(messageId: string, options: ReadOptions = {}): Promise<void> {
@@ -287,9 +295,9 @@ export class WhatsAppApi {
    * Fetches a file that a customer sent.
    *
    * @param media Its id, or the media of a message.
-   * @param options Gives the call up.
-   * @returns The file, as its bytes begin to come.
-   * @throws {WhatsAppApiError} If the API does not give it: media are kept for 7 days.
+   * @param options Signal that aborts the call.
+   * @returns The file, as soon as its head has come.
+   * @throws {WhatsAppApiError} If the API refuses it: Meta keeps media for 7 days.
    */
   async media(media: string | WhatsAppMedia, options: { signal?: AbortSignal } = {}): Promise<MediaFile> {
     const id = typeof media === "string" ? media : media.id;
@@ -311,7 +319,7 @@ export class WhatsAppApi {
     });
   }
 
-  /** The access token goes there: over TLS, but where the API itself is reached without. */
+  /** Allows TLS, and the scheme of the API itself: the access token goes to this URL. */
   #isSafe(url: string): boolean {
     return URL.canParse(url) && [new URL(this.#options.baseUrl).protocol, "https:"].includes(new URL(url).protocol);
   }
@@ -332,7 +340,7 @@ export class WhatsAppApi {
     return await this.#request(url, { method: "POST", headers, body }, signal, readJson);
   }
 
-  /** Tries until there is an answer that does not pass. */
+  /** Tries until an answer is final. */
   async #request<Result>(
     url: URL,
     init: RequestInit,
@@ -392,18 +400,18 @@ export class WhatsAppApi {
   }
 }
 
-/** The errors of some runtimes quote the URL, which may be a signed one. */
+/** Removes the URL, which may be signed, from errors of runtimes that quote it. */
 function withoutQuery(cause: unknown): unknown {
   if (!(cause instanceof Error) || describe(cause) === cause.message) return cause;
   return Object.assign(new Error(describe(cause), { cause: cause.cause }), { name: cause.name });
 }
 
-/** The chat where a message came. */
+/** Returns the chat of a message. */
 function chatOf({ groupId, sender }: WhatsAppMessage): Recipient {
   return groupId === undefined ? sender.phone ?? sender.userId ?? sender.id : { group: groupId };
 }
 
-/** Numbers stand in `to`, business-scoped user ids in `recipient`. */
+/** Puts numbers into `to`, and business-scoped user ids into `recipient`. */
 function addressOf(to: Recipient): JsonObject {
   if (typeof to !== "string") return { recipient_type: "group", to: to.group };
   if (to === "") throw new OptionError("Cannot send: the recipient is empty");
@@ -411,11 +419,11 @@ function addressOf(to: Recipient): JsonObject {
   return { recipient_type: "individual", ...(isUserId ? { recipient: to } : { to }) };
 }
 
-/** Ids become part of a path. */
+/** Refuses ids that cannot be part of a path. */
 function assertId(name: string, id: string): void {
   const usable = typeof id === "string" && id.length > 0 && id.length <= 128;
   if (usable && encodeURIComponent(id) === id && id !== "." && id !== "..") return;
-  // What is long may be the access token.
+  // A long text may be the access token.
   const shown = String(id).length <= 32 ? quote(String(id)) : `a text of ${String(id).length} characters`;
   throw new OptionError(`The ${name} is ${shown}: not an id`);
 }
@@ -426,10 +434,10 @@ function firstOf(answer: JsonObject, key: string): JsonObject | undefined {
   return typeof first === "object" && first !== null ? first as JsonObject : undefined;
 }
 
-/** Takes a successful answer; ends the limits when it is complete. What it fails with ends the call. */
+/** Takes a successful answer; ends the limits when it is complete. Its error ends the call. */
 type TakeAnswer<Result> = (response: Response, limits: CallLimits) => Result | Promise<Result>;
 
-/** Limits of one attempt until its answer is complete: its time, and the signal of the program. */
+/** Limits of one attempt until its answer is complete: a time limit, and the signal of the program. */
 class CallLimits {
   #origin: string;
   #timeout: number;
@@ -441,7 +449,7 @@ class CallLimits {
   readonly #onLate = (): void =>
     this.#controller.abort(new Error(`no complete answer came within ${this.#timeout} ms`));
 
-  /** Starts the time. */
+  /** Starts the timer. */
   constructor(origin: string, timeout: number, clock: Clock, outer: AbortSignal | undefined) {
     this.#origin = origin;
     this.#timeout = timeout;
@@ -452,36 +460,36 @@ class CallLimits {
     this.startTimer();
   }
 
-  /** Gives the attempt up. */
+  /** Signal that aborts the attempt. */
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
 
-  /** Gives the whole time again. */
+  /** Starts the timer anew. */
   startTimer(): void {
     this.stopTimer();
     if (this.#timeout > 0) this.#cancelTimer = this.#clock.after(this.#timeout, this.#onLate);
   }
 
-  /** Stops the time, while nothing is waited for. */
+  /** Stops the timer while no answer is awaited. */
   stopTimer(): void {
     this.#cancelTimer();
     this.#cancelTimer = () => {};
   }
 
-  /** Lets go of timer and signal. */
+  /** Releases timer and signal. */
   end(): void {
     this.stopTimer();
     this.#outer?.removeEventListener("abort", this.#onOuterAbort);
   }
 
-  /** @throws The reason of the program, if it has given the call up. */
-  throwIfGivenUp(): void {
+  /** @throws The reason of the program, if it has aborted the call. */
+  throwIfAborted(): void {
     this.#outer?.throwIfAborted();
   }
 
   /**
-   * Waits for the work, at most until the attempt is given up: not everything that reads a body hears the signal.
+   * Waits for the work until the attempt is aborted: some readers of bodies ignore the signal.
    *
    * @throws The program's own reason, or a WhatsAppApiError.
    */
@@ -496,8 +504,8 @@ class CallLimits {
         work.then(resolve, reject);
       });
     } catch (cause) {
-      this.throwIfGivenUp();
-      // Whether the API has got it nobody knows: trying again might send a message twice.
+      this.throwIfAborted();
+      // The API may have got it: another attempt might send a message twice.
       const why = describe(signal.aborted ? signal.reason : cause);
       throw new WhatsAppApiError("ERR_API_UNREACHABLE", `Cannot reach ${this.#origin}: ${why}`, 0, {
         cause: withoutQuery(cause),
@@ -508,7 +516,7 @@ class CallLimits {
   }
 }
 
-/** The text of a body; what does not come in time is cancelled. */
+/** Reads the text of a body, and cancels a body that does not come in time. */
 async function readText(response: Response, limits: CallLimits): Promise<string> {
   const reader = response.body?.getReader();
   const decoder = new TextDecoder();
@@ -541,7 +549,10 @@ async function readJson(response: Response, limits: CallLimits): Promise<JsonObj
   throw new WhatsAppApiError("ERR_API_ANSWER", "The Graph API did not answer with an object", response.status);
 }
 
-/** The bytes of a file, limited in the time for each piece: a large file may take long, and a slow reader is no fault of the API. */
+/**
+ * Takes the bytes of a file, with a time limit for each piece: a large file may take long, and a slow reader is no
+ * fault of the API.
+ */
 function takeFile(
   response: Response,
   limits: CallLimits,
@@ -575,7 +586,7 @@ function takeFile(
   return { type, stream };
 }
 
-/** Makes the error of an answer that is no success; its body counts only if it comes in time, since the status says enough. */
+/** Makes the error of a failed answer, without its body if that does not come in time: the status is enough. */
 async function makeError(response: Response, url: URL, limits: CallLimits): Promise<WhatsAppApiError> {
   const graph = readGraphError(await readBody(response, limits));
   const why = graph === undefined ? "" : `: ${graph.message ?? "no message"} (code ${graph.code})`;
@@ -588,7 +599,7 @@ async function readBody(response: Response, limits: CallLimits): Promise<unknown
   try {
     return JSON.parse(await readText(response, limits));
   } catch {
-    limits.throwIfGivenUp();
+    limits.throwIfAborted();
     return undefined;
   }
 }
@@ -612,7 +623,7 @@ function isTransient({ status, graph }: WhatsAppApiError): boolean {
   return status === 429 || status >= 500 || (graph !== undefined && TRANSIENT_CODES.includes(graph.code));
 }
 
-/** Passes bytes on, and fails at their end if they are not what the digest says. */
+/** Hands bytes on, and fails at their end if the digest does not match. */
 function checkDigest(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
   sha256: string | undefined,
@@ -628,15 +639,10 @@ function checkDigest(
       },
       flush() {
         const digest = hash.digest();
-        // Notifications have it in base64, the API has shown both.
+        // Notifications have it in base64; the API has shown both forms.
         if (digest.toString("hex") === sha256.toLowerCase() || digest.toString("base64") === sha256) return;
-        throw new WhatsAppApiError("ERR_MEDIA_DIGEST", `The media "${id}" are not what their digest says`, 200);
+        throw new WhatsAppApiError("ERR_MEDIA_DIGEST", `The media "${id}" do not match their digest`, 200);
       },
     }),
   );
-}
-
-function withoutUndefined<T extends object>(record: T): T {
-  for (const key of Object.keys(record) as (keyof T)[]) if (record[key] === undefined) delete record[key];
-  return record;
 }

@@ -1,23 +1,24 @@
 /**
- * What a receiver wants of the notifications, and what it may have.
+ * Filters of notifications: the changes that a receiver wants, and those that its token allows.
  *
  * @module
  */
 
 import { OptionError } from "../base/errors.ts";
-import type { JsonObject, WhatsAppRecord } from "./types.ts";
+import { isObject, type JsonObject, list, own } from "./json.ts";
+import type { WhatsAppRecord } from "./records.ts";
 
-/** Chooses among what notifications tell: what meets all the lists that are given. An empty list lets nothing through. */
+/** Chooses changes of notifications: those that are on each list that is given. An empty list matches none. */
 export interface WhatsAppFilter {
-  /** Business phone numbers, by the id that Meta gives them. What is about no number does not pass. */
+  /** Ids of business phone numbers. A change about no number does not match. */
   phoneNumberIds?: readonly string[];
-  /** WhatsApp Business accounts, by their id. */
+  /** Ids of WhatsApp Business accounts. */
   accountIds?: readonly string[];
   /** Webhook fields, such as `messages`. */
   fields?: readonly string[];
 }
 
-/** What a filter looks at. */
+/** Parts of a change or record that a filter compares. */
 export interface FilterSubject {
   /** The webhook field. */
   field: string;
@@ -31,30 +32,30 @@ export interface FilterSubject {
 export interface EntryHead {
   /** The WhatsApp Business account. */
   id?: string | number;
-  /** When, in s. */
+  /** Unix time, in s. */
   time?: number;
 }
 
 /** One change of a notification. */
 export interface Change extends FilterSubject {
-  /** The entry it stands in: one and the same object for all of its changes. */
+  /** Its entry: one and the same object for all of its changes. */
   entry: EntryHead;
-  /** Where it stands in the entry. */
+  /** Its list in the entry. */
   list: "changes" | "changed_fields";
-  /** The change with what is known here and nothing else; `undefined`: it is no change as Meta sends them. */
+  /** The change with known members only; `undefined`: it has not the form of Meta's changes. */
   known: string | { field: string; value: JsonObject } | undefined;
 }
 
 const LISTS = ["phoneNumberIds", "accountIds", "fields"] as const;
-/** The most entries of one list: a filter comes from a peer. */
+/** Maximum of entries of one list: a filter comes from a peer. */
 const MAX_ENTRIES = 1000;
 
 /**
- * Checks a filter, which may come from anywhere.
+ * Checks a filter of a program or a peer.
  *
- * @param filter What was given.
- * @returns A copy with nothing else in it.
- * @throws {OptionError} If it is none.
+ * @param filter The filter.
+ * @returns A copy with known lists only.
+ * @throws {OptionError} If it is no filter.
  */
 export function checkFilter(filter: unknown): WhatsAppFilter {
   if (typeof filter !== "object" || filter === null || Array.isArray(filter)) {
@@ -65,7 +66,7 @@ export function checkFilter(filter: unknown): WhatsAppFilter {
     if (!(LISTS as readonly string[]).includes(name)) throw new OptionError(`The filter has no list "${name}"`);
   }
   for (const name of LISTS) {
-    // A list that is inherited would be overlooked, and so let everything through.
+    // An inherited list would be overlooked, and everything match.
     if (name in filter && !Object.hasOwn(filter, name)) {
       throw new OptionError(`The list "${name}" of the filter is inherited, not its own`);
     }
@@ -80,13 +81,13 @@ export function checkFilter(filter: unknown): WhatsAppFilter {
 }
 
 /**
- * Whether something passes.
+ * Matches a change with a filter.
  *
- * @param subject What it is about.
+ * @param subject Parts of the change.
  * @param filter The filter.
  * @returns `true` if it is on all lists that are given.
  */
-export function passes({ phoneNumberId, accountId, field }: FilterSubject, filter: WhatsAppFilter): boolean {
+export function matchesFilter({ phoneNumberId, accountId, field }: FilterSubject, filter: WhatsAppFilter): boolean {
   const { phoneNumberIds, accountIds, fields } = filter;
   if (phoneNumberIds !== undefined && (phoneNumberId === undefined || !phoneNumberIds.includes(phoneNumberId))) {
     return false;
@@ -95,14 +96,17 @@ export function passes({ phoneNumberId, accountId, field }: FilterSubject, filte
 }
 
 /**
- * Whether a record passes.
+ * Matches a record with a filter.
  *
  * @param record The record.
  * @param filter The filter.
  * @returns `true` if it is on all lists that are given.
  */
-export function recordPasses(record: WhatsAppRecord, filter: WhatsAppFilter): boolean {
-  return passes({ field: fieldOf(record), accountId: record.accountId, phoneNumberId: record.phoneNumberId }, filter);
+export function recordMatches(record: WhatsAppRecord, filter: WhatsAppFilter): boolean {
+  return matchesFilter(
+    { field: fieldOf(record), accountId: record.accountId, phoneNumberId: record.phoneNumberId },
+    filter,
+  );
 }
 
 function fieldOf(record: WhatsAppRecord): string {
@@ -119,9 +123,9 @@ function fieldOf(record: WhatsAppRecord): string {
   }
 }
 
-/** A notification as filters see it: its changes, and whether it holds anything else. */
+/** A notification for filters: its changes, and a check for members besides them. */
 export class Envelope {
-  /** Its changes in order; none if it is no notification. */
+  /** Its changes in order; empty if it is no notification. */
   readonly changes: readonly Change[];
   #body: Uint8Array;
   #root: JsonObject | undefined;
@@ -139,10 +143,10 @@ export class Envelope {
   }
 
   /**
-   * Part of the notification that a token with a filter may have, unless it may have all. Its signature does not fit that part.
+   * Makes the part of the notification that a token allows. The signature is not valid for a part.
    *
-   * @param allowed The filter of the token, of which at least one change is let through.
-   * @returns JSON that is made anew from what was checked; `undefined`: it may have the notification as it came.
+   * @param allowed The filter of the token, which at least one change matches.
+   * @returns JSON made anew of checked changes; `undefined`: the token allows the notification as it came.
    * @throws {RangeError} If it is nested too deeply to be made anew.
    */
   partFor(allowed: WhatsAppFilter): Uint8Array | undefined {
@@ -158,7 +162,9 @@ export class Envelope {
     return new TextEncoder().encode(JSON.stringify({ object: OBJECT, entry }));
   }
 
-  /** Whether the text says what the changes say, and nothing else: to any reader, whichever of two equal keys that takes. */
+  /**
+   * Returns `true` if each reader of the text finds the changes and nothing else, whichever of two equal keys it takes.
+   */
   #isExact(): boolean {
     return this.#exact ??= this.#root !== undefined && holdsNothingElse(this.#root) && isUtf8(this.#body) &&
       countColons(this.#body) === countMembers(this.#root);
@@ -166,17 +172,17 @@ export class Envelope {
 }
 
 /**
- * Whether a token may have a change.
+ * Decides if a token allows a change.
  *
  * @param change The change.
  * @param allowed The filter of the token.
- * @returns `true` if nothing about it is unknown here, and it is on all lists that are given.
+ * @returns `true` if it has the form of Meta's changes, and is on all lists that are given.
  */
 export function mayHave(change: Change, allowed: WhatsAppFilter): boolean {
-  return change.known !== undefined && passes(change, allowed);
+  return change.known !== undefined && matchesFilter(change, allowed);
 }
 
-/** The only product that is known here. */
+/** The only known product. */
 const OBJECT = "whatsapp_business_account";
 const ROOT_KEYS: ReadonlySet<string> = new Set(["object", "entry"]);
 const ENTRY_KEYS: ReadonlySet<string> = new Set(["id", "time", "changes", "changed_fields"]);
@@ -185,7 +191,7 @@ const CHANGE_KEYS: ReadonlySet<string> = new Set(["field", "value"]);
 function listChanges(root: JsonObject | undefined): Change[] {
   const isOurs = own(root, "object") === OBJECT;
   return list(root, "entry").flatMap((raw) => {
-    const accountId = text(raw, "id") ?? "";
+    const accountId = exactText(raw, "id") ?? "";
     const entry = entryHead(raw);
     // A notification without values names the fields only.
     const names = list(raw, "changed_fields").filter((name) => typeof name === "string");
@@ -207,19 +213,19 @@ function entryHead(raw: unknown): EntryHead {
 
 function describeChange(raw: unknown, accountId: string, entry: EntryHead, isOurs: boolean): Change {
   const [field, value] = [own(raw, "field"), own(raw, "value")];
-  const known = isOurs && typeof field === "string" && isObject(value) ? { field, value } : undefined;
+  const known = isOurs && typeof field === "string" && isValue(value) ? { field, value } : undefined;
   const phoneNumberId = phoneNumberOf(value);
-  return { field: text(raw, "field") ?? "", accountId, phoneNumberId, entry, list: "changes", known };
+  return { field: exactText(raw, "field") ?? "", accountId, phoneNumberId, entry, list: "changes", known };
 }
 
-/** `metadata` may stand beside the lists, or one level above them; a value that names two numbers is about none. */
+/** Reads the number of `metadata`, beside the lists or one level above them; a value with two numbers is about none. */
 function phoneNumberOf(value: unknown): string | undefined {
   const [outer, inner] = [own(value, "metadata"), own(own(value, "standby"), "metadata")];
-  const [one, other] = [text(outer, "phone_number_id"), text(inner, "phone_number_id")];
+  const [one, other] = [exactText(outer, "phone_number_id"), exactText(inner, "phone_number_id")];
   return outer === undefined || inner === undefined || one === other ? one ?? other : undefined;
 }
 
-/** Whether a notification is made of nothing but what {@linkcode listChanges} finds in it. */
+/** Returns `true` if a notification has no members besides those that {@linkcode listChanges} reads. */
 function holdsNothingElse(root: JsonObject): boolean {
   const entries = own(root, "entry");
   return hasOnly(root, ROOT_KEYS) && Array.isArray(entries) && entries.every(isPlainEntry);
@@ -240,7 +246,7 @@ function hasOnly(raw: unknown, keys: ReadonlySet<string>): boolean {
   return isObject(raw) && Object.keys(raw).every((key) => keys.has(key));
 }
 
-/** A reviver of `JSON.parse` that is told how a number is written. */
+/** A reviver of `JSON.parse` that gets the digits of a number. */
 type NumberReviver = (key: string, value: unknown, context: { source?: string }) => unknown;
 
 function tryParse(body: Uint8Array): JsonObject | undefined {
@@ -261,7 +267,7 @@ const { rawJSON, isRawJSON } = JSON as unknown as {
   isRawJSON?: (value: unknown) => boolean;
 };
 
-/** Numbers that a double does not hold, such as ids of more than 53 bits, keep their digits. */
+/** Keeps the digits of numbers that a double does not hold, such as ids of more than 53 bits. */
 const keepNumber: NumberReviver = (_key, value, { source }) => {
   const exact = typeof value !== "number" || Number.isSafeInteger(value) || source === undefined;
   return exact || rawJSON === undefined ? value : rawJSON(source);
@@ -280,7 +286,7 @@ const QUOTE = 0x22;
 const COLON = 0x3a;
 const BACKSLASH = 0x5c;
 
-/** The number of members that objects have in valid JSON, whether or not two of an object have the same key. */
+/** Counts the members of all objects in valid JSON, including two of an object with the same key. */
 function countColons(json: Uint8Array): number {
   let count = 0;
   let quoted = false;
@@ -293,7 +299,7 @@ function countColons(json: Uint8Array): number {
   return count;
 }
 
-/** The number of members of all objects in a value. It may be nested deeply: no recursion. */
+/** Counts the members of all objects in a value. It may be nested deeply: no recursion. */
 function countMembers(root: object): number {
   const open = [root];
   let count = 0;
@@ -305,28 +311,14 @@ function countMembers(root: object): number {
   return count;
 }
 
-function isObject(raw: unknown): raw is JsonObject {
-  return typeof raw === "object" && raw !== null && !Array.isArray(raw) && !isKeptNumber(raw);
+/** Tells objects from other values, and from what {@linkcode keepNumber} makes: a number of the notification. */
+function isValue(raw: unknown): raw is JsonObject {
+  return isObject(raw) && !(isRawJSON?.(raw) ?? false);
 }
 
-/** Whether it is what {@linkcode keepNumber} makes: a number in the notification, though an object here. */
-function isKeptNumber(raw: object): boolean {
-  return isRawJSON !== undefined && isRawJSON(raw);
-}
-
-/** Own properties only: the keys come from outside. */
-function own(raw: unknown, key: string): unknown {
-  return isObject(raw) && Object.hasOwn(raw, key) ? raw[key] : undefined;
-}
-
-/** A text; a number that a double holds is taken as one. */
-function text(raw: unknown, key: string): string | undefined {
+/** Reads a text; a number that a double holds exactly is taken as one. */
+function exactText(raw: unknown, key: string): string | undefined {
   const value = own(raw, key);
   if (typeof value === "string") return value;
   return Number.isSafeInteger(value) ? String(value) : undefined;
-}
-
-function list(raw: unknown, key: string): unknown[] {
-  const value = own(raw, key);
-  return Array.isArray(value) ? value : [];
 }

@@ -1,10 +1,13 @@
 /**
- * Meta's Cloud API without a server: notifications as typed records, their signature, and the client that answers.
+ * Meta's Cloud API without a server: notifications as typed records, their signature, and a client that answers
+ * messages.
  *
  * @module
  */
 
 export { WhatsAppApi } from "./api.ts";
+export { WhatsAppApiError } from "./api_error.ts";
+export type { GraphError } from "./api_error.ts";
 export type {
   MediaFile,
   ReadOptions,
@@ -16,12 +19,9 @@ export type {
   WhatsAppApiOptions,
 } from "./api.ts";
 export { parseNotification } from "./parse.ts";
+export type { JsonObject } from "./json.ts";
 export type {
   ContentsOf,
-  JsonObject,
-  ParsedNotification,
-  SkippedItem,
-  WhatsAppAccountError,
   WhatsAppAudioMessage,
   WhatsAppButton,
   WhatsAppButtonMessage,
@@ -30,13 +30,10 @@ export type {
   WhatsAppContactsMessage,
   WhatsAppContents,
   WhatsAppContext,
-  WhatsAppConversation,
   WhatsAppDocumentMessage,
-  WhatsAppEcho,
   WhatsAppEdit,
   WhatsAppEditMessage,
   WhatsAppError,
-  WhatsAppHistoryMessage,
   WhatsAppImageMessage,
   WhatsAppInteractive,
   WhatsAppInteractiveMessage,
@@ -47,19 +44,14 @@ export type {
   WhatsAppMessageBase,
   WhatsAppOrder,
   WhatsAppOrderMessage,
-  WhatsAppOther,
-  WhatsAppPricing,
   WhatsAppProduct,
   WhatsAppReaction,
   WhatsAppReactionMessage,
-  WhatsAppRecord,
   WhatsAppReferral,
   WhatsAppRequestWelcomeMessage,
   WhatsAppRevoke,
   WhatsAppRevokeMessage,
   WhatsAppSender,
-  WhatsAppStandby,
-  WhatsAppStatus,
   WhatsAppStickerMessage,
   WhatsAppSystem,
   WhatsAppSystemMessage,
@@ -67,13 +59,25 @@ export type {
   WhatsAppUnknownMessage,
   WhatsAppUnsupported,
   WhatsAppUnsupportedMessage,
-  WhatsAppUserAction,
   WhatsAppVideoMessage,
-} from "./types.ts";
+} from "./messages.ts";
+export type {
+  ParsedNotification,
+  SkippedItem,
+  WhatsAppAccountError,
+  WhatsAppConversation,
+  WhatsAppEcho,
+  WhatsAppHistoryMessage,
+  WhatsAppOther,
+  WhatsAppPricing,
+  WhatsAppRecord,
+  WhatsAppStandby,
+  WhatsAppStatus,
+  WhatsAppUserAction,
+} from "./records.ts";
 export type { WhatsAppFilter } from "./filter.ts";
 export { laterStatus, statusKey } from "./status.ts";
 export { signNotification, verifySignature } from "./signature.ts";
-export { WhatsAppApiError } from "../base/errors.ts";
-export type { GraphError, WhatsAppApiErrorCode } from "../base/errors.ts";
+export type { WhatsAppApiErrorCode } from "../base/errors.ts";
 export { SIMULATED_TYPES, simulateNotification } from "./simulated.ts";
 export type { SimulatedNotification } from "./simulated.ts";

@@ -1,8 +1,8 @@
 /**
  * The WhatsApp Cloud API webhook payload: raw JSON to typed records.
  *
- * The parser is total: it takes any input, throws never, and reports what it skipped and why. Whatever Meta invents tomorrow
- * comes out as a record with its `raw` value.
+ * The parser is total: it takes any input, never throws, and reports skipped items with the reason. Future kinds of
+ * notifications become records with their `raw` value.
  *
  * @module
  */
@@ -10,59 +10,58 @@
 import { describe } from "../base/errors.ts";
 import { printable } from "../base/log.ts";
 import { quote } from "../base/error_text.ts";
+import {
+  boolean,
+  date,
+  firstText,
+  isObject,
+  type JsonObject,
+  number,
+  object,
+  objects,
+  own,
+  text,
+  withoutUndefined,
+} from "./json.ts";
 import type {
-  JsonObject,
+  WhatsAppError,
+  WhatsAppMessage,
+  WhatsAppMessageBase,
+  WhatsAppReferral,
+  WhatsAppSender,
+} from "./messages.ts";
+import { parseContents, parseContext } from "./parse_contents.ts";
+import type {
   ParsedNotification,
   SkippedItem,
   WhatsAppAccountError,
-  WhatsAppCallPermission,
-  WhatsAppContact,
-  WhatsAppContents,
-  WhatsAppContext,
   WhatsAppConversation,
   WhatsAppEcho,
-  WhatsAppEdit,
-  WhatsAppError,
   WhatsAppHistoryMessage,
-  WhatsAppInteractive,
-  WhatsAppLocation,
-  WhatsAppMedia,
-  WhatsAppMessage,
-  WhatsAppMessageBase,
-  WhatsAppOrder,
   WhatsAppPricing,
-  WhatsAppProduct,
-  WhatsAppReaction,
   WhatsAppRecord,
-  WhatsAppReferral,
-  WhatsAppSender,
   WhatsAppStatus,
-  WhatsAppSystem,
   WhatsAppUserAction,
-} from "./types.ts";
+} from "./records.ts";
 
 /**
- * Takes a notification apart. Never throws.
+ * Parses a notification. Never throws.
  *
  * @param raw The JSON as Meta sent it.
- * @returns The records in order, and what was skipped.
+ * @returns The records in order, and the skipped items.
  *
  * @example
  * ```ts
  * import { parseNotification } from "@tackline/websocket/whatsapp";
  * import { assertEquals } from "@std/assert";
  *
+ * const message = { id: "wamid.A", from: "491511234567", timestamp: "1790416800", type: "text", text: { body: "Hi" } };
  * const { records } = parseNotification(JSON.stringify({
  *   object: "whatsapp_business_account",
- *   entry: [{
- *     id: "1",
- *     changes: [{
- *       field: "messages",
- *       value: { messages: [{ id: "wamid.A", from: "491511234567", timestamp: "1790416800", type: "text", text: { body: "Hi" } }] },
- *     }],
- *   }],
+ *   entry: [{ id: "1", changes: [{ field: "messages", value: { messages: [message] } }] }],
  * }));
- * assertEquals(records.map((record) => record.kind === "message" && record.type === "text" && record.text.body), ["Hi"]);
+ * const [record] = records;
+ * assertEquals(record?.kind === "message" && record.type === "text" && record.text.body, "Hi");
  * ```
  */
 export function parseNotification(raw: string | Uint8Array): ParsedNotification {
@@ -71,7 +70,7 @@ export function parseNotification(raw: string | Uint8Array): ParsedNotification 
   return { records: parser.records, skipped: parser.skipped };
 }
 
-/** What a change tells about all its items. */
+/** Facts of a change about all its items. */
 interface Origin {
   field: string;
   accountId: string;
@@ -81,13 +80,13 @@ interface Origin {
   conversationSummary?: string;
 }
 
-/** What a list of a change holds: makes one record of each item. */
+/** Makes one record of each item in a list of a change. */
 type ItemParser = (item: JsonObject, origin: Origin) => WhatsAppRecord;
 
-/** Fields whose lists hold what the business itself sent with the app. */
+/** Fields whose lists hold messages that the business itself sent with the app. */
 const ECHO_FIELDS: readonly string[] = ["smb_message_echoes", "message_echoes"];
 
-/** The lists of `messages`, each of which may be there or not. */
+/** Lists of the field `messages`, each of which may be absent. */
 const MESSAGE_LISTS = new Map<string, ItemParser>([
   ["messages", parseMessage],
   ["statuses", parseStatus],
@@ -130,7 +129,7 @@ class NotificationParser {
     this.skipped.push({ path, reason });
   }
 
-  /** Calls back for each object in an array; what is none is skipped by itself. */
+  /** Calls back for each object in an array; other elements are skipped one by one. */
   #each(parent: JsonObject, key: string, path: string, visit: (item: JsonObject, path: string) => void): void {
     const value = own(parent, key);
     if (value === undefined) return;
@@ -171,7 +170,7 @@ class NotificationParser {
     this.records.push(withoutUndefined({ kind: "other", field, accountId, phoneNumberId, timestamp, raw: value }));
   }
 
-  /** In the order of the notification. */
+  /** Reads the lists in the order of the notification. */
   #lists(value: JsonObject, lists: Map<string, ItemParser>, origin: Origin, path: string): void {
     for (const key of Object.keys(value)) {
       const parse = lists.get(key);
@@ -186,7 +185,7 @@ class NotificationParser {
     this.#lists(inner, STANDBY_LISTS, makeOrigin(inner, value, origin.field, origin.accountId), `${path}.standby`);
   }
 
-  /** Chunks of threads, or media and echoes by themselves, which follow later. */
+  /** Reads chunks of threads, or media and echoes alone, which follow later. */
   #history(value: JsonObject, origin: Origin, path: string): void {
     const add = (chunk?: JsonObject, thread?: JsonObject) => (message: JsonObject): void => {
       this.records.push(parseHistoryMessage(message, origin, chunk, thread));
@@ -202,12 +201,12 @@ class NotificationParser {
   }
 }
 
-/** `JSON.parse` takes none. */
+/** Removes the byte order mark, which `JSON.parse` refuses. */
 function withoutByteOrderMark(json: string): string {
   return json.charCodeAt(0) === 0xfeff ? json.slice(1) : json;
 }
 
-/** `metadata` may stand beside the lists, or one level above them. */
+/** Reads the facts of a change; `metadata` may stand beside the lists, or one level above them. */
 function makeOrigin(lists: JsonObject, value: JsonObject, field: string, accountId: string): Origin {
   const metadata = object(lists, "metadata") ?? object(value, "metadata") ?? {};
   const conversation = object(value, "conversation_context");
@@ -245,19 +244,7 @@ function parseMessageOf(raw: JsonObject, origin: Origin, sender: WhatsAppSender)
     errors: parseErrors(raw),
     raw,
   };
-  // Absent parts are left out altogether, so that records print and compare as what they hold.
   return withoutUndefined({ ...base, ...parseContents(raw) });
-}
-
-function parseContents(raw: JsonObject): WhatsAppContents {
-  const originalType = text(raw, "type") ?? guessType(raw);
-  return CONTENTS.get(originalType)?.(raw) ?? { type: "unknown", originalType };
-}
-
-/** Meta's own documentation has a message without `type`: the one known key it has says what it is. */
-function guessType(raw: JsonObject): string {
-  const found = [...CONTENTS.keys()].filter((type) => own(raw, type) !== undefined);
-  return found.length === 1 ? found[0] : "";
 }
 
 function parseSender(raw: JsonObject, contacts: JsonObject[]): WhatsAppSender {
@@ -279,43 +266,32 @@ function parseSender(raw: JsonObject, contacts: JsonObject[]): WhatsAppSender {
   });
 }
 
-/** A WhatsApp id that says more than the phone number. */
+/** Returns a WhatsApp id that differs from the phone number. */
 function otherThan(phone: string | undefined, waId: string | undefined): string | undefined {
   return waId !== undefined && isPhone(waId) && waId !== phone ? waId : undefined;
 }
 
-/** With or without `@`, and sometimes empty. */
+/** Reads a username, which comes with or without `@`, and sometimes empty. */
 function parseUsername(profile: JsonObject | undefined): string | undefined {
   const username = (profile && text(profile, "username")) ?? "";
   return (username.startsWith("@") ? username.slice(1) : username) || undefined;
 }
 
-/** `contacts` is not aligned with `messages`: matched by number, then by user id; a sole contact is whom it is about. */
+/**
+ * Finds a contact by number, then by user id, since `contacts` is not aligned with `messages`; a sole contact matches
+ * all.
+ */
 function findContact(phone: string, userId: string, contacts: JsonObject[]): JsonObject | undefined {
   const byPhone = phone === "" ? undefined : contacts.find((contact) => text(contact, "wa_id") === phone);
   const byUser = userId === "" ? undefined : contacts.find((contact) => text(contact, "user_id") === userId);
   return byPhone ?? byUser ?? (contacts.length === 1 ? contacts[0] : undefined);
 }
 
-/** Fixtures show business-scoped ids inside `from`: only digits are trusted to be a number. */
+/** Returns `true` for digits only: payloads show business-scoped ids inside `from`. */
 function isPhone(value: string): boolean {
   if (value.length < 5 || value.length > 20) return false;
   for (let at = 0; at < value.length; at++) if (value[at] < "0" || value[at] > "9") return false;
   return true;
-}
-
-function parseContext(raw: JsonObject | undefined): WhatsAppContext | undefined {
-  if (raw === undefined) return undefined;
-  const product = object(raw, "referred_product");
-  return withoutUndefined({
-    messageId: text(raw, "id"),
-    from: text(raw, "from"),
-    fromUserId: text(raw, "from_user_id"),
-    fromParentUserId: text(raw, "from_parent_user_id"),
-    forwarded: own(raw, "forwarded") === true || own(raw, "frequently_forwarded") === true,
-    frequentlyForwarded: own(raw, "frequently_forwarded") === true,
-    referredProduct: product && parseProduct(product),
-  });
 }
 
 function parseReferral(raw: JsonObject | undefined): WhatsAppReferral | undefined {
@@ -347,7 +323,7 @@ function parseError(raw: JsonObject): WhatsAppError {
     code: number(raw, "code") ?? 0,
     title: text(raw, "title"),
     message: text(raw, "message"),
-    // Older bodies have the details in the error itself.
+    // Older notifications have the details in the error itself.
     details: (data && text(data, "details")) ?? text(raw, "details"),
     href: text(raw, "href"),
   });
@@ -385,7 +361,7 @@ function parseEcho(raw: JsonObject, origin: Origin): WhatsAppEcho {
     field,
     to: phone || userId,
     recipientName: (profile && text(profile, "name")) || undefined,
-    // The contacts are customers: none of them is the sender.
+    // The contacts are customers; the sender is the business.
     message: parseMessageOf(raw, origin, parseSender(raw, [])),
     accountId,
     phoneNumberId,
@@ -429,7 +405,7 @@ function parseStatus(raw: JsonObject, origin: Origin): WhatsAppStatus {
   const { accountId, phoneNumberId, displayPhoneNumber } = origin;
   const recipientId = text(raw, "recipient_id");
   const recipientUserId = text(raw, "recipient_user_id");
-  // A group has no contact: the sole one is of a member, if any.
+  // A group has no contact: a sole contact is a member of it.
   const isGroup = text(raw, "recipient_type") === "group";
   const contact = isGroup ? undefined : findContact(recipientId ?? "", recipientUserId ?? "", origin.contacts);
   const profile = contact && object(contact, "profile");
@@ -457,7 +433,7 @@ function parseStatus(raw: JsonObject, origin: Origin): WhatsAppStatus {
     displayPhoneNumber,
     bizOpaqueCallbackData: text(raw, "biz_opaque_callback_data"),
     conversation: parseConversation(object(raw, "conversation")),
-    // Statuses of groups have the price inside the conversation.
+    // Statuses of groups have the price in the conversation.
     pricing: parsePricing(object(raw, "pricing") ?? object(object(raw, "conversation") ?? {}, "pricing")),
     errors: parseErrors(raw),
     raw,
@@ -483,271 +459,4 @@ function parsePricing(raw: JsonObject | undefined): WhatsAppPricing | undefined 
     subtype: text(raw, "subtype"),
     category: text(raw, "category"),
   });
-}
-
-// ---- Contents by type --------------------------------------------------------------------------------------------
-
-/** What a type adds to a message, or `undefined` if its contents are missing. */
-type ContentsParser = (message: JsonObject) => WhatsAppContents | undefined;
-
-/** A map, since a type comes from outside and might be called `constructor`. */
-const CONTENTS = new Map<string, ContentsParser>([
-  ["text", contents("text", (raw) => ({ body: text(raw, "body") ?? "" }))],
-  ["image", contents("image", parseMedia)],
-  ["video", contents("video", parseMedia)],
-  ["audio", contents("audio", parseMedia)],
-  ["voice", parseVoice],
-  ["document", contents("document", parseMedia)],
-  ["sticker", contents("sticker", parseMedia)],
-  ["location", contents("location", parseLocation)],
-  ["contacts", parseContacts],
-  ["reaction", contents("reaction", parseReaction)],
-  ["interactive", contents("interactive", parseInteractive)],
-  ["button", contents("button", (raw) => ({ text: text(raw, "text"), payload: text(raw, "payload") }))],
-  ["order", contents("order", parseOrder)],
-  ["system", contents("system", parseSystem)],
-  ["unsupported", parseUnsupported],
-  ["edit", contents("edit", parseEdit)],
-  ["revoke", contents("revoke", (raw) => ({ originalMessageId: text(raw, "original_message_id") ?? "" }))],
-  ["request_welcome", () => ({ type: "request_welcome" })],
-]);
-
-function contents<Name extends string>(type: Name, parse: (raw: JsonObject) => object | undefined): ContentsParser {
-  return (message) => {
-    const raw = object(message, type);
-    const parsed = raw && parse(raw);
-    return parsed && { type, [type]: withoutUndefined(parsed) } as unknown as WhatsAppContents;
-  };
-}
-
-/** `voice` is how the on-premises API called a recorded `audio`. */
-function parseVoice(message: JsonObject): WhatsAppContents | undefined {
-  const voice = object(message, "voice");
-  return voice && { type: "audio", audio: withoutUndefined({ ...parseMedia(voice), voice: true }) };
-}
-
-function parseMedia(raw: JsonObject): WhatsAppMedia {
-  return {
-    id: text(raw, "id") ?? "",
-    mimeType: text(raw, "mime_type"),
-    sha256: text(raw, "sha256"),
-    caption: text(raw, "caption"),
-    filename: text(raw, "filename"),
-    url: text(raw, "url"),
-    voice: boolean(raw, "voice"),
-    animated: boolean(raw, "animated"),
-  };
-}
-
-function parseLocation(raw: JsonObject): WhatsAppLocation {
-  const latitude = number(raw, "latitude") ?? NaN;
-  const longitude = number(raw, "longitude") ?? NaN;
-  return { latitude, longitude, name: text(raw, "name"), address: text(raw, "address"), url: text(raw, "url") };
-}
-
-function parseContacts(message: JsonObject): WhatsAppContents | undefined {
-  if (!Array.isArray(own(message, "contacts"))) return undefined;
-  return { type: "contacts", contacts: objects(message, "contacts").map(parseContact) };
-}
-
-/** Older notifications have the errors only. */
-function parseUnsupported(message: JsonObject): WhatsAppContents {
-  const raw = object(message, "unsupported") ?? {};
-  return { type: "unsupported", unsupported: withoutUndefined({ type: text(raw, "type") }) };
-}
-
-function parseEdit(raw: JsonObject): WhatsAppEdit {
-  const message = object(raw, "message");
-  // An edit of an edit has no end.
-  const nested = message === undefined || text(message, "type") === "edit" || own(message, "edit") !== undefined;
-  return {
-    originalMessageId: text(raw, "original_message_id") ?? "",
-    message: nested ? undefined : parseContents(message),
-    context: message && parseContext(object(message, "context")),
-  };
-}
-
-function parseContact(raw: JsonObject): WhatsAppContact {
-  const name = object(raw, "name") ?? {};
-  const org = object(raw, "org");
-  return withoutUndefined({
-    name: pick(name, {
-      formattedName: "formatted_name",
-      firstName: "first_name",
-      lastName: "last_name",
-      middleName: "middle_name",
-      suffix: "suffix",
-      prefix: "prefix",
-    }),
-    phones: objects(raw, "phones").map((phone) => pick(phone, { phone: "phone", waId: "wa_id", type: "type" })),
-    emails: objects(raw, "emails").map((email) => pick(email, { email: "email", type: "type" })),
-    addresses: objects(raw, "addresses").map((address) =>
-      pick(address, {
-        street: "street",
-        city: "city",
-        state: "state",
-        zip: "zip",
-        country: "country",
-        countryCode: "country_code",
-        type: "type",
-      })
-    ),
-    urls: objects(raw, "urls").map((url) => pick(url, { url: "url", type: "type" })),
-    org: org && pick(org, { company: "company", department: "department", title: "title" }),
-    birthday: text(raw, "birthday"),
-    origin: text(raw, "origin"),
-    vcard: text(raw, "vcard"),
-  });
-}
-
-function parseReaction(raw: JsonObject): WhatsAppReaction {
-  return { messageId: text(raw, "message_id") ?? "", emoji: text(raw, "emoji") || undefined };
-}
-
-function parseInteractive(raw: JsonObject): WhatsAppInteractive | undefined {
-  const type = text(raw, "type");
-  if (type === undefined) return undefined;
-  const reply = object(raw, type) ?? {};
-  const responseJson = text(reply, "response_json");
-  return {
-    type,
-    id: text(reply, "id"),
-    title: text(reply, "title"),
-    description: text(reply, "description"),
-    name: text(reply, "name"),
-    body: text(reply, "body"),
-    responseJson,
-    response: responseJson === undefined ? undefined : parseJson(responseJson),
-    callPermission: type === "call_permission_reply" ? parseCallPermission(reply) : undefined,
-    product: type === "product" ? parseProduct(reply) : undefined,
-    raw,
-  };
-}
-
-function parseCallPermission(raw: JsonObject): WhatsAppCallPermission {
-  return withoutUndefined({
-    response: text(raw, "response"),
-    isPermanent: boolean(raw, "is_permanent"),
-    expirationTimestamp: date(raw, "expiration_timestamp"),
-    responseSource: text(raw, "response_source"),
-  });
-}
-
-function parseProduct(raw: JsonObject): WhatsAppProduct {
-  return withoutUndefined({
-    catalogId: text(raw, "catalog_id"),
-    productRetailerId: text(raw, "product_retailer_id"),
-  });
-}
-
-function parseJson(json: string): unknown {
-  try {
-    return JSON.parse(json);
-  } catch {
-    return undefined;
-  }
-}
-
-function parseOrder(raw: JsonObject): WhatsAppOrder {
-  return {
-    catalogId: text(raw, "catalog_id"),
-    text: text(raw, "text"),
-    productItems: objects(raw, "product_items").map((item) =>
-      withoutUndefined({
-        productRetailerId: text(item, "product_retailer_id"),
-        quantity: number(item, "quantity"),
-        itemPrice: number(item, "item_price"),
-        currency: text(item, "currency"),
-      })
-    ),
-  };
-}
-
-function parseSystem(raw: JsonObject): WhatsAppSystem {
-  return {
-    type: text(raw, "type"),
-    body: text(raw, "body"),
-    // Up to version 11 the number stood under another name.
-    waId: text(raw, "wa_id") ?? text(raw, "new_wa_id"),
-    userId: text(raw, "user_id"),
-    previousUserId: text(raw, "previous_user_id"),
-    parentUserId: text(raw, "parent_user_id"),
-    previousParentUserId: text(raw, "previous_parent_user_id"),
-    customer: text(raw, "customer"),
-    identity: text(raw, "identity"),
-  };
-}
-
-// ---- Looking things up -------------------------------------------------------------------------------------------
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** Own properties only: the keys come from outside. */
-function own(raw: JsonObject, key: string): unknown {
-  return Object.hasOwn(raw, key) ? raw[key] : undefined;
-}
-
-/** A text; a number is taken as one, since Meta is not consistent. */
-function text(raw: JsonObject, key: string): string | undefined {
-  const value = own(raw, key);
-  if (typeof value === "string") return value;
-  return typeof value === "number" ? String(value) : undefined;
-}
-
-/** The first of some keys that holds a text: Meta prints several. */
-function firstText(raw: JsonObject, keys: readonly string[]): string | undefined {
-  for (const key of keys) {
-    const value = text(raw, key);
-    if (value !== undefined) return value;
-  }
-  return undefined;
-}
-
-/** A number; a text that is one is taken as one. */
-function number(raw: JsonObject, key: string): number | undefined {
-  const value = own(raw, key);
-  if (typeof value === "number") return value;
-  if (typeof value !== "string" || value.trim() === "") return undefined;
-  const parsed = Number(value);
-  return Number.isFinite(parsed) ? parsed : undefined;
-}
-
-function boolean(raw: JsonObject, key: string): boolean | undefined {
-  const value = own(raw, key);
-  return typeof value === "boolean" ? value : undefined;
-}
-
-function object(raw: JsonObject, key: string): JsonObject | undefined {
-  const value = own(raw, key);
-  return isObject(value) ? value : undefined;
-}
-
-function objects(raw: JsonObject, key: string): JsonObject[] {
-  const value = own(raw, key);
-  return Array.isArray(value) ? value.filter(isObject) : [];
-}
-
-/** Unix seconds, as text or number. */
-function date(raw: JsonObject, key: string): Date | undefined {
-  const seconds = number(raw, key);
-  if (seconds === undefined) return undefined;
-  const parsed = new Date(seconds * 1000);
-  return Number.isNaN(parsed.getTime()) ? undefined : parsed;
-}
-
-/** The texts under some keys, under our names. */
-function pick<Name extends string>(raw: JsonObject, names: Record<Name, string>): { [key in Name]?: string } {
-  const picked: { [key in Name]?: string } = {};
-  for (const name of Object.keys(names) as Name[]) {
-    const value = text(raw, names[name]);
-    if (value !== undefined) picked[name] = value;
-  }
-  return picked;
-}
-
-function withoutUndefined<T extends object>(record: T): T {
-  for (const key of Object.keys(record) as (keyof T)[]) if (record[key] === undefined) delete record[key];
-  return record;
 }

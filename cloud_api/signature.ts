@@ -15,7 +15,7 @@ const SIGNATURE_PREFIX = "sha256=";
  * @param body The bytes.
  * @param appSecret The app secret.
  * @returns The value of `X-Hub-Signature-256`.
- * @throws {OptionError} If the secret is empty: anybody could sign so.
+ * @throws {OptionError} If the secret is empty: each client could sign with it.
  */
 export function signNotification(body: Uint8Array, appSecret: string): string {
   assertSecrets("appSecret", [appSecret]);
@@ -28,8 +28,8 @@ export function signNotification(body: Uint8Array, appSecret: string): string {
  * @param body The bytes as they came.
  * @param signature The value of `X-Hub-Signature-256`.
  * @param appSecret The app secret, or several, as while one is replaced.
- * @returns Whether it was made with one of them.
- * @throws {OptionError} If there is no secret, or one is empty: anybody could sign so.
+ * @returns `true` if it was made with one of them.
+ * @throws {OptionError} If there is no secret, or one is empty: each client could sign with it.
  *
  * @example
  * ```ts
@@ -61,7 +61,7 @@ export class SignatureCheck {
    * Begins with an empty body.
    *
    * @param signature The value of `X-Hub-Signature-256`.
-   * @param appSecrets The app secrets, of which one must fit; empty ones fit nothing.
+   * @param appSecrets The app secrets, of which one must have signed; empty ones match nothing.
    */
   constructor(signature: string, appSecrets: readonly string[]) {
     this.#shown = decodeSignature(signature);
@@ -78,9 +78,9 @@ export class SignatureCheck {
   }
 
   /**
-   * The body is complete.
+   * Ends the body.
    *
-   * @returns Whether the signature was made with one of the app secrets.
+   * @returns `true` if the signature was made with one of the app secrets.
    */
   finish(): boolean {
     let matches = false;
@@ -93,7 +93,7 @@ export class SignatureCheck {
 }
 
 /**
- * Whether a text has the form of a signature.
+ * Checks the form of a signature.
  *
  * @param signature The value of `X-Hub-Signature-256`.
  * @returns `true` for `sha256=` and 64 hexadecimal digits.
@@ -102,7 +102,7 @@ export function isSignature(signature: string): boolean {
   return decodeSignature(signature) !== undefined;
 }
 
-/** The 32 bytes of a well-formed signature. */
+/** Decodes the 32 bytes of a well-formed signature. */
 function decodeSignature(signature: string): Uint8Array | undefined {
   if (signature.length !== SIGNATURE_PREFIX.length + 64 || !signature.startsWith(SIGNATURE_PREFIX)) return undefined;
   const bytes = new Uint8Array(32);
@@ -123,11 +123,11 @@ function hexDigit(code: number): number {
 }
 
 /**
- * Compares in a time that depends on neither: digests have one length.
+ * Compares secrets in a time that depends on neither: their digests have one length.
  *
- * @param shown What was shown.
- * @param expected The secret.
- * @returns Whether they are equal.
+ * @param shown The secret that a client shows.
+ * @param expected The known secret.
+ * @returns `true` if they are equal.
  */
 export function equalSecrets(shown: string, expected: string): boolean {
   const digest = (text: string): Uint8Array => createHash("sha256").update(text).digest();

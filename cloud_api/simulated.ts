@@ -1,12 +1,12 @@
 /**
- * Notifications as Meta might send them, made up: of every type there is, for tests and for trying things out.
+ * Simulated notifications in the form of Meta's, one of each type, for tests and trials.
  *
  * @module
  */
 
-import type { JsonObject } from "./types.ts";
+import type { JsonObject } from "./json.ts";
 
-/** What a simulated notification holds. */
+/** A simulated notification. */
 export interface SimulatedNotification {
   /** The body, escaped as Meta does. */
   readonly json: string;
@@ -24,7 +24,7 @@ const PEOPLE = [
 
 const MEDIA = { id: "1013859600285441", sha256: "SFhLRlBMVFVXUzJYVTc2WlFIS0lPSkY3WEs2RA==" };
 
-/** What the key of its type holds, by type. */
+/** Contents of messages, by type. */
 const MESSAGES: Readonly<Record<string, unknown>> = {
   text: { body: "Is it still available? 50 € / piece, call me @home" },
   image: { ...MEDIA, mime_type: "image/jpeg", caption: "The broken one" },
@@ -68,8 +68,8 @@ export const SIMULATED_TYPES: readonly string[] = [...Object.keys(MESSAGES), "st
 /**
  * Makes a notification.
  *
- * @param number Its number, from 0: the same one gives the same notification, another one another id.
- * @param options Its type, by default one after the other; the phone number it is for; and when it is sent.
+ * @param number Its number, from 0: a number gives the same notification each time, and each number another id.
+ * @param options Its type, by default one after the other; the id of the business phone number; the time of sending.
  * @returns The notification.
  *
  * @example
@@ -103,7 +103,7 @@ export function simulateNotification(
     const statuses = [{ id, status, timestamp, recipient_id: person.phone, recipient_user_id: person.userId, ...more }];
     change = { field: "messages", value: { ...base, statuses } };
   } else if (Object.hasOwn(FIELDS, type)) {
-    // Nothing tells it from others of its type but what it says.
+    // It has no id: only its number makes it differ from others of its type.
     change = { field: type, value: { ...FIELDS[type], simulated: number } };
   } else {
     const contents = Object.hasOwn(MESSAGES, type) ? MESSAGES[type] : {};
@@ -124,7 +124,7 @@ export function simulateNotification(
 }
 
 /**
- * Escapes JSON as Meta does: what goes over the wire is ASCII, with escaped slashes, and what is signed is exactly that.
+ * Escapes JSON as Meta does: ASCII with escaped slashes, and the signature is over exactly these bytes.
  *
  * @param json The JSON.
  * @returns The same, in ASCII.

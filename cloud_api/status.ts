@@ -1,24 +1,25 @@
 /**
- * The order of statuses: they may come in any order, and never go back.
+ * The order of statuses: they may come in any order, but a message never goes back to an earlier one.
  *
  * @module
  */
 
-import type { JsonObject, WhatsAppStatus } from "./types.ts";
+import { type JsonObject, own } from "./json.ts";
+import type { WhatsAppStatus } from "./records.ts";
 
-/** How far a message has come. A failure is final, but not for what has arrived. */
+/** Rank of each status. A failure is final, except for a message that has arrived. */
 const RANKS = new Map<string, number>([["sent", 1], ["failed", 2], ["delivered", 3], ["read", 4], ["played", 5], [
   "deleted",
   6,
 ]]);
 
 /**
- * The later one of two statuses of the same message and recipient: a `delivered` that comes behind a `read` changes nothing. Between
- * statuses that are not known here, and between equal ones, the timestamp decides.
+ * Returns the later of two statuses of the same message and recipient: a `delivered` that comes after a `read` changes
+ * nothing. Between unknown statuses, and between equal ones, the timestamp decides.
  *
- * @param current What is known; `undefined`: nothing yet.
- * @param next What came.
- * @returns The one that holds.
+ * @param current The status so far; `undefined`: none.
+ * @param next The status that came.
+ * @returns The later one.
  *
  * @example
  * ```ts
@@ -38,27 +39,23 @@ export function laterStatus(current: WhatsAppStatus | undefined, next: WhatsAppS
 }
 
 /**
- * Key that tells one status from another: the message, the status, whom it is about, why it failed, and for payments which attempt it is about.
+ * Makes a key of a status: message, status, recipient, codes of its errors, and for payments the attempt.
  *
  * @param status The status.
  * @returns A key; equal for a status that comes twice.
  */
 export function statusKey(status: WhatsAppStatus): string {
-  // Instead of leaving a phone number out, Meta may send an empty one.
+  // Meta may send an empty phone number instead of none.
   const recipient = status.recipientId || status.recipientUserId || "";
   const participant = status.recipientParticipantId || status.recipientParticipantUserId || "";
   const more = [...status.errors.map(({ code }) => code), ...paymentOf(status.raw)];
   return JSON.stringify(["status", status.id, status.status, recipient, participant, ...more]);
 }
 
-/** Statuses of payments have the id of the message that asked for them, and words of their own. */
+/** Key parts of the status of a payment, which has the id of the message that asked for it. */
 function paymentOf(raw: JsonObject): unknown[] {
   const type = own(raw, "type");
   if (type === undefined || type === "message") return [];
   const payment = own(raw, "payment");
   return [type, own(payment, "reference_id") ?? "", own(own(payment, "transaction"), "id") ?? ""];
-}
-
-function own(raw: unknown, key: string): unknown {
-  return typeof raw === "object" && raw !== null && Object.hasOwn(raw, key) ? (raw as JsonObject)[key] : undefined;
 }

@@ -1,24 +1,16 @@
 /**
- * One WebSocket after its handshake, in either role: sending, receiving, the closing handshake of RFC 6455 §7, and
- * back-pressure both ways.
+ * One WebSocket after its handshake, in either role.
  *
- * How a connection ends, as a table. "Close frame" is the frame; "transport" is TCP or whatever carries the bytes.
- *
- * | phase          | entered when                                     | left when                                         |
- * |----------------|--------------------------------------------------|---------------------------------------------------|
- * | `connecting`   | a transport is there                             | the handshake is done                             |
- * | `open`         | the handshake is done                            | either side sends a close frame, or fails         |
- * | `closeSent`    | `close()` sent ours first                        | the peer's comes: `ending`; `closeTimeout`: abort |
- * | `closeReceived`| the peer's came first, and `manualClose` is on   | `close()` sends ours: `ending`                    |
- * | `ending`       | both were exchanged, or the connection failed    | the transport ends; `closeTimeout`: abort         |
- * | `closed`       | the transport has ended                          |                                                   |
+ * This file has the public members, and builds the line of parts behind them: bytes go from the transport to
+ * `frame_reader.ts`, the frame parser, the message assembler, `delivery.ts` and the handlers; messages go from
+ * `sender.ts` to `send_queue.ts`, the write batch and the transport. `closing.ts` is the state machine.
  *
  * @module
  */
 
 import type {
-  CloseFrame,
   CloseInfo,
+  ConnectionEvents,
   ConnectionSettings,
   ConnectionState,
   Delivery,
@@ -26,76 +18,117 @@ import type {
   HandshakeRequest,
   HandshakeResult,
   MessageOptions,
-  MessageOwner,
-  MessageWatch,
   SendResult,
   SlowConsumer,
   StartOptions,
   StepResult,
 } from "./options.ts";
-import {
-  frameHeaderLength,
-  type FrameInfo,
-  MAX_CONTROL_PAYLOAD,
-  Opcode,
-  ReservedBit,
-  type Role,
-} from "../protocol/frame_header.ts";
+import { Closing } from "./closing.ts";
+import { DeliveryControl } from "./delivery.ts";
+import { MAX_CONTROL_PAYLOAD, Opcode, type Role } from "../protocol/frame_header.ts";
 import { MessageDeflater, MessageInflater } from "../protocol/deflate.ts";
-import { CloseCode, OptionError, ProtocolError, StateError, TransportError, WebSocketError } from "../base/errors.ts";
+import { OptionError, StateError, TransportError } from "../base/errors.ts";
 import { FrameParser } from "../protocol/frame.ts";
+import { FrameReader } from "./frame_reader.ts";
 import type { Extension } from "../protocol/extensions.ts";
-import { handlerTime, timeHandler } from "../base/handler_time.ts";
-import { assertPayload, encodeClosePayload, type MessageData } from "../protocol/payload.ts";
-import { Intake, type IntakeOwner } from "./intake.ts";
-import { KeepAlive, type KeepAliveOwner } from "./keep_alive.ts";
-import { MessageAssembler, type MessageHandler } from "../protocol/message.ts";
+import { assertPayload, type MessageData } from "../protocol/payload.ts";
+import { KeepAlive } from "./keep_alive.ts";
+import { MessageAssembler } from "../protocol/message.ts";
 import { messageStream, messageWriter } from "./message_stream.ts";
-import { Outbox, type OutboxOwner } from "./outbox.ts";
 import { RateLimit } from "./rate_limit.ts";
-import { Reception, type ReceptionOwner } from "./reception.ts";
+import { Sender } from "./sender.ts";
 import type { SharedMessage } from "./shared_message.ts";
 import { type Meter, UNMETERED } from "../base/stats.ts";
-import type { Address, Transport, TransportHandler } from "../transport/transport.ts";
+import type { Address, Transport } from "../transport/transport.ts";
 
-/** Takes what happens on a connection. Calls come in the order of arrival. */
-export interface ConnectionHandler<Data> {
-  /** A message, or with frame by frame delivery a frame of one. */
-  message(connection: WebSocketConnection<Data>, data: MessageData, frame?: FrameInfo): void;
-  /** A ping came; the automatic pong is on its way. Its payload is valid only during the call. */
-  ping(connection: WebSocketConnection<Data>, payload: Uint8Array): void;
-  /** A pong came. Its payload is valid only during the call. */
-  pong(connection: WebSocketConnection<Data>, payload: Uint8Array): void;
-  /** The peer's close frame came; the automatic answer is on its way. */
-  close(connection: WebSocketConnection<Data>, code: number, reason: string): void;
-  /** The connection has ended. The last call, exactly once. */
-  disconnect(connection: WebSocketConnection<Data>, info: CloseInfo): void;
-  /** The connection failed, and why. */
-  error(connection: WebSocketConnection<Data>, error: unknown): void;
-  /** Where subscriptions are kept; a client has none. */
+/** Handlers of a connection, and the topics of its server. */
+export interface ConnectionHandler<Data> extends ConnectionEvents<WebSocketConnection<Data>> {
+  /** Keeps the subscriptions; a client has none. */
   readonly topics?: ConnectionTopics<Data>;
-  /** Watches messages that are not finished; without it they are not watched. */
-  readonly unfinished?: MessageWatch | undefined;
 }
 
 /** Keeps the subscriptions of a server's connections. */
 export interface ConnectionTopics<Data> {
-  /** Subscribes; resolves when messages of other nodes reach it too. */
+  /** Subscribes; resolves when messages of other nodes reach the connection too. */
   subscribe(connection: WebSocketConnection<Data>, topic: string): Promise<void>;
-  /** Undoes it; returns whether it had subscribed. */
+  /** Ends a subscription; returns `false` if there was none. */
   unsubscribe(connection: WebSocketConnection<Data>, topic: string): boolean;
-  /** What it has subscribed to. */
+  /** Topics of a connection. */
   of(connection: WebSocketConnection<Data>): ReadonlySet<string>;
 }
 
-type Phase = "connecting" | "open" | "closeSent" | "closeReceived" | "ending" | "closed";
+// Functions for the server and the client, which programs do not get: assigned within the class, where they reach its
+// private members.
+
+/**
+ * Makes a connection over a transport, in the phase before its handshake. Parameters: the transport, the role of this
+ * end, the handlers, limits and switches, and the counters. Throws an `OptionError` if `frameSize` cannot hold a frame.
+ */
+export let createConnection: <Data = unknown>(
+  transport: Transport,
+  role: Role,
+  handler: ConnectionHandler<Data>,
+  settings: ConnectionSettings,
+  meter?: Meter,
+) => WebSocketConnection<Data>;
+
+/** Keeps the request of the handshake. */
+export let setRequest: (connection: WebSocketConnection, request: HandshakeRequest) => void;
+
+/** Starts a connection whose handshake is done; returns `false` if it has ended meanwhile. */
+export let startConnection: (
+  connection: WebSocketConnection,
+  result: HandshakeResult,
+  options?: StartOptions,
+) => boolean;
+
+/** Gives a started connection its bytes: first those that came behind the handshake, and an end that came early. */
+export let openConnection: (
+  connection: WebSocketConnection,
+  leftover: Uint8Array,
+  early?: EarlyEnd,
+) => void;
+
+/** Ends a connection whose handshake was not completed, because of an error if one is given. */
+export let abandonConnection: (connection: WebSocketConnection, error?: unknown) => void;
+
+/**
+ * Ends a connection with a close code because of an error that was reported; only the message of a protocol violation
+ * is sent.
+ */
+export let failConnection: (connection: WebSocketConnection, code: number, error: unknown) => void;
+
+/**
+ * Sends a message of a broadcast. Throws a `StateError` if the connection is not open, and an `OptionError` if the
+ * message is larger than `maxBufferedAmount`.
+ */
+export let sendShared: (
+  connection: WebSocketConnection,
+  message: SharedMessage,
+  options?: MessageOptions,
+) => SendResult;
+
+/** Tells whether messages can be sent, as `state === "open"`, but faster for many connections. */
+export let isOpen: (connection: WebSocketConnection) => boolean;
+
+/** Changes the time at which data is delivered. */
+export let setDelivery: (connection: WebSocketConnection, delivery: Delivery) => void;
+
+/** Delivers the data that has come since the last batch. */
+export let deliverBatch: (connection: WebSocketConnection) => void;
+
+/** Handles one incoming frame or message; waits for it at most `timeout` ms, 0: without limit. */
+export let stepConnection: (connection: WebSocketConnection, timeout: number) => Promise<StepResult>;
+
+/** Hands over the messages that waited for a handler. */
+export let releaseMessages: (connection: WebSocketConnection) => void;
 
 const EMPTY = new Uint8Array(0);
 const NO_TOPICS: ReadonlySet<string> = new Set();
 const encoder = new TextEncoder();
 
 /**
- * One WebSocket, in either role. Servers and clients make these; a program gets them in its handlers.
+ * One WebSocket, in either role. Servers and clients make connections; a program gets them in its handlers.
  *
  * @typeParam Data The type of {@linkcode WebSocketConnection.data}, which belongs to the program.
  *
@@ -114,248 +147,91 @@ const encoder = new TextEncoder();
  */
 export class WebSocketConnection<Data = unknown> {
   // Identity
-  /** Which end this is. */
+  /** Role of this end. */
   readonly role: Role;
-  /** The other end's address. */
+  /** Address of the other end. */
   readonly remoteAddress: Address;
-  /** This end's address. */
+  /** Address of this end. */
   readonly localAddress: Address;
-  /** Whether TLS protects the connection. */
+  /** `true` if TLS protects the connection. */
   readonly encrypted: boolean;
-  /** What the program wants to keep with the connection; `undefined` until it sets it. */
+  /** Data of the program; `undefined` until the program sets it. */
   data!: Data;
 
   // Configuration
-  readonly #hooks: IntakeOwner & KeepAliveOwner & ReceptionOwner & MessageHandler & OutboxOwner & MessageOwner;
-  #settings: ConnectionSettings;
-  #handler: ConnectionHandler<Data>;
-  #transport: Transport;
-  #meter: Meter;
+  readonly #handler: ConnectionHandler<Data>;
 
-  // Handshake state
+  // Handshake
   #request: HandshakeRequest | undefined;
   #result: HandshakeResult = { protocol: "", extensions: [] };
-  #deflater: MessageDeflater | undefined;
-  #inflater: MessageInflater | undefined;
 
-  // Read state
-  #parser: FrameParser;
-  #assembler: MessageAssembler;
-  #intake: Intake;
-  #reception: Reception;
-  #rates: RateLimit | undefined;
-  /** Bytes that have come, and those of pings and pongs among them. */
-  #bytesReceived = 0;
-  #keepAliveBytes = 0;
-  /** Frames that the meter knows of. */
-  #framesCounted = 0;
-  /** The `finished` of the assembler when the message began that is known to be unfinished; -1: none is. */
-  #unfinished = -1;
-
-  // Keep-alive state
-  #keepAlive: KeepAlive | undefined;
-  #latency: number | undefined;
-
-  // Write state
-  #outbox: Outbox;
+  // Parts
+  readonly #closing: Closing<WebSocketConnection<Data>>;
+  readonly #reader: FrameReader<WebSocketConnection<Data>>;
+  readonly #delivery: DeliveryControl<WebSocketConnection<Data>>;
+  readonly #sender: Sender;
   #writable: WritableStream<MessageData> | undefined;
 
-  // Close handshake state
-  #phase: Phase = "connecting";
-  #sent: CloseFrame | undefined;
-  #received: CloseFrame | undefined;
-  #endSent = false;
-  /** Whether the peer has sent FIN. */
-  #transportEnded = false;
-  #transportClosed = false;
-  /** What broke the connection. */
-  #cause: unknown;
-  /** What is to be reported at the end. */
-  #report: WebSocketError | undefined;
-  #cancelTimer: (() => void) | undefined;
-  #closeInfo: CloseInfo | undefined;
-  /** Made when somebody asks for it. */
-  #closed: Promise<CloseInfo> | undefined;
-  #resolveClosed: ((info: CloseInfo) => void) | undefined;
-
-  /**
-   * Makes a connection over a transport, in the phase before its handshake. Programs do not call this:
-   * see `WebSocketServer`, `WebSocketClient`, and their ways to work over any pair of byte streams.
-   *
-   * @param transport Carries the bytes.
-   * @param role Which end this is.
-   * @param handler Takes what happens.
-   * @param settings Limits and habits.
-   * @param meter Counts what comes and goes.
-   * @throws {OptionError} If `frameSize` cannot hold a frame.
-   */
-  constructor(
+  private constructor(
     transport: Transport,
     role: Role,
     handler: ConnectionHandler<Data>,
     settings: ConnectionSettings,
-    meter: Meter = UNMETERED,
+    meter: Meter,
   ) {
-    this.#meter = meter;
-    this.#settings = settings;
-    this.#transport = transport;
-    this.#handler = handler;
     this.role = role;
     this.remoteAddress = transport.remoteAddress;
     this.localAddress = transport.localAddress;
     this.encrypted = transport.encrypted;
-    const { clock, maxMessageSize, maxFragments, options: { frameByFrame } } = settings;
-    const hooks = this.#hooks = new WebSocketConnection.#Hooks(this);
-    this.#outbox = new Outbox(transport, role === "client", settings, hooks, meter);
-    this.#assembler = new MessageAssembler(hooks, { maxMessageSize, maxFragments, frameByFrame });
-    this.#parser = new FrameParser(this.#assembler, { role });
-    this.#intake = new Intake(transport, this.#parser, hooks, clock);
-    this.#reception = new Reception(hooks);
+    this.#handler = handler;
+    const { maxMessageSize, maxFragments, options: { frameByFrame } } = settings;
+    const closing = this.#closing = new Closing(this, transport, handler, settings);
+    const sender = this.#sender = new Sender(transport, role === "client", settings, closing, meter);
+    // From the end of the line to its beginning: each part holds the next.
+    const delivery = this.#delivery = new DeliveryControl(this, handler, closing, meter);
+    const assembler = new MessageAssembler(delivery, { maxMessageSize, maxFragments, frameByFrame });
+    const parser = new FrameParser(assembler, { role });
+    const reader = this.#reader = new FrameReader({ transport, parser, assembler, sender, closing, meter });
+    delivery.attach(reader);
+    closing.attach(reader, delivery, sender);
   }
 
-  /** What its parts ask and tell it; one object for all of them, since there are many connections. */
-  static readonly #Hooks = class<Data>
-    implements IntakeOwner, KeepAliveOwner, ReceptionOwner, MessageHandler, OutboxOwner, MessageOwner {
-    #connection: WebSocketConnection<Data>;
+  static {
+    createConnection = (transport, role, handler, settings, meter = UNMETERED) =>
+      new WebSocketConnection(transport, role, handler, settings, meter);
+    setRequest = (connection, request) => {
+      connection.#request = request;
+    };
+    startConnection = (connection, result, options = {}) => connection.#start(result, options);
+    openConnection = (connection, leftover, early) => connection.#open(leftover, early);
+    abandonConnection = (connection, error) => connection.#closing.abandon(error);
+    failConnection = (connection, code, error) => connection.#closing.closeWith(code, error);
+    sendShared = (connection, message, options) => {
+      const sender = connection.#sender;
+      if (!sender.isOpen) connection.#closing.assertOpen("send");
+      if (sender.fragmented) return "dropped";
+      return sender.sendShared(message) ?? connection.#refuse(options?.slowConsumer);
+    };
+    isOpen = (connection) => connection.#sender.isOpen || connection.#closing.phase === "open";
+    setDelivery = (connection, delivery) => connection.#setDelivery(delivery);
+    deliverBatch = (connection) => {
+      if (!connection.#delivery.full) connection.#reader.deliverBatch();
+    };
+    stepConnection = (connection, timeout) =>
+      connection.#closing.phase === "closed" ? Promise.resolve("closed") : connection.#reader.step(timeout);
+    releaseMessages = (connection) => connection.#delivery.release();
+  }
 
-    constructor(connection: WebSocketConnection<Data>) {
-      this.#connection = connection;
-    }
+  // ---- State ---------------------------------------------------------------------------------------------------
 
-    mayBlock(): boolean {
-      return this.#connection.#phase === "open";
-    }
-    discards(): boolean {
-      return this.#connection.#discards;
-    }
-    parseBegins(): void {
-      this.#connection.#outbox.cork();
-    }
-    parseEnds(): void {
-      this.#connection.#countFrames();
-      this.#connection.#countUnfinished();
-      this.#connection.#outbox.uncork();
-    }
-    parseFails(error: unknown): void {
-      this.#connection.#fail(error);
-    }
-    drained(): void {
-      this.#connection.#finishIfOver();
-    }
-
-    deliver(data: MessageData, frame?: FrameInfo): void {
-      const connection = this.#connection;
-      if (handlerTime.wanted) timeHandler(() => connection.#handler.message(connection, data, frame));
-      else connection.#handler.message(connection, data, frame);
-    }
-    // After close() nobody is obliged to read on, but the peer's close frame must still be found.
-    mayLeaveOut(): boolean {
-      return this.#connection.#phase === "closeSent";
-    }
-    full(): void {
-      this.#connection.#intake.block();
-    }
-    room(): void {
-      this.#connection.#intake.unblockImmediate();
-    }
-    cancelled(): void {
-      this.#connection.close();
-    }
-
-    message(data: MessageData, frame?: FrameInfo): void {
-      this.#connection.#onMessage(data, frame);
-    }
-    ping(payload: Uint8Array): void {
-      this.#connection.#onPing(payload);
-    }
-    pong(payload: Uint8Array): void {
-      this.#connection.#onPong(payload);
-    }
-    close(code: number, reason: string): void {
-      this.#connection.#onClose(code, reason);
-    }
-
-    allSent(): void {
-      this.#connection.#endTransport();
-    }
-
-    received(): number {
-      return this.#connection.#bytesReceived;
-    }
-    exchanged(): number {
-      const connection = this.#connection;
-      return connection.#bytesReceived - connection.#keepAliveBytes + connection.#outbox.exchanged;
-    }
-    reads(): boolean {
-      return this.#connection.#intake.reads;
-    }
-    sendPing(payload: Uint8Array): number {
-      const outbox = this.#connection.#outbox;
-      outbox.sendControl(Opcode.Ping, payload);
-      return outbox.left + outbox.bufferedAmount;
-    }
-    left(): number {
-      return this.#connection.#outbox.left;
-    }
-    written(): number {
-      return this.#connection.#transport.bytesWritten;
-    }
-    answered(latency: number): void {
-      this.#connection.#latency = latency;
-      this.#connection.#meter.pingTimes.add(latency);
-    }
-    dead(error: TransportError): void {
-      this.#connection.#abort(error);
-    }
-    idle(): void {
-      this.#connection.#onIdle();
-    }
-
-    progress(): number {
-      return this.#connection.#assembler.progress;
-    }
-    giveUp(): void {
-      this.#connection.#onOverload();
-    }
-    stalled(): void {
-      this.#connection.#onStalled();
-    }
-  };
-
-  static readonly #TransportHooks = class<Data> implements TransportHandler {
-    #connection: WebSocketConnection<Data>;
-
-    constructor(connection: WebSocketConnection<Data>) {
-      this.#connection = connection;
-    }
-
-    data(bytes: Uint8Array): void {
-      this.#connection.#onData(bytes);
-    }
-    drain(): void {
-      this.#connection.#outbox.drain();
-    }
-    end(): void {
-      this.#connection.#onTransportEnd();
-    }
-    close(error?: unknown): void {
-      this.#connection.#onTransportClose(error);
-    }
-  };
-
-  // ---- What is known of it -------------------------------------------------------------------------------------
-
-  /** Where the connection is in its life. */
+  /** State of the connection. */
   get state(): ConnectionState {
-    if (this.#phase === "connecting" || this.#phase === "open" || this.#phase === "closed") return this.#phase;
-    return "closing";
+    return this.#closing.state;
   }
 
-  /** How the connection ended, once it has; never rejects. */
+  /** Resolves when the connection has ended; never rejects. */
   get closed(): Promise<CloseInfo> {
-    return this.#closed ??= this.#closeInfo === undefined
-      ? new Promise((resolve) => this.#resolveClosed = resolve)
-      : Promise.resolve(this.#closeInfo);
+    return this.#closing.closed;
   }
 
   /** The subprotocol that was agreed on, or "". */
@@ -363,154 +239,89 @@ export class WebSocketConnection<Data = unknown> {
     return this.#result.protocol;
   }
 
-  /** The extensions that were agreed on; what was offered is in `request`. */
+  /** The extensions that were agreed on; the offered ones are in `request`. */
   get extensions(): readonly Extension[] {
     return this.#result.extensions;
   }
 
   /**
-   * The request that opened the connection; on a server known from `onAllow` on.
+   * The request that opened the connection; on a server available from `onAllow` on.
    *
-   * @throws {StateError} If it is not known yet.
+   * @throws {StateError} If no request has come yet.
    */
   get request(): HandshakeRequest {
     if (this.#request === undefined) throw new StateError("ERR_NOT_OPEN", "Cannot read the request: none has come yet");
     return this.#request;
   }
 
-  /** How long the last answer to a ping of `pingInterval` took, in ms; `undefined` before the first. */
+  /** Time between the last ping of `pingInterval` and its answer, in ms; `undefined` before the first answer. */
   get latency(): number | undefined {
-    return this.#latency;
+    return this.#delivery.latency;
   }
 
   /** Bytes that were sent by the program and not yet taken by the operating system. */
   get bufferedAmount(): number {
-    return this.#outbox.bufferedAmount;
+    return this.#sender.bufferedAmount;
   }
 
-  // ---- Life ----------------------------------------------------------------------------------------------------
+  // ---- Start ---------------------------------------------------------------------------------------------------
 
-  /**
-   * Keeps the request of the handshake. For the server and the client.
-   *
-   * @param request The request.
-   * @internal
-   */
-  setRequest(request: HandshakeRequest): void {
-    this.#request = request;
-  }
-
-  /**
-   * The handshake is done: frames follow. For the server and the client.
-   *
-   * @param result What was agreed on.
-   * @param options How the connection starts.
-   * @returns `false` if the connection has ended meanwhile.
-   * @internal
-   */
-  start(result: HandshakeResult, options: StartOptions = {}): boolean {
-    if (this.#phase !== "connecting") return false;
-    const { preface, delivery = "immediate", hold = false } = options;
+  #start(result: HandshakeResult, { preface, delivery = "immediate", waitForHandler = false }: StartOptions): boolean {
+    if (!this.#closing.open()) return false;
     this.#result = result;
-    this.#phase = "open";
     if (result.compression !== undefined) this.#useCompression(result.compression);
-    this.#intake.begin(delivery);
-    if (hold) this.#reception.hold();
-    if (preface !== undefined) this.#outbox.sendPreface(preface);
+    this.#reader.begin(delivery);
+    if (waitForHandler) this.#delivery.wait();
+    if (preface !== undefined) this.#sender.sendPreface(preface);
     return true;
   }
 
-  #useCompression({ parameters, settings }: Required<HandshakeResult>["compression"]): void {
-    this.#deflater = new MessageDeflater(this.role, parameters, settings);
-    this.#inflater = new MessageInflater(this.role, parameters);
-    this.#outbox.useDeflater(this.#deflater);
-    this.#assembler.useInflater(this.#inflater, this.#meter);
-    this.#parser.allowReserved(ReservedBit.Rsv1);
+  #useCompression({ parameters, settings }: NonNullable<HandshakeResult["compression"]>): void {
+    this.#sender.useDeflater(new MessageDeflater(this.role, parameters, settings));
+    this.#reader.useInflater(new MessageInflater(this.role, parameters));
   }
 
-  /**
-   * Gives the connection its bytes. For the server and the client, after `start`.
-   *
-   * @param leftover Bytes that came right behind the handshake.
-   * @param early What else the transport has said already.
-   * @internal
-   */
-  open(leftover: Uint8Array, early: EarlyEnd = { ended: false, closed: undefined }): void {
-    this.#transport.open(new WebSocketConnection.#TransportHooks(this));
-    this.#intake.opened();
+  #open(leftover: Uint8Array, early: EarlyEnd | undefined): void {
+    this.#reader.open();
     this.#watch();
-    if (leftover.length > 0) this.#onData(leftover);
-    if (early.closed !== undefined) this.#onTransportClose(early.closed.error);
-    else if (early.ended) this.#onTransportEnd();
+    if (leftover.length > 0) this.#reader.data(leftover);
+    if (early?.closed !== undefined) this.#reader.close(early.closed.error);
+    else if (early?.ended) this.#reader.end();
   }
 
   #watch(): void {
-    const settings = this.#settings;
+    const { settings } = this.#closing;
     const { clock, pingInterval, idleTimeout, maxMessageRate, maxByteRate } = settings;
-    if (maxMessageRate > 0 || maxByteRate > 0) this.#rates = new RateLimit(settings, clock.now());
-    const open = this.#phase === "open";
-    if (open && (pingInterval > 0 || idleTimeout > 0)) this.#keepAlive = new KeepAlive(this.#hooks, settings);
+    if (maxMessageRate > 0 || maxByteRate > 0) this.#reader.limit(new RateLimit(settings, clock.now()));
+    if (this.#closing.phase !== "open" || (pingInterval === 0 && idleTimeout === 0)) return;
+    this.#delivery.useKeepAlive(new KeepAlive(this.#reader, this.#sender, this.#closing));
   }
 
-  /**
-   * The handshake did not come to an end. For the server and the client.
-   *
-   * @param error Why, if there is something to report.
-   * @internal
-   */
-  abandon(error?: unknown): void {
-    if (this.#phase === "closed") return;
-    this.#cause ??= error;
-    this.#transport.destroy();
-    this.#finish();
-  }
-
-  /**
-   * Changes when data is delivered. For the client.
-   *
-   * @param delivery From now on.
-   * @internal
-   */
-  setDelivery(delivery: Delivery): void {
-    if (this.#phase === "connecting" || this.#phase === "closed") this.#intake.begin(delivery);
-    else this.#intake.setDelivery(delivery);
+  #setDelivery(delivery: Delivery): void {
+    const { phase } = this.#closing;
+    if (phase === "connecting" || phase === "closed") this.#reader.begin(delivery);
+    else this.#reader.setDelivery(delivery);
   }
 
   // ---- Sending -------------------------------------------------------------------------------------------------
 
   /**
-   * Sends a message: a string as text, bytes as binary (RFC 6455 §5.6). The bytes are copied; a lone surrogate in a string
-   * becomes U+FFFD.
+   * Sends a message: a string as text, bytes as binary (RFC 6455 §5.6). The bytes are copied; a lone surrogate in a
+   * string becomes U+FFFD.
    *
    * @param data The message.
-   * @param options What is different for this one.
-   * @returns What became of it; nobody has to wait for it, but see {@linkcode WebSocketConnection.drained}.
+   * @param options Options of this message.
+   * @returns The result; see {@linkcode WebSocketConnection.drained} for `"backpressure"`.
    * @throws {StateError} If the connection is not open, or a fragmented message is not finished.
    * @throws {OptionError} If `data` is of another type, or larger than `maxBufferedAmount`.
    */
   send(data: MessageData, options?: MessageOptions): SendResult {
     this.#assertOpen("send");
     assertPayload(data, "send");
-    if (this.#outbox.fragmented) {
+    if (this.#sender.fragmented) {
       throw new StateError("ERR_MESSAGE_IN_PROGRESS", "Cannot send: a fragmented message is not finished");
     }
-    return this.#outbox.sendMessage(data) ?? this.#refuse(options?.slowConsumer);
-  }
-
-  /**
-   * Sends a message that goes to others too. For broadcasts.
-   *
-   * @param message The message.
-   * @param options What is different for this one.
-   * @returns What became of it.
-   * @throws {StateError} If the connection is not open.
-   * @throws {OptionError} If it is larger than `maxBufferedAmount`.
-   * @internal
-   */
-  sendShared(message: SharedMessage, options?: MessageOptions): SendResult {
-    this.#assertOpen("send");
-    if (this.#outbox.fragmented) return "dropped";
-    return this.#outbox.sendShared(message) ?? this.#refuse(options?.slowConsumer);
+    return this.#sender.sendMessage(data) ?? this.#refuse(options?.slowConsumer);
   }
 
   /**
@@ -520,12 +331,12 @@ export class WebSocketConnection<Data = unknown> {
    * @param opcode The opcode of the frame.
    * @param data Its payload.
    * @param final Whether it is the last frame of the message.
-   * @returns What became of it. Nothing is left out in the middle of a message: a slow consumer is closed.
-   * @throws {StateError} If the connection is not open, or the opcode does not fit what was sent before.
+   * @returns The result. No frame is skipped in the middle of a message: a slow consumer is closed.
+   * @throws {StateError} If the connection is not open, or the opcode does not fit the frames sent before.
    * @throws {OptionError} If the opcode is that of a control frame, or `data` is neither text nor bytes, or larger than
    * `maxBufferedAmount`.
    *
-   * @example A message whose length nobody knows
+   * @example A message of unknown length
    * ```ts
    * import { Opcode, type WebSocketConnection } from "@tackline/websocket";
    *
@@ -543,9 +354,9 @@ export class WebSocketConnection<Data = unknown> {
   sendFrame(opcode: Opcode, data: MessageData, final: boolean): SendResult {
     this.#assertOpen("send a frame");
     assertPayload(data, "send a frame");
-    this.#outbox.assertFragment(opcode);
-    return this.#outbox.sendFragment(opcode, data, final) ??
-      this.#refuse(opcode === Opcode.Continuation ? "close" : this.#settings.slowConsumer);
+    this.#sender.assertFragment(opcode);
+    return this.#sender.sendFragment(opcode, data, final) ??
+      this.#refuse(opcode === Opcode.Continuation ? "close" : this.#closing.settings.slowConsumer);
   }
 
   /**
@@ -573,8 +384,8 @@ export class WebSocketConnection<Data = unknown> {
         "ERR_PAYLOAD",
       );
     }
-    if (this.#phase !== "closeReceived") this.#assertOpen("send a control frame");
-    this.#outbox.sendControl(opcode, payload);
+    if (this.#closing.phase !== "closeReceived") this.#assertOpen("send a control frame");
+    this.#sender.sendControl(opcode, payload);
   }
 
   /**
@@ -600,48 +411,37 @@ export class WebSocketConnection<Data = unknown> {
   }
 
   /**
-   * Waits until nothing that was sent waits any more.
+   * Waits until all bytes were taken by the operating system.
    *
-   * @returns Resolves when `bufferedAmount` is 0; rejects with a {@linkcode TransportError} if the connection is lost before.
+   * @returns Resolves when `bufferedAmount` is 0; rejects with a {@linkcode TransportError} if the connection is lost
+   * before.
    */
   drained(): Promise<void> {
-    return this.#outbox.drained();
+    return this.#sender.drained();
   }
 
   #assertOpen(what: string): void {
-    if (this.#phase === "open") return;
-    const state = this.#phase === "connecting" ? "not open yet" : this.state;
-    const received = this.#received;
-    const why = received === undefined ? "" : `: the peer closed it with ${received.code} ${received.reason}`.trimEnd();
-    const cause = this.#report ?? this.#cause;
-    throw new StateError("ERR_NOT_OPEN", `Cannot ${what}: the connection is ${state}${why}`, { cause });
+    if (!this.#sender.isOpen) this.#closing.assertOpen(what);
   }
 
-  #refuse(policy: SlowConsumer = this.#settings.slowConsumer): SendResult {
-    this.#meter.dropped++;
+  /** Applies the policy for a message beyond `maxBufferedAmount`. */
+  #refuse(policy: SlowConsumer = this.#closing.settings.slowConsumer): SendResult {
+    this.#sender.countDropped();
     if (policy === "drop") return "dropped";
     const waiting = this.bufferedAmount;
-    this.#abort(new TransportError("ERR_SLOW_CONSUMER", `The peer reads too slowly: ${waiting} bytes wait for it`));
+    const message = `The peer reads too slowly: ${waiting} bytes wait for it`;
+    this.#closing.abort(new TransportError("ERR_SLOW_CONSUMER", message));
     return "dropped";
-  }
-
-  /** Gives the connection up at once. */
-  #abort(report: TransportError): void {
-    this.#transport.destroy();
-    // Reported when the transport has ended: the program must not be called back from within its own `send`.
-    this.#setPhase("ending");
-    this.#outbox.discard(undefined);
-    this.#report = report;
   }
 
   // ---- Topics --------------------------------------------------------------------------------------------------
 
   /**
-   * Subscribes to a topic: from now on the connection gets what `publish` of its server sends. On a server only, from `onAllow` on; it
-   * ends with the connection. Calling it again changes nothing.
+   * Subscribes to a topic: from now on the connection gets the messages that `publish` of its server sends to it. On a
+   * server only, from `onAllow` on; the subscription ends with the connection. Calling it again changes nothing.
    *
    * @param topic Its name, of 1 to 1024 characters; nothing in it is special.
-   * @returns Nobody has to wait for it: with a `backplane` it resolves when messages of other nodes come too. It never rejects.
+   * @returns Never rejects, and may be ignored: with a `backplane` it resolves when messages of other nodes come too.
    * @throws {OptionError} If the name is out of range.
    * @throws {StateError} If the connection is a client's, or closing, or has `maxTopics` already.
    *
@@ -660,151 +460,37 @@ export class WebSocketConnection<Data = unknown> {
   subscribe(topic: string): Promise<void> {
     const { topics } = this.#handler;
     if (topics === undefined) throw new StateError("ERR_UNSUPPORTED", "Cannot subscribe: a client has no topics");
-    if (this.#phase !== "connecting") this.#assertOpen("subscribe");
+    if (this.#closing.phase !== "connecting") this.#closing.assertOpen("subscribe");
     return topics.subscribe(this, topic);
   }
 
   /**
-   * Undoes {@linkcode WebSocketConnection.subscribe}.
+   * Ends a subscription made by {@linkcode WebSocketConnection.subscribe}.
    *
    * @param topic The topic.
-   * @returns Whether the connection had subscribed to it.
+   * @returns `false` if the connection had not subscribed to it.
    */
   unsubscribe(topic: string): boolean {
     return this.#handler.topics?.unsubscribe(this, topic) ?? false;
   }
 
-  /** What the connection has subscribed to. */
+  /** Topics that the connection has subscribed to. */
   get topics(): ReadonlySet<string> {
     return this.#handler.topics?.of(this) ?? NO_TOPICS;
-  }
-
-  // ---- Receiving -----------------------------------------------------------------------------------------------
-
-  /** Whether what still comes is of no interest: RFC 6455 §5.5.1 lets nothing follow a close frame. */
-  get #discards(): boolean {
-    return this.#phase === "closeReceived" || this.#phase === "ending" || this.#phase === "closed";
-  }
-
-  /**
-   * Delivers what has come since the last batch. For the client.
-   *
-   * @internal
-   */
-  deliverBatch(): void {
-    if (!this.#reception.full) this.#intake.deliverBatch();
-  }
-
-  /**
-   * Handles one incoming frame or message. For the client.
-   *
-   * @param timeout How long to wait for one, in ms; 0: no limit.
-   * @returns What came.
-   * @internal
-   */
-  step(timeout: number): Promise<StepResult> {
-    return this.#phase === "closed" ? Promise.resolve("closed") : this.#intake.step(timeout);
-  }
-
-  #onData(bytes: Uint8Array): void {
-    this.#bytesReceived += bytes.length;
-    this.#meter.bytesReceived += bytes.length;
-    const exceeded = this.#rates?.exceededBy(0, bytes.length, this.#settings.clock.now());
-    if (exceeded === undefined) this.#intake.receive(bytes);
-    else this.#fail(this.#rateError(exceeded));
-  }
-
-  #countFrames(): void {
-    const { frames } = this.#parser;
-    this.#meter.framesReceived += frames - this.#framesCounted;
-    this.#framesCounted = frames;
-  }
-
-  /** An unfinished message counts for all connections together. */
-  #countUnfinished(): void {
-    const held = this.#assembler.held;
-    if (held === 0 && this.#unfinished === -1) return;
-    const { unfinished } = this.#handler;
-    if (unfinished === undefined) return;
-    const { finished } = this.#assembler;
-    // Another one counts anew: its peer does not hold the memory, but sends one message after the other.
-    if (this.#unfinished !== -1 && (held === 0 || finished !== this.#unfinished)) unfinished.finish(this.#hooks);
-    this.#unfinished = held === 0 ? -1 : finished;
-    if (held > 0) unfinished.hold(this.#hooks, held);
-  }
-
-  /** No more messages are taken: gives back what an unfinished one holds. */
-  #dropUnfinished(): void {
-    this.#assembler.abandon();
-    this.#unfinished = -1;
-    this.#handler.unfinished?.leave(this.#hooks);
-  }
-
-  /** Unfinished messages of all connections hold too much, and this one is among the largest and slowest. */
-  #onOverload(): void {
-    this.#unfinished = -1;
-    this.#fail(new TransportError("ERR_OVERLOAD", "Unfinished messages of all connections hold too much memory"));
-  }
-
-  #onStalled(): void {
-    const { messageTimeout } = this.#settings;
-    this.#fail(new TransportError("ERR_MESSAGE_TIMEOUT", `No more of a message came within ${messageTimeout} ms`));
-  }
-
-  /** One message or control frame more: within a parse, so that what it throws fails the connection. */
-  #countMessage(): void {
-    const exceeded = this.#rates?.exceededBy(1, 0, this.#settings.clock.now());
-    if (exceeded !== undefined) throw this.#rateError(exceeded);
-  }
-
-  #rateError(exceeded: "messages" | "bytes"): ProtocolError {
-    const { maxMessageRate, maxByteRate } = this.#settings;
-    const rate = exceeded === "messages" ? maxMessageRate : maxByteRate;
-    return new ProtocolError("ERR_RATE_EXCEEDED", `More than ${rate} ${exceeded} a second`);
-  }
-
-  #onMessage(data: MessageData, frame?: FrameInfo): void {
-    if (this.#rates !== undefined) this.#countMessage();
-    if (frame === undefined || frame.final) this.#meter.messagesReceived++;
-    // A program that calls close() between two steps does not fetch what lies before the peer's close frame.
-    if (this.#intake.delivery === "step" && !this.#intake.stepping && this.#phase === "closeSent") {
-      this.#reception.leaveOut();
-    }
-    this.#reception.receive(data, frame);
-    this.#intake.finishStep("message");
-  }
-
-  #onPing(payload: Uint8Array): void {
-    this.#countKeepAlive(payload);
-    if (this.#phase === "open" && !this.#settings.options.manualPong) this.#outbox.answerPing(payload);
-    this.#handler.ping(this, payload);
-    this.#intake.finishStep("control");
-  }
-
-  #countKeepAlive(payload: Uint8Array): void {
-    if (this.#rates !== undefined) this.#countMessage();
-    this.#keepAliveBytes += frameHeaderLength(payload.length, this.role === "server") + payload.length;
-  }
-
-  #onPong(payload: Uint8Array): void {
-    this.#countKeepAlive(payload);
-    this.#keepAlive?.pong(payload);
-    this.#handler.pong(this, payload);
-    this.#intake.finishStep("control");
   }
 
   // ---- Streams -------------------------------------------------------------------------------------------------
 
   /**
-   * The messages as a stream: text as strings, binary as bytes. From the first use on, messages wait here (and go to the
-   * handlers too); when 64 KiB wait, nothing more is read from the peer until the program has read some. Take it
-   * before the first `await` of a handler, or what came before is gone.
+   * The messages as a stream: text as strings, binary as bytes. From the first use on, messages wait here (and go to
+   * the handlers too); when 64 KiB wait, nothing more is read from the peer until the program has read some. Take it
+   * before the first `await` of a handler: earlier messages are not in it.
    *
    * The stream ends with the connection; it errors with a {@linkcode TransportError} if that was not by a close frame.
    * Cancelling it closes the connection, without a code.
    */
   get readable(): ReadableStream<MessageData> {
-    return this.#reception.take().readable;
+    return this.#delivery.take().readable;
   }
 
   /**
@@ -812,21 +498,22 @@ export class WebSocketConnection<Data = unknown> {
    * Closing it closes the connection with 1000, aborting it with 1011.
    */
   get writable(): WritableStream<MessageData> {
-    return this.#writable ??= messageStream(this, this.#outbox);
+    return this.#writable ??= messageStream(this, this.#sender);
   }
 
   /**
-   * One message as a stream, for content whose length nobody knows (RFC 6455 §5.4): each chunk that is not empty leaves as a
-   * fragment, closing the stream sends a last empty one. Its back-pressure is the peer's. Nothing else can be sent meanwhile
-   * but control frames; broadcasts leave the connection out.
+   * One message as a stream, for content of unknown length (RFC 6455 §5.4): each chunk that is not empty is sent as a
+   * fragment, closing the stream sends a last empty one. Its back-pressure is the peer's. Meanwhile only control frames
+   * can be sent; broadcasts skip the connection.
    *
    * A message that has begun cannot be taken back: aborting the stream, or a chunk that can never fit
    * `maxBufferedAmount`, closes the connection with 1011.
    *
-   * @param opcode `Opcode.Text` or `Opcode.Binary`. Strings and bytes may be mixed; they may be cut inside a code point.
+   * @param opcode `Opcode.Text` or `Opcode.Binary`. Strings and bytes may be mixed; they may be cut inside a code
+   * point.
    * @returns The stream.
    * @throws {StateError} If the connection is not open, or a fragmented message is not finished.
-   * @throws {OptionError} If the opcode is another one.
+   * @throws {OptionError} If the opcode is neither of both.
    *
    * @example A file as one message
    * ```ts
@@ -839,212 +526,39 @@ export class WebSocketConnection<Data = unknown> {
    */
   messageWriter(opcode: Opcode): WritableStream<MessageData> {
     this.#assertOpen("write a message");
-    return messageWriter(this, this.#outbox, opcode);
+    return messageWriter(this, this.#sender, opcode);
   }
 
   /**
-   * Iterates over the messages, as {@linkcode WebSocketConnection.readable} does. The loop ends with the connection, whatever the
-   * code of the close frame (see {@linkcode WebSocketConnection.closed}), and throws if there was none.
+   * Iterates over the messages, as {@linkcode WebSocketConnection.readable} does. The loop ends with the connection,
+   * whatever the code of the close frame (see {@linkcode WebSocketConnection.closed}), and throws if there was none.
    * Leaving it early does not close the connection.
    *
    * @returns The iterator.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<MessageData, undefined> {
-    return this.#reception.take().iterate();
-  }
-
-  /**
-   * Somebody listens now: hands over what was held. For the client.
-   *
-   * @internal
-   */
-  releaseHeld(): void {
-    const inbox = this.#reception.release();
-    if (inbox === undefined) return;
-    // An end that came behind them loses none of them; one that the handlers bring about ends their delivery.
-    const ended = this.#discards;
-    this.#intake.replay(() => {
-      for (let held = inbox.shift(); held !== undefined && (ended || !this.#discards); held = inbox.shift()) {
-        this.#handler.message(this, held);
-      }
-    });
-    if (this.#phase !== "closed" && this.#intake.delivery === "immediate") this.#intake.unblock();
+    return this.#delivery.take().iterate();
   }
 
   // ---- Closing -------------------------------------------------------------------------------------------------
 
   /**
-   * Starts the closing handshake (RFC 6455 §7.1.2), or answers the peer's with `manualClose`. Further calls change nothing.
+   * Starts the closing handshake (RFC 6455 §7.1.2), or answers the peer's with `manualClose`. Further calls change
+   * nothing.
    *
    * @param code 1000–1003, 1007–1014 or 3000–4999. Without it the close frame has no payload.
    * @param reason At most 123 bytes of UTF-8.
-   * @returns How the connection ended; never rejects after the arguments are checked.
+   * @returns The end of the connection; never rejects after the arguments are checked.
    * @throws {OptionError} If code or reason are out of range.
    */
   close(code?: number, reason = ""): Promise<CloseInfo> {
-    const payload = encodeClosePayload(code, reason);
-    if (this.#phase === "connecting") this.abandon();
-    else if (this.#phase === "open" || this.#phase === "closeReceived") this.#sendClose(code, reason, payload);
-    return this.closed;
-  }
-
-  #sendClose(code: number | undefined, reason: string, payload: Uint8Array): void {
-    this.#sent = { code: code ?? CloseCode.NoStatusReceived, reason };
-    this.#outbox.sendControl(Opcode.Close, payload);
-    this.#outbox.forgetPong();
-    this.#setPhase(this.#received === undefined ? "closeSent" : "ending");
-    // The peer's close frame lies behind what was not read.
-    if (this.#phase === "closeSent") this.#intake.unblock();
-  }
-
-  #onClose(code: number, reason: string): void {
-    this.#received = { code, reason };
-    this.#intake.drop();
-    this.#dropUnfinished();
-    this.#reception.end();
-    if (this.#phase === "closeSent") this.#setPhase("ending");
-    else if (this.#settings.options.manualClose) this.#setPhase("closeReceived");
-    else {
-      // RFC 6455 §5.5.1: "it typically echos the status code it received".
-      const echoed = code === CloseCode.NoStatusReceived ? undefined : code;
-      this.#sendClose(echoed, "", encodeClosePayload(echoed, ""));
-    }
-    this.#handler.close(this, code, reason);
-    this.#intake.finishStep("control");
-  }
-
-  #onIdle(): void {
-    const { idleTimeout } = this.#settings;
-    const error = new TransportError("ERR_IDLE_TIMEOUT", `Nothing came and nothing was sent for ${idleTimeout} ms`);
-    this.close(CloseCode.GoingAway, "idle");
-    this.#handler.error(this, error);
-  }
-
-  /** Fails the connection (RFC 6455 §7.1.7): tells the peer why, reports, and ignores what still comes. */
-  #fail(error: unknown): void {
-    if (this.#phase === "ending" || this.#phase === "closed") return;
-    this.#cause = error;
-    this.closeWith(error instanceof WebSocketError ? error.closeCode : CloseCode.InternalError, error);
-    this.#handler.error(this, error);
-  }
-
-  /**
-   * Ends the connection because of an error that has been reported. For the server and the client.
-   *
-   * @param code The close code.
-   * @param error The error; only that of a protocol violation is told to the peer.
-   * @internal
-   */
-  closeWith(code: number, error: unknown): void {
-    if (this.#phase === "connecting") return this.abandon();
-    if (this.#phase === "open" || this.#phase === "closeReceived") {
-      const reason = error instanceof ProtocolError ? error.message : "";
-      this.#sent = { code, reason };
-      this.#outbox.sendControl(Opcode.Close, encodeClosePayload(code, reason));
-    }
-    this.#setPhase("ending");
+    this.#closing.close(code, reason);
+    return this.#closing.closed;
   }
 
   /** Ends the connection at once, without a closing handshake. `onDisconnect` follows. */
   terminate(): void {
-    if (this.#phase === "closed") return;
-    this.#outbox.discard(undefined);
-    if (this.#phase === "connecting") return this.abandon();
-    this.#setPhase("ending");
-    this.#transport.destroy();
-  }
-
-  /** The one place where the phase changes after the handshake. */
-  #setPhase(phase: Phase): void {
-    if (this.#phase === phase || this.#phase === "closed") return;
-    this.#phase = phase;
-    this.#keepAlive?.stop();
-    if (phase === "closed") return this.#cancelTimer?.();
-    if (phase === "ending") this.#startEnding();
-    if (phase !== "closeReceived") this.#startTimer();
-  }
-
-  #startTimer(): void {
-    const { clock, closeTimeout } = this.#settings;
-    this.#cancelTimer?.();
-    this.#cancelTimer = undefined;
-    if (closeTimeout === 0) return;
-    this.#cancelTimer = clock.after(closeTimeout, () => {
-      if (this.#phase === "closeSent") {
-        this.#report = new TransportError("ERR_CLOSE_TIMEOUT", `No close frame came within ${closeTimeout} ms`);
-      }
-      this.#transport.destroy();
-    });
-  }
-
-  #startEnding(): void {
-    this.#intake.drop();
-    this.#dropUnfinished();
-    this.#inflater?.close();
-    this.#outbox.end();
-    // From here on bytes are only read to be dropped: closing a socket with unread bytes would send a reset, which can
-    // overtake the close frame.
-    this.#transport.resume();
-    if (this.bufferedAmount === 0 && !this.#intake.parsing) this.#endTransport();
-    this.#finishIfOver();
-  }
-
-  /** RFC 6455 §7.1.1: the server ends TCP first; a client only if the connection failed. */
-  #endTransport(): void {
-    if (this.#endSent) return;
-    if (this.role === "client" && this.#received !== undefined && !this.#transportEnded) return;
-    this.#endSent = true;
-    if (this.#transportEnded) this.#transport.destroy();
-    else this.#transport.end();
-  }
-
-  #onTransportEnd(): void {
-    this.#transportEnded = true;
-    // RFC 6455 has no half-open connections: without a close frame this is a loss.
-    if (this.#phase === "ending" && this.bufferedAmount > 0) return;
-    this.#transport.destroy();
-  }
-
-  #onTransportClose(error: unknown): void {
-    this.#transportClosed = true;
-    this.#cause ??= error;
-    this.#outbox.discard(error);
-    // What was not fetched yet can still be.
-    if (this.#intake.delivery === "step" && this.#phase === "open" && !this.#intake.empty) return;
-    this.#intake.parseRest();
-    this.#finish();
-  }
-
-  /** With steps, the end is reported only when all that had come before was fetched, or nobody will fetch it. */
-  #finishIfOver(): void {
-    if (this.#transportClosed && this.#intake.empty && !this.#intake.parsing) this.#finish();
-  }
-
-  #finish(): void {
-    if (this.#phase === "closed") return;
-    this.#setPhase("closed");
-    this.#outbox.discard(this.#cause);
-    this.#deflater?.close();
-    this.#inflater?.close();
-    this.#dropUnfinished();
-    const info = this.#makeCloseInfo();
-    this.#closeInfo = info;
-    if (this.#received === undefined) this.#reception.lose(this.#report ?? this.#cause);
-    if (this.#report !== undefined) this.#handler.error(this, this.#report);
-    this.#handler.disconnect(this, info);
-    this.#resolveClosed?.(info);
-    this.#intake.finishStep("closed");
-  }
-
-  #makeCloseInfo(): CloseInfo {
-    const info: CloseInfo = {
-      code: this.#received?.code ?? CloseCode.AbnormalClosure,
-      reason: this.#received?.reason ?? "",
-      clean: this.#sent !== undefined && this.#received !== undefined,
-    };
-    if (this.#sent !== undefined) info.sent = this.#sent;
-    if (this.#received !== undefined) info.received = this.#received;
-    return info;
+    this.#closing.terminate();
   }
 }
 

@@ -1,93 +1,70 @@
 /**
- * Whether the peer is still there: pings at intervals, how long their pongs take, and connections on which nothing happens.
+ * Finds peers that are gone: sends pings at intervals, measures the time to their pongs, and closes idle connections.
  *
- * A missed pong is not all: what reads slowly, or sends a long frame, is not dead. So the wait for a pong goes on as long as other bytes
- * come, as long as the program itself holds up the reading, and as long as the ping stands in line behind bytes that do leave.
+ * A peer that reads slowly, or sends a long frame, is not gone. So the wait for a pong goes on as long as other bytes
+ * come, as long as the program itself holds up the reading, and as long as bytes before the ping are still being sent.
  *
  * @module
  */
 
-import type { Clock } from "../base/clock.ts";
+import type { Closing } from "./closing.ts";
+import { frameHeaderLength, Opcode } from "../protocol/frame_header.ts";
+import type { FrameReader } from "./frame_reader.ts";
+import type { Sender } from "./sender.ts";
 import { TransportError } from "../base/errors.ts";
 
-/** What a {@linkcode KeepAlive} asks and tells its connection. */
-export interface KeepAliveOwner {
-  /** Bytes that have come. */
-  received(): number;
-  /** Bytes that came or were sent, but for pings and pongs. */
-  exchanged(): number;
-  /** Whether the program lets the connection read. */
-  reads(): boolean;
-  /**
-   * Sends a ping.
-   *
-   * @param payload Its payload.
-   * @returns The place behind it in all that is sent.
-   */
-  sendPing(payload: Uint8Array): number;
-  /** How much of all that is sent has left. */
-  left(): number;
-  /** Bytes that the operating system has taken, of one that is being written too. */
-  written(): number;
-  /** A pong came after so many ms. */
-  answered(latency: number): void;
-  /** The peer is not there any more. */
-  dead(error: TransportError): void;
-  /** Nothing has happened for `idleTimeout`. */
-  idle(): void;
-}
-
-/** Times of a {@linkcode KeepAlive}, in ms; 0 turns one off. */
-export interface KeepAliveTimes {
-  /** The time between a pong and the next ping. */
-  readonly pingInterval: number;
-  /** How long a pong may take. */
-  readonly pongTimeout: number;
-  /** How long nothing may happen. */
-  readonly idleTimeout: number;
-  /** Time. */
-  readonly clock: Clock;
-}
-
-/** Idle connections are looked at so often in their time, which is therefore exact to that part of it. */
+/** Checks in each `idleTimeout`, which is therefore exact to an eighth. */
 const IDLE_CHECKS = 8;
 
-/** Numbers pings, so that a pong tells which it answers. */
+/** Number of pings so far: it is part of their payload, so that a pong is matched to its ping. */
 let pings = 0;
 
 /** Watches one open connection. */
-export class KeepAlive {
-  #owner: KeepAliveOwner;
-  #times: KeepAliveTimes;
+export class KeepAlive<Connection = unknown> {
+  readonly #reader: FrameReader<Connection>;
+  readonly #sender: Sender;
+  readonly #closing: Closing<Connection>;
+  #latency: number | undefined;
 
   // Ping state
   #cancelPing: (() => void) | undefined;
   #payload: Uint8Array | undefined;
-  #sentAt = 0;
-  /** The place behind the ping in all that is sent. */
-  #place = 0;
+  #pingedAt = 0;
+  /** Offset behind the ping in all bytes that are sent. */
+  #offset = 0;
+  /** Bytes that had come, and bytes that were written, when the wait for the pong began. */
   #received = 0;
   #written = 0;
 
   // Idle state
   #cancelIdle: (() => void) | undefined;
+  /** Bytes of pings and pongs that came. */
+  #controlBytes = 0;
   #exchanged = 0;
   #quietChecks = 0;
 
   /**
    * Begins to watch.
    *
-   * @param owner The connection, which is open.
-   * @param times When.
+   * @param reader Counts incoming bytes.
+   * @param sender Sends pings.
+   * @param closing Ends the connection, which is open; has its settings.
    */
-  constructor(owner: KeepAliveOwner, times: KeepAliveTimes) {
-    this.#owner = owner;
-    this.#times = times;
-    if (times.pingInterval > 0) this.#waitToPing();
-    if (times.idleTimeout > 0) this.#waitIdle();
+  constructor(reader: FrameReader<Connection>, sender: Sender, closing: Closing<Connection>) {
+    this.#reader = reader;
+    this.#sender = sender;
+    this.#closing = closing;
+    const { pingInterval, idleTimeout } = closing.settings;
+    if (pingInterval > 0) this.#waitToPing();
+    if (idleTimeout > 0) this.#waitIdle();
   }
 
-  /** Watches no longer. */
+  /** The time of the last answer to a ping, in ms; `undefined` before the first. */
+  get latency(): number | undefined {
+    return this.#latency;
+  }
+
+  /** Stops watching. */
   stop(): void {
     this.#payload = undefined;
     this.#cancelPing?.();
@@ -95,64 +72,85 @@ export class KeepAlive {
   }
 
   #waitToPing(): void {
-    this.#cancelPing = this.#times.clock.after(this.#times.pingInterval, () => this.#ping());
+    const { clock, pingInterval } = this.#closing.settings;
+    this.#cancelPing = clock.after(pingInterval, () => this.#ping());
   }
 
   #ping(): void {
-    // No answer could be seen.
-    if (!this.#owner.reads()) return this.#waitToPing();
+    // A pong could not be seen.
+    if (!this.#reader.reads()) return this.#waitToPing();
     const payload = new Uint8Array(8);
     const view = new DataView(payload.buffer);
     view.setUint32(0, 0x6b656570);
     view.setUint32(4, pings++);
     this.#payload = payload;
-    this.#sentAt = this.#times.clock.now();
-    this.#place = this.#owner.sendPing(payload);
+    this.#pingedAt = this.#closing.settings.clock.now();
+    const sender = this.#sender;
+    sender.sendControl(Opcode.Ping, payload);
+    this.#offset = sender.sent + sender.bufferedAmount;
     this.#waitForPong();
   }
 
   #waitForPong(): void {
-    const { clock, pongTimeout } = this.#times;
-    this.#received = this.#owner.received();
-    this.#written = this.#owner.written();
+    const { clock, pongTimeout } = this.#closing.settings;
+    this.#received = this.#reader.received;
+    this.#written = this.#sender.bytesWritten;
     if (pongTimeout > 0) this.#cancelPing = clock.after(pongTimeout, () => this.#missed());
   }
 
   #missed(): void {
     if (this.#showsLife) return this.#waitForPong();
-    const message = `No pong came within ${this.#times.pongTimeout} ms`;
-    this.#owner.dead(new TransportError("ERR_PONG_TIMEOUT", message));
+    const message = `No pong came within ${this.#closing.settings.pongTimeout} ms`;
+    this.#closing.abort(new TransportError("ERR_PONG_TIMEOUT", message));
   }
 
   get #showsLife(): boolean {
-    const owner = this.#owner;
-    if (!owner.reads() || owner.received() !== this.#received) return true;
-    return owner.left() < this.#place && owner.written() !== this.#written;
+    if (!this.#reader.reads() || this.#reader.received !== this.#received) return true;
+    return this.#sender.sent < this.#offset && this.#sender.bytesWritten !== this.#written;
   }
 
   /**
-   * A pong came.
+   * Notes a ping of the peer.
    *
-   * @param payload Its payload; others than ours are the program's.
+   * @param payload Its payload.
    */
-  pong(payload: Uint8Array): void {
+  ping(payload: Uint8Array): void {
+    const masked = !this.#sender.masked;
+    this.#controlBytes += frameHeaderLength(payload.length, masked) + payload.length;
+  }
+
+  /**
+   * Notes a pong.
+   *
+   * @param payload Its payload; others than ours belong to pings of the program.
+   * @returns The time since its ping, in ms, if it answers ours.
+   */
+  pong(payload: Uint8Array): number | undefined {
+    this.ping(payload);
     const expected = this.#payload;
-    if (expected === undefined || payload.length !== expected.length) return;
-    if (!payload.every((octet, at) => octet === expected[at])) return;
+    if (expected === undefined || payload.length !== expected.length) return undefined;
+    if (!payload.every((octet, at) => octet === expected[at])) return undefined;
     this.#payload = undefined;
     this.#cancelPing?.();
-    this.#owner.answered(this.#times.clock.now() - this.#sentAt);
+    this.#latency = this.#closing.settings.clock.now() - this.#pingedAt;
     this.#waitToPing();
+    return this.#latency;
   }
 
   #waitIdle(): void {
-    this.#exchanged = this.#owner.exchanged();
-    this.#cancelIdle = this.#times.clock.after(this.#times.idleTimeout / IDLE_CHECKS, () => this.#checkIdle());
+    this.#exchanged = this.#exchangedNow;
+    const { clock, idleTimeout } = this.#closing.settings;
+    this.#cancelIdle = clock.after(idleTimeout / IDLE_CHECKS, () => this.#checkIdle());
+  }
+
+  /** Bytes that came or were sent, except pings and pongs. */
+  get #exchangedNow(): number {
+    return this.#reader.received - this.#controlBytes + this.#sender.exchanged;
   }
 
   #checkIdle(): void {
-    this.#quietChecks = this.#owner.exchanged() === this.#exchanged ? this.#quietChecks + 1 : 0;
+    this.#quietChecks = this.#exchangedNow === this.#exchanged ? this.#quietChecks + 1 : 0;
     if (this.#quietChecks < IDLE_CHECKS) return this.#waitIdle();
-    this.#owner.idle();
+    this.#closing.closeIdle();
   }
 }

@@ -1,15 +1,16 @@
 /**
- * Messages that wait for the program: one bounded queue behind `readable` and the async iterator of a connection.
+ * Messages that wait for the program: a bounded queue behind `readable` and the async iterator of a connection.
  *
  * @module
  */
 
 import type { MessageData } from "../protocol/payload.ts";
-/** Bytes of waiting messages at which the reading stops. */
+
+/** Size of waiting messages at which reading stops, in bytes. */
 const HIGH_WATER_MARK = 64 * 1024;
 
 /** A queue of messages with an end. */
-export class Inbox {
+export class MessageQueue {
   #items: (MessageData | undefined)[] = [];
   /** Index of the oldest message: shifting a long array would cost its length each time. */
   #head = 0;
@@ -22,27 +23,27 @@ export class Inbox {
   #onCancel: () => void;
 
   /**
-   * Makes an empty inbox.
+   * Makes an empty queue.
    *
-   * @param onRoom Called when a full inbox has room again.
-   * @param onCancel Called when the reader of the stream gives up.
+   * @param onRoom Called when a full queue has room again.
+   * @param onCancel Called when the reader cancels the stream.
    */
   constructor(onRoom: () => void, onCancel: () => void) {
     this.#onRoom = onRoom;
     this.#onCancel = onCancel;
   }
 
-  /** Whether no more messages should be read from the peer for now. */
+  /** `true` if the queue is full: no more messages should be read from the peer for now. */
   get full(): boolean {
     return this.#size >= HIGH_WATER_MARK;
   }
 
-  /** How much waits: bytes and UTF-16 units, and a little for each message. */
+  /** Size of the messages that wait: bytes and UTF-16 units, and 64 for each message. */
   get size(): number {
     return this.#size;
   }
 
-  /** Whether nothing waits. */
+  /** `true` if no message waits. */
   get empty(): boolean {
     return this.#head === this.#items.length;
   }
@@ -80,9 +81,9 @@ export class Inbox {
   }
 
   /**
-   * No more messages will come. Those that wait can still be taken; after them the error, if there is one, is thrown.
+   * Ends the queue. Messages that wait can still be taken; after them the error, if there is one, is thrown.
    *
-   * @param error Why, if not in order.
+   * @param error The error, unless the connection ended in order.
    */
   end(error?: unknown): void {
     if (this.#ended) return;
@@ -110,7 +111,7 @@ export class Inbox {
   }
 
   /**
-   * An iterator over the messages. Leaving a loop early ends nothing: another loop may go on.
+   * Makes an iterator over the messages. Leaving a loop early ends nothing: another loop may go on.
    *
    * @returns The iterator.
    */
@@ -123,7 +124,7 @@ export class Inbox {
     return iterator;
   }
 
-  /** The messages as a stream. It pulls one message a read, so the bound of the inbox is the only one. */
+  /** The messages as a stream. It pulls one message a read, so the bound of the queue is the only one. */
   get readable(): ReadableStream<MessageData> {
     this.#readable ??= new ReadableStream<MessageData>({
       pull: async (controller) => {
@@ -137,7 +138,7 @@ export class Inbox {
   }
 }
 
-/** A message weighs at least something, so that a flood of empty ones is bounded too. */
+/** Counts 64 more for each message, so that a flood of empty messages is bounded too. */
 function weight(message: MessageData): number {
   return message.length + 64;
 }

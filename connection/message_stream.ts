@@ -8,38 +8,38 @@ import type { SendResult } from "./options.ts";
 import { CloseCode, OptionError, StateError } from "../base/errors.ts";
 import { Opcode } from "../protocol/frame_header.ts";
 import { assertPayload, type MessageData } from "../protocol/payload.ts";
-import type { Outbox } from "./outbox.ts";
+import type { Sender } from "./sender.ts";
 
-/** What the streams need of a connection. */
-export interface Sender {
+/** A connection that messages are written to. */
+export interface WritableConnection {
   /** Sends a message. */
   send(data: MessageData): SendResult;
   /** Sends a fragment. */
   sendFrame(opcode: Opcode, data: MessageData, final: boolean): SendResult;
   /** Begins the closing handshake. */
   close(code: number): Promise<unknown>;
-  /** Resolves when the peer has caught up. */
+  /** Resolves when no bytes wait any more. */
   drained(): Promise<void>;
 }
 
 const EMPTY = new Uint8Array(0);
 
 /**
- * A stream of messages. Closing it closes the connection.
+ * Makes a stream of messages. Closing it closes the connection.
  *
  * @param connection The connection.
- * @param outbox Knows whether to wait.
+ * @param sender Tells when to wait.
  * @returns The stream.
  */
 export function messageStream(
-  connection: Pick<Sender, "send" | "close" | "drained">,
-  outbox: Pick<Outbox, "mustWaitFor">,
+  connection: Pick<WritableConnection, "send" | "close" | "drained">,
+  sender: Pick<Sender, "mustWaitFor">,
 ): WritableStream<MessageData> {
   return new WritableStream<MessageData>({
     async write(chunk) {
       assertPayload(chunk, "write");
       // Others may have waited for the same room.
-      while (outbox.mustWaitFor(chunk)) await connection.drained();
+      while (sender.mustWaitFor(chunk)) await connection.drained();
       if (connection.send(chunk) === "dropped") throw noRoom();
     },
     close: async () => void await connection.close(CloseCode.NormalClosure),
@@ -48,32 +48,36 @@ export function messageStream(
 }
 
 /**
- * One message as a stream of its fragments.
+ * Makes a stream of the fragments of one message.
  *
  * @param connection The connection.
- * @param outbox Knows whether to wait.
+ * @param sender Tells when to wait.
  * @param opcode Text or binary.
  * @returns The stream.
  * @throws {OptionError} If the opcode is another one.
  * @throws {StateError} If a fragmented message is not finished.
  */
-export function messageWriter(connection: Sender, outbox: Outbox, opcode: Opcode): WritableStream<MessageData> {
+export function messageWriter(
+  connection: WritableConnection,
+  sender: Sender,
+  opcode: Opcode,
+): WritableStream<MessageData> {
   if (opcode !== Opcode.Text && opcode !== Opcode.Binary) {
     throw new OptionError(
       `Cannot write a message: "${opcode}" is neither Opcode.Text nor Opcode.Binary`,
       "ERR_PAYLOAD",
     );
   }
-  outbox.assertFragment(opcode);
+  sender.assertFragment(opcode);
   let next: Opcode = opcode;
   /** The first half of a surrogate pair whose second half has not come yet. */
   let half = "";
   const send = async (chunk: MessageData, final: boolean): Promise<void> => {
-    while (outbox.mustWaitFor(chunk)) await connection.drained();
+    while (sender.mustWaitFor(chunk)) await connection.drained();
     try {
       if (connection.sendFrame(next, chunk, final) === "dropped") throw noRoom();
     } catch (error) {
-      // Nothing could be sent any more behind half a message.
+      // No other message can follow half a message.
       if (next === Opcode.Continuation) connection.close(CloseCode.InternalError);
       throw error;
     }
@@ -107,5 +111,8 @@ function endsInHalf(text: string): boolean {
 }
 
 function noRoom(): StateError {
-  return new StateError("ERR_NOT_OPEN", "Cannot write: there is no room");
+  return new StateError(
+    "ERR_NOT_OPEN",
+    "Cannot write: the message does not fit maxBufferedAmount, or the connection ends",
+  );
 }

@@ -1,5 +1,5 @@
 /**
- * What a connection is told and what it tells: its options, its results, and the calls it makes.
+ * Options, results and events of a connection.
  *
  * @module
  */
@@ -8,19 +8,22 @@ import { type Clock, systemClock } from "../base/clock.ts";
 import type { DeflateAgreement } from "../protocol/compression.ts";
 import type { Extension } from "../protocol/extensions.ts";
 import { type Complete, defaultsOf, type SettingsTable } from "../base/settings.ts";
+import type { FrameInfo } from "../protocol/frame_header.ts";
+import type { MessageData } from "../protocol/payload.ts";
 
-/** Where a connection is in its life, in the words of the browser's `WebSocket`. */
+/** State of a connection, in the words of the browser's `WebSocket`. */
 export type ConnectionState = "connecting" | "open" | "closing" | "closed";
 
 /**
- * What became of a message given to `send`:
- * `"sent"`: taken. `"backpressure"`: taken, but the peer is slow; wait for `drained()` before sending much more.
- * `"dropped"`: not taken, since more than `maxBufferedAmount` bytes would wait.
- * `"queued"`: of a client with `reconnect` and `maxQueuedAmount` only: kept for the next connection.
+ * Result of `send`.
+ * `"sent"`: the message was taken. `"backpressure"`: it was taken, but the peer is slow; wait for `drained()` before
+ * sending much more.
+ * `"dropped"`: it was not taken, since more than `maxBufferedAmount` bytes would wait.
+ * `"queued"`: it is kept for the next connection, by a client with `reconnect` and `maxQueuedSize`.
  */
 export type SendResult = "sent" | "backpressure" | "dropped" | "queued";
 
-/** What happens to a peer that reads more slowly than the program sends. */
+/** Treatment of a peer that reads more slowly than the program sends. */
 export type SlowConsumer = "close" | "drop";
 
 /** Code and reason of one close frame. */
@@ -31,13 +34,13 @@ export interface CloseFrame {
   reason: string;
 }
 
-/** How a connection ended. */
+/** End of a connection. */
 export interface CloseInfo {
   /** The code of the peer's close frame; 1005 if it had none, 1006 if there was no close frame. */
   code: number;
   /** The reason in the peer's close frame. */
   reason: string;
-  /** Whether both close frames were exchanged (RFC 6455 §7.1.4). */
+  /** `true` if both close frames were exchanged (RFC 6455 §7.1.4). */
   clean: boolean;
   /** The close frame that was sent, if one was. */
   sent?: CloseFrame;
@@ -60,8 +63,8 @@ export interface HandshakeRequest {
   /** The extensions that were offered, in the client's order of preference. */
   readonly extensions: readonly Extension[];
   /**
-   * On a server, for what an asynchronous `onAllow` asks others: aborts when the peer leaves, or `handshakeTimeout` ends, before it has
-   * answered. After its answer, and on a client, it never aborts.
+   * On a server, for requests of an asynchronous `onAllow` to other services: aborts when the peer disconnects, or
+   * `handshakeTimeout` ends, before `onAllow` has answered. After its answer, and on a client, it never aborts.
    */
   readonly signal: AbortSignal;
 }
@@ -69,9 +72,9 @@ export interface HandshakeRequest {
 /** Switches of one connection. */
 export interface ProtocolOptions {
   /**
-   * Deliver each frame by itself, decompressed and with no code point cut, and with a `frame` argument to the handlers; iteration and
-   * `readable` give the pieces without it. `maxMessageSize` goes on to limit the whole message; with 0 a single frame may fill
-   * the memory.
+   * Deliver each frame by itself, decompressed and with no code point cut, and with a `frame` argument to the handlers;
+   * iteration and `readable` give the pieces without it. `maxMessageSize` goes on to limit the whole message; with 0 a
+   * single frame may fill the memory.
    * @default {false}
    */
   frameByFrame?: boolean | undefined;
@@ -97,13 +100,13 @@ export interface ProtocolOptions {
   manualClose?: boolean | undefined;
 }
 
-/** How one message is sent. */
+/** Options of one message. */
 export interface MessageOptions {
-  /** What happens to this message beyond `maxBufferedAmount`; the default is the setting `slowConsumer`. */
+  /** Treatment of this message beyond `maxBufferedAmount`; the default is the setting `slowConsumer`. */
   slowConsumer?: SlowConsumer | undefined;
 }
 
-/** Limits and habits of a connection. `0` turns a limit off. */
+/** Limits and switches of a connection. `0` turns a limit off. */
 export interface ConnectionOptions {
   /** Switches of the protocol. */
   options?: ProtocolOptions | undefined;
@@ -113,76 +116,78 @@ export interface ConnectionOptions {
    */
   splitMessage?: boolean | undefined;
   /**
-   * The most bytes of a frame on the wire, header included, when `splitMessage` is on; 0: no splitting. At least 3, for
-   * a client 7.
+   * Longest frame on the wire, header included, in bytes, when `splitMessage` is on; 0: no splitting. At least 3, for a
+   * client 7.
    * @default {0}
    */
   frameSize?: number | undefined;
   /**
-   * The largest message taken from the peer, in bytes. A larger one is refused with 1009 at the header that goes beyond; a
-   * compressed one where its decompression goes beyond, or at the header by which its wire form is much longer.
+   * Largest message accepted from the peer, in bytes. A larger one is refused with 1009 at the header that exceeds the
+   * limit; a compressed one where its decompression exceeds it, or at the header by which its wire form is much longer.
    * @default {16777216}
    */
   maxMessageSize?: number | undefined;
   /**
-   * The most fragments of one message, empty ones included; beyond it 1008. Reassembly keeps nothing per fragment: the limit is for
-   * messages that never end.
+   * Most fragments of one message, empty ones included; beyond it 1008. Reassembly keeps nothing per fragment: the
+   * limit is for messages that never end.
    * @default {131072}
    */
   maxFragments?: number | undefined;
   /**
-   * How long the next piece of a message that has begun may take, in ms, exact to an eighth. Then the connection is closed with 1001. The
-   * time does not run while the program itself holds up the reading, nor with `frameByFrame` between two frames. A server limits it by
-   * default.
+   * Longest time until the next piece of a message that has begun, in ms, exact to an eighth. Then the connection is
+   * closed with 1001. The time does not run while the program itself holds up the reading, nor with `frameByFrame`
+   * between two frames. A server limits it by default.
    * @default {0}
    */
   messageTimeout?: number | undefined;
   /**
-   * The most bytes that wait for a slow peer; control frames and compressed fragments may go a little beyond. What happens
-   * then: `slowConsumer`.
+   * Most bytes that wait for a slow peer; control frames and compressed fragments may exceed it a little. Beyond it
+   * `slowConsumer` decides.
    * @default {33554432}
    */
   maxBufferedAmount?: number | undefined;
   /**
-   * From how many waiting bytes on `send` says `"backpressure"`.
+   * Number of waiting bytes from which `send` returns `"backpressure"`.
    * @default {65536}
    */
   highWaterMark?: number | undefined;
   /**
-   * What `send` does beyond `maxBufferedAmount`: `"close"` ends the connection at once, `"drop"` leaves the message out.
-   * Either way it says `"dropped"`.
+   * Effect of a message beyond `maxBufferedAmount`: `"close"` ends the connection at once, `"drop"` skips the message.
+   * Either way `send` returns `"dropped"`.
    * @default {"close"}
    */
   slowConsumer?: SlowConsumer | undefined;
   /**
-   * How long the closing handshake, and then the end of TCP, may take, in ms.
+   * Longest time for the closing handshake, and then for the end of TCP, in ms.
    * @default {10000}
    */
   closeTimeout?: number | undefined;
   /**
-   * How long nothing may come or be sent but pings and pongs, in ms, exact to an eighth. Then the connection is closed with 1001.
+   * Longest time in which only pings and pongs come or are sent, in ms, exact to an eighth. Then the connection is
+   * closed with 1001.
    * @default {0}
    */
   idleTimeout?: number | undefined;
   /**
-   * The time between the answer to a ping and the next ping, in ms: finds out whether the peer is still there, keeps the way through
-   * proxies open, and measures `latency`. A page does not ping.
+   * Time between the answer to a ping and the next ping, in ms. Pings find peers that are gone, keep proxies from
+   * closing the connection, and measure `latency`. A page does not ping.
    * @default {30000}
    */
   pingInterval?: number | undefined;
   /**
-   * How long the answer to a ping may take, in ms. Then the connection is given up, without a closing handshake: 1006. The time does not
-   * run as long as other bytes come, the program itself holds up the reading, or the ping stands behind bytes that do leave.
+   * Longest time to the answer to a ping, in ms. Then the connection is ended without a closing handshake: 1006. The
+   * time does not run as long as other bytes come, the program itself holds up the reading, or bytes before the ping
+   * are still being sent.
    * @default {20000}
    */
   pongTimeout?: number | undefined;
   /**
-   * The most messages and control frames a second; beyond it 1008.
+   * Most messages and control frames a second; beyond it 1008.
    * @default {0}
    */
   maxMessageRate?: number | undefined;
   /**
-   * The most bytes a second, on the wire; beyond it 1008.
+   * Most bytes a second, on the wire; beyond it 1008.
    * @default {0}
    */
   maxByteRate?: number | undefined;
@@ -227,9 +232,9 @@ export const CONNECTION_DEFAULTS: ConnectionSettings = defaultsOf(CONNECTION_SET
 export interface MessageOwner {
   /** A number that grows with each piece of the message. */
   progress(): number;
-  /** Whether bytes are read as they come: the time does not run while the program holds up the reading. */
+  /** `true` while bytes are read as they come: the time does not run while the program holds up the reading. */
   reads(): boolean;
-  /** Nothing of the message has come for `messageTimeout`. */
+  /** Called when no piece of the message has come for `messageTimeout`. */
   stalled(): void;
   /** Called when the memory of the message must be given up; it is not counted any more. */
   giveUp(): void;
@@ -237,50 +242,68 @@ export interface MessageOwner {
 
 /** Watches messages that have begun and not ended, of any number of connections. */
 export interface MessageWatch {
-  /** More of a message has come, and it is not finished: the memory that it holds, in bytes. */
-  hold(owner: MessageOwner, bytes: number): void;
-  /** The message is finished. */
+  /** Notes that more of a message has come, and that it is not finished; `bytes` is its memory. */
+  update(owner: MessageOwner, bytes: number): void;
+  /** Notes that the message is finished. */
   finish(owner: MessageOwner): void;
-  /** The connection takes no more messages. */
-  leave(owner: MessageOwner): void;
+  /** Forgets a connection that takes no more messages. */
+  forget(owner: MessageOwner): void;
 }
 
-/** What the handshake agreed on. */
+/** Events of a connection. Calls come in the order of arrival. */
+export interface ConnectionEvents<Connection> {
+  /** A message came, or with frame by frame delivery a frame of one. */
+  message(connection: Connection, data: MessageData, frame?: FrameInfo): void;
+  /** A ping came; it was answered already. Its payload is valid only during the call. */
+  ping(connection: Connection, payload: Uint8Array): void;
+  /** A pong came. Its payload is valid only during the call. */
+  pong(connection: Connection, payload: Uint8Array): void;
+  /** The peer's close frame came; it was answered already. */
+  close(connection: Connection, code: number, reason: string): void;
+  /** The connection has ended. The last call, exactly once. */
+  disconnect(connection: Connection, info: CloseInfo): void;
+  /** The connection failed. */
+  error(connection: Connection, error: unknown): void;
+  /** Watches messages that are not finished; without it they are not watched. */
+  readonly unfinished?: MessageWatch | undefined;
+}
+
+/** Result of the handshake. */
 export interface HandshakeResult {
   /** The subprotocol, or "". */
   protocol: string;
   /** The extensions. */
   extensions: readonly Extension[];
-  /** How messages are compressed, if they are. */
+  /** Compression of messages, if it was agreed on. */
   compression?: Pick<DeflateAgreement, "parameters" | "settings">;
 }
 
-/** When incoming data is parsed and delivered. */
+/** Time at which incoming data is parsed and delivered. */
 export type Delivery = "immediate" | "batched" | "step";
 
-/** How a connection starts after its handshake. */
+/** Start of a connection after its handshake. */
 export interface StartOptions {
-  /** Bytes that go before the first frame: the answer of a server. */
+  /** Bytes before the first frame: the answer of a server. */
   preface?: Uint8Array;
   /**
-   * When data is delivered.
+   * Time at which data is delivered.
    * @default {"immediate"}
    */
   delivery?: Delivery;
   /**
-   * Whether messages wait in the inbox until the program says how it wants them.
+   * `true` if messages wait in the queue until the program listens.
    * @default {false}
    */
-  hold?: boolean;
+  waitForHandler?: boolean;
 }
 
-/** How a transport ended before the connection listened to it. */
+/** End of a transport before the connection listened to it. */
 export interface EarlyEnd {
-  /** Whether the peer had sent FIN. */
+  /** `true` if the peer had sent FIN. */
   readonly ended: boolean;
-  /** Whether it was closed, and what broke it. */
+  /** Set if it was closed, with the error that broke it. */
   readonly closed: { error: unknown } | undefined;
 }
 
-/** What one step of a connection with `"step"` delivery came to. */
+/** Result of one step of a connection with `"step"` delivery. */
 export type StepResult = "none" | "message" | "control" | "closed";

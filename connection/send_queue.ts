@@ -1,5 +1,5 @@
 /**
- * Outgoing frames of one connection: encoded into one buffer, which leaves in one write a turn.
+ * Outgoing frames of one connection: encoded into one buffer, which is written once a turn.
  *
  * Buffers come from a pool, so that an idle connection holds none.
  *
@@ -14,9 +14,9 @@ import { SharedRun } from "./shared_run.ts";
 import { type Meter, UNMETERED } from "../base/stats.ts";
 import type { Transport } from "../transport/transport.ts";
 
-/** From this size on, bytes that nobody can change are sent from where they are. */
+/** Size from which shared bytes, which never change, are written without a copy. */
 const SHARE_THRESHOLD = 16 * 1024;
-/** Up to this length a loop over character codes beats the call into the native encoder. */
+/** Length up to which a loop over character codes is faster than a call of the native encoder. */
 const SHORT_TEXT = 64;
 
 const encoder = new TextEncoder();
@@ -39,13 +39,13 @@ export function randomMaskingKey(): number {
   return randomBytes[randomAt++];
 }
 
-/** How a {@linkcode SendQueue} encodes. */
+/** Encoding of a {@linkcode SendQueue}. */
 export interface SendQueueOptions {
-  /** Whether frames are masked: those of a client are. */
+  /** `true` for a client, whose frames are masked. */
   masked: boolean;
-  /** The most bytes a frame takes on the wire, header included; 0: messages are not split. */
+  /** Longest frame on the wire, header included, in bytes; 0: messages are not split. */
   frameSize: number;
-  /** Counts what leaves. */
+  /** Counts frames and bytes. */
   meter?: Meter;
 }
 
@@ -54,9 +54,9 @@ const NONE: Sealed[] = [];
 
 interface Sealed {
   bytes: Uint8Array;
-  /** The buffer they lie in, if it is ours to release. */
+  /** The buffer that holds them, if this queue has to release it. */
   buffer: Uint8Array<ArrayBuffer>;
-  /** Of them, those that other connections send too. */
+  /** Number of these bytes that other connections send too. */
   shared: number;
 }
 
@@ -68,28 +68,28 @@ export class SendQueue {
   #maxPayload: number;
   #meter: Meter;
 
-  /** Sealed arrays that leave first, each in a write of its own. */
+  /** Sealed arrays, which are written first, each by itself. */
   #sealed: Sealed[] = NONE;
   #sealedLength = 0;
-  /** Bytes of large arrays that are not ours, sealed or being written. */
+  /** Bytes of large shared arrays, sealed or being written. */
   #sharedLength = 0;
-  /** Small shared messages behind the sealed arrays, as long as nothing else stands in the tail. */
+  /** Small shared messages behind the sealed arrays, as long as the tail is empty. */
   #run = SharedRun.none;
-  /** Where frames are appended. */
+  /** The buffer that frames are appended to. */
   #tail: Uint8Array<ArrayBuffer> = EMPTY;
   #tailLength = 0;
 
-  /** The buffer of the write in progress, if it is ours to release. */
+  /** The buffer of the write in progress, if this queue has to release it. */
   #writingBuffer: Uint8Array<ArrayBuffer> = EMPTY;
   #inFlight = 0;
   #sharedInFlight = 0;
-  #left = 0;
+  #sent = 0;
 
   /**
    * Makes an empty queue.
    *
-   * @param transport Where the bytes go.
-   * @param options How frames are encoded.
+   * @param transport Gets the bytes.
+   * @param options Encoding of the frames.
    */
   constructor(transport: Transport, options: SendQueueOptions) {
     this.#transport = transport;
@@ -98,24 +98,29 @@ export class SendQueue {
     this.#maxPayload = options.frameSize === 0 ? Infinity : maxFramePayload(options.frameSize, options.masked);
   }
 
-  /** Bytes on their way: encoded, and not yet taken by the operating system. */
+  /** Bytes that are encoded and not yet taken by the operating system. */
   get bufferedAmount(): number {
     return this.#sealedLength + this.#run.length + this.#tailLength + this.#inFlight;
   }
 
-  /** Whether there is something to flush. */
+  /** `true` if there are bytes to flush. */
   get waits(): boolean {
     return this.#inFlight === 0 && this.bufferedAmount > 0;
   }
 
-  /** Of the bytes on their way, those that other connections do not send too. */
+  /** Buffered bytes, except large arrays that other connections send too. */
   get ownAmount(): number {
     return this.bufferedAmount - this.#sharedLength;
   }
 
-  /** Bytes that have left, by whole writes. */
-  get left(): number {
-    return this.#left;
+  /** Bytes that the operating system has taken, of a write in progress too. */
+  get bytesWritten(): number {
+    return this.#transport.bytesWritten;
+  }
+
+  /** Bytes handed to the operating system so far, by whole writes. */
+  get sent(): number {
+    return this.#sent;
   }
 
   /**
@@ -165,7 +170,7 @@ export class SendQueue {
     else if (!this.#appendShortAscii(text)) this.appendMessage(Opcode.Text, encoder.encode(text));
   }
 
-  /** Encodes right into the tail, at the place that fits if the text is ASCII. */
+  /** Encodes right into the tail, at the position that fits if the text is ASCII. */
   #appendLongText(text: string): void {
     const units = text.length;
     const header = frameHeaderLength(units, this.#masked);
@@ -176,7 +181,7 @@ export class SendQueue {
     this.#finishFrame(start, units);
   }
 
-  /** The text is not ASCII: its rest is longer than its place, and the header may be longer too. */
+  /** Appends a text that is not ASCII: its rest is longer than expected, and the header may be longer too. */
   #appendPartlyEncoded(from: number, written: number, rest: Uint8Array): void {
     const length = written + rest.length;
     if (length > this.#maxPayload) {
@@ -185,7 +190,7 @@ export class SendQueue {
       payload.set(rest, written);
       return this.appendMessage(Opcode.Text, payload);
     }
-    // What is encoded already lies beyond the tail's length, and must survive its growth.
+    // The bytes encoded already lie beyond the length of the tail, and must survive its growth.
     const tailLength = this.#tailLength;
     this.#tailLength = from + written;
     this.#grow(this.#tailLength + MAX_HEADER + rest.length);
@@ -196,7 +201,7 @@ export class SendQueue {
     this.#finishFrame(start, length);
   }
 
-  /** Writes the header before a text that is in its place, and masks it. */
+  /** Writes the header before an encoded text, and masks it. */
   #finishFrame(start: number, length: number): void {
     const key = this.#masked ? randomMaskingKey() : 0;
     writeFrameHeader(this.#tail, this.#tailLength, firstOctet(Opcode.Text, true), length, this.#masked, key);
@@ -223,10 +228,10 @@ export class SendQueue {
   }
 
   /**
-   * Appends bytes that are encoded already, and not copied as a rule: nobody may change them any more.
+   * Appends bytes that are encoded already, as a rule without a copy: they must never be changed.
    *
    * @param bytes Whole frames; the same array for all connections that send them.
-   * @param frames How many, for the statistics.
+   * @param frames Their number, for the statistics.
    */
   appendEncoded(bytes: Uint8Array, frames = 1): void {
     this.#meter.framesSent += frames;
@@ -245,10 +250,10 @@ export class SendQueue {
     this.#run = this.#run.append(bytes);
   }
 
-  /** Puts what is in the tail, or else the run, in line behind the sealed arrays. */
+  /** Seals the run or the tail: queues it behind the sealed arrays. */
   #seal(): void {
     if (this.#run.length > 0) {
-      // Counted as our own: who else holds the array is not known.
+      // Counted as our own: whether another connection holds the array is not known.
       this.#addSealed({ bytes: this.#run.join(), buffer: EMPTY, shared: 0 });
       this.#run = SharedRun.none;
     }
@@ -273,7 +278,7 @@ export class SendQueue {
     this.#grow(this.#tailLength + length);
   }
 
-  /** Something else follows the run: a copy costs less than a write more. */
+  /** Copies the run into the tail, since other bytes follow: a copy costs less than another write. */
   #copyRun(following: number): void {
     const run = this.#run;
     this.#run = SharedRun.none;
@@ -290,7 +295,7 @@ export class SendQueue {
     this.#tail = grown;
   }
 
-  /** Hands what is there to the transport, unless a write is in progress. */
+  /** Hands all bytes to the transport, unless a write is in progress. */
   flush(): void {
     while (this.#inFlight === 0) {
       const bytes = this.#take();
@@ -301,7 +306,7 @@ export class SendQueue {
     }
   }
 
-  /** What leaves next: a sealed array, or else all of the run or the tail. */
+  /** The bytes to write next: a sealed array, or else all of the run or the tail. */
   #take(): Uint8Array | undefined {
     if (this.#sealed.length > 0) {
       const { bytes, buffer, shared } = this.#sealed.shift()!;
@@ -324,7 +329,7 @@ export class SendQueue {
   }
 
   #finishWrite(): void {
-    this.#left += this.#inFlight;
+    this.#sent += this.#inFlight;
     this.#meter.bytesSent += this.#inFlight;
     this.#inFlight = 0;
     this.#sharedLength -= this.#sharedInFlight;
@@ -334,13 +339,13 @@ export class SendQueue {
     this.#writingBuffer = EMPTY;
   }
 
-  /** The transport is ready again. */
+  /** Goes on after a write in progress: the transport is ready again. */
   drain(): void {
     this.#finishWrite();
     this.flush();
   }
 
-  /** Drops what has not been sent: the transport is gone. */
+  /** Drops all buffered bytes: the transport is gone. */
   discard(): void {
     for (const { buffer } of this.#sealed) if (buffer !== EMPTY) release(buffer);
     if (this.#tail !== EMPTY) release(this.#tail);
@@ -361,8 +366,8 @@ export class SendQueue {
  * An upper bound of the bytes a message takes on the wire, exact for binary data.
  *
  * @param data The text or bytes.
- * @param frameSize The most bytes a frame takes on the wire; 0: the message is not split.
- * @param masked Whether frames are masked.
+ * @param frameSize Longest frame on the wire, in bytes; 0: the message is not split.
+ * @param masked `true` if frames are masked.
  * @returns Bytes.
  */
 export function wireLength(data: string | Uint8Array, frameSize: number, masked: boolean): number {
@@ -373,8 +378,8 @@ export function wireLength(data: string | Uint8Array, frameSize: number, masked:
  * The bytes of a payload in its frames.
  *
  * @param length Bytes of payload.
- * @param frameSize The most bytes a frame takes on the wire; 0: the message is not split.
- * @param masked Whether frames are masked.
+ * @param frameSize Longest frame on the wire, in bytes; 0: the message is not split.
+ * @param masked `true` if frames are masked.
  * @returns Bytes.
  */
 export function framedLength(length: number, frameSize: number, masked: boolean): number {

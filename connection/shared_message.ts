@@ -10,7 +10,7 @@ import { firstOctet, maxFramePayload, Opcode, ReservedBit, writeFrameHeader } fr
 import { type Meter, UNMETERED } from "../base/stats.ts";
 
 const encoder = new TextEncoder();
-/** The longest header of a frame without a masking key. */
+/** Longest header of a frame without masking key, in bytes. */
 const MAX_HEADER = 10;
 
 /** A message as a server sends it, unmasked. Its frames are never changed. */
@@ -23,16 +23,16 @@ export class SharedMessage {
   #plain: Uint8Array | undefined;
   /** Compressed forms by the binary logarithm of their window; the plain one where that is not longer. */
   #deflated = new Map<number, Uint8Array>();
-  /** How many frames a form has, if the message is split. */
+  /** Number of frames of each form, if the message is split. */
   #counts: Map<Uint8Array, number> | undefined;
 
   /**
-   * Takes a message; it is encoded when somebody wants it.
+   * Takes a message; it is encoded on first use.
    *
    * @param data The text or bytes. Bytes must not change before the message is sent.
-   * @param frameSize The most bytes a frame takes on the wire; 0: the message is not split.
-   * @param compression How to compress it.
-   * @param meter Counts what compression saves.
+   * @param frameSize Longest frame on the wire, in bytes; 0: the message is not split.
+   * @param compression Settings of compression.
+   * @param meter Counts bytes before and after compression.
    */
   constructor(
     data: string | Uint8Array,
@@ -48,10 +48,10 @@ export class SharedMessage {
   }
 
   /**
-   * The frames for one connection.
+   * Encodes the message for one connection.
    *
-   * @param deflater Compresses what the connection sends, if anything does. It loses its context when the message was not
-   * compressed by it.
+   * @param deflater The compressor of the connection, if it has one. It loses its context when the message is
+   * compressed, since that was done without it.
    * @returns Whole frames.
    */
   framesFor(deflater: MessageDeflater | undefined): Uint8Array {
@@ -64,9 +64,9 @@ export class SharedMessage {
   }
 
   /**
-   * How many frames there are.
+   * Counts frames.
    *
-   * @param frames What `framesFor` has returned.
+   * @param frames Frames returned by `framesFor`.
    * @returns Their number.
    */
   count(frames: Uint8Array): number {
@@ -110,7 +110,7 @@ export class SharedMessage {
   }
 }
 
-/** Refers to nothing that one of the receivers may not have. */
+/** Compresses without context: receivers do not share one. */
 function compressAlone(payload: Uint8Array, windowBits: number, settings: CompressionSettings): Uint8Array {
   const parameters = { ...settings, serverNoContextTakeover: true, serverMaxWindowBits: windowBits };
   return new MessageDeflater("server", parameters, settings).compress(payload, true);

@@ -1,25 +1,25 @@
 /**
- * Encoded messages that wait one behind the other on many connections: all connections that have the same run of them waiting send one
- * array, which is made once.
+ * Runs of encoded messages that wait on many connections: all connections on which the same run waits write one array,
+ * which is made once.
  *
  * @module
  */
 
-/** Most messages in a run: a connection that has another run waiting than all others holds some 100 bytes for each. */
+/** Most messages in a run: a connection with a run of its own holds some 100 bytes for each. */
 const MAX_MESSAGES = 64;
-/** Most bytes in a run. */
+/** Longest run, in bytes. */
 const MAX_LENGTH = 16 * 1024;
 
 const EMPTY = new Uint8Array(0);
 
 /**
- * A run of messages, never changed: to append one gives another run, the same one for all that append the same. Runs are found
- * again as long as a turn takes; what is held longer refers to its own messages only.
+ * A run of messages, immutable: `append` returns another run, the same one for all connections that append the same
+ * message. Runs are found again within one turn; a run kept longer refers to its own messages only.
  */
 export class SharedRun {
-  /** The run without messages, which all others begin with. */
+  /** The run without messages, from which all others are made. */
   static readonly none: SharedRun = new SharedRun(undefined, EMPTY, 0, 0);
-  /** Those whose continuations or joined bytes are known in this turn. */
+  /** Runs whose continuations or joined bytes are known in this turn. */
   static #remembering: SharedRun[] = [];
 
   /** Bytes of all messages. */
@@ -31,9 +31,9 @@ export class SharedRun {
   // Known in this turn
   #remembers = false;
   #joined: Uint8Array | undefined;
-  /** The newest continuation; */
+  /** The newest continuation. */
   #next: SharedRun | undefined;
-  /** older ones by what they append. */
+  /** Older continuations by the message that they append. */
   #others: Map<Uint8Array, SharedRun> | undefined;
 
   private constructor(before: SharedRun | undefined, last: Uint8Array, length: number, count: number) {
@@ -44,9 +44,9 @@ export class SharedRun {
   }
 
   /**
-   * Whether a message may be appended.
+   * Tells whether a message may be appended.
    *
-   * @param length Its bytes.
+   * @param length Its length, in bytes.
    * @returns `false` if the run would be too long.
    */
   hasRoomFor(length: number): boolean {
@@ -74,9 +74,9 @@ export class SharedRun {
   }
 
   /**
-   * All messages in one array.
+   * Joins all messages into one array.
    *
-   * @returns The bytes, never to be changed; the same array for all that ask in this turn.
+   * @returns The bytes, never to be changed; the same array for all calls in this turn.
    */
   join(): Uint8Array {
     if (this.#count === 1) return this.#last;
@@ -90,8 +90,8 @@ export class SharedRun {
   /**
    * Copies all messages.
    *
-   * @param target Where to.
-   * @param at Index of the first byte there.
+   * @param target Gets the bytes.
+   * @param at Index of the first byte in `target`.
    */
   copyTo(target: Uint8Array, at: number): void {
     target.set(this.#last, at + this.length - this.#last.length);
@@ -100,7 +100,7 @@ export class SharedRun {
     }
   }
 
-  /** What one slow connection holds must not hold what was found through it for others. */
+  /** Remembers until the end of the turn: a run that a slow connection keeps must not keep the runs of others. */
   #remember(): void {
     if (this.#remembers) return;
     this.#remembers = true;

@@ -1,9 +1,9 @@
 /**
- * Messages that have begun and not ended, of all connections together: how much memory they may hold, and how long the next piece of
- * one may take.
+ * Limits of messages that have begun and not ended, for all connections together: the memory that they hold, and the
+ * time until the next piece of one comes.
  *
- * Connections tell it after a read that ends inside a message, so that messages that come whole cost nothing. One timer serves all:
- * it looks at intervals whether anything has come.
+ * Connections report a message after a read that ends inside it, so that messages that come whole cost nothing. One
+ * timer serves all: it checks at intervals whether more has come.
  *
  * @module
  */
@@ -14,9 +14,9 @@ import { MemoryBudget } from "../base/memory_budget.ts";
 
 /** Limits of {@linkcode UnfinishedMessages}; 0 turns one off. */
 export interface UnfinishedLimits {
-  /** The most bytes that unfinished messages hold. */
+  /** Largest memory of all unfinished messages, in bytes. */
   readonly maxTotalMessageSize: number;
-  /** How long the next piece may take, in ms. */
+  /** Longest time until the next piece, in ms. */
   readonly messageTimeout: number;
   /** Time. */
   readonly clock: Clock;
@@ -24,7 +24,7 @@ export interface UnfinishedLimits {
 
 interface Watched {
   progress: number;
-  /** Checks in a row that have seen nothing new. */
+  /** Consecutive checks without a new piece. */
   quiet: number;
 }
 
@@ -41,7 +41,7 @@ export class UnfinishedMessages implements MessageWatch {
   /**
    * Begins without messages.
    *
-   * @param limits Tells the limits.
+   * @param limits Returns the limits.
    */
   constructor(limits: () => UnfinishedLimits) {
     this.#limits = limits;
@@ -54,12 +54,12 @@ export class UnfinishedMessages implements MessageWatch {
   }
 
   /**
-   * More of a message has come, and it is not finished.
+   * Notes that more of a message has come, and that it is not finished.
    *
    * @param owner The connection.
-   * @param bytes The memory that the message holds, in bytes, at least 1.
+   * @param bytes Memory of the message, in bytes, at least 1.
    */
-  hold(owner: MessageOwner, bytes: number): void {
+  update(owner: MessageOwner, bytes: number): void {
     this.#budget.hold(owner, bytes);
     if (this.#limits().messageTimeout === 0 || this.#watched.has(owner)) return;
     this.#watched.set(owner, { progress: owner.progress(), quiet: 0 });
@@ -67,7 +67,7 @@ export class UnfinishedMessages implements MessageWatch {
   }
 
   /**
-   * The message is finished. The timer runs on, so that not each message starts one.
+   * Notes that the message is finished. The timer runs on, so that not each message starts one.
    *
    * @param owner The connection.
    */
@@ -77,11 +77,11 @@ export class UnfinishedMessages implements MessageWatch {
   }
 
   /**
-   * The connection has ended, or takes no more messages.
+   * Forgets a connection that has ended, or takes no more messages.
    *
    * @param owner The connection.
    */
-  leave(owner: MessageOwner): void {
+  forget(owner: MessageOwner): void {
     this.finish(owner);
     // A timer for nothing would keep the program alive.
     if (this.#watched.size === 0) this.#stopTimer();

@@ -2,7 +2,7 @@
  * Notifications in the shape of Meta's, made up: for the demo.
  */
 
-import type { WhatsAppMessage } from "../cloud_api/types.ts";
+import type { WhatsAppMessage } from "../cloud_api/messages.ts";
 import { escapeLikeMeta } from "../cloud_api/simulated.ts";
 
 /** A notification, and what is to become of it. */

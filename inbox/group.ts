@@ -1,5 +1,6 @@
 /**
- * What shares one place in the journal: one connection, or all connections of a name that share the work.
+ * A group of receivers with one position in the journal: one connection, or all connections of a name that share the
+ * notifications.
  *
  * @module
  */
@@ -8,117 +9,126 @@ import { JournalError } from "../base/errors.ts";
 import { InboxItem } from "./item.ts";
 import type { InboxMember } from "./member.ts";
 import { encodeInboxMessage, InboxCloseCode } from "./protocol.ts";
-import type { Journal, JournalEntry, SharedPlace } from "../journal/journal.ts";
+import type { Journal, JournalEntry, SharedCursor } from "../journal/journal.ts";
 import type { SharedMessage } from "../connection/shared_message.ts";
 import { PassedNumbers, type SequenceRange } from "../journal/sequence_ranges.ts";
-import { mayHave, passes, type WhatsAppFilter } from "../cloud_api/filter.ts";
+import { matchesFilter, mayHave, type WhatsAppFilter } from "../cloud_api/filter.ts";
 
-/** Why a connection is refused that wants something else than others of its name. */
+/** Reason to refuse a connection whose filter differs from that of others of its name. */
 export const NAME_CONFLICT = "Connections that share a name must have the same filter";
 
-/** So many notifications are read at once for those who are behind. */
+/** Notifications that are read at once from the journal. */
 const BATCH = 64;
 const NONE: readonly SequenceRange[] = [];
 
-/** What a group reads from, and whom it tells. */
+/** Source of a group's notifications. */
 export interface InboxSource {
-  /** What is distributed. */
+  /** The journal. */
   readonly journal: Journal;
-  /** Everything behind this sequence number is at hand. */
+  /** Sequence number after which all notifications are in memory. */
   readonly floor: number;
-  /** What comes behind a sequence number that is not below the floor. */
-  recentBehind(seq: number): InboxItem | undefined;
-  /** The last connection of a group has left. */
+  /** Returns the next notification after a sequence number, which is not below the floor. */
+  recentAfter(seq: number): InboxItem | undefined;
+  /** Removes a group without connections. */
   remove(group: InboxGroup): void;
-  /** Somebody of a name has come further, perhaps. */
+  /** Notes that a group of a name may have moved on. */
   moved(name: string): void;
-  /** The journal could not be read. */
+  /** Reports that the journal could not be read. */
   failed(error: unknown): void;
 }
 
-/** What a group does not get, and what it does not want. */
+/** Filters of a group. */
 export interface InboxFilters {
-  /** What a receiver may have. */
+  /** Changes that the token allows; `undefined`: all. */
   allowed: WhatsAppFilter | undefined;
-  /** What it wants. */
+  /** Changes that the receiver wants; `undefined`: all. */
   wanted: WhatsAppFilter | undefined;
 }
 
 /**
- * Tells filters apart.
+ * Makes a key of filters.
  *
  * @param filters The filters.
- * @returns Equal for equal filters.
+ * @returns The key; equal for equal filters.
  */
 export function keyOf({ allowed, wanted }: InboxFilters): string {
   return JSON.stringify([allowed ?? null, wanted ?? null]);
 }
 
-/** What shares one place in the journal. */
+/** A notification for the next connection with room. */
+interface Returned {
+  item: InboxItem;
+  /** `true` if a connection that has ended got it already. */
+  sent: boolean;
+}
+
+/** Connections with one position in the journal. */
 export class InboxGroup {
   /** Its name, if it has one. */
   readonly name: string | undefined;
-  /** Whether its connections share the work. */
+  /** `true` if its connections share the notifications. */
   readonly shared: boolean;
-  /** Tells its filters apart from others. */
+  /** Key of its filters. */
   readonly key: string;
-  /** The last notification that was taken from the journal. */
+  /** Last notification that was taken from the journal. */
   position: number;
-  #hub: InboxSource;
+  #source: InboxSource;
   #filters: InboxFilters;
   #members = new Set<InboxMember>();
-  /** What was taken and is not acknowledged, in order. */
+  /** Notifications that were taken and are not acknowledged, in order. */
   #outstanding = new Map<number, InboxItem>();
-  /** What somebody else is to get, in order; `sent`: a connection that has ended had it. */
-  #returned: { item: InboxItem; sent: boolean }[] = [];
-  /** What was read from the journal for those who are behind. */
+  /** Notifications for the next connection with room, in order. */
+  #returned: Returned[] = [];
+  /** Notifications that were read from the journal, below the floor of the source. */
   #batch: InboxItem[] = [];
   #loading = false;
-  /** Numbers without a notification: some may be lost. */
-  #passed = new PassedNumbers();
-  /** Where it takes from, if receivers of other servers share it: then the rest of what was taken is in `#returned`. */
-  #place: SharedPlace | undefined;
-  /** Whether there may be something to take. */
+  /** Sequence numbers without a notification, some of which may be lost. */
+  #skipped = new PassedNumbers();
+  /**
+   * Cursor that receivers of other servers share; notifications taken from it are in `#returned` until they are sent.
+   */
+  #sharedCursor: SharedCursor | undefined;
+  /** `true` if the shared cursor may have more. */
   #mayTake = true;
 
   /**
-   * Makes one without connections.
+   * Makes a group without connections.
    *
-   * @param hub What it reads from.
+   * @param source Source of its notifications.
    * @param name Its name, if it has one.
-   * @param shared Whether its connections share the work.
-   * @param filters What it does not get, and does not want.
-   * @param start It gets what comes behind this sequence number.
+   * @param shared `true` if its connections share the notifications.
+   * @param filters Its filters.
+   * @param start Sequence number after which its notifications begin.
    */
-  constructor(hub: InboxSource, name: string | undefined, shared: boolean, filters: InboxFilters, start: number) {
-    this.#hub = hub;
+  constructor(source: InboxSource, name: string | undefined, shared: boolean, filters: InboxFilters, start: number) {
+    this.#source = source;
     this.name = name;
     this.shared = shared;
     this.#filters = filters;
     this.key = keyOf(filters);
     this.position = start;
-    if (shared) this.#place = hub.journal.share?.(name!, start, this.key, () => this.wake());
+    if (shared) this.#sharedCursor = source.journal.share?.(name!, start, this.key, () => this.wake());
   }
 
-  /** Whether its place is kept by the journal, for the receivers of all servers. */
+  /** `true` if the journal stores its position, for the receivers of all servers. */
   get everywhere(): boolean {
-    return this.#place !== undefined;
+    return this.#sharedCursor !== undefined;
   }
 
-  /** There is something new, perhaps. */
+  /** Looks for new notifications. */
   wake(): void {
     this.#mayTake = true;
     if (this.#members.size > 0) this.pump();
   }
 
-  /** Everything up to here is acknowledged, or not wanted. */
+  /** Sequence number up to which everything is acknowledged or not wanted. */
   get cursor(): number {
     for (const first of this.#outstanding.keys()) return first - 1;
     return this.position;
   }
 
   /**
-   * A connection comes.
+   * Adds a connection.
    *
    * @param member The connection.
    */
@@ -128,40 +138,40 @@ export class InboxGroup {
   }
 
   /**
-   * A connection has ended. What it had goes to the others, or waits for the next one in the journal.
+   * Removes a connection. Its notifications go to the others, or wait in the journal for the next one.
    *
    * @param member The connection.
-   * @param items What it had not acknowledged.
+   * @param items Notifications that it has not acknowledged.
    */
   leave(member: InboxMember, items: InboxItem[]): void {
     this.#members.delete(member);
     if (this.#members.size === 0) {
-      this.#place?.leave();
-      return this.#hub.remove(this);
+      this.#sharedCursor?.leave();
+      return this.#source.remove(this);
     }
-    this.#giveBack(items.map((item) => ({ item, sent: true })));
+    this.#return(items.map((item) => ({ item, sent: true })));
     this.pump();
   }
 
-  #giveBack(returned: { item: InboxItem; sent: boolean }[]): void {
+  #return(returned: Returned[]): void {
     this.#returned.push(...returned);
     this.#returned.sort((one, other) => one.item.entry.seq - other.item.entry.seq);
   }
 
   /**
-   * Some notifications are done.
+   * Takes acknowledgements.
    *
    * @param seqs Their sequence numbers.
    */
   acknowledged(seqs: readonly number[]): void {
     for (const seq of seqs) this.#outstanding.delete(seq);
-    this.#place?.acknowledge(seqs);
+    this.#sharedCursor?.acknowledge(seqs);
     this.pump();
   }
 
-  /** Sends what can be sent. */
+  /** Sends notifications as long as there are some, and connections with room. */
   pump(): void {
-    this.#tellLost();
+    this.#notifyLost();
     for (;;) {
       const member = this.#memberWithRoom();
       if (member === undefined) break;
@@ -170,25 +180,25 @@ export class InboxGroup {
       const { item, sent } = next;
       const message = this.#tryEncode(item, sent);
       if (message === undefined) this.#drop(item);
-      else if (!member.deliver(item, message)) this.#giveBack([next]);
+      else if (!member.deliver(item, message)) this.#return([next]);
     }
-    if (this.name !== undefined) this.#hub.moved(this.name);
-    this.#tellCurrent();
+    if (this.name !== undefined) this.#source.moved(this.name);
+    this.#notifyCurrent();
   }
 
   #drop({ entry: { seq } }: InboxItem): void {
     this.#outstanding.delete(seq);
-    this.#place?.acknowledge([seq]);
+    this.#sharedCursor?.acknowledge([seq]);
   }
 
-  /** Those who began behind learn when they have caught up. */
-  #tellCurrent(): void {
-    const { journal, floor } = this.#hub;
-    const behind = this.#place === undefined
-      ? this.#batch.length > 0 || this.position < floor || this.#hub.recentBehind(this.position) !== undefined
+  /** Notifies connections once they have caught up. */
+  #notifyCurrent(): void {
+    const { journal, floor } = this.#source;
+    const behind = this.#sharedCursor === undefined
+      ? this.#batch.length > 0 || this.position < floor || this.#source.recentAfter(this.position) !== undefined
       : this.#loading || this.#mayTake || this.#returned.length > 0;
-    if (behind || (this.#place === undefined && journal.trimmed > this.position)) return;
-    for (const member of this.#members) member.tellCurrent(this.position);
+    if (behind || (this.#sharedCursor === undefined && journal.trimmed > this.position)) return;
+    for (const member of this.#members) member.notifyCurrent(this.position);
   }
 
   #memberWithRoom(): InboxMember | undefined {
@@ -199,21 +209,21 @@ export class InboxGroup {
     return best;
   }
 
-  /** The next one that is wanted. */
-  #take(): { item: InboxItem; sent: boolean } | undefined {
-    if (this.#place !== undefined) {
-      this.#takeShared(this.#place);
+  /** Takes the next wanted notification. */
+  #take(): Returned | undefined {
+    if (this.#sharedCursor !== undefined) {
+      this.#takeShared(this.#sharedCursor);
       return undefined;
     }
     for (;;) {
       const item = this.#next();
       if (item === undefined) {
-        if (!this.#loading) this.#passLost();
+        if (!this.#loading) this.#skipLost();
         return undefined;
       }
       const { lostAfter } = item.entry;
       this.#moveTo(lostAfter ?? item.entry.seq - 1);
-      if (lostAfter !== undefined) this.#tellGap(lostAfter, item.entry.seq);
+      if (lostAfter !== undefined) this.#notifyGap(lostAfter, item.entry.seq);
       this.position = item.entry.seq;
       if (lostAfter !== undefined || !this.#wants(item)) continue;
       this.#outstanding.set(this.position, item);
@@ -221,47 +231,47 @@ export class InboxGroup {
     }
   }
 
-  /** Nothing comes before that number is passed. */
+  /** Skips sequence numbers without a notification. */
   #moveTo(until: number): void {
     if (until <= this.position) return;
-    this.#passed.pass(this.position, until, this.#hub.journal.lost ?? NONE);
+    this.#skipped.pass(this.position, until, this.#source.journal.lost ?? NONE);
     this.position = until;
-    this.#tellLost();
+    this.#notifyLost();
   }
 
-  /** Moves past lost notifications that follow the position. */
-  #passLost(): void {
-    for (const { after, until } of this.#hub.journal.lost ?? NONE) {
+  /** Skips lost notifications that follow the position. */
+  #skipLost(): void {
+    for (const { after, until } of this.#source.journal.lost ?? NONE) {
       if (after <= this.position && this.position < until) this.#moveTo(until);
     }
   }
 
-  #tellLost(): void {
-    const { lost } = this.#hub.journal;
+  #notifyLost(): void {
+    const { lost } = this.#source.journal;
     if (lost === undefined || lost.length === 0) return;
-    for (const { after, until } of this.#passed.take(lost)) this.#tellGap(after, until);
+    for (const { after, until } of this.#skipped.take(lost)) this.#notifyGap(after, until);
   }
 
-  /** What comes is handed out as what somebody else was to get. No more than can be sent: the rest is for other servers. */
-  #takeShared(place: SharedPlace): void {
+  /** Takes no more notifications than can be sent: the rest is for other servers. */
+  #takeShared(sharedCursor: SharedCursor): void {
     if (this.#loading || !this.#mayTake) return;
     let room = 0;
     for (const member of this.#members) room += member.room;
     const count = Math.min(BATCH, room);
     this.#loading = true;
     this.#mayTake = false;
-    place.take(count).then((taken) => {
+    sharedCursor.take(count).then((taken) => {
       this.#loading = false;
       const found = [...taken.again.map(asReturned(true)), ...taken.new.map(asReturned(false))];
       this.#mayTake ||= found.length >= count;
       for (const { item } of found) this.#outstanding.set(item.entry.seq, item);
-      for (const { after, until } of taken.gaps ?? []) this.#tellGap(after, until);
+      for (const { after, until } of taken.gaps ?? []) this.#notifyGap(after, until);
       for (const { item } of found) this.position = Math.max(this.position, item.entry.seq);
       const wanted = found.filter(({ item }) => this.#wants(item));
       for (const { item } of found) if (!this.#wants(item)) this.#drop(item);
-      // Those that have gone meanwhile left it to others already.
+      // A group without connections has returned them to the cursor already.
       if (this.#members.size === 0) return;
-      this.#giveBack(wanted);
+      this.#return(wanted);
       this.pump();
     }).catch((error) => this.#failed(error));
   }
@@ -272,25 +282,25 @@ export class InboxGroup {
       for (const member of this.#members) member.close(InboxCloseCode.NameConflict, NAME_CONFLICT);
       return;
     }
-    this.#hub.failed(error);
+    this.#source.failed(error);
     for (const member of this.#members) member.close(InboxCloseCode.JournalFailed, "The journal cannot be read");
   }
 
   #next(): InboxItem | undefined {
     const item = this.#batch.shift();
     if (item !== undefined || this.#loading) return item;
-    if (this.position >= this.#hub.floor) return this.#hub.recentBehind(this.position);
+    if (this.position >= this.#source.floor) return this.#source.recentAfter(this.position);
     this.#load();
     return undefined;
   }
 
   #load(): void {
     this.#loading = true;
-    const { journal, floor } = this.#hub;
+    const { journal, floor } = this.#source;
     if (journal.trimmed > this.position) this.#skipTrimmed(journal.trimmed);
     journal.read(this.position, BATCH).then((entries) => {
       this.#loading = false;
-      // Retention may have come in between.
+      // Retention may have removed some meanwhile.
       if (journal.trimmed > this.position) this.#skipTrimmed(journal.trimmed);
       this.#batch = entries.filter(({ seq }) => seq > this.position).map((entry) => new InboxItem(entry));
       if (entries.length === 0) this.#moveTo(floor);
@@ -299,30 +309,30 @@ export class InboxGroup {
   }
 
   #skipTrimmed(until: number): void {
-    this.#tellGap(this.position, until);
+    this.#notifyGap(this.position, until);
     this.position = until;
   }
 
-  #tellGap(after: number, until: number): void {
-    for (const member of this.#members) member.tell(encodeInboxMessage({ type: "gap", after, until }));
+  #notifyGap(after: number, until: number): void {
+    for (const member of this.#members) member.notify(encodeInboxMessage({ type: "gap", after, until }));
   }
 
-  // ---- InboxFilters -------------------------------------------------------------------------------------------------
+  // ---- Filters ------------------------------------------------------------------------------------------------------
 
   #wants(item: InboxItem): boolean {
     const { allowed, wanted } = this.#filters;
     if (allowed === undefined && wanted === undefined) return true;
     return item.changes.some((change) =>
-      (allowed === undefined || mayHave(change, allowed)) && (wanted === undefined || passes(change, wanted))
+      (allowed === undefined || mayHave(change, allowed)) && (wanted === undefined || matchesFilter(change, wanted))
     );
   }
 
-  /** What a receiver may not have as it came, and cannot be taken apart, it does not get. */
+  /** Encodes a notification; `undefined` if only a part is allowed, and it cannot be taken apart. */
   #tryEncode(item: InboxItem, again: boolean): SharedMessage | undefined {
     try {
       return this.#encode(item, again);
     } catch (error) {
-      this.#hub.failed(error);
+      this.#source.failed(error);
       return undefined;
     }
   }
@@ -336,6 +346,6 @@ export class InboxGroup {
   }
 }
 
-function asReturned(sent: boolean): (entry: JournalEntry) => { item: InboxItem; sent: boolean } {
+function asReturned(sent: boolean): (entry: JournalEntry) => Returned {
   return (entry) => ({ item: new InboxItem(entry), sent });
 }

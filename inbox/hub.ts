@@ -1,8 +1,8 @@
 /**
- * Who gets which notification, and how far each receiver has come: the server's side of `whatsapp-inbox.v1`.
+ * The server's side of `whatsapp-inbox.v1`: distributes notifications, and stores the position of each receiver.
  *
- * Receivers read a journal, each at its own place. What came lately is kept at hand, so that those who keep up cost no read. A group
- * is what shares one place: one connection, or all connections of a name that share the work.
+ * Receivers read a journal, each from its own position. Recent notifications are in memory, so that receivers that keep
+ * up cost no read. A group has one position: one connection, or all connections of a name that share the notifications.
  *
  * @module
  */
@@ -17,40 +17,40 @@ import type { WhatsAppFilter } from "../cloud_api/filter.ts";
 
 const DEFAULT_WINDOW = 256;
 const MAX_WINDOW = 4096;
-/** So much of what came lately is at hand. */
+/** Most recent notifications in memory, and their bytes. */
 const RECENT_ENTRIES = 1024;
 const RECENT_BYTES = 8 * 1024 * 1024;
 
-/** A name, and who has it. */
+/** State of a name. */
 interface Name {
   groups: Set<InboxGroup>;
-  /** Connections that the journal is about to let in. */
+  /** Connections that wait for the journal. */
   joining: number;
-  /** Where a connection was that has left while others of the name stayed: the next one goes on there. */
-  held: number;
+  /** Position of a connection that has ended while others of the name stayed: the next one goes on from there. */
+  resumeAt: number;
 }
 
-/** Distributes what a journal holds. */
+/** Distributes the notifications of a journal. */
 export class InboxHub implements InboxSource {
-  /** What is distributed. */
+  /** The journal. */
   readonly journal: Journal;
   #recent: InboxItem[] = [];
   #recentBytes = 0;
-  /** Everything behind this sequence number is in `#recent`. */
+  /** Sequence number after which all notifications are in `#recent`. */
   #floor: number;
   /** Highest sequence number so far. */
   #last: number;
   #groups = new Set<InboxGroup>();
   #names = new Map<string, Name>();
   #onError: (error: unknown) => void;
-  /** How many receivers were refused because of their name. */
+  /** Number of receivers that were refused because of their name. */
   #refused = 0;
 
   /**
-   * Makes one without receivers.
+   * Makes a hub without receivers.
    *
-   * @param journal What is distributed. Its listener must hand what is appended to `appended`.
-   * @param onError Told when the journal cannot be read.
+   * @param journal The journal. Its listener must call `appended` for each notification.
+   * @param onError Called when the journal cannot be read.
    */
   constructor(journal: Journal, onError: (error: unknown) => void) {
     this.journal = journal;
@@ -60,12 +60,12 @@ export class InboxHub implements InboxSource {
   }
 
   /**
-   * Something new is there.
+   * Takes a new notification.
    *
    * @param entry The notification.
    */
   appended(entry: JournalEntry): void {
-    // Retention may have taken something that this server was to be told of, while it could not be.
+    // Retention may have removed notifications of other servers while this one could not be notified of them.
     if (this.journal.trimmed > this.#last) {
       this.#recent = [];
       this.#recentBytes = 0;
@@ -84,23 +84,23 @@ export class InboxHub implements InboxSource {
     for (const group of this.#groups) group.wake();
   }
 
-  /** The journal has lost something. */
+  /** Notes that the journal has lost notifications. */
   lost(): void {
     for (const group of this.#groups) group.wake();
   }
 
-  /** Everything behind this sequence number is at hand. */
+  /** Sequence number after which all notifications are in memory. */
   get floor(): number {
     return this.#floor;
   }
 
   /**
-   * What comes behind a sequence number that is not below the floor.
+   * Returns the next notification after a sequence number, which is not below the floor.
    *
    * @param seq The sequence number.
    * @returns The notification; `undefined`: there is none yet.
    */
-  recentBehind(seq: number): InboxItem | undefined {
+  recentAfter(seq: number): InboxItem | undefined {
     let low = 0;
     let high = this.#recent.length;
     while (low < high) {
@@ -112,13 +112,13 @@ export class InboxHub implements InboxSource {
   }
 
   /**
-   * Lets a receiver in; notifications follow.
+   * Admits a receiver; notifications follow.
    *
    * @param sink Its connection.
-   * @param hello What it wants.
-   * @param allowed What it may have; without it everything.
-   * @param last What the journal ended with when it connected: what has come since is new to it.
-   * @param former The name under which an earlier version kept how far it had come: if its own is new, it begins there.
+   * @param hello Its hello.
+   * @param allowed Changes that its token allows; without it all.
+   * @param last Last sequence number of the journal when it connected: later notifications are new to it.
+   * @param former Name under which an earlier version stored its position: a new name begins there.
    * @returns Its membership; `undefined` if the connection ended meanwhile or was refused.
    */
   async join(
@@ -131,7 +131,7 @@ export class InboxHub implements InboxSource {
     const { name } = hello;
     if (name === undefined) return this.#enter(sink, hello, allowed, this.#startOf(hello, last));
     let known = this.#names.get(name);
-    if (known === undefined) this.#names.set(name, known = { groups: new Set(), joining: 0, held: Infinity });
+    if (known === undefined) this.#names.set(name, known = { groups: new Set(), joining: 0, resumeAt: Infinity });
     known.joining++;
     try {
       const shared = hello.share === true && this.journal.share !== undefined;
@@ -148,7 +148,7 @@ export class InboxHub implements InboxSource {
     }
   }
 
-  /** The first one is told, the tenth, the hundredth, …: those that are refused try again and again. */
+  /** Reports the first refusal, the tenth, the hundredth, …: refused receivers try again and again. */
   #refuse(sink: InboxSink, error: JournalError): void {
     if (Number.isInteger(Math.log10(++this.#refused))) {
       const message = `${error.message}; ${this.#refused} refused so far`;
@@ -157,7 +157,7 @@ export class InboxHub implements InboxSource {
     sink.close(InboxCloseCode.TooManyNames, "The server keeps no more names of receivers");
   }
 
-  /** Enters a receiver whose name the journal keeps: nothing behind `start` is left out from now on. */
+  /** Enters a receiver whose name the journal stores: from now on it gets all notifications after `start`. */
   #enter(
     sink: InboxSink,
     hello: HelloMessage,
@@ -174,7 +174,7 @@ export class InboxHub implements InboxSource {
     const member = new InboxMember(sink, window, group);
     const { journal } = this;
     const after = group.position;
-    member.tell(encodeInboxMessage({ type: "welcome", journal: journal.id, after, last: journal.last, window }));
+    member.notify(encodeInboxMessage({ type: "welcome", journal: journal.id, after, last: journal.last, window }));
     group.add(member);
     return member;
   }
@@ -182,7 +182,7 @@ export class InboxHub implements InboxSource {
   /** Start of a receiver with a new name. */
   #startOf({ after, journal }: HelloMessage, last: number): number {
     if (after === undefined) return last;
-    // Numbers of another journal mean nothing here, so nothing of this one is known to have arrived.
+    // A number of another journal has no meaning here: all notifications of this one are new.
     return journal !== undefined && journal !== this.journal.id ? 0 : Math.min(after, this.journal.last);
   }
 
@@ -191,8 +191,8 @@ export class InboxHub implements InboxSource {
     const known = this.#names.get(name)!;
     const shared = share === true ? [...known.groups].find((group) => group.shared) : undefined;
     if (shared !== undefined) return shared.key === keyOf(filters) ? shared : undefined;
-    const group = new InboxGroup(this, name, share === true, filters, Math.min(start, known.held));
-    known.held = Infinity;
+    const group = new InboxGroup(this, name, share === true, filters, Math.min(start, known.resumeAt));
+    known.resumeAt = Infinity;
     known.groups.add(group);
     return this.#addGroup(group);
   }
@@ -203,7 +203,7 @@ export class InboxHub implements InboxSource {
   }
 
   /**
-   * The last connection of a group has left.
+   * Removes a group without connections.
    *
    * @param group The group.
    */
@@ -214,7 +214,7 @@ export class InboxHub implements InboxSource {
     this.moved(group.name!);
     known.groups.delete(group);
     if (this.#releaseUnused(group.name!, known) || group.everywhere) return;
-    known.held = Math.min(known.held, group.cursor);
+    known.resumeAt = Math.min(known.resumeAt, group.cursor);
   }
 
   /** Releases a name that no connection uses here any more. */
@@ -226,22 +226,22 @@ export class InboxHub implements InboxSource {
   }
 
   /**
-   * Somebody of a name has come further, perhaps.
+   * Stores the position of a name, whose groups may have moved on.
    *
    * @param name The name.
    */
   moved(name: string): void {
     const known = this.#names.get(name);
     if (known === undefined) return;
-    let cursor = known.held;
+    let cursor = known.resumeAt;
     for (const group of known.groups) if (!group.everywhere) cursor = Math.min(cursor, group.cursor);
     if (cursor < Infinity) this.journal.saveCursor(name, cursor);
   }
 
   /**
-   * The journal could not be read.
+   * Reports that the journal could not be read.
    *
-   * @param error Why.
+   * @param error The error.
    */
   failed(error: unknown): void {
     this.#onError(error);

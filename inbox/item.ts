@@ -1,5 +1,5 @@
 /**
- * A notification on its way to receivers, with what is derived from it when somebody asks.
+ * A notification on its way to receivers; its changes and encoded form are made when they are first needed.
  *
  * @module
  */
@@ -30,21 +30,21 @@ export class InboxItem {
     return this.#envelope ??= new Envelope(this.entry.bytes);
   }
 
-  /** What its changes are about. */
+  /** Its changes. */
   get changes(): readonly Change[] {
     return this.envelope.changes;
   }
 
-  /** Encoded once for all who get it as it came. */
+  /** Encoded form, made once for all connections that get it as it came. */
   get message(): SharedMessage {
     return this.#message ??= this.encode({});
   }
 
   /**
-   * Encodes it for somebody who gets it in another way.
+   * Encodes it for a connection that gets it again, or in part.
    *
-   * @param more In which.
-   * @param body What is to be sent of it.
+   * @param more Marks of its line.
+   * @param body Its body, or the part that is sent.
    * @returns The message.
    */
   encode(

@@ -1,5 +1,5 @@
 /**
- * One connection of a receiver: what is sent to it, and what it has acknowledged.
+ * One connection of a receiver: sends notifications, and waits for their acknowledgements.
  *
  * @module
  */
@@ -12,16 +12,16 @@ import { SharedMessage } from "../connection/shared_message.ts";
 
 /** One connection of a receiver, as the hub sees it. */
 export interface InboxSink {
-  /** Whether something can be sent still. */
+  /** `true` while messages can be sent. */
   readonly open: boolean;
   /**
    * Sends a message, which other connections may send too.
    *
    * @param message The message.
-   * @returns What became of it.
+   * @returns The result.
    */
   send(message: SharedMessage): SendResult;
-  /** Resolves when nothing waits any more. Rejects if the connection is lost before. */
+  /** Resolves when no message waits any more. Rejects if the connection is lost before. */
   drained(): Promise<void>;
   /**
    * Calls back once, some time later.
@@ -39,7 +39,7 @@ export interface InboxSink {
   close(code: number, reason: string): void;
 }
 
-/** At most so many bytes wait for the acknowledgements of one connection, and one notification more. */
+/** Maximum of bytes that wait for the acknowledgements of one connection, and one notification more. */
 const MAX_UNACKED_BYTES = 8 * 1024 * 1024;
 
 /** The group of receivers that a member belongs to, as the member sees it. */
@@ -60,18 +60,18 @@ export class InboxMember {
   #unacked = new Map<number, InboxItem>();
   #unackedBytes = 0;
   #blocked = false;
-  #left = false;
-  #toldCurrent = false;
-  /** What could not be sent, and needs no acknowledgement: a few short messages at most. */
-  #untold: Uint8Array[] = [];
+  #departed = false;
+  #currentReported = false;
+  /** Messages that could not be sent, and need no acknowledgement: a few short ones at most. */
+  #unreported: Uint8Array[] = [];
   #cancelRetry: () => void = () => {};
 
   /**
-   * Makes one that has got nothing yet.
+   * Makes a member without notifications.
    *
    * @param sink Its connection.
-   * @param window The most notifications that wait for acknowledgement.
-   * @param group What it belongs to.
+   * @param window Maximum of notifications that wait for acknowledgement.
+   * @param group Its group.
    */
   constructor(sink: InboxSink, window: number, group: MemberGroup) {
     this.#sink = sink;
@@ -79,50 +79,50 @@ export class InboxMember {
     this.#group = group;
   }
 
-  /** Whether it can take one more. */
+  /** `true` if it can take one more notification. */
   get hasRoom(): boolean {
-    return !this.#left && !this.#blocked && this.#sink.open && this.#unacked.size < this.#window &&
+    return !this.#departed && !this.#blocked && this.#sink.open && this.#unacked.size < this.#window &&
       this.#unackedBytes < MAX_UNACKED_BYTES;
   }
 
-  /** How many more notifications may wait for acknowledgement. */
+  /** Number of notifications that it can take. */
   get room(): number {
     return this.hasRoom ? this.#window - this.#unacked.size : 0;
   }
 
-  /** How many notifications wait for acknowledgement. */
+  /** Number of notifications that wait for acknowledgement. */
   get load(): number {
     return this.#unacked.size;
   }
 
   /**
-   * Sends something that needs no acknowledgement.
+   * Sends a message that needs no acknowledgement.
    *
    * @param message The message.
    */
-  tell(message: Uint8Array): void {
-    this.#untold.push(message);
-    this.#tellWaiting();
+  notify(message: Uint8Array): void {
+    this.#unreported.push(message);
+    this.#sendUnreported();
   }
 
-  /** What comes first is sent first. */
-  #tellWaiting(): boolean {
-    while (this.#untold.length > 0) {
-      if (!this.#send(new SharedMessage(this.#untold[0], 0))) return false;
-      this.#untold.shift();
+  /** Sends waiting messages in order; `false` if some still wait. */
+  #sendUnreported(): boolean {
+    while (this.#unreported.length > 0) {
+      if (!this.#send(new SharedMessage(this.#unreported[0], 0))) return false;
+      this.#unreported.shift();
     }
     return true;
   }
 
   /**
-   * The receiver has caught up; it is told once.
+   * Notifies the receiver, once, that it has caught up.
    *
-   * @param seq Up to here.
+   * @param seq Sequence number up to which it has got everything.
    */
-  tellCurrent(seq: number): void {
-    if (this.#toldCurrent || this.#left) return;
-    this.#toldCurrent = true;
-    this.tell(encodeInboxMessage({ type: "current", seq }));
+  notifyCurrent(seq: number): void {
+    if (this.#currentReported || this.#departed) return;
+    this.#currentReported = true;
+    this.notify(encodeInboxMessage({ type: "current", seq }));
   }
 
   /**
@@ -130,10 +130,10 @@ export class InboxMember {
    *
    * @param item The notification.
    * @param message Its encoded form.
-   * @returns `false`: it was not sent, and somebody else should get it.
+   * @returns `false`: it was not sent, and another connection should get it.
    */
   deliver(item: InboxItem, message: SharedMessage): boolean {
-    if (!this.#tellWaiting() || !this.#send(message)) return false;
+    if (!this.#sendUnreported() || !this.#send(message)) return false;
     if (!this.#unacked.has(item.entry.seq)) this.#unackedBytes += item.entry.bytes.length;
     this.#unacked.set(item.entry.seq, item);
     return true;
@@ -154,7 +154,10 @@ export class InboxMember {
     return result !== "dropped";
   }
 
-  /** The program is in the middle of a message of its own, or has filled the buffer: neither says when it is over. */
+  /**
+   * Tries again later: the program sends a message of its own in pieces, or has filled the buffer, and no event ends
+   * either.
+   */
   #tryLater(): void {
     if (this.#blocked) return;
     this.#blocked = true;
@@ -163,7 +166,7 @@ export class InboxMember {
 
   #unblock(): void {
     this.#blocked = false;
-    this.#tellWaiting();
+    this.#sendUnreported();
     this.#group.pump();
   }
 
@@ -176,7 +179,7 @@ export class InboxMember {
   }
 
   /**
-   * The receiver is done with some; those it never got are ignored.
+   * Takes acknowledgements; those of notifications that it never got are ignored.
    *
    * @param seqs Their sequence numbers.
    */
@@ -200,10 +203,10 @@ export class InboxMember {
     this.#sink.close(code, reason);
   }
 
-  /** The connection has ended. */
+  /** Leaves the group: the connection has ended. */
   leave(): void {
-    if (this.#left) return;
-    this.#left = true;
+    if (this.#departed) return;
+    this.#departed = true;
     this.#cancelRetry();
     this.#group.leave(this, [...this.#unacked.values()]);
   }

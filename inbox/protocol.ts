@@ -1,8 +1,9 @@
 /**
- * The subprotocol `whatsapp-inbox.v1` between server and receivers: its messages, both ways. `docs/inbox-protocol.md` specifies it.
+ * The messages of the subprotocol `whatsapp-inbox.v1` between server and receivers. `docs/inbox-protocol.md` specifies
+ * it.
  *
- * Each message is a binary WebSocket message: one line of JSON, a line feed, and for notifications the body behind it, byte for byte.
- * Text messages do not belong to it: they are the programs' own.
+ * Each message is a binary WebSocket message: one line of JSON, a line feed, and for notifications the body, byte for
+ * byte. Text messages do not belong to it: programs may use them.
  *
  * @module
  */
@@ -17,11 +18,11 @@ export const INBOX_PROTOCOL = "whatsapp-inbox.v1";
 
 /** Close codes of the subprotocol. */
 export const InboxCloseCode = {
-  /** A message is not what the subprotocol says. */
+  /** A message breaks the subprotocol. */
   BadMessage: 4400,
   /** No `hello` came in time. */
   NoHello: 4408,
-  /** The name is in use in a way that does not go with this one. */
+  /** The name is in use with another filter. */
   NameConflict: 4409,
   /** The server keeps no more names of receivers. */
   TooManyNames: 4429,
@@ -29,86 +30,89 @@ export const InboxCloseCode = {
   JournalFailed: 4500,
 } as const;
 
-/** The first message of a receiver: what it wants. */
+/** The first message of a receiver: its name and wishes. */
 export interface HelloMessage {
-  /** Tells it from the others. */
+  /** Type of the message. */
   type: "hello";
-  /** The name under which the server keeps how far this receiver has come. */
+  /** Name under which the server stores the position of this receiver. */
   name?: string;
-  /** Whether the connections of this name share the notifications; else each gets all. */
+  /** `true`: the connections of this name share the notifications; else each gets all. */
   share?: boolean;
-  /** Begin behind this sequence number; a name that has come before begins where it was. Without it: with what comes from now on. */
+  /**
+   * Sequence number after which notifications begin; a known name begins at its stored position. Without it: new
+   * notifications only.
+   */
   after?: number;
-  /** The journal that `after` counts in; if it is another one by now, everything in that one is new. */
+  /** Id of the journal of `after`; if the server has another one now, all its notifications are new. */
   journal?: string;
-  /** The most notifications that wait for acknowledgement. */
+  /** Maximum of notifications that wait for acknowledgement. */
   window?: number;
-  /** What is wanted. */
+  /** Changes that are wanted. */
   filter?: WhatsAppFilter;
 }
 
 /** The answer to `hello`. */
 export interface WelcomeMessage {
-  /** Tells it from the others. */
+  /** Type of the message. */
   type: "welcome";
-  /** The journal, by its id. */
+  /** Id of the journal. */
   journal: string;
-  /** Notifications follow from behind this sequence number. */
+  /** Sequence number after which notifications begin. */
   after: number;
-  /** The highest sequence number so far. */
+  /** Highest sequence number so far. */
   last: number;
-  /** The most notifications that wait for acknowledgement. */
+  /** Maximum of notifications that wait for acknowledgement. */
   window: number;
 }
 
 /** Some notifications cannot be delivered any more: retention has taken them, or the journal has lost them. */
 export interface GapMessage {
-  /** Tells it from the others. */
+  /** Type of the message. */
   type: "gap";
-  /** What is missing begins behind this sequence number. */
+  /** Sequence number before the first missing one. */
   after: number;
-  /** And ends with this one. */
+  /** Last missing sequence number. */
   until: number;
 }
 
-/** Everything that the server had when the receiver came has been sent. Comes once. */
+/** The receiver has caught up with the journal as it was at the hello. Sent once. */
 export interface CurrentMessage {
-  /** Tells it from the others. */
+  /** Type of the message. */
   type: "current";
-  /** Everything up to this sequence number was sent, or is not wanted. */
+  /** Sequence number up to which everything was sent, or is not wanted. */
   seq: number;
 }
 
 /** The line before a notification. */
 export interface NotificationMessage {
-  /** Tells it from the others. */
+  /** Type of the message. */
   type: "notification";
-  /** Its place in the journal. */
+  /** Its sequence number. */
   seq: number;
   /** The value of `X-Hub-Signature-256` over the body; "" if Meta's has none, or the body is `partial`. */
   signature: string;
-  /** When the server got it, as in RFC 3339. */
+  /** Time when the server got it, in the form of RFC 3339. */
   receivedAt: string;
-  /** Whether another connection of this name had it before, and ended without acknowledging it. */
+  /** Set if another connection of this name got it before, and ended without acknowledging it. */
   redelivered?: true;
-  /** Whether the receiver may not have all of it: the body is what is left. */
+  /** Set if the token does not allow all of it: the body is the rest. */
   partial?: true;
 }
 
-/** The receiver is done with some notifications. */
+/** The receiver has handled some notifications. */
 export interface AckMessage {
-  /** Tells it from the others. */
+  /** Type of the message. */
   type: "ack";
   /** Their sequence numbers. */
   seqs: readonly number[];
 }
 
-/** What a receiver sends. */
+/** Messages of a receiver. */
 export type ReceiverMessage = HelloMessage | AckMessage;
-/** What a server sends. */
+/** Messages of a server. */
 export type ServerMessage = WelcomeMessage | GapMessage | CurrentMessage | NotificationMessage;
 
-/** The most bytes of a message of a receiver. */
+/** Maximum of bytes of a message of a receiver. */
 export const MAX_RECEIVER_MESSAGE: number = 64 * 1024;
 const MAX_NAME = 128;
 /** A close frame has room for 123 bytes. */
@@ -121,8 +125,8 @@ const NO_BODY = new Uint8Array(0);
 /**
  * Encodes a message.
  *
- * @param head What stands in its line.
- * @param body What follows the line.
+ * @param head The object of its line.
+ * @param body The bytes after the line.
  * @returns The message.
  */
 export function encodeInboxMessage(head: ReceiverMessage | ServerMessage, body: Uint8Array = NO_BODY): Uint8Array {
@@ -130,9 +134,9 @@ export function encodeInboxMessage(head: ReceiverMessage | ServerMessage, body: 
 }
 
 /**
- * What the peer is told about a message that is not what it should be.
+ * Makes the error for a message that breaks the subprotocol.
  *
- * @param cause What is wrong with it.
+ * @param cause The error found.
  * @returns An error whose message fits into a close frame.
  */
 export function badMessage(cause: OptionError): ProtocolError {
@@ -141,16 +145,16 @@ export function badMessage(cause: OptionError): ProtocolError {
   return new ProtocolError("ERR_INBOX_MESSAGE", reason);
 }
 
-/** A message, taken apart: its line is not checked yet. */
+/** A message, split; its line is not checked yet. */
 export interface InboxMessage {
   /** The fields of the line. */
   head: Record<string, unknown>;
-  /** What follows the line; a view. */
+  /** Bytes after the line; a view. */
   body: Uint8Array;
 }
 
 /**
- * Takes a message apart.
+ * Splits a message.
  *
  * @param bytes The message.
  * @returns Its parts.
@@ -172,11 +176,11 @@ export function decodeInboxMessage(bytes: Uint8Array): InboxMessage {
 }
 
 /**
- * Checks what a receiver sent.
+ * Checks a message of a receiver.
  *
  * @param message The message.
  * @returns The message; `undefined` if its type is not known here: a later version may have more.
- * @throws {OptionError} If a field is not what it should be.
+ * @throws {OptionError} If a field has a wrong type.
  */
 export function checkReceiverMessage({ head }: InboxMessage): ReceiverMessage | undefined {
   if (head.type === "hello") return checkHello(head);
@@ -234,11 +238,11 @@ function hasControl(text: string): boolean {
 }
 
 /**
- * Checks what a server sent.
+ * Checks a message of a server.
  *
  * @param message The message.
  * @returns The line; `undefined` if its type is not known here: a later version may have more.
- * @throws {OptionError} If a field is not what it should be.
+ * @throws {OptionError} If a field has a wrong type.
  */
 export function checkServerMessage({ head }: InboxMessage): ServerMessage | undefined {
   const known = {

@@ -1,5 +1,6 @@
 /**
- * The receiver's side of `whatsapp-inbox.v1` on one connection: takes the server's messages, and acknowledges what is done.
+ * The receiver's side of `whatsapp-inbox.v1` on one connection: takes messages of the server, and acknowledges
+ * notifications that were handled.
  *
  * @module
  */
@@ -13,31 +14,31 @@ import {
   type NotificationMessage,
 } from "./protocol.ts";
 
-/** What a session asks and tells its receiver. */
+/** Receiver of a session. */
 export interface InboxSessionOwner {
-  /** Sends a message; what it throws is ignored: the connection has ended then. */
+  /** Sends a message; an error is ignored: the connection has ended then. */
   send(message: Uint8Array): void;
-  /** A notification came; `done` is called when it is handled. */
+  /** Takes a notification, and calls `done` when it is handled. */
   notification(head: NotificationMessage, body: Uint8Array): void;
-  /** Some notifications cannot be delivered any more. */
+  /** Notes that some notifications cannot be delivered any more. */
   gap(after: number, until: number): void;
-  /** Everything that the server had has come. */
+  /** Notes that everything has come that the server had. */
   current(seq: number): void;
 }
 
-/** How far a receiver has come in the journal of a server. */
+/** Position of a receiver in the journal of a server. */
 export interface InboxPosition {
-  /** The journal, by its id. */
+  /** Id of the journal. */
   readonly journal: string;
-  /** Everything up to this sequence number is done. */
+  /** Sequence number up to which everything is handled. */
   readonly after: number;
 }
 
-/** What the subprotocol says where the hello says nothing. */
+/** Window of a hello without one. */
 const DEFAULT_WINDOW = 256;
-/** At most so many bytes come unacknowledged, and one notification more. */
+/** Maximum of bytes that come unacknowledged, and one notification more. */
 const MAX_OPEN_BYTES = 8 * 1024 * 1024;
-/** As many numbers stand in one acknowledgement at most. */
+/** Maximum of sequence numbers in one acknowledgement. */
 const MAX_ACKS = 2048;
 
 /** One connection of a receiver. */
@@ -45,9 +46,9 @@ export class InboxSession {
   #owner: InboxSessionOwner;
   #journal: string | undefined;
   #window: number;
-  /** The last notification that came, or where they begin. */
+  /** Sequence number of the last notification, or the start. */
   #last = 0;
-  /** What came and is not done, in the order of arrival, with its size. */
+  /** Sizes of notifications that are not handled, by sequence number, in the order of arrival. */
   #open = new Map<number, number>();
   #openBytes = 0;
   #acks: number[] = [];
@@ -56,7 +57,7 @@ export class InboxSession {
    * Begins with the hello.
    *
    * @param owner The receiver.
-   * @param hello What it wants.
+   * @param hello Its fields.
    */
   constructor(owner: InboxSessionOwner, hello: Omit<HelloMessage, "type">) {
     this.#owner = owner;
@@ -64,7 +65,7 @@ export class InboxSession {
     owner.send(encodeInboxMessage({ type: "hello", ...hello }));
   }
 
-  /** How far the receiver has come; `undefined`: the server has not said hello yet. */
+  /** Position of the receiver; `undefined` before the welcome. */
   get position(): InboxPosition | undefined {
     if (this.#journal === undefined) return undefined;
     for (const first of this.#open.keys()) return { journal: this.#journal, after: first - 1 };
@@ -75,7 +76,7 @@ export class InboxSession {
    * Takes a message of the server.
    *
    * @param bytes The message.
-   * @throws {OptionError} If it is not what the subprotocol says.
+   * @throws {OptionError} If it breaks the subprotocol.
    */
   receive(bytes: Uint8Array): void {
     const message = decodeInboxMessage(bytes);
@@ -108,7 +109,7 @@ export class InboxSession {
   }
 
   /**
-   * A notification is handled. What is handled in one turn is acknowledged in one message.
+   * Acknowledges a notification that was handled; one message for all of one turn of the event loop.
    *
    * @param seq Its sequence number.
    */

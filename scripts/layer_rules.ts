@@ -1,4 +1,4 @@
-/** Rules of the layout: which room may import which, and what files of a room must not contain. Pure functions over texts. */
+/** Rules of the layout for `scripts/check_layers.ts`: the table of rooms, and pure functions over the text of files. */
 
 import { dirname, normalize } from "node:path/posix";
 import { closingBracket, lineAt, scanSource, type Source } from "./source_text.ts";
@@ -40,7 +40,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   cli: { purpose: "the program", imports: ["base", "cloud_api", "whatsapp"] },
 };
 
-/** Of some rooms others may import a few files only: importing room, imported room, the files, and who may (all, without a list). */
+/** Rooms of which another may import a few files only: from, to, the files, and its files that may (without: all). */
 export const NARROW: readonly { from: string; to: string; files: readonly string[]; by?: readonly string[] }[] = [
   { from: "transport", to: "protocol", files: ["protocol/head.ts"], by: ["transport/proxy_tunnel.ts"] },
   { from: "connection", to: "transport", files: ["transport/transport.ts"] },
@@ -56,11 +56,11 @@ export const RUNTIME_FILES: Readonly<Record<string, RegExp>> = {
 export interface Violation {
   /** Path and line. */
   place: string;
-  /** What is wrong, and how to mend it. */
+  /** Text that is wrong, and how to mend it. */
   message: string;
 }
 
-/** What the rules look at. */
+/** Input of the rules. */
 export interface Tree {
   /** Texts of TypeScript files by path, relative to the root. */
   files: ReadonlyMap<string, string>;
@@ -81,6 +81,8 @@ interface Module {
   room: string | undefined;
   source: Source;
   imports: Import[];
+  /** Lines of `import()` whose argument is no string. */
+  computed: number[];
 }
 
 /**
@@ -95,7 +97,8 @@ export function checkLayers(tree: Tree): Violation[] {
   const all = [...modules.values()];
   return [
     ...all.flatMap((module) => checkPlace(module, tree.entries)),
-    ...all.flatMap(checkImports),
+    ...[...tree.entries].flatMap((path) => checkEntry(path, tree.files)),
+    ...all.flatMap((module) => checkImports(module, tree.entries)),
     ...all.flatMap((module) => checkReexports(module, tree.entries)),
     ...all.flatMap(checkRuntimes),
     ...findCycles(modules),
@@ -111,10 +114,13 @@ function isLibrary(path: string): boolean {
 
 function roomOf(path: string): string | undefined {
   const [room] = path.split("/");
-  return path.includes("/") && room in ROOMS ? room : undefined;
+  return path.includes("/") && Object.hasOwn(ROOMS, room) ? room : undefined;
 }
 
-const IMPORT = /\b(?:import|export)\b(?:[\s\w{},*$]*?\bfrom)?\s*\(?\s*(?=["'])/g;
+/** An import or re-export up to its specifier. A property of that name has a dot before it. */
+const IMPORT = /(?<![\w$#]|(?<!\.\.)\.)(?:import|export)\b(?:[^;:='"()]*?\bfrom)?\s*\(?\s*(?=["'])/g;
+/** The start of a dynamic import, or of a type by `import()`. */
+const CALL = /(?<![\w$#]|(?<!\.\.)\.)import\s*\(\s*/g;
 
 function readModule(path: string, text: string): Module {
   const source = scanSource(text);
@@ -122,6 +128,8 @@ function readModule(path: string, text: string): Module {
   const strings = new Map(source.pieces.filter(({ kind }) => kind === "string").map((piece) => [piece.start, piece]));
   let code = source.code;
   for (const { start } of strings.values()) code = code.slice(0, start) + '"' + code.slice(start + 1);
+  const computed = [...code.matchAll(CALL)].filter(({ 0: call, index }) => !strings.has(index + call.length))
+    .map(({ index }) => lineAt(text, index));
   const imports: Import[] = [];
   for (const match of code.matchAll(IMPORT)) {
     const piece = strings.get(match.index + match[0].length);
@@ -130,7 +138,7 @@ function readModule(path: string, text: string): Module {
     const target = specifier.startsWith(".") ? normalize(`${dirname(path)}/${specifier}`) : specifier;
     imports.push({ line: lineAt(text, match.index), target, reexports: match[0].startsWith("export") });
   }
-  return { path, room: roomOf(path), source, imports };
+  return { path, room: roomOf(path), source, imports, computed };
 }
 
 function checkPlace({ path, room }: Module, entries: ReadonlySet<string>): Violation[] {
@@ -148,66 +156,99 @@ function checkPlace({ path, room }: Module, entries: ReadonlySet<string>): Viola
   return [];
 }
 
-function checkImports({ path, room, imports }: Module): Violation[] {
-  if (room === undefined) return [];
-  return imports.flatMap(({ line, target }): Violation[] => {
-    const place = `${path}:${line}`;
-    if (target.startsWith("node:") || target === room) return [];
-    const other = roomOf(target);
-    if (other === undefined) {
-      return [{ place, message: `imports ${target}: rooms import rooms and node: only` }];
-    }
-    if (other === room) return [];
-    if (!ROOMS[room].imports.includes(other)) {
-      const allowed = ROOMS[room].imports.join(", ") || "nothing";
-      return [{ place, message: `imports ${target}: ${room} may import ${allowed}` }];
-    }
-    const narrow = NARROW.find(({ from, to }) => from === room && to === other);
-    if (narrow === undefined) return [];
-    if (narrow.files.includes(target) && (narrow.by === undefined || narrow.by.includes(path))) return [];
-    const by = narrow.by === undefined ? room : narrow.by.join(", ");
-    return [{ place, message: `imports ${target}: of ${other} only ${narrow.files.join(", ")}, by ${by}` }];
-  });
+/** Checks that an entry is there: without browser.ts, for instance, nothing would be checked of what it reaches. */
+function checkEntry(path: string, files: ReadonlyMap<string, string>): Violation[] {
+  return files.has(path) ? [] : [{ place: "deno.json", message: `names ${path} in exports, which does not exist` }];
+}
+
+function checkImports({ path, room, imports, computed }: Module, entries: ReadonlySet<string>): Violation[] {
+  const unknown = computed.map((line) => ({
+    place: `${path}:${line}`,
+    message: "imports a computed path, which cannot be checked: give it as a string in quotes",
+  }));
+  return [...unknown, ...imports.flatMap((found) => checkImport(path, room, found, entries))];
+}
+
+function checkImport(
+  path: string,
+  room: string | undefined,
+  { line, target }: Import,
+  entries: ReadonlySet<string>,
+): Violation[] {
+  const place = `${path}:${line}`;
+  if (target.startsWith("node:")) return [];
+  const other = roomOf(target);
+  if (room === undefined) {
+    if (other !== undefined || entries.has(target)) return [];
+    return [{ place, message: `imports ${target}: entries import rooms, entries and node: only` }];
+  }
+  if (other === undefined) return [{ place, message: `imports ${target}: rooms import rooms and node: only` }];
+  if (mayReexport(target, entries)) {
+    return [{ place, message: `imports ${target}, which only re-exports: import from the file that has the name` }];
+  }
+  return other === room ? [] : checkTable(path, room, place, target, other);
+}
+
+function checkTable(path: string, room: string, place: string, target: string, other: string): Violation[] {
+  if (!ROOMS[room].imports.includes(other)) {
+    const allowed = ROOMS[room].imports.join(", ") || "nothing";
+    return [{ place, message: `imports ${target}: ${room} may import ${allowed}` }];
+  }
+  const narrow = NARROW.find(({ from, to }) => from === room && to === other);
+  if (narrow === undefined) return [];
+  if (narrow.files.includes(target) && (narrow.by === undefined || narrow.by.includes(path))) return [];
+  const by = narrow.by === undefined ? room : narrow.by.join(", ");
+  return [{ place, message: `imports ${target}: of ${other} only ${narrow.files.join(", ")}, by ${by}` }];
+}
+
+/** Entries of the root re-export, and the facade `mod.ts` of a room that is an entry itself. */
+function mayReexport(path: string, entries: ReadonlySet<string>): boolean {
+  return entries.has(path) && (!path.includes("/") || path.endsWith("/mod.ts"));
 }
 
 function checkReexports({ path, source: { text, code }, imports }: Module, entries: ReadonlySet<string>): Violation[] {
-  if (entries.has(path)) return [];
+  if (mayReexport(path, entries)) return [];
+  const only = "only entries of the root, and mod.ts of a room, do";
   const found = imports.filter(({ reexports }) => reexports)
-    .map(({ line, target }) => ({ place: `${path}:${line}`, message: `re-exports from ${target}: only entries do` }));
-  // `export { x };` of a name that was imported.
+    .map(({ line, target }) => ({ place: `${path}:${line}`, message: `re-exports from ${target}: ${only}` }));
+  // Names that are imported first: `export { x };`, `export default x;`.
   const imported = new Set(
-    [...code.matchAll(/\bimport\s+(?:type\s+)?\{([^}]*)\}/g)].flatMap(([, names]) =>
-      names.split(",").map((name) => name.trim().replace(/^type\s+/, "").split(/\s+as\s+/).at(-1)!)
+    [...code.matchAll(/\bimport\b([^;:='"()]*?)\bfrom\b/g)].flatMap(([, clause]) =>
+      listNames(clause).map(([, as]) => as)
     ),
   );
-  for (const match of code.matchAll(/\bexport\s+(?:type\s+)?\{([^}]*)\}(?!\s*from)/g)) {
-    const names = match[1].split(",").map((name) => name.trim().replace(/^type\s+/, "").split(/\s+as\s+/)[0]);
-    const name = names.find((name) => imported.has(name));
+  for (const match of code.matchAll(/\bexport\s+(?:(?:type\s+)?\{([^}]*)\}(?!\s*from)|default\s+([\w$]+)\s*;)/g)) {
+    const name = listNames(match[1] ?? match[2]).map(([name]) => name).find((name) => imported.has(name));
     if (name === undefined) continue;
-    found.push({
-      place: `${path}:${lineAt(text, match.index)}`,
-      message: `re-exports ${name}: only entries do`,
-    });
+    found.push({ place: `${path}:${lineAt(text, match.index)}`, message: `re-exports ${name}: ${only}` });
   }
   return found;
 }
 
-function checkRuntimes({ path, source: { text, code, pieces } }: Module): Violation[] {
+/** Lists names of `a, { type b as c }` or `* as d`: the name there, and the name here. */
+function listNames(clause: string): [name: string, as: string][] {
+  const parts = clause.split(/[{},]/).map((part) => part.trim().replace(/^type\s+(?!as\b|$)/, ""));
+  return parts.filter((part) => part !== "").map((part) => {
+    const names = part.split(/\s+as\s+/);
+    return [names[0], names.at(-1)!];
+  });
+}
+
+/** Finds names of a runtime: any name in code, a string or template that is the name, and its modules. */
+function checkRuntimes({ path, source: { text, code, pieces }, imports }: Module): Violation[] {
   return Object.entries(RUNTIME_FILES).flatMap(([name, files]): Violation[] => {
     if (files.test(path)) return [];
-    const places = [...code.matchAll(new RegExp(`(?<![\\w$.#])(?:globalThis\\s*\\.\\s*)?${name}\\b(?!\\s*:)`, "g"))]
-      .map(({ index }) => index);
-    // "Deno" in globalThis, or an import of "bun".
-    for (const { kind, start, end } of pieces) {
-      const literal = text.slice(start + 1, end - 1);
-      const isLookedUp = literal === name && /^\s*in\b/.test(code.slice(end, end + 8));
-      const isModule = literal === name.toLowerCase() || literal.startsWith(`${name.toLowerCase()}:`);
-      if (kind === "string" && (isLookedUp || (isModule && /(from|import\(?)\s*$/.test(code.slice(0, start))))) {
-        places.push(start);
-      }
-    }
-    return places.map((index) => ({
-      place: `${path}:${lineAt(text, index)}`,
+    const word = new RegExp(`(?<![\\w$#])${name}(?![\\w$])`, "g");
+    const literals = pieces.filter(({ kind, start, end }) =>
+      (kind === "string" || kind === "template") && text.slice(start + 1, end - 1) === name
+    );
+    const modules = imports.filter(({ target }) => new RegExp(`^${name.toLowerCase()}(:|$)`).test(target));
+    return [
+      ...[...code.matchAll(word)].map(({ index }) => lineAt(text, index)),
+      ...literals.map(({ start }) => lineAt(text, start)),
+      ...modules.map(({ line }) => line),
+    ].map((line) => ({
+      place: `${path}:${line}`,
       message: `names the runtime ${name}: that belongs into transport/${name.toLowerCase()}.ts`,
     }));
   });
@@ -226,7 +267,8 @@ function findCycles(modules: ReadonlyMap<string, Module>): Violation[] {
     }
     if (done.has(path)) return;
     way.push(path);
-    for (const { target } of modules.get(path)!.imports) if (modules.has(target)) visit(target);
+    const targets = new Set(modules.get(path)!.imports.map(({ target }) => target));
+    for (const target of targets) if (modules.has(target)) visit(target);
     way.pop();
     done.add(path);
   };
@@ -259,7 +301,8 @@ function checkBrowser(modules: ReadonlyMap<string, Module>): Violation[] {
  * @returns Whether it has a function or a class.
  */
 export function hasLogic(code: string): boolean {
-  return /\bfunction\b|=>|\bclass\b/.test(withoutTypes(code));
+  // The last is a method of an object, with or without the type of its result.
+  return /\bfunction\b|=>|\bclass\b|\)\s*(:[^;{}=()]*)?\{/.test(withoutTypes(code));
 }
 
 /** Blanks interfaces and type aliases: types have arrows too. */
@@ -295,12 +338,16 @@ function checkTests({ files, testedElsewhere }: Tree, modules: readonly Module[]
     }
   }
   const known = new Set(modules.map(({ path }) => path));
-  for (const path of testedElsewhere.keys()) {
+  for (const [path, reason] of testedElsewhere) {
     if (!known.has(path)) found.push({ place: list, message: `names ${path}, which does not exist: take it out` });
+    if (reason.trim() === "") found.push({ place: list, message: `gives no reason for ${path}` });
+    for (const [test] of reason.matchAll(/\btests\/[\w/]+\.ts\b/g)) {
+      if (!files.has(test)) found.push({ place: list, message: `names ${test} for ${path}, which does not exist` });
+    }
   }
   for (const path of files.keys()) {
-    const [, folder] = /^tests\/([^/]+)\/[^/]+_test\.ts$/.exec(path) ?? [];
-    if (folder !== undefined && !(folder in ROOMS) && folder !== "scripts") {
+    const [, folder] = /^tests\/(.+)\/[^/]+_test\.ts$/.exec(path) ?? [];
+    if (folder !== undefined && !Object.hasOwn(ROOMS, folder) && folder !== "scripts") {
       found.push({ place: path, message: `lies in tests/${folder}/, which is no room` });
     }
   }

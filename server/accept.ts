@@ -16,7 +16,13 @@
 import type { AcceptHost } from "./accept_host.ts";
 import type { AdmissionTicket } from "./admission.ts";
 import { concat } from "../base/bytes.ts";
-import type { WebSocketConnection } from "../connection/connection.ts";
+import {
+  abandonConnection,
+  openConnection,
+  setRequest,
+  startConnection,
+  type WebSocketConnection,
+} from "../connection/connection.ts";
 import { HandshakeError, HttpError, TransportError } from "../base/errors.ts";
 import { type UpgradeRequest, wantsWebSocket } from "../protocol/handshake.ts";
 import { timeHandler } from "../base/handler_time.ts";
@@ -118,7 +124,9 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
 
   /** The server stops: an idle connection ends at once, a busy one after its response. */
   shutdown(): void {
-    if (this.#state === "head" && this.#headReader.untouched && this.#unread.length === 0) this.#connection.abandon();
+    if (this.#state === "head" && this.#headReader.untouched && this.#unread.length === 0) {
+      abandonConnection(this.#connection);
+    }
   }
 
   // ---- From the transport --------------------------------------------------------------------------------------
@@ -175,7 +183,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#responses?.lose(lost);
     // An error of the transport itself, not an end by the peer.
     if (error instanceof TransportError) this.#host.refused(error.code, this.#connection);
-    this.#connection.abandon(error);
+    abandonConnection(this.#connection, error);
   }
 
   // ---- Heads ---------------------------------------------------------------------------------------------------
@@ -236,7 +244,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   #handleUpgrade(line: RequestLine, fields: HeaderFields): void {
     const { upgrade, request } = receiveHandshake(line, fields, this.#host.settings());
     this.#handshake = request;
-    this.#connection.setRequest(this.#handshake);
+    setRequest(this.#connection, this.#handshake);
     this.#state = "deciding";
     const allowed = this.#host.allow(this.#connection, () => this.#state === "deciding");
     if (!(allowed instanceof Promise)) return this.#decide(upgrade, allowed);
@@ -274,13 +282,13 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     const protocol = this.#host.selectProtocol(this.#connection, upgrade.protocols);
     const { result, preface } = answerHandshake(upgrade, protocol, this.#host.settings().compression);
     // Program or peer may have ended the connection; asked last, since the first hash lets Deno run pending microtasks.
-    if (!this.#connection.start(result, { preface })) return;
+    if (!startConnection(this.#connection, result, { preface })) return;
     this.#state = "upgraded";
     this.#timer.cancel();
     this.#ticket.opened();
     this.#release();
     this.#host.opened(this.#connection);
-    this.#connection.open(this.#unread, { ended: this.#peerEnded, closed: undefined });
+    openConnection(this.#connection, this.#unread, { ended: this.#peerEnded, closed: undefined });
     this.#unread = EMPTY;
   }
 

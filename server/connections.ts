@@ -9,7 +9,13 @@ import { AcceptSession } from "./accept.ts";
 import type { AcceptHost } from "./accept_host.ts";
 import { Admission, AdmissionTicket, RefusalQueue } from "./admission.ts";
 import type { CloseInfo } from "../connection/options.ts";
-import { type ConnectionHandler, type ConnectionTopics, WebSocketConnection } from "../connection/connection.ts";
+import {
+  abandonConnection,
+  type ConnectionHandler,
+  type ConnectionTopics,
+  createConnection,
+  type WebSocketConnection,
+} from "../connection/connection.ts";
 import { UnfinishedMessages } from "../connection/unfinished_messages.ts";
 import type { ServerContext } from "./context.ts";
 import { TransportError } from "../base/errors.ts";
@@ -141,13 +147,13 @@ export class ServerConnections<Data> {
   #accept(transport: Transport, ticket: AdmissionTicket): WebSocketConnection<Data> {
     const { meter, settings: { current }, log, calls, handlers } = this.#context;
     meter.maxBuffered = current.maxTotalBufferedAmount || Infinity;
-    const connection = new WebSocketConnection<Data>(transport, "server", this.#handler, current, meter);
+    const connection = createConnection<Data>(transport, "server", this.#handler, current, meter);
     const session = new AcceptSession(transport, connection, this.#host, ticket);
     this.#pending.set(connection, session);
     this.#tickets.set(connection, ticket);
     log.connection("debug", "connection.accepted", connection);
     calls.call("onConnect", connection, () => handlers.onConnect?.(connection));
-    if (this.#stopFrame !== undefined) connection.abandon();
+    if (this.#stopFrame !== undefined) abandonConnection(connection);
     if (connection.state === "connecting") session.begin();
     return connection;
   }

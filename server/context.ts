@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { WebSocketConnection } from "../connection/connection.ts";
+import { failConnection, type WebSocketConnection } from "../connection/connection.ts";
 import { CloseCode, describe, HandlerError, TransportError, WebSocketError } from "../base/errors.ts";
 import type { ServerExtension } from "./extension.ts";
 import { HandlerCalls } from "./handler_calls.ts";
@@ -174,7 +174,7 @@ export class ServerContext<Data> {
   }
 
   #handlerFailed(failure: HandlerError, connection: WebSocketConnection<Data>): void {
-    connection.closeWith(CloseCode.InternalError, failure);
+    failConnection(connection, CloseCode.InternalError, failure);
     this.connectionFailed(failure, connection);
   }
 }

@@ -9,7 +9,7 @@ import { describe, it } from "@std/testing/bdd";
 import { deflateRawSync } from "node:zlib";
 import { CONNECTION_DEFAULTS } from "../connection/options.ts";
 import { Opcode, type Role } from "../protocol/frame_header.ts";
-import { WebSocketConnection } from "../connection/connection.ts";
+import { createConnection } from "../connection/connection.ts";
 import { compressionSettings, MessageDeflater, MessageInflater } from "../protocol/deflate.ts";
 import { isValidCloseCode, OptionError, StateError } from "../base/errors.ts";
 import { decodeFrame } from "../protocol/frame.ts";
@@ -185,7 +185,7 @@ describe("RFC 6455 §5.4, §5.5, §6.1 what an endpoint cannot be made to send",
       await settle();
       assertEquals(showWire(transport.written, role), ['text… "a"', 'continuation "g"', "close 1000"]);
       connection.terminate();
-      const early = new WebSocketConnection(new FakeTransport(), role, new Recorder(), CONNECTION_DEFAULTS);
+      const early = createConnection(new FakeTransport(), role, new Recorder(), CONNECTION_DEFAULTS);
       assertThrows(() => early.send("x"), StateError, "not open yet");
       assertThrows(() => early.ping(), StateError, "not open yet");
     });

@@ -1,5 +1,5 @@
 /**
- * What the live inbox knows and draws, without a page. With one: `chromium_test.ts`.
+ * The live inbox: its conversations and its drawing, without a page. With one: `chromium_test.ts`.
  */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
@@ -10,7 +10,8 @@ import { formatPlace } from "../examples/inbox/map.ts";
 import { buildPage } from "../examples/inbox/page.ts";
 import { scenes } from "../examples/inbox/scenes.ts";
 import { parseNotification } from "../cloud_api/parse.ts";
-import type { WhatsAppMessage, WhatsAppStatus } from "../cloud_api/types.ts";
+import type { WhatsAppMessage } from "../cloud_api/messages.ts";
+import type { WhatsAppStatus } from "../cloud_api/records.ts";
 import { describePeer } from "./support/peers.ts";
 
 function message(id: string, more: Record<string, unknown> = {}): WhatsAppMessage {

@@ -31,7 +31,7 @@ import type {
   TransportHandler,
   TransportProvider,
 } from "./transport.ts";
-import { Turn, type TurnMember } from "../base/write_batch.ts";
+import { type BatchedWriter, WriteBatch } from "../base/write_batch.ts";
 import { type Waiter, WaitingRoom } from "./waiting_room.ts";
 
 /**
@@ -133,7 +133,7 @@ function join(one: Uint8Array, other: Uint8Array): Uint8Array {
 }
 
 /** `setImmediate` runs when all sockets that were ready have been read. */
-const writes = new Turn(setImmediate);
+const writes = new WriteBatch(setImmediate);
 /** `setImmediate` goes to the poller and back. Answers to light connections leave before busy ones are served. */
 const fairShare = new FairShare((done) => {
   setImmediate(() => {
@@ -206,11 +206,11 @@ const PHASES: Readonly<Record<Phase, { reads: boolean; writes: boolean; closed: 
   gone: { reads: false, writes: false, closed: true, destroyed: true },
 };
 
-class BunTransport implements UpgradableTransport, SocketOwner, TurnMember, Waiter {
+class BunTransport implements UpgradableTransport, SocketOwner, BatchedWriter, Waiter {
   readonly remoteAddress: Address;
   readonly localAddress: Address;
   readonly encrypted: boolean;
-  readonly turn: Turn = writes;
+  readonly batch: WriteBatch = writes;
   bytesWritten = 0;
   #socket: BunSocket;
   #handler: TransportHandler | undefined;
@@ -285,7 +285,7 @@ class BunTransport implements UpgradableTransport, SocketOwner, TurnMember, Wait
 
   write(bytes: Uint8Array): boolean {
     if (!PHASES[this.#phase].writes) return false;
-    if (writes.running || bytes.length >= WRITE_NOW) return this.#writeNow(bytes);
+    if (writes.flushing || bytes.length >= WRITE_NOW) return this.#writeNow(bytes);
     this.#rest = bytes;
     writes.add(this);
     return false;
@@ -447,7 +447,7 @@ class BunTransport implements UpgradableTransport, SocketOwner, TurnMember, Wait
     this.#report();
   }
 
-  endTurn(): void {
+  flushBatch(): void {
     this.onDrain();
   }
 

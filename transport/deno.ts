@@ -28,7 +28,7 @@ import type {
   TransportHandler,
   TransportProvider,
 } from "./transport.ts";
-import { Turn, type TurnMember } from "../base/write_batch.ts";
+import { type BatchedWriter, WriteBatch } from "../base/write_batch.ts";
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 
@@ -282,7 +282,7 @@ function returnBuffer(buffer: Uint8Array<ArrayBuffer>, pooled: Uint8Array<ArrayB
 let pooledBytes = 0;
 
 /** A microtask runs when all sockets that were ready have been read. */
-const writes = new Turn(queueMicrotask);
+const writes = new WriteBatch(queueMicrotask);
 
 /** Two ends of a connection of its own. */
 interface Pair {
@@ -370,11 +370,11 @@ async function openPair(hostname: string): Promise<Pair> {
 const poller = new PollerPass();
 const fairShare = new FairShare(poller.run);
 
-class DenoTransport implements Transport, TurnMember {
+class DenoTransport implements Transport, BatchedWriter {
   readonly remoteAddress: Address;
   readonly localAddress: Address;
   readonly encrypted: boolean;
-  readonly turn: Turn = writes;
+  readonly batch: WriteBatch = writes;
   bytesWritten = 0;
   #conn: Deno.Conn<Deno.NetAddr>;
   #handler: TransportHandler | undefined;
@@ -418,12 +418,12 @@ class DenoTransport implements Transport, TurnMember {
   write(bytes: Uint8Array): boolean {
     if (this.#destroyed) return false;
     this.#writing = bytes;
-    if (writes.running) this.endTurn();
+    if (writes.flushing) this.flushBatch();
     else writes.add(this);
     return false;
   }
 
-  endTurn(): void {
+  flushBatch(): void {
     if (this.#destroyed) return;
     const bytes = this.#writing!;
     this.#conn.write(bytes).then(this.#onWritten, this.#onFailed);

@@ -9,7 +9,7 @@
  */
 
 import type { Clock } from "../base/clock.ts";
-import type { Turn } from "../base/write_batch.ts";
+import type { WriteBatch } from "../base/write_batch.ts";
 
 /** One end of a TCP connection. */
 export interface Address {
@@ -50,10 +50,10 @@ export interface Transport {
   /** Bytes that the operating system has taken, of an array that is being written too. */
   readonly bytesWritten: number;
   /**
-   * The end of the turn, at which bytes are written. A sender that waits for it before it encodes its messages writes all of them at
-   * once. Absent where writing does not wait.
+   * The batch in which bytes are written, at the end of the turn: a connection that encodes its frames only then writes all of a turn at
+   * once. Absent where writes are not delayed.
    */
-  readonly turn?: Turn;
+  readonly batch?: WriteBatch;
   /**
    * Starts the reading. A second call replaces the handler.
    *

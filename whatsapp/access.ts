@@ -1,5 +1,5 @@
 /**
- * Who may do what on a `WhatsAppServer`: the apps whose notifications it takes, and the tokens of receivers.
+ * Access to a `WhatsAppServer`: the apps whose notifications it takes, and the tokens of receivers.
  *
  * @module
  */
@@ -10,32 +10,33 @@ import { quote } from "../base/error_text.ts";
 import { assertWellFormed } from "../base/ranges.ts";
 import { assertSecrets, isSecret, listOf } from "../base/secrets.ts";
 import { checkFilter, type WhatsAppFilter } from "../cloud_api/filter.ts";
-import { TOKEN_PROTOCOL_PREFIX } from "./receiver.ts";
+import { TOKEN_PROTOCOL_PREFIX } from "./protocols.ts";
 import { equalSecrets, verifySignature } from "../cloud_api/signature.ts";
 
 /** One of Meta's apps: a path of its own, with its secrets. */
 export interface WhatsAppApp {
   /** The path of its webhook. */
   pathName: string;
-  /** What Meta must show to have the URL verified: one, or several. */
+  /** Token, or several, that Meta shows to verify the URL. */
   verifyToken?: string | readonly string[];
-  /** Its app secret; several while one is replaced. `null`: unsigned notifications are taken, from anybody. */
+  /** Its app secret; several while one is replaced. `null`: unsigned notifications are taken, from any client. */
   appSecret: string | readonly string[] | null;
 }
 
-/** What one receiver shows, and what it may have. */
+/** Token of receivers, with the notifications that it allows. */
 export interface ReceiverToken {
   /** The secret. */
   token: string;
   /**
-   * Who shows it. Receivers with different tokens that have names are different, even if they call themselves the same: none can
-   * acknowledge what belongs to another. Tokens of one name, as while one is replaced, have one filter. A token with a filter and no name is different by itself: give it a name, so that its
-   * receivers go on where they were when the token is replaced.
+   * Owner of the token. Receivers whose tokens have different names are different receivers, even if they use the same
+   * name: none can acknowledge notifications of another. Tokens of one name, as while one is replaced, have one filter.
+   * A token with a filter and no name is an owner by itself: give it a name, so that its receivers keep their positions
+   * when the token is replaced.
    */
   name?: string;
   /**
-   * Changes that the token may have; without it everything. A notification of which it may have a part, or in which something is not known
-   * here, comes without the rest, and without signature.
+   * Changes that the token allows; without it all. A notification that is allowed in part, or has members unknown here,
+   * comes without the rest, and without signature.
    */
   filter?: WhatsAppFilter;
 }
@@ -43,7 +44,7 @@ export interface ReceiverToken {
 /** The tokens of receivers, in one of the ways in which they can be given. */
 export type ReceiverTokens = string | readonly (string | ReceiverToken)[];
 
-/** How often somebody was refused, since the server was made. */
+/** Number of refused attempts since the server was made, by reason. */
 export interface FailedAttempts {
   /** Receivers without a valid token. */
   receiverToken: number;
@@ -56,11 +57,11 @@ export interface FailedAttempts {
 }
 
 /**
- * Compares what was shown with several secrets, all of them each time.
+ * Compares a secret that a client shows with all known secrets, so that the time tells nothing.
  *
- * @param shown What was shown.
- * @param secrets The secrets; empty ones match nothing.
- * @returns Whether it is one of them.
+ * @param shown The secret shown.
+ * @param secrets The known secrets; empty ones match nothing.
+ * @returns `true` if it is one of them.
  */
 export function isOneOf(shown: string, secrets: readonly string[]): boolean {
   let found = false;
@@ -69,11 +70,11 @@ export function isOneOf(shown: string, secrets: readonly string[]): boolean {
 }
 
 /**
- * Whether a notification is authentic for an app.
+ * Checks that a notification is authentic for an app.
  *
  * @param app The app.
  * @param body The notification.
- * @param signature What it shows.
+ * @param signature Its signature.
  * @returns `true` if its signature fits, or none is asked for.
  */
 export function isAuthentic({ appSecret }: WhatsAppApp, body: Uint8Array, signature: string): boolean {
@@ -83,11 +84,12 @@ export function isAuthentic({ appSecret }: WhatsAppApp, body: Uint8Array, signat
 }
 
 /**
- * The tokens of receivers, checked.
+ * Checks the tokens of receivers.
  *
- * @param tokens What was given.
- * @returns A list.
- * @throws {OptionError} If one is empty, its name or filter is not usable, a name has two filters, or a token two names or filters.
+ * @param tokens The tokens, as given in the options.
+ * @returns The tokens as a list.
+ * @throws {OptionError} If one is empty, its name or filter is not usable, a name has two filters, or a token two names
+ * or filters.
  */
 export function checkReceiverTokens(tokens: ReceiverTokens): ReceiverToken[] {
   const list = typeof tokens === "string" ? [tokens] : tokens;
@@ -109,7 +111,9 @@ export function checkReceiverTokens(tokens: ReceiverTokens): ReceiverToken[] {
   return checked;
 }
 
-/** Names keep their place for one filter: another one would move it past what it must not see. */
+/**
+ * Refuses a name with two filters: a receiver with one of them would move the position past notifications of the other.
+ */
 function assertUnambiguous(tokens: readonly ReceiverToken[]): void {
   const names = new Map<string, ReceiverToken>();
   const secrets = new Map<string, ReceiverToken>();
@@ -132,7 +136,7 @@ function sameFilter(one: WhatsAppFilter | undefined, other: WhatsAppFilter | und
   return one === other || filterKey(one) === filterKey(other);
 }
 
-/** The same for filters that let the same through, but for the order and number of the same entries. */
+/** Key of a filter; equal for filters whose lists have the same entries, in any order. */
 function filterKey(filter: WhatsAppFilter | undefined): string {
   if (filter === undefined) return "";
   const lists = [filter.phoneNumberIds, filter.accountIds, filter.fields];
@@ -140,11 +144,11 @@ function filterKey(filter: WhatsAppFilter | undefined): string {
 }
 
 /**
- * Finds whose token was shown, comparing with all of them each time.
+ * Finds the token that a handshake shows; compares it with all tokens, so that the time tells nothing.
  *
  * @param headers The header fields of the handshake request.
  * @param tokens The tokens.
- * @returns The one that was shown, or `undefined`.
+ * @returns The token; `undefined` if it is none of them.
  */
 export function findReceiver(headers: Headers, tokens: readonly ReceiverToken[]): ReceiverToken | undefined {
   const shown = shownToken(headers);
@@ -154,10 +158,10 @@ export function findReceiver(headers: Headers, tokens: readonly ReceiverToken[])
 }
 
 /**
- * The name under which the journal keeps how far a receiver has come. A token with a name or a filter has names of its own, so that its
- * receivers cannot move on those of others past what these have not seen.
+ * Makes the name under which the journal stores the position of a receiver. A token with a name or a filter has names
+ * of its own, so that its receivers cannot move the position of others past notifications that these have not got.
  *
- * @param name What the receiver calls itself.
+ * @param name Name in the hello of the receiver.
  * @param token The token it showed, if any.
  * @returns The name; from the token only its digest may be in it.
  */
@@ -169,10 +173,10 @@ export function cursorName(name: string, token: ReceiverToken | undefined): stri
   return `\n${digest.slice(0, DIGEST_LENGTH)}\n${name}`;
 }
 
-/** Characters of 6 bits each: enough that no two tokens have the same. */
+/** Characters of 6 bits each: enough for two tokens never to have the same digest. */
 const DIGEST_LENGTH = 22;
 
-/** The token a receiver shows: in `Authorization`, or as an entry of `Sec-WebSocket-Protocol`. */
+/** Reads the token that a receiver shows: in `Authorization`, or as an entry of `Sec-WebSocket-Protocol`. */
 function shownToken(headers: Headers): string {
   const authorization = headers.get("authorization") ?? "";
   if (authorization.slice(0, 7).toLowerCase() === "bearer ") return authorization.slice(7).trim();

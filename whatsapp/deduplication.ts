@@ -1,42 +1,44 @@
 /**
- * What has been handled already: the memory behind de-duplication.
+ * De-duplication: records that Meta or the server sends more than once are handed over once.
  *
  * @module
  */
 
 import type { Clock } from "../base/clock.ts";
-import type { WhatsAppMessage, WhatsAppRecord } from "../cloud_api/types.ts";
+import type { WhatsAppMessage } from "../cloud_api/messages.ts";
+import type { WhatsAppRecord } from "../cloud_api/records.ts";
 import { statusKey } from "../cloud_api/status.ts";
+import type { PendingNotification } from "./pending_notification.ts";
 
 /** Remembers keys; a program may bring one that outlives it. */
 export interface SeenStore {
   /**
-   * Whether a key is remembered.
+   * Looks a key up.
    *
    * @param key The key.
-   * @returns `true` if it is.
+   * @returns `true` if it is remembered.
    */
   has(key: string): boolean;
   /**
-   * Remembers a key. Called when everything about it is done.
+   * Remembers a key. Called when its record is handled completely.
    *
    * @param key The key.
    */
   add(key: string): void;
 }
 
-/** Meta tries for 7 days. */
+/** Longest time a key is remembered, in ms: Meta repeats a notification for 7 days. */
 const MAX_AGE = 8 * 24 * 3600 * 1000;
 const MAX_KEYS = 100_000;
 
 /** Remembers keys in memory for 8 days, up to 100 000 of them. */
 export class MemorySeenStore implements SeenStore {
   #clock: Clock;
-  /** When each came, in order. */
+  /** Time of each key, oldest first. */
   #keys = new Map<string, number>();
 
   /**
-   * Makes an empty one.
+   * Makes an empty store.
    *
    * @param clock Time.
    */
@@ -45,10 +47,10 @@ export class MemorySeenStore implements SeenStore {
   }
 
   /**
-   * Whether a key is remembered.
+   * Looks a key up.
    *
    * @param key The key.
-   * @returns `true` if it is.
+   * @returns `true` if it is remembered.
    */
   has(key: string): boolean {
     const at = this.#keys.get(key);
@@ -71,12 +73,98 @@ export class MemorySeenStore implements SeenStore {
   }
 }
 
+/** Records of one notification, chosen by {@linkcode Deduplication}. */
+export interface NewRecords {
+  /** Records to hand over. */
+  readonly records: readonly WhatsAppRecord[];
+  /** Keys of these records, as far as they have one. */
+  readonly keys: readonly string[];
+  /** Notifications whose handling of the same records goes on: their outcome is that of this notification too. */
+  readonly leaders: ReadonlySet<PendingNotification>;
+}
+
+/** Chooses the records of notifications that are neither handled nor being handled. */
+export class Deduplication {
+  #store: SeenStore | undefined;
+  /** Notification that hands a record over at present, by the key of the record. */
+  #handlers = new Map<string, PendingNotification>();
+  #keys = new Map<PendingNotification, readonly string[]>();
+
+  /**
+   * Begins with nothing being handled.
+   *
+   * @param store Keys of records that were handled; `undefined`: each record is handed over.
+   */
+  constructor(store: SeenStore | undefined) {
+    this.#store = store;
+  }
+
+  /**
+   * Chooses the records to hand over.
+   *
+   * @param records Records of a notification that match the filter.
+   * @param scope Prefix of their keys: the same record in another scope is another record.
+   * @returns The records, each once.
+   * @throws What the store throws.
+   */
+  choose(records: readonly WhatsAppRecord[], scope: string): NewRecords {
+    const store = this.#store;
+    const keys: string[] = [];
+    const leaders = new Set<PendingNotification>();
+    if (store === undefined) return { records, keys, leaders };
+    const chosen = records.filter((record) => {
+      const known = recordKey(record);
+      if (known === undefined) return true;
+      const key = scope + known;
+      // A record may stand in the same notification twice.
+      if (store.has(key) || keys.includes(key)) return false;
+      const leader = this.#handlers.get(key);
+      if (leader !== undefined) leaders.add(leader);
+      else keys.push(key);
+      return leader === undefined;
+    });
+    return { records: chosen, keys, leaders };
+  }
+
+  /**
+   * Notes that a notification hands its records over, and lets it follow those that do so already.
+   *
+   * @param pending The notification.
+   * @param chosen Its records.
+   */
+  begin(pending: PendingNotification, { keys, leaders }: NewRecords): void {
+    for (const key of keys) this.#handlers.set(key, pending);
+    if (keys.length > 0) this.#keys.set(pending, keys);
+    for (const leader of leaders) pending.follow(leader);
+  }
+
+  /**
+   * Ends the handling of a notification: its records are handed over again if they come again and are not remembered.
+   *
+   * @param pending The notification.
+   */
+  end(pending: PendingNotification): void {
+    for (const key of this.#keys.get(pending) ?? []) this.#handlers.delete(key);
+    this.#keys.delete(pending);
+  }
+
+  /**
+   * Remembers records that were handled.
+   *
+   * @param chosen The records.
+   * @throws What the store throws.
+   */
+  remember({ keys }: NewRecords): void {
+    for (const key of keys) this.#store?.add(key);
+  }
+}
+
 /**
- * Key that tells a record from others. Meta may deliver it more than once, and in other company the second time. `docs/whatsapp.md` lists what
- * is in the key of each kind: too little there loses records, too much hands them over twice.
+ * Key that tells a record from others. Meta may deliver it more than once, and with other records the second time.
+ * `docs/whatsapp.md` lists the parts of the key of each kind: too few of them lose records, too many repeat them.
  *
  * @param record The record.
- * @returns A key; `undefined` for kinds that have nothing to tell them by: these are handed over as often as they come.
+ * @returns A key; `undefined` for kinds without an identity: these are handed over as often as they come.
  */
 export function recordKey(record: WhatsAppRecord): string | undefined {
   switch (record.kind) {
@@ -95,7 +183,7 @@ export function recordKey(record: WhatsAppRecord): string | undefined {
   }
 }
 
-/** The same id may come with other contents: a placeholder or what is not supported yet, and later what it stands for. */
+/** The same id may come with other contents: first a placeholder or an unsupported type, later the message itself. */
 function messageKey(kind: string, message: WhatsAppMessage, more: readonly string[]): string | undefined {
   const { id, phoneNumberId } = message;
   const type = message.type === "unknown" ? `unknown ${message.originalType}` : message.type;
@@ -103,7 +191,7 @@ function messageKey(kind: string, message: WhatsAppMessage, more: readonly strin
   return JSON.stringify([kind, phoneNumberId ?? "", id, type, ...targetOf(message), ...more]);
 }
 
-/** Key parts that name the message which a message changes, and how. */
+/** Key parts of a message that changes another one: the changed message, and the change. */
 function targetOf(message: WhatsAppMessage): readonly string[] {
   switch (message.type) {
     case "reaction":
@@ -117,7 +205,7 @@ function targetOf(message: WhatsAppMessage): readonly string[] {
   }
 }
 
-/** The file of a message, which may come behind the message. */
+/** Id of the file of a message, which may come after the message. */
 function mediaIdOf(message: WhatsAppMessage): string {
   switch (message.type) {
     case "image":
@@ -135,7 +223,7 @@ function mediaIdOf(message: WhatsAppMessage): string {
   }
 }
 
-/** The same message may be live later, when the conversation is handed over. */
+/** Key of a message in standby: the same message may be live later, when the conversation is handed over. */
 function standbyKey(key: string | undefined): string | undefined {
   return key === undefined ? undefined : `standby ${key}`;
 }

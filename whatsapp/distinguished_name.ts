@@ -1,16 +1,17 @@
 /**
- * The subject of a client certificate as a proxy reports it: its common name, and nothing that could be read in two ways.
+ * The subject of a client certificate as a proxy reports it: reads its common name, and refuses ambiguous subjects.
  *
  * @module
  */
 
 /**
- * How a proxy writes the subject of a client certificate:
+ * Forms in which proxies write the subject of a client certificate:
  *
- * - `"rfc4514"`: `CN=client,O=Example\, Inc.,C=US`, the most specific name first, also as `Subject="…"` in Envoy's
- *   `x-forwarded-client-cert`;
- * - `"slashes"`: `/C=US/O=Example, Inc./CN=client`, the most specific name last. OpenSSL 3 escapes a slash within a value; HAProxy and older
- *   versions do not, so that it looks like a separator: only where no authority that the proxy trusts signs such values;
+ * - `"rfc4514"`: `CN=client,O=Example\, Inc.,C=US`, the most specific name first, also as `Subject="…"` in
+ *   `x-forwarded-client-cert` of Envoy;
+ * - `"slashes"`: `/C=US/O=Example, Inc./CN=client`, the most specific name last. OpenSSL 3 escapes a slash within a
+ *   value; HAProxy and older versions do not, so that it looks like a separator: safe only where no authority that the
+ *   proxy trusts signs such values;
  * - `"commonName"`: the common name alone.
  */
 export type SubjectForm = "rfc4514" | "slashes" | "commonName";
@@ -26,7 +27,7 @@ interface Attribute {
   value: string | undefined;
 }
 
-/** Attributes that stand together; nearly always there is one. */
+/** Attributes of one level of a name; nearly always there is one. */
 type RelativeName = readonly Attribute[];
 
 const COMMON_NAMES: readonly string[] = ["cn", "commonname"];
@@ -36,10 +37,10 @@ const COMMON_NAME_IDS: readonly string[] = ["2.5.4.3", "oid.2.5.4.3"];
 /**
  * Finds the common name of a subject.
  *
- * @param subject What the proxy reports.
- * @param form How it is written.
- * @returns The only common name, if it is all of the most specific relative name, a character a byte; `undefined` if there is none, or
- * the subject is malformed or ambiguous.
+ * @param subject The subject as the proxy reports it.
+ * @param form Its form.
+ * @returns The only common name, if it is all of the most specific relative name, a character a byte; `undefined` if
+ * there is none, or the subject is malformed or ambiguous.
  */
 export function commonNameOf(subject: string, form: SubjectForm): string | undefined {
   if (form === "commonName") return subject === "" ? undefined : subject;
@@ -53,12 +54,12 @@ export function commonNameOf(subject: string, form: SubjectForm): string | undef
 }
 
 /**
- * Whether the common name of a subject is an expected one, whatever the case of its ASCII letters.
+ * Compares the common name of a subject with an expected one, regardless of the case of ASCII letters.
  *
- * @param subject What the proxy reports.
- * @param form How it is written.
+ * @param subject The subject as the proxy reports it.
+ * @param form Its form.
  * @param expected The common name.
- * @returns `true` if it is.
+ * @returns `true` if they are equal.
  */
 export function hasCommonName(subject: string, form: SubjectForm, expected: string): boolean {
   const found = commonNameOf(subject, form);
@@ -71,7 +72,7 @@ function isCommonName({ type }: Attribute): boolean {
   return COMMON_NAMES.includes(type.toLowerCase());
 }
 
-/** Only ASCII: what else has a case would be bytes of several characters here. */
+/** Lowers ASCII letters only: each character is a byte here, and other letters are several bytes. */
 function lowerAscii(text: string): string {
   let lower = "";
   for (let at = 0; at < text.length; at++) {
@@ -104,9 +105,9 @@ function parseDistinguishedName(text: string | undefined): RelativeName[] | unde
   }
 }
 
-/** Must be escaped wherever they stand in a value (RFC 4514 §2.4). */
+/** Characters that must be escaped anywhere in a value (RFC 4514 §2.4). */
 const ESCAPED = '"+,;<>\\';
-/** May be escaped besides. */
+/** Characters that may be escaped. */
 const ESCAPABLE = `${ESCAPED} #=`;
 
 /** Reads a name from left to right, each character once. */
@@ -126,7 +127,7 @@ class NameScanner {
     return this.#text[this.#at++] ?? "";
   }
 
-  /** `undefined` if it is malformed. */
+  /** Reads an attribute; `undefined` if it is malformed. */
   attribute(): Attribute | undefined {
     const start = this.#at;
     while (!this.atEnd && this.#text[this.#at] !== "=") this.#at++;
@@ -137,7 +138,7 @@ class NameScanner {
     return value === undefined ? undefined : { type, value };
   }
 
-  /** The encoding of a value: it is not decoded, but must be well-formed. */
+  /** Skips the encoding of a value, which must be well-formed. */
   #skipHexString(): boolean {
     const start = ++this.#at;
     while (isHexDigit(this.#text.charCodeAt(this.#at))) this.#at++;
@@ -185,7 +186,7 @@ function isDigit(code: number): boolean {
   return code >= 0x30 && code <= 0x39;
 }
 
-/** A keyword or an object identifier (RFC 4512 §1.4). */
+/** Returns `true` for a keyword or an object identifier (RFC 4512 §1.4). */
 function isAttributeType(text: string): boolean {
   const first = text.charCodeAt(0);
   const letter = (first | 0x20) >= 0x61 && (first | 0x20) <= 0x7a;
@@ -201,8 +202,8 @@ function isAttributeType(text: string): boolean {
 // ---- Other forms -------------------------------------------------------------------------------------------------
 
 /**
- * Parses OpenSSL's form of one line, strictly. OpenSSL 3 escapes slashes and plus signs within values; older versions and HAProxy escape
- * nothing, so that a value can look like more attributes.
+ * Parses OpenSSL's form of one line, strictly. OpenSSL 3 escapes slashes and plus signs within values; older versions
+ * and HAProxy escape nothing, so that a value can look like more attributes.
  *
  * @param text The name.
  * @returns Its relative names as they stand, or `undefined` if it is malformed.
@@ -218,7 +219,7 @@ function parseSlashes(text: string): RelativeName[] | undefined {
     if (!isAttributeType(type)) return undefined;
     let value = "";
     for (at = equals + 1; at < text.length && text[at] !== "/" && text[at] !== "+"; at++) {
-      // No backslash is escaped: two of them could be the end of a value, or not.
+      // A backslash is never escaped: two of them are ambiguous.
       const escaped = text[at] === "\\" ? escapedInLine(text, ++at) : text[at];
       if (escaped === undefined) return undefined;
       value += escaped;
@@ -240,7 +241,7 @@ function escapedInLine(text: string, at: number): string | undefined {
 const CERTIFICATE_KEYS: readonly string[] = ["by", "hash", "cert", "chain", "subject", "uri", "dns"];
 
 /**
- * The subject within `x-forwarded-client-cert`, or the text itself if it is another one.
+ * Reads the subject within `x-forwarded-client-cert`; any other text is the subject itself.
  *
  * @param text The value of the header field.
  * @returns The subject; `undefined` if the element is malformed, has no subject or two, or another element follows.

@@ -1,22 +1,25 @@
 /**
- * Slows down the guessing of secrets: a wrong guess is answered late, and after a number of wrong guesses of one network its next ones
- * are refused for as long, without a look at their secret. Guesses count by network and not by connection: a guesser who leaves after
- * some moments without an answer takes them for "wrong", and comes again.
+ * Slows down the guessing of secrets: a wrong guess is answered late, and after a number of wrong guesses from one
+ * network its next ones are refused for as long, and their secrets are not compared. Guesses count by network and not
+ * by connection: a guesser who closes a connection that stays unanswered for some moments takes the guess for wrong,
+ * and connects again.
  *
  * @module
  */
 
 import { networkOf } from "../server/admission.ts";
 import type { Clock } from "../base/clock.ts";
-import { isLoopback } from "../client/loopback.ts";
+import { isLoopback } from "../base/loopback.ts";
 
-/** Maximum of wrong guesses of one network within the delay; beyond it its guesses are not looked at. */
+/** Maximum of wrong guesses of one network within the delay; further guesses are not compared. */
 const MAX_PER_NETWORK = 20;
 /** The same for loopback, where a proxy stands for all of its clients. */
 const MAX_PER_PROXY = 100;
-/** Maximum of answers held back at the same time, since each holds a connection; further ones go at once. */
-const MAX_HELD = 100;
-/** Maximum of wrong guesses remembered; beyond it the oldest are forgotten, so that a flood does not keep all clients out. */
+/** Maximum of answers delayed at the same time, since each keeps a connection; further ones go at once. */
+const MAX_DELAYED = 100;
+/**
+ * Maximum of wrong guesses remembered; then the oldest are forgotten, so that a flood does not lock out all clients.
+ */
 const MAX_REMEMBERED = 10_000;
 
 /** A wrong guess. */
@@ -29,30 +32,30 @@ interface Failure {
 export class FailedGuesses {
   #clock: Clock;
   #delay: number;
-  /** In the order of time. */
+  /** Wrong guesses, oldest first. */
   #failures = new Set<Failure>();
   #perNetwork = new Map<string, number>();
-  /** Answers that are held back, each as what sends it. */
-  #held = new Set<() => void>();
+  /** Delayed answers, each as the function that sends it. */
+  #delayed = new Set<() => void>();
 
   /**
-   * Makes one without failures.
+   * Begins without failures.
    *
    * @param clock Time.
-   * @param delay How long a wrong guess waits for its answer and is remembered, in ms; 0: neither.
+   * @param delay Time for which an answer is delayed, and a wrong guess remembered, in ms; 0: neither.
    */
   constructor(clock: Clock, delay: number) {
     this.#clock = clock;
     this.#delay = delay;
   }
 
-  /** How long a wrong guess counts, in ms. */
+  /** Time for which a wrong guess counts, in ms. */
   get delay(): number {
     return this.#delay;
   }
 
   /**
-   * Whether a guess is to be looked at.
+   * Decides if a guess may be compared.
    *
    * @param hostname Address of the guesser.
    * @returns `false` if its network has guessed wrong too often within the delay.
@@ -64,30 +67,30 @@ export class FailedGuesses {
   }
 
   /**
-   * Counts a wrong guess, and holds its answer back.
+   * Counts a wrong guess, and delays its answer.
    *
    * @param hostname Address of the guesser.
    * @param answer The answer.
-   * @returns The answer, after the delay; at once if many are held back already.
+   * @returns The answer, after the delay; at once if many are delayed already.
    */
-  hold<Answer>(hostname: string, answer: Answer): Promise<Answer> {
+  delayAnswer<Answer>(hostname: string, answer: Answer): Promise<Answer> {
     if (this.#delay === 0) return Promise.resolve(answer);
     this.#remember(networkOf(hostname));
-    if (this.#held.size >= MAX_HELD) return Promise.resolve(answer);
+    if (this.#delayed.size >= MAX_DELAYED) return Promise.resolve(answer);
     return new Promise((resolve) => {
       const send = (): void => {
         cancel();
-        this.#held.delete(send);
+        this.#delayed.delete(send);
         resolve(answer);
       };
       const cancel = this.#clock.after(this.#delay, send);
-      this.#held.add(send);
+      this.#delayed.add(send);
     });
   }
 
-  /** Sends all answers that are held back. */
+  /** Sends all delayed answers. */
   release(): void {
-    for (const send of [...this.#held]) send();
+    for (const send of [...this.#delayed]) send();
   }
 
   #remember(network: string): void {

@@ -1,27 +1,28 @@
 /**
- * Checks signatures where that can be done: set by the entries for Deno and Bun, so that nothing in a page's graph needs `node:crypto`.
+ * Holds the function that checks signatures: the server sets it on Deno and Bun, so that no module of a page needs
+ * `node:crypto`.
  *
  * @module
  */
 
-/** Whether a signature over a body was made with one of the app secrets. */
+/** Checks that a signature over a body was made with one of the app secrets. */
 export type Verifier = (body: Uint8Array, signature: string, appSecret: string | readonly string[]) => boolean;
 
 let current: Verifier | undefined;
 
 /**
- * From now on receivers can check signatures.
+ * Lets receivers check signatures from now on.
  *
- * @param verify Checks one.
+ * @param verify Checks a signature.
  */
 export function useVerifier(verify: Verifier): void {
   current = verify;
 }
 
 /**
- * What checks signatures here.
+ * Returns the function that checks signatures.
  *
- * @returns The function, or `undefined` in a page.
+ * @returns The function; `undefined` in a page.
  */
 export function chooseVerifier(): Verifier | undefined {
   return current;

@@ -1,6 +1,6 @@
 /**
- * The body of a notification that comes in pieces: collected, and hashed on its way, so that nothing is left to do for its length when
- * it is complete.
+ * The body of a notification that comes in pieces: each piece is hashed as it comes, so that the last one costs no more
+ * than the others.
  *
  * @module
  */
@@ -9,13 +9,13 @@ import { createHash } from "node:crypto";
 import { collectBody } from "../protocol/collected_request.ts";
 import { SignatureCheck } from "../cloud_api/signature.ts";
 
-/** A notification that has come in whole. */
+/** A complete notification. */
 export interface CollectedNotification {
   /** Its bytes. */
   readonly bytes: Uint8Array;
-  /** Whether its signature fits, or none is asked for. */
+  /** `true` if its signature is valid, or none is asked for. */
   readonly authentic: boolean;
-  /** SHA-256 of what was given before the body, and of the body. */
+  /** SHA-256 of the prefix and the body. */
   readonly digest: Uint8Array;
 }
 
@@ -24,9 +24,9 @@ export interface CollectedNotification {
  *
  * @param stream The body of the request; `null`: an empty one.
  * @param signature The value of `X-Hub-Signature-256`.
- * @param appSecrets The app secrets, of which one must fit; `null`: no signature is asked for.
- * @param prefix What the digest begins with.
- * @returns The notification. Rejects with what the stream fails with; the memory of what had come is free then.
+ * @param appSecrets The app secrets, of which one must have signed; `null`: no signature is asked for.
+ * @param prefix Text at the start of the digest.
+ * @returns The notification. Rejects with the error of the stream; the memory of earlier pieces is free then.
  */
 export async function collectNotification(
   stream: ReadableStream<Uint8Array<ArrayBuffer>> | null,

@@ -4,67 +4,68 @@
  * @module
  */
 
-import type { WhatsAppRecord } from "../cloud_api/types.ts";
+import type { WhatsAppRecord } from "../cloud_api/records.ts";
+
 /** A notification as a receiver gets it. */
 export interface WhatsAppNotification {
   /** The raw JSON as Meta sent it; bytes if they are not UTF-8. */
   readonly raw: string | Uint8Array;
-  /** What it tells, without what was handled already or the filter holds back. */
+  /** Its records, without those that were handled already or do not match the filter. */
   readonly records: readonly WhatsAppRecord[];
-  /** Its place in the server's journal; absent with a server that does not speak `whatsapp-inbox.v1`. */
+  /** Its sequence number in the server's journal; absent with a server that does not speak `whatsapp-inbox.v1`. */
   readonly seq?: number;
   /** Meta's signature over the raw bytes; "" if there is none. */
   readonly signature: string;
-  /** When the server got it; absent with a server that does not speak `whatsapp-inbox.v1`. */
+  /** Time when the server got it; absent with a server that does not speak `whatsapp-inbox.v1`. */
   readonly receivedAt?: Date;
-  /** With `share`: whether another connection had it before, and ended without acknowledging it. */
+  /** With `share`: `true` if another connection got it before, and ended without acknowledging it. */
   readonly redelivered: boolean;
-  /** Whether this receiver may not have all of it: what is left has no signature. */
+  /** `true` if this receiver is not allowed all of it: the rest has no signature. */
   readonly partial: boolean;
 }
 
-/** What becomes of a notification: it is done when all who have a part in it are, and nobody failed. */
+/** Outcome of a notification: it is done when all handlers and loops that began with it have ended, and none failed. */
 export class PendingNotification {
   /** The notification. */
   readonly notification: WhatsAppNotification;
-  #parts = 0;
+  #unfinished = 0;
   #failed = false;
   #onSettled: (success: boolean) => void;
-  /** Others that hold the same records, and wait for what becomes of them here. */
+  /** Notifications that hold the same records, and wait for the outcome here. */
   #followers: PendingNotification[] = [];
 
   /**
-   * Takes a notification, which nobody has a part in yet.
+   * Takes a notification that no handler or loop has begun with.
    *
    * @param notification The notification.
-   * @param onSettled Called when all are done with it: whether nobody failed.
+   * @param onSettled Called when all have ended; `true` if none failed.
    */
   constructor(notification: WhatsAppNotification, onSettled: (success: boolean) => void) {
     this.notification = notification;
     this.#onSettled = onSettled;
   }
 
-  /** Somebody has a part in it. */
+  /** Notes that a handler or loop begins with it. */
   begin(): void {
-    this.#parts++;
+    this.#unfinished++;
   }
 
   /**
-   * Somebody is done with it.
+   * Notes that a handler or loop has ended.
    *
-   * @param success Whether it went well.
+   * @param success `false` if it failed.
    */
   end(success: boolean): void {
     if (!success) this.#failed = true;
-    if (--this.#parts > 0) return;
+    if (--this.#unfinished > 0) return;
     this.#onSettled(!this.#failed);
     for (const follower of this.#followers.splice(0)) follower.end(!this.#failed);
   }
 
   /**
-   * Waits for another one that holds the same records: what is done there need not be done here.
+   * Waits for another notification that holds the same records: records handled there are not handled here.
    *
-   * @param other The other one, not done yet.
+   * @param other The other notification, not settled yet.
    */
   follow(other: PendingNotification): void {
     this.begin();

@@ -1,12 +1,10 @@
 /**
- * The receiver of what a `WhatsAppServer` forwards: typed messages. It runs in pages too.
+ * The receiver of the WhatsApp pair: gets typed messages from a `WhatsAppServer`. It runs in pages too.
  *
  * @module
  */
 
-import { AsyncQueue } from "../base/async_queue.ts";
-import type { ClientConnection, Connector } from "../client/connector.ts";
-import type { CloseInfo } from "../connection/options.ts";
+import type { AskProgram, ClientContext } from "../client/extension.ts";
 import {
   CloseCode,
   HandlerError,
@@ -16,150 +14,38 @@ import {
   TransportError,
   type WebSocketError,
 } from "../base/errors.ts";
-import type { MessageData } from "../protocol/payload.ts";
-import {
-  assertReceiverName,
-  badMessage,
-  INBOX_PROTOCOL,
-  InboxCloseCode,
-  type NotificationMessage,
-} from "../inbox/protocol.ts";
+import { assertSecrets } from "../base/secrets.ts";
+import { isVisibleAscii } from "../base/token.ts";
+import { extendClient, WebSocketClient } from "../client/client.ts";
+import type { ClientConnection } from "../client/connector.ts";
+import { recordMatches, type WhatsAppFilter } from "../cloud_api/filter.ts";
+import type { WhatsAppMessage } from "../cloud_api/messages.ts";
+import { parseNotification } from "../cloud_api/parse.ts";
+import type { WhatsAppRecord, WhatsAppStatus } from "../cloud_api/records.ts";
+import type { CloseInfo } from "../connection/options.ts";
+import { badMessage, INBOX_PROTOCOL, InboxCloseCode, type NotificationMessage } from "../inbox/protocol.ts";
 import { type InboxPosition, InboxSession } from "../inbox/session.ts";
 import type { FrameInfo } from "../protocol/frame_header.ts";
-import { PendingNotification, type WhatsAppNotification } from "./pending_notification.ts";
-import { assertNumber } from "../base/ranges.ts";
-import { assertSecrets } from "../base/secrets.ts";
-import { MemorySeenStore, recordKey, type SeenStore } from "./deduplication.ts";
-import { isVisibleAscii } from "../base/token.ts";
+import type { MessageData } from "../protocol/payload.ts";
+import { Deduplication, MemorySeenStore } from "./deduplication.ts";
 import { chooseVerifier } from "./install_verifier.ts";
-import type { HeaderSource, WebSocketClientOptions } from "../client/settings.ts";
-import { WebSocketClient } from "../client/client.ts";
-import { checkFilter, recordPasses, type WhatsAppFilter } from "../cloud_api/filter.ts";
-import { parseNotification } from "../cloud_api/parse.ts";
-import type { WhatsAppMessage, WhatsAppRecord, WhatsAppStatus } from "../cloud_api/types.ts";
+import { NotificationLoops, type Step, stepByNotification, stepByRecord, streamOf } from "./notification_loops.ts";
+import { decodeExact, resemblesNotification } from "./notification_text.ts";
+import { PendingNotification, type WhatsAppNotification } from "./pending_notification.ts";
+import { RECEIVER_PROTOCOL, tokenProtocol } from "./protocols.ts";
+import {
+  assertReceiverSettings,
+  type WhatsAppReceiverHandlers,
+  type WhatsAppReceiverOptions,
+} from "./receiver_settings.ts";
 
-/** The subprotocol of receivers: each text message is the JSON of one notification as Meta sent it. */
-export const RECEIVER_PROTOCOL = "whatsapp-notifications";
-
-/**
- * The start of the subprotocol entry that carries a receiver's token where no header can be set, as in a browser; the token
- * follows in base64url. The server never echoes it.
- */
-export const TOKEN_PROTOCOL_PREFIX = "bearer.";
-
-/**
- * The subprotocol entry that shows a receiver's token where no header can be set.
- *
- * @param token The token.
- * @returns The entry.
- *
- * @example
- * ```ts
- * import { tokenProtocol } from "@tackline/websocket/whatsapp";
- * import { assertEquals } from "@std/assert";
- *
- * assertEquals(tokenProtocol("secret"), "bearer.c2VjcmV0");
- * ```
- */
-export function tokenProtocol(token: string): string {
-  const binary = Array.from(new TextEncoder().encode(token), (byte) => String.fromCharCode(byte)).join("");
-  const base64url = btoa(binary).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
-  return TOKEN_PROTOCOL_PREFIX + base64url;
-}
-
-/** Everything but messages and statuses: errors of the account, echoes, history, templates, … */
-export type WhatsAppOtherRecord = Exclude<WhatsAppRecord, WhatsAppMessage | WhatsAppStatus>;
-
-/**
- * Handlers of a {@linkcode WhatsAppReceiver}. A notification is acknowledged when all that were called for it have returned, and their
- * promises are fulfilled. One that fails closes the connection; the notification comes again on the next one.
- */
-export interface WhatsAppReceiverHandlers {
-  /** A message of a customer came; after `onMessageReceived` with the raw text. */
-  onWhatsAppMessageReceived?: (message: WhatsAppMessage) => void | Promise<void>;
-  /** The status of a message of the business came. They come in any order: see `laterStatus`. */
-  onStatusReceived?: (status: WhatsAppStatus) => void | Promise<void>;
-  /** Something else came: an error of the account, an echo, history, a template, … */
-  onNotification?: (record: WhatsAppOtherRecord) => void | Promise<void>;
-  /**
-   * Notifications from behind `after` to `until` cannot be delivered any more: the server kept them for too short a time, or its journal
-   * has lost them; the latter may turn out late.
-   */
-  onGap?: (after: number, until: number) => void | Promise<void>;
-  /** Everything that the server had when this receiver connected has come, up to a sequence number; once a connection. */
-  onCaughtUp?: (seq: number) => void | Promise<void>;
-}
-
-/** Settings and handlers of a {@linkcode WhatsAppReceiver}. */
-export interface WhatsAppReceiverOptions extends WebSocketClientOptions, WhatsAppReceiverHandlers {
-  /**
-   * Whether to speak TLS; may be off for a loopback address only.
-   * @default {true}
-   */
-  useSSL?: boolean;
-  /**
-   * Subprotocols in the order of preference.
-   * @default {["whatsapp-inbox.v1", "whatsapp-notifications"]}
-   */
-  protocols?: readonly string[];
-  /**
-   * What the server wants to be shown, or what is asked for it before each attempt: in the `Authorization` header or, if it cannot stand
-   * there, as in a page, as a subprotocol entry. Never in the URL.
-   */
-  receiverToken?: string | (() => string | Promise<string>);
-  /**
-   * The name under which the server keeps how far this receiver has come, from its first connection on: 1 to 128 characters. Without
-   * a name it goes on where it was only as long as this object lives, or from `after`.
-   */
-  name?: string;
-  /**
-   * Whether the connections of this name share the notifications; else each gets all.
-   * @default {false}
-   */
-  share?: boolean;
-  /** Where to begin: see `position`. 0: with all that the server has. Without it: with what comes from now on. */
-  after?: number | InboxPosition;
-  /**
-   * The most notifications that wait to be handled, from 1 to 4096. Then the server waits too.
-   * @default {256}
-   */
-  window?: number;
-  /** What is wanted. The server sends notifications that hold some of that; what else is in them is not handed over. */
-  filter?: WhatsAppFilter;
-  /**
-   * The app secret, or several: Meta's signature is checked here again, so that the server need not be trusted. What does not match is
-   * not acknowledged, and closes the connection with 1008; so does a text message that looks like a notification. Other text messages
-   * of the server's program go to `onMessageReceived` only. Not in a page, and not with a token that may have a part only.
-   */
-  appSecret?: string | readonly string[];
-  /**
-   * Whether to hand over each message, status and echo once, though Meta and the server may send them more often. Kept in memory for 8
-   * days, 100 000 of them, or in a store of the program's.
-   * @default {true}
-   */
-  deduplicate?: boolean | SeenStore;
-}
-
-/** More text than this does not wait: nothing acknowledges it, so that the server would never stop. */
+/** Most characters of text that wait: nothing acknowledges text, so that the server would never stop. */
 const MAX_WAITING_TEXTS = 8 * 1024 * 1024;
-
-/** A notification in the hands of a loop, and how many of its records that loop is done with. */
-interface Held {
-  pending: PendingNotification;
-  done: number;
-}
-
-/** What a loop makes of a notification; when it is left, the next loop goes on behind what it had. */
-type Step<Chosen> = (held: Held) => Generator<Chosen, void>;
-
-/** A loop over what one connection brings. */
-interface Loop {
-  session: InboxSession | undefined;
-  queue: AsyncQueue<Held>;
-}
+const NO_LEADERS: ReadonlySet<PendingNotification> = new Set();
 
 /**
- * Receives what a {@linkcode WhatsAppServer} forwards. TLS is on by default, and can be turned off for a loopback address only.
+ * Receives the notifications of a `WhatsAppServer`. TLS is on by default, and can be turned off for a loopback address
+ * only.
  *
  * @example
  * ```ts
@@ -179,21 +65,21 @@ interface Loop {
  */
 export class WhatsAppReceiver extends WebSocketClient {
   // Settings, read by `connect`
-  /** The name under which the server keeps how far this receiver has come. */
+  /** Name under which the server stores the position of this receiver. */
   name: string | undefined;
-  /** Whether the connections of this name share the notifications. */
+  /** Shares the notifications among the connections of this name. */
   share: boolean;
-  /** Where to begin. */
+  /** Start of the notifications. */
   after: number | InboxPosition | undefined;
-  /** The most notifications that wait to be handled. */
+  /** Maximum of notifications that wait to be handled. */
   window: number | undefined;
-  /** What is wanted. */
+  /** Records that are wanted. */
   filter: WhatsAppFilter | undefined;
 
   // Handlers
   /** Notifications cannot be delivered any more. */
   onGap?: WhatsAppReceiverHandlers["onGap"];
-  /** Everything that the server had has come. */
+  /** Everything has come that the server had when the receiver connected. */
   onCaughtUp?: WhatsAppReceiverHandlers["onCaughtUp"];
   #onWhatsAppMessageReceived?: WhatsAppReceiverHandlers["onWhatsAppMessageReceived"];
   #onStatusReceived?: WhatsAppReceiverHandlers["onStatusReceived"];
@@ -204,24 +90,18 @@ export class WhatsAppReceiver extends WebSocketClient {
   #appSecret: string | readonly string[] | undefined;
 
   // State
-  /** The token of the attempt that is being made. */
+  /** Members of the client. */
+  readonly #client: ClientContext;
+  /** Token of the attempt that is being made. */
   #token: string | undefined;
-  #seen: SeenStore | undefined;
+  #deduplication: Deduplication;
   #position: InboxPosition | undefined;
-  /** Of the last connection, if it speaks `whatsapp-inbox.v1`. */
+  /** Session of the last connection, if it speaks `whatsapp-inbox.v1`. */
   #session: InboxSession | undefined;
-  /** Loops that have begun; each gets everything. */
-  #loops = new Set<Loop>();
-  /** What waits for the first loop or handler, and what the last loop left. */
-  #waiting: Held[] = [];
-  /** Why this receiver has ended the connection itself. */
+  #loops: NotificationLoops;
+  /** Reason of this receiver to end the connection itself. */
   #failure: WebSocketError | undefined;
-  /** How the last connection ended; loops that begin after that end with it. */
-  #ended: { error: unknown } | undefined;
-  /** Who is handling a record, by its key: the same record is not handed over a second time meanwhile. */
-  #progress = new Map<string, PendingNotification>();
-  #keys = new Map<PendingNotification, readonly string[]>();
-  /** How much text of the server's program waits, in characters and a little for each. */
+  /** Text of the server's program that waits, in characters and 64 more for each message. */
   #waitingTexts = 0;
   /** The text of a message whose frames come one by one. */
   #partial = "";
@@ -231,7 +111,7 @@ export class WhatsAppReceiver extends WebSocketClient {
   /**
    * Makes a receiver; it does not connect yet.
    *
-   * @param urlOrOptions Where to connect, or settings and handlers.
+   * @param urlOrOptions URL of the server, or settings and handlers.
    * @param more Settings and handlers beside a URL.
    * @throws {OptionError} If the URL is not valid, or a setting is out of range.
    */
@@ -241,6 +121,7 @@ export class WhatsAppReceiver extends WebSocketClient {
     const { useSSL = true, protocols = [INBOX_PROTOCOL, RECEIVER_PROTOCOL] } = given;
     const options: WhatsAppReceiverOptions = { ...given, useSSL, protocols };
     super(byUrl ? urlOrOptions : options, options);
+    this.#client = this.#extendClient();
     this.receiverToken = options.receiverToken;
     this.name = options.name;
     this.share = options.share ?? false;
@@ -254,27 +135,38 @@ export class WhatsAppReceiver extends WebSocketClient {
     this.#onStatusReceived = options.onStatusReceived;
     this.#onNotification = options.onNotification;
     const { deduplicate = true } = options;
-    if (deduplicate !== false) this.#seen = deduplicate === true ? new MemorySeenStore(this.clock) : deduplicate;
-    this.#assertUsable();
+    const store = deduplicate === true ? new MemorySeenStore(this.clock) : deduplicate;
+    this.#deduplication = new Deduplication(store === false ? undefined : store);
+    this.#loops = this.#makeLoops();
+    assertReceiverSettings(this);
   }
 
-  #assertUsable(): void {
-    if (this.name !== undefined) assertReceiverName(this.name);
-    if (this.share && this.name === undefined) throw new OptionError('The setting "share" needs a "name"');
-    if (this.window !== undefined) assertNumber("window", this.window, 4096);
-    if (this.window === 0) throw new OptionError('The setting "window" is 0: nothing would ever come');
-    if (this.filter !== undefined) checkFilter(this.filter);
-    const after = typeof this.after === "object" ? this.after.after : this.after;
-    if (after !== undefined) assertNumber("after", after);
-    const { receiverToken } = this;
-    if (receiverToken !== undefined && typeof receiverToken !== "function") {
-      assertSecrets("receiverToken", receiverToken);
-    }
-    if (this.appSecret === undefined) return;
-    if (chooseVerifier() === undefined) {
-      throw new OptionError('The setting "appSecret" has no place in a page: whoever sees the page sees it');
-    }
-    assertSecrets("appSecret", this.appSecret);
+  #extendClient(): ClientContext {
+    return extendClient(this, {
+      // Each attempt shows the token, also after `resolveUrl` and redirects.
+      requiresTls: true,
+      // The server would close the next connection with the same code.
+      terminalCodes: [InboxCloseCode.BadMessage, InboxCloseCode.NameConflict],
+      handlesMessages: () => this.#handlesRecords,
+      prepareAttempt: (ask) => this.#askForToken(ask),
+      completeRequest: (headers, protocols, sendsHeaders) => this.#showToken(headers, protocols, sendsHeaders),
+      acceptProtocol: (protocol) => this.#acceptProtocol(protocol),
+      connected: (connection) => this.#connected(connection),
+      givenUp: (info) => this.#givenUp(info),
+      deliver: (data, frame) => void this.#deliver(data, frame),
+    });
+  }
+
+  #makeLoops(): NotificationLoops {
+    const listens = (): boolean => this.#client.handlesMessages();
+    return new NotificationLoops({
+      get listens(): boolean {
+        return listens();
+      },
+      isForLoops: (pending) => this.#isForLoops(pending),
+      makePending: (raw, scope) => this.#makePending(raw, {}, () => {}, scope),
+      forget: (pending) => this.#deduplication.end(pending),
+    });
   }
 
   /** Token that the server asks for. It never goes into the URL. */
@@ -302,7 +194,7 @@ export class WhatsAppReceiver extends WebSocketClient {
     this.#release();
   }
 
-  /** The status of a message of the business came. Setting it hands over what waited for it. */
+  /** The status of a message of the business came. Setting it hands over the statuses that waited for it. */
   get onStatusReceived(): WhatsAppReceiverHandlers["onStatusReceived"] {
     return this.#onStatusReceived;
   }
@@ -311,7 +203,7 @@ export class WhatsAppReceiver extends WebSocketClient {
     this.#release();
   }
 
-  /** Something else came. Setting it hands over what waited for it. */
+  /** Another record came. Setting it hands over the records that waited for it. */
   get onNotification(): WhatsAppReceiverHandlers["onNotification"] {
     return this.#onNotification;
   }
@@ -320,7 +212,7 @@ export class WhatsAppReceiver extends WebSocketClient {
     this.#release();
   }
 
-  /** A text message came. Setting it hands over what waited for it. */
+  /** A text message came. Setting it hands over the messages that waited for it. */
   override get onMessageReceived(): WebSocketClient["onMessageReceived"] {
     return super.onMessageReceived;
   }
@@ -329,7 +221,7 @@ export class WhatsAppReceiver extends WebSocketClient {
     this.#release();
   }
 
-  /** A binary message came. Setting it hands over what waited for it. */
+  /** A binary message came. Setting it hands over the messages that waited for it. */
   override get onBinaryDataReceived(): WebSocketClient["onBinaryDataReceived"] {
     return super.onBinaryDataReceived;
   }
@@ -338,31 +230,30 @@ export class WhatsAppReceiver extends WebSocketClient {
     this.#release();
   }
 
-  /** Whether somebody listens. */
-  protected override get listens(): boolean {
-    return super.listens || this.#onWhatsAppMessageReceived !== undefined || this.#onStatusReceived !== undefined ||
+  get #handlesRecords(): boolean {
+    return this.#onWhatsAppMessageReceived !== undefined || this.#onStatusReceived !== undefined ||
       this.#onNotification !== undefined;
   }
 
-  /** Hands over what waited for a handler. */
+  /** Hands over the notifications that waited for a handler. */
   #release(): void {
-    if (!this.listens) return;
-    if (this.#session === undefined) return this.connection?.releaseHeld();
-    // Not before the program has set its other handlers too: what nobody handles is acknowledged all the same.
-    if (this.#waiting.length > 0) queueMicrotask(this.#handOverWaiting);
+    if (!this.#client.handlesMessages()) return;
+    if (this.#session === undefined) return this.#client.releaseMessages();
+    // After the program has set its other handlers too: a record without a handler is acknowledged all the same.
+    if (this.#loops.waiting > 0) queueMicrotask(this.#handOverWaiting);
   }
 
   readonly #handOverWaiting = (): void => {
-    if (!this.listens) return;
-    for (const { pending, done } of this.#waiting.splice(0)) {
+    if (!this.#client.handlesMessages()) return;
+    for (const { pending, done } of this.#loops.takeWaiting()) {
       this.#callHandlers(pending, done);
       pending.end(true);
     }
   };
 
   /**
-   * How far this receiver has come, for `after` of another one. `undefined`: nothing is known, as with a server that does not speak
-   * `whatsapp-inbox.v1`.
+   * Position of this receiver, for `after` of another one; `undefined` before the first welcome, and with a server that
+   * does not speak `whatsapp-inbox.v1`.
    */
   get position(): InboxPosition | undefined {
     return this.#session?.position ?? this.#position;
@@ -377,20 +268,15 @@ export class WhatsAppReceiver extends WebSocketClient {
    */
   override connect(...options: Parameters<WebSocketClient["connect"]>): Promise<void> {
     try {
-      this.#assertUsable();
+      assertReceiverSettings(this);
     } catch (error) {
       return Promise.reject(error);
     }
     return super.connect(...options);
   }
 
-  /** Each attempt shows the token, wherever `resolveUrl` and redirects have led it. */
-  protected override get requiresTls(): boolean {
-    return true;
-  }
-
-  /** Refuses a server that cannot do what is asked. */
-  protected override accept(protocol: string): void {
+  /** Refuses a server that does not speak the subprotocol that the settings need. */
+  #acceptProtocol(protocol: string): void {
     const needs = this.name ?? this.after ?? this.window ?? this.appSecret;
     this.#secrets = this.appSecret;
     if (protocol === INBOX_PROTOCOL || needs === undefined) return;
@@ -400,57 +286,43 @@ export class WhatsAppReceiver extends WebSocketClient {
   }
 
   /** Says hello. */
-  protected override attached(connection: ClientConnection): void {
+  #connected(connection: ClientConnection): void {
     const before = this.position;
     this.#position = before;
-    this.#ended = undefined;
-    // What is not acknowledged comes again.
-    const again = this.#session === undefined ? [] : this.#waiting.splice(0);
-    for (const { queue } of this.#loops) again.push(...queue.takeAll());
-    for (const { pending } of again) this.#forgetProgress(pending);
+    this.#loops.reset();
     this.#waitingTexts = 0;
     this.#failure = undefined;
     this.#session = undefined;
-    if (connection.protocol !== INBOX_PROTOCOL) return this.#endLoops(connection.protocol);
-    // Nothing waits in the connection: what is not acknowledged waits at the server.
-    connection.releaseHeld();
+    if (connection.protocol !== INBOX_PROTOCOL) return this.#abandonLoops(connection.protocol);
+    // No message waits in the connection: notifications that are not acknowledged wait at the server.
+    this.#client.releaseMessages();
     const given = typeof this.after === "number" ? { after: this.after } : this.after;
     const { name, share, window, filter } = this;
     this.#session = new InboxSession({
       send: (message) => void connection.send(message),
       notification: (head, body) => this.#onInboxNotification(head, body),
-      current: (seq) => void this.callHandler("onCaughtUp", () => this.onCaughtUp?.(seq)),
-      gap: (after, until) => void this.callHandler("onGap", () => this.onGap?.(after, until)),
+      current: (seq) => void this.#client.callHandler("onCaughtUp", () => this.onCaughtUp?.(seq)),
+      gap: (after, until) => void this.#client.callHandler("onGap", () => this.onGap?.(after, until)),
     }, { name, share: share || undefined, window, filter, ...(before ?? given) });
-    for (const loop of this.#loops) loop.session = this.#session;
+    this.#loops.attach(this.#session);
   }
 
-  /** A server that speaks something else by now has nothing for loops that have begun. */
-  #endLoops(protocol: string): void {
-    const error = new HandshakeError("ERR_HANDSHAKE_REFUSED", `The server speaks "${protocol}" by now`, 101);
-    for (const { queue } of this.#loops) queue.end(error);
-    this.#loops.clear();
-  }
-
-  /** What the server says about this receiver, it will say again. */
-  protected override get terminalCodes(): readonly number[] {
-    return [...super.terminalCodes, InboxCloseCode.BadMessage, InboxCloseCode.NameConflict];
+  /** Ends loops that have begun, for which a server with another subprotocol has nothing. */
+  #abandonLoops(protocol: string): void {
+    this.#loops.abandon(new HandshakeError("ERR_HANDSHAKE_REFUSED", `The server speaks "${protocol}" now`, 101));
   }
 
   /** Loops end with the last connection. */
-  protected override ended(info: CloseInfo | undefined): void {
-    // Without a connection there were no loops either, but those that wait for the next one.
+  #givenUp(info: CloseInfo | undefined): void {
+    // Without a connection the only loops are those that wait for the next one.
     const { received, code } = info ?? { received: undefined, code: CloseCode.AbnormalClosure };
     const lost = this.#failure ??
       new TransportError("ERR_CONNECTION_LOST", `The connection was lost without a close frame (${code})`);
-    this.#ended = { error: received === undefined || this.#failure !== undefined ? lost : undefined };
-    for (const { queue } of this.#loops) queue.end(this.#ended.error);
-    // What comes on a later connection is not theirs.
-    this.#loops.clear();
+    this.#loops.end(received === undefined || this.#failure !== undefined ? lost : undefined);
   }
 
-  /** Raw text first, then one call a record. */
-  protected override deliver(data: MessageData, frame?: FrameInfo): boolean | Promise<boolean> {
+  /** Hands over a message: raw text first, then one call a record. */
+  #deliver(data: MessageData, frame?: FrameInfo): boolean | Promise<boolean> {
     const session = this.#session;
     if (session === undefined) return this.#deliverPlain(data, frame);
     if (typeof data === "string") return this.#onText(data);
@@ -464,19 +336,19 @@ export class WhatsAppReceiver extends WebSocketClient {
     }
   }
 
-  /** Without its store a receiver would hand over things twice. */
+  /** Closes the connection: without its store a receiver would hand records over twice. */
   #storeFailed(error: unknown): void {
     this.#fail(CloseCode.InternalError, new HandlerError("deduplicate", error));
   }
 
   #fail(code: number, error: WebSocketError): void {
     this.#failure ??= error;
-    this.connection?.closeWith(code, error);
-    this.reportError(error);
+    this.#client.closeWith(code, error);
+    this.#client.reportError(error);
   }
 
   #deliverPlain(data: MessageData, frame?: FrameInfo): boolean | Promise<boolean> {
-    const result = super.deliver(data, frame);
+    const result = this.#client.deliver(data, frame);
     const raw = frame === undefined || typeof data !== "string" ? data : this.#assemble(data, frame);
     if (raw === undefined) return result;
     try {
@@ -495,7 +367,7 @@ export class WhatsAppReceiver extends WebSocketClient {
     const session = this.#session!;
     if (this.#secrets !== undefined && !chooseVerifier()!(body, signature, this.#secrets)) {
       const why = partial ? "it is not whole, and so not signed" : "it is not by this app secret";
-      // Not acknowledged: perhaps it is the secret that is wrong.
+      // Not acknowledged, since the secret may be wrong.
       return this.#refuseUnsigned(`The signature of notification ${seq} does not match: ${why}`);
     }
     const more = { seq, signature, receivedAt: new Date(receivedAt), redelivered, partial };
@@ -508,10 +380,10 @@ export class WhatsAppReceiver extends WebSocketClient {
     this.#fail(CloseCode.PolicyViolation, error);
   }
 
-  /** A text of the server's program, which may be a notification all the same; there is nothing to acknowledge. */
+  /** Takes a text of the server's program, which may be a notification too; it is not acknowledged. */
   #onText(text: string): boolean {
     const typed = this.#secrets === undefined;
-    // Nothing signs a text: not even its raw form may pass for a notification.
+    // A text has no signature: its raw form must not be taken for a notification either.
     if (!typed && resemblesNotification(text)) {
       this.#refuseUnsigned("A text message looks like a notification, and has no signature");
       return false;
@@ -536,27 +408,19 @@ export class WhatsAppReceiver extends WebSocketClient {
 
   #hand(pending: PendingNotification): void {
     pending.begin();
-    if (this.listens) this.#callHandlers(pending, 0);
-    for (const { queue, session } of this.#loops) {
-      if (session !== this.#session || !this.#isForLoops(pending)) continue;
-      pending.begin();
-      queue.push({ pending, done: 0 });
-    }
-    if (!this.listens && this.#loops.size === 0) {
-      pending.begin();
-      this.#waiting.push({ pending, done: 0 });
-    }
+    if (this.#client.handlesMessages()) this.#callHandlers(pending, 0);
+    this.#loops.push(pending);
     pending.end(true);
   }
 
-  /** Whether it may go to loops: where signatures are checked, unsigned text goes to the handler of text only. */
+  /** Returns `false` where signatures are checked and it has none: then it goes to the handler of text only. */
   #isForLoops({ notification }: PendingNotification): boolean {
     return this.#secrets === undefined || notification.seq !== undefined;
   }
 
-  /** @param done So many records are done already. */
+  /** @param done Records that were handed over already. */
   #callHandlers(pending: PendingNotification, done: number): void {
-    if (done === 0) this.#track(pending, super.deliver(pending.notification.raw));
+    if (done === 0) this.#track(pending, this.#client.deliver(pending.notification.raw));
     this.#callTyped(pending, done);
   }
 
@@ -566,10 +430,12 @@ export class WhatsAppReceiver extends WebSocketClient {
 
   #callFor(record: WhatsAppRecord): boolean | Promise<boolean> {
     if (record.kind === "message") {
-      return this.callHandler("onWhatsAppMessageReceived", () => this.#onWhatsAppMessageReceived?.(record));
+      return this.#client.callHandler("onWhatsAppMessageReceived", () => this.#onWhatsAppMessageReceived?.(record));
     }
-    if (record.kind === "status") return this.callHandler("onStatusReceived", () => this.#onStatusReceived?.(record));
-    return this.callHandler("onNotification", () => this.#onNotification?.(record));
+    if (record.kind === "status") {
+      return this.#client.callHandler("onStatusReceived", () => this.#onStatusReceived?.(record));
+    }
+    return this.#client.callHandler("onNotification", () => this.#onNotification?.(record));
   }
 
   #track(pending: PendingNotification, result: boolean | Promise<boolean>): void {
@@ -578,96 +444,66 @@ export class WhatsAppReceiver extends WebSocketClient {
     else result.then((success) => pending.end(success));
   }
 
-  /** Without what was handled already, is being handled, or is not wanted. */
+  /** Makes a notification without records that were handled, are being handled, or do not match the filter. */
   #makePending(
     raw: string | Uint8Array,
     more: Partial<WhatsAppNotification> = {},
     onDone: () => void = () => {},
     scope = "",
   ): PendingNotification {
-    const leaders = new Set<PendingNotification>();
-    const own: string[] = [];
-    const records = more.records ?? parseNotification(raw).records.filter((record) => {
-      if (this.filter !== undefined && !recordPasses(record, this.filter)) return false;
-      const known = this.#seen === undefined ? undefined : recordKey(record);
-      if (known === undefined) return true;
-      const key = scope + known;
-      // One may stand twice in the same notification.
-      if (this.#seen!.has(key) || own.includes(key)) return false;
-      const leader = this.#progress.get(key);
-      if (leader !== undefined) leaders.add(leader);
-      else own.push(key);
-      return leader === undefined;
-    });
-    const notification = { raw, records, signature: "", redelivered: false, partial: false, ...more };
+    const chosen = more.records === undefined
+      ? this.#deduplication.choose(matchingRecords(raw, this.filter), scope)
+      : { records: more.records, keys: [], leaders: NO_LEADERS };
+    const { records } = chosen;
+    const notification = { raw, signature: "", redelivered: false, partial: false, ...more, records };
     const session = this.#session;
     const pending: PendingNotification = new PendingNotification(notification, (success) => {
-      this.#forgetProgress(pending);
+      this.#deduplication.end(pending);
       // A handler of an earlier connection may fail late: only a new one brings the notification again.
       if (!success && session === this.#session) return this.#closeFor(session);
       if (!success) return;
       try {
-        for (const key of own) this.#seen?.add(key);
+        this.#deduplication.remember(chosen);
       } catch (error) {
         return this.#storeFailed(error);
       }
       onDone();
     });
-    for (const key of own) this.#progress.set(key, pending);
-    if (own.length > 0) this.#keys.set(pending, own);
-    for (const leader of leaders) pending.follow(leader);
+    this.#deduplication.begin(pending, chosen);
     return pending;
   }
 
   #closeFor(session: InboxSession | undefined): void {
     if (session === undefined) return;
     const error = new TransportError("ERR_ABORTED", "A notification was not handled");
-    this.connection?.closeWith(CloseCode.InternalError, error);
+    this.#client.closeWith(CloseCode.InternalError, error);
   }
 
-  #forgetProgress(pending: PendingNotification): void {
-    for (const key of this.#keys.get(pending) ?? []) this.#progress.delete(key);
-    this.#keys.delete(pending);
-  }
-
-  /** With `frameByFrame`: the whole text, once its last frame has come. */
+  /** Assembles a text, with `frameByFrame`; `undefined` before its last frame. */
   #assemble(data: string, frame: FrameInfo): string | undefined {
     const text = frame.first ? data : this.#partial + data;
     this.#partial = frame.final ? "" : text;
     return frame.final ? text : undefined;
   }
 
-  /** Whether the token can stand in a header. */
-  #headerHolds(token: string, { sendsHeaders }: Connector): boolean {
-    return sendsHeaders && isVisibleAscii(token);
-  }
-
-  /** Asks for the token. */
-  protected override async prepareAttempt(connector: Connector, signal: AbortSignal): Promise<HeaderSource> {
-    const given = await super.prepareAttempt(connector, signal);
+  /** Asks the program for the token. */
+  async #askForToken(ask: AskProgram): Promise<void> {
     const { receiverToken } = this;
-    this.#token = typeof receiverToken === "function"
-      ? await this.askForAttempt("receiverToken", receiverToken, signal)
-      : receiverToken;
+    this.#token = typeof receiverToken === "function" ? await ask("receiverToken", receiverToken) : receiverToken;
     if (this.#token !== undefined) assertSecrets("receiverToken", this.#token);
-    return given;
   }
 
-  /** Adds the token, if it can stand in a header. */
-  protected override handshakeHeaders(connector: Connector, given: HeaderSource): Headers {
-    const headers = super.handshakeHeaders(connector, given);
+  /** Adds the token to the header fields or, if it cannot stand there, to the subprotocols. */
+  #showToken(headers: Headers, given: readonly string[], sendsHeaders: boolean): readonly string[] {
     const token = this.#token;
-    if (token !== undefined && this.#headerHolds(token, connector)) headers.set("authorization", `Bearer ${token}`);
-    return headers;
-  }
-
-  /** Adds the token, if it cannot stand in a header. */
-  protected override handshakeProtocols(connector: Connector): readonly string[] {
-    const token = this.#token;
-    // Frames that come one by one are for the program to put together.
+    // With frameByFrame the program assembles messages itself.
     const frameByFrame = this.options.frameByFrame === true;
-    const protocols = super.handshakeProtocols(connector).filter((name) => !frameByFrame || name !== INBOX_PROTOCOL);
-    if (token === undefined || this.#headerHolds(token, connector)) return protocols;
+    const protocols = given.filter((name) => !frameByFrame || name !== INBOX_PROTOCOL);
+    if (token === undefined) return protocols;
+    if (sendsHeaders && isVisibleAscii(token)) {
+      headers.set("authorization", `Bearer ${token}`);
+      return protocols;
+    }
     // The server never echoes the entry, and a browser insists on an answer to what it offers.
     if (protocols.length === 0) {
       throw new OptionError('Cannot show a token beside no subprotocol: "protocols" is empty');
@@ -678,101 +514,37 @@ export class WhatsAppReceiver extends WebSocketClient {
   // ---- Loops ---------------------------------------------------------------------------------------------------
 
   /**
-   * The notifications, one by one. Each is acknowledged when the next one is asked for. A loop begins with its first step, and ends with
-   * the connection; it throws if that was not by a close frame. Its pace is the program's. Where several loops run, or
-   * handlers are set too, each gets everything. When the last one is left, the next loop or handler goes on behind what it had.
+   * Iterates over the notifications. Each is acknowledged when the next one is asked for. A loop begins with its first
+   * step, and ends with the connection; it throws if there was no close frame. The program sets its pace. Where several
+   * loops run, or handlers are set too, each gets everything. After the last loop has ended, the next loop or handler
+   * goes on from there.
    */
   get notifications(): AsyncIterableIterator<WhatsAppNotification, undefined> {
-    return this.#iterate(stepOver((notification) => notification));
+    return this.#iterate(stepByNotification((notification) => notification));
   }
 
   #iterate<Chosen>(step: Step<Chosen>): AsyncIterableIterator<Chosen, undefined> {
-    // What is not connected says so at once: only then is it known what is spoken.
+    // Fails at once without a connection: the subprotocol is known only then.
     if (this.#session === undefined && this.connection === undefined) {
       throw new StateError("ERR_NOT_OPEN", "Cannot read: the receiver is not connected");
     }
-    if (this.#session === undefined) return this.#runPlainLoop(super[Symbol.asyncIterator](), step);
-    return this.#runLoop(step);
+    if (this.#session === undefined) return this.#loops.runPlain(super[Symbol.asyncIterator](), step);
+    return this.#loops.run(step);
   }
 
-  async *#runLoop<Chosen>(step: Step<Chosen>): AsyncGenerator<Chosen, undefined> {
-    const loop = this.#openLoop();
-    let held: Held | undefined;
-    try {
-      for (;;) {
-        const { done, value } = await loop.queue.next();
-        if (done) return undefined;
-        held = value;
-        yield* step(held);
-        held = undefined;
-        value.pending.end(true);
-      }
-    } finally {
-      this.#closeLoop(loop, held);
-    }
-  }
-
-  #openLoop(): Loop {
-    const loop = { session: this.#session, queue: new AsyncQueue<Held>() };
-    for (const held of this.#waiting.splice(0)) {
-      if (this.#isForLoops(held.pending)) loop.queue.push(held);
-      else held.pending.end(true);
-    }
-    this.#loops.add(loop);
-    if (this.#ended !== undefined) loop.queue.end(this.#ended.error);
-    return loop;
-  }
-
-  #closeLoop(loop: Loop, held: Held | undefined): void {
-    this.#loops.delete(loop);
-    const rest = [...held === undefined ? [] : [held], ...loop.queue.takeAll()];
-    if (loop.session !== this.#session) {
-      // It has come again on the next connection.
-      for (const { pending } of rest) this.#forgetProgress(pending);
-    } else if (this.listens || this.#loops.size > 0) {
-      // Others get everything: what this one had not come to is their business.
-      for (const { pending } of rest) pending.end(true);
-    } else this.#waiting.push(...rest);
-  }
-
-  /** What handlers have remembered does not count for loops: in this way both get everything. */
-  async *#runPlainLoop<Chosen>(
-    messages: AsyncIterable<MessageData>,
-    step: Step<Chosen>,
-  ): AsyncGenerator<Chosen, undefined> {
-    const scope = this.listens ? "loop " : "";
-    let held = this.#waiting.shift();
-    try {
-      for (; held !== undefined; held = this.#waiting.shift()) {
-        yield* step(held);
-        held.pending.end(true);
-      }
-      for await (const raw of messages) {
-        held = { pending: this.#makePending(raw, {}, () => {}, scope), done: 0 };
-        held.pending.begin();
-        yield* step(held);
-        held.pending.end(true);
-        held = undefined;
-      }
-      return undefined;
-    } finally {
-      if (held !== undefined) this.#waiting.unshift(held);
-    }
-  }
-
-  /** The messages of customers, one by one: see `notifications`. */
+  /** Iterates over the messages of customers: see `notifications`. */
   get messages(): AsyncIterableIterator<WhatsAppMessage, undefined> {
-    return this.#iterate(stepThrough((record) => record.kind === "message" ? record : undefined));
+    return this.#iterate(stepByRecord((record) => record.kind === "message" ? record : undefined));
   }
 
-  /** The statuses of messages of the business, one by one: see `notifications`. */
+  /** Iterates over the statuses of messages of the business: see `notifications`. */
   get statuses(): AsyncIterableIterator<WhatsAppStatus, undefined> {
-    return this.#iterate(stepThrough((record) => record.kind === "status" ? record : undefined));
+    return this.#iterate(stepByRecord((record) => record.kind === "status" ? record : undefined));
   }
 
-  /** Everything that notifications tell, one by one: see `notifications`. */
+  /** Iterates over all records: see `notifications`. */
   get records(): AsyncIterableIterator<WhatsAppRecord, undefined> {
-    return this.#iterate(stepThrough((record) => record));
+    return this.#iterate(stepByRecord((record) => record));
   }
 
   /**
@@ -781,63 +553,19 @@ export class WhatsAppReceiver extends WebSocketClient {
    * @returns The iterator.
    */
   override [Symbol.asyncIterator](): AsyncIterableIterator<MessageData, undefined> {
-    return this.#session === undefined ? super[Symbol.asyncIterator]() : this.#iterate(stepOver(({ raw }) => raw));
+    return this.#session === undefined
+      ? super[Symbol.asyncIterator]()
+      : this.#iterate(stepByNotification(({ raw }) => raw));
   }
 
   /** The raw notifications as a stream: see `notifications`. */
   override get readable(): ReadableStream<MessageData> {
     if (this.#session === undefined) return super.readable;
-    const raw = this[Symbol.asyncIterator]();
-    return new ReadableStream<MessageData>({
-      pull: async (controller) => {
-        const { done, value } = await raw.next();
-        if (done) controller.close();
-        else controller.enqueue(value);
-      },
-      cancel: () => void this.disconnect(true, CloseCode.NormalClosure),
-    }, { highWaterMark: 0 });
+    return streamOf(this[Symbol.asyncIterator](), () => void this.disconnect(true, CloseCode.NormalClosure));
   }
 }
 
-/** Members that a program may look for in a notification; the last one would become part of a copy of it. */
-const NOTIFICATION_KEYS: readonly string[] = ["object", "entry", "__proto__"];
-
-/** Whether a program might take a text for a notification of Meta's, of whatever product. */
-function resemblesNotification(text: string): boolean {
-  try {
-    const root: unknown = JSON.parse(text.charCodeAt(0) === 0xfeff ? text.slice(1) : text);
-    return typeof root === "object" && root !== null && NOTIFICATION_KEYS.some((key) => Object.hasOwn(root, key));
-  } catch {
-    return false;
-  }
-}
-
-/** The text of bytes that are valid UTF-8, a byte order mark included. */
-function decodeExact(bytes: Uint8Array): string | undefined {
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return undefined;
-  }
-}
-
-/** Hands over notifications as a whole, but for those that another loop has come through. */
-function stepOver<Chosen>(choose: (notification: WhatsAppNotification) => Chosen): Step<Chosen> {
-  return function* (held) {
-    const { notification } = held.pending;
-    if (held.done > 0 && held.done >= notification.records.length) return;
-    held.done = Infinity;
-    yield choose(notification);
-  };
-}
-
-/** Hands over what is chosen of the records, behind those that another loop had. */
-function stepThrough<Chosen>(choose: (record: WhatsAppRecord) => Chosen | undefined): Step<Chosen> {
-  return function* (held) {
-    const { records } = held.pending.notification;
-    while (held.done < records.length) {
-      const chosen = choose(records[held.done++]);
-      if (chosen !== undefined) yield chosen;
-    }
-  };
+function matchingRecords(raw: string | Uint8Array, filter: WhatsAppFilter | undefined): readonly WhatsAppRecord[] {
+  const { records } = parseNotification(raw);
+  return filter === undefined ? records : records.filter((record) => recordMatches(record, filter));
 }

@@ -1,5 +1,5 @@
 /**
- * Plays Meta: signed notifications at a rate, with retries and duplicates, at a given URL.
+ * A simulated Meta: sends signed notifications to a URL, at a rate, with retries and duplicates.
  *
  * @module
  */
@@ -12,97 +12,98 @@ import { assertSecrets } from "../base/secrets.ts";
 import { type SimulatedNotification, simulateNotification } from "../cloud_api/simulated.ts";
 import { signNotification } from "../cloud_api/signature.ts";
 
-/** What to play. */
+/** Options of a {@linkcode Simulator}. */
 export interface SimulatorOptions {
-  /** Where to: the callback URL. */
+  /** The callback URL. */
   url: string;
   /** The app secret. */
   appSecret: string;
   /**
-   * Notifications a second; `Infinity`: as many as go, `concurrency` at a time.
+   * Notifications per second; `Infinity`: as many as possible, `concurrency` at a time.
    * @default {10}
    */
   rate?: number;
   /**
-   * How many.
+   * Number of notifications.
    * @default {100}
    */
   count?: number;
   /**
-   * The most that are on their way at once.
+   * Maximum of requests at the same time.
    * @default {64}
    */
   concurrency?: number;
   /**
-   * Which part is delivered twice, from 0 to 1.
+   * Share of notifications that are delivered twice, from 0 to 1.
    * @default {0}
    */
   duplicates?: number;
-  /** The types, one after the other; all by default: see `SIMULATED_TYPES`. */
+  /** Types, used one after the other; all by default: see `SIMULATED_TYPES`. */
   types?: readonly string[];
-  /** The id of the business phone number that they are for. */
+  /** Id of the business phone number. */
   phoneNumberId?: string;
   /**
-   * The number of the first: ids follow from it, so that runs with other numbers have other ids.
+   * Number of the first notification: ids follow from it, so that runs with other numbers have other ids.
    * @default {0}
    */
   first?: number;
   /**
-   * How many of the first do not count in the times: programs are slow when they have just begun.
+   * Number of first notifications whose times are not counted: programs are slow just after their start.
    * @default {0}
    */
   warmUp?: number;
   /**
-   * For how long one that gets no 200 is tried again, in ms: at once, then with growing pauses up to 5 s. 0: not at all.
+   * Time for which a notification without a 200 is tried again, in ms: at once, then with growing pauses up to 5 s. 0:
+   * not at all.
    * @default {60000}
    */
   retryFor?: number;
   /**
-   * How long one attempt may take, in ms.
+   * Time limit of one attempt, in ms.
    * @default {20000}
    */
   requestTimeout?: number;
-  /** One is about to be sent for the first time. */
+  /** A notification is about to be sent for the first time. */
   onSend?: (notification: SimulatedNotification) => void;
-  /** One got its 200, after so many ms from its first attempt. */
+  /** A notification got its 200, `latency` ms after its first attempt. */
   onAccepted?: (notification: SimulatedNotification, latency: number) => void;
   /** Time, for tests. */
   clock?: Clock;
-  /** Gives up. */
+  /** Ends the run. */
   signal?: AbortSignal;
 }
 
-/** How it went. */
+/** Result of a run. */
 export interface SimulatorReport {
-  /** How many got a 200. */
+  /** Notifications that got a 200. */
   accepted: number;
-  /** How many got none, in spite of all retries. */
+  /** Notifications that got no 200 after all retries. */
   refused: number;
-  /** How often something was tried again. */
+  /** Number of retries. */
   retries: number;
-  /** How many were delivered a second time after their 200. */
+  /** Notifications that were delivered a second time after their 200. */
   duplicates: number;
-  /** Answers by status; 0: there was none. */
+  /** Number of answers by status; 0: no answer. */
   statuses: Map<number, number>;
-  /** Times to the 200 of those that got one at the first attempt, in ms, sorted. */
+  /** Times to the 200 of notifications that got it at the first attempt, in ms, sorted. */
   latencies: number[];
-  /** How long it took, in ms. */
+  /** Duration, in ms. */
   elapsed: number;
-  /** What was wrong with the first that failed. */
+  /** Error of the first failed attempt. */
   firstFailure?: string;
 }
 
-/** Answers that are not worth another attempt here, though Meta would make one. */
+/** Statuses after which it does not try again, though Meta would. */
 const FINAL: readonly number[] = [400, 401, 403, 404, 405, 411, 413, 415];
-/** The longest pause before a retry, in ms. */
+/** Longest pause before a retry, in ms. */
 const MAX_PAUSE = 5000;
 
-/** One run. */
+/** Sends simulated notifications as Meta does; one object a run. */
 export class Simulator {
   #options:
     & Required<Omit<SimulatorOptions, "types" | "phoneNumberId" | "onSend" | "onAccepted" | "signal">>
     & SimulatorOptions;
-  /** How it goes; changes while it runs. */
+  /** Result so far; changes while it runs. */
   readonly report: SimulatorReport = {
     accepted: 0,
     refused: 0,
@@ -116,7 +117,7 @@ export class Simulator {
   /**
    * Prepares a run.
    *
-   * @param options What to play.
+   * @param options The options.
    * @throws {OptionError} If an option is out of range.
    */
   constructor(options: SimulatorOptions) {
@@ -146,9 +147,9 @@ export class Simulator {
   }
 
   /**
-   * Plays.
+   * Sends all notifications.
    *
-   * @returns How it went.
+   * @returns The result.
    */
   async run(): Promise<SimulatorReport> {
     const { clock, concurrency, count } = this.#options;
@@ -171,7 +172,7 @@ export class Simulator {
     return this.#options.signal?.aborted ?? false;
   }
 
-  /** Until it is the turn of a notification. */
+  /** Waits until the time of a notification. */
   async #waitFor(start: number, index: number): Promise<void> {
     const { clock, rate } = this.#options;
     const delay = start + (index * 1000) / rate - clock.now();
@@ -215,13 +216,13 @@ export class Simulator {
     await this.#post(body, signature);
   }
 
-  /** How many attempts it took; 0: in vain. */
+  /** Returns the number of attempts; 0: all failed. */
   async #tryUntilAccepted(body: Uint8Array<ArrayBuffer>, signature: string, start: number): Promise<number> {
     const { clock, retryFor } = this.#options;
     for (let attempt = 1;; attempt++) {
       const status = await this.#post(body, signature);
       if (status === 200) return attempt;
-      // What the server says is wrong with it will be wrong the next time.
+      // The server would refuse the same notification again.
       if (FINAL.includes(status) || this.#aborted || clock.now() - start >= retryFor) return 0;
       this.report.retries++;
       // Meta tries again at once, and then with growing pauses.
@@ -256,10 +257,10 @@ export class Simulator {
 }
 
 /**
- * A value below which a part of the others lies.
+ * Finds the value below which a share of all values lies.
  *
  * @param sorted Values, sorted.
- * @param part From 0 to 1; 0.5 is the median.
+ * @param part The share, from 0 to 1; 0.5 is the median.
  * @returns The value; `NaN` if there are none.
  */
 export function percentile(sorted: readonly number[], part: number): number {

@@ -5,7 +5,7 @@
  * no place in a page.
  */
 
-import type { WhatsAppContact, WhatsAppLocation, WhatsAppMedia, WhatsAppMessage } from "../../cloud_api/types.ts";
+import type { WhatsAppContact, WhatsAppLocation, WhatsAppMedia, WhatsAppMessage } from "../../cloud_api/messages.ts";
 import { type Child, make } from "./elements.ts";
 import { drawIcon, type IconName } from "./icons.ts";
 import { drawMap, formatPlace } from "./map.ts";

@@ -3,7 +3,8 @@
  * some of which come late or twice. It knows nothing of the page, so that it is tested without one.
  */
 
-import type { WhatsAppMessage, WhatsAppReaction, WhatsAppStatus } from "../../cloud_api/types.ts";
+import type { WhatsAppMessage, WhatsAppReaction } from "../../cloud_api/messages.ts";
+import type { WhatsAppStatus } from "../../cloud_api/records.ts";
 
 /** The oldest are forgotten beyond so many: the page may stay open for weeks. */
 export const MAX_CONVERSATIONS = 300;

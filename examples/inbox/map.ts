@@ -4,7 +4,7 @@
  * A small map around a place: the outline of the land and a grid. No tiles, no requests: nobody is told where the customer is.
  */
 
-import type { WhatsAppLocation } from "../../cloud_api/types.ts";
+import type { WhatsAppLocation } from "../../cloud_api/messages.ts";
 import { makeSvg } from "./elements.ts";
 import { LAND } from "./land.ts";
 

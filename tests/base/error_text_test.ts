@@ -16,12 +16,12 @@ import {
   StateError,
   TransportError,
   WebSocketError,
-  WhatsAppApiError,
 } from "../../base/errors.ts";
+import { WhatsAppApiError } from "../../cloud_api/api_error.ts";
 import { acceptKey } from "../../protocol/handshake.ts";
 import { encodeHead } from "../../protocol/head.ts";
 import { badMessage, decodeInboxMessage, encodeInboxMessage } from "../../inbox/protocol.ts";
-import { tellTrimmed } from "../../journal/journal.ts";
+import { notifyTrimmed } from "../../journal/notify.ts";
 import { printable } from "../../base/log.ts";
 import { errorText, quote, redactUrl } from "../../base/error_text.ts";
 import { Simulator } from "../../whatsapp/simulator.ts";
@@ -336,7 +336,7 @@ describe("messages that quote a peer", () => {
 
   it("can be printed, where receivers, notifications and the Graph API are quoted", async () => {
     const told: unknown[] = [];
-    tellTrimmed({ appended: () => {}, error: (error) => told.push(error) }, new Map([[HOSTILE, 1]]), 0, 5);
+    notifyTrimmed({ appended: () => {}, error: (error) => told.push(error) }, new Map([[HOSTILE, 1]]), 0, 5);
     assertEquals(told.length, 1);
     assertPrintableError(told[0]);
     for (const line of [`{"type":"${HOSTILE}"`, HOSTILE, `{"${HOSTILE}":1}`]) {

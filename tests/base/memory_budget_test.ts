@@ -169,7 +169,7 @@ describe("UnfinishedMessages", () => {
   it("reports messages without progress after messageTimeout (to 1/8), not those the program delays", () => {
     const { clock, unfinished } = start();
     const [silent, slow, held] = [new Owner(), new Owner(), new Owner()];
-    for (const owner of [silent, slow, held]) unfinished.hold(owner, 100);
+    for (const owner of [silent, slow, held]) unfinished.update(owner, 100);
     held.reading = false;
     for (let second = 0; second < 7; second++) {
       clock.advance(1000);
@@ -178,13 +178,13 @@ describe("UnfinishedMessages", () => {
     assertEquals([silent.stalls, slow.stalls, held.stalls], [0, 0, 0]);
     clock.advance(1000);
     assertEquals([silent.stalls, slow.stalls, held.stalls], [1, 0, 0]);
-    unfinished.leave(silent);
+    unfinished.forget(silent);
     held.reading = true;
     clock.advance(4999);
     assertEquals([slow.stalls, held.stalls], [0, 0]);
     clock.advance(1);
     assertEquals([slow.stalls, held.stalls], [1, 0]);
-    unfinished.leave(slow);
+    unfinished.forget(slow);
     clock.advance(3000);
     assertEquals([silent.stalls, slow.stalls, held.stalls], [1, 1, 1]);
   });
@@ -192,28 +192,28 @@ describe("UnfinishedMessages", () => {
   it("has one timer for all messages, and none once they are gone", () => {
     const { clock, unfinished } = start();
     const owners = Array.from({ length: 100 }, () => new Owner());
-    for (const owner of owners) unfinished.hold(owner, 1);
+    for (const owner of owners) unfinished.update(owner, 1);
     assertEquals(clock.pending, 1);
     clock.advance(500);
     for (let message = 0; message < 100; message++) {
       unfinished.finish(owners[0]);
-      unfinished.hold(owners[0], 1);
+      unfinished.update(owners[0], 1);
     }
     for (const owner of owners) unfinished.finish(owner);
     assertEquals(clock.pending, 1);
     clock.advance(1000);
     assertEquals(clock.pending, 0);
-    unfinished.hold(owners[0], 1);
-    unfinished.hold(owners[1], 1);
-    unfinished.leave(owners[0]);
+    unfinished.update(owners[0], 1);
+    unfinished.update(owners[1], 1);
+    unfinished.forget(owners[0]);
     assertEquals(clock.pending, 1);
-    unfinished.leave(owners[1]);
+    unfinished.forget(owners[1]);
     assertEquals([clock.pending, unfinished.total], [0, 0]);
   });
 
   it("has no timer with 0", () => {
     const { clock, unfinished } = start(0);
-    unfinished.hold(new Owner(), 1);
+    unfinished.update(new Owner(), 1);
     assertEquals([clock.pending, unfinished.total], [0, 1]);
   });
 });

@@ -211,7 +211,7 @@ describe("cli: serve", () => {
     await until(() => io.text.includes("Receivers connect"), "the start");
     assertStringIncludes(io.text, "Listening on https://127.0.0.1:");
     io.reload();
-    await until(() => io.text.includes("Read the certificates again"), "the news");
+    await until(() => io.text.includes("The certificates were read again"), "the news");
     io.stop();
     assertEquals(await ended, 0);
     assertStringIncludes(io.text, "Stopped.");
@@ -231,7 +231,7 @@ describe("cli: serve", () => {
       await new Promise((resolve) => socket.once("data", resolve));
       const closed = new Promise((resolve) => socket.once("close", resolve));
       io.stop();
-      await until(() => io.text.includes("once more"), "the first");
+      await until(() => io.text.includes("repeat the signal"), "the first");
       io.stop();
       await closed;
     }));
@@ -308,7 +308,7 @@ describe("cli: tail, replay and simulate, together", () => {
         assertEquals(await tail, 0);
       });
       assertEquals(io.lines.length, 2);
-      assertStringIncludes(io.text, "The server has closed the connection.");
+      assertStringIncludes(io.text, "The server closed the connection.");
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }

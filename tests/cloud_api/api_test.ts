@@ -1,11 +1,12 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { createHash } from "node:crypto";
-import { OptionError, WhatsAppApiError } from "../../base/errors.ts";
+import { OptionError } from "../../base/errors.ts";
+import { WhatsAppApiError } from "../../cloud_api/api_error.ts";
 import { WebSocketServer } from "../../server.ts";
 import { WhatsAppApi, type WhatsAppApiOptions } from "../../cloud_api/api.ts";
 import { parseNotification } from "../../cloud_api/parse.ts";
-import type { WhatsAppMessage } from "../../cloud_api/types.ts";
+import type { WhatsAppMessage } from "../../cloud_api/messages.ts";
 import { encode, FakeClock, settle, until } from "../support/support.ts";
 
 interface Call {
@@ -424,7 +425,7 @@ describe("WhatsAppApi: media", () => {
         const reader = stream.getReader();
         assertEquals((await reader.read()).value, Uint8Array.of(9));
         for (let piece = 0; piece < 3; piece++) {
-          // Nobody reads: nothing is late.
+          // Without a reader no piece is late.
           clock.advance(5000);
           const read = reader.read();
           await until(() => clock.pending === 1, "the limit of this piece");

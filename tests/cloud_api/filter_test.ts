@@ -8,7 +8,7 @@ import { concat } from "../../base/bytes.ts";
 import { encode, type Random, until, withSeed } from "../support/support.ts";
 import { changeOf, connect, post, SECRET, startServer, textsTo, wrap } from "../support/whatsapp.ts";
 
-/** What a token with this filter gets: the text as it came, or a part of it; `undefined`: nothing. */
+/** Returns the text that a token with this filter gets, whole or in part; `undefined`: none. */
 function cut(json: string | Uint8Array, filter: WhatsAppFilter): { text: string; partial: boolean } | undefined {
   const body = typeof json === "string" ? encode(json) : json;
   const envelope = new Envelope(body);
@@ -20,7 +20,7 @@ function cut(json: string | Uint8Array, filter: WhatsAppFilter): { text: string;
 const ONE: WhatsAppFilter = { phoneNumberIds: ["1"] };
 const PASSING = JSON.stringify(changeOf("1", { messages: [] }));
 const OBJECT = '"object":"whatsapp_business_account"';
-/** What must come out of a notification that holds `PASSING` and something else. */
+/** Expected part of a notification that holds `PASSING` and another change. */
 const PART = `{${OBJECT},"entry":[{"id":"42","changes":[${PASSING}]}]}`;
 
 describe("the filter of a token", () => {
@@ -166,7 +166,7 @@ describe("the filter of a token", () => {
 const ALLOWED: WhatsAppFilter = { phoneNumberIds: ["1", "2"], accountIds: ["10", "11"], fields: ["messages", "calls"] };
 
 class Generator {
-  /** What must come through. */
+  /** Changes that must come through. */
   readonly expected: string[] = [];
   #marks = false;
   /** Some hold nothing that must not come through. */
@@ -175,7 +175,7 @@ class Generator {
     this.#clean = random.int(4) === 0;
   }
 
-  /** Whether there is anything that must not. */
+  /** `true` if there are others that must not. */
   get marks(): boolean {
     return this.#marks;
   }

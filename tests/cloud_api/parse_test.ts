@@ -2,7 +2,8 @@ import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { parseNotification } from "../../cloud_api/parse.ts";
-import type { WhatsAppMessage, WhatsAppRecord } from "../../cloud_api/types.ts";
+import type { WhatsAppMessage } from "../../cloud_api/messages.ts";
+import type { WhatsAppRecord } from "../../cloud_api/records.ts";
 import { encode, withSeed } from "../support/support.ts";
 
 type Json = Record<string, unknown>;

@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import process from "node:process";
 import { WebSocketClient, type WebSocketClientOptions } from "../../client.ts";
 import type { MessageData } from "../../protocol/payload.ts";
-import type { WebSocketConnection } from "../../connection/connection.ts";
+import { sendShared, type WebSocketConnection } from "../../connection/connection.ts";
 import { OptionError, StateError } from "../../base/errors.ts";
 import { compressionSettings, MessageDeflater } from "../../protocol/deflate.ts";
 import { type FrameInfo, Opcode } from "../../protocol/frame_header.ts";
@@ -366,11 +366,11 @@ describe("a broadcast", () => {
     const settings = agreeOn({ threshold: 10 }).compression!;
     const rigs = [1, 2, 3].map(() => openRig("server", {}, { protocol: "", extensions: [], compression: settings }));
     const message = new SharedMessage("x".repeat(50_000), 0, settings.settings);
-    for (const { connection } of rigs) connection.sendShared(message);
+    for (const { connection } of rigs) sendShared(connection, message);
     const deflater = new MessageDeflater("server", settings.parameters, settings.settings);
     assert(message.framesFor(deflater) === message.framesFor(deflater), "compressed once");
     const short = new SharedMessage("short", 0, settings.settings);
-    for (const { connection } of rigs) connection.sendShared(short);
+    for (const { connection } of rigs) sendShared(connection, short);
     return settle().then(() => {
       const [first, ...others] = rigs.map(({ transport }) => transport.written);
       assertEquals(decodeAll(first, 0x40).map(({ reserved }) => reserved), [0x40, 0]);

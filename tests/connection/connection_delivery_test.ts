@@ -3,7 +3,16 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { CONNECTION_DEFAULTS } from "../../connection/options.ts";
-import { WebSocketConnection } from "../../connection/connection.ts";
+import {
+  createConnection,
+  deliverBatch,
+  openConnection,
+  releaseMessages,
+  setDelivery,
+  startConnection,
+  stepConnection,
+  type WebSocketConnection,
+} from "../../connection/connection.ts";
 import { OptionError, StateError, TransportError } from "../../base/errors.ts";
 import { Opcode } from "../../protocol/frame_header.ts";
 import { assertFrames, decodeAll, FakeTransport, openRig, Peer, Recorder, settle } from "../support/support.ts";
@@ -14,8 +23,8 @@ function startHolding(): { transport: FakeTransport; recorder: Recorder; connect
   const transport = new FakeTransport();
   const recorder = new Recorder();
   const settings = { ...CONNECTION_DEFAULTS, pingInterval: 0 };
-  const connection = new WebSocketConnection(transport, "client", recorder, settings);
-  connection.start({ protocol: "", extensions: [] }, { hold: true });
+  const connection = createConnection(transport, "client", recorder, settings);
+  startConnection(connection, { protocol: "", extensions: [] }, { waitForHandler: true });
   return { transport, recorder, connection, peer: new Peer("server") };
 }
 
@@ -212,53 +221,53 @@ describe("readable, writable and iteration", () => {
 describe("delivery in batches and in steps", () => {
   it("batched: nothing comes before the batch, all that came does", () => {
     const { transport, connection, recorder, peer } = openRig();
-    connection.setDelivery("batched");
+    setDelivery(connection, "batched");
     transport.receive(concat(peer.text("one"), peer.text("two")));
     transport.receive(peer.text("three"));
     assertEquals([recorder.events, transport.paused], [[], false]);
-    connection.deliverBatch();
+    deliverBatch(connection);
     assertEquals(recorder.events, ["text one", "text two", "text three"]);
     transport.receive(peer.text("four"));
     assertEquals(recorder.events.length, 3);
-    connection.setDelivery("immediate");
+    setDelivery(connection, "immediate");
     assertEquals(recorder.events.length, 4);
   });
 
   it("batched: a handler within a batch may turn on immediate delivery", () => {
     const { transport, connection, recorder, peer } = openRig();
-    connection.setDelivery("batched");
-    recorder.onMessage = () => connection.setDelivery("immediate");
+    setDelivery(connection, "batched");
+    recorder.onMessage = () => setDelivery(connection, "immediate");
     transport.receive(concat(peer.text("one"), peer.text("two")));
-    connection.deliverBatch();
+    deliverBatch(connection);
     transport.receive(peer.text("three"));
     assertEquals([recorder.events, transport.paused], [["text one", "text two", "text three"], false]);
   });
 
   it("steps: drained() rejects for what is sent behind a loss that is not reported yet", async () => {
     const { transport, connection, recorder, peer } = openRig();
-    connection.setDelivery("step");
+    setDelivery(connection, "step");
     transport.receive(concat(peer.text("one"), peer.text("two")));
     transport.handler.close();
     recorder.onMessage = () => void connection.send("too late");
-    assertEquals(await connection.step(0), "message");
-    await assertRejects(() => connection.drained(), TransportError, "before all that was sent had left");
+    assertEquals(await stepConnection(connection, 0), "message");
+    await assertRejects(() => connection.drained(), TransportError, "before all bytes were sent");
   });
 
   it("batched: stops the reading at 1 MiB", () => {
     const { transport, connection, peer } = openRig();
-    connection.setDelivery("batched");
+    setDelivery(connection, "batched");
     const part = peer.binary(new Uint8Array(300_000));
     for (let index = 0; index < 3; index++) transport.receive(part);
     assertEquals(transport.paused, false);
     transport.receive(part);
     assertEquals(transport.paused, true);
-    connection.deliverBatch();
+    deliverBatch(connection);
     assertEquals(transport.paused, false);
   });
 
   it("batched: what came before the loss is delivered before it is reported", async () => {
     const { transport, connection, recorder, peer } = openRig();
-    connection.setDelivery("batched");
+    setDelivery(connection, "batched");
     transport.receive(peer.text("one"));
     transport.handler.close();
     await connection.closed;
@@ -267,28 +276,28 @@ describe("delivery in batches and in steps", () => {
 
   it("step: one message or control frame a call, and the end", async () => {
     const { transport, connection, recorder, peer } = openRig("client");
-    connection.setDelivery("step");
+    setDelivery(connection, "step");
     assertEquals(transport.paused, true);
     transport.receive(concat(peer.text("one"), peer.frame(Opcode.Ping, "p"), peer.text("two")));
     assertEquals(recorder.events, []);
-    assertEquals(await connection.step(0), "message");
+    assertEquals(await stepConnection(connection, 0), "message");
     assertEquals(recorder.events, ["text one"]);
-    assertEquals(await connection.step(0), "control");
-    assertEquals(await connection.step(0), "message");
+    assertEquals(await stepConnection(connection, 0), "control");
+    assertEquals(await stepConnection(connection, 0), "message");
     assertEquals(recorder.events, ["text one", "ping p", "text two"]);
-    const last = connection.step(0);
+    const last = stepConnection(connection, 0);
     assertEquals(transport.paused, false);
     transport.receive(peer.close(1000));
     assertEquals(await last, "control");
     transport.handler.end();
     await connection.closed;
-    assertEquals(await connection.step(0), "closed");
+    assertEquals(await stepConnection(connection, 0), "closed");
   });
 
   it("step: a message cut into chunks, or into fragments, is one step", async () => {
     const { transport, connection, recorder, peer } = openRig("client");
-    connection.setDelivery("step");
-    const step = connection.step(0);
+    setDelivery(connection, "step");
+    const step = stepConnection(connection, 0);
     for (const byte of concat(peer.text("a", false), peer.continuation("b", true))) {
       if (!transport.paused) transport.receive(Uint8Array.of(byte));
     }
@@ -297,40 +306,40 @@ describe("delivery in batches and in steps", () => {
 
   it("step: waits no longer than it is told, and reads nothing between two steps", async () => {
     const { transport, connection, clock, peer } = openRig("client");
-    connection.setDelivery("step");
-    const step = connection.step(100);
+    setDelivery(connection, "step");
+    const step = stepConnection(connection, 100);
     assertEquals(transport.paused, false);
     clock.advance(100);
     assertEquals([await step, transport.paused, clock.pending], ["none", true, 0]);
     transport.receive(peer.text("late"));
-    assertEquals(await connection.step(100), "message");
+    assertEquals(await stepConnection(connection, 100), "message");
     assertEquals(clock.pending, 0);
   });
 
   it("step: refuses a second step while one waits", async () => {
     const { transport, connection, peer } = openRig("client");
-    connection.setDelivery("step");
-    const step = connection.step(0);
-    assertThrows(() => connection.step(0), StateError);
+    setDelivery(connection, "step");
+    const step = stepConnection(connection, 0);
+    assertThrows(() => stepConnection(connection, 0), StateError);
     transport.receive(peer.text("x"));
     await step;
   });
 
   it("step: what had come before the loss can still be fetched, then the end", async () => {
     const { transport, connection, recorder, peer } = openRig("client");
-    connection.setDelivery("step");
+    setDelivery(connection, "step");
     transport.receive(concat(peer.text("one"), peer.text("two")));
     transport.handler.close(new Error("reset"));
-    assertEquals(await connection.step(0), "message");
+    assertEquals(await stepConnection(connection, 0), "message");
     assertEquals(recorder.events, ["text one"]);
-    assertEquals(await connection.step(0), "message");
-    assertEquals(await connection.step(0), "closed");
+    assertEquals(await stepConnection(connection, 0), "message");
+    assertEquals(await stepConnection(connection, 0), "closed");
     assertEquals(recorder.events, ["text one", "text two", "disconnect"]);
   });
 
   it("step: close() ends the connection without further steps", async () => {
     const { transport, connection, recorder, peer } = openRig("client");
-    connection.setDelivery("step");
+    setDelivery(connection, "step");
     transport.receive(concat(peer.text("unfetched"), peer.close(1000)));
     const closed = connection.close(1000);
     await settle();
@@ -343,11 +352,11 @@ describe("delivery in batches and in steps", () => {
   it("step: what lies behind a loss ends with terminate(), close(), or another delivery", async () => {
     for (const how of ["terminate", "close", "immediate"] as const) {
       const { transport, connection, recorder, peer } = openRig("client");
-      connection.setDelivery("step");
+      setDelivery(connection, "step");
       transport.receive(concat(peer.text("one"), peer.text("two")));
       transport.handler.close(new Error("reset"));
-      assertEquals(await connection.step(0), "message");
-      if (how === "immediate") connection.setDelivery(how);
+      assertEquals(await stepConnection(connection, 0), "message");
+      if (how === "immediate") setDelivery(connection, how);
       else void connection[how]();
       await connection.closed;
       const expected = how === "immediate" ? ["text one", "text two", "disconnect"] : ["text one", "disconnect"];
@@ -357,17 +366,17 @@ describe("delivery in batches and in steps", () => {
 
   it("step: leaving it ends a step that waits", async () => {
     const { connection } = openRig("client");
-    connection.setDelivery("step");
-    const step = connection.step(0);
-    connection.setDelivery("immediate");
+    setDelivery(connection, "step");
+    const step = stepConnection(connection, 0);
+    setDelivery(connection, "immediate");
     assertEquals(await step, "none");
   });
 
   it("may be changed there and back inside a handler", () => {
     const { transport, connection, recorder, peer } = openRig("client");
     recorder.onMessage = () => {
-      connection.setDelivery("step");
-      connection.setDelivery("immediate");
+      setDelivery(connection, "step");
+      setDelivery(connection, "immediate");
     };
     transport.receive(peer.text("last of its chunk"));
     assertEquals(transport.paused, false);
@@ -377,10 +386,10 @@ describe("delivery in batches and in steps", () => {
 
   it("batched: a close inside a batch still finds the peer's close frame", async () => {
     const { transport, connection, recorder, peer } = openRig("client");
-    connection.setDelivery("batched");
+    setDelivery(connection, "batched");
     recorder.onMessage = () => void connection.close(1000);
     transport.receive(peer.text("one"));
-    connection.deliverBatch();
+    deliverBatch(connection);
     await settle();
     transport.receive(peer.close(1000));
     assertEquals(recorder.events, ["text one", "close 1000"]);
@@ -390,28 +399,28 @@ describe("delivery in batches and in steps", () => {
 
   it("held messages survive an orderly close that comes behind them", async () => {
     const { transport, recorder, connection, peer } = startHolding();
-    connection.open(concat(peer.text("one"), peer.text("two"), peer.close(1000)));
+    openConnection(connection, concat(peer.text("one"), peer.text("two"), peer.close(1000)));
     transport.handler.end();
     await connection.closed;
-    connection.releaseHeld();
+    releaseMessages(connection);
     assertEquals(recorder.messages, ["one", "two"]);
   });
 
   it("held messages stop where the handler ends the connection", async () => {
     const { recorder, connection, peer } = startHolding();
-    connection.open(concat(peer.text("one"), peer.text("two")));
+    openConnection(connection, concat(peer.text("one"), peer.text("two")));
     recorder.onMessage = () => connection.terminate();
-    connection.releaseHeld();
+    releaseMessages(connection);
     await settle();
     assertEquals(recorder.events, ["text one", "disconnect"]);
   });
 
   it("held messages wait until a handler is set", () => {
     const { transport, recorder, connection, peer } = startHolding();
-    connection.open(peer.text("one"));
+    openConnection(connection, peer.text("one"));
     transport.receive(concat(peer.text("x".repeat(70_000)), peer.text("three")));
     assertEquals([recorder.events, transport.paused], [[], true]);
-    connection.releaseHeld();
+    releaseMessages(connection);
     assertEquals(recorder.messages.map((message) => message.length), [3, 70_000, 5]);
     assertEquals(transport.paused, false);
     transport.receive(peer.text("four"));

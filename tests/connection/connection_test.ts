@@ -1,7 +1,13 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { CONNECTION_DEFAULTS, type SendResult } from "../../connection/options.ts";
-import { WebSocketConnection } from "../../connection/connection.ts";
+import {
+  createConnection,
+  failConnection,
+  openConnection,
+  sendShared,
+  startConnection,
+} from "../../connection/connection.ts";
 import { OptionError, StateError, TransportError } from "../../base/errors.ts";
 import { Opcode } from "../../protocol/frame_header.ts";
 import { SharedMessage } from "../../connection/shared_message.ts";
@@ -109,7 +115,7 @@ describe("WebSocketConnection.send", () => {
     connection.terminate();
     await settle();
     assertThrows(() => connection.send("late"), StateError, "Cannot send: the connection is closed");
-    const early = new WebSocketConnection(new FakeTransport(), "server", new Recorder(), CONNECTION_DEFAULTS);
+    const early = createConnection(new FakeTransport(), "server", new Recorder(), CONNECTION_DEFAULTS);
     assertThrows(() => early.send("early"), StateError, "not open yet");
   });
 });
@@ -342,7 +348,7 @@ describe("the closing handshake (RFC 6455 §7)", () => {
   it("with manualClose answers too when a handler of the program failed", async () => {
     const { transport, connection, peer } = openRig("server", { options: { manualClose: true } });
     transport.receive(peer.close(1000));
-    connection.closeWith(1011, new Error("handler"));
+    failConnection(connection, 1011, new Error("handler"));
     await settle();
     assertFrames(transport.written, ['close 1011 ""']);
     transport.handler.end();
@@ -407,9 +413,9 @@ describe("the closing handshake (RFC 6455 §7)", () => {
       const transport = new FakeTransport();
       const recorder = new Recorder();
       const settings = { ...CONNECTION_DEFAULTS, pingInterval: 0 };
-      const connection = new WebSocketConnection(transport, "client", recorder, settings);
-      connection.start({ protocol: "", extensions: [] });
-      connection.open(new Peer("server").text("with the answer"), early);
+      const connection = createConnection(transport, "client", recorder, settings);
+      startConnection(connection, { protocol: "", extensions: [] });
+      openConnection(connection, new Peer("server").text("with the answer"), early);
       assertEquals((await connection.closed).code, 1006);
       assertEquals(recorder.events, ["text with the answer", "disconnect"]);
     }
@@ -544,7 +550,7 @@ describe("back-pressure to the peer", () => {
       // Nobody is obliged to look: an unhandled rejection would fail the test.
       connection.drained();
       await turns();
-      if (lost) await assertRejects(() => connection.drained(), TransportError, "before all that was sent had left");
+      if (lost) await assertRejects(() => connection.drained(), TransportError, "before all bytes were sent");
       else await connection.drained();
     }
   });
@@ -575,7 +581,7 @@ describe("back-pressure to the peer", () => {
   it("does not take an encoded message that is too large for any connection for a slow consumer", () => {
     const { connection } = openRig("server", { maxBufferedAmount: 1000 });
     assertThrows(
-      () => connection.sendShared(new SharedMessage(new Uint8Array(1001), 0)),
+      () => sendShared(connection, new SharedMessage(new Uint8Array(1001), 0)),
       OptionError,
       "maxBufferedAmount",
     );

@@ -1,69 +1,69 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { Inbox } from "../../connection/message_queue.ts";
+import { MessageQueue } from "../../connection/message_queue.ts";
 
-function make(): { inbox: Inbox; rooms: () => number; cancels: () => number } {
+function make(): { queue: MessageQueue; rooms: () => number; cancels: () => number } {
   let rooms = 0;
   let cancels = 0;
-  const inbox = new Inbox(() => void rooms++, () => void cancels++);
-  return { inbox, rooms: () => rooms, cancels: () => cancels };
+  const queue = new MessageQueue(() => void rooms++, () => void cancels++);
+  return { queue, rooms: () => rooms, cancels: () => cancels };
 }
 
-describe("Inbox", () => {
+describe("MessageQueue", () => {
   it("keeps the order, for readers that wait and for those that come later", async () => {
-    const { inbox } = make();
-    const first = inbox.next();
-    const second = inbox.next();
-    inbox.push("one");
-    inbox.push(Uint8Array.of(2));
-    inbox.push("three");
+    const { queue } = make();
+    const first = queue.next();
+    const second = queue.next();
+    queue.push("one");
+    queue.push(Uint8Array.of(2));
+    queue.push("three");
     assertEquals([await first, await second], [{ done: false, value: "one" }, {
       done: false,
       value: Uint8Array.of(2),
     }]);
-    assertEquals(inbox.shift(), "three");
-    assertEquals([inbox.shift(), inbox.empty], [undefined, true]);
+    assertEquals(queue.shift(), "three");
+    assertEquals([queue.shift(), queue.empty], [undefined, true]);
   });
 
   it("is full at 64 KiB, and says once when there is room again", () => {
-    const { inbox, rooms } = make();
-    while (!inbox.full) inbox.push("x".repeat(1000));
-    inbox.push("beyond");
-    inbox.shift();
-    assertEquals([inbox.full, rooms()], [false, 1]);
-    inbox.shift();
+    const { queue, rooms } = make();
+    while (!queue.full) queue.push("x".repeat(1000));
+    queue.push("beyond");
+    queue.shift();
+    assertEquals([queue.full, rooms()], [false, 1]);
+    queue.shift();
     assertEquals(rooms(), 1);
   });
 
   it("hands out all that waits before its end, and then its error to each reader", async () => {
-    const { inbox } = make();
-    inbox.push("");
-    inbox.end(new Error("lost"));
-    inbox.end();
-    assertEquals(await inbox.next(), { done: false, value: "" });
-    for (let index = 0; index < 2; index++) await assertRejects(() => inbox.next(), Error, "lost");
-    const clean = make().inbox;
+    const { queue } = make();
+    queue.push("");
+    queue.end(new Error("lost"));
+    queue.end();
+    assertEquals(await queue.next(), { done: false, value: "" });
+    for (let index = 0; index < 2; index++) await assertRejects(() => queue.next(), Error, "lost");
+    const clean = make().queue;
     const waiting = clean.next();
     clean.end();
     assertEquals([await waiting, await clean.next()], Array(2).fill({ done: true, value: undefined }));
   });
 
   it("is one stream, which pulls only what is read", async () => {
-    const { inbox, cancels } = make();
-    for (let index = 0; index < 10; index++) inbox.push(`${index}`);
-    assertEquals(inbox.readable === inbox.readable, true);
-    const reader = inbox.readable.getReader();
+    const { queue, cancels } = make();
+    for (let index = 0; index < 10; index++) queue.push(`${index}`);
+    assertEquals(queue.readable === queue.readable, true);
+    const reader = queue.readable.getReader();
     assertEquals((await reader.read()).value, "0");
-    assertEquals(inbox.shift(), "1");
+    assertEquals(queue.shift(), "1");
     await reader.cancel();
     assertEquals(cancels(), 1);
   });
 
   it("stays fast when it is long", () => {
-    const { inbox } = make();
-    for (let index = 0; index < 200_000; index++) inbox.push("");
+    const { queue } = make();
+    for (let index = 0; index < 200_000; index++) queue.push("");
     let count = 0;
-    while (inbox.shift() !== undefined) count++;
+    while (queue.shift() !== undefined) count++;
     assertEquals(count, 200_000);
   });
 });

@@ -1,10 +1,11 @@
-import { assert, assertEquals, assertStrictEquals } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
+import { sendShared } from "../../connection/connection.ts";
 import { firstOctet, Opcode } from "../../protocol/frame_header.ts";
 import { SendQueue } from "../../connection/send_queue.ts";
 import { SharedMessage } from "../../connection/shared_message.ts";
 import { SharedRun } from "../../connection/shared_run.ts";
 import { decode, decodeAll, encode, FakeTransport, openRig, withSeed } from "../support/support.ts";
+import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
 
 /** Keeps the very arrays that are written, as a real transport does, until the test drains it. */
 class KeepingTransport extends FakeTransport {
@@ -141,9 +142,9 @@ describe("connections that have the same messages waiting", () => {
     appendToAll([one, two], framesOf("1"));
     assertEquals(one.queue.bufferedAmount, 15);
     one.transport.drain();
-    assertEquals([one.queue.bufferedAmount, one.queue.left], [3, 12]);
+    assertEquals([one.queue.bufferedAmount, one.queue.sent], [3, 12]);
     one.transport.drain();
-    assertEquals([one.queue.bufferedAmount, one.queue.ownAmount, one.queue.left], [0, 0, 15]);
+    assertEquals([one.queue.bufferedAmount, one.queue.ownAmount, one.queue.sent], [0, 0, 15]);
     two.queue.discard();
     assertEquals([two.queue.bufferedAmount, two.queue.ownAmount, two.queue.waits], [0, 0, false]);
   });
@@ -203,7 +204,7 @@ describe("connections that have the same messages waiting", () => {
         lane.queue.flush();
         while (lane.queue.bufferedAmount > 0) lane.transport.drain();
         assertEquals(textsOf(lane), lane.expected);
-        assertEquals([lane.queue.ownAmount, lane.queue.left], [0, lane.transport.written.length]);
+        assertEquals([lane.queue.ownAmount, lane.queue.sent], [0, lane.transport.written.length]);
       }
     });
   });
@@ -212,7 +213,7 @@ describe("connections that have the same messages waiting", () => {
     const { connection, transport } = openRig("server", { maxBufferedAmount: 20, slowConsumer: "drop" });
     transport.stalled = true;
     const message = new SharedMessage("12345", 0);
-    assertEquals([1, 2, 3].map(() => connection.sendShared(message)), ["sent", "sent", "dropped"]);
+    assertEquals([1, 2, 3].map(() => sendShared(connection, message)), ["sent", "sent", "dropped"]);
     assertEquals(connection.bufferedAmount, 14);
   });
 });

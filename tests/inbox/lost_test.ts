@@ -1,4 +1,7 @@
-/** What receivers are told of notifications that their journal has lost: exactly the numbers that they did not get, once, also when it turns out late. */
+/**
+ * Receivers are notified of notifications that their journal has lost: exactly of the numbers that they did not get,
+ * once, also when a loss is detected late.
+ */
 
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";

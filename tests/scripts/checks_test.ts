@@ -1,4 +1,4 @@
-/** The programs `check_style.ts` and `check_surface.ts`, each on small projects with and without offenders. */
+/** The programs `check_style.ts`, `check_layers.ts`, `check_surface.ts`: each on small projects, good and bad. */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { TESTED_ELSEWHERE } from "../../scripts/tested_elsewhere.ts";
 import { SLEEPS_ALLOWED } from "../../scripts/style_exceptions.ts";
 import { describePeer } from "../support/peers.ts";
 
@@ -96,6 +97,42 @@ describe("check_style.ts", () => {
     const { status, lines } = project.run(command, "--stats");
     assertEquals(status, 0);
     assertStringIncludes(lines.join("\n"), `sleeps in tests, with the allowed ones: ${SLEEPS_ALLOWED.size}\n`);
+  });
+});
+
+describe("check_layers.ts", () => {
+  const isDeno = "Deno" in globalThis;
+  const command = [process.execPath, ...(isDeno ? ["run", "-A", "--no-check"] : []), join(scripts, "check_layers.ts")];
+  /** A project without offenders: each reason must have its module, and the tests that it names. */
+  const tests = [...TESTED_ELSEWHERE.values()].flatMap((reason) => reason.match(/\btests\/[\w/]+\.ts\b/g) ?? []);
+  const clean = {
+    ...Object.fromEntries([...TESTED_ELSEWHERE.keys(), ...tests].map((path) => [path, ""])),
+    "deno.json": `{ "exports": { ".": "./mod.ts", "./browser": "./browser.ts" } }`,
+    "mod.ts": 'export { a } from "./server/a.ts";\n',
+    "browser.ts": "",
+    "server/a.ts": "export const a = 1;\n",
+  };
+
+  it("ends well on a project without offenders, whatever is in folders of others", () => {
+    using project = new Project({ ...clean, "node_modules/b/b.ts": "", "scripts/c.ts": "Deno.pid;\n" });
+    const { status, lines, errors } = project.run(command);
+    assertEquals([status, lines.length, errors], [0, 1, ""], lines.join("\n"));
+    assertStringIncludes(lines[0], "13 rooms, 0 places break a rule");
+  });
+
+  it("fails with file and line for each offender", () => {
+    using project = new Project({ ...clean, "base/x.ts": '\nimport "../server/a.ts";\nBun.version;\n' });
+    const { status, lines } = project.run(command);
+    assertEquals([status, lines.length], [1, 3], lines.join("\n"));
+    assertEquals(lines[0], "base/x.ts:2 imports server/a.ts: base may import nothing");
+    assertStringIncludes(lines[1], "base/x.ts:3 names the runtime Bun");
+  });
+
+  it("prints the rooms with --rooms, whatever is wrong", () => {
+    using project = new Project({});
+    const { status, lines } = project.run(command, "--rooms");
+    assertEquals([status, lines.length], [0, 26]);
+    assertEquals(lines[1], "            imports nothing");
   });
 });
 

@@ -5,7 +5,8 @@ import { checkLayers, hasLogic, ROOMS, type Tree } from "../../scripts/layer_rul
 /** Checks a small tree; modules need no tests in it unless that is what is checked. */
 function check(files: Record<string, string>, change: Partial<Tree> = {}): string[] {
   const tested = new Map(Object.keys(files).filter((path) => !path.startsWith("tests/")).map((path) => [path, "here"]));
-  const tree = { files: new Map(Object.entries(files)), entries: new Set(["mod.ts", "browser.ts"]) };
+  const entries = new Set(["mod.ts", "browser.ts"].filter((path) => path in files));
+  const tree = { files: new Map(Object.entries(files)), entries };
   return checkLayers({ ...tree, testedElsewhere: tested, ...change }).map(({ place, message }) =>
     `${place} ${message}`
   );
@@ -41,6 +42,9 @@ describe("checkLayers", () => {
       ["a dynamic import", 'const x = await import("../server/x.ts");'],
       ["a type by import()", 'let x: import("../server/x.ts").X;'],
       ["an import of all names", 'import * as x from "../server/x.ts";'],
+      ["an import of the default and a name", 'import x, { $y, größe } from "../server/x.ts";'],
+      ["an import with comments in it", 'import { x /* " */ } from /* ; */ "../server/x.ts";'],
+      ["a dynamic import in a template", 'const s = `${await import("../server/x.ts")}`;'],
     ]
   ) {
     it(`refuses ${form} that goes up`, () => {
@@ -65,7 +69,29 @@ describe("checkLayers", () => {
     ]);
   });
 
-  it("holds connections to the contract of transports, and transports to the head parser of the proxy tunnel", () => {
+  it("refuses a dynamic import whose path is no string in quotes, but not a method of that name", () => {
+    for (const path of ["`../server/x.ts`", "path", '("../server/x.ts")', "`../server/${name}`"]) {
+      assertEquals(check({ "base/a.ts": `\nawait import(${path});` }), [
+        "base/a.ts:2 imports a computed path, which cannot be checked: give it as a string in quotes",
+      ]);
+    }
+    assertEquals(check({ "base/a.ts": 'a.import(path); a.import("../server/x.ts"); import.meta.url;' }), []);
+  });
+
+  it("refuses imports of other code from an entry, and entries that are not there", () => {
+    for (const target of ["npm:ws@8", "fs", "./tests/a.ts"]) {
+      assertEquals(check({ "mod.ts": `import "${target}";`, "tests/a.ts": "" }), [
+        `mod.ts:1 imports ${target.replace("./", "")}: entries import rooms, entries and node: only`,
+      ]);
+    }
+    assertEquals(check({ "browser.ts": 'import "./mod.ts";\nimport "node:fs";', "mod.ts": "" }).length, 1);
+    assertEquals(check({ "mod.ts": 'import "./browser.ts";\nimport "node:fs";', "browser.ts": "" }), []);
+    assertEquals(check(SOUND, { entries: new Set(["mod.ts", "browser.ts"]) }), [
+      "deno.json names browser.ts in exports, which does not exist",
+    ]);
+  });
+
+  it("holds connections to the contract of transports, and transports to the proxy's head parser", () => {
     const files = {
       "transport/transport.ts": "",
       "transport/deno.ts": "",
@@ -83,30 +109,62 @@ describe("checkLayers", () => {
     const found = check({
       "base/a.ts": 'import type { B } from "./b.ts";\nexport interface A { b: B }',
       "base/b.ts": 'import type { C } from "./c.ts";\nexport interface B { c: C }',
-      "base/c.ts": 'import type { A } from "./a.ts";\nexport interface C { a: A }',
+      "base/c.ts": 'import type { A } from "./a.ts";\nimport { a } from "./a.ts";\nexport interface C { a: A }',
     });
     assertEquals(found, ["base/a.ts is in a cycle: base/a.ts -> base/b.ts -> base/c.ts -> base/a.ts"]);
   });
 
-  it("refuses re-exports outside of entries, in either form", () => {
+  it("refuses re-exports outside of entries, in each form", () => {
     const b = { "base/b.ts": "export const b = 1;" };
-    assertEquals(check({ ...b, "base/a.ts": 'export { b } from "./b.ts";' }), [
-      "base/a.ts:1 re-exports from base/b.ts: only entries do",
-    ]);
-    assertEquals(check({ ...b, "base/a.ts": 'export * from "./b.ts";' }).length, 1);
-    assertEquals(check({ ...b, "base/a.ts": 'import { b } from "./b.ts";\nexport { b };' }), [
-      "base/a.ts:2 re-exports b: only entries do",
-    ]);
-    assertEquals(check({ ...b, "base/a.ts": 'export { b } from "./b.ts";' }, { entries: new Set(["base/a.ts"]) }), []);
+    const only = "only entries of the root, and mod.ts of a room, do";
+    for (const text of ['export { b } from "./b.ts";', 'export * from "./b.ts";', 'export * as b from "./b.ts";']) {
+      assertEquals(check({ ...b, "base/a.ts": text }), [`base/a.ts:1 re-exports from base/b.ts: ${only}`]);
+    }
+    for (const clause of ["{ b }", "{ type b }", "type { b }", "b", "* as b", "a, { b }", "{ a as b, c }"]) {
+      for (const again of ["export { b };", "export { b as d };", "export type { b };", "export default b;"]) {
+        const found = check({ ...b, "base/a.ts": `import ${clause} from "./b.ts";\n${again}` });
+        assertEquals(found, [`base/a.ts:2 re-exports b: ${only}`], `${clause} ${again}`);
+      }
+    }
+    assertEquals(check({ ...b, "base/a.ts": 'import { b as c } from "./b.ts";\nconst b = c;\nexport { b };' }), []);
+  });
+
+  it("lets mod.ts of a room, but no other entry there, re-export, and no room import it", () => {
+    const files = { "base/b.ts": "export const b = 1;", "base/mod.ts": 'export { b } from "./b.ts";' };
+    const entries = new Set(["base/mod.ts"]);
+    assertEquals(check(files, { entries }), []);
+    assertEquals(check(files).length, 1);
+    for (const [path, target] of [["base/c.ts", "./mod.ts"], ["server/c.ts", "../base/mod.ts"]]) {
+      assertEquals(check({ ...files, [path]: `import { b } from "${target}";` }, { entries }), [
+        `${path}:1 imports base/mod.ts, which only re-exports: import from the file that has the name`,
+      ]);
+    }
+    const errors = { "base/b.ts": "", "base/errors.ts": 'export * from "./b.ts";' };
+    assertEquals(check(errors, { entries: new Set(["base/errors.ts"]) }).length, 1);
   });
 
   it("refuses names of a runtime outside of its transport, but not in comments", () => {
-    for (const text of ["Deno.pid;", "globalThis.Deno;", '"Deno" in globalThis;', "Bun.version;", 'import "bun";']) {
+    const texts = ["Deno.pid;", "globalThis.Deno;", '"Deno" in globalThis;', "Bun.version;", 'import "bun";'];
+    texts.push(
+      'globalThis["Bun"];',
+      "globalThis[`Bun`];",
+      "(globalThis as Some).Bun;",
+      "globalThis?.Deno;",
+      "self.Deno;",
+    );
+    texts.push(
+      "const { Deno: d } = globalThis;",
+      "x ? Bun : y;",
+      "`${Bun}`;",
+      'import "bun:sqlite";',
+      'import("bun");',
+    );
+    for (const text of texts) {
       const found = check({ "server/a.ts": text }).filter((line) => line.includes("names the runtime"));
       assertEquals(found.length, 1, text);
     }
     assertEquals(
-      check({ "server/a.ts": '// Deno.pid\nconst name = "Deno is a runtime";\nconst of = { Bun: 1 };' }),
+      check({ "server/a.ts": '// Deno.pid\nconst name = "Deno is a runtime";\nconst kind: BunSocket | $Bun = "bun";' }),
       [],
     );
     assertEquals(
@@ -133,8 +191,20 @@ describe("checkLayers", () => {
     assertEquals(check({ ...files, "tests/base/a_test.ts": "" }, none), []);
     const listed = new Map([["base/a.ts", "by others"], ["base/gone.ts", "by others"]]);
     assertEquals(check({ ...files, "tests/base/a_test.ts": "" }, { testedElsewhere: listed }).length, 2);
-    assertEquals(check({ "tests/attic/a_test.ts": "" }), [
-      "tests/attic/a_test.ts lies in tests/attic/, which is no room",
+    for (const folder of ["attic", "base/deep", "constructor"]) {
+      assertEquals(check({ [`tests/${folder}/a_test.ts`]: "" }), [
+        `tests/${folder}/a_test.ts lies in tests/${folder}/, which is no room`,
+      ]);
+    }
+  });
+
+  it("wants reasons that are some, and tests in them that are there", () => {
+    const files = { "base/a.ts": "", "tests/base/b_test.ts": "" };
+    const because = (reason: string) => check(files, { testedElsewhere: new Map([["base/a.ts", reason]]) });
+    assertEquals(because("tests/base/b_test.ts has its cases"), []);
+    assertEquals(because(" "), ["scripts/tested_elsewhere.ts gives no reason for base/a.ts"]);
+    assertEquals(because("see tests/base/c_test.ts"), [
+      "scripts/tested_elsewhere.ts names tests/base/c_test.ts for base/a.ts, which does not exist",
     ]);
   });
 });
@@ -153,6 +223,8 @@ describe("hasLogic", () => {
     assertEquals(hasLogic("export class A {}"), true);
     assertEquals(hasLogic("export const a = (x: number): number => x;"), true);
     assertEquals(hasLogic("async function a() {}"), true);
+    assertEquals(hasLogic("export const a = { b() { return 1; } };"), true);
+    assertEquals(hasLogic("export const a = { get b(): number { return 1; } };"), true);
     assertEquals(
       hasLogic("export interface A {\n  call: () => void;\n}\nexport type B = (x: number) => void;\n"),
       false,

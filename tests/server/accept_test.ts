@@ -4,7 +4,7 @@ import { AcceptSession } from "../../server/accept.ts";
 import type { AcceptHost } from "../../server/accept_host.ts";
 import { Admission, type AdmissionTicket } from "../../server/admission.ts";
 import { CONNECTION_DEFAULTS } from "../../connection/options.ts";
-import { WebSocketConnection } from "../../connection/connection.ts";
+import { createConnection, type WebSocketConnection } from "../../connection/connection.ts";
 import { LockableSettings } from "../../server/settings.ts";
 import { TextReply } from "../../server/text_reply.ts";
 import { TransportError } from "../../base/errors.ts";
@@ -33,7 +33,7 @@ function session(host: Partial<AcceptHost<unknown>>): {
   const transport = new FakeTransport();
   const recorder = new Recorder();
   const settings = { ...CONNECTION_DEFAULTS, pingInterval: 0, clock: new FakeClock() };
-  const connection = new WebSocketConnection(transport, "server", recorder, settings);
+  const connection = createConnection(transport, "server", recorder, settings);
   const ticket = new Admission(() => new WebSocketServer(), () => {}).enter(
     transport.remoteAddress,
     0,

@@ -13,7 +13,13 @@ import {
   type ConnectionOptions,
   type HandshakeResult,
 } from "../../connection/options.ts";
-import { type ConnectionHandler, WebSocketConnection } from "../../connection/connection.ts";
+import {
+  type ConnectionHandler,
+  createConnection,
+  openConnection,
+  startConnection,
+  type WebSocketConnection,
+} from "../../connection/connection.ts";
 import type { MessageData } from "../../protocol/payload.ts";
 import { type FrameInfo, Opcode, type Role } from "../../protocol/frame_header.ts";
 import type { CompressionOptions } from "../../protocol/compression.ts";
@@ -284,14 +290,14 @@ export function openRig(
   const transport = new FakeTransport();
   const recorder = new Recorder();
   const clock = new FakeClock();
-  const connection = new WebSocketConnection(transport, role, recorder, {
+  const connection = createConnection(transport, role, recorder, {
     ...CONNECTION_DEFAULTS,
     pingInterval: 0,
     clock,
     ...options,
   });
-  connection.start(result);
-  connection.open(new Uint8Array(0));
+  startConnection(connection, result);
+  openConnection(connection, new Uint8Array(0));
   return { transport, connection, recorder, clock, peer: new Peer(role === "server" ? "client" : "server") };
 }
 

@@ -87,7 +87,7 @@ export async function connect(
   return receiver;
 }
 
-/** What a delivery does in another way than Meta. */
+/** Differences of a delivery from those of Meta. */
 export interface PostOptions {
   /** Header fields besides, or in place of, those of Meta. */
   headers?: Record<string, string>;

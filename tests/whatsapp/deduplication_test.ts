@@ -3,7 +3,7 @@ import { describe, it } from "@std/testing/bdd";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { recordKey } from "../../whatsapp/deduplication.ts";
 import { parseNotification } from "../../cloud_api/parse.ts";
-import type { WhatsAppRecord } from "../../cloud_api/types.ts";
+import type { WhatsAppRecord } from "../../cloud_api/records.ts";
 import { until } from "../support/support.ts";
 import { changeOf, connect, post, startServer, wrap } from "../support/whatsapp.ts";
 

@@ -6,7 +6,7 @@ import { WhatsAppServer } from "../../whatsapp.ts";
 
 const NAME = "client.webhooks.fbclientcerts.com";
 
-/** What nginx (OpenSSL 3), the tool `openssl x509`, and the other proxies make of the subjects of real certificates. */
+/** Subjects of real certificates as nginx (OpenSSL 3), the tool `openssl x509`, and other proxies write them. */
 const ACCEPTED: [proxy: string, form: SubjectForm, subject: string][] = [
   ["nginx $ssl_client_s_dn", "rfc4514", `CN=${NAME},O=Meta Platforms\\, Inc.,L=Menlo Park,ST=California,C=US`],
   ["nginx, bytes beyond ASCII", "rfc4514", `CN=${NAME},O=M\\C3\\BCller,C=US`],

@@ -168,11 +168,11 @@ describe("stop of a WhatsAppServer", () => {
 describe("FailedGuesses", () => {
   it("remembers no more than 10 000 wrong guesses: the oldest are forgotten", async () => {
     const guesses = new FailedGuesses(new FakeClock(), 1000);
-    for (let index = 0; index < 20; index++) void guesses.hold("203.0.113.1", "no");
+    for (let index = 0; index < 20; index++) void guesses.delayAnswer("203.0.113.1", "no");
     assertEquals(guesses.mayGuess("203.0.113.1"), false);
-    for (let index = 0; index < 9_980; index++) void guesses.hold(`2001:db8:${index.toString(16)}::1`, "no");
+    for (let index = 0; index < 9_980; index++) void guesses.delayAnswer(`2001:db8:${index.toString(16)}::1`, "no");
     assertEquals(guesses.mayGuess("203.0.113.1"), false);
-    await guesses.hold("203.0.113.2", "no");
+    await guesses.delayAnswer("203.0.113.2", "no");
     assertEquals(guesses.mayGuess("203.0.113.1"), true);
     guesses.release();
   });
@@ -180,7 +180,7 @@ describe("FailedGuesses", () => {
   it("neither delays nor counts with a delay of 0", async () => {
     const clock = new FakeClock();
     const guesses = new FailedGuesses(clock, 0);
-    for (let index = 0; index < 200; index++) assertEquals(await guesses.hold("203.0.113.1", "no"), "no");
+    for (let index = 0; index < 200; index++) assertEquals(await guesses.delayAnswer("203.0.113.1", "no"), "no");
     assertEquals([guesses.mayGuess("203.0.113.1"), clock.pending], [true, 0]);
   });
 });

@@ -85,7 +85,7 @@ describe("an acknowledgement", () => {
     for (const id of ["1", "2", "3"]) await post(server, texts(id));
     await until(() => one.heads.length === 3 && two.heads.length === 3, "one for each");
     assertEquals([numbersOf(one.heads), numbersOf(two.heads)], [[1], [2]]);
-    // Neither the other's, nor what nobody had yet, nor what there is not.
+    // Neither those of the other, nor those not sent yet, nor those that do not exist.
     two.client.send(encode('{"type":"ack","seqs":[1,3,99,2]}\n'));
     await until(() => two.heads.length === 4, "the next one");
     assertEquals([numbersOf(two.heads), await journal.cursor("x")], [[2, 3], 0]);

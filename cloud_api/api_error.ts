@@ -1,0 +1,55 @@
+/**
+ * The error of a call of the Graph API.
+ *
+ * @module
+ */
+
+import { WebSocketError, type WebSocketErrorOptions, type WhatsAppApiErrorCode } from "../base/errors.ts";
+
+/** Error that Meta reports for a refused call. */
+export interface GraphError {
+  /**
+   * Meta's error code, such as 131047 (more than 24 hours since the customer wrote) or 190 (the access token has
+   * expired).
+   */
+  readonly code: number;
+  /** A closer code, if there is one. */
+  readonly subcode?: number;
+  /** The class of the error, such as `OAuthException`. */
+  readonly type?: string;
+  /** Description. */
+  readonly message?: string;
+  /** Details. */
+  readonly details?: string;
+  /** Id of the call, which Meta's support asks for. */
+  readonly traceId?: string;
+}
+
+/** A call of the Graph API failed. */
+export class WhatsAppApiError extends WebSocketError {
+  /** The name of the class. */
+  override readonly name: string = "WhatsAppApiError";
+  /** The HTTP status; 0 if there was no answer. */
+  readonly status: number;
+  /** Error that Meta reports, if there is one. */
+  readonly graph: GraphError | undefined;
+
+  /**
+   * Makes an error.
+   *
+   * @param code The stable code.
+   * @param message The call that failed, and the reason.
+   * @param status The HTTP status, or 0.
+   * @param options The cause, and the error that Meta reports.
+   */
+  constructor(
+    code: WhatsAppApiErrorCode,
+    message: string,
+    status: number,
+    options: WebSocketErrorOptions & { graph?: GraphError } = {},
+  ) {
+    super(code, message, 1011, options.cause === undefined ? undefined : { cause: options.cause });
+    this.status = status;
+    this.graph = options.graph;
+  }
+}

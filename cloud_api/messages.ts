@@ -1,0 +1,535 @@
+/**
+ * Types of WhatsApp messages: sender, context, and contents of each type. Names follow the Cloud API, in camelCase.
+ *
+ * @module
+ */
+
+import type { JsonObject } from "./json.ts";
+
+/** Sender of a message. */
+export interface WhatsAppSender {
+  /** The phone number if there is one, else the business-scoped user id; "" if Meta gave neither. */
+  id: string;
+  /**
+   * The phone number, digits only. Absent for users with a username who had no contact with the business for 30 days
+   * and are not in its contact book (2026).
+   */
+  phone?: string;
+  /** The business-scoped user id, such as `US.13491208655302741918`. */
+  userId?: string;
+  /** The user id within the parent business portfolio, such as `US.ENT.…`. */
+  parentUserId?: string;
+  /** The profile name, if the notification has a contact that matches. */
+  name?: string;
+  /** The username, without a leading `@`. */
+  username?: string;
+  /**
+   * The WhatsApp id, if it differs from the phone number: some numbers of Brazil, Mexico and Argentina have two forms.
+   */
+  waId?: string;
+  /** The hash of the customer's identity, if the business has it checked. */
+  identityKeyHash?: string;
+}
+
+/** Context of a message that answers another one, or was forwarded. */
+export interface WhatsAppContext {
+  /**
+   * The id of the message that is answered; absent for forwarded messages. Within an `edit` it is `M0`, which is no id.
+   */
+  messageId?: string;
+  /** Sender of that message; a phone number id in answers to call permissions. */
+  from?: string;
+  /** Business-scoped user id of its sender, since 2026. */
+  fromUserId?: string;
+  /** User id of its sender within the parent business portfolio, since 2026. */
+  fromParentUserId?: string;
+  /** `true` if the message was forwarded. */
+  forwarded: boolean;
+  /** `true` if it was forwarded many times. */
+  frequentlyForwarded: boolean;
+  /** The product of the catalogue that the message asks about. */
+  referredProduct?: WhatsAppProduct;
+}
+
+/** The advertisement or post that led to a message. */
+export interface WhatsAppReferral {
+  /** Its URL. */
+  sourceUrl?: string;
+  /** Its id. */
+  sourceId?: string;
+  /** `ad` or `post`. */
+  sourceType?: string;
+  /** Its headline. */
+  headline?: string;
+  /** Its text. */
+  body?: string;
+  /** `image` or `video`. */
+  mediaType?: string;
+  /** The URL of its picture. */
+  imageUrl?: string;
+  /** The URL of its video. */
+  videoUrl?: string;
+  /** The URL of its thumbnail. */
+  thumbnailUrl?: string;
+  /** The click id; absent for advertisements in the status tab. */
+  ctwaClid?: string;
+  /** The greeting that the advertisement showed. */
+  welcomeMessage?: string;
+  /** Reference that the business put into the link. */
+  ref?: string;
+}
+
+/** An error as Meta reports it. */
+export interface WhatsAppError {
+  /** Meta's error code; 0 if there was none. */
+  code: number;
+  /** A short text. */
+  title?: string;
+  /** A longer text. */
+  message?: string;
+  /** Details. */
+  details?: string;
+  /** A page about the error. */
+  href?: string;
+}
+
+/** An image, video, audio, document or sticker. */
+export interface WhatsAppMedia {
+  /** The media id, valid for 7 days, with which the Graph API gives the file. */
+  id: string;
+  /** Its MIME type. */
+  mimeType?: string;
+  /** Its SHA-256 digest, in base64. */
+  sha256?: string;
+  /** Caption of the sender: images, videos and documents. */
+  caption?: string;
+  /** The name of the file: documents. */
+  filename?: string;
+  /** A URL that is valid for about 5 minutes and needs the access token: since November 2025, and not always. */
+  url?: string;
+  /**
+   * `true` if it was recorded in the app: audio. (A voicemail is `audio` too; the id of its message begins with
+   * `wacid.`)
+   */
+  voice?: boolean;
+  /** `true` if it is animated: stickers. */
+  animated?: boolean;
+}
+
+/** A location. */
+export interface WhatsAppLocation {
+  /** Degrees north, as sent: not checked, and `NaN` if that is no number. */
+  latitude: number;
+  /** Degrees east, as sent: not checked, and `NaN` if that is no number. */
+  longitude: number;
+  /** Its name. */
+  name?: string;
+  /** Its address. */
+  address?: string;
+  /** Its URL. */
+  url?: string;
+}
+
+/** A contact card. */
+export interface WhatsAppContact {
+  /** The name. */
+  name: {
+    /** As shown. */
+    formattedName?: string;
+    /** First name. */
+    firstName?: string;
+    /** Last name. */
+    lastName?: string;
+    /** Middle name. */
+    middleName?: string;
+    /** Suffix. */
+    suffix?: string;
+    /** Prefix. */
+    prefix?: string;
+  };
+  /** Phone numbers. */
+  phones: {
+    /** The number. */
+    phone?: string;
+    /** The WhatsApp id. */
+    waId?: string;
+    /** Such as `HOME`. */
+    type?: string;
+  }[];
+  /** E-mail addresses. */
+  emails: {
+    /** The address. */
+    email?: string;
+    /** Such as `WORK`. */
+    type?: string;
+  }[];
+  /** Postal addresses. */
+  addresses: {
+    /** Street. */
+    street?: string;
+    /** City. */
+    city?: string;
+    /** State. */
+    state?: string;
+    /** Postal code. */
+    zip?: string;
+    /** Country. */
+    country?: string;
+    /** Country code. */
+    countryCode?: string;
+    /** Such as `HOME`. */
+    type?: string;
+  }[];
+  /** Web pages. */
+  urls: {
+    /** The URL. */
+    url?: string;
+    /** Such as `WORK`. */
+    type?: string;
+  }[];
+  /** The organisation. */
+  org?: {
+    /** Company. */
+    company?: string;
+    /** Department. */
+    department?: string;
+    /** Title. */
+    title?: string;
+  };
+  /** The birthday, as sent. */
+  birthday?: string;
+  /** Origin of the card, if Meta reports it: `contact_request` or `other`. */
+  origin?: string;
+  /** The card as a vCard, if Meta sent that too. */
+  vcard?: string;
+}
+
+/** A reaction. */
+export interface WhatsAppReaction {
+  /** The message it belongs to. */
+  messageId: string;
+  /** The emoji; absent if the reaction was removed. */
+  emoji?: string;
+}
+
+/** Answer of a customer to calls by the business. */
+export interface WhatsAppCallPermission {
+  /** `accept`, `reject`, …: open. */
+  response?: string;
+  /** `true` if it is valid until it is taken back; absent if Meta does not report it. */
+  isPermanent?: boolean;
+  /** End of its validity; absent if it is permanent or refused. */
+  expirationTimestamp?: Date;
+  /** `user_action` or `automatic`. */
+  responseSource?: string;
+}
+
+/** A product of a catalogue. */
+export interface WhatsAppProduct {
+  /** The catalogue, if Meta names it. */
+  catalogId?: string;
+  /** The product, if Meta names it. */
+  productRetailerId?: string;
+}
+
+/** The answer to an interactive message. `type` is open: unknown ones have `raw` only. */
+export interface WhatsAppInteractive {
+  /** `button_reply`, `list_reply`, `nfm_reply`, `call_permission_reply`, … */
+  type: string;
+  /** The id of the button or row: `button_reply`, `list_reply`. */
+  id?: string;
+  /** The title of the button or row: `button_reply`, `list_reply`. */
+  title?: string;
+  /** The description of the row: `list_reply`. */
+  description?: string;
+  /** The kind of flow: `nfm_reply`. */
+  name?: string;
+  /** The text shown: `nfm_reply`. */
+  body?: string;
+  /** The answers of the flow as JSON text, as sent: `nfm_reply`. */
+  responseJson?: string;
+  /** `responseJson` parsed; absent if it is not valid JSON: `nfm_reply`. */
+  response?: unknown;
+  /** Answer of the customer to calls: `call_permission_reply`. */
+  callPermission?: WhatsAppCallPermission;
+  /** The product that the customer chose: `product`, since August 2026. */
+  product?: WhatsAppProduct;
+  /** The contents as sent. */
+  raw: JsonObject;
+}
+
+/** A tap on a quick reply button of a template. */
+export interface WhatsAppButton {
+  /** The text of the button. */
+  text?: string;
+  /** Payload that the program gave the button. */
+  payload?: string;
+}
+
+/** An order from the catalogue. */
+export interface WhatsAppOrder {
+  /** The catalogue. */
+  catalogId?: string;
+  /** Text of the customer. */
+  text?: string;
+  /** Ordered products. */
+  productItems: {
+    /** The product. */
+    productRetailerId?: string;
+    /** Quantity; `undefined` if that is not a number. */
+    quantity?: number;
+    /** The price of one; `undefined` if that is not a number. */
+    itemPrice?: number;
+    /** The currency. */
+    currency?: string;
+  }[];
+}
+
+/** A change on the customer's side, such as of the phone number. `type` is open. */
+export interface WhatsAppSystem {
+  /** `user_changed_number`, `user_changed_user_id`, `customer_identity_changed`, … */
+  type?: string;
+  /** A text about it. */
+  body?: string;
+  /** The new phone number. */
+  waId?: string;
+  /** The new business-scoped user id. */
+  userId?: string;
+  /** The business-scoped user id before; since August 2026. */
+  previousUserId?: string;
+  /** The new user id within the parent business portfolio. */
+  parentUserId?: string;
+  /** User id within the parent business portfolio before; since August 2026. */
+  previousParentUserId?: string;
+  /** The customer's number before: `customer_changed_number` and `customer_identity_changed`, of old. */
+  customer?: string;
+  /** The hash of the customer's identity: `customer_identity_changed`, `user_identity_changed`. */
+  identity?: string;
+}
+
+/** A message that the Cloud API does not deliver. */
+export interface WhatsAppUnsupported {
+  /** Its type, such as `poll_creation` or `pin`: open; absent in older notifications. The reason is in `errors`. */
+  type?: string;
+}
+
+/** A message that its sender has changed, up to 15 minutes later: numbers that also use the app. */
+export interface WhatsAppEdit {
+  /** The message that was changed. */
+  originalMessageId: string;
+  /** Its contents now; absent if Meta sent none. */
+  message?: WhatsAppContents;
+  /** Its context now. */
+  context?: WhatsAppContext;
+}
+
+/** A message that its sender has deleted, up to two days later: numbers that also use the app. */
+export interface WhatsAppRevoke {
+  /** The message that was deleted. */
+  originalMessageId: string;
+}
+
+/** Members of all messages. */
+export interface WhatsAppMessageBase {
+  /** Kind of record. */
+  kind: "message";
+  /**
+   * The message id, opaque. It holds the phone number in base64, so a log of it is a log of that. "" if Meta gave none.
+   */
+  id: string;
+  /** Time of sending. */
+  timestamp?: Date;
+  /** Its sender. */
+  sender: WhatsAppSender;
+  /** The WhatsApp Business account. */
+  accountId: string;
+  /** The id of the business phone number it was sent to: the key for routing. */
+  phoneNumberId?: string;
+  /** The business phone number, in the form for display. */
+  displayPhoneNumber?: string;
+  /** The group it was sent to; absent outside groups. */
+  groupId?: string;
+  /** Its context, if it answers a message or was forwarded. */
+  context?: WhatsAppContext;
+  /** The advertisement that led to it: only in the first message after it. */
+  referral?: WhatsAppReferral;
+  /** A summary of the conversation so far: when another app hands the conversation over, since 2026. */
+  conversationSummary?: string;
+  /** Errors reported with it. */
+  errors: WhatsAppError[];
+  /** The message as sent. */
+  raw: JsonObject;
+}
+
+/** A text. */
+export interface WhatsAppTextMessage extends WhatsAppMessageBase {
+  /** The type. */
+  type: "text";
+  /** The contents. */
+  text: {
+    /** The text. */
+    body: string;
+  };
+}
+
+/** An image. */
+export interface WhatsAppImageMessage extends WhatsAppMessageBase {
+  /** The type. */
+  type: "image";
+  /** The contents. */
+  image: WhatsAppMedia;
+}
+
+/** A video. */
+export interface WhatsAppVideoMessage extends WhatsAppMessageBase {
+  /** The type. */
+  type: "video";
+  /** The contents. */
+  video: WhatsAppMedia;
+}
+
+/** An audio file; with `voice` recorded in the app. */
+export interface WhatsAppAudioMessage extends WhatsAppMessageBase {
+  /** The type. */
+  type: "audio";
+  /** The contents. */
+  audio: WhatsAppMedia;
+}
+
+/** A file. */
+export interface WhatsAppDocumentMessage extends WhatsAppMessageBase {
+  /** The type. */
+  type: "document";
+  /** The contents. */
+  document: WhatsAppMedia;
+}
+
+/** A sticker. */
+export interface WhatsAppStickerMessage extends WhatsAppMessageBase {
+  /** The type. */
+  type: "sticker";
+  /** The contents. */
+  sticker: WhatsAppMedia;
+}
+
+/** A location. */
+export interface WhatsAppLocationMessage extends WhatsAppMessageBase {
+  /** The type. */
+  type: "location";
+  /** The contents. */
+  location: WhatsAppLocation;
+}
+
+/** Contact cards. */
+export interface WhatsAppContactsMessage extends WhatsAppMessageBase {
+  /** The type. */
+  type: "contacts";
+  /** The contents. */
+  contacts: WhatsAppContact[];
+}
+
+/** A reaction to another message, or its removal. */
+export interface WhatsAppReactionMessage extends WhatsAppMessageBase {
+  /** The type. */
+  type: "reaction";
+  /** The contents. */
+  reaction: WhatsAppReaction;
+}
+
+/** The answer to an interactive message. */
+export interface WhatsAppInteractiveMessage extends WhatsAppMessageBase {
+  /** The type. */
+  type: "interactive";
+  /** The contents. */
+  interactive: WhatsAppInteractive;
+}
+
+/** A tap on a quick reply button of a template. */
+export interface WhatsAppButtonMessage extends WhatsAppMessageBase {
+  /** The type. */
+  type: "button";
+  /** The contents. */
+  button: WhatsAppButton;
+}
+
+/** An order. */
+export interface WhatsAppOrderMessage extends WhatsAppMessageBase {
+  /** The type. */
+  type: "order";
+  /** The contents. */
+  order: WhatsAppOrder;
+}
+
+/** A change on the customer's side. */
+export interface WhatsAppSystemMessage extends WhatsAppMessageBase {
+  /** The type. */
+  type: "system";
+  /** The contents. */
+  system: WhatsAppSystem;
+}
+
+/** A message that the Cloud API does not deliver, such as a poll. */
+export interface WhatsAppUnsupportedMessage extends WhatsAppMessageBase {
+  /** The type. */
+  type: "unsupported";
+  /** Its type. */
+  unsupported: WhatsAppUnsupported;
+}
+
+/** A message was changed. */
+export interface WhatsAppEditMessage extends WhatsAppMessageBase {
+  /** The type. */
+  type: "edit";
+  /** The contents. */
+  edit: WhatsAppEdit;
+}
+
+/** A message was deleted. */
+export interface WhatsAppRevokeMessage extends WhatsAppMessageBase {
+  /** The type. */
+  type: "revoke";
+  /** The contents. */
+  revoke: WhatsAppRevoke;
+}
+
+/** A customer opened the chat for the first time; withdrawn by Meta. */
+export interface WhatsAppRequestWelcomeMessage extends WhatsAppMessageBase {
+  /** The type. */
+  type: "request_welcome";
+}
+
+/** A message of an unknown type, or without contents: see `raw`. */
+export interface WhatsAppUnknownMessage extends WhatsAppMessageBase {
+  /** The type. */
+  type: "unknown";
+  /** The `type` as sent; "" if there was none. */
+  originalType: string;
+}
+
+/** A message of a customer; `type` is the discriminant. */
+export type WhatsAppMessage =
+  | WhatsAppTextMessage
+  | WhatsAppImageMessage
+  | WhatsAppVideoMessage
+  | WhatsAppAudioMessage
+  | WhatsAppDocumentMessage
+  | WhatsAppStickerMessage
+  | WhatsAppLocationMessage
+  | WhatsAppContactsMessage
+  | WhatsAppReactionMessage
+  | WhatsAppInteractiveMessage
+  | WhatsAppButtonMessage
+  | WhatsAppOrderMessage
+  | WhatsAppSystemMessage
+  | WhatsAppUnsupportedMessage
+  | WhatsAppEditMessage
+  | WhatsAppRevokeMessage
+  | WhatsAppRequestWelcomeMessage
+  | WhatsAppUnknownMessage;
+
+/** Members of a variant of {@linkcode WhatsAppMessage} besides those of all messages: its `type` and contents. */
+export type WhatsAppContents = ContentsOf<WhatsAppMessage>;
+
+/** The contents of one variant. */
+export type ContentsOf<Message> = Message extends WhatsAppMessageBase ? Omit<Message, keyof WhatsAppMessageBase>
+  : never;

@@ -1,0 +1,42 @@
+import { assert, assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { parseNotification } from "../../cloud_api/parse.ts";
+import { escapeLikeMeta, SIMULATED_TYPES, simulateNotification } from "../../cloud_api/simulated.ts";
+
+describe("simulateNotification", () => {
+  it("makes a notification of each type that is parsed to one record of that type", () => {
+    for (const [at, type] of SIMULATED_TYPES.entries()) {
+      const { json, type: made, id } = simulateNotification(at);
+      assertEquals(made, type);
+      const { records, skipped } = parseNotification(json);
+      assertEquals([records.length, skipped], [1, []], type);
+      const [record] = records;
+      if (record?.kind === "message") {
+        assertEquals([record.id, record.type], [id, type === "hologram" ? "unknown" : type]);
+      } else if (record?.kind === "status") assertEquals([record.id, type], [id, "status"]);
+      else assertEquals(record?.kind === "other" && record.field, type);
+    }
+  });
+
+  it("gives the same number the same notification, and other numbers other ids", () => {
+    assertEquals(simulateNotification(3), simulateNotification(3));
+    const ids = Array.from({ length: 200 }, (_, at) => simulateNotification(at, { type: "text" }).id);
+    assertEquals(new Set(ids).size, 200);
+  });
+
+  it("takes phone number id and time", () => {
+    const { json } = simulateNotification(0, { type: "text", phoneNumberId: "42", time: new Date(5000) });
+    const [record] = parseNotification(json).records;
+    assert(record?.kind === "message");
+    assertEquals([record.phoneNumberId, record.timestamp], ["42", new Date(5000)]);
+  });
+});
+
+describe("escapeLikeMeta", () => {
+  it("gives ASCII with escaped slashes that means the same", () => {
+    const value = { text: "José 🚲 €/h", "a/b": "\u007f" };
+    const escaped = escapeLikeMeta(JSON.stringify(value));
+    assertEquals(escaped, '{"text":"Jos\\u00e9 \\ud83d\\udeb2 \\u20ac\\/h","a\\/b":"\\u007f"}');
+    assertEquals(JSON.parse(escaped), value);
+  });
+});

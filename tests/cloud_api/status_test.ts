@@ -1,0 +1,58 @@
+import { assertEquals, assertNotEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import type { WhatsAppStatus } from "../../cloud_api/records.ts";
+import { laterStatus, statusKey } from "../../cloud_api/status.ts";
+
+function status(name: string, more: Partial<WhatsAppStatus> = {}): WhatsAppStatus {
+  return { kind: "status", id: "wamid.A", status: name, accountId: "1", errors: [], raw: {}, ...more };
+}
+
+describe("laterStatus", () => {
+  it("orders known statuses by rank, regardless of the order in which they come", () => {
+    const names = ["sent", "failed", "delivered", "read", "played", "deleted"];
+    for (const [at, name] of names.entries()) {
+      for (const earlier of names.slice(0, at)) {
+        assertEquals(laterStatus(status(earlier), status(name)).status, name);
+        assertEquals(laterStatus(status(name), status(earlier)).status, name);
+      }
+    }
+  });
+
+  it("decides by time between equal and unknown ones, and keeps the first at the same time", () => {
+    const [early, late] = [new Date(1000), new Date(2000)];
+    for (const name of ["read", "hologram"]) {
+      const [one, other] = [status(name, { timestamp: early }), status(name, { timestamp: late })];
+      assertEquals([laterStatus(one, other), laterStatus(other, one)], [other, other]);
+    }
+    const first = status("hologram");
+    assertEquals(laterStatus(first, status("mirage")), first);
+    assertEquals(laterStatus(undefined, first), first);
+  });
+});
+
+describe("statusKey", () => {
+  it("differs by message, status, recipient, error and attempt to pay", () => {
+    const payment = (id: string): Partial<WhatsAppStatus> => {
+      return { raw: { type: "payment", payment: { reference_id: "r", transaction: { id } } } };
+    };
+    const keys = [
+      status("sent"),
+      status("read"),
+      status("sent", { id: "wamid.B" }),
+      status("sent", { recipientId: "49" }),
+      status("sent", { recipientUserId: "DE.1" }),
+      status("sent", { recipientId: "49", recipientParticipantId: "50" }),
+      status("sent", { errors: [{ code: 131047 }] }),
+      status("sent", payment("1")),
+      status("sent", payment("2")),
+    ].map(statusKey);
+    assertEquals(new Set(keys).size, keys.length);
+  });
+
+  it("is equal for a status that comes twice, with an empty number or none", () => {
+    const user = { recipientUserId: "DE.1" };
+    assertEquals(statusKey(status("sent", { recipientId: "", ...user })), statusKey(status("sent", user)));
+    assertEquals(statusKey(status("sent", { raw: { type: "message" } })), statusKey(status("sent")));
+    assertNotEquals(statusKey(status("sent", { raw: { type: "payment" } })), statusKey(status("sent")));
+  });
+});

@@ -1,0 +1,92 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { OptionError } from "../../base/errors.ts";
+import { MemoryJournal } from "../../journal/memory_journal.ts";
+import {
+  appsOf,
+  assertStartable,
+  assertWhatsAppSetting,
+  makeWhatsAppSettings,
+  type WhatsAppServerOptions,
+} from "../../whatsapp/settings.ts";
+
+const COMPLETE: WhatsAppServerOptions = { appSecret: "s", receiverToken: "t" };
+const CONDITIONS = { pathName: "/whatsapp", hostname: "127.0.0.1", asksProgram: false };
+
+describe("makeWhatsAppSettings", () => {
+  it("fills in defaults, and keeps null apart from undefined", () => {
+    assertEquals(makeWhatsAppSettings({ appSecret: null, journal: null }), {
+      verifyToken: undefined,
+      appSecret: null,
+      apps: [],
+      receiverToken: undefined,
+      journal: null,
+      behindProxy: false,
+      clientCertificateHeader: "",
+      clientCertificateForm: "rfc4514",
+      clientCertificateName: "client.webhooks.fbclientcerts.com",
+      failureDelay: 1000,
+      rawMessageTimeout: 5000,
+    });
+  });
+
+  it("refuses values out of range", () => {
+    const wrong: WhatsAppServerOptions[] = [
+      { failureDelay: -1 },
+      { failureDelay: 2 ** 31 },
+      { rawMessageTimeout: NaN },
+      { journal: "" },
+      { journal: ":memory:" },
+      { clientCertificateForm: "rfc2253" as "rfc4514" },
+    ];
+    for (const options of wrong) assertThrows(() => makeWhatsAppSettings(options), OptionError);
+  });
+});
+
+describe("assertWhatsAppSetting", () => {
+  it("takes a path, a journal, or none", () => {
+    for (const journal of ["a.db", new MemoryJournal(), null, undefined]) assertWhatsAppSetting("journal", journal);
+    assertThrows(() => assertWhatsAppSetting("journal", {}), OptionError);
+  });
+});
+
+describe("assertStartable", () => {
+  const start = (options: WhatsAppServerOptions, conditions: Partial<typeof CONDITIONS> = {}) => () =>
+    assertStartable(makeWhatsAppSettings({ ...COMPLETE, ...options }), { ...CONDITIONS, ...conditions });
+
+  it("takes given secrets and waived ones", () => {
+    for (const options of [{}, { appSecret: null }, { receiverToken: null }]) start(options)();
+    start({ receiverToken: undefined }, { asksProgram: true })();
+    start({ behindProxy: true, clientCertificateHeader: "x-subject" })();
+  });
+
+  it("refuses missing and empty secrets, of each app", () => {
+    for (
+      const [options, name] of [
+        [{ appSecret: undefined }, '"appSecret"'],
+        [{ appSecret: "" }, '"appSecret"'],
+        [{ appSecret: ["a", " "] }, '"appSecret"'],
+        [{ verifyToken: [""] }, '"verifyToken"'],
+        [{ receiverToken: undefined }, '"receiverToken"'],
+        [{ receiverToken: "" }, '"receiverToken"'],
+        [{ apps: [{ pathName: "/b", appSecret: "" }] }, '"/b"'],
+        [{ apps: [{ pathName: "b", appSecret: "s" }] }, '"b"'],
+      ] as const
+    ) assertThrows(start(options), OptionError, name);
+  });
+
+  it("refuses to leave out TLS but on a loopback address, and a certificate header without proxy", () => {
+    assertThrows(start({ behindProxy: true }, { hostname: "0.0.0.0" }), OptionError, "loopback");
+    assertThrows(start({ clientCertificateHeader: "x" }), OptionError, '"behindProxy"');
+    const options = { behindProxy: true, clientCertificateHeader: "x", clientCertificateName: "" };
+    assertThrows(start(options), OptionError, '"clientCertificateName"');
+  });
+});
+
+describe("appsOf", () => {
+  it("lists the apps, and the server's own last", () => {
+    const other = { pathName: "/b", appSecret: "b" };
+    const settings = makeWhatsAppSettings({ ...COMPLETE, apps: [other] });
+    assertEquals(appsOf(settings, "/a"), [other, { pathName: "/a", verifyToken: undefined, appSecret: "s" }]);
+  });
+});

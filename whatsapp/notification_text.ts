@@ -1,0 +1,37 @@
+/**
+ * Text forms of notifications: exact decoding of their bytes, and texts that could be taken for one.
+ *
+ * @module
+ */
+
+/** Members that a program may look for in a notification; the last one would become part of a copy of it. */
+const NOTIFICATION_KEYS: readonly string[] = ["object", "entry", "__proto__"];
+
+/**
+ * Decodes bytes to a text whose encoding gives the same bytes again, byte order mark included.
+ *
+ * @param bytes The bytes.
+ * @returns The text; `undefined` if they are not UTF-8.
+ */
+export function decodeExact(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Tells texts that a program could take for a notification of Meta's, of any product, from other texts.
+ *
+ * @param text The text.
+ * @returns `true` if it is JSON of an object with a member that notifications have.
+ */
+export function resemblesNotification(text: string): boolean {
+  try {
+    const root: unknown = JSON.parse(text.charCodeAt(0) === 0xfeff ? text.slice(1) : text);
+    return typeof root === "object" && root !== null && NOTIFICATION_KEYS.some((key) => Object.hasOwn(root, key));
+  } catch {
+    return false;
+  }
+}

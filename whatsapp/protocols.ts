@@ -1,0 +1,37 @@
+/**
+ * Subprotocols of receivers beside `whatsapp-inbox.v1`, and the entry that carries a receiver's token.
+ *
+ * @module
+ */
+
+/**
+ * The subprotocol of receivers that acknowledge nothing: each text message is the JSON of one notification as Meta sent
+ * it.
+ */
+export const RECEIVER_PROTOCOL = "whatsapp-notifications";
+
+/**
+ * The start of the subprotocol entry that carries a receiver's token where no header can be set, as in a browser; the
+ * token follows in base64url. The server never echoes it.
+ */
+export const TOKEN_PROTOCOL_PREFIX = "bearer.";
+
+/**
+ * Makes the subprotocol entry that shows a receiver's token where no header can be set.
+ *
+ * @param token The token.
+ * @returns The entry.
+ *
+ * @example
+ * ```ts
+ * import { tokenProtocol } from "@tackline/websocket/whatsapp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(tokenProtocol("secret"), "bearer.c2VjcmV0");
+ * ```
+ */
+export function tokenProtocol(token: string): string {
+  const binary = Array.from(new TextEncoder().encode(token), (byte) => String.fromCharCode(byte)).join("");
+  const base64url = btoa(binary).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  return TOKEN_PROTOCOL_PREFIX + base64url;
+}

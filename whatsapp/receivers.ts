@@ -1,0 +1,308 @@
+/**
+ * Receivers of a `WhatsAppServer`: their tokens, the handshake of `whatsapp-inbox.v1`, and forwarding to those that
+ * speak another subprotocol.
+ *
+ * @module
+ */
+
+import { failConnection, sendShared, type WebSocketConnection } from "../connection/connection.ts";
+import { concatAll } from "../base/bytes.ts";
+import type { Clock } from "../base/clock.ts";
+import { OptionError } from "../base/errors.ts";
+import { Envelope, mayHave, type WhatsAppFilter } from "../cloud_api/filter.ts";
+import type { InboxHub } from "../inbox/hub.ts";
+import type { InboxMember, InboxSink } from "../inbox/member.ts";
+import {
+  badMessage,
+  checkReceiverMessage,
+  decodeInboxMessage,
+  INBOX_PROTOCOL,
+  InboxCloseCode,
+  MAX_RECEIVER_MESSAGE,
+  type ReceiverMessage,
+} from "../inbox/protocol.ts";
+import type { FrameInfo } from "../protocol/frame_header.ts";
+import { textResponse } from "../protocol/http.ts";
+import type { MessageData } from "../protocol/payload.ts";
+import {
+  checkReceiverTokens,
+  cursorName,
+  type FailedAttempts,
+  findReceiver,
+  type ReceiverToken,
+  type ReceiverTokens,
+} from "./access.ts";
+import { decodeExact } from "./notification_text.ts";
+
+/** Server of {@linkcode Receivers}. */
+export interface ReceiversHost<Data> {
+  /** Time. */
+  readonly clock: Clock;
+  /** Time limit of the hello, in ms; 0: none. */
+  readonly handshakeTimeout: number;
+  /** Sequence number at the end of the journal; `undefined` while it is not open. */
+  readonly lastSeq: number | undefined;
+  /** Tokens of receivers; `null`: none is asked for. */
+  readonly receiverTokens: ReceiverTokens | null | undefined;
+  /** `true` if the program decides about receivers too. */
+  readonly asksProgram: boolean;
+  /** Opens the journal, if it is not open. */
+  openHub(): Promise<InboxHub>;
+  /** Refuses a token without comparing it, if its network was wrong too often. */
+  refuseGuess(connection: WebSocketConnection<Data>): Response | undefined;
+  /** Delays the answer to a wrong token. */
+  delayAnswer(response: Response, connection: WebSocketConnection<Data>): Promise<Response>;
+  /** Counts a refused attempt. */
+  countFailure(reason: keyof FailedAttempts): void;
+  /** Reports that a receiver could join: an outage of the journal may have ended. */
+  readSucceeded(): void;
+  /** Reports that the journal could not be read. */
+  readFailed(error: unknown, connection: WebSocketConnection<Data>): void;
+  /** Reports an error. */
+  reportError(error: unknown, connection?: WebSocketConnection<Data>): void;
+  /** Sends a text to the connections that a function selects. */
+  sendText(text: string, selector: (connection: WebSocketConnection<Data>) => boolean): void;
+  /** Sends bytes to the connections that a function selects. */
+  sendBytes(bytes: Uint8Array, selector: (connection: WebSocketConnection<Data>) => boolean): void;
+}
+
+/** State of one open connection. */
+interface Receiver {
+  token: ReceiverToken | undefined;
+  /** Its state in `whatsapp-inbox.v1`; `undefined`: it speaks another subprotocol. */
+  inbox?: InboxState;
+}
+
+interface InboxState {
+  sink: InboxSink;
+  /** Last sequence number of the journal when it connected. */
+  last: number | undefined;
+  member: InboxMember | "joining" | undefined;
+  cancelTimer: () => void;
+  /** Pieces of a message, with `frameByFrame`. */
+  partial: Uint8Array[];
+  /** Bytes of all pieces. */
+  partialSize: number;
+}
+
+/** Pause before a message is sent again that could not be sent, in ms. */
+const RETRY_DELAY = 50;
+
+/** Open receivers of a server. */
+export class Receivers<Data> {
+  #host: ReceiversHost<Data>;
+  #open = new Map<WebSocketConnection<Data>, Receiver>();
+  /** Token that a connection showed, from the handshake on. */
+  #tokens = new WeakMap<WebSocketConnection<Data>, ReceiverToken>();
+
+  /**
+   * Begins without receivers.
+   *
+   * @param host The server.
+   */
+  constructor(host: ReceiversHost<Data>) {
+    this.#host = host;
+  }
+
+  // ---- Handshake -----------------------------------------------------------------------------------------------
+
+  /**
+   * Checks the token of a connection.
+   *
+   * @param connection The connection.
+   * @returns The refusal; `undefined`: the token is valid, or none is asked for.
+   */
+  refuse(connection: WebSocketConnection<Data>): Response | Promise<Response> | undefined {
+    const { receiverTokens, asksProgram } = this.#host;
+    // No token is asked for where the program has waived it, or decides alone.
+    if (receiverTokens === null || (receiverTokens === undefined && asksProgram)) return undefined;
+    const refused = this.#host.refuseGuess(connection);
+    if (refused !== undefined) return refused;
+    const token = receiverTokens && findReceiver(connection.request.headers, checkReceiverTokens(receiverTokens));
+    if (!token) {
+      this.#host.countFailure("receiverToken");
+      const refusal = textResponse(401, "The token is missing or wrong", { "www-authenticate": "Bearer" });
+      return this.#host.delayAnswer(refusal, connection);
+    }
+    this.#tokens.set(connection, token);
+    return undefined;
+  }
+
+  /**
+   * Finds the name of the token that a connection showed.
+   *
+   * @param connection The connection.
+   * @returns The `name` in `receiverToken`; `undefined` if there is none.
+   */
+  tokenNameOf(connection: WebSocketConnection<Data>): string | undefined {
+    return this.#tokens.get(connection)?.name;
+  }
+
+  /**
+   * Takes a connection that has opened.
+   *
+   * @param connection The connection.
+   */
+  opened(connection: WebSocketConnection<Data>): void {
+    const receiver: Receiver = { token: this.#tokens.get(connection) };
+    this.#open.set(connection, receiver);
+    if (connection.protocol !== INBOX_PROTOCOL) return;
+    const { clock, handshakeTimeout, lastSeq } = this.#host;
+    const late = (): void => void connection.close(InboxCloseCode.NoHello, "The hello did not come in time");
+    receiver.inbox = {
+      sink: makeSink(connection, clock),
+      last: lastSeq,
+      member: undefined,
+      cancelTimer: handshakeTimeout > 0 ? clock.after(handshakeTimeout, late) : () => {},
+      partial: [],
+      partialSize: 0,
+    };
+  }
+
+  /**
+   * Removes a connection that has ended.
+   *
+   * @param connection The connection.
+   */
+  ended(connection: WebSocketConnection<Data>): void {
+    const inbox = this.#open.get(connection)?.inbox;
+    this.#open.delete(connection);
+    inbox?.cancelTimer();
+    if (inbox?.member instanceof Object) inbox.member.leave();
+  }
+
+  // ---- Messages ------------------------------------------------------------------------------------------------
+
+  /**
+   * Takes a message of a receiver, if it belongs to `whatsapp-inbox.v1`.
+   *
+   * @param connection The connection.
+   * @param data The message, or a piece of it.
+   * @param frame The frame, with `frameByFrame`.
+   * @returns `false`: it is for the handlers of the program.
+   */
+  receive(connection: WebSocketConnection<Data>, data: MessageData, frame?: FrameInfo): boolean {
+    const receiver = this.#open.get(connection);
+    const inbox = receiver?.inbox;
+    if (inbox === undefined || typeof data === "string") return false;
+    try {
+      const message = assembleMessage(inbox, data, frame);
+      if (message === undefined) return true;
+      const checked = checkReceiverMessage(decodeInboxMessage(message));
+      if (checked !== undefined) this.#onMessage(connection, receiver!, inbox, checked);
+    } catch (error) {
+      if (!(error instanceof OptionError)) throw error;
+      const failure = badMessage(error);
+      failConnection(connection, InboxCloseCode.BadMessage, failure);
+      this.#host.reportError(failure, connection);
+    }
+    return true;
+  }
+
+  #onMessage(
+    connection: WebSocketConnection<Data>,
+    receiver: Receiver,
+    inbox: InboxState,
+    message: ReceiverMessage,
+  ): void {
+    if (message.type === "ack") {
+      if (inbox.member === undefined) throw new OptionError("An acknowledgement came before the hello");
+      if (inbox.member !== "joining") inbox.member.acknowledge(message.seqs);
+      return;
+    }
+    if (inbox.member !== undefined) throw new OptionError("A second hello came");
+    inbox.member = "joining";
+    inbox.cancelTimer();
+    const { token } = receiver;
+    const name = message.name === undefined ? undefined : cursorName(message.name, token);
+    // Earlier versions gave a token with a filter and without a name no names of its own.
+    const former = token?.name === undefined && token?.filter !== undefined ? message.name : undefined;
+    this.#host.openHub().then((hub) => hub.join(inbox.sink, { ...message, name }, token?.filter, inbox.last, former))
+      .then((member) => {
+        this.#host.readSucceeded();
+        inbox.member = member;
+        // It may have ended while it joined.
+        if (!this.#open.has(connection)) member?.leave();
+      }).catch((error) => {
+        this.#host.readFailed(error, connection);
+        connection.close(InboxCloseCode.JournalFailed, "The journal cannot be read");
+      });
+  }
+
+  // ---- Forwarding ----------------------------------------------------------------------------------------------
+
+  /**
+   * Forwards a notification to receivers that do not acknowledge, as it came, or the part that their token allows.
+   *
+   * @param bytes The notification.
+   */
+  forward(bytes: Uint8Array): void {
+    this.#sendPlain(bytes, (connection) => this.#isPlain(connection, undefined));
+    const filters = new Set<WhatsAppFilter>();
+    for (const { inbox, token } of this.#open.values()) {
+      if (inbox === undefined && token?.filter !== undefined) filters.add(token.filter);
+    }
+    if (filters.size === 0) return;
+    const envelope = new Envelope(bytes);
+    for (const filter of filters) {
+      if (envelope.changes.some((change) => mayHave(change, filter))) this.#sendPart(bytes, envelope, filter);
+    }
+  }
+
+  #sendPart(bytes: Uint8Array, envelope: Envelope, filter: WhatsAppFilter): void {
+    try {
+      const part = envelope.partFor(filter) ?? bytes;
+      this.#sendPlain(part, (connection) => this.#isPlain(connection, filter));
+    } catch (error) {
+      // It is nested too deeply to be taken apart; receivers with other filters get their part.
+      this.#host.reportError(error);
+    }
+  }
+
+  #isPlain(connection: WebSocketConnection<Data>, filter: WhatsAppFilter | undefined): boolean {
+    const receiver = this.#open.get(connection);
+    return receiver !== undefined && receiver.inbox === undefined && receiver.token?.filter === filter;
+  }
+
+  /** Sends the bytes as they came: a receiver gets exactly the text that Meta signed. */
+  #sendPlain(bytes: Uint8Array, selector: (connection: WebSocketConnection<Data>) => boolean): void {
+    let any = false;
+    for (const connection of this.#open.keys()) any ||= selector(connection);
+    if (!any) return;
+    try {
+      const text = decodeExact(bytes);
+      if (text === undefined) this.#host.sendBytes(bytes, selector);
+      else this.#host.sendText(text, selector);
+    } catch (error) {
+      // It is larger than maxBufferedAmount; receivers that acknowledge are told by close code 1009.
+      this.#host.reportError(error);
+    }
+  }
+}
+
+function makeSink<Data>(connection: WebSocketConnection<Data>, clock: Clock): InboxSink {
+  return {
+    get open(): boolean {
+      return connection.state === "open";
+    },
+    send: (message) => sendShared(connection, message),
+    drained: () => connection.drained(),
+    later: (callback) => clock.after(RETRY_DELAY, callback),
+    close: (code, reason) => void connection.close(code, reason),
+  };
+}
+
+/** Assembles a message, which comes in pieces with `frameByFrame`; `undefined`: more pieces follow. */
+function assembleMessage(inbox: InboxState, data: Uint8Array, frame: FrameInfo | undefined): Uint8Array | undefined {
+  if (frame === undefined && data.length <= MAX_RECEIVER_MESSAGE) return data;
+  if (data.length > 0) inbox.partial.push(data);
+  inbox.partialSize += data.length;
+  if (inbox.partialSize > MAX_RECEIVER_MESSAGE) {
+    throw new OptionError(`A message is larger than ${MAX_RECEIVER_MESSAGE} bytes`);
+  }
+  if (frame?.final === false) return undefined;
+  const message = concatAll(inbox.partial);
+  inbox.partial = [];
+  inbox.partialSize = 0;
+  return message;
+}

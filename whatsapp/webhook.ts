@@ -1,0 +1,334 @@
+/**
+ * The webhook of a `WhatsAppServer`: answers Meta's verification (GET), and keeps its notifications (POST).
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import type { Clock } from "../base/clock.ts";
+import { HandlerError, JournalError } from "../base/errors.ts";
+import { listOf } from "../base/secrets.ts";
+import { isSignature } from "../cloud_api/signature.ts";
+import type { WebSocketConnection } from "../connection/connection.ts";
+import type { Journal } from "../journal/journal.ts";
+import type { HeaderFields } from "../protocol/head.ts";
+import { textResponse } from "../protocol/http.ts";
+import { decodeAscii } from "../protocol/utf8.ts";
+import { type BodyTaker, TextReply } from "../server/text_reply.ts";
+import { type FailedAttempts, isAuthentic, isOneOf, type WhatsAppApp } from "./access.ts";
+import { hasCommonName } from "./distinguished_name.ts";
+import { collectNotification } from "./notification_body.ts";
+import { OutageReport } from "./outage_report.ts";
+import { appsOf, type RawMessageHandler, type WhatsAppDelivery, type WhatsAppSettings } from "./settings.ts";
+
+/** Server of a {@linkcode Webhook}. */
+export interface WebhookHost<Data> {
+  /** Time. */
+  readonly clock: Clock;
+  /** Path of the server's own app. */
+  readonly pathName: string;
+  /** Handler of the program. */
+  readonly onRawMessage: RawMessageHandler | undefined;
+  /** Opens the journal, if it is not open. */
+  openHub(): Promise<{ readonly journal: Journal }>;
+  /** Refuses a token without comparing it, if its network was wrong too often. */
+  refuseGuess(connection: WebSocketConnection<Data>): Response | undefined;
+  /** Delays the answer to a wrong token. */
+  delayAnswer(response: Response, connection: WebSocketConnection<Data>): Promise<Response>;
+  /** Counts a refused attempt. */
+  countFailure(reason: keyof FailedAttempts): void;
+  /** Reports an error. */
+  reportError(error: unknown, connection?: WebSocketConnection<Data>): void;
+}
+
+const SIGNATURE_HEADER = "x-hub-signature-256";
+const KEPT = new TextReply(200, "OK");
+const NOT_KEPT = new TextReply(503, "The notification cannot be kept", { "retry-after": "5" });
+const NO_CERTIFICATE = new TextReply(403, "The client certificate is not Meta's");
+const NO_JSON = new TextReply(415, "A notification is application/json");
+const NO_LENGTH = new TextReply(411, "A notification has a Content-Length");
+const NO_SIGNATURE = new TextReply(401, "X-Hub-Signature-256 is missing or malformed");
+const WRONG_SIGNATURE = new TextReply(401, "The signature does not match the body");
+/** Longest time that requests with the same notification wait for a journal that does not answer, in ms. */
+const JOURNAL_PATIENCE = 30_000;
+
+/** A notification that is being kept. */
+interface Keeping {
+  answer?: Promise<TextReply>;
+  /** Time until which the same notification gets this answer; later it is tried anew. */
+  until: number;
+}
+
+/** Takes Meta's requests, and keeps notifications. */
+export class Webhook<Data> {
+  #host: WebhookHost<Data>;
+  #settings: WhatsAppSettings;
+  /** Notifications that are being kept, by their digest: a copy that comes meanwhile waits for the first. */
+  #keeping = new Map<string, Keeping>();
+  /** Cancels the timers of notifications that wait for `onRawMessage`. */
+  #undecided = new Set<() => void>();
+  /** Failed appends, of which an outage has many. */
+  #outage: OutageReport | undefined;
+
+  /**
+   * Begins with nothing being kept.
+   *
+   * @param host The server.
+   * @param settings Its settings.
+   */
+  constructor(host: WebhookHost<Data>, settings: WhatsAppSettings) {
+    this.#host = host;
+    this.#settings = settings;
+  }
+
+  /** Notes that the journal is open: from now on failures of an outage are counted. */
+  journalOpened(): void {
+    const end = "Notifications are kept again";
+    this.#outage ??= new OutageReport(this.#host.clock, { byMessage: false, more: "got a 503", end });
+  }
+
+  /** Forgets requests: the server has stopped, and none of them waits any more. */
+  stopped(): void {
+    for (const cancel of this.#undecided) cancel();
+    this.#undecided.clear();
+    this.#keeping.clear();
+  }
+
+  /**
+   * Finds the app of a path.
+   *
+   * @param path The path of a request.
+   * @returns The app; `undefined` if there is none.
+   */
+  appAt(path: string): WhatsAppApp | undefined {
+    return appsOf(this.#settings, this.#host.pathName).find(({ pathName }) => pathName === "" || path === pathName);
+  }
+
+  /**
+   * Takes a notification with a short body without `Request` and `Response`.
+   *
+   * @param path The path of the request.
+   * @param fields The header fields.
+   * @param connection The connection.
+   * @returns The refusal, or a function that takes the body; `undefined` if no app has the path.
+   */
+  respondDirectly(
+    path: string,
+    fields: HeaderFields,
+    connection: WebSocketConnection<Data>,
+  ): TextReply | BodyTaker | undefined {
+    const app = this.appAt(path);
+    if (app === undefined) return undefined;
+    const refusal = this.#refuseBeforeReading(app, (name) => fields.combined(name.toLowerCase()));
+    if (refusal !== undefined) return refusal;
+    const signature = fields.combined(SIGNATURE_HEADER) ?? "";
+    return (body) => this.#takeBody(app, body, signature, connection);
+  }
+
+  /**
+   * Answers Meta.
+   *
+   * @param app The app.
+   * @param request The request.
+   * @param query Its query.
+   * @param connection The connection.
+   * @returns The answer; `undefined`: the request is neither a verification nor a notification.
+   */
+  respond(
+    app: WhatsAppApp,
+    request: Request,
+    query: URLSearchParams,
+    connection: WebSocketConnection<Data>,
+  ): Promise<Response> | undefined {
+    if (request.method === "POST") return this.#takeRequest(app, request, connection);
+    if (request.method === "GET" && query.has("hub.mode")) return this.#verify(app, query, connection);
+    return undefined;
+  }
+
+  // ---- Verification --------------------------------------------------------------------------------------------
+
+  async #verify(
+    app: WhatsAppApp,
+    query: URLSearchParams,
+    connection: WebSocketConnection<Data>,
+  ): Promise<Response> {
+    const refused = this.#host.refuseGuess(connection);
+    if (refused !== undefined) return refused;
+    const subscribes = query.get("hub.mode") === "subscribe";
+    if (!isOneOf(query.get("hub.verify_token") ?? "", listOf(app.verifyToken)) || !subscribes) {
+      this.#host.countFailure("verifyToken");
+      return await this.#host.delayAnswer(textResponse(403, "The verify token is wrong"), connection);
+    }
+    // Never as HTML: each client that knows the token can choose this text.
+    return new Response(query.get("hub.challenge") ?? "", {
+      headers: { "content-type": "text/plain; charset=utf-8", "x-content-type-options": "nosniff" },
+    });
+  }
+
+  // ---- Checks --------------------------------------------------------------------------------------------------
+
+  /** Refuses a notification whose head is enough for it, before its body is read. */
+  #refuseBeforeReading(app: WhatsAppApp, field: (name: string) => string | null): TextReply | undefined {
+    if (!this.#hasCertificate(field)) {
+      this.#host.countFailure("clientCertificate");
+      return NO_CERTIFICATE;
+    }
+    const type = field("content-type") ?? "";
+    if (type.split(";")[0]!.trim().toLowerCase() !== "application/json") return NO_JSON;
+    if (field("content-length") === null && field("transfer-encoding") === null) return NO_LENGTH;
+    if (app.appSecret === null || isSignature(field(SIGNATURE_HEADER) ?? "")) return undefined;
+    this.#host.countFailure("signature");
+    return NO_SIGNATURE;
+  }
+
+  #hasCertificate(field: (name: string) => string | null): boolean {
+    const { clientCertificateHeader, clientCertificateForm, clientCertificateName } = this.#settings;
+    return clientCertificateHeader === "" ||
+      hasCommonName(field(clientCertificateHeader) ?? "", clientCertificateForm, clientCertificateName);
+  }
+
+  async #takeRequest(app: WhatsAppApp, request: Request, connection: WebSocketConnection<Data>): Promise<Response> {
+    const { headers } = request;
+    const refusal = this.#refuseBeforeReading(app, (name) => headers.get(name));
+    if (refusal !== undefined) return refusal.toResponse();
+    const signature = headers.get(SIGNATURE_HEADER) ?? "";
+    const secrets = app.appSecret === null ? null : listOf(app.appSecret);
+    const { body } = request;
+    const { bytes, authentic, digest } = await collectNotification(body, signature, secrets, this.#digestPrefix(app));
+    return (await this.#takeCollected(app, bytes, authentic, signature, connection, digest)).toResponse();
+  }
+
+  /** @param body The bytes, valid during the call only. */
+  #takeBody(
+    app: WhatsAppApp,
+    body: Uint8Array,
+    signature: string,
+    connection: WebSocketConnection<Data>,
+  ): TextReply | Promise<TextReply> {
+    const authentic = isAuthentic(app, body, signature);
+    // A forged body is not copied.
+    const bytes = authentic ? body.slice() : body;
+    return this.#takeCollected(app, bytes, authentic, signature, connection);
+  }
+
+  /** @param digest Its digest, if it is known already. */
+  #takeCollected(
+    app: WhatsAppApp,
+    bytes: Uint8Array,
+    authentic: boolean,
+    signature: string,
+    connection: WebSocketConnection<Data>,
+    digest?: Uint8Array,
+  ): TextReply | Promise<TextReply> {
+    if (!authentic) {
+      this.#host.countFailure("signature");
+      return WRONG_SIGNATURE;
+    }
+    const delivery: WhatsAppDelivery = {
+      bytes,
+      signature,
+      verified: app.appSecret !== null,
+      receivedAt: new Date(),
+      remoteAddress: connection.remoteAddress.hostname,
+    };
+    return this.#keepOnce(delivery, connection, digest ?? this.#digestOf(app, bytes));
+  }
+
+  /** Digest of a notification; the same notification for another app has another digest. */
+  #digestOf(app: WhatsAppApp, bytes: Uint8Array): Uint8Array {
+    const hash = createHash("sha256");
+    const prefix = this.#digestPrefix(app);
+    if (prefix !== "") hash.update(prefix);
+    return new Uint8Array(hash.update(bytes).digest());
+  }
+
+  #digestPrefix(app: WhatsAppApp): string {
+    return this.#settings.apps.includes(app) ? `${app.pathName}\n` : "";
+  }
+
+  // ---- Journal -------------------------------------------------------------------------------------------------
+
+  /** Keeps a notification once, though it comes twice at the same time; both requests get the same answer. */
+  #keepOnce(
+    delivery: WhatsAppDelivery,
+    connection: WebSocketConnection<Data>,
+    digest: Uint8Array,
+  ): Promise<TextReply> {
+    const key = decodeAscii(digest, 0, digest.length);
+    const now = this.#host.clock.now();
+    const first = this.#keeping.get(key);
+    if (first?.answer !== undefined && now < first.until) return first.answer;
+    const keeping: Keeping = { until: now + JOURNAL_PATIENCE };
+    this.#keeping.set(key, keeping);
+    return keeping.answer = this.#keep(delivery, digest, key, keeping, connection);
+  }
+
+  async #keep(
+    delivery: WhatsAppDelivery,
+    digest: Uint8Array,
+    key: string,
+    keeping: Keeping,
+    connection: WebSocketConnection<Data>,
+  ): Promise<TextReply> {
+    try {
+      const { journal } = await this.#host.openHub();
+      let forward = true;
+      if (this.#host.onRawMessage !== undefined) {
+        // The program is not asked about a retry; without a handler, append detects it.
+        if (await journal.has(digest)) return KEPT;
+        // The handler has a time limit of its own, if the program wants one.
+        keeping.until = Infinity;
+        forward = !await this.#vetoes(delivery, connection);
+        keeping.until = this.#host.clock.now() + JOURNAL_PATIENCE;
+      }
+      const { bytes, signature, receivedAt } = delivery;
+      // Meta tries again for 7 days.
+      await journal.append({ bytes, signature, receivedAt, digest, forward });
+      const report = this.#outage?.succeeded();
+      if (report !== undefined) this.#host.reportError(report);
+      return KEPT;
+    } catch (error) {
+      if (!(error instanceof JournalError)) throw error;
+      const report = this.#outage === undefined ? error : this.#outage.failed(error);
+      if (report !== undefined) this.#host.reportError(report, connection);
+      return NOT_KEPT;
+    } finally {
+      if (this.#keeping.get(key) === keeping) this.#keeping.delete(key);
+    }
+  }
+
+  /** Asks the program. Neither its error nor a promise that never settles loses the notification. */
+  #vetoes(delivery: WhatsAppDelivery, connection: WebSocketConnection<Data>): boolean | Promise<boolean> {
+    try {
+      const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(delivery.bytes);
+      const answer: unknown = this.#host.onRawMessage?.(text, delivery);
+      return isThenable(answer) ? this.#waitForVeto(answer, connection) : answer === false;
+    } catch (error) {
+      this.#host.reportError(new HandlerError("onRawMessage", error), connection);
+      return false;
+    }
+  }
+
+  async #waitForVeto(answer: PromiseLike<unknown>, connection: WebSocketConnection<Data>): Promise<boolean> {
+    const limit = this.#settings.rawMessageTimeout;
+    const late = Promise.withResolvers<undefined>();
+    const cancel = limit === 0 ? () => {} : this.#host.clock.after(limit, () => {
+      const cause = new Error(`no answer after ${limit} ms; the notification is kept and forwarded`);
+      this.#host.reportError(new HandlerError("onRawMessage", cause, "ERR_HANDLER_TIMEOUT"), connection);
+      late.resolve(undefined);
+    });
+    this.#undecided.add(cancel);
+    // An error of the promise is reported even after the time limit.
+    const decided = Promise.resolve(answer).catch((error) =>
+      this.#host.reportError(new HandlerError("onRawMessage", error), connection)
+    );
+    const result = await Promise.race([decided, late.promise]);
+    cancel();
+    this.#undecided.delete(cancel);
+    return result === false;
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}
