@@ -163,6 +163,23 @@ export function defineSettings<Owner extends object, Values extends object>(
 }
 
 /**
+ * Takes over fields of a subclass (`class Mine extends WebSocketClient { port = 9000 }`), which hide settings of the
+ * same name.
+ *
+ * @param owner The object.
+ * @param table The settings of its class.
+ * @throws {WebSocketError} If a setting cannot get the value.
+ */
+export function adoptFields(owner: object, table: object): void {
+  for (const name of Object.keys(table)) {
+    if (!Object.hasOwn(owner, name)) continue;
+    const value: unknown = Reflect.get(owner, name);
+    Reflect.deleteProperty(owner, name);
+    Reflect.set(owner, name, value);
+  }
+}
+
+/**
  * Makes a setting read-only in a subclass, which decides about it by itself.
  *
  * @param prototype The prototype of the subclass.

@@ -7,7 +7,7 @@
 import type { Clock } from "../base/clock.ts";
 import { describe, HandshakeError, TransportError } from "../base/errors.ts";
 import { assertToken } from "../base/secrets.ts";
-import type { SettingsStore } from "../base/settings.ts";
+import { adoptFields, type SettingsStore } from "../base/settings.ts";
 import type { Meter } from "../base/stats.ts";
 import type { ConnectionSettings } from "../connection/options.ts";
 import { chooseConnector } from "./choose_connector.ts";
@@ -106,7 +106,9 @@ export class AbortableWork {
  * @throws {OptionError} If a setting is out of range.
  * @throws {StateError} If this platform cannot offer the compression that is set.
  */
-export function assertSettings({ settings, extension }: ClientParts): void {
+export function assertSettings({ handlers, settings, extension }: ClientParts): void {
+  // The client has its settings as properties.
+  adoptFields(handlers, CLIENT_SETTINGS);
   settings.checkAll();
   connectorOf(extension, true).deflateOffers(settings.values.compression);
 }

@@ -17,7 +17,7 @@ import type { PublishOptions, ServerHandlers, StopOptions } from "./handlers.ts"
 import { Lifecycle } from "./lifecycle.ts";
 import { encodeClosePayload, type MessageData } from "../protocol/payload.ts";
 import { Publisher } from "./publisher.ts";
-import { defineSettings } from "../base/settings.ts";
+import { adoptFields, defineSettings } from "../base/settings.ts";
 import { SERVER_SETTINGS, type ServerProperties, type WebSocketServerOptions } from "./settings.ts";
 import type { Stats } from "../base/stats.ts";
 import type { Address } from "../transport/transport.ts";
@@ -242,12 +242,18 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
    * Starts listening. Calling it again changes nothing.
    *
    * @returns Resolves when the port is open.
+   * @throws {OptionError} If a setting is out of range that a subclass has as a field.
    * @throws {TransportError} If the port cannot be opened.
    * @throws {CertificateError} If certificate or key cannot be used.
    * @throws {HandlerError} If `onGetSSLPassword` fails.
    * @throws {StateError} If another server uses the backplane.
    */
   start(): Promise<void> {
+    try {
+      adoptFields(this, SERVER_SETTINGS);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     return this.#life.start();
   }
 

@@ -1,7 +1,14 @@
 import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { OptionError, StateError } from "../../base/errors.ts";
-import { defaultsOf, defineSettings, refuseSetting, SettingsStore, type SettingsTable } from "../../base/settings.ts";
+import {
+  adoptFields,
+  defaultsOf,
+  defineSettings,
+  refuseSetting,
+  SettingsStore,
+  type SettingsTable,
+} from "../../base/settings.ts";
 
 interface Values {
   timeout: number;
@@ -129,6 +136,17 @@ describe("defineSettings", () => {
     assertEquals([Object.keys(thing), JSON.stringify(thing), { ...thing }], [[], "{}", {}]);
     const { enumerable, get } = Object.getOwnPropertyDescriptor(Thing.prototype, "size")!;
     assertEquals([enumerable, typeof get, new Thing().size], [false, "function", 64]);
+  });
+
+  it("gets the values of fields of a subclass, which hide it", () => {
+    class Mine extends Thing {
+      override size = 9;
+    }
+    const thing = new Mine();
+    adoptFields(thing, TABLE);
+    assertEquals([thing.size, Object.hasOwn(thing, "size")], [9, false]);
+    thing.size = 10;
+    assertEquals(thing.size, 10);
   });
 
   it("shows a former name as the same setting", () => {

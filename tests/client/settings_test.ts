@@ -27,6 +27,17 @@ describe("WebSocketClient settings", () => {
     }
   });
 
+  it("may be fields of a subclass", async () => {
+    class Mine extends WebSocketClient {
+      override port = 9;
+      override hostname = "";
+    }
+    const client = new Mine();
+    await assertRejects(() => client.connect(), OptionError, "hostname");
+    client.hostname = "a.example";
+    assertEquals([client.url, Object.keys(client).includes("port")], ["ws://a.example:9/", false]);
+  });
+
   it("take the former name of hostname, as an option and as a property", () => {
     const client = new WebSocketClient({ hostName: "a.example", port: 80 });
     assertEquals([client.hostname, client.hostName, client.url], ["a.example", "a.example", "ws://a.example/"]);

@@ -50,6 +50,18 @@ describe("WebSocketServer settings", () => {
     assertEquals(options, {});
   });
 
+  it("may be fields of a subclass", async () => {
+    class Mine extends WebSocketServer {
+      override port = 0;
+      override hostname = "127.0.0.1";
+      override maxTopics = 5;
+    }
+    await using server = new Mine();
+    await server.start();
+    assertEquals([server.address?.hostname, server.maxTopics, Object.hasOwn(server, "port")], ["127.0.0.1", 5, false]);
+    assertThrows(() => server.maxTopics = 6, StateError, "maxTopics");
+  });
+
   it("can be set in options or on the object, while it is stopped", async () => {
     const server = new WebSocketServer({ port: 0, hostname: "127.0.0.1", options: { manualPong: true } });
     server.pathName = "/a";
