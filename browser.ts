@@ -29,37 +29,9 @@
  * @module
  */
 
-export {
-  CloseCode,
-  HandlerError,
-  HandshakeError,
-  OptionError,
-  ProtocolError,
-  StateError,
-  TransportError,
-  WebSocketError,
-} from "./base/errors.ts";
-export type {
-  HandlerErrorCode,
-  HandshakeErrorCode,
-  OptionErrorCode,
-  ProtocolErrorCode,
-  StateErrorCode,
-  TransportErrorCode,
-  WebSocketErrorCode,
-  WebSocketErrorOptions,
-} from "./base/errors.ts";
-export type {
-  CloseFrame,
-  CloseInfo,
-  ConnectionOptions,
-  ConnectionState,
-  HandshakeRequest,
-  MessageOptions,
-  ProtocolOptions,
-  SendResult,
-  SlowConsumer,
-} from "./connection/options.ts";
+export { CloseCode, HandlerError, HandshakeError, OptionError, ProtocolError, StateError, TransportError, WebSocketError } from "./base/errors.ts";
+export type { HandlerErrorCode, HandshakeErrorCode, OptionErrorCode, ProtocolErrorCode, StateErrorCode, TransportErrorCode, WebSocketErrorCode, WebSocketErrorOptions } from "./base/errors.ts";
+export type { CloseFrame, CloseInfo, ConnectionOptions, ConnectionState, HandshakeRequest, MessageOptions, ProtocolOptions, SendResult, SlowConsumer } from "./connection/options.ts";
 export type { MessageData } from "./protocol/payload.ts";
 
 export type { Extension } from "./protocol/extensions.ts";
@@ -72,28 +44,13 @@ export type { LogHandler, LogLevel, LogRecord } from "./base/log.ts";
 export { HISTOGRAM_BOUNDS } from "./base/stats.ts";
 export type { BackplaneTraffic, CompressionTraffic, HistogramSnapshot, Stats, Traffic } from "./base/stats.ts";
 export { WebSocketClient } from "./client/client.ts";
-export type {
-  ClientConnection,
-  ClientHandshakeRequest,
-  ClientHandshakeResponse,
-  CompressionOffer,
-} from "./client/connector.ts";
-export type {
-  ClientHandlers,
-  ConnectOptions,
-  HeaderSource,
-  IncomingResult,
-  WebSocketClientOptions,
-} from "./client/settings.ts";
+export type { ClientConnection, ClientHandshakeRequest, ClientHandshakeResponse, CompressionOffer } from "./client/connector.ts";
+export type { ClientHandlers, ConnectOptions, HeaderSource, IncomingResult, WebSocketClientOptions } from "./client/settings.ts";
 export { TERMINAL_CODES } from "./client/reconnect.ts";
 export type { ReconnectAttempt, ReconnectFailure, ReconnectOptions } from "./client/reconnect.ts";
 export { RECEIVER_PROTOCOL, TOKEN_PROTOCOL_PREFIX, tokenProtocol } from "./whatsapp/protocols.ts";
 export { WhatsAppReceiver } from "./whatsapp/receiver.ts";
-export type {
-  WhatsAppOtherRecord,
-  WhatsAppReceiverHandlers,
-  WhatsAppReceiverOptions,
-} from "./whatsapp/receiver_settings.ts";
+export type { WhatsAppOtherRecord, WhatsAppReceiverHandlers, WhatsAppReceiverOptions } from "./whatsapp/receiver_settings.ts";
 export type { WhatsAppNotification } from "./whatsapp/pending_notification.ts";
 export type { SeenStore } from "./whatsapp/deduplication.ts";
 export { INBOX_PROTOCOL, InboxCloseCode } from "./inbox/protocol.ts";
@@ -102,60 +59,5 @@ export type { WhatsAppFilter } from "./cloud_api/filter.ts";
 export { laterStatus, statusKey } from "./cloud_api/status.ts";
 export { parseNotification } from "./cloud_api/parse.ts";
 export type { JsonObject } from "./cloud_api/json.ts";
-export type {
-  ContentsOf,
-  WhatsAppAudioMessage,
-  WhatsAppButton,
-  WhatsAppButtonMessage,
-  WhatsAppCallPermission,
-  WhatsAppContact,
-  WhatsAppContactsMessage,
-  WhatsAppContents,
-  WhatsAppContext,
-  WhatsAppDocumentMessage,
-  WhatsAppEdit,
-  WhatsAppEditMessage,
-  WhatsAppError,
-  WhatsAppImageMessage,
-  WhatsAppInteractive,
-  WhatsAppInteractiveMessage,
-  WhatsAppLocation,
-  WhatsAppLocationMessage,
-  WhatsAppMedia,
-  WhatsAppMessage,
-  WhatsAppMessageBase,
-  WhatsAppOrder,
-  WhatsAppOrderMessage,
-  WhatsAppProduct,
-  WhatsAppReaction,
-  WhatsAppReactionMessage,
-  WhatsAppReferral,
-  WhatsAppRequestWelcomeMessage,
-  WhatsAppRevoke,
-  WhatsAppRevokeMessage,
-  WhatsAppSender,
-  WhatsAppStickerMessage,
-  WhatsAppSystem,
-  WhatsAppSystemMessage,
-  WhatsAppTextMessage,
-  WhatsAppUnknownMessage,
-  WhatsAppUnsupported,
-  WhatsAppUnsupportedMessage,
-  WhatsAppVideoMessage,
-} from "./cloud_api/messages.ts";
-export type {
-  ParsedNotification,
-  SkippedItem,
-  WhatsAppAccountError,
-  WhatsAppConversation,
-  WhatsAppEcho,
-  WhatsAppHistoryMessage,
-  WhatsAppOther,
-  WhatsAppPricing,
-  WhatsAppRecord,
-  WhatsAppStandby,
-  WhatsAppStatus,
-  WhatsAppUserAction,
-} from "./cloud_api/records.ts";
-export type { FrameInfo } from "./protocol/frame_header.ts";
-export type { CompressionOptions } from "./protocol/compression.ts";
+export type { ContentsOf, WhatsAppAudioMessage, WhatsAppButton, WhatsAppButtonMessage, WhatsAppCallPermission, WhatsAppContact, WhatsAppContactsMessage, WhatsAppContents, WhatsAppContext, WhatsAppDocumentMessage, WhatsAppEdit, WhatsAppEditMessage, WhatsAppError, WhatsAppImageMessage, WhatsAppInteractive, WhatsAppInteractiveMessage, WhatsAppLocation, WhatsAppLocationMessage, WhatsAppMedia, WhatsAppMessage, WhatsAppMessageBase, WhatsAppOrder, WhatsAppOrderMessage, WhatsAppProduct, WhatsAppReaction, WhatsAppReactionMessage, WhatsAppReferral, WhatsAppRequestWelcomeMessage, WhatsAppRevoke, WhatsAppRevokeMessage, WhatsAppSender, WhatsAppStickerMessage, WhatsAppSystem, WhatsAppSystemMessage, WhatsAppTextMessage, WhatsAppUnknownMessage, WhatsAppUnsupported, WhatsAppUnsupportedMessage, WhatsAppVideoMessage } from "./cloud_api/messages.ts";
+export type { ParsedNotification, SkippedItem, WhatsAppAccountError, WhatsAppConversation, WhatsAppEcho, WhatsAppHistoryMessage, WhatsAppOther, WhatsAppPricing, WhatsAppRecord, WhatsAppStandby, WhatsAppStatus, WhatsAppUserAction } from "./cloud_api/records.ts";

@@ -6,72 +6,25 @@
  */
 
 export { decodeFrame, encodeFrame, FrameDecoderStream, FrameEncoderStream, FrameParser } from "./protocol/frame.ts";
-export type {
-  DecodedFrame,
-  EncodeFrameOptions,
-  Frame,
-  FrameEncoderStreamOptions,
-  FrameHandler,
-  FrameHeader,
-  FrameParserOptions,
-} from "./protocol/frame.ts";
-export {
-  frameHeaderLength,
-  MAX_CONTROL_PAYLOAD,
-  maxFramePayload,
-  Opcode,
-  ReservedBit,
-} from "./protocol/frame_header.ts";
+export type { DecodedFrame, EncodeFrameOptions, Frame, FrameEncoderStreamOptions, FrameHandler, FrameHeader, FrameParserOptions } from "./protocol/frame.ts";
+export { frameHeaderLength, MAX_CONTROL_PAYLOAD, maxFramePayload, Opcode, ReservedBit } from "./protocol/frame_header.ts";
 export type { Role } from "./protocol/frame_header.ts";
 export { MessageAssembler, parseClosePayload } from "./protocol/message.ts";
 export type { CloseStatus, MessageAssemblerOptions, MessageHandler } from "./protocol/message.ts";
 export { encodeClosePayload, MAX_CLOSE_REASON } from "./protocol/payload.ts";
 export type { MessageData } from "./protocol/payload.ts";
-export {
-  acceptKey,
-  checkUpgradeRequest,
-  checkUpgradeResponse,
-  createKey,
-  encodeUpgradeRequest,
-  encodeUpgradeResponse,
-  wantsWebSocket,
-} from "./protocol/handshake.ts";
-export type {
-  UpgradeAgreement,
-  UpgradeAnswer,
-  UpgradeChecks,
-  UpgradeOffer,
-  UpgradeRequest,
-} from "./protocol/handshake.ts";
+export { acceptKey, checkUpgradeRequest, checkUpgradeResponse, createKey, encodeUpgradeRequest, encodeUpgradeResponse, wantsWebSocket } from "./protocol/handshake.ts";
+export type { UpgradeAgreement, UpgradeAnswer, UpgradeChecks, UpgradeOffer, UpgradeRequest } from "./protocol/handshake.ts";
 export { formatExtensions, parseExtensions } from "./protocol/extensions.ts";
 export type { Extension } from "./protocol/extensions.ts";
 export { encodeHead, HeaderFields, HeadReader, parseRequestLine, parseStatusLine } from "./protocol/head.ts";
 export type { Head, HeadLimits, RequestLine, StatusLine } from "./protocol/head.ts";
-export {
-  acceptDeflateOffer,
-  compressionSettings,
-  makeDeflateOffer,
-  MessageDeflater,
-  MessageInflater,
-  PERMESSAGE_DEFLATE,
-  readDeflateAnswer,
-} from "./protocol/deflate.ts";
+export { acceptDeflateOffer, compressionSettings, makeDeflateOffer, MessageDeflater, MessageInflater, PERMESSAGE_DEFLATE, readDeflateAnswer } from "./protocol/deflate.ts";
 
 export type { OutputSink } from "./protocol/raw_deflate.ts";
 export { mask } from "./protocol/mask.ts";
 export * from "./protocol/utf8.ts";
 export { CloseCode, HandshakeError, OptionError, ProtocolError, WebSocketError } from "./base/errors.ts";
-export type {
-  HandshakeErrorCode,
-  OptionErrorCode,
-  ProtocolErrorCode,
-  WebSocketErrorCode,
-  WebSocketErrorOptions,
-} from "./base/errors.ts";
+export type { HandshakeErrorCode, OptionErrorCode, ProtocolErrorCode, WebSocketErrorCode, WebSocketErrorOptions } from "./base/errors.ts";
 export type { FrameInfo } from "./protocol/frame_header.ts";
-export type {
-  CompressionOptions,
-  CompressionSettings,
-  DeflateAgreement,
-  DeflateParameters,
-} from "./protocol/compression.ts";
+export type { CompressionOptions, CompressionSettings, DeflateAgreement, DeflateParameters } from "./protocol/compression.ts";

@@ -27,17 +27,7 @@
 import "./client.ts";
 
 export { WebSocketConnection } from "./connection/connection.ts";
-export type {
-  CloseFrame,
-  CloseInfo,
-  ConnectionOptions,
-  ConnectionState,
-  HandshakeRequest,
-  MessageOptions,
-  ProtocolOptions,
-  SendResult,
-  SlowConsumer,
-} from "./connection/options.ts";
+export type { CloseFrame, CloseInfo, ConnectionOptions, ConnectionState, HandshakeRequest, MessageOptions, ProtocolOptions, SendResult, SlowConsumer } from "./connection/options.ts";
 export type { MessageData } from "./protocol/payload.ts";
 
 export type { Extension } from "./protocol/extensions.ts";
@@ -51,57 +41,15 @@ export { printable } from "./base/log.ts";
 export type { LogHandler, LogLevel, LogRecord } from "./base/log.ts";
 export { HISTOGRAM_BOUNDS } from "./base/stats.ts";
 export type { BackplaneTraffic, CompressionTraffic, HistogramSnapshot, Stats, Traffic } from "./base/stats.ts";
-export {
-  CertificateError,
-  CloseCode,
-  HandlerError,
-  HandshakeError,
-  HttpError,
-  OptionError,
-  ProtocolError,
-  StateError,
-  TransportError,
-  WebSocketError,
-} from "./base/errors.ts";
-export type {
-  CertificateErrorCode,
-  HandlerErrorCode,
-  HandshakeErrorCode,
-  HttpErrorCode,
-  JournalErrorCode,
-  OptionErrorCode,
-  ProtocolErrorCode,
-  StateErrorCode,
-  TransportErrorCode,
-  WebSocketErrorCode,
-  WebSocketErrorOptions,
-  WhatsAppApiErrorCode,
-} from "./base/errors.ts";
+export { CertificateError, CloseCode, HandlerError, HandshakeError, HttpError, OptionError, ProtocolError, StateError, TransportError, WebSocketError } from "./base/errors.ts";
+export type { CertificateErrorCode, HandlerErrorCode, HandshakeErrorCode, HttpErrorCode, JournalErrorCode, OptionErrorCode, ProtocolErrorCode, StateErrorCode, TransportErrorCode, WebSocketErrorCode, WebSocketErrorOptions, WhatsAppApiErrorCode } from "./base/errors.ts";
 export { WebSocketClient } from "./client/client.ts";
-export type {
-  ClientConnection,
-  ClientHandshakeRequest,
-  ClientHandshakeResponse,
-  CompressionOffer,
-} from "./client/connector.ts";
-export type {
-  ClientHandlers,
-  ConnectOptions,
-  HeaderSource,
-  IncomingResult,
-  WebSocketClientOptions,
-} from "./client/settings.ts";
+export type { ClientConnection, ClientHandshakeRequest, ClientHandshakeResponse, CompressionOffer } from "./client/connector.ts";
+export type { ClientHandlers, ConnectOptions, HeaderSource, IncomingResult, WebSocketClientOptions } from "./client/settings.ts";
 export { TERMINAL_CODES } from "./client/reconnect.ts";
 export type { ReconnectAttempt, ReconnectFailure, ReconnectOptions } from "./client/reconnect.ts";
 export { WebSocketServer } from "./server/server.ts";
-export type {
-  AllowResult,
-  CommandResult,
-  HandlerResult,
-  PublishOptions,
-  ServerHandlers,
-  StopOptions,
-} from "./server/handlers.ts";
+export type { AllowResult, CommandResult, HandlerResult, PublishOptions, ServerHandlers, StopOptions } from "./server/handlers.ts";
 export type { WebSocketServerOptions } from "./server/settings.ts";
 export type { BytePairInfo } from "./transport/stream.ts";
 export { BackplaneError } from "./base/errors.ts";

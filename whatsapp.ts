@@ -14,57 +14,23 @@ export type { FailedAttempts, ReceiverToken, ReceiverTokens, WhatsAppApp } from 
 export type { SubjectForm } from "./whatsapp/distinguished_name.ts";
 export { RECEIVER_PROTOCOL, TOKEN_PROTOCOL_PREFIX, tokenProtocol } from "./whatsapp/protocols.ts";
 export { WhatsAppReceiver } from "./whatsapp/receiver.ts";
-export type {
-  WhatsAppOtherRecord,
-  WhatsAppReceiverHandlers,
-  WhatsAppReceiverOptions,
-} from "./whatsapp/receiver_settings.ts";
+export type { WhatsAppOtherRecord, WhatsAppReceiverHandlers, WhatsAppReceiverOptions } from "./whatsapp/receiver_settings.ts";
 export type { WhatsAppNotification } from "./whatsapp/pending_notification.ts";
 export type { SeenStore } from "./whatsapp/deduplication.ts";
 export { INBOX_PROTOCOL, InboxCloseCode } from "./inbox/protocol.ts";
 export type { InboxPosition } from "./inbox/session.ts";
-export type {
-  Appended,
-  Journal,
-  JournalEntry,
-  JournalListener,
-  JournalRetention,
-  NewEntry,
-  SharedPlace,
-  TakenEntries,
-} from "./journal/journal.ts";
+export type { Appended, Journal, JournalEntry, JournalListener, JournalRetention, NewEntry, SharedCursor, TakenEntries } from "./journal/journal.ts";
 export type { SequenceRange } from "./journal/sequence_ranges.ts";
 export { SqliteJournal } from "./journal/sqlite_journal.ts";
 export { MemoryJournal } from "./journal/memory_journal.ts";
 export { RedisJournal } from "./redis/journal.ts";
-export type { RedisDurability, RedisJournalOptions } from "./redis/journal.ts";
+export type { RedisJournalOptions } from "./redis/journal.ts";
+export type { RedisDurability } from "./redis/server_config.ts";
 export type { BunRedisClient, IoRedisClient, NodeRedisClient, RedisClient } from "./redis/client.ts";
 export { JournalError } from "./base/errors.ts";
 export type { JournalErrorCode } from "./base/errors.ts";
-export {
-  CertificateError,
-  CloseCode,
-  HandlerError,
-  HandshakeError,
-  HttpError,
-  OptionError,
-  ProtocolError,
-  StateError,
-  TransportError,
-  WebSocketError,
-} from "./base/errors.ts";
-export type {
-  CertificateErrorCode,
-  HandlerErrorCode,
-  HandshakeErrorCode,
-  HttpErrorCode,
-  OptionErrorCode,
-  ProtocolErrorCode,
-  StateErrorCode,
-  TransportErrorCode,
-  WebSocketErrorCode,
-  WebSocketErrorOptions,
-} from "./base/errors.ts";
+export { CertificateError, CloseCode, HandlerError, HandshakeError, HttpError, OptionError, ProtocolError, StateError, TransportError, WebSocketError } from "./base/errors.ts";
+export type { CertificateErrorCode, HandlerErrorCode, HandshakeErrorCode, HttpErrorCode, OptionErrorCode, ProtocolErrorCode, StateErrorCode, TransportErrorCode, WebSocketErrorCode, WebSocketErrorOptions } from "./base/errors.ts";
 export type { CloseInfo } from "./connection/options.ts";
 export type { WebSocketConnection } from "./connection/connection.ts";
 export type { Clock } from "./base/clock.ts";

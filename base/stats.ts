@@ -1,5 +1,5 @@
 /**
- * Counters of servers and clients: connections, frames, messages, bytes, how connections end, and how long things take.
+ * Statistics of servers and clients: connections, frames, messages, bytes, ends of connections, and durations.
  *
  * @module
  */
@@ -21,21 +21,24 @@ export const HISTOGRAM_BOUNDS: readonly number[] = [
   10_000,
 ];
 
-/** Durations by size, in the form that Prometheus and OpenTelemetry want. */
+/** Durations by size, in the form of Prometheus and OpenTelemetry. */
 export interface HistogramSnapshot {
-  /** Number of values. */
+  /** Number of durations. */
   readonly count: number;
-  /** All of them together, in ms. */
+  /** Their sum, in ms. */
   readonly sum: number;
-  /** Number of values up to the bound at the same index of {@linkcode HISTOGRAM_BOUNDS}, and above the bound before; last, the number of values above all bounds. */
+  /**
+   * Number of durations up to the bound at the same index of {@linkcode HISTOGRAM_BOUNDS}, above the bound before; last
+   * the rest.
+   */
   readonly buckets: readonly number[];
 }
 
 /** Received and sent. */
 export interface Traffic {
-  /** Traffic from peers. */
+  /** Received from peers. */
   readonly received: number;
-  /** Traffic to peers. */
+  /** Sent to peers. */
   readonly sent: number;
 }
 
@@ -51,17 +54,17 @@ export interface CompressionTraffic {
 
 /** Messages between nodes. */
 export interface BackplaneTraffic {
-  /** Messages that went to the other nodes. */
+  /** Messages sent to the other nodes. */
   readonly published: number;
   /** Messages of other nodes. */
   readonly received: number;
-  /** Messages of this node that did not reach the others, or perhaps not. */
+  /** Messages of this node that perhaps did not reach the others. */
   readonly lost: number;
-  /** Messages of other nodes that did not get here, as far as that is known. */
+  /** Messages of other nodes that did not arrive, as far as that is known. */
   readonly missed: number;
 }
 
-/** Counts of a server or a client since it was made. */
+/** Counters of a server or a client since it was made. */
 export interface Stats {
   /** Connections. */
   readonly connections: {
@@ -69,7 +72,7 @@ export interface Stats {
     readonly open: number;
     /** Connections whose handshake is not done; on a server plain HTTP and TLS handshakes too. */
     readonly handshaking: number;
-    /** WebSockets that have ever been opened. */
+    /** WebSockets that have been opened so far. */
     readonly opened: number;
   };
   /** Frames of WebSockets, control frames included. */
@@ -77,18 +80,19 @@ export interface Stats {
   /** Messages. */
   readonly messages: Traffic;
   /**
-   * Bytes of WebSockets, with TLS before encryption; on a server the answer of the handshake is among those sent. What the operating
-   * system has taken counts as sent.
+   * Bytes of WebSockets, with TLS before encryption; on a server the sent bytes include the answer of the handshake.
+   * Bytes that the operating system has taken count as sent.
    */
   readonly bytes: Traffic;
-  /** Messages that were not taken, since too much waited for a slow peer. */
+  /** Messages that `send` did not take, since too many bytes waited for a slow peer. */
   readonly dropped: number;
   /** Bytes that wait for slow peers now. */
   readonly bufferedAmount: number;
-  /** Ends of WebSockets by close code: that of the peer's close frame, or else of ours; 1006 if there was neither. */
+  /** Ends of WebSockets, by the code in the peer's close frame, or else in ours; 1006 if there was neither. */
   readonly closes: Readonly<Record<number, number>>;
   /**
-   * Number of refusals before a WebSocket was open, by reason: the code of an error, such as `"ERR_TLS_HANDSHAKE"`, or `"allow"`,
+   * Number of refusals before a WebSocket was open, by reason: the code of an error, such as `"ERR_TLS_HANDSHAKE"`, or
+   * `"allow"`,
    * `"maxConnections"`, `"failureDelay"`, …
    */
   readonly refusals: Readonly<Record<string, number>>;
@@ -98,11 +102,13 @@ export interface Stats {
   readonly inflated: CompressionTraffic;
   /** Compressed messages that were sent; a broadcast counts once for each window size. */
   readonly deflated: CompressionTraffic;
-  /** Traffic from node to node; all 0 without a `backplane`. */
+  /** Messages between nodes; all 0 without a `backplane`. */
   readonly backplane: BackplaneTraffic;
-  /** From TCP (on a server), or from the beginning of the attempt (on a client), to the end of the handshake. */
+  /**
+   * Durations from TCP (on a server), or from the beginning of the attempt (on a client), to the end of the handshake.
+   */
   readonly handshakeTimes: HistogramSnapshot;
-  /** From ping to pong. */
+  /** Durations from ping to pong. */
   readonly pingTimes: HistogramSnapshot;
 }
 
@@ -124,7 +130,7 @@ export class Histogram {
   }
 
   /**
-   * Copies the counts.
+   * Copies the counters.
    *
    * @returns A copy.
    */
@@ -136,35 +142,35 @@ export class Histogram {
 
 /** Counts. One object serves many connections; the fields are plain, since some change with each frame. */
 export class Meter {
-  /** Frames that came. */
+  /** Frames received. */
   framesReceived = 0;
-  /** Frames that were sent. */
+  /** Frames sent. */
   framesSent = 0;
-  /** Messages that came. */
+  /** Messages received. */
   messagesReceived = 0;
-  /** Messages that were sent. */
+  /** Messages sent. */
   messagesSent = 0;
-  /** Bytes that came. */
+  /** Bytes received. */
   bytesReceived = 0;
-  /** Bytes that were sent. */
+  /** Bytes sent. */
   bytesSent = 0;
-  /** Messages that were not taken. */
+  /** Messages that `send` did not take. */
   dropped = 0;
   /** WebSockets that have been opened. */
   opened = 0;
-  /** Bytes that wait for slow peers, but for what many of them share. */
+  /** Bytes that wait for slow peers, except large messages that many of them share. */
   buffered = 0;
-  /** The most of them; beyond it nothing more is kept for those that are slow. */
+  /** Limit of `buffered`; beyond it slow peers get no more messages. */
   maxBuffered: number = Infinity;
-  /** Bytes of what was inflated, before. */
+  /** Bytes of compressed messages received, before decompression. */
   inflatedFrom = 0;
-  /** Bytes of what was inflated, after. */
+  /** Bytes of compressed messages received, after decompression. */
   inflatedTo = 0;
-  /** Bytes of what was deflated, before. */
+  /** Bytes of compressed messages sent, before compression. */
   deflatedFrom = 0;
-  /** Bytes of what was deflated, after. */
+  /** Bytes of compressed messages sent, after compression. */
   deflatedTo = 0;
-  /** Messages that went to other nodes. */
+  /** Messages sent to other nodes. */
   backplanePublished = 0;
   /** Messages of other nodes. */
   backplaneReceived = 0;
@@ -174,7 +180,7 @@ export class Meter {
   backplaneMissed = 0;
   /** Durations of handshakes. */
   readonly handshakeTimes: Histogram = new Histogram();
-  /** Times from pings to their pongs. */
+  /** Durations from ping to pong. */
   readonly pingTimes: Histogram = new Histogram();
   #closes = new Map<number, number>();
   #refusals = new Map<string, number>();
@@ -190,9 +196,9 @@ export class Meter {
   }
 
   /**
-   * Counts something that was refused before it became a WebSocket.
+   * Counts a refusal before a WebSocket was open.
    *
-   * @param reason Why.
+   * @param reason The reason.
    */
   refuse(reason: string): void {
     increase(this.#refusals, reason);
@@ -208,9 +214,9 @@ export class Meter {
   }
 
   /**
-   * Copies the counts.
+   * Copies the counters.
    *
-   * @param now What is so at the moment.
+   * @param now Current values.
    * @returns A copy.
    */
   snapshot(now: { open: number; handshaking: number; bufferedAmount: number }): Stats {

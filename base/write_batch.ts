@@ -1,7 +1,7 @@
 /**
- * Writes of many connections, done together at the end of a turn of the event loop, after all that has come was handled. Many reads
- * followed by many writes run faster than reads and writes in alternation: by 10 to 18 % on Bun with one small message in flight on
- * each of 32 connections, by some 5 % on Deno (`bench/README.md`).
+ * Writes of many connections, done together at the end of a turn of the event loop, after all that has come was
+ * handled. Many reads followed by many writes run faster than reads and writes in alternation: by 10 to 18 % on Bun
+ * with one small message in flight on each of 32 connections, by some 5 % on Deno (`bench/README.md`).
  *
  * @module
  */
@@ -28,7 +28,7 @@ export class WriteBatch {
     this.#schedule = schedule;
   }
 
-  /** Whether the batch is being flushed: a writer may write at once instead of being added. */
+  /** `true` if the batch is being flushed: a writer may write at once instead of being added. */
   get flushing(): boolean {
     return this.#flushing;
   }

@@ -13,13 +13,7 @@ import { constants, createDeflateRaw } from "node:zlib";
 import type { CompressionOptions } from "../protocol/compression.ts";
 import { compressionSettings, MessageDeflater } from "../protocol/deflate.ts";
 import { CONNECTION_DEFAULTS } from "../connection/options.ts";
-import {
-  createConnection,
-  openConnection,
-  sendShared,
-  startConnection,
-  type WebSocketConnection,
-} from "../connection/connection.ts";
+import { createConnection, openConnection, sendShared, startConnection, type WebSocketConnection } from "../connection/connection.ts";
 import { encodeFrame } from "../protocol/frame.ts";
 import { Opcode } from "../protocol/frame_header.ts";
 import { WebSocketClient } from "../client.ts";

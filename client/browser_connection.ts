@@ -1,64 +1,51 @@
 /**
- * One WebSocket of the platform, as in a page, with the members and events of `WebSocketConnection`. What a browser does not offer
- * throws and says so.
+ * One WebSocket of the platform, as in a page, with the members and events of `WebSocketConnection`. Members that a
+ * browser does not offer throw an error that says so.
  *
- * A browser cannot be told to read more slowly. So messages that the program is not ready for wait here, up to a limit; beyond it
- * the connection is given up.
+ * A browser cannot be made to read more slowly. Messages that the program does not take wait here, up to a limit;
+ * beyond it the connection is aborted.
  *
- * | phase       | entered when                                        | messages         | left when                          |
- * |-------------|-----------------------------------------------------|------------------|------------------------------------|
- * | `open`      | the handshake is done                               | are delivered    | the program or the server closes   |
- * | `closing`   | `close()` sent a close frame                        | are delivered    | the socket closes; `closeTimeout`  |
- * | `failed`    | a handler or a message failed; a close frame is sent| are of no interest| as above                          |
- * | `aborted`   | it was given up                                     | are of no interest| the next microtask                |
- * | `reporting` | all was delivered                                   | there are none   | the program was told               |
- * | `closed`    | the program was told                                | there are none   |                                    |
+ * | phase       | entered when                                   | messages      | left when                        |
+ * |-------------|------------------------------------------------|---------------|----------------------------------|
+ * | `open`      | the handshake is done                          | are delivered | the program or the server closes |
+ * | `closing`   | `close()` sent a close frame                   | are delivered | the socket closes; `closeTimeout`|
+ * | `failed`    | a close frame was sent because of a failure    | are dropped   | as above                         |
+ * | `aborted`   | it was aborted                                 | are dropped   | in the next microtask            |
+ * | `reporting` | all messages were delivered                    | none          | the program was notified         |
+ * | `closed`    | the program was notified                       | none          |                                  |
  *
  * @module
  */
 
-import type {
-  CloseFrame,
-  CloseInfo,
-  ConnectionState,
-  Delivery,
-  HandshakeRequest,
-  MessageOptions,
-  SendResult,
-  SlowConsumer,
-  StartOptions,
-  StepResult,
-} from "../connection/options.ts";
+import type { CloseFrame, CloseInfo, ConnectionState, Delivery, HandshakeRequest, MessageOptions, SendResult, StartOptions, StepResult } from "../connection/options.ts";
 import type { Opcode, Role } from "../protocol/frame_header.ts";
-import { bindControl, type ConnectionControl } from "./connection_control.ts";
 import type { ClientConnection, ClientConnectionHandler, ConnectPlan, OpenedConnection } from "./connector.ts";
-import { CloseCode, isValidCloseCode, OptionError, ProtocolError, StateError, TransportError } from "../base/errors.ts";
+import { CloseCode, isValidCloseCode, ProtocolError, StateError, TransportError } from "../base/errors.ts";
 import type { Extension } from "../protocol/extensions.ts";
 import { MessageQueue } from "../connection/message_queue.ts";
 import { assertPayload, byteLength, encodeClosePayload, type MessageData } from "../protocol/payload.ts";
-import { messageStream } from "../connection/message_stream.ts";
-import { type QueueConnection, QueuedDelivery, type QueueSource } from "../connection/queued_delivery.ts";
+import { BrowserSender } from "./browser_sender.ts";
+import { describeRequest } from "./request.ts";
+import { QueuedDelivery } from "../connection/queued_delivery.ts";
 import type { Address } from "../transport/transport.ts";
 
 type Phase = "open" | "closing" | "failed" | "aborted" | "reporting" | "closed";
 
-/** Bytes of messages that may wait here, or as many as one message may have, if that is more; and one message. */
+/** Largest size of waiting messages, or `maxMessageSize` if that is more; one more message is taken. */
 const WAITING_LIMIT = 1024 * 1024;
-/** A browser does not say when what was sent has left: who waits for it looks each so many ms. */
-const DRAIN_INTERVAL = 10;
 
-/** The connection of a client in a page. */
-export class BrowserConnection implements ClientConnection, OpenedConnection, ConnectionControl {
+/** Connection of a client in a page. */
+export class BrowserConnection implements ClientConnection, OpenedConnection {
   // Identity
-  /** Which end this is. */
+  /** Role of this end. */
   readonly role: Role = "client";
-  /** Whether TLS protects the connection. */
+  /** `true` if TLS protects the connection. */
   readonly encrypted: boolean;
-  /** The request that opened the connection, as far as a browser tells. */
+  /** The request that opened the connection, as far as a browser shows it. */
   readonly request: HandshakeRequest;
-  /** How the connection ended, once it has; never rejects. */
+  /** Resolves with how the connection ended; never rejects. */
   readonly closed: Promise<CloseInfo>;
-  /** What the program wants to keep with the connection. */
+  /** Data of the program for this connection. */
   data: unknown;
 
   // Configuration
@@ -67,27 +54,25 @@ export class BrowserConnection implements ClientConnection, OpenedConnection, Co
   #handler!: ClientConnectionHandler;
 
   // Read state
-  /** Messages that came and were not delivered. */
+  /** Messages that wait for delivery. */
   #arrived: MessageQueue = makeQueue();
   #delivery: Delivery = "immediate";
-  /** Whether delivery has to wait: before it begins, a full inbox, between batches, between steps. */
+  /** `true` while delivery waits: before it begins, for a full queue, between batches, between steps. */
   #blocked = true;
   #begun = false;
-  /** A message that is too large came: it is told behind those that came before it. */
+  /** Error of a message that is too large, reported after the delivery of those before it. */
   #refused: ProtocolError | undefined;
   #delivering = false;
   #queued: QueuedDelivery;
   #endStep: ((result: StepResult) => void) | undefined;
 
   // Write state
-  #writable: WritableStream<MessageData> | undefined;
-  /** Why what was sent has not left. */
-  #loss: TransportError | undefined;
+  #sender: BrowserSender;
 
   // End state
   #phase: Phase = "open";
   #sent: CloseFrame | undefined;
-  /** How the socket has closed. */
+  /** Close event of the socket. */
   #end: CloseEvent | undefined;
   #report: TransportError | undefined;
   #cause: unknown;
@@ -95,55 +80,46 @@ export class BrowserConnection implements ClientConnection, OpenedConnection, Co
   #resolveClosed!: (info: CloseInfo) => void;
 
   /**
-   * Takes a socket; nothing is delivered before `begin`.
+   * Takes a socket; no event comes before `begin`.
    *
-   * @param socket The socket, open or about to be.
-   * @param plan What it was made for.
+   * @param socket The socket, open or opening.
+   * @param plan The attempt that made it.
    */
   constructor(socket: WebSocket, plan: ConnectPlan) {
     this.#socket = socket;
     this.#plan = plan;
     this.encrypted = plan.tls;
-    const [path, ...query] = plan.target.split("?");
-    const { headers, protocols } = plan;
-    this.request = {
-      method: "GET",
-      path,
-      query: query.join("?"),
-      headers,
-      protocols,
-      extensions: [],
-      signal: new AbortController().signal,
-    };
+    this.request = describeRequest(plan, []);
     this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
-    this.#queued = new QueuedDelivery(this.#makeSource(), this.#makeQueueConnection());
+    this.#queued = this.#makeQueued();
+    this.#sender = new BrowserSender(socket, plan.settings, {
+      send: (data) => this.send(data),
+      close: (code) => this.close(code),
+      abort: (error) => this.#abort(error),
+    });
     socket.binaryType = "arraybuffer";
     socket.addEventListener("message", (event: MessageEvent<string | ArrayBuffer>) => this.#arrive(event.data));
     socket.addEventListener("close", (event) => this.#onSocketClose(event));
   }
 
-  #makeQueueConnection(): QueueConnection {
-    const isClosing = (): boolean => this.#phase === "closing";
-    return {
-      get closeSent(): boolean {
-        return isClosing();
-      },
-      close: () => this.close(),
-    };
-  }
-
-  #makeSource(): QueueSource {
-    return {
+  #makeQueued(): QueuedDelivery {
+    const closeSent = (): boolean => this.#phase === "closing";
+    return new QueuedDelivery({
       block: () => this.#block(),
       unblockImmediate: () => {
         if (this.#delivery === "immediate") this.#unblock();
       },
-    };
+    }, {
+      get closeSent(): boolean {
+        return closeSent();
+      },
+      close: () => this.close(),
+    });
   }
 
-  // ---- What is known of it -------------------------------------------------------------------------------------
+  // ---- Properties ----------------------------------------------------------------------------------------------
 
-  /** Where the connection is in its life. */
+  /** State of the connection. */
   get state(): ConnectionState {
     return this.#phase === "open" || this.#phase === "closed" ? this.#phase : "closing";
   }
@@ -164,7 +140,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection, Co
    * @throws {StateError} Always: a browser does not offer it.
    */
   get remoteAddress(): Address {
-    throw unsupported("tell an address", "a browser does not know it");
+    throw unsupported("read an address", "a browser does not show it");
   }
 
   /**
@@ -173,20 +149,20 @@ export class BrowserConnection implements ClientConnection, OpenedConnection, Co
    * @throws {StateError} Always: a browser does not offer it.
    */
   get localAddress(): Address {
-    throw unsupported("tell an address", "a browser does not know it");
+    throw unsupported("read an address", "a browser does not show it");
   }
 
   /** Bytes that were sent by the program and not yet taken by the network. */
   get bufferedAmount(): number {
-    return this.#phase === "closed" || this.#end !== undefined ? 0 : this.#socket.bufferedAmount;
+    return this.#sender.bufferedAmount;
   }
 
   // ---- Life ----------------------------------------------------------------------------------------------------
 
   /**
-   * Names who listens, and how.
+   * Attaches the handler of the client.
    *
-   * @param handler Takes what happens.
+   * @param handler Takes the events.
    * @param start How the connection starts.
    * @returns The connection.
    */
@@ -195,7 +171,6 @@ export class BrowserConnection implements ClientConnection, OpenedConnection, Co
     { delivery = "immediate", waitForHandler = false }: StartOptions,
   ): ClientConnection {
     this.#handler = handler;
-    bindControl(this, this);
     this.#delivery = delivery;
     if (waitForHandler) this.#queued.wait();
     return this;
@@ -204,17 +179,16 @@ export class BrowserConnection implements ClientConnection, OpenedConnection, Co
   /** Delivers what has come, and what comes. */
   begin(): void {
     this.#begun = true;
-    // It was given up before there was anybody to tell.
+    // It was aborted before the client could be notified.
     if (this.#phase === "aborted") return queueMicrotask(() => this.#finish());
     if (this.#delivery === "immediate") this.#unblock();
     if (this.#end !== undefined) this.#finishIfOver();
   }
 
   /**
-   * Changes when messages are delivered. For the client.
+   * Changes when messages are delivered.
    *
-   * @param delivery From now on.
-   * @internal
+   * @param delivery The new mode.
    */
   setDelivery(delivery: Delivery): void {
     this.#delivery = delivery;
@@ -229,120 +203,74 @@ export class BrowserConnection implements ClientConnection, OpenedConnection, Co
    * Sends a message: see `WebSocketConnection.send`.
    *
    * @param data The message.
-   * @param options What is different for this one.
-   * @returns What became of it.
+   * @param options Options of this message.
+   * @returns `"sent"`, or what happened instead.
    * @throws {StateError} If the connection is not open.
    * @throws {OptionError} If `data` is of another type, or larger than `maxBufferedAmount`.
    */
   send(data: MessageData, options?: MessageOptions): SendResult {
     this.#assertOpen("send");
     assertPayload(data, "send");
-    const length = byteLength(data);
-    if (!this.#fits(length)) return this.#refuse(length, options?.slowConsumer);
-    // Its type wants bytes that are not shared between threads; a browser refuses shared ones by itself.
-    this.#socket.send(data as Uint8Array<ArrayBuffer>);
-    // The server has closed; what came before is still being delivered.
-    if (this.#end !== undefined) this.#noteLoss();
-    return this.#congested ? "backpressure" : "sent";
-  }
-
-  get #congested(): boolean {
-    return this.bufferedAmount > this.#plan.settings.highWaterMark;
-  }
-
-  #fits(length: number): boolean {
-    const { maxBufferedAmount } = this.#plan.settings;
-    return maxBufferedAmount === 0 || this.bufferedAmount + length <= maxBufferedAmount;
-  }
-
-  #refuse(length: number, slowConsumer: SlowConsumer = this.#plan.settings.slowConsumer): SendResult {
-    const { maxBufferedAmount } = this.#plan.settings;
-    if (length > maxBufferedAmount) {
-      const message =
-        `Cannot send: ${length} bytes are more than maxBufferedAmount (${maxBufferedAmount}) allows at all`;
-      throw new OptionError(message, "ERR_MESSAGE_EXCEEDS_BUFFER");
-    }
-    if (slowConsumer === "close") {
-      const waiting = this.bufferedAmount;
-      this.#abort(new TransportError("ERR_SLOW_CONSUMER", `The peer reads too slowly: ${waiting} bytes wait for it`));
-    }
-    return "dropped";
+    return this.#sender.send(data, options);
   }
 
   /**
-   * One frame of a message.
+   * Cannot be used in a page.
    *
-   * @param _opcode The opcode.
-   * @param _data The payload.
-   * @param _final Whether it is the last.
-   * @throws {StateError} Always: a browser does not offer it.
+   * @throws {StateError} Always: a browser sends whole messages only.
    */
   sendFrame(_opcode: Opcode, _data: MessageData, _final: boolean): SendResult {
     throw unsupported("send a frame", "a browser sends whole messages only");
   }
 
   /**
-   * One message as a stream of fragments.
+   * Cannot be used in a page.
    *
-   * @param _opcode The opcode.
-   * @throws {StateError} Always: a browser does not offer it.
+   * @throws {StateError} Always: a browser sends whole messages only.
    */
   messageWriter(_opcode: Opcode): WritableStream<MessageData> {
     throw unsupported("send a frame", "a browser sends whole messages only");
   }
 
   /**
-   * A control frame.
+   * Cannot be used in a page.
    *
-   * @param _opcode The opcode.
-   * @param _data The payload.
-   * @throws {StateError} Always: a browser does not offer it.
+   * @throws {StateError} Always: a browser sends control frames by itself.
    */
   sendSimpleFrame(_opcode: Opcode, _data?: MessageData): void {
     throw unsupported("send a control frame", "a browser does that by itself");
   }
 
-  /** How long the last answer to a ping took: a browser does not say. */
+  /** Always `undefined`: a browser does not show pongs. */
   get latency(): undefined {
     return undefined;
   }
 
   /**
-   * A ping.
+   * Cannot be used in a page.
    *
-   * @param _data The payload.
-   * @throws {StateError} Always: a browser does not offer it.
+   * @throws {StateError} Always: a browser sends no pings.
    */
   ping(_data?: MessageData): void {
     throw unsupported("send a ping", "a browser sends none");
   }
 
   /**
-   * A pong.
+   * Cannot be used in a page.
    *
-   * @param _data The payload.
-   * @throws {StateError} Always: a browser does not offer it.
+   * @throws {StateError} Always: a browser answers pings by itself.
    */
   pong(_data?: MessageData): void {
     throw unsupported("send a pong", "a browser answers pings by itself");
   }
 
   /**
-   * Waits until nothing that was sent waits any more.
+   * Waits until the network has taken everything that was sent.
    *
    * @returns Rejects with a {@linkcode TransportError} if the connection is lost before.
    */
   drained(): Promise<void> {
-    const drained = this.#waitForDrain();
-    // Nobody is obliged to wait for it.
-    drained.catch(() => {});
-    return drained;
-  }
-
-  async #waitForDrain(): Promise<void> {
-    const { clock } = this.#plan.settings;
-    while (this.bufferedAmount > 0) await new Promise<void>((resolve) => clock.after(DRAIN_INTERVAL, resolve));
-    if (this.#loss !== undefined) throw this.#loss;
+    return this.#sender.drained();
   }
 
   #assertOpen(what: string): void {
@@ -352,7 +280,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection, Co
 
   // ---- Receiving -----------------------------------------------------------------------------------------------
 
-  /** Whether what still comes is of no interest. */
+  /** Tells whether messages that still come are dropped. */
   get #discards(): boolean {
     return this.#phase !== "open" && this.#phase !== "closing";
   }
@@ -369,7 +297,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection, Co
     } else this.#arrived.push(data);
     if (this.#endStep !== undefined) this.#blocked = false;
     this.#deliver();
-    // One message more, so that each that is allowed at all may wait.
+    // One message more, so that each message within `maxMessageSize` may wait.
     const limit = Math.max(WAITING_LIMIT, maxMessageSize) + data.length + 64;
     if (this.#arrived.size <= limit || this.#delivering) return;
     const message = `The program takes messages too slowly: ${this.#arrived.size} bytes wait for it`;
@@ -380,7 +308,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection, Co
     return this.#discards || (this.#arrived.empty && this.#refused === undefined);
   }
 
-  /** Delivers what waits, as long as nothing blocks it. */
+  /** Delivers waiting messages until delivery is blocked. */
   #deliver(): void {
     if (this.#delivering || !this.#begun) return;
     this.#delivering = true;
@@ -394,7 +322,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection, Co
       while (!this.#blocked && !this.#empty) {
         const data = this.#arrived.shift();
         if (data === undefined) return this.#fail(this.#refused);
-        // A program that calls close() between two steps does not fetch what lies before the server's close frame.
+        // A program that calls close() between two steps does not fetch the messages before the server's close frame.
         if (this.#delivery === "step" && this.#endStep === undefined && this.#phase !== "open") {
           this.#queued.drop();
         }
@@ -407,7 +335,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection, Co
     }
   }
 
-  /** Delivery has to wait, but not for the end of a closing handshake. */
+  /** Blocks delivery, but never in the closing handshake. */
   #block(): void {
     if (this.#phase === "open") this.#blocked = true;
   }
@@ -417,11 +345,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection, Co
     this.#deliver();
   }
 
-  /**
-   * Delivers what has come since the last batch. For the client.
-   *
-   * @internal
-   */
+  /** Delivers what has come since the last batch. */
   deliverBatch(): void {
     if (this.#delivery !== "batched" || this.#queued.full || this.#phase !== "open") return;
     this.#unblock();
@@ -429,12 +353,11 @@ export class BrowserConnection implements ClientConnection, OpenedConnection, Co
   }
 
   /**
-   * Handles one incoming message. For the client.
+   * Handles one incoming message.
    *
-   * @param timeout How long to wait for one, in ms; 0: no limit.
-   * @returns What came: a browser shows no control frames.
+   * @param timeout Time to wait for one, in ms; 0: no limit.
+   * @returns The kind of event: a browser shows no control frames.
    * @throws {StateError} If a step waits already.
-   * @internal
    */
   step(timeout: number): Promise<StepResult> {
     if (this.#phase === "closed") return Promise.resolve("closed");
@@ -453,7 +376,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection, Co
     });
   }
 
-  /** Something was delivered, or nothing will be: the step that waits is over, and delivery waits for the next. */
+  /** Ends the step that waits, and blocks delivery until the next one. */
   #finishStep(result: StepResult): void {
     const end = this.#endStep;
     this.#endStep = undefined;
@@ -461,19 +384,15 @@ export class BrowserConnection implements ClientConnection, OpenedConnection, Co
     end?.(result);
   }
 
-  /**
-   * Somebody listens now: hands over what was held. For the client.
-   *
-   * @internal
-   */
+  /** Hands over the messages that waited for a handler. */
   releaseMessages(): void {
-    const held = this.#queued.release();
-    if (held === undefined) return;
-    // An end that came behind them loses none of them; one that the handlers bring about ends their delivery.
+    const waiting = this.#queued.release();
+    if (waiting === undefined) return;
+    // An end that came after them loses none of them; one that a handler causes ends their delivery.
     const ended = this.#discards;
     this.#delivering = true;
     try {
-      for (let data = held.shift(); data !== undefined && (ended || !this.#discards); data = held.shift()) {
+      for (let data = waiting.shift(); data !== undefined && (ended || !this.#discards); data = waiting.shift()) {
         this.#handler.message(data);
       }
     } catch (error) {
@@ -490,15 +409,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection, Co
 
   /** Messages to the server as a stream: see `WebSocketConnection.writable`. */
   get writable(): WritableStream<MessageData> {
-    const mustWaitFor = (data: MessageData): boolean =>
-      this.bufferedAmount > 0 && (this.#congested || !this.#fits(byteLength(data)));
-    const sender = {
-      send: (data: MessageData) => this.send(data),
-      drained: () => this.drained(),
-      // A browser does not send the code of an aborted stream.
-      close: (code?: number) => this.close(code === CloseCode.NormalClosure ? code : undefined),
-    };
-    return this.#writable ??= messageStream(sender, { mustWaitFor });
+    return this.#sender.writable;
   }
 
   /**
@@ -528,7 +439,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection, Co
       throw unsupported(`close with ${code}`, "a browser sends 1000 and 3000 to 4999 only");
     }
     this.#sendClose("closing", code, reason);
-    // The server's close frame lies behind what was not delivered.
+    // Messages that wait come before the server's close frame.
     this.#unblock();
     return this.closed;
   }
@@ -544,7 +455,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection, Co
     });
   }
 
-  /** What the server sent cannot be taken: reports, and ignores what still comes. */
+  /** Closes and reports after a failed message or handler. */
   #fail(error: unknown): void {
     if (this.#discards) return;
     this.#cause = error;
@@ -553,12 +464,11 @@ export class BrowserConnection implements ClientConnection, OpenedConnection, Co
   }
 
   /**
-   * Ends the connection because of an error that has been reported. For the client. The server sees no code: a browser does not send
-   * those that stand for a failure.
+   * Closes the connection because of an error that was reported. The server sees no code: a browser does not send those
+   * that stand for a failure.
    *
    * @param _code The close code.
    * @param _error The error.
-   * @internal
    */
   closeWith(_code: number, _error: unknown): void {
     if (this.#phase === "open") this.#sendClose("failed");
@@ -571,7 +481,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection, Co
     this.#abort(undefined);
   }
 
-  /** Gives the connection up at once. */
+  /** Closes the socket without waiting for the server. */
   #abort(report: TransportError | undefined): void {
     if (this.#phase === "aborted" || this.#phase === "reporting" || this.#phase === "closed") return;
     this.#phase = "aborted";
@@ -588,11 +498,11 @@ export class BrowserConnection implements ClientConnection, OpenedConnection, Co
 
   #onSocketClose(event: CloseEvent): void {
     this.#end = event;
-    this.#noteLoss();
+    this.#sender.close(this.#failure);
     if (this.#begun) this.#finishIfOver();
   }
 
-  /** With steps, the end is reported only when all that had come before was fetched, or nobody will fetch it. */
+  /** With steps, the end is reported when all messages before it were fetched, or the program has closed. */
   #finishIfOver(): void {
     if (this.#delivering) return;
     if (this.#delivery === "step" && this.#phase === "open" && !this.#empty) return;
@@ -605,54 +515,53 @@ export class BrowserConnection implements ClientConnection, OpenedConnection, Co
     this.#finish();
   }
 
-  #noteLoss(): void {
-    if (this.#loss !== undefined || this.#socket.bufferedAmount === 0) return;
-    const message = "The connection was lost before all bytes were sent";
-    this.#loss = new TransportError("ERR_CONNECTION_LOST", message, { cause: this.#report ?? this.#cause });
+  /** Error that ended the connection, if there was one. */
+  get #failure(): unknown {
+    return this.#report ?? this.#cause;
   }
 
   #finish(): void {
     if (this.#phase === "reporting" || this.#phase === "closed") return;
-    const info = this.#closeInfo();
+    const info = closeInfo(this.#end, this.#sent, this.#discards);
     this.#phase = "reporting";
     this.#cancelTimer?.();
-    this.#noteLoss();
-    if (info.received === undefined) this.#queued.lose(this.#report ?? this.#cause);
+    this.#sender.noteLoss(this.#failure);
+    if (info.received === undefined) this.#queued.lose(this.#failure);
     else {
       this.#queued.end();
       this.#handler.close(info.code, info.reason);
     }
     this.#phase = "closed";
+    this.#sender.close(this.#failure);
     if (this.#report !== undefined) this.#handler.error(this.#report);
     this.#handler.disconnect(info);
     this.#resolveClosed(info);
     this.#finishStep("closed");
   }
+}
 
-  #closeInfo(): CloseInfo {
-    const { code = CloseCode.AbnormalClosure, reason = "", wasClean = false } = this.#end ?? {};
-    const info: CloseInfo = { code: CloseCode.AbnormalClosure, reason: "", clean: false };
-    if (this.#sent !== undefined) info.sent = this.#sent;
-    // Deno says 0 where there was no close frame. Behind a failure it is of no interest.
-    if (this.#discards || (code !== CloseCode.NoStatusReceived && !isValidCloseCode(code))) return info;
-    const received = { code, reason };
-    // The browser has answered the server's close frame with the same code.
-    const sent = this.#sent ?? (wasClean ? { code, reason: "" } : undefined);
-    return { code, reason, clean: wasClean, received, ...sent && { sent } };
+function closeInfo(end: CloseEvent | undefined, sent: CloseFrame | undefined, discards: boolean): CloseInfo {
+  const { code = CloseCode.AbnormalClosure, reason = "", wasClean = false } = end ?? {};
+  // Deno gives code 0 when no close frame came. After a failure the code does not matter.
+  if (discards || (code !== CloseCode.NoStatusReceived && !isValidCloseCode(code))) {
+    return { code: CloseCode.AbnormalClosure, reason: "", clean: false, ...sent && { sent } };
   }
+  // The browser has answered the server's close frame with the same code.
+  const answer = sent ?? (wasClean ? { code, reason: "" } : undefined);
+  return { code, reason, clean: wasClean, received: { code, reason }, ...answer && { sent: answer } };
 }
 
 /** A browser has checked the header, and writes it in one form: no scanner is needed for that. */
 function readExtensions(text: string): Extension[] {
   if (text === "") return [];
   return text.split(",").map((extension) => {
-    const [name, ...parameters] = extension.split(";").map((part) => part.trim());
+    const [name = "", ...parameters] = extension.split(";").map((part) => part.trim());
     return { name, parameters: parameters.map(readParameter) };
   });
 }
 
 function readParameter(text: string): [name: string, value: string | true] {
-  const [name, value] = text.split("=");
+  const [name = "", value] = text.split("=");
   return [name, value ?? true];
 }
 
@@ -661,10 +570,10 @@ function makeQueue(): MessageQueue {
 }
 
 /**
- * Says that something cannot be done in a page.
+ * Makes the error of an action that a page cannot do.
  *
- * @param what What cannot be done.
- * @param why Why.
+ * @param what The action.
+ * @param why The reason.
  * @returns The error to throw.
  */
 export function unsupported(what: string, why: string): StateError {

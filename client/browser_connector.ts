@@ -1,5 +1,5 @@
 /**
- * Connects with the platform's own `WebSocket`, as in a page.
+ * Connects with the `WebSocket` of the platform, as in a page.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { CONNECTION_DEFAULTS } from "../connection/options.ts";
 import type { CompressionSettings } from "../protocol/compression.ts";
 import { describe, type StateError, TransportError } from "../base/errors.ts";
 
-/** Connects with the platform's own `WebSocket`. */
+/** Connector that uses the `WebSocket` of the platform. */
 export const browserConnector: Connector = {
   sendsHeaders: false,
   get available(): boolean {
@@ -30,13 +30,13 @@ async function connect(plan: ConnectPlan, program: ConnectProgram): Promise<Open
   assertNoHeaders(plan.headers);
   plan.signal.throwIfAborted();
   const socket = openSocket(plan);
-  // The attempt may be given up when all is done already, and nobody takes the result.
+  // The attempt may be aborted after the handshake, before the client takes the connection.
   plan.signal.addEventListener("abort", () => socket.close(), { once: true });
   const connection = new BrowserConnection(socket, plan);
   try {
     await opened(socket, plan);
     const { protocol, extensions } = connection;
-    // A browser shows nothing else of the answer.
+    // A browser shows no other part of the answer.
     await program.acceptResponse({ status: 101, headers: new Headers(), protocol, extensions });
     plan.signal.throwIfAborted();
     return connection;
@@ -46,13 +46,13 @@ async function connect(plan: ConnectPlan, program: ConnectProgram): Promise<Open
   }
 }
 
-/** What a browser cannot do is refused, rather than left out without a word. */
+/** Refuses settings that a browser cannot apply, so that none is ignored silently. */
 function assertSupported(plan: ConnectPlan): void {
   const { settings } = plan;
   const { frameByFrame, manualPong, manualClose } = settings.options;
   if (plan.origin !== "") throw unusable("origin", "a browser sends the origin of the page");
-  if (plan.rootCertificateFile !== "") throw unusable("rootCertificateFile", "a browser trusts whom its user trusts");
-  if (plan.proxy !== undefined) throw unusable("proxy", "a browser uses that of its user");
+  if (plan.rootCertificateFile !== "") throw unusable("rootCertificateFile", "a browser uses its own certificates");
+  if (plan.proxy !== undefined) throw unusable("proxy", "a browser uses its own proxy");
   if (plan.maxRedirects > 0) throw unusable("maxRedirects", "a browser follows none");
   if (plan.stream !== undefined) throw unusable("stream", "a browser opens its own connections");
   if (settings.frameSize !== 0) throw unusable("frameSize", "a browser splits no messages");
@@ -68,7 +68,9 @@ function assertSupported(plan: ConnectPlan): void {
 
 function assertNoHeaders(headers: Headers): void {
   const names = [...headers.keys()];
-  if (names.length > 0) throw unusable("headers", `a browser sends none of a program (${names.join(", ")})`);
+  if (names.length > 0) {
+    throw unusable("headers", `a browser sends no header fields of the program (${names.join(", ")})`);
+  }
 }
 
 function unusable(name: string, why: string): StateError {
@@ -79,7 +81,7 @@ function openSocket({ url, protocols, host }: ConnectPlan): WebSocket {
   try {
     return new WebSocket(url, [...protocols]);
   } catch (cause) {
-    // Such as ws: in a page that came over https:.
+    // For example "ws:" in a page that was loaded over "https:".
     throw new TransportError("ERR_CONNECT", `Cannot connect to ${host}: ${describe(cause)}`, { cause });
   }
 }
@@ -100,7 +102,7 @@ function opened(socket: WebSocket, { host }: ConnectPlan): Promise<void> {
     };
     socket.addEventListener("open", onOpen);
     socket.addEventListener("close", onClose);
-    // Node 20 says no more than that.
+    // Node 20 fires only this event.
     socket.addEventListener("error", onClose);
   });
 }

@@ -1,7 +1,8 @@
 /**
- * Chooses how a client connects: with sockets of its own where the runtime has them, or with the platform's own `WebSocket`.
+ * Chooses how a client connects: with sockets where the runtime has them, else with the `WebSocket` of the platform.
  *
- * Code for pages must not reach what names a runtime or `node:`. So the sockets are not imported here: the entry `client.ts` brings them.
+ * Code for pages must not import a module that names a runtime or `node:`. Therefore the entry `client.ts` passes the
+ * sockets to `useSockets`.
  *
  * @module
  */
@@ -12,19 +13,19 @@ import type { Connector } from "./connector.ts";
 let sockets: Connector | undefined;
 
 /**
- * From now on clients use sockets, where the runtime has them.
+ * Lets all clients use sockets, where the runtime has them.
  *
- * @param connector Opens them.
+ * @param connector Opens the sockets.
  */
 export function useSockets(connector: Connector): void {
   sockets = connector;
 }
 
 /**
- * What to connect with on this platform.
+ * Chooses the connector of this platform.
  *
- * @param overStream Whether the connection goes over streams of the program: no socket is needed then, but the codec is.
- * @returns The connector; whether it can connect it says when it is asked to.
+ * @param overStream `true` if the connection uses streams of the program: it needs the codec, but no socket.
+ * @returns The connector. On a platform that has none, its `connect` throws.
  */
 export function chooseConnector(overStream: boolean): Connector {
   return sockets !== undefined && (overStream || sockets.available) ? sockets : browserConnector;

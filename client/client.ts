@@ -1,93 +1,54 @@
 /**
- * The WebSocket client, over whatever carries it: see `client/connector.ts`.
+ * The WebSocket client. `client/connect_loop.ts` connects it, `client/connector.ts` names the ways to connect.
  *
  * @module
  */
 
-import { Attempt } from "./attempt.ts";
-import { chooseConnector } from "./choose_connector.ts";
 import type { Clock } from "../base/clock.ts";
-import { ConnectTarget } from "./connect_target.ts";
-import { controlOf } from "./connection_control.ts";
-import {
-  assignClientOptions,
-  CLIENT_SETTINGS,
-  type ClientHandlers,
-  type ClientSettings,
-  connectionSettings,
-  type ConnectOptions,
-  type HeaderSource,
-  type IncomingResult,
-  makeHeaders,
-  parseProxy,
-  type WebSocketClientOptions,
-} from "./settings.ts";
-import type {
-  ClientConnection,
-  ClientConnectionHandler,
-  ClientHandshakeResponse,
-  CompressionOffer,
-  Connector,
-  ConnectPlan,
-  OpenedConnection,
-} from "./connector.ts";
-import type {
-  CloseInfo,
-  ConnectionSettings,
-  ConnectionState,
-  Delivery,
-  MessageOptions,
-  ProtocolOptions,
-  SendResult,
-  SlowConsumer,
-} from "../connection/options.ts";
-import {
-  CloseCode,
-  describe,
-  HandlerError,
-  HandshakeError,
-  StateError,
-  TransportError,
-  WebSocketError,
-} from "../base/errors.ts";
+import { CloseCode, StateError, TransportError } from "../base/errors.ts";
+import { defineSettings, SettingsStore } from "../base/settings.ts";
+import { Meter, type Stats } from "../base/stats.ts";
+import type { CloseInfo, ConnectionState, MessageOptions, ProtocolOptions, SendResult, SlowConsumer } from "../connection/options.ts";
 import type { Extension } from "../protocol/extensions.ts";
 import type { FrameInfo, Opcode } from "../protocol/frame_header.ts";
 import { assertPayload, type MessageData } from "../protocol/payload.ts";
-import { Iterations } from "./iteration.ts";
-import { type LogLevel, type LogRecord, writeLog } from "../base/log.ts";
-import { assertProtected } from "./loopback.ts";
-import { errorText, redactUrl } from "../base/error_text.ts";
-import { Backoff } from "../base/backoff.ts";
-import {
-  isWorthRetrying,
-  type ReconnectFailure,
-  type ReconnectOptions,
-  type ReconnectSettings,
-  reconnectSettings,
-  retryAfter,
-  TERMINAL_CODES,
-} from "./reconnect.ts";
-import { assertToken } from "../base/secrets.ts";
+import { assertSettings, type ClientParts } from "./connect_attempt.ts";
+import { ConnectLoop } from "./connect_loop.ts";
+import { ConnectTarget } from "./connect_target.ts";
+import type { ClientConnection, ClientConnectionHandler, CompressionOffer, OpenedConnection } from "./connector.ts";
+import { EventDelivery } from "./event_delivery.ts";
+import type { ClientContext, ClientExtension } from "./extension.ts";
+import { HandlerCalls } from "./handler_calls.ts";
+import { MessageLoops } from "./message_loops.ts";
+import type { ReconnectOptions } from "./reconnect.ts";
 import { SendBacklog } from "./send_backlog.ts";
-import { defineSettings, SettingsStore } from "../base/settings.ts";
-import { sharedTimer } from "../base/shared_timer.ts";
-import { Meter, type Stats } from "../base/stats.ts";
+import { assignClientOptions, CLIENT_SETTINGS, type ClientHandlers, type ClientSettings, type ConnectOptions, type HeaderSource, type IncomingResult, type WebSocketClientOptions } from "./settings.ts";
 
-/** With `reconnect`, "connecting" lasts from the loss of a connection to the next one, waiting included. */
-type Phase = "idle" | "connecting" | "connected";
+/**
+ * Builds a client of another room on `WebSocketClient`. Not exported by any entry.
+ *
+ * @param client The client.
+ * @param extension The hooks; those of an earlier call stay, unless they are replaced.
+ * @returns Members that only such a client uses.
+ * @throws {StateError} If the connector of the extension cannot do what the settings ask for.
+ */
+export let extendClient: (client: WebSocketClient, extension: ClientExtension) => ClientContext;
 
 /**
  * A WebSocket client (RFC 6455).
  *
- * Messages that come while neither `onMessageReceived` nor `onBinaryDataReceived` is set and nothing is iterated over wait: up
- * to 64 KiB, then nothing more is read. A program that only sends sets a handler that does nothing.
+ * Messages wait while neither `onMessageReceived` nor `onBinaryDataReceived` is set and no loop runs over them: up to
+ * 64 KiB, then no more is read. A program that only sends sets a handler that does nothing.
  *
  * @example Ask and wait for the answer
  * ```ts
  * import { WebSocketClient, WebSocketServer } from "@tackline/websocket";
  * import { assertEquals } from "@std/assert";
  *
- * await using server = new WebSocketServer({ port: 0, onMessageReceived: (connection, text) => void connection.send(text) });
+ * await using server = new WebSocketServer({
+ *   port: 0,
+ *   onMessageReceived: (connection, text) => void connection.send(text),
+ * });
  * await server.start();
  *
  * await using client = new WebSocketClient(`ws://localhost:${server.address?.port}/`);
@@ -177,72 +138,54 @@ export class WebSocketClient implements ClientHandlers {
   /** Clock, replaced in tests. */
   declare clock: Clock;
   readonly #settings: SettingsStore<ClientSettings> = new SettingsStore(CLIENT_SETTINGS, {
-    changing: (name, value) => {
-      // The others are checked before each attempt.
-      if (name === "autoCheckInterval") this.#settings.check(name, value);
-    },
-    changed: (name) => {
-      if (name === "autoCheckMessages" || name === "autoCheckInterval") this.#applyDelivery();
-    },
+    // The others are checked before each attempt.
+    changing: (name, value) => void (name === "autoCheckInterval" && this.#settings.check(name, value)),
+    changed: (name) => void (name.startsWith("autoCheck") && this.#delivery.apply()),
   });
   readonly #target = new ConnectTarget(this.#settings);
 
   static {
     defineSettings<WebSocketClient, ClientSettings>(this.prototype, CLIENT_SETTINGS, (client) => client.#settings);
+    extendClient = (client, extension) => client.#extend(extension);
   }
 
   // Handlers
-  /** The request is about to be sent. */
+  /** Called before the request is sent. */
   onSendHandshake?: ClientHandlers["onSendHandshake"];
-  /** The server opened the WebSocket. */
+  /** Called when the server has opened the WebSocket. */
   onHandshakeResponse?: ClientHandlers["onHandshakeResponse"];
-  /** The handshake is done. */
+  /** Called after the handshake. */
   onConnect?: ClientHandlers["onConnect"];
-  /** A ping came. */
+  /** Called for a ping. */
   onPing?: ClientHandlers["onPing"];
-  /** A pong came. */
+  /** Called for a pong. */
   onPong?: ClientHandlers["onPong"];
-  /** The server's close frame came. */
+  /** Called for the server's close frame. */
   onClose?: ClientHandlers["onClose"];
-  /** The connection has ended. */
+  /** Called when the connection has ended. */
   onDisconnect?: ClientHandlers["onDisconnect"];
-  /** Something failed. */
+  /** Called for failures. */
   onError?: ClientHandlers["onError"];
-  /** Another attempt is going to be made. */
+  /** Called before each wait for another attempt. */
   onReconnecting?: ClientHandlers["onReconnecting"];
-  /** Something happened. */
+  /** Called with log records. */
   onLog?: ClientHandlers["onLog"];
   #onMessageReceived?: ClientHandlers["onMessageReceived"];
   #onBinaryDataReceived?: ClientHandlers["onBinaryDataReceived"];
 
-  // Life
-  #phase: Phase = "idle";
-  #connecting: Promise<void> | undefined;
-  /** Gives up connecting, from the call of `connect` or the loss of a connection on. */
-  #life = new AbortController();
-  /** Changes with each `disconnect`. */
-  #generation = 0;
-  #connection: ClientConnection | undefined;
-  /** Ends this client for good. It is listened to from `connect` until there will be no other connection, so that nothing is held after. */
-  readonly #signal: AbortSignal | undefined;
-  readonly #onSignal = (): void => void (this.active = false);
-  #cancelBatch: (() => void) | undefined;
-  /** When the connection was opened. */
-  #openedAt = 0;
-
-  // Connecting again
-  /** Set from `connect` on until the program disconnects or it is given up; `undefined`: no attempt is made again. */
-  #persistence: { settings: ReconnectSettings; backoff: Backoff } | undefined;
-  readonly #iterations = new Iterations();
-  readonly #backlog = new SendBacklog();
-
-  // Statistics
+  // Parts
   readonly #meter = new Meter();
+  readonly #extension: ClientExtension = {};
+  readonly #calls: HandlerCalls = new HandlerCalls(this, this.#meter, () => this.#loop.opened);
+  readonly #delivery = new EventDelivery(this.#settings);
+  readonly #messageLoops = new MessageLoops();
+  readonly #backlog = new SendBacklog();
+  readonly #loop: ConnectLoop;
 
   /**
    * Makes a client; it does not connect yet.
    *
-   * @param urlOrOptions Where to connect, `ws:` or `wss:`; or settings and handlers.
+   * @param urlOrOptions URL to connect to, `ws:` or `wss:`; or settings and handlers.
    * @param more Settings and handlers beside a URL.
    * @throws {OptionError} If the URL is not valid, or a setting is out of range.
    */
@@ -251,7 +194,16 @@ export class WebSocketClient implements ClientHandlers {
     const options = byUrl ? more : urlOrOptions;
     assignClientOptions(this.#settings, options);
     if (byUrl) this.#target.begin(urlOrOptions);
-    this.#assertSettings();
+    const parts: ClientParts = {
+      handlers: this,
+      settings: this.#settings,
+      target: this.#target,
+      calls: this.#calls,
+      meter: this.#meter,
+      extension: this.#extension,
+    };
+    assertSettings(parts);
+    this.#loop = this.#makeLoop(parts, options.signal);
     this.onSendHandshake = options.onSendHandshake;
     this.onHandshakeResponse = options.onHandshakeResponse;
     this.onConnect = options.onConnect;
@@ -264,448 +216,143 @@ export class WebSocketClient implements ClientHandlers {
     this.onError = options.onError;
     this.onReconnecting = options.onReconnecting;
     this.onLog = options.onLog;
-    this.#signal = options.signal;
   }
 
-  /**
-   * Checks what would fail later, far from its cause.
-   *
-   * @throws {OptionError} If a setting is out of range.
-   */
-  #assertSettings(): void {
-    this.#settings.checkAll();
-    this.connector(true).deflateOffers(this.compression);
+  #makeLoop(parts: ClientParts, signal: AbortSignal | undefined): ConnectLoop {
+    return new ConnectLoop(parts, {
+      connect: (options) => this.connect(options),
+      attach: (opened) => this.#delivery.attach(opened, this.#makeHandler(), this.#handlesMessages),
+      connected: (opened, connection) => this.#connected(opened, connection),
+      givenUp: (info) => this.#givenUp(info),
+      aborted: () => void (this.active = false),
+    }, signal);
   }
 
-  /**
-   * Chooses what connects; the default chooses by the platform.
-   *
-   * @param overStream Whether the connection goes over streams of the program.
-   * @returns The connector.
-   */
-  protected connector(overStream: boolean): Connector {
-    return chooseConnector(overStream);
+  #extend(extension: ClientExtension): ClientContext {
+    extension.connector?.deflateOffers(this.compression);
+    Object.assign(this.#extension, extension);
+    return {
+      deliver: (data, frame) => this.#deliver(data, frame),
+      releaseMessages: () => this.#loop.opened?.releaseMessages(),
+      callHandler: (name, handler) => this.#calls.call(name, handler),
+      handlesMessages: () => this.#handlesMessages,
+      reportError: (error) => this.#calls.report(error),
+      closeWith: (code, error) => this.#loop.opened?.closeWith(code, error),
+    };
   }
 
-  /** URL to which the settings lead. */
+  /** URL that follows from the settings. */
   get url(): string {
     return this.#target.url;
   }
 
-  /** A text message came. Setting it hands over the messages that waited for it. */
+  /** Called for a text message. Setting it hands over the messages that waited for a handler. */
   get onMessageReceived(): ClientHandlers["onMessageReceived"] {
     return this.#onMessageReceived;
   }
   set onMessageReceived(handler: ClientHandlers["onMessageReceived"]) {
     this.#onMessageReceived = handler;
-    if (handler !== undefined) controlOf(this.#connection)?.releaseMessages();
+    if (handler !== undefined) this.#loop.opened?.releaseMessages();
   }
 
-  /** A binary message came. Setting it hands over the messages that waited for it. */
+  /** Called for a binary message. Setting it hands over the messages that waited for a handler. */
   get onBinaryDataReceived(): ClientHandlers["onBinaryDataReceived"] {
     return this.#onBinaryDataReceived;
   }
   set onBinaryDataReceived(handler: ClientHandlers["onBinaryDataReceived"]) {
     this.#onBinaryDataReceived = handler;
-    if (handler !== undefined) controlOf(this.#connection)?.releaseMessages();
+    if (handler !== undefined) this.#loop.opened?.releaseMessages();
   }
 
-  // ---- Life ----------------------------------------------------------------------------------------------------
+  // ---- Connecting ----------------------------------------------------------------------------------------------
 
-  /** Whether it is connected. Setting it `true` connects, `false` disconnects; a failure goes to `onError`. */
+  /** `true` while connected. Setting it `true` connects, `false` disconnects; a failure goes to `onError`. */
   get active(): boolean {
-    return this.#connection?.state === "open";
+    return this.connection?.state === "open";
   }
   set active(value: boolean) {
     const change: Promise<unknown> = value ? this.connect() : this.disconnect();
     change.catch((error) => {
-      // Giving up what was begun is what the program asked for.
+      // The program itself has aborted it.
       if (error instanceof TransportError && error.code === "ERR_ABORTED") return;
-      if (this.onError) this.#report(error);
+      if (this.onError) this.#calls.report(error);
       else console.error(error);
     });
   }
 
-  /** Where the connection is in its life. */
+  /** State of the connection; with `reconnect`, `"connecting"` from its loss until the next one is open. */
   get state(): ConnectionState {
-    if (this.#phase === "connecting") return "connecting";
-    return this.#connection?.state ?? "closed";
+    if (this.#loop.phase === "connecting") return "connecting";
+    return this.connection?.state ?? "closed";
   }
 
-  /** The connection, once there is one; it stays after its end, for what is still to be read from it. */
+  /** The connection, once there is one; it stays after its end, so that waiting messages can be read from it. */
   get connection(): ClientConnection | undefined {
-    return this.#connection;
+    return this.#loop.connection;
   }
 
   /** The subprotocol that was agreed on, or "". */
   get protocol(): string {
-    return this.#connection?.protocol ?? "";
+    return this.connection?.protocol ?? "";
   }
 
   /** The extensions that were agreed on. */
   get extensions(): readonly Extension[] {
-    return this.#connection?.extensions ?? [];
+    return this.connection?.extensions ?? [];
   }
 
   /**
    * Connects. Calling it again changes nothing while it connects or is connected.
    *
-   * @param options How to give it up, or streams instead of a socket.
+   * @param options A signal that aborts it, or streams instead of a socket.
    * @returns Resolves after the handshake; with `reconnect` after that of the first attempt that succeeds.
-   * @throws {TransportError} If there is no way to the server, or not in time.
+   * @throws {TransportError} If the server cannot be reached, or not in time, or connecting is aborted.
    * @throws {HandshakeError} If the server does not open the WebSocket, or `onHandshakeResponse` refuses it.
    * @throws {OptionError} If a setting is out of range.
    */
   connect(options: ConnectOptions = {}): Promise<void> {
-    if (this.#phase === "connected" && !this.active) {
-      const generation = this.#generation;
-      return this.#connection!.closed.then(() => {
-        if (generation === this.#generation) return this.connect(options);
-        throw new TransportError("ERR_ABORTED", "The program gave up connecting");
-      });
-    }
-    if (this.#phase !== "idle") return this.#connecting!;
-    if (this.#signal?.aborted) {
-      const { reason: cause } = this.#signal;
-      return Promise.reject(new TransportError("ERR_ABORTED", "Cannot connect: the signal is aborted", { cause }));
-    }
-    this.#phase = "connecting";
-    this.#life = new AbortController();
-    this.#connection = undefined;
-    const settings = reconnectSettings(this.reconnect, this.terminalCodes);
-    // Streams are used up by one connection.
-    this.#persistence = settings === undefined || options.stream !== undefined
-      ? undefined
-      : { settings, backoff: new Backoff(settings) };
-    this.#signal?.addEventListener("abort", this.#onSignal, { once: true });
-    this.#connecting = this.#connectUntilOpen(options).catch((error) => {
-      this.#phase = "idle";
-      this.#giveUp(undefined);
-      throw error;
-    });
-    return this.#connecting;
+    return this.#loop.connect(options);
   }
 
-  /** Makes attempts until one succeeds, or another makes no sense. */
-  async #connectUntilOpen(options: ConnectOptions): Promise<void> {
-    for (;;) {
-      try {
-        return this.#start(await this.#connect(options));
-      } catch (error) {
-        this.#log("warn", "client.attempt_failed", { url: redactUrl(this.url) }, error);
-        this.#meter.refuse(error instanceof WebSocketError ? error.code : "ERR_OPTION");
-        const failures = this.#persistence?.backoff.failed() ?? 0;
-        const delay = await this.#delayAfter({ failures, error });
-        if (delay === undefined) throw error;
-        await this.#pause(delay, options.signal);
-      }
-    }
-  }
-
-  /**
-   * How long to wait for the next attempt; tells the program of it.
-   *
-   * @returns In ms; `undefined`: there is none.
-   */
-  async #delayAfter(failure: ReconnectFailure): Promise<number | undefined> {
-    const persistence = this.#persistence;
-    if (persistence === undefined) return undefined;
-    const { settings, backoff } = persistence;
-    const decision = new Attempt(0, this.clock, [this.#life.signal]);
-    const retry = await decision.run(this.#ask("shouldReconnect", () => isWorthRetrying(failure, settings)))
-      .finally(() => decision.end());
-    // The program may have disconnected meanwhile.
-    if (!retry || this.#persistence !== persistence) return undefined;
-    const attempt = { ...failure, delay: backoff.delay(retryAfter(failure.error)) };
-    this.#log("info", "client.reconnecting", { failures: failure.failures, delay: attempt.delay });
-    this.callHandler("onReconnecting", () => this.onReconnecting?.(attempt));
-    return this.#persistence === persistence ? attempt.delay : undefined;
-  }
-
-  /** Rejects if the program gives it up. */
-  #pause(delay: number, outer: AbortSignal | undefined): Promise<void> {
-    const attempt = new Attempt(0, this.clock, [this.#life.signal, outer]);
-    let cancel: () => void = () => {};
-    const waited = new Promise<void>((resolve) => cancel = sharedTimer(this.clock).after(delay, resolve));
-    return attempt.run(waited).finally(() => {
-      cancel();
-      attempt.end();
-    });
-  }
-
-  /** The connection was lost; there may be another. */
-  async #reconnect(info: CloseInfo): Promise<void> {
-    const failures = this.#persistence?.backoff.failed(this.clock.now() - this.#openedAt) ?? 0;
-    const delay = await this.#delayAfter({ failures, info });
-    if (delay === undefined) {
-      // Nothing to report, but whoever waits for a connection must not think that there is one.
-      this.#persistence = undefined;
-      throw new TransportError("ERR_RECONNECT_GIVEN_UP", `The connection has ended with ${info.code}, for good`);
-    }
-    this.#connection = undefined;
-    await this.#pause(delay, undefined);
-    await this.#connectUntilOpen({});
-  }
-
-  #beginReconnect(info: CloseInfo): void {
-    this.#phase = "connecting";
-    this.#life = new AbortController();
-    // Not before `onDisconnect` was called, which may disconnect.
-    const connecting = Promise.resolve().then(() => this.#reconnect(info));
-    this.#connecting = connecting;
-    connecting.catch((error) => {
-      this.#phase = "idle";
-      const wanted = this.#persistence !== undefined;
-      this.#giveUp(info);
-      if (!wanted) return;
-      const message = "The connection is given up";
-      this.#report(new TransportError("ERR_RECONNECT_GIVEN_UP", message, { cause: error }));
-    });
-  }
-
-  /** There will be no other connection, unless the program connects again. */
-  #giveUp(info: CloseInfo | undefined): void {
-    this.#persistence = undefined;
-    this.#signal?.removeEventListener("abort", this.#onSignal);
-    this.#iterations.end();
-    this.ended(info);
-    const { count, amount } = this.#backlog;
-    if (count === 0) return;
-    this.#backlog.clear();
-    const message = `${count} messages of ${amount} bytes that waited for a connection were never sent`;
-    this.#report(new TransportError("ERR_QUEUE_LOST", message));
-  }
-
-  /** Returns the connection, not attached yet: from then on nothing can give the attempt up any more. */
-  async #connect(options: ConnectOptions): Promise<OpenedConnection> {
-    this.#assertSettings();
-    const settings = connectionSettings(this.#settings.values);
-    const attempt = new Attempt(this.connectTimeout, settings.clock, [this.#life.signal, options.signal]);
-    const begun = settings.clock.now();
-    try {
-      const opened = await attempt.run(this.#establish(settings, attempt.controller.signal, options.stream));
-      this.#openedAt = settings.clock.now();
-      this.#meter.handshakeTimes.add(this.#openedAt - begun);
-      return opened;
-    } finally {
-      attempt.end();
-    }
-  }
-
-  async #establish(
-    settings: ConnectionSettings,
-    signal: AbortSignal,
-    stream: ConnectOptions["stream"],
-  ): Promise<OpenedConnection> {
-    const connector = this.connector(stream !== undefined);
-    const given = await this.prepareAttempt(connector, signal);
-    const plan: ConnectPlan = { ...this.#describePlan(connector, given), settings, stream, signal };
-    assertProtected(plan);
-    return await connector.connect(plan, {
-      sendHandshake: (request) => this.#ask("onSendHandshake", () => this.onSendHandshake?.(request)),
-      acceptResponse: (response) => this.#acceptResponse(response),
-    });
-  }
-
-  /** All of it is read before the program is asked: what it changes then is for the next time. */
-  #describePlan(connector: Connector, given: HeaderSource): Omit<ConnectPlan, "settings" | "stream" | "signal"> {
-    return {
-      url: this.url,
-      hostname: this.#target.hostname,
-      port: this.port,
-      tls: this.useSSL,
-      requiresTls: this.requiresTls,
-      host: this.#target.hostHeader,
-      target: this.#target.path,
-      origin: this.origin,
-      headers: this.handshakeHeaders(connector, given),
-      protocols: this.handshakeProtocols(connector),
-      deflateOffers: connector.deflateOffers(this.compression),
-      rootCertificateFile: this.rootCertificateFile,
-      proxy: parseProxy(this.proxy),
-      maxRedirects: this.maxRedirects,
-      meter: this.#meter,
-      showsControlFrames: this.onPing !== undefined || this.onPong !== undefined,
-    };
-  }
-
-  /**
-   * Asks what has to be asked before an attempt.
-   *
-   * @param _connector What connects.
-   * @param signal Gives the attempt up.
-   * @returns Header fields as they are given.
-   */
-  protected async prepareAttempt(_connector: Connector, signal: AbortSignal): Promise<HeaderSource> {
-    const { resolveUrl, headers, token } = this;
-    const url = resolveUrl && await this.askForAttempt("resolveUrl", resolveUrl, signal);
-    const credentials = url === undefined ? undefined : this.#target.replace(url);
-    const fields = typeof headers === "function" ? await this.askForAttempt("headers", headers, signal) : headers;
-    const given = makeHeaders(fields);
-    this.#target.dropForeignCredentials(given, credentials !== undefined);
-    if (credentials !== undefined && !given.has("authorization")) given.set("authorization", credentials);
-    const bearer = typeof token === "function" ? await this.askForAttempt("token", token, signal) : token;
-    if (bearer === undefined) return given;
-    assertToken("token", bearer);
-    given.set("authorization", `Bearer ${bearer}`);
-    return given;
-  }
-
-  /**
-   * Asks the program for what an attempt needs.
-   *
-   * @param name What is asked.
-   * @param handler Asks.
-   * @param signal Gives the attempt up: what comes later is not of interest.
-   * @returns The answer. What it fails with may be the network's doing, so another attempt makes sense.
-   */
-  protected async askForAttempt<Answer>(
-    name: string,
-    handler: () => Answer | Promise<Answer>,
-    signal: AbortSignal,
-  ): Promise<Answer> {
-    let answer: Answer;
-    try {
-      answer = await this.#ask(name, handler);
-    } catch (cause) {
-      throw new TransportError("ERR_CONNECT", describe(cause), { cause });
-    }
-    signal.throwIfAborted();
-    return answer;
-  }
-
-  /** Whether nothing may be sent without TLS, but to a loopback address. */
-  protected get requiresTls(): boolean {
-    return false;
-  }
-
-  /** Close codes after which another attempt makes no sense, unless the program says otherwise. */
-  protected get terminalCodes(): readonly number[] {
-    return TERMINAL_CODES;
-  }
-
-  /**
-   * The additional header fields of the next handshake.
-   *
-   * @param _connector What connects.
-   * @param given The settings `headers` and `token`.
-   * @returns A copy.
-   */
-  protected handshakeHeaders(_connector: Connector, given: HeaderSource): Headers {
-    return makeHeaders(given);
-  }
-
-  /**
-   * The subprotocols that the next handshake offers.
-   *
-   * @param _connector What connects.
-   * @returns In the order of preference.
-   */
-  protected handshakeProtocols(_connector: Connector): readonly string[] {
-    return this.protocols;
-  }
-
-  /**
-   * Looks at what the server chose, before the program is asked.
-   *
-   * @param _protocol The subprotocol, or "".
-   * @throws {HandshakeError} If it cannot be used.
-   */
-  protected accept(_protocol: string): void {
-    // For those who build on it.
-  }
-
-  async #acceptResponse(response: ClientHandshakeResponse): Promise<void> {
-    this.accept(response.protocol);
-    const answer = await this.#ask("onHandshakeResponse", () => this.onHandshakeResponse?.(response));
-    if (answer !== false) return;
-    throw new HandshakeError("ERR_HANDSHAKE_REFUSED", "The program refused the server's answer", 101);
-  }
-
-  async #ask<Answer>(name: string, handler: () => Answer | Promise<Answer>): Promise<Answer> {
-    try {
-      return await handler();
-    } catch (error) {
-      throw new HandlerError(name, error);
-    }
-  }
-
-  #start(opened: OpenedConnection): void {
-    this.#connection = opened.attach(this.#makeHandler(), {
-      delivery: this.#delivery(),
-      waitForHandler: this.#holds(),
-    });
-    this.#phase = "connected";
-    this.#meter.opened++;
-    this.#log("info", "client.open", { url: redactUrl(this.url), protocol: errorText(this.protocol) });
-    this.#iterations.turn(() => this.#connection![Symbol.asyncIterator]());
-    this.attached(this.#connection);
-    this.#scheduleBatch();
-    this.callHandler("onConnect", () => this.onConnect?.());
+  #connected(opened: OpenedConnection, connection: ClientConnection): void {
+    this.#messageLoops.continueWith(() => connection[Symbol.asyncIterator]());
+    this.#extension.connected?.(connection);
+    this.#calls.call("onConnect", () => this.onConnect?.());
     opened.begin();
     this.#sendBacklog();
   }
 
-  #log(level: LogLevel, event: string, attributes: LogRecord["attributes"], error?: unknown): void {
-    if (this.onLog === undefined) return;
-    writeLog(this.onLog, { level, event, time: Date.now(), attributes, ...error !== undefined && { error } });
+  #givenUp(info: CloseInfo | undefined): void {
+    this.#messageLoops.end();
+    this.#extension.givenUp?.(info);
+    const lost = this.#backlog.giveUp();
+    if (lost !== undefined) this.#calls.report(lost);
   }
 
   /**
-   * What was counted since the client was made. In a page there are messages, and no frames nor bytes.
+   * Reads the statistics since the client was made. In a page messages are counted, but no frames and no bytes.
    *
    * @returns A copy.
    */
   stats(): Stats {
-    const open = this.#phase === "connected" ? 1 : 0;
-    const handshaking = this.#phase === "connecting" ? 1 : 0;
+    const open = this.#loop.phase === "connected" ? 1 : 0;
+    const handshaking = this.#loop.phase === "connecting" ? 1 : 0;
     return this.#meter.snapshot({ open, handshaking, bufferedAmount: this.bufferedAmount });
   }
 
-  /**
-   * The handshake is done; no handler has been called yet.
-   *
-   * @param _connection The connection.
-   */
-  protected attached(_connection: ClientConnection): void {
-    // For those who build on it.
+  get #handlesMessages(): boolean {
+    return this.#onMessageReceived !== undefined || this.#onBinaryDataReceived !== undefined ||
+      this.#extension.handlesMessages?.() === true;
   }
 
   /**
-   * The connection has ended; no handler has been called yet.
+   * Disconnects, and aborts connecting. Calling it again changes nothing.
    *
-   * @param _info How.
-   */
-  protected detached(_info: CloseInfo): void {
-    // For those who build on it.
-  }
-
-  /**
-   * There will be no other connection; no handler has been called yet.
-   *
-   * @param _info How the last one ended, if there was one.
-   */
-  protected ended(_info: CloseInfo | undefined): void {
-    // For those who build on it.
-  }
-
-  /** Whether a handler for messages is set. */
-  protected get listens(): boolean {
-    return this.#onMessageReceived !== undefined || this.#onBinaryDataReceived !== undefined;
-  }
-
-  /** Whether messages wait until somebody listens. Single frames do not. */
-  #holds(): boolean {
-    return this.autoCheckMessages && this.options.frameByFrame !== true && !this.listens;
-  }
-
-  /**
-   * Disconnects. Calling it again changes nothing; while it connects, it gives that up.
-   *
-   * @param sendClose `true`: with a closing handshake, waiting for the server's close frame. `false`: drops the socket.
+   * @param sendClose `true`: with a closing handshake, waiting for the server's close frame. `false`: drops the
+   * socket.
    * @param code The close code.
    * @param reason The close reason.
-   * @returns Resolves when the connection has ended: how, or `undefined` if there was none.
+   * @returns How the connection ended; `undefined` if there was none.
    * @throws {OptionError} If code or reason are out of range.
    */
   async disconnect(
@@ -713,13 +360,9 @@ export class WebSocketClient implements ClientHandlers {
     code: number = CloseCode.NormalClosure,
     reason = "",
   ): Promise<CloseInfo | undefined> {
-    this.#persistence = undefined;
-    this.#generation++;
-    if (this.#phase === "connecting") {
-      this.#life.abort(new TransportError("ERR_ABORTED", "The program gave up connecting"));
-      await this.#connecting!.catch(() => {});
-    }
-    const connection = this.#connection;
+    const connecting = this.#loop.stop();
+    if (connecting !== undefined) await connecting;
+    const { connection } = this;
     if (connection === undefined) return undefined;
     if (sendClose) return await connection.close(code, reason);
     connection.terminate();
@@ -734,136 +377,40 @@ export class WebSocketClient implements ClientHandlers {
   // ---- Handlers ------------------------------------------------------------------------------------------------
 
   #makeHandler(): ClientConnectionHandler {
+    const extension = this.#extension;
     return {
-      message: (data, frame) => void this.deliver(data, frame),
-      ping: (data) => this.#deliverControl("onPing", data),
-      pong: (data) => this.#deliverControl("onPong", data),
-      close: (code, reason) => this.callHandler("onClose", () => this.onClose?.(code, reason)),
+      message: (data, frame) => {
+        if (extension.deliver === undefined) this.#deliver(data, frame);
+        else extension.deliver(data, frame);
+      },
+      ping: (data) => this.#calls.control("onPing", data),
+      pong: (data) => this.#calls.control("onPong", data),
+      close: (code, reason) => this.#calls.call("onClose", () => this.onClose?.(code, reason)),
       disconnect: (info) => this.#disconnected(info),
-      error: (error) => this.#failed(error),
+      error: (error) => this.#calls.fail(error),
     };
   }
 
-  #deliverControl(name: "onPing" | "onPong", data: Uint8Array): void {
-    if (this[name] === undefined) return;
-    const own = data.slice();
-    this.callHandler(name, () => this[name]?.(own));
-  }
-
-  #failed(error: unknown): void {
-    const code = error instanceof WebSocketError ? error.code : "ERR_OPTION";
-    this.#meter.fail(code);
-    this.#log("warn", "client.failed", { code }, error);
-    this.#report(error);
-  }
-
-  /**
-   * Hands a message to the handlers.
-   *
-   * @param data The message.
-   * @param frame Given with `frameByFrame` only.
-   * @returns Whether they succeeded.
-   */
-  protected deliver(data: MessageData, frame?: FrameInfo): boolean | Promise<boolean> {
+  #deliver(data: MessageData, frame?: FrameInfo): boolean | Promise<boolean> {
     if (typeof data === "string") {
-      return this.callHandler("onMessageReceived", () => this.#onMessageReceived?.(data, frame));
+      return this.#calls.call("onMessageReceived", () => this.#onMessageReceived?.(data, frame));
     }
-    return this.callHandler("onBinaryDataReceived", () => this.#onBinaryDataReceived?.(data, frame));
-  }
-
-  /**
-   * Calls a handler so that what it throws or rejects with goes to `onError`, and the connection is closed with 1011.
-   *
-   * @param name The name of the handler.
-   * @param handler Calls it.
-   * @returns Whether it succeeded.
-   */
-  protected callHandler(name: string, handler: () => void | Promise<void>): boolean | Promise<boolean> {
-    // A handler may fail late, when there is another connection already.
-    const connection = this.#connection;
-    try {
-      const result = handler();
-      if (!(result instanceof Promise)) return true;
-      return result.then(() => true, (error) => this.#handlerFailed(name, error, connection));
-    } catch (error) {
-      return this.#handlerFailed(name, error, connection);
-    }
-  }
-
-  #handlerFailed(name: string, error: unknown, connection: ClientConnection | undefined): false {
-    const failure = new HandlerError(name, error);
-    controlOf(connection)?.closeWith(CloseCode.InternalError, failure);
-    this.#failed(failure);
-    return false;
-  }
-
-  /**
-   * Reports what failed.
-   *
-   * @param error What.
-   */
-  protected reportError(error: unknown): void {
-    this.#report(error);
-  }
-
-  #report(error: unknown): void {
-    if (!this.onError) {
-      if (error instanceof HandlerError) console.error(error);
-      return;
-    }
-    const failed = (failure: unknown): void => console.error(new HandlerError("onError", failure));
-    try {
-      const result: unknown = this.onError(error);
-      if (result instanceof Promise) result.catch(failed);
-    } catch (failure) {
-      failed(failure);
-    }
+    return this.#calls.call("onBinaryDataReceived", () => this.#onBinaryDataReceived?.(data, frame));
   }
 
   #disconnected(info: CloseInfo): void {
-    this.#phase = "idle";
-    this.#meter.close((info.received ?? info.sent ?? info).code);
-    this.#log("info", "client.closed", { code: info.code, reason: info.reason, clean: info.clean });
-    this.detached(info);
-    this.#cancelBatch?.();
-    this.#cancelBatch = undefined;
-    const goesOn = this.#persistence !== undefined;
-    // From here on `send` keeps messages, and `connect` waits for the next connection.
-    if (goesOn) this.#beginReconnect(info);
-    else this.#giveUp(info);
-    this.callHandler("onDisconnect", () => this.onDisconnect?.(info));
-  }
-
-  // ---- Delivery ------------------------------------------------------------------------------------------------
-
-  #delivery(): Delivery {
-    if (!this.autoCheckMessages) return "step";
-    return this.autoCheckInterval > 0 ? "batched" : "immediate";
-  }
-
-  #applyDelivery(): void {
-    this.#cancelBatch?.();
-    this.#cancelBatch = undefined;
-    if (this.#phase !== "connected") return;
-    controlOf(this.#connection)?.setDelivery(this.#delivery());
-    this.#scheduleBatch();
-  }
-
-  #scheduleBatch(): void {
-    if (this.#delivery() !== "batched") return;
-    this.#cancelBatch = this.clock.after(this.autoCheckInterval, () => {
-      this.#scheduleBatch();
-      controlOf(this.#connection)?.deliverBatch();
-    });
+    this.#delivery.stop();
+    this.#loop.connectionEnded(info);
+    this.#calls.call("onDisconnect", () => this.onDisconnect?.(info));
   }
 
   /**
    * Handles one incoming frame or message, with `autoCheckMessages` off. Waits at most `checkTimeout`.
    *
-   * @returns What came.
+   * @returns The kind of event: see {@linkcode IncomingResult}.
    * @throws {StateError} If `autoCheckMessages` is on, or a check is running already.
    *
-   * @example A loop of the program's own
+   * @example A loop that fetches messages one by one
    * ```ts
    * import { WebSocketClient } from "@tackline/websocket";
    *
@@ -871,7 +418,7 @@ export class WebSocketClient implements ClientHandlers {
    *   client.autoCheckMessages = false;
    *   await client.connect();
    *   while (await client.checkIncoming() !== "closed") {
-   *     // Something else is done here between two messages.
+   *     // Other work between two messages.
    *   }
    * }
    * ```
@@ -880,26 +427,21 @@ export class WebSocketClient implements ClientHandlers {
     if (this.autoCheckMessages) {
       throw new StateError("ERR_RUNNING", "Cannot check for messages: autoCheckMessages is on");
     }
-    if (this.#phase === "connecting" && this.#persistence !== undefined) return await this.#checkAgain();
-    const result = await controlOf(this.#connection)?.step(this.checkTimeout) ?? "closed";
-    // There will be another connection, perhaps.
-    return result === "closed" && this.#persistence !== undefined ? "none" : result;
-  }
-
-  async #checkAgain(): Promise<IncomingResult> {
-    let cancel: () => void = () => {};
-    const waited = new Promise<void>((resolve) => {
-      if (this.checkTimeout > 0) cancel = sharedTimer(this.clock).after(this.checkTimeout, resolve);
-    });
-    await Promise.race([waited, this.#connecting!.catch(() => {})]);
-    cancel();
-    return "none";
+    const loop = this.#loop;
+    if (loop.phase === "connecting" && loop.reconnects) {
+      await loop.settled(this.checkTimeout);
+      return "none";
+    }
+    const result = await loop.opened?.step(this.checkTimeout) ?? "closed";
+    // Another connection may follow.
+    return result === "closed" && loop.reconnects ? "none" : result;
   }
 
   // ---- Messages ------------------------------------------------------------------------------------------------
 
   #open(what: string): ClientConnection {
-    if (this.#connection !== undefined && this.#phase !== "connecting") return this.#connection;
+    const { connection, phase } = this.#loop;
+    if (connection !== undefined && phase !== "connecting") return connection;
     throw new StateError("ERR_NOT_OPEN", `Cannot ${what}: the client is not connected`);
   }
 
@@ -907,13 +449,13 @@ export class WebSocketClient implements ClientHandlers {
    * Sends a message: a string as text, bytes as binary.
    *
    * @param data The message.
-   * @param options What is different for this one.
-   * @returns What became of it.
-   * @throws {StateError} If the connection is not open, and no message is kept: see `reconnect.maxQueuedAmount`.
+   * @param options Options of this message.
+   * @returns `"sent"`, or what happened instead: see {@linkcode SendResult}.
+   * @throws {StateError} If the connection is not open, and no message is kept: see `reconnect.maxQueuedSize`.
    * @throws {OptionError} If `data` is of another type, or larger than `maxBufferedAmount`.
    */
   send(data: MessageData, options?: MessageOptions): SendResult {
-    const limit = this.#persistence?.settings.maxQueuedAmount ?? 0;
+    const limit = this.#loop.maxQueuedSize;
     const behind = this.#backlog.count > 0 || !this.active;
     if (limit === 0 || !behind) return this.#open("send").send(data, options);
     assertPayload(data, "send");
@@ -924,12 +466,12 @@ export class WebSocketClient implements ClientHandlers {
 
   #sendBacklog(): void {
     if (this.#backlog.count === 0 || !this.active) return;
-    void this.#backlog.sendTo(this.#connection!, (error) => this.#report(error));
+    void this.#backlog.sendTo(this.connection!, (error) => this.#calls.report(error));
   }
 
   /** Bytes of messages that wait for the next connection. */
   get queuedAmount(): number {
-    return this.#backlog.amount;
+    return this.#backlog.size;
   }
 
   /**
@@ -937,9 +479,9 @@ export class WebSocketClient implements ClientHandlers {
    *
    * @param opcode The opcode of the frame.
    * @param data Its payload.
-   * @param final Whether it is the last frame of the message.
-   * @returns What became of it.
-   * @throws {StateError} If the connection is not open, or the opcode does not fit what was sent before.
+   * @param final `true` for the last frame of the message.
+   * @returns `"sent"`, or what happened instead: see {@linkcode SendResult}.
+   * @throws {StateError} If the connection is not open, or the opcode cannot follow the frame before.
    */
   sendFrame(opcode: Opcode, data: MessageData, final: boolean): SendResult {
     const result = this.#open("send a frame").sendFrame(opcode, data, final);
@@ -950,7 +492,7 @@ export class WebSocketClient implements ClientHandlers {
   /**
    * Sends a ping.
    *
-   * @param message At most 125 bytes; the pong brings them back.
+   * @param message At most 125 bytes, which the pong repeats.
    * @throws {StateError} If the connection is not open.
    * @throws {OptionError} If `message` is too long.
    */
@@ -959,7 +501,7 @@ export class WebSocketClient implements ClientHandlers {
   }
 
   /**
-   * Sends a pong, as an answer with `manualPong`, or unasked.
+   * Sends a pong: the answer to a ping with `manualPong`, or an unsolicited one.
    *
    * @param message At most 125 bytes.
    * @throws {StateError} If the connection is not open.
@@ -971,16 +513,16 @@ export class WebSocketClient implements ClientHandlers {
 
   /** Bytes that were sent by the program and not yet taken by the operating system. */
   get bufferedAmount(): number {
-    return this.#connection?.bufferedAmount ?? 0;
+    return this.connection?.bufferedAmount ?? 0;
   }
 
   /**
-   * Waits until nothing that was sent waits any more.
+   * Waits until the operating system has taken everything that was sent.
    *
    * @returns Rejects if the connection is lost before.
    */
   drained(): Promise<void> {
-    return this.#connection?.drained() ?? Promise.resolve();
+    return this.connection?.drained() ?? Promise.resolve();
   }
 
   /** The messages as a stream: see `WebSocketConnection.readable`. */
@@ -1006,13 +548,14 @@ export class WebSocketClient implements ClientHandlers {
   }
 
   /**
-   * Iterates over the messages: see `WebSocketConnection`. With `autoCheckMessages` off, they come as `checkIncoming` fetches them.
-   * With `reconnect` the loop goes on with the next connection, and ends when there will be none.
+   * Iterates over the messages: see `WebSocketConnection`. With `autoCheckMessages` off, `checkIncoming` fetches them.
+   * With `reconnect` the loop goes on with the next connection, and ends when no other follows.
    *
    * @returns The iterator.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<MessageData, undefined> {
-    if (this.#persistence === undefined) return this.#open("read")[Symbol.asyncIterator]();
-    return this.#iterations.begin(this.#phase === "connected" ? this.#connection![Symbol.asyncIterator]() : undefined);
+    const { reconnects, phase, connection } = this.#loop;
+    if (!reconnects) return this.#open("read")[Symbol.asyncIterator]();
+    return this.#messageLoops.begin(phase === "connected" ? connection![Symbol.asyncIterator]() : undefined);
   }
 }

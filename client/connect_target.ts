@@ -9,10 +9,10 @@ import { quote, redactUrl } from "../base/error_text.ts";
 import type { SettingsStore } from "../base/settings.ts";
 import { basicCredentials, type ClientSettings, makeHeaders, withoutBrackets } from "./settings.ts";
 
-/** The server that a client's settings name. */
+/** Server that a client's settings name. */
 export class ConnectTarget {
   readonly #settings: SettingsStore<ClientSettings>;
-  /** Credentials of the URL that the client was made with, and the origin they belong to. */
+  /** Credentials of the URL that the client was made with, and their origin. */
   #credentials: { authorization: string; origin: string } | undefined;
 
   /**
@@ -52,7 +52,7 @@ export class ConnectTarget {
    * Sets host name, port, path and `useSSL` to those of a URL.
    *
    * @param url The URL.
-   * @returns The value of `Authorization` for the credentials in it (RFC 7617), if there are some.
+   * @returns The value of `Authorization` for the credentials in it (RFC 7617); `undefined` if it has none.
    * @throws {OptionError} If it is not valid.
    */
   replace(url: string | URL): string | undefined {
@@ -84,10 +84,10 @@ export class ConnectTarget {
   }
 
   /**
-   * Takes the credentials of the client's first URL out of a request that goes elsewhere.
+   * Removes the credentials of the client's first URL from a request to another server.
    *
    * @param headers The header fields of the request, which are changed.
-   * @param replaced Whether the URL of this request has its own.
+   * @param replaced `true` if the URL of this request has its own.
    */
   dropForeignCredentials(headers: Headers, replaced: boolean): void {
     const { authorization, origin } = this.#credentials ?? {};
@@ -103,7 +103,7 @@ export class ConnectTarget {
 
 function parseUrl(url: string | URL): URL {
   const shown = quote(redactUrl(url));
-  // The error of the runtime would quote it whole.
+  // The error of the runtime would quote the password.
   if (!URL.canParse(String(url))) throw new OptionError(`The URL ${shown} is not valid`);
   const parsed = new URL(url);
   if (parsed.protocol !== "ws:" && parsed.protocol !== "wss:") {

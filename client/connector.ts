@@ -1,13 +1,10 @@
 /**
- * How a client gets from nothing to an open WebSocket: with sockets of its own where the runtime has them, or with the platform's
- * own `WebSocket`, as in a page. Chosen at run time.
- *
- * Code for pages must not reach what names a runtime or `node:`. So the sockets are not imported here: `client.ts` brings them.
+ * Contract of a connector: it opens WebSockets for a client, by sockets or by the `WebSocket` of the platform.
  *
  * @module
  */
 
-import type { CloseInfo, ConnectionSettings, StartOptions } from "../connection/options.ts";
+import type { CloseInfo, ConnectionSettings, Delivery, StartOptions, StepResult } from "../connection/options.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
 import type { CompressionOptions, CompressionSettings } from "../protocol/compression.ts";
 import type { MessageData } from "../protocol/payload.ts";
@@ -17,15 +14,15 @@ import type { ProxyAddress } from "../transport/transport.ts";
 import type { BytePair } from "../transport/stream.ts";
 import type { Extension } from "../protocol/extensions.ts";
 
-/** The request a client is about to send; headers may be added. */
+/** Request that a client is about to send; header fields may be added. */
 export interface ClientHandshakeRequest {
-  /** Where it goes. */
+  /** URL of the server. */
   readonly url: string;
   /** The additional header fields. Those of the handshake itself cannot be set. */
   readonly headers: Headers;
 }
 
-/** The answer of the server. */
+/** Answer of the server. */
 export interface ClientHandshakeResponse {
   /** The status: 101. */
   readonly status: number;
@@ -37,103 +34,143 @@ export interface ClientHandshakeResponse {
   readonly extensions: readonly Extension[];
 }
 
-/** What a client offers: `false` nothing, `true` the defaults, or one offer or several. */
+/** Compression that a client offers: `false` none, `true` the defaults, or one offer or several. */
 export type CompressionOffer = boolean | CompressionOptions | readonly CompressionOptions[];
 
-/** One WebSocket as a client has it. In a page some members throw, since a browser does not offer them. */
-export type ClientConnection = Omit<WebSocketConnection, "subscribe" | "unsubscribe" | "topics">;
+/** WebSocket of a client. In a page some members throw, because a browser does not offer them. */
+export type ClientConnection = Omit<
+  WebSocketConnection,
+  | "setRequest"
+  | "start"
+  | "open"
+  | "abandon"
+  | "sendShared"
+  | "subscribe"
+  | "unsubscribe"
+  | "topics"
+  | "setDelivery"
+  | "deliverBatch"
+  | "step"
+  | "releaseHeld"
+  | "closeWith"
+>;
 
-/** Takes what happens on a client's connection. Calls come in the order of arrival. */
+/** Takes the events of a client's connection, in the order of arrival. */
 export interface ClientConnectionHandler {
-  /** A message, or with frame by frame delivery a frame of one. */
-  message(data: MessageData, frame?: FrameInfo): void;
-  /** A ping came; the automatic pong is on its way. */
+  /** Called for a message, or with `frameByFrame` for a frame of one. */
+  message(data: MessageData, frame?: FrameInfo | undefined): void;
+  /** Called for a ping, after the automatic pong. */
   ping(payload: Uint8Array): void;
-  /** A pong came. */
+  /** Called for a pong. */
   pong(payload: Uint8Array): void;
-  /** The server's close frame came; the automatic answer is on its way. */
+  /** Called for the server's close frame, after the automatic answer. */
   close(code: number, reason: string): void;
-  /** The connection has ended. The last call, exactly once. */
+  /** Called when the connection has ended: the last call, exactly once. */
   disconnect(info: CloseInfo): void;
-  /** The connection failed, and why. */
+  /** Called with the failure of the connection. */
   error(error: unknown): void;
 }
 
-/** What a client wants of its next connection. */
+/** One attempt to connect, as the settings of the client describe it. */
 export interface ConnectPlan {
-  /** Where to connect, as a URL. */
+  /** URL of the server. */
   readonly url: string;
   /** Host name or address, without brackets. */
   readonly hostname: string;
   /** Port. */
   readonly port: number;
-  /** Whether to speak TLS. */
+  /** Speaks TLS. */
   readonly tls: boolean;
-  /** Whether nothing may be sent without TLS, but to a loopback address. */
+  /** Sends nothing without TLS, except to a loopback address. */
   readonly requiresTls: boolean;
-  /** The value of `Host`. */
+  /** Value of `Host`. */
   readonly host: string;
   /** Path and query. */
   readonly target: string;
-  /** The value of `Origin`, or "". */
+  /** Value of `Origin`, or "". */
   readonly origin: string;
-  /** More header fields; the program may add some when it is asked. */
+  /** More header fields; `onSendHandshake` may add some. */
   readonly headers: Headers;
   /** Subprotocols in the order of preference. */
   readonly protocols: readonly string[];
-  /** What follows from the setting `compression`, in the order of preference. */
+  /** Compression to offer, in the order of preference. */
   readonly deflateOffers: readonly CompressionSettings[];
-  /** PEM file with certificates that are trusted besides the runtime's own, or "". */
+  /** PEM file with certificates that are trusted besides those of the runtime, or "". */
   readonly rootCertificateFile: string;
-  /** Limits and habits of the connection. */
+  /** Settings of the connection. */
   readonly settings: ConnectionSettings;
-  /** The proxy to go through. */
+  /** Proxy to connect through. */
   readonly proxy: ProxyAddress | undefined;
-  /** The most redirects to follow. */
+  /** Largest number of redirects to follow. */
   readonly maxRedirects: number;
-  /** Counts. */
+  /** Counts bytes, frames and messages. */
   readonly meter: Meter;
-  /** Whether the program wants to see pings and pongs. */
+  /** `true` if the program has a handler for pings or pongs. */
   readonly showsControlFrames: boolean;
   /** Streams to use instead of a socket. */
-  readonly stream?: BytePair;
-  /** Gives the attempt up. */
+  readonly stream?: BytePair | undefined;
+  /** Aborts the attempt. */
   readonly signal: AbortSignal;
 }
 
-/** What the program is asked while its client connects. */
+/** Questions to the program while its client connects. */
 export interface ConnectProgram {
-  /** The request is about to be sent. */
+  /** Shows the request, before it is sent. */
   sendHandshake(request: ClientHandshakeRequest): Promise<void>;
-  /** The server opened the WebSocket. Rejects if the program refuses it. */
+  /** Shows the answer of a server that opened the WebSocket. Rejects if the program refuses it. */
   acceptResponse(response: ClientHandshakeResponse): Promise<void>;
 }
 
-/** A WebSocket whose handshake is done, and of which the program has heard nothing yet. */
+/** A WebSocket whose handshake is done, with the members that only the client uses. */
 export interface OpenedConnection {
   /**
-   * Makes the connection; nothing comes before `begin`.
+   * Makes the connection; no event comes before `begin`.
    *
-   * @param handler Takes what happens.
+   * @param handler Takes the events.
    * @param start How it starts.
    * @returns The connection.
    */
   attach(handler: ClientConnectionHandler, start: StartOptions): ClientConnection;
-  /** What has come may be delivered from now on. */
+  /** Delivers what has come, and what comes. */
   begin(): void;
+  /**
+   * Changes when events are delivered.
+   *
+   * @param delivery The new mode.
+   */
+  setDelivery(delivery: Delivery): void;
+  /** Delivers what has come since the last batch. */
+  deliverBatch(): void;
+  /**
+   * Handles one incoming frame or message.
+   *
+   * @param timeout Time to wait for one, in ms; 0: no limit.
+   * @returns The kind of what came.
+   * @throws {StateError} If a step waits already.
+   */
+  step(timeout: number): Promise<StepResult>;
+  /** Hands over the messages that waited for a handler. */
+  releaseMessages(): void;
+  /**
+   * Closes the connection because of an error that was reported.
+   *
+   * @param code The close code.
+   * @param error The error.
+   */
+  closeWith(code: number, error: unknown): void;
 }
 
 /** A way to connect. */
 export interface Connector {
-  /** Whether header fields can be sent with the handshake. */
+  /** `true` if header fields can be sent with the handshake. */
   readonly sendsHeaders: boolean;
-  /** Whether this platform has what it takes, streams of the program aside. */
+  /** `true` if this platform can connect without streams of the program. */
   readonly available: boolean;
   /**
    * Reads the setting `compression`.
    *
    * @param option The setting.
-   * @returns What to offer, in the order of preference.
+   * @returns The offers, in the order of preference.
    * @throws {OptionError} If a field is out of range.
    * @throws {StateError} If this platform cannot do it.
    */
@@ -141,7 +178,7 @@ export interface Connector {
   /**
    * Connects.
    *
-   * @param plan What the client wants.
+   * @param plan The attempt.
    * @param program Asked on the way.
    * @returns The open WebSocket.
    */

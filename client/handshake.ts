@@ -10,16 +10,16 @@ import { TransportError } from "../base/errors.ts";
 import { type Head, HeadReader } from "../protocol/head.ts";
 import type { Transport } from "../transport/transport.ts";
 
-/** The bytes of the handshake on a transport, until the connection takes over. */
+/** Exchanges the bytes of the handshake on a transport, until the connection takes over. */
 export class ClientHandshake implements EarlyEnd {
   #transport: Transport;
   #signal: AbortSignal;
   #reader = new HeadReader();
-  /** Bytes that came behind the head, before the connection took over. */
+  /** Bytes that came after the head, before the connection took over. */
   leftover: Uint8Array = new Uint8Array(0);
-  /** Whether the peer sent FIN before the connection took over. */
+  /** `true` if the server sent FIN before the connection took over. */
   ended = false;
-  /** Whether the transport was closed before the connection took over, and what broke it. */
+  /** Set with the cause if the transport was closed before the connection took over. */
   closed: { error: unknown } | undefined;
   #settle: { resolve(): void; reject(error: unknown): void } | undefined;
 
@@ -27,7 +27,7 @@ export class ClientHandshake implements EarlyEnd {
    * Takes a transport.
    *
    * @param transport The transport, not opened yet.
-   * @param signal Gives the handshake up.
+   * @param signal Aborts the handshake.
    */
   constructor(transport: Transport, signal: AbortSignal) {
     this.#transport = transport;
@@ -46,7 +46,7 @@ export class ClientHandshake implements EarlyEnd {
     this.#signal.throwIfAborted();
     const lost = (cause?: unknown): void =>
       this.#settle?.reject(
-        new TransportError("ERR_CONNECTION_LOST", "The connection was lost inside the handshake", { cause }),
+        new TransportError("ERR_CONNECTION_LOST", "The connection was lost during the handshake", { cause }),
       );
     const abort = (): void => this.#transport.destroy();
     this.#signal.addEventListener("abort", abort, { once: true });

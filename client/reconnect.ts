@@ -1,5 +1,5 @@
 /**
- * When and how a client connects again: what is worth another attempt, and how long to wait for it.
+ * Policy of reconnecting: which failures are worth another attempt, and the time until then.
  *
  * @module
  */
@@ -8,60 +8,65 @@ import type { CloseInfo } from "../connection/options.ts";
 import { HandshakeError, OptionError, TransportError } from "../base/errors.ts";
 import { assertNumber } from "../base/ranges.ts";
 
-/** Why a client is not connected (any more). */
+/** Failed attempt to connect, or loss of a connection. */
 export interface ReconnectFailure {
-  /** How many attempts have failed in a row, this one included; 0: a connection that had been up for `minUptime` was lost. */
+  /**
+   * Number of attempts that have failed in a row, this one included; 0: a connection that had been open for `minUptime`
+   * was lost.
+   */
   readonly failures: number;
-  /** Why the attempt failed, if there was no connection. */
+  /** Error of the attempt, if there was no connection. */
   readonly error?: unknown;
-  /** How the connection ended, if there was one. */
+  /** End of the connection, if there was one. */
   readonly info?: CloseInfo;
 }
 
-/** Another attempt is going to be made. */
+/** Attempt that is going to be made. */
 export interface ReconnectAttempt extends ReconnectFailure {
-  /** When, in ms from now. */
+  /** Time until then, in ms. */
   readonly delay: number;
 }
 
-/** How a client connects again. */
+/** Options of reconnecting. */
 export interface ReconnectOptions {
   /**
-   * The longest wait before the first attempt, in ms; it doubles with each failure. The wait is a random part of that ("full jitter"), so
-   * that many clients do not all come back at once. A server's `Retry-After` is waited for at least.
+   * Longest wait before the first attempt, in ms; it doubles with each failure. The wait is a random part of that
+   * ("full jitter"), so that many clients do not all come back at once. It is never shorter than a server's
+   * `Retry-After`.
    * @default {500}
    */
   minDelay?: number;
   /**
-   * The most that the longest wait grows to, in ms.
+   * Upper limit of the longest wait, in ms.
    * @default {30000}
    */
   maxDelay?: number;
   /**
-   * How long a connection must have been open, in ms, for the failures before it to be forgotten.
+   * Time for which a connection must be open before earlier failures no longer count, in ms.
    * @default {5000}
    */
   minUptime?: number;
   /**
-   * The most failures in a row; 0: no limit.
+   * Largest number of failures in a row; 0: no limit.
    * @default {0}
    */
   maxAttempts?: number;
   /**
-   * Close codes after which another attempt makes no sense: of the server's close frame, or else of our own.
+   * Close codes after which the client does not reconnect: of the server's close frame, or else of the client's.
    * @default {[1000, 1002, 1003, 1005, 1007, 1008, 1009, 1010]}
    */
   terminalCodes?: readonly number[];
   /**
-   * Decides, instead of `terminalCodes` and of what else is known: by default whatever the program gets wrong is not tried again, nor a
-   * server that refuses with another status than 408, 425, 429, 500, 502, 503 and 504. What it throws ends it.
+   * Decides about another attempt, instead of `terminalCodes` and the default: none after an error of the program, nor
+   * after a refusal with another status than 408, 425, 429, 500, 502, 503 and 504. None follows if it throws.
    */
   shouldReconnect?: (failure: ReconnectFailure) => boolean | Promise<boolean>;
   /**
-   * The most bytes of messages that `send` keeps while there is no connection; it says `"queued"` then. 0: none, `send` throws.
+   * Largest size of messages that `send` keeps while there is no connection, in bytes; it returns `"queued"` for them.
+   * 0: none, `send` throws.
    * @default {0}
    */
-  maxQueuedAmount?: number;
+  maxQueuedSize?: number;
 }
 
 /** {@linkcode ReconnectOptions} with nothing left out. */
@@ -69,9 +74,9 @@ export type ReconnectSettings =
   & Required<Omit<ReconnectOptions, "shouldReconnect">>
   & Pick<ReconnectOptions, "shouldReconnect">;
 
-/** Another attempt after these would fail in the same way, or is not wanted. */
+/** Close codes after which another attempt would fail in the same way, or is not wanted. */
 export const TERMINAL_CODES: readonly number[] = [1000, 1002, 1003, 1005, 1007, 1008, 1009, 1010];
-/** What a server, or a proxy before it, may not say the next time. */
+/** Statuses of a server or a proxy that is unavailable for a while. */
 const TRANSIENT_STATUSES: readonly number[] = [408, 425, 429, 500, 502, 503, 504];
 
 const DEFAULTS: ReconnectSettings = {
@@ -80,7 +85,7 @@ const DEFAULTS: ReconnectSettings = {
   minUptime: 5_000,
   maxAttempts: 0,
   terminalCodes: TERMINAL_CODES,
-  maxQueuedAmount: 0,
+  maxQueuedSize: 0,
 };
 
 /**
@@ -88,7 +93,7 @@ const DEFAULTS: ReconnectSettings = {
  *
  * @param option The setting.
  * @param terminalCodes The default of the field of that name.
- * @returns All of it, or `undefined`: no attempt is made again.
+ * @returns The settings, complete; `undefined`: the client does not reconnect.
  * @throws {OptionError} If a field is out of range.
  */
 export function reconnectSettings(
@@ -101,7 +106,7 @@ export function reconnectSettings(
   for (const name of ["minDelay", "maxDelay", "minUptime"] as const) {
     assertNumber(`reconnect.${name}`, settings[name], 0x7fffffff);
   }
-  for (const name of ["maxAttempts", "maxQueuedAmount"] as const) assertNumber(`reconnect.${name}`, settings[name]);
+  for (const name of ["maxAttempts", "maxQueuedSize"] as const) assertNumber(`reconnect.${name}`, settings[name]);
   if (!Array.isArray(settings.terminalCodes)) {
     throw new OptionError(`The setting "reconnect.terminalCodes" is "${settings.terminalCodes}" instead of an array`);
   }
@@ -109,11 +114,11 @@ export function reconnectSettings(
 }
 
 /**
- * Decides whether to try again.
+ * Decides about another attempt.
  *
- * @param failure What happened.
- * @param settings What the program wants.
- * @returns Whether to.
+ * @param failure The failure.
+ * @param settings Settings of reconnecting.
+ * @returns `true` if another attempt is made.
  */
 export async function isWorthRetrying(failure: ReconnectFailure, settings: ReconnectSettings): Promise<boolean> {
   if (settings.maxAttempts > 0 && failure.failures >= settings.maxAttempts) return false;
@@ -124,14 +129,14 @@ export async function isWorthRetrying(failure: ReconnectFailure, settings: Recon
   return error instanceof TransportError && error.code !== "ERR_ABORTED";
 }
 
-/** The longest time that a server's word is taken for, in ms. */
+/** Longest `Retry-After` that is respected, in ms. */
 const MAX_RETRY_AFTER = 3600_000;
 
 /**
- * What a server that refuses says about when to come again (RFC 9110 §10.2.3).
+ * Reads `Retry-After` of a refusal (RFC 9110 §10.2.3).
  *
- * @param error Why the attempt failed.
- * @returns In ms; 0 if it says nothing.
+ * @param error The error of the attempt.
+ * @returns The time in ms; 0 without the field.
  */
 export function retryAfter(error: unknown): number {
   const value = error instanceof HandshakeError ? error.headers?.get("retry-after") ?? "" : "";

@@ -1,5 +1,6 @@
 /**
- * Where a server sends a client that wants to open a WebSocket (RFC 6455 §4.1: "the client MAY follow redirects"), and what may go there.
+ * Redirects of the opening handshake (RFC 6455 §4.1: "the client MAY follow redirects"), and what may be sent to the
+ * new target.
  *
  * @module
  */
@@ -7,16 +8,16 @@
 import type { ConnectPlan } from "./connector.ts";
 import { HandshakeError } from "../base/errors.ts";
 
-/** RFC 9110 §15.4: those after which the same request goes elsewhere. */
+/** Statuses after which the same request is sent to another target (RFC 9110 §15.4). */
 const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
-/** Subprotocol entries that carry a token begin with this: see `tokenProtocol`. */
+/** Begin of a subprotocol entry that carries a token: see `tokenProtocol`. */
 const TOKEN_PREFIX = "bearer.";
 
 /**
- * Where a refusal sends the client.
+ * Reads the target of a redirect.
  *
- * @param error Why an attempt failed.
- * @returns The value of `Location`, if it is a redirect.
+ * @param error The error of an attempt.
+ * @returns The value of `Location`; `undefined` if the error is no redirect.
  */
 export function locationOf(error: unknown): string | undefined {
   if (!(error instanceof HandshakeError) || !REDIRECTS.includes(error.status)) return undefined;
@@ -24,11 +25,11 @@ export function locationOf(error: unknown): string | undefined {
 }
 
 /**
- * What to do next.
+ * Makes the next attempt after a redirect.
  *
  * @param plan The attempt that was redirected.
- * @param location Where to.
- * @param cause The answer.
+ * @param location The value of `Location`.
+ * @param cause The error of the attempt.
  * @returns The next attempt.
  * @throws {HandshakeError} If the client must not go there.
  */
@@ -59,11 +60,11 @@ export function redirect(plan: ConnectPlan, location: string, cause: unknown): C
 }
 
 /**
- * A redirect is not followed.
+ * Makes the error of a redirect that is not followed.
  *
- * @param why Why.
- * @param cause The answer.
- * @returns The error.
+ * @param why The reason.
+ * @param cause The error of the attempt.
+ * @returns The error to throw.
  */
 export function refusedRedirect(why: string, cause: unknown): HandshakeError {
   const status = cause instanceof HandshakeError ? cause.status : 0;

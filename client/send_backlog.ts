@@ -1,50 +1,50 @@
 /**
- * What a program sends while its client is not connected.
+ * Messages that a program sends while its client is not connected.
  *
  * @module
  */
 
+import { OptionError, TransportError } from "../base/errors.ts";
 import type { SendResult } from "../connection/options.ts";
-import type { ClientConnection } from "./connector.ts";
-import { OptionError } from "../base/errors.ts";
 import { byteLength, type MessageData } from "../protocol/payload.ts";
+import type { ClientConnection } from "./connector.ts";
 
 /** Keeps messages for the next connection, in order. */
 export class SendBacklog {
   #messages: MessageData[] = [];
-  #amount = 0;
+  #size = 0;
   #sending = false;
 
-  /** How many messages wait. */
+  /** Number of messages that wait. */
   get count(): number {
     return this.#messages.length;
   }
 
-  /** How many bytes wait. */
-  get amount(): number {
-    return this.#amount;
+  /** Number of bytes that wait. */
+  get size(): number {
+    return this.#size;
   }
 
   /**
    * Keeps a message.
    *
    * @param data The message; bytes are copied.
-   * @param limit The most bytes that may wait.
-   * @returns Whether there was room.
+   * @param limit Largest number of bytes that may wait.
+   * @returns `false` if there was no room.
    */
   add(data: MessageData, limit: number): boolean {
     const length = byteLength(data);
-    if (this.#amount + length > limit) return false;
+    if (this.#size + length > limit) return false;
     this.#messages.push(typeof data === "string" ? data : new Uint8Array(data));
-    this.#amount += length;
+    this.#size += length;
     return true;
   }
 
   /**
-   * Sends what waits, at the pace of the server. What cannot be sent goes on waiting.
+   * Sends the messages, at the pace of the server. Those that cannot be sent go on waiting.
    *
    * @param connection The connection.
-   * @param onError Told of a message that can never be sent.
+   * @param onError Called with the error of a message that can never be sent.
    */
   async sendTo(connection: ClientConnection, onError: (error: unknown) => void): Promise<void> {
     if (this.#sending) return;
@@ -64,22 +64,30 @@ export class SendBacklog {
 
   #sendFirst(connection: ClientConnection, onError: (error: unknown) => void): SendResult {
     try {
-      return connection.send(this.#messages[0], { slowConsumer: "drop" });
+      return connection.send(this.#messages[0]!, { slowConsumer: "drop" });
     } catch (error) {
       if (!(error instanceof OptionError)) throw error;
-      // It is larger than what may wait at all, and must not hold up the others.
+      // It is larger than `maxBufferedAmount`, and must not hold up the others.
       onError(error);
       return "sent";
     }
   }
 
   #shift(): void {
-    this.#amount -= byteLength(this.#messages.shift()!);
+    this.#size -= byteLength(this.#messages.shift()!);
   }
 
-  /** Forgets what waits. */
-  clear(): void {
+  /**
+   * Drops all messages: no other connection follows.
+   *
+   * @returns An error that counts them; `undefined` if there were none.
+   */
+  giveUp(): TransportError | undefined {
+    const { count, size } = this;
+    if (count === 0) return undefined;
     this.#messages = [];
-    this.#amount = 0;
+    this.#size = 0;
+    const message = `${count} messages of ${size} bytes that waited for a connection were not sent`;
+    return new TransportError("ERR_QUEUE_LOST", message);
   }
 }

@@ -1,45 +1,20 @@
 /**
- * Connects with a socket, or over streams of the program: the opening handshake of RFC 6455 §4.1 by our own codec.
+ * Connects with a socket, or over streams of the program, by the opening handshake of RFC 6455 §4.1.
  *
  * @module
  */
 
+import { type ConnectionHandler, createConnection, deliverBatch, failConnection, openConnection, releaseMessages, setDelivery, setRequest, startConnection, stepConnection, type WebSocketConnection } from "../connection/connection.ts";
 import { ClientHandshake } from "./handshake.ts";
-import type {
-  ClientConnectionHandler,
-  CompressionOffer,
-  Connector,
-  ConnectPlan,
-  ConnectProgram,
-  OpenedConnection,
-} from "./connector.ts";
-import { bindControl, type ConnectionControl } from "./connection_control.ts";
-import {
-  type ConnectionHandler,
-  createConnection,
-  deliverBatch,
-  failConnection,
-  openConnection,
-  releaseMessages,
-  setDelivery,
-  setRequest,
-  startConnection,
-  stepConnection,
-  type WebSocketConnection,
-} from "../connection/connection.ts";
-import type {
-  ConnectionSettings,
-  Delivery,
-  HandshakeRequest,
-  HandshakeResult,
-  StepResult,
-} from "../connection/options.ts";
+import type { ClientConnection, ClientConnectionHandler, CompressionOffer, Connector, ConnectPlan, ConnectProgram, OpenedConnection } from "./connector.ts";
+import type { ConnectionSettings, Delivery, HandshakeRequest, HandshakeResult, StartOptions, StepResult } from "../connection/options.ts";
 import type { CompressionOptions, CompressionSettings } from "../protocol/compression.ts";
 import { compressionSettings, makeDeflateOffer, readDeflateAnswer } from "../protocol/deflate.ts";
 import { describe, TransportError } from "../base/errors.ts";
 import { checkUpgradeResponse, createKey, encodeUpgradeRequest, type UpgradeOffer } from "../protocol/handshake.ts";
 import { parseStatusLine } from "../protocol/head.ts";
-import { assertProtected, assertProtectedAt } from "./loopback.ts";
+import { assertTls, assertTlsAt } from "./tls_requirement.ts";
+import { describeRequest } from "./request.ts";
 import { locationOf, redirect, refusedRedirect } from "./redirect.ts";
 import { readCertificates } from "../transport/certificate.ts";
 import { hasRuntimeTransport, runtimeTransport } from "../transport/runtime.ts";
@@ -47,7 +22,7 @@ import type { Transport } from "../transport/transport.ts";
 import { streamTransport } from "../transport/stream.ts";
 import { UnfinishedMessages } from "../connection/unfinished_messages.ts";
 
-/** Connects with a socket of the runtime. */
+/** Connector that opens sockets of the runtime. */
 export const socketConnector: Connector = {
   sendsHeaders: true,
   get available(): boolean {
@@ -74,7 +49,7 @@ async function connect(plan: ConnectPlan, program: ConnectProgram): Promise<Open
 }
 
 async function connectOnce(plan: ConnectPlan, program: ConnectProgram): Promise<OpenedConnection> {
-  assertProtected(plan);
+  assertTls(plan);
   const { headers, signal } = plan;
   const offer: UpgradeOffer = {
     ...plan,
@@ -85,12 +60,12 @@ async function connectOnce(plan: ConnectPlan, program: ConnectProgram): Promise<
   const bytes = encodeUpgradeRequest(offer);
   const transport = await openTransport(plan);
   try {
-    assertProtectedAt(plan, transport.remoteAddress.hostname);
+    assertTlsAt(plan, transport.remoteAddress.hostname);
   } catch (error) {
     transport.destroy();
     throw error;
   }
-  // The attempt may be given up when all is done already, and nobody takes the result.
+  // The attempt may be aborted after the handshake, before the client takes the connection.
   signal.addEventListener("abort", () => transport.destroy(), { once: true });
   const handshake = new ClientHandshake(transport, signal);
   try {
@@ -101,7 +76,7 @@ async function connectOnce(plan: ConnectPlan, program: ConnectProgram): Promise<
     await program.acceptResponse({ status, headers: head.fields.toHeaders(), protocol, extensions });
     signal.throwIfAborted();
     const result = { protocol, extensions, compression };
-    return makeOpened(transport, handshake, plan, describeRequest(offer, headers), result);
+    return new OpenedSocket(transport, handshake, plan, describeRequest(plan, offer.extensions), result);
   } catch (error) {
     transport.destroy();
     throw error;
@@ -123,60 +98,64 @@ async function openTransport(plan: ConnectPlan): Promise<Transport> {
   }
 }
 
-function describeRequest({ target, protocols, extensions }: UpgradeOffer, headers: Headers): HandshakeRequest {
-  const [path, ...query] = target.split("?");
-  // One for each, so that what listens to it is let go with the connection.
-  const { signal } = new AbortController();
-  return { method: "GET", path, query: query.join("?"), headers, protocols, extensions, signal };
-}
+/** A socket whose handshake is done. */
+class OpenedSocket implements OpenedConnection {
+  readonly #transport: Transport;
+  readonly #handshake: ClientHandshake;
+  readonly #plan: ConnectPlan;
+  readonly #request: HandshakeRequest;
+  readonly #result: HandshakeResult;
+  #connection!: WebSocketConnection;
 
-function makeOpened(
-  transport: Transport,
-  handshake: ClientHandshake,
-  { settings, meter }: ConnectPlan,
-  request: HandshakeRequest,
-  result: HandshakeResult,
-): OpenedConnection {
-  let connection: WebSocketConnection | undefined;
-  return {
-    attach(handler, start) {
-      connection = createConnection(transport, "client", withoutConnection(handler, settings), settings, meter);
-      bindControl(connection, new SocketControl(connection));
-      setRequest(connection, request);
-      startConnection(connection, result, start);
-      return connection;
-    },
-    begin: () => {
-      if (connection !== undefined) openConnection(connection, handshake.leftover, handshake);
-    },
-  };
-}
+  constructor(
+    transport: Transport,
+    handshake: ClientHandshake,
+    plan: ConnectPlan,
+    request: HandshakeRequest,
+    result: HandshakeResult,
+  ) {
+    this.#transport = transport;
+    this.#handshake = handshake;
+    this.#plan = plan;
+    this.#request = request;
+    this.#result = result;
+  }
 
-class SocketControl implements ConnectionControl {
-  readonly #connection: WebSocketConnection;
+  attach(handler: ClientConnectionHandler, start: StartOptions): ClientConnection {
+    const { settings, meter } = this.#plan;
+    const adapted = withoutConnection(handler, settings);
+    const connection = createConnection(this.#transport, "client", adapted, settings, meter);
+    setRequest(connection, this.#request);
+    startConnection(connection, this.#result, start);
+    return this.#connection = connection;
+  }
 
-  constructor(connection: WebSocketConnection) {
-    this.#connection = connection;
+  begin(): void {
+    openConnection(this.#connection, this.#handshake.leftover, this.#handshake);
   }
 
   setDelivery(delivery: Delivery): void {
     setDelivery(this.#connection, delivery);
   }
+
   deliverBatch(): void {
     deliverBatch(this.#connection);
   }
+
   step(timeout: number): Promise<StepResult> {
     return stepConnection(this.#connection, timeout);
   }
+
   releaseMessages(): void {
     releaseMessages(this.#connection);
   }
+
   closeWith(code: number, error: unknown): void {
     failConnection(this.#connection, code, error);
   }
 }
 
-/** A client has one connection, so its handlers are not told which. */
+/** Adapts the handlers of a client, which has one connection and does not name it. */
 function withoutConnection(
   handler: ClientConnectionHandler,
   { messageTimeout, clock }: ConnectionSettings,

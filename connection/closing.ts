@@ -1,31 +1,22 @@
 /**
- * The life of a connection as a state machine, above all its end: the closing handshake of RFC 6455 §7, failures, and the end of the
- * transport.
+ * The life of a connection as a state machine, above all its end: the closing handshake of RFC 6455 §7, failures, and
+ * the end of the transport.
  *
  * "Close frame" is the frame; "transport" is TCP or whatever carries the bytes.
  *
- * | phase          | entered when                                     | left when                                         |
- * |----------------|--------------------------------------------------|---------------------------------------------------|
- * | `connecting`   | a transport is there                             | the handshake is done                             |
- * | `open`         | the handshake is done                            | either side sends a close frame, or fails         |
- * | `closeSent`    | `close()` sent ours first                        | the peer's comes: `ending`; `closeTimeout`: abort |
- * | `closeReceived`| the peer's came first, and `manualClose` is on   | `close()` sends ours: `ending`                    |
- * | `ending`       | both were exchanged, or the connection failed    | the transport ends; `closeTimeout`: abort         |
- * | `closed`       | the transport has ended                          |                                                   |
+ * | phase           | entered when                               | ends when                                          |
+ * | --------------- | ------------------------------------------ | -------------------------------------------------- |
+ * | `connecting`    | a transport is there                       | the handshake is done                              |
+ * | `open`          | the handshake is done                      | either side sends a close frame, or fails          |
+ * | `closeSent`     | `close()` sent ours first                  | the peer's comes: `ending`; `closeTimeout`: abort  |
+ * | `closeReceived` | the peer's came first, `manualClose` is on | `close()` sends ours: `ending`                     |
+ * | `ending`        | both were exchanged, or a failure          | the transport ends; `closeTimeout`: abort          |
+ * | `closed`        | the transport has ended                    |                                                    |
  *
  * @module
  */
 
-import type {
-  CloseFrame,
-  CloseInfo,
-  ConnectionEvents,
-  ConnectionSettings,
-  ConnectionState,
-  Delivery,
-  MessageWatch,
-  StepResult,
-} from "./options.ts";
+import type { CloseFrame, CloseInfo, ConnectionEvents, ConnectionSettings, ConnectionState, Delivery, MessageWatch, StepResult } from "./options.ts";
 import { CloseCode, ProtocolError, StateError, TransportError, WebSocketError } from "../base/errors.ts";
 import { Opcode } from "../protocol/frame_header.ts";
 import { encodeClosePayload } from "../protocol/payload.ts";
@@ -37,9 +28,9 @@ export type Phase = "connecting" | "open" | "closeSent" | "closeReceived" | "end
 
 /** The frame reader, as far as the end of the connection concerns it. */
 export interface EndingReader {
-  /** Whether no unparsed bytes wait. */
+  /** `true` if no unparsed bytes wait. */
   readonly empty: boolean;
-  /** Whether a parse is running. */
+  /** `true` while a parse is running. */
   readonly parsing: boolean;
   /** When bytes are parsed. */
   readonly delivery: Delivery;
@@ -83,7 +74,7 @@ export class Closing<Connection> implements SenderOwner {
 
   // Transport
   #endSent = false;
-  /** Whether the peer has sent FIN. */
+  /** `true` if the peer has sent FIN. */
   #transportEnded = false;
   #transportClosed = false;
 
@@ -151,7 +142,7 @@ export class Closing<Connection> implements SenderOwner {
     return this.#closed.promise;
   }
 
-  /** Whether our close frame was sent first, and the peer's is still to come. */
+  /** `true` if our close frame was sent first, and the peer's is still to come. */
   get closeSent(): boolean {
     return this.#phase === "closeSent";
   }
@@ -161,7 +152,7 @@ export class Closing<Connection> implements SenderOwner {
     return this.#handler.unfinished;
   }
 
-  /** Whether incoming bytes are ignored: RFC 6455 §5.5.1 lets nothing follow a close frame. */
+  /** `true` if incoming bytes are ignored: RFC 6455 §5.5.1 lets nothing follow a close frame. */
   get discards(): boolean {
     return this.#phase === "closeReceived" || this.#phase === "ending" || this.#phase === "closed";
   }
@@ -194,6 +185,7 @@ export class Closing<Connection> implements SenderOwner {
   open(): boolean {
     if (this.#phase !== "connecting") return false;
     this.#phase = "open";
+    this.#sender.allowMessages(true);
     return true;
   }
 
@@ -292,7 +284,8 @@ export class Closing<Connection> implements SenderOwner {
   /**
    * Ends the connection at once because of an error.
    *
-   * @param report The error, reported when the transport has ended: the program must not be called back from within its own `send`.
+   * @param report The error, reported when the transport has ended: the program must not be called back from within its
+   * own `send`.
    */
   abort(report: TransportError): void {
     this.#transport.destroy();
@@ -317,6 +310,7 @@ export class Closing<Connection> implements SenderOwner {
   #setPhase(phase: Phase): void {
     if (this.#phase === phase || this.#phase === "closed") return;
     this.#phase = phase;
+    this.#sender.allowMessages(false);
     this.#delivery.stopKeepAlive();
     if (phase === "closed") return this.#cancelTimer?.();
     if (phase === "ending") this.#startEnding();
@@ -349,7 +343,10 @@ export class Closing<Connection> implements SenderOwner {
     this.finishIfOver();
   }
 
-  /** All was sent: ends TCP. RFC 6455 §7.1.1: the server ends it first; a client, which masks, only if the connection failed. */
+  /**
+   * All was sent: ends TCP. RFC 6455 §7.1.1: the server ends it first; a client, which masks, only if the connection
+   * failed.
+   */
   allSent(): void {
     if (this.#endSent) return;
     if (this.#sender.masked && this.#received !== undefined && !this.#transportEnded) return;

@@ -1,6 +1,6 @@
 /**
- * The last part of a connection before the handlers of the program: takes messages and control frames of the message assembler, checks
- * their rate, answers pings, and delivers.
+ * The last part of a connection before the handlers of the program: takes messages and control frames of the message
+ * assembler, checks their rate, answers pings, and delivers.
  *
  * @module
  */
@@ -158,7 +158,7 @@ export class DeliveryControl<Connection> implements MessageHandler {
     return this.#queued ??= new QueuedDelivery(this.#reader, this.#closing);
   }
 
-  /** Whether enough messages wait in the queue. */
+  /** `true` if enough messages wait in the queue. */
   get full(): boolean {
     return this.#queued?.full ?? false;
   }

@@ -1,6 +1,6 @@
 /**
- * The first part of a connection behind its transport: hands incoming bytes to the frame parser at once, in batches, or step by step, and
- * keeps those that have to wait.
+ * The first part of a connection behind its transport: hands incoming bytes to the frame parser at once, in batches, or
+ * step by step, and keeps those that have to wait.
  *
  * Invariant: while bytes wait here, the transport is paused, except in batches, where up to 1 MiB may wait.
  *
@@ -54,7 +54,7 @@ export class FrameReader<Connection> implements TransportHandler, MessageOwner {
   #delivery: Delivery = "immediate";
   /** Bytes that came while parsing had to wait. */
   #unread: Uint8Array = EMPTY;
-  /** Whether parsing has to wait: a full queue, between batches, between steps. */
+  /** `true` while parsing has to wait: a full queue, between batches, between steps. */
   #blocked = false;
   #parsing = false;
   #endStep: ((result: StepResult) => void) | undefined;
@@ -107,12 +107,12 @@ export class FrameReader<Connection> implements TransportHandler, MessageOwner {
 
   // ---- State ---------------------------------------------------------------------------------------------------
 
-  /** Whether no bytes wait. */
+  /** `true` if no bytes wait. */
   get empty(): boolean {
     return this.#unread.length === 0;
   }
 
-  /** Whether a parse, and perhaps a handler within it, is running. */
+  /** `true` while a parse, and perhaps a handler within it, is running. */
   get parsing(): boolean {
     return this.#parsing;
   }
@@ -122,7 +122,7 @@ export class FrameReader<Connection> implements TransportHandler, MessageOwner {
     return this.#delivery;
   }
 
-  /** Whether a step waits for its end. */
+  /** `true` while a step waits for its end. */
   get stepping(): boolean {
     return this.#endStep !== undefined;
   }
@@ -261,8 +261,8 @@ export class FrameReader<Connection> implements TransportHandler, MessageOwner {
   }
 
   /**
-   * Runs handlers for messages that were parsed before, as if they were parsed now: whatever the handlers do, later messages are
-   * delivered later.
+   * Runs handlers for messages that were parsed before, as if they were parsed now: whatever the handlers do, later
+   * messages are delivered later.
    *
    * @param deliver Calls the handlers.
    */
@@ -312,7 +312,10 @@ export class FrameReader<Connection> implements TransportHandler, MessageOwner {
     }
   }
 
-  /** Takes no more messages: drops the bytes that wait, the rest of the current chunk, and the memory of an unfinished message. */
+  /**
+   * Takes no more messages: drops the bytes that wait, the rest of the current chunk, and the memory of an unfinished
+   * message.
+   */
   stop(): void {
     this.#parser.stop();
     this.#unread = EMPTY;
@@ -367,7 +370,8 @@ export class FrameReader<Connection> implements TransportHandler, MessageOwner {
   }
 
   /**
-   * Ends the step that waits, if one does, since something was delivered or nothing will be; parsing waits for the next step.
+   * Ends the step that waits, if one does, since something was delivered or nothing will be; parsing waits for the next
+   * step.
    *
    * @param result The kind of what came.
    */
@@ -402,7 +406,10 @@ export class FrameReader<Connection> implements TransportHandler, MessageOwner {
     return this.#assembler.progress;
   }
 
-  /** Fails the connection: unfinished messages of all connections hold too much, and this one is among the largest and slowest. */
+  /**
+   * Fails the connection: unfinished messages of all connections hold too much, and this one is among the largest and
+   * slowest.
+   */
   giveUp(): void {
     this.#unfinished = -1;
     const message = "Unfinished messages of all connections hold too much memory";

@@ -1,8 +1,8 @@
 /**
  * Finds peers that are gone: sends pings at intervals, measures the time to their pongs, and closes idle connections.
  *
- * A peer that reads slowly, or sends a long frame, is not gone. So the wait for a pong goes on as long as other bytes come, as long as the
- * program itself holds up the reading, and as long as bytes before the ping are still being sent.
+ * A peer that reads slowly, or sends a long frame, is not gone. So the wait for a pong goes on as long as other bytes
+ * come, as long as the program itself holds up the reading, and as long as bytes before the ping are still being sent.
  *
  * @module
  */

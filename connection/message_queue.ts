@@ -33,7 +33,7 @@ export class MessageQueue {
     this.#onCancel = onCancel;
   }
 
-  /** Whether the queue is full: no more messages should be read from the peer for now. */
+  /** `true` if the queue is full: no more messages should be read from the peer for now. */
   get full(): boolean {
     return this.#size >= HIGH_WATER_MARK;
   }
@@ -43,7 +43,7 @@ export class MessageQueue {
     return this.#size;
   }
 
-  /** Whether no message waits. */
+  /** `true` if no message waits. */
   get empty(): boolean {
     return this.#head === this.#items.length;
   }

@@ -16,9 +16,10 @@ export type ConnectionState = "connecting" | "open" | "closing" | "closed";
 
 /**
  * Result of `send`.
- * `"sent"`: the message was taken. `"backpressure"`: it was taken, but the peer is slow; wait for `drained()` before sending much more.
+ * `"sent"`: the message was taken. `"backpressure"`: it was taken, but the peer is slow; wait for `drained()` before
+ * sending much more.
  * `"dropped"`: it was not taken, since more than `maxBufferedAmount` bytes would wait.
- * `"queued"`: it is kept for the next connection, by a client with `reconnect` and `maxQueuedAmount`.
+ * `"queued"`: it is kept for the next connection, by a client with `reconnect` and `maxQueuedSize`.
  */
 export type SendResult = "sent" | "backpressure" | "dropped" | "queued";
 
@@ -39,7 +40,7 @@ export interface CloseInfo {
   code: number;
   /** The reason in the peer's close frame. */
   reason: string;
-  /** Whether both close frames were exchanged (RFC 6455 §7.1.4). */
+  /** `true` if both close frames were exchanged (RFC 6455 §7.1.4). */
   clean: boolean;
   /** The close frame that was sent, if one was. */
   sent?: CloseFrame;
@@ -62,8 +63,8 @@ export interface HandshakeRequest {
   /** The extensions that were offered, in the client's order of preference. */
   readonly extensions: readonly Extension[];
   /**
-   * On a server, for requests of an asynchronous `onAllow` to other services: aborts when the peer disconnects, or `handshakeTimeout` ends,
-   * before `onAllow` has answered. After its answer, and on a client, it never aborts.
+   * On a server, for requests of an asynchronous `onAllow` to other services: aborts when the peer disconnects, or
+   * `handshakeTimeout` ends, before `onAllow` has answered. After its answer, and on a client, it never aborts.
    */
   readonly signal: AbortSignal;
 }
@@ -71,9 +72,9 @@ export interface HandshakeRequest {
 /** Switches of one connection. */
 export interface ProtocolOptions {
   /**
-   * Deliver each frame by itself, decompressed and with no code point cut, and with a `frame` argument to the handlers; iteration and
-   * `readable` give the pieces without it. `maxMessageSize` goes on to limit the whole message; with 0 a single frame may fill
-   * the memory.
+   * Deliver each frame by itself, decompressed and with no code point cut, and with a `frame` argument to the handlers;
+   * iteration and `readable` give the pieces without it. `maxMessageSize` goes on to limit the whole message; with 0 a
+   * single frame may fill the memory.
    * @default {false}
    */
   frameByFrame?: boolean | undefined;
@@ -115,32 +116,33 @@ export interface ConnectionOptions {
    */
   splitMessage?: boolean | undefined;
   /**
-   * Longest frame on the wire, header included, in bytes, when `splitMessage` is on; 0: no splitting. At least 3, for a client 7.
+   * Longest frame on the wire, header included, in bytes, when `splitMessage` is on; 0: no splitting. At least 3, for a
+   * client 7.
    * @default {0}
    */
   frameSize?: number | undefined;
   /**
-   * Largest message accepted from the peer, in bytes. A larger one is refused with 1009 at the header that exceeds the limit; a
-   * compressed one where its decompression exceeds it, or at the header by which its wire form is much longer.
+   * Largest message accepted from the peer, in bytes. A larger one is refused with 1009 at the header that exceeds the
+   * limit; a compressed one where its decompression exceeds it, or at the header by which its wire form is much longer.
    * @default {16777216}
    */
   maxMessageSize?: number | undefined;
   /**
-   * Most fragments of one message, empty ones included; beyond it 1008. Reassembly keeps nothing per fragment: the limit is for
-   * messages that never end.
+   * Most fragments of one message, empty ones included; beyond it 1008. Reassembly keeps nothing per fragment: the
+   * limit is for messages that never end.
    * @default {131072}
    */
   maxFragments?: number | undefined;
   /**
-   * Longest time until the next piece of a message that has begun, in ms, exact to an eighth. Then the connection is closed with 1001.
-   * The time does not run while the program itself holds up the reading, nor with `frameByFrame` between two frames. A server limits it
-   * by default.
+   * Longest time until the next piece of a message that has begun, in ms, exact to an eighth. Then the connection is
+   * closed with 1001. The time does not run while the program itself holds up the reading, nor with `frameByFrame`
+   * between two frames. A server limits it by default.
    * @default {0}
    */
   messageTimeout?: number | undefined;
   /**
-   * Most bytes that wait for a slow peer; control frames and compressed fragments may exceed it a little. Beyond it `slowConsumer`
-   * decides.
+   * Most bytes that wait for a slow peer; control frames and compressed fragments may exceed it a little. Beyond it
+   * `slowConsumer` decides.
    * @default {33554432}
    */
   maxBufferedAmount?: number | undefined;
@@ -161,19 +163,21 @@ export interface ConnectionOptions {
    */
   closeTimeout?: number | undefined;
   /**
-   * Longest time in which only pings and pongs come or are sent, in ms, exact to an eighth. Then the connection is closed with 1001.
+   * Longest time in which only pings and pongs come or are sent, in ms, exact to an eighth. Then the connection is
+   * closed with 1001.
    * @default {0}
    */
   idleTimeout?: number | undefined;
   /**
-   * Time between the answer to a ping and the next ping, in ms. Pings find peers that are gone, keep proxies from closing the connection,
-   * and measure `latency`. A page does not ping.
+   * Time between the answer to a ping and the next ping, in ms. Pings find peers that are gone, keep proxies from
+   * closing the connection, and measure `latency`. A page does not ping.
    * @default {30000}
    */
   pingInterval?: number | undefined;
   /**
-   * Longest time to the answer to a ping, in ms. Then the connection is ended without a closing handshake: 1006. The time does not run as
-   * long as other bytes come, the program itself holds up the reading, or bytes before the ping are still being sent.
+   * Longest time to the answer to a ping, in ms. Then the connection is ended without a closing handshake: 1006. The
+   * time does not run as long as other bytes come, the program itself holds up the reading, or bytes before the ping
+   * are still being sent.
    * @default {20000}
    */
   pongTimeout?: number | undefined;
@@ -228,7 +232,7 @@ export const CONNECTION_DEFAULTS: ConnectionSettings = defaultsOf(CONNECTION_SET
 export interface MessageOwner {
   /** A number that grows with each piece of the message. */
   progress(): number;
-  /** Whether bytes are read as they come: the time does not run while the program holds up the reading. */
+  /** `true` while bytes are read as they come: the time does not run while the program holds up the reading. */
   reads(): boolean;
   /** Called when no piece of the message has come for `messageTimeout`. */
   stalled(): void;
@@ -287,7 +291,7 @@ export interface StartOptions {
    */
   delivery?: Delivery;
   /**
-   * Whether messages wait in the queue until the program listens.
+   * `true` if messages wait in the queue until the program listens.
    * @default {false}
    */
   waitForHandler?: boolean;
@@ -295,7 +299,7 @@ export interface StartOptions {
 
 /** End of a transport before the connection listened to it. */
 export interface EarlyEnd {
-  /** Whether the peer had sent FIN. */
+  /** `true` if the peer had sent FIN. */
   readonly ended: boolean;
   /** Set if it was closed, with the error that broke it. */
   readonly closed: { error: unknown } | undefined;

@@ -1,5 +1,6 @@
 /**
- * Messages that a program reads itself, from the iterator or `readable` of a connection, and those that come before it listens.
+ * Messages that a program reads itself, from the iterator or `readable` of a connection, and those that come before it
+ * listens.
  *
  * | use       | entered when                                        | handlers get messages | the queue keeps them |
  * |-----------|-----------------------------------------------------|-----------------------|----------------------|
@@ -24,7 +25,10 @@ export interface QueueSource {
 
 /** The connection of a {@linkcode QueuedDelivery}. */
 export interface QueueConnection {
-  /** Whether a close frame was sent first: a full queue drops messages then, since the peer's close frame behind them must be found. */
+  /**
+   * `true` if a close frame was sent first: a full queue drops messages then, since the peer's close frame behind them
+   * must be found.
+   */
   readonly closeSent: boolean;
   /** The reader of the stream has cancelled it: closes the connection. */
   close(): unknown;
@@ -37,7 +41,7 @@ export class QueuedDelivery {
   #use: "unused" | "waiting" | "taken" = "unused";
   #queue: MessageQueue | undefined;
   #ended: { error: unknown } | undefined;
-  /** Whether a message was dropped: then all later ones are, so that the messages read have no holes. */
+  /** `true` if a message was dropped: then all later ones are, so that the messages read have no holes. */
   #drops = false;
 
   /**
@@ -51,12 +55,12 @@ export class QueuedDelivery {
     this.#connection = connection;
   }
 
-  /** Whether enough messages wait. */
+  /** `true` if enough messages wait. */
   get full(): boolean {
     return this.#queue?.full ?? false;
   }
 
-  /** Whether handlers get the messages that come. */
+  /** `true` if handlers get the messages that come. */
   get reachesHandlers(): boolean {
     return !this.#drops && this.#use !== "waiting";
   }

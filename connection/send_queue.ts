@@ -103,7 +103,7 @@ export class SendQueue {
     return this.#sealedLength + this.#run.length + this.#tailLength + this.#inFlight;
   }
 
-  /** Whether there are bytes to flush. */
+  /** `true` if there are bytes to flush. */
   get waits(): boolean {
     return this.#inFlight === 0 && this.bufferedAmount > 0;
   }

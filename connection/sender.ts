@@ -1,6 +1,6 @@
 /**
- * The sending side of one connection: the limit on waiting bytes, compression, messages fragmented by hand, one write a turn, and
- * the promises that wait until all is sent.
+ * The sending side of one connection: the limit on waiting bytes, compression, messages fragmented by hand, one write a
+ * turn, and the promises that wait until all is sent.
  *
  * @module
  */
@@ -24,8 +24,8 @@ const microtaskBatch = new WriteBatch(queueMicrotask);
 const MAX_PONGS = 64;
 
 /**
- * Between these sizes, in bytes, waiting frames are written at once: to write them together with more saves nothing, and they are still
- * cached. Longer ones are faster in the batch (`bench/README.md`).
+ * Between these sizes, in bytes, waiting frames are written at once: to write them together with more saves nothing,
+ * and they are still cached. Longer ones are faster in the batch (`bench/README.md`).
  */
 const [LARGE, HUGE] = [64 * 1024, 512 * 1024];
 
@@ -35,7 +35,18 @@ export interface SenderOwner {
   allSent(): void;
 }
 
-/** Sends the messages of one connection. Its state is checked before: nothing here knows whether the connection is open. */
+/**
+ * State of a {@linkcode Sender}.
+ * `"control"`: only control frames are sent, before the connection is open or after a close frame. `"open"`: messages
+ * too.
+ * `"ending"`: the owner is told when no bytes wait any more. `"closed"`: waiting bytes were dropped, and no others are
+ * sent.
+ */
+type SenderState = "control" | "open" | "ending" | "closed";
+
+/**
+ * Sends the messages of one connection. Its state is checked before: nothing here knows whether the connection is open.
+ */
 export class Sender {
   #queue: SendQueue;
   #batch: WriteBatch | undefined;
@@ -48,12 +59,12 @@ export class Sender {
   #meter: Meter;
   #deflater: MessageDeflater | undefined;
 
-  /** Whether frames are collected until `uncork`. */
+  /** `true` while frames are collected until `uncork`. */
   #corked = false;
   #flushScheduled = false;
-  /** Whether a message sent by `sendFragment` is not finished. */
+  /** `true` if a message sent by `sendFragment` is not finished. */
   #fragmented = false;
-  /** Whether that message is compressed. */
+  /** `true` if that message is compressed. */
   #fragmentsDeflated = false;
   /** The newest ping not answered yet, since much waits already (RFC 6455 §5.5.3 allows to skip older ones). */
   #owedPong: Uint8Array | undefined;
@@ -66,9 +77,7 @@ export class Sender {
   /** Bytes of pings and pongs among all that was sent. */
   #keepAliveBytes = 0;
   #waiters: { resolve(): void; reject(error: unknown): void }[] | undefined;
-  /** Whether the owner is told when no bytes wait any more. */
-  #ending = false;
-  #closed = false;
+  #state: SenderState = "control";
   /** The error of waiting bytes that were dropped. */
   #loss: TransportError | undefined;
 
@@ -119,7 +128,24 @@ export class Sender {
     return this.#queue.bufferedAmount;
   }
 
-  /** Whether frames are masked: `true` for a client. */
+  /**
+   * `true` if messages can be sent; kept here too, since a broadcast to many connections looks at no other part of
+   * them.
+   */
+  get isOpen(): boolean {
+    return this.#state === "open";
+  }
+
+  /**
+   * Allows or forbids messages, as the phase of the connection does.
+   *
+   * @param allowed `false` before the connection is open, and after a close frame.
+   */
+  allowMessages(allowed: boolean): void {
+    if (this.#state === "open" || this.#state === "control") this.#state = allowed ? "open" : "control";
+  }
+
+  /** `true` if frames are masked: `true` for a client. */
   get masked(): boolean {
     return this.#masked;
   }
@@ -139,12 +165,12 @@ export class Sender {
     return this.#queue.sent + this.#queue.bufferedAmount - this.#keepAliveBytes;
   }
 
-  /** Whether a message sent by `sendFragment` is not finished. */
+  /** `true` if a message sent by `sendFragment` is not finished. */
   get fragmented(): boolean {
     return this.#fragmented;
   }
 
-  /** Whether more than `highWaterMark` bytes wait: a program should wait too. */
+  /** `true` if more than `highWaterMark` bytes wait: a program should wait too. */
   get congested(): boolean {
     return this.bufferedAmount > this.#highWaterMark;
   }
@@ -312,7 +338,8 @@ export class Sender {
     if (this.#isOverBudget) return undefined;
     const first = opcode !== Opcode.Continuation;
     const deflate = first ? this.#isWorthDeflating(data) : this.#fragmentsDeflated;
-    // By its plain length: compression cannot be undone. The result is a few bytes longer at most, 6 % with little memory.
+    // By its plain length: compression cannot be undone. The result is a few bytes longer at most, 6 % with little
+    // memory.
     if (!this.hasRoom(data)) return undefined;
     const plain = toBytes(data);
     const payload = deflate ? this.#deflater!.compress(plain, final) : plain;
@@ -356,7 +383,7 @@ export class Sender {
 
   /** Calls `allSent` of the owner after each write from now on that leaves no bytes waiting. */
   end(): void {
-    this.#ending = true;
+    if (this.#state !== "closed") this.#state = "ending";
     this.forgetPong();
   }
 
@@ -368,7 +395,10 @@ export class Sender {
     return this.congested ? "backpressure" : "sent";
   }
 
-  /** All frames of a turn go out in one write: in the batch of the transport; without one at `uncork`, or else in a microtask. */
+  /**
+   * All frames of a turn go out in one write: in the batch of the transport; without one at `uncork`, or else in a
+   * microtask.
+   */
   #scheduleFlush(): void {
     if (this.#corked || this.#flushScheduled) return;
     this.#flushScheduled = true;
@@ -378,7 +408,7 @@ export class Sender {
   /** Writes the collected frames. */
   flushBatch(): void {
     this.#flushScheduled = false;
-    if (this.#closed) return;
+    if (this.#state === "closed") return;
     this.#queue.flush();
     this.#flushed();
   }
@@ -398,7 +428,7 @@ export class Sender {
 
   /** The transport is ready again. */
   drain(): void {
-    if (this.#closed) return;
+    if (this.#state === "closed") return;
     this.#queue.drain();
     this.#flushed();
   }
@@ -422,7 +452,7 @@ export class Sender {
       this.sendControl(Opcode.Pong, payload);
     }
     if (this.bufferedAmount > 0) return;
-    if (this.#ending) this.#owner.allSent();
+    if (this.#state === "ending") this.#owner.allSent();
     const waiters = this.#waiters;
     if (waiters === undefined) return;
     this.#waiters = undefined;
@@ -435,7 +465,7 @@ export class Sender {
    * @returns Rejects if waiting bytes are dropped before.
    */
   drained(): Promise<void> {
-    if (this.#closed) this.#noteLoss(undefined);
+    if (this.#state === "closed") this.#noteLoss(undefined);
     if (this.#loss === undefined && this.bufferedAmount === 0) return Promise.resolve();
     const promise = new Promise<void>((resolve, reject) => {
       if (this.#loss !== undefined) reject(this.#loss);
@@ -447,12 +477,12 @@ export class Sender {
   }
 
   /**
-   * Drops all waiting bytes, for good; promises of `drained` reject.
+   * Drops all waiting bytes, and takes no others; promises of `drained` reject.
    *
    * @param cause The reason, if it is known.
    */
   discard(cause: unknown): void {
-    this.#closed = true;
+    this.#state = "closed";
     this.#owedPong = undefined;
     this.#noteLoss(cause);
     this.#queue.discard();

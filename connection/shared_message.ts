@@ -50,8 +50,8 @@ export class SharedMessage {
   /**
    * Encodes the message for one connection.
    *
-   * @param deflater The compressor of the connection, if it has one. It loses its context when the message is compressed, since that was
-   * done without it.
+   * @param deflater The compressor of the connection, if it has one. It loses its context when the message is
+   * compressed, since that was done without it.
    * @returns Whole frames.
    */
   framesFor(deflater: MessageDeflater | undefined): Uint8Array {

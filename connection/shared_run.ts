@@ -1,5 +1,6 @@
 /**
- * Runs of encoded messages that wait on many connections: all connections on which the same run waits write one array, which is made once.
+ * Runs of encoded messages that wait on many connections: all connections on which the same run waits write one array,
+ * which is made once.
  *
  * @module
  */
@@ -12,8 +13,8 @@ const MAX_LENGTH = 16 * 1024;
 const EMPTY = new Uint8Array(0);
 
 /**
- * A run of messages, immutable: `append` returns another run, the same one for all connections that append the same message. Runs are
- * found again within one turn; a run kept longer refers to its own messages only.
+ * A run of messages, immutable: `append` returns another run, the same one for all connections that append the same
+ * message. Runs are found again within one turn; a run kept longer refers to its own messages only.
  */
 export class SharedRun {
   /** The run without messages, from which all others are made. */

@@ -1,9 +1,9 @@
 /**
- * Limits of messages that have begun and not ended, for all connections together: the memory that they hold, and the time until the next
- * piece of one comes.
+ * Limits of messages that have begun and not ended, for all connections together: the memory that they hold, and the
+ * time until the next piece of one comes.
  *
- * Connections report a message after a read that ends inside it, so that messages that come whole cost nothing. One timer serves all: it
- * checks at intervals whether more has come.
+ * Connections report a message after a read that ends inside it, so that messages that come whole cost nothing. One
+ * timer serves all: it checks at intervals whether more has come.
  *
  * @module
  */

@@ -9,7 +9,7 @@ import { JournalError } from "../base/errors.ts";
 import { InboxItem } from "./item.ts";
 import type { InboxMember } from "./member.ts";
 import { encodeInboxMessage, InboxCloseCode } from "./protocol.ts";
-import type { Journal, JournalEntry, SharedPlace } from "../journal/journal.ts";
+import type { Journal, JournalEntry, SharedCursor } from "../journal/journal.ts";
 import type { SharedMessage } from "../connection/shared_message.ts";
 import { PassedNumbers, type SequenceRange } from "../journal/sequence_ranges.ts";
 import { matchesFilter, mayHave, type WhatsAppFilter } from "../cloud_api/filter.ts";
@@ -87,7 +87,7 @@ export class InboxGroup {
   /**
    * Cursor that receivers of other servers share; notifications taken from it are in `#returned` until they are sent.
    */
-  #sharedCursor: SharedPlace | undefined;
+  #sharedCursor: SharedCursor | undefined;
   /** `true` if the shared cursor may have more. */
   #mayTake = true;
 
@@ -253,7 +253,7 @@ export class InboxGroup {
   }
 
   /** Takes no more notifications than can be sent: the rest is for other servers. */
-  #takeShared(sharedCursor: SharedPlace): void {
+  #takeShared(sharedCursor: SharedCursor): void {
     if (this.#loading || !this.#mayTake) return;
     let room = 0;
     for (const member of this.#members) room += member.room;

@@ -1,45 +1,40 @@
 /**
- * The contract of a log of notifications, and what its implementations share.
+ * The contract of a log of notifications.
  *
  * @module
  */
 
-import { type Clock, systemClock } from "../base/clock.ts";
-import { describe, JournalError, OptionError } from "../base/errors.ts";
-import { assertNumber } from "../base/ranges.ts";
-import { trimmedError } from "./receiver_names.ts";
+import type { Clock } from "../base/clock.ts";
+import type { JournalError } from "../base/errors.ts";
 import type { SequenceRange } from "./sequence_ranges.ts";
 
-const HOUR = 3600 * 1000;
-const DAY = 24 * HOUR;
-const MIB = 1024 * 1024;
-
-/** What was taken: nobody else has it now. */
+/** Notifications taken from a {@linkcode SharedCursor}: no other server works on them. */
 export interface TakenEntries {
-  /** What another server had taken before, which is dead, or whose receivers have gone. */
+  /** Notifications taken before by a server that is dead, or whose receivers have gone. */
   readonly again: readonly JournalEntry[];
-  /** What nobody has had yet. */
+  /** Notifications not taken before. */
   readonly new: readonly JournalEntry[];
-  /** Ranges that retention has taken before delivery, or that the journal has lost. */
+  /** Ranges that retention has removed before delivery, or that the journal has lost. */
   readonly gaps?: readonly SequenceRange[];
 }
 
-/** A place that receivers of one name share, wherever they are. */
-export interface SharedPlace {
+/** A cursor that receivers of one name share, on whichever servers they are. */
+export interface SharedCursor {
   /**
    * Takes notifications for the receivers here.
    *
-   * @param count The most of them.
-   * @returns In the order of `seq`; none: there are no more at the moment. Rejects with a `JournalError` if the journal cannot be read.
+   * @param count Maximum of notifications.
+   * @returns Entries in the order of `seq`; none: there are no more at present. Rejects with a `JournalError` if the
+   * journal cannot be read.
    */
   take(count: number): Promise<TakenEntries>;
   /**
-   * Some that were taken are done.
+   * Acknowledges notifications that were taken.
    *
    * @param seqs Their sequence numbers.
    */
   acknowledge(seqs: readonly number[]): void;
-  /** No receiver is here any more; what was taken and is not done goes to the others. */
+  /** Departs when no receiver is here any more: notifications taken and not acknowledged go to the other servers. */
   leave(): void;
 }
 
@@ -49,54 +44,58 @@ export interface NewEntry {
   readonly bytes: Uint8Array;
   /** The value of `X-Hub-Signature-256`; "" if there was none. */
   readonly signature: string;
-  /** When it came, by the clock on the wall. */
+  /** Time of arrival, by the wall clock. */
   readonly receivedAt: Date;
-  /** The SHA-256 digest of the body: what tells a retry. */
+  /** SHA-256 digest of the body, by which a retry is recognised. */
   readonly digest: Uint8Array;
-  /** `false`: only the digest is kept, so that a retry is recognised; nobody gets it. */
+  /** `false`: only the digest is kept, to recognise a retry; it is not delivered. */
   readonly forward: boolean;
 }
 
 /** A notification that is kept. */
 export interface JournalEntry {
-  /** Its place in the journal, from 1: grows, but may leave numbers out. */
+  /** Sequence number in the journal, from 1: it grows, but may leave numbers out. */
   readonly seq: number;
   /** The body as it came. */
   readonly bytes: Uint8Array;
   /** The value of `X-Hub-Signature-256`; "" if there was none. */
   readonly signature: string;
-  /** When it came, by the clock on the wall. */
+  /** Time of arrival, by the wall clock. */
   readonly receivedAt: Date;
   /**
-   * Set where the journal cannot give any more what it kept, since its file is damaged: all behind this number up to `seq` is lost, and
-   * `bytes` is empty. Receivers are told of a gap.
+   * Set where the file of the journal is damaged: the notifications behind this number, up to `seq`, are lost, and
+   * `bytes` is empty. Receivers get a gap.
    */
   readonly lostAfter?: number | undefined;
 }
 
-/** What {@linkcode Journal.append} says. */
+/** Result of {@linkcode Journal.append}. */
 export interface Appended {
-  /** The place of the notification; for a duplicate, of the first one. */
+  /** Sequence number of the notification; for a duplicate, of the first one. */
   readonly seq: number;
-  /** Whether the same body is there already: then nothing was kept. */
+  /** `true` if the same body is in the journal already: nothing was kept. */
   readonly duplicate: boolean;
 }
 
-/** What a journal tells its owner. */
+/** Listener of a journal. */
 export interface JournalListener {
   /**
-   * A notification is kept, and is to be delivered. Called in the order of `seq`, before `append` resolves.
+   * Called when a notification is kept and is to be delivered: in the order of `seq`, before `append` resolves.
    *
    * @param entry The notification.
    */
   appended(entry: JournalEntry): void;
   /**
-   * Something went wrong outside of a call: a cursor could not be written, or retention took what a receiver had not acknowledged.
+   * Called for a failure outside of a call: a cursor could not be written, or retention removed notifications that a
+   * receiver had not acknowledged.
    *
-   * @param error What.
+   * @param error The failure.
    */
   error(error: JournalError): void;
-  /** More was lost than was known: {@linkcode Journal.lost} has changed. Receivers that have passed it over are to be told. */
+  /**
+   * Called when {@linkcode Journal.lost} has more ranges than before, so that receivers that have passed them over can
+   * be notified.
+   */
   lost?(): void;
 }
 
@@ -122,177 +121,121 @@ export interface JournalListener {
  * ```
  */
 export interface Journal {
-  /** Names this journal for ever: sequence numbers of another one mean nothing. */
+  /** Permanent ID of the journal: sequence numbers of another journal mean nothing. */
   readonly id: string;
-  /** Whether what is in it outlives the process. */
+  /** `true` if the content outlives the process. */
   readonly durable: boolean;
-  /** The highest sequence number so far; 0: nothing was ever kept. */
+  /** Highest sequence number so far; 0: nothing was ever kept. */
   readonly last: number;
-  /** Up to here retention has taken notifications away; 0: none. */
+  /** Sequence number up to which retention has removed notifications; 0: none. */
   readonly trimmed: number;
-  /** Notifications that were kept, and lost behind `trimmed`; for journals that are kept by another program, such as Redis. */
+  /** Ranges beyond `trimmed` that were kept, and lost again by the program that keeps them, such as Redis. */
   readonly lost?: readonly SequenceRange[];
   /**
-   * Sets who is told.
+   * Sets the listener.
    *
-   * @param listener The owner; `undefined`: nobody.
+   * @param listener The owner; `undefined`: none.
    */
   listen(listener: JournalListener | undefined): void;
   /**
-   * Whether a body is there already.
+   * Recognises a retry.
    *
-   * @param digest Its SHA-256 digest.
-   * @returns `true` for a retry.
+   * @param digest SHA-256 digest of a body.
+   * @returns `true` if the same body is in the journal.
    */
   has(digest: Uint8Array): Promise<boolean>;
   /**
    * Keeps a notification.
    *
-   * @param entry The notification. Nobody may change its bytes any more.
-   * @returns Resolves when it is kept for sure. Rejects with a {@linkcode JournalError} if it cannot be; then it is not kept.
+   * @param entry The notification, whose bytes must not change any more.
+   * @returns Resolves when it is safe. Rejects with a {@linkcode JournalError} if it is not kept.
    */
   append(entry: NewEntry): Promise<Appended>;
   /**
-   * Reads what is to be delivered.
+   * Reads notifications to deliver.
    *
-   * @param after Only what comes behind this sequence number.
-   * @param count The most entries. Fewer may come, for the memory's sake; none: there are no more.
-   * @returns In the order of `seq`.
+   * @param after Sequence number after which to begin.
+   * @param count Maximum of entries; fewer may come, to save memory; none: there are no more.
+   * @returns Entries in the order of `seq`.
    */
   read(after: number, count: number): Promise<JournalEntry[]>;
   /**
-   * How far a receiver has come.
+   * Reads the cursor of a receiver.
    *
    * @param name Its name.
-   * @returns The sequence number up to which it has acknowledged everything; `undefined`: it never came.
+   * @returns Sequence number up to which it has acknowledged all notifications; `undefined` if the name is unknown.
    */
   cursor(name: string): Promise<number | undefined>;
   /**
-   * Lets a receiver in under a name. One that is new is kept before this resolves, so that from then on nothing is left out for it, also
-   * after a crash. Until {@linkcode Journal.release} it has a connection, and does not expire.
+   * Admits a receiver under a name. A new name is kept before this resolves, so that its receiver misses nothing from
+   * then on, not even after a crash. Until {@linkcode Journal.release} the name is connected, and does not expire.
    *
    * @param name Its name.
-   * @param start Where it begins, if the name is new.
-   * @param shared Whether its place is one of {@linkcode Journal.share}.
-   * @returns The sequence number up to which it has acknowledged everything. Rejects with a {@linkcode JournalError}: with
-   * `ERR_JOURNAL_RECEIVERS` if there are too many names, or with another code if the name cannot be kept.
+   * @param start Cursor of a new name.
+   * @param shared `true` if its cursor is one of {@linkcode Journal.share}.
+   * @returns Sequence number up to which it has acknowledged all notifications. Rejects with a {@linkcode
+   * JournalError}: with `ERR_JOURNAL_RECEIVERS` if there are too many names, or with another code if the name cannot be
+   * kept.
    */
   admit(name: string, start: number, shared: boolean): Promise<number>;
   /**
-   * Keeps how far a receiver has come, soon. After a crash an older value may be there: then the receiver gets some notifications twice.
+   * Moves the cursor of a receiver; it is written soon. After a crash it may be older: the receiver then gets some
+   * notifications twice.
    *
    * @param name Its name.
-   * @param seq The sequence number up to which it has acknowledged everything.
+   * @param seq Sequence number up to which it has acknowledged all notifications.
    */
   saveCursor(name: string, seq: number): void;
   /**
-   * No connection of a receiver is on this server any more.
+   * Releases a receiver whose last connection to this server has ended.
    *
    * @param name Its name.
    */
   release(name: string): void;
   /**
-   * A place that the receivers of a name share, wherever they are. Without it, those of one server share one place.
+   * Joins a cursor that the receivers of a name share, on whichever servers they are. A journal without this method has
+   * one cursor for the receivers of each server.
    *
    * @param name The name.
-   * @param start Where it begins, if it is new.
-   * @param wanted Tells what its receivers want: those of all servers must want the same, or `take` rejects with `ERR_JOURNAL_CONFLICT`.
-   * @param wake Called when there may be something to take, besides what `appended` tells.
-   * @returns The place.
+   * @param start Sequence number to begin after, if the cursor is new.
+   * @param wanted Filters of the receivers: on all servers they must be the same, or `take` rejects with
+   * `ERR_JOURNAL_CONFLICT`.
+   * @param wake Called when there may be notifications to take, in addition to `appended`.
+   * @returns The part of this server in the cursor.
    */
-  share?(name: string, start: number, wanted: string, wake: () => void): SharedPlace;
-  /** Writes what is not written yet, and ends. */
+  share?(name: string, start: number, wanted: string, wake: () => void): SharedCursor;
+  /** Writes all that is not written yet, and closes the journal. */
   close(): Promise<void>;
 }
 
-/** How long a journal keeps what. */
+/** Limits of what a journal keeps. */
 export interface JournalRetention {
   /**
-   * How long notifications are kept, in ms; 0: no limit. Time counts while the journal is open only, so that neither a clock that
-   * jumps nor a long stop takes anything away.
+   * Maximum age of notifications, in ms; 0: no limit. Time counts only while the journal is open, so that neither a
+   * clock that jumps nor a long stop removes any.
    * @default {2592000000}
    */
-  maxAge?: number;
+  maxAge?: number | undefined;
   /**
-   * The most bytes of all bodies that are kept; 0: no limit. The oldest go first. At least 16 MiB.
+   * Maximum of bytes of all bodies, at least 16 MiB; 0: no limit. The oldest notifications are removed first.
    * @default {1073741824}
    */
-  maxBytes?: number;
+  maxBytes?: number | undefined;
   /**
-   * The most names of receivers that are kept; 0: no limit. Beyond it a receiver with a new name is refused, unless one of the names has
-   * expired.
+   * Maximum of names of receivers; 0: no limit. Beyond it a receiver with a new name is refused, unless one of the
+   * names has expired.
    * @default {10000}
    */
-  maxReceivers?: number;
+  maxReceivers?: number | undefined;
   /**
-   * How long the name of a receiver is kept without a connection, in ms, at least an hour; 0: no limit. Then it is forgotten, which is
-   * reported, and when it comes again it is new. Time counts while the journal is open only.
+   * Maximum time that the name of a receiver is kept without a connection, in ms, at least an hour; 0: no limit. An
+   * expired name is reported, and new when its receiver connects again. Time counts only while the journal is open.
    * @default {7776000000}
    */
-  maxReceiverAge?: number;
+  maxReceiverAge?: number | undefined;
   /**
-   * Time, for tests.
+   * Clock, to be replaced in tests.
    * @default {systemClock}
    */
-  clock?: Clock;
-}
-
-/**
- * Tells the owner of a journal what is kept. What it throws is no reason to treat the others otherwise.
- *
- * @param listener The owner.
- * @param entry The notification.
- */
-export function tellAppended(listener: JournalListener | undefined, entry: JournalEntry): void {
-  try {
-    listener?.appended(entry);
-  } catch (cause) {
-    const message = `Notification ${entry.seq} cannot be handed on: ${describe(cause)}`;
-    listener?.error(new JournalError("ERR_JOURNAL_LISTENER", message, { cause }));
-  }
-}
-
-/**
- * Tells the owner of a journal which receivers have lost something to retention, each once, in one error.
- *
- * @param listener The owner.
- * @param cursors How far the receivers have come, by name.
- * @param before Up to here retention had taken things away before.
- * @param trimmed And up to here now.
- */
-export function tellTrimmed(
-  listener: JournalListener | undefined,
-  cursors: ReadonlyMap<string, number>,
-  before: number,
-  trimmed: number,
-): void {
-  const lost = [...cursors].filter(([, seq]) => seq >= before && seq < trimmed);
-  if (lost.length > 0) listener?.error(trimmedError(lost));
-}
-
-/** For so long a retry is recognised, in ms: Meta tries for 7 days. */
-export const DIGEST_AGE: number = 8 * 24 * 3600 * 1000;
-
-/**
- * The retention of a journal, checked.
- *
- * @param retention What was given.
- * @param maxBytes The default of `maxBytes`.
- * @returns With defaults.
- * @throws {OptionError} If a value is out of range.
- */
-export function checkRetention(retention: JournalRetention, maxBytes: number): Required<JournalRetention> {
-  const defaults = { maxAge: 30 * DAY, maxBytes, maxReceivers: 10_000, maxReceiverAge: 90 * DAY, clock: systemClock };
-  const checked = { ...defaults, ...retention };
-  assertNumber("maxAge", checked.maxAge);
-  assertNumber("maxBytes", checked.maxBytes);
-  assertNumber("maxReceivers", checked.maxReceivers);
-  assertNumber("maxReceiverAge", checked.maxReceiverAge);
-  if (checked.maxReceiverAge !== 0 && checked.maxReceiverAge < HOUR) {
-    throw new OptionError(`The setting "maxReceiverAge" is ${checked.maxReceiverAge}: less than ${HOUR}`);
-  }
-  if (checked.maxBytes !== 0 && checked.maxBytes < 16 * MIB) {
-    throw new OptionError(`The setting "maxBytes" is ${checked.maxBytes}: less than ${16 * MIB}`);
-  }
-  return checked;
+  clock?: Clock | undefined;
 }

@@ -1,5 +1,5 @@
 /**
- * A journal in memory: bounded, and gone with the process.
+ * The journal in memory: bounded, and lost with the process.
  *
  * @module
  */
@@ -7,32 +7,25 @@
 import { randomUUID } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
 import { JournalError } from "../base/errors.ts";
-import {
-  type Appended,
-  checkRetention,
-  DIGEST_AGE,
-  type Journal,
-  type JournalEntry,
-  type JournalListener,
-  type JournalRetention,
-  type NewEntry,
-  tellAppended,
-} from "./journal.ts";
+import type { Appended, Journal, JournalEntry, JournalListener, JournalRetention, NewEntry } from "./journal.ts";
+import { notifyAppended } from "./notify.ts";
 import { expiredError, ReceiverNames, tooManyError, trimmedError } from "./receiver_names.ts";
+import { checkRetention, DIGEST_AGE } from "./retention.ts";
 
 const MIB = 1024 * 1024;
-/** Notifications and digests that are kept at most. */
+/** Maximum of notifications, and of digests. */
 const MAX_ENTRIES = 100_000;
-/** Interval between looks for expired names, in ms; only while the journal is used. */
+/** Minimum interval between checks for expired names, in ms; checked while the journal is used. */
 const EXPIRY_INTERVAL = 600_000;
 
-/** An entry, and when it came by the injected clock. */
+/** An entry, and its time of arrival by the injected clock. */
 interface Kept extends JournalEntry {
   at: number;
 }
 
 /**
- * Keeps the latest notifications in memory: for receivers that lose their connection, not for a server that stops.
+ * A journal that keeps the latest notifications in memory: receivers may lose their connection, but a server that stops
+ * loses them.
  *
  * @example
  * ```ts
@@ -42,16 +35,16 @@ interface Kept extends JournalEntry {
  * ```
  */
 export class MemoryJournal implements Journal {
-  /** Names this journal. */
+  /** ID of the journal. */
   readonly id: string = randomUUID();
-  /** What is in it is gone with the process. */
+  /** `false`: the content is lost with the process. */
   readonly durable = false;
   #maxAge: number;
   #maxBytes: number;
   #clock: Clock;
   #listener: JournalListener | undefined;
   #closed = false;
-  /** In the order of `seq`; those before `#head` are gone. */
+  /** In the order of `seq`; those before index `#head` are removed. */
   #entries: Kept[] = [];
   #head = 0;
   #bytes = 0;
@@ -62,13 +55,13 @@ export class MemoryJournal implements Journal {
   #names: ReceiverNames;
   #maxReceivers: number;
   #maxReceiverAge: number;
-  /** When to look again for names that have expired. */
+  /** Time of the next check for expired names. */
   #expireAt = 0;
 
   /**
    * Makes an empty journal.
    *
-   * @param retention How long to keep what; `maxBytes` is 64 MiB by default.
+   * @param retention Limits of what it keeps; `maxBytes` is 64 MiB by default.
    * @throws {OptionError} If a value is out of range.
    */
   constructor(retention: JournalRetention = {}) {
@@ -81,18 +74,18 @@ export class MemoryJournal implements Journal {
     this.#names = new ReceiverNames(checked, 0);
   }
 
-  /** The highest sequence number so far. */
+  /** Highest sequence number so far. */
   get last(): number {
     return this.#last;
   }
 
-  /** Up to here retention has taken notifications away. */
+  /** Sequence number up to which retention has removed notifications. */
   get trimmed(): number {
     return this.#trimmed;
   }
 
   /**
-   * Sets who is told.
+   * Sets the listener.
    *
    * @param listener The owner.
    */
@@ -101,12 +94,12 @@ export class MemoryJournal implements Journal {
   }
 
   /**
-   * Whether a body is there already.
+   * Recognises a retry.
    *
-   * @param digest Its SHA-256 digest.
-   * @returns `true` for a retry.
+   * @param digest SHA-256 digest of a body.
+   * @returns `true` if the same body is in the journal.
    */
-  // deno-lint-ignore require-await -- what it throws is to be a rejection
+  // deno-lint-ignore require-await -- an exception becomes a rejection
   async has(digest: Uint8Array): Promise<boolean> {
     this.#assertOpen();
     this.#trim();
@@ -119,7 +112,7 @@ export class MemoryJournal implements Journal {
    * @param entry The notification.
    * @returns Resolves at once.
    */
-  // deno-lint-ignore require-await -- what it throws is to be a rejection
+  // deno-lint-ignore require-await -- an exception becomes a rejection
   async append({ bytes, signature, receivedAt, digest, forward }: NewEntry): Promise<Appended> {
     this.#assertOpen();
     this.#trim();
@@ -134,19 +127,19 @@ export class MemoryJournal implements Journal {
       this.#entries.push(entry);
       this.#bytes += bytes.length;
       this.#trim();
-      tellAppended(this.#listener, entry);
+      notifyAppended(this.#listener, entry);
     }
     return { seq, duplicate: false };
   }
 
   /**
-   * Reads what is to be delivered.
+   * Reads notifications to deliver.
    *
-   * @param after Only what comes behind this sequence number.
-   * @param count The most entries.
-   * @returns In the order of `seq`.
+   * @param after Sequence number after which to begin.
+   * @param count Maximum of entries.
+   * @returns Entries in the order of `seq`.
    */
-  // deno-lint-ignore require-await -- what it throws is to be a rejection
+  // deno-lint-ignore require-await -- an exception becomes a rejection
   async read(after: number, count: number): Promise<JournalEntry[]> {
     this.#assertOpen();
     this.#trim();
@@ -154,36 +147,36 @@ export class MemoryJournal implements Journal {
     return this.#entries.slice(from, from + count);
   }
 
-  /** Where the entries behind a sequence number begin, by bisection. */
+  /** Finds the index of the first entry behind a sequence number, by bisection. */
   #indexBehind(seq: number): number {
     let low = this.#head;
     let high = this.#entries.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.#entries[middle].seq <= seq) low = middle + 1;
+      if (this.#entries[middle]!.seq <= seq) low = middle + 1;
       else high = middle;
     }
     return low;
   }
 
   /**
-   * How far a receiver has come.
+   * Reads the cursor of a receiver.
    *
    * @param name Its name.
-   * @returns The sequence number; `undefined`: it never came.
+   * @returns The sequence number; `undefined` if the name is unknown.
    */
   cursor(name: string): Promise<number | undefined> {
     return Promise.resolve(this.#names.cursor(name));
   }
 
   /**
-   * Lets a receiver in under a name.
+   * Admits a receiver under a name.
    *
    * @param name Its name.
-   * @param start Where it begins, if the name is new.
-   * @returns The sequence number up to which it has acknowledged everything.
+   * @param start Cursor of a new name.
+   * @returns Sequence number up to which it has acknowledged all notifications.
    */
-  // deno-lint-ignore require-await -- what it throws is to be a rejection
+  // deno-lint-ignore require-await -- an exception becomes a rejection
   async admit(name: string, start: number): Promise<number> {
     this.#assertOpen();
     const now = this.#clock.now();
@@ -196,7 +189,7 @@ export class MemoryJournal implements Journal {
   }
 
   /**
-   * No connection of a receiver is here any more.
+   * Releases a receiver whose last connection has ended.
    *
    * @param name Its name.
    */
@@ -213,16 +206,16 @@ export class MemoryJournal implements Journal {
   }
 
   /**
-   * Keeps how far a receiver has come.
+   * Moves the cursor of a receiver.
    *
    * @param name Its name.
-   * @param seq The sequence number up to which it has acknowledged everything.
+   * @param seq Sequence number up to which it has acknowledged all notifications.
    */
   saveCursor(name: string, seq: number): void {
     if (!this.#closed) this.#names.move(name, seq, this.#clock.now());
   }
 
-  /** Ends; what is in it is gone. */
+  /** Closes the journal, and forgets its content. */
   close(): Promise<void> {
     this.#closed = true;
     this.#entries = [];
@@ -233,7 +226,7 @@ export class MemoryJournal implements Journal {
   #trim(): void {
     const now = this.#clock.now();
     while (this.#head < this.#entries.length) {
-      const { at, bytes, seq } = this.#entries[this.#head];
+      const { at, bytes, seq } = this.#entries[this.#head]!;
       const fits = this.#maxBytes === 0 || this.#bytes <= this.#maxBytes;
       const young = this.#maxAge === 0 || now - at <= this.#maxAge;
       if (fits && young && this.#entries.length - this.#head <= MAX_ENTRIES) break;

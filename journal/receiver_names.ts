@@ -1,69 +1,69 @@
 /**
- * The names of receivers that a journal keeps: how far each has come, when it was connected last, and which are to be forgotten.
+ * The names of receivers that a journal keeps: their cursors, the time of their last connection, and their expiry.
  *
  * @module
  */
 
 import { JournalError } from "../base/errors.ts";
 
-/** How many names are kept, and for how long. */
+/** Limits of the names that are kept. */
 export interface ReceiverLimits {
-  /** The most names; 0: no limit. */
+  /** Maximum of names; 0: no limit. */
   readonly maxReceivers: number;
-  /** How long a name is kept without a connection, in ms; 0: no limit. */
+  /** Maximum time that a name is kept without a connection, in ms; 0: no limit. */
   readonly maxReceiverAge: number;
 }
 
 interface Receiver {
-  /** Everything up to here is acknowledged. */
+  /** Sequence number up to which all notifications are acknowledged. */
   seq: number;
-  /** When it was connected last, by the age clock; while it is connected, when that began. */
+  /** Age of the journal at the end of its last connection; while it is connected, at the beginning. */
   seen: number;
-  /** The value of `seen` that the journal has written. */
+  /** Value of `seen` that the journal has written. */
   written: number;
 }
 
-/** Maximum of names that one message lists. */
+/** Maximum of names listed in one message. */
 const MAX_LISTED = 10;
 
-/** The names of one journal. Times are those of its age clock, in ms. */
+/** Names of one journal. Ages are those of the journal, in ms. */
 export class ReceiverNames {
   #limits: ReceiverLimits;
   #receivers = new Map<string, Receiver>();
   #connected = new Set<string>();
-  /** No name expires before. */
+  /** Age before which no name expires. */
   #expireAt = Infinity;
   /** Sequence number up to which the losses to retention have been reported. */
-  #told = 0;
-  /** Lower bound for cursors from `#told` on: below it no receiver has lost anything, and no search is needed. */
+  #reported = 0;
+  /** Lower bound for cursors from `#reported` on: below it no receiver has lost anything, and no search is needed. */
   #lowest = Infinity;
 
   /**
-   * Makes one without names.
+   * Begins without names.
    *
-   * @param limits How many are kept, and for how long.
-   * @param trimmed Up to here retention has taken notifications, and that was told.
+   * @param limits Maximum of names, and of their age.
+   * @param trimmed Sequence number up to which retention has removed notifications, as was reported.
    */
   constructor(limits: ReceiverLimits, trimmed: number) {
     this.#limits = limits;
-    this.#told = trimmed;
+    this.#reported = trimmed;
   }
 
   /**
-   * How far a receiver has come.
+   * Returns the cursor of a receiver.
    *
    * @param name Its name.
-   * @returns The sequence number; `undefined`: the name is not known.
+   * @returns The sequence number; `undefined` if the name is unknown.
    */
   cursor(name: string): number | undefined {
     return this.#receivers.get(name)?.seq;
   }
 
   /**
-   * Whether there is no room for more names.
+   * Tells whether there is no room for another name.
    *
-   * @param coming How many are about to come.
-   * @returns `true` if the next one must be refused.
+   * @param coming Number of names about to be added.
+   * @returns `true` if the next name must be refused.
    */
   isFull(coming: number): boolean {
     const { maxReceivers } = this.#limits;
@@ -71,12 +71,12 @@ export class ReceiverNames {
   }
 
   /**
-   * Adds a name, or moves one that is known forward.
+   * Adds a name, or moves the cursor of a known name forward.
    *
    * @param name The name.
-   * @param seq How far it has come.
-   * @param seen When it was connected last; only for one that is new.
-   * @returns Whether that is further than before.
+   * @param seq The cursor.
+   * @param seen Age at the last connection of a new name.
+   * @returns `false` if the cursor is there already.
    */
   move(name: string, seq: number, seen: number): boolean {
     const receiver = this.#receivers.get(name);
@@ -90,11 +90,11 @@ export class ReceiverNames {
   }
 
   /**
-   * A receiver has a connection: its name does not expire.
+   * Notes that a receiver is connected: its name does not expire.
    *
    * @param name Its name, which is known.
-   * @param age The time.
-   * @returns How far it has come.
+   * @param age Age of the journal.
+   * @returns Its cursor.
    */
   connect(name: string, age: number): number {
     const receiver = this.#receivers.get(name)!;
@@ -104,10 +104,10 @@ export class ReceiverNames {
   }
 
   /**
-   * A receiver has no connection any more.
+   * Notes that the last connection of a receiver has ended.
    *
    * @param name Its name.
-   * @param age The time.
+   * @param age Age of the journal.
    */
   disconnect(name: string, age: number): void {
     if (!this.#connected.delete(name)) return;
@@ -123,10 +123,10 @@ export class ReceiverNames {
   }
 
   /**
-   * The names that had no connection for too long.
+   * Lists the names without a connection for too long.
    *
-   * @param age The time.
-   * @returns The names; they are still known.
+   * @param age Age of the journal.
+   * @returns The names, which are kept until {@linkcode ReceiverNames.forget}.
    */
   expired(age: number): string[] {
     if (age <= this.#expireAt) return [];
@@ -150,11 +150,11 @@ export class ReceiverNames {
   }
 
   /**
-   * Names whose time of the last connection must be written by a journal that outlives the process.
+   * Lists the names whose last connection a durable journal must write.
    *
-   * @param age The time.
-   * @param slack How far a written time may be behind, in ms.
-   * @returns Names and times.
+   * @param age Age of the journal.
+   * @param slack Time by which a written value may be behind, in ms.
+   * @returns Names, and the age of the journal at their last connection.
    */
   unwritten(age: number, slack: number): [name: string, seen: number][] {
     const found: [string, number][] = [];
@@ -166,9 +166,9 @@ export class ReceiverNames {
   }
 
   /**
-   * It is written.
+   * Notes that names are written.
    *
-   * @param list What {@linkcode ReceiverNames.unwritten} said.
+   * @param list Result of {@linkcode ReceiverNames.unwritten}.
    */
   wrote(list: readonly [name: string, seen: number][]): void {
     for (const [name, seen] of list) {
@@ -178,15 +178,15 @@ export class ReceiverNames {
   }
 
   /**
-   * The receivers that have lost something to retention since it was asked for last.
+   * Lists the receivers that retention has overtaken since the last call.
    *
-   * @param trimmed Up to here it has taken notifications.
-   * @returns Names, and how far they have come; each once, until it has come further than `trimmed`.
+   * @param trimmed Sequence number up to which it has removed notifications.
+   * @returns Names and cursors; each name once, until its cursor is beyond `trimmed`.
    */
   lost(trimmed: number): [name: string, seq: number][] {
     if (trimmed <= this.#lowest) return [];
-    const before = this.#told;
-    this.#told = trimmed;
+    const before = this.#reported;
+    this.#reported = trimmed;
     this.#lowest = Infinity;
     const lost: [string, number][] = [];
     for (const [name, { seq }] of this.#receivers) {
@@ -198,38 +198,38 @@ export class ReceiverNames {
 }
 
 /**
- * Makes the error for receivers that have lost something to retention: one, however many they are.
+ * Makes one error for all receivers that retention has overtaken.
  *
- * @param lost Their names, and how far they have come; at least one.
+ * @param lost Names and cursors; at least one.
  * @returns The error.
  */
 export function trimmedError(lost: readonly [name: string, seq: number][]): JournalError {
-  const who = lost.length === 1 ? `the receiver "${lost[0][0]}" has` : `${lost.length} receivers have`;
+  const who = lost.length === 1 ? `the receiver "${lost[0]![0]}" has` : `${lost.length} receivers have`;
   const from = lost.length === 1
-    ? `from ${lost[0][1] + 1} on`
+    ? `from ${lost[0]![1] + 1} on`
     : listed(lost.map(([name, seq]) => `"${name}" from ${seq + 1} on`));
-  const message = `Retention has taken notifications that ${who} not acknowledged: ${from}`;
+  const message = `Retention has removed notifications that ${who} not acknowledged: ${from}`;
   return new JournalError("ERR_JOURNAL_TRIMMED", message);
 }
 
 /**
- * Makes the error for names that were forgotten: one, however many they are.
+ * Makes one error for all names that have expired.
  *
  * @param names The names; at least one.
- * @param maxReceiverAge How long they had no connection, in ms.
+ * @param maxReceiverAge Time without a connection, in ms.
  * @returns The error.
  */
 export function expiredError(names: readonly string[], maxReceiverAge: number): JournalError {
   const who = names.length === 1 ? "1 receiver is" : `${names.length} receivers are`;
   const list = listed(names.map((name) => `"${name}"`));
-  const message = `The place of ${who} forgotten after ${maxReceiverAge} ms without a connection: ${list}`;
+  const message = `The name of ${who} forgotten after ${maxReceiverAge} ms without a connection: ${list}`;
   return new JournalError("ERR_JOURNAL_EXPIRED", message);
 }
 
 /**
- * Makes the error for a new name that is refused.
+ * Makes the error for a refused new name.
  *
- * @param maxReceivers How many names there are.
+ * @param maxReceivers Maximum of names.
  * @returns The error.
  */
 export function tooManyError(maxReceivers: number): JournalError {

@@ -1,5 +1,6 @@
 /**
- * Reading the table of notifications, also where the file is damaged: what cannot be read, or is not what was written, is skipped.
+ * Reads the table of notifications, even of a damaged file: rows that cannot be read, or differ from what was written,
+ * are skipped.
  *
  * @module
  */
@@ -9,51 +10,46 @@ import { crc32 } from "node:zlib";
 import type { Clock } from "../base/clock.ts";
 import { describe, JournalError } from "../base/errors.ts";
 import type { JournalEntry } from "./journal.ts";
+import type { SequenceRange } from "./sequence_ranges.ts";
 
-/** Sequence numbers that are tried in one call behind a place that cannot be read: each costs some 20 µs. */
+/** Maximum of sequence numbers tried in one call behind an unreadable one: each costs some 20 µs. */
 const MAX_TRIES = 1000;
-/** Damaged places that are remembered, and reported one by one. */
-const MAX_PLACES = 1000;
-/** A disk that does not answer may do so later: for so long what it holds is not given up, in ms. */
+/** Maximum of damaged ranges that are remembered, and reported one by one. */
+const MAX_RANGES = 1000;
+/** Time after which rows on a disk that does not answer are given up, in ms: it may answer later. */
 const PATIENCE = 60_000;
 const NO_BYTES = new Uint8Array(0);
-/** SQLITE_CORRUPT and SQLITE_IOERR: the low byte of an error's number. */
+/** SQLITE_CORRUPT and SQLITE_IOERR: low byte of an error's number. */
 const CORRUPT = 11;
 const IO_ERROR = 10;
 
-/** The journal behind {@linkcode JournalRows}. */
+/** Owner of {@linkcode JournalRows}. */
 export interface JournalRowsOwner {
-  /** The highest sequence number so far. */
+  /** Highest sequence number so far. */
   last(): number;
-  /** Something cannot be read any more; each place is told once. */
+  /** Reports rows that cannot be read; each range once. */
   damaged(error: JournalError): void;
 }
 
-/** The range behind one sequence number, up to another one. */
-interface Place {
-  after: number;
-  until: number;
-}
-
-/** A row, and how many bytes its body has. */
+/** A row, and the size of its body. */
 export interface RowSize {
-  /** Its place in the journal. */
+  /** Sequence number. */
   readonly seq: number;
-  /** Bytes; 0 if it cannot be read. */
+  /** Size in bytes; 0 if it cannot be read. */
   readonly size: number;
-  /** How long the journal had been open when it came, in ms. */
+  /** Age of the journal when it came, in ms. */
   readonly age: number;
-  /** Whether the rows up to `seq` cannot be read. */
+  /** `true` if the rows up to `seq` cannot be read. */
   readonly damaged: boolean;
 }
 
 /**
- * Checksum of a row, to tell whether it is as it was written: CRC-32 over all that a receiver gets. The digest in the row will not do: it
- * may be over more than the body, and a signature that has changed stops a receiver as a body does.
+ * Computes the checksum of a row: CRC-32 over all that a receiver gets. The digest in the row does not suffice: it may
+ * cover more than the body, and a changed signature stops a receiver as a changed body does.
  *
  * @param bytes The body.
  * @param signature Its signature.
- * @param receivedAt When it came, in ms.
+ * @param receivedAt Time of arrival, in ms.
  * @returns A number of 32 bits.
  */
 export function checksumOf(bytes: Uint8Array, signature: string, receivedAt: number): number {
@@ -61,10 +57,10 @@ export function checksumOf(bytes: Uint8Array, signature: string, receivedAt: num
 }
 
 /**
- * Whether the file is damaged, as opposed to a disk that is full, busy or away.
+ * Tells a damaged file from a disk that is full, busy or away.
  *
- * @param error What SQLite threw.
- * @returns `true` if it is damaged.
+ * @param error The error of SQLite.
+ * @returns `true` if the file is damaged.
  */
 export function isDamage(error: unknown): boolean {
   return numberOf(error) === CORRUPT || (error as { code?: unknown }).code === "ERR_OUT_OF_RANGE";
@@ -74,7 +70,7 @@ function numberOf(error: unknown): number {
   return Number((error as { errcode?: unknown }).errcode) & 0xff;
 }
 
-/** The table of notifications, for reading. */
+/** Reader of the table of notifications. */
 export class JournalRows {
   #owner: JournalRowsOwner;
   #clock: Clock;
@@ -82,10 +78,10 @@ export class JournalRows {
   #sizes: StatementSync;
   #sum: StatementSync;
   #age: StatementSync;
-  #reported: Place[] = [];
+  #reported: SequenceRange[] = [];
   /** Ranges that cannot be read, since the file is damaged. */
-  #unreadable: Place[] = [];
-  /** Places where the disk does not answer, and since when, in ms. */
+  #unreadable: SequenceRange[] = [];
+  /** By sequence number where the disk does not answer: the time since when, in ms. */
   #failing = new Map<number, number>();
 
   /**
@@ -106,17 +102,17 @@ export class JournalRows {
   }
 
   /**
-   * The next notification.
+   * Reads the next notification.
    *
-   * @param after It comes behind this sequence number.
-   * @returns The notification, or what is lost in its place; `undefined`: there are no more.
+   * @param after Sequence number before it.
+   * @returns The notification, or the range that is lost in its stead; `undefined`: there are no more.
    */
   next(after: number): JournalEntry | undefined {
     const found = this.#find(this.#from, after);
     if (found.row === undefined) {
       return found.until === undefined ? undefined : this.#lose(after, found.until, describe(found.error));
     }
-    // What could not be read before it is told first; then it is looked for again.
+    // The unreadable range before it comes first; the next call finds the row again.
     if (found.until !== undefined) return this.#lose(after, found.until, describe(found.error));
     const { seq, received_at, signature, raw, checksum } = found.row;
     const fault = faultOf(received_at, signature, raw, checksum);
@@ -130,24 +126,24 @@ export class JournalRows {
   }
 
   /**
-   * The next row, to be freed. In a transaction, which SQLite spoils where it finds damage: what is not known yet to be damaged throws, see
+   * Reads the size of the next row, in a transaction. Damage spoils a transaction of SQLite: unknown damage throws, see
    * {@linkcode JournalRows.findDamage}.
    *
-   * @param after It comes behind this sequence number.
-   * @returns Its size, or what stands before it and cannot be read; `undefined`: there are no more.
+   * @param after Sequence number before it.
+   * @returns Its size, or the unreadable range before it; `undefined`: there are no more.
    */
   nextSize(after: number): RowSize | undefined {
-    const place = this.#unreadable.find((one) => one.after <= after && one.until > after);
-    if (place !== undefined) return { seq: place.until, size: 0, age: 0, damaged: true };
+    const range = this.#unreadable.find((one) => one.after <= after && one.until > after);
+    if (range !== undefined) return { seq: range.until, size: 0, age: 0, damaged: true };
     const row = this.#sizes.get(after + 1);
     return row && { seq: Number(row.seq), size: Number(row.size), age: Number(row.age_clock), damaged: false };
   }
 
   /**
-   * How many bytes the bodies have.
+   * Sums up the sizes of the bodies.
    *
-   * @param after Of those behind this sequence number.
-   * @returns Bytes.
+   * @param after Sequence number after which to begin.
+   * @returns Size in bytes.
    */
   sumBytes(after: number): number {
     try {
@@ -165,9 +161,9 @@ export class JournalRows {
   }
 
   /**
-   * When the last row came.
+   * Reads when the last row came.
    *
-   * @returns How long the journal had been open, in ms; 0: there is none, or it cannot be read.
+   * @returns Age of the journal, in ms; 0: there is no row, or it cannot be read.
    */
   lastAge(): number {
     try {
@@ -179,10 +175,10 @@ export class JournalRows {
   }
 
   /**
-   * Looks for what cannot be read, outside of transactions.
+   * Looks for damage, outside of transactions.
    *
-   * @param after Behind this sequence number, at once.
-   * @returns Whether something was found that was not known.
+   * @param after Sequence number directly before it.
+   * @returns `true` if damage was found that was not known.
    */
   findDamage(after: number): boolean {
     const known = this.#unreadable.length;
@@ -190,11 +186,11 @@ export class JournalRows {
     return this.#unreadable.length > known;
   }
 
-  /** @returns `until`: what is behind `after` up to it cannot be read. */
+  /** Finds the next row; `until`: rows behind `after` up to it cannot be read. */
   #find(
     statement: StatementSync,
     after: number,
-  ): { row?: Record<string, unknown>; until?: number; error?: unknown } {
+  ): { row?: Record<string, unknown> | undefined; until?: number | undefined; error?: unknown } {
     let first: unknown;
     const end = Math.min(this.#owner.last(), after + MAX_TRIES);
     for (let seq = after + 1;; seq++) {
@@ -214,12 +210,12 @@ export class JournalRows {
     }
   }
 
-  /** Whether the disk has not answered at this place for long enough. */
+  /** Returns `true` if the disk has not answered for this row for long enough. */
   #isGivenUp(seq: number, error: unknown): boolean {
     if (numberOf(error) !== IO_ERROR) return false;
     const now = this.#clock.now();
     const since = this.#failing.get(seq) ?? now;
-    if (this.#failing.size >= MAX_PLACES) this.#failing.clear();
+    if (this.#failing.size >= MAX_RANGES) this.#failing.clear();
     this.#failing.set(seq, since);
     return now - since >= PATIENCE;
   }
@@ -231,17 +227,17 @@ export class JournalRows {
 
   #report(after: number, until: number, why: string): void {
     const which = until === after + 1 ? `notification ${until}` : `notifications ${after + 1} to ${until}`;
-    const rest = this.#reported.length === MAX_PLACES ? "; what else is damaged is not reported any more" : "";
+    const rest = this.#reported.length === MAX_RANGES ? "; further damage is not reported" : "";
     const message = `The journal is damaged: ${which} cannot be delivered: ${why}${rest}`;
     this.#owner.damaged(new JournalError("ERR_JOURNAL_DAMAGED", message));
   }
 }
 
-/** Adds a place to those that are known, unless it is in one of them. */
-function note(places: Place[], after: number, until: number): boolean {
-  if (places.length >= MAX_PLACES) return false;
-  if (places.some((one) => one.after <= after && one.until >= until)) return false;
-  places.push({ after, until });
+/** Adds a range, unless it is within a known one; returns `true` if it was added. */
+function note(ranges: SequenceRange[], after: number, until: number): boolean {
+  if (ranges.length >= MAX_RANGES) return false;
+  if (ranges.some((one) => one.after <= after && one.until >= until)) return false;
+  ranges.push({ after, until });
   return true;
 }
 
@@ -252,7 +248,7 @@ function faultOf(receivedAt: unknown, signature: unknown, raw: unknown, checksum
   ) {
     return "a column is of the wrong type";
   }
-  // A row of a version that kept no checksum has none.
+  // Rows of a version that kept no checksums have none.
   if (checksum === null || checksum === checksumOf(raw, signature, Number(receivedAt))) return undefined;
-  return "its bytes are not those that were written";
+  return "its bytes differ from those written";
 }

@@ -1,24 +1,24 @@
 /**
- * Ranges of sequence numbers: which a node knows to have been given, and which of them a place in a journal has passed over.
+ * Ranges of sequence numbers: those that a node knows to have been given, and those that a cursor has passed over.
  *
  * @module
  */
 
 /** Sequence numbers behind `after`, up to and including `until`. */
 export interface SequenceRange {
-  /** It begins behind this number. */
+  /** Number before the range. */
   readonly after: number;
-  /** It ends with this number. */
+  /** Last number of the range. */
   readonly until: number;
 }
 
-/** Numbers further apart are of two epochs of a journal in Redis. */
+/** Minimum distance between numbers of two epochs of a journal in Redis. */
 const JUMP = 2 ** 19;
-/** Limits of what is remembered: fail-overs that followed each other while one receiver was connected. */
+/** Maximum of ranges that are kept: enough for the fail-overs while one receiver is connected. */
 const MAX_RANGES = 16;
 
 /**
- * Reads what scripts write.
+ * Parses ranges as the scripts of Redis write them.
  *
  * @param text "after until after until …"
  * @returns The ranges.
@@ -26,21 +26,22 @@ const MAX_RANGES = 16;
 export function parseRanges(text: string): SequenceRange[] {
   const numbers = text === "" ? [] : text.split(" ").map(Number);
   const ranges: SequenceRange[] = [];
-  for (let at = 0; at + 1 < numbers.length; at += 2) ranges.push({ after: numbers[at], until: numbers[at + 1] });
+  for (let at = 0; at + 1 < numbers.length; at += 2) ranges.push({ after: numbers[at]!, until: numbers[at + 1]! });
   return ranges;
 }
 
-/** The numbers that a node knows to have been given, by epoch. */
+/** Numbers that a node knows to have been given, by epoch. */
 export class KnownNumbers {
   #ranges: { after: number; until: number }[] = [{ after: 0, until: 0 }];
 
-  /** The greatest. */
+  /** Greatest number. */
   get last(): number {
-    return this.#ranges[this.#ranges.length - 1].until;
+    return this.#ranges[this.#ranges.length - 1]!.until;
   }
 
   /**
-   * Takes over what Redis says. What was known besides stays: a Redis that has forgotten it may itself be forgotten.
+   * Adds the numbers that Redis knows. Other numbers stay, since a Redis that has forgotten them may be replaced in its
+   * turn.
    *
    * @param eras "base last …": each epoch, and the last number of the one before it.
    * @param last The last number.
@@ -60,38 +61,38 @@ export class KnownNumbers {
   }
 
   /**
-   * Takes note of a number.
+   * Adds a number.
    *
    * @param seq The number.
    */
   add(seq: number): void {
-    const current = this.#ranges[this.#ranges.length - 1];
+    const current = this.#ranges[this.#ranges.length - 1]!;
     if (seq <= current.until) return;
     if (seq - current.until < JUMP) current.until = seq;
     else this.#ranges.push({ after: seq - 1, until: seq });
     if (this.#ranges.length > 2 * MAX_RANGES) this.#ranges.shift();
   }
 
-  /** As arguments of a script: after, until, after, … */
+  /** Ranges as arguments of a script: after, until, after, … */
   get pairs(): number[] {
     return this.#ranges.flatMap(({ after, until }) => after < until ? [after, until] : []);
   }
 }
 
 /**
- * The numbers that a place in a journal has passed over. Most were never given: epochs of a journal in Redis begin far apart. Which of them
- * are lost may become known only later, from another node.
+ * Numbers that a cursor has passed over. Most were never given, since epochs of a journal in Redis begin far apart.
+ * Their losses may become known only later, from another node.
  */
 export class PassedNumbers {
   #passed: SequenceRange[] = [];
-  #told: SequenceRange[] = [];
+  #reported: SequenceRange[] = [];
 
   /**
-   * The place moves over numbers without a notification.
+   * Moves the cursor over numbers without a notification.
    *
-   * @param after It was here.
-   * @param until Nothing came up to here.
-   * @param lost What the journal has lost, as far as it is known.
+   * @param after Number where it was.
+   * @param until Last number without a notification.
+   * @param lost Ranges that the journal is known to have lost.
    */
   pass(after: number, until: number, lost: readonly SequenceRange[]): void {
     if (until <= after || (lost.length === 0 && until - after < JUMP)) return;
@@ -100,10 +101,10 @@ export class PassedNumbers {
   }
 
   /**
-   * Ranges to be reported now.
+   * Takes the ranges to report now.
    *
    * @param lost Ranges that the journal is known to have lost.
-   * @returns The parts of them that were passed over; each is returned once.
+   * @returns Parts of them that were passed over, each once.
    */
   take(lost: readonly SequenceRange[]): SequenceRange[] {
     const found: SequenceRange[] = [];
@@ -112,10 +113,10 @@ export class PassedNumbers {
       for (const range of lost) {
         const after = Math.max(passed.after, range.after);
         const until = Math.min(passed.until, range.until);
-        if (until <= after || this.#told.some((told) => told.after <= after && until <= told.until)) continue;
+        if (until <= after || this.#reported.some((range) => range.after <= after && until <= range.until)) continue;
         found.push({ after, until });
-        this.#told.push({ after, until });
-        if (this.#told.length > 2 * MAX_RANGES) this.#told.shift();
+        this.#reported.push({ after, until });
+        if (this.#reported.length > 2 * MAX_RANGES) this.#reported.shift();
       }
     }
     return found;

@@ -12,13 +12,7 @@ import { EMPTY } from "../base/bytes.ts";
 import type { Role } from "./frame_header.ts";
 import { HandshakeError, OptionError } from "../base/errors.ts";
 import type { Extension } from "./extensions.ts";
-import {
-  assertDeflateAvailable,
-  type OutputSink,
-  RawDeflate,
-  type RawDeflateOptions,
-  RawInflate,
-} from "./raw_deflate.ts";
+import { assertDeflateAvailable, type OutputSink, RawDeflate, type RawDeflateOptions, RawInflate } from "./raw_deflate.ts";
 import type { CompressionOptions, CompressionSettings, DeflateAgreement, DeflateParameters } from "./compression.ts";
 
 /** The name of the extension (RFC 7692 §7). */

@@ -19,17 +19,7 @@
 
 import { concatAll } from "../base/bytes.ts";
 import { OptionError, ProtocolError } from "../base/errors.ts";
-import {
-  FIN,
-  firstOctet,
-  frameHeaderLength,
-  LENGTH_16,
-  LENGTH_64,
-  MASKED,
-  MAX_CONTROL_PAYLOAD,
-  Opcode,
-  writeFrameHeader,
-} from "./frame_header.ts";
+import { FIN, firstOctet, frameHeaderLength, LENGTH_16, LENGTH_64, MASKED, MAX_CONTROL_PAYLOAD, Opcode, writeFrameHeader } from "./frame_header.ts";
 import { mask, maskLeased } from "./mask.ts";
 import { giveBack, isLeased, lease } from "../base/leased_memory.ts";
 

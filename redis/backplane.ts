@@ -1,9 +1,9 @@
 /**
- * A backplane over Redis, for processes and machines: `PUBLISH` and `SUBSCRIBE`, a channel for each topic, so that a node gets only what
- * somebody there wants.
+ * A backplane over Redis, for processes and machines: `PUBLISH` and `SUBSCRIBE`, with a channel for each topic, so that
+ * a node gets only the topics that it subscribes to.
  *
- * A message on the wire is text: who sends it, in which count, its number on the channel in that count, "t" for text or "b" for bytes in
- * Base64, and the message, with ":" between them. The numbers tell what was missed.
+ * A message on the wire is text: sender, count, number on the channel in that count, "t" for text or "b" for bytes in
+ * Base64, and the message, with ":" between them. Gaps between the numbers reveal missed messages.
  *
  * @module
  */
@@ -16,69 +16,70 @@ import { BackplaneError, describe, OptionError } from "../base/errors.ts";
 import { byteLength, type MessageData } from "../protocol/payload.ts";
 import { assertNumber, assertWellFormed } from "../base/ranges.ts";
 import { assertRedisClient, type RedisClient, type RedisLink } from "./client.ts";
-import { RedisNodes, type WayChange } from "./nodes.ts";
-import type { PrimaryLink } from "./role.ts";
+import { Heartbeats, type PathChange } from "./heartbeats.ts";
+import type { PrimaryLink } from "./primary_link.ts";
 import { RedisSession } from "./session.ts";
 
 /** Settings of a {@linkcode RedisBackplane}. */
 export interface RedisBackplaneOptions {
   /**
-   * What the names of its channels begin with: the same on all nodes of one service, another one for each service.
+   * Prefix of the channels: the same on all nodes of one service, and different for each service.
    * @default {"tackline:"}
    */
-  prefix?: string;
+  prefix?: string | undefined;
   /**
-   * The most bytes that wait for the answer of Redis; what is published beyond it is lost. 0: no limit.
+   * Maximum of bytes that wait for the answer of Redis; messages beyond it are lost. 0: no limit.
    * @default {16777216}
    */
-  maxPendingAmount?: number;
+  maxPendingAmount?: number | undefined;
   /**
    * Name of this node in errors of other nodes, of which they show at most 64 characters.
    * @default a random one
    */
-  name?: string;
+  name?: string | undefined;
   /**
-   * Time, for tests.
+   * Clock, to be replaced in tests.
    * @default {systemClock}
    */
-  clock?: Clock;
+  clock?: Clock | undefined;
 }
 
-/** So many channels are subscribed to at once. */
+/** Maximum of channels in one `SUBSCRIBE`. */
 const BATCH = 500;
-/** For so many channels a node remembers how far others have counted, and how far itself. */
+/** Maximum of channels, and of senders on a channel, whose counters are kept. */
 const MAX_COUNTED = 10_000;
 
-/** Channel in which nodes tell whom they hear, and how often each does, in ms. */
+/** Channel of the heartbeats, and the interval between those of a node, in ms. */
 const NODES = "!nodes";
 const BEAT_INTERVAL = 5000;
 
 const READY = Promise.resolve();
 
-/** One channel that is listened to. */
+/** A channel with subscriptions. */
 interface Channel {
   receivers: Set<(data: MessageData) => void>;
-  /** Settled when Redis has confirmed it on the connection there is now. */
+  /** Resolves when Redis has confirmed the channel on the present connection. */
   ready: PromiseWithResolvers<void>;
-  /** The last number of each sender, and in which count. */
+  /** Last number of each sender, and its count. */
   numbers: Map<string, { count: number; number: number }>;
 }
 
-/** The connection for what is received. */
+/** The present connection of the subscriber. */
 interface Live {
   link: RedisLink;
-  /** Channels that Redis has confirmed. */
+  /** Channels confirmed by Redis. */
   confirmed: Set<string>;
-  /** Channels that wait for an answer. */
+  /** Channels that wait for an answer of Redis. */
   busy: Set<string>;
 }
 
 /**
- * A backplane over Redis 7 or later. It makes two connections of its own from the client it is given, which it does not use otherwise and
- * does not close.
+ * A backplane over Redis 7 or later. It opens two connections of its own from the client it is given; the client is not
+ * used otherwise, and not closed.
  *
- * While Redis is away what is published is lost, and `stats().backplane` counts it; connections of the same node get it all the same.
- * Redis tells nobody apart: whoever can reach it can send to all clients, so it must not be reachable by others.
+ * Messages published while Redis is away are lost for other nodes, and counted in `stats().backplane`; connections of
+ * the same node get them. Redis does not authenticate senders: a program that can reach it can send to all clients, so
+ * it must not be reachable by others.
  *
  * @example
  * ```ts
@@ -101,7 +102,7 @@ export class RedisBackplane implements Backplane {
   #publisher: RedisSession;
   #pending = 0;
   #lastPublish: Promise<unknown> = Promise.resolve();
-  /** How many were published on each channel, in the present count. */
+  /** Number of messages published on each channel, in the present count. */
   #numbers = new Map<string, number>();
   #count = 0;
 
@@ -114,12 +115,12 @@ export class RedisBackplane implements Backplane {
   // Both
   #clock: Clock;
   #up = { publisher: false, subscriber: false };
-  /** Since when the listener knows that Redis is away, by the clock. */
+  /** Time when Redis was reported away, by the clock. */
   #awaySince: number | undefined;
   #awayReason = "";
-  #nodes: RedisNodes;
+  #heartbeats: Heartbeats;
   #cancelBeat: () => void = () => {};
-  /** The last question for the role, the next one, and the connection of both. */
+  /** The present question for the role, the next one, and the connection of both. */
   #role: Promise<void> = READY;
   #nextRole: Promise<void> | undefined;
   #roleLink: PrimaryLink | undefined;
@@ -129,7 +130,7 @@ export class RedisBackplane implements Backplane {
    *
    * @param client The program's client.
    * @param options Settings.
-   * @throws {OptionError} If the client is of no kind that is known, or a setting is out of range.
+   * @throws {OptionError} If the client is of an unknown kind, or a setting is out of range.
    */
   constructor(client: RedisClient, options: RedisBackplaneOptions = {}) {
     const { prefix = "tackline:", maxPendingAmount = 16 * 1024 * 1024, name = this.#id, clock = systemClock } = options;
@@ -137,9 +138,11 @@ export class RedisBackplane implements Backplane {
     if (typeof prefix !== "string") throw new OptionError(`The prefix is a ${typeof prefix} instead of a string`);
     assertWellFormed("The prefix", prefix);
     assertNumber("maxPendingAmount", maxPendingAmount);
-    if (typeof name !== "string" || name === "") throw new OptionError(`The name ${JSON.stringify(name)} is no text`);
+    if (typeof name !== "string" || name === "") {
+      throw new OptionError(`The name of the node is ${JSON.stringify(name)} instead of a non-empty string`);
+    }
     this.#clock = clock;
-    this.#nodes = new RedisNodes(this.#id, name);
+    this.#heartbeats = new Heartbeats(this.#id, name);
     this.#prefix = prefix;
     this.#maxPending = maxPendingAmount;
     this.#publisher = new RedisSession(client, clock, {
@@ -160,25 +163,25 @@ export class RedisBackplane implements Backplane {
 
   #wentUp(side: "publisher" | "subscriber"): void {
     this.#up[side] = true;
-    if (side === "subscriber") this.#nodes.listens();
+    if (side === "subscriber") this.#heartbeats.listens();
     if (this.#awaySince === undefined || !this.#up.publisher || !this.#up.subscriber) return;
     const seconds = ((this.#clock.now() - this.#awaySince) / 1000).toFixed(1);
     this.#awaySince = undefined;
     const message = `Redis is there again after ${seconds} s: messages go and come; it was away: ${this.#awayReason}`;
-    this.#tell("ERR_BACKPLANE_AWAY", message);
+    this.#report("ERR_BACKPLANE_AWAY", message);
   }
 
   #wentDown(side: "publisher" | "subscriber", cause: Error): void {
     this.#up[side] = false;
     // The other connection may lead to the same server, which is no primary any more.
     if (side === "publisher") {
-      this.#nodes.interrupted();
+      this.#heartbeats.interrupted();
       this.#subscriber.check();
     }
     this.#awayReason = describe(cause);
     if (this.#awaySince !== undefined) return;
     this.#awaySince = this.#clock.now();
-    this.#tell("ERR_BACKPLANE_AWAY", `Redis is away: ${this.#awayReason}`, cause);
+    this.#report("ERR_BACKPLANE_AWAY", `Redis is away: ${this.#awayReason}`, cause);
   }
 
   // ---- Other nodes ---------------------------------------------------------------------------------------------
@@ -188,20 +191,20 @@ export class RedisBackplane implements Backplane {
       this.#scheduleBeat();
       const { link } = this.#publisher;
       if (link === undefined || this.#live === undefined) return;
-      this.#tellWay(this.#nodes.checkOwn());
-      link.send(["PUBLISH", this.#prefix + NODES, this.#nodes.next()]).then(
-        () => this.#nodes.sent(),
-        () => this.#nodes.interrupted(),
+      this.#reportPath(this.#heartbeats.checkOwn());
+      link.send(["PUBLISH", this.#prefix + NODES, this.#heartbeats.next()]).then(
+        () => this.#heartbeats.sent(),
+        () => this.#heartbeats.interrupted(),
       );
     });
   }
 
-  /** A way that is closed is told once, and tried once over a new connection. */
-  #tellWay(change: WayChange | undefined): void {
+  /** Reports a closed path once, and tries a new connection once. */
+  #reportPath(change: PathChange | undefined): void {
     if (change === undefined) return;
     const node = change.name === "itself" ? "this node itself" : `the node ${change.name}`;
     if (change.open) {
-      return this.#tell("ERR_BACKPLANE_ONE_WAY", `Messages of this node reach ${node} again`);
+      return this.#report("ERR_BACKPLANE_ONE_WAY", `Messages of this node reach ${node} again`);
     }
     const why = "their connections to Redis may lead to different servers";
     const error = new BackplaneError("ERR_BACKPLANE_ONE_WAY", `Messages of this node do not reach ${node}: ${why}`);
@@ -213,14 +216,14 @@ export class RedisBackplane implements Backplane {
   // ---- Sending -------------------------------------------------------------------------------------------------
 
   /**
-   * Sends to all other nodes that listen to a channel.
+   * Publishes a message to all other nodes that subscribe to a channel.
    *
    * @param channel The channel.
-   * @param data A text or bytes.
+   * @param data The message.
    * @returns Resolves when Redis has it. Rejects with a {@linkcode BackplaneError} if it is lost, or may be.
    * @throws {OptionError} If the channel has a lone surrogate.
    */
-  // deno-lint-ignore require-await -- what it throws is to be a rejection
+  // deno-lint-ignore require-await -- an exception becomes a rejection
   async publish(channel: string, data: MessageData): Promise<void> {
     assertWellFormed("The channel", channel);
     const number = this.#nextNumber(channel);
@@ -247,7 +250,10 @@ export class RedisBackplane implements Backplane {
     }
   }
 
-  /** A replica takes what is published, and no other node hears it. One question at a time is for all that was published before it. */
+  /**
+   * A replica accepts messages that no other node hears. One question at a time is asked, for all messages published
+   * before it.
+   */
   #askRole(link: PrimaryLink): Promise<void> {
     if (link !== this.#roleLink) this.#nextRole = undefined;
     this.#roleLink = link;
@@ -260,7 +266,7 @@ export class RedisBackplane implements Backplane {
   #nextNumber(channel: string): number {
     const number = (this.#numbers.get(channel) ?? 0) + 1;
     if (number === 1 && this.#numbers.size >= MAX_COUNTED) {
-      // Others take a count that is new to them as one that has just begun.
+      // Other nodes take an unknown count as one that has just begun.
       this.#numbers.clear();
       this.#count++;
     }
@@ -271,10 +277,10 @@ export class RedisBackplane implements Backplane {
   // ---- Receiving -----------------------------------------------------------------------------------------------
 
   /**
-   * Listens to a channel.
+   * Subscribes to a channel.
    *
    * @param name The channel.
-   * @param receive Gets what other nodes send.
+   * @param receive Takes the messages of other nodes.
    * @returns The subscription.
    * @throws {OptionError} If the channel has a lone surrogate.
    */
@@ -311,8 +317,9 @@ export class RedisBackplane implements Backplane {
   }
 
   /**
-   * Makes Redis listen to a channel if that is wanted, and no more if it is not: one step after the other, since `npm:redis` forgets a
-   * subscription that is made before the end of the one before is confirmed. What fails is done again with the next connection.
+   * Subscribes to a channel in Redis, or unsubscribes, as the subscriptions here require. One step follows the other,
+   * since `npm:redis` forgets a subscription that is made before the end of the previous one is confirmed. A failed
+   * step is repeated by the next connection.
    */
   async #reconcile(live: Live, name: string): Promise<void> {
     if (live.busy.has(name)) return;
@@ -336,7 +343,7 @@ export class RedisBackplane implements Backplane {
   async #subscribeAll(link: RedisLink, progress: () => void): Promise<void> {
     const live: Live = { link, confirmed: new Set(), busy: new Set() };
     this.#live = live;
-    // What is left meanwhile, or comes, is reconciled behind each batch.
+    // Subscriptions that change meanwhile are reconciled after each batch.
     const names = [...this.#channels.keys()];
     for (const name of names) live.busy.add(name);
     for (let at = 0; at < names.length; at += BATCH) {
@@ -353,7 +360,7 @@ export class RedisBackplane implements Backplane {
   }
 
   #subscriberWentDown(error: Error): void {
-    // Those who come now wait for the next connection.
+    // Subscriptions made from now on wait for the next connection.
     for (const name of this.#live?.confirmed ?? []) {
       const channel = this.#channels.get(name);
       if (channel !== undefined) channel.ready = Promise.withResolvers<void>();
@@ -365,22 +372,25 @@ export class RedisBackplane implements Backplane {
   #onMessage(name: string, text: string): void {
     const key = name.startsWith(this.#prefix) ? name.slice(this.#prefix.length) : "";
     const channel = this.#channels.get(key);
-    // It is on its way still when a channel is left.
+    // A message may still arrive after the end of the subscription.
     if (channel === undefined) return;
     if (key === NODES && text.startsWith("{")) return this.#onBeat(name, text);
     const message = parseMessage(text);
-    if (message === undefined) return this.#tell("ERR_BACKPLANE_MESSAGE", `Something else came on "${name}"`);
+    if (message === undefined) {
+      return this.#report("ERR_BACKPLANE_MESSAGE", `The message on "${name}" is not one of this backplane`);
+    }
     if (message.sender === this.#id || !this.#isNext(channel, message)) return;
     for (const receive of [...channel.receivers]) receive(message.data);
   }
 
   #onBeat(name: string, text: string): void {
-    const change = this.#nodes.take(text);
-    if (change === "unknown") this.#tell("ERR_BACKPLANE_MESSAGE", `Something else came on "${name}"`);
-    else this.#tellWay(change);
+    const change = this.#heartbeats.take(text);
+    if (change === "unknown") {
+      this.#report("ERR_BACKPLANE_MESSAGE", `The message on "${name}" is not one of this backplane`);
+    } else this.#reportPath(change);
   }
 
-  /** Counts what was missed, and lets nothing pass twice. */
+  /** Counts missed messages, and stops repeated ones. */
   #isNext({ numbers }: Channel, { sender, count, number }: Message): boolean {
     const last = numbers.get(sender);
     if (last !== undefined && (count < last.count || (count === last.count && number <= last.number))) return false;
@@ -391,16 +401,16 @@ export class RedisBackplane implements Backplane {
     this.#missed += missed;
     this.#listener?.missed(missed);
     const [what, have] = missed === 1 ? ["message", "has"] : ["messages", "have"];
-    this.#tell("ERR_BACKPLANE_MISSED", `${missed} ${what} of another node ${have} not come; ${this.#missed} in all`);
+    this.#report("ERR_BACKPLANE_MISSED", `${missed} ${what} of another node ${have} not come; ${this.#missed} in all`);
     return true;
   }
 
-  #tell(code: BackplaneError["code"] & `ERR_BACKPLANE_${string}`, message: string, cause?: unknown): void {
+  #report(code: BackplaneError["code"] & `ERR_BACKPLANE_${string}`, message: string, cause?: unknown): void {
     this.#listener?.error(new BackplaneError(code, message, cause === undefined ? undefined : { cause }));
   }
 
   /**
-   * Sets who is told.
+   * Sets the listener.
    *
    * @param listener The server.
    */
@@ -408,7 +418,7 @@ export class RedisBackplane implements Backplane {
     this.#listener = listener;
   }
 
-  /** Ends, when what was published before is answered. */
+  /** Closes the connections, once all published messages are answered. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#cancelBeat();
@@ -418,7 +428,7 @@ export class RedisBackplane implements Backplane {
     this.#channels.clear();
   }
 
-  /** Ends, for `await using`. */
+  /** Closes the connections, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
@@ -426,14 +436,14 @@ export class RedisBackplane implements Backplane {
 
 interface Message {
   sender: string;
-  /** Which count of its the number belongs to. */
+  /** Count to which the number belongs. */
   count: number;
   number: number;
   data: MessageData;
 }
 
 function parseMessage(text: string): Message | undefined {
-  const [sender, count, number] = text.split(":", 3);
+  const [sender = "", count, number] = text.split(":", 3);
   const head = `${sender}:${count}:${number}:`;
   const kind = text.slice(head.length, head.length + 2);
   if (sender === "" || !isNumber(count) || !isNumber(number) || (kind !== "t:" && kind !== "b:")) return undefined;

@@ -1,6 +1,6 @@
 /**
- * The clients for Redis that a program may have, by their shape: `npm:redis`, `npm:ioredis`, and Bun's own. From the one that is given,
- * connections of our own are made with the same address, credentials and TLS; it is not used for anything else.
+ * Clients for Redis, told apart by their shape: `npm:redis`, `npm:ioredis`, and Bun's own. The program's client serves
+ * as a model for connections with the same address, credentials and TLS; it is not used otherwise.
  *
  * @module
  */
@@ -9,87 +9,87 @@ import { describe, OptionError } from "../base/errors.ts";
 
 /** A client of `npm:redis` (5 or later), as `createClient` makes it; it need not be connected. */
 export interface NodeRedisClient {
-  /** Whether commands can be sent. */
+  /** `true` if commands can be sent. */
   readonly isReady: boolean;
-  /** What it was made with. */
+  /** Options of `createClient`. */
   readonly options?: object;
   /** Sends a command. */
   sendCommand(args: string[]): Promise<unknown>;
-  /** Makes another one like it. */
+  /** Makes another client with the same options. */
   duplicate(overrides?: object): unknown;
 }
 
 /** A client of `npm:ioredis` (5 or later), as `new Redis` makes it. */
 export interface IoRedisClient {
-  /** Where it is in its life. */
+  /** State of the connection. */
   readonly status: string;
   /** Sends a command. */
   call(command: string, args: string[]): Promise<unknown>;
-  /** Makes another one like it. */
+  /** Makes another client with the same options. */
   duplicate(overrides?: object): unknown;
 }
 
-/** The client that is built into Bun, `RedisClient`. */
+/** The client built into Bun, `RedisClient`. */
 export interface BunRedisClient {
-  /** Whether it is connected. */
+  /** `true` if it is connected. */
   readonly connected: boolean;
   /** Sends a command. */
   send(command: string, args: string[]): Promise<unknown>;
-  /** Makes another one like it. */
+  /** Makes another client with the same options. */
   duplicate(): Promise<unknown>;
 }
 
-/** A client for Redis 7 or later that the program has. */
+/** A client for Redis 7 or later, made by the program. */
 export type RedisClient = NodeRedisClient | IoRedisClient | BunRedisClient;
 
-/** What happens on a {@linkcode RedisLink}. */
+/** Events of a {@linkcode RedisLink}. */
 export interface RedisLinkHandler {
   /**
-   * A message of a channel came.
+   * Called with a message of a channel.
    *
    * @param channel The channel.
    * @param text The message.
    */
   message(channel: string, text: string): void;
   /**
-   * The connection is gone. Called once.
+   * Called once, when the connection is lost.
    *
-   * @param error Why.
+   * @param error Reason.
    */
   closed(error: unknown): void;
 }
 
-/** One connection to Redis. When it is gone it stays so: another one is opened. */
+/** One connection to Redis, which does not reconnect. */
 export interface RedisLink {
   /**
    * Sends a command.
    *
    * @param args The command and its arguments.
-   * @returns The answer. Rejects with what Redis says, or if the connection is gone.
+   * @returns The answer. Rejects with the error of Redis, or if the connection is lost.
    */
   send(args: string[]): Promise<unknown>;
-  /** Begins to listen to channels. */
+  /** Subscribes to channels. */
   subscribe(channels: string[]): Promise<unknown>;
-  /** Ends it. */
+  /** Unsubscribes from channels. */
   unsubscribe(channels: string[]): Promise<unknown>;
-  /** Whether it is there still, where the client does not tell of its end. */
-  isAlive?(): boolean;
+  /** Returns whether it is open; only for clients that do not report the end of a connection. */
+  readonly isAlive?: (() => boolean) | undefined;
   /**
-   * Ends the connection; what is not answered rejects. Calling it again, or when it has ended, changes nothing.
+   * Closes the connection; commands without an answer reject. Ignored if it is closed already.
    *
-   * @returns Resolves when it has ended.
+   * @returns Resolves when it is closed.
    */
   destroy(): Promise<void>;
 }
 
 /**
- * Opens a connection like that of a client.
+ * Opens a connection with the options of a client.
  *
  * @param client The program's client.
- * @param handler Told what happens, once it is open.
- * @param signal Gives it up, while it is not open.
+ * @param handler Takes the events, once the connection is open.
+ * @param signal Aborts the opening.
  * @returns The open connection.
- * @throws {OptionError} If the client is of no kind that is known.
+ * @throws {OptionError} If the client is of an unknown kind.
  */
 export function openRedisLink(
   client: RedisClient,
@@ -110,8 +110,8 @@ export function openRedisLink(
 /**
  * Checks a client.
  *
- * @param client What the program gives.
- * @throws {OptionError} If it is of no kind that is known.
+ * @param client The program's client.
+ * @throws {OptionError} If it is of an unknown kind.
  */
 export function assertRedisClient(client: RedisClient): void {
   kindOf(client);
@@ -120,7 +120,7 @@ export function assertRedisClient(client: RedisClient): void {
 function kindOf(client: unknown): "redis" | "ioredis" | "bun" {
   const given = (client ?? {}) as Record<string, unknown>;
   const can = (name: string): boolean => typeof given[name] === "function";
-  // Their copies are made otherwise, or choose a server for each command.
+  // Their copies are made in another way, or choose a server for each command.
   const several = kindOfSeveral(given, can);
   if (several !== undefined) {
     throw new OptionError(`The Redis client is ${several}: give a client with one connection to one Redis`);
@@ -131,10 +131,10 @@ function kindOf(client: unknown): "redis" | "ioredis" | "bun" {
     if (can("sendCommand") && "isReady" in given) return "redis";
     if (can("send") && "connected" in given) return "bun";
   }
-  throw new OptionError("The Redis client is none of npm:redis, npm:ioredis and what is built into Bun");
+  throw new OptionError("The Redis client is of none of these kinds: npm:redis, npm:ioredis, built into Bun");
 }
 
-/** Names a client that has several connections. */
+/** Names a kind of client that has several connections. */
 function kindOfSeveral(given: Record<string, unknown>, can: (name: string) => boolean): string | undefined {
   if (given.isCluster === true) return "a Cluster of npm:ioredis";
   if (can("nodeClient")) return "a cluster of npm:redis (createCluster)";
@@ -143,7 +143,7 @@ function kindOfSeveral(given: Record<string, unknown>, can: (name: string) => bo
   return undefined;
 }
 
-/** The end of one connection. */
+/** End of one connection, reported once. */
 class Ending {
   #handler: RedisLinkHandler;
   #opened = false;
@@ -155,7 +155,7 @@ class Ending {
     this.#handler = handler;
   }
 
-  /** Opens the connection; from then on the handler is told of its end. */
+  /** Opens the connection; from then on its end is reported. */
   async open(connect: () => Promise<unknown>, destroy: () => unknown, signal: AbortSignal): Promise<void> {
     const abort = (): void => void this.run(destroy);
     signal.addEventListener("abort", abort, { once: true });
@@ -170,9 +170,9 @@ class Ending {
   }
 
   /**
-   * The connection has ended.
+   * Notes that the connection has ended.
    *
-   * @param error Why; `undefined`: the client does not tell.
+   * @param error Reason; `undefined` if the client gives none.
    */
   now(error: unknown): void {
     if (this.#hasEnded) return;
@@ -181,7 +181,7 @@ class Ending {
     if (this.#opened) this.#handler.closed(error ?? new Error("the connection was closed"));
   }
 
-  /** Brings it about. */
+  /** Closes the connection. */
   run(destroy: () => unknown): Promise<void> {
     if (this.#hasEnded || this.#destroyed) return this.#ended.promise;
     this.#destroyed = true;
@@ -195,7 +195,8 @@ class Ending {
   }
 }
 
-// Reconnecting and queueing is ours, the same for all three: theirs keeps without bound, comes late, or gives up.
+// Reconnecting and queueing of the clients is turned off: it queues without bound, comes late, or gives up, and differs
+// between them.
 
 interface OwnNodeRedis {
   on(event: string, listener: (error: unknown) => void): unknown;
@@ -241,7 +242,7 @@ interface OwnIoRedis {
   disconnect(): void;
 }
 
-/** Tells whether an error of Redis calls for another connection: `false` or 0 for no. */
+/** Decides whether an error of Redis requires another connection: `false` or 0 for no. */
 type ReconnectOnError = (error: Error) => boolean | number;
 
 async function openIoRedis(
@@ -256,7 +257,7 @@ async function openIoRedis(
   };
   const own = client.duplicate({
     retryStrategy: () => null,
-    // Another connection is ours to make. What Redis refused is not sent again (2): its sender is told, and decides.
+    // The session reconnects. A refused command is not sent again (2): its sender gets the error, and decides.
     reconnectOnError: typeof reconnectOnError !== "function" ? null : (error: Error) => {
       if (!reconnectOnError(error)) return false;
       failure = new Error(`reconnectOnError wants another connection: ${describe(error)}`, { cause: error });
@@ -264,7 +265,7 @@ async function openIoRedis(
     },
     enableOfflineQueue: false,
     lazyConnect: true,
-    // While Redis loads its file it refuses what is asked: that is noticed by itself.
+    // A Redis that loads its file refuses commands, which the session notices.
     enableReadyCheck: false,
     autoResubscribe: false,
     autoResendUnfulfilledCommands: false,
@@ -274,19 +275,19 @@ async function openIoRedis(
   own.on("message", (channel: string, text: string) => handler.message(channel, text));
   const destroy = (): void => {
     if (own.status === "close" || own.status === "end") return ending.now(failure);
-    // Between two states it would say nothing any more.
-    const says = own.status === "ready" || own.status === "connect";
+    // Between two states ioredis emits no "end".
+    const emitsEnd = own.status === "ready" || own.status === "connect";
     own.disconnect();
-    if (!says) ending.now(failure);
+    if (!emitsEnd) ending.now(failure);
   };
   try {
     await ending.open(() => own.connect(), destroy, signal);
   } catch (error) {
-    // "Connection is closed." says less than what came before it.
+    // "Connection is closed." says less than the error before it.
     throw failure ?? error;
   }
   return {
-    send: ([command, ...args]) => own.call(command, args),
+    send: ([command, ...args]) => own.call(command!, args),
     subscribe: (channels) => own.subscribe(...channels),
     unsubscribe: (channels) => own.unsubscribe(...channels),
     destroy: () => ending.run(destroy),
@@ -304,18 +305,18 @@ interface OwnBun {
   close(): void;
 }
 
-/** Copies that are closed, by the program's client. */
+/** Closed copies, by the program's client. */
 const bunModels = new WeakMap<BunRedisClient, BunRedisClient>();
 
 /**
- * Makes a copy that is not connected. Of a client that is connected Bun makes one that connects at once, and does not tell what goes wrong
- * then: only the first copy, of which the others are made, is made so.
+ * Makes a copy that is not connected. From a connected client Bun makes a copy that connects at once, and hides the
+ * reason of a failure. Therefore only the first copy is made from it, closed, and copied from then on.
  */
 async function duplicateBun(client: BunRedisClient, signal: AbortSignal): Promise<OwnBun> {
   let model = bunModels.get(client);
   if (model === undefined) {
     const first = await unlessAborted(client.duplicate() as Promise<OwnBun>, signal).catch((cause) => {
-      const hint = "Bun does not tell whether address, certificate or password are wrong";
+      const hint = "check address, certificate and password, since Bun hides the reason";
       throw signal.aborted ? cause : new Error(`${describe(cause)}: ${hint}`, { cause });
     });
     first.close();
@@ -325,12 +326,12 @@ async function duplicateBun(client: BunRedisClient, signal: AbortSignal): Promis
   return await unlessAborted(model.duplicate() as Promise<OwnBun>, signal);
 }
 
-/** Waits for a connection, unless it is aborted; making one lasts as long as Bun takes to connect. */
+/** Waits for a copy, unless it is aborted; Bun resolves it only when it is connected. */
 async function unlessAborted(made: Promise<OwnBun>, signal: AbortSignal): Promise<OwnBun> {
   const aborted = Promise.withResolvers<never>();
   const abort = (): void => {
     aborted.reject(signal.reason);
-    // Nobody waits for it any more.
+    // The copy is not used any more.
     made.then((own) => own.close(), () => {});
   };
   if (signal.aborted) abort();
@@ -342,7 +343,9 @@ async function unlessAborted(made: Promise<OwnBun>, signal: AbortSignal): Promis
   }
 }
 
-/** A wrong password or certificate is told to a command that waits; `connect` says "Connection closed" then. */
+/**
+ * Connects with a command in the queue, which gets the error for a wrong password or certificate; `connect` hides it.
+ */
 async function connectBun(own: OwnBun): Promise<void> {
   let failure: unknown;
   const answered = own.send("PING", []).catch((error) => failure = error);
@@ -368,15 +371,15 @@ async function openBun(
   own.onclose = (error) => ending.now(error);
   await ending.open(() => connectBun(own), destroy, signal);
   const gone = (): Error => new Error("the connection was lost");
-  // Bun 1.4 does not tell when a connection breaks. It keeps commands, connects again by itself, and forgets the subscriptions.
+  // Bun 1.4 does not report a broken connection: it queues commands, reconnects, and forgets the subscriptions.
   own.onconnect = () => ending.now(gone());
   const take = (text: string, channel: string): void => handler.message(channel, text);
   return {
-    send: ([command, ...args]) => own.connected ? own.send(command, args) : Promise.reject(gone()),
+    send: ([command, ...args]) => own.connected ? own.send(command!, args) : Promise.reject(gone()),
     isAlive: () => own.connected,
     subscribe: (channels) => own.subscribe(channels, take),
     unsubscribe: (channels) => own.unsubscribe(channels),
-    // What is left of a broken one connects again for ever, if it is not closed.
+    // A broken client reconnects for ever, unless it is closed again.
     destroy: () => {
       destroy();
       return ending.run(destroy);

@@ -1,5 +1,5 @@
 /**
- * A connection to Redis that comes back by itself, for as long as it is wanted.
+ * A connection to Redis that is opened again whenever it is lost.
  *
  * @module
  */
@@ -7,33 +7,33 @@
 import type { Clock } from "../base/clock.ts";
 import { Backoff, type BackoffSettings } from "../base/backoff.ts";
 import { openRedisLink, type RedisClient, type RedisLink } from "./client.ts";
-import { PrimaryLink } from "./role.ts";
+import { PrimaryLink } from "./primary_link.ts";
 
-/** Waits between attempts, in ms: after a restart of Redis all is to be there again within 2 s. */
+/** Back-off in ms: the connection is back within 2 s after a restart of Redis. */
 const RECONNECT: BackoffSettings = { minDelay: 100, maxDelay: 1000, minUptime: 1000 };
-/** So often a connection is asked whether it lives, and so long its answer, or a new connection, may take, in ms. */
+/** Interval between probes of an open connection, and time for an answer or for a step of connecting, in ms. */
 const PROBE_INTERVAL = 5000;
 const PATIENCE = 5000;
-/** So often a client is asked that does not tell when a connection breaks, in ms. */
-const LOOK_INTERVAL = 200;
+/** Interval between checks of a client that does not report the end of a connection, in ms. */
+const CHECK_INTERVAL = 200;
 
-/** What a {@linkcode RedisSession} tells its owner. */
+/** Owner of a {@linkcode RedisSession}. */
 export interface RedisSessionOwner {
   /**
-   * A connection is there: what it needs before others use it is sent here.
+   * Prepares a new connection, before others use it.
    *
    * @param link The connection.
-   * @param progress To be called now and then while that takes its time.
+   * @param progress Extends the time limit; to be called after each step of a long preparation.
    */
   up(link: RedisLink, progress: () => void): Promise<void>;
   /**
-   * The connection is gone, or an attempt failed, or its Redis is no primary. Another one follows.
+   * Called when the connection is lost, an attempt failed, or its Redis is no primary. Another attempt follows.
    *
-   * @param error Why.
+   * @param error Reason.
    */
   down(error: Error): void;
   /**
-   * A message of a channel came.
+   * Called with a message of a channel.
    *
    * @param channel The channel.
    * @param text The message.
@@ -57,8 +57,8 @@ export class RedisSession {
   #connecting: Promise<void>;
   #attempt = new AbortController();
   #cancel: () => void = () => {};
-  #cancelLook: () => void = () => {};
-  /** Gives up the connection there is, or is being made. */
+  #cancelCheck: () => void = () => {};
+  /** Gives up the connection that is open, or being opened. */
   #fail: (error: unknown) => void = () => {};
   #whenUp: PromiseWithResolvers<void> = Promise.withResolvers<void>();
 
@@ -67,7 +67,7 @@ export class RedisSession {
    *
    * @param client The program's client.
    * @param clock Time.
-   * @param owner Told what happens.
+   * @param owner The owner.
    */
   constructor(client: RedisClient, clock: Clock, owner: RedisSessionOwner) {
     this.#client = client;
@@ -76,12 +76,12 @@ export class RedisSession {
     this.#connecting = Promise.resolve().then(() => this.#connect());
   }
 
-  /** The connection, while it can be used. */
+  /** The connection, while it is ready. */
   get link(): PrimaryLink | undefined {
     return this.#link;
   }
 
-  /** Resolves when there is a connection, or there will be none any more. */
+  /** Resolves when a connection is ready, or the session is closed. */
   get ready(): Promise<void> {
     return this.#whenUp.promise;
   }
@@ -99,7 +99,7 @@ export class RedisSession {
     this.#fail = lost;
     const attempt = this.#attempt = new AbortController();
     let cancelPatience: () => void = () => {};
-    // An address that answers nothing must not stop the attempts.
+    // An address that does not answer must not stop the attempts.
     const wait = (): void => {
       cancelPatience();
       if (gone || this.#closed) return;
@@ -133,32 +133,32 @@ export class RedisSession {
     this.#upSince = this.#clock.now();
     this.#whenUp.resolve();
     this.#scheduleProbe(link, lost);
-    if (link.isAlive !== undefined) this.#look(link);
+    if (link.isAlive !== undefined) this.#checkAlive(link);
   }
 
-  #look(link: RedisLink): void {
-    this.#cancelLook = this.#clock.after(LOOK_INTERVAL, () => {
-      if (link.isAlive!()) this.#look(link);
+  #checkAlive(link: RedisLink): void {
+    this.#cancelCheck = this.#clock.after(CHECK_INTERVAL, () => {
+      if (link.isAlive!()) this.#checkAlive(link);
       else this.#fail(new Error("the connection was lost"));
     });
   }
 
-  /** Asks now whether Redis is a primary, if there is a connection. */
+  /** Asks now whether Redis is a primary, if a connection is ready. */
   check(): void {
     // Any failure gives the connection up.
     this.#link?.assertPrimary().catch(() => {});
   }
 
   /**
-   * Gives up the connection there is; another one follows.
+   * Replaces the connection.
    *
-   * @param error Why.
+   * @param error Reason.
    */
   restart(error: unknown): void {
     this.#fail(error);
   }
 
-  /** A peer that vanished without a word is noticed too, and a primary that became a replica. */
+  /** Detects a peer that vanished silently, and a primary that became a replica. */
   #scheduleProbe(link: PrimaryLink, lost: (error: unknown) => void): void {
     this.#cancel = this.#clock.after(PROBE_INTERVAL, () => {
       this.#cancel = this.#clock.after(PATIENCE, () => lost(new Error(`no answer within ${PATIENCE} ms`)));
@@ -172,7 +172,7 @@ export class RedisSession {
 
   #lost(error: unknown): void {
     this.#cancel();
-    this.#cancelLook();
+    this.#cancelCheck();
     if (this.#closed) return;
     const uptime = this.#link === undefined ? undefined : this.#clock.now() - this.#upSince;
     if (this.#link !== undefined) this.#whenUp = Promise.withResolvers<void>();
@@ -185,18 +185,18 @@ export class RedisSession {
   }
 
   /**
-   * Ends.
+   * Closes the session.
    *
-   * @returns Resolves when the connection has ended, and none is being made.
+   * @returns Resolves when the connection is closed, and none is being opened.
    */
   async close(): Promise<void> {
     this.#closed = true;
     this.#cancel();
-    this.#cancelLook();
+    this.#cancelCheck();
     const link = this.#link;
     this.#link = undefined;
     this.#whenUp.resolve();
-    this.#attempt.abort(new Error("it is not wanted any more"));
+    this.#attempt.abort(new Error("the session was closed"));
     await link?.destroy();
     await this.#connecting;
   }

@@ -26,7 +26,7 @@ import { parseArgs } from "node:util";
 import { Simulator } from "../whatsapp/simulator.ts";
 import { Balancer } from "../tests/support/balancer.ts";
 import { FaultProxy } from "../tests/support/fault_proxy.ts";
-import { find, type Runtime, runtime } from "../tests/support/needs.ts";
+import { find, runtime, type Runtime } from "../tests/support/needs.ts";
 import { CLIENTS, type ProgramClient, RedisServer } from "../tests/support/redis.ts";
 import { ServiceAddress } from "../tests/support/service_address.ts";
 import { WhatsAppReceiver } from "../whatsapp.ts";

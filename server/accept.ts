@@ -16,13 +16,7 @@
 import type { AcceptHost } from "./accept_host.ts";
 import type { AdmissionTicket } from "./admission.ts";
 import { concat } from "../base/bytes.ts";
-import {
-  abandonConnection,
-  openConnection,
-  setRequest,
-  startConnection,
-  type WebSocketConnection,
-} from "../connection/connection.ts";
+import { abandonConnection, openConnection, setRequest, startConnection, type WebSocketConnection } from "../connection/connection.ts";
 import { HandshakeError, HttpError, TransportError } from "../base/errors.ts";
 import { type UpgradeRequest, wantsWebSocket } from "../protocol/handshake.ts";
 import { timeHandler } from "../base/handler_time.ts";

@@ -9,13 +9,7 @@ import { AcceptSession } from "./accept.ts";
 import type { AcceptHost } from "./accept_host.ts";
 import { Admission, AdmissionTicket, RefusalQueue } from "./admission.ts";
 import type { CloseInfo } from "../connection/options.ts";
-import {
-  abandonConnection,
-  type ConnectionHandler,
-  type ConnectionTopics,
-  createConnection,
-  type WebSocketConnection,
-} from "../connection/connection.ts";
+import { abandonConnection, type ConnectionHandler, type ConnectionTopics, createConnection, type WebSocketConnection } from "../connection/connection.ts";
 import { UnfinishedMessages } from "../connection/unfinished_messages.ts";
 import type { ServerContext } from "./context.ts";
 import { TransportError } from "../base/errors.ts";

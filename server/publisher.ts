@@ -5,7 +5,8 @@
  * @module
  */
 
-import { sendShared, type WebSocketConnection } from "../connection/connection.ts";
+import type { Backplane } from "../pubsub/backplane.ts";
+import { type ConnectionTopics, isOpen, sendShared, type WebSocketConnection } from "../connection/connection.ts";
 import { assertPayload, type MessageData } from "../protocol/payload.ts";
 import type { MessageOptions } from "../connection/options.ts";
 import type { ServerContext } from "./context.ts";
@@ -146,7 +147,7 @@ export class Publisher<Data> {
     let tooLarge: unknown;
     for (const connection of chosen) {
       try {
-        if (connection === except || connection.state !== "open") continue;
+        if (connection === except || !isOpen(connection)) continue;
         if (sendShared(connection, message, options) !== "dropped") taken++;
       } catch (error) {
         // Compressed, it may fit into the limit of others.

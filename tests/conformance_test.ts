@@ -13,18 +13,7 @@ import { createConnection } from "../connection/connection.ts";
 import { compressionSettings, MessageDeflater, MessageInflater } from "../protocol/deflate.ts";
 import { isValidCloseCode, OptionError, StateError } from "../base/errors.ts";
 import { decodeFrame } from "../protocol/frame.ts";
-import {
-  agreeOn,
-  assertSameBytes,
-  decode,
-  decodeAll,
-  encode,
-  FakeTransport,
-  openRig,
-  Random,
-  Recorder,
-  settle,
-} from "./support/support.ts";
+import { agreeOn, assertSameBytes, decode, decodeAll, encode, FakeTransport, openRig, Random, Recorder, settle } from "./support/support.ts";
 import { concat, concatAll } from "../base/bytes.ts";
 import { type Endpoint, type EndpointOptions, type Lane, LANES, openEndpoint, showWire, Wire } from "./support/wire.ts";
 

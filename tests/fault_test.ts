@@ -181,7 +181,7 @@ describe("faults: a bad way", () => {
       const got: string[] = [];
       server.onMessageReceived = (_, text) => void got.push(text);
       const client = new WebSocketClient(`ws://127.0.0.1:${proxy.port}/`, {
-        reconnect: { minDelay: 1, maxDelay: 10, maxQueuedAmount: 1000 },
+        reconnect: { minDelay: 1, maxDelay: 10, maxQueuedSize: 1000 },
       });
       await client.connect();
       for (let round = 0; round < 5; round++) {

@@ -24,19 +24,7 @@ import { WebSocketServer, type WebSocketServerOptions } from "../server.ts";
 import { isOneOf } from "../whatsapp/access.ts";
 import { attackWith, length64, repeat, upgradeHead } from "./support/hostile.ts";
 import { RawSocket, roundTrip } from "./support/sockets.ts";
-import {
-  agreeOn,
-  assertFrames,
-  cpuTime,
-  decode,
-  encode,
-  FakeClock,
-  openRig,
-  settle,
-  startEcho,
-  tlsFile,
-  until,
-} from "./support/support.ts";
+import { agreeOn, assertFrames, cpuTime, decode, encode, FakeClock, openRig, settle, startEcho, tlsFile, until } from "./support/support.ts";
 import { concat } from "../base/bytes.ts";
 
 /** Leaves with the answer. */

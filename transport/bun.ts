@@ -11,26 +11,9 @@ import { concat, EMPTY } from "../base/bytes.ts";
 import { TransportError } from "../base/errors.ts";
 import { connect, type UpgradableTransport } from "./bun_dial.ts";
 import { TlsListener, TlsServerSide } from "./bun_tls.ts";
-import {
-  type BunListener,
-  type BunRuntime,
-  type BunSocket,
-  ownerHandlers,
-  type SocketHandlers,
-  type SocketOwner,
-  type TlsOptions,
-  UNOWNED,
-} from "./bun_types.ts";
+import { type BunListener, type BunRuntime, type BunSocket, ownerHandlers, type SocketHandlers, type SocketOwner, type TlsOptions, UNOWNED } from "./bun_types.ts";
 import { FairShare, ReadLoad } from "./fair_share.ts";
-import type {
-  Address,
-  Listener,
-  ListenHandler,
-  ListenOptions,
-  TlsIdentity,
-  TransportHandler,
-  TransportProvider,
-} from "./transport.ts";
+import type { Address, Listener, ListenHandler, ListenOptions, TlsIdentity, TransportHandler, TransportProvider } from "./transport.ts";
 import { type BatchedWriter, WriteBatch } from "../base/write_batch.ts";
 import { type Waiter, WaitingRoom } from "./waiting_room.ts";
 

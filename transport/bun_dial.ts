@@ -9,14 +9,7 @@
 
 import { AsyncQueue } from "../base/async_queue.ts";
 import { clientTls } from "./bun_tls.ts";
-import {
-  type BunRuntime,
-  type BunSocket,
-  ownerHandlers,
-  type SocketOwner,
-  type TakeSocket,
-  type TlsOptions,
-} from "./bun_types.ts";
+import { type BunRuntime, type BunSocket, ownerHandlers, type SocketOwner, type TakeSocket, type TlsOptions } from "./bun_types.ts";
 import { openTunnel, type ProxyChannel } from "./proxy_tunnel.ts";
 import type { ConnectOptions, ProxyAddress, Transport } from "./transport.ts";
 

@@ -9,23 +9,8 @@
 
 import { isIP } from "node:net";
 import * as tls from "node:tls";
-import {
-  type BunListener,
-  type BunSocket,
-  ownerHandlers,
-  type SocketOwner,
-  type TakeSocket,
-  type TlsOptions,
-} from "./bun_types.ts";
-import type {
-  Address,
-  ConnectOptions,
-  Listener,
-  ListenHandler,
-  ListenOptions,
-  TlsIdentity,
-  Transport,
-} from "./transport.ts";
+import { type BunListener, type BunSocket, ownerHandlers, type SocketOwner, type TakeSocket, type TlsOptions } from "./bun_types.ts";
+import type { Address, ConnectOptions, Listener, ListenHandler, ListenOptions, TlsIdentity, Transport } from "./transport.ts";
 
 /** ALPN `http/1.1`, with its length in front (RFC 7301 §3.1). */
 const ALPN = new TextEncoder().encode("\x08http/1.1");

@@ -16,18 +16,7 @@ import { connectFirst, type HostAddress, interleave } from "./happy_eyeballs.ts"
 import { giveBack, isLeased, lease, reserveSlots, type SlotSize } from "../base/leased_memory.ts";
 import { openTunnel } from "./proxy_tunnel.ts";
 import { secureClient, TlsServerSide } from "./node_tls.ts";
-import type {
-  Address,
-  ConnectOptions,
-  Listener,
-  ListenHandler,
-  ListenOptions,
-  ProxyAddress,
-  TlsIdentity,
-  Transport,
-  TransportHandler,
-  TransportProvider,
-} from "./transport.ts";
+import type { Address, ConnectOptions, Listener, ListenHandler, ListenOptions, ProxyAddress, TlsIdentity, Transport, TransportHandler, TransportProvider } from "./transport.ts";
 import { type BatchedWriter, WriteBatch } from "../base/write_batch.ts";
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";

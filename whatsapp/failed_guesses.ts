@@ -9,7 +9,7 @@
 
 import { networkOf } from "../server/admission.ts";
 import type { Clock } from "../base/clock.ts";
-import { isLoopback } from "../client/loopback.ts";
+import { isLoopback } from "../base/loopback.ts";
 
 /** Maximum of wrong guesses of one network within the delay; further guesses are not compared. */
 const MAX_PER_NETWORK = 20;

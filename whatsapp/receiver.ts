@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { AskProgram, ClientContext } from "../client/extension.ts";
 import {
   CloseCode,
   HandlerError,
@@ -15,10 +16,8 @@ import {
 } from "../base/errors.ts";
 import { assertSecrets } from "../base/secrets.ts";
 import { isVisibleAscii } from "../base/token.ts";
-import { WebSocketClient } from "../client/client.ts";
-import { controlOf } from "../client/connection_control.ts";
-import type { ClientConnection, Connector } from "../client/connector.ts";
-import type { HeaderSource } from "../client/settings.ts";
+import { extendClient, WebSocketClient } from "../client/client.ts";
+import type { ClientConnection } from "../client/connector.ts";
 import { recordMatches, type WhatsAppFilter } from "../cloud_api/filter.ts";
 import type { WhatsAppMessage } from "../cloud_api/messages.ts";
 import { parseNotification } from "../cloud_api/parse.ts";
@@ -91,6 +90,8 @@ export class WhatsAppReceiver extends WebSocketClient {
   #appSecret: string | readonly string[] | undefined;
 
   // State
+  /** Members of the client. */
+  readonly #client: ClientContext;
   /** Token of the attempt that is being made. */
   #token: string | undefined;
   #deduplication: Deduplication;
@@ -120,6 +121,7 @@ export class WhatsAppReceiver extends WebSocketClient {
     const { useSSL = true, protocols = [INBOX_PROTOCOL, RECEIVER_PROTOCOL] } = given;
     const options: WhatsAppReceiverOptions = { ...given, useSSL, protocols };
     super(byUrl ? urlOrOptions : options, options);
+    this.#client = this.#extendClient();
     this.receiverToken = options.receiverToken;
     this.name = options.name;
     this.share = options.share ?? false;
@@ -139,8 +141,24 @@ export class WhatsAppReceiver extends WebSocketClient {
     assertReceiverSettings(this);
   }
 
+  #extendClient(): ClientContext {
+    return extendClient(this, {
+      // Each attempt shows the token, also after `resolveUrl` and redirects.
+      requiresTls: true,
+      // The server would close the next connection with the same code.
+      terminalCodes: [InboxCloseCode.BadMessage, InboxCloseCode.NameConflict],
+      handlesMessages: () => this.#handlesRecords,
+      prepareAttempt: (ask) => this.#askForToken(ask),
+      completeRequest: (headers, protocols, sendsHeaders) => this.#showToken(headers, protocols, sendsHeaders),
+      acceptProtocol: (protocol) => this.#acceptProtocol(protocol),
+      connected: (connection) => this.#connected(connection),
+      givenUp: (info) => this.#givenUp(info),
+      deliver: (data, frame) => void this.#deliver(data, frame),
+    });
+  }
+
   #makeLoops(): NotificationLoops {
-    const listens = (): boolean => this.listens;
+    const listens = (): boolean => this.#client.handlesMessages();
     return new NotificationLoops({
       get listens(): boolean {
         return listens();
@@ -212,22 +230,21 @@ export class WhatsAppReceiver extends WebSocketClient {
     this.#release();
   }
 
-  /** `true` if the program has set a handler. */
-  protected override get listens(): boolean {
-    return super.listens || this.#onWhatsAppMessageReceived !== undefined || this.#onStatusReceived !== undefined ||
+  get #handlesRecords(): boolean {
+    return this.#onWhatsAppMessageReceived !== undefined || this.#onStatusReceived !== undefined ||
       this.#onNotification !== undefined;
   }
 
   /** Hands over the notifications that waited for a handler. */
   #release(): void {
-    if (!this.listens) return;
-    if (this.#session === undefined) return controlOf(this.connection)?.releaseMessages();
+    if (!this.#client.handlesMessages()) return;
+    if (this.#session === undefined) return this.#client.releaseMessages();
     // After the program has set its other handlers too: a record without a handler is acknowledged all the same.
     if (this.#loops.waiting > 0) queueMicrotask(this.#handOverWaiting);
   }
 
   readonly #handOverWaiting = (): void => {
-    if (!this.listens) return;
+    if (!this.#client.handlesMessages()) return;
     for (const { pending, done } of this.#loops.takeWaiting()) {
       this.#callHandlers(pending, done);
       pending.end(true);
@@ -258,13 +275,8 @@ export class WhatsAppReceiver extends WebSocketClient {
     return super.connect(...options);
   }
 
-  /** Always `true`: each attempt shows the token, also after `resolveUrl` and redirects. */
-  protected override get requiresTls(): boolean {
-    return true;
-  }
-
   /** Refuses a server that does not speak the subprotocol that the settings need. */
-  protected override accept(protocol: string): void {
+  #acceptProtocol(protocol: string): void {
     const needs = this.name ?? this.after ?? this.window ?? this.appSecret;
     this.#secrets = this.appSecret;
     if (protocol === INBOX_PROTOCOL || needs === undefined) return;
@@ -274,7 +286,7 @@ export class WhatsAppReceiver extends WebSocketClient {
   }
 
   /** Says hello. */
-  protected override attached(connection: ClientConnection): void {
+  #connected(connection: ClientConnection): void {
     const before = this.position;
     this.#position = before;
     this.#loops.reset();
@@ -283,14 +295,14 @@ export class WhatsAppReceiver extends WebSocketClient {
     this.#session = undefined;
     if (connection.protocol !== INBOX_PROTOCOL) return this.#abandonLoops(connection.protocol);
     // No message waits in the connection: notifications that are not acknowledged wait at the server.
-    controlOf(connection)?.releaseMessages();
+    this.#client.releaseMessages();
     const given = typeof this.after === "number" ? { after: this.after } : this.after;
     const { name, share, window, filter } = this;
     this.#session = new InboxSession({
       send: (message) => void connection.send(message),
       notification: (head, body) => this.#onInboxNotification(head, body),
-      current: (seq) => void this.callHandler("onCaughtUp", () => this.onCaughtUp?.(seq)),
-      gap: (after, until) => void this.callHandler("onGap", () => this.onGap?.(after, until)),
+      current: (seq) => void this.#client.callHandler("onCaughtUp", () => this.onCaughtUp?.(seq)),
+      gap: (after, until) => void this.#client.callHandler("onGap", () => this.onGap?.(after, until)),
     }, { name, share: share || undefined, window, filter, ...(before ?? given) });
     this.#loops.attach(this.#session);
   }
@@ -300,13 +312,8 @@ export class WhatsAppReceiver extends WebSocketClient {
     this.#loops.abandon(new HandshakeError("ERR_HANDSHAKE_REFUSED", `The server speaks "${protocol}" now`, 101));
   }
 
-  /** Close codes after which it does not reconnect: the server would close the next connection with the same code. */
-  protected override get terminalCodes(): readonly number[] {
-    return [...super.terminalCodes, InboxCloseCode.BadMessage, InboxCloseCode.NameConflict];
-  }
-
   /** Loops end with the last connection. */
-  protected override ended(info: CloseInfo | undefined): void {
+  #givenUp(info: CloseInfo | undefined): void {
     // Without a connection the only loops are those that wait for the next one.
     const { received, code } = info ?? { received: undefined, code: CloseCode.AbnormalClosure };
     const lost = this.#failure ??
@@ -315,7 +322,7 @@ export class WhatsAppReceiver extends WebSocketClient {
   }
 
   /** Hands over a message: raw text first, then one call a record. */
-  protected override deliver(data: MessageData, frame?: FrameInfo): boolean | Promise<boolean> {
+  #deliver(data: MessageData, frame?: FrameInfo): boolean | Promise<boolean> {
     const session = this.#session;
     if (session === undefined) return this.#deliverPlain(data, frame);
     if (typeof data === "string") return this.#onText(data);
@@ -336,12 +343,12 @@ export class WhatsAppReceiver extends WebSocketClient {
 
   #fail(code: number, error: WebSocketError): void {
     this.#failure ??= error;
-    controlOf(this.connection)?.closeWith(code, error);
-    this.reportError(error);
+    this.#client.closeWith(code, error);
+    this.#client.reportError(error);
   }
 
   #deliverPlain(data: MessageData, frame?: FrameInfo): boolean | Promise<boolean> {
-    const result = super.deliver(data, frame);
+    const result = this.#client.deliver(data, frame);
     const raw = frame === undefined || typeof data !== "string" ? data : this.#assemble(data, frame);
     if (raw === undefined) return result;
     try {
@@ -401,7 +408,7 @@ export class WhatsAppReceiver extends WebSocketClient {
 
   #hand(pending: PendingNotification): void {
     pending.begin();
-    if (this.listens) this.#callHandlers(pending, 0);
+    if (this.#client.handlesMessages()) this.#callHandlers(pending, 0);
     this.#loops.push(pending);
     pending.end(true);
   }
@@ -413,7 +420,7 @@ export class WhatsAppReceiver extends WebSocketClient {
 
   /** @param done Records that were handed over already. */
   #callHandlers(pending: PendingNotification, done: number): void {
-    if (done === 0) this.#track(pending, super.deliver(pending.notification.raw));
+    if (done === 0) this.#track(pending, this.#client.deliver(pending.notification.raw));
     this.#callTyped(pending, done);
   }
 
@@ -423,10 +430,12 @@ export class WhatsAppReceiver extends WebSocketClient {
 
   #callFor(record: WhatsAppRecord): boolean | Promise<boolean> {
     if (record.kind === "message") {
-      return this.callHandler("onWhatsAppMessageReceived", () => this.#onWhatsAppMessageReceived?.(record));
+      return this.#client.callHandler("onWhatsAppMessageReceived", () => this.#onWhatsAppMessageReceived?.(record));
     }
-    if (record.kind === "status") return this.callHandler("onStatusReceived", () => this.#onStatusReceived?.(record));
-    return this.callHandler("onNotification", () => this.#onNotification?.(record));
+    if (record.kind === "status") {
+      return this.#client.callHandler("onStatusReceived", () => this.#onStatusReceived?.(record));
+    }
+    return this.#client.callHandler("onNotification", () => this.#onNotification?.(record));
   }
 
   #track(pending: PendingNotification, result: boolean | Promise<boolean>): void {
@@ -467,7 +476,7 @@ export class WhatsAppReceiver extends WebSocketClient {
   #closeFor(session: InboxSession | undefined): void {
     if (session === undefined) return;
     const error = new TransportError("ERR_ABORTED", "A notification was not handled");
-    controlOf(this.connection)?.closeWith(CloseCode.InternalError, error);
+    this.#client.closeWith(CloseCode.InternalError, error);
   }
 
   /** Assembles a text, with `frameByFrame`; `undefined` before its last frame. */
@@ -478,31 +487,23 @@ export class WhatsAppReceiver extends WebSocketClient {
   }
 
   /** Asks the program for the token. */
-  protected override async prepareAttempt(connector: Connector, signal: AbortSignal): Promise<HeaderSource> {
-    const given = await super.prepareAttempt(connector, signal);
+  async #askForToken(ask: AskProgram): Promise<void> {
     const { receiverToken } = this;
-    this.#token = typeof receiverToken === "function"
-      ? await this.askForAttempt("receiverToken", receiverToken, signal)
-      : receiverToken;
+    this.#token = typeof receiverToken === "function" ? await ask("receiverToken", receiverToken) : receiverToken;
     if (this.#token !== undefined) assertSecrets("receiverToken", this.#token);
-    return given;
   }
 
-  /** Adds the token, if a header can hold it. */
-  protected override handshakeHeaders(connector: Connector, given: HeaderSource): Headers {
-    const headers = super.handshakeHeaders(connector, given);
-    const token = this.#token;
-    if (token !== undefined && headerHolds(token, connector)) headers.set("authorization", `Bearer ${token}`);
-    return headers;
-  }
-
-  /** Adds the token, if no header can hold it. */
-  protected override handshakeProtocols(connector: Connector): readonly string[] {
+  /** Adds the token to the header fields or, if it cannot stand there, to the subprotocols. */
+  #showToken(headers: Headers, given: readonly string[], sendsHeaders: boolean): readonly string[] {
     const token = this.#token;
     // With frameByFrame the program assembles messages itself.
     const frameByFrame = this.options.frameByFrame === true;
-    const protocols = super.handshakeProtocols(connector).filter((name) => !frameByFrame || name !== INBOX_PROTOCOL);
-    if (token === undefined || headerHolds(token, connector)) return protocols;
+    const protocols = given.filter((name) => !frameByFrame || name !== INBOX_PROTOCOL);
+    if (token === undefined) return protocols;
+    if (sendsHeaders && isVisibleAscii(token)) {
+      headers.set("authorization", `Bearer ${token}`);
+      return protocols;
+    }
     // The server never echoes the entry, and a browser insists on an answer to what it offers.
     if (protocols.length === 0) {
       throw new OptionError('Cannot show a token beside no subprotocol: "protocols" is empty');
@@ -567,9 +568,4 @@ export class WhatsAppReceiver extends WebSocketClient {
 function matchingRecords(raw: string | Uint8Array, filter: WhatsAppFilter | undefined): readonly WhatsAppRecord[] {
   const { records } = parseNotification(raw);
   return filter === undefined ? records : records.filter((record) => recordMatches(record, filter));
-}
-
-/** Returns `true` if a header can hold the token. */
-function headerHolds(token: string, { sendsHeaders }: Connector): boolean {
-  return sendsHeaders && isVisibleAscii(token);
 }

@@ -5,11 +5,11 @@
  * @module
  */
 
+import { failConnection, sendShared, type WebSocketConnection } from "../connection/connection.ts";
 import { concatAll } from "../base/bytes.ts";
 import type { Clock } from "../base/clock.ts";
 import { OptionError } from "../base/errors.ts";
 import { Envelope, mayHave, type WhatsAppFilter } from "../cloud_api/filter.ts";
-import { failConnection, sendShared, type WebSocketConnection } from "../connection/connection.ts";
 import type { InboxHub } from "../inbox/hub.ts";
 import type { InboxMember, InboxSink } from "../inbox/member.ts";
 import {

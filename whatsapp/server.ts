@@ -13,7 +13,7 @@ import { INBOX_PROTOCOL } from "../inbox/protocol.ts";
 import type { Journal } from "../journal/journal.ts";
 import { MemoryJournal } from "../journal/memory_journal.ts";
 import { SqliteJournal } from "../journal/sqlite_journal.ts";
-import { claimJournal, releaseJournal } from "../journal/use.ts";
+import { claimJournal, releaseJournal } from "../journal/claims.ts";
 import { textResponse } from "../protocol/http.ts";
 import type { ServerContext } from "../server/context.ts";
 import type { StopOptions } from "../server/handlers.ts";
@@ -61,6 +61,10 @@ useVerifier(verifySignature);
  * ```
  */
 export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
+  static {
+    refuseSetting<WhatsAppServer>(this.prototype, "useSSL", 'a WhatsAppServer speaks TLS; see "behindProxy"');
+  }
+
   /** Handler of raw notifications: a notification came. */
   onRawMessage: RawMessageHandler | undefined;
 
@@ -80,10 +84,6 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   #readOutage: OutageReport | undefined;
   #failed: FailedAttempts = { receiverToken: 0, verifyToken: 0, signature: 0, clientCertificate: 0 };
   #guesses: FailedGuesses | undefined;
-
-  static {
-    refuseSetting<WhatsAppServer>(this.prototype, "useSSL", 'a WhatsAppServer speaks TLS; see "behindProxy"');
-  }
 
   /**
    * Makes a server; it does not listen yet.

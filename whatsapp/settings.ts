@@ -7,8 +7,8 @@
 import { OptionError } from "../base/errors.ts";
 import { assertNumber } from "../base/ranges.ts";
 import { assertSecrets, isSecret } from "../base/secrets.ts";
-import { isLoopback } from "../client/loopback.ts";
-import { assertJournalPath } from "../journal/files.ts";
+import { isLoopback } from "../base/loopback.ts";
+import { assertJournalPath } from "../journal/database_files.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { WebSocketServerOptions } from "../server/settings.ts";
 import { checkReceiverTokens, type ReceiverTokens, type WhatsAppApp } from "./access.ts";

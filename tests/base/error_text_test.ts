@@ -3,30 +3,17 @@ import { describe, it } from "@std/testing/bdd";
 import { inspect } from "node:util";
 import { WebSocketClient, type WebSocketClientOptions } from "../../client.ts";
 import { UsageError } from "../../cli/io.ts";
-import {
-  BackplaneError,
-  CertificateError,
-  describe as describeError,
-  HandlerError,
-  HandshakeError,
-  HttpError,
-  JournalError,
-  OptionError,
-  ProtocolError,
-  StateError,
-  TransportError,
-  WebSocketError,
-} from "../../base/errors.ts";
+import { BackplaneError, CertificateError, describe as describeError, HandlerError, HandshakeError, HttpError, JournalError, OptionError, ProtocolError, StateError, TransportError, WebSocketError } from "../../base/errors.ts";
+import { WhatsAppApiError } from "../../cloud_api/api_error.ts";
 import { acceptKey } from "../../protocol/handshake.ts";
 import { encodeHead } from "../../protocol/head.ts";
 import { badMessage, decodeInboxMessage, encodeInboxMessage } from "../../inbox/protocol.ts";
-import { tellTrimmed } from "../../journal/journal.ts";
+import { notifyTrimmed } from "../../journal/notify.ts";
 import { printable } from "../../base/log.ts";
 import { errorText, quote, redactUrl } from "../../base/error_text.ts";
 import { Simulator } from "../../whatsapp/simulator.ts";
 import { loadIdentity } from "../../transport/tls_identity.ts";
 import { WhatsAppApi } from "../../cloud_api/api.ts";
-import { WhatsAppApiError } from "../../cloud_api/api_error.ts";
 import { parseNotification } from "../../cloud_api/parse.ts";
 import { WhatsAppReceiver, WhatsAppServer } from "../../whatsapp.ts";
 import { type LogRecord, WebSocketServer } from "../../server.ts";
@@ -336,7 +323,7 @@ describe("messages that quote a peer", () => {
 
   it("can be printed, where receivers, notifications and the Graph API are quoted", async () => {
     const told: unknown[] = [];
-    tellTrimmed({ appended: () => {}, error: (error) => told.push(error) }, new Map([[HOSTILE, 1]]), 0, 5);
+    notifyTrimmed({ appended: () => {}, error: (error) => told.push(error) }, new Map([[HOSTILE, 1]]), 0, 5);
     assertEquals(told.length, 1);
     assertPrintableError(told[0]);
     for (const line of [`{"type":"${HOSTILE}"`, HOSTILE, `{"${HOSTILE}":1}`]) {

@@ -1,17 +1,6 @@
 import { assertEquals, assertInstanceOf } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import {
-  CertificateError,
-  describe as describeError,
-  HandlerError,
-  HandshakeError,
-  HttpError,
-  OptionError,
-  ProtocolError,
-  StateError,
-  TransportError,
-  WebSocketError,
-} from "../../base/errors.ts";
+import { CertificateError, describe as describeError, HandlerError, HandshakeError, HttpError, OptionError, ProtocolError, StateError, TransportError, WebSocketError } from "../../base/errors.ts";
 
 describe("the errors", () => {
   it("have a name, a stable code, a close code, and their cause", () => {

@@ -5,13 +5,7 @@ import { WebSocketClient } from "../../client.ts";
 import { OptionError } from "../../base/errors.ts";
 import { Simulator } from "../../whatsapp/simulator.ts";
 import { WhatsAppApi } from "../../cloud_api/api.ts";
-import {
-  signNotification,
-  verifySignature,
-  WhatsAppReceiver,
-  WhatsAppServer,
-  type WhatsAppServerOptions,
-} from "../../whatsapp.ts";
+import { signNotification, verifySignature, WhatsAppReceiver, WhatsAppServer, type WhatsAppServerOptions } from "../../whatsapp.ts";
 import { encode, pipe } from "../support/support.ts";
 import { createHmac } from "node:crypto";
 

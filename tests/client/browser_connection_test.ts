@@ -1,6 +1,6 @@
 /**
- * The client and the receiver over the platform's own `WebSocket`, as in a page: with those of Deno and Bun, and with one that the
- * test plays. The same in Chromium: `chromium_test.ts`.
+ * The client and the receiver over the `WebSocket` of the platform, as in a page: with those of Deno and Bun, and with
+ * a fake one. The same in Chromium: `chromium_test.ts`.
  */
 
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
@@ -8,38 +8,17 @@ import { describe, it } from "@std/testing/bdd";
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { BrowserConnection } from "../../client/browser_connection.ts";
-import { browserConnector } from "../../client/browser_connector.ts";
-import { WebSocketClient, type WebSocketClientOptions } from "../../client.ts";
-import {
-  type CloseInfo,
-  CONNECTION_DEFAULTS,
-  type ConnectionOptions,
-  type StartOptions,
-} from "../../connection/options.ts";
-import { chooseConnector, useSockets } from "../../client/choose_connector.ts";
-import type { ClientConnectionHandler, Connector, ConnectPlan } from "../../client/connector.ts";
-import { HandshakeError, OptionError, StateError, TransportError, WebSocketError } from "../../base/errors.ts";
+import type { WebSocketClientOptions } from "../../client.ts";
+import { type CloseInfo, CONNECTION_DEFAULTS, type ConnectionOptions, type StartOptions } from "../../connection/options.ts";
+import type { ClientConnectionHandler, ConnectPlan } from "../../client/connector.ts";
+import { OptionError, StateError, TransportError, WebSocketError } from "../../base/errors.ts";
 import { Opcode } from "../../protocol/frame_header.ts";
 import type { WebSocketServerOptions } from "../../server.ts";
-import { socketConnector } from "../../client/socket_connector.ts";
-import { signNotification, tokenProtocol, WhatsAppReceiver, WhatsAppServer } from "../../whatsapp.ts";
+import { signNotification, tokenProtocol, WhatsAppServer } from "../../whatsapp.ts";
+import { FakeSocket, PageClient, PageReceiver } from "../support/page.ts";
 import { assertSame, urlOf } from "../support/peers.ts";
 import { messages } from "../peers/messages.mjs";
-import { RawListener } from "../support/sockets.ts";
-import { defer, encode, FakeClock, pipe, settle, startEcho, until } from "../support/support.ts";
-
-/** A client that behaves as in a page. */
-class PageClient extends WebSocketClient {
-  protected override connector(): Connector {
-    return browserConnector;
-  }
-}
-
-class PageReceiver extends WhatsAppReceiver {
-  protected override connector(): Connector {
-    return browserConnector;
-  }
-}
+import { defer, encode, FakeClock, settle, startEcho, until } from "../support/support.ts";
 
 async function connectTo(
   serverOptions: WebSocketServerOptions = {},
@@ -136,58 +115,7 @@ describe("WebSocketClient in a page", () => {
     }
   });
 
-  it("fails to connect with a reason as good as a browser gives, in time, and when it is given up", async () => {
-    const silent = await RawListener.listen();
-    const { port } = silent;
-    const url = `ws://127.0.0.1:${port}/`;
-    const accepted = silent.accept();
-    assertEquals(await failure(() => new PageClient(url, { connectTimeout: 30 }).connect()), "ERR_CONNECT_TIMEOUT");
-    await (await accepted).close();
-    const again = silent.accept();
-    const controller = new AbortController();
-    const aborted = new PageClient(url).connect({ signal: controller.signal });
-    const socket = await again;
-    controller.abort();
-    assertEquals(await failure(() => aborted), "ERR_ABORTED");
-    await socket.close();
-    await silent.close();
-    const error = await assertRejects(() => new PageClient(url).connect(), TransportError, `127.0.0.1:${port}`);
-    assertEquals(error.code, "ERR_CONNECT");
-    const server = await startEcho({ onAllow: () => false });
-    assertEquals(await failure(() => new PageClient(urlOf(server)).connect()), "ERR_CONNECT");
-    await server.stop();
-  });
-
-  it("can be refused by the program, which closes the open connection", async () => {
-    const gone = defer<CloseInfo>();
-    const server = await startEcho({ onDisconnect: (_, info) => gone.resolve(info) });
-    const client = new PageClient(urlOf(server), { onHandshakeResponse: () => false });
-    await assertRejects(() => client.connect(), HandshakeError, "refused");
-    assertEquals((await gone.promise).received?.code, 1005);
-    await server.stop();
-  });
-
-  it("leaves nothing open when it is given up while the program looks at the answer", async () => {
-    for (const giveUp of ["time", "disconnect"]) {
-      const server = await startEcho();
-      const asked = defer<void>();
-      const client = new PageClient(urlOf(server), {
-        connectTimeout: giveUp === "time" ? 50 : 0,
-        onHandshakeResponse: () => {
-          asked.resolve();
-          return new Promise(() => {});
-        },
-      });
-      const connecting = client.connect();
-      await asked.promise;
-      if (giveUp === "disconnect") await client.disconnect();
-      assertEquals(await failure(() => connecting), giveUp === "time" ? "ERR_CONNECT_TIMEOUT" : "ERR_ABORTED");
-      await until(() => server.connections.size === 0, "the end");
-      await server.stop();
-    }
-  });
-
-  it("names each member and setting that a browser does not support", async () => {
+  it("throws for each member that a browser does not offer", async () => {
     const { client, stop } = await connectTo();
     const connection = client.connection!;
     for (
@@ -209,33 +137,6 @@ describe("WebSocketClient in a page", () => {
     assertThrows(() => connection.close(4000, "x".repeat(124)), OptionError);
     client.send("still open");
     assertEquals((await client[Symbol.asyncIterator]().next()).value, "still open");
-    const url = client.url;
-    await client.disconnect();
-    const settings: [name: string, options: WebSocketClientOptions][] = [
-      ["headers", { headers: { "X-Test": "1" } }],
-      ["headers", { onSendHandshake: ({ headers }) => headers.set("x-test", "1") }],
-      ["origin", { origin: "https://example.com" }],
-      ["rootCertificateFile", { rootCertificateFile: "ca.pem" }],
-      ["frameSize", { frameSize: 100 }],
-      ["maxFragments", { maxFragments: 3 }],
-      ["messageTimeout", { messageTimeout: 3 }],
-      ["frameByFrame", { options: { frameByFrame: true } }],
-      ["manualPong", { options: { manualPong: true } }],
-      ["manualClose", { options: { manualClose: true } }],
-      ["onPing", { onPing: () => {} }],
-      ["onPong", { onPong: () => {} }],
-    ];
-    for (const [name, options] of settings) {
-      const error = await assertRejects(() => new PageClient(url, options).connect(), StateError, name);
-      assertEquals(error.code, "ERR_UNSUPPORTED");
-    }
-    assertThrows(() => new PageClient(url, { compression: { level: 1 } }), StateError, "compression");
-    for (const compression of [true, false, []]) new PageClient(url, { compression });
-    const [ours] = pipe();
-    await assertRejects(() => new PageClient(url).connect({ stream: ours }), StateError, "stream");
-    const secret = new PageClient("ws://user:secret@localhost/");
-    const refused = await assertRejects(() => secret.connect(), StateError, "authorization");
-    assert(!refused.message.includes("secret"));
     await stop();
   });
 
@@ -293,34 +194,6 @@ describe("WebSocketClient in a page", () => {
 });
 
 // ---- A socket that the test plays -------------------------------------------------------------------------------
-
-/** The browser's side, by hand. */
-class FakeSocket extends EventTarget {
-  readyState: number = WebSocket.OPEN;
-  binaryType = "blob";
-  bufferedAmount = 0;
-  protocol = "";
-  extensions = "permessage-deflate; server_no_context_takeover; client_max_window_bits=15, x-other";
-  sent: unknown[] = [];
-  closes: unknown[][] = [];
-
-  send(data: unknown): void {
-    this.sent.push(data);
-    // A browser counts what can never leave.
-    if (this.readyState === WebSocket.CLOSED) this.bufferedAmount += String(data).length;
-  }
-  close(...args: unknown[]): void {
-    this.closes.push(args);
-    this.readyState = WebSocket.CLOSING;
-  }
-  receive(...contents: (string | ArrayBuffer)[]): void {
-    for (const data of contents) this.dispatchEvent(new MessageEvent("message", { data }));
-  }
-  end(code = 1006, reason = "", wasClean = code !== 1006): void {
-    this.readyState = WebSocket.CLOSED;
-    this.dispatchEvent(Object.assign(new Event("close"), { code, reason, wasClean }));
-  }
-}
 
 class Log implements ClientConnectionHandler {
   events: string[] = [];
@@ -441,7 +314,7 @@ describe("BrowserConnection", () => {
     assertEquals(log.events, ["one"]);
   });
 
-  it("holds messages until a handler is set, then delivers them in order", () => {
+  it("keeps messages for a handler, and hands over in order what came meanwhile", () => {
     const { socket, connection, log } = makeRig({}, { waitForHandler: true });
     socket.receive("one", "two");
     assertEquals(log.events, []);
@@ -612,7 +485,7 @@ describe("BrowserConnection", () => {
     }
   });
 
-  it("drops unread messages after close(): the queue does not grow, and the messages read have no gap", async () => {
+  it("drops messages after close() that have no room: no pile, and no holes in what is read", async () => {
     const read = makeRig();
     const messages = read.connection[Symbol.asyncIterator]();
     for (let index = 0; index < 70; index++) read.socket.receive(`${index} ${"x".repeat(1000)}`);
@@ -698,34 +571,9 @@ describe("BrowserConnection", () => {
     assertEquals(log.events.length, 3);
   });
 
-  it("returns sent, backpressure or dropped by bufferedAmount, and drained() waits for it", async () => {
-    const { socket, connection, clock } = makeRig({ highWaterMark: 10, maxBufferedAmount: 20, slowConsumer: "drop" });
-    assertEquals(connection.send("a"), "sent");
-    socket.bufferedAmount = 11;
-    assertEquals(connection.send("b"), "backpressure");
-    assertEquals(connection.send("x".repeat(10)), "dropped");
-    assertThrows(() => connection.send("x".repeat(21)), OptionError, "21 bytes");
-    assertThrows(() => connection.send(1 as unknown as string), OptionError);
-    assertEquals(socket.sent, ["a", "b"]);
-    let drained = false;
-    const waiting = connection.drained().then(() => drained = true);
-    clock.advance(10);
-    await settle();
-    assertEquals(drained, false);
-    socket.bufferedAmount = 0;
-    clock.advance(10);
-    await waiting;
-    socket.bufferedAmount = 5;
-    const lost = connection.drained();
-    socket.end();
-    clock.advance(10);
-    assertEquals(await failure(() => lost), "ERR_CONNECTION_LOST");
-    assertEquals(await failure(() => connection.drained()), "ERR_CONNECTION_LOST");
-    assertEquals(clock.pending, 0);
-  });
-
-  it("closes a slow server where that is asked for", async () => {
+  it("closes a slow server where that is asked for, and refuses what is no message", async () => {
     const { socket, connection, log } = makeRig({ maxBufferedAmount: 20 });
+    assertThrows(() => connection.send(1 as unknown as string), OptionError);
     socket.bufferedAmount = 15;
     assertEquals(connection.send("123456"), "dropped");
     assertEquals(log.events, []);
@@ -796,16 +644,6 @@ describe("WhatsAppReceiver in a page", () => {
   it("uses TLS, except to a loopback address", async () => {
     const receiver = new PageReceiver({ hostname: "192.0.2.1", useSSL: false });
     await assertRejects(() => receiver.connect(), OptionError, "without TLS");
-  });
-});
-
-describe("the choice of the connector", () => {
-  it("prefers sockets or streams, and falls back to the platform's WebSocket", () => {
-    assertEquals([chooseConnector(false), chooseConnector(true)], [socketConnector, socketConnector]);
-    const without = { ...socketConnector, available: false };
-    useSockets(without);
-    assertEquals([chooseConnector(false), chooseConnector(true)], [browserConnector, without]);
-    useSockets(socketConnector);
   });
 });
 

@@ -1,57 +1,107 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { WebSocketClient, type WebSocketClientOptions } from "../../client.ts";
 import { OptionError } from "../../base/errors.ts";
 import { SettingsStore } from "../../base/settings.ts";
 import { ConnectTarget } from "../../client/connect_target.ts";
 import { CLIENT_SETTINGS, type ClientSettings } from "../../client/settings.ts";
+import { startEcho, tlsFile } from "../support/support.ts";
 
-function makeTarget(
-  settings: Partial<ClientSettings> = {},
-): { store: SettingsStore<ClientSettings>; target: ConnectTarget } {
-  const store = new SettingsStore(CLIENT_SETTINGS);
-  store.assign(settings);
-  return { store, target: new ConnectTarget(store) };
+function makeTarget(): { settings: SettingsStore<ClientSettings>; target: ConnectTarget } {
+  const settings = new SettingsStore(CLIENT_SETTINGS);
+  return { settings, target: new ConnectTarget(settings) };
 }
 
 describe("ConnectTarget", () => {
-  it("makes URL, Host and path of the settings", () => {
-    const { store, target } = makeTarget({ hostname: "[::1]", port: 9000, pathName: "a?b" });
-    assertEquals([target.url, target.hostHeader, target.hostname, target.path], [
-      "ws://[::1]:9000/a?b",
-      "[::1]:9000",
-      "::1",
-      "/a?b",
-    ]);
-    store.set("useSSL", true);
-    store.set("port", 443);
-    assertEquals(target.url, "wss://[::1]/a?b");
+  it("shows the settings as a URL and as Host, without the default port", () => {
+    const { settings, target } = makeTarget();
+    assertEquals([target.url, target.hostHeader], ["ws://localhost:8888/", "localhost:8888"]);
+    for (const [useSSL, port, host] of [[false, 80, "a"], [true, 443, "a"], [true, 80, "a:80"]] as const) {
+      settings.assign({ useSSL, port, hostname: "a", pathName: "path?q" });
+      assertEquals([target.hostHeader, target.url], [host, `${useSSL ? "wss" : "ws"}://${host}/path?q`]);
+    }
+    settings.assign({ hostname: "[::1]", port: 81 });
+    assertEquals([target.hostname, target.hostHeader], ["::1", "[::1]:81"]);
   });
 
-  it("is replaced by a URL, whose credentials it returns", () => {
-    const { store, target } = makeTarget();
-    assertEquals(target.replace("wss://user:p%C3%A4ss@a.example/x?y"), `Basic ${btoa("user:p\u00c3\u00a4ss")}`);
-    const { useSSL, hostname, port, pathName } = store.values;
-    assertEquals([useSSL, hostname, port, pathName], [true, "a.example", 443, "/x?y"]);
-    assertEquals(target.replace("ws://a.example:81/"), undefined);
-    assertThrows(() => target.replace("http://a.example/"), OptionError, "neither");
-    assertThrows(() => target.replace("ws://a.example/#b"), OptionError, "fragment");
+  it("takes all parts of a URL, and returns its credentials", () => {
+    const { settings, target } = makeTarget();
+    assertEquals(target.replace("wss://user:p%40ss@[::1]/a?b"), `Basic ${btoa("user:p@ss")}`);
+    const { hostname, port, pathName, useSSL } = settings.values;
+    assertEquals([hostname, port, pathName, useSSL], ["::1", 443, "/a?b", true]);
+    assertEquals(target.replace("ws://b:81"), undefined);
+    assertEquals([target.url, settings.values.useSSL], ["ws://b:81/", false]);
   });
 
-  it("drops credentials of the first URL from requests to another host, or without TLS", () => {
-    const { store, target } = makeTarget();
-    target.begin("wss://user:secret@a.example/");
-    const headers = store.values.headers as Headers;
-    const dropped = (replaced: boolean): boolean => {
-      const copy = new Headers(headers);
-      target.dropForeignCredentials(copy, replaced);
-      return !copy.has("authorization");
+  it("refuses what is no WebSocket URL, and shows no password", () => {
+    const { target } = makeTarget();
+    for (const url of ["nothing", "http://a/", "ws://u:secret@a/#b"]) {
+      const error = assertThrows(() => target.replace(url), OptionError, "The URL");
+      assertEquals(error.message.includes("secret"), false);
+    }
+    assertEquals(target.url, "ws://localhost:8888/");
+  });
+
+  it("drops the credentials of its first URL for another origin", () => {
+    const { settings, target } = makeTarget();
+    target.begin("wss://user:pass@a/");
+    const given = (): Headers => new Headers(settings.values.headers as Headers);
+    const kept = (replaced: boolean): boolean => {
+      const headers = given();
+      target.dropForeignCredentials(headers, replaced);
+      return headers.has("authorization");
     };
-    assertEquals([headers.has("authorization"), dropped(false), dropped(true)], [true, false, true]);
-    target.replace("wss://A.example/other");
-    assertEquals(dropped(false), false);
-    target.replace("ws://a.example:443/");
-    assertEquals(dropped(false), true);
-    target.replace("wss://b.example/");
-    assertEquals(dropped(false), true);
+    assertEquals([kept(false), kept(true)], [true, false]);
+    for (const url of ["wss://b/", "ws://a:443/", "wss://a:444/"]) {
+      target.replace(url);
+      assertEquals(kept(false), false, url);
+    }
+    const own = new Headers({ authorization: "mine" });
+    target.dropForeignCredentials(own, true);
+    assertEquals(own.get("authorization"), "mine");
+  });
+});
+
+describe("credentials in a client's URL", () => {
+  it("go to the host that the URL names, and not where resolveUrl leads", async () => {
+    const seen: (string | null)[] = [];
+    const onAllow = ({ request }: { request: { headers: Headers } }): boolean => {
+      seen.push(request.headers.get("authorization"));
+      return true;
+    };
+    await using one = await startEcho({ onAllow });
+    await using two = await startEcho({ onAllow });
+    const connect = async (url: string, options: WebSocketClientOptions = {}): Promise<void> => {
+      await using client = new WebSocketClient(url, options);
+      await client.connect();
+    };
+    const first = `ws://user:pass@127.0.0.1:${one.address!.port}/`;
+    const basic = (text: string): string => `Basic ${btoa(text)}`;
+    await connect(first);
+    await connect(first, { resolveUrl: () => `ws://127.0.0.1:${one.address!.port}/other` });
+    await connect(first, { resolveUrl: () => `ws://127.0.0.1:${two.address!.port}/` });
+    await connect(first, { resolveUrl: () => `ws://a:b@127.0.0.1:${two.address!.port}/` });
+    await connect(first, { resolveUrl: () => `ws://c:d@127.0.0.1:${one.address!.port}/` });
+    // What is given as a header is the program's word, wherever it goes.
+    const headers = { authorization: "Bearer mine" };
+    await connect(first, { headers, resolveUrl: () => `ws://127.0.0.1:${two.address!.port}/` });
+    assertEquals(seen, [basic("user:pass"), basic("user:pass"), null, basic("a:b"), basic("c:d"), "Bearer mine"]);
+  });
+
+  it("do not go to the same host without TLS", async () => {
+    let seen: string | null = "";
+    await using server = await startEcho({
+      onAllow: ({ request }) => {
+        seen = request.headers.get("authorization");
+        return true;
+      },
+    });
+    const port = server.address!.port;
+    await using client = new WebSocketClient(`wss://user:pass@localhost:${port}/`, {
+      rootCertificateFile: tlsFile("ca.pem"),
+      resolveUrl: () => `ws://localhost:${port}/`,
+    });
+    await client.connect();
+    assertEquals(seen, null);
   });
 });

@@ -11,17 +11,7 @@ import { type FrameInfo, Opcode } from "../../protocol/frame_header.ts";
 import { liveZlibStates } from "../../protocol/raw_deflate.ts";
 import { WebSocketServer, type WebSocketServerOptions } from "../../server.ts";
 import { SharedMessage } from "../../connection/shared_message.ts";
-import {
-  agreeOn,
-  assertSameBytes,
-  decodeAll,
-  encode,
-  openRig,
-  pipe,
-  Random,
-  settle,
-  until,
-} from "../support/support.ts";
+import { agreeOn, assertSameBytes, decodeAll, encode, openRig, pipe, Random, settle, until } from "../support/support.ts";
 
 /** A client and a server in one process, and what each got. */
 interface Ends {

@@ -3,16 +3,7 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { CONNECTION_DEFAULTS } from "../../connection/options.ts";
-import {
-  createConnection,
-  deliverBatch,
-  openConnection,
-  releaseMessages,
-  setDelivery,
-  startConnection,
-  stepConnection,
-  type WebSocketConnection,
-} from "../../connection/connection.ts";
+import { createConnection, deliverBatch, openConnection, releaseMessages, setDelivery, startConnection, stepConnection, type WebSocketConnection } from "../../connection/connection.ts";
 import { OptionError, StateError, TransportError } from "../../base/errors.ts";
 import { Opcode } from "../../protocol/frame_header.ts";
 import { assertFrames, decodeAll, FakeTransport, openRig, Peer, Recorder, settle } from "../support/support.ts";

@@ -1,27 +1,11 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { CONNECTION_DEFAULTS, type SendResult } from "../../connection/options.ts";
-import {
-  createConnection,
-  failConnection,
-  openConnection,
-  sendShared,
-  startConnection,
-} from "../../connection/connection.ts";
+import { createConnection, failConnection, openConnection, sendShared, startConnection } from "../../connection/connection.ts";
 import { OptionError, StateError, TransportError } from "../../base/errors.ts";
 import { Opcode } from "../../protocol/frame_header.ts";
 import { SharedMessage } from "../../connection/shared_message.ts";
-import {
-  assertFrames,
-  decodeAll,
-  encode,
-  FakeTransport,
-  openRig,
-  Peer,
-  Recorder,
-  settle,
-  turns,
-} from "../support/support.ts";
+import { assertFrames, decodeAll, encode, FakeTransport, openRig, Peer, Recorder, settle, turns } from "../support/support.ts";
 import { concat } from "../../base/bytes.ts";
 
 describe("WebSocketConnection.send", () => {

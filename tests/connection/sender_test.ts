@@ -1,12 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { CONNECTION_DEFAULTS } from "../../connection/options.ts";
-import {
-  createConnection,
-  openConnection,
-  startConnection,
-  type WebSocketConnection,
-} from "../../connection/connection.ts";
+import { createConnection, openConnection, startConnection, type WebSocketConnection } from "../../connection/connection.ts";
 import { Opcode } from "../../protocol/frame_header.ts";
 import { WriteBatch } from "../../base/write_batch.ts";
 import { concat } from "../../base/bytes.ts";

@@ -6,24 +6,10 @@
 import { assert, assertEquals } from "@std/assert";
 import { deflateRawSync } from "node:zlib";
 import { Opcode, type Role } from "../../protocol/frame_header.ts";
-import {
-  acceptDeflateOffer,
-  compressionSettings,
-  makeDeflateOffer,
-  MessageDeflater,
-  MessageInflater,
-  readDeflateAnswer,
-} from "../../protocol/deflate.ts";
+import { acceptDeflateOffer, compressionSettings, makeDeflateOffer, MessageDeflater, MessageInflater, readDeflateAnswer } from "../../protocol/deflate.ts";
 import { HandshakeError, HttpError, ProtocolError } from "../../base/errors.ts";
 import { encodeFrame, FrameParser } from "../../protocol/frame.ts";
-import {
-  acceptKey,
-  checkUpgradeRequest,
-  checkUpgradeResponse,
-  encodeUpgradeRequest,
-  encodeUpgradeResponse,
-  wantsWebSocket,
-} from "../../protocol/handshake.ts";
+import { acceptKey, checkUpgradeRequest, checkUpgradeResponse, encodeUpgradeRequest, encodeUpgradeResponse, wantsWebSocket } from "../../protocol/handshake.ts";
 import { type Extension, formatExtensions, parseExtensions } from "../../protocol/extensions.ts";
 import { type Head, HeadReader, parseRequestLine } from "../../protocol/head.ts";
 import { isToken } from "../../base/token.ts";

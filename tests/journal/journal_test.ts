@@ -437,7 +437,7 @@ describe("SqliteJournal on disk", () => {
       future.exec("PRAGMA user_version = 2");
       future.close();
       for (
-        const [file, why] of [[text, "not a database"], [foreign, "something else"], [newer, "version 2"], [
+        const [file, why] of [[text, "not a database"], [foreign, "another program"], [newer, "version 2"], [
           join(folder, "no/where"),
           "no/where",
         ]]

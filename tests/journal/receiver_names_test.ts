@@ -12,12 +12,7 @@ import { BroadcastChannelBackplane } from "../../pubsub/broadcast_channel.ts";
 import { JournalError, OptionError } from "../../base/errors.ts";
 import { InboxHub } from "../../inbox/hub.ts";
 import type { InboxSink } from "../../inbox/member.ts";
-import {
-  checkReceiverMessage,
-  decodeInboxMessage,
-  encodeInboxMessage,
-  type HelloMessage,
-} from "../../inbox/protocol.ts";
+import { checkReceiverMessage, decodeInboxMessage, encodeInboxMessage, type HelloMessage } from "../../inbox/protocol.ts";
 import type { Journal, JournalRetention } from "../../journal/journal.ts";
 import { SqliteJournal } from "../../journal/sqlite_journal.ts";
 import { MemoryJournal } from "../../journal/memory_journal.ts";

@@ -2,14 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import process from "node:process";
 import { deflateRawSync } from "node:zlib";
-import {
-  acceptDeflateOffer,
-  compressionSettings,
-  makeDeflateOffer,
-  MessageDeflater,
-  MessageInflater,
-  readDeflateAnswer,
-} from "../../protocol/deflate.ts";
+import { acceptDeflateOffer, compressionSettings, makeDeflateOffer, MessageDeflater, MessageInflater, readDeflateAnswer } from "../../protocol/deflate.ts";
 import type { CompressionOptions, DeflateParameters } from "../../protocol/compression.ts";
 import { HandshakeError, OptionError, ProtocolError } from "../../base/errors.ts";
 import { formatExtensions, parseExtensions } from "../../protocol/extensions.ts";

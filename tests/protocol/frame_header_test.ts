@@ -1,13 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { OptionError } from "../../base/errors.ts";
-import {
-  firstOctet,
-  frameHeaderLength,
-  maxFramePayload,
-  Opcode,
-  writeFrameHeader,
-} from "../../protocol/frame_header.ts";
+import { firstOctet, frameHeaderLength, maxFramePayload, Opcode, writeFrameHeader } from "../../protocol/frame_header.ts";
 
 describe("writeFrameHeader", () => {
   it("writes each form of the length, with and without a key (RFC 6455 §5.2)", () => {

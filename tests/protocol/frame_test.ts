@@ -2,16 +2,7 @@ import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } f
 import { describe, it } from "@std/testing/bdd";
 import { Buffer } from "node:buffer";
 import { OptionError, ProtocolError, type ProtocolErrorCode } from "../../base/errors.ts";
-import {
-  decodeFrame,
-  encodeFrame,
-  type Frame,
-  FrameDecoderStream,
-  FrameEncoderStream,
-  type FrameHandler,
-  FrameParser,
-  type FrameParserOptions,
-} from "../../protocol/frame.ts";
+import { decodeFrame, encodeFrame, type Frame, FrameDecoderStream, FrameEncoderStream, type FrameHandler, FrameParser, type FrameParserOptions } from "../../protocol/frame.ts";
 import { frameHeaderLength, maxFramePayload, Opcode, ReservedBit } from "../../protocol/frame_header.ts";
 import { giveBack, lease } from "../../base/leased_memory.ts";
 import { assertSameBytes, decode, encode, Random, withSeed } from "../support/support.ts";

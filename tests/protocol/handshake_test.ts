@@ -1,17 +1,7 @@
 import { assertEquals, assertInstanceOf, assertNotEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { HandshakeError, OptionError } from "../../base/errors.ts";
-import {
-  acceptKey,
-  checkUpgradeRequest,
-  checkUpgradeResponse,
-  createKey,
-  encodeUpgradeRequest,
-  encodeUpgradeResponse,
-  type UpgradeChecks,
-  type UpgradeOffer,
-  wantsWebSocket,
-} from "../../protocol/handshake.ts";
+import { acceptKey, checkUpgradeRequest, checkUpgradeResponse, createKey, encodeUpgradeRequest, encodeUpgradeResponse, type UpgradeChecks, type UpgradeOffer, wantsWebSocket } from "../../protocol/handshake.ts";
 import { assertProtocols } from "../../protocol/subprotocol.ts";
 import { formatExtensions, parseExtensions } from "../../protocol/extensions.ts";
 import { type Head, HeadReader, parseRequestLine } from "../../protocol/head.ts";

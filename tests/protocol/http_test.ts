@@ -2,14 +2,7 @@ import { assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { HandshakeError, HttpError } from "../../base/errors.ts";
 import { type Head, HeadReader, parseRequestLine } from "../../protocol/head.ts";
-import {
-  bodyFraming,
-  BodyReader,
-  encodeChunk,
-  makeRequest,
-  planResponse,
-  refusalResponse,
-} from "../../protocol/http.ts";
+import { bodyFraming, BodyReader, encodeChunk, makeRequest, planResponse, refusalResponse } from "../../protocol/http.ts";
 import { concat } from "../../base/bytes.ts";
 import { decode, encode, withSeed } from "../support/support.ts";
 

@@ -5,13 +5,7 @@ import { describe, it } from "@std/testing/bdd";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { type Clock, systemClock } from "../../base/clock.ts";
-import {
-  type BackplaneError,
-  describe as describeError,
-  JournalError,
-  OptionError,
-  type WebSocketError,
-} from "../../base/errors.ts";
+import { type BackplaneError, describe as describeError, JournalError, OptionError, type WebSocketError } from "../../base/errors.ts";
 import { RedisBackplane, type RedisBackplaneOptions } from "../../redis/backplane.ts";
 import type { IoRedisClient, RedisClient } from "../../redis/client.ts";
 import { RedisJournal } from "../../redis/journal.ts";
@@ -473,7 +467,7 @@ describeRedis("RedisBackplane whose primary becomes a replica", () => {
     const redis = await RedisServer.start([]);
     const program = await make(redis.url);
     for (const name of ["", 5 as unknown as string]) {
-      assertThrows(() => new RedisBackplane(program.client, { name }), OptionError, "is no text");
+      assertThrows(() => new RedisBackplane(program.client, { name }), OptionError, "instead of a non-empty string");
     }
     await program.close();
     await redis.stop();

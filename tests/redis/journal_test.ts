@@ -285,7 +285,11 @@ describeRedis("RedisJournal of several servers", () => {
     const redis = await RedisServer.start();
     const node = await Node.open(make, redis);
     await node.program.command("HSET", "{tackline}:meta", "id", "somebody else's");
-    const error = await assertRejects(() => node.journal.append(entry("a")), JournalError, "another one is there now");
+    const error = await assertRejects(
+      () => node.journal.append(entry("a")),
+      JournalError,
+      "Redis has another journal now",
+    );
     assertEquals(error.code, "ERR_JOURNAL_REPLACED");
     await node.close();
     await redis.stop();
@@ -454,7 +458,7 @@ describeRedis("RedisJournal of several servers", () => {
     const stranger = await Node.open(make, redis);
     await stranger.program.command("CLIENT", "KILL", "SKIPME", "yes", "TYPE", "normal");
     await until(() => node.errors.some(({ code }) => code === "ERR_JOURNAL_REPLACED"), "the news");
-    await assertRejects(() => node.journal.append(entry("b")), JournalError, "another one is there now");
+    await assertRejects(() => node.journal.append(entry("b")), JournalError, "Redis has another journal now");
     await Promise.all([node.close(), stranger.close()]);
     await redis.stop();
   });

@@ -12,13 +12,17 @@ import { entry } from "../support/journal_entry.ts";
 import { CLIENTS, type ProgramClient, RedisServer } from "../support/redis.ts";
 import { bodies, Node } from "../support/redis_node.ts";
 import { until } from "../support/support.ts";
-import * as scripts from "../../redis/scripts.ts";
+import type { RedisScript } from "../../redis/script.ts";
+import * as cursorScripts from "../../redis/cursor_scripts.ts";
+import * as logScripts from "../../redis/log_scripts.ts";
 
+const scripts = { ...logScripts, ...cursorScripts };
 const [make] = CLIENTS.values();
 
 /** Every command that a script sends: `XADD`, or `XGROUP|CREATE`. */
 function commandsOfScripts(): string[] {
-  const source = readFileSync(new URL("../../redis/scripts.ts", import.meta.url), "utf-8");
+  const files = ["script.ts", "log_scripts.ts", "cursor_scripts.ts"];
+  const source = files.map((file) => readFileSync(new URL(`../../redis/${file}`, import.meta.url), "utf-8")).join("\n");
   const found = new Set<string>();
   for (const [, name, sub] of source.matchAll(/redis\.p?call\('([A-Z]+)'(?:, '([A-Z]+)')?/g)) {
     found.add(name === "XGROUP" || name === "XINFO" ? `${name}|${sub}` : name);
@@ -44,7 +48,7 @@ class Bench {
     this.#prefix = prefix;
   }
 
-  run(script: scripts.RedisScript, ...args: (string | number)[]): Promise<unknown> {
+  run(script: RedisScript, ...args: (string | number)[]): Promise<unknown> {
     return script.run(this.#link, this.#prefix, args);
   }
 
@@ -52,7 +56,7 @@ class Bench {
     return this.#admin.command(command, this.#prefix + key, ...args);
   }
 
-  async #try(script: scripts.RedisScript, ...args: (string | number)[]): Promise<unknown> {
+  async #try(script: RedisScript, ...args: (string | number)[]): Promise<unknown> {
     try {
       return await this.run(script, ...args);
     } catch (error) {

@@ -1,16 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import {
-  checkSurface,
-  countNames,
-  type Declaration,
-  diffSurface,
-  type Doc,
-  formatSurface,
-  NAME_LIMIT,
-  readSurface,
-  type Surface,
-} from "../../scripts/surface.ts";
+import { checkSurface, countNames, type Declaration, diffSurface, type Doc, formatSurface, NAME_LIMIT, readSurface, type Surface } from "../../scripts/surface.ts";
 
 let line = 0;
 

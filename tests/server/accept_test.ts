@@ -11,18 +11,7 @@ import { TransportError } from "../../base/errors.ts";
 import { MemoryBudget } from "../../base/memory_budget.ts";
 import { WebSocketServer, type WebSocketServerOptions } from "../../server.ts";
 import { RawSocket } from "../support/sockets.ts";
-import {
-  decode,
-  defer,
-  encode,
-  FakeClock,
-  FakeTransport,
-  pipe,
-  Recorder,
-  settle,
-  turns,
-  until,
-} from "../support/support.ts";
+import { decode, defer, encode, FakeClock, FakeTransport, pipe, Recorder, settle, turns, until } from "../support/support.ts";
 
 /** The side of a server, over a transport of the test. */
 function session(host: Partial<AcceptHost<unknown>>): {

@@ -17,18 +17,7 @@ import { UnfinishedMessages } from "../../connection/unfinished_messages.ts";
 import { signNotification, WhatsAppServer, type WhatsAppServerOptions } from "../../whatsapp.ts";
 import { clientFrame, length64, upgradeHead } from "../support/hostile.ts";
 import { RawSocket } from "../support/sockets.ts";
-import {
-  agreeOn,
-  assertFrames,
-  decode,
-  encode,
-  FakeClock,
-  openRig,
-  type Rig,
-  settle,
-  startEcho,
-  until,
-} from "../support/support.ts";
+import { agreeOn, assertFrames, decode, encode, FakeClock, openRig, type Rig, settle, startEcho, until } from "../support/support.ts";
 import { concat, concatAll } from "../../base/bytes.ts";
 
 const KiB = 1024;

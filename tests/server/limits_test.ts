@@ -8,17 +8,7 @@ import { Opcode } from "../../protocol/frame_header.ts";
 import { RateLimit } from "../../connection/rate_limit.ts";
 import { WebSocketServer, type WebSocketServerOptions } from "../../server.ts";
 import { RawSocket, roundTrip } from "../support/sockets.ts";
-import {
-  assertFrames,
-  encode,
-  FakeClock,
-  openRig,
-  pipe,
-  settle,
-  startEcho,
-  tlsFile,
-  until,
-} from "../support/support.ts";
+import { assertFrames, encode, FakeClock, openRig, pipe, settle, startEcho, tlsFile, until } from "../support/support.ts";
 import { concat } from "../../base/bytes.ts";
 
 const HANDSHAKE = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +

@@ -7,19 +7,8 @@ import { Buffer } from "node:buffer";
 import process from "node:process";
 import { concat } from "../../base/bytes.ts";
 import type { Clock } from "../../base/clock.ts";
-import {
-  type CloseInfo,
-  CONNECTION_DEFAULTS,
-  type ConnectionOptions,
-  type HandshakeResult,
-} from "../../connection/options.ts";
-import {
-  type ConnectionHandler,
-  createConnection,
-  openConnection,
-  startConnection,
-  type WebSocketConnection,
-} from "../../connection/connection.ts";
+import { type CloseInfo, CONNECTION_DEFAULTS, type ConnectionOptions, type HandshakeResult } from "../../connection/options.ts";
+import { type ConnectionHandler, createConnection, openConnection, startConnection, type WebSocketConnection } from "../../connection/connection.ts";
 import type { MessageData } from "../../protocol/payload.ts";
 import { type FrameInfo, Opcode, type Role } from "../../protocol/frame_header.ts";
 import type { CompressionOptions } from "../../protocol/compression.ts";

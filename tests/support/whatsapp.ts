@@ -4,13 +4,7 @@ import { join } from "node:path";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import type { WebSocketError } from "../../base/errors.ts";
-import {
-  signNotification,
-  WhatsAppReceiver,
-  type WhatsAppReceiverOptions,
-  WhatsAppServer,
-  type WhatsAppServerOptions,
-} from "../../whatsapp.ts";
+import { signNotification, WhatsAppReceiver, type WhatsAppReceiverOptions, WhatsAppServer, type WhatsAppServerOptions } from "../../whatsapp.ts";
 import { extendServer } from "../../server/server.ts";
 import { encode } from "./support.ts";
 

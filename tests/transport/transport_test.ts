@@ -1,7 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { systemClock } from "../../base/clock.ts";
-import { isLoopback } from "../../client/loopback.ts";
 import type { Admittance, Listener, Transport } from "../../transport/transport.ts";
 import { runtimeTransport } from "../../transport/runtime.ts";
 import { giveBack, lease } from "../../base/leased_memory.ts";
@@ -9,18 +8,7 @@ import { secureClient } from "../../transport/node_tls.ts";
 import { streamTransport } from "../../transport/stream.ts";
 import { runtime } from "../support/needs.ts";
 import { heldSockets, RawListener, type RawSocket } from "../support/sockets.ts";
-import {
-  assertSameBytes,
-  decode,
-  defer,
-  encode,
-  FakeClock,
-  pipe,
-  Random,
-  tlsFile,
-  turns,
-  until,
-} from "../support/support.ts";
+import { assertSameBytes, decode, defer, encode, FakeClock, pipe, Random, tlsFile, turns, until } from "../support/support.ts";
 import { concat } from "../../base/bytes.ts";
 import { readFileSync } from "node:fs";
 
@@ -547,41 +535,5 @@ describe("a listener", () => {
     const second = await runtimeTransport().listen({ ...options, port }, handler);
     await second.close();
     await second.close();
-  });
-});
-
-describe("isLoopback", () => {
-  it("knows the addresses that never leave the machine", () => {
-    for (const name of ["localhost", "LOCALHOST", "127.0.0.1", "127.255.0.3", "::1", "[::1]"]) {
-      assertEquals(isLoopback(name), true);
-    }
-    for (
-      const name of [
-        "0.0.0.0",
-        "::",
-        "128.0.0.1",
-        "127.0.0.1.example.com",
-        "127.0.0",
-        "127.0.0.256",
-        "127.a.0.1",
-        "127.0.0.0001",
-        "127.0.0.000000000000001",
-        "127.0.0.",
-        "127..0.1",
-        "127.0.0.1.",
-        "127.0.0.1.1",
-        "127.1",
-        "127",
-        "2130706433",
-        "0x7f.0.0.1",
-        "127.0.0.+1",
-        "::ffff:127.0.0.1",
-        "localhost.",
-        "localhost.example.com",
-        "",
-      ]
-    ) {
-      assertEquals(isLoopback(name), false);
-    }
   });
 });

@@ -1,8 +1,8 @@
 import { assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { OptionError } from "../../base/errors.ts";
-import "../../whatsapp.ts";
 import { assertReceiverSettings, type ReceiverSettings } from "../../whatsapp/receiver_settings.ts";
+import "../../whatsapp.ts";
 
 const NONE: ReceiverSettings = {
   name: undefined,

@@ -1,5 +1,5 @@
 /**
- * Iterating over the messages of a client that connects again and again.
+ * Loops over the messages of a client that go on with its next connection.
  *
  * @module
  */
@@ -7,12 +7,12 @@
 import { AsyncQueue } from "../base/async_queue.ts";
 import type { MessageData } from "../protocol/payload.ts";
 
-/** What a connection brings. */
+/** Messages of one connection. */
 export type Messages = AsyncIterableIterator<MessageData, undefined>;
 
 /** One loop over many connections. */
-class Iteration {
-  /** The messages of the connections to come; the loop may be behind by several. */
+class MessageLoop {
+  /** Messages of the connections to come; the loop may be behind by several connections. */
   readonly connections = new AsyncQueue<Messages>();
 
   async *run(done: () => void): AsyncGenerator<MessageData, undefined> {
@@ -26,7 +26,7 @@ class Iteration {
           lost = { error };
         }
       }
-      // Nothing follows any more.
+      // Only the loss of the last connection ends the loop.
       if (lost !== undefined) throw lost.error;
       return undefined;
     } finally {
@@ -35,33 +35,33 @@ class Iteration {
   }
 }
 
-/** The loops of one client. */
-export class Iterations {
-  #loops = new Set<Iteration>();
+/** Loops of one client. */
+export class MessageLoops {
+  #loops = new Set<MessageLoop>();
 
   /**
    * Begins a loop.
    *
-   * @param current The messages of the connection that is there.
+   * @param current Messages of the present connection, if there is one.
    * @returns The loop.
    */
-  begin(current: Messages | undefined): AsyncIterableIterator<MessageData, undefined> {
-    const loop = new Iteration();
+  begin(current: Messages | undefined): Messages {
+    const loop = new MessageLoop();
     this.#loops.add(loop);
     if (current !== undefined) loop.connections.push(current);
     return loop.run(() => this.#loops.delete(loop));
   }
 
   /**
-   * The next connection is there.
+   * Lets all loops go on with the next connection.
    *
    * @param iterate Begins to iterate over its messages.
    */
-  turn(iterate: () => Messages): void {
+  continueWith(iterate: () => Messages): void {
     for (const loop of this.#loops) loop.connections.push(iterate());
   }
 
-  /** There will be no other connection. */
+  /** Ends all loops: there is no next connection. */
   end(): void {
     for (const loop of this.#loops) loop.connections.end(undefined);
     this.#loops.clear();

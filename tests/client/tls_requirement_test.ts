@@ -1,20 +1,13 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { connect as connectTcp, createServer } from "node:net";
-import { browserConnector } from "../../client/browser_connector.ts";
-import { WebSocketClient, type WebSocketClientOptions } from "../../client.ts";
-import type { Connector, ConnectPlan } from "../../client/connector.ts";
+import type { ConnectPlan } from "../../client/connector.ts";
 import { OptionError, TransportError } from "../../base/errors.ts";
-import { assertProtected, assertProtectedAt } from "../../client/loopback.ts";
+import { assertTls, assertTlsAt } from "../../client/tls_requirement.ts";
 import { socketConnector } from "../../client/socket_connector.ts";
 import { WhatsAppReceiver, type WhatsAppReceiverOptions } from "../../whatsapp.ts";
-import { pipe, startEcho, tlsFile } from "../support/support.ts";
-
-class PageReceiver extends WhatsAppReceiver {
-  protected override connector(): Connector {
-    return browserConnector;
-  }
-}
+import { PageReceiver } from "../support/page.ts";
+import { pipe, startEcho } from "../support/support.ts";
 
 /** A port of all addresses to which nothing may connect. */
 async function withListener(test: (port: number) => Promise<void>): Promise<void> {
@@ -136,17 +129,17 @@ describe("an attempt that needs TLS", () => {
     for (const hostname of ["0.0.0.0", "192.0.2.1"]) {
       await assertRejects(() => socketConnector.connect(plan({ hostname }), {} as never), OptionError, "without TLS");
     }
-    assertProtected(plan({ hostname: "192.0.2.1", tls: true }));
-    assertProtected(plan({ hostname: "192.0.2.1", requiresTls: false }));
+    assertTls(plan({ hostname: "192.0.2.1", tls: true }));
+    assertTls(plan({ hostname: "192.0.2.1", requiresTls: false }));
   });
 
   it("is given up if a name leads to another machine, before anything is sent", () => {
     for (const address of ["192.0.2.1", "0.0.0.0", "::", ""]) {
-      assertThrows(() => assertProtectedAt(plan({}), address), OptionError, "without TLS");
-      assertProtectedAt(plan({ tls: true }), address);
-      assertProtectedAt(plan({ requiresTls: false }), address);
+      assertThrows(() => assertTlsAt(plan({}), address), OptionError, "without TLS");
+      assertTlsAt(plan({ tls: true }), address);
+      assertTlsAt(plan({ requiresTls: false }), address);
     }
-    for (const address of ["127.0.0.1", "::1"]) assertProtectedAt(plan({}), address);
+    for (const address of ["127.0.0.1", "::1"]) assertTlsAt(plan({}), address);
   });
 });
 
@@ -176,47 +169,3 @@ if ("Deno" in globalThis) {
     });
   });
 }
-
-describe("credentials in a client's URL", () => {
-  it("go to the host that the URL names, and not where resolveUrl leads", async () => {
-    const seen: (string | null)[] = [];
-    const onAllow = ({ request }: { request: { headers: Headers } }): boolean => {
-      seen.push(request.headers.get("authorization"));
-      return true;
-    };
-    await using one = await startEcho({ onAllow });
-    await using two = await startEcho({ onAllow });
-    const connect = async (url: string, options: WebSocketClientOptions = {}): Promise<void> => {
-      await using client = new WebSocketClient(url, options);
-      await client.connect();
-    };
-    const first = `ws://user:pass@127.0.0.1:${one.address!.port}/`;
-    const basic = (text: string): string => `Basic ${btoa(text)}`;
-    await connect(first);
-    await connect(first, { resolveUrl: () => `ws://127.0.0.1:${one.address!.port}/other` });
-    await connect(first, { resolveUrl: () => `ws://127.0.0.1:${two.address!.port}/` });
-    await connect(first, { resolveUrl: () => `ws://a:b@127.0.0.1:${two.address!.port}/` });
-    await connect(first, { resolveUrl: () => `ws://c:d@127.0.0.1:${one.address!.port}/` });
-    // What is given as a header is the program's word, wherever it goes.
-    const headers = { authorization: "Bearer mine" };
-    await connect(first, { headers, resolveUrl: () => `ws://127.0.0.1:${two.address!.port}/` });
-    assertEquals(seen, [basic("user:pass"), basic("user:pass"), null, basic("a:b"), basic("c:d"), "Bearer mine"]);
-  });
-
-  it("do not go to the same host without TLS", async () => {
-    let seen: string | null = "";
-    await using server = await startEcho({
-      onAllow: ({ request }) => {
-        seen = request.headers.get("authorization");
-        return true;
-      },
-    });
-    const port = server.address!.port;
-    await using client = new WebSocketClient(`wss://user:pass@localhost:${port}/`, {
-      rootCertificateFile: tlsFile("ca.pem"),
-      resolveUrl: () => `ws://localhost:${port}/`,
-    });
-    await client.connect();
-    assertEquals(seen, null);
-  });
-});

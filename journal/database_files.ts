@@ -1,5 +1,5 @@
 /**
- * The files of a journal on disk: what may be a path, and whether the files are still those that were opened.
+ * The files of a journal on disk: check of their path, and of whether they are still those that were opened.
  *
  * @module
  */
@@ -10,10 +10,10 @@ import type { Clock } from "../base/clock.ts";
 import { describe, JournalError, OptionError } from "../base/errors.ts";
 
 /**
- * Checks the path of a journal. What SQLite takes for something else than a file would be gone with the process.
+ * Checks the path of a journal. A path with another meaning to SQLite would make a journal that ends with the process.
  *
  * @param path The path.
- * @throws {OptionError} If it is no text, empty, `":memory:"`, or a URL.
+ * @throws {OptionError} If it is not a string, or empty, `":memory:"`, or a URL.
  */
 export function assertJournalPath(path: unknown): asserts path is string {
   if (typeof path !== "string") {
@@ -34,93 +34,94 @@ export function assertJournalPath(path: unknown): asserts path is string {
   }
 }
 
-/** A file, and what tells it from another one that has its name by now. */
+/** A file, and its identity, by which another file of the same name is recognised. */
 interface Opened {
   path: string;
   identity: string;
   size: bigint;
 }
 
-/** Interval between looks at the names of the files, in ms. */
-const LOOK_INTERVAL = 10;
+/** Minimum interval between checks of the file names, in ms. */
+const CHECK_INTERVAL = 10;
 
 /**
- * The files of a journal that is open. SQLite goes on in files that are deleted, replaced or cut off, and what it writes there is gone when
- * they are closed. There is no third file beside these two: a journal that one process has for itself keeps the index of its log in memory.
+ * The files of an open journal: database and log. SQLite continues to write to files that were deleted, replaced or cut
+ * off, and all that is lost when they are closed. There is no third file, since SQLite keeps the index of the log in
+ * memory if one process uses the file alone.
  */
 export class JournalFiles {
   #clock: Clock;
   #opened: Opened[] = [];
-  /** When all was as it should be last, by the clock. */
-  #lookedAt = -Infinity;
-  /** Set for good once a file was cut off: it may grow again. */
+  /** Time of the last successful check, by the clock. */
+  #checkedAt = -Infinity;
+  /** Path of a file that was cut off; never reset, since the file may grow again. */
   #cutOff = "";
 
   // The log
   #log: number | undefined;
   #logPath: string;
   #logSize = 0;
-  /** Room for what a commit usually adds. */
+  /** Buffer for the bytes that a commit usually adds. */
   #added = new Uint8Array(65_536);
 
   /**
-   * Remembers which files they are.
+   * Remembers the files.
    *
-   * @param path The path of the journal, which is open and has its log.
-   * @param clock Tells when to look again.
+   * @param path Path of the journal, which is open and has its log.
+   * @param clock Time of the next check.
    */
   constructor(path: string, clock: Clock) {
     this.#clock = clock;
     const absolute = resolve(path);
-    // SQLite follows links before it names the log. Where a file system has no room for a log, there is none.
+    // SQLite resolves links before it names the log. On a file system without support for a log there is none.
     this.#logPath = `${realpathSync(absolute)}-wal`;
     for (const path of [absolute, this.#logPath]) {
-      const file = look(path);
+      const file = statOf(path);
       if (file !== undefined) this.#opened.push({ path, ...file });
     }
     if (this.#opened.length > 1) this.#log = openSync(this.#logPath, "r");
   }
 
   /**
-   * Checks that they are still there: the length of the log each time, the names once in 10 ms. What is kept within 10 ms of a deletion is in
-   * the deleted file, as is all that was kept before. A `stat` of the log after each sync cost some 55 µs on Bun and 75 µs on Deno of a commit
-   * that is alone, most of it in the next write and its sync.
+   * Checks that the files are still there: the length of the log each time, the names once in 10 ms. Notifications kept
+   * within 10 ms of a deletion are in the deleted file, as are all before. A `stat` of the log after each sync would
+   * add some 55 µs on Bun and 75 µs on Deno to a commit of one notification, most of it in the next write and its sync.
    *
-   * @throws {JournalError} If one is gone or has become shorter, or another one has its name.
+   * @throws {JournalError} If a file is gone or has become shorter, or another file has its name.
    */
   assertThere(): void {
-    // Each time: with the next commit it is long again, with a hole in it.
+    // Checked each time: the next commit makes a shortened log long again, with a hole in it.
     if (this.#log !== undefined) this.#measureLog(this.#log);
-    if (this.#cutOff === "" && this.#clock.now() - this.#lookedAt < LOOK_INTERVAL) return;
+    if (this.#cutOff === "" && this.#clock.now() - this.#checkedAt < CHECK_INTERVAL) return;
     this.assertThereNow();
   }
 
   /**
-   * Checks all of it, whenever that was done last.
+   * Checks the files at once, regardless of the interval.
    *
-   * @throws {JournalError} If one is gone or has become shorter, or another one has its name.
+   * @throws {JournalError} If a file is gone or has become shorter, or another file has its name.
    */
   assertThereNow(): void {
-    this.#lookedAt = -Infinity;
+    this.#checkedAt = -Infinity;
     const now = this.#clock.now();
     for (const opened of this.#opened) {
-      const file = look(opened.path);
+      const file = statOf(opened.path);
       if (file === undefined) throw goneError(opened.path, "is gone");
       if (file.identity !== opened.identity) throw goneError(opened.path, "is not the file that was opened");
       if (file.size < opened.size) this.#cutOff ||= opened.path;
       opened.size = file.size;
     }
     if (this.#cutOff !== "") throw goneError(this.#cutOff, "was cut off", "the server is started again");
-    this.#lookedAt = now;
+    this.#checkedAt = now;
   }
 
-  /** Lets go of the files. */
+  /** Closes the log. */
   close(): void {
     if (this.#log !== undefined) closeSync(this.#log);
     this.#log = undefined;
   }
 
-  /** Reads on from the last byte that was there, before the last commit: without that byte the log was cut off. */
+  /** Reads from the last byte known before the last commit: if that byte is missing, the log was cut off. */
   #measureLog(log: number): void {
     let count: number;
     do {
@@ -140,7 +141,7 @@ export class JournalFiles {
   }
 }
 
-function look(path: string): { identity: string; size: bigint } | undefined {
+function statOf(path: string): { identity: string; size: bigint } | undefined {
   try {
     const { dev, ino, size } = statSync(path, { bigint: true });
     return { identity: `${dev}:${ino}`, size };
@@ -150,6 +151,6 @@ function look(path: string): { identity: string; size: bigint } | undefined {
 }
 
 function goneError(path: string, what: string, until = "it is back, or the server is started again"): JournalError {
-  const message = `"${path}" ${what}: nothing is taken until ${until}`;
+  const message = `"${path}" ${what}: nothing is kept until ${until}`;
   return new JournalError("ERR_JOURNAL_GONE", `Cannot write the journal: ${message}`);
 }

@@ -1,21 +1,21 @@
 /**
- * Beats of the nodes of a backplane over Redis, which tell each other whom they hear. They show a link that works in one direction only:
- * where messages of a node do not arrive, only the others know.
+ * Heartbeats of the nodes of a backplane over Redis, which tell each other which nodes they hear. They reveal a path
+ * that works in one direction only, since only the receiving nodes know that messages of a node do not arrive.
  *
- * Each node publishes a beat at an interval: JSON with its ID, its name, the number of the beat, the number of beats since it listens
- * without a break, and the last beat that it heard of each node.
+ * Each node publishes a beat at an interval: JSON with its ID, its name, the number of the beat, the number of beats
+ * since it listens without a break, and the last beat that it heard of each node.
  *
  * @module
  */
 
 import { printable } from "../base/log.ts";
 
-/** Maximum of nodes in one beat, and of nodes remembered. */
-const MAX_TOLD = 64;
+/** Maximum of nodes listed in one beat, and of nodes remembered. */
+const MAX_LISTED = 64;
 const MAX_NODES = 256;
-/** Number of later beats after which one that was not heard counts as lost. */
+/** Number of later beats after which an unheard beat counts as lost. */
 const PATIENCE = 3;
-/** Number of own beats after which a node that was not heard counts as gone. */
+/** Number of own beats after which an unheard node counts as gone. */
 const MAX_AGE = 6;
 const MAX_NAME_LENGTH = 64;
 
@@ -28,45 +28,45 @@ interface Beat {
   heard: Readonly<Record<string, number>>;
 }
 
-/** A change of the link to a node. */
-export interface WayChange {
+/** A change of the path to a node. */
+export interface PathChange {
   /** Its name, made printable and in quotes, or "itself". */
   name: string;
-  /** Whether what this node publishes arrives there. */
+  /** `true` if messages of this node arrive there. */
   open: boolean;
 }
 
 interface Neighbour {
-  /** Its last beat, and the one of this node that was the last when it came. */
+  /** Number of its last beat, and of the last beat of this node at that time. */
   beat: number;
   at: number;
 }
 
-/** The nodes that one node knows. */
-export class RedisNodes {
+/** Heartbeats of one node, and the other nodes that it hears. */
+export class Heartbeats {
   #id: string;
   #name: string;
   #beat = 0;
-  /** Beats that Redis has taken over the present connection. */
+  /** Number of beats that Redis has accepted over the present connection. */
   #sent = 0;
-  /** Beats that were sent while this node listened without a break. */
+  /** Number of beats sent since this node listens without a break. */
   #since = 0;
   #heard = new Map<string, Neighbour>();
-  /** Nodes that do not hear this one, as far as was told. */
+  /** Nodes reported not to hear this one. */
   #closed = new Set<string>();
 
   /**
    * Begins without other nodes.
    *
-   * @param id Tells this node from others.
-   * @param name What others call it in their errors.
+   * @param id Unique ID of this node.
+   * @param name Name of this node in errors of other nodes.
    */
   constructor(id: string, name: string) {
     this.#id = id;
     this.#name = name;
   }
 
-  /** The next beat. Those that were not heard for long are forgotten. */
+  /** Makes the next beat, and forgets nodes that are gone. */
   next(): string {
     this.#beat++;
     this.#since++;
@@ -75,43 +75,43 @@ export class RedisNodes {
       this.#heard.delete(id);
       if (id !== this.#id) this.#closed.delete(id);
     }
-    const heard = Object.fromEntries([...this.#heard].slice(0, MAX_TOLD).map(([id, { beat }]) => [id, beat]));
+    const heard = Object.fromEntries([...this.#heard].slice(0, MAX_LISTED).map(([id, { beat }]) => [id, beat]));
     const beat: Beat = { node: this.#id, name: this.#name, beat: this.#beat, since: this.#since, heard };
     return JSON.stringify(beat);
   }
 
-  /** Redis has taken the last beat. */
+  /** Notes that Redis has accepted the last beat. */
   sent(): void {
     this.#sent++;
   }
 
-  /** Redis may not have taken the last beat, or publishing begins over another connection. */
+  /** Notes that the last beat may be lost, or that another connection publishes from now on. */
   interrupted(): void {
     this.#sent = 0;
   }
 
-  /** This node listens anew: what was sent before may have been missed. */
+  /** Notes that this node listens over a new connection: earlier beats may have been missed. */
   listens(): void {
     this.#since = 0;
   }
 
   /**
-   * Looks whether this node hears itself; if not, its connections lead to different servers.
+   * Checks whether this node hears itself; if not, its connections lead to different servers.
    *
-   * @returns What has changed.
+   * @returns The change, if there is one.
    */
-  checkOwn(): WayChange | undefined {
+  checkOwn(): PathChange | undefined {
     if (this.#sent < PATIENCE || this.#since <= PATIENCE) return undefined;
     return this.#judge(this.#id, "itself", this.#heard.get(this.#id)?.beat);
   }
 
   /**
-   * Takes a beat.
+   * Takes a beat of any node.
    *
-   * @param text What came.
-   * @returns What has changed; `"unknown"`: it is no beat.
+   * @param text The beat.
+   * @returns The change, if there is one; `"unknown"` if the text is no beat.
    */
-  take(text: string): WayChange | undefined | "unknown" {
+  take(text: string): PathChange | undefined | "unknown" {
     const beat = parseBeat(text);
     if (beat === undefined) return "unknown";
     if (this.#heard.has(beat.node) || this.#heard.size < MAX_NODES) {
@@ -120,12 +120,12 @@ export class RedisNodes {
     if (beat.node === this.#id || !this.#heard.has(beat.node)) return undefined;
     if (beat.since <= PATIENCE || this.#sent < PATIENCE) return undefined;
     const theirs = Object.hasOwn(beat.heard, this.#id) ? beat.heard[this.#id] : undefined;
-    // A list that is full leaves some out.
-    if (theirs === undefined && Object.keys(beat.heard).length >= MAX_TOLD) return undefined;
+    // A full list leaves nodes out.
+    if (theirs === undefined && Object.keys(beat.heard).length >= MAX_LISTED) return undefined;
     return this.#judge(beat.node, JSON.stringify(printable(beat.name.slice(0, MAX_NAME_LENGTH))), theirs);
   }
 
-  #judge(id: string, name: string, theirs: number | undefined): WayChange | undefined {
+  #judge(id: string, name: string, theirs: number | undefined): PathChange | undefined {
     const open = theirs !== undefined && this.#beat - theirs < PATIENCE;
     if (open !== this.#closed.has(id)) return undefined;
     if (open) this.#closed.delete(id);

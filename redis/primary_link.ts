@@ -1,5 +1,6 @@
 /**
- * Whether a Redis is a primary. What is written to a replica is refused, and what is published there reaches only who listens there.
+ * A connection that must lead to a primary: a replica refuses writes, and a message published there reaches only
+ * clients of the replica.
  *
  * @module
  */
@@ -7,26 +8,31 @@
 import { describe } from "../base/errors.ts";
 import type { RedisLink } from "./client.ts";
 
-/** Commands that tell the role, the best one first; the last one tells only that Redis answers. Users may be denied any of them. */
+/**
+ * Commands that ask for the role, the best one first; the last one shows only that Redis answers. Any may be forbidden.
+ */
 const QUESTIONS: readonly (readonly string[])[] = [["ROLE"], ["INFO", "replication"], ["PING"]];
 const LAST = QUESTIONS.length - 1;
-/** How the errors begin that only a replica answers with, or a primary that becomes one. */
+/** Prefixes of errors that only a replica sends, or a primary that becomes one. */
 const REPLICA_ERRORS: readonly string[] = ["READONLY", "MASTERDOWN", "UNBLOCKED"];
 
-/** A connection that is given up when its Redis turns out to be a replica: after a fail-over the same address may lead to the new primary. */
+/**
+ * A connection that is given up when its Redis turns out to be a replica: after a fail-over the same address may lead
+ * to the new primary.
+ */
 export class PrimaryLink implements RedisLink {
-  /** Whether the connection is there still, where the client does not tell of its end. */
+  /** Returns whether the connection is open; only for clients that do not report its end. */
   readonly isAlive: (() => boolean) | undefined;
   #link: RedisLink;
   #lost: (error: Error) => void;
-  /** The question that this Redis, and this user, answer. */
+  /** Index of the best question that this Redis answers this user. */
   #question = 0;
 
   /**
-   * Watches a connection.
+   * Wraps a connection.
    *
    * @param link The connection.
-   * @param lost Told when Redis is a replica.
+   * @param lost Called when Redis is a replica.
    */
   constructor(link: RedisLink, lost: (error: Error) => void) {
     this.#link = link;
@@ -38,7 +44,7 @@ export class PrimaryLink implements RedisLink {
    * Sends a command.
    *
    * @param args The command and its arguments.
-   * @returns The answer. Rejects with what Redis says, or if the connection is gone.
+   * @returns The answer. Rejects with the error of Redis, or if the connection is lost.
    */
   send(args: string[]): Promise<unknown> {
     const answer = this.#link.send(args);
@@ -52,25 +58,25 @@ export class PrimaryLink implements RedisLink {
     this.#lost(new Error(`Redis is a replica now, and a primary is needed: ${text}`, { cause: error }));
   };
 
-  /** Begins to listen to channels. */
+  /** Subscribes to channels. */
   subscribe(channels: string[]): Promise<unknown> {
     return this.#link.subscribe(channels);
   }
 
-  /** Ends it. */
+  /** Unsubscribes from channels. */
   unsubscribe(channels: string[]): Promise<unknown> {
     return this.#link.unsubscribe(channels);
   }
 
-  /** Whether Redis tells its role, as far as is known. */
+  /** `false` once Redis has refused to tell its role. */
   get tellsRole(): boolean {
     return this.#question < LAST;
   }
 
   /**
-   * Asks for the role; gives the connection up if Redis is a replica.
+   * Asks for the role, and gives the connection up if Redis is a replica.
    *
-   * @returns Resolves if Redis is a primary, or does not tell. Rejects if it is a replica, or does not answer.
+   * @returns Resolves if Redis is a primary, or hides its role. Rejects if it is a replica, or does not answer.
    */
   async assertPrimary(): Promise<void> {
     if (!isReplica(await this.#ask())) return;
@@ -83,7 +89,7 @@ export class PrimaryLink implements RedisLink {
     for (;;) {
       const question = this.#question;
       try {
-        return await this.#link.send([...QUESTIONS[question]]);
+        return await this.#link.send([...QUESTIONS[question]!]);
       } catch (error) {
         if (question === LAST) {
           // A refusal is an answer too.
@@ -95,7 +101,7 @@ export class PrimaryLink implements RedisLink {
     }
   }
 
-  /** Ends the connection. */
+  /** Closes the connection. */
   destroy(): Promise<void> {
     return this.#link.destroy();
   }

@@ -2,19 +2,19 @@
 
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { RedisNodes, type WayChange } from "../../redis/nodes.ts";
+import { Heartbeats, type PathChange } from "../../redis/heartbeats.ts";
 
 /** Some nodes, and the ways between them that are closed, as "from to". */
 class Network {
-  readonly nodes: Map<string, RedisNodes>;
+  readonly nodes: Map<string, Heartbeats>;
   readonly closed = new Set<string>();
   readonly changes: string[] = [];
 
   constructor(...names: string[]) {
-    this.nodes = new Map(names.map((name) => [name, new RedisNodes(`id of ${name}`, name)]));
+    this.nodes = new Map(names.map((name) => [name, new Heartbeats(`id of ${name}`, name)]));
   }
 
-  #note(name: string, change: WayChange | undefined | "unknown"): void {
+  #note(name: string, change: PathChange | undefined | "unknown"): void {
     if (change === "unknown") this.changes.push(`${name} does not understand`);
     else if (change !== undefined) {
       this.changes.push(`${name} ${change.open ? "reaches" : "does not reach"} ${change.name}`);
@@ -36,11 +36,11 @@ class Network {
   }
 }
 
-describe("RedisNodes", () => {
+describe("Heartbeats", () => {
   it("says nothing while all hear each other, and when a node comes or goes", () => {
     const network = new Network("a", "b", "c");
     network.run(20);
-    network.nodes.set("d", new RedisNodes("id of d", "d"));
+    network.nodes.set("d", new Heartbeats("id of d", "d"));
     network.run(20);
     network.nodes.delete("a");
     network.run(20);
@@ -98,7 +98,7 @@ describe("RedisNodes", () => {
   });
 
   it("reports no missing node by a full list, and keeps at most 256 nodes", () => {
-    const node = new RedisNodes("me", "me");
+    const node = new Heartbeats("me", "me");
     const send = (): void => {
       node.next();
       node.sent();
@@ -117,7 +117,7 @@ describe("RedisNodes", () => {
   });
 
   it("takes no beat for one that is none, and shows names of peers without control characters, cut", () => {
-    const node = new RedisNodes("me", "me");
+    const node = new Heartbeats("me", "me");
     const good = { node: "x", name: "x", beat: 1, since: 0, heard: {} };
     const bad = [
       { node: 1 },
@@ -140,6 +140,6 @@ describe("RedisNodes", () => {
     const change = node.take(JSON.stringify({ ...good, name, since: 9 }));
     assertEquals(change, { name: `"\\\\u{9b}2J\\\\u{202e}${"x".repeat(60)}"`, open: false });
     // An ID that objects have by themselves is nobody's.
-    assertEquals(new RedisNodes("constructor", "c").take(JSON.stringify(good)), undefined);
+    assertEquals(new Heartbeats("constructor", "c").take(JSON.stringify(good)), undefined);
   });
 });

@@ -1,22 +1,22 @@
 /**
- * The names of receivers that the journal in Redis keeps: a bounded number, each for a limited time without a connection.
+ * Scripts of the names of receivers: a bounded number of names, each kept for a limited time without a connection.
  *
- * Besides the keys of `redis/scripts.ts` there is `seen`, a zset: a name, and the journal's age when it was connected last; -1: replicas
- * have not confirmed it yet, and its receiver has not been let in.
+ * Besides the keys listed in script.ts there is `seen`, a zset: by name, the age of the journal at the last connection;
+ * -1: replicas have not confirmed the name yet, and its receiver is not admitted.
  *
  * @module
  */
 
-import { RedisScript } from "./scripts.ts";
+import { RedisScript } from "./script.ts";
 
 const HELPERS = `
 local function now(age) return math.max(tonumber(age), tonumber(redis.call('HGET', K('meta'), 'age') or 0)) end
 local function connected(name)
   local all = redis.call('HGETALL', K('cursor:' .. name))
-  for at = 1, #all, 2 do if all[at] ~= 'group' and lives(all[at]) then return true end end
+  for at = 1, #all, 2 do if all[at] ~= 'group' and is_alive(all[at]) then return true end end
   local consumers = redis.pcall('XINFO', 'CONSUMERS', K('stream'), name)
   if consumers.err then return false end
-  for _, consumer in ipairs(consumers) do if works(field(consumer, 'name')) then return true end end
+  for _, consumer in ipairs(consumers) do if is_active(field(consumer, 'name')) then return true end end
   return false
 end
 local function expire(age, most)
@@ -41,14 +41,14 @@ end
 `;
 
 /**
- * Lets a receiver in. Arguments: name, where it begins if it is new, whether it shares, age, most names, greatest age of a name, whether
- * replicas must confirm a new one. Returns how far it has come, or -1: there are too many names; whether it is new, or not confirmed; and
- * the names that were forgotten for it.
+ * Admits a receiver. Arguments: name, start if the name is new, 1 if its cursor is shared, age, maximum of names,
+ * maximum age of a name, 1 if replicas must confirm a new name. Returns its cursor, or -1 for too many names; 1 if the
+ * name is new or not confirmed; and the names that expired to make room.
  */
 export const ADMIT: RedisScript = new RedisScript(
   `${HELPERS}
 local name, age, most, gone = ARGV[1], now(ARGV[4]), tonumber(ARGV[5]), {}
-local cursor = least(name)
+local cursor = least_cursor(name)
 local new = cursor < 0
 if new then
   if most > 0 and redis.call('SCARD', K('names')) >= most then gone = expire(age, tonumber(ARGV[6])) end
@@ -66,22 +66,22 @@ return { int(cursor), new and 1 or 0, gone }
   true,
 );
 
-/** A name is connected still, or was until now; replicas have it. Arguments: name, age. */
+/** Notes that a name is connected, or was until now, and that replicas have it. Arguments: name, age. */
 export const TOUCH: RedisScript = new RedisScript(
   `return redis.call('ZADD', K('seen'), 'XX', 'GT', int(tonumber(ARGV[2])), ARGV[1])`,
 );
 
 /**
- * Forgets the names that had no connection for too long. Arguments: age, greatest age of a name, and the names that are connected here.
- * Returns those that are forgotten.
+ * Forgets the names without a connection for too long. Arguments: age, maximum age of a name, and the names connected
+ * to this node. Returns the forgotten names.
  */
 export const EXPIRE: RedisScript = new RedisScript(`${HELPERS}
 local age = now(ARGV[1])
--- Of a version that kept no times.
+-- Names of a version that kept no times.
 for _, name in ipairs(redis.call('SMEMBERS', K('names'))) do redis.call('ZADD', K('seen'), 'NX', int(age), name) end
 for at = 3, #ARGV do redis.call('ZADD', K('seen'), 'XX', 'GT', int(age), ARGV[at]) end
 return expire(age, tonumber(ARGV[2]))
 `);
 
-/** All of them. */
+/** Scripts of names. */
 export const NAME_SCRIPTS: readonly RedisScript[] = [ADMIT, TOUCH, EXPIRE];

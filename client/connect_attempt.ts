@@ -1,0 +1,224 @@
+/**
+ * One attempt to connect: the program is asked, the request is put together, and the connector does the rest in time.
+ *
+ * @module
+ */
+
+import type { Clock } from "../base/clock.ts";
+import { describe, HandshakeError, TransportError } from "../base/errors.ts";
+import { assertToken } from "../base/secrets.ts";
+import type { SettingsStore } from "../base/settings.ts";
+import type { Meter } from "../base/stats.ts";
+import type { ConnectionSettings } from "../connection/options.ts";
+import { chooseConnector } from "./choose_connector.ts";
+import type { ConnectTarget } from "./connect_target.ts";
+import type { ClientHandshakeResponse, Connector, ConnectPlan, OpenedConnection } from "./connector.ts";
+import type { AskProgram, ClientExtension } from "./extension.ts";
+import type { HandlerCalls } from "./handler_calls.ts";
+import { type ClientHandlers, type ClientSettings, connectionSettings, type ConnectOptions, makeHeaders, parseProxy } from "./settings.ts";
+import { assertTls } from "./tls_requirement.ts";
+
+/** Parts of a client that attempts use. */
+export interface ClientParts {
+  /** Handlers of the program. */
+  readonly handlers: ClientHandlers;
+  /** Settings of the client, read by each attempt. */
+  readonly settings: SettingsStore<ClientSettings>;
+  /** Server to connect to. */
+  readonly target: ConnectTarget;
+  /** Calls the handlers. */
+  readonly calls: HandlerCalls;
+  /** Counts. */
+  readonly meter: Meter;
+  /** Hooks of a client that is built on this one. */
+  readonly extension: ClientExtension;
+}
+
+/** Waits for work until it is aborted or its time is over. */
+export class AbortableWork {
+  readonly #controller = new AbortController();
+  readonly #outer: readonly (AbortSignal | undefined)[];
+  #cancelTimer: (() => void) | undefined;
+  readonly #onOuterAbort = (): void => {
+    const cause: unknown = this.#outer.find((signal) => signal?.aborted)?.reason;
+    const given = cause instanceof TransportError ? cause : undefined;
+    this.#controller.abort(
+      given ?? new TransportError("ERR_ABORTED", "Connecting was aborted by its signal", { cause }),
+    );
+  };
+
+  /**
+   * Starts the time.
+   *
+   * @param timeout Time for the work, in ms; 0: no limit.
+   * @param clock Measures it.
+   * @param outer Signals that abort the work; `end` removes the listeners.
+   */
+  constructor(timeout: number, clock: Clock, outer: readonly (AbortSignal | undefined)[]) {
+    this.#outer = outer;
+    if (outer.some((signal) => signal?.aborted)) this.#onOuterAbort();
+    // Not `AbortSignal.any`: a signal that lives for long would keep one dependent signal for each attempt.
+    for (const signal of outer) signal?.addEventListener("abort", this.#onOuterAbort, { once: true });
+    if (timeout === 0) return;
+    this.#cancelTimer = clock.after(timeout, () => {
+      this.#controller.abort(new TransportError("ERR_CONNECT_TIMEOUT", `Not connected within ${timeout} ms`));
+    });
+  }
+
+  /** Aborts the work. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /**
+   * Waits for the work, but not longer than until it is aborted.
+   *
+   * @param work The work.
+   * @returns Rejects with the reason of the abort, or with the error of the work.
+   */
+  run<Result>(work: Promise<Result>): Promise<Result> {
+    const { signal } = this;
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) reject(signal.reason);
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+      work.then(resolve, (error) => reject(signal.aborted ? signal.reason : error));
+    });
+  }
+
+  /** Stops the time and removes the listeners. */
+  end(): void {
+    this.#cancelTimer?.();
+    for (const signal of this.#outer) signal?.removeEventListener("abort", this.#onOuterAbort);
+  }
+}
+
+/**
+ * Checks the settings of a client.
+ *
+ * @param parts The client.
+ * @throws {OptionError} If a setting is out of range.
+ * @throws {StateError} If this platform cannot offer the compression that is set.
+ */
+export function assertSettings({ settings, extension }: ClientParts): void {
+  settings.checkAll();
+  connectorOf(extension, true).deflateOffers(settings.values.compression);
+}
+
+function connectorOf({ connector }: ClientExtension, overStream: boolean): Connector {
+  return connector ?? chooseConnector(overStream);
+}
+
+/**
+ * Makes an attempt. After it has succeeded, nothing aborts it any more.
+ *
+ * @param parts The client.
+ * @param options Options of `connect`.
+ * @param signal Aborts the attempt, besides the signal of the options.
+ * @returns The open WebSocket, not attached yet.
+ */
+export async function attemptConnect(
+  parts: ClientParts,
+  options: ConnectOptions,
+  signal: AbortSignal,
+): Promise<OpenedConnection> {
+  assertSettings(parts);
+  const settings = connectionSettings(parts.settings.values);
+  const { clock } = settings;
+  const work = new AbortableWork(parts.settings.values.connectTimeout, clock, [signal, options.signal]);
+  const begun = clock.now();
+  try {
+    const opened = await work.run(establish(parts, settings, work.signal, options.stream));
+    parts.meter.handshakeTimes.add(clock.now() - begun);
+    return opened;
+  } finally {
+    work.end();
+  }
+}
+
+async function establish(
+  parts: ClientParts,
+  settings: ConnectionSettings,
+  signal: AbortSignal,
+  stream: ConnectOptions["stream"],
+): Promise<OpenedConnection> {
+  const { handlers, calls, extension } = parts;
+  const connector = connectorOf(extension, stream !== undefined);
+  const ask: AskProgram = (name, handler) => askForAttempt(calls, name, handler, signal);
+  const headers = await requestHeaders(parts, ask);
+  await extension.prepareAttempt?.(ask);
+  const plan: ConnectPlan = { ...makePlan(parts, connector, headers), settings, stream, signal };
+  assertTls(plan);
+  return await connector.connect(plan, {
+    sendHandshake: (request) => calls.ask("onSendHandshake", () => handlers.onSendHandshake?.(request)),
+    acceptResponse: (response) => acceptResponse(parts, response),
+  });
+}
+
+/** Asks for the URL, the header fields and the token of an attempt. */
+async function requestHeaders({ settings, target }: ClientParts, ask: AskProgram): Promise<Headers> {
+  const { resolveUrl, headers, token } = settings.values;
+  const url = resolveUrl && await ask("resolveUrl", resolveUrl);
+  const credentials = url === undefined ? undefined : target.replace(url);
+  const given = makeHeaders(typeof headers === "function" ? await ask("headers", headers) : headers);
+  target.dropForeignCredentials(given, credentials !== undefined);
+  if (credentials !== undefined && !given.has("authorization")) given.set("authorization", credentials);
+  const bearer = typeof token === "function" ? await ask("token", token) : token;
+  if (bearer === undefined) return given;
+  assertToken("token", bearer);
+  given.set("authorization", `Bearer ${bearer}`);
+  return given;
+}
+
+/** Another attempt makes sense after a failure: it may come from the network. */
+async function askForAttempt<Answer>(
+  calls: HandlerCalls,
+  name: string,
+  handler: () => Answer | Promise<Answer>,
+  signal: AbortSignal,
+): Promise<Answer> {
+  let answer: Answer;
+  try {
+    answer = await calls.ask(name, handler);
+  } catch (cause) {
+    throw new TransportError("ERR_CONNECT", describe(cause), { cause });
+  }
+  signal.throwIfAborted();
+  return answer;
+}
+
+/** Reads all settings before the program is asked: a change by `onSendHandshake` counts for the next attempt. */
+function makePlan(
+  { handlers, settings: { values }, target, meter, extension }: ClientParts,
+  connector: Connector,
+  headers: Headers,
+): Omit<ConnectPlan, "settings" | "stream" | "signal"> {
+  const { protocols } = values;
+  return {
+    url: target.url,
+    hostname: target.hostname,
+    port: values.port,
+    tls: values.useSSL,
+    requiresTls: extension.requiresTls ?? false,
+    host: target.hostHeader,
+    target: target.path,
+    origin: values.origin,
+    headers,
+    protocols: extension.completeRequest?.(headers, protocols, connector.sendsHeaders) ?? protocols,
+    deflateOffers: connector.deflateOffers(values.compression),
+    rootCertificateFile: values.rootCertificateFile,
+    proxy: parseProxy(values.proxy),
+    maxRedirects: values.maxRedirects,
+    meter,
+    showsControlFrames: handlers.onPing !== undefined || handlers.onPong !== undefined,
+  };
+}
+
+async function acceptResponse(
+  { handlers, calls, extension }: ClientParts,
+  response: ClientHandshakeResponse,
+): Promise<void> {
+  extension.acceptProtocol?.(response.protocol);
+  const answer = await calls.ask("onHandshakeResponse", () => handlers.onHandshakeResponse?.(response));
+  if (answer !== false) return;
+  throw new HandshakeError("ERR_HANDSHAKE_REFUSED", "The program refused the server's answer", 101);
+}

@@ -1,0 +1,93 @@
+/**
+ * Hooks by which a client of another room is built on `WebSocketClient`, and the members that only such a client uses.
+ *
+ * @module
+ */
+
+import type { FrameInfo } from "../protocol/frame_header.ts";
+import type { MessageData } from "../protocol/payload.ts";
+import type { ClientConnection, Connector } from "./connector.ts";
+import type { CloseInfo } from "../connection/options.ts";
+
+/**
+ * Asks the program for a value that an attempt needs. A failure counts as one of the network, so that another attempt
+ * is made.
+ */
+export type AskProgram = <Answer>(name: string, handler: () => Answer | Promise<Answer>) => Promise<Answer>;
+
+/** Hooks of a client that is built on `WebSocketClient`. Those that are missing leave it as it is. */
+export interface ClientExtension {
+  /** Connects, instead of the connector that the platform has. */
+  connector?: Connector;
+  /** Requires TLS, except to a loopback address. */
+  requiresTls?: boolean;
+  /** Close codes that end reconnecting besides `TERMINAL_CODES`, unless the program gives its own. */
+  terminalCodes?: readonly number[];
+  /**
+   * Tells whether the program handles messages by other handlers than those of the client.
+   *
+   * @returns `false`: messages wait, unless a handler of the client is set.
+   */
+  handlesMessages?(): boolean;
+  /**
+   * Asks for what the next attempt needs, after `resolveUrl`, `headers` and `token`.
+   *
+   * @param ask Asks the program.
+   */
+  prepareAttempt?(ask: AskProgram): Promise<void>;
+  /**
+   * Completes the request of an attempt.
+   *
+   * @param headers Its header fields, which may be changed.
+   * @param protocols The setting `protocols`.
+   * @param sendsHeaders `false` if this platform sends no header fields.
+   * @returns The subprotocols to offer.
+   */
+  completeRequest?(headers: Headers, protocols: readonly string[], sendsHeaders: boolean): readonly string[];
+  /**
+   * Checks what the server chose, before the program is asked.
+   *
+   * @param protocol The subprotocol, or "".
+   * @throws {HandshakeError} If it cannot be used.
+   */
+  acceptProtocol?(protocol: string): void;
+  /** Called when the handshake is done, before any handler. */
+  connected?(connection: ClientConnection): void;
+  /** Called when no other connection follows, before any handler; with how the last one ended, if there was one. */
+  givenUp?(info: CloseInfo | undefined): void;
+  /** Takes a message, instead of {@linkcode ClientContext.deliver}. */
+  deliver?(data: MessageData, frame?: FrameInfo): void;
+}
+
+/** Members of `WebSocketClient` for a client that is built on it. */
+export interface ClientContext {
+  /**
+   * Hands a message to `onMessageReceived` or `onBinaryDataReceived`.
+   *
+   * @param data The message.
+   * @param frame Given with `frameByFrame` only.
+   * @returns `false` if the handler failed.
+   */
+  deliver(data: MessageData, frame?: FrameInfo): boolean | Promise<boolean>;
+  /** Hands over the messages that waited for a handler. */
+  releaseMessages(): void;
+  /**
+   * Calls a handler. If it throws or rejects, the error goes to `onError` and the connection is closed with 1011.
+   *
+   * @param name The name of the handler.
+   * @param handler Calls it.
+   * @returns `false` if it failed.
+   */
+  callHandler(name: string, handler: () => void | Promise<void>): boolean | Promise<boolean>;
+  /** Tells whether a handler for messages is set, of the client or of the extension. */
+  handlesMessages(): boolean;
+  /** Reports an error to `onError`. */
+  reportError(error: unknown): void;
+  /**
+   * Closes the connection because of an error that is reported apart.
+   *
+   * @param code The close code.
+   * @param error The error.
+   */
+  closeWith(code: number, error: unknown): void;
+}

@@ -1,0 +1,130 @@
+/**
+ * Calls the handlers of a client: an error of a handler is reported and closes the connection.
+ *
+ * @module
+ */
+
+import { CloseCode, HandlerError, WebSocketError } from "../base/errors.ts";
+import { type LogLevel, type LogRecord, writeLog } from "../base/log.ts";
+import type { Meter } from "../base/stats.ts";
+import type { OpenedConnection } from "./connector.ts";
+import type { ClientHandlers } from "./settings.ts";
+
+/** Calls handlers, reports errors, writes log records. */
+export class HandlerCalls {
+  readonly #handlers: ClientHandlers;
+  readonly #meter: Meter;
+  readonly #current: () => OpenedConnection | undefined;
+
+  /**
+   * Takes the handlers of a client.
+   *
+   * @param handlers The handlers; they may be replaced at any time.
+   * @param meter Counts failures.
+   * @param current Returns the connection that a failing handler closes.
+   */
+  constructor(handlers: ClientHandlers, meter: Meter, current: () => OpenedConnection | undefined) {
+    this.#handlers = handlers;
+    this.#meter = meter;
+    this.#current = current;
+  }
+
+  /**
+   * Calls a handler. If it throws or rejects, the error goes to `onError` and the connection is closed with 1011.
+   *
+   * @param name The name of the handler.
+   * @param handler Calls it.
+   * @returns `false` if it failed.
+   */
+  call(name: string, handler: () => void | Promise<void>): boolean | Promise<boolean> {
+    // A handler may fail late, when there is another connection already.
+    const connection = this.#current();
+    try {
+      const result = handler();
+      if (!(result instanceof Promise)) return true;
+      return result.then(() => true, (error) => this.#handlerFailed(name, error, connection));
+    } catch (error) {
+      return this.#handlerFailed(name, error, connection);
+    }
+  }
+
+  #handlerFailed(name: string, error: unknown, connection: OpenedConnection | undefined): false {
+    const failure = new HandlerError(name, error);
+    connection?.closeWith(CloseCode.InternalError, failure);
+    this.fail(failure);
+    return false;
+  }
+
+  /**
+   * Calls the handler of a control frame.
+   *
+   * @param name The name of the handler.
+   * @param payload The payload, which is copied.
+   */
+  control(name: "onPing" | "onPong", payload: Uint8Array): void {
+    if (this.#handlers[name] === undefined) return;
+    const own = payload.slice();
+    this.call(name, () => this.#handlers[name]?.(own));
+  }
+
+  /**
+   * Calls a handler for its answer.
+   *
+   * @param name The name of the handler.
+   * @param handler Calls it.
+   * @returns The answer.
+   * @throws {HandlerError} If the handler throws or rejects.
+   */
+  async ask<Answer>(name: string, handler: () => Answer | Promise<Answer>): Promise<Answer> {
+    try {
+      return await handler();
+    } catch (error) {
+      throw new HandlerError(name, error);
+    }
+  }
+
+  /**
+   * Counts, logs and reports the failure of a connection or of a handler.
+   *
+   * @param error The failure.
+   */
+  fail(error: unknown): void {
+    const code = error instanceof WebSocketError ? error.code : "ERR_OPTION";
+    this.#meter.fail(code);
+    this.log("warn", "client.failed", { code }, error);
+    this.report(error);
+  }
+
+  /**
+   * Reports an error to `onError`. Without that handler, errors of handlers are printed, and others are dropped.
+   *
+   * @param error The error.
+   */
+  report(error: unknown): void {
+    if (!this.#handlers.onError) {
+      if (error instanceof HandlerError) console.error(error);
+      return;
+    }
+    const failed = (failure: unknown): void => console.error(new HandlerError("onError", failure));
+    try {
+      const result: unknown = this.#handlers.onError(error);
+      if (result instanceof Promise) result.catch(failed);
+    } catch (failure) {
+      failed(failure);
+    }
+  }
+
+  /**
+   * Writes a log record, if `onLog` is set.
+   *
+   * @param level The level.
+   * @param event The name of the event.
+   * @param attributes Its values.
+   * @param error The error of a failure.
+   */
+  log(level: LogLevel, event: string, attributes: LogRecord["attributes"], error?: unknown): void {
+    const { onLog } = this.#handlers;
+    if (onLog === undefined) return;
+    writeLog(onLog, { level, event, time: Date.now(), attributes, ...error !== undefined && { error } });
+  }
+}

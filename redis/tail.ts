@@ -1,0 +1,118 @@
+/**
+ * The follower of the stream, which brings what other nodes have appended.
+ *
+ * @module
+ */
+
+import { systemClock } from "../base/clock.ts";
+import { describe } from "../base/errors.ts";
+import type { JournalEntry } from "../journal/journal.ts";
+import type { RedisLink } from "./client.ts";
+import { decodeStream } from "./entry.ts";
+
+/** Maximum of entries in one answer: each may be large. */
+const COUNT = 16;
+/** Duration for which Redis waits for an entry, in ms. */
+const BLOCK = 1000;
+/** Time for an answer, in ms; then the connection counts as dead. */
+const PATIENCE = 10_000;
+
+/** Owner of a {@linkcode StreamTail}. */
+export interface StreamTailOwner {
+  /** Resolves when the journal is open, and it is known where to begin. */
+  readonly ready: Promise<void>;
+  /** Sequence number of the last entry that was delivered. */
+  readonly delivered: number;
+  /** `true` once no more entries are wanted. */
+  readonly isOver: boolean;
+  /** Learns of losses: called before entries behind a gap are delivered. */
+  gap(): Promise<void>;
+  /** Delivers an entry, unless it was delivered before. */
+  deliver(entry: JournalEntry): void;
+  /**
+   * Replaces the connection.
+   *
+   * @param error Reason.
+   * @param all `true`: the other connections of the journal too.
+   */
+  restart(error: unknown, all: boolean): void;
+}
+
+/** Follows the stream over one connection at a time. */
+export class StreamTail {
+  #stream: string;
+  #owner: StreamTailOwner;
+  #link: RedisLink | undefined;
+  /** Connection that was in use when the main connection was lost. */
+  #suspect: RedisLink | undefined;
+  #following: Promise<void> = Promise.resolve();
+  #cancelPatience: () => void = () => {};
+
+  /**
+   * Makes a follower without a connection.
+   *
+   * @param stream Key of the stream.
+   * @param owner The journal.
+   */
+  constructor(stream: string, owner: StreamTailOwner) {
+    this.#stream = stream;
+    this.#owner = owner;
+  }
+
+  /**
+   * Follows over a new connection.
+   *
+   * @param link The connection.
+   */
+  start(link: RedisLink): void {
+    this.#cancelPatience();
+    this.#link = link;
+    this.#following = this.#follow(link).catch((error) => {
+      // A server that changes its role ends blocked commands only: the numbers may continue on another server.
+      this.#owner.restart(error, describe(error).includes("UNBLOCKED"));
+    });
+  }
+
+  async #follow(link: RedisLink): Promise<void> {
+    const goesOn = (): boolean => !this.#owner.isOver && this.#link === link;
+    await this.#owner.ready;
+    while (goesOn()) {
+      this.#cancelPatience = systemClock.after(PATIENCE, () => this.#owner.restart(new Error("no answer"), false));
+      const after = `${this.#owner.delivered}-0`;
+      const command = ["XREAD", "BLOCK", `${BLOCK}`, "COUNT", `${COUNT}`, "STREAMS", this.#stream, after];
+      const answer = await link.send(command);
+      if (!goesOn()) return;
+      this.#cancelPatience();
+      if (answer === null) continue;
+      const entries = decodeStream(answer);
+      if (entries[0]!.seq > this.#owner.delivered + 1) await this.#owner.gap();
+      if (!goesOn()) return;
+      for (const entry of entries) this.#owner.deliver(entry);
+    }
+  }
+
+  /** Notes that the main connection was lost: the server of this connection may be no primary any more. */
+  suspect(): void {
+    this.#suspect = this.#link;
+  }
+
+  /** `true` if the connection is the one of the last {@linkcode StreamTail.suspect}. */
+  get isSuspect(): boolean {
+    return this.#suspect !== undefined && this.#suspect === this.#link;
+  }
+
+  /** Stops waiting for an answer. */
+  cancelPatience(): void {
+    this.#cancelPatience();
+  }
+
+  /**
+   * Waits until it has stopped, which it does when its connection is closed.
+   *
+   * @returns Resolves when it has stopped.
+   */
+  async stopped(): Promise<void> {
+    await this.#following;
+    this.#cancelPatience();
+  }
+}

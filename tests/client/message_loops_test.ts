@@ -1,0 +1,50 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { MessageLoops, type Messages } from "../../client/message_loops.ts";
+
+async function* connection(messages: string[], error?: Error): AsyncGenerator<string, undefined> {
+  yield* messages;
+  if (error !== undefined) throw error;
+  return undefined;
+}
+
+async function collect(loop: Messages): Promise<unknown[]> {
+  const got: unknown[] = [];
+  for await (const message of loop) got.push(message);
+  return got;
+}
+
+describe("MessageLoops", () => {
+  it("go on with each connection, and end when none follows", async () => {
+    const loops = new MessageLoops();
+    const first = collect(loops.begin(connection(["a"])));
+    const second = collect(loops.begin(undefined));
+    loops.continueWith(() => connection(["b"], new Error("lost")));
+    loops.continueWith(() => connection(["c"]));
+    loops.end();
+    assertEquals([await first, await second], [["a", "b", "c"], ["b", "c"]]);
+  });
+
+  it("throw the loss of the last connection only", async () => {
+    const loops = new MessageLoops();
+    const loop = loops.begin(connection(["a"], new Error("first")));
+    loops.continueWith(() => connection(["b"], new Error("second")));
+    loops.end();
+    assertEquals([(await loop.next()).value, (await loop.next()).value], ["a", "b"]);
+    await assertRejects(() => loop.next(), Error, "second");
+  });
+
+  it("get no further connection once they are left", async () => {
+    const loops = new MessageLoops();
+    for await (const message of loops.begin(connection(["a", "b"]))) {
+      assertEquals(message, "a");
+      break;
+    }
+    let begun = 0;
+    loops.continueWith(() => {
+      begun++;
+      return connection([]);
+    });
+    assertEquals(begun, 0);
+  });
+});
