@@ -147,7 +147,7 @@ function readOptions(
     receiverToken: receiverTokens.map(parseToken),
     journal: values.memory ? null : values.journal ?? "whatsapp.db",
   };
-  return { options, verifyToken: verifyTokens[0], generated };
+  return { options, verifyToken: verifyTokens[0]!, generated };
 }
 
 function parseToken(text: string): { token: string; name?: string } {

@@ -27,36 +27,36 @@ export interface WhatsAppApiOptions {
    * The version of the Graph API.
    * @default {"v26.0"}
    */
-  version?: string;
+  version?: string | undefined;
   /**
    * URL of the API.
    * @default {"https://graph.facebook.com"}
    */
-  baseUrl?: string;
+  baseUrl?: string | undefined;
   /**
    * Time limit of one attempt, in ms: until its answer is complete, or for a file until its head, and then for each
    * piece of its stream. 0: no limit.
    * @default {30000}
    */
-  requestTimeout?: number;
+  requestTimeout?: number | undefined;
   /**
    * Maximum of retries of a call that is answered with 429, 5xx, or one of Meta's codes for too many calls.
    * @default {4}
    */
-  maxRetries?: number;
+  maxRetries?: number | undefined;
   /**
    * Longest pause before the first retry, in ms; it doubles with each retry, up to a minute. Pauses are random.
    * `Retry-After` of the API takes precedence.
    * @default {500}
    */
-  retryDelay?: number;
+  retryDelay?: number | undefined;
   /**
    * Function that makes requests.
    * @default {fetch}
    */
-  fetch?: typeof fetch;
+  fetch?: typeof fetch | undefined;
   /** Time, for tests. */
-  clock?: Clock;
+  clock?: Clock | undefined;
 }
 
 /**
@@ -68,17 +68,17 @@ export type Recipient = string | { group: string };
 /** Options of a message. */
 export interface SendOptions {
   /** Id of the message that is answered. */
-  replyTo?: string;
+  replyTo?: string | undefined;
   /** Text of up to 512 characters that comes back with the statuses. */
-  bizOpaqueCallbackData?: string;
+  bizOpaqueCallbackData?: string | undefined;
   /** Aborts the call. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** Options of a text. */
 export interface SendTextOptions extends SendOptions {
   /** Show a preview of the first link. */
-  previewUrl?: boolean;
+  previewUrl?: boolean | undefined;
 }
 
 /** Options of a template. */
@@ -86,15 +86,15 @@ export interface TemplateOptions extends SendOptions {
   /** Its language, such as `en_US`. */
   language: string;
   /** Its parameters, as the Cloud API wants them. */
-  components?: readonly JsonObject[];
+  components?: readonly JsonObject[] | undefined;
 }
 
 /** Options of marking a message as read. */
 export interface ReadOptions {
   /** Show that an answer is being written: for 25 seconds, or until it comes. */
-  typing?: boolean;
+  typing?: boolean | undefined;
   /** Aborts the call. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** A message that the API has accepted. */
@@ -142,7 +142,7 @@ const TRANSIENT_CODES: readonly number[] = [1, 2, 4, 80007, 130429, 131000, 1310
  * ```
  */
 export class WhatsAppApi {
-  #options: Required<WhatsAppApiOptions>;
+  #options: { [Name in keyof WhatsAppApiOptions]-?: NonNullable<WhatsAppApiOptions[Name]> };
 
   /**
    * Makes a client.

@@ -46,7 +46,7 @@ export class WhatsAppApiError extends WebSocketError {
     code: WhatsAppApiErrorCode,
     message: string,
     status: number,
-    options: WebSocketErrorOptions & { graph?: GraphError } = {},
+    options: WebSocketErrorOptions & { graph?: GraphError | undefined } = {},
   ) {
     super(code, message, 1011, options.cause === undefined ? undefined : { cause: options.cause });
     this.status = status;

@@ -11,11 +11,11 @@ import type { WhatsAppRecord } from "./records.ts";
 /** Chooses changes of notifications: those that are on each list that is given. An empty list matches none. */
 export interface WhatsAppFilter {
   /** Ids of business phone numbers. A change about no number does not match. */
-  phoneNumberIds?: readonly string[];
+  phoneNumberIds?: readonly string[] | undefined;
   /** Ids of WhatsApp Business accounts. */
-  accountIds?: readonly string[];
+  accountIds?: readonly string[] | undefined;
   /** Webhook fields, such as `messages`. */
-  fields?: readonly string[];
+  fields?: readonly string[] | undefined;
 }
 
 /** Parts of a change or record that a filter compares. */
@@ -25,7 +25,7 @@ export interface FilterSubject {
   /** The WhatsApp Business account. */
   accountId: string;
   /** The id of the business phone number, if it is about one. */
-  phoneNumberId?: string;
+  phoneNumberId?: string | undefined;
 }
 
 /** Parts of an entry beside its changes. */
@@ -157,7 +157,7 @@ export class Envelope {
       if (!mayHave(change, allowed)) continue;
       if (change.entry !== last) entry.push({ ...change.entry });
       last = change.entry;
-      (entry[entry.length - 1][change.list] ??= []).push(change.known);
+      (entry[entry.length - 1]![change.list] ??= []).push(change.known);
     }
     return new TextEncoder().encode(JSON.stringify({ object: OBJECT, entry }));
   }

@@ -7,6 +7,14 @@
 /** A JSON object as Meta sent it. */
 export type JsonObject = { [key: string]: unknown };
 
+/** A record before {@linkcode withoutUndefined}: optional members may be `undefined`. */
+export type Loose<T> = { [Key in keyof T]: object extends Pick<T, Key> ? T[Key] | undefined : T[Key] };
+
+/** Members of a record without those that are `undefined`. */
+export type Defined<T> =
+  & { -readonly [Key in keyof T as undefined extends T[Key] ? never : Key]: T[Key] }
+  & { -readonly [Key in keyof T as undefined extends T[Key] ? Key : never]?: Exclude<T[Key], undefined> };
+
 /**
  * Tells objects from arrays and other values.
  *
@@ -154,7 +162,7 @@ export function pick<Name extends string>(raw: JsonObject, names: Record<Name, s
  * @param record The record; it is changed.
  * @returns The same record.
  */
-export function withoutUndefined<T extends object>(record: T): T {
+export function withoutUndefined<const T extends object>(record: T): Defined<T> {
   for (const key of Object.keys(record) as (keyof T)[]) if (record[key] === undefined) delete record[key];
-  return record;
+  return record as Defined<T>;
 }

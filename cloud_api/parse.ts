@@ -16,6 +16,7 @@ import {
   firstText,
   isObject,
   type JsonObject,
+  type Loose,
   number,
   object,
   objects,
@@ -74,10 +75,10 @@ export function parseNotification(raw: string | Uint8Array): ParsedNotification 
 interface Origin {
   field: string;
   accountId: string;
-  phoneNumberId?: string;
-  displayPhoneNumber?: string;
+  phoneNumberId: string | undefined;
+  displayPhoneNumber: string | undefined;
   contacts: JsonObject[];
-  conversationSummary?: string;
+  conversationSummary: string | undefined;
 }
 
 /** Makes one record of each item in a list of a change. */
@@ -229,7 +230,7 @@ function parseMessage(raw: JsonObject, origin: Origin): WhatsAppMessage {
 
 function parseMessageOf(raw: JsonObject, origin: Origin, sender: WhatsAppSender): WhatsAppMessage {
   const { accountId, phoneNumberId, displayPhoneNumber, conversationSummary } = origin;
-  const base: WhatsAppMessageBase = {
+  const base: Loose<WhatsAppMessageBase> = {
     kind: "message",
     id: text(raw, "id") ?? "",
     timestamp: date(raw, "timestamp"),
@@ -290,7 +291,7 @@ function findContact(phone: string, userId: string, contacts: JsonObject[]): Jso
 /** Returns `true` for digits only: payloads show business-scoped ids inside `from`. */
 function isPhone(value: string): boolean {
   if (value.length < 5 || value.length > 20) return false;
-  for (let at = 0; at < value.length; at++) if (value[at] < "0" || value[at] > "9") return false;
+  for (let at = 0; at < value.length; at++) if (value[at]! < "0" || value[at]! > "9") return false;
   return true;
 }
 

@@ -4,7 +4,19 @@
  * @module
  */
 
-import { boolean, date, type JsonObject, number, object, objects, own, pick, text, withoutUndefined } from "./json.ts";
+import {
+  boolean,
+  date,
+  type JsonObject,
+  type Loose,
+  number,
+  object,
+  objects,
+  own,
+  pick,
+  text,
+  withoutUndefined,
+} from "./json.ts";
 import type {
   WhatsAppCallPermission,
   WhatsAppContact,
@@ -34,7 +46,7 @@ export function parseContents(raw: JsonObject): WhatsAppContents {
 /** Guesses the type of a message without `type`, as in Meta's documentation: its only known key. */
 function guessType(raw: JsonObject): string {
   const found = [...CONTENTS.keys()].filter((type) => own(raw, type) !== undefined);
-  return found.length === 1 ? found[0] : "";
+  return found.length === 1 ? found[0]! : "";
 }
 
 /**
@@ -96,7 +108,7 @@ function parseVoice(message: JsonObject): WhatsAppContents | undefined {
   return voice && { type: "audio", audio: withoutUndefined({ ...parseMedia(voice), voice: true }) };
 }
 
-function parseMedia(raw: JsonObject): WhatsAppMedia {
+function parseMedia(raw: JsonObject): Loose<WhatsAppMedia> {
   return {
     id: text(raw, "id") ?? "",
     mimeType: text(raw, "mime_type"),
@@ -109,7 +121,7 @@ function parseMedia(raw: JsonObject): WhatsAppMedia {
   };
 }
 
-function parseLocation(raw: JsonObject): WhatsAppLocation {
+function parseLocation(raw: JsonObject): Loose<WhatsAppLocation> {
   const latitude = number(raw, "latitude") ?? NaN;
   const longitude = number(raw, "longitude") ?? NaN;
   return { latitude, longitude, name: text(raw, "name"), address: text(raw, "address"), url: text(raw, "url") };
@@ -126,7 +138,7 @@ function parseUnsupported(message: JsonObject): WhatsAppContents {
   return { type: "unsupported", unsupported: withoutUndefined({ type: text(raw, "type") }) };
 }
 
-function parseEdit(raw: JsonObject): WhatsAppEdit {
+function parseEdit(raw: JsonObject): Loose<WhatsAppEdit> {
   const message = object(raw, "message");
   // Edits of edits could be nested without end.
   const nested = message === undefined || text(message, "type") === "edit" || own(message, "edit") !== undefined;
@@ -170,11 +182,11 @@ function parseContact(raw: JsonObject): WhatsAppContact {
   });
 }
 
-function parseReaction(raw: JsonObject): WhatsAppReaction {
+function parseReaction(raw: JsonObject): Loose<WhatsAppReaction> {
   return { messageId: text(raw, "message_id") ?? "", emoji: text(raw, "emoji") || undefined };
 }
 
-function parseInteractive(raw: JsonObject): WhatsAppInteractive | undefined {
+function parseInteractive(raw: JsonObject): Loose<WhatsAppInteractive> | undefined {
   const type = text(raw, "type");
   if (type === undefined) return undefined;
   const reply = object(raw, type) ?? {};
@@ -218,7 +230,7 @@ function parseJson(json: string): unknown {
   }
 }
 
-function parseOrder(raw: JsonObject): WhatsAppOrder {
+function parseOrder(raw: JsonObject): Loose<WhatsAppOrder> {
   return {
     catalogId: text(raw, "catalog_id"),
     text: text(raw, "text"),
@@ -233,7 +245,7 @@ function parseOrder(raw: JsonObject): WhatsAppOrder {
   };
 }
 
-function parseSystem(raw: JsonObject): WhatsAppSystem {
+function parseSystem(raw: JsonObject): Loose<WhatsAppSystem> {
   return {
     type: text(raw, "type"),
     body: text(raw, "body"),

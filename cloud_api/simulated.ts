@@ -85,14 +85,14 @@ export const SIMULATED_TYPES: readonly string[] = [...Object.keys(MESSAGES), "st
  */
 export function simulateNotification(
   number: number,
-  options: { type?: string; phoneNumberId?: string; time?: Date } = {},
+  options: { type?: string | undefined; phoneNumberId?: string | undefined; time?: Date | undefined } = {},
 ): SimulatedNotification {
   const { phoneNumberId = "106540352242922", time = new Date(0) } = options;
-  const type = options.type ?? SIMULATED_TYPES[number % SIMULATED_TYPES.length];
+  const type = options.type ?? SIMULATED_TYPES[number % SIMULATED_TYPES.length]!;
   const id = `wamid.SIM${number}`;
   const timestamp = String(Math.floor(time.getTime() / 1000));
   const metadata = { display_phone_number: "15550000000", phone_number_id: phoneNumberId };
-  const person = PEOPLE[number % PEOPLE.length];
+  const person = PEOPLE[number % PEOPLE.length]!;
   const contacts = [{ profile: { name: person.name }, wa_id: person.phone, user_id: person.userId }];
   const base = { messaging_product: "whatsapp", metadata };
   let change: JsonObject;

@@ -76,7 +76,7 @@ export class InboxHub implements InboxSource {
     this.#recentBytes += entry.bytes.length;
     let gone = 0;
     while (this.#recent.length - gone > RECENT_ENTRIES || this.#recentBytes > RECENT_BYTES) {
-      const { seq, bytes } = this.#recent[gone++].entry;
+      const { seq, bytes } = this.#recent[gone++]!.entry;
       this.#recentBytes -= bytes.length;
       this.#floor = seq;
     }
@@ -105,7 +105,7 @@ export class InboxHub implements InboxSource {
     let high = this.#recent.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.#recent[middle].entry.seq <= seq) low = middle + 1;
+      if (this.#recent[middle]!.entry.seq <= seq) low = middle + 1;
       else high = middle;
     }
     return this.#recent[low];

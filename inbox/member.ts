@@ -108,7 +108,7 @@ export class InboxMember {
   /** Sends waiting messages in order; `false` if some still wait. */
   #sendUnreported(): boolean {
     while (this.#unreported.length > 0) {
-      if (!this.#send(new SharedMessage(this.#unreported[0], 0))) return false;
+      if (!this.#send(new SharedMessage(this.#unreported[0]!, 0))) return false;
       this.#unreported.shift();
     }
     return true;

@@ -35,20 +35,20 @@ export interface HelloMessage {
   /** Type of the message. */
   type: "hello";
   /** Name under which the server stores the position of this receiver. */
-  name?: string;
+  name?: string | undefined;
   /** `true`: the connections of this name share the notifications; else each gets all. */
-  share?: boolean;
+  share?: boolean | undefined;
   /**
    * Sequence number after which notifications begin; a known name begins at its stored position. Without it: new
    * notifications only.
    */
-  after?: number;
+  after?: number | undefined;
   /** Id of the journal of `after`; if the server has another one now, all its notifications are new. */
-  journal?: string;
+  journal?: string | undefined;
   /** Maximum of notifications that wait for acknowledgement. */
-  window?: number;
+  window?: number | undefined;
   /** Changes that are wanted. */
-  filter?: WhatsAppFilter;
+  filter?: WhatsAppFilter | undefined;
 }
 
 /** The answer to `hello`. */

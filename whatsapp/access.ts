@@ -18,7 +18,7 @@ export interface WhatsAppApp {
   /** The path of its webhook. */
   pathName: string;
   /** Token, or several, that Meta shows to verify the URL. */
-  verifyToken?: string | readonly string[];
+  verifyToken?: string | readonly string[] | undefined;
   /** Its app secret; several while one is replaced. `null`: unsigned notifications are taken, from any client. */
   appSecret: string | readonly string[] | null;
 }
@@ -33,12 +33,12 @@ export interface ReceiverToken {
    * A token with a filter and no name is an owner by itself: give it a name, so that its receivers keep their positions
    * when the token is replaced.
    */
-  name?: string;
+  name?: string | undefined;
   /**
    * Changes that the token allows; without it all. A notification that is allowed in part, or has members unknown here,
    * comes without the rest, and without signature.
    */
-  filter?: WhatsAppFilter;
+  filter?: WhatsAppFilter | undefined;
 }
 
 /** The tokens of receivers, in one of the ways in which they can be given. */

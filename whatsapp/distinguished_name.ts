@@ -49,8 +49,8 @@ export function commonNameOf(subject: string, form: SubjectForm): string | undef
   const attributes = name.flat();
   if (attributes.some(({ type }) => COMMON_NAME_IDS.includes(type.toLowerCase()))) return undefined;
   if (attributes.filter(isCommonName).length !== 1) return undefined;
-  const specific = form === "slashes" ? name[name.length - 1] : name[0];
-  return specific.length === 1 && isCommonName(specific[0]) ? specific[0].value : undefined;
+  const [specific, ...more] = (form === "slashes" ? name[name.length - 1] : name[0])!;
+  return specific !== undefined && more.length === 0 && isCommonName(specific) ? specific.value : undefined;
 }
 
 /**
@@ -97,7 +97,7 @@ function parseDistinguishedName(text: string | undefined): RelativeName[] | unde
   for (;;) {
     const attribute = scanner.attribute();
     if (attribute === undefined) return undefined;
-    names[names.length - 1].push(attribute);
+    names[names.length - 1]!.push(attribute);
     if (scanner.atEnd) return names;
     const separator = scanner.take();
     if (separator === ",") names.push([]);
@@ -225,7 +225,7 @@ function parseSlashes(text: string): RelativeName[] | undefined {
       value += escaped;
       if (text[at] === "x" && text[at - 1] === "\\") at += 2;
     }
-    names[names.length - 1].push({ type, value });
+    names[names.length - 1]!.push({ type, value });
   }
   return names;
 }

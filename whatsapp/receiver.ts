@@ -78,12 +78,12 @@ export class WhatsAppReceiver extends WebSocketClient {
 
   // Handlers
   /** Notifications cannot be delivered any more. */
-  onGap?: WhatsAppReceiverHandlers["onGap"];
+  onGap: WhatsAppReceiverHandlers["onGap"];
   /** Everything has come that the server had when the receiver connected. */
-  onCaughtUp?: WhatsAppReceiverHandlers["onCaughtUp"];
-  #onWhatsAppMessageReceived?: WhatsAppReceiverHandlers["onWhatsAppMessageReceived"];
-  #onStatusReceived?: WhatsAppReceiverHandlers["onStatusReceived"];
-  #onNotification?: WhatsAppReceiverHandlers["onNotification"];
+  onCaughtUp: WhatsAppReceiverHandlers["onCaughtUp"];
+  #onWhatsAppMessageReceived: WhatsAppReceiverHandlers["onWhatsAppMessageReceived"];
+  #onStatusReceived: WhatsAppReceiverHandlers["onStatusReceived"];
+  #onNotification: WhatsAppReceiverHandlers["onNotification"];
 
   // Secrets: not shown when a receiver is printed, or made JSON of
   #receiverToken: string | (() => string | Promise<string>) | undefined;

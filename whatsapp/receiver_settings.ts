@@ -26,21 +26,21 @@ export type WhatsAppOtherRecord = Exclude<WhatsAppRecord, WhatsAppMessage | What
  */
 export interface WhatsAppReceiverHandlers {
   /** A message of a customer came; after `onMessageReceived` with the raw text. */
-  onWhatsAppMessageReceived?: (message: WhatsAppMessage) => void | Promise<void>;
+  onWhatsAppMessageReceived?: ((message: WhatsAppMessage) => void | Promise<void>) | undefined;
   /** The status of a message of the business came. They come in any order: see `laterStatus`. */
-  onStatusReceived?: (status: WhatsAppStatus) => void | Promise<void>;
+  onStatusReceived?: ((status: WhatsAppStatus) => void | Promise<void>) | undefined;
   /** Another record came: an error of the account, an echo, history, a template, … */
-  onNotification?: (record: WhatsAppOtherRecord) => void | Promise<void>;
+  onNotification?: ((record: WhatsAppOtherRecord) => void | Promise<void>) | undefined;
   /**
    * Notifications after the sequence number `after`, up to `until`, cannot be delivered any more: the server kept them
    * for too short a time, or its journal has lost them; a loss may be detected late.
    */
-  onGap?: (after: number, until: number) => void | Promise<void>;
+  onGap?: ((after: number, until: number) => void | Promise<void>) | undefined;
   /**
    * Everything that the server had when this receiver connected has come, up to a sequence number; called once per
    * connection.
    */
-  onCaughtUp?: (seq: number) => void | Promise<void>;
+  onCaughtUp?: ((seq: number) => void | Promise<void>) | undefined;
 }
 
 /** Settings and handlers of a `WhatsAppReceiver`. */
@@ -49,55 +49,55 @@ export interface WhatsAppReceiverOptions extends WebSocketClientOptions, WhatsAp
    * Speak TLS; `false` is possible for a loopback address only.
    * @default {true}
    */
-  useSSL?: boolean;
+  useSSL?: boolean | undefined;
   /**
    * Subprotocols in the order of preference.
    * @default {["whatsapp-inbox.v1", "whatsapp-notifications"]}
    */
-  protocols?: readonly string[];
+  protocols?: readonly string[] | undefined;
   /**
    * Token that the server asks for, or a function that is asked for it before each attempt. It goes into the
    * `Authorization` header or, where no header can hold it, as in a page, into a subprotocol entry; never into the URL.
    */
-  receiverToken?: string | (() => string | Promise<string>);
+  receiverToken?: string | (() => string | Promise<string>) | undefined;
   /**
    * Name under which the server stores the position of this receiver, from its first connection on: 1 to 128
    * characters. Without a name the position lives as long as this object, or begins at `after`.
    */
-  name?: string;
+  name?: string | undefined;
   /**
    * Share the notifications among the connections of this name; else each gets all.
    * @default {false}
    */
-  share?: boolean;
+  share?: boolean | undefined;
   /**
    * Start: a sequence number after which notifications come, or a `position`. 0: all that the server has. Without it:
    * new notifications only.
    */
-  after?: number | InboxPosition;
+  after?: number | InboxPosition | undefined;
   /**
    * Maximum of notifications that wait to be handled, from 1 to 4096. Then the server waits too.
    * @default {256}
    */
-  window?: number;
+  window?: number | undefined;
   /**
    * Records that are wanted. The server sends notifications with at least one of them; other records are not handed
    * over.
    */
-  filter?: WhatsAppFilter;
+  filter?: WhatsAppFilter | undefined;
   /**
    * The app secret, or several: Meta's signature is checked here again, so that the server need not be trusted. A
    * notification without a valid signature is not acknowledged, and closes the connection with 1008; so does a text
    * message that looks like a notification. Other text messages of the server's program go to `onMessageReceived` only.
    * Not available in a page, nor with a token that allows only a part.
    */
-  appSecret?: string | readonly string[];
+  appSecret?: string | readonly string[] | undefined;
   /**
    * Hand over each message, status and echo once, though Meta and the server may send them more often. Keys are kept in
    * memory for 8 days, 100 000 at most, or in a store of the program.
    * @default {true}
    */
-  deduplicate?: boolean | SeenStore;
+  deduplicate?: boolean | SeenStore | undefined;
 }
 
 /** Settings of a receiver that are checked when it is made and when it connects. */

@@ -66,7 +66,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   }
 
   /** Handler of raw notifications: a notification came. */
-  onRawMessage?: RawMessageHandler;
+  onRawMessage: RawMessageHandler | undefined;
 
   /** Always `true` without `behindProxy`: Meta delivers over TLS only. Setting it throws. */
   declare useSSL: boolean;

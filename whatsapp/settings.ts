@@ -40,41 +40,41 @@ export interface WhatsAppServerOptions<Data = unknown> extends Omit<WebSocketSer
    * Subprotocols that receivers may speak.
    * @default {["whatsapp-inbox.v1", "whatsapp-notifications"]}
    */
-  protocols?: readonly string[];
+  protocols?: readonly string[] | undefined;
   /** Token, or several, that Meta shows to verify the URL. Without it each verification is refused. */
-  verifyToken?: string | readonly string[];
+  verifyToken?: string | readonly string[] | undefined;
   /**
    * The app secret of Meta's app, with which notifications are signed; several while one is replaced. `null`:
    * notifications without a signature are taken, from any client.
    */
-  appSecret?: string | readonly string[] | null;
+  appSecret?: string | readonly string[] | null | undefined;
   /**
    * More of Meta's apps, each with a path of its own.
    * @default {[]}
    */
-  apps?: readonly WhatsAppApp[];
+  apps?: readonly WhatsAppApp[] | undefined;
   /**
    * Token of receivers, or several tokens, with names and filters. `null`: any client may receive, unless `onAllow`
    * refuses it.
    */
-  receiverToken?: ReceiverTokens | null;
+  receiverToken?: ReceiverTokens | null | undefined;
   /**
    * Journal of notifications: the path of a file, or a journal that the program makes and closes, and that no other
    * server uses meanwhile. With a file each notification is on disk before Meta gets its 200. `null`: in memory only,
    * 64 MiB at most; the same without the setting, with a warning on the console at the start.
    */
-  journal?: string | Journal | null;
+  journal?: string | Journal | null | undefined;
   /**
    * Run without TLS, on a loopback address, behind a proxy that speaks TLS.
    * @default {false}
    */
-  behindProxy?: boolean;
+  behindProxy?: boolean | undefined;
   /**
    * Header field in which the proxy reports the subject of the client certificate, such as
    * `x-amzn-mtls-clientcert-subject`: notifications without Meta's certificate are refused then. With `behindProxy`
    * only. The proxy must overwrite the field if a client sends it.
    */
-  clientCertificateHeader?: string;
+  clientCertificateHeader?: string | undefined;
   /**
    * Form in which the proxy writes that subject. `"rfc4514"`: nginx in `$ssl_client_s_dn`, Apache in `SSL_CLIENT_S_DN`,
    * HAProxy in `ssl_c_s_dn(,0,rfc2253)`, Caddy in `{http.request.tls.client.subject}`, Envoy in
@@ -82,31 +82,31 @@ export interface WhatsAppServerOptions<Data = unknown> extends Omit<WebSocketSer
    * 3 writes it, a certificate with a slash in a value can forge it. `"commonName"`: HAProxy in `ssl_c_s_dn(cn)`.
    * @default {"rfc4514"}
    */
-  clientCertificateForm?: SubjectForm;
+  clientCertificateForm?: SubjectForm | undefined;
   /**
    * Common name of the certificate that Meta shows.
    * @default {"client.webhooks.fbclientcerts.com"}
    */
-  clientCertificateName?: string;
+  clientCertificateName?: string | undefined;
   /**
    * Delay of the answer to a wrong token, in ms; 0: none. After 20 wrong tokens from one address (from one network of
    * 64 bits with IPv6; 100 from loopback, where a proxy is) within this time, its next requests get 429, and their
    * tokens are not compared.
    * @default {1000}
    */
-  failureDelay?: number;
+  failureDelay?: number | undefined;
   /**
    * Time limit of the promise that `onRawMessage` returns, in ms; 0: no limit. After it the notification is kept and
    * forwarded, a later outcome of the promise is ignored, and `onError` gets a `HandlerError` with the code
    * `ERR_HANDLER_TIMEOUT`.
    * @default {5000}
    */
-  rawMessageTimeout?: number;
+  rawMessageTimeout?: number | undefined;
   /**
    * A notification came, as raw JSON; `false` stops the forwarding of this one. Meta gets its 200 in any case, after
    * the handler has returned: see `rawMessageTimeout`.
    */
-  onRawMessage?: RawMessageHandler;
+  onRawMessage?: RawMessageHandler | undefined;
 }
 
 /** Names of settings that have a default. */

@@ -9,6 +9,7 @@ import { describe, OptionError } from "../base/errors.ts";
 import { errorText, quote, redactUrl } from "../base/error_text.ts";
 import { assertNumber } from "../base/ranges.ts";
 import { assertSecrets } from "../base/secrets.ts";
+import { withoutUndefined } from "../cloud_api/json.ts";
 import { type SimulatedNotification, simulateNotification } from "../cloud_api/simulated.ts";
 import { signNotification } from "../cloud_api/signature.ts";
 
@@ -22,56 +23,63 @@ export interface SimulatorOptions {
    * Notifications per second; `Infinity`: as many as possible, `concurrency` at a time.
    * @default {10}
    */
-  rate?: number;
+  rate?: number | undefined;
   /**
    * Number of notifications.
    * @default {100}
    */
-  count?: number;
+  count?: number | undefined;
   /**
    * Maximum of requests at the same time.
    * @default {64}
    */
-  concurrency?: number;
+  concurrency?: number | undefined;
   /**
    * Share of notifications that are delivered twice, from 0 to 1.
    * @default {0}
    */
-  duplicates?: number;
+  duplicates?: number | undefined;
   /** Types, used one after the other; all by default: see `SIMULATED_TYPES`. */
-  types?: readonly string[];
+  types?: readonly string[] | undefined;
   /** Id of the business phone number. */
-  phoneNumberId?: string;
+  phoneNumberId?: string | undefined;
   /**
    * Number of the first notification: ids follow from it, so that runs with other numbers have other ids.
    * @default {0}
    */
-  first?: number;
+  first?: number | undefined;
   /**
    * Number of first notifications whose times are not counted: programs are slow just after their start.
    * @default {0}
    */
-  warmUp?: number;
+  warmUp?: number | undefined;
   /**
    * Time for which a notification without a 200 is tried again, in ms: at once, then with growing pauses up to 5 s. 0:
    * not at all.
    * @default {60000}
    */
-  retryFor?: number;
+  retryFor?: number | undefined;
   /**
    * Time limit of one attempt, in ms.
    * @default {20000}
    */
-  requestTimeout?: number;
+  requestTimeout?: number | undefined;
   /** A notification is about to be sent for the first time. */
-  onSend?: (notification: SimulatedNotification) => void;
+  onSend?: ((notification: SimulatedNotification) => void) | undefined;
   /** A notification got its 200, `latency` ms after its first attempt. */
-  onAccepted?: (notification: SimulatedNotification, latency: number) => void;
+  onAccepted?: ((notification: SimulatedNotification, latency: number) => void) | undefined;
   /** Time, for tests. */
-  clock?: Clock;
+  clock?: Clock | undefined;
   /** Ends the run. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
+
+type OptionalName = "types" | "phoneNumberId" | "onSend" | "onAccepted" | "signal";
+
+/** Options with their defaults. */
+type SimulatorSettings =
+  & { [Name in Exclude<keyof SimulatorOptions, OptionalName>]-?: NonNullable<SimulatorOptions[Name]> }
+  & Pick<SimulatorOptions, OptionalName>;
 
 /** Result of a run. */
 export interface SimulatorReport {
@@ -100,9 +108,7 @@ const MAX_PAUSE = 5000;
 
 /** Sends simulated notifications as Meta does; one object a run. */
 export class Simulator {
-  #options:
-    & Required<Omit<SimulatorOptions, "types" | "phoneNumberId" | "onSend" | "onAccepted" | "signal">>
-    & SimulatorOptions;
+  #options: SimulatorSettings;
   /** Result so far; changes while it runs. */
   readonly report: SimulatorReport = {
     accepted: 0,
@@ -131,7 +137,7 @@ export class Simulator {
       retryFor: 60_000,
       requestTimeout: 20_000,
       clock: systemClock,
-      ...Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as SimulatorOptions,
+      ...withoutUndefined({ ...options }),
     };
     const { url, appSecret, rate, count, concurrency, duplicates, first, warmUp, retryFor, requestTimeout } =
       this.#options;
@@ -264,5 +270,5 @@ export class Simulator {
  * @returns The value; `NaN` if there are none.
  */
 export function percentile(sorted: readonly number[], part: number): number {
-  return sorted.length === 0 ? NaN : sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))];
+  return sorted.length === 0 ? NaN : sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))]!;
 }
