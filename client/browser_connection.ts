@@ -17,7 +17,17 @@
  * @module
  */
 
-import type { CloseFrame, CloseInfo, ConnectionState, Delivery, HandshakeRequest, MessageOptions, SendResult, StartOptions, StepResult } from "../connection/options.ts";
+import type {
+  CloseFrame,
+  CloseInfo,
+  ConnectionState,
+  Delivery,
+  HandshakeRequest,
+  MessageOptions,
+  SendResult,
+  StartOptions,
+  StepResult,
+} from "../connection/options.ts";
 import type { Opcode, Role } from "../protocol/frame_header.ts";
 import type { ClientConnection, ClientConnectionHandler, ConnectPlan, OpenedConnection } from "./connector.ts";
 import { CloseCode, isValidCloseCode, ProtocolError, StateError, TransportError } from "../base/errors.ts";

@@ -8,7 +8,14 @@ import type { Clock } from "../base/clock.ts";
 import { CloseCode, StateError, TransportError } from "../base/errors.ts";
 import { defineSettings, SettingsStore } from "../base/settings.ts";
 import { Meter, type Stats } from "../base/stats.ts";
-import type { CloseInfo, ConnectionState, MessageOptions, ProtocolOptions, SendResult, SlowConsumer } from "../connection/options.ts";
+import type {
+  CloseInfo,
+  ConnectionState,
+  MessageOptions,
+  ProtocolOptions,
+  SendResult,
+  SlowConsumer,
+} from "../connection/options.ts";
 import type { Extension } from "../protocol/extensions.ts";
 import type { FrameInfo, Opcode } from "../protocol/frame_header.ts";
 import { assertPayload, type MessageData } from "../protocol/payload.ts";
@@ -22,7 +29,16 @@ import { HandlerCalls } from "./handler_calls.ts";
 import { MessageLoops } from "./message_loops.ts";
 import type { ReconnectOptions } from "./reconnect.ts";
 import { SendBacklog } from "./send_backlog.ts";
-import { assignClientOptions, CLIENT_SETTINGS, type ClientHandlers, type ClientSettings, type ConnectOptions, type HeaderSource, type IncomingResult, type WebSocketClientOptions } from "./settings.ts";
+import {
+  assignClientOptions,
+  CLIENT_SETTINGS,
+  type ClientHandlers,
+  type ClientSettings,
+  type ConnectOptions,
+  type HeaderSource,
+  type IncomingResult,
+  type WebSocketClientOptions,
+} from "./settings.ts";
 
 /**
  * Builds a client of another room on `WebSocketClient`. Not exported by any entry.

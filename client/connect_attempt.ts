@@ -15,7 +15,14 @@ import type { ConnectTarget } from "./connect_target.ts";
 import type { ClientHandshakeResponse, Connector, ConnectPlan, OpenedConnection } from "./connector.ts";
 import type { AskProgram, ClientExtension } from "./extension.ts";
 import type { HandlerCalls } from "./handler_calls.ts";
-import { type ClientHandlers, type ClientSettings, connectionSettings, type ConnectOptions, makeHeaders, parseProxy } from "./settings.ts";
+import {
+  type ClientHandlers,
+  type ClientSettings,
+  connectionSettings,
+  type ConnectOptions,
+  makeHeaders,
+  parseProxy,
+} from "./settings.ts";
 import { assertTls } from "./tls_requirement.ts";
 
 /** Parts of a client that attempts use. */

@@ -18,7 +18,14 @@ import { sharedTimer } from "../base/shared_timer.ts";
 import type { CloseInfo } from "../connection/options.ts";
 import { AbortableWork, attemptConnect, type ClientParts } from "./connect_attempt.ts";
 import type { ClientConnection, OpenedConnection } from "./connector.ts";
-import { isWorthRetrying, type ReconnectFailure, type ReconnectSettings, reconnectSettings, retryAfter, TERMINAL_CODES } from "./reconnect.ts";
+import {
+  isWorthRetrying,
+  type ReconnectFailure,
+  type ReconnectSettings,
+  reconnectSettings,
+  retryAfter,
+  TERMINAL_CODES,
+} from "./reconnect.ts";
 import type { ConnectOptions } from "./settings.ts";
 
 /** Phase of a client: see the table above. */

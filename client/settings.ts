@@ -4,7 +4,13 @@
  * @module
  */
 
-import { type CloseInfo, CONNECTION_SETTINGS, type ConnectionOptions, type ConnectionSettings, type StepResult } from "../connection/options.ts";
+import {
+  type CloseInfo,
+  CONNECTION_SETTINGS,
+  type ConnectionOptions,
+  type ConnectionSettings,
+  type StepResult,
+} from "../connection/options.ts";
 import type { ClientHandshakeRequest, ClientHandshakeResponse, CompressionOffer } from "./connector.ts";
 import { describe, OptionError } from "../base/errors.ts";
 import { type FrameInfo, maxFramePayload } from "../protocol/frame_header.ts";

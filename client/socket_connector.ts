@@ -4,10 +4,37 @@
  * @module
  */
 
-import { type ConnectionHandler, createConnection, deliverBatch, failConnection, openConnection, releaseMessages, setDelivery, setRequest, startConnection, stepConnection, type WebSocketConnection } from "../connection/connection.ts";
+import {
+  type ConnectionHandler,
+  createConnection,
+  deliverBatch,
+  failConnection,
+  openConnection,
+  releaseMessages,
+  setDelivery,
+  setRequest,
+  startConnection,
+  stepConnection,
+  type WebSocketConnection,
+} from "../connection/connection.ts";
 import { ClientHandshake } from "./handshake.ts";
-import type { ClientConnection, ClientConnectionHandler, CompressionOffer, Connector, ConnectPlan, ConnectProgram, OpenedConnection } from "./connector.ts";
-import type { ConnectionSettings, Delivery, HandshakeRequest, HandshakeResult, StartOptions, StepResult } from "../connection/options.ts";
+import type {
+  ClientConnection,
+  ClientConnectionHandler,
+  CompressionOffer,
+  Connector,
+  ConnectPlan,
+  ConnectProgram,
+  OpenedConnection,
+} from "./connector.ts";
+import type {
+  ConnectionSettings,
+  Delivery,
+  HandshakeRequest,
+  HandshakeResult,
+  StartOptions,
+  StepResult,
+} from "../connection/options.ts";
 import type { CompressionOptions, CompressionSettings } from "../protocol/compression.ts";
 import { compressionSettings, makeDeflateOffer, readDeflateAnswer } from "../protocol/deflate.ts";
 import { describe, TransportError } from "../base/errors.ts";

@@ -8,7 +8,6 @@ import type { SendResult } from "./options.ts";
 import { CloseCode, OptionError, StateError } from "../base/errors.ts";
 import { Opcode } from "../protocol/frame_header.ts";
 import { assertPayload, type MessageData } from "../protocol/payload.ts";
-import type { Sender } from "./sender.ts";
 
 /** A connection that messages are written to. */
 export interface WritableConnection {
@@ -22,6 +21,14 @@ export interface WritableConnection {
   drained(): Promise<void>;
 }
 
+/** The sending half of a connection, as far as the streams use it. */
+export interface StreamSender {
+  /** Tells whether to wait until fewer bytes wait. */
+  mustWaitFor(data: MessageData): boolean;
+  /** Throws if no fragment with this opcode can be sent. */
+  assertFragment(opcode: Opcode): void;
+}
+
 const EMPTY = new Uint8Array(0);
 
 /**
@@ -33,7 +40,7 @@ const EMPTY = new Uint8Array(0);
  */
 export function messageStream(
   connection: Pick<WritableConnection, "send" | "close" | "drained">,
-  sender: Pick<Sender, "mustWaitFor">,
+  sender: Pick<StreamSender, "mustWaitFor">,
 ): WritableStream<MessageData> {
   return new WritableStream<MessageData>({
     async write(chunk) {
@@ -59,7 +66,7 @@ export function messageStream(
  */
 export function messageWriter(
   connection: WritableConnection,
-  sender: Sender,
+  sender: StreamSender,
   opcode: Opcode,
 ): WritableStream<MessageData> {
   if (opcode !== Opcode.Text && opcode !== Opcode.Binary) {

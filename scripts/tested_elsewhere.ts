@@ -2,7 +2,6 @@
 
 /** Reasons by path. */
 export const TESTED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
-  ["base/backoff.ts", "tests/client/reconnect_test.ts has its cases beside those of the client's policy"],
   ["base/handler_time.ts", "two lines around a call; tests/transport/fair_share_test.ts shows their effect"],
   [
     "protocol/collected_request.ts",

@@ -5,7 +5,15 @@
  */
 
 import type { AskProgram, ClientContext } from "../client/extension.ts";
-import { CloseCode, HandlerError, HandshakeError, OptionError, StateError, TransportError, type WebSocketError } from "../base/errors.ts";
+import {
+  CloseCode,
+  HandlerError,
+  HandshakeError,
+  OptionError,
+  StateError,
+  TransportError,
+  type WebSocketError,
+} from "../base/errors.ts";
 import { assertSecrets } from "../base/secrets.ts";
 import { isVisibleAscii } from "../base/token.ts";
 import { extendClient, WebSocketClient } from "../client/client.ts";
@@ -25,7 +33,11 @@ import { NotificationLoops, type Step, stepByNotification, stepByRecord, streamO
 import { decodeExact, resemblesNotification } from "./notification_text.ts";
 import { PendingNotification, type WhatsAppNotification } from "./pending_notification.ts";
 import { RECEIVER_PROTOCOL, tokenProtocol } from "./protocols.ts";
-import { assertReceiverSettings, type WhatsAppReceiverHandlers, type WhatsAppReceiverOptions } from "./receiver_settings.ts";
+import {
+  assertReceiverSettings,
+  type WhatsAppReceiverHandlers,
+  type WhatsAppReceiverOptions,
+} from "./receiver_settings.ts";
 
 /** Most characters of text that wait: nothing acknowledges text, so that the server would never stop. */
 const MAX_WAITING_TEXTS = 8 * 1024 * 1024;

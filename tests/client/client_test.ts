@@ -2,12 +2,31 @@ import { assert, assertEquals, assertInstanceOf, assertRejects, assertStringIncl
 import { describe, it } from "@std/testing/bdd";
 import { type IncomingResult, WebSocketClient, type WebSocketClientOptions } from "../../client.ts";
 import type { CloseInfo } from "../../connection/options.ts";
-import { CertificateError, HandlerError, HandshakeError, OptionError, StateError, TransportError } from "../../base/errors.ts";
+import {
+  CertificateError,
+  HandlerError,
+  HandshakeError,
+  OptionError,
+  StateError,
+  TransportError,
+} from "../../base/errors.ts";
 import { Opcode } from "../../protocol/frame_header.ts";
 import { acceptKey } from "../../protocol/handshake.ts";
 import { WebSocketServer, type WebSocketServerOptions } from "../../server.ts";
 import { RawListener } from "../support/sockets.ts";
-import { assertFrames, decode, decodeAll, defer, encode, FakeClock, Peer, pipe, startEcho, turns, until } from "../support/support.ts";
+import {
+  assertFrames,
+  decode,
+  decodeAll,
+  defer,
+  encode,
+  FakeClock,
+  Peer,
+  pipe,
+  startEcho,
+  turns,
+  until,
+} from "../support/support.ts";
 import { concat } from "../../base/bytes.ts";
 
 function startServer(options: WebSocketServerOptions = {}): Promise<WebSocketServer> {

@@ -2,7 +2,14 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { WebSocketClient } from "../../client.ts";
 import { HandshakeError, OptionError, StateError, TransportError } from "../../base/errors.ts";
-import { isWorthRetrying, type ReconnectOptions, type ReconnectSettings, reconnectSettings, retryAfter, TERMINAL_CODES } from "../../client/reconnect.ts";
+import {
+  isWorthRetrying,
+  type ReconnectOptions,
+  type ReconnectSettings,
+  reconnectSettings,
+  retryAfter,
+  TERMINAL_CODES,
+} from "../../client/reconnect.ts";
 import type { CloseInfo } from "../../connection/options.ts";
 
 const settings = (options: object = {}): ReconnectSettings => reconnectSettings({ ...options } as ReconnectOptions)!;
