@@ -16,6 +16,7 @@ import type { ClientHandshakeResponse, Connector, ConnectPlan, OpenedConnection 
 import type { AskProgram, ClientExtension } from "./extension.ts";
 import type { HandlerCalls } from "./handler_calls.ts";
 import {
+  CLIENT_SETTINGS,
   type ClientHandlers,
   type ClientSettings,
   connectionSettings,

@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { Opcode } from "../protocol/frame_header.ts";
 import type {
   CloseInfo,
   ConnectionSettings,
@@ -18,7 +17,7 @@ import type {
 } from "../connection/options.ts";
 import type { CompressionOptions, CompressionSettings } from "../protocol/compression.ts";
 import type { MessageData } from "../protocol/payload.ts";
-import type { FrameInfo, Role } from "../protocol/frame_header.ts";
+import type { FrameInfo, Opcode, Role } from "../protocol/frame_header.ts";
 import type { Meter } from "../base/stats.ts";
 import type { Address, ProxyAddress } from "../transport/transport.ts";
 import type { BytePair } from "../transport/stream.ts";
@@ -47,21 +46,24 @@ export interface ClientHandshakeResponse {
 /** Compression that a client offers: `false` none, `true` the defaults, or one offer or several. */
 export type CompressionOffer = boolean | CompressionOptions | readonly CompressionOptions[];
 
-/** WebSocket of a client. In a page some members throw, because a browser does not offer them. */
+/**
+ * WebSocket of a client, with the members of `WebSocketConnection` but topics. In a page some of them throw, because a
+ * browser does not offer them.
+ */
 export interface ClientConnection {
   /** Role of this end: `"client"`. */
   readonly role: Role;
-  /** Address of the server, or of the proxy. */
+  /** Address of the server. Throws in a page. */
   readonly remoteAddress: Address;
-  /** Address of this end. */
+  /** Address of this end. Throws in a page. */
   readonly localAddress: Address;
   /** `true` if TLS protects the connection. */
   readonly encrypted: boolean;
-  /** Data of the program for this connection. */
+  /** Data of the program; `undefined` until the program sets it. */
   data: unknown;
   /** State of the connection. */
   readonly state: ConnectionState;
-  /** Resolves with how the connection ended; never rejects. */
+  /** Resolves when the connection has ended; never rejects. */
   readonly closed: Promise<CloseInfo>;
   /** The subprotocol that was agreed on, or "". */
   readonly protocol: string;
@@ -69,7 +71,7 @@ export interface ClientConnection {
   readonly extensions: readonly Extension[];
   /** The request that opened the connection. */
   readonly request: HandshakeRequest;
-  /** Time from the last ping of `pingInterval` to its pong, in ms; `undefined` before the first. */
+  /** Time between the last ping of `pingInterval` and its answer, in ms; `undefined` before the first and in a page. */
   readonly latency: number | undefined;
   /** Bytes that were sent by the program and not yet taken by the operating system. */
   readonly bufferedAmount: number;
@@ -77,26 +79,79 @@ export interface ClientConnection {
   readonly readable: ReadableStream<MessageData>;
   /** Messages to the server as a stream: see `WebSocketConnection.writable`. */
   readonly writable: WritableStream<MessageData>;
-  /** Sends a message: see `WebSocketConnection.send`. */
+  /**
+   * Sends a message: see `WebSocketConnection.send`.
+   *
+   * @param data The message.
+   * @param options Options of this message.
+   * @returns `"sent"`, or what happened instead.
+   * @throws {StateError} If the connection is not open, or a fragmented message is not finished.
+   * @throws {OptionError} If `data` is of another type, or larger than `maxBufferedAmount`.
+   */
   send(data: MessageData, options?: MessageOptions): SendResult;
-  /** Sends a frame of a message: see `WebSocketConnection.sendFrame`. */
+  /**
+   * Sends one frame of a message: see `WebSocketConnection.sendFrame`.
+   *
+   * @param opcode The opcode of the frame.
+   * @param data Its payload.
+   * @param final `true` for the last frame of the message.
+   * @returns `"sent"`, or what happened instead.
+   * @throws {StateError} If the connection is not open, or the opcode cannot follow the frame before. Always in a page.
+   */
   sendFrame(opcode: Opcode, data: MessageData, final: boolean): SendResult;
-  /** Sends a control frame: see `WebSocketConnection.sendSimpleFrame`. */
+  /**
+   * Sends a control frame: see `WebSocketConnection.sendSimpleFrame`.
+   *
+   * @param opcode `Opcode.Close`, `Opcode.Ping` or `Opcode.Pong`.
+   * @param data Its payload, at most 125 bytes.
+   * @throws {StateError} If the connection is not open. Always in a page.
+   */
   sendSimpleFrame(opcode: Opcode, data?: MessageData): void;
-  /** Sends a ping of at most 125 bytes. */
+  /**
+   * Sends a ping.
+   *
+   * @param data At most 125 bytes, which the pong repeats.
+   * @throws {StateError} If the connection is not open. Always in a page.
+   */
   ping(data?: MessageData): void;
-  /** Sends a pong of at most 125 bytes. */
+  /**
+   * Sends a pong.
+   *
+   * @param data At most 125 bytes; those of the ping in an answer.
+   * @throws {StateError} If the connection is not open. Always in a page.
+   */
   pong(data?: MessageData): void;
-  /** Resolves when the operating system has taken all bytes: see `WebSocketConnection.drained`. */
+  /**
+   * Waits until the operating system has taken everything that was sent.
+   *
+   * @returns Rejects with a {@linkcode TransportError} if the connection is lost before.
+   */
   drained(): Promise<void>;
-  /** Writes one message as a stream of fragments: see `WebSocketConnection.messageWriter`. */
+  /**
+   * Makes a stream of the fragments of one message: see `WebSocketConnection.messageWriter`.
+   *
+   * @param opcode `Opcode.Text` or `Opcode.Binary`.
+   * @returns The stream.
+   * @throws {StateError} If the connection is not open, or a fragmented message is not finished. Always in a page.
+   */
   messageWriter(opcode: Opcode): WritableStream<MessageData>;
-  /** Begins the closing handshake: see `WebSocketConnection.close`. */
-  close(code?: number, reason?: string): Promise<CloseInfo>;
-  /** Ends the connection at once, without a closing handshake. */
-  terminate(): void;
-  /** Iterates over the messages: see `WebSocketConnection`. */
+  /**
+   * Iterates over the messages: see `WebSocketConnection`.
+   *
+   * @returns The iterator.
+   */
   [Symbol.asyncIterator](): AsyncIterableIterator<MessageData, undefined>;
+  /**
+   * Starts the closing handshake. Further calls change nothing.
+   *
+   * @param code The close code; in a page 1000 or 3000–4999. Without it the close frame has no payload.
+   * @param reason At most 123 bytes of UTF-8.
+   * @returns How the connection ended.
+   * @throws {OptionError} If code or reason are out of range.
+   */
+  close(code?: number, reason?: string): Promise<CloseInfo>;
+  /** Ends the connection at once, without a closing handshake. `onDisconnect` follows. */
+  terminate(): void;
 }
 
 /** Takes the events of a client's connection, in the order of arrival. */

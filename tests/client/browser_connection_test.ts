@@ -319,7 +319,7 @@ describe("BrowserConnection", () => {
     assertEquals(log.events, ["one"]);
   });
 
-  it("keeps messages for a handler, and hands over in order what came meanwhile", () => {
+  it("holds messages until a handler is set, then delivers them in order", () => {
     const { socket, connection, log } = makeRig({}, { waitForHandler: true });
     socket.receive("one", "two");
     assertEquals(log.events, []);
@@ -490,7 +490,7 @@ describe("BrowserConnection", () => {
     }
   });
 
-  it("drops messages after close() that have no room: no pile, and no holes in what is read", async () => {
+  it("drops unread messages after close(): the queue does not grow, and the messages read have no gap", async () => {
     const read = makeRig();
     const messages = read.connection[Symbol.asyncIterator]();
     for (let index = 0; index < 70; index++) read.socket.receive(`${index} ${"x".repeat(1000)}`);

@@ -35,7 +35,7 @@ describe("browserConnector", () => {
     await server.stop();
   });
 
-  it("can be refused by the program, and then closes what was open", async () => {
+  it("can be refused by the program, which closes the open connection", async () => {
     const gone = defer<CloseInfo>();
     const server = await startEcho({ onDisconnect: (_, info) => gone.resolve(info) });
     const client = new PageClient(urlOf(server), { onHandshakeResponse: () => false });

@@ -60,7 +60,7 @@ describe("WebSocketClient with reconnect", () => {
     assertEquals(client.stats().closes, { 1001: 3 });
   });
 
-  it("tries from the first attempt on, until the server is there", async () => {
+  it("retries from the first attempt on, until the server is reachable", async () => {
     await using there = await new ComingAndGoing().start();
     const { url } = there;
     await there.server.stop();
@@ -395,7 +395,7 @@ describe("WebSocketClient with reconnect, in odd moments", () => {
     assertEquals([client.state, errors], ["closed", []]);
   });
 
-  it("rejects a connect() whose options of reconnecting are out of range, and connects after they are mended", async () => {
+  it("rejects connect() when an option of reconnecting is out of range, and connects later", async () => {
     await using there = await new ComingAndGoing().start();
     const client = new WebSocketClient(there.url);
     client.reconnect = { minDelay: -1 };
@@ -419,7 +419,7 @@ describe("WebSocketClient with reconnect, in odd moments", () => {
     assertEquals([client.state, connects], ["closed", 1]);
   });
 
-  it("shows credentials of a URL that it asks for on that attempt, and on no other", async () => {
+  it("sends credentials from resolveUrl on that attempt only, to that host only", async () => {
     const seen: (string | null)[] = [];
     const onAllow: WebSocketServerOptions["onAllow"] = ({ request }) => {
       seen.push(request.headers.get("authorization"));
