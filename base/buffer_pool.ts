@@ -9,7 +9,7 @@ const SIZES = [1024, 4096, 16384, 65536, 131072, 262144, 524288, 1048576, 209715
 /** From this index on a free buffer may go when the garbage collector comes by, so that a burst leaves nothing behind. */
 const FIRST_WEAK = 4;
 /** The largest buffer that is pooled, in bytes. */
-export const LARGEST_POOLED: number = SIZES[SIZES.length - 1];
+export const LARGEST_POOLED: number = SIZES[SIZES.length - 1]!;
 /** Most bytes in free buffers that do not go. */
 const LIMIT = 8 * 1024 * 1024;
 /** Most free buffers of a size that may go. */
@@ -34,18 +34,18 @@ function withRoomForHeaders(size: number): number {
 export function acquire(capacity: number): Uint8Array<ArrayBuffer> {
   const index = SIZES.findIndex((size) => capacity <= size);
   if (index === -1) return new Uint8Array(capacity);
-  return (index < FIRST_WEAK ? takeKept(index) : takeWeak(index)) ?? new Uint8Array(SIZES[index]);
+  return (index < FIRST_WEAK ? takeKept(index) : takeWeak(index)) ?? new Uint8Array(SIZES[index]!);
 }
 
 function takeKept(index: number): Buffer | undefined {
-  const buffer = free[index].pop() as Buffer | undefined;
+  const buffer = free[index]!.pop() as Buffer | undefined;
   if (buffer !== undefined) pooled -= buffer.length;
   return buffer;
 }
 
 function takeWeak(index: number): Buffer | undefined {
   for (;;) {
-    const reference = free[index].pop() as WeakRef<Buffer> | undefined;
+    const reference = free[index]!.pop() as WeakRef<Buffer> | undefined;
     const buffer = reference?.deref();
     if (buffer !== undefined || reference === undefined) return buffer;
   }
@@ -59,16 +59,16 @@ function takeWeak(index: number): Buffer | undefined {
 export function release(buffer: Uint8Array<ArrayBuffer>): void {
   const index = SIZES.indexOf(buffer.length);
   if (index >= FIRST_WEAK) {
-    if (free[index].length < WEAK_LIMIT) free[index].push(new WeakRef(buffer));
+    if (free[index]!.length < WEAK_LIMIT) free[index]!.push(new WeakRef(buffer));
   } else if (index !== -1) keep(buffer, index);
 }
 
 function keep(buffer: Buffer, index: number): void {
   // Full of sizes that were wanted at another time, perhaps: it starts anew.
   if (pooled + buffer.length > LIMIT) {
-    for (let kept = 0; kept < FIRST_WEAK; kept++) free[kept].length = 0;
+    for (let kept = 0; kept < FIRST_WEAK; kept++) free[kept]!.length = 0;
     pooled = 0;
   }
-  free[index].push(buffer);
+  free[index]!.push(buffer);
   pooled += buffer.length;
 }

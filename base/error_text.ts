@@ -89,7 +89,7 @@ function withoutWrongPort(text: string): string {
   const colon = host.lastIndexOf(":");
   if (colon <= host.lastIndexOf("]")) return text;
   for (let at = colon + 1; at < end; at++) {
-    if (text[at] < "0" || text[at] > "9") return `${text.slice(0, colon + 1)}…${text.slice(end)}`;
+    if (text[at]! < "0" || text[at]! > "9") return `${text.slice(0, colon + 1)}…${text.slice(end)}`;
   }
   return text;
 }
@@ -119,9 +119,9 @@ function withoutUrlSecrets(text: string): string {
     if (at === 0 || !isSchemeCode(text.charCodeAt(at - 1))) continue;
     const begin = at + 3;
     let end = begin;
-    while (end < text.length && !AFTER_URL.includes(text[end])) end++;
+    while (end < text.length && !AFTER_URL.includes(text[end]!)) end++;
     let last = end;
-    while (last > begin && ").,:;'".includes(text[last - 1])) last--;
+    while (last > begin && ").,:;'".includes(text[last - 1]!)) last--;
     safe += text.slice(done, begin) + redactAuthority(text.slice(begin, last));
     done = last;
   }
@@ -150,7 +150,7 @@ function withoutCredentials(text: string): string {
     const length = credentialPrefix(text, at);
     if (length === 0) continue;
     let end = at + length;
-    while (end < text.length && !AFTER_CREDENTIAL.includes(text[end])) end++;
+    while (end < text.length && !AFTER_CREDENTIAL.includes(text[end]!)) end++;
     if (end === at + length) continue;
     safe += `${text.slice(done, at + length)}…`;
     done = end;
@@ -170,5 +170,5 @@ function credentialPrefix(text: string, at: number): number {
   while (text[at + length] === " ") length++;
   let before = at - 1;
   while (before >= 0 && text[before] === " ") before--;
-  return before >= 0 && BEFORE_CREDENTIAL.includes(text[before]) ? length : 0;
+  return before >= 0 && BEFORE_CREDENTIAL.includes(text[before]!) ? length : 0;
 }

@@ -92,7 +92,7 @@ class SharedTimer implements Clock {
     let done = 0;
     for (const [delay, line] of this.#lines) this.#takeDue(delay, line, now, due);
     try {
-      while (done < due.length) due[done++].callback?.();
+      while (done < due.length) due[done++]!.callback?.();
     } finally {
       // One that throws all the same must not hold up the others for ever.
       for (const { callback } of due.slice(done)) if (callback !== undefined) this.after(0, callback);

@@ -41,13 +41,15 @@ async function runAll(): Promise<void> {
     for (const { work } of members) counts.push(await calibrate(work));
     const times: number[][] = members.map(() => []);
     for (let round = 0; round < ROUNDS; round++) {
-      for (const [index, { work }] of members.entries()) times[index].push(await time(work, counts[index]));
+      for (const [index, { work }] of members.entries()) times[index]!.push(await time(work, counts[index]!));
     }
     console.log(`\n${group}`);
     const medians = times.map((list) => list.sort((a, b) => a - b)[ROUNDS >> 1]);
     for (const [index, { name }] of members.entries()) {
-      const ratio = (medians[0] / medians[index]).toFixed(2);
-      console.log(`  ${name.padEnd(40)} ${medians[index].toFixed(1).padStart(12)} ns   ${ratio}× as fast as the first`);
+      const ratio = (medians[0]! / medians[index]!).toFixed(2);
+      console.log(
+        `  ${name.padEnd(40)} ${medians[index]!.toFixed(1).padStart(12)} ns   ${ratio}× as fast as the first`,
+      );
     }
   }
 }

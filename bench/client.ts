@@ -88,7 +88,7 @@ const WORK: Record<string, (open: Open) => Promise<number>> = {
   [`messages of 16 B, ${DEPTH} in flight`]: (open) => messagesPerSecond(open, url, DEPTH, MESSAGES),
   "messages of 16 B, 1 in flight": (open) => messagesPerSecond(open, url, 1, MESSAGES / 6),
 };
-const median = (list: number[]): number => list.toSorted((a, b) => a - b)[list.length >> 1];
+const median = (list: number[]): number => list.toSorted((a, b) => a - b)[list.length >> 1]!;
 console.log(
   `| on ${
     "Deno" in globalThis ? "Deno" : "Bun"
@@ -98,13 +98,13 @@ for (const [name, work] of Object.entries(WORK)) {
   const rates: Record<string, number[]> = { ours: [], platform: [], ws: [] };
   for (const open of Object.values(clients)) await work(open);
   for (let pair = 0; pair < PAIRS; pair++) {
-    for (const [client, open] of Object.entries(clients)) rates[client].push(await work(open));
+    for (const [client, open] of Object.entries(clients)) rates[client]!.push(await work(open));
   }
   const ratio = (peer: string): string => {
-    const list = rates.ours.map((rate, index) => rate / rates[peer][index]).sort((a, b) => a - b);
-    return `${median(list).toFixed(2)} (${list[0].toFixed(2)} … ${list.at(-1)!.toFixed(2)})`;
+    const list = rates.ours!.map((rate, index) => rate / rates[peer]![index]!).sort((a, b) => a - b);
+    return `${median(list).toFixed(2)} (${list[0]!.toFixed(2)} … ${list.at(-1)!.toFixed(2)})`;
   };
-  console.log(`| ${name} | ${Math.round(median(rates.ours))} | ${ratio("platform")} | ${ratio("ws")} |`);
+  console.log(`| ${name} | ${Math.round(median(rates.ours!))} | ${ratio("platform")} | ${ratio("ws")} |`);
 }
 server.kill("SIGKILL");
 process.exit(0);

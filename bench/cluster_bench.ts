@@ -30,9 +30,9 @@ const folder = mkdtempSync(join(tmpdir(), "bench-cluster-"));
 const load = join(folder, "load");
 execFileSync("cc", ["-O2", "-o", load, fileURLToPath(new URL("./load.c", import.meta.url))]);
 
-const median = (values: number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
+const median = (values: number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 const quantile = (sorted: number[], part: number): number =>
-  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))];
+  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))]!;
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 function generate(...args: (string | number)[]): Promise<{ perSecond: number }> {
@@ -52,7 +52,7 @@ function generate(...args: (string | number)[]): Promise<{ perSecond: number }> 
 
 /** CPU time of a process so far, in seconds. */
 function cpuOf(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ");
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
@@ -67,7 +67,7 @@ async function fanout(count: number, subscribers: number): Promise<{ rate: numbe
     cluster.nodes.map(({ port }, index) => generate("fanout", port, each, 64, index === 0 ? 128 : 0, 3)),
   );
   const rate = results.reduce((sum, { perSecond }) => sum + perSecond, 0);
-  const seconds = pids.reduce((sum, pid, index) => sum + cpuOf(pid) - before[index], 0);
+  const seconds = pids.reduce((sum, pid, index) => sum + cpuOf(pid) - before[index]!, 0);
   await cluster.stop();
   return { rate, cpu: seconds / (rate * 3.5 / 1e6) };
 }
@@ -84,7 +84,7 @@ async function benchFanout(): Promise<void> {
     }
   }
   for (const [count, values] of rates) {
-    const ratios = values.map((rate, index) => rate / rates.get(1)![index]);
+    const ratios = values.map((rate, index) => rate / rates.get(1)![index]!);
     console.log(
       `${count} nodes: ${Math.round(median(values))} deliveries/s, ${median(ratios).toFixed(2)} of one node; ` +
         `${median(cpus.get(count)!).toFixed(2)} CPU seconds of the nodes for a million`,
@@ -106,9 +106,9 @@ async function benchLatency(): Promise<void> {
   console.log("# From one node to its own connections and to those of another, one message each 5 ms");
   const cluster = await Cluster.start(2);
   const at: Record<string, number[]> = { here: [], there: [] };
-  const note = (side: string) => (text: string): void => void (at[side][Number(text)] = performance.now());
-  const here = await openListener(cluster.nodes[0], note("here"));
-  const there = await openListener(cluster.nodes[1], note("there"));
+  const note = (side: string) => (text: string): void => void (at[side]![Number(text)] = performance.now());
+  const here = await openListener(cluster.nodes[0]!, note("here"));
+  const there = await openListener(cluster.nodes[1]!, note("there"));
   const sent: number[] = [];
   for (let index = 0; index < 2000; index++) {
     sent.push(performance.now());
@@ -120,9 +120,9 @@ async function benchLatency(): Promise<void> {
     const sorted = values.toSorted((a, b) => a - b);
     console.log(`${name}: p50 ${quantile(sorted, 0.5).toFixed(2)} ms, p99 ${quantile(sorted, 0.99).toFixed(2)} ms`);
   };
-  show("to the same node's", sent.map((time, index) => at.here[index] - time));
-  show("to the other's", sent.map((time, index) => at.there[index] - time));
-  show("added by the backplane", sent.map((_, index) => at.there[index] - at.here[index]));
+  show("to the same node's", sent.map((time, index) => at.here![index]! - time));
+  show("to the other's", sent.map((time, index) => at.there![index]! - time));
+  show("added by the backplane", sent.map((_, index) => at.there![index]! - at.here![index]!));
   await Promise.all([here.disconnect(), there.disconnect()]);
   await cluster.stop();
 }
@@ -156,7 +156,7 @@ async function publishTime(connections: number, subscribers: number): Promise<nu
 async function benchTopics(): Promise<void> {
   console.log("# One publish of 16 bytes, without the writes");
   for (const [connections, subscribers] of [[100, 100], [5000, 100], [5000, 1], [5000, 5000]]) {
-    const time = await publishTime(connections, subscribers);
+    const time = await publishTime(connections!, subscribers!);
     console.log(`${connections} connections, ${subscribers} subscribers: ${time.toFixed(1)} µs`);
   }
 }
@@ -200,7 +200,7 @@ async function benchJournal(): Promise<void> {
 async function benchMemory(): Promise<void> {
   console.log("# Resident memory of a node by idle connections");
   const cluster = await Cluster.start(1);
-  const [{ port, pid }] = cluster.nodes;
+  const { port, pid } = cluster.nodes[0]!;
   const resident = (): number => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))![1]) / 1024;
   const before = resident();
   const children = [];
@@ -229,6 +229,6 @@ const benches: Record<string, () => Promise<void>> = {
   journal: benchJournal,
   memory: benchMemory,
 };
-for (const name of chosen) await benches[name]();
+for (const name of chosen) await benches[name]!();
 rmSync(folder, { recursive: true, force: true });
 process.exit(0);

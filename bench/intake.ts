@@ -104,7 +104,7 @@ async function measure(command: string[], connections: number, seconds: number, 
   const journals = await Deno.makeTempDir({ dir: folder });
   const [program, ...args] = command;
   const server = new Deno.Command("taskset", {
-    args: ["-c", "0", program, ...args, `${journals}/journal.db`, SECRET, PATH],
+    args: ["-c", "0", program!, ...args, `${journals}/journal.db`, SECRET, PATH],
     stdout: "piped",
   }).spawn();
   try {
@@ -167,7 +167,7 @@ async function compare(connections: number, options: IntakeOptions, folder: stri
   for (const [name, list] of results) {
     const limited = median(list.map(({ busy }) => busy)) > 0.95 ? " †" : "";
     const peers = name.startsWith("ours") ? results.get(name.replace("ours", "by hand")) : undefined;
-    const ratios = peers?.map(({ perSecond }, index) => list[index].perSecond / perSecond) ?? [];
+    const ratios = peers?.map(({ perSecond }, index) => list[index]!.perSecond / perSecond) ?? [];
     const columns = [
       name,
       spread(list.map(({ perSecond }) => perSecond), 0) + limited,
@@ -180,13 +180,13 @@ async function compare(connections: number, options: IntakeOptions, folder: stri
 }
 
 function median(list: number[]): number {
-  return list.toSorted((a, b) => a - b)[list.length >> 1];
+  return list.toSorted((a, b) => a - b)[list.length >> 1]!;
 }
 
 /** The median, the least and the most. */
 function spread(list: number[], digits: number): string {
   const sorted = list.toSorted((a, b) => a - b);
-  return `${median(list).toFixed(digits)} (${sorted[0].toFixed(digits)} … ${sorted.at(-1)!.toFixed(digits)})`;
+  return `${median(list).toFixed(digits)} (${sorted[0]!.toFixed(digits)} … ${sorted.at(-1)!.toFixed(digits)})`;
 }
 
 if (import.meta.main) {

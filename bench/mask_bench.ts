@@ -18,7 +18,7 @@ const slot = lease(262144)!;
 
 /** As it is written first. */
 function plainLoop(bytes: Uint8Array, start: number, end: number): void {
-  for (let at = start; at < end; at++) bytes[at] ^= key[(at - start) & 3];
+  for (let at = start; at < end; at++) bytes[at]! ^= key[(at - start) & 3]!;
 }
 
 for (const size of [8, 16, 32, 64, 125, 128, 1024, 4096, 16384, 65536, 131072]) {

@@ -197,7 +197,7 @@ async function compareConnections(): Promise<void> {
   for (const [name, option] of rows) {
     const sizes: number[] = [];
     for (let run = 0; run < 3; run++) sizes.push(await measure(option));
-    console.log(`${(sizes.sort((a, b) => a - b)[1] / 1024).toFixed(0).padStart(6)} KiB  ${name}`);
+    console.log(`${(sizes.sort((a, b) => a - b)[1]! / 1024).toFixed(0).padStart(6)} KiB  ${name}`);
   }
 }
 
@@ -210,7 +210,7 @@ async function measure(option: boolean | CompressionOptions): Promise<number> {
 }
 
 if (what === "serve") await serve();
-else if (what === "connections") await holdConnections(JSON.parse(argument));
+else if (what === "connections") await holdConnections(JSON.parse(argument!));
 else {
   console.log(`A message of 1 GiB in ${await bomb()}`);
   if (what !== "bomb") await compareConnections();

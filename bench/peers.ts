@@ -41,7 +41,7 @@ async function run(program: string, args: string[], env: Record<string, string> 
 /** Bun itself, not what starts it: that is to be pinned, and to be ended. */
 async function findBun(): Promise<string> {
   for (const [program, ...args] of [["bun"], ["npx", "-y", `bun@${BUN}`]]) {
-    const path = await run(program, [...args, "-e", "console.log(process.execPath)"]).catch(() => "");
+    const path = await run(program!, [...args, "-e", "console.log(process.execPath)"]).catch(() => "");
     if (path !== "") return path;
   }
   throw new Error("Bun was not found, neither on the path nor by npx");
@@ -88,7 +88,7 @@ interface Server {
 }
 
 async function start(name: string, mode: string, ...more: string[]): Promise<Server> {
-  const args = ["-c", "0", ...SERVERS[name], mode, ...CERTIFICATE, ...more];
+  const args = ["-c", "0", ...SERVERS[name]!, mode, ...CERTIFICATE, ...more];
   const child = new Deno.Command("taskset", { args, stdout: "piped", env: { NODE_PATH: `${folder}/node_modules` } })
     .spawn();
   const { value } = await child.stdout.getReader().read();
@@ -178,7 +178,7 @@ async function compareWork(): Promise<void> {
       const servers = await Promise.all(names.map((name) => start(name, "work", String(ms))));
       const results: Result[][] = [[], []];
       for (let pair = 0; pair < PAIRS; pair++) {
-        for (const [index, { port }] of servers.entries()) results[index].push(await drive("work", port, WORKING));
+        for (const [index, { port }] of servers.entries()) results[index]!.push(await drive("work", port, WORKING));
       }
       await stop(servers);
       const both = (value: (result: Result) => number): string =>
@@ -186,7 +186,7 @@ async function compareWork(): Promise<void> {
       console.log(`| ${
         [
           `${native}, ${ms}`,
-          ratio(results[0], results[1]),
+          ratio(results[0]!, results[1]!),
           both(({ perSecond }) => perSecond),
           both(({ light }) => light!.perSecond),
           both(({ light }) => light!.p50),
@@ -198,8 +198,8 @@ async function compareWork(): Promise<void> {
 }
 
 function ratio(ours: Result[], peers: Result[]): string {
-  const list = ours.map(({ perSecond }, index) => perSecond / peers[index].perSecond).sort((a, b) => a - b);
-  return `${short(median(list))} (${short(list[0])} … ${short(list.at(-1)!)})`;
+  const list = ours.map(({ perSecond }, index) => perSecond / peers[index]!.perSecond).sort((a, b) => a - b);
+  return `${short(median(list))} (${short(list[0]!)} … ${short(list.at(-1)!)})`;
 }
 
 /** With a mark where the generator was busy nearly all the time: the server may be faster than that. */
@@ -213,7 +213,7 @@ function short(value: number): string {
 }
 
 function median(list: number[]): number {
-  return list.toSorted((a, b) => a - b)[list.length >> 1];
+  return list.toSorted((a, b) => a - b)[list.length >> 1]!;
 }
 
 // ---- Memory ------------------------------------------------------------------------------------------------------
@@ -321,7 +321,7 @@ for (const section of chosen()) {
   else if (section === "work") await compareWork();
   else if (section === "fanout") await compare("fanout", "Broadcast, deliveries", FANOUT);
   else if (section === "deflate") {
-    await compare("deflate", "Broadcast with permessage-deflate, deliveries", [{ ...FANOUT[0], bytes: 1024 }], [
+    await compare("deflate", "Broadcast with permessage-deflate, deliveries", [{ ...FANOUT[0]!, bytes: 1024 }], [
       "Deno",
     ]);
   } else if (section === "tls") await compare("tls", "Round trips with TLS", ECHO);

@@ -7,7 +7,7 @@ const native = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 for (const [name, text] of [["ASCII", "abcdefgh"], ["German", "Grüße, ä"], ["emoji", "👋🏽"]]) {
   for (const size of [16, 64, 65, 1024, 65536]) {
-    const bytes = new TextEncoder().encode(text.repeat(size)).slice(0, size);
+    const bytes = new TextEncoder().encode(text!.repeat(size)).slice(0, size);
     while (bytes.length > 0 && decodeUtf8(bytes) === undefined) {
       bytes[bytes.findLastIndex((byte) => byte > 0x7f)] = 0x2e;
     }

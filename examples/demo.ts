@@ -166,7 +166,7 @@ async function serve(): Promise<void> {
   const [first] = await connectReceiver("billing", port, true);
   const [second] = await connectReceiver("support", port, true);
   const bodyFile = join(tmpdir(), "tackline-demo-notification.json");
-  const [{ json }] = notifications;
+  const { json } = notifications[0]!;
   writeFileSync(bodyFile, json);
   const url = `https://localhost:${port}${PATH}`;
   const signature = signNotification(new TextEncoder().encode(json), APP_SECRET);

@@ -24,7 +24,7 @@ function traffic({ received, sent }: { received: number; sent: number }): [strin
 function histogram(name: string, help: string, { count, sum, buckets }: HistogramSnapshot): string {
   let below = 0;
   const samples = HISTOGRAM_BOUNDS.map((bound, index) => {
-    below += buckets[index];
+    below += buckets[index]!;
     return `${name}_bucket{le="${bound / 1000}"} ${below}`;
   });
   return [

@@ -34,7 +34,7 @@ export async function collectBody(
     free(pieces);
     throw error;
   }
-  if (pieces.length === 1) return pieces[0];
+  if (pieces.length === 1) return pieces[0]!;
   const whole = concatAll(pieces);
   free(pieces);
   return whole;

@@ -216,7 +216,7 @@ export function readDeflateAnswer(
   if (answers.length === 0) return undefined;
   if (answers.length > 1) throw mismatch("it comes twice");
   const [extension] = answers;
-  const answer = readParameters(extension.parameters);
+  const answer = readParameters(extension!.parameters);
   if (typeof answer === "string") throw mismatch(answer);
   if (answer.clientMaxWindowBits === true) throw mismatch('the parameter "client_max_window_bits" has no value');
   const { serverNoContextTakeover, serverMaxWindowBits, clientMaxWindowBits } = answer;
@@ -224,7 +224,7 @@ export function readDeflateAnswer(
   const settings = offers.find((offer) => fits(limits, offer));
   if (settings === undefined) throw mismatch("it fits nothing that was offered");
   return {
-    extension,
+    extension: extension!,
     settings,
     parameters: {
       serverNoContextTakeover,
@@ -237,7 +237,9 @@ export function readDeflateAnswer(
 }
 
 /** Tells whether the server does what an offer asks of it (§7.1.1.1, §7.1.2.1), and no more than it allows (§7.1.2.2). */
-function fits(answer: Partial<DeflateParameters>, offer: CompressionSettings): boolean {
+type AnsweredLimits = { [Name in keyof DeflateParameters]?: DeflateParameters[Name] | undefined };
+
+function fits(answer: AnsweredLimits, offer: CompressionSettings): boolean {
   if (offer.serverNoContextTakeover && !answer.serverNoContextTakeover) return false;
   if (offer.serverMaxWindowBits < 15 && (answer.serverMaxWindowBits ?? 16) > offer.serverMaxWindowBits) return false;
   return (answer.clientMaxWindowBits ?? 0) <= offer.clientMaxWindowBits;
@@ -268,7 +270,7 @@ class Pool<State extends { reset(): void; close(): void }> {
 
   acquire(key: string, make: () => State): State {
     const at = this.#free.findLastIndex((free) => free.key === key);
-    return at === -1 ? make() : this.#free.splice(at, 1)[0].state;
+    return at === -1 ? make() : this.#free.splice(at, 1)[0]!.state;
   }
 
   release(key: string, state: State): void {

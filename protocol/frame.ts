@@ -67,7 +67,7 @@ const LONG_FRAME = 16 * 1024;
 const SHORTEST_MESSAGE = 3;
 
 function readUint32(source: Uint8Array, at: number): number {
-  return ((source[at] << 24) | (source[at + 1] << 16) | (source[at + 2] << 8) | source[at + 3]) >>> 0;
+  return ((source[at]! << 24) | (source[at + 1]! << 16) | (source[at + 2]! << 8) | source[at + 3]!) >>> 0;
 }
 
 /**
@@ -322,10 +322,10 @@ export class FrameParser {
       const { payloadLength } = this.#header;
       return payloadLength < LONG_FRAME || this.#remaining > most ? most : this.#remaining;
     }
-    const short = chunk[at + 1] & 0x7f;
+    const short = chunk[at + 1]! & 0x7f;
     if (short < LENGTH_16) return most;
     const long = short === LENGTH_64;
-    const length = long ? readUint32(chunk, at + 6) : (chunk[at + 2] << 8) | chunk[at + 3];
+    const length = long ? readUint32(chunk, at + 6) : (chunk[at + 2]! << 8) | chunk[at + 3]!;
     if (length < LONG_FRAME || length > most) return most;
     return Math.min(most, length + (long ? MAX_HEADER : MAX_HEADER - 6));
   }
@@ -357,9 +357,9 @@ export class FrameParser {
   /** Returns `at` if there is no such message: then frame by frame. */
   #readShortMessage(chunk: Uint8Array, at: number, end: number): number {
     if (this.#have !== 0 || end - at < SHORTEST_MESSAGE) return at;
-    const opcode = chunk[at] ^ FIN;
+    const opcode = chunk[at]! ^ FIN;
     if (opcode !== Opcode.Text && opcode !== Opcode.Binary) return at;
-    const second = chunk[at + 1];
+    const second = chunk[at + 1]!;
     const masked = (second & MASKED) !== 0;
     const length = second & 0x7f;
     const start = at + (masked ? 6 : 2);
@@ -392,10 +392,10 @@ export class FrameParser {
     if (this.#have === 0 && end - at >= MAX_HEADER) return this.#decodeHeader(chunk, at);
     const scratch = this.#scratch ??= new Uint8Array(MAX_HEADER);
     while (at < end) {
-      scratch[this.#have++] = chunk[at++];
-      if (this.#have === 1) this.#checkFirst(scratch[0]);
-      else if (this.#have === 2) this.#checkSecond(scratch[0], scratch[1]);
-      if (this.#have >= 2 && this.#have === headerLength(scratch[1])) {
+      scratch[this.#have++] = chunk[at++]!;
+      if (this.#have === 1) this.#checkFirst(scratch[0]!);
+      else if (this.#have === 2) this.#checkSecond(scratch[0]!, scratch[1]!);
+      if (this.#have >= 2 && this.#have === headerLength(scratch[1]!)) {
         this.#have = 0;
         this.#decodeHeader(scratch, 0);
         break;
@@ -405,8 +405,8 @@ export class FrameParser {
   }
 
   #decodeHeader(source: Uint8Array, at: number): number {
-    const first = source[at];
-    const second = source[at + 1];
+    const first = source[at]!;
+    const second = source[at + 1]!;
     this.#checkFirst(first);
     this.#checkSecond(first, second);
     const header = this.#header;
@@ -417,7 +417,7 @@ export class FrameParser {
     let length = second & 0x7f;
     at += 2;
     if (length === LENGTH_16) {
-      length = (source[at] << 8) | source[at + 1];
+      length = (source[at]! << 8) | source[at + 1]!;
       at += 2;
       if (length < LENGTH_16) throw notMinimal(length);
     } else if (length === LENGTH_64) {
@@ -509,7 +509,7 @@ class FrameCollector implements FrameHandler {
 
   frameEnd(): void {
     const payload = this.#pieces.length === 1 ? this.#pieces[0] : concatAll(this.#pieces);
-    this.frames.push({ opcode: this.#opcode, final: this.#final, reserved: this.#reserved, payload });
+    this.frames.push({ opcode: this.#opcode, final: this.#final, reserved: this.#reserved, payload: payload! });
   }
 }
 
@@ -541,7 +541,7 @@ export function decodeFrame(bytes: Uint8Array, options: FrameParserOptions = {})
     },
   }, options);
   const bytesRead = parser.parse(new Uint8Array(bytes));
-  return collector.frames.length === 0 ? undefined : { frame: collector.frames[0], bytesRead };
+  return collector.frames.length === 0 ? undefined : { frame: collector.frames[0]!, bytesRead };
 }
 
 /**

@@ -127,7 +127,7 @@ function includesToken(fields: HeaderFields, name: string, token: string): boole
 
 /** 16 bytes in base64: 22 characters, of which the last carries 4 bits that must be zero, and two of padding. */
 function isKey(key: string): boolean {
-  if (key.length !== 24 || !key.endsWith("==") || !"AQgw".includes(key[21])) return false;
+  if (key.length !== 24 || !key.endsWith("==") || !"AQgw".includes(key[21]!)) return false;
   for (let at = 0; at < 22; at++) if (!isBase64Code(key.charCodeAt(at))) return false;
   return true;
 }
@@ -287,10 +287,10 @@ export function checkUpgradeResponse(
 function readChosenProtocol(fields: HeaderFields, offer: Pick<UpgradeOffer, "protocols">): string {
   const chosen = fields.all("sec-websocket-protocol");
   if (chosen.length === 0) return "";
-  if (chosen.length > 1 || !offer.protocols.includes(chosen[0])) {
+  if (chosen.length > 1 || !offer.protocols.includes(chosen[0]!)) {
     throw mismatch(`The server chose the subprotocol ${quote(chosen.join(", "))}, which was not offered`);
   }
-  return chosen[0];
+  return chosen[0]!;
 }
 
 function readAcceptedExtensions(fields: HeaderFields, offer: Pick<UpgradeOffer, "extensions">): Extension[] {

@@ -61,7 +61,7 @@ export class HeaderFields implements Iterable<[name: string, value: string]> {
   all(name: string): readonly string[] {
     const values: string[] = [];
     const fields = this.#fields;
-    for (let index = 0; index < fields.length; index += 2) if (fields[index] === name) values.push(fields[index + 1]);
+    for (let index = 0; index < fields.length; index += 2) if (fields[index] === name) values.push(fields[index + 1]!);
     return values;
   }
 
@@ -137,7 +137,7 @@ export class HeaderFields implements Iterable<[name: string, value: string]> {
   /** Iterates over name and value of each field. */
   *[Symbol.iterator](): Iterator<[name: string, value: string]> {
     const fields = this.#fields;
-    for (let index = 0; index < fields.length; index += 2) yield [fields[index], fields[index + 1]];
+    for (let index = 0; index < fields.length; index += 2) yield [fields[index]!, fields[index + 1]!];
   }
 }
 
@@ -269,7 +269,7 @@ export class HeadReader {
 
   #parseField(bytes: Uint8Array, start: number, end: number): void {
     let colon = start;
-    while (colon < end && isTokenCode(bytes[colon])) colon++;
+    while (colon < end && isTokenCode(bytes[colon]!)) colon++;
     if (colon === start || colon === end || bytes[colon] !== COLON) throw syntax("A header line has no valid name");
     if (this.#maxHeaderFields > 0 && this.#fields.count >= this.#maxHeaderFields) {
       throw new HandshakeError("ERR_HEAD_TOO_LARGE", `The head has more than ${this.#maxHeaderFields} fields`, 431);
@@ -281,7 +281,7 @@ export class HeadReader {
 /** Latin-1, as HTTP has it; control characters are refused. */
 function decodeLine(bytes: Uint8Array, start: number, end: number): string {
   for (let at = start; at < end; at++) {
-    const code = bytes[at];
+    const code = bytes[at]!;
     if ((code < SPACE && code !== TAB) || code === 0x7f) throw syntax("A line has a control character");
   }
   return decodeAscii(bytes, start, end);
@@ -314,8 +314,8 @@ export interface RequestLine {
  */
 export function parseRequestLine(line: string): RequestLine {
   const parts = line.split(" ");
-  if (parts.length !== 3 || !isToken(parts[0]) || parts[1] === "") throw syntax("The request line is malformed");
-  const [method, target, version] = parts;
+  if (parts.length !== 3 || !isToken(parts[0]!) || parts[1] === "") throw syntax("The request line is malformed");
+  const [method, target, version] = parts as [string, string, string];
   const minorVersion = parseVersion(version);
   if (target === "*" && method !== "OPTIONS") throw syntax("The request target is malformed");
   return { method, ...parseTarget(target), minorVersion };
@@ -379,7 +379,7 @@ export function parseStatusLine(line: string): StatusLine {
 
 function isStatus(digits: string): boolean {
   if (digits.length !== 3 || digits[0] === "0") return false;
-  for (let at = 0; at < 3; at++) if (digits[at] < "0" || digits[at] > "9") return false;
+  for (let at = 0; at < 3; at++) if (digits[at]! < "0" || digits[at]! > "9") return false;
   return true;
 }
 

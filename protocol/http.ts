@@ -35,14 +35,14 @@ export function bodyFraming(fields: HeaderFields, minorVersion: number): BodyFra
   if (fields.all("transfer-encoding").length > 0) {
     if (lengths.length > 0) throw bad("Content-Length and Transfer-Encoding exclude each other");
     if (minorVersion === 0) throw bad("Transfer-Encoding needs HTTP/1.1");
-    if (codings.length !== 1 || codings[0].toLowerCase() !== "chunked") {
+    if (codings.length !== 1 || codings[0]!.toLowerCase() !== "chunked") {
       throw new HttpError("ERR_HTTP_SYNTAX", `The transfer coding ${quote(codings.join(", "))} is not supported`, 501);
     }
     return { kind: "chunked" };
   }
   if (lengths.length === 0) return { kind: "none" };
   if (lengths.length > 1) throw bad("There is more than one Content-Length header");
-  const length = parseDigits(lengths[0], 10);
+  const length = parseDigits(lengths[0]!, 10);
   return length === 0 ? { kind: "none" } : { kind: "length", length };
 }
 
@@ -118,7 +118,7 @@ export class BodyReader {
     let at = start;
     while (at < chunk.length && this.#state !== "done") {
       if (this.#state === "data") at = this.#data(chunk, at, sink);
-      else this.#control(chunk[at++]);
+      else this.#control(chunk[at++]!);
     }
     return at;
   }
@@ -195,7 +195,7 @@ export function makeRequest(
     throw new HttpError("ERR_HTTP_SYNTAX", `The method ${quote(line.method)} is not served`, 501);
   }
   const target = (line.path === "*" ? "/*" : line.path) + (line.query === "" ? "" : `?${line.query}`);
-  if (hosts.length > 0 && !isHost(hosts[0])) throw bad("The Host header is malformed");
+  if (hosts.length > 0 && !isHost(hosts[0]!)) throw bad("The Host header is malformed");
   const url = `${encrypted ? "https" : "http"}://${hosts[0] || "localhost"}${target}`;
   if (!URL.canParse(url)) throw bad("Host or target are malformed");
   const carriesBody = body !== null && method !== "GET" && method !== "HEAD";

@@ -82,11 +82,11 @@ function maskBytes(bytes: Uint8Array, start: number, end: number, key: number): 
   let bits = 0;
   let at = start;
   for (const last = end - 3; at < last; at += 4) {
-    bits |= (bytes[at] ^= k0) | (bytes[at + 1] ^= k1) | (bytes[at + 2] ^= k2) | (bytes[at + 3] ^= k3);
+    bits |= (bytes[at]! ^= k0) | (bytes[at + 1]! ^= k1) | (bytes[at + 2]! ^= k2) | (bytes[at + 3]! ^= k3);
   }
-  if (at < end) bits |= bytes[at] ^= k0;
-  if (at + 1 < end) bits |= bytes[at + 1] ^= k1;
-  if (at + 2 < end) bits |= bytes[at + 2] ^= k2;
+  if (at < end) bits |= bytes[at]! ^= k0;
+  if (at + 1 < end) bits |= bytes[at + 1]! ^= k1;
+  if (at + 2 < end) bits |= bytes[at + 2]! ^= k2;
   return bits;
 }
 
@@ -105,10 +105,10 @@ function maskWords(words: Int32Array, key: number): number {
   let bits = 0;
   let at = 0;
   for (const last = length - 7; at < last; at += 8) {
-    bits |= (words[at] ^= key) | (words[at + 1] ^= key) | (words[at + 2] ^= key) | (words[at + 3] ^= key);
-    bits |= (words[at + 4] ^= key) | (words[at + 5] ^= key) | (words[at + 6] ^= key) | (words[at + 7] ^= key);
+    bits |= (words[at]! ^= key) | (words[at + 1]! ^= key) | (words[at + 2]! ^= key) | (words[at + 3]! ^= key);
+    bits |= (words[at + 4]! ^= key) | (words[at + 5]! ^= key) | (words[at + 6]! ^= key) | (words[at + 7]! ^= key);
   }
-  for (; at < length; at++) bits |= words[at] ^= key;
+  for (; at < length; at++) bits |= words[at]! ^= key;
   return bits;
 }
 

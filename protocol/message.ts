@@ -324,7 +324,7 @@ export class MessageAssembler implements FrameHandler {
     const length = this.#length + end - start;
     if (length > this.#buffer.length) this.#grow(length);
     if (end - start >= SHORT_PIECE) this.#buffer.set(bytes.subarray(start, end), this.#length);
-    else for (let at = start, to = this.#length; at < end;) this.#buffer[to++] = bytes[at++];
+    else for (let at = start, to = this.#length; at < end;) this.#buffer[to++] = bytes[at++]!;
     if (this.#kind === "text" && this.#validator.push(this.#buffer, this.#length, length, ascii) !== -1) {
       throw invalidUtf8();
     }
@@ -474,7 +474,7 @@ export interface CloseStatus {
 export function parseClosePayload(payload: Uint8Array): CloseStatus {
   if (payload.length === 0) return { code: 1005, reason: "" };
   if (payload.length === 1) throw new ProtocolError("ERR_CLOSE_PAYLOAD", "A close frame has a payload of one byte");
-  const code = (payload[0] << 8) | payload[1];
+  const code = (payload[0]! << 8) | payload[1]!;
   if (!isValidCloseCode(code)) throw new ProtocolError("ERR_CLOSE_CODE", `The close code ${code} must not be sent`);
   const reason = decodeUtf8(payload, 2);
   if (reason === undefined) throw new ProtocolError("ERR_INVALID_UTF8", "A close reason is not valid UTF-8");

@@ -117,12 +117,12 @@ class ZlibState {
 
   /** Bytes of output that were not needed by the last call. */
   get outputLeft(): number {
-    return this.#left[0];
+    return this.#left[0]!;
   }
 
   /** Bytes of input that the last call did not use. */
   get inputLeft(): number {
-    return this.#left[1];
+    return this.#left[1]!;
   }
 
   write(input: Uint8Array, start: number, end: number, output: Uint8Array, outputAt: number): void {

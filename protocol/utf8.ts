@@ -43,7 +43,7 @@ export function decodeUtf8(bytes: Uint8Array, start = 0, end: number = bytes.len
 function isAsciiRange(bytes: Uint8Array, start: number, end: number): boolean {
   if (end - start > SHORT) return isAscii(bytes.subarray(start, end));
   let bits = 0;
-  for (let at = start; at < end; at++) bits |= bytes[at];
+  for (let at = start; at < end; at++) bits |= bytes[at]!;
   return bits < 0x80;
 }
 
@@ -131,12 +131,12 @@ export class Utf8Validator {
     this.#ascii = false;
     let at = start;
     while (this.#missing > 0 && at < end) {
-      if (!this.#continuation(bytes[at])) return at;
+      if (!this.#continuation(bytes[at]!)) return at;
       at++;
     }
     if (end - at > SHORT) at = skipValid(bytes, at, end);
     while (at < end) {
-      if (this.#missing > 0 ? !this.#continuation(bytes[at]) : bytes[at] > 0x7f && !this.#lead(bytes[at])) return at;
+      if (this.#missing > 0 ? !this.#continuation(bytes[at]!) : bytes[at]! > 0x7f && !this.#lead(bytes[at]!)) return at;
       at++;
     }
     return -1;
@@ -177,7 +177,7 @@ function skipValid(bytes: Uint8Array, start: number, end: number): number {
 /** Number of bytes at the end that may begin a code point: 0 to 3. */
 function cutLength(bytes: Uint8Array, end: number): number {
   for (let length = 1; length <= 3; length++) {
-    const byte = bytes[end - length];
+    const byte = bytes[end - length]!;
     if (byte < 0x80) return length - 1;
     if (byte >= 0xc0) return length;
   }

@@ -39,7 +39,7 @@ async function attack(name: string, port: number): Promise<void> {
   setPriority(19);
   await Promise.all(Array.from({ length: ATTACKERS }, async () => {
     for (;;) {
-      await ATTACKS[name](port);
+      await ATTACKS[name]!(port);
       await pause(PAUSE);
     }
   }));
@@ -117,7 +117,7 @@ async function measureOne(name: string, ms: number): Promise<Outcome> {
   await server.stop();
   rates.sort((one, other) => one - other);
   return {
-    ratio: rates[2] / ((before + after) / 2),
+    ratio: rates[2]! / ((before + after) / 2),
     growth: (most - quiet.rss) / MiB,
     failed: honest.failed,
     connections: attacked.stats.connections.opened +

@@ -100,7 +100,7 @@ async function show(port: number, nodes: readonly number[]): Promise<void> {
       [...workers].map(([pid, open]) => `${pid} (${open})`).join(", ")
     }`,
   );
-  const [victim] = [...workers].sort(([, one], [, other]) => other - one)[0];
+  const [victim] = [...workers].sort(([, one], [, other]) => other - one)[0]!;
   process.kill(victim, "SIGKILL");
   await until(() => clients.every(({ active }) => active) && got.length === 40, "the clients to be back");
   for (const texts of got) texts.length = 0;

@@ -9,7 +9,7 @@ export class Digest {
     // Of long messages every 61st octet and the end: enough to find what is torn, moved or lost.
     const step = data.length > 1024 ? 61 : 1;
     for (let at = 0; at < data.length; at += step) {
-      hash = Math.imul(hash ^ (typeof data === "string" ? data.charCodeAt(at) : data[at]), 0x01000193);
+      hash = Math.imul(hash ^ (typeof data === "string" ? data.charCodeAt(at)! : data[at]!), 0x01000193);
     }
     this.#hash = hash;
     this.#count++;

@@ -128,9 +128,9 @@ class Cluster {
   async promote(addresses: readonly ServiceAddress[] = this.addresses): Promise<Redis> {
     const offsets = await Promise.all(this.replicas.map((replica) => replica.info("slave_repl_offset")));
     const best = Number(offsets[0]) >= Number(offsets[1]) ? 0 : 1;
-    const chosen = this.replicas[best];
+    const chosen = this.replicas[best]!;
     await chosen.command("REPLICAOF", "NO", "ONE");
-    await this.replicas[1 - best].command("REPLICAOF", "127.0.0.1", `${chosen.server.port}`);
+    await this.replicas[1 - best]!.command("REPLICAOF", "127.0.0.1", `${chosen.server.port}`);
     for (const address of addresses) address.target = chosen.server.port;
     return chosen;
   }
@@ -151,25 +151,25 @@ const CASES: Readonly<Record<string, (cluster: Cluster) => Promise<void>>> = {
   async kill(cluster) {
     const [address, first] = cluster.addresses;
     // The node that knows least comes first: what the other one has delivered of the last moment, nobody else knows.
-    first.stall();
+    first!.stall();
     await sleep(50);
     cluster.stallReplication();
     await sleep(LAG);
     await cluster.primary.server.kill();
-    first.cut();
+    first!.cut();
     await sleep(NOTICE);
-    const chosen = await cluster.promote([first]);
+    const chosen = await cluster.promote([first!]);
     const last = async (): Promise<number> => Number(await chosen.command("HGET", "{tackline}:meta", "last"));
     const before = await last();
     await until(async () => await last() > before, "the first node");
-    address.target = chosen.server.port;
+    address!.target = chosen.server.port;
   },
   async graceful(cluster) {
     const [chosen] = cluster.replicas;
     // To the port of the replica itself: the primary knows it by that.
-    await cluster.primary.command("FAILOVER", "TO", "127.0.0.1", `${chosen.server.port}`, "TIMEOUT", "5000");
-    await until(async () => await chosen.info("role") === "master", "the replica to take over");
-    for (const address of cluster.addresses) address.target = chosen.server.port;
+    await cluster.primary.command("FAILOVER", "TO", "127.0.0.1", `${chosen!.server.port}`, "TIMEOUT", "5000");
+    await until(async () => await chosen!.info("role") === "master", "the replica to take over");
+    for (const address of cluster.addresses) address.target = chosen!.server.port;
   },
   async frozen(cluster) {
     const { server } = cluster.primary;
@@ -221,7 +221,7 @@ class Node {
     const program = fileURLToPath(new URL("./failover_node.ts", import.meta.url));
     const command = [...find(on)!, ...on === "Deno" ? ["run", "-A", "--no-check", program] : [program], url, kind];
     const env = { ...process.env, WHATSAPP_APP_SECRET: SECRET, WHATSAPP_RECEIVER_TOKEN: TOKEN, NO_COLOR: "1" };
-    this.#child = spawn(command[0], command.slice(1), { stdio: ["ignore", "pipe", "inherit"], env });
+    this.#child = spawn(command[0]!, command.slice(1), { stdio: ["ignore", "pipe", "inherit"], env });
     const { promise, resolve, reject } = Promise.withResolvers<number>();
     this.ready = promise;
     this.#child.once("exit", () => reject(new Error(`the node on ${on} has ended`)));
@@ -311,9 +311,9 @@ interface Outcome {
 async function runCase(name: string): Promise<Outcome> {
   const cluster = await Cluster.start();
   const others: Runtime = runtime === "Deno" ? "Bun" : "Deno";
-  const [onDeno, onBun] = KINDS[name];
+  const [onDeno, onBun] = KINDS[name]!;
   const nodes = [runtime, others].map((on, at) =>
-    new Node(on, cluster.addresses[at].url, on === "Deno" ? onDeno : onBun)
+    new Node(on, cluster.addresses[at]!.url, on === "Deno" ? onDeno : onBun)
   );
   const receivers: Receiver[] = [];
   const done = new AbortController();
@@ -340,7 +340,7 @@ async function runCase(name: string): Promise<Outcome> {
     });
     const running = simulator.run();
     await sleep(BEFORE);
-    await CASES[name](cluster);
+    await CASES[name]!(cluster);
     const before = accepted.size;
     const faults: string[] = [];
     await until(() => accepted.size > before + RATE, "notifications that get a 200 again").catch(({ message }) => {
@@ -370,7 +370,7 @@ function judge(
 ): Outcome {
   const times = [...accepted.values()].sort((one, other) => one - other);
   let pause = 0;
-  for (let at = 1; at < times.length; at++) pause = Math.max(pause, times[at] - times[at - 1]);
+  for (let at = 1; at < times.length; at++) pause = Math.max(pause, times[at]! - times[at - 1]!);
   const lost = nodes.some(({ errors }) => errors.some(({ code }) => code === "ERR_JOURNAL_LOST"));
   const numbers = (digest: string): number[] => nodes.flatMap(({ kept }) => kept.get(digest) ?? []);
   const gone = new Set<string>();

@@ -12,7 +12,7 @@ import { CLIENTS } from "../tests/support/redis.ts";
 
 const [url, kind] = process.argv.slice(2);
 const say = (fact: object): void => void process.stdout.write(`${JSON.stringify(fact)}\n`);
-const { client } = await CLIENTS.get(kind)!(url);
+const { client } = await CLIENTS.get(kind!)!(url!);
 const journal = await RedisJournal.open(client, { replicas: 1, replicaTimeout: 1000 });
 const append = journal.append.bind(journal);
 journal.append = async (entry) => {

@@ -114,7 +114,7 @@ function isLibrary(path: string): boolean {
 
 function roomOf(path: string): string | undefined {
   const [room] = path.split("/");
-  return path.includes("/") && Object.hasOwn(ROOMS, room) ? room : undefined;
+  return path.includes("/") && Object.hasOwn(ROOMS, room!) ? room : undefined;
 }
 
 /** An import or re-export up to its specifier. A property of that name has a dot before it. */
@@ -150,8 +150,8 @@ function checkPlace({ path, room }: Module, entries: ReadonlySet<string>): Viola
   if (room === undefined) return [{ place: path, message: "lies in no room: add the room to ROOMS, or move the file" }];
   const [, ...rest] = path.split("/");
   if (rest.length > 1) return [{ place: path, message: "lies too deep: rooms are flat" }];
-  if (rest[0].startsWith(`${room}_`)) {
-    return [{ place: path, message: `repeats the name of its room: call it ${rest[0].slice(room.length + 1)}` }];
+  if (rest[0]!.startsWith(`${room}_`)) {
+    return [{ place: path, message: `repeats the name of its room: call it ${rest[0]!.slice(room.length + 1)}` }];
   }
   return [];
 }
@@ -190,8 +190,8 @@ function checkImport(
 }
 
 function checkTable(path: string, room: string, place: string, target: string, other: string): Violation[] {
-  if (!ROOMS[room].imports.includes(other)) {
-    const allowed = ROOMS[room].imports.join(", ") || "nothing";
+  if (!ROOMS[room]!.imports.includes(other)) {
+    const allowed = ROOMS[room]!.imports.join(", ") || "nothing";
     return [{ place, message: `imports ${target}: ${room} may import ${allowed}` }];
   }
   const narrow = NARROW.find(({ from, to }) => from === room && to === other);
@@ -214,11 +214,11 @@ function checkReexports({ path, source: { text, code }, imports }: Module, entri
   // Names that are imported first: `export { x };`, `export default x;`.
   const imported = new Set(
     [...code.matchAll(/\bimport\b([^;:='"()]*?)\bfrom\b/g)].flatMap(([, clause]) =>
-      listNames(clause).map(([, as]) => as)
+      listNames(clause!).map(([, as]) => as)
     ),
   );
   for (const match of code.matchAll(/\bexport\s+(?:(?:type\s+)?\{([^}]*)\}(?!\s*from)|default\s+([\w$]+)\s*;)/g)) {
-    const name = listNames(match[1] ?? match[2]).map(([name]) => name).find((name) => imported.has(name));
+    const name = listNames(match[1] ?? match[2]!).map(([name]) => name).find((name) => imported.has(name));
     if (name === undefined) continue;
     found.push({ place: `${path}:${lineAt(text, match.index)}`, message: `re-exports ${name}: ${only}` });
   }
@@ -230,7 +230,7 @@ function listNames(clause: string): [name: string, as: string][] {
   const parts = clause.split(/[{},]/).map((part) => part.trim().replace(/^type\s+(?!as\b|$)/, ""));
   return parts.filter((part) => part !== "").map((part) => {
     const names = part.split(/\s+as\s+/);
-    return [names[0], names.at(-1)!];
+    return [names[0]!, names.at(-1)!];
   });
 }
 
@@ -319,7 +319,7 @@ function withoutTypes(code: string): string {
       break;
     }
     if (code[end] === ";") break;
-    if ("([{".includes(code[end])) end = closingBracket(code, end);
+    if ("([{".includes(code[end]!)) end = closingBracket(code, end);
   }
   return code.slice(0, index) + withoutTypes(code.slice(end + 1));
 }

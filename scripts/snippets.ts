@@ -37,7 +37,7 @@ export function writeSnippets(files: readonly string[], folder: string): string 
 /** The names that the project's files import, which then lead to it from anywhere. */
 function absolutePaths(): Record<string, string> {
   const { paths } = JSON.parse(readFileSync("tsconfig.json", "utf8")).compilerOptions;
-  return Object.fromEntries(Object.entries<string[]>(paths).map(([name, [path]]) => [name, resolve(path)]));
+  return Object.fromEntries(Object.entries<string[]>(paths).map(([name, [path]]) => [name, resolve(path!)]));
 }
 
 function findSnippets(file: string, text: string): { line: number; code: string }[] {
@@ -47,7 +47,7 @@ function findSnippets(file: string, text: string): { line: number; code: string 
     const line = raw.replace(/^\s*\* ?/, "");
     if (open === undefined) {
       if (line === "```ts") open = { line: index + 1, lines: [] };
-      else if (line.startsWith("```") && CODE.includes(line.slice(3).split(/[\s,]/)[0])) {
+      else if (line.startsWith("```") && CODE.includes(line.slice(3).split(/[\s,]/)[0]!)) {
         throw new Error(`${file}:${index + 1}: a snippet begins with "\`\`\`ts", not with "${line}"`);
       }
     } else if (line === "```") {

@@ -113,7 +113,7 @@ async function honest(faulty: boolean): Promise<void> {
 
 async function hostile(): Promise<void> {
   counts.attacks++;
-  await ATTACKS[random.pick(Object.keys(ATTACKS))](server.port);
+  await ATTACKS[random.pick(Object.keys(ATTACKS))]!(server.port);
 }
 
 /** One place among the connections: when one has ended, the next one takes it. */
@@ -132,7 +132,7 @@ async function compare(): Promise<void> {
     const own = mine.get(id);
     // The server may know before we do.
     if (own === undefined) {
-      early.set(id, theirs[id]);
+      early.set(id, theirs[id]!);
       continue;
     }
     check(id, own, { received, sent, clean: info.clean, info });

@@ -95,5 +95,7 @@ const commands: Record<string, () => unknown> = {
 
 await server.start();
 console.log(JSON.stringify({ port: server.address!.port }));
-for await (const line of createInterface({ input: process.stdin })) console.log(JSON.stringify(await commands[line]()));
+for await (const line of createInterface({ input: process.stdin })) {
+  console.log(JSON.stringify(await commands[line]!()));
+}
 process.exit(0);

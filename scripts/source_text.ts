@@ -88,7 +88,7 @@ class Scanner {
   /** Takes what begins at an offset, and returns the offset behind it. */
   #step(at: number): number {
     const text = this.#text;
-    const char = text[at];
+    const char = text[at]!;
     if (char === "/") return this.#slash(at);
     if (char === '"' || char === "'") return this.#literal("string", at, this.#stringEnd(at));
     if (char === "`") return this.#template(at);
@@ -97,8 +97,8 @@ class Scanner {
       this.#substitutions.pop();
       return this.#template(at);
     }
-    if (depth !== undefined && char === "{") this.#substitutions[this.#substitutions.length - 1]++;
-    if (depth !== undefined && char === "}") this.#substitutions[this.#substitutions.length - 1]--;
+    if (depth !== undefined && char === "{") this.#substitutions[this.#substitutions.length - 1]!++;
+    if (depth !== undefined && char === "}") this.#substitutions[this.#substitutions.length - 1]!--;
     if (char.trim() !== "") this.#last = at;
     return at + 1;
   }

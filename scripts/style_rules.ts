@@ -128,8 +128,8 @@ export function checkCommentWidth({ path, text, pieces }: SourceFile): Finding[]
     const first = lineAt(text, start);
     const count = text.slice(start, end).split("\n").length;
     for (let line = Math.max(first, last + 1); line < first + count; line++) {
-      const width = [...lines[line - 1]].length;
-      const words = lines[line - 1].replace(/^\s*(\/\/+|\/?\*+)?\s*/, "").split(" ");
+      const width = [...lines[line - 1]!].length;
+      const words = lines[line - 1]!.replace(/^\s*(\/\/+|\/?\*+)?\s*/, "").split(" ");
       if (width <= COMMENT_COLUMNS || words.length === 1) continue;
       const message = `comment line of ${width} columns; break it within ${COMMENT_COLUMNS}`;
       findings.push({ rule: "comment width", file: path, line, message });
@@ -166,7 +166,7 @@ export function countLines(text: string): number {
 export function classes(code: string): { name: string; line: number; lines: number }[] {
   return [...code.matchAll(/(?<![.\w$])class\s+([A-Z_$][\w$]*)/g)].map((match) => {
     const [line, end] = [lineAt(code, match.index), closingBracket(code, classBody(code, match.index))];
-    return { name: match[1], line, lines: lineAt(code, end) - line + 1 };
+    return { name: match[1]!, line, lines: lineAt(code, end) - line + 1 };
   });
 }
 
@@ -209,7 +209,7 @@ function testCalls({ path, text, code, pieces }: SourceFile): TestCall[] {
     if (title.length === 0) continue;
     const body = code.slice(title.at(-1)!.end).search(/[^\s,]/) + title.at(-1)!.end;
     const lines = lineAt(code, closingBracket(code, open)) - lineAt(code, body) + 1;
-    calls.push({ name: match[1], line: lineAt(text, first), title, lines });
+    calls.push({ name: match[1]!, line: lineAt(text, first), title, lines });
   }
   return calls;
 }
@@ -220,7 +220,7 @@ function titlePieces(text: string, code: string, pieces: readonly Piece[], first
   const title: Piece[] = [];
   let depth = 0;
   for (let index = first; index < pieces.length; index++) {
-    const piece = pieces[index];
+    const piece = pieces[index]!;
     const { kind, start, end } = piece;
     if (kind !== "string" && kind !== "template") break;
     if (depth === 0 && title.length > 0 && code.slice(title.at(-1)!.end, start).trim() !== "+") break;
@@ -248,7 +248,7 @@ function titleLength(text: string, title: readonly Piece[]): number {
   if (title.every(isWhole)) {
     return title.reduce((sum, { start, end }) => sum + [...text.slice(start + 1, end - 1)].length, 0);
   }
-  return [...text.slice(title[0].start + 1, title.at(-1)!.end - 1)].length;
+  return [...text.slice(title[0]!.start + 1, title.at(-1)!.end - 1)].length;
 }
 
 /** Finds tests that are too long. */
@@ -280,7 +280,7 @@ export function sleeps({ path, code }: SourceFile): { line: number; name: string
     const isDeclared = /^\s*[:{]/.test(code.slice(close + 1)) && !/(\?|\bawait)\s*$/.test(before);
     const isKept = /[^=]=\s*$/.test(before);
     if (isDeclared || isKept || /,\s*0\s*$/.test(code.slice(open, close))) return [];
-    return [{ line: lineAt(code, match.index), name: match[1] }];
+    return [{ line: lineAt(code, match.index), name: match[1]! }];
   });
 }
 

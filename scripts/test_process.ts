@@ -30,7 +30,7 @@ export function runToEnd(
   return new Promise((resolve) => {
     const begun = performance.now();
     // In a group of its own, a process gets no SIGINT from the terminal: it could end before what it has started is known.
-    const child = spawn(command, args, {
+    const child = spawn(command!, args, {
       detached: true,
       env: { ...process.env, ...env },
       stdio: ["ignore", "pipe", "pipe"],

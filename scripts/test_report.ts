@@ -17,11 +17,11 @@ export function readReport(xml: string): Report {
   for (const [, closing, tag, attributes, empty] of xml.matchAll(TAG)) {
     const [opens, closes] = [closing === "", closing !== "" || empty !== ""];
     if (tag === "testsuite") {
-      if (opens) suites.push(nameIn(attributes));
+      if (opens) suites.push(nameIn(attributes!));
       if (closes) suites.pop();
     } else if (tag === "testcase") {
       // The outermost suite is the file.
-      if (opens) [test, outcome] = [[...suites.slice(1), nameIn(attributes)].join(" > "), "passed"];
+      if (opens) [test, outcome] = [[...suites.slice(1), nameIn(attributes!)].join(" > "), "passed"];
       if (closes) report[outcome].push(test);
     } else if (opens) outcome = tag === "skipped" ? "skipped" : "failed";
   }
@@ -32,7 +32,7 @@ export function readReport(xml: string): Report {
 export function parseNeeds(test: string): { name: string; needs: string[] } {
   const marks = [...test.matchAll(/ \[needs ([^\]]*)\]/g)];
   const name = marks.reduce((rest, [mark]) => rest.replace(mark, ""), test);
-  return { name, needs: marks.flatMap(([, list]) => list.split(", ")) };
+  return { name, needs: marks.flatMap(([, list]) => list!.split(", ")) };
 }
 
 function nameIn(attributes: string): string {

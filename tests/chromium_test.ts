@@ -70,7 +70,7 @@ describePeer("Chromium", ["Chromium", "deno bundle"], (command) => {
         );
         const [extensions] = agreed;
         assertEquals(result, { count: 254, extensions, protocol: "b", code: 4001, reason: "", wasClean: true });
-        assertEquals(extensions.startsWith("permessage-deflate"), compression !== false, extensions);
+        assertEquals(extensions!.startsWith("permessage-deflate"), compression !== false, extensions);
         await server.stop();
       }
     });
@@ -101,7 +101,7 @@ describePeer("Chromium", ["Chromium", "deno bundle"], (command) => {
         },
         events: ["close 4321", "disconnect 4321 true"],
       });
-      assert(agreed[0].startsWith("permessage-deflate"));
+      assert(agreed[0]!.startsWith("permessage-deflate"));
       for (const connection of server.connections) connection.terminate();
       await page.waitFor("events.length === 3");
       assertEquals(await page.evaluate("events[2] + client.state"), "disconnect 1006 falseclosed");
@@ -297,7 +297,7 @@ class Inbox {
     mkdirSync(ARTIFACTS, { recursive: true });
     for (const [width, height] of [[1100, 800], [390, 800]]) {
       for (const scheme of ["light", "dark"] as const) {
-        await this.page.show(width, height, scheme);
+        await this.page.show(width!, height!, scheme);
         await this.page.screenshot(`${ARTIFACTS}inbox-${width}-${scheme}-${RUNTIME}.png`);
       }
     }

@@ -25,8 +25,8 @@ describeRedis("Cluster", () => {
       const cluster = await Cluster.start(count);
       const listeners = Array.from({ length: CONNECTIONS }, (_, index) => {
         // Neighbours of a topic are on different nodes.
-        const topic = TOPICS[Math.floor(index / count) % TOPICS.length];
-        return new Listener(cluster.nodes[index % count].port, ["all", topic]);
+        const topic = TOPICS[Math.floor(index / count) % TOPICS.length]!;
+        return new Listener(cluster.nodes[index % count]!.port, ["all", topic]);
       });
       for (let at = 0; at < CONNECTIONS; at += 100) {
         await Promise.all(listeners.slice(at, at + 100).map((listener) => listener.listen()));
@@ -64,7 +64,7 @@ describeRedis("Cluster", () => {
     const cluster = await Cluster.start(3);
     const listeners = cluster.nodes.flatMap(({ port }) => [1, 2, 3].map(() => new Listener(port, ["all"])));
     await Promise.all(listeners.map((listener) => listener.listen()));
-    const onNode = (index: number): Listener => listeners[index * 3];
+    const onNode = (index: number): Listener => listeners[index * 3]!;
     const allBack = async (mark: string): Promise<void> => {
       for (const index of [0, 1, 2]) {
         const took = await untilAllHear(onNode(index), listeners, `${mark} from ${index}`);
@@ -81,16 +81,16 @@ describeRedis("Cluster", () => {
     await allBack("redis");
     assert(!listeners.slice(3).some(({ got }) => got.includes("at home")));
 
-    await cluster.nodes[1].kill();
+    await cluster.nodes[1]!.kill();
     // The others do not notice.
     await untilAllHear(onNode(0), [...listeners.slice(0, 3), ...listeners.slice(6)], "two of three");
-    await cluster.nodes[1].run();
+    await cluster.nodes[1]!.run();
     await Promise.all(listeners.map((listener) => listener.ready()));
     await allBack("node");
 
-    await Promise.all([cluster.nodes[2].kill(), cluster.redis.kill()]);
+    await Promise.all([cluster.nodes[2]!.kill(), cluster.redis.kill()]);
     await cluster.redis.run();
-    await cluster.nodes[2].run();
+    await cluster.nodes[2]!.run();
     await Promise.all(listeners.map((listener) => listener.ready()));
     await allBack("both");
 

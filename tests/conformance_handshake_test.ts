@@ -12,7 +12,7 @@ import { answerHead, rawRequest, rawServer, UPGRADE } from "./support/wire.ts";
 /** The lines of a valid request, some of them replaced (`undefined`: left out), some added. */
 function request(changes: Record<string, string | undefined> = {}, ...added: string[]): string[] {
   const lines = UPGRADE.map((line) => {
-    const name = line.split(":")[0];
+    const name = line.split(":")[0]!;
     if (!(name in changes)) return line;
     return changes[name] === undefined ? "" : `${name}: ${changes[name]}`;
   });
@@ -176,7 +176,7 @@ describe("RFC 6455 §4.1 the client's opening handshake", () => {
     for (let index = 0; index < 5; index++) {
       const { request, connected, close } = await rawServer({});
       await connected;
-      keys.add(request.split("Sec-WebSocket-Key: ")[1].slice(0, 24));
+      keys.add(request.split("Sec-WebSocket-Key: ")[1]!.slice(0, 24));
       await close();
     }
     assertEquals(keys.size, 5);

@@ -968,13 +968,13 @@ describe("RFC 7692 §7.2 all parameter sets", () => {
               transport.writes = [];
               transport.receive(wire.raw(0xc0 | opcode, deflater.compress(payload, true)));
               const [frame, ...more] = decodeAll(transport.written, 0x40);
-              assertEquals([frame.opcode, more.length], [opcode, 0]);
-              if (length >= 256) assertEquals(frame.reserved, 0x40);
+              assertEquals([frame!.opcode, more.length], [opcode, 0]);
+              if (length >= 256) assertEquals(frame!.reserved, 0x40);
               const out: Uint8Array[] = [];
               const sink = (bytes: Uint8Array, start: number, end: number) => void out.push(bytes.slice(start, end));
-              if (frame.reserved === 0) out.push(frame.payload);
+              if (frame!.reserved === 0) out.push(frame!.payload);
               else {
-                inflater.decompress(frame.payload, 0, frame.payload.length, sink);
+                inflater.decompress(frame!.payload, 0, frame!.payload.length, sink);
                 inflater.finish(sink);
               }
               assertSameBytes(concatAll(out), payload);

@@ -49,7 +49,7 @@ function anchorsOf(document: string): Set<string> {
   const text = prose(readFileSync(join(root, document), "utf8"));
   const anchors = new Set<string>();
   for (const [, heading] of text.matchAll(/^#{1,6} (.+)$/gm)) {
-    const slug = heading.toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, "").replaceAll(" ", "-");
+    const slug = heading!.toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, "").replaceAll(" ", "-");
     let anchor = slug;
     for (let count = 1; anchors.has(anchor); count++) anchor = `${slug}-${count}`;
     anchors.add(anchor);
@@ -60,11 +60,11 @@ function anchorsOf(document: string): Set<string> {
 /** Links of a document to other places of the project that lead nowhere. */
 function brokenLinks(document: string): string[] {
   const text = prose(readFileSync(join(root, document), "utf8")).replaceAll(/`[^`]*`/g, "");
-  const links = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target);
+  const links = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target!);
   return links.filter((target) => {
     if (/^[a-z]+:/.test(target)) return false;
     const [path, anchor] = target.split("#");
-    const file = path === "" ? document : join(dirname(document), path);
+    const file = path === "" ? document : join(dirname(document), path!);
     return !existsSync(join(root, file)) || (anchor !== undefined && !anchorsOf(file).has(anchor));
   });
 }
@@ -72,13 +72,13 @@ function brokenLinks(document: string): string[] {
 /** Files that a document names in backticks or in pictures of text, and that are not there. */
 function missingFiles(document: string): string[] {
   const whole = readFileSync(join(root, document), "utf8");
-  const named = [...prose(whole).matchAll(/`([^`\n]+)`/g)].map(([, code]) => code);
+  const named = [...prose(whole).matchAll(/`([^`\n]+)`/g)].map(([, code]) => code!);
   const pictures = [...whole.matchAll(/^```text\n([^]*?)^```/gm)].map(([, picture]) => picture).join("");
   const drawn = [...pictures.matchAll(/\b[a-z_]+\/[a-z_]+\.ts\b/g)].map(([path]) => path);
   return [...named.filter((code) => SOURCE.test(code) && !PLACEHOLDER.test(code)), ...drawn].filter((name) =>
-    name.includes("/")
-      ? ![root, join(root, dirname(document))].some((from) => isFile(join(from, name)))
-      : !names.has(name)
+    name!.includes("/")
+      ? ![root, join(root, dirname(document))].some((from) => isFile(join(from, name!)))
+      : !names.has(name!)
   );
 }
 
@@ -103,7 +103,7 @@ function missingNames(document: string): string[] {
 /** Tasks that a document mentions and that are not there, `deno task …` in prose and in commands. */
 function missingTasks(document: string): string[] {
   const text = readFileSync(join(root, document), "utf8");
-  return [...text.matchAll(/deno(?:@[\d.]+)? task ([a-z][\w:-]*)/g)].map(([, name]) => name).filter((name) =>
+  return [...text.matchAll(/deno(?:@[\d.]+)? task ([a-z][\w:-]*)/g)].map(([, name]) => name!).filter((name) =>
     !(name in tasks)
   );
 }

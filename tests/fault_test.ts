@@ -77,7 +77,7 @@ describe("faults: a connection that is cut", () => {
           const messages = Array.from({ length: 20 }, (_, index) => new Random(index).bytes(500));
           for (const message of messages) client.send(message);
           assertEquals((await gone.promise).code, 1006);
-          got.forEach((bytes, index) => assertSameBytes(bytes, messages[index]));
+          got.forEach((bytes, index) => assertSameBytes(bytes, messages[index]!));
           await until(() => infos.length > 0, "the server's end");
           assertEquals(infos.pop()!.code, 1006);
         }
@@ -114,7 +114,7 @@ describe("faults: a bad way", () => {
       for (const length of [0, 1, 125, 126, 3000]) {
         assertEquals((await echo(client, "x".repeat(length))).length, length);
       }
-      [...proxy.links][0].faults = { delay: 2, pieces: 50 };
+      [...proxy.links][0]!.faults = { delay: 2, pieces: 50 };
       assertEquals(await echo(client, "€".repeat(200)), "€".repeat(200));
       const info = await client.disconnect(true, 1000);
       assertEquals([info!.clean, errors], [true, []]);
@@ -127,10 +127,10 @@ describe("faults: a bad way", () => {
       client.onMessageReceived = (text) => void got.push(text);
       const [link] = proxy.links;
       for (const stalled of ["up", "down", "both"] as const) {
-        link.faults = { stalled };
+        link!.faults = { stalled };
         for (let index = 0; index < 50; index++) client.send(`${stalled} ${index}`);
-        await until(() => link.held > 0, "what is held up");
-        link.heal();
+        await until(() => link!.held > 0, "what is held up");
+        link!.heal();
         await until(() => got.at(-1) === `${stalled} 49`, "the last");
       }
       assertEquals(got.length, 150);
@@ -148,9 +148,9 @@ describe("faults: a bad way", () => {
           onError: (error) => codes.push((error as WebSocketError).code),
           onDisconnect: gone.resolve,
         });
-        [...proxy.links][0].faults = { stalled };
+        [...proxy.links][0]!.faults = { stalled };
         const [info] = await Promise.all([gone.promise, until(() => infos.length === 1, "the server's end")]);
-        assertEquals([info.code, infos[0].code], [1006, 1006]);
+        assertEquals([info.code, infos[0]!.code], [1006, 1006]);
         const reports = [...codes, ...errors.map((error) => (error as WebSocketError).code)];
         // Whoever notices first cuts the connection of the other.
         assert(reports.includes("ERR_PONG_TIMEOUT"), reports.join());
@@ -169,7 +169,7 @@ describe("faults: a bad way", () => {
   it("on which the closing handshake does not come to an end: closeTimeout", () =>
     withFaults({ closeTimeout: 100 }, async ({ proxy, connect, server, errors, infos }) => {
       const client = await connect({ closeTimeout: 100_000 });
-      [...proxy.links][0].faults = { stalled: "both" };
+      [...proxy.links][0]!.faults = { stalled: "both" };
       for (const connection of server.connections) connection.close(1000);
       await until(() => infos.length === 1, "the server's end");
       assertEquals(errors.map((error) => (error as WebSocketError).code), ["ERR_CLOSE_TIMEOUT"]);

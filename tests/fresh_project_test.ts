@@ -77,7 +77,7 @@ class Example {
 
   constructor(file: string, ...args: string[]) {
     const [command, ...first] = run;
-    this.#child = spawn(command, [...first, join(root, "examples", file), ...args], {
+    this.#child = spawn(command!, [...first, join(root, "examples", file), ...args], {
       stdio: ["ignore", "pipe", "pipe"],
     });
     for (const stream of [this.#child.stdout!, this.#child.stderr!]) stream.on("data", (data) => this.text += data);
@@ -87,7 +87,7 @@ class Example {
   /** Waits for a text, and gives what stands between it and the next one. */
   async read(before: string, after: string): Promise<string> {
     await until(() => this.text.split(before)[1]?.includes(after) ?? false, before);
-    return this.text.split(before)[1].split(after)[0];
+    return this.text.split(before)[1]!.split(after)[0]!;
   }
 
   async stop(signal: "SIGINT" | "SIGTERM"): Promise<void> {

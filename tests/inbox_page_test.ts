@@ -105,7 +105,7 @@ describe("Conversations", () => {
     conversations.takeMessage(reaction("a0", "👍"));
     for (let index = 0; index < MAX_ENTRIES + 10; index++) conversations.takeMessage(message(`a${index}`));
     assertEquals(conversations.get("1")?.entries.length, MAX_ENTRIES);
-    assertEquals(conversations.get("1")?.entries[0].id, "a10");
+    assertEquals(conversations.get("1")?.entries[0]?.id, "a10");
     // What was forgotten may come again.
     assertEquals(conversations.takeMessage(message("a0"))?.entry.reactions.size, 0);
     for (let index = 0; index < MAX_CONVERSATIONS; index++) {
@@ -135,13 +135,13 @@ describe("the map", () => {
 describePeer("the page", "deno bundle", () => {
   it("is one file with a policy that lets nothing else in", async () => {
     const { html, headers } = await buildPage();
-    const policy = headers["content-security-policy"];
+    const policy = headers["content-security-policy"]!;
     for (const part of ["default-src 'none'", "connect-src 'self'", "require-trusted-types-for 'script'"]) {
       assertStringIncludes(policy, part);
     }
     assertEquals(policy.includes("unsafe"), false);
     const outside = [...html.matchAll(/(?:src|href|url)\s*[=(]\s*["']?([^"')\s>]+)/g)].map(([, address]) => address);
-    assertEquals(outside.filter((address) => address.includes("//")), []);
+    assertEquals(outside.filter((address) => address!.includes("//")), []);
     assertEquals(html.split("</script").length, 2);
     assertEquals(/innerHTML|outerHTML|insertAdjacentHTML|document\.write/.test(html), false);
   });

@@ -88,8 +88,8 @@ describePeer("ws", ["Deno", "npm:ws@8.23.0"], (deno) => {
         options: { perMessageDeflate },
       })));
       all.forEach(({ serverMaxWindowBits, clientMaxWindowBits }, index) => {
-        assertEquals([results[index].count, results[index].code], [count, 4321]);
-        assertEquals(windowBits(servers[index].agreed[0]), [serverMaxWindowBits, clientMaxWindowBits]);
+        assertEquals([results[index]!.count, results[index]!.code], [count, 4321]);
+        assertEquals(windowBits(servers[index]!.agreed[0]!), [serverMaxWindowBits, clientMaxWindowBits]);
       });
       await Promise.all(servers.map(({ server }) => server.stop()));
     });
@@ -102,7 +102,7 @@ describePeer("ws", ["Deno", "npm:ws@8.23.0"], (deno) => {
         options,
       })));
       all.forEach(({ serverMaxWindowBits, clientMaxWindowBits }, index) => {
-        assertEquals(windowBits(agreed[index]), [serverMaxWindowBits, clientMaxWindowBits]);
+        assertEquals(windowBits(agreed[index]!), [serverMaxWindowBits, clientMaxWindowBits]);
       });
     });
   }

@@ -52,7 +52,7 @@ for (
         const { agreed, result } = await runBuiltIn(command, { compression });
         const { count, code, reason, wasClean } = JSON.parse(result);
         assertEquals({ count, code, reason, wasClean }, { count: 254, code: 4001, reason: "", wasClean: true });
-        assertEquals(agreed[0].startsWith("permessage-deflate"), compresses && compression !== false, agreed[0]);
+        assertEquals(agreed[0]!.startsWith("permessage-deflate"), compresses && compression !== false, agreed[0]);
       });
     }
 
@@ -100,9 +100,9 @@ describePeer("Python's websockets", "Python's websockets", (command) => {
       if (status !== 0) throw new Error(errors);
       const { count, code } = JSON.parse(text);
       assertEquals([count, code], [56, 4001]);
-      assertEquals(agreed[0].startsWith("permessage-deflate"), options !== null);
+      assertEquals(agreed[0]!.startsWith("permessage-deflate"), options !== null);
       if (options?.serverMaxWindowBits) {
-        assert(agreed[0].includes(`server_max_window_bits=${options.serverMaxWindowBits}`));
+        assert(agreed[0]!.includes(`server_max_window_bits=${options.serverMaxWindowBits}`));
       }
     });
 

@@ -172,7 +172,7 @@ describe("security", () => {
         for (let at = 0; at < payload.length && connection.state === "open"; at += size) {
           const opcode = at === 0 ? Opcode.Binary : Opcode.Continuation;
           const frame = peer.frame(opcode, payload.subarray(at, at + size), at + size >= payload.length);
-          if (at === 0) frame[0] |= 0x40;
+          if (at === 0) frame[0]! |= 0x40;
           // Read by read, as from a socket.
           for (let part = 0; part < frame.length && connection.state === "open"; part += 262144) {
             transport.receive(frame.subarray(part, part + 262144));
@@ -201,7 +201,7 @@ describe("security", () => {
       const listener = await import("node:net").then(({ createServer }) =>
         createServer((socket) =>
           socket.on("error", () => {}).on("data", (bytes) => {
-            const key = decode(new Uint8Array(bytes)).split("Sec-WebSocket-Key: ")[1].split("\r\n")[0];
+            const key = decode(new Uint8Array(bytes)).split("Sec-WebSocket-Key: ")[1]!.split("\r\n")[0]!;
             const head = decode(encodeUpgradeResponse({ key, protocol: "", extensions: [] })).trimEnd();
             socket.write(
               `${head}\r\nSec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=${value}\r\n\r\n`,
@@ -488,7 +488,7 @@ describe("security", () => {
     const read = (name: string): string => readFileSync(fileURLToPath(new URL(name, import.meta.url)), "utf8");
     const rows = read("../SECURITY.md").split("\n").filter((line) => line.startsWith("| ") && line.includes("`it"));
     const tests = read("./security_test.ts").split('\n  it("').slice(1).map((text) => text.slice(0, text.indexOf('"')));
-    const named = rows.map((row) => row.split("`it ")[1].split("`")[0]);
+    const named = rows.map((row) => row.split("`it ")[1]!.split("`")[0]);
     assertEquals([...named].sort(), tests.filter((name) => !name.startsWith("every row")).sort());
   });
 });

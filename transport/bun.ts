@@ -173,7 +173,7 @@ class LargeReads {
     this.#scheduled = true;
     fairShare.waitForPass(() => {
       this.#scheduled = false;
-      while (this.#waiting.length > 0 && this.#waiting[0].reserve()) this.#waiting.shift()!.read();
+      while (this.#waiting.length > 0 && this.#waiting[0]!.reserve()) this.#waiting.shift()!.read();
       if (this.#waiting.length > 0) this.#schedule();
     });
   }

@@ -64,7 +64,7 @@ function listen(options: ListenOptions, handler: ListenHandler): Promise<Listene
   const { hostname, port, reusePort, tls, handshakeTimeout, clock } = options;
   return new Promise((resolve) => {
     const side = tls === undefined ? undefined : new TlsServerSide(tls, handshakeTimeout, clock);
-    resolve(new DenoListener(Deno.listen({ hostname, port, reusePort }), handler, side));
+    resolve(new DenoListener(Deno.listen({ hostname, port, reusePort: reusePort ?? false }), handler, side));
   });
 }
 

@@ -311,7 +311,7 @@ class Line {
       const { price, goOn } = queue.shift()!;
       goOn();
       left -= price;
-      if (left <= 0 || (queue.length > 0 && queue[0].price > left)) return;
+      if (left <= 0 || (queue.length > 0 && queue[0]!.price > left)) return;
     }
   }
 }

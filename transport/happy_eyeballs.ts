@@ -28,8 +28,8 @@ export function interleave(addresses: readonly HostAddress[]): HostAddress[] {
   const others = addresses.filter(({ family }) => family !== addresses[0]?.family);
   const ordered: HostAddress[] = [];
   for (let index = 0; index < Math.max(first.length, others.length); index++) {
-    if (index < first.length) ordered.push(first[index]);
-    if (index < others.length) ordered.push(others[index]);
+    if (index < first.length) ordered.push(first[index]!);
+    if (index < others.length) ordered.push(others[index]!);
   }
   return ordered;
 }
@@ -81,7 +81,7 @@ export function connectFirst<Conn>(
     const next = (): void => {
       cancelTimer();
       if (settled || started === addresses.length) return;
-      const { address } = addresses[started++];
+      const { address } = addresses[started++]!;
       if (started < addresses.length) cancelTimer = dialling.clock.after(ATTEMPT_DELAY, next);
       dialling.dial(address, others.signal).then((conn) => {
         if (settled) dialling.close(conn);

@@ -148,8 +148,8 @@ async function decryptTraditional(
   password: PasswordProvider | undefined,
 ): Promise<string> {
   const [name, hexIv = ""] = dekInfo.split(",").map((part) => part.trim());
-  const cipher = TRADITIONAL_CIPHERS.get(name.toUpperCase());
-  if (cipher === undefined) throw unsupported(file, name);
+  const cipher = TRADITIONAL_CIPHERS.get(name!.toUpperCase());
+  if (cipher === undefined) throw unsupported(file, name!);
   let iv: Uint8Array<ArrayBuffer>;
   let data: Uint8Array<ArrayBuffer>;
   try {
@@ -229,7 +229,7 @@ function parseEncryptedKey(der: Uint8Array<ArrayBuffer>, file: string): Encrypte
   const [salt, iterations, ...optional] = children(expect(functionParameters, SEQUENCE));
   const [cipherId, iv] = children(expect(encryption, SEQUENCE));
   const cipher = CIPHERS.get(hex(expect(cipherId, OBJECT_IDENTIFIER)));
-  if (cipher === undefined) throw unsupported(file, `cipher ${hex(cipherId.value)}`);
+  if (cipher === undefined) throw unsupported(file, `cipher ${hex(cipherId!.value)}`);
   return {
     salt: expect(salt, OCTET_STRING),
     iterations: readIterations(expect(iterations, INTEGER)),
@@ -252,7 +252,7 @@ function readDigest(optional: DerValue[], file: string): string {
   if (prf === undefined) return "sha1";
   const [identifier] = children(prf.value);
   const digest = DIGESTS.get(hex(expect(identifier, OBJECT_IDENTIFIER)));
-  if (digest === undefined) throw unsupported(file, `pseudo-random function ${hex(identifier.value)}`);
+  if (digest === undefined) throw unsupported(file, `pseudo-random function ${hex(identifier!.value)}`);
   return digest;
 }
 
@@ -274,12 +274,12 @@ function readValue(der: Uint8Array<ArrayBuffer>, at: number, tag?: number): DerV
   const found = der[at];
   let length = der[at + 1];
   let start = at + 2;
-  if (length >= 0x80) {
-    const octets = length & 0x7f;
+  if (length! >= 0x80) {
+    const octets = length! & 0x7f;
     length = 0;
-    for (let index = 0; index < octets; index++) length = length * 256 + der[start++];
+    for (let index = 0; index < octets; index++) length = length * 256 + der[start++]!;
   }
-  const end = start + length;
+  const end = start + length!;
   if (found === undefined || !(end <= der.length)) throw new Error("it is cut off");
   if (tag !== undefined && found !== tag) throw new Error("it is not an encrypted key");
   return { tag: found, value: der.subarray(start, end), end };

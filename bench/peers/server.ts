@@ -41,7 +41,7 @@ async function serveOurs(): Promise<void> {
 function serveOnDeno(): void {
   const sockets = new Set<WebSocket>();
   const tls = mode === "tls"
-    ? { cert: readFileSync(certificateFile, "utf8"), key: readFileSync(certificateKeyFile, "utf8") }
+    ? { cert: readFileSync(certificateFile!, "utf8"), key: readFileSync(certificateKeyFile!, "utf8") }
     : {};
   const server = Deno.serve({ hostname, port: 0, onListen() {}, ...tls }, (request) => {
     const { socket, response } = Deno.upgradeWebSocket(request);
@@ -87,7 +87,7 @@ interface BunRuntime {
 function serveOnBun(): void {
   const { Bun } = globalThis as unknown as { Bun: BunRuntime };
   const tls = mode === "tls"
-    ? { tls: { cert: readFileSync(certificateFile, "utf8"), key: readFileSync(certificateKeyFile, "utf8") } }
+    ? { tls: { cert: readFileSync(certificateFile!, "utf8"), key: readFileSync(certificateKeyFile!, "utf8") } }
     : {};
   const compress = mode === "deflate";
   const server: BunServer = Bun.serve({

@@ -37,7 +37,7 @@ async function serveOurs(): Promise<void> {
 /** Keeps a body; `false`: it was there already. */
 async function openDatabase(): Promise<(body: Uint8Array, signature: string) => boolean> {
   const { DatabaseSync } = await import("node:sqlite");
-  const db = new DatabaseSync(file);
+  const db = new DatabaseSync(file!);
   db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
   db.exec(`CREATE TABLE IF NOT EXISTS notification (
     id INTEGER PRIMARY KEY, received_at INTEGER NOT NULL, signature TEXT NOT NULL, digest BLOB NOT NULL UNIQUE, body BLOB NOT NULL
@@ -58,7 +58,7 @@ async function take(
   if (request.headers.get("content-type") !== "application/json") return new Response("JSON, please", { status: 415 });
   const signature = request.headers.get("x-hub-signature-256") ?? "";
   const body = new Uint8Array(await request.arrayBuffer());
-  const expected = createHmac("sha256", secret).update(body).digest();
+  const expected = createHmac("sha256", secret!).update(body).digest();
   const shown = new Uint8Array(expected.length);
   for (let at = 0; at < shown.length; at++) shown[at] = parseInt(signature.slice(7 + 2 * at, 9 + 2 * at), 16);
   if (!timingSafeEqual(shown, expected)) return new Response("The signature is wrong", { status: 401 });

@@ -18,7 +18,7 @@ describe("base64", () => {
       ]
     ) {
       assertEquals(toBase64(new TextEncoder().encode(plain)), coded);
-      assertEquals(new TextDecoder().decode(fromBase64(coded)), plain);
+      assertEquals(new TextDecoder().decode(fromBase64(coded!)), plain);
     }
   });
 

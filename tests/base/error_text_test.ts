@@ -112,8 +112,8 @@ describe("errorText", () => {
       ["a: //b?c", "a: //b?c"],
     ];
     for (const [text, safe] of texts) {
-      assertEquals(errorText(text), safe);
-      assertEquals(errorText(safe), safe);
+      assertEquals(errorText(text!), safe);
+      assertEquals(errorText(safe!), safe);
     }
   });
 
@@ -133,8 +133,8 @@ describe("errorText", () => {
       ["a basic rule", "a basic rule"],
     ];
     for (const [text, safe] of texts) {
-      assertEquals(errorText(text), safe);
-      assertEquals(errorText(safe), safe);
+      assertEquals(errorText(text!), safe);
+      assertEquals(errorText(safe!), safe);
     }
   });
 
@@ -172,7 +172,7 @@ describe("errorText", () => {
       ["a b://user:hunter2@host", "…"],
       ["", ""],
     ];
-    for (const [text, safe] of texts) assertEquals(redactUrl(text), safe);
+    for (const [text, safe] of texts) assertEquals(redactUrl(text!), safe);
     assertEquals(redactUrl(new URL("ws://user:hunter2@host/a?b")), "ws://…@host/a?…");
   });
 });
@@ -263,7 +263,7 @@ describe("messages that quote a peer", () => {
       const answer = decode(Uint8Array.from(parts));
       assertStringIncludes(answer, "HTTP/1.1 ");
       const [, body] = answer.split("\r\n\r\n");
-      assertPrintable(body.trim());
+      assertPrintable(body!.trim());
     }
     await until(() => errors.length >= heads.length - 3, "the errors");
     for (const error of errors) assertPrintableError(error);
@@ -294,7 +294,7 @@ describe("messages that quote a peer", () => {
       let head = "";
       while (!head.includes("\r\n\r\n")) head += decode(await socket.read() ?? new Uint8Array());
       const [, key] = head.split("Sec-WebSocket-Key: ");
-      await socket.write(latin1(answer.replace("ACCEPT", acceptKey(key.split("\r\n")[0]))));
+      await socket.write(latin1(answer.replace("ACCEPT", acceptKey(key!.split("\r\n")[0]!))));
       // A target that is a path is followed, to where nobody answers.
       if (answer.includes("Location") && !answer.includes("ftp:")) await (await listener.accept()).close();
       assertPrintableError(await failed);
@@ -348,7 +348,7 @@ describe("messages that quote a peer", () => {
     for (const json of [HOSTILE, JSON.stringify({ object: HOSTILE }), `{"object":"${HOSTILE_LATIN1}"}`]) {
       const { skipped } = parseNotification(json);
       assertEquals(skipped.length, 1);
-      assertPrintable(skipped[0].reason);
+      assertPrintable(skipped[0]!.reason);
     }
     const graph = { error: { code: 1, message: HOSTILE, type: HOSTILE } };
     const options = { accessToken: "t", phoneNumberId: "1", maxRetries: 0 };
@@ -392,7 +392,7 @@ function shown(thing: unknown): string {
     string,
     { inspect(value: unknown, options: object): string }
   >;
-  texts.push((deno ?? bun).inspect(thing, { depth: 12 }));
+  texts.push((deno ?? bun!).inspect(thing, { depth: 12 }));
   return texts.join("\n");
 }
 

@@ -30,8 +30,8 @@ describe("the errors", () => {
       assertInstanceOf(error, WebSocketError);
       assertEquals([error.name, error.code, error.closeCode], [name, code, closeCode]);
     }
-    assertEquals(errors[2][0].cause, cause);
-    assertEquals(errors[7][0].message, 'The handler "onClose" failed: first');
+    assertEquals(errors[2]![0].cause, cause);
+    assertEquals(errors[7]![0].message, 'The handler "onClose" failed: first');
     const option = new OptionError("m");
     assertInstanceOf(option, RangeError);
     assertEquals([option.name, option.code], ["OptionError", "ERR_OPTION"]);

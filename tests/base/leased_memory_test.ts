@@ -25,7 +25,7 @@ describe("lease", () => {
     const outside = new Uint8Array(100_000);
     mask(outside, 0, outside.length, 0x01020304);
     assert(slots.every((slot, index) => slot[0] === (index & 0xff) && slot[16383] === (index & 0xff)));
-    giveBack(slots[2]);
+    giveBack(slots[2]!);
     assert(lease(262144) === slots[2]);
     for (const slot of slots) giveBack(slot);
     assertEquals(isLeased(outside), false);

@@ -137,7 +137,7 @@ describe("stats()", () => {
     await socket.write(new Uint8Array([0x8a, 0x88, 0, 0, 0, 0, ...ping.subarray(2)]));
     await until(() => server.stats().pingTimes.count === 1, "the pong");
     assertEquals([server.stats().handshakeTimes.sum, server.stats().pingTimes.sum], [30, 7]);
-    assertEquals([...server.connections][0].latency, 7);
+    assertEquals([...server.connections][0]!.latency, 7);
     await socket.close();
   });
 
@@ -153,7 +153,7 @@ describe("stats()", () => {
     assertStringIncludes(text, 'websocket_handshake_seconds_bucket{le="+Inf"} 1\n');
     for (const line of text.split("\n").filter((line) => line !== "" && !line.startsWith("#"))) {
       const [name, value] = line.split(" ");
-      assert(name.startsWith("websocket_") && Number.isFinite(Number(value)), line);
+      assert(name!.startsWith("websocket_") && Number.isFinite(Number(value)), line);
     }
   });
 });
@@ -170,7 +170,7 @@ describe("onLog", () => {
     await socket.readText();
     await until(() => server.stats().connections.handshaking === 0, "the end");
     await server.stop();
-    const port = records[0].attributes["server.port"];
+    const port = records[0]!.attributes["server.port"];
     assert(typeof port === "number" && port > 0);
     assertEquals(records.map(({ level, event }) => `${level} ${event}`), [
       "info server.listening",
@@ -182,10 +182,10 @@ describe("onLog", () => {
       "info server.stopping",
       "info server.stopped",
     ]);
-    assertEquals(records[2].attributes["network.peer.address"], "127.0.0.1");
-    assertEquals(records[3].attributes.code, 1000);
-    assertEquals(records[5].attributes.reason, "ERR_HEAD_SYNTAX");
-    assert(records[5].error instanceof Error && Math.abs(records[5].time - Date.now()) < 60_000);
+    assertEquals(records[2]!.attributes["network.peer.address"], "127.0.0.1");
+    assertEquals(records[3]!.attributes.code, 1000);
+    assertEquals(records[5]!.attributes.reason, "ERR_HEAD_SYNTAX");
+    assert(records[5]!.error instanceof Error && Math.abs(records[5]!.time - Date.now()) < 60_000);
   });
 
   it("has a channel for tools that watch the process", async () => {

@@ -17,11 +17,11 @@ describe("WriteBatch", () => {
     batch.add(member("b", () => batch.add(member("d"))));
     batch.add(member("c"));
     assertEquals([scheduled.length, done], [1, []]);
-    scheduled[0]();
+    scheduled[0]!();
     assertEquals([scheduled.length, done], [1, ["a", "b", "c", "d"]]);
     batch.add(member("e"));
     assertEquals(scheduled.length, 2);
-    scheduled[1]();
+    scheduled[1]!();
     assertEquals(done, ["a", "b", "c", "d", "e"]);
   });
 
@@ -31,13 +31,13 @@ describe("WriteBatch", () => {
     const seen: boolean[] = [];
     batch.add({ flushBatch: () => void seen.push(batch.flushing) });
     seen.push(batch.flushing);
-    scheduled[0]();
+    scheduled[0]!();
     seen.push(batch.flushing);
     const failing = (): void => {
       throw new Error("broken");
     };
     batch.add({ flushBatch: failing });
-    assertThrows(scheduled[1], Error, "broken");
+    assertThrows(scheduled[1]!, Error, "broken");
     assertEquals([...seen, batch.flushing], [false, true, false, false]);
   });
 
@@ -51,14 +51,14 @@ describe("WriteBatch", () => {
     batch.add({ flushBatch: () => void done.push("a") });
     batch.add({ flushBatch: failing });
     batch.add({ flushBatch: () => void done.push("b") });
-    assertThrows(scheduled[0], Error, "broken");
+    assertThrows(scheduled[0]!, Error, "broken");
     assertEquals([scheduled.length, done], [2, ["a"]]);
-    scheduled[1]();
+    scheduled[1]!();
     assertEquals(done, ["a", "b"]);
     batch.add({ flushBatch: failing });
-    assertThrows(scheduled[2], Error, "broken");
+    assertThrows(scheduled[2]!, Error, "broken");
     batch.add({ flushBatch: () => void done.push("c") });
-    scheduled[3]();
+    scheduled[3]!();
     assertEquals(done, ["a", "b", "c"]);
   });
 });

@@ -151,7 +151,7 @@ describe("cli: the command line", () => {
       "--json",
     ]);
     assertEquals(simulated[0], 1);
-    const { accepted, refused: lost, statuses } = JSON.parse(simulated[1].lines[0]);
+    const { accepted, refused: lost, statuses } = JSON.parse(simulated[1].lines[0]!);
     assertEquals([accepted, lost, statuses], [0, 2, { 0: 2 }]);
   });
 });
@@ -247,7 +247,7 @@ describe("cli: tail, replay and simulate, together", () => {
       const [code, person] = await tail();
       assertEquals([code, person.lines.length], [0, 2]);
       assert(
-        /^\d\d:\d\d:\d\d {2}text {9}Anna Example \(491700000001\): Is it still available/.test(person.lines[0]),
+        /^\d\d:\d\d:\d\d {2}text {9}Anna Example \(491700000001\): Is it still available/.test(person.lines[0]!),
         person.lines[0],
       );
       const records = (await tail("--json"))[1].lines.map((line) => JSON.parse(line));
@@ -329,13 +329,13 @@ describe("cli: tail, replay and simulate, together", () => {
       io.terminal = true;
       const args = ["--rate", "max", "--count", "200", "--receivers", "2", "--duplicates", "0.1"];
       assertEquals(await runCli(["simulate", url, ...args, "--json"], io), 0);
-      const result = JSON.parse(io.lines[0]);
+      const result = JSON.parse(io.lines[0]!);
       assertEquals([result.accepted, result.duplicates, result.missing, result.receivers], [200, 20, 0, 2]);
       assertEquals(result.statuses, { 200: 220 });
       assert(result.toAnswer.p50 > 0 && result.toReceiver.p99 >= result.toReceiver.p50);
       const [code, person] = await run(["simulate", url, "--rate", "1000", "--count", "3", "--types", "text,status"]);
       assertEquals(code, 0);
-      assertStringIncludes(person.lines[0], "3 accepted, 0 refused");
+      assertStringIncludes(person.lines[0]!, "3 accepted, 0 refused");
     }));
 });
 
@@ -395,13 +395,13 @@ describe("what the program prints", () => {
     const messages = [{ id: "1", from: "49", type: "text", text: { body: "\x1b]0;owned\x07" } }];
     const entry = [{ id: "1", changes: [{ field: "messages", value: { messages } }] }];
     const [record] = parseNotification(JSON.stringify({ object: "whatsapp_business_account", entry })).records;
-    assertEquals(describeRecord(record), "text         ? (49): \\u{1b}]0;owned\\u{7}");
+    assertEquals(describeRecord(record!), "text         ? (49): \\u{1b}]0;owned\\u{7}");
   });
 
   it("has a line for every type", () => {
     for (const [number, type] of SIMULATED_TYPES.entries()) {
       const [record] = parseNotification(simulateNotification(number, { type }).json).records;
-      const line = describeRecord(record);
+      const line = describeRecord(record!);
       assert(line.length > 10 && !line.includes("undefined"), line);
     }
   });
@@ -416,7 +416,7 @@ describe("the program as a process", () => {
         const child = spawn(process.execPath, [...own, ...args], { stdio: ["ignore", "pipe", "pipe"] });
         const texts = ["", ""];
         [child.stdout, child.stderr].forEach((stream, at) => stream.on("data", (data) => texts[at] += data));
-        child.on("close", (code) => resolve([code, texts[0], texts[1]]));
+        child.on("close", (code) => resolve([code, texts[0]!, texts[1]!]));
       });
     const [[helped, help, silent], [wrong, nothing, why]] = await Promise.all([start("--help"), start("wat")]);
     assertEquals([helped, silent, wrong, nothing], [0, "", 2, ""]);

@@ -663,7 +663,7 @@ describe("the graph of browser.ts", () => {
       const code = text.replaceAll(/\/\*[\s\S]*?\*\//g, "").replaceAll(/^\s*\/\/.*$/gm, "");
       assert(!/\b(Deno|Bun)\b|"node:/.test(code), `${name} names a runtime`);
       const imports = /^(?:import|export)\b(?! type\b)[^;]*?from "(.*?)";$/gm;
-      for (const [, path] of code.matchAll(imports)) visit(join(dirname(name), path));
+      for (const [, path] of code.matchAll(imports)) visit(join(dirname(name), path!));
     };
     visit("browser.ts");
     assert(

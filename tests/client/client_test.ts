@@ -63,7 +63,7 @@ class HandServer {
     return this.request;
   }
   get key(): string {
-    return this.request.split("Sec-WebSocket-Key: ")[1].split("\r\n")[0];
+    return this.request.split("Sec-WebSocket-Key: ")[1]!.split("\r\n")[0]!;
   }
   write(bytes: Uint8Array | string): void {
     this.#writer.write(typeof bytes === "string" ? encode(bytes) : bytes).catch(() => {});
@@ -182,7 +182,7 @@ describe("WebSocketClient.connect", () => {
     assertEquals(seen, ["one"]);
     assertFrames(await server.readFrames(1), ['close 1000 ""']);
     await until(() => infos.length === 1, "onDisconnect");
-    assertEquals([infos[0].code, infos[0].reason, infos[0].clean], [1000, "bye", true]);
+    assertEquals([infos[0]!.code, infos[0]!.reason, infos[0]!.clean], [1000, "bye", true]);
   });
 
   it("lets onHandshakeResponse refuse, and no onDisconnect follows", async () => {
@@ -612,9 +612,9 @@ describe("WebSocketClient.checkIncoming", () => {
     await moveThroughAnother(count);
     const [connection] = server.connections;
     // The operating system holds some MiB for each end; the rest must have stayed with the sender.
-    assert(connection.bufferedAmount > 20 * 1024 * 1024, `${connection.bufferedAmount}`);
+    assert(connection!.bufferedAmount > 20 * 1024 * 1024, `${connection!.bufferedAmount}`);
     while (got < count) assertEquals(await client.checkIncoming(), "message");
-    await until(() => connection.bufferedAmount === 0, "the server's buffer to empty");
+    await until(() => connection!.bufferedAmount === 0, "the server's buffer to empty");
     await client.disconnect();
   });
 });

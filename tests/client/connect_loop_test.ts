@@ -77,8 +77,8 @@ describe("WebSocketClient with reconnect", () => {
     await connected;
     assert(client.active);
     assertEquals(attempts.slice(0, 3).map(({ failures }) => failures), [1, 2, 3]);
-    assertInstanceOf(attempts[0].error, TransportError);
-    assertEquals(client.stats().refusals.ERR_CONNECT >= 3, true);
+    assertInstanceOf(attempts[0]!.error, TransportError);
+    assertEquals(client.stats().refusals.ERR_CONNECT! >= 3, true);
   });
 
   it("waits with the clock, as long as it says, and as long as the server asks for", async () => {
@@ -99,12 +99,12 @@ describe("WebSocketClient with reconnect", () => {
     refuse = true;
     for (const connection of there.server.connections) connection.terminate();
     await until(() => attempts.length === 1, "the loss");
-    assertEquals(attempts[0].failures, 0);
-    assert(attempts[0].delay <= 500);
+    assertEquals(attempts[0]!.failures, 0);
+    assert(attempts[0]!.delay <= 500);
     await until(() => clock.pending === 1, "the wait");
-    clock.advance(attempts[0].delay + 10);
+    clock.advance(attempts[0]!.delay + 10);
     await until(() => attempts.length === 2, "the refusal");
-    assert(attempts[1].delay >= 60_000 && attempts[1].delay <= 60_500, String(attempts[1].delay));
+    assert(attempts[1]!.delay >= 60_000 && attempts[1]!.delay <= 60_500, String(attempts[1]!.delay));
     await until(() => clock.pending === 1, "the next wait");
     refuse = false;
     clock.advance(59_000);
@@ -147,7 +147,7 @@ describe("WebSocketClient with reconnect", () => {
       await client.connect();
       const [connection] = there.server.connections;
       if (when === "open") await client.disconnect();
-      else await connection.close(when === "terminal" ? 1008 : 1011);
+      else await connection!.close(when === "terminal" ? 1008 : 1011);
       await until(() => events.length > 0, "the end");
       if (when === "waiting") await until(() => events.includes("reconnecting"), "the wait");
       if (when === "deciding") {
@@ -173,7 +173,7 @@ describe("WebSocketClient with reconnect", () => {
     await there.server.stop();
     await until(() => errors.length > 0, "the report");
     assertEquals(errors.map(({ code }) => code), ["ERR_RECONNECT_GIVEN_UP"]);
-    assertInstanceOf(errors[0].cause, TransportError);
+    assertInstanceOf(errors[0]!.cause, TransportError);
     assertEquals(client.state, "closed");
     await there.start();
     await client.connect();
@@ -312,7 +312,7 @@ describe("WebSocketClient with reconnect", () => {
     client.send(new Uint8Array(7));
     await client.disconnect();
     assertEquals(errors.map(({ code }) => code), ["ERR_QUEUE_LOST"]);
-    assertStringIncludes(errors[0].message, "2 messages of 10 bytes");
+    assertStringIncludes(errors[0]!.message, "2 messages of 10 bytes");
   });
 
   it("does without for streams of the program, which one connection uses up", async () => {

@@ -32,7 +32,7 @@ describe("redirect", () => {
       ["//two.example", "wss://two.example/"],
       ["https://[::1]:8443/", "wss://[::1]:8443/"],
     ];
-    for (const [location, url] of targets) assertEquals(follow(location).url, url);
+    for (const [location, url] of targets) assertEquals(follow(location!).url, url);
     const { hostname, port, host, target, tls } = follow("https://[::1]:8443/p?q");
     assertEquals([hostname, port, host, target, tls], ["::1", 8443, "[::1]:8443", "/p?q", true]);
   });

@@ -40,7 +40,7 @@ const refusal = (status: number, code: number, headers: Record<string, string> =
 /** An answer that begins, and never ends. */
 const stalled = (init: ResponseInit = {}): Response =>
   new Response(new ReadableStream({ start: (controller) => controller.enqueue(encode('{"messages":')) }), {
-    status: init.status,
+    status: init.status ?? 200,
   });
 
 /** A fetch that tells how many heads have come, and hears its signal or not. */
@@ -48,7 +48,7 @@ class CountingFetch {
   heads = 0;
   constructor(readonly deaf = false) {}
   readonly fetch: typeof fetch = async (input, init) => {
-    const response = await fetch(input, { ...init, ...this.deaf && { signal: undefined } });
+    const response = await fetch(input, { ...init, ...this.deaf && { signal: null } });
     this.heads++;
     return response;
   };
@@ -89,8 +89,8 @@ function messageOf(more: object): WhatsAppMessage {
   const value = { metadata: { phone_number_id: "1065" }, messages };
   const entry = [{ id: "1", changes: [{ field: "messages", value }] }];
   const [record] = parseNotification(JSON.stringify({ object: "whatsapp_business_account", entry })).records;
-  assert(record.kind === "message");
-  return record;
+  assert(record!.kind === "message");
+  return record!;
 }
 
 describe("WhatsAppApi: messages", () => {
@@ -135,9 +135,9 @@ describe("WhatsAppApi: messages", () => {
         ["group", "g@g.us", undefined],
       ]);
       const [first, , , react, unreact] = calls.map(({ body }) => body as Record<string, unknown>);
-      assertEquals(first.context, { message_id: "wamid.IN" });
-      assertEquals(react.reaction, { message_id: "wamid.IN", emoji: "👍" });
-      assertEquals(unreact.reaction, { message_id: "wamid.IN", emoji: "" });
+      assertEquals(first!.context, { message_id: "wamid.IN" });
+      assertEquals(react!.reaction, { message_id: "wamid.IN", emoji: "👍" });
+      assertEquals(unreact!.reaction, { message_id: "wamid.IN", emoji: "" });
       await assertRejects(() => api.sendText("", "a"), OptionError, "recipient");
     }));
 
@@ -149,9 +149,9 @@ describe("WhatsAppApi: messages", () => {
       await api.send("49", "image", { id: "7", caption: "c" });
       const bodies = calls.map(({ body }) => body as Record<string, unknown>);
       assertEquals(bodies.map(({ type }) => type), ["template", "interactive", "image"]);
-      assertEquals(bodies[0].template, { name: "hello_world", language: { code: "en_US" }, components });
-      assertEquals(bodies[1].interactive, { type: "button", body: { text: "?" }, action: { buttons: [] } });
-      assertEquals(bodies[2].image, { id: "7", caption: "c" });
+      assertEquals(bodies[0]!.template, { name: "hello_world", language: { code: "en_US" }, components });
+      assertEquals(bodies[1]!.interactive, { type: "button", body: { text: "?" }, action: { buttons: [] } });
+      assertEquals(bodies[2]!.image, { id: "7", caption: "c" });
     }));
 
   it("are marked as read, with and without the sign that an answer is written", () =>

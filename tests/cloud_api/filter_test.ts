@@ -122,8 +122,8 @@ describe("the filter of a token", () => {
     const standby = (outer: object, inner: object): string =>
       wrap([{ field: "standby", value: { ...outer, standby: { ...inner } } }]);
     const [one, two] = ["1", "2"].map((id) => ({ metadata: { phone_number_id: id } }));
-    assertEquals([standby(one, two), standby(two, one)].map((json) => cut(json, ONE)), [undefined, undefined]);
-    for (const json of [standby(one, one), standby(one, {}), standby({}, one)]) {
+    assertEquals([standby(one!, two!), standby(two!, one!)].map((json) => cut(json, ONE)), [undefined, undefined]);
+    for (const json of [standby(one!, one!), standby(one!, {}), standby({}, one!)]) {
       assertEquals(cut(json, ONE), { text: json, partial: false });
     }
   });
@@ -209,7 +209,7 @@ class Generator {
   #object(...members: [key: string, json: string][]): string {
     const parts: string[] = [];
     while (members.length > 0) {
-      const [[key, json]] = members.splice(this.random.int(members.length), 1);
+      const [key, json] = members.splice(this.random.int(members.length), 1)[0]!;
       if (this.#chance(6)) parts.push(`${this.#spelled(key)}:${this.#junk()}`);
       parts.push(`${this.#spelled(key)}:${json}`);
       if (this.#chance(6)) {
@@ -286,16 +286,18 @@ describe("receivers whose token has a filter", () => {
     const got: Record<string, string[]> = { all: [], plain: [] };
     const inbox: [raw: unknown, partial: boolean, signature: string][] = [];
     const receivers = [
-      await connect(server, { receiverToken: "all", onMessageReceived: (raw) => void got.all.push(raw) }),
+      await connect(server, { receiverToken: "all", onMessageReceived: (raw) => void got.all!.push(raw) }),
       await connect(server, { receiverToken: "part" }),
       await connect(server, {
         receiverToken: "part",
         protocols: ["whatsapp-notifications"],
-        onMessageReceived: (raw) => void got.plain.push(raw),
+        onMessageReceived: (raw) => void got.plain!.push(raw),
       }),
     ];
     const loop = (async () => {
-      for await (const { raw, partial, signature } of receivers[1].notifications) inbox.push([raw, partial, signature]);
+      for await (const { raw, partial, signature } of receivers[1]!.notifications) {
+        inbox.push([raw, partial, signature]);
+      }
     })();
     const bodies = [
       `{${OBJECT},"top":"S","entry":[{"id":"42","changes":[${PASSING}]}]}`,
@@ -304,8 +306,8 @@ describe("receivers whose token has a filter", () => {
       textsTo("1", "whole"),
     ];
     for (const body of bodies) assertEquals(await post(server, body), 200);
-    await until(() => got.all.length === 4 && inbox.length === 3 && got.plain.length === 3, "all of them");
-    const signature = signNotification(encode(bodies[3]), SECRET);
+    await until(() => got.all!.length === 4 && inbox.length === 3 && got.plain!.length === 3, "all of them");
+    const signature = signNotification(encode(bodies[3]!), SECRET);
     assertEquals(got.all, bodies);
     assertEquals(got.plain, [PART, PART, bodies[3]]);
     assertEquals(inbox, [[PART, true, ""], [PART, true, ""], [bodies[3], false, signature]]);

@@ -20,8 +20,8 @@ function parseOne(message: Json, contacts: Json[] = [CONTACT]): WhatsAppMessage 
   const base = { id: "wamid.A", from: "491700000001", timestamp: "1790416800" };
   const { records, skipped } = parseNotification(notification({ contacts, messages: [{ ...base, ...message }] }));
   assertEquals([records.length, skipped], [1, []]);
-  assert(records[0].kind === "message");
-  return records[0];
+  assert(records[0]!.kind === "message");
+  return records[0]!;
 }
 
 describe("parseNotification", () => {
@@ -382,12 +382,12 @@ describe("parseNotification", () => {
       "43 message 2",
     ]);
     const [, , status, , error, action] = records;
-    assert(error.kind === "error" && action.kind === "userAction");
-    assertEquals([error.error, error.phoneNumberId], [{ code: 130429 }, "100000000000001"]);
-    assertEquals([action.actionType, action.data], ["tap", { click_id: "c" }]);
-    assertEquals(action.timestamp, new Date("2026-09-26T10:00:00Z"));
-    assert(status.kind === "status");
-    const { raw: _, ...rest } = status;
+    assert(error!.kind === "error" && action!.kind === "userAction");
+    assertEquals([error!.error, error!.phoneNumberId], [{ code: 130429 }, "100000000000001"]);
+    assertEquals([action!.actionType, action!.data], ["tap", { click_id: "c" }]);
+    assertEquals(action!.timestamp, new Date("2026-09-26T10:00:00Z"));
+    assert(status!.kind === "status");
+    const { raw: _, ...rest } = status!;
     assertEquals(rest as unknown, {
       kind: "status",
       id: "3",
@@ -431,18 +431,18 @@ describe("parseNotification", () => {
     }];
     const contacts = [{ ...CONTACT, profile: { name: "Anna", username: "@anna" } }];
     const [single, group] = parseNotification(notification({ contacts, statuses })).records;
-    assert(single.kind === "status" && group.kind === "status");
-    assertEquals([single.recipientName, single.recipientUsername], ["Anna", "anna"]);
-    assertEquals([single.parentRecipientUserId, single.recipientIdentityKeyHash], ["US.ENT.1", "h"]);
-    assertEquals(single.conversation, {
+    assert(single!.kind === "status" && group!.kind === "status");
+    assertEquals([single!.recipientName, single!.recipientUsername], ["Anna", "anna"]);
+    assertEquals([single!.parentRecipientUserId, single!.recipientIdentityKeyHash], ["US.ENT.1", "h"]);
+    assertEquals(single!.conversation, {
       id: "c",
       expirationTimestamp: new Date("2026-09-26T10:00:00Z"),
       originType: "service",
     });
-    assertEquals(single.pricing, { billable: true, pricingModel: "PMP", type: "regular", category: "marketing" });
-    assertEquals([group.recipientName, group.recipientParticipantId], [undefined, "49"]);
-    assertEquals(group.recipientParticipantParentUserId, "DE.ENT.1");
-    assertEquals([group.recipientParticipantUserId, group.pricing], ["DE.1", { category: "group_service" }]);
+    assertEquals(single!.pricing, { billable: true, pricingModel: "PMP", type: "regular", category: "marketing" });
+    assertEquals([group!.recipientName, group!.recipientParticipantId], [undefined, "49"]);
+    assertEquals(group!.recipientParticipantParentUserId, "DE.ENT.1");
+    assertEquals([group!.recipientParticipantUserId, group!.pricing], ["DE.1", { category: "group_service" }]);
   });
 
   it("never takes echoes, history and standby for live messages", () => {
@@ -459,13 +459,13 @@ describe("parseNotification", () => {
     const contacts = [CONTACT];
     const json = notification({ contacts, message_echoes: [echo] }, "smb_message_echoes");
     const [record] = parseNotification(json).records;
-    assert(record.kind === "echo" && record.message.type === "text");
-    assertEquals([record.to, record.recipientName, record.field], ["491700000001", "Anna", "smb_message_echoes"]);
-    assertEquals(record.message.sender, { id: "15550000000", phone: "15550000000" });
+    assert(record!.kind === "echo" && record!.message.type === "text");
+    assertEquals([record!.to, record!.recipientName, record!.field], ["491700000001", "Anna", "smb_message_echoes"]);
+    assertEquals(record!.message.sender, { id: "15550000000", phone: "15550000000" });
     const byUser = { ...echo, to: "", to_user_id: "DE.1" };
     const [other] = parseNotification(notification({ message_echoes: [byUser] }, "message_echoes")).records;
-    assert(other.kind === "echo");
-    assertEquals([other.to, other.recipientName], ["DE.1", undefined]);
+    assert(other!.kind === "echo");
+    assertEquals([other!.to, other!.recipientName], ["DE.1", undefined]);
   });
 
   it("types history: threads in chunks, media and echoes that follow, and the refusal", () => {
@@ -481,8 +481,8 @@ describe("parseNotification", () => {
       "entry[0].changes[0].value.history[0].threads[1]",
     ]);
     const [first, second] = records;
-    assert(first.kind === "history" && second.kind === "history");
-    const { message: parsed, raw: _, ...rest } = first;
+    assert(first!.kind === "history" && second!.kind === "history");
+    const { message: parsed, raw: _, ...rest } = first!;
     assertEquals(parsed.type, "text");
     assertEquals(rest as unknown, {
       kind: "history",
@@ -494,8 +494,8 @@ describe("parseNotification", () => {
       accountId: "42",
       phoneNumberId: "100000000000001",
     });
-    assert(second.message.type === "unknown");
-    assertEquals(second.message.originalType, "media_placeholder");
+    assert(second!.message.type === "unknown");
+    assertEquals(second!.message.originalType, "media_placeholder");
   });
 
   it("types standby, one level deeper, with the account's number", () => {
@@ -509,8 +509,8 @@ describe("parseNotification", () => {
     const inner = records.map((record) => record.kind === "standby" ? record.record.kind : "");
     assertEquals(inner, ["message", "echo", "status"]);
     const [first] = records;
-    assert(first.kind === "standby" && first.record.kind === "message");
-    assertEquals([first.record.sender.name, first.record.phoneNumberId], ["Anna", "100000000000001"]);
+    assert(first!.kind === "standby" && first!.record.kind === "message");
+    assertEquals([first!.record.sender.name, first!.record.phoneNumberId], ["Anna", "100000000000001"]);
   });
 
   it("gives the time of what is about an account", () => {
@@ -525,8 +525,8 @@ describe("parseNotification", () => {
     const conversation_context = { type: "summary", summary: { text: "wants a refund" } };
     const messages = [{ id: "1", type: "text", text: { body: "a" } }];
     const [record] = parseNotification(notification({ conversation_context, messages })).records;
-    assert(record.kind === "message");
-    assertEquals(record.conversationSummary, "wants a refund");
+    assert(record!.kind === "message");
+    assertEquals(record!.conversationSummary, "wants a refund");
   });
 
   it("isolates what is wrong, and says where and why", () => {
@@ -653,10 +653,10 @@ describe("real payloads", () => {
         if (kind === "status") assert(records.every((record) => record.kind === "status"), file);
         if (kind !== "msg" || file.includes("-none-")) continue;
         const [first] = records;
-        assert(first.kind === "message", file);
-        const original = first.type === "unknown" ? first.originalType : first.type;
+        assert(first!.kind === "message", file);
+        const original = first!.type === "unknown" ? first!.originalType : first!.type;
         assertEquals(original, file === "msg-unknown-notype.json" ? "unknown" : type, file);
-        assert(first.type !== "unknown" || type === "unknown", file);
+        assert(first!.type !== "unknown" || type === "unknown", file);
       }
     });
   }

@@ -178,8 +178,8 @@ describe("failing the connection (RFC 6455 §7.1.7)", () => {
     it(`answers ${name} with ${closeCode}`, () => {
       const { transport, peer } = openRig("server", { maxMessageSize: 100 });
       transport.receive(bytes(peer));
-      const [{ payload }] = decodeAll(transport.written);
-      assertEquals((payload[0] << 8) | payload[1], closeCode);
+      const { payload } = decodeAll(transport.written)[0]!;
+      assertEquals((payload[0]! << 8) | payload[1]!, closeCode);
     });
   }
 

@@ -115,7 +115,7 @@ describe("compression", () => {
       return sizes;
     };
     const [first, second, third] = await size({});
-    assert(first > 600 && second < 50 && third < 50, `${first}, ${second}, ${third}`);
+    assert(first! > 600 && second! < 50 && third! < 50, `${first}, ${second}, ${third}`);
     const [one, two, three] = await size({ serverNoContextTakeover: true });
     assertEquals([two, three], [one, one]);
   });
@@ -206,7 +206,7 @@ describe("compression", () => {
     const { peer, atClient, close } = await join({ ...ON, maxBufferedAmount: 1000 }, ON);
     assertEquals(peer.send("x".repeat(100_000)), "sent");
     await until(() => atClient.length === 1, "the message");
-    assertEquals((atClient[0][0] as string).length, 100_000);
+    assertEquals((atClient[0]![0] as string).length, 100_000);
     await close();
   });
 });
@@ -231,7 +231,7 @@ describe("incompressible messages", () => {
     const settings = compressionSettings({ threshold: 0 })!;
     const deflater = new MessageDeflater("server", settings, settings);
     const [frame] = decodeAll(new SharedMessage(new Random(6).bytes(100), 0, settings).framesFor(deflater), 0x40);
-    assertEquals(frame.reserved, 0);
+    assertEquals(frame!.reserved, 0);
   });
 
   it("needs no more room than it would without compression", async () => {
@@ -298,7 +298,7 @@ describe("a message that inflates without end", () => {
     await new Promise((resolve) => child.on("close", resolve));
     // "… in 1043639 bytes on the wire: the server grew by 24.9 MiB, closed with 1009"
     assertStringIncludes(output, "closed with 1009");
-    const growth = Number(output.split("grew by ")[1].split(" MiB")[0]);
+    const growth = Number(output.split("grew by ")[1]!.split(" MiB")[0]);
     // Bun collects the pieces that were read a little later.
     assert(growth > 10 && growth < ("Deno" in globalThis ? 32 : 40), output);
   });

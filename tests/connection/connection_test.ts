@@ -15,7 +15,7 @@ describe("WebSocketConnection.send", () => {
     connection.send("");
     await settle();
     assertFrames(transport.written, ['text "Hi €"', 'binary "\\u0001\\u0002"', 'text ""']);
-    assertEquals(transport.written[1] & 0x80, 0);
+    assertEquals(transport.written[1]! & 0x80, 0);
   });
 
   it("masks as a client, with a new key each time", async () => {
@@ -26,7 +26,7 @@ describe("WebSocketConnection.send", () => {
     const length = wire.length / 3;
     const keys = new Set([0, 1, 2].map((index) => wire.slice(index * length + 2, index * length + 6).join()));
     assertEquals(keys.size, 3);
-    assertEquals(wire[1] & 0x80, 0x80);
+    assertEquals(wire[1]! & 0x80, 0x80);
     assertFrames(wire, ['text "same text"', 'text "same text"', 'text "same text"']);
   });
 
@@ -39,7 +39,7 @@ describe("WebSocketConnection.send", () => {
     recorder.onMessage = (data) => void connection.send(data);
     transport.receive(concat(...Array.from({ length: 64 }, (_, index) => peer.text(`echo ${index}`))));
     assertEquals(transport.writes.length, 2);
-    assertEquals(decodeAll(transport.writes[1]).length, 64);
+    assertEquals(decodeAll(transport.writes[1]!).length, 64);
   });
 
   it("copies bytes: what happens to them later does not matter", async () => {
@@ -48,7 +48,7 @@ describe("WebSocketConnection.send", () => {
     connection.send(bytes);
     bytes.fill(9);
     await settle();
-    assertEquals(decodeAll(transport.written)[0].payload, Uint8Array.of(1, 2, 3));
+    assertEquals(decodeAll(transport.written)[0]!.payload, Uint8Array.of(1, 2, 3));
   });
 
   it("round-trips text of every length around the header edges, ASCII or not", async () => {
@@ -58,7 +58,7 @@ describe("WebSocketConnection.send", () => {
         const text = unit.repeat(length);
         connection.send(text);
         await settle();
-        assertEquals(new TextDecoder().decode(decodeAll(transport.written)[0].payload), text);
+        assertEquals(new TextDecoder().decode(decodeAll(transport.written)[0]!.payload), text);
       }
     }
   });
@@ -74,8 +74,8 @@ describe("WebSocketConnection.send", () => {
           connection.send("after");
           await settle();
           const [before, frame, after] = decodeAll(transport.written);
-          assert(new TextDecoder().decode(frame.payload) === text);
-          assertEquals([before.payload, after.payload], [encode("before"), encode("after")]);
+          assert(new TextDecoder().decode(frame!.payload) === text);
+          assertEquals([before!.payload, after!.payload], [encode("before"), encode("after")]);
         }
       }
     }
@@ -121,7 +121,7 @@ describe("splitMessage and frameSize", () => {
           (size < 126 ? 2 : size < 65536 ? 4 : 10) + (role === "client" ? 4 : 0);
         for (const { payload } of frames) assert(payload.length + overhead(payload.length) <= frameSize);
         const [firstEnd] = frames.flatMap(({ final }, index) => final ? [index] : []);
-        const message = frames.slice(0, firstEnd + 1);
+        const message = frames.slice(0, firstEnd! + 1);
         assertEquals(message.map(({ opcode }) => opcode), [1, ...Array(message.length - 1).fill(0)]);
         for (const { payload } of message.slice(0, -1)) {
           const more = payload.length + 1;

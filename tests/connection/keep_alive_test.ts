@@ -22,7 +22,7 @@ async function nextPing(rig: Rig): Promise<Uint8Array> {
   rig.clock.advance(30_000);
   await settle();
   const [payload] = takePings(rig);
-  return payload;
+  return payload!;
 }
 
 describe("keep-alive", () => {
@@ -225,7 +225,7 @@ describe("keep-alive over sockets", () => {
     await using client = new WebSocketClient(`ws://127.0.0.1:${server.address!.port}/`, times);
     await client.connect();
     const [connection] = server.connections;
-    await until(() => connection.latency !== undefined && client.connection!.latency !== undefined, "two pongs");
+    await until(() => connection!.latency !== undefined && client.connection!.latency !== undefined, "two pongs");
     assertEquals(server.stats().pingTimes.count > 0, true);
     assertEquals(client.stats().pingTimes.count > 0, true);
   });

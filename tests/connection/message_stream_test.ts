@@ -59,9 +59,9 @@ describe("messageWriter", () => {
       await ReadableStream.from(chunks).pipeTo(peer.messageWriter(Opcode.Binary));
       client.send("after");
       await until(() => atServer.length === 2 && atClient.length === 1, "the messages");
-      assertSameBytes(atServer[0][0] as Uint8Array, noise);
-      assertSameBytes(atClient[0][0] as Uint8Array, noise);
-      assertEquals(atServer[1][0], "after");
+      assertSameBytes(atServer[0]![0] as Uint8Array, noise);
+      assertSameBytes(atClient[0]![0] as Uint8Array, noise);
+      assertEquals(atServer[1]![0], "after");
       await close();
     });
   }

@@ -44,7 +44,7 @@ describe("SendQueue", () => {
     const texts = decodeAll(transport.written).map(({ payload }) => decode(payload));
     assertEquals(texts.map((text) => text.slice(0, 5)), ["one", "xxxxx", "two", "xxxxx", "three"]);
     // Shared bytes are not copied, and one array serves all.
-    assertSameBytes(transport.writes[1], large);
+    assertSameBytes(transport.writes[1]!, large);
   });
 
   it("never hands out a pooled buffer that is still being written", () => {
@@ -102,7 +102,7 @@ describe("SendQueue", () => {
     const frame = (): void => queue.appendFrame(firstOctet(Opcode.Binary, true), payload);
     frame();
     queue.flush();
-    const written = transport.writes[0].buffer;
+    const written = transport.writes[0]!.buffer;
     // Two in line, and one to append to.
     for (let index = 0; index < 3; index++) frame();
     queue.discard();

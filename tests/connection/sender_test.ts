@@ -98,7 +98,7 @@ describe("a connection whose transport writes at the end of a turn", () => {
     transport.receive(concat(...Array.from({ length: 70 }, (_, index) => peer.frame(Opcode.Ping, String(index)))));
     transport.flush();
     const pongs = decodeAll(transport.written);
-    assertEquals([pongs.length, new TextDecoder().decode(pongs[64].payload)], [65, "69"]);
+    assertEquals([pongs.length, new TextDecoder().decode(pongs[64]!.payload)], [65, "69"]);
   });
 
   it("ends the transport when its close frame has left, and not before", () => {

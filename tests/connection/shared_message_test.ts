@@ -68,7 +68,7 @@ describe("a broadcast", () => {
     const clients = await Promise.all([true, false, true].map(async (compression, index) => {
       const [ours, theirs] = pipe();
       server.acceptStream(ours);
-      const client = new WebSocketClient({ compression, onMessageReceived: () => void got[index]++ });
+      const client = new WebSocketClient({ compression, onMessageReceived: () => void got[index]!++ });
       await client.connect({ stream: theirs });
       return client;
     }));
@@ -91,7 +91,7 @@ describe("a broadcast", () => {
     for (const { connection } of rigs) sendShared(connection, short);
     return settle().then(() => {
       const [first, ...others] = rigs.map(({ transport }) => transport.written);
-      assertEquals(decodeAll(first, 0x40).map(({ reserved }) => reserved), [0x40, 0]);
+      assertEquals(decodeAll(first!, 0x40).map(({ reserved }) => reserved), [0x40, 0]);
       for (const other of others) assertEquals(other, first);
       for (const { connection } of rigs) connection.terminate();
     });

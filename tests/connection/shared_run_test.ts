@@ -59,7 +59,7 @@ describe("connections that have the same messages waiting", () => {
     appendToAll(lanes, framesOf("one"), framesOf("two"), framesOf("three"));
     flushAll(lanes);
     assertEquals(new Set(lanes.flatMap(({ transport }) => transport.arrays)).size, 1);
-    assertEquals(textsOf(lanes[99]), ["one", "two", "three"]);
+    assertEquals(textsOf(lanes[99]!), ["one", "two", "three"]);
   });
 
   it("write a single message from where it is", () => {
@@ -74,34 +74,34 @@ describe("connections that have the same messages waiting", () => {
     const lanes = makeLanes(30);
     const [odd, even] = [0, 1].map((rest) => lanes.filter((_, index) => index % 2 === rest));
     const [one, two, three] = ["one", "two", "three"].map(framesOf);
-    appendToAll(lanes, one);
-    appendToAll(odd, two);
+    appendToAll(lanes, one!);
+    appendToAll(odd!, two!);
     // Both runs go on in turn.
-    appendToAll(lanes, three);
+    appendToAll(lanes, three!);
     flushAll(lanes);
     assertEquals(new Set(lanes.flatMap(({ transport }) => transport.arrays)).size, 2);
-    for (const lane of odd) assertEquals(textsOf(lane), ["one", "two", "three"]);
-    for (const lane of even) assertEquals(textsOf(lane), ["one", "three"]);
+    for (const lane of odd!) assertEquals(textsOf(lane), ["one", "two", "three"]);
+    for (const lane of even!) assertEquals(textsOf(lane), ["one", "three"]);
   });
 
   it("write one array for each run, where each second one gets another form of a message", () => {
     const lanes = makeLanes(30);
     const [one, two, other] = ["one", "two", "other"].map(framesOf);
-    appendToAll(lanes, one);
-    lanes.forEach(({ queue }, index) => queue.appendEncoded(index % 2 === 0 ? two : other));
+    appendToAll(lanes, one!);
+    lanes.forEach(({ queue }, index) => queue.appendEncoded(index % 2 === 0 ? two! : other!));
     flushAll(lanes);
     assertEquals(new Set(lanes.flatMap(({ transport }) => transport.arrays)).size, 2);
-    assertEquals([textsOf(lanes[28]), textsOf(lanes[29])], [["one", "two"], ["one", "other"]]);
+    assertEquals([textsOf(lanes[28]!), textsOf(lanes[29]!)], [["one", "two"], ["one", "other"]]);
   });
 
   it("keep the order with frames of their own between, before and behind", () => {
     const lanes = makeLanes(4);
     appendToAll(lanes, framesOf("one"), framesOf("two"));
-    lanes[0].queue.appendText("mine");
-    lanes[1].queue.appendFrame(firstOctet(Opcode.Ping, true), encode("p"));
-    lanes[2].queue.appendText("€".repeat(50));
+    lanes[0]!.queue.appendText("mine");
+    lanes[1]!.queue.appendFrame(firstOctet(Opcode.Ping, true), encode("p"));
+    lanes[2]!.queue.appendText("€".repeat(50));
     appendToAll(lanes, framesOf("three"));
-    lanes[1].queue.appendFrame(firstOctet(Opcode.Close, true), new Uint8Array(0));
+    lanes[1]!.queue.appendFrame(firstOctet(Opcode.Close, true), new Uint8Array(0));
     flushAll(lanes);
     assertEquals(lanes.map(textsOf), [
       ["one", "two", "mine", "three"],
@@ -117,36 +117,36 @@ describe("connections that have the same messages waiting", () => {
     const lanes = makeLanes(10, true);
     appendToAll(lanes, framesOf("one"), framesOf("two"));
     flushAll(lanes);
-    const held = lanes[0].transport.arrays[0];
+    const held = lanes[0]!.transport.arrays[0]!;
     const before = held.slice();
     appendToAll(lanes, framesOf("three"), framesOf("four"));
-    lanes[3].queue.appendText("mine");
+    lanes[3]!.queue.appendText("mine");
     flushAll(lanes);
     assertEquals(lanes.map(({ transport }) => transport.writes.length), Array(10).fill(1));
     for (const { transport } of lanes.slice(1)) transport.drain();
     assertEquals(held, before);
-    assertStrictEquals(lanes[1].transport.arrays[1], lanes[2].transport.arrays[1]);
-    lanes[0].transport.drain();
-    assertEquals(textsOf(lanes[0]), ["one", "two", "three", "four"]);
-    assertEquals(textsOf(lanes[3]), ["one", "two", "three", "four", "mine"]);
+    assertStrictEquals(lanes[1]!.transport.arrays[1], lanes[2]!.transport.arrays[1]);
+    lanes[0]!.transport.drain();
+    assertEquals(textsOf(lanes[0]!), ["one", "two", "three", "four"]);
+    assertEquals(textsOf(lanes[3]!), ["one", "two", "three", "four", "mine"]);
   });
 
   it("count it as waiting, each by itself, until it has left or is dropped", () => {
     const [one, two] = makeLanes(2, true);
-    appendToAll([one, two], framesOf("12345"), framesOf("123"));
-    for (const { queue } of [one, two]) {
+    appendToAll([one!, two!], framesOf("12345"), framesOf("123"));
+    for (const { queue } of [one!, two!]) {
       assertEquals([queue.bufferedAmount, queue.ownAmount, queue.waits], [12, 12, true]);
     }
-    flushAll([one, two]);
-    assertEquals([one.queue.bufferedAmount, one.queue.ownAmount, one.queue.waits], [12, 12, false]);
-    appendToAll([one, two], framesOf("1"));
-    assertEquals(one.queue.bufferedAmount, 15);
-    one.transport.drain();
-    assertEquals([one.queue.bufferedAmount, one.queue.sent], [3, 12]);
-    one.transport.drain();
-    assertEquals([one.queue.bufferedAmount, one.queue.ownAmount, one.queue.sent], [0, 0, 15]);
-    two.queue.discard();
-    assertEquals([two.queue.bufferedAmount, two.queue.ownAmount, two.queue.waits], [0, 0, false]);
+    flushAll([one!, two!]);
+    assertEquals([one!.queue.bufferedAmount, one!.queue.ownAmount, one!.queue.waits], [12, 12, false]);
+    appendToAll([one!, two!], framesOf("1"));
+    assertEquals(one!.queue.bufferedAmount, 15);
+    one!.transport.drain();
+    assertEquals([one!.queue.bufferedAmount, one!.queue.sent], [3, 12]);
+    one!.transport.drain();
+    assertEquals([one!.queue.bufferedAmount, one!.queue.ownAmount, one!.queue.sent], [0, 0, 15]);
+    two!.queue.discard();
+    assertEquals([two!.queue.bufferedAmount, two!.queue.ownAmount, two!.queue.waits], [0, 0, false]);
   });
 
   it("do not count large messages, which are written by themselves, in ownAmount", () => {
@@ -169,7 +169,7 @@ describe("connections that have the same messages waiting", () => {
     const texts = Array.from({ length: 300 }, (_, index) => String(index).repeat(1 + (index % 900)));
     appendToAll(lanes, ...texts.map(framesOf));
     flushAll(lanes);
-    const [{ arrays }] = lanes.map(({ transport }) => transport);
+    const { arrays } = lanes.map(({ transport }) => transport)[0]!;
     assert(arrays.length >= 5, `64 messages in each at most: ${arrays.length}`);
     assert(arrays.every(({ length }) => length <= 16 * 1024), "16 KiB in each at most");
     for (const lane of lanes) {
@@ -221,12 +221,12 @@ describe("connections that have the same messages waiting", () => {
 describe("SharedRun", () => {
   it("is found again within a turn, and not held after it", async () => {
     const [one, two] = ["one", "two"].map(framesOf);
-    const run = SharedRun.none.append(one).append(two);
-    assertStrictEquals(SharedRun.none.append(one).append(two), run);
+    const run = SharedRun.none.append(one!).append(two!);
+    assertStrictEquals(SharedRun.none.append(one!).append(two!), run);
     const joined = run.join();
     assertStrictEquals(run.join(), joined);
     await Promise.resolve();
-    assert(SharedRun.none.append(one).append(two) !== run, "it is another run");
+    assert(SharedRun.none.append(one!).append(two!) !== run, "it is another run");
     assert(run.join() !== joined, "it is joined anew");
     assertEquals(run.join(), joined);
   });

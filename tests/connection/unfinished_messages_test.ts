@@ -55,18 +55,18 @@ describe("UnfinishedMessages", () => {
     assertEquals(clock.pending, 1);
     clock.advance(500);
     for (let message = 0; message < 100; message++) {
-      unfinished.finish(owners[0]);
-      unfinished.update(owners[0], 1);
+      unfinished.finish(owners[0]!);
+      unfinished.update(owners[0]!, 1);
     }
     for (const owner of owners) unfinished.finish(owner);
     assertEquals(clock.pending, 1);
     clock.advance(1000);
     assertEquals(clock.pending, 0);
-    unfinished.update(owners[0], 1);
-    unfinished.update(owners[1], 1);
-    unfinished.forget(owners[0]);
+    unfinished.update(owners[0]!, 1);
+    unfinished.update(owners[1]!, 1);
+    unfinished.forget(owners[0]!);
     assertEquals(clock.pending, 1);
-    unfinished.forget(owners[1]);
+    unfinished.forget(owners[1]!);
     assertEquals([clock.pending, unfinished.total], [0, 0]);
   });
 

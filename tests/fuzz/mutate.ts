@@ -18,7 +18,7 @@ function mutateOnce(random: Random, bytes: Uint8Array, words: readonly Uint8Arra
   switch (random.int(8)) {
     case 0: {
       const flipped = new Uint8Array(bytes);
-      flipped[at] ^= 1 << random.int(8);
+      flipped[at]! ^= 1 << random.int(8);
       return flipped;
     }
     case 1: {

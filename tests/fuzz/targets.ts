@@ -60,7 +60,7 @@ function compareChunkings(
     return { events, error: undefined };
   });
   assertEquals(outcomes[1], outcomes[0]);
-  return outcomes[0];
+  return outcomes[0]!;
 }
 
 function protocolError(error: unknown): string {

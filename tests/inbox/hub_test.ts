@@ -175,7 +175,7 @@ describe("InboxHub: windows", () => {
   it("are 4096 at most, and 8 MiB", async () => {
     const rig = new Rig();
     const wide = await rig.join({ window: 1e9 });
-    assertEquals(wide.heads[0].window, 4096);
+    assertEquals(wide.heads[0]!.window, 4096);
     const bodies = Array.from({ length: 12 }, (_, at) => `${at}`.padEnd(1024 * 1024, "x"));
     await rig.add(...bodies);
     assertEquals(wide.bodies.length, 8);
@@ -351,7 +351,7 @@ describe("InboxHub: the journal", () => {
     await rig.add(...Array.from({ length: 20 }, (_, at) => `${at}`.padEnd(1024 * 1024, "x")));
     const sink = await rig.join({ after: 1 });
     assertEquals(sink.heads[1], { type: "gap", after: 1, until: 4 });
-    assert(sink.bodies[0].startsWith("5 4x"));
+    assert(sink.bodies[0]!.startsWith("5 4x"));
   });
 
   it("reports a gap that retention makes while the journal is read", async () => {

@@ -99,7 +99,7 @@ async function readAll(journal: SqliteJournal, from = 0, count = 10): Promise<st
       found.push(lostAfter === undefined ? `${seq}` : `${lostAfter}-${seq}`);
       assertEquals(bytes.length > 0, lostAfter === undefined);
     }
-    after = entries[entries.length - 1].seq;
+    after = entries[entries.length - 1]!.seq;
   }
 }
 
@@ -127,7 +127,7 @@ describe("SqliteJournal, damaged", () => {
         for (let times = 0; times < 3; times++) assertEquals(await readAll(journal), ["1", "2", "2-3", "4", "5"]);
         assertEquals(await readAll(journal, 2, 1), ["2-3", "4", "5"]);
         assertEquals(errors.map(({ code }) => code), ["ERR_JOURNAL_DAMAGED"]);
-        assert(errors[0].message.includes("notification 3 cannot be delivered"), errors[0].message);
+        assert(errors[0]!.message.includes("notification 3 cannot be delivered"), errors[0]!.message);
         assertEquals((await journal.append(entry(body(6)))).seq, 6);
         await journal.close();
       }));
@@ -140,7 +140,7 @@ describe("SqliteJournal, damaged", () => {
       const [first, last] = [lost[0], lost[lost.length - 1]];
       assert(lost.length > 1 && lost.length < 10, `${lost}`);
       const [journal, errors] = await open(file);
-      const expected = [...numbers(1, first - 1), `${first - 1}-${last}`, ...numbers(last + 1, 100)];
+      const expected = [...numbers(1, first! - 1), `${first! - 1}-${last}`, ...numbers(last! + 1, 100)];
       for (const count of [1, 7, 1000]) assertEquals(await readAll(journal, 0, count), expected);
       // A receiver that was in the middle of it.
       assertEquals((await readAll(journal, first))[0], `${first}-${last}`);
@@ -158,7 +158,7 @@ describe("SqliteJournal, damaged", () => {
       const clock = new FakeClock();
       const [journal] = await open(file, { maxBytes: 16 * MIB, maxAge: DAY, clock });
       for (let at = 0; at < 20; at++) await journal.append(entry(new Uint8Array(MIB).fill(at)));
-      assert(journal.trimmed > lost[lost.length - 1], `${journal.trimmed}`);
+      assert(journal.trimmed > lost[lost.length - 1]!, `${journal.trimmed}`);
       const kept = await readAll(journal);
       assertEquals(kept.length, 16);
       clock.advance(2 * DAY);
@@ -291,7 +291,7 @@ describe("SqliteJournal, damaged", () => {
         new WhatsAppReceiver(`ws://127.0.0.1:${server.address!.port}/`, {
           receiverToken: "t",
           after: 0,
-          onMessageReceived: (text) => void log.push(text.split(" ")[0]),
+          onMessageReceived: (text) => void log.push(text.split(" ")[0]!),
           onGap: (after, until) => void log.push(`${after}-${until}`),
         })
       );

@@ -157,7 +157,7 @@ describe("The files of a journal, while it is open", () => {
         clock.advance(10);
         assertEquals([await post(server, "2"), await post(server, "1"), await post(server, "3")], [503, 503, 503]);
         assertEquals(new Set(codes(server)), new Set(["ERR_JOURNAL_GONE"]));
-        assertStringIncludes(server.errors[0].message, `${which}" `);
+        assertStringIncludes(server.errors[0]!.message, `${which}" `);
         // What is at hand still is delivered still.
         const late: string[] = [];
         const second = await receive(server, late);

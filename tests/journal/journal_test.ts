@@ -69,21 +69,21 @@ function suite(
         const rest = await Promise.all(["b", "c"].map((body) => journal.append(entry(body))));
         assertEquals([first, ...rest].map(({ duplicate }) => duplicate), [false, false, false]);
         const [read, ...others] = await journal.read(0, 10);
-        assertEquals(read.bytes, bytes);
-        assertEquals(read.signature, "sha256=256");
-        assertEquals(read.receivedAt, new Date(1790416800000));
-        assertEquals(read.seq, first.seq);
-        assertEquals(show(others), [`${rest[0].seq} b`, `${rest[1].seq} c`]);
-        assert(first.seq < rest[0].seq && rest[0].seq < rest[1].seq);
-        assertEquals(journal.last, rest[1].seq);
+        assertEquals(read!.bytes, bytes);
+        assertEquals(read!.signature, "sha256=256");
+        assertEquals(read!.receivedAt, new Date(1790416800000));
+        assertEquals(read!.seq, first.seq);
+        assertEquals(show(others), [`${rest[0]!.seq} b`, `${rest[1]!.seq} c`]);
+        assert(first.seq < rest[0]!.seq && rest[0]!.seq < rest[1]!.seq);
+        assertEquals(journal.last, rest[1]!.seq);
       }));
 
     it("reads from any place, as many as asked", () =>
       withJournal(async (journal) => {
         const seqs: number[] = [];
         for (const body of ["a", "b", "c", "d"]) seqs.push((await journal.append(entry(body))).seq);
-        assertEquals(show(await journal.read(seqs[0], 2)), [`${seqs[1]} b`, `${seqs[2]} c`]);
-        assertEquals(await journal.read(seqs[3], 2), []);
+        assertEquals(show(await journal.read(seqs[0]!, 2)), [`${seqs[1]} b`, `${seqs[2]} c`]);
+        assertEquals(await journal.read(seqs[3]!, 2), []);
         assertEquals(await journal.read(1e9, 2), []);
       }));
 
@@ -100,7 +100,7 @@ function suite(
     it("distinguishes entries whose digests differ in the last byte only", () =>
       withJournal(async (journal) => {
         const [one, other] = [entry("a").digest, entry("a").digest];
-        other[31] ^= 1;
+        other[31]! ^= 1;
         await journal.append(entry("a", { digest: one }));
         assertEquals(await journal.has(other), false);
         assertEquals((await journal.append(entry("b", { digest: other }))).duplicate, false);
@@ -148,17 +148,17 @@ function suite(
         journal.saveCursor("slow", 0);
         for (let at = 0; at < 20; at++) {
           seqs.push((await journal.append(entry(new Uint8Array(MIB).fill(at)))).seq);
-          if (at === 2) journal.saveCursor("quick", seqs[2]);
+          if (at === 2) journal.saveCursor("quick", seqs[2]!);
         }
         let first = await journal.read(0, 1);
-        assertEquals([first[0].seq, first[0].bytes[0], journal.trimmed], [seqs[4], 4, seqs[3]]);
+        assertEquals([first[0]!.seq, first[0]!.bytes[0], journal.trimmed], [seqs[4], 4, seqs[3]]);
         await until(() => errors.length >= 2, "both errors");
         assertEquals(errors.map(({ code }) => code), ["ERR_JOURNAL_TRIMMED", "ERR_JOURNAL_TRIMMED"]);
         assert(errors.some(({ message }) => message.includes('"slow"')));
         // A retry of what is gone is a retry still.
         assertEquals((await journal.append(entry(new Uint8Array(MIB).fill(0)))).duplicate, true);
         first = await journal.read(0, 1);
-        assertEquals(first[0].bytes[0], 4);
+        assertEquals(first[0]!.bytes[0], 4);
       }, { maxBytes: 16 * MIB }));
 
     it("takes away what is older than maxAge; digests stay for 8 days", () =>
@@ -235,7 +235,7 @@ describe("MemoryJournal bounds", () => {
     const digest = (at: number): Uint8Array => new Uint8Array(new Uint32Array([at, 0, 0, 0, 0, 0, 0, 0]).buffer);
     for (let at = 0; at < 100_010; at++) await journal.append(entry("x", { digest: digest(at) }));
     const [first] = await journal.read(0, 1);
-    assertEquals([first.seq, journal.trimmed], [11, 10]);
+    assertEquals([first!.seq, journal.trimmed], [11, 10]);
     assertEquals(await journal.has(digest(0)), false);
     assertEquals(await journal.has(digest(100)), true);
   });
@@ -442,7 +442,7 @@ describe("SqliteJournal on disk", () => {
           "no/where",
         ]]
       ) {
-        const error = await assertRejects(() => SqliteJournal.open(file), JournalError, why);
+        const error = await assertRejects(() => SqliteJournal.open(file!), JournalError, why);
         assertEquals(error.code, "ERR_JOURNAL_OPEN");
       }
       assertEquals(readFileSync(text, "utf8").startsWith("not a database"), true);
@@ -466,7 +466,7 @@ describe("SqliteJournal on disk", () => {
           const entries = await journal.read(after, 1000);
           if (entries.length === 0) break;
           for (const { seq } of entries) seqs.add(seq);
-          after = entries[entries.length - 1].seq;
+          after = entries[entries.length - 1]!.seq;
         }
         assert(kept.length >= Number(lines));
         assertEquals(kept.filter((seq) => !seqs.has(seq)), []);
@@ -508,7 +508,7 @@ describe("SqliteJournal on disk", () => {
         const entries = await journal.read(after, 1000);
         if (entries.length === 0) break;
         seqs.push(...entries.map(({ seq }) => seq));
-        after = entries[entries.length - 1].seq;
+        after = entries[entries.length - 1]!.seq;
       }
       assertEquals(seqs, kept);
       assert(kept.length > 1, output);

@@ -109,7 +109,10 @@ function suite(name: string, withJournal: WithJournal): void {
         assertEquals(await journal.admit("new", 4, false), 4);
         await until(() => errors.length > 0, "the error");
         assertEquals(errors.map(({ code }) => code), ["ERR_JOURNAL_EXPIRED"]);
-        assert(errors[0].message.includes('"away"') && !errors[0].message.includes('"connected"'), errors[0].message);
+        assert(
+          errors[0]!.message.includes('"away"') && !errors[0]!.message.includes('"connected"'),
+          errors[0]!.message,
+        );
         const cursors = await Promise.all(["connected", "away", "new"].map((name) => journal.cursor(name)));
         assertEquals(cursors, [0, undefined, 4]);
         // Those that are connected never expire.
@@ -128,8 +131,8 @@ function suite(name: string, withJournal: WithJournal): void {
           await settle();
         }
         assertEquals(errors.map(({ code }) => code), ["ERR_JOURNAL_EXPIRED"]);
-        assert(errors[0].message.includes("11 receivers"), errors[0].message);
-        assert(errors[0].message.includes("and 1 more"), errors[0].message);
+        assert(errors[0]!.message.includes("11 receivers"), errors[0]!.message);
+        assert(errors[0]!.message.includes("and 1 more"), errors[0]!.message);
         const cursors = await Promise.all(names.map((name) => journal.cursor(name)));
         assertEquals(cursors, [0, ...names.slice(1).map(() => undefined)]);
       }, { maxReceiverAge: HOUR }));
@@ -156,13 +159,13 @@ function suite(name: string, withJournal: WithJournal): void {
         const last = await append(17);
         await until(() => errors.length > 0, "the first error");
         assertEquals(errors.map(({ code }) => code), ["ERR_JOURNAL_TRIMMED"]);
-        assert(errors[0].message.includes('30 receivers have not acknowledged: "name '), errors[0].message);
-        assert(errors[0].message.endsWith("and 20 more"), errors[0].message);
+        assert(errors[0]!.message.includes('30 receivers have not acknowledged: "name '), errors[0]!.message);
+        assert(errors[0]!.message.endsWith("and 20 more"), errors[0]!.message);
         journal.saveCursor("name 3", last);
         await append(17);
         await until(() => errors.length > 1, "the second error");
         assertEquals(errors.length, 2);
-        assert(errors[1].message.includes(`the receiver "name 3" has not acknowledged: from ${last + 1} on`));
+        assert(errors[1]!.message.includes(`the receiver "name 3" has not acknowledged: from ${last + 1} on`));
       }, { maxBytes: 16 * MIB }));
   });
 }
@@ -285,8 +288,8 @@ describeRedis("RedisJournal: names of receivers", () => {
     }
     await until(() => errors.length > 0, "the error");
     assertEquals(errors.map(({ code }) => code), ["ERR_JOURNAL_EXPIRED"]);
-    assert(errors[0].message.includes('"gone"') && errors[0].message.includes('"pool"'), errors[0].message);
-    assert(!errors[0].message.includes("their"), errors[0].message);
+    assert(errors[0]!.message.includes('"gone"') && errors[0]!.message.includes('"pool"'), errors[0]!.message);
+    assert(!errors[0]!.message.includes("their"), errors[0]!.message);
     const keys = await one.command("KEYS", "*") as string[];
     assertEquals(keys.filter((key) => key.endsWith(":gone") && key.includes("cursor") || key.endsWith(":pool")), []);
     const groups = JSON.stringify(await one.command("XINFO", "GROUPS", "{tackline}:stream"));
@@ -487,7 +490,7 @@ describe("InboxHub: names", () => {
       assertEquals([sink.got, sink.closed], [[], [4429, "The server keeps no more names of receivers"]]);
     }
     assertEquals(errors.map(({ code }) => code), Array(3).fill("ERR_JOURNAL_RECEIVERS"));
-    assert(errors[2].message.endsWith("100 refused so far"), errors[2].message);
+    assert(errors[2]!.message.endsWith("100 refused so far"), errors[2]!.message);
     member!.leave();
     const again = new Sink();
     await hub.join(again, hello("known"));

@@ -505,7 +505,7 @@ describe("MessageDeflater and MessageInflater", () => {
       deflater: new MessageDeflater("server", NO_TAKEOVER, NO_TAKEOVER),
       inflater: new MessageInflater("client", NO_TAKEOVER),
     }));
-    const one = pairs[0];
+    const one = pairs[0]!;
     inflate(one.inflater, one.deflater.compress(encode("Hello"), true).slice());
     const before = liveZlibStates();
     for (const { deflater, inflater } of pairs) {

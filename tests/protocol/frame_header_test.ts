@@ -25,7 +25,7 @@ describe("writeFrameHeader", () => {
         const target = new Uint8Array(14);
         const end = writeFrameHeader(target, 0, firstOctet(Opcode.Binary, true), length, masked, 0x01020304);
         const [first, ...rest] = bytes;
-        const expected = [0x82, first | (masked ? 0x80 : 0), ...rest, ...masked ? key : []];
+        const expected = [0x82, first! | (masked ? 0x80 : 0), ...rest, ...masked ? key : []];
         assertEquals([...target.subarray(0, end)], expected);
         assertEquals(frameHeaderLength(length, masked), end);
       }

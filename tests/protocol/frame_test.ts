@@ -242,14 +242,14 @@ describe("FrameParser", () => {
         },
         frameEnd() {},
       }, { role: "server" });
-      parser.parse(pairs[6][1].slice());
-      assertEquals(concatAll(got), frames[6].payload);
+      parser.parse(pairs[6]![1].slice());
+      assertEquals(concatAll(got), frames[6]!.payload);
     });
 
     it("give each long frame in one piece that lies whole in the chunk, also behind the rest of one", () => {
       const pairs = [65_536, 65_536, 65_535, 65_536, 16_384, 130_000, 65_536, 262_130, 300].map(large);
       const wire = concat(...pairs.map(([, bytes]) => bytes));
-      for (const start of [0, 40_000, pairs[0][1].length - 20]) {
+      for (const start of [0, 40_000, pairs[0]![1].length - 20]) {
         const lengths: number[] = [];
         const parser = new FrameParser({
           frameHeader() {},
@@ -260,7 +260,7 @@ describe("FrameParser", () => {
         parser.parse(chunk, 0, start);
         const cut = lengths.length;
         parser.parse(chunk, start);
-        const rest = pairs[0][0].payload.length - lengths.slice(0, cut).reduce((sum, length) => sum + length, 0);
+        const rest = pairs[0]![0].payload.length - lengths.slice(0, cut).reduce((sum, length) => sum + length, 0);
         assertEquals(lengths.slice(cut), [rest, ...pairs.slice(1).map(([{ payload }]) => payload.length)], `${start}`);
       }
     });
@@ -421,7 +421,7 @@ describe("a node Buffer as input", () => {
     assertEquals(decoded.payload, encode("abc"));
     const collector = new Collector();
     new FrameParser(collector).parse(wire);
-    const [{ payload }] = collector.frames;
+    const { payload } = collector.frames[0]!;
     wire.fill(0);
     assertEquals([payload.constructor, payload], [Uint8Array, encode("abc")]);
   });
@@ -511,7 +511,7 @@ describe("the streams", () => {
   });
 
   it("give the frames before an error, then the error", async () => {
-    const bytes = concat(encodeFrame(frames[0]), Uint8Array.of(0x83, 0x00));
+    const bytes = concat(encodeFrame(frames[0]!), Uint8Array.of(0x83, 0x00));
     const reader = ReadableStream.from([bytes]).pipeThrough(new FrameDecoderStream()).getReader();
     const seen: unknown[] = [];
     const error = await assertRejects(async () => {

@@ -8,7 +8,7 @@ import { Random, withSeed } from "../support/support.ts";
 
 /** RFC 6455 §5.3, word for word: transformed-octet-i = original-octet-i XOR masking-key-octet-(i MOD 4). */
 function maskSlowly(bytes: Uint8Array, start: number, end: number, key: Uint8Array, offset: number): void {
-  for (let i = 0; i < end - start; i++) bytes[start + i] ^= key[(i + offset) % 4];
+  for (let i = 0; i < end - start; i++) bytes[start + i]! ^= key[(i + offset) % 4]!;
 }
 
 describe("mask", () => {

@@ -23,7 +23,7 @@ function suite(
     /** Everybody listens to a channel; what each has got. */
     const listenAll = async (nodes: Backplane[], channel: string): Promise<Data[][]> => {
       const got = nodes.map(() => [] as Data[]);
-      const subscriptions = nodes.map((node, at) => node.subscribe(channel, (data) => void got[at].push(data)));
+      const subscriptions = nodes.map((node, at) => node.subscribe(channel, (data) => void got[at]!.push(data)));
       await Promise.all(subscriptions.map(({ ready }) => ready));
       return got;
     };
@@ -34,8 +34,8 @@ function suite(
         const messages: Data[] = ["", "ü \0 \ufeff \u{1f600}", ":", "t:b:1:", new Uint8Array(0)];
         messages.push(Uint8Array.from({ length: 256 }, (_, index) => index));
         messages.push(new Uint8Array([9, 9, 1, 2, 9]).subarray(2, 4), "\ufeffbegins with a mark", "end");
-        for (const message of messages) await nodes[0].publish("*", message);
-        await until(() => got[1].at(-1) === "end" && got[2].at(-1) === "end", "the end at both");
+        for (const message of messages) await nodes[0]!.publish("*", message);
+        await until(() => got[1]!.at(-1) === "end" && got[2]!.at(-1) === "end", "the end at both");
         assertEquals(got, [[], messages, messages]);
       }));
 
@@ -44,9 +44,9 @@ function suite(
         const got: string[] = [];
         const channels = ["a", "b", "c"];
         const take = (data: Data): void => void got.push(String(data));
-        await Promise.all(channels.map((channel) => nodes[2].subscribe(channel, take).ready));
+        await Promise.all(channels.map((channel) => nodes[2]!.subscribe(channel, take).ready));
         for (let at = 0; at < 300; at++) {
-          for (const [from, node] of nodes.slice(0, 2).entries()) void node.publish(channels[at % 3], `${from} ${at}`);
+          for (const [from, node] of nodes.slice(0, 2).entries()) void node.publish(channels[at % 3]!, `${from} ${at}`);
         }
         await until(() => got.length === 600, "all of them");
         for (const from of ["0", "1"]) {
@@ -59,16 +59,16 @@ function suite(
       withNodes(2, async ([one, other]) => {
         const got: Data[] = [];
         const take = (data: Data): void => void got.push(data);
-        const first = other.subscribe("a", take);
-        const second = other.subscribe("b", take);
+        const first = other!.subscribe("a", take);
+        const second = other!.subscribe("b", take);
         await Promise.all([first.ready, second.ready]);
-        await one.publish("A", "other channel");
-        await one.publish("a", "1");
+        await one!.publish("A", "other channel");
+        await one!.publish("a", "1");
         await until(() => got.length === 1, "the first");
         first.close();
         first.close();
-        await one.publish("a", "too late");
-        await one.publish("b", "2");
+        await one!.publish("a", "too late");
+        await one!.publish("b", "2");
         await until(() => got.length === 2, "the second");
         assertEquals(got, ["1", "2"]);
       }));
@@ -77,39 +77,39 @@ function suite(
       withNodes(2, async ([one, other]) => {
         const got: string[] = [];
         const listen = (mark: string): ReturnType<Backplane["subscribe"]> =>
-          other.subscribe("a", (data) => void got.push(`${mark}${data}`));
+          other!.subscribe("a", (data) => void got.push(`${mark}${data}`));
         const [x, y] = [listen("x"), listen("y")];
         await Promise.all([x.ready, y.ready]);
-        await one.publish("a", "1");
+        await one!.publish("a", "1");
         await until(() => got.length === 2, "both");
         x.close();
-        await one.publish("a", "2");
+        await one!.publish("a", "2");
         await until(() => got.length === 3, "the one that is left");
         y.close();
         await listen("z").ready;
-        await one.publish("a", "3");
+        await one!.publish("a", "3");
         await until(() => got.length === 4, "the new one");
         assertEquals(got, ["x1", "y1", "y2", "z3"]);
       }));
 
     it("carries a message of 4 MiB", () =>
       withNodes(2, async ([one, other]) => {
-        const [, got] = await listenAll([one, other], "a");
+        const [, got] = await listenAll([one!, other!], "a");
         const bytes = new Uint8Array(4 * 1024 * 1024).map((_, index) => index * 7);
-        await one.publish("a", bytes);
-        await until(() => got.length === 1, "it");
-        assertEquals(got[0].length, bytes.length);
-        assert((got[0] as Uint8Array).every((byte, index) => byte === bytes[index]));
+        await one!.publish("a", bytes);
+        await until(() => got!.length === 1, "it");
+        assertEquals(got![0]!.length, bytes.length);
+        assert((got![0] as Uint8Array).every((byte, index) => byte === bytes[index]));
       }));
 
     it("takes nothing any more once closed", () =>
       withNodes(2, async ([one]) => {
-        const subscription = one.subscribe("a", () => {});
-        await one.close();
-        await one.close();
+        const subscription = one!.subscribe("a", () => {});
+        await one!.close();
+        await one!.close();
         await subscription.ready;
-        await one.subscribe("b", () => {}).ready;
-        const error = await assertRejects(() => one.publish("a", "x"), BackplaneError, "Cannot publish");
+        await one!.subscribe("b", () => {}).ready;
+        const error = await assertRejects(() => one!.publish("a", "x"), BackplaneError, "Cannot publish");
         assertEquals(error.code, "ERR_BACKPLANE_LOST");
       }));
 
@@ -118,14 +118,14 @@ function suite(
         const servers = backplanes.map((backplane) => new WebSocketServer({ ...quiet, backplane }));
         await Promise.all(servers.map((server) => server.start()));
         const clients = await Promise.all(servers.map(connect));
-        const subscribed = [0, 2].map((at) => [...servers[at].connections][0].subscribe("news"));
+        const subscribed = [0, 2].map((at) => [...servers[at]!.connections][0]!.subscribe("news"));
         await Promise.all(subscribed);
         assertEquals(servers.map((server) => server.subscriberCount("news")), [1, 0, 1]);
-        assertEquals(servers[0].broadcastMessage("all 1"), 1);
-        assertEquals(servers[1].publish("news", "news 1"), 0);
-        assertEquals(servers[1].broadcastData(new Uint8Array([1])), 1);
-        assertEquals(servers[0].publish("news", "news 2", { except: [...servers[0].connections][0] }), 0);
-        assertEquals(servers[2].sendMessageTo("here only", () => true), 1);
+        assertEquals(servers[0]!.broadcastMessage("all 1"), 1);
+        assertEquals(servers[1]!.publish("news", "news 1"), 0);
+        assertEquals(servers[1]!.broadcastData(new Uint8Array([1])), 1);
+        assertEquals(servers[0]!.publish("news", "news 2", { except: [...servers[0]!.connections][0] }), 0);
+        assertEquals(servers[2]!.sendMessageTo("here only", () => true), 1);
         for (const server of servers) server.broadcastMessage("end");
         const ended = (got: Data[]): boolean => got.filter((data) => data === "end").length === 3;
         await until(() => clients.every(({ got }) => ended(got)), "the end at all");
@@ -136,8 +136,8 @@ function suite(
           ["1", "all 1", "here only", "news 1", "news 2"],
         ]);
         // One is counted when it is known that others can hear it.
-        await until(() => servers[1].stats().backplane?.published === 3, "what was published");
-        assertEquals(servers[1].stats().backplane, { published: 3, received: 3, lost: 0, missed: 0 });
+        await until(() => servers[1]!.stats().backplane?.published === 3, "what was published");
+        assertEquals(servers[1]!.stats().backplane, { published: 3, received: 3, lost: 0, missed: 0 });
         await Promise.all(clients.map(({ client }) => client.disconnect()));
         await Promise.all(servers.map((server) => server.stop()));
       }));
@@ -148,8 +148,8 @@ function suite(
         for (const turn of ["one", "two"]) {
           await server.start();
           const { client, got } = await connect(server);
-          await [...server.connections][0].subscribe("a");
-          await other.publish("#a", turn);
+          await [...server.connections][0]!.subscribe("a");
+          await other!.publish("#a", turn);
           await until(() => got.length === 1, "a message");
           assertEquals(got, [turn]);
           await client.disconnect();
@@ -200,7 +200,7 @@ describeRedis("RedisBackplane", () => {
     const programs = await Promise.all([...CLIENTS.values()].map((make) => make(redis.url)));
     const nodes = programs.map(({ client }) => new RedisBackplane(client));
     const got: string[][] = nodes.map(() => []);
-    const subscriptions = nodes.map((node, at) => node.subscribe("a", (data) => void got[at].push(String(data))));
+    const subscriptions = nodes.map((node, at) => node.subscribe("a", (data) => void got[at]!.push(String(data))));
     await Promise.all(subscriptions.map(({ ready }) => ready));
     for (const [at, node] of nodes.entries()) await node.publish("a", `from ${at}`);
     await until(() => got.every(({ length }) => length === nodes.length - 1), "all at all");

@@ -115,15 +115,15 @@ describeRedis("RedisBackplane when Redis fails", () => {
         const programs = [await make(redis.url), await make(redis.url)];
         await redis.kill();
         const [one, other] = programs.map((program) => new Node(program));
-        const ready = [one.listen("a"), other.listen("a")];
-        await until(() => one.codes.length > 0, "the bad news");
-        assertEquals(one.codes, ["ERR_BACKPLANE_AWAY"]);
+        const ready = [one!.listen("a"), other!.listen("a")];
+        await until(() => one!.codes.length > 0, "the bad news");
+        assertEquals(one!.codes, ["ERR_BACKPLANE_AWAY"]);
         await redis.run();
         await Promise.all(ready);
-        await one.backplane.publish("a", "x");
-        await until(() => other.got.length > 0, "a message");
+        await one!.backplane.publish("a", "x");
+        await until(() => other!.got.length > 0, "a message");
         await redis.kill();
-        await Promise.all([one.stop(), other.stop()]);
+        await Promise.all([one!.stop(), other!.stop()]);
         await redis.stop();
       });
 
@@ -158,7 +158,7 @@ describeRedis("RedisBackplane when Redis fails", () => {
   it("counts what it cannot know by the numbers of each sender", async () => {
     const [make] = CLIENTS.values();
     const redis = await RedisServer.start([]);
-    const node = await Node.start(make, redis.url);
+    const node = await Node.start(make!, redis.url);
     const send = (text: string): Promise<unknown> => node.program.command("PUBLISH", "tackline:a", text);
     for (
       const text of ["x:0:1:t:one", "x:0:2:t:two", "x:0:2:t:twice", "x:0:1:t:late", "x:0:5:t:five", "y:0:9:t:nine"]
@@ -179,7 +179,7 @@ describeRedis("RedisBackplane when Redis fails", () => {
   it("unsubscribes from unused channels, and is ready again only when Redis is", async () => {
     const [make] = CLIENTS.values();
     const redis = await RedisServer.start([]);
-    const [node, other] = [await Node.start(make, redis.url), await Node.start(make, redis.url)];
+    const [node, other] = [await Node.start(make!, redis.url), await Node.start(make!, redis.url)];
     const subscribers = async (channel: string): Promise<number> => {
       const answer = await other.program.command("PUBSUB", "NUMSUB", `tackline:${channel}`);
       return Number(Array.isArray(answer) ? answer[1] : Object.values(answer as object)[0]);
@@ -209,7 +209,7 @@ describeRedis("RedisBackplane when Redis fails", () => {
   it("counts over 10 000 channels without reporting a missed message", async () => {
     const [make] = CLIENTS.values();
     const redis = await RedisServer.start([]);
-    const [one, other] = [await Node.start(make, redis.url), await Node.start(make, redis.url)];
+    const [one, other] = [await Node.start(make!, redis.url), await Node.start(make!, redis.url)];
     for (let at = 0; at < 10_100;) {
       const sent: Promise<void>[] = [];
       // Not all at once: npm:redis gives up a command that has waited for five seconds, as it may on a busy machine.
@@ -246,7 +246,7 @@ describeRedis("RedisBackplane when Redis fails", () => {
   it("keeps trying an address where no server listens, and stops when it is closed", async () => {
     const [make] = CLIENTS.values();
     const redis = await RedisServer.start([]);
-    const program = await make(redis.url);
+    const program = await make!(redis.url);
     await redis.stop();
     let failures = 0;
     const clock = new FakeClock();

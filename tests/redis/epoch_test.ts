@@ -41,14 +41,14 @@ class Failover {
 
   async open(server = this.primary, options: RedisJournalOptions = {}): Promise<Node> {
     const address = await ServiceAddress.listen(server.port);
-    const node = await Node.open(make, address.url, options);
+    const node = await Node.open(make!, address.url, options);
     this.addresses.push(address);
     this.nodes.push(node);
     return node;
   }
 
   async program(server: RedisServer): Promise<ProgramClient> {
-    const program = await make(server.url);
+    const program = await make!(server.url);
     this.#programs.push(program);
     return program;
   }
@@ -75,7 +75,7 @@ async function withLag(action: (failover: Failover, ahead: Node, behind: Node) =
   await ahead.append("1", "2", "3", "4");
   await until(() => behind.told.length === 4, "what both know");
   await failover.promote(4);
-  failover.addresses[1].lead(0);
+  failover.addresses[1]!.lead(0);
   await ahead.append("5", "6", "7", "8");
   assertEquals(ahead.seqs, [1, 2, 3, 4, 5, 6, 7, 8]);
   await failover.primary.kill();
@@ -97,10 +97,10 @@ async function untilLost(...nodes: Node[]): Promise<void> {
 describeRedis("RedisJournal after a fail-over to a replica that was behind", () => {
   it("gives no number again when the node comes first that knows less", () =>
     withLag(async ({ addresses, replica }, ahead, behind) => {
-      addresses[1].lead(replica.port);
+      addresses[1]!.lead(replica.port);
       const seqs = await behind.append("new 1", "new 2", "new 3");
-      assert(seqs[0] > 8, `${seqs}`);
-      addresses[0].lead(replica.port);
+      assert(seqs[0]! > 8, `${seqs}`);
+      addresses[0]!.lead(replica.port);
       await ahead.append("new 4");
       for (const node of [ahead, behind]) {
         await until(() => node.told.at(-1) === "new 4", "what came after");
@@ -111,9 +111,9 @@ describeRedis("RedisJournal after a fail-over to a replica that was behind", () 
 
   it("gives no number again when the node comes first that knows more", () =>
     withLag(async ({ addresses, replica }, ahead, behind) => {
-      addresses[0].lead(replica.port);
+      addresses[0]!.lead(replica.port);
       await ahead.append("new 1");
-      addresses[1].lead(replica.port);
+      addresses[1]!.lead(replica.port);
       await behind.append("new 2");
       for (const node of [ahead, behind]) {
         await until(() => node.told.at(-1) === "new 2", "what came after");
@@ -128,8 +128,8 @@ describeRedis("RedisJournal after a fail-over to a replica that was behind", () 
       const fresh = await failover.open(replica);
       assertEquals([fresh.journal.id, fresh.journal.last], [ahead.journal.id, 4]);
       await fresh.append("new 1");
-      addresses[0].lead(replica.port);
-      addresses[1].lead(replica.port);
+      addresses[0]!.lead(replica.port);
+      addresses[1]!.lead(replica.port);
       await until(() => [ahead, behind].every((node) => node.told.at(-1) === "new 1"), "what came after");
       await untilLost(ahead, behind, fresh);
     }));
@@ -149,16 +149,16 @@ describeRedis("RedisJournal after a fail-over to a replica that was behind", () 
 
   it("gives no number again when the replica fails too, and the old primary is back", () =>
     withLag(async ({ addresses, primary, replica }, ahead, behind) => {
-      addresses[0].lead(replica.port);
+      addresses[0]!.lead(replica.port);
       await ahead.append("elsewhere 1", "elsewhere 2", "elsewhere 3");
       await replica.kill();
       // It has nothing: the journal is made anew by a node that knows of both servers' numbers, or of one's.
       await primary.run();
-      addresses[1].lead(primary.port);
+      addresses[1]!.lead(primary.port);
       const seqs = await behind.append("back 1", "back 2");
-      addresses[0].lead(primary.port);
+      addresses[0]!.lead(primary.port);
       await until(() => ahead.told.at(-1) === "back 2", "what came after, on the node that knew more");
-      assert(seqs[0] > Math.max(...ahead.seqs.slice(0, -2)), `${seqs}`);
+      assert(seqs[0]! > Math.max(...ahead.seqs.slice(0, -2)), `${seqs}`);
       const lost = ahead.journal.lost;
       const isLost = (seq: number): boolean => lost.some(({ after, until }) => after < seq && seq <= until);
       assertEquals(ahead.seqs.filter(isLost), ahead.seqs.slice(0, -2));
@@ -179,20 +179,20 @@ describeRedis("RedisJournal after a fail-over to a replica that was behind", () 
       const group = (): Promise<unknown> => program.command("HGET", "{tackline}:cursor:x", "group");
       await until(async () => await group() === "4 4", "the cursor at the replica");
       await failover.promote(4);
-      addresses[1].lead(0);
+      addresses[1]!.lead(0);
       await ahead.append("5", "6", "7", "8");
       await failover.primary.kill();
       if (late) {
-        addresses[1].lead(replica.port);
+        addresses[1]!.lead(replica.port);
         await behind.append("new");
         const taken = await place.take(10);
         assertEquals([bodies(taken.new), taken.gaps], [["new"], []]);
-        addresses[0].lead(replica.port);
+        addresses[0]!.lead(replica.port);
       } else {
-        addresses[0].lead(replica.port);
+        addresses[0]!.lead(replica.port);
         await ahead.append("6");
         // What it had delivered is known as a retry no more: it is kept again.
-        addresses[1].lead(replica.port);
+        addresses[1]!.lead(replica.port);
       }
       await untilLost(behind);
       await until(
@@ -219,17 +219,17 @@ describeRedis("RedisJournal after a fail-over to a replica that was behind", () 
     await until(() => node.told.length === 4, "what the new primary does not have");
     // New connections come to the new primary; of those that are there only the appending one is lost: the last one that ran a script.
     const admin = await failover.program(primary);
-    failover.addresses[0].target = replica.port;
+    failover.addresses[0]!.target = replica.port;
     const clients = String(await admin.command("CLIENT", "LIST")).split("\n").filter((line) => line !== "");
-    const field = (line: string, name: string): string => new RegExp(`(?:^| )${name}=(\\S*)`).exec(line)![1];
+    const field = (line: string, name: string): string => new RegExp(`(?:^| )${name}=(\\S*)`).exec(line)![1]!;
     const mine = clients.filter((line) => field(line, "cmd") === "wait");
     assertEquals(mine.length, 1, clients.join("\n"));
-    await admin.command("CLIENT", "KILL", "ID", field(mine[0], "id"));
+    await admin.command("CLIENT", "KILL", "ID", field(mine[0]!, "id"));
     const [seq] = await node.append("5");
-    assert(seq > 4, `${seq}`);
+    assert(seq! > 4, `${seq}`);
     const program = await failover.program(replica);
     const stream = await program.command("XREVRANGE", "{tackline}:stream", "+", "-", "COUNT", "1") as [string][];
-    assertEquals(stream[0][0], `${seq}-0`);
+    assertEquals(stream[0]![0], `${seq}-0`);
     await until(() => node.told.at(-1) === "5", "its own");
     await untilMessage(node, "Redis has forgotten the notifications 3 to 4: ");
     await failover.stop();
@@ -245,16 +245,16 @@ describeRedis("RedisJournal of a Redis that has forgotten something", () => {
   it("gives no number again after a restart with an older snapshot, to a node that knew nothing of it", async () => {
     const redis = await RedisServer.start(OPTIONS);
     const address = await ServiceAddress.listen(redis.port);
-    const node = await Node.open(make, address.url);
+    const node = await Node.open(make!, address.url);
     await node.append("1", "2", "3", "4");
     await node.program.command("SAVE");
     await node.append("5", "6", "7", "8");
     address.lead(0);
     await redis.kill();
     await redis.run();
-    const fresh = await Node.open(make, redis.url);
+    const fresh = await Node.open(make!, redis.url);
     const [seq] = await fresh.append("new 1");
-    assert(seq > 8, `${seq}`);
+    assert(seq! > 8, `${seq}`);
     address.lead(redis.port);
     await until(() => node.told.at(-1) === "new 1", "what came after");
     await untilLost(node, fresh);
@@ -266,14 +266,14 @@ describeRedis("RedisJournal of a Redis that has forgotten something", () => {
   it("reports numbers that a node was notified of and could not read", async () => {
     const redis = await RedisServer.start(OPTIONS);
     const allow = async (...rules: string[]): Promise<void> => {
-      const admin = await make(redis.url);
+      const admin = await make!(redis.url);
       await admin.command("ACL", "SETUSER", "node", "on", "nopass", "+@all", "~*", ...rules);
       await admin.close();
     };
     await allow();
-    const other = await Node.open(make, redis.url);
+    const other = await Node.open(make!, redis.url);
     await other.append("1");
-    const node = await Node.open(make, redis.url.replace("://", "://node:x@"));
+    const node = await Node.open(make!, redis.url.replace("://", "://node:x@"));
     await other.program.command("SAVE");
     await allow("-xread", "-xrange");
     await other.program.command("CLIENT", "KILL", "USER", "node");
@@ -284,7 +284,7 @@ describeRedis("RedisJournal of a Redis that has forgotten something", () => {
     await redis.kill();
     await redis.run();
     await allow();
-    const fresh = await Node.open(make, redis.url);
+    const fresh = await Node.open(make!, redis.url);
     await fresh.append("new 1");
     await untilMessage(node, "Redis has forgotten the notifications 2 to 6: ");
     await untilMessage(fresh, "Redis has forgotten the notifications 2 to 6: ");
@@ -294,7 +294,7 @@ describeRedis("RedisJournal of a Redis that has forgotten something", () => {
 
   it("says nothing of a loss, and leaves nothing out, when nothing was lost", async () => {
     const redis = await RedisServer.start();
-    const [one, other] = [await Node.open(make, redis.url), await Node.open(make, redis.url)];
+    const [one, other] = [await Node.open(make!, redis.url), await Node.open(make!, redis.url)];
     await one.append("1", "2");
     for (const turn of ["a", "b", "c"]) {
       await redis.kill();
@@ -317,12 +317,12 @@ describeRedis("RedisJournal of a Redis that has forgotten something", () => {
     const redis = await RedisServer.start(OPTIONS);
     const address = await ServiceAddress.listen(redis.port);
     const forbid = async (): Promise<void> => {
-      const admin = await make(redis.url);
+      const admin = await make!(redis.url);
       await admin.command("ACL", "SETUSER", "default", "-info");
       await admin.close();
     };
     await forbid();
-    const [one, other] = [await Node.open(make, address.url), await Node.open(make, redis.url)];
+    const [one, other] = [await Node.open(make!, address.url), await Node.open(make!, redis.url)];
     const numbers = Array.from({ length: 20 }, (_, at) => `${at}`);
     await Promise.all(numbers.map((name, at) => (at % 2 === 0 ? one : other).append(name)));
     await until(() => [one, other].every(({ told }) => told.length === 20), "all");
@@ -334,7 +334,7 @@ describeRedis("RedisJournal of a Redis that has forgotten something", () => {
     await redis.kill();
     await redis.run();
     await forbid();
-    const fresh = await Node.open(make, redis.url);
+    const fresh = await Node.open(make!, redis.url);
     await fresh.append("new 1");
     address.lead(redis.port);
     await until(() => one.told.at(-1) === "new 1", "what came after");
@@ -347,8 +347,8 @@ describeRedis("RedisJournal of a Redis that has forgotten something", () => {
 
   it("refuses an append over a connection kept while the server was a replica", async () => {
     const [primary, replica] = [await RedisServer.start(OPTIONS), await RedisServer.start(OPTIONS)];
-    const [user, other] = [await make(primary.url), await make(replica.url)];
-    const link = { send: ([command, ...args]: string[]) => user.command(command, ...args) } as RedisLink;
+    const [user, other] = [await make!(primary.url), await make!(replica.url)];
+    const link = { send: ([command, ...args]: string[]) => user.command(command!, ...args) } as RedisLink;
     const open = (): Promise<unknown> => OPEN.run(link, "{x}", ["id", 1, 1, 0, 0]);
     const append = (base: string, body: string): Promise<unknown> =>
       APPEND.run(link, "{x}", ["id", base, 0, 0, body, 1, "t", body, body.length, "", 0, 0]);
@@ -357,17 +357,17 @@ describeRedis("RedisJournal of a Redis that has forgotten something", () => {
     const has = async (key: string): Promise<boolean> => await other.command("EXISTS", key) === 1;
     await until(() => has("{x}mark"), "the mark at the replica");
     const [, , , , base] = await open() as string[];
-    await append(base, "1");
+    await append(base!, "1");
     // It follows a server that has less, and is promoted again; nobody has written there.
     await until(() => has("{x}stream"), "the stream at the replica");
     await other.command("REPLICAOF", "NO", "ONE");
-    assertEquals((await append(base, "2") as unknown[])[0], "2");
+    assertEquals((await append(base!, "2") as unknown[])[0], "2");
     await user.command("REPLICAOF", "127.0.0.1", `${replica.port}`);
     await until(async () => Number(await user.command("HGET", "{x}meta", "last")) === 1, "less than there was");
     await user.command("REPLICAOF", "NO", "ONE");
-    await assertRejects(() => append(base, "3"), Error, "EPOCH");
+    await assertRejects(() => append(base!, "3"), Error, "EPOCH");
     const [, , , , newBase] = await open() as string[];
-    assert(Number((await append(newBase, "3") as unknown[])[0]) > 2);
+    assert(Number((await append(newBase!, "3") as unknown[])[0]) > 2);
     await Promise.all([user.close(), other.close()]);
     await Promise.all([primary.stop(), replica.stop()]);
   });

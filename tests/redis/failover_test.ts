@@ -34,7 +34,7 @@ class Pair {
   readonly #programs: ProgramClient[];
 
   private constructor(servers: RedisServer[], link: FaultProxy, address: ServiceAddress, programs: ProgramClient[]) {
-    [this.primary, this.replica] = servers;
+    [this.primary, this.replica] = servers as [RedisServer, RedisServer];
     this.link = link;
     this.address = address;
     this.#programs = programs;
@@ -46,19 +46,19 @@ class Pair {
     const link = await FaultProxy.listen(primary.port);
     const replica = await RedisServer.start([...options, "--replicaof", "127.0.0.1", `${link.port}`]);
     const [make] = CLIENTS.values();
-    const programs = [await make(primary.url), await make(replica.url)];
+    const programs = [await make!(primary.url), await make!(replica.url)];
     const isUp = async (): Promise<boolean> =>
-      String(await programs[1].command("INFO", "replication")).includes("master_link_status:up");
+      String(await programs[1]!.command("INFO", "replication")).includes("master_link_status:up");
     await until(isUp, "the replica to follow");
     return new Pair([primary, replica], link, await ServiceAddress.listen(primary.port), programs);
   }
 
   onPrimary(...args: string[]): Promise<unknown> {
-    return this.#programs[0].command(...args);
+    return this.#programs[0]!.command(...args);
   }
 
   onReplica(...args: string[]): Promise<unknown> {
-    return this.#programs[1].command(...args);
+    return this.#programs[1]!.command(...args);
   }
 
   /** The replica becomes the primary, and the primary its replica. The address leads there for new connections. */
@@ -119,7 +119,7 @@ describeRedis("A connection to a Redis that is no primary any more", () => {
         await session.ready;
         await pair.swap();
         await assertRejects(() => session.link!.send(["SET", "key", "value"]), Error, "READONLY");
-        assert(reasons[0].startsWith("Redis is a replica now, and a primary is needed: READONLY"), reasons[0]);
+        assert(reasons[0]!.startsWith("Redis is a replica now, and a primary is needed: READONLY"), reasons[0]);
         await until(() => session.link !== undefined, "the connection to the new primary");
         assertEquals(await session.link!.send(["SET", "key", "value"]), "OK");
         await session.close();
@@ -222,7 +222,7 @@ describeRedis("A client of the program", () => {
     await until(() => session.link !== undefined && session.link !== first, "another connection");
     assertEquals(asked.length, 2);
     assertEquals(reasons.length, 1);
-    assert(reasons[0].startsWith("reconnectOnError wants another connection: ERR value is not"), reasons[0]);
+    assert(reasons[0]!.startsWith("reconnectOnError wants another connection: ERR value is not"), reasons[0]);
     await session.close();
     await program.close();
     await redis.stop();
@@ -260,7 +260,7 @@ describeRedis("A client of the program", () => {
       await program.command("CONFIG", "SET", "requirepass", "another one");
       session.restart(new Error("on purpose"));
       await until(() => reasons.length > 1, "the bad news");
-      assert(reasons[1].startsWith("NOAUTH") || reasons[1].startsWith("WRONGPASS"), reasons[1]);
+      assert(reasons[1]!.startsWith("NOAUTH") || reasons[1]!.startsWith("WRONGPASS"), reasons[1]);
       await session.close();
       await program.close();
       await redis.stop();
@@ -286,7 +286,7 @@ describeRedis("A client of the program", () => {
         client.connect().catch(() => {});
         const { session, reasons } = watch(client);
         await until(() => reasons.length > 0, expected);
-        assert(reasons[0].startsWith(expected), reasons[0]);
+        assert(reasons[0]!.startsWith(expected), reasons[0]);
         await session.close();
         client.close();
       }
@@ -319,7 +319,7 @@ describeRedis("RedisJournal that waits for replicas", () => {
           throw new Error(refused, { cause });
         });
         await until(() => errors.at(-1)?.message.startsWith("Redis is there again") === true, "the good news");
-        assert(errors[0].message.startsWith("Redis is away: Redis is a replica"), errors[0].message);
+        assert(errors[0]!.message.startsWith("Redis is away: Redis is a replica"), errors[0]!.message);
         assert(errors.at(-1)!.message.includes("it was away: Redis is a replica"), errors.at(-1)!.message);
         await journal.close();
         await program.close();
@@ -335,11 +335,11 @@ describeRedis("RedisJournal that waits for replicas", () => {
         await journal.append(entry("before"));
         const clients = String(await pair.onPrimary("CLIENT", "LIST")).split("\n");
         const appender = clients.find((line) => line.includes(" cmd=wait "))!;
-        await pair.onPrimary("CLIENT", "KILL", "ID", appender.split(" ")[0].slice("id=".length));
+        await pair.onPrimary("CLIENT", "KILL", "ID", appender.split(" ")[0]!.slice("id=".length));
         await until(() => errors.length >= 2, "both messages");
         const messages = errors.map(({ message }) => message);
-        assert(messages[0].startsWith("Redis is away: "), messages[0]);
-        assert(messages[1].startsWith("Redis is there again after "), messages[1]);
+        assert(messages[0]!.startsWith("Redis is away: "), messages[0]);
+        assert(messages[1]!.startsWith("Redis is there again after "), messages[1]);
         assertEquals(messages.some((message) => message.includes("undefined")), false);
         assertEquals((await journal.append(entry("after"))).duplicate, false);
         await journal.close();
@@ -353,14 +353,14 @@ describeRedis("RedisJournal that waits for replicas", () => {
         const [one, other] = await Promise.all(
           programs.map(({ client }) => RedisJournal.open(client, { replicas: 1, replicaTimeout: 1500 })),
         );
-        await one.append(entry("before"));
-        await other.append(entry("before, too"));
+        await one!.append(entry("before"));
+        await other!.append(entry("before, too"));
         for (const link of pair.link.links) link.faults = { stalled: "both" };
-        await assertRejects(() => one.append(entry("a")), JournalError, "0 of 1 replicas");
-        await assertRejects(() => other.append(entry("a")), JournalError, "0 of 1 replicas");
+        await assertRejects(() => one!.append(entry("a")), JournalError, "0 of 1 replicas");
+        await assertRejects(() => other!.append(entry("a")), JournalError, "0 of 1 replicas");
         for (const link of pair.link.links) link.heal();
-        assertEquals((await other.append(entry("a"))).duplicate, true);
-        await Promise.all([one.close(), other.close()]);
+        assertEquals((await other!.append(entry("a"))).duplicate, true);
+        await Promise.all([one!.close(), other!.close()]);
         await Promise.all(programs.map((program) => program.close()));
         await pair.stop();
       });
@@ -401,16 +401,16 @@ describeRedis("RedisBackplane whose primary becomes a replica", () => {
         const pair = await Pair.start();
         const programs = [await make(pair.address.url), await make(pair.address.url)];
         const [one, other] = programs.map(({ client }) => new Node(client));
-        await Promise.all([one.ready, other.ready]);
-        await one.backplane.publish("a", "before");
-        await until(() => other.got.includes("before"), "the first");
+        await Promise.all([one!.ready, other!.ready]);
+        await one!.backplane.publish("a", "before");
+        await until(() => other!.got.includes("before"), "the first");
         // Who listens to the new primary hears nothing of what is published into its replica.
         const there = await make(pair.replica.url);
         const far = new Node(there.client);
         await pair.swap();
         await far.ready;
         const results = await Promise.allSettled(
-          Array.from({ length: 20 }, (_, at) => one.backplane.publish("a", `into a replica ${at}`)),
+          Array.from({ length: 20 }, (_, at) => one!.backplane.publish("a", `into a replica ${at}`)),
         );
         const reasons = results.map((result) =>
           result.status === "rejected" ? result.reason as BackplaneError : undefined
@@ -418,13 +418,13 @@ describeRedis("RedisBackplane whose primary becomes a replica", () => {
         assert(reasons.every((reason) => reason?.code === "ERR_BACKPLANE_LOST"));
         // Others may say that the connection was lost, which is given up then.
         assertEquals(reasons[0]?.message, "Cannot publish: Redis is a replica, and a primary is needed");
-        const isBack = (): boolean => far.got.includes("back") && other.got.includes("back");
-        await repeatUntil(() => one.backplane.publish("a", "back").catch(() => {}), isBack, "the new primary");
-        await until(() => one.told("ERR_BACKPLANE_AWAY").length >= 2, "the good news");
-        const [away, back] = one.told("ERR_BACKPLANE_AWAY");
+        const isBack = (): boolean => far.got.includes("back") && other!.got.includes("back");
+        await repeatUntil(() => one!.backplane.publish("a", "back").catch(() => {}), isBack, "the new primary");
+        await until(() => one!.told("ERR_BACKPLANE_AWAY").length >= 2, "the good news");
+        const [away, back] = one!.told("ERR_BACKPLANE_AWAY");
         assertEquals(away, "Redis is away: Redis is a replica, and a primary is needed");
-        assert(back.startsWith("Redis is there again after "), back);
-        await Promise.all([one, other, far].map(({ backplane }) => backplane.close()));
+        assert(back!.startsWith("Redis is there again after "), back);
+        await Promise.all([one!, other!, far!].map(({ backplane }) => backplane.close()));
         await Promise.all([...programs, there].map((program) => program.close()));
         await pair.stop();
       });
@@ -441,10 +441,10 @@ describeRedis("RedisBackplane whose primary becomes a replica", () => {
     }
     const address = await ServiceAddress.listen(pair.replica.port);
     const as = (url: string): string => url.replace("//", "//plain:secret@");
-    const programs = [await make(as(pair.primary.url)), await make(as(address.url))];
+    const programs = [await make!(as(pair.primary.url)), await make!(as(address.url))];
     const clock = new QuickClock();
-    const near = new Node(programs[0].client, { clock: new QuickClock(), name: "near" });
-    const astray = new Node(programs[1].client, { clock, name: "astray" });
+    const near = new Node(programs[0]!.client, { clock: new QuickClock(), name: "near" });
+    const astray = new Node(programs[1]!.client, { clock, name: "astray" });
     await Promise.all([near.ready, astray.ready]);
     await publishUntilHeard(near, astray, "there");
     await until(() => astray.told("ERR_BACKPLANE_ONE_WAY").length > 0, "the bad news");
@@ -471,7 +471,7 @@ describeRedis("RedisBackplane whose primary becomes a replica", () => {
 
   it("needs a name that is a text", async () => {
     const redis = await RedisServer.start([]);
-    const program = await make(redis.url);
+    const program = await make!(redis.url);
     for (const name of ["", 5 as unknown as string]) {
       assertThrows(() => new RedisBackplane(program.client, { name }), OptionError, "instead of a non-empty string");
     }
@@ -484,7 +484,7 @@ describeRedis("A WhatsAppServer whose Redis is away", () => {
   it("reports it once, and at the end the number of notifications that got a 503", async () => {
     const [make] = CLIENTS.values();
     const redis = await RedisServer.start();
-    const program = await make(redis.url);
+    const program = await make!(redis.url);
     const journal = await RedisJournal.open(program.client);
     const errors: WebSocketError[] = [];
     const server = new WhatsAppServer({

@@ -61,20 +61,20 @@ describeRedis("RedisJournal of several servers", () => {
           const sent: Promise<unknown>[] = [];
           for (let at = 0; at < 300; at++) {
             const forward = at % 50 !== 7;
-            sent.push(nodes[at % 3].journal.append(entry(`${at}`, { forward })));
+            sent.push(nodes[at % 3]!.journal.append(entry(`${at}`, { forward })));
           }
           await Promise.all(sent);
-          await nodes[0].journal.append(entry("end"));
+          await nodes[0]!.journal.append(entry("end"));
           await until(() => nodes.every(({ told }) => told.at(-1) === "end"), "the end at all");
           for (const { told, seqs, journal } of nodes) {
-            assertEquals(told, nodes[0].told);
+            assertEquals(told, nodes[0]!.told);
             assertEquals(told.length, 295);
-            assert(seqs.every((seq, index) => index === 0 || seq > seqs[index - 1]));
+            assert(seqs.every((seq, index) => index === 0 || seq > seqs[index - 1]!));
             assertEquals(journal.last, 301);
-            assertEquals(journal.id, nodes[0].journal.id);
+            assertEquals(journal.id, nodes[0]!.journal.id);
           }
-          assertEquals(await nodes[2].journal.append(entry("5")), {
-            seq: nodes[0].seqs[nodes[0].told.indexOf("5")],
+          assertEquals(await nodes[2]!.journal.append(entry("5")), {
+            seq: nodes[0]!.seqs[nodes[0]!.told.indexOf("5")],
             duplicate: true,
           });
         }));
@@ -157,10 +157,10 @@ describeRedis("RedisJournal of several servers", () => {
           await admin.command("CLIENT", "KILL", "SKIPME", "yes", "TYPE", "normal");
           // What it was writing just then fails as well.
           const told = (start: string): string | undefined =>
-            node.errors.map(({ message }) => message).find((message) => message.startsWith(start));
+            node!.errors.map(({ message }) => message).find((message) => message.startsWith(start));
           await until(() => told("Redis is there again") !== undefined, "both");
           const [away, back] = [told("Redis is away") ?? "", told("Redis is there again")!];
-          const why = /^Redis is away: (.*)$/.exec(away)![1];
+          const why = /^Redis is away: (.*)$/.exec(away)![1]!;
           assert(why.length > 5 && !why.includes("undefined") && !why.includes("null"), away);
           assertEquals(back.replace(/[0-9.]+ s/, "N s"), `Redis is there again after N s; it was away: ${why}`);
           await admin.close();
@@ -168,10 +168,10 @@ describeRedis("RedisJournal of several servers", () => {
 
       it("lets receivers share a cursor over all servers", () =>
         withNodes(make, 2, async ([one, other]) => {
-          for (let at = 1; at <= 10; at++) await one.journal.append(entry(`${at}`));
+          for (let at = 1; at <= 10; at++) await one!.journal.append(entry(`${at}`));
           let woken = 0;
-          const here = one.journal.share("billing", 2, "all", () => woken++);
-          const there = other.journal.share("billing", 2, "all", () => {});
+          const here = one!.journal.share("billing", 2, "all", () => woken++);
+          const there = other!.journal.share("billing", 2, "all", () => {});
           const first = await here.take(3);
           const second = await there.take(3);
           assertEquals([bodies(first.new), bodies(first.again), bodies(second.new)], [["3", "4", "5"], [], [
@@ -186,7 +186,7 @@ describeRedis("RedisJournal of several servers", () => {
           for (let tries = 0; taken.again.length === 0 && tries < 50; tries++) taken = await there.take(10);
           assertEquals(bodies(taken.again), ["4", "5"]);
           there.acknowledge([4, 5, 6, 7, 8, 9, 10]);
-          assertEquals(await other.journal.cursor("billing"), 10);
+          assertEquals(await other!.journal.cursor("billing"), 10);
           assert(woken >= 0);
           assertEquals((await there.take(10)).new, []);
         }));
@@ -197,7 +197,7 @@ describeRedis("RedisJournal of several servers", () => {
 
   it("hands over entries taken by a server that died", async () => {
     const redis = await RedisServer.start();
-    const [one, other] = [await Node.open(make, redis), await Node.open(make, redis)];
+    const [one, other] = [await Node.open(make!, redis), await Node.open(make!, redis)];
     await one.journal.append(entry("a"));
     const [here, there] = [one.journal.share("x", 0, "", () => {}), other.journal.share("x", 0, "", () => {})];
     assertEquals(bodies((await here.take(1)).new), ["a"]);
@@ -212,56 +212,56 @@ describeRedis("RedisJournal of several servers", () => {
   });
 
   it("lets a receiver go on at another server, with what it had not acknowledged anywhere", () =>
-    withNodes(make, 3, async ([one, two, three]) => {
-      for (let at = 1; at <= 9; at++) await one.journal.append(entry(`${at}`));
+    withNodes(make!, 3, async ([one, two, three]) => {
+      for (let at = 1; at <= 9; at++) await one!.journal.append(entry(`${at}`));
       // From its first word on it is known everywhere.
-      one.journal.saveCursor("new", 2);
-      await one.journal.has(entry("1").digest);
-      assertEquals(await two.journal.cursor("new"), 2);
+      one!.journal.saveCursor("new", 2);
+      await one!.journal.has(entry("1").digest);
+      assertEquals(await two!.journal.cursor("new"), 2);
       // It moves: from 4 on one server to 6 on the next.
-      one.journal.saveCursor("mover", 4);
-      one.journal.release("mover");
+      one!.journal.saveCursor("mover", 4);
+      one!.journal.release("mover");
       // What one server asks for comes behind what it has said; another one could be first.
-      await one.journal.has(entry("1").digest);
-      assertEquals(await two.journal.cursor("mover"), 4);
-      two.journal.saveCursor("mover", 4);
-      two.journal.saveCursor("mover", 6);
+      await one!.journal.has(entry("1").digest);
+      assertEquals(await two!.journal.cursor("mover"), 4);
+      two!.journal.saveCursor("mover", 4);
+      two!.journal.saveCursor("mover", 6);
       // Asking writes what is not written yet.
-      assertEquals(await two.journal.cursor("mover"), 6);
-      assertEquals(await three.journal.cursor("mover"), 6);
+      assertEquals(await two!.journal.cursor("mover"), 6);
+      assertEquals(await three!.journal.cursor("mover"), 6);
       // A late word of the first server changes nothing.
-      two.journal.release("mover");
-      assertEquals(await three.journal.cursor("mover"), 6);
+      two!.journal.release("mover");
+      assertEquals(await three!.journal.cursor("mover"), 6);
 
       // Two connections of one name on two servers: the one that is behind counts.
-      one.journal.saveCursor("both", 3);
-      await one.journal.cursor("both");
-      assertEquals(await two.journal.cursor("both"), 3);
-      two.journal.saveCursor("both", 3);
-      two.journal.saveCursor("both", 8);
-      assertEquals(await two.journal.cursor("both"), 3);
-      assertEquals(await three.journal.cursor("both"), 3);
+      one!.journal.saveCursor("both", 3);
+      await one!.journal.cursor("both");
+      assertEquals(await two!.journal.cursor("both"), 3);
+      two!.journal.saveCursor("both", 3);
+      two!.journal.saveCursor("both", 8);
+      assertEquals(await two!.journal.cursor("both"), 3);
+      assertEquals(await three!.journal.cursor("both"), 3);
       // It leaves where it was behind; who came after it began there.
-      one.journal.release("both");
-      assertEquals(await one.journal.cursor("both"), 8);
-      assertEquals(await three.journal.cursor("both"), 8);
-      one.journal.saveCursor("third", 2);
-      assertEquals(await one.journal.cursor("third"), 2);
-      two.journal.saveCursor("third", 5);
-      await two.journal.cursor("third");
+      one!.journal.release("both");
+      assertEquals(await one!.journal.cursor("both"), 8);
+      assertEquals(await three!.journal.cursor("both"), 8);
+      one!.journal.saveCursor("third", 2);
+      assertEquals(await one!.journal.cursor("third"), 2);
+      two!.journal.saveCursor("third", 5);
+      await two!.journal.cursor("third");
       // Nobody covers what is between.
-      one.journal.release("third");
-      await one.journal.cursor("third");
-      assertEquals(await three.journal.cursor("third"), 2);
-      three.journal.saveCursor("third", 2);
-      three.journal.saveCursor("third", 7);
-      await three.journal.cursor("third");
-      assertEquals(await one.journal.cursor("third"), 5);
+      one!.journal.release("third");
+      await one!.journal.cursor("third");
+      assertEquals(await three!.journal.cursor("third"), 2);
+      three!.journal.saveCursor("third", 2);
+      three!.journal.saveCursor("third", 7);
+      await three!.journal.cursor("third");
+      assertEquals(await one!.journal.cursor("third"), 5);
     }));
 
   it("says so when Redis has forgotten something, and gives no number twice", async () => {
     const redis = await RedisServer.start(["--appendonly", "no"]);
-    const node = await Node.open(make, redis);
+    const node = await Node.open(make!, redis);
     assertEquals(node.journal.durability, "no");
     const { seq } = await node.journal.append(entry("a"));
     await node.journal.append(entry("b"));
@@ -283,7 +283,7 @@ describeRedis("RedisJournal of several servers", () => {
 
   it("takes nothing into a journal that has become another one", async () => {
     const redis = await RedisServer.start();
-    const node = await Node.open(make, redis);
+    const node = await Node.open(make!, redis);
     await node.program.command("HSET", "{tackline}:meta", "id", "somebody else's");
     const error = await assertRejects(
       () => node.journal.append(entry("a")),
@@ -300,7 +300,7 @@ describeRedis("RedisJournal of several servers", () => {
     const options = ["--appendonly", "yes", "--appendfsync", "always", "--repl-diskless-sync-delay", "0"];
     const primary = await RedisServer.start(options);
     const replica = await RedisServer.start(["--replicaof", "127.0.0.1", `${primary.port}`]);
-    const node = await Node.open(make, primary, { replicas: 1, replicaTimeout: 300 });
+    const node = await Node.open(make!, primary, { replicas: 1, replicaTimeout: 300 });
     let kept = false;
     for (let tries = 0; !kept && tries < 100; tries++) {
       kept = await node.journal.append(entry("a")).then(() => true, () => false);
@@ -317,9 +317,9 @@ describeRedis("RedisJournal of several servers", () => {
 
   it("says so once when what was acknowledged cannot be written, and writes it later", async () => {
     const redis = await RedisServer.start();
-    const admin = await make(redis.url);
+    const admin = await make!(redis.url);
     await admin.command("ACL", "SETUSER", "node", "on", "nopass", "+@all", "~*");
-    const program = await make(redis.url.replace("://", "://node:x@"));
+    const program = await make!(redis.url.replace("://", "://node:x@"));
     const node = new Node(await RedisJournal.open(program.client), program);
     for (const body of ["a", "b"]) await node.journal.append(entry(body));
     const place = node.journal.share("x", 0, "", () => {});
@@ -340,7 +340,7 @@ describeRedis("RedisJournal of several servers", () => {
 
   it("cannot be opened without Redis, or with something else", async () => {
     const redis = await RedisServer.start();
-    const program = await make(redis.url);
+    const program = await make!(redis.url);
     await program.command("SET", "{tackline}:meta", "a text");
     const error = await assertRejects(() => RedisJournal.open(program.client), JournalError, "Cannot open the journal");
     assertEquals(error.code, "ERR_JOURNAL_OPEN");
@@ -360,7 +360,7 @@ describeRedis("RedisJournal of several servers", () => {
 
   it("keeps cursors that move while Redis is away", async () => {
     const redis = await RedisServer.start();
-    const node = await Node.open(make, redis);
+    const node = await Node.open(make!, redis);
     await redis.kill();
     await until(() => node.errors.length > 0, "the bad news");
     node.journal.saveCursor("billing", 5);
@@ -368,7 +368,7 @@ describeRedis("RedisJournal of several servers", () => {
     await assertRejects(() => node.journal.has(entry("a").digest), JournalError, "Redis is away");
     await redis.run();
     await until(() => node.errors.at(-1)?.message.startsWith("Redis is there again") === true, "the good news");
-    const other = await Node.open(make, redis);
+    const other = await Node.open(make!, redis);
     let cursor: number | undefined;
     for (let tries = 0; cursor !== 5 && tries < 200; tries++) cursor = await other.journal.cursor("billing");
     assertEquals(cursor, 5);
@@ -377,11 +377,11 @@ describeRedis("RedisJournal of several servers", () => {
   });
 
   it("refuses receivers of one name that want something else, while the others are there", () =>
-    withNodes(make, 2, async ([one, other]) => {
-      for (let at = 1; at <= 4; at++) await one.journal.append(entry(`${at}`));
-      const here = one.journal.share("x", 0, "messages", () => {});
+    withNodes(make!, 2, async ([one, other]) => {
+      for (let at = 1; at <= 4; at++) await one!.journal.append(entry(`${at}`));
+      const here = one!.journal.share("x", 0, "messages", () => {});
       assertEquals(bodies((await here.take(1)).new), ["1"]);
-      const there = other.journal.share("x", 0, "everything", () => {});
+      const there = other!.journal.share("x", 0, "everything", () => {});
       const error = await assertRejects(() => there.take(1), JournalError, 'named "x" on another server');
       assertEquals(error.code, "ERR_JOURNAL_CONFLICT");
       here.leave();
@@ -395,10 +395,10 @@ describeRedis("RedisJournal of several servers", () => {
   it("ends, whatever Redis has forgotten, and also when it dies meanwhile", async () => {
     for (const trouble of ["FLUSHALL", "death"]) {
       const redis = await RedisServer.start();
-      const node = await Node.open(make, redis);
+      const node = await Node.open(make!, redis);
       await node.journal.append(entry("a"));
       const place = node.journal.share("x", 0, "", () => {});
-      const [{ seq }] = (await place.take(1)).new;
+      const { seq } = (await place.take(1)).new[0]!;
       if (trouble === "FLUSHALL") await node.program.command("FLUSHALL");
       else redis.freeze(true);
       place.acknowledge([seq]);
@@ -412,7 +412,7 @@ describeRedis("RedisJournal of several servers", () => {
 
   it("reads on while it waits for replicas that do not come", async () => {
     const redis = await RedisServer.start();
-    const node = await Node.open(make, redis, { replicas: 1, replicaTimeout: 1000 });
+    const node = await Node.open(make!, redis, { replicas: 1, replicaTimeout: 1000 });
     const begun = performance.now();
     let settled = 0;
     const appended = Array.from(
@@ -434,14 +434,14 @@ describeRedis("RedisJournal of several servers", () => {
 
   it("tells all nodes of entries appended after Redis lost data, also nodes that knew more", async () => {
     const redis = await RedisServer.start(["--appendonly", "no"]);
-    const one = await Node.open(make, redis);
+    const one = await Node.open(make!, redis);
     for (let at = 1; at <= 10; at++) await one.journal.append(entry(`${at}`));
     await redis.kill();
     await until(() => one.errors.length > 0, "the bad news");
     await redis.run();
     await until(() => one.errors.at(-1)?.message.startsWith("Redis is there again") === true, "the good news");
     assert(one.errors.some(({ code }) => code === "ERR_JOURNAL_LOST"));
-    const other = await Node.open(make, redis);
+    const other = await Node.open(make!, redis);
     for (let at = 1; at <= 5; at++) await other.journal.append(entry(`new ${at}`));
     await until(() => one.told.at(-1) === "new 5", "the new ones");
     assertEquals(one.told.slice(10), [1, 2, 3, 4, 5].map((at) => `new ${at}`));
@@ -452,10 +452,10 @@ describeRedis("RedisJournal of several servers", () => {
 
   it("says so when it comes back and another journal is there", async () => {
     const redis = await RedisServer.start(["--appendonly", "no"]);
-    const node = await Node.open(make, redis);
+    const node = await Node.open(make!, redis);
     await node.journal.append(entry("a"));
     await node.program.command("FLUSHALL");
-    const stranger = await Node.open(make, redis);
+    const stranger = await Node.open(make!, redis);
     await stranger.program.command("CLIENT", "KILL", "SKIPME", "yes", "TYPE", "normal");
     await until(() => node.errors.some(({ code }) => code === "ERR_JOURNAL_REPLACED"), "the news");
     await assertRejects(() => node.journal.append(entry("b")), JournalError, "Redis has another journal now");
@@ -464,40 +464,40 @@ describeRedis("RedisJournal of several servers", () => {
   });
 
   it("forgets where a dead server was, once others have gone on from there", () =>
-    withNodes(make, 2, async ([one, other]) => {
-      await one.program.command("HSET", "{tackline}:cursor:mover", "dead", "3 10");
-      await one.program.command("SET", "{tackline}:node:dead", "1");
-      assertEquals(await one.journal.cursor("mover"), 10);
-      one.journal.saveCursor("mover", 10);
-      one.journal.saveCursor("mover", 900);
+    withNodes(make!, 2, async ([one, other]) => {
+      await one!.program.command("HSET", "{tackline}:cursor:mover", "dead", "3 10");
+      await one!.program.command("SET", "{tackline}:node:dead", "1");
+      assertEquals(await one!.journal.cursor("mover"), 10);
+      one!.journal.saveCursor("mover", 10);
+      one!.journal.saveCursor("mover", 900);
       // It may live still.
-      assertEquals([await one.journal.cursor("mover"), await other.journal.cursor("mover")], [10, 10]);
-      await one.program.command("DEL", "{tackline}:node:dead");
-      one.journal.saveCursor("mover", 1000);
-      assertEquals([await one.journal.cursor("mover"), await other.journal.cursor("mover")], [1000, 1000]);
+      assertEquals([await one!.journal.cursor("mover"), await other!.journal.cursor("mover")], [10, 10]);
+      await one!.program.command("DEL", "{tackline}:node:dead");
+      one!.journal.saveCursor("mover", 1000);
+      assertEquals([await one!.journal.cursor("mover"), await other!.journal.cursor("mover")], [1000, 1000]);
     }));
 
   it("can be read, and made smaller, when Redis has no memory left", () =>
-    withNodes(make, 1, async ([node]) => {
-      const { seq } = await node.journal.append(entry("a"));
-      const place = node.journal.share("x", 0, "", () => {});
+    withNodes(make!, 1, async ([node]) => {
+      const { seq } = await node!.journal.append(entry("a"));
+      const place = node!.journal.share("x", 0, "", () => {});
       await place.take(1);
-      await node.program.command("CONFIG", "SET", "maxmemory", "1");
-      const error = await assertRejects(() => node.journal.append(entry("b")), JournalError, "OOM");
+      await node!.program.command("CONFIG", "SET", "maxmemory", "1");
+      const error = await assertRejects(() => node!.journal.append(entry("b")), JournalError, "OOM");
       assertEquals(error.code, "ERR_JOURNAL_WRITE");
-      await node.program.command("CLIENT", "KILL", "SKIPME", "yes", "TYPE", "normal");
-      await until(() => node.errors.at(-1)?.message.startsWith("Redis is there again") === true, "the connection");
-      assertEquals(bodies(await node.journal.read(0, 5)), ["a"]);
+      await node!.program.command("CLIENT", "KILL", "SKIPME", "yes", "TYPE", "normal");
+      await until(() => node!.errors.at(-1)?.message.startsWith("Redis is there again") === true, "the connection");
+      assertEquals(bodies(await node!.journal.read(0, 5)), ["a"]);
       place.acknowledge([seq]);
-      node.journal.saveCursor("y", seq);
-      assertEquals(await node.journal.cursor("y"), seq);
-      await node.program.command("CONFIG", "SET", "maxmemory", "0").catch(() => {});
+      node!.journal.saveCursor("y", seq);
+      assertEquals(await node!.journal.cursor("y"), seq);
+      await node!.program.command("CONFIG", "SET", "maxmemory", "0").catch(() => {});
     }));
 
   it("reports entries removed before delivery once to receivers that share a cursor", async () => {
     const redis = await RedisServer.start();
     const clock = new FakeClock();
-    const node = await Node.open(make, redis, { maxAge: 1000, clock });
+    const node = await Node.open(make!, redis, { maxAge: 1000, clock });
     const place = node.journal.share("x", 0, "", () => {});
     await node.journal.append(entry("old"));
     clock.advance(600_000);
@@ -510,13 +510,13 @@ describeRedis("RedisJournal of several servers", () => {
   });
 
   it("goes on with a name that was shared, then not, then shared again", () =>
-    withNodes(make, 2, async ([one, other]) => {
-      for (let at = 1; at <= 6; at++) await one.journal.append(entry(`${at}`));
-      const here = one.journal.share("x", 0, "", () => {});
+    withNodes(make!, 2, async ([one, other]) => {
+      for (let at = 1; at <= 6; at++) await one!.journal.append(entry(`${at}`));
+      const here = one!.journal.share("x", 0, "", () => {});
       assertEquals(bodies((await here.take(2)).new), ["1", "2"]);
-      other.journal.saveCursor("x", 5);
-      assertEquals(await other.journal.cursor("x"), 5);
-      const there = other.journal.share("x", 5, "", () => {});
+      other!.journal.saveCursor("x", 5);
+      assertEquals(await other!.journal.cursor("x"), 5);
+      const there = other!.journal.share("x", 5, "", () => {});
       assertEquals(bodies((await there.take(2)).new), ["3", "4"]);
       assertEquals(bodies((await here.take(9)).new), ["5", "6"]);
     }));

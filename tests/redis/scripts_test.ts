@@ -25,7 +25,7 @@ function commandsOfScripts(): string[] {
   const source = files.map((file) => readFileSync(new URL(`../../redis/${file}`, import.meta.url), "utf-8")).join("\n");
   const found = new Set<string>();
   for (const [, name, sub] of source.matchAll(/redis\.p?call\('([A-Z]+)'(?:, '([A-Z]+)')?/g)) {
-    found.add(name === "XGROUP" || name === "XINFO" ? `${name}|${sub}` : name);
+    found.add(name === "XGROUP" || name === "XINFO" ? `${name}|${sub}` : name!);
   }
   return [...found];
 }
@@ -43,7 +43,7 @@ class Bench {
   #prefix: string;
 
   constructor(user: ProgramClient, admin: ProgramClient, prefix: string) {
-    this.#link = { send: ([command, ...args]: string[]) => user.command(command, ...args) } as RedisLink;
+    this.#link = { send: ([command, ...args]: string[]) => user.command(command!, ...args) } as RedisLink;
     this.#admin = admin;
     this.#prefix = prefix;
   }
@@ -71,7 +71,7 @@ class Bench {
 
   async open(known = 0): Promise<void> {
     const opened = await this.#try(scripts.OPEN, "id", 1, 1, 0, known) as string[] | undefined;
-    if (opened !== undefined) this.base = opened[4];
+    if (opened !== undefined) this.base = opened[4]!;
   }
 
   async append(digest: string, forward = true): Promise<boolean> {
@@ -126,7 +126,7 @@ class Bench {
   async check(): Promise<void> {
     const meta = new Map<string, string>();
     const flat = await this.ask("HGETALL", "meta") as string[] | Record<string, string>;
-    if (Array.isArray(flat)) { for (let at = 0; at < flat.length; at += 2) meta.set(flat[at], flat[at + 1]); }
+    if (Array.isArray(flat)) { for (let at = 0; at < flat.length; at += 2) meta.set(flat[at]!, flat[at + 1]!); }
     else for (const [name, value] of Object.entries(flat)) meta.set(name, value);
     const stream = await this.ask("XRANGE", "stream", "-", "+") as Field[];
     let bytes = 0;
@@ -154,9 +154,9 @@ async function tryWithout(
   prefix: string,
   deny: (admin: ProgramClient, prefix: string) => Promise<unknown>,
 ): Promise<number> {
-  const admin = await make(redis.url);
+  const admin = await make!(redis.url);
   await admin.command("ACL", "SETUSER", "node", "reset", "on", "nopass", "+@all", "~*");
-  const user = await make(redis.url.replace("://", "://node:x@"));
+  const user = await make!(redis.url.replace("://", "://node:x@"));
   const bench = new Bench(user, admin, prefix);
   await bench.prepare();
   await bench.open();
@@ -225,7 +225,7 @@ describeRedis("Scripts of the journal in Redis", () => {
           ...rights,
         );
       });
-      const admin = await make(redis.url);
+      const admin = await make!(redis.url);
       const stream = await admin.command("XRANGE", `${prefix}stream`, "-", "+") as Field[];
       const twice = stream.filter(([, fields]) => fields[1] === "denied second").length;
       assert(command === "-xdel" || twice <= 1, `${twice}`);
@@ -237,7 +237,7 @@ describeRedis("Scripts of the journal in Redis", () => {
   it("refuse what comes when a key is of the wrong type, and take the retry when it is not any more", async () => {
     const redis = await RedisServer.start();
     for (const key of ["stream", "meta", "digests", "ages"]) {
-      const node = await Node.open(make, redis.url, { prefix: `{${key}}` });
+      const node = await Node.open(make!, redis.url, { prefix: `{${key}}` });
       await node.append("before");
       await node.program.command("RENAME", `{${key}}${key}`, `{${key}}backup`);
       await node.program.command("SET", `{${key}}${key}`, "a text");
@@ -253,9 +253,9 @@ describeRedis("Scripts of the journal in Redis", () => {
 
   it("keep a notification whose first attempt could not be written", async () => {
     const redis = await RedisServer.start();
-    const admin = await make(redis.url);
+    const admin = await make!(redis.url);
     await admin.command("ACL", "SETUSER", "node", "on", "nopass", "+@all", "~*", "-xadd");
-    const node = await Node.open(make, redis.url.replace("://", "://node:x@"));
+    const node = await Node.open(make!, redis.url.replace("://", "://node:x@"));
     const error = await assertRejects(() => node.journal.append(entry("a")));
     assert((error as Error).message.includes("can't run this command"), `${error}`);
     await admin.command("ACL", "SETUSER", "node", "+xadd");

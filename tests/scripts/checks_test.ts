@@ -34,7 +34,7 @@ class Project implements Disposable {
   run(command: readonly string[], ...args: string[]): { status: number | null; lines: string[]; errors: string } {
     const [program, ...first] = command;
     const env = { ...process.env, NO_COLOR: "1" };
-    const { status, stdout, stderr } = spawnSync(program, [...first, ...args], {
+    const { status, stdout, stderr } = spawnSync(program!, [...first, ...args], {
       cwd: this.folder,
       env,
       encoding: "utf8",
@@ -63,7 +63,7 @@ describe("check_style.ts", () => {
     });
     const { status, lines, errors } = project.run(command);
     assertEquals([status, lines.length, errors], [0, 1, ""]);
-    assertStringIncludes(lines[0], "no findings; 0 of 1 (0.0 %) doc comments");
+    assertStringIncludes(lines[0]!, "no findings; 0 of 1 (0.0 %) doc comments");
   });
 
   const offenders: [rule: string, path: string, text: string][] = [
@@ -83,8 +83,8 @@ describe("check_style.ts", () => {
       using project = new Project({ ...clean, [path]: text });
       const { status, lines } = project.run(command);
       assertEquals([status, lines.length], [1, 2], lines.join("\n"));
-      assertStringIncludes(lines[0], `${path}:1 `);
-      assertStringIncludes(lines[1], ` 1 ${rule};`);
+      assertStringIncludes(lines[0]!, `${path}:1 `);
+      assertStringIncludes(lines[1]!, ` 1 ${rule};`);
     });
   }
 
@@ -117,7 +117,7 @@ describe("check_layers.ts", () => {
     using project = new Project({ ...clean, "node_modules/b/b.ts": "", "scripts/c.ts": "Deno.pid;\n" });
     const { status, lines, errors } = project.run(command);
     assertEquals([status, lines.length, errors], [0, 1, ""], lines.join("\n"));
-    assertStringIncludes(lines[0], "13 rooms, 0 places break a rule");
+    assertStringIncludes(lines[0]!, "13 rooms, 0 places break a rule");
   });
 
   it("fails with file and line for each offender", () => {
@@ -125,7 +125,7 @@ describe("check_layers.ts", () => {
     const { status, lines } = project.run(command);
     assertEquals([status, lines.length], [1, 3], lines.join("\n"));
     assertEquals(lines[0], "base/x.ts:2 imports server/a.ts: base may import nothing");
-    assertStringIncludes(lines[1], "base/x.ts:3 names the runtime Bun");
+    assertStringIncludes(lines[1]!, "base/x.ts:3 names the runtime Bun");
   });
 
   it("prints the rooms with --rooms, whatever is wrong", () => {
@@ -154,7 +154,7 @@ describePeer("check_surface.ts", "Deno", (deno) => {
     project.write("b.ts", files["b.ts"].replace("m()", "n()"));
     const { status, lines } = project.run(command);
     assertEquals([status, lines.slice(0, 2)], [1, ['- "." class B: m', '+ "." class B: n']]);
-    assertStringIncludes(lines[2], "deno task surface --write");
+    assertStringIncludes(lines[2]!, "deno task surface --write");
   });
 
   it("fails without a list, and leaves that as it is", () => {
@@ -168,7 +168,7 @@ describePeer("check_surface.ts", "Deno", (deno) => {
     using project = new Project({ ...files, "b.ts": files["b.ts"].replace("M. ", "M.\n   * @internal\n   ") });
     const { status, lines } = project.run(command, "--write");
     assertEquals(status, 1);
-    assertStringIncludes(lines[0], "B.m is marked @internal");
+    assertStringIncludes(lines[0]!, "B.m is marked @internal");
   });
 
   it("fails with a true list for a type that no entry exports", () => {

@@ -48,9 +48,9 @@ describe("checkLayers", () => {
     ]
   ) {
     it(`refuses ${form} that goes up`, () => {
-      const found = check({ "base/a.ts": text, "server/x.ts": "export interface X { y: 1 }" });
+      const found = check({ "base/a.ts": text!, "server/x.ts": "export interface X { y: 1 }" });
       assertEquals(found.length, 1);
-      assert(/^base\/a\.ts:1 imports server\/x\.ts: base may import nothing$/.test(found[0]), found[0]);
+      assert(/^base\/a\.ts:1 imports server\/x\.ts: base may import nothing$/.test(found[0]!), found[0]);
     });
   }
 
@@ -134,7 +134,7 @@ describe("checkLayers", () => {
     const entries = new Set(["base/mod.ts"]);
     assertEquals(check(files, { entries }), []);
     assertEquals(check(files).length, 1);
-    for (const [path, target] of [["base/c.ts", "./mod.ts"], ["server/c.ts", "../base/mod.ts"]]) {
+    for (const [path, target] of [["base/c.ts", "./mod.ts"], ["server/c.ts", "../base/mod.ts"]] as const) {
       assertEquals(check({ ...files, [path]: `import { b } from "${target}";` }, { entries }), [
         `${path}:1 imports base/mod.ts, which only re-exports: import from the file that has the name`,
       ]);

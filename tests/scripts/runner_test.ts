@@ -31,7 +31,7 @@ class Run {
     // It looks for itself.
     delete all[FOUND_VARIABLE];
     const [command, ...first] = [...deno, "run", "-A", "scripts/test.ts", ...args];
-    this.child = spawn(command, first, {
+    this.child = spawn(command!, first, {
       cwd: root,
       env: all as Record<string, string>,
       stdio: ["ignore", "pipe", "pipe"],
@@ -46,15 +46,15 @@ class Run {
     const counts = /^(\d+) passed, (\d+) failed, (\d+) skipped$/.exec(line)?.slice(1).map(Number);
     assert(counts !== undefined, this.output);
     const [passed, failed, skipped] = counts;
-    return { passed, failed, skipped };
+    return { passed: passed!, failed: failed!, skipped: skipped! };
   }
 
   /** What the table says of something that is missing: tests, files, and the command. */
   row(need: string): { tests: number; files: number; command: string } {
     const lines = this.output.split("\n").filter((line) => line.startsWith(`  ${need} `));
     assertEquals(lines.length, 1, this.output);
-    const [, tests, files, command] = /(\d+) in +(\d+) files? +(.*)$/.exec(lines[0])!;
-    return { tests: Number(tests), files: Number(files), command };
+    const [, tests, files, command] = /(\d+) in +(\d+) files? +(.*)$/.exec(lines[0]!)!;
+    return { tests: Number(tests), files: Number(files), command: command! };
   }
 }
 
@@ -99,7 +99,7 @@ describe("the runner's reports", () => {
     </testsuite></testsuites>`);
     assertEquals(flat, { passed: ["e"], failed: ["<a> > d", "f"], skipped: ['<a> [needs X, Y] > b &amp; "c"'] });
     assertEquals(nested, { passed: ['<a> > b &amp; "c"', "e"], failed: ["<a> > d"], skipped: ["f"] });
-    assertEquals(parseNeeds(flat.skipped[0]), { name: nested.passed[0], needs: ["X", "Y"] });
+    assertEquals(parseNeeds(flat.skipped[0]!), { name: nested.passed[0], needs: ["X", "Y"] });
     assertEquals(parseNeeds("a > b"), { name: "a > b", needs: [] });
   });
 });
@@ -112,13 +112,13 @@ describePeer("the runner", "Deno", (deno) => {
       const run = new Run(deno, files, { PATH: bare });
       assertEquals(await run.ended, 0, run.output);
       const [chromium, redis, bun] = ["Chromium", "Redis", "Bun"].map((need) => run.row(need));
-      assertEquals([chromium.files, chromium.command], [1, "apt-get install chromium"]);
-      assertEquals([redis.files, redis.command], [1, "apt-get install redis-server"]);
-      assertEquals([bun.files, bun.command], [3, "npm install -g bun@1.4.5"]);
+      assertEquals([chromium!.files, chromium!.command], [1, "apt-get install chromium"]);
+      assertEquals([redis!.files, redis!.command], [1, "apt-get install redis-server"]);
+      assertEquals([bun!.files, bun!.command], [3, "npm install -g bun@1.4.5"]);
       const { passed, failed, skipped } = run.counts();
-      assert(passed > 0 && chromium.tests > 0 && redis.tests > 0, run.output);
-      assertEquals(bun.tests, passed + chromium.tests + redis.tests);
-      assertEquals(skipped, chromium.tests + redis.tests + bun.tests);
+      assert(passed > 0 && chromium!.tests > 0 && redis!.tests > 0, run.output);
+      assertEquals(bun!.tests, passed + chromium!.tests + redis!.tests);
+      assertEquals(skipped, chromium!.tests + redis!.tests + bun!.tests);
       assertEquals(failed, 0);
       assert(/^\[\d\/4\] Deno  tests\/protocol\/utf8_test\.ts +\d+ passed  [\d.]+ s$/m.test(run.output), run.output);
     }));
@@ -195,7 +195,7 @@ function isRunning(pid: number): boolean {
 describePeer("the runner on both runtimes", ["Deno", "Bun"], (deno) => {
   it("fails for all that is wrong with a file, on each, and shows what was printed", () =>
     withFolder(async (folder) => {
-      symlinkSync(find("Bun")![0], join(folder, "bun"));
+      symlinkSync(find("Bun")![0]!, join(folder, "bun"));
       const wrong = Object.entries(WRONG).map(([name, code]) => writeTest(folder, name, code));
       const run = new Run(deno, wrong, { PATH: folder });
       assertEquals(await run.ended, 1, run.output);

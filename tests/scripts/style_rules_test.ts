@@ -34,8 +34,8 @@ describe("first words of doc comments", () => {
       assertEquals(rules.checkFirstWords([...comments("a.ts", word, 2), ...comments("a.ts", "Sends", 98)]), []);
       const findings = rules.checkFirstWords([...comments("a.ts", word, 3), ...comments("a.ts", "Sends", 97)]);
       assertEquals(linesOf(findings), [1, 2, 3]);
-      assertStringIncludes(findings[0].message, `"${word}"`);
-      assertStringIncludes(findings[0].message, `${word} it.`);
+      assertStringIncludes(findings[0]!.message, `"${word}"`);
+      assertStringIncludes(findings[0]!.message, `${word} it.`);
     });
   }
 
@@ -65,7 +65,7 @@ describe("vague words and metaphors", () => {
       for (const text of [`/** ${word} */`, `// a ${upper}.`, `"${word}"`, `\`\${1} ${word}\``]) {
         const findings = rules.checkWords(file("base/a.ts", `\n${text}`), NONE);
         assertEquals(linesOf(findings), [2], text);
-        assertStringIncludes(findings[0].message, `"${word}"; `);
+        assertStringIncludes(findings[0]!.message, `"${word}"; `);
       }
       assertEquals(linesOf(rules.checkDocument("docs/a.md", `# A\n\nThen ${word} comes.`)), [3]);
     });
@@ -102,7 +102,7 @@ describe("comment width", () => {
     for (
       const [before, after] of [["// ", ""], ["/* ", " */"], ["/** ", " */"], ["/**\n * ", "\n */"], ["f(); // ", ""]]
     ) {
-      const used = before.split("\n").at(-1)!.length + after.split("\n")[0].length;
+      const used = before!.split("\n").at(-1)!.length + after!.split("\n")[0]!.length;
       assertEquals(width(before + words(120 - used) + after), [], before);
       assertEquals(width(before + words(121 - used) + after).length, 1, before);
     }

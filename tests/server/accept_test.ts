@@ -666,10 +666,10 @@ describe("a request that is answered directly", () => {
     transport.receive(encode(behind.slice(20)));
     transport.handler.end();
     assertEquals([taken, transport.writes.length], [["first"], 0]);
-    answers[0](new TextReply(200, "OK"));
+    answers[0]!(new TextReply(200, "OK"));
     await until(() => taken.length === 2, "the second body");
     assertEquals(taken, ["first", "other"]);
-    answers[1](new TextReply(200, "OK"));
+    answers[1]!(new TextReply(200, "OK"));
     await until(() => decode(transport.written).split("HTTP/1.1 200 OK").length === 3, "both answers");
     assertEquals(errors, []);
     transport.destroy();

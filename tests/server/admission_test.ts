@@ -43,7 +43,7 @@ describe("Admission", () => {
     const tickets = ["a", "b", "c", "d", "e"].map((name) => [name, "192.0.2.1"]).map(([name]) => {
       const ticket = enter(admission, name);
       ticket.evict = () => {
-        gone.push(name);
+        gone.push(name!);
         ticket.leave();
       };
       // The answer to the second takes its time, which is not its fault.
@@ -52,13 +52,13 @@ describe("Admission", () => {
     });
     assertEquals([evicted, gone], [["a", "c"], ["a", "c"]]);
     assertEquals(admission.handshaking, 3);
-    tickets[1].awaitingPeer();
+    tickets[1]!.awaitingPeer();
     enter(admission, "f");
     assertEquals(gone, ["a", "c", "d", "e"]);
-    tickets[1].opened();
-    tickets[1].awaitingPeer();
-    tickets[4].leave();
-    tickets[4].opened();
+    tickets[1]!.opened();
+    tickets[1]!.awaitingPeer();
+    tickets[4]!.leave();
+    tickets[4]!.opened();
     assertEquals(admission.handshaking, 1);
   });
 });

@@ -61,7 +61,7 @@ describe("an onAllow that does not answer", () => {
     await using asked = await Asked.start();
     const { clock, questions, errors, server } = asked;
     const socket = await asked.ask();
-    const { signal } = questions[0].connection.request;
+    const { signal } = questions[0]!.connection.request;
     clock.advance(9999);
     assertEquals([signal.aborted, errors], [false, []]);
     clock.advance(2);
@@ -82,7 +82,7 @@ describe("an onAllow that does not answer", () => {
     await using asked = await Asked.start({ handshakeTimeout: 0 });
     const socket = await asked.ask();
     asked.clock.advance(1e9);
-    asked.questions[0].answer.resolve(new Response("no", { status: 402 }));
+    asked.questions[0]!.answer.resolve(new Response("no", { status: 402 }));
     assertStringIncludes(await socket.readText(), "HTTP/1.1 402 ");
   });
 
@@ -90,7 +90,7 @@ describe("an onAllow that does not answer", () => {
     await using asked = await Asked.start();
     const socket = await asked.ask();
     const body = new TransformStream<Uint8Array, Uint8Array>();
-    asked.questions[0].answer.resolve(new Response(body.readable));
+    asked.questions[0]!.answer.resolve(new Response(body.readable));
     const writer = body.writable.getWriter();
     await writer.write(encode("first"));
     let text = "";
@@ -109,7 +109,7 @@ describe("an onAllow that does not answer", () => {
     await socket.write(upgradeHead());
     await until(() => asked.questions.length === 1, "the question");
     asked.clock.advance(9000);
-    asked.questions[0].answer.resolve(false);
+    asked.questions[0]!.answer.resolve(false);
     assertStringIncludes(await socket.readText(), "HTTP/1.1 403 ");
   });
 
@@ -167,7 +167,7 @@ describe("a peer that leaves while onAllow is pending", () => {
         for (const one of [raw, socket]) one.on("error", () => {});
         socket.write(upgradeHead());
         await until(() => questions.length === 1, "the question");
-        const { signal } = questions[0].connection.request;
+        const { signal } = questions[0]!.connection.request;
         const aborted = new Promise((resolve) => signal.addEventListener("abort", resolve));
         assertEquals([signal.aborted, server.stats().connections.handshaking], [false, 1]);
         leave(way === "by FIN" ? socket : raw);
@@ -182,7 +182,7 @@ describe("a peer that leaves while onAllow is pending", () => {
         const other = new WebSocketClient(`${scheme}://localhost:${asked.port}/`, { clock, ...encrypted ? roots : {} });
         await other.connect();
         await other.disconnect();
-        questions[0].answer.resolve(true);
+        questions[0]!.answer.resolve(true);
         assertEquals(server.stats().connections.opened, 1);
         socket.destroy();
       });
@@ -197,14 +197,14 @@ describe("a peer that leaves while onAllow is pending", () => {
     await socket.write(concat(encode(upgradeHead()), early));
     await until(() => asked.questions.length === 1, "the question");
     await socket.write(early);
-    asked.questions[0].answer.resolve(true);
+    asked.questions[0]!.answer.resolve(true);
     await until(() => texts.length === 2, "both");
     assertEquals(texts, ["early", "early"]);
     await socket.close();
     // And it is noticed that it leaves.
     const other = await asked.ask();
     await other.write(early);
-    const { signal } = asked.questions[1].connection.request;
+    const { signal } = asked.questions[1]!.connection.request;
     const aborted = new Promise((resolve) => signal.addEventListener("abort", resolve));
     other.end();
     await aborted;
@@ -214,7 +214,7 @@ describe("a peer that leaves while onAllow is pending", () => {
   it("has a signal that does not abort after the answer, even if it is read late", async () => {
     await using asked = await Asked.start();
     const open = await asked.ask();
-    const { connection, answer } = asked.questions[0];
+    const { connection, answer } = asked.questions[0]!;
     const { signal } = connection.request;
     answer.resolve(true);
     await until(() => asked.server.connections.size === 1, "the WebSocket");
@@ -225,11 +225,11 @@ describe("a peer that leaves while onAllow is pending", () => {
     const gone = await asked.ask();
     await gone.close();
     await until(() => asked.disconnects === 2, "its end");
-    const late = asked.questions[1].connection.request.signal;
+    const late = asked.questions[1]!.connection.request.signal;
     assertEquals(late.aborted, true);
     assert(late.reason instanceof TransportError || late.reason instanceof Error);
     const refused = await asked.ask();
-    const { connection: other, answer: no } = asked.questions[2];
+    const { connection: other, answer: no } = asked.questions[2]!;
     assertEquals(other.request.signal.aborted, false);
     no.resolve(false);
     assertStringIncludes(await refused.readText(), " 403 ");

@@ -52,7 +52,7 @@ function watchedRig(
 function deflatedFragment(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const deflated = new Uint8Array(deflateRawSync(bytes, { finishFlush: constants.Z_SYNC_FLUSH }));
   const frame = clientFrame(Opcode.Binary, deflated, false);
-  frame[0] |= 0x40;
+  frame[0]! |= 0x40;
   return frame;
 }
 
@@ -143,16 +143,16 @@ describe("maxTotalMessageSize", () => {
     for (const { recorder } of rigs) Object.assign(recorder, { unfinished });
     const [first, second, third, fourth] = rigs;
     const part = (rig: Rig): Uint8Array<ArrayBuffer> => rig.peer.binary(new Uint8Array(100 * KiB), false);
-    for (const rig of [first, second, third]) rig.transport.receive(part(rig));
+    for (const rig of [first, second, third]) rig!.transport.receive(part(rig!));
     // The first one has always one unfinished, but sends without delay.
-    first.transport.receive(concat(first.peer.continuation("", true), part(first)));
-    fourth.transport.receive(part(fourth));
+    first!.transport.receive(concat(first!.peer.continuation("", true), part(first!)));
+    fourth!.transport.receive(part(fourth!));
     await settle();
     assertEquals(rigs.map(({ connection }) => connection.state), ["open", "closing", "open", "open"]);
-    assertFrames(second.transport.written, ['close 1013 ""']);
-    const [error] = second.recorder.errors as TransportError[];
-    assertEquals([error.code, error.closeCode, second.transport.ended], ["ERR_OVERLOAD", 1013, true]);
-    assertEquals(first.recorder.events, [`binary ${100 * KiB}`]);
+    assertFrames(second!.transport.written, ['close 1013 ""']);
+    const [error] = second!.recorder.errors as TransportError[];
+    assertEquals([error!.code, error!.closeCode, second!.transport.ended], ["ERR_OVERLOAD", 1013, true]);
+    assertEquals(first!.recorder.events, [`binary ${100 * KiB}`]);
     for (const rig of rigs) rig.connection.terminate();
     await settle();
     assertEquals(unfinished.total, 0);
@@ -216,7 +216,7 @@ describe("maxTotalMessageSize", () => {
     const sockets: RawSocket[] = [];
     for (let index = 0; index < 10; index++) {
       const socket = await RawSocket.connect(server.address!.port);
-      await socket.write(concat(encode(upgradeHead()), KINDS["one frame"]()));
+      await socket.write(concat(encode(upgradeHead()), KINDS["one frame"]!()));
       sockets.push(socket);
     }
     await until(() => server.stats().bytes.received > 9.9 * MiB, "all of it");
@@ -523,12 +523,12 @@ describe("maxTotalBodySize", () => {
     }
     await until(() => refused(server) === 1, "the first to go");
     release();
-    const text = await sockets[0].readText();
+    const text = await sockets[0]!.readText();
     assertStringIncludes(text, "answer to /first");
     assertEquals([text.includes("second"), text.includes("connection: close")], [false, true]);
     let other = "";
-    while (!other.includes("answer to /second")) other += decode((await sockets[1].read())!);
-    await sockets[1].close();
+    while (!other.includes("answer to /second")) other += decode((await sockets[1]!.read())!);
+    await sockets[1]!.close();
   });
 
   it("counts the memory of tiny chunks, and passes those of one read on in one piece", async () => {
@@ -632,7 +632,7 @@ describe("a body that is collected", () => {
       },
     });
     const url = `http://127.0.0.1:${server.address!.port}`;
-    const post = async (name: string, body: BodyInit, headers?: HeadersInit): Promise<void> => {
+    const post = async (name: string, body: BodyInit, headers: HeadersInit = {}): Promise<void> => {
       const response = await fetch(`${url}/${name}`, { method: "POST", body, headers });
       assertEquals([name, await response.text()], [name, "ok"]);
     };

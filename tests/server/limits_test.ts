@@ -140,8 +140,8 @@ describe("maxHandshakes", () => {
         await client.disconnect();
       }
       assertStringIncludes(await exchange(server, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"), "hello");
-      assertEquals(server.stats().refusals.maxHandshakes >= 1, true);
-      assertEquals(await silent[0].read().catch(() => null), null);
+      assertEquals(server.stats().refusals.maxHandshakes! >= 1, true);
+      assertEquals(await silent[0]!.read().catch(() => null), null);
       for (const socket of silent) await socket.close();
     }));
 });
@@ -322,7 +322,7 @@ describe("maxTotalBufferedAmount and broadcasts", () => {
       return { connection, reader: ours.readable.getReader() };
     });
     await until(() => server.connections.size === 4, "all of them");
-    const own = (index: number): string => peers[index].connection.send(new Uint8Array(MiB));
+    const own = (index: number): string => peers[index]!.connection.send(new Uint8Array(MiB));
     // 16 MiB in all, and those of no connection alone.
     for (let round = 0; round < 4; round++) assertEquals(server.broadcastData(new Uint8Array(MiB)), 4);
     assertEquals(peers.map(({ connection }) => connection.bufferedAmount >= 4 * MiB), [true, true, true, true]);
@@ -331,12 +331,12 @@ describe("maxTotalBufferedAmount and broadcasts", () => {
     assertEquals([own(2), server.stats().dropped], ["dropped", 1]);
     // What has left is not left out twice.
     let read = 0;
-    while (read < 5 * MiB) read += (await peers[0].reader.read()).value!.length;
-    await peers[0].connection.drained();
-    assertEquals(peers[0].connection.bufferedAmount, 0);
+    while (read < 5 * MiB) read += (await peers[0]!.reader.read()).value!.length;
+    await peers[0]!.connection.drained();
+    assertEquals(peers[0]!.connection.bufferedAmount, 0);
     assertEquals([own(2), own(3)], ["backpressure", "dropped"]);
     // Nor is what is dropped with its connection.
-    peers[1].connection.terminate();
+    peers[1]!.connection.terminate();
     await until(() => server.connections.size === 3, "its end");
     assertEquals([own(3), own(0)], ["backpressure", "backpressure"]);
     assertEquals([own(0), own(2), own(3)], ["dropped", "dropped", "dropped"]);
@@ -389,7 +389,7 @@ describe("slowConsumer of one message", () => {
       assertEquals(server.connections.size, 2);
       server.broadcastData(data);
       await until(() => infos.length === 1, "the end of the slow one");
-      assertEquals([infos[0].code, server.stats().failures], [1006, { ERR_SLOW_CONSUMER: 1 }]);
+      assertEquals([infos[0]!.code, server.stats().failures], [1006, { ERR_SLOW_CONSUMER: 1 }]);
       await slow.close();
       await quick.disconnect();
     });

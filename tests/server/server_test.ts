@@ -239,7 +239,7 @@ describe("WebSocketServer handlers", () => {
     );
     const messages = server.errors.map((error) => (error as Error).message);
     assertEquals(messages.map((message) => message.split('"')[1]), ["onAllow", "onCommandGet", "onCommandGet"]);
-    assertStringIncludes(messages[0], "make a new one for each request");
+    assertStringIncludes(messages[0]!, "make a new one for each request");
   });
 
   it("onAllow refuses with 403, or with a response of its own, now or later", async () => {
@@ -535,7 +535,7 @@ describe("WebSocketServer to many", () => {
     assertEquals(got.sort(), ["/a 1", "/a all", "/a some", "/b 1", "/b 2", "/b all", "/c 1", "/c all", "/c some"]);
     await server.disconnectClients(({ data }) => data === "/a", 4001, "out");
     assertEquals(server.connections.size, 2);
-    const info = await clients[0].connection!.closed;
+    const info = await clients[0]!.connection!.closed;
     assertEquals([info.code, info.reason], [4001, "out"]);
     await pending.close();
     await Promise.all(clients.map((client) => client.disconnect()));
@@ -565,7 +565,7 @@ describe("WebSocketServer to many", () => {
   it("splits broadcasts, large ones too, and keeps them whole for each connection", async () => {
     for (const [frameSize, length] of [[100, 1000], [0, 100_000], [65536, 300_000]]) {
       await using server = await start({ splitMessage: true, frameSize });
-      const text = "0123456789".repeat(length / 10);
+      const text = "0123456789".repeat(length! / 10);
       const clients = await Promise.all([1, 2, 3].map(() => connect(server)));
       const messages = clients.map((client) => client[Symbol.asyncIterator]());
       server.broadcastMessage("before");
@@ -759,7 +759,7 @@ describe("WebSocketServer over TLS", () => {
     const good = new WebSocketClient(secureUrl(server), { rootCertificateFile: tlsFile("ca.pem") });
     await good.connect();
     await good.disconnect();
-    assert(server.stats().refusals.ERR_TLS_HANDSHAKE >= 1);
+    assert(server.stats().refusals.ERR_TLS_HANDSHAKE! >= 1);
   });
 });
 

@@ -276,7 +276,7 @@ describe("a request that is answered directly", () => {
         const lengths = new Array(Math.ceil(length / size)).fill(size);
         const [direct, web] = await Promise.all([false, true].map((web) => run(fresh(each), web, lengths)));
         assertEquals(direct, web, `${each.name}, ${way}`);
-        assert(direct.text.startsWith("HTTP/1.1 "), `${each.name}, ${way}: ${direct.text}`);
+        assert(direct!.text.startsWith("HTTP/1.1 "), `${each.name}, ${way}: ${direct!.text}`);
       }));
     }
   });
@@ -325,7 +325,7 @@ describe("a request that is answered directly", () => {
       writer.close().catch(() => {});
       await stopped;
     }
-    assert(texts[0].includes("connection: close\r\n"), texts[0]);
+    assert(texts[0]!.includes("connection: close\r\n"), texts[0]);
     assertEquals(texts[0], texts[1]);
   });
 
@@ -401,7 +401,7 @@ describe("a request that is answered directly", () => {
         "HTTP/1.1 200 OK\r\ncontent-length: 3\r\ncontent-type: text/plain; charset=utf-8\r\nx-more: 1\r\n" +
           "date: Thu, 01 Jan 1970 00:00:02 GMT\r\n\r\nOK\n",
       );
-      assert(texts[0].includes("00:00:01 GMT"));
+      assert(texts[0]!.includes("00:00:01 GMT"));
     } finally {
       Date.now = now;
     }

@@ -32,7 +32,7 @@ export class Balancer {
         track(upstream);
         let connected = false;
         upstream.on("error", () => connected || attempt(left - 1));
-        upstream.connect(ports[next++ % ports.length], "127.0.0.1", () => {
+        upstream.connect(ports[next++ % ports.length]!, "127.0.0.1", () => {
           connected = true;
           client.on("close", () => upstream.destroy());
           upstream.on("close", () => client.destroy());

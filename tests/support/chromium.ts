@@ -62,7 +62,7 @@ export class Chromium {
   static async launch([program, ...first]: string[]): Promise<Chromium> {
     const profile = mkdtempSync(join(tmpdir(), "chromium-"));
     const args = [...first, ...SWITCHES, `--user-data-dir=${profile}`, "about:blank"];
-    const child = spawn(program, args, { stdio: "ignore", detached: true });
+    const child = spawn(program!, args, { stdio: "ignore", detached: true });
     let lines: string[] = [];
     await until(() => {
       try {

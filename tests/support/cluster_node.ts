@@ -10,7 +10,7 @@ import { RedisBackplane, WebSocketServer } from "../../mod.ts";
 import { CLIENTS } from "./redis.ts";
 
 const [port, url, kind] = process.argv.slice(2);
-const { client } = await CLIENTS.get(kind)!(url);
+const { client } = await CLIENTS.get(kind!)!(url!);
 const backplane = new RedisBackplane(client);
 const server: WebSocketServer = new WebSocketServer({
   port: Number(port),
@@ -24,7 +24,7 @@ const server: WebSocketServer = new WebSocketServer({
   onMessageReceived(_, text) {
     const [, topic, message] = text.match(/^publish (\S+) (.*)$/s) ?? [];
     if (topic === undefined) server.broadcastMessage(text);
-    else server.publish(topic, message);
+    else server.publish(topic, message!);
   },
   onCommandGet: () => Response.json(server.stats()),
   onError: () => {},

@@ -51,7 +51,7 @@ export class Cluster {
     const kinds = [...CLIENTS.keys()];
     const nodes: ClusterNode[] = [];
     for (let at = 0; at < count; at++) {
-      nodes.push(new ClusterNode(await freePort(), redis.url, kinds[at % kinds.length]));
+      nodes.push(new ClusterNode(await freePort(), redis.url, kinds[at % kinds.length]!));
     }
     await Promise.all(nodes.map((node) => node.run()));
     return new Cluster(redis, nodes);

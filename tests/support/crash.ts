@@ -145,7 +145,7 @@ async function startTwo(random: Random): Promise<Service> {
     return new Victim(`server ${index + 1}`, () => run(file("./crash_server.ts"), args));
   });
   const victim = new RedisVictim(redis, random);
-  const both = new Both([servers[0], victim]);
+  const both = new Both([servers[0]!, victim]);
   return { port: balancer.port, victims: [...servers, victim, both], shares: true, close: () => balancer.close() };
 }
 
@@ -278,7 +278,7 @@ function read(path: string): Line[] {
   if (!existsSync(path)) return [];
   return readFileSync(path, "utf8").split("\n").slice(0, -1).map((line) => {
     const [seq, digest] = line.split(" ");
-    return { seq: Number(seq), digest };
+    return { seq: Number(seq), digest: digest! };
   });
 }
 

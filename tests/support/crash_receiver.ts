@@ -14,14 +14,14 @@ const receiver = new WhatsAppReceiver(url, {
   share: share === "share",
   receiverToken: process.env.WHATSAPP_RECEIVER_TOKEN,
   appSecret: process.env.WHATSAPP_APP_SECRET,
-  onError: (error) => appendFileSync(file, `error ${error}\n`),
+  onError: (error) => appendFileSync(file!, `error ${error}\n`),
 });
 for (;;) {
   try {
     await receiver.connect();
     for await (const { seq, raw } of receiver.notifications) {
       // One write, so that a line is there or not.
-      appendFileSync(file, `${seq} ${createHash("sha256").update(raw).digest("hex")}\n`);
+      appendFileSync(file!, `${seq} ${createHash("sha256").update(raw).digest("hex")}\n`);
     }
   } catch {
     // The server has been killed.

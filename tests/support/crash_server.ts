@@ -13,7 +13,7 @@ const [port, url, kind] = process.argv.slice(2);
 async function openJournal(): Promise<RedisJournal> {
   for (;;) {
     try {
-      const { client } = await CLIENTS.get(kind)!(url);
+      const { client } = await CLIENTS.get(kind!)!(url!);
       return await RedisJournal.open(client);
     } catch {
       // Redis is another process, and may be away just now: real time between attempts.

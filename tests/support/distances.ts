@@ -18,7 +18,7 @@ class BitReader {
     let value = 0;
     for (let index = 0; index < count; index++, this.#at++) {
       if (this.atEnd) throw new Error("the stream ends inside a block");
-      value |= ((this.bytes[this.#at >> 3] >> (this.#at & 7)) & 1) << index;
+      value |= ((this.bytes[this.#at >> 3]! >> (this.#at & 7)) & 1) << index;
     }
     return value;
   }
@@ -61,7 +61,7 @@ function readCodes(reader: BitReader): typeof FIXED {
   const distances = reader.bits(5) + 1;
   const count = reader.bits(4) + 4;
   const codeLengths = Array<number>(19).fill(0);
-  for (let index = 0; index < count; index++) codeLengths[CODE_ORDER[index]] = reader.bits(3);
+  for (let index = 0; index < count; index++) codeLengths[CODE_ORDER[index]!] = reader.bits(3);
   const codes = huffman(codeLengths);
   const lengths: number[] = [];
   while (lengths.length < literals + distances) {
@@ -95,7 +95,7 @@ export function longestDistance(bytes: Uint8Array): { distance: number; length: 
         length++;
         continue;
       }
-      length += LENGTH_BASE[symbol - 257] + reader.bits(LENGTH_EXTRA[symbol - 257]);
+      length += LENGTH_BASE[symbol - 257]! + reader.bits(LENGTH_EXTRA[symbol - 257]!);
       const code = readSymbol(reader, distances);
       const extra = code < 4 ? 0 : (code >> 1) - 1;
       const base = code < 4 ? code + 1 : ((2 + (code & 1)) << extra) + 1;

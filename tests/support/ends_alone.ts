@@ -76,6 +76,6 @@ const USES: Readonly<Record<string, () => Promise<void>>> = {
 export const USE_NAMES: readonly string[] = Object.keys(USES);
 
 if (import.meta.main) {
-  await USES[process.argv[2]]();
+  await USES[process.argv[2]!]!();
   console.log("ended");
 }

@@ -15,7 +15,7 @@ export interface Faults {
   /** After so many bytes of both directions the connection is cut, by FIN or by a reset. */
   cutAfter?: number;
   /** How it is cut. */
-  cutBy?: "end" | "reset";
+  cutBy?: "end" | "reset" | undefined;
 }
 
 /** One connection through the proxy. */

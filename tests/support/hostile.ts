@@ -39,7 +39,7 @@ export function repeat(bytes: Uint8Array, count: number): Uint8Array<ArrayBuffer
 /** A whole message in one frame whose RSV1 says that it is compressed. */
 function compressed(payload: Uint8Array): Uint8Array<ArrayBuffer> {
   const frame = clientFrame(Opcode.Binary, payload);
-  frame[0] |= 0x40;
+  frame[0]! |= 0x40;
   return frame;
 }
 
@@ -161,7 +161,7 @@ const bodyHead = (size: number): string =>
 const inflating = (): Uint8Array<ArrayBuffer> => {
   const deflated = deflateRawSync(new Uint8Array(2 * MiB - 1), { finishFlush: constants.Z_SYNC_FLUSH });
   const frame = clientFrame(Opcode.Binary, new Uint8Array(deflated), false);
-  frame[0] |= 0x40;
+  frame[0]! |= 0x40;
   return frame;
 };
 
@@ -231,7 +231,7 @@ export const ATTACKS: Readonly<Record<string, Attack>> = {
 /** The same on four connections; gives what came back on the first. */
 async function four(attack: () => Promise<string>): Promise<string> {
   const [answer] = await Promise.all(Array.from({ length: 4 }, attack));
-  return answer;
+  return answer!;
 }
 
 /** A text of 1.9 MiB that lacks its last fragment. */

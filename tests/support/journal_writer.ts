@@ -12,7 +12,7 @@ const [file, count, mode] = process.argv.slice(2);
 const print = (text: string): boolean => process.stdout.write(`${text}\n`);
 
 try {
-  const journal = await SqliteJournal.open(file);
+  const journal = await SqliteJournal.open(file!);
   let failures = 0;
   for (let at = 1; at <= Number(count) && failures < 10; at++) {
     const bytes = crypto.getRandomValues(new Uint8Array(500));

@@ -47,7 +47,7 @@ function check(command: readonly string[], cwd?: string): string | undefined {
   const [program, ...args] = command;
   const env = { ...process.env, NO_COLOR: "1", npm_config_fetch_retries: "1", npm_config_update_notifier: "false" };
   try {
-    const { status, stdout } = spawnSync(program, args, { cwd, env, encoding: "utf8", timeout: CHECK_TIMEOUT });
+    const { status, stdout } = spawnSync(program!, args, { cwd, env, encoding: "utf8", timeout: CHECK_TIMEOUT });
     return status === 0 ? stdout.trim() : undefined;
   } catch {
     return undefined;

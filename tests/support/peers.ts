@@ -32,7 +32,7 @@ export function describePeer(
 ): void {
   const all = typeof needs === "string" ? [needs] : needs;
   const missing = all.filter((need) => find(need) === undefined);
-  const register = (): void => tests([...find(all[0]) ?? []]);
+  const register = (): void => tests([...find(all[0]!) ?? []]);
   if (missing.length === 0) return describe(name, register);
   if (process.env.REQUIRE_PEERS !== "1") return describe.skip(`${name} [needs ${missing.join(", ")}]`, register);
   describe(name, () => {
@@ -50,7 +50,7 @@ export interface Output {
 /** Runs a program to its end, for a minute at most. */
 export function runToEnd([command, ...first]: string[], ...rest: string[]): Promise<Output> {
   return new Promise((resolve) => {
-    const child = spawn(command, [...first, ...rest], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(command!, [...first, ...rest], { stdio: ["ignore", "pipe", "pipe"] });
     const output: Output = { text: "", errors: "", status: null };
     const timer = setTimeout(() => child.kill("SIGKILL"), 60_000);
     child.stdout!.on("data", (data) => output.text += data);
@@ -69,7 +69,7 @@ export class PeerServer {
   #gone: Promise<void>;
 
   constructor([command, ...first]: string[], ...rest: string[]) {
-    this.#child = spawn(command, [...first, ...rest], { stdio: ["pipe", "pipe", "inherit"] });
+    this.#child = spawn(command!, [...first, ...rest], { stdio: ["pipe", "pipe", "inherit"] });
     this.#child.stdout!.on("data", (data) => this.#text += data);
     const gone = defer<void>();
     this.#gone = gone.promise;

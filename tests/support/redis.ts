@@ -113,9 +113,9 @@ export type ClientMaker = (url: string) => Promise<ProgramClient>;
 function npm(need: "npm:redis@6.3.1" | "npm:ioredis@6.0.0"): Promise<any> {
   const found = find(need);
   if (found === undefined) return Promise.reject(new Error(`Cannot fetch ${need}`));
-  if (onDeno) return import(found[0]);
+  if (onDeno) return import(found[0]!);
   const [name] = need.slice("npm:".length).split("@");
-  return Promise.resolve(createRequire(join(found[0], "index.js"))(name));
+  return Promise.resolve(createRequire(join(found[0]!, "index.js"))(name!));
 }
 
 async function makeNodeRedis(url: string): Promise<ProgramClient> {

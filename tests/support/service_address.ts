@@ -31,13 +31,13 @@ export class ServiceAddress {
 
   #join(client: Socket, redis: Socket): void {
     for (const [socket, other] of [[client, redis], [redis, client]]) {
-      this.#sockets.add(socket);
-      socket.on("error", () => {});
-      socket.on("close", () => {
-        this.#sockets.delete(socket);
-        other.destroy();
+      this.#sockets.add(socket!);
+      socket!.on("error", () => {});
+      socket!.on("close", () => {
+        this.#sockets.delete(socket!);
+        other!.destroy();
       });
-      socket.pipe(other);
+      socket!.pipe(other!);
     }
   }
 

@@ -145,8 +145,8 @@ export function heldSockets(): { localPort: number; remotePort: number }[] | und
   const held = [];
   for (const line of readFileSync(file, "utf8").trim().split("\n").slice(1)) {
     const [, local, remote, , , , , , , inode] = line.trim().split(" ").filter((field) => field !== "");
-    const portOf = (address: string): number => parseInt(address.split(":")[1], 16);
-    if (inode !== "0") held.push({ localPort: portOf(local), remotePort: portOf(remote) });
+    const portOf = (address: string): number => parseInt(address.split(":")[1]!, 16);
+    if (inode !== "0") held.push({ localPort: portOf(local!), remotePort: portOf(remote!) });
   }
   return held;
 }

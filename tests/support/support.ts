@@ -11,6 +11,7 @@ import {
   type CloseInfo,
   CONNECTION_DEFAULTS,
   type ConnectionOptions,
+  type ConnectionSettings,
   type HandshakeResult,
 } from "../../connection/options.ts";
 import {
@@ -66,7 +67,7 @@ export class Random {
   }
 
   pick<T>(items: readonly T[]): T {
-    return items[this.int(items.length)];
+    return items[this.int(items.length)]!;
   }
 
   /** Cuts bytes into chunks of random lengths. */
@@ -203,7 +204,7 @@ export function showFrames(bytes: Uint8Array): string[] {
     const name = names.get(opcode) + (final ? "" : "…");
     if (opcode !== Opcode.Close) return `${name} ${JSON.stringify(decode(payload))}`;
     if (payload.length === 0) return "close";
-    return `close ${(payload[0] << 8) | payload[1]} ${JSON.stringify(decode(payload.subarray(2)))}`;
+    return `close ${(payload[0]! << 8) | payload[1]!} ${JSON.stringify(decode(payload.subarray(2)))}`;
   });
 }
 
@@ -294,7 +295,7 @@ export function openRig(
     ...CONNECTION_DEFAULTS,
     pingInterval: 0,
     clock,
-    ...options,
+    ...options as Partial<ConnectionSettings>,
   });
   startConnection(connection, result);
   openConnection(connection, new Uint8Array(0));

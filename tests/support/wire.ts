@@ -231,8 +231,11 @@ export function showWire(bytes: Uint8Array, role: Role): string[] {
     if (decoded === undefined) break;
     const { opcode, payload, final, reserved } = decoded.frame;
     const name = names.get(opcode) + (reserved === 0 ? "" : "*") + (final ? "" : "…");
-    if (opcode === Opcode.Close) shown.push(payload.length === 0 ? "close" : `close ${(payload[0] << 8) | payload[1]}`);
-    else shown.push(payload.length > 40 ? `${name} [${payload.length}]` : `${name} ${JSON.stringify(decode(payload))}`);
+    if (opcode === Opcode.Close) {
+      shown.push(payload.length === 0 ? "close" : `close ${(payload[0]! << 8) | payload[1]!}`);
+    } else {shown.push(
+        payload.length > 40 ? `${name} [${payload.length}]` : `${name} ${JSON.stringify(decode(payload))}`,
+      );}
     rest = rest.subarray(decoded.bytesRead);
   }
   return shown;
@@ -266,7 +269,7 @@ export class Wire {
     const frame = concat(Uint8Array.from([...header, ...key]), bytes);
     // By a loop of its own: frames of 16 MiB come here too.
     const start = frame.length - bytes.length;
-    if (masked) { for (let at = start; at < frame.length; at++) frame[at] ^= key[(at - start) & 3]; }
+    if (masked) { for (let at = start; at < frame.length; at++) frame[at]! ^= key[(at - start) & 3]!; }
     return frame;
   }
 

@@ -216,31 +216,31 @@ describe("bytes that wait for their turn on Bun", () => {
       const holders = rig.hold(PLACES - 1, () => rig.acceptHonest());
       const next = rig.acceptHonest();
       next.socket.receive(READ);
-      assertEquals([next.received, newcomer.events], [0, []]);
+      assertEquals([next.received, newcomer!.events], [0, []]);
       // What still comes of it is dropped too.
-      newcomer.socket.receive(100);
+      newcomer!.socket.receive(100);
       await until(() => [...holders, next].every(({ received }) => received === READ), "the turn of all others");
-      await until(() => newcomer.events.length > 0, "the end");
-      assertEquals(newcomer.socket.calls, ["terminate"]);
-      newcomer.transport.destroy();
+      await until(() => newcomer!.events.length > 0, "the end");
+      assertEquals(newcomer!.socket.calls, ["terminate"]);
+      newcomer!.transport.destroy();
       await settle();
-      assertEquals([newcomer.received, newcomer.events], [0, ["close ERR_OVERLOAD"]]);
+      assertEquals([newcomer!.received, newcomer!.events], [0, ["close ERR_OVERLOAD"]]);
       for (const { socket } of holders) assertEquals(socket.calls, []);
     }));
 
   it("are dropped if their peer has gone, and its end is reported once", () =>
     withRig(async (rig) => {
       const [gone] = rig.hold(1, () => rig.acceptHonest());
-      gone.socket.lose();
-      assertEquals(gone.events, []);
+      gone!.socket.lose();
+      assertEquals(gone!.events, []);
       rig.hold(PLACES - 1, () => rig.acceptHonest());
       const next = rig.acceptHonest();
       next.socket.receive(READ);
       assertEquals(next.received, 0);
       await settle();
-      assertEquals([gone.received, gone.events, gone.socket.calls], [0, ["close"], []]);
+      assertEquals([gone!.received, gone!.events, gone!.socket.calls], [0, ["close"], []]);
       await until(() => next.received === READ, "the turn of the next");
-      assertEquals(gone.events, ["close"]);
+      assertEquals(gone!.events, ["close"]);
     }));
 
   it("are dropped, and their peer leaves before their turn: its end is reported once", () =>
@@ -249,12 +249,12 @@ describe("bytes that wait for their turn on Bun", () => {
       rig.hold(PLACES - 1, () => rig.acceptHonest());
       const next = rig.acceptHonest();
       next.socket.receive(READ);
-      newcomer.socket.lose();
+      newcomer!.socket.lose();
       await settle();
-      assertEquals(newcomer.events.filter((event) => event.startsWith("close")), ["close"]);
+      assertEquals(newcomer!.events.filter((event) => event.startsWith("close")), ["close"]);
       await until(() => next.received === READ, "the turn of the next");
-      assertEquals([newcomer.received, newcomer.socket.calls], [0, []]);
-      assertEquals(newcomer.events.filter((event) => event.startsWith("close")).length, 1);
+      assertEquals([newcomer!.received, newcomer!.socket.calls], [0, []]);
+      assertEquals(newcomer!.events.filter((event) => event.startsWith("close")).length, 1);
     }));
 
   it("leave their room when their connection is destroyed, and are never handed over", () =>
@@ -285,33 +285,33 @@ describe("bytes that wait for their turn on Bun", () => {
   it("come before the end and the close of their connection", () =>
     withRig(async (rig) => {
       const [holder] = rig.hold(1, () => rig.acceptHonest());
-      holder.socket.end();
-      holder.socket.lose();
+      holder!.socket.end();
+      holder!.socket.lose();
       await settle();
-      assertEquals(holder.events, []);
-      await until(() => holder.events.length === 3, "all");
-      assertEquals([holder.received, holder.events], [READ, ["data", "end", "close"]]);
+      assertEquals(holder!.events, []);
+      await until(() => holder!.events.length === 3, "all");
+      assertEquals([holder!.received, holder!.events], [READ, ["data", "end", "close"]]);
     }));
 
   it("keep the socket paused, also when the program resumes it meanwhile", () =>
     withRig(async (rig) => {
       const [holder] = rig.hold(1, () => rig.acceptHonest());
-      assertEquals(holder.socket.paused, true);
-      holder.transport.resume();
-      assertEquals(holder.socket.paused, true);
-      await until(() => holder.received === READ && !holder.socket.paused, "its turn");
+      assertEquals(holder!.socket.paused, true);
+      holder!.transport.resume();
+      assertEquals(holder!.socket.paused, true);
+      await until(() => holder!.received === READ && !holder!.socket.paused, "its turn");
     }));
 
   it("do not resume the socket at their turn if the program has paused it", () =>
     withRig(async (rig) => {
       const [holder] = rig.hold(1, () => rig.acceptHonest());
-      holder.transport.pause();
-      const { resumed } = holder.socket;
-      await until(() => holder.received === READ, "its turn");
+      holder!.transport.pause();
+      const { resumed } = holder!.socket;
+      await until(() => holder!.received === READ, "its turn");
       await rig.pass();
-      assertEquals([holder.socket.paused, holder.socket.resumed], [true, resumed]);
-      holder.transport.resume();
-      await until(() => !holder.socket.paused, "resume");
+      assertEquals([holder!.socket.paused, holder!.socket.resumed], [true, resumed]);
+      holder!.transport.resume();
+      await until(() => !holder!.socket.paused, "resume");
     }));
 });
 
@@ -399,10 +399,10 @@ describe("a transport on Bun", () => {
   it("hands over no further slice once it is destroyed inside one", () =>
     withRig(async (rig) => {
       const [holder] = rig.hold(1, () => rig.acceptHonest());
-      holder.onData = () => holder.transport.destroy();
-      await until(() => holder.events.includes("close"), "close");
+      holder!.onData = () => holder!.transport.destroy();
+      await until(() => holder!.events.includes("close"), "close");
       await rig.pass();
-      assert(holder.received > 0 && holder.received < READ);
-      assertEquals(holder.events, ["data", "close"]);
+      assert(holder!.received > 0 && holder!.received < READ);
+      assertEquals(holder!.events, ["data", "close"]);
     }));
 });

@@ -36,7 +36,7 @@ class Served {
   #take(bytes: Uint8Array): void {
     this.received.push(bytes.slice());
     // Light ones get an answer, heavy ones keep the program busy.
-    if (this.received[0][0] === LIGHT) this.transport.write(Uint8Array.of(LIGHT));
+    if (this.received[0]![0] === LIGHT) this.transport.write(Uint8Array.of(LIGHT));
     else for (const end = performance.now() + bytes.length / 32_768; performance.now() < end;);
   }
 
@@ -120,7 +120,7 @@ describe("connections that keep the program busy", () => {
       const before = port.answers;
       const sockets = await Promise.all(sent.map(() => port.connect()));
       await Promise.all(sockets.map(async (socket, index) => {
-        await socket.write(sent[index]);
+        await socket.write(sent[index]!);
         socket.end();
       }));
       const heavy = (): Served[] => port.served.filter(({ received }) => received[0]?.[0] === HEAVY);
@@ -130,7 +130,7 @@ describe("connections that keep the program busy", () => {
       await until(() => port.answers > ended + 200, "what follows");
       assert(answers > 100, `${answers} answers meanwhile`);
       for (const bytes of sent) {
-        const served = heavy().find(({ received }) => received[0][1] === bytes[1] && received[0][2] === bytes[2])!;
+        const served = heavy().find(({ received }) => received[0]![1] === bytes[1] && received[0]![2] === bytes[2])!;
         assertSameBytes(served.bytes, bytes);
         assertEquals(served.events, ["end"]);
       }
@@ -171,7 +171,7 @@ describe("connections that keep the program busy", () => {
         counts.push(served.bytes.length);
       }
       assertEquals(counts[0], counts[1]);
-      assert(counts[1] < bytes.length / 2, `${counts[1]} bytes`);
+      assert(counts[1]! < bytes.length / 2, `${counts[1]} bytes`);
       served.transport.resume();
       await until(() => served.bytes.length === bytes.length, "the rest");
       assertSameBytes(served.bytes, bytes);

@@ -41,7 +41,7 @@ describe("readPem", () => {
     for (
       const [value, part] of [["", "is not set"], [plain, "is not the path of a file"], ["x".repeat(2000), "path"]]
     ) {
-      const error = await assertRejects(() => readPem(value, "certificateKeyFile"), CertificateError, part);
+      const error = await assertRejects(() => readPem(value!, "certificateKeyFile"), CertificateError, part);
       assertEquals([error.code, error.message.includes("certificateKeyFile")], ["ERR_CERTIFICATE_FILE", true]);
       assertEquals(error.message.length < 100, true);
     }

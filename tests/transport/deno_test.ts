@@ -351,16 +351,16 @@ function describeDeno(): void {
         await takeTurn(third);
         // One pair for all.
         assertEquals(opened().length, 1);
-        const { port } = opened()[0].localAddr as Deno.NetAddr;
+        const { port } = opened()[0]!.localAddr as Deno.NetAddr;
         // Twice, and one that has never waited.
         for (const gone of [one, one, idle, third]) {
           gone.destroy();
           await settle();
         }
-        assertEquals(isOpen(opened()[0]), true);
+        assertEquals(isOpen(opened()[0]!), true);
         await takeTurn(other);
         other.destroy();
-        await until(() => !isOpen(opened()[0]), "the end of the pair");
+        await until(() => !isOpen(opened()[0]!), "the end of the pair");
         const isHeld = (): boolean | undefined => heldSockets()?.some(({ remotePort }) => remotePort === port);
         await until(() => !isHeld(), "the end of its other end");
       });
@@ -400,7 +400,7 @@ function describeDeno(): void {
         one.takeTurn(() => {});
         one.destroy();
         await until(() => opened().length === 1, "the pair");
-        await until(() => !isOpen(opened()[0]), "the end of the pair");
+        await until(() => !isOpen(opened()[0]!), "the end of the pair");
       });
     });
   });

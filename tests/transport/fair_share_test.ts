@@ -39,7 +39,7 @@ class Thread {
   pass(): void {
     const done = this.begun.splice(0);
     assertEquals(done.length, 1, "a pass at a time");
-    done[0]();
+    done[0]!();
   }
 
   /** Reads as long as it has bytes: at once, or a slice each time that it is its turn. */

@@ -28,7 +28,7 @@ async function withProxy(
       socket.off("data", read);
       heads.push(head);
       if (answer !== undefined) return void (answer === "" ? socket.end() : socket.write(answer));
-      const [host, port] = head.split(" ")[1].split(":");
+      const [host, port] = head.split(" ")[1]!.split(":");
       const target = connectTcp(Number(port), host === "localhost" ? "127.0.0.1" : host, () => {
         socket.write("HTTP/1.1 200 Connection established\r\nX-Proxy: yes\r\n\r\n");
         socket.pipe(target).pipe(socket);
@@ -68,10 +68,10 @@ describe("a client behind a proxy", () => {
       };
       const proxy = url.replace("http://", "http://us%20er:p%C3%A4ss@");
       assertEquals(await echoThrough({ onAllow }, { proxy, headers: { authorization: "Bearer mine" } }), "through");
-      const [line, ...fields] = heads[0].split("\r\n");
-      assertEquals(line.replace(/\d+ /, "N "), "CONNECT localhost:N HTTP/1.1");
+      const [line, ...fields] = heads[0]!.split("\r\n");
+      assertEquals(line!.replace(/\d+ /, "N "), "CONNECT localhost:N HTTP/1.1");
       assert(fields.includes(`Proxy-Authorization: Basic ${btoa("us er:p\u00c3\u00a4ss")}`));
-      assertEquals(heads[0].includes("Bearer"), false);
+      assertEquals(heads[0]!.includes("Bearer"), false);
       assertEquals([seen!.get("authorization"), seen!.get("proxy-authorization")], ["Bearer mine", null]);
     }));
 

@@ -47,7 +47,7 @@ function oldHello(): Uint8Array {
 function listRecords(bytes: Uint8Array): string[] {
   const records: string[] = [];
   for (let at = 0; at + 5 <= bytes.length;) {
-    const length = (bytes[at + 3] << 8) | bytes[at + 4];
+    const length = (bytes[at + 3]! << 8) | bytes[at + 4]!;
     if (bytes[at] === 21) records.push(length === 2 ? `alert ${bytes[at + 6]}` : "alert");
     else records.push(bytes[at] === 22 ? "handshake" : bytes[at] === 23 ? "data" : "other");
     at += 5 + length;
@@ -156,7 +156,7 @@ describe("a TLS handshake that fails", () => {
     for (let bytes = await socket.read(); bytes !== null; bytes = await socket.read()) chunks.push(bytes);
     const [alert, ...more] = listRecords(concatAll(chunks));
     // protocol_version; rustls says handshake_failure, since the extensions are missing too.
-    assert(["alert 70", "alert 40"].includes(alert), alert);
+    assert(["alert 70", "alert 40"].includes(alert!), alert);
     assertEquals(more, []);
     await socket.close();
     await server.stop();

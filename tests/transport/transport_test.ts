@@ -354,7 +354,7 @@ describe("a TLS client", () => {
     }
     const held = (): number => heldSockets()?.filter(({ remotePort }) => remotePort === listener.port).length ?? 0;
     await until(() => held() <= 1, "the end of the others");
-    await first[0].close();
+    await first[0]!.close();
     await until(() => held() === 0, "the end of the first");
     await listener.close();
   });
@@ -494,7 +494,7 @@ describe("a listener", () => {
     const roots = [readFileSync(tlsFile("ca.pem"), "utf8")];
     const client = new Log(await runtimeTransport().connect({ ...plain, tls: true, rootCertificates: roots, signal }));
     await until(() => accepted.length === 1, "the second connection");
-    const server = new Log(accepted[0]);
+    const server = new Log(accepted[0]!);
     await listener.close();
     await until(() => hanging.events.length > 0, "the end of the first");
     await client.write(encode("lives on"));

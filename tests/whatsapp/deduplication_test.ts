@@ -34,7 +34,7 @@ const imported = (item: Json, metadata: Json = {}): object =>
 function only(change: object): WhatsAppRecord {
   const { records, skipped } = parseNotification(wrap([change]));
   assertEquals([records.length, skipped], [1, []]);
-  return records[0];
+  return records[0]!;
 }
 
 const keyOf = (change: object): string | undefined => recordKey(only(change));

@@ -102,11 +102,11 @@ describe("WhatsAppReceiver with appSecret", () => {
       await using server = await startForger();
       const { typed, raw, errors, receiver, loops } = await listen(server);
       const [connection] = server.connections;
-      connection.send(WELCOME);
-      connection.send(message);
-      await until(() => connection.state === "closed" || typed.length + raw.length > 0, "the end");
+      connection!.send(WELCOME);
+      connection!.send(message);
+      await until(() => connection!.state === "closed" || typed.length + raw.length > 0, "the end");
       assertEquals([typed, raw, errors], [[], [], ["ERR_SIGNATURE"]]);
-      assertEquals((await connection.closed).received?.code, 1008);
+      assertEquals((await connection!.closed).received?.code, 1008);
       await loops;
       await receiver.disconnect();
     });
@@ -116,15 +116,15 @@ describe("WhatsAppReceiver with appSecret", () => {
     await using server = await startForger();
     const { typed, receiver, loops } = await listen(server, { reconnect: false });
     const [first] = server.connections;
-    first.send(WELCOME);
-    first.send(KINDS);
-    await first.closed;
+    first!.send(WELCOME);
+    first!.send(KINDS);
+    await first!.closed;
     await loops;
     await receiver.connect();
     await until(() => server.connections.size === 1, "the next connection");
     const [second] = server.connections;
-    second.send(WELCOME);
-    second.send(notification(KINDS, { signature: sign(KINDS, SECRET) }));
+    second!.send(WELCOME);
+    second!.send(notification(KINDS, { signature: sign(KINDS, SECRET) }));
     await until(() => typed.length === 6, "all records");
     assertEquals(typed, ["message m", "status s", "error", "history", "echo", "other"]);
     await receiver.disconnect();
@@ -134,9 +134,9 @@ describe("WhatsAppReceiver with appSecret", () => {
     await using server = await startForger();
     const { typed, raw, receiver, loops } = await listen(server);
     const [connection] = server.connections;
-    connection.send(WELCOME);
+    connection!.send(WELCOME);
     const others = ["hello", '{"type":"hello","messages":[]}', "[{}]", "null", `"${KINDS.length}"`];
-    for (const text of others) connection.send(text);
+    for (const text of others) connection!.send(text);
     await until(() => raw.length === others.length, "the texts");
     assertEquals([typed, raw], [[], others]);
     await receiver.disconnect();
@@ -149,17 +149,17 @@ describe("WhatsAppReceiver with appSecret", () => {
     await receiver.connect();
     await until(() => server.connections.size === 1, "the connection");
     const [connection] = server.connections;
-    connection.send(WELCOME);
-    connection.send("one");
-    connection.send(notification("{}", { signature: sign("{}", SECRET) }));
+    connection!.send(WELCOME);
+    connection!.send("one");
+    connection!.send(notification("{}", { signature: sign("{}", SECRET) }));
     const raw: string[] = [];
     await until(() => receiver.position?.after === 0, "the notification");
     receiver.onMessageReceived = (text) => void raw.push(text);
     await until(() => raw.length === 2, "both");
     receiver.onMessageReceived = undefined;
     await until(() => receiver.position?.after === 1, "the acknowledgement");
-    connection.send("two");
-    connection.send(notification("[]", { seq: 2, signature: sign("[]", SECRET) }));
+    connection!.send("two");
+    connection!.send(notification("[]", { seq: 2, signature: sign("[]", SECRET) }));
     for await (const text of receiver) {
       raw.push(text as string);
       break;
@@ -178,11 +178,11 @@ describe("WhatsAppReceiver with appSecret", () => {
     await receiver.connect();
     await until(() => server.connections.size === 1, "the connection");
     const [connection] = server.connections;
-    connection.send(WELCOME);
+    connection!.send(WELCOME);
     // More than 8 MiB would end the connection, together.
     for (let seq = 1; seq <= 3; seq++) {
-      connection.send("x".repeat(5 * 1024 * 1024));
-      connection.send(notification("{}", { seq, signature: sign("{}", SECRET) }));
+      connection!.send("x".repeat(5 * 1024 * 1024));
+      connection!.send(notification("{}", { seq, signature: sign("{}", SECRET) }));
       await until(() => receiver.stats().messages.received === 1 + 2 * seq, "both");
       for await (const raw of receiver) {
         assertEquals(raw, "{}");

@@ -231,19 +231,19 @@ describe("WhatsAppServer: tokens", () => {
     });
     const got: Record<string, string[]> = { all: [], billing: [], text: [] };
     const receivers = [
-      await connect(server, { receiverToken: "plain", onMessageReceived: (raw) => void got.all.push(raw) }),
-      await connect(server, { receiverToken: "b", onMessageReceived: (raw) => void got.billing.push(raw) }),
+      await connect(server, { receiverToken: "plain", onMessageReceived: (raw) => void got.all!.push(raw) }),
+      await connect(server, { receiverToken: "b", onMessageReceived: (raw) => void got.billing!.push(raw) }),
       await connect(server, {
         receiverToken: "b",
         protocols: ["whatsapp-notifications"],
-        onMessageReceived: (raw) => void got.text.push(raw),
+        onMessageReceived: (raw) => void got.text!.push(raw),
       }),
     ];
     assertEquals([...server.connections].map((one) => server.tokenNameOf(one)), [undefined, "billing", "billing"]);
     await assertRejects(() => connect(server, { receiverToken: "c" }), HandshakeError, "401");
     const both = wrap([changeOf("2", { messages: [] }), changeOf("1", { messages: [] })]);
     for (const body of [textsTo("2", "a"), textsTo("1", "b"), both]) await post(server, body);
-    await until(() => got.all.length === 3 && got.billing.length === 2 && got.text.length === 2, "all of them");
+    await until(() => got.all!.length === 3 && got.billing!.length === 2 && got.text!.length === 2, "all of them");
     const part = wrap([changeOf("1", { messages: [] })]);
     assertEquals(got.all, [textsTo("2", "a"), textsTo("1", "b"), both]);
     assertEquals([got.billing, got.text], [[textsTo("1", "b"), part], [textsTo("1", "b"), part]]);
@@ -317,19 +317,19 @@ describe("whatsapp-inbox.v1 on the wire", () => {
     const { client, got } = await speak(server);
     client.send(encode('{"type":"hello","name":"by hand","window":1,"unknown":true}\n'));
     await until(() => got.length === 2, "the welcome");
-    const { journal, ...welcome } = JSON.parse(decode(got[0]));
-    assertEquals(decode(got[1]), '{"type":"current","seq":0}\n');
+    const { journal, ...welcome } = JSON.parse(decode(got[0]!));
+    assertEquals(decode(got[1]!), '{"type":"current","seq":0}\n');
     assertEquals([welcome, typeof journal], [{ type: "welcome", after: 0, last: 0, window: 1 }, "string"]);
     client.send(encode('{"type":"something new"}\nwith a body'));
     await post(server, texts("1"));
     await post(server, texts("2"));
     await until(() => got.length === 3, "the first notification");
-    const end = got[2].indexOf(10);
-    const { receivedAt, ...head } = JSON.parse(decode(got[2].subarray(0, end)));
+    const end = got[2]!.indexOf(10);
+    const { receivedAt, ...head } = JSON.parse(decode(got[2]!.subarray(0, end)));
     const signature = signNotification(encode(texts("1")), SECRET);
     assertEquals(head, { type: "notification", seq: 1, signature });
     assert(Math.abs(Date.parse(receivedAt) - Date.now()) < 60_000);
-    assertEquals(decode(got[2].subarray(end + 1)), texts("1"));
+    assertEquals(decode(got[2]!.subarray(end + 1)), texts("1"));
     client.send(encode('{"type":"ack","seqs":[1]}\n'));
     await until(() => got.length === 4, "the second notification");
     await client.disconnect();
@@ -379,7 +379,7 @@ describe("whatsapp-inbox.v1 on the wire", () => {
     await post(server, texts("2"));
     client.send(encode('{"type":"hello"}\n'));
     await until(() => got.length === 3, "welcome, notification, and that there is no more");
-    assert(decode(got[1]).endsWith(texts("2")));
+    assert(decode(got[1]!).endsWith(texts("2")));
     await client.disconnect();
     await server.stop();
   });
@@ -431,7 +431,7 @@ describe("whatsapp-inbox.v1 on the wire", () => {
     for (let sent = 0; sent < 10; sent++) server.broadcastMessage("x".repeat(1024 * 1024));
     assertEquals((await receiver.connection!.closed).sent?.code, 1008);
     await until(() => errors.length === 1, "the error");
-    assertEquals(errors[0].code, "ERR_SLOW_CONSUMER");
+    assertEquals(errors[0]!.code, "ERR_SLOW_CONSUMER");
     await server.stop();
   });
 

@@ -94,7 +94,7 @@ describe("an acknowledgement", () => {
     await until(() => server.connections.size === 1, "the end");
     two.client.send(encode('{"type":"ack","seqs":[3]}\n'));
     await until(() => two.heads.length === 5, "what the other had");
-    assertEquals(two.heads[4].redelivered, true);
+    assertEquals(two.heads[4]!.redelivered, true);
     assertEquals([numbersOf(two.heads), await journal.cursor("x")], [[2, 3, 1], 0]);
     two.client.send(encode('{"type":"ack","seqs":[1]}\n'));
     await post(server, texts("4"));

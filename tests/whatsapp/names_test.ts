@@ -147,6 +147,6 @@ describe("checkReceiverTokens", () => {
         return filter;
       }
     }
-    assertEquals(checkReceiverTokens([new Restricted()])[0].filter, filter);
+    assertEquals(checkReceiverTokens([new Restricted()])[0]!.filter, filter);
   });
 });

@@ -150,14 +150,14 @@ describe("WhatsAppReceiver: acknowledging", () => {
     const got: Record<string, string[]> = { messages: [], statuses: [], left: [] };
     const loops = [
       (async () => {
-        for await (const { id } of receiver.messages) got.messages.push(id);
+        for await (const { id } of receiver.messages) got.messages!.push(id);
       })(),
       (async () => {
-        for await (const { id } of receiver.statuses) got.statuses.push(id);
+        for await (const { id } of receiver.statuses) got.statuses!.push(id);
       })(),
       (async () => {
         for await (const { seq } of receiver.notifications) {
-          got.left.push(`${seq}`);
+          got.left!.push(`${seq}`);
           if (seq === 2) break;
         }
       })(),
@@ -166,9 +166,9 @@ describe("WhatsAppReceiver: acknowledging", () => {
       await post(server, texts(`m${at}`));
       await post(server, wrap([changeOf("1", { statuses: [{ id: `s${at}`, status: "sent" }] })]));
     }
-    await until(() => got.messages.length === 6 && got.statuses.length === 6, "everything for everybody");
+    await until(() => got.messages!.length === 6 && got.statuses!.length === 6, "everything for everybody");
     await until(() => receiver.position!.after >= 11, "the acknowledgements");
-    assertEquals([got.messages[5], got.statuses[5], got.left], ["m5", "s5", ["1", "2"]]);
+    assertEquals([got.messages![5], got.statuses![5], got.left], ["m5", "s5", ["1", "2"]]);
     await receiver.disconnect();
     await Promise.all(loops);
     await server.stop();
@@ -180,11 +180,11 @@ describe("WhatsAppReceiver: acknowledging", () => {
     const receiver = await connect(server, { onMessageReceived: (text) => void got.push(text) });
     await until(() => server.connections.size === 1, "the connection");
     const [connection] = server.connections;
-    connection.sendFrame(1, "a piece, ", false);
+    connection!.sendFrame(1, "a piece, ", false);
     await post(server, texts("1"));
     // The server lives on meanwhile.
     for (let turn = 0; turn < 5; turn++) await settle();
-    connection.sendFrame(0, "and the rest", true);
+    connection!.sendFrame(0, "and the rest", true);
     await until(() => got.length === 2, "both");
     assertEquals(got, ["a piece, and the rest", texts("1")]);
     await receiver.disconnect();

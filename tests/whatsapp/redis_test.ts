@@ -21,7 +21,7 @@ interface Node {
 
 async function startNode(redis: RedisServer, at: number): Promise<Node> {
   const makers = [...CLIENTS.values()];
-  const program = await makers[at % makers.length](redis.url);
+  const program = await makers[at % makers.length]!(redis.url);
   const journal = await RedisJournal.open(program.client);
   const errors: WebSocketError[] = [];
   const server = new WhatsAppServer({
@@ -87,14 +87,14 @@ describeRedis("WhatsAppServers with one journal in Redis", () => {
     withNodes(2, async ([one, two]) => {
       const [here, there, plain] = [[] as string[], [] as string[], [] as string[]];
       const receivers = [
-        await receive(one, here),
-        await receive(two, there),
-        await receive(two, plain, { protocols: ["whatsapp-notifications"] }),
+        await receive(one!, here),
+        await receive(two!, there),
+        await receive(two!, plain, { protocols: ["whatsapp-notifications"] }),
       ];
       const ids = Array.from({ length: 30 }, (_, at) => `id ${at}`);
-      for (const [at, id] of ids.entries()) assertEquals(await post(at % 3 === 0 ? one : two, id), 200);
-      for (const id of ids.slice(0, 5)) assertEquals(await post(two, id), 200);
-      assertEquals(await post(one, "end"), 200);
+      for (const [at, id] of ids.entries()) assertEquals(await post(at % 3 === 0 ? one! : two!, id), 200);
+      for (const id of ids.slice(0, 5)) assertEquals(await post(two!, id), 200);
+      assertEquals(await post(one!, "end"), 200);
       for (const got of [here, there, plain]) {
         await until(() => got.includes("end"), "the end");
         assertEquals(got, [...ids, "end"]);
@@ -107,19 +107,19 @@ describeRedis("WhatsAppServers with one journal in Redis", () => {
       const ids: string[] = [];
       const all: string[] = [];
       for (let turn = 0; turn < 6; turn++) {
-        const node = [one, two][turn % 2];
+        const node = [one, two][turn % 2]!;
         const receiver = await receive(node, ids, { name: "billing" });
         for (let at = 0; at < 5; at++) {
           const id = `${turn} ${at}`;
           all.push(id);
-          assertEquals(await post([two, one][turn % 2], id), 200);
+          assertEquals(await post([two, one][turn % 2]!, id), 200);
         }
         await until(() => ids.length === all.length, "what came while it was there");
         await receiver.disconnect();
         all.push(`${turn} away`);
         assertEquals(await post(node, `${turn} away`), 200);
       }
-      const receiver = await receive(one, ids, { name: "billing" });
+      const receiver = await receive(one!, ids, { name: "billing" });
       await until(() => ids.length === all.length, "the last one");
       assertEquals(ids, all);
       await receiver.disconnect();
@@ -130,19 +130,19 @@ describeRedis("WhatsAppServers with one journal in Redis", () => {
       const [here, there] = [[] as string[], [] as string[]];
       const name = { name: "pool", share: true };
       // This one never acknowledges.
-      const stuck = await receive(one, here, { ...name, window: 2 }, new Promise(() => {}));
+      const stuck = await receive(one!, here, { ...name, window: 2 }, new Promise(() => {}));
       const ids = Array.from({ length: 20 }, (_, at) => `id ${at}`);
-      for (const id of ids.slice(0, 2)) assertEquals(await post(two, id), 200);
+      for (const id of ids.slice(0, 2)) assertEquals(await post(two!, id), 200);
       await until(() => here.length === 2, "what fits its window");
-      const working = await receive(two, there, { ...name, window: 1 });
-      for (const [at, id] of ids.slice(2).entries()) assertEquals(await post([one, two][at % 2], id), 200);
+      const working = await receive(two!, there, { ...name, window: 1 });
+      for (const [at, id] of ids.slice(2).entries()) assertEquals(await post([one, two][at % 2]!, id), 200);
       await until(() => there.length === 18, "what is not stuck");
       await stuck.disconnect(false);
       await until(() => there.length === 20, "the rest");
       assertEquals([...there].sort(), [...ids].sort());
       // All is acknowledged: nothing of it comes again.
       const pending = async (): Promise<unknown> =>
-        (await one.program.command("XPENDING", "{tackline}:stream", "pool") as unknown[])[0];
+        (await one!.program.command("XPENDING", "{tackline}:stream", "pool") as unknown[])[0];
       for (let tries = 0; await pending() !== 0; tries++) assert(tries < 1000, `${await pending()} are pending`);
       await working.disconnect();
     }));
@@ -151,10 +151,10 @@ describeRedis("WhatsAppServers with one journal in Redis", () => {
     withNodes(2, async ([one, two]) => {
       const [here, there] = [[] as string[], [] as string[]];
       const name = { name: "pool", share: true, after: 0 };
-      for (let at = 0; at < 10; at++) assertEquals(await post(one, `id ${at}`), 200);
-      const stuck = await receive(one, here, { ...name, window: 3 }, new Promise(() => {}));
+      for (let at = 0; at < 10; at++) assertEquals(await post(one!, `id ${at}`), 200);
+      const stuck = await receive(one!, here, { ...name, window: 3 }, new Promise(() => {}));
       await until(() => here.length === 3, "what fits its window");
-      const working = await receive(two, there, name);
+      const working = await receive(two!, there, name);
       await until(() => there.length === 7, "the others");
       await Promise.all([stuck.disconnect(false), working.disconnect()]);
     }));
@@ -162,9 +162,9 @@ describeRedis("WhatsAppServers with one journal in Redis", () => {
   it("refuse a receiver that shares a name with another filter, on any of them", () =>
     withNodes(2, async ([one, two]) => {
       const name = { name: "pool", share: true };
-      const first = await receive(one, [], name);
+      const first = await receive(one!, [], name);
       await until(() => first.position !== undefined, "the welcome");
-      const other = await receive(two, [], { ...name, filter: { fields: ["messages"] } });
+      const other = await receive(two!, [], { ...name, filter: { fields: ["messages"] } });
       const { code } = await other.connection!.closed;
       assertEquals(code, 4409);
       await first.disconnect();
@@ -173,8 +173,10 @@ describeRedis("WhatsAppServers with one journal in Redis", () => {
   it("give one receiver only what its token allows, from either server", () =>
     withNodes(2, async ([one, two]) => {
       const ids: string[] = [];
-      const receiver = await receive(two, ids, { receiverToken: "only 2" });
-      for (const [at, number] of ["1", "2", "1", "2"].entries()) assertEquals(await post(one, `id ${at}`, number), 200);
+      const receiver = await receive(two!, ids, { receiverToken: "only 2" });
+      for (const [at, number] of ["1", "2", "1", "2"].entries()) {
+        assertEquals(await post(one!, `id ${at}`, number), 200);
+      }
       await until(() => ids.length === 2, "both");
       assertEquals(ids, ["id 1", "id 3"]);
       await receiver.disconnect();
@@ -183,15 +185,15 @@ describeRedis("WhatsAppServers with one journal in Redis", () => {
   it("answer 503 while Redis is away, keep their receivers, and go on", () =>
     withNodes(2, async ([one, two], redis) => {
       const ids: string[] = [];
-      const receiver = await receive(one, ids, { name: "billing" });
-      assertEquals(await post(two, "before"), 200);
+      const receiver = await receive(one!, ids, { name: "billing" });
+      assertEquals(await post(two!, "before"), 200);
       await until(() => ids.length === 1, "the first");
       await redis.kill();
-      await until(() => [one, two].every(({ errors }) => errors.length > 0), "both to notice");
-      assertEquals(await post(one, "during"), 503);
-      assertEquals(await post(two, "during"), 503);
+      await until(() => [one!, two!].every(({ errors }) => errors.length > 0), "both to notice");
+      assertEquals(await post(one!, "during"), 503);
+      assertEquals(await post(two!, "during"), 503);
       await redis.run();
-      for (let tries = 0; await post(two, "during") !== 200; tries++) assert(tries < 500);
+      for (let tries = 0; await post(two!, "during") !== 200; tries++) assert(tries < 500);
       await until(() => ids.length === 2, "the second");
       assertEquals([ids, receiver.active], [["before", "during"], true]);
       await receiver.disconnect();

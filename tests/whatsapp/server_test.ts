@@ -160,7 +160,7 @@ describe("notifications", () => {
     await using server = await start();
     const got: string[][] = [[], []];
     const receivers = await Promise.all(
-      [0, 1].map((index) => connect(server, { onMessageReceived: (raw) => void got[index].push(raw) })),
+      [0, 1].map((index) => connect(server, { onMessageReceived: (raw) => void got[index]!.push(raw) })),
     );
     const bodies = [
       '{"object":"whatsapp_business_account","entry":[]}',
@@ -278,10 +278,10 @@ describe("notifications", () => {
     await until(() => got.length === 2, "the two that pass");
     assertEquals(got, [bodies[2], bodies[3]]);
     assert(server.errors[0] instanceof HandlerError);
-    const [{ bytes, signature, verified, receivedAt, remoteAddress }] = deliveries;
+    const { bytes, signature, verified, receivedAt, remoteAddress } = deliveries[0]!;
     assertEquals([new TextDecoder().decode(bytes), signature], [
       bodies[0],
-      signNotification(encode(bodies[0]), SECRET),
+      signNotification(encode(bodies[0]!), SECRET),
     ]);
     assertEquals([verified, remoteAddress, receivedAt instanceof Date], [true, "127.0.0.1", true]);
     await receiver.disconnect();

@@ -48,7 +48,7 @@ describe("onRawMessage that does not settle", () => {
     const clock = new FakeClock();
     const late = [Promise.withResolvers<boolean>(), Promise.withResolvers<boolean>()];
     let asked = 0;
-    await using server = await startServer({ clock, onRawMessage: () => late[asked++].promise });
+    await using server = await startServer({ clock, onRawMessage: () => late[asked++]!.promise });
     const got: string[] = [];
     const receiver = await connect(server, { onMessageReceived: (raw) => void got.push(raw) });
     const answers = Promise.all([post(server, texts("1")), post(server, texts("2"))]);
@@ -60,8 +60,8 @@ describe("onRawMessage that does not settle", () => {
     clock.advance(RESOLUTION);
     assertEquals(await answers, [200, 200]);
     await until(() => got.length === 2, "both");
-    late[0].resolve(false);
-    late[1].reject(new Error("mine"));
+    late[0]!.resolve(false);
+    late[1]!.reject(new Error("mine"));
     await until(() => server.errors.length === 3, "the errors");
     assertEquals(server.errors.map(({ code }) => code), ["ERR_HANDLER_TIMEOUT", "ERR_HANDLER_TIMEOUT", "ERR_HANDLER"]);
     assertEquals(await post(server, texts("1")), 200);
@@ -162,13 +162,13 @@ describe("a journal that does not answer", () => {
     clock.advance(30_000);
     answers.push(post(server, texts("1")));
     await until(() => journal.gates.length === 2, "the second attempt");
-    journal.gates[0]();
+    journal.gates[0]!();
     assertEquals(await answers[0], 200);
     answers.push(post(server, texts("1")));
     await until(() => server.taken === 3, "the third");
     await settle();
     assertEquals(journal.gates.length, 2);
-    journal.gates[1]();
+    journal.gates[1]!();
     assertEquals(await Promise.all(answers), [200, 200, 200]);
     assertEquals((await journal.read(0, 10)).length, 1);
   });
