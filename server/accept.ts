@@ -265,10 +265,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   }
 
   #decide(upgrade: UpgradeRequest, allowed: boolean | Response): void {
-    if (this.#state !== "deciding") {
-      if (allowed instanceof Response) allowed.body?.cancel().catch(ignore);
-      return;
-    }
+    if (this.#state !== "deciding") return dropAnswer(allowed);
     this.#handshake = undefined;
     this.#timer.cancel();
     if (allowed === true) return this.#upgrade(upgrade);
@@ -577,6 +574,11 @@ function allowsNext(line: RequestLine, fields: HeaderFields, requests: number, m
 function refusalOf(error: unknown): Response {
   const known = error instanceof HandshakeError || error instanceof HttpError;
   return known ? refusalResponse(error) : textResponse(500, "Internal server error");
+}
+
+/** Drops an answer that came too late. */
+function dropAnswer(answer: boolean | Response): void {
+  if (answer instanceof Response) answer.body?.cancel().catch(ignore);
 }
 
 function lostBody(message: string): HttpError {
