@@ -124,8 +124,8 @@ export class Histogram {
    */
   add(ms: number): void {
     let at = 0;
-    while (at < HISTOGRAM_BOUNDS.length && ms > HISTOGRAM_BOUNDS[at]) at++;
-    this.#counts[at]++;
+    while (at < HISTOGRAM_BOUNDS.length && ms > HISTOGRAM_BOUNDS[at]!) at++;
+    this.#counts[at]!++;
     this.#sum += ms;
   }
 

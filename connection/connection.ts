@@ -567,5 +567,5 @@ function readCloseArguments(payload: Uint8Array): { code?: number; reason?: stri
   if (payload.length === 1) {
     throw new OptionError("Cannot send a control frame: a close frame of one byte", "ERR_PAYLOAD");
   }
-  return { code: (payload[0] << 8) | payload[1], reason: new TextDecoder().decode(payload.subarray(2)) };
+  return { code: (payload[0]! << 8) | payload[1]!, reason: new TextDecoder().decode(payload.subarray(2)) };
 }

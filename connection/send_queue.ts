@@ -36,7 +36,7 @@ export function randomMaskingKey(): number {
     crypto.getRandomValues(randomBytes);
     randomAt = 0;
   }
-  return randomBytes[randomAt++];
+  return randomBytes[randomAt++]!;
 }
 
 /** Encoding of a {@linkcode SendQueue}. */
