@@ -6,7 +6,7 @@ import { prometheus } from "../../examples/metrics.ts";
 import { Opcode } from "../../protocol/frame_header.ts";
 import type { LogRecord } from "../../base/log.ts";
 import type { WebSocketServer, WebSocketServerOptions } from "../../server.ts";
-import { Histogram, HISTOGRAM_BOUNDS } from "../../base/stats.ts";
+import { Histogram, HISTOGRAM_BOUNDS, Meter, UNMETERED } from "../../base/stats.ts";
 import { RawSocket } from "../support/sockets.ts";
 import { FakeClock, startEcho, until } from "../support/support.ts";
 
@@ -220,5 +220,21 @@ describe("onLog", () => {
       console.error = shown;
     }
     assertEquals(printed.length, 2);
+  });
+});
+
+describe("UNMETERED", () => {
+  it("counts nothing, whatever it is told, and shows the counters of a new meter", () => {
+    UNMETERED.framesSent++;
+    UNMETERED.buffered += 1000;
+    UNMETERED.maxBuffered = 1;
+    UNMETERED.close(1000);
+    UNMETERED.refuse("allow");
+    UNMETERED.fail("ERR_OPTION");
+    UNMETERED.pingTimes.add(5);
+    UNMETERED.handshakeTimes.add(5);
+    const now = { open: 0, handshaking: 0, bufferedAmount: 0 };
+    assertEquals(UNMETERED.snapshot(now), new Meter().snapshot(now));
+    assertEquals([UNMETERED.buffered, UNMETERED.maxBuffered], [0, Infinity]);
   });
 });
