@@ -263,7 +263,7 @@ export class HandshakeError extends WebSocketError {
     code: HandshakeErrorCode,
     message: string,
     status = 0,
-    options: WebSocketErrorOptions & { headers?: Headers } = {},
+    options: WebSocketErrorOptions & { headers?: Headers | undefined } = {},
   ) {
     super(code, message, 1002, "cause" in options ? { cause: options.cause } : undefined);
     this.status = status;

@@ -150,7 +150,7 @@ function readOptions(
   return { options, verifyToken: verifyTokens[0]!, generated };
 }
 
-function parseToken(text: string): { token: string; name?: string } {
+function parseToken(text: string): { token: string; name?: string | undefined } {
   const colon = text.indexOf(":");
   return colon <= 0 ? { token: text } : { name: text.slice(0, colon), token: text.slice(colon + 1) };
 }

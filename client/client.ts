@@ -167,27 +167,27 @@ export class WebSocketClient implements ClientHandlers {
 
   // Handlers
   /** Called before the request is sent. */
-  onSendHandshake?: ClientHandlers["onSendHandshake"];
+  onSendHandshake?: ClientHandlers["onSendHandshake"] | undefined;
   /** Called when the server has opened the WebSocket. */
-  onHandshakeResponse?: ClientHandlers["onHandshakeResponse"];
+  onHandshakeResponse?: ClientHandlers["onHandshakeResponse"] | undefined;
   /** Called after the handshake. */
-  onConnect?: ClientHandlers["onConnect"];
+  onConnect?: ClientHandlers["onConnect"] | undefined;
   /** Called for a ping. */
-  onPing?: ClientHandlers["onPing"];
+  onPing?: ClientHandlers["onPing"] | undefined;
   /** Called for a pong. */
-  onPong?: ClientHandlers["onPong"];
+  onPong?: ClientHandlers["onPong"] | undefined;
   /** Called for the server's close frame. */
-  onClose?: ClientHandlers["onClose"];
+  onClose?: ClientHandlers["onClose"] | undefined;
   /** Called when the connection has ended. */
-  onDisconnect?: ClientHandlers["onDisconnect"];
+  onDisconnect?: ClientHandlers["onDisconnect"] | undefined;
   /** Called for failures. */
-  onError?: ClientHandlers["onError"];
+  onError?: ClientHandlers["onError"] | undefined;
   /** Called before each wait for another attempt. */
-  onReconnecting?: ClientHandlers["onReconnecting"];
+  onReconnecting?: ClientHandlers["onReconnecting"] | undefined;
   /** Called with log records. */
-  onLog?: ClientHandlers["onLog"];
-  #onMessageReceived?: ClientHandlers["onMessageReceived"];
-  #onBinaryDataReceived?: ClientHandlers["onBinaryDataReceived"];
+  onLog?: ClientHandlers["onLog"] | undefined;
+  #onMessageReceived?: ClientHandlers["onMessageReceived"] | undefined;
+  #onBinaryDataReceived?: ClientHandlers["onBinaryDataReceived"] | undefined;
 
   // Parts
   readonly #meter = new Meter();

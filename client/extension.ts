@@ -18,11 +18,11 @@ export type AskProgram = <Answer>(name: string, handler: () => Answer | Promise<
 /** Hooks of a client that is built on `WebSocketClient`. Those that are missing leave it as it is. */
 export interface ClientExtension {
   /** Connects, instead of the connector that the platform has. */
-  connector?: Connector;
+  connector?: Connector | undefined;
   /** Requires TLS, except to a loopback address. */
-  requiresTls?: boolean;
+  requiresTls?: boolean | undefined;
   /** Close codes that end reconnecting besides `TERMINAL_CODES`, unless the program gives its own. */
-  terminalCodes?: readonly number[];
+  terminalCodes?: readonly number[] | undefined;
   /**
    * Tells whether the program handles messages by other handlers than those of the client.
    *

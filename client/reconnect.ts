@@ -18,7 +18,7 @@ export interface ReconnectFailure {
   /** Error of the attempt, if there was no connection. */
   readonly error?: unknown;
   /** End of the connection, if there was one. */
-  readonly info?: CloseInfo;
+  readonly info?: CloseInfo | undefined;
 }
 
 /** Attempt that is going to be made. */
@@ -35,43 +35,45 @@ export interface ReconnectOptions {
    * `Retry-After`.
    * @default {500}
    */
-  minDelay?: number;
+  minDelay?: number | undefined;
   /**
    * Upper limit of the longest wait, in ms.
    * @default {30000}
    */
-  maxDelay?: number;
+  maxDelay?: number | undefined;
   /**
    * Time for which a connection must be open before earlier failures no longer count, in ms.
    * @default {5000}
    */
-  minUptime?: number;
+  minUptime?: number | undefined;
   /**
    * Largest number of failures in a row; 0: no limit.
    * @default {0}
    */
-  maxAttempts?: number;
+  maxAttempts?: number | undefined;
   /**
    * Close codes after which the client does not reconnect: of the server's close frame, or else of the client's.
    * @default {[1000, 1002, 1003, 1005, 1007, 1008, 1009, 1010]}
    */
-  terminalCodes?: readonly number[];
+  terminalCodes?: readonly number[] | undefined;
   /**
    * Decides about another attempt, instead of `terminalCodes` and the default: none after an error of the program, nor
    * after a refusal with another status than 408, 425, 429, 500, 502, 503 and 504. None follows if it throws.
    */
-  shouldReconnect?: (failure: ReconnectFailure) => boolean | Promise<boolean>;
+  shouldReconnect?: ((failure: ReconnectFailure) => boolean | Promise<boolean>) | undefined;
   /**
    * Largest size of messages that `send` keeps while there is no connection, in bytes; it returns `"queued"` for them.
    * 0: none, `send` throws.
    * @default {0}
    */
-  maxQueuedSize?: number;
+  maxQueuedSize?: number | undefined;
 }
 
 /** {@linkcode ReconnectOptions} with nothing left out. */
 export type ReconnectSettings =
-  & Required<Omit<ReconnectOptions, "shouldReconnect">>
+  & {
+    [Name in Exclude<keyof ReconnectOptions, "shouldReconnect">]-?: Exclude<ReconnectOptions[Name], undefined>;
+  }
   & Pick<ReconnectOptions, "shouldReconnect">;
 
 /** Close codes after which another attempt would fail in the same way, or is not wanted. */

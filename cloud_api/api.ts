@@ -102,9 +102,9 @@ export interface SentMessage {
   /** Its id: that of its statuses. */
   id: string;
   /** The recipient's WhatsApp id, if the API reports it. */
-  recipientId?: string;
+  recipientId?: string | undefined;
   /** `accepted`, `held_for_quality_assessment`, `paused`, if the API reports it. */
-  status?: string;
+  status?: string | undefined;
 }
 
 /** A file of a customer. */
@@ -112,9 +112,9 @@ export interface MediaFile {
   /** Its MIME type. */
   mimeType: string;
   /** Its size in bytes, if the API reports it. */
-  size?: number;
+  size?: number | undefined;
   /** Its SHA-256 digest, as the API reports it. */
-  sha256?: string;
+  sha256?: string | undefined;
   /** The bytes. The stream fails with `ERR_MEDIA_DIGEST` at its end if the digest does not match them. */
   stream: ReadableStream<Uint8Array<ArrayBuffer>>;
 }
@@ -299,7 +299,7 @@ export class WhatsAppApi {
    * @returns The file, as soon as its head has come.
    * @throws {WhatsAppApiError} If the API refuses it: Meta keeps media for 7 days.
    */
-  async media(media: string | WhatsAppMedia, options: { signal?: AbortSignal } = {}): Promise<MediaFile> {
+  async media(media: string | WhatsAppMedia, options: { signal?: AbortSignal | undefined } = {}): Promise<MediaFile> {
     const id = typeof media === "string" ? media : media.id;
     assertId("media", id);
     const { phoneNumberId } = this.#options;
@@ -360,7 +360,7 @@ export class WhatsAppApi {
     init: RequestInit,
     signal: AbortSignal | undefined,
     take: TakeAnswer<Result>,
-  ): Promise<{ result?: Result; error?: WhatsAppApiError; retryAfter: string | null }> {
+  ): Promise<{ result?: Result | undefined; error?: WhatsAppApiError | undefined; retryAfter: string | null }> {
     const { accessToken, clock, requestTimeout } = this.#options;
     const token = typeof accessToken === "string" ? accessToken : await accessToken();
     assertToken("accessToken", token);
@@ -605,7 +605,7 @@ async function readBody(response: Response, limits: CallLimits): Promise<unknown
 }
 
 function readGraphError(body: unknown): GraphError | undefined {
-  const error = (body as { error?: JsonObject } | undefined | null)?.error;
+  const error = (body as { error?: JsonObject | undefined } | undefined | null)?.error;
   if (typeof error !== "object" || error === null || typeof error.code !== "number") return undefined;
   const details = (error.error_data as JsonObject | undefined)?.details;
   const text = (value: unknown): string | undefined => typeof value === "string" ? value : undefined;

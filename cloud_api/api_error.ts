@@ -14,15 +14,15 @@ export interface GraphError {
    */
   readonly code: number;
   /** A closer code, if there is one. */
-  readonly subcode?: number;
+  readonly subcode?: number | undefined;
   /** The class of the error, such as `OAuthException`. */
-  readonly type?: string;
+  readonly type?: string | undefined;
   /** Description. */
-  readonly message?: string;
+  readonly message?: string | undefined;
   /** Details. */
-  readonly details?: string;
+  readonly details?: string | undefined;
   /** Id of the call, which Meta's support asks for. */
-  readonly traceId?: string;
+  readonly traceId?: string | undefined;
 }
 
 /** A call of the Graph API failed. */

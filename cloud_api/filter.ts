@@ -31,9 +31,9 @@ export interface FilterSubject {
 /** Parts of an entry beside its changes. */
 export interface EntryHead {
   /** The WhatsApp Business account. */
-  id?: string | number;
+  id?: string | number | undefined;
   /** Unix time, in s. */
-  time?: number;
+  time?: number | undefined;
 }
 
 /** One change of a notification. */
@@ -151,7 +151,7 @@ export class Envelope {
    */
   partFor(allowed: WhatsAppFilter): Uint8Array | undefined {
     if (this.changes.every((change) => mayHave(change, allowed)) && this.#isExact()) return undefined;
-    const entry: (EntryHead & { changes?: unknown[]; changed_fields?: unknown[] })[] = [];
+    const entry: (EntryHead & { changes?: unknown[] | undefined; changed_fields?: unknown[] | undefined })[] = [];
     let last: EntryHead | undefined;
     for (const change of listChanges(parse(this.#body, keepNumber))) {
       if (!mayHave(change, allowed)) continue;
@@ -247,7 +247,7 @@ function hasOnly(raw: unknown, keys: ReadonlySet<string>): boolean {
 }
 
 /** A reviver of `JSON.parse` that gets the digits of a number. */
-type NumberReviver = (key: string, value: unknown, context: { source?: string }) => unknown;
+type NumberReviver = (key: string, value: unknown, context: { source?: string | undefined }) => unknown;
 
 function tryParse(body: Uint8Array): JsonObject | undefined {
   try {
@@ -263,8 +263,8 @@ function parse(body: Uint8Array, reviver?: NumberReviver): JsonObject | undefine
 }
 
 const { rawJSON, isRawJSON } = JSON as unknown as {
-  rawJSON?: (source: string) => unknown;
-  isRawJSON?: (value: unknown) => boolean;
+  rawJSON?: ((source: string) => unknown) | undefined;
+  isRawJSON?: ((value: unknown) => boolean) | undefined;
 };
 
 /** Keeps the digits of numbers that a double does not hold, such as ids of more than 53 bits. */

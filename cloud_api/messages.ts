@@ -14,21 +14,21 @@ export interface WhatsAppSender {
    * The phone number, digits only. Absent for users with a username who had no contact with the business for 30 days
    * and are not in its contact book (2026).
    */
-  phone?: string;
+  phone?: string | undefined;
   /** The business-scoped user id, such as `US.13491208655302741918`. */
-  userId?: string;
+  userId?: string | undefined;
   /** The user id within the parent business portfolio, such as `US.ENT.…`. */
-  parentUserId?: string;
+  parentUserId?: string | undefined;
   /** The profile name, if the notification has a contact that matches. */
-  name?: string;
+  name?: string | undefined;
   /** The username, without a leading `@`. */
-  username?: string;
+  username?: string | undefined;
   /**
    * The WhatsApp id, if it differs from the phone number: some numbers of Brazil, Mexico and Argentina have two forms.
    */
-  waId?: string;
+  waId?: string | undefined;
   /** The hash of the customer's identity, if the business has it checked. */
-  identityKeyHash?: string;
+  identityKeyHash?: string | undefined;
 }
 
 /** Context of a message that answers another one, or was forwarded. */
@@ -36,47 +36,47 @@ export interface WhatsAppContext {
   /**
    * The id of the message that is answered; absent for forwarded messages. Within an `edit` it is `M0`, which is no id.
    */
-  messageId?: string;
+  messageId?: string | undefined;
   /** Sender of that message; a phone number id in answers to call permissions. */
-  from?: string;
+  from?: string | undefined;
   /** Business-scoped user id of its sender, since 2026. */
-  fromUserId?: string;
+  fromUserId?: string | undefined;
   /** User id of its sender within the parent business portfolio, since 2026. */
-  fromParentUserId?: string;
+  fromParentUserId?: string | undefined;
   /** `true` if the message was forwarded. */
   forwarded: boolean;
   /** `true` if it was forwarded many times. */
   frequentlyForwarded: boolean;
   /** The product of the catalogue that the message asks about. */
-  referredProduct?: WhatsAppProduct;
+  referredProduct?: WhatsAppProduct | undefined;
 }
 
 /** The advertisement or post that led to a message. */
 export interface WhatsAppReferral {
   /** Its URL. */
-  sourceUrl?: string;
+  sourceUrl?: string | undefined;
   /** Its id. */
-  sourceId?: string;
+  sourceId?: string | undefined;
   /** `ad` or `post`. */
-  sourceType?: string;
+  sourceType?: string | undefined;
   /** Its headline. */
-  headline?: string;
+  headline?: string | undefined;
   /** Its text. */
-  body?: string;
+  body?: string | undefined;
   /** `image` or `video`. */
-  mediaType?: string;
+  mediaType?: string | undefined;
   /** The URL of its picture. */
-  imageUrl?: string;
+  imageUrl?: string | undefined;
   /** The URL of its video. */
-  videoUrl?: string;
+  videoUrl?: string | undefined;
   /** The URL of its thumbnail. */
-  thumbnailUrl?: string;
+  thumbnailUrl?: string | undefined;
   /** The click id; absent for advertisements in the status tab. */
-  ctwaClid?: string;
+  ctwaClid?: string | undefined;
   /** The greeting that the advertisement showed. */
-  welcomeMessage?: string;
+  welcomeMessage?: string | undefined;
   /** Reference that the business put into the link. */
-  ref?: string;
+  ref?: string | undefined;
 }
 
 /** An error as Meta reports it. */
@@ -84,13 +84,13 @@ export interface WhatsAppError {
   /** Meta's error code; 0 if there was none. */
   code: number;
   /** A short text. */
-  title?: string;
+  title?: string | undefined;
   /** A longer text. */
-  message?: string;
+  message?: string | undefined;
   /** Details. */
-  details?: string;
+  details?: string | undefined;
   /** A page about the error. */
-  href?: string;
+  href?: string | undefined;
 }
 
 /** An image, video, audio, document or sticker. */
@@ -98,22 +98,22 @@ export interface WhatsAppMedia {
   /** The media id, valid for 7 days, with which the Graph API gives the file. */
   id: string;
   /** Its MIME type. */
-  mimeType?: string;
+  mimeType?: string | undefined;
   /** Its SHA-256 digest, in base64. */
-  sha256?: string;
+  sha256?: string | undefined;
   /** Caption of the sender: images, videos and documents. */
-  caption?: string;
+  caption?: string | undefined;
   /** The name of the file: documents. */
-  filename?: string;
+  filename?: string | undefined;
   /** A URL that is valid for about 5 minutes and needs the access token: since November 2025, and not always. */
-  url?: string;
+  url?: string | undefined;
   /**
    * `true` if it was recorded in the app: audio. (A voicemail is `audio` too; the id of its message begins with
    * `wacid.`)
    */
-  voice?: boolean;
+  voice?: boolean | undefined;
   /** `true` if it is animated: stickers. */
-  animated?: boolean;
+  animated?: boolean | undefined;
 }
 
 /** A location. */
@@ -123,11 +123,11 @@ export interface WhatsAppLocation {
   /** Degrees east, as sent: not checked, and `NaN` if that is no number. */
   longitude: number;
   /** Its name. */
-  name?: string;
+  name?: string | undefined;
   /** Its address. */
-  address?: string;
+  address?: string | undefined;
   /** Its URL. */
-  url?: string;
+  url?: string | undefined;
 }
 
 /** A contact card. */
@@ -135,73 +135,73 @@ export interface WhatsAppContact {
   /** The name. */
   name: {
     /** As shown. */
-    formattedName?: string;
+    formattedName?: string | undefined;
     /** First name. */
-    firstName?: string;
+    firstName?: string | undefined;
     /** Last name. */
-    lastName?: string;
+    lastName?: string | undefined;
     /** Middle name. */
-    middleName?: string;
+    middleName?: string | undefined;
     /** Suffix. */
-    suffix?: string;
+    suffix?: string | undefined;
     /** Prefix. */
-    prefix?: string;
+    prefix?: string | undefined;
   };
   /** Phone numbers. */
   phones: {
     /** The number. */
-    phone?: string;
+    phone?: string | undefined;
     /** The WhatsApp id. */
-    waId?: string;
+    waId?: string | undefined;
     /** Such as `HOME`. */
-    type?: string;
+    type?: string | undefined;
   }[];
   /** E-mail addresses. */
   emails: {
     /** The address. */
-    email?: string;
+    email?: string | undefined;
     /** Such as `WORK`. */
-    type?: string;
+    type?: string | undefined;
   }[];
   /** Postal addresses. */
   addresses: {
     /** Street. */
-    street?: string;
+    street?: string | undefined;
     /** City. */
-    city?: string;
+    city?: string | undefined;
     /** State. */
-    state?: string;
+    state?: string | undefined;
     /** Postal code. */
-    zip?: string;
+    zip?: string | undefined;
     /** Country. */
-    country?: string;
+    country?: string | undefined;
     /** Country code. */
-    countryCode?: string;
+    countryCode?: string | undefined;
     /** Such as `HOME`. */
-    type?: string;
+    type?: string | undefined;
   }[];
   /** Web pages. */
   urls: {
     /** The URL. */
-    url?: string;
+    url?: string | undefined;
     /** Such as `WORK`. */
-    type?: string;
+    type?: string | undefined;
   }[];
   /** The organisation. */
   org?: {
     /** Company. */
-    company?: string;
+    company?: string | undefined;
     /** Department. */
-    department?: string;
+    department?: string | undefined;
     /** Title. */
-    title?: string;
-  };
+    title?: string | undefined;
+  } | undefined;
   /** The birthday, as sent. */
-  birthday?: string;
+  birthday?: string | undefined;
   /** Origin of the card, if Meta reports it: `contact_request` or `other`. */
-  origin?: string;
+  origin?: string | undefined;
   /** The card as a vCard, if Meta sent that too. */
-  vcard?: string;
+  vcard?: string | undefined;
 }
 
 /** A reaction. */
@@ -209,27 +209,27 @@ export interface WhatsAppReaction {
   /** The message it belongs to. */
   messageId: string;
   /** The emoji; absent if the reaction was removed. */
-  emoji?: string;
+  emoji?: string | undefined;
 }
 
 /** Answer of a customer to calls by the business. */
 export interface WhatsAppCallPermission {
   /** `accept`, `reject`, …: open. */
-  response?: string;
+  response?: string | undefined;
   /** `true` if it is valid until it is taken back; absent if Meta does not report it. */
-  isPermanent?: boolean;
+  isPermanent?: boolean | undefined;
   /** End of its validity; absent if it is permanent or refused. */
-  expirationTimestamp?: Date;
+  expirationTimestamp?: Date | undefined;
   /** `user_action` or `automatic`. */
-  responseSource?: string;
+  responseSource?: string | undefined;
 }
 
 /** A product of a catalogue. */
 export interface WhatsAppProduct {
   /** The catalogue, if Meta names it. */
-  catalogId?: string;
+  catalogId?: string | undefined;
   /** The product, if Meta names it. */
-  productRetailerId?: string;
+  productRetailerId?: string | undefined;
 }
 
 /** The answer to an interactive message. `type` is open: unknown ones have `raw` only. */
@@ -237,23 +237,23 @@ export interface WhatsAppInteractive {
   /** `button_reply`, `list_reply`, `nfm_reply`, `call_permission_reply`, … */
   type: string;
   /** The id of the button or row: `button_reply`, `list_reply`. */
-  id?: string;
+  id?: string | undefined;
   /** The title of the button or row: `button_reply`, `list_reply`. */
-  title?: string;
+  title?: string | undefined;
   /** The description of the row: `list_reply`. */
-  description?: string;
+  description?: string | undefined;
   /** The kind of flow: `nfm_reply`. */
-  name?: string;
+  name?: string | undefined;
   /** The text shown: `nfm_reply`. */
-  body?: string;
+  body?: string | undefined;
   /** The answers of the flow as JSON text, as sent: `nfm_reply`. */
-  responseJson?: string;
+  responseJson?: string | undefined;
   /** `responseJson` parsed; absent if it is not valid JSON: `nfm_reply`. */
   response?: unknown;
   /** Answer of the customer to calls: `call_permission_reply`. */
-  callPermission?: WhatsAppCallPermission;
+  callPermission?: WhatsAppCallPermission | undefined;
   /** The product that the customer chose: `product`, since August 2026. */
-  product?: WhatsAppProduct;
+  product?: WhatsAppProduct | undefined;
   /** The contents as sent. */
   raw: JsonObject;
 }
@@ -261,56 +261,56 @@ export interface WhatsAppInteractive {
 /** A tap on a quick reply button of a template. */
 export interface WhatsAppButton {
   /** The text of the button. */
-  text?: string;
+  text?: string | undefined;
   /** Payload that the program gave the button. */
-  payload?: string;
+  payload?: string | undefined;
 }
 
 /** An order from the catalogue. */
 export interface WhatsAppOrder {
   /** The catalogue. */
-  catalogId?: string;
+  catalogId?: string | undefined;
   /** Text of the customer. */
-  text?: string;
+  text?: string | undefined;
   /** Ordered products. */
   productItems: {
     /** The product. */
-    productRetailerId?: string;
+    productRetailerId?: string | undefined;
     /** Quantity; `undefined` if that is not a number. */
-    quantity?: number;
+    quantity?: number | undefined;
     /** The price of one; `undefined` if that is not a number. */
-    itemPrice?: number;
+    itemPrice?: number | undefined;
     /** The currency. */
-    currency?: string;
+    currency?: string | undefined;
   }[];
 }
 
 /** A change on the customer's side, such as of the phone number. `type` is open. */
 export interface WhatsAppSystem {
   /** `user_changed_number`, `user_changed_user_id`, `customer_identity_changed`, … */
-  type?: string;
+  type?: string | undefined;
   /** A text about it. */
-  body?: string;
+  body?: string | undefined;
   /** The new phone number. */
-  waId?: string;
+  waId?: string | undefined;
   /** The new business-scoped user id. */
-  userId?: string;
+  userId?: string | undefined;
   /** The business-scoped user id before; since August 2026. */
-  previousUserId?: string;
+  previousUserId?: string | undefined;
   /** The new user id within the parent business portfolio. */
-  parentUserId?: string;
+  parentUserId?: string | undefined;
   /** User id within the parent business portfolio before; since August 2026. */
-  previousParentUserId?: string;
+  previousParentUserId?: string | undefined;
   /** The customer's number before: `customer_changed_number` and `customer_identity_changed`, of old. */
-  customer?: string;
+  customer?: string | undefined;
   /** The hash of the customer's identity: `customer_identity_changed`, `user_identity_changed`. */
-  identity?: string;
+  identity?: string | undefined;
 }
 
 /** A message that the Cloud API does not deliver. */
 export interface WhatsAppUnsupported {
   /** Its type, such as `poll_creation` or `pin`: open; absent in older notifications. The reason is in `errors`. */
-  type?: string;
+  type?: string | undefined;
 }
 
 /** A message that its sender has changed, up to 15 minutes later: numbers that also use the app. */
@@ -318,9 +318,9 @@ export interface WhatsAppEdit {
   /** The message that was changed. */
   originalMessageId: string;
   /** Its contents now; absent if Meta sent none. */
-  message?: WhatsAppContents;
+  message?: WhatsAppContents | undefined;
   /** Its context now. */
-  context?: WhatsAppContext;
+  context?: WhatsAppContext | undefined;
 }
 
 /** A message that its sender has deleted, up to two days later: numbers that also use the app. */
@@ -338,23 +338,23 @@ export interface WhatsAppMessageBase {
    */
   id: string;
   /** Time of sending. */
-  timestamp?: Date;
+  timestamp?: Date | undefined;
   /** Its sender. */
   sender: WhatsAppSender;
   /** The WhatsApp Business account. */
   accountId: string;
   /** The id of the business phone number it was sent to: the key for routing. */
-  phoneNumberId?: string;
+  phoneNumberId?: string | undefined;
   /** The business phone number, in the form for display. */
-  displayPhoneNumber?: string;
+  displayPhoneNumber?: string | undefined;
   /** The group it was sent to; absent outside groups. */
-  groupId?: string;
+  groupId?: string | undefined;
   /** Its context, if it answers a message or was forwarded. */
-  context?: WhatsAppContext;
+  context?: WhatsAppContext | undefined;
   /** The advertisement that led to it: only in the first message after it. */
-  referral?: WhatsAppReferral;
+  referral?: WhatsAppReferral | undefined;
   /** A summary of the conversation so far: when another app hands the conversation over, since 2026. */
-  conversationSummary?: string;
+  conversationSummary?: string | undefined;
   /** Errors reported with it. */
   errors: WhatsAppError[];
   /** The message as sent. */

@@ -10,25 +10,25 @@ import type { WhatsAppError, WhatsAppMessage } from "./messages.ts";
 /** The conversation that a status belongs to. */
 export interface WhatsAppConversation {
   /** Its id. */
-  id?: string;
+  id?: string | undefined;
   /** Its end: with `sent` only. */
-  expirationTimestamp?: Date;
+  expirationTimestamp?: Date | undefined;
   /** Its origin, such as `service` or `marketing`: open. */
-  originType?: string;
+  originType?: string | undefined;
 }
 
 /** Price of a message. */
 export interface WhatsAppPricing {
   /** `true` if it costs something; deprecated by Meta: see `type`. */
-  billable?: boolean;
+  billable?: boolean | undefined;
   /** `PMP` for each message, `CBP` for each conversation (before July 2025). */
-  pricingModel?: string;
+  pricingModel?: string | undefined;
   /** `regular`, `free_customer_service`, `free_entry_point`, …: open. */
-  type?: string;
+  type?: string | undefined;
   /** A more exact description of `type`, if Meta gives one. */
-  subtype?: string;
+  subtype?: string | undefined;
   /** `marketing`, `utility`, `authentication`, `service`, …: open. */
-  category?: string;
+  category?: string | undefined;
 }
 
 /** Status of a message that the business sent. */
@@ -40,39 +40,39 @@ export interface WhatsAppStatus {
   /** `sent`, `delivered`, `read`, `played`, `failed`, …: open. */
   status: string;
   /** Its time. */
-  timestamp?: Date;
+  timestamp?: Date | undefined;
   /** The recipient's phone number, or the group. Absent in the same cases as `WhatsAppSender.phone`. */
-  recipientId?: string;
+  recipientId?: string | undefined;
   /** The recipient's business-scoped user id, since 2026. */
-  recipientUserId?: string;
+  recipientUserId?: string | undefined;
   /** The recipient's user id within the parent business portfolio. */
-  parentRecipientUserId?: string;
+  parentRecipientUserId?: string | undefined;
   /** `group` for a group; absent otherwise. */
-  recipientType?: string;
+  recipientType?: string | undefined;
   /** Phone number of the member of the group. */
-  recipientParticipantId?: string;
+  recipientParticipantId?: string | undefined;
   /** Business-scoped user id of the member of the group. */
-  recipientParticipantUserId?: string;
+  recipientParticipantUserId?: string | undefined;
   /** User id of the member of the group within the parent business portfolio. */
-  recipientParticipantParentUserId?: string;
+  recipientParticipantParentUserId?: string | undefined;
   /** The recipient's profile name: with `sent`, `delivered` and `read` since 2026. */
-  recipientName?: string;
+  recipientName?: string | undefined;
   /** The recipient's username, without a leading `@`: with `delivered` and `read` since 2026. */
-  recipientUsername?: string;
+  recipientUsername?: string | undefined;
   /** The hash of the recipient's identity, if the business has it checked. */
-  recipientIdentityKeyHash?: string;
+  recipientIdentityKeyHash?: string | undefined;
   /** The WhatsApp Business account. */
   accountId: string;
   /** The id of the business phone number. */
-  phoneNumberId?: string;
+  phoneNumberId?: string | undefined;
   /** The business phone number, in the form for display. */
-  displayPhoneNumber?: string;
+  displayPhoneNumber?: string | undefined;
   /** Data that the business sent with the message, if any. */
-  bizOpaqueCallbackData?: string;
+  bizOpaqueCallbackData?: string | undefined;
   /** The conversation: since version 24 only where an advertisement began it. */
-  conversation?: WhatsAppConversation;
+  conversation?: WhatsAppConversation | undefined;
   /** The price: with `sent`, or with one of `delivered` and `read`. */
-  pricing?: WhatsAppPricing;
+  pricing?: WhatsAppPricing | undefined;
   /** Reasons of its failure. */
   errors: WhatsAppError[];
   /** The status as sent. */
@@ -90,9 +90,9 @@ export interface WhatsAppAccountError {
   /** The WhatsApp Business account. */
   accountId: string;
   /** The id of the business phone number, if Meta names one. */
-  phoneNumberId?: string;
+  phoneNumberId?: string | undefined;
   /** The business phone number, in the form for display. */
-  displayPhoneNumber?: string;
+  displayPhoneNumber?: string | undefined;
   /** The error as sent. */
   raw: JsonObject;
 }
@@ -104,15 +104,15 @@ export interface WhatsAppUserAction {
   /** `marketing_messages_link_click`, …: open. */
   actionType: string;
   /** Its time. */
-  timestamp?: Date;
+  timestamp?: Date | undefined;
   /** Details as sent: the object called `<action_type>_data`. */
-  data?: JsonObject;
+  data?: JsonObject | undefined;
   /** The WhatsApp Business account. */
   accountId: string;
   /** The id of the business phone number. */
-  phoneNumberId?: string;
+  phoneNumberId?: string | undefined;
   /** The business phone number, in the form for display. */
-  displayPhoneNumber?: string;
+  displayPhoneNumber?: string | undefined;
   /** The action as sent. */
   raw: JsonObject;
 }
@@ -126,13 +126,13 @@ export interface WhatsAppEcho {
   /** Its recipient: phone number, else business-scoped user id; "" if Meta gave neither. */
   to: string;
   /** The recipient's profile name, if the notification has a contact that matches. */
-  recipientName?: string;
+  recipientName?: string | undefined;
   /** The message; its sender is the business. */
   message: WhatsAppMessage;
   /** The WhatsApp Business account. */
   accountId: string;
   /** The id of the business phone number. */
-  phoneNumberId?: string;
+  phoneNumberId?: string | undefined;
   /** The echo as sent. */
   raw: JsonObject;
 }
@@ -147,19 +147,19 @@ export interface WhatsAppHistoryMessage {
   /** The message. */
   message: WhatsAppMessage;
   /** The chat: the customer's phone number or the group. Absent for media, which come by themselves. */
-  threadId?: string;
+  threadId?: string | undefined;
   /** Its status, such as `READ`: messages of the business. */
-  status?: string;
+  status?: string | undefined;
   /** 0: the last day, 1: the last 90 days, 2: the last 180 days. */
-  phase?: number;
+  phase?: number | undefined;
   /** Order of the notification within its phase. */
-  chunkOrder?: number;
+  chunkOrder?: number | undefined;
   /** Part of the history that has come, in percent. */
-  progress?: number;
+  progress?: number | undefined;
   /** The WhatsApp Business account. */
   accountId: string;
   /** The id of the business phone number. */
-  phoneNumberId?: string;
+  phoneNumberId?: string | undefined;
   /** The message as sent. */
   raw: JsonObject;
 }
@@ -173,7 +173,7 @@ export interface WhatsAppStandby {
   /** The WhatsApp Business account. */
   accountId: string;
   /** The id of the business phone number. */
-  phoneNumberId?: string;
+  phoneNumberId?: string | undefined;
   /** The record as sent. */
   raw: JsonObject;
 }
@@ -190,9 +190,9 @@ export interface WhatsAppOther {
   /** The WhatsApp Business account; a business portfolio in changes about partners, "0" for payment configurations. */
   accountId: string;
   /** The id of the business phone number, if it is about one. */
-  phoneNumberId?: string;
+  phoneNumberId?: string | undefined;
   /** Its time: changes of an account. */
-  timestamp?: Date;
+  timestamp?: Date | undefined;
   /** The value as sent. */
   raw: JsonObject;
 }

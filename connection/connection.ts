@@ -45,7 +45,7 @@ import type { Address, Transport } from "../transport/transport.ts";
 /** Handlers of a connection, and the topics of its server. */
 export interface ConnectionHandler<Data> extends ConnectionEvents<WebSocketConnection<Data>> {
   /** Keeps the subscriptions; a client has none. */
-  readonly topics?: ConnectionTopics<Data>;
+  readonly topics?: ConnectionTopics<Data> | undefined;
 }
 
 /** Keeps the subscriptions of a server's connections. */
@@ -562,7 +562,7 @@ export class WebSocketConnection<Data = unknown> {
   }
 }
 
-function readCloseArguments(payload: Uint8Array): { code?: number; reason?: string } {
+function readCloseArguments(payload: Uint8Array): { code?: number | undefined; reason?: string | undefined } {
   if (payload.length === 0) return {};
   if (payload.length === 1) {
     throw new OptionError("Cannot send a control frame: a close frame of one byte", "ERR_PAYLOAD");

@@ -43,9 +43,9 @@ export interface CloseInfo {
   /** `true` if both close frames were exchanged (RFC 6455 §7.1.4). */
   clean: boolean;
   /** The close frame that was sent, if one was. */
-  sent?: CloseFrame;
+  sent?: CloseFrame | undefined;
   /** The close frame that was received, if one was. */
-  received?: CloseFrame;
+  received?: CloseFrame | undefined;
 }
 
 /** The request that opened a WebSocket. */
@@ -275,7 +275,7 @@ export interface HandshakeResult {
   /** The extensions. */
   extensions: readonly Extension[];
   /** Compression of messages, if it was agreed on. */
-  compression?: Pick<DeflateAgreement, "parameters" | "settings">;
+  compression?: Pick<DeflateAgreement, "parameters" | "settings"> | undefined;
 }
 
 /** Time at which incoming data is parsed and delivered. */
@@ -284,17 +284,17 @@ export type Delivery = "immediate" | "batched" | "step";
 /** Start of a connection after its handshake. */
 export interface StartOptions {
   /** Bytes before the first frame: the answer of a server. */
-  preface?: Uint8Array;
+  preface?: Uint8Array | undefined;
   /**
    * Time at which data is delivered.
    * @default {"immediate"}
    */
-  delivery?: Delivery;
+  delivery?: Delivery | undefined;
   /**
    * `true` if messages wait in the queue until the program listens.
    * @default {false}
    */
-  waitForHandler?: boolean;
+  waitForHandler?: boolean | undefined;
 }
 
 /** End of a transport before the connection listened to it. */

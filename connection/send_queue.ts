@@ -46,7 +46,7 @@ export interface SendQueueOptions {
   /** Longest frame on the wire, header included, in bytes; 0: messages are not split. */
   frameSize: number;
   /** Counts frames and bytes. */
-  meter?: Meter;
+  meter?: Meter | undefined;
 }
 
 /** Never filled: most connections never need a list of their own. */

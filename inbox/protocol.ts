@@ -94,9 +94,9 @@ export interface NotificationMessage {
   /** Time when the server got it, in the form of RFC 3339. */
   receivedAt: string;
   /** Set if another connection of this name got it before, and ended without acknowledging it. */
-  redelivered?: true;
+  redelivered?: true | undefined;
   /** Set if the token does not allow all of it: the body is the rest. */
-  partial?: true;
+  partial?: true | undefined;
 }
 
 /** The receiver has handled some notifications. */

@@ -15,7 +15,7 @@ export interface TakenEntries {
   /** Notifications not taken before. */
   readonly new: readonly JournalEntry[];
   /** Ranges that retention has removed before delivery, or that the journal has lost. */
-  readonly gaps?: readonly SequenceRange[];
+  readonly gaps?: readonly SequenceRange[] | undefined;
 }
 
 /** A cursor that receivers of one name share, on whichever servers they are. */
@@ -130,7 +130,7 @@ export interface Journal {
   /** Sequence number up to which retention has removed notifications; 0: none. */
   readonly trimmed: number;
   /** Ranges beyond `trimmed` that were kept, and lost again by the program that keeps them, such as Redis. */
-  readonly lost?: readonly SequenceRange[];
+  readonly lost?: readonly SequenceRange[] | undefined;
   /**
    * Sets the listener.
    *

@@ -82,8 +82,8 @@ export function compressionSettings(option: boolean | CompressionOptions): Compr
 interface ParameterList {
   serverNoContextTakeover: boolean;
   clientNoContextTakeover: boolean;
-  serverMaxWindowBits?: number;
-  clientMaxWindowBits?: number | true;
+  serverMaxWindowBits?: number | undefined;
+  clientMaxWindowBits?: number | true | undefined;
 }
 
 /** Reads parameters; returns what is wrong with them, if anything is. */

@@ -54,7 +54,7 @@ export interface Frame {
 /** Options of {@linkcode encodeFrame}. */
 export interface EncodeFrameOptions {
   /** The masking key, 4 bytes. A client must mask with an unpredictable key (RFC 6455 §5.3), a server must not mask. */
-  maskingKey?: Uint8Array;
+  maskingKey?: Uint8Array | undefined;
 }
 
 /** The longest header: 2 octets, 8 of extended length, 4 of masking key. */
@@ -157,7 +157,7 @@ export interface FrameHandler {
   /** The frame is complete. */
   frameEnd(): void;
   /** True if {@linkcode FrameHandler.shortMessage} may be called now. */
-  readonly takesShortMessages?: boolean;
+  readonly takesShortMessages?: boolean | undefined;
   /**
    * Instead of the three calls above, for a data frame that is a message by itself (FIN, a reserved bit nowhere), of 1 to 125 bytes, and
    * lies whole in the chunk: the fast way for small messages.
@@ -177,17 +177,17 @@ export interface FrameParserOptions {
    * The endpoint that parses: a `"server"` takes masked frames only, a `"client"` unmasked ones only (RFC 6455 §5.1).
    * Without a role both are taken.
    */
-  role?: "server" | "client";
+  role?: "server" | "client" | undefined;
   /**
    * The largest payload of one frame, in bytes; `0`: no limit. A longer one is refused at its header.
    * @default {0}
    */
-  maxPayload?: number;
+  maxPayload?: number | undefined;
   /**
    * The reserved bits that a negotiated extension gives a meaning: a sum of {@linkcode ReservedBit} values.
    * @default {0}
    */
-  allowedReserved?: number;
+  allowedReserved?: number | undefined;
 }
 
 /**
@@ -596,7 +596,7 @@ export interface FrameEncoderStreamOptions {
    * True to mask each frame with a fresh random key, as a client must (RFC 6455 §5.3).
    * @default {false}
    */
-  masked?: boolean;
+  masked?: boolean | undefined;
 }
 
 /**

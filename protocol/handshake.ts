@@ -49,9 +49,9 @@ export function createKey(): string {
 /** Checks that a server leaves out. */
 export interface UpgradeChecks {
   /** Take a request whose `Upgrade` and `Connection` headers a proxy has removed. */
-  skipUpgradeCheck?: boolean;
+  skipUpgradeCheck?: boolean | undefined;
   /** Take any `Sec-WebSocket-Version`. */
-  skipVersionCheck?: boolean;
+  skipVersionCheck?: boolean | undefined;
 }
 
 /** A valid request to open a WebSocket. */

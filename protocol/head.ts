@@ -17,12 +17,12 @@ export interface HeadLimits {
    * The most bytes of a head, start line included.
    * @default {16384}
    */
-  maxHeadSize?: number;
+  maxHeadSize?: number | undefined;
   /**
    * The most header fields.
    * @default {128}
    */
-  maxHeaderFields?: number;
+  maxHeaderFields?: number | undefined;
 }
 
 const LF = 0x0a;

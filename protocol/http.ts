@@ -199,7 +199,7 @@ export function makeRequest(
   const url = `${encrypted ? "https" : "http"}://${hosts[0] || "localhost"}${target}`;
   if (!URL.canParse(url)) throw bad("Host or target are malformed");
   const carriesBody = body !== null && method !== "GET" && method !== "HEAD";
-  const init: RequestInit & { duplex?: "half" } = { method: line.method, headers: fields.toHeaders() };
+  const init: RequestInit & { duplex?: "half" | undefined } = { method: line.method, headers: fields.toHeaders() };
   if (!carriesBody) return new Request(url, init);
   init.body = body;
   init.duplex = "half";

@@ -59,17 +59,17 @@ export interface MessageAssemblerOptions {
    * decompression goes beyond.
    * @default {0}
    */
-  maxMessageSize?: number;
+  maxMessageSize?: number | undefined;
   /**
    * The most frames of one message, empty ones included; `0`: no limit.
    * @default {0}
    */
-  maxFragments?: number;
+  maxFragments?: number | undefined;
   /**
    * True to deliver each frame by itself instead of whole messages.
    * @default {false}
    */
-  frameByFrame?: boolean;
+  frameByFrame?: boolean | undefined;
 }
 
 /** The longest payload with a length in 7 bits (RFC 6455 §5.2). */

@@ -48,7 +48,7 @@ export class BroadcastChannelBackplane implements Backplane {
   }
 
   #onMessage(message: unknown): void {
-    const { channel, data } = (message ?? {}) as { channel?: string; data?: MessageData };
+    const { channel, data } = (message ?? {}) as { channel?: string | undefined; data?: MessageData | undefined };
     if (typeof channel !== "string" || !(typeof data === "string" || data instanceof Uint8Array)) {
       const error = new BackplaneError(
         "ERR_BACKPLANE_MESSAGE",

@@ -12,7 +12,7 @@ export interface NodeRedisClient {
   /** `true` if commands can be sent. */
   readonly isReady: boolean;
   /** Options of `createClient`. */
-  readonly options?: object;
+  readonly options?: object | undefined;
   /** Sends a command. */
   sendCommand(args: string[]): Promise<unknown>;
   /** Makes another client with the same options. */
@@ -213,7 +213,7 @@ async function openNodeRedis(
   ending: Ending,
   signal: AbortSignal,
 ): Promise<RedisLink> {
-  const { socket } = (client.options ?? {}) as { socket?: object };
+  const { socket } = (client.options ?? {}) as { socket?: object | undefined };
   const overrides = { socket: { ...socket, reconnectStrategy: false }, disableOfflineQueue: true };
   const own = client.duplicate(overrides) as OwnNodeRedis;
   own.on("error", (error) => ending.now(error));
@@ -253,7 +253,7 @@ async function openIoRedis(
 ): Promise<RedisLink> {
   let failure: unknown;
   const { reconnectOnError } = ((client as { options?: unknown }).options ?? {}) as {
-    reconnectOnError?: ReconnectOnError | null;
+    reconnectOnError?: ReconnectOnError | null | undefined;
   };
   const own = client.duplicate({
     retryStrategy: () => null,

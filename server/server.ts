@@ -54,33 +54,33 @@ export let extendServer: <Data>(server: WebSocketServer<Data>, extension: Server
 export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
   // Handlers, which may be replaced at any time
   /** Called for the pass phrase of an encrypted private key. */
-  onGetSSLPassword?: ServerHandlers<Data>["onGetSSLPassword"];
+  onGetSSLPassword?: ServerHandlers<Data>["onGetSSLPassword"] | undefined;
   /** Called after TCP and TLS, before the handshake. */
-  onConnect?: ServerHandlers<Data>["onConnect"];
+  onConnect?: ServerHandlers<Data>["onConnect"] | undefined;
   /** Decides whether to open a WebSocket. */
-  onAllow?: ServerHandlers<Data>["onAllow"];
+  onAllow?: ServerHandlers<Data>["onAllow"] | undefined;
   /** Chooses one of the offered subprotocols. */
-  onSelectProtocol?: ServerHandlers<Data>["onSelectProtocol"];
+  onSelectProtocol?: ServerHandlers<Data>["onSelectProtocol"] | undefined;
   /** Called after the handshake. */
-  onHandshakeResponseSent?: ServerHandlers<Data>["onHandshakeResponseSent"];
+  onHandshakeResponseSent?: ServerHandlers<Data>["onHandshakeResponseSent"] | undefined;
   /** Called for a text message. */
-  onMessageReceived?: ServerHandlers<Data>["onMessageReceived"];
+  onMessageReceived?: ServerHandlers<Data>["onMessageReceived"] | undefined;
   /** Called for a binary message. */
-  onBinaryDataReceived?: ServerHandlers<Data>["onBinaryDataReceived"];
+  onBinaryDataReceived?: ServerHandlers<Data>["onBinaryDataReceived"] | undefined;
   /** Called for a ping. */
-  onPing?: ServerHandlers<Data>["onPing"];
+  onPing?: ServerHandlers<Data>["onPing"] | undefined;
   /** Called for a pong. */
-  onPong?: ServerHandlers<Data>["onPong"];
+  onPong?: ServerHandlers<Data>["onPong"] | undefined;
   /** Called for the peer's close frame. */
-  onClose?: ServerHandlers<Data>["onClose"];
+  onClose?: ServerHandlers<Data>["onClose"] | undefined;
   /** Called when a connection has ended. */
-  onDisconnect?: ServerHandlers<Data>["onDisconnect"];
+  onDisconnect?: ServerHandlers<Data>["onDisconnect"] | undefined;
   /** Answers a plain HTTP request. */
-  onCommandGet?: ServerHandlers<Data>["onCommandGet"];
+  onCommandGet?: ServerHandlers<Data>["onCommandGet"] | undefined;
   /** Called for failures. */
-  onError?: ServerHandlers<Data>["onError"];
+  onError?: ServerHandlers<Data>["onError"] | undefined;
   /** Called with records for a log. */
-  onLog?: ServerHandlers<Data>["onLog"];
+  onLog?: ServerHandlers<Data>["onLog"] | undefined;
 
   // Settings, defined by SERVER_SETTINGS, which can be set while the server is stopped
   /** Port to listen on; 0 takes a free one, see `address`. */

@@ -9,13 +9,13 @@ import type { Transport } from "./transport.ts";
 /** Options of TLS. */
 export interface TlsOptions {
   /** Private key, PEM. */
-  key?: string;
+  key?: string | undefined;
   /** Certificate chain, PEM. */
-  cert?: string;
+  cert?: string | undefined;
   /** Trusted root certificates, PEM. */
-  ca?: readonly string[];
+  ca?: readonly string[] | undefined;
   /** Name in SNI; "": none. */
-  serverName?: string;
+  serverName?: string | undefined;
   /** Protocols for ALPN, each with its length in front. */
   ALPNProtocols: Uint8Array;
 }
@@ -56,7 +56,7 @@ export interface BunSocket {
 /** Functions that Bun calls for a socket. */
 export interface SocketHandlers {
   /** Type of the bytes. */
-  binaryType?: "uint8array";
+  binaryType?: "uint8array" | undefined;
   /** Called for a new socket. */
   open?(socket: BunSocket): void;
   /** Called when a TLS handshake has ended. */
@@ -84,7 +84,7 @@ export interface Target {
   /** True to keep the socket after FIN. */
   allowHalfOpen: boolean;
   /** True to let other processes listen on the port. */
-  reusePort?: boolean;
+  reusePort?: boolean | undefined;
   /** The functions. */
   socket: SocketHandlers;
 }
@@ -104,7 +104,7 @@ export interface BunRuntime {
   /** Opens a port. */
   listen(target: Target): BunListener;
   /** Opens a connection. */
-  connect(target: Target & { data: SocketOwner; tls?: TlsOptions }): Promise<BunSocket>;
+  connect(target: Target & { data: SocketOwner; tls?: TlsOptions | undefined }): Promise<BunSocket>;
 }
 
 /** Owner of a socket: first a handshake, then a transport. */

@@ -21,17 +21,17 @@ export interface BytePairInfo {
    * The other end.
    * @default {{ hostname: "", port: 0 }}
    */
-  remoteAddress?: Address;
+  remoteAddress?: Address | undefined;
   /**
    * This end.
    * @default {{ hostname: "", port: 0 }}
    */
-  localAddress?: Address;
+  localAddress?: Address | undefined;
   /**
    * True if the bytes are protected on their way.
    * @default {false}
    */
-  encrypted?: boolean;
+  encrypted?: boolean | undefined;
 }
 
 const NOWHERE: Address = { hostname: "", port: 0 };

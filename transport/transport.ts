@@ -53,7 +53,7 @@ export interface Transport {
    * The batch in which bytes are written, at the end of the turn: a connection that encodes its frames only then writes all of a turn at
    * once. Absent where writes are not delayed.
    */
-  readonly batch?: WriteBatch;
+  readonly batch?: WriteBatch | undefined;
   /**
    * Starts the reading. A second call replaces the handler.
    *
@@ -139,9 +139,9 @@ export interface ListenOptions {
   /** Port; 0 takes a free one. */
   port: number;
   /** True to let other processes listen on the port too. */
-  reusePort?: boolean;
+  reusePort?: boolean | undefined;
   /** With it, the listener speaks TLS, ALPN `http/1.1`. */
-  tls?: TlsIdentity;
+  tls?: TlsIdentity | undefined;
   /** Time limit of a TLS handshake, in ms; 0: no limit. */
   handshakeTimeout: number;
   /** Time. */
@@ -183,7 +183,7 @@ export interface ConnectOptions {
   /** PEM texts of root certificates that are trusted besides the runtime's own. */
   rootCertificates: string[];
   /** Connects through this proxy. */
-  proxy?: ProxyAddress;
+  proxy?: ProxyAddress | undefined;
   /** Time. */
   clock: Clock;
   /** Gives the attempt up. */

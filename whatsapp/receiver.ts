@@ -293,7 +293,11 @@ export class WhatsAppReceiver extends WebSocketClient {
     this.#waitingTexts = 0;
     this.#failure = undefined;
     this.#session = undefined;
-    if (connection.protocol !== INBOX_PROTOCOL) return this.#abandonLoops(connection.protocol);
+    if (connection.protocol !== INBOX_PROTOCOL) {
+      // A server with another subprotocol has nothing for loops that have begun.
+      const message = `The server speaks "${connection.protocol}" now`;
+      return this.#loops.abandon(new HandshakeError("ERR_HANDSHAKE_REFUSED", message, 101));
+    }
     // No message waits in the connection: notifications that are not acknowledged wait at the server.
     this.#client.releaseMessages();
     const given = typeof this.after === "number" ? { after: this.after } : this.after;
@@ -305,11 +309,6 @@ export class WhatsAppReceiver extends WebSocketClient {
       gap: (after, until) => void this.#client.callHandler("onGap", () => this.onGap?.(after, until)),
     }, { name, share: share || undefined, window, filter, ...(before ?? given) });
     this.#loops.attach(this.#session);
-  }
-
-  /** Ends loops that have begun, for which a server with another subprotocol has nothing. */
-  #abandonLoops(protocol: string): void {
-    this.#loops.abandon(new HandshakeError("ERR_HANDSHAKE_REFUSED", `The server speaks "${protocol}" now`, 101));
   }
 
   /** Loops end with the last connection. */

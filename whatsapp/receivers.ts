@@ -70,7 +70,7 @@ export interface ReceiversHost<Data> {
 interface Receiver {
   token: ReceiverToken | undefined;
   /** Its state in `whatsapp-inbox.v1`; `undefined`: it speaks another subprotocol. */
-  inbox?: InboxState;
+  inbox?: InboxState | undefined;
 }
 
 interface InboxState {

@@ -98,7 +98,7 @@ export interface SimulatorReport {
   /** Duration, in ms. */
   elapsed: number;
   /** Error of the first failed attempt. */
-  firstFailure?: string;
+  firstFailure?: string | undefined;
 }
 
 /** Statuses after which it does not try again, though Meta would. */

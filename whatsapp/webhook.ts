@@ -54,7 +54,7 @@ const JOURNAL_PATIENCE = 30_000;
 
 /** A notification that is being kept. */
 interface Keeping {
-  answer?: Promise<TextReply>;
+  answer?: Promise<TextReply> | undefined;
   /** Time until which the same notification gets this answer; later it is tried anew. */
   until: number;
 }
