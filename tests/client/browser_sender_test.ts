@@ -17,7 +17,7 @@ function makeRig(options: ConnectionOptions): Rig {
   const socket = new FakeSocket();
   const clock = new FakeClock();
   const aborts: string[] = [];
-  const settings: ConnectionSettings = { ...CONNECTION_DEFAULTS, clock, ...options };
+  const settings = { ...CONNECTION_DEFAULTS, clock, ...options } as ConnectionSettings;
   const sender: BrowserSender = new BrowserSender(socket as unknown as WebSocket, settings, {
     send: (data) => sender.send(data),
     close: (code) => Promise.resolve(socket.close(code)),

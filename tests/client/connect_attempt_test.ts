@@ -95,7 +95,7 @@ describe("attemptConnect", () => {
       token: () => (asked.push("token"), "secret"),
     });
     assertEquals(await attempt(), OPENED);
-    const [{ url, host, target, headers }] = plans;
+    const { url, host, target, headers } = plans[0]!;
     assertEquals([asked, url, host, target], [["url", "headers", "token"], "ws://a:81/b?c", "a:81", "/b?c"]);
     assertEquals([...headers], [["authorization", "Bearer secret"], ["x", "y"]]);
   });
@@ -122,7 +122,7 @@ describe("attemptConnect", () => {
       },
     });
     await assertRejects(() => attempt(), HandshakeError, "not p");
-    assertEquals([plans[0].protocols, plans[0].headers.get("sends")], [["a", "b"], "true"]);
+    assertEquals([plans[0]!.protocols, plans[0]!.headers.get("sends")], [["a", "b"], "true"]);
   });
 
   it("checks settings and TLS before it connects", async () => {
