@@ -116,9 +116,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
     const closeSent = (): boolean => this.#phase === "closing";
     return new QueuedDelivery({
       block: () => this.#block(),
-      unblockImmediate: () => {
-        if (this.#delivery === "immediate") this.#unblock();
-      },
+      unblockImmediate: () => void (this.#delivery === "immediate" && this.#unblock()),
     }, {
       get closeSent(): boolean {
         return closeSent();
@@ -144,20 +142,12 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
     return readExtensions(this.#socket.extensions);
   }
 
-  /**
-   * The other end's address.
-   *
-   * @throws {StateError} Always: a browser does not offer it.
-   */
+  /** Throws a {@linkcode StateError}: a browser does not show the address of the server. */
   get remoteAddress(): Address {
     throw unsupported("read an address", "a browser does not show it");
   }
 
-  /**
-   * This end's address.
-   *
-   * @throws {StateError} Always: a browser does not offer it.
-   */
+  /** Throws a {@linkcode StateError}: a browser does not show its own address. */
   get localAddress(): Address {
     throw unsupported("read an address", "a browser does not show it");
   }

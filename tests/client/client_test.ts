@@ -534,7 +534,7 @@ describe("a client that is used again", () => {
   });
 });
 
-/** Moves so many MiB over another connection of this process: what the event loop can do for any connection, it has had time for. */
+/** Moves a number of MiB over another connection of this process, so that the event loop has had time for all. */
 async function moveThroughAnother(count: number): Promise<void> {
   await using server = await startServer();
   let got = 0;
