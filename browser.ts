@@ -1,17 +1,18 @@
 /**
- * The entry for pages: `WebSocketClient` and `WhatsAppReceiver` over the browser's own `WebSocket`. Nothing here, nor in what it
- * imports, names a runtime or `node:`. The size of a bundle is in docs/client.md.
+ * The entry for pages: `WebSocketClient` and `WhatsAppReceiver` over the browser's own `WebSocket`. Nothing here, nor
+ * in what it imports, names a runtime or `node:`. The size of a bundle is in docs/client.md.
  *
- * The classes are those of the main entry. What a browser does not offer (`ping`, headers, frames, parameters of compression)
- * throws a `StateError` with the code `ERR_UNSUPPORTED` that says so, when it is called or when `connect` meets it.
+ * The classes are those of the main entry. What a browser does not offer (`ping`, headers, frames, parameters of
+ * compression) throws a `StateError` with the code `ERR_UNSUPPORTED` that says so, when it is called or when `connect`
+ * meets it.
  *
  * Differences that follow from the browser's interface:
- * - It cannot be told to read more slowly. What the program does not take waits up to 1 MiB, or `maxMessageSize` if that is more, and
- *   one message; then the connection is given up with `ERR_SLOW_CONSUMER`.
+ * - It cannot be told to read more slowly. What the program does not take waits up to 1 MiB, or `maxMessageSize` if
+ *   that is more, and one message; then the connection is given up with `ERR_SLOW_CONSUMER`.
  * - A message beyond `maxMessageSize` is refused when it has come. The server sees a close frame without a code.
  * - Behind `close()`, messages that are still on their way may not be delivered.
- * - Why a connection could not be made is not told. A loss that nobody notices, such as a cable that is pulled, is reported when the
- *   browser notices: let the server send pings.
+ * - Why a connection could not be made is not told. A loss without a sign, such as a cable that is pulled, is
+ *   reported when the browser notices: let the server send pings.
  *
  * @example A receiver in a page
  * ```ts

@@ -1,6 +1,6 @@
 /**
- * The codec of RFC 6455 and RFC 7692, without I/O: frames, messages, the opening handshake, compression, masking and UTF-8. For programs
- * that work with frames themselves, or carry a WebSocket over something else than a socket.
+ * The codec of RFC 6455 and RFC 7692, without I/O: frames, messages, the opening handshake, compression, masking and
+ * UTF-8. For programs that work with frames themselves, or carry a WebSocket over something else than a socket.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * WebSocket server and client for Deno and Bun (RFC 6455), with frame-level control, and a WhatsApp Cloud API webhook pair on
- * top of them. No npm dependencies. For web pages: `@tackline/websocket/browser`.
+ * WebSocket server and client for Deno and Bun (RFC 6455), with frame-level control, and a WhatsApp Cloud API webhook
+ * pair on top of them. No npm dependencies. For web pages: `@tackline/websocket/browser`.
  *
  * @example An echo server and a client
  * ```ts

@@ -6,7 +6,9 @@
 
 /** Sizes of pooled buffers; a larger one is made for its use and left to the garbage collector. */
 const SIZES = [1024, 4096, 16384, 65536, 131072, 262144, 524288, 1048576, 2097152, 4194304].map(withRoomForHeaders);
-/** From this index on a free buffer may go when the garbage collector comes by, so that a burst leaves nothing behind. */
+/**
+ * From this index on a free buffer may go when the garbage collector comes by, so that a burst leaves nothing behind.
+ */
 const FIRST_WEAK = 4;
 /** The largest buffer that is pooled, in bytes. */
 export const LARGEST_POOLED: number = SIZES[SIZES.length - 1]!;

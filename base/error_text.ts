@@ -1,5 +1,6 @@
 /**
- * The text of errors: one line of bounded length, without passwords, tokens and keys, and without characters that a terminal obeys.
+ * The text of errors: one line of bounded length, without passwords, tokens and keys, and without characters that a
+ * terminal obeys.
  *
  * @module
  */
@@ -22,8 +23,8 @@ const AFTER_CREDENTIAL = " \t\r\n\"'<>`,;)";
 const BEFORE_CREDENTIAL = "\"':=";
 
 /**
- * Makes a text fit for a message: user names, passwords and queries of URLs, PEM blocks, and values of `Authorization` are left out,
- * control characters and what turns the direction of writing are shown, and the length is bounded.
+ * Makes a text fit for a message: user names, passwords and queries of URLs, PEM blocks, and values of `Authorization`
+ * are left out, control characters and what turns the direction of writing are shown, and the length is bounded.
  *
  * @param text The text, with what a peer or a program gave in it.
  * @returns One line.

@@ -114,8 +114,9 @@ export type TransportErrorCode =
   | "ERR_SIGNATURE";
 
 /**
- * Close codes for errors of a connection that can still send. 1013 ("try again later") for an overload, and 1001 for a message that does not go
- * on, as for a connection that idles: after either a client may come back, while 1008 makes many give up.
+ * Close codes for errors of a connection that can still send. 1013 ("try again later") for an overload, and 1001 for a
+ * message that does not go on, as for a connection that idles: after either a client may come back, while 1008 makes
+ * many give up.
  */
 const TRANSPORT_CLOSE_CODES: Partial<Readonly<Record<TransportErrorCode, number>>> = {
   ERR_SLOW_CONSUMER: 1008,
@@ -180,7 +181,10 @@ export type WhatsAppApiErrorCode = "ERR_API_REFUSED" | "ERR_API_UNREACHABLE" | "
 /** The stable codes of {@linkcode HandlerError}. */
 export type HandlerErrorCode = "ERR_HANDLER" | "ERR_HANDLER_TIMEOUT";
 
-/** The stable codes of {@linkcode WebSocketError} and what derives from it; those of {@linkcode OptionError} stand apart. */
+/**
+ * The stable codes of {@linkcode WebSocketError} and what derives from it; those of {@linkcode OptionError} stand
+ * apart.
+ */
 export type WebSocketErrorCode =
   | ProtocolErrorCode
   | HandshakeErrorCode
@@ -200,8 +204,9 @@ export interface WebSocketErrorOptions {
 }
 
 /**
- * The base of all errors of this library, except {@linkcode OptionError}, which is a `RangeError`. Messages are one line of at most 1000
- * characters that can be printed, without passwords, tokens and queries of URLs; `cause` is as it was thrown.
+ * The base of all errors of this library, except {@linkcode OptionError}, which is a `RangeError`. Messages are one
+ * line of at most 1000 characters that can be printed, without passwords, tokens and queries of URLs; `cause` is as it
+ * was thrown.
  */
 export class WebSocketError extends Error {
   /** The name of the class, which a minifier does not change. */
@@ -417,7 +422,8 @@ export class OptionError extends RangeError {
 }
 
 /**
- * Tells whether a code may stand in a close frame: 1000–1003, 1007–1014, 3000–4999 (RFC 6455 §7.4 and the IANA registry).
+ * Tells whether a code may stand in a close frame: 1000–1003, 1007–1014, 3000–4999 (RFC 6455 §7.4 and the IANA
+ * registry).
  *
  * @param code The close code.
  * @returns `true` if a peer may send it.

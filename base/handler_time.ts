@@ -1,6 +1,6 @@
 /**
- * Measures the time that handlers of the program take, to tell it from the library's own: a program may work as long as it likes, while a
- * peer that makes the library work is kept in bounds (`transport/fair_share.ts`).
+ * Measures the time that handlers of the program take, to tell it from the library's own: a program may work as long as
+ * it likes, while a peer that makes the library work is kept in bounds (`transport/fair_share.ts`).
  *
  * @module
  */

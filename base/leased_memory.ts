@@ -1,5 +1,6 @@
 /**
- * One WebAssembly memory, cut into buffers that are leased: what lies in it is unmasked without a copy (`protocol/mask_simd.ts`).
+ * One WebAssembly memory, cut into buffers that are leased: what lies in it is unmasked without a copy
+ * (`protocol/mask_simd.ts`).
  *
  * @module
  */
@@ -7,14 +8,17 @@
 /** The sizes of buffers that can be leased, in bytes. */
 export type SlotSize = 32768 | 262144;
 
-/** Bytes at the beginning that are never leased: bytes from elsewhere pass through them. Small enough for the first cache. */
+/**
+ * Bytes at the beginning that are never leased: bytes from elsewhere pass through them. Small enough for the first
+ * cache.
+ */
 export const PASSAGE: number = 16 * 1024;
 const PAGE = 65536;
 
 /**
- * Number of buffers of each size. A large memory costs on Bun: JavaScriptCore counts all of it as live, twice, and lets the heap grow by
- * twice what lives before it collects. A memory of 11 MiB let it wait for 55 MiB of garbage in a server whose own heap was 6 MiB; with one
- * of 1 MiB it waits for 15.
+ * Number of buffers of each size. A large memory costs on Bun: JavaScriptCore counts all of it as live, twice, and lets
+ * the heap grow by twice what lives before it collects. A memory of 11 MiB let it wait for 55 MiB of garbage in a
+ * server whose own heap was 6 MiB; with one of 1 MiB it waits for 15.
  */
 let slots: Readonly<Record<SlotSize, number>> = { 32768: 8, 262144: 3 };
 
@@ -27,7 +31,8 @@ let buffer: ArrayBuffer | undefined;
 let looked = false;
 
 /**
- * Sets what makes the memory. It comes from the loop that works on it, since without that loop a lease would be of no use.
+ * Sets what makes the memory. It comes from the loop that works on it, since without that loop a lease would be of no
+ * use.
  *
  * @param maker Makes a memory of a number of pages; `undefined` where it cannot.
  */

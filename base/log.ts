@@ -8,8 +8,8 @@
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
 /**
- * One event. Texts of peers stand in `attributes` only, as they came: pass them through {@linkcode printable} before printing, or write
- * JSON.
+ * One event. Texts of peers stand in `attributes` only, as they came: pass them through {@linkcode printable} before
+ * printing, or write JSON.
  */
 export interface LogRecord {
   /** Severity. */
@@ -18,7 +18,9 @@ export interface LogRecord {
   readonly event: string;
   /** When, in ms since 1970. */
   readonly time: number;
-  /** Numbers and texts, with the names of OpenTelemetry's conventions where there are some: `network.peer.address`, … */
+  /**
+   * Numbers and texts, with the names of OpenTelemetry's conventions where there are some: `network.peer.address`, …
+   */
   readonly attributes: Readonly<Record<string, string | number | boolean>>;
   /** The failure, if there was one. */
   readonly error?: unknown;
@@ -43,8 +45,8 @@ export function writeLog(handler: LogHandler | undefined, record: LogRecord): vo
 }
 
 /**
- * Text that can be printed: control characters, escape sequences, line separators, what turns the direction of writing, and lone
- * surrogates are shown, not obeyed.
+ * Text that can be printed: control characters, escape sequences, line separators, what turns the direction of writing,
+ * and lone surrogates are shown, not obeyed.
  *
  * @param text Text of a peer.
  * @returns One line.

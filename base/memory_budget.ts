@@ -1,17 +1,22 @@
 /**
- * Memory that peers make a server hold, of all its connections together, and which of them must let go when it is too much.
+ * Memory that peers make a server hold, of all its connections together, and which of them must let go when it is too
+ * much.
  *
- * Those that hold at least half of the average go, the one that began first before the others: a peer that holds little, or sends what
- * it announced without delay, gets through while others hold the memory. Neither alone would do: the largest first would hit an honest
- * upload among many smaller ones that are held, the oldest first a small message on a slow network. Half, since others that all hold the
- * same are below an average that includes one larger upload: as long as that has no more than half of the limit, one of them goes.
+ * Those that hold at least half of the average go, the one that began first before the others: a peer that holds
+ * little, or sends what it announced without delay, gets through while others hold the memory. Neither alone would do:
+ * the largest first would hit an honest upload among many smaller ones that are held, the oldest first a small message
+ * on a slow network. Half, since others that all hold the same are below an average that includes one larger upload: as
+ * long as that has no more than half of the limit, one of them goes.
  *
  * @module
  */
 
 /** A connection that holds memory because of its peer. */
 export interface Holder {
-  /** Called when its memory must be given up; it is not counted any more. Never called from within its own {@linkcode MemoryBudget.hold}. */
+  /**
+   * Called when its memory must be given up; it is not counted any more. Never called from within its own
+   * {@linkcode MemoryBudget.hold}.
+   */
   giveUp(): void;
 }
 
@@ -50,7 +55,8 @@ export class MemoryBudget {
   }
 
   /**
-   * Sets what a holder holds. Beyond the limit some must go; the holder itself only later, since it may be in the middle of taking bytes.
+   * Sets what a holder holds. Beyond the limit some must go; the holder itself only later, since it may be in the
+   * middle of taking bytes.
    *
    * @param holder The holder.
    * @param bytes Bytes, at least 1.
@@ -108,8 +114,8 @@ export class MemoryBudget {
   };
 
   /**
-   * Frees memory at once, as far as it can: a runtime may bring the reads of many connections in one turn, and a microtask would come
-   * behind all of them.
+   * Frees memory at once, as far as it can: a runtime may bring the reads of many connections in one turn, and a
+   * microtask would come behind all of them.
    *
    * @param current The holder that is taking bytes now.
    */

@@ -32,8 +32,8 @@ function largest(name: string): number {
 }
 
 /**
- * Checks that a name can go over a connection: UTF-8 has no bytes for half of a surrogate pair, and would put U+FFFD there, which makes
- * one name of several.
+ * Checks that a name can go over a connection: UTF-8 has no bytes for half of a surrogate pair, and would put U+FFFD
+ * there, which makes one name of several.
  *
  * @param what What the text is, to begin a sentence with.
  * @param text The text.

@@ -1,6 +1,7 @@
 /**
- * One timer of the runtime for any number of deadlines. Connections have many (idle, pong, closing), nearly all of which are cancelled
- * or moved, and there are few different delays: so deadlines of one delay stand in line, and only the earliest of all is armed.
+ * One timer of the runtime for any number of deadlines. Connections have many (idle, pong, closing), nearly all of
+ * which are cancelled or moved, and there are few different delays: so deadlines of one delay stand in line, and only
+ * the earliest of all is armed.
  *
  * It is coarse: what is due within {@linkcode RESOLUTION} ms after others waits for the next round. Nothing is early.
  *

@@ -1,6 +1,6 @@
 /**
- * Micro benchmarks on both runtimes: on Deno by `deno bench`, elsewhere (`bun bench/mask_bench.ts`) by a small runner that takes the
- * members of a group in turn and prints medians.
+ * Micro benchmarks on both runtimes: on Deno by `deno bench`, elsewhere (`bun bench/mask_bench.ts`) by a small runner
+ * that takes the members of a group in turn and prints medians.
  */
 
 import { execFileSync } from "node:child_process";

@@ -1,5 +1,6 @@
 /**
- * Clients side by side: ours, the platform's `WebSocket`, and `ws`, against one server: a server of ours in a process of its own.
+ * Clients side by side: ours, the platform's `WebSocket`, and `ws`, against one server: a server of ours in a process
+ * of its own.
  *
  *   deno task bench:client        on Deno
  *   bun bench/client.ts           on Bun

@@ -1,11 +1,12 @@
 /**
- * What nodes cost, and bring: broadcasts over one, two and four of them, what the backplane adds to the way of a message, topics beside many
- * connections, notifications through a journal in Redis, and the memory of idle connections.
+ * What nodes cost, and bring: broadcasts over one, two and four of them, what the backplane adds to the way of a
+ * message, topics beside many connections, notifications through a journal in Redis, and the memory of idle
+ * connections.
  *
  *   deno run -A --no-check bench/cluster.ts [fanout] [latency] [topics] [journal] [memory]      bun bench/cluster.ts …
  *
- * Needs Debian's redis-server and a C compiler. All runs on one machine: with two cores, more nodes only share them, and what counts is the
- * price of the way between them.
+ * Needs Debian's redis-server and a C compiler. All runs on one machine: with two cores, more nodes only share them,
+ * and what counts is the price of the way between them.
  */
 
 import { execFileSync, spawn } from "node:child_process";

@@ -1,6 +1,6 @@
 /**
- * Small messages through zlib: the synchronous state that is used here against the ways that `node:zlib` documents. Each compresses
- * or decompresses a WhatsApp notification that is like the one before it.
+ * Small messages through zlib: the synchronous state that is used here against the ways that `node:zlib` documents.
+ * Each compresses or decompresses a WhatsApp notification that is like the one before it.
  */
 
 import { constants, createDeflateRaw, createInflateRaw, deflateRawSync, inflateRawSync } from "node:zlib";

@@ -1,5 +1,6 @@
 /**
- * The codec against `ws` on the same runtime: frames of a client, masked, from chunks of 64 KiB to messages, and from messages to bytes.
+ * The codec against `ws` on the same runtime: frames of a client, masked, from chunks of 64 KiB to messages, and from
+ * messages to bytes.
  */
 
 import { Buffer } from "node:buffer";
@@ -82,7 +83,8 @@ for (const size of [16, 125, 1024, 16 * 1024, 64 * 1024, 1024 * 1024]) {
     if (messages !== expected) throw new Error(`${messages} messages instead of ${expected}`);
   });
 
-  // Nothing is allocated for a message here; above, a binary message gets memory of its own, where ws hands out views of the chunk.
+  // Nothing is allocated for a message here; above, a binary message gets memory of its own, where ws hands out views
+  // of the chunk.
   let frames = 0;
   const counter = { frameHeader() {}, framePayload() {}, frameEnd: () => void frames++ };
   const alone = new FrameParser(counter, { role: "server" });

@@ -1,9 +1,10 @@
 /**
- * Webhook intake side by side: our `WhatsAppServer` and one written by hand (`peers/webhook.ts`), on Deno and Bun, with a journal on disk and
- * three receivers. They run in turn, each time with a new process and a new journal, on one core, the load generator (`intake.c`) on
- * another; the ratios of neighbouring runs count.
+ * Webhook intake side by side: our `WhatsAppServer` and one written by hand (`peers/webhook.ts`), on Deno and Bun, with
+ * a journal on disk and three receivers. They run in turn, each time with a new process and a new journal, on one core,
+ * the load generator (`intake.c`) on another; the ratios of neighbouring runs count.
  *
- *   deno run -A bench/intake.ts [--connections 1,16,64] [--seconds 3] [--pairs 5] [--servers "ours on Deno,by hand on Deno"] [--json]
+ * deno run -A bench/intake.ts [--connections 1,16,64] [--seconds 3] [--pairs 5] [--servers "ours on Deno,by hand on
+ * Deno"] [--json]
  *
  * Needs Linux and a C compiler. `--folder` is where the journals lie: not on a tmpfs, where a sync costs nothing.
  *

@@ -1,6 +1,6 @@
 /**
- * Masking in place against `bufferutil` (native code), a plain loop, and a copy as the limit of memory. "Leased": where the SIMD loop works,
- * as the read buffers on Deno are; "elsewhere": an array of the program.
+ * Masking in place against `bufferutil` (native code), a plain loop, and a copy as the limit of memory. "Leased": where
+ * the SIMD loop works, as the read buffers on Deno are; "elsewhere": an array of the program.
  */
 
 import { bench, npm } from "./bench.ts";

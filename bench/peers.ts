@@ -1,11 +1,13 @@
 /**
- * Servers side by side, ours and its peers: round trips, handlers that work, broadcasts, TLS, webhooks, memory. All are driven in turn by one load generator, which has
- * a core of its own, as the server has; the ratios of neighbouring runs count.
+ * Servers side by side, ours and its peers: round trips, handlers that work, broadcasts, TLS, webhooks, memory. All are
+ * driven in turn by one load generator, which has a core of its own, as the server has; the ratios of neighbouring runs
+ * count.
  *
- *   deno task bench:peers [echo] [work] [fanout] [deflate] [tls] [intake] [memory] [--seconds 2] [--pairs 5] [--generator PROGRAM] [--folder .]
+ * deno task bench:peers [echo] [work] [fanout] [deflate] [tls] [intake] [memory] [--seconds 2] [--pairs 5] [--generator
+ * PROGRAM] [--folder .]
  *
- * Needs Linux, a C compiler for the generator (`load.c`; with TLS, OpenSSL's headers), Node and npm for `ws`. Another generator with
- * the arguments of `wsload` can be given, to check ours against.
+ * Needs Linux, a C compiler for the generator (`load.c`; with TLS, OpenSSL's headers), Node and npm for `ws`. Another
+ * generator with the arguments of `wsload` can be given, to check ours against.
  */
 
 import process from "node:process";

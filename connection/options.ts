@@ -192,8 +192,8 @@ export interface ConnectionOptions {
    */
   maxByteRate?: number | undefined;
   /**
-   * Messages and bytes that may come at once, as the seconds in which `maxMessageRate` and `maxByteRate` would let them in; at least 1 to be
-   * of use.
+   * Messages and bytes that may come at once, as the seconds in which `maxMessageRate` and `maxByteRate` would let them
+   * in; at least 1 to be of use.
    * @default {5}
    */
   rateBurstSeconds?: number | undefined;

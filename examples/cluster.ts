@@ -1,11 +1,12 @@
 /**
- * One process a core, all on one port, with a backplane over Redis: a chat whose rooms are the paths of the URLs. What one worker is told
- * reaches the rooms of all workers, and of all machines with the same Redis.
+ * One process a core, all on one port, with a backplane over Redis: a chat whose rooms are the paths of the URLs. What
+ * one worker is told reaches the rooms of all workers, and of all machines with the same Redis.
  *
  *   REDIS_URL=redis://127.0.0.1:6379 deno run -A --unstable-net examples/cluster.ts --port 8080
  *   REDIS_URL=redis://127.0.0.1:6379 bun examples/cluster.ts --port 8080 --workers 4
  *
- * A worker that dies is started again. SIGTERM or Ctrl+C drains them all, a second one hastens that. `deno task cluster` shows it.
+ * A worker that dies is started again. SIGTERM or Ctrl+C drains them all, a second one hastens that.
+ * `deno task cluster` shows it.
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
@@ -65,7 +66,7 @@ async function work(): Promise<void> {
     process.exit(0);
   };
   onSignals(stop, () => hasten.abort());
-  // Nobody is to be left behind by a parent that was killed.
+  // A parent that was killed must not leave workers behind.
   process.stdin.on("end", stop).resume();
 }
 

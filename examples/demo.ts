@@ -1,6 +1,6 @@
 /**
- * The main job, end to end, on loopback: a `WhatsAppServer` over TLS, two `WhatsAppReceiver`s, and a stand-in for Meta that
- * delivers signed notifications over HTTPS. Exit code 0 only if everything arrived and everything bad was refused.
+ * The main job, end to end, on loopback: a `WhatsAppServer` over TLS, two `WhatsAppReceiver`s, and a stand-in for Meta
+ * that delivers signed notifications over HTTPS. Exit code 0 only if everything arrived and everything bad was refused.
  *
  *   deno task demo            runs through and ends
  *   deno task demo --serve    keeps running, and prints the `curl` lines with which to play Meta by hand

@@ -1,6 +1,7 @@
 /**
- * Statistics in the text format of Prometheus, on a port of their own, which nobody but the monitoring should reach:
- * `deno run -A examples/metrics.ts`, then `curl http://127.0.0.1:9464/metrics`. Structured logs go to standard error, as JSON.
+ * Statistics in the text format of Prometheus, on a port of their own, which only the monitoring should reach:
+ * `deno run -A examples/metrics.ts`, then `curl http://127.0.0.1:9464/metrics`. Structured logs go to standard error,
+ * as JSON.
  */
 
 import { fileURLToPath } from "node:url";

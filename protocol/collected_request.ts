@@ -1,6 +1,7 @@
 /**
- * The `Request` that a handler gets, where it has a body. A body that is read all at once is collected here and not by the runtime,
- * so that the memory of a body which does not come whole is free again at once, rather than when the garbage collector comes by.
+ * The `Request` that a handler gets, where it has a body. A body that is read all at once is collected here and not by
+ * the runtime, so that the memory of a body which does not come whole is free again at once, rather than when the
+ * garbage collector comes by.
  *
  * @module
  */

@@ -41,8 +41,8 @@ export interface CompressionOptions {
    */
   serverMaxWindowBits?: number | undefined;
   /**
-   * The client's window is at most 2^n bytes, 8 to 15. A server can ask for less than 15 only from a client that says that it
-   * can do it; others are served with 15.
+   * The client's window is at most 2^n bytes, 8 to 15. A server can ask for less than 15 only from a client that says
+   * that it can do it; others are served with 15.
    * @default {15}
    */
   clientMaxWindowBits?: number | undefined;

@@ -131,8 +131,8 @@ function formatParameters(list: ParameterList): Extension {
 }
 
 /**
- * The server's side: takes the first offer it can (RFC 7692 §5.1, §7.1). One that is duplicate, unknown or out of range in any
- * parameter is passed over.
+ * The server's side: takes the first offer it can (RFC 7692 §5.1, §7.1). One that is duplicate, unknown or out of range
+ * in any parameter is passed over.
  *
  * @param offers What the client offers, in its order of preference.
  * @param settings What the server wants.
@@ -236,7 +236,9 @@ export function readDeflateAnswer(
   };
 }
 
-/** Tells whether the server does what an offer asks of it (§7.1.1.1, §7.1.2.1), and no more than it allows (§7.1.2.2). */
+/**
+ * Tells whether the server does what an offer asks of it (§7.1.1.1, §7.1.2.1), and no more than it allows (§7.1.2.2).
+ */
 type AnsweredLimits = { [Name in keyof DeflateParameters]?: DeflateParameters[Name] | undefined };
 
 function fits(answer: AnsweredLimits, offer: CompressionSettings): boolean {
@@ -262,7 +264,9 @@ const EMPTY_MESSAGE = Uint8Array.of(0x00);
 /** Memory of a state that decompresses beside two windows, that of zlib and our own, in bytes. */
 const INFLATE_STATE = 8 * 1024;
 
-/** Free states that serve messages without context takeover. More than one is in use only while fragments are awaited. */
+/**
+ * Free states that serve messages without context takeover. More than one is in use only while fragments are awaited.
+ */
 class Pool<State extends { reset(): void; close(): void }> {
   static readonly #LIMIT = 8;
   /** The one that was used last is the last. */
@@ -343,8 +347,8 @@ export class MessageDeflater {
   }
 
   /**
-   * The next message begins without a context: the last was not sent, or another one was. The peer's window has room for
-   * what is not referred to.
+   * The next message begins without a context: the last was not sent, or another one was. The peer's window has room
+   * for what is not referred to.
    */
   forget(): void {
     this.#stale = this.takeover;
@@ -399,7 +403,10 @@ export class MessageInflater {
     this.#key = String(this.#windowBits);
   }
 
-  /** The memory that the current message holds, in bytes; without context takeover that is the state, which serves others afterwards. */
+  /**
+   * The memory that the current message holds, in bytes; without context takeover that is the state, which serves
+   * others afterwards.
+   */
   get held(): number {
     return this.#state === undefined || this.#takeover ? 0 : INFLATE_STATE + 2 * (1 << this.#windowBits);
   }

@@ -2,7 +2,8 @@
  * The frame codec of RFC 6455 §5: frames to bytes, and bytes in any chunking to frames.
  *
  * It knows no socket and no message: {@linkcode FrameParser} hands over headers and pieces of payload as they come, at
- * no cost but the parsing; {@linkcode encodeFrame}, {@linkcode decodeFrame} and the two streams are the comfortable form.
+ * no cost but the parsing; {@linkcode encodeFrame}, {@linkcode decodeFrame} and the two streams are the comfortable
+ * form.
  *
  * @example Frames to bytes and back
  * ```ts
@@ -159,8 +160,8 @@ export interface FrameHandler {
   /** True if {@linkcode FrameHandler.shortMessage} may be called now. */
   readonly takesShortMessages?: boolean | undefined;
   /**
-   * Instead of the three calls above, for a data frame that is a message by itself (FIN, a reserved bit nowhere), of 1 to 125 bytes, and
-   * lies whole in the chunk: the fast way for small messages.
+   * Instead of the three calls above, for a data frame that is a message by itself (FIN, a reserved bit nowhere), of 1
+   * to 125 bytes, and lies whole in the chunk: the fast way for small messages.
    *
    * @param opcode `Opcode.Text` or `Opcode.Binary`.
    * @param bytes The array that holds the payload, unmasked, valid only during the call.
@@ -276,8 +277,9 @@ export class FrameParser {
   }
 
   /**
-   * Parses a chunk. **Masked payloads may be unmasked in place**, so the chunk is not to be used for anything else. (Large chunks for a
-   * server are unmasked in a copy, where that is four times as fast: what the handler gets may be another array.)
+   * Parses a chunk. **Masked payloads may be unmasked in place**, so the chunk is not to be used for anything else.
+   * (Large chunks for a server are unmasked in a copy, where that is four times as fast: what the handler gets may be
+   * another array.)
    *
    * @param chunk The array that holds the bytes.
    * @param start Index of the first byte.
@@ -313,8 +315,8 @@ export class FrameParser {
   }
 
   /**
-   * Number of bytes of the chunk to copy next. A long frame is copied by itself: in one piece if it lies whole in the chunk, and still cached
-   * when it is handled.
+   * Number of bytes of the chunk to copy next. A long frame is copied by itself: in one piece if it lies whole in the
+   * chunk, and still cached when it is handled.
    */
   #pieceOf(chunk: Uint8Array, at: number, most: number): number {
     if (most < LONG_FRAME || this.#have !== 0) return most;
@@ -600,7 +602,8 @@ export interface FrameEncoderStreamOptions {
 }
 
 /**
- * A `TransformStream` from frames to bytes. It errors with an {@linkcode OptionError} on a frame that RFC 6455 does not allow.
+ * A `TransformStream` from frames to bytes. It errors with an {@linkcode OptionError} on a frame that RFC 6455 does not
+ * allow.
  *
  * @example
  * ```ts

@@ -1,6 +1,6 @@
 /**
- * Plain HTTP/1.1 requests that share the port (RFC 9112): the body from bytes, `Request` and `Response` from and to the wire.
- * What two parsers could read differently is refused, so that no request is smuggled in.
+ * Plain HTTP/1.1 requests that share the port (RFC 9112): the body from bytes, `Request` and `Response` from and to the
+ * wire. What two parsers could read differently is refused, so that no request is smuggled in.
  *
  * @module
  */
@@ -341,7 +341,8 @@ const RETRY_AFTER = "5";
  * The answer to a request that cannot be taken.
  *
  * @param error Why.
- * @returns The response, with what the status asks for: 426 names the version, 405 the method, 503 says when to try again.
+ * @returns The response, with what the status asks for: 426 names the version, 405 the method, 503 says when to try
+ * again.
  */
 export function refusalResponse(error: HandshakeError | HttpError): Response {
   const headers: Record<string, string> = {};

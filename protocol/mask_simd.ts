@@ -1,7 +1,9 @@
 /**
- * The XOR loop of RFC 6455 §5.3 in WebAssembly SIMD: 64 bytes a round, 4 to 6 times as fast as the best loop in TypeScript.
+ * The XOR loop of RFC 6455 §5.3 in WebAssembly SIMD: 64 bytes a round, 4 to 6 times as fast as the best loop in
+ * TypeScript.
  *
- * It works on a memory of its own (`base/leased_memory.ts`), where read buffers lie from the start. Other bytes are copied in and out, which still pays on V8 (`bench/mask_bench.ts`).
+ * It works on a memory of its own (`base/leased_memory.ts`), where read buffers lie from the start. Other bytes are
+ * copied in and out, which still pays on V8 (`bench/mask_bench.ts`).
  *
  * @module
  */
@@ -58,7 +60,8 @@ const CODE = [
     ...[...get(KEY), 0x41, 8, 0x76, ...set(KEY)], // i32.shr_u: the next byte of the key
     ...advance(1),
   ]),
-  // i8x16.bitmask: the highest bit of each byte; if there is any (i32.const 0, i32.ne), a high bit (i32.const 31, i32.shl)
+  // i8x16.bitmask: the highest bit of each byte; if there is any (i32.const 0, i32.ne), a high bit (i32.const 31,
+  // i32.shl)
   ...[...get(ALL_VECTORS), 0xfd, 0x64, 0x41, 0, 0x47, 0x41, 31, 0x74],
   ...get(ALL_WORDS),
   ...[0x72, 0x0b], // i32.or, end
@@ -82,8 +85,8 @@ interface Kernel {
   /** All of the memory. */
   bytes: Uint8Array<ArrayBuffer>;
   /**
-   * Masks from one address to another; the first byte of the key is its lowest. Returns a number with a high bit set in one of its bytes
-   * if what comes out is not ASCII.
+   * Masks from one address to another; the first byte of the key is its lowest. Returns a number with a high bit set in
+   * one of its bytes if what comes out is not ASCII.
    */
   run(at: number, end: number, key: number): number;
 }
@@ -114,8 +117,8 @@ provideMemory((pages) => {
  * @param start Index of the first byte.
  * @param end Index after the last byte.
  * @param key The key, its first octet the lowest.
- * @returns A number with a high bit set in one of its bytes if what comes out is not ASCII; `undefined` if the bytes do not lie there:
- * then nothing has happened.
+ * @returns A number with a high bit set in one of its bytes if what comes out is not ASCII; `undefined` if the bytes do
+ * not lie there: then nothing has happened.
  */
 export function maskThere(bytes: Uint8Array, start: number, end: number, key: number): number | undefined {
   if (bytes.buffer !== kernel?.bytes.buffer) return undefined;
@@ -129,8 +132,8 @@ export function maskThere(bytes: Uint8Array, start: number, end: number, key: nu
  * @param start Index of the first byte.
  * @param end Index after the last byte.
  * @param key The key, its first octet the lowest.
- * @returns A number with a high bit set in one of its bytes if what comes out is not ASCII; `undefined` if there is no such loop here:
- * then nothing has happened.
+ * @returns A number with a high bit set in one of its bytes if what comes out is not ASCII; `undefined` if there is no
+ * such loop here: then nothing has happened.
  */
 export function maskThrough(bytes: Uint8Array, start: number, end: number, key: number): number | undefined {
   const memory = findKernel();

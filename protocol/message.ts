@@ -55,8 +55,8 @@ export interface InflateMeter {
 /** Options of a {@linkcode MessageAssembler}. */
 export interface MessageAssemblerOptions {
   /**
-   * The largest message in bytes, all fragments together; `0`: no limit. Refused at the header that goes beyond, or where the
-   * decompression goes beyond.
+   * The largest message in bytes, all fragments together; `0`: no limit. Refused at the header that goes beyond, or
+   * where the decompression goes beyond.
    * @default {0}
    */
   maxMessageSize?: number | undefined;
@@ -185,8 +185,8 @@ export class MessageAssembler implements FrameHandler {
   }
 
   /**
-   * The memory that an unfinished message holds, in bytes: room that was made for it, and the state that decompresses it. 0 if none is
-   * begun; with frame by frame delivery also between two frames.
+   * The memory that an unfinished message holds, in bytes: room that was made for it, and the state that decompresses
+   * it. 0 if none is begun; with frame by frame delivery also between two frames.
    */
   get held(): number {
     if (this.#kind === "none") return 0;
@@ -273,7 +273,9 @@ export class MessageAssembler implements FrameHandler {
     );
   }
 
-  /** A compressed message may be longer than what comes out, by many flushes; but blocks of nothing must have an end. */
+  /**
+   * A compressed message may be longer than what comes out, by many flushes; but blocks of nothing must have an end.
+   */
   #addToWire(length: number): void {
     this.#wire += length;
     this.#meter.inflatedFrom += length;
@@ -331,7 +333,10 @@ export class MessageAssembler implements FrameHandler {
     this.#length = length;
   }
 
-  /** Makes room. A peer that only announces much gets little; a message that announces its length fits its buffer exactly. */
+  /**
+   * Makes room. A peer that only announces much gets little; a message that announces its length fits its buffer
+   * exactly.
+   */
   #grow(needed: number): void {
     const known = !this.#compressed && (this.#final || this.#frameByFrame);
     let capacity = Math.max(FIRST_CAPACITY, this.#buffer.length * (known ? KNOWN_GROWTH : UNKNOWN_GROWTH), needed);

@@ -1,10 +1,11 @@
 /**
  * Raw DEFLATE (RFC 1951), synchronously and with state: what `node:zlib` can do, but does not say.
  *
- * Why not its streams: they are asynchronous, so that a frame could overtake a message, and cost more for a small message
- * (`bench/deflate_bench.ts`), on Bun a hundred times as much. Why not its `…Sync` functions: they have no state, and Deno ignores the
- * dictionary that could stand for it. Deno, Bun and Node all build both on one call, `_handle.writeSync`, with the same
- * arguments and results. It is looked for at the first use; a runtime without it has no compression, and says so.
+ * Why not its streams: they are asynchronous, so that a frame could overtake a message, and cost more for a small
+ * message (`bench/deflate_bench.ts`), on Bun a hundred times as much. Why not its `…Sync` functions: they have no
+ * state, and Deno ignores the dictionary that could stand for it. Deno, Bun and Node all build both on one call,
+ * `_handle.writeSync`, with the same arguments and results. It is looked for at the first use; a runtime without it has
+ * no compression, and says so.
  *
  * @module
  */
@@ -55,8 +56,8 @@ const OUTPUT_SIZE = 64 * 1024;
 /** Most bytes that stay allocated after a large compressed message. */
 const KEPT_OUTPUT = 1024 * 1024;
 /**
- * Final blocks in one message beyond one for each so many bytes of output. To go on behind one takes the time of a whole
- * window, and the least is two bytes long: many would be a way to keep a server busy.
+ * Final blocks in one message beyond one for each so many bytes of output. To go on behind one takes the time of a
+ * whole window, and the least is two bytes long: many would be a way to keep a server busy.
  */
 const FREE_FINAL_BLOCKS = 4;
 const OUTPUT_PER_FINAL_BLOCK = 16;
@@ -150,9 +151,9 @@ export class RawDeflate {
   /**
    * Allocates its memory: 2^(windowBits + 2) + 2^(memoryLevel + 9) bytes.
    *
-   * zlib cannot compress with a raw window of 2^8 bytes, so it is told 2^9. It never refers further back than its window
-   * less 262 bytes, the longest match and some lookahead, that is 250 bytes: what a window of 2^8 bytes still holds. A
-   * test reads the distances.
+   * zlib cannot compress with a raw window of 2^8 bytes, so it is told 2^9. It never refers further back than its
+   * window less 262 bytes, the longest match and some lookahead, that is 250 bytes: what a window of 2^8 bytes still
+   * holds. A test reads the distances.
    *
    * @param options How to compress.
    * @throws {StateError} If this runtime cannot.

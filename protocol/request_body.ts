@@ -1,6 +1,6 @@
 /**
- * The body of one HTTP request as a stream. Nothing is read before the program asks: a handler can refuse a request without
- * taking its body.
+ * The body of one HTTP request as a stream. Nothing is read before the program asks: a handler can refuse a request
+ * without taking its body.
  *
  * @module
  */

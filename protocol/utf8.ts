@@ -60,8 +60,8 @@ export function decodeAscii(bytes: Uint8Array, start: number, end: number): stri
 }
 
 /**
- * The function behind `buffer.toString("latin1", start, end)`, on every runtime. It takes any array: to make a `Buffer` of one takes longer than to
- * decode a short text.
+ * The function behind `buffer.toString("latin1", start, end)`, on every runtime. It takes any array: to make a `Buffer`
+ * of one takes longer than to decode a short text.
  */
 const decodeLatin1 = (Buffer.prototype as { latin1Slice?(start: number, end: number): string }).latin1Slice ??
   function (this: Uint8Array, start: number, end: number): string {

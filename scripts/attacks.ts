@@ -1,11 +1,12 @@
 /**
- * Each attack of `tests/support/hostile.ts` alone, while 100 honest connections send a message, wait for the echo, and send the next one:
+ * Each attack of `tests/support/hostile.ts` alone, while 100 honest connections send a message, wait for the echo, and
+ * send the next one:
  *
  *   deno task attacks --seconds 5        bun scripts/attacks.ts --attack bomb,pingFlood
  *
- * The server must grow by less than 64 MiB, and the honest ones must keep at least half of their round-trip rate. Server, honest ones
- * and attackers are processes of their own; the attackers run with the lowest priority, since what the machine cannot do for lack of
- * cores is not the attack's merit.
+ * The server must grow by less than 64 MiB, and the honest ones must keep at least half of their round-trip rate.
+ * Server, honest ones and attackers are processes of their own; the attackers run with the lowest priority, since what
+ * the machine cannot do for lack of cores is not the attack's merit.
  */
 
 import { spawn } from "node:child_process";
@@ -138,7 +139,7 @@ async function measure(): Promise<number> {
     console.log(
       `${name.padEnd(24)}${String(connections).padStart(12)}${`${(ratio * 100).toFixed(0)} %`.padStart(12)}` +
         `${`${growth.toFixed(1)} MiB`.padStart(12)}${failed > 0 ? `  ${failed} honest ones were lost` : ""}${
-          ok ? "" : `  NOT AS IT SHOULD BE ${trouble}`
+          ok ? "" : `  FAILED: ${trouble}`
         }`,
     );
   }

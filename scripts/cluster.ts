@@ -1,6 +1,6 @@
 /**
- * The set-up of `examples/compose/` as local processes: Redis, two nodes, and nginx before them, each on a free port of loopback. Shows that
- * rooms reach over nodes, that clients come back when a worker dies, and that all ends in order:
+ * The set-up of `examples/compose/` as local processes: Redis, two nodes, and nginx before them, each on a free port of
+ * loopback. Shows that rooms reach over nodes, that clients come back when a worker dies, and that all ends in order:
  *
  *   deno task cluster          shows it, and ends
  *   deno task cluster --keep   leaves it running, until Ctrl+C

@@ -1,6 +1,6 @@
 /**
- * The fail-over test: a primary of Redis with two replicas, and two nodes, one per runtime, whose journal waits for one replica
- * (`replicas: 1`). While 150 notifications a second come, the primary fails, and a replica takes its place:
+ * The fail-over test: a primary of Redis with two replicas, and two nodes, one per runtime, whose journal waits for one
+ * replica (`replicas: 1`). While 150 notifications a second come, the primary fails, and a replica takes its place:
  *
  *   deno task failover                    all cases, about two minutes
  *   deno task failover --case kill,cut    some of them
@@ -12,9 +12,9 @@
  * | `frozen`   | it stands still for 7 s; meanwhile a replica takes over; then it goes on as if nothing had been |
  * | `cut`      | it loses its replicas, but not its clients; a replica takes over; after 7 s it is told to follow |
  *
- * Each node reaches Redis by an address that leads to the present primary, as with cloud services: connections that are open stay where
- * they are. Every notification that got its 200 must reach every named receiver, or `ERR_JOURNAL_LOST` and a gap must name it. Prints a table;
- * exit code 1 if something is missing.
+ * Each node reaches Redis by an address that leads to the present primary, as with cloud services: connections that are
+ * open stay where they are. Every notification that got its 200 must reach every named receiver, or `ERR_JOURNAL_LOST`
+ * and a gap must name it. Prints a table; exit code 1 if something is missing.
  */
 
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
@@ -36,7 +36,10 @@ const TOKEN = "failover-token";
 const RATE = 150;
 /** Time until a monitor such as Redis Sentinel has a replica take over, in ms. */
 const NOTICE = 2000;
-/** Time that the replicas are behind before the primary is killed, in ms: `replicaTimeout` and some more, so that a node goes on. */
+/**
+ * Time that the replicas are behind before the primary is killed, in ms: `replicaTimeout` and some more, so that a node
+ * goes on.
+ */
 const LAG = 1400;
 const FREEZE = 7000;
 /** Time that notifications come before the fault, and at least after it, in ms. */
@@ -119,7 +122,7 @@ class Cluster {
     return new Cluster(primary, replicas, links, addresses);
   }
 
-  /** Nothing reaches the replicas any more, and their answers nobody. */
+  /** Cuts the replicas off, in both directions. */
   stallReplication(): void {
     for (const { links } of this.#links) for (const link of links) link.faults = { stalled: "both" };
   }
@@ -150,7 +153,7 @@ class Cluster {
 const CASES: Readonly<Record<string, (cluster: Cluster) => Promise<void>>> = {
   async kill(cluster) {
     const [address, first] = cluster.addresses;
-    // The node that knows least comes first: what the other one has delivered of the last moment, nobody else knows.
+    // The node that knows least comes first: the last deliveries of the other one are known to it alone.
     first!.stall();
     await sleep(50);
     cluster.stallReplication();
@@ -225,7 +228,7 @@ class Node {
     const { promise, resolve, reject } = Promise.withResolvers<number>();
     this.ready = promise;
     this.#child.once("exit", () => reject(new Error(`the node on ${on} has ended`)));
-    // Stopped on purpose when nobody waits for it any more.
+    // Stopped on purpose, once its result is not needed any more.
     promise.catch(() => {});
     createInterface({ input: this.#child.stdout! }).on("line", (line) => {
       const { port, kept, code, message } = JSON.parse(line) as Fact;

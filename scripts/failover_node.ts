@@ -1,6 +1,7 @@
 /**
- * A node of `failover.ts`: a WhatsApp server with a journal in Redis that waits for one replica. REDIS-URL CLIENT, one of those in
- * `tests/support/redis.ts`. Prints a JSON object a line: its port, each notification it kept (number and digest of the body), each error.
+ * A node of `failover.ts`: a WhatsApp server with a journal in Redis that waits for one replica. REDIS-URL CLIENT, one
+ * of those in `tests/support/redis.ts`. Prints a JSON object a line: its port, each notification it kept (number and
+ * digest of the body), each error.
  */
 
 import { Buffer } from "node:buffer";

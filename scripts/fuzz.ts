@@ -1,6 +1,6 @@
 /**
- * Fuzzes for as long as wanted: `deno task fuzz --seconds 600`, `--target messages`, or again what failed: `--target messages
- * --seed 123`. Put the seed of a bug that was found into `tests/fuzz/seeds.json`.
+ * Fuzzes for as long as wanted: `deno task fuzz --seconds 600`, `--target messages`, or again what failed:
+ * `--target messages --seed 123`. Put the seed of a bug that was found into `tests/fuzz/seeds.json`.
  */
 
 import process from "node:process";

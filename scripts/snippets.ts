@@ -1,6 +1,6 @@
 /**
- * The snippets of the docs as tests, all in one process. `deno test --doc` would start a thread for each, which takes most of its
- * time; it checks their types.
+ * The snippets of the docs as tests, all in one process. `deno test --doc` would start a thread for each, which takes
+ * most of its time; it checks their types.
  */
 
 import { readFileSync, writeFileSync } from "node:fs";

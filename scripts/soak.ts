@@ -1,6 +1,6 @@
 /**
- * Thousands of connections come and go, send messages of all sizes, half of them compressed; one in ten goes over a bad way, one in
- * twenty is hostile. At the end nothing may be lost or left:
+ * Thousands of connections come and go, send messages of all sizes, half of them compressed; one in ten goes over a bad
+ * way, one in twenty is hostile. At the end nothing may be lost or left:
  *
  *   deno task soak --minutes 10 --connections 5000        bun scripts/soak.ts --minutes 1
  *
@@ -31,7 +31,10 @@ const connections = Number(values.connections);
 const random = new Random(Number(values.seed));
 const HOSTILE_SHARE = 0.05;
 const FAULTY_SHARE = 0.1;
-/** Memory may grow by so many MiB from the end of the first third on: what is left of bursts; more in a run that is mostly warming up. */
+/**
+ * Memory may grow by so many MiB from the end of the first third on: what is left of bursts; more in a run that is
+ * mostly warming up.
+ */
 const MAX_GROWTH = duration >= 300_000 ? 64 : 160;
 
 const server = await SoakServer.start();
@@ -40,7 +43,10 @@ const proxy = await FaultProxy.listen(server.port);
 const end = performance.now() + duration;
 const counts = { opened: 0, clean: 0, lost: 0, messages: 0, attacks: 0, compared: 0 };
 const failures: string[] = [];
-/** Honest connections that did not live as they should: with both cores busy, the system's own queues overflow now and then. */
+/**
+ * Honest connections that did not live as they should: with both cores busy, the system's own queues overflow now and
+ * then.
+ */
 const unlucky: string[] = [];
 const unluckyIds = new Map<string, number>();
 const MAX_UNLUCKY = 0.001;
@@ -242,6 +248,6 @@ complain(growth < MAX_GROWTH, `memory grew by ${growth.toFixed(1)} MiB`);
 complain(counts.compared > 0.5 * counts.clean, `only ${counts.compared} of ${counts.clean} clean ends were compared`);
 complain(unlucky.length <= Math.max(3, counts.opened * MAX_UNLUCKY), `${unlucky.length} honest ones: ${unlucky[0]}`);
 complain(lost === 0, `${lost} connections ended cleanly here and never there`);
-for (const failure of failures.slice(0, 20)) console.log(`NOT AS IT SHOULD BE: ${failure}`);
+for (const failure of failures.slice(0, 20)) console.log(`FAILED: ${failure}`);
 console.log(failures.length === 0 ? "Nothing was lost, and nothing is left." : `${failures.length} failures`);
 process.exit(failures.length === 0 ? 0 : 1);

@@ -1,6 +1,6 @@
 /**
- * The server of `soak.ts` and `attacks.ts`, in a process of its own: echoes, keeps digests of what came and went on each connection, and
- * answers commands on standard input, a line each, with a line of JSON.
+ * The server of `soak.ts` and `attacks.ts`, in a process of its own: echoes, keeps digests of what came and went on
+ * each connection, and answers commands on standard input, a line each, with a line of JSON.
  */
 
 import process from "node:process";
@@ -55,7 +55,10 @@ function echo(connection: WebSocketConnection<Kept>, data: string | Uint8Array):
   if (connection.send(data) !== "dropped") connection.data.sent.add(data);
 }
 
-/** What the process has open: sockets, those of the machine itself (of which Deno makes a pair when it first needs one) aside, and the rest. */
+/**
+ * What the process has open: sockets, those of the machine itself (of which Deno makes a pair when it first needs one)
+ * aside, and the rest.
+ */
 function countDescriptors(): { sockets: number; others: number } {
   const local = readFileSync("/proc/self/net/unix", "utf8");
   const counts = { sockets: 0, others: 0 };

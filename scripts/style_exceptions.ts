@@ -7,7 +7,7 @@ export const SLEEPS_ALLOWED: ReadonlyMap<string, string> = new Map([
   ["tests/support/crash_receiver.ts", "connects again after its server was killed"],
   ["tests/support/crash_server.ts", "connects again while Redis is away"],
   ["tests/support/fault_proxy.ts", "delays bytes, as it is told to"],
-  ["tests/support/redis_node.ts", "appends again while Redis is away"],
+  ["tests/redis/backplane_test.ts", "clients of other packages back off by timers of their own, up to some seconds"],
   ["tests/support/support.ts", "until() polls a condition that has no event"],
 ]);
 

@@ -29,7 +29,8 @@ export function runToEnd(
 ): Promise<Ended> {
   return new Promise((resolve) => {
     const begun = performance.now();
-    // In a group of its own, a process gets no SIGINT from the terminal: it could end before what it has started is known.
+    // In a group of its own, a process gets no SIGINT from the terminal: it could end before what it has started is
+    // known.
     const child = spawn(command!, args, {
       detached: true,
       env: { ...process.env, ...env },

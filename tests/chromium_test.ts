@@ -1,6 +1,6 @@
 /**
- * Chromium, driven over its DevTools protocol by our own client: as a foreign server, as a client of ours, as the home of
- * `browser.ts`, and with the live inbox. Screenshots are left in `artifacts/`.
+ * Chromium, driven over its DevTools protocol by our own client: as a foreign server, as a client of ours, as the home
+ * of `browser.ts`, and with the live inbox. Screenshots are left in `artifacts/`.
  */
 
 import { assert, assertEquals } from "@std/assert";

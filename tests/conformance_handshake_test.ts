@@ -1,4 +1,7 @@
-/** What RFC 6455 §4 and §9.1 demand of the opening handshake, a row a rule, seen from the wire: of a server, and of a client. */
+/**
+ * What RFC 6455 §4 and §9.1 demand of the opening handshake, a row a rule, seen from the wire: of a server, and of a
+ * client.
+ */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";

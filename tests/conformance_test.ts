@@ -1,7 +1,7 @@
 /**
- * What RFC 6455 §§5–8 and RFC 7692 §§5–8 demand, a row a rule, seen from the wire: both roles, in memory (whole, and byte by
- * byte) and over a socket. The endpoint under test echoes messages. A row's last answer is a close frame, after which the
- * endpoint must end TCP, or else it must still answer a ping.
+ * What RFC 6455 §§5–8 and RFC 7692 §§5–8 demand, a row a rule, seen from the wire: both roles, in memory (whole, and
+ * byte by byte) and over a socket. The endpoint under test echoes messages. A row's last answer is a close frame, after
+ * which the endpoint must end TCP, or else it must still answer a ping.
  */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";

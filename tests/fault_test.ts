@@ -152,7 +152,7 @@ describe("faults: a bad way", () => {
         const [info] = await Promise.all([gone.promise, until(() => infos.length === 1, "the server's end")]);
         assertEquals([info.code, infos[0]!.code], [1006, 1006]);
         const reports = [...codes, ...errors.map((error) => (error as WebSocketError).code)];
-        // Whoever notices first cuts the connection of the other.
+        // The end that notices first cuts the connection of the other.
         assert(reports.includes("ERR_PONG_TIMEOUT"), reports.join());
       }));
   }

@@ -1,6 +1,6 @@
 /**
- * What a new user does first: imports the library into a project of their own, and runs the examples, without flags where the
- * runtime needs none.
+ * What a new user does first: imports the library into a project of their own, and runs the examples, without flags
+ * where the runtime needs none.
  */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";

@@ -1,6 +1,6 @@
 /**
- * Ours against `ws` from npm, each way, which runs as a program of its own on Deno: Bun has another module under that name. Plain,
- * split, and with all combinations of context takeover and window bits.
+ * Ours against `ws` from npm, each way, which runs as a program of its own on Deno: Bun has another module under that
+ * name. Plain, split, and with all combinations of context takeover and window bits.
  */
 
 import { assertEquals } from "@std/assert";

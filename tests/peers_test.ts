@@ -1,6 +1,6 @@
 /**
- * Interoperation with WebSocket implementations that are programs of their own: the built-in clients and servers of Deno and Bun,
- * and Python's websockets. `ws` and Chromium have files of their own.
+ * Interoperation with WebSocket implementations that are programs of their own: the built-in clients and servers of
+ * Deno and Bun, and Python's websockets. `ws` and Chromium have files of their own.
  */
 
 import { assert, assertEquals } from "@std/assert";

@@ -1,6 +1,6 @@
 /**
- * What was found in others, tried on us: a test for each row of `SECURITY.md`, which names them. In memory or over real sockets, against
- * defaults.
+ * What was found in others, tried on us: a test for each row of `SECURITY.md`, which names them. In memory or over real
+ * sockets, against defaults.
  */
 
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";

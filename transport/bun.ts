@@ -1,5 +1,6 @@
 /**
- * The transport on Bun: `Bun.listen`, and the bytes of a connection. TLS is in `bun_tls.ts`, connecting in `bun_dial.ts`.
+ * The transport on Bun: `Bun.listen`, and the bytes of a connection. TLS is in `bun_tls.ts`, connecting in
+ * `bun_dial.ts`.
  *
  * Bun 1.4 does not say when accepting fails, as with too many open files; it tries again by itself.
  *
@@ -108,8 +109,8 @@ class PlainListener implements Listener {
 const FREE_FROM = 16 * 1024;
 
 /**
- * Each read has an array of its own, and in a flood the collector lets many of them lie: without this, endless heads made a server grow
- * by 130 MiB, with it by 28.
+ * Each read has an array of its own, and in a flood the collector lets many of them lie: without this, endless heads
+ * made a server grow by 130 MiB, with it by 28.
  */
 function free(bytes: Uint8Array): void {
   const buffer = bytes.buffer as ArrayBuffer;
@@ -143,8 +144,9 @@ const fairShare = new FairShare((done) => {
   });
 });
 /**
- * Bytes of busy connections that were read and wait for their turn: 8 MiB at most, and nothing more is read while 1 MiB waits. Bun reads up
- * to 512 KiB at a time, and everything that is left when a peer goes: without a limit, floods of short connections left 50 MiB here.
+ * Bytes of busy connections that were read and wait for their turn: 8 MiB at most, and nothing more is read while 1 MiB
+ * waits. Bun reads up to 512 KiB at a time, and everything that is left when a peer goes: without a limit, floods of
+ * short connections left 50 MiB here.
  */
 const waitingRoom = new WaitingRoom(8 * 1024 * 1024, 1024 * 1024);
 /** Bytes that a read of a connection may bring: expected at least, and what Bun reads at most. */

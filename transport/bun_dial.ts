@@ -1,8 +1,9 @@
 /**
  * Outgoing connections on Bun: directly, with TLS, through a proxy.
  *
- * An attempt to connect cannot be given up on the way (Bun 1.4). The program is told at once that it is over; the socket is closed when the
- * operating system has an answer, at the latest when its own time for that is over, some two minutes.
+ * An attempt to connect cannot be given up on the way (Bun 1.4). The program is told at once that it is over; the
+ * socket is closed when the operating system has an answer, at the latest when its own time for that is over, some two
+ * minutes.
  *
  * @module
  */

@@ -1,8 +1,9 @@
 /**
  * TLS on Bun: the handshakes of a server, and the options of a client.
  *
- * A server listens without TLS and upgrades each connection, since `Bun.listen` (Bun 1.4) has no way to show another certificate later. A
- * handshake takes as long either way (1.5 ms), bytes move as fast, and each connection gets the identity of its moment.
+ * A server listens without TLS and upgrades each connection, since `Bun.listen` (Bun 1.4) has no way to show another
+ * certificate later. A handshake takes as long either way (1.5 ms), bytes move as fast, and each connection gets the
+ * identity of its moment.
  *
  * @module
  */

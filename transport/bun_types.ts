@@ -37,7 +37,9 @@ export interface BunSocket {
   write(bytes: Uint8Array): number;
   /** Sends FIN. */
   shutdown(): void;
-  /** Ends it at once, and calls `close` within the call. Unlike `terminate` without a reset that could overtake bytes. */
+  /**
+   * Ends it at once, and calls `close` within the call. Unlike `terminate` without a reset that could overtake bytes.
+   */
   close(): void;
   /** Ends it at once, with a reset. */
   terminate(): void;

@@ -1,10 +1,11 @@
 /**
  * The Deno leaf: `Deno.listen`, `Deno.connect` and `Deno.startTls`, read and written with `conn.read` and `conn.write`
- * (Web Streams measured 1.5 to 2 times slower for small messages). TLS servers use `transport/node_tls.ts`; its head says why.
+ * (Web Streams measured 1.5 to 2 times slower for small messages). TLS servers use `transport/node_tls.ts`; its head
+ * says why.
  *
- * Clients use it for hosts that have once kept silent inside a TLS handshake: Deno 2.9 never closes the socket of such a handshake, neither
- * by `close()` nor when it is collected, as long as the peer does not end it. With `node:tls` each is closed, but messages of 16 KiB take
- * twice the processor time, so it is not used for all.
+ * Clients use it for hosts that have once kept silent inside a TLS handshake: Deno 2.9 never closes the socket of such
+ * a handshake, neither by `close()` nor when it is collected, as long as the peer does not end it. With `node:tls` each
+ * is closed, but messages of 16 KiB take twice the processor time, so it is not used for all.
  *
  * @module
  */
@@ -40,8 +41,8 @@ const MAX_READ: SlotSize = 262144;
 /** Number of read buffers in which bytes are unmasked without a copy. */
 const SLOTS: Record<SlotSize, number> = { [SECOND_READ]: 128, [MAX_READ]: 26 };
 /**
- * The most bytes of large buffers beside the leased ones: of those with 256 KiB, and of all. A read that is waiting pins its buffer, and a
- * peer that stops after reads that were full leaves a large one.
+ * The most bytes of large buffers beside the leased ones: of those with 256 KiB, and of all. A read that is waiting
+ * pins its buffer, and a peer that stops after reads that were full leaves a large one.
  */
 const MAX_POOLED: Record<SlotSize, number> = { [SECOND_READ]: 32 * 1024 * 1024, [MAX_READ]: 8 * 1024 * 1024 };
 /** Number of reads in a row that would have fit the first buffer, after which the buffer becomes small again. */
@@ -178,8 +179,8 @@ function closeQuietly(resource: { close(): void }): void {
 }
 
 /**
- * Tells whether a peer had reset its connection before it was accepted. That is nothing to report, and no reason for a pause: many of them
- * would keep out everybody else.
+ * Tells whether a peer had reset its connection before it was accepted. That is nothing to report, and no reason for a
+ * pause: many of them would keep out everybody else.
  */
 function isPeersDoing(error: unknown): boolean {
   const { NotConnected, ConnectionReset, ConnectionAborted } = Deno.errors;
@@ -291,12 +292,13 @@ interface Pair {
 }
 
 /**
- * Goes to the poller and back, by a byte over loopback. After `setImmediate` or a message Deno 2.9 asks the poller only now and then, and
- * light connections starve: 190 messages a second beside handlers of 0.3 ms, 4900 with the byte. On one core the same goes for work of
- * another thread (54 after `crypto.subtle.digest`). A timer of 0 ms does, but takes 1 to 2 ms.
+ * Goes to the poller and back, by a byte over loopback. After `setImmediate` or a message Deno 2.9 asks the poller only
+ * now and then, and light connections starve: 190 messages a second beside handlers of 0.3 ms, 4900 with the byte. On
+ * one core the same goes for work of another thread (54 after `crypto.subtle.digest`). A timer of 0 ms does, but takes
+ * 1 to 2 ms.
  *
- * The pair of sockets lives as long as a connection that has waited for a pass. A timer takes its place until the pair is there, and in
- * programs that may not connect to 127.0.0.1.
+ * The pair of sockets lives as long as a connection that has waited for a pass. A timer takes its place until the pair
+ * is there, and in programs that may not connect to 127.0.0.1.
  */
 class PollerPass {
   #pair: Pair | undefined;
@@ -529,9 +531,9 @@ class DenoTransport implements Transport, BatchedWriter {
   }
 
   /**
-   * Grows the read buffer while reads come back full, and makes it small again after a burst. The large ones are leased where unmasking
-   * is fast; there are so many and no more, which also bounds what connections pin that go quiet after a burst. A connection
-   * that gets none of them reads with a large buffer only while there is more to come.
+   * Grows the read buffer while reads come back full, and makes it small again after a burst. The large ones are leased
+   * where unmasking is fast; there are so many and no more, which also bounds what connections pin that go quiet after
+   * a burst. A connection that gets none of them reads with a large buffer only while there is more to come.
    */
   #adapt(length: number): void {
     const capacity = this.#buffer.length;

@@ -1,27 +1,32 @@
 /**
- * Shares the thread between connections. A connection that keeps it busy must not keep the others waiting, and the processor must not idle
- * while there is work.
+ * Shares the thread between connections. A connection that keeps it busy must not keep the others waiting, and the
+ * processor must not idle while there is work.
  *
- * A connection is busy if a read of it takes long to handle, on average, and much longer than a read of the others. While others talk, busy
- * connections queue up before they read, and the head of the queue is served once a pass. A pass goes to the poller and back: everything
- * that is ready on other connections is handled in between. Nothing waits where no other connection talks or all are alike, and nothing
- * ever waits for a timer.
+ * A connection is busy if a read of it takes long to handle, on average, and much longer than a read of the others.
+ * While others talk, busy connections queue up before they read, and the head of the queue is served once a pass. A
+ * pass goes to the poller and back: everything that is ready on other connections is handled in between. Nothing waits
+ * where no other connection talks or all are alike, and nothing ever waits for a timer.
  *
- * There are two queues. Connections whose handlers take the time are served for `QUANTUM` a pass, one message or so each: that work is what
- * the server is there for. Of connections that make the library work (tiny frames, inflating, large messages), one is served a pass, for
- * about `SLICE`, by cutting its bytes.
+ * There are two queues. Connections whose handlers take the time are served for `QUANTUM` a pass, one message or so
+ * each: that work is what the server is there for. Of connections that make the library work (tiny frames, inflating,
+ * large messages), one is served a pass, for about `SLICE`, by cutting its bytes.
  *
  * @module
  */
 
 import { handlerTime } from "../base/handler_time.ts";
 
-/** A connection becomes busy at this average time of a read, in ms, if that is also `DISPROPORTION` times the usual one; */
+/**
+ * A connection becomes busy at this average time of a read, in ms, if that is also `DISPROPORTION` times the usual one;
+ */
 const BUSY = 0.1;
 const DISPROPORTION = 10;
 /** and stops being busy at a third of that, so that one near the limit does not count as one of the others. */
 const RELIEF = 3;
-/** Longest time that one read counts for, in ms: what is longer may be the garbage collector's, and alone makes no connection busy. */
+/**
+ * Longest time that one read counts for, in ms: what is longer may be the garbage collector's, and alone makes no
+ * connection busy.
+ */
 const OUTLIER = 0.7;
 /** Least usual time, in ms, and the factors by which it follows longer and shorter reads. */
 const [LEAST, RISE, FALL] = [0.001, 1.02, 0.97];
@@ -35,19 +40,26 @@ const PRESENCE = 100;
 const QUANTUM = 1.1;
 /** Time for a connection that makes the library work, in ms a pass; its bytes are cut so that they should take that. */
 const SLICE = 0.2;
-/** Part of the silence of the others that counts for nothing, in ms; half of the rest may be taken before the next pass. */
+/**
+ * Part of the silence of the others that counts for nothing, in ms; half of the rest may be taken before the next pass.
+ */
 const PATIENCE = 2;
 /** The most time that may be taken so, in ms. */
 const MOST_CREDIT = 4;
 const LEAST_SLICE = 128;
 const MOST_SLICE = 64 * 1024;
-/** Most bytes at a time of a connection whose average is not trusted yet; the first time, when a request is expected, and later. */
+/**
+ * Most bytes at a time of a connection whose average is not trusted yet; the first time, when a request is expected,
+ * and later.
+ */
 const FIRST_SLICE = 1024;
 const UNKNOWN_SLICE = 256;
 /** Number of slices that a connection gets in a row before the next one of its queue: what is begun holds memory. */
 const STREAK = 16;
 
-/** Of reads shorter than 256 bytes one in four is timed: looking at the clock takes longer than handling most of them. */
+/**
+ * Of reads shorter than 256 bytes one in four is timed: looking at the clock takes longer than handling most of them.
+ */
 const SHORT = 256;
 const SAMPLES = 4;
 

@@ -1,5 +1,6 @@
 /**
- * Connecting to a host with several addresses (RFC 8305): one after the other, without waiting for one that does not answer.
+ * Connecting to a host with several addresses (RFC 8305): one after the other, without waiting for one that does not
+ * answer.
  *
  * @module
  */

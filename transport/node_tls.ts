@@ -1,12 +1,14 @@
 /**
- * TLS over any transport, on `node:tls`, for Deno: of servers, and of clients where `Deno.startTls` will not do (see `transport/deno.ts`).
+ * TLS over any transport, on `node:tls`, for Deno: of servers, and of clients where `Deno.startTls` will not do (see
+ * `transport/deno.ts`).
  *
  * Why not `Deno.listenTls`: its connections have no `setNoDelay` (Deno 2.9), so Nagle's algorithm meets delayed
- * acknowledgements. A server that sent a small message each 7 ms to a client that answers each third one had 43 % of them come 20 to
- * 41 ms late.
+ * acknowledgements. A server that sent a small message each 7 ms to a client that answers each third one had 43 % of
+ * them come 20 to 41 ms late.
  *
- * Why not a server of `node:tls` on sockets of its own: it never accepts again once no file descriptor was left, and `pause` of
- * such a socket does not stop the reading from the system, so that memory grows with what a peer sends (`bench/README.md`).
+ * Why not a server of `node:tls` on sockets of its own: it never accepts again once no file descriptor was left, and
+ * `pause` of such a socket does not stop the reading from the system, so that memory grows with what a peer sends
+ * (`bench/README.md`).
  *
  * @module
  */
@@ -65,7 +67,8 @@ export class TlsServerSide {
    * Does the TLS handshake, ALPN `http/1.1` only.
    *
    * @param raw The transport below, not opened yet.
-   * @returns The protected transport, not opened yet. Rejects if there is no handshake in time; `raw` is destroyed then.
+   * @returns The protected transport, not opened yet. Rejects if there is no handshake in time; `raw` is destroyed
+   * then.
    */
   async secure(raw: Transport): Promise<Transport> {
     const below = new TransportDuplex(raw);
@@ -88,7 +91,8 @@ export class TlsServerSide {
  *
  * @param raw The transport below, not opened yet.
  * @param options What to check the certificate against, and what gives the handshake up.
- * @returns The protected transport, not opened yet. Rejects if the certificate is not valid, or the signal aborts; `raw` is destroyed then.
+ * @returns The protected transport, not opened yet. Rejects if the certificate is not valid, or the signal aborts;
+ * `raw` is destroyed then.
  */
 export async function secureClient(
   raw: Transport,
@@ -196,7 +200,10 @@ class Handshake {
   }
 }
 
-/** The certificates are trusted besides the runtime's own: the option `ca` would stand instead of them, and to give both takes 20 ms. */
+/**
+ * The certificates are trusted besides the runtime's own: the option `ca` would stand instead of them, and to give both
+ * takes 20 ms.
+ */
 function makeClientContext(rootCertificates: readonly string[]): SecureContext {
   const secureContext = createSecureContext();
   const context = secureContext.context as { addCACert(pem: string): void };
@@ -209,8 +216,8 @@ function makeContext(identity: TlsIdentity): SecureContext {
 }
 
 /**
- * A transport as the stream that `node:tls` wants below it. That reads by `data` events and writes with a callback; the queues of
- * a `Duplex` in between would only copy, so bytes go past them.
+ * A transport as the stream that `node:tls` wants below it. That reads by `data` events and writes with a callback; the
+ * queues of a `Duplex` in between would only copy, so bytes go past them.
  */
 class TransportDuplex extends Duplex {
   #raw: Transport;
@@ -254,7 +261,10 @@ class TransportDuplex extends Duplex {
     });
   }
 
-  /** In slices: `node:tls` decrypts all that it is given into memory of its own, which stays in the cache if it is small. */
+  /**
+   * In slices: `node:tls` decrypts all that it is given into memory of its own, which stays in the cache if it is
+   * small.
+   */
   #deliver(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length && !this.destroyed; at += SLICE) {
       this.emit("data", bytes.length <= SLICE ? bytes : bytes.subarray(at, at + SLICE));
@@ -302,7 +312,10 @@ class TransportDuplex extends Duplex {
   }
 }
 
-/** Gives what a socket has decrypted straight to its transport, and takes what is to be encrypted past the socket's queue. */
+/**
+ * Gives what a socket has decrypted straight to its transport, and takes what is to be encrypted past the socket's
+ * queue.
+ */
 class DirectTls {
   readonly socket: TLSSocket;
   /** Takes what was decrypted; `undefined`: it goes the way of any stream. */

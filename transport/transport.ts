@@ -1,6 +1,6 @@
 /**
- * Bytes in and out: what a byte connection must do for the rest of the library. The leaves (`deno.ts`, `bun.ts`) do it, each on its
- * runtime; `runtime.ts` chooses.
+ * Bytes in and out: what a byte connection must do for the rest of the library. The leaves (`deno.ts`, `bun.ts`) do it,
+ * each on its runtime; `runtime.ts` chooses.
  *
  * The interface is push: a leaf calls the handler when something came, and the handler says `pause` when it has
  * enough. That is how `Bun.listen` works by itself, and a read loop over `Deno.Conn` does it at no cost.
@@ -50,8 +50,8 @@ export interface Transport {
   /** Bytes that the operating system has taken, of an array that is being written too. */
   readonly bytesWritten: number;
   /**
-   * The batch in which bytes are written, at the end of the turn: a connection that encodes its frames only then writes all of a turn at
-   * once. Absent where writes are not delayed.
+   * The batch in which bytes are written, at the end of the turn: a connection that encodes its frames only then writes
+   * all of a turn at once. Absent where writes are not delayed.
    */
   readonly batch?: WriteBatch | undefined;
   /**
@@ -110,7 +110,8 @@ export interface ListenHandler {
    */
   accept(transport: Transport, admittance?: Admittance): void;
   /**
-   * A TLS handshake has failed, came too late, or was left by its peer. Scanners and the probes of load balancers do that all the time.
+   * A TLS handshake has failed, came too late, or was left by its peer. Scanners and the probes of load balancers do
+   * that all the time.
    *
    * @param error What the runtime said.
    * @param remoteAddress The other end.

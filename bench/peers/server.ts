@@ -1,7 +1,8 @@
 /**
- * The servers that bench/peers.ts compares, on Deno and Bun: `server.ts ours|native echo|fanout|deflate|tls|work CERTIFICATE KEY [MS]`. Each
- * echoes, or broadcasts in the best way it has, and prints its port. "deflate" broadcasts with compression; "work" keeps the processor busy
- * for MS before it echoes a message of more than one character.
+ * The servers that bench/peers.ts compares, on Deno and Bun:
+ * `server.ts ours|native echo|fanout|deflate|tls|work CERTIFICATE KEY
+ * [MS]`. Each echoes, or broadcasts in the best way it has, and prints its port. "deflate" broadcasts with compression;
+ * "work" keeps the processor busy for MS before it echoes a message of more than one character.
  */
 
 import process from "node:process";

@@ -1,8 +1,10 @@
 /**
- * The servers that bench/intake.ts compares, on Deno and Bun: `webhook.ts ours|hand JOURNAL SECRET PATH`. Both take signed notifications,
- * keep them in a SQLite file, each synced before its 200, tell retries by the digest, and forward them to all WebSockets. Prints its port.
+ * The servers that bench/intake.ts compares, on Deno and Bun: `webhook.ts ours|hand JOURNAL SECRET PATH`. Both take
+ * signed notifications, keep them in a SQLite file, each synced before its 200, tell retries by the digest, and forward
+ * them to all WebSockets. Prints its port.
  *
- * "hand" is what a careful programmer writes with what the runtime has: one synced INSERT for each request, prepared once, and `send`.
+ * "hand" is what a careful programmer writes with what the runtime has: one synced INSERT for each request, prepared
+ * once, and `send`.
  */
 
 import process from "node:process";

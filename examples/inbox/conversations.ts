@@ -1,6 +1,6 @@
 /**
- * What the inbox knows: conversations and what was said in them in the order of arrival, made of messages, reactions and statuses,
- * some of which come late or twice. It knows nothing of the page, so that it is tested without one.
+ * What the inbox knows: conversations and what was said in them in the order of arrival, made of messages, reactions
+ * and statuses, some of which come late or twice. It knows nothing of the page, so that it is tested without one.
  */
 
 import type { WhatsAppMessage, WhatsAppReaction } from "../../cloud_api/messages.ts";
@@ -61,7 +61,7 @@ export class Conversations {
     return [...this.#byId.values()].reverse();
   }
 
-  /** How many messages nobody has seen. */
+  /** Number of messages that were not seen yet. */
   get unread(): number {
     return this.all.reduce((sum, { unread }) => sum + unread, 0);
   }
@@ -70,7 +70,9 @@ export class Conversations {
     return this.#byId.get(id);
   }
 
-  /** Takes a message; `undefined` if nothing is to be shown for it: it came before, or reacts to one that is not here. */
+  /**
+   * Takes a message; `undefined` if nothing is to be shown for it: it came before, or reacts to one that is not here.
+   */
   takeMessage(message: WhatsAppMessage): Change | undefined {
     if (message.type === "reaction") {
       return this.#react(message.reaction, message.sender.id, message.timestamp?.getTime() ?? Date.now());
@@ -104,7 +106,7 @@ export class Conversations {
     });
   }
 
-  /** Somebody looks at a conversation. */
+  /** Marks a conversation as seen. */
   markRead(id: string): void {
     const conversation = this.#byId.get(id);
     if (conversation !== undefined) conversation.unread = 0;

@@ -1,6 +1,6 @@
 /**
- * The outline of the land, for a map without tiles: an SVG path in fifths of a degree, x to the east, y to the south. Simplified from
- * Natural Earth (public domain), as in the npm package world-atlas 2.0.2, `land-110m.json`.
+ * The outline of the land, for a map without tiles: an SVG path in fifths of a degree, x to the east, y to the south.
+ * Simplified from Natural Earth (public domain), as in the npm package world-atlas 2.0.2, `land-110m.json`.
  */
 
 /** To be filled with `fill-rule: evenodd`: the Caspian Sea is a hole. */

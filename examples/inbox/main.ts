@@ -68,8 +68,8 @@ function serverAnswers(): Promise<boolean> {
 }
 
 /**
- * Stays connected until the server does not take the token any more: when the connection is lost, it is made anew, at random
- * moments so that not all pages come at once.
+ * Stays connected until the server does not take the token any more: when the connection is lost, it is made anew, at
+ * random moments so that not all pages come at once.
  */
 async function stayConnected(receiver: WhatsAppReceiver): Promise<void> {
   for (let tries = 0;;) {

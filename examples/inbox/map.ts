@@ -1,7 +1,8 @@
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 /**
- * A small map around a place: the outline of the land and a grid. No tiles, no requests: nobody is told where the customer is.
+ * A small map around a place: the outline of the land and a grid. No tiles, no requests: no server is told where the
+ * customer is.
  */
 
 import type { WhatsAppLocation } from "../../cloud_api/messages.ts";

@@ -1,6 +1,6 @@
 /**
- * Builds the page: one HTML file with its script inside. The script is bundled when the server starts, by the bundler of the
- * runtime that runs it.
+ * Builds the page: one HTML file with its script inside. The script is bundled when the server starts, by the bundler
+ * of the runtime that runs it.
  */
 
 import { execFile } from "node:child_process";
@@ -37,8 +37,8 @@ function between(text: string, start: string, end: string): string {
 }
 
 /**
- * Nothing runs or is loaded but what the page brought, whatever a message says: only this script, only this style sheet, only this
- * server; and no text becomes markup.
+ * Nothing runs or is loaded but what the page brought, whatever a message says: only this script, only this style
+ * sheet, only this server; and no text becomes markup.
  */
 function makeHeaders(script: string, style: string): Record<string, string> {
   const hash = (text: string): string => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;

@@ -1,5 +1,6 @@
 /**
- * The live inbox: a `WhatsAppServer` that serves the page on its own port, through `onCommandGet`, and forwards what Meta delivers.
+ * The live inbox: a `WhatsAppServer` that serves the page on its own port, through `onCommandGet`, and forwards what
+ * Meta delivers.
  *
  *   deno task demo --page             or: bun examples/demo.ts --page
  */

@@ -1,8 +1,8 @@
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 /**
- * The page: shows conversations, the messages of one of them, and the state of the connection. It changes what has changed, and
- * asks nobody for data.
+ * The page: shows conversations, the messages of one of them, and the state of the connection. It changes what has
+ * changed, and requests no data.
  */
 
 import { showContents, summarize } from "./contents.ts";
@@ -46,7 +46,7 @@ export class InboxView {
       if (event.key === "Escape" && document.body.dataset.view === "thread") history.back();
     });
     addEventListener("popstate", () => this.#leave());
-    // What came while nobody looked is seen now.
+    // Messages that came in the background are seen now.
     document.addEventListener("visibilitychange", () => this.#markSeen());
   }
 
@@ -69,7 +69,10 @@ export class InboxView {
     this.#markSeen();
   }
 
-  /** Notes that the selected conversation is seen, if it is: the tab may be hidden, and on a phone the list may be in its place. */
+  /**
+   * Notes that the selected conversation is seen, if it is: the tab may be hidden, and on a phone the list may be in
+   * its place.
+   */
   #markSeen(): void {
     const conversation = this.#conversations.get(this.#selected ?? "");
     if (conversation !== undefined) {

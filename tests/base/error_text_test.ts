@@ -33,7 +33,10 @@ import { type LogRecord, WebSocketServer } from "../../server.ts";
 import { RawListener, RawSocket } from "../support/sockets.ts";
 import { decode, encode, startEcho, tlsFile, until } from "../support/support.ts";
 
-/** Characters that a terminal, a log or an editor obeys: C0, DEL, C1, line separators, bidirectional controls, halves of pairs. */
+/**
+ * Characters that a terminal, a log or an editor obeys: C0, DEL, C1, line separators, bidirectional controls, halves of
+ * pairs.
+ */
 const OBEYED: readonly number[] = [
   ...Array.from({ length: 0x20 }, (_, code) => code),
   ...Array.from({ length: 0x21 }, (_, index) => 0x7f + index),
@@ -295,7 +298,7 @@ describe("messages that quote a peer", () => {
       while (!head.includes("\r\n\r\n")) head += decode(await socket.read() ?? new Uint8Array());
       const [, key] = head.split("Sec-WebSocket-Key: ");
       await socket.write(latin1(answer.replace("ACCEPT", acceptKey(key!.split("\r\n")[0]!))));
-      // A target that is a path is followed, to where nobody answers.
+      // A target that is a path is followed, to a port without a server.
       if (answer.includes("Location") && !answer.includes("ftp:")) await (await listener.accept()).close();
       assertPrintableError(await failed);
       await socket.close();

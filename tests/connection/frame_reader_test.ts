@@ -154,7 +154,7 @@ describe("back-pressure to the peer", () => {
       await settle();
       connection.terminate();
       await connection.closed;
-      // Nobody is obliged to look: an unhandled rejection would fail the test.
+      // The program need not look at it: an unhandled rejection would fail the test.
       connection.drained();
       await turns();
       if (lost) await assertRejects(() => connection.drained(), TransportError, "before all bytes were sent");

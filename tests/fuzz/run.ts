@@ -34,7 +34,8 @@ export async function runFor(name: string, target: Target, seconds: number): Pro
   let settled: number | undefined;
   for (; performance.now() < end || count < LEAST_INPUTS; count++) {
     runSeed(name, target, (first + count) | 0);
-    // What weak references have led to is kept until the turn of the event loop ends, and no program has turns of ten seconds.
+    // What weak references have led to is kept until the turn of the event loop ends, and no program has turns of ten
+    // seconds.
     if (count % 100 === 0) await new Promise((resolve) => setTimeout(resolve, 0));
     if (count === 1000) settled = process.memoryUsage().rss;
   }

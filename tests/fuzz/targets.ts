@@ -1,6 +1,6 @@
 /**
- * The fuzz targets: each takes a random generator and checks one input. Whatever the input, there is a documented error or a valid
- * output, the same for every chunking.
+ * The fuzz targets: each takes a random generator and checks one input. Whatever the input, there is a documented error
+ * or a valid output, the same for every chunking.
  */
 
 import { assert, assertEquals } from "@std/assert";

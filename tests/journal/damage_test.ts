@@ -71,7 +71,10 @@ async function destroyLeaf(file: string, text: string): Promise<number[]> {
   return lost;
 }
 
-/** The number of a body's first further page stands at the end of what is on the leaf; from now on it points far behind the file. */
+/**
+ * The number of a body's first further page stands at the end of what is on the leaf; from now on it points far behind
+ * the file.
+ */
 function loseFurtherPages(file: string, text: string): void {
   const bytes = readFileSync(file);
   let at = bytes.indexOf(text);

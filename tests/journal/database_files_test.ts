@@ -1,4 +1,7 @@
-/** The files of a journal: paths that mean something else, files that are deleted or replaced, and who may use a journal. */
+/**
+ * The files of a journal: paths that mean something else, files that are deleted or replaced, and who may use a
+ * journal.
+ */
 
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";

@@ -7,7 +7,7 @@ import { withFile } from "../support/whatsapp.ts";
 describe("SqliteJournal", () => {
   it("syncs each commit to the disk: nothing that got its 200 is lost when the machine loses power", () =>
     withFile(async (file) => {
-      // The setting is that of a connection, which nobody else can ask.
+      // The setting is that of a connection, which no other connection can ask.
       const opened = new Set<DatabaseSync>();
       const { exec } = DatabaseSync.prototype;
       DatabaseSync.prototype.exec = function (this: DatabaseSync, sql: string): void {

@@ -1,4 +1,7 @@
-/** A Redis that evicts keys is refused; and what becomes of a journal from whose stream something else has taken entries. */
+/**
+ * A Redis that evicts keys is refused; and what becomes of a journal from whose stream something else has taken
+ * entries.
+ */
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { it } from "@std/testing/bdd";
@@ -68,7 +71,7 @@ describeRedis("RedisJournal in a Redis that evicts keys", () => {
           ...rules.split(" ").filter(Boolean),
         );
         const evicts = maxMemory !== "0" && policy !== "noeviction";
-        // If Redis does not tell in either way, nobody can know.
+        // Redis tells it in neither way, so it cannot be known.
         if (!evicts || rules === "-config -info") {
           await open();
           continue;

@@ -1,6 +1,7 @@
 /**
- * What becomes of numbers when Redis comes back with less than it had: after a restart with older data, or a fail-over to a replica that was
- * behind. No number is given twice, whichever node comes first; what is gone is told on all nodes; and every node hears what comes after.
+ * What becomes of numbers when Redis comes back with less than it had: after a restart with older data, or a fail-over
+ * to a replica that was behind. No number is given twice, whichever node comes first; what is gone is told on all
+ * nodes; and every node hears what comes after.
  */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
@@ -25,7 +26,10 @@ async function untilLast(program: ProgramClient, last: number): Promise<void> {
   await until(async () => await lastOf(program) >= last, `number ${last} at the replica`);
 }
 
-/** A primary whose replica has become one itself, and does not have what came after; each node has an address of its own. */
+/**
+ * A primary whose replica has become one itself, and does not have what came after; each node has an address of its
+ * own.
+ */
 class Failover {
   readonly nodes: Node[] = [];
   readonly addresses: ServiceAddress[] = [];
@@ -217,7 +221,8 @@ describeRedis("RedisJournal after a fail-over to a replica that was behind", () 
     await until(() => other.told.length === 2, "both");
     await other.append("3", "4");
     await until(() => node.told.length === 4, "what the new primary does not have");
-    // New connections come to the new primary; of those that are there only the appending one is lost: the last one that ran a script.
+    // New connections come to the new primary; of those that are there only the appending one is lost: the last one
+    // that ran a script.
     const admin = await failover.program(primary);
     failover.addresses[0]!.target = replica.port;
     const clients = String(await admin.command("CLIENT", "LIST")).split("\n").filter((line) => line !== "");
@@ -358,7 +363,7 @@ describeRedis("RedisJournal of a Redis that has forgotten something", () => {
     await until(() => has("{x}mark"), "the mark at the replica");
     const [, , , , base] = await open() as string[];
     await append(base!, "1");
-    // It follows a server that has less, and is promoted again; nobody has written there.
+    // It follows a server that has less, and is promoted again; it was not written to.
     await until(() => has("{x}stream"), "the stream at the replica");
     await other.command("REPLICAOF", "NO", "ONE");
     assertEquals((await append(base!, "2") as unknown[])[0], "2");

@@ -1,4 +1,7 @@
-/** What becomes of connections to a Redis that is no primary any more, with each client: of the journal, and of the backplane. */
+/**
+ * What becomes of connections to a Redis that is no primary any more, with each client: of the journal, and of the
+ * backplane.
+ */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
@@ -435,7 +438,7 @@ describeRedis("RedisBackplane whose primary becomes a replica", () => {
 
   it("reports by its name a node that messages do not reach, once, and when they do again", async () => {
     const pair = await Pair.start();
-    // Nobody tells this user whether it is at a replica: only what others hear does.
+    // This user cannot ask for the role: only the heartbeats of others show a replica.
     for (const command of [pair.onPrimary.bind(pair), pair.onReplica.bind(pair)]) {
       await command("ACL", "SETUSER", "plain", "on", ">secret", "~*", "&*", "+@all", "-role", "-info");
     }

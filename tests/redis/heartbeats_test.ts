@@ -139,7 +139,7 @@ describe("Heartbeats", () => {
     const name = `\u009b2J\u202e${"x".repeat(100)}`;
     const change = node.take(JSON.stringify({ ...good, name, since: 9 }));
     assertEquals(change, { name: `"\\\\u{9b}2J\\\\u{202e}${"x".repeat(60)}"`, open: false });
-    // An ID that objects have by themselves is nobody's.
+    // An ID that objects have by themselves belongs to no node.
     assertEquals(new Heartbeats("constructor", "c").take(JSON.stringify(good)), undefined);
   });
 });

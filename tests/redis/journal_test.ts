@@ -1,4 +1,7 @@
-/** Several servers with one journal in Redis: who is told what, where receivers go on, and what becomes of it all when something dies. */
+/**
+ * Several servers with one journal in Redis: who is told what, where receivers go on, and what becomes of it all when
+ * something dies.
+ */
 
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
@@ -249,7 +252,7 @@ describeRedis("RedisJournal of several servers", () => {
       assertEquals(await one!.journal.cursor("third"), 2);
       two!.journal.saveCursor("third", 5);
       await two!.journal.cursor("third");
-      // Nobody covers what is between.
+      // No node covers the numbers between.
       one!.journal.release("third");
       await one!.journal.cursor("third");
       assertEquals(await three!.journal.cursor("third"), 2);
@@ -425,7 +428,8 @@ describeRedis("RedisJournal of several servers", () => {
     const results = await all;
     const took = performance.now() - begun;
     assert(results.every(({ status }) => status === "rejected"));
-    // One wait covers them all: the first begins with the first of them, another one with the last. One by one, it were 20 s.
+    // One wait covers them all: the first begins with the first of them, another one with the last. One by one, it were
+    // 20 s.
     assert(took < 10_000, `${took} ms`);
     assertEquals(node.errors, []);
     await node.close();

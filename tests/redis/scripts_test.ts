@@ -1,6 +1,7 @@
 /**
- * The scripts of the journal in Redis, when one of their commands fails: Redis keeps what was written before. Whatever fails, what was kept is
- * there, a retry is recognised only if what it repeats is there, sums are right, and a second attempt does what the first could not.
+ * The scripts of the journal in Redis, when one of their commands fails: Redis keeps what was written before. Whatever
+ * fails, what was kept is there, a retry is recognised only if what it repeats is there, sums are right, and a second
+ * attempt does what the first could not.
  */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";

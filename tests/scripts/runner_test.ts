@@ -1,5 +1,6 @@
 /**
- * The runner of the suite (`scripts/test.ts`): what a fresh machine lacks is skipped by name and counted, and nothing else is.
+ * The runner of the suite (`scripts/test.ts`): what a fresh machine lacks is skipped by name and counted, and nothing
+ * else is.
  */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";

@@ -1,4 +1,7 @@
-/** Memory that peers make a server hold: unfinished messages and request bodies of all connections together, and how long they may take. */
+/**
+ * Memory that peers make a server hold: unfinished messages and request bodies of all connections together, and how
+ * long they may take.
+ */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";

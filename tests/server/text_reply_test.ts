@@ -29,7 +29,7 @@ class FullJournal extends MemoryJournal {
   }
 }
 
-/** Fails in a way that nobody expects. */
+/** Fails in an unexpected way. */
 class BrokenJournal extends MemoryJournal {
   override append(): Promise<never> {
     throw new TypeError("broken");

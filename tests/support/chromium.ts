@@ -1,6 +1,6 @@
 /**
- * Drives a headless Chromium over its DevTools protocol, by our own `WebSocketClient`: a foreign server, with compression and large
- * messages.
+ * Drives a headless Chromium over its DevTools protocol, by our own `WebSocketClient`: a foreign server, with
+ * compression and large messages.
  */
 
 import { type ChildProcess, spawn } from "node:child_process";

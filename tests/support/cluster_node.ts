@@ -1,8 +1,9 @@
 /**
- * A node of a cluster, for `cluster.ts`: PORT REDIS-URL CLIENT. Prints "ready" when it takes connections; it ends with its standard input.
+ * A node of a cluster, for `cluster.ts`: PORT REDIS-URL CLIENT. Prints "ready" when it takes connections; it ends with
+ * its standard input.
  *
- * A client names its topics in the query, `?a&b`, and is told "subscribed" when messages of other nodes come too. It sends
- * `publish TOPIC TEXT`; anything else goes to everybody. GET answers with the statistics.
+ * A client names its topics in the query, `?a&b`, and is told "subscribed" when messages of other nodes come too. It
+ * sends `publish TOPIC TEXT`; anything else goes to everybody. GET answers with the statistics.
  */
 
 import process from "node:process";

@@ -1,9 +1,10 @@
 /**
- * The crash test: `simulate` against a server with a journal and two named receivers, all of which are killed (`kill -9`) again and again
- * at random moments. Whatever got its 200 must reach each receiver, in order, and once only after de-duplication.
+ * The crash test: `simulate` against a server with a journal and two named receivers, all of which are killed
+ * (`kill -9`) again and again at random moments. Whatever got its 200 must reach each receiver, in order, and once only
+ * after de-duplication.
  *
- * With Redis there are two servers behind a balancer, Redis is killed too, and so are servers and Redis at once; and two more receivers
- * share a name, so that between them nothing may be missing.
+ * With Redis there are two servers behind a balancer, Redis is killed too, and so are servers and Redis at once; and
+ * two more receivers share a name, so that between them nothing may be missing.
  */
 
 import { type ChildProcess, spawn } from "node:child_process";

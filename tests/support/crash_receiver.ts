@@ -1,6 +1,6 @@
 /**
- * A receiver that writes down what it gets before it acknowledges it, and connects again for ever; for `crash.ts`, which kills it.
- * URL NAME FILE [share]. The secrets are in the environment.
+ * A receiver that writes down what it gets before it acknowledges it, and connects again for ever; for `crash.ts`,
+ * which kills it. URL NAME FILE [share]. The secrets are in the environment.
  */
 
 import { createHash } from "node:crypto";

@@ -1,6 +1,6 @@
 /**
- * A server with a journal in Redis, for `crash.ts`, which kills it. PORT REDIS-URL CLIENT, one of those in `redis.ts`. The secrets are in the
- * environment.
+ * A server with a journal in Redis, for `crash.ts`, which kills it. PORT REDIS-URL CLIENT, one of those in `redis.ts`.
+ * The secrets are in the environment.
  */
 
 import process from "node:process";

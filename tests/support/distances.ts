@@ -73,7 +73,10 @@ function readCodes(reader: BitReader): typeof FIXED {
   return { literals: huffman(lengths.slice(0, literals)), distances: huffman(lengths.slice(literals)) };
 }
 
-/** The longest distance that a stream of whole blocks refers back, 0 if it never does; and what it decompresses to, in bytes. */
+/**
+ * The longest distance that a stream of whole blocks refers back, 0 if it never does; and what it decompresses to, in
+ * bytes.
+ */
 export function longestDistance(bytes: Uint8Array): { distance: number; length: number } {
   const reader = new BitReader(bytes);
   let distance = 0;

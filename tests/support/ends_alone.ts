@@ -1,6 +1,6 @@
 /**
- * A program that uses one part of the library with a signal or a delay of ten minutes, and ends it: for `signal_test.ts`, which sees
- * whether the process then ends by itself. Prints "ended".
+ * A program that uses one part of the library with a signal or a delay of ten minutes, and ends it: for
+ * `signal_test.ts`, which sees whether the process then ends by itself. Prints "ended".
  */
 
 import process from "node:process";

@@ -1,5 +1,6 @@
 /**
- * A TCP proxy that does to connections what bad networks do: it delays, splits, stalls one direction, cuts, resets. On `node:net`.
+ * A TCP proxy that does to connections what bad networks do: it delays, splits, stalls one direction, cuts, resets. On
+ * `node:net`.
  */
 
 import { connect, createServer, type Server, type Socket } from "node:net";

@@ -1,6 +1,6 @@
 /**
- * What hostile peers do, each as one connection that ends by itself: for `security_test.ts`, `scripts/soak.ts` and `scripts/attacks.ts`.
- * On `node:net`, with bytes that are made once, so that the attacker is cheap.
+ * What hostile peers do, each as one connection that ends by itself: for `security_test.ts`, `scripts/soak.ts` and
+ * `scripts/attacks.ts`. On `node:net`, with bytes that are made once, so that the attacker is cheap.
  */
 
 import { connect, type Socket } from "node:net";

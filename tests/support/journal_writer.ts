@@ -1,6 +1,7 @@
 /**
- * A process that appends to a journal, one after the other, and prints the number of each one that is kept; for `journal_test.ts`, which
- * kills it. FILE COUNT [stay: lives on at the end] [retry: tries each failure once more, and ends with the tenth].
+ * A process that appends to a journal, one after the other, and prints the number of each one that is kept; for
+ * `journal_test.ts`, which kills it. FILE COUNT [stay: lives on at the end] [retry: tries each failure once more, and
+ * ends with the tenth].
  */
 
 import { createHash } from "node:crypto";

@@ -1,8 +1,9 @@
 /**
- * Programs and packages that some tests need beyond the runtime they run on: how each is found, and how it is installed.
+ * Programs and packages that some tests need beyond the runtime they run on: how each is found, and how it is
+ * installed.
  *
- * Tests whose needs are missing are skipped by name: see `describePeer` in `peers.ts`. The runner (`scripts/test.ts`) looks for
- * each once, hands down what it found, and lists what is missing in one table.
+ * Tests whose needs are missing are skipped by name: see `describePeer` in `peers.ts`. The runner (`scripts/test.ts`)
+ * looks for each once, hands down what it found, and lists what is missing in one table.
  */
 
 import { spawnSync } from "node:child_process";

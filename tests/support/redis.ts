@@ -1,5 +1,6 @@
 /**
- * A Redis server for tests, on a free port of loopback, which can be killed and started again; and the clients of programs, each real.
+ * A Redis server for tests, on a free port of loopback, which can be killed and started again; and the clients of
+ * programs, each real.
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
@@ -50,7 +51,7 @@ export class RedisServer {
         return server;
       } catch (error) {
         await server.stop();
-        // Somebody else may have taken the port meanwhile.
+        // Another program may have taken the port meanwhile.
         if (tries === 5) throw error;
       }
     }

@@ -14,7 +14,7 @@ export class ServiceAddress {
     this.#server = server;
     this.target = target;
     server.on("connection", (client) => {
-      // Port 0: nobody answers.
+      // Port 0: no server answers.
       if (this.target === 0) client.destroy();
       else this.#join(client, connect(this.target, "127.0.0.1"));
     });

@@ -92,7 +92,8 @@ export class RawSocket {
 }
 
 /**
- * Has a server answer a whole request on a connection of its own. The server has read by then what other connections sent before.
+ * Has a server answer a whole request on a connection of its own. The server has read by then what other connections
+ * sent before.
  */
 export async function roundTrip(port: number): Promise<void> {
   const socket = await RawSocket.connect(port);
@@ -136,8 +137,8 @@ export class RawListener {
 }
 
 /**
- * IPv4 sockets of TCP that programs hold, by their ports; `undefined` where the system does not tell. Such as were closed and still
- * have bytes to send belong to the system alone, and are not among them.
+ * IPv4 sockets of TCP that programs hold, by their ports; `undefined` where the system does not tell. Such as were
+ * closed and still have bytes to send belong to the system alone, and are not among them.
  */
 export function heldSockets(): { localPort: number; remotePort: number }[] | undefined {
   const file = "/proc/self/net/tcp";

@@ -339,8 +339,8 @@ export function cpuTime(): number {
 }
 
 /**
- * Lets the event loop turn: afterwards all has happened that needs neither input nor time, however many microtasks it took. Unlike a
- * sleep it is enough on any machine, since it counts turns and not milliseconds.
+ * Lets the event loop turn: afterwards all has happened that needs neither input nor time, however many microtasks it
+ * took. Unlike a sleep it is enough on any machine, since it counts turns and not milliseconds.
  */
 export async function turns(count = 1): Promise<void> {
   for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setTimeout(resolve, 0));
@@ -360,8 +360,8 @@ export async function until(
 }
 
 /**
- * Repeats an action until a condition holds, 10 ms apart: for other processes, which give no event when they are ready for it. Passes the
- * number of the attempt, from 0; fails after `patience` ms.
+ * Repeats an action until a condition holds, 10 ms apart: for other processes, which give no event when they are ready
+ * for it. Passes the number of the attempt, from 0; fails after `patience` ms.
  */
 export async function repeatUntil(
   action: (attempt: number) => unknown,
@@ -377,7 +377,10 @@ export async function repeatUntil(
   }
 }
 
-/** Time that runs twenty times as fast, for programs that cannot be given a {@linkcode FakeClock} since real processes take part. */
+/**
+ * Time that runs twenty times as fast, for programs that cannot be given a {@linkcode FakeClock} since real processes
+ * take part.
+ */
 export class QuickClock implements Clock {
   /** Timers that have fired. */
   fired = 0;

@@ -1,6 +1,6 @@
 /**
- * An endpoint of ours as a peer sees it, by its bytes alone: an echo in memory, cut to single bytes if that is wanted, or
- * behind a socket.
+ * An endpoint of ours as a peer sees it, by its bytes alone: an echo in memory, cut to single bytes if that is wanted,
+ * or behind a socket.
  */
 
 import { systemClock } from "../../base/clock.ts";
@@ -221,7 +221,10 @@ export function answerHead(key: string, changes: Record<string, string | undefin
   return encode([status, ...lines.map(([name, value]) => `${name}: ${value}`), "", ""].join("\r\n"));
 }
 
-/** The frames of an endpoint as short texts; payloads of more than 40 bytes as their length, close frames without a reason. */
+/**
+ * The frames of an endpoint as short texts; payloads of more than 40 bytes as their length, close frames without a
+ * reason.
+ */
 export function showWire(bytes: Uint8Array, role: Role): string[] {
   const names = new Map<number, string>(Object.entries(Opcode).map(([name, code]) => [code, name.toLowerCase()]));
   const shown: string[] = [];

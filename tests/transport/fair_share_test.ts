@@ -3,7 +3,9 @@ import { describe, it } from "@std/testing/bdd";
 import { FairShare, ReadLoad } from "../../transport/fair_share.ts";
 import { handlerTime, timeHandler } from "../../base/handler_time.ts";
 
-/** How one connection behaves: what handling a byte or a read of it takes, in ms, and how much of that is the program's. */
+/**
+ * How one connection behaves: what handling a byte or a read of it takes, in ms, and how much of that is the program's.
+ */
 interface Habit {
   length: number;
   time(length: number): number;

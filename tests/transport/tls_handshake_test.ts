@@ -37,7 +37,7 @@ async function start(options: WebSocketServerOptions = {}): Promise<Rig> {
 const big = (value: number, octets: number): number[] =>
   Array.from({ length: octets }, (_, index) => (value >> (8 * (octets - 1 - index))) & 0xff);
 
-/** A ClientHello of TLS 1.1 (RFC 4346), which nobody speaks any more. */
+/** A ClientHello of TLS 1.1 (RFC 4346), which is not in use any more. */
 function oldHello(): Uint8Array {
   const body = [3, 2, ...new Array<number>(32).fill(7), 0, ...big(2, 2), 0, 0x2f, 1, 0];
   return Uint8Array.from([22, 3, 1, ...big(body.length + 4, 2), 1, ...big(body.length, 3), ...body]);
@@ -190,7 +190,7 @@ describe("a TLS handshake that fails", () => {
     socket.pause();
     await socket.write(oldHello());
     const handshaking = (): number => server.stats().connections.handshaking;
-    // Bun waits for nobody.
+    // Bun does not wait.
     await until(() => clock.pending === 1 || (runtime === "Bun" && handshaking() === 0), "the time limit");
     assertEquals(handshaking(), clock.pending);
     clock.advance(1000);

@@ -106,7 +106,9 @@ async function socketPair(
   return { ...logs, close };
 }
 
-/** A client that does TLS by `node:tls` over a transport of the runtime, as on Deno with hosts that were silent once. */
+/**
+ * A client that does TLS by `node:tls` over a transport of the runtime, as on Deno with hosts that were silent once.
+ */
 async function secureLater(port: number): Promise<Transport> {
   const { signal } = new AbortController();
   const options = { hostname: "localhost", port, tls: false, rootCertificates: [], clock: systemClock, signal };

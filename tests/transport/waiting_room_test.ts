@@ -71,7 +71,7 @@ describe("WaitingRoom", () => {
   it("reserves room for the next read, up to its limit", () => {
     const room = new WaitingRoom(100, 50);
     const [one, other] = [new Connection(true), new Connection(true)];
-    // Where nobody waits, one may always read.
+    // With no bytes waiting, each connection may read.
     assert(room.reserve(one, 60));
     assert(!room.reserve(other, 1));
     assertEquals([room.total, room.held, other.givenUp], [60, 0, 0]);

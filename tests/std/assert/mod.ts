@@ -1,6 +1,6 @@
 /**
- * A stand-in for `@std/assert`, on `node:assert`, for places where JSR is out of reach: the same names and signatures, as many
- * as the tests use.
+ * A stand-in for `@std/assert`, on `node:assert`, for places where JSR is out of reach: the same names and
+ * signatures, as many as the tests use.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * A stand-in for `@std/testing/bdd`, on the test runner of the runtime, for places where JSR is out of reach: the same names and
- * signatures, as many as the tests use.
+ * A stand-in for `@std/testing/bdd`, on the test runner of the runtime, for places where JSR is out of reach: the
+ * same names and signatures, as many as the tests use.
  *
  * @module
  */
