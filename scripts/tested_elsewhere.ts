@@ -58,5 +58,4 @@ export const TESTED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["whatsapp/install_verifier.ts", "one variable; tests/whatsapp/forged_test.ts and client/browser_connection_test.ts"],
   ["whatsapp/receivers.ts", "tests/whatsapp/server_test.ts, names_test.ts and inbox_wire_test.ts, over a server"],
   ["whatsapp/webhook.ts", "tests/whatsapp/server_test.ts, stuck_test.ts and inbox_test.ts, over a server"],
-  ["connection/queued_delivery.ts", "tests/connection/delivery_test.ts and tests/client/browser_connection_test.ts"],
 ]);
