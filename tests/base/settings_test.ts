@@ -109,6 +109,10 @@ describe("SettingsStore", () => {
     const both = { name: "c", formerName: "d" };
     store.assign(both);
     assertEquals(store.values.name, "c");
+    // Values that count as false are given all the same.
+    const empty = { name: "", formerName: "d", size: 0 };
+    store.assign(empty);
+    assertEquals([store.values.name, store.values.size], ["", 0]);
   });
 
   it("asks its observer before a change, takes another value from it, and tells it of the change", () => {

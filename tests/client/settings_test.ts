@@ -3,7 +3,8 @@ import { describe, it } from "@std/testing/bdd";
 import { OptionError } from "../../base/errors.ts";
 import { defaultsOf } from "../../base/settings.ts";
 import { WebSocketClient, type WebSocketClientOptions } from "../../client.ts";
-import { CLIENT_SETTINGS, type ClientSettings } from "../../client/settings.ts";
+import { CLIENT_SETTINGS, type ClientSettings, connectionSettings } from "../../client/settings.ts";
+import { assertDocumented } from "../support/setting_docs.ts";
 import { pipe } from "../support/support.ts";
 
 describe("WebSocketClient settings", () => {
@@ -25,6 +26,11 @@ describe("WebSocketClient settings", () => {
       assertEquals(client[name as keyof ClientSettings], expected, name);
       assertEquals([name in client, Object.keys(client).includes(name)], [true, false], name);
     }
+  });
+
+  it("have the defaults, units and kinds that their documentation names", () => {
+    const ownChecks = ["headers", "token", "resolveUrl", "reconnect", "compression"];
+    assertDocumented(CLIENT_SETTINGS, ["connection/options.ts", "client/settings.ts"], ownChecks);
   });
 
   it("may be fields of a subclass", async () => {
@@ -70,6 +76,9 @@ describe("WebSocketClient settings", () => {
       [{ hostname: "a\r\nX: y" }, "hostname"],
       [{ hostname: "" }, "hostname"],
       [{ pathName: "/a#b" }, "fragment"],
+      [{ token: "" }, "token"],
+      [{ proxy: "https://proxy.example" }, "proxy"],
+      [{ reconnect: { minDelay: -1 } }, "minDelay"],
     ];
     for (const [options, says] of wrong) {
       assertThrows(() => new WebSocketClient(options), OptionError, says);
@@ -81,6 +90,31 @@ describe("WebSocketClient settings", () => {
       OptionError,
       "host",
     );
+  });
+
+  it("are checked by connect, but autoCheckInterval when it is set, since it counts at once", () => {
+    const client = new WebSocketClient();
+    assertThrows(() => client.autoCheckInterval = -1, OptionError, "autoCheckInterval");
+    client.connectTimeout = -1;
+    assertEquals([client.autoCheckInterval, client.connectTimeout], [0, -1]);
+  });
+
+  it("keep the defaults for null, and a copy of the switches that are given", () => {
+    const options = { manualPong: true };
+    const client = new WebSocketClient({ port: null as unknown as number, options });
+    options.manualPong = false;
+    assertEquals([client.port, client.options], [8888, { frameByFrame: false, manualPong: true, manualClose: false }]);
+  });
+
+  it("of a connection are picked once it is made: later changes of its switches do not reach it", () => {
+    const settings = {
+      ...defaultsOf(CLIENT_SETTINGS),
+      options: { manualPong: true },
+      maxFragments: 5,
+    } as ClientSettings;
+    const picked = connectionSettings(settings);
+    settings.options.manualPong = false;
+    assertEquals([picked.options.manualPong, picked.maxFragments, "port" in picked], [true, 5, false]);
   });
 
   it("of a URL with credentials become an Authorization header, unless one is given", () => {

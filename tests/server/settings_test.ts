@@ -5,6 +5,7 @@ import { defaultsOf } from "../../base/settings.ts";
 import { WebSocketClient } from "../../client.ts";
 import { WebSocketServer } from "../../server.ts";
 import { LockableSettings, SERVER_SETTINGS, type ServerProperties } from "../../server/settings.ts";
+import { assertDocumented } from "../support/setting_docs.ts";
 
 describe("LockableSettings", () => {
   it("are one object as long as none changes", () => {
@@ -50,6 +51,10 @@ describe("WebSocketServer settings", () => {
     assertEquals(options, {});
   });
 
+  it("have the defaults, units and kinds that their documentation names", () => {
+    assertDocumented(SERVER_SETTINGS, ["connection/options.ts", "server/settings.ts"], ["compression", "backplane"]);
+  });
+
   it("may be fields of a subclass", async () => {
     class Mine extends WebSocketServer {
       override port = 0;
@@ -84,6 +89,7 @@ describe("WebSocketServer settings", () => {
       assertThrows(() => new WebSocketServer({ port }), OptionError, "port");
     }
     assertThrows(() => new WebSocketServer({ frameSize: 2 }), RangeError);
+    assertEquals(new WebSocketServer({ frameSize: 3 }).frameSize, 3);
     assertThrows(() => new WebSocketServer({ maxMessageSize: -1 }), OptionError, "maxMessageSize");
     // A timer with more would run at once.
     assertThrows(() => new WebSocketServer({ handshakeTimeout: 2 ** 31 }), OptionError, "2147483647");
@@ -95,6 +101,9 @@ describe("WebSocketServer settings", () => {
     assertThrows(() => new WebSocketServer({ slowConsumer: "x" as "drop" }), OptionError);
     assertThrows(() => new WebSocketServer({ protocols: ["a b"] }), OptionError);
     assertThrows(() => new WebSocketServer({ protocols: "chat" as unknown as string[] }), OptionError, "array");
+    assertThrows(() => new WebSocketServer({ compression: { level: 10 } }), OptionError, "level");
+    assertThrows(() => new WebSocketServer({ origins: ["https://a.example/"] }), OptionError, "https://a.example");
+    assertThrows(() => new WebSocketServer({ hosts: ["a/b"] }), OptionError, "hosts");
     assertThrows(() => new WebSocketServer({ hostname: 1 as unknown as string }), OptionError);
   });
 });
