@@ -35,7 +35,7 @@ function listSources(folder: string): string[] {
     const path = folder + entry.name;
     if (entry.name.startsWith(".") || ["node_modules", "artifacts", "coverage", "tests/std"].includes(path)) return [];
     if (entry.isDirectory()) return listSources(`${path}/`);
-    return path.endsWith(".ts") ? [path] : [];
+    return /\.[cm]?[jt]sx?$/.test(path) ? [path] : [];
   }).sort();
 }
 

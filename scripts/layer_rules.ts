@@ -62,7 +62,7 @@ export interface Violation {
 
 /** Input of the rules. */
 export interface Tree {
-  /** Texts of TypeScript files by path, relative to the root. */
+  /** Texts of TypeScript and JavaScript files by path, relative to the root. */
   files: ReadonlyMap<string, string>;
   /** Paths in `exports` of deno.json: the entries. */
   entries: ReadonlySet<string>;
@@ -148,6 +148,9 @@ function checkPlace({ path, room }: Module, entries: ReadonlySet<string>): Viola
       : [{ place: path, message: "is no entry: move it into a room, or name it in exports" }];
   }
   if (room === undefined) return [{ place: path, message: "lies in no room: add the room to ROOMS, or move the file" }];
+  if (!path.endsWith(".ts") || path.endsWith(".d.ts")) {
+    return [{ place: path, message: "is no TypeScript module: call it ….ts" }];
+  }
   const [, ...rest] = path.split("/");
   if (rest.length > 1) return [{ place: path, message: "lies too deep: rooms are flat" }];
   if (rest[0]!.startsWith(`${room}_`)) {
@@ -338,11 +341,13 @@ function checkTests({ files, testedElsewhere }: Tree, modules: readonly Module[]
     }
   }
   const known = new Set(modules.map(({ path }) => path));
+  const tests = [...files.keys()].filter((path) => path.startsWith("tests/"));
   for (const [path, reason] of testedElsewhere) {
     if (!known.has(path)) found.push({ place: list, message: `names ${path}, which does not exist: take it out` });
     if (reason.trim() === "") found.push({ place: list, message: `gives no reason for ${path}` });
-    for (const [test] of reason.matchAll(/\btests\/[\w/]+\.ts\b/g)) {
-      if (!files.has(test)) found.push({ place: list, message: `names ${test} for ${path}, which does not exist` });
+    for (const [test] of reason.matchAll(/\b\w[\w/]*_test\.ts\b/g)) {
+      if (tests.some((known) => known.endsWith(`/${test}`) || known === test)) continue;
+      found.push({ place: list, message: `names ${test} for ${path}, which does not exist` });
     }
   }
   for (const path of files.keys()) {

@@ -264,7 +264,7 @@ export function checkTestLength(file: SourceFile): Finding[] {
 // ---- Sleeps -----------------------------------------------------------------------------------------------------
 
 /** Calls that wait for real time; `x.delay()` and `sleep:` are none. */
-const SLEEP = /(?:(?<![.\w$#])|(?<=globalThis\.))(setTimeout|setInterval|sleep|delay)\s*\(/g;
+const SLEEP = /(?:(?<![.\w$#])|(?<=\b(?:globalThis|Bun|timers)\.))(setTimeout|setInterval|sleep|delay)\s*\(/g;
 
 /**
  * Lists the lines of a test file that wait for real time. A timer that is kept in a variable is a limit that is cleared

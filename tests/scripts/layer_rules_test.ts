@@ -54,6 +54,14 @@ describe("checkLayers", () => {
     });
   }
 
+  it("refuses modules of a room in another language, and checks their imports too", () => {
+    assertEquals(check({ "base/a.mjs": 'import "../server/a.ts";' }), [
+      "base/a.mjs is no TypeScript module: call it ….ts",
+      "base/a.mjs:1 imports server/a.ts: base may import nothing",
+    ]);
+    assertEquals(check({ "a.js": "" }), ["a.js is no entry: move it into a room, or name it in exports"]);
+  });
+
   it("takes no comment and no string for an import", () => {
     const text =
       '// import "../server/x.ts";\n/** import { x } from "../server/x.ts"; */\nconst y = `import "../server/x.ts"`;';
@@ -205,6 +213,10 @@ describe("checkLayers", () => {
     assertEquals(because(" "), ["scripts/tested_elsewhere.ts gives no reason for base/a.ts"]);
     assertEquals(because("see tests/base/c_test.ts"), [
       "scripts/tested_elsewhere.ts names tests/base/c_test.ts for base/a.ts, which does not exist",
+    ]);
+    assertEquals(because("tests/base/b_test.ts, base/b_test.ts and b_test.ts"), []);
+    assertEquals(because("tests/base/b_test.ts and c_test.ts"), [
+      "scripts/tested_elsewhere.ts names c_test.ts for base/a.ts, which does not exist",
     ]);
   });
 });

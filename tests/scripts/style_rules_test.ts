@@ -203,6 +203,8 @@ describe("sleeps in tests", () => {
       "await (isSlow ? sleep(5) : turn());",
       "isSlow ? await sleep(5) : await turn();",
       "setInterval(poll, 10);",
+      "await timers.setTimeout(20);",
+      "await Bun.sleep(20);",
       "const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));",
     ];
     for (const call of calls) assertEquals(sleeps(`\n${call}`), ["tests/a_test.ts:2"], call);

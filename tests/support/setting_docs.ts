@@ -9,7 +9,7 @@ import { SettingsStore, type SettingsTable } from "../../base/settings.ts";
  * Checks each row: its default against `@default`, its unit against "in ms", and that it refuses values of other kinds.
  *
  * @param table The settings.
- * @param sources Files with the documentation, relative to the root; of two documents of a setting the later one counts.
+ * @param sources Files with the documentation, relative to the root; of two documents of a setting the later counts.
  * @param ownChecks Settings of kind "any", which do not refuse by kind.
  */
 export function assertDocumented<Values extends object>(

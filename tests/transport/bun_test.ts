@@ -40,6 +40,7 @@ class FakeSocket {
   }
 
   write(bytes: Uint8Array): number {
+    this.calls.push("write");
     return bytes.length;
   }
   shutdown(): void {
@@ -76,6 +77,10 @@ class FakeSocket {
   lose(error?: Error): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.report(error);
+  }
+  /** It says that it is gone. */
+  report(error?: Error): void {
     this.#handlers.close(this, error);
   }
 }
@@ -361,6 +366,33 @@ describe("a transport on Bun", () => {
       await settle();
       assertEquals([ended.events, destroyed.events], [["end", "close"], ["close"]]);
       assertEquals(destroyed.socket.calls, ["close"]);
+    }));
+
+  it("takes nothing more once its close was reported, and can still be destroyed, once", () =>
+    withRig(async (rig) => {
+      const [lost, destroyed] = [rig.accept().open(), rig.accept().open()];
+      lost.socket.lose(new Error("reset"));
+      destroyed.transport.destroy();
+      await settle();
+      const late = [lost, destroyed];
+      for (let round = 0; round < 2; round++) {
+        for (const { transport, socket } of late) {
+          socket.receive(10);
+          socket.report(new Error("again"));
+          assertEquals(transport.write(new Uint8Array(64 * 1024)), false);
+          transport.destroy();
+        }
+        await settle();
+        assertEquals(late.map(({ events }) => events), [["close"], ["close"]]);
+        assertEquals(late.map(({ received, socket }) => [received, socket.calls]), [[0, ["close"]], [0, ["close"]]]);
+      }
+    }));
+
+  it("sends what it is given while its bytes were dropped and its turn has not come", () =>
+    withRig((rig) => {
+      const [holder] = rig.hold(PLACES + 1, () => rig.accept().open());
+      assertEquals(holder!.transport.write(new Uint8Array(64 * 1024)), true);
+      assertEquals(holder!.socket.calls, ["write"]);
     }));
 
   it("reports events from before it was opened in order: bytes, end, close", () =>
