@@ -80,7 +80,7 @@ export const SIMULATED_TYPES: readonly string[] = [...Object.keys(MESSAGES), "st
  *
  * const { json, id } = simulateNotification(7, { type: "text" });
  * const [record] = parseNotification(json).records;
- * assertEquals(record.kind === "message" && record.id, id);
+ * assertEquals(record?.kind === "message" && record.id, id);
  * ```
  */
 export function simulateNotification(

@@ -112,9 +112,10 @@ export interface JournalListener {
  *   let after = 0;
  *   for (;;) {
  *     const entries = await journal.read(after, 100);
- *     if (entries.length === 0) return count;
+ *     const last = entries.at(-1);
+ *     if (last === undefined) return count;
  *     count += entries.length;
- *     after = entries[entries.length - 1].seq;
+ *     after = last.seq;
  *   }
  * }
  * assertEquals(await countAll(new MemoryJournal()), 0);
