@@ -66,7 +66,7 @@ export class SettingsStore<Values extends object> {
   constructor(table: SettingsTable<Values>, observer: SettingsObserver<Values> = {}) {
     this.#table = table;
     this.#observer = observer;
-    this.#values = { ...defaultsOf(table) };
+    this.#values = defaultsOf(table);
   }
 
   /** All values; not a copy. */
@@ -118,7 +118,12 @@ export class SettingsStore<Values extends object> {
    * @throws {OptionError} If one is out of range.
    */
   checkAll(): void {
-    for (const name of namesOf(this.#table)) this.check(name, this.#values[name]);
+    for (const name of namesOf(this.#table)) {
+      const value: unknown = this.#values[name];
+      // Most settings have their default; an object may have been changed in place.
+      if (value === this.#table[name].default && typeof value !== "object") continue;
+      this.check(name, value);
+    }
   }
 }
 
@@ -129,7 +134,7 @@ export class SettingsStore<Values extends object> {
  * @returns A new object.
  */
 export function defaultsOf<Values extends object>(table: SettingsTable<Values>): Values {
-  return Object.fromEntries(namesOf(table).map((name) => [name, table[name].default])) as Values;
+  return { ...summaryOf(table).defaults } as Values;
 }
 
 /**
@@ -171,8 +176,8 @@ export function defineSettings<Owner extends object, Values extends object>(
  * @throws {WebSocketError} If a setting cannot get the value.
  */
 export function adoptFields(owner: object, table: object): void {
-  for (const name of Object.keys(table)) {
-    if (!Object.hasOwn(owner, name)) continue;
+  for (const name of Object.keys(owner)) {
+    if (!Object.hasOwn(table, name)) continue;
     const value: unknown = Reflect.get(owner, name);
     Reflect.deleteProperty(owner, name);
     Reflect.set(owner, name, value);
@@ -205,8 +210,21 @@ export function refuseSetting<Owner extends object>(
   Object.defineProperty(prototype, name, property);
 }
 
-function namesOf<Values extends object>(table: SettingsTable<Values>): (keyof Values & string)[] {
-  return Object.keys(table) as (keyof Values & string)[];
+/** Names and defaults of tables: each connection of a client needs them. */
+const summaries = new WeakMap<object, { names: readonly string[]; defaults: object }>();
+
+function summaryOf(table: SettingsTable<object>): { names: readonly string[]; defaults: object } {
+  let summary = summaries.get(table);
+  if (summary === undefined) {
+    const entries = Object.entries(table as Record<string, Setting<unknown>>);
+    const defaults = Object.fromEntries(entries.map(([name, setting]) => [name, setting.default]));
+    summaries.set(table, summary = { names: Object.keys(table), defaults });
+  }
+  return summary;
+}
+
+function namesOf<Values extends object>(table: SettingsTable<Values>): readonly (keyof Values & string)[] {
+  return summaryOf(table).names as readonly (keyof Values & string)[];
 }
 
 function checkSetting<Value>(name: string, setting: Setting<Value>, value: unknown): void {

@@ -220,6 +220,8 @@ export function assignClientOptions(store: SettingsStore<ClientSettings>, option
   store.set("options", { frameByFrame: false, manualPong: false, manualClose: false, ...options.options });
 }
 
+const CONNECTION_NAMES = Object.keys(CONNECTION_SETTINGS) as (keyof ConnectionSettings)[];
+
 /**
  * Picks the settings of the next connection.
  *
@@ -227,9 +229,11 @@ export function assignClientOptions(store: SettingsStore<ClientSettings>, option
  * @returns A copy.
  */
 export function connectionSettings(settings: ClientSettings): ConnectionSettings {
-  const names = Object.keys(CONNECTION_SETTINGS) as (keyof ConnectionSettings)[];
-  const picked = Object.fromEntries(names.map((name) => [name, settings[name]])) as ConnectionSettings;
-  return { ...picked, options: { ...settings.options }, clock: sharedTimer(settings.clock) };
+  const picked: Record<string, unknown> = {};
+  for (const name of CONNECTION_NAMES) picked[name] = settings[name];
+  picked.options = { ...settings.options };
+  picked.clock = sharedTimer(settings.clock);
+  return picked as unknown as ConnectionSettings;
 }
 
 function assertHostname(hostname: string): void {

@@ -31,7 +31,7 @@ export interface RedisBackplaneOptions {
    * Maximum of bytes that wait for the answer of Redis; messages beyond it are lost. 0: no limit.
    * @default {16777216}
    */
-  maxPendingAmount?: number | undefined;
+  maxPendingSize?: number | undefined;
   /**
    * Name of this node in errors of other nodes, of which they show at most 64 characters.
    * @default a random one
@@ -133,18 +133,18 @@ export class RedisBackplane implements Backplane {
    * @throws {OptionError} If the client is of an unknown kind, or a setting is out of range.
    */
   constructor(client: RedisClient, options: RedisBackplaneOptions = {}) {
-    const { prefix = "tackline:", maxPendingAmount = 16 * 1024 * 1024, name = this.#id, clock = systemClock } = options;
+    const { prefix = "tackline:", maxPendingSize = 16 * 1024 * 1024, name = this.#id, clock = systemClock } = options;
     assertRedisClient(client);
     if (typeof prefix !== "string") throw new OptionError(`The prefix is a ${typeof prefix} instead of a string`);
     assertWellFormed("The prefix", prefix);
-    assertNumber("maxPendingAmount", maxPendingAmount);
+    assertNumber("maxPendingSize", maxPendingSize);
     if (typeof name !== "string" || name === "") {
       throw new OptionError(`The name of the node is ${JSON.stringify(name)} instead of a non-empty string`);
     }
     this.#clock = clock;
     this.#heartbeats = new Heartbeats(this.#id, name);
     this.#prefix = prefix;
-    this.#maxPending = maxPendingAmount;
+    this.#maxPending = maxPendingSize;
     this.#publisher = new RedisSession(client, clock, {
       up: () => {
         this.#wentUp("publisher");

@@ -1,52 +1,9 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { WebSocketClient, type WebSocketClientOptions } from "../../client.ts";
-import type { MessageData } from "../../protocol/payload.ts";
-import type { WebSocketConnection } from "../../connection/connection.ts";
 import { OptionError, StateError } from "../../base/errors.ts";
-import { type FrameInfo, Opcode } from "../../protocol/frame_header.ts";
-import { WebSocketServer, type WebSocketServerOptions } from "../../server.ts";
-import { assertSameBytes, decodeAll, encode, openRig, pipe, Random, settle, until } from "../support/support.ts";
-
-/** A client and a server in one process, and what each got. */
-interface Ends {
-  server: WebSocketServer;
-  client: WebSocketClient;
-  /** The server's end. */
-  peer: WebSocketConnection;
-  atServer: [MessageData, FrameInfo?][];
-  atClient: [MessageData, FrameInfo?][];
-  errors: unknown[];
-  close(): Promise<void>;
-}
-
-async function join(serverOptions: WebSocketServerOptions, clientOptions: WebSocketClientOptions): Promise<Ends> {
-  const atServer: Ends["atServer"] = [];
-  const atClient: Ends["atClient"] = [];
-  const errors: unknown[] = [];
-  const onError = (error: unknown): void => void errors.push(error);
-  const server = new WebSocketServer({
-    onMessageReceived: (_, text, frame) => void atServer.push(frame ? [text, frame] : [text]),
-    onBinaryDataReceived: (_, bytes, frame) => void atServer.push(frame ? [bytes, frame] : [bytes]),
-    onError,
-    ...serverOptions,
-  });
-  const client = new WebSocketClient({
-    onMessageReceived: (text, frame) => void atClient.push(frame ? [text, frame] : [text]),
-    onBinaryDataReceived: (bytes, frame) => void atClient.push(frame ? [bytes, frame] : [bytes]),
-    onError,
-    ...clientOptions,
-  });
-  const [ours, theirs] = pipe();
-  const peer = server.acceptStream(ours);
-  await client.connect({ stream: theirs });
-  const close = async (): Promise<void> => {
-    await client.disconnect();
-    await server.stop();
-    assertEquals(errors, []);
-  };
-  return { server, client, peer, atServer, atClient, errors, close };
-}
+import { Opcode } from "../../protocol/frame_header.ts";
+import { join } from "../support/ends.ts";
+import { assertSameBytes, decodeAll, encode, openRig, Random, settle, until } from "../support/support.ts";
 
 describe("messageWriter", () => {
   for (const compression of [false, true]) {

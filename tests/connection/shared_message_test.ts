@@ -1,26 +1,12 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { WebSocketClient } from "../../client.ts";
-import type { MessageData } from "../../protocol/payload.ts";
 import { sendShared, type WebSocketConnection } from "../../connection/connection.ts";
 import { OptionError } from "../../base/errors.ts";
 import { MessageDeflater } from "../../protocol/deflate.ts";
-import type { FrameInfo } from "../../protocol/frame_header.ts";
 import { WebSocketServer } from "../../server.ts";
 import { SharedMessage } from "../../connection/shared_message.ts";
 import { agreeOn, decodeAll, openRig, pipe, Random, settle, until } from "../support/support.ts";
-
-/** A client and a server in one process, and what each got. */
-interface Ends {
-  server: WebSocketServer;
-  client: WebSocketClient;
-  /** The server's end. */
-  peer: WebSocketConnection;
-  atServer: [MessageData, FrameInfo?][];
-  atClient: [MessageData, FrameInfo?][];
-  errors: unknown[];
-  close(): Promise<void>;
-}
 
 describe("a broadcast", () => {
   it("is compressed once for each window, and the contexts of the connections stay right", async () => {

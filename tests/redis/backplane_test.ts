@@ -127,9 +127,9 @@ describeRedis("RedisBackplane when Redis fails", () => {
         await redis.stop();
       });
 
-      it("notices a Redis that stands still, and keeps no more than maxPendingAmount for it", async () => {
+      it("notices a Redis that stands still, and keeps no more than maxPendingSize for it", async () => {
         const redis = await RedisServer.start([]);
-        const node = await Node.start(make, redis.url, { maxPendingAmount: 10_000, clock: new QuickClock() });
+        const node = await Node.start(make, redis.url, { maxPendingSize: 10_000, clock: new QuickClock() });
         redis.freeze(true);
         const text = "x".repeat(1000);
         const results = Array.from(
