@@ -169,18 +169,21 @@ export function defineSettings<Owner extends object, Values extends object>(
 
 /**
  * Takes over fields of a subclass (`class Mine extends WebSocketClient { port = 9000 }`), which hide settings of the
- * same name.
+ * same name, or of that former name. A field of the name itself wins.
  *
  * @param owner The object.
  * @param table The settings of its class.
  * @throws {WebSocketError} If a setting cannot get the value.
  */
 export function adoptFields(owner: object, table: object): void {
-  for (const name of Object.keys(owner)) {
-    if (!Object.hasOwn(table, name)) continue;
-    const value: unknown = Reflect.get(owner, name);
-    Reflect.deleteProperty(owner, name);
-    Reflect.set(owner, name, value);
+  const fields = Object.keys(owner);
+  const { aliases } = summaryOf(table);
+  for (const field of fields) {
+    const name = Object.hasOwn(table, field) ? field : aliases.get(field);
+    if (name === undefined) continue;
+    const value: unknown = Reflect.get(owner, field);
+    Reflect.deleteProperty(owner, field);
+    if (name === field || !fields.includes(name)) Reflect.set(owner, name, value);
   }
 }
 
@@ -210,15 +213,23 @@ export function refuseSetting<Owner extends object>(
   Object.defineProperty(prototype, name, property);
 }
 
-/** Names and defaults of tables: each connection of a client needs them. */
-const summaries = new WeakMap<object, { names: readonly string[]; defaults: object }>();
+/** Names and defaults of a table, which each connection of a client needs, and the names by former names. */
+interface Summary {
+  readonly names: readonly string[];
+  readonly defaults: object;
+  readonly aliases: ReadonlyMap<string, string>;
+}
 
-function summaryOf(table: SettingsTable<object>): { names: readonly string[]; defaults: object } {
+const summaries = new WeakMap<object, Summary>();
+
+function summaryOf(table: SettingsTable<object>): Summary {
   let summary = summaries.get(table);
   if (summary === undefined) {
     const entries = Object.entries(table as Record<string, Setting<unknown>>);
     const defaults = Object.fromEntries(entries.map(([name, setting]) => [name, setting.default]));
-    summaries.set(table, summary = { names: Object.keys(table), defaults });
+    const aliases = new Map<string, string>();
+    for (const [name, { alias }] of entries) if (alias !== undefined) aliases.set(alias, name);
+    summaries.set(table, summary = { names: Object.keys(table), defaults, aliases });
   }
   return summary;
 }

@@ -153,6 +153,20 @@ describe("defineSettings", () => {
     assertEquals(thing.size, 10);
   });
 
+  it("gets the values of fields of a former name, unless there is one of the name itself", () => {
+    class Old extends Thing {
+      override formerName = "old";
+    }
+    class Both extends Thing {
+      override name = "new";
+      override formerName = "old";
+    }
+    const things = [new Old(), new Both()];
+    for (const thing of things) adoptFields(thing, TABLE);
+    assertEquals(things.map((thing) => [thing.name, thing.formerName]), [["old", "old"], ["new", "new"]]);
+    assertEquals(things.flatMap((thing) => Object.keys(thing)), []);
+  });
+
   it("shows a former name as the same setting", () => {
     const thing = new Thing();
     thing.formerName = "b";

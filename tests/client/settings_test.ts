@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { OptionError } from "../../base/errors.ts";
+import { OptionError, TransportError } from "../../base/errors.ts";
 import { defaultsOf } from "../../base/settings.ts";
 import { WebSocketClient, type WebSocketClientOptions } from "../../client.ts";
 import { CLIENT_SETTINGS, type ClientSettings, connectionSettings } from "../../client/settings.ts";
@@ -44,7 +44,13 @@ describe("WebSocketClient settings", () => {
     assertEquals([client.url, Object.keys(client).includes("port")], ["ws://a.example:9/", false]);
   });
 
-  it("take the former name of hostname, as an option and as a property", () => {
+  it("take the former name of hostname, as an option, a property, and a field of a subclass", async () => {
+    class Mine extends WebSocketClient {
+      override hostName = "e.example";
+    }
+    const mine = new Mine();
+    await assertRejects(() => mine.connect({ signal: AbortSignal.abort() }), TransportError, "aborted");
+    assertEquals([mine.hostname, mine.hostName], ["e.example", "e.example"]);
     const client = new WebSocketClient({ hostName: "a.example", port: 80 });
     assertEquals([client.hostname, client.hostName, client.url], ["a.example", "a.example", "ws://a.example/"]);
     client.hostName = "b.example";

@@ -39,9 +39,12 @@ class FakeSocket {
     this.#handlers = handlers;
   }
 
+  /** Returns the number of bytes that are taken. */
+  onWrite: (bytes: Uint8Array) => number = ({ length }) => length;
+
   write(bytes: Uint8Array): number {
     this.calls.push("write");
-    return bytes.length;
+    return this.onWrite(bytes);
   }
   shutdown(): void {
     this.calls.push("shutdown");
@@ -373,6 +376,7 @@ describe("a transport on Bun", () => {
       const [lost, destroyed] = [rig.accept().open(), rig.accept().open()];
       lost.socket.lose(new Error("reset"));
       destroyed.transport.destroy();
+      assertEquals([destroyed.events, destroyed.transport.write(new Uint8Array(64 * 1024))], [[], false]);
       await settle();
       const late = [lost, destroyed];
       for (let round = 0; round < 2; round++) {
@@ -386,6 +390,31 @@ describe("a transport on Bun", () => {
         assertEquals(late.map(({ events }) => events), [["close"], ["close"]]);
         assertEquals(late.map(({ received, socket }) => [received, socket.calls]), [[0, ["close"]], [0, ["close"]]]);
       }
+    }));
+
+  it("is not told of its close from within its own write", () =>
+    withRig(async (rig) => {
+      const [lost, destroyed] = [rig.accept().open(), rig.accept().open()];
+      const reset = Object.assign(new Error("reset"), { code: "ECONNRESET" });
+      for (const { transport, socket, events } of [lost, destroyed]) {
+        socket.onWrite = () => {
+          socket.lose(reset);
+          return 0;
+        };
+        assertEquals([transport.write(new Uint8Array(64 * 1024)), events], [false, []]);
+      }
+      destroyed.transport.destroy();
+      await settle();
+      assertEquals([lost.events, destroyed.events], [["close ECONNRESET"], ["close"]]);
+    }));
+
+  it("says nothing of the error of a peer that left while bytes waited, once it is destroyed", () =>
+    withRig(async (rig) => {
+      const [holder] = rig.hold(1, () => rig.acceptHonest());
+      holder!.socket.lose(Object.assign(new Error("reset"), { code: "ECONNRESET" }));
+      holder!.transport.destroy();
+      await rig.pass();
+      assertEquals([holder!.received, holder!.events], [0, ["close"]]);
     }));
 
   it("sends what it is given while its bytes were dropped and its turn has not come", () =>
