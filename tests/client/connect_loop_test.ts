@@ -88,10 +88,15 @@ describe("WebSocketClient with reconnect", () => {
       onAllow: () => !refuse || new Response("later", { status: 503, headers: { "retry-after": "60" } }),
     }).start();
     const attempts: ReconnectAttempt[] = [];
+    const begun: number[] = [];
     await using client = new WebSocketClient(there.url, {
       reconnect: true,
       clock,
       pingInterval: 0,
+      headers: () => {
+        begun.push(clock.now());
+        return {};
+      },
       onReconnecting: (attempt) => void attempts.push(attempt),
     });
     await client.connect();
@@ -104,6 +109,7 @@ describe("WebSocketClient with reconnect", () => {
     await until(() => clock.pending === 1, "the wait");
     clock.advance(attempts[0]!.delay + 10);
     await until(() => attempts.length === 2, "the refusal");
+    assert(begun[1]! - begun[0]! >= 10_000 + attempts[0]!.delay, String(begun));
     assert(attempts[1]!.delay >= 60_000 && attempts[1]!.delay <= 60_500, String(attempts[1]!.delay));
     await until(() => clock.pending === 1, "the next wait");
     refuse = false;
@@ -178,6 +184,38 @@ describe("WebSocketClient with reconnect", () => {
     await there.start();
     await client.connect();
     await client.disconnect();
+  });
+
+  it("ends the wait for another attempt with the signal of connect(), and leaves its own signal at the end", async () => {
+    const [own, given] = [new AbortController(), new AbortController()];
+    let listeners = 0;
+    const { addEventListener, removeEventListener } = own.signal;
+    own.signal.addEventListener = (...given: Parameters<typeof addEventListener>) => {
+      listeners++;
+      addEventListener.apply(own.signal, given);
+    };
+    own.signal.removeEventListener = (...given: Parameters<typeof removeEventListener>) => {
+      listeners--;
+      removeEventListener.apply(own.signal, given);
+    };
+    await using there = await new ComingAndGoing().start();
+    const { url } = there;
+    await there.server.stop();
+    const waits = Promise.withResolvers<void>();
+    const onReconnecting = (): void => waits.resolve();
+    const client = new WebSocketClient(url, {
+      clock: new FakeClock(),
+      signal: own.signal,
+      reconnect: true,
+      onReconnecting,
+    });
+    const connected = client.connect({ signal: given.signal });
+    await waits.promise;
+    await settle();
+    assertEquals(listeners, 1);
+    given.abort();
+    await assertRejects(() => connected, TransportError, "aborted");
+    assertEquals([client.state, listeners], ["closed", 0]);
   });
 
   it("ends with its signal, before, while connecting, and when it is connected", async () => {

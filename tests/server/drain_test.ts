@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import { WebSocketClient } from "../../client.ts";
 import type { CloseInfo } from "../../connection/options.ts";
 import { TransportError } from "../../base/errors.ts";
-import type { WebSocketServer } from "../../server.ts";
+import { type Backplane, WebSocketServer } from "../../server.ts";
 import { RawSocket } from "../support/sockets.ts";
 import { defer, FakeClock, startEcho, tlsFile, until } from "../support/support.ts";
 
@@ -66,6 +66,35 @@ describe("stop", () => {
       assertEquals([how, server.connections.size, clock.pending], [how, 0, 0]);
       await socket.close();
     }
+  });
+
+  it("follows from the signal of the server while its port is opened, and leaves the signal at the end", async () => {
+    const stop = new AbortController();
+    const backplane: Backplane = {
+      publish: () => Promise.resolve(),
+      subscribe: () => {
+        stop.abort();
+        return { ready: Promise.resolve(), close() {} };
+      },
+      listen() {},
+      close: () => Promise.resolve(),
+    };
+    const server = new WebSocketServer({ port: 0, hostname: "127.0.0.1", signal: stop.signal, backplane });
+    await server.start();
+    assertEquals(server.active, false);
+    await server.stop();
+    assertEquals(server.address, undefined);
+
+    const later = new AbortController();
+    const stopped = await startEcho({ signal: later.signal });
+    await stopped.stop();
+    let called = false;
+    stopped.stop = () => {
+      called = true;
+      return Promise.resolve();
+    };
+    later.abort();
+    assertEquals(called, false);
   });
 
   it("follows from the signal of the server, at any time", async () => {
