@@ -186,7 +186,7 @@ describe("WebSocketClient with reconnect", () => {
     await client.disconnect();
   });
 
-  it("ends the wait for another attempt with the signal of connect(), and leaves its own signal at the end", async () => {
+  it("ends the wait for another attempt with the signal of connect(), and then leaves its own signal", async () => {
     const [own, given] = [new AbortController(), new AbortController()];
     let listeners = 0;
     const { addEventListener, removeEventListener } = own.signal;
