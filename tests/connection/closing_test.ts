@@ -51,6 +51,21 @@ describe("the closing handshake (RFC 6455 §7)", () => {
     assertEquals([info.code, info.clean, info.sent], [1005, true, { code: 1005, reason: "" }]);
   });
 
+  it("answers no ping behind its own close frame: none that comes then, and none that waits", async () => {
+    const { transport, connection, recorder, peer } = openRig("server");
+    recorder.onMessage = () => void connection.close(1000);
+    // More pings at once than are answered one by one.
+    const pings = Array.from({ length: 65 }, () => peer.frame(Opcode.Ping));
+    transport.receive(concat(...pings, peer.text("close"), peer.frame(Opcode.Ping)));
+    transport.receive(peer.frame(Opcode.Ping));
+    await settle();
+    const opcodes = decodeAll(transport.written).map(({ opcode }) => opcode);
+    assertEquals([opcodes.indexOf(Opcode.Close), opcodes.length], [64, 65]);
+    transport.receive(peer.close(1000));
+    transport.handler.end();
+    assertEquals((await connection.closed).clean, true);
+  });
+
   it("with manualClose leaves the answer to the program, and ignores what follows the peer's close frame", async () => {
     const { transport, connection, recorder, peer } = openRig("server", { options: { manualClose: true } });
     transport.receive(concat(peer.close(1001), peer.text("after"), peer.frame(Opcode.Ping)));
