@@ -74,13 +74,12 @@ export const SIMULATED_TYPES: readonly string[] = [...Object.keys(MESSAGES), "st
  *
  * @example
  * ```ts
- * import { parseNotification } from "@tackline/websocket/whatsapp";
- * import { simulateNotification } from "@tackline/websocket/cloud-api";
+ * import { parseNotification, simulateNotification } from "@tackline/websocket/cloud-api";
  * import { assertEquals } from "@std/assert";
  *
  * const { json, id } = simulateNotification(7, { type: "text" });
  * const [record] = parseNotification(json).records;
- * assertEquals(record.kind === "message" && record.id, id);
+ * assertEquals(record?.kind === "message" && record.id, id);
  * ```
  */
 export function simulateNotification(

@@ -114,7 +114,7 @@ export interface JournalListener {
  *     const entries = await journal.read(after, 100);
  *     if (entries.length === 0) return count;
  *     count += entries.length;
- *     after = entries[entries.length - 1].seq;
+ *     after = entries[entries.length - 1]!.seq;
  *   }
  * }
  * assertEquals(await countAll(new MemoryJournal()), 0);
