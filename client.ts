@@ -1,5 +1,16 @@
 /**
- * The WebSocket client with sockets of its own, on Deno and Bun. For pages: `browser.ts`.
+ * The WebSocket client over sockets of Deno and Bun, alone. For pages: `@tackline/websocket/browser`.
+ *
+ * @example A client that reconnects
+ * ```ts
+ * import { WebSocketClient } from "@tackline/websocket/client";
+ *
+ * export async function printAll(url: string): Promise<void> {
+ *   await using client = new WebSocketClient(url, { reconnect: true });
+ *   await client.connect();
+ *   for await (const message of client) console.log(message);
+ * }
+ * ```
  *
  * @module
  */

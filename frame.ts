@@ -1,6 +1,15 @@
 /**
  * The codec of RFC 6455 and RFC 7692, without I/O: frames, messages, the opening handshake, compression, masking and
- * UTF-8. For programs that work with frames themselves, or carry a WebSocket over something else than a socket.
+ * UTF-8. For programs that work with frames themselves, or carry a WebSocket over a transport other than a socket.
+ *
+ * @example A frame to bytes and back
+ * ```ts
+ * import { decodeFrame, encodeFrame, Opcode } from "@tackline/websocket/frame";
+ *
+ * const bytes = encodeFrame({ opcode: Opcode.Text, payload: new TextEncoder().encode("Hello") });
+ * const decoded = decodeFrame(bytes);
+ * console.log(decoded?.bytesRead); // 7
+ * ```
  *
  * @module
  */

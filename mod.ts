@@ -1,6 +1,8 @@
 /**
- * WebSocket server and client for Deno and Bun (RFC 6455), with frame-level control, and a WhatsApp Cloud API webhook
- * pair on top of them. No npm dependencies. For web pages: `@tackline/websocket/browser`.
+ * WebSocket server and client for Deno and Bun (RFC 6455, RFC 7692), with frame-level control and no npm dependencies.
+ *
+ * The WhatsApp Cloud API pair is built on them, in `@tackline/websocket/whatsapp`: a webhook server that keeps Meta's
+ * notifications, and receivers that get typed messages over WebSocket. For web pages: `@tackline/websocket/browser`.
  *
  * @example An echo server and a client
  * ```ts
@@ -19,6 +21,15 @@
  *   console.log(message);
  *   break;
  * }
+ * ```
+ *
+ * @example A WhatsApp receiver
+ * ```ts
+ * import { WhatsAppReceiver } from "@tackline/websocket/whatsapp";
+ *
+ * const receiver = new WhatsAppReceiver("wss://hooks.example.com/whatsapp", { receiverToken: "chosen by you" });
+ * receiver.onWhatsAppMessageReceived = (message) => console.log(message.sender.name, message.type);
+ * // await receiver.connect();
  * ```
  *
  * @module

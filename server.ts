@@ -1,6 +1,18 @@
 /**
  * The WebSocket server (RFC 6455) on Deno and Bun, alone. The main entry has it too.
  *
+ * @example An echo server
+ * ```ts
+ * import { WebSocketServer } from "@tackline/websocket/server";
+ *
+ * await using server = new WebSocketServer({
+ *   port: 0,
+ *   onMessageReceived: (connection, text) => void connection.send(text),
+ * });
+ * await server.start();
+ * console.log(server.address?.port);
+ * ```
+ *
  * @module
  */
 

@@ -2,6 +2,28 @@
  * The WhatsApp Cloud API pair: a webhook server that keeps Meta's notifications, and receivers that get typed messages
  * over WebSocket.
  *
+ * @example A webhook server behind a proxy, and a receiver
+ * ```ts
+ * import { WhatsAppReceiver, WhatsAppServer } from "@tackline/websocket/whatsapp";
+ *
+ * await using server = new WhatsAppServer({
+ *   hostname: "127.0.0.1",
+ *   port: 0,
+ *   behindProxy: true,
+ *   verifyToken: "entered in Meta's dashboard",
+ *   appSecret: "from Meta's dashboard",
+ *   receiverToken: "given to receivers",
+ *   journal: null, // in production: the path of a file
+ * });
+ * await server.start();
+ *
+ * await using receiver = new WhatsAppReceiver(`ws://127.0.0.1:${server.address?.port}/`, {
+ *   receiverToken: "given to receivers",
+ *   onWhatsAppMessageReceived: (message) => console.log(message.sender.name, message.type),
+ * });
+ * await receiver.connect();
+ * ```
+ *
  * @module
  */
 

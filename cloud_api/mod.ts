@@ -2,6 +2,15 @@
  * Meta's Cloud API without a server: notifications as typed records, their signature, and a client that answers
  * messages.
  *
+ * @example A notification to typed records
+ * ```ts
+ * import { parseNotification, simulateNotification } from "@tackline/websocket/cloud-api";
+ *
+ * const { json } = simulateNotification(1, { type: "text" });
+ * const { records } = parseNotification(json);
+ * for (const record of records) if (record.kind === "message") console.log(record.type, record.sender.name);
+ * ```
+ *
  * @module
  */
 

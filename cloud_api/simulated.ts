@@ -74,8 +74,7 @@ export const SIMULATED_TYPES: readonly string[] = [...Object.keys(MESSAGES), "st
  *
  * @example
  * ```ts
- * import { parseNotification } from "@tackline/websocket/whatsapp";
- * import { simulateNotification } from "@tackline/websocket/cloud-api";
+ * import { parseNotification, simulateNotification } from "@tackline/websocket/cloud-api";
  * import { assertEquals } from "@std/assert";
  *
  * const { json, id } = simulateNotification(7, { type: "text" });
