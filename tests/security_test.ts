@@ -1,5 +1,5 @@
 /**
- * What was found in others, tried on us: a test for each row of `SECURITY.md`, which names them. In memory or over real
+ * Vulnerabilities of other libraries, tried on this one: a test for each row of `SECURITY.md`, which names them. In memory or over real
  * sockets, against defaults.
  */
 

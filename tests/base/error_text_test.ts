@@ -53,7 +53,7 @@ const OBEYED: readonly number[] = [
   0xdfff,
 ];
 const HOSTILE = OBEYED.map((code) => `${String.fromCharCode(code)}.`).join("");
-/** Those that can stand in a line of HTTP, as bytes. */
+/** Characters that can stand in a line of HTTP, as bytes. */
 const HOSTILE_BYTES = OBEYED.filter((code) => code >= 0x80 && code < 0xa0);
 const HOSTILE_LATIN1 = String.fromCharCode(...HOSTILE_BYTES);
 
@@ -61,7 +61,7 @@ function latin1(text: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(text, (char) => char.charCodeAt(0));
 }
 
-/** Whether none of those characters is in a text, nor a text that is too long. */
+/** Asserts that a text has none of those characters and is short enough. */
 function assertPrintable(text: string): void {
   for (let at = 0; at < text.length; at++) {
     const code = text.codePointAt(at)!;

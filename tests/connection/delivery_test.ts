@@ -1,4 +1,4 @@
-/** How a connection hands messages over: to streams and loops, in batches, and in steps. */
+/** Delivery of messages by a connection: to streams and loops, in batches, and in steps. */
 
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";

@@ -52,7 +52,7 @@ const withFile = (action: (file: string) => Promise<void>): Promise<void> =>
 
 const show = (entries: JournalEntry[]): string[] => entries.map(({ seq, bytes }) => `${seq} ${decode(bytes)}`);
 
-/** What must hold for every journal. */
+/** Registers the tests that every journal must pass. */
 function suite(
   name: string,
   withJournal: (

@@ -32,7 +32,7 @@ import { decode, decodeAll, encode, FakeClock, settle, until } from "../support/
 
 const HOUR = 3600 * 1000;
 const MIB = 1024 * 1024;
-/** How often a journal looks for what is too old. */
+/** Interval between a journal's checks for expired entries, in ms. */
 const TRIM_INTERVAL = 600_000;
 
 async function withFolder(action: (folder: string) => Promise<void>): Promise<void> {
@@ -60,7 +60,7 @@ async function use(
   await journal.close();
 }
 
-/** What must hold for every journal. */
+/** Registers the tests that every journal must pass. */
 function suite(name: string, withJournal: WithJournal): void {
   describe(`${name}: names of receivers`, () => {
     it("begin at the position of their first connection, and continue where they were", () =>

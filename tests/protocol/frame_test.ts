@@ -145,7 +145,7 @@ describe("FrameParser", () => {
   });
 
   describe("short messages", () => {
-    /** What a handler gets that takes them, in chunks. */
+    /** Chunks that a handler receives. */
     function collect(chunks: Uint8Array[], options: FrameParserOptions = {}, takes = true): string[] {
       const got: string[] = [];
       const parser = new FrameParser({

@@ -14,7 +14,7 @@ import { FakeClock, until } from "../support/support.ts";
 type Data = string | Uint8Array;
 type Closable = Backplane & AsyncDisposable;
 
-/** What must hold for every backplane. */
+/** Registers the tests that every backplane must pass. */
 function suite(
   name: string,
   withNodes: (count: number, action: (nodes: Closable[]) => Promise<void>) => Promise<void>,

@@ -1,4 +1,4 @@
-/** What becomes of live messages when Redis goes away, and comes again: with each client, against a real one. */
+/** Live messages when Redis disconnects and returns: with each client, against a real one. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";

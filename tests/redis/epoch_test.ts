@@ -1,5 +1,5 @@
 /**
- * What becomes of numbers when Redis comes back with less than it had: after a restart with older data, or a fail-over
+ * Sequence numbers when Redis returns with less data than it had: after a restart with older data, or a fail-over
  * to a replica that was behind. No number is given twice, whichever node comes first; what is gone is told on all
  * nodes; and every node hears what comes after.
  */

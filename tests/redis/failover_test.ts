@@ -1,5 +1,5 @@
 /**
- * What becomes of connections to a Redis that is no primary any more, with each client: of the journal, and of the
+ * Connections to a Redis that has stopped being the primary, with each client: of the journal, and of the
  * backplane.
  */
 

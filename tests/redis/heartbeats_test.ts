@@ -1,4 +1,4 @@
-/** What nodes of a backplane learn from each other's beats: played without Redis. */
+/** Heartbeats between nodes of a backplane, simulated without Redis. */
 
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";

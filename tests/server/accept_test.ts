@@ -98,7 +98,7 @@ class Rig {
   write(...parts: string[]): void {
     for (const part of parts) this.#writer.write(encode(part)).then(() => this.taken++, () => {});
   }
-  /** What the server writes, piece by piece. */
+  /** Writes of the server, piece by piece. */
   async *chunks(): AsyncGenerator<Uint8Array> {
     for (let part = await this.#reader.read(); !part.done; part = await this.#reader.read()) yield part.value;
   }

@@ -161,7 +161,7 @@ describe("maxTotalMessageSize", () => {
     assertEquals(unfinished.total, 0);
   });
 
-  /** What attackers send on one connection: less than 1 MiB of a message that has no end. */
+  /** Bytes that attackers send on one connection: less than 1 MiB of a message that has no end. */
   const KINDS: Record<string, () => Uint8Array> = {
     "one frame": () => concat(length64(0, MiB), new Uint8Array(MiB - 1)),
     "fragments of a text": () =>

@@ -38,10 +38,10 @@ class BrokenJournal extends MemoryJournal {
 
 /** All that comes of some bytes. */
 interface Outcome {
-  /** What the peer gets, with another date. */
+  /** Response that the peer gets, with a fixed date. */
   text: string;
   ended: boolean;
-  /** What came to `onRawMessage`. */
+  /** Payloads passed to `onRawMessage`. */
   taken: string[];
   /** The last sequence number of the journal. */
   kept: number;

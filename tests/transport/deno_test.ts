@@ -19,10 +19,10 @@ class MemoryTransport implements Transport {
   handler: TransportHandler | undefined;
   paused = false;
   destroyed = false;
-  /** What waits for this end. */
+  /** Bytes that wait for this end. */
   incoming: Uint8Array[] = [];
   ended = false;
-  /** Whether a write waits for `drain` of the test. */
+  /** True if a write waits for `drain` of the test. */
   stalled = false;
   #writing = false;
   #endTold = false;
@@ -84,7 +84,7 @@ class MemoryTransport implements Transport {
   }
 }
 
-/** What a transport said. */
+/** Events of a transport. */
 class Log {
   events: string[] = [];
   text = "";

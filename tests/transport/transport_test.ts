@@ -26,7 +26,7 @@ import { readFileSync } from "node:fs";
 /** Lets everybody in. */
 const admit = (): Admittance => ({ acceptedAt: 0, evict: () => {}, leave: () => {} });
 
-/** What a transport said. */
+/** Events of a transport. */
 class Log {
   received: Uint8Array[] = [];
   events: string[] = [];
