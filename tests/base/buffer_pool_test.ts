@@ -50,7 +50,7 @@ describe("the pool of buffers", () => {
     assert(acquire(60_000) === rare);
   });
 
-  it("takes nothing that it did not give", () => {
+  it("refuses buffers that it did not give", () => {
     const foreign = new Uint8Array(1500);
     release(foreign);
     assert(acquire(1500) !== foreign);

@@ -97,7 +97,7 @@ describe("cli: the command line", () => {
     assertEquals((await run([]))[0], 2);
   });
 
-  it("says what is wrong, with exit code 2", async () => {
+  it("reports the error, with exit code 2", async () => {
     const url = "ws://127.0.0.1:1/";
     const wrong: [args: string[], why: string, env?: Record<string, string>][] = [
       [["sirve"], '"sirve"'],

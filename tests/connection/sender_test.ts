@@ -121,7 +121,7 @@ describe("a connection whose transport writes at the end of a turn", () => {
     assertEquals(transport.ended, true);
   });
 
-  it("writes nothing more once it was terminated within the turn", () => {
+  it("stops writing once terminated within the turn", () => {
     const { transport, connection } = open();
     connection.send("one");
     connection.terminate();

@@ -51,7 +51,7 @@ describe("compressionSettings", () => {
     assertEquals(settings({ level: undefined, threshold: 5 }), { ...DEFAULTS, threshold: 5 });
   });
 
-  it("refuses what is out of range, of another type, or unknown", () => {
+  it("refuses settings that are out of range, of another type, or unknown", () => {
     const wrong: object[] = [
       { serverMaxWindowBits: 7 },
       { serverMaxWindowBits: 16 },

@@ -197,7 +197,7 @@ describe("FrameParser", () => {
       ) assertThrows(() => collect([wire], options), ProtocolError);
     });
 
-    it("stop the parser if the handler says so", () => {
+    it("stop the parser when the handler calls stop()", () => {
       const seen: string[] = [];
       const parser: FrameParser = new FrameParser({
         frameHeader() {},
@@ -294,7 +294,7 @@ describe("FrameParser", () => {
     });
   });
 
-  it("stops after the frame in which the handler says so, and goes on from there", () => {
+  it("stops after the frame in which the handler calls stop(), and resumes behind it", () => {
     const wire = concat(encodeFrame(frame(Opcode.Text, encode("one"))), encodeFrame(frame(Opcode.Text, encode("two"))));
     const seen: number[] = [];
     const parser: FrameParser = new FrameParser({
@@ -450,7 +450,7 @@ describe("maxFramePayload", () => {
 });
 
 describe("encodeFrame", () => {
-  it("refuses what RFC 6455 does not allow", () => {
+  it("refuses frames that RFC 6455 does not allow", () => {
     const long = new Uint8Array(126);
     assertThrows(() => encodeFrame({ opcode: 3 as Opcode, payload: long }), OptionError, "3");
     assertThrows(() => encodeFrame({ opcode: Opcode.Ping, payload: long }), OptionError, "126");

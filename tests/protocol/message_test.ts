@@ -242,7 +242,7 @@ describe("close payloads", () => {
     assertEquals([error.code, error.closeCode], ["ERR_INVALID_UTF8", 1007]);
   });
 
-  it("refuse to be made of what must not be sent", () => {
+  it("refuse contents that must not be sent", () => {
     for (const code of [0, 999, 1004, 1005, 1006, 1015, 2999, 5000, 1000.5, NaN]) {
       assertThrows(() => encodeClosePayload(code, ""), OptionError);
     }

@@ -102,7 +102,7 @@ function suite(
         assert((got![0] as Uint8Array).every((byte, index) => byte === bytes[index]));
       }));
 
-    it("takes nothing any more once closed", () =>
+    it("refuses to publish once closed", () =>
       withNodes(2, async ([one]) => {
         const subscription = one!.subscribe("a", () => {});
         await one!.close();

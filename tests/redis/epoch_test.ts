@@ -297,7 +297,7 @@ describeRedis("RedisJournal of a Redis that has forgotten something", () => {
     await redis.stop();
   });
 
-  it("says nothing of a loss, and leaves nothing out, when nothing was lost", async () => {
+  it("reports no loss, and omits no message, when none was lost", async () => {
     const redis = await RedisServer.start();
     const [one, other] = [await Node.open(make!, redis.url), await Node.open(make!, redis.url)];
     await one.append("1", "2");

@@ -400,7 +400,7 @@ async function publishUntilHeard(from: Node, to: Node, text: string): Promise<vo
 describeRedis("RedisBackplane whose primary becomes a replica", () => {
   for (const [name, make] of CLIENTS) {
     describe(name, () => {
-      it("loses nothing in silence, and goes on at the new primary", async () => {
+      it("reports every loss, and continues at the new primary", async () => {
         const pair = await Pair.start();
         const programs = [await make(pair.address.url), await make(pair.address.url)];
         const [one, other] = programs.map(({ client }) => new Node(client));

@@ -82,7 +82,7 @@ describeRedis("RedisJournal of several servers", () => {
           });
         }));
 
-      it("goes on where it was: notifications, numbers, cursors, retries, and who it is", async () => {
+      it("continues after a restart with its notifications, numbers, cursors, retries and identity", async () => {
         const redis = await RedisServer.start();
         const first = await Node.open(make, redis);
         const { seq } = await first.journal.append(entry("a"));
@@ -101,7 +101,7 @@ describeRedis("RedisJournal of several servers", () => {
         await redis.stop();
       });
 
-      it("loses nothing that was taken when Redis is killed in the middle", async () => {
+      it("loses no accepted notification when Redis is killed meanwhile", async () => {
         const redis = await RedisServer.start();
         const [one, other] = [await Node.open(make, redis), await Node.open(make, redis)];
         const taken = new Set<string>();
@@ -262,7 +262,7 @@ describeRedis("RedisJournal of several servers", () => {
       assertEquals(await one!.journal.cursor("third"), 5);
     }));
 
-  it("says so when Redis has forgotten something, and gives no number twice", async () => {
+  it("reports data that Redis has lost, and gives no number twice", async () => {
     const redis = await RedisServer.start(["--appendonly", "no"]);
     const node = await Node.open(make!, redis);
     assertEquals(node.journal.durability, "no");
@@ -454,7 +454,7 @@ describeRedis("RedisJournal of several servers", () => {
     await redis.stop();
   });
 
-  it("says so when it comes back and another journal is there", async () => {
+  it("reports another journal found after a reconnect", async () => {
     const redis = await RedisServer.start(["--appendonly", "no"]);
     const node = await Node.open(make!, redis);
     await node.journal.append(entry("a"));

@@ -20,7 +20,7 @@ const SOUND = {
 };
 
 describe("checkLayers", () => {
-  it("finds nothing in a sound tree", () => {
+  it("reports no finding for a sound tree", () => {
     assertEquals(check(SOUND), []);
   });
 

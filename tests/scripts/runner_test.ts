@@ -163,7 +163,7 @@ describePeer("the runner", "Deno", (deno) => {
       assertStringIncludes(run.output, `FAILED: ${file} on Deno did not end within 1 s\n`);
     }));
 
-  it("ends what tests have started when it is interrupted", () =>
+  it("ends processes started by tests when it is interrupted", () =>
     withFolder(async (folder) => {
       const pidFile = join(folder, "pid");
       const sleeper = `spawn("sleep", ["1000"], { detached: true, stdio: "ignore" })`;

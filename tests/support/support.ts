@@ -1,5 +1,6 @@
 /**
- * Helpers shared by the tests: a transport and a clock under their control, seeded randomness, and assertions about frames.
+ * Helpers shared by the tests: a transport and a clock under their control, seeded randomness, and assertions about
+ * frames.
  */
 
 import { assertEquals } from "@std/assert";

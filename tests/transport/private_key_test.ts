@@ -81,7 +81,7 @@ describe("loadPrivateKey", () => {
     }
   });
 
-  it("passes on what the provider of the pass phrase throws", async () => {
+  it("passes on an error thrown by the pass phrase provider", async () => {
     const fail = (): Promise<string> => Promise.reject(new Error("vault is closed"));
     await assertRejects(() => loadPrivateKey(read("pkcs8-des3.key"), "x", fail), Error, "vault is closed");
   });

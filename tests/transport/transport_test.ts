@@ -184,7 +184,7 @@ for (const [name, make] of KINDS) {
       await until(() => countLeasable() === before, "all buffers");
     });
 
-    it("carries bytes all the same when no buffer can be leased", async () => {
+    it("carries bytes even when no buffer can be leased", async () => {
       const taken = takeAll();
       const { client, server, close } = await make();
       const bytes = new Random(3).bytes(700_000);

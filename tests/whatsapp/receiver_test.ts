@@ -560,7 +560,7 @@ describe("WhatsAppReceiver: records", () => {
 });
 
 describe("WhatsAppReceiver against a server that misbehaves", () => {
-  it("ends with 4400, and takes no more than it asked for", async () => {
+  it("ends with 4400, and accepts no more than it asked for", async () => {
     const { WebSocketServer } = await import("../../server/server.ts");
     const notification = (seq: number): Uint8Array =>
       encodeInboxMessage({ type: "notification", seq, signature: "", receivedAt: "" }, encode("{}"));

@@ -393,7 +393,7 @@ describe("receivers", () => {
     await server.stop();
   });
 
-  it("lose nothing that comes before a handler is set", async () => {
+  it("keep messages that arrive before a handler is set", async () => {
     await using server = await start();
     const receiver = await connect(server);
     let heard = false;
