@@ -183,7 +183,7 @@ describe("failing the connection (RFC 6455 §7.1.7)", () => {
     });
   }
 
-  it("gives up after closeTimeout against a peer that goes on sending", async () => {
+  it("gives up after closeTimeout against a peer that keeps sending", async () => {
     const { transport, clock, connection } = openRig("server", { closeTimeout: 1000 });
     transport.receive(Uint8Array.of(0xff, 0xff));
     for (let index = 0; index < 10; index++) transport.receive(new Uint8Array(1000));

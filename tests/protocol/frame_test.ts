@@ -411,7 +411,7 @@ describe("FrameParser", () => {
 });
 
 describe("a node Buffer as input", () => {
-  it("is copied where a copy is promised, and never aliased by what is kept", () => {
+  it("is copied where a copy is promised, and never aliased by kept bytes", () => {
     const wire = Buffer.from(
       encodeFrame(frame(Opcode.Binary, encode("abc")), { maskingKey: Uint8Array.of(1, 2, 3, 4) }),
     );

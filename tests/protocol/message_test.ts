@@ -39,7 +39,7 @@ describe("MessageAssembler", () => {
     assertEquals(events, ["Hi", "", Uint8Array.of(1, 2), new Uint8Array(0)]);
   });
 
-  it("takes no message for a compressed one without an inflater, whatever bits the parser allows", () => {
+  it("never treats a message as compressed without an inflater, even if the parser allows the bit", () => {
     const got: unknown[] = [];
     const handler = { message: (data: unknown) => got.push(data), ping() {}, pong() {}, close() {} };
     const parser = new FrameParser(new MessageAssembler(handler), { allowedReserved: 0x70 });

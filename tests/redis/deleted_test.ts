@@ -245,7 +245,7 @@ describeRedis("RedisJournal whose stream something else has changed", () => {
       ]);
     }));
 
-  it("goes on with higher numbers when its own key is gone, also with a node that did not know it", async () => {
+  it("continues with higher numbers when its own key is gone, also on a node without knowledge of it", async () => {
     const redis = await RedisServer.start(["--appendonly", "no"]);
     const one = await Node.open(make!, redis.url);
     await one.append("1", "2", "3");

@@ -149,7 +149,7 @@ describeRedis("A connection to a Redis that is no primary any more", () => {
         });
       }
 
-      it("asks otherwise where ROLE is forbidden, and goes on where nothing tells", async () => {
+      it("uses another command where ROLE is forbidden, and continues if none works", async () => {
         const pair = await Pair.start();
         for (const command of [pair.onPrimary.bind(pair), pair.onReplica.bind(pair)]) {
           await command("ACL", "SETUSER", "no-role", "on", ">secret", "~*", "&*", "+@all", "-role");

@@ -214,7 +214,7 @@ describeRedis("RedisJournal of several servers", () => {
     await redis.stop();
   });
 
-  it("lets a receiver go on at another server, with what it had not acknowledged anywhere", () =>
+  it("lets a receiver continue at another server, with all it had not acknowledged anywhere", () =>
     withNodes(make!, 3, async ([one, two, three]) => {
       for (let at = 1; at <= 9; at++) await one!.journal.append(entry(`${at}`));
       // From its first word on it is known everywhere.
@@ -513,7 +513,7 @@ describeRedis("RedisJournal of several servers", () => {
     await redis.stop();
   });
 
-  it("goes on with a name that was shared, then not, then shared again", () =>
+  it("continues with a name that was shared, then not, then shared again", () =>
     withNodes(make!, 2, async ([one, other]) => {
       for (let at = 1; at <= 6; at++) await one!.journal.append(entry(`${at}`));
       const here = one!.journal.share("x", 0, "", () => {});

@@ -76,7 +76,7 @@ describe("vague words and metaphors", () => {
     assertEquals(linesOf(rules.checkWords(file("tests/a_test.ts", text), NONE)), [1, 2, 3]);
   });
 
-  it("are none as code: names, regular expressions, and what stands in backquotes", () => {
+  it("are ignored in code: names, regular expressions, and text in backquotes", () => {
     const text = "nobody(/nobody/); // `nobody`, `somebodyElse`\n/** nobodyElse */";
     assertEquals(rules.checkWords(file("base/a.ts", text), NONE), []);
     assertEquals(rules.checkDocument("README.md", "the user `nobody`"), []);

@@ -647,7 +647,7 @@ describe("plain HTTP on the port", () => {
 });
 
 describe("a request that is answered directly", () => {
-  it("has its body read once, whatever the peer sends while the answer is pending", async () => {
+  it("reads its body once, even if the peer sends more while the answer is pending", async () => {
     const taken: string[] = [];
     const answers: ((reply: TextReply) => void)[] = [];
     const errors: unknown[] = [];
