@@ -97,7 +97,7 @@ describe("printable", () => {
 });
 
 describe("errorText", () => {
-  it("leaves out what URLs hold besides scheme, host and path", () => {
+  it("omits all parts of URLs besides scheme, host and path", () => {
     const texts = [
       ["see ws://user:hunter2@host/p?q=1#f, please", "see ws://…@host/p?…, please"],
       ["see wss://host:1/p", "see wss://host:1/p"],
@@ -141,7 +141,7 @@ describe("errorText", () => {
     }
   });
 
-  it("has at most 1000 characters, whatever it is made of, and cuts no pair", () => {
+  it("has at most 1000 characters for any input, and cuts no surrogate pair", () => {
     for (
       const text of [
         "a".repeat(1001),
@@ -211,7 +211,7 @@ describe("every class of errors", () => {
     }
   });
 
-  it("describes whatever was thrown in one line", () => {
+  it("describes any thrown value in one line", () => {
     const odd = [HOSTILE, new Error(HOSTILE), { toString: () => HOSTILE }, Symbol(HOSTILE)];
     for (const thrown of odd) assertPrintable(describeError(thrown));
     const bad = [
@@ -542,7 +542,7 @@ describe("secrets", () => {
     }
   });
 
-  it("of the API are not in its errors, whatever the runtime says of them", async () => {
+  it("of the API are not in its errors, even if the runtime's error shows them", async () => {
     const base = { phoneNumberId: "1", maxRetries: 0 };
     for (const accessToken of [`${SECRET}\nx`, `${SECRET}\u0100`]) {
       assertNoSecret(shown(assertThrows(() => new WhatsAppApi({ ...base, accessToken }), OptionError)));

@@ -289,7 +289,7 @@ describe("cli: tail, replay and simulate, together", () => {
       assertEquals(got, bodies.slice(2).map((body) => [body, signNotification(encode(body), "secret")]));
     }));
 
-  it("go on after the server was away, with a name and a journal", async () => {
+  it("continue after a restart of the server, with a name and a journal", async () => {
     const folder = mkdtempSync(join(tmpdir(), "cli-"));
     try {
       const journal = ["--journal", join(folder, "wa.db")];

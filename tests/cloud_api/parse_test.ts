@@ -25,7 +25,7 @@ function parseOne(message: Json, contacts: Json[] = [CONTACT]): WhatsAppMessage 
 }
 
 describe("parseNotification", () => {
-  it("gives what every message has", () => {
+  it("gives the fields that every message has", () => {
     const message = parseOne({ type: "text", text: { body: "Grüße 👋" }, group_id: "g1" });
     const { raw, ...rest } = message;
     assertEquals(rest as unknown, {
@@ -558,7 +558,7 @@ describe("parseNotification", () => {
     ]);
   });
 
-  it("takes text and bytes, and gives a reason for what is no notification", () => {
+  it("accepts text and bytes, and gives a reason if the input is no notification", () => {
     const json = notification({ messages: [{ id: "1", type: "text", text: { body: "é" } }] });
     assertEquals(parseNotification(encode(json)).records, parseNotification(json).records);
     for (const marked of ["\ufeff" + json, encode("\ufeff" + json)]) {

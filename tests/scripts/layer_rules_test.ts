@@ -198,7 +198,7 @@ describe("checkLayers", () => {
     }
   });
 
-  it("wants reasons that are some, and tests in them that are there", () => {
+  it("demands reasons that are not empty, and existing tests in them", () => {
     const files = { "base/a.ts": "", "tests/base/b_test.ts": "" };
     const because = (reason: string) => check(files, { testedElsewhere: new Map([["base/a.ts", reason]]) });
     assertEquals(because("tests/base/b_test.ts has its cases"), []);

@@ -158,7 +158,7 @@ function describeNodeTls(): void {
       await close();
     });
 
-    it("stays paused, whatever the stream of node:tls asks for, until the program resumes it", async () => {
+    it("stays paused until the program resumes it, even if the stream of node:tls asks for data", async () => {
       const { client, server, clientRaw, close } = await secure();
       const [sent, got] = [new Log(), new Log()];
       server.open(sent.handler);
@@ -380,7 +380,7 @@ function describeDeno(): void {
       });
     });
 
-    it("come all the same after the pair was closed in the middle of a pass", async () => {
+    it("are handled even after the pair was closed in the middle of a pass", async () => {
       const [one, far] = await connectPair();
       await takeTurn(one);
       let called = false;

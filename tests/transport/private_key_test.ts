@@ -63,7 +63,7 @@ describe("loadPrivateKey", () => {
     }
   });
 
-  it("says that a file is no key, or a damaged one", async () => {
+  it("rejects a file that is no key, or a damaged one", async () => {
     const cut = read("pkcs8-aes256-sha512.key").split("\n").slice(0, 5).join("\n");
     const damaged = [
       "",

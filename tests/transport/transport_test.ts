@@ -248,7 +248,7 @@ for (const [name, make] of KINDS) {
       });
     }
 
-    it("says close exactly once, after destroy, and to the other end", async () => {
+    it("reports close exactly once, after destroy, and to the other end", async () => {
       const { client, server, close } = await make();
       client.transport.destroy();
       assertEquals(client.events, []);

@@ -174,7 +174,7 @@ describe("WhatsAppReceiver: acknowledging", () => {
     await server.stop();
   });
 
-  it("goes on behind a message that the program sends in pieces", async () => {
+  it("continues after a message that the program sends in pieces", async () => {
     const server = await start();
     const got: string[] = [];
     const receiver = await connect(server, { onMessageReceived: (text) => void got.push(text) });
@@ -608,7 +608,7 @@ describe("laterStatus", () => {
     raw: {},
   });
 
-  it("never goes back, whatever the order of arrival", () => {
+  it("never goes back, in any order of arrival", () => {
     for (
       const order of [["sent", "delivered", "read", "played"], ["played", "read", "sent", "delivered"], [
         "sent",
