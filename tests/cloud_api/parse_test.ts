@@ -577,7 +577,7 @@ describe("parseNotification", () => {
     assertEquals(parseNotification('{"object":"whatsapp_business_account","entry":[]}'), { records: [], skipped: [] });
   });
 
-  it("never throws, whatever the input (fuzz)", () => {
+  it("never throws, for any input (fuzz)", () => {
     const keys = [
       "object",
       "entry",

@@ -139,7 +139,7 @@ describe("the closing handshake (RFC 6455 §7)", () => {
     }
   });
 
-  it("reports the end exactly once, whatever comes together", async () => {
+  it("reports the end exactly once, even if several causes coincide", async () => {
     const { transport, connection, recorder, peer } = openRig();
     connection.close(1000);
     connection.terminate();

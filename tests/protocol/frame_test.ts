@@ -377,7 +377,7 @@ describe("FrameParser", () => {
     assertThrows(() => parser.parse(Uint8Array.of(0x83)), ProtocolError);
   });
 
-  it("turns any bytes into frames or a documented error, whatever the chunks (fuzz)", () => {
+  it("turns any bytes into frames or a documented error, in any chunks (fuzz)", () => {
     withSeed((random) => {
       for (let round = 0; round < 3000; round++) {
         // Mostly valid frames with a few damaged bytes reach deeper than noise does.

@@ -318,7 +318,7 @@ describeRedis("RedisJournal of several servers", () => {
     await Promise.all([primary.stop(), replica.stop()]);
   });
 
-  it("says so once when what was acknowledged cannot be written, and writes it later", async () => {
+  it("reports once acknowledgements that cannot be written, and writes them later", async () => {
     const redis = await RedisServer.start();
     const admin = await make!(redis.url);
     await admin.command("ACL", "SETUSER", "node", "on", "nopass", "+@all", "~*");
@@ -395,7 +395,7 @@ describeRedis("RedisJournal of several servers", () => {
       assertEquals(bodies(taken), ["1"]);
     }));
 
-  it("ends, whatever Redis has forgotten, and also when it dies meanwhile", async () => {
+  it("ends even if Redis has lost data or dies meanwhile", async () => {
     for (const trouble of ["FLUSHALL", "death"]) {
       const redis = await RedisServer.start();
       const node = await Node.open(make!, redis);

@@ -207,7 +207,7 @@ describe("plain HTTP on the port", () => {
     assertEquals(bodies(rig.text), ["/slow", "/fast"]);
   });
 
-  it("stops reading while a request is answered, whatever the amount pipelined behind it", async () => {
+  it("stops reading while a request is answered, for any amount pipelined behind it", async () => {
     const gate = defer<void>();
     const rig = new Rig({ onCommandGet: pathOf("/slow", gate.promise) });
     rig.write(get("/slow"));

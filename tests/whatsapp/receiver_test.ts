@@ -144,7 +144,7 @@ describe("WhatsAppReceiver: acknowledging", () => {
     await server.stop();
   });
 
-  it("waits for all running loops; each gets everything, and the rest goes on when one ends", async () => {
+  it("waits for all running loops; each gets everything, and the others continue when one ends", async () => {
     const server = await start();
     const receiver = await connect(server, { window: 4 });
     const got: Record<string, string[]> = { messages: [], statuses: [], left: [] };
