@@ -1,5 +1,5 @@
 /**
- * What nodes cost, and bring: broadcasts over one, two and four of them, what the backplane adds to the way of a
+ * Cost and gain of nodes: broadcasts over one, two and four of them, what the backplane adds to the way of a
  * message, topics beside many connections, notifications through a journal in Redis, and the memory of idle
  * connections.
  *

@@ -1,5 +1,5 @@
 /**
- * What the heap grows by for each frame that is parsed, in a nursery large enough that nothing is collected meanwhile:
+ * Heap growth for each frame that is parsed, in a nursery large enough that nothing is collected meanwhile:
  *
  *   deno task bench:heap
  */

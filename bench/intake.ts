@@ -18,26 +18,26 @@ import { signNotification } from "../cloud_api/signature.ts";
 const PATH = "/whatsapp";
 const SECRET = "0123456789abcdef0123456789abcdef";
 const RECEIVERS = 3;
-/** So many a second are prepared for. */
+/** Highest number of messages per second that is prepared for. */
 const MAX_RATE = 25_000;
 const WARM_UP = 1;
 const MIN_BODY = 500;
-/** Where ids begin, so that they are as long as they are in earnest. */
+/** First id: as long as ids in production. */
 const FIRST = 1_000_000_000_000_000;
 
-/** What to run. */
+/** Command-line options. */
 export interface IntakeOptions {
   /** Kept-alive connections, one request in flight on each: a case for each number. */
   connections: readonly number[];
-  /** How long each run is measured, in s. */
+  /** Measured duration of each run, in s. */
   seconds: number;
-  /** How often each server runs in each case. */
+  /** Number of runs of each server in each case. */
   pairs: number;
   /** The path of Bun. */
   bun: string;
-  /** Where the journals lie. */
+  /** Folder of the journals. */
   folder: string;
-  /** Those to run, by name; all if it is empty. */
+  /** Names of the servers to run; empty for all. */
   servers?: readonly string[];
   /** Print each run as JSON too. */
   json?: boolean;

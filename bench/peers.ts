@@ -21,7 +21,7 @@ const { values, positionals } = parseArgs({
     seconds: { type: "string", default: "2" },
     pairs: { type: "string", default: "5" },
     generator: { type: "string" },
-    /** Where the journals of the webhook servers lie: on a disk. */
+    /** Folder of the webhook servers' journals, on a disk. */
     folder: { type: "string", default: "." },
   },
   allowPositionals: true,
@@ -76,7 +76,7 @@ const SERVERS: Record<string, string[]> = {
   "Bun": [...onBun, "native"],
   "ws on Node": ["node", here("peers/ws.cjs")],
 };
-/** What is compared with what. */
+/** Cases to compare. */
 const RATIOS: [ours: string, peer: string][] = [
   ["ours on Deno", "Deno"],
   ["ours on Bun", "Bun"],
@@ -165,7 +165,7 @@ async function compare(mode: string, title: string, cases: Case[], left: string[
 
 // ---- Handlers that work ------------------------------------------------------------------------------------------
 
-/** How long a handler keeps the processor busy, in ms. */
+/** Processor time of a handler, in ms. */
 const WORK = [0.05, 0.3, 2];
 const WORKING: Case = { connections: 8, bytes: 16, depth: 1, light: 4 };
 

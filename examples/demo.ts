@@ -29,7 +29,7 @@ const PATH = "/whatsapp";
 const tlsFile = (name: string): string => fileURLToPath(new URL(`../tests/tls/${name}`, import.meta.url));
 const CA_FILE = tlsFile("ca.pem");
 
-/** What one receiver got. */
+/** Messages that one receiver got. */
 interface Received {
   name: string;
   raw: string[];

@@ -11,15 +11,15 @@ export interface Notification {
   title: string;
   /** The body. */
   json: string;
-  /** How to sign it. */
+  /** Signature settings. */
   signature: "right" | "wrong" | "missing";
   /** The status it must get. */
   status: number;
-  /** What each receiver shows of it. */
+  /** Text that each receiver shows. */
   lines: string[];
 }
 
-/** Who writes. */
+/** Sender of the message. */
 export interface Customer {
   name: string;
   /** Digits only. */
@@ -73,7 +73,7 @@ function taken(title: string, json: string, ...lines: string[]): Notification {
   return { title, json, signature: "right", status: 200, lines };
 }
 
-/** What the demo delivers, in order. */
+/** Notifications that the demo delivers, in order. */
 export const notifications: Notification[] = [
   taken(
     "a text with emoji",

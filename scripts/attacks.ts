@@ -27,7 +27,7 @@ const { values } = parseArgs({
   },
 });
 const HONEST = 100;
-/** So many attackers at the same time. */
+/** Number of simultaneous attackers. */
 const ATTACKERS = 20;
 /** The pause of each of them between two connections, in ms: what a machine without cores to spare makes of them. */
 const PAUSE = 20;

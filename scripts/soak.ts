@@ -54,7 +54,7 @@ const mine = new Map<string, { received: string; sent: string; clean: boolean }>
 const pool = new Random(2).bytes(1024 * 1024);
 let nextId = 0;
 
-/** So many, more of the short ones: 16 bytes to 4 KiB, one in 100 of 64 KiB, one in 2000 of up to 1 MiB. */
+/** Makes a message, mostly short: 16 bytes to 4 KiB, one in 100 of 64 KiB, one in 2000 of up to 1 MiB. */
 function makeMessage(): string | Uint8Array {
   const dice = random.int(2000);
   const size = dice === 0 ? random.int(1024 * 1024) : dice < 20 ? 65536 : 16 << random.int(9);

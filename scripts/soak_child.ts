@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { createInterface } from "node:readline";
 import type { CloseInfo, Stats } from "../server.ts";
 
-/** What the server process says of itself. */
+/** Report of the server process on itself. */
 export interface Sample {
   /** All of the process, in bytes, and those of the engine's heap and of buffers beside it. */
   rss: number;
@@ -22,7 +22,7 @@ export interface Sample {
 /** A server in a process of its own, on the runtime that this one runs on. */
 export class SoakServer {
   readonly port: number;
-  /** What it wrote to standard error: nothing should be there. */
+  /** Output to standard error; expected to be empty. */
   trouble = "";
   /** Set when it has ended. */
   exitCode: number | null | undefined;

@@ -56,8 +56,8 @@ function echo(connection: WebSocketConnection<Kept>, data: string | Uint8Array):
 }
 
 /**
- * What the process has open: sockets, those of the machine itself (of which Deno makes a pair when it first needs one)
- * aside, and the rest.
+ * Open resources of the process: sockets, those of the machine itself (of which Deno makes a pair when it first needs
+ * one) aside, and the rest.
  */
 function countDescriptors(): { sockets: number; others: number } {
   const local = readFileSync("/proc/self/net/unix", "utf8");

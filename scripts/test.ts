@@ -124,11 +124,11 @@ interface Job {
   report?: string;
 }
 
-/** What became of a job. */
+/** Outcome of a job. */
 interface Outcome {
   job: Job;
   report: Report;
-  /** What is wrong, other than tests that failed. */
+  /** Errors other than failed tests. */
   problems: string[];
   ended: Ended;
 }
@@ -206,7 +206,7 @@ function isMissing(need: NeedName, runtime: Runtime): boolean {
   return isQuick ? need !== "Deno" : find(need, runtime) === undefined;
 }
 
-/** What processes of tests find in their environment. */
+/** Environment of test processes. */
 function environment(runtime: Runtime): Record<string, string> {
   const found = NEED_NAMES.map((need) => [need, isMissing(need, runtime) ? null : find(need, runtime)]);
   return {
@@ -258,7 +258,7 @@ function readIfThere(file: string): string {
   }
 }
 
-/** What a skipped test lacks, by its name: `Chromium [needs Chromium] > …`. */
+/** Requirement that a skipped test lacks, taken from its name: `Chromium [needs Chromium] > …`. */
 function missingFor(name: string, runtime: Runtime): NeedName[] {
   const { needs } = parseNeeds(name);
   return NEED_NAMES.filter((need) => needs.includes(need) && isMissing(need, runtime));
@@ -287,7 +287,7 @@ function printProgress(outcomes: readonly Outcome[], total: number): void {
   console.log(`${place} ${runtime.padEnd(4)}  ${name.padEnd(32)}  ${counts}  ${(took / 1000).toFixed(1)} s`);
 }
 
-/** What a runtime said of a file that failed, without the tests that passed. */
+/** Output of a runtime for a failed file, without the tests that passed. */
 function printFailure({ job, report, problems, ended }: Outcome): void {
   const lines = ended.output.split("\n").filter((line) =>
     !/ \.\.\. (?:ok|ignored) \([^)]*\)$/.test(line) && !/^\((?:pass|skip)\) /.test(line)

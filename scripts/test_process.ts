@@ -4,13 +4,13 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import process from "node:process";
 
-/** How a process ended. */
+/** Result of a process. */
 export interface Ended {
   status: number | null;
   /** Both streams, as they came. */
   output: string;
   timedOut: boolean;
-  /** Whether something that it started still holds its output. */
+  /** True if a process that it started still holds its output. */
   leftSomething: boolean;
   /** Duration, in ms. */
   took: number;

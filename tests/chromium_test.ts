@@ -309,7 +309,7 @@ class Inbox {
   }
 }
 
-/** What a page does with the client of browser.ts; leaves its client and its events to the test. */
+/** Script of a page that uses the client of browser.ts; leaves its client and its events to the test. */
 const USE_OF_CLIENT = `(async () => {
   const { WebSocketClient } = await import("/browser.js");
   const events = [];

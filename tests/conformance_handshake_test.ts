@@ -1,5 +1,5 @@
 /**
- * What RFC 6455 §4 and §9.1 demand of the opening handshake, a row a rule, seen from the wire: of a server, and of a
+ * Rules of RFC 6455 §4 and §9.1 for the opening handshake, a row a rule, seen from the wire: of a server, and of a
  * client.
  */
 

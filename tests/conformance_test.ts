@@ -1,5 +1,5 @@
 /**
- * What RFC 6455 §§5–8 and RFC 7692 §§5–8 demand, a row a rule, seen from the wire: both roles, in memory (whole, and
+ * Rules of RFC 6455 §§5–8 and RFC 7692 §§5–8, a row a rule, seen from the wire: both roles, in memory (whole, and
  * byte by byte) and over a socket. The endpoint under test echoes messages. A row's last answer is a close frame, after
  * which the endpoint must end TCP, or else it must still answer a ping.
  */
@@ -33,7 +33,7 @@ const ROLES: readonly Role[] = ["server", "client"];
 interface Row {
   clause: string;
   rule: string;
-  /** What is sent, in as many writes. */
+  /** Bytes to send, one element a write. */
   wire: (wire: Wire) => Uint8Array[];
   /** The frames that must come back. */
   answer: string[];

@@ -1,5 +1,5 @@
 /**
- * What a new user does first: imports the library into a project of their own, and runs the examples, without flags
+ * First steps of a new user: imports the library into a project of their own, and runs the examples, without flags
  * where the runtime needs none.
  */
 

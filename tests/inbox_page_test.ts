@@ -82,7 +82,7 @@ describe("Conversations", () => {
     assertEquals([...entry.reactions.values()].map(({ emoji }) => emoji), [undefined, "❤️"]);
   });
 
-  it("say what is new, for the order of the list", () => {
+  it("report new entries, for the order of the list", () => {
     const conversations = new Conversations();
     assertEquals(conversations.takeMessage(message("a"))?.added, true);
     assertEquals(conversations.takeMessage(reaction("a", "👍"))?.added, false);

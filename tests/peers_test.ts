@@ -11,7 +11,7 @@ import type { WebSocketServerOptions } from "../server.ts";
 import { describePeer, peerFile, PeerServer, playWithEcho, runToEnd, startObserved, urlOf } from "./support/peers.ts";
 import { assertSameBytes, Random, until } from "./support/support.ts";
 
-/** What both sides may ask for: takeover and windows, on either side. */
+/** Compression settings to negotiate: takeover and windows, on either side. */
 const PARAMETERS: CompressionOptions[] = [
   {},
   { serverNoContextTakeover: true },

@@ -1,6 +1,6 @@
 /**
- * What was found in others, tried on us: a test for each row of `SECURITY.md`, which names them. In memory or over real
- * sockets, against defaults.
+ * Vulnerabilities of other libraries, tried on this one: a test for each row of `SECURITY.md`, which names them. In
+ * memory or over real sockets, against defaults.
  */
 
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
@@ -140,7 +140,7 @@ describe("security", () => {
     assertEquals(fields.head!.fields.get("__proto__"), "polluted");
   });
 
-  it("floods of tiny and empty fragments end with 1008, and keep nothing for each of them", async () => {
+  it("floods of tiny and empty fragments end with 1008, and keep no memory for each fragment", async () => {
     assertEquals(CONNECTION_DEFAULTS.maxFragments, 131_072);
     for (const size of [0, 1]) {
       const { transport, recorder, peer, connection } = openRig("server");

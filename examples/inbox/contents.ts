@@ -1,8 +1,8 @@
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 /**
- * What a message shows, by its type: texts, cards, a map. Media are not fetched: that takes an access token of the
- * business, which has no place in a page.
+ * Content that a message shows, by its type: texts, cards, a map. Media are not fetched: that takes an access token of
+ * the business, which has no place in a page.
  */
 
 import type { WhatsAppContact, WhatsAppLocation, WhatsAppMedia, WhatsAppMessage } from "../../cloud_api/messages.ts";

@@ -1,5 +1,5 @@
 /**
- * What the inbox knows: conversations and what was said in them in the order of arrival, made of messages, reactions
+ * Content of the inbox: conversations and their messages in the order of arrival, made of messages, reactions
  * and statuses, some of which come late or twice. It knows nothing of the page, so that it is tested without one.
  */
 
@@ -11,13 +11,13 @@ export const MAX_CONVERSATIONS = 300;
 export const MAX_ENTRIES = 500;
 const MAX_EARLY_REACTIONS = 500;
 
-/** How far a message has come. A failure is the end of it; a status that is not here gives way to any that is. */
+/** Delivery status of a message. A failure is the end of it; a status that is not here gives way to any that is. */
 const PROGRESS = ["sent", "delivered", "read", "played", "failed"];
 
 /** One message in a conversation. */
 export interface Entry {
   readonly id: string;
-  /** What the customer sent; `undefined` for a message of the business, of which only the status is told. */
+  /** Message that the customer sent; `undefined` for a message of the business, of which only the status is told. */
   readonly message?: WhatsAppMessage;
   readonly time: Date;
   /** By who reacted. Without an emoji the reaction was taken back. */
@@ -34,15 +34,15 @@ export interface Conversation {
   readonly unread: number;
 }
 
-/** What has changed. */
+/** Change of a conversation. */
 export interface Change {
   conversation: Conversation;
   entry: Entry;
-  /** Whether the entry is new; else it is one whose status or reactions have changed. */
+  /** True if the entry is new; false if its status or reactions have changed. */
   added: boolean;
 }
 
-/** Who reacted, when, and with what; who has taken it back, too: it may be told once more. */
+/** Reactions by sender, with their time; withdrawn ones too, since Meta may repeat them. */
 type Reactions = Map<string, { emoji?: string; time: number }>;
 type MutableEntry = { -readonly [Key in keyof Entry]: Entry[Key] } & { reactions: Reactions };
 type MutableConversation = Omit<{ -readonly [Key in keyof Conversation]: Conversation[Key] }, "entries"> & {

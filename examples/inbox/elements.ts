@@ -4,7 +4,7 @@
  * Makes elements. What is put into them is text, always: a message cannot bring markup of its own.
  */
 
-/** What may stand in an element. */
+/** Allowed content of an element. */
 export type Child = Node | string | undefined;
 
 /** Makes an HTML element with a class and contents; what is `undefined` is left out. */

@@ -15,7 +15,7 @@ const DRAWINGS = {
   order: "M3 4h3l2 11h10l2-8H7M9 20h.01M17 20h.01",
 };
 
-/** What can be drawn. */
+/** Names of the icons. */
 export type IconName = keyof typeof DRAWINGS;
 
 /** Draws one; it says nothing that the text beside it does not. */

@@ -61,7 +61,7 @@ async function connect(receiver: WhatsAppReceiver): Promise<boolean> {
   return true;
 }
 
-/** Whether the server answers at all: of a WebSocket, a browser does not say why there is none. */
+/** Tells whether the server answers at all: of a WebSocket, a browser does not say why there is none. */
 function serverAnswers(): Promise<boolean> {
   const request = fetch(location.href, { method: "HEAD", cache: "no-store" });
   return request.then(({ status }) => status < 500, () => false);

@@ -11,7 +11,7 @@ import { LAND } from "./land.ts";
 
 /** Units of the outline in a degree. */
 const DEGREE = 5;
-/** What is shown, in degrees. */
+/** Section of the map that is shown, in degrees. */
 const WIDTH = 48;
 const HEIGHT = 24;
 const GRID = 10;

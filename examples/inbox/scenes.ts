@@ -1,5 +1,5 @@
 /**
- * What happens in the live inbox: notifications in the shape of Meta's, made up, one after the other.
+ * Events of the live inbox: notifications in the shape of Meta's, made up, one after the other.
  */
 
 import { body, change, type Customer, envelope } from "../notifications.ts";

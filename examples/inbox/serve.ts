@@ -9,7 +9,7 @@ import { signNotification, WhatsAppServer, type WhatsAppServerOptions } from "..
 import { buildPage } from "./page.ts";
 import { scenes } from "./scenes.ts";
 
-/** Where Meta delivers, and receivers connect. The page has it in its `data-receiver`. */
+/** Path to which Meta delivers and receivers connect. The page has it in its `data-receiver`. */
 export const PATH = "/whatsapp";
 
 /** Settings and handlers. Path and page are the inbox's own. */

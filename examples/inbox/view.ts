@@ -220,7 +220,7 @@ function describeEntry(entry: Entry): HTMLLIElement {
   return make("li", message === undefined ? "outgoing" : "incoming", bubble);
 }
 
-/** What may change of a message: its status and its reactions. */
+/** Shows the parts of a message that may change: its status and its reactions. */
 function describeState({ status, time, reactions }: Entry): HTMLElement {
   const line = make("span", "state", showTime(time), status === undefined ? undefined : showStatus(status));
   return make("footer", "", line, showReactions([...reactions.values()].flatMap(({ emoji }) => emoji ?? [])));

@@ -3,7 +3,7 @@ import { describe, it } from "@std/testing/bdd";
 import { acquire, release } from "../../base/buffer_pool.ts";
 
 describe("the pool of buffers", () => {
-  it("gives at least what is asked for, and what was given back to the next one only", () => {
+  it("gives at least the requested size, and a released buffer to the next caller only", () => {
     for (const capacity of [1, 1000, 1024, 1088, 1089, 16_384 + 14, 65_536, 300_000, 1_048_576 + 14, 5_000_000]) {
       const buffer = acquire(capacity);
       assert(buffer.length >= capacity);
@@ -21,7 +21,7 @@ describe("the pool of buffers", () => {
     for (const size of [1024, 16_384, 65_536, 1_048_576]) assert(acquire(size + 14).length < size * 1.1);
   });
 
-  it("keeps a bounded amount, whatever the sizes", () => {
+  it("keeps a bounded amount for all sizes", () => {
     const all = new Set<Uint8Array>();
     const fill = (capacity: number, count: number): void => {
       const buffers = Array.from({ length: count }, () => acquire(capacity));
@@ -43,14 +43,14 @@ describe("the pool of buffers", () => {
     assert(large > 0 && large <= 64, `${large} large ones`);
   });
 
-  it("keeps what is not in use, however often the rest comes and goes", () => {
+  it("keeps unused buffers, however often others are acquired and released", () => {
     const rare = acquire(60_000);
     release(rare);
     for (let round = 0; round < 10_000; round++) release(acquire(1000));
     assert(acquire(60_000) === rare);
   });
 
-  it("takes nothing that it did not give", () => {
+  it("refuses buffers that it did not give", () => {
     const foreign = new Uint8Array(1500);
     release(foreign);
     assert(acquire(1500) !== foreign);

@@ -53,7 +53,7 @@ const OBEYED: readonly number[] = [
   0xdfff,
 ];
 const HOSTILE = OBEYED.map((code) => `${String.fromCharCode(code)}.`).join("");
-/** Those that can stand in a line of HTTP, as bytes. */
+/** Characters that can stand in a line of HTTP, as bytes. */
 const HOSTILE_BYTES = OBEYED.filter((code) => code >= 0x80 && code < 0xa0);
 const HOSTILE_LATIN1 = String.fromCharCode(...HOSTILE_BYTES);
 
@@ -61,7 +61,7 @@ function latin1(text: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(text, (char) => char.charCodeAt(0));
 }
 
-/** Whether none of those characters is in a text, nor a text that is too long. */
+/** Asserts that a text has none of those characters and is short enough. */
 function assertPrintable(text: string): void {
   for (let at = 0; at < text.length; at++) {
     const code = text.codePointAt(at)!;
@@ -97,7 +97,7 @@ describe("printable", () => {
 });
 
 describe("errorText", () => {
-  it("leaves out what URLs hold besides scheme, host and path", () => {
+  it("omits all parts of URLs besides scheme, host and path", () => {
     const texts = [
       ["see ws://user:hunter2@host/p?q=1#f, please", "see ws://…@host/p?…, please"],
       ["see wss://host:1/p", "see wss://host:1/p"],
@@ -141,7 +141,7 @@ describe("errorText", () => {
     }
   });
 
-  it("has at most 1000 characters, whatever it is made of, and cuts no pair", () => {
+  it("has at most 1000 characters for any input, and cuts no surrogate pair", () => {
     for (
       const text of [
         "a".repeat(1001),
@@ -211,7 +211,7 @@ describe("every class of errors", () => {
     }
   });
 
-  it("describes whatever was thrown in one line", () => {
+  it("describes any thrown value in one line", () => {
     const odd = [HOSTILE, new Error(HOSTILE), { toString: () => HOSTILE }, Symbol(HOSTILE)];
     for (const thrown of odd) assertPrintable(describeError(thrown));
     const bad = [
@@ -542,7 +542,7 @@ describe("secrets", () => {
     }
   });
 
-  it("of the API are not in its errors, whatever the runtime says of them", async () => {
+  it("of the API are not in its errors, even if the runtime's error shows them", async () => {
     const base = { phoneNumberId: "1", maxRetries: 0 };
     for (const accessToken of [`${SECRET}\nx`, `${SECRET}\u0100`]) {
       assertNoSecret(shown(assertThrows(() => new WhatsAppApi({ ...base, accessToken }), OptionError)));

@@ -37,7 +37,7 @@ describe("the errors", () => {
     assertEquals([option.name, option.code], ["OptionError", "ERR_OPTION"]);
   });
 
-  it("are described in one line, whatever was thrown", () => {
+  it("are described in one line, for any thrown value", () => {
     assertEquals([new TypeError("a"), new TypeError(), "b", 3, null, undefined].map(describeError), [
       "a",
       "TypeError",

@@ -5,7 +5,7 @@ import { type LogRecord, printable, writeLog } from "../../base/log.ts";
 const RECORD: LogRecord = { level: "info", event: "server.listening", time: 0, attributes: {} };
 
 describe("writeLog", () => {
-  it("hands a record on, and ignores what the handler throws or rejects with", async () => {
+  it("passes a record on, and ignores errors and rejections of the handler", async () => {
     const records: LogRecord[] = [];
     writeLog((record) => void records.push(record), RECORD);
     writeLog(undefined, RECORD);

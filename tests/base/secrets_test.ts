@@ -16,7 +16,7 @@ import { encode, pipe } from "../support/support.ts";
 import { createHmac } from "node:crypto";
 
 const BODY = encode('{"object":"whatsapp_business_account","entry":[]}');
-/** What must not pass for a secret. */
+/** Values that must be rejected as secrets. */
 const EMPTY: readonly string[] = ["", " ", "\t\r\n", "\u00a0"];
 /** Lists that must not either: what `"real,".split(",")` makes, above all. */
 const LISTS: readonly (readonly string[])[] = [[], ...EMPTY.map((empty) => [empty]), "real,".split(","), ["", "real"]];

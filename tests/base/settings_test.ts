@@ -72,7 +72,7 @@ describe("SettingsStore", () => {
     assertEquals([one.values.size, other.values.size, TABLE.size.default], [1, 64, 64]);
   });
 
-  it("checks each kind, and says which setting has which value", () => {
+  it("checks each kind, and names setting and value in the error", () => {
     const store = new SettingsStore(TABLE);
     const wrong: [keyof Values, unknown, string][] = [
       ["timeout", -1, 'The setting "timeout" is -1, not an integer from 0 to 2147483647'],

@@ -54,7 +54,7 @@ describe("sharedTimer", () => {
     assertEquals(clock.pending, 0);
   });
 
-  it("does not call what was cancelled by another of the same round", () => {
+  it("does not call a timer that another of the same round cancelled", () => {
     const clock = new FakeClock();
     const timer = sharedTimer(clock);
     const called: string[] = [];
@@ -69,7 +69,7 @@ describe("sharedTimer", () => {
     assertEquals(called, ["one", "three"]);
   });
 
-  it("goes on with the others when one throws", () => {
+  it("continues with the others when one throws", () => {
     const clock = new FakeClock();
     const timer = sharedTimer(clock as Clock);
     const called: string[] = [];

@@ -39,14 +39,14 @@ describe("isToken", () => {
 });
 
 describe("isVisibleAscii", () => {
-  it("takes what is from ! to ~, and an empty text", () => {
+  it("accepts characters from ! to ~, and an empty text", () => {
     for (const text of ["", "!~", "secret-1"]) assertEquals(isVisibleAscii(text), true);
     for (const text of [" ", "a b", "\t", "\x7f", "ü"]) assertEquals(isVisibleAscii(text), false);
   });
 });
 
 describe("isFieldValue", () => {
-  it("takes what Headers takes", () => {
+  it("accepts the values that Headers accepts", () => {
     for (const text of ["", " a b\t", "a\n", "\x7f", "ÿ", "a\tb", "a\nb", "a\rb", "a\0b", "Ā", "\x01"]) {
       let taken = true;
       try {

@@ -41,7 +41,7 @@ describe("WriteBatch", () => {
     assertEquals([...seen, batch.flushing], [false, true, false, false]);
   });
 
-  it("goes on with the others when one throws", () => {
+  it("continues with the others when one throws", () => {
     const scheduled: (() => void)[] = [];
     const batch = new WriteBatch((run) => scheduled.push(run));
     const done: string[] = [];

@@ -97,7 +97,7 @@ describe("cli: the command line", () => {
     assertEquals((await run([]))[0], 2);
   });
 
-  it("says what is wrong, with exit code 2", async () => {
+  it("reports the error, with exit code 2", async () => {
     const url = "ws://127.0.0.1:1/";
     const wrong: [args: string[], why: string, env?: Record<string, string>][] = [
       [["sirve"], '"sirve"'],
@@ -289,7 +289,7 @@ describe("cli: tail, replay and simulate, together", () => {
       assertEquals(got, bodies.slice(2).map((body) => [body, signNotification(encode(body), "secret")]));
     }));
 
-  it("go on after the server was away, with a name and a journal", async () => {
+  it("continue after a restart of the server, with a name and a journal", async () => {
     const folder = mkdtempSync(join(tmpdir(), "cli-"));
     try {
       const journal = ["--journal", join(folder, "wa.db")];

@@ -436,7 +436,7 @@ describe("BrowserConnection", () => {
     assertEquals(log.events, ["disconnect 1006", "one", "two"]);
   });
 
-  it("goes on when a handler within a batch or a step turns on immediate delivery", async () => {
+  it("continues when a handler within a batch or a step turns on immediate delivery", async () => {
     for (const delivery of ["batched", "step"] as const) {
       const { socket, connection, log } = makeRig({}, { delivery });
       log.onMessage = () => connection.setDelivery("immediate");
@@ -576,7 +576,7 @@ describe("BrowserConnection", () => {
     assertEquals(log.events.length, 3);
   });
 
-  it("closes a slow server where that is asked for, and refuses what is no message", async () => {
+  it("closes a slow server if configured so, and refuses data that is no message", async () => {
     const { socket, connection, log } = makeRig({ maxBufferedAmount: 20 });
     assertThrows(() => connection.send(1 as unknown as string), OptionError);
     socket.bufferedAmount = 15;

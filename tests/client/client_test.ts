@@ -91,7 +91,7 @@ class HandServer {
 }
 
 describe("WebSocketClient.connect", () => {
-  it("goes where it said it would, whatever onSendHandshake changes", async () => {
+  it("connects to the announced target, even if onSendHandshake changes the request", async () => {
     await using server = await startServer();
     const client: WebSocketClient = new WebSocketClient(urlOf(server), {
       onSendHandshake() {
@@ -205,7 +205,7 @@ describe("WebSocketClient.connect", () => {
     assertEquals(events, []);
   });
 
-  it("rejects with what the server answered", async () => {
+  it("rejects with the answer of the server", async () => {
     const cases: [(server: HandServer) => string, string, number][] = [
       [() => "HTTP/1.1 403 Forbidden\r\n\r\n", "403 Forbidden", 403],
       [() => "HTTP/1.1 301 Moved\r\nLocation: ws://elsewhere/\r\n\r\n", "301", 301],
@@ -226,7 +226,7 @@ describe("WebSocketClient.connect", () => {
     }
   });
 
-  it("rejects when the server goes away during the handshake", async () => {
+  it("rejects when the server disconnects during the handshake", async () => {
     for (const part of ["", "HTTP/1.1 101 Swi"]) {
       const server = new HandServer();
       await server.readRequest();
@@ -578,7 +578,7 @@ describe("WebSocketClient.checkIncoming", () => {
     assertEquals(await client.checkIncoming(), "closed");
   });
 
-  it("waits checkTimeout, and says none", async () => {
+  it("waits checkTimeout, then returns `none`", async () => {
     await using server = await startServer();
     const client = new WebSocketClient(urlOf(server), { autoCheckMessages: false, checkTimeout: 5 });
     await client.connect();

@@ -34,7 +34,7 @@ class ComingAndGoing implements AsyncDisposable {
 const QUICK = { minDelay: 1, maxDelay: 5 };
 
 describe("WebSocketClient with reconnect", () => {
-  it("connects again when the server restarts, and says so each time", async () => {
+  it("reconnects when the server restarts, and reports each reconnection", async () => {
     await using there = await new ComingAndGoing().start();
     const events: string[] = [];
     await using client = new WebSocketClient(there.url, {
@@ -122,7 +122,7 @@ describe("WebSocketClient with reconnect", () => {
     assertEquals(clock.pending, 0);
   });
 
-  it("rejects at once what makes no sense to try again", async () => {
+  it("rejects at once when a retry cannot succeed", async () => {
     await using there = await new ComingAndGoing({ onAllow: () => false }).start();
     const client = new WebSocketClient(there.url, { reconnect: QUICK });
     await assertRejects(() => client.connect(), HandshakeError, "403");
@@ -271,7 +271,7 @@ describe("WebSocketClient with reconnect", () => {
     await assertRejects(() => failing.connect(), TransportError, 'The handler "token" failed: no token');
   });
 
-  it("goes on with loops over the messages, and ends them at the end", async () => {
+  it("continues loops over the messages, and ends them at the end", async () => {
     await using there = await new ComingAndGoing().start();
     const client = new WebSocketClient(there.url, { reconnect: QUICK });
     await client.connect();
@@ -309,7 +309,7 @@ describe("WebSocketClient with reconnect", () => {
     await assertRejects(() => next, TransportError, "lost");
   });
 
-  it("keeps what is sent meanwhile, up to a limit, in order, and says what became of it", async () => {
+  it("keeps messages sent meanwhile, up to a limit, in order, and reports their outcome", async () => {
     const got: unknown[] = [];
     await using there = await new ComingAndGoing({ onMessageReceived: (_, text) => void got.push(text) }).start();
     const client = new WebSocketClient(there.url, { reconnect: { ...QUICK, maxQueuedSize: 10 } });
@@ -336,7 +336,7 @@ describe("WebSocketClient with reconnect", () => {
     assertThrows(() => client.send("too late"), StateError);
   });
 
-  it("reports what was kept and never sent", async () => {
+  it("reports messages that were kept and never sent", async () => {
     await using there = await new ComingAndGoing().start();
     const errors: TransportError[] = [];
     const client = new WebSocketClient(there.url, {
@@ -418,7 +418,7 @@ describe("WebSocketClient with reconnect, in odd moments", () => {
     }
   });
 
-  it("rejects connect() when there will be no connection, rather than leave it in the dark", async () => {
+  it("rejects connect() when there will be no connection, instead of leaving it pending", async () => {
     await using there = await new ComingAndGoing().start();
     const outcome = defer<unknown>();
     const errors: unknown[] = [];
@@ -493,7 +493,7 @@ describe("WebSocketClient with reconnect, in odd moments", () => {
     await client.disconnect();
   });
 
-  it("says none to checkIncoming() between two connections, and closed at the end", async () => {
+  it("returns `none` from checkIncoming() between two connections, and `closed` at the end", async () => {
     await using there = await new ComingAndGoing().start();
     const client = new WebSocketClient(there.url, { reconnect: QUICK, autoCheckMessages: false, checkTimeout: 20 });
     await client.connect();

@@ -15,7 +15,7 @@ async function collect(loop: Messages): Promise<unknown[]> {
 }
 
 describe("MessageLoops", () => {
-  it("go on with each connection, and end when none follows", async () => {
+  it("continue with each connection, and end when no other follows", async () => {
     const loops = new MessageLoops();
     const first = collect(loops.begin(connection(["a"])));
     const second = collect(loops.begin(undefined));

@@ -38,7 +38,7 @@ describe("isWorthRetrying", () => {
   const retries = (failure: object, options = {}): Promise<boolean> =>
     isWorthRetrying({ failures: 1, ...failure }, settings(options));
 
-  it("goes by close codes, of the server's close frame or else of ours", async () => {
+  it("decides by close codes, of the server's close frame or else of its own", async () => {
     for (const code of TERMINAL_CODES) assertEquals(await retries({ info: info(code) }), false);
     for (const code of [1001, 1006, 1011, 1012, 1013, 4000]) assertEquals(await retries({ info: info(code) }), true);
     const lost = { code: 1006, reason: "", clean: false };
@@ -47,7 +47,7 @@ describe("isWorthRetrying", () => {
     assertEquals(await retries({ info: info(4000) }, { terminalCodes: [4000] }), false);
   });
 
-  it("goes by statuses, and tries nothing again that the program got wrong", async () => {
+  it("decides by statuses, and does not retry after mistakes of the program", async () => {
     for (const status of [408, 425, 429, 500, 502, 503, 504]) {
       assertEquals(await retries({ error: new HandshakeError("ERR_HANDSHAKE_STATUS", "", status) }), true);
     }

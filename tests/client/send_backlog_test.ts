@@ -75,7 +75,7 @@ describe("SendBacklog", () => {
     assertEquals([backlog.count, errors], [0, [connection.failure]]);
   });
 
-  it("is sent once, however often that is begun", async () => {
+  it("is sent once, even if sending is started several times", async () => {
     const backlog = new SendBacklog();
     for (const message of ["a", "b"]) backlog.add(message, 10);
     const connection = new FakeConnection();
@@ -90,7 +90,7 @@ describe("SendBacklog", () => {
     assertEquals(connection.sent, ["a", "b"]);
   });
 
-  it("counts in an error what is given up", () => {
+  it("counts the dropped messages in an error", () => {
     const backlog = new SendBacklog();
     assertEquals(backlog.giveUp(), undefined);
     backlog.add("€", 10);

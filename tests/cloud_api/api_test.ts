@@ -191,7 +191,7 @@ describe("WhatsAppApi: errors", () => {
       assert(!JSON.stringify([error.message, error]).includes("secret"));
     }));
 
-  it("say so when the answer is none", async () => {
+  it("report an answer that is not valid", async () => {
     const answers = [() => new Response("<html>"), () => Response.json([]), () => Response.json({ messages: [] })];
     for (const answer of answers) {
       await withApi(answer, async (api) => {

@@ -25,7 +25,7 @@ function parseOne(message: Json, contacts: Json[] = [CONTACT]): WhatsAppMessage 
 }
 
 describe("parseNotification", () => {
-  it("gives what every message has", () => {
+  it("gives the fields that every message has", () => {
     const message = parseOne({ type: "text", text: { body: "Grüße 👋" }, group_id: "g1" });
     const { raw, ...rest } = message;
     assertEquals(rest as unknown, {
@@ -251,7 +251,7 @@ describe("parseNotification", () => {
     assertEquals(reply({ type: "brand_new", brand_new: { x: 1 } }), { type: "brand_new" });
   });
 
-  it("passes on what it does not know, and known types without contents, as unknown", () => {
+  it("passes on unknown types, and known types without contents, as unknown", () => {
     const cases: [Json, string][] = [
       [{ type: "hologram", hologram: { id: 1 } }, "hologram"],
       [{ type: "text" }, "text"],
@@ -513,7 +513,7 @@ describe("parseNotification", () => {
     assertEquals([first!.record.sender.name, first!.record.phoneNumberId], ["Anna", "100000000000001"]);
   });
 
-  it("gives the time of what is about an account", () => {
+  it("gives the time of account events", () => {
     const changes = [{ field: "account_update", value: { event: "X" } }];
     const entry = [{ id: "1", time: 1790416800, changes }, { id: "1", time: 1790416800, changed_fields: ["flows"] }];
     for (const record of parseNotification(JSON.stringify({ object: "whatsapp_business_account", entry })).records) {
@@ -529,7 +529,7 @@ describe("parseNotification", () => {
     assertEquals(record!.conversationSummary, "wants a refund");
   });
 
-  it("isolates what is wrong, and says where and why", () => {
+  it("isolates invalid parts, and reports their place and reason", () => {
     const { records, skipped } = parseNotification(JSON.stringify({
       object: "whatsapp_business_account",
       entry: [
@@ -558,7 +558,7 @@ describe("parseNotification", () => {
     ]);
   });
 
-  it("takes text and bytes, and gives a reason for what is no notification", () => {
+  it("accepts text and bytes, and gives a reason if the input is no notification", () => {
     const json = notification({ messages: [{ id: "1", type: "text", text: { body: "é" } }] });
     assertEquals(parseNotification(encode(json)).records, parseNotification(json).records);
     for (const marked of ["\ufeff" + json, encode("\ufeff" + json)]) {
@@ -577,7 +577,7 @@ describe("parseNotification", () => {
     assertEquals(parseNotification('{"object":"whatsapp_business_account","entry":[]}'), { records: [], skipped: [] });
   });
 
-  it("never throws, whatever the input (fuzz)", () => {
+  it("never throws, for any input (fuzz)", () => {
     const keys = [
       "object",
       "entry",

@@ -154,7 +154,7 @@ describe("the closing handshake (RFC 6455 §7)", () => {
     }
   });
 
-  it("reports the end exactly once, whatever comes together", async () => {
+  it("reports the end exactly once, even if several causes coincide", async () => {
     const { transport, connection, recorder, peer } = openRig();
     connection.close(1000);
     connection.terminate();
@@ -198,7 +198,7 @@ describe("failing the connection (RFC 6455 §7.1.7)", () => {
     });
   }
 
-  it("gives up after closeTimeout against a peer that goes on sending", async () => {
+  it("gives up after closeTimeout against a peer that keeps sending", async () => {
     const { transport, clock, connection } = openRig("server", { closeTimeout: 1000 });
     transport.receive(Uint8Array.of(0xff, 0xff));
     for (let index = 0; index < 10; index++) transport.receive(new Uint8Array(1000));

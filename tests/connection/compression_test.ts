@@ -108,7 +108,7 @@ describe("compression", () => {
     }
   });
 
-  it("goes on after a message that was dropped for want of room", async () => {
+  it("continues after a message dropped for lack of room", async () => {
     for (const takeover of [true, false]) {
       const options = { threshold: 0, serverNoContextTakeover: !takeover };
       const { server, client, peer, atClient, close } = await join(

@@ -42,7 +42,7 @@ describe("WebSocketConnection.send", () => {
     assertEquals(decodeAll(transport.writes[1]!).length, 64);
   });
 
-  it("copies bytes: what happens to them later does not matter", async () => {
+  it("copies bytes, so that later changes to them have no effect", async () => {
     const { transport, connection } = openRig();
     const bytes = Uint8Array.of(1, 2, 3);
     connection.send(bytes);
@@ -88,7 +88,7 @@ describe("WebSocketConnection.send", () => {
     assertFrames(transport.written, ['text "a\uFFFDb"']);
   });
 
-  it("refuses what is neither text nor bytes, and a connection that is not open", async () => {
+  it("refuses data other than text or bytes, and a connection that is not open", async () => {
     const { connection } = openRig();
     for (const data of [1, null, undefined, {}, new ArrayBuffer(1), [1]]) {
       assertThrows(() => connection.send(data as string), OptionError, "Cannot send");
@@ -164,7 +164,7 @@ describe("WebSocketConnection.sendFrame", () => {
     ]]);
   });
 
-  it("refuses what would break the message", () => {
+  it("refuses calls that would break the message", () => {
     const { connection } = openRig();
     assertThrows(() => connection.sendFrame(Opcode.Continuation, "x", true), StateError, "no message is begun");
     assertThrows(() => connection.sendFrame(Opcode.Ping, "x", true), OptionError);

@@ -1,4 +1,4 @@
-/** How a connection hands messages over: to streams and loops, in batches, and in steps. */
+/** Delivery of messages by a connection: to streams and loops, in batches, and in steps. */
 
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
@@ -71,7 +71,7 @@ describe("readable, writable and iteration", () => {
     assertEquals((await clean.connection[Symbol.asyncIterator]().next()).done, true);
   });
 
-  it("stops the reading when the program does not consume, and goes on when it does", async () => {
+  it("stops reading while the program does not consume, and resumes when it does", async () => {
     const { transport, connection, peer } = openRig();
     const messages = connection[Symbol.asyncIterator]();
     const big = "x".repeat(40_000);
@@ -129,7 +129,7 @@ describe("readable, writable and iteration", () => {
     await assertRejects(() => messages.next(), TransportError);
   });
 
-  it("leaving a loop does not close: another loop goes on", async () => {
+  it("does not close the connection when a loop is left: another loop continues", async () => {
     const { transport, connection, peer } = openRig();
     connection.readable;
     transport.receive(concat(peer.text("one"), peer.text("two")));

@@ -117,7 +117,7 @@ describe("back-pressure to the peer", () => {
     assertEquals(connection.send("again"), "sent");
   });
 
-  it("closes a slow consumer by default, and says why", async () => {
+  it("closes a slow consumer by default, with a reason", async () => {
     const { transport, connection, recorder } = openRig("server", { maxBufferedAmount: 1000 });
     transport.stalled = true;
     connection.send(new Uint8Array(900));
@@ -162,7 +162,7 @@ describe("back-pressure to the peer", () => {
     }
   });
 
-  it("names what it cannot send, and why the connection is closed", async () => {
+  it("names the message that it cannot send, and why the connection is closed", async () => {
     const { connection, transport, peer } = openRig();
     for (const [data, kind] of [[new ArrayBuffer(2), "ArrayBuffer"], [null, "null"], [5, "number"], [[1], "Array"]]) {
       assertThrows(() => connection.send(data as string), OptionError, `"${kind}"`);
@@ -177,7 +177,7 @@ describe("back-pressure to the peer", () => {
     );
   });
 
-  it("rejects drained() when what waits is dropped by terminate()", async () => {
+  it("rejects drained() when terminate() drops queued messages", async () => {
     const { connection } = openRig();
     connection.send("x");
     const drained = connection.drained();

@@ -163,7 +163,7 @@ describe("keep-alive", () => {
     await settle();
   });
 
-  it("does nothing with 0", async () => {
+  it("is off with 0", async () => {
     const rig = openRig("server", { pingInterval: 0, pongTimeout: 10 });
     assertEquals(rig.clock.pending, 0);
     const patient = openRig("server", { pingInterval: 10, pongTimeout: 0 });
@@ -174,7 +174,7 @@ describe("keep-alive", () => {
 });
 
 describe("idleTimeout", () => {
-  it("closes with 1001 where nothing happens but pings and pongs", async () => {
+  it("closes with 1001 a connection with only pings and pongs", async () => {
     const rig = openRig("server", { idleTimeout: 80_000, pingInterval: 10_000, pongTimeout: 0 });
     for (let index = 0; index < 7; index++) {
       rig.clock.advance(10_000);

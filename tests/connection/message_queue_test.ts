@@ -25,7 +25,7 @@ describe("MessageQueue", () => {
     assertEquals([queue.shift(), queue.empty], [undefined, true]);
   });
 
-  it("is full at 64 KiB, and says once when there is room again", () => {
+  it("is full at 64 KiB, and reports once when there is room again", () => {
     const { queue, rooms } = make();
     while (!queue.full) queue.push("x".repeat(1000));
     queue.push("beyond");

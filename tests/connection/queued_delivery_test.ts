@@ -29,14 +29,14 @@ describe("QueuedDelivery", () => {
     assertEquals([queued.release()?.shift(), queued.release(), queued.reachesHandlers], ["one", undefined, true]);
   });
 
-  it("goes on waiting in the queue that the program has taken", () => {
+  it("keeps waiting in the queue that the program has taken", () => {
     const { queued } = make();
     queued.take();
     queued.wait();
     assertEquals([queued.reachesHandlers, queued.release()], [true, undefined]);
   });
 
-  it("stops its source when the queue is full, and lets it go on when there is room", () => {
+  it("stops its source when the queue is full, and resumes it when there is room", () => {
     const { queued, calls } = make();
     const queue = queued.take();
     queued.add(LARGE);

@@ -66,7 +66,7 @@ describe("a connection whose transport writes at the end of a turn", () => {
     assertEquals([lengths, connection.bufferedAmount], [6, 0]);
   });
 
-  it("does not write at once what waits behind a write", () => {
+  it("does not write queued messages at once while another write is pending", () => {
     const { transport, connection } = open();
     transport.stalled = true;
     for (let count = 0; count < 5; count++) connection.send("x".repeat(70_000));
@@ -121,7 +121,7 @@ describe("a connection whose transport writes at the end of a turn", () => {
     assertEquals(transport.ended, true);
   });
 
-  it("writes nothing more once it was terminated within the turn", () => {
+  it("stops writing once terminated within the turn", () => {
     const { transport, connection } = open();
     connection.send("one");
     connection.terminate();

@@ -209,7 +209,7 @@ describe("connections that have the same messages waiting", () => {
     });
   });
 
-  it("obey maxBufferedAmount with what they share", () => {
+  it("obey maxBufferedAmount, shared bytes included", () => {
     const { connection, transport } = openRig("server", { maxBufferedAmount: 20, slowConsumer: "drop" });
     transport.stalled = true;
     const message = new SharedMessage("12345", 0);

@@ -1,4 +1,4 @@
-/** How fuzz targets spoil what was valid. */
+/** Mutations by which fuzz targets make valid input invalid. */
 
 import { concat } from "../../base/bytes.ts";
 import type { Random } from "../support/support.ts";

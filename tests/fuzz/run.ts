@@ -6,7 +6,7 @@ import type { Target } from "./targets.ts";
 
 /** No input may take longer, in ms of the processor's time: it would be a way to hang a server. */
 const LONGEST = 2000;
-/** What the process may grow by over a run, in bytes. */
+/** Allowed memory growth of the process over a run, in bytes. */
 const GROWTH = 400 * 1024 * 1024;
 
 /** Inputs of a run, however short it is. */

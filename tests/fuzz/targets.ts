@@ -36,7 +36,7 @@ import { mutate } from "./mutate.ts";
 /** Checks one input. */
 export type Target = (random: Random) => void;
 
-/** What came of parsing, in a form that can be compared. */
+/** Result of parsing, in a form that can be compared. */
 interface Outcome {
   events: string[];
   error: string | undefined;
@@ -145,7 +145,7 @@ interface Conversation {
   events: string[];
 }
 
-/** What a peer that follows the rules sends, compressed or not, and what is to come out. */
+/** Valid input from a peer, compressed or not, and the expected output. */
 function conversation(random: Random, deflater: MessageDeflater | undefined): Conversation {
   const wire: Uint8Array[] = [];
   const events: string[] = [];

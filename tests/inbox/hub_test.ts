@@ -237,7 +237,7 @@ describe("InboxHub: names", () => {
     assertEquals((await rig.join({ name: "billing" })).bodies, ["2 b"]);
   });
 
-  it("give everything to each of their connections, and go on where the slowest was", async () => {
+  it("give everything to each of their connections, and resume where the slowest was", async () => {
     const rig = new Rig();
     const [one, two] = [await rig.join({ name: "x" }), await rig.join({ name: "x" })];
     await rig.add("a", "b", "c");
@@ -407,7 +407,7 @@ describe("InboxHub: the journal", () => {
     await until(() => two.bodies.length === 1100, "all");
   });
 
-  it("keeps an entry when a listener throws, and reports it; the others go on", async () => {
+  it("keeps an entry when a listener throws, and reports it; the others continue", async () => {
     for (const journal of [new MemoryJournal()]) {
       const errors: JournalError[] = [];
       journal.listen({

@@ -264,7 +264,7 @@ describe("SqliteJournal, damaged", () => {
       await journal.close();
     }));
 
-  it("delivers what a version without checksums wrote", () =>
+  it("delivers notifications written by a version without checksums", () =>
     withDamaged(3, 40, (file) => run(file, "ALTER TABLE notification DROP COLUMN checksum"), async (file) => {
       const [journal, errors] = await open(file);
       await journal.append(entry(body(4)));
@@ -276,7 +276,7 @@ describe("SqliteJournal, damaged", () => {
       await again.close();
     }));
 
-  it("is reported to receivers as a gap: they go on behind it, and onError is called once", () =>
+  it("is reported to receivers as a gap that they skip; onError is called once", () =>
     withDamaged(4, 40, (file) => run(file, "UPDATE notification SET raw = x'7b7d' WHERE seq = 2"), async (file) => {
       const errors: unknown[] = [];
       const server = new WhatsAppServer({

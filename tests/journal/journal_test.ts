@@ -52,7 +52,7 @@ const withFile = (action: (file: string) => Promise<void>): Promise<void> =>
 
 const show = (entries: JournalEntry[]): string[] => entries.map(({ seq, bytes }) => `${seq} ${decode(bytes)}`);
 
-/** What must hold for every journal. */
+/** Registers the tests that every journal must pass. */
 function suite(
   name: string,
   withJournal: (
@@ -107,7 +107,7 @@ function suite(
         assertEquals((await journal.read(0, 10)).map(({ bytes }) => decode(bytes)), ["a", "b"]);
       }));
 
-    it("keeps of what is not to be delivered the digest only", () =>
+    it("keeps only the digest of notifications that are not to be delivered", () =>
       withJournal(async (journal) => {
         await journal.append(entry("vetoed", { forward: false }));
         await journal.append(entry("kept"));
@@ -140,7 +140,7 @@ function suite(
         assertEquals(await journal.cursor("__proto__"), 1);
       }));
 
-    it("takes the oldest away beyond maxBytes, and says so for receivers that were behind", () =>
+    it("removes the oldest beyond maxBytes, and reports the gap to receivers that were behind", () =>
       withJournal(async (journal) => {
         const errors: JournalError[] = [];
         journal.listen({ appended: () => {}, error: (error) => void errors.push(error) });
@@ -161,7 +161,7 @@ function suite(
         assertEquals(first[0]!.bytes[0], 4);
       }, { maxBytes: 16 * MIB }));
 
-    it("takes away what is older than maxAge; digests stay for 8 days", () =>
+    it("removes notifications older than maxAge; digests stay for 8 days", () =>
       withJournal(async (journal, clock) => {
         await journal.append(entry("old"));
         clock.advance(DAY - 20 * 60_000);
@@ -179,7 +179,7 @@ function suite(
         assert(again.seq > seq);
       }, { maxAge: DAY }));
 
-    it("takes nothing any more once closed", () =>
+    it("refuses calls once closed", () =>
       withJournal(async (journal) => {
         await journal.append(entry("a"));
         await journal.close();
@@ -283,7 +283,7 @@ describe("SqliteJournal on disk", () => {
       await journal.close();
     }));
 
-  it("goes on where it was: notifications, numbers, cursors, retries, and who it is", () =>
+  it("continues after a restart with its notifications, numbers, cursors, retries and identity", () =>
     withFile(async (file) => {
       const first = await SqliteJournal.open(file);
       const { seq } = await first.append(entry("a"));
@@ -382,7 +382,7 @@ describe("SqliteJournal on disk", () => {
       await journal.close();
     }));
 
-  it("never reuses a number, not even of what retention took", () =>
+  it("never reuses a number, not even of a removed notification", () =>
     withFile(async (file) => {
       const clock = new FakeClock();
       const journal = await SqliteJournal.open(file, { maxAge: DAY, clock });
@@ -493,7 +493,7 @@ describe("SqliteJournal on disk", () => {
       assertEquals(existsSync(file), true);
     }));
 
-  it("says so when the disk is full, keeps what it has, and goes on when there is room", () =>
+  it("reports a full disk, keeps its content, and continues when there is room", () =>
     withFile(async (file) => {
       // Files of this process may have 300 blocks of 512 bytes: writing more fails as on a full disk.
       const child = run([writer, file, "2000", "retry"], `trap "" XFSZ; ulimit -f 300;`);

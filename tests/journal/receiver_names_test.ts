@@ -32,7 +32,7 @@ import { decode, decodeAll, encode, FakeClock, settle, until } from "../support/
 
 const HOUR = 3600 * 1000;
 const MIB = 1024 * 1024;
-/** How often a journal looks for what is too old. */
+/** Interval between a journal's checks for expired entries, in ms. */
 const TRIM_INTERVAL = 600_000;
 
 async function withFolder(action: (folder: string) => Promise<void>): Promise<void> {
@@ -60,7 +60,7 @@ async function use(
   await journal.close();
 }
 
-/** What must hold for every journal. */
+/** Registers the tests that every journal must pass. */
 function suite(name: string, withJournal: WithJournal): void {
   describe(`${name}: names of receivers`, () => {
     it("begin at the position of their first connection, and continue where they were", () =>
@@ -76,7 +76,7 @@ function suite(name: string, withJournal: WithJournal): void {
         assertEquals(both, [1, 1]);
       }));
 
-    it("are no more than maxReceivers; those that are known come in still", () =>
+    it("are limited to maxReceivers; known names are still admitted", () =>
       withJournal(async (journal, clock) => {
         await journal.admit("one", 0, false);
         await journal.admit("two", 0, false);
@@ -91,7 +91,7 @@ function suite(name: string, withJournal: WithJournal): void {
         assertEquals(await journal.admit("one", 5, false), 0);
       }, { maxReceivers: 2, maxReceiverAge: HOUR }));
 
-    it("are no more than maxReceivers also when they come at once", () =>
+    it("are limited to maxReceivers when they connect at the same time", () =>
       withJournal(async (journal) => {
         const results = await Promise.allSettled(["a", "b", "c"].map((name) => journal.admit(name, 0, false)));
         assertEquals(results.map(({ status }) => status), ["fulfilled", "fulfilled", "rejected"]);

@@ -51,7 +51,7 @@ describe("compressionSettings", () => {
     assertEquals(settings({ level: undefined, threshold: 5 }), { ...DEFAULTS, threshold: 5 });
   });
 
-  it("refuses what is out of range, of another type, or unknown", () => {
+  it("refuses settings that are out of range, of another type, or unknown", () => {
     const wrong: object[] = [
       { serverMaxWindowBits: 7 },
       { serverMaxWindowBits: 16 },
@@ -153,7 +153,7 @@ describe("acceptDeflateOffer", () => {
     });
   }
 
-  it("knows what follows from its answer", () => {
+  it("knows the settings that follow from its answer", () => {
     const offer = "permessage-deflate; client_max_window_bits; server_max_window_bits=11; server_no_context_takeover";
     const agreed = acceptDeflateOffer(parseExtensions([offer]), settings({ clientMaxWindowBits: 9 }));
     assertEquals(agreed?.parameters, {
@@ -420,7 +420,7 @@ describe("MessageDeflater and MessageInflater", () => {
     inflater.close();
   });
 
-  it("do not let a peer refer to what came on another connection, behind a final block neither", () => {
+  it("do not let a peer refer to data of another connection, not even behind a final block", () => {
     const secret = new MessageInflater("server", NO_TAKEOVER);
     assertEquals(decode(inflate(secret, HELLO)), "Hello");
     secret.close();

@@ -145,7 +145,7 @@ describe("FrameParser", () => {
   });
 
   describe("short messages", () => {
-    /** What a handler gets that takes them, in chunks. */
+    /** Chunks that a handler receives. */
     function collect(chunks: Uint8Array[], options: FrameParserOptions = {}, takes = true): string[] {
       const got: string[] = [];
       const parser = new FrameParser({
@@ -197,7 +197,7 @@ describe("FrameParser", () => {
       ) assertThrows(() => collect([wire], options), ProtocolError);
     });
 
-    it("stop the parser if the handler says so", () => {
+    it("stop the parser when the handler calls stop()", () => {
       const seen: string[] = [];
       const parser: FrameParser = new FrameParser({
         frameHeader() {},
@@ -294,7 +294,7 @@ describe("FrameParser", () => {
     });
   });
 
-  it("stops after the frame in which the handler says so, and goes on from there", () => {
+  it("stops after the frame in which the handler calls stop(), and resumes behind it", () => {
     const wire = concat(encodeFrame(frame(Opcode.Text, encode("one"))), encodeFrame(frame(Opcode.Text, encode("two"))));
     const seen: number[] = [];
     const parser: FrameParser = new FrameParser({
@@ -377,7 +377,7 @@ describe("FrameParser", () => {
     assertThrows(() => parser.parse(Uint8Array.of(0x83)), ProtocolError);
   });
 
-  it("turns any bytes into frames or a documented error, whatever the chunks (fuzz)", () => {
+  it("turns any bytes into frames or a documented error, in any chunks (fuzz)", () => {
     withSeed((random) => {
       for (let round = 0; round < 3000; round++) {
         // Mostly valid frames with a few damaged bytes reach deeper than noise does.
@@ -411,7 +411,7 @@ describe("FrameParser", () => {
 });
 
 describe("a node Buffer as input", () => {
-  it("is copied where a copy is promised, and never aliased by what is kept", () => {
+  it("is copied where a copy is promised, and never aliased by kept bytes", () => {
     const wire = Buffer.from(
       encodeFrame(frame(Opcode.Binary, encode("abc")), { maskingKey: Uint8Array.of(1, 2, 3, 4) }),
     );
@@ -450,7 +450,7 @@ describe("maxFramePayload", () => {
 });
 
 describe("encodeFrame", () => {
-  it("refuses what RFC 6455 does not allow", () => {
+  it("refuses frames that RFC 6455 does not allow", () => {
     const long = new Uint8Array(126);
     assertThrows(() => encodeFrame({ opcode: 3 as Opcode, payload: long }), OptionError, "3");
     assertThrows(() => encodeFrame({ opcode: Opcode.Ping, payload: long }), OptionError, "126");

@@ -85,7 +85,7 @@ describe("BodyReader", () => {
     }
   });
 
-  it("reads what encodeChunk makes", () => {
+  it("reads the output of encodeChunk", () => {
     const bytes = concat(
       encodeChunk(encode("a".repeat(300))),
       encodeChunk(encode("b")),

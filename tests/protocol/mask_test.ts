@@ -62,7 +62,7 @@ describe("mask", () => {
   });
 });
 
-/** Where the payload may lie, with the function that is meant for it. */
+/** Alignments of the payload, each with the function that masks it. */
 const PLACES: [name: string, make: () => Uint8Array<ArrayBuffer>, masks: typeof mask][] = [
   ["an array of the program", () => new Uint8Array(32768), mask],
   ["a leased array", () => lease(32768)!, mask],

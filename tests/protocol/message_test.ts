@@ -39,7 +39,7 @@ describe("MessageAssembler", () => {
     assertEquals(events, ["Hi", "", Uint8Array.of(1, 2), new Uint8Array(0)]);
   });
 
-  it("takes no message for a compressed one without an inflater, whatever bits the parser allows", () => {
+  it("never treats a message as compressed without an inflater, even if the parser allows the bit", () => {
     const got: unknown[] = [];
     const handler = { message: (data: unknown) => got.push(data), ping() {}, pong() {}, close() {} };
     const parser = new FrameParser(new MessageAssembler(handler), { allowedReserved: 0x70 });
@@ -242,7 +242,7 @@ describe("close payloads", () => {
     assertEquals([error.code, error.closeCode], ["ERR_INVALID_UTF8", 1007]);
   });
 
-  it("refuse to be made of what must not be sent", () => {
+  it("refuse contents that must not be sent", () => {
     for (const code of [0, 999, 1004, 1005, 1006, 1015, 2999, 5000, 1000.5, NaN]) {
       assertThrows(() => encodeClosePayload(code, ""), OptionError);
     }

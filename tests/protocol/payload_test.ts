@@ -4,7 +4,7 @@ import { OptionError } from "../../base/errors.ts";
 import { assertPayload, byteLength, encodeClosePayload, MAX_CLOSE_REASON } from "../../protocol/payload.ts";
 
 describe("byteLength", () => {
-  it("is the length of what TextEncoder makes of a text, or of the bytes", () => {
+  it("is the length in bytes of a text as TextEncoder encodes it, or of the bytes", () => {
     for (const text of ["", "a", "ü", "€", "👋", "a\ud800", "\udc00b", "\ud800\ud800\udc00", "aü€👋".repeat(100)]) {
       assertEquals(byteLength(text), new TextEncoder().encode(text).length, JSON.stringify(text));
     }
@@ -13,7 +13,7 @@ describe("byteLength", () => {
 });
 
 describe("assertPayload", () => {
-  it("takes strings and Uint8Arrays, and names what else was given", () => {
+  it("accepts strings and Uint8Arrays, and names the type of anything else", () => {
     for (const data of ["", new Uint8Array(1)]) assertPayload(data, "send");
     for (const [data, kind] of [[null, "null"], [1, "number"], [{}, "Object"], [new ArrayBuffer(1), "ArrayBuffer"]]) {
       const error = assertThrows(() => assertPayload(data, "send"), OptionError, `"${kind}"`);

@@ -14,7 +14,7 @@ import { FakeClock, until } from "../support/support.ts";
 type Data = string | Uint8Array;
 type Closable = Backplane & AsyncDisposable;
 
-/** What must hold for every backplane. */
+/** Registers the tests that every backplane must pass. */
 function suite(
   name: string,
   withNodes: (count: number, action: (nodes: Closable[]) => Promise<void>) => Promise<void>,
@@ -102,7 +102,7 @@ function suite(
         assert((got![0] as Uint8Array).every((byte, index) => byte === bytes[index]));
       }));
 
-    it("takes nothing any more once closed", () =>
+    it("refuses to publish once closed", () =>
       withNodes(2, async ([one]) => {
         const subscription = one!.subscribe("a", () => {});
         await one!.close();

@@ -173,7 +173,7 @@ describe("WebSocketServer.publish", () => {
     await room.stop();
   });
 
-  it("forgets those that were refused", async () => {
+  it("forgets refused connections", async () => {
     const { server } = new Room({
       onAllow: (connection) => {
         connection.subscribe("news");
@@ -188,7 +188,7 @@ describe("WebSocketServer.publish", () => {
     assertEquals(server.subscriberCount("news"), 0);
   });
 
-  it("refuses what is neither text nor bytes, and topics without a name", () => {
+  it("refuses data other than text or bytes, and topics without a name", () => {
     const server = new WebSocketServer();
     assertThrows(() => server.publish("", "a"), OptionError, "topic");
     assertThrows(() => server.publish("a", 5 as unknown as string), OptionError, "Cannot publish");

@@ -1,4 +1,4 @@
-/** What becomes of live messages when Redis goes away, and comes again: with each client, against a real one. */
+/** Live messages when Redis disconnects and returns: with each client, against a real one. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
@@ -94,7 +94,7 @@ describeRedis("RedisBackplane when Redis fails", () => {
         await redis.stop();
       });
 
-      it("comes back when its connections are killed, with subscriptions made meanwhile", async () => {
+      it("reconnects when its connections are killed, with subscriptions made meanwhile", async () => {
         const redis = await RedisServer.start([]);
         const [one, other] = [await Node.start(make, redis.url), await Node.start(make, redis.url)];
         await one.program.command("CLIENT", "KILL", "TYPE", "pubsub");
@@ -110,7 +110,7 @@ describeRedis("RedisBackplane when Redis fails", () => {
         await redis.stop();
       });
 
-      it("can be made before Redis is there, and closed without it", async () => {
+      it("can be created before Redis runs, and closed without it", async () => {
         const redis = await RedisServer.start([]);
         const programs = [await make(redis.url), await make(redis.url)];
         await redis.kill();
@@ -127,7 +127,7 @@ describeRedis("RedisBackplane when Redis fails", () => {
         await redis.stop();
       });
 
-      it("notices a Redis that stands still, and keeps no more than maxPendingSize for it", async () => {
+      it("detects a stalled Redis, and keeps at most maxPendingSize for it", async () => {
         const redis = await RedisServer.start([]);
         const node = await Node.start(make, redis.url, { maxPendingSize: 10_000, clock: new QuickClock() });
         redis.freeze(true);
@@ -155,7 +155,7 @@ describeRedis("RedisBackplane when Redis fails", () => {
     });
   }
 
-  it("counts what it cannot know by the numbers of each sender", async () => {
+  it("counts lost messages by the sequence numbers of each sender", async () => {
     const [make] = CLIENTS.values();
     const redis = await RedisServer.start([]);
     const node = await Node.start(make!, redis.url);

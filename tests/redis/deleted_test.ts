@@ -106,7 +106,7 @@ describeRedis("RedisJournal in a Redis that evicts keys", () => {
     await redis.stop();
   });
 
-  it("loses nothing without a word when Redis evicts all the same", async () => {
+  it("reports every loss when Redis evicts entries despite the setting", async () => {
     const redis = await RedisServer.start(["--appendonly", "no"]);
     const node = await Node.open(make!, redis.url, { eviction: "warn" });
     await node.program.command("CONFIG", "SET", "maxmemory", "20mb", "maxmemory-policy", "allkeys-lru");
@@ -165,7 +165,7 @@ describeRedis("RedisJournal whose stream something else has changed", () => {
       assertEquals([bodies(await other!.journal.read(1, 10)), other!.journal.trimmed], [["6"], 5]);
     }));
 
-  it("does not trim each new notification because of what is gone", () =>
+  it("does not trim each new notification because of lost entries", () =>
     withNodes(async ([one]) => {
       const large = "x".repeat(4 * MIB);
       await one!.append(`1${large}`, `2${large}`, `3${large}`);
@@ -245,7 +245,7 @@ describeRedis("RedisJournal whose stream something else has changed", () => {
       ]);
     }));
 
-  it("goes on with higher numbers when its own key is gone, also with a node that did not know it", async () => {
+  it("continues with higher numbers when its own key is gone, also on a node without knowledge of it", async () => {
     const redis = await RedisServer.start(["--appendonly", "no"]);
     const one = await Node.open(make!, redis.url);
     await one.append("1", "2", "3");

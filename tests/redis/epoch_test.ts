@@ -1,5 +1,5 @@
 /**
- * What becomes of numbers when Redis comes back with less than it had: after a restart with older data, or a fail-over
+ * Sequence numbers when Redis returns with less data than it had: after a restart with older data, or a fail-over
  * to a replica that was behind. No number is given twice, whichever node comes first; what is gone is told on all
  * nodes; and every node hears what comes after.
  */
@@ -99,7 +99,7 @@ async function untilLost(...nodes: Node[]): Promise<void> {
 }
 
 describeRedis("RedisJournal after a fail-over to a replica that was behind", () => {
-  it("gives no number again when the node comes first that knows less", () =>
+  it("reuses no number when the node that knows less reconnects first", () =>
     withLag(async ({ addresses, replica }, ahead, behind) => {
       addresses[1]!.lead(replica.port);
       const seqs = await behind.append("new 1", "new 2", "new 3");
@@ -113,7 +113,7 @@ describeRedis("RedisJournal after a fail-over to a replica that was behind", () 
       await untilLost(ahead, behind);
     }));
 
-  it("gives no number again when the node comes first that knows more", () =>
+  it("reuses no number when the node that knows more reconnects first", () =>
     withLag(async ({ addresses, replica }, ahead, behind) => {
       addresses[0]!.lead(replica.port);
       await ahead.append("new 1");
@@ -126,7 +126,7 @@ describeRedis("RedisJournal after a fail-over to a replica that was behind", () 
       await untilLost(ahead, behind);
     }));
 
-  it("gives no number again when a node comes first that knows nothing", () =>
+  it("reuses no number when a node without knowledge connects first", () =>
     withLag(async (failover, ahead, behind) => {
       const { addresses, replica } = failover;
       const fresh = await failover.open(replica);
@@ -297,7 +297,7 @@ describeRedis("RedisJournal of a Redis that has forgotten something", () => {
     await redis.stop();
   });
 
-  it("says nothing of a loss, and leaves nothing out, when nothing was lost", async () => {
+  it("reports no loss, and omits no message, when none was lost", async () => {
     const redis = await RedisServer.start();
     const [one, other] = [await Node.open(make!, redis.url), await Node.open(make!, redis.url)];
     await one.append("1", "2");

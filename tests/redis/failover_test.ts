@@ -1,5 +1,5 @@
 /**
- * What becomes of connections to a Redis that is no primary any more, with each client: of the journal, and of the
+ * Connections to a Redis that has stopped being the primary, with each client: of the journal, and of the
  * backplane.
  */
 
@@ -149,7 +149,7 @@ describeRedis("A connection to a Redis that is no primary any more", () => {
         });
       }
 
-      it("asks otherwise where ROLE is forbidden, and goes on where nothing tells", async () => {
+      it("uses another command where ROLE is forbidden, and continues if none works", async () => {
         const pair = await Pair.start();
         for (const command of [pair.onPrimary.bind(pair), pair.onReplica.bind(pair)]) {
           await command("ACL", "SETUSER", "no-role", "on", ">secret", "~*", "&*", "+@all", "-role");
@@ -400,7 +400,7 @@ async function publishUntilHeard(from: Node, to: Node, text: string): Promise<vo
 describeRedis("RedisBackplane whose primary becomes a replica", () => {
   for (const [name, make] of CLIENTS) {
     describe(name, () => {
-      it("loses nothing in silence, and goes on at the new primary", async () => {
+      it("reports every loss, and continues at the new primary", async () => {
         const pair = await Pair.start();
         const programs = [await make(pair.address.url), await make(pair.address.url)];
         const [one, other] = programs.map(({ client }) => new Node(client));

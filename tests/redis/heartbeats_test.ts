@@ -1,4 +1,4 @@
-/** What nodes of a backplane learn from each other's beats: played without Redis. */
+/** Heartbeats between nodes of a backplane, simulated without Redis. */
 
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
@@ -116,7 +116,7 @@ describe("Heartbeats", () => {
     assertEquals(Object.keys(JSON.parse(node.next()).heard).length, 64);
   });
 
-  it("takes no beat for one that is none, and shows names of peers without control characters, cut", () => {
+  it("ignores invalid beats, and shows names of peers shortened and without control characters", () => {
     const node = new Heartbeats("me", "me");
     const good = { node: "x", name: "x", beat: 1, since: 0, heard: {} };
     const bad = [

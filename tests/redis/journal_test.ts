@@ -82,7 +82,7 @@ describeRedis("RedisJournal of several servers", () => {
           });
         }));
 
-      it("goes on where it was: notifications, numbers, cursors, retries, and who it is", async () => {
+      it("continues after a restart with its notifications, numbers, cursors, retries and identity", async () => {
         const redis = await RedisServer.start();
         const first = await Node.open(make, redis);
         const { seq } = await first.journal.append(entry("a"));
@@ -101,7 +101,7 @@ describeRedis("RedisJournal of several servers", () => {
         await redis.stop();
       });
 
-      it("loses nothing that was taken when Redis is killed in the middle", async () => {
+      it("loses no accepted notification when Redis is killed meanwhile", async () => {
         const redis = await RedisServer.start();
         const [one, other] = [await Node.open(make, redis), await Node.open(make, redis)];
         const taken = new Set<string>();
@@ -214,7 +214,7 @@ describeRedis("RedisJournal of several servers", () => {
     await redis.stop();
   });
 
-  it("lets a receiver go on at another server, with what it had not acknowledged anywhere", () =>
+  it("lets a receiver continue at another server, with all it had not acknowledged anywhere", () =>
     withNodes(make!, 3, async ([one, two, three]) => {
       for (let at = 1; at <= 9; at++) await one!.journal.append(entry(`${at}`));
       // From its first word on it is known everywhere.
@@ -262,7 +262,7 @@ describeRedis("RedisJournal of several servers", () => {
       assertEquals(await one!.journal.cursor("third"), 5);
     }));
 
-  it("says so when Redis has forgotten something, and gives no number twice", async () => {
+  it("reports data that Redis has lost, and gives no number twice", async () => {
     const redis = await RedisServer.start(["--appendonly", "no"]);
     const node = await Node.open(make!, redis);
     assertEquals(node.journal.durability, "no");
@@ -318,7 +318,7 @@ describeRedis("RedisJournal of several servers", () => {
     await Promise.all([primary.stop(), replica.stop()]);
   });
 
-  it("says so once when what was acknowledged cannot be written, and writes it later", async () => {
+  it("reports once acknowledgements that cannot be written, and writes them later", async () => {
     const redis = await RedisServer.start();
     const admin = await make!(redis.url);
     await admin.command("ACL", "SETUSER", "node", "on", "nopass", "+@all", "~*");
@@ -395,7 +395,7 @@ describeRedis("RedisJournal of several servers", () => {
       assertEquals(bodies(taken), ["1"]);
     }));
 
-  it("ends, whatever Redis has forgotten, and also when it dies meanwhile", async () => {
+  it("ends even if Redis has lost data or dies meanwhile", async () => {
     for (const trouble of ["FLUSHALL", "death"]) {
       const redis = await RedisServer.start();
       const node = await Node.open(make!, redis);
@@ -454,7 +454,7 @@ describeRedis("RedisJournal of several servers", () => {
     await redis.stop();
   });
 
-  it("says so when it comes back and another journal is there", async () => {
+  it("reports another journal found after a reconnect", async () => {
     const redis = await RedisServer.start(["--appendonly", "no"]);
     const node = await Node.open(make!, redis);
     await node.journal.append(entry("a"));
@@ -513,7 +513,7 @@ describeRedis("RedisJournal of several servers", () => {
     await redis.stop();
   });
 
-  it("goes on with a name that was shared, then not, then shared again", () =>
+  it("continues with a name that was shared, then not, then shared again", () =>
     withNodes(make!, 2, async ([one, other]) => {
       for (let at = 1; at <= 6; at++) await one!.journal.append(entry(`${at}`));
       const here = one!.journal.share("x", 0, "", () => {});

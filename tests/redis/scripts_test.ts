@@ -123,7 +123,7 @@ class Bench {
     await this.#try(scripts.TRIM, 1000, 0, 900);
   }
 
-  /** What must be so at any moment, if Redis answers at all. */
+  /** Checks the invariants that hold whenever Redis answers. */
   async check(): Promise<void> {
     const meta = new Map<string, string>();
     const flat = await this.ask("HGETALL", "meta") as string[] | Record<string, string>;

@@ -53,7 +53,7 @@ describe("check_style.ts", () => {
   /** A project without offenders: each exception must have its reason. */
   const clean = Object.fromEntries([...SLEEPS_ALLOWED.keys()].map((path) => [path, "await sleep(5);\n"]));
 
-  it("ends well on a project without offenders, whatever is in folders of others", () => {
+  it("exits with 0 on a project without offenders, ignoring folders of others", () => {
     using project = new Project({
       ...clean,
       "base/a.ts": "/** Sends. */\nexport const a = 1;\n",
@@ -114,7 +114,7 @@ describe("check_layers.ts", () => {
     "server/a.ts": "export const a = 1;\n",
   };
 
-  it("ends well on a project without offenders, whatever is in folders of others", () => {
+  it("exits with 0 on a project without offenders, ignoring folders of others", () => {
     using project = new Project({ ...clean, "node_modules/b/b.ts": "", "scripts/c.ts": "Deno.pid;\n" });
     const { status, lines, errors } = project.run(command);
     assertEquals([status, lines.length, errors], [0, 1, ""], lines.join("\n"));
@@ -129,7 +129,7 @@ describe("check_layers.ts", () => {
     assertStringIncludes(lines[1]!, "base/x.ts:3 names the runtime Bun");
   });
 
-  it("prints the rooms with --rooms, whatever is wrong", () => {
+  it("prints the rooms with --rooms, even if rules are broken", () => {
     using project = new Project({});
     const { status, lines } = project.run(command, "--rooms");
     assertEquals([status, lines.length], [0, 26]);
@@ -146,7 +146,7 @@ describePeer("check_surface.ts", "Deno", (deno) => {
     "docs/surface.txt": "",
   };
 
-  it("writes the list, ends well while it is true, and names what differs", () => {
+  it("writes the list, exits with 0 while it is true, and names differences", () => {
     using project = new Project(files);
     assertEquals(project.run(command, "--write").status, 0);
     assertStringIncludes(project.read("docs/surface.txt"), "\n[.]\nclass B\n  m\n\n[./b]\nclass B (as in .)\n");

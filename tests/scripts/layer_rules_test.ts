@@ -20,7 +20,7 @@ const SOUND = {
 };
 
 describe("checkLayers", () => {
-  it("finds nothing in a sound tree", () => {
+  it("reports no finding for a sound tree", () => {
     assertEquals(check(SOUND), []);
   });
 
@@ -206,7 +206,7 @@ describe("checkLayers", () => {
     }
   });
 
-  it("wants reasons that are some, and tests in them that are there", () => {
+  it("demands reasons that are not empty, and existing tests in them", () => {
     const files = { "base/a.ts": "", "tests/base/b_test.ts": "" };
     const because = (reason: string) => check(files, { testedElsewhere: new Map([["base/a.ts", reason]]) });
     assertEquals(because("tests/base/b_test.ts has its cases"), []);

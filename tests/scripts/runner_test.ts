@@ -41,7 +41,7 @@ class Run {
     this.ended = new Promise((resolve) => this.child.on("close", resolve));
   }
 
-  /** What the last line says. */
+  /** Text of the last line. */
   counts(): { passed: number; failed: number; skipped: number } {
     const line = this.output.trimEnd().split("\n").at(-1)!;
     const counts = /^(\d+) passed, (\d+) failed, (\d+) skipped$/.exec(line)?.slice(1).map(Number);
@@ -50,7 +50,7 @@ class Run {
     return { passed: passed!, failed: failed!, skipped: skipped! };
   }
 
-  /** What the table says of something that is missing: tests, files, and the command. */
+  /** Table rows for missing items: tests, files, and the command. */
   row(need: string): { tests: number; files: number; command: string } {
     const lines = this.output.split("\n").filter((line) => line.startsWith(`  ${need} `));
     assertEquals(lines.length, 1, this.output);
@@ -163,7 +163,7 @@ describePeer("the runner", "Deno", (deno) => {
       assertStringIncludes(run.output, `FAILED: ${file} on Deno did not end within 1 s\n`);
     }));
 
-  it("ends what tests have started when it is interrupted", () =>
+  it("ends processes started by tests when it is interrupted", () =>
     withFolder(async (folder) => {
       const pidFile = join(folder, "pid");
       const sleeper = `spawn("sleep", ["1000"], { detached: true, stdio: "ignore" })`;
@@ -183,7 +183,7 @@ describePeer("the runner", "Deno", (deno) => {
     }));
 });
 
-/** Whether a process runs: one that has ended is there until its parent has noticed. */
+/** Tells whether a process runs: an ended one stays listed until its parent has reaped it. */
 function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);

@@ -76,7 +76,7 @@ describe("vague words and metaphors", () => {
     assertEquals(linesOf(rules.checkWords(file("tests/a_test.ts", text), NONE)), [1, 2, 3]);
   });
 
-  it("are none as code: names, regular expressions, and what stands in backquotes", () => {
+  it("are ignored in code: names, regular expressions, and text in backquotes", () => {
     const text = "nobody(/nobody/); // `nobody`, `somebodyElse`\n/** nobodyElse */";
     assertEquals(rules.checkWords(file("base/a.ts", text), NONE), []);
     assertEquals(rules.checkDocument("README.md", "the user `nobody`"), []);
@@ -139,7 +139,7 @@ describe("size", () => {
     assertEquals(size("base/a.ts", long(400) + long(101)), []);
   });
 
-  it("counts a class from its name to its last brace, whatever its heading says", () => {
+  it("counts a class from its name to its last brace, ignoring its heading", () => {
     const heading = "export abstract class A<T extends { a: () => void }> extends B<{ c: 1 }> implements C";
     assertEquals(rules.classes(scanSource(long(501, heading)).code), [{ name: "A", line: 1, lines: 501 }]);
     assertEquals(rules.classes(scanSource(`const a = "class B {"; // class C {\nx.class A {}`).code), []);

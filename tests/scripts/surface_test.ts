@@ -136,7 +136,7 @@ describe("formatSurface", () => {
     assertEquals(countNames(surface.get(".")!), 2);
   });
 
-  it("leaves out what a module does not export", () => {
+  it("omits names that a module does not export", () => {
     assertEquals(listOf(surfaceOf({ ".": { A: [declare("class", {}, { declarationKind: "private" })] } })), ["[.]"]);
   });
 });

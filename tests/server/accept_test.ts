@@ -98,7 +98,7 @@ class Rig {
   write(...parts: string[]): void {
     for (const part of parts) this.#writer.write(encode(part)).then(() => this.taken++, () => {});
   }
-  /** What the server writes, piece by piece. */
+  /** Writes of the server, piece by piece. */
   async *chunks(): AsyncGenerator<Uint8Array> {
     for (let part = await this.#reader.read(); !part.done; part = await this.#reader.read()) yield part.value;
   }
@@ -207,7 +207,7 @@ describe("plain HTTP on the port", () => {
     assertEquals(bodies(rig.text), ["/slow", "/fast"]);
   });
 
-  it("stops reading while a request is answered, whatever the amount pipelined behind it", async () => {
+  it("stops reading while a request is answered, for any amount pipelined behind it", async () => {
     const gate = defer<void>();
     const rig = new Rig({ onCommandGet: pathOf("/slow", gate.promise) });
     rig.write(get("/slow"));
@@ -647,7 +647,7 @@ describe("plain HTTP on the port", () => {
 });
 
 describe("a request that is answered directly", () => {
-  it("has its body read once, whatever the peer sends while the answer is pending", async () => {
+  it("reads its body once, even if the peer sends more while the answer is pending", async () => {
     const taken: string[] = [];
     const answers: ((reply: TextReply) => void)[] = [];
     const errors: unknown[] = [];

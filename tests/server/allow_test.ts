@@ -113,7 +113,7 @@ describe("an onAllow that does not answer", () => {
     assertStringIncludes(await socket.readText(), "HTTP/1.1 403 ");
   });
 
-  it("is ignored when it answers later, whatever it says", async () => {
+  it("is ignored when its answer comes too late", async () => {
     let cancelled = 0;
     const body = (): ReadableStream => new ReadableStream({ cancel: () => void cancelled++ });
     const used = new Response("x");

@@ -117,7 +117,7 @@ describe("the memory that an unfinished message holds", () => {
     await settle();
   });
 
-  it("is nothing for messages that come whole, nor with frameByFrame between two frames", async () => {
+  it("is zero for whole messages, and with frameByFrame between two frames", async () => {
     const whole = watchedRig({ messageTimeout: 1000 });
     whole.transport.receive(concat(whole.peer.text("a"), whole.peer.text("b".repeat(70_000)), whole.peer.frame(9)));
     assertEquals([whole.unfinished.total, whole.clock.pending], [0, 0]);
@@ -161,7 +161,7 @@ describe("maxTotalMessageSize", () => {
     assertEquals(unfinished.total, 0);
   });
 
-  /** What attackers send on one connection: less than 1 MiB of a message that has no end. */
+  /** Bytes that attackers send on one connection: less than 1 MiB of a message that has no end. */
   const KINDS: Record<string, () => Uint8Array> = {
     "one frame": () => concat(length64(0, MiB), new Uint8Array(MiB - 1)),
     "fragments of a text": () =>
@@ -243,7 +243,7 @@ describe("maxTotalMessageSize", () => {
 });
 
 describe("messageTimeout", () => {
-  it("closes with 1001 a connection whose message does not go on; pings are no part of it", async () => {
+  it("closes with 1001 a connection whose message stalls, even if it sends pings", async () => {
     const { transport, peer, connection, recorder, clock } = watchedRig({ messageTimeout: 8000 });
     transport.receive(peer.text("Hel", false));
     for (let second = 0; second < 8; second++) {
@@ -495,7 +495,7 @@ describe("maxTotalBodySize", () => {
     for (const socket of sockets) await socket.close();
   });
 
-  it("counts the little that came of a body with its head", async () => {
+  it("counts the received part of a body with its head", async () => {
     await using server = await webhook({ maxTotalBodySize: 2 * KiB });
     const sockets: RawSocket[] = [];
     for (let index = 0; index < 10; index++) {

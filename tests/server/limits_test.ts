@@ -46,7 +46,7 @@ async function exchange(server: WebSocketServer, text: string): Promise<string> 
 }
 
 describe("maxConnections", () => {
-  it("answers 503 to those beyond it, and takes new ones when one has gone", () =>
+  it("answers 503 above the limit, and accepts new connections when one has closed", () =>
     withServer({ maxConnections: 2 }, async (server, errors) => {
       const [first, second] = [await connect(server), await connect(server)];
       const refused = await exchange(server, HANDSHAKE + "\r\n");
@@ -127,7 +127,7 @@ describe("maxConnectionsPerAddress", () => {
 });
 
 describe("maxHandshakes", () => {
-  it("closes those that say nothing for those that do", () =>
+  it("closes silent connections to make room for active ones", () =>
     withServer({ maxHandshakes: 3, onCommandGet: () => new Response("hello") }, async (server) => {
       const silent: RawSocket[] = [];
       for (let index = 0; index < 3; index++) {
@@ -147,7 +147,7 @@ describe("maxHandshakes", () => {
 });
 
 describe("maxRequests", () => {
-  it("ends a connection after so many, in order", () =>
+  it("ends a connection after the maximum number of requests, answered in order", () =>
     withServer(
       { maxRequests: 3, onCommandGet: (request) => new Response(new URL(request.url).pathname) },
       async (server) => {
@@ -346,7 +346,7 @@ describe("maxTotalBufferedAmount and broadcasts", () => {
 });
 
 describe("slowConsumer of one message", () => {
-  it("drops or closes as the message says, whatever the setting", async () => {
+  it("drops or closes as the message demands, overriding the setting", async () => {
     for (const setting of ["close", "drop"] as const) {
       const { transport, connection, recorder } = openRig("server", { maxBufferedAmount: 1000, slowConsumer: setting });
       transport.stalled = true;

@@ -35,7 +35,7 @@ describe("RequestTimer", () => {
     assertEquals(times, [100]);
   });
 
-  it("limits each piece of a body, and all of it", () => {
+  it("limits each piece of a body, and the whole body", () => {
     const { clock, timer, times } = makeTimer();
     timer.beginBody();
     for (let piece = 0; piece < 3; piece++) {

@@ -221,7 +221,7 @@ describe("WebSocketServer handlers", () => {
     assertEquals(server.errors, []);
   });
 
-  it("say which handler it was that returned a Response twice, or what is none", async () => {
+  it("name the handler that returned a Response twice, or a value that is no Response", async () => {
     await using server = await start();
     const same = new Response("once only", { status: 403 });
     server.onAllow = () => same;
@@ -275,7 +275,7 @@ describe("WebSocketServer handlers", () => {
     await client.disconnect();
   });
 
-  it("onDisconnect comes exactly once for each onConnect, whatever becomes of the connection", async () => {
+  it("onDisconnect is called exactly once for each onConnect, however the connection ends", async () => {
     const counts = new Map<WebSocketConnection, number>();
     let disconnects = 0;
     await using server = await start({
@@ -440,7 +440,7 @@ describe("WebSocketServer handshakes", () => {
     assertEquals(plain.status, 404);
   });
 
-  it("are refused with a status and a body that says what was wrong", async () => {
+  it("are refused with a status and a body that names the error", async () => {
     await using server = await start({ handshakeTimeout: 60_000 });
     const cases: [string, number, string][] = [
       [handshake("/", "Upgrade: websocket\r\n"), 400, "Connection"],

@@ -38,10 +38,10 @@ class BrokenJournal extends MemoryJournal {
 
 /** All that comes of some bytes. */
 interface Outcome {
-  /** What the peer gets, with another date. */
+  /** Response that the peer gets, with a fixed date. */
   text: string;
   ended: boolean;
-  /** What came to `onRawMessage`. */
+  /** Payloads passed to `onRawMessage`. */
   taken: string[];
   /** The last sequence number of the journal. */
   kept: number;
@@ -281,7 +281,7 @@ describe("a request that is answered directly", () => {
     }
   });
 
-  it("is one that needs no Request; a subclass with a respond of its own gets one", async () => {
+  it("needs no Request, unless a subclass overrides respond", async () => {
     const cases = CASES.filter(({ direct }) => direct !== false);
     const all = (web: boolean): Promise<Outcome[]> =>
       Promise.all(cases.map((each) => run(fresh(each), web, [encode(each.wire).length])));
@@ -354,7 +354,7 @@ describe("a request that is answered directly", () => {
     writer.abort().catch(() => {});
   });
 
-  it("is kept as a copy: what it was read into is used again", async () => {
+  it("is kept as a copy, since its read buffer is reused", async () => {
     const journal = new MemoryJournal();
     await using server = new WhatsAppServer({
       hostname: "127.0.0.1",
@@ -387,7 +387,7 @@ describe("a request that is answered directly", () => {
     await socket.close();
   });
 
-  it("says what the date is, each second anew", () => {
+  it("has a Date field, renewed each second", () => {
     const reply = new TextReply(200, "OK", { "x-more": "1" });
     const { now } = Date;
     try {

@@ -28,9 +28,9 @@ const SHARED = "pool";
 const SHARERS = ["pool 1", "pool 2"] as const;
 const file = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
-/** How a crash test went. */
+/** Result of a crash test. */
 export interface CrashReport {
-  /** How often a process was killed. */
+  /** Number of times a process was killed. */
   kills: Record<string, number>;
   /** Notifications that got a 200. */
   accepted: number;
@@ -38,7 +38,7 @@ export interface CrashReport {
   retries: number;
   /** Deliveries, by receiver: all, and those that came again. */
   delivered: Record<string, { all: number; again: number }>;
-  /** What must not be; empty if all is well. */
+  /** Violations found; empty if all is well. */
   faults: string[];
 }
 
@@ -117,13 +117,13 @@ class Both implements Killable {
   }
 }
 
-/** What takes the notifications. */
+/** Endpoint that takes the notifications. */
 interface Service {
-  /** Where the simulator and the receivers connect. */
+  /** Address to which the simulator and the receivers connect. */
   port: number;
-  /** What is killed as often as all receivers together. */
+  /** Process that is killed as often as all receivers together. */
   victims: Killable[];
-  /** Whether receivers may share a name over several servers. */
+  /** True if receivers may share a name over several servers. */
   shares: boolean;
   close(): Promise<void>;
 }

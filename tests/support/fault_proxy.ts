@@ -5,9 +5,9 @@
 
 import { connect, createServer, type Server, type Socket } from "node:net";
 
-/** What happens to a connection. All of it can be changed while it lives. */
+/** Faults of a connection; all can be changed while it is open. */
 export interface Faults {
-  /** How long each piece is under way, in ms. */
+  /** Delay of each piece, in ms. */
   delay?: number;
   /** Pieces are at most so many bytes; each goes out in a write of its own. */
   pieces?: number;
@@ -15,7 +15,7 @@ export interface Faults {
   stalled?: "up" | "down" | "both";
   /** After so many bytes of both directions the connection is cut, by FIN or by a reset. */
   cutAfter?: number;
-  /** How it is cut. */
+  /** Way in which the connection is cut. */
   cutBy?: "end" | "reset" | undefined;
 }
 

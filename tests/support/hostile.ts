@@ -1,5 +1,5 @@
 /**
- * What hostile peers do, each as one connection that ends by itself: for `security_test.ts`, `scripts/soak.ts` and
+ * Attacks of hostile peers, each as one connection that ends by itself: for `security_test.ts`, `scripts/soak.ts` and
  * `scripts/attacks.ts`. On `node:net`, with bytes that are made once, so that the attacker is cheap.
  */
 
@@ -43,19 +43,19 @@ function compressed(payload: Uint8Array): Uint8Array<ArrayBuffer> {
   return frame;
 }
 
-/** How an attack goes on after what it sends first. */
+/** Behaviour of an attack after its first bytes. */
 interface Course {
-  /** How often `bytes` are sent, with pauses for a server that does not read. */
+  /** Number of times `bytes` are sent, with pauses for a server that does not read. */
   times?: number;
   /** The pause between two of them, in ms. */
   pause?: number;
-  /** Whether it reads what comes. */
+  /** True if it reads the server's output. */
   reads?: boolean;
-  /** Whether it leaves as soon as the head of the answer is there. */
+  /** True if it disconnects as soon as the head of the response has arrived. */
   answered?: boolean;
-  /** How long it stays at the end, in ms; it leaves before if the server ends it. */
+  /** Time it stays connected at the end, in ms, unless the server closes earlier. */
   stay?: number;
-  /** Whether it goes by a reset. */
+  /** True if it disconnects with a TCP reset. */
   reset?: boolean;
 }
 

@@ -40,7 +40,7 @@ export function describePeer(
   });
 }
 
-/** What a program printed. */
+/** Output of a program. */
 export interface Output {
   text: string;
   errors: string;

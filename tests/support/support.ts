@@ -1,5 +1,6 @@
 /**
- * What the tests share: a transport and a clock under their control, seeded randomness, and assertions about frames.
+ * Helpers shared by the tests: a transport and a clock under their control, seeded randomness, and assertions about
+ * frames.
  */
 
 import { assertEquals } from "@std/assert";
@@ -137,7 +138,7 @@ export class FakeTransport implements Transport {
   paused = false;
   ended = false;
   destroyed = false;
-  /** Whether writes wait for `drain()` of the test. */
+  /** True if writes wait for `drain()` of the test. */
   stalled = false;
 
   open(handler: TransportHandler): void {
@@ -237,7 +238,7 @@ export class Peer {
   }
 }
 
-/** What happened on a connection, as short texts and values. */
+/** Events of a connection, as short texts and values. */
 export class Recorder implements ConnectionHandler<unknown> {
   events: string[] = [];
   messages: MessageData[] = [];

@@ -18,7 +18,7 @@ import type { Transport } from "../../transport/transport.ts";
 import { agreeOn, decode, defer, encode, openRig, startEcho, until } from "./support.ts";
 import { concat, concatAll } from "../../base/bytes.ts";
 
-/** How the endpoint works. */
+/** Settings of the endpoint. */
 export interface EndpointOptions extends ConnectionOptions {
   compression?: boolean | CompressionOptions;
 }
@@ -26,9 +26,9 @@ export interface EndpointOptions extends ConnectionOptions {
 /** Bytes to it, bytes from it. */
 export interface Endpoint {
   send(bytes: Uint8Array): void;
-  /** What came from it behind the handshake. */
+  /** Bytes received from it after the handshake. */
   received(): Uint8Array;
-  /** Whether it has ended TCP. */
+  /** True if it has ended the TCP connection. */
   ended(): boolean;
   /** Ends TCP. */
   end(): void;
@@ -37,7 +37,7 @@ export interface Endpoint {
   close(): Promise<void>;
 }
 
-/** How to reach it. */
+/** Way to reach the endpoint. */
 export type Lane = "memory" | "memory, byte by byte" | "socket";
 export const LANES: readonly Lane[] = ["memory", "memory, byte by byte", "socket"];
 

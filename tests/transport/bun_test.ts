@@ -7,7 +7,7 @@ import type { Transport } from "../../transport/transport.ts";
 import { bunTransport } from "../../transport/bun.ts";
 import { settle, until } from "../support/support.ts";
 
-/** What the transport wants to be called with. */
+/** Socket handler of the transport. */
 interface Handlers {
   open(socket: FakeSocket): void;
   data(socket: FakeSocket, bytes: Uint8Array): void;
@@ -28,7 +28,7 @@ class FakeSocket {
   readonly remotePort: number = ++ports;
   readonly localAddress = "192.0.2.2";
   readonly localPort = 80;
-  /** What was called, other than `pause` and `resume`. */
+  /** Calls made, other than `pause` and `resume`. */
   calls: string[] = [];
   paused = false;
   resumed = 0;

@@ -10,7 +10,7 @@ import { concat } from "../../base/bytes.ts";
 
 const isDeno = "Deno" in globalThis;
 
-/** What the first byte of a connection asks for. */
+/** Command given by the first byte of a connection. */
 const [LIGHT, HEAVY] = [0, 1];
 
 /** One connection as the server sees it. */

@@ -16,7 +16,7 @@ describe("assertKeyMatches", () => {
     assertEquals(error.code, "ERR_KEY_MISMATCH");
   });
 
-  it("says that a file is no certificate", () => {
+  it("rejects a file that is no certificate", () => {
     const error = assertThrows(
       () => assertKeyMatches("nothing", plain, "x.pem", "leaf.key"),
       CertificateError,

@@ -19,10 +19,10 @@ class MemoryTransport implements Transport {
   handler: TransportHandler | undefined;
   paused = false;
   destroyed = false;
-  /** What waits for this end. */
+  /** Bytes that wait for this end. */
   incoming: Uint8Array[] = [];
   ended = false;
-  /** Whether a write waits for `drain` of the test. */
+  /** True if a write waits for `drain` of the test. */
   stalled = false;
   #writing = false;
   #endTold = false;
@@ -84,7 +84,7 @@ class MemoryTransport implements Transport {
   }
 }
 
-/** What a transport said. */
+/** Events of a transport. */
 class Log {
   events: string[] = [];
   text = "";
@@ -158,7 +158,7 @@ function describeNodeTls(): void {
       await close();
     });
 
-    it("stays paused, whatever the stream of node:tls asks for, until the program resumes it", async () => {
+    it("stays paused until the program resumes it, even if the stream of node:tls asks for data", async () => {
       const { client, server, clientRaw, close } = await secure();
       const [sent, got] = [new Log(), new Log()];
       server.open(sent.handler);
@@ -243,7 +243,7 @@ function describeNodeTls(): void {
   });
 
   describe("a client of TLS over a transport", () => {
-    it("refuses a certificate of another host or of an unknown root, whatever the environment says", async () => {
+    it("refuses a certificate of another host or of an unknown root, in any environment", async () => {
       Deno.env.set("NODE_TLS_REJECT_UNAUTHORIZED", "0");
       try {
         for (const changes of [{ hostname: "example.com" }, { hostname: "127.0.0.2" }, { rootCertificates: [] }]) {
@@ -380,7 +380,7 @@ function describeDeno(): void {
       });
     });
 
-    it("come all the same after the pair was closed in the middle of a pass", async () => {
+    it("are handled even after the pair was closed in the middle of a pass", async () => {
       const [one, far] = await connectPair();
       await takeTurn(one);
       let called = false;

@@ -4,7 +4,8 @@ import { FairShare, ReadLoad } from "../../transport/fair_share.ts";
 import { handlerTime, timeHandler } from "../../base/handler_time.ts";
 
 /**
- * How one connection behaves: what handling a byte or a read of it takes, in ms, and how much of that is the program's.
+ * Behaviour of one connection: the time that handling a byte or a read takes, in ms, and how much of that is the
+ * program's.
  */
 interface Habit {
   length: number;

@@ -62,7 +62,7 @@ describe("connectFirst", () => {
     assertEquals(net.log.at(-1), "close a:");
   });
 
-  it("goes on at once when one refuses", async () => {
+  it("tries the next address at once when one refuses", async () => {
     const net = new Network();
     const connected = net.connect(["a:", "1", "b:"]);
     await net.fail("a:");

@@ -63,7 +63,7 @@ describe("loadPrivateKey", () => {
     }
   });
 
-  it("says that a file is no key, or a damaged one", async () => {
+  it("rejects a file that is no key, or a damaged one", async () => {
     const cut = read("pkcs8-aes256-sha512.key").split("\n").slice(0, 5).join("\n");
     const damaged = [
       "",
@@ -81,7 +81,7 @@ describe("loadPrivateKey", () => {
     }
   });
 
-  it("passes on what the provider of the pass phrase throws", async () => {
+  it("passes on an error thrown by the pass phrase provider", async () => {
     const fail = (): Promise<string> => Promise.reject(new Error("vault is closed"));
     await assertRejects(() => loadPrivateKey(read("pkcs8-des3.key"), "x", fail), Error, "vault is closed");
   });

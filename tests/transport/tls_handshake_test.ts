@@ -255,7 +255,7 @@ describe("an orderly end over TLS", () => {
 });
 
 describe("the time limit of the handshake", () => {
-  it("counts what TLS took", async () => {
+  it("includes the time spent on TLS", async () => {
     const clock = new FakeClock();
     const connected = defer<void>();
     const { server } = await start({ clock, handshakeTimeout: 1000, onConnect: () => connected.resolve() });

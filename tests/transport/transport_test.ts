@@ -26,7 +26,7 @@ import { readFileSync } from "node:fs";
 /** Lets everybody in. */
 const admit = (): Admittance => ({ acceptedAt: 0, evict: () => {}, leave: () => {} });
 
-/** What a transport said. */
+/** Events of a transport. */
 class Log {
   received: Uint8Array[] = [];
   events: string[] = [];
@@ -184,7 +184,7 @@ for (const [name, make] of KINDS) {
       await until(() => countLeasable() === before, "all buffers");
     });
 
-    it("carries bytes all the same when no buffer can be leased", async () => {
+    it("carries bytes even when no buffer can be leased", async () => {
       const taken = takeAll();
       const { client, server, close } = await make();
       const bytes = new Random(3).bytes(700_000);
@@ -248,7 +248,7 @@ for (const [name, make] of KINDS) {
       });
     }
 
-    it("says close exactly once, after destroy, and to the other end", async () => {
+    it("reports close exactly once, after destroy, and to the other end", async () => {
       const { client, server, close } = await make();
       client.transport.destroy();
       assertEquals(client.events, []);

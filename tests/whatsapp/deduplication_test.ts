@@ -187,7 +187,7 @@ describe("recordKey", () => {
     assertEquals(without.map(keyOf), without.map(() => undefined));
   });
 
-  it("is not confused by ids that hold what stands between the parts", () => {
+  it("is not confused by ids that contain the separator of the parts", () => {
     const ids = ['m","text', "m,text", "m\ntext", 'm"', "m\\"];
     assertEquals(new Set(ids.map((id) => keyOf(messages({ ...MESSAGE, id })))).size, ids.length);
   });
@@ -236,7 +236,7 @@ describe("WhatsAppReceiver with all defaults", () => {
     await receiver.disconnect();
   });
 
-  it("delivers each distinct record once, in whatever batches Meta repeats it", async () => {
+  it("delivers each distinct record once, in any batches in which Meta repeats it", async () => {
     await using server = await startServer();
     const got: WhatsAppRecord[] = [];
     const receiver = await connect(server, {

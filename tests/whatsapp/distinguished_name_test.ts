@@ -158,7 +158,7 @@ describe("hasCommonName", () => {
 });
 
 describe("clientCertificateForm", () => {
-  it("is one that is known", () => {
+  it("must be a known form", () => {
     const form = "guess" as SubjectForm;
     assertThrows(() => new WhatsAppServer({ clientCertificateForm: form }), OptionError, "clientCertificateForm");
     const server = new WhatsAppServer();

@@ -66,7 +66,7 @@ describe("guessing the token of a receiver", () => {
     await guessed.stop();
   });
 
-  it("says with the 429 when to try again", async () => {
+  it("sends Retry-After with the 429", async () => {
     const guessed = new GuessedServer();
     const guesses = Array.from({ length: 20 }, () => guessed.guess("203.0.113.1"));
     await guessed.wrong(20);

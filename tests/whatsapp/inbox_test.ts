@@ -114,7 +114,7 @@ describe("WhatsAppServer: keeping", () => {
       await (await SqliteJournal.open(file)).close();
     }));
 
-  it("says at the start that it keeps notifications in memory only, unless that was asked for", async () => {
+  it("warns at the start if it keeps notifications in memory only, unless configured so", async () => {
     const warnings: string[] = [];
     const { warn } = console;
     console.warn = (text: string) => void warnings.push(text);
@@ -312,7 +312,7 @@ async function speak(
 }
 
 describe("whatsapp-inbox.v1 on the wire", () => {
-  it("is as docs/inbox-protocol.md says: a line of JSON, a line feed, the body", async () => {
+  it("follows docs/inbox-protocol.md: a line of JSON, a line feed, the body", async () => {
     const server = await start();
     const { client, got } = await speak(server);
     client.send(encode('{"type":"hello","name":"by hand","window":1,"unknown":true}\n'));

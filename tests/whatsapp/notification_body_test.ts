@@ -19,7 +19,7 @@ function stream(size: number): ReadableStream<Uint8Array<ArrayBuffer>> {
 }
 
 describe("collectNotification", () => {
-  it("collects, checks and hashes a body, whatever the size of its pieces", async () => {
+  it("collects, checks and hashes a body in pieces of any size", async () => {
     for (const size of [1, 7, BODY.length]) {
       const { bytes, authentic, digest } = await collectNotification(stream(size), SIGNATURE, ["other", "s"], "/a\n");
       assertEquals([bytes, authentic], [BODY, true]);

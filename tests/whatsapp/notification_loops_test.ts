@@ -81,7 +81,7 @@ describe("NotificationLoops", () => {
     await loop.return(undefined);
   });
 
-  it("acknowledge for loops what they must not get", async () => {
+  it("acknowledge notifications that loops must not get", async () => {
     const rig = new Rig();
     rig.attach();
     rig.unsigned.add("a");
@@ -106,7 +106,7 @@ describe("NotificationLoops", () => {
     assertEquals((await rig.loops.run(rig.names).next()).done, true);
   });
 
-  it("go on within a notification where another loop was left", async () => {
+  it("continue within a notification where another loop was left", async () => {
     const raw = {};
     const records = ["a", "b", "c"].map((actionType) => {
       return { kind: "userAction" as const, actionType, accountId: "1", raw };

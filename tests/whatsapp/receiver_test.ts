@@ -144,7 +144,7 @@ describe("WhatsAppReceiver: acknowledging", () => {
     await server.stop();
   });
 
-  it("waits for all running loops; each gets everything, and the rest goes on when one ends", async () => {
+  it("waits for all running loops; each gets everything, and the others continue when one ends", async () => {
     const server = await start();
     const receiver = await connect(server, { window: 4 });
     const got: Record<string, string[]> = { messages: [], statuses: [], left: [] };
@@ -174,7 +174,7 @@ describe("WhatsAppReceiver: acknowledging", () => {
     await server.stop();
   });
 
-  it("goes on behind a message that the program sends in pieces", async () => {
+  it("continues after a message that the program sends in pieces", async () => {
     const server = await start();
     const got: string[] = [];
     const receiver = await connect(server, { onMessageReceived: (text) => void got.push(text) });
@@ -560,7 +560,7 @@ describe("WhatsAppReceiver: records", () => {
 });
 
 describe("WhatsAppReceiver against a server that misbehaves", () => {
-  it("ends with 4400, and takes no more than it asked for", async () => {
+  it("ends with 4400, and accepts no more than it asked for", async () => {
     const { WebSocketServer } = await import("../../server/server.ts");
     const notification = (seq: number): Uint8Array =>
       encodeInboxMessage({ type: "notification", seq, signature: "", receivedAt: "" }, encode("{}"));
@@ -608,7 +608,7 @@ describe("laterStatus", () => {
     raw: {},
   });
 
-  it("never goes back, whatever the order of arrival", () => {
+  it("never goes back, in any order of arrival", () => {
     for (
       const order of [["sent", "delivered", "read", "played"], ["played", "read", "sent", "delivered"], [
         "sent",

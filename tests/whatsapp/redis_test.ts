@@ -125,7 +125,7 @@ describeRedis("WhatsAppServers with one journal in Redis", () => {
       await receiver.disconnect();
     }));
 
-  it("share the work among receivers of one name, and give what one had to another when it leaves", () =>
+  it("share work among receivers of one name, and hand it over when one leaves", () =>
     withNodes(2, async ([one, two]) => {
       const [here, there] = [[] as string[], [] as string[]];
       const name = { name: "pool", share: true };
@@ -182,7 +182,7 @@ describeRedis("WhatsAppServers with one journal in Redis", () => {
       await receiver.disconnect();
     }));
 
-  it("answer 503 while Redis is away, keep their receivers, and go on", () =>
+  it("answer 503 while Redis is unreachable, keep their receivers, and resume afterwards", () =>
     withNodes(2, async ([one, two], redis) => {
       const ids: string[] = [];
       const receiver = await receive(one!, ids, { name: "billing" });

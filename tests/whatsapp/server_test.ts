@@ -156,7 +156,7 @@ describe("Meta's verification", () => {
 });
 
 describe("notifications", () => {
-  it("reach every receiver byte for byte, whatever their JSON looks like", async () => {
+  it("reach every receiver byte for byte, with any formatting of their JSON", async () => {
     await using server = await start();
     const got: string[][] = [[], []];
     const receivers = await Promise.all(
@@ -262,7 +262,7 @@ describe("notifications", () => {
     }
   });
 
-  it("can be stopped by onRawMessage, which sees the delivery; Meta gets its 200 all the same", async () => {
+  it("can be stopped by onRawMessage, which sees the delivery; Meta still gets its 200", async () => {
     await using server = await start();
     const deliveries: WhatsAppDelivery[] = [];
     const got: string[] = [];
@@ -393,7 +393,7 @@ describe("receivers", () => {
     await server.stop();
   });
 
-  it("lose nothing that comes before a handler is set", async () => {
+  it("keep messages that arrive before a handler is set", async () => {
     await using server = await start();
     const receiver = await connect(server);
     let heard = false;

@@ -7,7 +7,7 @@
 
 import nodeAssert from "node:assert/strict";
 
-/** What a failed assertion throws. */
+/** Error thrown by a failed assertion. */
 export const AssertionError: typeof nodeAssert.AssertionError = nodeAssert.AssertionError;
 
 // deno-lint-ignore no-explicit-any -- as in @std/assert: any constructor at all
