@@ -60,7 +60,7 @@ export class UnfinishedMessages implements MessageWatch {
    * @param bytes Memory of the message, in bytes, at least 1.
    */
   update(owner: MessageOwner, bytes: number): void {
-    this.#budget.hold(owner, bytes);
+    this.#budget.update(owner, bytes);
     if (this.#limits().messageTimeout === 0 || this.#watched.has(owner)) return;
     this.#watched.set(owner, { progress: owner.progress(), quiet: 0 });
     if (this.#cancelTimer === undefined) this.#startTimer();

@@ -184,13 +184,13 @@ export class InboxMember {
    * @param seqs Their sequence numbers.
    */
   acknowledge(seqs: readonly number[]): void {
-    const known = seqs.filter((seq) => {
+    const removed = seqs.filter((seq) => {
       const item = this.#unacked.get(seq);
       if (item === undefined) return false;
       this.#unackedBytes -= item.entry.bytes.length;
       return this.#unacked.delete(seq);
     });
-    if (known.length > 0) this.#group.acknowledged(known);
+    if (removed.length > 0) this.#group.acknowledged(removed);
   }
 
   /**

@@ -68,13 +68,13 @@ export class GroupCommit {
     if (this.#scheduled) return;
     this.#scheduled = true;
     this.#gathered = 0;
-    setImmediate(this.#onTurn);
+    setImmediate(this.#commitOrWait);
   }
 
-  readonly #onTurn = (): void => {
+  readonly #commitOrWait = (): void => {
     const brought = this.#waiting.length - this.#gathered;
     this.#gathered = this.#waiting.length;
-    if (brought >= MIN_BROUGHT && this.#gathered < MAX_GATHERED) return void setImmediate(this.#onTurn);
+    if (brought >= MIN_BROUGHT && this.#gathered < MAX_GATHERED) return void setImmediate(this.#commitOrWait);
     this.#scheduled = false;
     if (!this.#stopped) this.commit();
     if (this.#waiting.length > 0) this.schedule();

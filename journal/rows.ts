@@ -181,9 +181,9 @@ export class JournalRows {
    * @returns `true` if damage was found that was not known.
    */
   findDamage(after: number): boolean {
-    const known = this.#unreadable.length;
+    const before = this.#unreadable.length;
     this.#find(this.#sizes, after);
-    return this.#unreadable.length > known;
+    return this.#unreadable.length > before;
   }
 
   /** Finds the next row; `until`: rows behind `after` up to it cannot be read. */

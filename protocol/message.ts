@@ -338,12 +338,16 @@ export class MessageAssembler implements FrameHandler {
    * exactly.
    */
   #grow(needed: number): void {
-    const known = !this.#compressed && (this.#final || this.#frameByFrame);
-    let capacity = Math.max(FIRST_CAPACITY, this.#buffer.length * (known ? KNOWN_GROWTH : UNKNOWN_GROWTH), needed);
-    if (known) capacity = Math.min(capacity, needed + this.#remaining);
+    const lengthKnown = !this.#compressed && (this.#final || this.#frameByFrame);
+    let capacity = Math.max(
+      FIRST_CAPACITY,
+      this.#buffer.length * (lengthKnown ? KNOWN_GROWTH : UNKNOWN_GROWTH),
+      needed,
+    );
+    if (lengthKnown) capacity = Math.min(capacity, needed + this.#remaining);
     else if (this.#maxMessageSize > 0) capacity = Math.max(needed, Math.min(capacity, this.#maxMessageSize));
     // The bytes of a text never leave, nor does a buffer that is longer than its message: such buffers are used again.
-    const leaves = known && (this.#kind === "binary" || this.#frameByFrame);
+    const leaves = lengthKnown && (this.#kind === "binary" || this.#frameByFrame);
     if (!leaves && capacity <= LARGEST_POOLED) return this.#exchange(acquire(capacity));
     // Not by a copy: it would leave all the smaller buffers to the garbage collector.
     const empty = this.#buffer === EMPTY;

@@ -96,17 +96,17 @@ export function assertDeflateAvailable(): void {
 /** A zlib state. */
 class ZlibState {
   #handle: ZlibHandle;
-  #left: Uint32Array;
+  #remaining: Uint32Array;
   #error: string | undefined;
   #closed = false;
 
   constructor(stream: unknown) {
-    const { _handle: handle, _writeState: left } = stream as Partial<ZlibStream>;
-    if (typeof handle?.writeSync !== "function" || !(left instanceof Uint32Array)) {
+    const { _handle: handle, _writeState: remaining } = stream as Partial<ZlibStream>;
+    if (typeof handle?.writeSync !== "function" || !(remaining instanceof Uint32Array)) {
       throw new StateError("ERR_UNSUPPORTED", "Cannot compress: this runtime's node:zlib has no synchronous state");
     }
     this.#handle = handle;
-    this.#left = left;
+    this.#remaining = remaining;
     handle.onerror = (message) => this.#error = message;
     live++;
   }
@@ -117,13 +117,13 @@ class ZlibState {
   }
 
   /** Bytes of output that were not needed by the last call. */
-  get outputLeft(): number {
-    return this.#left[0]!;
+  get outputRemaining(): number {
+    return this.#remaining[0]!;
   }
 
   /** Bytes of input that the last call did not use. */
-  get inputLeft(): number {
-    return this.#left[1]!;
+  get inputRemaining(): number {
+    return this.#remaining[1]!;
   }
 
   write(input: Uint8Array, start: number, end: number, output: Uint8Array, outputAt: number): void {
@@ -176,8 +176,8 @@ export class RawDeflate {
     let length = 0;
     for (;;) {
       this.#state.write(input, at, input.length, deflated, length);
-      at = input.length - this.#state.inputLeft;
-      length = deflated.length - this.#state.outputLeft;
+      at = input.length - this.#state.inputRemaining;
+      length = deflated.length - this.#state.outputRemaining;
       if (length < deflated.length) break;
       deflated = enlarge(deflated);
     }
@@ -247,8 +247,8 @@ export class RawInflate {
     let restarted = false;
     for (let at = start;;) {
       this.#write(input, at, end);
-      const used = end - at - this.#state.inputLeft;
-      const produced = OUTPUT_SIZE - this.#state.outputLeft;
+      const used = end - at - this.#state.inputRemaining;
+      const produced = OUTPUT_SIZE - this.#state.outputRemaining;
       at += used;
       if (used > 0) restarted = false;
       if (produced > 0) {
@@ -256,7 +256,7 @@ export class RawInflate {
         this.#window.push(inflated, produced);
         sink(inflated, 0, produced);
       }
-      if (this.#state.outputLeft === 0) continue;
+      if (this.#state.outputRemaining === 0) continue;
       if (at === end) return;
       // RFC 7692 §7.2.3.4: zlib leaves input behind a final block. What follows may refer to what was before it.
       if (restarted && used === 0) throw invalid("it makes no progress");

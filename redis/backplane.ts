@@ -244,7 +244,7 @@ export class RedisBackplane implements Backplane {
   async #send(link: PrimaryLink, command: string[], length: number): Promise<void> {
     try {
       await link.send(command).finally(() => this.#pending -= length);
-      if (link.tellsRole) await this.#askRole(link);
+      if (link.reportsRole) await this.#askRole(link);
     } catch (cause) {
       throw lost(describe(cause), cause);
     }

@@ -197,7 +197,7 @@ export class RedisJournal implements Journal {
   #makeDelivery(): OrderedDelivery {
     // deno-lint-ignore no-this-alias -- a getter has a `this` of its own
     const journal = this;
-    return new OrderedDelivery(this.#epoch.known, {
+    return new OrderedDelivery(this.#epoch.given, {
       notify: (entry) => notifyAppended(this.#listener, entry),
       read: (after, count) => this.#readEntries(after, count),
       get isClosed() {
@@ -316,7 +316,7 @@ export class RedisJournal implements Journal {
     }
     this.#epoch.adopt(opened);
     // Another connection may have brought later numbers while Redis answered.
-    this.#epoch.known.add(this.#delivery.delivered);
+    this.#epoch.given.add(this.#delivery.delivered);
     this.#losses.learn(Number(trimmed), news);
   }
 
@@ -459,7 +459,7 @@ export class RedisJournal implements Journal {
     ];
     const [seq = 0, duplicate, before = 0, trimmed = 0, age = 0] = await this.#runAppend(link, args);
     this.#age.raise(age);
-    this.#epoch.known.add(seq);
+    this.#epoch.given.add(seq);
     if (trimmed > before) await this.#trimmer.report(before, trimmed);
     if (duplicate === 0) await this.#delivery.deliverOwn({ seq, bytes, signature, receivedAt }, forward);
     if (this.#replicas.isRequired) await this.#replicas.confirm(link, `notification ${seq}`);
@@ -468,9 +468,9 @@ export class RedisJournal implements Journal {
 
   async #runAppend(link: RedisLink, args: (string | number)[]): Promise<number[]> {
     for (let tries = 1;; tries++) {
-      const { id, base, known } = this.#epoch;
+      const { id, base, given } = this.#epoch;
       try {
-        return (await this.#runner.run(APPEND, [id, base, known.last, ...args], link) as unknown[]).map(Number);
+        return (await this.#runner.run(APPEND, [id, base, given.last, ...args], link) as unknown[]).map(Number);
       } catch (error) {
         if (!describe(error).includes("EPOCH") || tries === MAX_EPOCHS) throw error;
         await this.#reopen();

@@ -8,7 +8,7 @@
 import { systemClock } from "../base/clock.ts";
 import { describe, JournalError } from "../base/errors.ts";
 import type { SharedCursor, TakenEntries } from "../journal/journal.ts";
-import { PassedNumbers, type SequenceRange } from "../journal/sequence_ranges.ts";
+import { type SequenceRange, SkippedNumbers } from "../journal/sequence_ranges.ts";
 import { ACKNOWLEDGE, LEAVE, SHARE, TAKE } from "./cursor_scripts.ts";
 import { decodeEntry } from "./entry.ts";
 import { readError } from "./journal_errors.ts";
@@ -64,7 +64,7 @@ export class RedisSharedCursor implements SharedCursor {
   #owner: RedisSharedCursorOwner;
   #joined = false;
   /** Numbers that the group has passed over here: some may be lost. */
-  #passed = new PassedNumbers();
+  #skipped = new SkippedNumbers();
   /** `true` once a failed acknowledgement was reported, until one succeeds. */
   #failing = false;
   /** Taken, and not acknowledged. */
@@ -165,8 +165,8 @@ export class RedisSharedCursor implements SharedCursor {
   /** Gaps since the group was at `last`, if the next entry comes after `until`. */
   #gaps(last: number, trimmed: number, until: number): SequenceRange[] {
     const lost = this.#owner.lost();
-    this.#passed.pass(Math.max(last, trimmed), until, lost);
-    const gaps = this.#passed.take(lost);
+    this.#skipped.skip(Math.max(last, trimmed), until, lost);
+    const gaps = this.#skipped.take(lost);
     return trimmed > last ? [{ after: last, until: trimmed }, ...gaps] : gaps;
   }
 

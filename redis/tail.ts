@@ -74,19 +74,19 @@ export class StreamTail {
   }
 
   async #follow(link: RedisLink): Promise<void> {
-    const goesOn = (): boolean => !this.#owner.isOver && this.#link === link;
+    const isCurrent = (): boolean => !this.#owner.isOver && this.#link === link;
     await this.#owner.ready;
-    while (goesOn()) {
+    while (isCurrent()) {
       this.#cancelPatience = systemClock.after(PATIENCE, () => this.#owner.restart(new Error("no answer"), false));
       const after = `${this.#owner.delivered}-0`;
       const command = ["XREAD", "BLOCK", `${BLOCK}`, "COUNT", `${COUNT}`, "STREAMS", this.#stream, after];
       const answer = await link.send(command);
-      if (!goesOn()) return;
+      if (!isCurrent()) return;
       this.#cancelPatience();
       if (answer === null) continue;
       const entries = decodeStream(answer);
       if (entries[0]!.seq > this.#owner.delivered + 1) await this.#owner.gap();
-      if (!goesOn()) return;
+      if (!isCurrent()) return;
       for (const entry of entries) this.#owner.deliver(entry);
     }
   }

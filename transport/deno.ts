@@ -304,7 +304,7 @@ class PollerPass {
   #pair: Pair | undefined;
   #users = 0;
   #opening: Promise<void> | undefined;
-  #endWait: (() => void) | undefined;
+  #endTimer: (() => void) | undefined;
   readonly #byte = new Uint8Array(1);
 
   /** A connection waits for a pass for the first time. */
@@ -312,7 +312,7 @@ class PollerPass {
     if (this.#users++ === 0) this.#opening ??= this.#open().finally(() => this.#opening = undefined);
   }
 
-  /** It has ended. */
+  /** Such a connection has ended. */
   release(): void {
     if (--this.#users === 0) this.#close();
   }
@@ -322,16 +322,16 @@ class PollerPass {
     if (this.#opening !== undefined) return void this.#opening.then(done);
     if (this.#pair === undefined) return this.#wait(done);
     const { near, far } = this.#pair;
-    // If the pair is closed meanwhile, no connection is left that waits.
+    // If the pair is closed meanwhile, no connection waits any more.
     far.read(this.#byte).then(done, done);
     near.write(this.#byte).catch(() => {});
   };
 
   /** Without a pair. A timer that nothing waits for must not keep the program alive. */
   #wait(done: () => void): void {
-    const timer = setTimeout(() => this.#endWait?.(), 0);
-    this.#endWait = () => {
-      this.#endWait = undefined;
+    const timer = setTimeout(() => this.#endTimer?.(), 0);
+    this.#endTimer = () => {
+      this.#endTimer = undefined;
       clearTimeout(timer);
       done();
     };
@@ -350,7 +350,7 @@ class PollerPass {
   }
 
   #close(): void {
-    this.#endWait?.();
+    this.#endTimer?.();
     if (this.#pair === undefined) return;
     closeQuietly(this.#pair.near);
     closeQuietly(this.#pair.far);
@@ -387,10 +387,10 @@ class DenoTransport implements Transport, BatchedWriter {
   #pooled: Uint8Array<ArrayBuffer> | undefined;
   #smallReads = 0;
   readonly #load = new ReadLoad();
-  /** True if it has waited for a pass. */
-  #passes = false;
-  /** Gives up the wait for a turn. */
-  #leaveTurn: (() => void) | undefined;
+  /** True after the first wait for a pass. */
+  #usesPoller = false;
+  /** Cancels the wait to be served. */
+  #cancelWait: (() => void) | undefined;
   #paused = false;
   #wake: (() => void) | undefined;
 
@@ -431,14 +431,14 @@ class DenoTransport implements Transport, BatchedWriter {
     this.#conn.write(bytes).then(this.#onWritten, this.#onFailed);
   }
 
-  takeTurn(goOn: () => void): void {
-    this.#usePasses();
-    this.#leaveTurn = fairShare.enqueue(undefined, goOn);
+  deferWork(work: () => void): void {
+    this.#retainPoller();
+    this.#cancelWait = fairShare.enqueue(undefined, work);
   }
 
-  #usePasses(): void {
-    if (this.#passes || this.#closed) return;
-    this.#passes = true;
+  #retainPoller(): void {
+    if (this.#usesPoller || this.#closed) return;
+    this.#usesPoller = true;
     poller.retain();
   }
 
@@ -461,7 +461,7 @@ class DenoTransport implements Transport, BatchedWriter {
     if (this.#destroyed) return;
     this.#destroyed = true;
     closeQuietly(this.#conn);
-    this.#leaveTurn?.();
+    this.#cancelWait?.();
     this.resume();
     if (this.#handler !== undefined) queueMicrotask(() => this.#close(undefined));
   }
@@ -472,10 +472,10 @@ class DenoTransport implements Transport, BatchedWriter {
     try {
       for (;;) {
         const waits = fairShare.mustWait(this.#load, 0);
-        if (waits) await this.#turnToRead(more);
+        if (waits) await this.#waitToRead(more);
         if (this.#paused) await new Promise<void>((resolve) => this.#wake = resolve);
         if (this.#destroyed) return;
-        const slice = waits ? fairShare.turnOf(this.#load) : Infinity;
+        const slice = waits ? fairShare.allowance(this.#load) : Infinity;
         const buffer = slice < this.#buffer.length ? this.#buffer.subarray(0, slice) : this.#buffer;
         const length = await this.#conn.read(buffer);
         if (this.#destroyed) return;
@@ -500,40 +500,40 @@ class DenoTransport implements Transport, BatchedWriter {
     fairShare.spent(this.#load, since, bytes.length);
   }
 
-  /** Handles what was read before it was known to be much. */
+  /** Handles one large read in slices. */
   async #handleSlices(buffer: Uint8Array, length: number): Promise<void> {
     for (let at = 0, to = 0; at < length; at = to) {
-      await this.#turn(at > 0);
+      await this.#waitForService(at > 0);
       if (this.#destroyed) return;
-      to = Math.min(length, at + fairShare.turnOf(this.#load));
+      to = Math.min(length, at + fairShare.allowance(this.#load));
       this.#handle(buffer.subarray(at, to));
     }
   }
 
-  /** Waits for a turn to read. Bytes stay with the system meanwhile: of many that wait, each would pin a buffer. */
-  async #turnToRead(more: boolean): Promise<void> {
+  /** Waits before a read. The bytes stay with the system meanwhile, since each waiting connection would pin a buffer. */
+  async #waitToRead(more: boolean): Promise<void> {
     const size = this.#buffer.length as typeof FIRST_READ | SlotSize;
     if (size !== FIRST_READ) this.#useBuffer(FIRST_READ);
-    await this.#turn(more);
+    await this.#waitForService(more);
     if (!this.#destroyed && size !== FIRST_READ) this.#useBuffer(size);
   }
 
-  /** Until it is this one's turn, or it is destroyed. */
-  #turn(more: boolean): Promise<void> {
-    this.#usePasses();
+  /** Waits until the connection is served or destroyed. */
+  #waitForService(more: boolean): Promise<void> {
+    this.#retainPoller();
     return new Promise((resolve) => {
-      const leave = fairShare.enqueue(this.#load, resolve, more);
-      this.#leaveTurn = () => {
-        leave();
+      const cancel = fairShare.enqueue(this.#load, resolve, more);
+      this.#cancelWait = () => {
+        cancel();
         resolve();
       };
     });
   }
 
   /**
-   * Grows the read buffer while reads come back full, and makes it small again after a burst. The large ones are leased
-   * where unmasking is fast; there are so many and no more, which also bounds what connections pin that go quiet after
-   * a burst. A connection that gets none of them reads with a large buffer only while there is more to come.
+   * Grows the read buffer while reads fill it, and makes it small again after a burst. Large buffers are leased where
+   * unmasking is fast. Their number is limited, which also bounds the memory of connections that go quiet after a
+   * burst. Without a lease, a connection reads with a large buffer only while reads fill it.
    */
   #adapt(length: number): void {
     const capacity = this.#buffer.length;
@@ -553,7 +553,7 @@ class DenoTransport implements Transport, BatchedWriter {
     this.#smallReads = 0;
     const leased = size === FIRST_READ ? new Uint8Array(size) : lease(size);
     if (leased === undefined) {
-      // With the one that it has, then.
+      // The pool is used up: the connection keeps its buffer.
       if (pooledBytes + size > MAX_POOLED[size as SlotSize]) return;
       this.#pooled = acquire(size);
       pooledBytes += this.#pooled.length;
@@ -580,15 +580,15 @@ class DenoTransport implements Transport, BatchedWriter {
   #closeWrite(): void {
     if (this.#destroyed) return;
     this.#conn.closeWrite().catch(() => {
-      // The peer is gone already; the read loop says so.
+      // The peer is gone; the read loop reports it.
     });
   }
 
   #fail(error: unknown): void {
-    // What fails after destroy() fails because of it.
+    // A failure after destroy() is its consequence.
     if (this.#destroyed) return this.#close(undefined);
     this.#destroyed = true;
-    this.#leaveTurn?.();
+    this.#cancelWait?.();
     closeQuietly(this.#conn);
     this.#close(error);
   }
@@ -596,7 +596,7 @@ class DenoTransport implements Transport, BatchedWriter {
   #close(error: unknown): void {
     if (this.#closed) return;
     this.#closed = true;
-    if (this.#passes) poller.release();
+    if (this.#usesPoller) poller.release();
     this.#handler?.close(error);
   }
 }

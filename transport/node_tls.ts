@@ -216,16 +216,16 @@ function makeContext(identity: TlsIdentity): SecureContext {
 }
 
 /**
- * A transport as the stream that `node:tls` wants below it. That reads by `data` events and writes with a callback; the
- * queues of a `Duplex` in between would only copy, so bytes go past them.
+ * A transport as the stream that `node:tls` wants below it. `node:tls` reads by `data` events and writes with a
+ * callback; the queues of a `Duplex` would only copy, so bytes bypass them.
  */
 class TransportDuplex extends Duplex {
   #raw: Transport;
   #opened = false;
   #written: (() => void) | undefined;
-  /** True if the program has paused the connection: what the stream asks for does not count then. */
-  held = false;
-  /** Called when the peer has sent FIN: inside the handshake `node:tls` says nothing of it. */
+  /** True if the handler has paused the connection: `resume` by `node:tls` is ignored then. */
+  pausedByHandler = false;
+  /** Called when the peer has sent FIN, which `node:tls` does not report inside the handshake. */
   ended: () => void = () => {};
   /** Called when the transport has ended. */
   lost: () => void = () => {};
@@ -262,8 +262,7 @@ class TransportDuplex extends Duplex {
   }
 
   /**
-   * In slices: `node:tls` decrypts all that it is given into memory of its own, which stays in the cache if it is
-   * small.
+   * Delivers bytes in slices: `node:tls` decrypts each into memory of its own, which stays in the cache if it is small.
    */
   #deliver(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length && !this.destroyed; at += SLICE) {
@@ -274,14 +273,14 @@ class TransportDuplex extends Duplex {
   #drained(): void {
     const written = this.#written;
     this.#written = undefined;
-    // It may write more.
+    // The callback may write more.
     written?.();
     if (this.#written === undefined) this.idle();
   }
 
   override resume(): this {
     if (!this.#opened) this.#open();
-    else if (!this.held) this.#raw.resume();
+    else if (!this.pausedByHandler) this.#raw.resume();
     return this;
   }
 
@@ -428,17 +427,17 @@ class TlsTransport implements Transport {
   }
 
   pause(): void {
-    this.#below.held = true;
+    this.#below.pausedByHandler = true;
     this.#raw.pause();
   }
 
   resume(): void {
-    this.#below.held = false;
+    this.#below.pausedByHandler = false;
     this.#raw.resume();
   }
 
-  takeTurn(goOn: () => void): void {
-    this.#raw.takeTurn(goOn);
+  deferWork(work: () => void): void {
+    this.#raw.deferWork(work);
   }
 
   end(): void {

@@ -95,8 +95,8 @@ class StreamTransport implements Transport {
     this.#wake = undefined;
   }
 
-  takeTurn(goOn: () => void): void {
-    setTimeout(goOn, 0);
+  deferWork(work: () => void): void {
+    setTimeout(work, 0);
   }
 
   end(): void {

@@ -67,16 +67,16 @@ export interface Transport {
    * @returns `true`: the array is free again and the next call may follow. `false`: wait for `drain`.
    */
   write(bytes: Uint8Array): boolean;
-  /** No more `data` than what is on its way: at most what one read brings, 512 KiB. */
+  /** Stops `data`, but for bytes that were read already: at most 512 KiB. */
   pause(): void;
   /** Undoes `pause`. */
   resume(): void;
   /**
-   * Calls back in a later turn, when others have had theirs: for work that bytes bring which came at once.
+   * Calls back in a later turn, after other connections: for more work of bytes that came in one read.
    *
-   * @param goOn What to call.
+   * @param work Does it.
    */
-  takeTurn(goOn: () => void): void;
+  deferWork(work: () => void): void;
   /** Sends FIN after all that was written. Reading goes on. */
   end(): void;
   /** Gives the connection up at once. `close` follows on the handler, not within this call. */
@@ -87,7 +87,7 @@ export interface Transport {
 export interface Admittance {
   /** Time at which TCP was accepted, in ms of the clock. */
   readonly acceptedAt: number;
-  /** Ends it; called to make room. */
+  /** Ends the connection; called to make room for another one. */
   evict: () => void;
   /** Gives the slot back: the connection has ended. */
   leave(): void;

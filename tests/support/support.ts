@@ -154,7 +154,7 @@ export class FakeTransport implements Transport {
   resume(): void {
     this.paused = false;
   }
-  takeTurn(goOn: () => void): void {
+  deferWork(goOn: () => void): void {
     queueMicrotask(goOn);
   }
   end(): void {
