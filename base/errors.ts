@@ -115,8 +115,8 @@ export type TransportErrorCode =
 
 /**
  * Close codes for errors of a connection that can still send. 1013 ("try again later") for an overload, and 1001 for a
- * message that does not go on, as for a connection that idles: after either a client may come back, while 1008 makes
- * many give up.
+ * message whose next piece is missing, as for an idle connection: after either code a client may reconnect, while
+ * after 1008 many do not.
  */
 const TRANSPORT_CLOSE_CODES: Partial<Readonly<Record<TransportErrorCode, number>>> = {
   ERR_SLOW_CONSUMER: 1008,

@@ -1,6 +1,6 @@
 /**
- * Checks of secrets that a program gives: an empty one would match a peer that shows none, and sign what any peer can
- * sign.
+ * Checks of secrets that a program gives: an empty secret would match a peer that shows none, and its signatures could
+ * be made by any peer.
  *
  * @module
  */

@@ -229,7 +229,7 @@ export function readDeflateAnswer(
     parameters: {
       serverNoContextTakeover,
       serverMaxWindowBits: serverMaxWindowBits ?? 15,
-      // What the client offers for itself it may do whatever the server says.
+      // The client may keep its own offer whatever the server answers.
       clientNoContextTakeover: answer.clientNoContextTakeover || settings.clientNoContextTakeover,
       clientMaxWindowBits: Math.min(clientMaxWindowBits ?? 15, settings.clientMaxWindowBits),
     },
@@ -269,7 +269,7 @@ const INFLATE_STATE = 8 * 1024;
  */
 class Pool<State extends { reset(): void; close(): void }> {
   static readonly #LIMIT = 8;
-  /** The one that was used last is the last. */
+  /** Free states, the last used one at the end. */
   #free: { key: string; state: State }[] = [];
 
   acquire(key: string, make: () => State): State {
@@ -298,7 +298,7 @@ export class MessageDeflater {
   #options: RawDeflateOptions;
   #key: string;
   #state: RawDeflate | undefined;
-  /** True if the state holds a message that the peer has not seen, or lacks one that it has. */
+  /** True if the state differs from the peer's: it has a message that the peer lacks, or lacks one. */
   #stale = false;
 
   /**
@@ -347,8 +347,8 @@ export class MessageDeflater {
   }
 
   /**
-   * The next message begins without a context: the last was not sent, or another one was. The peer's window has room
-   * for what is not referred to.
+   * Begins the next message without a context: the last message was not sent, or sent in another form. The peer's
+   * window may hold bytes that are not referred to.
    */
   forget(): void {
     this.#stale = this.takeover;
@@ -431,13 +431,13 @@ export class MessageInflater {
   }
 
   /**
-   * The message is complete.
+   * Completes a message.
    *
-   * @param sink Takes what is left to come out.
+   * @param sink Takes the last output.
    * @throws {ProtocolError} If the message is not DEFLATE.
    */
   finish(sink: OutputSink): void {
-    // Some send an empty message as no byte at all instead of 00 (§7.2.3.6): the tail alone is no block.
+    // Some peers send an empty message as no byte at all instead of 00 (§7.2.3.6): the tail alone is no block.
     if (!this.#begun) return;
     this.decompress(TAIL, 0, TAIL.length, sink);
     this.#begun = false;
@@ -452,7 +452,7 @@ export class MessageInflater {
   /** Frees the memory. */
   close(): void {
     this.#closed = true;
-    // In the middle of a message too: of many that are given up, each state would wait for the garbage collector.
+    // Also within a message: otherwise the states of many lost connections would wait for the garbage collector.
     if (!this.#takeover && this.#state?.faulty === false) return this.#release();
     this.#state?.close();
     this.#state = undefined;

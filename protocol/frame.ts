@@ -290,7 +290,7 @@ export class FrameParser {
   parse(chunk: Uint8Array, start = 0, end: number = chunk.length): number {
     this.#stopped = false;
     if (this.#expectMasked === true && end - start >= COPY_THRESHOLD && !isLeased(chunk)) {
-      // Of a payload that goes on and on, so much at a time as the first caches hold.
+      // A long payload is taken in pieces that fit the first caches.
       const fast = lease(this.#remaining >= end - start ? 32768 : 262144);
       if (fast !== undefined) return this.#parseCopy(chunk, start, end, fast);
     }

@@ -1,6 +1,6 @@
 /**
  * Plain HTTP/1.1 requests that share the port (RFC 9112): the body from bytes, `Request` and `Response` from and to the
- * wire. What two parsers could read differently is refused, so that no request is smuggled in.
+ * wire. Ambiguous framing is refused, so that no request can be smuggled in.
  *
  * @module
  */

@@ -81,7 +81,7 @@ const KNOWN_GROWTH = 8;
 const UNKNOWN_GROWTH = 2;
 /** Bytes that a compressed message may take on the wire beyond twice the limit of its decompressed length. */
 const WIRE_SLACK = 64 * 1024;
-/** The least that an unfinished message counts for, in bytes: one that holds nothing yet must be known too. */
+/** Least size at which an unfinished message counts, in bytes: one without payload must count too. */
 const LEAST_HELD = 64;
 /** Shorter pieces are copied one by one: of a flood of tiny fragments each view would be garbage. */
 const SHORT_PIECE = 32;
@@ -431,7 +431,7 @@ export class MessageAssembler implements FrameHandler {
     this.#length = 0;
   }
 
-  /** Nothing more will come: gives the memory of an unfinished message back, now rather than when it is collected. */
+  /** Frees the memory of an unfinished message at once, without waiting for the garbage collector. */
   abandon(): void {
     this.#kind = "none";
     this.#length = 0;

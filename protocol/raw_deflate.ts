@@ -65,7 +65,7 @@ const OUTPUT_PER_FINAL_BLOCK = 16;
 const STORED_HEADER = 5;
 const MAX_WINDOW = 1 << 15;
 
-// One of each serves all connections: nothing is in them between two calls.
+// One state of each kind serves all connections: it is empty between two calls.
 let inflated = EMPTY;
 let deflated = EMPTY;
 let storedBlock = EMPTY;

@@ -1,9 +1,8 @@
 /**
  * Outgoing connections on Bun: directly, with TLS, through a proxy.
  *
- * An attempt to connect cannot be given up on the way (Bun 1.4). The program is told at once that it is over; the
- * socket is closed when the operating system has an answer, at the latest when its own time for that is over, some two
- * minutes.
+ * Bun 1.4 cannot abort an attempt to connect. The program is notified at once; the socket is closed when the operating
+ * system has an answer, at the latest after its own time limit of some two minutes.
  *
  * @module
  */
@@ -55,7 +54,7 @@ function connectDirectly(
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
     const dial = new Dial(options.tls, take, resolve, reject);
-    // A connection that comes after that is closed when it comes.
+    // A connection that is established later is closed then.
     signal.addEventListener("abort", () => dial.fail(signal.reason), { once: true });
     const secure = clientTls(options);
     const target = { hostname, port, allowHalfOpen: true, data: dial, socket: ownerHandlers };
@@ -154,14 +153,14 @@ class Dial implements SocketOwner {
   #succeed(socket: BunSocket): void {
     if (this.#failed) return socket.close();
     const transport = this.#take(socket, this.#tls);
-    // Closing it has told this already.
+    // Closing the socket has reported this already.
     if (transport === undefined) return;
-    // Until it is opened.
+    // Paused until it is opened.
     socket.pause();
     this.#resolve(transport);
   }
 
-  /** Gives it up; once it has succeeded, only the signal's listener still calls this, to no effect. */
+  /** Gives the attempt up; without effect once it has succeeded. */
   fail(error: unknown): void {
     this.#failed = true;
     this.#reject(error);

@@ -24,7 +24,7 @@ export interface TlsOptions {
 export interface BunSocket {
   /** Owner of the socket. */
   data: SocketOwner;
-  // Each is `undefined` from the moment on in which the peer resets the connection.
+  // Each is `undefined` once the peer has reset the connection.
   /** Address of the peer. */
   readonly remoteAddress: string | undefined;
   /** Port of the peer. */
@@ -38,7 +38,7 @@ export interface BunSocket {
   /** Sends FIN. */
   shutdown(): void;
   /**
-   * Ends it at once, and calls `close` within the call. Unlike `terminate` without a reset that could overtake bytes.
+   * Ends the connection at once, and calls `close` within the call; without a reset, which could overtake bytes.
    */
   close(): void;
   /** Ends it at once, with a reset. */

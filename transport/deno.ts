@@ -1,11 +1,11 @@
 /**
- * The Deno leaf: `Deno.listen`, `Deno.connect` and `Deno.startTls`, read and written with `conn.read` and `conn.write`
- * (Web Streams measured 1.5 to 2 times slower for small messages). TLS servers use `transport/node_tls.ts`; its head
- * says why.
+ * The transport on Deno: `Deno.listen`, `Deno.connect` and `Deno.startTls`, with `conn.read` and `conn.write`
+ * (Web Streams measured 1.5 to 2 times slower for small messages). TLS servers use `transport/node_tls.ts`, for the
+ * reasons given there.
  *
- * Clients use it for hosts that have once kept silent inside a TLS handshake: Deno 2.9 never closes the socket of such
- * a handshake, neither by `close()` nor when it is collected, as long as the peer does not end it. With `node:tls` each
- * is closed, but messages of 16 KiB take twice the processor time, so it is not used for all.
+ * Clients use `transport/node_tls.ts` too, for hosts that once kept silent inside a TLS handshake: Deno 2.9 never
+ * closes the socket of such a handshake, neither by `close()` nor when it is collected, until the peer ends it.
+ * `node:tls` closes it, but takes twice the processor time for messages of 16 KiB, so it is not used for all hosts.
  *
  * @module
  */
@@ -35,14 +35,14 @@ import { isIP } from "node:net";
 
 /** The first read buffer: small, since an idle connection pins it. */
 const FIRST_READ = 1024;
-/** The next sizes, while reads come back full. */
+/** The next sizes, while reads fill the buffer. */
 const SECOND_READ: SlotSize = 32768;
 const MAX_READ: SlotSize = 262144;
 /** Number of read buffers in which bytes are unmasked without a copy. */
 const SLOTS: Record<SlotSize, number> = { [SECOND_READ]: 128, [MAX_READ]: 26 };
 /**
  * The most bytes of large buffers beside the leased ones: of those with 256 KiB, and of all. A read that is waiting
- * pins its buffer, and a peer that stops after reads that were full leaves a large one.
+ * pins its buffer, and a peer that stops after full reads leaves a large one pinned.
  */
 const MAX_POOLED: Record<SlotSize, number> = { [SECOND_READ]: 32 * 1024 * 1024, [MAX_READ]: 8 * 1024 * 1024 };
 /** Number of reads in a row that would have fit the first buffer, after which the buffer becomes small again. */
@@ -81,9 +81,9 @@ async function connect(options: ConnectOptions): Promise<Transport> {
     : await startTls(conn, options, host);
 }
 
-/** Hosts whose TLS handshake was given up: each has cost a socket then, and costs no second one. */
+/** Hosts whose TLS handshake was given up: each has cost one socket, and must not cost another. */
 const silentHosts = new Set<string>();
-/** The most of them; beyond it the oldest is forgotten. */
+/** Maximum of these hosts; beyond it the oldest is forgotten. */
 const MAX_SILENT_HOSTS = 10_000;
 
 function rememberSilence(host: string): void {
@@ -93,7 +93,7 @@ function rememberSilence(host: string): void {
 
 async function startTls(conn: Deno.TcpConn, options: ConnectOptions, host: string): Promise<Transport> {
   const { hostname, signal, rootCertificates: caCerts } = options;
-  // A peer that is not there any more ends the handshake that Deno does not: the system finds out.
+  // With keep-alive the system ends the handshake of a peer that is gone, which Deno does not.
   conn.setKeepAlive(true);
   const tls = await Deno.startTls(conn, { hostname, caCerts, alpnProtocols: ["http/1.1"] });
   const abort = (): void => {
@@ -129,7 +129,7 @@ async function dial(
   }, signal);
 }
 
-/** Only those that may be connected to: a program may be allowed to use the name, and not the addresses. */
+/** Keeps the addresses that the program may connect to: it may be allowed to use the name only. */
 async function resolve(hostname: string, port: number): Promise<HostAddress[]> {
   const allowed = (host: string): boolean =>
     Deno.permissions.querySync({ name: "net", host: host.includes(":") ? `[${host}]:${port}` : `${host}:${port}` })
@@ -180,14 +180,14 @@ function closeQuietly(resource: { close(): void }): void {
 
 /**
  * Tells whether a peer had reset its connection before it was accepted. That is nothing to report, and no reason for a
- * pause: many of them would keep out everybody else.
+ * pause: many such peers would keep out all others.
  */
 function isPeersDoing(error: unknown): boolean {
   const { NotConnected, ConnectionReset, ConnectionAborted } = Deno.errors;
   return error instanceof NotConnected || error instanceof ConnectionReset || error instanceof ConnectionAborted;
 }
 
-/** Some systems refuse that for a connection that was reset meanwhile. */
+/** Ignores the refusal of some systems for a connection that was reset meanwhile. */
 function setNoDelay(conn: Deno.TcpConn): boolean {
   try {
     conn.setNoDelay(true);
@@ -285,7 +285,7 @@ let pooledBytes = 0;
 /** A microtask runs when all sockets that were ready have been read. */
 const writes = new WriteBatch(queueMicrotask);
 
-/** Two ends of a connection of its own. */
+/** Both ends of a connection of the program to itself. */
 interface Pair {
   near: Deno.TcpConn;
   far: Deno.TcpConn;
@@ -510,7 +510,7 @@ class DenoTransport implements Transport, BatchedWriter {
     }
   }
 
-  /** Waits before a read. The bytes stay with the system meanwhile, since each waiting connection would pin a buffer. */
+  /** Waits before a read. The bytes stay with the system meanwhile, so that waiting connections pin no buffers. */
   async #waitToRead(more: boolean): Promise<void> {
     const size = this.#buffer.length as typeof FIRST_READ | SlotSize;
     if (size !== FIRST_READ) this.#useBuffer(FIRST_READ);

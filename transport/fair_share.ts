@@ -17,9 +17,7 @@
 
 import { handlerTime } from "../base/handler_time.ts";
 
-/**
- * A connection becomes busy at this average time of a read, in ms, if that is also `DISPROPORTION` times the usual time.
- */
+/** Average time of a read from which a connection is busy, in ms, if also `DISPROPORTION` times the usual time. */
 const BUSY = 0.1;
 const DISPROPORTION = 10;
 /** A connection stops being busy at a third of that limit, so that it does not alternate near the limit. */
@@ -39,7 +37,8 @@ const QUANTUM = 1.1;
 /** Time for a connection that makes the library work, in ms a pass: its bytes are cut to take about that. */
 const SLICE = 0.2;
 /**
- * Silence of the light connections that gives no credit, in ms; of longer silence, half may be used before the next pass.
+ * Silence of the light connections that gives no credit, in ms; half of the time beyond it may be used before the
+ * next pass.
  */
 const PATIENCE = 2;
 /** Most time that may be used in this way, in ms. */

@@ -2,13 +2,13 @@
  * TLS over any transport, on `node:tls`, for Deno: of servers, and of clients where `Deno.startTls` will not do (see
  * `transport/deno.ts`).
  *
- * Why not `Deno.listenTls`: its connections have no `setNoDelay` (Deno 2.9), so Nagle's algorithm meets delayed
- * acknowledgements. A server that sent a small message each 7 ms to a client that answers each third one had 43 % of
- * them come 20 to 41 ms late.
+ * `Deno.listenTls` is not used: its connections have no `setNoDelay` (Deno 2.9), so Nagle's algorithm waits for delayed
+ * acknowledgements. Of small messages sent each 7 ms to a client that answered each third one, 43 % came 20 to 41 ms
+ * late.
  *
- * Why not a server of `node:tls` on sockets of its own: it never accepts again once no file descriptor was left, and
- * `pause` of such a socket does not stop the reading from the system, so that memory grows with what a peer sends
- * (`bench/README.md`).
+ * A server of `node:tls` on its own sockets is not used: it never accepts again after it has run out of file
+ * descriptors, and `pause` of its sockets does not stop reading from the system, so that memory grows with what a peer
+ * sends (`bench/README.md`).
  *
  * @module
  */
@@ -19,13 +19,13 @@ import { connect, createSecureContext, type SecureContext, TLSSocket } from "nod
 import type { Clock } from "../base/clock.ts";
 import type { Address, ConnectOptions, TlsIdentity, Transport, TransportHandler } from "./transport.ts";
 
-/** Most bytes given to `node:tls` at a time to decrypt, */
+/** Most bytes given to `node:tls` at a time to decrypt. */
 const SLICE = 64 * 1024;
-/** and so much to encrypt. */
+/** Most bytes given to it at a time to encrypt. */
 const PART = 48 * 1024;
 /** ALPN of RFC 7301 for HTTP/1.1, which RFC 6455 stands on. */
 const PROTOCOLS = ["http/1.1"];
-/** Time for a peer to end TCP after the alert that tells why a handshake has failed, in ms. */
+/** Time for a peer to end TCP after the alert of a failed handshake, in ms. */
 const ALERT_PATIENCE = 1000;
 
 /** TLS handshakes of a server. */
@@ -108,7 +108,7 @@ export async function secureClient(
     ...isIP(hostname) === 0 && { servername: hostname },
     secureContext: makeClientContext(rootCertificates),
     ALPNProtocols: PROTOCOLS,
-    // NODE_TLS_REJECT_UNAUTHORIZED would turn it off.
+    // NODE_TLS_REJECT_UNAUTHORIZED would turn the check off.
     rejectUnauthorized: true,
   });
   const handshake = new Handshake(raw, below, socket, "secureConnect", clock);
@@ -201,8 +201,8 @@ class Handshake {
 }
 
 /**
- * The certificates are trusted besides the runtime's own: the option `ca` would stand instead of them, and to give both
- * takes 20 ms.
+ * The certificates are trusted besides the runtime's own: the option `ca` would replace those, and giving both takes
+ * 20 ms.
  */
 function makeClientContext(rootCertificates: readonly string[]): SecureContext {
   const secureContext = createSecureContext();
@@ -324,7 +324,7 @@ class DirectTls {
     this.socket = socket;
     const push = socket.push.bind(socket);
     socket.push = (chunk: Uint8Array | null, encoding?: BufferEncoding): boolean => {
-      // Bytes that came before there was a handler lie in the stream, and go first.
+      // Bytes that came before the handler was set wait in the stream, and go first.
       if (chunk === null || this.receive === undefined || socket.readableLength > 0) return push(chunk, encoding);
       this.receive(chunk);
       return true;
@@ -335,7 +335,7 @@ class DirectTls {
    * Encrypts and sends, one call at a time.
    *
    * @param bytes What to send.
-   * @param done Called when it has left, or cannot leave.
+   * @param done Called when the bytes are sent, or cannot be.
    */
   send(bytes: Uint8Array, done: (error?: Error | null) => void): void {
     this.socket._write(bytes, "buffer" as BufferEncoding, done);
@@ -405,7 +405,7 @@ class TlsTransport implements Transport {
     return false;
   }
 
-  /** In parts: `node:tls` copies all of an array first, and encrypts so much of it at a time. */
+  /** Encrypts in parts: `node:tls` copies the whole array first, and encrypts one part of it at a time. */
   #encryptNext(): void {
     const rest = this.#rest!;
     this.#rest = rest.length > PART ? rest.subarray(PART) : undefined;

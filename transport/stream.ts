@@ -77,7 +77,7 @@ class StreamTransport implements Transport {
 
   write(bytes: Uint8Array): boolean {
     if (this.#destroyed) return false;
-    // The sink may keep the chunk as long as it likes, so it gets one of its own.
+    // The sink may keep the chunk, so it gets a copy.
     this.#writer.write(bytes.slice()).then(() => {
       this.bytesWritten += bytes.length;
       if (!this.#destroyed) this.#handler?.drain();

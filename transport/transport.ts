@@ -1,9 +1,8 @@
 /**
- * Bytes in and out: what a byte connection must do for the rest of the library. The leaves (`deno.ts`, `bun.ts`) do it,
- * each on its runtime; `runtime.ts` chooses.
+ * The contract of a byte connection. `deno.ts` and `bun.ts` implement it, each on its runtime; `runtime.ts` chooses.
  *
- * The interface is push: a leaf calls the handler when something came, and the handler says `pause` when it has
- * enough. That is how `Bun.listen` works by itself, and a read loop over `Deno.Conn` does it at no cost.
+ * A transport calls the handler when bytes came, and the handler calls `pause` when it has enough. `Bun.listen` works
+ * in this way by itself, and a read loop over `Deno.Conn` does so at no cost.
  *
  * @module
  */
@@ -19,7 +18,7 @@ export interface Address {
   port: number;
 }
 
-/** Takes what a {@linkcode Transport} has to say. Calls never overlap. */
+/** Takes the events of a {@linkcode Transport}. Calls never overlap. */
 export interface TransportHandler {
   /**
    * Bytes came. They are valid only during the call, and may be changed in place.
@@ -27,12 +26,12 @@ export interface TransportHandler {
    * @param bytes At least one byte.
    */
   data(bytes: Uint8Array): void;
-  /** The bytes that {@linkcode Transport.write} had kept are gone: it may be called again. */
+  /** The array of {@linkcode Transport.write} is free again: `write` may be called. */
   drain(): void;
   /** The peer sends no more (FIN); writing may still work. */
   end(): void;
   /**
-   * Nothing more will come or go; the last call.
+   * The connection has ended; the last call.
    *
    * @param error What broke the connection, if it was not closed in order.
    */
@@ -96,10 +95,10 @@ export interface Admittance {
 /** Takes what a {@linkcode Listener} accepts. */
 export interface ListenHandler {
   /**
-   * TCP is there, and a TLS handshake would follow.
+   * Asked after TCP, before the TLS handshake.
    *
    * @param remoteAddress The other end.
-   * @returns `undefined` if it is not to go on.
+   * @returns `undefined` to refuse the connection.
    */
   admit(remoteAddress: Address): Admittance | undefined;
   /**
@@ -110,8 +109,8 @@ export interface ListenHandler {
    */
   accept(transport: Transport, admittance?: Admittance): void;
   /**
-   * A TLS handshake has failed, came too late, or was left by its peer. Scanners and the probes of load balancers do
-   * that all the time.
+   * A TLS handshake has failed, exceeded its time, or was aborted by the peer, as scanners and probes of load balancers
+   * do all the time.
    *
    * @param error What the runtime said.
    * @param remoteAddress The other end.
@@ -141,7 +140,7 @@ export interface ListenOptions {
   port: number;
   /** True to let other processes listen on the port too. */
   reusePort?: boolean | undefined;
-  /** With it, the listener speaks TLS, ALPN `http/1.1`. */
+  /** Identity of a listener with TLS, ALPN `http/1.1`; without it the listener has no TLS. */
   tls?: TlsIdentity | undefined;
   /** Time limit of a TLS handshake, in ms; 0: no limit. */
   handshakeTimeout: number;
@@ -159,7 +158,7 @@ export interface Listener {
    * @param tls The new identity.
    */
   replaceIdentity(tls: TlsIdentity): void;
-  /** Accepts no more. Connections that were accepted live on. */
+  /** Stops accepting. Accepted connections stay open. */
   close(): Promise<void>;
 }
 
