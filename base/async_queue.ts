@@ -33,7 +33,7 @@ export class AsyncQueue<Item> {
   /**
    * Ends the queue; items that wait can still be read.
    *
-   * @param error What is thrown behind it; `undefined`: nothing.
+   * @param error Thrown to later readers; `undefined`: none.
    */
   end(error?: unknown): void {
     if (this.#ended !== undefined) return;

@@ -23,7 +23,7 @@ export class Backoff {
   /**
    * Makes a back-off without failures.
    *
-   * @param settings How to wait.
+   * @param settings Times of the back-off.
    * @param random A number from 0 up to 1.
    */
   constructor(settings: BackoffSettings, random: () => number = Math.random) {
@@ -34,7 +34,7 @@ export class Backoff {
   /**
    * Counts a failed attempt, or the end of a connection.
    *
-   * @param uptime How long it was open, in ms; `undefined` if it never was.
+   * @param uptime Time for which the connection was open, in ms; `undefined` if the attempt failed.
    * @returns Failures in a row.
    */
   failed(uptime?: number): number {
@@ -45,7 +45,7 @@ export class Backoff {
   /**
    * The time to wait before the next attempt.
    *
-   * @param least What the server asks for, in ms.
+   * @param least Least time, as the server asks, in ms.
    * @returns In ms.
    */
   delay(least = 0): number {

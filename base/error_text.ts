@@ -72,7 +72,7 @@ export function redactUrl(url: string | URL): string {
   return text.startsWith("/") || !text.includes("@") ? shown : "…";
 }
 
-/** @param text What follows "://". */
+/** @param text The text after "://". */
 function redactAuthority(text: string): string {
   const end = endOfPath(text);
   const at = text.lastIndexOf("@");

@@ -23,7 +23,7 @@ export const handlerTime: HandlerTime = { wanted: false, spent: 0 };
  * Counts the time of a handler.
  *
  * @param call Calls it.
- * @returns What it has returned.
+ * @returns The result of the handler.
  */
 export function timeHandler<Result>(call: () => Result): Result {
   const begun = performance.now();

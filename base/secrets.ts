@@ -11,7 +11,7 @@ import { isFieldValue } from "./token.ts";
 /**
  * One or several texts as a list.
  *
- * @param value What was given.
+ * @param value The given value.
  * @returns The list.
  */
 export function listOf(value: string | readonly string[] | undefined): readonly string[] {

@@ -20,12 +20,12 @@
 import type {
   CloseFrame,
   CloseInfo,
+  ConnectionStart,
   ConnectionState,
   Delivery,
   HandshakeRequest,
   MessageOptions,
   SendResult,
-  StartOptions,
   StepResult,
 } from "../connection/options.ts";
 import type { Opcode, Role } from "../protocol/frame_header.ts";
@@ -163,12 +163,12 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
    * Attaches the handler of the client.
    *
    * @param handler Takes the events.
-   * @param start How the connection starts.
+   * @param start Facts about the start of the connection.
    * @returns The connection.
    */
   attach(
     handler: ClientConnectionHandler,
-    { delivery = "immediate", waitForHandler = false }: StartOptions,
+    { delivery = "immediate", waitForHandler = false }: ConnectionStart,
   ): ClientConnection {
     this.#handler = handler;
     this.#delivery = delivery;
@@ -428,7 +428,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
    *
    * @param code 1000 or 3000–4999; a browser sends no other. Without it the close frame has no payload.
    * @param reason At most 123 bytes of UTF-8.
-   * @returns How the connection ended.
+   * @returns The end of the connection.
    * @throws {OptionError} If code or reason are out of range.
    * @throws {StateError} If the code is one that a browser does not send.
    */

@@ -368,7 +368,7 @@ export class WebSocketClient implements ClientHandlers {
    * socket.
    * @param code The close code.
    * @param reason The close reason.
-   * @returns How the connection ended; `undefined` if there was none.
+   * @returns The end of the connection; `undefined` if there was none.
    * @throws {OptionError} If code or reason are out of range.
    */
   async disconnect(

@@ -7,12 +7,12 @@
 import type {
   CloseInfo,
   ConnectionSettings,
+  ConnectionStart,
   ConnectionState,
   Delivery,
   HandshakeRequest,
   MessageOptions,
   SendResult,
-  StartOptions,
   StepResult,
 } from "../connection/options.ts";
 import type { CompressionOptions, CompressionSettings } from "../protocol/compression.ts";
@@ -146,7 +146,7 @@ export interface ClientConnection {
    *
    * @param code The close code; in a page 1000 or 3000–4999. Without it the close frame has no payload.
    * @param reason At most 123 bytes of UTF-8.
-   * @returns How the connection ended.
+   * @returns The end of the connection.
    * @throws {OptionError} If code or reason are out of range.
    */
   close(code?: number, reason?: string): Promise<CloseInfo>;
@@ -226,10 +226,10 @@ export interface OpenedConnection {
    * Makes the connection; no event comes before `begin`.
    *
    * @param handler Takes the events.
-   * @param start How it starts.
+   * @param start Facts about the start of the connection.
    * @returns The connection.
    */
-  attach(handler: ClientConnectionHandler, start: StartOptions): ClientConnection;
+  attach(handler: ClientConnectionHandler, start: ConnectionStart): ClientConnection;
   /** Delivers what has come, and what comes. */
   begin(): void;
   /**

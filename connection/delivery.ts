@@ -51,7 +51,7 @@ export class DeliveryControl<Connection> implements MessageHandler {
   /**
    * Connects the reader, which is stopped when too much waits.
    *
-   * @param reader Where the messages come from.
+   * @param reader The source of the messages.
    */
   attach(reader: FrameReader<Connection>): void {
     this.#reader = reader;
@@ -95,7 +95,7 @@ export class DeliveryControl<Connection> implements MessageHandler {
       if (handlerTime.wanted) this.#deliverTimed(data, frame);
       else this.#handler.message(this.#connection, data, frame);
     }
-    // The handler may have taken the queue.
+    // The handler may have begun to read from the queue.
     this.#queued?.add(data);
     reader.finishStep("message");
   }

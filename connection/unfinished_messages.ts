@@ -28,7 +28,7 @@ interface Watched {
   quiet: number;
 }
 
-/** Checks in each `messageTimeout`, which is therefore exact to an eighth. */
+/** Number of checks in each `messageTimeout`, which is therefore exact to an eighth. */
 const CHECKS = 8;
 
 /** Watches the unfinished messages of a server, or of a client. */

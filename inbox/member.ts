@@ -26,7 +26,7 @@ export interface InboxSink {
   /**
    * Calls back once, some time later.
    *
-   * @param callback What to call.
+   * @param callback Called then.
    * @returns Cancels it.
    */
   later(callback: () => void): () => void;

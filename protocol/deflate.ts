@@ -16,7 +16,7 @@ import {
   assertDeflateAvailable,
   type OutputSink,
   RawDeflate,
-  type RawDeflateOptions,
+  type RawDeflateSettings,
   RawInflate,
 } from "./raw_deflate.ts";
 import type { CompressionOptions, CompressionSettings, DeflateAgreement, DeflateParameters } from "./compression.ts";
@@ -134,9 +134,9 @@ function formatParameters(list: ParameterList): Extension {
  * The server's side: takes the first offer it can (RFC 7692 §5.1, §7.1). One that is duplicate, unknown or out of range
  * in any parameter is passed over.
  *
- * @param offers What the client offers, in its order of preference.
- * @param settings What the server wants.
- * @returns What is agreed on; `undefined`: no compression.
+ * @param offers The offers of the client, in its order of preference.
+ * @param settings The settings of the server.
+ * @returns The agreement; `undefined`: no compression.
  *
  * @example
  * ```ts
@@ -187,7 +187,7 @@ function agree(offer: ParameterList, settings: CompressionSettings): DeflateAgre
 /**
  * The client's side: what to offer (RFC 7692 §7.1).
  *
- * @param settings What the client wants.
+ * @param settings The settings of the client.
  * @returns The offer.
  */
 export function makeDeflateOffer(settings: CompressionSettings): Extension {
@@ -204,8 +204,8 @@ export function makeDeflateOffer(settings: CompressionSettings): Extension {
  * The client's side: checks what the server accepted against what was offered (RFC 7692 §5.1, §7.1).
  *
  * @param accepted The extensions in the answer.
- * @param offers What was wanted, in the order in which it was offered.
- * @returns What is agreed on, and by which of `offers`; `undefined`: no compression.
+ * @param offers The settings that were offered, in that order.
+ * @returns The agreement, and the offer it answers; `undefined`: no compression.
  * @throws {HandshakeError} If the answer is not valid, or fits none of the offers.
  */
 export function readDeflateAnswer(
@@ -295,7 +295,7 @@ export class MessageDeflater {
   readonly windowBits: number;
   /** True if a message may refer to those before it. */
   readonly takeover: boolean;
-  #options: RawDeflateOptions;
+  #options: RawDeflateSettings;
   #key: string;
   #state: RawDeflate | undefined;
   /** True if the state differs from the peer's: it has a message that the peer lacks, or lacks one. */
@@ -304,8 +304,8 @@ export class MessageDeflater {
   /**
    * Makes one; the memory is allocated with the first message.
    *
-   * @param role Which end compresses.
-   * @param parameters What was agreed on.
+   * @param role The end that compresses.
+   * @param parameters The agreed parameters.
    * @param settings Level, memory level and threshold.
    */
   constructor(role: Role, parameters: DeflateParameters, settings: CompressionSettings) {
@@ -393,8 +393,8 @@ export class MessageInflater {
   /**
    * Makes one; the memory is allocated with the first message.
    *
-   * @param role Which end decompresses.
-   * @param parameters What was agreed on.
+   * @param role The end that decompresses.
+   * @param parameters The agreed parameters.
    */
   constructor(role: Role, parameters: DeflateParameters) {
     const server = role === "server";

@@ -238,7 +238,7 @@ export class FrameParser {
    * Makes a parser at the start of a stream of frames.
    *
    * @param handler Takes what is found.
-   * @param options What is accepted.
+   * @param options Limits and switches of the parser.
    */
   constructor(handler: FrameHandler, options: FrameParserOptions = {}) {
     this.#handler = handler;
@@ -519,7 +519,7 @@ class FrameCollector implements FrameHandler {
  * Decodes the first frame of some bytes. The bytes are not changed.
  *
  * @param bytes The bytes, from the start of a frame on.
- * @param options What is accepted.
+ * @param options Limits and switches of the parser.
  * @returns The frame and its length on the wire, or `undefined` if the bytes do not hold all of it.
  * @throws {ProtocolError} If the bytes break RFC 6455 §5.
  *
@@ -567,7 +567,7 @@ export class FrameDecoderStream extends TransformStream<Uint8Array, Required<Fra
   /**
    * Makes a decoder.
    *
-   * @param options What is accepted.
+   * @param options Limits and switches of the parser.
    */
   constructor(options: FrameParserOptions = {}) {
     const collector = new FrameCollector();

@@ -191,7 +191,7 @@ export class HeadReader {
   /**
    * Makes a reader.
    *
-   * @param limits How large a head may be.
+   * @param limits Limits of the head.
    */
   constructor(limits: HeadLimits = {}) {
     this.#maxHeadSize = limits.maxHeadSize ?? 16 * 1024;

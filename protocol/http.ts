@@ -83,7 +83,7 @@ export class BodyReader {
   /**
    * Makes a reader.
    *
-   * @param framing How the body is delimited.
+   * @param framing The framing of the body.
    * @param limit The most bytes of the body; 0: no limit.
    * @throws {HttpError} With 413 if the announced length is beyond the limit.
    */
@@ -234,7 +234,7 @@ const CONNECTION_FIELDS = new Set(["connection", "keep-alive", "transfer-encodin
  * Encodes the head of a response and decides how its body is delimited.
  *
  * @param response The response.
- * @param request What it answers: its method and minor version.
+ * @param request Method and minor version of the request.
  * @param keepAlive Whether the connection lives on.
  * @param date The value of the `Date` header.
  * @returns Head and framing.
@@ -322,7 +322,7 @@ export function textBody(message: string): Uint8Array<ArrayBuffer> {
  * A response that says in plain text what was wrong.
  *
  * @param status The status.
- * @param message What was wrong; safe to tell the peer.
+ * @param message The fault; safe to send to the peer.
  * @param headers More header fields.
  * @returns The response.
  */

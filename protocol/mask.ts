@@ -21,7 +21,7 @@ const PASSAGE_THRESHOLD = 4096;
  * @param start Index of the first byte to transform.
  * @param end Index after the last byte.
  * @param key The masking key as a big-endian 32-bit number: its first octet on the wire is the highest.
- * @param offset How many octets of the payload were transformed before, for a payload in pieces.
+ * @param offset Number of octets of the payload that were transformed before, for a payload in pieces.
  * @returns `true` if what comes out is known to be ASCII: it is looked at anyway, unless the key is 0.
  *
  * @example Mask and unmask
@@ -53,7 +53,7 @@ export function mask(bytes: Uint8Array, start: number, end: number, key: number,
  * @param start Index of the first byte to transform.
  * @param end Index after the last byte.
  * @param key The masking key.
- * @param offset How many octets of the payload were transformed before.
+ * @param offset Number of octets of the payload that were transformed before.
  * @returns `true` if what comes out is known to be ASCII.
  */
 export function maskLeased(bytes: Uint8Array, start: number, end: number, key: number, offset = 0): boolean {

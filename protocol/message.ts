@@ -157,7 +157,7 @@ export class MessageAssembler implements FrameHandler {
    * Makes an assembler at the start of a stream of frames.
    *
    * @param handler Takes the messages.
-   * @param options What is accepted.
+   * @param options Limits and switches.
    */
   constructor(handler: MessageHandler, options: MessageAssemblerOptions = {}) {
     this.#handler = handler;

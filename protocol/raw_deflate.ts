@@ -17,8 +17,8 @@ import { constants, createDeflateRaw, createInflateRaw } from "node:zlib";
 /** Takes a piece of output, which is valid only during the call, and until any other decompressor is called. */
 export type OutputSink = (bytes: Uint8Array, start: number, end: number) => void;
 
-/** Options of a compressor. */
-export interface RawDeflateOptions {
+/** Settings of a compressor. */
+export interface RawDeflateSettings {
   /** The binary logarithm of the window, 8 to 15. */
   windowBits: number;
   /** 0 (stored) to 9 (smallest). */
@@ -155,10 +155,10 @@ export class RawDeflate {
    * window less 262 bytes, the longest match and some lookahead, that is 250 bytes: what a window of 2^8 bytes still
    * holds. A test reads the distances.
    *
-   * @param options How to compress.
+   * @param options Parameters of the compressor.
    * @throws {StateError} If this runtime cannot.
    */
-  constructor({ windowBits, level, memoryLevel }: RawDeflateOptions) {
+  constructor({ windowBits, level, memoryLevel }: RawDeflateSettings) {
     this.#state = new ZlibState(
       createDeflateRaw({ windowBits: Math.max(9, windowBits), level, memLevel: memoryLevel, chunkSize: UNUSED_CHUNK }),
     );
@@ -167,7 +167,7 @@ export class RawDeflate {
   /**
    * Compresses and flushes to a byte boundary.
    *
-   * @param input What to compress, at least one byte.
+   * @param input The bytes to compress, at least one.
    * @returns The output, ending in 00 00 FF FF; valid until the next call for any compressor.
    */
   compress(input: Uint8Array): Uint8Array {

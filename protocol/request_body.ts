@@ -37,9 +37,9 @@ export class RequestBody {
   /**
    * Makes a body.
    *
-   * @param framing How it is delimited.
+   * @param framing The framing of the body.
    * @param limit The most bytes; 0: no limit.
-   * @param source Where its bytes come from.
+   * @param source The source of the bytes.
    * @throws {HttpError} With 413 if the announced length is beyond the limit.
    */
   constructor(framing: BodyFraming, limit: number, source: BodySource) {
@@ -84,7 +84,7 @@ export class RequestBody {
    * Takes bytes that came.
    *
    * @param bytes The bytes.
-   * @returns How many of them belong to the body.
+   * @returns Number of bytes that belong to the body.
    */
   feed(bytes: Uint8Array): number {
     let used = bytes.length;

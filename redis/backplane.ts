@@ -20,7 +20,7 @@ import { Heartbeats, type PathChange } from "./heartbeats.ts";
 import type { PrimaryLink } from "./primary_link.ts";
 import { RedisSession } from "./session.ts";
 
-/** Settings of a {@linkcode RedisBackplane}. */
+/** Options of a {@linkcode RedisBackplane}. */
 export interface RedisBackplaneOptions {
   /**
    * Prefix of the channels: the same on all nodes of one service, and different for each service.

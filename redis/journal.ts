@@ -41,7 +41,7 @@ import { readDurability, readEviction, type RedisDurability } from "./server_con
 import { RedisSharedCursor } from "./shared_cursor.ts";
 import { StreamTail } from "./tail.ts";
 
-/** Settings of a {@linkcode RedisJournal}. */
+/** Options of a {@linkcode RedisJournal}. */
 export interface RedisJournalOptions extends JournalRetention {
   /**
    * Prefix of the keys: the same on all nodes of one service. Its hash tag keeps them in one slot of a cluster.

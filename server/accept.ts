@@ -49,8 +49,8 @@ interface DirectRequest {
 type State = "head" | "deciding" | "answering" | "upgraded" | "lingering" | "closed";
 
 /**
- * Largest number of bytes read behind the last response; fewer behind one to a head, which no honest peer makes so
- * long.
+ * Largest number of bytes read behind the last response; fewer behind a response to a head, since
+ * honest heads are short.
  */
 const MAX_DROPPED = 1024 * 1024;
 const MAX_DROPPED_HEAD = 128 * 1024;
@@ -133,7 +133,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   data(bytes: Uint8Array): void {
     if (this.#connection.state !== "connecting") return;
     if (this.#state === "head") {
-      // Behind requests that are there already.
+      // Earlier requests come first.
       if (this.#unread.length > 0) this.#keep(bytes);
       else this.#readHead(bytes);
     } else if (this.#state === "deciding") {

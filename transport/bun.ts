@@ -27,7 +27,7 @@ import type {
   Address,
   Listener,
   ListenHandler,
-  ListenOptions,
+  ListenSettings,
   TlsIdentity,
   TransportHandler,
   TransportProvider,
@@ -38,7 +38,7 @@ import { ReadAheadBudget, type ReadAheadOwner } from "./read_ahead.ts";
 /**
  * The transport on Bun.
  *
- * @param given What opens sockets; tests have one of their own.
+ * @param given Opens sockets; replaced in tests.
  * @returns The provider, or `undefined` on another runtime.
  */
 export function bunTransport(
@@ -54,7 +54,7 @@ export function bunTransport(
 
 // ---- Listening ---------------------------------------------------------------------------------------------------
 
-function listen(runtime: BunRuntime, options: ListenOptions, handler: ListenHandler): Listener {
+function listen(runtime: BunRuntime, options: ListenSettings, handler: ListenHandler): Listener {
   const { hostname, port, reusePort, tls } = options;
   const target = { hostname, port, reusePort, allowHalfOpen: true };
   if (tls === undefined) {

@@ -18,7 +18,7 @@ import {
   type TlsOptions,
 } from "./bun_types.ts";
 import { openTunnel, type ProxyChannel } from "./proxy_tunnel.ts";
-import type { ConnectOptions, ProxyAddress, Transport } from "./transport.ts";
+import type { ConnectSettings, ProxyAddress, Transport } from "./transport.ts";
 
 /** A transport on which TLS can be put. */
 export interface UpgradableTransport extends Transport {
@@ -30,13 +30,13 @@ export interface UpgradableTransport extends Transport {
  * Connects, through a proxy or not.
  *
  * @param runtime Opens sockets.
- * @param options Where and how.
+ * @param options The target, and TLS.
  * @param take Makes the transport.
  * @returns The connection, with TLS after its handshake.
  */
 export function connect(
   runtime: BunRuntime,
-  options: ConnectOptions,
+  options: ConnectSettings,
   take: TakeSocket<UpgradableTransport>,
 ): Promise<Transport> {
   return options.proxy === undefined
@@ -47,7 +47,7 @@ export function connect(
 /** Bun tries all addresses of a host at the same time. */
 function connectDirectly(
   runtime: BunRuntime,
-  options: ConnectOptions,
+  options: ConnectSettings,
   take: TakeSocket<UpgradableTransport>,
 ): Promise<UpgradableTransport> {
   const { hostname, port, signal } = options;
@@ -64,7 +64,7 @@ function connectDirectly(
 
 async function connectThrough(
   runtime: BunRuntime,
-  options: ConnectOptions,
+  options: ConnectSettings,
   proxy: ProxyAddress,
   take: TakeSocket<UpgradableTransport>,
 ): Promise<Transport> {
@@ -99,7 +99,7 @@ function channelOf(transport: Transport): ProxyChannel {
 
 function secureClient(
   transport: UpgradableTransport,
-  options: ConnectOptions,
+  options: ConnectSettings,
   take: TakeSocket<UpgradableTransport>,
 ): Promise<Transport> {
   return new Promise((resolve, reject) => {

@@ -20,10 +20,10 @@ import {
 } from "./bun_types.ts";
 import type {
   Address,
-  ConnectOptions,
+  ConnectSettings,
   Listener,
   ListenHandler,
-  ListenOptions,
+  ListenSettings,
   TlsIdentity,
   Transport,
 } from "./transport.ts";
@@ -117,7 +117,7 @@ export class TlsServerSide {
 }
 
 /** Limits of a handshake. */
-type HandshakeLimits = Pick<ListenOptions, "handshakeTimeout" | "clock">;
+type HandshakeLimits = Pick<ListenSettings, "handshakeTimeout" | "clock">;
 
 /** A handshake that cannot begin, since the server's certificate or key is unusable: not the fault of the peer. */
 class UnusableIdentity extends Error {}
@@ -191,7 +191,7 @@ class ServerHandshake implements SocketOwner {
 }
 
 /** Options of TLS for a client. */
-export function clientTls({ hostname, rootCertificates }: ConnectOptions): TlsOptions {
+export function clientTls({ hostname, rootCertificates }: ConnectSettings): TlsOptions {
   // RFC 6066 §3: no addresses as server names; without a name Bun would send the address. It is checked all the same.
   const secure: TlsOptions = { ALPNProtocols: ALPN, serverName: isIP(hostname) === 0 ? hostname : "" };
   // The given roots replace the runtime's own.

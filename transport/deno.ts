@@ -19,10 +19,10 @@ import { openTunnel } from "./proxy_tunnel.ts";
 import { secureClient, TlsServerSide } from "./node_tls.ts";
 import type {
   Address,
-  ConnectOptions,
+  ConnectSettings,
   Listener,
   ListenHandler,
-  ListenOptions,
+  ListenSettings,
   ProxyAddress,
   TlsIdentity,
   Transport,
@@ -61,7 +61,7 @@ export function denoTransport(): TransportProvider | undefined {
   return { listen, connect };
 }
 
-function listen(options: ListenOptions, handler: ListenHandler): Promise<Listener> {
+function listen(options: ListenSettings, handler: ListenHandler): Promise<Listener> {
   const { hostname, port, reusePort, tls, handshakeTimeout, clock } = options;
   return new Promise((resolve) => {
     const side = tls === undefined ? undefined : new TlsServerSide(tls, handshakeTimeout, clock);
@@ -69,7 +69,7 @@ function listen(options: ListenOptions, handler: ListenHandler): Promise<Listene
   });
 }
 
-async function connect(options: ConnectOptions): Promise<Transport> {
+async function connect(options: ConnectSettings): Promise<Transport> {
   const { proxy } = options;
   const conn = await dial(proxy ?? options, options);
   conn.setNoDelay(true);
@@ -91,7 +91,7 @@ function rememberSilence(host: string): void {
   if (silentHosts.size > MAX_SILENT_HOSTS) silentHosts.delete(silentHosts.values().next().value!);
 }
 
-async function startTls(conn: Deno.TcpConn, options: ConnectOptions, host: string): Promise<Transport> {
+async function startTls(conn: Deno.TcpConn, options: ConnectSettings, host: string): Promise<Transport> {
   const { hostname, signal, rootCertificates: caCerts } = options;
   // With keep-alive the system ends the handshake of a peer that is gone, which Deno does not.
   conn.setKeepAlive(true);
@@ -117,7 +117,7 @@ async function startTls(conn: Deno.TcpConn, options: ConnectOptions, host: strin
 /** Deno tries the addresses of a host one after the other, each until the system gives it up. */
 async function dial(
   { hostname, port }: { hostname: string; port: number },
-  options: ConnectOptions,
+  options: ConnectSettings,
 ): Promise<Deno.TcpConn> {
   const { signal, clock } = options;
   const addresses = isIP(hostname) === 0 ? await resolve(hostname, port) : [];
@@ -143,7 +143,7 @@ async function resolve(hostname: string, port: number): Promise<HostAddress[]> {
   }
 }
 
-async function throughProxy(conn: Deno.TcpConn, options: ConnectOptions, proxy: ProxyAddress): Promise<void> {
+async function throughProxy(conn: Deno.TcpConn, options: ConnectSettings, proxy: ProxyAddress): Promise<void> {
   const { signal } = options;
   const buffer = new Uint8Array(1024);
   const abort = (): void => closeQuietly(conn);

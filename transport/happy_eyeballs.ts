@@ -56,7 +56,7 @@ export interface Dialling<Conn> {
  * {@linkcode ATTEMPT_DELAY}.
  *
  * @param addresses In the order of the attempts; at least one.
- * @param dialling How to.
+ * @param dialling Makes the attempts.
  * @param signal Gives all attempts up.
  * @returns The first connection. Rejects with the first failure when all have failed.
  */

@@ -17,7 +17,7 @@ import { Duplex } from "node:stream";
 import { isIP } from "node:net";
 import { connect, createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import type { Clock } from "../base/clock.ts";
-import type { Address, ConnectOptions, TlsIdentity, Transport, TransportHandler } from "./transport.ts";
+import type { Address, ConnectSettings, TlsIdentity, Transport, TransportHandler } from "./transport.ts";
 
 /** Most bytes given to `node:tls` at a time to decrypt. */
 const SLICE = 64 * 1024;
@@ -40,7 +40,7 @@ export class TlsServerSide {
    * Takes the identity to show.
    *
    * @param identity Certificate and key.
-   * @param timeout How long a TLS handshake may take, in ms; 0: no limit.
+   * @param timeout Longest time of a TLS handshake, in ms; 0: no limit.
    * @param clock Time.
    */
   constructor(identity: TlsIdentity, timeout: number, clock: Clock) {
@@ -90,13 +90,13 @@ export class TlsServerSide {
  * Does the TLS handshake of a client, ALPN `http/1.1` only.
  *
  * @param raw The transport below, not opened yet.
- * @param options What to check the certificate against, and what gives the handshake up.
+ * @param options Name and roots to check the certificate with, and the signal that aborts.
  * @returns The protected transport, not opened yet. Rejects if the certificate is not valid, or the signal aborts;
  * `raw` is destroyed then.
  */
 export async function secureClient(
   raw: Transport,
-  options: Pick<ConnectOptions, "hostname" | "rootCertificates" | "signal" | "clock">,
+  options: Pick<ConnectSettings, "hostname" | "rootCertificates" | "signal" | "clock">,
 ): Promise<Transport> {
   const { hostname, rootCertificates, signal, clock } = options;
   const below = new TransportDuplex(raw);
@@ -334,7 +334,7 @@ class DirectTls {
   /**
    * Encrypts and sends, one call at a time.
    *
-   * @param bytes What to send.
+   * @param bytes The bytes to encrypt and send.
    * @param done Called when the bytes are sent, or cannot be.
    */
   send(bytes: Uint8Array, done: (error?: Error | null) => void): void {

@@ -24,7 +24,7 @@ export interface ProxyChannel {
  * Asks a proxy for a tunnel.
  *
  * @param channel The connection to it.
- * @param target Where the tunnel is to lead.
+ * @param target The end of the tunnel.
  * @param proxy The proxy.
  * @throws {TransportError} If it does not open one.
  */

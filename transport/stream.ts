@@ -40,7 +40,7 @@ const NOWHERE: Address = { hostname: "", port: 0 };
  * Makes a transport over a pair of byte streams. Both are locked from here on.
  *
  * @param pair The streams.
- * @param info What is known of the way.
+ * @param info Facts about the streams.
  * @returns The transport, not opened yet.
  */
 export function streamTransport(pair: BytePair, info: BytePairInfo = {}): Transport {

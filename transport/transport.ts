@@ -33,7 +33,7 @@ export interface TransportHandler {
   /**
    * The connection has ended; the last call.
    *
-   * @param error What broke the connection, if it was not closed in order.
+   * @param error The error that broke the connection, if one did.
    */
   close(error?: unknown): void;
 }
@@ -62,7 +62,7 @@ export interface Transport {
   /**
    * Writes bytes. The transport may keep the array until `drain`, and it must not be changed until then.
    *
-   * @param bytes What to write.
+   * @param bytes The bytes to write.
    * @returns `true`: the array is free again and the next call may follow. `false`: wait for `drain`.
    */
   write(bytes: Uint8Array): boolean;
@@ -105,21 +105,21 @@ export interface ListenHandler {
    * A connection is there; with TLS, its TLS handshake is done.
    *
    * @param transport The connection, not opened yet.
-   * @param admittance What `admit` has returned; absent without TLS.
+   * @param admittance The result of `admit`; absent without TLS.
    */
   accept(transport: Transport, admittance?: Admittance): void;
   /**
    * A TLS handshake has failed, exceeded its time, or was aborted by the peer, as scanners and probes of load balancers
    * do all the time.
    *
-   * @param error What the runtime said.
+   * @param error The error of the runtime.
    * @param remoteAddress The other end.
    */
   handshakeFailed(error: unknown, remoteAddress: Address): void;
   /**
    * Accepting failed for one connection, or for a moment (such as too many open files); listening goes on.
    *
-   * @param error What the runtime said.
+   * @param error The error of the runtime.
    */
   error(error: unknown): void;
 }
@@ -132,8 +132,8 @@ export interface TlsIdentity {
   key: string;
 }
 
-/** Options of a listener. */
-export interface ListenOptions {
+/** Settings of a listener. */
+export interface ListenSettings {
   /** Address to listen on. */
   hostname: string;
   /** Port; 0 takes a free one. */
@@ -172,8 +172,8 @@ export interface ProxyAddress {
   readonly authorization: string | undefined;
 }
 
-/** Options of an outgoing connection. */
-export interface ConnectOptions {
+/** Settings of an outgoing connection. */
+export interface ConnectSettings {
   /** Host name or address. */
   hostname: string;
   /** Port. */
@@ -195,16 +195,16 @@ export interface TransportProvider {
   /**
    * Listens.
    *
-   * @param options Where and how.
+   * @param options Address, TLS and limits.
    * @param handler Takes the connections.
    * @returns The open port.
    */
-  listen(options: ListenOptions, handler: ListenHandler): Promise<Listener>;
+  listen(options: ListenSettings, handler: ListenHandler): Promise<Listener>;
   /**
    * Connects.
    *
-   * @param options Where and how.
+   * @param options The target, and TLS.
    * @returns The connection, with TLS after its handshake, not opened yet.
    */
-  connect(options: ConnectOptions): Promise<Transport>;
+  connect(options: ConnectSettings): Promise<Transport>;
 }
