@@ -154,7 +154,7 @@ export class WebSocketClient implements ClientHandlers {
   /** Clock, replaced in tests. */
   declare clock: Clock;
   readonly #settings: SettingsStore<ClientSettings> = new SettingsStore(CLIENT_SETTINGS, {
-    // The others are checked before each attempt.
+    // Other settings are checked before each attempt.
     changing: (name, value) => void (name === "autoCheckInterval" && this.#settings.check(name, value)),
     changed: (name) => void (name.startsWith("autoCheck") && this.#delivery.apply()),
   });

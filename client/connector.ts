@@ -230,7 +230,7 @@ export interface OpenedConnection {
    * @returns The connection.
    */
   attach(handler: ClientConnectionHandler, start: ConnectionStart): ClientConnection;
-  /** Delivers what has come, and what comes. */
+  /** Delivers events that have come, and later ones. */
   begin(): void;
   /**
    * Changes when events are delivered.
@@ -238,7 +238,7 @@ export interface OpenedConnection {
    * @param delivery The new mode.
    */
   setDelivery(delivery: Delivery): void;
-  /** Delivers what has come since the last batch. */
+  /** Delivers events that have come since the last batch. */
   deliverBatch(): void;
   /**
    * Handles one incoming frame or message.

@@ -67,7 +67,7 @@ export class SendBacklog {
       return connection.send(this.#messages[0]!, { slowConsumer: "drop" });
     } catch (error) {
       if (!(error instanceof OptionError)) throw error;
-      // It is larger than `maxBufferedAmount`, and must not hold up the others.
+      // The message is larger than `maxBufferedAmount`, and must not stop later ones.
       onError(error);
       return "sent";
     }

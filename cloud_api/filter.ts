@@ -8,7 +8,7 @@ import { OptionError } from "../base/errors.ts";
 import { isObject, type JsonObject, list, own } from "./json.ts";
 import type { WhatsAppRecord } from "./records.ts";
 
-/** Chooses changes of notifications: those that are on each list that is given. An empty list matches none. */
+/** Chooses changes of notifications that match each given list. An empty list matches none. */
 export interface WhatsAppFilter {
   /** Ids of business phone numbers. A change about no number does not match. */
   phoneNumberIds?: readonly string[] | undefined;
@@ -38,9 +38,9 @@ export interface EntryHead {
 
 /** One change of a notification. */
 export interface Change extends FilterSubject {
-  /** Its entry: one and the same object for all of its changes. */
+  /** Entry of the change: the same object for all changes of one entry. */
   entry: EntryHead;
-  /** Its list in the entry. */
+  /** List of the entry that holds the change. */
   list: "changes" | "changed_fields";
   /** The change with known members only; `undefined` if it is no change of Meta's form. */
   content: string | { field: string; value: JsonObject } | undefined;

@@ -14,7 +14,7 @@ import type { SharedMessage } from "../connection/shared_message.ts";
 import { type SequenceRange, SkippedNumbers } from "../journal/sequence_ranges.ts";
 import { matchesFilter, mayHave, type WhatsAppFilter } from "../cloud_api/filter.ts";
 
-/** Reason to refuse a connection whose filter differs from that of others of its name. */
+/** Reason to refuse a connection whose filter differs from that of other connections of its name. */
 export const NAME_CONFLICT = "Connections that share a name must have the same filter";
 
 /** Notifications that are read at once from the journal. */
@@ -138,7 +138,7 @@ export class InboxGroup {
   }
 
   /**
-   * Removes a connection. Its notifications go to the others, or wait in the journal for the next one.
+   * Removes a connection. Its notifications go to other connections, or wait in the journal for the next one.
    *
    * @param member The connection.
    * @param items Notifications that it has not acknowledged.

@@ -26,7 +26,7 @@ interface Name {
   groups: Set<InboxGroup>;
   /** Connections that wait for the journal. */
   joining: number;
-  /** Position of a connection that has ended while others of the name stayed: the next one goes on from there. */
+  /** Position of a connection that has ended while others of the name stayed; the next connection resumes there. */
   resumeAt: number;
 }
 

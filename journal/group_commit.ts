@@ -61,8 +61,8 @@ export class GroupCommit {
 
   /**
    * Schedules a commit, even of an empty group. Appends of the same turn share it, and as long as turns bring several
-   * more, so do those of the next turn. No clock is involved: longer rests between commits gave no higher rate, and
-   * later answers.
+   * more, so do those of the next turn. No timer is used: longer pauses between commits gave no higher rate, and later
+   * answers.
    */
   schedule(): void {
     if (this.#scheduled) return;
@@ -99,7 +99,7 @@ export class GroupCommit {
     return this.#waiting.splice(0, count);
   }
 
-  /** Commits nothing any more. */
+  /** Stops committing. */
   stop(): void {
     this.#stopped = true;
   }

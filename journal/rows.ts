@@ -248,7 +248,7 @@ function faultOf(receivedAt: unknown, signature: unknown, raw: unknown, checksum
   ) {
     return "a column is of the wrong type";
   }
-  // Rows of a version that kept no checksums have none.
+  // Rows of an earlier version have no checksum.
   if (checksum === null || checksum === checksumOf(raw, signature, Number(receivedAt))) return undefined;
   return "its bytes differ from those written";
 }

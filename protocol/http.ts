@@ -22,7 +22,7 @@ const MAX_TRAILER = 4096;
 export type BodyFraming = { kind: "none" } | { kind: "length"; length: number } | { kind: "chunked" };
 
 /**
- * Finds out how the body of a request is delimited (RFC 9112 §6.3).
+ * Reads the framing of a request body (RFC 9112 §6.3).
  *
  * @param fields Its header fields.
  * @param minorVersion The minor HTTP version.
@@ -207,7 +207,7 @@ export function makeRequest(
 }
 
 /**
- * Tells whether a text can only be host and port of a URL: what has another delimiter would change its path.
+ * Tells whether a text can only be host and port of a URL: another delimiter would change the path.
  *
  * @param text The text.
  * @returns `true` if it can be.
@@ -256,7 +256,7 @@ export function planResponse(
   const chunked = hasBody && !knowsLength && request.minorVersion === 1;
   if (chunked) fields.push(["transfer-encoding", "chunked"]);
   else if (!hasBody && !knowsLength && !bodiless) fields.push(["content-length", "0"]);
-  // RFC 9110 §7.8: a 426 names what to upgrade to.
+  // RFC 9110 §7.8: a 426 names the protocol to upgrade to.
   const options = status === 426 ? ["upgrade"] : [];
   if (status === 426) fields.push(["upgrade", "websocket"]);
   if (!keepAlive || (hasBody && !knowsLength && !chunked)) options.push("close");
@@ -319,7 +319,7 @@ export function textBody(message: string): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * A response that says in plain text what was wrong.
+ * Makes a response with the fault in plain text.
  *
  * @param status The status.
  * @param message The fault; safe to send to the peer.
@@ -334,11 +334,11 @@ export function textResponse(status: number, message: string, headers: Record<st
   });
 }
 
-/** When to try again with what there was no room or no time for, in s. */
+/** Time until another attempt after an overload, in s. */
 const RETRY_AFTER = "5";
 
 /**
- * The answer to a request that cannot be taken.
+ * Makes the answer to a request that is refused.
  *
  * @param error Why.
  * @returns The response, with what the status asks for: 426 names the version, 405 the method, 503 says when to try

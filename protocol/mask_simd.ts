@@ -27,7 +27,7 @@ const ahead = (bytes: number): number[] => [...get(AT), 0x41, ...(bytes < 64 ? [
 const advance = (bytes: number): number[] => [...ahead(bytes), ...set(AT)];
 const fewerRemainingThan = (bytes: number): number[] => [...ahead(bytes), ...get(END), 0x4b]; // i32.gt_u
 const ALIGNED_TO_BYTES = 0;
-/** Leaves what came out in the local variable `to`. */
+/** Leaves the output in the local variable `to`. */
 const xorVector = (offset: number, to: number): number[] => [
   ...[...get(AT), ...get(AT)],
   ...[0xfd, 0x00, ALIGNED_TO_BYTES, offset], // v128.load
@@ -93,7 +93,7 @@ interface Kernel {
 
 let kernel: Kernel | undefined;
 
-/** Made when first needed; `undefined` where WebAssembly, SIMD or the memory is not to be had. */
+/** Made when first needed; `undefined` without WebAssembly, SIMD or the memory. */
 function findKernel(): Kernel | undefined {
   openMemory();
   return kernel;

@@ -3,7 +3,7 @@
  * that works in one direction only, since only the receiving nodes know that messages of a node do not arrive.
  *
  * Each node publishes a beat at an interval: JSON with its ID, its name, the number of the beat, the number of beats
- * since it listens without a break, and the last beat that it heard of each node.
+ * since it listens without a break, and the last beat that it received of each node.
  *
  * @module
  */
@@ -30,7 +30,7 @@ interface Beat {
 
 /** A change of the path to a node. */
 export interface PathChange {
-  /** Its name, made printable and in quotes, or "itself". */
+  /** Name of the node, made printable and in quotes, or "itself". */
   name: string;
   /** `true` if messages of this node arrive there. */
   open: boolean;

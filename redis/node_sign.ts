@@ -17,7 +17,7 @@ const DURATION = 5000;
 /** Owner of a {@linkcode NodeSign}. */
 export interface NodeSignOwner {
   /**
-   * Takes what Redis answers to a renewal.
+   * Takes the answer of Redis to a renewal.
    *
    * @param base Base of the present epoch.
    * @param trimmed Sequence number up to which retention has removed notifications.

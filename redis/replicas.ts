@@ -1,5 +1,5 @@
 /**
- * Confirmation by replicas that they have what the primary has written (`WAIT`).
+ * Confirmation by replicas that they have the writes of the primary (`WAIT`).
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import { JournalError } from "../base/errors.ts";
 import type { RedisLink } from "./client.ts";
 
-/** Waits for replicas. One wait runs at a time; the next one is shared by all that was written before it begins. */
+/** Waits for replicas. One wait runs at a time; all writes made before the next wait begins share that wait. */
 export class ReplicaConfirmation {
   #required: number;
   #timeout: number;

@@ -1,5 +1,5 @@
 /**
- * The follower of the stream, which brings what other nodes have appended.
+ * The follower of the stream, which brings the entries of other nodes.
  *
  * @module
  */
@@ -19,7 +19,7 @@ const PATIENCE = 10_000;
 
 /** Owner of a {@linkcode StreamTail}. */
 export interface StreamTailOwner {
-  /** Resolves when the journal is open, and it is known where to begin. */
+  /** Resolves when the journal is open, and the start is known. */
   readonly ready: Promise<void>;
   /** Sequence number of the last entry that was delivered. */
   readonly delivered: number;

@@ -1,5 +1,5 @@
 /**
- * Text forms of notifications: exact decoding of their bytes, and texts that could be taken for one.
+ * Text forms of notifications: exact decoding of their bytes, and detection of texts that look like a notification.
  *
  * @module
  */
