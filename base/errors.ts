@@ -281,7 +281,7 @@ export class HandshakeError extends WebSocketError {
   }
 }
 
-/** The way to the peer failed: no connection, a lost one, or one that is too slow. */
+/** The way to the peer failed: the connection was not made, was lost, or is too slow. */
 export class TransportError extends WebSocketError {
   /** The name of the class. */
   override readonly name: string = "TransportError";
@@ -369,7 +369,7 @@ export class JournalError extends WebSocketError {
   }
 }
 
-/** Messages did not get from one node to the others, or may not. Connections of the same node are not concerned. */
+/** Messages did not reach other nodes, or may not have. Connections of the same node are not concerned. */
 export class BackplaneError extends WebSocketError {
   /** The name of the class. */
   override readonly name: string = "BackplaneError";
@@ -386,7 +386,7 @@ export class BackplaneError extends WebSocketError {
   }
 }
 
-/** A handler of the program threw or rejected; `cause` is what it threw. */
+/** A handler of the program threw or rejected; `cause` is the thrown value. */
 export class HandlerError extends WebSocketError {
   /** The name of the class. */
   override readonly name: string = "HandlerError";

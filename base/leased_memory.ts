@@ -80,7 +80,7 @@ export function lease(size: SlotSize): Uint8Array<ArrayBuffer> | undefined {
  * Tells whether an array was leased.
  *
  * @param bytes The array.
- * @returns `false` for one that lies elsewhere.
+ * @returns `false` for an array in other memory.
  */
 export function isLeased(bytes: Uint8Array): boolean {
   return bytes.buffer === buffer;

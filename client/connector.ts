@@ -244,7 +244,7 @@ export interface OpenedConnection {
    * Handles one incoming frame or message.
    *
    * @param timeout Time to wait for one, in ms; 0: no limit.
-   * @returns The kind of what came.
+   * @returns The kind of the event.
    * @throws {StateError} If a step waits already.
    */
   step(timeout: number): Promise<StepResult>;

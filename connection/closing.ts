@@ -119,7 +119,7 @@ export class Closing<Connection> implements SenderOwner {
   /**
    * Connects the parts that are stopped at the end.
    *
-   * @param reader Parses what comes.
+   * @param reader Parses incoming bytes.
    * @param delivery Delivers messages.
    * @param sender Sends.
    */

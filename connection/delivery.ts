@@ -17,7 +17,7 @@ import type { MessageQueue } from "./message_queue.ts";
 import type { Meter } from "../base/stats.ts";
 import { QueuedDelivery } from "./queued_delivery.ts";
 
-/** Delivers what comes on one connection. */
+/** Delivers the messages and control frames of one connection. */
 export class DeliveryControl<Connection> implements MessageHandler {
   readonly #connection: Connection;
   readonly #handler: ConnectionEvents<Connection>;
@@ -181,7 +181,7 @@ export class DeliveryControl<Connection> implements MessageHandler {
   release(): void {
     const queue = this.#queued?.release();
     if (queue === undefined) return;
-    // An end that came behind the messages loses none of them; one that the handlers bring about ends their delivery.
+    // An end that came behind the messages loses none of them; an end caused by a handler stops the delivery.
     const ended = this.#closing.discards;
     this.#reader.replay(() => {
       for (let data = queue.shift(); data !== undefined && (ended || !this.#closing.discards); data = queue.shift()) {

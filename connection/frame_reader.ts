@@ -342,7 +342,7 @@ export class FrameReader<Connection> implements TransportHandler, MessageOwner {
    * Parses until one message or control frame is delivered.
    *
    * @param timeout Longest wait for a message, in ms; 0: no limit.
-   * @returns The kind of what came.
+   * @returns The kind of the event.
    * @throws {StateError} If a step waits already.
    */
   step(timeout: number): Promise<StepResult> {
@@ -372,7 +372,7 @@ export class FrameReader<Connection> implements TransportHandler, MessageOwner {
    * Ends the step that waits, if one does, since something was delivered or nothing will be; parsing waits for the next
    * step.
    *
-   * @param result The kind of what came.
+   * @param result The kind of the event.
    */
   finishStep(result: StepResult): void {
     const end = this.#endStep;

@@ -122,7 +122,7 @@ export class KeepAlive<Connection = unknown> {
   /**
    * Notes a pong.
    *
-   * @param payload Its payload; others than ours belong to pings of the program.
+   * @param payload Its payload; unknown payloads belong to pings of the program.
    * @returns The time since its ping, in ms, if it answers ours.
    */
   pong(payload: Uint8Array): number | undefined {

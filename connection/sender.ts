@@ -39,8 +39,8 @@ export interface SenderOwner {
  * State of a {@linkcode Sender}.
  * `"control"`: only control frames are sent, before the connection is open or after a close frame. `"open"`: messages
  * too.
- * `"ending"`: the owner is told when no bytes wait any more. `"closed"`: waiting bytes were dropped, and no others are
- * sent.
+ * `"ending"`: the owner is notified when no bytes wait any more. `"closed"`: waiting bytes were dropped, and none are
+ * sent any more.
  */
 type SenderState = "control" | "open" | "ending" | "closed";
 

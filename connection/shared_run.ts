@@ -16,7 +16,7 @@ const MAX_LENGTH = 16 * 1024;
  * message. Runs are found again within one turn; a run kept longer refers to its own messages only.
  */
 export class SharedRun {
-  /** The run without messages, from which all others are made. */
+  /** The empty run, to which messages are appended. */
   static readonly none: SharedRun = new SharedRun(undefined, EMPTY, 0, 0);
   /** Runs that remember continuations or joined bytes until the end of the turn. */
   static #remembering: SharedRun[] = [];

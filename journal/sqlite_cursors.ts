@@ -220,7 +220,7 @@ export class SqliteCursors {
   }
 
   /**
-   * Lists what is to be written of names and their times.
+   * Lists the changes of names and times that must be written.
    *
    * @param age Age of the journal.
    * @param expires `false`: names do not expire yet.

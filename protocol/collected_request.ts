@@ -15,7 +15,7 @@ export type PieceTaker = (piece: Uint8Array) => void;
  *
  * @param stream The body, whose pieces belong to the reader.
  * @param take Takes each piece too.
- * @returns The bytes. Rejects with what the stream fails with; the memory of what had come is free then.
+ * @returns The bytes. Rejects with the error of the stream; the memory of earlier pieces is free then.
  */
 export async function collectBody(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,

@@ -86,7 +86,7 @@ interface ParameterList {
   clientMaxWindowBits?: number | true | undefined;
 }
 
-/** Reads parameters; returns what is wrong with them, if anything is. */
+/** Reads parameters; returns their fault, if there is one. */
 function readParameters(parameters: Extension["parameters"]): ParameterList | string {
   const list: ParameterList = {
     serverNoContextTakeover: false,
@@ -175,7 +175,7 @@ function agree(offer: ParameterList, settings: CompressionSettings): DeflateAgre
   };
   const extension = formatParameters({
     ...parameters,
-    // §7.1.2.1: an answer to an offer of it has to name it, also if it is 15.
+    // §7.1.2.1: if the offer has the parameter, the answer must have it too, even if it is 15.
     serverMaxWindowBits: offer.serverMaxWindowBits === undefined && serverMaxWindowBits === 15
       ? undefined
       : serverMaxWindowBits,
@@ -201,7 +201,7 @@ export function makeDeflateOffer(settings: CompressionSettings): Extension {
 }
 
 /**
- * The client's side: checks what the server accepted against what was offered (RFC 7692 §5.1, §7.1).
+ * The client's side: checks the answer of the server against the offers (RFC 7692 §5.1, §7.1).
  *
  * @param accepted The extensions in the answer.
  * @param offers The settings that were offered, in that order.
@@ -257,7 +257,7 @@ function mismatch(why: string): HandshakeError {
 
 // ---- Transformation (RFC 7692 §7.2) -----------------------------------------------------------------------------
 
-/** §7.2.1: what the flush of a message ends in is left out on the wire, and put back by the receiver. */
+/** §7.2.1: the last bytes of a flush, left out on the wire, and appended by the receiver. */
 const TAIL = Uint8Array.of(0x00, 0x00, 0xff, 0xff);
 /** §7.2.3.6: an empty message, behind whatever went before. */
 const EMPTY_MESSAGE = Uint8Array.of(0x00);
@@ -417,7 +417,7 @@ export class MessageInflater {
    * @param bytes The array that holds it.
    * @param start Index of its first byte.
    * @param end Index after its last byte.
-   * @param sink Takes what comes out, valid until any inflater is called again; what it throws ends the work.
+   * @param sink Takes the output, valid until any inflater is called again; its exception ends the work.
    * @throws {ProtocolError} If the bytes are not DEFLATE.
    */
   decompress(bytes: Uint8Array, start: number, end: number, sink: OutputSink): void {

@@ -138,7 +138,7 @@ export interface FrameHeader {
   payloadLength: number;
 }
 
-/** Takes what a {@linkcode FrameParser} finds. What it throws comes out of {@linkcode FrameParser.parse}. */
+/** Takes the frames of a {@linkcode FrameParser}. {@linkcode FrameParser.parse} throws its exceptions. */
 export interface FrameHandler {
   /**
    * A header is complete and valid; no byte of the payload has been looked at.
@@ -152,7 +152,7 @@ export interface FrameHandler {
    * @param bytes The array that holds the piece.
    * @param start Index of its first byte.
    * @param end Index after its last byte.
-   * @param ascii `true` if all of it is known to be ASCII: unmasking looks at it anyway.
+   * @param ascii `true` if the piece is known to be ASCII: unmasking reads all bytes anyway.
    */
   framePayload(bytes: Uint8Array, start: number, end: number, ascii: boolean): void;
   /** The frame is complete. */
@@ -237,7 +237,7 @@ export class FrameParser {
   /**
    * Makes a parser at the start of a stream of frames.
    *
-   * @param handler Takes what is found.
+   * @param handler Takes headers and payloads.
    * @param options Limits and switches of the parser.
    */
   constructor(handler: FrameHandler, options: FrameParserOptions = {}) {
@@ -278,7 +278,7 @@ export class FrameParser {
 
   /**
    * Parses a chunk. **Masked payloads may be unmasked in place**, so the chunk is not to be used for anything else.
-   * (Large chunks for a server are unmasked in a copy, where that is four times as fast: what the handler gets may be
+   * (Large chunks for a server are unmasked in a copy, where that is four times as fast: the handler's array may be
    * another array.)
    *
    * @param chunk The array that holds the bytes.
@@ -294,7 +294,7 @@ export class FrameParser {
       const fast = lease(this.#remaining >= end - start ? 32768 : 262144);
       if (fast !== undefined) return this.#parseCopy(chunk, start, end, fast);
     }
-    // The slice() of a Buffer is a view: what handlers keep of it would change.
+    // The slice() of a Buffer is a view: slices that handlers keep would change.
     if (chunk.constructor !== Uint8Array) chunk = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length);
     return this.#parseFrames(chunk, start, end);
   }

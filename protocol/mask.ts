@@ -22,7 +22,7 @@ const PASSAGE_THRESHOLD = 4096;
  * @param end Index after the last byte.
  * @param key The masking key as a big-endian 32-bit number: its first octet on the wire is the highest.
  * @param offset Number of octets of the payload that were transformed before, for a payload in pieces.
- * @returns `true` if what comes out is known to be ASCII: it is looked at anyway, unless the key is 0.
+ * @returns `true` if the output is known to be ASCII; not checked if the key is 0.
  *
  * @example Mask and unmask
  * ```ts
@@ -54,7 +54,7 @@ export function mask(bytes: Uint8Array, start: number, end: number, key: number,
  * @param end Index after the last byte.
  * @param key The masking key.
  * @param offset Number of octets of the payload that were transformed before.
- * @returns `true` if what comes out is known to be ASCII.
+ * @returns `true` if the output is known to be ASCII.
  */
 export function maskLeased(bytes: Uint8Array, start: number, end: number, key: number, offset = 0): boolean {
   if (end - start < SIMD_THRESHOLD) return mask(bytes, start, end, key, offset);

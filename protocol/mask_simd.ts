@@ -86,7 +86,7 @@ interface Kernel {
   bytes: Uint8Array<ArrayBuffer>;
   /**
    * Masks from one address to another; the first byte of the key is its lowest. Returns a number with a high bit set in
-   * one of its bytes if what comes out is not ASCII.
+   * one of its bytes if the output is not ASCII.
    */
   run(at: number, end: number, key: number): number;
 }
@@ -117,7 +117,7 @@ provideMemory((pages) => {
  * @param start Index of the first byte.
  * @param end Index after the last byte.
  * @param key The key, its first octet the lowest.
- * @returns A number with a high bit set in one of its bytes if what comes out is not ASCII; `undefined` if the bytes do
+ * @returns A number with a high bit set in one of its bytes if the output is not ASCII; `undefined` if the bytes do
  * not lie there: then nothing has happened.
  */
 export function maskThere(bytes: Uint8Array, start: number, end: number, key: number): number | undefined {
@@ -132,7 +132,7 @@ export function maskThere(bytes: Uint8Array, start: number, end: number, key: nu
  * @param start Index of the first byte.
  * @param end Index after the last byte.
  * @param key The key, its first octet the lowest.
- * @returns A number with a high bit set in one of its bytes if what comes out is not ASCII; `undefined` if there is no
+ * @returns A number with a high bit set in one of its bytes if the output is not ASCII; `undefined` if there is no
  * such loop here: then nothing has happened.
  */
 export function maskThrough(bytes: Uint8Array, start: number, end: number, key: number): number | undefined {

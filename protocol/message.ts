@@ -14,7 +14,7 @@ import { type FrameInfo, Opcode, ReservedBit } from "./frame_header.ts";
 import { UNMETERED } from "../base/stats.ts";
 import { decodeAscii, decodeUtf8, Utf8Decoder, Utf8Validator } from "./utf8.ts";
 
-/** Takes what a {@linkcode MessageAssembler} puts together, in the order of arrival. */
+/** Takes the messages and control frames of a {@linkcode MessageAssembler}, in the order of arrival. */
 export interface MessageHandler {
   /**
    * A message is complete; or, frame by frame, a frame of it.
@@ -90,7 +90,7 @@ const SHORT_PIECE = 32;
 type Kind = "none" | "text" | "binary";
 
 /**
- * Puts messages together from what a `FrameParser` finds.
+ * Puts messages together from the frames of a `FrameParser`.
  *
  * @example
  * ```ts
@@ -172,7 +172,7 @@ export class MessageAssembler implements FrameHandler {
    * Takes messages with RSV1 as compressed from now on. The parser has to allow the bit.
    *
    * @param inflater Decompresses them.
-   * @param meter Counts what comes out.
+   * @param meter Counts bytes before and after decompression.
    */
   useInflater(inflater: MessageInflater, meter: InflateMeter = UNMETERED): void {
     this.#inflater = inflater;
@@ -438,7 +438,7 @@ export class MessageAssembler implements FrameHandler {
   }
 
   #takeControl(bytes: Uint8Array, start: number, end: number): void {
-    // Without a copy, but for one that is cut: of a flood each would be garbage.
+    // Copied only if the frame is cut: in a flood each copy would be garbage.
     if (this.#controlLength === 0 && this.#remaining === 0) {
       this.#controlPayload = bytes.subarray(start, end);
       return;

@@ -83,7 +83,7 @@ export function liveZlibStates(): number {
 let available = false;
 
 /**
- * Checks that this runtime has what is needed here.
+ * Checks that this runtime has the call.
  *
  * @throws {StateError} If it has not.
  */
@@ -144,7 +144,7 @@ class ZlibState {
   }
 }
 
-/** A compressor that remembers what it has compressed. */
+/** A compressor that remembers earlier messages. */
 export class RawDeflate {
   #state: ZlibState;
 
@@ -186,7 +186,7 @@ export class RawDeflate {
     return output;
   }
 
-  /** Forgets what it has compressed. */
+  /** Forgets earlier messages. */
   reset(): void {
     this.#state.reset();
   }

@@ -33,7 +33,7 @@ import { evictionError, readError, REPLACED, writeError } from "./journal_errors
 import { APPEND, LOG_SCRIPTS, OPEN, READ } from "./log_scripts.ts";
 import { JournalLosses } from "./losses.ts";
 import { NAME_SCRIPTS } from "./name_scripts.ts";
-import { NodeSign } from "./node_sign.ts";
+import { NodeLease } from "./node_lease.ts";
 import { ReplicaConfirmation } from "./replicas.ts";
 import { RedisRetention } from "./retention.ts";
 import { ScriptRunner } from "./script_runner.ts";
@@ -122,7 +122,7 @@ export class RedisJournal implements Journal {
   #epoch: JournalEpoch;
   #reopening: Promise<void> | undefined;
   #losses: JournalLosses;
-  #sign: NodeSign;
+  #lease: NodeLease;
   #tail: StreamTail;
   #replicas: ReplicaConfirmation;
   #cursors: RedisCursors;
@@ -173,7 +173,7 @@ export class RedisJournal implements Journal {
     this.#replicas = new ReplicaConfirmation(replicas, replicaTimeout);
     this.#delivery = this.#makeDelivery();
     this.#losses = this.#makeLosses();
-    this.#sign = this.#makeSign();
+    this.#lease = this.#makeLease();
     this.#tail = this.#makeTail();
     this.#cursors = this.#makeCursors();
     this.#trimmer = this.#makeTrimmer();
@@ -214,9 +214,9 @@ export class RedisJournal implements Journal {
     });
   }
 
-  #makeSign(): NodeSign {
-    return new NodeSign(this.#node, this.#runner, {
-      signed: async (base, trimmed, news, link) => {
+  #makeLease(): NodeLease {
+    return new NodeLease(this.#node, this.#runner, {
+      renewed: async (base, trimmed, news, link) => {
         this.#losses.learn(trimmed, news);
         if (base !== this.#epoch.base && link === this.#runner.link) await this.#reopen();
       },
@@ -237,7 +237,7 @@ export class RedisJournal implements Journal {
       get isOver() {
         return journal.#closed || journal.#replaced;
       },
-      gap: () => this.#sign.renew(this.#connections.requireLink()),
+      gap: () => this.#lease.renew(this.#connections.requireLink()),
       deliver: (entry) => this.#delivery.deliver(entry),
       restart: (error, all) => {
         this.#connections.restartTail(error);
@@ -283,7 +283,7 @@ export class RedisJournal implements Journal {
     if (opened === undefined) throw new Error(REPLACED);
     this.#adopt(opened);
     if (eviction !== undefined) this.#reportOrKeep(eviction);
-    await this.#sign.renew(link);
+    await this.#lease.renew(link);
     // A tail that was connected before the epoch began may be connected to a former primary.
     if (this.#tail.isSuspect && this.#epoch.base !== before) {
       this.#connections.restartTail(new Error("the numbers come from another server"));
@@ -587,11 +587,11 @@ export class RedisJournal implements Journal {
     this.#connections.beginClose();
     this.#cursors.close();
     this.#trimmer.stop();
-    this.#sign.stop();
+    this.#lease.stop();
     this.#tail.cancelPatience();
     await Promise.allSettled(this.#writing);
     await Promise.all([...this.#sharedCursors].map((cursor) => cursor.ended));
-    await this.#sign.remove();
+    await this.#lease.remove();
     await this.#connections.close();
     await this.#tail.stopped();
     this.#cursors.cancel();

@@ -34,7 +34,7 @@ export class ReplicaConfirmation {
    * Waits until enough replicas have all that was written on a connection before.
    *
    * @param link The connection.
-   * @param what Names what was written, for the error.
+   * @param what Name of the write, for the error.
    * @throws {JournalError} If too few confirm in time.
    */
   async confirm(link: RedisLink, what: string): Promise<void> {

@@ -117,7 +117,7 @@ function free(bytes: Uint8Array): void {
   if (buffer.byteLength >= FREE_FROM) buffer.transfer(0);
 }
 
-/** The rest of a read in an array of its own, once it is less than half of the one that it holds in memory. */
+/** Copies the rest of a read, once it is less than half of the array that it keeps in memory. */
 function unpinned(bytes: Uint8Array): Uint8Array {
   if (bytes.buffer.byteLength < 2 * bytes.length + FREE_FROM) return bytes;
   const rest = bytes.slice();
@@ -125,7 +125,7 @@ function unpinned(bytes: Uint8Array): Uint8Array {
   return rest;
 }
 
-/** Both in one array; they are freed. */
+/** Joins two arrays, and frees both. */
 function join(one: Uint8Array, other: Uint8Array): Uint8Array {
   const whole = concat(one, other);
   free(one);
@@ -256,7 +256,7 @@ class BunTransport implements UpgradableTransport, SocketOwner, BatchedWriter, R
     this.#socket.resume();
     const raw = this.#socket;
     const [below, socket] = raw.upgradeTLS({ isServer: false, data: owner, tls: options, socket: ownerHandlers });
-    // They go on to report the encrypted bytes.
+    // The raw socket still reports the encrypted bytes.
     raw.data = below.data = UNOWNED;
     return socket;
   }

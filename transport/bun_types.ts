@@ -131,7 +131,7 @@ export type TakeSocket<Made extends Transport = Transport> = (
   encrypted: boolean,
 ) => Made | undefined;
 
-/** One set of functions serves all sockets: their owners tell them apart. */
+/** Functions for all sockets: each calls the owner of its socket. */
 export const ownerHandlers: SocketHandlers = {
   binaryType: "uint8array",
   open: (socket) => socket.data.onOpen?.(socket),
@@ -140,7 +140,7 @@ export const ownerHandlers: SocketHandlers = {
   drain: (socket) => socket.data.onDrain(),
   end: (socket) => socket.data.onEnd(),
   close: (socket, error) => socket.data.onClose(error),
-  // After a TLS failure `close` follows without it; what a handler threw ends the connection here.
+  // After a TLS failure `close` follows by itself; an exception of a handler ends the connection here.
   error(socket, error) {
     socket.data.onClose(error);
     socket.close();

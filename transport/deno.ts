@@ -243,7 +243,7 @@ class DenoListener implements Listener {
     }
   }
 
-  /** Accepts a connection; a slow TLS handshake does not hold up others. */
+  /** Accepts a connection; a slow TLS handshake does not delay others. */
   #accept(raw: Transport): void {
     if (this.#tls === undefined) return this.#handler.accept(raw);
     const admittance = this.#handler.admit(raw.remoteAddress);

@@ -125,16 +125,16 @@ export async function secureClient(
 /**
  * One TLS handshake.
  *
- * | state     | meaning                                                                     | next              |
- * |-----------|-----------------------------------------------------------------------------|-------------------|
- * | `shaking` | it is not done                                                              | `parting`, `over` |
- * | `parting` | it has failed, the alert that says why is sent, and the peer is to end TCP   | `over`            |
- * | `over`    | the connection is there, or destroyed                                       |                   |
+ * | state         | meaning                                                                 | next               |
+ * |---------------|-------------------------------------------------------------------------|--------------------|
+ * | `handshaking` | the handshake is not done                                               | `alerting`, `over` |
+ * | `alerting`    | the handshake has failed, the alert is sent, and the peer is to end TCP | `over`             |
+ * | `over`        | the connection is there, or destroyed                                   |                    |
  */
 class Handshake {
   /** The protected transport. Rejects when the transport below is destroyed. */
   readonly transport: Promise<Transport>;
-  #state: "shaking" | "parting" | "over" = "shaking";
+  #state: "handshaking" | "alerting" | "over" = "handshaking";
   #raw: Transport;
   #below: TransportDuplex;
   #socket: TLSSocket;
@@ -165,7 +165,7 @@ class Handshake {
   }
 
   #succeed(): void {
-    if (this.#state !== "shaking") return;
+    if (this.#state !== "handshaking") return;
     this.#state = "over";
     const transport = new TlsTransport(this.#raw, this.#below, this.#socket);
     this.#below.off("error", this.#onError);
@@ -176,8 +176,8 @@ class Handshake {
 
   /** TLS has failed. A reset would overtake the alert, which is written already. */
   #part(error: unknown): void {
-    if (this.#state !== "shaking") return;
-    this.#state = "parting";
+    if (this.#state !== "handshaking") return;
+    this.#state = "alerting";
     this.#error = error;
     this.#cancelTimer = this.#clock.after(ALERT_PATIENCE, () => this.giveUp(error));
     this.#raw.end();
@@ -190,7 +190,7 @@ class Handshake {
    */
   giveUp(error: unknown): void {
     if (this.#state === "over") return;
-    const reason = this.#state === "parting" ? this.#error : error;
+    const reason = this.#state === "alerting" ? this.#error : error;
     this.#state = "over";
     this.#cancelTimer();
     this.#socket.destroy();
@@ -312,12 +312,11 @@ class TransportDuplex extends Duplex {
 }
 
 /**
- * Gives what a socket has decrypted straight to its transport, and takes what is to be encrypted past the socket's
- * queue.
+ * Gives decrypted bytes of a socket directly to its transport, and takes bytes to encrypt past the socket's queue.
  */
 class DirectTls {
   readonly socket: TLSSocket;
-  /** Takes what was decrypted; `undefined`: it goes the way of any stream. */
+  /** Takes decrypted bytes; `undefined`: they go through the stream. */
   receive: ((bytes: Uint8Array) => void) | undefined;
 
   constructor(socket: TLSSocket) {

@@ -11,7 +11,7 @@ import type { ProxyAddress } from "./transport.ts";
 /** Bytes to and from a proxy, before the tunnel is there. */
 export interface ProxyChannel {
   /**
-   * Writes all of it.
+   * Writes all bytes.
    *
    * @param bytes The bytes.
    */

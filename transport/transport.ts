@@ -56,7 +56,7 @@ export interface Transport {
   /**
    * Starts the reading. A second call replaces the handler.
    *
-   * @param handler Takes what comes from now on.
+   * @param handler Takes the events from now on.
    */
   open(handler: TransportHandler): void;
   /**
@@ -92,7 +92,7 @@ export interface Admittance {
   leave(): void;
 }
 
-/** Takes what a {@linkcode Listener} accepts. */
+/** Takes the connections of a {@linkcode Listener}. */
 export interface ListenHandler {
   /**
    * Asked after TCP, before the TLS handshake.

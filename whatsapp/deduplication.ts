@@ -127,7 +127,8 @@ export class Deduplication {
   }
 
   /**
-   * Notes that a notification hands its records over, and lets it follow those that do so already.
+   * Notes that a notification hands its records over, and lets it wait for notifications that already hand over the
+   * same records.
    *
    * @param pending The notification.
    * @param chosen Its records.

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** Members that a program may look for in a notification; the last one would become part of a copy of it. */
+/** Members that a program may look for in a notification; the last one would change the prototype of a copy. */
 const NOTIFICATION_KEYS: readonly string[] = ["object", "entry", "__proto__"];
 
 /**
