@@ -4,7 +4,7 @@
  * @module
  */
 
-/** Items that wait for a reader, or readers that wait for an item; and an end. */
+/** Items that wait for readers, or readers that wait for items, and the end of the queue. */
 export class AsyncQueue<Item> {
   #items: Item[] = [];
   #readers: { resolve(result: IteratorResult<Item, undefined>): void; reject(error: unknown): void }[] = [];
@@ -22,7 +22,7 @@ export class AsyncQueue<Item> {
   }
 
   /**
-   * Takes all that wait.
+   * Takes all items that wait.
    *
    * @returns The items, in order.
    */
@@ -31,9 +31,9 @@ export class AsyncQueue<Item> {
   }
 
   /**
-   * Nothing more will come; what waits can still be read.
+   * Ends the queue; items that wait can still be read.
    *
-   * @param error What is thrown behind it; `undefined`: nothing.
+   * @param error Thrown to later readers; `undefined`: none.
    */
   end(error?: unknown): void {
     if (this.#ended !== undefined) return;

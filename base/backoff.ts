@@ -8,9 +8,9 @@
 export interface BackoffSettings {
   /** The longest wait before the first attempt; it doubles with each failure. */
   readonly minDelay: number;
-  /** The limit of that growth. */
+  /** Upper limit of the longest wait. */
   readonly maxDelay: number;
-  /** Least time that a connection must have been open for earlier failures to be forgotten. */
+  /** Time for which a connection must be open before earlier failures are forgotten. */
   readonly minUptime: number;
 }
 
@@ -21,9 +21,9 @@ export class Backoff {
   #failures = 0;
 
   /**
-   * Makes one without failures.
+   * Makes a back-off without failures.
    *
-   * @param settings How to wait.
+   * @param settings Times of the back-off.
    * @param random A number from 0 up to 1.
    */
   constructor(settings: BackoffSettings, random: () => number = Math.random) {
@@ -32,9 +32,9 @@ export class Backoff {
   }
 
   /**
-   * An attempt has failed, or a connection has ended.
+   * Counts a failed attempt, or the end of a connection.
    *
-   * @param uptime How long it was open, in ms; `undefined` if it never was.
+   * @param uptime Time for which the connection was open, in ms; `undefined` if the attempt failed.
    * @returns Failures in a row.
    */
   failed(uptime?: number): number {
@@ -45,7 +45,7 @@ export class Backoff {
   /**
    * The time to wait before the next attempt.
    *
-   * @param least What the server asks for, in ms.
+   * @param least Least time, as the server asks, in ms.
    * @returns In ms.
    */
   delay(least = 0): number {

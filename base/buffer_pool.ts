@@ -1,5 +1,5 @@
 /**
- * Buffers that are used for a moment, shared by all connections: making one costs the zeroing of its pages each time.
+ * Buffers for short use, shared by all connections: a new buffer costs the zeroing of its pages each time.
  *
  * @module
  */
@@ -7,14 +7,14 @@
 /** Sizes of pooled buffers; a larger one is made for its use and left to the garbage collector. */
 const SIZES = [1024, 4096, 16384, 65536, 131072, 262144, 524288, 1048576, 2097152, 4194304].map(withRoomForHeaders);
 /**
- * From this index on a free buffer may go when the garbage collector comes by, so that a burst leaves nothing behind.
+ * Index from which free buffers are held weakly, so that the garbage collector frees the memory of a burst.
  */
 const FIRST_WEAK = 4;
 /** The largest buffer that is pooled, in bytes. */
 export const LARGEST_POOLED: number = SIZES[SIZES.length - 1]!;
-/** Most bytes in free buffers that do not go. */
+/** Most bytes in free buffers that are held strongly. */
 const LIMIT = 8 * 1024 * 1024;
-/** Most free buffers of a size that may go. */
+/** Most free buffers of a size that are held weakly. */
 const WEAK_LIMIT = 64;
 
 type Buffer = Uint8Array<ArrayBuffer>;
@@ -66,7 +66,7 @@ export function release(buffer: Uint8Array<ArrayBuffer>): void {
 }
 
 function keep(buffer: Buffer, index: number): void {
-  // Full of sizes that were wanted at another time, perhaps: it starts anew.
+  // The pool may be full of sizes that are not in use any more: it starts anew.
   if (pooled + buffer.length > LIMIT) {
     for (let kept = 0; kept < FIRST_WEAK; kept++) free[kept]!.length = 0;
     pooled = 0;

@@ -18,7 +18,7 @@ export function concat(...pieces: Uint8Array[]): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Makes one array of any number of them, which may be too many for arguments of a call.
+ * Makes one array of any number of arrays, which may be too many for arguments of a call.
  *
  * @param pieces The arrays, in order.
  * @returns A copy.

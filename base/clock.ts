@@ -15,7 +15,7 @@ export interface Clock {
   /**
    * Calls back once, later.
    *
-   * @param callback What to call.
+   * @param callback Called then.
    * @param delay In ms.
    * @returns Cancels the timer.
    */

@@ -11,7 +11,7 @@ import { printable } from "./log.ts";
 const MAX_MESSAGE = 1000;
 /** The most characters of a value that a message quotes. */
 const MAX_QUOTED = 128;
-/** Characters of a text that are looked at: what comes later would not be shown. */
+/** Number of characters of a text that are read: later ones would not be shown. */
 const MAX_READ = 16 * MAX_MESSAGE;
 const PEM_BEGIN = "-----BEGIN ";
 const PEM_END = "-----END ";
@@ -26,7 +26,7 @@ const BEFORE_CREDENTIAL = "\"':=";
  * Makes a text fit for a message: user names, passwords and queries of URLs, PEM blocks, and values of `Authorization`
  * are left out, control characters and what turns the direction of writing are shown, and the length is bounded.
  *
- * @param text The text, with what a peer or a program gave in it.
+ * @param text The text, with values of a peer or a program in it.
  * @returns One line.
  */
 export function errorText(text: string): string {
@@ -72,7 +72,7 @@ export function redactUrl(url: string | URL): string {
   return text.startsWith("/") || !text.includes("@") ? shown : "…";
 }
 
-/** @param text What follows "://". */
+/** @param text The text after "://". */
 function redactAuthority(text: string): string {
   const end = endOfPath(text);
   const at = text.lastIndexOf("@");

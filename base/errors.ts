@@ -115,8 +115,8 @@ export type TransportErrorCode =
 
 /**
  * Close codes for errors of a connection that can still send. 1013 ("try again later") for an overload, and 1001 for a
- * message that does not go on, as for a connection that idles: after either a client may come back, while 1008 makes
- * many give up.
+ * message whose next piece is missing, as for an idle connection: after either code a client may reconnect, while
+ * after 1008 many do not.
  */
 const TRANSPORT_CLOSE_CODES: Partial<Readonly<Record<TransportErrorCode, number>>> = {
   ERR_SLOW_CONSUMER: 1008,
@@ -220,7 +220,7 @@ export class WebSocketError extends Error {
    * Makes an error.
    *
    * @param code The stable code.
-   * @param message What could not be done, and the value at fault.
+   * @param message The failed action, and the value at fault.
    * @param closeCode The close code for the peer.
    * @param options The cause, if there is one.
    */
@@ -240,7 +240,7 @@ export class ProtocolError extends WebSocketError {
    * Makes an error; the close code follows from the code.
    *
    * @param code The stable code.
-   * @param message What the peer did wrong.
+   * @param message The fault of the peer.
    */
   constructor(code: ProtocolErrorCode, message: string) {
     super(code, message, PROTOCOL_CLOSE_CODES[code] ?? CloseCode.ProtocolError);
@@ -260,7 +260,7 @@ export class HandshakeError extends WebSocketError {
    * Makes an error.
    *
    * @param code The stable code.
-   * @param message What was wrong.
+   * @param message The fault.
    * @param status The HTTP status, or 0.
    * @param options The cause, and the header fields of the server's answer.
    */
@@ -281,7 +281,7 @@ export class HandshakeError extends WebSocketError {
   }
 }
 
-/** The way to the peer failed: no connection, a lost one, or one that is too slow. */
+/** The way to the peer failed: the connection was not made, was lost, or is too slow. */
 export class TransportError extends WebSocketError {
   /** The name of the class. */
   override readonly name: string = "TransportError";
@@ -290,7 +290,7 @@ export class TransportError extends WebSocketError {
    * Makes an error.
    *
    * @param code The stable code.
-   * @param message What failed.
+   * @param message The failed action.
    * @param options The cause, if there is one.
    */
   constructor(code: TransportErrorCode, message: string, options?: WebSocketErrorOptions) {
@@ -307,7 +307,7 @@ export class StateError extends WebSocketError {
    * Makes an error.
    *
    * @param code The stable code.
-   * @param message What cannot be done, and in which state.
+   * @param message The action that is not possible, and the state.
    * @param options The cause, if there is one.
    */
   constructor(code: StateErrorCode, message: string, options?: WebSocketErrorOptions) {
@@ -324,7 +324,7 @@ export class CertificateError extends WebSocketError {
    * Makes an error.
    *
    * @param code The stable code.
-   * @param message Which file is at fault, and why.
+   * @param message The file at fault, and the reason.
    * @param options The cause, if there is one.
    */
   constructor(code: CertificateErrorCode, message: string, options?: WebSocketErrorOptions) {
@@ -343,7 +343,7 @@ export class HttpError extends WebSocketError {
    * Makes an error.
    *
    * @param code The stable code.
-   * @param message What was wrong. Safe to tell the peer.
+   * @param message The fault; safe to send to the peer.
    * @param status The status to answer with.
    */
   constructor(code: HttpErrorCode, message: string, status: number) {
@@ -361,7 +361,7 @@ export class JournalError extends WebSocketError {
    * Makes an error.
    *
    * @param code The stable code.
-   * @param message Which journal is at fault, and why.
+   * @param message The journal at fault, and the reason.
    * @param options The cause, if there is one.
    */
   constructor(code: JournalErrorCode, message: string, options?: WebSocketErrorOptions) {
@@ -369,7 +369,7 @@ export class JournalError extends WebSocketError {
   }
 }
 
-/** Messages did not get from one node to the others, or may not. Connections of the same node are not concerned. */
+/** Messages did not reach other nodes, or may not have. Connections of the same node are not concerned. */
 export class BackplaneError extends WebSocketError {
   /** The name of the class. */
   override readonly name: string = "BackplaneError";
@@ -378,7 +378,7 @@ export class BackplaneError extends WebSocketError {
    * Makes an error.
    *
    * @param code The stable code.
-   * @param message What was lost, and why.
+   * @param message The loss, and its reason.
    * @param options The cause, if there is one.
    */
   constructor(code: BackplaneErrorCode, message: string, options?: WebSocketErrorOptions) {
@@ -386,7 +386,7 @@ export class BackplaneError extends WebSocketError {
   }
 }
 
-/** A handler of the program threw or rejected; `cause` is what it threw. */
+/** A handler of the program threw or rejected; `cause` is the thrown value. */
 export class HandlerError extends WebSocketError {
   /** The name of the class. */
   override readonly name: string = "HandlerError";
@@ -395,7 +395,7 @@ export class HandlerError extends WebSocketError {
    * Makes an error.
    *
    * @param handler The name of the handler.
-   * @param cause What it threw.
+   * @param cause The thrown value.
    * @param code The stable code.
    */
   constructor(handler: string, cause: unknown, code: HandlerErrorCode = "ERR_HANDLER") {
@@ -436,7 +436,7 @@ export function isValidCloseCode(code: number): boolean {
 /**
  * One line about anything that was thrown, as in the messages of {@linkcode WebSocketError}.
  *
- * @param error What was thrown.
+ * @param error The thrown value.
  * @returns Its message, or the value as text.
  */
 export function describe(error: unknown): string {

@@ -1,13 +1,13 @@
 /**
- * Measures the time that handlers of the program take, to tell it from the library's own: a program may work as long as
- * it likes, while a peer that makes the library work is kept in bounds (`transport/fair_share.ts`).
+ * Measures the time that handlers of the program take, apart from the library's own time: the program's time is not
+ * limited, while a peer that makes the library work is (`transport/fair_share.ts`).
  *
  * @module
  */
 
 /** A counter of handler time. */
 export interface HandlerTime {
-  /** True if handlers of messages are timed: looking at the clock takes longer than most of them. */
+  /** True if handlers of messages are timed: reading the clock takes longer than most handlers. */
   wanted: boolean;
   /** Time so far, in ms. */
   spent: number;
@@ -23,7 +23,7 @@ export const handlerTime: HandlerTime = { wanted: false, spent: 0 };
  * Counts the time of a handler.
  *
  * @param call Calls it.
- * @returns What it has returned.
+ * @returns The result of the handler.
  */
 export function timeHandler<Result>(call: () => Result): Result {
   const begun = performance.now();

@@ -1,5 +1,5 @@
 /**
- * One WebAssembly memory, cut into buffers that are leased: what lies in it is unmasked without a copy
+ * One WebAssembly memory, cut into buffers that are leased: bytes in it are unmasked without a copy
  * (`protocol/mask_simd.ts`).
  *
  * @module
@@ -16,9 +16,9 @@ export const PASSAGE: number = 16 * 1024;
 const PAGE = 65536;
 
 /**
- * Number of buffers of each size. A large memory costs on Bun: JavaScriptCore counts all of it as live, twice, and lets
- * the heap grow by twice what lives before it collects. A memory of 11 MiB let it wait for 55 MiB of garbage in a
- * server whose own heap was 6 MiB; with one of 1 MiB it waits for 15.
+ * Number of buffers of each size. On Bun a large memory is expensive: JavaScriptCore counts it as live twice, and lets
+ * the heap grow by twice its live size before it collects. In a server with a heap of 6 MiB, a memory of 11 MiB let
+ * 55 MiB of garbage grow, one of 1 MiB 15 MiB.
  */
 let slots: Readonly<Record<SlotSize, number>> = { 32768: 8, 262144: 3 };
 
@@ -31,8 +31,7 @@ let buffer: ArrayBuffer | undefined;
 let looked = false;
 
 /**
- * Sets what makes the memory. It comes from the loop that works on it, since without that loop a lease would be of no
- * use.
+ * Sets the maker of the memory. The unmasking loop sets it, since without that loop a lease is of no use.
  *
  * @param maker Makes a memory of a number of pages; `undefined` where it cannot.
  */
@@ -81,7 +80,7 @@ export function lease(size: SlotSize): Uint8Array<ArrayBuffer> | undefined {
  * Tells whether an array was leased.
  *
  * @param bytes The array.
- * @returns `false` for one that lies elsewhere.
+ * @returns `false` for an array in other memory.
  */
 export function isLeased(bytes: Uint8Array): boolean {
   return bytes.buffer === buffer;

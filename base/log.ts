@@ -30,7 +30,7 @@ export interface LogRecord {
 export type LogHandler = (record: LogRecord) => void | Promise<void>;
 
 /**
- * Hands a record to a handler; a log that fails must not stop what it tells of.
+ * Hands a record to a handler; a failing log must not stop the action that it describes.
  *
  * @param handler The handler.
  * @param record The record.
@@ -84,7 +84,7 @@ function isObeyed(code: number): boolean {
   const breaksLine = code === 0x2028 || code === 0x2029;
   const turns = (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069) ||
     code === 0x200e || code === 0x200f || code === 0x061c;
-  // What is left of a pair cannot be encoded.
+  // A lone surrogate cannot be encoded.
   const loneSurrogate = code >= 0xd800 && code <= 0xdfff;
   return control || breaksLine || turns || loneSurrogate;
 }

@@ -1,12 +1,11 @@
 /**
- * Memory that peers make a server hold, of all its connections together, and which of them must let go when it is too
- * much.
+ * Limit of the memory that peers make a server hold, for all connections together, and choice of the connections that
+ * must give theirs up.
  *
- * Those that hold at least half of the average go, the one that began first before the others: a peer that holds
- * little, or sends what it announced without delay, gets through while others hold the memory. Neither alone would do:
- * the largest first would hit an honest upload among many smaller ones that are held, the oldest first a small message
- * on a slow network. Half, since others that all hold the same are below an average that includes one larger upload: as
- * long as that has no more than half of the limit, one of them goes.
+ * The oldest of those that hold at least half of the average gives up first: a peer that holds little, or sends
+ * without delay, gets through while attackers hold the memory. Size alone would hit an honest upload among many smaller
+ * ones, age alone a small message on a slow network. Half of the average, since one large upload raises the average
+ * above many equal ones: if it has at most half of the limit, one of these gives up.
  *
  * @module
  */
@@ -14,29 +13,29 @@
 /** A connection that holds memory because of its peer. */
 export interface Holder {
   /**
-   * Called when its memory must be given up; it is not counted any more. Never called from within its own
-   * {@linkcode MemoryBudget.hold}.
+   * Called when the holder must give its memory up, which is not counted any more. Never called from within its own
+   * {@linkcode MemoryBudget.update}.
    */
   giveUp(): void;
 }
 
 interface Holding {
   bytes: number;
-  mayGo: boolean;
+  freeable: boolean;
 }
 
-/** Part of the limit that is free after some had to go, so that not each further read looks through all holders. */
+/** Part of the limit that is freed beyond the excess, so that not each further read searches all holders. */
 const SPARE = 1 / 16;
 
 /** Counts the bytes that all holders hold. */
 export class MemoryBudget {
   #limit: () => number;
-  /** In the order in which they began. */
+  /** Holders, the oldest first. */
   #holdings = new Map<Holder, Holding>();
   #total = 0;
-  /** Of them, those that may go, and their bytes. */
-  #movable = 0;
-  #movableBytes = 0;
+  /** Number of holdings that would become free, and their bytes. */
+  #freeable = 0;
+  #freeableBytes = 0;
   #relieving = false;
   #scheduled = false;
 
@@ -55,31 +54,31 @@ export class MemoryBudget {
   }
 
   /**
-   * Sets what a holder holds. Beyond the limit some must go; the holder itself only later, since it may be in the
+   * Sets the bytes of a holder. Beyond the limit some holders must give up; this one only later, since it may be in the
    * middle of taking bytes.
    *
    * @param holder The holder.
    * @param bytes Bytes, at least 1.
-   * @param mayGo Whether they would be free if the holder gave up.
+   * @param freeable Whether the bytes would become free if the holder gave up.
    */
-  hold(holder: Holder, bytes: number, mayGo = true): void {
+  update(holder: Holder, bytes: number, freeable = true): void {
     const holding = this.#holdings.get(holder);
-    if (holding === undefined) this.#holdings.set(holder, { bytes, mayGo });
+    if (holding === undefined) this.#holdings.set(holder, { bytes, freeable });
     else {
       this.#subtract(holding);
       holding.bytes = bytes;
-      holding.mayGo = mayGo;
+      holding.freeable = freeable;
     }
     this.#total += bytes;
-    if (mayGo) {
-      this.#movable++;
-      this.#movableBytes += bytes;
+    if (freeable) {
+      this.#freeable++;
+      this.#freeableBytes += bytes;
     }
     if (this.#isExceeded) this.#relieve(holder);
   }
 
   /**
-   * A holder holds nothing any more.
+   * Removes a holder.
    *
    * @param holder The holder.
    */
@@ -90,11 +89,11 @@ export class MemoryBudget {
     this.#subtract(holding);
   }
 
-  #subtract({ bytes, mayGo }: Holding): void {
+  #subtract({ bytes, freeable }: Holding): void {
     this.#total -= bytes;
-    if (!mayGo) return;
-    this.#movable--;
-    this.#movableBytes -= bytes;
+    if (!freeable) return;
+    this.#freeable--;
+    this.#freeableBytes -= bytes;
   }
 
   get #isExceeded(): boolean {
@@ -105,10 +104,10 @@ export class MemoryBudget {
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    queueMicrotask(this.#onTurn);
+    queueMicrotask(this.#relieveLater);
   }
 
-  readonly #onTurn = (): void => {
+  readonly #relieveLater = (): void => {
     this.#scheduled = false;
     if (this.#isExceeded) this.#relieve(undefined);
   };
@@ -120,12 +119,12 @@ export class MemoryBudget {
    * @param current The holder that is taking bytes now.
    */
   #relieve(current: Holder | undefined): void {
-    // One that gives up may hold less from now on, and says so.
+    // A holder that gives up may call `update` with fewer bytes.
     if (this.#relieving) return;
     this.#relieving = true;
     const target = this.#limit() * (1 - SPARE);
     try {
-      while (this.#mustGoOn(target) && this.#movable > 0) {
+      while (this.#mustFree(target) && this.#freeable > 0) {
         if (!this.#giveUpOldest(target, current)) return this.#schedule();
       }
     } finally {
@@ -133,24 +132,24 @@ export class MemoryBudget {
     }
   }
 
-  /** The only one may stay: what one connection may hold has a limit of its own. */
-  #mustGoOn(target: number): boolean {
+  /** A single holder may stay: each connection has a limit of its own. */
+  #mustFree(target: number): boolean {
     return this.#total > target && this.#holdings.size > 1;
   }
 
   /**
-   * One pass in the order of age; the largest is never below the average, so that each pass makes one go at least.
+   * Goes through the holders once, the oldest first. The largest is never below the average, so at least one gives up.
    *
-   * @returns `false` if it is the turn of `current`.
+   * @returns `false` if `current` is the next to give up.
    */
   #giveUpOldest(target: number, current: Holder | undefined): boolean {
-    const least = this.#movableBytes / this.#movable / 2;
-    for (const [holder, { bytes, mayGo }] of this.#holdings) {
-      if (!mayGo || bytes < least) continue;
+    const least = this.#freeableBytes / this.#freeable / 2;
+    for (const [holder, { bytes, freeable }] of this.#holdings) {
+      if (!freeable || bytes < least) continue;
       if (holder === current) return false;
       this.release(holder);
       holder.giveUp();
-      if (!this.#mustGoOn(target)) return true;
+      if (!this.#mustFree(target)) return true;
     }
     return true;
   }

@@ -9,7 +9,7 @@ import { OptionError } from "./errors.ts";
 /**
  * Checks a number among the settings.
  *
- * @param name Which.
+ * @param name Its name.
  * @param value Its value.
  * @param most The largest value; without it that of a timer, if the name is that of a time, or any.
  * @throws {OptionError} If it is not an integer from 0 to `most`.
@@ -35,7 +35,7 @@ function largest(name: string): number {
  * Checks that a name can go over a connection: UTF-8 has no bytes for half of a surrogate pair, and would put U+FFFD
  * there, which makes one name of several.
  *
- * @param what What the text is, to begin a sentence with.
+ * @param what Description of the text, to begin a sentence with.
  * @param text The text.
  * @throws {OptionError} If it has a lone surrogate.
  */

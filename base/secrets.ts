@@ -1,6 +1,6 @@
 /**
- * Checks of secrets that a program gives: an empty one would match a peer that shows none, and sign what any peer can
- * sign.
+ * Checks of secrets that a program gives: an empty secret would match a peer that shows none, and its signatures could
+ * be made by any peer.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { isFieldValue } from "./token.ts";
 /**
  * One or several texts as a list.
  *
- * @param value What was given.
+ * @param value The given value.
  * @returns The list.
  */
 export function listOf(value: string | readonly string[] | undefined): readonly string[] {

@@ -1,9 +1,9 @@
 /**
- * One timer of the runtime for any number of deadlines. Connections have many (idle, pong, closing), nearly all of
- * which are cancelled or moved, and there are few different delays: so deadlines of one delay stand in line, and only
- * the earliest of all is armed.
+ * One timer of the runtime for any number of deadlines. Connections have many (idle, pong, closing), most of which are
+ * cancelled or moved, with few different delays. So each delay has a queue, and only the earliest deadline is armed.
  *
- * It is coarse: what is due within {@linkcode RESOLUTION} ms after others waits for the next round. Nothing is early.
+ * Resolution is coarse: a deadline within {@linkcode RESOLUTION} ms after a round waits for the next round. None is
+ * early.
  *
  * @module
  */
@@ -15,7 +15,7 @@ export const RESOLUTION = 10;
 
 interface Deadline {
   at: number;
-  /** Unset when it is cancelled. */
+  /** Unset when the deadline is cancelled. */
   callback: (() => void) | undefined;
 }
 
@@ -36,7 +36,7 @@ export function sharedTimer(clock: Clock): Clock {
 
 class SharedTimer implements Clock {
   #clock: Clock;
-  /** By delay; the deadlines of one delay are in order, since each is that delay after its beginning. */
+  /** Deadlines by delay; those of one delay are in order, since each was set for the same time later. */
   #lines = new Map<number, Set<Deadline>>();
   #cancel: (() => void) | undefined;
   /** Time for which the timer is armed, in ms of the clock. */
@@ -61,7 +61,7 @@ class SharedTimer implements Clock {
   }
 
   #remove(delay: number, deadline: Deadline): void {
-    // It may be due already, behind others of the same round.
+    // The deadline may be due already, behind others of the same round.
     deadline.callback = undefined;
     const line = this.#lines.get(delay);
     if (line === undefined || !line.delete(deadline)) return;
@@ -95,7 +95,7 @@ class SharedTimer implements Clock {
     try {
       while (done < due.length) due[done++]!.callback?.();
     } finally {
-      // One that throws all the same must not hold up the others for ever.
+      // A throwing callback must not stop the others.
       for (const { callback } of due.slice(done)) if (callback !== undefined) this.after(0, callback);
       this.#armNext();
     }

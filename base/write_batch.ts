@@ -1,5 +1,5 @@
 /**
- * Writes of many connections, done together at the end of a turn of the event loop, after all that has come was
+ * Writes of many connections, done together at the end of a turn of the event loop, after all incoming bytes were
  * handled. Many reads followed by many writes run faster than reads and writes in alternation: by 10 to 18 % on Bun
  * with one small message in flight on each of 32 connections, by some 5 % on Deno (`bench/README.md`).
  *

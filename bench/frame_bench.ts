@@ -33,7 +33,7 @@ const NOWHERE = { hostname: "", port: 0 };
 /** Takes everything at once. */
 const sink: Transport = {
   bytesWritten: 0,
-  takeTurn: (goOn) => goOn(),
+  deferWork: (work) => work(),
   remoteAddress: NOWHERE,
   localAddress: NOWHERE,
   encrypted: false,

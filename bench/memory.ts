@@ -127,8 +127,8 @@ async function compressZeros(mebibytes: number): Promise<Uint8Array<ArrayBuffer>
 /** A transport that goes nowhere, so that only the connection counts. */
 class NoTransport implements Transport {
   bytesWritten = 0;
-  takeTurn(goOn: () => void): void {
-    goOn();
+  deferWork(work: () => void): void {
+    work();
   }
   readonly remoteAddress = { hostname: "", port: 0 };
   readonly localAddress = { hostname: "", port: 0 };

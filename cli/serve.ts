@@ -118,7 +118,7 @@ function readOptions(
   );
   const given = secretsFrom(
     { flag: "verify-token", given: values["verify-token"], variable: "WHATSAPP_VERIFY_TOKEN" },
-    // An empty one is generated.
+    // An empty token is generated.
     { ...env, WHATSAPP_VERIFY_TOKEN: env.WHATSAPP_VERIFY_TOKEN || undefined },
   );
   if (appSecret.length === 0 && !values.unsigned) {

@@ -20,12 +20,12 @@
 import type {
   CloseFrame,
   CloseInfo,
+  ConnectionStart,
   ConnectionState,
   Delivery,
   HandshakeRequest,
   MessageOptions,
   SendResult,
-  StartOptions,
   StepResult,
 } from "../connection/options.ts";
 import type { Opcode, Role } from "../protocol/frame_header.ts";
@@ -163,12 +163,12 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
    * Attaches the handler of the client.
    *
    * @param handler Takes the events.
-   * @param start How the connection starts.
+   * @param start Facts about the start of the connection.
    * @returns The connection.
    */
   attach(
     handler: ClientConnectionHandler,
-    { delivery = "immediate", waitForHandler = false }: StartOptions,
+    { delivery = "immediate", waitForHandler = false }: ConnectionStart,
   ): ClientConnection {
     this.#handler = handler;
     this.#delivery = delivery;
@@ -176,10 +176,10 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
     return this;
   }
 
-  /** Delivers what has come, and what comes. */
+  /** Delivers messages that have come, and later ones. */
   begin(): void {
     this.#begun = true;
-    // It was aborted before the client could be notified.
+    // The connection was aborted before the client could be notified.
     if (this.#phase === "aborted") return queueMicrotask(() => this.#finish());
     if (this.#delivery === "immediate") this.#unblock();
     if (this.#end !== undefined) this.#finishIfOver();
@@ -345,7 +345,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
     this.#deliver();
   }
 
-  /** Delivers what has come since the last batch. */
+  /** Delivers messages that have come since the last batch. */
   deliverBatch(): void {
     if (this.#delivery !== "batched" || this.#queued.full || this.#phase !== "open") return;
     this.#unblock();
@@ -388,7 +388,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
   releaseMessages(): void {
     const waiting = this.#queued.release();
     if (waiting === undefined) return;
-    // An end that came after them loses none of them; one that a handler causes ends their delivery.
+    // An end that came after the messages loses none; an end caused by a handler stops the delivery.
     const ended = this.#discards;
     this.#delivering = true;
     try {
@@ -428,7 +428,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
    *
    * @param code 1000 or 3000–4999; a browser sends no other. Without it the close frame has no payload.
    * @param reason At most 123 bytes of UTF-8.
-   * @returns How the connection ended.
+   * @returns The end of the connection.
    * @throws {OptionError} If code or reason are out of range.
    * @throws {StateError} If the code is one that a browser does not send.
    */
@@ -551,7 +551,7 @@ function closeInfo(end: CloseEvent | undefined, sent: CloseFrame | undefined, di
   return { code, reason, clean: wasClean, received: { code, reason }, ...answer && { sent: answer } };
 }
 
-/** A browser has checked the header, and writes it in one form: no scanner is needed for that. */
+/** Splits without a scanner: the browser has checked the header, and writes it in one form. */
 function readExtensions(text: string): Extension[] {
   if (text === "") return [];
   return text.split(",").map((extension) => {

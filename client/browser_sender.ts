@@ -61,7 +61,7 @@ export class BrowserSender {
   send(data: MessageData, options?: MessageOptions): SendResult {
     const length = byteLength(data);
     if (!this.#fits(length)) return this.#refuse(length, options);
-    // Its type wants bytes that are not shared between threads; a browser refuses shared ones by itself.
+    // The type of `send` excludes shared memory; a browser refuses it by itself.
     this.#socket.send(data as Uint8Array<ArrayBuffer>);
     // The server has closed, while messages that came before are still delivered.
     if (this.#closed) this.noteLoss(undefined);

@@ -154,7 +154,7 @@ export class WebSocketClient implements ClientHandlers {
   /** Clock, replaced in tests. */
   declare clock: Clock;
   readonly #settings: SettingsStore<ClientSettings> = new SettingsStore(CLIENT_SETTINGS, {
-    // The others are checked before each attempt.
+    // Other settings are checked before each attempt.
     changing: (name, value) => void (name === "autoCheckInterval" && this.#settings.check(name, value)),
     changed: (name) => void (name.startsWith("autoCheck") && this.#delivery.apply()),
   });
@@ -368,7 +368,7 @@ export class WebSocketClient implements ClientHandlers {
    * socket.
    * @param code The close code.
    * @param reason The close reason.
-   * @returns How the connection ended; `undefined` if there was none.
+   * @returns The end of the connection; `undefined` if there was none.
    * @throws {OptionError} If code or reason are out of range.
    */
   async disconnect(

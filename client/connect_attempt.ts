@@ -56,7 +56,7 @@ export class AbortableWork {
   };
 
   /**
-   * Starts the time.
+   * Starts the time limit.
    *
    * @param timeout Time for the work, in ms; 0: no limit.
    * @param clock Measures it.

@@ -239,7 +239,7 @@ export class ConnectLoop {
    * Takes note of the end of the connection. Afterwards `send` keeps messages, and `connect` waits for the next
    * connection; or no other follows.
    *
-   * @param info How it ended.
+   * @param info The end of the connection.
    */
   connectionEnded(info: CloseInfo): void {
     const { calls, meter } = this.#parts;

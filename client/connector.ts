@@ -7,12 +7,12 @@
 import type {
   CloseInfo,
   ConnectionSettings,
+  ConnectionStart,
   ConnectionState,
   Delivery,
   HandshakeRequest,
   MessageOptions,
   SendResult,
-  StartOptions,
   StepResult,
 } from "../connection/options.ts";
 import type { CompressionOptions, CompressionSettings } from "../protocol/compression.ts";
@@ -146,7 +146,7 @@ export interface ClientConnection {
    *
    * @param code The close code; in a page 1000 or 3000–4999. Without it the close frame has no payload.
    * @param reason At most 123 bytes of UTF-8.
-   * @returns How the connection ended.
+   * @returns The end of the connection.
    * @throws {OptionError} If code or reason are out of range.
    */
   close(code?: number, reason?: string): Promise<CloseInfo>;
@@ -226,11 +226,11 @@ export interface OpenedConnection {
    * Makes the connection; no event comes before `begin`.
    *
    * @param handler Takes the events.
-   * @param start How it starts.
+   * @param start Facts about the start of the connection.
    * @returns The connection.
    */
-  attach(handler: ClientConnectionHandler, start: StartOptions): ClientConnection;
-  /** Delivers what has come, and what comes. */
+  attach(handler: ClientConnectionHandler, start: ConnectionStart): ClientConnection;
+  /** Delivers events that have come, and later ones. */
   begin(): void;
   /**
    * Changes when events are delivered.
@@ -238,13 +238,13 @@ export interface OpenedConnection {
    * @param delivery The new mode.
    */
   setDelivery(delivery: Delivery): void;
-  /** Delivers what has come since the last batch. */
+  /** Delivers events that have come since the last batch. */
   deliverBatch(): void;
   /**
    * Handles one incoming frame or message.
    *
    * @param timeout Time to wait for one, in ms; 0: no limit.
-   * @returns The kind of what came.
+   * @returns The kind of the event.
    * @throws {StateError} If a step waits already.
    */
   step(timeout: number): Promise<StepResult>;

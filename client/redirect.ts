@@ -53,7 +53,7 @@ export function redirect(plan: ConnectPlan, location: string, cause: unknown): C
     tls: secure,
     host: url.host,
     target,
-    // Any of them may be a credential.
+    // Any header field may be a credential.
     headers: sameOrigin ? plan.headers : new Headers(),
     protocols: sameOrigin ? plan.protocols : plan.protocols.filter((name) => !name.startsWith(TOKEN_PREFIX)),
   };

@@ -21,7 +21,7 @@ export function describeRequest(
   const queryAt = target.indexOf("?");
   const path = queryAt < 0 ? target : target.slice(0, queryAt);
   const query = queryAt < 0 ? "" : target.slice(queryAt + 1);
-  // One for each connection, so that its listeners end with it.
+  // A signal for each connection, so that its listeners end with the connection.
   const { signal } = new AbortController();
   return { method: "GET", path, query, headers, protocols, extensions, signal };
 }

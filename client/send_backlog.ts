@@ -41,7 +41,7 @@ export class SendBacklog {
   }
 
   /**
-   * Sends the messages, at the pace of the server. Those that cannot be sent go on waiting.
+   * Sends the messages, at the pace of the server. Messages that cannot be sent stay here.
    *
    * @param connection The connection.
    * @param onError Called with the error of a message that can never be sent.
@@ -67,7 +67,7 @@ export class SendBacklog {
       return connection.send(this.#messages[0]!, { slowConsumer: "drop" });
     } catch (error) {
       if (!(error instanceof OptionError)) throw error;
-      // It is larger than `maxBufferedAmount`, and must not hold up the others.
+      // The message is larger than `maxBufferedAmount`, and must not stop later ones.
       onError(error);
       return "sent";
     }

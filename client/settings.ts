@@ -63,7 +63,7 @@ export interface ClientHandlers {
   onLog?: LogHandler | undefined;
 }
 
-/** Settings and handlers of a client. `0` turns a limit off. They are read by `connect`. */
+/** Options and handlers of a client. `0` turns a limit off. `connect` reads them. */
 export interface WebSocketClientOptions extends ConnectionOptions, ClientHandlers {
   /**
    * Host name or address of the server.
@@ -157,7 +157,7 @@ export interface WebSocketClientOptions extends ConnectionOptions, ClientHandler
   checkTimeout?: number | undefined;
 }
 
-/** Settings of a client, as far as they are given. */
+/** Options of a client, without its handlers. */
 export type ClientOptions = Omit<WebSocketClientOptions, keyof ClientHandlers>;
 
 /** Options of `connect`. */
@@ -168,7 +168,7 @@ export interface ConnectOptions {
   stream?: BytePair | undefined;
 }
 
-/** Settings of a client, complete. */
+/** Settings of a client: its options, checked and complete. */
 export interface ClientSettings extends Complete<Omit<ClientOptions, "hostName" | "signal" | "token" | "resolveUrl">> {
   /** See `WebSocketClientOptions`. */
   token: ClientOptions["token"] | undefined;
@@ -197,7 +197,7 @@ export const CLIENT_SETTINGS: SettingsTable<ClientSettings> = {
   maxRedirects: { kind: "number", unit: "count", default: 0 },
   reconnect: { kind: "any", default: false, check: (reconnect) => void reconnectSettings(reconnect) },
   protocols: { kind: "list", default: [], check: assertProtocols },
-  // Checked by the connector: a page cannot do all of it.
+  // Checked by the connector: a page cannot compress with all options.
   compression: { kind: "any", default: false },
   connectTimeout: { kind: "number", unit: "ms", default: 10_000 },
   autoCheckMessages: { kind: "boolean", default: true },

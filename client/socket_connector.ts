@@ -29,10 +29,10 @@ import type {
 } from "./connector.ts";
 import type {
   ConnectionSettings,
+  ConnectionStart,
   Delivery,
   HandshakeRequest,
   HandshakeResult,
-  StartOptions,
   StepResult,
 } from "../connection/options.ts";
 import type { CompressionOptions, CompressionSettings } from "../protocol/compression.ts";
@@ -148,7 +148,7 @@ class OpenedSocket implements OpenedConnection {
     this.#result = result;
   }
 
-  attach(handler: ClientConnectionHandler, start: StartOptions): ClientConnection {
+  attach(handler: ClientConnectionHandler, start: ConnectionStart): ClientConnection {
     const { settings, meter } = this.#plan;
     const adapted = withoutConnection(handler, settings);
     const connection = createConnection(this.#transport, "client", adapted, settings, meter);

@@ -99,7 +99,7 @@ export interface ReadOptions {
 
 /** A message that the API has accepted. */
 export interface SentMessage {
-  /** Its id: that of its statuses. */
+  /** Id of the message, which its statuses have too. */
   id: string;
   /** The recipient's WhatsApp id, if the API reports it. */
   recipientId?: string | undefined;
@@ -505,7 +505,7 @@ class CallLimits {
       });
     } catch (cause) {
       this.throwIfAborted();
-      // The API may have got it: another attempt might send a message twice.
+      // The API may have got the request: another attempt might send a message twice.
       const why = describe(signal.aborted ? signal.reason : cause);
       throw new WhatsAppApiError("ERR_API_UNREACHABLE", `Cannot reach ${this.#origin}: ${why}`, 0, {
         cause: withoutQuery(cause),
@@ -530,7 +530,7 @@ async function readText(response: Response, limits: CallLimits): Promise<string>
     }
   } catch (error) {
     reader.cancel(error).catch(() => {
-      // It has failed already.
+      // The body has failed already.
     });
     throw error;
   }
@@ -573,7 +573,7 @@ function takeFile(
       } catch (error) {
         limits.end();
         reader.cancel(error).catch(() => {
-          // It has failed already.
+          // The body has failed already.
         });
         controller.error(error);
       }

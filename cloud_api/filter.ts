@@ -8,7 +8,7 @@ import { OptionError } from "../base/errors.ts";
 import { isObject, type JsonObject, list, own } from "./json.ts";
 import type { WhatsAppRecord } from "./records.ts";
 
-/** Chooses changes of notifications: those that are on each list that is given. An empty list matches none. */
+/** Chooses changes of notifications that match each given list. An empty list matches none. */
 export interface WhatsAppFilter {
   /** Ids of business phone numbers. A change about no number does not match. */
   phoneNumberIds?: readonly string[] | undefined;
@@ -38,12 +38,12 @@ export interface EntryHead {
 
 /** One change of a notification. */
 export interface Change extends FilterSubject {
-  /** Its entry: one and the same object for all of its changes. */
+  /** Entry of the change: the same object for all changes of one entry. */
   entry: EntryHead;
-  /** Its list in the entry. */
+  /** List of the entry that holds the change. */
   list: "changes" | "changed_fields";
-  /** The change with known members only; `undefined`: it has not the form of Meta's changes. */
-  known: string | { field: string; value: JsonObject } | undefined;
+  /** The change with known members only; `undefined` if it is no change of Meta's form. */
+  content: string | { field: string; value: JsonObject } | undefined;
 }
 
 const LISTS = ["phoneNumberIds", "accountIds", "fields"] as const;
@@ -157,7 +157,7 @@ export class Envelope {
       if (!mayHave(change, allowed)) continue;
       if (change.entry !== last) entry.push({ ...change.entry });
       last = change.entry;
-      (entry[entry.length - 1]![change.list] ??= []).push(change.known);
+      (entry[entry.length - 1]![change.list] ??= []).push(change.content);
     }
     return new TextEncoder().encode(JSON.stringify({ object: OBJECT, entry }));
   }
@@ -166,7 +166,7 @@ export class Envelope {
    * Returns `true` if each reader of the text finds the changes and nothing else, whichever of two equal keys it takes.
    */
   #isExact(): boolean {
-    return this.#exact ??= this.#root !== undefined && holdsNothingElse(this.#root) && isUtf8(this.#body) &&
+    return this.#exact ??= this.#root !== undefined && hasOnlyEntries(this.#root) && isUtf8(this.#body) &&
       countColons(this.#body) === countMembers(this.#root);
   }
 }
@@ -179,7 +179,7 @@ export class Envelope {
  * @returns `true` if it has the form of Meta's changes, and is on all lists that are given.
  */
 export function mayHave(change: Change, allowed: WhatsAppFilter): boolean {
-  return change.known !== undefined && matchesFilter(change, allowed);
+  return change.content !== undefined && matchesFilter(change, allowed);
 }
 
 /** The only known product. */
@@ -196,7 +196,7 @@ function listChanges(root: JsonObject | undefined): Change[] {
     // A notification without values names the fields only.
     const names = list(raw, "changed_fields").filter((name) => typeof name === "string");
     const named = names.map((field): Change => {
-      return { field, accountId, entry, list: "changed_fields", known: isOurs ? field : undefined };
+      return { field, accountId, entry, list: "changed_fields", content: isOurs ? field : undefined };
     });
     const changes = list(raw, "changes").map((change) => describeChange(change, accountId, entry, isOurs));
     return [...named, ...changes];
@@ -213,9 +213,9 @@ function entryHead(raw: unknown): EntryHead {
 
 function describeChange(raw: unknown, accountId: string, entry: EntryHead, isOurs: boolean): Change {
   const [field, value] = [own(raw, "field"), own(raw, "value")];
-  const known = isOurs && typeof field === "string" && isValue(value) ? { field, value } : undefined;
+  const content = isOurs && typeof field === "string" && isValue(value) ? { field, value } : undefined;
   const phoneNumberId = phoneNumberOf(value);
-  return { field: exactText(raw, "field") ?? "", accountId, phoneNumberId, entry, list: "changes", known };
+  return { field: exactText(raw, "field") ?? "", accountId, phoneNumberId, entry, list: "changes", content };
 }
 
 /** Reads the number of `metadata`, beside the lists or one level above them; a value with two numbers is about none. */
@@ -226,7 +226,7 @@ function phoneNumberOf(value: unknown): string | undefined {
 }
 
 /** Returns `true` if a notification has no members besides those that {@linkcode listChanges} reads. */
-function holdsNothingElse(root: JsonObject): boolean {
+function hasOnlyEntries(root: JsonObject): boolean {
   const entries = own(root, "entry");
   return hasOnly(root, ROOT_KEYS) && Array.isArray(entries) && entries.every(isPlainEntry);
 }

@@ -102,7 +102,7 @@ export function simulateNotification(
     const statuses = [{ id, status, timestamp, recipient_id: person.phone, recipient_user_id: person.userId, ...more }];
     change = { field: "messages", value: { ...base, statuses } };
   } else if (Object.hasOwn(FIELDS, type)) {
-    // It has no id: only its number makes it differ from others of its type.
+    // Such a notification has no id: only its number makes it unique.
     change = { field: type, value: { ...FIELDS[type], simulated: number } };
   } else {
     const contents = Object.hasOwn(MESSAGES, type) ? MESSAGES[type] : {};

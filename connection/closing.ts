@@ -45,9 +45,9 @@ export interface EndingReader {
   readonly delivery: Delivery;
   /** Parses on. */
   unblock(): void;
-  /** Parses all that waits. */
+  /** Parses all bytes that wait. */
   parseRest(): void;
-  /** Drops all that waits and comes. */
+  /** Drops all bytes that wait or come later. */
   stop(): void;
   /** Frees the memory of decompression. */
   freeInflater(): void;
@@ -119,7 +119,7 @@ export class Closing<Connection> implements SenderOwner {
   /**
    * Connects the parts that are stopped at the end.
    *
-   * @param reader Parses what comes.
+   * @param reader Parses incoming bytes.
    * @param delivery Delivers messages.
    * @param sender Sends.
    */
@@ -169,7 +169,7 @@ export class Closing<Connection> implements SenderOwner {
   /**
    * Checks that frames can be sent.
    *
-   * @param what What the program wants to do, for the message.
+   * @param what The action of the program, for the message.
    * @throws {StateError} If the connection is not open.
    */
   assertOpen(what: string): void {
@@ -353,8 +353,8 @@ export class Closing<Connection> implements SenderOwner {
   }
 
   /**
-   * All was sent: ends TCP. RFC 6455 §7.1.1: the server ends it first; a client, which masks, only if the connection
-   * failed.
+   * Ends TCP after all was sent. RFC 6455 §7.1.1: the server ends TCP first; a client, which masks, only if the
+   * connection failed.
    */
   allSent(): void {
     if (this.#endSent) return;
@@ -387,7 +387,7 @@ export class Closing<Connection> implements SenderOwner {
     this.#finish();
   }
 
-  /** Finishes once the transport is closed and all that came before was fetched, or will never be. */
+  /** Finishes once the transport is closed, and earlier messages were fetched or never will be. */
   finishIfOver(): void {
     if (this.#transportClosed && this.#reader.empty && !this.#reader.parsing) this.#finish();
   }

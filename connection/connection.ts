@@ -13,6 +13,7 @@ import type {
   CloseInfo,
   ConnectionEvents,
   ConnectionSettings,
+  ConnectionStart,
   ConnectionState,
   Delivery,
   EarlyEnd,
@@ -21,7 +22,6 @@ import type {
   MessageOptions,
   SendResult,
   SlowConsumer,
-  StartOptions,
   StepResult,
 } from "./options.ts";
 import { Closing } from "./closing.ts";
@@ -80,7 +80,7 @@ export let setRequest: (connection: WebSocketConnection, request: HandshakeReque
 export let startConnection: (
   connection: WebSocketConnection,
   result: HandshakeResult,
-  options?: StartOptions,
+  options?: ConnectionStart,
 ) => boolean;
 
 /** Gives a started connection its bytes: first those that came behind the handshake, and an end that came early. */
@@ -266,7 +266,10 @@ export class WebSocketConnection<Data = unknown> {
 
   // ---- Start ---------------------------------------------------------------------------------------------------
 
-  #start(result: HandshakeResult, { preface, delivery = "immediate", waitForHandler = false }: StartOptions): boolean {
+  #start(
+    result: HandshakeResult,
+    { preface, delivery = "immediate", waitForHandler = false }: ConnectionStart,
+  ): boolean {
     if (!this.#closing.open()) return false;
     this.#result = result;
     if (result.compression !== undefined) this.#useCompression(result.compression);

@@ -17,7 +17,7 @@ import type { MessageQueue } from "./message_queue.ts";
 import type { Meter } from "../base/stats.ts";
 import { QueuedDelivery } from "./queued_delivery.ts";
 
-/** Delivers what comes on one connection. */
+/** Delivers the messages and control frames of one connection. */
 export class DeliveryControl<Connection> implements MessageHandler {
   readonly #connection: Connection;
   readonly #handler: ConnectionEvents<Connection>;
@@ -51,7 +51,7 @@ export class DeliveryControl<Connection> implements MessageHandler {
   /**
    * Connects the reader, which is stopped when too much waits.
    *
-   * @param reader Where the messages come from.
+   * @param reader The source of the messages.
    */
   attach(reader: FrameReader<Connection>): void {
     this.#reader = reader;
@@ -95,7 +95,7 @@ export class DeliveryControl<Connection> implements MessageHandler {
       if (handlerTime.wanted) this.#deliverTimed(data, frame);
       else this.#handler.message(this.#connection, data, frame);
     }
-    // The handler may have taken the queue.
+    // The handler may have begun to read from the queue.
     this.#queued?.add(data);
     reader.finishStep("message");
   }
@@ -181,7 +181,7 @@ export class DeliveryControl<Connection> implements MessageHandler {
   release(): void {
     const queue = this.#queued?.release();
     if (queue === undefined) return;
-    // An end that came behind the messages loses none of them; one that the handlers bring about ends their delivery.
+    // An end that came behind the messages loses none of them; an end caused by a handler stops the delivery.
     const ended = this.#closing.discards;
     this.#reader.replay(() => {
       for (let data = queue.shift(); data !== undefined && (ended || !this.#closing.discards); data = queue.shift()) {

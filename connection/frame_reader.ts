@@ -62,7 +62,7 @@ export class FrameReader<Connection> implements TransportHandler, MessageOwner {
   #received = 0;
   /** Frames that the meter has counted. */
   #framesCounted = 0;
-  /** The `finished` of the assembler when the message began that is reported as unfinished; -1: none is. */
+  /** Value of `finished` of the assembler when the reported unfinished message began; -1: none is reported. */
   #unfinished = -1;
 
   /**
@@ -254,7 +254,7 @@ export class FrameReader<Connection> implements TransportHandler, MessageOwner {
       const bytes = this.#unread;
       this.#unread = EMPTY;
       const used = this.#parse(bytes);
-      // Without a copy: of many messages in one read, each step leaves nearly all of it for the next.
+      // Without a copy: if one read brings many messages, each step leaves nearly all bytes for the next.
       if (used < bytes.length && !this.#closing.discards) this.#unread = bytes.subarray(used);
     }
   }
@@ -279,7 +279,7 @@ export class FrameReader<Connection> implements TransportHandler, MessageOwner {
 
   /** Stops parsing until `unblock`. */
   block(): void {
-    // Once the closing handshake has begun, the peer's close frame must be found whatever the program does.
+    // Not in the closing handshake: the peer's close frame must be found whatever the program does.
     if (this.#closing.phase !== "open") return;
     this.#blocked = true;
     if (this.#parsing) this.#parser.stop();
@@ -303,7 +303,7 @@ export class FrameReader<Connection> implements TransportHandler, MessageOwner {
     if (this.#unread.length === 0 && !this.#parsing) this.#closing.finishIfOver();
   }
 
-  /** Parses all bytes that wait, whatever they wait for: no more will come. */
+  /** Parses all bytes that wait, for whatever reason: no more will come. */
   parseRest(): void {
     while (this.#unread.length > 0 && !this.#closing.discards) {
       this.#blocked = false;
@@ -341,8 +341,8 @@ export class FrameReader<Connection> implements TransportHandler, MessageOwner {
   /**
    * Parses until one message or control frame is delivered.
    *
-   * @param timeout How long to wait for one, in ms; 0: no limit.
-   * @returns The kind of what came.
+   * @param timeout Longest wait for a message, in ms; 0: no limit.
+   * @returns The kind of the event.
    * @throws {StateError} If a step waits already.
    */
   step(timeout: number): Promise<StepResult> {
@@ -372,7 +372,7 @@ export class FrameReader<Connection> implements TransportHandler, MessageOwner {
    * Ends the step that waits, if one does, since something was delivered or nothing will be; parsing waits for the next
    * step.
    *
-   * @param result The kind of what came.
+   * @param result The kind of the event.
    */
   finishStep(result: StepResult): void {
     const end = this.#endStep;

@@ -1,8 +1,8 @@
 /**
  * Finds peers that are gone: sends pings at intervals, measures the time to their pongs, and closes idle connections.
  *
- * A peer that reads slowly, or sends a long frame, is not gone. So the wait for a pong goes on as long as other bytes
- * come, as long as the program itself holds up the reading, and as long as bytes before the ping are still being sent.
+ * A peer that reads slowly, or sends a long frame, is not gone. So the wait for a pong goes on while other bytes come,
+ * while the program has stopped the reading, and while bytes before the ping are still being sent.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import type { FrameReader } from "./frame_reader.ts";
 import type { Sender } from "./sender.ts";
 import { TransportError } from "../base/errors.ts";
 
-/** Checks in each `idleTimeout`, which is therefore exact to an eighth. */
+/** Number of checks in each `idleTimeout`, which is therefore exact to an eighth. */
 const IDLE_CHECKS = 8;
 
 /** Number of pings so far: it is part of their payload, so that a pong is matched to its ping. */
@@ -122,7 +122,7 @@ export class KeepAlive<Connection = unknown> {
   /**
    * Notes a pong.
    *
-   * @param payload Its payload; others than ours belong to pings of the program.
+   * @param payload Its payload; unknown payloads belong to pings of the program.
    * @returns The time since its ping, in ms, if it answers ours.
    */
   pong(payload: Uint8Array): number | undefined {

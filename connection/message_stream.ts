@@ -48,7 +48,7 @@ export function messageStream(
   return new WritableStream<MessageData>({
     async write(chunk) {
       assertPayload(chunk, "write");
-      // Others may have waited for the same room.
+      // Other streams may have waited for the same room.
       while (sender.mustWaitFor(chunk)) await connection.drained();
       if (connection.send(chunk) === "dropped") throw noRoom();
     },

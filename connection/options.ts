@@ -282,7 +282,7 @@ export interface HandshakeResult {
 export type Delivery = "immediate" | "batched" | "step";
 
 /** Start of a connection after its handshake. */
-export interface StartOptions {
+export interface ConnectionStart {
   /** Bytes before the first frame: the answer of a server. */
   preface?: Uint8Array | undefined;
   /**

@@ -41,7 +41,7 @@ export class QueuedDelivery {
   #use: "unused" | "waiting" | "taken" = "unused";
   #queue: MessageQueue | undefined;
   #ended: { error: unknown } | undefined;
-  /** `true` if a message was dropped: then all later ones are, so that the messages read have no holes. */
+  /** `true` if a message was dropped: all later ones are dropped too, so that the reader sees no gap. */
   #drops = false;
 
   /**

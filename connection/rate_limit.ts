@@ -59,7 +59,7 @@ export class RateLimit {
   }
 
   /**
-   * Counts what came.
+   * Counts messages and bytes that came.
    *
    * @param messages Messages and control frames.
    * @param bytes Bytes.
@@ -72,7 +72,7 @@ export class RateLimit {
   }
 
   /**
-   * Counts what came, as `exceededBy`.
+   * Counts messages and bytes that came, as `exceededBy`.
    *
    * @param messages Messages and control frames.
    * @param bytes Bytes.

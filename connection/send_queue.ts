@@ -39,8 +39,8 @@ export function randomMaskingKey(): number {
   return randomBytes[randomAt++]!;
 }
 
-/** Encoding of a {@linkcode SendQueue}. */
-export interface SendQueueOptions {
+/** Settings of a {@linkcode SendQueue}. */
+export interface SendQueueSettings {
   /** `true` for a client, whose frames are masked. */
   masked: boolean;
   /** Longest frame on the wire, header included, in bytes; 0: messages are not split. */
@@ -49,7 +49,7 @@ export interface SendQueueOptions {
   meter?: Meter | undefined;
 }
 
-/** Never filled: most connections never need a list of their own. */
+/** Empty list shared by connections, most of which never need one of their own. */
 const NONE: Sealed[] = [];
 
 interface Sealed {
@@ -91,7 +91,7 @@ export class SendQueue {
    * @param transport Gets the bytes.
    * @param options Encoding of the frames.
    */
-  constructor(transport: Transport, options: SendQueueOptions) {
+  constructor(transport: Transport, options: SendQueueSettings) {
     this.#transport = transport;
     this.#masked = options.masked;
     this.#meter = options.meter ?? UNMETERED;
@@ -253,7 +253,7 @@ export class SendQueue {
   /** Seals the run or the tail: queues it behind the sealed arrays. */
   #seal(): void {
     if (this.#run.length > 0) {
-      // Counted as our own: whether another connection holds the array is not known.
+      // Counted as our own: another connection may share the array or not.
       this.#addSealed({ bytes: this.#run.join(), buffer: EMPTY, shared: 0 });
       this.#run = SharedRun.none;
     }
@@ -273,7 +273,7 @@ export class SendQueue {
     if (this.#run.length > 0) this.#copyRun(length);
     const needed = this.#tailLength + length;
     if (needed <= this.#tail.length) return;
-    // A second write costs less than moving much.
+    // A second write costs less than moving many bytes.
     if (this.#tailLength >= SHARE_THRESHOLD) this.#seal();
     this.#grow(this.#tailLength + length);
   }

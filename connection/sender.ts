@@ -17,7 +17,7 @@ import type { Transport } from "../transport/transport.ts";
 import { WriteBatch } from "../base/write_batch.ts";
 
 const encoder = new TextEncoder();
-/** For transports without a batch of their own. */
+/** The batch for transports without a batch of their own. */
 const microtaskBatch = new WriteBatch(queueMicrotask);
 
 /** Pings of one read that are answered one by one. */
@@ -39,8 +39,8 @@ export interface SenderOwner {
  * State of a {@linkcode Sender}.
  * `"control"`: only control frames are sent, before the connection is open or after a close frame. `"open"`: messages
  * too.
- * `"ending"`: the owner is told when no bytes wait any more. `"closed"`: waiting bytes were dropped, and no others are
- * sent.
+ * `"ending"`: the owner is notified when no bytes wait any more. `"closed"`: waiting bytes were dropped, and none are
+ * sent any more.
  */
 type SenderState = "control" | "open" | "ending" | "closed";
 
@@ -70,7 +70,7 @@ export class Sender {
   #owedPong: Uint8Array | undefined;
   /** Pings that were answered since `cork`. */
   #pongs = 0;
-  /** Holds its payload: in a flood of pings each array would be garbage. */
+  /** Buffer for the payload of that ping, reused: in a flood of pings each new array would be garbage. */
   #pongBuffer: Uint8Array | undefined;
   /** Waiting bytes that the meter has counted. */
   #counted = 0;
@@ -471,7 +471,7 @@ export class Sender {
       if (this.#loss !== undefined) reject(this.#loss);
       else (this.#waiters ??= []).push({ resolve, reject });
     });
-    // A program may ignore it.
+    // A program may ignore the promise.
     promise.catch(() => {});
     return promise;
   }

@@ -21,7 +21,7 @@ export class SharedMessage {
   #compression: CompressionSettings | undefined;
   #meter: Meter;
   #plain: Uint8Array | undefined;
-  /** Compressed forms by the binary logarithm of their window; the plain one where that is not longer. */
+  /** Compressed forms by the binary logarithm of their window; the plain form where compression gains nothing. */
   #deflated = new Map<number, Uint8Array>();
   /** Number of frames of each form, if the message is split. */
   #counts: Map<Uint8Array, number> | undefined;

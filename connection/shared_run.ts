@@ -1,6 +1,5 @@
 /**
- * Runs of encoded messages that wait on many connections: all connections on which the same run waits write one array,
- * which is made once.
+ * Runs of encoded messages that wait on many connections: all connections with the same run write one array, made once.
  *
  * @module
  */
@@ -17,9 +16,9 @@ const MAX_LENGTH = 16 * 1024;
  * message. Runs are found again within one turn; a run kept longer refers to its own messages only.
  */
 export class SharedRun {
-  /** The run without messages, from which all others are made. */
+  /** The empty run, to which messages are appended. */
   static readonly none: SharedRun = new SharedRun(undefined, EMPTY, 0, 0);
-  /** Runs whose continuations or joined bytes are known in this turn. */
+  /** Runs that remember continuations or joined bytes until the end of the turn. */
   static #remembering: SharedRun[] = [];
 
   /** Bytes of all messages. */
@@ -28,13 +27,13 @@ export class SharedRun {
   readonly #before: SharedRun | undefined;
   readonly #last: Uint8Array;
 
-  // Known in this turn
+  // Remembered until the end of the turn
   #remembers = false;
   #joined: Uint8Array | undefined;
   /** The newest continuation. */
   #next: SharedRun | undefined;
   /** Older continuations by the message that they append. */
-  #others: Map<Uint8Array, SharedRun> | undefined;
+  #older: Map<Uint8Array, SharedRun> | undefined;
 
   private constructor(before: SharedRun | undefined, last: Uint8Array, length: number, count: number) {
     this.#before = before;
@@ -65,10 +64,10 @@ export class SharedRun {
   }
 
   #continue(frames: Uint8Array): SharedRun {
-    const known = this.#others?.get(frames);
-    if (known !== undefined) return known;
+    const found = this.#older?.get(frames);
+    if (found !== undefined) return found;
     const newest = this.#next;
-    if (newest !== undefined) (this.#others ??= new Map()).set(newest.#last, newest);
+    if (newest !== undefined) (this.#older ??= new Map()).set(newest.#last, newest);
     this.#remember();
     return this.#next = new SharedRun(this, frames, this.length + frames.length, this.#count + 1);
   }
@@ -112,7 +111,7 @@ export class SharedRun {
     SharedRun.#remembering = [];
     for (const run of runs) {
       run.#remembers = false;
-      run.#joined = run.#next = run.#others = undefined;
+      run.#joined = run.#next = run.#older = undefined;
     }
   };
 }

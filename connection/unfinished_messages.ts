@@ -28,7 +28,7 @@ interface Watched {
   quiet: number;
 }
 
-/** Checks in each `messageTimeout`, which is therefore exact to an eighth. */
+/** Number of checks in each `messageTimeout`, which is therefore exact to an eighth. */
 const CHECKS = 8;
 
 /** Watches the unfinished messages of a server, or of a client. */
@@ -60,7 +60,7 @@ export class UnfinishedMessages implements MessageWatch {
    * @param bytes Memory of the message, in bytes, at least 1.
    */
   update(owner: MessageOwner, bytes: number): void {
-    this.#budget.hold(owner, bytes);
+    this.#budget.update(owner, bytes);
     if (this.#limits().messageTimeout === 0 || this.#watched.has(owner)) return;
     this.#watched.set(owner, { progress: owner.progress(), quiet: 0 });
     if (this.#cancelTimer === undefined) this.#startTimer();

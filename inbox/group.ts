@@ -11,10 +11,10 @@ import type { InboxMember } from "./member.ts";
 import { encodeInboxMessage, InboxCloseCode } from "./protocol.ts";
 import type { Journal, JournalEntry, SharedCursor } from "../journal/journal.ts";
 import type { SharedMessage } from "../connection/shared_message.ts";
-import { PassedNumbers, type SequenceRange } from "../journal/sequence_ranges.ts";
+import { type SequenceRange, SkippedNumbers } from "../journal/sequence_ranges.ts";
 import { matchesFilter, mayHave, type WhatsAppFilter } from "../cloud_api/filter.ts";
 
-/** Reason to refuse a connection whose filter differs from that of others of its name. */
+/** Reason to refuse a connection whose filter differs from that of other connections of its name. */
 export const NAME_CONFLICT = "Connections that share a name must have the same filter";
 
 /** Notifications that are read at once from the journal. */
@@ -83,7 +83,7 @@ export class InboxGroup {
   #batch: InboxItem[] = [];
   #loading = false;
   /** Sequence numbers without a notification, some of which may be lost. */
-  #skipped = new PassedNumbers();
+  #skipped = new SkippedNumbers();
   /**
    * Cursor that receivers of other servers share; notifications taken from it are in `#returned` until they are sent.
    */
@@ -138,7 +138,7 @@ export class InboxGroup {
   }
 
   /**
-   * Removes a connection. Its notifications go to the others, or wait in the journal for the next one.
+   * Removes a connection. Its notifications go to other connections, or wait in the journal for the next one.
    *
    * @param member The connection.
    * @param items Notifications that it has not acknowledged.
@@ -234,7 +234,7 @@ export class InboxGroup {
   /** Skips sequence numbers without a notification. */
   #moveTo(until: number): void {
     if (until <= this.position) return;
-    this.#skipped.pass(this.position, until, this.#source.journal.lost ?? NONE);
+    this.#skipped.skip(this.position, until, this.#source.journal.lost ?? NONE);
     this.position = until;
     this.#notifyLost();
   }

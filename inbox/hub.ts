@@ -26,7 +26,7 @@ interface Name {
   groups: Set<InboxGroup>;
   /** Connections that wait for the journal. */
   joining: number;
-  /** Position of a connection that has ended while others of the name stayed: the next one goes on from there. */
+  /** Position of a connection that has ended while others of the name stayed; the next connection resumes there. */
   resumeAt: number;
 }
 
@@ -130,9 +130,9 @@ export class InboxHub implements InboxSource {
   ): Promise<InboxMember | undefined> {
     const { name } = hello;
     if (name === undefined) return this.#enter(sink, hello, allowed, this.#startOf(hello, last));
-    let known = this.#names.get(name);
-    if (known === undefined) this.#names.set(name, known = { groups: new Set(), joining: 0, resumeAt: Infinity });
-    known.joining++;
+    let record = this.#names.get(name);
+    if (record === undefined) this.#names.set(name, record = { groups: new Set(), joining: 0, resumeAt: Infinity });
+    record.joining++;
     try {
       const shared = hello.share === true && this.journal.share !== undefined;
       const earlier = former === undefined || hello.after !== undefined ? undefined : await this.journal.cursor(former);
@@ -143,8 +143,8 @@ export class InboxHub implements InboxSource {
       this.#refuse(sink, error);
       return undefined;
     } finally {
-      known.joining--;
-      this.#releaseUnused(name, known);
+      record.joining--;
+      this.#releaseUnused(name, record);
     }
   }
 
@@ -188,12 +188,12 @@ export class InboxHub implements InboxSource {
 
   #groupFor({ name, share }: HelloMessage, filters: InboxFilters, start: number): InboxGroup | undefined {
     if (name === undefined) return this.#addGroup(new InboxGroup(this, undefined, false, filters, start));
-    const known = this.#names.get(name)!;
-    const shared = share === true ? [...known.groups].find((group) => group.shared) : undefined;
+    const record = this.#names.get(name)!;
+    const shared = share === true ? [...record.groups].find((group) => group.shared) : undefined;
     if (shared !== undefined) return shared.key === keyOf(filters) ? shared : undefined;
-    const group = new InboxGroup(this, name, share === true, filters, Math.min(start, known.resumeAt));
-    known.resumeAt = Infinity;
-    known.groups.add(group);
+    const group = new InboxGroup(this, name, share === true, filters, Math.min(start, record.resumeAt));
+    record.resumeAt = Infinity;
+    record.groups.add(group);
     return this.#addGroup(group);
   }
 
@@ -209,17 +209,17 @@ export class InboxHub implements InboxSource {
    */
   remove(group: InboxGroup): void {
     this.#groups.delete(group);
-    const known = group.name === undefined ? undefined : this.#names.get(group.name);
-    if (known === undefined) return;
+    const record = group.name === undefined ? undefined : this.#names.get(group.name);
+    if (record === undefined) return;
     this.moved(group.name!);
-    known.groups.delete(group);
-    if (this.#releaseUnused(group.name!, known) || group.everywhere) return;
-    known.resumeAt = Math.min(known.resumeAt, group.cursor);
+    record.groups.delete(group);
+    if (this.#releaseUnused(group.name!, record) || group.everywhere) return;
+    record.resumeAt = Math.min(record.resumeAt, group.cursor);
   }
 
   /** Releases a name that no connection uses here any more. */
-  #releaseUnused(name: string, known: Name): boolean {
-    if (known.groups.size > 0 || known.joining > 0) return false;
+  #releaseUnused(name: string, record: Name): boolean {
+    if (record.groups.size > 0 || record.joining > 0) return false;
     this.#names.delete(name);
     this.journal.release(name);
     return true;
@@ -231,10 +231,10 @@ export class InboxHub implements InboxSource {
    * @param name The name.
    */
   moved(name: string): void {
-    const known = this.#names.get(name);
-    if (known === undefined) return;
-    let cursor = known.resumeAt;
-    for (const group of known.groups) if (!group.everywhere) cursor = Math.min(cursor, group.cursor);
+    const record = this.#names.get(name);
+    if (record === undefined) return;
+    let cursor = record.resumeAt;
+    for (const group of record.groups) if (!group.everywhere) cursor = Math.min(cursor, group.cursor);
     if (cursor < Infinity) this.journal.saveCursor(name, cursor);
   }
 

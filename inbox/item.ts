@@ -30,18 +30,18 @@ export class InboxItem {
     return this.#envelope ??= new Envelope(this.entry.bytes);
   }
 
-  /** Its changes. */
+  /** Changes of the notification. */
   get changes(): readonly Change[] {
     return this.envelope.changes;
   }
 
-  /** Encoded form, made once for all connections that get it as it came. */
+  /** Encoded form, made once for all connections that get the notification unchanged. */
   get message(): SharedMessage {
     return this.#message ??= this.encode({});
   }
 
   /**
-   * Encodes it for a connection that gets it again, or in part.
+   * Encodes the notification for a connection that gets it again, or in part.
    *
    * @param more Marks of its line.
    * @param body Its body, or the part that is sent.

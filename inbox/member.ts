@@ -26,7 +26,7 @@ export interface InboxSink {
   /**
    * Calls back once, some time later.
    *
-   * @param callback What to call.
+   * @param callback Called then.
    * @returns Cancels it.
    */
   later(callback: () => void): () => void;
@@ -46,9 +46,9 @@ const MAX_UNACKED_BYTES = 8 * 1024 * 1024;
 export interface MemberGroup {
   /** Sends what can be sent: a member has room again. */
   pump(): void;
-  /** Takes over what a member has acknowledged. */
+  /** Takes the acknowledgements of a member. */
   acknowledged(seqs: readonly number[]): void;
-  /** Removes a member, and gives what it has not acknowledged to the others. */
+  /** Removes a member, and gives its unacknowledged notifications to other members. */
   leave(member: InboxMember, unacked: InboxItem[]): void;
 }
 
@@ -144,7 +144,7 @@ export class InboxMember {
     try {
       result = this.#sink.send(message);
     } catch (error) {
-      // It is closing, or can never hold it.
+      // The connection is closing, or its buffer can never hold the notification.
       this.#blocked = true;
       if (error instanceof OptionError) this.close(1009, "A notification is larger than maxBufferedAmount");
       return false;
@@ -155,8 +155,8 @@ export class InboxMember {
   }
 
   /**
-   * Tries again later: the program sends a message of its own in pieces, or has filled the buffer, and no event ends
-   * either.
+   * Tries again later: the program is sending a message in fragments, or has filled the buffer, and no event reports
+   * the end of either.
    */
   #tryLater(): void {
     if (this.#blocked) return;
@@ -184,13 +184,13 @@ export class InboxMember {
    * @param seqs Their sequence numbers.
    */
   acknowledge(seqs: readonly number[]): void {
-    const known = seqs.filter((seq) => {
+    const removed = seqs.filter((seq) => {
       const item = this.#unacked.get(seq);
       if (item === undefined) return false;
       this.#unackedBytes -= item.entry.bytes.length;
       return this.#unacked.delete(seq);
     });
-    if (known.length > 0) this.#group.acknowledged(known);
+    if (removed.length > 0) this.#group.acknowledged(removed);
   }
 
   /**

@@ -245,15 +245,15 @@ function hasControl(text: string): boolean {
  * @throws {OptionError} If a field has a wrong type.
  */
 export function checkServerMessage({ head }: InboxMessage): ServerMessage | undefined {
-  const known = {
+  const required = {
     welcome: ["after", "last", "window"],
     gap: ["after", "until"],
     current: ["seq"],
     notification: ["seq"],
   };
   const type = String(head.type);
-  if (!Object.hasOwn(known, type)) return undefined;
-  for (const name of known[type as keyof typeof known]) {
+  if (!Object.hasOwn(required, type)) return undefined;
+  for (const name of required[type as keyof typeof required]) {
     if (!isSequence(head[name])) throw new OptionError(`"${name}" of "${type}" is not a number`);
   }
   const texts = { welcome: ["journal"], gap: [], current: [], notification: ["signature", "receivedAt"] };

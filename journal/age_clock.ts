@@ -1,6 +1,5 @@
 /**
- * Age of a journal: the time that it has been open, all its openings together. Neither a clock that jumps nor a long
- * stop makes it older.
+ * Age of a journal: the total time that it has been open. Neither a clock that jumps nor a long stop makes it older.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * The files of a journal on disk: check of their path, and of whether they are still those that were opened.
+ * The files of a journal on disk: checks of their path, and checks that they were not replaced since the opening.
  *
  * @module
  */

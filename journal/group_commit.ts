@@ -61,20 +61,20 @@ export class GroupCommit {
 
   /**
    * Schedules a commit, even of an empty group. Appends of the same turn share it, and as long as turns bring several
-   * more, so do those of the next turn. No clock is involved: longer rests between commits gave no higher rate, and
-   * later answers.
+   * more, so do those of the next turn. No timer is used: longer pauses between commits gave no higher rate, and later
+   * answers.
    */
   schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
     this.#gathered = 0;
-    setImmediate(this.#onTurn);
+    setImmediate(this.#commitOrWait);
   }
 
-  readonly #onTurn = (): void => {
+  readonly #commitOrWait = (): void => {
     const brought = this.#waiting.length - this.#gathered;
     this.#gathered = this.#waiting.length;
-    if (brought >= MIN_BROUGHT && this.#gathered < MAX_GATHERED) return void setImmediate(this.#onTurn);
+    if (brought >= MIN_BROUGHT && this.#gathered < MAX_GATHERED) return void setImmediate(this.#commitOrWait);
     this.#scheduled = false;
     if (!this.#stopped) this.commit();
     if (this.#waiting.length > 0) this.schedule();
@@ -99,7 +99,7 @@ export class GroupCommit {
     return this.#waiting.splice(0, count);
   }
 
-  /** Commits nothing any more. */
+  /** Stops committing. */
   stop(): void {
     this.#stopped = true;
   }

@@ -93,8 +93,8 @@ export interface JournalListener {
    */
   error(error: JournalError): void;
   /**
-   * Called when {@linkcode Journal.lost} has more ranges than before, so that receivers that have passed them over can
-   * be notified.
+   * Called when {@linkcode Journal.lost} has more ranges than before, so that receivers that have skipped them can be
+   * notified.
    */
   lost?(): void;
 }

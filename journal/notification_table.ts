@@ -217,10 +217,10 @@ export class NotificationTable {
     return young === undefined ? this.#last : Number(young.seq) - 1;
   }
 
-  #trimWhile(goesOn: (row: RowSize) => boolean): void {
+  #trimWhile(mayTrim: (row: RowSize) => boolean): void {
     for (;;) {
       const row = this.#nextSize();
-      if (row === undefined || !goesOn(row)) return;
+      if (row === undefined || !mayTrim(row)) return;
       if (!row.damaged && !this.#stuck.has(row.seq)) this.#clearRow(row.seq);
       this.#bytes -= row.size;
       this.#advanceTrimmed(row.seq);

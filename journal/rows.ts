@@ -181,9 +181,9 @@ export class JournalRows {
    * @returns `true` if damage was found that was not known.
    */
   findDamage(after: number): boolean {
-    const known = this.#unreadable.length;
+    const before = this.#unreadable.length;
     this.#find(this.#sizes, after);
-    return this.#unreadable.length > known;
+    return this.#unreadable.length > before;
   }
 
   /** Finds the next row; `until`: rows behind `after` up to it cannot be read. */
@@ -248,7 +248,7 @@ function faultOf(receivedAt: unknown, signature: unknown, raw: unknown, checksum
   ) {
     return "a column is of the wrong type";
   }
-  // Rows of a version that kept no checksums have none.
+  // Rows of an earlier version have no checksum.
   if (checksum === null || checksum === checksumOf(raw, signature, Number(receivedAt))) return undefined;
   return "its bytes differ from those written";
 }

@@ -1,5 +1,5 @@
 /**
- * Ranges of sequence numbers: those that a node knows to have been given, and those that a cursor has passed over.
+ * Ranges of sequence numbers: those that a node knows to have been given, and those that a cursor has skipped.
  *
  * @module
  */
@@ -31,7 +31,7 @@ export function parseRanges(text: string): SequenceRange[] {
 }
 
 /** Numbers that a node knows to have been given, by epoch. */
-export class KnownNumbers {
+export class GivenNumbers {
   #ranges: { after: number; until: number }[] = [{ after: 0, until: 0 }];
 
   /** Greatest number. */
@@ -47,16 +47,16 @@ export class KnownNumbers {
    * @param last The last number.
    */
   reset(eras: string, last: number): void {
-    const known = new Map(this.#ranges.map(({ after, until }) => [after, until]));
+    const ends = new Map(this.#ranges.map(({ after, until }) => [after, until]));
     const keep = (after: number, until: number): void =>
-      void known.set(after, Math.max(after, until, known.get(after) ?? 0));
+      void ends.set(after, Math.max(after, until, ends.get(after) ?? 0));
     let base = 0;
     for (const { after, until } of parseRanges(eras)) {
       keep(base, until);
       base = after;
     }
     keep(base, last);
-    const ranges = [...known].map(([after, until]) => ({ after, until }));
+    const ranges = [...ends].map(([after, until]) => ({ after, until }));
     this.#ranges = ranges.sort((one, other) => one.after - other.after).slice(-2 * MAX_RANGES);
   }
 
@@ -80,39 +80,39 @@ export class KnownNumbers {
 }
 
 /**
- * Numbers that a cursor has passed over. Most were never given, since epochs of a journal in Redis begin far apart.
+ * Numbers that a cursor has skipped. Most were never given, since epochs of a journal in Redis begin far apart.
  * Their losses may become known only later, from another node.
  */
-export class PassedNumbers {
-  #passed: SequenceRange[] = [];
+export class SkippedNumbers {
+  #skipped: SequenceRange[] = [];
   #reported: SequenceRange[] = [];
 
   /**
-   * Moves the cursor over numbers without a notification.
+   * Moves the cursor past numbers without a notification.
    *
    * @param after Number where it was.
    * @param until Last number without a notification.
    * @param lost Ranges that the journal is known to have lost.
    */
-  pass(after: number, until: number, lost: readonly SequenceRange[]): void {
+  skip(after: number, until: number, lost: readonly SequenceRange[]): void {
     if (until <= after || (lost.length === 0 && until - after < JUMP)) return;
-    this.#passed.push({ after, until });
-    if (this.#passed.length > MAX_RANGES) this.#passed.shift();
+    this.#skipped.push({ after, until });
+    if (this.#skipped.length > MAX_RANGES) this.#skipped.shift();
   }
 
   /**
    * Takes the ranges to report now.
    *
    * @param lost Ranges that the journal is known to have lost.
-   * @returns Parts of them that were passed over, each once.
+   * @returns Parts of them that were skipped, each once.
    */
   take(lost: readonly SequenceRange[]): SequenceRange[] {
     const found: SequenceRange[] = [];
     if (lost.length === 0) return found;
-    for (const passed of this.#passed) {
+    for (const skipped of this.#skipped) {
       for (const range of lost) {
-        const after = Math.max(passed.after, range.after);
-        const until = Math.min(passed.until, range.until);
+        const after = Math.max(skipped.after, range.after);
+        const until = Math.min(skipped.until, range.until);
         if (until <= after || this.#reported.some((range) => range.after <= after && until <= range.until)) continue;
         found.push({ after, until });
         this.#reported.push({ after, until });

@@ -71,7 +71,7 @@ export class SqliteCursors {
       "INSERT INTO seen VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET age_clock = excluded.age_clock",
     );
     this.#names = new ReceiverNames(limits, trimmed);
-    // A name of a version that kept no times has none.
+    // Names of an earlier version have no time.
     const names = db.prepare("SELECT name, seq, age_clock FROM cursor LEFT JOIN seen USING (name)").all();
     for (const { name, seq, age_clock } of names) {
       this.#names.move(String(name), Number(seq), Number(age_clock ?? age));
@@ -220,7 +220,7 @@ export class SqliteCursors {
   }
 
   /**
-   * Lists what is to be written of names and their times.
+   * Lists the changes of names and times that must be written.
    *
    * @param age Age of the journal.
    * @param expires `false`: names do not expire yet.

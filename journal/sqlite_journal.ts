@@ -137,7 +137,7 @@ export class SqliteJournal implements Journal {
   // deno-lint-ignore require-await -- an exception becomes a rejection
   async has(digest: Uint8Array): Promise<boolean> {
     this.#assertOpen();
-    // Meta does not send a notification again that is said to be in the journal.
+    // Meta does not send a notification again once it is reported as kept.
     this.#files.assertThere();
     return this.#reading(() => this.#table.has(digest));
   }
@@ -329,9 +329,9 @@ export class SqliteJournal implements Journal {
     return true;
   }
 
-  /** Forgets the names without a connection for too long, and writes when the others were connected last. */
+  /** Forgets the names without a connection for too long, and writes when other names were connected last. */
   #expire(): void {
-    // While the journal opens there is no listener that could hear of expired names.
+    // While the journal opens there is no listener to notify of expired names.
     const changes = this.#cursors.changes(this.#age.age, this.#listener !== undefined);
     if (changes.expired.length === 0 && changes.seen.length === 0) return;
     try {

@@ -1,7 +1,6 @@
 /**
- * The `Request` that a handler gets, where it has a body. A body that is read all at once is collected here and not by
- * the runtime, so that the memory of a body which does not come whole is free again at once, rather than when the
- * garbage collector comes by.
+ * A `Request` with a body, as handlers get it. A body that is read as a whole is collected here instead of in the
+ * runtime, so that the memory of an incomplete body is free at once, without waiting for the garbage collector.
  *
  * @module
  */
@@ -16,7 +15,7 @@ export type PieceTaker = (piece: Uint8Array) => void;
  *
  * @param stream The body, whose pieces belong to the reader.
  * @param take Takes each piece too.
- * @returns The bytes. Rejects with what the stream fails with; the memory of what had come is free then.
+ * @returns The bytes. Rejects with the error of the stream; the memory of earlier pieces is free then.
  */
 export async function collectBody(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
@@ -47,7 +46,7 @@ function free(pieces: readonly Uint8Array<ArrayBuffer>[]): void {
 
 /** A request with a body. */
 export class CollectedRequest extends Request {
-  /** The bytes; `undefined`: the body is read in another way, and the runtime says what is wrong with that. */
+  /** The bytes; `undefined` if the body is read in another way already: the runtime reports the error. */
   #collect(): Promise<Uint8Array<ArrayBuffer>> | undefined {
     const stream = this.body;
     return stream === null || stream.locked || this.bodyUsed ? undefined : collectBody(stream);

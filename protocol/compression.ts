@@ -6,8 +6,8 @@
 
 import type { Extension } from "./extensions.ts";
 /**
- * Settings of compression. The last four are the parameters of RFC 7692 §7.1: what this end asks for and agrees to;
- * what was agreed on is in `connection.extensions`.
+ * Options of compression. The last four are the parameters of RFC 7692 §7.1 that this end asks for and agrees to; the
+ * agreed ones are in `connection.extensions`.
  */
 export interface CompressionOptions {
   /**
@@ -42,7 +42,7 @@ export interface CompressionOptions {
   serverMaxWindowBits?: number | undefined;
   /**
    * The client's window is at most 2^n bytes, 8 to 15. A server can ask for less than 15 only from a client that says
-   * that it can do it; others are served with 15.
+   * that supports it; other clients get 15.
    * @default {15}
    */
   clientMaxWindowBits?: number | undefined;

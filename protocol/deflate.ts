@@ -16,7 +16,7 @@ import {
   assertDeflateAvailable,
   type OutputSink,
   RawDeflate,
-  type RawDeflateOptions,
+  type RawDeflateSettings,
   RawInflate,
 } from "./raw_deflate.ts";
 import type { CompressionOptions, CompressionSettings, DeflateAgreement, DeflateParameters } from "./compression.ts";
@@ -86,7 +86,7 @@ interface ParameterList {
   clientMaxWindowBits?: number | true | undefined;
 }
 
-/** Reads parameters; returns what is wrong with them, if anything is. */
+/** Reads parameters; returns their fault, if there is one. */
 function readParameters(parameters: Extension["parameters"]): ParameterList | string {
   const list: ParameterList = {
     serverNoContextTakeover: false,
@@ -134,9 +134,9 @@ function formatParameters(list: ParameterList): Extension {
  * The server's side: takes the first offer it can (RFC 7692 §5.1, §7.1). One that is duplicate, unknown or out of range
  * in any parameter is passed over.
  *
- * @param offers What the client offers, in its order of preference.
- * @param settings What the server wants.
- * @returns What is agreed on; `undefined`: no compression.
+ * @param offers The offers of the client, in its order of preference.
+ * @param settings The settings of the server.
+ * @returns The agreement; `undefined`: no compression.
  *
  * @example
  * ```ts
@@ -175,7 +175,7 @@ function agree(offer: ParameterList, settings: CompressionSettings): DeflateAgre
   };
   const extension = formatParameters({
     ...parameters,
-    // §7.1.2.1: an answer to an offer of it has to name it, also if it is 15.
+    // §7.1.2.1: if the offer has the parameter, the answer must have it too, even if it is 15.
     serverMaxWindowBits: offer.serverMaxWindowBits === undefined && serverMaxWindowBits === 15
       ? undefined
       : serverMaxWindowBits,
@@ -187,7 +187,7 @@ function agree(offer: ParameterList, settings: CompressionSettings): DeflateAgre
 /**
  * The client's side: what to offer (RFC 7692 §7.1).
  *
- * @param settings What the client wants.
+ * @param settings The settings of the client.
  * @returns The offer.
  */
 export function makeDeflateOffer(settings: CompressionSettings): Extension {
@@ -201,11 +201,11 @@ export function makeDeflateOffer(settings: CompressionSettings): Extension {
 }
 
 /**
- * The client's side: checks what the server accepted against what was offered (RFC 7692 §5.1, §7.1).
+ * The client's side: checks the answer of the server against the offers (RFC 7692 §5.1, §7.1).
  *
  * @param accepted The extensions in the answer.
- * @param offers What was wanted, in the order in which it was offered.
- * @returns What is agreed on, and by which of `offers`; `undefined`: no compression.
+ * @param offers The settings that were offered, in that order.
+ * @returns The agreement, and the offer it answers; `undefined`: no compression.
  * @throws {HandshakeError} If the answer is not valid, or fits none of the offers.
  */
 export function readDeflateAnswer(
@@ -229,7 +229,7 @@ export function readDeflateAnswer(
     parameters: {
       serverNoContextTakeover,
       serverMaxWindowBits: serverMaxWindowBits ?? 15,
-      // What the client offers for itself it may do whatever the server says.
+      // The client may keep its own offer whatever the server answers.
       clientNoContextTakeover: answer.clientNoContextTakeover || settings.clientNoContextTakeover,
       clientMaxWindowBits: Math.min(clientMaxWindowBits ?? 15, settings.clientMaxWindowBits),
     },
@@ -257,7 +257,7 @@ function mismatch(why: string): HandshakeError {
 
 // ---- Transformation (RFC 7692 §7.2) -----------------------------------------------------------------------------
 
-/** §7.2.1: what the flush of a message ends in is left out on the wire, and put back by the receiver. */
+/** §7.2.1: the last bytes of a flush, left out on the wire, and appended by the receiver. */
 const TAIL = Uint8Array.of(0x00, 0x00, 0xff, 0xff);
 /** §7.2.3.6: an empty message, behind whatever went before. */
 const EMPTY_MESSAGE = Uint8Array.of(0x00);
@@ -269,7 +269,7 @@ const INFLATE_STATE = 8 * 1024;
  */
 class Pool<State extends { reset(): void; close(): void }> {
   static readonly #LIMIT = 8;
-  /** The one that was used last is the last. */
+  /** Free states, the last used one at the end. */
   #free: { key: string; state: State }[] = [];
 
   acquire(key: string, make: () => State): State {
@@ -295,17 +295,17 @@ export class MessageDeflater {
   readonly windowBits: number;
   /** True if a message may refer to those before it. */
   readonly takeover: boolean;
-  #options: RawDeflateOptions;
+  #options: RawDeflateSettings;
   #key: string;
   #state: RawDeflate | undefined;
-  /** True if the state holds a message that the peer has not seen, or lacks one that it has. */
+  /** True if the state differs from the peer's: it has a message that the peer lacks, or lacks one. */
   #stale = false;
 
   /**
    * Makes one; the memory is allocated with the first message.
    *
-   * @param role Which end compresses.
-   * @param parameters What was agreed on.
+   * @param role The end that compresses.
+   * @param parameters The agreed parameters.
    * @param settings Level, memory level and threshold.
    */
   constructor(role: Role, parameters: DeflateParameters, settings: CompressionSettings) {
@@ -347,8 +347,8 @@ export class MessageDeflater {
   }
 
   /**
-   * The next message begins without a context: the last was not sent, or another one was. The peer's window has room
-   * for what is not referred to.
+   * Begins the next message without a context: the last message was not sent, or sent in another form. The peer's
+   * window may hold bytes that are not referred to.
    */
   forget(): void {
     this.#stale = this.takeover;
@@ -393,8 +393,8 @@ export class MessageInflater {
   /**
    * Makes one; the memory is allocated with the first message.
    *
-   * @param role Which end decompresses.
-   * @param parameters What was agreed on.
+   * @param role The end that decompresses.
+   * @param parameters The agreed parameters.
    */
   constructor(role: Role, parameters: DeflateParameters) {
     const server = role === "server";
@@ -417,7 +417,7 @@ export class MessageInflater {
    * @param bytes The array that holds it.
    * @param start Index of its first byte.
    * @param end Index after its last byte.
-   * @param sink Takes what comes out, valid until any inflater is called again; what it throws ends the work.
+   * @param sink Takes the output, valid until any inflater is called again; its exception ends the work.
    * @throws {ProtocolError} If the bytes are not DEFLATE.
    */
   decompress(bytes: Uint8Array, start: number, end: number, sink: OutputSink): void {
@@ -431,13 +431,13 @@ export class MessageInflater {
   }
 
   /**
-   * The message is complete.
+   * Completes a message.
    *
-   * @param sink Takes what is left to come out.
+   * @param sink Takes the last output.
    * @throws {ProtocolError} If the message is not DEFLATE.
    */
   finish(sink: OutputSink): void {
-    // Some send an empty message as no byte at all instead of 00 (§7.2.3.6): the tail alone is no block.
+    // Some peers send an empty message as no byte at all instead of 00 (§7.2.3.6): the tail alone is no block.
     if (!this.#begun) return;
     this.decompress(TAIL, 0, TAIL.length, sink);
     this.#begun = false;
@@ -452,7 +452,7 @@ export class MessageInflater {
   /** Frees the memory. */
   close(): void {
     this.#closed = true;
-    // In the middle of a message too: of many that are given up, each state would wait for the garbage collector.
+    // Also within a message: otherwise the states of many lost connections would wait for the garbage collector.
     if (!this.#takeover && this.#state?.faulty === false) return this.#release();
     this.#state?.close();
     this.#state = undefined;

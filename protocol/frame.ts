@@ -138,7 +138,7 @@ export interface FrameHeader {
   payloadLength: number;
 }
 
-/** Takes what a {@linkcode FrameParser} finds. What it throws comes out of {@linkcode FrameParser.parse}. */
+/** Takes the frames of a {@linkcode FrameParser}. {@linkcode FrameParser.parse} throws its exceptions. */
 export interface FrameHandler {
   /**
    * A header is complete and valid; no byte of the payload has been looked at.
@@ -152,7 +152,7 @@ export interface FrameHandler {
    * @param bytes The array that holds the piece.
    * @param start Index of its first byte.
    * @param end Index after its last byte.
-   * @param ascii `true` if all of it is known to be ASCII: unmasking looks at it anyway.
+   * @param ascii `true` if the piece is known to be ASCII: unmasking reads all bytes anyway.
    */
   framePayload(bytes: Uint8Array, start: number, end: number, ascii: boolean): void;
   /** The frame is complete. */
@@ -237,8 +237,8 @@ export class FrameParser {
   /**
    * Makes a parser at the start of a stream of frames.
    *
-   * @param handler Takes what is found.
-   * @param options What is accepted.
+   * @param handler Takes headers and payloads.
+   * @param options Limits and switches of the parser.
    */
   constructor(handler: FrameHandler, options: FrameParserOptions = {}) {
     this.#handler = handler;
@@ -278,7 +278,7 @@ export class FrameParser {
 
   /**
    * Parses a chunk. **Masked payloads may be unmasked in place**, so the chunk is not to be used for anything else.
-   * (Large chunks for a server are unmasked in a copy, where that is four times as fast: what the handler gets may be
+   * (Large chunks for a server are unmasked in a copy, where that is four times as fast: the handler's array may be
    * another array.)
    *
    * @param chunk The array that holds the bytes.
@@ -290,11 +290,11 @@ export class FrameParser {
   parse(chunk: Uint8Array, start = 0, end: number = chunk.length): number {
     this.#stopped = false;
     if (this.#expectMasked === true && end - start >= COPY_THRESHOLD && !isLeased(chunk)) {
-      // Of a payload that goes on and on, so much at a time as the first caches hold.
+      // A long payload is taken in pieces that fit the first caches.
       const fast = lease(this.#remaining >= end - start ? 32768 : 262144);
       if (fast !== undefined) return this.#parseCopy(chunk, start, end, fast);
     }
-    // The slice() of a Buffer is a view: what handlers keep of it would change.
+    // The slice() of a Buffer is a view: slices that handlers keep would change.
     if (chunk.constructor !== Uint8Array) chunk = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length);
     return this.#parseFrames(chunk, start, end);
   }
@@ -519,7 +519,7 @@ class FrameCollector implements FrameHandler {
  * Decodes the first frame of some bytes. The bytes are not changed.
  *
  * @param bytes The bytes, from the start of a frame on.
- * @param options What is accepted.
+ * @param options Limits and switches of the parser.
  * @returns The frame and its length on the wire, or `undefined` if the bytes do not hold all of it.
  * @throws {ProtocolError} If the bytes break RFC 6455 §5.
  *
@@ -567,7 +567,7 @@ export class FrameDecoderStream extends TransformStream<Uint8Array, Required<Fra
   /**
    * Makes a decoder.
    *
-   * @param options What is accepted.
+   * @param options Limits and switches of the parser.
    */
   constructor(options: FrameParserOptions = {}) {
     const collector = new FrameCollector();

@@ -95,7 +95,7 @@ export function maxFramePayload(frameSize: number, masked: boolean): number {
 /**
  * Writes a frame header; the payload goes right after it.
  *
- * @param target Where to write.
+ * @param target The array to write to.
  * @param at Index of the first header byte.
  * @param first The first octet: FIN, reserved bits and opcode.
  * @param payloadLength Bytes of payload.

@@ -80,8 +80,8 @@ export function wantsWebSocket(fields: HeaderFields): boolean {
  * @param method Its method.
  * @param minorVersion The minor HTTP version.
  * @param fields Its header fields.
- * @param checks What not to insist on.
- * @returns What it asks for.
+ * @param checks Checks to leave out.
+ * @returns The key and the offers of the client.
  * @throws {HandshakeError} With the status to answer with: 400, 405 or 426.
  */
 export function checkUpgradeRequest(
@@ -166,7 +166,7 @@ export interface UpgradeAnswer {
 /**
  * Encodes the answer that opens a WebSocket (RFC 6455 §4.2.2).
  *
- * @param answer What was agreed on.
+ * @param answer The agreement.
  * @returns The bytes of the head.
  */
 export function encodeUpgradeResponse(answer: UpgradeAnswer): Uint8Array {
@@ -216,7 +216,7 @@ const RESERVED_FIELDS = new Set([
 /**
  * Encodes the request that opens a WebSocket (RFC 6455 §4.1).
  *
- * @param offer What is asked for.
+ * @param offer The offer of the client.
  * @returns The bytes of the head.
  * @throws {OptionError} If a subprotocol is no token or named twice, the target has a character that is not allowed, or
  * `headers` has a field of the handshake itself.
@@ -259,8 +259,8 @@ export interface UpgradeAgreement {
  * Checks the answer to a request that opens a WebSocket (RFC 6455 §4.1, the list at its end).
  *
  * @param head The head of the answer.
- * @param offer What was asked for.
- * @returns What the server agreed to.
+ * @param offer The offer of the client.
+ * @returns The choice of the server.
  * @throws {HandshakeError} If it did not open a WebSocket, or not the one that was asked for.
  */
 export function checkUpgradeResponse(

@@ -191,7 +191,7 @@ export class HeadReader {
   /**
    * Makes a reader.
    *
-   * @param limits How large a head may be.
+   * @param limits Limits of the head.
    */
   constructor(limits: HeadLimits = {}) {
     this.#maxHeadSize = limits.maxHeadSize ?? 16 * 1024;
@@ -393,7 +393,7 @@ function isStatus(digits: string): boolean {
  * character: nothing that is put into a head can start a line of its own.
  */
 export function encodeHead(startLine: string, fields: Iterable<readonly [string, string]>): Uint8Array {
-  // Its target may hold credentials.
+  // The target may hold credentials.
   if (!isFieldValue(startLine)) {
     throw new HandshakeError("ERR_HEAD_SYNTAX", "The start line has a character that is not allowed");
   }

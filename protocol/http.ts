@@ -1,6 +1,6 @@
 /**
  * Plain HTTP/1.1 requests that share the port (RFC 9112): the body from bytes, `Request` and `Response` from and to the
- * wire. What two parsers could read differently is refused, so that no request is smuggled in.
+ * wire. Ambiguous framing is refused, so that no request can be smuggled in.
  *
  * @module
  */
@@ -22,7 +22,7 @@ const MAX_TRAILER = 4096;
 export type BodyFraming = { kind: "none" } | { kind: "length"; length: number } | { kind: "chunked" };
 
 /**
- * Finds out how the body of a request is delimited (RFC 9112 §6.3).
+ * Reads the framing of a request body (RFC 9112 §6.3).
  *
  * @param fields Its header fields.
  * @param minorVersion The minor HTTP version.
@@ -83,7 +83,7 @@ export class BodyReader {
   /**
    * Makes a reader.
    *
-   * @param framing How the body is delimited.
+   * @param framing The framing of the body.
    * @param limit The most bytes of the body; 0: no limit.
    * @throws {HttpError} With 413 if the announced length is beyond the limit.
    */
@@ -207,7 +207,7 @@ export function makeRequest(
 }
 
 /**
- * Tells whether a text can only be host and port of a URL: what has another delimiter would change its path.
+ * Tells whether a text can only be host and port of a URL: another delimiter would change the path.
  *
  * @param text The text.
  * @returns `true` if it can be.
@@ -234,7 +234,7 @@ const CONNECTION_FIELDS = new Set(["connection", "keep-alive", "transfer-encodin
  * Encodes the head of a response and decides how its body is delimited.
  *
  * @param response The response.
- * @param request What it answers: its method and minor version.
+ * @param request Method and minor version of the request.
  * @param keepAlive Whether the connection lives on.
  * @param date The value of the `Date` header.
  * @returns Head and framing.
@@ -256,7 +256,7 @@ export function planResponse(
   const chunked = hasBody && !knowsLength && request.minorVersion === 1;
   if (chunked) fields.push(["transfer-encoding", "chunked"]);
   else if (!hasBody && !knowsLength && !bodiless) fields.push(["content-length", "0"]);
-  // RFC 9110 §7.8: a 426 names what to upgrade to.
+  // RFC 9110 §7.8: a 426 names the protocol to upgrade to.
   const options = status === 426 ? ["upgrade"] : [];
   if (status === 426) fields.push(["upgrade", "websocket"]);
   if (!keepAlive || (hasBody && !knowsLength && !chunked)) options.push("close");
@@ -319,10 +319,10 @@ export function textBody(message: string): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * A response that says in plain text what was wrong.
+ * Makes a response with the fault in plain text.
  *
  * @param status The status.
- * @param message What was wrong; safe to tell the peer.
+ * @param message The fault; safe to send to the peer.
  * @param headers More header fields.
  * @returns The response.
  */
@@ -334,11 +334,11 @@ export function textResponse(status: number, message: string, headers: Record<st
   });
 }
 
-/** When to try again with what there was no room or no time for, in s. */
+/** Time until another attempt after an overload, in s. */
 const RETRY_AFTER = "5";
 
 /**
- * The answer to a request that cannot be taken.
+ * Makes the answer to a request that is refused.
  *
  * @param error Why.
  * @returns The response, with what the status asks for: 426 names the version, 405 the method, 503 says when to try

@@ -6,10 +6,10 @@
 
 import { maskThere, maskThrough } from "./mask_simd.ts";
 
-// Where one way begins to beat the one before (`bench/mask_bench.ts`), in bytes.
-/** The call of the SIMD loop, for bytes that are known to lie in its memory. */
+// Lengths from which each method beats the one before (`bench/mask_bench.ts`), in bytes.
+/** The SIMD loop, for bytes that are known to lie in its memory. */
 const SIMD_THRESHOLD = 32;
-/** To ask whether they lie there; or else a 32-bit view. */
+/** The check that they lie there, or else a 32-bit view. */
 const VIEW_THRESHOLD = 129;
 /** The SIMD loop with a copy to its memory and back. */
 const PASSAGE_THRESHOLD = 4096;
@@ -21,8 +21,8 @@ const PASSAGE_THRESHOLD = 4096;
  * @param start Index of the first byte to transform.
  * @param end Index after the last byte.
  * @param key The masking key as a big-endian 32-bit number: its first octet on the wire is the highest.
- * @param offset How many octets of the payload were transformed before, for a payload in pieces.
- * @returns `true` if what comes out is known to be ASCII: it is looked at anyway, unless the key is 0.
+ * @param offset Number of octets of the payload that were transformed before, for a payload in pieces.
+ * @returns `true` if the output is known to be ASCII; not checked if the key is 0.
  *
  * @example Mask and unmask
  * ```ts
@@ -47,28 +47,28 @@ export function mask(bytes: Uint8Array, start: number, end: number, key: number,
 }
 
 /**
- * As {@linkcode mask}, for bytes that are known to be leased: short ones are faster so.
+ * As {@linkcode mask}, for bytes that are known to be leased: faster for short ones.
  *
  * @param bytes The leased array.
  * @param start Index of the first byte to transform.
  * @param end Index after the last byte.
  * @param key The masking key.
- * @param offset How many octets of the payload were transformed before.
- * @returns `true` if what comes out is known to be ASCII.
+ * @param offset Number of octets of the payload that were transformed before.
+ * @returns `true` if the output is known to be ASCII.
  */
 export function maskLeased(bytes: Uint8Array, start: number, end: number, key: number, offset = 0): boolean {
   if (end - start < SIMD_THRESHOLD) return mask(bytes, start, end, key, offset);
   return isAscii(maskThere(bytes, start, end, reverseOctets(rotate(key, offset)))!);
 }
 
-// Each loop returns all that came out, put together by OR: a high bit that is set shows a byte that is not ASCII.
+// Each loop returns the OR of its output bytes: a high bit shows a byte that is not ASCII.
 const HIGH_BITS = 0x80808080 | 0;
 
 function isAscii(bits: number): boolean {
   return (bits & HIGH_BITS) === 0;
 }
 
-/** The key as it applies `octets` further on. */
+/** The key for a position `octets` further on. */
 function rotate(key: number, octets: number): number {
   const shift = (octets & 3) << 3;
   return shift === 0 ? key : (key << shift) | (key >>> (32 - shift));

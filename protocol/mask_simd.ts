@@ -25,9 +25,9 @@ const loopUntil = (done: number[], body: number[]): number[] => [
 /** `AT + bytes`; a number from 64 on takes two bytes of signed LEB128. */
 const ahead = (bytes: number): number[] => [...get(AT), 0x41, ...(bytes < 64 ? [bytes] : [bytes | 0x80, 0]), 0x6a];
 const advance = (bytes: number): number[] => [...ahead(bytes), ...set(AT)];
-const fewerLeftThan = (bytes: number): number[] => [...ahead(bytes), ...get(END), 0x4b]; // i32.gt_u
+const fewerRemainingThan = (bytes: number): number[] => [...ahead(bytes), ...get(END), 0x4b]; // i32.gt_u
 const ALIGNED_TO_BYTES = 0;
-/** Leaves what came out in the local variable `to`. */
+/** Leaves the output in the local variable `to`. */
 const xorVector = (offset: number, to: number): number[] => [
   ...[...get(AT), ...get(AT)],
   ...[0xfd, 0x00, ALIGNED_TO_BYTES, offset], // v128.load
@@ -52,10 +52,10 @@ const xorWord = (load: number, store: number, only: number[]): number[] => [
 const CODE = [
   ...[2, 6, 0x7b, 2, 0x7f], // locals: 6 v128, 2 i32
   ...[...get(KEY), 0xfd, 0x11, ...set(KEYS)], // i32x4.splat
-  ...loopUntil(fewerLeftThan(64), [...xorFour, ...advance(64)]),
-  ...loopUntil(fewerLeftThan(16), [...xorOne, ...advance(16)]),
-  ...loopUntil(fewerLeftThan(4), [...xorWord(0x28, 0x36, []), ...advance(4)]), // i32.load, i32.store
-  ...loopUntil(fewerLeftThan(1), [
+  ...loopUntil(fewerRemainingThan(64), [...xorFour, ...advance(64)]),
+  ...loopUntil(fewerRemainingThan(16), [...xorOne, ...advance(16)]),
+  ...loopUntil(fewerRemainingThan(4), [...xorWord(0x28, 0x36, []), ...advance(4)]), // i32.load, i32.store
+  ...loopUntil(fewerRemainingThan(1), [
     ...xorWord(0x2d, 0x3a, [0x41, 0xff, 1, 0x71]), // i32.load8_u, i32.store8, and the lowest byte alone: i32.and 255
     ...[...get(KEY), 0x41, 8, 0x76, ...set(KEY)], // i32.shr_u: the next byte of the key
     ...advance(1),
@@ -86,14 +86,14 @@ interface Kernel {
   bytes: Uint8Array<ArrayBuffer>;
   /**
    * Masks from one address to another; the first byte of the key is its lowest. Returns a number with a high bit set in
-   * one of its bytes if what comes out is not ASCII.
+   * one of its bytes if the output is not ASCII.
    */
   run(at: number, end: number, key: number): number;
 }
 
 let kernel: Kernel | undefined;
 
-/** Made when first needed; `undefined` where WebAssembly, SIMD or the memory is not to be had. */
+/** Made when first needed; `undefined` without WebAssembly, SIMD or the memory. */
 function findKernel(): Kernel | undefined {
   openMemory();
   return kernel;
@@ -117,7 +117,7 @@ provideMemory((pages) => {
  * @param start Index of the first byte.
  * @param end Index after the last byte.
  * @param key The key, its first octet the lowest.
- * @returns A number with a high bit set in one of its bytes if what comes out is not ASCII; `undefined` if the bytes do
+ * @returns A number with a high bit set in one of its bytes if the output is not ASCII; `undefined` if the bytes do
  * not lie there: then nothing has happened.
  */
 export function maskThere(bytes: Uint8Array, start: number, end: number, key: number): number | undefined {
@@ -132,7 +132,7 @@ export function maskThere(bytes: Uint8Array, start: number, end: number, key: nu
  * @param start Index of the first byte.
  * @param end Index after the last byte.
  * @param key The key, its first octet the lowest.
- * @returns A number with a high bit set in one of its bytes if what comes out is not ASCII; `undefined` if there is no
+ * @returns A number with a high bit set in one of its bytes if the output is not ASCII; `undefined` if there is no
  * such loop here: then nothing has happened.
  */
 export function maskThrough(bytes: Uint8Array, start: number, end: number, key: number): number | undefined {

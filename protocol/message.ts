@@ -14,7 +14,7 @@ import { type FrameInfo, Opcode, ReservedBit } from "./frame_header.ts";
 import { UNMETERED } from "../base/stats.ts";
 import { decodeAscii, decodeUtf8, Utf8Decoder, Utf8Validator } from "./utf8.ts";
 
-/** Takes what a {@linkcode MessageAssembler} puts together, in the order of arrival. */
+/** Takes the messages and control frames of a {@linkcode MessageAssembler}, in the order of arrival. */
 export interface MessageHandler {
   /**
    * A message is complete; or, frame by frame, a frame of it.
@@ -55,8 +55,8 @@ export interface InflateMeter {
 /** Options of a {@linkcode MessageAssembler}. */
 export interface MessageAssemblerOptions {
   /**
-   * The largest message in bytes, all fragments together; `0`: no limit. Refused at the header that goes beyond, or
-   * where the decompression goes beyond.
+   * The largest message in bytes, all fragments together; `0`: no limit. Refused at the header, or at the point of
+   * decompression, that exceeds the limit.
    * @default {0}
    */
   maxMessageSize?: number | undefined;
@@ -76,21 +76,21 @@ export interface MessageAssemblerOptions {
 const MAX_SHORT = 125;
 /** The first buffer of a message that comes in pieces: small, so that a header alone takes little memory. */
 const FIRST_CAPACITY = 4096;
-/** Growth factor of the buffer of a message with a known length, and of others. */
+/** Growth factor of the buffer of a message with a known length, and with an unknown one. */
 const KNOWN_GROWTH = 8;
 const UNKNOWN_GROWTH = 2;
 /** Bytes that a compressed message may take on the wire beyond twice the limit of its decompressed length. */
 const WIRE_SLACK = 64 * 1024;
-/** The least that an unfinished message counts for, in bytes: one that holds nothing yet must be known too. */
+/** Least size at which an unfinished message counts, in bytes: one without payload must count too. */
 const LEAST_HELD = 64;
-/** Shorter pieces are copied one by one: of a flood of tiny fragments each view would be garbage. */
+/** Length below which pieces are copied byte by byte: in a flood of tiny fragments each view would be garbage. */
 const SHORT_PIECE = 32;
 
 /** Kind of the message that is being read. */
 type Kind = "none" | "text" | "binary";
 
 /**
- * Puts messages together from what a `FrameParser` finds.
+ * Puts messages together from the frames of a `FrameParser`.
  *
  * @example
  * ```ts
@@ -129,14 +129,14 @@ export class MessageAssembler implements FrameHandler {
   // The current message
   #kind: Kind = "none";
   #compressed = false;
-  /** Bytes of the message, those of the current frame included; of a compressed one, those that have come out. */
+  /** Bytes of the message, with the current frame; of a compressed message, its decompressed bytes so far. */
   #total = 0;
-  /** Bytes of a compressed message on the wire, those of the current frame included. */
+  /** Bytes of a compressed message on the wire, with the current frame. */
   #wire = 0;
   #fragments = 0;
   /** True if the next frame delivered is the first of its message. */
   #first = true;
-  /** Messages that have ended, but for those that `shortMessage` took. */
+  /** Messages that have ended, without those of `shortMessage`. */
   #finished = 0;
   #buffer: Uint8Array<ArrayBuffer> = EMPTY;
   /** True if the buffer comes from the pool. */
@@ -157,7 +157,7 @@ export class MessageAssembler implements FrameHandler {
    * Makes an assembler at the start of a stream of frames.
    *
    * @param handler Takes the messages.
-   * @param options What is accepted.
+   * @param options Limits and switches.
    */
   constructor(handler: MessageHandler, options: MessageAssemblerOptions = {}) {
     this.#handler = handler;
@@ -169,17 +169,17 @@ export class MessageAssembler implements FrameHandler {
   }
 
   /**
-   * From now on messages with RSV1 are compressed ones. The parser has to allow the bit.
+   * Takes messages with RSV1 as compressed from now on. The parser has to allow the bit.
    *
    * @param inflater Decompresses them.
-   * @param meter Counts what comes out.
+   * @param meter Counts bytes before and after decompression.
    */
   useInflater(inflater: MessageInflater, meter: InflateMeter = UNMETERED): void {
     this.#inflater = inflater;
     this.#meter = meter;
   }
 
-  /** True if no message is begun, and short ones need no further checks. */
+  /** True if no message has begun, and short messages need no further checks. */
   get takesShortMessages(): boolean {
     return this.#kind === "none" && this.#allowsShort;
   }
@@ -200,7 +200,7 @@ export class MessageAssembler implements FrameHandler {
     return this.#length + this.#total + this.#wire + this.#fragments;
   }
 
-  /** Messages that have ended, but for those that `shortMessage` took. */
+  /** Messages that have ended, without those of `shortMessage`. */
   get finished(): number {
     return this.#finished;
   }
@@ -274,7 +274,7 @@ export class MessageAssembler implements FrameHandler {
   }
 
   /**
-   * A compressed message may be longer than what comes out, by many flushes; but blocks of nothing must have an end.
+   * Limits a compressed message on the wire: flushes may make it longer than its output, but empty blocks must end.
    */
   #addToWire(length: number): void {
     this.#wire += length;
@@ -334,18 +334,21 @@ export class MessageAssembler implements FrameHandler {
   }
 
   /**
-   * Makes room. A peer that only announces much gets little; a message that announces its length fits its buffer
-   * exactly.
+   * Grows the buffer. An announced length alone gets little memory; a message of known length fits its buffer exactly.
    */
   #grow(needed: number): void {
-    const known = !this.#compressed && (this.#final || this.#frameByFrame);
-    let capacity = Math.max(FIRST_CAPACITY, this.#buffer.length * (known ? KNOWN_GROWTH : UNKNOWN_GROWTH), needed);
-    if (known) capacity = Math.min(capacity, needed + this.#remaining);
+    const lengthKnown = !this.#compressed && (this.#final || this.#frameByFrame);
+    let capacity = Math.max(
+      FIRST_CAPACITY,
+      this.#buffer.length * (lengthKnown ? KNOWN_GROWTH : UNKNOWN_GROWTH),
+      needed,
+    );
+    if (lengthKnown) capacity = Math.min(capacity, needed + this.#remaining);
     else if (this.#maxMessageSize > 0) capacity = Math.max(needed, Math.min(capacity, this.#maxMessageSize));
     // The bytes of a text never leave, nor does a buffer that is longer than its message: such buffers are used again.
-    const leaves = known && (this.#kind === "binary" || this.#frameByFrame);
+    const leaves = lengthKnown && (this.#kind === "binary" || this.#frameByFrame);
     if (!leaves && capacity <= LARGEST_POOLED) return this.#exchange(acquire(capacity));
-    // Not by a copy: it would leave all the smaller buffers to the garbage collector.
+    // A copy would leave all the smaller buffers to the garbage collector.
     const empty = this.#buffer === EMPTY;
     this.#buffer = empty ? new Uint8Array(capacity) : new Uint8Array(this.#buffer.buffer.transfer(capacity));
     this.#pooled = false;
@@ -358,7 +361,7 @@ export class MessageAssembler implements FrameHandler {
     this.#pooled = true;
   }
 
-  /** Gives the memory back now, rather than when it is collected. */
+  /** Frees the memory now, without waiting for the garbage collector. */
   #freeBuffer(): void {
     const buffer = this.#buffer;
     this.#buffer = EMPTY;
@@ -374,7 +377,7 @@ export class MessageAssembler implements FrameHandler {
       this.#buffer = EMPTY;
       return buffer;
     }
-    // An empty one of its own too: the program may transfer it.
+    // A new array even for an empty message: the program may transfer it.
     const taken = buffer.slice(0, length);
     this.#freeBuffer();
     return taken;
@@ -427,7 +430,7 @@ export class MessageAssembler implements FrameHandler {
     this.#length = 0;
   }
 
-  /** Nothing more will come: gives the memory of an unfinished message back, now rather than when it is collected. */
+  /** Frees the memory of an unfinished message at once, without waiting for the garbage collector. */
   abandon(): void {
     this.#kind = "none";
     this.#length = 0;
@@ -435,7 +438,7 @@ export class MessageAssembler implements FrameHandler {
   }
 
   #takeControl(bytes: Uint8Array, start: number, end: number): void {
-    // Without a copy, but for one that is cut: of a flood each would be garbage.
+    // Copied only if the frame is cut: in a flood each copy would be garbage.
     if (this.#controlLength === 0 && this.#remaining === 0) {
       this.#controlPayload = bytes.subarray(start, end);
       return;

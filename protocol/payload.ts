@@ -42,7 +42,7 @@ function isLowSurrogate(code: number): boolean {
 /**
  * Checks a payload the program hands in.
  *
- * @param data What is to be sent.
+ * @param data The message.
  * @param what The call, for the message.
  * @throws {OptionError} If it is neither a string nor bytes.
  */

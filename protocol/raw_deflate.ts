@@ -1,11 +1,11 @@
 /**
- * Raw DEFLATE (RFC 1951), synchronously and with state: what `node:zlib` can do, but does not say.
+ * Raw DEFLATE (RFC 1951), synchronously and with state, by an undocumented call of `node:zlib`.
  *
- * Why not its streams: they are asynchronous, so that a frame could overtake a message, and cost more for a small
- * message (`bench/deflate_bench.ts`), on Bun a hundred times as much. Why not its `…Sync` functions: they have no
- * state, and Deno ignores the dictionary that could stand for it. Deno, Bun and Node all build both on one call,
- * `_handle.writeSync`, with the same arguments and results. It is looked for at the first use; a runtime without it has
- * no compression, and says so.
+ * Its streams are asynchronous, so that a frame could overtake a message, and slower for a small message
+ * (`bench/deflate_bench.ts`), on Bun a hundred times. Its `…Sync` functions have no state, and Deno ignores the
+ * dictionary that could replace it. Deno, Bun and Node build both on one call, `_handle.writeSync`, with the same
+ * arguments and results. It is looked up at the first use; a runtime without it has no compression, and an error
+ * says so.
  *
  * @module
  */
@@ -17,8 +17,8 @@ import { constants, createDeflateRaw, createInflateRaw } from "node:zlib";
 /** Takes a piece of output, which is valid only during the call, and until any other decompressor is called. */
 export type OutputSink = (bytes: Uint8Array, start: number, end: number) => void;
 
-/** Options of a compressor. */
-export interface RawDeflateOptions {
+/** Settings of a compressor. */
+export interface RawDeflateSettings {
   /** The binary logarithm of the window, 8 to 15. */
   windowBits: number;
   /** 0 (stored) to 9 (smallest). */
@@ -45,7 +45,7 @@ interface ZlibHandle {
 
 interface ZlibStream {
   _handle: ZlibHandle;
-  /** Bytes of output and of input that are left. */
+  /** Bytes of output and of input that remain. */
   _writeState: Uint32Array;
 }
 
@@ -56,8 +56,8 @@ const OUTPUT_SIZE = 64 * 1024;
 /** Most bytes that stay allocated after a large compressed message. */
 const KEPT_OUTPUT = 1024 * 1024;
 /**
- * Final blocks in one message beyond one for each so many bytes of output. To go on behind one takes the time of a
- * whole window, and the least is two bytes long: many would be a way to keep a server busy.
+ * Final blocks allowed in one message, and bytes of output that allow one more. To continue behind a final block takes
+ * the time of a whole window, and the shortest has two bytes: many of them would keep a server busy.
  */
 const FREE_FINAL_BLOCKS = 4;
 const OUTPUT_PER_FINAL_BLOCK = 16;
@@ -65,14 +65,14 @@ const OUTPUT_PER_FINAL_BLOCK = 16;
 const STORED_HEADER = 5;
 const MAX_WINDOW = 1 << 15;
 
-// One of each serves all connections: nothing is in them between two calls.
+// One state of each kind serves all connections: it is empty between two calls.
 let inflated = EMPTY;
 let deflated = EMPTY;
 let storedBlock = EMPTY;
 let live = 0;
 
 /**
- * Number of zlib states are allocated, for tests and statistics.
+ * Returns the number of allocated zlib states, for tests and statistics.
  *
  * @returns Their number.
  */
@@ -83,7 +83,7 @@ export function liveZlibStates(): number {
 let available = false;
 
 /**
- * Checks that this runtime has what is needed here.
+ * Checks that this runtime has the call.
  *
  * @throws {StateError} If it has not.
  */
@@ -96,17 +96,17 @@ export function assertDeflateAvailable(): void {
 /** A zlib state. */
 class ZlibState {
   #handle: ZlibHandle;
-  #left: Uint32Array;
+  #remaining: Uint32Array;
   #error: string | undefined;
   #closed = false;
 
   constructor(stream: unknown) {
-    const { _handle: handle, _writeState: left } = stream as Partial<ZlibStream>;
-    if (typeof handle?.writeSync !== "function" || !(left instanceof Uint32Array)) {
+    const { _handle: handle, _writeState: remaining } = stream as Partial<ZlibStream>;
+    if (typeof handle?.writeSync !== "function" || !(remaining instanceof Uint32Array)) {
       throw new StateError("ERR_UNSUPPORTED", "Cannot compress: this runtime's node:zlib has no synchronous state");
     }
     this.#handle = handle;
-    this.#left = left;
+    this.#remaining = remaining;
     handle.onerror = (message) => this.#error = message;
     live++;
   }
@@ -117,13 +117,13 @@ class ZlibState {
   }
 
   /** Bytes of output that were not needed by the last call. */
-  get outputLeft(): number {
-    return this.#left[0]!;
+  get outputRemaining(): number {
+    return this.#remaining[0]!;
   }
 
   /** Bytes of input that the last call did not use. */
-  get inputLeft(): number {
-    return this.#left[1]!;
+  get inputRemaining(): number {
+    return this.#remaining[1]!;
   }
 
   write(input: Uint8Array, start: number, end: number, output: Uint8Array, outputAt: number): void {
@@ -144,21 +144,21 @@ class ZlibState {
   }
 }
 
-/** A compressor that remembers what it has compressed. */
+/** A compressor that remembers earlier messages. */
 export class RawDeflate {
   #state: ZlibState;
 
   /**
-   * Allocates its memory: 2^(windowBits + 2) + 2^(memoryLevel + 9) bytes.
+   * Makes a compressor with 2^(windowBits + 2) + 2^(memoryLevel + 9) bytes.
    *
    * zlib cannot compress with a raw window of 2^8 bytes, so it is told 2^9. It never refers further back than its
    * window less 262 bytes, the longest match and some lookahead, that is 250 bytes: what a window of 2^8 bytes still
    * holds. A test reads the distances.
    *
-   * @param options How to compress.
+   * @param options Parameters of the compressor.
    * @throws {StateError} If this runtime cannot.
    */
-  constructor({ windowBits, level, memoryLevel }: RawDeflateOptions) {
+  constructor({ windowBits, level, memoryLevel }: RawDeflateSettings) {
     this.#state = new ZlibState(
       createDeflateRaw({ windowBits: Math.max(9, windowBits), level, memLevel: memoryLevel, chunkSize: UNUSED_CHUNK }),
     );
@@ -167,7 +167,7 @@ export class RawDeflate {
   /**
    * Compresses and flushes to a byte boundary.
    *
-   * @param input What to compress, at least one byte.
+   * @param input The bytes to compress, at least one.
    * @returns The output, ending in 00 00 FF FF; valid until the next call for any compressor.
    */
   compress(input: Uint8Array): Uint8Array {
@@ -176,8 +176,8 @@ export class RawDeflate {
     let length = 0;
     for (;;) {
       this.#state.write(input, at, input.length, deflated, length);
-      at = input.length - this.#state.inputLeft;
-      length = deflated.length - this.#state.outputLeft;
+      at = input.length - this.#state.inputRemaining;
+      length = deflated.length - this.#state.outputRemaining;
       if (length < deflated.length) break;
       deflated = enlarge(deflated);
     }
@@ -186,7 +186,7 @@ export class RawDeflate {
     return output;
   }
 
-  /** Forgets what it has compressed. */
+  /** Forgets earlier messages. */
   reset(): void {
     this.#state.reset();
   }
@@ -203,7 +203,7 @@ function enlarge(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return larger;
 }
 
-/** A decompressor that remembers what came out, beyond final blocks too. */
+/** A decompressor that remembers its output, beyond final blocks too. */
 export class RawInflate {
   #state: ZlibState;
   #window: Window;
@@ -212,7 +212,7 @@ export class RawInflate {
   #produced = 0;
 
   /**
-   * Makes it; the memory is allocated when it is needed.
+   * Makes a decompressor; its memory is allocated when it is needed.
    *
    * @param windowBits The binary logarithm of the window, 8 to 15.
    * @throws {StateError} If this runtime cannot.
@@ -227,7 +227,7 @@ export class RawInflate {
     return this.#state.faulty;
   }
 
-  /** A message begins: what is counted for each begins anew. */
+  /** Begins a message: resets the counters of a message. */
   beginMessage(): void {
     this.#finalBlocks = 0;
     this.#produced = 0;
@@ -247,8 +247,8 @@ export class RawInflate {
     let restarted = false;
     for (let at = start;;) {
       this.#write(input, at, end);
-      const used = end - at - this.#state.inputLeft;
-      const produced = OUTPUT_SIZE - this.#state.outputLeft;
+      const used = end - at - this.#state.inputRemaining;
+      const produced = OUTPUT_SIZE - this.#state.outputRemaining;
       at += used;
       if (used > 0) restarted = false;
       if (produced > 0) {
@@ -256,9 +256,9 @@ export class RawInflate {
         this.#window.push(inflated, produced);
         sink(inflated, 0, produced);
       }
-      if (this.#state.outputLeft === 0) continue;
+      if (this.#state.outputRemaining === 0) continue;
       if (at === end) return;
-      // RFC 7692 §7.2.3.4: zlib leaves input behind a final block. What follows may refer to what was before it.
+      // RFC 7692 §7.2.3.4: zlib leaves input behind a final block, which may refer to output before the block.
       if (restarted && used === 0) throw invalid("it makes no progress");
       if (++this.#finalBlocks > FREE_FINAL_BLOCKS + this.#produced / OUTPUT_PER_FINAL_BLOCK) {
         throw invalid("too many final blocks with little in them");
@@ -283,7 +283,7 @@ export class RawInflate {
     if (block.length > 0) this.#write(block, 0, block.length);
   }
 
-  /** Forgets what came out. */
+  /** Forgets its output. */
   reset(): void {
     this.#window.clear();
     this.#state.reset();
@@ -300,7 +300,7 @@ function invalid(why: string): ProtocolError {
   return new ProtocolError("ERR_INVALID_DEFLATE", `A compressed message is not valid DEFLATE: ${why}`);
 }
 
-/** The last bytes that came out: zlib has them too, but does not give them back. */
+/** The last bytes of output: zlib has them too, but does not return them. */
 class Window {
   #size: number;
   #ring: Uint8Array = EMPTY;
@@ -325,7 +325,7 @@ class Window {
     }
   }
 
-  /** In the order in which they came, as RFC 1951 §3.2.4 has it; empty if there are none. */
+  /** The bytes in the order of output, as a stored block (RFC 1951 §3.2.4); empty if there are none. */
   asStoredBlock(): Uint8Array {
     const length = this.#full ? this.#size : this.#at;
     if (length === 0) return EMPTY;

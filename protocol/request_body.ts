@@ -11,13 +11,13 @@ import { type BodyFraming, BodyReader } from "./http.ts";
 
 /** Source of the bytes of a {@linkcode RequestBody}. */
 export interface BodySource {
-  /** Asks for a piece of the body: feed what is there, and read more. */
+  /** Asks for a piece of the body: the source feeds waiting bytes, and reads more. */
   pull(): void;
   /** No piece is wanted any more. */
   pause(): void;
 }
 
-/** Rough overhead of an array, in bytes: nearly all of the memory of a body that comes by the octet. */
+/** Rough overhead of an array, in bytes: most of the memory of a body that comes in single octets. */
 const PIECE_OVERHEAD = 256;
 
 type Controller = ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
@@ -37,9 +37,9 @@ export class RequestBody {
   /**
    * Makes a body.
    *
-   * @param framing How it is delimited.
+   * @param framing The framing of the body.
    * @param limit The most bytes; 0: no limit.
-   * @param source Where its bytes come from.
+   * @param source The source of the bytes.
    * @throws {HttpError} With 413 if the announced length is beyond the limit.
    */
   constructor(framing: BodyFraming, limit: number, source: BodySource) {
@@ -65,12 +65,12 @@ export class RequestBody {
     return this.#reader.done;
   }
 
-  /** Why it failed, if it did. */
+  /** Error of the body, if it failed. */
   get error(): HttpError | undefined {
     return this.#error;
   }
 
-  /** The memory that the pieces take which were handed on, in bytes; whether the reader keeps them is not known. */
+  /** Memory of the pieces that were handed on, in bytes: the reader may keep them. */
   get held(): number {
     return this.#held;
   }
@@ -84,7 +84,7 @@ export class RequestBody {
    * Takes bytes that came.
    *
    * @param bytes The bytes.
-   * @returns How many of them belong to the body.
+   * @returns Number of bytes that belong to the body.
    */
   feed(bytes: Uint8Array): number {
     let used = bytes.length;
@@ -106,7 +106,7 @@ export class RequestBody {
     return used;
   }
 
-  /** In one array: a read may bring thousands of tiny chunks. */
+  /** Joins pieces into one array: a read may bring thousands of tiny chunks. */
   #enqueue(pieces: Uint8Array[]): void {
     if (this.#controller === undefined) return;
     const piece = concatAll(pieces);
@@ -115,7 +115,7 @@ export class RequestBody {
   }
 
   /**
-   * Ends the stream with an error: nothing more will come, or nothing more is wanted.
+   * Ends the stream with an error: no more bytes come, or none are wanted.
    *
    * @param error Why.
    */

@@ -93,7 +93,7 @@ export class Utf8Validator {
   #upper = 0xbf;
   #ascii = true;
 
-  /** True if all that has come is ASCII. */
+  /** True if all bytes so far are ASCII. */
   get ascii(): boolean {
     return this.#ascii;
   }
@@ -108,7 +108,7 @@ export class Utf8Validator {
     return this.#begun;
   }
 
-  /** Forgets what came before. */
+  /** Forgets earlier pieces. */
   reset(): void {
     this.#missing = 0;
     this.#begun = 0;
@@ -168,7 +168,7 @@ export class Utf8Validator {
   }
 }
 
-/** Index after what is surely whole, if all of it is valid; or else `start`: where it is wrong is still to be found. */
+/** Index after the last complete code point if all bytes are valid; else `start`: the fault is still to be found. */
 function skipValid(bytes: Uint8Array, start: number, end: number): number {
   const whole = end - cutLength(bytes, end);
   return isUtf8(bytes.subarray(start, whole)) ? whole : start;
@@ -202,12 +202,12 @@ export class Utf8Decoder {
   #validator = new Utf8Validator();
   #carry: Uint8Array = new Uint8Array(0);
 
-  /** True if nothing is kept back. */
+  /** True if no bytes are kept for the next piece. */
   get complete(): boolean {
     return this.#validator.complete;
   }
 
-  /** Forgets what was kept back. */
+  /** Forgets the kept bytes. */
   reset(): void {
     this.#validator.reset();
     this.#carry = new Uint8Array(0);

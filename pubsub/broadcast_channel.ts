@@ -71,7 +71,7 @@ export class BroadcastChannelBackplane implements Backplane {
   async publish(channel: string, data: MessageData): Promise<void> {
     assertWellFormed("The channel", channel);
     try {
-      // Of a view, the whole buffer would be copied.
+      // A copy, since sending a view would copy its whole buffer.
       this.#channel.postMessage({ channel, data: typeof data === "string" ? data : data.slice() });
     } catch (cause) {
       throw new BackplaneError("ERR_BACKPLANE_LOST", `Cannot publish: ${describe(cause)}`, { cause });

@@ -1,5 +1,5 @@
 /**
- * Reports of when Redis is away, and when it is back.
+ * Reports the loss of Redis, and its return.
  *
  * @module
  */
@@ -17,7 +17,7 @@ export class Availability {
   #replacedReported = false;
 
   /**
-   * Begins with a Redis that is there.
+   * Begins with Redis available.
    *
    * @param report Reports to the listener.
    */
@@ -47,7 +47,7 @@ export class Availability {
     this.#report(new JournalError("ERR_JOURNAL_AWAY", message));
   }
 
-  /** Begins anew: failures before the journal was open are no absence. */
+  /** Begins anew: failures before the journal was open do not count. */
   reset(): void {
     this.#away = false;
   }

@@ -20,7 +20,7 @@ import { Heartbeats, type PathChange } from "./heartbeats.ts";
 import type { PrimaryLink } from "./primary_link.ts";
 import { RedisSession } from "./session.ts";
 
-/** Settings of a {@linkcode RedisBackplane}. */
+/** Options of a {@linkcode RedisBackplane}. */
 export interface RedisBackplaneOptions {
   /**
    * Prefix of the channels: the same on all nodes of one service, and different for each service.
@@ -79,7 +79,7 @@ interface Live {
  *
  * Messages published while Redis is away are lost for other nodes, and counted in `stats().backplane`; connections of
  * the same node get them. Redis does not authenticate senders: a program that can reach it can send to all clients, so
- * it must not be reachable by others.
+ * other programs must not reach it.
  *
  * @example
  * ```ts
@@ -112,7 +112,7 @@ export class RedisBackplane implements Backplane {
   #live: Live | undefined;
   #missed = 0;
 
-  // Both
+  // Sending and receiving
   #clock: Clock;
   #up = { publisher: false, subscriber: false };
   /** Time when Redis was reported away, by the clock. */
@@ -120,7 +120,7 @@ export class RedisBackplane implements Backplane {
   #awayReason = "";
   #heartbeats: Heartbeats;
   #cancelBeat: () => void = () => {};
-  /** The present question for the role, the next one, and the connection of both. */
+  /** Request for the role that is being answered, the next request, and their connection. */
   #role: Promise<void> = READY;
   #nextRole: Promise<void> | undefined;
   #roleLink: PrimaryLink | undefined;
@@ -173,7 +173,7 @@ export class RedisBackplane implements Backplane {
 
   #wentDown(side: "publisher" | "subscriber", cause: Error): void {
     this.#up[side] = false;
-    // The other connection may lead to the same server, which is no primary any more.
+    // The second connection may lead to the same server, which is no primary any more.
     if (side === "publisher") {
       this.#heartbeats.interrupted();
       this.#subscriber.check();
@@ -244,7 +244,7 @@ export class RedisBackplane implements Backplane {
   async #send(link: PrimaryLink, command: string[], length: number): Promise<void> {
     try {
       await link.send(command).finally(() => this.#pending -= length);
-      if (link.tellsRole) await this.#askRole(link);
+      if (link.reportsRole) await this.#askRole(link);
     } catch (cause) {
       throw lost(describe(cause), cause);
     }

@@ -120,7 +120,7 @@ export function assertRedisClient(client: RedisClient): void {
 function kindOf(client: unknown): "redis" | "ioredis" | "bun" {
   const given = (client ?? {}) as Record<string, unknown>;
   const can = (name: string): boolean => typeof given[name] === "function";
-  // Their copies are made in another way, or choose a server for each command.
+  // Copies of such clients are made in another way, or choose a server for each command.
   const several = kindOfSeveral(given, can);
   if (several !== undefined) {
     throw new OptionError(`The Redis client is ${several}: give a client with one connection to one Redis`);
@@ -188,7 +188,7 @@ class Ending {
     try {
       destroy();
     } catch (error) {
-      // It was closed already.
+      // The client was closed already.
       this.now(error);
     }
     return this.#ended.promise;

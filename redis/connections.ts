@@ -31,7 +31,7 @@ export interface JournalConnectionsOwner {
   report(error: JournalError): void;
 }
 
-/** Connections of one journal. They use the system's clock, since Redis has its own time, not the one of a test. */
+/** Connections of one journal. They use the system's clock, since Redis does not follow the clock of a test. */
 export class JournalConnections {
   #owner: JournalConnectionsOwner;
   #main: RedisSession;

@@ -150,7 +150,7 @@ export class RedisCursors {
     this.#cancelWrite ??= systemClock.after(WRITE_DELAY, () => this.flush());
   }
 
-  /** Keeps the first start too: a node takes over from there what the receiver had on nodes that it has left. */
+  /** Keeps the first start too, from which a node takes over the position on nodes that the receiver has left. */
   #move(name: string, start: number, cursor: number): void {
     const moved = this.#moved.get(name);
     this.#moved.set(name, {

@@ -5,7 +5,7 @@
  */
 
 import type { JournalEntry } from "../journal/journal.ts";
-import type { KnownNumbers } from "../journal/sequence_ranges.ts";
+import type { GivenNumbers } from "../journal/sequence_ranges.ts";
 
 /** Maximum of entries in one read. */
 const READ_COUNT = 256;
@@ -30,7 +30,7 @@ export interface OrderedDeliveryOwner {
 
 /** Delivers the entries that the tail, reads and own appends bring. */
 export class OrderedDelivery {
-  #known: KnownNumbers;
+  #given: GivenNumbers;
   #owner: OrderedDeliveryOwner;
   #delivered = 0;
   #reading: Promise<void> | undefined;
@@ -38,11 +38,11 @@ export class OrderedDelivery {
   /**
    * Makes a delivery at the beginning of the journal.
    *
-   * @param known Notes the numbers that come.
+   * @param given Records the numbers of delivered entries.
    * @param owner The journal.
    */
-  constructor(known: KnownNumbers, owner: OrderedDeliveryOwner) {
-    this.#known = known;
+  constructor(given: GivenNumbers, owner: OrderedDeliveryOwner) {
+    this.#given = given;
     this.#owner = owner;
   }
 
@@ -68,7 +68,7 @@ export class OrderedDelivery {
   deliver(entry: JournalEntry): void {
     if (entry.seq <= this.#delivered) return;
     this.#delivered = entry.seq;
-    this.#known.add(entry.seq);
+    this.#given.add(entry.seq);
     this.#owner.notify(entry);
   }
 
@@ -100,6 +100,6 @@ export class OrderedDelivery {
     for (const entry of entries) this.deliver(entry);
     // Notifications that are not forwarded leave numbers out.
     if (entries.length === 0) this.#delivered = Math.max(this.#delivered, last);
-    this.#known.add(last);
+    this.#given.add(last);
   }
 }

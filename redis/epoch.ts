@@ -6,7 +6,7 @@
  */
 
 import { randomUUID } from "node:crypto";
-import { KnownNumbers } from "../journal/sequence_ranges.ts";
+import { GivenNumbers } from "../journal/sequence_ranges.ts";
 import type { RedisLink } from "./client.ts";
 import { OPEN } from "./log_scripts.ts";
 import type { ScriptRunner } from "./script_runner.ts";
@@ -26,7 +26,7 @@ export type OpenAnswer = [
 /** The present epoch, as this node knows it. */
 export class JournalEpoch {
   /** Numbers that this node knows, also of entries that it could not read. */
-  readonly known: KnownNumbers = new KnownNumbers();
+  readonly given: GivenNumbers = new GivenNumbers();
   #runner: ScriptRunner;
   #id = "";
   /** ID of the journal if this node creates it. */
@@ -61,7 +61,7 @@ export class JournalEpoch {
    */
   async open(link: RedisLink, fresh: boolean): Promise<OpenAnswer | undefined> {
     const isOurs = this.#id !== "";
-    const args = [this.#id || this.#newId, isOurs ? 1 : 0, fresh ? 1 : 0, ...this.known.pairs];
+    const args = [this.#id || this.#newId, isOurs ? 1 : 0, fresh ? 1 : 0, ...this.given.pairs];
     const opened = await this.#runner.run(OPEN, args, link) as OpenAnswer;
     return isOurs && opened[0] !== this.#id ? undefined : opened;
   }
@@ -74,6 +74,6 @@ export class JournalEpoch {
   adopt([id, last, , , base, eras]: OpenAnswer): void {
     this.#id ||= id;
     this.#base = base;
-    this.known.reset(eras, Number(last));
+    this.given.reset(eras, Number(last));
   }
 }

@@ -3,7 +3,7 @@
  * that works in one direction only, since only the receiving nodes know that messages of a node do not arrive.
  *
  * Each node publishes a beat at an interval: JSON with its ID, its name, the number of the beat, the number of beats
- * since it listens without a break, and the last beat that it heard of each node.
+ * since it listens without a break, and the last beat that it received of each node.
  *
  * @module
  */
@@ -30,7 +30,7 @@ interface Beat {
 
 /** A change of the path to a node. */
 export interface PathChange {
-  /** Its name, made printable and in quotes, or "itself". */
+  /** Name of the node, made printable and in quotes, or "itself". */
   name: string;
   /** `true` if messages of this node arrive there. */
   open: boolean;
@@ -51,7 +51,7 @@ export class Heartbeats {
   #sent = 0;
   /** Number of beats sent since this node listens without a break. */
   #since = 0;
-  #heard = new Map<string, Neighbour>();
+  #neighbours = new Map<string, Neighbour>();
   /** Nodes reported not to hear this one. */
   #closed = new Set<string>();
 
@@ -70,12 +70,12 @@ export class Heartbeats {
   next(): string {
     this.#beat++;
     this.#since++;
-    for (const [id, { at }] of this.#heard) {
+    for (const [id, { at }] of this.#neighbours) {
       if (this.#beat - at <= MAX_AGE) continue;
-      this.#heard.delete(id);
+      this.#neighbours.delete(id);
       if (id !== this.#id) this.#closed.delete(id);
     }
-    const heard = Object.fromEntries([...this.#heard].slice(0, MAX_LISTED).map(([id, { beat }]) => [id, beat]));
+    const heard = Object.fromEntries([...this.#neighbours].slice(0, MAX_LISTED).map(([id, { beat }]) => [id, beat]));
     const beat: Beat = { node: this.#id, name: this.#name, beat: this.#beat, since: this.#since, heard };
     return JSON.stringify(beat);
   }
@@ -102,7 +102,7 @@ export class Heartbeats {
    */
   checkOwn(): PathChange | undefined {
     if (this.#sent < PATIENCE || this.#since <= PATIENCE) return undefined;
-    return this.#judge(this.#id, "itself", this.#heard.get(this.#id)?.beat);
+    return this.#judge(this.#id, "itself", this.#neighbours.get(this.#id)?.beat);
   }
 
   /**
@@ -114,10 +114,10 @@ export class Heartbeats {
   take(text: string): PathChange | undefined | "unknown" {
     const beat = parseBeat(text);
     if (beat === undefined) return "unknown";
-    if (this.#heard.has(beat.node) || this.#heard.size < MAX_NODES) {
-      this.#heard.set(beat.node, { beat: beat.beat, at: this.#beat });
+    if (this.#neighbours.has(beat.node) || this.#neighbours.size < MAX_NODES) {
+      this.#neighbours.set(beat.node, { beat: beat.beat, at: this.#beat });
     }
-    if (beat.node === this.#id || !this.#heard.has(beat.node)) return undefined;
+    if (beat.node === this.#id || !this.#neighbours.has(beat.node)) return undefined;
     if (beat.since <= PATIENCE || this.#sent < PATIENCE) return undefined;
     const theirs = Object.hasOwn(beat.heard, this.#id) ? beat.heard[this.#id] : undefined;
     // A full list leaves nodes out.

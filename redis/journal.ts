@@ -33,7 +33,7 @@ import { evictionError, readError, REPLACED, writeError } from "./journal_errors
 import { APPEND, LOG_SCRIPTS, OPEN, READ } from "./log_scripts.ts";
 import { JournalLosses } from "./losses.ts";
 import { NAME_SCRIPTS } from "./name_scripts.ts";
-import { NodeSign } from "./node_sign.ts";
+import { NodeLease } from "./node_lease.ts";
 import { ReplicaConfirmation } from "./replicas.ts";
 import { RedisRetention } from "./retention.ts";
 import { ScriptRunner } from "./script_runner.ts";
@@ -41,7 +41,7 @@ import { readDurability, readEviction, type RedisDurability } from "./server_con
 import { RedisSharedCursor } from "./shared_cursor.ts";
 import { StreamTail } from "./tail.ts";
 
-/** Settings of a {@linkcode RedisJournal}. */
+/** Options of a {@linkcode RedisJournal}. */
 export interface RedisJournalOptions extends JournalRetention {
   /**
    * Prefix of the keys: the same on all nodes of one service. Its hash tag keeps them in one slot of a cluster.
@@ -122,7 +122,7 @@ export class RedisJournal implements Journal {
   #epoch: JournalEpoch;
   #reopening: Promise<void> | undefined;
   #losses: JournalLosses;
-  #sign: NodeSign;
+  #lease: NodeLease;
   #tail: StreamTail;
   #replicas: ReplicaConfirmation;
   #cursors: RedisCursors;
@@ -173,7 +173,7 @@ export class RedisJournal implements Journal {
     this.#replicas = new ReplicaConfirmation(replicas, replicaTimeout);
     this.#delivery = this.#makeDelivery();
     this.#losses = this.#makeLosses();
-    this.#sign = this.#makeSign();
+    this.#lease = this.#makeLease();
     this.#tail = this.#makeTail();
     this.#cursors = this.#makeCursors();
     this.#trimmer = this.#makeTrimmer();
@@ -197,7 +197,7 @@ export class RedisJournal implements Journal {
   #makeDelivery(): OrderedDelivery {
     // deno-lint-ignore no-this-alias -- a getter has a `this` of its own
     const journal = this;
-    return new OrderedDelivery(this.#epoch.known, {
+    return new OrderedDelivery(this.#epoch.given, {
       notify: (entry) => notifyAppended(this.#listener, entry),
       read: (after, count) => this.#readEntries(after, count),
       get isClosed() {
@@ -214,9 +214,9 @@ export class RedisJournal implements Journal {
     });
   }
 
-  #makeSign(): NodeSign {
-    return new NodeSign(this.#node, this.#runner, {
-      signed: async (base, trimmed, news, link) => {
+  #makeLease(): NodeLease {
+    return new NodeLease(this.#node, this.#runner, {
+      renewed: async (base, trimmed, news, link) => {
         this.#losses.learn(trimmed, news);
         if (base !== this.#epoch.base && link === this.#runner.link) await this.#reopen();
       },
@@ -237,7 +237,7 @@ export class RedisJournal implements Journal {
       get isOver() {
         return journal.#closed || journal.#replaced;
       },
-      gap: () => this.#sign.renew(this.#connections.requireLink()),
+      gap: () => this.#lease.renew(this.#connections.requireLink()),
       deliver: (entry) => this.#delivery.deliver(entry),
       restart: (error, all) => {
         this.#connections.restartTail(error);
@@ -283,7 +283,7 @@ export class RedisJournal implements Journal {
     if (opened === undefined) throw new Error(REPLACED);
     this.#adopt(opened);
     if (eviction !== undefined) this.#reportOrKeep(eviction);
-    await this.#sign.renew(link);
+    await this.#lease.renew(link);
     // A tail that was connected before the epoch began may be connected to a former primary.
     if (this.#tail.isSuspect && this.#epoch.base !== before) {
       this.#connections.restartTail(new Error("the numbers come from another server"));
@@ -316,7 +316,7 @@ export class RedisJournal implements Journal {
     }
     this.#epoch.adopt(opened);
     // Another connection may have brought later numbers while Redis answered.
-    this.#epoch.known.add(this.#delivery.delivered);
+    this.#epoch.given.add(this.#delivery.delivered);
     this.#losses.learn(Number(trimmed), news);
   }
 
@@ -459,7 +459,7 @@ export class RedisJournal implements Journal {
     ];
     const [seq = 0, duplicate, before = 0, trimmed = 0, age = 0] = await this.#runAppend(link, args);
     this.#age.raise(age);
-    this.#epoch.known.add(seq);
+    this.#epoch.given.add(seq);
     if (trimmed > before) await this.#trimmer.report(before, trimmed);
     if (duplicate === 0) await this.#delivery.deliverOwn({ seq, bytes, signature, receivedAt }, forward);
     if (this.#replicas.isRequired) await this.#replicas.confirm(link, `notification ${seq}`);
@@ -468,9 +468,9 @@ export class RedisJournal implements Journal {
 
   async #runAppend(link: RedisLink, args: (string | number)[]): Promise<number[]> {
     for (let tries = 1;; tries++) {
-      const { id, base, known } = this.#epoch;
+      const { id, base, given } = this.#epoch;
       try {
-        return (await this.#runner.run(APPEND, [id, base, known.last, ...args], link) as unknown[]).map(Number);
+        return (await this.#runner.run(APPEND, [id, base, given.last, ...args], link) as unknown[]).map(Number);
       } catch (error) {
         if (!describe(error).includes("EPOCH") || tries === MAX_EPOCHS) throw error;
         await this.#reopen();
@@ -587,11 +587,11 @@ export class RedisJournal implements Journal {
     this.#connections.beginClose();
     this.#cursors.close();
     this.#trimmer.stop();
-    this.#sign.stop();
+    this.#lease.stop();
     this.#tail.cancelPatience();
     await Promise.allSettled(this.#writing);
     await Promise.all([...this.#sharedCursors].map((cursor) => cursor.ended));
-    await this.#sign.remove();
+    await this.#lease.remove();
     await this.#connections.close();
     await this.#tail.stopped();
     this.#cursors.cancel();

@@ -50,7 +50,7 @@ export class JournalLosses {
   }
 
   /**
-   * Takes the losses from before this node as known: they are not reported.
+   * Takes earlier losses, which are not reported again.
    *
    * @param news News of Redis.
    * @param found `true`: missing entries were found just now, and are to be reported.
@@ -70,7 +70,7 @@ export class JournalLosses {
   }
 
   /**
-   * Takes what scripts say to all nodes, and reports what is new.
+   * Takes the news of a script, and reports new losses.
    *
    * @param trimmed Sequence number up to which retention has removed notifications.
    * @param news News of Redis.

@@ -69,7 +69,7 @@ export class PrimaryLink implements RedisLink {
   }
 
   /** `false` once Redis has refused to tell its role. */
-  get tellsRole(): boolean {
+  get reportsRole(): boolean {
     return this.#question < LAST;
   }
 

@@ -1,5 +1,5 @@
 /**
- * Confirmation by replicas that they have what the primary has written (`WAIT`).
+ * Confirmation by replicas that they have the writes of the primary (`WAIT`).
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import { JournalError } from "../base/errors.ts";
 import type { RedisLink } from "./client.ts";
 
-/** Waits for replicas. One wait runs at a time; the next one is shared by all that was written before it begins. */
+/** Waits for replicas. One wait runs at a time; all writes made before the next wait begins share that wait. */
 export class ReplicaConfirmation {
   #required: number;
   #timeout: number;
@@ -34,7 +34,7 @@ export class ReplicaConfirmation {
    * Waits until enough replicas have all that was written on a connection before.
    *
    * @param link The connection.
-   * @param what Names what was written, for the error.
+   * @param what Name of the write, for the error.
    * @throws {JournalError} If too few confirm in time.
    */
   async confirm(link: RedisLink, what: string): Promise<void> {

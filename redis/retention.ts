@@ -1,5 +1,5 @@
 /**
- * Retention by age of the journal in Redis, and reports of what retention has removed.
+ * Retention by age of the journal in Redis, and reports of its removals.
  *
  * @module
  */
@@ -75,7 +75,7 @@ export class RedisRetention {
   }
 
   /**
-   * Reports what retention has removed, at most once in an interval; what is removed meanwhile is reported together.
+   * Reports removals by retention, at most once in an interval; later removals are reported together.
    *
    * @param before Sequence number up to which notifications were removed before.
    * @param trimmed Sequence number up to which they are removed now.

@@ -145,7 +145,7 @@ export class RedisSession {
 
   /** Asks now whether Redis is a primary, if a connection is ready. */
   check(): void {
-    // Any failure gives the connection up.
+    // Any failure closes the connection.
     this.#link?.assertPrimary().catch(() => {});
   }
 

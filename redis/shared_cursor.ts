@@ -8,7 +8,7 @@
 import { systemClock } from "../base/clock.ts";
 import { describe, JournalError } from "../base/errors.ts";
 import type { SharedCursor, TakenEntries } from "../journal/journal.ts";
-import { PassedNumbers, type SequenceRange } from "../journal/sequence_ranges.ts";
+import { type SequenceRange, SkippedNumbers } from "../journal/sequence_ranges.ts";
 import { ACKNOWLEDGE, LEAVE, SHARE, TAKE } from "./cursor_scripts.ts";
 import { decodeEntry } from "./entry.ts";
 import { readError } from "./journal_errors.ts";
@@ -30,7 +30,7 @@ export interface RedisSharedCursorOwner {
   lost(): readonly SequenceRange[];
   /** Reports acknowledgements that could not be written; they are written again later. */
   failed(error: unknown): void;
-  /** Called when the cursor has ended, and Redis knows. */
+  /** Called when the cursor has ended, and Redis has removed its consumer. */
   ended(cursor: RedisSharedCursor): void;
 }
 
@@ -63,18 +63,18 @@ export class RedisSharedCursor implements SharedCursor {
   #runner: ScriptRunner;
   #owner: RedisSharedCursorOwner;
   #joined = false;
-  /** Numbers that the group has passed over here: some may be lost. */
-  #passed = new PassedNumbers();
+  /** Numbers that the group has skipped here: some may be lost. */
+  #skipped = new SkippedNumbers();
   /** `true` once a failed acknowledgement was reported, until one succeeds. */
   #failing = false;
-  /** Taken, and not acknowledged. */
+  /** Entries taken, and not acknowledged. */
   #pending = new Set<number>();
-  /** Acknowledged, and not written. */
+  /** Acknowledgements that are not written. */
   #acknowledged = new Set<number>();
   #flushing = false;
   /** `true` once no receiver is here any more. */
   #departed = false;
-  /** `true` once Redis knows of the departure. */
+  /** `true` once the departure is written to Redis. */
   #removed = false;
   #ended = Promise.withResolvers<void>();
   #cancelCheck: () => void;
@@ -98,7 +98,7 @@ export class RedisSharedCursor implements SharedCursor {
     this.#part.wake();
   }
 
-  /** Resolves when Redis knows of the departure, or could not be told. */
+  /** Resolves when the departure is written to Redis, or cannot be. */
   get ended(): Promise<void> {
     return this.#ended.promise;
   }
@@ -150,7 +150,7 @@ export class RedisSharedCursor implements SharedCursor {
     this.#joined = true;
   }
 
-  /** Takes; a group that is gone, with the stream or everything else, is made again. */
+  /** Takes notifications; makes the group again if it was deleted, with the stream or with all keys. */
   async #takeAnswer(count: number): Promise<TakeAnswer> {
     const args = [this.#part.name, this.#part.consumer, count, TAKE_BYTES];
     try {
@@ -165,8 +165,8 @@ export class RedisSharedCursor implements SharedCursor {
   /** Gaps since the group was at `last`, if the next entry comes after `until`. */
   #gaps(last: number, trimmed: number, until: number): SequenceRange[] {
     const lost = this.#owner.lost();
-    this.#passed.pass(Math.max(last, trimmed), until, lost);
-    const gaps = this.#passed.take(lost);
+    this.#skipped.skip(Math.max(last, trimmed), until, lost);
+    const gaps = this.#skipped.take(lost);
     return trimmed > last ? [{ after: last, until: trimmed }, ...gaps] : gaps;
   }
 

@@ -1,5 +1,5 @@
 /**
- * The follower of the stream, which brings what other nodes have appended.
+ * The follower of the stream, which brings the entries of other nodes.
  *
  * @module
  */
@@ -19,7 +19,7 @@ const PATIENCE = 10_000;
 
 /** Owner of a {@linkcode StreamTail}. */
 export interface StreamTailOwner {
-  /** Resolves when the journal is open, and it is known where to begin. */
+  /** Resolves when the journal is open, and the start is known. */
   readonly ready: Promise<void>;
   /** Sequence number of the last entry that was delivered. */
   readonly delivered: number;
@@ -74,19 +74,19 @@ export class StreamTail {
   }
 
   async #follow(link: RedisLink): Promise<void> {
-    const goesOn = (): boolean => !this.#owner.isOver && this.#link === link;
+    const isCurrent = (): boolean => !this.#owner.isOver && this.#link === link;
     await this.#owner.ready;
-    while (goesOn()) {
+    while (isCurrent()) {
       this.#cancelPatience = systemClock.after(PATIENCE, () => this.#owner.restart(new Error("no answer"), false));
       const after = `${this.#owner.delivered}-0`;
       const command = ["XREAD", "BLOCK", `${BLOCK}`, "COUNT", `${COUNT}`, "STREAMS", this.#stream, after];
       const answer = await link.send(command);
-      if (!goesOn()) return;
+      if (!isCurrent()) return;
       this.#cancelPatience();
       if (answer === null) continue;
       const entries = decodeStream(answer);
       if (entries[0]!.seq > this.#owner.delivered + 1) await this.#owner.gap();
-      if (!goesOn()) return;
+      if (!isCurrent()) return;
       for (const entry of entries) this.#owner.deliver(entry);
     }
   }

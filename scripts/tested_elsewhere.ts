@@ -30,7 +30,7 @@ export const TESTED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["redis/connections.ts", "tests/redis/failover_test.ts and epoch_test.ts: connections that lead to other servers"],
   ["redis/cursors.ts", "tests/redis/journal_test.ts and tests/journal/receiver_names_test.ts"],
   ["redis/journal_errors.ts", "tests/redis/journal_test.ts and deleted_test.ts: codes and texts"],
-  ["redis/node_sign.ts", "tests/redis/journal_test.ts: what a dead server had taken is handed over"],
+  ["redis/node_lease.ts", "tests/redis/journal_test.ts: what a dead server had taken is handed over"],
   ["redis/primary_link.ts", "tests/redis/failover_test.ts: replicas, and users who may not ask for the role"],
   ["redis/retention.ts", "tests/redis/journal_test.ts and deleted_test.ts"],
   ["redis/script.ts", "tests/redis/scripts_test.ts: each command of each script fails once"],

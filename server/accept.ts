@@ -49,8 +49,8 @@ interface DirectRequest {
 type State = "head" | "deciding" | "answering" | "upgraded" | "lingering" | "closed";
 
 /**
- * Largest number of bytes read behind the last response; fewer behind one to a head, which no honest peer makes so
- * long.
+ * Largest number of bytes read behind the last response; fewer behind a response to a head, since
+ * honest heads are short.
  */
 const MAX_DROPPED = 1024 * 1024;
 const MAX_DROPPED_HEAD = 128 * 1024;
@@ -73,7 +73,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   readonly #timer: RequestTimer;
   #peerEnded = false;
   /** Bytes that may still come behind the last response. */
-  #dropsLeft = MAX_DROPPED;
+  #remainingDrops = MAX_DROPPED;
   /** Number of plain requests so far. */
   #requests = 0;
   /** Set while held memory is counted. */
@@ -133,7 +133,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   data(bytes: Uint8Array): void {
     if (this.#connection.state !== "connecting") return;
     if (this.#state === "head") {
-      // Behind requests that are there already.
+      // Earlier requests come first.
       if (this.#unread.length > 0) this.#keep(bytes);
       else this.#readHead(bytes);
     } else if (this.#state === "deciding") {
@@ -149,8 +149,8 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
       else if (this.#body?.pulling) this.#feedUnread();
     } else if (this.#state === "lingering") {
       // A client that goes on sending does not wait for the answer.
-      this.#dropsLeft -= bytes.length;
-      if (this.#dropsLeft < 0) this.#transport.destroy();
+      this.#remainingDrops -= bytes.length;
+      if (this.#remainingDrops < 0) this.#transport.destroy();
     }
   }
 
@@ -193,7 +193,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     try {
       used = this.#headReader.push(bytes);
     } catch (error) {
-      this.#dropsLeft = MAX_DROPPED_HEAD;
+      this.#remainingDrops = MAX_DROPPED_HEAD;
       this.#refuse(error);
       return;
     }
@@ -355,7 +355,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#ticket.awaitingPeer();
     this.#timer.start();
     // Other connections come first: a thousand requests in one read must not keep them waiting.
-    if (this.#unread.length > 0) this.#transport.takeTurn(() => this.#readNext());
+    if (this.#unread.length > 0) this.#transport.deferWork(() => this.#readNext());
     else this.#awaitRequest();
   }
 
@@ -523,7 +523,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     if (body + unread === 0) return this.#release();
     this.#counted = true;
     // The program holds all of a complete body: dropping it would free nothing.
-    this.#host.bodies.hold(this, body + unread, unread > 0 || !this.#body!.done);
+    this.#host.bodies.update(this, body + unread, unread > 0 || !this.#body!.done);
   }
 
   #release(): void {
@@ -572,8 +572,8 @@ function allowsNext(line: RequestLine, fields: HeaderFields, requests: number, m
 }
 
 function refusalOf(error: unknown): Response {
-  const known = error instanceof HandshakeError || error instanceof HttpError;
-  return known ? refusalResponse(error) : textResponse(500, "Internal server error");
+  const isOurs = error instanceof HandshakeError || error instanceof HttpError;
+  return isOurs ? refusalResponse(error) : textResponse(500, "Internal server error");
 }
 
 /** Drops an answer that came too late. */

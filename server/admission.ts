@@ -92,7 +92,7 @@ export class Admission {
       this.#waiting.delete(ticket);
       this.#handshaking--;
     },
-    left: (ticket, opened) => {
+    departed: (ticket, opened) => {
       this.#waiting.delete(ticket);
       if (!opened) this.#handshaking--;
       this.#total--;
@@ -108,7 +108,7 @@ interface TicketOffice {
   awaitingPeer(ticket: AdmissionTicket): void;
   servingPeer(ticket: AdmissionTicket): void;
   opened(ticket: AdmissionTicket): void;
-  left(ticket: AdmissionTicket, opened: boolean): void;
+  departed(ticket: AdmissionTicket, opened: boolean): void;
 }
 
 /** Counts one connection from TCP on until it ends. */
@@ -120,7 +120,7 @@ export class AdmissionTicket implements Admittance {
   /** Called to end the connection when it is evicted. */
   evict: () => void = () => {};
   #office: TicketOffice;
-  #state: "handshaking" | "open" | "left" = "handshaking";
+  #state: "handshaking" | "open" | "departed" = "handshaking";
 
   /**
    * Issued by an {@linkcode Admission}.
@@ -154,10 +154,10 @@ export class AdmissionTicket implements Admittance {
 
   /** The connection has ended. */
   leave(): void {
-    if (this.#state === "left") return;
+    if (this.#state === "departed") return;
     const opened = this.#state === "open";
-    this.#state = "left";
-    this.#office.left(this, opened);
+    this.#state = "departed";
+    this.#office.departed(this, opened);
   }
 }
 
@@ -174,7 +174,7 @@ export class RefusalQueue {
    * Answers a connection, and ends it.
    *
    * @param transport The connection, not opened yet.
-   * @param limit The limit it is beyond.
+   * @param limit The limit that it exceeds.
    * @param clock The clock.
    */
   add(transport: Transport, limit: AdmissionLimit, clock: Clock): void {
@@ -195,7 +195,7 @@ export class RefusalQueue {
     transport.end();
   }
 
-  /** Ends all of them at once. */
+  /** Ends all connections that are being answered, at once. */
   end(): void {
     for (const transport of this.#answered) transport.destroy();
   }
@@ -212,7 +212,7 @@ function answer(status: string): Uint8Array {
  * Reduces an address to the part by which connections are counted.
  *
  * @param hostname An address.
- * @returns The same, or the first 64 bits of one of IPv6.
+ * @returns The address, or the first 64 bits of an IPv6 address.
  */
 export function networkOf(hostname: string): string {
   if (!hostname.includes(":")) return hostname;
@@ -227,7 +227,7 @@ export function networkOf(hostname: string): string {
     while (groups.length + rest.length < 8) groups.push("0");
     groups.push(...rest);
   }
-  // The same IPv4 address with hexadecimal digits.
+  // An IPv4 address in hexadecimal digits.
   if (groups.length === 8 && groups.slice(0, 5).every((group) => parseInt(group, 16) === 0) && groups[5] === "ffff") {
     const octets = groups.slice(6).flatMap((group) => [parseInt(group, 16) >> 8, parseInt(group, 16) & 0xff]);
     return octets.join(".");

@@ -74,12 +74,12 @@ export class ServerConnections<Data> {
     return this.#open;
   }
 
-  /** Tells whether there is no connection. */
+  /** `true` if there is no connection. */
   get isEmpty(): boolean {
     return this.#open.size + this.#pending.size === 0;
   }
 
-  /** Follows another extension of the server; before there are connections. */
+  /** Sets the extension of the server, before there are connections. */
   rewire(): void {
     this.#host = this.#makeHost();
     this.#handler = this.#makeHandler();

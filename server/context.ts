@@ -99,7 +99,7 @@ export class ServerContext<Data> {
   // ---- Failures ------------------------------------------------------------------------------------------------
 
   /**
-   * Counts and logs a connection that a limit refuses; nothing is reported, since they come in floods.
+   * Counts and logs a connection that a limit refuses; not reported to `onError`, since refusals come in floods.
    *
    * @param reason The limit.
    * @param address The address of the peer.
@@ -111,7 +111,7 @@ export class ServerContext<Data> {
   }
 
   /**
-   * Counts and logs a failed TLS handshake; nothing is reported, since each probe of a load balancer is one.
+   * Counts and logs a failed TLS handshake; not reported to `onError`, since each probe of a load balancer is one.
    *
    * @param error The failure.
    * @param address The address of the peer.

@@ -82,7 +82,7 @@ export class HandlerCalls<Data> {
    *
    * @param connection The connection.
    * @param ask Calls the handler.
-   * @param awaited Tells whether the answer still counts: nothing is reported about one that comes too late.
+   * @param awaited Tells whether the answer still counts: a late answer is not reported.
    * @returns The answer; `false` if it cannot be used.
    */
   allow(

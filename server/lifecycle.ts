@@ -112,7 +112,7 @@ export class Lifecycle<Data> {
     }
     this.#setState("running");
     this.#signal?.addEventListener("abort", this.#onSignal, { once: true });
-    // It may have been aborted while the port was opened.
+    // The start may have been aborted while the port was opened.
     if (this.#signal?.aborted) this.#onSignal();
     const { hostname, port } = this.#listener!.address;
     const { useSSL: tls } = settings.current;

@@ -43,7 +43,7 @@ export class Publisher<Data> {
   }
 
   /**
-   * Begins to hear other nodes.
+   * Begins to receive messages of other nodes.
    *
    * @returns Resolves when they are heard, or if that takes too long.
    * @throws {StateError} If another server uses the backplane.
@@ -52,7 +52,7 @@ export class Publisher<Data> {
     return this.#relay.open(this.#context.settings.current.clock);
   }
 
-  /** Stops hearing other nodes. */
+  /** Stops receiving messages of other nodes. */
   closeRelay(): void {
     this.#relay.close();
   }
@@ -149,7 +149,7 @@ export class Publisher<Data> {
         if (connection === except || !isOpen(connection)) continue;
         if (sendShared(connection, message, options) !== "dropped") taken++;
       } catch (error) {
-        // Compressed, it may fit into the limit of others.
+        // Compressed for another connection, the message may fit into its limit.
         tooLarge = error;
       }
     }

@@ -6,7 +6,7 @@
 
 import type { AcceptSettings } from "./accept_host.ts";
 
-/** One timer, for what the connection waits for. */
+/** Timer of the current wait: for a head, a body, or the next request. */
 export class RequestTimer {
   readonly #settings: () => AcceptSettings;
   readonly #timeOut: () => void;

@@ -59,7 +59,7 @@ export class ResponseWriter {
     this.#reader = reader;
     let pending = head;
     for (let part = await reader.read(); !part.done; part = await reader.read()) {
-      // In slices, since the time of a write is limited, and a slow peer must not exceed it.
+      // In slices: the time of one write is limited, and a slow peer must not exceed it.
       for (let at = 0; at < part.value.length; at += WRITE_SLICE) {
         const slice = part.value.subarray(at, at + WRITE_SLICE);
         await this.write(concat(pending, chunked ? encodeChunk(slice) : slice));

@@ -1,6 +1,6 @@
 /**
  * Answers to plain requests without `Request`, `Response` and streams, for requests with a short body of known length
- * and answers of a short text. The bytes on the wire are the same as with them; it takes half of the time.
+ * and answers of a short text. The bytes on the wire are the same, in half of the time.
  *
  * @module
  */
@@ -100,7 +100,7 @@ function isPlainPath(path: string): boolean {
   return path.charCodeAt(0) === SLASH;
 }
 
-/** The last host that was valid in a URL: nearly always it is the same one. */
+/** The last host that was valid in a URL: nearly all requests have the same host. */
 let usableHost = "";
 
 function isUsableHost(hosts: readonly string[]): boolean {

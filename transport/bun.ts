@@ -27,18 +27,18 @@ import type {
   Address,
   Listener,
   ListenHandler,
-  ListenOptions,
+  ListenSettings,
   TlsIdentity,
   TransportHandler,
   TransportProvider,
 } from "./transport.ts";
 import { type BatchedWriter, WriteBatch } from "../base/write_batch.ts";
-import { type Waiter, WaitingRoom } from "./waiting_room.ts";
+import { ReadAheadBudget, type ReadAheadOwner } from "./read_ahead.ts";
 
 /**
  * The transport on Bun.
  *
- * @param given What opens sockets; tests have one of their own.
+ * @param given Opens sockets; replaced in tests.
  * @returns The provider, or `undefined` on another runtime.
  */
 export function bunTransport(
@@ -54,7 +54,7 @@ export function bunTransport(
 
 // ---- Listening ---------------------------------------------------------------------------------------------------
 
-function listen(runtime: BunRuntime, options: ListenOptions, handler: ListenHandler): Listener {
+function listen(runtime: BunRuntime, options: ListenSettings, handler: ListenHandler): Listener {
   const { hostname, port, reusePort, tls } = options;
   const target = { hostname, port, reusePort, allowHalfOpen: true };
   if (tls === undefined) {
@@ -117,7 +117,7 @@ function free(bytes: Uint8Array): void {
   if (buffer.byteLength >= FREE_FROM) buffer.transfer(0);
 }
 
-/** The rest of a read in an array of its own, once it is less than half of the one that it holds in memory. */
+/** Copies the rest of a read, once it is less than half of the array that it keeps in memory. */
 function unpinned(bytes: Uint8Array): Uint8Array {
   if (bytes.buffer.byteLength < 2 * bytes.length + FREE_FROM) return bytes;
   const rest = bytes.slice();
@@ -125,7 +125,7 @@ function unpinned(bytes: Uint8Array): Uint8Array {
   return rest;
 }
 
-/** Both in one array; they are freed. */
+/** Joins two arrays, and frees both. */
 function join(one: Uint8Array, other: Uint8Array): Uint8Array {
   const whole = concat(one, other);
   free(one);
@@ -144,11 +144,11 @@ const fairShare = new FairShare((done) => {
   });
 });
 /**
- * Bytes of busy connections that were read and wait for their turn: 8 MiB at most, and nothing more is read while 1 MiB
- * waits. Bun reads up to 512 KiB at a time, and everything that is left when a peer goes: without a limit, floods of
- * short connections left 50 MiB here.
+ * Bytes of busy connections that were read and not handled yet: 8 MiB at most, and busy connections read no more while
+ * 1 MiB waits. Bun reads up to 512 KiB at a time, and all that remains when a peer closes: without a limit, floods of
+ * short connections made 50 MiB wait here.
  */
-const waitingRoom = new WaitingRoom(8 * 1024 * 1024, 1024 * 1024);
+const readAhead = new ReadAheadBudget(8 * 1024 * 1024, 1024 * 1024);
 /** Bytes that a read of a connection may bring: expected at least, and what Bun reads at most. */
 const LEAST_READ = 64 * 1024;
 const MOST_READ = 512 * 1024;
@@ -156,7 +156,7 @@ const MOST_READ = 512 * 1024;
 /** Size from which bytes are written at once instead of at the end of the turn. */
 const WRITE_NOW = 32 * 1024;
 
-/** Connections that have to wait for room before they read, in order. */
+/** Queue of connections that wait for room before they read. */
 class LargeReads {
   #waiting: BunTransport[] = [];
   #scheduled = false;
@@ -187,7 +187,7 @@ const largeReads = new LargeReads();
 type Phase =
   /** Bytes come and go. */
   | "open"
-  /** Bytes were dropped for lack of room; it ends when its turn comes. */
+  /** Bytes were dropped for lack of room; the connection ends when it is served. */
   | "dropped"
   /** The socket has closed; the handler does not know it yet. */
   | "closed"
@@ -208,7 +208,7 @@ const PHASES: Readonly<Record<Phase, { reads: boolean; writes: boolean; closed: 
   gone: { reads: false, writes: false, closed: true, destroyed: true },
 };
 
-class BunTransport implements UpgradableTransport, SocketOwner, BatchedWriter, Waiter {
+class BunTransport implements UpgradableTransport, SocketOwner, BatchedWriter, ReadAheadOwner {
   readonly remoteAddress: Address;
   readonly localAddress: Address;
   readonly encrypted: boolean;
@@ -224,18 +224,18 @@ class BunTransport implements UpgradableTransport, SocketOwner, BatchedWriter, W
   /** The FIN of the peer: whether it has come, and whether the handler knows. */
   #fin: "awaited" | "arrived" | "reported" = "awaited";
 
-  // Read state: it reads unless the handler or its queue stops it
+  // Read state: the socket is read unless the handler or a queue has paused it
   #pausedByHandler = false;
-  /** True if it waits for its turn, with bytes or to read some. */
+  /** True if the connection is queued, with bytes or before it reads. */
   #queued = false;
-  #leaveQueue: (() => void) | undefined;
-  /** Bytes that came before it was opened, or the rest of one read. */
+  #cancelWait: (() => void) | undefined;
+  /** Bytes that came before `open`, or the rest of one read. */
   #early: Uint8Array = EMPTY;
   readonly #load = new ReadLoad();
   /** Bytes of the last read. */
   #readLength = 0;
-  /** Cancels the callback of {@linkcode BunTransport.takeTurn}. */
-  #leaveTurn: (() => void) | undefined;
+  /** Cancels the callback of {@linkcode BunTransport.deferWork}. */
+  #cancelDeferred: (() => void) | undefined;
 
   // Write state
   /** Bytes that the socket has not taken yet. */
@@ -256,7 +256,7 @@ class BunTransport implements UpgradableTransport, SocketOwner, BatchedWriter, W
     this.#socket.resume();
     const raw = this.#socket;
     const [below, socket] = raw.upgradeTLS({ isServer: false, data: owner, tls: options, socket: ownerHandlers });
-    // They go on to report the encrypted bytes.
+    // The raw socket still reports the encrypted bytes.
     raw.data = below.data = UNOWNED;
     return socket;
   }
@@ -293,8 +293,8 @@ class BunTransport implements UpgradableTransport, SocketOwner, BatchedWriter, W
     return false;
   }
 
-  takeTurn(goOn: () => void): void {
-    this.#leaveTurn = fairShare.enqueue(undefined, goOn);
+  deferWork(work: () => void): void {
+    this.#cancelDeferred = fairShare.enqueue(undefined, work);
   }
 
   pause(): void {
@@ -316,13 +316,13 @@ class BunTransport implements UpgradableTransport, SocketOwner, BatchedWriter, W
     const before = this.#phase;
     if (PHASES[before].destroyed) return;
     this.#phase = before === "over" ? "gone" : "destroyed";
-    this.#leaveTurn?.();
-    this.#leaveQueue?.();
+    this.#cancelDeferred?.();
+    this.#cancelWait?.();
     // With TLS, close() would wait some 15 s for a peer that does not read.
     const cut = this.encrypted && this.#rest.length > 0;
     this.#rest = EMPTY;
     this.#dropEarly();
-    waitingRoom.leave(this);
+    readAhead.release(this);
     if (cut) this.#socket.terminate();
     else this.#socket.close();
     if (this.#handler !== undefined) queueMicrotask(() => this.#report());
@@ -332,20 +332,20 @@ class BunTransport implements UpgradableTransport, SocketOwner, BatchedWriter, W
     if (!PHASES[this.#phase].reads) return free(bytes);
     this.#readLength = bytes.length;
     if (this.#handler === undefined) this.#early = concat(this.#early, bytes);
-    else if (this.#early.length > 0 || fairShare.mustWait(this.#load, bytes.length)) this.#hold(bytes);
+    else if (this.#early.length > 0 || fairShare.mustWait(this.#load, bytes.length)) this.#keepEarly(bytes);
     else this.#handle(bytes);
   }
 
-  #hold(bytes: Uint8Array, more = false): void {
+  #keepEarly(bytes: Uint8Array, more = false): void {
     this.#early = this.#early.length === 0 ? unpinned(bytes) : join(this.#early, bytes);
-    const takeTurn = (): void => {
-      // It has left the queue already.
-      this.#leaveQueue = undefined;
-      this.#takeTurn(true);
+    const serve = (): void => {
+      // The queue has removed the entry already.
+      this.#cancelWait = undefined;
+      this.#handleEarly(true);
     };
-    this.#wait(fairShare.enqueue(this.#load, takeTurn, more));
-    // An honest one, perhaps: what it has sent must not be lost.
-    if (!waitingRoom.hold(this, this.#early.buffer.byteLength)) this.#takeTurn(false);
+    this.#wait(fairShare.enqueue(this.#load, serve, more));
+    // The peer may be honest: its bytes must not be lost.
+    if (!readAhead.keep(this, this.#early.buffer.byteLength)) this.#handleEarly(false);
   }
 
   #handle(bytes: Uint8Array): void {
@@ -353,61 +353,61 @@ class BunTransport implements UpgradableTransport, SocketOwner, BatchedWriter, W
     this.#handler!.data(bytes);
     fairShare.spent(this.#load, since, bytes.length);
     free(bytes);
-    // What comes next stays with the system until then.
+    // Further bytes stay with the system until then.
     if (PHASES[this.#phase].reads && this.#mustWaitToRead()) this.#waitToRead();
   }
 
   get #expectedLength(): number {
-    if (this.#load.busy && !this.#load.works) return MOST_READ;
+    if (this.#load.busy && !this.#load.handlerBound) return MOST_READ;
     return Math.min(Math.max(2 * this.#readLength, LEAST_READ), MOST_READ);
   }
 
   #mustWaitToRead(): boolean {
-    const large = this.#readLength >= FREE_FROM && waitingRoom.held > 0;
-    return (large || this.#load.busy || !this.#load.known) && fairShare.crowded;
+    const large = this.#readLength >= FREE_FROM && readAhead.kept > 0;
+    return (large || this.#load.busy || !this.#load.trusted) && fairShare.crowded;
   }
 
   #waitToRead(): void {
-    // Of what brings little, much may be read.
+    // Small reads need no reservation.
     if (this.#readLength >= FREE_FROM) this.#wait(largeReads.add(this));
     else this.#wait(fairShare.waitForPass(() => this.read()));
   }
 
   /**
-   * Reserves room for what the next read may bring.
+   * Reserves room for the next read.
    *
    * @returns `false` if there is none.
    */
   reserve(): boolean {
-    return waitingRoom.reserve(this, this.#expectedLength);
+    return readAhead.reserve(this, this.#expectedLength);
   }
 
   /** The wait for a pass, and for room, is over. */
   read(): void {
-    this.#leaveQueue = undefined;
+    this.#cancelWait = undefined;
     this.#queued = false;
     if (!this.#pausedByHandler) this.#socket.resume();
     this.#reportEnd();
-    // By then what was ready has been read.
-    setImmediate(() => this.#early.length > 0 || waitingRoom.leave(this));
+    // By then all bytes that were ready have been read.
+    setImmediate(() => this.#early.length > 0 || readAhead.release(this));
   }
 
-  #wait(leave: () => void): void {
-    this.#leaveQueue?.();
-    this.#leaveQueue = leave;
+  #wait(cancel: () => void): void {
+    this.#cancelWait?.();
+    this.#cancelWait = cancel;
     if (this.#queued) return;
     this.#queued = true;
     this.#socket.pause();
   }
 
-  /** Handles the bytes that are held, or part of them. */
-  #takeTurn(slices: boolean): void {
-    this.#leaveQueue?.();
-    this.#leaveQueue = undefined;
+  /** Handles the bytes that wait, or one slice of them. */
+  #handleEarly(slices: boolean): void {
+    this.#cancelWait?.();
+    this.#cancelWait = undefined;
     this.#queued = false;
-    waitingRoom.leave(this);
+    readAhead.release(this);
     if (this.#phase === "dropped") return this.#endDropped();
-    const slice = slices && !this.#pausedByHandler ? fairShare.turnOf(this.#load) : Infinity;
+    const slice = slices && !this.#pausedByHandler ? fairShare.allowance(this.#load) : Infinity;
     if (slice < this.#early.length && !PHASES[this.#phase].destroyed) return this.#handleSlice(slice);
     if (!this.#pausedByHandler && PHASES[this.#phase].reads) this.#socket.resume();
     this.#reportEarly();
@@ -420,7 +420,7 @@ class BunTransport implements UpgradableTransport, SocketOwner, BatchedWriter, W
     this.#handler!.data(bytes.subarray(0, length));
     fairShare.spent(this.#load, since, length);
     if (PHASES[this.#phase].destroyed) free(bytes);
-    else this.#hold(bytes.subarray(length), true);
+    else this.#keepEarly(bytes.subarray(length), true);
   }
 
   get expendable(): boolean {
@@ -437,9 +437,9 @@ class BunTransport implements UpgradableTransport, SocketOwner, BatchedWriter, W
     this.#dropEarly();
     // Bytes are missing: an orderly end would be a lie.
     this.#fin = "reported";
-    // A peer that is still connected is closed when its turn would have come: closed at once, it would be back at once.
+    // A peer that is still connected is closed when it would have been served: closed now, it would reconnect now.
     if (this.#phase === "open") this.#phase = "dropped";
-    else if (PHASES[this.#phase].closed) queueMicrotask(() => this.#takeTurn(false));
+    else if (PHASES[this.#phase].closed) queueMicrotask(() => this.#handleEarly(false));
   }
 
   #endDropped(): void {
@@ -488,8 +488,8 @@ class BunTransport implements UpgradableTransport, SocketOwner, BatchedWriter, W
     this.#phase = "closed";
     this.#error = error;
     if (this.#early.length > 0) return;
-    // Nothing is there to wait for any more.
-    if (this.#queued) this.#takeTurn(false);
+    // No bytes wait, so the end need not wait either.
+    if (this.#queued) this.#handleEarly(false);
     else this.#report();
   }
 

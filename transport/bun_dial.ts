@@ -1,9 +1,8 @@
 /**
  * Outgoing connections on Bun: directly, with TLS, through a proxy.
  *
- * An attempt to connect cannot be given up on the way (Bun 1.4). The program is told at once that it is over; the
- * socket is closed when the operating system has an answer, at the latest when its own time for that is over, some two
- * minutes.
+ * Bun 1.4 cannot abort an attempt to connect. The program is notified at once; the socket is closed when the operating
+ * system has an answer, at the latest after its own time limit of some two minutes.
  *
  * @module
  */
@@ -19,7 +18,7 @@ import {
   type TlsOptions,
 } from "./bun_types.ts";
 import { openTunnel, type ProxyChannel } from "./proxy_tunnel.ts";
-import type { ConnectOptions, ProxyAddress, Transport } from "./transport.ts";
+import type { ConnectSettings, ProxyAddress, Transport } from "./transport.ts";
 
 /** A transport on which TLS can be put. */
 export interface UpgradableTransport extends Transport {
@@ -31,13 +30,13 @@ export interface UpgradableTransport extends Transport {
  * Connects, through a proxy or not.
  *
  * @param runtime Opens sockets.
- * @param options Where and how.
+ * @param options The target, and TLS.
  * @param take Makes the transport.
  * @returns The connection, with TLS after its handshake.
  */
 export function connect(
   runtime: BunRuntime,
-  options: ConnectOptions,
+  options: ConnectSettings,
   take: TakeSocket<UpgradableTransport>,
 ): Promise<Transport> {
   return options.proxy === undefined
@@ -48,14 +47,14 @@ export function connect(
 /** Bun tries all addresses of a host at the same time. */
 function connectDirectly(
   runtime: BunRuntime,
-  options: ConnectOptions,
+  options: ConnectSettings,
   take: TakeSocket<UpgradableTransport>,
 ): Promise<UpgradableTransport> {
   const { hostname, port, signal } = options;
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
     const dial = new Dial(options.tls, take, resolve, reject);
-    // A connection that comes after that is closed when it comes.
+    // A connection that is established later is closed then.
     signal.addEventListener("abort", () => dial.fail(signal.reason), { once: true });
     const secure = clientTls(options);
     const target = { hostname, port, allowHalfOpen: true, data: dial, socket: ownerHandlers };
@@ -65,7 +64,7 @@ function connectDirectly(
 
 async function connectThrough(
   runtime: BunRuntime,
-  options: ConnectOptions,
+  options: ConnectSettings,
   proxy: ProxyAddress,
   take: TakeSocket<UpgradableTransport>,
 ): Promise<Transport> {
@@ -100,7 +99,7 @@ function channelOf(transport: Transport): ProxyChannel {
 
 function secureClient(
   transport: UpgradableTransport,
-  options: ConnectOptions,
+  options: ConnectSettings,
   take: TakeSocket<UpgradableTransport>,
 ): Promise<Transport> {
   return new Promise((resolve, reject) => {
@@ -154,14 +153,14 @@ class Dial implements SocketOwner {
   #succeed(socket: BunSocket): void {
     if (this.#failed) return socket.close();
     const transport = this.#take(socket, this.#tls);
-    // Closing it has told this already.
+    // Closing the socket has reported this already.
     if (transport === undefined) return;
-    // Until it is opened.
+    // Paused until it is opened.
     socket.pause();
     this.#resolve(transport);
   }
 
-  /** Gives it up; once it has succeeded, only the signal's listener still calls this, to no effect. */
+  /** Gives the attempt up; without effect once it has succeeded. */
   fail(error: unknown): void {
     this.#failed = true;
     this.#reject(error);

@@ -20,10 +20,10 @@ import {
 } from "./bun_types.ts";
 import type {
   Address,
-  ConnectOptions,
+  ConnectSettings,
   Listener,
   ListenHandler,
-  ListenOptions,
+  ListenSettings,
   TlsIdentity,
   Transport,
 } from "./transport.ts";
@@ -101,7 +101,7 @@ export class TlsServerSide {
     }, (error) => {
       this.#pending.delete(handshake);
       admittance.leave();
-      // Without an error it was given up on this side, which knows why.
+      // Without an error this side has given up, and has reported the reason.
       if (error instanceof UnusableIdentity) this.#handler.error(error.cause);
       else if (error !== undefined) this.#handler.handshakeFailed(error, address);
     });
@@ -117,7 +117,7 @@ export class TlsServerSide {
 }
 
 /** Limits of a handshake. */
-type HandshakeLimits = Pick<ListenOptions, "handshakeTimeout" | "clock">;
+type HandshakeLimits = Pick<ListenSettings, "handshakeTimeout" | "clock">;
 
 /** A handshake that cannot begin, since the server's certificate or key is unusable: not the fault of the peer. */
 class UnusableIdentity extends Error {}
@@ -150,17 +150,17 @@ class ServerHandshake implements SocketOwner {
     try {
       [, this.#socket] = raw.upgradeTLS({ isServer: true, data: this, tls, socket: ownerHandlers });
     } catch (error) {
-      // A certificate or key that BoringSSL does not take.
+      // BoringSSL does not take the certificate or key.
       raw.close();
       this.#fail(new UnusableIdentity(undefined, { cause: error }));
     }
   }
 
   onHandshake(socket: BunSocket, success: boolean, error: Error | null): void {
-    // On a server the error is about the certificate of the client, which is not asked for any.
+    // On a server the error is about a client certificate, and none is requested.
     if (!success) return this.#fail(error ?? new Error("The TLS handshake failed"));
     const transport = this.#take(socket, true);
-    // Closing it has told this already.
+    // Closing the socket has reported this already.
     if (transport === undefined) return;
     this.#cancelTimer?.();
     this.#failed = undefined;
@@ -191,10 +191,10 @@ class ServerHandshake implements SocketOwner {
 }
 
 /** Options of TLS for a client. */
-export function clientTls({ hostname, rootCertificates }: ConnectOptions): TlsOptions {
+export function clientTls({ hostname, rootCertificates }: ConnectSettings): TlsOptions {
   // RFC 6066 §3: no addresses as server names; without a name Bun would send the address. It is checked all the same.
   const secure: TlsOptions = { ALPNProtocols: ALPN, serverName: isIP(hostname) === 0 ? hostname : "" };
-  // What is given stands instead of the runtime's own.
+  // The given roots replace the runtime's own.
   if (rootCertificates.length > 0) secure.ca = [...tls.getCACertificates("default"), ...rootCertificates];
   return secure;
 }

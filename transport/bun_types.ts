@@ -24,7 +24,7 @@ export interface TlsOptions {
 export interface BunSocket {
   /** Owner of the socket. */
   data: SocketOwner;
-  // Each is `undefined` from the moment on in which the peer resets the connection.
+  // Each is `undefined` once the peer has reset the connection.
   /** Address of the peer. */
   readonly remoteAddress: string | undefined;
   /** Port of the peer. */
@@ -38,7 +38,7 @@ export interface BunSocket {
   /** Sends FIN. */
   shutdown(): void;
   /**
-   * Ends it at once, and calls `close` within the call. Unlike `terminate` without a reset that could overtake bytes.
+   * Ends the connection at once, and calls `close` within the call; without a reset, which could overtake bytes.
    */
   close(): void;
   /** Ends it at once, with a reset. */
@@ -131,7 +131,7 @@ export type TakeSocket<Made extends Transport = Transport> = (
   encrypted: boolean,
 ) => Made | undefined;
 
-/** One set of functions serves all sockets: their owners tell them apart. */
+/** Functions for all sockets: each calls the owner of its socket. */
 export const ownerHandlers: SocketHandlers = {
   binaryType: "uint8array",
   open: (socket) => socket.data.onOpen?.(socket),
@@ -140,7 +140,7 @@ export const ownerHandlers: SocketHandlers = {
   drain: (socket) => socket.data.onDrain(),
   end: (socket) => socket.data.onEnd(),
   close: (socket, error) => socket.data.onClose(error),
-  // After a TLS failure `close` follows without it; what a handler threw ends the connection here.
+  // After a TLS failure `close` follows by itself; an exception of a handler ends the connection here.
   error(socket, error) {
     socket.data.onClose(error);
     socket.close();

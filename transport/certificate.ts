@@ -33,8 +33,8 @@ export function assertKeyMatches(certificate: string, key: string, certificateFi
 }
 
 /**
- * Checks that a TLS server can show what it has: a chain that breaks off, or a kind of key that TLS does not know,
- * would else fail in each handshake.
+ * Checks that a TLS server can use its certificate: a broken chain, or a kind of key that TLS does not know, would
+ * otherwise fail in each handshake.
  *
  * @param certificate The certificates.
  * @param key The private key, not encrypted.

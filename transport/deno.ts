@@ -1,11 +1,11 @@
 /**
- * The Deno leaf: `Deno.listen`, `Deno.connect` and `Deno.startTls`, read and written with `conn.read` and `conn.write`
- * (Web Streams measured 1.5 to 2 times slower for small messages). TLS servers use `transport/node_tls.ts`; its head
- * says why.
+ * The transport on Deno: `Deno.listen`, `Deno.connect` and `Deno.startTls`, with `conn.read` and `conn.write`
+ * (Web Streams measured 1.5 to 2 times slower for small messages). TLS servers use `transport/node_tls.ts`, for the
+ * reasons given there.
  *
- * Clients use it for hosts that have once kept silent inside a TLS handshake: Deno 2.9 never closes the socket of such
- * a handshake, neither by `close()` nor when it is collected, as long as the peer does not end it. With `node:tls` each
- * is closed, but messages of 16 KiB take twice the processor time, so it is not used for all.
+ * Clients use `transport/node_tls.ts` too, for hosts that once kept silent inside a TLS handshake: Deno 2.9 never
+ * closes the socket of such a handshake, neither by `close()` nor when it is collected, until the peer ends it.
+ * `node:tls` closes it, but takes twice the processor time for messages of 16 KiB, so it is not used for all hosts.
  *
  * @module
  */
@@ -19,10 +19,10 @@ import { openTunnel } from "./proxy_tunnel.ts";
 import { secureClient, TlsServerSide } from "./node_tls.ts";
 import type {
   Address,
-  ConnectOptions,
+  ConnectSettings,
   Listener,
   ListenHandler,
-  ListenOptions,
+  ListenSettings,
   ProxyAddress,
   TlsIdentity,
   Transport,
@@ -35,14 +35,14 @@ import { isIP } from "node:net";
 
 /** The first read buffer: small, since an idle connection pins it. */
 const FIRST_READ = 1024;
-/** The next sizes, while reads come back full. */
+/** The next sizes, while reads fill the buffer. */
 const SECOND_READ: SlotSize = 32768;
 const MAX_READ: SlotSize = 262144;
 /** Number of read buffers in which bytes are unmasked without a copy. */
 const SLOTS: Record<SlotSize, number> = { [SECOND_READ]: 128, [MAX_READ]: 26 };
 /**
  * The most bytes of large buffers beside the leased ones: of those with 256 KiB, and of all. A read that is waiting
- * pins its buffer, and a peer that stops after reads that were full leaves a large one.
+ * pins its buffer, and a peer that stops after full reads leaves a large one pinned.
  */
 const MAX_POOLED: Record<SlotSize, number> = { [SECOND_READ]: 32 * 1024 * 1024, [MAX_READ]: 8 * 1024 * 1024 };
 /** Number of reads in a row that would have fit the first buffer, after which the buffer becomes small again. */
@@ -61,7 +61,7 @@ export function denoTransport(): TransportProvider | undefined {
   return { listen, connect };
 }
 
-function listen(options: ListenOptions, handler: ListenHandler): Promise<Listener> {
+function listen(options: ListenSettings, handler: ListenHandler): Promise<Listener> {
   const { hostname, port, reusePort, tls, handshakeTimeout, clock } = options;
   return new Promise((resolve) => {
     const side = tls === undefined ? undefined : new TlsServerSide(tls, handshakeTimeout, clock);
@@ -69,7 +69,7 @@ function listen(options: ListenOptions, handler: ListenHandler): Promise<Listene
   });
 }
 
-async function connect(options: ConnectOptions): Promise<Transport> {
+async function connect(options: ConnectSettings): Promise<Transport> {
   const { proxy } = options;
   const conn = await dial(proxy ?? options, options);
   conn.setNoDelay(true);
@@ -81,9 +81,9 @@ async function connect(options: ConnectOptions): Promise<Transport> {
     : await startTls(conn, options, host);
 }
 
-/** Hosts whose TLS handshake was given up: each has cost a socket then, and costs no second one. */
+/** Hosts whose TLS handshake was given up: each has cost one socket, and must not cost another. */
 const silentHosts = new Set<string>();
-/** The most of them; beyond it the oldest is forgotten. */
+/** Maximum of these hosts; beyond it the oldest is forgotten. */
 const MAX_SILENT_HOSTS = 10_000;
 
 function rememberSilence(host: string): void {
@@ -91,9 +91,9 @@ function rememberSilence(host: string): void {
   if (silentHosts.size > MAX_SILENT_HOSTS) silentHosts.delete(silentHosts.values().next().value!);
 }
 
-async function startTls(conn: Deno.TcpConn, options: ConnectOptions, host: string): Promise<Transport> {
+async function startTls(conn: Deno.TcpConn, options: ConnectSettings, host: string): Promise<Transport> {
   const { hostname, signal, rootCertificates: caCerts } = options;
-  // A peer that is not there any more ends the handshake that Deno does not: the system finds out.
+  // With keep-alive the system ends the handshake of a peer that is gone, which Deno does not.
   conn.setKeepAlive(true);
   const tls = await Deno.startTls(conn, { hostname, caCerts, alpnProtocols: ["http/1.1"] });
   const abort = (): void => {
@@ -117,7 +117,7 @@ async function startTls(conn: Deno.TcpConn, options: ConnectOptions, host: strin
 /** Deno tries the addresses of a host one after the other, each until the system gives it up. */
 async function dial(
   { hostname, port }: { hostname: string; port: number },
-  options: ConnectOptions,
+  options: ConnectSettings,
 ): Promise<Deno.TcpConn> {
   const { signal, clock } = options;
   const addresses = isIP(hostname) === 0 ? await resolve(hostname, port) : [];
@@ -129,7 +129,7 @@ async function dial(
   }, signal);
 }
 
-/** Only those that may be connected to: a program may be allowed to use the name, and not the addresses. */
+/** Keeps the addresses that the program may connect to: it may be allowed to use the name only. */
 async function resolve(hostname: string, port: number): Promise<HostAddress[]> {
   const allowed = (host: string): boolean =>
     Deno.permissions.querySync({ name: "net", host: host.includes(":") ? `[${host}]:${port}` : `${host}:${port}` })
@@ -143,7 +143,7 @@ async function resolve(hostname: string, port: number): Promise<HostAddress[]> {
   }
 }
 
-async function throughProxy(conn: Deno.TcpConn, options: ConnectOptions, proxy: ProxyAddress): Promise<void> {
+async function throughProxy(conn: Deno.TcpConn, options: ConnectSettings, proxy: ProxyAddress): Promise<void> {
   const { signal } = options;
   const buffer = new Uint8Array(1024);
   const abort = (): void => closeQuietly(conn);
@@ -180,14 +180,14 @@ function closeQuietly(resource: { close(): void }): void {
 
 /**
  * Tells whether a peer had reset its connection before it was accepted. That is nothing to report, and no reason for a
- * pause: many of them would keep out everybody else.
+ * pause: many such peers would keep out all others.
  */
 function isPeersDoing(error: unknown): boolean {
   const { NotConnected, ConnectionReset, ConnectionAborted } = Deno.errors;
   return error instanceof NotConnected || error instanceof ConnectionReset || error instanceof ConnectionAborted;
 }
 
-/** Some systems refuse that for a connection that was reset meanwhile. */
+/** Ignores the refusal of some systems for a connection that was reset meanwhile. */
 function setNoDelay(conn: Deno.TcpConn): boolean {
   try {
     conn.setNoDelay(true);
@@ -243,7 +243,7 @@ class DenoListener implements Listener {
     }
   }
 
-  /** Accepts a connection; a slow TLS handshake does not hold up others. */
+  /** Accepts a connection; a slow TLS handshake does not delay others. */
   #accept(raw: Transport): void {
     if (this.#tls === undefined) return this.#handler.accept(raw);
     const admittance = this.#handler.admit(raw.remoteAddress);
@@ -285,7 +285,7 @@ let pooledBytes = 0;
 /** A microtask runs when all sockets that were ready have been read. */
 const writes = new WriteBatch(queueMicrotask);
 
-/** Two ends of a connection of its own. */
+/** Both ends of a connection of the program to itself. */
 interface Pair {
   near: Deno.TcpConn;
   far: Deno.TcpConn;
@@ -304,7 +304,7 @@ class PollerPass {
   #pair: Pair | undefined;
   #users = 0;
   #opening: Promise<void> | undefined;
-  #endWait: (() => void) | undefined;
+  #endTimer: (() => void) | undefined;
   readonly #byte = new Uint8Array(1);
 
   /** A connection waits for a pass for the first time. */
@@ -312,7 +312,7 @@ class PollerPass {
     if (this.#users++ === 0) this.#opening ??= this.#open().finally(() => this.#opening = undefined);
   }
 
-  /** It has ended. */
+  /** Such a connection has ended. */
   release(): void {
     if (--this.#users === 0) this.#close();
   }
@@ -322,16 +322,16 @@ class PollerPass {
     if (this.#opening !== undefined) return void this.#opening.then(done);
     if (this.#pair === undefined) return this.#wait(done);
     const { near, far } = this.#pair;
-    // If the pair is closed meanwhile, no connection is left that waits.
+    // If the pair is closed meanwhile, no connection waits any more.
     far.read(this.#byte).then(done, done);
     near.write(this.#byte).catch(() => {});
   };
 
   /** Without a pair. A timer that nothing waits for must not keep the program alive. */
   #wait(done: () => void): void {
-    const timer = setTimeout(() => this.#endWait?.(), 0);
-    this.#endWait = () => {
-      this.#endWait = undefined;
+    const timer = setTimeout(() => this.#endTimer?.(), 0);
+    this.#endTimer = () => {
+      this.#endTimer = undefined;
       clearTimeout(timer);
       done();
     };
@@ -350,7 +350,7 @@ class PollerPass {
   }
 
   #close(): void {
-    this.#endWait?.();
+    this.#endTimer?.();
     if (this.#pair === undefined) return;
     closeQuietly(this.#pair.near);
     closeQuietly(this.#pair.far);
@@ -387,10 +387,10 @@ class DenoTransport implements Transport, BatchedWriter {
   #pooled: Uint8Array<ArrayBuffer> | undefined;
   #smallReads = 0;
   readonly #load = new ReadLoad();
-  /** True if it has waited for a pass. */
-  #passes = false;
-  /** Gives up the wait for a turn. */
-  #leaveTurn: (() => void) | undefined;
+  /** True after the first wait for a pass. */
+  #usesPoller = false;
+  /** Cancels the wait to be served. */
+  #cancelWait: (() => void) | undefined;
   #paused = false;
   #wake: (() => void) | undefined;
 
@@ -431,14 +431,14 @@ class DenoTransport implements Transport, BatchedWriter {
     this.#conn.write(bytes).then(this.#onWritten, this.#onFailed);
   }
 
-  takeTurn(goOn: () => void): void {
-    this.#usePasses();
-    this.#leaveTurn = fairShare.enqueue(undefined, goOn);
+  deferWork(work: () => void): void {
+    this.#retainPoller();
+    this.#cancelWait = fairShare.enqueue(undefined, work);
   }
 
-  #usePasses(): void {
-    if (this.#passes || this.#closed) return;
-    this.#passes = true;
+  #retainPoller(): void {
+    if (this.#usesPoller || this.#closed) return;
+    this.#usesPoller = true;
     poller.retain();
   }
 
@@ -461,7 +461,7 @@ class DenoTransport implements Transport, BatchedWriter {
     if (this.#destroyed) return;
     this.#destroyed = true;
     closeQuietly(this.#conn);
-    this.#leaveTurn?.();
+    this.#cancelWait?.();
     this.resume();
     if (this.#handler !== undefined) queueMicrotask(() => this.#close(undefined));
   }
@@ -472,10 +472,10 @@ class DenoTransport implements Transport, BatchedWriter {
     try {
       for (;;) {
         const waits = fairShare.mustWait(this.#load, 0);
-        if (waits) await this.#turnToRead(more);
+        if (waits) await this.#waitToRead(more);
         if (this.#paused) await new Promise<void>((resolve) => this.#wake = resolve);
         if (this.#destroyed) return;
-        const slice = waits ? fairShare.turnOf(this.#load) : Infinity;
+        const slice = waits ? fairShare.allowance(this.#load) : Infinity;
         const buffer = slice < this.#buffer.length ? this.#buffer.subarray(0, slice) : this.#buffer;
         const length = await this.#conn.read(buffer);
         if (this.#destroyed) return;
@@ -500,40 +500,40 @@ class DenoTransport implements Transport, BatchedWriter {
     fairShare.spent(this.#load, since, bytes.length);
   }
 
-  /** Handles what was read before it was known to be much. */
+  /** Handles one large read in slices. */
   async #handleSlices(buffer: Uint8Array, length: number): Promise<void> {
     for (let at = 0, to = 0; at < length; at = to) {
-      await this.#turn(at > 0);
+      await this.#waitForService(at > 0);
       if (this.#destroyed) return;
-      to = Math.min(length, at + fairShare.turnOf(this.#load));
+      to = Math.min(length, at + fairShare.allowance(this.#load));
       this.#handle(buffer.subarray(at, to));
     }
   }
 
-  /** Waits for a turn to read. Bytes stay with the system meanwhile: of many that wait, each would pin a buffer. */
-  async #turnToRead(more: boolean): Promise<void> {
+  /** Waits before a read. The bytes stay with the system meanwhile, so that waiting connections pin no buffers. */
+  async #waitToRead(more: boolean): Promise<void> {
     const size = this.#buffer.length as typeof FIRST_READ | SlotSize;
     if (size !== FIRST_READ) this.#useBuffer(FIRST_READ);
-    await this.#turn(more);
+    await this.#waitForService(more);
     if (!this.#destroyed && size !== FIRST_READ) this.#useBuffer(size);
   }
 
-  /** Until it is this one's turn, or it is destroyed. */
-  #turn(more: boolean): Promise<void> {
-    this.#usePasses();
+  /** Waits until the connection is served or destroyed. */
+  #waitForService(more: boolean): Promise<void> {
+    this.#retainPoller();
     return new Promise((resolve) => {
-      const leave = fairShare.enqueue(this.#load, resolve, more);
-      this.#leaveTurn = () => {
-        leave();
+      const cancel = fairShare.enqueue(this.#load, resolve, more);
+      this.#cancelWait = () => {
+        cancel();
         resolve();
       };
     });
   }
 
   /**
-   * Grows the read buffer while reads come back full, and makes it small again after a burst. The large ones are leased
-   * where unmasking is fast; there are so many and no more, which also bounds what connections pin that go quiet after
-   * a burst. A connection that gets none of them reads with a large buffer only while there is more to come.
+   * Grows the read buffer while reads fill it, and makes it small again after a burst. Large buffers are leased where
+   * unmasking is fast. Their number is limited, which also bounds the memory of connections that go quiet after a
+   * burst. Without a lease, a connection reads with a large buffer only while reads fill it.
    */
   #adapt(length: number): void {
     const capacity = this.#buffer.length;
@@ -553,7 +553,7 @@ class DenoTransport implements Transport, BatchedWriter {
     this.#smallReads = 0;
     const leased = size === FIRST_READ ? new Uint8Array(size) : lease(size);
     if (leased === undefined) {
-      // With the one that it has, then.
+      // The pool is used up: the connection keeps its buffer.
       if (pooledBytes + size > MAX_POOLED[size as SlotSize]) return;
       this.#pooled = acquire(size);
       pooledBytes += this.#pooled.length;
@@ -580,15 +580,15 @@ class DenoTransport implements Transport, BatchedWriter {
   #closeWrite(): void {
     if (this.#destroyed) return;
     this.#conn.closeWrite().catch(() => {
-      // The peer is gone already; the read loop says so.
+      // The peer is gone; the read loop reports it.
     });
   }
 
   #fail(error: unknown): void {
-    // What fails after destroy() fails because of it.
+    // A failure after destroy() is its consequence.
     if (this.#destroyed) return this.#close(undefined);
     this.#destroyed = true;
-    this.#leaveTurn?.();
+    this.#cancelWait?.();
     closeQuietly(this.#conn);
     this.#close(error);
   }
@@ -596,7 +596,7 @@ class DenoTransport implements Transport, BatchedWriter {
   #close(error: unknown): void {
     if (this.#closed) return;
     this.#closed = true;
-    if (this.#passes) poller.release();
+    if (this.#usesPoller) poller.release();
     this.#handler?.close(error);
   }
 }

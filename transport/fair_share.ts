@@ -1,64 +1,61 @@
 /**
- * Shares the thread between connections. A connection that keeps it busy must not keep the others waiting, and the
- * processor must not idle while there is work.
+ * Shares the thread between connections: a busy connection must not delay light ones, and the processor must not idle
+ * while there is work.
  *
- * A connection is busy if a read of it takes long to handle, on average, and much longer than a read of the others.
- * While others talk, busy connections queue up before they read, and the head of the queue is served once a pass. A
- * pass goes to the poller and back: everything that is ready on other connections is handled in between. Nothing waits
- * where no other connection talks or all are alike, and nothing ever waits for a timer.
+ * A connection is busy if the average read of it takes long to handle, and much longer than a read of other
+ * connections. All other connections are light. While light connections are active, busy ones queue up before they
+ * read, and the head of the queue is served once a pass. A pass goes to the poller and back: everything that is ready
+ * on other connections is handled in between. No connection waits if no light one is active, or if all take equally
+ * long, and none ever waits for a timer.
  *
- * There are two queues. Connections whose handlers take the time are served for `QUANTUM` a pass, one message or so
- * each: that work is what the server is there for. Of connections that make the library work (tiny frames, inflating,
- * large messages), one is served a pass, for about `SLICE`, by cutting its bytes.
+ * There are two queues. Connections whose handlers take the time are served for `QUANTUM` a pass, about one message
+ * each: that work is the purpose of the server. Of connections that make the library work (tiny frames, inflating,
+ * large messages), one is served a pass, for about `SLICE`: its bytes are cut.
  *
  * @module
  */
 
 import { handlerTime } from "../base/handler_time.ts";
 
-/**
- * A connection becomes busy at this average time of a read, in ms, if that is also `DISPROPORTION` times the usual one;
- */
+/** Average time of a read from which a connection is busy, in ms, if also `DISPROPORTION` times the usual time. */
 const BUSY = 0.1;
 const DISPROPORTION = 10;
-/** and stops being busy at a third of that, so that one near the limit does not count as one of the others. */
+/** A connection stops being busy at a third of that limit, so that it does not alternate near the limit. */
 const RELIEF = 3;
-/**
- * Longest time that one read counts for, in ms: what is longer may be the garbage collector's, and alone makes no
- * connection busy.
- */
+/** Longest time that one read counts for, in ms: a longer time may be garbage collection. */
 const OUTLIER = 0.7;
 /** Least usual time, in ms, and the factors by which it follows longer and shorter reads. */
 const [LEAST, RISE, FALL] = [0.001, 1.02, 0.97];
 /** Weight of earlier reads in an average. */
 const MEMORY = 7 / 8;
 /** Number of reads after which the average of a connection is trusted. */
-const KNOWN_AFTER = 4;
-/** Others talk if one that is not busy was handled in the last 100 ms, the time of busy ones not counted. */
-const PRESENCE = 100;
+const TRUSTED_AFTER = 4;
+/** Light connections are active if one was handled in the last 100 ms, not counting the time of busy connections. */
+const LIGHT_PRESENCE = 100;
 /** Time for connections whose handlers take the time, in ms a pass. */
 const QUANTUM = 1.1;
-/** Time for a connection that makes the library work, in ms a pass; its bytes are cut so that they should take that. */
+/** Time for a connection that makes the library work, in ms a pass: its bytes are cut to take about that. */
 const SLICE = 0.2;
 /**
- * Part of the silence of the others that counts for nothing, in ms; half of the rest may be taken before the next pass.
+ * Silence of the light connections that gives no credit, in ms; half of the time beyond it may be used before the
+ * next pass.
  */
 const PATIENCE = 2;
-/** The most time that may be taken so, in ms. */
+/** Most time that may be used in this way, in ms. */
 const MOST_CREDIT = 4;
 const LEAST_SLICE = 128;
 const MOST_SLICE = 64 * 1024;
 /**
- * Most bytes at a time of a connection whose average is not trusted yet; the first time, when a request is expected,
- * and later.
+ * Most bytes at a time of a connection whose average is not trusted yet: of its first read, which should be a request,
+ * and of later ones.
  */
 const FIRST_SLICE = 1024;
-const UNKNOWN_SLICE = 256;
-/** Number of slices that a connection gets in a row before the next one of its queue: what is begun holds memory. */
+const UNTRUSTED_SLICE = 256;
+/** Number of slices that a connection gets in a row: messages that have begun hold memory. */
 const STREAK = 16;
 
 /**
- * Of reads shorter than 256 bytes one in four is timed: looking at the clock takes longer than handling most of them.
+ * Of reads shorter than 256 bytes one in four is timed: reading the clock takes longer than handling most of them.
  */
 const SHORT = 256;
 const SAMPLES = 4;
@@ -67,26 +64,26 @@ const SAMPLES = 4;
 export class ReadLoad {
   /** Reads so far. */
   reads = 0;
-  /** True if it takes more than others. */
+  /** True if its reads take much longer than usual. */
   busy = false;
   /** Time of the last reads, in ms: a sum in which later reads weigh more. */
   time = 0;
-  /** Their length, in bytes: a sum of the same weights. */
+  /** Length of the last reads, in bytes: a sum with the same weights. */
   bytes = 0;
-  /** Part of that time that handlers took, in ms. */
+  /** Part of `time` that handlers took, in ms. */
   handlers = 0;
   /** Slices in a row. */
   streak = 0;
-  /** True if its next bytes have waited for their turn. */
+  /** True if its next bytes were queued. */
   waited = false;
 
-  /** True if the averages can be trusted. */
-  get known(): boolean {
-    return this.reads >= KNOWN_AFTER;
+  /** True after enough reads to trust the averages. */
+  get trusted(): boolean {
+    return this.reads >= TRUSTED_AFTER;
   }
 
   /** True if most of the time goes to handlers of the program. */
-  get works(): boolean {
+  get handlerBound(): boolean {
     return this.handlers * 2 > this.time;
   }
 
@@ -97,50 +94,50 @@ export class ReadLoad {
 }
 
 /** An entry of a queue. */
-interface Waiting {
-  /** Expected time of its turn, in ms. */
-  price: number;
-  goOn: () => void;
+interface QueueEntry {
+  /** Expected time of serving it, in ms. */
+  expectedTime: number;
+  serve: () => void;
 }
 
 /** Goes to the poller and back: calls back when everything that was ready has been handled. */
-export type Pass = (done: () => void) => void;
+export type RunPass = (done: () => void) => void;
 
 /** Decides which connection is served next on one thread. */
 export class FairShare {
-  #pass: Pass;
+  #runPass: RunPass;
   #now: () => number;
-  /** When a connection that is not busy was handled last. */
-  #othersAt = -Infinity;
-  /** True if one was since that was not timed. */
-  #heard = false;
-  /** Time that busy ones have used since then, in ms. */
-  #usedSince = 0;
-  /** Time that may be taken before the next pass, in ms, since the last one found that they were silent. */
+  /** When a light connection was handled last. */
+  #lightAt = -Infinity;
+  /** True if a light connection was handled since then without being timed. */
+  #untimed = false;
+  /** Time of busy connections since then, in ms. */
+  #busyTime = 0;
+  /** Time that may be used before the next pass, in ms, since light connections were silent at the last one. */
   #credit = 0;
-  /** The average time of their reads, in ms. */
+  /** Usual time of a read of light connections, in ms. */
   #typical = 0;
-  readonly #working = new Line(QUANTUM);
-  readonly #costly = new Line(0);
-  #passing = false;
+  readonly #handlerQueue = new ServiceQueue(QUANTUM);
+  readonly #libraryQueue = new ServiceQueue(0);
+  #passRunning = false;
 
   /**
-   * Makes one.
+   * Makes a scheduler without connections.
    *
-   * @param pass Goes to the poller and back.
+   * @param runPass Goes to the poller and back.
    * @param now The time, in ms.
    */
-  constructor(pass: Pass, now: () => number = () => performance.now()) {
-    this.#pass = pass;
+  constructor(runPass: RunPass, now: () => number = () => performance.now()) {
+    this.#runPass = runPass;
     this.#now = now;
   }
 
   /**
-   * Bytes are going to be handled.
+   * Starts to measure the handling of bytes.
    *
-   * @param load What is known of their connection.
-   * @param length How many there are.
-   * @returns What `spent` wants to know.
+   * @param load Averages of the connection.
+   * @param length Number of bytes.
+   * @returns The time, in ms, for `spent`; `NaN` if this read is not timed.
    */
   begin(load: ReadLoad, length: number): number {
     const first = load.reads++ % SAMPLES === 0;
@@ -150,94 +147,97 @@ export class FairShare {
   }
 
   /**
-   * Tells whether bytes have to wait: see `enqueue`.
+   * Tells whether bytes must be queued with `enqueue`.
    *
-   * @param load What is known of their connection.
-   * @param length How many there are; 0 if that is not known yet.
-   * @returns `true` if they have to.
+   * @param load Averages of the connection.
+   * @param length Number of bytes; 0 before they are read.
+   * @returns `true` if they must.
    */
   mustWait(load: ReadLoad, length: number): boolean {
-    const much = load.busy ? load.works || load.average > this.#credit : length > SHORT && this.#isMuch(load, length);
+    const much = load.busy
+      ? load.handlerBound || load.average > this.#credit
+      : length > SHORT && this.#isMuch(load, length);
     return much && this.crowded;
   }
 
-  /** Tells whether so many bytes should take long, and longer than a read of the others. */
+  /** Tells whether a number of bytes will probably take long, and much longer than a usual read. */
   #isMuch(load: ReadLoad, length: number): boolean {
-    if (!load.known) return length > this.sliceOf(load);
+    if (!load.trusted) return length > this.sliceOf(load);
     return length * load.time > Math.max(this.#limit, this.#credit) * load.bytes;
   }
 
-  /** From this time of a read on, in ms, a connection is busy. */
+  /** Time of a read from which a connection is busy, in ms. */
   get #limit(): number {
     return Math.max(BUSY, this.#typical * DISPROPORTION);
   }
 
-  /** True if others are there. */
+  /** True if light connections are active. */
   get crowded(): boolean {
-    if (this.#heard) this.#othersTalk(this.#now());
-    return this.#now() - this.#othersAt - this.#usedSince <= PRESENCE;
+    if (this.#untimed) this.#recordLight(this.#now());
+    return this.#now() - this.#lightAt - this.#busyTime <= LIGHT_PRESENCE;
   }
 
   /**
-   * The most bytes to handle in one turn, where others are there.
+   * Computes the most bytes to handle at a time while light connections are active.
    *
-   * @param load What is known of their connection.
-   * @returns How many.
+   * @param load Averages of the connection.
+   * @returns Number of bytes.
    */
   sliceOf(load: ReadLoad): number {
     const time = Math.max(SLICE, this.#credit);
-    const most = (load.known ? MOST_SLICE : load.reads === 0 ? FIRST_SLICE : UNKNOWN_SLICE) * Math.ceil(time / SLICE);
+    const most = (load.trusted ? MOST_SLICE : load.reads === 0 ? FIRST_SLICE : UNTRUSTED_SLICE) *
+      Math.ceil(time / SLICE);
     return load.time === 0 ? most : Math.min(most, Math.max(LEAST_SLICE, Math.floor(time * load.bytes / load.time)));
   }
 
   /**
-   * The most bytes to handle now, of a connection whose turn it is.
+   * Computes the most bytes to handle now, of a connection that is served.
    *
-   * @param load What is known of it.
-   * @returns How many; Infinity where the others are gone.
+   * @param load Averages of the connection.
+   * @returns Number of bytes; Infinity if no light connection is active.
    */
-  turnOf(load: ReadLoad): number {
+  allowance(load: ReadLoad): number {
     return this.crowded ? this.sliceOf(load) : Infinity;
   }
 
   /**
-   * Waits for its turn.
+   * Queues a connection until it is served.
    *
-   * @param load What is known of the connection; absent if the turn is not for bytes.
-   * @param goOn Called then; handles the bytes.
-   * @param more Whether it has just had a turn, and its bytes were more than a slice.
-   * @returns Waits no longer.
+   * @param load Averages of the connection; absent if other work than bytes is queued.
+   * @param serve Called then; handles the bytes.
+   * @param more Whether the connection was served just now and has bytes beyond its slice.
+   * @returns Takes it out of the queue.
    */
-  enqueue(load: ReadLoad | undefined, goOn: () => void, more = false): () => void {
+  enqueue(load: ReadLoad | undefined, serve: () => void, more = false): () => void {
     this.#startPass();
     if (load !== undefined) load.waited = true;
-    if (load?.works) return this.#working.add({ price: load.average, goOn });
+    if (load?.handlerBound) return this.#handlerQueue.add({ expectedTime: load.average, serve });
     const first = more && load !== undefined && ++load.streak < STREAK;
     if (!more && load !== undefined) load.streak = 0;
-    return this.#costly.add({ price: 0, goOn }, first);
+    return this.#libraryQueue.add({ expectedTime: 0, serve }, first);
   }
 
   /**
    * Waits for the next pass.
    *
-   * @param goOn Called then.
-   * @returns Waits no longer.
+   * @param serve Called then.
+   * @returns Cancels the wait.
    */
-  waitForPass(goOn: () => void): () => void {
+  waitForPass(serve: () => void): () => void {
     this.#startPass();
-    return this.#working.add({ price: 0, goOn });
+    return this.#handlerQueue.add({ expectedTime: 0, serve });
   }
 
   /**
-   * Bytes were handled.
+   * Records that bytes were handled.
    *
-   * @param load What is known of their connection.
-   * @param since What `begin` has returned.
-   * @param length How many they were.
+   * @param load Averages of the connection.
+   * @param since Result of `begin`.
+   * @param length Number of bytes.
    */
   spent(load: ReadLoad, since: number, length: number): void {
     if (Number.isNaN(since)) {
-      this.#heard = true;
+      this.#untimed = true;
       this.#credit = 0;
       return;
     }
@@ -251,51 +251,51 @@ export class FairShare {
     load.bytes = load.bytes * MEMORY + (time > OUTLIER ? length * OUTLIER / time : length);
     const { average } = load;
     const limit = this.#limit;
-    load.busy = load.known && average >= (load.busy ? limit / RELIEF : limit);
+    load.busy = load.trusted && average >= (load.busy ? limit / RELIEF : limit);
     const isLong = load.busy || time >= limit;
-    // Near the lesser ones: what is not known yet to be busy must not pass for usual.
+    // It falls faster than it rises: a busy connection that is not recognised yet must not count as usual.
     if (!isLong) this.#typical = time > this.#typical ? Math.max(LEAST, this.#typical * RISE) : this.#typical * FALL;
-    // A slice is short, but is not one of the others: four connections with large messages would slow each other down.
+    // A slice is short, but its connection is not light: four with large messages would slow each other down.
     if (isLong || waited) {
-      this.#usedSince += time;
+      this.#busyTime += time;
       this.#credit -= time;
-    } else this.#othersTalk(now);
+    } else this.#recordLight(now);
   }
 
-  #othersTalk(now: number): void {
-    this.#heard = false;
-    this.#othersAt = now;
-    this.#usedSince = 0;
+  #recordLight(now: number): void {
+    this.#untimed = false;
+    this.#lightAt = now;
+    this.#busyTime = 0;
     this.#credit = 0;
   }
 
   #startPass(): void {
-    if (this.#passing) return;
-    this.#passing = true;
-    this.#pass(this.#serve);
+    if (this.#passRunning) return;
+    this.#passRunning = true;
+    this.#runPass(this.#serve);
   }
 
   readonly #serve = (): void => {
-    this.#passing = false;
-    if (this.#heard) this.#othersTalk(this.#now());
-    else this.#credit = Math.min(Math.max(0, this.#now() - this.#othersAt - PATIENCE) / 2, MOST_CREDIT);
+    this.#passRunning = false;
+    if (this.#untimed) this.#recordLight(this.#now());
+    else this.#credit = Math.min(Math.max(0, this.#now() - this.#lightAt - PATIENCE) / 2, MOST_CREDIT);
     try {
-      this.#working.serve();
-      this.#costly.serve();
+      this.#handlerQueue.serve();
+      this.#libraryQueue.serve();
     } finally {
       if (this.#waiting) this.#startPass();
     }
   };
 
   get #waiting(): boolean {
-    return this.#working.length + this.#costly.length > 0;
+    return this.#handlerQueue.length + this.#libraryQueue.length > 0;
   }
 }
 
 /** A queue that is served for a quantum of time a pass. */
-class Line {
+class ServiceQueue {
   #quantum: number;
-  #waiting: Waiting[] = [];
+  #waiting: QueueEntry[] = [];
 
   constructor(quantum: number) {
     this.#quantum = quantum;
@@ -305,7 +305,7 @@ class Line {
     return this.#waiting.length;
   }
 
-  add(waiting: Waiting, first = false): () => void {
+  add(waiting: QueueEntry, first = false): () => void {
     if (first) this.#waiting.unshift(waiting);
     else this.#waiting.push(waiting);
     return () => {
@@ -317,13 +317,13 @@ class Line {
   /** Serves the first entry, and as many more as the quantum allows. */
   serve(): void {
     const queue = this.#waiting;
-    let left = this.#quantum;
-    // What is added meanwhile waits for the next pass.
+    let remaining = this.#quantum;
+    // Entries added meanwhile wait for the next pass.
     for (let count = queue.length; count > 0 && queue.length > 0; count--) {
-      const { price, goOn } = queue.shift()!;
-      goOn();
-      left -= price;
-      if (left <= 0 || (queue.length > 0 && queue[0]!.price > left)) return;
+      const { expectedTime, serve } = queue.shift()!;
+      serve();
+      remaining -= expectedTime;
+      if (remaining <= 0 || (queue.length > 0 && queue[0]!.expectedTime > remaining)) return;
     }
   }
 }

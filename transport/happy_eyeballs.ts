@@ -26,11 +26,11 @@ export interface HostAddress {
  */
 export function interleave(addresses: readonly HostAddress[]): HostAddress[] {
   const first = addresses.filter(({ family }) => family === addresses[0]?.family);
-  const others = addresses.filter(({ family }) => family !== addresses[0]?.family);
+  const second = addresses.filter(({ family }) => family !== addresses[0]?.family);
   const ordered: HostAddress[] = [];
-  for (let index = 0; index < Math.max(first.length, others.length); index++) {
+  for (let index = 0; index < Math.max(first.length, second.length); index++) {
     if (index < first.length) ordered.push(first[index]!);
-    if (index < others.length) ordered.push(others[index]!);
+    if (index < second.length) ordered.push(second[index]!);
   }
   return ordered;
 }
@@ -52,11 +52,11 @@ export interface Dialling<Conn> {
 }
 
 /**
- * Connects to whichever address answers first; the next attempt begins when the one before has failed, or after
+ * Connects to the address that answers first. An attempt begins when the one before has failed, or after
  * {@linkcode ATTEMPT_DELAY}.
  *
  * @param addresses In the order of the attempts; at least one.
- * @param dialling How to.
+ * @param dialling Makes the attempts.
  * @param signal Gives all attempts up.
  * @returns The first connection. Rejects with the first failure when all have failed.
  */
@@ -66,7 +66,7 @@ export function connectFirst<Conn>(
   signal: AbortSignal,
 ): Promise<Conn> {
   return new Promise((resolve, reject) => {
-    const others = new AbortController();
+    const attempts = new AbortController();
     const failures: unknown[] = [];
     let started = 0;
     let settled = false;
@@ -75,7 +75,7 @@ export function connectFirst<Conn>(
       settled = true;
       cancelTimer();
       signal.removeEventListener("abort", abort);
-      others.abort();
+      attempts.abort();
       end();
     };
     const abort = (): void => settle(() => reject(signal.reason));
@@ -84,7 +84,7 @@ export function connectFirst<Conn>(
       if (settled || started === addresses.length) return;
       const { address } = addresses[started++]!;
       if (started < addresses.length) cancelTimer = dialling.clock.after(ATTEMPT_DELAY, next);
-      dialling.dial(address, others.signal).then((conn) => {
+      dialling.dial(address, attempts.signal).then((conn) => {
         if (settled) dialling.close(conn);
         else settle(() => resolve(conn));
       }, (error) => {

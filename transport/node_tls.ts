@@ -2,13 +2,13 @@
  * TLS over any transport, on `node:tls`, for Deno: of servers, and of clients where `Deno.startTls` will not do (see
  * `transport/deno.ts`).
  *
- * Why not `Deno.listenTls`: its connections have no `setNoDelay` (Deno 2.9), so Nagle's algorithm meets delayed
- * acknowledgements. A server that sent a small message each 7 ms to a client that answers each third one had 43 % of
- * them come 20 to 41 ms late.
+ * `Deno.listenTls` is not used: its connections have no `setNoDelay` (Deno 2.9), so Nagle's algorithm waits for delayed
+ * acknowledgements. Of small messages sent each 7 ms to a client that answered each third one, 43 % came 20 to 41 ms
+ * late.
  *
- * Why not a server of `node:tls` on sockets of its own: it never accepts again once no file descriptor was left, and
- * `pause` of such a socket does not stop the reading from the system, so that memory grows with what a peer sends
- * (`bench/README.md`).
+ * A server of `node:tls` on its own sockets is not used: it never accepts again after it has run out of file
+ * descriptors, and `pause` of its sockets does not stop reading from the system, so that memory grows with what a peer
+ * sends (`bench/README.md`).
  *
  * @module
  */
@@ -17,15 +17,15 @@ import { Duplex } from "node:stream";
 import { isIP } from "node:net";
 import { connect, createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import type { Clock } from "../base/clock.ts";
-import type { Address, ConnectOptions, TlsIdentity, Transport, TransportHandler } from "./transport.ts";
+import type { Address, ConnectSettings, TlsIdentity, Transport, TransportHandler } from "./transport.ts";
 
-/** Most bytes given to `node:tls` at a time to decrypt, */
+/** Most bytes given to `node:tls` at a time to decrypt. */
 const SLICE = 64 * 1024;
-/** and so much to encrypt. */
+/** Most bytes given to it at a time to encrypt. */
 const PART = 48 * 1024;
 /** ALPN of RFC 7301 for HTTP/1.1, which RFC 6455 stands on. */
 const PROTOCOLS = ["http/1.1"];
-/** Time for a peer to end TCP after the alert that tells why a handshake has failed, in ms. */
+/** Time for a peer to end TCP after the alert of a failed handshake, in ms. */
 const ALERT_PATIENCE = 1000;
 
 /** TLS handshakes of a server. */
@@ -40,7 +40,7 @@ export class TlsServerSide {
    * Takes the identity to show.
    *
    * @param identity Certificate and key.
-   * @param timeout How long a TLS handshake may take, in ms; 0: no limit.
+   * @param timeout Longest time of a TLS handshake, in ms; 0: no limit.
    * @param clock Time.
    */
   constructor(identity: TlsIdentity, timeout: number, clock: Clock) {
@@ -90,13 +90,13 @@ export class TlsServerSide {
  * Does the TLS handshake of a client, ALPN `http/1.1` only.
  *
  * @param raw The transport below, not opened yet.
- * @param options What to check the certificate against, and what gives the handshake up.
+ * @param options Name and roots to check the certificate with, and the signal that aborts.
  * @returns The protected transport, not opened yet. Rejects if the certificate is not valid, or the signal aborts;
  * `raw` is destroyed then.
  */
 export async function secureClient(
   raw: Transport,
-  options: Pick<ConnectOptions, "hostname" | "rootCertificates" | "signal" | "clock">,
+  options: Pick<ConnectSettings, "hostname" | "rootCertificates" | "signal" | "clock">,
 ): Promise<Transport> {
   const { hostname, rootCertificates, signal, clock } = options;
   const below = new TransportDuplex(raw);
@@ -108,7 +108,7 @@ export async function secureClient(
     ...isIP(hostname) === 0 && { servername: hostname },
     secureContext: makeClientContext(rootCertificates),
     ALPNProtocols: PROTOCOLS,
-    // NODE_TLS_REJECT_UNAUTHORIZED would turn it off.
+    // NODE_TLS_REJECT_UNAUTHORIZED would turn the check off.
     rejectUnauthorized: true,
   });
   const handshake = new Handshake(raw, below, socket, "secureConnect", clock);
@@ -125,16 +125,16 @@ export async function secureClient(
 /**
  * One TLS handshake.
  *
- * | state     | meaning                                                                     | next              |
- * |-----------|-----------------------------------------------------------------------------|-------------------|
- * | `shaking` | it is not done                                                              | `parting`, `over` |
- * | `parting` | it has failed, the alert that says why is sent, and the peer is to end TCP   | `over`            |
- * | `over`    | the connection is there, or destroyed                                       |                   |
+ * | state         | meaning                                                                 | next               |
+ * |---------------|-------------------------------------------------------------------------|--------------------|
+ * | `handshaking` | the handshake is not done                                               | `alerting`, `over` |
+ * | `alerting`    | the handshake has failed, the alert is sent, and the peer is to end TCP | `over`             |
+ * | `over`        | the connection is there, or destroyed                                   |                    |
  */
 class Handshake {
   /** The protected transport. Rejects when the transport below is destroyed. */
   readonly transport: Promise<Transport>;
-  #state: "shaking" | "parting" | "over" = "shaking";
+  #state: "handshaking" | "alerting" | "over" = "handshaking";
   #raw: Transport;
   #below: TransportDuplex;
   #socket: TLSSocket;
@@ -165,7 +165,7 @@ class Handshake {
   }
 
   #succeed(): void {
-    if (this.#state !== "shaking") return;
+    if (this.#state !== "handshaking") return;
     this.#state = "over";
     const transport = new TlsTransport(this.#raw, this.#below, this.#socket);
     this.#below.off("error", this.#onError);
@@ -176,8 +176,8 @@ class Handshake {
 
   /** TLS has failed. A reset would overtake the alert, which is written already. */
   #part(error: unknown): void {
-    if (this.#state !== "shaking") return;
-    this.#state = "parting";
+    if (this.#state !== "handshaking") return;
+    this.#state = "alerting";
     this.#error = error;
     this.#cancelTimer = this.#clock.after(ALERT_PATIENCE, () => this.giveUp(error));
     this.#raw.end();
@@ -190,7 +190,7 @@ class Handshake {
    */
   giveUp(error: unknown): void {
     if (this.#state === "over") return;
-    const reason = this.#state === "parting" ? this.#error : error;
+    const reason = this.#state === "alerting" ? this.#error : error;
     this.#state = "over";
     this.#cancelTimer();
     this.#socket.destroy();
@@ -201,8 +201,8 @@ class Handshake {
 }
 
 /**
- * The certificates are trusted besides the runtime's own: the option `ca` would stand instead of them, and to give both
- * takes 20 ms.
+ * The certificates are trusted besides the runtime's own: the option `ca` would replace those, and giving both takes
+ * 20 ms.
  */
 function makeClientContext(rootCertificates: readonly string[]): SecureContext {
   const secureContext = createSecureContext();
@@ -216,16 +216,16 @@ function makeContext(identity: TlsIdentity): SecureContext {
 }
 
 /**
- * A transport as the stream that `node:tls` wants below it. That reads by `data` events and writes with a callback; the
- * queues of a `Duplex` in between would only copy, so bytes go past them.
+ * A transport as the stream that `node:tls` wants below it. `node:tls` reads by `data` events and writes with a
+ * callback; the queues of a `Duplex` would only copy, so bytes bypass them.
  */
 class TransportDuplex extends Duplex {
   #raw: Transport;
   #opened = false;
   #written: (() => void) | undefined;
-  /** True if the program has paused the connection: what the stream asks for does not count then. */
-  held = false;
-  /** Called when the peer has sent FIN: inside the handshake `node:tls` says nothing of it. */
+  /** True if the handler has paused the connection: `resume` by `node:tls` is ignored then. */
+  pausedByHandler = false;
+  /** Called when the peer has sent FIN, which `node:tls` does not report inside the handshake. */
   ended: () => void = () => {};
   /** Called when the transport has ended. */
   lost: () => void = () => {};
@@ -262,8 +262,7 @@ class TransportDuplex extends Duplex {
   }
 
   /**
-   * In slices: `node:tls` decrypts all that it is given into memory of its own, which stays in the cache if it is
-   * small.
+   * Delivers bytes in slices: `node:tls` decrypts each into memory of its own, which stays in the cache if it is small.
    */
   #deliver(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length && !this.destroyed; at += SLICE) {
@@ -274,14 +273,14 @@ class TransportDuplex extends Duplex {
   #drained(): void {
     const written = this.#written;
     this.#written = undefined;
-    // It may write more.
+    // The callback may write more.
     written?.();
     if (this.#written === undefined) this.idle();
   }
 
   override resume(): this {
     if (!this.#opened) this.#open();
-    else if (!this.held) this.#raw.resume();
+    else if (!this.pausedByHandler) this.#raw.resume();
     return this;
   }
 
@@ -313,19 +312,18 @@ class TransportDuplex extends Duplex {
 }
 
 /**
- * Gives what a socket has decrypted straight to its transport, and takes what is to be encrypted past the socket's
- * queue.
+ * Gives decrypted bytes of a socket directly to its transport, and takes bytes to encrypt past the socket's queue.
  */
 class DirectTls {
   readonly socket: TLSSocket;
-  /** Takes what was decrypted; `undefined`: it goes the way of any stream. */
+  /** Takes decrypted bytes; `undefined`: they go through the stream. */
   receive: ((bytes: Uint8Array) => void) | undefined;
 
   constructor(socket: TLSSocket) {
     this.socket = socket;
     const push = socket.push.bind(socket);
     socket.push = (chunk: Uint8Array | null, encoding?: BufferEncoding): boolean => {
-      // Bytes that came before there was a handler lie in the stream, and go first.
+      // Bytes that came before the handler was set wait in the stream, and go first.
       if (chunk === null || this.receive === undefined || socket.readableLength > 0) return push(chunk, encoding);
       this.receive(chunk);
       return true;
@@ -335,8 +333,8 @@ class DirectTls {
   /**
    * Encrypts and sends, one call at a time.
    *
-   * @param bytes What to send.
-   * @param done Called when it has left, or cannot leave.
+   * @param bytes The bytes to encrypt and send.
+   * @param done Called when the bytes are sent, or cannot be.
    */
   send(bytes: Uint8Array, done: (error?: Error | null) => void): void {
     this.socket._write(bytes, "buffer" as BufferEncoding, done);
@@ -406,7 +404,7 @@ class TlsTransport implements Transport {
     return false;
   }
 
-  /** In parts: `node:tls` copies all of an array first, and encrypts so much of it at a time. */
+  /** Encrypts in parts: `node:tls` copies the whole array first, and encrypts one part of it at a time. */
   #encryptNext(): void {
     const rest = this.#rest!;
     this.#rest = rest.length > PART ? rest.subarray(PART) : undefined;
@@ -428,17 +426,17 @@ class TlsTransport implements Transport {
   }
 
   pause(): void {
-    this.#below.held = true;
+    this.#below.pausedByHandler = true;
     this.#raw.pause();
   }
 
   resume(): void {
-    this.#below.held = false;
+    this.#below.pausedByHandler = false;
     this.#raw.resume();
   }
 
-  takeTurn(goOn: () => void): void {
-    this.#raw.takeTurn(goOn);
+  deferWork(work: () => void): void {
+    this.#raw.deferWork(work);
   }
 
   end(): void {

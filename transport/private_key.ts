@@ -178,7 +178,7 @@ async function decrypt(
 ): Promise<string> {
   try {
     const der = cipher.name === "AES-CBC" ? await decryptAes(key, iv, data) : decryptTripleDes(key, iv, data);
-    // One wrong pass phrase in some 256 leaves a valid padding: what comes out must be a key too.
+    // One wrong pass phrase in some 256 gives a valid padding: the output must be a key too.
     return toPem(createPrivateKey(writePem(label, der)));
   } catch (cause) {
     throw new CertificateError("ERR_KEY_PASSWORD_WRONG", `The pass phrase of the key "${file}" is wrong`, { cause });

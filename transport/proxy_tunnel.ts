@@ -11,7 +11,7 @@ import type { ProxyAddress } from "./transport.ts";
 /** Bytes to and from a proxy, before the tunnel is there. */
 export interface ProxyChannel {
   /**
-   * Writes all of it.
+   * Writes all bytes.
    *
    * @param bytes The bytes.
    */
@@ -24,7 +24,7 @@ export interface ProxyChannel {
  * Asks a proxy for a tunnel.
  *
  * @param channel The connection to it.
- * @param target Where the tunnel is to lead.
+ * @param target The end of the tunnel.
  * @param proxy The proxy.
  * @throws {TransportError} If it does not open one.
  */
@@ -58,7 +58,7 @@ async function readAnswer(
     }
     const used = reader.push(bytes);
     if (reader.head === undefined) continue;
-    // A server speaks second, so these would be the proxy's own: RFC 9110 §9.3.6 knows of no content.
+    // A server sends nothing first, so these bytes would be the proxy's own: RFC 9110 §9.3.6 allows no content.
     const answer = parseStatusLine(reader.head.startLine);
     if (used < bytes.length && answer.status < 300) {
       throw new TransportError("ERR_PROXY", `The proxy ${proxy.hostname}:${proxy.port} sent more than its answer`);

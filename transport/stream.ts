@@ -40,7 +40,7 @@ const NOWHERE: Address = { hostname: "", port: 0 };
  * Makes a transport over a pair of byte streams. Both are locked from here on.
  *
  * @param pair The streams.
- * @param info What is known of the way.
+ * @param info Facts about the streams.
  * @returns The transport, not opened yet.
  */
 export function streamTransport(pair: BytePair, info: BytePairInfo = {}): Transport {
@@ -77,7 +77,7 @@ class StreamTransport implements Transport {
 
   write(bytes: Uint8Array): boolean {
     if (this.#destroyed) return false;
-    // The sink may keep the chunk as long as it likes, so it gets one of its own.
+    // The sink may keep the chunk, so it gets a copy.
     this.#writer.write(bytes.slice()).then(() => {
       this.bytesWritten += bytes.length;
       if (!this.#destroyed) this.#handler?.drain();
@@ -95,8 +95,8 @@ class StreamTransport implements Transport {
     this.#wake = undefined;
   }
 
-  takeTurn(goOn: () => void): void {
-    setTimeout(goOn, 0);
+  deferWork(work: () => void): void {
+    setTimeout(work, 0);
   }
 
   end(): void {

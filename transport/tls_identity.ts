@@ -25,7 +25,7 @@ export type AskPassword = () => string | undefined | Promise<string | undefined>
 /**
  * Reads and checks certificate and key.
  *
- * @param files Where they are.
+ * @param files Paths of the files.
  * @param askPassword Asked if the key is encrypted.
  * @returns The texts.
  * @throws {CertificateError} If they cannot be used.

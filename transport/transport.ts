@@ -1,9 +1,8 @@
 /**
- * Bytes in and out: what a byte connection must do for the rest of the library. The leaves (`deno.ts`, `bun.ts`) do it,
- * each on its runtime; `runtime.ts` chooses.
+ * The contract of a byte connection. `deno.ts` and `bun.ts` implement it, each on its runtime; `runtime.ts` chooses.
  *
- * The interface is push: a leaf calls the handler when something came, and the handler says `pause` when it has
- * enough. That is how `Bun.listen` works by itself, and a read loop over `Deno.Conn` does it at no cost.
+ * A transport calls the handler when bytes came, and the handler calls `pause` when it has enough. `Bun.listen` works
+ * in this way by itself, and a read loop over `Deno.Conn` does so at no cost.
  *
  * @module
  */
@@ -19,7 +18,7 @@ export interface Address {
   port: number;
 }
 
-/** Takes what a {@linkcode Transport} has to say. Calls never overlap. */
+/** Takes the events of a {@linkcode Transport}. Calls never overlap. */
 export interface TransportHandler {
   /**
    * Bytes came. They are valid only during the call, and may be changed in place.
@@ -27,14 +26,14 @@ export interface TransportHandler {
    * @param bytes At least one byte.
    */
   data(bytes: Uint8Array): void;
-  /** The bytes that {@linkcode Transport.write} had kept are gone: it may be called again. */
+  /** The array of {@linkcode Transport.write} is free again: `write` may be called. */
   drain(): void;
   /** The peer sends no more (FIN); writing may still work. */
   end(): void;
   /**
-   * Nothing more will come or go; the last call.
+   * The connection has ended; the last call.
    *
-   * @param error What broke the connection, if it was not closed in order.
+   * @param error The error that broke the connection, if one did.
    */
   close(error?: unknown): void;
 }
@@ -57,26 +56,26 @@ export interface Transport {
   /**
    * Starts the reading. A second call replaces the handler.
    *
-   * @param handler Takes what comes from now on.
+   * @param handler Takes the events from now on.
    */
   open(handler: TransportHandler): void;
   /**
    * Writes bytes. The transport may keep the array until `drain`, and it must not be changed until then.
    *
-   * @param bytes What to write.
+   * @param bytes The bytes to write.
    * @returns `true`: the array is free again and the next call may follow. `false`: wait for `drain`.
    */
   write(bytes: Uint8Array): boolean;
-  /** No more `data` than what is on its way: at most what one read brings, 512 KiB. */
+  /** Stops `data`, but for bytes that were read already: at most 512 KiB. */
   pause(): void;
   /** Undoes `pause`. */
   resume(): void;
   /**
-   * Calls back in a later turn, when others have had theirs: for work that bytes bring which came at once.
+   * Calls back in a later turn, after other connections: for more work of bytes that came in one read.
    *
-   * @param goOn What to call.
+   * @param work Does it.
    */
-  takeTurn(goOn: () => void): void;
+  deferWork(work: () => void): void;
   /** Sends FIN after all that was written. Reading goes on. */
   end(): void;
   /** Gives the connection up at once. `close` follows on the handler, not within this call. */
@@ -87,40 +86,40 @@ export interface Transport {
 export interface Admittance {
   /** Time at which TCP was accepted, in ms of the clock. */
   readonly acceptedAt: number;
-  /** Ends it; called to make room. */
+  /** Ends the connection; called to make room for another one. */
   evict: () => void;
   /** Gives the slot back: the connection has ended. */
   leave(): void;
 }
 
-/** Takes what a {@linkcode Listener} accepts. */
+/** Takes the connections of a {@linkcode Listener}. */
 export interface ListenHandler {
   /**
-   * TCP is there, and a TLS handshake would follow.
+   * Asked after TCP, before the TLS handshake.
    *
    * @param remoteAddress The other end.
-   * @returns `undefined` if it is not to go on.
+   * @returns `undefined` to refuse the connection.
    */
   admit(remoteAddress: Address): Admittance | undefined;
   /**
    * A connection is there; with TLS, its TLS handshake is done.
    *
    * @param transport The connection, not opened yet.
-   * @param admittance What `admit` has returned; absent without TLS.
+   * @param admittance The result of `admit`; absent without TLS.
    */
   accept(transport: Transport, admittance?: Admittance): void;
   /**
-   * A TLS handshake has failed, came too late, or was left by its peer. Scanners and the probes of load balancers do
-   * that all the time.
+   * A TLS handshake has failed, exceeded its time, or was aborted by the peer, as scanners and probes of load balancers
+   * do all the time.
    *
-   * @param error What the runtime said.
+   * @param error The error of the runtime.
    * @param remoteAddress The other end.
    */
   handshakeFailed(error: unknown, remoteAddress: Address): void;
   /**
    * Accepting failed for one connection, or for a moment (such as too many open files); listening goes on.
    *
-   * @param error What the runtime said.
+   * @param error The error of the runtime.
    */
   error(error: unknown): void;
 }
@@ -133,15 +132,15 @@ export interface TlsIdentity {
   key: string;
 }
 
-/** Options of a listener. */
-export interface ListenOptions {
+/** Settings of a listener. */
+export interface ListenSettings {
   /** Address to listen on. */
   hostname: string;
   /** Port; 0 takes a free one. */
   port: number;
   /** True to let other processes listen on the port too. */
   reusePort?: boolean | undefined;
-  /** With it, the listener speaks TLS, ALPN `http/1.1`. */
+  /** Identity of a listener with TLS, ALPN `http/1.1`; without it the listener has no TLS. */
   tls?: TlsIdentity | undefined;
   /** Time limit of a TLS handshake, in ms; 0: no limit. */
   handshakeTimeout: number;
@@ -159,7 +158,7 @@ export interface Listener {
    * @param tls The new identity.
    */
   replaceIdentity(tls: TlsIdentity): void;
-  /** Accepts no more. Connections that were accepted live on. */
+  /** Stops accepting. Accepted connections stay open. */
   close(): Promise<void>;
 }
 
@@ -173,8 +172,8 @@ export interface ProxyAddress {
   readonly authorization: string | undefined;
 }
 
-/** Options of an outgoing connection. */
-export interface ConnectOptions {
+/** Settings of an outgoing connection. */
+export interface ConnectSettings {
   /** Host name or address. */
   hostname: string;
   /** Port. */
@@ -196,16 +195,16 @@ export interface TransportProvider {
   /**
    * Listens.
    *
-   * @param options Where and how.
+   * @param options Address, TLS and limits.
    * @param handler Takes the connections.
    * @returns The open port.
    */
-  listen(options: ListenOptions, handler: ListenHandler): Promise<Listener>;
+  listen(options: ListenSettings, handler: ListenHandler): Promise<Listener>;
   /**
    * Connects.
    *
-   * @param options Where and how.
+   * @param options The target, and TLS.
    * @returns The connection, with TLS after its handshake, not opened yet.
    */
-  connect(options: ConnectOptions): Promise<Transport>;
+  connect(options: ConnectSettings): Promise<Transport>;
 }

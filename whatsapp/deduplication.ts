@@ -10,10 +10,10 @@ import type { WhatsAppRecord } from "../cloud_api/records.ts";
 import { statusKey } from "../cloud_api/status.ts";
 import type { PendingNotification } from "./pending_notification.ts";
 
-/** Remembers keys; a program may bring one that outlives it. */
+/** Remembers keys; a program may bring a store that outlives the process. */
 export interface SeenStore {
   /**
-   * Looks a key up.
+   * Tells whether a key is remembered.
    *
    * @param key The key.
    * @returns `true` if it is remembered.
@@ -47,7 +47,7 @@ export class MemorySeenStore implements SeenStore {
   }
 
   /**
-   * Looks a key up.
+   * Tells whether a key is remembered.
    *
    * @param key The key.
    * @returns `true` if it is remembered.
@@ -79,7 +79,7 @@ export interface NewRecords {
   readonly records: readonly WhatsAppRecord[];
   /** Keys of these records, as far as they have one. */
   readonly keys: readonly string[];
-  /** Notifications whose handling of the same records goes on: their outcome is that of this notification too. */
+  /** Notifications that handle the same records at present: this notification shares their outcome. */
   readonly leaders: ReadonlySet<PendingNotification>;
 }
 
@@ -127,7 +127,8 @@ export class Deduplication {
   }
 
   /**
-   * Notes that a notification hands its records over, and lets it follow those that do so already.
+   * Notes that a notification hands its records over, and lets it wait for notifications that already hand over the
+   * same records.
    *
    * @param pending The notification.
    * @param chosen Its records.

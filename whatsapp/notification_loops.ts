@@ -110,7 +110,7 @@ export class NotificationLoops {
    */
   end(error: unknown): void {
     this.#ended = { error };
-    // A later connection brings nothing for them.
+    // A later connection brings nothing for these loops.
     this.abandon(error);
   }
 
@@ -168,7 +168,7 @@ export class NotificationLoops {
     this.#loops.delete(loop);
     const rest = [...current === undefined ? [] : [current], ...loop.queue.takeAll()];
     if (loop.session !== this.#session) {
-      // The next connection has brought it again.
+      // The next connection has brought the notification again.
       for (const { pending } of rest) this.#owner.forget(pending);
     } else if (this.#owner.listens || this.#loops.size > 0) {
       // Other loops or handlers get everything, including the rest of this loop.

@@ -1,10 +1,10 @@
 /**
- * Text forms of notifications: exact decoding of their bytes, and texts that could be taken for one.
+ * Text forms of notifications: exact decoding of their bytes, and detection of texts that look like a notification.
  *
  * @module
  */
 
-/** Members that a program may look for in a notification; the last one would become part of a copy of it. */
+/** Members that a program may look for in a notification; the last one would change the prototype of a copy. */
 const NOTIFICATION_KEYS: readonly string[] = ["object", "entry", "__proto__"];
 
 /**

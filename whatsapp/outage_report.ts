@@ -13,7 +13,7 @@ const REMINDER_INTERVAL = 60_000;
 /** Least time between a report and the report of the end, in ms: an outage with a short break has not ended. */
 const END_INTERVAL = 1000;
 
-/** Texts of reports, and the difference between two failures. */
+/** Texts of reports, and the rule by which two failures differ. */
 export interface OutageTexts {
   /** `true`: failures with another message are reported apart; `false`: only those with another code. */
   readonly byMessage: boolean;

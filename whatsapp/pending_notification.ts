@@ -24,7 +24,7 @@ export interface WhatsAppNotification {
   readonly partial: boolean;
 }
 
-/** Outcome of a notification: it is done when all handlers and loops that began with it have ended, and none failed. */
+/** Outcome of a notification: done when all handlers and loops that took it have ended without a failure. */
 export class PendingNotification {
   /** The notification. */
   readonly notification: WhatsAppNotification;
@@ -45,7 +45,7 @@ export class PendingNotification {
     this.#onSettled = onSettled;
   }
 
-  /** Notes that a handler or loop begins with it. */
+  /** Notes that a handler or loop begins with the notification. */
   begin(): void {
     this.#unfinished++;
   }

@@ -412,7 +412,7 @@ export class WhatsAppReceiver extends WebSocketClient {
     pending.end(true);
   }
 
-  /** Returns `false` where signatures are checked and it has none: then it goes to the handler of text only. */
+  /** Returns `false` for a text without signature if signatures are checked: only the handler of text gets it. */
   #isForLoops({ notification }: PendingNotification): boolean {
     return this.#secrets === undefined || notification.seq !== undefined;
   }

@@ -43,7 +43,7 @@ export interface WhatsAppReceiverHandlers {
   onCaughtUp?: ((seq: number) => void | Promise<void>) | undefined;
 }
 
-/** Settings and handlers of a `WhatsAppReceiver`. */
+/** Options and handlers of a `WhatsAppReceiver`. */
 export interface WhatsAppReceiverOptions extends WebSocketClientOptions, WhatsAppReceiverHandlers {
   /**
    * Speak TLS; `false` is possible for a loopback address only.

@@ -221,7 +221,7 @@ export class Receivers<Data> {
       .then((member) => {
         this.#host.readSucceeded();
         inbox.member = member;
-        // It may have ended while it joined.
+        // The connection may have ended while it joined.
         if (!this.#open.has(connection)) member?.leave();
       }).catch((error) => {
         this.#host.readFailed(error, connection);
@@ -254,7 +254,7 @@ export class Receivers<Data> {
       const part = envelope.partFor(filter) ?? bytes;
       this.#sendPlain(part, (connection) => this.#isPlain(connection, filter));
     } catch (error) {
-      // It is nested too deeply to be taken apart; receivers with other filters get their part.
+      // The body is nested too deeply to be taken apart; receivers with other filters get their part.
       this.#host.reportError(error);
     }
   }
@@ -274,7 +274,7 @@ export class Receivers<Data> {
       if (text === undefined) this.#host.sendBytes(bytes, selector);
       else this.#host.sendText(text, selector);
     } catch (error) {
-      // It is larger than maxBufferedAmount; receivers that acknowledge are told by close code 1009.
+      // The message is larger than maxBufferedAmount; receivers that acknowledge get the close code 1009.
       this.#host.reportError(error);
     }
   }

@@ -160,7 +160,7 @@ export function makeWhatsAppSettings<Data>(options: WhatsAppServerOptions<Data>)
 }
 
 /**
- * Checks one setting; those that need others are checked at the start.
+ * Checks one setting; settings that depend on others are checked at the start.
  *
  * @param name Its name.
  * @param value Its value.

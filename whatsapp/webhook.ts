@@ -274,7 +274,7 @@ export class Webhook<Data> {
       const { journal } = await this.#host.openHub();
       let forward = true;
       if (this.#host.onRawMessage !== undefined) {
-        // The program is not asked about a retry; without a handler, append detects it.
+        // The program is not asked about a retry; without a handler, append detects the retry.
         if (await journal.has(digest)) return KEPT;
         // The handler has a time limit of its own, if the program wants one.
         keeping.until = Infinity;

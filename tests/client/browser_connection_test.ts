@@ -13,7 +13,7 @@ import {
   type CloseInfo,
   CONNECTION_DEFAULTS,
   type ConnectionOptions,
-  type StartOptions,
+  type ConnectionStart,
 } from "../../connection/options.ts";
 import type { ClientConnectionHandler, ConnectPlan } from "../../client/connector.ts";
 import { OptionError, StateError, TransportError, WebSocketError } from "../../base/errors.ts";
@@ -229,7 +229,7 @@ interface Rig {
   clock: FakeClock;
 }
 
-function makeRig(options: ConnectionOptions = {}, start: StartOptions = {}, begin = true): Rig {
+function makeRig(options: ConnectionOptions = {}, start: ConnectionStart = {}, begin = true): Rig {
   const socket = new FakeSocket();
   const clock = new FakeClock();
   const settings = { ...CONNECTION_DEFAULTS, clock, ...options };

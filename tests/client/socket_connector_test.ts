@@ -4,7 +4,7 @@ import { HandshakeError, OptionError, TransportError } from "../../base/errors.t
 import { Meter } from "../../base/stats.ts";
 import type { ClientConnectionHandler, ConnectPlan, ConnectProgram, OpenedConnection } from "../../client/connector.ts";
 import { socketConnector } from "../../client/socket_connector.ts";
-import { CONNECTION_DEFAULTS, type ConnectionSettings, type StartOptions } from "../../connection/options.ts";
+import { CONNECTION_DEFAULTS, type ConnectionSettings, type ConnectionStart } from "../../connection/options.ts";
 import { acceptKey } from "../../protocol/handshake.ts";
 import { assertFrames, decode, encode, FakeClock, Peer, pipe, settle } from "../support/support.ts";
 import { concat } from "../../base/bytes.ts";
@@ -114,7 +114,7 @@ describe("socketConnector", () => {
   });
 
   it("lets the client hold messages, deliver batches, and close with a code", async () => {
-    const cases: [start: StartOptions, deliver: (opened: OpenedConnection) => void][] = [
+    const cases: [start: ConnectionStart, deliver: (opened: OpenedConnection) => void][] = [
       [{ waitForHandler: true }, (opened) => opened.releaseMessages()],
       [{ delivery: "batched" }, (opened) => opened.deliverBatch()],
     ];

@@ -9,7 +9,7 @@ import { InboxHub } from "../../inbox/hub.ts";
 import type { InboxMember, InboxSink } from "../../inbox/member.ts";
 import { decodeInboxMessage } from "../../inbox/protocol.ts";
 import type { Appended, Journal, JournalEntry, JournalListener } from "../../journal/journal.ts";
-import { KnownNumbers, PassedNumbers, type SequenceRange } from "../../journal/sequence_ranges.ts";
+import { GivenNumbers, type SequenceRange, SkippedNumbers } from "../../journal/sequence_ranges.ts";
 import type { SharedMessage } from "../../connection/shared_message.ts";
 import { decodeAll, encode, settle } from "../support/support.ts";
 
@@ -198,9 +198,9 @@ describe("InboxHub with a journal that has lost something", () => {
   });
 });
 
-describe("KnownNumbers", () => {
+describe("GivenNumbers", () => {
   it("are those of each epoch, also of one that Redis has forgotten", () => {
-    const known = new KnownNumbers();
+    const known = new GivenNumbers();
     assertEquals([known.last, known.pairs], [0, []]);
     known.reset("", 3);
     known.add(5);
@@ -216,7 +216,7 @@ describe("KnownNumbers", () => {
   });
 
   it("are bounded", () => {
-    const known = new KnownNumbers();
+    const known = new GivenNumbers();
     for (let at = 1; at <= 1000; at++) known.add(at * BASE);
     assertEquals(known.pairs.length, 64);
     assertEquals(known.last, 1000 * BASE);
@@ -226,15 +226,15 @@ describe("KnownNumbers", () => {
   });
 });
 
-describe("PassedNumbers", () => {
+describe("SkippedNumbers", () => {
   it("are reported as far as they are lost, each once, and their number is limited", () => {
-    const passed = new PassedNumbers();
-    passed.pass(5, 7, []);
-    assertEquals(passed.take([{ after: 4, until: 8 }]), []);
-    passed.pass(5, 7, [{ after: 4, until: 8 }]);
-    assertEquals(passed.take([{ after: 4, until: 8 }]), [{ after: 5, until: 7 }]);
-    assertEquals(passed.take([{ after: 4, until: 8 }, { after: 5, until: 6 }]), []);
-    for (let at = 1; at <= 100; at++) passed.pass(at * BASE, (at + 1) * BASE, []);
-    assertEquals(passed.take([{ after: 0, until: 200 * BASE }]).length, 16);
+    const skipped = new SkippedNumbers();
+    skipped.skip(5, 7, []);
+    assertEquals(skipped.take([{ after: 4, until: 8 }]), []);
+    skipped.skip(5, 7, [{ after: 4, until: 8 }]);
+    assertEquals(skipped.take([{ after: 4, until: 8 }]), [{ after: 5, until: 7 }]);
+    assertEquals(skipped.take([{ after: 4, until: 8 }, { after: 5, until: 6 }]), []);
+    for (let at = 1; at <= 100; at++) skipped.skip(at * BASE, (at + 1) * BASE, []);
+    assertEquals(skipped.take([{ after: 0, until: 200 * BASE }]).length, 16);
   });
 });

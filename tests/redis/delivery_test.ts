@@ -3,7 +3,7 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import type { JournalEntry } from "../../journal/journal.ts";
-import { KnownNumbers } from "../../journal/sequence_ranges.ts";
+import { GivenNumbers } from "../../journal/sequence_ranges.ts";
 import { OrderedDelivery, type ReadResult } from "../../redis/delivery.ts";
 
 const make = (seq: number): JournalEntry => ({ seq, bytes: new Uint8Array(), signature: "", receivedAt: new Date(0) });
@@ -11,13 +11,13 @@ const make = (seq: number): JournalEntry => ({ seq, bytes: new Uint8Array(), sig
 /** A delivery from a journal that has some numbers. */
 class Rig {
   readonly got: number[] = [];
-  readonly known = new KnownNumbers();
+  readonly given = new GivenNumbers();
   readonly delivery: OrderedDelivery;
   reads = 0;
   fails = false;
 
   constructor(last: number, ...kept: number[]) {
-    this.delivery = new OrderedDelivery(this.known, {
+    this.delivery = new OrderedDelivery(this.given, {
       notify: ({ seq }) => void this.got.push(seq),
       read: (after) => this.#read(after, last, kept),
       isClosed: false,
@@ -42,7 +42,7 @@ describe("OrderedDelivery", () => {
   it("reads what other nodes have appended before, once for two own entries", async () => {
     const rig = new Rig(4, 1, 2, 3, 4);
     await Promise.all([rig.delivery.deliverOwn(make(3), true), rig.delivery.deliverOwn(make(4), true)]);
-    assertEquals([rig.got, rig.reads, rig.known.last], [[1, 2, 3, 4], 1, 4]);
+    assertEquals([rig.got, rig.reads, rig.given.last], [[1, 2, 3, 4], 1, 4]);
   });
 
   it("passes over numbers that were not forwarded", async () => {

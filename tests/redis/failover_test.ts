@@ -166,11 +166,11 @@ describeRedis("A connection to a Redis that is no primary any more", () => {
         const primary = await make(as("no-role", pair.primary));
         const other = watch(primary.client);
         await other.session.ready;
-        assertEquals([other.session.link?.tellsRole, other.reasons], [true, []]);
+        assertEquals([other.session.link?.reportsRole, other.reasons], [true, []]);
         await pair.onPrimary("ACL", "SETUSER", "no-role", "-info", "-ping");
         // Nothing is left that tells the role, and nothing is wrong.
         await other.session.link!.assertPrimary();
-        assertEquals([other.session.link?.tellsRole, other.reasons], [false, []]);
+        assertEquals([other.session.link?.reportsRole, other.reasons], [false, []]);
         await other.session.close();
         await primary.close();
         await pair.stop();

@@ -155,7 +155,7 @@ export class FakeTransport implements Transport {
   resume(): void {
     this.paused = false;
   }
-  takeTurn(goOn: () => void): void {
+  deferWork(goOn: () => void): void {
     queueMicrotask(goOn);
   }
   end(): void {

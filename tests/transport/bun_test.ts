@@ -176,7 +176,7 @@ class Rig {
   /** One behind all that waits now has had its turn. */
   async pass(): Promise<void> {
     const passed = Promise.withResolvers<void>();
-    this.accept().open().transport.takeTurn(() => passed.resolve());
+    this.accept().open().transport.deferWork(() => passed.resolve());
     await passed.promise;
     await settle();
   }
@@ -451,7 +451,7 @@ describe("a transport on Bun", () => {
     withRig(async (rig) => {
       const leaver = rig.accept().open();
       let called = false;
-      leaver.transport.takeTurn(() => called = true);
+      leaver.transport.deferWork(() => called = true);
       leaver.transport.destroy();
       await rig.pass();
       assertEquals(called, false);

@@ -61,7 +61,7 @@ class MemoryTransport implements Transport {
     this.paused = false;
     queueMicrotask(() => this.flow());
   }
-  takeTurn(goOn: () => void): void {
+  deferWork(goOn: () => void): void {
     queueMicrotask(goOn);
   }
   end(): void {
@@ -311,7 +311,8 @@ async function connectPair(): Promise<[Transport, Transport]> {
   return [client, server];
 }
 
-const takeTurn = (transport: Transport): Promise<void> => new Promise((resolve) => transport.takeTurn(() => resolve()));
+const deferWork = (transport: Transport): Promise<void> =>
+  new Promise((resolve) => transport.deferWork(() => resolve()));
 
 /** Has connections that are opened meanwhile watched: those of the pair through which passes go. */
 async function withConnectionsWatched(
@@ -346,9 +347,9 @@ function describeDeno(): void {
     it("use a socket pair that lives as long as the connections that waited for it", async () => {
       const [[one, third], [other, idle]] = [await connectPair(), await connectPair()];
       await withConnectionsWatched(async (opened, isOpen) => {
-        await Promise.all([takeTurn(one), takeTurn(other)]);
-        await takeTurn(one);
-        await takeTurn(third);
+        await Promise.all([deferWork(one), deferWork(other)]);
+        await deferWork(one);
+        await deferWork(third);
         // One pair for all.
         assertEquals(opened().length, 1);
         const { port } = opened()[0]!.localAddr as Deno.NetAddr;
@@ -358,7 +359,7 @@ function describeDeno(): void {
           await settle();
         }
         assertEquals(isOpen(opened()[0]!), true);
-        await takeTurn(other);
+        await deferWork(other);
         other.destroy();
         await until(() => !isOpen(opened()[0]!), "the end of the pair");
         const isHeld = (): boolean | undefined => heldSockets()?.some(({ remotePort }) => remotePort === port);
@@ -374,7 +375,7 @@ function describeDeno(): void {
       far.destroy();
       await until(() => log.events.includes("close"), "close");
       await withConnectionsWatched(async (opened) => {
-        one.takeTurn(() => {});
+        one.deferWork(() => {});
         await turns();
         assertEquals(opened().length, 0);
       });
@@ -382,13 +383,13 @@ function describeDeno(): void {
 
     it("are handled even after the pair was closed in the middle of a pass", async () => {
       const [one, far] = await connectPair();
-      await takeTurn(one);
+      await deferWork(one);
       let called = false;
-      one.takeTurn(() => called = true);
+      one.deferWork(() => called = true);
       one.destroy();
       await settle();
       const [other, third] = await connectPair();
-      await takeTurn(other);
+      await deferWork(other);
       assertEquals(called, false);
       for (const end of [far, other, third]) end.destroy();
     });
@@ -397,7 +398,7 @@ function describeDeno(): void {
       const [one, far] = await connectPair();
       far.destroy();
       await withConnectionsWatched(async (opened, isOpen) => {
-        one.takeTurn(() => {});
+        one.deferWork(() => {});
         one.destroy();
         await until(() => opened().length === 1, "the pair");
         await until(() => !isOpen(opened()[0]!), "the end of the pair");
@@ -429,7 +430,7 @@ function describeDeno(): void {
       client.write(new Uint8Array(2_000_000));
       await closed.promise;
       clearInterval(talk);
-      await takeTurn(talker);
+      await deferWork(talker);
       assertEquals([slices, more], [1, 0]);
       for (const end of [talker, listener, client]) end.destroy();
     });

@@ -230,12 +230,12 @@ describe("FairShare", () => {
     // Of which they do not count.
     thread.now += 101;
     assert(!share.crowded);
-    assertEquals(share.turnOf(one), Infinity);
+    assertEquals(share.allowance(one), Infinity);
     // Others that wait still are no reason to wait behind them.
     share.enqueue(one, () => {});
     assert(!share.mustWait(thread.load("new"), 100_000));
     thread.handle("light", 0.01);
-    assert(share.turnOf(one) < 20_000 && share.mustWait(thread.load("new"), 100_000));
+    assert(share.allowance(one) < 20_000 && share.mustWait(thread.load("new"), 100_000));
   });
 
   it("lets an unknown connection read only a small amount while others send", () => {
@@ -255,9 +255,9 @@ describe("FairShare", () => {
     const thread = new Thread();
     know(thread, "flood", 1, 0);
     know(thread, "working", 1, 1);
-    assertEquals([thread.load("flood").works, thread.load("working").works], [false, true]);
+    assertEquals([thread.load("flood").handlerBound, thread.load("working").handlerBound], [false, true]);
     know(thread, "working", 1, 0);
-    assert(!thread.load("working").works);
+    assert(!thread.load("working").handlerBound);
   });
 
   it("serves one connection for some slices, then others of its kind", () => {

@@ -14,26 +14,26 @@ import type { ScriptRunner } from "./script_runner.ts";
 const INTERVAL = 1000;
 const DURATION = 5000;
 
-/** Owner of a {@linkcode NodeSign}. */
-export interface NodeSignOwner {
+/** Owner of a {@linkcode NodeLease}. */
+export interface NodeLeaseOwner {
   /**
-   * Takes what Redis answers to a renewal.
+   * Takes the answer of Redis to a renewal.
    *
    * @param base Base of the present epoch.
    * @param trimmed Sequence number up to which retention has removed notifications.
    * @param news News for all nodes.
    * @param link Connection of the renewal.
    */
-  signed(base: string, trimmed: number, news: string, link: RedisLink): Promise<void>;
+  renewed(base: string, trimmed: number, news: string, link: RedisLink): Promise<void>;
   /** A renewal failed; the connection is to be replaced. */
   failed(error: unknown): void;
 }
 
 /** Renews the lease of one node. */
-export class NodeSign {
+export class NodeLease {
   #node: string;
   #runner: ScriptRunner;
-  #owner: NodeSignOwner;
+  #owner: NodeLeaseOwner;
   #cancel: () => void = () => {};
   #stopped = false;
 
@@ -44,7 +44,7 @@ export class NodeSign {
    * @param runner Runs scripts.
    * @param owner The journal.
    */
-  constructor(node: string, runner: ScriptRunner, owner: NodeSignOwner) {
+  constructor(node: string, runner: ScriptRunner, owner: NodeLeaseOwner) {
     this.#node = node;
     this.#runner = runner;
     this.#owner = owner;
@@ -66,7 +66,7 @@ export class NodeSign {
       string,
       string,
     ];
-    await this.#owner.signed(base, Number(trimmed), news, link);
+    await this.#owner.renewed(base, Number(trimmed), news, link);
   }
 
   /** Ends the renewals. */
