@@ -158,6 +158,8 @@ async function establish(
   await extension.prepareAttempt?.(ask);
   const plan: ConnectPlan = { ...makePlan(parts, connector, headers), settings, stream, signal };
   assertTls(plan);
+  // Aborted already: no socket, and no look-up of the name. Streams of the program are freed by the connector.
+  if (stream === undefined) signal.throwIfAborted();
   return await connector.connect(plan, {
     sendHandshake: (request) => calls.ask("onSendHandshake", () => handlers.onSendHandshake?.(request)),
     acceptResponse: (response) => acceptResponse(parts, response),

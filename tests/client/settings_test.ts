@@ -46,11 +46,11 @@ describe("WebSocketClient settings", () => {
 
   it("take the former name of hostname, as an option, a property, and a field of a subclass", async () => {
     class Mine extends WebSocketClient {
-      override hostName = "e.example";
+      override hostName = "127.0.0.2";
     }
     const mine = new Mine();
     await assertRejects(() => mine.connect({ signal: AbortSignal.abort() }), TransportError, "aborted");
-    assertEquals([mine.hostname, mine.hostName], ["e.example", "e.example"]);
+    assertEquals([mine.hostname, mine.hostName], ["127.0.0.2", "127.0.0.2"]);
     const client = new WebSocketClient({ hostName: "a.example", port: 80 });
     assertEquals([client.hostname, client.hostName, client.url], ["a.example", "a.example", "ws://a.example/"]);
     client.hostName = "b.example";
