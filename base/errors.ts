@@ -71,11 +71,11 @@ export type ProtocolErrorCode =
 
 /** Close codes for violations of RFC 6455 on the wire that are not closed with 1002. */
 const PROTOCOL_CLOSE_CODES: Partial<Readonly<Record<ProtocolErrorCode, number>>> = {
-  ERR_INVALID_UTF8: 1007,
-  ERR_INVALID_DEFLATE: 1007,
-  ERR_MESSAGE_TOO_LARGE: 1009,
-  ERR_TOO_MANY_FRAGMENTS: 1008,
-  ERR_RATE_EXCEEDED: 1008,
+  ERR_INVALID_UTF8: CloseCode.InvalidPayload,
+  ERR_INVALID_DEFLATE: CloseCode.InvalidPayload,
+  ERR_MESSAGE_TOO_LARGE: CloseCode.MessageTooBig,
+  ERR_TOO_MANY_FRAGMENTS: CloseCode.PolicyViolation,
+  ERR_RATE_EXCEEDED: CloseCode.PolicyViolation,
   ERR_INBOX_MESSAGE: 4400,
 };
 
@@ -119,9 +119,9 @@ export type TransportErrorCode =
  * after 1008 many do not.
  */
 const TRANSPORT_CLOSE_CODES: Partial<Readonly<Record<TransportErrorCode, number>>> = {
-  ERR_SLOW_CONSUMER: 1008,
-  ERR_OVERLOAD: 1013,
-  ERR_MESSAGE_TIMEOUT: 1001,
+  ERR_SLOW_CONSUMER: CloseCode.PolicyViolation,
+  ERR_OVERLOAD: CloseCode.TryAgainLater,
+  ERR_MESSAGE_TIMEOUT: CloseCode.GoingAway,
 };
 
 /** The stable codes of {@linkcode StateError}. */

@@ -13,7 +13,7 @@ const HOUR = 3600 * 1000;
 const DAY = 24 * HOUR;
 const MIB = 1024 * 1024;
 
-/** Duration for which a retry is recognised, in ms: Meta retries for 7 days. */
+/** Least time for which a retry is recognised, in ms, also where `maxAge` is shorter: Meta retries for 7 days. */
 export const DIGEST_AGE: number = 8 * DAY;
 
 /** Limits of a journal, checked and complete. */
