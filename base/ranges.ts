@@ -16,9 +16,9 @@ import { OptionError } from "./errors.ts";
  */
 export function assertNumber(name: string, value: unknown, most: number = largest(name)): void {
   if (typeof value !== "number") {
-    throw new OptionError(
-      `The setting "${name}" is ${JSON.stringify(value)}, of type ${typeof value} instead of number`,
-    );
+    // JSON has no form for these.
+    const shown = typeof value === "bigint" || typeof value === "symbol" ? String(value) : JSON.stringify(value);
+    throw new OptionError(`The setting "${name}" is ${shown}, of type ${typeof value} instead of number`);
   }
   if (!Number.isSafeInteger(value) || value < 0 || value > most) {
     const range = most === Number.MAX_SAFE_INTEGER ? "from 0 on" : `from 0 to ${most}`;

@@ -9,7 +9,7 @@ describe("assertNumber", () => {
     for (const value of [-1, 1.5, NaN, Infinity, 101, 2 ** 53]) {
       assertThrows(() => assertNumber("maxFragments", value, 100), OptionError, `"maxFragments" is ${value}, not`);
     }
-    for (const value of ["5", null, undefined, {}]) {
+    for (const value of ["5", null, undefined, {}, 5n, Symbol("five")]) {
       assertThrows(() => assertNumber("maxFragments", value), OptionError, "instead of number");
     }
   });
