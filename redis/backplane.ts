@@ -85,7 +85,7 @@ interface Live {
  * ```ts
  * import { RedisBackplane, type RedisClient, WebSocketServer } from "@tackline/websocket";
  *
- * // The client is one of npm:redis, npm:ioredis or Bun.
+ * // The client is that of Bun, of npm:redis or of npm:ioredis.
  * export function makeServer(client: RedisClient) {
  *   return new WebSocketServer({ port: 8080, reusePort: true, backplane: new RedisBackplane(client) });
  * }

@@ -90,7 +90,7 @@ const MAX_EPOCHS = 5;
  * ```ts
  * import { type RedisClient, RedisJournal, WhatsAppServer } from "@tackline/websocket/whatsapp";
  *
- * // The client is one of npm:redis, npm:ioredis or Bun.
+ * // The client is that of Bun, of npm:redis or of npm:ioredis.
  * export async function makeServer(client: RedisClient) {
  *   const journal = await RedisJournal.open(client, { maxAge: 7 * 24 * 3600 * 1000 });
  *   return new WhatsAppServer({ port: 443, journal });

@@ -44,7 +44,6 @@ export const TESTED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["server/handler_calls.ts", "tests/server/allow_test.ts and server_test.ts"],
   ["server/lifecycle.ts", "tests/server/server_test.ts and drain_test.ts"],
   ["server/log.ts", "tests/base/log_test.ts and stats_test.ts: the records of a server"],
-  ["server/publisher.ts", "tests/server/server_test.ts and tests/pubsub/topics_test.ts"],
   ["server/received_request.ts", "tests/server/accept_test.ts and limits_test.ts"],
   ["server/response_writer.ts", "tests/server/accept_test.ts: exact bytes, and peers that do not read"],
   ["cli/io.ts", "tests/cli/cli_test.ts runs each command with another environment, and reads what it prints"],
