@@ -38,6 +38,9 @@ export interface Setting<Value> {
 /** A row for each setting. */
 export type SettingsTable<Values> = { readonly [Name in keyof Values]-?: Setting<Values[Name]> };
 
+/** Names of all handlers of a class: an entry for each. */
+export type HandlersTable<Handlers> = { readonly [Name in keyof Handlers]-?: true };
+
 /** Options with nothing left out. */
 export type Complete<Options> = { [Name in keyof Options]-?: Exclude<Options[Name], undefined> };
 

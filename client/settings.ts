@@ -19,7 +19,7 @@ import { quote, redactUrl } from "../base/error_text.ts";
 import { assertProtocols } from "../protocol/subprotocol.ts";
 import { type ReconnectAttempt, type ReconnectOptions, reconnectSettings } from "./reconnect.ts";
 import { assertToken } from "../base/secrets.ts";
-import type { Complete, SettingsStore, SettingsTable } from "../base/settings.ts";
+import type { Complete, HandlersTable, SettingsStore, SettingsTable } from "../base/settings.ts";
 import { sharedTimer } from "../base/shared_timer.ts";
 import { isFieldValue, isToken, isVisibleAscii } from "../base/token.ts";
 import type { ProxyAddress } from "../transport/transport.ts";
@@ -62,6 +62,22 @@ export interface ClientHandlers {
   /** Called with a structured record for each attempt, each connection from its beginning to its end, failures. */
   onLog?: LogHandler | undefined;
 }
+
+/** Names of the handlers. */
+export const CLIENT_HANDLERS: HandlersTable<ClientHandlers> = {
+  onSendHandshake: true,
+  onHandshakeResponse: true,
+  onConnect: true,
+  onMessageReceived: true,
+  onBinaryDataReceived: true,
+  onPing: true,
+  onPong: true,
+  onClose: true,
+  onDisconnect: true,
+  onError: true,
+  onReconnecting: true,
+  onLog: true,
+};
 
 /** Options and handlers of a client. `0` turns a limit off. `connect` reads them. */
 export interface WebSocketClientOptions extends ConnectionOptions, ClientHandlers {

@@ -8,6 +8,7 @@ import type { CloseInfo, MessageOptions } from "../connection/options.ts";
 import type { FrameInfo } from "../protocol/frame_header.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
 import type { LogHandler } from "../base/log.ts";
+import type { HandlersTable } from "../base/settings.ts";
 
 /** Result of a handler without an answer; a promise is watched for its rejection. */
 export type HandlerResult = void | Promise<void>;
@@ -77,6 +78,24 @@ export interface ServerHandlers<Data = unknown> {
    */
   onLog?: LogHandler | undefined;
 }
+
+/** Names of the handlers. */
+export const SERVER_HANDLERS: HandlersTable<ServerHandlers> = {
+  onGetSSLPassword: true,
+  onConnect: true,
+  onAllow: true,
+  onSelectProtocol: true,
+  onHandshakeResponseSent: true,
+  onMessageReceived: true,
+  onBinaryDataReceived: true,
+  onPing: true,
+  onPong: true,
+  onClose: true,
+  onDisconnect: true,
+  onCommandGet: true,
+  onError: true,
+  onLog: true,
+};
 
 /** Options of one message to the subscribers of a topic. */
 export interface PublishOptions<Data = unknown> extends MessageOptions {

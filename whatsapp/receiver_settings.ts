@@ -7,6 +7,7 @@
 import { OptionError } from "../base/errors.ts";
 import { assertNumber } from "../base/ranges.ts";
 import { assertSecrets } from "../base/secrets.ts";
+import type { HandlersTable } from "../base/settings.ts";
 import type { WebSocketClientOptions } from "../client/settings.ts";
 import { checkFilter, type WhatsAppFilter } from "../cloud_api/filter.ts";
 import type { WhatsAppMessage } from "../cloud_api/messages.ts";
@@ -42,6 +43,15 @@ export interface WhatsAppReceiverHandlers {
    */
   onCaughtUp?: ((seq: number) => void | Promise<void>) | undefined;
 }
+
+/** Names of the handlers. */
+export const RECEIVER_HANDLERS: HandlersTable<WhatsAppReceiverHandlers> = {
+  onWhatsAppMessageReceived: true,
+  onStatusReceived: true,
+  onNotification: true,
+  onGap: true,
+  onCaughtUp: true,
+};
 
 /** Options and handlers of a `WhatsAppReceiver`. */
 export interface WhatsAppReceiverOptions extends WebSocketClientOptions, WhatsAppReceiverHandlers {
