@@ -51,11 +51,13 @@ export class NodeLease {
   }
 
   /**
-   * Renews the lease now, and from then on at an interval.
+   * Renews the lease now, and from then on at an interval; does nothing once it is stopped.
    *
    * @param link Connection for this renewal; later ones use the connection of their time.
    */
   async renew(link: RedisLink): Promise<void> {
+    // The journal may be closed while a connection is prepared.
+    if (this.#stopped) return;
     this.#cancel();
     this.#cancel = systemClock.after(INTERVAL, () => {
       const current = this.#runner.link;

@@ -36,6 +36,7 @@ export class RedisRetention {
   #cancelTrim: () => void = () => {};
   /** Range that retention has removed and that is not reported yet. */
   #unreported: { readonly before: number; readonly trimmed: number } | undefined;
+  #stopped = false;
   #cancelReport: (() => void) | undefined;
 
   /**
@@ -60,6 +61,7 @@ export class RedisRetention {
 
   /** Removes old notifications now, and from then on at an interval. */
   start(): void {
+    if (this.#stopped) return;
     this.#cancelTrim = this.#settings.clock.after(TRIM_INTERVAL, () => this.start());
     if (this.#runner.link !== undefined) this.#trim().catch((error) => this.#owner.failed(error));
   }
@@ -86,7 +88,8 @@ export class RedisRetention {
       before: Math.min(before, this.#unreported?.before ?? before),
       trimmed: Math.max(trimmed, this.#unreported?.trimmed ?? trimmed),
     };
-    if (this.#cancelReport !== undefined) return;
+    // The answer to a removal may come after the journal was closed.
+    if (this.#stopped || this.#cancelReport !== undefined) return;
     this.#cancelReport = systemClock.after(REPORT_INTERVAL, () => {
       this.#cancelReport = undefined;
       const { before, trimmed } = this.#unreported ?? { before: 0, trimmed: 0 };
@@ -109,6 +112,7 @@ export class RedisRetention {
 
   /** Ends. */
   stop(): void {
+    this.#stopped = true;
     this.#cancelTrim();
     this.#cancelReport?.();
   }

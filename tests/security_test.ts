@@ -6,7 +6,6 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { readFileSync } from "node:fs";
-import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { deflateRawSync } from "node:zlib";
 import { Admission } from "../server/admission.ts";
@@ -23,6 +22,7 @@ import { printable } from "../base/log.ts";
 import { WebSocketServer, type WebSocketServerOptions } from "../server.ts";
 import { isOneOf } from "../whatsapp/access.ts";
 import { attackWith, length64, repeat, upgradeHead } from "./support/hostile.ts";
+import { heldMemory } from "./support/memory.ts";
 import { RawSocket, roundTrip } from "./support/sockets.ts";
 import {
   agreeOn,
@@ -146,7 +146,7 @@ describe("security", () => {
       const { transport, recorder, peer, connection } = openRig("server");
       transport.receive(peer.binary(new Uint8Array(size), false));
       const many = repeat(peer.continuation(new Uint8Array(size), false), 1000);
-      const before = process.memoryUsage().arrayBuffers;
+      const before = heldMemory();
       let fragments = 1;
       while (connection.state === "open" && fragments < 200_000) {
         transport.receive(many);
@@ -155,7 +155,7 @@ describe("security", () => {
       assert(fragments > 131_072 && fragments < 133_000, String(fragments));
       assertEquals((recorder.errors[0] as WebSocketError).code, "ERR_TOO_MANY_FRAGMENTS");
       assertFrames(transport.written, ['close 1008 "A message of more than 131072 fragments"']);
-      assert(process.memoryUsage().arrayBuffers - before < 32 * 1024 * 1024);
+      assert(heldMemory() - before < 32 * 1024 * 1024);
       connection.terminate();
       await settle();
     }
@@ -237,10 +237,10 @@ describe("security", () => {
     assertEquals(errors.length, 8);
     // Who only announces much gets little.
     const { transport, connection } = openRig("server", { maxMessageSize: 0 });
-    const before = process.memoryUsage().arrayBuffers;
+    const before = heldMemory();
     transport.receive(concat(length64(0x10000, 0), new Uint8Array(10)));
     assertEquals(connection.state, "open");
-    assert(process.memoryUsage().arrayBuffers - before < 1024 * 1024);
+    assert(heldMemory() - before < 1024 * 1024);
     connection.terminate();
     await settle();
   });

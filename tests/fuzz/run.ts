@@ -1,13 +1,16 @@
 /** Runs a fuzz target with one seed after the other. */
 
 import process from "node:process";
+import { heldMemory } from "../support/memory.ts";
 import { Random } from "../support/support.ts";
 import type { Target } from "./targets.ts";
 
 /** No input may take longer, in ms of the processor's time: it would be a way to hang a server. */
 const LONGEST = 2000;
-/** Allowed memory growth of the process over a run, in bytes. */
-const GROWTH = 400 * 1024 * 1024;
+/** Allowed growth of the memory that is held over a run, in bytes. */
+const GROWTH = 32 * 1024 * 1024;
+/** Inputs after which code is compiled and tables are filled. */
+const WARM_UP = 1000;
 
 /** Inputs of a run, however short it is. */
 export const LEAST_INPUTS = 100;
@@ -37,9 +40,9 @@ export async function runFor(name: string, target: Target, seconds: number): Pro
     // What weak references have led to is kept until the turn of the event loop ends, and no program has turns of ten
     // seconds.
     if (count % 100 === 0) await new Promise((resolve) => setTimeout(resolve, 0));
-    if (count === 1000) settled = process.memoryUsage().rss;
+    if (count === WARM_UP) settled = heldMemory();
   }
-  const growth = process.memoryUsage().rss - (settled ?? Infinity);
-  if (growth > GROWTH) throw new Error(`${name}, from seed ${first} on: the process grew by ${growth} bytes`);
+  const growth = heldMemory() - (settled ?? Infinity);
+  if (growth > GROWTH) throw new Error(`${name}, from seed ${first} on: ${growth} bytes more are held`);
   return count;
 }

@@ -242,9 +242,10 @@ describeRedis("RedisJournal: names of receivers", () => {
     // A replica takes its time to begin.
     const admit = async (name: string, start: number): Promise<number | undefined> => {
       let admitted: number | undefined;
-      for (let tries = 0; admitted === undefined && tries < 100; tries++) {
+      await until(async () => {
         admitted = await journal.admit(name, start, false).catch(() => undefined);
-      }
+        return admitted !== undefined;
+      }, "the replica");
       return admitted;
     };
     assertEquals(await admit("known", 1), 1);

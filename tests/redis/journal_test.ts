@@ -186,7 +186,10 @@ describeRedis("RedisJournal of several servers", () => {
           // What the one had not done goes to the other, when its receivers leave.
           here.leave();
           let taken = await there.take(10);
-          for (let tries = 0; taken.again.length === 0 && tries < 50; tries++) taken = await there.take(10);
+          await until(async () => {
+            if (taken.again.length === 0) taken = await there.take(10);
+            return taken.again.length > 0;
+          }, "what the one had not done");
           assertEquals(bodies(taken.again), ["4", "5"]);
           there.acknowledge([4, 5, 6, 7, 8, 9, 10]);
           assertEquals(await other!.journal.cursor("billing"), 10);
@@ -304,11 +307,7 @@ describeRedis("RedisJournal of several servers", () => {
     const primary = await RedisServer.start(options);
     const replica = await RedisServer.start(["--replicaof", "127.0.0.1", `${primary.port}`]);
     const node = await Node.open(make!, primary, { replicas: 1, replicaTimeout: 300 });
-    let kept = false;
-    for (let tries = 0; !kept && tries < 100; tries++) {
-      kept = await node.journal.append(entry("a")).then(() => true, () => false);
-    }
-    assert(kept);
+    await until(() => node.journal.append(entry("a")).then(() => true, () => false), "the replica");
     await replica.kill();
     const error = await assertRejects(() => node.journal.append(entry("b")), JournalError, "0 of 1 replicas");
     assertEquals(error.code, "ERR_JOURNAL_WRITE");
@@ -372,9 +371,7 @@ describeRedis("RedisJournal of several servers", () => {
     await redis.run();
     await until(() => node.errors.at(-1)?.message.startsWith("Redis is there again") === true, "the good news");
     const other = await Node.open(make!, redis);
-    let cursor: number | undefined;
-    for (let tries = 0; cursor !== 5 && tries < 200; tries++) cursor = await other.journal.cursor("billing");
-    assertEquals(cursor, 5);
+    await until(async () => await other.journal.cursor("billing") === 5, "the cursor");
     await Promise.all([node.close(), other.close()]);
     await redis.stop();
   });
@@ -389,9 +386,10 @@ describeRedis("RedisJournal of several servers", () => {
       assertEquals(error.code, "ERR_JOURNAL_CONFLICT");
       here.leave();
       let taken: JournalEntry[] = [];
-      for (let tries = 0; taken.length === 0 && tries < 100; tries++) {
+      await until(async () => {
         taken = await there.take(1).then(({ again }) => [...again], () => []);
-      }
+        return taken.length > 0;
+      }, "the end of the first");
       assertEquals(bodies(taken), ["1"]);
     }));
 

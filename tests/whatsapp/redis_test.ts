@@ -1,6 +1,6 @@
 /** Two servers with one journal in Redis, as Meta and receivers see them. */
 
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { it } from "@std/testing/bdd";
 import type { WebSocketError } from "../../base/errors.ts";
 import { RedisJournal } from "../../redis/journal.ts";
@@ -143,7 +143,7 @@ describeRedis("WhatsAppServers with one journal in Redis", () => {
       // All is acknowledged: nothing of it comes again.
       const pending = async (): Promise<unknown> =>
         (await one!.program.command("XPENDING", "{tackline}:stream", "pool") as unknown[])[0];
-      for (let tries = 0; await pending() !== 0; tries++) assert(tries < 1000, `${await pending()} are pending`);
+      await until(async () => await pending() === 0, "the last acknowledgement");
       await working.disconnect();
     }));
 
@@ -193,7 +193,7 @@ describeRedis("WhatsAppServers with one journal in Redis", () => {
       assertEquals(await post(one!, "during"), 503);
       assertEquals(await post(two!, "during"), 503);
       await redis.run();
-      for (let tries = 0; await post(two!, "during") !== 200; tries++) assert(tries < 500);
+      await until(async () => await post(two!, "during") === 200, "the connections to Redis");
       await until(() => ids.length === 2, "the second");
       assertEquals([ids, receiver.active], [["before", "during"], true]);
       await receiver.disconnect();
