@@ -262,7 +262,9 @@ async function makeNamesKnown(url: string, shares: boolean): Promise<void> {
   }
   for (const name of [...NAMES, ...shares ? [SHARED] : []]) {
     const share = name === SHARED;
-    const receiver = new WhatsAppReceiver(url.replace("http", "ws"), { name, share, receiverToken: TOKEN });
+    // The balancer may choose the server that has not started yet.
+    const options = { name, share, receiverToken: TOKEN, reconnect: { minDelay: 50, maxDelay: 200 } };
+    const receiver = new WhatsAppReceiver(url.replace("http", "ws"), options);
     const current = new Promise<void>((resolve) => receiver.onCaughtUp = () => resolve());
     await receiver.connect();
     await current;
