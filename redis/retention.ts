@@ -7,6 +7,7 @@
 import { systemClock } from "../base/clock.ts";
 import type { AgeClock } from "../journal/age_clock.ts";
 import { DIGEST_AGE, type RetentionSettings } from "../journal/retention.ts";
+import type { RedisLink } from "./client.ts";
 import { TRIM } from "./log_scripts.ts";
 import type { ScriptRunner } from "./script_runner.ts";
 
@@ -63,7 +64,13 @@ export class RedisRetention {
   start(): void {
     if (this.#stopped) return;
     this.#cancelTrim = this.#settings.clock.after(TRIM_INTERVAL, () => this.start());
-    if (this.#runner.link !== undefined) this.#trim().catch((error) => this.#owner.failed(error));
+    const { link } = this.#runner;
+    if (link !== undefined) this.#trim().catch((error) => this.#failed(error, link));
+  }
+
+  /** Reports a failure that is not the loss of the connection, which the journal reports. */
+  async #failed(error: unknown, link: RedisLink): Promise<void> {
+    if (await link.send(["PING"]).then(() => true, () => false)) this.#owner.failed(error);
   }
 
   async #trim(): Promise<void> {
@@ -93,7 +100,9 @@ export class RedisRetention {
     this.#cancelReport = systemClock.after(REPORT_INTERVAL, () => {
       this.#cancelReport = undefined;
       const { before, trimmed } = this.#unreported ?? { before: 0, trimmed: 0 };
-      if (trimmed > before) this.report(before, trimmed).catch((error) => this.#owner.failed(error));
+      const { link } = this.#runner;
+      if (trimmed <= before || link === undefined) return;
+      this.report(before, trimmed).catch((error) => this.#failed(error, link));
     });
     await this.flush();
   }

@@ -10,10 +10,16 @@ import { ScriptRunner } from "../../redis/script_runner.ts";
 import { FakeClock, turns } from "../support/support.ts";
 
 /** A retention whose Redis answers when the test says so. */
-function makeRetention(): { retention: RedisRetention; answer: (value: unknown) => void; reports: unknown[] } {
+function makeRetention(
+  alive = true,
+): { retention: RedisRetention; answer: (value: unknown) => void; refuse: (error: Error) => void; reports: unknown[] } {
   const reports: unknown[] = [];
-  const { promise, resolve } = Promise.withResolvers<unknown>();
-  const link = { send: () => promise } as unknown as RedisLink;
+  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+  const send = ([command]: string[]): Promise<unknown> => {
+    if (command !== "PING") return promise;
+    return alive ? Promise.resolve("PONG") : Promise.reject(new Error("the connection was closed"));
+  };
+  const link = { send } as unknown as RedisLink;
   const runner = new ScriptRunner("{tackline}:", { link, requireLink: () => link });
   const clock = new FakeClock();
   const retention = new RedisRetention(checkRetention({ clock }, 64 * 1024 * 1024), runner, new AgeClock(clock), {
@@ -22,7 +28,7 @@ function makeRetention(): { retention: RedisRetention; answer: (value: unknown) 
     expire: () => Promise.resolve(void reports.push("expire")),
     failed: (error) => void reports.push(error),
   });
-  return { retention, answer: resolve, reports };
+  return { retention, answer: resolve, refuse: reject, reports };
 }
 
 describe("RedisRetention", () => {
@@ -33,6 +39,18 @@ describe("RedisRetention", () => {
     await turns(2);
     retention.stop();
     assertEquals(reports, [["trimmed", 7], [3, 7], "expire"]);
+  });
+
+  it("reports a run that Redis refuses, and leaves the loss of the connection to the journal", async () => {
+    const error = new Error("NOPERM");
+    for (const alive of [true, false]) {
+      const { retention, refuse, reports } = makeRetention(alive);
+      retention.start();
+      refuse(error);
+      await turns(2);
+      retention.stop();
+      assertEquals(reports, alive ? [error] : []);
+    }
   });
 
   it("leaves no timer if Redis answers after it was stopped, and does not start again", async () => {
