@@ -29,6 +29,8 @@ export class BrowserSender {
   readonly #owner: BrowserSenderOwner;
   #writable: WritableStream<MessageData> | undefined;
   #closed = false;
+  /** Bytes that the subprotocol adds to a message of the program. */
+  #overhead = 0;
   /** Error of `drained`, once data was lost. */
   #loss: TransportError | undefined;
 
@@ -43,6 +45,15 @@ export class BrowserSender {
     this.#socket = socket;
     this.#settings = settings;
     this.#owner = owner;
+  }
+
+  /**
+   * Reckons with bytes that the subprotocol adds to each message of the program.
+   *
+   * @param length Their number.
+   */
+  reserve(length: number): void {
+    this.#overhead = length;
   }
 
   /** Bytes that were sent by the program and not yet taken by the network; 0 after the end. */
@@ -112,7 +123,7 @@ export class BrowserSender {
   /** Messages to the server as a stream. */
   get writable(): WritableStream<MessageData> {
     const mustWaitFor = (data: MessageData): boolean =>
-      this.bufferedAmount > 0 && (this.#congested || !this.#fits(byteLength(data)));
+      this.bufferedAmount > 0 && (this.#congested || !this.#fits(byteLength(data) + this.#overhead));
     const sender = {
       send: (data: MessageData) => this.#owner.send(data),
       drained: () => this.drained(),

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { BinaryForm } from "../connection/binary_form.ts";
 import type {
   CloseInfo,
   ConnectionSettings,
@@ -250,6 +251,19 @@ export interface OpenedConnection {
   step(timeout: number): Promise<StepResult>;
   /** Hands over the messages that waited for a handler. */
   releaseMessages(): void;
+  /**
+   * Gives binary messages of the program a form of their own: the subprotocol has other binary messages.
+   *
+   * @param form The form.
+   */
+  useBinaryForm(form: BinaryForm): void;
+  /**
+   * Sends a message of the subprotocol, in the form that it has.
+   *
+   * @param message The message.
+   * @throws {StateError} If the connection is not open, or a fragmented message is not finished.
+   */
+  sendSubprotocol(message: Uint8Array): void;
   /**
    * Closes the connection because of an error that was reported.
    *

@@ -11,12 +11,15 @@ import {
   failConnection,
   openConnection,
   releaseMessages,
+  sendSubprotocol,
+  setBinaryForm,
   setDelivery,
   setRequest,
   startConnection,
   stepConnection,
   type WebSocketConnection,
 } from "../connection/connection.ts";
+import type { BinaryForm } from "../connection/binary_form.ts";
 import { ClientHandshake } from "./handshake.ts";
 import type {
   ClientConnection,
@@ -175,6 +178,14 @@ class OpenedSocket implements OpenedConnection {
 
   releaseMessages(): void {
     releaseMessages(this.#connection);
+  }
+
+  useBinaryForm(form: BinaryForm): void {
+    setBinaryForm(this.#connection, form);
+  }
+
+  sendSubprotocol(message: Uint8Array): void {
+    sendSubprotocol(this.#connection, message);
   }
 
   closeWith(code: number, error: unknown): void {

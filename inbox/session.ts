@@ -1,5 +1,5 @@
 /**
- * The receiver's side of `whatsapp-inbox.v1` on one connection: takes messages of the server, and acknowledges
+ * The receiver's side of the inbox subprotocol on one connection: takes messages of the server, and acknowledges
  * notifications that were handled.
  *
  * @module
@@ -11,6 +11,8 @@ import {
   decodeInboxMessage,
   encodeInboxMessage,
   type HelloMessage,
+  type InboxMessage,
+  isData,
   type NotificationMessage,
 } from "./protocol.ts";
 
@@ -20,6 +22,8 @@ export interface InboxSessionOwner {
   send(message: Uint8Array): void;
   /** Takes a notification, and calls `done` when it is handled. */
   notification(head: NotificationMessage, body: Uint8Array): void;
+  /** Takes bytes of the server's program. */
+  data(bytes: Uint8Array<ArrayBuffer>): void;
   /** Notes that some notifications cannot be delivered any more. */
   gap(after: number, until: number): void;
   /** Notes that everything has come that the server had. */
@@ -44,6 +48,7 @@ const MAX_ACKS = 2048;
 /** One connection of a receiver. */
 export class InboxSession {
   #owner: InboxSessionOwner;
+  readonly #version: 1 | 2;
   #journal: string | undefined;
   #window: number;
   /** Sequence number of the last notification, or the start. */
@@ -58,9 +63,11 @@ export class InboxSession {
    *
    * @param owner The receiver.
    * @param hello Its fields.
+   * @param version Version of the subprotocol.
    */
-  constructor(owner: InboxSessionOwner, hello: Omit<HelloMessage, "type">) {
+  constructor(owner: InboxSessionOwner, hello: Omit<HelloMessage, "type">, version: 1 | 2) {
     this.#owner = owner;
+    this.#version = version;
     this.#window = hello.window ?? DEFAULT_WINDOW;
     owner.send(encodeInboxMessage({ type: "hello", ...hello }));
   }
@@ -79,7 +86,10 @@ export class InboxSession {
    * @throws {OptionError} If it breaks the subprotocol.
    */
   receive(bytes: Uint8Array): void {
-    const message = decodeInboxMessage(bytes);
+    const message = this.#decode(bytes);
+    if (message === undefined) return this.#owner.data(bytes.slice());
+    // A copy, as each binary message is: programs look at its whole buffer.
+    if (this.#version > 1 && isData(message)) return this.#owner.data(message.body.slice());
     const head = checkServerMessage(message);
     if (head === undefined) return;
     if (head.type === "welcome") {
@@ -106,6 +116,16 @@ export class InboxSession {
     this.#openBytes += message.body.length;
     this.#last = Math.max(this.#last, head.seq);
     this.#owner.notification(head, message.body);
+  }
+
+  /** Returns `undefined` for bytes of the program of an earlier server, which sends them as they are. */
+  #decode(bytes: Uint8Array): InboxMessage | undefined {
+    try {
+      return decodeInboxMessage(bytes);
+    } catch (error) {
+      if (this.#version > 1 || !(error instanceof OptionError)) throw error;
+      return undefined;
+    }
   }
 
   /**

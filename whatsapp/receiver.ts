@@ -23,7 +23,15 @@ import type { WhatsAppMessage } from "../cloud_api/messages.ts";
 import { parseNotification } from "../cloud_api/parse.ts";
 import type { WhatsAppRecord, WhatsAppStatus } from "../cloud_api/records.ts";
 import type { CloseInfo } from "../connection/options.ts";
-import { badMessage, INBOX_PROTOCOL, InboxCloseCode, type NotificationMessage } from "../inbox/protocol.ts";
+import { dataForm } from "../inbox/data_form.ts";
+import {
+  badMessage,
+  INBOX_PROTOCOL,
+  INBOX_PROTOCOL_V2,
+  InboxCloseCode,
+  inboxVersion,
+  type NotificationMessage,
+} from "../inbox/protocol.ts";
 import { type InboxPosition, InboxSession } from "../inbox/session.ts";
 import type { FrameInfo } from "../protocol/frame_header.ts";
 import type { MessageData } from "../protocol/payload.ts";
@@ -39,8 +47,8 @@ import {
   type WhatsAppReceiverOptions,
 } from "./receiver_settings.ts";
 
-/** Most characters of text that wait: nothing acknowledges text, so that the server would never stop. */
-const MAX_WAITING_TEXTS = 8 * 1024 * 1024;
+/** Most characters and bytes of messages of the server's program that wait: nothing acknowledges them. */
+const MAX_WAITING = 8 * 1024 * 1024;
 const NO_LEADERS: ReadonlySet<PendingNotification> = new Set();
 
 /**
@@ -96,16 +104,16 @@ export class WhatsAppReceiver extends WebSocketClient {
   #token: string | undefined;
   #deduplication: Deduplication;
   #position: InboxPosition | undefined;
-  /** Session of the last connection, if it speaks `whatsapp-inbox.v1`. */
+  /** Session of the last connection, if it speaks the inbox subprotocol. */
   #session: InboxSession | undefined;
   #loops: NotificationLoops;
   /** Reason of this receiver to end the connection itself. */
   #failure: WebSocketError | undefined;
-  /** Text of the server's program that waits, in characters and 64 more for each message. */
-  #waitingTexts = 0;
+  /** Messages of the server's program that wait, in characters or bytes and 64 more for each. */
+  #waiting = 0;
   /** The text of a message whose frames come one by one. */
   #partial = "";
-  /** The app secrets as the handshake found them: only a server that speaks `whatsapp-inbox.v1` shows signatures. */
+  /** The app secrets as the handshake found them: only a server that speaks the inbox subprotocol shows signatures. */
   #secrets: string | readonly string[] | undefined;
 
   /**
@@ -118,7 +126,7 @@ export class WhatsAppReceiver extends WebSocketClient {
   constructor(urlOrOptions: string | URL | WhatsAppReceiverOptions = {}, more: WhatsAppReceiverOptions = {}) {
     const byUrl = typeof urlOrOptions === "string" || urlOrOptions instanceof URL;
     const given = byUrl ? more : urlOrOptions;
-    const { useSSL = true, protocols = [INBOX_PROTOCOL, RECEIVER_PROTOCOL] } = given;
+    const { useSSL = true, protocols = [INBOX_PROTOCOL_V2, INBOX_PROTOCOL, RECEIVER_PROTOCOL] } = given;
     const options: WhatsAppReceiverOptions = { ...given, useSSL, protocols };
     super(byUrl ? urlOrOptions : options, options);
     this.#client = this.#extendClient();
@@ -253,7 +261,7 @@ export class WhatsAppReceiver extends WebSocketClient {
 
   /**
    * Position of this receiver, for `after` of another one; `undefined` before the first welcome, and with a server that
-   * does not speak `whatsapp-inbox.v1`.
+   * does not speak the inbox subprotocol.
    */
   get position(): InboxPosition | undefined {
     return this.#session?.position ?? this.#position;
@@ -279,7 +287,7 @@ export class WhatsAppReceiver extends WebSocketClient {
   #acceptProtocol(protocol: string): void {
     const needs = this.name ?? this.after ?? this.window ?? this.appSecret;
     this.#secrets = this.appSecret;
-    if (protocol === INBOX_PROTOCOL || needs === undefined) return;
+    if (inboxVersion(protocol) !== undefined || needs === undefined) return;
     const message =
       `The server does not speak "${INBOX_PROTOCOL}", which "name", "after", "window" and "appSecret" need`;
     throw new HandshakeError("ERR_HANDSHAKE_REFUSED", message, 101);
@@ -290,10 +298,11 @@ export class WhatsAppReceiver extends WebSocketClient {
     const before = this.position;
     this.#position = before;
     this.#loops.reset();
-    this.#waitingTexts = 0;
+    this.#waiting = 0;
     this.#failure = undefined;
     this.#session = undefined;
-    if (connection.protocol !== INBOX_PROTOCOL) {
+    const version = inboxVersion(connection.protocol);
+    if (version === undefined) {
       // A server with another subprotocol has nothing for loops that have begun.
       const message = `The server speaks "${connection.protocol}" now`;
       return this.#loops.abandon(new HandshakeError("ERR_HANDSHAKE_REFUSED", message, 101));
@@ -302,12 +311,17 @@ export class WhatsAppReceiver extends WebSocketClient {
     this.#client.releaseMessages();
     const given = typeof this.after === "number" ? { after: this.after } : this.after;
     const { name, share, window, filter } = this;
-    this.#session = new InboxSession({
-      send: (message) => void connection.send(message),
-      notification: (head, body) => this.#onInboxNotification(head, body),
-      current: (seq) => void this.#client.callHandler("onCaughtUp", () => this.onCaughtUp?.(seq)),
-      gap: (after, until) => void this.#client.callHandler("onGap", () => this.onGap?.(after, until)),
-    }, { name, share: share || undefined, window, filter, ...(before ?? given) });
+    this.#session = new InboxSession(
+      {
+        send: this.#client.useBinaryForm(dataForm(version, "server")),
+        notification: (head, body) => this.#onInboxNotification(head, body),
+        data: (bytes) => void this.#onProgramMessage(bytes),
+        current: (seq) => void this.#client.callHandler("onCaughtUp", () => this.onCaughtUp?.(seq)),
+        gap: (after, until) => void this.#client.callHandler("onGap", () => this.onGap?.(after, until)),
+      },
+      { name, share: share || undefined, window, filter, ...(before ?? given) },
+      version,
+    );
     this.#loops.attach(this.#session);
   }
 
@@ -324,7 +338,7 @@ export class WhatsAppReceiver extends WebSocketClient {
   #deliver(data: MessageData, frame?: FrameInfo): boolean | Promise<boolean> {
     const session = this.#session;
     if (session === undefined) return this.#deliverPlain(data, frame);
-    if (typeof data === "string") return this.#onText(data);
+    if (typeof data === "string") return this.#onProgramMessage(data);
     try {
       session.receive(data);
       return true;
@@ -379,25 +393,27 @@ export class WhatsAppReceiver extends WebSocketClient {
     this.#fail(CloseCode.PolicyViolation, error);
   }
 
-  /** Takes a text of the server's program, which may be a notification too; it is not acknowledged. */
-  #onText(text: string): boolean {
-    const typed = this.#secrets === undefined;
-    // A text has no signature: its raw form must not be taken for a notification either.
-    if (!typed && resemblesNotification(text)) {
-      this.#refuseUnsigned("A text message looks like a notification, and has no signature");
+  /** Takes a message of the server's program, which is not acknowledged; a text may be a notification too. */
+  #onProgramMessage(data: MessageData): boolean {
+    const signed = this.#secrets !== undefined;
+    // It has no signature: its raw form must not be taken for a notification either.
+    if (signed && resemblesNotification(typeof data === "string" ? data : new TextDecoder().decode(data))) {
+      const kind = typeof data === "string" ? "text" : "binary";
+      this.#refuseUnsigned(`A ${kind} message looks like a notification, and has no signature`);
       return false;
     }
-    const size = text.length + 64;
-    if (this.#waitingTexts > MAX_WAITING_TEXTS) {
-      const message = `More than ${MAX_WAITING_TEXTS} characters of text wait for the program`;
+    const size = data.length + 64;
+    if (this.#waiting > MAX_WAITING) {
+      const message = `More than ${MAX_WAITING} characters or bytes of the server's program wait for this one`;
       this.#fail(CloseCode.PolicyViolation, new TransportError("ERR_SLOW_CONSUMER", message));
       return false;
     }
-    this.#waitingTexts += size;
+    this.#waiting += size;
     const session = this.#session;
     try {
-      this.#hand(this.#makePending(text, typed ? {} : { records: [] }, () => {
-        if (session === this.#session) this.#waitingTexts -= size;
+      const typed = typeof data === "string" && !signed;
+      this.#hand(this.#makePending(data, typed ? {} : { records: [] }, () => {
+        if (session === this.#session) this.#waiting -= size;
       }));
     } catch (error) {
       this.#storeFailed(error);
@@ -412,7 +428,7 @@ export class WhatsAppReceiver extends WebSocketClient {
     pending.end(true);
   }
 
-  /** Returns `false` for a text without signature if signatures are checked: only the handler of text gets it. */
+  /** Returns `false` for a message without signature if signatures are checked: only its handler gets it. */
   #isForLoops({ notification }: PendingNotification): boolean {
     return this.#secrets === undefined || notification.seq !== undefined;
   }
@@ -497,7 +513,7 @@ export class WhatsAppReceiver extends WebSocketClient {
     const token = this.#token;
     // With frameByFrame the program assembles messages itself.
     const frameByFrame = this.options.frameByFrame === true;
-    const protocols = given.filter((name) => !frameByFrame || name !== INBOX_PROTOCOL);
+    const protocols = given.filter((name) => !frameByFrame || inboxVersion(name) === undefined);
     if (token === undefined) return protocols;
     if (sendsHeaders && isVisibleAscii(token)) {
       headers.set("authorization", `Bearer ${token}`);

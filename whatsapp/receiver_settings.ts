@@ -62,7 +62,7 @@ export interface WhatsAppReceiverOptions extends WebSocketClientOptions, WhatsAp
   useSSL?: boolean | undefined;
   /**
    * Subprotocols in the order of preference.
-   * @default {["whatsapp-inbox.v1", "whatsapp-notifications"]}
+   * @default {["whatsapp-inbox.v2", "whatsapp-inbox.v1", "whatsapp-notifications"]}
    */
   protocols?: readonly string[] | undefined;
   /**
