@@ -18,6 +18,8 @@ export interface BinaryFormOptions {
   readonly refusal: string;
   /** Called once, with the error, when a broadcast leaves the connection out. */
   readonly leftOut?: ((error: StateError) => void) | undefined;
+  /** Called when a message that was sent frame by frame has ended: the subprotocol can send its own again. */
+  readonly messageEnded?: (() => void) | undefined;
   /** Takes a binary message of the peer apart, for loops; `undefined`: it belongs to the subprotocol. */
   readonly read?: ((message: Uint8Array) => Uint8Array | undefined) | undefined;
 }
@@ -81,6 +83,11 @@ export class BinaryForm {
     if (!this.#reported) leftOut?.(this.#refusal());
     this.#reported = true;
     return undefined;
+  }
+
+  /** Notes that a message that was sent frame by frame has ended. */
+  messageEnded(): void {
+    this.#options.messageEnded?.();
   }
 
   /**

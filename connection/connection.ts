@@ -391,8 +391,10 @@ export class WebSocketConnection<Data = unknown> {
     assertPayload(data, "send a frame");
     this.#sender.assertFragment(opcode);
     const payload = opcode === Opcode.Binary ? this.#wrapStart(data) : data;
-    return this.#sender.sendFragment(opcode, payload, final) ??
+    const result = this.#sender.sendFragment(opcode, payload, final) ??
       this.#refuse(opcode === Opcode.Continuation ? "close" : this.#closing.settings.slowConsumer);
+    if (final && result !== "dropped") this.#binaryForm?.messageEnded();
+    return result;
   }
 
   /** Gives the first frame of a binary message its form. */

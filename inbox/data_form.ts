@@ -5,25 +5,27 @@
  * @module
  */
 
-import { BinaryForm } from "../connection/binary_form.ts";
-import type { StateError } from "../base/errors.ts";
+import { BinaryForm, type BinaryFormOptions } from "../connection/binary_form.ts";
 import { DATA_LINE, decodeInboxMessage, INBOX_PROTOCOL, INBOX_PROTOCOL_V2, isData } from "./protocol.ts";
-
-const DATA_FORM: BinaryForm = new BinaryForm({ prefix: DATA_LINE, refusal: "", read: readData });
 
 /**
  * Makes the form for a connection.
  *
  * @param version Version of the subprotocol.
  * @param peer Name of the other side, for the error of bytes that cannot be sent.
- * @param leftOut Called once, with that error, when a broadcast leaves the connection out.
+ * @param events Callbacks of the form.
  * @returns The form.
  */
-export function dataForm(version: 1 | 2, peer: string, leftOut?: (error: StateError) => void): BinaryForm {
-  if (version === 2) return DATA_FORM;
+export function dataForm(
+  version: 1 | 2,
+  peer: string,
+  events: Pick<BinaryFormOptions, "leftOut" | "messageEnded">,
+): BinaryForm {
   const refusal = `the ${peer} speaks "${INBOX_PROTOCOL}", which carries none; both sides need ` +
     `"${INBOX_PROTOCOL_V2}" in "protocols"`;
-  return new BinaryForm({ prefix: undefined, refusal, leftOut, read: () => undefined });
+  return version === 1
+    ? new BinaryForm({ ...events, prefix: undefined, refusal, read: () => undefined })
+    : new BinaryForm({ ...events, prefix: DATA_LINE, refusal, read: readData });
 }
 
 /** Reads bytes of the peer's program; the reader of the subprotocol reports messages that break it. */

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { OptionError } from "../base/errors.ts";
+import { OptionError, StateError } from "../base/errors.ts";
 import {
   checkServerMessage,
   decodeInboxMessage,
@@ -18,7 +18,7 @@ import {
 
 /** Receiver of a session. */
 export interface InboxSessionOwner {
-  /** Sends a message; an error is ignored: the connection has ended then. */
+  /** Sends a message. Throws if the connection has ended, or the program has begun a message and not ended it. */
   send(message: Uint8Array): void;
   /** Takes a notification, and calls `done` when it is handled. */
   notification(head: NotificationMessage, body: Uint8Array): void;
@@ -147,10 +147,16 @@ export class InboxSession {
     for (let at = 0; at < seqs.length; at += MAX_ACKS) {
       try {
         this.#owner.send(encodeInboxMessage({ type: "ack", seqs: seqs.slice(at, at + MAX_ACKS) }));
-      } catch {
-        // The connection has ended: the server sends them again.
+      } catch (error) {
+        // Else the connection has ended: the server sends them again.
+        if (error instanceof StateError && error.code === "ERR_MESSAGE_IN_PROGRESS") this.#acks = seqs.slice(at);
         return;
       }
     }
+  }
+
+  /** Sends the acknowledgements that waited for the end of a message that the program sends frame by frame. */
+  resume(): void {
+    if (this.#acks.length > 0) this.#acknowledge();
   }
 }

@@ -311,9 +311,10 @@ export class WhatsAppReceiver extends WebSocketClient {
     this.#client.releaseMessages();
     const given = typeof this.after === "number" ? { after: this.after } : this.after;
     const { name, share, window, filter } = this;
-    this.#session = new InboxSession(
+    const messageEnded = (): void => session.resume();
+    const session: InboxSession = new InboxSession(
       {
-        send: this.#client.useBinaryForm(dataForm(version, "server")),
+        send: this.#client.useBinaryForm(dataForm(version, "server", { messageEnded })),
         notification: (head, body) => this.#onInboxNotification(head, body),
         data: (bytes) => void this.#onProgramMessage(bytes),
         current: (seq) => void this.#client.callHandler("onCaughtUp", () => this.onCaughtUp?.(seq)),
@@ -322,7 +323,8 @@ export class WhatsAppReceiver extends WebSocketClient {
       { name, share: share || undefined, window, filter, ...(before ?? given) },
       version,
     );
-    this.#loops.attach(this.#session);
+    this.#session = session;
+    this.#loops.attach(session);
   }
 
   /** Loops end with the last connection. */

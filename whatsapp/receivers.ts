@@ -165,7 +165,7 @@ export class Receivers<Data> {
     const { hostname, port } = connection.remoteAddress;
     // Earlier receivers would end with bytes of the program: they get none, and the program is told once.
     const leftOut = (error: unknown): void => this.#host.reportError(error, connection);
-    setBinaryForm(connection, dataForm(version, `receiver at ${hostname}:${port}`, leftOut));
+    setBinaryForm(connection, dataForm(version, `receiver at ${hostname}:${port}`, { leftOut }));
     const { clock, handshakeTimeout, lastSeq } = this.#host;
     const late = (): void => void connection.close(InboxCloseCode.NoHello, "The hello did not come in time");
     receiver.inbox = {

@@ -13,16 +13,20 @@ class Rig {
   closed = false;
 
   constructor(hello: Omit<HelloMessage, "type"> = {}, version: 1 | 2 = 2) {
-    this.session = new InboxSession({
-      send: (message) => {
-        if (this.closed) throw new Error("closed");
-        this.sent.push(decodeInboxMessage(message).head);
+    this.session = new InboxSession(
+      {
+        send: (message) => {
+          if (this.closed) throw new Error("closed");
+          this.sent.push(decodeInboxMessage(message).head);
+        },
+        notification: ({ seq }, body) => void this.calls.push([seq, new TextDecoder().decode(body)]),
+        data: (bytes) => void this.calls.push(["data", ...bytes]),
+        gap: (after, until) => void this.calls.push(["gap", after, until]),
+        current: (seq) => void this.calls.push(["current", seq]),
       },
-      notification: ({ seq }, body) => void this.calls.push([seq, new TextDecoder().decode(body)]),
-      data: (bytes) => void this.calls.push(["data", ...bytes]),
-      gap: (after, until) => void this.calls.push(["gap", after, until]),
-      current: (seq) => void this.calls.push(["current", seq]),
-    }, hello, version);
+      hello,
+      version,
+    );
   }
 
   welcome(window = 256): this {
