@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { OptionError } from "../../base/errors.ts";
+import { OptionError, StateError } from "../../base/errors.ts";
 import { decodeInboxMessage, encodeInboxMessage, type HelloMessage } from "../../inbox/protocol.ts";
 import { InboxSession } from "../../inbox/session.ts";
 import { settle } from "../support/support.ts";
@@ -11,12 +11,14 @@ class Rig {
   readonly calls: unknown[] = [];
   readonly session: InboxSession;
   closed = false;
+  inMessage = false;
 
   constructor(hello: Omit<HelloMessage, "type"> = {}, version: 1 | 2 = 2) {
     this.session = new InboxSession(
       {
         send: (message) => {
           if (this.closed) throw new Error("closed");
+          if (this.inMessage) throw new StateError("ERR_MESSAGE_IN_PROGRESS", "not finished");
           this.sent.push(decodeInboxMessage(message).head);
         },
         notification: ({ seq }, body) => void this.calls.push([seq, new TextDecoder().decode(body)]),
@@ -100,5 +102,35 @@ describe("InboxSession", () => {
     rig.session.done(5);
     await settle();
     assertEquals(rig.sent.length, 1);
+  });
+
+  it("hands over bytes of the server's program in version 2, before the welcome too", () => {
+    const rig = new Rig();
+    rig.session.receive(encodeInboxMessage({ type: "data" }, Uint8Array.of(1, 2)));
+    rig.welcome().session.receive(encodeInboxMessage({ type: "data" }));
+    assertEquals(rig.calls, [["data", 1, 2], ["data"]]);
+    assertThrows(() => rig.session.receive(Uint8Array.of(1)), OptionError, "no line feed");
+  });
+
+  it("takes what is no message for such bytes in version 1, where the type is not known", () => {
+    const rig = new Rig({}, 1);
+    rig.session.receive(Uint8Array.of(1, 2));
+    rig.session.receive(encodeInboxMessage({ type: "data" }, Uint8Array.of(3)));
+    assertEquals(rig.calls, [["data", 1, 2]]);
+  });
+
+  it("keeps acknowledgements while the program sends a message frame by frame", async () => {
+    const rig = new Rig().welcome();
+    for (const seq of [5, 6]) rig.notify(seq);
+    rig.inMessage = true;
+    rig.session.done(5);
+    await settle();
+    rig.session.done(6);
+    await settle();
+    assertEquals(rig.sent.slice(1), []);
+    rig.inMessage = false;
+    rig.session.resume();
+    rig.session.resume();
+    assertEquals(rig.sent.slice(1), [{ type: "ack", seqs: [5, 6] }]);
   });
 });
