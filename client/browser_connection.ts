@@ -79,8 +79,6 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
 
   // Write state
   #sender: BrowserSender;
-  /** Form of binary messages of the program, if the subprotocol has others too. */
-  #binaryForm: BinaryForm | undefined;
 
   // End state
   #phase: Phase = "open";
@@ -214,29 +212,12 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
   send(data: MessageData, options?: MessageOptions): SendResult {
     this.#assertOpen("send");
     assertPayload(data, "send");
-    const form = this.#binaryForm;
-    return this.#sender.send(form === undefined ? data : form.wrap(data), options);
+    return this.#sender.send(data, options);
   }
 
-  /**
-   * Gives binary messages of the program a form of their own: the subprotocol has other binary messages.
-   *
-   * @param form The form.
-   */
-  useBinaryForm(form: BinaryForm): void {
-    this.#binaryForm = form;
-    this.#sender.reserve(form.overhead);
-  }
-
-  /**
-   * Sends a message of the subprotocol, in the form that it has.
-   *
-   * @param message The message.
-   * @throws {StateError} If the connection is not open.
-   */
-  sendSubprotocol(message: Uint8Array): void {
-    this.#assertOpen("send");
-    this.#sender.send(message);
+  /** Gives binary messages of the program a form, and returns a function for others: see `OpenedConnection`. */
+  useBinaryForm(form: BinaryForm): (message: Uint8Array) => void {
+    return this.#sender.useBinaryForm(form, () => this.#assertOpen("send"));
   }
 
   /**

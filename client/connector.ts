@@ -255,15 +255,10 @@ export interface OpenedConnection {
    * Gives binary messages of the program a form of their own: the subprotocol has other binary messages.
    *
    * @param form The form.
+   * @returns Sends a message of the subprotocol, in the form that it has. Throws a `StateError` if the connection is
+   * not open, or a fragmented message is not finished.
    */
-  useBinaryForm(form: BinaryForm): void;
-  /**
-   * Sends a message of the subprotocol, in the form that it has.
-   *
-   * @param message The message.
-   * @throws {StateError} If the connection is not open, or a fragmented message is not finished.
-   */
-  sendSubprotocol(message: Uint8Array): void;
+  useBinaryForm(form: BinaryForm): (message: Uint8Array) => void;
   /**
    * Closes the connection because of an error that was reported.
    *

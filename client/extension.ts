@@ -7,7 +7,7 @@
 import type { BinaryForm } from "../connection/binary_form.ts";
 import type { FrameInfo } from "../protocol/frame_header.ts";
 import type { MessageData } from "../protocol/payload.ts";
-import type { ClientConnection, Connector } from "./connector.ts";
+import type { ClientConnection, Connector, OpenedConnection } from "./connector.ts";
 import type { CloseInfo } from "../connection/options.ts";
 
 /**
@@ -76,9 +76,10 @@ export interface ClientContext {
    * Gives binary messages of the program a form of their own on this connection: the subprotocol has other ones.
    *
    * @param form The form.
-   * @returns Sends a message of the subprotocol on this connection, in the form that it has.
+   * @returns Sends a message of the subprotocol on this connection, in the form that it has: see
+   * {@linkcode OpenedConnection}.
    */
-  useBinaryForm(form: BinaryForm): (message: Uint8Array) => void;
+  useBinaryForm(form: BinaryForm): ReturnType<OpenedConnection["useBinaryForm"]>;
   /**
    * Calls a handler. If it throws or rejects, the error goes to `onError` and the connection is closed with 1011.
    *

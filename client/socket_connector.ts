@@ -180,12 +180,9 @@ class OpenedSocket implements OpenedConnection {
     releaseMessages(this.#connection);
   }
 
-  useBinaryForm(form: BinaryForm): void {
+  useBinaryForm(form: BinaryForm): (message: Uint8Array) => void {
     setBinaryForm(this.#connection, form);
-  }
-
-  sendSubprotocol(message: Uint8Array): void {
-    sendSubprotocol(this.#connection, message);
+    return (message) => void sendSubprotocol(this.#connection, message);
   }
 
   closeWith(code: number, error: unknown): void {

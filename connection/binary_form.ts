@@ -8,7 +8,14 @@
 import { concat } from "../base/bytes.ts";
 import { StateError } from "../base/errors.ts";
 import type { MessageData } from "../protocol/payload.ts";
-import type { SharedMessage } from "./shared_message.ts";
+
+/** A message for many connections, as a form sees it. */
+export interface PrefixableMessage<Message> {
+  /** `true` for bytes, `false` for text. */
+  readonly binary: boolean;
+  /** Puts bytes before the message; made once for all calls with the same bytes. */
+  withPrefix(prefix: Uint8Array): Message;
+}
 
 /** Settings of a {@linkcode BinaryForm}. */
 export interface BinaryFormOptions {
@@ -76,7 +83,7 @@ export class BinaryForm {
    * @param message The message; texts stay as they are.
    * @returns The message to send; `undefined`: the subprotocol carries no bytes of programs.
    */
-  wrapShared(message: SharedMessage): SharedMessage | undefined {
+  wrapShared<Message extends PrefixableMessage<Message>>(message: Message): Message | undefined {
     if (!message.binary) return message;
     const { prefix, leftOut } = this.#options;
     if (prefix !== undefined) return message.withPrefix(prefix);

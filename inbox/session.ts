@@ -18,6 +18,8 @@ import {
 
 /** Receiver of a session. */
 export interface InboxSessionOwner {
+  /** Version of the subprotocol. */
+  readonly version: 1 | 2;
   /** Sends a message. Throws if the connection has ended, or the program has begun a message and not ended it. */
   send(message: Uint8Array): void;
   /** Takes a notification, and calls `done` when it is handled. */
@@ -48,7 +50,6 @@ const MAX_ACKS = 2048;
 /** One connection of a receiver. */
 export class InboxSession {
   #owner: InboxSessionOwner;
-  readonly #version: 1 | 2;
   #journal: string | undefined;
   #window: number;
   /** Sequence number of the last notification, or the start. */
@@ -63,11 +64,9 @@ export class InboxSession {
    *
    * @param owner The receiver.
    * @param hello Its fields.
-   * @param version Version of the subprotocol.
    */
-  constructor(owner: InboxSessionOwner, hello: Omit<HelloMessage, "type">, version: 1 | 2) {
+  constructor(owner: InboxSessionOwner, hello: Omit<HelloMessage, "type">) {
     this.#owner = owner;
-    this.#version = version;
     this.#window = hello.window ?? DEFAULT_WINDOW;
     owner.send(encodeInboxMessage({ type: "hello", ...hello }));
   }
@@ -89,7 +88,7 @@ export class InboxSession {
     const message = this.#decode(bytes);
     if (message === undefined) return this.#owner.data(bytes.slice());
     // A copy, as each binary message is: programs look at its whole buffer.
-    if (this.#version > 1 && isData(message)) return this.#owner.data(message.body.slice());
+    if (this.#owner.version > 1 && isData(message)) return this.#owner.data(message.body.slice());
     const head = checkServerMessage(message);
     if (head === undefined) return;
     if (head.type === "welcome") {
@@ -123,7 +122,7 @@ export class InboxSession {
     try {
       return decodeInboxMessage(bytes);
     } catch (error) {
-      if (this.#version > 1 || !(error instanceof OptionError)) throw error;
+      if (this.#owner.version > 1 || !(error instanceof OptionError)) throw error;
       return undefined;
     }
   }

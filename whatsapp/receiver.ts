@@ -41,14 +41,13 @@ import { NotificationLoops, type Step, stepByNotification, stepByRecord, streamO
 import { decodeExact, resemblesNotification } from "./notification_text.ts";
 import { PendingNotification, type WhatsAppNotification } from "./pending_notification.ts";
 import { RECEIVER_PROTOCOL, tokenProtocol } from "./protocols.ts";
+import { WaitingMessages } from "./waiting_messages.ts";
 import {
   assertReceiverSettings,
   type WhatsAppReceiverHandlers,
   type WhatsAppReceiverOptions,
 } from "./receiver_settings.ts";
 
-/** Most characters and bytes of messages of the server's program that wait: nothing acknowledges them. */
-const MAX_WAITING = 8 * 1024 * 1024;
 const NO_LEADERS: ReadonlySet<PendingNotification> = new Set();
 
 /**
@@ -109,8 +108,8 @@ export class WhatsAppReceiver extends WebSocketClient {
   #loops: NotificationLoops;
   /** Reason of this receiver to end the connection itself. */
   #failure: WebSocketError | undefined;
-  /** Messages of the server's program that wait, in characters or bytes and 64 more for each. */
-  #waiting = 0;
+  /** Messages of the server's program that wait. */
+  readonly #waiting = new WaitingMessages();
   /** The text of a message whose frames come one by one. */
   #partial = "";
   /** The app secrets as the handshake found them: only a server that speaks the inbox subprotocol shows signatures. */
@@ -161,7 +160,7 @@ export class WhatsAppReceiver extends WebSocketClient {
       acceptProtocol: (protocol) => this.#acceptProtocol(protocol),
       connected: (connection) => this.#connected(connection),
       givenUp: (info) => this.#givenUp(info),
-      deliver: (data, frame) => void this.#deliver(data, frame),
+      deliver: (data, frame) => this.#deliver(data, frame),
     });
   }
 
@@ -298,7 +297,7 @@ export class WhatsAppReceiver extends WebSocketClient {
     const before = this.position;
     this.#position = before;
     this.#loops.reset();
-    this.#waiting = 0;
+    this.#waiting.reset();
     this.#failure = undefined;
     this.#session = undefined;
     const version = inboxVersion(connection.protocol);
@@ -312,17 +311,14 @@ export class WhatsAppReceiver extends WebSocketClient {
     const given = typeof this.after === "number" ? { after: this.after } : this.after;
     const { name, share, window, filter } = this;
     const messageEnded = (): void => session.resume();
-    const session: InboxSession = new InboxSession(
-      {
-        send: this.#client.useBinaryForm(dataForm(version, "server", { messageEnded })),
-        notification: (head, body) => this.#onInboxNotification(head, body),
-        data: (bytes) => void this.#onProgramMessage(bytes),
-        current: (seq) => void this.#client.callHandler("onCaughtUp", () => this.onCaughtUp?.(seq)),
-        gap: (after, until) => void this.#client.callHandler("onGap", () => this.onGap?.(after, until)),
-      },
-      { name, share: share || undefined, window, filter, ...(before ?? given) },
+    const session: InboxSession = new InboxSession({
       version,
-    );
+      send: this.#client.useBinaryForm(dataForm(version, "server", { messageEnded })),
+      notification: (head, body) => this.#onInboxNotification(head, body),
+      data: (bytes) => this.#onProgramMessage(bytes),
+      current: (seq) => void this.#client.callHandler("onCaughtUp", () => this.onCaughtUp?.(seq)),
+      gap: (after, until) => void this.#client.callHandler("onGap", () => this.onGap?.(after, until)),
+    }, { name, share: share || undefined, window, filter, ...(before ?? given) });
     this.#session = session;
     this.#loops.attach(session);
   }
@@ -337,17 +333,15 @@ export class WhatsAppReceiver extends WebSocketClient {
   }
 
   /** Hands over a message: raw text first, then one call a record. */
-  #deliver(data: MessageData, frame?: FrameInfo): boolean | Promise<boolean> {
+  #deliver(data: MessageData, frame?: FrameInfo): void {
     const session = this.#session;
-    if (session === undefined) return this.#deliverPlain(data, frame);
+    if (session === undefined) return void this.#deliverPlain(data, frame);
     if (typeof data === "string") return this.#onProgramMessage(data);
     try {
       session.receive(data);
-      return true;
     } catch (error) {
       if (error instanceof OptionError) this.#fail(InboxCloseCode.BadMessage, badMessage(error));
       else this.#storeFailed(error);
-      return false;
     }
   }
 
@@ -396,31 +390,20 @@ export class WhatsAppReceiver extends WebSocketClient {
   }
 
   /** Takes a message of the server's program, which is not acknowledged; a text may be a notification too. */
-  #onProgramMessage(data: MessageData): boolean {
+  #onProgramMessage(data: MessageData): void {
     const signed = this.#secrets !== undefined;
     // It has no signature: its raw form must not be taken for a notification either.
-    if (signed && resemblesNotification(typeof data === "string" ? data : new TextDecoder().decode(data))) {
-      const kind = typeof data === "string" ? "text" : "binary";
-      this.#refuseUnsigned(`A ${kind} message looks like a notification, and has no signature`);
-      return false;
+    if (signed && resemblesNotification(data)) {
+      return this.#refuseUnsigned("A message of the server's program looks like a notification, and has no signature");
     }
-    const size = data.length + 64;
-    if (this.#waiting > MAX_WAITING) {
-      const message = `More than ${MAX_WAITING} characters or bytes of the server's program wait for this one`;
-      this.#fail(CloseCode.PolicyViolation, new TransportError("ERR_SLOW_CONSUMER", message));
-      return false;
-    }
-    this.#waiting += size;
-    const session = this.#session;
+    const handled = this.#waiting.add(data);
+    if (handled instanceof TransportError) return this.#fail(CloseCode.PolicyViolation, handled);
     try {
       const typed = typeof data === "string" && !signed;
-      this.#hand(this.#makePending(data, typed ? {} : { records: [] }, () => {
-        if (session === this.#session) this.#waiting -= size;
-      }));
+      this.#hand(this.#makePending(data, typed ? {} : { records: [] }, handled));
     } catch (error) {
       this.#storeFailed(error);
     }
-    return true;
   }
 
   #hand(pending: PendingNotification): void {

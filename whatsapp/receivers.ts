@@ -23,7 +23,6 @@ import {
   checkReceiverMessage,
   decodeInboxMessage,
   InboxCloseCode,
-  type InboxMessage,
   inboxVersion,
   isData,
   LINE_FEED,

@@ -14,21 +14,18 @@ class Rig {
   inMessage = false;
 
   constructor(hello: Omit<HelloMessage, "type"> = {}, version: 1 | 2 = 2) {
-    this.session = new InboxSession(
-      {
-        send: (message) => {
-          if (this.closed) throw new Error("closed");
-          if (this.inMessage) throw new StateError("ERR_MESSAGE_IN_PROGRESS", "not finished");
-          this.sent.push(decodeInboxMessage(message).head);
-        },
-        notification: ({ seq }, body) => void this.calls.push([seq, new TextDecoder().decode(body)]),
-        data: (bytes) => void this.calls.push(["data", ...bytes]),
-        gap: (after, until) => void this.calls.push(["gap", after, until]),
-        current: (seq) => void this.calls.push(["current", seq]),
-      },
-      hello,
+    this.session = new InboxSession({
       version,
-    );
+      send: (message) => {
+        if (this.closed) throw new Error("closed");
+        if (this.inMessage) throw new StateError("ERR_MESSAGE_IN_PROGRESS", "not finished");
+        this.sent.push(decodeInboxMessage(message).head);
+      },
+      notification: ({ seq }, body) => void this.calls.push([seq, new TextDecoder().decode(body)]),
+      data: (bytes) => void this.calls.push(["data", ...bytes]),
+      gap: (after, until) => void this.calls.push(["gap", after, until]),
+      current: (seq) => void this.calls.push(["current", seq]),
+    }, hello);
   }
 
   welcome(window = 256): this {

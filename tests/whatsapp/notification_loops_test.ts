@@ -33,7 +33,12 @@ class Rig {
   attach(): void {
     this.loops.reset();
     const ignore = (): void => {};
-    this.loops.attach(new InboxSession({ send: ignore, notification: ignore, gap: ignore, current: ignore }, {}));
+    this.loops.attach(
+      new InboxSession(
+        { version: 2, send: ignore, notification: ignore, data: ignore, gap: ignore, current: ignore },
+        {},
+      ),
+    );
   }
 }
 
