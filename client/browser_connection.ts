@@ -216,7 +216,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
   }
 
   /** Gives binary messages of the program a form, and returns a function for others: see `OpenedConnection`. */
-  useBinaryForm(form: BinaryForm): (message: Uint8Array) => void {
+  useBinaryForm(form: BinaryForm): (message: Uint8Array) => SendResult {
     return this.#sender.useBinaryForm(form, () => this.#assertOpen("send"));
   }
 

@@ -55,11 +55,11 @@ export class BrowserSender {
    * @param assertOpen Throws if the connection is not open.
    * @returns Sends a message of the subprotocol, in the form that it has.
    */
-  useBinaryForm(form: BinaryForm, assertOpen: () => void): (message: Uint8Array) => void {
+  useBinaryForm(form: BinaryForm, assertOpen: () => void): (message: Uint8Array) => SendResult {
     this.#binaryForm = form;
     return (message) => {
       assertOpen();
-      this.#send(message);
+      return this.#send(message);
     };
   }
 

@@ -258,7 +258,7 @@ export interface OpenedConnection {
    * @returns Sends a message of the subprotocol, in the form that it has. Throws a `StateError` if the connection is
    * not open, or a fragmented message is not finished.
    */
-  useBinaryForm(form: BinaryForm): (message: Uint8Array) => void;
+  useBinaryForm(form: BinaryForm): (message: Uint8Array) => SendResult;
   /**
    * Closes the connection because of an error that was reported.
    *

@@ -36,6 +36,7 @@ import type {
   Delivery,
   HandshakeRequest,
   HandshakeResult,
+  SendResult,
   StepResult,
 } from "../connection/options.ts";
 import type { CompressionOptions, CompressionSettings } from "../protocol/compression.ts";
@@ -180,9 +181,9 @@ class OpenedSocket implements OpenedConnection {
     releaseMessages(this.#connection);
   }
 
-  useBinaryForm(form: BinaryForm): (message: Uint8Array) => void {
+  useBinaryForm(form: BinaryForm): (message: Uint8Array) => SendResult {
     setBinaryForm(this.#connection, form);
-    return (message) => void sendSubprotocol(this.#connection, message);
+    return (message) => sendSubprotocol(this.#connection, message);
   }
 
   closeWith(code: number, error: unknown): void {

@@ -6,6 +6,7 @@
  */
 
 import { OptionError, StateError } from "../base/errors.ts";
+import type { SendResult } from "../connection/options.ts";
 import {
   checkServerMessage,
   decodeInboxMessage,
@@ -21,7 +22,9 @@ export interface InboxSessionOwner {
   /** Version of the subprotocol. */
   readonly version: 1 | 2;
   /** Sends a message. Throws if the connection has ended, or the program has begun a message and not ended it. */
-  send(message: Uint8Array): void;
+  send(message: Uint8Array): SendResult;
+  /** Resolves when no bytes wait any more; rejects if the connection is lost before. */
+  drained(): Promise<void>;
   /** Takes a notification, and calls `done` when it is handled. */
   notification(head: NotificationMessage, body: Uint8Array): void;
   /** Takes bytes of the server's program. */
@@ -145,13 +148,21 @@ export class InboxSession {
     this.#acks = [];
     for (let at = 0; at < seqs.length; at += MAX_ACKS) {
       try {
-        this.#owner.send(encodeInboxMessage({ type: "ack", seqs: seqs.slice(at, at + MAX_ACKS) }));
+        const result = this.#owner.send(encodeInboxMessage({ type: "ack", seqs: seqs.slice(at, at + MAX_ACKS) }));
+        if (result === "dropped") return this.#acknowledgeLater(seqs.slice(at));
       } catch (error) {
         // Else the connection has ended: the server sends them again.
         if (error instanceof StateError && error.code === "ERR_MESSAGE_IN_PROGRESS") this.#acks = seqs.slice(at);
         return;
       }
     }
+  }
+
+  /** Messages of the program have filled the buffer: acknowledgements must not get lost for that. */
+  #acknowledgeLater(seqs: number[]): void {
+    this.#acks = seqs;
+    // An error is that of a lost connection.
+    this.#owner.drained().then(() => this.resume(), () => {});
   }
 
   /** Sends the acknowledgements that waited for the end of a message that the program sends frame by frame. */

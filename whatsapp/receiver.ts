@@ -314,6 +314,7 @@ export class WhatsAppReceiver extends WebSocketClient {
     const session: InboxSession = new InboxSession({
       version,
       send: this.#client.useBinaryForm(dataForm(version, "server", { messageEnded })),
+      drained: () => connection.drained(),
       notification: (head, body) => this.#onInboxNotification(head, body),
       data: (bytes) => this.#onProgramMessage(bytes),
       current: (seq) => void this.#client.callHandler("onCaughtUp", () => this.onCaughtUp?.(seq)),

@@ -12,6 +12,8 @@ class Rig {
   readonly session: InboxSession;
   closed = false;
   inMessage = false;
+  full = false;
+  readonly drained = Promise.withResolvers<void>();
 
   constructor(hello: Omit<HelloMessage, "type"> = {}, version: 1 | 2 = 2) {
     this.session = new InboxSession({
@@ -19,8 +21,11 @@ class Rig {
       send: (message) => {
         if (this.closed) throw new Error("closed");
         if (this.inMessage) throw new StateError("ERR_MESSAGE_IN_PROGRESS", "not finished");
+        if (this.full) return "dropped";
         this.sent.push(decodeInboxMessage(message).head);
+        return "sent";
       },
+      drained: () => this.drained.promise,
       notification: ({ seq }, body) => void this.calls.push([seq, new TextDecoder().decode(body)]),
       data: (bytes) => void this.calls.push(["data", ...bytes]),
       gap: (after, until) => void this.calls.push(["gap", after, until]),
@@ -128,6 +133,21 @@ describe("InboxSession", () => {
     rig.inMessage = false;
     rig.session.resume();
     rig.session.resume();
+    assertEquals(rig.sent.slice(1), [{ type: "ack", seqs: [5, 6] }]);
+  });
+
+  it("keeps acknowledgements while the buffer is full", async () => {
+    const rig = new Rig().welcome();
+    for (const seq of [5, 6]) rig.notify(seq);
+    rig.full = true;
+    rig.session.done(5);
+    await settle();
+    rig.session.done(6);
+    await settle();
+    rig.full = false;
+    assertEquals(rig.sent.slice(1), []);
+    rig.drained.resolve();
+    await settle();
     assertEquals(rig.sent.slice(1), [{ type: "ack", seqs: [5, 6] }]);
   });
 });

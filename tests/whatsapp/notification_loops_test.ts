@@ -35,7 +35,15 @@ class Rig {
     const ignore = (): void => {};
     this.loops.attach(
       new InboxSession(
-        { version: 2, send: ignore, notification: ignore, data: ignore, gap: ignore, current: ignore },
+        {
+          version: 2,
+          send: () => "sent",
+          drained: () => Promise.resolve(),
+          notification: ignore,
+          data: ignore,
+          gap: ignore,
+          current: ignore,
+        },
         {},
       ),
     );

@@ -369,6 +369,26 @@ describe("bytes of the receiver's program", () => {
     await receiver.disconnect();
   });
 
+  it("may fill the buffer of a receiver that drops: acknowledgements are sent later", async () => {
+    await using server = await startServer({ maxMessageSize: 0, onBinaryDataReceived: () => {} });
+    const ids: string[] = [];
+    const receiver: WhatsAppReceiver = await connect(server, {
+      window: 1,
+      maxBufferedAmount: 300_000,
+      slowConsumer: "drop",
+      onWhatsAppMessageReceived({ id }) {
+        // In the turn of the acknowledgement nothing has left yet.
+        while (receiver.send(new Uint8Array(1000)) !== "dropped");
+        while (receiver.send("x") !== "dropped");
+        ids.push(id);
+      },
+    });
+    for (const id of ["1", "2", "3"]) await post(server, texts(id));
+    await until(() => ids.length === 3, "all");
+    await until(() => receiver.position?.after === 3, "the position");
+    await receiver.disconnect();
+  });
+
   it("show in loops over the connection at the server, without messages of the subprotocol", async () => {
     const got: unknown[] = [];
     await using server = await startServer({
@@ -415,6 +435,47 @@ describe("bytes of the receiver's program", () => {
     receiver.send(new Uint8Array(199_985));
     assertEquals((await receiver.connection!.closed).code, 1009);
   });
+});
+
+describe("messages of both programs", () => {
+  const CASES = [
+    { protocol: INBOX_PROTOCOL_V2, bytes: true },
+    { protocol: INBOX_PROTOCOL, bytes: false },
+    { protocol: "whatsapp-notifications", bytes: true },
+  ];
+  for (const { protocol, bytes } of CASES) {
+    it(`go both ways with ${protocol}: texts${bytes ? " and bytes" : ""}, by each member`, async () => {
+      const [atServer, atReceiver]: unknown[][] = [[], []];
+      await using server = await startServer({
+        onAllow: (connection) => (connection.subscribe("all"), true),
+        onMessageReceived: (_, text) => void atServer!.push(text),
+        onBinaryDataReceived: (_, data) => void atServer!.push([...data]),
+      });
+      const receiver = await connect(server, {
+        protocols: [protocol],
+        onMessageReceived: (text) => void atReceiver!.push(text),
+        onBinaryDataReceived: (data) => void atReceiver!.push([...data]),
+      });
+      await until(() => server.connections.size === 1, "the receiver");
+      const [connection] = server.connections;
+      const texts = ["", "ü \u{1f600}", '{"type":"data"}\n', "{}", "last"];
+      const data = bytes ? [Uint8Array.of(0), new Uint8Array(0), encode('{"type":"data"}\n{"object":')] : [];
+      const all = [...texts, ...data.map((each) => [...each])];
+      for (const text of texts) server.broadcastMessage(text);
+      for (const each of data) server.broadcastData(each);
+      for (const text of texts) server.sendMessageTo(text, () => true);
+      for (const each of data) server.sendDataTo(each, () => true);
+      for (const message of [...texts, ...data]) server.publish("all", message);
+      for (const message of [...texts, ...data]) connection!.send(message);
+      for (const message of [...texts, ...data]) receiver.send(message);
+      for (const message of [...texts, ...data]) receiver.connection!.send(message);
+      await until(() => atReceiver!.length === 4 * all.length && atServer!.length === 2 * all.length, "all");
+      assertEquals([atReceiver, atServer], [[...all, ...all, ...all, ...all], [...all, ...all]]);
+      assert(receiver.active);
+      await receiver.disconnect();
+      assertEquals(server.errors, []);
+    });
+  }
 });
 
 describe("bytes and peers that speak version 1", () => {
