@@ -97,7 +97,7 @@ export type {
 } from "./whatsapp/receiver_settings.ts";
 export type { WhatsAppNotification } from "./whatsapp/pending_notification.ts";
 export type { SeenStore } from "./whatsapp/deduplication.ts";
-export { INBOX_PROTOCOL, InboxCloseCode } from "./inbox/protocol.ts";
+export { INBOX_PROTOCOL, INBOX_PROTOCOL_V2, InboxCloseCode } from "./inbox/protocol.ts";
 export type { InboxPosition } from "./inbox/session.ts";
 export type { WhatsAppFilter } from "./cloud_api/filter.ts";
 export { laterStatus, statusKey } from "./cloud_api/status.ts";

@@ -17,6 +17,7 @@
  * @module
  */
 
+import type { BinaryForm } from "../connection/binary_form.ts";
 import type {
   CloseFrame,
   CloseInfo,
@@ -212,6 +213,11 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
     this.#assertOpen("send");
     assertPayload(data, "send");
     return this.#sender.send(data, options);
+  }
+
+  /** Gives binary messages of the program a form, and returns a function for others: see `OpenedConnection`. */
+  useBinaryForm(form: BinaryForm): (message: Uint8Array) => SendResult {
+    return this.#sender.useBinaryForm(form, () => this.#assertOpen("send"));
   }
 
   /**

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { BinaryForm } from "../connection/binary_form.ts";
 import { CloseCode, OptionError, TransportError } from "../base/errors.ts";
 import { messageStream } from "../connection/message_stream.ts";
 import type { ConnectionSettings, MessageOptions, SendResult } from "../connection/options.ts";
@@ -29,6 +30,8 @@ export class BrowserSender {
   readonly #owner: BrowserSenderOwner;
   #writable: WritableStream<MessageData> | undefined;
   #closed = false;
+  /** Form of binary messages of the program, if the subprotocol has others too. */
+  #binaryForm: BinaryForm | undefined;
   /** Error of `drained`, once data was lost. */
   #loss: TransportError | undefined;
 
@@ -45,6 +48,21 @@ export class BrowserSender {
     this.#owner = owner;
   }
 
+  /**
+   * Gives binary messages of the program a form of their own: the subprotocol has other binary messages.
+   *
+   * @param form The form.
+   * @param assertOpen Throws if the connection is not open.
+   * @returns Sends a message of the subprotocol, in the form that it has.
+   */
+  useBinaryForm(form: BinaryForm, assertOpen: () => void): (message: Uint8Array) => SendResult {
+    this.#binaryForm = form;
+    return (message) => {
+      assertOpen();
+      return this.#send(message);
+    };
+  }
+
   /** Bytes that were sent by the program and not yet taken by the network; 0 after the end. */
   get bufferedAmount(): number {
     return this.#closed ? 0 : this.#socket.bufferedAmount;
@@ -59,6 +77,10 @@ export class BrowserSender {
    * @throws {OptionError} If the message is larger than `maxBufferedAmount`.
    */
   send(data: MessageData, options?: MessageOptions): SendResult {
+    return this.#send(this.#binaryForm === undefined ? data : this.#binaryForm.wrap(data), options);
+  }
+
+  #send(data: MessageData, options?: MessageOptions): SendResult {
     const length = byteLength(data);
     if (!this.#fits(length)) return this.#refuse(length, options);
     // The type of `send` excludes shared memory; a browser refuses it by itself.
@@ -112,7 +134,7 @@ export class BrowserSender {
   /** Messages to the server as a stream. */
   get writable(): WritableStream<MessageData> {
     const mustWaitFor = (data: MessageData): boolean =>
-      this.bufferedAmount > 0 && (this.#congested || !this.#fits(byteLength(data)));
+      this.bufferedAmount > 0 && (this.#congested || !this.#fits(byteLength(data) + (this.#binaryForm?.overhead ?? 0)));
     const sender = {
       send: (data: MessageData) => this.#owner.send(data),
       drained: () => this.drained(),

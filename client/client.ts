@@ -250,6 +250,7 @@ export class WebSocketClient implements ClientHandlers {
     return {
       deliver: (data, frame) => this.#deliver(data, frame),
       releaseMessages: () => this.#loop.opened?.releaseMessages(),
+      useBinaryForm: (form) => this.#loop.opened!.useBinaryForm(form),
       callHandler: (name, handler) => this.#calls.call(name, handler),
       handlesMessages: () => this.#handlesMessages,
       reportError: (error) => this.#calls.report(error),

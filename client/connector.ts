@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { BinaryForm } from "../connection/binary_form.ts";
 import type {
   CloseInfo,
   ConnectionSettings,
@@ -250,6 +251,14 @@ export interface OpenedConnection {
   step(timeout: number): Promise<StepResult>;
   /** Hands over the messages that waited for a handler. */
   releaseMessages(): void;
+  /**
+   * Gives binary messages of the program a form of their own: the subprotocol has other binary messages.
+   *
+   * @param form The form.
+   * @returns Sends a message of the subprotocol, in the form that it has. Throws a `StateError` if the connection is
+   * not open, or a fragmented message is not finished.
+   */
+  useBinaryForm(form: BinaryForm): (message: Uint8Array) => SendResult;
   /**
    * Closes the connection because of an error that was reported.
    *

@@ -4,9 +4,10 @@
  * @module
  */
 
+import type { BinaryForm } from "../connection/binary_form.ts";
 import type { FrameInfo } from "../protocol/frame_header.ts";
 import type { MessageData } from "../protocol/payload.ts";
-import type { ClientConnection, Connector } from "./connector.ts";
+import type { ClientConnection, Connector, OpenedConnection } from "./connector.ts";
 import type { CloseInfo } from "../connection/options.ts";
 
 /**
@@ -71,6 +72,14 @@ export interface ClientContext {
   deliver(data: MessageData, frame?: FrameInfo): boolean | Promise<boolean>;
   /** Hands over the messages that waited for a handler. */
   releaseMessages(): void;
+  /**
+   * Gives binary messages of the program a form of their own on this connection: the subprotocol has other ones.
+   *
+   * @param form The form.
+   * @returns Sends a message of the subprotocol on this connection, in the form that it has: see
+   * {@linkcode OpenedConnection}.
+   */
+  useBinaryForm(form: BinaryForm): ReturnType<OpenedConnection["useBinaryForm"]>;
   /**
    * Calls a handler. If it throws or rejects, the error goes to `onError` and the connection is closed with 1011.
    *

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { OptionError, TransportError } from "../base/errors.ts";
+import { OptionError, StateError, TransportError } from "../base/errors.ts";
 import type { SendResult } from "../connection/options.ts";
 import { byteLength, type MessageData } from "../protocol/payload.ts";
 import type { ClientConnection } from "./connector.ts";
@@ -66,8 +66,9 @@ export class SendBacklog {
     try {
       return connection.send(this.#messages[0]!, { slowConsumer: "drop" });
     } catch (error) {
-      if (!(error instanceof OptionError)) throw error;
-      // The message is larger than `maxBufferedAmount`, and must not stop later ones.
+      const unsupported = error instanceof StateError && error.code === "ERR_UNSUPPORTED";
+      if (!unsupported && !(error instanceof OptionError)) throw error;
+      // The message is larger than `maxBufferedAmount`, or the subprotocol does not carry it: later ones must not wait.
       onError(error);
       return "sent";
     }

@@ -11,12 +11,15 @@ import {
   failConnection,
   openConnection,
   releaseMessages,
+  sendSubprotocol,
+  setBinaryForm,
   setDelivery,
   setRequest,
   startConnection,
   stepConnection,
   type WebSocketConnection,
 } from "../connection/connection.ts";
+import type { BinaryForm } from "../connection/binary_form.ts";
 import { ClientHandshake } from "./handshake.ts";
 import type {
   ClientConnection,
@@ -33,6 +36,7 @@ import type {
   Delivery,
   HandshakeRequest,
   HandshakeResult,
+  SendResult,
   StepResult,
 } from "../connection/options.ts";
 import type { CompressionOptions, CompressionSettings } from "../protocol/compression.ts";
@@ -175,6 +179,11 @@ class OpenedSocket implements OpenedConnection {
 
   releaseMessages(): void {
     releaseMessages(this.#connection);
+  }
+
+  useBinaryForm(form: BinaryForm): (message: Uint8Array) => SendResult {
+    setBinaryForm(this.#connection, form);
+    return (message) => sendSubprotocol(this.#connection, message);
   }
 
   closeWith(code: number, error: unknown): void {

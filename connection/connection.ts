@@ -24,6 +24,7 @@ import type {
   SlowConsumer,
   StepResult,
 } from "./options.ts";
+import type { BinaryForm } from "./binary_form.ts";
 import { Closing } from "./closing.ts";
 import { DeliveryControl } from "./delivery.ts";
 import { MAX_CONTROL_PAYLOAD, Opcode, type Role } from "../protocol/frame_header.ts";
@@ -109,6 +110,15 @@ export let sendShared: (
   options?: MessageOptions,
 ) => SendResult;
 
+/** Gives binary messages of the program a form of their own: the subprotocol has other binary messages. */
+export let setBinaryForm: (connection: WebSocketConnection, form: BinaryForm) => void;
+
+/** Sends a message of the subprotocol to one of many connections: as `sendShared`, in the form that it has. */
+export let sendSubprotocolShared: typeof sendShared;
+
+/** Sends a message of the subprotocol: as `send`, in the form that it has. */
+export let sendSubprotocol: (connection: WebSocketConnection, message: Uint8Array) => SendResult;
+
 /** Tells whether messages can be sent, as `state === "open"`, but faster for many connections. */
 export let isOpen: (connection: WebSocketConnection) => boolean;
 
@@ -171,6 +181,8 @@ export class WebSocketConnection<Data = unknown> {
   readonly #delivery: DeliveryControl<WebSocketConnection<Data>>;
   readonly #sender: Sender;
   #writable: WritableStream<MessageData> | undefined;
+  /** Form of binary messages of the program, if the subprotocol has others too. */
+  #binaryForm: BinaryForm | undefined;
 
   private constructor(
     transport: Transport,
@@ -210,7 +222,26 @@ export class WebSocketConnection<Data = unknown> {
       const sender = connection.#sender;
       if (!sender.isOpen) connection.#closing.assertOpen("send");
       if (sender.fragmented) return "dropped";
+      const form = connection.#binaryForm;
+      const formed = form === undefined ? message : form.wrapShared(message);
+      if (formed === undefined) return connection.#leaveOut();
+      return sender.sendShared(formed) ?? connection.#refuse(options?.slowConsumer);
+    };
+    sendSubprotocolShared = (connection, message, options) => {
+      const sender = connection.#sender;
+      if (!sender.isOpen) connection.#closing.assertOpen("send");
+      if (sender.fragmented) return "dropped";
       return sender.sendShared(message) ?? connection.#refuse(options?.slowConsumer);
+    };
+    sendSubprotocol = (connection, message) => {
+      connection.#assertOpen("send");
+      connection.#assertNoFragments();
+      return connection.#sender.sendMessage(message) ?? connection.#refuse();
+    };
+    setBinaryForm = (connection, form) => {
+      connection.#binaryForm = form;
+      connection.#sender.reserve(form.overhead);
+      connection.#delivery.useBinaryForm(form);
     };
     isOpen = (connection) => connection.#sender.isOpen || connection.#closing.phase === "open";
     setDelivery = (connection, delivery) => connection.#setDelivery(delivery);
@@ -315,16 +346,17 @@ export class WebSocketConnection<Data = unknown> {
    * @param data The message.
    * @param options Options of this message.
    * @returns The result; see {@linkcode WebSocketConnection.drained} for `"backpressure"`.
-   * @throws {StateError} If the connection is not open, or a fragmented message is not finished.
+   * @throws {StateError} If the connection is not open, or a fragmented message is not finished, or `data` is bytes,
+   * and the subprotocol carries none (`ERR_UNSUPPORTED`, with the first version of the WhatsApp inbox only).
    * @throws {OptionError} If `data` is of another type, or larger than `maxBufferedAmount`.
    */
   send(data: MessageData, options?: MessageOptions): SendResult {
     this.#assertOpen("send");
     assertPayload(data, "send");
-    if (this.#sender.fragmented) {
-      throw new StateError("ERR_MESSAGE_IN_PROGRESS", "Cannot send: a fragmented message is not finished");
-    }
-    return this.#sender.sendMessage(data) ?? this.#refuse(options?.slowConsumer);
+    this.#assertNoFragments();
+    const form = this.#binaryForm;
+    const message = form === undefined ? data : form.wrap(data);
+    return this.#sender.sendMessage(message) ?? this.#refuse(options?.slowConsumer);
   }
 
   /**
@@ -358,8 +390,18 @@ export class WebSocketConnection<Data = unknown> {
     this.#assertOpen("send a frame");
     assertPayload(data, "send a frame");
     this.#sender.assertFragment(opcode);
-    return this.#sender.sendFragment(opcode, data, final) ??
+    const payload = opcode === Opcode.Binary ? this.#wrapStart(data) : data;
+    const result = this.#sender.sendFragment(opcode, payload, final) ??
       this.#refuse(opcode === Opcode.Continuation ? "close" : this.#closing.settings.slowConsumer);
+    if (final && result !== "dropped") this.#binaryForm?.messageEnded();
+    return result;
+  }
+
+  /** Gives the first frame of a binary message its form. */
+  #wrapStart(data: MessageData): MessageData {
+    const form = this.#binaryForm;
+    if (form === undefined) return data;
+    return form.wrap(typeof data === "string" ? encoder.encode(data) : data);
   }
 
   /**
@@ -423,8 +465,19 @@ export class WebSocketConnection<Data = unknown> {
     return this.#sender.drained();
   }
 
+  #assertNoFragments(): void {
+    if (!this.#sender.fragmented) return;
+    throw new StateError("ERR_MESSAGE_IN_PROGRESS", "Cannot send: a fragmented message is not finished");
+  }
+
   #assertOpen(what: string): void {
     if (!this.#sender.isOpen) this.#closing.assertOpen(what);
+  }
+
+  /** Leaves the connection out of a broadcast of bytes that its subprotocol does not carry. */
+  #leaveOut(): SendResult {
+    this.#sender.countDropped();
+    return "dropped";
   }
 
   /** Applies the policy for a message beyond `maxBufferedAmount`. */
@@ -529,6 +582,7 @@ export class WebSocketConnection<Data = unknown> {
    */
   messageWriter(opcode: Opcode): WritableStream<MessageData> {
     this.#assertOpen("write a message");
+    if (opcode === Opcode.Binary) this.#binaryForm?.assertCarried();
     return messageWriter(this, this.#sender, opcode);
   }
 

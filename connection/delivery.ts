@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { BinaryForm } from "./binary_form.ts";
 import type { Closing } from "./closing.ts";
 import type { ConnectionEvents } from "./options.ts";
 import type { FrameInfo } from "../protocol/frame_header.ts";
@@ -27,6 +28,8 @@ export class DeliveryControl<Connection> implements MessageHandler {
   #keepAlive: KeepAlive | undefined;
   /** Made on first use: most programs have handlers. */
   #queued: QueuedDelivery | undefined;
+  /** Form of binary messages of the program, if the subprotocol has others too. */
+  #binaryForm: BinaryForm | undefined;
 
   /**
    * Makes a delivery that hands everything to the handlers; `attach` completes it.
@@ -66,6 +69,15 @@ export class DeliveryControl<Connection> implements MessageHandler {
     this.#keepAlive = keepAlive;
   }
 
+  /**
+   * Shows loops only messages of the program from now on.
+   *
+   * @param form The form of its binary messages.
+   */
+  useBinaryForm(form: BinaryForm): void {
+    this.#binaryForm = form;
+  }
+
   /** Stops pings and the check for idleness. */
   stopKeepAlive(): void {
     this.#keepAlive?.stop();
@@ -96,8 +108,15 @@ export class DeliveryControl<Connection> implements MessageHandler {
       else this.#handler.message(this.#connection, data, frame);
     }
     // The handler may have begun to read from the queue.
-    this.#queued?.add(data);
+    if (this.#queued !== undefined) this.#enqueue(this.#queued, data, frame);
     reader.finishStep("message");
+  }
+
+  /** Frames of messages of the subprotocol cannot be told apart: loops get them all. */
+  #enqueue(queue: QueuedDelivery, data: MessageData, frame: FrameInfo | undefined): void {
+    const form = this.#binaryForm;
+    const own = form === undefined || frame !== undefined ? data : form.read(data);
+    if (own !== undefined) queue.add(own);
   }
 
   /** A function of its own, since a closure costs each call of its function. */

@@ -53,6 +53,8 @@ export class Sender {
   #masked: boolean;
   /** 0 if messages are not split. */
   #frameSize: number;
+  /** Bytes that the subprotocol adds to a message of the program. */
+  #overhead = 0;
   #maxBufferedAmount: number;
   #highWaterMark: number;
   #owner: SenderOwner;
@@ -116,6 +118,15 @@ export class Sender {
    */
   useDeflater(deflater: MessageDeflater): void {
     this.#deflater = deflater;
+  }
+
+  /**
+   * Reckons with bytes that the subprotocol adds to each message of the program.
+   *
+   * @param length Their number.
+   */
+  reserve(length: number): void {
+    this.#overhead = length;
   }
 
   /** Frees the memory of compression; called once no message is sent any more. */
@@ -198,7 +209,7 @@ export class Sender {
    */
   mustWaitFor(data: MessageData): boolean {
     if (this.bufferedAmount === 0) return false;
-    return this.congested || !this.#fits(wireLength(data, this.#frameSize, this.#masked));
+    return this.congested || !this.#fits(wireLength(data, this.#frameSize, this.#masked) + this.#overhead);
   }
 
   #fits(length: number): boolean {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { concat } from "../base/bytes.ts";
 import type { CompressionSettings } from "../protocol/compression.ts";
 import { MessageDeflater } from "../protocol/deflate.ts";
 import { firstOctet, maxFramePayload, Opcode, ReservedBit, writeFrameHeader } from "../protocol/frame_header.ts";
@@ -25,6 +26,8 @@ export class SharedMessage {
   #deflated = new Map<number, Uint8Array>();
   /** Number of frames of each form, if the message is split. */
   #counts: Map<Uint8Array, number> | undefined;
+  /** The message behind a prefix, for connections whose subprotocol asks for one. */
+  #prefixed: { prefix: Uint8Array; message: SharedMessage } | undefined;
 
   /**
    * Takes a message; it is encoded on first use.
@@ -45,6 +48,25 @@ export class SharedMessage {
     this.#frameSize = frameSize;
     this.#compression = compression;
     this.#meter = meter;
+  }
+
+  /** `true` for bytes, `false` for text. */
+  get binary(): boolean {
+    return this.#opcode === Opcode.Binary;
+  }
+
+  /**
+   * Puts bytes before the message; made once for all calls with the same bytes.
+   *
+   * @param prefix The bytes, never to be changed.
+   * @returns The longer message.
+   */
+  withPrefix(prefix: Uint8Array): SharedMessage {
+    if (this.#prefixed?.prefix === prefix) return this.#prefixed.message;
+    const payload = concat(prefix, this.#payload);
+    const message = new SharedMessage(payload, this.#frameSize, this.#compression, this.#meter);
+    this.#prefixed = { prefix, message };
+    return message;
   }
 
   /**

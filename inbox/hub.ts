@@ -1,5 +1,5 @@
 /**
- * The server's side of `whatsapp-inbox.v1`: distributes notifications, and stores the position of each receiver.
+ * The server's side of the inbox subprotocol: distributes notifications, and stores the position of each receiver.
  *
  * Receivers read a journal, each from its own position. Recent notifications are in memory, so that receivers that keep
  * up cost no read. A group has one position: one connection, or all connections of a name that share the notifications.

@@ -1,9 +1,9 @@
 /**
- * The messages of the subprotocol `whatsapp-inbox.v1` between server and receivers. `docs/inbox-protocol.md` specifies
- * it.
+ * The messages of the subprotocols `whatsapp-inbox.v1` and `whatsapp-inbox.v2` between server and receivers.
+ * `docs/inbox-protocol.md` specifies them.
  *
- * Each message is a binary WebSocket message: one line of JSON, a line feed, and for notifications the body, byte for
- * byte. Text messages do not belong to it: programs may use them.
+ * Each message is a binary WebSocket message: one line of JSON, a line feed, and for notifications, and bytes of
+ * programs (version 2), the body, byte for byte. Text messages do not belong to it: programs may use them.
  *
  * @module
  */
@@ -13,8 +13,22 @@ import { OptionError, ProtocolError } from "../base/errors.ts";
 import { assertWellFormed } from "../base/ranges.ts";
 import { checkFilter, type WhatsAppFilter } from "../cloud_api/filter.ts";
 
-/** The name of the subprotocol. */
+/** The subprotocol in version 1, which carries no bytes of programs. */
 export const INBOX_PROTOCOL = "whatsapp-inbox.v1";
+
+/** The subprotocol in version 2, which carries bytes of programs too. */
+export const INBOX_PROTOCOL_V2 = "whatsapp-inbox.v2";
+
+/**
+ * Tells the version of the subprotocol.
+ *
+ * @param protocol The subprotocol that was agreed on.
+ * @returns The version; `undefined` if it is another subprotocol.
+ */
+export function inboxVersion(protocol: string): 1 | 2 | undefined {
+  if (protocol === INBOX_PROTOCOL_V2) return 2;
+  return protocol === INBOX_PROTOCOL ? 1 : undefined;
+}
 
 /** Close codes of the subprotocol. */
 export const InboxCloseCode = {
@@ -107,20 +121,30 @@ export interface AckMessage {
   seqs: readonly number[];
 }
 
-/** Messages of a receiver. */
+/** The line before bytes of a program, from either side; version 2 only. */
+export interface DataMessage {
+  /** Type of the message. */
+  type: "data";
+}
+
+/** Messages of a receiver, except bytes of its program. */
 export type ReceiverMessage = HelloMessage | AckMessage;
-/** Messages of a server. */
+/** Messages of a server, except bytes of its program. */
 export type ServerMessage = WelcomeMessage | GapMessage | CurrentMessage | NotificationMessage;
 
-/** Maximum of bytes of a message of a receiver. */
+/** Maximum of bytes of a message of a receiver, and of the line before bytes of its program. */
 export const MAX_RECEIVER_MESSAGE: number = 64 * 1024;
 const MAX_NAME = 128;
 /** A close frame has room for 123 bytes. */
 const MAX_REASON = 120;
-const LINE_FEED = 0x0a;
+/** The byte behind a line. */
+export const LINE_FEED = 0x0a;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
 const NO_BODY = new Uint8Array(0);
+
+/** The line before bytes of a program, and its line feed. */
+export const DATA_LINE: Uint8Array = encodeInboxMessage({ type: "data" });
 
 /**
  * Encodes a message.
@@ -129,7 +153,10 @@ const NO_BODY = new Uint8Array(0);
  * @param body The bytes after the line.
  * @returns The message.
  */
-export function encodeInboxMessage(head: ReceiverMessage | ServerMessage, body: Uint8Array = NO_BODY): Uint8Array {
+export function encodeInboxMessage(
+  head: ReceiverMessage | ServerMessage | DataMessage,
+  body: Uint8Array = NO_BODY,
+): Uint8Array {
   return concat(encoder.encode(`${JSON.stringify(head)}\n`), body);
 }
 
@@ -157,11 +184,13 @@ export interface InboxMessage {
  * Splits a message.
  *
  * @param bytes The message.
+ * @param maxLine Maximum of bytes of the line.
  * @returns Its parts.
  * @throws {OptionError} If it does not begin with a line of JSON that is an object with a `type`.
  */
-export function decodeInboxMessage(bytes: Uint8Array): InboxMessage {
+export function decodeInboxMessage(bytes: Uint8Array, maxLine: number = Infinity): InboxMessage {
   const end = bytes.indexOf(LINE_FEED);
+  if (end > maxLine) throw new OptionError(`The line is longer than ${maxLine} bytes`);
   if (end === -1) throw new OptionError("The message has no line feed");
   let head: unknown;
   try {
@@ -173,6 +202,16 @@ export function decodeInboxMessage(bytes: Uint8Array): InboxMessage {
     throw new OptionError('The line is not an object with a "type"');
   }
   return { head: head as Record<string, unknown>, body: bytes.subarray(end + 1) };
+}
+
+/**
+ * Tells bytes of a program from messages of the subprotocol; in version 2 only.
+ *
+ * @param message The message.
+ * @returns `true` if its body is for the program.
+ */
+export function isData({ head }: InboxMessage): boolean {
+  return head.type === "data";
 }
 
 /**

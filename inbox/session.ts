@@ -1,25 +1,34 @@
 /**
- * The receiver's side of `whatsapp-inbox.v1` on one connection: takes messages of the server, and acknowledges
+ * The receiver's side of the inbox subprotocol on one connection: takes messages of the server, and acknowledges
  * notifications that were handled.
  *
  * @module
  */
 
-import { OptionError } from "../base/errors.ts";
+import { OptionError, StateError } from "../base/errors.ts";
+import type { SendResult } from "../connection/options.ts";
 import {
   checkServerMessage,
   decodeInboxMessage,
   encodeInboxMessage,
   type HelloMessage,
+  type InboxMessage,
+  isData,
   type NotificationMessage,
 } from "./protocol.ts";
 
 /** Receiver of a session. */
 export interface InboxSessionOwner {
-  /** Sends a message; an error is ignored: the connection has ended then. */
-  send(message: Uint8Array): void;
+  /** Version of the subprotocol. */
+  readonly version: 1 | 2;
+  /** Sends a message. Throws if the connection has ended, or the program has begun a message and not ended it. */
+  send(message: Uint8Array): SendResult;
+  /** Resolves when no bytes wait any more; rejects if the connection is lost before. */
+  drained(): Promise<void>;
   /** Takes a notification, and calls `done` when it is handled. */
   notification(head: NotificationMessage, body: Uint8Array): void;
+  /** Takes bytes of the server's program. */
+  data(bytes: Uint8Array<ArrayBuffer>): void;
   /** Notes that some notifications cannot be delivered any more. */
   gap(after: number, until: number): void;
   /** Notes that everything has come that the server had. */
@@ -79,7 +88,10 @@ export class InboxSession {
    * @throws {OptionError} If it breaks the subprotocol.
    */
   receive(bytes: Uint8Array): void {
-    const message = decodeInboxMessage(bytes);
+    const message = this.#decode(bytes);
+    if (message === undefined) return this.#owner.data(bytes.slice());
+    // A copy, as each binary message is: programs look at its whole buffer.
+    if (this.#owner.version > 1 && isData(message)) return this.#owner.data(message.body.slice());
     const head = checkServerMessage(message);
     if (head === undefined) return;
     if (head.type === "welcome") {
@@ -108,6 +120,16 @@ export class InboxSession {
     this.#owner.notification(head, message.body);
   }
 
+  /** Returns `undefined` for bytes of the program of an earlier server, which sends them as they are. */
+  #decode(bytes: Uint8Array): InboxMessage | undefined {
+    try {
+      return decodeInboxMessage(bytes);
+    } catch (error) {
+      if (this.#owner.version > 1 || !(error instanceof OptionError)) throw error;
+      return undefined;
+    }
+  }
+
   /**
    * Acknowledges a notification that was handled; one message for all of one turn of the event loop.
    *
@@ -126,11 +148,25 @@ export class InboxSession {
     this.#acks = [];
     for (let at = 0; at < seqs.length; at += MAX_ACKS) {
       try {
-        this.#owner.send(encodeInboxMessage({ type: "ack", seqs: seqs.slice(at, at + MAX_ACKS) }));
-      } catch {
-        // The connection has ended: the server sends them again.
+        const result = this.#owner.send(encodeInboxMessage({ type: "ack", seqs: seqs.slice(at, at + MAX_ACKS) }));
+        if (result === "dropped") return this.#acknowledgeLater(seqs.slice(at));
+      } catch (error) {
+        // Else the connection has ended: the server sends them again.
+        if (error instanceof StateError && error.code === "ERR_MESSAGE_IN_PROGRESS") this.#acks = seqs.slice(at);
         return;
       }
     }
+  }
+
+  /** Messages of the program have filled the buffer: acknowledgements must not get lost for that. */
+  #acknowledgeLater(seqs: number[]): void {
+    this.#acks = seqs;
+    // An error is that of a lost connection.
+    this.#owner.drained().then(() => this.resume(), () => {});
+  }
+
+  /** Sends the acknowledgements that waited for the end of a message that the program sends frame by frame. */
+  resume(): void {
+    if (this.#acks.length > 0) this.#acknowledge();
   }
 }

@@ -46,7 +46,7 @@ export class NotificationLoops {
   #loops = new Set<Loop>();
   /** Notifications that wait for the first loop or handler, and those that the last loop left. */
   #waiting: LoopItem[] = [];
-  /** Session of the last connection, if it speaks `whatsapp-inbox.v1`. */
+  /** Session of the last connection, if it speaks that of the inbox. */
   #session: InboxSession | undefined;
   /** Outcome of the last connection; loops that begin after its end get it. */
   #ended: { error: unknown } | undefined;
@@ -84,7 +84,7 @@ export class NotificationLoops {
   }
 
   /**
-   * Goes on with a connection that speaks `whatsapp-inbox.v1`.
+   * Goes on with a connection that speaks the inbox subprotocol.
    *
    * @param session Its session.
    */

@@ -22,12 +22,13 @@ export function decodeExact(bytes: Uint8Array): string | undefined {
 }
 
 /**
- * Tells texts that a program could take for a notification of Meta's, of any product, from other texts.
+ * Tells messages that a program could take for a notification of Meta's, of any product, from other ones.
  *
- * @param text The text.
+ * @param data The text, or the bytes of one.
  * @returns `true` if it is JSON of an object with a member that notifications have.
  */
-export function resemblesNotification(text: string): boolean {
+export function resemblesNotification(data: string | Uint8Array): boolean {
+  const text = typeof data === "string" ? data : new TextDecoder().decode(data);
   try {
     const root: unknown = JSON.parse(text.charCodeAt(0) === 0xfeff ? text.slice(1) : text);
     return typeof root === "object" && root !== null && NOTIFICATION_KEYS.some((key) => Object.hasOwn(root, key));

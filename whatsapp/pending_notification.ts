@@ -12,11 +12,11 @@ export interface WhatsAppNotification {
   readonly raw: string | Uint8Array;
   /** Its records, without those that were handled already or do not match the filter. */
   readonly records: readonly WhatsAppRecord[];
-  /** Its sequence number in the server's journal; absent with a server that does not speak `whatsapp-inbox.v1`. */
+  /** Its sequence number in the server's journal; absent with a server that does not speak the inbox subprotocol. */
   readonly seq?: number | undefined;
   /** Meta's signature over the raw bytes; "" if there is none. */
   readonly signature: string;
-  /** Time when the server got it; absent with a server that does not speak `whatsapp-inbox.v1`. */
+  /** Time when the server got it; absent with a server that does not speak the inbox subprotocol. */
   readonly receivedAt?: Date | undefined;
   /** With `share`: `true` if another connection got it before, and ended without acknowledging it. */
   readonly redelivered: boolean;

@@ -1,5 +1,5 @@
 /**
- * Subprotocols of receivers beside `whatsapp-inbox.v1`, and the entry that carries a receiver's token.
+ * Subprotocols of receivers beside that of the inbox, and the entry that carries a receiver's token.
  *
  * @module
  */

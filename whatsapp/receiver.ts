@@ -23,7 +23,15 @@ import type { WhatsAppMessage } from "../cloud_api/messages.ts";
 import { parseNotification } from "../cloud_api/parse.ts";
 import type { WhatsAppRecord, WhatsAppStatus } from "../cloud_api/records.ts";
 import type { CloseInfo } from "../connection/options.ts";
-import { badMessage, INBOX_PROTOCOL, InboxCloseCode, type NotificationMessage } from "../inbox/protocol.ts";
+import { dataForm } from "../inbox/data_form.ts";
+import {
+  badMessage,
+  INBOX_PROTOCOL,
+  INBOX_PROTOCOL_V2,
+  InboxCloseCode,
+  inboxVersion,
+  type NotificationMessage,
+} from "../inbox/protocol.ts";
 import { type InboxPosition, InboxSession } from "../inbox/session.ts";
 import type { FrameInfo } from "../protocol/frame_header.ts";
 import type { MessageData } from "../protocol/payload.ts";
@@ -33,14 +41,13 @@ import { NotificationLoops, type Step, stepByNotification, stepByRecord, streamO
 import { decodeExact, resemblesNotification } from "./notification_text.ts";
 import { PendingNotification, type WhatsAppNotification } from "./pending_notification.ts";
 import { RECEIVER_PROTOCOL, tokenProtocol } from "./protocols.ts";
+import { WaitingMessages } from "./waiting_messages.ts";
 import {
   assertReceiverSettings,
   type WhatsAppReceiverHandlers,
   type WhatsAppReceiverOptions,
 } from "./receiver_settings.ts";
 
-/** Most characters of text that wait: nothing acknowledges text, so that the server would never stop. */
-const MAX_WAITING_TEXTS = 8 * 1024 * 1024;
 const NO_LEADERS: ReadonlySet<PendingNotification> = new Set();
 
 /**
@@ -96,16 +103,16 @@ export class WhatsAppReceiver extends WebSocketClient {
   #token: string | undefined;
   #deduplication: Deduplication;
   #position: InboxPosition | undefined;
-  /** Session of the last connection, if it speaks `whatsapp-inbox.v1`. */
+  /** Session of the last connection, if it speaks the inbox subprotocol. */
   #session: InboxSession | undefined;
   #loops: NotificationLoops;
   /** Reason of this receiver to end the connection itself. */
   #failure: WebSocketError | undefined;
-  /** Text of the server's program that waits, in characters and 64 more for each message. */
-  #waitingTexts = 0;
+  /** Messages of the server's program that wait. */
+  readonly #waiting = new WaitingMessages();
   /** The text of a message whose frames come one by one. */
   #partial = "";
-  /** The app secrets as the handshake found them: only a server that speaks `whatsapp-inbox.v1` shows signatures. */
+  /** The app secrets as the handshake found them: only a server that speaks the inbox subprotocol shows signatures. */
   #secrets: string | readonly string[] | undefined;
 
   /**
@@ -118,7 +125,7 @@ export class WhatsAppReceiver extends WebSocketClient {
   constructor(urlOrOptions: string | URL | WhatsAppReceiverOptions = {}, more: WhatsAppReceiverOptions = {}) {
     const byUrl = typeof urlOrOptions === "string" || urlOrOptions instanceof URL;
     const given = byUrl ? more : urlOrOptions;
-    const { useSSL = true, protocols = [INBOX_PROTOCOL, RECEIVER_PROTOCOL] } = given;
+    const { useSSL = true, protocols = [INBOX_PROTOCOL_V2, INBOX_PROTOCOL, RECEIVER_PROTOCOL] } = given;
     const options: WhatsAppReceiverOptions = { ...given, useSSL, protocols };
     super(byUrl ? urlOrOptions : options, options);
     this.#client = this.#extendClient();
@@ -153,7 +160,7 @@ export class WhatsAppReceiver extends WebSocketClient {
       acceptProtocol: (protocol) => this.#acceptProtocol(protocol),
       connected: (connection) => this.#connected(connection),
       givenUp: (info) => this.#givenUp(info),
-      deliver: (data, frame) => void this.#deliver(data, frame),
+      deliver: (data, frame) => this.#deliver(data, frame),
     });
   }
 
@@ -253,7 +260,7 @@ export class WhatsAppReceiver extends WebSocketClient {
 
   /**
    * Position of this receiver, for `after` of another one; `undefined` before the first welcome, and with a server that
-   * does not speak `whatsapp-inbox.v1`.
+   * does not speak the inbox subprotocol.
    */
   get position(): InboxPosition | undefined {
     return this.#session?.position ?? this.#position;
@@ -279,7 +286,7 @@ export class WhatsAppReceiver extends WebSocketClient {
   #acceptProtocol(protocol: string): void {
     const needs = this.name ?? this.after ?? this.window ?? this.appSecret;
     this.#secrets = this.appSecret;
-    if (protocol === INBOX_PROTOCOL || needs === undefined) return;
+    if (inboxVersion(protocol) !== undefined || needs === undefined) return;
     const message =
       `The server does not speak "${INBOX_PROTOCOL}", which "name", "after", "window" and "appSecret" need`;
     throw new HandshakeError("ERR_HANDSHAKE_REFUSED", message, 101);
@@ -290,10 +297,11 @@ export class WhatsAppReceiver extends WebSocketClient {
     const before = this.position;
     this.#position = before;
     this.#loops.reset();
-    this.#waitingTexts = 0;
+    this.#waiting.reset();
     this.#failure = undefined;
     this.#session = undefined;
-    if (connection.protocol !== INBOX_PROTOCOL) {
+    const version = inboxVersion(connection.protocol);
+    if (version === undefined) {
       // A server with another subprotocol has nothing for loops that have begun.
       const message = `The server speaks "${connection.protocol}" now`;
       return this.#loops.abandon(new HandshakeError("ERR_HANDSHAKE_REFUSED", message, 101));
@@ -302,13 +310,18 @@ export class WhatsAppReceiver extends WebSocketClient {
     this.#client.releaseMessages();
     const given = typeof this.after === "number" ? { after: this.after } : this.after;
     const { name, share, window, filter } = this;
-    this.#session = new InboxSession({
-      send: (message) => void connection.send(message),
+    const messageEnded = (): void => session.resume();
+    const session: InboxSession = new InboxSession({
+      version,
+      send: this.#client.useBinaryForm(dataForm(version, "server", { messageEnded })),
+      drained: () => connection.drained(),
       notification: (head, body) => this.#onInboxNotification(head, body),
+      data: (bytes) => this.#onProgramMessage(bytes),
       current: (seq) => void this.#client.callHandler("onCaughtUp", () => this.onCaughtUp?.(seq)),
       gap: (after, until) => void this.#client.callHandler("onGap", () => this.onGap?.(after, until)),
     }, { name, share: share || undefined, window, filter, ...(before ?? given) });
-    this.#loops.attach(this.#session);
+    this.#session = session;
+    this.#loops.attach(session);
   }
 
   /** Loops end with the last connection. */
@@ -321,17 +334,15 @@ export class WhatsAppReceiver extends WebSocketClient {
   }
 
   /** Hands over a message: raw text first, then one call a record. */
-  #deliver(data: MessageData, frame?: FrameInfo): boolean | Promise<boolean> {
+  #deliver(data: MessageData, frame?: FrameInfo): void {
     const session = this.#session;
-    if (session === undefined) return this.#deliverPlain(data, frame);
-    if (typeof data === "string") return this.#onText(data);
+    if (session === undefined) return void this.#deliverPlain(data, frame);
+    if (typeof data === "string") return this.#onProgramMessage(data);
     try {
       session.receive(data);
-      return true;
     } catch (error) {
       if (error instanceof OptionError) this.#fail(InboxCloseCode.BadMessage, badMessage(error));
       else this.#storeFailed(error);
-      return false;
     }
   }
 
@@ -379,30 +390,21 @@ export class WhatsAppReceiver extends WebSocketClient {
     this.#fail(CloseCode.PolicyViolation, error);
   }
 
-  /** Takes a text of the server's program, which may be a notification too; it is not acknowledged. */
-  #onText(text: string): boolean {
-    const typed = this.#secrets === undefined;
-    // A text has no signature: its raw form must not be taken for a notification either.
-    if (!typed && resemblesNotification(text)) {
-      this.#refuseUnsigned("A text message looks like a notification, and has no signature");
-      return false;
+  /** Takes a message of the server's program, which is not acknowledged; a text may be a notification too. */
+  #onProgramMessage(data: MessageData): void {
+    const signed = this.#secrets !== undefined;
+    // It has no signature: its raw form must not be taken for a notification either.
+    if (signed && resemblesNotification(data)) {
+      return this.#refuseUnsigned("A message of the server's program looks like a notification, and has no signature");
     }
-    const size = text.length + 64;
-    if (this.#waitingTexts > MAX_WAITING_TEXTS) {
-      const message = `More than ${MAX_WAITING_TEXTS} characters of text wait for the program`;
-      this.#fail(CloseCode.PolicyViolation, new TransportError("ERR_SLOW_CONSUMER", message));
-      return false;
-    }
-    this.#waitingTexts += size;
-    const session = this.#session;
+    const handled = this.#waiting.add(data);
+    if (handled instanceof TransportError) return this.#fail(CloseCode.PolicyViolation, handled);
     try {
-      this.#hand(this.#makePending(text, typed ? {} : { records: [] }, () => {
-        if (session === this.#session) this.#waitingTexts -= size;
-      }));
+      const typed = typeof data === "string" && !signed;
+      this.#hand(this.#makePending(data, typed ? {} : { records: [] }, handled));
     } catch (error) {
       this.#storeFailed(error);
     }
-    return true;
   }
 
   #hand(pending: PendingNotification): void {
@@ -412,7 +414,7 @@ export class WhatsAppReceiver extends WebSocketClient {
     pending.end(true);
   }
 
-  /** Returns `false` for a text without signature if signatures are checked: only the handler of text gets it. */
+  /** Returns `false` for a message without signature if signatures are checked: only its handler gets it. */
   #isForLoops({ notification }: PendingNotification): boolean {
     return this.#secrets === undefined || notification.seq !== undefined;
   }
@@ -497,7 +499,7 @@ export class WhatsAppReceiver extends WebSocketClient {
     const token = this.#token;
     // With frameByFrame the program assembles messages itself.
     const frameByFrame = this.options.frameByFrame === true;
-    const protocols = given.filter((name) => !frameByFrame || name !== INBOX_PROTOCOL);
+    const protocols = given.filter((name) => !frameByFrame || inboxVersion(name) === undefined);
     if (token === undefined) return protocols;
     if (sendsHeaders && isVisibleAscii(token)) {
       headers.set("authorization", `Bearer ${token}`);

@@ -62,7 +62,7 @@ export interface WhatsAppReceiverOptions extends WebSocketClientOptions, WhatsAp
   useSSL?: boolean | undefined;
   /**
    * Subprotocols in the order of preference.
-   * @default {["whatsapp-inbox.v1", "whatsapp-notifications"]}
+   * @default {["whatsapp-inbox.v2", "whatsapp-inbox.v1", "whatsapp-notifications"]}
    */
   protocols?: readonly string[] | undefined;
   /**
@@ -97,8 +97,9 @@ export interface WhatsAppReceiverOptions extends WebSocketClientOptions, WhatsAp
   filter?: WhatsAppFilter | undefined;
   /**
    * The app secret, or several: Meta's signature is checked here again, so that the server need not be trusted. A
-   * notification without a valid signature is not acknowledged, and closes the connection with 1008; so does a text
-   * message that looks like a notification. Other text messages of the server's program go to `onMessageReceived` only.
+   * notification without a valid signature is not acknowledged, and closes the connection with 1008; so does a
+   * message of the server's program that looks like a notification. Other ones go to `onMessageReceived` and
+   * `onBinaryDataReceived` only.
    * Not available in a page, nor with a token that allows only a part.
    */
   appSecret?: string | readonly string[] | undefined;

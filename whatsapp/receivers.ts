@@ -1,27 +1,35 @@
 /**
- * Receivers of a `WhatsAppServer`: their tokens, the handshake of `whatsapp-inbox.v1`, and forwarding to those that
+ * Receivers of a `WhatsAppServer`: their tokens, the handshake of the inbox subprotocol, and forwarding to those that
  * speak another subprotocol.
  *
  * @module
  */
 
-import { failConnection, sendShared, type WebSocketConnection } from "../connection/connection.ts";
+import {
+  failConnection,
+  sendSubprotocolShared,
+  setBinaryForm,
+  type WebSocketConnection,
+} from "../connection/connection.ts";
 import { concatAll } from "../base/bytes.ts";
 import type { Clock } from "../base/clock.ts";
 import { OptionError } from "../base/errors.ts";
 import { Envelope, mayHave, type WhatsAppFilter } from "../cloud_api/filter.ts";
+import { dataForm } from "../inbox/data_form.ts";
 import type { InboxHub } from "../inbox/hub.ts";
 import type { InboxMember, InboxSink } from "../inbox/member.ts";
 import {
   badMessage,
   checkReceiverMessage,
   decodeInboxMessage,
-  INBOX_PROTOCOL,
   InboxCloseCode,
+  inboxVersion,
+  isData,
+  LINE_FEED,
   MAX_RECEIVER_MESSAGE,
   type ReceiverMessage,
 } from "../inbox/protocol.ts";
-import type { FrameInfo } from "../protocol/frame_header.ts";
+import { type FrameInfo, Opcode } from "../protocol/frame_header.ts";
 import { textResponse } from "../protocol/http.ts";
 import type { MessageData } from "../protocol/payload.ts";
 import {
@@ -54,6 +62,8 @@ export interface ReceiversHost<Data> {
   delayAnswer(response: Response, connection: WebSocketConnection<Data>): Promise<Response>;
   /** Counts a refused attempt. */
   countFailure(reason: keyof FailedAttempts): void;
+  /** Hands a message, or a frame of one, to the handlers of the program. */
+  deliver(connection: WebSocketConnection<Data>, data: MessageData, frame?: FrameInfo): void;
   /** Reports that a receiver could join: an outage of the journal may have ended. */
   readSucceeded(): void;
   /** Reports that the journal could not be read. */
@@ -69,17 +79,20 @@ export interface ReceiversHost<Data> {
 /** State of one open connection. */
 interface Receiver {
   token: ReceiverToken | undefined;
-  /** Its state in `whatsapp-inbox.v1`; `undefined`: it speaks another subprotocol. */
+  /** Its state in the inbox subprotocol; `undefined`: it speaks another one. */
   inbox?: InboxState | undefined;
 }
 
 interface InboxState {
+  version: 1 | 2;
   sink: InboxSink;
   /** Last sequence number of the journal when it connected. */
   last: number | undefined;
   member: InboxMember | "joining" | undefined;
   cancelTimer: () => void;
-  /** Pieces of a message, with `frameByFrame`. */
+  /** With `frameByFrame`, the message that comes: not known yet, of the subprotocol, or bytes of the program. */
+  incoming: "unknown" | "own" | "data";
+  /** Its pieces, unless they are for the program. */
   partial: Uint8Array[];
   /** Bytes of all pieces. */
   partialSize: number;
@@ -146,14 +159,21 @@ export class Receivers<Data> {
   opened(connection: WebSocketConnection<Data>): void {
     const receiver: Receiver = { token: this.#tokens.get(connection) };
     this.#open.set(connection, receiver);
-    if (connection.protocol !== INBOX_PROTOCOL) return;
+    const version = inboxVersion(connection.protocol);
+    if (version === undefined) return;
+    const { hostname, port } = connection.remoteAddress;
+    // Earlier receivers would end with bytes of the program: they get none, and the program is told once.
+    const leftOut = (error: unknown): void => this.#host.reportError(error, connection);
+    setBinaryForm(connection, dataForm(version, `receiver at ${hostname}:${port}`, { leftOut }));
     const { clock, handshakeTimeout, lastSeq } = this.#host;
     const late = (): void => void connection.close(InboxCloseCode.NoHello, "The hello did not come in time");
     receiver.inbox = {
+      version,
       sink: makeSink(connection, clock),
       last: lastSeq,
       member: undefined,
       cancelTimer: handshakeTimeout > 0 ? clock.after(handshakeTimeout, late) : () => {},
+      incoming: "unknown",
       partial: [],
       partialSize: 0,
     };
@@ -174,29 +194,64 @@ export class Receivers<Data> {
   // ---- Messages ------------------------------------------------------------------------------------------------
 
   /**
-   * Takes a message of a receiver, if it belongs to `whatsapp-inbox.v1`.
+   * Takes a message of a receiver; those that are not of the inbox subprotocol go to the program.
    *
    * @param connection The connection.
    * @param data The message, or a piece of it.
    * @param frame The frame, with `frameByFrame`.
-   * @returns `false`: it is for the handlers of the program.
    */
-  receive(connection: WebSocketConnection<Data>, data: MessageData, frame?: FrameInfo): boolean {
+  receive(connection: WebSocketConnection<Data>, data: MessageData, frame?: FrameInfo): void {
     const receiver = this.#open.get(connection);
     const inbox = receiver?.inbox;
-    if (inbox === undefined || typeof data === "string") return false;
+    if (inbox === undefined || typeof data === "string") return this.#host.deliver(connection, data, frame);
     try {
-      const message = assembleMessage(inbox, data, frame);
-      if (message === undefined) return true;
-      const checked = checkReceiverMessage(decodeInboxMessage(message));
-      if (checked !== undefined) this.#onMessage(connection, receiver!, inbox, checked);
+      if (frame === undefined) this.#onWhole(connection, receiver!, inbox, data);
+      else this.#onFrame(connection, receiver!, inbox, data, frame);
     } catch (error) {
       if (!(error instanceof OptionError)) throw error;
       const failure = badMessage(error);
       failConnection(connection, InboxCloseCode.BadMessage, failure);
       this.#host.reportError(failure, connection);
     }
-    return true;
+  }
+
+  #onWhole(
+    connection: WebSocketConnection<Data>,
+    receiver: Receiver,
+    inbox: InboxState,
+    bytes: Uint8Array,
+  ): void {
+    const message = decodeInboxMessage(bytes, MAX_RECEIVER_MESSAGE);
+    // A copy, as each binary message is: programs look at its whole buffer.
+    if (inbox.version > 1 && isData(message)) return this.#host.deliver(connection, message.body.slice());
+    assertSize(bytes.length);
+    const checked = checkReceiverMessage(message);
+    if (checked !== undefined) this.#onMessage(connection, receiver, inbox, checked);
+  }
+
+  /** Takes a frame: those of a message of the program go on to it as they come, behind the line. */
+  #onFrame(
+    connection: WebSocketConnection<Data>,
+    receiver: Receiver,
+    inbox: InboxState,
+    bytes: Uint8Array,
+    frame: FrameInfo,
+  ): void {
+    if (frame.first) inbox.incoming = inbox.version > 1 ? "unknown" : "own";
+    if (inbox.incoming === "data") return this.#host.deliver(connection, bytes, frame);
+    if (inbox.incoming === "unknown" && bytes.includes(LINE_FEED)) {
+      const message = decodeInboxMessage(concatAll([...inbox.partial, bytes]), MAX_RECEIVER_MESSAGE);
+      inbox.incoming = isData(message) ? "data" : "own";
+      if (isData(message)) {
+        takePieces(inbox);
+        const start = { ...frame, opcode: Opcode.Binary, first: true };
+        return this.#host.deliver(connection, message.body.slice(), start);
+      }
+    }
+    if (bytes.length > 0) inbox.partial.push(bytes);
+    inbox.partialSize += bytes.length;
+    assertSize(inbox.partialSize);
+    if (frame.final) this.#onWhole(connection, receiver, inbox, concatAll(takePieces(inbox)));
   }
 
   #onMessage(
@@ -285,24 +340,20 @@ function makeSink<Data>(connection: WebSocketConnection<Data>, clock: Clock): In
     get open(): boolean {
       return connection.state === "open";
     },
-    send: (message) => sendShared(connection, message),
+    send: (message) => sendSubprotocolShared(connection, message),
     drained: () => connection.drained(),
     later: (callback) => clock.after(RETRY_DELAY, callback),
     close: (code, reason) => void connection.close(code, reason),
   };
 }
 
-/** Assembles a message, which comes in pieces with `frameByFrame`; `undefined`: more pieces follow. */
-function assembleMessage(inbox: InboxState, data: Uint8Array, frame: FrameInfo | undefined): Uint8Array | undefined {
-  if (frame === undefined && data.length <= MAX_RECEIVER_MESSAGE) return data;
-  if (data.length > 0) inbox.partial.push(data);
-  inbox.partialSize += data.length;
-  if (inbox.partialSize > MAX_RECEIVER_MESSAGE) {
-    throw new OptionError(`A message is larger than ${MAX_RECEIVER_MESSAGE} bytes`);
-  }
-  if (frame?.final === false) return undefined;
-  const message = concatAll(inbox.partial);
+function takePieces(inbox: InboxState): Uint8Array[] {
+  const { partial } = inbox;
   inbox.partial = [];
   inbox.partialSize = 0;
-  return message;
+  return partial;
+}
+
+function assertSize(length: number): void {
+  if (length > MAX_RECEIVER_MESSAGE) throw new OptionError(`A message is larger than ${MAX_RECEIVER_MESSAGE} bytes`);
 }

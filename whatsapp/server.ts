@@ -9,7 +9,7 @@ import { JournalError } from "../base/errors.ts";
 import { refuseSetting } from "../base/settings.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
 import { InboxHub } from "../inbox/hub.ts";
-import { INBOX_PROTOCOL } from "../inbox/protocol.ts";
+import { INBOX_PROTOCOL, INBOX_PROTOCOL_V2 } from "../inbox/protocol.ts";
 import type { Journal } from "../journal/journal.ts";
 import { MemoryJournal } from "../journal/memory_journal.ts";
 import { SqliteJournal } from "../journal/sqlite_journal.ts";
@@ -92,7 +92,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
    * @throws {OptionError} If a setting is out of range.
    */
   constructor(options: WhatsAppServerOptions<Data> = {}) {
-    const { protocols = [INBOX_PROTOCOL, RECEIVER_PROTOCOL] } = options;
+    const { protocols = [INBOX_PROTOCOL_V2, INBOX_PROTOCOL, RECEIVER_PROTOCOL] } = options;
     super({ ...options, protocols, useSSL: !options.behindProxy });
     this.#settings = makeWhatsAppSettings(options);
     this.onRawMessage = options.onRawMessage;
@@ -107,9 +107,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
       allow: (connection) => receivers.refuse(connection) ?? this.#core.allow(connection),
       opened: (connection) => receivers.opened(connection),
       ended: (connection) => receivers.ended(connection),
-      receive: (connection, data, frame) => {
-        if (!receivers.receive(connection, data, frame)) this.#core.receive(connection, data, frame);
-      },
+      receive: (connection, data, frame) => receivers.receive(connection, data, frame),
       respond: (request, connection) => this.#respond(request, connection),
       respondDirectly: (line, fields, connection) => webhook.respondDirectly(line.path, fields, connection),
     });
@@ -145,6 +143,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
       refuseGuess: (connection) => this.#refuseGuess(connection),
       delayAnswer: (response, connection) => this.#delayAnswer(response, connection),
       countFailure: (reason) => this.#countFailure(reason),
+      deliver: (connection, data, frame) => this.#core.receive(connection, data, frame),
       readSucceeded: () => this.#readSucceeded(),
       readFailed: (error, connection) => this.#readFailed(error, connection),
       reportError: (error, connection) => this.#core.calls.report(error, connection),

@@ -38,7 +38,7 @@ export type RawMessageHandler = (
 export interface WhatsAppServerOptions<Data = unknown> extends Omit<WebSocketServerOptions<Data>, "useSSL"> {
   /**
    * Subprotocols that receivers may speak.
-   * @default {["whatsapp-inbox.v1", "whatsapp-notifications"]}
+   * @default {["whatsapp-inbox.v2", "whatsapp-inbox.v1", "whatsapp-notifications"]}
    */
   protocols?: readonly string[] | undefined;
   /** Token, or several, that Meta shows to verify the URL. Without it each verification is refused. */

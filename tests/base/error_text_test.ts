@@ -367,7 +367,7 @@ describe("messages that quote a peer", () => {
   it("can be printed, where a server speaks to a receiver, and a webhook to the simulator", async () => {
     const errors: unknown[] = [];
     await using server = await startEcho({
-      protocols: ["whatsapp-inbox.v1"],
+      protocols: ["whatsapp-inbox.v2"],
       onCommandGet: () => new Response(HOSTILE, { status: 400 }),
       onBinaryDataReceived: (connection) => {
         connection.send(encodeInboxMessage({ type: HOSTILE } as never));

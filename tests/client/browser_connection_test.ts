@@ -620,9 +620,10 @@ describe("WhatsAppReceiver in a page", () => {
     await server.start();
     const receiver = new PageReceiver(urlOf(server as never, "/whatsapp"), { receiverToken: "the token" });
     await receiver.connect();
-    assertEquals(offered, [["whatsapp-inbox.v1", "whatsapp-notifications", tokenProtocol("the token")]]);
+    const own = ["whatsapp-inbox.v2", "whatsapp-inbox.v1", "whatsapp-notifications"];
+    assertEquals(offered, [[...own, tokenProtocol("the token")]]);
     assertEquals(urls, ["/whatsapp? null"]);
-    assertEquals(receiver.protocol, "whatsapp-inbox.v1");
+    assertEquals(receiver.protocol, "whatsapp-inbox.v2");
     const message = { id: "wamid.A", from: "491511234567", type: "text", text: { body: "Grüße" } };
     const value = { messages: [message] };
     const entry = [{ id: "1", changes: [{ field: "messages", value }] }];

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { OptionError } from "../../base/errors.ts";
+import { OptionError, StateError } from "../../base/errors.ts";
 import { decodeInboxMessage, encodeInboxMessage, type HelloMessage } from "../../inbox/protocol.ts";
 import { InboxSession } from "../../inbox/session.ts";
 import { settle } from "../support/support.ts";
@@ -11,14 +11,23 @@ class Rig {
   readonly calls: unknown[] = [];
   readonly session: InboxSession;
   closed = false;
+  inMessage = false;
+  full = false;
+  readonly drained = Promise.withResolvers<void>();
 
-  constructor(hello: Omit<HelloMessage, "type"> = {}) {
+  constructor(hello: Omit<HelloMessage, "type"> = {}, version: 1 | 2 = 2) {
     this.session = new InboxSession({
+      version,
       send: (message) => {
         if (this.closed) throw new Error("closed");
+        if (this.inMessage) throw new StateError("ERR_MESSAGE_IN_PROGRESS", "not finished");
+        if (this.full) return "dropped";
         this.sent.push(decodeInboxMessage(message).head);
+        return "sent";
       },
+      drained: () => this.drained.promise,
       notification: ({ seq }, body) => void this.calls.push([seq, new TextDecoder().decode(body)]),
+      data: (bytes) => void this.calls.push(["data", ...bytes]),
       gap: (after, until) => void this.calls.push(["gap", after, until]),
       current: (seq) => void this.calls.push(["current", seq]),
     }, hello);
@@ -95,5 +104,50 @@ describe("InboxSession", () => {
     rig.session.done(5);
     await settle();
     assertEquals(rig.sent.length, 1);
+  });
+
+  it("hands over bytes of the server's program in version 2, before the welcome too", () => {
+    const rig = new Rig();
+    rig.session.receive(encodeInboxMessage({ type: "data" }, Uint8Array.of(1, 2)));
+    rig.welcome().session.receive(encodeInboxMessage({ type: "data" }));
+    assertEquals(rig.calls, [["data", 1, 2], ["data"]]);
+    assertThrows(() => rig.session.receive(Uint8Array.of(1)), OptionError, "no line feed");
+  });
+
+  it("takes what is no message for such bytes in version 1, where the type is not known", () => {
+    const rig = new Rig({}, 1);
+    rig.session.receive(Uint8Array.of(1, 2));
+    rig.session.receive(encodeInboxMessage({ type: "data" }, Uint8Array.of(3)));
+    assertEquals(rig.calls, [["data", 1, 2]]);
+  });
+
+  it("keeps acknowledgements while the program sends a message frame by frame", async () => {
+    const rig = new Rig().welcome();
+    for (const seq of [5, 6]) rig.notify(seq);
+    rig.inMessage = true;
+    rig.session.done(5);
+    await settle();
+    rig.session.done(6);
+    await settle();
+    assertEquals(rig.sent.slice(1), []);
+    rig.inMessage = false;
+    rig.session.resume();
+    rig.session.resume();
+    assertEquals(rig.sent.slice(1), [{ type: "ack", seqs: [5, 6] }]);
+  });
+
+  it("keeps acknowledgements while the buffer is full", async () => {
+    const rig = new Rig().welcome();
+    for (const seq of [5, 6]) rig.notify(seq);
+    rig.full = true;
+    rig.session.done(5);
+    await settle();
+    rig.session.done(6);
+    await settle();
+    rig.full = false;
+    assertEquals(rig.sent.slice(1), []);
+    rig.drained.resolve();
+    await settle();
+    assertEquals(rig.sent.slice(1), [{ type: "ack", seqs: [5, 6] }]);
   });
 });

@@ -33,7 +33,20 @@ class Rig {
   attach(): void {
     this.loops.reset();
     const ignore = (): void => {};
-    this.loops.attach(new InboxSession({ send: ignore, notification: ignore, gap: ignore, current: ignore }, {}));
+    this.loops.attach(
+      new InboxSession(
+        {
+          version: 2,
+          send: () => "sent",
+          drained: () => Promise.resolve(),
+          notification: ignore,
+          data: ignore,
+          gap: ignore,
+          current: ignore,
+        },
+        {},
+      ),
+    );
   }
 }
 

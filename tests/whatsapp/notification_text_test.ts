@@ -21,6 +21,7 @@ describe("resemblesNotification", () => {
   it("finds objects with a member of notifications, after a byte order mark too", () => {
     for (const text of ['{"object":1}', '{"entry":[]}', '\ufeff{"object":""}', '{"__proto__":{"object":"x"}}']) {
       assertEquals(resemblesNotification(text), true, text);
+      assertEquals(resemblesNotification(new TextEncoder().encode(text)), true, text);
     }
   });
 
@@ -29,6 +30,8 @@ describe("resemblesNotification", () => {
       const text of ["", "object", '"object"', "null", "[]", '["object"]', "{}", '{"a":{"object":1}}', '{"object":1']
     ) {
       assertEquals(resemblesNotification(text), false, text);
+      assertEquals(resemblesNotification(new TextEncoder().encode(text)), false, text);
     }
+    assertEquals(resemblesNotification(Uint8Array.of(0xff, 0xfe, 0)), false);
   });
 });

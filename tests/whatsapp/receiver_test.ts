@@ -7,6 +7,7 @@ import { encodeInboxMessage } from "../../inbox/protocol.ts";
 import { MemoryJournal } from "../../journal/memory_journal.ts";
 import {
   INBOX_PROTOCOL,
+  INBOX_PROTOCOL_V2,
   laterStatus,
   signNotification,
   type WhatsAppNotification,
@@ -566,7 +567,6 @@ describe("WhatsAppReceiver against a server that misbehaves", () => {
       encodeInboxMessage({ type: "notification", seq, signature: "", receivedAt: "" }, encode("{}"));
     const welcome = encodeInboxMessage({ type: "welcome", journal: "j", after: 0, last: 0, window: 2 });
     const cases: Uint8Array[][] = [
-      [encode("no line feed")],
       [notification(1)],
       [welcome, encode('{"type":"notification","seq":"1"}\n')],
       [welcome, encode('{"type":"notification","seq":1}\n')],
@@ -576,12 +576,19 @@ describe("WhatsAppReceiver against a server that misbehaves", () => {
       [welcome, notification(1), notification(1)],
       [welcome, welcome],
     ];
-    for (const messages of cases) {
+    const runs = [INBOX_PROTOCOL, INBOX_PROTOCOL_V2].flatMap((protocol) =>
+      cases.map((messages) => ({ protocol, messages }))
+    );
+    // In version 1 they are bytes of a program: see program_bytes_test.ts.
+    for (const text of ["no line feed", "not JSON\n", "{}\n"]) {
+      runs.push({ protocol: INBOX_PROTOCOL_V2, messages: [welcome, encode(text)] });
+    }
+    for (const { protocol, messages } of runs) {
       const codes: number[] = [];
       const server = new WebSocketServer({
         hostname: "127.0.0.1",
         port: 0,
-        protocols: [INBOX_PROTOCOL],
+        protocols: [protocol],
         onHandshakeResponseSent: (connection) => {
           for (const message of messages) connection.send(message);
         },

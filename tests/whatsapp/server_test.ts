@@ -347,7 +347,7 @@ describe("receivers", () => {
   it("use TLS, except to a loopback address", async () => {
     assertEquals(new WhatsAppReceiver().useSSL, true);
     const vague = new WhatsAppReceiver({ useSSL: undefined, protocols: undefined });
-    assertEquals([vague.useSSL, vague.protocols.length], [true, 2]);
+    assertEquals([vague.useSSL, vague.protocols.length], [true, 3]);
     const receiver = new WhatsAppReceiver("ws://example.com/");
     await assertRejects(() => receiver.connect(), OptionError, "TLS");
   });
