@@ -95,7 +95,7 @@ export class HandlerCalls<Data> {
       return textResponse(500, "Internal server error");
     };
     const decide = (answer: boolean | Response): boolean | Response => {
-      if (answer instanceof Response) return assertFresh(answer);
+      if (answer instanceof Response) return assertSendable(answer);
       // A handler that forgets its answer must not open a WebSocket.
       if (typeof answer !== "boolean" && awaited()) this.report(noAnswer(answer), connection);
       return answer === true;
@@ -151,7 +151,7 @@ export class HandlerCalls<Data> {
   async respond(ask: () => CommandResult): Promise<Response | undefined> {
     try {
       const response = await ask();
-      return response === undefined ? undefined : assertFresh(response);
+      return response === undefined ? undefined : assertSendable(response);
     } catch (error) {
       throw new HandlerError("onCommandGet", error);
     }
@@ -159,8 +159,20 @@ export class HandlerCalls<Data> {
 }
 
 /** Only a `Response` that was not sent yet can be sent. */
-function assertFresh(response: unknown): Response {
+function assertSendable(response: unknown): Response {
   if (!(response instanceof Response)) throw new Error(`it returned ${typeof response} "${response}"`);
+  const { status } = response;
+  if (status === 101) {
+    throw new Error(
+      "it returned a Response with status 101: onAllow opens a WebSocket with true, or with { headers } to add header " +
+        "fields to the answer",
+    );
+  }
+  if (status < 200 || status > 599) {
+    throw new Error(`it returned a Response with status ${status}: it must be from 200 to 599`);
+  }
+  // Asked for before the body: Bun forgets the type of a Blob or a form once its body is touched.
+  response.headers.has("content-type");
   if (response.bodyUsed || response.body?.locked) {
     throw new Error("it returned a Response that was sent already: make a new one for each request");
   }
