@@ -13,7 +13,7 @@
  * @module
  */
 
-import type { AcceptHost } from "./accept_host.ts";
+import type { AcceptHost, AllowDecision } from "./accept_host.ts";
 import type { AdmissionTicket } from "./admission.ts";
 import { concat, EMPTY } from "../base/bytes.ts";
 import {
@@ -37,6 +37,7 @@ import { BodyTooLong, ResponseWriter } from "./response_writer.ts";
 import type { Holder } from "../base/memory_budget.ts";
 import { type BodyTaker, directLength, TextReply } from "./text_reply.ts";
 import type { Transport, TransportHandler } from "../transport/transport.ts";
+import type { UpgradeFields } from "./upgrade_headers.ts";
 
 /** A request that is answered without `Request` and `Response`. */
 interface DirectRequest {
@@ -273,19 +274,21 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     abort?.(reason);
   }
 
-  #decide(upgrade: UpgradeRequest, allowed: boolean | Response): void {
+  #decide(upgrade: UpgradeRequest, allowed: AllowDecision): void {
     if (this.#state !== "deciding") return dropAnswer(allowed);
     this.#abortAnswer = undefined;
     this.#timer.cancel();
-    if (allowed === true) return this.#upgrade(upgrade);
+    if (allowed !== false && !(allowed instanceof Response)) {
+      return this.#upgrade(upgrade, allowed === true ? undefined : allowed);
+    }
     this.#state = "answering";
     this.#host.refused("allow", this.#connection);
-    this.#finishWith(allowed === false ? textResponse(403, "The connection is not allowed") : allowed, "onAllow");
+    this.#finishWith(allowed || textResponse(403, "The connection is not allowed"), "onAllow");
   }
 
-  #upgrade(upgrade: UpgradeRequest): void {
+  #upgrade(upgrade: UpgradeRequest, headers: UpgradeFields | undefined): void {
     const protocol = this.#host.selectProtocol(this.#connection, upgrade.protocols);
-    const { result, preface } = answerHandshake(upgrade, protocol, this.#host.settings().compression);
+    const { result, preface } = answerHandshake(upgrade, protocol, this.#host.settings().compression, headers);
     // Program or peer may have ended the connection; asked last, since the first hash lets Deno run pending microtasks.
     if (!startConnection(this.#connection, result, { preface })) return;
     this.#state = "upgraded";
@@ -578,7 +581,7 @@ function refusalOf(error: unknown): Response {
 }
 
 /** Drops an answer that came too late. */
-function dropAnswer(answer: boolean | Response): void {
+function dropAnswer(answer: AllowDecision): void {
   if (answer instanceof Response) answer.body?.cancel().catch(ignore);
 }
 

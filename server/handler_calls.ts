@@ -8,7 +8,9 @@ import type { WebSocketConnection } from "../connection/connection.ts";
 import { HandlerError } from "../base/errors.ts";
 import { textResponse } from "../protocol/http.ts";
 import { quote } from "../base/error_text.ts";
-import type { AllowResult, CommandResult, HandlerResult, ServerHandlers } from "./handlers.ts";
+import type { AllowDecision } from "./accept_host.ts";
+import { upgradeFields } from "./upgrade_headers.ts";
+import type { AllowAnswer, AllowResult, CommandResult, HandlerResult, ServerHandlers } from "./handlers.ts";
 
 /** Calls handlers. */
 export class HandlerCalls<Data> {
@@ -89,13 +91,14 @@ export class HandlerCalls<Data> {
     connection: WebSocketConnection<Data>,
     ask: () => AllowResult,
     awaited: () => boolean,
-  ): boolean | Response | Promise<boolean | Response> {
+  ): AllowDecision | Promise<AllowDecision> {
     const failed = (error: unknown): Response => {
       if (awaited()) this.report(new HandlerError("onAllow", error), connection);
       return textResponse(500, "Internal server error");
     };
-    const decide = (answer: boolean | Response): boolean | Response => {
+    const decide = (answer: AllowAnswer): AllowDecision => {
       if (answer instanceof Response) return assertSendable(answer);
+      if (typeof answer === "object" && answer !== null) return upgradeFields(answer);
       // A handler that forgets its answer must not open a WebSocket.
       if (typeof answer !== "boolean" && awaited()) this.report(noAnswer(answer), connection);
       return answer === true;
@@ -182,6 +185,6 @@ function assertSendable(response: unknown): Response {
 function noAnswer(answer: unknown): HandlerError {
   return new HandlerError(
     "onAllow",
-    new Error(`it returned ${typeof answer} "${answer}" instead of true, false or a Response`),
+    new Error(`it returned ${typeof answer} "${answer}" instead of true, false, { headers } or a Response`),
   );
 }
