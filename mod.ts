@@ -106,6 +106,7 @@ export { TERMINAL_CODES } from "./client/reconnect.ts";
 export type { ReconnectAttempt, ReconnectFailure, ReconnectOptions } from "./client/reconnect.ts";
 export { WebSocketServer } from "./server/server.ts";
 export type {
+  AllowAnswer,
   AllowResult,
   CommandResult,
   HandlerResult,
@@ -114,6 +115,7 @@ export type {
   StopOptions,
 } from "./server/handlers.ts";
 export type { WebSocketServerOptions } from "./server/settings.ts";
+export type { AllowWithHeaders } from "./server/upgrade_headers.ts";
 export type { BytePairInfo } from "./transport/stream.ts";
 export { BackplaneError } from "./base/errors.ts";
 export type { BackplaneErrorCode } from "./base/errors.ts";

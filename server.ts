@@ -69,6 +69,7 @@ export type {
 } from "./base/errors.ts";
 export { WebSocketServer } from "./server/server.ts";
 export type {
+  AllowAnswer,
   AllowResult,
   CommandResult,
   HandlerResult,
@@ -77,6 +78,7 @@ export type {
   StopOptions,
 } from "./server/handlers.ts";
 export type { WebSocketServerOptions } from "./server/settings.ts";
+export type { AllowWithHeaders } from "./server/upgrade_headers.ts";
 export type { BytePairInfo } from "./transport/stream.ts";
 export { BackplaneError } from "./base/errors.ts";
 export type { BackplaneErrorCode } from "./base/errors.ts";

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { AbortableRequest } from "./abortable_request.ts";
 import { concatAll } from "../base/bytes.ts";
 
 /** Takes a piece of a body on its way. */
@@ -45,7 +46,7 @@ function free(pieces: readonly Uint8Array<ArrayBuffer>[]): void {
 }
 
 /** A request with a body. */
-export class CollectedRequest extends Request {
+export class CollectedRequest extends AbortableRequest {
   /** The bytes; `undefined` if the body is read in another way already: the runtime reports the error. */
   #collect(): Promise<Uint8Array<ArrayBuffer>> | undefined {
     const stream = this.body;

@@ -6,6 +6,7 @@
 
 import { assertProtocols } from "./subprotocol.ts";
 import { HandshakeError, OptionError } from "../base/errors.ts";
+import { joinCookies, separateCookies } from "./cookie.ts";
 import { type Extension, formatExtensions, parseExtensions } from "./extensions.ts";
 import { encodeHead, type Head, type HeaderFields, parseStatusLine } from "./head.ts";
 import { isToken, isVisibleAscii } from "../base/token.ts";
@@ -161,6 +162,8 @@ export interface UpgradeAnswer {
   protocol: string;
   /** The accepted extensions. */
   extensions: readonly Extension[];
+  /** More header fields. */
+  headers?: Iterable<readonly [string, string]> | undefined;
 }
 
 /**
@@ -168,6 +171,7 @@ export interface UpgradeAnswer {
  *
  * @param answer The agreement.
  * @returns The bytes of the head.
+ * @throws {HandshakeError} If a header field has a character that is not allowed.
  */
 export function encodeUpgradeResponse(answer: UpgradeAnswer): Uint8Array {
   const fields: [string, string][] = [
@@ -177,6 +181,7 @@ export function encodeUpgradeResponse(answer: UpgradeAnswer): Uint8Array {
   ];
   if (answer.protocol !== "") fields.push(["Sec-WebSocket-Protocol", answer.protocol]);
   if (answer.extensions.length > 0) fields.push(["Sec-WebSocket-Extensions", formatExtensions(answer.extensions)]);
+  if (answer.headers !== undefined) { for (const [name, value] of answer.headers) fields.push([name, value]); }
   return encodeHead("HTTP/1.1 101 Switching Protocols", fields);
 }
 
@@ -238,12 +243,17 @@ export function encodeUpgradeRequest(offer: UpgradeOffer): Uint8Array {
   if (offer.origin !== "") fields.push(["Origin", offer.origin]);
   if (offer.protocols.length > 0) fields.push(["Sec-WebSocket-Protocol", offer.protocols.join(", ")]);
   if (offer.extensions.length > 0) fields.push(["Sec-WebSocket-Extensions", formatExtensions(offer.extensions)]);
+  const cookies: string[] = [];
   for (const [name, value] of offer.headers) {
-    if (RESERVED_FIELDS.has(name.toLowerCase())) {
+    const lower = name.toLowerCase();
+    if (RESERVED_FIELDS.has(lower)) {
       throw new OptionError(`Cannot connect: the header ${quote(name)} is set by the handshake itself`);
     }
-    fields.push([name, value]);
+    if (lower === "cookie") cookies.push(separateCookies(value));
+    else fields.push([name, value]);
   }
+  // RFC 6265 §5.4: one line for all cookies.
+  if (cookies.length > 0) fields.push(["Cookie", joinCookies(cookies)]);
   return encodeHead(`GET ${offer.target} HTTP/1.1`, fields);
 }
 

@@ -7,6 +7,7 @@
 
 import { EMPTY } from "../base/bytes.ts";
 import { HandshakeError } from "../base/errors.ts";
+import { joinCookies } from "./cookie.ts";
 import { quote } from "../base/error_text.ts";
 import { isToken, isTokenCode, isVisibleAscii } from "../base/token.ts";
 import { decodeAscii } from "./utf8.ts";
@@ -69,13 +70,14 @@ export class HeaderFields implements Iterable<[name: string, value: string]> {
    * All values of a name as one, as `Headers.get` has it.
    *
    * @param name The name in lower case.
-   * @returns The values with commas between, or `null`.
+   * @returns The values with commas between, cookies with semicolons; or `null`.
    */
   combined(name: string): string | null {
     const first = this.get(name);
     if (first === undefined) return null;
     const values = this.all(name);
-    return values.length === 1 ? first : values.join(", ");
+    if (values.length === 1) return first;
+    return name === "cookie" ? joinCookies(values) : values.join(", ");
   }
 
   /**
@@ -130,7 +132,10 @@ export class HeaderFields implements Iterable<[name: string, value: string]> {
    */
   toHeaders(): Headers {
     const headers = new Headers();
-    for (const [name, value] of this) headers.append(name, value);
+    for (const [name, value] of this) if (name !== "cookie") headers.append(name, value);
+    // Deno would put commas between several.
+    const cookies = this.combined("cookie");
+    if (cookies !== null) headers.set("cookie", cookies);
     return headers;
   }
 

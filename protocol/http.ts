@@ -5,6 +5,7 @@
  * @module
  */
 
+import { AbortableRequest } from "./abortable_request.ts";
 import { CollectedRequest } from "./collected_request.ts";
 import { type HandshakeError, HttpError } from "../base/errors.ts";
 import { encodeHead, type HeaderFields, type RequestLine } from "./head.ts";
@@ -186,7 +187,7 @@ export function makeRequest(
   fields: HeaderFields,
   encrypted: boolean,
   body: ReadableStream<Uint8Array<ArrayBuffer>> | null,
-): Request {
+): AbortableRequest {
   const hosts = fields.all("host");
   if (hosts.length > 1 || (hosts.length === 0 && line.minorVersion > 0)) throw bad("There must be one Host header");
   // `Request` takes "get" for "GET".
@@ -200,7 +201,7 @@ export function makeRequest(
   if (!URL.canParse(url)) throw bad("Host or target are malformed");
   const carriesBody = body !== null && method !== "GET" && method !== "HEAD";
   const init: RequestInit & { duplex?: "half" | undefined } = { method: line.method, headers: fields.toHeaders() };
-  if (!carriesBody) return new Request(url, init);
+  if (!carriesBody) return new AbortableRequest(url, init);
   init.body = body;
   init.duplex = "half";
   return new CollectedRequest(url, init);
@@ -217,6 +218,16 @@ export function isHost(text: string): boolean {
   return isVisibleAscii(text);
 }
 
+/** The body of a response, as far as it is known before its head is sent. */
+export interface ResponseContent {
+  /** Its length in bytes; `undefined`: not known, or there is no body. */
+  length: number | undefined;
+  /** `true` if it is not in the coding that the header names, so that the declared length is that of other bytes. */
+  decoded: boolean;
+}
+
+const UNKNOWN: ResponseContent = { length: undefined, decoded: false };
+
 /** Framing of a response. */
 export interface ResponsePlan {
   /** The bytes of the head. */
@@ -225,47 +236,88 @@ export interface ResponsePlan {
   chunked: boolean;
   /** True if a body is sent at all. */
   hasBody: boolean;
+  /** Bytes of the body that the head has promised; `undefined`: none, or chunks, or all until the connection ends. */
+  length: number | undefined;
 }
 
-/** Header fields that belong to the connection, not to the response of the program. */
-const CONNECTION_FIELDS = new Set(["connection", "keep-alive", "transfer-encoding", "upgrade"]);
+/** Header fields that belong to the connection, not to the response of the program (RFC 9110 §7.6.1). */
+const CONNECTION_FIELDS = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
 
 /**
- * Encodes the head of a response and decides how its body is delimited.
+ * Encodes the head of a response and decides how its body is delimited. The length that the program declares counts
+ * only where the true one is not known.
  *
  * @param response The response.
  * @param request Method and minor version of the request.
  * @param keepAlive Whether the connection lives on.
  * @param date The value of the `Date` header.
+ * @param content The body, as far as it is known.
  * @returns Head and framing.
+ * @throws {HandshakeError} If a header field or the status text has a character that is not allowed.
  */
 export function planResponse(
   response: Response,
   request: Pick<RequestLine, "method" | "minorVersion">,
   keepAlive: boolean,
   date: string,
+  content: ResponseContent = UNKNOWN,
 ): ResponsePlan {
-  const { status, statusText } = response;
+  const { status, statusText, headers } = response;
   const fields: [string, string][] = [];
-  for (const [name, value] of response.headers) if (!CONNECTION_FIELDS.has(name)) fields.push([name, value]);
-  if (!response.headers.has("date")) fields.push(["date", date]);
+  for (const [name, value] of headers) {
+    const ours = CONNECTION_FIELDS.has(name) || name === "content-length";
+    if (!ours && !(content.decoded && name === "content-encoding")) fields.push([name, value]);
+  }
+  if (!headers.has("date")) fields.push(["date", date]);
   // RFC 9110 §6.4.1: answers to HEAD, 204 and 304 have no content.
-  const bodiless = request.method === "HEAD" || status === 204 || status === 304;
-  const hasBody = response.body !== null && !bodiless;
-  const knowsLength = response.headers.has("content-length");
-  const chunked = hasBody && !knowsLength && request.minorVersion === 1;
+  const isEmpty = status === 204 || status === 304;
+  const hasBody = response.body !== null && !isEmpty && request.method !== "HEAD";
+  // RFC 9110 §8.6: 204 has no length; that of a 304 would be one of a response that was not made.
+  const length = isEmpty ? undefined : contentLength(response, request.method, content);
+  const chunked = hasBody && length === undefined && request.minorVersion === 1;
+  if (length !== undefined) fields.push(["content-length", String(length)]);
   if (chunked) fields.push(["transfer-encoding", "chunked"]);
-  else if (!hasBody && !knowsLength && !bodiless) fields.push(["content-length", "0"]);
   // RFC 9110 §7.8: a 426 names the protocol to upgrade to.
   const options = status === 426 ? ["upgrade"] : [];
   if (status === 426) fields.push(["upgrade", "websocket"]);
-  if (!keepAlive || (hasBody && !knowsLength && !chunked)) options.push("close");
+  if (!keepAlive || (hasBody && length === undefined && !chunked)) options.push("close");
   if (options.length > 0) fields.push(["connection", options.join(", ")]);
   return {
     head: encodeHead(`HTTP/1.1 ${status} ${statusText || defaultStatusText(status)}`, fields),
     chunked,
     hasBody,
+    length: hasBody ? length : undefined,
   };
+}
+
+/** The length to announce; `undefined`: none. */
+function contentLength(response: Response, method: string, content: ResponseContent): number | undefined {
+  if (content.length !== undefined) return content.length;
+  // An answer to HEAD has the length of the one to GET, which only the program knows.
+  if (response.body === null && method !== "HEAD") return 0;
+  return content.decoded ? undefined : declaredLength(response.headers);
+}
+
+/**
+ * Reads the length that a response declares.
+ *
+ * @param headers The header fields.
+ * @returns The length in bytes; `undefined` if there is none, or it is malformed.
+ */
+export function declaredLength(headers: Headers): number | undefined {
+  const value = headers.get("content-length") ?? "";
+  if (value === "") return undefined;
+  for (let at = 0; at < value.length; at++) if (digitValue(value.charCodeAt(at)) >= 10) return undefined;
+  const length = Number(value);
+  return Number.isSafeInteger(length) ? length : undefined;
 }
 
 /**
@@ -285,22 +337,40 @@ export function encodeChunk(piece: Uint8Array): Uint8Array {
 
 const STATUS_TEXTS = new Map([
   [200, "OK"],
+  [201, "Created"],
+  [202, "Accepted"],
+  [204, "No Content"],
+  [206, "Partial Content"],
+  [301, "Moved Permanently"],
+  [302, "Found"],
+  [303, "See Other"],
+  [304, "Not Modified"],
+  [307, "Temporary Redirect"],
+  [308, "Permanent Redirect"],
   [400, "Bad Request"],
   [401, "Unauthorized"],
   [403, "Forbidden"],
   [404, "Not Found"],
   [405, "Method Not Allowed"],
+  [406, "Not Acceptable"],
   [408, "Request Timeout"],
+  [409, "Conflict"],
+  [410, "Gone"],
   [411, "Length Required"],
+  [412, "Precondition Failed"],
   [413, "Content Too Large"],
   [415, "Unsupported Media Type"],
+  [416, "Range Not Satisfiable"],
   [421, "Misdirected Request"],
+  [422, "Unprocessable Content"],
   [426, "Upgrade Required"],
   [429, "Too Many Requests"],
   [431, "Request Header Fields Too Large"],
   [500, "Internal Server Error"],
   [501, "Not Implemented"],
+  [502, "Bad Gateway"],
   [503, "Service Unavailable"],
+  [504, "Gateway Timeout"],
   [505, "HTTP Version Not Supported"],
 ]);
 

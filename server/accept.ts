@@ -13,7 +13,7 @@
  * @module
  */
 
-import type { AcceptHost } from "./accept_host.ts";
+import type { AcceptHost, AllowDecision } from "./accept_host.ts";
 import type { AdmissionTicket } from "./admission.ts";
 import { concat, EMPTY } from "../base/bytes.ts";
 import {
@@ -23,18 +23,21 @@ import {
   startConnection,
   type WebSocketConnection,
 } from "../connection/connection.ts";
-import { HandshakeError, HttpError, TransportError } from "../base/errors.ts";
+import { HandlerError, HandshakeError, HttpError, TransportError } from "../base/errors.ts";
 import { type UpgradeRequest, wantsWebSocket } from "../protocol/handshake.ts";
 import { timeHandler } from "../base/handler_time.ts";
 import { type Head, type HeaderFields, HeadReader, parseRequestLine, type RequestLine } from "../protocol/head.ts";
+import { abortRequest, onSignalRead } from "../protocol/abortable_request.ts";
 import { bodyFraming, makeRequest, refusalResponse, textResponse } from "../protocol/http.ts";
-import { answerHandshake, checkHost, type ReceivedRequest, receiveHandshake } from "./received_request.ts";
+import { answerHandshake, checkHost, receiveHandshake } from "./received_request.ts";
 import { RequestBody } from "../protocol/request_body.ts";
+import { RequestMemory } from "./request_memory.ts";
 import { RequestTimer } from "./request_timer.ts";
-import { ResponseWriter } from "./response_writer.ts";
+import { BodyTooLong, ResponseWriter } from "./response_writer.ts";
 import type { Holder } from "../base/memory_budget.ts";
 import { type BodyTaker, directLength, TextReply } from "./text_reply.ts";
 import type { Transport, TransportHandler } from "../transport/transport.ts";
+import type { UpgradeFields } from "./upgrade_headers.ts";
 
 /** A request that is answered without `Request` and `Response`. */
 interface DirectRequest {
@@ -57,6 +60,7 @@ const MAX_DROPPED_HEAD = 128 * 1024;
 /** Largest number of bytes read while the program decides: a client should send none before the answer. */
 const MAX_EARLY = 64 * 1024;
 const INTERNAL_ERROR = new TextReply(500, "Internal server error");
+const GONE = "The peer left before it had its answer";
 const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
 
 /** Reads requests from one accepted connection. */
@@ -76,16 +80,17 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   #remainingDrops = MAX_DROPPED;
   /** Number of plain requests so far. */
   #requests = 0;
-  /** Set while held memory is counted. */
-  #counted = false;
+  readonly #memory: RequestMemory;
   /** Set if bytes were dropped for lack of memory: no request can follow. */
   #overloaded = false;
-  /** The handshake request about which the program decides. */
-  #handshake: ReceivedRequest | undefined;
+  /** Aborts the signal of the request that the program is answering. */
+  #abortAnswer: ((reason: unknown) => void) | undefined;
 
   // The current request and its response
   #body: RequestBody | undefined;
   #expectsContinue = false;
+  /** Set once the program has read the signal of the current request. */
+  #signalRead = false;
   /** Made with the first response. */
   #responses: ResponseWriter | undefined;
   #direct: DirectRequest | undefined;
@@ -112,6 +117,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#connection = connection;
     this.#host = host;
     this.#headReader = new HeadReader(host.settings());
+    this.#memory = new RequestMemory(host.bodies, this);
     this.#timer = new RequestTimer(host.settings, () => this.#timeOut());
   }
 
@@ -147,6 +153,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
       this.#keep(bytes);
       if (this.#direct?.take !== undefined) this.#feedDirect(this.#unread, true);
       else if (this.#body?.pulling) this.#feedUnread();
+      else if (this.#signalRead) this.#watchPeer();
     } else if (this.#state === "lingering") {
       // A client that goes on sending does not wait for the answer.
       this.#remainingDrops -= bytes.length;
@@ -162,8 +169,9 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   end(): void {
     this.#peerEnded = true;
     // A peer that has sent FIN may still read its response; without one on its way there is nothing to wait for.
-    const more = this.#state === "head" && this.#unread.length > 0;
-    if (this.#state !== "answering" && !more) return this.#transport.destroy();
+    const answers = this.#state === "answering" || (this.#state === "head" && this.#unread.length > 0);
+    if (!answers) return this.#transport.destroy();
+    this.#abortRequest();
     if (this.#direct?.take !== undefined) this.#failDirect(lostBody("The request ends inside its body"));
     else if (this.#body?.pulling) this.#body.fail(lostBody("The request ends inside its body"));
   }
@@ -172,12 +180,8 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#state = "closed";
     this.#timer.cancel();
     const lost = lostBody("The connection was lost inside a request");
-    this.#release();
-    if (this.#handshake !== undefined) {
-      this.#abortHandshake(
-        error ?? new TransportError("ERR_CONNECTION_LOST", "The peer left before it had its answer"),
-      );
-    }
+    this.#memory.release();
+    this.#abortRequest(error);
     this.#body?.fail(lost);
     this.#responses?.lose(lost);
     // An error of the transport itself, not an end by the peer.
@@ -194,8 +198,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
       used = this.#headReader.push(bytes);
     } catch (error) {
       this.#remainingDrops = MAX_DROPPED_HEAD;
-      this.#refuse(error);
-      return;
+      return this.#refuse(error);
     }
     const { head } = this.#headReader;
     if (head === undefined) return;
@@ -209,7 +212,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     if (bytes.length === 0) return;
     this.#unread = owned && this.#unread.length === 0 ? bytes : concat(this.#unread, bytes);
     this.#transport.pause();
-    this.#count();
+    this.#memory.count(this.#unread, this.#body);
   }
 
   /** @param rest Bytes behind the head. */
@@ -233,7 +236,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#state = "answering";
     this.#timer.cancel();
     this.#ticket.servingPeer();
-    this.#abortHandshake(error);
+    this.#abortRequest(error);
     this.#host.error(error, this.#connection);
     this.#finishWith(refusalOf(error));
   }
@@ -242,8 +245,8 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
 
   #handleUpgrade(line: RequestLine, fields: HeaderFields): void {
     const { upgrade, request } = receiveHandshake(line, fields, this.#host.settings());
-    this.#handshake = request;
-    setRequest(this.#connection, this.#handshake);
+    this.#abortAnswer = (reason) => request.abort(reason);
+    setRequest(this.#connection, request);
     this.#state = "deciding";
     const allowed = this.#host.allow(this.#connection, () => this.#state === "deciding");
     if (!(allowed instanceof Promise)) return this.#decide(upgrade, allowed);
@@ -257,32 +260,41 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     if (this.#unread.length <= MAX_EARLY) this.#transport.resume();
   }
 
-  /** Aborts `request.signal`: the program's decision is not needed any more. */
-  #abortHandshake(reason: unknown): void {
-    const request = this.#handshake;
-    this.#handshake = undefined;
-    request?.abort(reason);
+  /** The program wants to know when the peer leaves. */
+  #watchPeer(): void {
+    this.#signalRead = true;
+    if (this.#peerEnded) this.#abortRequest();
+    else if (this.#abortAnswer !== undefined && !this.#overloaded) this.#awaitDecision();
   }
 
-  #decide(upgrade: UpgradeRequest, allowed: boolean | Response): void {
+  /** Aborts `request.signal`: the program's answer is not needed any more. */
+  #abortRequest(reason: unknown = new TransportError("ERR_CONNECTION_LOST", GONE)): void {
+    const abort = this.#abortAnswer;
+    this.#abortAnswer = undefined;
+    abort?.(reason);
+  }
+
+  #decide(upgrade: UpgradeRequest, allowed: AllowDecision): void {
     if (this.#state !== "deciding") return dropAnswer(allowed);
-    this.#handshake = undefined;
+    this.#abortAnswer = undefined;
     this.#timer.cancel();
-    if (allowed === true) return this.#upgrade(upgrade);
+    if (allowed !== false && !(allowed instanceof Response)) {
+      return this.#upgrade(upgrade, allowed === true ? undefined : allowed);
+    }
     this.#state = "answering";
     this.#host.refused("allow", this.#connection);
-    this.#finishWith(allowed === false ? textResponse(403, "The connection is not allowed") : allowed);
+    this.#finishWith(allowed || textResponse(403, "The connection is not allowed"), "onAllow");
   }
 
-  #upgrade(upgrade: UpgradeRequest): void {
+  #upgrade(upgrade: UpgradeRequest, headers: UpgradeFields | undefined): void {
     const protocol = this.#host.selectProtocol(this.#connection, upgrade.protocols);
-    const { result, preface } = answerHandshake(upgrade, protocol, this.#host.settings().compression);
+    const { result, preface } = answerHandshake(upgrade, protocol, this.#host.settings().compression, headers);
     // Program or peer may have ended the connection; asked last, since the first hash lets Deno run pending microtasks.
     if (!startConnection(this.#connection, result, { preface })) return;
     this.#state = "upgraded";
     this.#timer.cancel();
     this.#ticket.opened();
-    this.#release();
+    this.#memory.release();
     this.#host.opened(this.#connection);
     openConnection(this.#connection, this.#unread, { ended: this.#peerEnded, closed: undefined });
     this.#unread = EMPTY;
@@ -302,6 +314,9 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#expectsContinue = expectsContinue(line, fields);
     const request = makeRequest(line, fields, this.#connection.encrypted, body.stream);
     this.#state = "answering";
+    this.#signalRead = false;
+    onSignalRead(request, () => this.#watchPeer());
+    this.#abortAnswer = (reason) => abortRequest(request, reason);
     this.#answer(request, line, allowsNext(line, fields, this.#requests, this.#host.settings().maxRequests));
   }
 
@@ -320,23 +335,26 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     const keepAlive = mayKeepAlive && done && error === undefined && !this.#overloaded && !this.#host.stopping();
     try {
       await this.#writer.send(response, line, keepAlive);
+      this.#abortAnswer = undefined;
       if (keepAlive) this.#nextRequest();
       else this.#linger();
     } catch (error) {
-      this.#sendFailed(error);
+      this.#sendFailed(error, "onCommandGet");
     }
   }
 
-  /** The head is sent already: only the end of the connection tells the peer that the body is not complete. */
-  #sendFailed(error: unknown): void {
+  /** Once the head is sent, only the end of the connection tells the peer that the body is not complete. */
+  #sendFailed(error: unknown, handler: "onAllow" | "onCommandGet"): void {
     if (this.#state !== "answering") return;
-    this.#host.error(error, this.#connection);
-    this.#transport.destroy();
+    this.#host.error(new HandlerError(handler, error), this.#connection);
+    if (!this.#writer.begun) this.#finishWith(refusalOf(undefined));
+    else if (error instanceof BodyTooLong) this.#linger();
+    else this.#transport.destroy();
   }
 
-  #finishWith(response: Response): void {
+  #finishWith(response: Response, handler: "onAllow" | "onCommandGet" = "onCommandGet"): void {
     this.#writer.send(response, { method: "GET", minorVersion: 1 }, false)
-      .then(() => this.#linger()).catch((error) => this.#sendFailed(error));
+      .then(() => this.#linger()).catch((error) => this.#sendFailed(error, handler));
   }
 
   get #writer(): ResponseWriter {
@@ -350,8 +368,8 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#headReader = new HeadReader(this.#host.settings());
     this.#body = undefined;
     // The time that the next request takes begins anew.
-    this.#release();
-    if (this.#unread.length > 0) this.#count();
+    this.#memory.release();
+    if (this.#unread.length > 0) this.#memory.count(this.#unread, this.#body);
     this.#ticket.awaitingPeer();
     this.#timer.start();
     // Other connections come first: a thousand requests in one read must not keep them waiting.
@@ -363,7 +381,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     if (this.#state !== "head") return;
     const unread = this.#unread;
     this.#unread = EMPTY;
-    this.#release();
+    this.#memory.release();
     this.#readHead(unread, true);
     if (this.#state === "head") this.#awaitRequest();
   }
@@ -381,7 +399,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#state = "lingering";
     this.#ticket.awaitingPeer();
     this.#unread = EMPTY;
-    this.#release();
+    this.#memory.release();
     this.#body?.fail(lostBody("The request was answered before its body was read"));
     if (this.#peerEnded) return this.#transport.destroy();
     this.#timer.start(this.#host.settings().closeTimeout);
@@ -424,7 +442,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#timer.cancel();
     this.#ticket.servingPeer();
     this.#unread = EMPTY;
-    this.#release();
+    this.#memory.release();
     let reply: TextReply | Promise<TextReply>;
     try {
       reply = timeHandler(() => take!(bytes.subarray(0, length)));
@@ -442,7 +460,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
 
   #awaitDirectBody(bytes: Uint8Array, owned: boolean): void {
     this.#unread = owned ? bytes : bytes.slice();
-    this.#count();
+    this.#memory.count(this.#unread, this.#body);
     this.#timer.startBody();
     this.#ticket.awaitingPeer();
     if (this.#peerEnded) this.end();
@@ -453,7 +471,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   #failDirect(error: HttpError): void {
     this.#direct = undefined;
     this.#unread = EMPTY;
-    this.#release();
+    this.#memory.release();
     this.#timer.cancel();
     this.#ticket.servingPeer();
     this.#finishWith(refusalResponse(error));
@@ -485,7 +503,9 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     if (this.#body !== body) return;
     if (this.#state === "answering") this.#ticket.servingPeer();
     this.#timer.cancel();
-    if (!body.done) this.#transport.pause();
+    if (body.done) return;
+    this.#transport.pause();
+    if (this.#signalRead) this.#watchPeer();
   }
 
   #feedUnread(): void {
@@ -499,7 +519,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     const body = this.#body!;
     const used = body.feed(bytes);
     if (used < bytes.length) this.#keep(bytes.subarray(used), owned);
-    else this.#count();
+    else this.#memory.count(this.#unread, this.#body);
     if (!body.pulling) return;
     if (this.#peerEnded) this.end();
     else this.#transport.resume();
@@ -516,24 +536,8 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
 
   // ---- Memory --------------------------------------------------------------------------------------------------
 
-  /** Counts the bytes held of requests, for all connections together. */
-  #count(): void {
-    const body = this.#body?.held ?? 0;
-    const unread = this.#unread.length === 0 ? 0 : this.#unread.buffer.byteLength;
-    if (body + unread === 0) return this.#release();
-    this.#counted = true;
-    // The program holds all of a complete body: dropping it would free nothing.
-    this.#host.bodies.update(this, body + unread, unread > 0 || !this.#body!.done);
-  }
-
-  #release(): void {
-    if (!this.#counted) return;
-    this.#counted = false;
-    this.#host.bodies.release(this);
-  }
-
   giveUp(): void {
-    this.#counted = false;
+    this.#memory.forget();
     this.#overloaded = true;
     this.#unread = EMPTY;
     this.#transport.pause();
@@ -544,7 +548,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     if (this.#direct?.take !== undefined) return this.#failDirect(error);
     // The handler that reads the body gets the error, and the peer the response to it.
     if (this.#body?.done === false) this.#body.fail(error);
-    else this.#count();
+    else this.#memory.count(this.#unread, this.#body);
   }
 
   #timeOut(): void {
@@ -577,7 +581,7 @@ function refusalOf(error: unknown): Response {
 }
 
 /** Drops an answer that came too late. */
-function dropAnswer(answer: boolean | Response): void {
+function dropAnswer(answer: AllowDecision): void {
   if (answer instanceof Response) answer.body?.cancel().catch(ignore);
 }
 

@@ -12,6 +12,10 @@ import type { CompressionSettings } from "../protocol/compression.ts";
 import type { HeaderFields, RequestLine } from "../protocol/head.ts";
 import type { MemoryBudget } from "../base/memory_budget.ts";
 import type { BodyTaker, TextReply } from "./text_reply.ts";
+import type { UpgradeFields } from "./upgrade_headers.ts";
+
+/** Checked answer of the program to a handshake. */
+export type AllowDecision = boolean | Response | UpgradeFields;
 
 /** Decides for an accepted connection: the server. */
 export interface AcceptHost<Data> {
@@ -21,11 +25,14 @@ export interface AcceptHost<Data> {
   stopping(): boolean;
   /** Counts the memory that requests of all connections hold. */
   readonly bodies: MemoryBudget;
-  /** Asks the program whether to open the WebSocket. `awaited` tells whether the answer still counts. */
+  /**
+   * Asks the program whether to open the WebSocket; header fields are added to the answer that opens it. `awaited`
+   * tells whether the answer still counts.
+   */
   allow(
     connection: WebSocketConnection<Data>,
     awaited: () => boolean,
-  ): boolean | Response | Promise<boolean | Response>;
+  ): AllowDecision | Promise<AllowDecision>;
   /** Chooses a subprotocol; "" for none. */
   selectProtocol(connection: WebSocketConnection<Data>, offered: string[]): string;
   /**

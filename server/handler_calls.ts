@@ -8,7 +8,9 @@ import type { WebSocketConnection } from "../connection/connection.ts";
 import { HandlerError } from "../base/errors.ts";
 import { textResponse } from "../protocol/http.ts";
 import { quote } from "../base/error_text.ts";
-import type { AllowResult, CommandResult, HandlerResult, ServerHandlers } from "./handlers.ts";
+import type { AllowDecision } from "./accept_host.ts";
+import { upgradeFields } from "./upgrade_headers.ts";
+import type { AllowAnswer, AllowResult, CommandResult, HandlerResult, ServerHandlers } from "./handlers.ts";
 
 /** Calls handlers. */
 export class HandlerCalls<Data> {
@@ -89,13 +91,14 @@ export class HandlerCalls<Data> {
     connection: WebSocketConnection<Data>,
     ask: () => AllowResult,
     awaited: () => boolean,
-  ): boolean | Response | Promise<boolean | Response> {
+  ): AllowDecision | Promise<AllowDecision> {
     const failed = (error: unknown): Response => {
       if (awaited()) this.report(new HandlerError("onAllow", error), connection);
       return textResponse(500, "Internal server error");
     };
-    const decide = (answer: boolean | Response): boolean | Response => {
-      if (answer instanceof Response) return assertFresh(answer);
+    const decide = (answer: AllowAnswer): AllowDecision => {
+      if (answer instanceof Response) return assertSendable(answer);
+      if (typeof answer === "object" && answer !== null) return upgradeFields(answer);
       // A handler that forgets its answer must not open a WebSocket.
       if (typeof answer !== "boolean" && awaited()) this.report(noAnswer(answer), connection);
       return answer === true;
@@ -151,7 +154,7 @@ export class HandlerCalls<Data> {
   async respond(ask: () => CommandResult): Promise<Response | undefined> {
     try {
       const response = await ask();
-      return response === undefined ? undefined : assertFresh(response);
+      return response === undefined ? undefined : assertSendable(response);
     } catch (error) {
       throw new HandlerError("onCommandGet", error);
     }
@@ -159,8 +162,20 @@ export class HandlerCalls<Data> {
 }
 
 /** Only a `Response` that was not sent yet can be sent. */
-function assertFresh(response: unknown): Response {
+function assertSendable(response: unknown): Response {
   if (!(response instanceof Response)) throw new Error(`it returned ${typeof response} "${response}"`);
+  const { status } = response;
+  if (status === 101) {
+    throw new Error(
+      "it returned a Response with status 101: onAllow opens a WebSocket with true, or with { headers } to add header " +
+        "fields to the answer",
+    );
+  }
+  if (status < 200 || status > 599) {
+    throw new Error(`it returned a Response with status ${status}: it must be from 200 to 599`);
+  }
+  // Asked for before the body: Bun forgets the type of a Blob or a form once its body is touched.
+  response.headers.has("content-type");
   if (response.bodyUsed || response.body?.locked) {
     throw new Error("it returned a Response that was sent already: make a new one for each request");
   }
@@ -170,6 +185,6 @@ function assertFresh(response: unknown): Response {
 function noAnswer(answer: unknown): HandlerError {
   return new HandlerError(
     "onAllow",
-    new Error(`it returned ${typeof answer} "${answer}" instead of true, false or a Response`),
+    new Error(`it returned ${typeof answer} "${answer}" instead of true, false, { headers } or a Response`),
   );
 }

@@ -9,12 +9,16 @@ import type { FrameInfo } from "../protocol/frame_header.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
 import type { LogHandler } from "../base/log.ts";
 import type { HandlersTable } from "../base/settings.ts";
+import type { AllowWithHeaders } from "./upgrade_headers.ts";
 
 /** Result of a handler without an answer; a promise is watched for its rejection. */
 export type HandlerResult = void | Promise<void>;
 
-/** Answer of {@linkcode ServerHandlers.onAllow}. */
-export type AllowResult = boolean | Response | Promise<boolean | Response>;
+/** Decision of {@linkcode ServerHandlers.onAllow}. */
+export type AllowAnswer = boolean | Response | AllowWithHeaders;
+
+/** Answer of {@linkcode ServerHandlers.onAllow}, now or later. */
+export type AllowResult = AllowAnswer | Promise<AllowAnswer>;
 
 /** Answer of {@linkcode ServerHandlers.onCommandGet}. */
 export type CommandResult = Response | void | Promise<Response | void>;
@@ -32,11 +36,11 @@ export interface ServerHandlers<Data = unknown> {
    */
   onConnect?: ((connection: WebSocketConnection<Data>) => HandlerResult) | undefined;
   /**
-   * Called for a valid handshake request, which is in `connection.request`. `true` opens the WebSocket, `false`
-   * answers 403, and a `Response` is sent as it is: a new one each time, with a status that gives the reason. Without
-   * an answer the request is refused too. A promise has `handshakeTimeout`, then the peer gets 503;
-   * `connection.request.signal` aborts then, and when the peer leaves before. Later answers are ignored. Without this
-   * handler all requests are allowed.
+   * Called for a valid handshake request, which is in `connection.request`. `true` opens the WebSocket, `{ headers }`
+   * too, with header fields such as `Set-Cookie` in the answer. `false` answers 403, and a `Response` is sent as it is:
+   * a new one each time, with a status that gives the reason. Without an answer the request is refused too. A promise
+   * has `handshakeTimeout`, then the peer gets 503; `connection.request.signal` aborts then, and when the peer leaves
+   * before. Later answers are ignored. Without this handler all requests are allowed.
    */
   onAllow?: ((connection: WebSocketConnection<Data>) => AllowResult) | undefined;
   /**
@@ -64,7 +68,8 @@ export interface ServerHandlers<Data = unknown> {
   onDisconnect?: ((connection: WebSocketConnection<Data>, info: CloseInfo) => HandlerResult) | undefined;
   /**
    * Answers a plain HTTP request. Without an answer it gets 426, on another path than `pathName` 404. Each request
-   * needs a `Response` of its own. The time is not limited.
+   * needs a `Response` of its own, with a status from 200 to 599. The time is not limited; `request.signal` aborts when
+   * the client leaves, or `stop` gives it up, before all of the response is sent.
    */
   onCommandGet?: ((request: Request, connection: WebSocketConnection<Data>) => CommandResult) | undefined;
   /**

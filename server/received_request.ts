@@ -12,6 +12,7 @@ import { acceptDeflateOffer } from "../protocol/deflate.ts";
 import type { Extension } from "../protocol/extensions.ts";
 import { checkUpgradeRequest, encodeUpgradeResponse, type UpgradeRequest } from "../protocol/handshake.ts";
 import type { HeaderFields, RequestLine } from "../protocol/head.ts";
+import type { UpgradeFields } from "./upgrade_headers.ts";
 
 /** The request of a handshake; its `Headers` are made when the program reads them. */
 export class ReceivedRequest implements HandshakeRequest {
@@ -97,19 +98,21 @@ export function receiveHandshake(
  * @param upgrade The handshake.
  * @param protocol The subprotocol, or "".
  * @param compression The setting.
+ * @param headers Header fields of the program.
  * @returns The agreement, and the head of the answer.
  */
 export function answerHandshake(
   upgrade: UpgradeRequest,
   protocol: string,
   compression: CompressionSettings | undefined,
+  headers: UpgradeFields = [],
 ): { result: HandshakeResult; preface: Uint8Array } {
   const agreed = compression && acceptDeflateOffer(upgrade.extensions, compression);
   const extensions = agreed === undefined ? [] : [agreed.extension];
   const result: HandshakeResult = agreed === undefined
     ? { protocol, extensions }
     : { protocol, extensions, compression: agreed };
-  return { result, preface: encodeUpgradeResponse({ key: upgrade.key, protocol, extensions }) };
+  return { result, preface: encodeUpgradeResponse({ key: upgrade.key, protocol, extensions, headers }) };
 }
 
 /** RFC 6454: a browser names the origin of its page; other clients need not. */

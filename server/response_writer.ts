@@ -8,18 +8,24 @@ import type { AcceptSettings } from "./accept_host.ts";
 import { concat, EMPTY } from "../base/bytes.ts";
 import { HttpError } from "../base/errors.ts";
 import type { RequestLine } from "../protocol/head.ts";
-import { encodeChunk, planResponse } from "../protocol/http.ts";
+import { hasCoding } from "../protocol/content_coding.ts";
+import { encodeChunk, planResponse, type ResponsePlan } from "../protocol/http.ts";
+import { ResponseBody } from "./response_body.ts";
 import type { Transport } from "../transport/transport.ts";
 
 /** Largest part of a response body in one write, in bytes. */
 const WRITE_SLICE = 64 * 1024;
 
+/** A body has more bytes than its response declares. What was declared is written, and nothing may follow it. */
+export class BodyTooLong extends Error {}
+
 /** Writes the responses of one connection, one after the other. */
 export class ResponseWriter {
   readonly #transport: Transport;
   readonly #settings: () => AcceptSettings;
-  /** Reads the body of the current response. */
-  #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  /** Body of the current response. */
+  #body: ResponseBody | undefined;
+  #begun = false;
   #lastWrite: Promise<void> = Promise.resolve();
   #waiter: { resolve(): void; reject(error: unknown): void } | undefined;
   #cancelTimer: (() => void) | undefined;
@@ -36,39 +42,73 @@ export class ResponseWriter {
     this.#settings = settings;
   }
 
+  /** `true` once the head of the current response is being sent: another one would be read from inside it. */
+  get begun(): boolean {
+    return this.#begun;
+  }
+
   /**
    * Sends a response.
    *
    * @param response The response.
    * @param request The request that it answers.
    * @param keepAlive Whether another request may follow.
-   * @returns Resolves when all of it is written. Rejects if its body fails, or the connection is lost.
+   * @returns Resolves when all of it is written. Rejects if it cannot be sent, its body fails or has another length
+   * than it declares ({@linkcode BodyTooLong}: all that was declared is written), or the connection is lost.
    */
   async send(
     response: Response,
     request: Pick<RequestLine, "method" | "minorVersion">,
     keepAlive: boolean,
   ): Promise<void> {
-    const date = new Date().toUTCString();
-    const { head, chunked, hasBody } = planResponse(response, request, keepAlive, date);
-    if (!hasBody) {
-      await response.body?.cancel();
-      return await this.write(head);
+    this.#begun = false;
+    // Bun forgets the type of a Blob or a form once its body is touched.
+    const coding = response.headers.get("content-encoding");
+    const body = response.body === null ? undefined : new ResponseBody(response.body);
+    this.#body = body;
+    try {
+      if (body !== undefined) await body.lookAhead(coding !== null && request.method !== "HEAD");
+      const content = { length: body?.complete ? body.start.length : undefined, decoded: isDecoded(response, body) };
+      const plan = planResponse(response, request, keepAlive, new Date().toUTCString(), content);
+      this.#begun = true;
+      if (plan.hasBody) return await this.#sendBody(body!, plan);
+      body?.cancel();
+      await this.write(plan.head);
+    } catch (error) {
+      body?.cancel(error);
+      throw error;
+    } finally {
+      this.#body = undefined;
     }
-    const reader: ReadableStreamDefaultReader<Uint8Array> = response.body!.getReader();
-    this.#reader = reader;
+  }
+
+  async #sendBody(body: ResponseBody, { head, chunked, length }: ResponsePlan): Promise<void> {
     let pending = head;
-    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    let remaining = length ?? Infinity;
+    // The client must not wait for a body that takes its time.
+    if (body.start.length === 0 && !body.complete) {
+      await this.write(pending);
+      pending = EMPTY;
+    }
+    for (let piece = await body.read(); piece !== undefined; piece = await body.read()) {
       // In slices: the time of one write is limited, and a slow peer must not exceed it.
-      for (let at = 0; at < part.value.length; at += WRITE_SLICE) {
-        const slice = part.value.subarray(at, at + WRITE_SLICE);
+      const end = Math.min(piece.length, remaining);
+      for (let at = 0; at < end; at += WRITE_SLICE) {
+        const slice = piece.subarray(at, Math.min(end, at + WRITE_SLICE));
         await this.write(concat(pending, chunked ? encodeChunk(slice) : slice));
         pending = EMPTY;
       }
+      if (piece.length > remaining) {
+        if (pending.length > 0) await this.write(pending);
+        throw new BodyTooLong(`its Response has more bytes than the ${length} it declares`);
+      }
+      remaining -= piece.length;
     }
-    this.#reader = undefined;
     const last = chunked ? encodeChunk(EMPTY) : EMPTY;
     if (pending.length + last.length > 0) await this.write(concat(pending, last));
+    if (length !== undefined && remaining > 0) {
+      throw new Error(`its Response has ${length - remaining} bytes instead of the ${length} it declares`);
+    }
   }
 
   /**
@@ -121,8 +161,19 @@ export class ResponseWriter {
     this.#waiter?.reject(error);
     this.#waiter = undefined;
     // A stream of events must learn that its reader is gone.
-    this.#reader?.cancel(error).catch(ignore);
+    this.#body?.cancel(error);
   }
+}
+
+/** Tells whether header fields about the body are those of another form of it: `fetch` decodes, and leaves them. */
+function isDecoded(response: Response, body: ResponseBody | undefined): boolean {
+  const coding = response.headers.get("content-encoding");
+  if (coding === null) return false;
+  const fetched = response.url !== "";
+  // Without a body nothing is known but its origin: an answer to HEAD that `fetch` got.
+  if (body === undefined) return fetched;
+  if (body.start.length === 0 && !body.complete) return fetched;
+  return !hasCoding(coding, { bytes: body.start, complete: body.complete, fetched });
 }
 
 function ignore(): void {

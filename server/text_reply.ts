@@ -55,9 +55,11 @@ export class TextReply {
     const second = Math.floor(now / 1000);
     if (this.#encoded !== undefined && this.#encodedAt === second) return this.#encoded;
     const date = new Date(now).toUTCString();
-    const { head } = planResponse(this.toResponse(), { method: "POST", minorVersion: 1 }, true, date);
+    const body = textBody(this.#message);
+    const content = { length: body.length, decoded: false };
+    const { head } = planResponse(this.toResponse(), { method: "POST", minorVersion: 1 }, true, date, content);
     this.#encodedAt = second;
-    this.#encoded = concat(head, textBody(this.#message));
+    this.#encoded = concat(head, body);
     return this.#encoded;
   }
 }

@@ -213,15 +213,15 @@ describe("planResponse", () => {
   it("delimits the body by length, chunks, or the end of the connection", () => {
     assertEquals(plan(new Response("a")), "HTTP/1.1 200 OK|date: now|transfer-encoding: chunked|true|true");
     const sized = new Response("a", { headers: { "content-length": "1" } });
-    assertEquals(plan(sized), "HTTP/1.1 200 OK|content-length: 1|date: now|false|true");
+    assertEquals(plan(sized), "HTTP/1.1 200 OK|date: now|content-length: 1|false|true");
     assertEquals(plan(new Response("a"), "GET", 0), "HTTP/1.1 200 OK|date: now|connection: close|false|true");
     assertEquals(plan(new Response(null)), "HTTP/1.1 200 OK|date: now|content-length: 0|false|false");
   });
 
   it("sends no body for HEAD, 204 and 304", () => {
     assertEquals(plan(new Response("a"), "HEAD"), "HTTP/1.1 200 OK|date: now|false|false");
-    assertEquals(plan(new Response(null, { status: 204 })), "HTTP/1.1 204 |date: now|false|false");
-    assertEquals(plan(new Response(null, { status: 304 })), "HTTP/1.1 304 |date: now|false|false");
+    assertEquals(plan(new Response(null, { status: 204 })), "HTTP/1.1 204 No Content|date: now|false|false");
+    assertEquals(plan(new Response(null, { status: 304 })), "HTTP/1.1 304 Not Modified|date: now|false|false");
   });
 
   it("keeps the program's hands off the connection", () => {

@@ -10,6 +10,7 @@ import { TextReply } from "../../server/text_reply.ts";
 import { TransportError } from "../../base/errors.ts";
 import { MemoryBudget } from "../../base/memory_budget.ts";
 import { WebSocketServer, type WebSocketServerOptions } from "../../server.ts";
+import { readResponses, textOf } from "../support/responses.ts";
 import { RawSocket } from "../support/sockets.ts";
 import {
   decode,
@@ -158,13 +159,13 @@ function pathOf(slow: string, gate: Promise<void>): (request: Request) => Promis
   };
 }
 
-/** The bodies of chunked responses. */
+/** The bodies of responses; none while the last one is not complete. */
 function bodies(text: string): string[] {
-  return text.split("HTTP/1.1 ").slice(1).map((one) => {
-    const [, ...rest] = one.split("\r\n\r\n");
-    const chunks = rest.join("\r\n\r\n").split("\r\n");
-    return chunks.filter((_, index) => index % 2 === 1).join("");
-  });
+  try {
+    return readResponses(encode(text)).map(textOf);
+  } catch {
+    return [];
+  }
 }
 
 describe("plain HTTP on the port", () => {
@@ -315,6 +316,27 @@ describe("plain HTTP on the port", () => {
     assertEquals([transport.paused, transport.destroyed], [true, false]);
     transport.handler.end();
     assertEquals(transport.destroyed, true);
+  });
+
+  it("reads on while a handler watches its signal, but no more than 64 KiB and one read", async () => {
+    for (const watches of [true, false]) {
+      const asked: Request[] = [];
+      const { transport } = session({
+        respond: (request) => {
+          if (watches) assertEquals(request.signal.aborted, false);
+          asked.push(request);
+          return new Promise<Response>(() => {});
+        },
+      });
+      transport.receive(encode(get("/") + get("/next")));
+      assertEquals(transport.paused, !watches);
+      transport.receive(new Uint8Array(64 * 1024));
+      assertEquals([transport.paused, transport.destroyed], [true, false]);
+      transport.handler.end();
+      assertEquals([asked.length, asked[0]!.signal.aborted, transport.destroyed], [1, true, false]);
+      transport.destroy();
+      await settle();
+    }
   });
 
   it("counts connections given up by the server, not those given up by the peer", async () => {
@@ -545,22 +567,18 @@ describe("plain HTTP on the port", () => {
     assertStringIncludes(head.text, "content-length: 4\r\n");
     assertEquals(head.text.endsWith("\r\n\r\n"), true);
 
+    const source = defer<ReadableStreamDefaultController<Uint8Array>>();
     const broken = new Rig({
-      onCommandGet: () => {
-        let count = 0;
-        return new Response(
-          new ReadableStream({
-            pull(controller) {
-              if (count++ === 0) controller.enqueue(encode("part"));
-              else controller.error(new Error("disk"));
-            },
-          }),
-        );
-      },
+      onCommandGet: () => new Response(new ReadableStream({ start: (controller) => source.resolve(controller) })),
     });
     broken.write(get("/"));
+    const controller = await source.promise;
+    controller.enqueue(encode("part"));
+    await broken.until("part");
+    controller.error(new Error("disk"));
     await until(() => broken.disconnects === 1, "the end");
     assertEquals([broken.text.includes("\r\n0\r\n"), broken.errors.length], [false, 1]);
+    assertStringIncludes(String(broken.errors[0]), 'The handler "onCommandGet" failed: disk');
   });
 
   it("never writes 100 Continue into a response that has begun", async () => {

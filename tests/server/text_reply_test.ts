@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { setImmediate } from "node:timers";
-import { CollectedRequest } from "../../protocol/collected_request.ts";
+import { AbortableRequest } from "../../protocol/abortable_request.ts";
 import { TextReply } from "../../server/text_reply.ts";
 import { extendServer } from "../../server/server.ts";
 import { JournalError } from "../../base/errors.ts";
@@ -258,12 +258,12 @@ async function countRequests<Result>(action: () => Promise<Result>): Promise<[Re
     }
   };
   // What it calls by super().
-  Object.setPrototypeOf(CollectedRequest, globalThis.Request);
+  Object.setPrototypeOf(AbortableRequest, globalThis.Request);
   try {
     return [await action(), count];
   } finally {
     globalThis.Request = native;
-    Object.setPrototypeOf(CollectedRequest, native);
+    Object.setPrototypeOf(AbortableRequest, native);
   }
 }
 
@@ -398,8 +398,8 @@ describe("a request that is answered directly", () => {
       assertEquals(texts[0], texts[1]);
       assertEquals(
         texts[2],
-        "HTTP/1.1 200 OK\r\ncontent-length: 3\r\ncontent-type: text/plain; charset=utf-8\r\nx-more: 1\r\n" +
-          "date: Thu, 01 Jan 1970 00:00:02 GMT\r\n\r\nOK\n",
+        "HTTP/1.1 200 OK\r\ncontent-type: text/plain; charset=utf-8\r\nx-more: 1\r\n" +
+          "date: Thu, 01 Jan 1970 00:00:02 GMT\r\ncontent-length: 3\r\n\r\nOK\n",
       );
       assert(texts[0]!.includes("00:00:01 GMT"));
     } finally {
