@@ -80,8 +80,8 @@ const PROTOCOL_CLOSE_CODES: Partial<Readonly<Record<ProtocolErrorCode, number>>>
 };
 
 /**
- * The stable codes of {@linkcode HandshakeError}. `ERR_HEAD_SYNTAX` is also that of a peer that does not speak HTTP, but
- * TLS or another protocol.
+ * The stable codes of {@linkcode HandshakeError}. `ERR_HEAD_SYNTAX` is also that of a peer that speaks TLS or another
+ * protocol instead of HTTP.
  */
 export type HandshakeErrorCode =
   | "ERR_HEAD_SYNTAX"
@@ -96,8 +96,8 @@ export type HandshakeErrorCode =
   | "ERR_HANDSHAKE_REFUSED";
 
 /**
- * The stable codes of {@linkcode TransportError}. `ERR_PROXY` is a failure of the proxy, or on the way to it: the target
- * was not asked. `ERR_CONNECT` is one of the target, of its name, or of its TLS.
+ * The stable codes of {@linkcode TransportError}. `ERR_PROXY` is a failure of the proxy, or on the way to it: nothing
+ * was sent to the target. `ERR_CONNECT` is one of the target, of its name, or of its TLS.
  */
 export type TransportErrorCode =
   | "ERR_CONNECT"
