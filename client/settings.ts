@@ -307,7 +307,7 @@ export function parseProxy(url: string): ProxyAddress | undefined {
   // Without the URL itself, which may hold a password.
   if (parsed === undefined) throw new OptionError('The setting "proxy" is not a URL');
   if (parsed.protocol !== "http:") {
-    throw new OptionError(`The setting "proxy" is of the scheme "${parsed.protocol}": only "http:" is supported`);
+    throw new OptionError(`The setting "proxy" is of the scheme "${parsed.protocol}": it must begin with "http://"`);
   }
   return {
     hostname: withoutBrackets(parsed.hostname),

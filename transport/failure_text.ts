@@ -87,6 +87,8 @@ const TLS_REASONS: readonly (readonly [marks: readonly string[], text: string])[
     ["unexpected end of file", "disconnected before secure TLS", "inside the TLS handshake"],
     "the server has left inside the TLS handshake: perhaps it does not speak TLS on this port",
   ],
+  [["without sending TLS close_notify"], "the server has ended the connection without the closing alert of TLS"],
+  [["BadEncoding"], 'a certificate of the server, or in "rootCertificateFile", is damaged'],
   [["CertificateRequired", "CERTIFICATE_REQUIRED"], "the server wants a certificate of the client"],
   [["NoApplicationProtocol", "NO_APPLICATION_PROTOCOL"], "the server does not speak HTTP/1.1 on this port (ALPN)"],
   [["ProtocolVersion", "PROTOCOL_VERSION"], "client and server have no version of TLS in common"],

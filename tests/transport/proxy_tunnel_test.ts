@@ -7,12 +7,12 @@ import { openTunnel } from "../../transport/proxy_tunnel.ts";
 import { parseProxy } from "../../client/settings.ts";
 import type { WebSocketServerOptions } from "../../server.ts";
 import { RawListener } from "../support/sockets.ts";
-import { decode, encode, startEcho, tlsFile } from "../support/support.ts";
+import { decode, encode, startEcho, tlsFile, until } from "../support/support.ts";
 
 /** A proxy that opens tunnels, or answers something else. */
 async function withProxy(
   answer: string | undefined,
-  test: (url: string, heads: string[]) => Promise<void>,
+  test: (url: string, heads: string[], open: () => number) => Promise<void>,
   interim = "",
 ): Promise<void> {
   const heads: string[] = [];
@@ -20,6 +20,7 @@ async function withProxy(
   const keep = (socket: Socket): void => {
     sockets.add(socket);
     socket.on("error", () => {});
+    socket.on("close", () => void sockets.delete(socket));
   };
   const proxy = createServer((socket) => {
     keep(socket);
@@ -41,7 +42,7 @@ async function withProxy(
   });
   await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
   try {
-    await test(`http://127.0.0.1:${(proxy.address() as { port: number }).port}`, heads);
+    await test(`http://127.0.0.1:${(proxy.address() as { port: number }).port}`, heads, () => sockets.size);
   } finally {
     for (const socket of sockets) socket.destroy();
     await new Promise((resolve) => proxy.close(resolve));
@@ -103,11 +104,13 @@ describe("a client behind a proxy", () => {
       ],
     ];
     for (const [answer, message, status] of answers) {
-      await withProxy(answer, async (url) => {
+      await withProxy(answer, async (url, _heads, open) => {
         const proxy = url.replace("http://", "http://user:secret@");
         const error = await assertRejects(() => echoThrough({}, { proxy }), TransportError);
         assertEquals([error.message, error.code], [`The proxy ${url.slice(7)} ${message}`, "ERR_PROXY"]);
         if (status !== undefined) assertEquals((error.cause as HandshakeError).status, status);
+        // The connection to the proxy is closed.
+        await until(() => open() === 0, "the end of the connection");
       });
     }
   });
