@@ -8,6 +8,8 @@
  */
 
 import process from "node:process";
+// Connects with sockets.
+import "./client.ts";
 import { type CliIo, ExitCode, UsageError } from "./cli/io.ts";
 import { printable } from "./base/log.ts";
 import { serve } from "./cli/serve.ts";

@@ -79,7 +79,10 @@ const PROTOCOL_CLOSE_CODES: Partial<Readonly<Record<ProtocolErrorCode, number>>>
   ERR_INBOX_MESSAGE: 4400,
 };
 
-/** The stable codes of {@linkcode HandshakeError}. */
+/**
+ * The stable codes of {@linkcode HandshakeError}. `ERR_HEAD_SYNTAX` is also that of a peer that speaks TLS or another
+ * protocol instead of HTTP.
+ */
 export type HandshakeErrorCode =
   | "ERR_HEAD_SYNTAX"
   | "ERR_HEAD_TOO_LARGE"
@@ -92,7 +95,10 @@ export type HandshakeErrorCode =
   | "ERR_REDIRECT"
   | "ERR_HANDSHAKE_REFUSED";
 
-/** The stable codes of {@linkcode TransportError}. */
+/**
+ * The stable codes of {@linkcode TransportError}. `ERR_PROXY` is a failure of the proxy, or on the way to it: nothing
+ * was sent to the target. `ERR_CONNECT` is one of the target, of its name, or of its TLS.
+ */
 export type TransportErrorCode =
   | "ERR_CONNECT"
   | "ERR_CONNECT_TIMEOUT"

@@ -47,6 +47,9 @@ export class AbortableWork {
   readonly #controller = new AbortController();
   readonly #outer: readonly (AbortSignal | undefined)[];
   #cancelTimer: (() => void) | undefined;
+  #awaited = "";
+  /** Takes what the work waits for, in words for the message. */
+  readonly waitingFor = (what: string): void => void (this.#awaited = what);
   readonly #onOuterAbort = (): void => {
     const cause: unknown = this.#outer.find((signal) => signal?.aborted)?.reason;
     const given = cause instanceof TransportError ? cause : undefined;
@@ -69,7 +72,8 @@ export class AbortableWork {
     for (const signal of outer) signal?.addEventListener("abort", this.#onOuterAbort, { once: true });
     if (timeout === 0) return;
     this.#cancelTimer = clock.after(timeout, () => {
-      this.#controller.abort(new TransportError("ERR_CONNECT_TIMEOUT", `Not connected within ${timeout} ms`));
+      const awaited = this.#awaited && `: still waiting for ${this.#awaited}`;
+      this.#controller.abort(new TransportError("ERR_CONNECT_TIMEOUT", `Not connected within ${timeout} ms${awaited}`));
     });
   }
 
@@ -137,7 +141,7 @@ export async function attemptConnect(
   const work = new AbortableWork(parts.settings.values.connectTimeout, clock, [signal, options.signal]);
   const begun = clock.now();
   try {
-    const opened = await work.run(establish(parts, settings, work.signal, options.stream));
+    const opened = await work.run(establish(parts, settings, work, options.stream));
     parts.meter.handshakeTimes.add(clock.now() - begun);
     return opened;
   } finally {
@@ -148,7 +152,7 @@ export async function attemptConnect(
 async function establish(
   parts: ClientParts,
   settings: ConnectionSettings,
-  signal: AbortSignal,
+  { signal, waitingFor }: AbortableWork,
   stream: ConnectOptions["stream"],
 ): Promise<OpenedConnection> {
   const { handlers, calls, extension } = parts;
@@ -156,7 +160,7 @@ async function establish(
   const ask: AskProgram = (name, handler) => askForAttempt(calls, name, handler, signal);
   const headers = await requestHeaders(parts, ask);
   await extension.prepareAttempt?.(ask);
-  const plan: ConnectPlan = { ...makePlan(parts, connector, headers), settings, stream, signal };
+  const plan: ConnectPlan = { ...makePlan(parts, connector, headers), settings, stream, signal, waitingFor };
   assertTls(plan);
   // Aborted already: no socket, and no look-up of the name. Streams of the program are freed by the connector.
   if (stream === undefined) signal.throwIfAborted();
@@ -203,7 +207,7 @@ function makePlan(
   { handlers, settings: { values }, target, meter, extension }: ClientParts,
   connector: Connector,
   headers: Headers,
-): Omit<ConnectPlan, "settings" | "stream" | "signal"> {
+): Omit<ConnectPlan, "settings" | "stream" | "signal" | "waitingFor"> {
   const { protocols } = values;
   return {
     url: target.url,

@@ -6,8 +6,9 @@
 
 import { OptionError } from "../base/errors.ts";
 import { quote, redactUrl } from "../base/error_text.ts";
+import { withoutBrackets } from "../base/host_name.ts";
 import type { SettingsStore } from "../base/settings.ts";
-import { basicCredentials, type ClientSettings, makeHeaders, withoutBrackets } from "./settings.ts";
+import { basicCredentials, type ClientSettings, makeHeaders } from "./settings.ts";
 
 /** Server that a client's settings name. */
 export class ConnectTarget {

@@ -211,6 +211,8 @@ export interface ConnectPlan {
   readonly stream?: BytePair | undefined;
   /** Aborts the attempt. */
   readonly signal: AbortSignal;
+  /** Told what the attempt waits for, in words for the message of a timeout. */
+  readonly waitingFor?: ((what: string) => void) | undefined;
 }
 
 /** Questions to the program while its client connects. */

@@ -14,6 +14,7 @@ import {
 import type { ClientHandshakeRequest, ClientHandshakeResponse, CompressionOffer } from "./connector.ts";
 import { describe, OptionError } from "../base/errors.ts";
 import { type FrameInfo, maxFramePayload } from "../protocol/frame_header.ts";
+import { assertHostName, withoutBrackets } from "../base/host_name.ts";
 import type { LogHandler } from "../base/log.ts";
 import { quote, redactUrl } from "../base/error_text.ts";
 import { assertProtocols } from "../protocol/subprotocol.ts";
@@ -123,7 +124,8 @@ export interface WebSocketClientOptions extends ConnectionOptions, ClientHandler
    */
   resolveUrl?: (() => string | URL | Promise<string | URL>) | undefined;
   /**
-   * An HTTP proxy to go through, such as `"http://user:password@proxy.example:3128"`; "": none.
+   * An HTTP proxy to go through, such as `"http://user:password@proxy.example:3128"`; "": none. Its failures have the
+   * code `ERR_PROXY`.
    * @default {""}
    */
   proxy?: string | undefined;
@@ -196,7 +198,7 @@ export interface ClientSettings extends Complete<Omit<ClientOptions, "hostName" 
 export const CLIENT_SETTINGS: SettingsTable<ClientSettings> = {
   ...CONNECTION_SETTINGS,
   frameSize: { ...CONNECTION_SETTINGS.frameSize, check: (size) => void (size !== 0 && maxFramePayload(size, true)) },
-  hostname: { kind: "string", default: "localhost", alias: "hostName", check: assertHostname },
+  hostname: { kind: "string", default: "localhost", alias: "hostName", check: (name) => assertHostName(name) },
   port: { kind: "number", unit: "count", most: 65535, default: 8888 },
   pathName: { kind: "string", default: "/", check: assertPath },
   useSSL: { kind: "boolean", default: false },
@@ -252,11 +254,6 @@ export function connectionSettings(settings: ClientSettings): ConnectionSettings
   return picked as unknown as ConnectionSettings;
 }
 
-function assertHostname(hostname: string): void {
-  if (hostname !== "" && isHostName(hostname)) return;
-  throw new OptionError(`The setting "hostname" is ${quote(redactUrl(hostname))}, not a host name or address`);
-}
-
 function assertOrigin(origin: string): void {
   if (isVisibleAscii(origin)) return;
   throw new OptionError(`The setting "origin" is ${quote(redactUrl(origin))}, not an origin`);
@@ -269,12 +266,6 @@ function assertPath(path: string): void {
 
 function assertBearer(token: ClientSettings["token"]): void {
   if (token !== undefined && typeof token !== "function") assertToken("token", token);
-}
-
-/** Tells whether a text has no delimiter of a URL, which would lead elsewhere, or hold a password. */
-function isHostName(text: string): boolean {
-  for (const char of text) if ("/\\?#@".includes(char)) return false;
-  return isVisibleAscii(text);
 }
 
 /**
@@ -316,7 +307,7 @@ export function parseProxy(url: string): ProxyAddress | undefined {
   // Without the URL itself, which may hold a password.
   if (parsed === undefined) throw new OptionError('The setting "proxy" is not a URL');
   if (parsed.protocol !== "http:") {
-    throw new OptionError(`The setting "proxy" is of the scheme "${parsed.protocol}": only "http:" is supported`);
+    throw new OptionError(`The setting "proxy" is of the scheme "${parsed.protocol}": it must begin with "http://"`);
   }
   return {
     hostname: withoutBrackets(parsed.hostname),
@@ -333,16 +324,31 @@ export function parseProxy(url: string): ProxyAddress | undefined {
  */
 export function basicCredentials({ username, password }: URL): string | undefined {
   if (username === "" && password === "") return undefined;
-  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-  return `Basic ${btoa(String.fromCharCode(...new TextEncoder().encode(credentials)))}`;
+  return `Basic ${btoa(`${percentDecode(username)}:${percentDecode(password)}`)}`;
 }
 
 /**
- * Takes the brackets off an IPv6 address.
- *
- * @param hostname A host name or address, as it stands in a URL or without brackets.
- * @returns The same without brackets.
+ * Decodes as the URL Standard does, one character for each byte: a "%" that no two hexadecimal digits follow stands for
+ * itself. `decodeURIComponent` throws for it, and for bytes that are not UTF-8.
  */
-export function withoutBrackets(hostname: string): string {
-  return hostname.startsWith("[") ? hostname.slice(1, -1) : hostname;
+function percentDecode(text: string): string {
+  let bytes = "";
+  for (let at = 0; at < text.length; at++) {
+    const octet = text[at] === "%" ? hexOctet(text.charCodeAt(at + 1), text.charCodeAt(at + 2)) : -1;
+    bytes += octet === -1 ? text[at] : String.fromCharCode(octet);
+    if (octet !== -1) at += 2;
+  }
+  return bytes;
+}
+
+/** Returns -1 if the characters are not two hexadecimal digits. */
+function hexOctet(high: number, low: number): number {
+  const [first, second] = [hexDigit(high), hexDigit(low)];
+  return first === -1 || second === -1 ? -1 : first * 16 + second;
+}
+
+function hexDigit(code: number): number {
+  if (code >= 0x30 && code <= 0x39) return code - 0x30;
+  const lower = code | 0x20;
+  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1;
 }

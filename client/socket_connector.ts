@@ -41,13 +41,15 @@ import type {
 } from "../connection/options.ts";
 import type { CompressionOptions, CompressionSettings } from "../protocol/compression.ts";
 import { compressionSettings, makeDeflateOffer, readDeflateAnswer } from "../protocol/deflate.ts";
-import { describe, TransportError } from "../base/errors.ts";
+import { TransportError } from "../base/errors.ts";
 import { checkUpgradeResponse, createKey, encodeUpgradeRequest, type UpgradeOffer } from "../protocol/handshake.ts";
 import { parseStatusLine } from "../protocol/head.ts";
 import { assertTls, assertTlsAt } from "./tls_requirement.ts";
 import { describeRequest } from "./request.ts";
 import { locationOf, redirect, refusedRedirect } from "./redirect.ts";
 import { readCertificates } from "../transport/certificate.ts";
+import { failureText } from "../transport/failure_text.ts";
+import { proxyName } from "../transport/proxy_tunnel.ts";
 import { hasRuntimeTransport, runtimeTransport } from "../transport/runtime.ts";
 import type { Transport } from "../transport/transport.ts";
 import { streamTransport } from "../transport/stream.ts";
@@ -100,7 +102,9 @@ async function connectOnce(plan: ConnectPlan, program: ConnectProgram): Promise<
   signal.addEventListener("abort", () => transport.destroy(), { once: true });
   const handshake = new ClientHandshake(transport, signal);
   try {
+    plan.waitingFor?.(`the answer of the server${plan.tls ? "" : ', or for the use of "wss:" if its port speaks TLS'}`);
     const head = await handshake.exchange(bytes);
+    await handshake.assertNotTls(head, plan.settings.clock);
     const { protocol, extensions } = checkUpgradeResponse(head, offer);
     const compression = readDeflateAnswer(extensions, plan.deflateOffers);
     const { status } = parseStatusLine(head.startLine);
@@ -115,17 +119,20 @@ async function connectOnce(plan: ConnectPlan, program: ConnectProgram): Promise<
 }
 
 async function openTransport(plan: ConnectPlan): Promise<Transport> {
-  const { hostname, port, tls, host, rootCertificateFile, signal, stream, proxy, settings: { clock } } = plan;
+  const { hostname, port, tls, host, rootCertificateFile, signal, stream, proxy, settings: { clock }, waitingFor } =
+    plan;
   if (stream !== undefined) return streamTransport(stream, { encrypted: tls });
   const rootCertificates = rootCertificateFile === ""
     ? []
     : [await readCertificates(rootCertificateFile, "rootCertificateFile")];
+  waitingFor?.(`a TCP connection to ${proxy === undefined ? host : proxyName(proxy)}`);
   try {
-    return await runtimeTransport().connect({ hostname, port, tls, rootCertificates, signal, proxy, clock });
+    const options = { hostname, port, tls, rootCertificates, signal, proxy, clock, waitingFor };
+    return await runtimeTransport().connect(options);
   } catch (cause) {
     signal.throwIfAborted();
     if (cause instanceof TransportError) throw cause;
-    throw new TransportError("ERR_CONNECT", `Cannot connect to ${host}: ${describe(cause)}`, { cause });
+    throw new TransportError("ERR_CONNECT", `Cannot connect to ${host}: ${failureText(cause)}`, { cause });
   }
 }
 

@@ -9,6 +9,7 @@ import { EMPTY } from "../base/bytes.ts";
 import { HandshakeError } from "../base/errors.ts";
 import { joinCookies } from "./cookie.ts";
 import { quote } from "../base/error_text.ts";
+import { assertClientByte, assertClientLine } from "./peer_protocol.ts";
 import { isToken, isTokenCode, isVisibleAscii } from "../base/token.ts";
 import { decodeAscii } from "./utf8.ts";
 
@@ -224,6 +225,7 @@ export class HeadReader {
   push(chunk: Uint8Array, start = 0): number {
     let at = start;
     while (at < chunk.length && this.#head === undefined) {
+      if (this.#startLine === undefined && this.#lineLength === 0) assertClientByte(chunk[at]!, this.#size > 0);
       const newline = chunk.indexOf(LF, at);
       const end = newline === -1 ? chunk.length : newline + 1;
       this.#count(end - at);
@@ -265,7 +267,9 @@ export class HeadReader {
     const last = end - 2;
     if (this.#startLine === undefined) {
       // RFC 9112 §2.2: empty lines before a request line are ignored.
-      if (last > start) this.#startLine = decodeLine(bytes, start, last);
+      if (last === start) return;
+      this.#startLine = decodeLine(bytes, start, last);
+      assertClientLine(this.#startLine);
     } else if (last === start) {
       this.#line = EMPTY;
       this.#head = { startLine: this.#startLine, fields: this.#fields };

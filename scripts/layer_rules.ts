@@ -42,7 +42,12 @@ export const ROOMS: Readonly<Record<string, Room>> = {
 
 /** Rooms of which another may import a few files only: from, to, the files, and its files that may (without: all). */
 export const NARROW: readonly { from: string; to: string; files: readonly string[]; by?: readonly string[] }[] = [
-  { from: "transport", to: "protocol", files: ["protocol/head.ts"], by: ["transport/proxy_tunnel.ts"] },
+  {
+    from: "transport",
+    to: "protocol",
+    files: ["protocol/head.ts", "protocol/peer_protocol.ts", "protocol/response_head.ts"],
+    by: ["transport/proxy_tunnel.ts"],
+  },
   { from: "connection", to: "transport", files: ["transport/transport.ts"] },
 ];
 

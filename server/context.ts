@@ -6,7 +6,7 @@
  */
 
 import { failConnection, type WebSocketConnection } from "../connection/connection.ts";
-import { CloseCode, describe, HandlerError, TransportError, WebSocketError } from "../base/errors.ts";
+import { CloseCode, HandlerError, TransportError, WebSocketError } from "../base/errors.ts";
 import type { ServerExtension } from "./extension.ts";
 import { HandlerCalls } from "./handler_calls.ts";
 import type { AllowResult, ServerHandlers } from "./handlers.ts";
@@ -16,6 +16,7 @@ import type { FrameInfo } from "../protocol/frame_header.ts";
 import type { MessageData } from "../protocol/payload.ts";
 import { LockableSettings, type ServerOptions } from "./settings.ts";
 import { Meter } from "../base/stats.ts";
+import { failureText, serverTlsText } from "../transport/failure_text.ts";
 import type { Address } from "../transport/transport.ts";
 
 /** Parts shared within one server. */
@@ -117,7 +118,7 @@ export class ServerContext<Data> {
    * @param address The address of the peer.
    */
   handshakeFailed(error: unknown, { hostname, port }: Address): void {
-    const failure = new TransportError("ERR_TLS_HANDSHAKE", describe(error), { cause: error });
+    const failure = new TransportError("ERR_TLS_HANDSHAKE", serverTlsText(error), { cause: error });
     this.meter.refuse(failure.code);
     this.log.write("debug", "connection.refused", {
       reason: failure.code,
@@ -132,7 +133,9 @@ export class ServerContext<Data> {
    * @param error The failure.
    */
   acceptFailed(error: unknown): void {
-    const failure = new TransportError("ERR_ACCEPT", describe(error), { cause: error });
+    const failure = new TransportError("ERR_ACCEPT", `Cannot accept a connection: ${failureText(error, "listen")}`, {
+      cause: error,
+    });
     this.meter.refuse(failure.code);
     this.log.write("warn", "connection.refused", { reason: failure.code }, failure);
     this.calls.report(failure);

@@ -11,13 +11,15 @@
  * @module
  */
 
-import { CloseCode, describe, TransportError } from "../base/errors.ts";
+import { CloseCode, TransportError } from "../base/errors.ts";
 import type { ServerConnections } from "./connections.ts";
 import type { ServerContext } from "./context.ts";
 import type { StopOptions } from "./handlers.ts";
 import { encodeClosePayload } from "../protocol/payload.ts";
 import type { Publisher } from "./publisher.ts";
+import { withoutBrackets } from "../base/host_name.ts";
 import { assertNumber } from "../base/ranges.ts";
+import { failureText } from "../transport/failure_text.ts";
 import { loadIdentity } from "../transport/tls_identity.ts";
 import type { Address, Listener, TlsIdentity } from "../transport/transport.ts";
 import { runtimeTransport } from "../transport/runtime.ts";
@@ -121,9 +123,10 @@ export class Lifecycle<Data> {
 
   async #openPort(): Promise<void> {
     const { port, hostname, reusePort, handshakeTimeout, clock, useSSL } = this.#context.settings.current;
+    const address = withoutBrackets(hostname);
     const tls = useSSL ? await this.#loadIdentity() : undefined;
     try {
-      const options = { port, hostname, reusePort, handshakeTimeout, clock, ...tls !== undefined && { tls } };
+      const options = { port, hostname: address, reusePort, handshakeTimeout, clock, ...tls !== undefined && { tls } };
       this.#listener = await runtimeTransport().listen(options, {
         admit: (address) => this.#connections.admit(address),
         accept: (transport, admittance) => this.#connections.acceptAdmitted(transport, admittance),
@@ -131,7 +134,9 @@ export class Lifecycle<Data> {
         error: (error) => this.#context.acceptFailed(error),
       });
     } catch (cause) {
-      const message = `Cannot listen on ${hostname}:${port}: ${describe(cause)}`;
+      if (cause instanceof TransportError) throw cause;
+      const host = address.includes(":") ? `[${address}]` : address;
+      const message = `Cannot listen on ${host}:${port}: ${failureText(cause, "listen")}`;
       throw new TransportError("ERR_LISTEN", message, { cause });
     }
   }

@@ -9,6 +9,7 @@ import { CONNECTION_SETTINGS, type ConnectionOptions, type ProtocolOptions } fro
 import type { CompressionOptions, CompressionSettings } from "../protocol/compression.ts";
 import { compressionSettings } from "../protocol/deflate.ts";
 import { OptionError, StateError } from "../base/errors.ts";
+import { assertHostName } from "../base/host_name.ts";
 import type { ServerHandlers } from "./handlers.ts";
 import { maxFramePayload } from "../protocol/frame_header.ts";
 import { assertProtocols } from "../protocol/subprotocol.ts";
@@ -25,13 +26,14 @@ export interface WebSocketServerOptions<Data = unknown> extends ConnectionOption
    */
   port?: number | undefined;
   /**
-   * The address to listen on.
+   * The address to listen on, or a name for it; `"0.0.0.0"`: all IPv4 addresses, `"::"`: all addresses.
    * @default {"0.0.0.0"}
    */
   hostname?: string | undefined;
   /**
    * Let other processes listen on the same port (SO_REUSEPORT), such as one for each core: on Linux the system
-   * spreads new connections among them. Deno 2 needs the flag `--unstable-net` for it.
+   * spreads new connections among them. Deno 2 needs the flag `--unstable-net` for it: without the
+   * flag `start` fails.
    * @default {false}
    */
   reusePort?: boolean | undefined;
@@ -191,7 +193,7 @@ export const SERVER_SETTINGS: SettingsTable<ServerProperties> = {
   frameSize: { ...CONNECTION_SETTINGS.frameSize, check: (size) => void (size !== 0 && maxFramePayload(size, false)) },
   messageTimeout: { ...CONNECTION_SETTINGS.messageTimeout, default: 60_000 },
   port: { kind: "number", unit: "count", most: 65535, default: 8888 },
-  hostname: { kind: "string", default: "0.0.0.0" },
+  hostname: { kind: "string", default: "0.0.0.0", check: assertAddress },
   reusePort: { kind: "boolean", default: false },
   pathName: { kind: "string", default: "", check: assertPath },
   useSSL: { kind: "boolean", default: false },
@@ -318,6 +320,10 @@ export class LockableSettings {
   assertUnlocked(name: string): void {
     if (this.locked) throw new StateError("ERR_RUNNING", `Cannot set "${name}": the server is running`);
   }
+}
+
+function assertAddress(hostname: string): void {
+  assertHostName(hostname, 'for all addresses it is "0.0.0.0" or "::"');
 }
 
 /** The path that opens a WebSocket. */

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { lookup } from "node:dns/promises";
 import { setImmediate } from "node:timers";
 import { concat, EMPTY } from "../base/bytes.ts";
 import { TransportError } from "../base/errors.ts";
@@ -47,7 +48,13 @@ export function bunTransport(
   if (given === undefined) return undefined;
   const runtime = given as BunRuntime;
   return {
-    listen: (options, handler) => new Promise((resolve) => resolve(listen(runtime, options, handler))),
+    async listen(options, handler) {
+      try {
+        return listen(runtime, options, handler);
+      } catch (error) {
+        throw await listenFailure(error, options.hostname);
+      }
+    },
     connect: (options) => connect(runtime, options, takeSocket),
   };
 }
@@ -69,6 +76,12 @@ function listen(runtime: BunRuntime, options: ListenSettings, handler: ListenHan
   // No "data": the socket below goes on to report the encrypted bytes. Bun insists on one of the two.
   const socket: SocketHandlers = { open: (raw) => side.secure(raw), drain() {} };
   return new TlsListener(runtime.listen({ ...target, socket }), side);
+}
+
+/** Bun 1.4 says "Failed to listen", without a code, for a host name that the system does not know. */
+async function listenFailure(error: unknown, hostname: string): Promise<unknown> {
+  if (error instanceof Error && "code" in error && error.code !== undefined) return error;
+  return await lookup(hostname).then(() => error, (cause) => cause);
 }
 
 /** Makes the transport; `undefined` for a peer that has reset the connection already, and has no address any more. */

@@ -17,7 +17,7 @@ import {
   type TakeSocket,
   type TlsOptions,
 } from "./bun_types.ts";
-import { openTunnel, type ProxyChannel } from "./proxy_tunnel.ts";
+import { openTunnel, type ProxyChannel, proxyFailure, proxyName } from "./proxy_tunnel.ts";
 import type { ConnectSettings, ProxyAddress, Transport } from "./transport.ts";
 
 /** A transport on which TLS can be put. */
@@ -53,7 +53,7 @@ function connectDirectly(
   const { hostname, port, signal } = options;
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
-    const dial = new Dial(options.tls, take, resolve, reject);
+    const dial = new Dial(options, take, resolve, reject);
     // A connection that is established later is closed then.
     signal.addEventListener("abort", () => dial.fail(signal.reason), { once: true });
     const secure = clientTls(options);
@@ -68,18 +68,42 @@ async function connectThrough(
   proxy: ProxyAddress,
   take: TakeSocket<UpgradableTransport>,
 ): Promise<Transport> {
-  const { hostname, port } = proxy;
-  const transport = await connectDirectly(runtime, { ...options, hostname, port, tls: false }, take);
+  const transport = await dialProxy(runtime, options, proxy, take);
+  if (!options.tls) return transport;
   const abort = (): void => transport.destroy();
   options.signal.addEventListener("abort", abort, { once: true });
   try {
-    await openTunnel(channelOf(transport), options, proxy);
-    return options.tls ? await secureClient(transport, options, take) : transport;
+    return await secureClient(transport, options, take);
   } catch (error) {
     transport.destroy();
     throw error;
   } finally {
     options.signal.removeEventListener("abort", abort);
+  }
+}
+
+async function dialProxy(
+  runtime: BunRuntime,
+  options: ConnectSettings,
+  proxy: ProxyAddress,
+  take: TakeSocket<UpgradableTransport>,
+): Promise<UpgradableTransport> {
+  const { hostname, port } = proxy;
+  const { signal, waitingFor } = options;
+  let transport: UpgradableTransport | undefined;
+  const abort = (): void => transport?.destroy();
+  try {
+    transport = await connectDirectly(runtime, { ...options, hostname, port, tls: false }, take);
+    signal.addEventListener("abort", abort, { once: true });
+    waitingFor?.(`the answer of ${proxyName(proxy)}`);
+    await openTunnel(channelOf(transport), options, proxy);
+    return transport;
+  } catch (error) {
+    transport?.destroy();
+    signal.throwIfAborted();
+    throw proxyFailure(error, proxy);
+  } finally {
+    signal.removeEventListener("abort", abort);
   }
 }
 
@@ -103,7 +127,7 @@ function secureClient(
   take: TakeSocket<UpgradableTransport>,
 ): Promise<Transport> {
   return new Promise((resolve, reject) => {
-    const dial = new Dial(true, take, resolve, reject);
+    const dial = new Dial(options, take, resolve, reject);
     options.signal.addEventListener("abort", () => dial.fail(options.signal.reason), { once: true });
     dial.onOpen(transport.upgrade(dial, clientTls(options)));
   });
@@ -112,6 +136,7 @@ function secureClient(
 /** An outgoing connection until it is there, with TLS until its handshake is done. */
 class Dial implements SocketOwner {
   #tls: boolean;
+  #waitingFor: ConnectSettings["waitingFor"];
   #take: TakeSocket<UpgradableTransport>;
   #resolve: (transport: UpgradableTransport) => void;
   #reject: (error: unknown) => void;
@@ -119,12 +144,13 @@ class Dial implements SocketOwner {
   #failed = false;
 
   constructor(
-    tls: boolean,
+    { tls, waitingFor }: Pick<ConnectSettings, "tls" | "waitingFor">,
     take: TakeSocket<UpgradableTransport>,
     resolve: (transport: UpgradableTransport) => void,
     reject: (error: unknown) => void,
   ) {
     this.#tls = tls;
+    this.#waitingFor = waitingFor;
     this.#take = take;
     this.#resolve = resolve;
     this.#reject = reject;
@@ -133,7 +159,8 @@ class Dial implements SocketOwner {
   onOpen(socket: BunSocket): void {
     if (this.#failed) return socket.close();
     this.#socket = socket;
-    if (!this.#tls) this.#succeed(socket);
+    if (this.#tls) this.#waitingFor?.("the TLS handshake");
+    else this.#succeed(socket);
   }
 
   onHandshake(socket: BunSocket, success: boolean, error: Error | null): void {

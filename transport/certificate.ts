@@ -8,6 +8,7 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createSecureContext } from "node:tls";
 import { CertificateError, describe } from "../base/errors.ts";
+import { failureText } from "./failure_text.ts";
 
 const BEGIN_CERTIFICATE = "-----BEGIN CERTIFICATE-----";
 /** The longest path, in characters: no system has longer ones, and PEM text is. */
@@ -65,13 +66,14 @@ export function assertServable(certificate: string, key: string, certificateFile
 export async function readPem(file: string, setting: string): Promise<string> {
   if (file === "") throw new CertificateError("ERR_CERTIFICATE_FILE", `Cannot use TLS: "${setting}" is not set`);
   // The error of the runtime would quote it whole, and it may be the key.
-  if (file.includes("-----BEGIN ") || file.includes("\n") || file.length > MAX_PATH) {
+  if (file.includes("-----BEGIN ") || file.includes("\n") || file.includes("\0") || file.length > MAX_PATH) {
     throw new CertificateError("ERR_CERTIFICATE_FILE", `Cannot use TLS: "${setting}" is not the path of a file`);
   }
   try {
     return await readFile(file, "utf8");
   } catch (cause) {
-    throw new CertificateError("ERR_CERTIFICATE_FILE", `Cannot read "${file}": ${describe(cause)}`, { cause });
+    const message = `Cannot read the file "${file}" of "${setting}": ${failureText(cause, "read file")}`;
+    throw new CertificateError("ERR_CERTIFICATE_FILE", message, { cause });
   }
 }
 
@@ -93,7 +95,9 @@ function parseCertificate(pem: string, file: string): X509Certificate {
   try {
     return new X509Certificate(pem);
   } catch (cause) {
-    const message = `The certificate "${file}" cannot be read: ${describe(cause)}`;
+    // The runtimes' words are about a parser: "nom error: Eof".
+    const fault = pem.includes(BEGIN_CERTIFICATE) ? "a certificate in it is damaged" : "it has no certificate in PEM";
+    const message = `The certificate "${file}" cannot be read: ${fault}`;
     throw new CertificateError("ERR_CERTIFICATE", message, { cause });
   }
 }

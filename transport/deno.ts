@@ -15,7 +15,7 @@ import { acquire, release } from "../base/buffer_pool.ts";
 import { FairShare, ReadLoad } from "./fair_share.ts";
 import { connectFirst, type HostAddress, interleave } from "./happy_eyeballs.ts";
 import { giveBack, isLeased, lease, reserveSlots, type SlotSize } from "../base/leased_memory.ts";
-import { openTunnel } from "./proxy_tunnel.ts";
+import { openTunnel, proxyFailure, proxyName } from "./proxy_tunnel.ts";
 import { secureClient, TlsServerSide } from "./node_tls.ts";
 import type {
   Address,
@@ -29,6 +29,7 @@ import type {
   TransportHandler,
   TransportProvider,
 } from "./transport.ts";
+import { TransportError } from "../base/errors.ts";
 import { type BatchedWriter, WriteBatch } from "../base/write_batch.ts";
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
@@ -64,16 +65,22 @@ export function denoTransport(): TransportProvider | undefined {
 function listen(options: ListenSettings, handler: ListenHandler): Promise<Listener> {
   const { hostname, port, reusePort, tls, handshakeTimeout, clock } = options;
   return new Promise((resolve) => {
+    // Without the flag Deno 2.9 would end the process. The flag is what makes this function appear.
+    if (reusePort && !("listenDatagram" in Deno)) throw needsUnstableNet(hostname, port);
     const side = tls === undefined ? undefined : new TlsServerSide(tls, handshakeTimeout, clock);
     resolve(new DenoListener(Deno.listen({ hostname, port, reusePort: reusePort ?? false }), handler, side));
   });
 }
 
+function needsUnstableNet(hostname: string, port: number): TransportError {
+  const remedy = 'run Deno with --unstable-net, or with "unstable": ["net"] in deno.json';
+  return new TransportError("ERR_LISTEN", `Cannot listen on ${hostname}:${port} with "reusePort": ${remedy}`);
+}
+
 async function connect(options: ConnectSettings): Promise<Transport> {
-  const { proxy } = options;
-  const conn = await dial(proxy ?? options, options);
-  conn.setNoDelay(true);
-  if (proxy !== undefined) await throughProxy(conn, options, proxy);
+  const { proxy, waitingFor } = options;
+  const conn = proxy === undefined ? await dial(options, options) : await dialProxy(options, proxy);
+  if (options.tls) waitingFor?.("the TLS handshake");
   if (!options.tls) return new DenoTransport(conn, false);
   const host = `${options.hostname}:${options.port}`;
   return silentHosts.has(host)
@@ -121,12 +128,15 @@ async function dial(
 ): Promise<Deno.TcpConn> {
   const { signal, clock } = options;
   const addresses = isIP(hostname) === 0 ? await resolve(hostname, port) : [];
-  if (addresses.length < 2) return await Deno.connect({ hostname, port, signal });
-  return await connectFirst<Deno.TcpConn>(interleave(addresses), {
-    dial: (address, signal) => Deno.connect({ hostname: address, port, signal }),
-    close: closeQuietly,
-    clock,
-  }, signal);
+  const conn = addresses.length < 2
+    ? await Deno.connect({ hostname, port, signal })
+    : await connectFirst<Deno.TcpConn>(interleave(addresses), {
+      dial: (address, signal) => Deno.connect({ hostname: address, port, signal }),
+      close: closeQuietly,
+      clock,
+    }, signal);
+  conn.setNoDelay(true);
+  return conn;
 }
 
 /** Keeps the addresses that the program may connect to: it may be allowed to use the name only. */
@@ -143,8 +153,20 @@ async function resolve(hostname: string, port: number): Promise<HostAddress[]> {
   }
 }
 
+async function dialProxy(options: ConnectSettings, proxy: ProxyAddress): Promise<Deno.TcpConn> {
+  try {
+    const conn = await dial(proxy, options);
+    await throughProxy(conn, options, proxy);
+    return conn;
+  } catch (error) {
+    options.signal.throwIfAborted();
+    throw proxyFailure(error, proxy);
+  }
+}
+
 async function throughProxy(conn: Deno.TcpConn, options: ConnectSettings, proxy: ProxyAddress): Promise<void> {
-  const { signal } = options;
+  const { signal, waitingFor } = options;
+  waitingFor?.(`the answer of ${proxyName(proxy)}`);
   const buffer = new Uint8Array(1024);
   const abort = (): void => closeQuietly(conn);
   signal.addEventListener("abort", abort, { once: true });

@@ -5,7 +5,10 @@
  */
 
 import { HandshakeError, TransportError } from "../base/errors.ts";
-import { encodeHead, HeadReader, parseStatusLine } from "../protocol/head.ts";
+import { encodeHead, parseStatusLine } from "../protocol/head.ts";
+import { foreignProtocolOf, guess } from "../protocol/peer_protocol.ts";
+import { ResponseHeadReader } from "../protocol/response_head.ts";
+import { failureText } from "./failure_text.ts";
 import type { ProxyAddress } from "./transport.ts";
 
 /** Bytes to and from a proxy, before the tunnel is there. */
@@ -33,36 +36,72 @@ export async function openTunnel(
   target: { hostname: string; port: number },
   proxy: ProxyAddress,
 ): Promise<void> {
-  const host = target.hostname.includes(":") ? `[${target.hostname}]` : target.hostname;
-  const authority = `${host}:${target.port}`;
+  const authority = authorityOf(target);
   const fields: [string, string][] = [["Host", authority]];
   if (proxy.authorization !== undefined) fields.push(["Proxy-Authorization", proxy.authorization]);
   await channel.write(encodeHead(`CONNECT ${authority} HTTP/1.1`, fields));
   const { status, statusText } = await readAnswer(channel, proxy);
   if (status >= 200 && status < 300) return;
   const cause = new HandshakeError("ERR_HANDSHAKE_STATUS", `${status} ${statusText}`.trim(), status);
-  throw new TransportError("ERR_PROXY", `The proxy ${proxy.hostname}:${proxy.port} answered ${cause.message}`, {
-    cause,
-  });
+  const remedy = status === 407 ? ': set user name and password in the URL of "proxy"' : "";
+  throw proxyError(proxy, `answered ${cause.message}${remedy}`, cause);
+}
+
+function authorityOf({ hostname, port }: { hostname: string; port: number }): string {
+  return `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
 }
 
 async function readAnswer(
   channel: ProxyChannel,
   proxy: ProxyAddress,
 ): Promise<{ status: number; statusText: string }> {
-  const reader = new HeadReader();
+  const reader = new ResponseHeadReader();
   for (;;) {
     const bytes = await channel.read();
     if (bytes === null) {
-      throw new TransportError("ERR_PROXY", `The proxy ${proxy.hostname}:${proxy.port} has closed the connection`);
+      reader.end();
+      throw proxyError(proxy, "has closed the connection");
     }
     const used = reader.push(bytes);
     if (reader.head === undefined) continue;
     // A server sends nothing first, so these bytes would be the proxy's own: RFC 9110 §9.3.6 allows no content.
     const answer = parseStatusLine(reader.head.startLine);
-    if (used < bytes.length && answer.status < 300) {
-      throw new TransportError("ERR_PROXY", `The proxy ${proxy.hostname}:${proxy.port} sent more than its answer`);
-    }
+    if (used < bytes.length && answer.status < 300) throw proxyError(proxy, "sent more than its answer");
     return answer;
   }
+}
+
+/**
+ * Makes the error of a connection that ends at the proxy: the target was not asked.
+ *
+ * @param error The failure: of the attempt to connect to the proxy, or of what it sends.
+ * @param proxy The proxy.
+ * @returns The error to throw.
+ */
+export function proxyFailure(error: unknown, proxy: ProxyAddress): TransportError {
+  if (error instanceof TransportError) return error;
+  const protocol = foreignProtocolOf(error);
+  if (protocol === "TLS") return proxyError(proxy, "speaks TLS, which is not supported for proxies", error);
+  if (protocol !== undefined) return proxyError(proxy, `does not speak HTTP${guess(protocol)}`, error);
+  if (error instanceof HandshakeError) {
+    return proxyError(proxy, `sent an answer that is not valid: ${error.message}`, error);
+  }
+  return new TransportError("ERR_PROXY", `Cannot connect to ${proxyName(proxy)}: ${failureText(error)}`, {
+    cause: error,
+  });
+}
+
+function proxyError(proxy: ProxyAddress, fault: string, cause?: unknown): TransportError {
+  const message = `The proxy ${authorityOf(proxy)} ${fault}`;
+  return new TransportError("ERR_PROXY", message, cause === undefined ? undefined : { cause });
+}
+
+/**
+ * Names a proxy in a message.
+ *
+ * @param proxy The proxy.
+ * @returns Host and port, without credentials.
+ */
+export function proxyName(proxy: ProxyAddress): string {
+  return `the proxy ${authorityOf(proxy)}`;
 }

@@ -188,6 +188,8 @@ export interface ConnectSettings {
   clock: Clock;
   /** Gives the attempt up. */
   signal: AbortSignal;
+  /** Told what the attempt waits for, in words for the message of a timeout. */
+  waitingFor?: ((what: string) => void) | undefined;
 }
 
 /** Sockets of a runtime. */

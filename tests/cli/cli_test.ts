@@ -408,9 +408,10 @@ describe("what the program prints", () => {
 });
 
 describe("the program as a process", () => {
+  const program = fileURLToPath(new URL("../../cli.ts", import.meta.url));
+  const own = "deno" in process.versions ? ["run", "-A", "--no-check", program] : [program];
+
   it("starts, and ends with its exit code and its output on the right streams", async () => {
-    const program = fileURLToPath(new URL("../../cli.ts", import.meta.url));
-    const own = "deno" in process.versions ? ["run", "-A", "--no-check", program] : [program];
     const start = (...args: string[]): Promise<[number | null, string, string]> =>
       new Promise((resolve) => {
         const child = spawn(process.execPath, [...own, ...args], { stdio: ["ignore", "pipe", "pipe"] });
@@ -422,5 +423,21 @@ describe("the program as a process", () => {
     assertEquals([helped, silent, wrong, nothing], [0, "", 2, ""]);
     assertStringIncludes(help, "simulate");
     assertStringIncludes(why, '"wat"');
+  });
+
+  it("connects with sockets, so that it can say why it cannot", async () => {
+    const child = spawn(process.execPath, [...own, "tail", "ws://user:100%@127.0.0.1:1/", "--token", "t"], {
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    const ended = new Promise((resolve) => child.on("close", resolve));
+    let text = "";
+    child.stderr.on("data", (data) => text += data);
+    await until(() => text.includes("\n"), "the error");
+    child.kill();
+    await ended;
+    assertEquals(
+      text.split("\n")[0],
+      "Cannot connect to 127.0.0.1:1: nothing accepts connections there (ECONNREFUSED)",
+    );
   });
 });

@@ -212,7 +212,7 @@ describe("WebSocketClient.connect", () => {
       [(server) => server.answer.replace("websocket", "x"), "Upgrade", 101],
       [(server) => server.answer.replace("Sec-WebSocket-Accept: ", "Sec-WebSocket-Accept: A"), "Accept", 101],
       [(server) => server.answer.replace("\r\n\r\n", "\r\nSec-WebSocket-Protocol: x\r\n\r\n"), "subprotocol", 101],
-      [() => "SSH-2.0-OpenSSH\r\n\r\n", "HTTP/1.1", 0],
+      [() => "SSH-2.0-OpenSSH\r\n\r\n", "it seems to speak SSH", 0],
       [() => "HTTP/1.1 101 x\nUpgrade: websocket\n\n", "CR LF", 400],
       [() => `HTTP/1.1 200 OK\r\nA: ${"x".repeat(20_000)}`, "16384", 431],
     ];

@@ -7,7 +7,7 @@ import { CONNECTION_DEFAULTS } from "../../connection/options.ts";
 import { createConnection, type WebSocketConnection } from "../../connection/connection.ts";
 import { LockableSettings } from "../../server/settings.ts";
 import { TextReply } from "../../server/text_reply.ts";
-import { TransportError } from "../../base/errors.ts";
+import { type HandshakeError, TransportError } from "../../base/errors.ts";
 import { MemoryBudget } from "../../base/memory_budget.ts";
 import { WebSocketServer, type WebSocketServerOptions } from "../../server.ts";
 import { readResponses, textOf } from "../support/responses.ts";
@@ -424,6 +424,31 @@ describe("plain HTTP on the port", () => {
       assert(text.startsWith("HTTP/1.1 4") || text.startsWith("HTTP/1.1 501"), text);
       assertStringIncludes(text, "connection: close");
       assertEquals(rig.errors.length, 1);
+    }
+  });
+
+  it("names clients that do not speak HTTP, at their first bytes, and ends the connection", async () => {
+    const cases: [begin: string, message: string][] = [
+      ["\x16\x03\x01", "The client speaks TLS, and this port does not"],
+      ["SSH-2.0-x\r\n", "The client does not speak HTTP: it seems to speak SSH"],
+      ["PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n", "A proxy sends the PROXY protocol, which is not supported"],
+      ["\r\n\r\n\0", "A proxy sends the PROXY protocol, which is not supported"],
+      ["\x05", "The client does not speak HTTP: it seems to speak SOCKS 5"],
+    ];
+    for (const [begin, message] of cases) {
+      for (const bytewise of [false, true]) {
+        const rig = new Rig();
+        if (bytewise) { for (const char of begin) rig.write(char); }
+        else rig.write(begin);
+        await rig.until("400 Bad Request");
+        rig.end();
+        assertStringIncludes(await rig.finished(), message);
+        const [error] = rig.errors as HandshakeError[];
+        assertEquals([rig.errors.length, error!.code, error!.status], [1, "ERR_HEAD_SYNTAX", 400]);
+        assertStringIncludes(error!.message, message);
+        await until(() => rig.disconnects === 1, "the end");
+        assertEquals(rig.clock.pending, 0);
+      }
     }
   });
 

@@ -75,6 +75,11 @@ export class RawSocket {
     return text;
   }
 
+  /** Ends the connection with a reset. */
+  reset(): void {
+    this.#socket.resetAndDestroy();
+  }
+
   /** Reads no more. */
   pause(): void {
     this.#socket.pause();

@@ -6,18 +6,21 @@ import { type HandshakeError, OptionError, TransportError } from "../../base/err
 import { openTunnel } from "../../transport/proxy_tunnel.ts";
 import { parseProxy } from "../../client/settings.ts";
 import type { WebSocketServerOptions } from "../../server.ts";
-import { decode, encode, startEcho, tlsFile } from "../support/support.ts";
+import { RawListener } from "../support/sockets.ts";
+import { decode, encode, startEcho, tlsFile, until } from "../support/support.ts";
 
 /** A proxy that opens tunnels, or answers something else. */
 async function withProxy(
   answer: string | undefined,
-  test: (url: string, heads: string[]) => Promise<void>,
+  test: (url: string, heads: string[], open: () => number) => Promise<void>,
+  interim = "",
 ): Promise<void> {
   const heads: string[] = [];
   const sockets = new Set<Socket>();
   const keep = (socket: Socket): void => {
     sockets.add(socket);
     socket.on("error", () => {});
+    socket.on("close", () => void sockets.delete(socket));
   };
   const proxy = createServer((socket) => {
     keep(socket);
@@ -30,7 +33,7 @@ async function withProxy(
       if (answer !== undefined) return void (answer === "" ? socket.end() : socket.write(answer));
       const [host, port] = head.split(" ")[1]!.split(":");
       const target = connectTcp(Number(port), host === "localhost" ? "127.0.0.1" : host, () => {
-        socket.write("HTTP/1.1 200 Connection established\r\nX-Proxy: yes\r\n\r\n");
+        socket.write(interim + "HTTP/1.1 200 Connection established\r\nX-Proxy: yes\r\n\r\n");
         socket.pipe(target).pipe(socket);
       });
       keep(target);
@@ -39,7 +42,7 @@ async function withProxy(
   });
   await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
   try {
-    await test(`http://127.0.0.1:${(proxy.address() as { port: number }).port}`, heads);
+    await test(`http://127.0.0.1:${(proxy.address() as { port: number }).port}`, heads, () => sockets.size);
   } finally {
     for (const socket of sockets) socket.destroy();
     await new Promise((resolve) => proxy.close(resolve));
@@ -82,34 +85,92 @@ describe("a client behind a proxy", () => {
     }));
 
   it("reports the response of the proxy", async () => {
-    const answers = [
-      ["HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 3\r\n\r\nno!", "answered 407"],
+    const remedy = ': set user name and password in the URL of "proxy"';
+    const denied = "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 3\r\n\r\nno!";
+    const answers: [answer: string, message: string, status?: number][] = [
+      [denied, `answered 407 Proxy Authentication Required${remedy}`, 407],
+      [`HTTP/1.1 103 Early Hints\r\nA: b\r\n\r\n${denied}`, `answered 407 Proxy Authentication Required${remedy}`, 407],
+      ["HTTP/1.1 502 Bad Gateway\r\n\r\n", "answered 502 Bad Gateway", 502],
+      ["HTTP/1.1 101 Switching Protocols\r\n\r\n", "answered 101 Switching Protocols", 101],
       ["HTTP/1.1 200 OK\r\n\r\nextra", "sent more than its answer"],
       ["", "has closed the connection"],
-    ] as const;
-    for (const [answer, message] of answers) {
-      await withProxy(answer, async (proxy) => {
-        const error = await assertRejects(() => echoThrough({}, { proxy }), TransportError, message);
-        assertEquals(error.code, "ERR_PROXY");
-        if (message.includes("407")) assertEquals((error.cause as HandshakeError).status, 407);
+      ["SSH-2.0-OpenSSH_9.9\r\n", "does not speak HTTP: it seems to speak SSH"],
+      ["ERROR\r\n", "does not speak HTTP: it seems to speak Memcached"],
+      ["\x15\x03\x01\x00\x02\x02\x46", "speaks TLS, which is not supported for proxies"],
+      ["hello", "does not speak HTTP"],
+      [
+        "HTTP/1.1 20\r\n\r\n",
+        "sent an answer that is not valid: The answer does not start with an HTTP/1.1 status line",
+      ],
+    ];
+    for (const [answer, message, status] of answers) {
+      await withProxy(answer, async (url, _heads, open) => {
+        const proxy = url.replace("http://", "http://user:secret@");
+        const error = await assertRejects(() => echoThrough({}, { proxy }), TransportError);
+        assertEquals([error.message, error.code], [`The proxy ${url.slice(7)} ${message}`, "ERR_PROXY"]);
+        if (status !== undefined) assertEquals((error.cause as HandshakeError).status, status);
+        // The connection to the proxy is closed.
+        await until(() => open() === 0, "the end of the connection");
       });
     }
-    await withProxy("SSH-2.0-OpenSSH_9.9\r\n\r\n", async (proxy) => {
-      await assertRejects(() => echoThrough({}, { proxy }), TransportError, "Cannot connect");
-    });
+  });
+
+  it("reads over interim responses of the proxy", () =>
+    withProxy(undefined, async (proxy) => {
+      assertEquals(await echoThrough({}, { proxy }), "through");
+      assertEquals(await echoThrough(TLS, { proxy, rootCertificateFile: tlsFile("ca.pem") }), "through");
+    }, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n"));
+
+  it("names the proxy that cannot be reached, and not the target", async () => {
+    const listener = await RawListener.listen();
+    const { port } = listener;
+    await listener.close();
+    const connect = (proxy: string, target = "ws://target.example:1"): Promise<TransportError> => {
+      const client = new WebSocketClient(target, { proxy });
+      return assertRejects(() => client.connect(), TransportError);
+    };
+    for (const target of ["ws://target.example:1", "wss://target.example:1"]) {
+      const refused = await connect(`http://user:secret@127.0.0.1:${port}`, target);
+      const message = `Cannot connect to the proxy 127.0.0.1:${port}: nothing accepts connections there (ECONNREFUSED)`;
+      assertEquals([refused.message, refused.code], [message, "ERR_PROXY"]);
+      assertEquals((refused.cause as { code?: string }).code, "ECONNREFUSED");
+    }
+    const unknown = await connect("http://user:secret@proxy.invalid:3128");
+    const message = "Cannot connect to the proxy proxy.invalid:3128: the host name is not known (ENOTFOUND)";
+    assertEquals([unknown.message, unknown.code], [message, "ERR_PROXY"]);
+  });
+
+  it("names a proxy that resets the connection", async () => {
+    const listener = await RawListener.listen();
+    const client = new WebSocketClient("ws://target.example/", { proxy: `http://127.0.0.1:${listener.port}` });
+    const failed = assertRejects(() => client.connect(), TransportError);
+    const socket = await listener.accept();
+    await socket.read();
+    socket.reset();
+    const { message, code } = await failed;
+    assertEquals(code, "ERR_PROXY");
+    assertStringIncludes(
+      message,
+      `the proxy 127.0.0.1:${listener.port}: the peer has reset the connection (ECONNRESET)`,
+    );
+    await listener.close();
   });
 
   it("gives up in time when the proxy does not answer", () =>
     withProxy("HTTP/1.1 200", async (proxy) => {
-      await assertRejects(() => echoThrough({}, { proxy, connectTimeout: 50 }), TransportError, "50 ms");
-      await assertRejects(() => echoThrough(TLS, { proxy, connectTimeout: 50 }), TransportError, "50 ms");
+      const message = `50 ms: still waiting for the answer of the proxy ${proxy.slice(7)}`;
+      for (const server of [{}, TLS]) {
+        const error = await assertRejects(() => echoThrough(server, { proxy, connectTimeout: 50 }), TransportError);
+        assertEquals([error.message, error.code], [`Not connected within ${message}`, "ERR_CONNECT_TIMEOUT"]);
+      }
     }));
 });
 
 describe("openTunnel", () => {
   it("takes an answer in any chunking, and brackets IPv6 addresses", async () => {
     const written: string[] = [];
-    const answer = [...encode("HTTP/1.1 200 OK\r\nA: b\r\n\r\n")].map((octet) => Uint8Array.of(octet));
+    const hints = "HTTP/1.1 103 Early Hints\r\nA: b\r\n\r\n".repeat(2);
+    const answer = [...encode(`${hints}HTTP/1.1 200 OK\r\nA: b\r\n\r\n`)].map((octet) => Uint8Array.of(octet));
     await openTunnel(
       {
         write: (bytes) => Promise.resolve(void written.push(decode(bytes))),
