@@ -61,6 +61,8 @@ export interface EndingDelivery {
   stopKeepAlive(): void;
   /** The connection was lost: readers get the error behind the messages that wait. */
   lose(cause: unknown): void;
+  /** Goes on with the messages that have come; returns `true` if some still wait for handlers. */
+  waitsForHandlers(): boolean;
 }
 
 /** The phases of one connection. */
@@ -381,8 +383,10 @@ export class Closing<Connection> implements SenderOwner {
     this.#transportClosed = true;
     this.#cause ??= error;
     this.#sender.discard(error);
-    // Messages that came before can still be fetched.
-    if (this.#reader.delivery === "step" && this.#phase === "open" && !this.#reader.empty) return;
+    // Messages that came before can still be fetched, or are handed over when handlers before them are done.
+    if (this.#phase === "open") {
+      if (this.#reader.delivery === "step" ? !this.#reader.empty : this.#delivery.waitsForHandlers()) return;
+    }
     this.#reader.parseRest();
     this.#finish();
   }

@@ -303,7 +303,7 @@ export class WebSocketConnection<Data = unknown> {
   #setDelivery(delivery: Delivery): void {
     const { phase } = this.#closing;
     if (phase === "connecting" || phase === "closed") this.#reader.begin(delivery);
-    else this.#reader.setDelivery(delivery);
+    else this.#reader.setDelivery(delivery, this.#delivery.full);
   }
 
   // ---- Sending -------------------------------------------------------------------------------------------------

@@ -155,6 +155,8 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
   declare maxByteRate: number;
   /** Messages and bytes that may come at once, as seconds of `maxMessageRate` and `maxByteRate`. */
   declare rateBurstSeconds: number;
+  /** Largest number of promises of message handlers that are pending on one connection; 0: no limit. */
+  declare concurrency: number;
   /** Largest number of topics that one connection may subscribe to; 0: no limit. */
   declare maxTopics: number;
   /** Largest number of plain HTTP requests of one connection; 0: no limit. */

@@ -153,7 +153,12 @@ export class WhatsAppReceiver extends WebSocketClient {
       acceptProtocol: (protocol) => this.#acceptProtocol(protocol),
       connected: (connection) => this.#connected(connection),
       givenUp: (info) => this.#givenUp(info),
-      deliver: (data, frame) => void this.#deliver(data, frame),
+      deliver: (data, frame) => {
+        // Notifications have a window of their own.
+        const plain = this.#session === undefined || typeof data === "string";
+        const result = this.#deliver(data, frame);
+        return plain ? this.#client.handed(data, result) : undefined;
+      },
     });
   }
 
