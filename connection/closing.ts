@@ -13,6 +13,8 @@
  * | `ending`        | both were exchanged, or a failure          | the transport ends; `closeTimeout`: abort          |
  * | `closed`        | the transport has ended                    |                                                    |
  *
+ * Progress of the peer renews `closeTimeout`, some times: `close_progress.ts`.
+ *
  * @module
  */
 
@@ -26,6 +28,7 @@ import type {
   MessageWatch,
   StepResult,
 } from "./options.ts";
+import { CloseProgress } from "./close_progress.ts";
 import { CloseCode, ProtocolError, StateError, TransportError, WebSocketError } from "../base/errors.ts";
 import { Opcode } from "../protocol/frame_header.ts";
 import { encodeClosePayload } from "../protocol/payload.ts";
@@ -43,6 +46,8 @@ export interface EndingReader {
   readonly parsing: boolean;
   /** When bytes are parsed. */
   readonly delivery: Delivery;
+  /** Bytes that have come. */
+  readonly received: number;
   /** Parses on. */
   unblock(): void;
   /** Parses all bytes that wait. */
@@ -333,12 +338,31 @@ export class Closing<Connection> implements SenderOwner {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     if (closeTimeout === 0) return;
-    this.#cancelTimer = clock.after(closeTimeout, () => {
-      if (this.#phase === "closeSent") {
-        this.#report = new TransportError("ERR_CLOSE_TIMEOUT", `No close frame came within ${closeTimeout} ms`);
-      }
-      this.#transport.destroy();
-    });
+    const progress = this.watchProgress();
+    const wait = (): void => {
+      this.#cancelTimer = clock.after(closeTimeout, () => {
+        if (progress.renew()) wait();
+        else this.#giveUp(closeTimeout * progress.periods);
+      });
+    };
+    wait();
+  }
+
+  /**
+   * Begins to watch how the peer goes on with the closing handshake and what was sent before.
+   *
+   * @returns The progress.
+   */
+  watchProgress(): CloseProgress {
+    // Behind a failure or the peer's close frame what comes is dropped.
+    return new CloseProgress(this.#sender, () => this.#phase === "closeSent" ? this.#reader.received : 0);
+  }
+
+  #giveUp(time: number): void {
+    if (this.#phase === "closeSent") {
+      this.#report = new TransportError("ERR_CLOSE_TIMEOUT", `No close frame came within ${time} ms`);
+    }
+    this.#transport.destroy();
   }
 
   // ---- End of the transport ------------------------------------------------------------------------------------

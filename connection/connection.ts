@@ -24,6 +24,7 @@ import type {
   SlowConsumer,
   StepResult,
 } from "./options.ts";
+import type { CloseProgress } from "./close_progress.ts";
 import { Closing } from "./closing.ts";
 import { DeliveryControl } from "./delivery.ts";
 import { MAX_CONTROL_PAYLOAD, Opcode, type Role } from "../protocol/frame_header.ts";
@@ -120,6 +121,9 @@ export let deliverBatch: (connection: WebSocketConnection) => void;
 
 /** Handles one incoming frame or message; waits for it at most `timeout` ms, 0: without limit. */
 export let stepConnection: (connection: WebSocketConnection, timeout: number) => Promise<StepResult>;
+
+/** Begins to watch how the peer goes on with the end of the connection. */
+export let watchClose: (connection: WebSocketConnection) => CloseProgress;
 
 /** Hands over the messages that waited for a handler. */
 export let releaseMessages: (connection: WebSocketConnection) => void;
@@ -219,6 +223,7 @@ export class WebSocketConnection<Data = unknown> {
     };
     stepConnection = (connection, timeout) =>
       connection.#closing.phase === "closed" ? Promise.resolve("closed") : connection.#reader.step(timeout);
+    watchClose = (connection) => connection.#closing.watchProgress();
     releaseMessages = (connection) => connection.#delivery.release();
   }
 

@@ -158,7 +158,8 @@ export interface ConnectionOptions {
    */
   slowConsumer?: SlowConsumer | undefined;
   /**
-   * Longest time for the closing handshake, and then for the end of TCP, in ms.
+   * Longest time for the closing handshake, and then for the end of TCP, in ms. A peer that in this time takes bytes
+   * which were sent before, or sends more before its close frame, gets the same time again, at most ten times each.
    * @default {10000}
    */
   closeTimeout?: number | undefined;
