@@ -16,6 +16,7 @@
 import type { AcceptHost } from "./accept_host.ts";
 import type { AdmissionTicket } from "./admission.ts";
 import { concat, EMPTY } from "../base/bytes.ts";
+import { CloseProgress } from "../connection/close_progress.ts";
 import {
   abandonConnection,
   openConnection,
@@ -80,6 +81,10 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   #counted = false;
   /** Set if bytes were dropped for lack of memory: no request can follow. */
   #overloaded = false;
+  /** Set if no request may follow, since the server has stopped. */
+  #last = false;
+  /** Set while the program makes the response. */
+  #awaitsResponse = false;
   /** The handshake request about which the program decides. */
   #handshake: ReceivedRequest | undefined;
 
@@ -121,11 +126,40 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#transport.open(this);
   }
 
-  /** The server stops: an idle connection ends at once, a busy one after its response. */
+  /**
+   * The server stops: an idle connection ends at once, a busy one after its response, unless its peer has left before
+   * there is one.
+   */
   shutdown(): void {
-    if (this.#state === "head" && this.#headReader.untouched && this.#unread.length === 0) {
-      abandonConnection(this.#connection);
-    }
+    const idle = this.#state === "head" && this.#headReader.untouched && this.#unread.length === 0;
+    if (idle) abandonConnection(this.#connection);
+    else if (this.#peerEnded && this.awaitsHandler) this.#transport.destroy();
+  }
+
+  /** `true` while a handler of the program decides about the answer. */
+  get awaitsHandler(): boolean {
+    return this.#state === "deciding" || (this.#state === "answering" && this.#awaitsResponse);
+  }
+
+  /** No other request follows the one that is being answered. */
+  endAfterResponse(): void {
+    this.#last = true;
+  }
+
+  /**
+   * Begins to watch how the peer takes its response.
+   *
+   * @returns The progress.
+   */
+  watchProgress(): CloseProgress {
+    const transport = this.#transport;
+    return new CloseProgress({
+      get bytesWritten(): number {
+        return transport.bytesWritten;
+      },
+      bufferedAmount: 0,
+      congested: true,
+    });
   }
 
   // ---- From the transport --------------------------------------------------------------------------------------
@@ -164,6 +198,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     // A peer that has sent FIN may still read its response; without one on its way there is nothing to wait for.
     const more = this.#state === "head" && this.#unread.length > 0;
     if (this.#state !== "answering" && !more) return this.#transport.destroy();
+    if (this.#host.stopping() && this.awaitsHandler) return this.#transport.destroy();
     if (this.#direct?.take !== undefined) this.#failDirect(lostBody("The request ends inside its body"));
     else if (this.#body?.pulling) this.#body.fail(lostBody("The request ends inside its body"));
   }
@@ -307,17 +342,19 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
 
   async #answer(request: Request, line: RequestLine, mayKeepAlive: boolean): Promise<void> {
     let response: Response;
+    this.#awaitsResponse = true;
     try {
       response = await timeHandler(() => this.#host.respond(request, this.#connection));
     } catch (error) {
       if (this.#body?.error === undefined) this.#host.error(error, this.#connection);
       response = refusalOf(this.#body?.error);
     }
+    this.#awaitsResponse = false;
     if (this.#state !== "answering") return void response.body?.cancel().catch(ignore);
     this.#expectsContinue = false;
     this.#dropBufferedBody();
     const { done, error } = this.#body!;
-    const keepAlive = mayKeepAlive && done && error === undefined && !this.#overloaded && !this.#host.stopping();
+    const keepAlive = mayKeepAlive && done && error === undefined && !this.#overloaded && !this.#endsSoon;
     try {
       await this.#writer.send(response, line, keepAlive);
       if (keepAlive) this.#nextRequest();
@@ -325,6 +362,10 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     } catch (error) {
       this.#sendFailed(error);
     }
+  }
+
+  get #endsSoon(): boolean {
+    return this.#last || this.#host.stopping();
   }
 
   /** The head is sent already: only the end of the connection tells the peer that the body is not complete. */
@@ -370,7 +411,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
 
   #awaitRequest(): void {
     // The connection was answering when the server stopped, so that shutdown() did not end it.
-    const over = this.#peerEnded || (this.#host.stopping() && this.#headReader.untouched);
+    const over = this.#peerEnded || (this.#endsSoon && this.#headReader.untouched);
     if (over) this.#transport.destroy();
     else this.#transport.resume();
   }
@@ -462,7 +503,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   #reply(reply: TextReply, mayKeepAlive: boolean): void {
     if (this.#state !== "answering") return;
     this.#direct = undefined;
-    if (!mayKeepAlive || this.#overloaded || this.#host.stopping()) return this.#finishWith(reply.toResponse());
+    if (!mayKeepAlive || this.#overloaded || this.#endsSoon) return this.#finishWith(reply.toResponse());
     this.#replying = true;
     if (this.#writer.writeAtOnce(reply.encode())) this.#nextRequest();
   }
