@@ -603,11 +603,11 @@ function closeInfo(end: CloseEvent | undefined, sent: CloseFrame | undefined, di
   const { code = CloseCode.AbnormalClosure, reason = "", wasClean = false } = end ?? {};
   // Deno gives code 0 when no close frame came. After a failure the code does not matter.
   if (discards || (code !== CloseCode.NoStatusReceived && !isValidCloseCode(code))) {
-    return { code: CloseCode.AbnormalClosure, reason: "", clean: false, ...sent && { sent } };
+    return { code: CloseCode.AbnormalClosure, reason: "", clean: false, opened: true, ...sent && { sent } };
   }
   // The browser has answered the server's close frame with the same code.
   const answer = sent ?? (wasClean ? { code, reason: "" } : undefined);
-  return { code, reason, clean: wasClean, received: { code, reason }, ...answer && { sent: answer } };
+  return { code, reason, clean: wasClean, opened: true, received: { code, reason }, ...answer && { sent: answer } };
 }
 
 /** Splits without a scanner: the browser has checked the header, and writes it in one form. */

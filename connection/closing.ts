@@ -95,6 +95,8 @@ export class Closing<Connection> implements SenderOwner {
   #transportClosed = false;
 
   // Result
+  /** `true` from the handshake on. */
+  #opened = false;
   /** The error that broke the connection. */
   #cause: unknown;
   /** The error to report at the end. */
@@ -201,6 +203,7 @@ export class Closing<Connection> implements SenderOwner {
   open(): boolean {
     if (this.#phase !== "connecting") return false;
     this.#phase = "open";
+    this.#opened = true;
     this.#sender.allowMessages(true);
     return true;
   }
@@ -441,6 +444,7 @@ export class Closing<Connection> implements SenderOwner {
       code: this.#received?.code ?? CloseCode.AbnormalClosure,
       reason: this.#received?.reason ?? "",
       clean: this.#sent !== undefined && this.#received !== undefined,
+      opened: this.#opened,
     };
     if (this.#sent !== undefined) info.sent = this.#sent;
     if (this.#received !== undefined) info.received = this.#received;

@@ -42,6 +42,11 @@ export interface CloseInfo {
   reason: string;
   /** `true` if both close frames were exchanged (RFC 6455 §7.1.4). */
   clean: boolean;
+  /**
+   * `true` if the WebSocket had been open. `false` on a server for plain HTTP, refused handshakes and port scans; a
+   * client has no end of a connection that was never open.
+   */
+  opened: boolean;
   /** The close frame that was sent, if one was. */
   sent?: CloseFrame | undefined;
   /** The close frame that was received, if one was. */

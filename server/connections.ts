@@ -233,6 +233,7 @@ export class ServerConnections<Data> {
     meter.handshakeTimes.add(duration);
     log.opened(connection, duration);
     extension.opened?.(connection);
+    calls.call("onOpen", connection, () => handlers.onOpen?.(connection));
     calls.call("onHandshakeResponseSent", connection, () => handlers.onHandshakeResponseSent?.(connection));
     const frame = this.#stopFrame ?? this.#excused.get(connection);
     if (frame !== undefined) connection.close(frame.code, frame.reason);
@@ -249,6 +250,7 @@ export class ServerConnections<Data> {
       meter.close((info.received ?? info.sent ?? info).code);
       log.closed(connection, info);
       extension.ended?.(connection);
+      calls.call("onEnd", connection, () => handlers.onEnd?.(connection, info));
     }
     calls.call("onDisconnect", connection, () => handlers.onDisconnect?.(connection, info));
     this.#checkEmpty();

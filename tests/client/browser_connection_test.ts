@@ -260,6 +260,7 @@ describe("BrowserConnection", () => {
       code: 1000,
       reason: "done",
       clean: true,
+      opened: true,
       received: { code: 1000, reason: "done" },
       sent: { code: 1000, reason: "" },
     });
@@ -371,7 +372,7 @@ describe("BrowserConnection", () => {
     // The answer to a failure is of no interest.
     socket.end(1005);
     assertEquals(log.events.slice(3), ["disconnect 1006"]);
-    assertEquals(log.info, { code: 1006, reason: "", clean: false, sent: { code: 1005, reason: "" } });
+    assertEquals(log.info, { code: 1006, reason: "", clean: false, opened: true, sent: { code: 1005, reason: "" } });
   });
 
   it("reports an oversized message after those before it, in each delivery mode", async () => {
