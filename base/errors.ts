@@ -136,6 +136,7 @@ export type StateErrorCode =
   | "ERR_RUNNING"
   | "ERR_UNSUPPORTED"
   | "ERR_MESSAGE_IN_PROGRESS"
+  | "ERR_NO_HANDLER"
   | "ERR_TOO_MANY_TOPICS";
 
 /** The stable codes of {@linkcode OptionError}. */

@@ -33,6 +33,7 @@ import type { Opcode, Role } from "../protocol/frame_header.ts";
 import type { ClientConnection, ClientConnectionHandler, ConnectPlan, OpenedConnection } from "./connector.ts";
 import { CloseCode, isValidCloseCode, ProtocolError, StateError, TransportError } from "../base/errors.ts";
 import type { Extension } from "../protocol/extensions.ts";
+import { HandlerSlots, noHandlerFor } from "../connection/handler_slots.ts";
 import { MessageQueue } from "../connection/message_queue.ts";
 import { assertPayload, byteLength, encodeClosePayload, type MessageData } from "../protocol/payload.ts";
 import { BrowserSender } from "./browser_sender.ts";
@@ -75,6 +76,16 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
   #refused: ProtocolError | undefined;
   #delivering = false;
   #queued: QueuedDelivery;
+  /** Promises of handlers that are pending. */
+  readonly #slots: HandlerSlots;
+  /** Messages that came before there was a handler, as long as some still wait for a slot. */
+  #held: MessageQueue | undefined;
+  /** `true` if these were released after the end, which then loses none of them. */
+  #heldLate = false;
+  /** `true` if a batch ended for want of a slot. */
+  #batchCut = false;
+  /** `true` if the program was told of a message without handler. */
+  #toldUnhandled = false;
   #endStep: ((result: StepResult) => void) | undefined;
 
   // Write state
@@ -103,6 +114,11 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
     this.request = describeRequest(plan, []);
     this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
     this.#queued = this.#makeQueued();
+    const { clock, concurrency } = plan.settings;
+    this.#slots = new HandlerSlots({
+      proceed: () => this.#proceed(),
+      deferWork: (work) => void clock.after(0, work),
+    }, concurrency);
     this.#sender = new BrowserSender(socket, plan.settings, {
       send: (data) => this.send(data),
       close: (code) => this.close(code),
@@ -325,20 +341,47 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
 
   #deliverReady(): void {
     try {
-      while (!this.#blocked && !this.#empty) {
+      while (!this.#blocked && !this.#holds && !this.#empty) {
         const data = this.#arrived.shift();
         if (data === undefined) return this.#fail(this.#refused);
         // A program that calls close() between two steps does not fetch the messages before the server's close frame.
         if (this.#delivery === "step" && this.#endStep === undefined && this.#phase !== "open") {
           this.#queued.drop();
         }
-        if (this.#queued.reachesHandlers) this.#handler.message(data);
+        if (this.#queued.reachesHandlers) this.#hand(data);
         this.#queued.add(data);
         this.#finishStep("message");
       }
     } catch (error) {
       this.#fail(error);
     }
+  }
+
+  #hand(data: MessageData): void {
+    const result = this.#handler.message(data);
+    if (result === undefined) return;
+    if (result === false) return this.#tellUnhandled(data);
+    this.#slots.take(result);
+    if (this.#slots.full) this.#batchCut = this.#delivery === "batched";
+  }
+
+  #tellUnhandled(data: MessageData): void {
+    if (this.#toldUnhandled || this.#queued.taken) return;
+    this.#toldUnhandled = true;
+    this.#handler.error(noHandlerFor(data));
+  }
+
+  /** `true` while messages have to wait for handlers before them. */
+  get #holds(): boolean {
+    return (this.#slots.full && this.#delivery !== "step") || this.#held !== undefined;
+  }
+
+  /** A handler is done: goes on. */
+  #proceed(): void {
+    if (this.#held !== undefined) return this.#handHeld();
+    if (!this.#batchCut) return this.#deliver();
+    this.#batchCut = false;
+    this.deliverBatch();
   }
 
   /** Blocks delivery, but never in the closing handshake. */
@@ -394,18 +437,28 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
   releaseMessages(): void {
     const waiting = this.#queued.release();
     if (waiting === undefined) return;
+    this.#held = waiting;
     // An end that came after the messages loses none; an end caused by a handler stops the delivery.
-    const ended = this.#discards;
+    this.#heldLate = this.#discards;
+    this.#handHeld();
+  }
+
+  #handHeld(): void {
+    const held = this.#held!;
+    const wanted = (): boolean => !held.empty && (this.#heldLate || !this.#discards);
     this.#delivering = true;
+    let failed = false;
     try {
-      for (let data = waiting.shift(); data !== undefined && (ended || !this.#discards); data = waiting.shift()) {
-        this.#handler.message(data);
-      }
+      while (!this.#slots.full && wanted()) this.#hand(held.shift()!);
     } catch (error) {
+      failed = true;
       this.#fail(error);
     }
     this.#delivering = false;
+    if (wanted() && !failed) return;
+    this.#held = undefined;
     if (this.#delivery === "immediate") this.#unblock();
+    else if (this.#end !== undefined) this.#finishIfOver();
   }
 
   /** The messages as a stream: see `WebSocketConnection.readable`. */
@@ -513,7 +566,13 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
     if (this.#delivering) return;
     if (this.#delivery === "step" && this.#phase === "open" && !this.#empty) return;
     this.#delivering = true;
-    while (!this.#empty) {
+    while (!this.#empty || this.#held !== undefined) {
+      if (this.#holds) {
+        // The program has closed, perhaps within a handler that waits for the end.
+        if (this.#phase !== "open") break;
+        this.#delivering = false;
+        return;
+      }
       this.#blocked = false;
       this.#deliverReady();
     }
@@ -550,11 +609,11 @@ function closeInfo(end: CloseEvent | undefined, sent: CloseFrame | undefined, di
   const { code = CloseCode.AbnormalClosure, reason = "", wasClean = false } = end ?? {};
   // Deno gives code 0 when no close frame came. After a failure the code does not matter.
   if (discards || (code !== CloseCode.NoStatusReceived && !isValidCloseCode(code))) {
-    return { code: CloseCode.AbnormalClosure, reason: "", clean: false, ...sent && { sent } };
+    return { code: CloseCode.AbnormalClosure, reason: "", clean: false, opened: true, ...sent && { sent } };
   }
   // The browser has answered the server's close frame with the same code.
   const answer = sent ?? (wasClean ? { code, reason: "" } : undefined);
-  return { code, reason, clean: wasClean, received: { code, reason }, ...answer && { sent: answer } };
+  return { code, reason, clean: wasClean, opened: true, received: { code, reason }, ...answer && { sent: answer } };
 }
 
 /** Splits without a scanner: the browser has checked the header, and writes it in one form. */

@@ -12,6 +12,7 @@ import type {
   CloseInfo,
   ConnectionState,
   MessageOptions,
+  MessageResult,
   ProtocolOptions,
   SendResult,
   SlowConsumer,
@@ -151,6 +152,8 @@ export class WebSocketClient implements ClientHandlers {
   declare maxByteRate: number;
   /** Messages and bytes that may come at once, as seconds of `maxMessageRate` and `maxByteRate`. */
   declare rateBurstSeconds: number;
+  /** Largest number of promises of message handlers that are pending; 0: no limit. */
+  declare concurrency: number;
   /** Clock, replaced in tests. */
   declare clock: Clock;
   readonly #settings: SettingsStore<ClientSettings> = new SettingsStore(CLIENT_SETTINGS, {
@@ -249,6 +252,7 @@ export class WebSocketClient implements ClientHandlers {
     Object.assign(this.#extension, extension);
     return {
       deliver: (data, frame) => this.#deliver(data, frame),
+      handed: (data, result) => this.#handed(data, result),
       releaseMessages: () => this.#loop.opened?.releaseMessages(),
       useBinaryForm: (form) => this.#loop.opened!.useBinaryForm(form),
       callHandler: (name, handler) => this.#calls.call(name, handler),
@@ -269,7 +273,7 @@ export class WebSocketClient implements ClientHandlers {
   }
   set onMessageReceived(handler: ClientHandlers["onMessageReceived"]) {
     this.#onMessageReceived = handler;
-    if (handler !== undefined) this.#loop.opened?.releaseMessages();
+    if (handler) this.#loop.opened?.releaseMessages();
   }
 
   /** Called for a binary message. Setting it hands over the messages that waited for a handler. */
@@ -278,7 +282,7 @@ export class WebSocketClient implements ClientHandlers {
   }
   set onBinaryDataReceived(handler: ClientHandlers["onBinaryDataReceived"]) {
     this.#onBinaryDataReceived = handler;
-    if (handler !== undefined) this.#loop.opened?.releaseMessages();
+    if (handler) this.#loop.opened?.releaseMessages();
   }
 
   // ---- Connecting ----------------------------------------------------------------------------------------------
@@ -358,7 +362,7 @@ export class WebSocketClient implements ClientHandlers {
   }
 
   get #handlesMessages(): boolean {
-    return this.#onMessageReceived !== undefined || this.#onBinaryDataReceived !== undefined ||
+    return Boolean(this.#onMessageReceived || this.#onBinaryDataReceived) ||
       this.#extension.handlesMessages?.() === true;
   }
 
@@ -396,10 +400,10 @@ export class WebSocketClient implements ClientHandlers {
   #makeHandler(): ClientConnectionHandler {
     const extension = this.#extension;
     return {
-      message: (data, frame) => {
-        if (extension.deliver === undefined) this.#deliver(data, frame);
-        else extension.deliver(data, frame);
-      },
+      message: (data, frame) =>
+        extension.deliver === undefined
+          ? this.#handed(data, this.#deliver(data, frame))
+          : extension.deliver(data, frame),
       ping: (data) => this.#calls.control("onPing", data),
       pong: (data) => this.#calls.control("onPong", data),
       close: (code, reason) => this.#calls.call("onClose", () => this.onClose?.(code, reason)),
@@ -413,6 +417,22 @@ export class WebSocketClient implements ClientHandlers {
       return this.#calls.call("onMessageReceived", () => this.#onMessageReceived?.(data, frame));
     }
     return this.#calls.call("onBinaryDataReceived", () => this.#onBinaryDataReceived?.(data, frame));
+  }
+
+  #handed(data: MessageData, result: boolean | Promise<boolean>): MessageResult {
+    if (typeof result !== "boolean") return result;
+    return this.#lacksHandlerFor(data) ? false : undefined;
+  }
+
+  /** Tells whether messages of this kind have no handler, though others have one. */
+  #lacksHandlerFor(data: MessageData): boolean {
+    const [own, other] = typeof data === "string"
+      ? [this.#onMessageReceived, this.#onBinaryDataReceived]
+      : [this.#onBinaryDataReceived, this.#onMessageReceived];
+    if (own) return false;
+    // Handlers of an extension take texts.
+    const extended = this.#extension.handlesMessages?.() === true;
+    return typeof data === "string" ? Boolean(other) && !extended : Boolean(other) || extended;
   }
 
   #disconnected(info: CloseInfo): void {

@@ -225,7 +225,7 @@ function makePlan(
     proxy: parseProxy(values.proxy),
     maxRedirects: values.maxRedirects,
     meter,
-    showsControlFrames: handlers.onPing !== undefined || handlers.onPong !== undefined,
+    showsControlFrames: Boolean(handlers.onPing || handlers.onPong),
   };
 }
 

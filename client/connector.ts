@@ -13,6 +13,7 @@ import type {
   Delivery,
   HandshakeRequest,
   MessageOptions,
+  MessageResult,
   SendResult,
   StepResult,
 } from "../connection/options.ts";
@@ -158,7 +159,7 @@ export interface ClientConnection {
 /** Takes the events of a client's connection, in the order of arrival. */
 export interface ClientConnectionHandler {
   /** Called for a message, or with `frameByFrame` for a frame of one. */
-  message(data: MessageData, frame?: FrameInfo | undefined): void;
+  message(data: MessageData, frame?: FrameInfo | undefined): MessageResult;
   /** Called for a ping, after the automatic pong. */
   ping(payload: Uint8Array): void;
   /** Called for a pong. */

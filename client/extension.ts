@@ -8,7 +8,7 @@ import type { BinaryForm } from "../connection/binary_form.ts";
 import type { FrameInfo } from "../protocol/frame_header.ts";
 import type { MessageData } from "../protocol/payload.ts";
 import type { ClientConnection, Connector, OpenedConnection } from "./connector.ts";
-import type { CloseInfo } from "../connection/options.ts";
+import type { CloseInfo, MessageResult } from "../connection/options.ts";
 
 /**
  * Asks the program for a value that an attempt needs. A failure counts as one of the network, so that another attempt
@@ -57,7 +57,7 @@ export interface ClientExtension {
   /** Called when no other connection follows, before any handler; with how the last one ended, if there was one. */
   givenUp?(info: CloseInfo | undefined): void;
   /** Takes a message, instead of {@linkcode ClientContext.deliver}. */
-  deliver?(data: MessageData, frame?: FrameInfo): void;
+  deliver?(data: MessageData, frame?: FrameInfo): MessageResult;
 }
 
 /** Members of `WebSocketClient` for a client that is built on it. */
@@ -70,6 +70,14 @@ export interface ClientContext {
    * @returns `false` if the handler failed.
    */
   deliver(data: MessageData, frame?: FrameInfo): boolean | Promise<boolean>;
+  /**
+   * Says what became of a message, for the connection.
+   *
+   * @param data The message.
+   * @param result Result of `deliver`.
+   * @returns The promise of the handler; `false` if there is none for this kind of message, but for others.
+   */
+  handed(data: MessageData, result: boolean | Promise<boolean>): MessageResult;
   /** Hands over the messages that waited for a handler. */
   releaseMessages(): void;
   /**

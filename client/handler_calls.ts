@@ -4,7 +4,7 @@
  * @module
  */
 
-import { CloseCode, HandlerError, WebSocketError } from "../base/errors.ts";
+import { CloseCode, HandlerError, StateError, WebSocketError } from "../base/errors.ts";
 import { type LogLevel, type LogRecord, writeLog } from "../base/log.ts";
 import type { Meter } from "../base/stats.ts";
 import type { OpenedConnection } from "./connector.ts";
@@ -15,6 +15,8 @@ export class HandlerCalls {
   readonly #handlers: ClientHandlers;
   readonly #meter: Meter;
   readonly #current: () => OpenedConnection | undefined;
+  /** `true` if a message without handler was printed. */
+  #printed = false;
 
   /**
    * Takes the handlers of a client.
@@ -62,7 +64,7 @@ export class HandlerCalls {
    * @param payload The payload, which is copied.
    */
   control(name: "onPing" | "onPong", payload: Uint8Array): void {
-    if (this.#handlers[name] === undefined) return;
+    if (!this.#handlers[name]) return;
     const own = payload.slice();
     this.call(name, () => this.#handlers[name]?.(own));
   }
@@ -103,6 +105,11 @@ export class HandlerCalls {
   report(error: unknown): void {
     if (!this.#handlers.onError) {
       if (error instanceof HandlerError) console.error(error);
+      // Once: each connection reports it.
+      if (!this.#printed && error instanceof StateError && error.code === "ERR_NO_HANDLER") {
+        this.#printed = true;
+        console.error(error);
+      }
       return;
     }
     const failed = (failure: unknown): void => console.error(new HandlerError("onError", failure));
@@ -124,7 +131,7 @@ export class HandlerCalls {
    */
   log(level: LogLevel, event: string, attributes: LogRecord["attributes"], error?: unknown): void {
     const { onLog } = this.#handlers;
-    if (onLog === undefined) return;
+    if (!onLog) return;
     writeLog(onLog, { level, event, time: Date.now(), attributes, ...error !== undefined && { error } });
   }
 }

@@ -53,9 +53,10 @@ export interface ClientHandlers {
   /** Called when the connection has ended: exactly once for each `onConnect`. */
   onDisconnect?: ((info: CloseInfo) => void | Promise<void>) | undefined;
   /**
-   * Called for failures: a protocol violation, a handler ({@linkcode HandlerError}), a connect by `active`, a
-   * `reconnect` that was given up. Without this handler, errors of handlers are printed with `console.error`, and
-   * others are dropped.
+   * Called for failures: a protocol violation, a handler ({@linkcode HandlerError}), a message of a kind that has no
+   * handler while the other kind has one (`ERR_NO_HANDLER`, once for each connection), a connect by `active`, a
+   * `reconnect` that was given up. Without this handler, errors of handlers and the first `ERR_NO_HANDLER` are printed
+   * with `console.error`, and others are dropped.
    */
   onError?: ((error: unknown) => void) | undefined;
   /** Called with `reconnect` before each wait for another attempt. */

@@ -13,6 +13,8 @@
  * | `ending`        | both were exchanged, or a failure          | the transport ends; `closeTimeout`: abort          |
  * | `closed`        | the transport has ended                    |                                                    |
  *
+ * Progress of the peer renews `closeTimeout`, some times: `close_progress.ts`.
+ *
  * @module
  */
 
@@ -26,6 +28,7 @@ import type {
   MessageWatch,
   StepResult,
 } from "./options.ts";
+import { CloseProgress } from "./close_progress.ts";
 import { CloseCode, ProtocolError, StateError, TransportError, WebSocketError } from "../base/errors.ts";
 import { Opcode } from "../protocol/frame_header.ts";
 import { encodeClosePayload } from "../protocol/payload.ts";
@@ -43,6 +46,8 @@ export interface EndingReader {
   readonly parsing: boolean;
   /** When bytes are parsed. */
   readonly delivery: Delivery;
+  /** Bytes that have come. */
+  readonly received: number;
   /** Parses on. */
   unblock(): void;
   /** Parses all bytes that wait. */
@@ -61,6 +66,8 @@ export interface EndingDelivery {
   stopKeepAlive(): void;
   /** The connection was lost: readers get the error behind the messages that wait. */
   lose(cause: unknown): void;
+  /** Goes on with the messages that have come; returns `true` if some still wait for handlers. */
+  waitsForHandlers(): boolean;
 }
 
 /** The phases of one connection. */
@@ -88,6 +95,8 @@ export class Closing<Connection> implements SenderOwner {
   #transportClosed = false;
 
   // Result
+  /** `true` from the handshake on. */
+  #opened = false;
   /** The error that broke the connection. */
   #cause: unknown;
   /** The error to report at the end. */
@@ -194,6 +203,7 @@ export class Closing<Connection> implements SenderOwner {
   open(): boolean {
     if (this.#phase !== "connecting") return false;
     this.#phase = "open";
+    this.#opened = true;
     this.#sender.allowMessages(true);
     return true;
   }
@@ -331,12 +341,31 @@ export class Closing<Connection> implements SenderOwner {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     if (closeTimeout === 0) return;
-    this.#cancelTimer = clock.after(closeTimeout, () => {
-      if (this.#phase === "closeSent") {
-        this.#report = new TransportError("ERR_CLOSE_TIMEOUT", `No close frame came within ${closeTimeout} ms`);
-      }
-      this.#transport.destroy();
-    });
+    const progress = this.watchProgress();
+    const wait = (): void => {
+      this.#cancelTimer = clock.after(closeTimeout, () => {
+        if (progress.renew()) wait();
+        else this.#giveUp(closeTimeout * progress.periods);
+      });
+    };
+    wait();
+  }
+
+  /**
+   * Begins to watch how the peer goes on with the closing handshake and what was sent before.
+   *
+   * @returns The progress.
+   */
+  watchProgress(): CloseProgress {
+    // Behind a failure or the peer's close frame what comes is dropped.
+    return new CloseProgress(this.#sender, () => this.#phase === "closeSent" ? this.#reader.received : 0);
+  }
+
+  #giveUp(time: number): void {
+    if (this.#phase === "closeSent") {
+      this.#report = new TransportError("ERR_CLOSE_TIMEOUT", `No close frame came within ${time} ms`);
+    }
+    this.#transport.destroy();
   }
 
   // ---- End of the transport ------------------------------------------------------------------------------------
@@ -381,8 +410,10 @@ export class Closing<Connection> implements SenderOwner {
     this.#transportClosed = true;
     this.#cause ??= error;
     this.#sender.discard(error);
-    // Messages that came before can still be fetched.
-    if (this.#reader.delivery === "step" && this.#phase === "open" && !this.#reader.empty) return;
+    // Messages that came before can still be fetched, or are handed over when handlers before them are done.
+    if (this.#phase === "open") {
+      if (this.#reader.delivery === "step" ? !this.#reader.empty : this.#delivery.waitsForHandlers()) return;
+    }
     this.#reader.parseRest();
     this.#finish();
   }
@@ -413,6 +444,7 @@ export class Closing<Connection> implements SenderOwner {
       code: this.#received?.code ?? CloseCode.AbnormalClosure,
       reason: this.#received?.reason ?? "",
       clean: this.#sent !== undefined && this.#received !== undefined,
+      opened: this.#opened,
     };
     if (this.#sent !== undefined) info.sent = this.#sent;
     if (this.#received !== undefined) info.received = this.#received;

@@ -25,6 +25,7 @@ import type {
   StepResult,
 } from "./options.ts";
 import type { BinaryForm } from "./binary_form.ts";
+import type { CloseProgress } from "./close_progress.ts";
 import { Closing } from "./closing.ts";
 import { DeliveryControl } from "./delivery.ts";
 import { MAX_CONTROL_PAYLOAD, Opcode, type Role } from "../protocol/frame_header.ts";
@@ -130,6 +131,9 @@ export let deliverBatch: (connection: WebSocketConnection) => void;
 
 /** Handles one incoming frame or message; waits for it at most `timeout` ms, 0: without limit. */
 export let stepConnection: (connection: WebSocketConnection, timeout: number) => Promise<StepResult>;
+
+/** Begins to watch how the peer goes on with the end of the connection. */
+export let watchClose: (connection: WebSocketConnection) => CloseProgress;
 
 /** Hands over the messages that waited for a handler. */
 export let releaseMessages: (connection: WebSocketConnection) => void;
@@ -250,6 +254,7 @@ export class WebSocketConnection<Data = unknown> {
     };
     stepConnection = (connection, timeout) =>
       connection.#closing.phase === "closed" ? Promise.resolve("closed") : connection.#reader.step(timeout);
+    watchClose = (connection) => connection.#closing.watchProgress();
     releaseMessages = (connection) => connection.#delivery.release();
   }
 
@@ -334,7 +339,7 @@ export class WebSocketConnection<Data = unknown> {
   #setDelivery(delivery: Delivery): void {
     const { phase } = this.#closing;
     if (phase === "connecting" || phase === "closed") this.#reader.begin(delivery);
-    else this.#reader.setDelivery(delivery);
+    else this.#reader.setDelivery(delivery, this.#delivery.full);
   }
 
   // ---- Sending -------------------------------------------------------------------------------------------------

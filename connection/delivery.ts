@@ -7,10 +7,11 @@
 
 import type { BinaryForm } from "./binary_form.ts";
 import type { Closing } from "./closing.ts";
-import type { ConnectionEvents } from "./options.ts";
+import type { ConnectionEvents, MessageResult } from "./options.ts";
 import type { FrameInfo } from "../protocol/frame_header.ts";
 import type { MessageHandler } from "../protocol/message.ts";
 import type { FrameReader } from "./frame_reader.ts";
+import { HandlerSlots, noHandlerFor } from "./handler_slots.ts";
 import { handlerTime, timeHandler } from "../base/handler_time.ts";
 import type { KeepAlive } from "./keep_alive.ts";
 import type { MessageData } from "../protocol/payload.ts";
@@ -30,6 +31,18 @@ export class DeliveryControl<Connection> implements MessageHandler {
   #queued: QueuedDelivery | undefined;
   /** Form of binary messages of the program, if the subprotocol has others too. */
   #binaryForm: BinaryForm | undefined;
+  /** Promises of handlers that are pending. */
+  readonly #slots: HandlerSlots;
+  /** Messages that came before there was a handler, as long as some still wait for a slot. */
+  #waiting: MessageQueue | undefined;
+  /** `true` if these were released after the end of the connection, which then loses none of them. */
+  #releasedLate = false;
+  /** `true` if a batch ended for want of a slot. */
+  #batchCut = false;
+  /** `true` if a message was dropped behind our close frame: handlers get no later ones, so that they see no gap. */
+  #drops = false;
+  /** `true` if the program was told of a message without handler. */
+  #toldUnhandled = false;
 
   /**
    * Makes a delivery that hands everything to the handlers; `attach` completes it.
@@ -49,6 +62,10 @@ export class DeliveryControl<Connection> implements MessageHandler {
     this.#handler = handler;
     this.#closing = closing;
     this.#meter = meter;
+    this.#slots = new HandlerSlots({
+      proceed: () => this.#proceed(),
+      deferWork: (work) => this.#reader.deferWork(work),
+    }, closing.settings.concurrency);
   }
 
   /**
@@ -103,9 +120,11 @@ export class DeliveryControl<Connection> implements MessageHandler {
     // A program that calls close() between two steps does not fetch messages before the peer's close frame.
     if (reader.delivery === "step" && !reader.stepping && this.#closing.closeSent) this.#useQueue().drop();
     const queued = this.#queued;
-    if (queued === undefined || queued.reachesHandlers) {
-      if (handlerTime.wanted) this.#deliverTimed(data, frame);
-      else this.#handler.message(this.#connection, data, frame);
+    if ((queued === undefined || queued.reachesHandlers) && (!this.#holds || this.#mayHand())) {
+      const result = handlerTime.wanted
+        ? this.#deliverTimed(data, frame)
+        : this.#handler.message(this.#connection, data, frame);
+      if (result !== undefined) this.#handed(result, data);
     }
     // The handler may have begun to read from the queue.
     if (this.#queued !== undefined) this.#enqueue(this.#queued, data, frame);
@@ -120,8 +139,55 @@ export class DeliveryControl<Connection> implements MessageHandler {
   }
 
   /** A function of its own, since a closure costs each call of its function. */
-  #deliverTimed(data: MessageData, frame: FrameInfo | undefined): void {
-    timeHandler(() => this.#handler.message(this.#connection, data, frame));
+  #deliverTimed(data: MessageData, frame: FrameInfo | undefined): MessageResult {
+    return timeHandler(() => this.#handler.message(this.#connection, data, frame));
+  }
+
+  /** Takes a promise of a handler, or notes that there was no handler. */
+  #handed(result: PromiseLike<unknown> | false, data: MessageData): void {
+    if (result === false) return this.#tellUnhandled(data);
+    this.#slots.take(result);
+    if (!this.#slots.full || this.#reader.delivery === "step") return;
+    this.#batchCut = this.#reader.delivery === "batched";
+    this.#reader.block();
+  }
+
+  #tellUnhandled(data: MessageData): void {
+    if (this.#toldUnhandled || this.#queued?.taken) return;
+    this.#toldUnhandled = true;
+    this.#handler.error(this.#connection, noHandlerFor(data));
+  }
+
+  /** `true` while messages have to wait for handlers before them. */
+  get #holds(): boolean {
+    return this.#slots.full || this.#waiting !== undefined;
+  }
+
+  /** Decides about a message that was not held back: the reading does not stop behind our close frame, or in steps. */
+  #mayHand(): boolean {
+    if (this.#closing.closeSent && this.#reader.delivery !== "step") this.#drops = true;
+    return !this.#drops;
+  }
+
+  /** A handler is done: goes on, unless others or a full queue hold the reading up. */
+  #proceed(): void {
+    if (this.#waiting !== undefined) return this.#handWaiting();
+    if (this.full) return;
+    if (this.#batchCut) {
+      this.#batchCut = false;
+      this.#reader.deliverBatch();
+    } else this.#reader.unblockImmediate();
+  }
+
+  /**
+   * The transport is closed: goes on with the messages that had come before.
+   *
+   * @returns `true` if some still wait for handlers.
+   */
+  waitsForHandlers(): boolean {
+    // The transport may have cancelled what was deferred.
+    this.#slots.resume();
+    return this.#holds && (this.#waiting !== undefined || !this.#reader.empty);
   }
 
   /** Counts a message or control frame: within a parse, so that an error thrown here fails the connection. */
@@ -174,12 +240,15 @@ export class DeliveryControl<Connection> implements MessageHandler {
   // ---- Queue ---------------------------------------------------------------------------------------------------
 
   #useQueue(): QueuedDelivery {
-    return this.#queued ??= new QueuedDelivery(this.#reader, this.#closing);
+    return this.#queued ??= new QueuedDelivery({
+      block: () => this.#reader.block(),
+      unblockImmediate: () => this.#proceed(),
+    }, this.#closing);
   }
 
-  /** `true` if enough messages wait in the queue. */
+  /** `true` if enough messages wait in the queue, or handlers have to finish first. */
   get full(): boolean {
-    return this.#queued?.full ?? false;
+    return this.#holds || (this.#queued?.full ?? false);
   }
 
   /** Keeps messages in the queue until `release`, unless the program has taken it. */
@@ -200,14 +269,26 @@ export class DeliveryControl<Connection> implements MessageHandler {
   release(): void {
     const queue = this.#queued?.release();
     if (queue === undefined) return;
+    this.#waiting = queue;
     // An end that came behind the messages loses none of them; an end caused by a handler stops the delivery.
-    const ended = this.#closing.discards;
+    this.#releasedLate = this.#closing.discards;
+    this.#handWaiting();
+  }
+
+  #handWaiting(): void {
+    const queue = this.#waiting!;
+    const wanted = (): boolean => !queue.empty && (this.#releasedLate || !this.#closing.discards);
     this.#reader.replay(() => {
-      for (let data = queue.shift(); data !== undefined && (ended || !this.#closing.discards); data = queue.shift()) {
-        this.#handler.message(this.#connection, data);
+      while (!this.#slots.full && wanted()) {
+        const data = queue.shift()!;
+        const result = this.#handler.message(this.#connection, data);
+        if (result !== undefined) this.#handed(result, data);
       }
     });
-    if (this.#closing.phase !== "closed" && this.#reader.delivery === "immediate") this.#reader.unblock();
+    if (wanted()) return this.#reader.block();
+    this.#waiting = undefined;
+    if (this.#closing.phase === "closed" || this.#reader.delivery !== "immediate") return;
+    if (!this.#slots.full || this.#closing.closeSent) this.#reader.unblock();
   }
 
   /**

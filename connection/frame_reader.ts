@@ -140,6 +140,11 @@ export class FrameReader<Connection> implements TransportHandler, MessageOwner {
     return !this.#blocked || this.#delivery === "batched";
   }
 
+  /** `true` while a full queue or pending handlers hold up the reading. */
+  get held(): boolean {
+    return this.#blocked && this.#delivery === "immediate";
+  }
+
   // ---- Transport -----------------------------------------------------------------------------------------------
 
   /**
@@ -199,11 +204,12 @@ export class FrameReader<Connection> implements TransportHandler, MessageOwner {
    * Changes when bytes are parsed.
    *
    * @param delivery From now on.
+   * @param held `true` if messages have to wait in any case.
    */
-  setDelivery(delivery: Delivery): void {
+  setDelivery(delivery: Delivery, held: boolean): void {
     this.#delivery = delivery;
     if (delivery !== "step") this.finishStep("none");
-    if (delivery === "immediate") this.unblock();
+    if (delivery === "immediate" && !held) this.unblock();
     else this.block();
   }
 
@@ -292,6 +298,15 @@ export class FrameReader<Connection> implements TransportHandler, MessageOwner {
     if (!this.#parsing) this.#parseUnread();
     if (!this.#blocked) this.#transport.resume();
     this.#finishIfDrained();
+  }
+
+  /**
+   * Calls back in a later turn, after other connections.
+   *
+   * @param work The rest of the work.
+   */
+  deferWork(work: () => void): void {
+    this.#transport.deferWork(work);
   }
 
   /** Goes on parsing, unless it waits for a batch or a step. */

@@ -42,6 +42,11 @@ export interface CloseInfo {
   reason: string;
   /** `true` if both close frames were exchanged (RFC 6455 §7.1.4). */
   clean: boolean;
+  /**
+   * `true` if the WebSocket had been open. `false` on a server for plain HTTP, refused handshakes and port scans; a
+   * client has no end of a connection that was never open.
+   */
+  opened: boolean;
   /** The close frame that was sent, if one was. */
   sent?: CloseFrame | undefined;
   /** The close frame that was received, if one was. */
@@ -158,13 +163,14 @@ export interface ConnectionOptions {
    */
   slowConsumer?: SlowConsumer | undefined;
   /**
-   * Longest time for the closing handshake, and then for the end of TCP, in ms.
+   * Longest time for the closing handshake, and then for the end of TCP, in ms. A peer that in this time takes bytes
+   * which were sent before, or sends more before its close frame, gets the same time again, at most ten times each.
    * @default {10000}
    */
   closeTimeout?: number | undefined;
   /**
    * Longest time in which only pings and pongs come or are sent, in ms, exact to an eighth. Then the connection is
-   * closed with 1001.
+   * closed with 1001. The time does not run while loops or handlers of the program hold up the reading.
    * @default {0}
    */
   idleTimeout?: number | undefined;
@@ -191,6 +197,14 @@ export interface ConnectionOptions {
    * @default {0}
    */
   maxByteRate?: number | undefined;
+  /**
+   * Most promises of message handlers that may be pending on one connection. Then its reading stops until one is
+   * settled, so that the peer has to wait; other connections go on. 1 keeps the order: a message is handed over when the
+   * promise of the one before is settled. Handlers without a promise are not counted. A handler that waits for a later
+   * message of the same connection needs a free slot for it. A page cannot stop the reading: messages wait in memory.
+   * @default {64}
+   */
+  concurrency?: number | undefined;
   /**
    * Messages and bytes that may come at once, as the seconds in which `maxMessageRate` and `maxByteRate` would let them
    * in; at least 1 to be of use.
@@ -222,6 +236,7 @@ export const CONNECTION_SETTINGS: SettingsTable<ConnectionSettings> = {
   maxMessageRate: { kind: "number", unit: "per second", default: 0 },
   maxByteRate: { kind: "number", unit: "per second", default: 0 },
   rateBurstSeconds: { kind: "number", unit: "seconds", default: 5 },
+  concurrency: { kind: "number", unit: "count", default: 64 },
   clock: { kind: "object", default: systemClock },
 };
 
@@ -250,10 +265,16 @@ export interface MessageWatch {
   forget(owner: MessageOwner): void;
 }
 
+/**
+ * Result of handing over a message: the promise of its handler, which never rejects; nothing if it has none; `false` if
+ * there is no handler for this kind of message, though there is one for the other kind.
+ */
+export type MessageResult = PromiseLike<unknown> | false | undefined | void;
+
 /** Events of a connection. Calls come in the order of arrival. */
 export interface ConnectionEvents<Connection> {
   /** A message came, or with frame by frame delivery a frame of one. */
-  message(connection: Connection, data: MessageData, frame?: FrameInfo): void;
+  message(connection: Connection, data: MessageData, frame?: FrameInfo): MessageResult;
   /** A ping came; it was answered already. Its payload is valid only during the call. */
   ping(connection: Connection, payload: Uint8Array): void;
   /** A pong came. Its payload is valid only during the call. */

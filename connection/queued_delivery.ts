@@ -60,6 +60,11 @@ export class QueuedDelivery {
     return this.#queue?.full ?? false;
   }
 
+  /** `true` if a loop or stream of the program gets the messages. */
+  get taken(): boolean {
+    return this.#use === "taken";
+  }
+
   /** `true` if handlers get the messages that come. */
   get reachesHandlers(): boolean {
     return !this.#drops && this.#use !== "waiting";

@@ -32,14 +32,14 @@ const server = new WebSocketServer<Kept>({
   maxMessageSize: 2 * 1024 * 1024,
   maxTotalMessageSize: 8 * 1024 * 1024,
   maxTotalBodySize: 8 * 1024 * 1024,
-  onHandshakeResponseSent: (connection) => void (connection.data = { received: new Digest(), sent: new Digest() }),
+  onOpen: (connection) => void (connection.data = { received: new Digest(), sent: new Digest() }),
   onMessageReceived: echo,
   onBinaryDataReceived: echo,
   onCommandGet: async (request) => new Response(String((await request.text()).length)),
-  onDisconnect(connection, info) {
-    const id = connection.data === undefined ? undefined : connection.request.path.slice(1);
+  onEnd(connection, info) {
+    const id = connection.request.path.slice(1);
     // Attackers have no number.
-    if (id === undefined || !Number.isInteger(Number(id))) return;
+    if (!Number.isInteger(Number(id))) return;
     const { received, sent } = connection.data;
     tally.set(id, { received: received.text, sent: sent.text, info });
   },

@@ -16,6 +16,7 @@
 import type { AcceptHost, AllowDecision } from "./accept_host.ts";
 import type { AdmissionTicket } from "./admission.ts";
 import { concat, EMPTY } from "../base/bytes.ts";
+import { CloseProgress } from "../connection/close_progress.ts";
 import {
   abandonConnection,
   openConnection,
@@ -85,6 +86,10 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   #overloaded = false;
   /** Aborts the signal of the request that the program is answering. */
   #abortAnswer: ((reason: unknown) => void) | undefined;
+  /** Set if no request may follow, since the server has stopped. */
+  #last = false;
+  /** Set while the program makes the response. */
+  #awaitsResponse = false;
 
   // The current request and its response
   #body: RequestBody | undefined;
@@ -127,11 +132,40 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#transport.open(this);
   }
 
-  /** The server stops: an idle connection ends at once, a busy one after its response. */
+  /**
+   * The server stops: an idle connection ends at once, a busy one after its response, unless its peer has left before
+   * there is one.
+   */
   shutdown(): void {
-    if (this.#state === "head" && this.#headReader.untouched && this.#unread.length === 0) {
-      abandonConnection(this.#connection);
-    }
+    const idle = this.#state === "head" && this.#headReader.untouched && this.#unread.length === 0;
+    if (idle) abandonConnection(this.#connection);
+    else if (this.#peerEnded && this.awaitsHandler) this.#transport.destroy();
+  }
+
+  /** `true` while a handler of the program decides about the answer. */
+  get awaitsHandler(): boolean {
+    return this.#state === "deciding" || (this.#state === "answering" && this.#awaitsResponse);
+  }
+
+  /** No other request follows the one that is being answered. */
+  endAfterResponse(): void {
+    this.#last = true;
+  }
+
+  /**
+   * Begins to watch how the peer takes its response.
+   *
+   * @returns The progress.
+   */
+  watchProgress(): CloseProgress {
+    const transport = this.#transport;
+    return new CloseProgress({
+      get bytesWritten(): number {
+        return transport.bytesWritten;
+      },
+      bufferedAmount: 0,
+      congested: true,
+    });
   }
 
   // ---- From the transport --------------------------------------------------------------------------------------
@@ -171,6 +205,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     // A peer that has sent FIN may still read its response; without one on its way there is nothing to wait for.
     const answers = this.#state === "answering" || (this.#state === "head" && this.#unread.length > 0);
     if (!answers) return this.#transport.destroy();
+    if (this.#host.stopping() && this.awaitsHandler) return this.#transport.destroy();
     this.#abortRequest();
     if (this.#direct?.take !== undefined) this.#failDirect(lostBody("The request ends inside its body"));
     else if (this.#body?.pulling) this.#body.fail(lostBody("The request ends inside its body"));
@@ -322,17 +357,19 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
 
   async #answer(request: Request, line: RequestLine, mayKeepAlive: boolean): Promise<void> {
     let response: Response;
+    this.#awaitsResponse = true;
     try {
       response = await timeHandler(() => this.#host.respond(request, this.#connection));
     } catch (error) {
       if (this.#body?.error === undefined) this.#host.error(error, this.#connection);
       response = refusalOf(this.#body?.error);
     }
+    this.#awaitsResponse = false;
     if (this.#state !== "answering") return void response.body?.cancel().catch(ignore);
     this.#expectsContinue = false;
     this.#dropBufferedBody();
     const { done, error } = this.#body!;
-    const keepAlive = mayKeepAlive && done && error === undefined && !this.#overloaded && !this.#host.stopping();
+    const keepAlive = mayKeepAlive && done && error === undefined && !this.#overloaded && !this.#endsSoon;
     try {
       await this.#writer.send(response, line, keepAlive);
       this.#abortAnswer = undefined;
@@ -341,6 +378,10 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     } catch (error) {
       this.#sendFailed(error, "onCommandGet");
     }
+  }
+
+  get #endsSoon(): boolean {
+    return this.#last || this.#host.stopping();
   }
 
   /** Once the head is sent, only the end of the connection tells the peer that the body is not complete. */
@@ -388,7 +429,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
 
   #awaitRequest(): void {
     // The connection was answering when the server stopped, so that shutdown() did not end it.
-    const over = this.#peerEnded || (this.#host.stopping() && this.#headReader.untouched);
+    const over = this.#peerEnded || (this.#endsSoon && this.#headReader.untouched);
     if (over) this.#transport.destroy();
     else this.#transport.resume();
   }
@@ -480,7 +521,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   #reply(reply: TextReply, mayKeepAlive: boolean): void {
     if (this.#state !== "answering") return;
     this.#direct = undefined;
-    if (!mayKeepAlive || this.#overloaded || this.#host.stopping()) return this.#finishWith(reply.toResponse());
+    if (!mayKeepAlive || this.#overloaded || this.#endsSoon) return this.#finishWith(reply.toResponse());
     this.#replying = true;
     if (this.#writer.writeAtOnce(reply.encode())) this.#nextRequest();
   }

@@ -8,14 +8,17 @@
 import { AcceptSession } from "./accept.ts";
 import type { AcceptHost } from "./accept_host.ts";
 import { Admission, AdmissionTicket, RefusalQueue } from "./admission.ts";
+import type { CloseProgress } from "../connection/close_progress.ts";
 import type { CloseInfo } from "../connection/options.ts";
 import {
   abandonConnection,
   type ConnectionHandler,
   type ConnectionTopics,
   createConnection,
+  watchClose,
   type WebSocketConnection,
 } from "../connection/connection.ts";
+import { callWithin } from "./handler_scope.ts";
 import { UnfinishedMessages } from "../connection/unfinished_messages.ts";
 import type { ServerContext } from "./context.ts";
 import { TransportError } from "../base/errors.ts";
@@ -46,6 +49,8 @@ export class ServerConnections<Data> {
   #handler: ConnectionHandler<Data>;
   /** Set while the server stops. */
   #stopFrame: StopFrame | undefined;
+  /** Connections for whose handlers `stop` does not wait, since they wait for it. */
+  readonly #excused = new Map<WebSocketConnection<Data>, StopFrame>();
   /** Settled when the last connection has ended. */
   #whenEmpty: PromiseWithResolvers<void> | undefined;
 
@@ -74,9 +79,14 @@ export class ServerConnections<Data> {
     return this.#open;
   }
 
-  /** `true` if there is no connection. */
+  /** `true` if there is no connection, but for those whose handlers wait for the end of all others. */
   get isEmpty(): boolean {
-    return this.#open.size + this.#pending.size === 0;
+    if (this.#open.size > 0) return false;
+    if (this.#pending.size > this.#excused.size) return false;
+    for (const [connection, session] of this.#pending) {
+      if (!this.#excused.has(connection) || !session.awaitsHandler) return false;
+    }
+    return true;
   }
 
   /** Sets the extension of the server, before there are connections. */
@@ -170,7 +180,7 @@ export class ServerConnections<Data> {
       allow: (connection, awaited) =>
         calls.allow(
           connection,
-          () => (extension.allow === undefined ? context : extension).allow!(connection),
+          () => callWithin(connection, () => (extension.allow === undefined ? context : extension).allow!(connection)),
           awaited,
         ),
       selectProtocol: (connection, offered) => calls.selectProtocol(connection, offered, settings.current.protocols),
@@ -178,7 +188,10 @@ export class ServerConnections<Data> {
         direct: (line, fields, connection) => extension.respondDirectly!(line, fields, connection),
       },
       respond: (request, connection) =>
-        (extension.respond === undefined ? context : extension).respond!(request, connection),
+        callWithin(
+          connection,
+          () => (extension.respond === undefined ? context : extension).respond!(request, connection),
+        ),
       opened: (connection) => this.#opened(connection),
       refused: (reason, connection) => context.requestRefused(reason, connection),
       error: (error, connection) => context.requestFailed(error, connection),
@@ -193,12 +206,12 @@ export class ServerConnections<Data> {
         ? (connection, data, frame) => context.receive(connection, data, frame)
         : (connection, data, frame) => extension.receive!(connection, data, frame),
       ping: (connection, data) => {
-        if (handlers.onPing === undefined) return;
+        if (!handlers.onPing) return;
         const own = data.slice();
         calls.call("onPing", connection, () => handlers.onPing?.(connection, own));
       },
       pong: (connection, data) => {
-        if (handlers.onPong === undefined) return;
+        if (!handlers.onPong) return;
         const own = data.slice();
         calls.call("onPong", connection, () => handlers.onPong?.(connection, own));
       },
@@ -220,14 +233,16 @@ export class ServerConnections<Data> {
     meter.handshakeTimes.add(duration);
     log.opened(connection, duration);
     extension.opened?.(connection);
+    calls.call("onOpen", connection, () => handlers.onOpen?.(connection));
     calls.call("onHandshakeResponseSent", connection, () => handlers.onHandshakeResponseSent?.(connection));
-    const frame = this.#stopFrame;
+    const frame = this.#stopFrame ?? this.#excused.get(connection);
     if (frame !== undefined) connection.close(frame.code, frame.reason);
   }
 
   #disconnected(connection: WebSocketConnection<Data>, info: CloseInfo): void {
     const { meter, log, calls, handlers, extension } = this.#context;
     this.#pending.delete(connection);
+    this.#excused.delete(connection);
     this.#tickets.get(connection)?.leave();
     this.#tickets.delete(connection);
     this.#topics.leave(connection);
@@ -235,10 +250,15 @@ export class ServerConnections<Data> {
       meter.close((info.received ?? info.sent ?? info).code);
       log.closed(connection, info);
       extension.ended?.(connection);
+      calls.call("onEnd", connection, () => handlers.onEnd?.(connection, info));
     }
     calls.call("onDisconnect", connection, () => handlers.onDisconnect?.(connection, info));
-    if (!this.isEmpty) return;
-    this.#whenEmpty?.resolve();
+    this.#checkEmpty();
+  }
+
+  #checkEmpty(): void {
+    if (this.#whenEmpty === undefined || !this.isEmpty) return;
+    this.#whenEmpty.resolve();
     this.#whenEmpty = undefined;
   }
 
@@ -247,6 +267,36 @@ export class ServerConnections<Data> {
   /** The server stops: from now on connections are closed as they open. */
   beginStop(code: number, reason: string): void {
     this.#stopFrame = { code, reason };
+  }
+
+  /**
+   * The server stops because a handler asks for it, for whose answer the peer of a connection waits: the answer is the
+   * last one on it, and the stop does not wait for it.
+   *
+   * @param caller The connection, if it is one of them.
+   */
+  excuse(caller: object | undefined): void {
+    const connection = caller as WebSocketConnection<Data> | undefined;
+    if (connection === undefined || !this.#pending.has(connection)) return;
+    this.#excused.set(connection, this.#stopFrame!);
+    this.#pending.get(connection)!.endAfterResponse();
+    this.#checkEmpty();
+  }
+
+  /**
+   * Begins to watch which connections make progress.
+   *
+   * @returns Terminates those that have made none since the last call.
+   */
+  watchProgress(): () => void {
+    const progress = new Map<WebSocketConnection<Data>, CloseProgress>();
+    for (const connection of this.#open) progress.set(connection, watchClose(connection));
+    for (const [connection, session] of this.#pending) progress.set(connection, session.watchProgress());
+    return () => {
+      for (const connection of [...this.#open, ...this.#pending.keys()]) {
+        if (!progress.get(connection)?.renew()) connection.terminate();
+      }
+    };
   }
 
   /** Closes all connections: those whose handshake is not done at once, or after the response that is being made. */

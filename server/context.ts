@@ -10,6 +10,7 @@ import { CloseCode, HandlerError, TransportError, WebSocketError } from "../base
 import type { ServerExtension } from "./extension.ts";
 import { HandlerCalls } from "./handler_calls.ts";
 import type { AllowResult, ServerHandlers } from "./handlers.ts";
+import type { MessageResult } from "../connection/options.ts";
 import { textResponse } from "../protocol/http.ts";
 import { ServerLog } from "./log.ts";
 import type { FrameInfo } from "../protocol/frame_header.ts";
@@ -56,17 +57,24 @@ export class ServerContext<Data> {
    * @param connection The connection it came on.
    * @param data The message.
    * @param frame Given with `frameByFrame` only.
+   * @returns The promise of the handler; `false` if only the other kind of message has one.
    */
-  receive(connection: WebSocketConnection<Data>, data: MessageData, frame?: FrameInfo): void {
+  receive(connection: WebSocketConnection<Data>, data: MessageData, frame?: FrameInfo): MessageResult {
     const name = typeof data === "string" ? "onMessageReceived" : "onBinaryDataReceived";
+    const { handlers } = this;
     try {
       const result = typeof data === "string"
-        ? this.handlers.onMessageReceived?.(connection, data, frame)
-        : this.handlers.onBinaryDataReceived?.(connection, data, frame);
-      if (result instanceof Promise) this.calls.watch(name, connection, result);
+        ? handlers.onMessageReceived?.(connection, data, frame)
+        : handlers.onBinaryDataReceived?.(connection, data, frame);
+      if (result instanceof Promise) return this.calls.watch(name, connection, result);
     } catch (error) {
       this.#handlerFailed(new HandlerError(name, error), connection);
+      return undefined;
     }
+    if (isSet(handlers[name])) return undefined;
+    return isSet(typeof data === "string" ? handlers.onBinaryDataReceived : handlers.onMessageReceived)
+      ? false
+      : undefined;
   }
 
   /**
@@ -180,6 +188,11 @@ export class ServerContext<Data> {
     failConnection(connection, CloseCode.InternalError, failure);
     this.connectionFailed(failure, connection);
   }
+}
+
+/** Tells whether a handler is set: `null` stands for none. */
+function isSet(handler: unknown): boolean {
+  return handler !== undefined && handler !== null;
 }
 
 function codeOf(error: unknown): string {

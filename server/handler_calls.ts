@@ -5,7 +5,7 @@
  */
 
 import type { WebSocketConnection } from "../connection/connection.ts";
-import { HandlerError } from "../base/errors.ts";
+import { HandlerError, StateError } from "../base/errors.ts";
 import { textResponse } from "../protocol/http.ts";
 import { quote } from "../base/error_text.ts";
 import type { AllowDecision } from "./accept_host.ts";
@@ -16,6 +16,8 @@ import type { AllowAnswer, AllowResult, CommandResult, HandlerResult, ServerHand
 export class HandlerCalls<Data> {
   #handlers: ServerHandlers<Data>;
   #failed: (error: HandlerError, connection: WebSocketConnection<Data>) => void;
+  /** `true` if a message without handler was printed. */
+  #printed = false;
 
   /**
    * Makes the calls of one server.
@@ -53,9 +55,14 @@ export class HandlerCalls<Data> {
    * @param name Its name.
    * @param connection The connection it was called for.
    * @param result The promise.
+   * @returns Resolves when it is settled and a failure was reported.
    */
-  watch(name: keyof ServerHandlers, connection: WebSocketConnection<Data>, result: Promise<unknown>): void {
-    result.catch((error) => this.#failed(new HandlerError(name, error), connection));
+  watch(
+    name: keyof ServerHandlers,
+    connection: WebSocketConnection<Data>,
+    result: Promise<unknown>,
+  ): Promise<unknown> {
+    return result.catch((error) => this.#failed(new HandlerError(name, error), connection));
   }
 
   /**
@@ -68,6 +75,11 @@ export class HandlerCalls<Data> {
     const { onError } = this.#handlers;
     if (!onError) {
       if (error instanceof HandlerError) console.error(error);
+      // Once for all connections: a peer must not fill the log.
+      if (!this.#printed && error instanceof StateError && error.code === "ERR_NO_HANDLER") {
+        this.#printed = true;
+        console.error(error);
+      }
       return;
     }
     const failed = (failure: unknown): void => console.error(new HandlerError("onError", failure));
@@ -121,7 +133,7 @@ export class HandlerCalls<Data> {
    * @throws {HandlerError} If the handler fails, or chooses a subprotocol that was not offered.
    */
   selectProtocol(connection: WebSocketConnection<Data>, offered: string[], protocols: readonly string[]): string {
-    if (this.#handlers.onSelectProtocol === undefined) {
+    if (!this.#handlers.onSelectProtocol) {
       return protocols.find((protocol) => offered.includes(protocol)) ?? "";
     }
     const chosen = this.#askProtocol(connection, offered);

@@ -31,10 +31,10 @@ export interface ServerHandlers<Data = unknown> {
   /** Called for the pass phrase of an encrypted private key. */
   onGetSSLPassword?: (() => string | Promise<string>) | undefined;
   /**
-   * Called after TCP and TLS, before the handshake; for plain HTTP and refused connections too, whose `onDisconnect`
-   * gets 1006. For WebSockets only: `onHandshakeResponseSent`.
+   * Called after TCP and TLS, before the handshake; for plain HTTP, refused connections and port scans too, whose
+   * `onDisconnect` has `opened: false`. For WebSockets only: `onOpen`.
    */
-  onConnect?: ((connection: WebSocketConnection<Data>) => HandlerResult) | undefined;
+  onConnect?: ((connection: WebSocketConnection<Data | undefined>) => HandlerResult) | undefined;
   /**
    * Called for a valid handshake request, which is in `connection.request`. `true` opens the WebSocket, `{ headers }`
    * too, with header fields such as `Set-Cookie` in the answer. `false` answers 403, and a `Response` is sent as it is:
@@ -42,13 +42,15 @@ export interface ServerHandlers<Data = unknown> {
    * has `handshakeTimeout`, then the peer gets 503; `connection.request.signal` aborts then, and when the peer leaves
    * before. Later answers are ignored. Without this handler all requests are allowed.
    */
-  onAllow?: ((connection: WebSocketConnection<Data>) => AllowResult) | undefined;
+  onAllow?: ((connection: WebSocketConnection<Data | undefined>) => AllowResult) | undefined;
   /**
    * Chooses one of the offered subprotocols; "" or `undefined` for none. Without this handler the first of
    * `protocols` that is offered is chosen.
    */
   onSelectProtocol?: ((connection: WebSocketConnection<Data>, offered: string[]) => string | undefined) | undefined;
-  /** Called after the handshake: from here on messages may be sent. */
+  /** Called when the WebSocket is open: from here on messages may be sent. Its counterpart is `onEnd`. */
+  onOpen?: ((connection: WebSocketConnection<Data>) => HandlerResult) | undefined;
+  /** Called at the same time, behind `onOpen`: its former name. */
   onHandshakeResponseSent?: ((connection: WebSocketConnection<Data>) => HandlerResult) | undefined;
   /** Called for a text message, or with `frameByFrame` for a frame of one. */
   onMessageReceived?:
@@ -64,19 +66,26 @@ export interface ServerHandlers<Data = unknown> {
   onPong?: ((connection: WebSocketConnection<Data>, data: Uint8Array) => HandlerResult) | undefined;
   /** Called for the peer's close frame; it is answered already, unless `manualClose` is set. */
   onClose?: ((connection: WebSocketConnection<Data>, code: number, reason: string) => HandlerResult) | undefined;
-  /** Called when the connection has ended: exactly once for each `onConnect`. */
-  onDisconnect?: ((connection: WebSocketConnection<Data>, info: CloseInfo) => HandlerResult) | undefined;
+  /** Called when a WebSocket has ended: exactly once for each `onOpen`, and before `onDisconnect`. */
+  onEnd?: ((connection: WebSocketConnection<Data>, info: CloseInfo) => HandlerResult) | undefined;
+  /**
+   * Called when a connection has ended, exactly once for each `onConnect`: for those that were never open too, whose
+   * `data` may not be set. `info.opened` tells them apart; `onEnd` is called for WebSockets only.
+   */
+  onDisconnect?: ((connection: WebSocketConnection<Data | undefined>, info: CloseInfo) => HandlerResult) | undefined;
   /**
    * Answers a plain HTTP request. Without an answer it gets 426, on another path than `pathName` 404. Each request
    * needs a `Response` of its own, with a status from 200 to 599. The time is not limited; `request.signal` aborts when
    * the client leaves, or `stop` gives it up, before all of the response is sent.
    */
-  onCommandGet?: ((request: Request, connection: WebSocketConnection<Data>) => CommandResult) | undefined;
+  onCommandGet?: ((request: Request, connection: WebSocketConnection<Data | undefined>) => CommandResult) | undefined;
   /**
-   * Called for failures: a protocol violation, a refused handshake, a handler ({@linkcode HandlerError}), the listener.
-   * Without this handler, errors of handlers are printed with `console.error`, and others are dropped.
+   * Called for failures: a protocol violation, a refused handshake, a handler ({@linkcode HandlerError}), a message of
+   * a kind that has no handler while the other kind has one (`ERR_NO_HANDLER`, once for each connection), the listener.
+   * Without this handler, errors of handlers and the first `ERR_NO_HANDLER` are printed with `console.error`, and
+   * others are dropped.
    */
-  onError?: ((error: unknown, connection?: WebSocketConnection<Data>) => void) | undefined;
+  onError?: ((error: unknown, connection?: WebSocketConnection<Data | undefined>) => void) | undefined;
   /**
    * Called with a structured record for each start and stop, connection, refusal and failure. The same
    * records go to the channel `tackline:websocket:server` of `node:diagnostics_channel`.
@@ -90,12 +99,14 @@ export const SERVER_HANDLERS: HandlersTable<ServerHandlers> = {
   onConnect: true,
   onAllow: true,
   onSelectProtocol: true,
+  onOpen: true,
   onHandshakeResponseSent: true,
   onMessageReceived: true,
   onBinaryDataReceived: true,
   onPing: true,
   onPong: true,
   onClose: true,
+  onEnd: true,
   onDisconnect: true,
   onCommandGet: true,
   onError: true,
@@ -105,7 +116,7 @@ export const SERVER_HANDLERS: HandlersTable<ServerHandlers> = {
 /** Options of one message to the subscribers of a topic. */
 export interface PublishOptions<Data = unknown> extends MessageOptions {
   /** A connection that does not get the message, such as its sender. */
-  except?: WebSocketConnection<Data> | undefined;
+  except?: WebSocketConnection<Data | undefined> | undefined;
 }
 
 /** Options of `stop`. */
@@ -120,7 +131,10 @@ export interface StopOptions {
    * @default {""}
    */
   reason?: string | undefined;
-  /** Time that connections have to end, in ms; 0: no limit. The default is the setting `closeTimeout`. */
+  /**
+   * Time that connections have to end, in ms; 0: no limit. Those whose peers make progress get it again, at most ten
+   * times. The default is the setting `closeTimeout`.
+   */
   closeTimeout?: number | undefined;
   /** Aborts the wait: the remaining connections are terminated. */
   signal?: AbortSignal | undefined;

@@ -14,6 +14,7 @@
 import { CloseCode, TransportError } from "../base/errors.ts";
 import type { ServerConnections } from "./connections.ts";
 import type { ServerContext } from "./context.ts";
+import { callWithin, waitingCaller } from "./handler_scope.ts";
 import type { StopOptions } from "./handlers.ts";
 import { encodeClosePayload } from "../protocol/payload.ts";
 import type { Publisher } from "./publisher.ts";
@@ -143,7 +144,8 @@ export class Lifecycle<Data> {
 
   #loadIdentity(): Promise<TlsIdentity> {
     const { handlers, settings } = this.#context;
-    return loadIdentity(settings.current, handlers.onGetSSLPassword && (() => handlers.onGetSSLPassword?.()));
+    const ask = handlers.onGetSSLPassword && (() => callWithin(this, () => handlers.onGetSSLPassword?.()));
+    return loadIdentity(settings.current, ask || undefined);
   }
 
   /**
@@ -170,11 +172,15 @@ export class Lifecycle<Data> {
     if (this.#wanted === "stopped" && this.#connections.isEmpty) return this.#change.catch(() => {});
     if (this.#wanted === "stopped") this.#hasten(options);
     this.#wanted = "stopped";
-    this.#change = this.#change.catch(() => {}).then(() => this.#drain(options));
-    return this.#change;
+    const caller = waitingCaller();
+    this.#change = this.#change.catch(() => {}).then(() => this.#drain(options, caller));
+    // A second call may come from within a handler that holds up the first one.
+    if (this.#state === "stopping") this.#connections.excuse(caller);
+    // The start waits for the handler, and this for the start.
+    return caller === this && this.#state === "starting" ? Promise.resolve() : this.#change;
   }
 
-  async #drain(options: StopOptions): Promise<void> {
+  async #drain(options: StopOptions, caller: object | undefined): Promise<void> {
     const connections = this.#connections;
     if (this.#state !== "running" && connections.isEmpty) return;
     const { settings: { current }, log, extension } = this.#context;
@@ -184,9 +190,10 @@ export class Lifecycle<Data> {
     this.#signal?.removeEventListener("abort", this.#onSignal);
     log.write("info", "server.stopping", { connections: connections.open.size });
     const closed = this.#listener?.close();
+    connections.excuse(caller);
     connections.closeAll();
     const hasten = (): void => connections.terminateAll();
-    const cancel = closeTimeout > 0 ? current.clock.after(closeTimeout, hasten) : () => {};
+    const cancel = this.#terminateStalled(closeTimeout);
     if (options.signal?.aborted) hasten();
     options.signal?.addEventListener("abort", hasten, { once: true });
     await connections.empty();
@@ -200,6 +207,25 @@ export class Lifecycle<Data> {
     this.#setState("stopped");
     connections.endStop();
     log.write("info", "server.stopped", {});
+  }
+
+  /**
+   * Terminates connections that make no progress, at the end of each period of `closeTimeout`.
+   *
+   * @returns Cancels it.
+   */
+  #terminateStalled(closeTimeout: number): () => void {
+    let cancel = (): void => {};
+    if (closeTimeout === 0) return cancel;
+    const terminateStalled = this.#connections.watchProgress();
+    const wait = (): void => {
+      cancel = this.#context.settings.current.clock.after(closeTimeout, () => {
+        wait();
+        terminateStalled();
+      });
+    };
+    wait();
+    return () => cancel();
   }
 
   /** Shortens a stop that is under way, as a second call asks. */

@@ -137,7 +137,7 @@ export class Publisher<Data> {
     chosen: ReadonlySet<WebSocketConnection<Data>>,
     data: MessageData,
     options?: MessageOptions,
-    except?: WebSocketConnection<Data>,
+    except?: WebSocketConnection<Data | undefined>,
   ): number {
     if (chosen.size === 0) return 0;
     const { settings: { current: { compression, splitMessage, frameSize } }, meter } = this.#context;

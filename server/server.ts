@@ -61,7 +61,9 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
   onAllow?: ServerHandlers<Data>["onAllow"] | undefined;
   /** Chooses one of the offered subprotocols. */
   onSelectProtocol?: ServerHandlers<Data>["onSelectProtocol"] | undefined;
-  /** Called after the handshake. */
+  /** Called when a WebSocket is open. */
+  onOpen?: ServerHandlers<Data>["onOpen"] | undefined;
+  /** Called when a WebSocket is open, behind `onOpen`. */
   onHandshakeResponseSent?: ServerHandlers<Data>["onHandshakeResponseSent"] | undefined;
   /** Called for a text message. */
   onMessageReceived?: ServerHandlers<Data>["onMessageReceived"] | undefined;
@@ -73,7 +75,9 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
   onPong?: ServerHandlers<Data>["onPong"] | undefined;
   /** Called for the peer's close frame. */
   onClose?: ServerHandlers<Data>["onClose"] | undefined;
-  /** Called when a connection has ended. */
+  /** Called when a WebSocket has ended. */
+  onEnd?: ServerHandlers<Data>["onEnd"] | undefined;
+  /** Called when a connection has ended, open or not. */
   onDisconnect?: ServerHandlers<Data>["onDisconnect"] | undefined;
   /** Answers a plain HTTP request. */
   onCommandGet?: ServerHandlers<Data>["onCommandGet"] | undefined;
@@ -155,6 +159,8 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
   declare maxByteRate: number;
   /** Messages and bytes that may come at once, as seconds of `maxMessageRate` and `maxByteRate`. */
   declare rateBurstSeconds: number;
+  /** Largest number of promises of message handlers that are pending on one connection; 0: no limit. */
+  declare concurrency: number;
   /** Largest number of topics that one connection may subscribe to; 0: no limit. */
   declare maxTopics: number;
   /** Largest number of plain HTTP requests of one connection; 0: no limit. */
@@ -205,12 +211,14 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
     this.onConnect = options.onConnect;
     this.onAllow = options.onAllow;
     this.onSelectProtocol = options.onSelectProtocol;
+    this.onOpen = options.onOpen;
     this.onHandshakeResponseSent = options.onHandshakeResponseSent;
     this.onMessageReceived = options.onMessageReceived;
     this.onBinaryDataReceived = options.onBinaryDataReceived;
     this.onPing = options.onPing;
     this.onPong = options.onPong;
     this.onClose = options.onClose;
+    this.onEnd = options.onEnd;
     this.onDisconnect = options.onDisconnect;
     this.onCommandGet = options.onCommandGet;
     this.onError = options.onError;
@@ -258,8 +266,12 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
   }
 
   /**
-   * Stops: takes no new connections, closes the open ones with 1001, waits for them, and terminates those that have
-   * not ended after `closeTimeout`. Calling it again only shortens the time, by `closeTimeout` or `signal`.
+   * Stops: takes no new connections, closes the open ones with 1001, waits for them and for responses that are being
+   * made, and terminates those that have not ended after `closeTimeout`, unless they make progress. Calling it again
+   * only shortens the time, by `closeTimeout` or `signal`.
+   *
+   * A handler may wait for it: it does not wait for the answer of the `onAllow` or `onCommandGet` that it is called in,
+   * which is sent afterwards, nor for handlers whose peers have left.
    *
    * @param options Close code, reason, time, and a signal that aborts the wait.
    * @returns Resolves when all connections have ended and the port is free.

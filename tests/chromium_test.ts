@@ -96,6 +96,7 @@ describePeer("Chromium", ["Chromium", "deno bundle"], (command) => {
           code: 4321,
           reason: "",
           clean: true,
+          opened: true,
           sent: { code: 4321, reason: "enough" },
           received: { code: 4321, reason: "" },
         },

@@ -22,7 +22,7 @@ import { recordMatches, type WhatsAppFilter } from "../cloud_api/filter.ts";
 import type { WhatsAppMessage } from "../cloud_api/messages.ts";
 import { parseNotification } from "../cloud_api/parse.ts";
 import type { WhatsAppRecord, WhatsAppStatus } from "../cloud_api/records.ts";
-import type { CloseInfo } from "../connection/options.ts";
+import type { CloseInfo, MessageResult } from "../connection/options.ts";
 import { dataForm } from "../inbox/data_form.ts";
 import {
   badMessage,
@@ -105,6 +105,8 @@ export class WhatsAppReceiver extends WebSocketClient {
   #position: InboxPosition | undefined;
   /** Session of the last connection, if it speaks the inbox subprotocol. */
   #session: InboxSession | undefined;
+  /** The message of the server's program that is being handed over. */
+  #ofProgram: MessageData | undefined;
   #loops: NotificationLoops;
   /** Reason of this receiver to end the connection itself. */
   #failure: WebSocketError | undefined;
@@ -160,7 +162,7 @@ export class WhatsAppReceiver extends WebSocketClient {
       acceptProtocol: (protocol) => this.#acceptProtocol(protocol),
       connected: (connection) => this.#connected(connection),
       givenUp: (info) => this.#givenUp(info),
-      deliver: (data, frame) => this.#deliver(data, frame),
+      deliver: (data, frame) => this.#hear(data, frame),
     });
   }
 
@@ -333,16 +335,33 @@ export class WhatsAppReceiver extends WebSocketClient {
     this.#loops.end(received === undefined || this.#failure !== undefined ? lost : undefined);
   }
 
+  /** Hands over a message, and says what became of it; notifications have a window of their own. */
+  #hear(data: MessageData, frame?: FrameInfo): MessageResult {
+    this.#ofProgram = undefined;
+    const result = this.#deliver(data, frame);
+    const own = this.#ofProgram as MessageData | undefined;
+    this.#ofProgram = undefined;
+    return own === undefined ? undefined : this.#client.handed(own, result);
+  }
+
   /** Hands over a message: raw text first, then one call a record. */
-  #deliver(data: MessageData, frame?: FrameInfo): void {
+  #deliver(data: MessageData, frame?: FrameInfo): boolean | Promise<boolean> {
     const session = this.#session;
-    if (session === undefined) return void this.#deliverPlain(data, frame);
-    if (typeof data === "string") return this.#onProgramMessage(data);
+    if (session === undefined) {
+      this.#ofProgram = data;
+      return this.#deliverPlain(data, frame);
+    }
+    if (typeof data === "string") {
+      this.#onProgramMessage(data);
+      return true;
+    }
     try {
       session.receive(data);
+      return true;
     } catch (error) {
       if (error instanceof OptionError) this.#fail(InboxCloseCode.BadMessage, badMessage(error));
       else this.#storeFailed(error);
+      return false;
     }
   }
 
@@ -392,6 +411,7 @@ export class WhatsAppReceiver extends WebSocketClient {
 
   /** Takes a message of the server's program, which is not acknowledged; a text may be a notification too. */
   #onProgramMessage(data: MessageData): void {
+    this.#ofProgram = data;
     const signed = this.#secrets !== undefined;
     // It has no signature: its raw form must not be taken for a notification either.
     if (signed && resemblesNotification(data)) {

@@ -14,6 +14,7 @@ import {
   CONNECTION_DEFAULTS,
   type ConnectionOptions,
   type ConnectionStart,
+  type MessageResult,
 } from "../../connection/options.ts";
 import type { ClientConnectionHandler, ConnectPlan } from "../../client/connector.ts";
 import { OptionError, StateError, TransportError, WebSocketError } from "../../base/errors.ts";
@@ -203,10 +204,10 @@ describe("WebSocketClient in a page", () => {
 class Log implements ClientConnectionHandler {
   events: string[] = [];
   info: CloseInfo | undefined;
-  onMessage: (data: string | Uint8Array) => void = () => {};
-  message(data: string | Uint8Array): void {
+  onMessage: (data: string | Uint8Array) => MessageResult = () => {};
+  message(data: string | Uint8Array): MessageResult {
     this.events.push(String(data));
-    this.onMessage(data);
+    return this.onMessage(data);
   }
   ping(): void {}
   pong(): void {}
@@ -259,6 +260,7 @@ describe("BrowserConnection", () => {
       code: 1000,
       reason: "done",
       clean: true,
+      opened: true,
       received: { code: 1000, reason: "done" },
       sent: { code: 1000, reason: "" },
     });
@@ -370,7 +372,7 @@ describe("BrowserConnection", () => {
     // The answer to a failure is of no interest.
     socket.end(1005);
     assertEquals(log.events.slice(3), ["disconnect 1006"]);
-    assertEquals(log.info, { code: 1006, reason: "", clean: false, sent: { code: 1005, reason: "" } });
+    assertEquals(log.info, { code: 1006, reason: "", clean: false, opened: true, sent: { code: 1005, reason: "" } });
   });
 
   it("reports an oversized message after those before it, in each delivery mode", async () => {
@@ -672,5 +674,92 @@ describe("the graph of browser.ts", () => {
       `${seen.size}`,
     );
     assert(!seen.has("protocol/frame.ts"));
+  });
+});
+
+describe("concurrency in a page", () => {
+  /** A rig whose handlers are pending until the test settles them, in their order. */
+  function makeHeld(
+    options: ConnectionOptions,
+    start: ConnectionStart = {},
+  ): Rig & { finish: () => Promise<void> } {
+    const rig = makeRig(options, start);
+    const gates: PromiseWithResolvers<void>[] = [];
+    rig.log.onMessage = () => {
+      const gate = Promise.withResolvers<void>();
+      gates.push(gate);
+      return gate.promise;
+    };
+    return {
+      ...rig,
+      async finish() {
+        gates.shift()!.resolve();
+        await settle();
+      },
+    };
+  }
+
+  it("1 keeps the order; messages wait in memory, and the server's end behind them", async () => {
+    const { socket, connection, log, finish } = makeHeld({ concurrency: 1 });
+    socket.receive("one", "two", "three");
+    socket.end(1000);
+    assertEquals([log.events, connection.state], [["one"], "open"]);
+    await finish();
+    assertEquals(log.events, ["one", "two"]);
+    await finish();
+    assertEquals(log.events, ["one", "two", "three", "close 1000", "disconnect 1000"]);
+    await finish();
+    assertEquals((await connection.closed).clean, true);
+  });
+
+  it("aborts beyond 1 MiB that waits for handlers, since a browser reads on", async () => {
+    const { socket, connection, log } = makeHeld({ concurrency: 1, maxMessageSize: 1000 });
+    for (let index = 0; index < 2000; index++) socket.receive("x".repeat(1000));
+    assertEquals((await connection.closed).code, 1006);
+    assertEquals(log.events.slice(1), ["error ERR_SLOW_CONSUMER", "disconnect 1006"]);
+  });
+
+  it("drops what waits when the program closes within the handler, and the server answers", async () => {
+    const { socket, connection, log } = makeHeld({ concurrency: 1 });
+    socket.receive("one", "two");
+    const closed = connection.close();
+    socket.end(1005);
+    await closed;
+    assertEquals(log.events, ["one", "close 1005", "disconnect 1005"]);
+  });
+
+  it("goes on with a batch that was cut", async () => {
+    const { socket, connection, log, finish } = makeHeld({ concurrency: 1 }, { delivery: "batched" });
+    socket.receive("one", "two");
+    connection.deliverBatch();
+    assertEquals(log.events, ["one"]);
+    await finish();
+    assertEquals(log.events, ["one", "two"]);
+    await finish();
+    socket.receive("three");
+    await settle();
+    assertEquals(log.events, ["one", "two"]);
+  });
+
+  it("counts messages that waited for a handler", async () => {
+    for (const ends of [false, true]) {
+      const { socket, connection, log, finish } = makeHeld({ concurrency: 1 }, { waitForHandler: true });
+      socket.receive("one", "two");
+      connection.releaseMessages();
+      socket.receive("three");
+      if (ends) socket.end(1000);
+      assertEquals(log.events, ["one"]);
+      await finish();
+      await finish();
+      const end = ends ? ["close 1000", "disconnect 1000"] : [];
+      assertEquals(log.events, ["one", "two", "three", ...end]);
+    }
+  });
+
+  it("tells once of a kind of message without handler", () => {
+    const { socket, log } = makeRig();
+    log.onMessage = () => false;
+    socket.receive("one", "two");
+    assertEquals(log.events, ["one", "error ERR_NO_HANDLER", "two"]);
   });
 });

@@ -13,7 +13,13 @@ import {
 import type { CloseInfo } from "../../connection/options.ts";
 
 const settings = (options: object = {}): ReconnectSettings => reconnectSettings({ ...options } as ReconnectOptions)!;
-const info = (code: number): CloseInfo => ({ code, reason: "", clean: true, received: { code, reason: "" } });
+const info = (code: number): CloseInfo => ({
+  code,
+  reason: "",
+  clean: true,
+  opened: true,
+  received: { code, reason: "" },
+});
 
 describe("reconnectSettings", () => {
   it("has defaults, and refuses what is out of range", () => {
@@ -41,7 +47,7 @@ describe("isWorthRetrying", () => {
   it("decides by close codes, of the server's close frame or else of its own", async () => {
     for (const code of TERMINAL_CODES) assertEquals(await retries({ info: info(code) }), false);
     for (const code of [1001, 1006, 1011, 1012, 1013, 4000]) assertEquals(await retries({ info: info(code) }), true);
-    const lost = { code: 1006, reason: "", clean: false };
+    const lost = { code: 1006, reason: "", clean: false, opened: true };
     assertEquals(await retries({ info: lost }), true);
     assertEquals(await retries({ info: { ...lost, sent: { code: 1008, reason: "" } } }), false);
     assertEquals(await retries({ info: info(4000) }, { terminalCodes: [4000] }), false);

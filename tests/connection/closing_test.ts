@@ -21,6 +21,7 @@ describe("the closing handshake (RFC 6455 §7)", () => {
       code: 1000,
       reason: "ok",
       clean: true,
+      opened: true,
       sent: { code: 1000, reason: "done" },
       received: { code: 1000, reason: "ok" },
     });
@@ -136,7 +137,7 @@ describe("the closing handshake (RFC 6455 §7)", () => {
       const { transport, connection, recorder } = openRig();
       if (end === "end") transport.handler.end();
       else transport.handler.close(new Error("reset"));
-      assertEquals(await connection.closed, { code: 1006, reason: "", clean: false });
+      assertEquals(await connection.closed, { code: 1006, reason: "", clean: false, opened: true });
       assertEquals(recorder.events, ["disconnect"]);
     }
   });

@@ -62,7 +62,7 @@ describe("keep-alive", () => {
     await settle();
     assertEquals(rig.recorder.events, ["error ERR_PONG_TIMEOUT", "disconnect"]);
     assertInstanceOf(rig.recorder.errors[0], TransportError);
-    assertEquals(rig.recorder.info, { code: 1006, reason: "", clean: false });
+    assertEquals(rig.recorder.info, { code: 1006, reason: "", clean: false, opened: true });
     assertEquals(rig.clock.pending, 0);
   });
 

@@ -13,7 +13,9 @@ import {
   CONNECTION_DEFAULTS,
   type ConnectionOptions,
   type ConnectionSettings,
+  type ConnectionStart,
   type HandshakeResult,
+  type MessageResult,
 } from "../../connection/options.ts";
 import {
   type ConnectionHandler,
@@ -245,14 +247,14 @@ export class Recorder implements ConnectionHandler<unknown> {
   frames: (FrameInfo | undefined)[] = [];
   errors: unknown[] = [];
   info: CloseInfo | undefined;
-  /** Called with each message, if set. */
-  onMessage: ((data: MessageData) => void) | undefined;
+  /** Called with each message, if set; its promise takes a slot. */
+  onMessage: ((data: MessageData) => MessageResult) | undefined;
 
-  message(_: WebSocketConnection, data: MessageData, frame?: FrameInfo): void {
+  message(_: WebSocketConnection, data: MessageData, frame?: FrameInfo): MessageResult {
     this.events.push(typeof data === "string" ? `text ${data}` : `binary ${data.length}`);
     this.messages.push(data);
     this.frames.push(frame);
-    this.onMessage?.(data);
+    return this.onMessage?.(data);
   }
   ping(_: WebSocketConnection, payload: Uint8Array): void {
     this.events.push(`ping ${decode(payload)}`);
@@ -288,6 +290,7 @@ export function openRig(
   role: Role = "server",
   options: ConnectionOptions = {},
   result: HandshakeResult = { protocol: "", extensions: [] },
+  start: ConnectionStart = {},
 ): Rig {
   const transport = new FakeTransport();
   const recorder = new Recorder();
@@ -298,7 +301,7 @@ export function openRig(
     clock,
     ...options as Partial<ConnectionSettings>,
   });
-  startConnection(connection, result);
+  startConnection(connection, result, start);
   openConnection(connection, new Uint8Array(0));
   return { transport, connection, recorder, clock, peer: new Peer(role === "server" ? "client" : "server") };
 }
