@@ -32,10 +32,20 @@ import { OptionError, StateError, TransportError } from "../base/errors.ts";
 import { FrameParser } from "../protocol/frame.ts";
 import { FrameReader } from "./frame_reader.ts";
 import type { Extension } from "../protocol/extensions.ts";
-import { assertPayload, type MessageData } from "../protocol/payload.ts";
+import {
+  encodeClosePayload,
+  isReadyPayload,
+  type MessageData,
+  type Payload,
+  type SendData,
+  toPayload,
+  toReadyPayload,
+} from "../protocol/payload.ts";
 import { KeepAlive } from "./keep_alive.ts";
 import { MessageAssembler } from "../protocol/message.ts";
 import { messageStream, messageWriter } from "./message_stream.ts";
+import { type PendingMessage, PendingSends, pendingSize } from "./pending_sends.ts";
+import { Pings } from "./pings.ts";
 import { RateLimit } from "./rate_limit.ts";
 import { Sender } from "./sender.ts";
 import type { SharedMessage } from "./shared_message.ts";
@@ -109,6 +119,17 @@ export let sendShared: (
   options?: MessageOptions,
 ) => SendResult;
 
+/**
+ * Sends a message of a broadcast that is still being read, of a known size in bytes; `undefined`: it cannot be read.
+ * Throws as `sendShared` does.
+ */
+export let sendSharedLater: (
+  connection: WebSocketConnection,
+  message: Promise<SharedMessage | undefined>,
+  size: number,
+  options?: MessageOptions,
+) => SendResult;
+
 /** Tells whether messages can be sent, as `state === "open"`, but faster for many connections. */
 export let isOpen: (connection: WebSocketConnection) => boolean;
 
@@ -170,7 +191,9 @@ export class WebSocketConnection<Data = unknown> {
   readonly #reader: FrameReader<WebSocketConnection<Data>>;
   readonly #delivery: DeliveryControl<WebSocketConnection<Data>>;
   readonly #sender: Sender;
-  #writable: WritableStream<MessageData> | undefined;
+  #writable: WritableStream<SendData> | undefined;
+  /** While a `Blob` is read. */
+  #pending: PendingSends | undefined;
 
   private constructor(
     transport: Transport,
@@ -209,10 +232,18 @@ export class WebSocketConnection<Data = unknown> {
     sendShared = (connection, message, options) => {
       const sender = connection.#sender;
       if (!sender.isOpen) connection.#closing.assertOpen("send");
+      if (connection.#pending !== undefined) {
+        return connection.#sendSharedLater(Promise.resolve(message), message.size, options);
+      }
       if (sender.fragmented) return "dropped";
       return sender.sendShared(message) ?? connection.#refuse(options?.slowConsumer);
     };
-    isOpen = (connection) => connection.#sender.isOpen || connection.#closing.phase === "open";
+    sendSharedLater = (connection, message, size, options) => {
+      connection.#assertOpen("send");
+      return connection.#sendSharedLater(message, size, options);
+    };
+    isOpen = (connection) =>
+      (connection.#sender.isOpen || connection.#closing.phase === "open") && connection.#pending?.closes !== true;
     setDelivery = (connection, delivery) => connection.#setDelivery(delivery);
     deliverBatch = (connection) => {
       if (!connection.#delivery.full) connection.#reader.deliverBatch();
@@ -226,7 +257,7 @@ export class WebSocketConnection<Data = unknown> {
 
   /** State of the connection. */
   get state(): ConnectionState {
-    return this.#closing.state;
+    return this.#pending?.closes && this.#closing.phase === "open" ? "closing" : this.#closing.state;
   }
 
   /** Resolves when the connection has ended; never rejects. */
@@ -261,7 +292,7 @@ export class WebSocketConnection<Data = unknown> {
 
   /** Bytes that were sent by the program and not yet taken by the operating system. */
   get bufferedAmount(): number {
-    return this.#sender.bufferedAmount;
+    return this.#sender.bufferedAmount + (this.#pending?.size ?? 0);
   }
 
   // ---- Start ---------------------------------------------------------------------------------------------------
@@ -309,22 +340,66 @@ export class WebSocketConnection<Data = unknown> {
   // ---- Sending -------------------------------------------------------------------------------------------------
 
   /**
-   * Sends a message: a string as text, bytes as binary (RFC 6455 §5.6). The bytes are copied; a lone surrogate in a
-   * string becomes U+FFFD.
+   * Sends a message: a string as text; bytes of any kind as binary (RFC 6455 §5.6): an `ArrayBuffer`, any view of one, a
+   * `SharedArrayBuffer`, a `Blob`. Bytes are copied; a lone surrogate in a string becomes U+FFFD.
+   *
+   * A `Blob` is read first, whole. Messages after it wait, so that all leave in the order of the calls; they count in
+   * `bufferedAmount`, and `close` waits for them. If it cannot be read, the connection is closed with 1011, and the
+   * error goes to `onError`.
    *
    * @param data The message.
    * @param options Options of this message.
    * @returns The result; see {@linkcode WebSocketConnection.drained} for `"backpressure"`.
    * @throws {StateError} If the connection is not open, or a fragmented message is not finished.
-   * @throws {OptionError} If `data` is of another type, or larger than `maxBufferedAmount`.
+   * @throws {OptionError} If `data` is of another type, its buffer is detached, or it is larger than
+   * `maxBufferedAmount`.
+   *
+   * @example A file
+   * ```ts
+   * import type { WebSocketConnection } from "@tackline/websocket";
+   *
+   * export function sendAll(connection: WebSocketConnection, samples: Float32Array, file: Blob) {
+   *   connection.send(samples);
+   *   connection.send(file);
+   *   connection.send("That was all");
+   * }
+   * ```
    */
-  send(data: MessageData, options?: MessageOptions): SendResult {
+  send(data: SendData, options?: MessageOptions): SendResult {
     this.#assertOpen("send");
-    assertPayload(data, "send");
-    if (this.#sender.fragmented) {
-      throw new StateError("ERR_MESSAGE_IN_PROGRESS", "Cannot send: a fragmented message is not finished");
+    if (!isReadyPayload(data) || this.#pending !== undefined || this.#sender.fragmented) {
+      return this.#sendRare(data, options);
     }
     return this.#sender.sendMessage(data) ?? this.#refuse(options?.slowConsumer);
+  }
+
+  /** Sends bytes in other forms, and what must wait for a `Blob`. */
+  #sendRare(given: SendData, options?: MessageOptions): SendResult {
+    const data = toPayload(given, "send");
+    const pending = this.#pending;
+    pending?.assertOpen("send");
+    if (pending?.fragmented ?? this.#sender.fragmented) {
+      throw new StateError("ERR_MESSAGE_IN_PROGRESS", "Cannot send: a fragmented message is not finished");
+    }
+    if (pending !== undefined || isBlob(data)) return this.#sendLater({ data }, options?.slowConsumer);
+    return this.#sender.sendMessage(data) ?? this.#refuse(options?.slowConsumer);
+  }
+
+  /** Sends a message behind a `Blob`, or the `Blob` itself. */
+  #sendLater(message: PendingMessage, policy?: SlowConsumer): SendResult {
+    if (!this.#sender.hasRoomBehind(this.#pending?.size ?? 0, pendingSize(message))) return this.#refuse(policy);
+    this.#pending ??= new PendingSends(this.#sender, this.#closing, () => this.#pending = undefined);
+    this.#pending.add(message);
+    return this.bufferedAmount > this.#sender.highWaterMark ? "backpressure" : "sent";
+  }
+
+  #sendSharedLater(
+    shared: Promise<SharedMessage | undefined>,
+    size: number,
+    options?: MessageOptions,
+  ): SendResult {
+    if (this.#pending?.fragmented ?? this.#sender.fragmented) return "dropped";
+    return this.#sendLater({ shared, size }, options?.slowConsumer);
   }
 
   /**
@@ -354,12 +429,15 @@ export class WebSocketConnection<Data = unknown> {
    * }
    * ```
    */
-  sendFrame(opcode: Opcode, data: MessageData, final: boolean): SendResult {
+  sendFrame(opcode: Opcode, data: SendData, final: boolean): SendResult {
     this.#assertOpen("send a frame");
-    assertPayload(data, "send a frame");
-    this.#sender.assertFragment(opcode);
-    return this.#sender.sendFragment(opcode, data, final) ??
-      this.#refuse(opcode === Opcode.Continuation ? "close" : this.#closing.settings.slowConsumer);
+    const payload = toPayload(data, "send a frame");
+    const pending = this.#pending;
+    pending?.assertOpen("send a frame");
+    this.#sender.assertFragment(opcode, pending?.fragmented);
+    const policy = opcode === Opcode.Continuation ? "close" : this.#closing.settings.slowConsumer;
+    if (pending !== undefined || isBlob(payload)) return this.#sendLater({ data: payload, opcode, final }, policy);
+    return this.#sender.sendFragment(opcode, payload, final) ?? this.#refuse(policy);
   }
 
   /**
@@ -370,9 +448,8 @@ export class WebSocketConnection<Data = unknown> {
    * @throws {StateError} If the connection is not open.
    * @throws {OptionError} If the opcode is not that of a control frame, or the payload is too long or not valid.
    */
-  sendSimpleFrame(opcode: Opcode, data: MessageData = EMPTY): void {
-    assertPayload(data, "send a control frame");
-    const payload = typeof data === "string" ? encoder.encode(data) : data;
+  sendSimpleFrame(opcode: Opcode, data: SendData = EMPTY): void {
+    const payload = controlPayload(data);
     if (opcode === Opcode.Close) {
       const { code, reason } = readCloseArguments(payload);
       this.close(code, reason);
@@ -392,14 +469,34 @@ export class WebSocketConnection<Data = unknown> {
   }
 
   /**
-   * Sends a ping (RFC 6455 §5.5.2).
+   * Sends a ping (RFC 6455 §5.5.2). The promise may be ignored.
    *
-   * @param data At most 125 bytes; the pong brings them back.
+   * A peer may answer only the last of several pings: its pong answers the earlier ones too (§5.5.3). Of pings with
+   * equal data, a pong answers the oldest.
+   *
+   * @param data At most 125 bytes; the pong brings them back. Without it, 8 bytes that differ for each ping.
+   * @returns The time until the pong, in ms. Rejects with a {@linkcode ConnectionClosedError} if the connection ends
+   * before.
    * @throws {StateError} If the connection is not open.
    * @throws {OptionError} If `data` is too long.
+   *
+   * @example Measure the latency
+   * ```ts
+   * import { WebSocketClient, WebSocketServer } from "@tackline/websocket";
+   * import { assert } from "@std/assert";
+   *
+   * await using server = new WebSocketServer({ port: 0 });
+   * await server.start();
+   * await using client = new WebSocketClient(`ws://localhost:${server.address?.port}/`);
+   * await client.connect();
+   * const latency = await client.ping();
+   * assert(latency >= 0);
+   * ```
    */
-  ping(data: MessageData = EMPTY): void {
-    this.sendSimpleFrame(Opcode.Ping, data);
+  ping(data?: SendData): Promise<number> {
+    const payload = data === undefined ? Pings.payload() : controlPayload(data);
+    this.sendSimpleFrame(Opcode.Ping, payload);
+    return this.#delivery.waitForPong(payload);
   }
 
   /**
@@ -409,7 +506,7 @@ export class WebSocketConnection<Data = unknown> {
    * @throws {StateError} If the connection is not open.
    * @throws {OptionError} If `data` is too long.
    */
-  pong(data: MessageData = EMPTY): void {
+  pong(data: SendData = EMPTY): void {
     this.sendSimpleFrame(Opcode.Pong, data);
   }
 
@@ -420,7 +517,10 @@ export class WebSocketConnection<Data = unknown> {
    * before.
    */
   drained(): Promise<void> {
-    return this.#sender.drained();
+    const drained = this.#pending?.finished.then(() => this.drained());
+    // A program may ignore the promise.
+    drained?.catch(() => {});
+    return drained ?? this.#sender.drained();
   }
 
   #assertOpen(what: string): void {
@@ -500,7 +600,7 @@ export class WebSocketConnection<Data = unknown> {
    * Messages to the peer as a stream: each chunk is one message. Its back-pressure is the peer's.
    * Closing it closes the connection with 1000, aborting it with 1011.
    */
-  get writable(): WritableStream<MessageData> {
+  get writable(): WritableStream<SendData> {
     return this.#writable ??= messageStream(this, this.#sender);
   }
 
@@ -527,7 +627,7 @@ export class WebSocketConnection<Data = unknown> {
    * }
    * ```
    */
-  messageWriter(opcode: Opcode): WritableStream<MessageData> {
+  messageWriter(opcode: Opcode): WritableStream<SendData> {
     this.#assertOpen("write a message");
     return messageWriter(this, this.#sender, opcode);
   }
@@ -543,6 +643,35 @@ export class WebSocketConnection<Data = unknown> {
     return this.#delivery.take().iterate();
   }
 
+  /**
+   * Waits for the next message, as a loop does: from the first use on, messages wait here, and go to the handlers too.
+   * Several calls get the messages in order.
+   *
+   * @returns The message. Rejects with a {@linkcode ConnectionClosedError} once the connection has ended and no message
+   * waits: it has the close code and the reason.
+   *
+   * @example A question and its answer
+   * ```ts
+   * import { WebSocketClient, WebSocketServer } from "@tackline/websocket";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using server = new WebSocketServer({
+   *   port: 0,
+   *   async onHandshakeResponseSent(connection) {
+   *     connection.send(`Hello ${await connection.receive()}`);
+   *   },
+   * });
+   * await server.start();
+   * await using client = new WebSocketClient(`ws://localhost:${server.address?.port}/`);
+   * await client.connect();
+   * client.send("Ada");
+   * assertEquals(await client.receive(), "Hello Ada");
+   * ```
+   */
+  receive(): Promise<MessageData> {
+    return this.#delivery.receive();
+  }
+
   // ---- Closing -------------------------------------------------------------------------------------------------
 
   /**
@@ -555,7 +684,10 @@ export class WebSocketConnection<Data = unknown> {
    * @throws {OptionError} If code or reason are out of range.
    */
   close(code?: number, reason = ""): Promise<CloseInfo> {
-    this.#closing.close(code, reason);
+    if (this.#pending !== undefined && this.#closing.phase === "open") {
+      encodeClosePayload(code, reason);
+      this.#pending.close(code, reason);
+    } else this.#closing.close(code, reason);
     return this.#closing.closed;
   }
 
@@ -563,6 +695,16 @@ export class WebSocketConnection<Data = unknown> {
   terminate(): void {
     this.#closing.terminate();
   }
+}
+
+/** Tells the `Blob` from the other forms of a payload. */
+function isBlob(payload: Payload | Blob): payload is Blob {
+  return typeof payload !== "string" && !(payload instanceof Uint8Array);
+}
+
+function controlPayload(data: SendData): Uint8Array {
+  const payload = toReadyPayload(data, "send a control frame");
+  return typeof payload === "string" ? encoder.encode(payload) : payload;
 }
 
 function readCloseArguments(payload: Uint8Array): { code?: number | undefined; reason?: string | undefined } {

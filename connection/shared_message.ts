@@ -47,6 +47,11 @@ export class SharedMessage {
     this.#meter = meter;
   }
 
+  /** Bytes of the message before compression. */
+  get size(): number {
+    return this.#payload.length;
+  }
+
   /**
    * Encodes the message for one connection.
    *

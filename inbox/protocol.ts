@@ -120,7 +120,7 @@ const MAX_REASON = 120;
 const LINE_FEED = 0x0a;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
-const NO_BODY = new Uint8Array(0);
+const NO_BODY: Uint8Array<ArrayBuffer> = new Uint8Array(0);
 
 /**
  * Encodes a message.
@@ -129,7 +129,10 @@ const NO_BODY = new Uint8Array(0);
  * @param body The bytes after the line.
  * @returns The message.
  */
-export function encodeInboxMessage(head: ReceiverMessage | ServerMessage, body: Uint8Array = NO_BODY): Uint8Array {
+export function encodeInboxMessage(
+  head: ReceiverMessage | ServerMessage,
+  body: Uint8Array = NO_BODY,
+): Uint8Array<ArrayBuffer> {
   return concat(encoder.encode(`${JSON.stringify(head)}\n`), body);
 }
 
@@ -146,11 +149,11 @@ export function badMessage(cause: OptionError): ProtocolError {
 }
 
 /** A message, split; its line is not checked yet. */
-export interface InboxMessage {
+export interface InboxMessage<Memory extends ArrayBufferLike = ArrayBufferLike> {
   /** The fields of the line. */
   head: Record<string, unknown>;
   /** Bytes after the line; a view. */
-  body: Uint8Array;
+  body: Uint8Array<Memory>;
 }
 
 /**
@@ -160,7 +163,7 @@ export interface InboxMessage {
  * @returns Its parts.
  * @throws {OptionError} If it does not begin with a line of JSON that is an object with a `type`.
  */
-export function decodeInboxMessage(bytes: Uint8Array): InboxMessage {
+export function decodeInboxMessage<Memory extends ArrayBufferLike>(bytes: Uint8Array<Memory>): InboxMessage<Memory> {
   const end = bytes.indexOf(LINE_FEED);
   if (end === -1) throw new OptionError("The message has no line feed");
   let head: unknown;

@@ -19,7 +19,7 @@ export interface InboxSessionOwner {
   /** Sends a message; an error is ignored: the connection has ended then. */
   send(message: Uint8Array): void;
   /** Takes a notification, and calls `done` when it is handled. */
-  notification(head: NotificationMessage, body: Uint8Array): void;
+  notification(head: NotificationMessage, body: Uint8Array<ArrayBuffer>): void;
   /** Notes that some notifications cannot be delivered any more. */
   gap(after: number, until: number): void;
   /** Notes that everything has come that the server had. */
@@ -78,7 +78,7 @@ export class InboxSession {
    * @param bytes The message.
    * @throws {OptionError} If it breaks the subprotocol.
    */
-  receive(bytes: Uint8Array): void {
+  receive(bytes: Uint8Array<ArrayBuffer>): void {
     const message = decodeInboxMessage(bytes);
     const head = checkServerMessage(message);
     if (head === undefined) return;

@@ -7,6 +7,9 @@
 
 import { concatAll } from "../base/bytes.ts";
 
+/** The part of a stream's reader that is used here: runtimes declare readers with further members. */
+export type PieceReader = Pick<ReadableStreamDefaultReader<Uint8Array>, "read" | "cancel">;
+
 /** Takes a piece of a body on its way. */
 export type PieceTaker = (piece: Uint8Array) => void;
 
@@ -44,8 +47,35 @@ function free(pieces: readonly Uint8Array<ArrayBuffer>[]): void {
   for (const { buffer } of pieces) buffer.transfer(0);
 }
 
+/** Members of `Request` that are used here: some runtimes declare the methods as properties, which no class overrides. */
+export interface BodyRequest {
+  /** The body. */
+  readonly body: ReadableStream<Uint8Array<ArrayBuffer>> | null;
+  /** `true` once it is read. */
+  readonly bodyUsed: boolean;
+  /** The header. */
+  readonly headers: Headers;
+  /** Reads the body as bytes. */
+  arrayBuffer(): Promise<ArrayBuffer>;
+  /** Reads the body as bytes. */
+  bytes(): Promise<Uint8Array<ArrayBuffer>>;
+  /** Reads the body as text. */
+  text(): Promise<string>;
+  /** Reads the body as JSON. */
+  json(): Promise<unknown>;
+  /** Reads the body as a `Blob`. */
+  blob(): Promise<Blob>;
+  /** Reads the body as fields. */
+  formData(): Promise<FormData>;
+}
+
+const PlatformRequest: new (url: string, init: RequestInit) => BodyRequest = Request as unknown as new (
+  url: string,
+  init: RequestInit,
+) => BodyRequest;
+
 /** A request with a body. */
-export class CollectedRequest extends Request {
+export class CollectedRequest extends PlatformRequest {
   /** The bytes; `undefined` if the body is read in another way already: the runtime reports the error. */
   #collect(): Promise<Uint8Array<ArrayBuffer>> | undefined {
     const stream = this.body;
@@ -108,7 +138,8 @@ export class CollectedRequest extends Request {
   override async formData(): Promise<FormData> {
     const bytes = await this.#collect();
     if (bytes === undefined) return await super.formData();
-    return await new Response(bytes, { headers: { "content-type": this.#type } }).formData();
+    const response: unknown = new Response(bytes, { headers: { "content-type": this.#type } });
+    return await (response as BodyRequest).formData();
   }
 
   get #type(): string {

@@ -203,7 +203,7 @@ export function makeRequest(
   if (!carriesBody) return new Request(url, init);
   init.body = body;
   init.duplex = "half";
-  return new CollectedRequest(url, init);
+  return new CollectedRequest(url, init) as unknown as Request;
 }
 
 /**

@@ -22,7 +22,7 @@ export interface MessageHandler {
    * @param data The text or the bytes. Bytes belong to the handler.
    * @param frame Given with frame by frame delivery only.
    */
-  message(data: string | Uint8Array, frame?: FrameInfo): void;
+  message(data: string | Uint8Array<ArrayBuffer>, frame?: FrameInfo): void;
   /**
    * A ping came.
    *
@@ -147,7 +147,7 @@ export class MessageAssembler implements FrameHandler {
   #frameDecoder: Utf8Decoder | undefined;
 
   // A message that lies whole in one chunk is delivered from there
-  #whole: string | Uint8Array | undefined;
+  #whole: string | Uint8Array<ArrayBuffer> | undefined;
 
   // The current control frame
   #controlPayload: Uint8Array = EMPTY;
@@ -370,7 +370,7 @@ export class MessageAssembler implements FrameHandler {
     else buffer.buffer.transfer(0);
   }
 
-  #takeBuffer(): Uint8Array {
+  #takeBuffer(): Uint8Array<ArrayBuffer> {
     const [buffer, length] = [this.#buffer, this.#length];
     this.#length = 0;
     if (length > 0 && buffer.length === length && !this.#pooled) {
@@ -409,7 +409,7 @@ export class MessageAssembler implements FrameHandler {
     this.#handler.message(data, frame);
   }
 
-  #finishFrame(): string | Uint8Array {
+  #finishFrame(): string | Uint8Array<ArrayBuffer> {
     const payload = this.#takeBuffer();
     if (this.#kind === "binary") return payload;
     const decoder = this.#frameDecoder!;

@@ -7,6 +7,7 @@
 import type { AcceptSettings } from "./accept_host.ts";
 import { concat, EMPTY } from "../base/bytes.ts";
 import { HttpError } from "../base/errors.ts";
+import type { PieceReader } from "../protocol/collected_request.ts";
 import type { RequestLine } from "../protocol/head.ts";
 import { encodeChunk, planResponse } from "../protocol/http.ts";
 import type { Transport } from "../transport/transport.ts";
@@ -19,7 +20,7 @@ export class ResponseWriter {
   readonly #transport: Transport;
   readonly #settings: () => AcceptSettings;
   /** Reads the body of the current response. */
-  #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  #reader: PieceReader | undefined;
   #lastWrite: Promise<void> = Promise.resolve();
   #waiter: { resolve(): void; reject(error: unknown): void } | undefined;
   #cancelTimer: (() => void) | undefined;
@@ -55,7 +56,7 @@ export class ResponseWriter {
       await response.body?.cancel();
       return await this.write(head);
     }
-    const reader: ReadableStreamDefaultReader<Uint8Array> = response.body!.getReader();
+    const reader: PieceReader = response.body!.getReader();
     this.#reader = reader;
     let pending = head;
     for (let part = await reader.read(); !part.done; part = await reader.read()) {

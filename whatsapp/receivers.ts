@@ -293,7 +293,11 @@ function makeSink<Data>(connection: WebSocketConnection<Data>, clock: Clock): In
 }
 
 /** Assembles a message, which comes in pieces with `frameByFrame`; `undefined`: more pieces follow. */
-function assembleMessage(inbox: InboxState, data: Uint8Array, frame: FrameInfo | undefined): Uint8Array | undefined {
+function assembleMessage(
+  inbox: InboxState,
+  data: Uint8Array<ArrayBuffer>,
+  frame: FrameInfo | undefined,
+): Uint8Array<ArrayBuffer> | undefined {
   if (frame === undefined && data.length <= MAX_RECEIVER_MESSAGE) return data;
   if (data.length > 0) inbox.partial.push(data);
   inbox.partialSize += data.length;
