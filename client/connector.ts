@@ -229,6 +229,8 @@ export interface ConnectProgram {
 
 /** A WebSocket whose handshake is done, with the members that only the client uses. */
 export interface OpenedConnection {
+  /** State of the connection. */
+  readonly state: ConnectionState;
   /**
    * Makes the connection; no event comes before `begin`.
    *

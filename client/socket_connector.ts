@@ -30,6 +30,7 @@ import type {
 import type {
   ConnectionSettings,
   ConnectionStart,
+  ConnectionState,
   Delivery,
   HandshakeRequest,
   HandshakeResult,
@@ -171,6 +172,10 @@ class OpenedSocket implements OpenedConnection {
 
   step(timeout: number): Promise<StepResult> {
     return stepConnection(this.#connection, timeout);
+  }
+
+  get state(): ConnectionState {
+    return this.#connection.state;
   }
 
   releaseMessages(): void {

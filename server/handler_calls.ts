@@ -5,7 +5,7 @@
  */
 
 import type { WebSocketConnection } from "../connection/connection.ts";
-import { HandlerError } from "../base/errors.ts";
+import { ConnectionClosedError, HandlerError } from "../base/errors.ts";
 import { textResponse } from "../protocol/http.ts";
 import { quote } from "../base/error_text.ts";
 import type { AllowResult, CommandResult, HandlerResult, ServerHandlers } from "./handlers.ts";
@@ -53,7 +53,11 @@ export class HandlerCalls<Data> {
    * @param result The promise.
    */
   watch(name: keyof ServerHandlers, connection: WebSocketConnection<Data>, result: Promise<unknown>): void {
-    result.catch((error) => this.#failed(new HandlerError(name, error), connection));
+    result.catch((error) => {
+      // The end of its connection is no failure of a handler that waits for a message or a pong.
+      if (error instanceof ConnectionClosedError && connection.state !== "open") return;
+      this.#failed(new HandlerError(name, error), connection);
+    });
   }
 
   /**

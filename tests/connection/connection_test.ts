@@ -90,7 +90,7 @@ describe("WebSocketConnection.send", () => {
 
   it("refuses data other than text or bytes, and a connection that is not open", async () => {
     const { connection } = openRig();
-    for (const data of [1, null, undefined, {}, new ArrayBuffer(1), [1]]) {
+    for (const data of [1, null, undefined, {}, [1]]) {
       assertThrows(() => connection.send(data as string), OptionError, "Cannot send");
     }
     connection.close();
