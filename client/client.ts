@@ -198,6 +198,8 @@ export class WebSocketClient implements ClientHandlers {
   readonly #backlog = new SendBacklog();
   /** Messages of all connections, for `receive` with `reconnect`. */
   #received: AsyncIterableIterator<MessageData, undefined> | undefined;
+  /** `true` if no further connection belongs to them. */
+  #receivedAll = false;
   readonly #loop: ConnectLoop;
 
   /**
@@ -342,6 +344,7 @@ export class WebSocketClient implements ClientHandlers {
 
   #givenUp(info: CloseInfo | undefined): void {
     this.#messageLoops.end();
+    this.#receivedAll = true;
     this.#extension.givenUp?.(info);
     const lost = this.#backlog.giveUp();
     if (lost !== undefined) this.#calls.report(lost);
@@ -590,7 +593,11 @@ export class WebSocketClient implements ClientHandlers {
    * ```
    */
   async receive(): Promise<MessageData> {
-    if (!this.#loop.reconnects) return await this.#open("receive").receive();
+    const { reconnects } = this.#loop;
+    // A later connect() begins anew.
+    if (reconnects && this.#receivedAll) this.#received = undefined;
+    if (!reconnects && this.#received === undefined) return await this.#open("receive").receive();
+    this.#receivedAll = !reconnects;
     const messages = this.#received ??= this[Symbol.asyncIterator]();
     let lost: { cause?: unknown } | undefined;
     try {
@@ -599,7 +606,6 @@ export class WebSocketClient implements ClientHandlers {
     } catch (cause) {
       lost = { cause };
     }
-    // A later connect() begins anew.
     if (this.#received === messages) this.#received = undefined;
     const end = await this.connection?.closed ?? { code: CloseCode.AbnormalClosure, reason: "" };
     throw new ConnectionClosedError("receive", end, lost);
