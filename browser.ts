@@ -32,6 +32,7 @@
 
 export {
   CloseCode,
+  ConnectionClosedError,
   HandlerError,
   HandshakeError,
   OptionError,
@@ -41,6 +42,7 @@ export {
   WebSocketError,
 } from "./base/errors.ts";
 export type {
+  ConnectionClosedErrorCode,
   HandlerErrorCode,
   HandshakeErrorCode,
   OptionErrorCode,
@@ -61,7 +63,7 @@ export type {
   SendResult,
   SlowConsumer,
 } from "./connection/options.ts";
-export type { MessageData } from "./protocol/payload.ts";
+export type { MessageData, SendBytes, SendData } from "./protocol/payload.ts";
 
 export type { Extension } from "./protocol/extensions.ts";
 

@@ -30,7 +30,7 @@ export type {
   SendResult,
   SlowConsumer,
 } from "./connection/options.ts";
-export type { MessageData } from "./protocol/payload.ts";
+export type { MessageData, SendBytes, SendData } from "./protocol/payload.ts";
 
 export type { Extension } from "./protocol/extensions.ts";
 
@@ -46,6 +46,7 @@ export type { BackplaneTraffic, CompressionTraffic, HistogramSnapshot, Stats, Tr
 export {
   CertificateError,
   CloseCode,
+  ConnectionClosedError,
   HandlerError,
   HandshakeError,
   HttpError,
@@ -58,6 +59,7 @@ export {
 export type {
   BackplaneErrorCode,
   CertificateErrorCode,
+  ConnectionClosedErrorCode,
   HandlerErrorCode,
   HandshakeErrorCode,
   HttpErrorCode,

@@ -49,7 +49,7 @@ export type {
   SendResult,
   SlowConsumer,
 } from "./connection/options.ts";
-export type { MessageData } from "./protocol/payload.ts";
+export type { MessageData, SendBytes, SendData } from "./protocol/payload.ts";
 
 export type { Extension } from "./protocol/extensions.ts";
 
@@ -65,6 +65,7 @@ export type { BackplaneTraffic, CompressionTraffic, HistogramSnapshot, Stats, Tr
 export {
   CertificateError,
   CloseCode,
+  ConnectionClosedError,
   HandlerError,
   HandshakeError,
   HttpError,
@@ -76,6 +77,7 @@ export {
 } from "./base/errors.ts";
 export type {
   CertificateErrorCode,
+  ConnectionClosedErrorCode,
   HandlerErrorCode,
   HandshakeErrorCode,
   HttpErrorCode,

@@ -28,7 +28,7 @@ export type {
   SendResult,
   SlowConsumer,
 } from "./connection/options.ts";
-export type { MessageData } from "./protocol/payload.ts";
+export type { MessageData, SendBytes, SendData } from "./protocol/payload.ts";
 
 export type { Extension } from "./protocol/extensions.ts";
 
@@ -44,6 +44,7 @@ export type { BackplaneTraffic, CompressionTraffic, HistogramSnapshot, Stats, Tr
 export {
   CertificateError,
   CloseCode,
+  ConnectionClosedError,
   HandlerError,
   HandshakeError,
   HttpError,
@@ -55,6 +56,7 @@ export {
 } from "./base/errors.ts";
 export type {
   CertificateErrorCode,
+  ConnectionClosedErrorCode,
   HandlerErrorCode,
   HandshakeErrorCode,
   HttpErrorCode,

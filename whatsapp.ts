@@ -67,6 +67,7 @@ export type { JournalErrorCode } from "./base/errors.ts";
 export {
   CertificateError,
   CloseCode,
+  ConnectionClosedError,
   HandlerError,
   HandshakeError,
   HttpError,
@@ -78,6 +79,7 @@ export {
 } from "./base/errors.ts";
 export type {
   CertificateErrorCode,
+  ConnectionClosedErrorCode,
   HandlerErrorCode,
   HandshakeErrorCode,
   HttpErrorCode,
@@ -89,5 +91,6 @@ export type {
   WebSocketErrorOptions,
 } from "./base/errors.ts";
 export type { CloseInfo } from "./connection/options.ts";
+export type { MessageData, SendBytes, SendData } from "./protocol/payload.ts";
 export type { WebSocketConnection } from "./connection/connection.ts";
 export type { Clock } from "./base/clock.ts";

@@ -188,6 +188,9 @@ export type WhatsAppApiErrorCode = "ERR_API_REFUSED" | "ERR_API_UNREACHABLE" | "
 /** The stable codes of {@linkcode HandlerError}. */
 export type HandlerErrorCode = "ERR_HANDLER" | "ERR_HANDLER_TIMEOUT";
 
+/** The stable code of {@linkcode ConnectionClosedError}. */
+export type ConnectionClosedErrorCode = "ERR_CONNECTION_CLOSED";
+
 /**
  * The stable codes of {@linkcode WebSocketError} and what derives from it; those of {@linkcode OptionError} stand
  * apart.
@@ -202,7 +205,8 @@ export type WebSocketErrorCode =
   | JournalErrorCode
   | BackplaneErrorCode
   | WhatsAppApiErrorCode
-  | HandlerErrorCode;
+  | HandlerErrorCode
+  | ConnectionClosedErrorCode;
 
 /** Additional facts an error is made with. */
 export interface WebSocketErrorOptions {
@@ -242,6 +246,8 @@ export class WebSocketError extends Error {
 export class ProtocolError extends WebSocketError {
   /** The name of the class. */
   override readonly name: string = "ProtocolError";
+  /** Stable over versions: compare this, not the message. */
+  declare readonly code: ProtocolErrorCode;
 
   /**
    * Makes an error; the close code follows from the code.
@@ -258,6 +264,8 @@ export class ProtocolError extends WebSocketError {
 export class HandshakeError extends WebSocketError {
   /** The name of the class. */
   override readonly name: string = "HandshakeError";
+  /** Stable over versions: compare this, not the message. */
+  declare readonly code: HandshakeErrorCode;
   /** The HTTP status: the one to answer with (server), or the one received (client); 0 if there was none. */
   readonly status: number;
   /** Not printed with the error: `Set-Cookie` and `Location` may hold credentials. */
@@ -292,6 +300,8 @@ export class HandshakeError extends WebSocketError {
 export class TransportError extends WebSocketError {
   /** The name of the class. */
   override readonly name: string = "TransportError";
+  /** Stable over versions: compare this, not the message. */
+  declare readonly code: TransportErrorCode;
 
   /**
    * Makes an error.
@@ -309,6 +319,8 @@ export class TransportError extends WebSocketError {
 export class StateError extends WebSocketError {
   /** The name of the class. */
   override readonly name: string = "StateError";
+  /** Stable over versions: compare this, not the message. */
+  declare readonly code: StateErrorCode;
 
   /**
    * Makes an error.
@@ -326,6 +338,8 @@ export class StateError extends WebSocketError {
 export class CertificateError extends WebSocketError {
   /** The name of the class. */
   override readonly name: string = "CertificateError";
+  /** Stable over versions: compare this, not the message. */
+  declare readonly code: CertificateErrorCode;
 
   /**
    * Makes an error.
@@ -343,6 +357,8 @@ export class CertificateError extends WebSocketError {
 export class HttpError extends WebSocketError {
   /** The name of the class. */
   override readonly name: string = "HttpError";
+  /** Stable over versions: compare this, not the message. */
+  declare readonly code: HttpErrorCode;
   /** The status to answer with. */
   readonly status: number;
 
@@ -363,6 +379,8 @@ export class HttpError extends WebSocketError {
 export class JournalError extends WebSocketError {
   /** The name of the class. */
   override readonly name: string = "JournalError";
+  /** Stable over versions: compare this, not the message. */
+  declare readonly code: JournalErrorCode;
 
   /**
    * Makes an error.
@@ -380,6 +398,8 @@ export class JournalError extends WebSocketError {
 export class BackplaneError extends WebSocketError {
   /** The name of the class. */
   override readonly name: string = "BackplaneError";
+  /** Stable over versions: compare this, not the message. */
+  declare readonly code: BackplaneErrorCode;
 
   /**
    * Makes an error.
@@ -397,6 +417,8 @@ export class BackplaneError extends WebSocketError {
 export class HandlerError extends WebSocketError {
   /** The name of the class. */
   override readonly name: string = "HandlerError";
+  /** Stable over versions: compare this, not the message. */
+  declare readonly code: HandlerErrorCode;
 
   /**
    * Makes an error.
@@ -410,6 +432,33 @@ export class HandlerError extends WebSocketError {
   }
 }
 
+/**
+ * The connection has ended before the message of `receive()` or the pong of `ping()` came. `closeCode` and `reason` are
+ * those of the peer's close frame; 1006 and "" without one: `cause` is then the error that broke the connection.
+ */
+export class ConnectionClosedError extends WebSocketError {
+  /** The name of the class. */
+  override readonly name: string = "ConnectionClosedError";
+  /** Stable over versions: compare this, not the message. */
+  declare readonly code: ConnectionClosedErrorCode;
+  /** The close reason of the peer, or "". */
+  readonly reason: string;
+
+  /**
+   * Makes an error.
+   *
+   * @param action The action that the end prevents.
+   * @param end The close code and the reason with which the connection ended.
+   * @param options The error that broke the connection, if one did.
+   */
+  constructor(action: string, end: { code: number; reason: string }, options?: WebSocketErrorOptions) {
+    const { code, reason } = end;
+    const why = code === CloseCode.AbnormalClosure ? "was lost" : `was closed with ${code} ${reason}`.trimEnd();
+    super("ERR_CONNECTION_CLOSED", `Cannot ${action}: the connection ${why}`, code, options);
+    this.reason = reason;
+  }
+}
+
 /** An argument or option is outside its range. */
 export class OptionError extends RangeError {
   /** Stable over versions: compare this, not the message. */
@@ -420,9 +469,10 @@ export class OptionError extends RangeError {
    *
    * @param message The option and the value at fault.
    * @param code The stable code.
+   * @param options The cause, if there is one.
    */
-  constructor(message: string, code: OptionErrorCode = "ERR_OPTION") {
-    super(errorText(message));
+  constructor(message: string, code: OptionErrorCode = "ERR_OPTION", options?: WebSocketErrorOptions) {
+    super(errorText(message), options);
     this.name = "OptionError";
     this.code = code;
   }

@@ -31,11 +31,18 @@ import type {
 } from "../connection/options.ts";
 import type { Opcode, Role } from "../protocol/frame_header.ts";
 import type { ClientConnection, ClientConnectionHandler, ConnectPlan, OpenedConnection } from "./connector.ts";
-import { CloseCode, isValidCloseCode, ProtocolError, StateError, TransportError } from "../base/errors.ts";
+import {
+  CloseCode,
+  ConnectionClosedError,
+  isValidCloseCode,
+  ProtocolError,
+  StateError,
+  TransportError,
+} from "../base/errors.ts";
 import type { Extension } from "../protocol/extensions.ts";
 import { HandlerSlots, noHandlerFor } from "../connection/handler_slots.ts";
 import { MessageQueue } from "../connection/message_queue.ts";
-import { assertPayload, byteLength, encodeClosePayload, type MessageData } from "../protocol/payload.ts";
+import { byteLength, encodeClosePayload, type MessageData, type SendData, toPayload } from "../protocol/payload.ts";
 import { BrowserSender } from "./browser_sender.ts";
 import { describeRequest } from "./request.ts";
 import { QueuedDelivery } from "../connection/queued_delivery.ts";
@@ -99,6 +106,8 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
   #report: TransportError | undefined;
   #cause: unknown;
   #cancelTimer: (() => void) | undefined;
+  /** How the connection ended. */
+  #info: CloseInfo | undefined;
   #resolveClosed!: (info: CloseInfo) => void;
 
   /**
@@ -225,10 +234,9 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
    * @throws {StateError} If the connection is not open.
    * @throws {OptionError} If `data` is of another type, or larger than `maxBufferedAmount`.
    */
-  send(data: MessageData, options?: MessageOptions): SendResult {
+  send(data: SendData, options?: MessageOptions): SendResult {
     this.#assertOpen("send");
-    assertPayload(data, "send");
-    return this.#sender.send(data, options);
+    return this.#sender.send(toPayload(data, "send"), options);
   }
 
   /** Gives binary messages of the program a form, and returns a function for others: see `OpenedConnection`. */
@@ -241,7 +249,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
    *
    * @throws {StateError} Always: a browser sends whole messages only.
    */
-  sendFrame(_opcode: Opcode, _data: MessageData, _final: boolean): SendResult {
+  sendFrame(_opcode: Opcode, _data: SendData, _final: boolean): SendResult {
     throw unsupported("send a frame", "a browser sends whole messages only");
   }
 
@@ -250,7 +258,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
    *
    * @throws {StateError} Always: a browser sends whole messages only.
    */
-  messageWriter(_opcode: Opcode): WritableStream<MessageData> {
+  messageWriter(_opcode: Opcode): WritableStream<SendData> {
     throw unsupported("send a frame", "a browser sends whole messages only");
   }
 
@@ -259,7 +267,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
    *
    * @throws {StateError} Always: a browser sends control frames by itself.
    */
-  sendSimpleFrame(_opcode: Opcode, _data?: MessageData): void {
+  sendSimpleFrame(_opcode: Opcode, _data?: SendData): void {
     throw unsupported("send a control frame", "a browser does that by itself");
   }
 
@@ -273,7 +281,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
    *
    * @throws {StateError} Always: a browser sends no pings.
    */
-  ping(_data?: MessageData): void {
+  ping(_data?: SendData): Promise<number> {
     throw unsupported("send a ping", "a browser sends none");
   }
 
@@ -282,7 +290,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
    *
    * @throws {StateError} Always: a browser answers pings by itself.
    */
-  pong(_data?: MessageData): void {
+  pong(_data?: SendData): void {
     throw unsupported("send a pong", "a browser answers pings by itself");
   }
 
@@ -467,8 +475,25 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
   }
 
   /** Messages to the server as a stream: see `WebSocketConnection.writable`. */
-  get writable(): WritableStream<MessageData> {
+  get writable(): WritableStream<SendData> {
     return this.#sender.writable;
+  }
+
+  /**
+   * Waits for the next message: see `WebSocketConnection.receive`.
+   *
+   * @returns The message. Rejects with a {@linkcode ConnectionClosedError} at the end of the connection.
+   */
+  async receive(): Promise<MessageData> {
+    const next = this.#queued.take().next();
+    let lost: { cause?: unknown } | undefined;
+    try {
+      const { done, value } = await next;
+      if (!done) return value;
+    } catch (cause) {
+      lost = { cause };
+    }
+    throw new ConnectionClosedError("receive", this.#info!, lost);
   }
 
   /**
@@ -587,7 +612,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
 
   #finish(): void {
     if (this.#phase === "reporting" || this.#phase === "closed") return;
-    const info = closeInfo(this.#end, this.#sent, this.#discards);
+    const info = this.#info = closeInfo(this.#end, this.#sent, this.#discards);
     this.#phase = "reporting";
     this.#cancelTimer?.();
     this.#sender.noteLoss(this.#failure);

@@ -67,7 +67,8 @@ function assertSupported(plan: ConnectPlan): void {
 }
 
 function assertNoHeaders(headers: Headers): void {
-  const names = [...headers.keys()];
+  const names: string[] = [];
+  headers.forEach((_value, name) => names.push(name));
   if (names.length > 0) {
     throw unusable("headers", `a browser sends no header fields of the program (${names.join(", ")})`);
   }

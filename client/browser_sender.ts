@@ -8,7 +8,7 @@ import type { BinaryForm } from "../connection/binary_form.ts";
 import { CloseCode, OptionError, TransportError } from "../base/errors.ts";
 import { messageStream } from "../connection/message_stream.ts";
 import type { ConnectionSettings, MessageOptions, SendResult } from "../connection/options.ts";
-import { byteLength, type MessageData } from "../protocol/payload.ts";
+import { byteLength, type Payload, type SendData } from "../protocol/payload.ts";
 
 /** A browser has no event for data that was sent: `drained` looks at this interval, in ms. */
 const DRAIN_INTERVAL = 10;
@@ -16,7 +16,7 @@ const DRAIN_INTERVAL = 10;
 /** Connection of a {@linkcode BrowserSender}. */
 export interface BrowserSenderOwner {
   /** Sends a message of the stream, if the connection is open. */
-  send(data: MessageData): SendResult;
+  send(data: Payload): SendResult;
   /** Starts the closing handshake. */
   close(code?: number): Promise<unknown>;
   /** Aborts the connection of a server that reads too slowly. */
@@ -28,7 +28,7 @@ export class BrowserSender {
   readonly #socket: WebSocket;
   readonly #settings: ConnectionSettings;
   readonly #owner: BrowserSenderOwner;
-  #writable: WritableStream<MessageData> | undefined;
+  #writable: WritableStream<SendData> | undefined;
   #closed = false;
   /** Form of binary messages of the program, if the subprotocol has others too. */
   #binaryForm: BinaryForm | undefined;
@@ -76,15 +76,14 @@ export class BrowserSender {
    * @returns `"sent"`, or what happened instead.
    * @throws {OptionError} If the message is larger than `maxBufferedAmount`.
    */
-  send(data: MessageData, options?: MessageOptions): SendResult {
+  send(data: Payload | Blob, options?: MessageOptions): SendResult {
     return this.#send(this.#binaryForm === undefined ? data : this.#binaryForm.wrap(data), options);
   }
 
-  #send(data: MessageData, options?: MessageOptions): SendResult {
+  #send(data: Payload | Blob, options?: MessageOptions): SendResult {
     const length = byteLength(data);
     if (!this.#fits(length)) return this.#refuse(length, options);
-    // The type of `send` excludes shared memory; a browser refuses it by itself.
-    this.#socket.send(data as Uint8Array<ArrayBuffer>);
+    this.#socket.send(data instanceof Uint8Array ? unshared(data) : data);
     // The server has closed, while messages that came before are still delivered.
     if (this.#closed) this.noteLoss(undefined);
     return this.#congested ? "backpressure" : "sent";
@@ -132,11 +131,11 @@ export class BrowserSender {
   }
 
   /** Messages to the server as a stream. */
-  get writable(): WritableStream<MessageData> {
-    const mustWaitFor = (data: MessageData): boolean =>
+  get writable(): WritableStream<SendData> {
+    const mustWaitFor = (data: Payload): boolean =>
       this.bufferedAmount > 0 && (this.#congested || !this.#fits(byteLength(data) + (this.#binaryForm?.overhead ?? 0)));
     const sender = {
-      send: (data: MessageData) => this.#owner.send(data),
+      send: (data: Payload) => this.#owner.send(data),
       drained: () => this.drained(),
       // A browser does not send the code of an aborted stream.
       close: (code?: number) => this.#owner.close(code === CloseCode.NormalClosure ? code : undefined),
@@ -164,4 +163,9 @@ export class BrowserSender {
     const message = "The connection was lost before all bytes were sent";
     this.#loss = new TransportError("ERR_CONNECTION_LOST", message, { cause });
   }
+}
+
+/** Copies memory that other threads may change: a browser refuses it. */
+function unshared(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return bytes.buffer instanceof ArrayBuffer ? bytes as Uint8Array<ArrayBuffer> : bytes.slice();
 }

@@ -5,7 +5,7 @@
  */
 
 import type { Clock } from "../base/clock.ts";
-import { CloseCode, StateError, TransportError } from "../base/errors.ts";
+import { CloseCode, ConnectionClosedError, StateError, TransportError } from "../base/errors.ts";
 import { defineSettings, SettingsStore } from "../base/settings.ts";
 import { Meter, type Stats } from "../base/stats.ts";
 import type {
@@ -19,7 +19,7 @@ import type {
 } from "../connection/options.ts";
 import type { Extension } from "../protocol/extensions.ts";
 import type { FrameInfo, Opcode } from "../protocol/frame_header.ts";
-import { assertPayload, type MessageData } from "../protocol/payload.ts";
+import { type MessageData, type SendData, toPayload } from "../protocol/payload.ts";
 import { assertSettings, type ClientParts } from "./connect_attempt.ts";
 import { ConnectLoop } from "./connect_loop.ts";
 import { ConnectTarget } from "./connect_target.ts";
@@ -199,6 +199,10 @@ export class WebSocketClient implements ClientHandlers {
   readonly #delivery = new EventDelivery(this.#settings);
   readonly #messageLoops = new MessageLoops();
   readonly #backlog = new SendBacklog();
+  /** Messages of all connections, for `receive` with `reconnect`. */
+  #received: AsyncIterableIterator<MessageData, undefined> | undefined;
+  /** `true` if no further connection belongs to them. */
+  #receivedAll = false;
   readonly #loop: ConnectLoop;
 
   /**
@@ -345,6 +349,7 @@ export class WebSocketClient implements ClientHandlers {
 
   #givenUp(info: CloseInfo | undefined): void {
     this.#messageLoops.end();
+    this.#receivedAll = true;
     this.#extension.givenUp?.(info);
     const lost = this.#backlog.giveUp();
     if (lost !== undefined) this.#calls.report(lost);
@@ -483,7 +488,7 @@ export class WebSocketClient implements ClientHandlers {
   }
 
   /**
-   * Sends a message: a string as text, bytes as binary.
+   * Sends a message: a string as text, bytes of any kind and a `Blob` as binary: see `WebSocketConnection.send`.
    *
    * @param data The message.
    * @param options Options of this message.
@@ -491,12 +496,11 @@ export class WebSocketClient implements ClientHandlers {
    * @throws {StateError} If the connection is not open, and no message is kept: see `reconnect.maxQueuedSize`.
    * @throws {OptionError} If `data` is of another type, or larger than `maxBufferedAmount`.
    */
-  send(data: MessageData, options?: MessageOptions): SendResult {
+  send(data: SendData, options?: MessageOptions): SendResult {
     const limit = this.#loop.maxQueuedSize;
     const behind = this.#backlog.count > 0 || !this.active;
     if (limit === 0 || !behind) return this.#open("send").send(data, options);
-    assertPayload(data, "send");
-    const result = this.#backlog.add(data, limit) ? "queued" : "dropped";
+    const result = this.#backlog.add(toPayload(data, "send"), limit) ? "queued" : "dropped";
     this.#sendBacklog();
     return result;
   }
@@ -520,21 +524,23 @@ export class WebSocketClient implements ClientHandlers {
    * @returns `"sent"`, or what happened instead: see {@linkcode SendResult}.
    * @throws {StateError} If the connection is not open, or the opcode cannot follow the frame before.
    */
-  sendFrame(opcode: Opcode, data: MessageData, final: boolean): SendResult {
+  sendFrame(opcode: Opcode, data: SendData, final: boolean): SendResult {
     const result = this.#open("send a frame").sendFrame(opcode, data, final);
     if (final) this.#sendBacklog();
     return result;
   }
 
   /**
-   * Sends a ping.
+   * Sends a ping: see `WebSocketConnection.ping`. The promise may be ignored.
    *
-   * @param message At most 125 bytes, which the pong repeats.
+   * @param message At most 125 bytes, which the pong repeats. Without it, 8 bytes that differ for each ping.
+   * @returns The time until the pong, in ms. Rejects with a {@linkcode ConnectionClosedError} if the connection ends
+   * before.
    * @throws {StateError} If the connection is not open.
    * @throws {OptionError} If `message` is too long.
    */
-  ping(message: MessageData = ""): void {
-    this.#open("send a ping").ping(message);
+  ping(message?: SendData): Promise<number> {
+    return this.#open("send a ping").ping(message);
   }
 
   /**
@@ -544,7 +550,7 @@ export class WebSocketClient implements ClientHandlers {
    * @throws {StateError} If the connection is not open.
    * @throws {OptionError} If `message` is too long.
    */
-  pong(message: MessageData = ""): void {
+  pong(message: SendData = ""): void {
     this.#open("send a pong").pong(message);
   }
 
@@ -568,7 +574,7 @@ export class WebSocketClient implements ClientHandlers {
   }
 
   /** Messages to the server as a stream: see `WebSocketConnection.writable`. */
-  get writable(): WritableStream<MessageData> {
+  get writable(): WritableStream<SendData> {
     return this.#open("write").writable;
   }
 
@@ -580,8 +586,50 @@ export class WebSocketClient implements ClientHandlers {
    * @throws {StateError} If the connection is not open, or a fragmented message is not finished.
    * @throws {OptionError} If the opcode is another one.
    */
-  messageWriter(opcode: Opcode): WritableStream<MessageData> {
+  messageWriter(opcode: Opcode): WritableStream<SendData> {
     return this.#open("write a message").messageWriter(opcode);
+  }
+
+  /**
+   * Waits for the next message: see `WebSocketConnection.receive`. With `reconnect` it goes on with the next connection,
+   * as loops do, and with `autoCheckMessages` off, `checkIncoming` fetches the messages.
+   *
+   * @returns The message. Rejects with a {@linkcode ConnectionClosedError} once the connection has ended, no message
+   * waits, and no other connection follows; with a {@linkcode StateError} if the client is not connected.
+   *
+   * @example Ask and wait for the answer
+   * ```ts
+   * import { WebSocketClient, WebSocketServer } from "@tackline/websocket";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using server = new WebSocketServer({
+   *   port: 0,
+   *   onMessageReceived: (connection, text) => void connection.send(text.toUpperCase()),
+   * });
+   * await server.start();
+   * await using client = new WebSocketClient(`ws://localhost:${server.address?.port}/`);
+   * await client.connect();
+   * client.send("hello");
+   * assertEquals(await client.receive(), "HELLO");
+   * ```
+   */
+  async receive(): Promise<MessageData> {
+    const { reconnects } = this.#loop;
+    // A later connect() begins anew.
+    if (reconnects && this.#receivedAll) this.#received = undefined;
+    if (!reconnects && this.#received === undefined) return await this.#open("receive").receive();
+    this.#receivedAll = !reconnects;
+    const messages = this.#received ??= this[Symbol.asyncIterator]();
+    let lost: { cause?: unknown } | undefined;
+    try {
+      const { done, value } = await messages.next();
+      if (!done) return value;
+    } catch (cause) {
+      lost = { cause };
+    }
+    if (this.#received === messages) this.#received = undefined;
+    const end = await this.connection?.closed ?? { code: CloseCode.AbnormalClosure, reason: "" };
+    throw new ConnectionClosedError("receive", end, lost);
   }
 
   /**

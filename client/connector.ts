@@ -18,7 +18,7 @@ import type {
   StepResult,
 } from "../connection/options.ts";
 import type { CompressionOptions, CompressionSettings } from "../protocol/compression.ts";
-import type { MessageData } from "../protocol/payload.ts";
+import type { MessageData, SendData } from "../protocol/payload.ts";
 import type { FrameInfo, Opcode, Role } from "../protocol/frame_header.ts";
 import type { Meter } from "../base/stats.ts";
 import type { Address, ProxyAddress } from "../transport/transport.ts";
@@ -80,7 +80,7 @@ export interface ClientConnection {
   /** The messages as a stream: see `WebSocketConnection.readable`. */
   readonly readable: ReadableStream<MessageData>;
   /** Messages to the server as a stream: see `WebSocketConnection.writable`. */
-  readonly writable: WritableStream<MessageData>;
+  readonly writable: WritableStream<SendData>;
   /**
    * Sends a message: see `WebSocketConnection.send`.
    *
@@ -90,7 +90,7 @@ export interface ClientConnection {
    * @throws {StateError} If the connection is not open, or a fragmented message is not finished.
    * @throws {OptionError} If `data` is of another type, or larger than `maxBufferedAmount`.
    */
-  send(data: MessageData, options?: MessageOptions): SendResult;
+  send(data: SendData, options?: MessageOptions): SendResult;
   /**
    * Sends one frame of a message: see `WebSocketConnection.sendFrame`.
    *
@@ -100,7 +100,7 @@ export interface ClientConnection {
    * @returns `"sent"`, or what happened instead.
    * @throws {StateError} If the connection is not open, or the opcode cannot follow the frame before. Always in a page.
    */
-  sendFrame(opcode: Opcode, data: MessageData, final: boolean): SendResult;
+  sendFrame(opcode: Opcode, data: SendData, final: boolean): SendResult;
   /**
    * Sends a control frame: see `WebSocketConnection.sendSimpleFrame`.
    *
@@ -108,21 +108,22 @@ export interface ClientConnection {
    * @param data Its payload, at most 125 bytes.
    * @throws {StateError} If the connection is not open. Always in a page.
    */
-  sendSimpleFrame(opcode: Opcode, data?: MessageData): void;
+  sendSimpleFrame(opcode: Opcode, data?: SendData): void;
   /**
-   * Sends a ping.
+   * Sends a ping: see `WebSocketConnection.ping`.
    *
    * @param data At most 125 bytes, which the pong repeats.
+   * @returns The time until the pong, in ms. Rejects if the connection ends before; may be ignored.
    * @throws {StateError} If the connection is not open. Always in a page.
    */
-  ping(data?: MessageData): void;
+  ping(data?: SendData): Promise<number>;
   /**
    * Sends a pong.
    *
    * @param data At most 125 bytes; those of the ping in an answer.
    * @throws {StateError} If the connection is not open. Always in a page.
    */
-  pong(data?: MessageData): void;
+  pong(data?: SendData): void;
   /**
    * Waits until the operating system has taken everything that was sent.
    *
@@ -136,7 +137,13 @@ export interface ClientConnection {
    * @returns The stream.
    * @throws {StateError} If the connection is not open, or a fragmented message is not finished. Always in a page.
    */
-  messageWriter(opcode: Opcode): WritableStream<MessageData>;
+  messageWriter(opcode: Opcode): WritableStream<SendData>;
+  /**
+   * Waits for the next message: see `WebSocketConnection.receive`.
+   *
+   * @returns The message. Rejects with a {@linkcode ConnectionClosedError} at the end of the connection.
+   */
+  receive(): Promise<MessageData>;
   /**
    * Iterates over the messages: see `WebSocketConnection`.
    *
@@ -226,6 +233,8 @@ export interface ConnectProgram {
 
 /** A WebSocket whose handshake is done, with the members that only the client uses. */
 export interface OpenedConnection {
+  /** State of the connection. */
+  readonly state: ConnectionState;
   /**
    * Makes the connection; no event comes before `begin`.
    *

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { CloseCode, HandlerError, StateError, WebSocketError } from "../base/errors.ts";
+import { CloseCode, ConnectionClosedError, HandlerError, StateError, WebSocketError } from "../base/errors.ts";
 import { type LogLevel, type LogRecord, writeLog } from "../base/log.ts";
 import type { Meter } from "../base/stats.ts";
 import type { OpenedConnection } from "./connector.ts";
@@ -44,7 +44,11 @@ export class HandlerCalls {
     try {
       const result = handler();
       if (!(result instanceof Promise)) return true;
-      return result.then(() => true, (error) => this.#handlerFailed(name, error, connection));
+      return result.then(() => true, (error) => {
+        // The end of its connection is no failure of a handler that waits for a message or a pong.
+        if (error instanceof ConnectionClosedError && connection?.state !== "open") return false;
+        return this.#handlerFailed(name, error, connection);
+      });
     } catch (error) {
       return this.#handlerFailed(name, error, connection);
     }

@@ -6,12 +6,12 @@
 
 import { OptionError, StateError, TransportError } from "../base/errors.ts";
 import type { SendResult } from "../connection/options.ts";
-import { byteLength, type MessageData } from "../protocol/payload.ts";
+import { byteLength, type Payload } from "../protocol/payload.ts";
 import type { ClientConnection } from "./connector.ts";
 
 /** Keeps messages for the next connection, in order. */
 export class SendBacklog {
-  #messages: MessageData[] = [];
+  #messages: (Payload | Blob)[] = [];
   #size = 0;
   #sending = false;
 
@@ -28,14 +28,14 @@ export class SendBacklog {
   /**
    * Keeps a message.
    *
-   * @param data The message; bytes are copied.
+   * @param data The message; bytes are copied. A `Blob` is read when it is sent.
    * @param limit Largest number of bytes that may wait.
    * @returns `false` if there was no room.
    */
-  add(data: MessageData, limit: number): boolean {
+  add(data: Payload | Blob, limit: number): boolean {
     const length = byteLength(data);
     if (this.#size + length > limit) return false;
-    this.#messages.push(typeof data === "string" ? data : new Uint8Array(data));
+    this.#messages.push(data instanceof Uint8Array ? new Uint8Array(data) : data);
     this.#size += length;
     return true;
   }

@@ -43,11 +43,11 @@ export interface ClientHandlers {
   /** Called for a text message, or with `frameByFrame` for a frame of one. */
   onMessageReceived?: ((text: string, frame?: FrameInfo) => void | Promise<void>) | undefined;
   /** Called for a binary message, or with `frameByFrame` for a frame of one. */
-  onBinaryDataReceived?: ((bytes: Uint8Array, frame?: FrameInfo) => void | Promise<void>) | undefined;
+  onBinaryDataReceived?: ((bytes: Uint8Array<ArrayBuffer>, frame?: FrameInfo) => void | Promise<void>) | undefined;
   /** Called for a ping; it is answered already, unless `manualPong` is set. */
-  onPing?: ((data: Uint8Array) => void | Promise<void>) | undefined;
+  onPing?: ((data: Uint8Array<ArrayBuffer>) => void | Promise<void>) | undefined;
   /** Called for a pong. */
-  onPong?: ((data: Uint8Array) => void | Promise<void>) | undefined;
+  onPong?: ((data: Uint8Array<ArrayBuffer>) => void | Promise<void>) | undefined;
   /** Called for the server's close frame; it is answered already, unless `manualClose` is set. */
   onClose?: ((code: number, reason: string) => void | Promise<void>) | undefined;
   /** Called when the connection has ended: exactly once for each `onConnect`. */

@@ -33,6 +33,7 @@ import type {
 import type {
   ConnectionSettings,
   ConnectionStart,
+  ConnectionState,
   Delivery,
   HandshakeRequest,
   HandshakeResult,
@@ -182,6 +183,10 @@ class OpenedSocket implements OpenedConnection {
 
   step(timeout: number): Promise<StepResult> {
     return stepConnection(this.#connection, timeout);
+  }
+
+  get state(): ConnectionState {
+    return this.#connection.state;
   }
 
   releaseMessages(): void {

@@ -54,7 +54,7 @@ export interface WhatsAppApiOptions {
    * Function that makes requests.
    * @default {fetch}
    */
-  fetch?: typeof fetch | undefined;
+  fetch?: ((url: string | URL | Request, init?: RequestInit) => Promise<Response>) | undefined;
   /** Time, for tests. */
   clock?: Clock | undefined;
 }
@@ -559,7 +559,7 @@ function takeFile(
 ): { type: string; stream: ReadableStream<Uint8Array<ArrayBuffer>> } {
   const type = response.headers.get("content-type") ?? "";
   const body = response.body ?? new Blob([]).stream();
-  const reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>> = body.getReader();
+  const reader: Pick<ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>, "read" | "cancel"> = body.getReader();
   limits.stopTimer();
   const stream = new ReadableStream<Uint8Array<ArrayBuffer>>({
     async pull(controller) {

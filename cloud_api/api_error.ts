@@ -29,6 +29,8 @@ export interface GraphError {
 export class WhatsAppApiError extends WebSocketError {
   /** The name of the class. */
   override readonly name: string = "WhatsAppApiError";
+  /** Stable over versions: compare this, not the message. */
+  declare readonly code: WhatsAppApiErrorCode;
   /** The HTTP status; 0 if there was no answer. */
   readonly status: number;
   /** Error that Meta reports, if there is one. */

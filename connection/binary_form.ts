@@ -7,7 +7,7 @@
 
 import { concat } from "../base/bytes.ts";
 import { StateError } from "../base/errors.ts";
-import type { MessageData } from "../protocol/payload.ts";
+import type { MessageData, Payload } from "../protocol/payload.ts";
 
 /** A message for many connections, as a form sees it. */
 export interface PrefixableMessage<Message> {
@@ -20,7 +20,7 @@ export interface PrefixableMessage<Message> {
 /** Settings of a {@linkcode BinaryForm}. */
 export interface BinaryFormOptions {
   /** Bytes that each binary message of the program begins with; `undefined`: the subprotocol carries none. */
-  readonly prefix: Uint8Array | undefined;
+  readonly prefix: Uint8Array<ArrayBuffer> | undefined;
   /** Text of the error of a message that cannot be carried. */
   readonly refusal: string;
   /** Called once, with the error, when a broadcast leaves the connection out. */
@@ -28,7 +28,7 @@ export interface BinaryFormOptions {
   /** Called when a message that was sent frame by frame has ended: the subprotocol can send its own again. */
   readonly messageEnded?: (() => void) | undefined;
   /** Takes a binary message of the peer apart, for loops; `undefined`: it belongs to the subprotocol. */
-  readonly read?: ((message: Uint8Array) => Uint8Array | undefined) | undefined;
+  readonly read?: ((message: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer> | undefined) | undefined;
 }
 
 /** Form of the binary messages of a program. */
@@ -56,7 +56,7 @@ export class BinaryForm {
    * @returns The prefix.
    * @throws {StateError} If the subprotocol carries none.
    */
-  assertCarried(): Uint8Array {
+  assertCarried(): Uint8Array<ArrayBuffer> {
     const { prefix } = this.#options;
     if (prefix === undefined) throw this.#refusal();
     return prefix;
@@ -73,8 +73,10 @@ export class BinaryForm {
    * @returns The message to send.
    * @throws {StateError} If the subprotocol carries no bytes of programs.
    */
-  wrap(data: MessageData): MessageData {
-    return typeof data === "string" ? data : concat(this.assertCarried(), data);
+  wrap<Data extends Payload | Blob>(data: Data): Data | Uint8Array<ArrayBuffer> | Blob {
+    if (typeof data === "string") return data;
+    const prefix = this.assertCarried();
+    return data instanceof Uint8Array ? concat(prefix, data) : new Blob([prefix, data as Blob]);
   }
 
   /**

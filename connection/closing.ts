@@ -165,6 +165,16 @@ export class Closing<Connection> implements SenderOwner {
     return this.#phase === "closeSent";
   }
 
+  /** Code and reason of the peer's close frame; 1006 and "" without one. */
+  get end(): CloseFrame {
+    return this.#received ?? { code: CloseCode.AbnormalClosure, reason: "" };
+  }
+
+  /** The error that broke the connection, if one did. */
+  get failure(): unknown {
+    return this.#report ?? this.#cause;
+  }
+
   /** Watches unfinished messages, if set. */
   get unfinished(): MessageWatch | undefined {
     return this.#handler.unfinished;
@@ -189,8 +199,7 @@ export class Closing<Connection> implements SenderOwner {
     const state = this.#phase === "connecting" ? "not open yet" : this.state;
     const received = this.#received;
     const why = received === undefined ? "" : `: the peer closed it with ${received.code} ${received.reason}`.trimEnd();
-    const cause = this.#report ?? this.#cause;
-    throw new StateError("ERR_NOT_OPEN", `Cannot ${what}: the connection is ${state}${why}`, { cause });
+    throw new StateError("ERR_NOT_OPEN", `Cannot ${what}: the connection is ${state}${why}`, { cause: this.failure });
   }
 
   // ---- Transitions ---------------------------------------------------------------------------------------------
@@ -281,6 +290,15 @@ export class Closing<Connection> implements SenderOwner {
       this.#sender.sendControl(Opcode.Close, encodeClosePayload(code, reason));
     }
     this.#setPhase("ending");
+  }
+
+  /**
+   * Reports an error that does not end the connection.
+   *
+   * @param error The error.
+   */
+  report(error: unknown): void {
+    this.#handler.error(this.#connection, error);
   }
 
   /** Closes a connection on which nothing has happened for `idleTimeout`. */
@@ -432,7 +450,7 @@ export class Closing<Connection> implements SenderOwner {
     this.#reader.freeInflater();
     const info = this.#makeCloseInfo();
     this.#closeInfo = info;
-    if (this.#received === undefined) this.#delivery.lose(this.#report ?? this.#cause);
+    if (this.#received === undefined) this.#delivery.lose(this.failure);
     if (this.#report !== undefined) this.#handler.error(this.#connection, this.#report);
     this.#handler.disconnect(this.#connection, info);
     this.#closed?.resolve(info);

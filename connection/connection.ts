@@ -34,10 +34,20 @@ import { OptionError, StateError, TransportError } from "../base/errors.ts";
 import { FrameParser } from "../protocol/frame.ts";
 import { FrameReader } from "./frame_reader.ts";
 import type { Extension } from "../protocol/extensions.ts";
-import { assertPayload, type MessageData } from "../protocol/payload.ts";
+import {
+  encodeClosePayload,
+  isReadyPayload,
+  type MessageData,
+  type Payload,
+  type SendData,
+  toPayload,
+  toReadyPayload,
+} from "../protocol/payload.ts";
 import { KeepAlive } from "./keep_alive.ts";
 import { MessageAssembler } from "../protocol/message.ts";
 import { messageStream, messageWriter } from "./message_stream.ts";
+import { type PendingMessage, PendingSends, pendingSize } from "./pending_sends.ts";
+import { Pings } from "./pings.ts";
 import { RateLimit } from "./rate_limit.ts";
 import { Sender } from "./sender.ts";
 import type { SharedMessage } from "./shared_message.ts";
@@ -119,6 +129,16 @@ export let sendSubprotocolShared: typeof sendShared;
 
 /** Sends a message of the subprotocol: as `send`, in the form that it has. */
 export let sendSubprotocol: (connection: WebSocketConnection, message: Uint8Array) => SendResult;
+/**
+ * Sends a message of a broadcast that is still being read, of a known size in bytes; `undefined`: it cannot be read.
+ * Throws as `sendShared` does.
+ */
+export let sendSharedLater: (
+  connection: WebSocketConnection,
+  message: Promise<SharedMessage | undefined>,
+  size: number,
+  options?: MessageOptions,
+) => SendResult;
 
 /** Tells whether messages can be sent, as `state === "open"`, but faster for many connections. */
 export let isOpen: (connection: WebSocketConnection) => boolean;
@@ -184,9 +204,11 @@ export class WebSocketConnection<Data = unknown> {
   readonly #reader: FrameReader<WebSocketConnection<Data>>;
   readonly #delivery: DeliveryControl<WebSocketConnection<Data>>;
   readonly #sender: Sender;
-  #writable: WritableStream<MessageData> | undefined;
   /** Form of binary messages of the program, if the subprotocol has others too. */
   #binaryForm: BinaryForm | undefined;
+  #writable: WritableStream<SendData> | undefined;
+  /** While a `Blob` is read. */
+  #pending: PendingSends | undefined;
 
   private constructor(
     transport: Transport,
@@ -225,10 +247,13 @@ export class WebSocketConnection<Data = unknown> {
     sendShared = (connection, message, options) => {
       const sender = connection.#sender;
       if (!sender.isOpen) connection.#closing.assertOpen("send");
-      if (sender.fragmented) return "dropped";
       const form = connection.#binaryForm;
       const formed = form === undefined ? message : form.wrapShared(message);
       if (formed === undefined) return connection.#leaveOut();
+      if (connection.#pending !== undefined) {
+        return connection.#sendSharedLater(Promise.resolve(formed), formed.size, options);
+      }
+      if (sender.fragmented) return "dropped";
       return sender.sendShared(formed) ?? connection.#refuse(options?.slowConsumer);
     };
     sendSubprotocolShared = (connection, message, options) => {
@@ -239,7 +264,7 @@ export class WebSocketConnection<Data = unknown> {
     };
     sendSubprotocol = (connection, message) => {
       connection.#assertOpen("send");
-      connection.#assertNoFragments();
+      if (connection.#sender.fragmented) throw messageInProgress();
       return connection.#sender.sendMessage(message) ?? connection.#refuse();
     };
     setBinaryForm = (connection, form) => {
@@ -247,7 +272,15 @@ export class WebSocketConnection<Data = unknown> {
       connection.#sender.reserve(form.overhead);
       connection.#delivery.useBinaryForm(form);
     };
-    isOpen = (connection) => connection.#sender.isOpen || connection.#closing.phase === "open";
+    sendSharedLater = (connection, message, size, options) => {
+      connection.#assertOpen("send");
+      const form = connection.#binaryForm;
+      if (form === undefined) return connection.#sendSharedLater(message, size, options);
+      const formed = message.then((whole) => whole && form.wrapShared(whole));
+      return connection.#sendSharedLater(formed, size + form.overhead, options);
+    };
+    isOpen = (connection) =>
+      (connection.#sender.isOpen || connection.#closing.phase === "open") && connection.#pending?.closes !== true;
     setDelivery = (connection, delivery) => connection.#setDelivery(delivery);
     deliverBatch = (connection) => {
       if (!connection.#delivery.full) connection.#reader.deliverBatch();
@@ -262,7 +295,7 @@ export class WebSocketConnection<Data = unknown> {
 
   /** State of the connection. */
   get state(): ConnectionState {
-    return this.#closing.state;
+    return this.#pending?.closes && this.#closing.phase === "open" ? "closing" : this.#closing.state;
   }
 
   /** Resolves when the connection has ended; never rejects. */
@@ -297,7 +330,7 @@ export class WebSocketConnection<Data = unknown> {
 
   /** Bytes that were sent by the program and not yet taken by the operating system. */
   get bufferedAmount(): number {
-    return this.#sender.bufferedAmount;
+    return this.#sender.bufferedAmount + (this.#pending?.size ?? 0);
   }
 
   // ---- Start ---------------------------------------------------------------------------------------------------
@@ -345,23 +378,69 @@ export class WebSocketConnection<Data = unknown> {
   // ---- Sending -------------------------------------------------------------------------------------------------
 
   /**
-   * Sends a message: a string as text, bytes as binary (RFC 6455 §5.6). The bytes are copied; a lone surrogate in a
-   * string becomes U+FFFD.
+   * Sends a message: a string as text; bytes of any kind as binary (RFC 6455 §5.6): an `ArrayBuffer`, any view of one, a
+   * `SharedArrayBuffer`, a `Blob`. Bytes are copied; a lone surrogate in a string becomes U+FFFD.
+   *
+   * A `Blob` is read first, whole. Messages after it wait, so that all leave in the order of the calls; they count in
+   * `bufferedAmount`, and `close` waits for them. If it cannot be read, the connection is closed with 1011, and the
+   * error goes to `onError`.
    *
    * @param data The message.
    * @param options Options of this message.
    * @returns The result; see {@linkcode WebSocketConnection.drained} for `"backpressure"`.
    * @throws {StateError} If the connection is not open, or a fragmented message is not finished, or `data` is bytes,
    * and the subprotocol carries none (`ERR_UNSUPPORTED`, with the first version of the WhatsApp inbox only).
-   * @throws {OptionError} If `data` is of another type, or larger than `maxBufferedAmount`.
+   * @throws {OptionError} If `data` is of another type, its buffer is detached, or it is larger than
+   * `maxBufferedAmount`.
+   *
+   * @example A file
+   * ```ts
+   * import type { WebSocketConnection } from "@tackline/websocket";
+   *
+   * export function sendAll(connection: WebSocketConnection, samples: Float32Array, file: Blob) {
+   *   connection.send(samples);
+   *   connection.send(file);
+   *   connection.send("That was all");
+   * }
+   * ```
    */
-  send(data: MessageData, options?: MessageOptions): SendResult {
+  send(data: SendData, options?: MessageOptions): SendResult {
     this.#assertOpen("send");
-    assertPayload(data, "send");
-    this.#assertNoFragments();
+    if (
+      !isReadyPayload(data) || this.#pending !== undefined || this.#sender.fragmented || this.#binaryForm !== undefined
+    ) {
+      return this.#sendRare(data, options);
+    }
+    return this.#sender.sendMessage(data) ?? this.#refuse(options?.slowConsumer);
+  }
+
+  /** Sends bytes in other forms, and what must wait for a `Blob`. */
+  #sendRare(given: SendData, options?: MessageOptions): SendResult {
+    const payload = toPayload(given, "send");
+    const pending = this.#pending;
+    pending?.assertOpen("send");
+    if (pending?.fragmented ?? this.#sender.fragmented) throw messageInProgress();
     const form = this.#binaryForm;
-    const message = form === undefined ? data : form.wrap(data);
-    return this.#sender.sendMessage(message) ?? this.#refuse(options?.slowConsumer);
+    const data = form === undefined ? payload : form.wrap(payload);
+    if (pending !== undefined || isBlob(data)) return this.#sendLater({ data }, options?.slowConsumer);
+    return this.#sender.sendMessage(data) ?? this.#refuse(options?.slowConsumer);
+  }
+
+  /** Sends a message behind a `Blob`, or the `Blob` itself. */
+  #sendLater(message: PendingMessage, policy?: SlowConsumer): SendResult {
+    if (!this.#sender.hasRoomBehind(this.#pending?.size ?? 0, pendingSize(message))) return this.#refuse(policy);
+    this.#pending ??= new PendingSends(this.#sender, this.#closing, () => this.#pending = undefined);
+    this.#pending.add(message);
+    return this.bufferedAmount > this.#sender.highWaterMark ? "backpressure" : "sent";
+  }
+
+  #sendSharedLater(
+    shared: Promise<SharedMessage | undefined>,
+    size: number,
+    options?: MessageOptions,
+  ): SendResult {
+    if (this.#pending?.fragmented ?? this.#sender.fragmented) return "dropped";
+    return this.#sendLater({ shared, size }, options?.slowConsumer);
   }
 
   /**
@@ -391,19 +470,26 @@ export class WebSocketConnection<Data = unknown> {
    * }
    * ```
    */
-  sendFrame(opcode: Opcode, data: MessageData, final: boolean): SendResult {
+  sendFrame(opcode: Opcode, data: SendData, final: boolean): SendResult {
     this.#assertOpen("send a frame");
-    assertPayload(data, "send a frame");
-    this.#sender.assertFragment(opcode);
-    const payload = opcode === Opcode.Binary ? this.#wrapStart(data) : data;
-    const result = this.#sender.sendFragment(opcode, payload, final) ??
-      this.#refuse(opcode === Opcode.Continuation ? "close" : this.#closing.settings.slowConsumer);
+    const given = toPayload(data, "send a frame");
+    const pending = this.#pending;
+    pending?.assertOpen("send a frame");
+    this.#sender.assertFragment(opcode, pending?.fragmented);
+    const policy = opcode === Opcode.Continuation ? "close" : this.#closing.settings.slowConsumer;
+    const payload = opcode === Opcode.Binary ? this.#wrapStart(given) : given;
+    if (pending !== undefined || isBlob(payload)) {
+      const result = this.#sendLater({ data: payload, opcode, final }, policy);
+      if (final) this.#pending?.finished.then(() => this.#binaryForm?.messageEnded(), () => {});
+      return result;
+    }
+    const result = this.#sender.sendFragment(opcode, payload, final) ?? this.#refuse(policy);
     if (final && result !== "dropped") this.#binaryForm?.messageEnded();
     return result;
   }
 
   /** Gives the first frame of a binary message its form. */
-  #wrapStart(data: MessageData): MessageData {
+  #wrapStart(data: Payload | Blob): Payload | Blob {
     const form = this.#binaryForm;
     if (form === undefined) return data;
     return form.wrap(typeof data === "string" ? encoder.encode(data) : data);
@@ -417,9 +503,8 @@ export class WebSocketConnection<Data = unknown> {
    * @throws {StateError} If the connection is not open.
    * @throws {OptionError} If the opcode is not that of a control frame, or the payload is too long or not valid.
    */
-  sendSimpleFrame(opcode: Opcode, data: MessageData = EMPTY): void {
-    assertPayload(data, "send a control frame");
-    const payload = typeof data === "string" ? encoder.encode(data) : data;
+  sendSimpleFrame(opcode: Opcode, data: SendData = EMPTY): void {
+    const payload = controlPayload(data);
     if (opcode === Opcode.Close) {
       const { code, reason } = readCloseArguments(payload);
       this.close(code, reason);
@@ -439,14 +524,34 @@ export class WebSocketConnection<Data = unknown> {
   }
 
   /**
-   * Sends a ping (RFC 6455 §5.5.2).
+   * Sends a ping (RFC 6455 §5.5.2). The promise may be ignored.
    *
-   * @param data At most 125 bytes; the pong brings them back.
+   * A peer may answer only the last of several pings: its pong answers the earlier ones too (§5.5.3). Of pings with
+   * equal data, a pong answers the oldest.
+   *
+   * @param data At most 125 bytes; the pong brings them back. Without it, 8 bytes that differ for each ping.
+   * @returns The time until the pong, in ms. Rejects with a {@linkcode ConnectionClosedError} if the connection ends
+   * before.
    * @throws {StateError} If the connection is not open.
    * @throws {OptionError} If `data` is too long.
+   *
+   * @example Measure the latency
+   * ```ts
+   * import { WebSocketClient, WebSocketServer } from "@tackline/websocket";
+   * import { assert } from "@std/assert";
+   *
+   * await using server = new WebSocketServer({ port: 0 });
+   * await server.start();
+   * await using client = new WebSocketClient(`ws://localhost:${server.address?.port}/`);
+   * await client.connect();
+   * const latency = await client.ping();
+   * assert(latency >= 0);
+   * ```
    */
-  ping(data: MessageData = EMPTY): void {
-    this.sendSimpleFrame(Opcode.Ping, data);
+  ping(data?: SendData): Promise<number> {
+    const payload = data === undefined ? Pings.payload() : controlPayload(data);
+    this.sendSimpleFrame(Opcode.Ping, payload);
+    return this.#delivery.waitForPong(payload);
   }
 
   /**
@@ -456,7 +561,7 @@ export class WebSocketConnection<Data = unknown> {
    * @throws {StateError} If the connection is not open.
    * @throws {OptionError} If `data` is too long.
    */
-  pong(data: MessageData = EMPTY): void {
+  pong(data: SendData = EMPTY): void {
     this.sendSimpleFrame(Opcode.Pong, data);
   }
 
@@ -467,12 +572,10 @@ export class WebSocketConnection<Data = unknown> {
    * before.
    */
   drained(): Promise<void> {
-    return this.#sender.drained();
-  }
-
-  #assertNoFragments(): void {
-    if (!this.#sender.fragmented) return;
-    throw new StateError("ERR_MESSAGE_IN_PROGRESS", "Cannot send: a fragmented message is not finished");
+    const drained = this.#pending?.finished.then(() => this.drained());
+    // A program may ignore the promise.
+    drained?.catch(() => {});
+    return drained ?? this.#sender.drained();
   }
 
   #assertOpen(what: string): void {
@@ -558,7 +661,7 @@ export class WebSocketConnection<Data = unknown> {
    * Messages to the peer as a stream: each chunk is one message. Its back-pressure is the peer's.
    * Closing it closes the connection with 1000, aborting it with 1011.
    */
-  get writable(): WritableStream<MessageData> {
+  get writable(): WritableStream<SendData> {
     return this.#writable ??= messageStream(this, this.#sender);
   }
 
@@ -585,7 +688,7 @@ export class WebSocketConnection<Data = unknown> {
    * }
    * ```
    */
-  messageWriter(opcode: Opcode): WritableStream<MessageData> {
+  messageWriter(opcode: Opcode): WritableStream<SendData> {
     this.#assertOpen("write a message");
     if (opcode === Opcode.Binary) this.#binaryForm?.assertCarried();
     return messageWriter(this, this.#sender, opcode);
@@ -602,6 +705,35 @@ export class WebSocketConnection<Data = unknown> {
     return this.#delivery.take().iterate();
   }
 
+  /**
+   * Waits for the next message, as a loop does: from the first use on, messages wait here, and go to the handlers too.
+   * Several calls get the messages in order.
+   *
+   * @returns The message. Rejects with a {@linkcode ConnectionClosedError} once the connection has ended and no message
+   * waits: it has the close code and the reason.
+   *
+   * @example A question and its answer
+   * ```ts
+   * import { WebSocketClient, WebSocketServer } from "@tackline/websocket";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using server = new WebSocketServer({
+   *   port: 0,
+   *   async onHandshakeResponseSent(connection) {
+   *     connection.send(`Hello ${await connection.receive()}`);
+   *   },
+   * });
+   * await server.start();
+   * await using client = new WebSocketClient(`ws://localhost:${server.address?.port}/`);
+   * await client.connect();
+   * client.send("Ada");
+   * assertEquals(await client.receive(), "Hello Ada");
+   * ```
+   */
+  receive(): Promise<MessageData> {
+    return this.#delivery.receive();
+  }
+
   // ---- Closing -------------------------------------------------------------------------------------------------
 
   /**
@@ -614,7 +746,10 @@ export class WebSocketConnection<Data = unknown> {
    * @throws {OptionError} If code or reason are out of range.
    */
   close(code?: number, reason = ""): Promise<CloseInfo> {
-    this.#closing.close(code, reason);
+    if (this.#pending !== undefined && this.#closing.phase === "open") {
+      encodeClosePayload(code, reason);
+      this.#pending.close(code, reason);
+    } else this.#closing.close(code, reason);
     return this.#closing.closed;
   }
 
@@ -624,10 +759,24 @@ export class WebSocketConnection<Data = unknown> {
   }
 }
 
+/** Tells the `Blob` from the other forms of a payload. */
+function isBlob(payload: Payload | Blob): payload is Blob {
+  return typeof payload !== "string" && !(payload instanceof Uint8Array);
+}
+
+function controlPayload(data: SendData): Uint8Array {
+  const payload = toReadyPayload(data, "send a control frame");
+  return typeof payload === "string" ? encoder.encode(payload) : payload;
+}
+
 function readCloseArguments(payload: Uint8Array): { code?: number | undefined; reason?: string | undefined } {
   if (payload.length === 0) return {};
   if (payload.length === 1) {
     throw new OptionError("Cannot send a control frame: a close frame of one byte", "ERR_PAYLOAD");
   }
   return { code: (payload[0]! << 8) | payload[1]!, reason: new TextDecoder().decode(payload.subarray(2)) };
+}
+
+function messageInProgress(): StateError {
+  return new StateError("ERR_MESSAGE_IN_PROGRESS", "Cannot send: a fragmented message is not finished");
 }

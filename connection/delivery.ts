@@ -8,6 +8,7 @@
 import type { BinaryForm } from "./binary_form.ts";
 import type { Closing } from "./closing.ts";
 import type { ConnectionEvents, MessageResult } from "./options.ts";
+import { ConnectionClosedError } from "../base/errors.ts";
 import type { FrameInfo } from "../protocol/frame_header.ts";
 import type { MessageHandler } from "../protocol/message.ts";
 import type { FrameReader } from "./frame_reader.ts";
@@ -17,6 +18,7 @@ import type { KeepAlive } from "./keep_alive.ts";
 import type { MessageData } from "../protocol/payload.ts";
 import type { MessageQueue } from "./message_queue.ts";
 import type { Meter } from "../base/stats.ts";
+import { Pings } from "./pings.ts";
 import { QueuedDelivery } from "./queued_delivery.ts";
 
 /** Delivers the messages and control frames of one connection. */
@@ -43,6 +45,9 @@ export class DeliveryControl<Connection> implements MessageHandler {
   #drops = false;
   /** `true` if the program was told of a message without handler. */
   #toldUnhandled = false;
+  /** Made by the first ping of the program. */
+  #pings: Pings | undefined;
+  #ended = false;
 
   /**
    * Makes a delivery that hands everything to the handlers; `attach` completes it.
@@ -218,10 +223,62 @@ export class DeliveryControl<Connection> implements MessageHandler {
    */
   pong(payload: Uint8Array): void {
     if (this.#reader.rates !== undefined) this.#countMessage();
-    const latency = this.#keepAlive?.pong(payload);
+    let latency = this.#keepAlive?.pong(payload);
+    if (this.#pings !== undefined) latency = this.#answerPings(this.#pings, payload, latency);
     if (latency !== undefined) this.#meter.pingTimes.add(latency);
     this.#handler.pong(this.#connection, payload);
     this.#reader.finishStep("control");
+  }
+
+  /** A function of its own: few programs wait for pongs. */
+  #answerPings(pings: Pings, payload: Uint8Array, latency: number | undefined): number | undefined {
+    const now = this.#closing.settings.clock.now();
+    if (latency !== undefined) {
+      pings.answer(this.#keepAlive!.lastPing, now);
+      return latency;
+    }
+    const ping = pings.pong(payload, now);
+    return ping === undefined ? undefined : this.#keepAlive?.answeredBy(ping);
+  }
+
+  /**
+   * Waits for the pong of a ping of the program.
+   *
+   * @param payload The payload of the ping, which was sent.
+   * @returns The time until the pong, in ms. Rejects with a {@linkcode ConnectionClosedError} if the connection ends
+   * before. May be ignored.
+   */
+  waitForPong(payload: Uint8Array): Promise<number> {
+    this.#pings ??= new Pings();
+    if (this.#ended) this.#endPings();
+    return this.#pings.wait(payload, this.#closing.settings.clock.now());
+  }
+
+  #endPings(): void {
+    this.#ended = true;
+    this.#pings?.end(() => new ConnectionClosedError("wait for a pong", this.#closing.end, this.#cause));
+  }
+
+  get #cause(): { cause?: unknown } {
+    const { failure } = this.#closing;
+    return failure === undefined ? {} : { cause: failure };
+  }
+
+  /**
+   * Waits for the next message; takes the queue.
+   *
+   * @returns The message. Rejects with a {@linkcode ConnectionClosedError} if the connection ends before.
+   */
+  async receive(): Promise<MessageData> {
+    const next = this.take().next();
+    let lost: { cause?: unknown } | undefined;
+    try {
+      const { done, value } = await next;
+      if (!done) return value;
+    } catch (cause) {
+      lost = { cause };
+    }
+    throw new ConnectionClosedError("receive", this.#closing.end, lost);
   }
 
   /**
@@ -233,6 +290,7 @@ export class DeliveryControl<Connection> implements MessageHandler {
   close(code: number, reason: string): void {
     this.#useQueue().end();
     this.#closing.receiveClose(code, reason);
+    this.#endPings();
     this.#handler.close(this.#connection, code, reason);
     this.#reader.finishStep("control");
   }
@@ -298,5 +356,6 @@ export class DeliveryControl<Connection> implements MessageHandler {
    */
   lose(cause: unknown): void {
     this.#useQueue().lose(cause);
+    this.#endPings();
   }
 }

@@ -10,14 +10,15 @@
 import type { Closing } from "./closing.ts";
 import { frameHeaderLength, Opcode } from "../protocol/frame_header.ts";
 import type { FrameReader } from "./frame_reader.ts";
+import { nextPing, pingPayload } from "./pings.ts";
 import type { Sender } from "./sender.ts";
 import { TransportError } from "../base/errors.ts";
 
 /** Number of checks in each `idleTimeout`, which is therefore exact to an eighth. */
 const IDLE_CHECKS = 8;
 
-/** Number of pings so far: it is part of their payload, so that a pong is matched to its ping. */
-let pings = 0;
+/** Mark of the payloads: "keep". */
+const MARK = 0x6b656570;
 
 /** Watches one open connection. */
 export class KeepAlive<Connection = unknown> {
@@ -29,6 +30,8 @@ export class KeepAlive<Connection = unknown> {
   // Ping state
   #cancelPing: (() => void) | undefined;
   #payload: Uint8Array | undefined;
+  /** Number of the last ping. */
+  #ping = 0;
   #pingedAt = 0;
   /** Offset behind the ping in all bytes that are sent. */
   #offset = 0;
@@ -73,17 +76,14 @@ export class KeepAlive<Connection = unknown> {
 
   #waitToPing(): void {
     const { clock, pingInterval } = this.#closing.settings;
-    this.#cancelPing = clock.after(pingInterval, () => this.#ping());
+    this.#cancelPing = clock.after(pingInterval, () => this.#sendPing());
   }
 
-  #ping(): void {
+  #sendPing(): void {
     // A pong could not be seen.
     if (!this.#reader.reads()) return this.#waitToPing();
-    const payload = new Uint8Array(8);
-    const view = new DataView(payload.buffer);
-    view.setUint32(0, 0x6b656570);
-    view.setUint32(4, pings++);
-    this.#payload = payload;
+    const ping = this.#ping = nextPing();
+    const payload = this.#payload = pingPayload(MARK, ping);
     this.#pingedAt = this.#closing.settings.clock.now();
     const sender = this.#sender;
     sender.sendControl(Opcode.Ping, payload);
@@ -130,6 +130,25 @@ export class KeepAlive<Connection = unknown> {
     const expected = this.#payload;
     if (expected === undefined || payload.length !== expected.length) return undefined;
     if (!payload.every((octet, at) => octet === expected[at])) return undefined;
+    return this.#answered();
+  }
+
+  /** Number of the last ping. */
+  get lastPing(): number {
+    return this.#ping;
+  }
+
+  /**
+   * Notes that the peer has answered a ping of the program: a later one answers ours too (RFC 6455 §5.5.3).
+   *
+   * @param ping The number of that ping.
+   * @returns The time since our ping, in ms, if it was answered by that.
+   */
+  answeredBy(ping: number): number | undefined {
+    return this.#payload === undefined || ping < this.#ping ? undefined : this.#answered();
+  }
+
+  #answered(): number {
     this.#payload = undefined;
     this.#cancelPing?.();
     this.#latency = this.#closing.settings.clock.now() - this.#pingedAt;

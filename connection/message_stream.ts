@@ -8,14 +8,14 @@ import type { SendResult } from "./options.ts";
 import { EMPTY } from "../base/bytes.ts";
 import { CloseCode, OptionError, StateError } from "../base/errors.ts";
 import { Opcode } from "../protocol/frame_header.ts";
-import { assertPayload, type MessageData } from "../protocol/payload.ts";
+import { type Payload, readBlob, type SendData, toPayload } from "../protocol/payload.ts";
 
 /** A connection that messages are written to. */
 export interface WritableConnection {
   /** Sends a message. */
-  send(data: MessageData): SendResult;
+  send(data: Payload): SendResult;
   /** Sends a fragment. */
-  sendFrame(opcode: Opcode, data: MessageData, final: boolean): SendResult;
+  sendFrame(opcode: Opcode, data: Payload, final: boolean): SendResult;
   /** Begins the closing handshake. */
   close(code: number): Promise<unknown>;
   /** Resolves when no bytes wait any more. */
@@ -25,7 +25,7 @@ export interface WritableConnection {
 /** Tells a stream when to wait: the `Sender` of the connection. */
 export interface SendCapacity {
   /** Tells whether a message must wait for room. */
-  mustWaitFor(data: MessageData): boolean;
+  mustWaitFor(data: Payload): boolean;
 }
 
 /** Checks of a fragmented message besides. */
@@ -44,10 +44,10 @@ export interface FragmentCapacity extends SendCapacity {
 export function messageStream(
   connection: Pick<WritableConnection, "send" | "close" | "drained">,
   sender: SendCapacity,
-): WritableStream<MessageData> {
-  return new WritableStream<MessageData>({
-    async write(chunk) {
-      assertPayload(chunk, "write");
+): WritableStream<SendData> {
+  return new WritableStream<SendData>({
+    async write(data) {
+      const chunk = await readChunk(data);
       // Other streams may have waited for the same room.
       while (sender.mustWaitFor(chunk)) await connection.drained();
       if (connection.send(chunk) === "dropped") throw noRoom();
@@ -71,7 +71,7 @@ export function messageWriter(
   connection: WritableConnection,
   sender: FragmentCapacity,
   opcode: Opcode,
-): WritableStream<MessageData> {
+): WritableStream<SendData> {
   if (opcode !== Opcode.Text && opcode !== Opcode.Binary) {
     throw new OptionError(
       `Cannot write a message: "${opcode}" is neither Opcode.Text nor Opcode.Binary`,
@@ -82,7 +82,7 @@ export function messageWriter(
   let next: Opcode = opcode;
   /** The first half of a surrogate pair whose second half has not come yet. */
   let half = "";
-  const send = async (chunk: MessageData, final: boolean): Promise<void> => {
+  const send = async (chunk: Payload, final: boolean): Promise<void> => {
     while (sender.mustWaitFor(chunk)) await connection.drained();
     try {
       if (connection.sendFrame(next, chunk, final) === "dropped") throw noRoom();
@@ -93,10 +93,9 @@ export function messageWriter(
     }
     next = Opcode.Continuation;
   };
-  return new WritableStream<MessageData>({
+  return new WritableStream<SendData>({
     async write(chunk) {
-      assertPayload(chunk, "write");
-      let whole = chunk;
+      let whole = await readChunk(chunk);
       if (typeof whole === "string") {
         whole = half + whole;
         half = "";
@@ -113,6 +112,11 @@ export function messageWriter(
     close: () => send(half === "" ? EMPTY : half, true),
     abort: () => void connection.close(CloseCode.InternalError),
   });
+}
+
+function readChunk(chunk: unknown): Payload | Promise<Payload> {
+  const payload = toPayload(chunk, "write");
+  return typeof payload === "string" || payload instanceof Uint8Array ? payload : readBlob(payload, "write");
 }
 
 function endsInHalf(text: string): boolean {

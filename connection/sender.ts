@@ -9,7 +9,7 @@ import type { ConnectionSettings, SendResult } from "./options.ts";
 import type { MessageDeflater } from "../protocol/deflate.ts";
 import { OptionError, StateError, TransportError } from "../base/errors.ts";
 import { firstOctet, MAX_CONTROL_PAYLOAD, maxFramePayload, Opcode, ReservedBit } from "../protocol/frame_header.ts";
-import { byteLength, type MessageData } from "../protocol/payload.ts";
+import { byteLength, type Payload } from "../protocol/payload.ts";
 import { framedLength, SendQueue, wireLength } from "./send_queue.ts";
 import type { SharedMessage } from "./shared_message.ts";
 import { type Meter, UNMETERED } from "../base/stats.ts";
@@ -193,7 +193,7 @@ export class Sender {
    * @returns `false` if it does not fit now.
    * @throws {OptionError} If it can never fit.
    */
-  hasRoom(data: MessageData): boolean {
+  hasRoom(data: Payload): boolean {
     if (this.#maxBufferedAmount === 0) return true;
     const room = this.#maxBufferedAmount - this.bufferedAmount;
     // A cheap upper bound first: 3 bytes for each UTF-16 unit, and the longest header.
@@ -207,7 +207,7 @@ export class Sender {
    * @param data The message.
    * @returns `true` if much waits already, or the message does not fit now.
    */
-  mustWaitFor(data: MessageData): boolean {
+  mustWaitFor(data: Payload): boolean {
     if (this.bufferedAmount === 0) return false;
     return this.congested || !this.#fits(wireLength(data, this.#frameSize, this.#masked) + this.#overhead);
   }
@@ -234,13 +234,31 @@ export class Sender {
   }
 
   /**
+   * Tells whether a message fits `maxBufferedAmount` behind others that wait to be sent.
+   *
+   * @param waiting Bytes of the others.
+   * @param length Bytes of the message.
+   * @returns `false` if it does not fit now.
+   * @throws {OptionError} If it can never fit.
+   */
+  hasRoomBehind(waiting: number, length: number): boolean {
+    const wire = framedLength(length, this.#frameSize, this.#masked);
+    return this.#fits(waiting + wire) || (this.hasRoomFor(wire) && waiting === 0);
+  }
+
+  /** Waiting bytes from which on a program should wait. */
+  get highWaterMark(): number {
+    return this.#highWaterMark;
+  }
+
+  /**
    * Sends a message.
    *
    * @param data The message; bytes are copied.
    * @returns The result; `undefined`: it does not fit `maxBufferedAmount` now.
    * @throws {OptionError} If it can never fit.
    */
-  sendMessage(data: MessageData): SendResult | undefined {
+  sendMessage(data: Payload): SendResult | undefined {
     if (this.#isOverBudget) return undefined;
     if (this.#isWorthDeflating(data)) return this.#sendDeflated(data);
     if (!this.hasRoom(data)) return undefined;
@@ -250,17 +268,17 @@ export class Sender {
     return this.#appended();
   }
 
-  #isWorthDeflating(data: MessageData): boolean {
+  #isWorthDeflating(data: Payload): boolean {
     if (this.#deflater === undefined) return false;
     const { threshold } = this.#deflater;
     return data.length >= threshold || (data.length * 3 >= threshold && byteLength(data) >= threshold);
   }
 
-  #sendDeflated(data: MessageData): SendResult | undefined {
+  #sendDeflated(data: Payload): SendResult | undefined {
     const opcode = typeof data === "string" ? Opcode.Text : Opcode.Binary;
     const deflater = this.#deflater!;
     const plain = toBytes(data);
-    const deflated = deflater.compress(plain, true);
+    const deflated = deflater.compress(unshared(plain), true);
     // A message that does not get smaller is sent plain, unless that would cost the context.
     const useful = deflated.length < plain.length || (deflater.takeover && this.#fits(this.#wireLength(deflated)));
     const payload = useful ? deflated : plain;
@@ -321,17 +339,18 @@ export class Sender {
    * Checks that a data frame may follow the frames sent before (RFC 6455 §5.4).
    *
    * @param opcode Its opcode.
+   * @param fragmented `true` if a fragmented message is not finished.
    * @throws {OptionError} If it is not the opcode of a data frame.
    * @throws {StateError} If it does not fit the frames sent before.
    */
-  assertFragment(opcode: Opcode): void {
+  assertFragment(opcode: Opcode, fragmented: boolean = this.#fragmented): void {
     if (opcode !== Opcode.Continuation && opcode !== Opcode.Text && opcode !== Opcode.Binary) {
       throw new OptionError(`Cannot send a frame: "${opcode}" is not the opcode of a data frame`, "ERR_PAYLOAD");
     }
-    if (opcode === Opcode.Continuation && !this.#fragmented) {
+    if (opcode === Opcode.Continuation && !fragmented) {
       throw new StateError("ERR_MESSAGE_IN_PROGRESS", "Cannot send a continuation frame: no message is begun");
     }
-    if (opcode !== Opcode.Continuation && this.#fragmented) {
+    if (opcode !== Opcode.Continuation && fragmented) {
       throw new StateError("ERR_MESSAGE_IN_PROGRESS", "Cannot send a frame: a fragmented message is not finished");
     }
   }
@@ -345,7 +364,7 @@ export class Sender {
    * @returns The result; `undefined`: it does not fit `maxBufferedAmount` now.
    * @throws {OptionError} If it can never fit.
    */
-  sendFragment(opcode: Opcode, data: MessageData, final: boolean): SendResult | undefined {
+  sendFragment(opcode: Opcode, data: Payload, final: boolean): SendResult | undefined {
     if (this.#isOverBudget) return undefined;
     const first = opcode !== Opcode.Continuation;
     const deflate = first ? this.#isWorthDeflating(data) : this.#fragmentsDeflated;
@@ -353,7 +372,7 @@ export class Sender {
     // memory.
     if (!this.hasRoom(data)) return undefined;
     const plain = toBytes(data);
-    const payload = deflate ? this.#deflater!.compress(plain, final) : plain;
+    const payload = deflate ? this.#deflater!.compress(unshared(plain), final) : plain;
     if (deflate) this.#countDeflated(plain.length, payload.length);
     if (final) this.#meter.messagesSent++;
     this.#queue.appendFrame(firstOctet(opcode, final, first && deflate ? ReservedBit.Rsv1 : 0), payload);
@@ -510,6 +529,11 @@ export class Sender {
   }
 }
 
-function toBytes(data: MessageData): Uint8Array {
+/** Copies memory that other threads may change: zlib refuses it. */
+function unshared(bytes: Uint8Array): Uint8Array {
+  return bytes.buffer instanceof ArrayBuffer ? bytes : bytes.slice();
+}
+
+function toBytes(data: Payload): Uint8Array {
   return typeof data === "string" ? encoder.encode(data) : data;
 }

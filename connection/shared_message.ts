@@ -69,6 +69,11 @@ export class SharedMessage {
     return message;
   }
 
+  /** Bytes of the message before compression. */
+  get size(): number {
+    return this.#payload.length;
+  }
+
   /**
    * Encodes the message for one connection.
    *

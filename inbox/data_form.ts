@@ -29,7 +29,7 @@ export function dataForm(
 }
 
 /** Reads bytes of the peer's program; the reader of the subprotocol reports messages that break it. */
-function readData(bytes: Uint8Array): Uint8Array | undefined {
+function readData(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> | undefined {
   try {
     const message = decodeInboxMessage(bytes);
     return isData(message) ? message.body.slice() : undefined;

@@ -141,10 +141,10 @@ const MAX_REASON = 120;
 export const LINE_FEED = 0x0a;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
-const NO_BODY = new Uint8Array(0);
+const NO_BODY: Uint8Array<ArrayBuffer> = new Uint8Array(0);
 
 /** The line before bytes of a program, and its line feed. */
-export const DATA_LINE: Uint8Array = encodeInboxMessage({ type: "data" });
+export const DATA_LINE: Uint8Array<ArrayBuffer> = encodeInboxMessage({ type: "data" });
 
 /**
  * Encodes a message.
@@ -156,7 +156,7 @@ export const DATA_LINE: Uint8Array = encodeInboxMessage({ type: "data" });
 export function encodeInboxMessage(
   head: ReceiverMessage | ServerMessage | DataMessage,
   body: Uint8Array = NO_BODY,
-): Uint8Array {
+): Uint8Array<ArrayBuffer> {
   return concat(encoder.encode(`${JSON.stringify(head)}\n`), body);
 }
 
@@ -173,11 +173,11 @@ export function badMessage(cause: OptionError): ProtocolError {
 }
 
 /** A message, split; its line is not checked yet. */
-export interface InboxMessage {
+export interface InboxMessage<Memory extends ArrayBufferLike = ArrayBufferLike> {
   /** The fields of the line. */
   head: Record<string, unknown>;
   /** Bytes after the line; a view. */
-  body: Uint8Array;
+  body: Uint8Array<Memory>;
 }
 
 /**
@@ -188,7 +188,10 @@ export interface InboxMessage {
  * @returns Its parts.
  * @throws {OptionError} If it does not begin with a line of JSON that is an object with a `type`.
  */
-export function decodeInboxMessage(bytes: Uint8Array, maxLine: number = Infinity): InboxMessage {
+export function decodeInboxMessage<Memory extends ArrayBufferLike>(
+  bytes: Uint8Array<Memory>,
+  maxLine: number = Infinity,
+): InboxMessage<Memory> {
   const end = bytes.indexOf(LINE_FEED);
   if (end > maxLine) throw new OptionError(`The line is longer than ${maxLine} bytes`);
   if (end === -1) throw new OptionError("The message has no line feed");

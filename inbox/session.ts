@@ -26,7 +26,7 @@ export interface InboxSessionOwner {
   /** Resolves when no bytes wait any more; rejects if the connection is lost before. */
   drained(): Promise<void>;
   /** Takes a notification, and calls `done` when it is handled. */
-  notification(head: NotificationMessage, body: Uint8Array): void;
+  notification(head: NotificationMessage, body: Uint8Array<ArrayBuffer>): void;
   /** Takes bytes of the server's program. */
   data(bytes: Uint8Array<ArrayBuffer>): void;
   /** Notes that some notifications cannot be delivered any more. */
@@ -87,7 +87,7 @@ export class InboxSession {
    * @param bytes The message.
    * @throws {OptionError} If it breaks the subprotocol.
    */
-  receive(bytes: Uint8Array): void {
+  receive(bytes: Uint8Array<ArrayBuffer>): void {
     const message = this.#decode(bytes);
     if (message === undefined) return this.#owner.data(bytes.slice());
     // A copy, as each binary message is: programs look at its whole buffer.
@@ -121,7 +121,7 @@ export class InboxSession {
   }
 
   /** Returns `undefined` for bytes of the program of an earlier server, which sends them as they are. */
-  #decode(bytes: Uint8Array): InboxMessage | undefined {
+  #decode(bytes: Uint8Array<ArrayBuffer>): InboxMessage<ArrayBuffer> | undefined {
     try {
       return decodeInboxMessage(bytes);
     } catch (error) {

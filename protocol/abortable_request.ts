@@ -21,8 +21,39 @@ export let abortRequest: (request: AbortableRequest, reason: unknown) => void;
  */
 export let onSignalRead: (request: AbortableRequest, watch: () => void) => void;
 
+/** Members of `Request` that are used here: some runtimes declare the methods as properties, which no class overrides. */
+export interface PlatformMembers {
+  /** The body. */
+  readonly body: ReadableStream<Uint8Array<ArrayBuffer>> | null;
+  /** `true` once it is read. */
+  readonly bodyUsed: boolean;
+  /** The header. */
+  readonly headers: Headers;
+  /** Reads the body as bytes. */
+  arrayBuffer(): Promise<ArrayBuffer>;
+  /** Reads the body as bytes. */
+  bytes(): Promise<Uint8Array<ArrayBuffer>>;
+  /** Reads the body as text. */
+  text(): Promise<string>;
+  /** Reads the body as JSON. */
+  json(): Promise<unknown>;
+  /** Reads the body as a `Blob`. */
+  blob(): Promise<Blob>;
+  /** Reads the body as fields. */
+  formData(): Promise<FormData>;
+  /** Aborts when the response is not needed any more. */
+  readonly signal: AbortSignal;
+  /** Copies the request. */
+  clone(): Request;
+}
+
+const PlatformRequest: new (url: string, init: RequestInit) => PlatformMembers = Request as unknown as new (
+  url: string,
+  init: RequestInit,
+) => PlatformMembers;
+
 /** A request whose signal may abort. */
-export class AbortableRequest extends Request {
+export class AbortableRequest extends PlatformRequest {
   #controller: AbortController | undefined;
   #watch: (() => void) | undefined;
 
@@ -53,4 +84,14 @@ export class AbortableRequest extends Request {
   override clone(): Request {
     return new Request(super.clone(), { signal: this.signal });
   }
+}
+
+/**
+ * Gives a request its full type: it is a `Request`, whose declaration on some runtimes lets no class override methods.
+ *
+ * @param request The request.
+ * @returns The same.
+ */
+export function asRequest<Made extends AbortableRequest>(request: Made): Made & Request {
+  return request as unknown as Made & Request;
 }

@@ -5,8 +5,11 @@
  * @module
  */
 
-import { AbortableRequest } from "./abortable_request.ts";
+import { AbortableRequest, type PlatformMembers } from "./abortable_request.ts";
 import { concatAll } from "../base/bytes.ts";
+
+/** The part of a stream's reader that is used here: runtimes declare readers with further members. */
+export type PieceReader = Pick<ReadableStreamDefaultReader<Uint8Array>, "read" | "cancel">;
 
 /** Takes a piece of a body on its way. */
 export type PieceTaker = (piece: Uint8Array) => void;
@@ -109,7 +112,8 @@ export class CollectedRequest extends AbortableRequest {
   override async formData(): Promise<FormData> {
     const bytes = await this.#collect();
     if (bytes === undefined) return await super.formData();
-    return await new Response(bytes, { headers: { "content-type": this.#type } }).formData();
+    const response: unknown = new Response(bytes, { headers: { "content-type": this.#type } });
+    return await (response as PlatformMembers).formData();
   }
 
   get #type(): string {

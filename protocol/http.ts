@@ -5,7 +5,7 @@
  * @module
  */
 
-import { AbortableRequest } from "./abortable_request.ts";
+import { AbortableRequest, asRequest } from "./abortable_request.ts";
 import { CollectedRequest } from "./collected_request.ts";
 import { type HandshakeError, HttpError } from "../base/errors.ts";
 import { encodeHead, type HeaderFields, type RequestLine } from "./head.ts";
@@ -187,7 +187,7 @@ export function makeRequest(
   fields: HeaderFields,
   encrypted: boolean,
   body: ReadableStream<Uint8Array<ArrayBuffer>> | null,
-): AbortableRequest {
+): AbortableRequest & Request {
   const hosts = fields.all("host");
   if (hosts.length > 1 || (hosts.length === 0 && line.minorVersion > 0)) throw bad("There must be one Host header");
   // `Request` takes "get" for "GET".
@@ -201,10 +201,10 @@ export function makeRequest(
   if (!URL.canParse(url)) throw bad("Host or target are malformed");
   const carriesBody = body !== null && method !== "GET" && method !== "HEAD";
   const init: RequestInit & { duplex?: "half" | undefined } = { method: line.method, headers: fields.toHeaders() };
-  if (!carriesBody) return new AbortableRequest(url, init);
+  if (!carriesBody) return asRequest(new AbortableRequest(url, init));
   init.body = body;
   init.duplex = "half";
-  return new CollectedRequest(url, init);
+  return asRequest(new CollectedRequest(url, init));
 }
 
 /**

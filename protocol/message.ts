@@ -12,7 +12,7 @@ import { isValidCloseCode, ProtocolError } from "../base/errors.ts";
 import type { FrameHandler, FrameHeader } from "./frame.ts";
 import { type FrameInfo, Opcode, ReservedBit } from "./frame_header.ts";
 import { UNMETERED } from "../base/stats.ts";
-import { decodeAscii, decodeUtf8, Utf8Decoder, Utf8Validator } from "./utf8.ts";
+import { decodeAscii, decodeUtf8, MAX_TEXT_LENGTH, textLength, Utf8Decoder, Utf8Validator } from "./utf8.ts";
 
 /** Takes the messages and control frames of a {@linkcode MessageAssembler}, in the order of arrival. */
 export interface MessageHandler {
@@ -22,7 +22,7 @@ export interface MessageHandler {
    * @param data The text or the bytes. Bytes belong to the handler.
    * @param frame Given with frame by frame delivery only.
    */
-  message(data: string | Uint8Array, frame?: FrameInfo): void;
+  message(data: string | Uint8Array<ArrayBuffer>, frame?: FrameInfo): void;
   /**
    * A ping came.
    *
@@ -60,6 +60,11 @@ export interface MessageAssemblerOptions {
    * @default {0}
    */
   maxMessageSize?: number | undefined;
+  /**
+   * The longest text, in UTF-16 code units. A longer one fails with `ERR_MESSAGE_TOO_LARGE`, which closes with 1009.
+   * @default The longest string of the runtime: 2²⁹ - 24 on Deno, 2³¹ - 1 on Bun
+   */
+  maxTextLength?: number | undefined;
   /**
    * The most frames of one message, empty ones included; `0`: no limit.
    * @default {0}
@@ -112,6 +117,7 @@ export class MessageAssembler implements FrameHandler {
   #handler: MessageHandler;
   #maxMessageSize: number;
   #maxFragments: number;
+  #maxTextLength: number;
   #frameByFrame: boolean;
   /** True if any short message is within the limits. */
   #allowsShort: boolean;
@@ -147,7 +153,7 @@ export class MessageAssembler implements FrameHandler {
   #frameDecoder: Utf8Decoder | undefined;
 
   // A message that lies whole in one chunk is delivered from there
-  #whole: string | Uint8Array | undefined;
+  #whole: string | Uint8Array<ArrayBuffer> | undefined;
 
   // The current control frame
   #controlPayload: Uint8Array = EMPTY;
@@ -163,9 +169,11 @@ export class MessageAssembler implements FrameHandler {
     this.#handler = handler;
     this.#maxMessageSize = options.maxMessageSize ?? 0;
     this.#maxFragments = options.maxFragments ?? 0;
+    this.#maxTextLength = options.maxTextLength ?? MAX_TEXT_LENGTH;
     this.#frameByFrame = options.frameByFrame ?? false;
     if (this.#frameByFrame) this.#frameDecoder = new Utf8Decoder();
-    this.#allowsShort = !this.#frameByFrame && (this.#maxMessageSize === 0 || this.#maxMessageSize >= MAX_SHORT);
+    this.#allowsShort = !this.#frameByFrame && this.#maxTextLength >= MAX_SHORT &&
+      (this.#maxMessageSize === 0 || this.#maxMessageSize >= MAX_SHORT);
   }
 
   /**
@@ -297,6 +305,7 @@ export class MessageAssembler implements FrameHandler {
     if (this.#control) this.#takeControl(bytes, start, end);
     else if (this.#compressed) this.#inflater!.decompress(bytes, start, end, this.#takeInflated);
     else if (this.#remaining === 0 && this.#final && this.#fragments === 1 && this.#length === 0) {
+      if (this.#kind === "text") this.#assertTextFits(bytes, start, end);
       this.#whole = this.#kind === "text" ? this.#decodeWhole(bytes, start, end, ascii) : bytes.slice(start, end);
     } else this.#append(bytes, start, end, ascii);
   }
@@ -320,6 +329,16 @@ export class MessageAssembler implements FrameHandler {
     const text = decodeUtf8(bytes, start, end);
     if (text === undefined) throw invalidUtf8();
     return text;
+  }
+
+  /** A string has at most as many units as its UTF-8 has bytes, so that only huge texts are counted. */
+  #assertTextFits(bytes: Uint8Array, start: number, end: number): void {
+    const limit = this.#maxTextLength;
+    if (end - start <= limit || textLength(bytes, start, end) <= limit) return;
+    throw new ProtocolError(
+      "ERR_MESSAGE_TOO_LARGE",
+      `A text of ${end - start} bytes is longer than the longest string, of ${limit} UTF-16 code units`,
+    );
   }
 
   #append(bytes: Uint8Array, start: number, end: number, ascii: boolean): void {
@@ -370,7 +389,7 @@ export class MessageAssembler implements FrameHandler {
     else buffer.buffer.transfer(0);
   }
 
-  #takeBuffer(): Uint8Array {
+  #takeBuffer(): Uint8Array<ArrayBuffer> {
     const [buffer, length] = [this.#buffer, this.#length];
     this.#length = 0;
     if (length > 0 && buffer.length === length && !this.#pooled) {
@@ -395,6 +414,7 @@ export class MessageAssembler implements FrameHandler {
     const { ascii, complete } = this.#validator;
     if (!complete) throw invalidUtf8();
     this.#validator.reset();
+    this.#assertTextFits(this.#buffer, 0, this.#length);
     const text = ascii ? decodeAscii(this.#buffer, 0, this.#length) : decodeUtf8(this.#buffer, 0, this.#length)!;
     this.#freeBuffer();
     return text;
@@ -409,10 +429,11 @@ export class MessageAssembler implements FrameHandler {
     this.#handler.message(data, frame);
   }
 
-  #finishFrame(): string | Uint8Array {
+  #finishFrame(): string | Uint8Array<ArrayBuffer> {
     const payload = this.#takeBuffer();
     if (this.#kind === "binary") return payload;
     const decoder = this.#frameDecoder!;
+    this.#assertTextFits(payload, 0, payload.length);
     const text = decoder.decode(payload);
     if (text === undefined || (this.#final && !decoder.complete)) throw invalidUtf8();
     return text;

@@ -1,24 +1,37 @@
 /**
- * Payloads that a program sends: messages and close reasons, checked and measured.
+ * Payloads of messages: what comes, and what a program sends, checked, measured and brought into one form; and the
+ * payload of close frames.
  *
  * @module
  */
 
 import { EMPTY } from "../base/bytes.ts";
-import { isValidCloseCode, OptionError } from "../base/errors.ts";
+import { describe, isValidCloseCode, OptionError } from "../base/errors.ts";
 import { MAX_CONTROL_PAYLOAD } from "./frame_header.ts";
 
-/** A message: text or bytes. */
-export type MessageData = string | Uint8Array;
+/** A message as it comes: text or bytes. The bytes belong to the program. */
+export type MessageData = string | Uint8Array<ArrayBuffer>;
+
+/**
+ * Bytes to send: an `ArrayBuffer`, a `SharedArrayBuffer`, any view of one, or a `Blob`, which is read before it is sent.
+ */
+export type SendBytes = ArrayBufferLike | ArrayBufferView | Blob;
+
+/** A message to send: a string as text, bytes as binary. */
+export type SendData = string | SendBytes;
+
+/** Text or bytes that are ready to be sent. */
+export type Payload = string | Uint8Array;
 
 /**
  * The bytes of a message, without encoding it.
  *
- * @param data The text or bytes.
+ * @param data The text, the bytes or the `Blob`.
  * @returns Bytes.
  */
-export function byteLength(data: string | Uint8Array): number {
-  return typeof data === "string" ? utf8Length(data) : data.length;
+export function byteLength(data: Payload | Blob): number {
+  if (typeof data === "string") return utf8Length(data);
+  return data instanceof Uint8Array ? data.length : data.size;
 }
 
 function utf8Length(text: string): number {
@@ -40,17 +53,145 @@ function isLowSurrogate(code: number): boolean {
 }
 
 /**
- * Checks a payload the program hands in.
+ * Takes a message of the program: brings bytes of any kind, and of any realm, into one form, without a copy.
  *
  * @param data The message.
- * @param what The call, for the message.
- * @throws {OptionError} If it is neither a string nor bytes.
+ * @param action The call, for the error.
+ * @returns The text, a view of the bytes, or the `Blob`.
+ * @throws {OptionError} If it is of another type, or its buffer is detached.
  */
-export function assertPayload(data: unknown, what: string): asserts data is string | Uint8Array {
-  if (typeof data === "string" || data instanceof Uint8Array) return;
-  const kind = data === null ? "null" : typeof data === "object" ? data.constructor?.name ?? "object" : typeof data;
-  const hint = data instanceof ArrayBuffer ? ": wrap it in one" : "";
-  throw new OptionError(`Cannot ${what}: neither a string nor a Uint8Array but "${kind}"${hint}`, "ERR_PAYLOAD");
+export function toPayload(data: unknown, action: string): Payload | Blob {
+  if (isReadyPayload(data)) return data;
+  if (ArrayBuffer.isView(data)) return viewBytes(data, action);
+  if (isBuffer(data)) return bufferBytes(data, action);
+  if (isBlob(data)) return data;
+  throw new OptionError(
+    `Cannot ${action}: neither a string nor bytes (an ArrayBuffer or a view) nor a Blob but "${kindOf(data)}"${
+      hint(data)
+    }`,
+    "ERR_PAYLOAD",
+  );
+}
+
+/**
+ * Tells whether a message needs no other form: the two usual kinds.
+ *
+ * @param data The message.
+ * @returns `true` for a string, and for a `Uint8Array` that is not empty: an empty one may be detached.
+ */
+export function isReadyPayload(data: unknown): data is Payload {
+  return typeof data === "string" || (ArrayBuffer.isView(data) && data instanceof Uint8Array && data.length > 0);
+}
+
+/**
+ * Takes a message that must be sent at once, as {@linkcode toPayload} does.
+ *
+ * @param data The message.
+ * @param action The call, for the error.
+ * @returns The text, or a view of the bytes.
+ * @throws {OptionError} If it is a `Blob` or of another type, or its buffer is detached.
+ */
+export function toReadyPayload(data: unknown, action: string): Payload {
+  const payload = toPayload(data, action);
+  if (typeof payload === "string" || payload instanceof Uint8Array) return payload;
+  throw new OptionError(`Cannot ${action}: a Blob must be read first, with its method "bytes"`, "ERR_PAYLOAD");
+}
+
+/**
+ * Reads a `Blob`.
+ *
+ * @param blob The blob.
+ * @param action The call, for the error.
+ * @returns Its bytes; rejects with an {@linkcode OptionError} if it cannot be read.
+ */
+export async function readBlob(blob: Blob, action: string): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    return new Uint8Array(await blob.arrayBuffer());
+  } catch (cause) {
+    throw new OptionError(`Cannot ${action}: the Blob cannot be read: ${describe(cause)}`, "ERR_PAYLOAD", { cause });
+  }
+}
+
+type Getter = (this: unknown) => unknown;
+
+/** Reads a built-in getter: it throws for any object that is not of its kind, and takes those of other realms. */
+function getter(prototype: object | undefined, name: PropertyKey): Getter {
+  const get = prototype === undefined ? undefined : Object.getOwnPropertyDescriptor(prototype, name)?.get;
+  return get ?? (() => {
+    throw new TypeError("There are no such objects");
+  });
+}
+
+const typedArrays = Object.getPrototypeOf(Uint8Array.prototype) as Uint8Array;
+const typedArrayName = getter(typedArrays, Symbol.toStringTag);
+const bufferLength = getter(ArrayBuffer.prototype, "byteLength");
+// Some pages have none.
+const sharedLength = getter(globalThis.SharedArrayBuffer?.prototype, "byteLength");
+const blobSize = getter(globalThis.Blob?.prototype, "size");
+
+function takes(get: Getter, value: unknown): boolean {
+  try {
+    get.call(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function isBuffer(data: unknown): data is ArrayBufferLike {
+  return takes(bufferLength, data) || takes(sharedLength, data);
+}
+
+function isBlob(data: unknown): data is Blob {
+  return takes(blobSize, data);
+}
+
+function viewBytes(view: ArrayBufferView, action: string): Uint8Array {
+  try {
+    // Both throw if the buffer is detached, or ends before the view.
+    if (typedArrayName.call(view) === undefined) view.byteLength;
+    else typedArrays.at.call(view, 0);
+    // A subclass, such as `Buffer`, stays as it is.
+    return view instanceof Uint8Array ? view : new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+  } catch {
+    throw detached(action, "of the view ");
+  }
+}
+
+function bufferBytes(buffer: ArrayBufferLike, action: string): Uint8Array {
+  try {
+    return new Uint8Array(buffer);
+  } catch {
+    throw detached(action, "");
+  }
+}
+
+function detached(action: string, whose: string): OptionError {
+  return new OptionError(
+    `Cannot ${action}: the buffer ${whose}is detached or has shrunk; send the bytes before you transfer them`,
+    "ERR_PAYLOAD",
+  );
+}
+
+function kindOf(data: unknown): string {
+  if (data === null) return "null";
+  if (typeof data !== "object") return typeof data;
+  try {
+    return String(data.constructor?.name ?? "object");
+  } catch {
+    // A revoked Proxy.
+    return "object";
+  }
+}
+
+function hint(data: unknown): string {
+  try {
+    if (Array.isArray(data)) return ": use Uint8Array.from for bytes, JSON.stringify for anything else";
+    if (data instanceof Promise) return ": await it first";
+    return typeof data === "object" && data !== null ? ": use JSON.stringify" : "";
+  } catch {
+    return "";
+  }
 }
 
 /** The longest close reason, in bytes of UTF-8. */

@@ -4,11 +4,14 @@
  * @module
  */
 
-import { Buffer, isAscii, isUtf8 } from "node:buffer";
+import { Buffer, constants, isAscii, isUtf8 } from "node:buffer";
 import { concat } from "../base/bytes.ts";
 
 /** Up to this length a loop over bytes beats the call into the native check (`bench/utf8_bench.ts`). */
 const SHORT = 64;
+
+/** The longest string of the runtime, in UTF-16 code units: 2²⁹ - 24 on Deno. */
+export const MAX_TEXT_LENGTH: number = constants.MAX_STRING_LENGTH;
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -45,6 +48,24 @@ function isAsciiRange(bytes: Uint8Array, start: number, end: number): boolean {
   let bits = 0;
   for (let at = start; at < end; at++) bits |= bytes[at]!;
   return bits < 0x80;
+}
+
+/**
+ * Counts the UTF-16 code units of a UTF-8 text, without decoding it.
+ *
+ * @param bytes The array that holds it.
+ * @param start Index of the first byte.
+ * @param end Index after the last byte.
+ * @returns The length of the string.
+ */
+export function textLength(bytes: Uint8Array, start = 0, end: number = bytes.length): number {
+  let length = 0;
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at]!;
+    // A code point of four bytes is two units.
+    if ((byte & 0xc0) !== 0x80) length += byte >= 0xf0 ? 2 : 1;
+  }
+  return length;
 }
 
 /**

@@ -8,7 +8,6 @@
  */
 
 import type { BackplaneError } from "../base/errors.ts";
-import type { MessageData } from "../protocol/payload.ts";
 
 /** Gets the reports of a backplane. */
 export interface BackplaneListener {
@@ -55,7 +54,7 @@ export interface Backplane {
    * @param data A text or bytes, which must not be changed any more.
    * @returns Resolves when it is sent. Rejects with a {@linkcode BackplaneError} if it is lost.
    */
-  publish(channel: string, data: MessageData): Promise<void>;
+  publish(channel: string, data: string | Uint8Array): Promise<void>;
   /**
    * Listens to a channel. A lost connection to the other nodes is made again by itself.
    *
@@ -63,7 +62,7 @@ export interface Backplane {
    * @param receive Called with each message of other nodes.
    * @returns The subscription.
    */
-  subscribe(channel: string, receive: (data: MessageData) => void): BackplaneSubscription;
+  subscribe(channel: string, receive: (data: string | Uint8Array) => void): BackplaneSubscription;
   /**
    * Sets the receiver of reports.
    *

@@ -6,7 +6,7 @@
 
 import type { Backplane, BackplaneListener, BackplaneSubscription } from "./backplane.ts";
 import { BackplaneError, describe, OptionError } from "../base/errors.ts";
-import type { MessageData } from "../protocol/payload.ts";
+import type { Payload } from "../protocol/payload.ts";
 import { assertWellFormed } from "../base/ranges.ts";
 
 const READY = Promise.resolve();
@@ -30,7 +30,7 @@ const READY = Promise.resolve();
  */
 export class BroadcastChannelBackplane implements Backplane {
   #channel: BroadcastChannel;
-  #receivers = new Map<string, Set<(data: MessageData) => void>>();
+  #receivers = new Map<string, Set<(data: Payload) => void>>();
   #listener: BackplaneListener | undefined;
   #closed = false;
 
@@ -48,7 +48,7 @@ export class BroadcastChannelBackplane implements Backplane {
   }
 
   #onMessage(message: unknown): void {
-    const { channel, data } = (message ?? {}) as { channel?: string | undefined; data?: MessageData | undefined };
+    const { channel, data } = (message ?? {}) as { channel?: string | undefined; data?: Payload | undefined };
     if (typeof channel !== "string" || !(typeof data === "string" || data instanceof Uint8Array)) {
       const error = new BackplaneError(
         "ERR_BACKPLANE_MESSAGE",
@@ -68,7 +68,7 @@ export class BroadcastChannelBackplane implements Backplane {
    * @throws {OptionError} If the channel has a lone surrogate.
    */
   // deno-lint-ignore require-await -- an error is to be a rejection
-  async publish(channel: string, data: MessageData): Promise<void> {
+  async publish(channel: string, data: Payload): Promise<void> {
     assertWellFormed("The channel", channel);
     try {
       // A copy, since sending a view would copy its whole buffer.
@@ -86,7 +86,7 @@ export class BroadcastChannelBackplane implements Backplane {
    * @returns The subscription, which is ready at once.
    * @throws {OptionError} If the channel has a lone surrogate.
    */
-  subscribe(channel: string, receive: (data: MessageData) => void): BackplaneSubscription {
+  subscribe(channel: string, receive: (data: Payload) => void): BackplaneSubscription {
     assertWellFormed("The channel", channel);
     let receivers = this.#receivers.get(channel);
     if (receivers === undefined) this.#receivers.set(channel, receivers = new Set());

@@ -8,7 +8,7 @@
 import type { Backplane, BackplaneSubscription } from "./backplane.ts";
 import type { Clock } from "../base/clock.ts";
 import { BackplaneError, describe, StateError } from "../base/errors.ts";
-import type { MessageData } from "../protocol/payload.ts";
+import type { Payload } from "../protocol/payload.ts";
 import type { Meter } from "../base/stats.ts";
 import type { TopicWatcher } from "./topics.ts";
 
@@ -29,7 +29,7 @@ export interface RelayOwner {
    * @param topic Its topic; `undefined`: it is for all connections.
    * @param data The message.
    */
-  relayed(topic: string | undefined, data: MessageData): void;
+  relayed(topic: string | undefined, data: Payload): void;
   /**
    * Messages were lost, or may be.
    *
@@ -95,7 +95,7 @@ export class Relay implements TopicWatcher {
     this.#owner.relayFailed(new BackplaneError("ERR_BACKPLANE_AWAY", message));
   }
 
-  #receive(topic: string | undefined, data: MessageData): void {
+  #receive(topic: string | undefined, data: Payload): void {
     this.#meter.backplaneReceived++;
     this.#owner.relayed(topic, data);
   }
@@ -106,7 +106,7 @@ export class Relay implements TopicWatcher {
    * @param topic Its topic; `undefined`: it is for all connections.
    * @param data The message.
    */
-  publish(topic: string | undefined, data: MessageData): void {
+  publish(topic: string | undefined, data: Payload): void {
     if (this.#used === undefined) return;
     this.#used.publish(topic === undefined ? BROADCASTS : `#${topic}`, data).then(
       () => this.#published(),

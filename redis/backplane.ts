@@ -13,7 +13,7 @@ import type { Backplane, BackplaneListener, BackplaneSubscription } from "../pub
 import { fromBase64, toBase64 } from "../base/encoding.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { BackplaneError, describe, OptionError } from "../base/errors.ts";
-import { byteLength, type MessageData } from "../protocol/payload.ts";
+import { byteLength, type Payload } from "../protocol/payload.ts";
 import { assertNumber, assertWellFormed } from "../base/ranges.ts";
 import { assertRedisClient, type RedisClient, type RedisLink } from "./client.ts";
 import { Heartbeats, type PathChange } from "./heartbeats.ts";
@@ -57,7 +57,7 @@ const READY = Promise.resolve();
 
 /** A channel with subscriptions. */
 interface Channel {
-  receivers: Set<(data: MessageData) => void>;
+  receivers: Set<(data: Payload) => void>;
   /** Resolves when Redis has confirmed the channel on the present connection. */
   ready: PromiseWithResolvers<void>;
   /** Last number of each sender, and its count. */
@@ -224,7 +224,7 @@ export class RedisBackplane implements Backplane {
    * @throws {OptionError} If the channel has a lone surrogate.
    */
   // deno-lint-ignore require-await -- an exception becomes a rejection
-  async publish(channel: string, data: MessageData): Promise<void> {
+  async publish(channel: string, data: Payload): Promise<void> {
     assertWellFormed("The channel", channel);
     const number = this.#nextNumber(channel);
     const link = this.#publisher.link;
@@ -284,7 +284,7 @@ export class RedisBackplane implements Backplane {
    * @returns The subscription.
    * @throws {OptionError} If the channel has a lone surrogate.
    */
-  subscribe(name: string, receive: (data: MessageData) => void): BackplaneSubscription {
+  subscribe(name: string, receive: (data: Payload) => void): BackplaneSubscription {
     assertWellFormed("The channel", name);
     let channel = this.#channels.get(name);
     if (channel === undefined) {
@@ -308,7 +308,7 @@ export class RedisBackplane implements Backplane {
     };
   }
 
-  #leave(name: string, channel: Channel, receive: (data: MessageData) => void): void {
+  #leave(name: string, channel: Channel, receive: (data: Payload) => void): void {
     channel.receivers.delete(receive);
     if (channel.receivers.size > 0 || this.#channels.get(name) !== channel) return;
     this.#channels.delete(name);
@@ -439,7 +439,7 @@ interface Message {
   /** Count to which the number belongs. */
   count: number;
   number: number;
-  data: MessageData;
+  data: Payload;
 }
 
 function parseMessage(text: string): Message | undefined {

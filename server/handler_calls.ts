@@ -5,7 +5,7 @@
  */
 
 import type { WebSocketConnection } from "../connection/connection.ts";
-import { HandlerError, StateError } from "../base/errors.ts";
+import { ConnectionClosedError, HandlerError, StateError } from "../base/errors.ts";
 import { textResponse } from "../protocol/http.ts";
 import { quote } from "../base/error_text.ts";
 import type { AllowDecision } from "./accept_host.ts";
@@ -62,7 +62,11 @@ export class HandlerCalls<Data> {
     connection: WebSocketConnection<Data>,
     result: Promise<unknown>,
   ): Promise<unknown> {
-    return result.catch((error) => this.#failed(new HandlerError(name, error), connection));
+    return result.catch((error) => {
+      // The end of its connection is no failure of a handler that waits for a message or a pong.
+      if (error instanceof ConnectionClosedError && connection.state !== "open") return;
+      this.#failed(new HandlerError(name, error), connection);
+    });
   }
 
   /**

@@ -58,12 +58,12 @@ export interface ServerHandlers<Data = unknown> {
     | undefined;
   /** Called for a binary message, or with `frameByFrame` for a frame of one. */
   onBinaryDataReceived?:
-    | ((connection: WebSocketConnection<Data>, bytes: Uint8Array, frame?: FrameInfo) => HandlerResult)
+    | ((connection: WebSocketConnection<Data>, bytes: Uint8Array<ArrayBuffer>, frame?: FrameInfo) => HandlerResult)
     | undefined;
   /** Called for a ping; it is answered already, unless `manualPong` is set. */
-  onPing?: ((connection: WebSocketConnection<Data>, data: Uint8Array) => HandlerResult) | undefined;
+  onPing?: ((connection: WebSocketConnection<Data>, data: Uint8Array<ArrayBuffer>) => HandlerResult) | undefined;
   /** Called for a pong. */
-  onPong?: ((connection: WebSocketConnection<Data>, data: Uint8Array) => HandlerResult) | undefined;
+  onPong?: ((connection: WebSocketConnection<Data>, data: Uint8Array<ArrayBuffer>) => HandlerResult) | undefined;
   /** Called for the peer's close frame; it is answered already, unless `manualClose` is set. */
   onClose?: ((connection: WebSocketConnection<Data>, code: number, reason: string) => HandlerResult) | undefined;
   /** Called when a WebSocket has ended: exactly once for each `onOpen`, and before `onDisconnect`. */

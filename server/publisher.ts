@@ -5,8 +5,8 @@
  * @module
  */
 
-import { isOpen, sendShared, type WebSocketConnection } from "../connection/connection.ts";
-import { assertPayload, type MessageData } from "../protocol/payload.ts";
+import { isOpen, sendShared, sendSharedLater, type WebSocketConnection } from "../connection/connection.ts";
+import { type Payload, readBlob, type SendBytes, type SendData, toPayload } from "../protocol/payload.ts";
 import type { MessageOptions } from "../connection/options.ts";
 import type { ServerContext } from "./context.ts";
 import { type BackplaneError, OptionError } from "../base/errors.ts";
@@ -17,6 +17,14 @@ import { assertTopic, Topics } from "../pubsub/topics.ts";
 
 type Selector<Data> = (connection: WebSocketConnection<Data>) => boolean;
 
+/** A message for many: ready, or a `Blob` that is being read; `undefined` then stands for one that cannot be. */
+interface Shared {
+  readonly ready?: Payload;
+  readonly read?: Promise<Uint8Array | undefined>;
+  readonly size?: number;
+  readonly encoded?: Promise<SharedMessage | undefined>;
+}
+
 /** Sends the messages of one server to many. The methods are documented with those of `WebSocketServer`. */
 export class Publisher<Data> {
   /** The subscriptions. */
@@ -24,6 +32,8 @@ export class Publisher<Data> {
   readonly #context: ServerContext<Data>;
   readonly #connections: () => ReadonlySet<WebSocketConnection<Data>>;
   readonly #relay: Relay;
+  /** While a `Blob` is read, until it and those after it are sent to the other nodes. */
+  #relaying: Promise<void> | undefined;
 
   /**
    * Makes a publisher.
@@ -71,8 +81,9 @@ export class Publisher<Data> {
    */
   broadcastMessage(text: string, options?: MessageOptions): number {
     assertText(text);
-    const taken = this.#sendTo(this.#connections(), text, options);
-    this.#relay.publish(undefined, text);
+    const message = this.#share(text);
+    const taken = this.#sendTo(this.#connections(), message, options);
+    this.#relayMessage(undefined, message);
     return taken;
   }
 
@@ -83,10 +94,10 @@ export class Publisher<Data> {
    * @param options Options of this message.
    * @returns Number of connections of this node that took it.
    */
-  broadcastData(bytes: Uint8Array, options?: MessageOptions): number {
-    assertBytes(bytes);
-    const taken = this.#sendTo(this.#connections(), bytes, options);
-    this.#relay.publish(undefined, bytes);
+  broadcastData(bytes: SendBytes, options?: MessageOptions): number {
+    const message = this.#share(toBytes(bytes));
+    const taken = this.#sendTo(this.#connections(), message, options);
+    this.#relayMessage(undefined, message);
     return taken;
   }
 
@@ -116,38 +127,65 @@ export class Publisher<Data> {
    * @returns Number of connections of this node that took it.
    */
   sendDataTo(
-    bytes: Uint8Array,
+    bytes: SendBytes,
     selector: (connection: WebSocketConnection<Data>) => boolean,
     options?: MessageOptions,
   ): number {
-    assertBytes(bytes);
-    return this.#sendToChosen(bytes, selector, options);
+    return this.#sendToChosen(toBytes(bytes), selector, options);
   }
 
-  #sendToChosen(data: MessageData, selector: Selector<Data>, options?: MessageOptions): number {
+  #sendToChosen(data: Payload | Blob, selector: Selector<Data>, options?: MessageOptions): number {
     // A selector that throws must not leave some connections with the message and some without.
     const chosen = new Set<WebSocketConnection<Data>>();
     for (const connection of this.#connections()) {
       if (connection.state === "open" && selector(connection)) chosen.add(connection);
     }
-    return this.#sendTo(chosen, data, options);
+    return this.#sendTo(chosen, this.#share(data), options);
+  }
+
+  /** Prepares a message, and begins to read a `Blob`. */
+  #share(data: Payload | Blob): Shared {
+    if (typeof data === "string" || data instanceof Uint8Array) return { ready: data };
+    const read = readBlob(data, "send").catch((error) => {
+      this.#context.calls.report(error);
+      return undefined;
+    });
+    return { read, size: data.size, encoded: read.then((bytes) => bytes && this.#encode(bytes)) };
+  }
+
+  #encode(data: Payload): SharedMessage {
+    const { settings: { current: { compression, splitMessage, frameSize } }, meter } = this.#context;
+    return new SharedMessage(data, splitMessage ? frameSize : 0, compression, meter);
+  }
+
+  /** Sends a message to the other nodes, behind those that are still being read. */
+  #relayMessage(topic: string | undefined, message: Shared): void {
+    const { ready, read } = message;
+    const before = this.#relaying;
+    if (ready !== undefined && before === undefined) return this.#relay.publish(topic, ready);
+    const relaying = this.#relaying = Promise.all([read ?? ready, before]).then(([data]) => {
+      if (data !== undefined) this.#relay.publish(topic, data);
+      if (this.#relaying === relaying) this.#relaying = undefined;
+    });
   }
 
   #sendTo(
     chosen: ReadonlySet<WebSocketConnection<Data>>,
-    data: MessageData,
+    shared: Shared,
     options?: MessageOptions,
     except?: WebSocketConnection<Data | undefined>,
   ): number {
     if (chosen.size === 0) return 0;
-    const { settings: { current: { compression, splitMessage, frameSize } }, meter } = this.#context;
-    const message = new SharedMessage(data, splitMessage ? frameSize : 0, compression, meter);
+    const message = shared.ready === undefined ? undefined : this.#encode(shared.ready);
     let taken = 0;
     let tooLarge: unknown;
     for (const connection of chosen) {
       try {
         if (connection === except || !isOpen(connection)) continue;
-        if (sendShared(connection, message, options) !== "dropped") taken++;
+        const result = message === undefined
+          ? sendSharedLater(connection, shared.encoded!, shared.size!, options)
+          : sendShared(connection, message, options);
+        if (result !== "dropped") taken++;
       } catch (error) {
         // Compressed for another connection, the message may fit into its limit.
         tooLarge = error;
@@ -165,16 +203,16 @@ export class Publisher<Data> {
    * @param options Options of this message.
    * @returns Number of connections of this node that took it.
    */
-  publish(topic: string, data: MessageData, options?: PublishOptions<Data>): number {
+  publish(topic: string, data: SendData, options?: PublishOptions<Data>): number {
     assertTopic(topic);
-    assertPayload(data, "publish");
-    const taken = this.#sendToSubscribers(topic, data, options);
-    this.#relay.publish(topic, data);
+    const message = this.#share(toPayload(data, "publish"));
+    const taken = this.#sendToSubscribers(topic, message, options);
+    this.#relayMessage(topic, message);
     return taken;
   }
 
-  #sendToSubscribers(topic: string, data: MessageData, options?: PublishOptions<Data>): number {
-    return this.#sendTo(this.topics.subscribers(topic), data, options, options?.except);
+  #sendToSubscribers(topic: string, message: Shared, options?: PublishOptions<Data>): number {
+    return this.#sendTo(this.topics.subscribers(topic), message, options, options?.except);
   }
 
   /**
@@ -187,10 +225,10 @@ export class Publisher<Data> {
     return this.topics.subscribers(topic).size;
   }
 
-  #relayed(topic: string | undefined, data: MessageData): void {
+  #relayed(topic: string | undefined, data: Payload): void {
     try {
-      if (topic === undefined) this.#sendTo(this.#connections(), data);
-      else this.#sendToSubscribers(topic, data);
+      if (topic === undefined) this.#sendTo(this.#connections(), { ready: data });
+      else this.#sendToSubscribers(topic, { ready: data });
     } catch (error) {
       // The message is larger than maxBufferedAmount of this node.
       this.#context.calls.report(error);
@@ -202,7 +240,8 @@ function assertText(text: string): void {
   if (typeof text !== "string") throw new OptionError(`Cannot send: "${typeof text}" is not a string`, "ERR_PAYLOAD");
 }
 
-function assertBytes(bytes: Uint8Array): void {
-  if (bytes instanceof Uint8Array) return;
-  throw new OptionError(`Cannot send: "${typeof bytes}" is not a Uint8Array`, "ERR_PAYLOAD");
+function toBytes(bytes: SendBytes): Uint8Array | Blob {
+  const payload = toPayload(bytes, "send");
+  if (typeof payload !== "string") return payload;
+  throw new OptionError('Cannot send as bytes: it is a "string": use broadcastMessage or sendMessageTo', "ERR_PAYLOAD");
 }

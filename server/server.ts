@@ -15,7 +15,7 @@ import { CloseCode } from "../base/errors.ts";
 import type { ServerExtension } from "./extension.ts";
 import type { PublishOptions, ServerHandlers, StopOptions } from "./handlers.ts";
 import { Lifecycle } from "./lifecycle.ts";
-import { encodeClosePayload, type MessageData } from "../protocol/payload.ts";
+import { encodeClosePayload, type SendBytes, type SendData } from "../protocol/payload.ts";
 import { Publisher } from "./publisher.ts";
 import { adoptFields, defineSettings } from "../base/settings.ts";
 import { SERVER_SETTINGS, type ServerProperties, type WebSocketServerOptions } from "./settings.ts";
@@ -356,12 +356,15 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
    * Sends bytes to every open connection; they are encoded once, and compressed once for each window size. With a
    * `backplane` those of all other nodes get them too.
    *
+   * A `Blob` is read once; messages that are sent after it to the same connections follow it. If it cannot be read, the
+   * error goes to `onError`, and no connection gets it.
+   *
    * @param bytes The bytes.
    * @param options Options of this message.
    * @returns Number of connections that took them: see {@linkcode WebSocketServer.broadcastMessage}.
    * @throws {OptionError} If they are larger than `maxBufferedAmount` for each connection.
    */
-  broadcastData(bytes: Uint8Array, options?: MessageOptions): number {
+  broadcastData(bytes: SendBytes, options?: MessageOptions): number {
     return this.#publisher.broadcastData(bytes, options);
   }
 
@@ -394,7 +397,7 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
    * @throws {OptionError} If they are larger than `maxBufferedAmount` for each connection.
    */
   sendDataTo(
-    bytes: Uint8Array,
+    bytes: SendBytes,
     selector: (connection: WebSocketConnection<Data>) => boolean,
     options?: MessageOptions,
   ): number {
@@ -407,7 +410,7 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
    * `backplane` those of all other nodes get it too.
    *
    * @param topic The topic.
-   * @param data A text or bytes.
+   * @param data A text or bytes, also as a `Blob`: see `broadcastData`.
    * @param options Options of this message.
    * @returns Number of connections of this node that took it: see {@linkcode WebSocketServer.broadcastMessage}.
    * @throws {OptionError} If the topic or `data` is of another type, or `data` is larger than `maxBufferedAmount` for
@@ -424,7 +427,7 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
    * assertEquals(server.publish("weather", "It rains"), server.subscriberCount("weather"));
    * ```
    */
-  publish(topic: string, data: MessageData, options?: PublishOptions<Data>): number {
+  publish(topic: string, data: SendData, options?: PublishOptions<Data>): number {
     return this.#publisher.publish(topic, data, options);
   }
 

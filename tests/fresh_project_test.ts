@@ -6,12 +6,22 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { type ChildProcess, spawn } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { describePeer, playWithEcho, runToEnd } from "./support/peers.ts";
+import { find } from "./support/needs.ts";
 import { until } from "./support/support.ts";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
@@ -30,24 +40,28 @@ for await (const message of client) {
 }
 `;
 
+/** Lays the library out in a folder, as a registry would. */
+function installSources(home: string): void {
+  const { name, exports, publish } = JSON.parse(readFileSync(join(root, "deno.json"), "utf8"));
+  mkdirSync(home, { recursive: true });
+  for (const pattern of publish.include.filter((pattern: string) => pattern.endsWith("*.ts"))) {
+    const from = dirname(pattern);
+    mkdirSync(join(home, from), { recursive: true });
+    const files = readdirSync(join(root, from)).filter((file) => file.endsWith(".ts"));
+    for (const file of files) copyFileSync(join(root, from, file), join(home, from, file));
+  }
+  writeFileSync(join(home, "package.json"), JSON.stringify({ name, exports, type: "module" }));
+}
+
 describe("a fresh project", () => {
   it("imports the library by its path, and by its name", async () => {
     const folder = mkdtempSync(join(tmpdir(), "fresh-"));
-    const { name, exports, publish } = JSON.parse(readFileSync(join(root, "deno.json"), "utf8"));
+    const { name, exports } = JSON.parse(readFileSync(join(root, "deno.json"), "utf8"));
     if ("Deno" in globalThis) {
       // Deno runs no TypeScript from node_modules, and JSR has the files elsewhere.
       writeFileSync(join(folder, "deno.json"), JSON.stringify({ imports: { [name]: join(root, exports["."]) } }));
     } else {
-      // As a registry would lay it out.
-      const home = join(folder, "node_modules", name);
-      mkdirSync(home, { recursive: true });
-      for (const pattern of publish.include.filter((pattern: string) => pattern.endsWith("*.ts"))) {
-        const from = dirname(pattern);
-        mkdirSync(join(home, from), { recursive: true });
-        const files = readdirSync(join(root, from)).filter((file) => file.endsWith(".ts"));
-        for (const file of files) copyFileSync(join(root, from, file), join(home, from, file));
-      }
-      writeFileSync(join(home, "package.json"), JSON.stringify({ name, exports, type: "module" }));
+      installSources(join(folder, "node_modules", name));
     }
     writeFileSync(join(folder, "by_path.ts"), PROGRAM(join(root, "mod.ts")));
     writeFileSync(join(folder, "by_name.ts"), PROGRAM(name));
@@ -66,6 +80,130 @@ describe("a fresh project", () => {
       delete paths[join(name, path)];
     }
     assertEquals(Object.keys(paths), ["@std/assert", "@std/testing/bdd"]);
+  });
+});
+
+/** The `tsconfig.json` of `bun init` (Bun 1.4). */
+const BUN_OPTIONS = {
+  lib: ["ESNext"],
+  target: "ESNext",
+  module: "Preserve",
+  moduleDetection: "force",
+  jsx: "react-jsx",
+  allowJs: true,
+  types: ["bun"],
+  moduleResolution: "bundler",
+  allowImportingTsExtensions: true,
+  verbatimModuleSyntax: true,
+  noEmit: true,
+  strict: true,
+  skipLibCheck: true,
+  noFallthroughCasesInSwitch: true,
+  noUncheckedIndexedAccess: true,
+  noImplicitOverride: true,
+};
+const EXACT_OPTIONS = { ...BUN_OPTIONS, exactOptionalPropertyTypes: true, skipLibCheck: false };
+/** Without types of a runtime. */
+const PAGE_OPTIONS = { ...EXACT_OPTIONS, lib: ["ESNext", "DOM"], types: [] };
+
+const PAGE = `import { WebSocketClient } from "@tackline/websocket/browser";
+const client = new WebSocketClient("wss://localhost/", {
+  onBinaryDataReceived: async (bytes) => {
+    const digest = await crypto.subtle.digest("SHA-256", bytes);
+    document.body.append(URL.createObjectURL(new Blob([bytes, digest])));
+  },
+});
+await client.connect();
+client.send(new Blob(["a"]));
+client.send(new Float32Array(4));
+for await (const message of client) document.title = String(message.length);
+const next = await client.receive();
+if (typeof next !== "string") document.body.append(String(new Blob([next]).size));
+`;
+
+describePeer("the types of the library", ["npm:typescript", "Bun", "Deno"], ([packages]) => {
+  const { name, exports } = JSON.parse(readFileSync(join(root, "deno.json"), "utf8"));
+  const programs = ["program.ts", "errors.ts"];
+  const read = (file: string): string => readFileSync(join(root, "tests/types", file), "utf8");
+
+  /** Makes a project in which the compilers and the types of Bun are installed. */
+  function makeProject(): string {
+    const folder = mkdtempSync(join(tmpdir(), "types-"));
+    mkdirSync(join(folder, "node_modules"));
+    for (const entry of readdirSync(join(packages!, "node_modules"))) {
+      symlinkSync(join(packages!, "node_modules", entry), join(folder, "node_modules", entry));
+    }
+    return folder;
+  }
+
+  /** Checks files with the compiler in a folder of `node_modules`; fails with all that it reports. */
+  async function check(folder: string, compiler: string, compilerOptions: object, files: string[]): Promise<void> {
+    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files }));
+    const tsc = join(folder, "node_modules", compiler, "bin/tsc");
+    const { text, errors, status } = await runToEnd(find("Bun") as string[], tsc, "-p", join(folder, "tsconfig.json"));
+    assertEquals([text, status], ["", 0], errors);
+  }
+
+  const install: [name: string, install: (folder: string) => Promise<void>][] = [
+    ["by name, as its sources", (folder) => {
+      installSources(join(folder, "node_modules", name));
+      return Promise.resolve();
+    }],
+    ["by name, as deno pack makes it", async (folder) => {
+      const archive = join(folder, "package.tgz");
+      const pack = ["pack", "--quiet", "--allow-dirty", "-c", join(root, "deno.json"), "-o", archive];
+      const { errors, status } = await runToEnd(find("Deno") as string[], ...pack);
+      assertEquals(status, 0, errors);
+      const home = join(folder, "node_modules", name);
+      mkdirSync(home, { recursive: true });
+      const unpacked = await runToEnd(["tar"], "xzf", archive, "-C", home, "--strip-components=1");
+      assertEquals(unpacked.status, 0, unpacked.errors);
+    }],
+    ["by the paths of its files", (folder) => {
+      for (const file of [...programs, "page.ts"]) {
+        const text = readFileSync(join(folder, file), "utf8");
+        const byPath = text.replaceAll(/from "(@tackline[^"]*)"/g, (_, specifier: string) => {
+          return `from "${join(root, exports[`.${specifier.slice(name.length)}`])}"`;
+        });
+        writeFileSync(join(folder, file), byPath);
+      }
+      return Promise.resolve();
+    }],
+  ];
+  async function makeProgram(installTo: (folder: string) => Promise<void>): Promise<string> {
+    const folder = makeProject();
+    for (const file of programs) writeFileSync(join(folder, file), read(file));
+    writeFileSync(join(folder, "page.ts"), PAGE);
+    await installTo(folder);
+    return folder;
+  }
+
+  for (const [how, installTo] of install) {
+    it(`pass with the settings of bun init, with the strictest, and in a page: imported ${how}`, async () => {
+      const folder = await makeProgram(installTo);
+      for (const options of [BUN_OPTIONS, EXACT_OPTIONS]) await check(folder, "typescript", options, programs);
+      await check(folder, "typescript", PAGE_OPTIONS, ["page.ts"]);
+      rmSync(folder, { recursive: true });
+    });
+  }
+
+  it("pass with TypeScript 5.9 too, which is slower", async () => {
+    const folder = await makeProgram(install[0]![1]);
+    await check(folder, "typescript5", EXACT_OPTIONS, programs);
+    await check(folder, "typescript5", PAGE_OPTIONS, ["page.ts"]);
+    rmSync(folder, { recursive: true });
+  });
+
+  it("are checked: an error of ours would be seen", async () => {
+    const folder = makeProject();
+    installSources(join(folder, "node_modules", name));
+    writeFileSync(join(folder, "wrong.ts"), `import { byteLength } from "${name}";\nconsole.log(byteLength);\n`);
+    const failed = await check(folder, "typescript", BUN_OPTIONS, ["wrong.ts"]).then(
+      () => "",
+      (error) => error.message,
+    );
+    assertStringIncludes(failed, "TS2305");
+    rmSync(folder, { recursive: true });
   });
 });
 

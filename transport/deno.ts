@@ -11,6 +11,7 @@
  */
 
 import { EMPTY } from "../base/bytes.ts";
+import { Deno } from "./deno_types.ts";
 import { acquire, release } from "../base/buffer_pool.ts";
 import { FairShare, ReadLoad } from "./fair_share.ts";
 import { connectFirst, type HostAddress, interleave } from "./happy_eyeballs.ts";

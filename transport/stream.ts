@@ -47,12 +47,18 @@ export function streamTransport(pair: BytePair, info: BytePairInfo = {}): Transp
   return new StreamTransport(pair, info);
 }
 
+/** The part of a stream's reader that is used here: runtimes declare readers that differ. */
+interface ByteReader {
+  read(): Promise<{ done: boolean; value?: Uint8Array | undefined }>;
+  cancel(reason: unknown): Promise<void>;
+}
+
 class StreamTransport implements Transport {
   readonly remoteAddress: Address;
   readonly localAddress: Address;
   readonly encrypted: boolean;
   bytesWritten = 0;
-  #reader: ReadableStreamDefaultReader<Uint8Array>;
+  #reader: ByteReader;
   #writer: WritableStreamDefaultWriter<Uint8Array>;
   #handler: TransportHandler | undefined;
   #paused = false;
@@ -116,7 +122,7 @@ class StreamTransport implements Transport {
         if (this.#destroyed) return;
         const { done, value } = await this.#reader.read();
         if (this.#destroyed) return;
-        if (done) return this.#handler!.end();
+        if (done || value === undefined) return this.#handler!.end();
         // Bytes are changed in place here, so they must not be the ones of the source.
         if (value.length > 0) this.#handler!.data(new Uint8Array(value));
       }

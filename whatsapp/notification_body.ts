@@ -12,7 +12,7 @@ import { SignatureCheck } from "../cloud_api/signature.ts";
 /** A complete notification. */
 export interface CollectedNotification {
   /** Its bytes. */
-  readonly bytes: Uint8Array;
+  readonly bytes: Uint8Array<ArrayBuffer>;
   /** `true` if its signature is valid, or none is asked for. */
   readonly authentic: boolean;
   /** SHA-256 of the prefix and the body. */

@@ -9,7 +9,7 @@ import type { WhatsAppRecord } from "../cloud_api/records.ts";
 /** A notification as a receiver gets it. */
 export interface WhatsAppNotification {
   /** The raw JSON as Meta sent it; bytes if they are not UTF-8. */
-  readonly raw: string | Uint8Array;
+  readonly raw: string | Uint8Array<ArrayBuffer>;
   /** Its records, without those that were handled already or do not match the filter. */
   readonly records: readonly WhatsAppRecord[];
   /** Its sequence number in the server's journal; absent with a server that does not speak the inbox subprotocol. */

@@ -391,7 +391,7 @@ export class WhatsAppReceiver extends WebSocketClient {
     return result;
   }
 
-  #onInboxNotification(head: NotificationMessage, body: Uint8Array): void {
+  #onInboxNotification(head: NotificationMessage, body: Uint8Array<ArrayBuffer>): void {
     const { seq, signature, receivedAt, redelivered = false, partial = false } = head;
     const session = this.#session!;
     if (this.#secrets !== undefined && !chooseVerifier()!(body, signature, this.#secrets)) {
@@ -467,7 +467,7 @@ export class WhatsAppReceiver extends WebSocketClient {
 
   /** Makes a notification without records that were handled, are being handled, or do not match the filter. */
   #makePending(
-    raw: string | Uint8Array,
+    raw: string | Uint8Array<ArrayBuffer>,
     more: Partial<WhatsAppNotification> = {},
     onDone: () => void = () => {},
     scope = "",

@@ -93,7 +93,7 @@ interface InboxState {
   /** With `frameByFrame`, the message that comes: not known yet, of the subprotocol, or bytes of the program. */
   incoming: "unknown" | "own" | "data";
   /** Its pieces, unless they are for the program. */
-  partial: Uint8Array[];
+  partial: Uint8Array<ArrayBuffer>[];
   /** Bytes of all pieces. */
   partialSize: number;
 }
@@ -219,7 +219,7 @@ export class Receivers<Data> {
     connection: WebSocketConnection<Data>,
     receiver: Receiver,
     inbox: InboxState,
-    bytes: Uint8Array,
+    bytes: Uint8Array<ArrayBuffer>,
   ): void {
     const message = decodeInboxMessage(bytes, MAX_RECEIVER_MESSAGE);
     // A copy, as each binary message is: programs look at its whole buffer.
@@ -234,7 +234,7 @@ export class Receivers<Data> {
     connection: WebSocketConnection<Data>,
     receiver: Receiver,
     inbox: InboxState,
-    bytes: Uint8Array,
+    bytes: Uint8Array<ArrayBuffer>,
     frame: FrameInfo,
   ): void {
     if (frame.first) inbox.incoming = inbox.version > 1 ? "unknown" : "own";
@@ -347,7 +347,7 @@ function makeSink<Data>(connection: WebSocketConnection<Data>, clock: Clock): In
   };
 }
 
-function takePieces(inbox: InboxState): Uint8Array[] {
+function takePieces(inbox: InboxState): Uint8Array<ArrayBuffer>[] {
   const { partial } = inbox;
   inbox.partial = [];
   inbox.partialSize = 0;

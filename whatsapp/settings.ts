@@ -17,7 +17,7 @@ import { SUBJECT_FORMS, type SubjectForm } from "./distinguished_name.ts";
 /** Facts about one notification besides its text. */
 export interface WhatsAppDelivery {
   /** The text as bytes, as Meta sent it. */
-  readonly bytes: Uint8Array;
+  readonly bytes: Uint8Array<ArrayBuffer>;
   /** The value of `X-Hub-Signature-256`; "" if there was none, which only happens with `appSecret: null`. */
   readonly signature: string;
   /** `true` if the signature was checked. */

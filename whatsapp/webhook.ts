@@ -207,14 +207,14 @@ export class Webhook<Data> {
   ): TextReply | Promise<TextReply> {
     const authentic = isAuthentic(app, body, signature);
     // A forged body is not copied.
-    const bytes = authentic ? body.slice() : body;
+    const bytes = authentic ? body.slice() : body as Uint8Array<ArrayBuffer>;
     return this.#takeCollected(app, bytes, authentic, signature, connection);
   }
 
   /** @param digest Its digest, if it is known already. */
   #takeCollected(
     app: WhatsAppApp,
-    bytes: Uint8Array,
+    bytes: Uint8Array<ArrayBuffer>,
     authentic: boolean,
     signature: string,
     connection: WebSocketConnection<Data>,

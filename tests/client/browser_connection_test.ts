@@ -3,10 +3,12 @@
  * a fake one. The same in Chromium: `chromium_test.ts`.
  */
 
-import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { runInNewContext } from "node:vm";
+import type { SendBytes } from "../../protocol/payload.ts";
 import { BrowserConnection } from "../../client/browser_connection.ts";
 import type { WebSocketClientOptions } from "../../client.ts";
 import {
@@ -17,7 +19,7 @@ import {
   type MessageResult,
 } from "../../connection/options.ts";
 import type { ClientConnectionHandler, ConnectPlan } from "../../client/connector.ts";
-import { OptionError, StateError, TransportError, WebSocketError } from "../../base/errors.ts";
+import { ConnectionClosedError, OptionError, StateError, TransportError, WebSocketError } from "../../base/errors.ts";
 import { Opcode } from "../../protocol/frame_header.ts";
 import type { WebSocketServerOptions } from "../../server.ts";
 import { signNotification, tokenProtocol, WhatsAppServer } from "../../whatsapp.ts";
@@ -119,6 +121,47 @@ describe("WebSocketClient in a page", () => {
       await client.disconnect();
       await server.stop();
     }
+  });
+
+  it("sends bytes of each kind and Blobs, in order, and gives the next message", async () => {
+    const { client, stop } = await connectTo();
+    const shared = new SharedArrayBuffer(2);
+    new Uint8Array(shared).set([65, 66]);
+    const kinds: SendBytes[] = [
+      encode("AB"),
+      encode("AB").buffer,
+      new DataView(encode("AB").buffer),
+      new Uint16Array([0x4241]),
+      shared,
+      new Uint8Array(shared),
+      new Blob(["AB"]),
+      runInNewContext("Uint8Array.of(65, 66)"),
+      runInNewContext("Uint8Array.of(65, 66).buffer"),
+    ];
+    for (const kind of kinds) assertEquals(client.send(kind), "sent");
+    client.send("end");
+    for (const _ of kinds) assertEquals(await client.receive(), encode("AB"));
+    assertEquals(await client.receive(), "end");
+    for (const wrong of [5, undefined, [1], {}]) {
+      assertThrows(() => client.send(wrong as unknown as string), OptionError, "neither a string nor bytes");
+    }
+    const gone = new Uint8Array(4);
+    gone.buffer.transfer();
+    assertThrows(() => client.send(gone), OptionError, "detached");
+    const waiting = client.receive();
+    await client.disconnect(true, 4001, "enough");
+    const error = await assertRejects(() => waiting, ConnectionClosedError, "closed with 4001");
+    assertEquals([error.closeCode, error.reason], [4001, ""]);
+    await stop();
+  });
+
+  it("rejects receive() with 1006 when the connection is lost", async () => {
+    const { client, stop } = await connectTo({ onMessageReceived: (connection) => connection.terminate() });
+    client.send("x");
+    const error = await assertRejects(() => client.receive(), ConnectionClosedError, "the connection was lost");
+    assertEquals([error.closeCode, error.reason], [1006, ""]);
+    assertInstanceOf(error.cause, TransportError);
+    await stop();
   });
 
   it("throws for each member that a browser does not offer", async () => {

@@ -4,6 +4,7 @@ import { type IncomingResult, WebSocketClient, type WebSocketClientOptions } fro
 import type { CloseInfo } from "../../connection/options.ts";
 import {
   CertificateError,
+  ConnectionClosedError,
   HandlerError,
   HandshakeError,
   OptionError,
@@ -27,6 +28,8 @@ import {
   turns,
   until,
 } from "../support/support.ts";
+import { join } from "../support/ends.ts";
+import type { MessageData } from "../../protocol/payload.ts";
 import { concat } from "../../base/bytes.ts";
 
 function startServer(options: WebSocketServerOptions = {}): Promise<WebSocketServer> {
@@ -660,5 +663,111 @@ describe("a client against limits", () => {
     const info = await client.connection!.closed;
     assertEquals([info.sent?.code, (errors[0] as { code: string }).code], [1009, "ERR_MESSAGE_TOO_LARGE"]);
     assertStringIncludes((errors[0] as Error).message, "1001");
+  });
+});
+
+describe("receive of a client", () => {
+  it("gives the messages in order, and rejects with the close code at the end", async () => {
+    const { client, peer, server } = await join({}, { onMessageReceived: undefined, onBinaryDataReceived: undefined });
+    peer.send("before");
+    const waiting = [client.receive(), client.receive()];
+    peer.send(Uint8Array.of(1));
+    assertEquals(await Promise.all(waiting), ["before", Uint8Array.of(1)]);
+    const end = client.receive();
+    void peer.close(4100, "bye");
+    const error = await assertRejects(() => end, ConnectionClosedError, "closed with 4100 bye");
+    assertEquals([error.closeCode, error.reason], [4100, "bye"]);
+    await server.stop();
+    await assertRejects(() => new WebSocketClient("ws://localhost:1/").receive(), StateError, "not connected");
+  });
+
+  it("goes on with the next connection if the client reconnects", async () => {
+    const server = await startEcho({
+      onHandshakeResponseSent: (connection) => void connection.send("hello"),
+      onMessageReceived: (connection) => connection.terminate(),
+    });
+    const client = new WebSocketClient(urlOf(server), { reconnect: { minDelay: 1, maxDelay: 1 }, onError: () => {} });
+    await client.connect();
+    assertEquals(await client.receive(), "hello");
+    const waiting = [client.receive(), client.receive()];
+    client.send("go");
+    assertEquals(await waiting[0], "hello");
+    await client.disconnect(true, 4200, "enough");
+    const error = await assertRejects(() => waiting[1]!, ConnectionClosedError);
+    assertEquals([error.code, error.closeCode], ["ERR_CONNECTION_CLOSED", 4200]);
+    // A later connect() begins anew, also if the end was never read.
+    for (let time = 0; time < 2; time++) {
+      await client.connect();
+      assertEquals(await client.receive(), "hello");
+      await client.disconnect();
+    }
+    await assertRejects(() => client.receive(), ConnectionClosedError);
+    await server.stop();
+  });
+
+  it("may wait in a handler at the end of its connection, which is no failure of the handler", async () => {
+    const errors: unknown[] = [];
+    const ended: unknown[] = [];
+    const wait = async (end: { receive(): Promise<unknown>; ping(): Promise<number> }): Promise<void> => {
+      try {
+        await Promise.all([end.receive(), end.ping()]);
+      } catch (error) {
+        ended.push(error);
+        throw error;
+      }
+    };
+    const onError = (error: unknown): void => void errors.push(error);
+    const server = await startEcho({ onHandshakeResponseSent: wait, onError });
+    const client = new WebSocketClient(urlOf(server), { onConnect: () => wait(client), onError });
+    await client.connect();
+    await client.disconnect();
+    await until(() => ended.length === 2, "the ends");
+    await server.stop();
+    assertEquals(errors, []);
+  });
+});
+
+describe("ping of a client", () => {
+  it("resolves with the latency", async () => {
+    const server = await startEcho();
+    const client = new WebSocketClient(urlOf(server));
+    assertThrows(() => void client.ping(), StateError, "not connected");
+    await client.connect();
+    const latencies = await Promise.all([client.ping(), client.ping("a"), client.ping(new ArrayBuffer(3))]);
+    for (const latency of latencies) assert(latency >= 0 && latency < 10_000, `${latency}`);
+    assertThrows(() => void client.ping(new Blob(["a"])), OptionError, "a Blob must be read first");
+    await client.disconnect();
+    await server.stop();
+  });
+
+  it("resolves all of a flood, of which the peer answers some", async () => {
+    const server = await startEcho();
+    const client = new WebSocketClient(urlOf(server));
+    await client.connect();
+    const latencies = await Promise.all(Array.from({ length: 500 }, () => client.ping()));
+    assertEquals(latencies.length, 500);
+    await client.disconnect();
+    await server.stop();
+  });
+});
+
+describe("messages that wait for a connection", () => {
+  it("may be bytes of any kind and Blobs", async () => {
+    const got: MessageData[] = [];
+    const server = await startEcho({
+      onMessageReceived: (_, text) => void got.push(text),
+      onBinaryDataReceived: (_, bytes) => void got.push(bytes),
+    });
+    const client = new WebSocketClient(urlOf(server), { reconnect: { maxQueuedSize: 100 } });
+    const connected = client.connect();
+    assertThrows(() => client.send(5 as unknown as string), OptionError, '"number"');
+    const blob = new Blob(["blob"]);
+    const sent = [client.send(blob), client.send(new Uint16Array([0x4141])), client.send("text")];
+    assertEquals([sent, client.queuedAmount], [["queued", "queued", "queued"], 10]);
+    await connected;
+    await until(() => got.length === 3, "the messages");
+    assertEquals(got, [encode("blob"), encode("AA"), "text"]);
+    await client.disconnect();
+    await server.stop();
   });
 });

@@ -1,8 +1,8 @@
-import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { CONNECTION_DEFAULTS } from "../../connection/options.ts";
 import { createConnection } from "../../connection/connection.ts";
-import { OptionError, StateError } from "../../base/errors.ts";
+import { ConnectionClosedError, OptionError, StateError, TransportError } from "../../base/errors.ts";
 import { Opcode } from "../../protocol/frame_header.ts";
 import { assertFrames, decodeAll, encode, FakeTransport, openRig, Recorder, settle } from "../support/support.ts";
 import { concat } from "../../base/bytes.ts";
@@ -90,7 +90,7 @@ describe("WebSocketConnection.send", () => {
 
   it("refuses data other than text or bytes, and a connection that is not open", async () => {
     const { connection } = openRig();
-    for (const data of [1, null, undefined, {}, new ArrayBuffer(1), [1]]) {
+    for (const data of [1, null, undefined, {}, [1]]) {
       assertThrows(() => connection.send(data as string), OptionError, "Cannot send");
     }
     connection.close();
@@ -195,5 +195,58 @@ describe("WebSocketConnection.sendSimpleFrame", () => {
     await settle();
     assertFrames(transport.written, ['close 1001 "away"']);
     assertEquals(connection.state, "closing");
+  });
+});
+
+describe("WebSocketConnection.receive", () => {
+  it("gives the messages in order, also to several calls that wait", async () => {
+    const { transport, connection, recorder, peer } = openRig();
+    const waiting = [connection.receive(), connection.receive()];
+    transport.receive(concat(peer.text("a"), peer.binary(Uint8Array.of(1)), peer.text("c"), peer.text("d")));
+    assertEquals(await Promise.all(waiting), ["a", Uint8Array.of(1)]);
+    assertEquals([await connection.receive(), (await connection[Symbol.asyncIterator]().next()).value], ["c", "d"]);
+    // Handlers get the messages too.
+    assertEquals(recorder.events, ["text a", "binary 1", "text c", "text d"]);
+    connection.terminate();
+  });
+
+  it("stops the reading when 64 KiB wait, as a loop does", async () => {
+    const { transport, connection, peer } = openRig();
+    const first = connection.receive();
+    transport.receive(concat(peer.text("a"), peer.text("x".repeat(70_000)), peer.text("b")));
+    assertEquals([await first, transport.paused], ["a", true]);
+    assertEquals([(await connection.receive()).length, await connection.receive()], [70_000, "b"]);
+    assertEquals(transport.paused, false);
+    connection.terminate();
+  });
+
+  it("gives what came before the close frame, and rejects with its code and reason", async () => {
+    const { transport, connection, peer } = openRig();
+    const waiting = [connection.receive(), connection.receive(), connection.receive()];
+    transport.receive(concat(peer.text("a"), peer.text("b"), peer.close(4000, "enough")));
+    assertEquals([await waiting[0], await waiting[1]], ["a", "b"]);
+    for (const late of [waiting[2]!, connection.receive()]) {
+      const error = await assertRejects(
+        () => late,
+        ConnectionClosedError,
+        "Cannot receive: the connection was closed with 4000 enough",
+      );
+      assertEquals([error.code, error.closeCode, error.reason], ["ERR_CONNECTION_CLOSED", 4000, "enough"]);
+    }
+    transport.destroy();
+    await connection.closed;
+  });
+
+  it("rejects with 1006 and the cause when the connection is lost", async () => {
+    const { transport, connection, peer } = openRig("client");
+    const waiting = connection.receive();
+    transport.receive(concat(peer.text("a"), peer.text("b")));
+    const cause = new Error("reset");
+    transport.handler.close(cause);
+    assertEquals([await waiting, await connection.receive()], ["a", "b"]);
+    const error = await assertRejects(() => connection.receive(), ConnectionClosedError, "the connection was lost");
+    assertEquals([error.closeCode, error.reason], [1006, ""]);
+    assertInstanceOf(error.cause, TransportError);
+    assertEquals([error.cause.code, error.cause.cause], ["ERR_CONNECTION_LOST", cause]);
   });
 });

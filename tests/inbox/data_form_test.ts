@@ -14,7 +14,7 @@ import { encode } from "../support/support.ts";
 describe("dataForm", () => {
   it("carries bytes behind a line of 16 bytes in version 2, and reads them of any line that says so", () => {
     const form = dataForm(2, "server", {});
-    const message = form.wrap(encode("x\ny")) as Uint8Array;
+    const message = form.wrap(encode("x\ny")) as Uint8Array<ArrayBuffer>;
     assertEquals([message, form.overhead], [encode('{"type":"data"}\nx\ny'), 16]);
     assertEquals(decodeInboxMessage(message).body, encode("x\ny"));
     assertEquals(form.read(message), encode("x\ny"));

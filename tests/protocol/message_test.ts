@@ -5,6 +5,7 @@ import { encodeFrame, FrameParser } from "../../protocol/frame.ts";
 import { type FrameInfo, Opcode } from "../../protocol/frame_header.ts";
 import { encodeClosePayload } from "../../protocol/payload.ts";
 import { MessageAssembler, type MessageAssemblerOptions, parseClosePayload } from "../../protocol/message.ts";
+import { MAX_TEXT_LENGTH } from "../../protocol/utf8.ts";
 import { concat } from "../../base/bytes.ts";
 import { encode, Peer, withSeed } from "../support/support.ts";
 
@@ -217,6 +218,61 @@ describe("MessageAssembler", () => {
       () => push(concat(peer.frame(1, Uint8Array.of(0xe2), false), peer.continuation(Uint8Array.of(0x82), true))),
       ProtocolError,
     );
+  });
+});
+
+describe("a text that is longer than the longest string", () => {
+  const fits: [name: string, text: string][] = [
+    ["ASCII", "x".repeat(200)],
+    ["of two bytes", "é".repeat(200)],
+    ["of three bytes", "€".repeat(200)],
+    ["of surrogate pairs", "😀".repeat(100)],
+  ];
+  /** Ways to send a text: whole, and in fragments that cut code points. */
+  const ways: [name: string, send: (text: string) => Uint8Array][] = [
+    ["in one frame", (text) => peer.text(text)],
+    ["in fragments", (text) => {
+      const bytes = encode(text);
+      return concat(
+        encodeFrame({ opcode: Opcode.Text, payload: bytes.subarray(0, 101), final: false }),
+        encodeFrame({ opcode: Opcode.Continuation, payload: bytes.subarray(101) }),
+      );
+    }],
+  ];
+  for (const [way, send] of ways) {
+    for (const [kind, text] of fits) {
+      it(`fails with 1009, ${kind}, ${way}; one that fits is delivered`, () => {
+        const { push, events } = assemble({ maxTextLength: 200 });
+        push(send(text));
+        assertEquals(events, [text]);
+        const error = assertThrows(() => push(send(`${text}x`)), ProtocolError, "the longest string");
+        assertEquals([error.code, error.closeCode, events.length], ["ERR_MESSAGE_TOO_LARGE", 1009, 1]);
+      });
+    }
+  }
+
+  it("is no matter for bytes, and for frames that fit one by one", () => {
+    const { push, events } = assemble({ maxTextLength: 200, frameByFrame: true });
+    push(
+      concat(
+        peer.binary(new Uint8Array(300)),
+        peer.text("x".repeat(150), false),
+        peer.continuation("y".repeat(150), true),
+      ),
+    );
+    assertEquals(events.map(({ length }) => length), [300, 150, 150]);
+    const error = assertThrows(() => push(peer.text("x".repeat(201))), ProtocolError);
+    assertEquals(error.closeCode, 1009);
+  });
+
+  it("may be a short one, if the limit is lower", () => {
+    const { push } = assemble({ maxTextLength: 3 });
+    assertThrows(() => push(peer.text("four")), ProtocolError, "of 3 UTF-16 code units");
+  });
+
+  it("is found by the limit of the runtime", () => {
+    assertEquals(MAX_TEXT_LENGTH >= 2 ** 29 - 24, true);
+    assertThrows(() => "x".repeat(MAX_TEXT_LENGTH + 1), RangeError);
   });
 });
 

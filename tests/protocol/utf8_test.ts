@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { decodeUtf8, Utf8Decoder, Utf8Validator } from "../../protocol/utf8.ts";
+import { decodeUtf8, textLength, Utf8Decoder, Utf8Validator } from "../../protocol/utf8.ts";
 import { concat } from "../../base/bytes.ts";
 import { encode, withSeed } from "../support/support.ts";
 
@@ -127,6 +127,14 @@ describe("decodeUtf8", () => {
   it("gives undefined for bytes that are not UTF-8", () => {
     for (const [, bytes, wrong, complete] of CASES) {
       assertEquals(decodeUtf8(Uint8Array.from(bytes)) === undefined, wrong !== -1 || !complete);
+    }
+  });
+});
+
+describe("textLength", () => {
+  it("is the length of the string", () => {
+    for (const text of ["", "a", "é€😀", "a😀".repeat(100)]) {
+      assertEquals(textLength(encode(`<${text}>`), 1, encode(text).length + 1), text.length);
     }
   });
 });

@@ -1,9 +1,12 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { WebSocketClient } from "../../client.ts";
 import type { FrameInfo } from "../../protocol/frame_header.ts";
 import { WebSocketServer } from "../../server.ts";
-import { pipe, until } from "../support/support.ts";
+import { BroadcastChannelBackplane } from "../../pubsub/broadcast_channel.ts";
+import { OptionError } from "../../base/errors.ts";
+import { join } from "../support/ends.ts";
+import { encode, pipe, until } from "../support/support.ts";
 
 describe("broadcasts and messages to chosen connections", () => {
   it("split messages into frames of frameSize, as send does", async () => {
@@ -37,5 +40,46 @@ describe("broadcasts and messages to chosen connections", () => {
     await closed;
     await client.disconnect();
     await server.stop();
+  });
+});
+
+describe("a broadcast of a Blob", () => {
+  it("keeps its place among the messages of each connection, and on other nodes", async () => {
+    const backplane = new BroadcastChannelBackplane("blobs");
+    const otherNode = new BroadcastChannelBackplane("blobs");
+    const relayed: unknown[] = [];
+    await otherNode.subscribe("#topic", (data) => void relayed.push(data)).ready;
+    const { server, peer, atClient, close } = await join({ backplane, port: 0, hostname: "127.0.0.1" }, {});
+    await server.start();
+    await peer.subscribe("topic");
+    server.publish("topic", "first");
+    assertEquals(server.publish("topic", new Blob(["blob"])), 1);
+    peer.send("second");
+    server.publish("topic", "third");
+    await until(() => atClient.length === 4 && relayed.length === 3, "the messages");
+    assertEquals(atClient, [["first"], [encode("blob")], ["second"], ["third"]]);
+    assertEquals(relayed, ["first", encode("blob"), "third"]);
+    await close();
+    await backplane.close();
+    await otherNode.close();
+  });
+
+  it("that cannot be read goes to onError once; connections go on", async () => {
+    const { server, peer, errors, atClient, client } = await join({}, {});
+    const blob = new Blob(["blob"]);
+    const cause = new Error("The file has changed");
+    blob.arrayBuffer = () => Promise.reject(cause);
+    assertEquals([server.broadcastData(blob), server.broadcastMessage("behind")], [1, 1]);
+    await until(() => atClient.length === 1, "the message");
+    assertEquals([atClient, errors.length, (errors[0] as Error).cause], [[["behind"]], 1, cause]);
+    assertEquals(peer.state, "open");
+    await client.disconnect();
+    await server.stop();
+  });
+
+  it("is refused if no connection can ever hold it", async () => {
+    const { server, close } = await join({ maxBufferedAmount: 100 }, {});
+    assertThrows(() => server.broadcastData(new Blob([new Uint8Array(200)])), OptionError, "maxBufferedAmount");
+    await close();
   });
 });

@@ -549,7 +549,8 @@ describe("WebSocketServer to many", () => {
     for (const payload of [42, undefined, new Uint8Array(1)]) {
       assertThrows(() => server.broadcastMessage(payload as unknown as string), OptionError, "not a string");
     }
-    assertThrows(() => server.broadcastData("text" as unknown as Uint8Array), OptionError, "not a Uint8Array");
+    assertThrows(() => server.broadcastData("text" as unknown as Uint8Array), OptionError, 'it is a "string"');
+    assertThrows(() => server.broadcastData([1] as unknown as Uint8Array), OptionError, '"Array"');
     let asked = 0;
     const throwsOnSecond = (): boolean => {
       if (++asked === 2) throw new Error("selector");

@@ -31,6 +31,7 @@ export type NeedName =
   | "npm:ws@8.23.0"
   | "npm:redis@6.3.1"
   | "npm:ioredis@6.0.0"
+  | "npm:typescript"
   | "deno bundle";
 
 interface Need {
@@ -77,14 +78,19 @@ function cacheForDeno(specifier: string): Found {
 
 /** Puts a package into a folder, from which tests on Bun require it: `bun test` fetches nothing. */
 function addForBun(specifier: string): Found {
+  return addPackages(specifier, [specifier.slice("npm:".length)]);
+}
+
+/** Puts packages into a folder of that name. */
+function addPackages(name: string, packages: readonly string[]): Found {
   const bun = find("Bun");
-  const folder = join(tmpdir(), `tackline-${specifier.replace(/[:@]/g, "-")}`);
+  const folder = join(tmpdir(), `tackline-${name.replace(/[:@]/g, "-")}`);
   if (bun === undefined) return undefined;
   if (!existsSync(folder)) {
     // Renamed when it is complete: another process may do the same meanwhile.
     const own = mkdtempSync(`${folder}-`);
     writeFileSync(join(own, "package.json"), "{}");
-    if (check([...bun, "add", specifier.slice("npm:".length)], own) !== undefined) rename(own, folder);
+    if (check([...bun, "add", ...packages], own) !== undefined) rename(own, folder);
     rmSync(own, { recursive: true, force: true });
   }
   return existsSync(folder) ? [folder] : undefined;
@@ -110,6 +116,8 @@ function findBundler(): Found {
 }
 
 const PYTHONS = [["python3"], ["/usr/bin/python3"]];
+/** What a project of `bun init` has, and the last compiler that was written in TypeScript. */
+const TYPES = ["typescript@7.0.2", "typescript5@npm:typescript@5.9.3", "@types/bun@1.4.5"];
 const FROM_NPM = "fetched by the tests when registry.npmjs.org can be reached";
 
 const NEEDS: Readonly<Record<NeedName, Need>> = {
@@ -141,6 +149,7 @@ const NEEDS: Readonly<Record<NeedName, Need>> = {
     install: FROM_NPM,
     find: (runtime) => runtime === "Deno" ? cacheForDeno("npm:ioredis@6.0.0") : addForBun("npm:ioredis@6.0.0"),
   },
+  "npm:typescript": { install: FROM_NPM, find: () => addPackages("npm:typescript-7.0.2-5.9.3", TYPES) },
   "deno bundle": { install: FROM_NPM, find: (runtime) => runtime === "Deno" ? findBundler() : [] },
 };
 

@@ -1,0 +1,99 @@
+/** A program of a user, for its types: what comes fits the platform's functions, and all kinds of bytes can be sent. */
+
+import { Buffer } from "node:buffer";
+import {
+  type MessageData,
+  type SendBytes,
+  type SendData,
+  WebSocketClient,
+  type WebSocketConnection,
+  WebSocketServer,
+} from "@tackline/websocket";
+import { runCli } from "@tackline/websocket/cli";
+import { WebSocketClient as OnlyClient } from "@tackline/websocket/client";
+import { WhatsAppApi } from "@tackline/websocket/cloud-api";
+import { MessageAssembler } from "@tackline/websocket/frame";
+import { WebSocketServer as OnlyServer } from "@tackline/websocket/server";
+import { Simulator } from "@tackline/websocket/simulate";
+import { WhatsAppReceiver, WhatsAppServer } from "@tackline/websocket/whatsapp";
+
+export const ENTRIES: unknown[] = [runCli, OnlyClient, WhatsAppApi, OnlyServer, Simulator];
+
+/** Functions of the platform that take no shared memory. */
+async function use(data: MessageData): Promise<void> {
+  if (typeof data === "string") return;
+  const blob = new Blob([data]);
+  const digest: ArrayBuffer = await crypto.subtle.digest("SHA-256", data);
+  new Response(data).body?.cancel();
+  const buffer: ArrayBuffer = data.buffer;
+  console.log(blob.size, digest.byteLength, buffer.byteLength);
+}
+
+export const server: WebSocketServer = new WebSocketServer({
+  onBinaryDataReceived: async (_connection, bytes) => void await use(bytes),
+  onPing: async (_connection, data) => void await use(data),
+  onPong: async (_connection, data) => void await use(data),
+});
+server.onBinaryDataReceived = (connection, bytes) => void connection.send(bytes);
+
+export const client: WebSocketClient = new WebSocketClient("ws://localhost/", {
+  onBinaryDataReceived: async (bytes) => void await use(bytes),
+  onPing: async (data) => void await use(data),
+  onPong: async (data) => void await use(data),
+});
+
+export async function read(end: WebSocketConnection | WebSocketClient): Promise<void> {
+  for await (const message of end) await use(message);
+  await use(await end.receive());
+  const { value } = await end.readable.getReader().read();
+  if (value !== undefined) await use(value);
+  const latency: number = await end.ping();
+  console.log(latency);
+}
+
+/** Everything that can be sent. */
+export function write(end: WebSocketConnection | WebSocketClient, blob: Blob): void {
+  const kinds: SendBytes[] = [
+    new ArrayBuffer(1),
+    new SharedArrayBuffer(1),
+    new Uint8Array(1),
+    new Float32Array(1),
+    new DataView(new ArrayBuffer(1)),
+    new Uint8Array(new SharedArrayBuffer(1)),
+    Buffer.from("a"),
+    blob,
+  ];
+  const all: SendData[] = ["text", ...kinds];
+  for (const data of all) end.send(data);
+  for (const data of kinds) server.broadcastData(data);
+  for (const data of all) server.publish("topic", data);
+  // @ts-expect-error Not a message.
+  end.send(5);
+  // @ts-expect-error Not a message.
+  end.send([1, 2]);
+}
+
+export const whatsapp: WhatsAppServer = new WhatsAppServer({
+  appSecret: "secret",
+  verifyToken: "token",
+  onRawMessage: async (_text, { bytes }) => {
+    await use(bytes);
+    return true;
+  },
+});
+
+export const receiver: WhatsAppReceiver = new WhatsAppReceiver("wss://localhost/", {
+  receiverToken: "token",
+  onBinaryDataReceived: async (bytes) => void await use(bytes),
+});
+
+export async function readNotifications(): Promise<void> {
+  for await (const { raw } of receiver.notifications) await use(raw);
+}
+
+export const assembler: MessageAssembler = new MessageAssembler({
+  message: (data) => void use(data),
+  ping() {},
+  pong() {},
+  close() {},
+});
