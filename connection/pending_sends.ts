@@ -8,7 +8,7 @@
 import type { SendResult } from "./options.ts";
 import { StateError, TransportError } from "../base/errors.ts";
 import type { Clock } from "../base/clock.ts";
-import { Opcode } from "../protocol/frame_header.ts";
+import type { Opcode } from "../protocol/frame_header.ts";
 import { byteLength, type Payload, readBlob } from "../protocol/payload.ts";
 import type { SharedMessage } from "./shared_message.ts";
 

@@ -47,7 +47,7 @@ function free(pieces: readonly Uint8Array<ArrayBuffer>[]): void {
   for (const { buffer } of pieces) buffer.transfer(0);
 }
 
-/** Members of `Request` that are used here: some runtimes declare the methods as properties, which no class overrides. */
+/** Members of `Request` that are used here: some runtimes declare its methods as properties, which none overrides. */
 export interface BodyRequest {
   /** The body. */
   readonly body: ReadableStream<Uint8Array<ArrayBuffer>> | null;

@@ -254,7 +254,11 @@ describe("a text that is longer than the longest string", () => {
   it("is no matter for bytes, and for frames that fit one by one", () => {
     const { push, events } = assemble({ maxTextLength: 200, frameByFrame: true });
     push(
-      concat(peer.binary(new Uint8Array(300)), peer.text("x".repeat(150), false), peer.continuation("y".repeat(150))),
+      concat(
+        peer.binary(new Uint8Array(300)),
+        peer.text("x".repeat(150), false),
+        peer.continuation("y".repeat(150), true),
+      ),
     );
     assertEquals(events.map(({ length }) => length), [300, 150, 150]);
     const error = assertThrows(() => push(peer.text("x".repeat(201))), ProtocolError);
