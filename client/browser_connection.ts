@@ -31,19 +31,13 @@ import type {
 } from "../connection/options.ts";
 import type { Opcode, Role } from "../protocol/frame_header.ts";
 import type { ClientConnection, ClientConnectionHandler, ConnectPlan, OpenedConnection } from "./connector.ts";
-import {
-  CloseCode,
-  ConnectionClosedError,
-  isValidCloseCode,
-  ProtocolError,
-  StateError,
-  TransportError,
-} from "../base/errors.ts";
+import { CloseCode, isValidCloseCode, ProtocolError, StateError, TransportError } from "../base/errors.ts";
 import type { Extension } from "../protocol/extensions.ts";
 import { HandlerSlots, noHandlerFor } from "../connection/handler_slots.ts";
 import { MessageQueue } from "../connection/message_queue.ts";
 import { byteLength, encodeClosePayload, type MessageData, type SendData, toPayload } from "../protocol/payload.ts";
 import { BrowserSender } from "./browser_sender.ts";
+import { receiveNext } from "./message_loops.ts";
 import { describeRequest } from "./request.ts";
 import { QueuedDelivery } from "../connection/queued_delivery.ts";
 import type { Address } from "../transport/transport.ts";
@@ -106,8 +100,6 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
   #report: TransportError | undefined;
   #cause: unknown;
   #cancelTimer: (() => void) | undefined;
-  /** How the connection ended. */
-  #info: CloseInfo | undefined;
   #resolveClosed!: (info: CloseInfo) => void;
 
   /**
@@ -479,21 +471,9 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
     return this.#sender.writable;
   }
 
-  /**
-   * Waits for the next message: see `WebSocketConnection.receive`.
-   *
-   * @returns The message. Rejects with a {@linkcode ConnectionClosedError} at the end of the connection.
-   */
-  async receive(): Promise<MessageData> {
-    const next = this.#queued.take().next();
-    let lost: { cause?: unknown } | undefined;
-    try {
-      const { done, value } = await next;
-      if (!done) return value;
-    } catch (cause) {
-      lost = { cause };
-    }
-    throw new ConnectionClosedError("receive", this.#info!, lost);
+  /** Waits for the next message: see `WebSocketConnection.receive`. */
+  receive(): Promise<MessageData> {
+    return receiveNext(this[Symbol.asyncIterator](), () => this);
   }
 
   /**
@@ -612,7 +592,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
 
   #finish(): void {
     if (this.#phase === "reporting" || this.#phase === "closed") return;
-    const info = this.#info = closeInfo(this.#end, this.#sent, this.#discards);
+    const info = closeInfo(this.#end, this.#sent, this.#discards);
     this.#phase = "reporting";
     this.#cancelTimer?.();
     this.#sender.noteLoss(this.#failure);

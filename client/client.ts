@@ -5,7 +5,7 @@
  */
 
 import type { Clock } from "../base/clock.ts";
-import { CloseCode, ConnectionClosedError, StateError, TransportError } from "../base/errors.ts";
+import { CloseCode, StateError, TransportError } from "../base/errors.ts";
 import { defineSettings, SettingsStore } from "../base/settings.ts";
 import { Meter, type Stats } from "../base/stats.ts";
 import type {
@@ -27,7 +27,7 @@ import type { ClientConnection, ClientConnectionHandler, CompressionOffer, Opene
 import { EventDelivery } from "./event_delivery.ts";
 import type { ClientContext, ClientExtension } from "./extension.ts";
 import { HandlerCalls } from "./handler_calls.ts";
-import { MessageLoops } from "./message_loops.ts";
+import { MessageLoops, receiveNext } from "./message_loops.ts";
 import type { ReconnectOptions } from "./reconnect.ts";
 import { SendBacklog } from "./send_backlog.ts";
 import {
@@ -199,10 +199,6 @@ export class WebSocketClient implements ClientHandlers {
   readonly #delivery = new EventDelivery(this.#settings);
   readonly #messageLoops = new MessageLoops();
   readonly #backlog = new SendBacklog();
-  /** Messages of all connections, for `receive` with `reconnect`. */
-  #received: AsyncIterableIterator<MessageData, undefined> | undefined;
-  /** `true` if no further connection belongs to them. */
-  #receivedAll = false;
   readonly #loop: ConnectLoop;
 
   /**
@@ -349,7 +345,6 @@ export class WebSocketClient implements ClientHandlers {
 
   #givenUp(info: CloseInfo | undefined): void {
     this.#messageLoops.end();
-    this.#receivedAll = true;
     this.#extension.givenUp?.(info);
     const lost = this.#backlog.giveUp();
     if (lost !== undefined) this.#calls.report(lost);
@@ -451,19 +446,6 @@ export class WebSocketClient implements ClientHandlers {
    *
    * @returns The kind of event: see {@linkcode IncomingResult}.
    * @throws {StateError} If `autoCheckMessages` is on, or a check is running already.
-   *
-   * @example A loop that fetches messages one by one
-   * ```ts
-   * import { WebSocketClient } from "@tackline/websocket";
-   *
-   * export async function run(client: WebSocketClient) {
-   *   client.autoCheckMessages = false;
-   *   await client.connect();
-   *   while (await client.checkIncoming() !== "closed") {
-   *     // Other work between two messages.
-   *   }
-   * }
-   * ```
    */
   async checkIncoming(): Promise<IncomingResult> {
     if (this.autoCheckMessages) {
@@ -591,45 +573,18 @@ export class WebSocketClient implements ClientHandlers {
   }
 
   /**
-   * Waits for the next message: see `WebSocketConnection.receive`. With `reconnect` it goes on with the next connection,
-   * as loops do, and with `autoCheckMessages` off, `checkIncoming` fetches the messages.
+   * Waits for the next message: see `WebSocketConnection.receive`. With `reconnect` it goes on with the next
+   * connection, as loops do, and with `autoCheckMessages` off, `checkIncoming` fetches the messages.
    *
    * @returns The message. Rejects with a {@linkcode ConnectionClosedError} once the connection has ended, no message
    * waits, and no other connection follows; with a {@linkcode StateError} if the client is not connected.
-   *
-   * @example Ask and wait for the answer
-   * ```ts
-   * import { WebSocketClient, WebSocketServer } from "@tackline/websocket";
-   * import { assertEquals } from "@std/assert";
-   *
-   * await using server = new WebSocketServer({
-   *   port: 0,
-   *   onMessageReceived: (connection, text) => void connection.send(text.toUpperCase()),
-   * });
-   * await server.start();
-   * await using client = new WebSocketClient(`ws://localhost:${server.address?.port}/`);
-   * await client.connect();
-   * client.send("hello");
-   * assertEquals(await client.receive(), "HELLO");
-   * ```
    */
   async receive(): Promise<MessageData> {
     const { reconnects } = this.#loop;
-    // A later connect() begins anew.
-    if (reconnects && this.#receivedAll) this.#received = undefined;
-    if (!reconnects && this.#received === undefined) return await this.#open("receive").receive();
-    this.#receivedAll = !reconnects;
-    const messages = this.#received ??= this[Symbol.asyncIterator]();
-    let lost: { cause?: unknown } | undefined;
-    try {
-      const { done, value } = await messages.next();
-      if (!done) return value;
-    } catch (cause) {
-      lost = { cause };
-    }
-    if (this.#received === messages) this.#received = undefined;
-    const end = await this.connection?.closed ?? { code: CloseCode.AbnormalClosure, reason: "" };
-    throw new ConnectionClosedError("receive", end, lost);
+    const messages = this.#messageLoops.receiving(reconnects, () => this[Symbol.asyncIterator]());
+    return await (messages === undefined
+      ? this.#open("receive").receive()
+      : receiveNext(messages, () => this.connection));
   }
 
   /**

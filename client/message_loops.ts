@@ -5,6 +5,7 @@
  */
 
 import { AsyncQueue } from "../base/async_queue.ts";
+import { CloseCode, ConnectionClosedError } from "../base/errors.ts";
 import type { MessageData } from "../protocol/payload.ts";
 
 /** Messages of one connection. */
@@ -35,9 +36,40 @@ class MessageLoop {
   }
 }
 
+/** The last connection of a client, as far as `receive` needs it. */
+interface EndedConnection {
+  readonly closed: Promise<{ code: number; reason: string }>;
+}
+
+/**
+ * Takes the next message of a loop, for a caller that wants an error at its end.
+ *
+ * @param messages The loop.
+ * @param connection Returns the last connection.
+ * @returns The message. Rejects with a {@linkcode ConnectionClosedError} at the end of the loop.
+ */
+export async function receiveNext(
+  messages: Messages,
+  connection: () => EndedConnection | undefined,
+): Promise<MessageData> {
+  let lost: { cause?: unknown } | undefined;
+  try {
+    const { done, value } = await messages.next();
+    if (!done) return value;
+  } catch (cause) {
+    lost = { cause };
+  }
+  const end = await connection()?.closed ?? { code: CloseCode.AbnormalClosure, reason: "" };
+  throw new ConnectionClosedError("receive", end, lost);
+}
+
 /** Loops of one client. */
 export class MessageLoops {
   #loops = new Set<MessageLoop>();
+  /** The loop of `receive`. */
+  #receiving: Messages | undefined;
+  /** `true` if no further connection belongs to it. */
+  #receivesRest = false;
 
   /**
    * Begins a loop.
@@ -61,8 +93,23 @@ export class MessageLoops {
     for (const loop of this.#loops) loop.connections.push(iterate());
   }
 
+  /**
+   * The loop of `receive`, which begins with its first call.
+   *
+   * @param reconnects `true` if other connections follow.
+   * @param begin Begins a loop.
+   * @returns The loop; `undefined` if only one connection matters.
+   */
+  receiving(reconnects: boolean, begin: () => Messages): Messages | undefined {
+    // After a later connect() it begins anew.
+    if (reconnects && this.#receivesRest) this.#receiving = undefined;
+    if (reconnects) this.#receivesRest = false;
+    return this.#receiving ??= reconnects ? begin() : undefined;
+  }
+
   /** Ends all loops: there is no next connection. */
   end(): void {
+    this.#receivesRest = true;
     for (const loop of this.#loops) loop.connections.end(undefined);
     this.#loops.clear();
   }

@@ -34,20 +34,12 @@ import { OptionError, StateError, TransportError } from "../base/errors.ts";
 import { FrameParser } from "../protocol/frame.ts";
 import { FrameReader } from "./frame_reader.ts";
 import type { Extension } from "../protocol/extensions.ts";
-import {
-  encodeClosePayload,
-  isReadyPayload,
-  type MessageData,
-  type Payload,
-  type SendData,
-  toPayload,
-  toReadyPayload,
-} from "../protocol/payload.ts";
+import { isReadyPayload, type MessageData, type SendData, toReadyPayload } from "../protocol/payload.ts";
 import { KeepAlive } from "./keep_alive.ts";
 import { MessageAssembler } from "../protocol/message.ts";
 import { messageStream, messageWriter } from "./message_stream.ts";
-import { type PendingMessage, PendingSends, pendingSize } from "./pending_sends.ts";
 import { Pings } from "./pings.ts";
+import { RareSends } from "./rare_sends.ts";
 import { RateLimit } from "./rate_limit.ts";
 import { Sender } from "./sender.ts";
 import type { SharedMessage } from "./shared_message.ts";
@@ -204,11 +196,8 @@ export class WebSocketConnection<Data = unknown> {
   readonly #reader: FrameReader<WebSocketConnection<Data>>;
   readonly #delivery: DeliveryControl<WebSocketConnection<Data>>;
   readonly #sender: Sender;
-  /** Form of binary messages of the program, if the subprotocol has others too. */
-  #binaryForm: BinaryForm | undefined;
   #writable: WritableStream<SendData> | undefined;
-  /** While a `Blob` is read. */
-  #pending: PendingSends | undefined;
+  #rare: RareSends | undefined;
 
   private constructor(
     transport: Transport,
@@ -247,14 +236,10 @@ export class WebSocketConnection<Data = unknown> {
     sendShared = (connection, message, options) => {
       const sender = connection.#sender;
       if (!sender.isOpen) connection.#closing.assertOpen("send");
-      const form = connection.#binaryForm;
-      const formed = form === undefined ? message : form.wrapShared(message);
-      if (formed === undefined) return connection.#leaveOut();
-      if (connection.#pending !== undefined) {
-        return connection.#sendSharedLater(Promise.resolve(formed), formed.size, options);
-      }
+      const rare = connection.#rare;
+      if (rare?.intervenes) return rare.sendShared(message) ?? connection.#refuse(options?.slowConsumer);
       if (sender.fragmented) return "dropped";
-      return sender.sendShared(formed) ?? connection.#refuse(options?.slowConsumer);
+      return sender.sendShared(message) ?? connection.#refuse(options?.slowConsumer);
     };
     sendSubprotocolShared = (connection, message, options) => {
       const sender = connection.#sender;
@@ -268,19 +253,16 @@ export class WebSocketConnection<Data = unknown> {
       return connection.#sender.sendMessage(message) ?? connection.#refuse();
     };
     setBinaryForm = (connection, form) => {
-      connection.#binaryForm = form;
+      connection.#useRare().form = form;
       connection.#sender.reserve(form.overhead);
       connection.#delivery.useBinaryForm(form);
     };
     sendSharedLater = (connection, message, size, options) => {
       connection.#assertOpen("send");
-      const form = connection.#binaryForm;
-      if (form === undefined) return connection.#sendSharedLater(message, size, options);
-      const formed = message.then((whole) => whole && form.wrapShared(whole));
-      return connection.#sendSharedLater(formed, size + form.overhead, options);
+      return connection.#useRare().sendSharedLater(message, size) ?? connection.#refuse(options?.slowConsumer);
     };
     isOpen = (connection) =>
-      (connection.#sender.isOpen || connection.#closing.phase === "open") && connection.#pending?.closes !== true;
+      (connection.#sender.isOpen || connection.#closing.phase === "open") && connection.#rare?.closes !== true;
     setDelivery = (connection, delivery) => connection.#setDelivery(delivery);
     deliverBatch = (connection) => {
       if (!connection.#delivery.full) connection.#reader.deliverBatch();
@@ -295,7 +277,7 @@ export class WebSocketConnection<Data = unknown> {
 
   /** State of the connection. */
   get state(): ConnectionState {
-    return this.#pending?.closes && this.#closing.phase === "open" ? "closing" : this.#closing.state;
+    return this.#rare?.closes && this.#closing.phase === "open" ? "closing" : this.#closing.state;
   }
 
   /** Resolves when the connection has ended; never rejects. */
@@ -330,7 +312,7 @@ export class WebSocketConnection<Data = unknown> {
 
   /** Bytes that were sent by the program and not yet taken by the operating system. */
   get bufferedAmount(): number {
-    return this.#sender.bufferedAmount + (this.#pending?.size ?? 0);
+    return this.#sender.bufferedAmount + (this.#rare?.size ?? 0);
   }
 
   // ---- Start ---------------------------------------------------------------------------------------------------
@@ -378,8 +360,8 @@ export class WebSocketConnection<Data = unknown> {
   // ---- Sending -------------------------------------------------------------------------------------------------
 
   /**
-   * Sends a message: a string as text; bytes of any kind as binary (RFC 6455 §5.6): an `ArrayBuffer`, any view of one, a
-   * `SharedArrayBuffer`, a `Blob`. Bytes are copied; a lone surrogate in a string becomes U+FFFD.
+   * Sends a message: a string as text; bytes of any kind as binary (RFC 6455 §5.6): an `ArrayBuffer`, any view of one,
+   * a `SharedArrayBuffer`, a `Blob`. Bytes are copied; a lone surrogate in a string becomes U+FFFD.
    *
    * A `Blob` is read first, whole. Messages after it wait, so that all leave in the order of the calls; they count in
    * `bufferedAmount`, and `close` waits for them. If it cannot be read, the connection is closed with 1011, and the
@@ -392,55 +374,17 @@ export class WebSocketConnection<Data = unknown> {
    * and the subprotocol carries none (`ERR_UNSUPPORTED`, with the first version of the WhatsApp inbox only).
    * @throws {OptionError} If `data` is of another type, its buffer is detached, or it is larger than
    * `maxBufferedAmount`.
-   *
-   * @example A file
-   * ```ts
-   * import type { WebSocketConnection } from "@tackline/websocket";
-   *
-   * export function sendAll(connection: WebSocketConnection, samples: Float32Array, file: Blob) {
-   *   connection.send(samples);
-   *   connection.send(file);
-   *   connection.send("That was all");
-   * }
-   * ```
    */
   send(data: SendData, options?: MessageOptions): SendResult {
     this.#assertOpen("send");
-    if (
-      !isReadyPayload(data) || this.#pending !== undefined || this.#sender.fragmented || this.#binaryForm !== undefined
-    ) {
-      return this.#sendRare(data, options);
-    }
-    return this.#sender.sendMessage(data) ?? this.#refuse(options?.slowConsumer);
+    const result = isReadyPayload(data) && !this.#sender.fragmented && !this.#rare?.intervenes
+      ? this.#sender.sendMessage(data)
+      : this.#useRare().send(data);
+    return result ?? this.#refuse(options?.slowConsumer);
   }
 
-  /** Sends bytes in other forms, and what must wait for a `Blob`. */
-  #sendRare(given: SendData, options?: MessageOptions): SendResult {
-    const payload = toPayload(given, "send");
-    const pending = this.#pending;
-    pending?.assertOpen("send");
-    if (pending?.fragmented ?? this.#sender.fragmented) throw messageInProgress();
-    const form = this.#binaryForm;
-    const data = form === undefined ? payload : form.wrap(payload);
-    if (pending !== undefined || isBlob(data)) return this.#sendLater({ data }, options?.slowConsumer);
-    return this.#sender.sendMessage(data) ?? this.#refuse(options?.slowConsumer);
-  }
-
-  /** Sends a message behind a `Blob`, or the `Blob` itself. */
-  #sendLater(message: PendingMessage, policy?: SlowConsumer): SendResult {
-    if (!this.#sender.hasRoomBehind(this.#pending?.size ?? 0, pendingSize(message))) return this.#refuse(policy);
-    this.#pending ??= new PendingSends(this.#sender, this.#closing, () => this.#pending = undefined);
-    this.#pending.add(message);
-    return this.bufferedAmount > this.#sender.highWaterMark ? "backpressure" : "sent";
-  }
-
-  #sendSharedLater(
-    shared: Promise<SharedMessage | undefined>,
-    size: number,
-    options?: MessageOptions,
-  ): SendResult {
-    if (this.#pending?.fragmented ?? this.#sender.fragmented) return "dropped";
-    return this.#sendLater({ shared, size }, options?.slowConsumer);
+  #useRare(): RareSends {
+    return this.#rare ??= new RareSends(this.#sender, this.#closing);
   }
 
   /**
@@ -472,27 +416,8 @@ export class WebSocketConnection<Data = unknown> {
    */
   sendFrame(opcode: Opcode, data: SendData, final: boolean): SendResult {
     this.#assertOpen("send a frame");
-    const given = toPayload(data, "send a frame");
-    const pending = this.#pending;
-    pending?.assertOpen("send a frame");
-    this.#sender.assertFragment(opcode, pending?.fragmented);
-    const policy = opcode === Opcode.Continuation ? "close" : this.#closing.settings.slowConsumer;
-    const payload = opcode === Opcode.Binary ? this.#wrapStart(given) : given;
-    if (pending !== undefined || isBlob(payload)) {
-      const result = this.#sendLater({ data: payload, opcode, final }, policy);
-      if (final) this.#pending?.finished.then(() => this.#binaryForm?.messageEnded(), () => {});
-      return result;
-    }
-    const result = this.#sender.sendFragment(opcode, payload, final) ?? this.#refuse(policy);
-    if (final && result !== "dropped") this.#binaryForm?.messageEnded();
-    return result;
-  }
-
-  /** Gives the first frame of a binary message its form. */
-  #wrapStart(data: Payload | Blob): Payload | Blob {
-    const form = this.#binaryForm;
-    if (form === undefined) return data;
-    return form.wrap(typeof data === "string" ? encoder.encode(data) : data);
+    return this.#useRare().sendFrame(opcode, data, final) ??
+      this.#refuse(opcode === Opcode.Continuation ? "close" : this.#closing.settings.slowConsumer);
   }
 
   /**
@@ -534,19 +459,6 @@ export class WebSocketConnection<Data = unknown> {
    * before.
    * @throws {StateError} If the connection is not open.
    * @throws {OptionError} If `data` is too long.
-   *
-   * @example Measure the latency
-   * ```ts
-   * import { WebSocketClient, WebSocketServer } from "@tackline/websocket";
-   * import { assert } from "@std/assert";
-   *
-   * await using server = new WebSocketServer({ port: 0 });
-   * await server.start();
-   * await using client = new WebSocketClient(`ws://localhost:${server.address?.port}/`);
-   * await client.connect();
-   * const latency = await client.ping();
-   * assert(latency >= 0);
-   * ```
    */
   ping(data?: SendData): Promise<number> {
     const payload = data === undefined ? Pings.payload() : controlPayload(data);
@@ -572,10 +484,7 @@ export class WebSocketConnection<Data = unknown> {
    * before.
    */
   drained(): Promise<void> {
-    const drained = this.#pending?.finished.then(() => this.drained());
-    // A program may ignore the promise.
-    drained?.catch(() => {});
-    return drained ?? this.#sender.drained();
+    return this.#rare?.drained() ?? this.#sender.drained();
   }
 
   #assertOpen(what: string): void {
@@ -583,11 +492,6 @@ export class WebSocketConnection<Data = unknown> {
   }
 
   /** Leaves the connection out of a broadcast of bytes that its subprotocol does not carry. */
-  #leaveOut(): SendResult {
-    this.#sender.countDropped();
-    return "dropped";
-  }
-
   /** Applies the policy for a message beyond `maxBufferedAmount`. */
   #refuse(policy: SlowConsumer = this.#closing.settings.slowConsumer): SendResult {
     this.#sender.countDropped();
@@ -690,7 +594,7 @@ export class WebSocketConnection<Data = unknown> {
    */
   messageWriter(opcode: Opcode): WritableStream<SendData> {
     this.#assertOpen("write a message");
-    if (opcode === Opcode.Binary) this.#binaryForm?.assertCarried();
+    if (opcode === Opcode.Binary) this.#rare?.form?.assertCarried();
     return messageWriter(this, this.#sender, opcode);
   }
 
@@ -746,10 +650,8 @@ export class WebSocketConnection<Data = unknown> {
    * @throws {OptionError} If code or reason are out of range.
    */
   close(code?: number, reason = ""): Promise<CloseInfo> {
-    if (this.#pending !== undefined && this.#closing.phase === "open") {
-      encodeClosePayload(code, reason);
-      this.#pending.close(code, reason);
-    } else this.#closing.close(code, reason);
+    if (this.#rare?.waits && this.#closing.phase === "open") this.#rare.close(code, reason);
+    else this.#closing.close(code, reason);
     return this.#closing.closed;
   }
 
@@ -757,11 +659,6 @@ export class WebSocketConnection<Data = unknown> {
   terminate(): void {
     this.#closing.terminate();
   }
-}
-
-/** Tells the `Blob` from the other forms of a payload. */
-function isBlob(payload: Payload | Blob): payload is Blob {
-  return typeof payload !== "string" && !(payload instanceof Uint8Array);
 }
 
 function controlPayload(data: SendData): Uint8Array {

@@ -13,7 +13,8 @@ import { MAX_CONTROL_PAYLOAD } from "./frame_header.ts";
 export type MessageData = string | Uint8Array<ArrayBuffer>;
 
 /**
- * Bytes to send: an `ArrayBuffer`, a `SharedArrayBuffer`, any view of one, or a `Blob`, which is read before it is sent.
+ * Bytes to send: an `ArrayBuffer`, a `SharedArrayBuffer`, any view of one, or a `Blob`, which is read before it is
+ * sent.
  */
 export type SendBytes = ArrayBufferLike | ArrayBufferView | Blob;
 

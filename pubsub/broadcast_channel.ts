@@ -68,7 +68,7 @@ export class BroadcastChannelBackplane implements Backplane {
    * @throws {OptionError} If the channel has a lone surrogate.
    */
   // deno-lint-ignore require-await -- an error is to be a rejection
-  async publish(channel: string, data: Payload): Promise<void> {
+  async publish(channel: string, data: string | Uint8Array): Promise<void> {
     assertWellFormed("The channel", channel);
     try {
       // A copy, since sending a view would copy its whole buffer.
@@ -86,7 +86,7 @@ export class BroadcastChannelBackplane implements Backplane {
    * @returns The subscription, which is ready at once.
    * @throws {OptionError} If the channel has a lone surrogate.
    */
-  subscribe(channel: string, receive: (data: Payload) => void): BackplaneSubscription {
+  subscribe(channel: string, receive: (data: string | Uint8Array) => void): BackplaneSubscription {
     assertWellFormed("The channel", channel);
     let receivers = this.#receivers.get(channel);
     if (receivers === undefined) this.#receivers.set(channel, receivers = new Set());

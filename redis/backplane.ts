@@ -224,7 +224,7 @@ export class RedisBackplane implements Backplane {
    * @throws {OptionError} If the channel has a lone surrogate.
    */
   // deno-lint-ignore require-await -- an exception becomes a rejection
-  async publish(channel: string, data: Payload): Promise<void> {
+  async publish(channel: string, data: string | Uint8Array): Promise<void> {
     assertWellFormed("The channel", channel);
     const number = this.#nextNumber(channel);
     const link = this.#publisher.link;
@@ -284,7 +284,7 @@ export class RedisBackplane implements Backplane {
    * @returns The subscription.
    * @throws {OptionError} If the channel has a lone surrogate.
    */
-  subscribe(name: string, receive: (data: Payload) => void): BackplaneSubscription {
+  subscribe(name: string, receive: (data: string | Uint8Array) => void): BackplaneSubscription {
     assertWellFormed("The channel", name);
     let channel = this.#channels.get(name);
     if (channel === undefined) {

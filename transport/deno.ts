@@ -11,8 +11,8 @@
  */
 
 import { EMPTY } from "../base/bytes.ts";
-import { Deno } from "./deno_types.ts";
 import { acquire, release } from "../base/buffer_pool.ts";
+import type { DenoAddress, DenoConnection, DenoListening, DenoRuntime, DenoTcpConnection } from "./deno_types.ts";
 import { FairShare, ReadLoad } from "./fair_share.ts";
 import { connectFirst, type HostAddress, interleave } from "./happy_eyeballs.ts";
 import { giveBack, isLeased, lease, reserveSlots, type SlotSize } from "../base/leased_memory.ts";
@@ -34,6 +34,15 @@ import { TransportError } from "../base/errors.ts";
 import { type BatchedWriter, WriteBatch } from "../base/write_batch.ts";
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
+
+/** The part of the runtime that is used here, which programs on Bun have no types of; `undefined` there. */
+const Deno: DenoRuntime = (globalThis as unknown as { Deno: DenoRuntime }).Deno;
+declare namespace Deno {
+  type NetAddr = DenoAddress;
+  type Conn<_Address = NetAddr> = DenoConnection;
+  type TcpConn = DenoTcpConnection;
+  type TcpListener = DenoListening;
+}
 
 /** The first read buffer: small, since an idle connection pins it. */
 const FIRST_READ = 1024;

@@ -74,14 +74,3 @@ export interface DenoRuntime {
   /** Classes of errors. */
   readonly errors: Readonly<Record<"NotConnected" | "ConnectionReset" | "ConnectionAborted", DenoErrorClass>>;
 }
-
-/** Names of the types as in Deno's own declarations. */
-export declare namespace Deno {
-  type NetAddr = DenoAddress;
-  type Conn<_Address = NetAddr> = DenoConnection;
-  type TcpConn = DenoTcpConnection;
-  type TcpListener = DenoListening;
-}
-
-/** The runtime; `undefined` on another one. */
-export const Deno: DenoRuntime = (globalThis as unknown as { Deno: DenoRuntime }).Deno;

@@ -718,7 +718,8 @@ describe("receive of a client", () => {
     };
     const onError = (error: unknown): void => void errors.push(error);
     const server = await startEcho({ onHandshakeResponseSent: wait, onError });
-    const client = new WebSocketClient(urlOf(server), { onConnect: () => wait(client), onError });
+    const client = new WebSocketClient(urlOf(server), { onError });
+    client.onConnect = () => wait(client);
     await client.connect();
     await client.disconnect();
     await until(() => ended.length === 2, "the ends");
