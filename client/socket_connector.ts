@@ -103,7 +103,7 @@ async function connectOnce(plan: ConnectPlan, program: ConnectProgram): Promise<
   signal.addEventListener("abort", () => transport.destroy(), { once: true });
   const handshake = new ClientHandshake(transport, signal);
   try {
-    plan.waitingFor?.(`the answer of the server${plan.tls ? "" : ', or for the use of "wss:" if its port speaks TLS'}`);
+    plan.waitingFor?.(`the answer of the server${plan.tls ? "" : ' (if its port speaks TLS, use "wss:")'}`);
     const head = await handshake.exchange(bytes);
     await handshake.assertNotTls(head, plan.settings.clock);
     const { protocol, extensions } = checkUpgradeResponse(head, offer);

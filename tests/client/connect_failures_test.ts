@@ -116,7 +116,7 @@ describe("a client on a port that speaks something else", () => {
     const listener = await RawListener.listen();
     const at = `127.0.0.1:${listener.port}`;
     const waits: [url: string, awaited: string][] = [
-      [`ws://${at}`, 'the answer of the server, or for the use of "wss:" if its port speaks TLS'],
+      [`ws://${at}`, 'the answer of the server (if its port speaks TLS, use "wss:")'],
       [`wss://${at}`, "the TLS handshake"],
     ];
     for (const [url, awaited] of waits) {

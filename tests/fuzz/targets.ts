@@ -26,6 +26,7 @@ import {
 } from "../../protocol/handshake.ts";
 import { type Extension, formatExtensions, parseExtensions } from "../../protocol/extensions.ts";
 import { type Head, HeadReader, parseRequestLine } from "../../protocol/head.ts";
+import { ResponseHeadReader } from "../../protocol/response_head.ts";
 import { isToken } from "../../base/token.ts";
 import { bodyFraming, BodyReader, makeRequest } from "../../protocol/http.ts";
 import { MessageAssembler } from "../../protocol/message.ts";
@@ -332,11 +333,15 @@ function fuzzUpgradeResponse(random: Random): void {
   if (random.int(2) === 0) offers.push(compressionSettings(true)!);
   const extensions = offers.map(makeDeflateOffer);
   const agreed = acceptDeflateOffer(extensions, compressionSettings({ clientMaxWindowBits: 8 + random.int(8) })!)!;
-  const valid = encodeUpgradeResponse({ key: KEY, protocol: random.pick(["", "a"]), extensions: [agreed.extension] });
+  const interim = encode(random.pick(["", "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 103 x\r\nLink: </a>\r\n\r\n"]));
+  const protocol = random.pick(["", "a"]);
+  const valid = concat(interim, encodeUpgradeResponse({ key: KEY, protocol, extensions: [agreed.extension] }));
   const bytes = random.int(10) === 0 ? valid : mutate(random, valid, HEAD_WORDS);
   const outcome = compareChunkings(random, bytes, (chunks, events) => {
-    const head = readHead(chunks);
-    if (head === undefined) return;
+    const reader = new ResponseHeadReader({ maxHeadSize: 300, maxHeaderFields: 8 });
+    for (const chunk of chunks) if (reader.head === undefined) reader.push(chunk);
+    const { head } = reader;
+    if (head === undefined) return reader.end();
     const answer = checkUpgradeResponse(head, { key: KEY, protocols: ["a", "b"], extensions });
     assertEquals(head.fields.get("sec-websocket-accept"), acceptKey(KEY));
     assert(["", "a", "b"].includes(answer.protocol));

@@ -71,7 +71,8 @@ describe("ResponseHeadReader", () => {
   it("refuses what is not HTTP, first and behind an interim response", () => {
     for (const before of ["", HINTS]) {
       for (const size of [1, 3, 1000]) {
-        assertThrows(() => read(`${before}SSH-2.0-x\r\n`, size), HandshakeError, "it seems to speak SSH");
+        const message = "The server does not speak HTTP: it seems to speak SSH";
+        assertThrows(() => read(`${before}SSH-2.0-x\r\n`, size), HandshakeError, message);
       }
     }
     assertThrows(() => read("HTTP/2 200\r\n\r\n", 5), HandshakeError, "status line");

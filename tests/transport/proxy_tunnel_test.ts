@@ -3,7 +3,9 @@ import { describe, it } from "@std/testing/bdd";
 import { connect as connectTcp, createServer, type Socket } from "node:net";
 import { WebSocketClient, type WebSocketClientOptions } from "../../client.ts";
 import { type HandshakeError, OptionError, TransportError } from "../../base/errors.ts";
-import { openTunnel } from "../../transport/proxy_tunnel.ts";
+import { systemClock } from "../../base/clock.ts";
+import { runtimeTransport } from "../../transport/runtime.ts";
+import { openTunnel, proxyFailure } from "../../transport/proxy_tunnel.ts";
 import { parseProxy } from "../../client/settings.ts";
 import type { WebSocketServerOptions } from "../../server.ts";
 import { RawListener } from "../support/sockets.ts";
@@ -181,6 +183,37 @@ describe("openTunnel", () => {
     );
     assertEquals(written, ["CONNECT [::1]:80 HTTP/1.1\r\nHost: [::1]:80\r\n\r\n"]);
     assertEquals(answer, []);
+  });
+});
+
+describe("a failure of the proxy", () => {
+  const target = { hostname: "target.example", port: 80 };
+
+  it("is told when the proxy ends before it is clear what it speaks", async () => {
+    const proxy = { hostname: "proxy", port: 1, authorization: undefined };
+    const pieces = [encode("2"), encode("2"), null];
+    const channel = { write: () => Promise.resolve(), read: () => Promise.resolve(pieces.shift() ?? null) };
+    const error = await assertRejects(() => openTunnel(channel, target, proxy));
+    assertEquals(proxyFailure(error, proxy).message, "The proxy proxy:1 does not speak HTTP");
+    const own = new TransportError("ERR_PROXY", "mine");
+    assertEquals(proxyFailure(own, proxy), own);
+  });
+
+  it("is the reason of the signal, if that has ended the attempt", async () => {
+    const listener = await RawListener.listen();
+    const proxy = { hostname: "127.0.0.1", port: listener.port, authorization: undefined };
+    for (const tls of [false, true]) {
+      const controller = new AbortController();
+      const settings = { ...target, tls, proxy, rootCertificates: [], clock: systemClock, signal: controller.signal };
+      const connecting = runtimeTransport().connect(settings);
+      const socket = await listener.accept();
+      await socket.read();
+      controller.abort(new Error("mine"));
+      assertEquals((await assertRejects(() => connecting, Error)).message, "mine");
+      await socket.read().catch(() => null);
+      await socket.close();
+    }
+    await listener.close();
   });
 });
 
