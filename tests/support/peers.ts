@@ -108,7 +108,8 @@ export async function startObserved(
   return { server, agreed };
 }
 
-export const urlOf = (server: Pick<WebSocketServer, "address">, path = "/"): string => `ws://127.0.0.1:${server.address!.port}${path}`;
+export const urlOf = (server: Pick<WebSocketServer, "address">, path = "/"): string =>
+  `ws://127.0.0.1:${server.address!.port}${path}`;
 
 export function assertSame(actual: unknown, expected: MessageData): void {
   assert(sameMessage(actual, expected), `a ${typeof expected} of ${expected.length} came back otherwise`);
