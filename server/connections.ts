@@ -270,16 +270,17 @@ export class ServerConnections<Data> {
   }
 
   /**
-   * The server stops because a handler asks for it, for whose answer the peer of a connection waits: the answer is the
-   * last one on it, and the stop does not wait for it.
+   * Does not wait for handlers that wait for the stop themselves, while the peers of their connections wait for the
+   * answer: it is the last one there.
    *
-   * @param caller The connection, if it is one of them.
+   * @param callers The connections, among others.
    */
-  excuse(caller: object | undefined): void {
-    const connection = caller as WebSocketConnection<Data> | undefined;
-    if (connection === undefined || !this.#pending.has(connection)) return;
-    this.#excused.set(connection, this.#stopFrame!);
-    this.#pending.get(connection)!.endAfterResponse();
+  excuse(callers: ReadonlySet<object>): void {
+    for (const [connection, session] of this.#pending) {
+      if (!callers.has(connection)) continue;
+      this.#excused.set(connection, this.#stopFrame!);
+      session.endAfterResponse();
+    }
     this.#checkEmpty();
   }
 

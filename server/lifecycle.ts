@@ -38,6 +38,8 @@ export class Lifecycle<Data> {
   /** The change that was asked for last; each waits for the one before. */
   #change: Promise<void> = Promise.resolve();
   #listener: Listener | undefined;
+  /** The handlers that wait for the stop. */
+  readonly #callers = new Set<object>();
   /** Stops the server. */
   readonly #signal: AbortSignal | undefined;
   readonly #onSignal: () => void;
@@ -173,14 +175,15 @@ export class Lifecycle<Data> {
     if (this.#wanted === "stopped") this.#hasten(options);
     this.#wanted = "stopped";
     const caller = waitingCaller();
-    this.#change = this.#change.catch(() => {}).then(() => this.#drain(options, caller));
-    // A second call may come from within a handler that holds up the first one.
-    if (this.#state === "stopping") this.#connections.excuse(caller);
+    if (caller !== undefined) this.#callers.add(caller);
+    this.#change = this.#change.catch(() => {}).then(() => this.#drain(options));
+    // It may come from within a handler that holds up an earlier call.
+    if (this.#state === "stopping") this.#connections.excuse(this.#callers);
     // The start waits for the handler, and this for the start.
     return caller === this && this.#state === "starting" ? Promise.resolve() : this.#change;
   }
 
-  async #drain(options: StopOptions, caller: object | undefined): Promise<void> {
+  async #drain(options: StopOptions): Promise<void> {
     const connections = this.#connections;
     if (this.#state !== "running" && connections.isEmpty) return;
     const { settings: { current }, log, extension } = this.#context;
@@ -190,7 +193,7 @@ export class Lifecycle<Data> {
     this.#signal?.removeEventListener("abort", this.#onSignal);
     log.write("info", "server.stopping", { connections: connections.open.size });
     const closed = this.#listener?.close();
-    connections.excuse(caller);
+    connections.excuse(this.#callers);
     connections.closeAll();
     const hasten = (): void => connections.terminateAll();
     const cancel = this.#terminateStalled(closeTimeout);
@@ -205,6 +208,7 @@ export class Lifecycle<Data> {
     this.#listener = undefined;
     await extension.finish?.();
     this.#setState("stopped");
+    this.#callers.clear();
     connections.endStop();
     log.write("info", "server.stopped", {});
   }

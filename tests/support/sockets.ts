@@ -85,6 +85,14 @@ export class RawSocket {
     this.#socket.pause();
   }
 
+  /** The next bytes, of a socket that reads no more than it must. */
+  async readSome(): Promise<Uint8Array<ArrayBuffer> | null> {
+    this.#socket.resume();
+    const bytes = await this.read();
+    this.#socket.pause();
+    return bytes;
+  }
+
   /** Sends FIN. */
   end(): void {
     this.#socket.end();
