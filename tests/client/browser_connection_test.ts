@@ -20,6 +20,7 @@ import {
 } from "../../connection/options.ts";
 import type { ClientConnectionHandler, ConnectPlan } from "../../client/connector.ts";
 import { ConnectionClosedError, OptionError, StateError, TransportError, WebSocketError } from "../../base/errors.ts";
+import { BinaryForm } from "../../connection/binary_form.ts";
 import { Opcode } from "../../protocol/frame_header.ts";
 import type { WebSocketServerOptions } from "../../server.ts";
 import { signNotification, tokenProtocol, WhatsAppServer } from "../../whatsapp.ts";
@@ -639,6 +640,35 @@ describe("BrowserConnection", () => {
     connection.terminate();
     await settle();
     assertEquals(log.events, ["one", "disconnect 1006"]);
+  });
+});
+
+describe("BrowserConnection with a form of its own for binary messages", () => {
+  const prefix = new Uint8Array(16);
+
+  it("gives it to the program's bytes, and sends those of the subprotocol as they are, while it is open", async () => {
+    const { socket, connection } = makeRig();
+    const sendOwn = connection.useBinaryForm(new BinaryForm({ prefix, refusal: "" }));
+    connection.send("text");
+    connection.send(Uint8Array.of(1));
+    assertEquals(sendOwn(Uint8Array.of(2)), "sent");
+    assertEquals(socket.sent, ["text", Uint8Array.of(...prefix, 1), Uint8Array.of(2)]);
+    connection.terminate();
+    assertThrows(() => sendOwn(Uint8Array.of(3)), StateError);
+    await settle();
+  });
+
+  it("lets a stream wait for room for the prefix too", async () => {
+    const { socket, connection, clock } = makeRig({ maxBufferedAmount: 100 });
+    connection.useBinaryForm(new BinaryForm({ prefix, refusal: "" }));
+    socket.bufferedAmount = 70;
+    const written = connection.writable.getWriter().write(new Uint8Array(20));
+    await settle();
+    assertEquals(socket.sent, []);
+    socket.bufferedAmount = 0;
+    clock.advance(10);
+    await written;
+    assertEquals(socket.sent, [new Uint8Array(36)]);
   });
 });
 

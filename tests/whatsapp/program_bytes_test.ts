@@ -164,7 +164,7 @@ describe("bytes of the server's program", () => {
     const receiver = await connect(server, {
       name: "bot",
       window: 1,
-      onBinaryDataReceived: got.take,
+      onBinaryDataReceived: (bytes) => got.take(bytes),
       onWhatsAppMessageReceived: ({ id }) => void ids.push(id),
     });
     for (const id of ["1", "2", "3"]) {
@@ -173,6 +173,9 @@ describe("bytes of the server's program", () => {
     }
     await until(() => ids.length === 3, "the notifications");
     await got.expect(["1", "2", "3"].map(encode));
+    // Never taken for a notification.
+    server.broadcastData(encode(texts("4")));
+    await got.expect([encode(texts("4"))]);
     assertEquals([ids, receiver.position?.after], [["1", "2", "3"], 3]);
     await receiver.disconnect();
   });
@@ -562,8 +565,8 @@ describe("bytes and peers that speak version 1", () => {
   });
 
   it("stay what they were for earlier receivers that speak by hand: 4400", async () => {
-    await using server = await startServer();
-    const got = new Got();
+    const [got, atServer] = [new Got(), new Got()];
+    await using server = await startServer({ onBinaryDataReceived: (_, bytes) => atServer.take(bytes) });
     const client = new WebSocketClient(urlOf(server).replace("http", "ws"), {
       protocols: [INBOX_PROTOCOL],
       headers: { authorization: "Bearer token" },
@@ -576,5 +579,6 @@ describe("bytes and peers that speak version 1", () => {
     await until(() => got.all.length === 2, "the welcome");
     client.send(Uint8Array.of(1));
     assertEquals((await client.connection!.closed).code, 4400);
+    assertEquals(atServer.all, []);
   });
 });
