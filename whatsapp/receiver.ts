@@ -22,7 +22,7 @@ import { recordMatches, type WhatsAppFilter } from "../cloud_api/filter.ts";
 import type { WhatsAppMessage } from "../cloud_api/messages.ts";
 import { parseNotification } from "../cloud_api/parse.ts";
 import type { WhatsAppRecord, WhatsAppStatus } from "../cloud_api/records.ts";
-import type { CloseInfo } from "../connection/options.ts";
+import type { CloseInfo, MessageResult } from "../connection/options.ts";
 import { badMessage, INBOX_PROTOCOL, InboxCloseCode, type NotificationMessage } from "../inbox/protocol.ts";
 import { type InboxPosition, InboxSession } from "../inbox/session.ts";
 import type { FrameInfo } from "../protocol/frame_header.ts";
@@ -153,12 +153,7 @@ export class WhatsAppReceiver extends WebSocketClient {
       acceptProtocol: (protocol) => this.#acceptProtocol(protocol),
       connected: (connection) => this.#connected(connection),
       givenUp: (info) => this.#givenUp(info),
-      deliver: (data, frame) => {
-        // Notifications have a window of their own.
-        const plain = this.#session === undefined || typeof data === "string";
-        const result = this.#deliver(data, frame);
-        return plain ? this.#client.handed(data, result) : undefined;
-      },
+      deliver: (data, frame) => this.#deliver(data, frame),
     });
   }
 
@@ -326,17 +321,16 @@ export class WhatsAppReceiver extends WebSocketClient {
   }
 
   /** Hands over a message: raw text first, then one call a record. */
-  #deliver(data: MessageData, frame?: FrameInfo): boolean | Promise<boolean> {
+  #deliver(data: MessageData, frame?: FrameInfo): MessageResult {
     const session = this.#session;
-    if (session === undefined) return this.#deliverPlain(data, frame);
-    if (typeof data === "string") return this.#onText(data);
+    if (session === undefined) return this.#client.handed(data, this.#deliverPlain(data, frame));
+    if (typeof data === "string") return this.#client.handed(data, this.#onText(data));
     try {
+      // Notifications have a window of their own.
       session.receive(data);
-      return true;
     } catch (error) {
       if (error instanceof OptionError) this.#fail(InboxCloseCode.BadMessage, badMessage(error));
       else this.#storeFailed(error);
-      return false;
     }
   }
 
