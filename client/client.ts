@@ -399,9 +399,7 @@ export class WebSocketClient implements ClientHandlers {
     const extension = this.#extension;
     return {
       message: (data, frame) =>
-        extension.deliver === undefined
-          ? this.#calls.handed(data, this.#deliver(data, frame))
-          : extension.deliver(data, frame),
+        extension.deliver ? extension.deliver(data, frame) : this.#calls.handed(data, this.#deliver(data, frame)),
       ping: (data) => this.#calls.control("onPing", data),
       pong: (data) => this.#calls.control("onPong", data),
       close: (code, reason) => this.#calls.call("onClose", () => this.onClose?.(code, reason)),
