@@ -12,7 +12,6 @@ import type {
   CloseInfo,
   ConnectionState,
   MessageOptions,
-  MessageResult,
   ProtocolOptions,
   SendResult,
   SlowConsumer,
@@ -252,7 +251,7 @@ export class WebSocketClient implements ClientHandlers {
     Object.assign(this.#extension, extension);
     return {
       deliver: (data, frame) => this.#deliver(data, frame),
-      handed: (data, result) => this.#handed(data, result),
+      handed: (data, result) => this.#calls.handed(data, result, extension.handlesMessages?.() === true),
       releaseMessages: () => this.#loop.opened?.releaseMessages(),
       useBinaryForm: (form) => this.#loop.opened!.useBinaryForm(form),
       callHandler: (name, handler) => this.#calls.call(name, handler),
@@ -401,9 +400,7 @@ export class WebSocketClient implements ClientHandlers {
     const extension = this.#extension;
     return {
       message: (data, frame) =>
-        extension.deliver === undefined
-          ? this.#handed(data, this.#deliver(data, frame))
-          : extension.deliver(data, frame),
+        extension.deliver ? extension.deliver(data, frame) : this.#calls.handed(data, this.#deliver(data, frame)),
       ping: (data) => this.#calls.control("onPing", data),
       pong: (data) => this.#calls.control("onPong", data),
       close: (code, reason) => this.#calls.call("onClose", () => this.onClose?.(code, reason)),
@@ -417,22 +414,6 @@ export class WebSocketClient implements ClientHandlers {
       return this.#calls.call("onMessageReceived", () => this.#onMessageReceived?.(data, frame));
     }
     return this.#calls.call("onBinaryDataReceived", () => this.#onBinaryDataReceived?.(data, frame));
-  }
-
-  #handed(data: MessageData, result: boolean | Promise<boolean>): MessageResult {
-    if (typeof result !== "boolean") return result;
-    return this.#lacksHandlerFor(data) ? false : undefined;
-  }
-
-  /** Tells whether messages of this kind have no handler, though others have one. */
-  #lacksHandlerFor(data: MessageData): boolean {
-    const [own, other] = typeof data === "string"
-      ? [this.#onMessageReceived, this.#onBinaryDataReceived]
-      : [this.#onBinaryDataReceived, this.#onMessageReceived];
-    if (own) return false;
-    // Handlers of an extension take texts.
-    const extended = this.#extension.handlesMessages?.() === true;
-    return typeof data === "string" ? Boolean(other) && !extended : Boolean(other) || extended;
   }
 
   #disconnected(info: CloseInfo): void {

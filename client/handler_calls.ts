@@ -7,6 +7,8 @@
 import { CloseCode, ConnectionClosedError, HandlerError, StateError, WebSocketError } from "../base/errors.ts";
 import { type LogLevel, type LogRecord, writeLog } from "../base/log.ts";
 import type { Meter } from "../base/stats.ts";
+import type { MessageResult } from "../connection/options.ts";
+import type { MessageData } from "../protocol/payload.ts";
 import type { OpenedConnection } from "./connector.ts";
 import type { ClientHandlers } from "./settings.ts";
 
@@ -59,6 +61,23 @@ export class HandlerCalls {
     connection?.closeWith(CloseCode.InternalError, failure);
     this.fail(failure);
     return false;
+  }
+
+  /**
+   * Says what became of a message.
+   *
+   * @param data The message.
+   * @param result Result of the call of its handler.
+   * @param extended `true` if texts have other handlers too.
+   * @returns The promise of the handler; `false` if there is none for this kind of message, but for others.
+   */
+  handed(data: MessageData, result: boolean | Promise<boolean>, extended = false): MessageResult {
+    if (typeof result !== "boolean") return result;
+    const { onMessageReceived, onBinaryDataReceived } = this.#handlers;
+    const lost = typeof data === "string"
+      ? !onMessageReceived && !extended && onBinaryDataReceived
+      : !onBinaryDataReceived && (extended || onMessageReceived);
+    return lost ? false : undefined;
   }
 
   /**

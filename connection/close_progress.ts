@@ -42,6 +42,22 @@ export class CloseProgress {
     this.#waited = sender.congested;
   }
 
+  /**
+   * Watches a response to plain HTTP, of which any byte counts.
+   *
+   * @param transport Its transport.
+   * @returns The progress.
+   */
+  static ofResponse(transport: { readonly bytesWritten: number }): CloseProgress {
+    return new CloseProgress({
+      get bytesWritten(): number {
+        return transport.bytesWritten;
+      },
+      bufferedAmount: 1,
+      congested: true,
+    });
+  }
+
   /** Number of periods so far. */
   get periods(): number {
     return this.#periods;

@@ -370,11 +370,13 @@ export class Closing<Connection> implements SenderOwner {
   }
 
   /**
-   * Begins to watch how the peer goes on with the closing handshake and what was sent before.
+   * Begins to watch how the peer goes on with the closing handshake and what was sent before; on a server, with the
+   * response to a plain request.
    *
    * @returns The progress.
    */
   watchProgress(): CloseProgress {
+    if (this.#phase === "connecting") return CloseProgress.ofResponse(this.#transport);
     // Behind a failure or the peer's close frame what comes is dropped.
     return new CloseProgress(this.#sender, () => this.#phase === "closeSent" ? this.#reader.received : 0);
   }

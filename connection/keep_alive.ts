@@ -1,8 +1,9 @@
 /**
  * Finds peers that are gone: sends pings at intervals, measures the time to their pongs, and closes idle connections.
  *
- * A peer that reads slowly, or sends a long frame, is not gone, and one that the program does not read is not idle. So the wait for a pong goes on while other bytes come,
- * while the program has stopped the reading, and while bytes before the ping are still being sent.
+ * A peer that reads slowly, or sends a long frame, is not gone, and one that the program does not read is not idle.
+ * So the wait for a pong goes on while other bytes come, while the program has stopped the reading, and while bytes
+ * before the ping are still being sent.
  *
  * @module
  */

@@ -199,9 +199,10 @@ export interface ConnectionOptions {
   maxByteRate?: number | undefined;
   /**
    * Most promises of message handlers that may be pending on one connection. Then its reading stops until one is
-   * settled, so that the peer has to wait; other connections go on. 1 keeps the order: a message is handed over when the
-   * promise of the one before is settled. Handlers without a promise are not counted. A handler that waits for a later
-   * message of the same connection needs a free slot for it. A page cannot stop the reading: messages wait in memory.
+   * settled, so that the peer has to wait; other connections go on. 1 keeps the order: a message is handed over when
+   * the promise of the one before is settled. Handlers without a promise are not counted. A handler that waits for a
+   * later message of the same connection needs a free slot for it. A page cannot stop the reading: messages wait in
+   * memory.
    * @default {64}
    */
   concurrency?: number | undefined;

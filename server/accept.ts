@@ -16,7 +16,6 @@
 import type { AcceptHost, AllowDecision } from "./accept_host.ts";
 import type { AdmissionTicket } from "./admission.ts";
 import { concat, EMPTY } from "../base/bytes.ts";
-import { CloseProgress } from "../connection/close_progress.ts";
 import {
   abandonConnection,
   openConnection,
@@ -86,8 +85,6 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   #overloaded = false;
   /** Aborts the signal of the request that the program is answering. */
   #abortAnswer: ((reason: unknown) => void) | undefined;
-  /** Set if no request may follow, since the server has stopped. */
-  #last = false;
   /** Set while the program makes the response. */
   #awaitsResponse = false;
 
@@ -142,30 +139,13 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     else if (this.#peerEnded && this.awaitsHandler) this.#transport.destroy();
   }
 
+  get #stopping(): boolean {
+    return this.#host.stopping(this.#connection);
+  }
+
   /** `true` while a handler of the program decides about the answer. */
   get awaitsHandler(): boolean {
     return this.#state === "deciding" || (this.#state === "answering" && this.#awaitsResponse);
-  }
-
-  /** No other request follows the one that is being answered. */
-  endAfterResponse(): void {
-    this.#last = true;
-  }
-
-  /**
-   * Begins to watch how the peer takes its response.
-   *
-   * @returns The progress.
-   */
-  watchProgress(): CloseProgress {
-    const transport = this.#transport;
-    return new CloseProgress({
-      get bytesWritten(): number {
-        return transport.bytesWritten;
-      },
-      bufferedAmount: 0,
-      congested: true,
-    });
   }
 
   // ---- From the transport --------------------------------------------------------------------------------------
@@ -205,7 +185,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     // A peer that has sent FIN may still read its response; without one on its way there is nothing to wait for.
     const answers = this.#state === "answering" || (this.#state === "head" && this.#unread.length > 0);
     if (!answers) return this.#transport.destroy();
-    if (this.#host.stopping() && this.awaitsHandler) return this.#transport.destroy();
+    if (this.#stopping && this.awaitsHandler) return this.#transport.destroy();
     this.#abortRequest();
     if (this.#direct?.take !== undefined) this.#failDirect(lostBody("The request ends inside its body"));
     else if (this.#body?.pulling) this.#body.fail(lostBody("The request ends inside its body"));
@@ -369,7 +349,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#expectsContinue = false;
     this.#dropBufferedBody();
     const { done, error } = this.#body!;
-    const keepAlive = mayKeepAlive && done && error === undefined && !this.#overloaded && !this.#endsSoon;
+    const keepAlive = mayKeepAlive && done && error === undefined && !this.#overloaded && !this.#stopping;
     try {
       await this.#writer.send(response, line, keepAlive);
       this.#abortAnswer = undefined;
@@ -378,10 +358,6 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     } catch (error) {
       this.#sendFailed(error, "onCommandGet");
     }
-  }
-
-  get #endsSoon(): boolean {
-    return this.#last || this.#host.stopping();
   }
 
   /** Once the head is sent, only the end of the connection tells the peer that the body is not complete. */
@@ -429,7 +405,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
 
   #awaitRequest(): void {
     // The connection was answering when the server stopped, so that shutdown() did not end it.
-    const over = this.#peerEnded || (this.#endsSoon && this.#headReader.untouched);
+    const over = this.#peerEnded || (this.#stopping && this.#headReader.untouched);
     if (over) this.#transport.destroy();
     else this.#transport.resume();
   }
@@ -521,7 +497,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   #reply(reply: TextReply, mayKeepAlive: boolean): void {
     if (this.#state !== "answering") return;
     this.#direct = undefined;
-    if (!mayKeepAlive || this.#overloaded || this.#endsSoon) return this.#finishWith(reply.toResponse());
+    if (!mayKeepAlive || this.#overloaded || this.#stopping) return this.#finishWith(reply.toResponse());
     this.#replying = true;
     if (this.#writer.writeAtOnce(reply.encode())) this.#nextRequest();
   }

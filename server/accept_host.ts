@@ -21,8 +21,8 @@ export type AllowDecision = boolean | Response | UpgradeFields;
 export interface AcceptHost<Data> {
   /** Returns the settings. */
   settings(): AcceptSettings;
-  /** Tells whether the server stops: no connection is kept alive then. */
-  stopping(): boolean;
+  /** Tells whether the server stops, or has stopped before the answer: the connection is not kept alive then. */
+  stopping(connection: WebSocketConnection<Data>): boolean;
   /** Counts the memory that requests of all connections hold. */
   readonly bodies: MemoryBudget;
   /**

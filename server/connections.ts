@@ -175,7 +175,7 @@ export class ServerConnections<Data> {
     const { settings, calls, extension } = context;
     return {
       settings: () => settings.current,
-      stopping: () => this.#stopFrame !== undefined,
+      stopping: (connection) => this.#stopFrame !== undefined || this.#excused.has(connection),
       bodies: this.#bodies,
       allow: (connection, awaited) =>
         calls.allow(
@@ -276,10 +276,8 @@ export class ServerConnections<Data> {
    * @param callers The connections, among others.
    */
   excuse(callers: ReadonlySet<object>): void {
-    for (const [connection, session] of this.#pending) {
-      if (!callers.has(connection)) continue;
-      this.#excused.set(connection, this.#stopFrame!);
-      session.endAfterResponse();
+    for (const connection of this.#pending.keys()) {
+      if (callers.has(connection)) this.#excused.set(connection, this.#stopFrame!);
     }
     this.#checkEmpty();
   }
@@ -291,8 +289,7 @@ export class ServerConnections<Data> {
    */
   watchProgress(): () => void {
     const progress = new Map<WebSocketConnection<Data>, CloseProgress>();
-    for (const connection of this.#open) progress.set(connection, watchClose(connection));
-    for (const [connection, session] of this.#pending) progress.set(connection, session.watchProgress());
+    for (const connection of [...this.#open, ...this.#pending.keys()]) progress.set(connection, watchClose(connection));
     return () => {
       for (const connection of [...this.#open, ...this.#pending.keys()]) {
         if (!progress.get(connection)?.renew()) connection.terminate();

@@ -1,5 +1,5 @@
 /**
- * Tells `stop()` that it is called within a handler for whose answer it would wait, so that it does not wait for itself.
+ * Tells `stop()` that it is called within a handler for whose answer it would wait: it does not wait for itself.
  *
  * @module
  */

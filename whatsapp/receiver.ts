@@ -105,8 +105,8 @@ export class WhatsAppReceiver extends WebSocketClient {
   #position: InboxPosition | undefined;
   /** Session of the last connection, if it speaks the inbox subprotocol. */
   #session: InboxSession | undefined;
-  /** The message of the server's program that is being handed over. */
-  #ofProgram: MessageData | undefined;
+  /** Result of a handler for bytes of the server's program, in a message of the subprotocol. */
+  #resultOfBytes: MessageResult;
   #loops: NotificationLoops;
   /** Reason of this receiver to end the connection itself. */
   #failure: WebSocketError | undefined;
@@ -162,7 +162,7 @@ export class WhatsAppReceiver extends WebSocketClient {
       acceptProtocol: (protocol) => this.#acceptProtocol(protocol),
       connected: (connection) => this.#connected(connection),
       givenUp: (info) => this.#givenUp(info),
-      deliver: (data, frame) => this.#hear(data, frame),
+      deliver: (data, frame) => this.#deliver(data, frame),
     });
   }
 
@@ -318,7 +318,7 @@ export class WhatsAppReceiver extends WebSocketClient {
       send: this.#client.useBinaryForm(dataForm(version, "server", { messageEnded })),
       drained: () => connection.drained(),
       notification: (head, body) => this.#onInboxNotification(head, body),
-      data: (bytes) => this.#onProgramMessage(bytes),
+      data: (bytes) => void (this.#resultOfBytes = this.#client.handed(bytes, this.#onProgramMessage(bytes))),
       current: (seq) => void this.#client.callHandler("onCaughtUp", () => this.onCaughtUp?.(seq)),
       gap: (after, until) => void this.#client.callHandler("onGap", () => this.onGap?.(after, until)),
     }, { name, share: share || undefined, window, filter, ...(before ?? given) });
@@ -335,33 +335,19 @@ export class WhatsAppReceiver extends WebSocketClient {
     this.#loops.end(received === undefined || this.#failure !== undefined ? lost : undefined);
   }
 
-  /** Hands over a message, and says what became of it; notifications have a window of their own. */
-  #hear(data: MessageData, frame?: FrameInfo): MessageResult {
-    this.#ofProgram = undefined;
-    const result = this.#deliver(data, frame);
-    const own = this.#ofProgram as MessageData | undefined;
-    this.#ofProgram = undefined;
-    return own === undefined ? undefined : this.#client.handed(own, result);
-  }
-
   /** Hands over a message: raw text first, then one call a record. */
-  #deliver(data: MessageData, frame?: FrameInfo): boolean | Promise<boolean> {
+  #deliver(data: MessageData, frame?: FrameInfo): MessageResult {
     const session = this.#session;
-    if (session === undefined) {
-      this.#ofProgram = data;
-      return this.#deliverPlain(data, frame);
-    }
-    if (typeof data === "string") {
-      this.#onProgramMessage(data);
-      return true;
-    }
+    if (session === undefined) return this.#client.handed(data, this.#deliverPlain(data, frame));
+    if (typeof data === "string") return this.#client.handed(data, this.#onProgramMessage(data));
+    this.#resultOfBytes = undefined;
     try {
+      // Notifications have a window of their own.
       session.receive(data);
-      return true;
+      return this.#resultOfBytes;
     } catch (error) {
       if (error instanceof OptionError) this.#fail(InboxCloseCode.BadMessage, badMessage(error));
       else this.#storeFailed(error);
-      return false;
     }
   }
 
@@ -410,21 +396,25 @@ export class WhatsAppReceiver extends WebSocketClient {
   }
 
   /** Takes a message of the server's program, which is not acknowledged; a text may be a notification too. */
-  #onProgramMessage(data: MessageData): void {
-    this.#ofProgram = data;
+  #onProgramMessage(data: MessageData): boolean {
     const signed = this.#secrets !== undefined;
     // It has no signature: its raw form must not be taken for a notification either.
     if (signed && resemblesNotification(data)) {
-      return this.#refuseUnsigned("A message of the server's program looks like a notification, and has no signature");
+      this.#refuseUnsigned("A message of the server's program looks like a notification, and has no signature");
+      return false;
     }
     const handled = this.#waiting.add(data);
-    if (handled instanceof TransportError) return this.#fail(CloseCode.PolicyViolation, handled);
+    if (handled instanceof TransportError) {
+      this.#fail(CloseCode.PolicyViolation, handled);
+      return false;
+    }
     try {
       const typed = typeof data === "string" && !signed;
       this.#hand(this.#makePending(data, typed ? {} : { records: [] }, handled));
     } catch (error) {
       this.#storeFailed(error);
     }
+    return true;
   }
 
   #hand(pending: PendingNotification): void {

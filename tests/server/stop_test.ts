@@ -239,7 +239,7 @@ describe("stop()", () => {
     await socket.close();
   });
 
-  it("ends after ten periods though a hostile reader takes a little in each; a signal and a second call end it now", async () => {
+  it("ends after ten periods of a reader that takes a little in each; a signal and a second call end it", async () => {
     for (const how of ["waiting", "signal", "second"]) {
       const clock = new FakeClock();
       const server = await startEcho({ clock, closeTimeout: 1000, maxBufferedAmount: 0 });
