@@ -21,6 +21,7 @@ import type { FrameInfo, Opcode } from "../protocol/frame_header.ts";
 import { assertPayload, type MessageData } from "../protocol/payload.ts";
 import { assertSettings, type ClientParts } from "./connect_attempt.ts";
 import { ConnectLoop } from "./connect_loop.ts";
+import type { RunEnd } from "./connect_run.ts";
 import { ConnectTarget } from "./connect_target.ts";
 import type { ClientConnection, ClientConnectionHandler, CompressionOffer, OpenedConnection } from "./connector.ts";
 import { EventDelivery } from "./event_delivery.ts";
@@ -236,10 +237,10 @@ export class WebSocketClient implements ClientHandlers {
 
   #makeLoop(parts: ClientParts, signal: AbortSignal | undefined): ConnectLoop {
     return new ConnectLoop(parts, {
-      connect: (options) => this.connect(options),
       attach: (opened) => this.#delivery.attach(opened, this.#makeHandler(), this.#handlesMessages),
       connected: (opened, connection) => this.#connected(opened, connection),
-      givenUp: (info) => this.#givenUp(info),
+      replaced: () => this.#replaced(),
+      givenUp: (end, last) => this.#givenUp(end, last),
       aborted: () => void (this.active = false),
     }, signal);
   }
@@ -318,9 +319,11 @@ export class WebSocketClient implements ClientHandlers {
   }
 
   /**
-   * Connects. Calling it again changes nothing while it connects or is connected.
+   * Connects. Calling it again changes nothing while it connects or is connected. After `disconnect` it connects anew,
+   * as soon as what was disconnected is over: the last call wins.
    *
-   * @param options A signal that aborts it, or streams instead of a socket.
+   * @param options A signal that ends this call, and the attempt if no other call waits for it; or streams instead of a
+   * socket.
    * @returns Resolves after the handshake; with `reconnect` after that of the first attempt that succeeds.
    * @throws {TransportError} If the server cannot be reached, or not in time, or connecting is aborted.
    * @throws {HandshakeError} If the server does not open the WebSocket, or `onHandshakeResponse` refuses it.
@@ -338,9 +341,20 @@ export class WebSocketClient implements ClientHandlers {
     this.#sendBacklog();
   }
 
-  #givenUp(info: CloseInfo | undefined): void {
-    this.#messageLoops.end();
-    this.#extension.givenUp?.(info);
+  #replaced(): void {
+    this.#messageLoops.end(undefined);
+    this.#extension.replaced?.();
+    this.#reportBacklog();
+  }
+
+  #givenUp(end: RunEnd, last: boolean): void {
+    // Loops and messages that wait since the next `connect` are for that.
+    if (last) this.#messageLoops.end(end.error);
+    this.#extension.givenUp?.(end, last);
+    if (last) this.#reportBacklog();
+  }
+
+  #reportBacklog(): void {
     const lost = this.#backlog.giveUp();
     if (lost !== undefined) this.#calls.report(lost);
   }
@@ -362,7 +376,8 @@ export class WebSocketClient implements ClientHandlers {
   }
 
   /**
-   * Disconnects, and aborts connecting. Calling it again changes nothing.
+   * Disconnects, and aborts connecting: a `connect` that waits rejects with `ERR_ABORTED`, which nobody needs to handle.
+   * Calling it again changes nothing.
    *
    * @param sendClose `true`: with a closing handshake, waiting for the server's close frame. `false`: drops the
    * socket.
@@ -376,13 +391,12 @@ export class WebSocketClient implements ClientHandlers {
     code: number = CloseCode.NormalClosure,
     reason = "",
   ): Promise<CloseInfo | undefined> {
-    const connecting = this.#loop.stop();
-    if (connecting !== undefined) await connecting;
     const { connection } = this;
-    if (connection === undefined) return undefined;
-    if (sendClose) return await connection.close(code, reason);
-    connection.terminate();
-    return await connection.closed;
+    const connecting = this.#loop.stop();
+    if (sendClose) connection?.close(code, reason);
+    else connection?.terminate();
+    await connecting;
+    return await connection?.closed;
   }
 
   /** Disconnects, for `await using`. */
@@ -565,13 +579,14 @@ export class WebSocketClient implements ClientHandlers {
 
   /**
    * Iterates over the messages: see `WebSocketConnection`. With `autoCheckMessages` off, `checkIncoming` fetches them.
-   * With `reconnect` the loop goes on with the next connection, and ends when no other follows.
+   * With `reconnect` the loop goes on with the next connection, and ends when no other follows: with the error that
+   * `onError` gets if reconnecting was given up.
    *
    * @returns The iterator.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<MessageData, undefined> {
-    const { reconnects, phase, connection } = this.#loop;
+    const { reconnects, current } = this.#loop;
     if (!reconnects) return this.#open("read")[Symbol.asyncIterator]();
-    return this.#messageLoops.begin(phase === "connected" ? connection![Symbol.asyncIterator]() : undefined);
+    return this.#messageLoops.begin(current?.[Symbol.asyncIterator]());
   }
 }

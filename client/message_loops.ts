@@ -61,9 +61,13 @@ export class MessageLoops {
     for (const loop of this.#loops) loop.connections.push(iterate());
   }
 
-  /** Ends all loops: there is no next connection. */
-  end(): void {
-    for (const loop of this.#loops) loop.connections.end(undefined);
+  /**
+   * Ends all loops behind the present connection: there is no next one for them.
+   *
+   * @param error Their error; `undefined`: they end as that connection does.
+   */
+  end(error: unknown): void {
+    for (const loop of this.#loops) loop.connections.end(error);
     this.#loops.clear();
   }
 }

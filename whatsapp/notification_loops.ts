@@ -37,6 +37,8 @@ export interface LoopOwner {
 interface Loop {
   session: InboxSession | undefined;
   queue: AsyncQueue<LoopItem>;
+  /** `true`: it ends with the connection that another call of `connect` replaces. */
+  leaves: boolean;
 }
 
 /** Loops of one receiver, and the notifications that wait for the first of them. */
@@ -103,6 +105,24 @@ export class NotificationLoops {
     this.#loops.clear();
   }
 
+  /** Another call of `connect` replaces the connection, which has not ended: loops that begin now are for the next. */
+  replace(): void {
+    for (const loop of this.#loops) loop.leaves = true;
+  }
+
+  /**
+   * Ends the loops of the connection that was replaced.
+   *
+   * @param error Their error; `undefined`: they end without one.
+   */
+  endReplaced(error: unknown): void {
+    for (const loop of this.#loops) {
+      if (!loop.leaves) continue;
+      loop.queue.end(error);
+      this.#loops.delete(loop);
+    }
+  }
+
   /**
    * Ends all loops with the last connection.
    *
@@ -154,7 +174,7 @@ export class NotificationLoops {
   }
 
   #open(): Loop {
-    const loop = { session: this.#session, queue: new AsyncQueue<LoopItem>() };
+    const loop = { session: this.#session, queue: new AsyncQueue<LoopItem>(), leaves: false };
     for (const item of this.takeWaiting()) {
       if (this.#owner.isForLoops(item.pending)) loop.queue.push(item);
       else item.pending.end(true);

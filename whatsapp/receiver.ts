@@ -17,12 +17,12 @@ import {
 import { assertSecrets } from "../base/secrets.ts";
 import { isVisibleAscii } from "../base/token.ts";
 import { extendClient, WebSocketClient } from "../client/client.ts";
+import type { RunEnd } from "../client/connect_run.ts";
 import type { ClientConnection } from "../client/connector.ts";
 import { recordMatches, type WhatsAppFilter } from "../cloud_api/filter.ts";
 import type { WhatsAppMessage } from "../cloud_api/messages.ts";
 import { parseNotification } from "../cloud_api/parse.ts";
 import type { WhatsAppRecord, WhatsAppStatus } from "../cloud_api/records.ts";
-import type { CloseInfo } from "../connection/options.ts";
 import { badMessage, INBOX_PROTOCOL, InboxCloseCode, type NotificationMessage } from "../inbox/protocol.ts";
 import { type InboxPosition, InboxSession } from "../inbox/session.ts";
 import type { FrameInfo } from "../protocol/frame_header.ts";
@@ -149,10 +149,12 @@ export class WhatsAppReceiver extends WebSocketClient {
       terminalCodes: [InboxCloseCode.BadMessage, InboxCloseCode.NameConflict],
       handlesMessages: () => this.#handlesRecords,
       prepareAttempt: (ask) => this.#askForToken(ask),
+      renewsCredentials: () => typeof this.receiverToken === "function",
       completeRequest: (headers, protocols, sendsHeaders) => this.#showToken(headers, protocols, sendsHeaders),
       acceptProtocol: (protocol) => this.#acceptProtocol(protocol),
       connected: (connection) => this.#connected(connection),
-      givenUp: (info) => this.#givenUp(info),
+      replaced: () => this.#loops.replace(),
+      givenUp: (end, last) => this.#givenUp(end, last),
       deliver: (data, frame) => void this.#deliver(data, frame),
     });
   }
@@ -312,12 +314,15 @@ export class WhatsAppReceiver extends WebSocketClient {
   }
 
   /** Loops end with the last connection. */
-  #givenUp(info: CloseInfo | undefined): void {
+  #givenUp({ info, error }: RunEnd, last: boolean): void {
+    const failure = this.#failure ?? error;
     // Without a connection the only loops are those that wait for the next one.
     const { received, code } = info ?? { received: undefined, code: CloseCode.AbnormalClosure };
-    const lost = this.#failure ??
+    const lost = failure ??
       new TransportError("ERR_CONNECTION_LOST", `The connection was lost without a close frame (${code})`);
-    this.#loops.end(received === undefined || this.#failure !== undefined ? lost : undefined);
+    const reason = received === undefined || failure !== undefined ? lost : undefined;
+    if (last) this.#loops.end(reason);
+    else this.#loops.endReplaced(reason);
   }
 
   /** Hands over a message: raw text first, then one call a record. */

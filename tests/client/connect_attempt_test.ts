@@ -47,7 +47,12 @@ function makeRig(options: ClientOptions = {}, handlers: ClientHandlers = {}, ext
   const target = new ConnectTarget(settings);
   const parts = { handlers, settings, target, calls, meter, extension: { connector, ...extension } };
   const never = new AbortController().signal;
-  return { parts, clock, plans, attempt: (signal = never) => attemptConnect(parts, {}, signal) };
+  return {
+    parts,
+    clock,
+    plans,
+    attempt: (signal = never) => attemptConnect(parts, undefined, signal, (opened) => opened),
+  };
 }
 
 describe("AbortableWork", () => {

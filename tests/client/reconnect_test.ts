@@ -24,6 +24,7 @@ describe("reconnectSettings", () => {
       minUptime: 5000,
       maxAttempts: 0,
       terminalCodes: TERMINAL_CODES,
+      ownTerminalCodes: [1000, 1003, 1005, 1008, 1009, 1010],
       maxQueuedSize: 0,
     });
     assertEquals(settings({ minDelay: undefined, maxDelay: 1 }).minDelay, 500);
@@ -36,7 +37,7 @@ describe("reconnectSettings", () => {
 
 describe("isWorthRetrying", () => {
   const retries = (failure: object, options = {}): Promise<boolean> =>
-    isWorthRetrying({ failures: 1, ...failure }, settings(options));
+    isWorthRetrying({ failures: 1, ...failure }, settings(options), { wasOpen: false, mayBeStale: false });
 
   it("decides by close codes, of the server's close frame or else of its own", async () => {
     for (const code of TERMINAL_CODES) assertEquals(await retries({ info: info(code) }), false);
