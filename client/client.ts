@@ -21,7 +21,6 @@ import type { FrameInfo, Opcode } from "../protocol/frame_header.ts";
 import { assertPayload, type MessageData } from "../protocol/payload.ts";
 import { assertSettings, type ClientParts } from "./connect_attempt.ts";
 import { ConnectLoop } from "./connect_loop.ts";
-import type { RunEnd } from "./connect_run.ts";
 import { ConnectTarget } from "./connect_target.ts";
 import type { ClientConnection, ClientConnectionHandler, CompressionOffer, OpenedConnection } from "./connector.ts";
 import { EventDelivery } from "./event_delivery.ts";
@@ -239,8 +238,7 @@ export class WebSocketClient implements ClientHandlers {
     return new ConnectLoop(parts, {
       attach: (opened) => this.#delivery.attach(opened, this.#makeHandler(), this.#handlesMessages),
       connected: (opened, connection) => this.#connected(opened, connection),
-      replaced: () => this.#replaced(),
-      givenUp: (end, last) => this.#givenUp(end, last),
+      dropWaiting: (error) => this.#dropWaiting(error),
       aborted: () => void (this.active = false),
     }, signal);
   }
@@ -319,11 +317,9 @@ export class WebSocketClient implements ClientHandlers {
   }
 
   /**
-   * Connects. Calling it again changes nothing while it connects or is connected. After `disconnect` it connects anew,
-   * as soon as what was disconnected is over: the last call wins.
+   * Connects. Calling it again changes nothing, except after `disconnect`: the last call wins.
    *
-   * @param options A signal that ends this call, and the attempt if no other call waits for it; or streams instead of a
-   * socket.
+   * @param options A signal that aborts it, unless another call waits too; or streams instead of a socket.
    * @returns Resolves after the handshake; with `reconnect` after that of the first attempt that succeeds.
    * @throws {TransportError} If the server cannot be reached, or not in time, or connecting is aborted.
    * @throws {HandshakeError} If the server does not open the WebSocket, or `onHandshakeResponse` refuses it.
@@ -341,22 +337,9 @@ export class WebSocketClient implements ClientHandlers {
     this.#sendBacklog();
   }
 
-  #replaced(): void {
-    this.#messageLoops.end(undefined);
-    this.#extension.replaced?.();
-    this.#reportBacklog();
-  }
-
-  #givenUp(end: RunEnd, last: boolean): void {
-    // Loops and messages that wait since the next `connect` are for that.
-    if (last) this.#messageLoops.end(end.error);
-    this.#extension.givenUp?.(end, last);
-    if (last) this.#reportBacklog();
-  }
-
-  #reportBacklog(): void {
-    const lost = this.#backlog.giveUp();
-    if (lost !== undefined) this.#calls.report(lost);
+  #dropWaiting(error: TransportError | undefined): void {
+    this.#messageLoops.end(error);
+    this.#backlog.giveUp((lost) => this.#calls.report(lost));
   }
 
   /**
@@ -376,8 +359,7 @@ export class WebSocketClient implements ClientHandlers {
   }
 
   /**
-   * Disconnects, and aborts connecting: a `connect` that waits rejects with `ERR_ABORTED`, which nobody needs to handle.
-   * Calling it again changes nothing.
+   * Disconnects, and aborts connecting: `connect` rejects with `ERR_ABORTED`. Calling it again changes nothing.
    *
    * @param sendClose `true`: with a closing handshake, waiting for the server's close frame. `false`: drops the
    * socket.

@@ -19,10 +19,10 @@ import { adoptFields } from "../base/settings.ts";
 import { sharedTimer } from "../base/shared_timer.ts";
 import type { CloseInfo } from "../connection/options.ts";
 import { type ClientParts, discardStream } from "./connect_attempt.ts";
-import { ConnectRun, type RunEnd, type RunOwner } from "./connect_run.ts";
+import { ConnectRun, type RunOwner } from "./connect_run.ts";
 import { abortedBy, rejected } from "./connect_waiters.ts";
 import type { ClientConnection, OpenedConnection } from "./connector.ts";
-import { type ReconnectSettings, reconnectSettings, TERMINAL_CODES } from "./reconnect.ts";
+import { type ReconnectSettings, reconnectSettings, type RunEnd, TERMINAL_CODES } from "./reconnect.ts";
 import { CLIENT_SETTINGS, type ConnectOptions } from "./settings.ts";
 
 /** Phase of a client: see the table above. */
@@ -34,10 +34,11 @@ export interface ConnectLoopOwner {
   attach(opened: OpenedConnection): ClientConnection;
   /** Called when the client is connected: notifies the program, and lets the connection begin. */
   connected(opened: OpenedConnection, connection: ClientConnection): void;
-  /** Called when `connect` is called before what was disconnected is over: what begins from now on is for the next. */
-  replaced(): void;
-  /** Called when a run is over. With `last` no other connection follows. */
-  givenUp(end: RunEnd, last: boolean): void;
+  /**
+   * Ends loops and drops messages that wait for another connection: none follows, or only for those that `connect` is
+   * called before.
+   */
+  dropWaiting(error: TransportError | undefined): void;
   /** Called when the signal of the client is aborted. */
   aborted(): void;
 }
@@ -131,12 +132,18 @@ export class ConnectLoop implements RunOwner {
     if (signal?.aborted) throw abortedBy(signal);
     const before = this.#run;
     const waits = before !== undefined && before.phase !== "over";
-    if (waits) this.#owner.replaced();
+    if (waits) this.#replace();
     else this.#signal?.addEventListener("abort", this.#onSignal, { once: true });
     const run = this.#run = new ConnectRun(this.#parts, this, settings, stream);
     const joined = run.join(signal);
     run.begin(waits ? before.ended : undefined);
     return joined;
+  }
+
+  /** What waits for a connection now waits in vain; what begins from now on is for the next run. */
+  #replace(): void {
+    this.#owner.dropWaiting(undefined);
+    this.#parts.extension.replaced?.();
   }
 
   #reconnectSettings(): ReconnectSettings | undefined {
@@ -225,7 +232,10 @@ export class ConnectLoop implements RunOwner {
    */
   ended(run: ConnectRun, end: RunEnd): void {
     const last = run === this.#run;
-    if (last) this.#signal?.removeEventListener("abort", this.#onSignal);
-    this.#owner.givenUp(end, last);
+    if (last) {
+      this.#signal?.removeEventListener("abort", this.#onSignal);
+      this.#owner.dropWaiting(end.error);
+    }
+    this.#parts.extension.givenUp?.(end, last);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * One run of a client: from a call of `connect` until nothing more is tried, by `disconnect`, the end of the connection,
- * or a failure after which no other attempt follows.
+ * One run of a client: from a call of `connect` until nothing more is tried, since the program has disconnected, or no
+ * other attempt follows the end of a connection or a failure.
  *
  * | phase        | entered when                                          | left when                             |
  * |--------------|-------------------------------------------------------|---------------------------------------|
@@ -23,19 +23,17 @@ import type { CloseInfo } from "../connection/options.ts";
 import { AbortableWork, attemptConnect, type ClientParts, discardStream } from "./connect_attempt.ts";
 import { ConnectWaiters } from "./connect_waiters.ts";
 import type { ClientConnection, OpenedConnection } from "./connector.ts";
-import { isWorthRetrying, type ReconnectFailure, type ReconnectSettings, retryAfter } from "./reconnect.ts";
+import {
+  isWorthRetrying,
+  type ReconnectFailure,
+  type ReconnectSettings,
+  retryAfter,
+  type RunEnd,
+} from "./reconnect.ts";
 import type { ConnectOptions } from "./settings.ts";
 
 /** Phase of a run: see the table above. */
 export type RunPhase = "waiting" | "connecting" | "connected" | "over";
-
-/** End of a run. */
-export interface RunEnd {
-  /** End of the last connection, if there was one. */
-  readonly info?: CloseInfo | undefined;
-  /** Error of reconnecting that was given up; its cause is what ended it. */
-  readonly error?: TransportError | undefined;
-}
 
 /** Owner of a {@linkcode ConnectRun}. */
 export interface RunOwner {
@@ -140,7 +138,7 @@ export class ConnectRun {
   /**
    * Waits for the next connection, as a caller of `connect`.
    *
-   * @param signal Ends the wait; and the run, if nobody else waits for its first connection.
+   * @param signal Ends the wait; and the run, if no other caller waits for its first connection.
    * @returns Resolves when there is a connection.
    */
   join(signal: AbortSignal | undefined): Promise<void> {
@@ -164,7 +162,7 @@ export class ConnectRun {
     if (this.#phase !== "connecting") this.#waiters.reject(reason);
   }
 
-  /** Stops since nobody waits any more. */
+  /** Stops since no caller waits any more. */
   #desert(reason: TransportError): boolean {
     this.stop(reason);
     return true;

@@ -38,7 +38,7 @@ export class ConnectWaiters {
   /**
    * Adds a caller.
    *
-   * @param signal Ends its wait, and nobody else's.
+   * @param signal Ends its wait, and no other caller's.
    * @returns Settles with the connection, or when its signal is aborted. A program that aborts itself need not handle
    * the rejection.
    */
@@ -70,7 +70,7 @@ export class ConnectWaiters {
   }
 
   /**
-   * Waits like a caller, but for the outcome only: nobody connects for its sake.
+   * Waits like a caller, but for the outcome only: the client does not connect for its sake.
    *
    * @returns Resolves with the connection, or when there will be none.
    */

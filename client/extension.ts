@@ -7,7 +7,7 @@
 import type { FrameInfo } from "../protocol/frame_header.ts";
 import type { MessageData } from "../protocol/payload.ts";
 import type { ClientConnection, Connector } from "./connector.ts";
-import type { RunEnd } from "./connect_run.ts";
+import type { RunEnd } from "./reconnect.ts";
 
 /**
  * Asks the program for a value that an attempt needs. A failure counts as one of the network, so that another attempt

@@ -5,6 +5,7 @@
  */
 
 import { AsyncQueue } from "../base/async_queue.ts";
+import type { TransportError } from "../base/errors.ts";
 import type { MessageData } from "../protocol/payload.ts";
 
 /** Messages of one connection. */
@@ -66,7 +67,7 @@ export class MessageLoops {
    *
    * @param error Their error; `undefined`: they end as that connection does.
    */
-  end(error: unknown): void {
+  end(error?: TransportError): void {
     for (const loop of this.#loops) loop.connections.end(error);
     this.#loops.clear();
   }

@@ -28,6 +28,14 @@ export interface ReconnectAttempt extends ReconnectFailure {
   readonly delay: number;
 }
 
+/** End of what a call of `connect` has begun. */
+export interface RunEnd {
+  /** End of the last connection, if there was one. */
+  readonly info?: CloseInfo | undefined;
+  /** Error of reconnecting that was given up; its cause is what ended it. */
+  readonly error?: TransportError | undefined;
+}
+
 /** Options of reconnecting. */
 export interface ReconnectOptions {
   /**
@@ -133,7 +141,7 @@ export interface RetryFacts {
   readonly mayBeStale: boolean;
 }
 
-/** Answer to a kind of failure: another attempt follows always, never, or if the fact of {@linkcode RetryFacts} holds. */
+/** Answer to a kind of failure: another attempt always, never, or if a fact of {@linkcode RetryFacts} holds. */
 export type Again = "always" | "never" | keyof RetryFacts;
 
 /** Kind of failure, and the answer to it. */
@@ -157,7 +165,7 @@ const NO_HTTP: readonly WebSocketErrorCode[] = ["ERR_HEAD_SYNTAX", "ERR_HEAD_TOO
 
 /**
  * Kinds of failures; the first row that covers one decides. What only a person can mend ends the client, so that
- * somebody is told; what passes by itself does not. After a connection, more is known to pass: the same was right once.
+ * the program is told; what passes by itself does not. After a connection, more is known to pass: the same was right once.
  */
 export const FAILURE_RULES: readonly FailureRule[] = [
   {

@@ -111,27 +111,19 @@ export class NotificationLoops {
   }
 
   /**
-   * Ends the loops of the connection that was replaced.
-   *
-   * @param error Their error; `undefined`: they end without one.
-   */
-  endReplaced(error: unknown): void {
-    for (const loop of this.#loops) {
-      if (!loop.leaves) continue;
-      loop.queue.end(error);
-      this.#loops.delete(loop);
-    }
-  }
-
-  /**
    * Ends all loops with the last connection.
    *
    * @param error Their error; `undefined`: they end without one.
+   * @param last `false`: the connection was replaced, and loops that have begun since go on.
    */
-  end(error: unknown): void {
-    this.#ended = { error };
-    // A later connection brings nothing for these loops.
-    this.abandon(error);
+  end(error: unknown, last = true): void {
+    if (last) this.#ended = { error };
+    for (const loop of this.#loops) {
+      if (!last && !loop.leaves) continue;
+      // A later connection brings nothing for it.
+      loop.queue.end(error);
+      this.#loops.delete(loop);
+    }
   }
 
   /**

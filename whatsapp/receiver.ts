@@ -17,8 +17,8 @@ import {
 import { assertSecrets } from "../base/secrets.ts";
 import { isVisibleAscii } from "../base/token.ts";
 import { extendClient, WebSocketClient } from "../client/client.ts";
-import type { RunEnd } from "../client/connect_run.ts";
 import type { ClientConnection } from "../client/connector.ts";
+import type { RunEnd } from "../client/reconnect.ts";
 import { recordMatches, type WhatsAppFilter } from "../cloud_api/filter.ts";
 import type { WhatsAppMessage } from "../cloud_api/messages.ts";
 import { parseNotification } from "../cloud_api/parse.ts";
@@ -315,14 +315,9 @@ export class WhatsAppReceiver extends WebSocketClient {
 
   /** Loops end with the last connection. */
   #givenUp({ info, error }: RunEnd, last: boolean): void {
-    const failure = this.#failure ?? error;
     // Without a connection the only loops are those that wait for the next one.
-    const { received, code } = info ?? { received: undefined, code: CloseCode.AbnormalClosure };
-    const lost = failure ??
-      new TransportError("ERR_CONNECTION_LOST", `The connection was lost without a close frame (${code})`);
-    const reason = received === undefined || failure !== undefined ? lost : undefined;
-    if (last) this.#loops.end(reason);
-    else this.#loops.endReplaced(reason);
+    const lost = new TransportError("ERR_CONNECTION_LOST", "The connection was lost without a close frame (1006)");
+    this.#loops.end(this.#failure ?? error ?? (info?.received ? undefined : lost), last);
   }
 
   /** Hands over a message: raw text first, then one call a record. */
