@@ -139,6 +139,22 @@ describe("attemptConnect", () => {
     assertEquals(plans, []);
   });
 
+  it("is taken or given up, in whichever microtask it is aborted", async () => {
+    const outcomes = new Set<string>();
+    for (let steps = 0; steps < 30; steps++) {
+      const controller = new AbortController();
+      const { parts } = makeRig();
+      let taken = "";
+      const attempt = attemptConnect(parts, undefined, controller.signal, () => {
+        taken = controller.signal.aborted ? "taken too late" : "taken";
+      });
+      for (let step = 0; step < steps; step++) await Promise.resolve();
+      controller.abort();
+      outcomes.add(await attempt.then(() => `resolved, ${taken}`, () => `rejected, ${taken}`));
+    }
+    assertEquals([...outcomes], ["rejected, ", "resolved, taken"]);
+  });
+
   it("ends in time while the program is asked, and connects nowhere after that", async () => {
     const answer = defer<string>();
     const { plans, clock, attempt } = makeRig({ connectTimeout: 50, token: () => answer.promise });

@@ -106,6 +106,16 @@ const MOMENTS = {
     client.disconnect();
     return false;
   },
+  "closing by the connection": async ({ client }: Program) => {
+    await client.connect();
+    client.connection!.close(1000);
+    return false;
+  },
+  "closing with a code after which it reconnects": async ({ client }: Program) => {
+    await client.connect();
+    client.connection!.close(4000);
+    return client.reconnect !== false;
+  },
   lost: async ({ client }: Program, { server }: MemoryNetwork) => {
     await client.connect();
     for (const connection of server.connections) connection.terminate();
@@ -214,6 +224,55 @@ describe("The last call of connect() and disconnect()", () => {
   it("wins with each kind of call, and on a receiver", async () => {
     await playAll(cases(makeClient, CALLS, 2, [0, 2]));
     await playAll(cases(makeReceiver, ["connect", "abort", "disconnect"], 2, [0]));
+  });
+
+  it("begins when what was disconnected is over, with its own loops and messages", async () => {
+    const network = new MemoryNetwork({
+      options: { manualClose: true },
+      onMessageReceived: (connection, text) => void connection.send(text),
+    });
+    const program = new Program(network.lead(makeClient({ reconnect: { ...RECONNECT, maxQueuedSize: 100 } })));
+    const { client, events } = program;
+    const read = async (): Promise<unknown[]> => {
+      const got: unknown[] = [];
+      for await (const message of client) got.push(message);
+      return got;
+    };
+    await client.connect();
+    const [before] = network.server.connections;
+    const first = read();
+    const gone = client.disconnect();
+    client.connect();
+    const second = read();
+    assertEquals([client.state, client.send("for the second")], ["closing", "queued"]);
+    await turns(5);
+    assertEquals([network.attempts, client.state], [1, "closing"]);
+    before!.close(1000);
+    assertEquals([(await gone)?.received?.code, await first], [1000, []]);
+    await until(() => client.active && client.queuedAmount === 0, "the next connection");
+    // What waits for the next connection of the old run is lost with it.
+    client.disconnect(false);
+    assertEquals(await second.catch(({ code }) => code), "ERR_CONNECTION_LOST");
+    await until(() => client.state === "closed", "the end");
+    assertEquals([events, program.failures], [["connect", "disconnect", "connect", "disconnect"], []]);
+    await network.server.stop();
+  });
+
+  it("drops what waits for a connection that was given up, and keeps what comes after", async () => {
+    const network = new MemoryNetwork();
+    const program = new Program(network.lead(makeClient({ reconnect: { ...RECONNECT, maxQueuedSize: 100 } })));
+    const { client } = program;
+    client.connect();
+    client.send("for the first");
+    const loop = client[Symbol.asyncIterator]().next();
+    client.disconnect();
+    const connected = client.connect();
+    client.send("two");
+    assertEquals([(await loop).done, client.queuedAmount], [true, 3]);
+    await connected;
+    assertEquals(program.failures.map((error) => (error as TransportError).code), ["ERR_QUEUE_LOST"]);
+    await client.disconnect();
+    await network.server.stop();
   });
 
   it("wins over sockets and in a page, each attempt with the settings of its call", async () => {
