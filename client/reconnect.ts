@@ -144,9 +144,17 @@ export interface RetryFacts {
 /** Answer to a kind of failure: another attempt always, never, or if a fact of {@linkcode RetryFacts} holds. */
 export type Again = "always" | "never" | keyof RetryFacts;
 
+/** Answers in the words of the documentation. */
+export const AGAIN_WORDS: Readonly<Record<Again, string>> = {
+  always: "yes",
+  never: "no",
+  wasOpen: "if there was a connection",
+  mayBeStale: "one, with fresh credentials",
+};
+
 /** Kind of failure, and the answer to it. */
 export interface FailureRule {
-  /** The kind, in the words of `docs/client.md` and of the option `reconnect`. */
+  /** The kind, in the words of the documentation. */
   readonly failure: string;
   /** Answer. */
   readonly again: Again;
@@ -174,33 +182,33 @@ export const FAILURE_RULES: readonly FailureRule[] = [
     covers: ({ info }, { terminalCodes }) => info?.received !== undefined && terminalCodes.includes(info.received.code),
   },
   {
-    failure: "the client closes with a code of `terminalCodes`, other than 1002 and 1007 by default",
+    failure: "the client closes with such a code; by default not 1002 and 1007",
     again: "never",
     covers: ({ info }, { ownTerminalCodes }) =>
       info?.sent !== undefined && info.received === undefined && ownTerminalCodes.includes(info.sent.code),
   },
   {
-    failure: "the connection ends in another way: it is lost, or bytes of the server are broken (1002, 1007)",
+    failure: "the connection is lost, its bytes are broken (1002, 1007), another close code",
     again: "always",
     covers: ({ info }) => info !== undefined,
   },
   {
-    failure: "401",
+    failure: "status 401",
     again: "mayBeStale",
     covers: ({ error }) => statusOf(error) === 401,
   },
   {
-    failure: "404, or an answer that is not HTTP",
+    failure: "status 404, or an answer that is not HTTP",
     again: "wasOpen",
     covers: ({ error }) => statusOf(error) === 404 || error instanceof HandshakeError && NO_HTTP.includes(error.code),
   },
   {
-    failure: "408, 425, 429, and each 5xx but 501",
+    failure: "status 408, 425, 429, or 5xx except 501",
     again: "always",
     covers: ({ error }) => isTransient(statusOf(error)),
   },
   {
-    failure: "another status; `onHandshakeResponse` refuses; a redirect that is not followed",
+    failure: "another status, a redirect, a refusal by `onHandshakeResponse`",
     again: "never",
     covers: ({ error }) => error instanceof HandshakeError,
   },
@@ -210,37 +218,37 @@ export const FAILURE_RULES: readonly FailureRule[] = [
     covers: ({ error }) => [403, 407].includes(statusOfProxy(error)),
   },
   {
-    failure: "the program has no permission to connect",
+    failure: "no permission to connect",
     again: "never",
     covers: ({ error }) => connectFault(error) === "permission",
   },
   {
-    failure: "the certificate is not trusted, or is for another name",
+    failure: "certificate not trusted, or for another name",
     again: "never",
     covers: ({ error }) => connectFault(error) === "certificate",
   },
   {
-    failure: "the certificate has expired, or is not valid yet",
+    failure: "certificate expired, or not valid yet",
     again: "wasOpen",
     covers: ({ error }) => connectFault(error) === "expired",
   },
   {
-    failure: "the browser refuses the URL, such as `ws:` in a page of `https:`",
+    failure: "URL refused by the browser",
     again: "never",
     covers: ({ error }) => connectFault(error) === "url",
   },
   {
-    failure: "the program aborts",
+    failure: "`disconnect`, or a signal",
     again: "never",
     covers: ({ error }) => error instanceof TransportError && error.code === "ERR_ABORTED",
   },
   {
-    failure: "any other failure of the network, of the proxy, or of `token`, `headers` and `resolveUrl`; in a page all",
+    failure: "any other failure of network, proxy, `token`, `headers`, `resolveUrl`; in a page all",
     again: "always",
     covers: ({ error }) => error instanceof TransportError,
   },
   {
-    failure: "a setting is out of range, a file cannot be read, another handler throws",
+    failure: "setting or file that cannot be used, another handler that throws",
     again: "never",
     covers: () => true,
   },
