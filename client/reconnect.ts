@@ -144,18 +144,8 @@ export interface RetryFacts {
 /** Answer to a kind of failure: another attempt always, never, or if a fact of {@linkcode RetryFacts} holds. */
 export type Again = "always" | "never" | keyof RetryFacts;
 
-/** Answers in the words of the documentation. */
-export const AGAIN_WORDS: Readonly<Record<Again, string>> = {
-  always: "yes",
-  never: "no",
-  wasOpen: "if there was a connection",
-  mayBeStale: "one, with fresh credentials",
-};
-
 /** Kind of failure, and the answer to it. */
 export interface FailureRule {
-  /** The kind, in the words of the documentation. */
-  readonly failure: string;
   /** Answer. */
   readonly again: Again;
   /**
@@ -172,83 +162,84 @@ export interface FailureRule {
 const NO_HTTP: readonly WebSocketErrorCode[] = ["ERR_HEAD_SYNTAX", "ERR_HEAD_TOO_LARGE"];
 
 /**
- * Kinds of failures; the first row that covers one decides. What only a person can mend ends the client, so that
- * the program is told; what passes by itself does not. After a connection, more is known to pass: the same was right once.
+ * Kinds of failures, each with a row in `docs/client.md` and at the option `reconnect`; the first one that covers a
+ * failure decides. A failure that only a person can mend ends the client, so that the program is told; others do not.
+ * After a connection more kinds are known to pass: address, permission and trust were right once.
  */
 export const FAILURE_RULES: readonly FailureRule[] = [
   {
-    failure: "the server closes with a code of `terminalCodes`",
+    // the server closes with a code of `terminalCodes`
     again: "never",
     covers: ({ info }, { terminalCodes }) => info?.received !== undefined && terminalCodes.includes(info.received.code),
   },
   {
-    failure: "the client closes with such a code; by default not 1002 and 1007",
+    // the client closes with such a code; by default not 1002 and 1007
     again: "never",
     covers: ({ info }, { ownTerminalCodes }) =>
       info?.sent !== undefined && info.received === undefined && ownTerminalCodes.includes(info.sent.code),
   },
   {
-    failure: "the connection is lost, its bytes are broken (1002, 1007), another close code",
+    // the connection is lost, its bytes are broken (1002, 1007), another close code
     again: "always",
     covers: ({ info }) => info !== undefined,
   },
   {
-    failure: "status 401",
+    // status 401
     again: "mayBeStale",
     covers: ({ error }) => statusOf(error) === 401,
   },
   {
-    failure: "status 404, or an answer that is not HTTP",
+    // status 404, or an answer that is not HTTP
     again: "wasOpen",
     covers: ({ error }) => statusOf(error) === 404 || error instanceof HandshakeError && NO_HTTP.includes(error.code),
   },
   {
-    failure: "status 408, 425, 429, or 5xx except 501",
+    // status 408, 425, 429, or 5xx except 501
     again: "always",
     covers: ({ error }) => isTransient(statusOf(error)),
   },
   {
-    failure: "another status, a redirect, a refusal by `onHandshakeResponse`",
+    // another status, a redirect, a refusal by `onHandshakeResponse`
     again: "never",
     covers: ({ error }) => error instanceof HandshakeError,
   },
   {
-    failure: "the proxy answers 403 or 407",
+    // the proxy answers 403 or 407
     again: "never",
     covers: ({ error }) => [403, 407].includes(statusOfProxy(error)),
   },
   {
-    failure: "no permission to connect",
+    // no permission to connect
     again: "never",
     covers: ({ error }) => connectFault(error) === "permission",
   },
   {
-    failure: "certificate not trusted, or for another name",
+    // certificate not trusted, or for another name
     again: "never",
     covers: ({ error }) => connectFault(error) === "certificate",
   },
   {
-    failure: "certificate expired, or not valid yet",
+    // certificate expired, or not valid yet
     again: "wasOpen",
     covers: ({ error }) => connectFault(error) === "expired",
   },
   {
-    failure: "URL refused by the browser",
+    // URL refused by the browser
     again: "never",
     covers: ({ error }) => connectFault(error) === "url",
   },
   {
-    failure: "`disconnect`, or a signal",
+    // `disconnect`, or a signal
     again: "never",
     covers: ({ error }) => error instanceof TransportError && error.code === "ERR_ABORTED",
   },
   {
-    failure: "any other failure of network, proxy, `token`, `headers`, `resolveUrl`; in a page all",
+    // any other failure of network, proxy, `token`, `headers`, `resolveUrl`; in a page all
     again: "always",
     covers: ({ error }) => error instanceof TransportError,
   },
   {
-    failure: "setting or file that cannot be used, another handler that throws",
+    // setting or file that cannot be used, another handler that throws
     again: "never",
     covers: () => true,
   },

@@ -75,7 +75,8 @@ class Rig {
 
 describe("ConnectRun", () => {
   for (const [name, fault, ends] of FAULTS) {
-    it(`${ends === "never" ? "goes on after" : "ends with"} ${name}${ends === "first" ? ", but not later" : ""}`, async () => {
+    const what = ends === "never" ? "goes on after" : "ends with";
+    it(`${what} ${name}${ends === "first" ? ", but not later" : ""}`, async () => {
       const { network, client, attempts } = new Rig();
       network.faults.push(fault);
       const error = await client.connect().then(() => undefined, (error) => error);
@@ -169,7 +170,7 @@ describe("ConnectRun", () => {
     await rig.end();
   });
 
-  it("tells everybody what ended it: callers of connect() the error itself, onError and loops as the cause", async () => {
+  it("tells what ended it: callers of connect() directly, onError and loops as the cause", async () => {
     const rig = new Rig({ reconnect: { ...RECONNECT, maxAttempts: 2, minUptime: 0 } });
     await rig.client.connect();
     const [first, second] = [rig.client[Symbol.asyncIterator](), rig.client[Symbol.asyncIterator]()];

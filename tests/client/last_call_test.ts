@@ -22,7 +22,7 @@ function* sequences(calls: readonly Call[], longest: number): Generator<Call[]> 
   for (const rest of sequences(calls, longest - 1)) for (const call of calls) yield [...rest, call];
 }
 
-/** The last call as a person would put it: who wants the client to be connected. */
+/** The last call as a person would put it: the callers who want the client to be connected. */
 class Model {
   /** Callers without a signal, or a connection that was open. */
   forGood: boolean;
@@ -89,7 +89,7 @@ class Program {
   }
 }
 
-/** Moments at which the calls begin; each returns whether somebody wants a connection then. */
+/** Moments at which the calls begin; each returns `true` if a connection is wanted then. */
 const MOMENTS = {
   idle: () => Promise.resolve(false),
   connecting: async ({ client }: Program, _network: MemoryNetwork, steps: number) => {

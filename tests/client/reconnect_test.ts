@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { WebSocketClient } from "../../client.ts";
 import { HandlerError, HandshakeError, OptionError, StateError, TransportError } from "../../base/errors.ts";
 import {
-  AGAIN_WORDS,
+  type Again,
   FAILURE_RULES,
   isWorthRetrying,
   type ReconnectFailure,
@@ -48,23 +48,27 @@ const proxied = (status: number): TransportError => new TransportError("ERR_PROX
 const own = (code: number): CloseInfo => ({ code: 1006, reason: "", clean: false, sent: { code, reason: "" } });
 const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, index) => from + index);
 
-/** Failures of each row of the table, in its order, and the answers in its words. */
-const ROWS: readonly [again: string, failures: readonly (Error | CloseInfo)[]][] = [
-  ["no", TERMINAL_CODES.map(info)],
-  ["no", [1000, 1003, 1005, 1008, 1009, 1010].map(own)],
-  ["yes", [
+/** Rows of the documentation, in the order of the table: kind, answer, and failures of it. */
+const ROWS: readonly [name: string, again: string, failures: readonly (Error | CloseInfo)[]][] = [
+  ["the server closes with a code of `terminalCodes`", "no", TERMINAL_CODES.map(info)],
+  [
+    "the client closes with such a code; by default not 1002 and 1007",
+    "no",
+    [1000, 1003, 1005, 1008, 1009, 1010].map(own),
+  ],
+  ["the connection is lost, its bytes are broken (1002, 1007), another close code", "yes", [
     ...[1001, 1004, 1006, 1011, 1012, 1013, 1014, 3000, 4000].map(info),
     ...[1001, 1002, 1007, 1011, 4000].map(own),
     { code: 1006, reason: "", clean: false },
   ]],
-  ["one, with fresh credentials", [at(401)]],
-  ["if there was a connection", [
+  ["status 401", "one, with fresh credentials", [at(401)]],
+  ["status 404, or an answer that is not HTTP", "if there was a connection", [
     at(404),
     new HandshakeError("ERR_HEAD_SYNTAX", ""),
     new HandshakeError("ERR_HEAD_TOO_LARGE", ""),
   ]],
-  ["yes", [408, 425, 429, 500, ...range(502, 599), 600, 999].map(at)],
-  ["no", [
+  ["status 408, 425, 429, or 5xx except 501", "yes", [408, 425, 429, 500, ...range(502, 599), 600, 999].map(at)],
+  ["another status, a redirect, a refusal by `onHandshakeResponse`", "no", [
     ...[200, 204, 301, 302, 307, 308, 400, 402, 403, 405, 406, 407, 409, 410, 418, 421, 422, 426, 451, 499, 501].map(
       at,
     ),
@@ -72,16 +76,23 @@ const ROWS: readonly [again: string, failures: readonly (Error | CloseInfo)[]][]
     new HandshakeError("ERR_HANDSHAKE_RESPONSE", "", 101),
     new HandshakeError("ERR_REDIRECT", "", 302),
   ]],
-  ["no", [403, 407].map(proxied)],
+  ["the proxy answers 403 or 407", "no", [403, 407].map(proxied)],
   [
+    "no permission to connect",
     "no",
     [...["NotCapable", "PermissionDenied"].map((name) => named(name)), coded("EACCES"), coded("EPERM")].map(failed),
   ],
-  ["no", [failed(coded("UNABLE_TO_VERIFY_LEAF_SIGNATURE")), failed(coded("ERR_TLS_CERT_ALTNAME_INVALID"))]],
-  ["if there was a connection", [failed(coded("CERT_HAS_EXPIRED")), failed(coded("CERT_NOT_YET_VALID"))]],
-  ["no", [failed(named("SecurityError"))]],
-  ["no", [new TransportError("ERR_ABORTED", "")]],
-  ["yes", [
+  ["certificate not trusted, or for another name", "no", [
+    failed(coded("UNABLE_TO_VERIFY_LEAF_SIGNATURE")),
+    failed(coded("ERR_TLS_CERT_ALTNAME_INVALID")),
+  ]],
+  ["certificate expired, or not valid yet", "if there was a connection", [
+    failed(coded("CERT_HAS_EXPIRED")),
+    failed(coded("CERT_NOT_YET_VALID")),
+  ]],
+  ["URL refused by the browser", "no", [failed(named("SecurityError"))]],
+  ["`disconnect`, or a signal", "no", [new TransportError("ERR_ABORTED", "")]],
+  ["any other failure of network, proxy, `token`, `headers`, `resolveUrl`; in a page all", "yes", [
     failed(),
     failed(coded("ECONNREFUSED")),
     failed(new HandlerError("token", named("PermissionDenied"))),
@@ -90,21 +101,32 @@ const ROWS: readonly [again: string, failures: readonly (Error | CloseInfo)[]][]
     new TransportError("ERR_PROXY", "is dead"),
     ...[400, 404, 500, 502, 503, 504].map(proxied),
   ]],
-  ["no", [new OptionError(""), new StateError("ERR_UNSUPPORTED", ""), new HandlerError("onSendHandshake", 1)]],
+  ["setting or file that cannot be used, another handler that throws", "no", [
+    new OptionError(""),
+    new StateError("ERR_UNSUPPORTED", ""),
+    new HandlerError("onSendHandshake", 1),
+  ]],
 ];
 
 const asFailure = (failure: Error | CloseInfo): ReconnectFailure =>
   failure instanceof Error ? { failures: 1, error: failure } : { failures: 1, info: failure };
 const NEW: RetryFacts = { wasOpen: false, mayBeStale: false };
 
+const WORDS: Record<Again, string> = {
+  always: "yes",
+  never: "no",
+  wasOpen: "if there was a connection",
+  mayBeStale: "one, with fresh credentials",
+};
+
 describe("FAILURE_RULES", () => {
   it("cover each failure by the first row that fits, and answer as documented", async () => {
     assertEquals(ROWS.length, FAILURE_RULES.length);
-    for (const [index, [again, failures]] of ROWS.entries()) {
-      const { failure: name } = FAILURE_RULES[index]!;
+    for (const [index, [name, again, failures]] of ROWS.entries()) {
       for (const failure of failures.map(asFailure)) {
         const row = FAILURE_RULES.findIndex((rule) => rule.covers(failure, settings()));
-        assertEquals([FAILURE_RULES[row]!.failure, AGAIN_WORDS[FAILURE_RULES[row]!.again]], [name, again]);
+        assertEquals([ROWS[row]![0], WORDS[FAILURE_RULES[row]!.again]], [name, again]);
+        assertEquals(row, index);
         for (const wasOpen of [false, true]) {
           for (const mayBeStale of [false, true]) {
             const expected = again === "yes" || (wasOpen && again.startsWith("if")) ||
@@ -125,7 +147,7 @@ describe("FAILURE_RULES", () => {
         cells(line.trim().slice(before.length))
       );
       const begin = rows.indexOf("failure | another attempt") + 2;
-      const expected = FAILURE_RULES.map(({ failure, again }) => `${failure} | ${AGAIN_WORDS[again]}`);
+      const expected = ROWS.map(([name, again]) => `${name} | ${again}`);
       assertEquals(rows.slice(begin, begin + expected.length), expected, path);
     }
   });

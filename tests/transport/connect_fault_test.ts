@@ -75,7 +75,7 @@ describe("connectFault", () => {
       const { port } = server.address!;
       const client = new WebSocketClient(`wss://${hostname}:${port}/`, {
         rootCertificateFile: root && tlsFile(root),
-        // Without a pause, and not for good.
+        // Without a pause, and not without end.
         reconnect: { minDelay: 0, maxDelay: 0, maxAttempts: 3 },
       });
       const error = await assertRejects(() => client.connect(), TransportError, "Cannot connect");
