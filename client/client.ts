@@ -238,10 +238,9 @@ export class WebSocketClient implements ClientHandlers {
 
   #makeLoop(parts: ClientParts, signal: AbortSignal | undefined): ConnectLoop {
     return new ConnectLoop(parts, {
-      connect: (options) => this.connect(options),
       attach: (opened) => this.#delivery.attach(opened, this.#makeHandler(), this.#handlesMessages),
       connected: (opened, connection) => this.#connected(opened, connection),
-      givenUp: (info) => this.#givenUp(info),
+      dropWaiting: (error) => this.#dropWaiting(error),
       aborted: () => void (this.active = false),
     }, signal);
   }
@@ -322,9 +321,9 @@ export class WebSocketClient implements ClientHandlers {
   }
 
   /**
-   * Connects. Calling it again changes nothing while it connects or is connected.
+   * Connects. Calling it again changes nothing, except after `disconnect`: the last call wins.
    *
-   * @param options A signal that aborts it, or streams instead of a socket.
+   * @param options A signal that aborts it, unless another call waits too; or streams instead of a socket.
    * @returns Resolves after the handshake; with `reconnect` after that of the first attempt that succeeds.
    * @throws {TransportError} If the server cannot be reached, or not in time, or connecting is aborted.
    * @throws {HandshakeError} If the server does not open the WebSocket, or `onHandshakeResponse` refuses it.
@@ -342,11 +341,9 @@ export class WebSocketClient implements ClientHandlers {
     this.#sendBacklog();
   }
 
-  #givenUp(info: CloseInfo | undefined): void {
-    this.#messageLoops.end();
-    this.#extension.givenUp?.(info);
-    const lost = this.#backlog.giveUp();
-    if (lost !== undefined) this.#calls.report(lost);
+  #dropWaiting(error: TransportError | undefined): void {
+    this.#messageLoops.end(error);
+    this.#backlog.giveUp((lost) => this.#calls.report(lost));
   }
 
   /**
@@ -366,7 +363,7 @@ export class WebSocketClient implements ClientHandlers {
   }
 
   /**
-   * Disconnects, and aborts connecting. Calling it again changes nothing.
+   * Disconnects, and aborts connecting: `connect` rejects with `ERR_ABORTED`. Calling it again changes nothing.
    *
    * @param sendClose `true`: with a closing handshake, waiting for the server's close frame. `false`: drops the
    * socket.
@@ -380,13 +377,12 @@ export class WebSocketClient implements ClientHandlers {
     code: number = CloseCode.NormalClosure,
     reason = "",
   ): Promise<CloseInfo | undefined> {
-    const connecting = this.#loop.stop();
-    if (connecting !== undefined) await connecting;
     const { connection } = this;
-    if (connection === undefined) return undefined;
-    if (sendClose) return await connection.close(code, reason);
-    connection.terminate();
-    return await connection.closed;
+    const connecting = this.#loop.stop();
+    if (sendClose) connection?.close(code, reason);
+    else connection?.terminate();
+    await connecting;
+    return await connection?.closed;
   }
 
   /** Disconnects, for `await using`. */
@@ -570,13 +566,14 @@ export class WebSocketClient implements ClientHandlers {
 
   /**
    * Iterates over the messages: see `WebSocketConnection`. With `autoCheckMessages` off, `checkIncoming` fetches them.
-   * With `reconnect` the loop goes on with the next connection, and ends when no other follows.
+   * With `reconnect` the loop goes on with the next connection, and ends when no other follows: with the error that
+   * `onError` gets if reconnecting was given up.
    *
    * @returns The iterator.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<MessageData, undefined> {
-    const { reconnects, phase, connection } = this.#loop;
+    const { reconnects, current } = this.#loop;
     if (!reconnects) return this.#open("read")[Symbol.asyncIterator]();
-    return this.#messageLoops.begin(phase === "connected" ? connection![Symbol.asyncIterator]() : undefined);
+    return this.#messageLoops.begin(current?.[Symbol.asyncIterator]());
   }
 }

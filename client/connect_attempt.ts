@@ -25,6 +25,7 @@ import {
   parseProxy,
 } from "./settings.ts";
 import { assertTls } from "./tls_requirement.ts";
+import type { BytePair } from "../transport/stream.ts";
 
 /** Parts of a client that attempts use. */
 export interface ClientParts {
@@ -126,27 +127,48 @@ function connectorOf({ connector }: ClientExtension, overStream: boolean): Conne
  * Makes an attempt. After it has succeeded, nothing aborts it any more.
  *
  * @param parts The client.
- * @param options Options of `connect`.
- * @param signal Aborts the attempt, besides the signal of the options.
- * @returns The open WebSocket, not attached yet.
+ * @param stream Streams of the program, used instead of a socket.
+ * @param signal Aborts the attempt.
+ * @param take Takes the open WebSocket, not attached yet; at once, so that nothing is aborted in between.
+ * @returns The result of `take`. Rejects if the attempt fails or is aborted; its socket is closed then.
  */
-export async function attemptConnect(
+export async function attemptConnect<Taken>(
   parts: ClientParts,
-  options: ConnectOptions,
+  stream: ConnectOptions["stream"],
   signal: AbortSignal,
-): Promise<OpenedConnection> {
-  assertSettings(parts);
-  const settings = connectionSettings(parts.settings.values);
-  const { clock } = settings;
-  const work = new AbortableWork(parts.settings.values.connectTimeout, clock, [signal, options.signal]);
-  const begun = clock.now();
+  take: (opened: OpenedConnection) => Taken,
+): Promise<Taken> {
+  let work: AbortableWork | undefined;
   try {
-    const opened = await work.run(establish(parts, settings, work, options.stream));
+    assertSettings(parts);
+    const settings = connectionSettings(parts.settings.values);
+    const { clock } = settings;
+    work = new AbortableWork(parts.settings.values.connectTimeout, clock, [signal]);
+    const begun = clock.now();
+    const opened = await work.run(establish(parts, settings, work, stream));
+    // Aborted since: the connector has closed the socket.
+    work.signal.throwIfAborted();
     parts.meter.handshakeTimes.add(clock.now() - begun);
-    return opened;
-  } finally {
     work.end();
+    return take(opened);
+  } catch (error) {
+    if (stream !== undefined) discardStream(stream);
+    throw error;
+  } finally {
+    work?.end();
   }
+}
+
+/**
+ * Ends streams of the program that no connection has taken; without effect on others.
+ *
+ * @param stream The streams.
+ */
+export function discardStream({ readable, writable }: BytePair): void {
+  const reason = new TransportError("ERR_ABORTED", "The connection was given up");
+  // A stream that is taken is locked, and ends with its connection.
+  readable.cancel(reason).catch(() => {});
+  writable.abort(reason).catch(() => {});
 }
 
 async function establish(
@@ -166,7 +188,7 @@ async function establish(
   if (stream === undefined) signal.throwIfAborted();
   return await connector.connect(plan, {
     sendHandshake: (request) => calls.ask("onSendHandshake", () => handlers.onSendHandshake?.(request)),
-    acceptResponse: (response) => acceptResponse(parts, response),
+    acceptResponse: (response) => acceptResponse(parts, response, signal),
   });
 }
 
@@ -232,7 +254,10 @@ function makePlan(
 async function acceptResponse(
   { handlers, calls, extension }: ClientParts,
   response: ClientHandshakeResponse,
+  signal: AbortSignal,
 ): Promise<void> {
+  // The program has given this attempt up, and may be making another.
+  signal.throwIfAborted();
   extension.acceptProtocol?.(response.protocol);
   const answer = await calls.ask("onHandshakeResponse", () => handlers.onHandshakeResponse?.(response));
   if (answer !== false) return;

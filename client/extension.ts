@@ -8,7 +8,8 @@ import type { BinaryForm } from "../connection/binary_form.ts";
 import type { FrameInfo } from "../protocol/frame_header.ts";
 import type { MessageData } from "../protocol/payload.ts";
 import type { ClientConnection, Connector, OpenedConnection } from "./connector.ts";
-import type { CloseInfo, MessageResult } from "../connection/options.ts";
+import type { MessageResult } from "../connection/options.ts";
+import type { RunEnd } from "./reconnect.ts";
 
 /**
  * Asks the program for a value that an attempt needs. A failure counts as one of the network, so that another attempt
@@ -37,6 +38,12 @@ export interface ClientExtension {
    */
   prepareAttempt?(ask: AskProgram): Promise<void>;
   /**
+   * Tells whether credentials besides `headers` and `token` are asked for before each attempt.
+   *
+   * @returns `true`: an attempt after a refusal has fresh ones.
+   */
+  renewsCredentials?(): boolean;
+  /**
    * Completes the request of an attempt.
    *
    * @param headers Its header fields, which may be changed.
@@ -54,8 +61,18 @@ export interface ClientExtension {
   acceptProtocol?(protocol: string): void;
   /** Called when the handshake is done, before any handler. */
   connected?(connection: ClientConnection): void;
-  /** Called when no other connection follows, before any handler; with how the last one ended, if there was one. */
-  givenUp?(info: CloseInfo | undefined): void;
+  /**
+   * Called when `connect` is called before the end of what was disconnected: what begins from now on is for the next
+   * connection.
+   */
+  replaced?(): void;
+  /**
+   * Called when no other connection follows, or only by another call of `connect` (see `replaced`); before any handler.
+   *
+   * @param end How the last connection ended, and why reconnecting did.
+   * @param last `false`: another call of `connect` follows.
+   */
+  givenUp?(end: RunEnd, last: boolean): void;
   /** Takes a message, instead of {@linkcode ClientContext.deliver}. */
   deliver?(data: MessageData, frame?: FrameInfo): MessageResult;
 }

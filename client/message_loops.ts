@@ -5,7 +5,7 @@
  */
 
 import { AsyncQueue } from "../base/async_queue.ts";
-import { CloseCode, ConnectionClosedError } from "../base/errors.ts";
+import { CloseCode, ConnectionClosedError, type TransportError } from "../base/errors.ts";
 import type { MessageData } from "../protocol/payload.ts";
 
 /** Messages of one connection. */
@@ -107,10 +107,14 @@ export class MessageLoops {
     return this.#receiving ??= reconnects ? begin() : undefined;
   }
 
-  /** Ends all loops: there is no next connection. */
-  end(): void {
+  /**
+   * Ends all loops behind the present connection: there is no next one for them.
+   *
+   * @param error Their error; `undefined`: they end as that connection does.
+   */
+  end(error?: TransportError): void {
     this.#receivesRest = true;
-    for (const loop of this.#loops) loop.connections.end(undefined);
+    for (const loop of this.#loops) loop.connections.end(error);
     this.#loops.clear();
   }
 }

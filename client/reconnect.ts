@@ -5,8 +5,9 @@
  */
 
 import type { CloseInfo } from "../connection/options.ts";
-import { HandshakeError, OptionError, TransportError } from "../base/errors.ts";
+import { HandshakeError, OptionError, TransportError, type WebSocketErrorCode } from "../base/errors.ts";
 import { assertNumber } from "../base/ranges.ts";
+import { connectFault } from "../transport/connect_fault.ts";
 
 /** Failed attempt to connect, or loss of a connection. */
 export interface ReconnectFailure {
@@ -25,6 +26,14 @@ export interface ReconnectFailure {
 export interface ReconnectAttempt extends ReconnectFailure {
   /** Time until then, in ms. */
   readonly delay: number;
+}
+
+/** End of what a call of `connect` has begun. */
+export interface RunEnd {
+  /** End of the last connection, if there was one. */
+  readonly info?: CloseInfo | undefined;
+  /** Error of reconnecting that was given up; its cause is what ended it. */
+  readonly error?: TransportError | undefined;
 }
 
 /** Options of reconnecting. */
@@ -52,13 +61,14 @@ export interface ReconnectOptions {
    */
   maxAttempts?: number | undefined;
   /**
-   * Close codes after which the client does not reconnect: of the server's close frame, or else of the client's.
+   * Close codes after which the client does not reconnect: of the server's close frame, or else of the client's. By
+   * default it does after its own 1002 and 1007: bytes of the server were broken, as when a proxy that restarts cuts a
+   * frame.
    * @default {[1000, 1002, 1003, 1005, 1007, 1008, 1009, 1010]}
    */
   terminalCodes?: readonly number[] | undefined;
   /**
-   * Decides about another attempt, instead of `terminalCodes` and the default: none after an error of the program, nor
-   * after a refusal with another status than 408, 425, 429, 500, 502, 503 and 504. None follows if it throws.
+   * Decides about another attempt, instead of `terminalCodes` and the list at `reconnect`. None follows if it throws.
    */
   shouldReconnect?: ((failure: ReconnectFailure) => boolean | Promise<boolean>) | undefined;
   /**
@@ -74,14 +84,18 @@ export type ReconnectSettings =
   & {
     [Name in Exclude<keyof ReconnectOptions, "shouldReconnect">]-?: Exclude<ReconnectOptions[Name], undefined>;
   }
-  & Pick<ReconnectOptions, "shouldReconnect">;
+  & Pick<ReconnectOptions, "shouldReconnect">
+  & {
+    /** Those of `terminalCodes` that count when the client has closed the connection, without an answer. */
+    ownTerminalCodes: readonly number[];
+  };
 
 /** Close codes after which another attempt would fail in the same way, or is not wanted. */
 export const TERMINAL_CODES: readonly number[] = [1000, 1002, 1003, 1005, 1007, 1008, 1009, 1010];
-/** Statuses of a server or a proxy that is unavailable for a while. */
-const TRANSIENT_STATUSES: readonly number[] = [408, 425, 429, 500, 502, 503, 504];
+/** Those by which the client itself tells the server that its bytes are broken: the next ones may not be. */
+const BROKEN_BYTES: readonly number[] = [1002, 1007];
 
-const DEFAULTS: ReconnectSettings = {
+const DEFAULTS: Omit<ReconnectSettings, "ownTerminalCodes"> = {
   minDelay: 500,
   maxDelay: 30_000,
   minUptime: 5_000,
@@ -104,7 +118,7 @@ export function reconnectSettings(
 ): ReconnectSettings | undefined {
   if (option === false) return undefined;
   const given = Object.entries(option === true ? {} : option).filter(([, value]) => value !== undefined);
-  const settings: ReconnectSettings = { ...DEFAULTS, terminalCodes, ...Object.fromEntries(given) };
+  const settings = { ...DEFAULTS, terminalCodes, ...Object.fromEntries(given) };
   for (const name of ["minDelay", "maxDelay", "minUptime"] as const) {
     assertNumber(`reconnect.${name}`, settings[name], 0x7fffffff);
   }
@@ -112,7 +126,137 @@ export function reconnectSettings(
   if (!Array.isArray(settings.terminalCodes)) {
     throw new OptionError(`The setting "reconnect.terminalCodes" is "${settings.terminalCodes}" instead of an array`);
   }
-  return settings;
+  const byProgram = settings.terminalCodes !== terminalCodes;
+  const ownTerminalCodes = settings.terminalCodes.filter((code) => byProgram || !BROKEN_BYTES.includes(code));
+  return { ...settings, ownTerminalCodes };
+}
+
+// ---- Failures ----------------------------------------------------------------------------------------------------
+
+/** Facts about the client that decide together with a failure. */
+export interface RetryFacts {
+  /** `true` if `connect` has brought a connection: address, permission and trust were right then. */
+  readonly wasOpen: boolean;
+  /** `true` if credentials are asked for before each attempt, and those of one attempt were refused since. */
+  readonly mayBeStale: boolean;
+}
+
+/** Answer to a kind of failure: another attempt always, never, or if a fact of {@linkcode RetryFacts} holds. */
+export type Again = "always" | "never" | keyof RetryFacts;
+
+/** Kind of failure, and the answer to it. */
+export interface FailureRule {
+  /** Answer. */
+  readonly again: Again;
+  /**
+   * Tells whether a failure is of this kind.
+   *
+   * @param failure The failure; it is of no kind of an earlier row.
+   * @param settings Settings of reconnecting.
+   * @returns `true` if it is.
+   */
+  covers(failure: ReconnectFailure, settings: ReconnectSettings): boolean;
+}
+
+/** Codes of answers that are not HTTP, as a port gives them while something else is behind it. */
+const NO_HTTP: readonly WebSocketErrorCode[] = ["ERR_HEAD_SYNTAX", "ERR_HEAD_TOO_LARGE"];
+
+/**
+ * Kinds of failures, each with a row in `docs/client.md` and at the option `reconnect`; the first one that covers a
+ * failure decides. A failure that only a person can mend ends the client, so that the program is told; others do not.
+ * After a connection more kinds are known to pass: address, permission and trust were right once.
+ */
+export const FAILURE_RULES: readonly FailureRule[] = [
+  {
+    // the server closes with a code of `terminalCodes`
+    again: "never",
+    covers: ({ info }, { terminalCodes }) => info?.received !== undefined && terminalCodes.includes(info.received.code),
+  },
+  {
+    // the client closes with such a code; by default not 1002 and 1007
+    again: "never",
+    covers: ({ info }, { ownTerminalCodes }) =>
+      info?.sent !== undefined && info.received === undefined && ownTerminalCodes.includes(info.sent.code),
+  },
+  {
+    // the connection is lost, its bytes are broken (1002, 1007), another close code
+    again: "always",
+    covers: ({ info }) => info !== undefined,
+  },
+  {
+    // status 401
+    again: "mayBeStale",
+    covers: ({ error }) => statusOf(error) === 401,
+  },
+  {
+    // status 404, or an answer that is not HTTP
+    again: "wasOpen",
+    covers: ({ error }) => statusOf(error) === 404 || error instanceof HandshakeError && NO_HTTP.includes(error.code),
+  },
+  {
+    // status 408, 425, 429, or 5xx except 501
+    again: "always",
+    covers: ({ error }) => isTransient(statusOf(error)),
+  },
+  {
+    // another status, a redirect, a refusal by `onHandshakeResponse`
+    again: "never",
+    covers: ({ error }) => error instanceof HandshakeError,
+  },
+  {
+    // the proxy answers 403 or 407
+    again: "never",
+    covers: ({ error }) => [403, 407].includes(statusOfProxy(error)),
+  },
+  {
+    // no permission to connect
+    again: "never",
+    covers: ({ error }) => connectFault(error) === "permission",
+  },
+  {
+    // certificate not trusted, or for another name
+    again: "never",
+    covers: ({ error }) => connectFault(error) === "certificate",
+  },
+  {
+    // certificate expired, or not valid yet
+    again: "wasOpen",
+    covers: ({ error }) => connectFault(error) === "expired",
+  },
+  {
+    // URL refused by the browser
+    again: "never",
+    covers: ({ error }) => connectFault(error) === "url",
+  },
+  {
+    // `disconnect`, or a signal
+    again: "never",
+    covers: ({ error }) => error instanceof TransportError && error.code === "ERR_ABORTED",
+  },
+  {
+    // any other failure of network, proxy, `token`, `headers`, `resolveUrl`; in a page all
+    again: "always",
+    covers: ({ error }) => error instanceof TransportError,
+  },
+  {
+    // setting or file that cannot be used, another handler that throws
+    again: "never",
+    covers: () => true,
+  },
+];
+
+/** The status of a refusal; 0 for other errors. */
+function statusOf(error: unknown): number {
+  return error instanceof HandshakeError ? error.status : 0;
+}
+
+function statusOfProxy(error: unknown): number {
+  return error instanceof TransportError && error.code === "ERR_PROXY" ? statusOf(error.cause) : 0;
+}
+
+/** RFC 9110 §15: an unknown status counts as the x00 of its class, and one from 600 on as a 5xx. */
+function isTransient(status: number): boolean {
+  return [408, 425, 429].includes(status) || (status >= 500 && status !== 501);
 }
 
 /**
@@ -120,15 +264,18 @@ export function reconnectSettings(
  *
  * @param failure The failure.
  * @param settings Settings of reconnecting.
+ * @param facts Facts about the client.
  * @returns `true` if another attempt is made.
  */
-export async function isWorthRetrying(failure: ReconnectFailure, settings: ReconnectSettings): Promise<boolean> {
+export async function isWorthRetrying(
+  failure: ReconnectFailure,
+  settings: ReconnectSettings,
+  facts: RetryFacts,
+): Promise<boolean> {
   if (settings.maxAttempts > 0 && failure.failures >= settings.maxAttempts) return false;
   if (settings.shouldReconnect !== undefined) return await settings.shouldReconnect(failure) === true;
-  const { info, error } = failure;
-  if (info !== undefined) return !settings.terminalCodes.includes((info.received ?? info.sent ?? info).code);
-  if (error instanceof HandshakeError) return TRANSIENT_STATUSES.includes(error.status);
-  return error instanceof TransportError && error.code !== "ERR_ABORTED";
+  const { again } = FAILURE_RULES.find((rule) => rule.covers(failure, settings))!;
+  return again === "always" || (again !== "never" && facts[again]);
 }
 
 /** Longest `Retry-After` that is respected, in ms. */

@@ -81,14 +81,14 @@ export class SendBacklog {
   /**
    * Drops all messages: no other connection follows.
    *
-   * @returns An error that counts them; `undefined` if there were none.
+   * @param onError Called with an error that counts them, if there are some.
    */
-  giveUp(): TransportError | undefined {
+  giveUp(onError: (error: TransportError) => void): void {
     const { count, size } = this;
-    if (count === 0) return undefined;
+    if (count === 0) return;
     this.#messages = [];
     this.#size = 0;
     const message = `${count} messages of ${size} bytes that waited for a connection were not sent`;
-    return new TransportError("ERR_QUEUE_LOST", message);
+    onError(new TransportError("ERR_QUEUE_LOST", message));
   }
 }

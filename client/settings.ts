@@ -138,7 +138,27 @@ export interface WebSocketClientOptions extends ConnectionOptions, ClientHandler
   maxRedirects?: number | undefined;
   /**
    * Reconnect when the connection is lost or cannot be made; an object says how. Loops over the messages go on with
-   * the next connection.
+   * the next connection. `onReconnecting` is called before each attempt, and `onError` when none follows a failure.
+   *
+   * | failure | another attempt |
+   * |---|---|
+   * | the server closes with a code of `terminalCodes` | no |
+   * | the client closes with such a code; by default not 1002 and 1007 | no |
+   * | the connection is lost, its bytes are broken (1002, 1007), another close code | yes |
+   * | status 401 | one, with fresh credentials |
+   * | status 404, or an answer that is not HTTP | if there was a connection |
+   * | status 408, 425, 429, or 5xx except 501 | yes |
+   * | another status, a redirect, a refusal by `onHandshakeResponse` | no |
+   * | the proxy answers 403 or 407 | no |
+   * | no permission to connect | no |
+   * | certificate not trusted, or for another name | no |
+   * | certificate expired, or not valid yet | if there was a connection |
+   * | URL refused by the browser | no |
+   * | `disconnect`, or a signal | no |
+   * | any other failure of network, proxy, `token`, `headers`, `resolveUrl`; in a page all | yes |
+   * | setting or file that cannot be used, another handler that throws | no |
+   *
+   * "If there was a connection" and "fresh credentials": see `docs/client.md`.
    * @default {false}
    */
   reconnect?: boolean | ReconnectOptions | undefined;

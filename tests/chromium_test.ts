@@ -80,7 +80,7 @@ describePeer("Chromium", ["Chromium", "deno bundle"], (command) => {
     const script = await bundleScript(fileURLToPath(new URL("../browser.ts", import.meta.url)));
     assert(!/node:|\bDeno\b|\bBun\b/.test(script));
     const size = gzipSync(script, { level: 9 }).length;
-    assert(size < 26 * 1024, `${size} bytes minified and gzipped: what has come in?`);
+    assert(size < 28 * 1024, `${size} bytes minified and gzipped: what has come in?`);
     const { server, agreed } = await startSite({ "browser.js": script }, { compression: true });
     const url = `http://127.0.0.1:${server.address!.port}/`;
     await withChromium(command, async (browser) => {
@@ -113,6 +113,20 @@ describePeer("Chromium", ["Chromium", "deno bundle"], (command) => {
       );
       assertEquals(browser.complaints, []);
     });
+  });
+
+  it("connects where effects run twice, as in React's StrictMode, and leaves one connection", async () => {
+    const script = await bundleScript(fileURLToPath(new URL("../browser.ts", import.meta.url)));
+    const { server } = await startSite({ "browser.js": script });
+    await withChromium(command, async (browser) => {
+      const page = await browser.open(`http://127.0.0.1:${server.address!.port}/`);
+      assertEquals(await page.evaluate(STRICT_MODE), ["connect", "echo", "open"]);
+      await until(() => server.connections.size === 1, "the end of the first");
+      await page.evaluate("unmount().then(() => client.connect()).then(() => client.disconnect())");
+      assertEquals(await page.evaluate("events.join()"), "connect,echo,disconnect,connect,disconnect");
+      assertEquals([browser.complaints, server.connections.size], [[], 0]);
+    });
+    await server.stop();
   });
 
   // ---- The live inbox ------------------------------------------------------------------------------------------
@@ -340,6 +354,34 @@ const USE_OF_CLIENT = `(async () => {
   await client.connect();
   window.client = client;
   return { same, bytes, error, extension, protocol: client.protocol, info, events: window.events = events };
+})()`;
+
+/** Script of a page whose effect is mounted, unmounted, and mounted again in one turn. */
+const STRICT_MODE = `(async () => {
+  const { WebSocketClient } = await import("/browser.js");
+  window.events = [];
+  const done = Promise.withResolvers();
+  window.client = new WebSocketClient("ws://" + location.host + "/x", {
+    protocols: ["b"],
+    reconnect: true,
+    onConnect: () => {
+      events.push("connect");
+      client.send("echo");
+    },
+    onMessageReceived: (text) => {
+      events.push(text);
+      done.resolve();
+    },
+    onDisconnect: () => events.push("disconnect"),
+  });
+  const effect = () => {
+    client.connect();
+    return () => client.disconnect();
+  };
+  effect()();
+  window.unmount = effect();
+  await done.promise;
+  return [...events, client.state];
 })()`;
 
 /** Signs in, has a customer send texts that would be markup and places that are none, and opens the chat. */

@@ -37,6 +37,8 @@ export interface LoopOwner {
 interface Loop {
   session: InboxSession | undefined;
   queue: AsyncQueue<LoopItem>;
+  /** `true`: it ends with the connection that another call of `connect` replaces. */
+  leaves: boolean;
 }
 
 /** Loops of one receiver, and the notifications that wait for the first of them. */
@@ -103,15 +105,25 @@ export class NotificationLoops {
     this.#loops.clear();
   }
 
+  /** Another call of `connect` replaces the connection, which has not ended: loops that begin now are for the next. */
+  replace(): void {
+    for (const loop of this.#loops) loop.leaves = true;
+  }
+
   /**
    * Ends all loops with the last connection.
    *
    * @param error Their error; `undefined`: they end without one.
+   * @param last `false`: the connection was replaced, and loops that have begun since go on.
    */
-  end(error: unknown): void {
-    this.#ended = { error };
-    // A later connection brings nothing for these loops.
-    this.abandon(error);
+  end(error: unknown, last = true): void {
+    if (last) this.#ended = { error };
+    for (const loop of this.#loops) {
+      if (!last && !loop.leaves) continue;
+      // A later connection brings nothing for it.
+      loop.queue.end(error);
+      this.#loops.delete(loop);
+    }
   }
 
   /**
@@ -154,7 +166,7 @@ export class NotificationLoops {
   }
 
   #open(): Loop {
-    const loop = { session: this.#session, queue: new AsyncQueue<LoopItem>() };
+    const loop = { session: this.#session, queue: new AsyncQueue<LoopItem>(), leaves: false };
     for (const item of this.takeWaiting()) {
       if (this.#owner.isForLoops(item.pending)) loop.queue.push(item);
       else item.pending.end(true);

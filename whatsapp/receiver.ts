@@ -18,6 +18,7 @@ import { assertSecrets } from "../base/secrets.ts";
 import { isVisibleAscii } from "../base/token.ts";
 import { extendClient, WebSocketClient } from "../client/client.ts";
 import type { ClientConnection } from "../client/connector.ts";
+import type { RunEnd } from "../client/reconnect.ts";
 import { recordMatches, type WhatsAppFilter } from "../cloud_api/filter.ts";
 import type { WhatsAppMessage } from "../cloud_api/messages.ts";
 import { parseNotification } from "../cloud_api/parse.ts";
@@ -158,10 +159,12 @@ export class WhatsAppReceiver extends WebSocketClient {
       terminalCodes: [InboxCloseCode.BadMessage, InboxCloseCode.NameConflict],
       handlesMessages: () => this.#handlesRecords,
       prepareAttempt: (ask) => this.#askForToken(ask),
+      renewsCredentials: () => typeof this.receiverToken === "function",
       completeRequest: (headers, protocols, sendsHeaders) => this.#showToken(headers, protocols, sendsHeaders),
       acceptProtocol: (protocol) => this.#acceptProtocol(protocol),
       connected: (connection) => this.#connected(connection),
-      givenUp: (info) => this.#givenUp(info),
+      replaced: () => this.#loops.replace(),
+      givenUp: (end, last) => this.#givenUp(end, last),
       deliver: (data, frame) => this.#deliver(data, frame),
     });
   }
@@ -327,12 +330,10 @@ export class WhatsAppReceiver extends WebSocketClient {
   }
 
   /** Loops end with the last connection. */
-  #givenUp(info: CloseInfo | undefined): void {
+  #givenUp({ info, error }: RunEnd, last: boolean): void {
     // Without a connection the only loops are those that wait for the next one.
-    const { received, code } = info ?? { received: undefined, code: CloseCode.AbnormalClosure };
-    const lost = this.#failure ??
-      new TransportError("ERR_CONNECTION_LOST", `The connection was lost without a close frame (${code})`);
-    this.#loops.end(received === undefined || this.#failure !== undefined ? lost : undefined);
+    const lost = new TransportError("ERR_CONNECTION_LOST", "The connection was lost without a close frame (1006)");
+    this.#loops.end(this.#failure ?? error ?? (info?.received ? undefined : lost), last);
   }
 
   /** Hands over a message: raw text first, then one call a record. */

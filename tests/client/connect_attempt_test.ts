@@ -47,7 +47,12 @@ function makeRig(options: ClientOptions = {}, handlers: ClientHandlers = {}, ext
   const target = new ConnectTarget(settings);
   const parts = { handlers, settings, target, calls, meter, extension: { connector, ...extension } };
   const never = new AbortController().signal;
-  return { parts, clock, plans, attempt: (signal = never) => attemptConnect(parts, {}, signal) };
+  return {
+    parts,
+    clock,
+    plans,
+    attempt: (signal = never) => attemptConnect(parts, undefined, signal, (opened) => opened),
+  };
 }
 
 describe("AbortableWork", () => {
@@ -132,6 +137,22 @@ describe("attemptConnect", () => {
     await assertRejects(() => attempt(), OptionError, "port");
     assertThrows(() => assertSettings(makeRig({ compression: true }).parts), StateError, "no compression");
     assertEquals(plans, []);
+  });
+
+  it("is taken or given up, in whichever microtask it is aborted", async () => {
+    const outcomes = new Set<string>();
+    for (let steps = 0; steps < 30; steps++) {
+      const controller = new AbortController();
+      const { parts } = makeRig();
+      let taken = "";
+      const attempt = attemptConnect(parts, undefined, controller.signal, () => {
+        taken = controller.signal.aborted ? "taken too late" : "taken";
+      });
+      for (let step = 0; step < steps; step++) await Promise.resolve();
+      controller.abort();
+      outcomes.add(await attempt.then(() => `resolved, ${taken}`, () => `rejected, ${taken}`));
+    }
+    assertEquals([...outcomes], ["rejected, ", "resolved, taken"]);
   });
 
   it("ends in time while the program is asked, and connects nowhere after that", async () => {

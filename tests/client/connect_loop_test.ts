@@ -418,19 +418,39 @@ describe("WebSocketClient with reconnect, in odd moments", () => {
     }
   });
 
-  it("rejects connect() when there will be no connection, instead of leaving it pending", async () => {
+  it("goes on after an end that it would leave at that, if connect() is called since, as it does later", async () => {
     await using there = await new ComingAndGoing().start();
     const outcome = defer<unknown>();
-    const errors: unknown[] = [];
+    const reconnecting: unknown[] = [];
     const client: WebSocketClient = new WebSocketClient(there.url, {
       reconnect: QUICK,
       onDisconnect: () => void client.connect().then(() => outcome.resolve("connected"), outcome.resolve),
-      onError: (error) => errors.push(error),
+      // Not at once: the server would be asked without end.
+      onReconnecting: ({ info }) => void reconnecting.push(info?.code),
+      onError: outcome.resolve,
     });
     await client.connect();
     for (const connection of there.server.connections) connection.close(1000);
+    assertEquals([await outcome.promise, client.state, reconnecting], ["connected", "open", [1000]]);
+    client.onDisconnect = undefined;
+    await client.disconnect();
+  });
+
+  it("gives up such a connect() with its signal", async () => {
+    await using there = await new ComingAndGoing().start();
+    const [outcome, waits] = [defer<unknown>(), defer<void>()];
+    const stop = new AbortController();
+    const client: WebSocketClient = new WebSocketClient(there.url, {
+      reconnect: { minDelay: 100_000, maxDelay: 100_000 },
+      onDisconnect: () => void client.connect({ signal: stop.signal }).catch(outcome.resolve),
+      onReconnecting: () => waits.resolve(),
+    });
+    await client.connect();
+    for (const connection of there.server.connections) connection.close(1000);
+    await waits.promise;
+    stop.abort();
     assertInstanceOf(await outcome.promise, TransportError);
-    assertEquals([client.state, errors], ["closed", []]);
+    assertEquals(client.state, "closed");
   });
 
   it("rejects connect() when an option of reconnecting is out of range, and connects later", async () => {

@@ -21,6 +21,19 @@ leaf leaf
 leaf other
 rm -f ca.key ca.srl
 
+# dated NAME FROM UNTIL: a self-signed leaf, valid from and until these times (YYYYMMDDHHMMSSZ).
+dated() {
+  openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$1.key" -subj "/CN=localhost" -out "$1.csr"
+  mkdir db && : > db/index.txt && echo 01 > db/serial
+  printf '[ca]\ndefault_ca=c\n[c]\ndatabase=db/index.txt\nserial=db/serial\nnew_certs_dir=db\ndefault_md=sha256\npolicy=p\n' > db/conf
+  printf '[p]\ncommonName=supplied\n[e]\nbasicConstraints=CA:FALSE\nkeyUsage=digitalSignature\n' >> db/conf
+  printf 'extendedKeyUsage=serverAuth\nsubjectAltName=DNS:localhost,IP:127.0.0.1\n' >> db/conf
+  openssl ca -batch -config db/conf -selfsign -keyfile "$1.key" -in "$1.csr" -startdate "$2" -enddate "$3" \
+    -extensions e -notext -out "$1.pem"
+  rm -r "$1.csr" db
+}
+dated expired 20200101000000Z 20210101000000Z
+
 # The key of the leaf in every form that is taken, or refused by name.
 pkcs8() { openssl pkcs8 -topk8 -in leaf.key -passout pass:secret -out "$@"; }
 pkcs8 pkcs8-aes128-sha1.key -v2 aes-128-cbc -v2prf hmacWithSHA1
