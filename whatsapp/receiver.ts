@@ -23,7 +23,7 @@ import { recordMatches, type WhatsAppFilter } from "../cloud_api/filter.ts";
 import type { WhatsAppMessage } from "../cloud_api/messages.ts";
 import { parseNotification } from "../cloud_api/parse.ts";
 import type { WhatsAppRecord, WhatsAppStatus } from "../cloud_api/records.ts";
-import type { CloseInfo, MessageResult } from "../connection/options.ts";
+import type { MessageResult } from "../connection/options.ts";
 import { dataForm } from "../inbox/data_form.ts";
 import {
   badMessage,
