@@ -6,6 +6,7 @@
  */
 
 import { concatAll } from "../base/bytes.ts";
+import type { PieceReader } from "../protocol/collected_request.ts";
 
 /** Number of microtasks in which a piece that is ready has come: a form takes 11 on Deno, a text 1. */
 const TICKS = 16;
@@ -14,11 +15,11 @@ const MAX_AHEAD = 64 * 1024;
 /** Most pieces that are read ahead: a source without end must not hold up other connections. */
 const MAX_PIECES = 16;
 
-type Piece = ReadableStreamReadResult<Uint8Array>;
+type Piece = Awaited<ReturnType<PieceReader["read"]>>;
 
 /** Reads a body. */
 export class ResponseBody {
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #reader: PieceReader;
   /** Pieces that were read ahead. */
   #ahead: Uint8Array = new Uint8Array(0);
   /** A read that has begun. */

@@ -63,7 +63,7 @@ describe("await stop() within a handler", () => {
     const socket = await RawSocket.connect(server.address!.port);
     await socket.write(GET);
     const response = await socket.readText();
-    assert(response.includes("connection: close") && response.includes("\r\nstopped undefined\r\n"), response);
+    assert(response.includes("connection: close") && response.endsWith("\r\n\r\nstopped undefined"), response);
     await socket.close();
     assertEquals([(await other.connection!.closed).code, server.connections.size], [1001, 0]);
     await until(() => clock.pending === 0, "the end of the last connection");
@@ -85,7 +85,7 @@ describe("await stop() within a handler", () => {
     await both.promise;
     await server.stop();
     for (const socket of sockets) {
-      assert((await socket.readText()).includes("\r\nstopped\r\n"));
+      assert((await socket.readText()).endsWith("\r\n\r\nstopped"));
       await socket.close();
     }
   });
@@ -117,8 +117,8 @@ describe("await stop() within a handler", () => {
     await turns(5);
     assertEquals(stopped, false);
     slow.resolve();
-    assert((await waiting.readText()).includes("\r\nslow\r\n"));
-    assert((await stopping.readText()).includes("\r\nstopped\r\n"));
+    assert((await waiting.readText()).endsWith("\r\n\r\nslow"));
+    assert((await stopping.readText()).endsWith("\r\n\r\nstopped"));
     for (const socket of [waiting, stopping]) await socket.close();
   });
 
@@ -201,7 +201,7 @@ describe("stop()", () => {
     const stopped = server.stop();
     await until(() => !server.active, "the beginning of the stop");
     answer.resolve(new Response("in time"));
-    assert((await socket.readText()).includes("\r\nin time\r\n"));
+    assert((await socket.readText()).endsWith("\r\n\r\nin time"));
     await socket.close();
     await stopped;
   });
