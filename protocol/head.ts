@@ -186,6 +186,7 @@ export interface Head {
 export class HeadReader {
   #maxHeadSize: number;
   #maxHeaderFields: number;
+  readonly #ofClient: boolean;
   /** The current line so far, if a chunk ended in it. */
   #line: Uint8Array = EMPTY;
   #lineLength = 0;
@@ -198,8 +199,10 @@ export class HeadReader {
    * Makes a reader.
    *
    * @param limits Limits of the head.
+   * @param kind `"request"` refuses clients of other protocols at their first bytes.
    */
-  constructor(limits: HeadLimits = {}) {
+  constructor(limits: HeadLimits = {}, kind: "request" | "any" = "any") {
+    this.#ofClient = kind === "request";
     this.#maxHeadSize = limits.maxHeadSize ?? 16 * 1024;
     this.#maxHeaderFields = limits.maxHeaderFields ?? 128;
   }
@@ -225,7 +228,9 @@ export class HeadReader {
   push(chunk: Uint8Array, start = 0): number {
     let at = start;
     while (at < chunk.length && this.#head === undefined) {
-      if (this.#startLine === undefined && this.#lineLength === 0) assertClientByte(chunk[at]!, this.#size > 0);
+      if (this.#ofClient && this.#startLine === undefined && this.#lineLength === 0) {
+        assertClientByte(chunk[at]!, this.#size > 0);
+      }
       const newline = chunk.indexOf(LF, at);
       const end = newline === -1 ? chunk.length : newline + 1;
       this.#count(end - at);
@@ -269,7 +274,7 @@ export class HeadReader {
       // RFC 9112 §2.2: empty lines before a request line are ignored.
       if (last === start) return;
       this.#startLine = decodeLine(bytes, start, last);
-      assertClientLine(this.#startLine);
+      if (this.#ofClient) assertClientLine(this.#startLine);
     } else if (last === start) {
       this.#line = EMPTY;
       this.#head = { startLine: this.#startLine, fields: this.#fields };

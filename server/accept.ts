@@ -118,7 +118,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#transport = transport;
     this.#connection = connection;
     this.#host = host;
-    this.#headReader = new HeadReader(host.settings());
+    this.#headReader = new HeadReader(host.settings(), "request");
     this.#memory = new RequestMemory(host.bodies, this);
     this.#timer = new RequestTimer(host.settings, () => this.#timeOut());
   }
@@ -382,7 +382,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#replying = false;
     if (this.#state !== "answering") return;
     this.#state = "head";
-    this.#headReader = new HeadReader(this.#host.settings());
+    this.#headReader = new HeadReader(this.#host.settings(), "request");
     this.#body = undefined;
     // The time that the next request takes begins anew.
     this.#memory.release();

@@ -372,7 +372,7 @@ function fuzzHead(random: Random): void {
   const limits = { maxHeadSize: random.pick([0, 200, 16_384]), maxHeaderFields: random.pick([0, 2, 128]) };
   const limit = random.pick([0, 3, 1000]);
   compareChunkings(random, bytes, (chunks, events) => {
-    const reader = new HeadReader(limits);
+    const reader = new HeadReader(limits, "request");
     let body: BodyReader | undefined;
     const received: number[] = [];
     for (const chunk of chunks) {

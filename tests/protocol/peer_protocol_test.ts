@@ -99,7 +99,7 @@ describe("ServerGreeting", () => {
 describe("clients that do not speak HTTP", () => {
   const refusal = (text: string | Uint8Array, size: number): string => {
     const bytes = typeof text === "string" ? encode(text) : text;
-    const reader = new HeadReader();
+    const reader = new HeadReader({}, "request");
     for (let at = 0; at < bytes.length; at += size) {
       try {
         reader.push(bytes.subarray(at, at + size));
@@ -134,6 +134,12 @@ describe("clients that do not speak HTTP", () => {
         assertEquals(told.startsWith(message), true, `${told} at ${size}`);
       }
     }
+  });
+
+  it("are of no interest to a reader of other heads", () => {
+    const reader = new HeadReader();
+    reader.push(encode("SSH-2.0-x\r\nA: b\r\n\r\n"));
+    assertEquals(reader.head?.startLine, "SSH-2.0-x");
   });
 
   it("are told from HTTP: methods of any name, and the same bytes elsewhere in a head", () => {
