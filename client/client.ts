@@ -557,11 +557,9 @@ export class WebSocketClient implements ClientHandlers {
    * waits, and no other connection follows; with a {@linkcode StateError} if the client is not connected.
    */
   async receive(): Promise<MessageData> {
-    const { reconnects } = this.#loop;
-    const messages = this.#messageLoops.receiving(reconnects, () => this[Symbol.asyncIterator]());
-    return await (messages === undefined
-      ? this.#open("receive").receive()
-      : receiveNext(messages, () => this.connection));
+    const messages = this.#messageLoops.receiving(this.#loop.reconnects, () => this[Symbol.asyncIterator]());
+    if (messages === undefined) return await this.#open("receive").receive();
+    return await receiveNext(messages, () => this.connection);
   }
 
   /**

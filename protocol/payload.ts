@@ -81,7 +81,12 @@ export function toPayload(data: unknown, action: string): Payload | Blob {
  * @returns `true` for a string, and for a `Uint8Array` that is not empty: an empty one may be detached.
  */
 export function isReadyPayload(data: unknown): data is Payload {
-  return typeof data === "string" || (ArrayBuffer.isView(data) && data instanceof Uint8Array && data.length > 0);
+  try {
+    return typeof data === "string" || (data instanceof Uint8Array && data.length > 0);
+  } catch {
+    // An object that only has the prototype of one.
+    return false;
+  }
 }
 
 /**
