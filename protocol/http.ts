@@ -272,16 +272,20 @@ export function planResponse(
 ): ResponsePlan {
   const { status, statusText, headers } = response;
   const fields: [string, string][] = [];
-  for (const [name, value] of headers) {
-    const ours = CONNECTION_FIELDS.has(name) || name === "content-length";
-    if (!ours && !(content.decoded && name === "content-encoding")) fields.push([name, value]);
+  let dated = false;
+  let declared = "";
+  for (const field of headers) {
+    const [name, value] = field;
+    if (name === "content-length") declared = value;
+    else if (!CONNECTION_FIELDS.has(name) && !(content.decoded && name === "content-encoding")) fields.push(field);
+    if (name === "date") dated = true;
   }
-  if (!headers.has("date")) fields.push(["date", date]);
+  if (!dated) fields.push(["date", date]);
   // RFC 9110 §6.4.1: answers to HEAD, 204 and 304 have no content.
   const isEmpty = status === 204 || status === 304;
   const hasBody = response.body !== null && !isEmpty && request.method !== "HEAD";
   // RFC 9110 §8.6: 204 has no length; that of a 304 would be one of a response that was not made.
-  const length = isEmpty ? undefined : contentLength(response, request.method, content);
+  const length = isEmpty ? undefined : contentLength(response, request.method, content, declared);
   const chunked = hasBody && length === undefined && request.minorVersion === 1;
   if (length !== undefined) fields.push(["content-length", String(length)]);
   if (chunked) fields.push(["transfer-encoding", "chunked"]);
@@ -299,21 +303,20 @@ export function planResponse(
 }
 
 /** The length to announce; `undefined`: none. */
-function contentLength(response: Response, method: string, content: ResponseContent): number | undefined {
+function contentLength(
+  response: Response,
+  method: string,
+  content: ResponseContent,
+  declared: string,
+): number | undefined {
   if (content.length !== undefined) return content.length;
   // An answer to HEAD has the length of the one to GET, which only the program knows.
   if (response.body === null && method !== "HEAD") return 0;
-  return content.decoded ? undefined : declaredLength(response.headers);
+  return content.decoded ? undefined : declaredLength(declared);
 }
 
-/**
- * Reads the length that a response declares.
- *
- * @param headers The header fields.
- * @returns The length in bytes; `undefined` if there is none, or it is malformed.
- */
-export function declaredLength(headers: Headers): number | undefined {
-  const value = headers.get("content-length") ?? "";
+/** The length that a response declares; `undefined` if there is none, or it is malformed. */
+function declaredLength(value: string): number | undefined {
   if (value === "") return undefined;
   for (let at = 0; at < value.length; at++) if (digitValue(value.charCodeAt(at)) >= 10) return undefined;
   const length = Number(value);

@@ -27,9 +27,9 @@ import { HandlerError, HandshakeError, HttpError, TransportError } from "../base
 import { type UpgradeRequest, wantsWebSocket } from "../protocol/handshake.ts";
 import { timeHandler } from "../base/handler_time.ts";
 import { type Head, type HeaderFields, HeadReader, parseRequestLine, type RequestLine } from "../protocol/head.ts";
-import { abortRequest, onSignalRead } from "../protocol/abortable_request.ts";
+import { AbortableRequest, abortRequest, onSignalRead } from "../protocol/abortable_request.ts";
 import { bodyFraming, makeRequest, refusalResponse, textResponse } from "../protocol/http.ts";
-import { answerHandshake, checkHost, receiveHandshake } from "./received_request.ts";
+import { answerHandshake, checkHost, type ReceivedRequest, receiveHandshake } from "./received_request.ts";
 import { RequestBody } from "../protocol/request_body.ts";
 import { RequestMemory } from "./request_memory.ts";
 import { RequestTimer } from "./request_timer.ts";
@@ -83,8 +83,8 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   readonly #memory: RequestMemory;
   /** Set if bytes were dropped for lack of memory: no request can follow. */
   #overloaded = false;
-  /** Aborts the signal of the request that the program is answering. */
-  #abortAnswer: ((reason: unknown) => void) | undefined;
+  /** The request that the program is answering, whose signal may abort. */
+  #asked: AbortableRequest | ReceivedRequest | undefined;
   /** Set while the program makes the response. */
   #awaitsResponse = false;
 
@@ -260,7 +260,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
 
   #handleUpgrade(line: RequestLine, fields: HeaderFields): void {
     const { upgrade, request } = receiveHandshake(line, fields, this.#host.settings());
-    this.#abortAnswer = (reason) => request.abort(reason);
+    this.#asked = request;
     setRequest(this.#connection, request);
     this.#state = "deciding";
     const allowed = this.#host.allow(this.#connection, () => this.#state === "deciding");
@@ -276,22 +276,23 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   }
 
   /** The program wants to know when the peer leaves. */
-  #watchPeer(): void {
+  readonly #watchPeer = (): void => {
     this.#signalRead = true;
     if (this.#peerEnded) this.#abortRequest();
-    else if (this.#abortAnswer !== undefined && !this.#overloaded) this.#awaitDecision();
-  }
+    else if (this.#asked !== undefined && !this.#overloaded) this.#awaitDecision();
+  };
 
   /** Aborts `request.signal`: the program's answer is not needed any more. */
   #abortRequest(reason: unknown = new TransportError("ERR_CONNECTION_LOST", GONE)): void {
-    const abort = this.#abortAnswer;
-    this.#abortAnswer = undefined;
-    abort?.(reason);
+    const request = this.#asked;
+    this.#asked = undefined;
+    if (request instanceof AbortableRequest) abortRequest(request, reason);
+    else request?.abort(reason);
   }
 
   #decide(upgrade: UpgradeRequest, allowed: AllowDecision): void {
     if (this.#state !== "deciding") return dropAnswer(allowed);
-    this.#abortAnswer = undefined;
+    this.#asked = undefined;
     this.#timer.cancel();
     if (allowed !== false && !(allowed instanceof Response)) {
       return this.#upgrade(upgrade, allowed === true ? undefined : allowed);
@@ -330,8 +331,8 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     const request = makeRequest(line, fields, this.#connection.encrypted, body.stream);
     this.#state = "answering";
     this.#signalRead = false;
-    onSignalRead(request, () => this.#watchPeer());
-    this.#abortAnswer = (reason) => abortRequest(request, reason);
+    onSignalRead(request, this.#watchPeer);
+    this.#asked = request;
     this.#answer(request, line, allowsNext(line, fields, this.#requests, this.#host.settings().maxRequests));
   }
 
@@ -352,7 +353,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     const keepAlive = mayKeepAlive && done && error === undefined && !this.#overloaded && !this.#stopping;
     try {
       await this.#writer.send(response, line, keepAlive);
-      this.#abortAnswer = undefined;
+      this.#asked = undefined;
       if (keepAlive) this.#nextRequest();
       else this.#linger();
     } catch (error) {

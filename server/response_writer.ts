@@ -62,13 +62,16 @@ export class ResponseWriter {
     keepAlive: boolean,
   ): Promise<void> {
     this.#begun = false;
-    // Bun forgets the type of a Blob or a form once its body is touched.
+    // Before the body: Bun forgets the type of a Blob or a form once its body is touched.
     const coding = response.headers.get("content-encoding");
     const body = response.body === null ? undefined : new ResponseBody(response.body);
     this.#body = body;
     try {
       if (body !== undefined) await body.lookAhead(coding !== null && request.method !== "HEAD");
-      const content = { length: body?.complete ? body.start.length : undefined, decoded: isDecoded(response, body) };
+      const content = {
+        length: body?.complete ? body.start.length : undefined,
+        decoded: isDecoded(coding, response, body),
+      };
       const plan = planResponse(response, request, keepAlive, new Date().toUTCString(), content);
       this.#begun = true;
       if (plan.hasBody) return await this.#sendBody(body!, plan);
@@ -166,8 +169,7 @@ export class ResponseWriter {
 }
 
 /** Tells whether header fields about the body are those of another form of it: `fetch` decodes, and leaves them. */
-function isDecoded(response: Response, body: ResponseBody | undefined): boolean {
-  const coding = response.headers.get("content-encoding");
+function isDecoded(coding: string | null, response: Response, body: ResponseBody | undefined): boolean {
   if (coding === null) return false;
   const fetched = response.url !== "";
   // Without a body nothing is known but its origin: an answer to HEAD that `fetch` got.
