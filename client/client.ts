@@ -30,8 +30,11 @@ import { MessageLoops } from "./message_loops.ts";
 import type { ReconnectOptions } from "./reconnect.ts";
 import { SendBacklog } from "./send_backlog.ts";
 import {
+  assertConnectOptions,
+  assertTlsForRoots,
   assignClientOptions,
   CLIENT_SETTINGS,
+  clientArguments,
   type ClientHandlers,
   type ClientSettings,
   type ConnectOptions,
@@ -206,10 +209,9 @@ export class WebSocketClient implements ClientHandlers {
    * @throws {OptionError} If the URL is not valid, or a setting is out of range.
    */
   constructor(urlOrOptions: string | URL | WebSocketClientOptions = {}, more: WebSocketClientOptions = {}) {
-    const byUrl = typeof urlOrOptions === "string" || urlOrOptions instanceof URL;
-    const options = byUrl ? more : urlOrOptions;
+    const { url, options } = clientArguments(urlOrOptions, more);
     assignClientOptions(this.#settings, options);
-    if (byUrl) this.#target.begin(urlOrOptions);
+    if (url !== undefined) this.#target.begin(url);
     const parts: ClientParts = {
       handlers: this,
       settings: this.#settings,
@@ -219,6 +221,8 @@ export class WebSocketClient implements ClientHandlers {
       extension: this.#extension,
     };
     assertSettings(parts);
+    // Otherwise `useSSL` may still be set.
+    if (url !== undefined || options.useSSL === false) assertTlsForRoots(this.#settings.values);
     this.#loop = this.#makeLoop(parts, options.signal);
     this.onSendHandshake = options.onSendHandshake;
     this.onHandshakeResponse = options.onHandshakeResponse;
@@ -327,6 +331,11 @@ export class WebSocketClient implements ClientHandlers {
    * @throws {OptionError} If a setting is out of range.
    */
   connect(options: ConnectOptions = {}): Promise<void> {
+    try {
+      assertConnectOptions(options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     return this.#loop.connect(options);
   }
 

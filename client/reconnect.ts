@@ -6,7 +6,9 @@
 
 import type { CloseInfo } from "../connection/options.ts";
 import { HandshakeError, OptionError, TransportError } from "../base/errors.ts";
-import { assertNumber } from "../base/ranges.ts";
+import { showValue } from "../base/option_names.ts";
+import { type Complete, FieldsReader, type SettingsTable } from "../base/settings.ts";
+import { RECONNECT_HINTS } from "./option_hints.ts";
 
 /** Failed attempt to connect, or loss of a connection. */
 export interface ReconnectFailure {
@@ -30,7 +32,7 @@ export interface ReconnectAttempt extends ReconnectFailure {
 /** Options of reconnecting. */
 export interface ReconnectOptions {
   /**
-   * Longest wait before the first attempt, in ms; it doubles with each failure. The wait is a random part of that
+   * Longest wait before the first attempt, in ms, at most `maxDelay`; it doubles with each failure. The wait is a random part of that
    * ("full jitter"), so that many clients do not all come back at once. It is never shorter than a server's
    * `Retry-After`.
    * @default {500}
@@ -70,25 +72,36 @@ export interface ReconnectOptions {
 }
 
 /** {@linkcode ReconnectOptions} with nothing left out. */
-export type ReconnectSettings =
-  & {
-    [Name in Exclude<keyof ReconnectOptions, "shouldReconnect">]-?: Exclude<ReconnectOptions[Name], undefined>;
-  }
-  & Pick<ReconnectOptions, "shouldReconnect">;
+export interface ReconnectSettings extends Complete<Omit<ReconnectOptions, "shouldReconnect">> {
+  /** See `ReconnectOptions`. */
+  shouldReconnect: ReconnectOptions["shouldReconnect"];
+}
 
 /** Close codes after which another attempt would fail in the same way, or is not wanted. */
 export const TERMINAL_CODES: readonly number[] = [1000, 1002, 1003, 1005, 1007, 1008, 1009, 1010];
 /** Statuses of a server or a proxy that is unavailable for a while. */
 const TRANSIENT_STATUSES: readonly number[] = [408, 425, 429, 500, 502, 503, 504];
 
-const DEFAULTS: ReconnectSettings = {
-  minDelay: 500,
-  maxDelay: 30_000,
-  minUptime: 5_000,
-  maxAttempts: 0,
-  terminalCodes: TERMINAL_CODES,
-  maxQueuedSize: 0,
+/** The fields of `reconnect`. */
+export const RECONNECT_SETTINGS: SettingsTable<ReconnectSettings> = {
+  minDelay: { kind: "number", unit: "ms", default: 500 },
+  maxDelay: { kind: "number", unit: "ms", default: 30_000 },
+  minUptime: { kind: "number", unit: "ms", default: 5000 },
+  maxAttempts: { kind: "number", unit: "count", default: 0 },
+  terminalCodes: { kind: "list", default: TERMINAL_CODES, check: assertCodes },
+  shouldReconnect: { kind: "function", default: undefined },
+  maxQueuedSize: { kind: "number", unit: "bytes", default: 0 },
 };
+
+const reconnectOptions = new FieldsReader('The setting "reconnect"', RECONNECT_SETTINGS, {
+  prefix: "reconnect.",
+  hints: RECONNECT_HINTS,
+});
+
+function assertCodes(codes: readonly unknown[], name: string): void {
+  const wrong = codes.find((code) => !Number.isInteger(code));
+  if (wrong !== undefined) throw new OptionError(`The setting "${name}" has ${showValue(wrong)}, not a close code`);
+}
 
 /**
  * Reads the setting `reconnect`.
@@ -103,16 +116,21 @@ export function reconnectSettings(
   terminalCodes: readonly number[] = TERMINAL_CODES,
 ): ReconnectSettings | undefined {
   if (option === false) return undefined;
-  const given = Object.entries(option === true ? {} : option).filter(([, value]) => value !== undefined);
-  const settings: ReconnectSettings = { ...DEFAULTS, terminalCodes, ...Object.fromEntries(given) };
-  for (const name of ["minDelay", "maxDelay", "minUptime"] as const) {
-    assertNumber(`reconnect.${name}`, settings[name], 0x7fffffff);
+  if (option !== true && (typeof option !== "object" || option === null)) {
+    throw new OptionError(
+      `The setting "reconnect" is ${showValue(option)}, not true, false, or an object such as { minDelay: 500 }`,
+    );
   }
-  for (const name of ["maxAttempts", "maxQueuedSize"] as const) assertNumber(`reconnect.${name}`, settings[name]);
-  if (!Array.isArray(settings.terminalCodes)) {
-    throw new OptionError(`The setting "reconnect.terminalCodes" is "${settings.terminalCodes}" instead of an array`);
-  }
-  return settings;
+  const given = option === true ? {} : option;
+  const settings = reconnectOptions.read(given, { terminalCodes });
+  // A default gives way to the other limit.
+  if (given.maxDelay === undefined) settings.maxDelay = Math.max(settings.minDelay, settings.maxDelay);
+  if (given.minDelay === undefined) settings.minDelay = Math.min(settings.minDelay, settings.maxDelay);
+  const { minDelay, maxDelay } = settings;
+  if (minDelay <= maxDelay) return settings;
+  throw new OptionError(
+    `The setting "reconnect.minDelay" is ${minDelay}, more than "reconnect.maxDelay", which is ${maxDelay}`,
+  );
 }
 
 /**

@@ -17,6 +17,7 @@ import {
 import { assertSecrets } from "../base/secrets.ts";
 import { isVisibleAscii } from "../base/token.ts";
 import { extendClient, WebSocketClient } from "../client/client.ts";
+import { clientArguments } from "../client/settings.ts";
 import type { ClientConnection } from "../client/connector.ts";
 import { recordMatches, type WhatsAppFilter } from "../cloud_api/filter.ts";
 import type { WhatsAppMessage } from "../cloud_api/messages.ts";
@@ -35,6 +36,7 @@ import { PendingNotification, type WhatsAppNotification } from "./pending_notifi
 import { RECEIVER_PROTOCOL, tokenProtocol } from "./protocols.ts";
 import {
   assertReceiverSettings,
+  clientOptionsOf,
   type WhatsAppReceiverHandlers,
   type WhatsAppReceiverOptions,
 } from "./receiver_settings.ts";
@@ -116,11 +118,9 @@ export class WhatsAppReceiver extends WebSocketClient {
    * @throws {OptionError} If the URL is not valid, or a setting is out of range.
    */
   constructor(urlOrOptions: string | URL | WhatsAppReceiverOptions = {}, more: WhatsAppReceiverOptions = {}) {
-    const byUrl = typeof urlOrOptions === "string" || urlOrOptions instanceof URL;
-    const given = byUrl ? more : urlOrOptions;
-    const { useSSL = true, protocols = [INBOX_PROTOCOL, RECEIVER_PROTOCOL] } = given;
-    const options: WhatsAppReceiverOptions = { ...given, useSSL, protocols };
-    super(byUrl ? urlOrOptions : options, options);
+    const { url, options } = clientArguments(urlOrOptions, more);
+    const inherited = clientOptionsOf(options);
+    super(url ?? inherited, url === undefined ? undefined : inherited);
     this.#client = this.#extendClient();
     this.receiverToken = options.receiverToken;
     this.name = options.name;
