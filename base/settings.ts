@@ -342,6 +342,7 @@ function checkKind<Value>(name: string, { kind, unit, least, most, choices }: Se
       throw new OptionError(`The setting "${name}" is ${showValue(value)} instead of an object`);
     default:
   }
-  if (typeof value === kind) return;
-  throw new OptionError(`The setting "${name}" is of type "${typeof value}" instead of "${kind}"`);
+  const type: string = typeof value;
+  if (type === kind) return;
+  throw new OptionError(`The setting "${name}" is of type "${type}" instead of "${kind}"`);
 }

@@ -30,7 +30,6 @@ import { MessageLoops } from "./message_loops.ts";
 import type { ReconnectOptions } from "./reconnect.ts";
 import { SendBacklog } from "./send_backlog.ts";
 import {
-  assertConnectOptions,
   assertTlsForRoots,
   assignClientOptions,
   CLIENT_SETTINGS,
@@ -40,6 +39,7 @@ import {
   type ConnectOptions,
   type HeaderSource,
   type IncomingResult,
+  refuseConnectOptions,
   type WebSocketClientOptions,
 } from "./settings.ts";
 
@@ -221,8 +221,7 @@ export class WebSocketClient implements ClientHandlers {
       extension: this.#extension,
     };
     assertSettings(parts);
-    // Otherwise `useSSL` may still be set.
-    if (url !== undefined || options.useSSL === false) assertTlsForRoots(this.#settings.values);
+    if (options.useSSL === false) assertTlsForRoots(this.#settings.values);
     this.#loop = this.#makeLoop(parts, options.signal);
     this.onSendHandshake = options.onSendHandshake;
     this.onHandshakeResponse = options.onHandshakeResponse;
@@ -331,12 +330,7 @@ export class WebSocketClient implements ClientHandlers {
    * @throws {OptionError} If a setting is out of range.
    */
   connect(options: ConnectOptions = {}): Promise<void> {
-    try {
-      assertConnectOptions(options);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-    return this.#loop.connect(options);
+    return refuseConnectOptions(options) ?? this.#loop.connect(options);
   }
 
   #connected(opened: OpenedConnection, connection: ClientConnection): void {

@@ -32,9 +32,9 @@ export interface ReconnectAttempt extends ReconnectFailure {
 /** Options of reconnecting. */
 export interface ReconnectOptions {
   /**
-   * Longest wait before the first attempt, in ms, at most `maxDelay`; it doubles with each failure. The wait is a random part of that
-   * ("full jitter"), so that many clients do not all come back at once. It is never shorter than a server's
-   * `Retry-After`.
+   * Longest wait before the first attempt, in ms, at most `maxDelay`; it doubles with each failure. The wait is a
+   * random part of that ("full jitter"), so that many clients do not all come back at once. It is never shorter than a
+   * server's `Retry-After`.
    * @default {500}
    */
   minDelay?: number | undefined;

@@ -283,12 +283,17 @@ export function clientArguments<Options extends object>(
  * Checks the options of `connect`.
  *
  * @param options The options.
- * @throws {OptionError} If one is unknown, or of another kind.
+ * @returns Rejects with an `OptionError` if one is unknown, or of another kind; `undefined` if all can be used.
  */
-export function assertConnectOptions(options: ConnectOptions): void {
-  CONNECT_OPTIONS.assert(options);
-  assertSignal(options);
-  if (options.stream !== undefined) assertStreams(options.stream);
+export function refuseConnectOptions(options: ConnectOptions): Promise<never> | undefined {
+  try {
+    CONNECT_OPTIONS.assert(options);
+    assertSignal(options);
+    if (options.stream !== undefined) assertStreams(options.stream);
+    return undefined;
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }
 
 /**

@@ -1,5 +1,6 @@
 /**
- * Remedies for names of options that users of other libraries write, on both sides: `ws`, Bun, pages, socket.io, Delphi.
+ * Remedies for names of options that users of other libraries write, on both sides: `ws`, Bun, pages, socket.io,
+ * Delphi.
  *
  * @module
  */

@@ -33,7 +33,7 @@ import { chooseVerifier } from "./install_verifier.ts";
 import { NotificationLoops, type Step, stepByNotification, stepByRecord, streamOf } from "./notification_loops.ts";
 import { decodeExact, resemblesNotification } from "./notification_text.ts";
 import { PendingNotification, type WhatsAppNotification } from "./pending_notification.ts";
-import { RECEIVER_PROTOCOL, tokenProtocol } from "./protocols.ts";
+import { tokenProtocol } from "./protocols.ts";
 import {
   assertReceiverSettings,
   clientOptionsOf,

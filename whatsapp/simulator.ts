@@ -10,7 +10,6 @@ import { errorText, quote, redactUrl } from "../base/error_text.ts";
 import { assertSignal, showValue } from "../base/option_names.ts";
 import { assertSecrets } from "../base/secrets.ts";
 import { type Complete, FieldsReader, type SettingsTable } from "../base/settings.ts";
-import { withoutUndefined } from "../cloud_api/json.ts";
 import { type SimulatedNotification, simulateNotification } from "../cloud_api/simulated.ts";
 import { signNotification } from "../cloud_api/signature.ts";
 
