@@ -29,7 +29,8 @@ export class OptionNames {
   readonly #owner: string;
   readonly #known = new Set<string>();
   readonly #former = new Set<string>();
-  readonly #hints: OptionHints;
+  /** By names in small letters: Delphi has no others. */
+  readonly #hints = new Map<string, string>();
   readonly #example: (value: unknown) => string | undefined;
 
   /**
@@ -40,7 +41,7 @@ export class OptionNames {
    */
   constructor(owner: string, { tables, hints = {}, example = () => undefined }: OptionNamesInit) {
     this.#owner = owner;
-    this.#hints = hints;
+    for (const [name, hint] of Object.entries(hints)) this.#hints.set(name.toLowerCase(), hint);
     this.#example = example;
     for (const [name, row] of tables.flatMap((table) => Object.entries(table))) {
       this.#known.add(name);
@@ -74,8 +75,8 @@ export class OptionNames {
   }
 
   #unknown(name: string): OptionError {
-    const hint = Object.hasOwn(this.#hints, name) ? `; ${this.#hints[name]}` : undefined;
-    const similar = hint ?? didYouMean(name, this.#known);
+    const hint = this.#hints.get(name.toLowerCase());
+    const similar = hint === undefined ? didYouMean(name, this.#known) : `; ${hint}`;
     // All names together do not fit into a message.
     const handler = isHandlerName(name);
     const current = [...this.#known].filter((known) => !this.#former.has(known));

@@ -78,9 +78,7 @@ export const CLIENT_HINTS: OptionHints = {
   automaticOpen: CONNECT,
   open: 'use "onConnect"',
   onopen: 'use "onConnect"',
-  onOpen: 'use "onConnect"',
   onreconnect: 'use "onReconnecting", and "onConnect" for the new connection',
-  onReconnect: 'use "onReconnecting", and "onConnect" for the new connection',
   onupgrade: 'use "onHandshakeResponse"',
 };
 

@@ -16,6 +16,8 @@ const CERTIFICATE = 'use "certificateFile" with "useSSL"';
 const KEY = 'use "certificateKeyFile" with "useSSL"';
 const TLS = 'use "useSSL", "certificateFile" and "certificateKeyFile"';
 
+const WEBSOCKET = 'put handlers beside the other options, such as "onMessageReceived", and data into "connection.data"';
+
 /** Hints for servers. */
 export const SERVER_HINTS: OptionHints = {
   ...CONNECTION_HINTS,
@@ -36,22 +38,18 @@ export const SERVER_HINTS: OptionHints = {
   clientTracking: 'leave it out: "connections" has all that are open',
   noServer: 'leave it out; acceptStream() serves connections from elsewhere, "onCommandGet" answers plain HTTP',
   server: 'leave it out: this server has a port of its own, and answers plain HTTP with "onCommandGet"',
-  WebSocket: 'use "connection.data" for members of your own',
+  websocket: WEBSOCKET,
   data: 'set "connection.data" in "onAllow" or "onConnect"',
   tls: TLS,
   ssl: TLS,
   secure: TLS,
   https: TLS,
-  TLS,
-  SSL: TLS,
   SSLOptions: TLS,
   cert: CERTIFICATE,
   certFile: CERTIFICATE,
-  CertFile: CERTIFICATE,
   certificate: CERTIFICATE,
   key: KEY,
   keyFile: KEY,
-  KeyFile: KEY,
   privateKey: KEY,
   passphrase: 'use "onGetSSLPassword"',
   OnGetPassword: 'use "onGetSSLPassword"',
@@ -62,17 +60,12 @@ export const SERVER_HINTS: OptionHints = {
   onRequest: HTTP,
   onUpgrade: ALLOW,
   upgrade: ALLOW,
-  websocket:
-    'put the handlers beside the other options: "onMessageReceived", "onHandshakeResponseSent", "onDisconnect"',
   open: OPENED,
   onopen: OPENED,
-  onOpen: OPENED,
   connection: OPENED,
   onconnection: OPENED,
-  onConnection: OPENED,
   onListen: LISTENING,
   onlistening: LISTENING,
-  onListening: LISTENING,
   unix: "use acceptStream() with the streams of a Unix socket",
   maxRequestBodySize: 'use "maxBodySize"',
   publishToSelf: 'use the option "except" of publish()',

@@ -163,7 +163,7 @@ const OPTIONS = new OptionNames("WhatsAppServer", {
   tables: [...OWN_TABLES, INHERITED_SETTINGS, SERVER_HANDLERS, SERVER_OTHER_OPTIONS],
   hints: {
     ...SERVER_HINTS,
-    useSSL: 'leave it out: a WhatsAppServer speaks TLS, unless it is "behindProxy"',
+    useSSL: 'leave "useSSL" out: a WhatsAppServer speaks TLS, unless it is "behindProxy"',
     token: 'use "verifyToken" for Meta, "receiverToken" for receivers',
     secret: 'use "appSecret"',
     database: 'use "journal", the path of a file',
