@@ -94,7 +94,7 @@ export interface WebSocketClientOptions extends ConnectionOptions, ClientHandler
    */
   hostName?: string | undefined;
   /**
-   * Port of the server.
+   * Port of the server, up to 65535.
    * @default {8888}
    */
   port?: number | undefined;

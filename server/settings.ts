@@ -28,7 +28,7 @@ import { sharedTimer } from "../base/shared_timer.ts";
 /** Settings and handlers of a server. `0` turns a limit off. */
 export interface WebSocketServerOptions<Data = unknown> extends ConnectionOptions, ServerHandlers<Data> {
   /**
-   * The port; 0 takes a free one, see `address`.
+   * The port, up to 65535; 0 takes a free one, see `address`.
    * @default {8888}
    */
   port?: number | undefined;

@@ -30,7 +30,7 @@ export interface SimulatorOptions {
    */
   count?: number | undefined;
   /**
-   * Maximum of requests at the same time.
+   * Maximum of requests at the same time, from 1 to 10000.
    * @default {64}
    */
   concurrency?: number | undefined;
@@ -83,7 +83,7 @@ export type SimulatorSettings =
 
 /** The settings of a {@linkcode Simulator}. */
 export const SIMULATOR_SETTINGS: SettingsTable<SimulatorSettings> = {
-  url: { kind: "string", default: "", check: assertUrl },
+  url: { kind: "any", default: "", check: assertUrl },
   appSecret: { kind: "any", default: "", check: (secret) => assertSecrets("appSecret", [secret]) },
   rate: { kind: "any", default: 10, check: assertRate },
   count: { kind: "number", unit: "count", default: 100 },
@@ -111,6 +111,7 @@ const simulatorOptions = new FieldsReader("Simulator", SIMULATOR_SETTINGS, {
 });
 
 function assertUrl(url: string): void {
+  if (typeof url !== "string") throw new OptionError(`The setting "url" is ${showValue(url)} instead of a text`);
   if (!URL.canParse(url)) throw new OptionError(`${quote(redactUrl(url))} is not a URL`);
 }
 
