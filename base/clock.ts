@@ -4,6 +4,9 @@
  * @module
  */
 
+import { OptionError } from "./errors.ts";
+import { hasMethods } from "./option_names.ts";
+
 /** A source of time and timers. */
 export interface Clock {
   /**
@@ -30,3 +33,14 @@ export const systemClock: Clock = {
     return () => clearTimeout(timer);
   },
 };
+
+/**
+ * Checks a clock.
+ *
+ * @param clock The clock.
+ * @throws {OptionError} If it lacks a method.
+ */
+export function assertClock(clock: unknown): void {
+  if (hasMethods(clock, "now", "after")) return;
+  throw new OptionError('The setting "clock" has no methods "now" and "after"');
+}

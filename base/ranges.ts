@@ -12,16 +12,17 @@ import { OptionError } from "./errors.ts";
  * @param name Its name.
  * @param value Its value.
  * @param most The largest value; without it that of a timer, if the name is that of a time, or any.
- * @throws {OptionError} If it is not an integer from 0 to `most`.
+ * @param least The smallest value.
+ * @throws {OptionError} If it is not an integer from `least` to `most`.
  */
-export function assertNumber(name: string, value: unknown, most: number = largest(name)): void {
+export function assertNumber(name: string, value: unknown, most: number = largest(name), least = 0): void {
   if (typeof value !== "number") {
     // JSON has no form for these.
     const shown = typeof value === "bigint" || typeof value === "symbol" ? String(value) : JSON.stringify(value);
     throw new OptionError(`The setting "${name}" is ${shown}, of type ${typeof value} instead of number`);
   }
-  if (!Number.isSafeInteger(value) || value < 0 || value > most) {
-    const range = most === Number.MAX_SAFE_INTEGER ? "from 0 on" : `from 0 to ${most}`;
+  if (!Number.isSafeInteger(value) || value < least || value > most) {
+    const range = most === Number.MAX_SAFE_INTEGER ? `from ${least} on` : `from ${least} to ${most}`;
     throw new OptionError(`The setting "${name}" is ${value}, not an integer ${range}`);
   }
 }

@@ -6,13 +6,14 @@
  */
 
 import { OptionError, StateError } from "./errors.ts";
+import { type OptionHints, OptionNames, showValue } from "./option_names.ts";
 import { assertNumber } from "./ranges.ts";
 
 /** Timers take no more than 2^31 - 1 ms, some 24 days, and run at once with more. */
 const LONGEST_TIMER = 0x7fffffff;
 
 /** Kind of a setting's value; `"any"`: only `check` looks at it. */
-export type SettingKind = "number" | "boolean" | "string" | "object" | "list" | "choice" | "any";
+export type SettingKind = "number" | "boolean" | "string" | "object" | "function" | "list" | "choice" | "any";
 
 /** Unit of a number. */
 export type SettingUnit = "ms" | "seconds" | "bytes" | "count" | "per second";
@@ -23,12 +24,16 @@ export interface Setting<Value> {
   readonly kind: SettingKind;
   /** Unit of a number, all of which are integers from 0 on; milliseconds go up to 2^31 - 1. */
   readonly unit?: SettingUnit | undefined;
+  /** Smallest number, where it is not 0. */
+  readonly least?: number | undefined;
   /** Largest number, where the unit does not say it. */
   readonly most?: number | undefined;
   /** Values of a `"choice"`. */
   readonly choices?: readonly Value[] | undefined;
-  /** Value without one from the user. */
+  /** Value without one from the user; a setting with the default `undefined` may have that value of any kind. */
   readonly default: Value;
+  /** Documented default, where `undefined` stands for it. */
+  readonly implied?: Value | undefined;
   /** Former name, which works as well. */
   readonly alias?: string | undefined;
   /** Throws an `OptionError` if a value of the right kind cannot be used. */
@@ -241,19 +246,103 @@ function namesOf<Values extends object>(table: SettingsTable<Values>): readonly 
   return summaryOf(table).names as readonly (keyof Values & string)[];
 }
 
-function checkSetting<Value>(name: string, setting: Setting<Value>, value: unknown): void {
-  const { kind, unit, choices } = setting;
-  if (kind === "number") {
-    assertNumber(name, value, setting.most ?? (unit === "ms" ? LONGEST_TIMER : Number.MAX_SAFE_INTEGER));
-  } else if (kind === "list") {
-    if (!Array.isArray(value)) throw new OptionError(`The setting "${name}" is "${value}" instead of an array`);
-  } else if (kind === "choice") {
-    if (!choices!.includes(value as Value)) {
-      const expected = choices!.map((choice) => `"${choice}"`).join(" or ");
-      throw new OptionError(`The setting "${name}" is "${value}" instead of ${expected}`);
-    }
-  } else if (kind !== "any" && typeof value !== kind) {
-    throw new OptionError(`The setting "${name}" is of type "${typeof value}" instead of "${kind}"`);
+/**
+ * Checks all values of an object that a table describes.
+ *
+ * @param table The settings.
+ * @param values A value for each.
+ * @throws {OptionError} If one is out of range.
+ */
+export function checkValues<Values extends object>(table: SettingsTable<Values>, values: Values): void {
+  for (const name of namesOf(table)) checkSetting(name, table[name], values[name]);
+}
+
+/**
+ * Checks one value.
+ *
+ * @param table The settings.
+ * @param name The setting.
+ * @param value The value.
+ * @throws {OptionError} If it is out of range.
+ */
+export function checkValue<Values extends object>(
+  table: SettingsTable<Values>,
+  name: keyof Values & string,
+  value: unknown,
+): void {
+  checkSetting(name, table[name], value);
+}
+
+/** Reads options objects of one kind that are settings together, such as `reconnect`. */
+export class FieldsReader<Values extends object> {
+  readonly #table: SettingsTable<Values>;
+  readonly #names: OptionNames;
+  readonly #prefix: string;
+
+  /**
+   * Makes a reader.
+   *
+   * @param owner Description of the object, to begin a sentence with.
+   * @param table Its fields.
+   * @param options Text before the names of fields in messages, such as `reconnect.`, and remedies for other names.
+   */
+  constructor(
+    owner: string,
+    table: SettingsTable<Values>,
+    { prefix = "", hints = {} }: { readonly prefix?: string | undefined; readonly hints?: OptionHints | undefined } =
+      {},
+  ) {
+    this.#table = table;
+    this.#prefix = prefix;
+    this.#names = new OptionNames(owner, { tables: [table], hints });
   }
+
+  /**
+   * Fills in the defaults and checks all fields; `undefined` stands for none.
+   *
+   * @param given The object.
+   * @param defaults Defaults instead of those of the table.
+   * @returns A copy.
+   * @throws {OptionError} If it is no object, has an unknown name, or a value is out of range.
+   */
+  read(given: object, defaults: Partial<Values> = {}): Values {
+    this.#names.assert(given);
+    const values: Values = { ...defaultsOf(this.#table), ...defaults };
+    for (const name of namesOf(this.#table)) {
+      const value: unknown = Reflect.get(given, name);
+      if (value !== undefined) values[name] = value as Values[typeof name];
+      checkSetting(this.#prefix + name, this.#table[name], values[name]);
+    }
+    return values;
+  }
+}
+
+function checkSetting<Value>(name: string, setting: Setting<Value>, value: unknown): void {
+  if (value === undefined && setting.default === undefined) return;
+  checkKind(name, setting, value);
   setting.check?.(value as Value, name);
+}
+
+function checkKind<Value>(name: string, { kind, unit, least, most, choices }: Setting<Value>, value: unknown): void {
+  switch (kind) {
+    case "any":
+      return;
+    case "number":
+      return assertNumber(name, value, most ?? (unit === "ms" ? LONGEST_TIMER : Number.MAX_SAFE_INTEGER), least);
+    case "list":
+      if (Array.isArray(value)) return;
+      throw new OptionError(`The setting "${name}" is ${showValue(value)} instead of an array`);
+    case "choice": {
+      if (choices!.includes(value as Value)) return;
+      const expected = choices!.map((choice) => `"${choice}"`).join(" or ");
+      throw new OptionError(`The setting "${name}" is ${showValue(value)} instead of ${expected}`);
+    }
+    case "object":
+      if (value !== null && !Array.isArray(value)) break;
+      throw new OptionError(`The setting "${name}" is ${showValue(value)} instead of an object`);
+    default:
+  }
+  const type: string = typeof value;
+  if (type === kind) return;
+  throw new OptionError(`The setting "${name}" is of type "${type}" instead of "${kind}"`);
 }

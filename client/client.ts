@@ -30,13 +30,16 @@ import { MessageLoops, receiveNext } from "./message_loops.ts";
 import type { ReconnectOptions } from "./reconnect.ts";
 import { SendBacklog } from "./send_backlog.ts";
 import {
+  assertTlsForRoots,
   assignClientOptions,
   CLIENT_SETTINGS,
+  clientArguments,
   type ClientHandlers,
   type ClientSettings,
   type ConnectOptions,
   type HeaderSource,
   type IncomingResult,
+  refuseConnectOptions,
   type WebSocketClientOptions,
 } from "./settings.ts";
 
@@ -208,10 +211,9 @@ export class WebSocketClient implements ClientHandlers {
    * @throws {OptionError} If the URL is not valid, or a setting is out of range.
    */
   constructor(urlOrOptions: string | URL | WebSocketClientOptions = {}, more: WebSocketClientOptions = {}) {
-    const byUrl = typeof urlOrOptions === "string" || urlOrOptions instanceof URL;
-    const options = byUrl ? more : urlOrOptions;
+    const { url, options } = clientArguments(urlOrOptions, more);
     assignClientOptions(this.#settings, options);
-    if (byUrl) this.#target.begin(urlOrOptions);
+    if (url !== undefined) this.#target.begin(url);
     const parts: ClientParts = {
       handlers: this,
       settings: this.#settings,
@@ -221,6 +223,7 @@ export class WebSocketClient implements ClientHandlers {
       extension: this.#extension,
     };
     assertSettings(parts);
+    if (options.useSSL === false) assertTlsForRoots(this.#settings.values);
     this.#loop = this.#makeLoop(parts, options.signal);
     this.onSendHandshake = options.onSendHandshake;
     this.onHandshakeResponse = options.onHandshakeResponse;
@@ -330,7 +333,7 @@ export class WebSocketClient implements ClientHandlers {
    * @throws {OptionError} If a setting is out of range.
    */
   connect(options: ConnectOptions = {}): Promise<void> {
-    return this.#loop.connect(options);
+    return refuseConnectOptions(options) ?? this.#loop.connect(options);
   }
 
   #connected(opened: OpenedConnection, connection: ClientConnection): void {

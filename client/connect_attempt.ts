@@ -16,6 +16,7 @@ import type { ClientHandshakeResponse, Connector, ConnectPlan, OpenedConnection 
 import type { AskProgram, ClientExtension } from "./extension.ts";
 import type { HandlerCalls } from "./handler_calls.ts";
 import {
+  assertTlsForRoots,
   CLIENT_SETTINGS,
   type ClientHandlers,
   type ClientSettings,
@@ -179,6 +180,8 @@ async function establish(
 ): Promise<OpenedConnection> {
   const { handlers, calls, extension } = parts;
   const connector = connectorOf(extension, stream !== undefined);
+  // A page refuses certificates itself, and streams of the program may be encrypted.
+  if (stream === undefined && connector.sendsHeaders) assertTlsForRoots(parts.settings.values);
   const ask: AskProgram = (name, handler) => askForAttempt(calls, name, handler, signal);
   const headers = await requestHeaders(parts, ask);
   await extension.prepareAttempt?.(ask);

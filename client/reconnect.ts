@@ -6,8 +6,10 @@
 
 import type { CloseInfo } from "../connection/options.ts";
 import { HandshakeError, OptionError, TransportError, type WebSocketErrorCode } from "../base/errors.ts";
-import { assertNumber } from "../base/ranges.ts";
+import { showValue } from "../base/option_names.ts";
+import { type Complete, FieldsReader, type SettingsTable } from "../base/settings.ts";
 import { connectFault } from "../transport/connect_fault.ts";
+import { RECONNECT_HINTS } from "./option_hints.ts";
 
 /** Failed attempt to connect, or loss of a connection. */
 export interface ReconnectFailure {
@@ -39,9 +41,9 @@ export interface RunEnd {
 /** Options of reconnecting. */
 export interface ReconnectOptions {
   /**
-   * Longest wait before the first attempt, in ms; it doubles with each failure. The wait is a random part of that
-   * ("full jitter"), so that many clients do not all come back at once. It is never shorter than a server's
-   * `Retry-After`.
+   * Longest wait before the first attempt, in ms, at most `maxDelay`; it doubles with each failure. The wait is a
+   * random part of that ("full jitter"), so that many clients do not all come back at once. It is never shorter than a
+   * server's `Retry-After`.
    * @default {500}
    */
   minDelay?: number | undefined;
@@ -79,30 +81,43 @@ export interface ReconnectOptions {
   maxQueuedSize?: number | undefined;
 }
 
+/** Fields of `reconnect`, complete. */
+export interface ReconnectFields extends Complete<Omit<ReconnectOptions, "shouldReconnect">> {
+  /** See `ReconnectOptions`. */
+  shouldReconnect: ReconnectOptions["shouldReconnect"];
+}
+
 /** {@linkcode ReconnectOptions} with nothing left out. */
-export type ReconnectSettings =
-  & {
-    [Name in Exclude<keyof ReconnectOptions, "shouldReconnect">]-?: Exclude<ReconnectOptions[Name], undefined>;
-  }
-  & Pick<ReconnectOptions, "shouldReconnect">
-  & {
-    /** Those of `terminalCodes` that count when the client has closed the connection, without an answer. */
-    ownTerminalCodes: readonly number[];
-  };
+export interface ReconnectSettings extends ReconnectFields {
+  /** Those of `terminalCodes` that count when the client has closed the connection, without an answer. */
+  ownTerminalCodes: readonly number[];
+}
 
 /** Close codes after which another attempt would fail in the same way, or is not wanted. */
 export const TERMINAL_CODES: readonly number[] = [1000, 1002, 1003, 1005, 1007, 1008, 1009, 1010];
 /** Those by which the client itself tells the server that its bytes are broken: the next ones may not be. */
 const BROKEN_BYTES: readonly number[] = [1002, 1007];
 
-const DEFAULTS: Omit<ReconnectSettings, "ownTerminalCodes"> = {
-  minDelay: 500,
-  maxDelay: 30_000,
-  minUptime: 5_000,
-  maxAttempts: 0,
-  terminalCodes: TERMINAL_CODES,
-  maxQueuedSize: 0,
+/** The fields of `reconnect`. */
+export const RECONNECT_SETTINGS: SettingsTable<ReconnectFields> = {
+  minDelay: { kind: "number", unit: "ms", default: 500 },
+  maxDelay: { kind: "number", unit: "ms", default: 30_000 },
+  minUptime: { kind: "number", unit: "ms", default: 5000 },
+  maxAttempts: { kind: "number", unit: "count", default: 0 },
+  terminalCodes: { kind: "list", default: TERMINAL_CODES, check: assertCodes },
+  shouldReconnect: { kind: "function", default: undefined },
+  maxQueuedSize: { kind: "number", unit: "bytes", default: 0 },
 };
+
+const reconnectOptions = new FieldsReader('The setting "reconnect"', RECONNECT_SETTINGS, {
+  prefix: "reconnect.",
+  hints: RECONNECT_HINTS,
+});
+
+function assertCodes(codes: readonly unknown[], name: string): void {
+  const wrong = codes.find((code) => !Number.isInteger(code));
+  if (wrong !== undefined) throw new OptionError(`The setting "${name}" has ${showValue(wrong)}, not a close code`);
+}
 
 /**
  * Reads the setting `reconnect`.
@@ -117,16 +132,24 @@ export function reconnectSettings(
   terminalCodes: readonly number[] = TERMINAL_CODES,
 ): ReconnectSettings | undefined {
   if (option === false) return undefined;
-  const given = Object.entries(option === true ? {} : option).filter(([, value]) => value !== undefined);
-  const settings = { ...DEFAULTS, terminalCodes, ...Object.fromEntries(given) };
-  for (const name of ["minDelay", "maxDelay", "minUptime"] as const) {
-    assertNumber(`reconnect.${name}`, settings[name], 0x7fffffff);
+  if (option !== true && (typeof option !== "object" || option === null)) {
+    throw new OptionError(
+      `The setting "reconnect" is ${showValue(option)}, not true, false, or an object such as { minDelay: 500 }`,
+    );
   }
-  for (const name of ["maxAttempts", "maxQueuedSize"] as const) assertNumber(`reconnect.${name}`, settings[name]);
-  if (!Array.isArray(settings.terminalCodes)) {
-    throw new OptionError(`The setting "reconnect.terminalCodes" is "${settings.terminalCodes}" instead of an array`);
-  }
-  const byProgram = settings.terminalCodes !== terminalCodes;
+  const given = option === true ? {} : option;
+  const settings = reconnectOptions.read(given, { terminalCodes });
+  // A default gives way to the other limit.
+  if (given.maxDelay === undefined) settings.maxDelay = Math.max(settings.minDelay, settings.maxDelay);
+  if (given.minDelay === undefined) settings.minDelay = Math.min(settings.minDelay, settings.maxDelay);
+  const { minDelay, maxDelay } = settings;
+  if (minDelay <= maxDelay) return withOwnCodes(settings, settings.terminalCodes !== terminalCodes);
+  throw new OptionError(
+    `The setting "reconnect.minDelay" is ${minDelay}, more than "reconnect.maxDelay", which is ${maxDelay}`,
+  );
+}
+
+function withOwnCodes(settings: ReconnectFields, byProgram: boolean): ReconnectSettings {
   const ownTerminalCodes = settings.terminalCodes.filter((code) => byProgram || !BROKEN_BYTES.includes(code));
   return { ...settings, ownTerminalCodes };
 }

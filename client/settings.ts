@@ -18,13 +18,15 @@ import { assertHostName, withoutBrackets } from "../base/host_name.ts";
 import type { LogHandler } from "../base/log.ts";
 import { quote, redactUrl } from "../base/error_text.ts";
 import { assertProtocols } from "../protocol/subprotocol.ts";
+import { CLIENT_HINTS } from "./option_hints.ts";
 import { type ReconnectAttempt, type ReconnectOptions, reconnectSettings } from "./reconnect.ts";
 import { assertToken } from "../base/secrets.ts";
+import { assertHandlers, assertSignal, OptionNames, type OptionTable } from "../base/option_names.ts";
 import type { Complete, HandlersTable, SettingsStore, SettingsTable } from "../base/settings.ts";
 import { sharedTimer } from "../base/shared_timer.ts";
 import { isFieldValue, isToken, isVisibleAscii } from "../base/token.ts";
 import type { ProxyAddress } from "../transport/transport.ts";
-import type { BytePair } from "../transport/stream.ts";
+import { assertStreams, type BytePair } from "../transport/stream.ts";
 
 /** Result of `checkIncoming`: nothing in time, a message, a control frame, or the end of the connection. */
 export type IncomingResult = StepResult;
@@ -94,7 +96,7 @@ export interface WebSocketClientOptions extends ConnectionOptions, ClientHandler
    */
   hostName?: string | undefined;
   /**
-   * Port of the server.
+   * Port of the server, up to 65535.
    * @default {8888}
    */
   port?: number | undefined;
@@ -231,7 +233,7 @@ export const CLIENT_SETTINGS: SettingsTable<ClientSettings> = {
     check: (headers) => void (typeof headers !== "function" && makeHeaders(headers)),
   },
   token: { kind: "any", default: undefined, check: assertBearer },
-  resolveUrl: { kind: "any", default: undefined },
+  resolveUrl: { kind: "function", default: undefined },
   proxy: { kind: "string", default: "", check: parseProxy },
   maxRedirects: { kind: "number", unit: "count", default: 0 },
   reconnect: { kind: "any", default: false, check: (reconnect) => void reconnectSettings(reconnect) },
@@ -244,17 +246,94 @@ export const CLIENT_SETTINGS: SettingsTable<ClientSettings> = {
   checkTimeout: { kind: "number", unit: "ms", default: 1000 },
 };
 
+/** Options that are neither settings nor handlers. */
+const OTHER_OPTIONS: OptionTable<Omit<WebSocketClientOptions, keyof ClientSettings | keyof ClientHandlers>> = {
+  hostName: true,
+  signal: true,
+};
+
+/** Tables of all options of a client. */
+export const CLIENT_OPTION_TABLES: readonly object[] = [CLIENT_SETTINGS, CLIENT_HANDLERS, OTHER_OPTIONS];
+
+const CLIENT_OPTIONS = new OptionNames("WebSocketClient", {
+  tables: CLIENT_OPTION_TABLES,
+  hints: CLIENT_HINTS,
+  example: exampleOf,
+});
+
+const CONNECT_NAMES: OptionTable<ConnectOptions> = { signal: true, stream: true };
+const CONNECT_OPTIONS = new OptionNames("connect", {
+  tables: [CONNECT_NAMES],
+  hints: { timeout: 'set "connectTimeout" of the client', url: "give the URL to the constructor" },
+  example: () => "{ signal }; the URL is given to the constructor",
+});
+
+/**
+ * Writes a value that is no options object of a client as one.
+ *
+ * @param value The value, such as a list of subprotocols.
+ * @returns The object, if it can be told.
+ */
+export function exampleOf(value: unknown): string | undefined {
+  const protocols = typeof value === "string" ? [value] : value;
+  if (Array.isArray(protocols)) {
+    const texts = protocols.every((protocol) => typeof protocol === "string");
+    return `{ protocols: ${texts && protocols.length > 0 ? JSON.stringify(protocols) : '["chat"]'} }`;
+  }
+  return typeof value === "number" ? `{ port: ${value} }` : undefined;
+}
+
+/**
+ * Tells the URL of a new client from its options.
+ *
+ * @param urlOrOptions First argument of the constructor.
+ * @param more Second argument, which goes with a URL only.
+ * @returns The URL, if there is one, and the options.
+ * @throws {OptionError} If there are options twice.
+ */
+export function clientArguments<Options extends object>(
+  urlOrOptions: string | URL | Options,
+  more: Options,
+): { readonly url: string | URL | undefined; readonly options: Options } {
+  if (typeof urlOrOptions === "string" || urlOrOptions instanceof URL) return { url: urlOrOptions, options: more };
+  if (typeof more !== "object" || more === null || Object.keys(more).length > 0) {
+    throw new OptionError("A second argument goes with a URL as the first only: put all options into one object");
+  }
+  return { url: undefined, options: urlOrOptions };
+}
+
+/**
+ * Checks the options of `connect`.
+ *
+ * @param options The options.
+ * @returns Rejects with an `OptionError` if one is unknown, or of another kind; `undefined` if all can be used.
+ */
+export function refuseConnectOptions(options: ConnectOptions): Promise<never> | undefined {
+  try {
+    CONNECT_OPTIONS.assert(options);
+    assertSignal(options);
+    if (options.stream !== undefined) assertStreams(options.stream);
+    return undefined;
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
 /**
  * Takes over the options of a new client.
  *
  * @param store The settings of the client.
  * @param options The options; `null` stands for none.
- * @throws {OptionError} If one cannot be used at all.
+ * @throws {OptionError} If one is unknown, or cannot be used at all.
  */
 export function assignClientOptions(store: SettingsStore<ClientSettings>, options: ClientOptions): void {
+  CLIENT_OPTIONS.assert(options);
+  assertHandlers(options, CLIENT_HANDLERS);
+  assertSignal(options);
   const given: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(options)) if (value !== null) given[name] = value;
   store.assign(given);
+  if (given.options !== undefined) store.check("options", given.options);
   // A copy, since the program may change its fields.
   store.set("options", { frameByFrame: false, manualPong: false, manualClose: false, ...options.options });
 }
@@ -285,6 +364,19 @@ function assertPath(path: string): void {
   if (path.includes("#")) throw new OptionError(`The path ${quote(redactUrl(path))} has a fragment`);
 }
 
+/**
+ * Checks that a file of certificates is of use: an attempt may speak TLS.
+ *
+ * @param settings The settings of a client.
+ * @throws {OptionError} If neither `useSSL`, nor `resolveUrl` or a redirect, can lead to TLS.
+ */
+export function assertTlsForRoots({ rootCertificateFile, useSSL, resolveUrl, maxRedirects }: ClientSettings): void {
+  if (rootCertificateFile === "" || useSSL || resolveUrl !== undefined || maxRedirects > 0) return;
+  throw new OptionError(
+    'The setting "rootCertificateFile" needs a "wss:" URL, or "useSSL: true": without it nothing is encrypted',
+  );
+}
+
 function assertBearer(token: ClientSettings["token"]): void {
   if (token !== undefined && typeof token !== "function") assertToken("token", token);
 }
@@ -297,8 +389,11 @@ function assertBearer(token: ClientSettings["token"]): void {
  * @throws {OptionError} If a name or value is not valid.
  */
 export function makeHeaders(headers: HeaderSource): Headers {
+  if (typeof headers !== "object" || headers === null) {
+    throw new OptionError('The setting "headers" is not an object of names and values, nor Headers');
+  }
   // Errors of the runtimes would quote the value.
-  const given = headers instanceof Headers ? [] : Object.entries(headers ?? {});
+  const given = headers instanceof Headers ? [] : Object.entries(headers);
   for (const [name, value] of given) assertField(name, value);
   try {
     return new Headers(headers);

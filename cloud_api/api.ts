@@ -5,11 +5,12 @@
  */
 
 import { createHash } from "node:crypto";
-import { type Clock, systemClock } from "../base/clock.ts";
+import { assertClock, type Clock, systemClock } from "../base/clock.ts";
 import { describe, OptionError } from "../base/errors.ts";
 import { quote, redactUrl } from "../base/error_text.ts";
-import { assertNumber } from "../base/ranges.ts";
+import { assertSignal, OptionNames, type OptionTable } from "../base/option_names.ts";
 import { assertToken } from "../base/secrets.ts";
+import { type Complete, FieldsReader, type SettingsTable } from "../base/settings.ts";
 import { type GraphError, WhatsAppApiError } from "./api_error.ts";
 import { type JsonObject, withoutUndefined } from "./json.ts";
 import type { WhatsAppMedia, WhatsAppMessage } from "./messages.ts";
@@ -119,6 +120,70 @@ export interface MediaFile {
   stream: ReadableStream<Uint8Array<ArrayBuffer>>;
 }
 
+/** {@linkcode WhatsAppApiOptions} with nothing left out. */
+export type WhatsAppApiSettings = Complete<WhatsAppApiOptions>;
+
+/** The settings of a {@linkcode WhatsAppApi}. */
+export const API_SETTINGS: SettingsTable<WhatsAppApiSettings> = {
+  accessToken: { kind: "any", default: "", check: assertAccessToken },
+  phoneNumberId: { kind: "any", default: "", check: (id) => assertId("phoneNumberId", id) },
+  version: { kind: "string", default: "v26.0" },
+  baseUrl: { kind: "string", default: "https://graph.facebook.com", check: assertBaseUrl },
+  requestTimeout: { kind: "number", unit: "ms", default: 30_000 },
+  maxRetries: { kind: "number", unit: "count", default: 4 },
+  retryDelay: { kind: "number", unit: "ms", default: 500 },
+  fetch: { kind: "function", default: (...args: Parameters<typeof fetch>) => fetch(...args) },
+  clock: { kind: "object", default: systemClock, check: assertClock },
+};
+
+const apiOptions = new FieldsReader("WhatsAppApi", API_SETTINGS, {
+  hints: {
+    token: 'use "accessToken"',
+    phoneId: 'use "phoneNumberId"',
+    phoneNumber: 'use "phoneNumberId"',
+    apiVersion: 'use "version"',
+    url: 'use "baseUrl"',
+    timeout: 'use "requestTimeout"',
+    retries: 'use "maxRetries"',
+  },
+});
+
+const MESSAGE_NAMES: OptionTable<SendTextOptions & TemplateOptions> = {
+  replyTo: true,
+  bizOpaqueCallbackData: true,
+  previewUrl: true,
+  language: true,
+  components: true,
+  signal: true,
+};
+const MESSAGE_OPTIONS = new OptionNames("A message", {
+  tables: [MESSAGE_NAMES],
+  hints: {
+    context: 'use "replyTo"',
+    preview_url: 'use "previewUrl"',
+    lang: 'use "language"',
+    parameters: 'use "components"',
+  },
+  example: () => "{ replyTo: message.id }",
+});
+
+const READ_NAMES: OptionTable<ReadOptions> = { typing: true, signal: true };
+const READ_OPTIONS = new OptionNames("markAsRead", { tables: [READ_NAMES], example: () => "{ typing: true }" });
+const MEDIA_OPTIONS = new OptionNames("media", { tables: [{ signal: true }] });
+
+function assertAccessToken(token: WhatsAppApiOptions["accessToken"]): void {
+  if (typeof token !== "function") assertToken("accessToken", token);
+}
+
+function assertBaseUrl(baseUrl: string): void {
+  if (!URL.canParse(baseUrl)) {
+    throw new OptionError(`The option "baseUrl" is ${quote(redactUrl(baseUrl))}: not a URL`);
+  }
+  const { username, password, search, hash } = new URL(baseUrl);
+  if (username + password + search + hash === "") return;
+  throw new OptionError('The option "baseUrl" has a user name, a password, a query, or a fragment');
+}
+
 const MAX_PAUSE = 60_000;
 /** Too many calls, of the app, the account, the number, or to one recipient; and faults of the API that pass. */
 const TRANSIENT_CODES: readonly number[] = [1, 2, 4, 80007, 130429, 131000, 131016, 131056];
@@ -142,7 +207,7 @@ const TRANSIENT_CODES: readonly number[] = [1, 2, 4, 80007, 130429, 131000, 1310
  * ```
  */
 export class WhatsAppApi {
-  #options: { [Name in keyof WhatsAppApiOptions]-?: NonNullable<WhatsAppApiOptions[Name]> };
+  readonly #options: WhatsAppApiSettings;
 
   /**
    * Makes a client.
@@ -151,29 +216,7 @@ export class WhatsAppApi {
    * @throws {OptionError} If an option is out of range.
    */
   constructor(options: WhatsAppApiOptions) {
-    this.#options = {
-      version: "v26.0",
-      baseUrl: "https://graph.facebook.com",
-      requestTimeout: 30_000,
-      maxRetries: 4,
-      retryDelay: 500,
-      fetch: (...args: Parameters<typeof fetch>) => fetch(...args),
-      clock: systemClock,
-      ...withoutUndefined({ ...options }),
-    };
-    const { accessToken, phoneNumberId, baseUrl, requestTimeout, maxRetries, retryDelay } = this.#options;
-    if (typeof accessToken !== "function") assertToken("accessToken", accessToken);
-    assertId("phoneNumberId", phoneNumberId);
-    if (!URL.canParse(baseUrl)) {
-      throw new OptionError(`The option "baseUrl" is ${quote(redactUrl(baseUrl))}: not a URL`);
-    }
-    const { username, password, search, hash } = new URL(baseUrl);
-    if (username + password + search + hash !== "") {
-      throw new OptionError('The option "baseUrl" has a user name, a password, a query, or a fragment');
-    }
-    assertNumber("requestTimeout", requestTimeout);
-    assertNumber("maxRetries", maxRetries);
-    assertNumber("retryDelay", retryDelay);
+    this.#options = apiOptions.read(options);
   }
 
   // ---- Messages ------------------------------------------------------------------------------------------------
@@ -255,6 +298,8 @@ export class WhatsAppApi {
    * @throws {WhatsAppApiError} If the API does not accept it.
    */
   async send(to: Recipient, type: string, contents: JsonObject, options: SendOptions = {}): Promise<SentMessage> {
+    MESSAGE_OPTIONS.assert(options);
+    assertSignal(options);
     const { replyTo, bizOpaqueCallbackData, signal } = options;
     const answer = await this.#post({
       ...addressOf(to),
@@ -285,6 +330,8 @@ export class WhatsAppApi {
    * @throws {WhatsAppApiError} If the API refuses it.
    */
   async markAsRead(messageId: string, options: ReadOptions = {}): Promise<void> {
+    READ_OPTIONS.assert(options);
+    assertSignal(options);
     const typing = options.typing ? { type: "text" } : undefined;
     await this.#post({ status: "read", message_id: messageId, typing_indicator: typing }, options.signal);
   }
@@ -300,6 +347,8 @@ export class WhatsAppApi {
    * @throws {WhatsAppApiError} If the API refuses it: Meta keeps media for 7 days.
    */
   async media(media: string | WhatsAppMedia, options: { signal?: AbortSignal | undefined } = {}): Promise<MediaFile> {
+    MEDIA_OPTIONS.assert(options);
+    assertSignal(options);
     const id = typeof media === "string" ? media : media.id;
     assertId("media", id);
     const { phoneNumberId } = this.#options;

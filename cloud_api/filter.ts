@@ -4,6 +4,8 @@
  * @module
  */
 
+import { didYouMean } from "../base/did_you_mean.ts";
+import { quote } from "../base/error_text.ts";
 import { OptionError } from "../base/errors.ts";
 import { isObject, type JsonObject, list, own } from "./json.ts";
 import type { WhatsAppRecord } from "./records.ts";
@@ -63,7 +65,10 @@ export function checkFilter(filter: unknown): WhatsAppFilter {
   }
   const checked: WhatsAppFilter = {};
   for (const name of Object.keys(filter)) {
-    if (!(LISTS as readonly string[]).includes(name)) throw new OptionError(`The filter has no list "${name}"`);
+    if ((LISTS as readonly string[]).includes(name)) continue;
+    // It may come from a peer: the name is quoted, which bounds it.
+    const hint = didYouMean(name, LISTS) || `: lists are ${LISTS.join(", ")}`;
+    throw new OptionError(`The filter has no list ${quote(name)}${hint}`);
   }
   for (const name of LISTS) {
     // An inherited list would be overlooked, and everything match.

@@ -4,10 +4,10 @@
  * @module
  */
 
-import { type Clock, systemClock } from "../base/clock.ts";
+import { assertClock, type Clock, systemClock } from "../base/clock.ts";
 import type { DeflateAgreement } from "../protocol/compression.ts";
 import type { Extension } from "../protocol/extensions.ts";
-import { type Complete, defaultsOf, type SettingsTable } from "../base/settings.ts";
+import { type Complete, defaultsOf, FieldsReader, type SettingsTable } from "../base/settings.ts";
 import type { FrameInfo } from "../protocol/frame_header.ts";
 import type { MessageData } from "../protocol/payload.ts";
 
@@ -219,9 +219,28 @@ export interface ConnectionOptions {
 /** {@linkcode ConnectionOptions} with nothing left out; one object serves many connections. */
 export type ConnectionSettings = Readonly<Complete<ConnectionOptions>>;
 
+/** The switches of the protocol. */
+export const PROTOCOL_SETTINGS: SettingsTable<Complete<ProtocolOptions>> = {
+  frameByFrame: { kind: "boolean", default: false },
+  skipUpgradeCheck: { kind: "boolean", default: false },
+  skipVersionCheck: { kind: "boolean", default: false },
+  manualPong: { kind: "boolean", default: false },
+  manualClose: { kind: "boolean", default: false },
+};
+
+/** Reads the setting `options`. */
+export const protocolOptions: FieldsReader<Complete<ProtocolOptions>> = new FieldsReader(
+  'The setting "options"',
+  PROTOCOL_SETTINGS,
+  {
+    prefix: "options.",
+    hints: { autoPong: 'use "manualPong" to answer no ping', autoClose: 'use "manualClose" to answer no close frame' },
+  },
+);
+
 /** The settings of a connection, which those of servers and clients include. */
 export const CONNECTION_SETTINGS: SettingsTable<ConnectionSettings> = {
-  options: { kind: "object", default: {} },
+  options: { kind: "object", default: {}, check: (options) => void protocolOptions.read(options) },
   splitMessage: { kind: "boolean", default: false },
   frameSize: { kind: "number", unit: "bytes", default: 0 },
   maxMessageSize: { kind: "number", unit: "bytes", default: 16 * 1024 * 1024 },
@@ -238,7 +257,7 @@ export const CONNECTION_SETTINGS: SettingsTable<ConnectionSettings> = {
   maxByteRate: { kind: "number", unit: "per second", default: 0 },
   rateBurstSeconds: { kind: "number", unit: "seconds", default: 5 },
   concurrency: { kind: "number", unit: "count", default: 64 },
-  clock: { kind: "object", default: systemClock },
+  clock: { kind: "object", default: systemClock, check: assertClock },
 };
 
 /** The defaults of {@linkcode ConnectionOptions}. */

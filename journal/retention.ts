@@ -4,9 +4,10 @@
  * @module
  */
 
-import { systemClock } from "../base/clock.ts";
+import { assertClock, systemClock } from "../base/clock.ts";
 import { OptionError } from "../base/errors.ts";
-import { assertNumber } from "../base/ranges.ts";
+import type { OptionHints } from "../base/option_names.ts";
+import { FieldsReader, type SettingsTable } from "../base/settings.ts";
 import type { JournalRetention } from "./journal.ts";
 
 const HOUR = 3600 * 1000;
@@ -21,31 +22,49 @@ export type RetentionSettings = {
   readonly [Name in keyof JournalRetention]-?: Exclude<JournalRetention[Name], undefined>;
 };
 
+/** The limits of a journal. */
+export const RETENTION_SETTINGS: SettingsTable<RetentionSettings> = {
+  maxAge: { kind: "number", unit: "ms", most: Number.MAX_SAFE_INTEGER, default: 30 * DAY },
+  maxBytes: { kind: "number", unit: "bytes", default: 1024 * MIB, check: atLeast(16 * MIB) },
+  maxReceivers: { kind: "number", unit: "count", default: 10_000 },
+  maxReceiverAge: {
+    kind: "number",
+    unit: "ms",
+    most: Number.MAX_SAFE_INTEGER,
+    default: 90 * DAY,
+    check: atLeast(HOUR),
+  },
+  clock: { kind: "object", default: systemClock, check: assertClock },
+};
+
+/** Remedies for other names of limits. */
+export const RETENTION_HINTS: OptionHints = {
+  maxSize: 'use "maxBytes"',
+  size: 'use "maxBytes"',
+  limit: 'use "maxBytes"',
+  maxEntries: 'use "maxBytes" or "maxAge"',
+  ttl: 'use "maxAge"',
+  retention: 'use "maxAge"',
+  path: "give the path as the first argument",
+};
+
+const retentionOptions = new FieldsReader("The journal", RETENTION_SETTINGS, { hints: RETENTION_HINTS });
+
 /**
  * Checks the retention of a journal, and fills in the defaults.
  *
  * @param retention Options of the user.
  * @param maxBytes Default of `maxBytes`.
  * @returns All settings.
- * @throws {OptionError} If a value is out of range.
+ * @throws {OptionError} If a value is out of range, or a name unknown.
  */
 export function checkRetention(retention: JournalRetention, maxBytes: number): RetentionSettings {
-  const checked: RetentionSettings = {
-    maxAge: retention.maxAge ?? 30 * DAY,
-    maxBytes: retention.maxBytes ?? maxBytes,
-    maxReceivers: retention.maxReceivers ?? 10_000,
-    maxReceiverAge: retention.maxReceiverAge ?? 90 * DAY,
-    clock: retention.clock ?? systemClock,
+  return retentionOptions.read(retention, { maxBytes });
+}
+
+/** 0 turns a limit off. */
+function atLeast(least: number): (value: number, name: string) => void {
+  return (value, name) => {
+    if (value !== 0 && value < least) throw new OptionError(`The setting "${name}" is ${value}: less than ${least}`);
   };
-  assertNumber("maxAge", checked.maxAge);
-  assertNumber("maxBytes", checked.maxBytes);
-  assertNumber("maxReceivers", checked.maxReceivers);
-  assertNumber("maxReceiverAge", checked.maxReceiverAge);
-  if (checked.maxReceiverAge !== 0 && checked.maxReceiverAge < HOUR) {
-    throw new OptionError(`The setting "maxReceiverAge" is ${checked.maxReceiverAge}: less than ${HOUR}`);
-  }
-  if (checked.maxBytes !== 0 && checked.maxBytes < 16 * MIB) {
-    throw new OptionError(`The setting "maxBytes" is ${checked.maxBytes}: less than ${16 * MIB}`);
-  }
-  return checked;
 }

@@ -9,6 +9,8 @@
  */
 
 import { EMPTY } from "../base/bytes.ts";
+import { showValue } from "../base/option_names.ts";
+import { defaultsOf, FieldsReader, type SettingsTable } from "../base/settings.ts";
 import type { Role } from "./frame_header.ts";
 import { HandshakeError, OptionError } from "../base/errors.ts";
 import type { Extension } from "./extensions.ts";
@@ -24,24 +26,32 @@ import type { CompressionOptions, CompressionSettings, DeflateAgreement, Deflate
 /** The name of the extension (RFC 7692 §7). */
 export const PERMESSAGE_DEFLATE = "permessage-deflate";
 
-const DEFAULTS: CompressionSettings = {
-  threshold: 128,
-  level: 6,
-  memoryLevel: 8,
-  serverNoContextTakeover: false,
-  clientNoContextTakeover: false,
-  serverMaxWindowBits: 15,
-  clientMaxWindowBits: 15,
+/** The fields of `compression`. */
+export const COMPRESSION_SETTINGS: SettingsTable<CompressionSettings> = {
+  threshold: { kind: "number", unit: "bytes", default: 128 },
+  level: { kind: "number", most: 9, default: 6 },
+  memoryLevel: { kind: "number", least: 1, most: 9, default: 8 },
+  serverNoContextTakeover: { kind: "boolean", default: false },
+  clientNoContextTakeover: { kind: "boolean", default: false },
+  serverMaxWindowBits: { kind: "number", least: 8, most: 15, default: 15 },
+  clientMaxWindowBits: { kind: "number", least: 8, most: 15, default: 15 },
 };
 
-/** The least and the most of each number. */
-const RANGES: readonly [name: keyof CompressionOptions, least: number, most: number][] = [
-  ["threshold", 0, Number.MAX_SAFE_INTEGER],
-  ["level", 0, 9],
-  ["memoryLevel", 1, 9],
-  ["serverMaxWindowBits", 8, 15],
-  ["clientMaxWindowBits", 8, 15],
-];
+const DEFAULTS: CompressionSettings = defaultsOf(COMPRESSION_SETTINGS);
+
+const compressionOptions = new FieldsReader('The setting "compression"', COMPRESSION_SETTINGS, {
+  prefix: "compression.",
+  hints: {
+    zlibDeflateOptions: 'use "level" and "memoryLevel"',
+    zlibInflateOptions: 'use "serverMaxWindowBits" and "clientMaxWindowBits"',
+    concurrencyLimit: "leave it out: messages are compressed in order",
+    memLevel: 'use "memoryLevel"',
+    windowBits: 'use "serverMaxWindowBits" and "clientMaxWindowBits"',
+    compress: "leave it out: both directions are compressed",
+    decompress: "leave it out: both directions are compressed",
+    compressor: 'use "serverNoContextTakeover: true" for a compressor that all connections share',
+  },
+});
 
 /**
  * Fills in and checks the option `compression`.
@@ -57,23 +67,9 @@ export function compressionSettings(option: boolean | CompressionOptions): Compr
   if (option === true) return DEFAULTS;
   if (Array.isArray(option)) throw new OptionError('The setting "compression" is a list: only a client offers several');
   if (typeof option !== "object" || option === null) {
-    throw new OptionError(`The setting "compression" is "${option}", neither true, false nor an object`);
+    throw new OptionError(`The setting "compression" is ${showValue(option)}, neither true, false nor an object`);
   }
-  const settings: Record<string, unknown> = { ...DEFAULTS };
-  for (const [name, value] of Object.entries(option)) {
-    if (!Object.hasOwn(DEFAULTS, name)) throw new OptionError(`The setting "compression" has no field "${name}"`);
-    if (value !== undefined) settings[name] = value;
-  }
-  for (const [name, least, most] of RANGES) {
-    const value = settings[name];
-    if (Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most) continue;
-    throw new OptionError(`The setting "compression.${name}" is ${value}, not an integer from ${least} to ${most}`);
-  }
-  for (const name of ["serverNoContextTakeover", "clientNoContextTakeover"]) {
-    if (typeof settings[name] === "boolean") continue;
-    throw new OptionError(`The setting "compression.${name}" is "${settings[name]}", neither true nor false`);
-  }
-  return settings as unknown as CompressionSettings;
+  return compressionOptions.read(option);
 }
 
 // ---- Negotiation (RFC 7692 §7.1) --------------------------------------------------------------------------------

@@ -11,10 +11,11 @@
 import { randomBytes } from "node:crypto";
 import type { Backplane, BackplaneListener, BackplaneSubscription } from "../pubsub/backplane.ts";
 import { fromBase64, toBase64 } from "../base/encoding.ts";
-import { type Clock, systemClock } from "../base/clock.ts";
+import { assertClock, type Clock, systemClock } from "../base/clock.ts";
 import { BackplaneError, describe, OptionError } from "../base/errors.ts";
 import { byteLength, type Payload } from "../protocol/payload.ts";
-import { assertNumber, assertWellFormed } from "../base/ranges.ts";
+import { assertWellFormed } from "../base/ranges.ts";
+import { type Complete, FieldsReader, type SettingsTable } from "../base/settings.ts";
 import { assertRedisClient, type RedisClient, type RedisLink } from "./client.ts";
 import { Heartbeats, type PathChange } from "./heartbeats.ts";
 import type { PrimaryLink } from "./primary_link.ts";
@@ -42,6 +43,28 @@ export interface RedisBackplaneOptions {
    * @default {systemClock}
    */
   clock?: Clock | undefined;
+}
+
+/** The settings of a backplane. */
+export const REDIS_BACKPLANE_SETTINGS: SettingsTable<RedisBackplaneSettings> = {
+  prefix: { kind: "string", default: "tackline:", check: (prefix) => assertWellFormed("The prefix", prefix) },
+  maxPendingSize: { kind: "number", unit: "bytes", default: 16 * 1024 * 1024 },
+  name: { kind: "string", default: undefined, check: assertNodeName },
+  clock: { kind: "object", default: systemClock, check: assertClock },
+};
+
+/** {@linkcode RedisBackplaneOptions} with nothing left out but a name. */
+export interface RedisBackplaneSettings extends Complete<Omit<RedisBackplaneOptions, "name">> {
+  /** See `RedisBackplaneOptions`. */
+  name: string | undefined;
+}
+
+const backplaneOptions = new FieldsReader("RedisBackplane", REDIS_BACKPLANE_SETTINGS, {
+  hints: { keyPrefix: 'use "prefix"', channelPrefix: 'use "prefix"', url: "give a client as the first argument" },
+});
+
+function assertNodeName(name: string | undefined): void {
+  if (name === "") throw new OptionError('The setting "name" is "", not the name of a node');
 }
 
 /** Maximum of channels in one `SUBSCRIBE`. */
@@ -133,14 +156,8 @@ export class RedisBackplane implements Backplane {
    * @throws {OptionError} If the client is of an unknown kind, or a setting is out of range.
    */
   constructor(client: RedisClient, options: RedisBackplaneOptions = {}) {
-    const { prefix = "tackline:", maxPendingSize = 16 * 1024 * 1024, name = this.#id, clock = systemClock } = options;
     assertRedisClient(client);
-    if (typeof prefix !== "string") throw new OptionError(`The prefix is a ${typeof prefix} instead of a string`);
-    assertWellFormed("The prefix", prefix);
-    assertNumber("maxPendingSize", maxPendingSize);
-    if (typeof name !== "string" || name === "") {
-      throw new OptionError(`The name of the node is ${JSON.stringify(name)} instead of a non-empty string`);
-    }
+    const { prefix, maxPendingSize, name = this.#id, clock } = backplaneOptions.read(options);
     this.#clock = clock;
     this.#heartbeats = new Heartbeats(this.#id, name);
     this.#prefix = prefix;

@@ -7,8 +7,9 @@
 
 import { randomUUID } from "node:crypto";
 import { toBase64 } from "../base/encoding.ts";
-import { describe, JournalError, OptionError } from "../base/errors.ts";
-import { assertNumber, assertWellFormed } from "../base/ranges.ts";
+import { describe, JournalError } from "../base/errors.ts";
+import { assertWellFormed } from "../base/ranges.ts";
+import { type Complete, FieldsReader, type SettingsTable } from "../base/settings.ts";
 import { AgeClock } from "../journal/age_clock.ts";
 import type {
   Appended,
@@ -20,7 +21,7 @@ import type {
   SharedCursor,
 } from "../journal/journal.ts";
 import { notifyAppended, notifyTrimmed } from "../journal/notify.ts";
-import { checkRetention, type RetentionSettings } from "../journal/retention.ts";
+import { RETENTION_HINTS, RETENTION_SETTINGS, type RetentionSettings } from "../journal/retention.ts";
 import type { SequenceRange } from "../journal/sequence_ranges.ts";
 import { assertRedisClient, type RedisClient, type RedisLink } from "./client.ts";
 import { JournalConnections } from "./connections.ts";
@@ -68,6 +69,24 @@ export interface RedisJournalOptions extends JournalRetention {
    */
   eviction?: "refuse" | "warn" | undefined;
 }
+
+/** The settings of a journal in Redis. */
+export const REDIS_JOURNAL_SETTINGS: SettingsTable<Complete<RedisJournalOptions>> = {
+  ...RETENTION_SETTINGS,
+  prefix: { kind: "string", default: "{tackline}:", check: (prefix) => assertWellFormed("The prefix", prefix) },
+  replicas: { kind: "number", unit: "count", default: 0 },
+  replicaTimeout: { kind: "number", unit: "ms", most: 4000, default: 1000 },
+  eviction: { kind: "choice", choices: ["refuse", "warn"], default: "refuse" },
+};
+
+const journalOptions = new FieldsReader("RedisJournal", REDIS_JOURNAL_SETTINGS, {
+  hints: {
+    ...RETENTION_HINTS,
+    keyPrefix: 'use "prefix"',
+    name: 'use "prefix"',
+    url: "give a client as the first argument",
+  },
+});
 
 const MIB = 1024 * 1024;
 /** Maximum of bytes in one read, which one notification may exceed. */
@@ -154,17 +173,10 @@ export class RedisJournal implements Journal {
   }
 
   private constructor(client: RedisClient, options: RedisJournalOptions) {
-    const { prefix = "{tackline}:", replicas = 0, replicaTimeout = 1000, eviction = "refuse", ...retention } = options;
     assertRedisClient(client);
-    if (typeof prefix !== "string") throw new OptionError(`The prefix is a ${typeof prefix} instead of a string`);
-    assertWellFormed("The prefix", prefix);
-    assertNumber("replicas", replicas);
-    assertNumber("replicaTimeout", replicaTimeout, 4000);
-    if (eviction !== "refuse" && eviction !== "warn") {
-      throw new OptionError(`The setting "eviction" is ${JSON.stringify(eviction)}, neither "refuse" nor "warn"`);
-    }
+    const { prefix, replicas, replicaTimeout, eviction, ...retention } = journalOptions.read(options);
     this.#eviction = eviction;
-    this.#retention = checkRetention(retention, 1024 * MIB);
+    this.#retention = retention;
     this.#prefix = prefix;
     this.#connections = this.#makeConnections(client, replicas > 0);
     this.#runner = new ScriptRunner(prefix, this.#connections);

@@ -19,13 +19,22 @@ import type { StopOptions } from "./handlers.ts";
 import { encodeClosePayload } from "../protocol/payload.ts";
 import type { Publisher } from "./publisher.ts";
 import { withoutBrackets } from "../base/host_name.ts";
-import { assertNumber } from "../base/ranges.ts";
 import { failureText } from "../transport/failure_text.ts";
+import { assertSignal, OptionNames, type OptionTable } from "../base/option_names.ts";
+import { assertNumber } from "../base/ranges.ts";
+import { assertTlsForCertificates } from "./settings.ts";
 import { loadIdentity } from "../transport/tls_identity.ts";
 import type { Address, Listener, TlsIdentity } from "../transport/transport.ts";
 import { runtimeTransport } from "../transport/runtime.ts";
 
 type RunState = "stopped" | "starting" | "running" | "stopping";
+
+const STOP_NAMES: OptionTable<StopOptions> = { code: true, reason: true, closeTimeout: true, signal: true };
+const STOP_OPTIONS = new OptionNames("stop", {
+  tables: [STOP_NAMES],
+  hints: { timeout: 'use "closeTimeout"', closeCode: 'use "code"', force: 'use "closeTimeout: 1"' },
+  example: (value) => typeof value === "number" ? `{ code: ${value} }` : "{ closeTimeout: 1000 }",
+});
 
 /** Starts and stops one server. */
 export class Lifecycle<Data> {
@@ -105,6 +114,7 @@ export class Lifecycle<Data> {
     if (this.#signal?.aborted) {
       throw new TransportError("ERR_ABORTED", "Cannot start: the signal is aborted", { cause: this.#signal.reason });
     }
+    assertTlsForCertificates(settings.current);
     this.#setState("starting");
     await extension.prepare?.();
     try {
@@ -169,6 +179,8 @@ export class Lifecycle<Data> {
    */
   stop(options: StopOptions): Promise<void> {
     // Checked before anything is closed.
+    STOP_OPTIONS.assert(options);
+    assertSignal(options);
     encodeClosePayload(options.code ?? CloseCode.GoingAway, options.reason ?? "");
     if (options.closeTimeout !== undefined) assertNumber("closeTimeout", options.closeTimeout);
     if (this.#wanted === "stopped" && this.#connections.isEmpty) return this.#change.catch(() => {});

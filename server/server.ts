@@ -91,9 +91,14 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
   declare port: number;
   /** Address to listen on. */
   declare hostname: string;
+  /**
+   * Former name of `hostname`.
+   * @deprecated Use `hostname`.
+   */
+  declare hostName: string;
   /** Lets other processes listen on the same port. */
   declare reusePort: boolean;
-  /** Path that opens a WebSocket, without a query; "": any path. Requests for another get 404. */
+  /** Path that opens a WebSocket, without a query; "": any path. Requests for another get 404. "chat" is "/chat". */
   declare pathName: string;
   /** Speaks TLS. Needs `certificateFile` and `certificateKeyFile`. */
   declare useSSL: boolean;

@@ -5,23 +5,31 @@
  */
 
 import type { Backplane } from "../pubsub/backplane.ts";
-import { CONNECTION_SETTINGS, type ConnectionOptions, type ProtocolOptions } from "../connection/options.ts";
+import {
+  CONNECTION_SETTINGS,
+  type ConnectionOptions,
+  PROTOCOL_SETTINGS,
+  type ProtocolOptions,
+  protocolOptions,
+} from "../connection/options.ts";
 import type { CompressionOptions, CompressionSettings } from "../protocol/compression.ts";
 import { compressionSettings } from "../protocol/deflate.ts";
 import { OptionError, StateError } from "../base/errors.ts";
 import { assertHostName } from "../base/host_name.ts";
-import type { ServerHandlers } from "./handlers.ts";
+import { SERVER_HANDLERS, type ServerHandlers } from "./handlers.ts";
+import { SERVER_HINTS } from "./option_hints.ts";
 import { maxFramePayload } from "../protocol/frame_header.ts";
 import { assertProtocols } from "../protocol/subprotocol.ts";
 import { isHost } from "../protocol/http.ts";
 import { quote, redactUrl } from "../base/error_text.ts";
-import { type Complete, defineSettings, SettingsStore, type SettingsTable } from "../base/settings.ts";
+import { assertHandlers, assertSignal, hasMethods, OptionNames, type OptionTable } from "../base/option_names.ts";
+import { type Complete, defaultsOf, defineSettings, SettingsStore, type SettingsTable } from "../base/settings.ts";
 import { sharedTimer } from "../base/shared_timer.ts";
 
 /** Settings and handlers of a server. `0` turns a limit off. */
 export interface WebSocketServerOptions<Data = unknown> extends ConnectionOptions, ServerHandlers<Data> {
   /**
-   * The port; 0 takes a free one, see `address`.
+   * The port, up to 65535; 0 takes a free one, see `address`.
    * @default {8888}
    */
   port?: number | undefined;
@@ -31,6 +39,11 @@ export interface WebSocketServerOptions<Data = unknown> extends ConnectionOption
    */
   hostname?: string | undefined;
   /**
+   * Former name of `hostname`, which wins if both are given.
+   * @deprecated Use `hostname`.
+   */
+  hostName?: string | undefined;
+  /**
    * Let other processes listen on the same port (SO_REUSEPORT), such as one for each core: on Linux the system
    * spreads new connections among them. Deno 2 needs the flag `--unstable-net` for it: without the
    * flag `start` fails.
@@ -38,7 +51,8 @@ export interface WebSocketServerOptions<Data = unknown> extends ConnectionOption
    */
   reusePort?: boolean | undefined;
   /**
-   * The path that opens a WebSocket, without a query; "": any path. Requests for another get 404.
+   * The path that opens a WebSocket, without a query; "": any path. Requests for another get 404. `"chat"` stands for
+   * `"/chat"`.
    * @default {""}
    */
   pathName?: string | undefined;
@@ -174,7 +188,7 @@ export interface WebSocketServerOptions<Data = unknown> extends ConnectionOption
 export type ServerOptions = Omit<WebSocketServerOptions, keyof ServerHandlers>;
 
 /** Values of a server's properties. */
-export interface ServerProperties extends Complete<Omit<ServerOptions, "signal" | "backplane">> {
+export interface ServerProperties extends Complete<Omit<ServerOptions, "signal" | "backplane" | "hostName">> {
   /** See `WebSocketServerOptions`. */
   backplane: Backplane | undefined;
 }
@@ -193,7 +207,7 @@ export const SERVER_SETTINGS: SettingsTable<ServerProperties> = {
   frameSize: { ...CONNECTION_SETTINGS.frameSize, check: (size) => void (size !== 0 && maxFramePayload(size, false)) },
   messageTimeout: { ...CONNECTION_SETTINGS.messageTimeout, default: 60_000 },
   port: { kind: "number", unit: "count", most: 65535, default: 8888 },
-  hostname: { kind: "string", default: "0.0.0.0", check: assertAddress },
+  hostname: { kind: "string", default: "0.0.0.0", alias: "hostName", check: assertAddress },
   reusePort: { kind: "boolean", default: false },
   pathName: { kind: "string", default: "", check: assertPath },
   useSSL: { kind: "boolean", default: false },
@@ -217,16 +231,34 @@ export const SERVER_SETTINGS: SettingsTable<ServerProperties> = {
   maxHeadSize: { kind: "number", unit: "bytes", default: 16 * 1024 },
   maxHeaderFields: { kind: "number", unit: "count", default: 128 },
   maxBodySize: { kind: "number", unit: "bytes", default: 4 * 1024 * 1024 },
-  backplane: { kind: "any", default: undefined },
+  backplane: { kind: "object", default: undefined, check: assertBackplane },
 };
 
-const PROTOCOL_SETTINGS: SettingsTable<Complete<ProtocolOptions>> = {
-  frameByFrame: { kind: "boolean", default: false },
-  skipUpgradeCheck: { kind: "boolean", default: false },
-  skipVersionCheck: { kind: "boolean", default: false },
-  manualPong: { kind: "boolean", default: false },
-  manualClose: { kind: "boolean", default: false },
+/** Options that are neither settings nor handlers. */
+export const SERVER_OTHER_OPTIONS: OptionTable<
+  Omit<WebSocketServerOptions, keyof ServerProperties | keyof ServerHandlers>
+> = {
+  hostName: true,
+  signal: true,
 };
+
+const SERVER_OPTIONS = new OptionNames("WebSocketServer", {
+  tables: [SERVER_SETTINGS, SERVER_HANDLERS, SERVER_OTHER_OPTIONS],
+  hints: SERVER_HINTS,
+  example: exampleOf,
+});
+
+/**
+ * Writes a value that is no options object of a server as one.
+ *
+ * @param value The value, such as a port.
+ * @returns The object, if it can be told.
+ */
+export function exampleOf(value: unknown): string | undefined {
+  if (typeof value === "number") return `{ port: ${value} }`;
+  if (typeof value === "function") return "{ onMessageReceived }";
+  return value === null ? undefined : "{ port: 8080 }";
+}
 
 /** The setting `options` of a server: its fields can be set like settings. */
 export class ProtocolSettings implements Complete<ProtocolOptions> {
@@ -258,8 +290,14 @@ export class ProtocolSettings implements Complete<ProtocolOptions> {
    * @param changed Called after a field was set.
    */
   constructor(options: ProtocolOptions, changing: (name: string) => void, changed: () => void) {
-    this.#store = new SettingsStore(PROTOCOL_SETTINGS, { changing: (name) => changing(`options.${name}`), changed });
-    this.#store.assign(options);
+    this.#store = new SettingsStore(PROTOCOL_SETTINGS, {
+      changing: (name, value) => {
+        changing(`options.${name}`);
+        this.#store.check(name, value);
+      },
+      changed,
+    });
+    this.#store.assign(protocolOptions.read(options));
   }
 
   /** A copy of all fields. */
@@ -279,10 +317,14 @@ export class LockableSettings {
   /**
    * Makes the settings of a server.
    *
-   * @param options Settings that differ from the default.
-   * @throws {OptionError} If one is out of range.
+   * @param options Settings that differ from the default, and handlers.
+   * @throws {OptionError} If one is unknown, or out of range.
    */
   constructor(options: ServerOptions) {
+    SERVER_OPTIONS.assert(options);
+    assertHandlers(options, SERVER_HANDLERS);
+    assertSignal(options);
+    if (options.useSSL === false) assertTlsForCertificates({ ...defaultsOf(SERVER_SETTINGS), ...options });
     this.store = new SettingsStore(SERVER_SETTINGS, {
       changing: (name, value) => this.#changing(name, value),
       changed: () => this.#current = undefined,
@@ -293,7 +335,10 @@ export class LockableSettings {
 
   #changing(name: keyof ServerProperties, value: unknown): unknown {
     this.assertUnlocked(name);
-    if (name !== "options") return this.store.check(name, value);
+    if (name !== "options") {
+      this.store.check(name, value);
+      return name === "pathName" ? withSlash(value as string) : undefined;
+    }
     const changing = (field: string): void => this.assertUnlocked(field);
     return new ProtocolSettings((value ?? {}) as ProtocolOptions, changing, () => this.#current = undefined);
   }
@@ -326,14 +371,56 @@ function assertAddress(hostname: string): void {
   assertHostName(hostname, 'for all addresses it is "0.0.0.0" or "::"');
 }
 
+/**
+ * Writes a path of a program as it stands in requests.
+ *
+ * @param path The path; "" stands for any.
+ * @returns The same with a slash before it.
+ */
+export function withSlash(path: string): string {
+  return path === "" || path.startsWith("/") ? path : `/${path}`;
+}
+
+/**
+ * Checks that a server with certificates speaks TLS.
+ *
+ * @param settings The settings.
+ * @throws {OptionError} If it would serve without TLS.
+ */
+export function assertTlsForCertificates(settings: CertificateSettings): void {
+  const name = settings.useSSL ? undefined : givenCertificate(settings);
+  if (name === undefined) return;
+  throw new OptionError(`The setting "${name}" needs "useSSL: true": without it nothing is encrypted`);
+}
+
+/** Settings of TLS. */
+export type CertificateSettings = Pick<
+  ServerOptions,
+  "useSSL" | "certificateFile" | "certificateKeyFile" | "rootCertificateFile"
+>;
+
+/**
+ * Finds a setting of TLS that is set.
+ *
+ * @param settings The settings.
+ * @returns Its name; `undefined` if none is.
+ */
+export function givenCertificate(settings: CertificateSettings): keyof CertificateSettings | undefined {
+  const names = ["certificateFile", "certificateKeyFile", "rootCertificateFile"] as const;
+  return names.find((name) => settings[name] !== undefined && settings[name] !== "");
+}
+
 /** The path that opens a WebSocket. */
 function assertPath(path: string): void {
-  if (path !== "" && !path.startsWith("/")) {
-    throw new OptionError(`The path ${quote(redactUrl(path))} does not start with "/"`);
-  }
-  if (path.includes("?")) {
-    throw new OptionError(`The path ${quote(redactUrl(path))} has a query, which is not part of the match`);
-  }
+  const shown = quote(redactUrl(path));
+  if (path.includes("://")) throw new OptionError(`The path ${shown} is a URL; "pathName" is its path alone`);
+  if (path.includes("?")) throw new OptionError(`The path ${shown} has a query, which is not part of the match`);
+  if (path.includes("#")) throw new OptionError(`The path ${shown} has a fragment, which no request has`);
+}
+
+function assertBackplane(backplane: unknown): void {
+  if (hasMethods(backplane, "publish", "subscribe", "listen")) return;
+  throw new OptionError('The setting "backplane" has no methods "publish", "subscribe" and "listen"');
 }
 
 /** An origin that no browser sends would never match. */

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { TransportError } from "../base/errors.ts";
+import { OptionError, TransportError } from "../base/errors.ts";
+import { hasMethods, OptionNames, type OptionTable } from "../base/option_names.ts";
 import type { Address, Transport, TransportHandler } from "./transport.ts";
 
 /** Two byte streams that make one connection. */
@@ -34,6 +35,21 @@ export interface BytePairInfo {
   encrypted?: boolean | undefined;
 }
 
+const INFO_NAMES: OptionTable<BytePairInfo> = { remoteAddress: true, localAddress: true, encrypted: true };
+const INFO = new OptionNames("acceptStream", { tables: [INFO_NAMES], hints: { tls: 'use "encrypted"' } });
+
+/**
+ * Checks that a value has two streams.
+ *
+ * @param pair The value.
+ * @throws {OptionError} If it has not.
+ */
+export function assertStreams(pair: unknown): void {
+  const { readable, writable } = (pair ?? {}) as { readonly readable?: unknown; readonly writable?: unknown };
+  if (hasMethods(readable, "getReader") && hasMethods(writable, "getWriter")) return;
+  throw new OptionError('A byte stream is no object with a "readable" and a "writable" stream');
+}
+
 const NOWHERE: Address = { hostname: "", port: 0 };
 
 /**
@@ -42,8 +58,11 @@ const NOWHERE: Address = { hostname: "", port: 0 };
  * @param pair The streams.
  * @param info Facts about the streams.
  * @returns The transport, not opened yet.
+ * @throws {OptionError} If they are no streams, or a fact has an unknown name.
  */
 export function streamTransport(pair: BytePair, info: BytePairInfo = {}): Transport {
+  assertStreams(pair);
+  INFO.assert(info);
   return new StreamTransport(pair, info);
 }
 

@@ -7,6 +7,7 @@
 import { createHash } from "node:crypto";
 import { OptionError } from "../base/errors.ts";
 import { quote } from "../base/error_text.ts";
+import { OptionNames, type OptionTable } from "../base/option_names.ts";
 import { assertWellFormed } from "../base/ranges.ts";
 import { assertSecrets, isSecret, listOf } from "../base/secrets.ts";
 import { checkFilter, type WhatsAppFilter } from "../cloud_api/filter.ts";
@@ -95,6 +96,7 @@ export function checkReceiverTokens(tokens: ReceiverTokens): ReceiverToken[] {
   const list = typeof tokens === "string" ? [tokens] : tokens;
   // Field by field: a filter that is inherited, as of a class, would be overlooked, and so let everything through.
   const checked = list.map((entry) => {
+    assertTokenEntry(entry);
     return typeof entry === "string"
       ? { token: entry }
       : { token: entry.token, name: entry.name, filter: entry.filter };
@@ -109,6 +111,23 @@ export function checkReceiverTokens(tokens: ReceiverTokens): ReceiverToken[] {
   }
   assertUnambiguous(checked);
   return checked;
+}
+
+const TOKEN_NAMES: OptionTable<ReceiverToken> = { token: true, name: true, filter: true };
+const TOKEN_OPTIONS = new OptionNames('An entry of "receiverToken"', {
+  tables: [TOKEN_NAMES],
+  hints: { receiverToken: 'use "token"', secret: 'use "token"', value: 'use "token"' },
+  example: () => "{ token, name, filter }",
+});
+
+/**
+ * Checks the names of an entry of `receiverToken`: a filter with a misspelt name would let everything through.
+ *
+ * @param entry The entry.
+ * @throws {OptionError} If it is neither a text, nor an object of the known names.
+ */
+export function assertTokenEntry(entry: unknown): void {
+  if (typeof entry !== "string") TOKEN_OPTIONS.assert(entry);
 }
 
 /**

@@ -4,11 +4,16 @@
  * @module
  */
 
+import { INBOX_PROTOCOL, INBOX_PROTOCOL_V2 } from "../inbox/protocol.ts";
+
 /**
  * The subprotocol of receivers that acknowledge nothing: each text message is the JSON of one notification as Meta sent
  * it.
  */
 export const RECEIVER_PROTOCOL = "whatsapp-notifications";
+
+/** Subprotocols of servers and receivers without the setting `protocols`, in the order of preference. */
+export const DEFAULT_PROTOCOLS: readonly string[] = [INBOX_PROTOCOL_V2, INBOX_PROTOCOL, RECEIVER_PROTOCOL];
 
 /**
  * The start of the subprotocol entry that carries a receiver's token where no header can be set, as in a browser; the

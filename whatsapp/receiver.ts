@@ -17,6 +17,7 @@ import {
 import { assertSecrets } from "../base/secrets.ts";
 import { isVisibleAscii } from "../base/token.ts";
 import { extendClient, WebSocketClient } from "../client/client.ts";
+import { clientArguments } from "../client/settings.ts";
 import type { ClientConnection } from "../client/connector.ts";
 import type { RunEnd } from "../client/reconnect.ts";
 import { recordMatches, type WhatsAppFilter } from "../cloud_api/filter.ts";
@@ -28,7 +29,6 @@ import { dataForm } from "../inbox/data_form.ts";
 import {
   badMessage,
   INBOX_PROTOCOL,
-  INBOX_PROTOCOL_V2,
   InboxCloseCode,
   inboxVersion,
   type NotificationMessage,
@@ -41,10 +41,11 @@ import { chooseVerifier } from "./install_verifier.ts";
 import { NotificationLoops, type Step, stepByNotification, stepByRecord, streamOf } from "./notification_loops.ts";
 import { decodeExact, resemblesNotification } from "./notification_text.ts";
 import { PendingNotification, type WhatsAppNotification } from "./pending_notification.ts";
-import { RECEIVER_PROTOCOL, tokenProtocol } from "./protocols.ts";
+import { tokenProtocol } from "./protocols.ts";
 import { WaitingMessages } from "./waiting_messages.ts";
 import {
   assertReceiverSettings,
+  clientOptionsOf,
   type WhatsAppReceiverHandlers,
   type WhatsAppReceiverOptions,
 } from "./receiver_settings.ts";
@@ -126,11 +127,9 @@ export class WhatsAppReceiver extends WebSocketClient {
    * @throws {OptionError} If the URL is not valid, or a setting is out of range.
    */
   constructor(urlOrOptions: string | URL | WhatsAppReceiverOptions = {}, more: WhatsAppReceiverOptions = {}) {
-    const byUrl = typeof urlOrOptions === "string" || urlOrOptions instanceof URL;
-    const given = byUrl ? more : urlOrOptions;
-    const { useSSL = true, protocols = [INBOX_PROTOCOL_V2, INBOX_PROTOCOL, RECEIVER_PROTOCOL] } = given;
-    const options: WhatsAppReceiverOptions = { ...given, useSSL, protocols };
-    super(byUrl ? urlOrOptions : options, options);
+    const { url, options } = clientArguments(urlOrOptions, more);
+    const inherited = clientOptionsOf(options);
+    super(url ?? inherited, url === undefined ? undefined : inherited);
     this.#client = this.#extendClient();
     this.receiverToken = options.receiverToken;
     this.name = options.name;

@@ -6,9 +6,11 @@
 
 import { OptionError } from "../base/errors.ts";
 import { assertNumber } from "../base/ranges.ts";
+import { assertHandlers, hasMethods, OptionNames, type OptionTable, showValue } from "../base/option_names.ts";
 import { assertSecrets } from "../base/secrets.ts";
-import type { HandlersTable } from "../base/settings.ts";
-import type { WebSocketClientOptions } from "../client/settings.ts";
+import { checkValue, checkValues, type HandlersTable, type SettingsTable } from "../base/settings.ts";
+import { CLIENT_HINTS } from "../client/option_hints.ts";
+import { CLIENT_OPTION_TABLES, exampleOf, type WebSocketClientOptions } from "../client/settings.ts";
 import { checkFilter, type WhatsAppFilter } from "../cloud_api/filter.ts";
 import type { WhatsAppMessage } from "../cloud_api/messages.ts";
 import type { WhatsAppRecord, WhatsAppStatus } from "../cloud_api/records.ts";
@@ -16,6 +18,7 @@ import { assertReceiverName } from "../inbox/protocol.ts";
 import type { InboxPosition } from "../inbox/session.ts";
 import type { SeenStore } from "./deduplication.ts";
 import { chooseVerifier } from "./install_verifier.ts";
+import { DEFAULT_PROTOCOLS } from "./protocols.ts";
 
 /** A record that is neither a message nor a status: errors of the account, echoes, history, templates, … */
 export type WhatsAppOtherRecord = Exclude<WhatsAppRecord, WhatsAppMessage | WhatsAppStatus>;
@@ -129,6 +132,64 @@ export interface ReceiverSettings {
   readonly appSecret: string | readonly string[] | undefined;
 }
 
+/** The settings of a receiver beside those of a client, and `deduplicate`, which counts when it is made only. */
+export const RECEIVER_SETTINGS: SettingsTable<ReceiverSettings & DeduplicationSetting> = {
+  name: { kind: "string", default: undefined, check: (name) => name !== undefined && assertReceiverName(name) },
+  share: { kind: "boolean", default: false },
+  after: { kind: "any", default: undefined, check: assertStart },
+  window: { kind: "number", unit: "count", least: 1, most: 4096, default: undefined, implied: 256 },
+  filter: { kind: "any", default: undefined, check: (filter) => void checkFilter(filter) },
+  receiverToken: { kind: "any", default: undefined, check: assertReceiverToken },
+  appSecret: { kind: "any", default: undefined, check: assertAppSecret },
+  deduplicate: { kind: "any", default: true, check: assertDeduplicate },
+};
+
+/** Setting of a receiver that counts when it is made only. */
+export interface DeduplicationSetting {
+  /** See `WhatsAppReceiverOptions`. */
+  readonly deduplicate: boolean | SeenStore;
+}
+
+const OWN_TABLES = [RECEIVER_SETTINGS, RECEIVER_HANDLERS];
+const OWN_OPTIONS = new OptionNames("WhatsAppReceiver", { tables: OWN_TABLES });
+/** Options of a receiver that are not those of a client; the compiler finds one that no table has. */
+const NONE: OptionTable<
+  Omit<
+    WhatsAppReceiverOptions,
+    keyof WebSocketClientOptions | keyof ReceiverSettings | keyof DeduplicationSetting | keyof WhatsAppReceiverHandlers
+  >
+> = {};
+const OPTIONS = new OptionNames("WhatsAppReceiver", {
+  tables: [...OWN_TABLES, ...CLIENT_OPTION_TABLES, NONE],
+  hints: {
+    ...CLIENT_HINTS,
+    since: 'use "after"',
+    from: 'use "after"',
+    position: 'use "after"',
+    verifyToken: 'use "receiverToken": Meta shows "verifyToken" to the server',
+    onRawMessage: "it is a handler of WhatsAppServer; a receiver has onMessageReceived for raw texts",
+    onStatus: 'use "onStatusReceived"',
+    onWhatsAppMessage: 'use "onWhatsAppMessageReceived"',
+  },
+  example: exampleOf,
+});
+
+/**
+ * Checks the options of a `WhatsAppReceiver`, and picks those of the `WebSocketClient` that it is.
+ *
+ * @param options The options.
+ * @returns A copy without those of `RECEIVER_SETTINGS`.
+ * @throws {OptionError} If one is unknown or no function.
+ */
+export function clientOptionsOf(options: WhatsAppReceiverOptions): WebSocketClientOptions {
+  OPTIONS.assert(options);
+  assertHandlers(options, RECEIVER_HANDLERS);
+  checkValue(RECEIVER_SETTINGS, "deduplicate", options.deduplicate ?? true);
+  const { useSSL, protocols } = options;
+  const preferred = protocols ?? DEFAULT_PROTOCOLS;
+  return { ...OWN_OPTIONS.without(options), useSSL: useSSL ?? true, protocols: preferred };
+}
+
 /**
  * Checks the settings of a receiver.
  *
@@ -137,19 +198,36 @@ export interface ReceiverSettings {
  */
 export function assertReceiverSettings(settings: ReceiverSettings): void {
   const { name, share, after, window, filter, receiverToken, appSecret } = settings;
-  if (name !== undefined) assertReceiverName(name);
+  const given = { name, share, after, window, filter, receiverToken, appSecret };
+  checkValues(RECEIVER_SETTINGS, { ...given, deduplicate: true });
   if (share && name === undefined) throw new OptionError('The setting "share" needs a "name"');
-  if (window !== undefined) assertNumber("window", window, 4096);
-  if (window === 0) throw new OptionError('The setting "window" is 0: no notification would ever come');
-  if (filter !== undefined) checkFilter(filter);
-  const start = typeof after === "object" ? after.after : after;
-  if (start !== undefined) assertNumber("after", start);
-  if (receiverToken !== undefined && typeof receiverToken !== "function") {
-    assertSecrets("receiverToken", receiverToken);
+}
+
+const POSITION_NAMES: OptionTable<InboxPosition> = { journal: true, after: true };
+const POSITION = new OptionNames('The setting "after"', { tables: [POSITION_NAMES] });
+
+function assertStart(start: unknown): void {
+  if (typeof start !== "object") return assertNumber("after", start);
+  POSITION.assert(start);
+  const { journal, after } = start as InboxPosition;
+  if (typeof journal !== "string") {
+    throw new OptionError('The setting "after" has no "journal": give the "position" of a receiver, or a number');
   }
-  if (appSecret === undefined) return;
+  assertNumber("after", after);
+}
+
+function assertReceiverToken(token: ReceiverSettings["receiverToken"]): void {
+  if (typeof token !== "function") assertSecrets("receiverToken", token as string);
+}
+
+function assertAppSecret(appSecret: ReceiverSettings["appSecret"]): void {
   if (chooseVerifier() === undefined) {
     throw new OptionError('The setting "appSecret" is not available in a page: each visitor of the page could read it');
   }
-  assertSecrets("appSecret", appSecret);
+  assertSecrets("appSecret", appSecret as string);
+}
+
+function assertDeduplicate(deduplicate: unknown): void {
+  if (typeof deduplicate === "boolean" || hasMethods(deduplicate, "has", "add")) return;
+  throw new OptionError(`The setting "deduplicate" is ${showValue(deduplicate)}, neither true, false, nor a store`);
 }

@@ -9,7 +9,6 @@ import { JournalError } from "../base/errors.ts";
 import { refuseSetting } from "../base/settings.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
 import { InboxHub } from "../inbox/hub.ts";
-import { INBOX_PROTOCOL, INBOX_PROTOCOL_V2 } from "../inbox/protocol.ts";
 import type { Journal } from "../journal/journal.ts";
 import { MemoryJournal } from "../journal/memory_journal.ts";
 import { SqliteJournal } from "../journal/sqlite_journal.ts";
@@ -24,13 +23,13 @@ import type { SubjectForm } from "./distinguished_name.ts";
 import { FailedGuesses } from "./failed_guesses.ts";
 import { useVerifier } from "./install_verifier.ts";
 import { OutageReport } from "./outage_report.ts";
-import { RECEIVER_PROTOCOL } from "./protocols.ts";
 import { Receivers, type ReceiversHost } from "./receivers.ts";
 import {
   assertStartable,
-  assertWhatsAppSetting,
+  checkWhatsAppSetting,
   makeWhatsAppSettings,
   type RawMessageHandler,
+  serverOptionsOf,
   type WhatsAppServerOptions,
   type WhatsAppSettings,
 } from "./settings.ts";
@@ -92,8 +91,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
    * @throws {OptionError} If a setting is out of range.
    */
   constructor(options: WhatsAppServerOptions<Data> = {}) {
-    const { protocols = [INBOX_PROTOCOL_V2, INBOX_PROTOCOL, RECEIVER_PROTOCOL] } = options;
-    super({ ...options, protocols, useSSL: !options.behindProxy });
+    super(serverOptionsOf(options));
     this.#settings = makeWhatsAppSettings(options);
     this.onRawMessage = options.onRawMessage;
     const host = this.#makeHost();
@@ -156,8 +154,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
 
   #set<Name extends keyof WhatsAppSettings>(name: Name, value: WhatsAppSettings[Name]): void {
     this.#core.settings.assertUnlocked(name);
-    assertWhatsAppSetting(name, value);
-    this.#settings[name] = value;
+    this.#settings[name] = checkWhatsAppSetting(name, value);
   }
 
   /** Token for the verification of the URL; "": each verification is refused. */
@@ -263,7 +260,8 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   override start(): Promise<void> {
     try {
       const { pathName, hostname } = this;
-      assertStartable(this.#settings, { pathName, hostname, asksProgram: this.onAllow !== undefined });
+      const asksProgram = this.onAllow !== undefined;
+      assertStartable(this.#settings, { pathName, hostname, asksProgram, certificates: this });
     } catch (error) {
       return Promise.reject(error);
     }

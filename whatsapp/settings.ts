@@ -5,14 +5,26 @@
  */
 
 import { OptionError } from "../base/errors.ts";
-import { assertNumber } from "../base/ranges.ts";
+import { assertHandlers, hasMethods, OptionNames, type OptionTable } from "../base/option_names.ts";
 import { assertSecrets, isSecret } from "../base/secrets.ts";
+import { checkValue, defaultsOf, type HandlersTable, type SettingsTable } from "../base/settings.ts";
 import { isLoopback } from "../base/loopback.ts";
 import { assertJournalPath } from "../journal/database_files.ts";
 import type { Journal } from "../journal/journal.ts";
-import type { WebSocketServerOptions } from "../server/settings.ts";
-import { checkReceiverTokens, type ReceiverTokens, type WhatsAppApp } from "./access.ts";
+import { SERVER_HANDLERS } from "../server/handlers.ts";
+import { SERVER_HINTS } from "../server/option_hints.ts";
+import {
+  type CertificateSettings,
+  exampleOf,
+  givenCertificate,
+  SERVER_OTHER_OPTIONS,
+  SERVER_SETTINGS,
+  type WebSocketServerOptions,
+  withSlash,
+} from "../server/settings.ts";
+import { assertTokenEntry, checkReceiverTokens, type ReceiverTokens, type WhatsAppApp } from "./access.ts";
 import { SUBJECT_FORMS, type SubjectForm } from "./distinguished_name.ts";
+import { DEFAULT_PROTOCOLS } from "./protocols.ts";
 
 /** Facts about one notification besides its text. */
 export interface WhatsAppDelivery {
@@ -109,17 +121,14 @@ export interface WhatsAppServerOptions<Data = unknown> extends Omit<WebSocketSer
   onRawMessage?: RawMessageHandler | undefined;
 }
 
-/** Names of settings that have a default. */
-export type RequiredName =
-  | "apps"
-  | "behindProxy"
-  | "clientCertificateHeader"
-  | "clientCertificateForm"
-  | "clientCertificateName"
-  | "failureDelay"
-  | "rawMessageTimeout";
 /** Names of settings without a default. */
-export type OptionalName = "verifyToken" | "appSecret" | "receiverToken" | "journal";
+type OptionalName = "verifyToken" | "appSecret" | "receiverToken" | "journal";
+
+/** Names of settings that have a default. */
+type RequiredName = Exclude<
+  keyof WhatsAppServerOptions,
+  keyof WebSocketServerOptions | OptionalName | keyof typeof WHATSAPP_HANDLERS
+>;
 
 /**
  * Settings of a `WhatsAppServer` beside those of a `WebSocketServer`, checked; they change only while it is stopped.
@@ -128,8 +137,76 @@ export type WhatsAppSettings =
   & { [Name in RequiredName]-?: NonNullable<WhatsAppServerOptions[Name]> }
   & { [Name in OptionalName]: WhatsAppServerOptions[Name] };
 
-const META_COMMON_NAME = "client.webhooks.fbclientcerts.com";
-const MAX_DELAY = 0x7fffffff;
+/** Names of the handlers of a `WhatsAppServer` beside those of a `WebSocketServer`. */
+export const WHATSAPP_HANDLERS: HandlersTable<Pick<WhatsAppServerOptions, "onRawMessage">> = { onRawMessage: true };
+
+/** The settings of a `WhatsAppServer` beside those of a `WebSocketServer`. */
+export const WHATSAPP_SETTINGS: SettingsTable<WhatsAppSettings> = {
+  verifyToken: { kind: "any", default: undefined, check: assertTexts },
+  appSecret: { kind: "any", default: undefined, check: assertTexts },
+  apps: { kind: "list", default: [], check: assertApps },
+  receiverToken: { kind: "any", default: undefined, check: assertTokens },
+  journal: { kind: "any", default: undefined, check: assertJournal },
+  behindProxy: { kind: "boolean", default: false },
+  clientCertificateHeader: { kind: "string", default: "" },
+  clientCertificateForm: { kind: "choice", choices: SUBJECT_FORMS, default: "rfc4514" },
+  clientCertificateName: { kind: "string", default: "client.webhooks.fbclientcerts.com" },
+  failureDelay: { kind: "number", unit: "ms", default: 1000 },
+  rawMessageTimeout: { kind: "number", unit: "ms", default: 5000 },
+};
+
+const OWN_TABLES = [WHATSAPP_SETTINGS, WHATSAPP_HANDLERS];
+const OWN_OPTIONS = new OptionNames("WhatsAppServer", { tables: OWN_TABLES });
+const { useSSL: _, ...INHERITED_SETTINGS } = SERVER_SETTINGS;
+const OPTIONS = new OptionNames("WhatsAppServer", {
+  tables: [...OWN_TABLES, INHERITED_SETTINGS, SERVER_HANDLERS, SERVER_OTHER_OPTIONS],
+  hints: {
+    ...SERVER_HINTS,
+    useSSL: 'leave "useSSL" out: a WhatsAppServer speaks TLS, unless it is "behindProxy"',
+    token: 'use "verifyToken" for Meta, "receiverToken" for receivers',
+    secret: 'use "appSecret"',
+    database: 'use "journal", the path of a file',
+    file: 'use "journal", the path of a file',
+    proxy: 'use "behindProxy"',
+    trustProxy: 'use "behindProxy"',
+    name: 'use "receiverToken: [{ token, name }]"',
+    filter: 'use "receiverToken: [{ token, filter }]"',
+    onWhatsAppMessageReceived: "it is a handler of WhatsAppReceiver; a server has onRawMessage",
+    onStatusReceived: "it is a handler of WhatsAppReceiver; a server has onRawMessage",
+    onNotification: "it is a handler of WhatsAppReceiver; a server has onRawMessage",
+  },
+  example: exampleOf,
+});
+
+/**
+ * Checks the options of a `WhatsAppServer`, and picks those of the `WebSocketServer` that it is.
+ *
+ * @param options The options.
+ * @returns A copy without those of `WhatsAppSettings`.
+ * @throws {OptionError} If one is unknown or no function, or there are certificates for a server that is behind a
+ * proxy.
+ */
+export function serverOptionsOf<Data>(options: WhatsAppServerOptions<Data>): WebSocketServerOptions<Data> {
+  OPTIONS.assert(options);
+  assertHandlers(options, WHATSAPP_HANDLERS);
+  const { behindProxy, protocols = DEFAULT_PROTOCOLS } = options;
+  if (behindProxy) assertNoCertificates(options);
+  return { ...OWN_OPTIONS.without(options), protocols, useSSL: !behindProxy };
+}
+
+/**
+ * Checks that a server without TLS has no certificates.
+ *
+ * @param settings Settings of a server that is behind a proxy.
+ * @throws {OptionError} If there is one.
+ */
+export function assertNoCertificates(settings: CertificateSettings): void {
+  const name = givenCertificate(settings);
+  if (name === undefined) return;
+  throw new OptionError(
+    `The setting "${name}" does not go with "behindProxy": the proxy speaks TLS, this server does not`,
+  );
+}
 
 /**
  * Makes settings of options.
@@ -139,24 +216,14 @@ const MAX_DELAY = 0x7fffffff;
  * @throws {OptionError} If one is out of range.
  */
 export function makeWhatsAppSettings<Data>(options: WhatsAppServerOptions<Data>): WhatsAppSettings {
-  const settings: WhatsAppSettings = {
-    verifyToken: options.verifyToken,
-    appSecret: options.appSecret,
-    apps: options.apps ?? [],
-    receiverToken: options.receiverToken,
-    journal: options.journal,
-    behindProxy: options.behindProxy ?? false,
-    clientCertificateHeader: options.clientCertificateHeader ?? "",
-    clientCertificateForm: options.clientCertificateForm ?? "rfc4514",
-    clientCertificateName: options.clientCertificateName ?? META_COMMON_NAME,
-    failureDelay: options.failureDelay ?? 1000,
-    rawMessageTimeout: options.rawMessageTimeout ?? 5000,
-  };
-  assertWhatsAppSetting("journal", settings.journal);
-  assertWhatsAppSetting("clientCertificateForm", settings.clientCertificateForm);
-  assertWhatsAppSetting("failureDelay", settings.failureDelay);
-  assertWhatsAppSetting("rawMessageTimeout", settings.rawMessageTimeout);
-  return settings;
+  const settings: Record<string, unknown> = defaultsOf(WHATSAPP_SETTINGS);
+  for (const name of Object.keys(WHATSAPP_SETTINGS) as (keyof WhatsAppSettings)[]) {
+    const value = options[name];
+    // Without a default `null` has a meaning of its own.
+    if (value !== undefined && (value !== null || settings[name] === undefined)) settings[name] = value;
+    settings[name] = checkWhatsAppSetting(name, settings[name] as WhatsAppSettings[typeof name]);
+  }
+  return settings as unknown as WhatsAppSettings;
 }
 
 /**
@@ -164,20 +231,57 @@ export function makeWhatsAppSettings<Data>(options: WhatsAppServerOptions<Data>)
  *
  * @param name Its name.
  * @param value Its value.
+ * @returns The value to store: paths of apps begin with a slash.
  * @throws {OptionError} If it is out of range.
  */
-export function assertWhatsAppSetting(name: keyof WhatsAppSettings, value: unknown): void {
-  if (name === "failureDelay") assertNumber(name, value as number, MAX_DELAY);
-  else if (name === "rawMessageTimeout") assertNumber(name, value as number);
-  else if (name === "journal") assertJournal(value);
-  else if (name === "clientCertificateForm" && !SUBJECT_FORMS.includes(value as SubjectForm)) {
-    throw new OptionError(`The setting "clientCertificateForm" is not one of ${SUBJECT_FORMS.join(", ")}`);
+export function checkWhatsAppSetting<Name extends keyof WhatsAppSettings>(
+  name: Name,
+  value: WhatsAppSettings[Name],
+): WhatsAppSettings[Name] {
+  checkValue(WHATSAPP_SETTINGS, name, value);
+  return name === "apps" ? (value as readonly WhatsAppApp[]).map(appWithSlash) as unknown as typeof value : value;
+}
+
+function appWithSlash(app: WhatsAppApp): WhatsAppApp {
+  const pathName = withSlash(app.pathName);
+  return pathName === app.pathName ? app : { ...app, pathName };
+}
+
+/** Empty secrets are refused at the start: until then they may be replaced. */
+function assertTexts(value: unknown, name: string): void {
+  if (value === null && name === "appSecret") return;
+  const list: unknown = typeof value === "string" ? [value] : value;
+  if (Array.isArray(list) && list.every((text) => typeof text === "string")) return;
+  throw new OptionError(`The setting "${name}" is neither a text nor a list of texts`);
+}
+
+function assertTokens(tokens: ReceiverTokens | null | undefined): void {
+  if (tokens === null || tokens === undefined || typeof tokens === "string") return;
+  if (!Array.isArray(tokens)) {
+    throw new OptionError(
+      'The setting "receiverToken" is no text, list, or null; a token with a name is [{ token, name }]',
+    );
+  }
+  for (const entry of tokens) assertTokenEntry(entry);
+}
+
+const APP_NAMES: OptionTable<WhatsAppApp> = { pathName: true, verifyToken: true, appSecret: true };
+const APP_OPTIONS = new OptionNames('An entry of "apps"', {
+  tables: [APP_NAMES],
+  hints: { path: 'use "pathName"', secret: 'use "appSecret"', token: 'use "verifyToken"' },
+  example: () => "{ pathName, appSecret, verifyToken }",
+});
+
+function assertApps(apps: readonly unknown[]): void {
+  for (const app of apps) {
+    APP_OPTIONS.assert(app);
+    const { pathName } = app as WhatsAppApp;
+    if (typeof pathName !== "string") throw new OptionError('An entry of "apps" has no "pathName"');
   }
 }
 
 function assertJournal(journal: unknown): void {
-  if (journal === undefined || journal === null) return;
-  if (typeof journal === "object" && typeof (journal as Journal).append === "function") return;
+  if (journal === undefined || journal === null || hasMethods(journal, "append")) return;
   assertJournalPath(journal);
 }
 
@@ -189,6 +293,8 @@ export interface StartConditions {
   readonly hostname: string;
   /** `true` if the program has set `onAllow`. */
   readonly asksProgram: boolean;
+  /** Settings of TLS. */
+  readonly certificates: CertificateSettings;
 }
 
 /**
@@ -210,7 +316,7 @@ export function appsOf({ apps, verifyToken, appSecret }: WhatsAppSettings, pathN
  * @throws {OptionError} If the server must not start with these settings.
  */
 export function assertStartable(settings: WhatsAppSettings, conditions: StartConditions): void {
-  const { pathName, hostname, asksProgram } = conditions;
+  const { pathName, hostname, asksProgram, certificates } = conditions;
   for (const app of appsOf(settings, pathName)) assertApp(app, pathName);
   const { receiverToken, behindProxy, clientCertificateHeader, clientCertificateName } = settings;
   if ((receiverToken === undefined && !asksProgram) || receiverToken === "") {
@@ -220,6 +326,7 @@ export function assertStartable(settings: WhatsAppSettings, conditions: StartCon
   if (behindProxy && !isLoopback(hostname)) {
     throw new OptionError(`Cannot start: "behindProxy" needs a loopback address, not "${hostname}"`);
   }
+  if (behindProxy) assertNoCertificates(certificates);
   if (clientCertificateHeader !== "" && !behindProxy) {
     throw new OptionError('Cannot start: "clientCertificateHeader" needs "behindProxy": else any client can send it');
   }
@@ -235,7 +342,4 @@ function assertApp({ appSecret, verifyToken, pathName }: WhatsAppApp, ownPath: s
   }
   if (appSecret !== null) assertSecrets("appSecret", appSecret);
   if (verifyToken !== undefined) assertSecrets("verifyToken", verifyToken);
-  if (pathName !== "" && !pathName.startsWith("/")) {
-    throw new OptionError(`Cannot start: the path "${pathName}" of "apps" does not start with "/"`);
-  }
 }

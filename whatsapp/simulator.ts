@@ -4,12 +4,12 @@
  * @module
  */
 
-import { type Clock, systemClock } from "../base/clock.ts";
+import { assertClock, type Clock, systemClock } from "../base/clock.ts";
 import { describe, OptionError } from "../base/errors.ts";
 import { errorText, quote, redactUrl } from "../base/error_text.ts";
-import { assertNumber } from "../base/ranges.ts";
+import { assertSignal, showValue } from "../base/option_names.ts";
 import { assertSecrets } from "../base/secrets.ts";
-import { withoutUndefined } from "../cloud_api/json.ts";
+import { type Complete, FieldsReader, type SettingsTable } from "../base/settings.ts";
 import { type SimulatedNotification, simulateNotification } from "../cloud_api/simulated.ts";
 import { signNotification } from "../cloud_api/signature.ts";
 
@@ -30,7 +30,7 @@ export interface SimulatorOptions {
    */
   count?: number | undefined;
   /**
-   * Maximum of requests at the same time.
+   * Maximum of requests at the same time, from 1 to 10000.
    * @default {64}
    */
   concurrency?: number | undefined;
@@ -77,9 +77,54 @@ export interface SimulatorOptions {
 type OptionalName = "types" | "phoneNumberId" | "onSend" | "onAccepted" | "signal";
 
 /** Options with their defaults. */
-type SimulatorSettings =
-  & { [Name in Exclude<keyof SimulatorOptions, OptionalName>]-?: NonNullable<SimulatorOptions[Name]> }
-  & Pick<SimulatorOptions, OptionalName>;
+export type SimulatorSettings =
+  & Complete<Omit<SimulatorOptions, OptionalName>>
+  & { [Name in OptionalName]: SimulatorOptions[Name] };
+
+/** The settings of a {@linkcode Simulator}. */
+export const SIMULATOR_SETTINGS: SettingsTable<SimulatorSettings> = {
+  url: { kind: "any", default: "", check: assertUrl },
+  appSecret: { kind: "any", default: "", check: (secret) => assertSecrets("appSecret", [secret]) },
+  rate: { kind: "any", default: 10, check: assertRate },
+  count: { kind: "number", unit: "count", default: 100 },
+  concurrency: { kind: "number", unit: "count", least: 1, most: 10_000, default: 64 },
+  duplicates: { kind: "any", default: 0, check: assertShare },
+  types: { kind: "list", default: undefined },
+  phoneNumberId: { kind: "string", default: undefined },
+  first: { kind: "number", unit: "count", default: 0 },
+  warmUp: { kind: "number", unit: "count", default: 0 },
+  retryFor: { kind: "number", unit: "ms", most: Number.MAX_SAFE_INTEGER, default: 60_000 },
+  requestTimeout: { kind: "number", unit: "ms", default: 20_000 },
+  onSend: { kind: "function", default: undefined },
+  onAccepted: { kind: "function", default: undefined },
+  clock: { kind: "object", default: systemClock, check: assertClock },
+  signal: { kind: "any", default: undefined },
+};
+
+const simulatorOptions = new FieldsReader("Simulator", SIMULATOR_SETTINGS, {
+  hints: {
+    secret: 'use "appSecret"',
+    requestsPerSecond: 'use "rate"',
+    timeout: 'use "requestTimeout"',
+    retries: 'use "retryFor"',
+  },
+});
+
+function assertUrl(url: string): void {
+  if (typeof url !== "string") throw new OptionError(`The setting "url" is ${showValue(url)} instead of a text`);
+  if (!URL.canParse(url)) throw new OptionError(`${quote(redactUrl(url))} is not a URL`);
+}
+
+function assertRate(rate: unknown): void {
+  if (!(typeof rate === "number" && rate > 0)) {
+    throw new OptionError(`The rate is ${showValue(rate)}: not a number above 0`);
+  }
+}
+
+function assertShare(share: unknown): void {
+  if (typeof share === "number" && share >= 0 && share <= 1) return;
+  throw new OptionError(`"duplicates" is ${showValue(share)}: not from 0 to 1`);
+}
 
 /** Result of a run. */
 export interface SimulatorReport {
@@ -108,7 +153,7 @@ const MAX_PAUSE = 5000;
 
 /** Sends simulated notifications as Meta does; one object a run. */
 export class Simulator {
-  #options: SimulatorSettings;
+  readonly #options: SimulatorSettings;
   /** Result so far; changes while it runs. */
   readonly report: SimulatorReport = {
     accepted: 0,
@@ -127,29 +172,8 @@ export class Simulator {
    * @throws {OptionError} If an option is out of range.
    */
   constructor(options: SimulatorOptions) {
-    this.#options = {
-      rate: 10,
-      count: 100,
-      concurrency: 64,
-      duplicates: 0,
-      first: 0,
-      warmUp: 0,
-      retryFor: 60_000,
-      requestTimeout: 20_000,
-      clock: systemClock,
-      ...withoutUndefined({ ...options }),
-    };
-    const { url, appSecret, rate, count, concurrency, duplicates, first, warmUp, retryFor, requestTimeout } =
-      this.#options;
-    if (!URL.canParse(url)) throw new OptionError(`${quote(redactUrl(url))} is not a URL`);
-    assertSecrets("appSecret", [appSecret]);
-    if (!(rate > 0)) throw new OptionError(`The rate is ${rate}: not a number above 0`);
-    if (!(duplicates >= 0 && duplicates <= 1)) throw new OptionError(`"duplicates" is ${duplicates}: not from 0 to 1`);
-    for (const [name, value] of Object.entries({ count, first, warmUp, retryFor, requestTimeout })) {
-      assertNumber(name, value);
-    }
-    assertNumber("concurrency", concurrency, 10_000);
-    if (concurrency === 0) throw new OptionError('"concurrency" is 0');
+    this.#options = simulatorOptions.read(options);
+    assertSignal(options);
   }
 
   /**

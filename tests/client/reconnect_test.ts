@@ -36,13 +36,24 @@ describe("reconnectSettings", () => {
       maxAttempts: 0,
       terminalCodes: TERMINAL_CODES,
       ownTerminalCodes: [1000, 1003, 1005, 1008, 1009, 1010],
+      shouldReconnect: undefined,
       maxQueuedSize: 0,
     });
-    assertEquals(settings({ minDelay: undefined, maxDelay: 1 }).minDelay, 500);
+    assertEquals(settings({ minDelay: undefined, maxDelay: 1000 }).minDelay, 500);
     for (const name of ["minDelay", "maxDelay", "minUptime", "maxAttempts", "maxQueuedSize"]) {
       assertThrows(() => new WebSocketClient({ reconnect: { [name]: -1 } }), OptionError, `reconnect.${name}`);
     }
     assertThrows(() => settings({ terminalCodes: 1000 }), OptionError, "array");
+    assertThrows(() => settings({ terminalCodes: ["1000"] }), OptionError, '"1000", not a close code');
+    assertThrows(() => settings({ shouldReconnect: true }), OptionError, "function");
+  });
+
+  it("refuses a least wait above the largest, and lets a default give way to the other", () => {
+    assertThrows(() => settings({ minDelay: 2, maxDelay: 1 }), OptionError, '"reconnect.minDelay" is 2, more than');
+    const delays = (options: object) => [settings(options).minDelay, settings(options).maxDelay];
+    assertEquals(delays({ maxDelay: 1 }), [1, 1]);
+    assertEquals(delays({ minDelay: 60_000 }), [60_000, 60_000]);
+    assertEquals(delays({ minDelay: 5, maxDelay: 5 }), [5, 5]);
   });
 });
 

@@ -29,7 +29,7 @@ describe("WebSocketClient settings", () => {
   });
 
   it("have the defaults, units and kinds that their documentation names", () => {
-    const ownChecks = ["headers", "token", "resolveUrl", "reconnect", "compression"];
+    const ownChecks = ["headers", "token", "reconnect", "compression"];
     assertDocumented(CLIENT_SETTINGS, ["connection/options.ts", "client/settings.ts"], ownChecks);
   });
 

@@ -71,7 +71,7 @@ describe("compressionSettings", () => {
     for (const option of wrong) assertThrows(() => compressionSettings(option), OptionError, Object.keys(option)[0]);
     assertThrows(() => compressionSettings("yes" as unknown as boolean), OptionError, '"yes"');
     assertThrows(() => compressionSettings([] as object), OptionError, "a list");
-    assertThrows(() => compressionSettings(null as unknown as boolean), OptionError, '"null"');
+    assertThrows(() => compressionSettings(null as unknown as boolean), OptionError, "null");
   });
 });
 

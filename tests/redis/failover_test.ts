@@ -476,7 +476,7 @@ describeRedis("RedisBackplane whose primary becomes a replica", () => {
     const redis = await RedisServer.start([]);
     const program = await make!(redis.url);
     for (const name of ["", 5 as unknown as string]) {
-      assertThrows(() => new RedisBackplane(program.client, { name }), OptionError, "instead of a non-empty string");
+      assertThrows(() => new RedisBackplane(program.client, { name }), OptionError, 'The setting "name"');
     }
     await program.close();
     await redis.stop();

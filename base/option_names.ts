@@ -1,0 +1,153 @@
+/**
+ * Checks of options objects: names that are not known, handlers that are no functions, and values that are no objects.
+ *
+ * @module
+ */
+
+import { didYouMean } from "./did_you_mean.ts";
+import { quote } from "./error_text.ts";
+import { OptionError } from "./errors.ts";
+
+/** Names of an options object: an entry for each, so that the compiler finds those that are missing or too many. */
+export type OptionTable<Options> = { readonly [Name in keyof Options]-?: unknown };
+
+/** Remedies by name, for names of other libraries: `use "hostname"`. */
+export type OptionHints = Readonly<Record<string, string>>;
+
+/** Description of an options object. */
+export interface OptionNamesInit {
+  /** Tables whose keys are its names; a row may have a former name as `alias`. */
+  readonly tables: readonly object[];
+  /** Remedies for names of other libraries. */
+  readonly hints?: OptionHints | undefined;
+  /** Writes a value that is no options object as one, for the message, such as `{ port: 8080 }`. */
+  readonly example?: ((value: unknown) => string | undefined) | undefined;
+}
+
+/** The names that one kind of options object may have. */
+export class OptionNames {
+  readonly #owner: string;
+  readonly #known = new Set<string>();
+  readonly #former = new Set<string>();
+  /** By names in small letters: Delphi has no others. */
+  readonly #hints = new Map<string, string>();
+  readonly #example: (value: unknown) => string | undefined;
+
+  /**
+   * Collects the names.
+   *
+   * @param owner Description of the object, to begin a sentence with: `WebSocketServer`, `The setting "reconnect"`.
+   * @param init The names.
+   */
+  constructor(owner: string, { tables, hints = {}, example = () => undefined }: OptionNamesInit) {
+    this.#owner = owner;
+    for (const [name, hint] of Object.entries(hints)) this.#hints.set(name.toLowerCase(), hint);
+    this.#example = example;
+    for (const [name, row] of tables.flatMap((table) => Object.entries(table))) {
+      this.#known.add(name);
+      const alias: unknown = typeof row === "object" && row !== null ? (row as { alias?: unknown }).alias : undefined;
+      if (typeof alias === "string") this.#former.add(alias);
+    }
+  }
+
+  /**
+   * Checks that a value is an object without other names. Only names of its own count: an instance of a class may have
+   * more in its prototype.
+   *
+   * @param options The value.
+   * @throws {OptionError} If it is no object, or has another name: the message has the nearest one, and all known.
+   */
+  assert(options: unknown): void {
+    if (typeof options !== "object" || options === null || Array.isArray(options)) throw this.#notAnObject(options);
+    for (const name of Object.keys(options)) {
+      if (!this.#known.has(name) && !this.#former.has(name)) throw this.#unknown(name);
+    }
+  }
+
+  /**
+   * Copies the options that have none of these names: those of the class that is built on.
+   *
+   * @param options The options.
+   * @returns A copy.
+   */
+  without<Options extends object>(options: Options): Options {
+    return Object.fromEntries(Object.entries(options).filter(([name]) => !this.#known.has(name))) as Options;
+  }
+
+  #unknown(name: string): OptionError {
+    const hint = this.#hints.get(name.toLowerCase());
+    const similar = hint === undefined ? didYouMean(name, this.#known) : `; ${hint}`;
+    // All names together do not fit into a message.
+    const handler = isHandlerName(name);
+    const current = [...this.#known].filter((known) => !this.#former.has(known));
+    const listed = current.filter((known) => isHandlerName(known) === handler);
+    const known = listed.length > 0 ? listed : current;
+    const end = similar.endsWith("?") ? " " : similar === "" ? ": " : ". ";
+    const kind = handler && listed.length > 0 ? "handlers" : "names";
+    return new OptionError(
+      `${this.#owner} has no option ${quote(name)}${similar}${end}${kind} are ${known.sort().join(", ")}`,
+    );
+  }
+
+  #notAnObject(options: unknown): OptionError {
+    const example = this.#example(options);
+    const such = example === undefined ? "" : ` such as ${example}`;
+    return new OptionError(`${this.#owner} takes options as an object${such}, not ${showValue(options)}`);
+  }
+}
+
+/**
+ * Checks handlers among options; `null` and `undefined` stand for none.
+ *
+ * @param options The options.
+ * @param table The names of the handlers.
+ * @throws {OptionError} If one is no function.
+ */
+export function assertHandlers(options: object, table: object): void {
+  for (const name of Object.keys(table)) {
+    const handler: unknown = Reflect.get(options, name);
+    if (handler === undefined || handler === null || typeof handler === "function") continue;
+    throw new OptionError(`The handler "${name}" is ${showValue(handler)} instead of a function`);
+  }
+}
+
+/**
+ * Checks an option that is a signal; `null` and `undefined` stand for none.
+ *
+ * @param options The options.
+ * @throws {OptionError} If its `signal` is no `AbortSignal`.
+ */
+export function assertSignal({ signal }: { readonly signal?: unknown }): void {
+  if (signal === undefined || signal === null || hasMethods(signal, "addEventListener", "removeEventListener")) return;
+  const hint = signal instanceof AbortController ? "; use its signal" : "";
+  throw new OptionError(`The option "signal" is ${showValue(signal)} instead of an AbortSignal${hint}`);
+}
+
+/**
+ * Tells whether a value is an object with methods.
+ *
+ * @param value The value.
+ * @param names The names of the methods.
+ * @returns `true` if it has all.
+ */
+export function hasMethods(value: unknown, ...names: readonly string[]): boolean {
+  return typeof value === "object" && value !== null &&
+    names.every((name) => typeof Reflect.get(value, name) === "function");
+}
+
+/**
+ * Writes a value for a message, without what is in an object, which may be a secret.
+ *
+ * @param value The value.
+ * @returns Its text.
+ */
+export function showValue(value: unknown): string {
+  if (typeof value === "string") return quote(value);
+  if (Array.isArray(value)) return "an array";
+  if (typeof value === "function") return "a function";
+  return typeof value === "object" && value !== null ? "an object" : String(value);
+}
+
+function isHandlerName(name: string): boolean {
+  return name.length > 2 && name.slice(0, 2).toLowerCase() === "on" && name[2]!.toUpperCase() === name[2];
+}
