@@ -15,6 +15,7 @@ import { Backoff } from "../base/backoff.ts";
 import { TransportError, WebSocketError } from "../base/errors.ts";
 import { errorText, redactUrl } from "../base/error_text.ts";
 import { sharedTimer } from "../base/shared_timer.ts";
+import { isError } from "../base/thrown.ts";
 import type { CloseInfo } from "../connection/options.ts";
 import { AbortableWork, attemptConnect, type ClientParts } from "./connect_attempt.ts";
 import type { ClientConnection, OpenedConnection } from "./connector.ts";
@@ -162,7 +163,7 @@ export class ConnectLoop {
         return this.#start(await attemptConnect(this.#parts, options, this.#abort.signal));
       } catch (error) {
         calls.log("warn", "client.attempt_failed", { url: redactUrl(target.url) }, error);
-        meter.refuse(error instanceof WebSocketError ? error.code : "ERR_OPTION");
+        meter.refuse(isError(error, WebSocketError) ? error.code : "ERR_OPTION");
         const failures = this.#reconnecting?.backoff.failed() ?? 0;
         const delay = await this.#delayAfter({ failures, error });
         if (delay === undefined) throw error;

@@ -6,7 +6,9 @@
 
 import { CloseCode, HandlerError, WebSocketError } from "../base/errors.ts";
 import { type LogLevel, type LogRecord, writeLog } from "../base/log.ts";
+import { promiseOf } from "../base/promises.ts";
 import type { Meter } from "../base/stats.ts";
+import { isError } from "../base/thrown.ts";
 import type { OpenedConnection } from "./connector.ts";
 import type { ClientHandlers } from "./settings.ts";
 
@@ -36,13 +38,14 @@ export class HandlerCalls {
    * @param handler Calls it.
    * @returns `false` if it failed.
    */
-  call(name: string, handler: () => void | Promise<void>): boolean | Promise<boolean> {
+  call(name: string, handler: () => unknown): boolean | Promise<boolean> {
     // A handler may fail late, when there is another connection already.
     const connection = this.#current();
     try {
       const result = handler();
-      if (!(result instanceof Promise)) return true;
-      return result.then(() => true, (error) => this.#handlerFailed(name, error, connection));
+      const promise = result === undefined ? undefined : promiseOf(result);
+      if (promise === undefined) return true;
+      return promise.then(() => true, (error) => this.#handlerFailed(name, error, connection));
     } catch (error) {
       return this.#handlerFailed(name, error, connection);
     }
@@ -62,7 +65,7 @@ export class HandlerCalls {
    * @param payload The payload, which is copied.
    */
   control(name: "onPing" | "onPong", payload: Uint8Array): void {
-    if (this.#handlers[name] === undefined) return;
+    if (!this.#handlers[name]) return;
     const own = payload.slice();
     this.call(name, () => this.#handlers[name]?.(own));
   }
@@ -89,7 +92,7 @@ export class HandlerCalls {
    * @param error The failure.
    */
   fail(error: unknown): void {
-    const code = error instanceof WebSocketError ? error.code : "ERR_OPTION";
+    const code = isError(error, WebSocketError) ? error.code : "ERR_OPTION";
     this.#meter.fail(code);
     this.log("warn", "client.failed", { code }, error);
     this.report(error);
@@ -102,13 +105,12 @@ export class HandlerCalls {
    */
   report(error: unknown): void {
     if (!this.#handlers.onError) {
-      if (error instanceof HandlerError) console.error(error);
+      if (isError(error, HandlerError)) console.error(error);
       return;
     }
     const failed = (failure: unknown): void => console.error(new HandlerError("onError", failure));
     try {
-      const result: unknown = this.#handlers.onError(error);
-      if (result instanceof Promise) result.catch(failed);
+      promiseOf(this.#handlers.onError(error))?.catch(failed);
     } catch (failure) {
       failed(failure);
     }
@@ -123,8 +125,7 @@ export class HandlerCalls {
    * @param error The error of a failure.
    */
   log(level: LogLevel, event: string, attributes: LogRecord["attributes"], error?: unknown): void {
-    const { onLog } = this.#handlers;
-    if (onLog === undefined) return;
-    writeLog(onLog, { level, event, time: Date.now(), attributes, ...error !== undefined && { error } });
+    if (!this.#handlers.onLog) return;
+    writeLog(this.#handlers, { level, event, time: Date.now(), attributes, ...error !== undefined && { error } });
   }
 }

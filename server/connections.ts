@@ -193,12 +193,12 @@ export class ServerConnections<Data> {
         ? (connection, data, frame) => context.receive(connection, data, frame)
         : (connection, data, frame) => extension.receive!(connection, data, frame),
       ping: (connection, data) => {
-        if (handlers.onPing === undefined) return;
+        if (!handlers.onPing) return;
         const own = data.slice();
         calls.call("onPing", connection, () => handlers.onPing?.(connection, own));
       },
       pong: (connection, data) => {
-        if (handlers.onPong === undefined) return;
+        if (!handlers.onPong) return;
         const own = data.slice();
         calls.call("onPong", connection, () => handlers.onPong?.(connection, own));
       },

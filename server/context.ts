@@ -14,6 +14,8 @@ import { textResponse } from "../protocol/http.ts";
 import { ServerLog } from "./log.ts";
 import type { FrameInfo } from "../protocol/frame_header.ts";
 import type { MessageData } from "../protocol/payload.ts";
+import { promiseOf } from "../base/promises.ts";
+import { isError } from "../base/thrown.ts";
 import { LockableSettings, type ServerOptions } from "./settings.ts";
 import { Meter } from "../base/stats.ts";
 import type { Address } from "../transport/transport.ts";
@@ -43,7 +45,7 @@ export class ServerContext<Data> {
   constructor(handlers: ServerHandlers<Data>, options: ServerOptions) {
     this.handlers = handlers;
     this.settings = new LockableSettings(options);
-    this.log = new ServerLog(() => handlers.onLog);
+    this.log = new ServerLog(handlers);
     this.calls = new HandlerCalls(handlers, (error, connection) => this.#handlerFailed(error, connection));
   }
 
@@ -62,7 +64,9 @@ export class ServerContext<Data> {
       const result = typeof data === "string"
         ? this.handlers.onMessageReceived?.(connection, data, frame)
         : this.handlers.onBinaryDataReceived?.(connection, data, frame);
-      if (result instanceof Promise) this.calls.watch(name, connection, result);
+      // Asked here too, since nearly all handlers return nothing.
+      const promise = result === undefined ? undefined : promiseOf(result);
+      if (promise !== undefined) this.calls.watch(name, connection, promise);
     } catch (error) {
       this.#handlerFailed(new HandlerError(name, error), connection);
     }
@@ -180,5 +184,5 @@ export class ServerContext<Data> {
 }
 
 function codeOf(error: unknown): string {
-  return error instanceof WebSocketError ? error.code : "ERR_HANDLER";
+  return isError(error, WebSocketError) ? error.code : "ERR_HANDLER";
 }

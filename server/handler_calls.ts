@@ -6,6 +6,8 @@
 
 import type { WebSocketConnection } from "../connection/connection.ts";
 import { HandlerError } from "../base/errors.ts";
+import { promiseOf } from "../base/promises.ts";
+import { isError, shown } from "../base/thrown.ts";
 import { textResponse } from "../protocol/http.ts";
 import { quote } from "../base/error_text.ts";
 import type { AllowResult, CommandResult, HandlerResult, ServerHandlers } from "./handlers.ts";
@@ -39,7 +41,8 @@ export class HandlerCalls<Data> {
   call(name: keyof ServerHandlers, connection: WebSocketConnection<Data>, handler: () => HandlerResult): void {
     try {
       const result = handler();
-      if (result instanceof Promise) this.watch(name, connection, result);
+      const promise = promiseOf(result);
+      if (promise !== undefined) this.watch(name, connection, promise);
     } catch (error) {
       this.#failed(new HandlerError(name, error), connection);
     }
@@ -65,13 +68,12 @@ export class HandlerCalls<Data> {
   report(error: unknown, connection?: WebSocketConnection<Data>): void {
     const { onError } = this.#handlers;
     if (!onError) {
-      if (error instanceof HandlerError) console.error(error);
+      if (isError(error, HandlerError)) console.error(error);
       return;
     }
     const failed = (failure: unknown): void => console.error(new HandlerError("onError", failure));
     try {
-      const result: unknown = onError.call(this.#handlers, error, connection);
-      if (result instanceof Promise) result.catch(failed);
+      promiseOf(onError.call(this.#handlers, error, connection))?.catch(failed);
     } catch (failure) {
       failed(failure);
     }
@@ -94,15 +96,15 @@ export class HandlerCalls<Data> {
       if (awaited()) this.report(new HandlerError("onAllow", error), connection);
       return textResponse(500, "Internal server error");
     };
-    const decide = (answer: boolean | Response): boolean | Response => {
+    const decide = (answer: unknown): boolean | Response => {
       if (answer instanceof Response) return assertFresh(answer);
       // A handler that forgets its answer must not open a WebSocket.
       if (typeof answer !== "boolean" && awaited()) this.report(noAnswer(answer), connection);
       return answer === true;
     };
     try {
-      const result = ask();
-      return result instanceof Promise ? result.then(decide).catch(failed) : decide(result);
+      const answer: unknown = ask();
+      return promiseOf(answer)?.then(decide).catch(failed) ?? decide(answer);
     } catch (error) {
       return failed(error);
     }
@@ -118,7 +120,7 @@ export class HandlerCalls<Data> {
    * @throws {HandlerError} If the handler fails, or chooses a subprotocol that was not offered.
    */
   selectProtocol(connection: WebSocketConnection<Data>, offered: string[], protocols: readonly string[]): string {
-    if (this.#handlers.onSelectProtocol === undefined) {
+    if (!this.#handlers.onSelectProtocol) {
       return protocols.find((protocol) => offered.includes(protocol)) ?? "";
     }
     const chosen = this.#askProtocol(connection, offered);
@@ -137,7 +139,7 @@ export class HandlerCalls<Data> {
     }
     if (typeof chosen === "string") return chosen;
     // An unhandled rejection would end the program.
-    if (chosen instanceof Promise) chosen.catch(() => {});
+    promiseOf(chosen)?.catch(() => {});
     throw new HandlerError("onSelectProtocol", new Error(`it returned ${typeof chosen} instead of a string`));
   }
 
@@ -160,7 +162,7 @@ export class HandlerCalls<Data> {
 
 /** Only a `Response` that was not sent yet can be sent. */
 function assertFresh(response: unknown): Response {
-  if (!(response instanceof Response)) throw new Error(`it returned ${typeof response} "${response}"`);
+  if (!(response instanceof Response)) throw new Error(`it returned ${shown(response)}`);
   if (response.bodyUsed || response.body?.locked) {
     throw new Error("it returned a Response that was sent already: make a new one for each request");
   }
@@ -170,6 +172,6 @@ function assertFresh(response: unknown): Response {
 function noAnswer(answer: unknown): HandlerError {
   return new HandlerError(
     "onAllow",
-    new Error(`it returned ${typeof answer} "${answer}" instead of true, false or a Response`),
+    new Error(`it returned ${shown(answer)} instead of true, false or a Response`),
   );
 }

@@ -10,8 +10,8 @@ import type { WebSocketConnection } from "../connection/connection.ts";
 import type { LogHandler } from "../base/log.ts";
 import type { HandlersTable } from "../base/settings.ts";
 
-/** Result of a handler without an answer; a promise is watched for its rejection. */
-export type HandlerResult = void | Promise<void>;
+/** Result of a handler without an answer: anything, since it is ignored; a promise is watched for its rejection. */
+export type HandlerResult = unknown;
 
 /** Answer of {@linkcode ServerHandlers.onAllow}. */
 export type AllowResult = boolean | Response | Promise<boolean | Response>;
@@ -71,7 +71,7 @@ export interface ServerHandlers<Data = unknown> {
    * Called for failures: a protocol violation, a refused handshake, a handler ({@linkcode HandlerError}), the listener.
    * Without this handler, errors of handlers are printed with `console.error`, and others are dropped.
    */
-  onError?: ((error: unknown, connection?: WebSocketConnection<Data>) => void) | undefined;
+  onError?: ((error: unknown, connection?: WebSocketConnection<Data>) => HandlerResult) | undefined;
   /**
    * Called with a structured record for each start and stop, connection, refusal and failure. The same
    * records go to the channel `tackline:websocket:server` of `node:diagnostics_channel`.
@@ -95,6 +95,17 @@ export const SERVER_HANDLERS: HandlersTable<ServerHandlers> = {
   onCommandGet: true,
   onError: true,
   onLog: true,
+};
+
+/** Names that other libraries use, and the handlers or settings of this one. */
+export const SERVER_NAMES: Readonly<Record<string, string>> = {
+  onopen: "onHandshakeResponseSent",
+  onconnection: "onHandshakeResponseSent",
+  onmessage: "onMessageReceived",
+  onclose: "onDisconnect",
+  onerror: "onError",
+  onrequest: "onCommandGet",
+  host: "hostname",
 };
 
 /** Options of one message to the subscribers of a topic. */

@@ -7,6 +7,7 @@
 import { OptionError } from "../base/errors.ts";
 import { assertNumber } from "../base/ranges.ts";
 import { assertSecrets, isSecret } from "../base/secrets.ts";
+import type { HandlersTable } from "../base/settings.ts";
 import { isLoopback } from "../base/loopback.ts";
 import { assertJournalPath } from "../journal/database_files.ts";
 import type { Journal } from "../journal/journal.ts";
@@ -108,6 +109,11 @@ export interface WhatsAppServerOptions<Data = unknown> extends Omit<WebSocketSer
    */
   onRawMessage?: RawMessageHandler | undefined;
 }
+
+/** Names of the handlers beside those of a `WebSocketServer`. */
+export const WHATSAPP_SERVER_HANDLERS: HandlersTable<Pick<WhatsAppServerOptions, "onRawMessage">> = {
+  onRawMessage: true,
+};
 
 /** Names of settings that have a default. */
 export type RequiredName =
