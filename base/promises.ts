@@ -6,7 +6,8 @@
 
 /**
  * Takes the promise that a function of the program returned. Any object with a method `then` is one, as for `await`:
- * that of another realm or library. It settles once, whatever the program's `then` does.
+ * that of another realm or library. It settles once, whatever the program's `then` does; if it cannot be read, the
+ * promise is rejected. Never throws.
  *
  * @param result The result of the function.
  * @returns The promise; `undefined` if the result is none.
@@ -15,7 +16,11 @@ export function promiseOf(result: unknown): Promise<unknown> | undefined {
   // Nearly all handlers return nothing.
   if (result === undefined || result === null) return undefined;
   if (typeof result !== "object" && typeof result !== "function") return undefined;
-  return isNative(result) ? result : adopt(result);
+  try {
+    return isNative(result) ? result : adopt(result);
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }
 
 /** A subclass may have replaced `then`. */

@@ -115,6 +115,7 @@ async function request(server: WebSocketServer, ...pieces: (string | Uint8Array)
   for (const piece of pieces) writer.write(typeof piece === "string" ? encode(piece) : piece).catch(() => {});
   let answer = "";
   for await (const bytes of theirs.readable) answer += decode(bytes);
+  await writer.close().catch(() => {});
   return answer;
 }
 
