@@ -26,33 +26,52 @@ export function defineHandlers(prototype: object, names: Names): void {
   }
 }
 
+/** Assigned handlers that messages wait for: an assignment hands them over. */
+export class AwaitedHandlers<Handlers extends object> {
+  /** The handlers. */
+  readonly assigned: { [Name in keyof Handlers]?: Handlers[Name] | undefined } = {};
+  /** Called after an assignment. */
+  readonly changed: () => void;
+
+  /**
+   * Begins without handlers.
+   *
+   * @param changed Called after an assignment.
+   */
+  constructor(changed: () => void) {
+    this.changed = changed;
+  }
+}
+
 /**
- * Gives a class a handler that must be told of assignments, such as one that messages wait for. A method of a subclass
- * hides it; `adoptHandlers` takes over a field.
+ * Gives a class handlers that must be told of assignments. A method of a subclass hides them; `adoptHandlers` takes
+ * over a field.
  *
  * @param prototype The prototype of the class.
- * @param name The name.
- * @param get Returns the assigned handler.
- * @param set Takes an assigned handler; `undefined`: none.
+ * @param names The names.
+ * @param handlersOf Returns the handlers of an instance.
  */
-export function defineAwaitedHandler<Owner extends object, Name extends keyof Owner & string>(
+export function defineAwaitedHandlers<Owner extends object>(
   prototype: Owner,
-  name: Name,
-  get: (owner: Owner) => Owner[Name] | undefined,
-  set: (owner: Owner, handler: Owner[Name] | undefined) => void,
+  names: readonly (keyof Owner & string)[],
+  handlersOf: (owner: Owner) => AwaitedHandlers<Owner>,
 ): void {
-  const property: PropertyDescriptor & ThisType<Owner> = {
-    configurable: true,
-    enumerable: false,
-    get() {
-      return get(this);
-    },
-    set(handler: Owner[Name] | null | undefined) {
-      assertHandler(name, handler);
-      set(this, handler ?? undefined);
-    },
-  };
-  Object.defineProperty(prototype, name, property);
+  for (const name of names) {
+    const property: PropertyDescriptor & ThisType<Owner> = {
+      configurable: true,
+      enumerable: false,
+      get() {
+        return handlersOf(this).assigned[name];
+      },
+      set(handler: Owner[typeof name] | null | undefined) {
+        assertHandler(name, handler);
+        const { assigned, changed } = handlersOf(this);
+        assigned[name] = handler ?? undefined;
+        changed();
+      },
+    };
+    Object.defineProperty(prototype, name, property);
+  }
 }
 
 /**

@@ -6,7 +6,7 @@
 
 import type { Clock } from "../base/clock.ts";
 import { CloseCode, StateError, TransportError } from "../base/errors.ts";
-import { assignHandlers, defineAwaitedHandler, defineHandlers } from "../base/handlers.ts";
+import { assignHandlers, AwaitedHandlers, defineAwaitedHandlers, defineHandlers } from "../base/handlers.ts";
 import type { LogRecord } from "../base/log.ts";
 import { defineSettings, SettingsStore } from "../base/settings.ts";
 import { Meter, type Stats } from "../base/stats.ts";
@@ -176,24 +176,8 @@ export class WebSocketClient implements ClientHandlers {
   static {
     defineSettings<WebSocketClient, ClientSettings>(this.prototype, CLIENT_SETTINGS, (client) => client.#settings);
     defineHandlers(this.prototype, CLIENT_HANDLERS);
-    defineAwaitedHandler<WebSocketClient, "onMessageReceived">(
-      this.prototype,
-      "onMessageReceived",
-      (client) => client.#onMessageReceived,
-      (client, handler) => {
-        client.#onMessageReceived = handler;
-        client.#handlerAssigned();
-      },
-    );
-    defineAwaitedHandler<WebSocketClient, "onBinaryDataReceived">(
-      this.prototype,
-      "onBinaryDataReceived",
-      (client) => client.#onBinaryDataReceived,
-      (client, handler) => {
-        client.#onBinaryDataReceived = handler;
-        client.#handlerAssigned();
-      },
-    );
+    const awaited = ["onMessageReceived", "onBinaryDataReceived"] as const;
+    defineAwaitedHandlers<WebSocketClient>(this.prototype, awaited, (client) => client.#awaited);
     refuseUnknownNames(this.prototype, "WebSocketClient", CLIENT_NAMES);
     extendClient = (client, extension) => client.#extend(extension);
   }
@@ -223,9 +207,7 @@ export class WebSocketClient implements ClientHandlers {
   onReconnecting?(attempt: ReconnectAttempt): unknown;
   /** Called with log records. */
   onLog?(record: LogRecord): unknown;
-  /** Assigned handlers: a method of a subclass is not here. */
-  #onMessageReceived: WebSocketClient["onMessageReceived"];
-  #onBinaryDataReceived: WebSocketClient["onBinaryDataReceived"];
+  readonly #awaited = new AwaitedHandlers<WebSocketClient>(() => this.#handlerAssigned());
 
   // Parts
   readonly #meter = new Meter();

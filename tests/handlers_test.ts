@@ -292,7 +292,7 @@ for (const { name, Base, names, options, answers, play } of KINDS) {
 }
 
 describe("Handlers of subclasses", () => {
-  it("refuse: a method onAllow lets nobody in that it does not want", async () => {
+  it("refuse: a method onAllow opens no WebSocket", async () => {
     class Closed extends WebSocketServer {
       override onAllow() {
         return false;

@@ -14,7 +14,13 @@ import {
   TransportError,
   type WebSocketError,
 } from "../base/errors.ts";
-import { adoptHandlers, assignHandlers, defineAwaitedHandler, defineHandlers } from "../base/handlers.ts";
+import {
+  adoptHandlers,
+  assignHandlers,
+  AwaitedHandlers,
+  defineAwaitedHandlers,
+  defineHandlers,
+} from "../base/handlers.ts";
 import { assertSecrets } from "../base/secrets.ts";
 import { isVisibleAscii } from "../base/token.ts";
 import { refuseUnknownNames } from "../base/unknown_names.ts";
@@ -92,40 +98,12 @@ export class WhatsAppReceiver extends WebSocketClient implements WhatsAppReceive
   onStatusReceived?(status: WhatsAppStatus): unknown;
   /** Another record came. Setting it hands over the records that waited for it. */
   onNotification?(record: WhatsAppOtherRecord): unknown;
-  /** Assigned handlers: a method of a subclass is not here. */
-  #onWhatsAppMessageReceived: WhatsAppReceiver["onWhatsAppMessageReceived"];
-  #onStatusReceived: WhatsAppReceiver["onStatusReceived"];
-  #onNotification: WhatsAppReceiver["onNotification"];
+  readonly #awaited = new AwaitedHandlers<WhatsAppReceiver>(() => this.#release());
 
   static {
     defineHandlers(this.prototype, RECEIVER_HANDLERS);
-    defineAwaitedHandler<WhatsAppReceiver, "onWhatsAppMessageReceived">(
-      this.prototype,
-      "onWhatsAppMessageReceived",
-      (receiver) => receiver.#onWhatsAppMessageReceived,
-      (receiver, handler) => {
-        receiver.#onWhatsAppMessageReceived = handler;
-        receiver.#release();
-      },
-    );
-    defineAwaitedHandler<WhatsAppReceiver, "onStatusReceived">(
-      this.prototype,
-      "onStatusReceived",
-      (receiver) => receiver.#onStatusReceived,
-      (receiver, handler) => {
-        receiver.#onStatusReceived = handler;
-        receiver.#release();
-      },
-    );
-    defineAwaitedHandler<WhatsAppReceiver, "onNotification">(
-      this.prototype,
-      "onNotification",
-      (receiver) => receiver.#onNotification,
-      (receiver, handler) => {
-        receiver.#onNotification = handler;
-        receiver.#release();
-      },
-    );
+    const awaited = ["onWhatsAppMessageReceived", "onStatusReceived", "onNotification"] as const;
+    defineAwaitedHandlers<WhatsAppReceiver>(this.prototype, awaited, (receiver) => receiver.#awaited);
     refuseUnknownNames(this.prototype, "WhatsAppReceiver", {});
   }
 

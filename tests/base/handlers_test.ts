@@ -1,7 +1,13 @@
 import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { OptionError } from "../../base/errors.ts";
-import { adoptHandlers, assignHandlers, defineAwaitedHandler, defineHandlers } from "../../base/handlers.ts";
+import {
+  adoptHandlers,
+  assignHandlers,
+  AwaitedHandlers,
+  defineAwaitedHandlers,
+  defineHandlers,
+} from "../../base/handlers.ts";
 
 const NAMES = { onStart: true, onText: true } as const;
 
@@ -11,19 +17,11 @@ class Thing {
   onText?(text: string): unknown;
   /** The assigned handlers, and `undefined` for none. */
   readonly assigned: unknown[] = [];
-  #onText: Thing["onText"];
+  readonly #awaited = new AwaitedHandlers<Thing>(() => this.assigned.push(this.#awaited.assigned.onText));
 
   static {
     defineHandlers(this.prototype, NAMES);
-    defineAwaitedHandler<Thing, "onText">(
-      this.prototype,
-      "onText",
-      (thing) => thing.#onText,
-      (thing, handler) => {
-        thing.#onText = handler;
-        thing.assigned.push(handler);
-      },
-    );
+    defineAwaitedHandlers<Thing>(this.prototype, ["onText"], (thing) => thing.#awaited);
   }
 
   constructor(options: object = {}) {
