@@ -4,6 +4,8 @@
  * @module
  */
 
+import { promiseOf } from "./promises.ts";
+
 /** Severity of a {@linkcode LogRecord}, by the names of OpenTelemetry and of most loggers. */
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
@@ -27,18 +29,17 @@ export interface LogRecord {
 }
 
 /** Takes {@linkcode LogRecord}s. What it throws or rejects with is ignored. */
-export type LogHandler = (record: LogRecord) => void | Promise<void>;
+export type LogHandler = (record: LogRecord) => unknown;
 
 /**
- * Hands a record to a handler; a failing log must not stop the action that it describes.
+ * Hands a record to the handler `onLog`; a failing log must not stop the action that it describes.
  *
- * @param handler The handler.
+ * @param handlers The object that has the handler.
  * @param record The record.
  */
-export function writeLog(handler: LogHandler | undefined, record: LogRecord): void {
+export function writeLog(handlers: { onLog?: LogHandler | undefined }, record: LogRecord): void {
   try {
-    const result = handler?.(record);
-    if (result instanceof Promise) result.catch(() => {});
+    promiseOf(handlers.onLog?.(record))?.catch(() => {});
   } catch {
     // As above.
   }

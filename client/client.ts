@@ -6,8 +6,12 @@
 
 import type { Clock } from "../base/clock.ts";
 import { CloseCode, StateError, TransportError } from "../base/errors.ts";
+import { assignHandlers, AwaitedHandlers, defineAwaitedHandlers, defineHandlers } from "../base/handlers.ts";
+import type { LogRecord } from "../base/log.ts";
 import { defineSettings, SettingsStore } from "../base/settings.ts";
 import { Meter, type Stats } from "../base/stats.ts";
+import { refuseUnknownNames } from "../base/unknown_names.ts";
+import { isError } from "../base/thrown.ts";
 import type {
   CloseInfo,
   ConnectionState,
@@ -22,16 +26,25 @@ import { type MessageData, type SendData, toPayload } from "../protocol/payload.
 import { assertSettings, type ClientParts } from "./connect_attempt.ts";
 import { ConnectLoop } from "./connect_loop.ts";
 import { ConnectTarget } from "./connect_target.ts";
-import type { ClientConnection, ClientConnectionHandler, CompressionOffer, OpenedConnection } from "./connector.ts";
+import type {
+  ClientConnection,
+  ClientConnectionHandler,
+  ClientHandshakeRequest,
+  ClientHandshakeResponse,
+  CompressionOffer,
+  OpenedConnection,
+} from "./connector.ts";
 import { EventDelivery } from "./event_delivery.ts";
 import type { ClientContext, ClientExtension } from "./extension.ts";
 import { HandlerCalls } from "./handler_calls.ts";
 import { MessageLoops, receiveNext } from "./message_loops.ts";
-import type { ReconnectOptions } from "./reconnect.ts";
+import type { ReconnectAttempt, ReconnectOptions } from "./reconnect.ts";
 import { SendBacklog } from "./send_backlog.ts";
 import {
   assertTlsForRoots,
   assignClientOptions,
+  CLIENT_HANDLERS,
+  CLIENT_NAMES,
   CLIENT_SETTINGS,
   clientArguments,
   type ClientHandlers,
@@ -167,32 +180,39 @@ export class WebSocketClient implements ClientHandlers {
 
   static {
     defineSettings<WebSocketClient, ClientSettings>(this.prototype, CLIENT_SETTINGS, (client) => client.#settings);
+    defineHandlers(this.prototype, CLIENT_HANDLERS);
+    const awaited = ["onMessageReceived", "onBinaryDataReceived"] as const;
+    defineAwaitedHandlers<WebSocketClient>(this.prototype, awaited, (client) => client.#awaited);
+    refuseUnknownNames(this.prototype, "WebSocketClient", CLIENT_NAMES);
     extendClient = (client, extension) => client.#extend(extension);
   }
 
-  // Handlers
+  // Handlers; as methods, a subclass can have both methods and fields of the names
   /** Called before the request is sent. */
-  onSendHandshake?: ClientHandlers["onSendHandshake"] | undefined;
+  onSendHandshake?(request: ClientHandshakeRequest): unknown;
   /** Called when the server has opened the WebSocket. */
-  onHandshakeResponse?: ClientHandlers["onHandshakeResponse"] | undefined;
+  onHandshakeResponse?(response: ClientHandshakeResponse): boolean | void | Promise<boolean | void>;
   /** Called after the handshake. */
-  onConnect?: ClientHandlers["onConnect"] | undefined;
+  onConnect?(): unknown;
+  /** Called for a text message. Setting it hands over the messages that waited for a handler. */
+  onMessageReceived?(text: string, frame?: FrameInfo): unknown;
+  /** Called for a binary message. Setting it hands over the messages that waited for a handler. */
+  onBinaryDataReceived?(bytes: Uint8Array<ArrayBuffer>, frame?: FrameInfo): unknown;
   /** Called for a ping. */
-  onPing?: ClientHandlers["onPing"] | undefined;
+  onPing?(data: Uint8Array<ArrayBuffer>): unknown;
   /** Called for a pong. */
-  onPong?: ClientHandlers["onPong"] | undefined;
+  onPong?(data: Uint8Array<ArrayBuffer>): unknown;
   /** Called for the server's close frame. */
-  onClose?: ClientHandlers["onClose"] | undefined;
+  onClose?(code: number, reason: string): unknown;
   /** Called when the connection has ended. */
-  onDisconnect?: ClientHandlers["onDisconnect"] | undefined;
+  onDisconnect?(info: CloseInfo): unknown;
   /** Called for failures. */
-  onError?: ClientHandlers["onError"] | undefined;
+  onError?(error: unknown): unknown;
   /** Called before each wait for another attempt. */
-  onReconnecting?: ClientHandlers["onReconnecting"] | undefined;
+  onReconnecting?(attempt: ReconnectAttempt): unknown;
   /** Called with log records. */
-  onLog?: ClientHandlers["onLog"] | undefined;
-  #onMessageReceived?: ClientHandlers["onMessageReceived"] | undefined;
-  #onBinaryDataReceived?: ClientHandlers["onBinaryDataReceived"] | undefined;
+  onLog?(record: LogRecord): unknown;
+  readonly #awaited = new AwaitedHandlers<WebSocketClient>(() => this.#handlerAssigned());
 
   // Parts
   readonly #meter = new Meter();
@@ -208,7 +228,7 @@ export class WebSocketClient implements ClientHandlers {
    *
    * @param urlOrOptions URL to connect to, `ws:` or `wss:`; or settings and handlers.
    * @param more Settings and handlers beside a URL.
-   * @throws {OptionError} If the URL is not valid, or a setting is out of range.
+   * @throws {OptionError} If the URL is not valid, a setting is out of range, or a handler is not a function.
    */
   constructor(urlOrOptions: string | URL | WebSocketClientOptions = {}, more: WebSocketClientOptions = {}) {
     const { url, options } = clientArguments(urlOrOptions, more);
@@ -225,18 +245,7 @@ export class WebSocketClient implements ClientHandlers {
     assertSettings(parts);
     if (options.useSSL === false) assertTlsForRoots(this.#settings.values);
     this.#loop = this.#makeLoop(parts, options.signal);
-    this.onSendHandshake = options.onSendHandshake;
-    this.onHandshakeResponse = options.onHandshakeResponse;
-    this.onConnect = options.onConnect;
-    this.#onMessageReceived = options.onMessageReceived;
-    this.#onBinaryDataReceived = options.onBinaryDataReceived;
-    this.onPing = options.onPing;
-    this.onPong = options.onPong;
-    this.onClose = options.onClose;
-    this.onDisconnect = options.onDisconnect;
-    this.onError = options.onError;
-    this.onReconnecting = options.onReconnecting;
-    this.onLog = options.onLog;
+    assignHandlers(this, CLIENT_HANDLERS, options);
   }
 
   #makeLoop(parts: ClientParts, signal: AbortSignal | undefined): ConnectLoop {
@@ -268,24 +277,6 @@ export class WebSocketClient implements ClientHandlers {
     return this.#target.url;
   }
 
-  /** Called for a text message. Setting it hands over the messages that waited for a handler. */
-  get onMessageReceived(): ClientHandlers["onMessageReceived"] {
-    return this.#onMessageReceived;
-  }
-  set onMessageReceived(handler: ClientHandlers["onMessageReceived"]) {
-    this.#onMessageReceived = handler;
-    if (handler) this.#loop.opened?.releaseMessages();
-  }
-
-  /** Called for a binary message. Setting it hands over the messages that waited for a handler. */
-  get onBinaryDataReceived(): ClientHandlers["onBinaryDataReceived"] {
-    return this.#onBinaryDataReceived;
-  }
-  set onBinaryDataReceived(handler: ClientHandlers["onBinaryDataReceived"]) {
-    this.#onBinaryDataReceived = handler;
-    if (handler) this.#loop.opened?.releaseMessages();
-  }
-
   // ---- Connecting ----------------------------------------------------------------------------------------------
 
   /** `true` while connected. Setting it `true` connects, `false` disconnects; a failure goes to `onError`. */
@@ -296,7 +287,7 @@ export class WebSocketClient implements ClientHandlers {
     const change: Promise<unknown> = value ? this.connect() : this.disconnect();
     change.catch((error) => {
       // The program itself has aborted it.
-      if (error instanceof TransportError && error.code === "ERR_ABORTED") return;
+      if (isError(error, TransportError) && error.code === "ERR_ABORTED") return;
       if (this.onError) this.#calls.report(error);
       else console.error(error);
     });
@@ -361,8 +352,14 @@ export class WebSocketClient implements ClientHandlers {
   }
 
   get #handlesMessages(): boolean {
-    return Boolean(this.#onMessageReceived || this.#onBinaryDataReceived) ||
+    return Boolean(this.onMessageReceived) || Boolean(this.onBinaryDataReceived) ||
       this.#extension.handlesMessages?.() === true;
+  }
+
+  /** Hands over the messages that waited for a handler, if there is one now. */
+  #handlerAssigned(): void {
+    if (this.#extension.handlerAssigned !== undefined) this.#extension.handlerAssigned();
+    else if (this.#handlesMessages) this.#loop.opened?.releaseMessages();
   }
 
   /**
@@ -410,9 +407,9 @@ export class WebSocketClient implements ClientHandlers {
 
   #deliver(data: MessageData, frame?: FrameInfo): boolean | Promise<boolean> {
     if (typeof data === "string") {
-      return this.#calls.call("onMessageReceived", () => this.#onMessageReceived?.(data, frame));
+      return this.#calls.call("onMessageReceived", () => this.onMessageReceived?.(data, frame));
     }
-    return this.#calls.call("onBinaryDataReceived", () => this.#onBinaryDataReceived?.(data, frame));
+    return this.#calls.call("onBinaryDataReceived", () => this.onBinaryDataReceived?.(data, frame));
   }
 
   #disconnected(info: CloseInfo): void {

@@ -7,8 +7,10 @@
 import type { Clock } from "../base/clock.ts";
 import { describe, HandshakeError, TransportError } from "../base/errors.ts";
 import { assertToken } from "../base/secrets.ts";
+import { adoptHandlers } from "../base/handlers.ts";
 import { adoptFields, type SettingsStore } from "../base/settings.ts";
 import type { Meter } from "../base/stats.ts";
+import { isError } from "../base/thrown.ts";
 import type { ConnectionSettings } from "../connection/options.ts";
 import { chooseConnector } from "./choose_connector.ts";
 import type { ConnectTarget } from "./connect_target.ts";
@@ -17,6 +19,7 @@ import type { AskProgram, ClientExtension } from "./extension.ts";
 import type { HandlerCalls } from "./handler_calls.ts";
 import {
   assertTlsForRoots,
+  CLIENT_HANDLERS,
   CLIENT_SETTINGS,
   type ClientHandlers,
   type ClientSettings,
@@ -54,7 +57,7 @@ export class AbortableWork {
   readonly waitingFor = (what: string): void => void (this.#awaited = what);
   readonly #onOuterAbort = (): void => {
     const cause: unknown = this.#outer.find((signal) => signal?.aborted)?.reason;
-    const given = cause instanceof TransportError ? cause : undefined;
+    const given = isError(cause, TransportError) ? cause : undefined;
     this.#controller.abort(
       given ?? new TransportError("ERR_ABORTED", "Connecting was aborted by its signal", { cause }),
     );
@@ -114,8 +117,9 @@ export class AbortableWork {
  * @throws {StateError} If this platform cannot offer the compression that is set.
  */
 export function assertSettings({ handlers, settings, extension }: ClientParts): void {
-  // The client has its settings as properties.
+  // The client has its settings and handlers as properties.
   adoptFields(handlers, CLIENT_SETTINGS);
+  adoptHandlers(handlers, CLIENT_HANDLERS);
   settings.checkAll();
   connectorOf(extension, true).deflateOffers(settings.values.compression);
 }
@@ -190,7 +194,8 @@ async function establish(
   // Aborted already: no socket, and no look-up of the name. Streams of the program are freed by the connector.
   if (stream === undefined) signal.throwIfAborted();
   return await connector.connect(plan, {
-    sendHandshake: (request) => calls.ask("onSendHandshake", () => handlers.onSendHandshake?.(request)),
+    sendHandshake: (request) =>
+      calls.ask("onSendHandshake", async () => void await handlers.onSendHandshake?.(request)),
     acceptResponse: (response) => acceptResponse(parts, response, signal),
   });
 }
@@ -250,7 +255,7 @@ function makePlan(
     proxy: parseProxy(values.proxy),
     maxRedirects: values.maxRedirects,
     meter,
-    showsControlFrames: Boolean(handlers.onPing || handlers.onPong),
+    showsControlFrames: Boolean(handlers.onPing) || Boolean(handlers.onPong),
   };
 }
 

@@ -17,6 +17,7 @@
 
 import { Backoff } from "../base/backoff.ts";
 import { describe, HandshakeError, TransportError, WebSocketError } from "../base/errors.ts";
+import { isError } from "../base/thrown.ts";
 import { errorText, redactUrl } from "../base/error_text.ts";
 import { sharedTimer } from "../base/shared_timer.ts";
 import type { CloseInfo } from "../connection/options.ts";
@@ -190,8 +191,8 @@ export class ConnectRun {
         return await attemptConnect(this.#parts, this.#stream, this.#abort.signal, (opened) => this.#open(opened));
       } catch (error) {
         calls.log("warn", "client.attempt_failed", { url: redactUrl(target.url) }, error);
-        meter.refuse(error instanceof WebSocketError ? error.code : "ERR_OPTION");
-        if (error instanceof HandshakeError && error.status === 401) this.#unauthorized++;
+        meter.refuse(isError(error, WebSocketError) ? error.code : "ERR_OPTION");
+        if (isError(error, HandshakeError) && error.status === 401) this.#unauthorized++;
         const failures = this.#reconnecting?.backoff.failed() ?? 0;
         const delay = await this.#delayAfter({ failures, error });
         if (delay === undefined) throw error;

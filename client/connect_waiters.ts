@@ -5,6 +5,7 @@
  */
 
 import { TransportError } from "../base/errors.ts";
+import { isError } from "../base/thrown.ts";
 
 interface Waiter {
   resolve(): void;
@@ -134,5 +135,5 @@ export function abortedBy({ reason }: AbortSignal): TransportError {
 }
 
 function isAbort(error: unknown): error is TransportError {
-  return error instanceof TransportError && error.code === "ERR_ABORTED";
+  return isError(error, TransportError) && error.code === "ERR_ABORTED";
 }

@@ -31,6 +31,8 @@ export interface ClientExtension {
    * @returns `false`: messages wait, unless a handler of the client is set.
    */
   handlesMessages?(): boolean;
+  /** Called when the program has set a handler for messages: hands over what waited for it. */
+  handlerAssigned?(): void;
   /**
    * Asks for what the next attempt needs, after `resolveUrl`, `headers` and `token`.
    *
@@ -112,7 +114,7 @@ export interface ClientContext {
    * @param handler Calls it.
    * @returns `false` if it failed.
    */
-  callHandler(name: string, handler: () => void | Promise<void>): boolean | Promise<boolean>;
+  callHandler(name: string, handler: () => unknown): boolean | Promise<boolean>;
   /** Tells whether a handler for messages is set, of the client or of the extension. */
   handlesMessages(): boolean;
   /** Reports an error to `onError`. */

@@ -6,7 +6,9 @@
 
 import { CloseCode, ConnectionClosedError, HandlerError, StateError, WebSocketError } from "../base/errors.ts";
 import { type LogLevel, type LogRecord, writeLog } from "../base/log.ts";
+import { promiseOf } from "../base/promises.ts";
 import type { Meter } from "../base/stats.ts";
+import { isError } from "../base/thrown.ts";
 import type { MessageResult } from "../connection/options.ts";
 import type { MessageData } from "../protocol/payload.ts";
 import type { OpenedConnection } from "./connector.ts";
@@ -40,15 +42,16 @@ export class HandlerCalls {
    * @param handler Calls it.
    * @returns `false` if it failed.
    */
-  call(name: string, handler: () => void | Promise<void>): boolean | Promise<boolean> {
+  call(name: string, handler: () => unknown): boolean | Promise<boolean> {
     // A handler may fail late, when there is another connection already.
     const connection = this.#current();
     try {
       const result = handler();
-      if (!(result instanceof Promise)) return true;
-      return result.then(() => true, (error) => {
+      const promise = result === undefined ? undefined : promiseOf(result);
+      if (promise === undefined) return true;
+      return promise.then(() => true, (error) => {
         // The end of its connection is no failure of a handler that waits for a message or a pong.
-        if (error instanceof ConnectionClosedError && connection?.state !== "open") return false;
+        if (isError(error, ConnectionClosedError) && connection?.state !== "open") return false;
         return this.#handlerFailed(name, error, connection);
       });
     } catch (error) {
@@ -114,7 +117,7 @@ export class HandlerCalls {
    * @param error The failure.
    */
   fail(error: unknown): void {
-    const code = error instanceof WebSocketError ? error.code : "ERR_OPTION";
+    const code = isError(error, WebSocketError) ? error.code : "ERR_OPTION";
     this.#meter.fail(code);
     this.log("warn", "client.failed", { code }, error);
     this.report(error);
@@ -127,9 +130,9 @@ export class HandlerCalls {
    */
   report(error: unknown): void {
     if (!this.#handlers.onError) {
-      if (error instanceof HandlerError) console.error(error);
+      if (isError(error, HandlerError)) console.error(error);
       // Once: each connection reports it.
-      if (!this.#printed && error instanceof StateError && error.code === "ERR_NO_HANDLER") {
+      if (!this.#printed && isError(error, StateError) && error.code === "ERR_NO_HANDLER") {
         this.#printed = true;
         console.error(error);
       }
@@ -137,8 +140,7 @@ export class HandlerCalls {
     }
     const failed = (failure: unknown): void => console.error(new HandlerError("onError", failure));
     try {
-      const result: unknown = this.#handlers.onError(error);
-      if (result instanceof Promise) result.catch(failed);
+      promiseOf(this.#handlers.onError(error))?.catch(failed);
     } catch (failure) {
       failed(failure);
     }
@@ -153,8 +155,7 @@ export class HandlerCalls {
    * @param error The error of a failure.
    */
   log(level: LogLevel, event: string, attributes: LogRecord["attributes"], error?: unknown): void {
-    const { onLog } = this.#handlers;
-    if (!onLog) return;
-    writeLog(onLog, { level, event, time: Date.now(), attributes, ...error !== undefined && { error } });
+    if (!this.#handlers.onLog) return;
+    writeLog(this.#handlers, { level, event, time: Date.now(), attributes, ...error !== undefined && { error } });
   }
 }

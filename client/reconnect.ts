@@ -6,6 +6,7 @@
 
 import type { CloseInfo } from "../connection/options.ts";
 import { HandshakeError, OptionError, TransportError, type WebSocketErrorCode } from "../base/errors.ts";
+import { isError } from "../base/thrown.ts";
 import { showValue } from "../base/option_names.ts";
 import { type Complete, FieldsReader, type SettingsTable } from "../base/settings.ts";
 import { connectFault } from "../transport/connect_fault.ts";
@@ -214,7 +215,7 @@ export const FAILURE_RULES: readonly FailureRule[] = [
   {
     // status 404, or an answer that is not HTTP
     again: "wasOpen",
-    covers: ({ error }) => statusOf(error) === 404 || error instanceof HandshakeError && NO_HTTP.includes(error.code),
+    covers: ({ error }) => statusOf(error) === 404 || isError(error, HandshakeError) && NO_HTTP.includes(error.code),
   },
   {
     // status 408, 425, 429, or 5xx except 501
@@ -224,7 +225,7 @@ export const FAILURE_RULES: readonly FailureRule[] = [
   {
     // another status, a redirect, a refusal by `onHandshakeResponse`
     again: "never",
-    covers: ({ error }) => error instanceof HandshakeError,
+    covers: ({ error }) => isError(error, HandshakeError),
   },
   {
     // the proxy answers 403 or 407
@@ -254,12 +255,12 @@ export const FAILURE_RULES: readonly FailureRule[] = [
   {
     // `disconnect`, or a signal
     again: "never",
-    covers: ({ error }) => error instanceof TransportError && error.code === "ERR_ABORTED",
+    covers: ({ error }) => isError(error, TransportError) && error.code === "ERR_ABORTED",
   },
   {
     // any other failure of network, proxy, `token`, `headers`, `resolveUrl`; in a page all
     again: "always",
-    covers: ({ error }) => error instanceof TransportError,
+    covers: ({ error }) => isError(error, TransportError),
   },
   {
     // setting or file that cannot be used, another handler that throws
@@ -270,11 +271,11 @@ export const FAILURE_RULES: readonly FailureRule[] = [
 
 /** The status of a refusal; 0 for other errors. */
 function statusOf(error: unknown): number {
-  return error instanceof HandshakeError ? error.status : 0;
+  return isError(error, HandshakeError) ? error.status : 0;
 }
 
 function statusOfProxy(error: unknown): number {
-  return error instanceof TransportError && error.code === "ERR_PROXY" ? statusOf(error.cause) : 0;
+  return isError(error, TransportError) && error.code === "ERR_PROXY" ? statusOf(error.cause) : 0;
 }
 
 /** RFC 9110 §15: an unknown status counts as the x00 of its class, and one from 600 on as a 5xx. */
@@ -311,7 +312,7 @@ const MAX_RETRY_AFTER = 3600_000;
  * @returns The time in ms; 0 without the field.
  */
 export function retryAfter(error: unknown): number {
-  const value = error instanceof HandshakeError ? error.headers?.get("retry-after") ?? "" : "";
+  const value = isError(error, HandshakeError) ? error.headers?.get("retry-after") ?? "" : "";
   if (value === "") return 0;
   const seconds = Number(value);
   const ms = Number.isInteger(seconds) ? seconds * 1000 : Date.parse(value) - Date.now();

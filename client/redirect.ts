@@ -7,6 +7,7 @@
 
 import type { ConnectPlan } from "./connector.ts";
 import { HandshakeError } from "../base/errors.ts";
+import { isError } from "../base/thrown.ts";
 
 /** Statuses after which the same request is sent to another target (RFC 9110 §15.4). */
 const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
@@ -20,7 +21,7 @@ const TOKEN_PREFIX = "bearer.";
  * @returns The value of `Location`; `undefined` if the error is no redirect.
  */
 export function locationOf(error: unknown): string | undefined {
-  if (!(error instanceof HandshakeError) || !REDIRECTS.includes(error.status)) return undefined;
+  if (!isError(error, HandshakeError) || !REDIRECTS.includes(error.status)) return undefined;
   return error.headers?.get("location") ?? undefined;
 }
 

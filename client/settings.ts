@@ -37,32 +37,32 @@ export type HeaderSource = Record<string, string> | Headers;
 /** The handlers of a client: those of the server, less the connection. */
 export interface ClientHandlers {
   /** Called before the request is sent: header fields may be added. */
-  onSendHandshake?: ((request: ClientHandshakeRequest) => void | Promise<void>) | undefined;
+  onSendHandshake?: ((request: ClientHandshakeRequest) => unknown) | undefined;
   /** Called when the server has opened the WebSocket; `false` refuses it. */
   onHandshakeResponse?: ((response: ClientHandshakeResponse) => boolean | void | Promise<boolean | void>) | undefined;
   /** Called after the handshake: from here on messages may be sent. */
-  onConnect?: (() => void | Promise<void>) | undefined;
+  onConnect?: (() => unknown) | undefined;
   /** Called for a text message, or with `frameByFrame` for a frame of one. */
-  onMessageReceived?: ((text: string, frame?: FrameInfo) => void | Promise<void>) | undefined;
+  onMessageReceived?: ((text: string, frame?: FrameInfo) => unknown) | undefined;
   /** Called for a binary message, or with `frameByFrame` for a frame of one. */
-  onBinaryDataReceived?: ((bytes: Uint8Array<ArrayBuffer>, frame?: FrameInfo) => void | Promise<void>) | undefined;
+  onBinaryDataReceived?: ((bytes: Uint8Array<ArrayBuffer>, frame?: FrameInfo) => unknown) | undefined;
   /** Called for a ping; it is answered already, unless `manualPong` is set. */
-  onPing?: ((data: Uint8Array<ArrayBuffer>) => void | Promise<void>) | undefined;
+  onPing?: ((data: Uint8Array<ArrayBuffer>) => unknown) | undefined;
   /** Called for a pong. */
-  onPong?: ((data: Uint8Array<ArrayBuffer>) => void | Promise<void>) | undefined;
+  onPong?: ((data: Uint8Array<ArrayBuffer>) => unknown) | undefined;
   /** Called for the server's close frame; it is answered already, unless `manualClose` is set. */
-  onClose?: ((code: number, reason: string) => void | Promise<void>) | undefined;
+  onClose?: ((code: number, reason: string) => unknown) | undefined;
   /** Called when the connection has ended: exactly once for each `onConnect`. */
-  onDisconnect?: ((info: CloseInfo) => void | Promise<void>) | undefined;
+  onDisconnect?: ((info: CloseInfo) => unknown) | undefined;
   /**
    * Called for failures: a protocol violation, a handler ({@linkcode HandlerError}), a message of a kind that has no
    * handler while the other kind has one (`ERR_NO_HANDLER`, once for each connection), a connect by `active`, a
    * `reconnect` that was given up. Without this handler, errors of handlers and the first `ERR_NO_HANDLER` are printed
    * with `console.error`, and others are dropped.
    */
-  onError?: ((error: unknown) => void) | undefined;
+  onError?: ((error: unknown) => unknown) | undefined;
   /** Called with `reconnect` before each wait for another attempt. */
-  onReconnecting?: ((attempt: ReconnectAttempt) => void | Promise<void>) | undefined;
+  onReconnecting?: ((attempt: ReconnectAttempt) => unknown) | undefined;
   /** Called with a structured record for each attempt, each connection from its beginning to its end, failures. */
   onLog?: LogHandler | undefined;
 }
@@ -81,6 +81,15 @@ export const CLIENT_HANDLERS: HandlersTable<ClientHandlers> = {
   onError: true,
   onReconnecting: true,
   onLog: true,
+};
+
+/** Names that other libraries and the browser's `WebSocket` use, and the handlers or settings of this one. */
+export const CLIENT_NAMES: Readonly<Record<string, string>> = {
+  onopen: "onConnect",
+  onmessage: "onMessageReceived",
+  onclose: "onDisconnect",
+  onerror: "onError",
+  host: "hostname",
 };
 
 /** Options and handlers of a client. `0` turns a limit off. `connect` reads them. */

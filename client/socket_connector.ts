@@ -43,6 +43,7 @@ import type {
 import type { CompressionOptions, CompressionSettings } from "../protocol/compression.ts";
 import { compressionSettings, makeDeflateOffer, readDeflateAnswer } from "../protocol/deflate.ts";
 import { TransportError } from "../base/errors.ts";
+import { isError } from "../base/thrown.ts";
 import { checkUpgradeResponse, createKey, encodeUpgradeRequest, type UpgradeOffer } from "../protocol/handshake.ts";
 import { parseStatusLine } from "../protocol/head.ts";
 import { assertTls, assertTlsAt } from "./tls_requirement.ts";
@@ -132,7 +133,7 @@ async function openTransport(plan: ConnectPlan): Promise<Transport> {
     return await runtimeTransport().connect(options);
   } catch (cause) {
     signal.throwIfAborted();
-    if (cause instanceof TransportError) throw cause;
+    if (isError(cause, TransportError)) throw cause;
     throw new TransportError("ERR_CONNECT", `Cannot connect to ${host}: ${failureText(cause)}`, { cause });
   }
 }

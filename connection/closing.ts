@@ -30,6 +30,7 @@ import type {
 } from "./options.ts";
 import { CloseProgress } from "./close_progress.ts";
 import { CloseCode, ProtocolError, StateError, TransportError, WebSocketError } from "../base/errors.ts";
+import { isError } from "../base/thrown.ts";
 import { Opcode } from "../protocol/frame_header.ts";
 import { encodeClosePayload } from "../protocol/payload.ts";
 import type { Sender, SenderOwner } from "./sender.ts";
@@ -272,7 +273,7 @@ export class Closing<Connection> implements SenderOwner {
   fail(error: unknown): void {
     if (this.#phase === "ending" || this.#phase === "closed") return;
     this.#cause = error;
-    this.closeWith(error instanceof WebSocketError ? error.closeCode : CloseCode.InternalError, error);
+    this.closeWith(isError(error, WebSocketError) ? error.closeCode : CloseCode.InternalError, error);
     this.#handler.error(this.#connection, error);
   }
 
@@ -285,7 +286,7 @@ export class Closing<Connection> implements SenderOwner {
   closeWith(code: number, error: unknown): void {
     if (this.#phase === "connecting") return this.abandon(undefined);
     if (this.#phase === "open" || this.#phase === "closeReceived") {
-      const reason = error instanceof ProtocolError ? error.message : "";
+      const reason = isError(error, ProtocolError) ? error.message : "";
       this.#sent = { code, reason };
       this.#sender.sendControl(Opcode.Close, encodeClosePayload(code, reason));
     }

@@ -6,6 +6,7 @@
 
 import type { Clock } from "../base/clock.ts";
 import { Backoff, type BackoffSettings } from "../base/backoff.ts";
+import { describe } from "../base/errors.ts";
 import { openRedisLink, type RedisClient, type RedisLink } from "./client.ts";
 import { PrimaryLink } from "./primary_link.ts";
 
@@ -42,7 +43,9 @@ export interface RedisSessionOwner {
 }
 
 function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(error === undefined ? "the connection was closed" : String(error));
+  return error instanceof Error
+    ? error
+    : new Error(error === undefined ? "the connection was closed" : describe(error));
 }
 
 /** Keeps one connection to a primary open. */

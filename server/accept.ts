@@ -35,6 +35,7 @@ import { RequestMemory } from "./request_memory.ts";
 import { RequestTimer } from "./request_timer.ts";
 import { BodyTooLong, ResponseWriter } from "./response_writer.ts";
 import type { Holder } from "../base/memory_budget.ts";
+import { isError } from "../base/thrown.ts";
 import { type BodyTaker, directLength, TextReply } from "./text_reply.ts";
 import type { Transport, TransportHandler } from "../transport/transport.ts";
 import type { UpgradeFields } from "./upgrade_headers.ts";
@@ -200,7 +201,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#body?.fail(lost);
     this.#responses?.lose(lost);
     // An error of the transport itself, not an end by the peer.
-    if (error instanceof TransportError) this.#host.refused(error.code, this.#connection);
+    if (isError(error, TransportError)) this.#host.refused(error.code, this.#connection);
     abandonConnection(this.#connection, error);
   }
 
@@ -594,7 +595,7 @@ function allowsNext(line: RequestLine, fields: HeaderFields, requests: number, m
 }
 
 function refusalOf(error: unknown): Response {
-  const isOurs = error instanceof HandshakeError || error instanceof HttpError;
+  const isOurs = isError(error, HandshakeError) || isError(error, HttpError);
   return isOurs ? refusalResponse(error) : textResponse(500, "Internal server error");
 }
 

@@ -15,6 +15,8 @@ import { textResponse } from "../protocol/http.ts";
 import { ServerLog } from "./log.ts";
 import type { FrameInfo } from "../protocol/frame_header.ts";
 import type { MessageData } from "../protocol/payload.ts";
+import { promiseOf } from "../base/promises.ts";
+import { isError } from "../base/thrown.ts";
 import { LockableSettings, type ServerOptions } from "./settings.ts";
 import { Meter } from "../base/stats.ts";
 import { failureText, serverTlsText } from "../transport/failure_text.ts";
@@ -45,7 +47,7 @@ export class ServerContext<Data> {
   constructor(handlers: ServerHandlers<Data>, options: ServerOptions) {
     this.handlers = handlers;
     this.settings = new LockableSettings(options);
-    this.log = new ServerLog(() => handlers.onLog);
+    this.log = new ServerLog(handlers);
     this.calls = new HandlerCalls(handlers, (error, connection) => this.#handlerFailed(error, connection));
   }
 
@@ -66,7 +68,9 @@ export class ServerContext<Data> {
       const result = typeof data === "string"
         ? handlers.onMessageReceived?.(connection, data, frame)
         : handlers.onBinaryDataReceived?.(connection, data, frame);
-      if (result instanceof Promise) return this.calls.watch(name, connection, result);
+      // Asked here too, since nearly all handlers return nothing.
+      const promise = result === undefined ? undefined : promiseOf(result);
+      if (promise !== undefined) return this.calls.watch(name, connection, promise);
     } catch (error) {
       this.#handlerFailed(new HandlerError(name, error), connection);
       return undefined;
@@ -196,5 +200,5 @@ function isSet(handler: unknown): boolean {
 }
 
 function codeOf(error: unknown): string {
-  return error instanceof WebSocketError ? error.code : "ERR_HANDLER";
+  return isError(error, WebSocketError) ? error.code : "ERR_HANDLER";
 }

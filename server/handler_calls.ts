@@ -6,11 +6,13 @@
 
 import type { WebSocketConnection } from "../connection/connection.ts";
 import { ConnectionClosedError, HandlerError, StateError } from "../base/errors.ts";
+import { promiseOf } from "../base/promises.ts";
+import { isError, shown } from "../base/thrown.ts";
 import { textResponse } from "../protocol/http.ts";
 import { quote } from "../base/error_text.ts";
 import type { AllowDecision } from "./accept_host.ts";
 import { upgradeFields } from "./upgrade_headers.ts";
-import type { AllowAnswer, AllowResult, CommandResult, HandlerResult, ServerHandlers } from "./handlers.ts";
+import type { AllowResult, CommandResult, HandlerResult, ServerHandlers } from "./handlers.ts";
 
 /** Calls handlers. */
 export class HandlerCalls<Data> {
@@ -43,7 +45,8 @@ export class HandlerCalls<Data> {
   call(name: keyof ServerHandlers, connection: WebSocketConnection<Data>, handler: () => HandlerResult): void {
     try {
       const result = handler();
-      if (result instanceof Promise) this.watch(name, connection, result);
+      const promise = promiseOf(result);
+      if (promise !== undefined) this.watch(name, connection, promise);
     } catch (error) {
       this.#failed(new HandlerError(name, error), connection);
     }
@@ -64,7 +67,7 @@ export class HandlerCalls<Data> {
   ): Promise<unknown> {
     return result.catch((error) => {
       // The end of its connection is no failure of a handler that waits for a message or a pong.
-      if (error instanceof ConnectionClosedError && connection.state !== "open") return;
+      if (isError(error, ConnectionClosedError) && connection.state !== "open") return;
       this.#failed(new HandlerError(name, error), connection);
     });
   }
@@ -78,9 +81,9 @@ export class HandlerCalls<Data> {
   report(error: unknown, connection?: WebSocketConnection<Data>): void {
     const { onError } = this.#handlers;
     if (!onError) {
-      if (error instanceof HandlerError) console.error(error);
+      if (isError(error, HandlerError)) console.error(error);
       // Once for all connections: a peer must not fill the log.
-      if (!this.#printed && error instanceof StateError && error.code === "ERR_NO_HANDLER") {
+      if (!this.#printed && isError(error, StateError) && error.code === "ERR_NO_HANDLER") {
         this.#printed = true;
         console.error(error);
       }
@@ -88,8 +91,7 @@ export class HandlerCalls<Data> {
     }
     const failed = (failure: unknown): void => console.error(new HandlerError("onError", failure));
     try {
-      const result: unknown = onError.call(this.#handlers, error, connection);
-      if (result instanceof Promise) result.catch(failed);
+      promiseOf(onError.call(this.#handlers, error, connection))?.catch(failed);
     } catch (failure) {
       failed(failure);
     }
@@ -112,7 +114,7 @@ export class HandlerCalls<Data> {
       if (awaited()) this.report(new HandlerError("onAllow", error), connection);
       return textResponse(500, "Internal server error");
     };
-    const decide = (answer: AllowAnswer): AllowDecision => {
+    const decide = (answer: unknown): AllowDecision => {
       if (answer instanceof Response) return assertSendable(answer);
       if (typeof answer === "object" && answer !== null) return upgradeFields(answer);
       // A handler that forgets its answer must not open a WebSocket.
@@ -120,8 +122,8 @@ export class HandlerCalls<Data> {
       return answer === true;
     };
     try {
-      const result = ask();
-      return result instanceof Promise ? result.then(decide).catch(failed) : decide(result);
+      const answer: unknown = ask();
+      return promiseOf(answer)?.then(decide).catch(failed) ?? decide(answer);
     } catch (error) {
       return failed(error);
     }
@@ -156,7 +158,7 @@ export class HandlerCalls<Data> {
     }
     if (typeof chosen === "string") return chosen;
     // An unhandled rejection would end the program.
-    if (chosen instanceof Promise) chosen.catch(() => {});
+    promiseOf(chosen)?.catch(() => {});
     throw new HandlerError("onSelectProtocol", new Error(`it returned ${typeof chosen} instead of a string`));
   }
 
@@ -179,7 +181,7 @@ export class HandlerCalls<Data> {
 
 /** Only a `Response` that was not sent yet can be sent. */
 function assertSendable(response: unknown): Response {
-  if (!(response instanceof Response)) throw new Error(`it returned ${typeof response} "${response}"`);
+  if (!(response instanceof Response)) throw new Error(`it returned ${shown(response)}`);
   const { status } = response;
   if (status === 101) {
     throw new Error(
@@ -201,6 +203,6 @@ function assertSendable(response: unknown): Response {
 function noAnswer(answer: unknown): HandlerError {
   return new HandlerError(
     "onAllow",
-    new Error(`it returned ${typeof answer} "${answer}" instead of true, false, { headers } or a Response`),
+    new Error(`it returned ${shown(answer)} instead of true, false, { headers } or a Response`),
   );
 }

@@ -11,8 +11,8 @@ import type { LogHandler } from "../base/log.ts";
 import type { HandlersTable } from "../base/settings.ts";
 import type { AllowWithHeaders } from "./upgrade_headers.ts";
 
-/** Result of a handler without an answer; a promise is watched for its rejection. */
-export type HandlerResult = void | Promise<void>;
+/** Result of a handler without an answer: anything, since it is ignored; a promise is watched for its rejection. */
+export type HandlerResult = unknown;
 
 /** Decision of {@linkcode ServerHandlers.onAllow}. */
 export type AllowAnswer = boolean | Response | AllowWithHeaders;
@@ -85,7 +85,7 @@ export interface ServerHandlers<Data = unknown> {
    * Without this handler, errors of handlers and the first `ERR_NO_HANDLER` are printed with `console.error`, and
    * others are dropped.
    */
-  onError?: ((error: unknown, connection?: WebSocketConnection<Data | undefined>) => void) | undefined;
+  onError?: ((error: unknown, connection?: WebSocketConnection<Data | undefined>) => HandlerResult) | undefined;
   /**
    * Called with a structured record for each start and stop, connection, refusal and failure. The same
    * records go to the channel `tackline:websocket:server` of `node:diagnostics_channel`.
@@ -111,6 +111,17 @@ export const SERVER_HANDLERS: HandlersTable<ServerHandlers> = {
   onCommandGet: true,
   onError: true,
   onLog: true,
+};
+
+/** Names that other libraries use, and the handlers or settings of this one. */
+export const SERVER_NAMES: Readonly<Record<string, string>> = {
+  onopen: "onHandshakeResponseSent",
+  onconnection: "onHandshakeResponseSent",
+  onmessage: "onMessageReceived",
+  onclose: "onDisconnect",
+  onerror: "onError",
+  onrequest: "onCommandGet",
+  host: "hostname",
 };
 
 /** Options of one message to the subscribers of a topic. */

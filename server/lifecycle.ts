@@ -12,6 +12,7 @@
  */
 
 import { CloseCode, TransportError } from "../base/errors.ts";
+import { isError } from "../base/thrown.ts";
 import type { ServerConnections } from "./connections.ts";
 import type { ServerContext } from "./context.ts";
 import { callWithin, waitingCaller } from "./handler_scope.ts";
@@ -147,7 +148,7 @@ export class Lifecycle<Data> {
         error: (error) => this.#context.acceptFailed(error),
       });
     } catch (cause) {
-      if (cause instanceof TransportError) throw cause;
+      if (isError(cause, TransportError)) throw cause;
       const host = address.includes(":") ? `[${address}]` : address;
       const message = `Cannot listen on ${host}:${port}: ${failureText(cause, "listen")}`;
       throw new TransportError("ERR_LISTEN", message, { cause });

@@ -17,19 +17,19 @@ export type Attributes = LogRecord["attributes"];
 
 /** The log of one server. */
 export class ServerLog {
-  #handler: () => LogHandler | undefined;
+  #handlers: { onLog?: LogHandler | undefined };
 
   /**
    * Makes the log of one server.
    *
-   * @param handler Returns the handler of the records, which may be replaced at any time.
+   * @param handlers The object with the handler of the records, which may be replaced at any time.
    */
-  constructor(handler: () => LogHandler | undefined) {
-    this.#handler = handler;
+  constructor(handlers: { onLog?: LogHandler | undefined }) {
+    this.#handlers = handlers;
   }
 
   get #silent(): boolean {
-    return this.#handler() === undefined && !diagnostics.hasSubscribers;
+    return !this.#handlers.onLog && !diagnostics.hasSubscribers;
   }
 
   /**
@@ -43,7 +43,7 @@ export class ServerLog {
   write(level: LogLevel, event: string, attributes: Attributes, error?: unknown): void {
     if (this.#silent) return;
     const record: LogRecord = { level, event, time: Date.now(), attributes, ...error !== undefined && { error } };
-    writeLog(this.#handler(), record);
+    writeLog(this.#handlers, record);
     if (diagnostics.hasSubscribers) diagnostics.publish(record);
   }
 

@@ -6,18 +6,30 @@
 
 import type { Backplane } from "../pubsub/backplane.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
-import type { MessageOptions, ProtocolOptions, SlowConsumer } from "../connection/options.ts";
+import type { CloseInfo, MessageOptions, ProtocolOptions, SlowConsumer } from "../connection/options.ts";
 import { ServerConnections } from "./connections.ts";
 import { ServerContext } from "./context.ts";
 import type { Clock } from "../base/clock.ts";
 import type { CompressionOptions } from "../protocol/compression.ts";
 import { CloseCode } from "../base/errors.ts";
 import type { ServerExtension } from "./extension.ts";
-import type { PublishOptions, ServerHandlers, StopOptions } from "./handlers.ts";
+import {
+  type AllowResult,
+  type CommandResult,
+  type PublishOptions,
+  SERVER_HANDLERS,
+  SERVER_NAMES,
+  type ServerHandlers,
+  type StopOptions,
+} from "./handlers.ts";
+import type { FrameInfo } from "../protocol/frame_header.ts";
+import { adoptHandlers, assignHandlers, defineHandlers } from "../base/handlers.ts";
+import type { LogRecord } from "../base/log.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { encodeClosePayload, type SendBytes, type SendData } from "../protocol/payload.ts";
 import { Publisher } from "./publisher.ts";
 import { adoptFields, defineSettings } from "../base/settings.ts";
+import { refuseUnknownNames } from "../base/unknown_names.ts";
 import { SERVER_SETTINGS, type ServerProperties, type WebSocketServerOptions } from "./settings.ts";
 import type { Stats } from "../base/stats.ts";
 import type { Address } from "../transport/transport.ts";
@@ -52,39 +64,43 @@ export let extendServer: <Data>(server: WebSocketServer<Data>, extension: Server
  * ```
  */
 export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
-  // Handlers, which may be replaced at any time
+  // Handlers, which may be replaced at any time; as methods, a subclass can have both methods and fields of the names
   /** Called for the pass phrase of an encrypted private key. */
-  onGetSSLPassword?: ServerHandlers<Data>["onGetSSLPassword"] | undefined;
+  onGetSSLPassword?(): string | Promise<string>;
   /** Called after TCP and TLS, before the handshake. */
-  onConnect?: ServerHandlers<Data>["onConnect"] | undefined;
+  onConnect?(connection: WebSocketConnection<Data | undefined>): unknown;
   /** Decides whether to open a WebSocket. */
-  onAllow?: ServerHandlers<Data>["onAllow"] | undefined;
+  onAllow?(connection: WebSocketConnection<Data | undefined>): AllowResult;
   /** Chooses one of the offered subprotocols. */
-  onSelectProtocol?: ServerHandlers<Data>["onSelectProtocol"] | undefined;
+  onSelectProtocol?(connection: WebSocketConnection<Data>, offered: string[]): string | undefined;
   /** Called when a WebSocket is open. */
-  onOpen?: ServerHandlers<Data>["onOpen"] | undefined;
+  onOpen?(connection: WebSocketConnection<Data>): unknown;
   /** Called when a WebSocket is open, behind `onOpen`. */
-  onHandshakeResponseSent?: ServerHandlers<Data>["onHandshakeResponseSent"] | undefined;
+  onHandshakeResponseSent?(connection: WebSocketConnection<Data>): unknown;
   /** Called for a text message. */
-  onMessageReceived?: ServerHandlers<Data>["onMessageReceived"] | undefined;
+  onMessageReceived?(connection: WebSocketConnection<Data>, text: string, frame?: FrameInfo): unknown;
   /** Called for a binary message. */
-  onBinaryDataReceived?: ServerHandlers<Data>["onBinaryDataReceived"] | undefined;
+  onBinaryDataReceived?(
+    connection: WebSocketConnection<Data>,
+    bytes: Uint8Array<ArrayBuffer>,
+    frame?: FrameInfo,
+  ): unknown;
   /** Called for a ping. */
-  onPing?: ServerHandlers<Data>["onPing"] | undefined;
+  onPing?(connection: WebSocketConnection<Data>, data: Uint8Array<ArrayBuffer>): unknown;
   /** Called for a pong. */
-  onPong?: ServerHandlers<Data>["onPong"] | undefined;
+  onPong?(connection: WebSocketConnection<Data>, data: Uint8Array<ArrayBuffer>): unknown;
   /** Called for the peer's close frame. */
-  onClose?: ServerHandlers<Data>["onClose"] | undefined;
+  onClose?(connection: WebSocketConnection<Data>, code: number, reason: string): unknown;
   /** Called when a WebSocket has ended. */
-  onEnd?: ServerHandlers<Data>["onEnd"] | undefined;
+  onEnd?(connection: WebSocketConnection<Data>, info: CloseInfo): unknown;
   /** Called when a connection has ended, open or not. */
-  onDisconnect?: ServerHandlers<Data>["onDisconnect"] | undefined;
+  onDisconnect?(connection: WebSocketConnection<Data | undefined>, info: CloseInfo): unknown;
   /** Answers a plain HTTP request. */
-  onCommandGet?: ServerHandlers<Data>["onCommandGet"] | undefined;
+  onCommandGet?(request: Request, connection: WebSocketConnection<Data | undefined>): CommandResult;
   /** Called for failures. */
-  onError?: ServerHandlers<Data>["onError"] | undefined;
+  onError?(error: unknown, connection?: WebSocketConnection<Data | undefined>): unknown;
   /** Called with records for a log. */
-  onLog?: ServerHandlers<Data>["onLog"] | undefined;
+  onLog?(record: LogRecord): unknown;
 
   // Settings, defined by SERVER_SETTINGS, which can be set while the server is stopped
   /** Port to listen on; 0 takes a free one, see `address`. */
@@ -193,6 +209,8 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
       SERVER_SETTINGS,
       (server) => server.#context.settings.store,
     );
+    defineHandlers(this.prototype, SERVER_HANDLERS);
+    refuseUnknownNames(this.prototype, "WebSocketServer", SERVER_NAMES);
     extendServer = (server, extension) => {
       server.#context.extension = { ...server.#context.extension, ...extension };
       server.#connections.rewire();
@@ -204,7 +222,7 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
    * Makes a server; it does not listen yet.
    *
    * @param options Settings and handlers.
-   * @throws {OptionError} If a setting is out of range.
+   * @throws {OptionError} If a setting is out of range, or a handler is not a function.
    */
   constructor(options: WebSocketServerOptions<Data> = {}) {
     this.#context = new ServerContext<Data>(this, options);
@@ -212,22 +230,7 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
     this.#connections = new ServerConnections(this.#context, this.#publisher.topics);
     const stop = (): void => void (this.active = false);
     this.#life = new Lifecycle(this.#context, this.#connections, this.#publisher, options.signal, stop);
-    this.onGetSSLPassword = options.onGetSSLPassword;
-    this.onConnect = options.onConnect;
-    this.onAllow = options.onAllow;
-    this.onSelectProtocol = options.onSelectProtocol;
-    this.onOpen = options.onOpen;
-    this.onHandshakeResponseSent = options.onHandshakeResponseSent;
-    this.onMessageReceived = options.onMessageReceived;
-    this.onBinaryDataReceived = options.onBinaryDataReceived;
-    this.onPing = options.onPing;
-    this.onPong = options.onPong;
-    this.onClose = options.onClose;
-    this.onEnd = options.onEnd;
-    this.onDisconnect = options.onDisconnect;
-    this.onCommandGet = options.onCommandGet;
-    this.onError = options.onError;
-    this.onLog = options.onLog;
+    assignHandlers(this, SERVER_HANDLERS, options);
   }
 
   // ---- Life ----------------------------------------------------------------------------------------------------
@@ -255,7 +258,7 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
    * Starts listening. Calling it again changes nothing.
    *
    * @returns Resolves when the port is open.
-   * @throws {OptionError} If a setting is out of range that a subclass has as a field.
+   * @throws {OptionError} If a setting is out of range, or a handler is no function, that a subclass has as a field.
    * @throws {TransportError} If the port cannot be opened.
    * @throws {CertificateError} If certificate or key cannot be used.
    * @throws {HandlerError} If `onGetSSLPassword` fails.
@@ -264,6 +267,7 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
   start(): Promise<void> {
     try {
       adoptFields(this, SERVER_SETTINGS);
+      adoptHandlers(this, SERVER_HANDLERS);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -317,8 +321,10 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
    * @param pair The streams.
    * @param info Addresses and encryption of the streams, as far as known.
    * @returns The connection, before its handshake.
+   * @throws {OptionError} If a handler is not a function.
    */
   acceptStream(pair: BytePair, info: BytePairInfo = {}): WebSocketConnection<Data> {
+    adoptHandlers(this, SERVER_HANDLERS);
     return this.#connections.accept(streamTransport(pair, info));
   }
 

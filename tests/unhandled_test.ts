@@ -159,7 +159,7 @@ for (const [name, make] of clients) {
       const client = make(urlOf(server), nothing);
       await client.connect();
       const texts: string[] = [];
-      client.onMessageReceived = null as unknown as undefined;
+      Reflect.set(client, "onMessageReceived", null);
       client.onMessageReceived = (text) => void texts.push(text);
       await until(() => texts.length === 1, "the message that came before");
       await client.disconnect();

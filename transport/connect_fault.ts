@@ -8,6 +8,7 @@
  */
 
 import { HandlerError } from "../base/errors.ts";
+import { isError } from "../base/thrown.ts";
 
 /**
  * Fault of an attempt to connect: the program may not connect; the certificate is not trusted, or is for another name;
@@ -57,7 +58,7 @@ const MOST_CAUSES = 8;
  * @returns The fault; `undefined` if another attempt may succeed without a person.
  */
 export function connectFault(error: unknown): ConnectFault | undefined {
-  for (let left = MOST_CAUSES; left > 0 && error instanceof Error && !(error instanceof HandlerError); left--) {
+  for (let left = MOST_CAUSES; left > 0 && isError(error, Error) && !isError(error, HandlerError); left--) {
     const { name, code, message, cause } = error as Error & { code?: unknown };
     const fault = FAULTS.get(code) ?? FAULTS.get(name);
     if (fault !== undefined) return fault;

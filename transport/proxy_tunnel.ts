@@ -5,6 +5,7 @@
  */
 
 import { HandshakeError, TransportError } from "../base/errors.ts";
+import { isError } from "../base/thrown.ts";
 import { encodeHead, parseStatusLine } from "../protocol/head.ts";
 import { foreignProtocolOf, guess } from "../protocol/peer_protocol.ts";
 import { ResponseHeadReader } from "../protocol/response_head.ts";
@@ -79,11 +80,11 @@ async function readAnswer(
  * @returns The error to throw.
  */
 export function proxyFailure(error: unknown, proxy: ProxyAddress): TransportError {
-  if (error instanceof TransportError) return error;
+  if (isError(error, TransportError)) return error;
   const protocol = foreignProtocolOf(error);
   if (protocol === "TLS") return proxyError(proxy, "speaks TLS, which is not supported for proxies", error);
   if (protocol !== undefined) return proxyError(proxy, `does not speak HTTP${guess(protocol)}`, error);
-  if (error instanceof HandshakeError) {
+  if (isError(error, HandshakeError)) {
     return proxyError(proxy, `sent an answer that is not valid: ${error.message}`, error);
   }
   return new TransportError("ERR_PROXY", `Cannot connect to ${proxyName(proxy)}: ${failureText(error)}`, {

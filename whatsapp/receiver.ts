@@ -14,8 +14,17 @@ import {
   TransportError,
   type WebSocketError,
 } from "../base/errors.ts";
+import {
+  adoptHandlers,
+  assignHandlers,
+  AwaitedHandlers,
+  defineAwaitedHandlers,
+  defineHandlers,
+} from "../base/handlers.ts";
 import { assertSecrets } from "../base/secrets.ts";
 import { isVisibleAscii } from "../base/token.ts";
+import { refuseUnknownNames } from "../base/unknown_names.ts";
+import { isError } from "../base/thrown.ts";
 import { extendClient, WebSocketClient } from "../client/client.ts";
 import { clientArguments } from "../client/settings.ts";
 import type { ClientConnection } from "../client/connector.ts";
@@ -46,6 +55,8 @@ import { WaitingMessages } from "./waiting_messages.ts";
 import {
   assertReceiverSettings,
   clientOptionsOf,
+  RECEIVER_HANDLERS,
+  type WhatsAppOtherRecord,
   type WhatsAppReceiverHandlers,
   type WhatsAppReceiverOptions,
 } from "./receiver_settings.ts";
@@ -72,7 +83,7 @@ const NO_LEADERS: ReadonlySet<PendingNotification> = new Set();
  * }
  * ```
  */
-export class WhatsAppReceiver extends WebSocketClient {
+export class WhatsAppReceiver extends WebSocketClient implements WhatsAppReceiverHandlers {
   // Settings, read by `connect`
   /** Name under which the server stores the position of this receiver. */
   name: string | undefined;
@@ -87,12 +98,23 @@ export class WhatsAppReceiver extends WebSocketClient {
 
   // Handlers
   /** Notifications cannot be delivered any more. */
-  onGap: WhatsAppReceiverHandlers["onGap"];
+  onGap?(after: number, until: number): unknown;
   /** Everything has come that the server had when the receiver connected. */
-  onCaughtUp: WhatsAppReceiverHandlers["onCaughtUp"];
-  #onWhatsAppMessageReceived: WhatsAppReceiverHandlers["onWhatsAppMessageReceived"];
-  #onStatusReceived: WhatsAppReceiverHandlers["onStatusReceived"];
-  #onNotification: WhatsAppReceiverHandlers["onNotification"];
+  onCaughtUp?(seq: number): unknown;
+  /** A message of a customer came. Setting it hands over the messages that waited for it. */
+  onWhatsAppMessageReceived?(message: WhatsAppMessage): unknown;
+  /** The status of a message of the business came. Setting it hands over the statuses that waited for it. */
+  onStatusReceived?(status: WhatsAppStatus): unknown;
+  /** Another record came. Setting it hands over the records that waited for it. */
+  onNotification?(record: WhatsAppOtherRecord): unknown;
+  readonly #awaited = new AwaitedHandlers<WhatsAppReceiver>(() => this.#release());
+
+  static {
+    defineHandlers(this.prototype, RECEIVER_HANDLERS);
+    const awaited = ["onWhatsAppMessageReceived", "onStatusReceived", "onNotification"] as const;
+    defineAwaitedHandlers<WhatsAppReceiver>(this.prototype, awaited, (receiver) => receiver.#awaited);
+    refuseUnknownNames(this.prototype, "WhatsAppReceiver", {});
+  }
 
   // Secrets: not shown when a receiver is printed, or made JSON of
   #receiverToken: string | (() => string | Promise<string>) | undefined;
@@ -124,7 +146,7 @@ export class WhatsAppReceiver extends WebSocketClient {
    *
    * @param urlOrOptions URL of the server, or settings and handlers.
    * @param more Settings and handlers beside a URL.
-   * @throws {OptionError} If the URL is not valid, or a setting is out of range.
+   * @throws {OptionError} If the URL is not valid, a setting is out of range, or a handler is not a function.
    */
   constructor(urlOrOptions: string | URL | WhatsAppReceiverOptions = {}, more: WhatsAppReceiverOptions = {}) {
     const { url, options } = clientArguments(urlOrOptions, more);
@@ -138,15 +160,11 @@ export class WhatsAppReceiver extends WebSocketClient {
     this.window = options.window;
     this.filter = options.filter;
     this.appSecret = options.appSecret;
-    this.onGap = options.onGap;
-    this.onCaughtUp = options.onCaughtUp;
-    this.#onWhatsAppMessageReceived = options.onWhatsAppMessageReceived;
-    this.#onStatusReceived = options.onStatusReceived;
-    this.#onNotification = options.onNotification;
     const { deduplicate = true } = options;
     const store = deduplicate === true ? new MemorySeenStore(this.clock) : deduplicate;
     this.#deduplication = new Deduplication(store === false ? undefined : store);
     this.#loops = this.#makeLoops();
+    assignHandlers(this, RECEIVER_HANDLERS, options);
     assertReceiverSettings(this);
   }
 
@@ -157,6 +175,7 @@ export class WhatsAppReceiver extends WebSocketClient {
       // The server would close the next connection with the same code.
       terminalCodes: [InboxCloseCode.BadMessage, InboxCloseCode.NameConflict],
       handlesMessages: () => this.#handlesRecords,
+      handlerAssigned: () => this.#release(),
       prepareAttempt: (ask) => this.#askForToken(ask),
       renewsCredentials: () => typeof this.receiverToken === "function",
       completeRequest: (headers, protocols, sendsHeaders) => this.#showToken(headers, protocols, sendsHeaders),
@@ -196,54 +215,8 @@ export class WhatsAppReceiver extends WebSocketClient {
     this.#appSecret = value;
   }
 
-  /** A message of a customer came. Setting it hands over the messages that waited for it. */
-  get onWhatsAppMessageReceived(): WhatsAppReceiverHandlers["onWhatsAppMessageReceived"] {
-    return this.#onWhatsAppMessageReceived;
-  }
-  set onWhatsAppMessageReceived(handler: WhatsAppReceiverHandlers["onWhatsAppMessageReceived"]) {
-    this.#onWhatsAppMessageReceived = handler;
-    this.#release();
-  }
-
-  /** The status of a message of the business came. Setting it hands over the statuses that waited for it. */
-  get onStatusReceived(): WhatsAppReceiverHandlers["onStatusReceived"] {
-    return this.#onStatusReceived;
-  }
-  set onStatusReceived(handler: WhatsAppReceiverHandlers["onStatusReceived"]) {
-    this.#onStatusReceived = handler;
-    this.#release();
-  }
-
-  /** Another record came. Setting it hands over the records that waited for it. */
-  get onNotification(): WhatsAppReceiverHandlers["onNotification"] {
-    return this.#onNotification;
-  }
-  set onNotification(handler: WhatsAppReceiverHandlers["onNotification"]) {
-    this.#onNotification = handler;
-    this.#release();
-  }
-
-  /** A text message came. Setting it hands over the messages that waited for it. */
-  override get onMessageReceived(): WebSocketClient["onMessageReceived"] {
-    return super.onMessageReceived;
-  }
-  override set onMessageReceived(handler: WebSocketClient["onMessageReceived"]) {
-    super.onMessageReceived = handler;
-    this.#release();
-  }
-
-  /** A binary message came. Setting it hands over the messages that waited for it. */
-  override get onBinaryDataReceived(): WebSocketClient["onBinaryDataReceived"] {
-    return super.onBinaryDataReceived;
-  }
-  override set onBinaryDataReceived(handler: WebSocketClient["onBinaryDataReceived"]) {
-    super.onBinaryDataReceived = handler;
-    this.#release();
-  }
-
   get #handlesRecords(): boolean {
-    return this.#onWhatsAppMessageReceived !== undefined || this.#onStatusReceived !== undefined ||
-      this.#onNotification !== undefined;
+    return Boolean(this.onWhatsAppMessageReceived) || Boolean(this.onStatusReceived) || Boolean(this.onNotification);
   }
 
   /** Hands over the notifications that waited for a handler. */
@@ -279,6 +252,7 @@ export class WhatsAppReceiver extends WebSocketClient {
    */
   override connect(...options: Parameters<WebSocketClient["connect"]>): Promise<void> {
     try {
+      adoptHandlers(this, RECEIVER_HANDLERS);
       assertReceiverSettings(this);
     } catch (error) {
       return Promise.reject(error);
@@ -346,7 +320,7 @@ export class WhatsAppReceiver extends WebSocketClient {
       session.receive(data);
       return this.#resultOfBytes;
     } catch (error) {
-      if (error instanceof OptionError) this.#fail(InboxCloseCode.BadMessage, badMessage(error));
+      if (isError(error, OptionError)) this.#fail(InboxCloseCode.BadMessage, badMessage(error));
       else this.#storeFailed(error);
     }
   }
@@ -391,7 +365,7 @@ export class WhatsAppReceiver extends WebSocketClient {
 
   #refuseUnsigned(message: string): void {
     const error = new TransportError("ERR_SIGNATURE", message);
-    if (this.onError === undefined) console.error(error);
+    if (!this.onError) console.error(error);
     this.#fail(CloseCode.PolicyViolation, error);
   }
 
@@ -441,12 +415,12 @@ export class WhatsAppReceiver extends WebSocketClient {
 
   #callFor(record: WhatsAppRecord): boolean | Promise<boolean> {
     if (record.kind === "message") {
-      return this.#client.callHandler("onWhatsAppMessageReceived", () => this.#onWhatsAppMessageReceived?.(record));
+      return this.#client.callHandler("onWhatsAppMessageReceived", () => this.onWhatsAppMessageReceived?.(record));
     }
     if (record.kind === "status") {
-      return this.#client.callHandler("onStatusReceived", () => this.#onStatusReceived?.(record));
+      return this.#client.callHandler("onStatusReceived", () => this.onStatusReceived?.(record));
     }
-    return this.#client.callHandler("onNotification", () => this.#onNotification?.(record));
+    return this.#client.callHandler("onNotification", () => this.onNotification?.(record));
   }
 
   #track(pending: PendingNotification, result: boolean | Promise<boolean>): void {

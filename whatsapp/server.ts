@@ -6,7 +6,10 @@
  */
 
 import { JournalError } from "../base/errors.ts";
+import { adoptHandlers, assignHandlers, defineHandlers } from "../base/handlers.ts";
 import { refuseSetting } from "../base/settings.ts";
+import { isError } from "../base/thrown.ts";
+import { refuseUnknownNames } from "../base/unknown_names.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
 import { InboxHub } from "../inbox/hub.ts";
 import type { Journal } from "../journal/journal.ts";
@@ -15,7 +18,7 @@ import { SqliteJournal } from "../journal/sqlite_journal.ts";
 import { claimJournal, releaseJournal } from "../journal/claims.ts";
 import { textResponse } from "../protocol/http.ts";
 import type { ServerContext } from "../server/context.ts";
-import type { StopOptions } from "../server/handlers.ts";
+import { SERVER_HANDLERS, type StopOptions } from "../server/handlers.ts";
 import { extendServer, WebSocketServer } from "../server/server.ts";
 import { verifySignature } from "../cloud_api/signature.ts";
 import type { FailedAttempts, ReceiverTokens, WhatsAppApp } from "./access.ts";
@@ -28,8 +31,9 @@ import {
   assertStartable,
   checkWhatsAppSetting,
   makeWhatsAppSettings,
-  type RawMessageHandler,
   serverOptionsOf,
+  WHATSAPP_HANDLERS,
+  type WhatsAppDelivery,
   type WhatsAppServerOptions,
   type WhatsAppSettings,
 } from "./settings.ts";
@@ -62,10 +66,12 @@ useVerifier(verifySignature);
 export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   static {
     refuseSetting<WhatsAppServer>(this.prototype, "useSSL", 'a WhatsAppServer speaks TLS; see "behindProxy"');
+    defineHandlers(this.prototype, WHATSAPP_HANDLERS);
+    refuseUnknownNames(this.prototype, "WhatsAppServer", {});
   }
 
   /** Handler of raw notifications: a notification came. */
-  onRawMessage: RawMessageHandler | undefined;
+  onRawMessage?(message: string, delivery: WhatsAppDelivery): boolean | void | Promise<boolean | void>;
 
   /** Always `true` without `behindProxy`: Meta delivers over TLS only. Setting it throws. */
   declare useSSL: boolean;
@@ -88,12 +94,12 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
    * Makes a server; it does not listen yet.
    *
    * @param options Settings and handlers.
-   * @throws {OptionError} If a setting is out of range.
+   * @throws {OptionError} If a setting is out of range, or a handler is not a function.
    */
   constructor(options: WhatsAppServerOptions<Data> = {}) {
     super(serverOptionsOf(options));
     this.#settings = makeWhatsAppSettings(options);
-    this.onRawMessage = options.onRawMessage;
+    assignHandlers(this, WHATSAPP_HANDLERS, options);
     const host = this.#makeHost();
     const webhook = new Webhook(host, this.#settings);
     const receivers = new Receivers(host);
@@ -125,9 +131,10 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
       get pathName() {
         return server.pathName;
       },
-      get onRawMessage() {
-        return server.onRawMessage;
+      get asksAboutMessages() {
+        return Boolean(server.onRawMessage);
       },
+      askProgram: (message, delivery) => this.onRawMessage?.(message, delivery),
       get lastSeq() {
         return server.#hub?.journal.last;
       },
@@ -135,7 +142,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
         return server.#settings.receiverToken;
       },
       get asksProgram() {
-        return server.onAllow !== undefined;
+        return Boolean(server.onAllow);
       },
       openHub: () => this.#openHub(),
       refuseGuess: (connection) => this.#refuseGuess(connection),
@@ -259,8 +266,9 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
    */
   override start(): Promise<void> {
     try {
+      adoptHandlers(this, { ...SERVER_HANDLERS, ...WHATSAPP_HANDLERS });
       const { pathName, hostname } = this;
-      const asksProgram = this.onAllow !== undefined;
+      const asksProgram = Boolean(this.onAllow);
       assertStartable(this.#settings, { pathName, hostname, asksProgram, certificates: this });
     } catch (error) {
       return Promise.reject(error);
@@ -309,7 +317,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   }
 
   #readFailed(error: unknown, connection?: WebSocketConnection<Data>): void {
-    const report = error instanceof JournalError ? this.#readOutage?.failed(error) : error;
+    const report = isError(error, JournalError) ? this.#readOutage?.failed(error) : error;
     if (report !== undefined) this.#core.calls.report(report, connection);
   }
 

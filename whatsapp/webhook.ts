@@ -8,6 +8,8 @@ import { createHash } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
 import { HandlerError, JournalError } from "../base/errors.ts";
 import { listOf } from "../base/secrets.ts";
+import { promiseOf } from "../base/promises.ts";
+import { isError } from "../base/thrown.ts";
 import { isSignature } from "../cloud_api/signature.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
 import type { Journal } from "../journal/journal.ts";
@@ -27,8 +29,10 @@ export interface WebhookHost<Data> {
   readonly clock: Clock;
   /** Path of the server's own app. */
   readonly pathName: string;
-  /** Handler of the program. */
-  readonly onRawMessage: RawMessageHandler | undefined;
+  /** `true` if the program has set `onRawMessage`. */
+  readonly asksAboutMessages: boolean;
+  /** Calls `onRawMessage`. */
+  askProgram: RawMessageHandler;
   /** Opens the journal, if it is not open. */
   openHub(): Promise<{ readonly journal: Journal }>;
   /** Refuses a token without comparing it, if its network was wrong too often. */
@@ -273,7 +277,7 @@ export class Webhook<Data> {
     try {
       const { journal } = await this.#host.openHub();
       let forward = true;
-      if (this.#host.onRawMessage !== undefined) {
+      if (this.#host.asksAboutMessages) {
         // The program is not asked about a retry; without a handler, append detects the retry.
         if (await journal.has(digest)) return KEPT;
         // The handler has a time limit of its own, if the program wants one.
@@ -288,7 +292,7 @@ export class Webhook<Data> {
       if (report !== undefined) this.#host.reportError(report);
       return KEPT;
     } catch (error) {
-      if (!(error instanceof JournalError)) throw error;
+      if (!isError(error, JournalError)) throw error;
       const report = this.#outage === undefined ? error : this.#outage.failed(error);
       if (report !== undefined) this.#host.reportError(report, connection);
       return NOT_KEPT;
@@ -301,15 +305,16 @@ export class Webhook<Data> {
   #vetoes(delivery: WhatsAppDelivery, connection: WebSocketConnection<Data>): boolean | Promise<boolean> {
     try {
       const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(delivery.bytes);
-      const answer: unknown = this.#host.onRawMessage?.(text, delivery);
-      return isThenable(answer) ? this.#waitForVeto(answer, connection) : answer === false;
+      const answer: unknown = this.#host.askProgram(text, delivery);
+      const promise = promiseOf(answer);
+      return promise === undefined ? answer === false : this.#waitForVeto(promise, connection);
     } catch (error) {
       this.#host.reportError(new HandlerError("onRawMessage", error), connection);
       return false;
     }
   }
 
-  async #waitForVeto(answer: PromiseLike<unknown>, connection: WebSocketConnection<Data>): Promise<boolean> {
+  async #waitForVeto(answer: Promise<unknown>, connection: WebSocketConnection<Data>): Promise<boolean> {
     const limit = this.#settings.rawMessageTimeout;
     const late = Promise.withResolvers<undefined>();
     const cancel = limit === 0 ? () => {} : this.#host.clock.after(limit, () => {
@@ -319,7 +324,7 @@ export class Webhook<Data> {
     });
     this.#undecided.add(cancel);
     // An error of the promise is reported even after the time limit.
-    const decided = Promise.resolve(answer).catch((error) =>
+    const decided = answer.catch((error) =>
       this.#host.reportError(new HandlerError("onRawMessage", error), connection)
     );
     const result = await Promise.race([decided, late.promise]);
@@ -327,8 +332,4 @@ export class Webhook<Data> {
     this.#undecided.delete(cancel);
     return result === false;
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }

@@ -7,12 +7,16 @@ const RECORD: LogRecord = { level: "info", event: "server.listening", time: 0, a
 describe("writeLog", () => {
   it("passes a record on, and ignores errors and rejections of the handler", async () => {
     const records: LogRecord[] = [];
-    writeLog((record) => void records.push(record), RECORD);
-    writeLog(undefined, RECORD);
-    writeLog(() => {
-      throw new Error("disk full");
-    }, RECORD);
-    writeLog(() => Promise.reject(new Error("disk full")), RECORD);
+    writeLog({ onLog: (record) => records.push(record) }, RECORD);
+    writeLog({}, RECORD);
+    const failing = [
+      () => {
+        throw new Error("disk full");
+      },
+      () => Promise.reject(new Error("disk full")),
+      () => ({ then: (_: unknown, reject: (error: Error) => void) => reject(new Error("disk full")) }),
+    ];
+    for (const onLog of failing) writeLog({ onLog }, RECORD);
     // A rejection that is not handled would fail the test here.
     await Promise.resolve();
     assertEquals(records, [RECORD]);

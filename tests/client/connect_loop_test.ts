@@ -432,7 +432,7 @@ describe("WebSocketClient with reconnect, in odd moments", () => {
     await client.connect();
     for (const connection of there.server.connections) connection.close(1000);
     assertEquals([await outcome.promise, client.state, reconnecting], ["connected", "open", [1000]]);
-    client.onDisconnect = undefined;
+    Reflect.set(client, "onDisconnect", undefined);
     await client.disconnect();
   });
 

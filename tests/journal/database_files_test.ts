@@ -46,20 +46,24 @@ async function withFolder(action: (folder: string) => Promise<void>): Promise<vo
   }
 }
 
-type Server = WhatsAppServer & { errors: WebSocketError[] };
+/** Keeps what it reports. */
+class Server extends WhatsAppServer {
+  readonly errors: WebSocketError[] = [];
+
+  override onError(error: unknown) {
+    this.errors.push(error as WebSocketError);
+  }
+}
 
 function make(options: WhatsAppServerOptions): Server {
-  const errors: WebSocketError[] = [];
-  const server = new WhatsAppServer({
+  return new Server({
     hostname: "127.0.0.1",
     port: 0,
     behindProxy: true,
     appSecret: SECRET,
     receiverToken: "t",
-    onError: (error) => errors.push(error as WebSocketError),
     ...options,
   });
-  return Object.assign(server, { errors });
 }
 
 async function post(server: Server, id: string): Promise<number> {

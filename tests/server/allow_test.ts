@@ -176,7 +176,7 @@ describe("a peer that leaves while onAllow is pending", () => {
         await until(() => asked.disconnects === 1, "its end");
         assertEquals([server.stats().connections.handshaking, clock.pending], [0, 0]);
         // The first question is not answered yet.
-        server.onAllow = undefined;
+        delete server.onAllow;
         const scheme = encrypted ? "wss" : "ws";
         const roots = { rootCertificateFile: tlsFile("ca.pem") };
         const other = new WebSocketClient(`${scheme}://localhost:${asked.port}/`, { clock, ...encrypted ? roots : {} });
@@ -236,7 +236,7 @@ describe("a peer that leaves while onAllow is pending", () => {
     await until(() => asked.disconnects === 3, "its end");
     assertEquals(other.request.signal.aborted, false);
     const client = new WebSocketClient(`ws://127.0.0.1:${asked.port}/`);
-    asked.server.onAllow = undefined;
+    delete asked.server.onAllow;
     await client.connect();
     assertEquals(client.connection!.request.signal.aborted, false);
     await client.disconnect();

@@ -13,17 +13,19 @@ import { WebSocketServer, type WebSocketServerOptions } from "../../server.ts";
 import { RawSocket, roundTrip } from "../support/sockets.ts";
 import { assertFrames, decode, defer, encode, FakeClock, pipe, settle, tlsFile, until } from "../support/support.ts";
 
-/** A started server that counts what it reports. */
-async function start(options: WebSocketServerOptions = {}): Promise<WebSocketServer & { errors: unknown[] }> {
-  const errors: unknown[] = [];
-  const server = new WebSocketServer({
-    port: 0,
-    hostname: "127.0.0.1",
-    onError: (error) => errors.push(error),
-    ...options,
-  });
+/** Keeps what it reports. */
+class ReportingServer extends WebSocketServer {
+  readonly errors: unknown[] = [];
+
+  override onError(error: unknown) {
+    this.errors.push(error);
+  }
+}
+
+async function start(options: WebSocketServerOptions = {}): Promise<ReportingServer> {
+  const server = new ReportingServer({ port: 0, hostname: "127.0.0.1", ...options });
   await server.start();
-  return Object.assign(server, { errors });
+  return server;
 }
 
 const urlOf = (server: WebSocketServer, path = "/"): string => `ws://127.0.0.1:${server.address!.port}${path}`;
@@ -261,7 +263,7 @@ describe("WebSocketServer handlers", () => {
     ];
     await using server = await start();
     for (const [onAllow, status, says] of answers) {
-      server.onAllow = onAllow;
+      Object.assign(server, { onAllow });
       const text = await exchange(server, handshake());
       assertStringIncludes(text, `HTTP/1.1 ${status} `);
       assertStringIncludes(text, says);
@@ -369,19 +371,19 @@ describe("WebSocketServer handlers", () => {
         },
       ];
       for (const onAllow of allows) {
-        server.onAllow = onAllow;
+        Object.assign(server, { onAllow });
         await exchange(server, handshake());
       }
-      server.onAllow = undefined;
+      delete server.onAllow;
       server.onSelectProtocol = (connection) => {
         end(connection);
         return "";
       };
       await exchange(server, handshake());
-      server.onSelectProtocol = undefined;
+      delete server.onSelectProtocol;
       server.onConnect = end;
       await exchange(server, handshake()).catch(() => "");
-      server.onConnect = undefined;
+      delete server.onConnect;
     }
     await until(() => events.length === 8, "8 disconnects");
     assertEquals(events, Array(8).fill("disconnect"));

@@ -156,7 +156,7 @@ describe("WhatsAppReceiver with appSecret", () => {
     await until(() => receiver.position?.after === 0, "the notification");
     receiver.onMessageReceived = (text) => void raw.push(text);
     await until(() => raw.length === 2, "both");
-    receiver.onMessageReceived = undefined;
+    Object.assign(receiver, { onMessageReceived: undefined });
     await until(() => receiver.position?.after === 1, "the acknowledgement");
     connection!.send("two");
     connection!.send(notification("[]", { seq: 2, signature: sign("[]", SECRET) }));
