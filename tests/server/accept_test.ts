@@ -330,6 +330,8 @@ describe("plain HTTP on the port", () => {
       });
       transport.receive(encode(get("/") + get("/next")));
       assertEquals(transport.paused, !watches);
+      transport.receive(encode(get("/third")));
+      assertEquals(transport.paused, !watches);
       transport.receive(new Uint8Array(64 * 1024));
       assertEquals([transport.paused, transport.destroyed], [true, false]);
       transport.handler.end();
