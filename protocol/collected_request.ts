@@ -69,7 +69,8 @@ export interface BodyRequest {
   formData(): Promise<FormData>;
 }
 
-const PlatformRequest: new (url: string, init: RequestInit) => BodyRequest = Request as unknown as new (
+/** The class of the platform. */
+export const PlatformRequest: new (url: string, init: RequestInit) => BodyRequest = Request as unknown as new (
   url: string,
   init: RequestInit,
 ) => BodyRequest;
