@@ -37,7 +37,8 @@ class MessageLoop {
 }
 
 /** The last connection of a client, as far as `receive` needs it. */
-interface EndedConnection {
+export interface EndedConnection {
+  /** Resolves when it has ended. */
   readonly closed: Promise<{ code: number; reason: string }>;
 }
 
