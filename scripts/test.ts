@@ -32,6 +32,7 @@ const ONE_RUNTIME_ONLY = new Map<string, string>([
   ["Bun.RedisClient", "Bun's own client for Redis"],
   ["over TLS of node:tls", "Bun does TLS by itself"],
   ["a receiver whose system takes localhost for another machine", "only Deno.connect can be replaced"],
+  ["knows the error of a program that may not connect", "Bun has no permissions"],
 ]);
 /** Files whose tests are all of one runtime. */
 const FILES_OF_ONE: ReadonlyMap<string, Runtime> = new Map([["tests/transport/deno_test.ts", "Deno"]]);
