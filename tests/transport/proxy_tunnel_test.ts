@@ -86,6 +86,17 @@ describe("a client behind a proxy", () => {
       await assertRejects(() => echoThrough(TLS, { proxy }), TransportError, "Cannot connect");
     }));
 
+  it("comes back from a proxy that is overloaded, and ends with one that does not let it through", async () => {
+    const reconnect = { minDelay: 0, maxDelay: 0, maxAttempts: 3 };
+    for (const [status, attempts] of [[403, 1], [407, 1], [502, 3], [503, 3]] as const) {
+      await withProxy(`HTTP/1.1 ${status} Any\r\n\r\n`, async (proxy) => {
+        const client = new WebSocketClient("ws://127.0.0.1:1/", { proxy, reconnect });
+        await assertRejects(() => client.connect(), TransportError, `${status}`);
+        assertEquals(client.stats().refusals, { ERR_PROXY: attempts });
+      });
+    }
+  });
+
   it("reports the response of the proxy", async () => {
     const remedy = ': set user name and password in the URL of "proxy"';
     const denied = "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 3\r\n\r\nno!";

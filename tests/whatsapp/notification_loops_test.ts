@@ -94,6 +94,24 @@ describe("NotificationLoops", () => {
     await loop.return(undefined);
   });
 
+  it("end with a connection that is replaced, except those that begin after that", async () => {
+    const rig = new Rig();
+    rig.attach();
+    const before = rig.loops.run(rig.names);
+    const first = before.next();
+    rig.loops.replace();
+    const after = rig.loops.run(rig.names);
+    const second = after.next();
+    rig.loops.end(undefined, false);
+    assertEquals((await first).done, true);
+    rig.attach();
+    rig.push("a");
+    assertEquals((await second).value, "a");
+    const lost = assertRejects(() => after.next(), Error, "mine");
+    rig.loops.end(new Error("mine"));
+    await lost;
+  });
+
   it("acknowledge notifications that loops must not get", async () => {
     const rig = new Rig();
     rig.attach();
