@@ -42,7 +42,7 @@ const TABLES: readonly Row[] = [
   ["RedisJournal", REDIS_JOURNAL_SETTINGS, ["journal/journal.ts", "redis/journal.ts"], []],
   ["RedisBackplane", REDIS_BACKPLANE_SETTINGS, ["redis/backplane.ts"], []],
   ["WhatsAppApi", API_SETTINGS, ["cloud_api/api.ts"], ["accessToken", "phoneNumberId"]],
-  ["Simulator", SIMULATOR_SETTINGS, ["whatsapp/simulator_settings.ts"], [
+  ["Simulator", SIMULATOR_SETTINGS, ["whatsapp/simulator.ts"], [
     "url",
     "appSecret",
     "rate",

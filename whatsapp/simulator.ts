@@ -10,9 +10,68 @@ import { errorText } from "../base/error_text.ts";
 import { assertSignal } from "../base/option_names.ts";
 import { type SimulatedNotification, simulateNotification } from "../cloud_api/simulated.ts";
 import { signNotification } from "../cloud_api/signature.ts";
-import { type SimulatorOptions, simulatorOptions, type SimulatorSettings } from "./simulator_settings.ts";
+import { simulatorOptions, type SimulatorSettings } from "./simulator_settings.ts";
 
-export type { SimulatorOptions } from "./simulator_settings.ts";
+/** Options of a {@linkcode Simulator}. */
+export interface SimulatorOptions {
+  /** The callback URL. */
+  url: string;
+  /** The app secret. */
+  appSecret: string;
+  /**
+   * Notifications per second; `Infinity`: as many as possible, `concurrency` at a time.
+   * @default {10}
+   */
+  rate?: number | undefined;
+  /**
+   * Number of notifications.
+   * @default {100}
+   */
+  count?: number | undefined;
+  /**
+   * Maximum of requests at the same time, from 1 to 10000.
+   * @default {64}
+   */
+  concurrency?: number | undefined;
+  /**
+   * Share of notifications that are delivered twice, from 0 to 1.
+   * @default {0}
+   */
+  duplicates?: number | undefined;
+  /** Types, used one after the other; all by default: see `SIMULATED_TYPES`. */
+  types?: readonly string[] | undefined;
+  /** Id of the business phone number. */
+  phoneNumberId?: string | undefined;
+  /**
+   * Number of the first notification: ids follow from it, so that runs with other numbers have other ids.
+   * @default {0}
+   */
+  first?: number | undefined;
+  /**
+   * Number of first notifications whose times are not counted: programs are slow just after their start.
+   * @default {0}
+   */
+  warmUp?: number | undefined;
+  /**
+   * Time for which a notification without a 200 is tried again, in ms: at once, then with growing pauses up to 5 s. 0:
+   * not at all.
+   * @default {60000}
+   */
+  retryFor?: number | undefined;
+  /**
+   * Time limit of one attempt, in ms.
+   * @default {20000}
+   */
+  requestTimeout?: number | undefined;
+  /** A notification is about to be sent for the first time. */
+  onSend?: ((notification: SimulatedNotification) => void) | undefined;
+  /** A notification got its 200, `latency` ms after its first attempt. */
+  onAccepted?: ((notification: SimulatedNotification, latency: number) => void) | undefined;
+  /** Time, for tests. */
+  clock?: Clock | undefined;
+  /** Ends the run. */
+  signal?: AbortSignal | undefined;
+}
 
 /** Result of a run. */
 export interface SimulatorReport {

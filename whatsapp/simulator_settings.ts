@@ -1,5 +1,5 @@
 /**
- * Options of a simulated Meta, and its settings.
+ * Settings of a simulated Meta: their kinds, ranges and defaults.
  *
  * @module
  */
@@ -9,77 +9,44 @@ import { OptionError } from "../base/errors.ts";
 import { quote, redactUrl } from "../base/error_text.ts";
 import { showValue } from "../base/option_names.ts";
 import { assertSecrets } from "../base/secrets.ts";
-import { type Complete, FieldsReader, type SettingsTable } from "../base/settings.ts";
+import { FieldsReader, type SettingsTable } from "../base/settings.ts";
 import type { SimulatedNotification } from "../cloud_api/simulated.ts";
 
-/** Options of a `Simulator`. */
-export interface SimulatorOptions {
-  /** The callback URL. */
+/** Settings of a `Simulator`, complete and checked. */
+export interface SimulatorSettings {
+  /** See `SimulatorOptions`. */
   url: string;
-  /** The app secret. */
+  /** See `SimulatorOptions`. */
   appSecret: string;
-  /**
-   * Notifications per second; `Infinity`: as many as possible, `concurrency` at a time.
-   * @default {10}
-   */
-  rate?: number | undefined;
-  /**
-   * Number of notifications.
-   * @default {100}
-   */
-  count?: number | undefined;
-  /**
-   * Maximum of requests at the same time, from 1 to 10000.
-   * @default {64}
-   */
-  concurrency?: number | undefined;
-  /**
-   * Share of notifications that are delivered twice, from 0 to 1.
-   * @default {0}
-   */
-  duplicates?: number | undefined;
-  /** Types, used one after the other; all by default: see `SIMULATED_TYPES`. */
-  types?: readonly string[] | undefined;
-  /** Id of the business phone number. */
-  phoneNumberId?: string | undefined;
-  /**
-   * Number of the first notification: ids follow from it, so that runs with other numbers have other ids.
-   * @default {0}
-   */
-  first?: number | undefined;
-  /**
-   * Number of first notifications whose times are not counted: programs are slow just after their start.
-   * @default {0}
-   */
-  warmUp?: number | undefined;
-  /**
-   * Time for which a notification without a 200 is tried again, in ms: at once, then with growing pauses up to 5 s. 0:
-   * not at all.
-   * @default {60000}
-   */
-  retryFor?: number | undefined;
-  /**
-   * Time limit of one attempt, in ms.
-   * @default {20000}
-   */
-  requestTimeout?: number | undefined;
-  /** A notification is about to be sent for the first time. */
-  onSend?: ((notification: SimulatedNotification) => void) | undefined;
-  /** A notification got its 200, `latency` ms after its first attempt. */
-  onAccepted?: ((notification: SimulatedNotification, latency: number) => void) | undefined;
-  /** Time, for tests. */
-  clock?: Clock | undefined;
-  /** Ends the run. */
-  signal?: AbortSignal | undefined;
+  /** See `SimulatorOptions`. */
+  rate: number;
+  /** See `SimulatorOptions`. */
+  count: number;
+  /** See `SimulatorOptions`. */
+  concurrency: number;
+  /** See `SimulatorOptions`. */
+  duplicates: number;
+  /** See `SimulatorOptions`. */
+  types: readonly string[] | undefined;
+  /** See `SimulatorOptions`. */
+  phoneNumberId: string | undefined;
+  /** See `SimulatorOptions`. */
+  first: number;
+  /** See `SimulatorOptions`. */
+  warmUp: number;
+  /** See `SimulatorOptions`. */
+  retryFor: number;
+  /** See `SimulatorOptions`. */
+  requestTimeout: number;
+  /** See `SimulatorOptions`. */
+  onSend: ((notification: SimulatedNotification) => void) | undefined;
+  /** See `SimulatorOptions`. */
+  onAccepted: ((notification: SimulatedNotification, latency: number) => void) | undefined;
+  /** See `SimulatorOptions`. */
+  clock: Clock;
+  /** See `SimulatorOptions`. */
+  signal: AbortSignal | undefined;
 }
-
-/** Names of options without a default. */
-export type SimulatorOptionalName = "types" | "phoneNumberId" | "onSend" | "onAccepted" | "signal";
-
-/** Options with their defaults. */
-export type SimulatorSettings =
-  & Complete<Omit<SimulatorOptions, SimulatorOptionalName>>
-  & { [Name in SimulatorOptionalName]: SimulatorOptions[Name] };
 
 /** The settings of a `Simulator`. */
 export const SIMULATOR_SETTINGS: SettingsTable<SimulatorSettings> = {
