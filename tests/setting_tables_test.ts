@@ -15,13 +15,13 @@ import { REDIS_JOURNAL_SETTINGS } from "../redis/journal.ts";
 import { SERVER_SETTINGS } from "../server/settings.ts";
 import { RECEIVER_SETTINGS } from "../whatsapp/receiver_settings.ts";
 import { WHATSAPP_SETTINGS } from "../whatsapp/settings.ts";
-import { SIMULATOR_SETTINGS } from "../whatsapp/simulator.ts";
+import { SIMULATOR_SETTINGS } from "../whatsapp/simulator_settings.ts";
 import "../whatsapp.ts";
 import { assertDocumented } from "./support/setting_docs.ts";
 
 type Row = [name: string, table: object, sources: string[], ownChecks: string[]];
 
-/** Those of servers and clients are in tests/server and tests/client. */
+/** The tables of servers and clients have tests in tests/server and tests/client. */
 const TABLES: readonly Row[] = [
   ["reconnect", RECONNECT_SETTINGS, ["client/reconnect.ts"], []],
   ["compression", COMPRESSION_SETTINGS, ["protocol/compression.ts"], []],
@@ -42,7 +42,13 @@ const TABLES: readonly Row[] = [
   ["RedisJournal", REDIS_JOURNAL_SETTINGS, ["journal/journal.ts", "redis/journal.ts"], []],
   ["RedisBackplane", REDIS_BACKPLANE_SETTINGS, ["redis/backplane.ts"], []],
   ["WhatsAppApi", API_SETTINGS, ["cloud_api/api.ts"], ["accessToken", "phoneNumberId"]],
-  ["Simulator", SIMULATOR_SETTINGS, ["whatsapp/simulator.ts"], ["url", "appSecret", "rate", "duplicates", "signal"]],
+  ["Simulator", SIMULATOR_SETTINGS, ["whatsapp/simulator.ts"], [
+    "url",
+    "appSecret",
+    "rate",
+    "duplicates",
+    "signal",
+  ]],
 ];
 
 describe("tables of settings have the defaults, units, ranges and kinds of the documentation", () => {

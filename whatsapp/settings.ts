@@ -122,10 +122,10 @@ export interface WhatsAppServerOptions<Data = unknown> extends Omit<WebSocketSer
 }
 
 /** Names of settings without a default. */
-type OptionalName = "verifyToken" | "appSecret" | "receiverToken" | "journal";
+export type OptionalName = "verifyToken" | "appSecret" | "receiverToken" | "journal";
 
 /** Names of settings that have a default. */
-type RequiredName = Exclude<
+export type RequiredName = Exclude<
   keyof WhatsAppServerOptions,
   keyof WebSocketServerOptions | OptionalName | keyof typeof WHATSAPP_HANDLERS
 >;

@@ -4,14 +4,13 @@
  * @module
  */
 
-import { assertClock, type Clock, systemClock } from "../base/clock.ts";
-import { describe, OptionError } from "../base/errors.ts";
-import { errorText, quote, redactUrl } from "../base/error_text.ts";
-import { assertSignal, showValue } from "../base/option_names.ts";
-import { assertSecrets } from "../base/secrets.ts";
-import { type Complete, FieldsReader, type SettingsTable } from "../base/settings.ts";
+import type { Clock } from "../base/clock.ts";
+import { describe } from "../base/errors.ts";
+import { errorText } from "../base/error_text.ts";
+import { assertSignal } from "../base/option_names.ts";
 import { type SimulatedNotification, simulateNotification } from "../cloud_api/simulated.ts";
 import { signNotification } from "../cloud_api/signature.ts";
+import { simulatorOptions, type SimulatorSettings } from "./simulator_settings.ts";
 
 /** Options of a {@linkcode Simulator}. */
 export interface SimulatorOptions {
@@ -72,58 +71,6 @@ export interface SimulatorOptions {
   clock?: Clock | undefined;
   /** Ends the run. */
   signal?: AbortSignal | undefined;
-}
-
-type OptionalName = "types" | "phoneNumberId" | "onSend" | "onAccepted" | "signal";
-
-/** Options with their defaults. */
-export type SimulatorSettings =
-  & Complete<Omit<SimulatorOptions, OptionalName>>
-  & { [Name in OptionalName]: SimulatorOptions[Name] };
-
-/** The settings of a {@linkcode Simulator}. */
-export const SIMULATOR_SETTINGS: SettingsTable<SimulatorSettings> = {
-  url: { kind: "any", default: "", check: assertUrl },
-  appSecret: { kind: "any", default: "", check: (secret) => assertSecrets("appSecret", [secret]) },
-  rate: { kind: "any", default: 10, check: assertRate },
-  count: { kind: "number", unit: "count", default: 100 },
-  concurrency: { kind: "number", unit: "count", least: 1, most: 10_000, default: 64 },
-  duplicates: { kind: "any", default: 0, check: assertShare },
-  types: { kind: "list", default: undefined },
-  phoneNumberId: { kind: "string", default: undefined },
-  first: { kind: "number", unit: "count", default: 0 },
-  warmUp: { kind: "number", unit: "count", default: 0 },
-  retryFor: { kind: "number", unit: "ms", most: Number.MAX_SAFE_INTEGER, default: 60_000 },
-  requestTimeout: { kind: "number", unit: "ms", default: 20_000 },
-  onSend: { kind: "function", default: undefined },
-  onAccepted: { kind: "function", default: undefined },
-  clock: { kind: "object", default: systemClock, check: assertClock },
-  signal: { kind: "any", default: undefined },
-};
-
-const simulatorOptions = new FieldsReader("Simulator", SIMULATOR_SETTINGS, {
-  hints: {
-    secret: 'use "appSecret"',
-    requestsPerSecond: 'use "rate"',
-    timeout: 'use "requestTimeout"',
-    retries: 'use "retryFor"',
-  },
-});
-
-function assertUrl(url: string): void {
-  if (typeof url !== "string") throw new OptionError(`The setting "url" is ${showValue(url)} instead of a text`);
-  if (!URL.canParse(url)) throw new OptionError(`${quote(redactUrl(url))} is not a URL`);
-}
-
-function assertRate(rate: unknown): void {
-  if (!(typeof rate === "number" && rate > 0)) {
-    throw new OptionError(`The rate is ${showValue(rate)}: not a number above 0`);
-  }
-}
-
-function assertShare(share: unknown): void {
-  if (typeof share === "number" && share >= 0 && share <= 1) return;
-  throw new OptionError(`"duplicates" is ${showValue(share)}: not from 0 to 1`);
 }
 
 /** Result of a run. */
