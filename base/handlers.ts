@@ -11,7 +11,7 @@ import { OptionError } from "./errors.ts";
 import { shown } from "./thrown.ts";
 
 /** Names of handlers: an entry for each. */
-type Names = Readonly<Record<string, true>>;
+export type HandlerNames = Readonly<Record<string, true>>;
 
 /**
  * Gives a class its handlers, which are not set. The class declares them as optional methods, which emit nothing: a
@@ -20,7 +20,7 @@ type Names = Readonly<Record<string, true>>;
  * @param prototype The prototype of the class.
  * @param names The names.
  */
-export function defineHandlers(prototype: object, names: Names): void {
+export function defineHandlers(prototype: object, names: HandlerNames): void {
   for (const name of Object.keys(names)) {
     Object.defineProperty(prototype, name, { configurable: true, enumerable: false, writable: true, value: undefined });
   }
@@ -82,7 +82,7 @@ export function defineAwaitedHandlers<Owner extends object>(
  * @param options The options; `undefined` and `null` stand for no handler.
  * @throws {OptionError} If a handler is not a function.
  */
-export function assignHandlers(owner: object, names: Names, options: object): void {
+export function assignHandlers(owner: object, names: HandlerNames, options: object): void {
   for (const name of Object.keys(names)) {
     const handler: unknown = Reflect.get(options, name);
     assertHandler(name, handler);
@@ -98,7 +98,7 @@ export function assignHandlers(owner: object, names: Names, options: object): vo
  * @param names The handlers of its class.
  * @throws {OptionError} If a handler is not a function.
  */
-export function adoptHandlers(owner: object, names: Names): void {
+export function adoptHandlers(owner: object, names: HandlerNames): void {
   for (const name of Object.keys(names)) {
     const handler: unknown = Reflect.get(owner, name);
     assertHandler(name, handler);

@@ -12,7 +12,7 @@ import { quote } from "./error_text.ts";
 import { OptionError } from "./errors.ts";
 
 /** Names of other libraries, and the names of ours. */
-type Foreign = Readonly<Record<string, string>>;
+export type Foreign = Readonly<Record<string, string>>;
 
 interface GuardedClass {
   /** Name of the class, which a minifier does not change. */
