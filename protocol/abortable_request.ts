@@ -21,7 +21,7 @@ export let abortRequest: (request: AbortableRequest, reason: unknown) => void;
  */
 export let onSignalRead: (request: AbortableRequest, watch: () => void) => void;
 
-/** Members of `Request` that are used here: some runtimes declare the methods as properties, which no class overrides. */
+/** Members of `Request` that are used here: some runtimes declare its methods as properties, which none overrides. */
 export interface PlatformMembers {
   /** The body. */
   readonly body: ReadableStream<Uint8Array<ArrayBuffer>> | null;

@@ -34,7 +34,7 @@ const ONE_RUNTIME_ONLY = new Map<string, string>([
   ["a receiver whose system takes localhost for another machine", "only Deno.connect can be replaced"],
   ["gets an error that names the permission it lacks, and that of the proxy", "Bun has no permissions"],
   ["knows the error of a program that may not connect", "Bun has no permissions"],
-  ["with Bun.file", "a file of Bun\'s own"],
+  ["with Bun.file", "a file of Bun's own"],
 ]);
 /** Files whose tests are all of one runtime. */
 const FILES_OF_ONE: ReadonlyMap<string, Runtime> = new Map([["tests/transport/deno_test.ts", "Deno"]]);
