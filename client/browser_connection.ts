@@ -31,21 +31,16 @@ import type {
 } from "../connection/options.ts";
 import type { Opcode, Role } from "../protocol/frame_header.ts";
 import type { ClientConnection, ClientConnectionHandler, ConnectPlan, OpenedConnection } from "./connector.ts";
-import { CloseCode, isValidCloseCode, ProtocolError, StateError, TransportError } from "../base/errors.ts";
+import { CloseCode, isValidCloseCode, StateError, TransportError } from "../base/errors.ts";
 import type { Extension } from "../protocol/extensions.ts";
-import { HandlerSlots, noHandlerFor } from "../connection/handler_slots.ts";
-import { MessageQueue } from "../connection/message_queue.ts";
-import { byteLength, encodeClosePayload, type MessageData, type SendData, toPayload } from "../protocol/payload.ts";
+import { encodeClosePayload, type MessageData, type SendData, toPayload } from "../protocol/payload.ts";
+import { BrowserDelivery, type BrowserDeliveryOwner } from "./browser_delivery.ts";
 import { BrowserSender } from "./browser_sender.ts";
 import { receiveNext } from "./message_loops.ts";
 import { describeRequest } from "./request.ts";
-import { QueuedDelivery } from "../connection/queued_delivery.ts";
 import type { Address } from "../transport/transport.ts";
 
 type Phase = "open" | "closing" | "failed" | "aborted" | "reporting" | "closed";
-
-/** Largest size of waiting messages, or `maxMessageSize` if that is more; one more message is taken. */
-const WAITING_LIMIT = 1024 * 1024;
 
 /** Connection of a client in a page. */
 export class BrowserConnection implements ClientConnection, OpenedConnection {
@@ -67,27 +62,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
   #handler!: ClientConnectionHandler;
 
   // Read state
-  /** Messages that wait for delivery. */
-  #arrived: MessageQueue = makeQueue();
-  #delivery: Delivery = "immediate";
-  /** `true` while delivery waits: before it begins, for a full queue, between batches, between steps. */
-  #blocked = true;
-  #begun = false;
-  /** Error of a message that is too large, reported after the delivery of those before it. */
-  #refused: ProtocolError | undefined;
-  #delivering = false;
-  #queued: QueuedDelivery;
-  /** Promises of handlers that are pending. */
-  readonly #slots: HandlerSlots;
-  /** Messages that came before there was a handler, as long as some still wait for a slot. */
-  #held: MessageQueue | undefined;
-  /** `true` if these were released after the end, which then loses none of them. */
-  #heldLate = false;
-  /** `true` if a batch ended for want of a slot. */
-  #batchCut = false;
-  /** `true` if the program was told of a message without handler. */
-  #toldUnhandled = false;
-  #endStep: ((result: StepResult) => void) | undefined;
+  readonly #delivery: BrowserDelivery;
 
   // Write state
   #sender: BrowserSender;
@@ -114,33 +89,45 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
     this.encrypted = plan.tls;
     this.request = describeRequest(plan, []);
     this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
-    this.#queued = this.#makeQueued();
-    const { clock, concurrency } = plan.settings;
-    this.#slots = new HandlerSlots({
-      proceed: () => this.#proceed(),
-      deferWork: (work) => void clock.after(0, work),
-    }, concurrency);
+    this.#delivery = new BrowserDelivery(plan.settings, this.#makeOwner());
     this.#sender = new BrowserSender(socket, plan.settings, {
       send: (data) => this.send(data),
       close: (code) => this.close(code),
       abort: (error) => this.#abort(error),
     });
     socket.binaryType = "arraybuffer";
-    socket.addEventListener("message", (event: MessageEvent<string | ArrayBuffer>) => this.#arrive(event.data));
+    socket.addEventListener(
+      "message",
+      (event: MessageEvent<string | ArrayBuffer>) => this.#delivery.arrive(event.data),
+    );
     socket.addEventListener("close", (event) => this.#onSocketClose(event));
   }
 
-  #makeQueued(): QueuedDelivery {
-    const closeSent = (): boolean => this.#phase === "closing";
-    return new QueuedDelivery({
-      block: () => this.#block(),
-      unblockImmediate: () => void (this.#delivery === "immediate" && this.#unblock()),
-    }, {
-      get closeSent(): boolean {
-        return closeSent();
+  /** Members that the delivery uses; made once. */
+  #makeOwner(): BrowserDeliveryOwner {
+    // deno-lint-ignore no-this-alias -- the getters of the object have a `this` of their own
+    const connection = this;
+    return {
+      get isOpen() {
+        return connection.#phase === "open";
       },
-      close: () => this.close(),
-    });
+      get closeSent() {
+        return connection.#phase === "closing";
+      },
+      get discards() {
+        return connection.#discards;
+      },
+      get ended() {
+        return connection.#end !== undefined;
+      },
+      get closed() {
+        return connection.#phase === "closed";
+      },
+      close: () => void this.close(),
+      fail: (error) => this.#fail(error),
+      abort: (error) => this.#abort(error),
+      finish: () => this.#finish(),
+    };
   }
 
   // ---- Properties ----------------------------------------------------------------------------------------------
@@ -189,18 +176,17 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
     { delivery = "immediate", waitForHandler = false }: ConnectionStart,
   ): ClientConnection {
     this.#handler = handler;
-    this.#delivery = delivery;
-    if (waitForHandler) this.#queued.wait();
+    this.#delivery.attach(handler, delivery, waitForHandler);
     return this;
   }
 
   /** Delivers messages that have come, and later ones. */
   begin(): void {
-    this.#begun = true;
+    this.#delivery.begin();
     // The connection was aborted before the client could be notified.
     if (this.#phase === "aborted") return queueMicrotask(() => this.#finish());
-    if (this.#delivery === "immediate") this.#unblock();
-    if (this.#end !== undefined) this.#finishIfOver();
+    this.#delivery.startImmediate();
+    if (this.#end !== undefined) this.#delivery.finishIfOver();
   }
 
   /**
@@ -209,10 +195,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
    * @param delivery The new mode.
    */
   setDelivery(delivery: Delivery): void {
-    this.#delivery = delivery;
-    if (delivery !== "step") this.#finishStep("none");
-    if (delivery === "immediate") this.#unblock();
-    else this.#block();
+    this.#delivery.set(delivery);
   }
 
   // ---- Sending -------------------------------------------------------------------------------------------------
@@ -307,98 +290,9 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
     return this.#phase !== "open" && this.#phase !== "closing";
   }
 
-  #arrive(content: string | ArrayBuffer): void {
-    if (this.#discards || this.#refused !== undefined) return;
-    const data = typeof content === "string" ? content : new Uint8Array(content);
-    const { maxMessageSize } = this.#plan.settings;
-    if (maxMessageSize > 0 && byteLength(data) > maxMessageSize) {
-      this.#refused = new ProtocolError(
-        "ERR_MESSAGE_TOO_LARGE",
-        `A message is larger than the limit of ${maxMessageSize} bytes`,
-      );
-    } else this.#arrived.push(data);
-    if (this.#endStep !== undefined) this.#blocked = false;
-    this.#deliver();
-    // One message more, so that each message within `maxMessageSize` may wait.
-    const limit = Math.max(WAITING_LIMIT, maxMessageSize) + data.length + 64;
-    if (this.#arrived.size <= limit || this.#delivering) return;
-    const message = `The program takes messages too slowly: ${this.#arrived.size} bytes wait for it`;
-    this.#abort(new TransportError("ERR_SLOW_CONSUMER", message));
-  }
-
-  get #empty(): boolean {
-    return this.#discards || (this.#arrived.empty && this.#refused === undefined);
-  }
-
-  /** Delivers waiting messages until delivery is blocked. */
-  #deliver(): void {
-    if (this.#delivering || !this.#begun) return;
-    this.#delivering = true;
-    this.#deliverReady();
-    this.#delivering = false;
-    if (this.#end !== undefined) this.#finishIfOver();
-  }
-
-  #deliverReady(): void {
-    try {
-      while (!this.#blocked && !this.#holds && !this.#empty) {
-        const data = this.#arrived.shift();
-        if (data === undefined) return this.#fail(this.#refused);
-        // A program that calls close() between two steps does not fetch the messages before the server's close frame.
-        if (this.#delivery === "step" && this.#endStep === undefined && this.#phase !== "open") {
-          this.#queued.drop();
-        }
-        if (this.#queued.reachesHandlers) this.#hand(data);
-        this.#queued.add(data);
-        this.#finishStep("message");
-      }
-    } catch (error) {
-      this.#fail(error);
-    }
-  }
-
-  #hand(data: MessageData): void {
-    const result = this.#handler.message(data);
-    if (result === undefined) return;
-    if (result === false) return this.#tellUnhandled(data);
-    this.#slots.take(result);
-    if (this.#slots.full) this.#batchCut = this.#delivery === "batched";
-  }
-
-  #tellUnhandled(data: MessageData): void {
-    if (this.#toldUnhandled || this.#queued.taken) return;
-    this.#toldUnhandled = true;
-    this.#handler.error(noHandlerFor(data));
-  }
-
-  /** `true` while messages have to wait for handlers before them. */
-  get #holds(): boolean {
-    return (this.#slots.full && this.#delivery !== "step") || this.#held !== undefined;
-  }
-
-  /** A handler is done: goes on. */
-  #proceed(): void {
-    if (this.#held !== undefined) return this.#handHeld();
-    if (!this.#batchCut) return this.#deliver();
-    this.#batchCut = false;
-    this.deliverBatch();
-  }
-
-  /** Blocks delivery, but never in the closing handshake. */
-  #block(): void {
-    if (this.#phase === "open") this.#blocked = true;
-  }
-
-  #unblock(): void {
-    this.#blocked = false;
-    this.#deliver();
-  }
-
   /** Delivers messages that have come since the last batch. */
   deliverBatch(): void {
-    if (this.#delivery !== "batched" || this.#queued.full || this.#phase !== "open") return;
-    this.#unblock();
-    if (this.#delivery === "batched") this.#block();
+    this.#delivery.deliverBatch();
   }
 
   /**
@@ -409,61 +303,17 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
    * @throws {StateError} If a step waits already.
    */
   step(timeout: number): Promise<StepResult> {
-    if (this.#phase === "closed") return Promise.resolve("closed");
-    if (this.#endStep !== undefined) {
-      throw new StateError("ERR_RUNNING", "Cannot check for messages: a check is running already");
-    }
-    return new Promise((resolve) => {
-      const { clock } = this.#plan.settings;
-      const cancel = timeout > 0 ? clock.after(timeout, () => this.#finishStep("none")) : undefined;
-      this.#endStep = (result) => {
-        cancel?.();
-        resolve(result);
-      };
-      this.#unblock();
-      if (this.#delivery === "step") this.#block();
-    });
-  }
-
-  /** Ends the step that waits, and blocks delivery until the next one. */
-  #finishStep(result: StepResult): void {
-    const end = this.#endStep;
-    this.#endStep = undefined;
-    if (this.#delivery === "step") this.#block();
-    end?.(result);
+    return this.#delivery.step(timeout);
   }
 
   /** Hands over the messages that waited for a handler. */
   releaseMessages(): void {
-    const waiting = this.#queued.release();
-    if (waiting === undefined) return;
-    this.#held = waiting;
-    // An end that came after the messages loses none; an end caused by a handler stops the delivery.
-    this.#heldLate = this.#discards;
-    this.#handHeld();
-  }
-
-  #handHeld(): void {
-    const held = this.#held!;
-    const wanted = (): boolean => !held.empty && (this.#heldLate || !this.#discards);
-    this.#delivering = true;
-    let failed = false;
-    try {
-      while (!this.#slots.full && wanted()) this.#hand(held.shift()!);
-    } catch (error) {
-      failed = true;
-      this.#fail(error);
-    }
-    this.#delivering = false;
-    if (wanted() && !failed) return;
-    this.#held = undefined;
-    if (this.#delivery === "immediate") this.#unblock();
-    else if (this.#end !== undefined) this.#finishIfOver();
+    this.#delivery.release();
   }
 
   /** The messages as a stream: see `WebSocketConnection.readable`. */
   get readable(): ReadableStream<MessageData> {
-    return this.#queued.take().readable;
+    return this.#delivery.take().readable;
   }
 
   /** Messages to the server as a stream: see `WebSocketConnection.writable`. */
@@ -482,7 +332,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
    * @returns The iterator.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<MessageData, undefined> {
-    return this.#queued.take().iterate();
+    return this.#delivery.take().iterate();
   }
 
   // ---- Closing -------------------------------------------------------------------------------------------------
@@ -504,7 +354,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
     }
     this.#sendClose("closing", code, reason);
     // Messages that wait come before the server's close frame.
-    this.#unblock();
+    this.#delivery.unblock();
     return this.closed;
   }
 
@@ -537,7 +387,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
   closeWith(_code: number, _error: unknown): void {
     if (this.#phase === "open") this.#sendClose("failed");
     else if (this.#phase === "closing") this.#phase = "failed";
-    this.#drop();
+    this.#delivery.drop();
   }
 
   /** Ends the connection at once. `onDisconnect` follows. */
@@ -550,39 +400,16 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
     if (this.#phase === "aborted" || this.#phase === "reporting" || this.#phase === "closed") return;
     this.#phase = "aborted";
     this.#report = report;
-    this.#drop();
+    this.#delivery.drop();
     this.#socket.close();
     // The program must not be called back from within its own call.
-    if (this.#begun) queueMicrotask(() => this.#finish());
-  }
-
-  #drop(): void {
-    this.#arrived = makeQueue();
+    if (this.#delivery.begun) queueMicrotask(() => this.#finish());
   }
 
   #onSocketClose(event: CloseEvent): void {
     this.#end = event;
     this.#sender.close(this.#failure);
-    if (this.#begun) this.#finishIfOver();
-  }
-
-  /** With steps, the end is reported when all messages before it were fetched, or the program has closed. */
-  #finishIfOver(): void {
-    if (this.#delivering) return;
-    if (this.#delivery === "step" && this.#phase === "open" && !this.#empty) return;
-    this.#delivering = true;
-    while (!this.#empty || this.#held !== undefined) {
-      if (this.#holds) {
-        // The program has closed, perhaps within a handler that waits for the end.
-        if (this.#phase !== "open") break;
-        this.#delivering = false;
-        return;
-      }
-      this.#blocked = false;
-      this.#deliverReady();
-    }
-    this.#delivering = false;
-    this.#finish();
+    if (this.#delivery.begun) this.#delivery.finishIfOver();
   }
 
   /** Error that ended the connection, if there was one. */
@@ -596,17 +423,14 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
     this.#phase = "reporting";
     this.#cancelTimer?.();
     this.#sender.noteLoss(this.#failure);
-    if (info.received === undefined) this.#queued.lose(this.#failure);
-    else {
-      this.#queued.end();
-      this.#handler.close(info.code, info.reason);
-    }
+    this.#delivery.end(info.received === undefined, this.#failure);
+    if (info.received !== undefined) this.#handler.close(info.code, info.reason);
     this.#phase = "closed";
     this.#sender.close(this.#failure);
     if (this.#report !== undefined) this.#handler.error(this.#report);
     this.#handler.disconnect(info);
     this.#resolveClosed(info);
-    this.#finishStep("closed");
+    this.#delivery.finishStep("closed");
   }
 }
 
@@ -633,10 +457,6 @@ function readExtensions(text: string): Extension[] {
 function readParameter(text: string): [name: string, value: string | true] {
   const [name = "", value] = text.split("=");
   return [name, value ?? true];
-}
-
-function makeQueue(): MessageQueue {
-  return new MessageQueue(() => {}, () => {});
 }
 
 /**

@@ -19,6 +19,10 @@ export const TESTED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["transport/stream.ts", "tests/transport/transport_test.ts runs its cases for streams too"],
   ["pubsub/broadcast_channel.ts", "tests/pubsub/backplane_test.ts: the same tests for all backplanes"],
   ["pubsub/relay.ts", "tests/pubsub/backplane_test.ts: servers with a backplane"],
+  [
+    "client/browser_delivery.ts",
+    "tests/client/browser_connection_test.ts: delivery, batches, steps, limits of waiting messages",
+  ],
   ["journal/database.ts", "tests/journal/journal_test.ts: files of other programs and versions, the lock, the mode"],
   ["journal/memory_journal.ts", "tests/journal/journal_test.ts and receiver_names_test.ts: one suite for all journals"],
   ["journal/notification_table.ts", "tests/journal/journal_test.ts and damage_test.ts drive it over the journal"],
