@@ -130,18 +130,10 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#transport.open(this);
   }
 
-  /**
-   * The server stops: an idle connection ends at once, a busy one after its response, unless its peer has left before
-   * there is one.
-   */
+  /** The server stops: an idle connection ends at once, one whose peer has left too, a busy one after its response. */
   shutdown(): void {
     const idle = this.#state === "head" && this.#headReader.untouched && this.#unread.length === 0;
-    if (idle) abandonConnection(this.#connection);
-    else if (this.#peerEnded && this.awaitsHandler) this.#transport.destroy();
-  }
-
-  get #stopping(): boolean {
-    return this.#host.stopping(this.#connection);
+    if (idle || (this.#peerEnded && this.awaitsHandler)) abandonConnection(this.#connection);
   }
 
   /** `true` while a handler of the program decides about the answer. */
@@ -185,8 +177,8 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#peerEnded = true;
     // A peer that has sent FIN may still read its response; without one on its way there is nothing to wait for.
     const answers = this.#state === "answering" || (this.#state === "head" && this.#unread.length > 0);
-    if (!answers) return this.#transport.destroy();
-    if (this.#stopping && this.awaitsHandler) return this.#transport.destroy();
+    const left = this.awaitsHandler && this.#host.stopping(this.#connection);
+    if (left || !answers) return this.#transport.destroy();
     this.#abortRequest();
     if (this.#direct?.take !== undefined) this.#failDirect(lostBody("The request ends inside its body"));
     else if (this.#body?.pulling) this.#body.fail(lostBody("The request ends inside its body"));
@@ -351,7 +343,8 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#expectsContinue = false;
     this.#dropBufferedBody();
     const { done, error } = this.#body!;
-    const keepAlive = mayKeepAlive && done && error === undefined && !this.#overloaded && !this.#stopping;
+    const keepAlive = mayKeepAlive && done && error === undefined && !this.#overloaded &&
+      !this.#host.stopping(this.#connection);
     try {
       await this.#writer.send(response, line, keepAlive);
       this.#asked = undefined;
@@ -407,7 +400,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
 
   #awaitRequest(): void {
     // The connection was answering when the server stopped, so that shutdown() did not end it.
-    const over = this.#peerEnded || (this.#stopping && this.#headReader.untouched);
+    const over = this.#peerEnded || (this.#host.stopping(this.#connection) && this.#headReader.untouched);
     if (over) this.#transport.destroy();
     else this.#transport.resume();
   }
@@ -499,7 +492,9 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   #reply(reply: TextReply, mayKeepAlive: boolean): void {
     if (this.#state !== "answering") return;
     this.#direct = undefined;
-    if (!mayKeepAlive || this.#overloaded || this.#stopping) return this.#finishWith(reply.toResponse());
+    if (!mayKeepAlive || this.#overloaded || this.#host.stopping(this.#connection)) {
+      return this.#finishWith(reply.toResponse());
+    }
     this.#replying = true;
     if (this.#writer.writeAtOnce(reply.encode())) this.#nextRequest();
   }

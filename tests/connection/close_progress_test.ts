@@ -20,6 +20,9 @@ describe("CloseProgress", () => {
     sender.bytesWritten = SIZE;
     sender.bufferedAmount = 0;
     assertEquals([progress.renew(), progress.renew()], [true, false]);
+    // Nothing waited: these were taken at once, as by a peer that is gone.
+    sender.bytesWritten += 4;
+    assertEquals(progress.renew(), false);
   });
 
   it("does not count a few bytes that were taken at once, such as the close frame", () => {

@@ -62,6 +62,14 @@ describe("HandlerSlots", () => {
     assertEquals(seen, [false]);
   });
 
+  it("does nothing when a promise is settled while slots are free", async () => {
+    let calls = 0;
+    const slots = new HandlerSlots({ proceed: () => void calls++, deferWork() {} }, 2);
+    slots.take(Promise.resolve());
+    await settle();
+    assertEquals(calls, 0);
+  });
+
   it("frees the slot of a promise that rejects", async () => {
     const slots = new HandlerSlots({ proceed() {}, deferWork() {} }, 1);
     slots.take(Promise.reject(new Error("handler")));
