@@ -55,6 +55,8 @@ export interface ClientExtension {
   connected?(connection: ClientConnection): void;
   /** Called when no other connection follows, before any handler; with how the last one ended, if there was one. */
   givenUp?(info: CloseInfo | undefined): void;
+  /** Tells whether loops over the client give something else than the messages of the connection. */
+  iterates?(): boolean;
   /** Takes a message, instead of {@linkcode ClientContext.deliver}. */
   deliver?(data: MessageData, frame?: FrameInfo): void;
 }

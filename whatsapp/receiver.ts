@@ -148,6 +148,7 @@ export class WhatsAppReceiver extends WebSocketClient {
       // The server would close the next connection with the same code.
       terminalCodes: [InboxCloseCode.BadMessage, InboxCloseCode.NameConflict],
       handlesMessages: () => this.#handlesRecords,
+      iterates: () => this.#session !== undefined,
       prepareAttempt: (ask) => this.#askForToken(ask),
       completeRequest: (headers, protocols, sendsHeaders) => this.#showToken(headers, protocols, sendsHeaders),
       acceptProtocol: (protocol) => this.#acceptProtocol(protocol),
@@ -546,11 +547,7 @@ export class WhatsAppReceiver extends WebSocketClient {
     return this.#iterate(stepByRecord((record) => record));
   }
 
-  /**
-   * Iterates over the raw notifications: see `notifications`.
-   *
-   * @returns The iterator.
-   */
+  /** Iterates over the raw notifications: see `notifications`. */
   override [Symbol.asyncIterator](): AsyncIterableIterator<MessageData, undefined> {
     return this.#session === undefined
       ? super[Symbol.asyncIterator]()
