@@ -550,14 +550,14 @@ export class WebSocketClient implements ClientHandlers {
   }
 
   /**
-   * Waits for the next message: see `WebSocketConnection.receive`. With `reconnect` it goes on with the next
-   * connection, as loops do, and with `autoCheckMessages` off, `checkIncoming` fetches the messages.
+   * Waits for the next message: see `WebSocketConnection.receive`. With `reconnect` it goes on as loops do.
    *
-   * @returns The message. Rejects with a {@linkcode ConnectionClosedError} once the connection has ended, no message
-   * waits, and no other connection follows; with a {@linkcode StateError} if the client is not connected.
+   * @returns The message. Rejects with a {@linkcode ConnectionClosedError} when no message waits, and none can follow.
+   * @throws {StateError} If the client is not connected.
    */
   async receive(): Promise<MessageData> {
-    const messages = this.#messageLoops.receiving(this.#loop.reconnects, () => this[Symbol.asyncIterator]());
+    const overAll = this.#loop.reconnects || this.#extension.iterates?.() === true;
+    const messages = this.#messageLoops.receiving(overAll, () => this[Symbol.asyncIterator]());
     if (messages === undefined) return await this.#open("receive").receive();
     return await receiveNext(messages, () => this.connection);
   }

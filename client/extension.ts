@@ -75,6 +75,8 @@ export interface ClientExtension {
    * @param last `false`: another call of `connect` follows.
    */
   givenUp?(end: RunEnd, last: boolean): void;
+  /** Tells whether loops over the client give something else than the messages of the connection. */
+  iterates?(): boolean;
   /** Takes a message, instead of {@linkcode ClientContext.deliver}. */
   deliver?(data: MessageData, frame?: FrameInfo): MessageResult;
 }

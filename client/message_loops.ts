@@ -97,7 +97,7 @@ export class MessageLoops {
   /**
    * The loop of `receive`, which begins with its first call.
    *
-   * @param reconnects `true` if other connections follow.
+   * @param reconnects `true` if other connections follow, or the messages are not those of the connection.
    * @param begin Begins a loop.
    * @returns The loop; `undefined` if only one connection matters.
    */

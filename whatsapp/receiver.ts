@@ -176,6 +176,7 @@ export class WhatsAppReceiver extends WebSocketClient implements WhatsAppReceive
       terminalCodes: [InboxCloseCode.BadMessage, InboxCloseCode.NameConflict],
       handlesMessages: () => this.#handlesRecords,
       handlerAssigned: () => this.#release(),
+      iterates: () => this.#session !== undefined,
       prepareAttempt: (ask) => this.#askForToken(ask),
       renewsCredentials: () => typeof this.receiverToken === "function",
       completeRequest: (headers, protocols, sendsHeaders) => this.#showToken(headers, protocols, sendsHeaders),
@@ -532,11 +533,7 @@ export class WhatsAppReceiver extends WebSocketClient implements WhatsAppReceive
     return this.#iterate(stepByRecord((record) => record));
   }
 
-  /**
-   * Iterates over the raw notifications: see `notifications`.
-   *
-   * @returns The iterator.
-   */
+  /** Iterates over the raw notifications: see `notifications`. */
   override [Symbol.asyncIterator](): AsyncIterableIterator<MessageData, undefined> {
     return this.#session === undefined
       ? super[Symbol.asyncIterator]()

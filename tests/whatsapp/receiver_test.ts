@@ -2,7 +2,14 @@
 
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { HandlerError, HandshakeError, OptionError, TransportError, type WebSocketError } from "../../base/errors.ts";
+import {
+  ConnectionClosedError,
+  HandlerError,
+  HandshakeError,
+  OptionError,
+  TransportError,
+  type WebSocketError,
+} from "../../base/errors.ts";
 import { encodeInboxMessage } from "../../inbox/protocol.ts";
 import { MemoryJournal } from "../../journal/memory_journal.ts";
 import {
@@ -247,6 +254,21 @@ describe("WhatsAppReceiver: acknowledging", () => {
     await two.disconnect(false);
     await server.stop();
     assertEquals(await Promise.all<unknown>(results), [[texts("1")], "ERR_CONNECTION_LOST"]);
+  });
+
+  it("gives the next raw notification by receive(), which acknowledges the one before", async () => {
+    const server = await start();
+    const receiver = await connect(server, { window: 1 });
+    const waiting = [receiver.receive(), receiver.receive()];
+    for (const id of ["1", "2"]) await post(server, texts(id));
+    assertEquals(await Promise.all(waiting), [texts("1"), texts("2")]);
+    assertEquals(receiver.position?.after, 1);
+    const end = receiver.receive();
+    await until(() => receiver.position?.after === 2, "the acknowledgement");
+    await receiver.disconnect(true, 4000, "enough");
+    const error = await assertRejects(() => end, ConnectionClosedError);
+    assertEquals([error.code, error.closeCode], ["ERR_CONNECTION_CLOSED", 4000]);
+    await server.stop();
   });
 
   it("gives raw notifications as a stream too", async () => {
