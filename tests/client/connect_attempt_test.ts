@@ -156,13 +156,14 @@ describe("attemptConnect", () => {
   });
 
   it("shows the program no answer once it was given up: another attempt may be going on", async () => {
-    const [answered, shown] = [defer<void>(), defer<unknown>()];
+    const [asked, answered, shown] = [defer<void>(), defer<void>(), defer<unknown>()];
     let responses = 0;
     const connector: Connector = {
       sendsHeaders: true,
       available: true,
       deflateOffers: () => [],
       connect: async (_, program) => {
+        asked.resolve();
         await answered.promise;
         await program.acceptResponse(RESPONSE).then(() => shown.resolve("shown"), shown.resolve);
         return OPENED;
@@ -171,6 +172,7 @@ describe("attemptConnect", () => {
     const controller = new AbortController();
     const rig = makeRig({}, { onHandshakeResponse: () => void responses++ }, { connector });
     const attempt = rig.attempt(controller.signal);
+    await asked.promise;
     controller.abort();
     await assertRejects(() => attempt, TransportError, "aborted");
     answered.resolve();
