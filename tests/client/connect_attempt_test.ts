@@ -155,6 +155,30 @@ describe("attemptConnect", () => {
     assertEquals([...outcomes], ["rejected, ", "resolved, taken"]);
   });
 
+  it("shows the program no answer once it was given up: another attempt may be going on", async () => {
+    const [asked, answered, shown] = [defer<void>(), defer<void>(), defer<unknown>()];
+    let responses = 0;
+    const connector: Connector = {
+      sendsHeaders: true,
+      available: true,
+      deflateOffers: () => [],
+      connect: async (_, program) => {
+        asked.resolve();
+        await answered.promise;
+        await program.acceptResponse(RESPONSE).then(() => shown.resolve("shown"), shown.resolve);
+        return OPENED;
+      },
+    };
+    const controller = new AbortController();
+    const rig = makeRig({}, { onHandshakeResponse: () => void responses++ }, { connector });
+    const attempt = rig.attempt(controller.signal);
+    await asked.promise;
+    controller.abort();
+    await assertRejects(() => attempt, TransportError, "aborted");
+    answered.resolve();
+    assertEquals([(await shown.promise as TransportError).code, responses], ["ERR_ABORTED", 0]);
+  });
+
   it("ends in time while the program is asked, and connects nowhere after that", async () => {
     const answer = defer<string>();
     const { plans, clock, attempt } = makeRig({ connectTimeout: 50, token: () => answer.promise });
