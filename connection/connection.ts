@@ -9,20 +9,21 @@
  */
 
 import { EMPTY } from "../base/bytes.ts";
-import type {
-  CloseInfo,
-  ConnectionEvents,
-  ConnectionSettings,
-  ConnectionStart,
-  ConnectionState,
-  Delivery,
-  EarlyEnd,
-  HandshakeRequest,
-  HandshakeResult,
-  MessageOptions,
-  SendResult,
-  SlowConsumer,
-  StepResult,
+import {
+  assertMessageOptions,
+  type CloseInfo,
+  type ConnectionEvents,
+  type ConnectionSettings,
+  type ConnectionStart,
+  type ConnectionState,
+  type Delivery,
+  type EarlyEnd,
+  type HandshakeRequest,
+  type HandshakeResult,
+  type MessageOptions,
+  type SendResult,
+  type SlowConsumer,
+  type StepResult,
 } from "./options.ts";
 import { Closing } from "./closing.ts";
 import { DeliveryControl } from "./delivery.ts";
@@ -321,6 +322,7 @@ export class WebSocketConnection<Data = unknown> {
   send(data: MessageData, options?: MessageOptions): SendResult {
     this.#assertOpen("send");
     assertPayload(data, "send");
+    if (options !== undefined) assertMessageOptions(options);
     if (this.#sender.fragmented) {
       throw new StateError("ERR_MESSAGE_IN_PROGRESS", "Cannot send: a fragmented message is not finished");
     }

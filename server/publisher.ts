@@ -7,7 +7,7 @@
 
 import { isOpen, sendShared, type WebSocketConnection } from "../connection/connection.ts";
 import { assertPayload, type MessageData } from "../protocol/payload.ts";
-import type { MessageOptions } from "../connection/options.ts";
+import { assertMessageOptions, type MessageOptions } from "../connection/options.ts";
 import type { ServerContext } from "./context.ts";
 import { type BackplaneError, OptionError } from "../base/errors.ts";
 import { Relay } from "../pubsub/relay.ts";
@@ -71,6 +71,7 @@ export class Publisher<Data> {
    */
   broadcastMessage(text: string, options?: MessageOptions): number {
     assertText(text);
+    if (options !== undefined) assertMessageOptions(options);
     const taken = this.#sendTo(this.#connections(), text, options);
     this.#relay.publish(undefined, text);
     return taken;
@@ -85,6 +86,7 @@ export class Publisher<Data> {
    */
   broadcastData(bytes: Uint8Array, options?: MessageOptions): number {
     assertBytes(bytes);
+    if (options !== undefined) assertMessageOptions(options);
     const taken = this.#sendTo(this.#connections(), bytes, options);
     this.#relay.publish(undefined, bytes);
     return taken;
@@ -125,6 +127,7 @@ export class Publisher<Data> {
   }
 
   #sendToChosen(data: MessageData, selector: Selector<Data>, options?: MessageOptions): number {
+    if (options !== undefined) assertMessageOptions(options);
     // A selector that throws must not leave some connections with the message and some without.
     const chosen = new Set<WebSocketConnection<Data>>();
     for (const connection of this.#connections()) {
@@ -168,6 +171,7 @@ export class Publisher<Data> {
   publish(topic: string, data: MessageData, options?: PublishOptions<Data>): number {
     assertTopic(topic);
     assertPayload(data, "publish");
+    if (options !== undefined) assertPublishOptions(options);
     const taken = this.#sendToSubscribers(topic, data, options);
     this.#relay.publish(topic, data);
     return taken;
@@ -205,4 +209,16 @@ function assertText(text: string): void {
 function assertBytes(bytes: Uint8Array): void {
   if (bytes instanceof Uint8Array) return;
   throw new OptionError(`Cannot send: "${typeof bytes}" is not a Uint8Array`, "ERR_PAYLOAD");
+}
+
+/**
+ * Checks the options of one message to the subscribers of a topic.
+ *
+ * @param options The options.
+ * @throws {OptionError} If one is unknown, or has another value.
+ */
+function assertPublishOptions<Data>(options: PublishOptions<Data>): void {
+  if (typeof options !== "object" || options === null) return assertMessageOptions(options);
+  const { except: _, ...others } = options;
+  assertMessageOptions(others);
 }
