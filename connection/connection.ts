@@ -9,20 +9,21 @@
  */
 
 import { EMPTY } from "../base/bytes.ts";
-import type {
-  CloseInfo,
-  ConnectionEvents,
-  ConnectionSettings,
-  ConnectionStart,
-  ConnectionState,
-  Delivery,
-  EarlyEnd,
-  HandshakeRequest,
-  HandshakeResult,
-  MessageOptions,
-  SendResult,
-  SlowConsumer,
-  StepResult,
+import {
+  assertMessageOptions,
+  type CloseInfo,
+  type ConnectionEvents,
+  type ConnectionSettings,
+  type ConnectionStart,
+  type ConnectionState,
+  type Delivery,
+  type EarlyEnd,
+  type HandshakeRequest,
+  type HandshakeResult,
+  type MessageOptions,
+  type SendResult,
+  type SlowConsumer,
+  type StepResult,
 } from "./options.ts";
 import type { BinaryForm } from "./binary_form.ts";
 import type { CloseProgress } from "./close_progress.ts";
@@ -377,6 +378,7 @@ export class WebSocketConnection<Data = unknown> {
    */
   send(data: SendData, options?: MessageOptions): SendResult {
     this.#assertOpen("send");
+    if (options !== undefined) assertMessageOptions(options);
     const result = isReadyPayload(data) && !this.#sender.fragmented && !this.#rare?.intervenes
       ? this.#sender.sendMessage(data)
       : this.#useRare().send(data);

@@ -7,6 +7,8 @@
 import { assertClock, type Clock, systemClock } from "../base/clock.ts";
 import type { DeflateAgreement } from "../protocol/compression.ts";
 import type { Extension } from "../protocol/extensions.ts";
+import { OptionError } from "../base/errors.ts";
+import { OptionNames, type OptionTable, showValue } from "../base/option_names.ts";
 import { type Complete, defaultsOf, FieldsReader, type SettingsTable } from "../base/settings.ts";
 import type { FrameInfo } from "../protocol/frame_header.ts";
 import type { MessageData } from "../protocol/payload.ts";
@@ -237,6 +239,32 @@ export const protocolOptions: FieldsReader<Complete<ProtocolOptions>> = new Fiel
     hints: { autoPong: 'use "manualPong" to answer no ping', autoClose: 'use "manualClose" to answer no close frame' },
   },
 );
+
+const MESSAGE_NAMES: OptionTable<MessageOptions> = { slowConsumer: true };
+const MESSAGE_OPTIONS = new OptionNames("A message", {
+  tables: [MESSAGE_NAMES],
+  hints: {
+    binary: "leave it out: bytes are sent as binary, strings as text",
+    compress: 'leave it out: see "threshold" of "compression"',
+    fin: "use sendFrame() for a message in fragments",
+    except: "publish() has it",
+  },
+  example: (value) => typeof value === "function" ? "{ slowConsumer }, since send returns its result" : undefined,
+});
+
+/**
+ * Checks the options of one message. A message without options costs a comparison.
+ *
+ * @param options The options.
+ * @throws {OptionError} If one is unknown, or has another value.
+ */
+export function assertMessageOptions(options: MessageOptions): void {
+  const { slowConsumer } = options ?? {};
+  if (slowConsumer !== undefined && slowConsumer !== "close" && slowConsumer !== "drop") {
+    throw new OptionError(`The option "slowConsumer" is ${showValue(slowConsumer)} instead of "close" or "drop"`);
+  }
+  MESSAGE_OPTIONS.assert(options);
+}
 
 /** The settings of a connection, which those of servers and clients include. */
 export const CONNECTION_SETTINGS: SettingsTable<ConnectionSettings> = {

@@ -7,7 +7,7 @@
 
 import { isOpen, sendShared, sendSharedLater, type WebSocketConnection } from "../connection/connection.ts";
 import { type Payload, readBlob, type SendBytes, type SendData, toPayload } from "../protocol/payload.ts";
-import type { MessageOptions } from "../connection/options.ts";
+import { assertMessageOptions, type MessageOptions } from "../connection/options.ts";
 import type { ServerContext } from "./context.ts";
 import { type BackplaneError, OptionError } from "../base/errors.ts";
 import { Relay } from "../pubsub/relay.ts";
@@ -81,6 +81,7 @@ export class Publisher<Data> {
    */
   broadcastMessage(text: string, options?: MessageOptions): number {
     assertText(text);
+    if (options !== undefined) assertMessageOptions(options);
     const message = this.#share(text);
     const taken = this.#sendTo(this.#connections(), message, options);
     this.#relayMessage(undefined, message);
@@ -95,6 +96,7 @@ export class Publisher<Data> {
    * @returns Number of connections of this node that took it.
    */
   broadcastData(bytes: SendBytes, options?: MessageOptions): number {
+    if (options !== undefined) assertMessageOptions(options);
     const message = this.#share(toBytes(bytes));
     const taken = this.#sendTo(this.#connections(), message, options);
     this.#relayMessage(undefined, message);
@@ -135,6 +137,7 @@ export class Publisher<Data> {
   }
 
   #sendToChosen(data: Payload | Blob, selector: Selector<Data>, options?: MessageOptions): number {
+    if (options !== undefined) assertMessageOptions(options);
     // A selector that throws must not leave some connections with the message and some without.
     const chosen = new Set<WebSocketConnection<Data>>();
     for (const connection of this.#connections()) {
@@ -205,6 +208,7 @@ export class Publisher<Data> {
    */
   publish(topic: string, data: SendData, options?: PublishOptions<Data>): number {
     assertTopic(topic);
+    if (options !== undefined) assertPublishOptions(options);
     const message = this.#share(toPayload(data, "publish"));
     const taken = this.#sendToSubscribers(topic, message, options);
     this.#relayMessage(topic, message);
@@ -244,4 +248,16 @@ function toBytes(bytes: SendBytes): Uint8Array | Blob {
   const payload = toPayload(bytes, "send");
   if (typeof payload !== "string") return payload;
   throw new OptionError('Cannot send as bytes: it is a "string": use broadcastMessage or sendMessageTo', "ERR_PAYLOAD");
+}
+
+/**
+ * Checks the options of one message to the subscribers of a topic.
+ *
+ * @param options The options.
+ * @throws {OptionError} If one is unknown, or has another value.
+ */
+function assertPublishOptions<Data>(options: PublishOptions<Data>): void {
+  if (typeof options !== "object" || options === null) return assertMessageOptions(options);
+  const { except: _, ...others } = options;
+  assertMessageOptions(others);
 }

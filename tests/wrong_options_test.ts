@@ -295,6 +295,33 @@ describe("options that users of other libraries write, or misspell", () => {
     [{ remoteAdress: {} }, 'did you mean "remoteAddress"?'],
     ["127.0.0.1", "takes options as an object"],
   ], (info) => new WebSocketServer().acceptStream(pipe()[0], info as object));
+  const messages: readonly Row[] = [
+    [() => {}, "not a function"],
+    [true, "not true"],
+    [null, "not null"],
+    [{ binary: true }, "bytes are sent as binary"],
+    [{ slowConsumr: "drop" }, 'did you mean "slowConsumer"?'],
+    [{ slowConsumer: "wait" }, '"slowConsumer" is "wait" instead of "close" or "drop"'],
+  ];
+  table("broadcasts", messages, (options) => new WebSocketServer().broadcastMessage("a", options as object));
+  table(
+    "selected connections",
+    messages,
+    (options) => new WebSocketServer().sendDataTo(new Uint8Array(1), () => true, options as object),
+  );
+  table("publish", messages, (options) => new WebSocketServer().publish("a", "b", options as object));
+
+  it("send", async () => {
+    await using server = new WebSocketServer({ port: 0, hostname: "127.0.0.1" });
+    await server.start();
+    await using client = new WebSocketClient(`ws://127.0.0.1:${server.address!.port}/`);
+    await client.connect();
+    for (const [options, says] of messages) {
+      await assertRejects(async () => await client.send("a", options as object), OptionError, says);
+    }
+    assertEquals([client.send("a"), client.send("a", { slowConsumer: undefined })], ["sent", "sent"]);
+  });
+
   table("the streams of acceptStream", [
     [{}, '"readable" and a "writable"'],
     [null, '"readable" and a "writable"'],
