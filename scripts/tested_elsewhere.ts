@@ -7,6 +7,10 @@ export const TESTED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
     "protocol/collected_request.ts",
     "tests/server/text_reply_test.ts compares it with the runtime's own Request, over a server",
   ],
+  [
+    "server/asked_request.ts",
+    "tests/server/request_signal_test.ts and allow_test.ts: when the signal of a request aborts",
+  ],
   ["server/handler_scope.ts", "tests/server/stop_test.ts: stop() within each handler"],
   ["protocol/extensions.ts", "tests/protocol/handshake_test.ts has its grammar"],
   ["protocol/mask_simd.ts", "tests/protocol/mask_test.ts runs all loops against each other"],

@@ -15,6 +15,7 @@
 
 import type { AcceptHost, AllowDecision } from "./accept_host.ts";
 import type { AdmissionTicket } from "./admission.ts";
+import { AskedRequest } from "./asked_request.ts";
 import { concat, EMPTY } from "../base/bytes.ts";
 import {
   abandonConnection,
@@ -27,9 +28,8 @@ import { HandlerError, HandshakeError, HttpError, TransportError } from "../base
 import { type UpgradeRequest, wantsWebSocket } from "../protocol/handshake.ts";
 import { timeHandler } from "../base/handler_time.ts";
 import { type Head, type HeaderFields, HeadReader, parseRequestLine, type RequestLine } from "../protocol/head.ts";
-import { AbortableRequest, abortRequest, onSignalRead } from "../protocol/abortable_request.ts";
 import { bodyFraming, makeRequest, refusalResponse, textResponse } from "../protocol/http.ts";
-import { answerHandshake, checkHost, type ReceivedRequest, receiveHandshake } from "./received_request.ts";
+import { answerHandshake, checkHost, receiveHandshake } from "./received_request.ts";
 import { RequestBody } from "../protocol/request_body.ts";
 import { RequestMemory } from "./request_memory.ts";
 import { RequestTimer } from "./request_timer.ts";
@@ -61,7 +61,6 @@ const MAX_DROPPED_HEAD = 128 * 1024;
 /** Largest number of bytes read while the program decides: a client should send none before the answer. */
 const MAX_EARLY = 64 * 1024;
 const INTERNAL_ERROR = new TextReply(500, "Internal server error");
-const GONE = "The peer left before it had its answer";
 const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
 
 /** Reads requests from one accepted connection. */
@@ -84,16 +83,13 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   readonly #memory: RequestMemory;
   /** Set if bytes were dropped for lack of memory: no request can follow. */
   #overloaded = false;
-  /** The request that the program is answering, whose signal may abort. */
-  #asked: AbortableRequest | ReceivedRequest | undefined;
+  readonly #asked: AskedRequest = new AskedRequest();
   /** Set while the program makes the response. */
   #awaitsResponse = false;
 
   // The current request and its response
   #body: RequestBody | undefined;
   #expectsContinue = false;
-  /** Set once the program has read the signal of the current request. */
-  #signalRead = false;
   /** Made with the first response. */
   #responses: ResponseWriter | undefined;
   #direct: DirectRequest | undefined;
@@ -160,7 +156,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
       this.#keep(bytes);
       if (this.#direct?.take !== undefined) this.#feedDirect(this.#unread, true);
       else if (this.#body?.pulling) this.#feedUnread();
-      else if (this.#signalRead) this.#watchPeer();
+      else if (this.#asked.watched) this.#watchPeer();
     } else if (this.#state === "lingering") {
       // A client that goes on sending does not wait for the answer.
       this.#remainingDrops -= bytes.length;
@@ -179,7 +175,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     const answers = this.#state === "answering" || (this.#state === "head" && this.#unread.length > 0);
     const left = this.awaitsHandler && this.#host.stopping(this.#connection);
     if (left || !answers) return this.#transport.destroy();
-    this.#abortRequest();
+    this.#asked.abort();
     if (this.#direct?.take !== undefined) this.#failDirect(lostBody("The request ends inside its body"));
     else if (this.#body?.pulling) this.#body.fail(lostBody("The request ends inside its body"));
   }
@@ -189,7 +185,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#timer.cancel();
     const lost = lostBody("The connection was lost inside a request");
     this.#memory.release();
-    this.#abortRequest(error);
+    this.#asked.abort(error);
     this.#body?.fail(lost);
     this.#responses?.lose(lost);
     // An error of the transport itself, not an end by the peer.
@@ -244,7 +240,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#state = "answering";
     this.#timer.cancel();
     this.#ticket.servingPeer();
-    this.#abortRequest(error);
+    this.#asked.abort(error);
     this.#host.error(error, this.#connection);
     this.#finishWith(refusalOf(error));
   }
@@ -253,7 +249,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
 
   #handleUpgrade(line: RequestLine, fields: HeaderFields): void {
     const { upgrade, request } = receiveHandshake(line, fields, this.#host.settings());
-    this.#asked = request;
+    this.#asked.beginHandshake(request);
     setRequest(this.#connection, request);
     this.#state = "deciding";
     const allowed = this.#host.allow(this.#connection, () => this.#state === "deciding");
@@ -270,22 +266,13 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
 
   /** The program wants to know when the peer leaves. */
   readonly #watchPeer = (): void => {
-    this.#signalRead = true;
-    if (this.#peerEnded) this.#abortRequest();
-    else if (this.#asked !== undefined && !this.#overloaded) this.#awaitDecision();
+    if (this.#peerEnded) this.#asked.abort();
+    else if (this.#asked.pending && !this.#overloaded) this.#awaitDecision();
   };
-
-  /** Aborts `request.signal`: the program's answer is not needed any more. */
-  #abortRequest(reason: unknown = new TransportError("ERR_CONNECTION_LOST", GONE)): void {
-    const request = this.#asked;
-    this.#asked = undefined;
-    if (request instanceof AbortableRequest) abortRequest(request, reason);
-    else request?.abort(reason);
-  }
 
   #decide(upgrade: UpgradeRequest, allowed: AllowDecision): void {
     if (this.#state !== "deciding") return dropAnswer(allowed);
-    this.#asked = undefined;
+    this.#asked.end();
     this.#timer.cancel();
     if (allowed !== false && !(allowed instanceof Response)) {
       return this.#upgrade(upgrade, allowed === true ? undefined : allowed);
@@ -323,9 +310,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#expectsContinue = expectsContinue(line, fields);
     const request = makeRequest(line, fields, this.#connection.encrypted, body.stream);
     this.#state = "answering";
-    this.#signalRead = false;
-    onSignalRead(request, this.#watchPeer);
-    this.#asked = request;
+    this.#asked.begin(request, this.#watchPeer);
     this.#answer(request, line, allowsNext(line, fields, this.#requests, this.#host.settings().maxRequests));
   }
 
@@ -347,7 +332,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
       !this.#host.stopping(this.#connection);
     try {
       await this.#writer.send(response, line, keepAlive);
-      this.#asked = undefined;
+      this.#asked.end();
       if (keepAlive) this.#nextRequest();
       else this.#linger();
     } catch (error) {
@@ -519,7 +504,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#timer.cancel();
     if (body.done) return;
     this.#transport.pause();
-    if (this.#signalRead) this.#watchPeer();
+    if (this.#asked.watched) this.#watchPeer();
   }
 
   #feedUnread(): void {
