@@ -76,8 +76,6 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   #remainingDrops = MAX_DROPPED;
   /** Number of plain requests so far. */
   #requests = 0;
-  /** Set while held memory is counted. */
-  #counted = false;
   /** Set if bytes were dropped for lack of memory: no request can follow. */
   #overloaded = false;
   /** Set while the program makes the response. */
@@ -179,7 +177,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#state = "closed";
     this.#timer.cancel();
     const lost = lostBody("The connection was lost inside a request");
-    this.#release();
+    this.#host.bodies.release(this);
     if (this.#handshake !== undefined) {
       this.#abortHandshake(
         error ?? new TransportError("ERR_CONNECTION_LOST", "The peer left before it had its answer"),
@@ -201,8 +199,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
       used = this.#headReader.push(bytes);
     } catch (error) {
       this.#remainingDrops = MAX_DROPPED_HEAD;
-      this.#refuse(error);
-      return;
+      return this.#refuse(error);
     }
     const { head } = this.#headReader;
     if (head === undefined) return;
@@ -289,7 +286,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#state = "upgraded";
     this.#timer.cancel();
     this.#ticket.opened();
-    this.#release();
+    this.#host.bodies.release(this);
     this.#host.opened(this.#connection);
     openConnection(this.#connection, this.#unread, { ended: this.#peerEnded, closed: undefined });
     this.#unread = EMPTY;
@@ -360,7 +357,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#headReader = new HeadReader(this.#host.settings());
     this.#body = undefined;
     // The time that the next request takes begins anew.
-    this.#release();
+    this.#host.bodies.release(this);
     if (this.#unread.length > 0) this.#count();
     this.#ticket.awaitingPeer();
     this.#timer.start();
@@ -373,7 +370,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     if (this.#state !== "head") return;
     const unread = this.#unread;
     this.#unread = EMPTY;
-    this.#release();
+    this.#host.bodies.release(this);
     this.#readHead(unread, true);
     if (this.#state === "head") this.#awaitRequest();
   }
@@ -391,7 +388,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#state = "lingering";
     this.#ticket.awaitingPeer();
     this.#unread = EMPTY;
-    this.#release();
+    this.#host.bodies.release(this);
     this.#body?.fail(lostBody("The request was answered before its body was read"));
     if (this.#peerEnded) return this.#transport.destroy();
     this.#timer.start(this.#host.settings().closeTimeout);
@@ -434,7 +431,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#timer.cancel();
     this.#ticket.servingPeer();
     this.#unread = EMPTY;
-    this.#release();
+    this.#host.bodies.release(this);
     let reply: TextReply | Promise<TextReply>;
     try {
       reply = timeHandler(() => take!(bytes.subarray(0, length)));
@@ -463,7 +460,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   #failDirect(error: HttpError): void {
     this.#direct = undefined;
     this.#unread = EMPTY;
-    this.#release();
+    this.#host.bodies.release(this);
     this.#timer.cancel();
     this.#ticket.servingPeer();
     this.#finishWith(refusalResponse(error));
@@ -532,20 +529,12 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   #count(): void {
     const body = this.#body?.held ?? 0;
     const unread = this.#unread.length === 0 ? 0 : this.#unread.buffer.byteLength;
-    if (body + unread === 0) return this.#release();
-    this.#counted = true;
+    if (body + unread === 0) return this.#host.bodies.release(this);
     // The program holds all of a complete body: dropping it would free nothing.
     this.#host.bodies.update(this, body + unread, unread > 0 || !this.#body!.done);
   }
 
-  #release(): void {
-    if (!this.#counted) return;
-    this.#counted = false;
-    this.#host.bodies.release(this);
-  }
-
   giveUp(): void {
-    this.#counted = false;
     this.#overloaded = true;
     this.#unread = EMPTY;
     this.#transport.pause();
