@@ -278,7 +278,7 @@ export class Sender {
     const opcode = typeof data === "string" ? Opcode.Text : Opcode.Binary;
     const deflater = this.#deflater!;
     const plain = toBytes(data);
-    const deflated = deflater.compress(unshared(plain), true);
+    const deflated = deflater.compress(plain, true);
     // A message that does not get smaller is sent plain, unless that would cost the context.
     const useful = deflated.length < plain.length || (deflater.takeover && this.#fits(this.#wireLength(deflated)));
     const payload = useful ? deflated : plain;
@@ -372,7 +372,7 @@ export class Sender {
     // memory.
     if (!this.hasRoom(data)) return undefined;
     const plain = toBytes(data);
-    const payload = deflate ? this.#deflater!.compress(unshared(plain), final) : plain;
+    const payload = deflate ? this.#deflater!.compress(plain, final) : plain;
     if (deflate) this.#countDeflated(plain.length, payload.length);
     if (final) this.#meter.messagesSent++;
     this.#queue.appendFrame(firstOctet(opcode, final, first && deflate ? ReservedBit.Rsv1 : 0), payload);
@@ -527,11 +527,6 @@ export class Sender {
     const message = "The connection was lost before all bytes were sent";
     this.#loss ??= new TransportError("ERR_CONNECTION_LOST", message, { cause });
   }
-}
-
-/** Copies memory that other threads may change: zlib refuses it. */
-function unshared(bytes: Uint8Array): Uint8Array {
-  return bytes.buffer instanceof ArrayBuffer ? bytes : bytes.slice();
 }
 
 function toBytes(data: Payload): Uint8Array {
