@@ -8,8 +8,13 @@
 import { AbortableRequest, type PlatformMembers } from "./abortable_request.ts";
 import { concatAll } from "../base/bytes.ts";
 
-/** The part of a stream's reader that is used here: runtimes declare readers with further members. */
-export type PieceReader = Pick<ReadableStreamDefaultReader<Uint8Array>, "read" | "cancel">;
+/** The part of a stream's reader that is used here: runtimes declare readers and their results in different ways. */
+export interface PieceReader {
+  /** Reads the next piece; `done` without one at the end. */
+  read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array | undefined }>;
+  /** Gives the stream up. */
+  cancel(reason?: unknown): Promise<void>;
+}
 
 /** Takes a piece of a body on its way. */
 export type PieceTaker = (piece: Uint8Array) => void;

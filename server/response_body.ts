@@ -63,8 +63,9 @@ export class ResponseBody {
       // A piece too many stays for later: it shows that the body goes on.
       if (done || length >= MAX_AHEAD || pieces.length === MAX_PIECES) break;
       this.#next = undefined;
-      pieces.push(asBytes(value));
-      length += value.length;
+      const piece = asBytes(value);
+      pieces.push(piece);
+      length += piece.length;
     }
     this.#ahead = pieces.length === 1 ? pieces[0]! : concatAll(pieces);
   }

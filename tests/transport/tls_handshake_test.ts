@@ -325,7 +325,7 @@ async function copy(from: RawSocket, to: RawSocket): Promise<void> {
 
 describe("a plain probe that connects and closes", () => {
   it("is neither warned of nor reported", async () => {
-    const { server, records, errors } = await start({ useSSL: false });
+    const { server, records, errors } = await start({ useSSL: false, certificateFile: "", certificateKeyFile: "" });
     const gone = defer<void>();
     server.onDisconnect = () => gone.resolve();
     const socket = await RawSocket.connect(server.address!.port);

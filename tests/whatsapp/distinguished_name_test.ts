@@ -163,7 +163,7 @@ describe("clientCertificateForm", () => {
     assertThrows(() => new WhatsAppServer({ clientCertificateForm: form }), OptionError, "clientCertificateForm");
     const server = new WhatsAppServer();
     assertEquals(server.clientCertificateForm, "rfc4514");
-    assertThrows(() => server.clientCertificateForm = form, OptionError, "rfc4514, slashes, commonName");
+    assertThrows(() => server.clientCertificateForm = form, OptionError, '"rfc4514" or "slashes" or "commonName"');
     server.clientCertificateForm = "slashes";
     assertEquals(server.clientCertificateForm, "slashes");
   });
