@@ -115,10 +115,10 @@ export const SERVER_HANDLERS: HandlersTable<ServerHandlers> = {
 
 /** Names that other libraries use, and the handlers or settings of this one. */
 export const SERVER_NAMES: Readonly<Record<string, string>> = {
-  onopen: "onHandshakeResponseSent",
-  onconnection: "onHandshakeResponseSent",
+  onopen: "onOpen",
+  onconnection: "onOpen",
   onmessage: "onMessageReceived",
-  onclose: "onDisconnect",
+  onclose: "onEnd",
   onerror: "onError",
   onrequest: "onCommandGet",
   host: "hostname",

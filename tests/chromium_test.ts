@@ -80,7 +80,8 @@ describePeer("Chromium", ["Chromium", "deno bundle"], (command) => {
     const script = await bundleScript(fileURLToPath(new URL("../browser.ts", import.meta.url)));
     assert(!/node:|\bDeno\b|\bBun\b/.test(script));
     const size = gzipSync(script, { level: 9 }).length;
-    assert(size < 28 * 1024, `${size} bytes minified and gzipped: what has come in?`);
+    // 4 KiB of it are checks of options and remedies for names of other libraries.
+    assert(size < 31 * 1024, `${size} bytes minified and gzipped: what has come in?`);
     const { server, agreed } = await startSite({ "browser.js": script }, { compression: true });
     const url = `http://127.0.0.1:${server.address!.port}/`;
     await withChromium(command, async (browser) => {
