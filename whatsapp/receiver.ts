@@ -109,11 +109,18 @@ export class WhatsAppReceiver extends WebSocketClient implements WhatsAppReceive
   onNotification?(record: WhatsAppOtherRecord): unknown;
   readonly #awaited = new AwaitedHandlers<WhatsAppReceiver>(() => this.#release());
 
-  static {
-    defineHandlers(this.prototype, RECEIVER_HANDLERS);
+  /** `true` once the class has its handlers. */
+  static #prepared = false;
+
+  /** Not in a static block: bundlers could not leave the class out of a page that has no receiver. */
+  static #prepare(): void {
+    if (WhatsAppReceiver.#prepared) return;
+    WhatsAppReceiver.#prepared = true;
+    const { prototype } = WhatsAppReceiver;
+    defineHandlers(prototype, RECEIVER_HANDLERS);
     const awaited = ["onWhatsAppMessageReceived", "onStatusReceived", "onNotification"] as const;
-    defineAwaitedHandlers<WhatsAppReceiver>(this.prototype, awaited, (receiver) => receiver.#awaited);
-    refuseUnknownNames(this.prototype, "WhatsAppReceiver", {});
+    defineAwaitedHandlers<WhatsAppReceiver>(prototype, awaited, (receiver) => receiver.#awaited);
+    refuseUnknownNames(prototype, "WhatsAppReceiver", {});
   }
 
   // Secrets: not shown when a receiver is printed, or made JSON of
@@ -149,6 +156,7 @@ export class WhatsAppReceiver extends WebSocketClient implements WhatsAppReceive
    * @throws {OptionError} If the URL is not valid, a setting is out of range, or a handler is not a function.
    */
   constructor(urlOrOptions: string | URL | WhatsAppReceiverOptions = {}, more: WhatsAppReceiverOptions = {}) {
+    WhatsAppReceiver.#prepare();
     const { url, options } = clientArguments(urlOrOptions, more);
     const inherited = clientOptionsOf(options);
     super(url ?? inherited, url === undefined ? undefined : inherited);

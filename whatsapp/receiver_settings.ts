@@ -151,7 +151,6 @@ export interface DeduplicationSetting {
 }
 
 const OWN_TABLES = [RECEIVER_SETTINGS, RECEIVER_HANDLERS];
-const OWN_OPTIONS = new OptionNames("WhatsAppReceiver", { tables: OWN_TABLES });
 /** Options of a receiver that are not those of a client; the compiler finds one that no table has. */
 const NONE: OptionTable<
   Omit<
@@ -159,20 +158,33 @@ const NONE: OptionTable<
     keyof WebSocketClientOptions | keyof ReceiverSettings | keyof DeduplicationSetting | keyof WhatsAppReceiverHandlers
   >
 > = {};
-const OPTIONS = new OptionNames("WhatsAppReceiver", {
-  tables: [...OWN_TABLES, ...CLIENT_OPTION_TABLES, NONE],
-  hints: {
-    ...CLIENT_HINTS,
-    since: 'use "after"',
-    from: 'use "after"',
-    position: 'use "after"',
-    verifyToken: 'use "receiverToken": Meta shows "verifyToken" to the server',
-    onRawMessage: "it is a handler of WhatsAppServer; a receiver has onMessageReceived for raw texts",
-    onStatus: 'use "onStatusReceived"',
-    onWhatsAppMessage: 'use "onWhatsAppMessageReceived"',
-  },
-  example: exampleOf,
-});
+/** Names of options: of a receiver, and of it and its client. */
+interface Names {
+  readonly own: OptionNames;
+  readonly all: OptionNames;
+}
+
+/** Made with the first receiver, so that a page without one need not have this. */
+let names: Names | undefined;
+
+function makeNames(): Names {
+  const own = new OptionNames("WhatsAppReceiver", { tables: OWN_TABLES });
+  const all = new OptionNames("WhatsAppReceiver", {
+    tables: [...OWN_TABLES, ...CLIENT_OPTION_TABLES, NONE],
+    hints: {
+      ...CLIENT_HINTS,
+      since: 'use "after"',
+      from: 'use "after"',
+      position: 'use "after"',
+      verifyToken: 'use "receiverToken": Meta shows "verifyToken" to the server',
+      onRawMessage: "it is a handler of WhatsAppServer; a receiver has onMessageReceived for raw texts",
+      onStatus: 'use "onStatusReceived"',
+      onWhatsAppMessage: 'use "onWhatsAppMessageReceived"',
+    },
+    example: exampleOf,
+  });
+  return { own, all };
+}
 
 /**
  * Checks the options of a `WhatsAppReceiver`, and picks those of the `WebSocketClient` that it is.
@@ -182,12 +194,13 @@ const OPTIONS = new OptionNames("WhatsAppReceiver", {
  * @throws {OptionError} If one is unknown or no function.
  */
 export function clientOptionsOf(options: WhatsAppReceiverOptions): WebSocketClientOptions {
-  OPTIONS.assert(options);
+  const { own, all } = names ??= makeNames();
+  all.assert(options);
   assertHandlers(options, RECEIVER_HANDLERS);
   checkValue(RECEIVER_SETTINGS, "deduplicate", options.deduplicate ?? true);
   const { useSSL, protocols } = options;
   const preferred = protocols ?? DEFAULT_PROTOCOLS;
-  return { ...OWN_OPTIONS.without(options), useSSL: useSSL ?? true, protocols: preferred };
+  return { ...own.without(options), useSSL: useSSL ?? true, protocols: preferred };
 }
 
 /**
@@ -204,7 +217,7 @@ export function assertReceiverSettings(settings: ReceiverSettings): void {
 }
 
 const POSITION_NAMES: OptionTable<InboxPosition> = { journal: true, after: true };
-const POSITION = new OptionNames('The setting "after"', { tables: [POSITION_NAMES] });
+const POSITION = /* @__PURE__ */ new OptionNames('The setting "after"', { tables: [POSITION_NAMES] });
 
 function assertStart(start: unknown): void {
   if (typeof start !== "object") return assertNumber("after", start);
