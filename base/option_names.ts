@@ -82,10 +82,10 @@ export class OptionNames {
     const current = [...this.#known].filter((known) => !this.#former.has(known));
     const listed = current.filter((known) => isHandlerName(known) === handler);
     const known = listed.length > 0 ? listed : current;
-    const end = similar.endsWith("?") ? " " : similar === "" ? ": " : ". ";
     const kind = handler && listed.length > 0 ? "handlers" : "names";
+    const list = similar === "" ? `: ${kind} are` : `${similar.endsWith("?") ? "" : "."} The ${kind} are`;
     return new OptionError(
-      `${this.#owner} has no option ${quote(name)}${similar}${end}${kind} are ${known.sort().join(", ")}`,
+      `${this.#owner} has no option ${quote(name)}${similar}${list} ${known.sort().join(", ")}`,
     );
   }
 

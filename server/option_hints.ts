@@ -9,7 +9,8 @@ import { CONNECTION_HINTS } from "../connection/option_hints.ts";
 
 const HTTP = 'use "onCommandGet", which answers plain HTTP requests';
 const BACKLOG = "leave it out: the system decides about it";
-const OPENED = 'use "onHandshakeResponseSent", which is called after the handshake';
+const OPENED = 'use "onOpen", which is called after the handshake';
+const ENDED = 'use "onEnd", or "onClose" for the close frame';
 const LISTENING = 'wait for start(), then read "address"';
 const ALLOW = 'use "onAllow"';
 const CERTIFICATE = 'use "certificateFile" with "useSSL"';
@@ -61,6 +62,8 @@ export const SERVER_HINTS: OptionHints = {
   onUpgrade: ALLOW,
   upgrade: ALLOW,
   open: OPENED,
+  close: ENDED,
+  onclose: ENDED,
   onopen: OPENED,
   connection: OPENED,
   onconnection: OPENED,

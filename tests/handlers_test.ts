@@ -417,9 +417,9 @@ describe("Properties that a class does not have", () => {
   const cases: [string, Record<string, string>][] = [
     ["onmessage", { "": "onMessageReceived" }],
     ["onMesageReceived", { "": "onMessageReceived" }],
-    ["onclose", { "": "onDisconnect" }],
+    ["onclose", { Server: "onEnd", "": "onDisconnect" }],
     ["onerror", { "": "onError" }],
-    ["onopen", { Server: "onHandshakeResponseSent", Client: "onConnect", Receiver: "onConnect" }],
+    ["onopen", { Server: "onOpen", Client: "onConnect", Receiver: "onConnect" }],
     ["host", { "": "hostname" }],
     ["orgins", { Server: "origins" }],
     ["maxMessagesize", { "": "maxMessageSize" }],
