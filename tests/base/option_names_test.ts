@@ -22,17 +22,17 @@ describe("OptionNames", () => {
   });
 
   it("refuses another name, with the nearest one and all that are known", () => {
-    assertEquals(refusal({ sise: 1 }), 'Thing has no option "sise"; did you mean "size"? names are colour, size');
+    assertEquals(refusal({ sise: 1 }), 'Thing has no option "sise"; did you mean "size"? The names are colour, size');
     assertEquals(refusal({ size: 1, other: 1 }), 'Thing has no option "other": names are colour, size');
-    assertEquals(refusal({ onend: 1 }), 'Thing has no option "onend"; did you mean "onEnd"? names are colour, size');
+    assertEquals(refusal({ onend: 1 }), 'Thing has no option "onend"; did you mean "onEnd"? The names are colour, size');
     assertEquals(
       refusal({ onEmd: 1 }),
-      'Thing has no option "onEmd"; did you mean "onEnd"? handlers are onBegin, onEnd',
+      'Thing has no option "onEmd"; did you mean "onEnd"? The handlers are onBegin, onEnd',
     );
   });
 
   it("gives the remedy for a name of another library", () => {
-    assertEquals(refusal({ length: 1 }), 'Thing has no option "length"; use "size". names are colour, size');
+    assertEquals(refusal({ length: 1 }), 'Thing has no option "length"; use "size". The names are colour, size');
   });
 
   it("refuses names that all objects inherit, and those that are undefined", () => {
