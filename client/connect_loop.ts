@@ -140,7 +140,7 @@ export class ConnectLoop implements RunOwner {
     return joined;
   }
 
-  /** What waits for a connection now waits in vain; what begins from now on is for the next run. */
+  /** Waiters for a connection wait in vain now; what begins from now on is for the next run. */
   #replace(): void {
     this.#owner.dropWaiting(undefined);
     this.#parts.extension.replaced?.();

@@ -90,13 +90,13 @@ export interface ReconnectFields extends Complete<Omit<ReconnectOptions, "should
 
 /** {@linkcode ReconnectOptions} with nothing left out. */
 export interface ReconnectSettings extends ReconnectFields {
-  /** Those of `terminalCodes` that count when the client has closed the connection, without an answer. */
+  /** Codes of `terminalCodes` that count when the client has closed the connection, without an answer. */
   ownTerminalCodes: readonly number[];
 }
 
 /** Close codes after which another attempt would fail in the same way, or is not wanted. */
 export const TERMINAL_CODES: readonly number[] = [1000, 1002, 1003, 1005, 1007, 1008, 1009, 1010];
-/** Those by which the client itself tells the server that its bytes are broken: the next ones may not be. */
+/** Codes by which the client itself tells the server that its bytes are broken: the next ones may not be. */
 const BROKEN_BYTES: readonly number[] = [1002, 1007];
 
 /** The fields of `reconnect`. */

@@ -1,4 +1,4 @@
-/** What becomes of each kind of `Response`: its length, its head, and the next response on the same connection. */
+/** Fate of each kind of `Response`: its length, its head, and the next response on the same connection. */
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
@@ -185,7 +185,7 @@ class Answering implements AsyncDisposable {
   }
 }
 
-/** What must not differ from the server of the runtime. */
+/** Parts that must not differ from the server of the runtime. */
 function essence({ status, headers, body }: ReadResponse): unknown[] {
   const type = headers.get("content-type") ?? "";
   // Each form has a boundary of its own.

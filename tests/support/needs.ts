@@ -116,7 +116,7 @@ function findBundler(): Found {
 }
 
 const PYTHONS = [["python3"], ["/usr/bin/python3"]];
-/** What a project of `bun init` has, and the last compiler that was written in TypeScript. */
+/** Packages of a project of `bun init`, and the last compiler that was written in TypeScript. */
 const TYPES = ["typescript@7.0.2", "typescript5@npm:typescript@5.9.3", "@types/bun@1.4.5"];
 const FROM_NPM = "fetched by the tests when registry.npmjs.org can be reached";
 

@@ -11,7 +11,7 @@ export interface ReadResponse {
   statusText: string;
   headers: Headers;
   body: Uint8Array;
-  /** How its body is delimited. */
+  /** Way in which its body is delimited. */
   framing: "none" | "length" | "chunked" | "close";
 }
 
