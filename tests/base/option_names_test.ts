@@ -24,7 +24,10 @@ describe("OptionNames", () => {
   it("refuses another name, with the nearest one and all that are known", () => {
     assertEquals(refusal({ sise: 1 }), 'Thing has no option "sise"; did you mean "size"? The names are colour, size');
     assertEquals(refusal({ size: 1, other: 1 }), 'Thing has no option "other": names are colour, size');
-    assertEquals(refusal({ onend: 1 }), 'Thing has no option "onend"; did you mean "onEnd"? The names are colour, size');
+    assertEquals(
+      refusal({ onend: 1 }),
+      'Thing has no option "onend"; did you mean "onEnd"? The names are colour, size',
+    );
     assertEquals(
       refusal({ onEmd: 1 }),
       'Thing has no option "onEmd"; did you mean "onEnd"? The handlers are onBegin, onEnd',
