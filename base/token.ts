@@ -64,3 +64,17 @@ export function isFieldValue(text: string): boolean {
   }
   return true;
 }
+
+/**
+ * Tells whether a text may be written into a head as it is (RFC 9110 §5.5): `Headers` lets more pass.
+ *
+ * @param text The text.
+ * @returns `true` if it has no controls but tabs, and nothing that is not Latin-1.
+ */
+export function isFieldContent(text: string): boolean {
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if ((code < 0x20 && code !== 0x09) || code === 0x7f || code > 0xff) return false;
+  }
+  return true;
+}

@@ -200,9 +200,11 @@ export class BrowserDelivery {
   /** A handler is done: goes on. */
   #proceed(): void {
     if (this.#held !== undefined) return this.#handHeld();
-    if (!this.#batchCut) return this.#deliver();
+    const cut = this.#batchCut;
     this.#batchCut = false;
-    this.deliverBatch();
+    // The program may have chosen another delivery since.
+    if (cut && this.#mode === "batched") this.deliverBatch();
+    else this.#deliver();
   }
 
   /** Blocks delivery, but never in the closing handshake. */
@@ -283,7 +285,7 @@ export class BrowserDelivery {
     this.#delivering = false;
     if (wanted() && !failed) return;
     this.#held = undefined;
-    if (this.#mode === "immediate") this.unblock();
+    if (this.#mode === "immediate" || this.#endStep !== undefined) this.unblock();
     else if (this.#owner.ended) this.finishIfOver();
   }
 

@@ -171,17 +171,29 @@ export class DeliveryControl<Connection> implements MessageHandler {
   /** Decides about a message that was not held back: the reading does not stop behind our close frame, or in steps. */
   #mayHand(): boolean {
     if (this.#closing.closeSent && this.#reader.delivery !== "step") this.#drops = true;
+    if (!this.#drops && this.#waiting !== undefined) this.#handAll(this.#waiting);
     return !this.#drops;
+  }
+
+  /** A step goes on in spite of pending handlers: older messages come first. */
+  #handAll(queue: MessageQueue): void {
+    while (!queue.empty) {
+      const data = queue.shift()!;
+      const result = this.#handler.message(this.#connection, data);
+      if (result !== undefined) this.#handed(result, data);
+    }
+    this.#waiting = undefined;
   }
 
   /** A handler is done: goes on, unless others or a full queue hold the reading up. */
   #proceed(): void {
     if (this.#waiting !== undefined) return this.#handWaiting();
     if (this.full) return;
-    if (this.#batchCut) {
-      this.#batchCut = false;
-      this.#reader.deliverBatch();
-    } else this.#reader.unblockImmediate();
+    const cut = this.#batchCut;
+    this.#batchCut = false;
+    // The program may have chosen another delivery since.
+    if (cut && this.#reader.delivery === "batched") this.#reader.deliverBatch();
+    else this.#reader.unblockImmediate();
   }
 
   /**
@@ -192,7 +204,15 @@ export class DeliveryControl<Connection> implements MessageHandler {
   waitsForHandlers(): boolean {
     // The transport may have cancelled what was deferred.
     this.#slots.resume();
+    // What waits for the next batch is the last one, and has the slots that are free.
+    while (!this.#holds && this.#mayBatch) this.#reader.deliverBatch();
+    // No batch is worth waiting for any more.
+    this.#batchCut = true;
     return this.#holds && (this.#waiting !== undefined || !this.#reader.empty);
+  }
+
+  get #mayBatch(): boolean {
+    return this.#reader.delivery === "batched" && !this.#reader.empty && this.#closing.phase === "open";
   }
 
   /** Counts a message or control frame: within a parse, so that an error thrown here fails the connection. */

@@ -32,8 +32,6 @@ export interface PendingSender {
 export interface PendingClosing {
   /** Clock and time limit. */
   readonly settings: { readonly clock: Clock; readonly closeTimeout: number };
-  /** Resolves at the end of the connection. */
-  readonly closed: Promise<unknown>;
   /** Starts the closing handshake. */
   close(code?: number, reason?: string): void;
   /** Ends the connection with an error. */
@@ -76,7 +74,11 @@ export class PendingSends {
     this.#done = done;
     this.#fragmented = sender.fragmented;
     this.#finished.promise.catch(() => {});
-    closing.closed.then(() => this.#drop(true));
+  }
+
+  /** The connection has ended: drops the messages, also those whose `Blob` is never read. */
+  lose(): void {
+    this.#drop(true);
   }
 
   /** Bytes that wait. */

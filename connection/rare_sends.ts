@@ -14,14 +14,22 @@ import { encodeClosePayload, type Payload, toPayload } from "../protocol/payload
 import type { Sender } from "./sender.ts";
 import type { SharedMessage } from "./shared_message.ts";
 
+/** Ends the connection, and tells of its end: its `Closing`. */
+export interface RareClosing extends PendingClosing {
+  /** Resolves at the end of the connection. */
+  readonly closed: Promise<unknown>;
+}
+
 /** The rare sends of one connection. A result of `undefined` stands for a message beyond `maxBufferedAmount`. */
 export class RareSends {
   readonly #sender: Sender;
-  readonly #closing: PendingClosing;
+  readonly #closing: RareClosing;
   /** Form of binary messages of the program, if the subprotocol has others too. */
   form: BinaryForm | undefined;
   /** While a `Blob` is read. */
   #pending: PendingSends | undefined;
+  /** `true` from the first `Blob` on. */
+  #watchesEnd = false;
 
   /**
    * Makes one with which nothing waits.
@@ -29,7 +37,7 @@ export class RareSends {
    * @param sender Sends.
    * @param closing Ends the connection.
    */
-  constructor(sender: Sender, closing: PendingClosing) {
+  constructor(sender: Sender, closing: RareClosing) {
     this.#sender = sender;
     this.#closing = closing;
   }
@@ -143,9 +151,17 @@ export class RareSends {
 
   #sendLater(message: PendingMessage): SendResult | undefined {
     if (!this.#sender.hasRoomBehind(this.size, pendingSize(message))) return undefined;
+    this.#watchEnd();
     this.#pending ??= new PendingSends(this.#sender, this.#closing, () => this.#pending = undefined);
     this.#pending.add(message);
     return this.#sender.bufferedAmount + this.size > this.#sender.highWaterMark ? "backpressure" : "sent";
+  }
+
+  /** Once for all that will ever wait: a promise keeps each callback until it is settled. */
+  #watchEnd(): void {
+    if (this.#watchesEnd) return;
+    this.#watchesEnd = true;
+    this.#closing.closed.then(() => this.#pending?.lose());
   }
 
   /**

@@ -16,6 +16,9 @@ const MAX_OUTPUT = 256 * 1024;
 const GZIP_MAGIC = [0x1f, 0x8b, 0x08];
 const ZSTD_MAGIC = [0x28, 0xb5, 0x2f, 0xfd];
 
+/** Codings that a body shows; others, such as `identity`, are believed. */
+const KNOWN: ReadonlySet<string> = new Set(["gzip", "x-gzip", "zstd", "deflate", "br"]);
+
 /** The start of a body. */
 export interface BodyStart {
   /** Its first bytes. */
@@ -27,6 +30,21 @@ export interface BodyStart {
 }
 
 /**
+ * Tells whether the start of a body is needed to know if it has a coding.
+ *
+ * @param contentEncoding The value of `content-encoding`.
+ * @returns `false` for codings unknown here, which no body shows.
+ */
+export function isKnownCoding(contentEncoding: string): boolean {
+  return KNOWN.has(outermost(contentEncoding));
+}
+
+/** The last coding is the outermost one. */
+function outermost(contentEncoding: string): string {
+  return contentEncoding.slice(contentEncoding.lastIndexOf(",") + 1).trim().toLowerCase();
+}
+
+/**
  * Compares the start of a body with a coding.
  *
  * @param contentEncoding The value of `content-encoding`.
@@ -34,8 +52,7 @@ export interface BodyStart {
  * @returns `false` if the body is not in that coding, or not any more; `true` for codings unknown here.
  */
 export function hasCoding(contentEncoding: string, start: BodyStart): boolean {
-  // The last coding is the outermost one.
-  const coding = contentEncoding.slice(contentEncoding.lastIndexOf(",") + 1).trim().toLowerCase();
+  const coding = outermost(contentEncoding);
   const bytes = start.bytes.subarray(0, MAX_TRIED);
   if (coding === "gzip" || coding === "x-gzip") return startsWith(bytes, GZIP_MAGIC);
   if (coding === "zstd") return startsWith(bytes, ZSTD_MAGIC);

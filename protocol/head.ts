@@ -10,7 +10,7 @@ import { HandshakeError } from "../base/errors.ts";
 import { joinCookies } from "./cookie.ts";
 import { quote } from "../base/error_text.ts";
 import { assertClientByte, assertClientLine } from "./peer_protocol.ts";
-import { isToken, isTokenCode, isVisibleAscii } from "../base/token.ts";
+import { isFieldContent, isToken, isTokenCode, isVisibleAscii } from "../base/token.ts";
 import { decodeAscii } from "./utf8.ts";
 
 /** Limits of a head. `0` turns one off. */
@@ -408,13 +408,13 @@ function isStatus(digits: string): boolean {
  */
 export function encodeHead(startLine: string, fields: Iterable<readonly [string, string]>): Uint8Array {
   // The target may hold credentials.
-  if (!isFieldValue(startLine)) {
+  if (!isFieldContent(startLine)) {
     throw new HandshakeError("ERR_HEAD_SYNTAX", "The start line has a character that is not allowed");
   }
   let text = startLine + "\r\n";
   for (const [name, value] of fields) {
     if (!isToken(name)) throw new HandshakeError("ERR_HEAD_SYNTAX", `The header name ${quote(name)} is not valid`);
-    if (!isFieldValue(value)) {
+    if (!isFieldContent(value)) {
       throw new HandshakeError(
         "ERR_HEAD_SYNTAX",
         `The value of the header ${quote(name)} has a character that is not allowed`,
@@ -426,12 +426,4 @@ export function encodeHead(startLine: string, fields: Iterable<readonly [string,
   const bytes = new Uint8Array(text.length);
   for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
   return bytes;
-}
-
-function isFieldValue(value: string): boolean {
-  for (let at = 0; at < value.length; at++) {
-    const code = value.charCodeAt(at);
-    if ((code < SPACE && code !== TAB) || code === 0x7f || code > 0xff) return false;
-  }
-  return true;
 }

@@ -8,7 +8,7 @@ import type { AcceptSettings } from "./accept_host.ts";
 import { concat, EMPTY } from "../base/bytes.ts";
 import { HttpError } from "../base/errors.ts";
 import type { RequestLine } from "../protocol/head.ts";
-import { hasCoding } from "../protocol/content_coding.ts";
+import { hasCoding, isKnownCoding } from "../protocol/content_coding.ts";
 import { encodeChunk, planResponse, type ResponsePlan } from "../protocol/http.ts";
 import { ResponseBody } from "./response_body.ts";
 import type { Transport } from "../transport/transport.ts";
@@ -63,7 +63,8 @@ export class ResponseWriter {
   ): Promise<void> {
     this.#begun = false;
     // Before the body: Bun forgets the type of a Blob or a form once its body is touched.
-    const coding = response.headers.get("content-encoding");
+    const named = response.headers.get("content-encoding");
+    const coding = named !== null && isKnownCoding(named) ? named : null;
     const body = response.body === null ? undefined : new ResponseBody(response.body);
     this.#body = body;
     try {

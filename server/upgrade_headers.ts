@@ -5,7 +5,7 @@
  */
 
 import { quote } from "../base/error_text.ts";
-import { isFieldValue, isToken } from "../base/token.ts";
+import { isFieldContent, isToken } from "../base/token.ts";
 
 /** Answer of `onAllow` that opens the WebSocket, with header fields of the program. */
 export interface AllowWithHeaders {
@@ -78,7 +78,7 @@ function assertField(name: unknown, value: unknown): void {
       `it returned { headers } with ${typeof value} as the value of ${quote(name)}: several values are several pairs`,
     );
   }
-  if (!isFieldValue(value)) {
+  if (!isFieldContent(value)) {
     throw new TypeError(
       `it returned { headers }, in which the value of ${quote(name)} has a character that is not allowed`,
     );

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { isFieldValue, isToken, isVisibleAscii } from "../../base/token.ts";
+import { isFieldContent, isFieldValue, isToken, isVisibleAscii } from "../../base/token.ts";
 
 describe("isToken", () => {
   it("is RFC 9110 §5.6.2", () => {
@@ -55,6 +55,17 @@ describe("isFieldValue", () => {
         taken = false;
       }
       assertEquals(isFieldValue(text), taken, JSON.stringify(text));
+    }
+  });
+});
+
+describe("isFieldContent", () => {
+  it("refuses controls at the ends too", () => {
+    for (const text of ["", " a b\t", "ÿ", "a\tb", "\x80"]) {
+      assertEquals(isFieldContent(text), true, JSON.stringify(text));
+    }
+    for (const text of ["a\n", "\r\na", "a\0", "\x0ba", "\x01", "\x7f", "\u2028a", "Ā"]) {
+      assertEquals(isFieldContent(text), false, JSON.stringify(text));
     }
   });
 });

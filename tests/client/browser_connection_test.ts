@@ -814,6 +814,28 @@ describe("concurrency in a page", () => {
     assertEquals(log.events, ["one", "two"]);
   });
 
+  it("goes on with a batch that was cut when messages come as events since", async () => {
+    const { socket, connection, log, finish } = makeHeld({ concurrency: 1 }, { delivery: "batched" });
+    socket.receive("one", "two");
+    connection.deliverBatch();
+    connection.setDelivery("immediate");
+    assertEquals(log.events, ["one"]);
+    await finish();
+    assertEquals(log.events, ["one", "two"]);
+  });
+
+  it("lets a step wait for messages that waited for a handler", async () => {
+    const { socket, connection, log, finish } = makeHeld({ concurrency: 1 }, { waitForHandler: true });
+    socket.receive("one", "two");
+    connection.releaseMessages();
+    connection.setDelivery("step");
+    socket.receive("three", "four");
+    const step = connection.step(0);
+    assertEquals(log.events, ["one"]);
+    await finish();
+    assertEquals([await step, log.events], ["message", ["one", "two", "three"]]);
+  });
+
   it("counts messages that waited for a handler", async () => {
     for (const ends of [false, true]) {
       const { socket, connection, log, finish } = makeHeld({ concurrency: 1 }, { waitForHandler: true });

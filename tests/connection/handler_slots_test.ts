@@ -4,10 +4,10 @@ import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { HandlerSlots, noHandlerFor } from "../../connection/handler_slots.ts";
 import { deliverBatch, releaseMessages, setDelivery, stepConnection } from "../../connection/connection.ts";
-import type { ConnectionOptions } from "../../connection/options.ts";
+import type { ConnectionOptions, ConnectionStart } from "../../connection/options.ts";
 import { Opcode } from "../../protocol/frame_header.ts";
 import { concat } from "../../base/bytes.ts";
-import { decodeAll, openRig, type Rig, settle } from "../support/support.ts";
+import { decodeAll, openRig, Random, type Rig, settle } from "../support/support.ts";
 
 /** A connection whose handlers are pending until the test settles them, in any order. */
 interface Held extends Rig {
@@ -21,8 +21,8 @@ interface Held extends Rig {
   texts(...texts: string[]): void;
 }
 
-function openHeld(options: ConnectionOptions): Held {
-  const rig = openRig("server", options);
+function openHeld(options: ConnectionOptions, start: ConnectionStart = {}): Held {
+  const rig = openRig("server", options, undefined, start);
   const pending = new Map<string, PromiseWithResolvers<void>>();
   let most = 0;
   rig.recorder.onMessage = (data) => {
@@ -239,6 +239,73 @@ describe("concurrency", () => {
     assertEquals(recorder.messages.length, 4);
     deliverBatch(connection);
     assertEquals(recorder.messages.length, 5);
+  });
+
+  it("goes on with a batch that was cut when messages come as events since", async () => {
+    const { texts, connection, recorder, finish } = openHeld({ concurrency: 1 });
+    setDelivery(connection, "batched");
+    texts("a", "b", "c");
+    deliverBatch(connection);
+    setDelivery(connection, "immediate");
+    assertEquals(recorder.messages, ["a"]);
+    await finish("a");
+    assertEquals(recorder.messages, ["a", "b"]);
+    await finish("b");
+    assertEquals(recorder.messages, ["a", "b", "c"]);
+  });
+
+  for (const changes of [false, true]) {
+    it(`holds for the last batch, which the end of TCP delivers${changes ? ", cut by its handlers too" : ""}`, async () => {
+      const { texts, connection, transport, recorder, pending, finish, most } = openHeld({ concurrency: 1 });
+      setDelivery(connection, "batched");
+      const { onMessage } = recorder;
+      recorder.onMessage = (...args) => {
+        if (changes) setDelivery(connection, "batched");
+        return args[0] === "a" ? undefined : onMessage!(...args);
+      };
+      texts("a", "b", "c", "d");
+      transport.handler.close(undefined);
+      for (const text of ["b", "c", "d"]) {
+        assertEquals([...pending.keys()], [text]);
+        await finish(text);
+      }
+      assertEquals([recorder.messages, most()], [["a", "b", "c", "d"], 1]);
+      assertEquals(recorder.events.at(-1), "disconnect");
+    });
+  }
+
+  it("gives messages that waited for a handler before those that steps fetch", async () => {
+    const rig = openHeld({ concurrency: 1 }, { waitForHandler: true });
+    rig.texts("a", "b", "c");
+    releaseMessages(rig.connection);
+    setDelivery(rig.connection, "step");
+    rig.texts("d", "e");
+    assertEquals(rig.recorder.messages, ["a"]);
+    assertEquals(await stepConnection(rig.connection, 0), "message");
+    assertEquals(await stepConnection(rig.connection, 0), "message");
+    assertEquals(rig.recorder.messages, ["a", "b", "c", "d", "e"]);
+  });
+
+  it("keeps order and number whatever the program does between", async () => {
+    for (let seed = 1; seed <= 300; seed++) {
+      const random = new Random(seed);
+      const concurrency = 1 + random.int(3);
+      const { texts, connection, recorder, pending, most, finish, transport } = openHeld({ concurrency });
+      let sent = 0;
+      for (let act = 0; act < 30; act++) {
+        const kind = random.int(5);
+        if (kind === 0) texts(...Array.from({ length: 1 + random.int(6) }, () => `${seed} ${sent++}`));
+        else if (kind === 1) setDelivery(connection, random.pick(["immediate", "batched"] as const));
+        else if (kind === 2) deliverBatch(connection);
+        else if (pending.size > 0) await finish(random.pick([...pending.keys()]));
+      }
+      if (seed % 2 === 0) transport.handler.close(undefined);
+      else setDelivery(connection, "immediate");
+      while (pending.size > 0) await finish(random.pick([...pending.keys()]));
+      const expected = Array.from({ length: sent }, (_, index) => `${seed} ${index}`);
+      assertEquals([recorder.messages, connection.state], [expected, seed % 2 === 0 ? "closed" : "open"]);
+      assert(most() <= concurrency, `seed ${seed}: ${most()} at once`);
+    }
   });
 
   it("does not hold back steps, which the program asks for one by one", async () => {

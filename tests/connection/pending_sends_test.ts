@@ -2,6 +2,7 @@ import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } f
 import { describe, it } from "@std/testing/bdd";
 import { OptionError, StateError, TransportError } from "../../base/errors.ts";
 import { Opcode } from "../../protocol/frame_header.ts";
+import { heldMemory } from "../support/memory.ts";
 import { assertFrames, defer, encode, openRig, settle, showFrames, until } from "../support/support.ts";
 
 /** A Blob that the test lets be read. */
@@ -184,5 +185,34 @@ describe("a Blob", () => {
     assertEquals(showFrames(transport.written).slice(0, 2), ['binary… "a"', 'continuation… "bbbb"']);
     connection.terminate();
     await settle();
+  });
+
+  it("leaves nothing behind on a connection that goes on", async () => {
+    const { transport, connection } = openRig();
+    const sendMany = async (count: number): Promise<void> => {
+      for (let sent = 0; sent < count; sent++) {
+        connection.send(new Blob(["x"]));
+        await connection.drained();
+        transport.writes.length = 0;
+      }
+    };
+    await sendMany(500);
+    const before = heldMemory();
+    await sendMany(2000);
+    assert(heldMemory() - before < 500_000, `${heldMemory() - before} bytes`);
+    connection.terminate();
+  });
+
+  it("that is never read is dropped at the end of the connection, also behind others that were sent", async () => {
+    const { connection, recorder } = openRig();
+    connection.send(new Blob(["read"]));
+    await connection.drained();
+    connection.send(new HeldBlob(["never"]));
+    const drained = assertRejects(() => connection.drained(), TransportError, "1 messages");
+    connection.terminate();
+    await drained;
+    await settle();
+    assertEquals(recorder.events.filter((event) => event.startsWith("error")), ["error ERR_QUEUE_LOST"]);
+    assertEquals(connection.bufferedAmount, 0);
   });
 });

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
-import { type BodyStart, hasCoding } from "../../protocol/content_coding.ts";
+import { type BodyStart, hasCoding, isKnownCoding } from "../../protocol/content_coding.ts";
 import { concat, encode, Random } from "../support/support.ts";
 
 const start = (bytes: Uint8Array, part: Partial<BodyStart> = {}): BodyStart => ({
@@ -73,5 +73,12 @@ describe("hasCoding", () => {
     for (const name of ["compress", "identity", "gzip, aws-chunked", ""]) {
       assertEquals(hasCoding(name, start(encode("text"))), true, name);
     }
+  });
+});
+
+describe("isKnownCoding", () => {
+  it("looks at the outermost coding", () => {
+    for (const coding of ["gzip", " X-GZIP", "zstd", "Deflate", "own, br "]) assertEquals(isKnownCoding(coding), true);
+    for (const coding of ["", "none", "identity", "gzip, identity"]) assertEquals(isKnownCoding(coding), false);
   });
 });

@@ -357,6 +357,21 @@ describe("a Response", () => {
   });
 });
 
+describe("a Response whose coding no body shows", () => {
+  // A frequent way to keep proxies from compressing a stream of events.
+  for (const coding of ["none", "identity", "x-own"]) {
+    it(`has its head sent before its first event, with content-encoding: ${coding}`, async () => {
+      await using ours = await Answering.start();
+      const headers = { "content-encoding": coding, "content-type": "text/event-stream" };
+      ours.make = () => new Response(new ReadableStream(), { headers });
+      const socket = await RawSocket.connect(ours.port);
+      await socket.write(ask("/", "GET", true));
+      assertStringIncludes(decode((await socket.read())!), `content-encoding: ${coding}\r\n`);
+      await socket.close();
+    });
+  }
+});
+
 describe("ResponseBody", () => {
   const pieces = (count: number, length: number): ReadableStream<Uint8Array> & { pulled: () => number } => {
     let pulled = 0;
