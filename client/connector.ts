@@ -294,6 +294,8 @@ export interface SocketSettings {
   readonly resolveUrl?: unknown;
   /** Largest number of redirects to follow. */
   readonly maxRedirects: number;
+  /** Longest frame, in bytes; 0: no splitting. */
+  readonly frameSize: number;
 }
 
 /** A way to connect. */

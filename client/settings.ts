@@ -19,7 +19,7 @@ import type {
   SocketSettings,
 } from "./connector.ts";
 import { describe, OptionError } from "../base/errors.ts";
-import { type FrameInfo, maxFramePayload } from "../protocol/frame_header.ts";
+import type { FrameInfo } from "../protocol/frame_header.ts";
 import { assertHostName, withoutBrackets } from "../base/host_name.ts";
 import type { LogHandler } from "../base/log.ts";
 import { quote, redactUrl } from "../base/error_text.ts";
@@ -234,7 +234,6 @@ export interface ClientSettings extends Complete<Omit<ClientOptions, "hostName" 
 /** The settings of a client. They are checked when the client is made, and by each `connect`. */
 export const CLIENT_SETTINGS: SettingsTable<ClientSettings> = {
   ...CONNECTION_SETTINGS,
-  frameSize: { ...CONNECTION_SETTINGS.frameSize, check: (size) => void (size !== 0 && maxFramePayload(size, true)) },
   hostname: { kind: "string", default: "localhost", alias: "hostName", check: (name) => assertHostName(name) },
   port: { kind: "number", unit: "count", most: 65535, default: 8888 },
   pathName: { kind: "string", default: "/", check: assertPath },
@@ -248,7 +247,7 @@ export const CLIENT_SETTINGS: SettingsTable<ClientSettings> = {
   },
   token: { kind: "any", default: undefined, check: assertBearer },
   resolveUrl: { kind: "function", default: undefined },
-  // `proxy` and `compression` are checked by the connector: a page has none, and cannot compress with all options.
+  // The connector checks `proxy`, `frameSize` and `compression`, which a page cannot have, or not in any form.
   proxy: { kind: "string", default: "" },
   maxRedirects: { kind: "number", unit: "count", default: 0 },
   reconnect: { kind: "any", default: false, check: (reconnect) => void reconnectSettings(reconnect) },
