@@ -16,7 +16,28 @@ const LONGEST_NAME = 64;
  */
 export function didYouMean(name: string, known: Iterable<string>): string {
   const nearest = nearestName(name, known);
-  return nearest === undefined ? "" : `; did you mean "${nearest}"?`;
+  return nearest === undefined ? "" : suggest(nearest);
+}
+
+/**
+ * Suggests a name, for the end of an error message.
+ *
+ * @param name The name.
+ * @returns Text such as `; did you mean "origins"?`.
+ */
+export function suggest(name: string): string {
+  return `; did you mean "${name}"?`;
+}
+
+/**
+ * Tells whether a name is another one with one mistake at most, in the same case.
+ *
+ * @param name The name.
+ * @param known The other one.
+ * @returns `true` if at most one character is missing, added, changed, or swapped with the next one.
+ */
+export function isNearly(name: string, known: string): boolean {
+  return Math.abs(name.length - known.length) <= 1 && mistakes(name, known) <= 1;
 }
 
 /** Finds the nearest name: the same but for case, `-` and `_`, or with one mistake in three characters at most. */

@@ -7,8 +7,7 @@
  * @module
  */
 
-import { OptionError } from "./errors.ts";
-import { shown } from "./thrown.ts";
+import { assertHandler } from "./option_names.ts";
 
 /** Names of handlers: an entry for each. */
 export type HandlerNames = Readonly<Record<string, true>>;
@@ -119,9 +118,4 @@ function findInherited(owner: object, name: string): PropertyDescriptor | undefi
     if (found !== undefined) return found;
   }
   return undefined;
-}
-
-function assertHandler(name: string, handler: unknown): void {
-  if (handler === undefined || handler === null || typeof handler === "function") return;
-  throw new OptionError(`The handler "${name}" is ${shown(handler)} instead of a function`);
 }

@@ -14,6 +14,19 @@ export type OptionTable<Options> = { readonly [Name in keyof Options]-?: unknown
 /** Remedies by name, for names of other libraries: `use "hostname"`. */
 export type OptionHints = Readonly<Record<string, string>>;
 
+/**
+ * Makes hints from a table by remedy, which is much shorter in a page than one by name.
+ *
+ * @param rows Remedies, and the names they are for, with spaces between; a remedy of one word is the option to use.
+ * @returns The hints.
+ */
+export function hintsOf(rows: readonly (readonly [remedy: string, names: string])[]): OptionHints {
+  return Object.fromEntries(rows.flatMap(([remedy, names]) => {
+    const hint = remedy.includes(" ") ? remedy : `use "${remedy}"`;
+    return names.split(" ").map((name) => [name, hint]);
+  }));
+}
+
 /** Description of an options object. */
 export interface OptionNamesInit {
   /** Tables whose keys are its names; a row may have a former name as `alias`. */
@@ -104,11 +117,19 @@ export class OptionNames {
  * @throws {OptionError} If one is no function.
  */
 export function assertHandlers(options: object, table: object): void {
-  for (const name of Object.keys(table)) {
-    const handler: unknown = Reflect.get(options, name);
-    if (handler === undefined || handler === null || typeof handler === "function") continue;
-    throw new OptionError(`The handler "${name}" is ${showValue(handler)} instead of a function`);
-  }
+  for (const name of Object.keys(table)) assertHandler(name, Reflect.get(options, name));
+}
+
+/**
+ * Checks a handler; `null` and `undefined` stand for none.
+ *
+ * @param name Its name.
+ * @param handler The handler.
+ * @throws {OptionError} If it is no function.
+ */
+export function assertHandler(name: string, handler: unknown): void {
+  if (handler === undefined || handler === null || typeof handler === "function") return;
+  throw new OptionError(`The handler "${name}" is ${showValue(handler)} instead of a function`);
 }
 
 /**
@@ -143,11 +164,22 @@ export function hasMethods(value: unknown, ...names: readonly string[]): boolean
  */
 export function showValue(value: unknown): string {
   if (typeof value === "string") return quote(value);
-  if (Array.isArray(value)) return "an array";
   if (typeof value === "function") return "a function";
-  return typeof value === "object" && value !== null ? "an object" : String(value);
+  if (typeof value !== "object" || value === null) return String(value);
+  try {
+    return Array.isArray(value) ? "an array" : "an object";
+  } catch {
+    // A revoked Proxy.
+    return "an object";
+  }
 }
 
-function isHandlerName(name: string): boolean {
+/**
+ * Tells whether a name is one of a handler: "on", and a word that begins with a capital letter.
+ *
+ * @param name The name.
+ * @returns `true` if it is.
+ */
+export function isHandlerName(name: string): boolean {
   return name.length > 2 && name.slice(0, 2).toLowerCase() === "on" && name[2]!.toUpperCase() === name[2];
 }

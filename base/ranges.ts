@@ -6,16 +6,19 @@
 
 import { OptionError } from "./errors.ts";
 
+/** Timers take no more than 2^31 - 1 ms, some 24 days, and run at once with more. */
+export const LONGEST_TIMER = 0x7fffffff;
+
 /**
  * Checks a number among the settings.
  *
  * @param name Its name.
  * @param value Its value.
- * @param most The largest value; without it that of a timer, if the name is that of a time, or any.
+ * @param most The largest value; without it any.
  * @param least The smallest value.
  * @throws {OptionError} If it is not an integer from `least` to `most`.
  */
-export function assertNumber(name: string, value: unknown, most: number = largest(name), least = 0): void {
+export function assertNumber(name: string, value: unknown, most: number = Number.MAX_SAFE_INTEGER, least = 0): void {
   if (typeof value !== "number") {
     // JSON has no form for these.
     const shown = typeof value === "bigint" || typeof value === "symbol" ? String(value) : JSON.stringify(value);
@@ -25,11 +28,6 @@ export function assertNumber(name: string, value: unknown, most: number = larges
     const range = most === Number.MAX_SAFE_INTEGER ? `from ${least} on` : `from ${least} to ${most}`;
     throw new OptionError(`The setting "${name}" is ${value}, not an integer ${range}`);
   }
-}
-
-/** Timers take no more than 2^31 - 1 ms, some 24 days, and run at once with more. */
-function largest(name: string): number {
-  return name.endsWith("Timeout") || name.endsWith("Interval") ? 0x7fffffff : Number.MAX_SAFE_INTEGER;
 }
 
 /**

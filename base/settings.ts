@@ -7,10 +7,7 @@
 
 import { OptionError, StateError } from "./errors.ts";
 import { type OptionHints, OptionNames, showValue } from "./option_names.ts";
-import { assertNumber } from "./ranges.ts";
-
-/** Timers take no more than 2^31 - 1 ms, some 24 days, and run at once with more. */
-const LONGEST_TIMER = 0x7fffffff;
+import { assertNumber, LONGEST_TIMER } from "./ranges.ts";
 
 /** Kind of a setting's value; `"any"`: only `check` looks at it. */
 export type SettingKind = "number" | "boolean" | "string" | "object" | "function" | "list" | "choice" | "any";
@@ -328,7 +325,7 @@ function checkKind<Value>(name: string, { kind, unit, least, most, choices }: Se
     case "any":
       return;
     case "number":
-      return assertNumber(name, value, most ?? (unit === "ms" ? LONGEST_TIMER : Number.MAX_SAFE_INTEGER), least);
+      return assertNumber(name, value, most ?? (unit === "ms" ? LONGEST_TIMER : undefined), least);
     case "list":
       if (Array.isArray(value)) return;
       throw new OptionError(`The setting "${name}" is ${showValue(value)} instead of an array`);

@@ -274,4 +274,4 @@ class NoMeter extends Meter {
 }
 
 /** Counts nothing: for connections without statistics. */
-export const UNMETERED: Meter = new NoMeter();
+export const UNMETERED: Meter = /* @__PURE__ */ new NoMeter();

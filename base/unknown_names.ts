@@ -7,9 +7,10 @@
  * @module
  */
 
-import { didYouMean } from "./did_you_mean.ts";
+import { didYouMean, isNearly, suggest } from "./did_you_mean.ts";
 import { quote } from "./error_text.ts";
 import { OptionError } from "./errors.ts";
+import { isHandlerName } from "./option_names.ts";
 
 /** Names of other libraries, and the names of ours. */
 export type Foreign = Readonly<Record<string, string>>;
@@ -82,30 +83,14 @@ function settableNames(prototype: object): string[] {
   return properties.filter(([name, { set }]) => set !== undefined || isHandlerName(name)).map(([name]) => name);
 }
 
-function isHandlerName(name: string): boolean {
-  return name.startsWith("on") && name.length > 2;
-}
-
 function foreignName(name: string, tables: readonly Foreign[]): string {
   const table = tables.find((names) => Object.hasOwn(names, name));
-  return table === undefined ? "" : `; did you mean "${table[name]}"?`;
+  return table === undefined ? "" : suggest(table[name]!);
 }
 
 /** The hint for a name of a subclass that is probably meant to be one of ours. */
 function mistakenName(name: string, settable: readonly string[]): string {
   const meant = settable.find((known) => known.toLowerCase() === name.toLowerCase()) ??
     settable.find((known) => name.length >= SHORTEST_MISTAKE && isNearly(name, known));
-  return meant === undefined ? "" : `; did you mean "${meant}"?`;
-}
-
-/** Tells whether one character is missing, added, changed, or swapped with the next one. */
-function isNearly(name: string, known: string): boolean {
-  const shorter = Math.min(name.length, known.length);
-  let same = 0;
-  while (same < shorter && name[same] === known[same]) same++;
-  let sameEnd = 0;
-  while (sameEnd < shorter - same && name.at(-1 - sameEnd) === known.at(-1 - sameEnd)) sameEnd++;
-  const [rest, knownRest] = [name.slice(same, name.length - sameEnd), known.slice(same, known.length - sameEnd)];
-  if (rest.length <= 1 && knownRest.length <= 1) return true;
-  return rest.length === 2 && rest === `${knownRest[1]}${knownRest[0]}` && knownRest.length === 2;
+  return meant === undefined ? "" : suggest(meant);
 }

@@ -6,6 +6,7 @@
 
 import { BrowserConnection, unsupported } from "./browser_connection.ts";
 import type { CompressionOffer, Connector, ConnectPlan, ConnectProgram, OpenedConnection } from "./connector.ts";
+import { browserFailures } from "./browser_failures.ts";
 import { CONNECTION_DEFAULTS } from "../connection/options.ts";
 import type { CompressionSettings } from "../protocol/compression.ts";
 import { describe, type StateError, TransportError } from "../base/errors.ts";
@@ -16,6 +17,9 @@ export const browserConnector: Connector = {
   get available(): boolean {
     return typeof WebSocket === "function";
   },
+  // A page has few connections, and few timers.
+  timers: (clock) => clock,
+  failures: browserFailures,
   deflateOffers(option: CompressionOffer): readonly CompressionSettings[] {
     if (typeof option === "boolean" || (Array.isArray(option) && option.length === 0)) return [];
     throw unusable("compression", "a browser decides about its parameters");
@@ -52,7 +56,7 @@ function assertSupported(plan: ConnectPlan): void {
   const { frameByFrame, manualPong, manualClose } = settings.options;
   if (plan.origin !== "") throw unusable("origin", "a browser sends the origin of the page");
   if (plan.rootCertificateFile !== "") throw unusable("rootCertificateFile", "a browser uses its own certificates");
-  if (plan.proxy !== undefined) throw unusable("proxy", "a browser uses its own proxy");
+  if (plan.proxy !== "") throw unusable("proxy", "a browser uses its own proxy");
   if (plan.maxRedirects > 0) throw unusable("maxRedirects", "a browser follows none");
   if (plan.stream !== undefined) throw unusable("stream", "a browser opens its own connections");
   if (settings.frameSize !== 0) throw unusable("frameSize", "a browser splits no messages");

@@ -23,7 +23,7 @@ import type {
 import type { Extension } from "../protocol/extensions.ts";
 import type { FrameInfo, Opcode } from "../protocol/frame_header.ts";
 import { type MessageData, type SendData, toPayload } from "../protocol/payload.ts";
-import { assertSettings, type ClientParts } from "./connect_attempt.ts";
+import { assertSettings, type ClientParts, connectorOf } from "./connect_attempt.ts";
 import { ConnectLoop } from "./connect_loop.ts";
 import { ConnectTarget } from "./connect_target.ts";
 import type {
@@ -41,7 +41,6 @@ import { MessageLoops, receiveNext } from "./message_loops.ts";
 import type { ReconnectAttempt, ReconnectOptions } from "./reconnect.ts";
 import { SendBacklog } from "./send_backlog.ts";
 import {
-  assertTlsForRoots,
   assignClientOptions,
   CLIENT_HANDLERS,
   CLIENT_NAMES,
@@ -243,7 +242,7 @@ export class WebSocketClient implements ClientHandlers {
       extension: this.#extension,
     };
     assertSettings(parts);
-    if (options.useSSL === false) assertTlsForRoots(this.#settings.values);
+    if (options.useSSL === false) connectorOf(parts.extension, false).checkTarget?.(this.#settings.values);
     this.#loop = this.#makeLoop(parts, options.signal);
     assignHandlers(this, CLIENT_HANDLERS, options);
   }

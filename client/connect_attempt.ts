@@ -18,7 +18,6 @@ import type { ClientHandshakeResponse, Connector, ConnectPlan, OpenedConnection 
 import type { AskProgram, ClientExtension } from "./extension.ts";
 import type { HandlerCalls } from "./handler_calls.ts";
 import {
-  assertTlsForRoots,
   CLIENT_HANDLERS,
   CLIENT_SETTINGS,
   type ClientHandlers,
@@ -26,9 +25,7 @@ import {
   connectionSettings,
   type ConnectOptions,
   makeHeaders,
-  parseProxy,
 } from "./settings.ts";
-import { assertTls } from "./tls_requirement.ts";
 import type { BytePair } from "../transport/stream.ts";
 
 /** Parts of a client that attempts use. */
@@ -121,11 +118,30 @@ export function assertSettings({ handlers, settings, extension }: ClientParts): 
   adoptFields(handlers, CLIENT_SETTINGS);
   adoptHandlers(handlers, CLIENT_HANDLERS);
   settings.checkAll();
-  connectorOf(extension, true).deflateOffers(settings.values.compression);
+  const connector = connectorOf(extension, true);
+  connector.checkSettings?.(settings.values);
+  connector.deflateOffers(settings.values.compression);
 }
 
-function connectorOf({ connector }: ClientExtension, overStream: boolean): Connector {
+/**
+ * Finds the connector of a client.
+ *
+ * @param extension Its hooks, which may have one.
+ * @param overStream `true` if the connection uses streams of the program.
+ * @returns The connector.
+ */
+export function connectorOf({ connector }: ClientExtension, overStream: boolean): Connector {
   return connector ?? chooseConnector(overStream);
+}
+
+/**
+ * Finds the timers of a client, for waits between attempts.
+ *
+ * @param parts The client.
+ * @returns The timers.
+ */
+export function timersOf({ extension, settings }: ClientParts): Clock {
+  return connectorOf(extension, false).timers(settings.values.clock);
 }
 
 /**
@@ -146,7 +162,7 @@ export async function attemptConnect<Taken>(
   let work: AbortableWork | undefined;
   try {
     assertSettings(parts);
-    const settings = connectionSettings(parts.settings.values);
+    const settings = connectionSettings(parts.settings.values, connectorOf(parts.extension, stream !== undefined));
     const { clock } = settings;
     work = new AbortableWork(parts.settings.values.connectTimeout, clock, [signal]);
     const begun = clock.now();
@@ -184,13 +200,13 @@ async function establish(
 ): Promise<OpenedConnection> {
   const { handlers, calls, extension } = parts;
   const connector = connectorOf(extension, stream !== undefined);
-  // A page refuses certificates itself, and streams of the program may be encrypted.
-  if (stream === undefined && connector.sendsHeaders) assertTlsForRoots(parts.settings.values);
+  // Streams of the program may be encrypted.
+  if (stream === undefined) connector.checkTarget?.(parts.settings.values);
   const ask: AskProgram = (name, handler) => askForAttempt(calls, name, handler, signal);
   const headers = await requestHeaders(parts, ask);
   await extension.prepareAttempt?.(ask);
   const plan: ConnectPlan = { ...makePlan(parts, connector, headers), settings, stream, signal, waitingFor };
-  assertTls(plan);
+  extension.requireTls?.(plan);
   // Aborted already: no socket, and no look-up of the name. Streams of the program are freed by the connector.
   if (stream === undefined) signal.throwIfAborted();
   return await connector.connect(plan, {
@@ -244,7 +260,7 @@ function makePlan(
     hostname: target.hostname,
     port: values.port,
     tls: values.useSSL,
-    requiresTls: extension.requiresTls ?? false,
+    requiresTls: extension.requireTls !== undefined,
     host: target.hostHeader,
     target: target.path,
     origin: values.origin,
@@ -252,7 +268,7 @@ function makePlan(
     protocols: extension.completeRequest?.(headers, protocols, connector.sendsHeaders) ?? protocols,
     deflateOffers: connector.deflateOffers(values.compression),
     rootCertificateFile: values.rootCertificateFile,
-    proxy: parseProxy(values.proxy),
+    proxy: values.proxy,
     maxRedirects: values.maxRedirects,
     meter,
     showsControlFrames: Boolean(handlers.onPing) || Boolean(handlers.onPong),

@@ -16,9 +16,8 @@
 
 import { TransportError } from "../base/errors.ts";
 import { adoptFields } from "../base/settings.ts";
-import { sharedTimer } from "../base/shared_timer.ts";
 import type { CloseInfo } from "../connection/options.ts";
-import { type ClientParts, discardStream } from "./connect_attempt.ts";
+import { type ClientParts, discardStream, timersOf } from "./connect_attempt.ts";
 import { ConnectRun, type RunOwner } from "./connect_run.ts";
 import { abortedBy, rejected } from "./connect_waiters.ts";
 import type { ClientConnection, OpenedConnection } from "./connector.ts";
@@ -172,7 +171,7 @@ export class ConnectLoop implements RunOwner {
   async settled(timeout: number): Promise<void> {
     let cancel: () => void = () => {};
     const waited = new Promise<void>((resolve) => {
-      if (timeout > 0) cancel = sharedTimer(this.#parts.settings.values.clock).after(timeout, resolve);
+      if (timeout > 0) cancel = timersOf(this.#parts).after(timeout, resolve);
     });
     await Promise.race([waited, this.#run!.settled()]);
     cancel();

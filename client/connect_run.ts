@@ -19,18 +19,18 @@ import { Backoff } from "../base/backoff.ts";
 import { describe, HandshakeError, TransportError, WebSocketError } from "../base/errors.ts";
 import { isError } from "../base/thrown.ts";
 import { errorText, redactUrl } from "../base/error_text.ts";
-import { sharedTimer } from "../base/shared_timer.ts";
 import type { CloseInfo } from "../connection/options.ts";
-import { AbortableWork, attemptConnect, type ClientParts, discardStream } from "./connect_attempt.ts";
+import {
+  AbortableWork,
+  attemptConnect,
+  type ClientParts,
+  connectorOf,
+  discardStream,
+  timersOf,
+} from "./connect_attempt.ts";
 import { ConnectWaiters } from "./connect_waiters.ts";
 import type { ClientConnection, OpenedConnection } from "./connector.ts";
-import {
-  isWorthRetrying,
-  type ReconnectFailure,
-  type ReconnectSettings,
-  retryAfter,
-  type RunEnd,
-} from "./reconnect.ts";
+import { isWorthRetrying, type ReconnectFailure, type ReconnectSettings, type RunEnd } from "./reconnect.ts";
 import type { ConnectOptions } from "./settings.ts";
 
 /** Phase of a run: see the table above. */
@@ -234,15 +234,16 @@ export class ConnectRun {
   async #delayAfter(failure: ReconnectFailure): Promise<number | undefined> {
     if (!this.reconnects) return undefined;
     const { settings, backoff } = this.#reconnecting!;
-    const { handlers, calls } = this.#parts;
+    const { handlers, calls, extension } = this.#parts;
+    const { failures } = connectorOf(extension, false);
     const decision = this.#abortable();
-    const ask = (): Promise<boolean> => isWorthRetrying(failure, settings, this.#retryFacts());
+    const ask = (): Promise<boolean> => isWorthRetrying(failure, settings, this.#retryFacts(), failures.rules);
     const retry = await decision.run(calls.ask("shouldReconnect", ask)).finally(() => decision.end());
     // After an end that was wanted only a later `connect` is a reason to go on.
     this.#unattended &&= retry;
     const wanted = retry || (failure.info !== undefined && this.#waiters.count > 0);
     if (!wanted || this.stopped) return undefined;
-    const attempt = { ...failure, delay: backoff.delay(retryAfter(failure.error)) };
+    const attempt = { ...failure, delay: backoff.delay(failures.retryAfter(failure.error)) };
     calls.log("info", "client.reconnecting", { failures: failure.failures, delay: attempt.delay });
     calls.call("onReconnecting", () => handlers.onReconnecting?.(attempt));
     // The program may have disconnected meanwhile.
@@ -261,7 +262,7 @@ export class ConnectRun {
     const work = this.#abortable();
     let cancel: () => void = () => {};
     const waited = new Promise<void>((resolve) => {
-      cancel = sharedTimer(this.#parts.settings.values.clock).after(delay, resolve);
+      cancel = timersOf(this.#parts).after(delay, resolve);
     });
     return work.run(waited).finally(() => {
       cancel();

@@ -20,10 +20,12 @@ import type {
 import type { CompressionOptions, CompressionSettings } from "../protocol/compression.ts";
 import type { MessageData, SendData } from "../protocol/payload.ts";
 import type { FrameInfo, Opcode, Role } from "../protocol/frame_header.ts";
+import type { Clock } from "../base/clock.ts";
 import type { Meter } from "../base/stats.ts";
-import type { Address, ProxyAddress } from "../transport/transport.ts";
+import type { Address } from "../transport/transport.ts";
 import type { BytePair } from "../transport/stream.ts";
 import type { Extension } from "../protocol/extensions.ts";
+import type { FailurePolicy } from "./reconnect.ts";
 
 /** Request that a client is about to send; header fields may be added. */
 export interface ClientHandshakeRequest {
@@ -207,8 +209,8 @@ export interface ConnectPlan {
   readonly rootCertificateFile: string;
   /** Settings of the connection. */
   readonly settings: ConnectionSettings;
-  /** Proxy to connect through. */
-  readonly proxy: ProxyAddress | undefined;
+  /** URL of the proxy to connect through, or "". */
+  readonly proxy: string;
   /** Largest number of redirects to follow. */
   readonly maxRedirects: number;
   /** Counts bytes, frames and messages. */
@@ -280,12 +282,37 @@ export interface OpenedConnection {
   closeWith(code: number, error: unknown): void;
 }
 
+/** Settings of a client that only sockets can use, and those they go with. */
+export interface SocketSettings {
+  /** URL of an HTTP proxy, or "". */
+  readonly proxy: string;
+  /** PEM file with certificates that are trusted besides those of the runtime, or "". */
+  readonly rootCertificateFile: string;
+  /** Speaks TLS. */
+  readonly useSSL: boolean;
+  /** Set if each attempt may have another URL. */
+  readonly resolveUrl?: unknown;
+  /** Largest number of redirects to follow. */
+  readonly maxRedirects: number;
+  /** Longest frame, in bytes; 0: no splitting. */
+  readonly frameSize: number;
+}
+
 /** A way to connect. */
 export interface Connector {
   /** `true` if header fields can be sent with the handshake. */
   readonly sendsHeaders: boolean;
   /** `true` if this platform can connect without streams of the program. */
   readonly available: boolean;
+  /**
+   * Chooses the timers of connections and attempts.
+   *
+   * @param clock The clock of the program.
+   * @returns A clock of the same time.
+   */
+  timers(clock: Clock): Clock;
+  /** Answers to failures, for `reconnect`. */
+  readonly failures: FailurePolicy;
   /**
    * Reads the setting `compression`.
    *
@@ -295,6 +322,20 @@ export interface Connector {
    * @throws {StateError} If this platform cannot do it.
    */
   deflateOffers(option: CompressionOffer): readonly CompressionSettings[];
+  /**
+   * Checks settings that only this platform can use, and that `connect` refuses on others.
+   *
+   * @param settings The settings, each of the right kind.
+   * @throws {OptionError} If one is out of range.
+   */
+  checkSettings?(settings: SocketSettings): void;
+  /**
+   * Checks settings that need a target with TLS.
+   *
+   * @param settings The settings, with the target.
+   * @throws {OptionError} If one is of no use.
+   */
+  checkTarget?(settings: SocketSettings): void;
   /**
    * Connects.
    *

@@ -7,7 +7,7 @@
 import type { BinaryForm } from "../connection/binary_form.ts";
 import type { FrameInfo } from "../protocol/frame_header.ts";
 import type { MessageData } from "../protocol/payload.ts";
-import type { ClientConnection, Connector, OpenedConnection } from "./connector.ts";
+import type { ClientConnection, Connector, ConnectPlan, OpenedConnection } from "./connector.ts";
 import type { MessageResult } from "../connection/options.ts";
 import type { RunEnd } from "./reconnect.ts";
 
@@ -21,8 +21,8 @@ export type AskProgram = <Answer>(name: string, handler: () => Answer | Promise<
 export interface ClientExtension {
   /** Connects, instead of the connector that the platform has. */
   connector?: Connector | undefined;
-  /** Requires TLS, except to a loopback address. */
-  requiresTls?: boolean | undefined;
+  /** Requires TLS, except to a loopback address: `assertTls`, which a page without such a client need not have. */
+  requireTls?: ((plan: ConnectPlan) => void) | undefined;
   /** Close codes that end reconnecting besides `TERMINAL_CODES`, unless the program gives its own. */
   terminalCodes?: readonly number[] | undefined;
   /**

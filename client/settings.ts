@@ -11,9 +11,15 @@ import {
   type ConnectionSettings,
   type StepResult,
 } from "../connection/options.ts";
-import type { ClientHandshakeRequest, ClientHandshakeResponse, CompressionOffer } from "./connector.ts";
+import type {
+  ClientHandshakeRequest,
+  ClientHandshakeResponse,
+  CompressionOffer,
+  Connector,
+  SocketSettings,
+} from "./connector.ts";
 import { describe, OptionError } from "../base/errors.ts";
-import { type FrameInfo, maxFramePayload } from "../protocol/frame_header.ts";
+import type { FrameInfo } from "../protocol/frame_header.ts";
 import { assertHostName, withoutBrackets } from "../base/host_name.ts";
 import type { LogHandler } from "../base/log.ts";
 import { quote, redactUrl } from "../base/error_text.ts";
@@ -23,7 +29,6 @@ import { type ReconnectAttempt, type ReconnectOptions, reconnectSettings } from 
 import { assertToken } from "../base/secrets.ts";
 import { assertHandlers, assertSignal, OptionNames, type OptionTable } from "../base/option_names.ts";
 import type { Complete, HandlersTable, SettingsStore, SettingsTable } from "../base/settings.ts";
-import { sharedTimer } from "../base/shared_timer.ts";
 import { isFieldValue, isToken, isVisibleAscii } from "../base/token.ts";
 import type { ProxyAddress } from "../transport/transport.ts";
 import { assertStreams, type BytePair } from "../transport/stream.ts";
@@ -229,7 +234,6 @@ export interface ClientSettings extends Complete<Omit<ClientOptions, "hostName" 
 /** The settings of a client. They are checked when the client is made, and by each `connect`. */
 export const CLIENT_SETTINGS: SettingsTable<ClientSettings> = {
   ...CONNECTION_SETTINGS,
-  frameSize: { ...CONNECTION_SETTINGS.frameSize, check: (size) => void (size !== 0 && maxFramePayload(size, true)) },
   hostname: { kind: "string", default: "localhost", alias: "hostName", check: (name) => assertHostName(name) },
   port: { kind: "number", unit: "count", most: 65535, default: 8888 },
   pathName: { kind: "string", default: "/", check: assertPath },
@@ -243,11 +247,11 @@ export const CLIENT_SETTINGS: SettingsTable<ClientSettings> = {
   },
   token: { kind: "any", default: undefined, check: assertBearer },
   resolveUrl: { kind: "function", default: undefined },
-  proxy: { kind: "string", default: "", check: parseProxy },
+  // The connector checks `proxy`, `frameSize` and `compression`, which a page cannot have, or not in any form.
+  proxy: { kind: "string", default: "" },
   maxRedirects: { kind: "number", unit: "count", default: 0 },
   reconnect: { kind: "any", default: false, check: (reconnect) => void reconnectSettings(reconnect) },
   protocols: { kind: "list", default: [], check: assertProtocols },
-  // Checked by the connector: a page cannot compress with all options.
   compression: { kind: "any", default: false },
   connectTimeout: { kind: "number", unit: "ms", default: 10_000 },
   autoCheckMessages: { kind: "boolean", default: true },
@@ -353,13 +357,17 @@ const CONNECTION_NAMES = Object.keys(CONNECTION_SETTINGS) as (keyof ConnectionSe
  * Picks the settings of the next connection.
  *
  * @param settings The settings of the client, checked.
+ * @param connector Makes the connection.
  * @returns A copy.
  */
-export function connectionSettings(settings: ClientSettings): ConnectionSettings {
+export function connectionSettings(
+  settings: ClientSettings,
+  { timers }: Pick<Connector, "timers">,
+): ConnectionSettings {
   const picked: Record<string, unknown> = {};
   for (const name of CONNECTION_NAMES) picked[name] = settings[name];
   picked.options = { ...settings.options };
-  picked.clock = sharedTimer(settings.clock);
+  picked.clock = timers(settings.clock);
   return picked as unknown as ConnectionSettings;
 }
 
@@ -379,7 +387,7 @@ function assertPath(path: string): void {
  * @param settings The settings of a client.
  * @throws {OptionError} If neither `useSSL`, nor `resolveUrl` or a redirect, can lead to TLS.
  */
-export function assertTlsForRoots({ rootCertificateFile, useSSL, resolveUrl, maxRedirects }: ClientSettings): void {
+export function assertTlsForRoots({ rootCertificateFile, useSSL, resolveUrl, maxRedirects }: SocketSettings): void {
   if (rootCertificateFile === "" || useSSL || resolveUrl !== undefined || maxRedirects > 0) return;
   throw new OptionError(
     'The setting "rootCertificateFile" needs a "wss:" URL, or "useSSL: true": without it nothing is encrypted',
@@ -457,23 +465,9 @@ export function basicCredentials({ username, password }: URL): string | undefine
  * itself. `decodeURIComponent` throws for it, and for bytes that are not UTF-8.
  */
 function percentDecode(text: string): string {
-  let bytes = "";
-  for (let at = 0; at < text.length; at++) {
-    const octet = text[at] === "%" ? hexOctet(text.charCodeAt(at + 1), text.charCodeAt(at + 2)) : -1;
-    bytes += octet === -1 ? text[at] : String.fromCharCode(octet);
-    if (octet !== -1) at += 2;
-  }
-  return bytes;
-}
-
-/** Returns -1 if the characters are not two hexadecimal digits. */
-function hexOctet(high: number, low: number): number {
-  const [first, second] = [hexDigit(high), hexDigit(low)];
-  return first === -1 || second === -1 ? -1 : first * 16 + second;
-}
-
-function hexDigit(code: number): number {
-  if (code >= 0x30 && code <= 0x39) return code - 0x30;
-  const lower = code | 0x20;
-  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1;
+  const [first, ...rest] = text.split("%");
+  return first + rest.map((part) => {
+    const octet = Number(`0x${part.slice(0, 2)}`);
+    return part.length < 2 || Number.isNaN(octet) ? `%${part}` : String.fromCharCode(octet) + part.slice(2);
+  }).join("");
 }

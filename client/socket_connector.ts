@@ -43,11 +43,15 @@ import type {
 import type { CompressionOptions, CompressionSettings } from "../protocol/compression.ts";
 import { compressionSettings, makeDeflateOffer, readDeflateAnswer } from "../protocol/deflate.ts";
 import { TransportError } from "../base/errors.ts";
+import { sharedTimer } from "../base/shared_timer.ts";
 import { isError } from "../base/thrown.ts";
 import { checkUpgradeResponse, createKey, encodeUpgradeRequest, type UpgradeOffer } from "../protocol/handshake.ts";
+import { maxFramePayload } from "../protocol/frame_header.ts";
 import { parseStatusLine } from "../protocol/head.ts";
+import { assertTlsForRoots, parseProxy } from "./settings.ts";
 import { assertTls, assertTlsAt } from "./tls_requirement.ts";
 import { describeRequest } from "./request.ts";
+import { socketFailures } from "./socket_failures.ts";
 import { locationOf, redirect, refusedRedirect } from "./redirect.ts";
 import { readCertificates } from "../transport/certificate.ts";
 import { failureText } from "../transport/failure_text.ts";
@@ -63,10 +67,17 @@ export const socketConnector: Connector = {
   get available(): boolean {
     return hasRuntimeTransport();
   },
+  timers: sharedTimer,
+  failures: socketFailures,
   deflateOffers(option: CompressionOffer): readonly CompressionSettings[] {
     const offers = Array.isArray(option) ? option : [option as boolean | CompressionOptions];
     return offers.map((offer) => compressionSettings(offer)).filter((offer) => offer !== undefined);
   },
+  checkSettings({ proxy, frameSize }): void {
+    parseProxy(proxy);
+    if (frameSize !== 0) maxFramePayload(frameSize, true);
+  },
+  checkTarget: assertTlsForRoots,
   connect,
 };
 
@@ -121,9 +132,9 @@ async function connectOnce(plan: ConnectPlan, program: ConnectProgram): Promise<
 }
 
 async function openTransport(plan: ConnectPlan): Promise<Transport> {
-  const { hostname, port, tls, host, rootCertificateFile, signal, stream, proxy, settings: { clock }, waitingFor } =
-    plan;
+  const { hostname, port, tls, host, rootCertificateFile, signal, stream, settings: { clock }, waitingFor } = plan;
   if (stream !== undefined) return streamTransport(stream, { encrypted: tls });
+  const proxy = parseProxy(plan.proxy);
   const rootCertificates = rootCertificateFile === ""
     ? []
     : [await readCertificates(rootCertificateFile, "rootCertificateFile")];

@@ -18,7 +18,7 @@ import type { ConnectPlan } from "./connector.ts";
 export function assertTls({ requiresTls, tls, stream, hostname, proxy, maxRedirects }: ConnectPlan): void {
   if (!requiresTls || tls || stream !== undefined) return;
   // A loopback address of the proxy is not one of this machine.
-  if (proxy !== undefined) throw new OptionError(`Cannot connect to "${hostname}" without TLS through a proxy`);
+  if (proxy !== "") throw new OptionError(`Cannot connect to "${hostname}" without TLS through a proxy`);
   if (!isLoopback(hostname)) throw withoutTls(hostname);
   if (maxRedirects > 0) throw new OptionError('The setting "maxRedirects" needs TLS: it could lead anywhere');
 }

@@ -100,9 +100,9 @@ const ECHO_LISTS = new Map<string, ItemParser>([
   ["errors", parseAccountError],
 ]);
 const STANDBY_LISTS = new Map<string, ItemParser>([
-  ["messages", standby(parseMessage)],
-  ["message_echoes", standby(parseEcho)],
-  ["statuses", standby(parseStatus)],
+  ["messages", /* @__PURE__ */ standby(parseMessage)],
+  ["message_echoes", /* @__PURE__ */ standby(parseEcho)],
+  ["statuses", /* @__PURE__ */ standby(parseStatus)],
   ["errors", parseAccountError],
 ]);
 

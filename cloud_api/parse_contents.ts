@@ -72,27 +72,32 @@ export function parseContext(raw: JsonObject | undefined): WhatsAppContext | und
 /** Reads the contents of one type; `undefined` if they are missing. */
 type ContentsParser = (message: JsonObject) => WhatsAppContents | undefined;
 
-/** Parsers by type: a map, since a type comes from outside and could be `constructor`. */
-const CONTENTS = new Map<string, ContentsParser>([
-  ["text", contents("text", (raw) => ({ body: text(raw, "body") ?? "" }))],
-  ["image", contents("image", parseMedia)],
-  ["video", contents("video", parseMedia)],
-  ["audio", contents("audio", parseMedia)],
-  ["voice", parseVoice],
-  ["document", contents("document", parseMedia)],
-  ["sticker", contents("sticker", parseMedia)],
-  ["location", contents("location", parseLocation)],
-  ["contacts", parseContacts],
-  ["reaction", contents("reaction", parseReaction)],
-  ["interactive", contents("interactive", parseInteractive)],
-  ["button", contents("button", (raw) => ({ text: text(raw, "text"), payload: text(raw, "payload") }))],
-  ["order", contents("order", parseOrder)],
-  ["system", contents("system", parseSystem)],
-  ["unsupported", parseUnsupported],
-  ["edit", contents("edit", parseEdit)],
-  ["revoke", contents("revoke", (raw) => ({ originalMessageId: text(raw, "original_message_id") ?? "" }))],
-  ["request_welcome", () => ({ type: "request_welcome" })],
-]);
+/** Parsers by type. */
+const CONTENTS = /* @__PURE__ */ makeContents();
+
+/** A map, since a type comes from outside and could be `constructor`. */
+function makeContents(): ReadonlyMap<string, ContentsParser> {
+  return new Map<string, ContentsParser>([
+    ["text", contents("text", (raw) => ({ body: text(raw, "body") ?? "" }))],
+    ["image", contents("image", parseMedia)],
+    ["video", contents("video", parseMedia)],
+    ["audio", contents("audio", parseMedia)],
+    ["voice", parseVoice],
+    ["document", contents("document", parseMedia)],
+    ["sticker", contents("sticker", parseMedia)],
+    ["location", contents("location", parseLocation)],
+    ["contacts", parseContacts],
+    ["reaction", contents("reaction", parseReaction)],
+    ["interactive", contents("interactive", parseInteractive)],
+    ["button", contents("button", (raw) => ({ text: text(raw, "text"), payload: text(raw, "payload") }))],
+    ["order", contents("order", parseOrder)],
+    ["system", contents("system", parseSystem)],
+    ["unsupported", parseUnsupported],
+    ["edit", contents("edit", parseEdit)],
+    ["revoke", contents("revoke", (raw) => ({ originalMessageId: text(raw, "original_message_id") ?? "" }))],
+    ["request_welcome", () => ({ type: "request_welcome" })],
+  ]);
+}
 
 function contents<Name extends string>(type: Name, parse: (raw: JsonObject) => object | undefined): ContentsParser {
   return (message) => {

@@ -241,7 +241,7 @@ export const protocolOptions: FieldsReader<Complete<ProtocolOptions>> = new Fiel
 );
 
 const MESSAGE_NAMES: OptionTable<MessageOptions> = { slowConsumer: true };
-const MESSAGE_OPTIONS = new OptionNames("A message", {
+const MESSAGE_OPTIONS = /* @__PURE__ */ new OptionNames("A message", {
   tables: [MESSAGE_NAMES],
   hints: {
     binary: "leave it out: bytes are sent as binary, strings as text",

@@ -139,12 +139,12 @@ const MAX_NAME = 128;
 const MAX_REASON = 120;
 /** The byte behind a line. */
 export const LINE_FEED = 0x0a;
-const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { fatal: true });
-const NO_BODY: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+const encoder = /* @__PURE__ */ new TextEncoder();
+const decoder = /* @__PURE__ */ new TextDecoder("utf-8", { fatal: true });
+const NO_BODY: Uint8Array<ArrayBuffer> = /* @__PURE__ */ new Uint8Array(0);
 
 /** The line before bytes of a program, and its line feed. */
-export const DATA_LINE: Uint8Array<ArrayBuffer> = encodeInboxMessage({ type: "data" });
+export const DATA_LINE: Uint8Array<ArrayBuffer> = /* @__PURE__ */ encodeInboxMessage({ type: "data" });
 
 /**
  * Encodes a message.

@@ -22,7 +22,7 @@ import type { Publisher } from "./publisher.ts";
 import { withoutBrackets } from "../base/host_name.ts";
 import { failureText } from "../transport/failure_text.ts";
 import { assertSignal, OptionNames, type OptionTable } from "../base/option_names.ts";
-import { assertNumber } from "../base/ranges.ts";
+import { assertNumber, LONGEST_TIMER } from "../base/ranges.ts";
 import { assertTlsForCertificates } from "./settings.ts";
 import { loadIdentity } from "../transport/tls_identity.ts";
 import type { Address, Listener, TlsIdentity } from "../transport/transport.ts";
@@ -183,7 +183,7 @@ export class Lifecycle<Data> {
     STOP_OPTIONS.assert(options);
     assertSignal(options);
     encodeClosePayload(options.code ?? CloseCode.GoingAway, options.reason ?? "");
-    if (options.closeTimeout !== undefined) assertNumber("closeTimeout", options.closeTimeout);
+    if (options.closeTimeout !== undefined) assertNumber("closeTimeout", options.closeTimeout, LONGEST_TIMER);
     if (this.#wanted === "stopped" && this.#connections.isEmpty) return this.#change.catch(() => {});
     if (this.#wanted === "stopped") this.#hasten(options);
     this.#wanted = "stopped";

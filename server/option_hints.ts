@@ -4,78 +4,45 @@
  * @module
  */
 
-import type { OptionHints } from "../base/option_names.ts";
+import { hintsOf, type OptionHints } from "../base/option_names.ts";
 import { CONNECTION_HINTS } from "../connection/option_hints.ts";
-
-const HTTP = 'use "onCommandGet", which answers plain HTTP requests';
-const BACKLOG = "leave it out: the system decides about it";
-const OPENED = 'use "onOpen", which is called after the handshake';
-const ENDED = 'use "onEnd", or "onClose" for the close frame';
-const LISTENING = 'wait for start(), then read "address"';
-const ALLOW = 'use "onAllow"';
-const CERTIFICATE = 'use "certificateFile" with "useSSL"';
-const KEY = 'use "certificateKeyFile" with "useSSL"';
-const TLS = 'use "useSSL", "certificateFile" and "certificateKeyFile"';
-
-const WEBSOCKET = 'put handlers beside the other options, such as "onMessageReceived", and data into "connection.data"';
 
 /** Hints for servers. */
 export const SERVER_HINTS: OptionHints = {
   ...CONNECTION_HINTS,
-  listen: LISTENING,
-  bind: 'use "hostname"',
-  ip: 'use "hostname"',
-  DefaultPort: 'use "port"',
-  Bindings: 'use "hostname" and "port"',
-  url: 'use "hostname", "port" and "pathName"',
-  verifyClient: ALLOW,
-  allowRequest: ALLOW,
-  authenticate: ALLOW,
-  handleProtocols: 'use "onSelectProtocol"',
-  cors: 'use "origins"',
-  origin: 'use "origins", a list',
-  allowedOrigins: 'use "origins"',
-  backlog: BACKLOG,
-  clientTracking: 'leave it out: "connections" has all that are open',
-  noServer: 'leave it out; acceptStream() serves connections from elsewhere, "onCommandGet" answers plain HTTP',
-  server: 'leave it out: this server has a port of its own, and answers plain HTTP with "onCommandGet"',
-  websocket: WEBSOCKET,
-  data: 'set "connection.data" in "onAllow" or "onConnect"',
-  tls: TLS,
-  ssl: TLS,
-  secure: TLS,
-  https: TLS,
-  SSLOptions: TLS,
-  cert: CERTIFICATE,
-  certFile: CERTIFICATE,
-  certificate: CERTIFICATE,
-  key: KEY,
-  keyFile: KEY,
-  privateKey: KEY,
-  passphrase: 'use "onGetSSLPassword"',
-  OnGetPassword: 'use "onGetSSLPassword"',
-  fetch: HTTP,
-  routes: HTTP,
-  static: HTTP,
-  handler: HTTP,
-  onRequest: HTTP,
-  onUpgrade: ALLOW,
-  upgrade: ALLOW,
-  open: OPENED,
-  close: ENDED,
-  onclose: ENDED,
-  onopen: OPENED,
-  connection: OPENED,
-  onconnection: OPENED,
-  onListen: LISTENING,
-  onlistening: LISTENING,
-  unix: "use acceptStream() with the streams of a Unix socket",
-  maxRequestBodySize: 'use "maxBodySize"',
-  publishToSelf: 'use the option "except" of publish()',
-  connectTimeout: 'use "handshakeTimeout"',
-  upgradeTimeout: 'use "handshakeTimeout"',
-  adapter: 'use "backplane"',
-  redis: 'use "backplane", such as a RedisBackplane',
-  maxClients: 'use "maxConnections"',
-  development: "leave it out",
+  ...hintsOf([
+    ['wait for start(), then read "address"', "listen onListen onlistening"],
+    ["hostname", "bind ip"],
+    ["port", "DefaultPort"],
+    ['use "hostname" and "port"', "Bindings"],
+    ['use "hostname", "port" and "pathName"', "url"],
+    ["onAllow", "verifyClient allowRequest authenticate onUpgrade upgrade"],
+    ["onSelectProtocol", "handleProtocols"],
+    ["origins", "cors allowedOrigins"],
+    ['use "origins", a list', "origin"],
+    ["leave it out: the system decides about it", "backlog"],
+    ['leave it out: "connections" has all that are open', "clientTracking"],
+    ['leave it out; acceptStream() serves connections from elsewhere, "onCommandGet" answers plain HTTP', "noServer"],
+    ['leave it out: this server has a port of its own, and answers plain HTTP with "onCommandGet"', "server"],
+    [
+      'put handlers beside the other options, such as "onMessageReceived", and data into "connection.data"',
+      "websocket",
+    ],
+    ['set "connection.data" in "onAllow" or "onConnect"', "data"],
+    ['use "useSSL", "certificateFile" and "certificateKeyFile"', "tls ssl secure https SSLOptions"],
+    ['use "certificateFile" with "useSSL"', "cert certFile certificate"],
+    ['use "certificateKeyFile" with "useSSL"', "key keyFile privateKey"],
+    ["onGetSSLPassword", "passphrase OnGetPassword"],
+    ['use "onCommandGet", which answers plain HTTP requests', "fetch routes static handler onRequest"],
+    ['use "onOpen", which is called after the handshake', "open onopen connection onconnection"],
+    ['use "onEnd", or "onClose" for the close frame', "close onclose"],
+    ["use acceptStream() with the streams of a Unix socket", "unix"],
+    ["maxBodySize", "maxRequestBodySize"],
+    ['use the option "except" of publish()', "publishToSelf"],
+    ["handshakeTimeout", "connectTimeout upgradeTimeout"],
+    ["backplane", "adapter"],
+    ['use "backplane", such as a RedisBackplane', "redis"],
+    ["maxConnections", "maxClients"],
+    ["leave it out", "development"],
+  ]),
 };

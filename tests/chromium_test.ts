@@ -38,6 +38,11 @@ function startSite(
   });
 }
 
+function assertSize(script: string, most: number): void {
+  const size = gzipSync(script, { level: 9 }).length;
+  assert(size < most, `${size} bytes minified and gzipped, more than ${most}: what has come in?`);
+}
+
 describePeer("Chromium", ["Chromium", "deno bundle"], (command) => {
   it("as a server against our client: the DevTools protocol, with compression and large messages", async () => {
     await withChromium(command, async (browser) => {
@@ -79,9 +84,8 @@ describePeer("Chromium", ["Chromium", "deno bundle"], (command) => {
   it("runs the client of browser.ts: messages, compression, loss, and what it does not offer", async () => {
     const script = await bundleScript(fileURLToPath(new URL("../browser.ts", import.meta.url)));
     assert(!/node:|\bDeno\b|\bBun\b/.test(script));
-    const size = gzipSync(script, { level: 9 }).length;
-    // 4 KiB of it are checks of options and remedies for names of other libraries.
-    assert(size < 36 * 1024, `${size} bytes minified and gzipped: what has come in?`);
+    // 3 KiB of it are checks of options and remedies for names of other libraries.
+    assertSize(script, 34_350);
     const { server, agreed } = await startSite({ "browser.js": script }, { compression: true });
     const url = `http://127.0.0.1:${server.address!.port}/`;
     await withChromium(command, async (browser) => {
@@ -114,6 +118,20 @@ describePeer("Chromium", ["Chromium", "deno bundle"], (command) => {
       );
       assertEquals(browser.complaints, []);
     });
+  });
+
+  it("runs the client without what only receivers and sockets need", async () => {
+    const script = await bundleScript(fileURLToPath(new URL("support/page_client.ts", import.meta.url)));
+    assertSize(script, 22_950);
+    const tooMuch = ["whatsapp_business_account", "whatsapp-inbox", "invalid peer certificate", "retry-after"];
+    assertEquals(tooMuch.filter((text) => script.includes(text)), []);
+    const { server } = await startSite({ "browser.js": script });
+    await withChromium(command, async (browser) => {
+      const page = await browser.open(`http://127.0.0.1:${server.address!.port}/`);
+      assertEquals(await page.evaluate(ECHO), ["hello", 1000]);
+      assertEquals(browser.complaints, []);
+    });
+    await server.stop();
   });
 
   it("connects where effects run twice, as in React's StrictMode, and leaves one connection", async () => {
@@ -355,6 +373,17 @@ const USE_OF_CLIENT = `(async () => {
   await client.connect();
   window.client = client;
   return { same, bytes, error, extension, protocol: client.protocol, info, events: window.events = events };
+})()`;
+
+/** Script of a page that sends a text, waits for its echo, and disconnects. */
+const ECHO = `(async () => {
+  const { WebSocketClient } = await import("/browser.js");
+  const client = new WebSocketClient("ws://" + location.host + "/x", { protocols: ["b"], reconnect: true });
+  await client.connect();
+  client.send("hello");
+  const text = await client.receive();
+  const { code } = await client.disconnect();
+  return [text, code];
 })()`;
 
 /** Script of a page whose effect is mounted, unmounted, and mounted again in one turn. */

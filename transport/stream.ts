@@ -36,7 +36,10 @@ export interface BytePairInfo {
 }
 
 const INFO_NAMES: OptionTable<BytePairInfo> = { remoteAddress: true, localAddress: true, encrypted: true };
-const INFO = new OptionNames("acceptStream", { tables: [INFO_NAMES], hints: { tls: 'use "encrypted"' } });
+const INFO = /* @__PURE__ */ new OptionNames("acceptStream", {
+  tables: [INFO_NAMES],
+  hints: { tls: 'use "encrypted"' },
+});
 
 /**
  * Checks that a value has two streams.

@@ -25,6 +25,7 @@ import { assertSecrets } from "../base/secrets.ts";
 import { isVisibleAscii } from "../base/token.ts";
 import { refuseUnknownNames } from "../base/unknown_names.ts";
 import { isError } from "../base/thrown.ts";
+import { assertTls } from "../client/tls_requirement.ts";
 import { extendClient, WebSocketClient } from "../client/client.ts";
 import { clientArguments } from "../client/settings.ts";
 import type { ClientConnection } from "../client/connector.ts";
@@ -179,7 +180,7 @@ export class WhatsAppReceiver extends WebSocketClient implements WhatsAppReceive
   #extendClient(): ClientContext {
     return extendClient(this, {
       // Each attempt shows the token, also after `resolveUrl` and redirects.
-      requiresTls: true,
+      requireTls: assertTls,
       // The server would close the next connection with the same code.
       terminalCodes: [InboxCloseCode.BadMessage, InboxCloseCode.NameConflict],
       handlesMessages: () => this.#handlesRecords,

@@ -1,6 +1,6 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { didYouMean } from "../../base/did_you_mean.ts";
+import { didYouMean, isNearly, suggest } from "../../base/did_you_mean.ts";
 
 const NAMES = ["origins", "origin", "maxDelay", "minDelay", "port", "hostname", "useSSL", "maxMessageSize"];
 
@@ -38,5 +38,17 @@ describe("didYouMean", () => {
     const long = "x".repeat(100_000);
     assertEquals(didYouMean(long, [long + "y"]), "");
     assertEquals(didYouMean("x".repeat(60), [long]), "");
+  });
+});
+
+describe("suggest", () => {
+  it("asks for a name", () => assertEquals(suggest("origins"), '; did you mean "origins"?'));
+});
+
+describe("isNearly", () => {
+  it("takes one mistake, in the same case", () => {
+    for (const name of ["port", "prt", "poort", "part", "prot", "portt", "ort"]) assert(isNearly(name, "port"), name);
+    for (const name of ["Prot", "rpto", "po", "ports1", "", "pxxt"]) assert(!isNearly(name, "port"), name);
+    assert(!isNearly("x".repeat(100_000), "port"));
   });
 });

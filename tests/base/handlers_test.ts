@@ -85,7 +85,7 @@ describe("handlers of a class", () => {
     }
     class Wrong extends Thing {}
     Object.assign(Wrong.prototype, { onStart: 1 });
-    assertThrows(() => adoptHandlers(new Wrong(), NAMES), OptionError, 'The handler "onStart" is number "1"');
+    assertThrows(() => adoptHandlers(new Wrong(), NAMES), OptionError, 'The handler "onStart" is 1 instead of');
   });
 });
 

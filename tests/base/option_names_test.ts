@@ -1,7 +1,16 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { OptionError } from "../../base/errors.ts";
-import { assertHandlers, assertSignal, hasMethods, OptionNames, showValue } from "../../base/option_names.ts";
+import {
+  assertHandler,
+  assertHandlers,
+  assertSignal,
+  hasMethods,
+  hintsOf,
+  isHandlerName,
+  OptionNames,
+  showValue,
+} from "../../base/option_names.ts";
 
 const NAMES = new OptionNames("Thing", {
   tables: [{ size: true, colour: { alias: "color" } }, { onBegin: true, onEnd: true }],
@@ -98,6 +107,37 @@ describe("assertSignal", () => {
   });
 });
 
+describe("assertHandler", () => {
+  it("checks one handler", () => {
+    for (const handler of [() => {}, null, undefined]) assertHandler("onEnd", handler);
+    const message = 'The handler "onEnd" is 5 instead of a function';
+    assertEquals(assertThrows(() => assertHandler("onEnd", 5), OptionError).message, message);
+  });
+});
+
+describe("hintsOf", () => {
+  it("gives each name its remedy; one of a word is the option to use", () => {
+    assertEquals(hintsOf([["size", "width length"], ["leave it out: it is always red", "colour"]]), {
+      width: 'use "size"',
+      length: 'use "size"',
+      colour: "leave it out: it is always red",
+    });
+  });
+});
+
+describe("isHandlerName", () => {
+  it("takes names that begin with on and a capital letter", () => {
+    assertEquals(["onEnd", "OnEnd", "on", "once", "end", "onlyOnce"].map(isHandlerName), [
+      true,
+      true,
+      false,
+      false,
+      false,
+      false,
+    ]);
+  });
+});
+
 describe("hasMethods", () => {
   it("looks for functions, also inherited ones", () => {
     assertEquals([hasMethods(new Map(), "get", "set"), hasMethods({ get: 1 }, "get")], [true, false]);
@@ -123,5 +163,8 @@ describe("showValue", () => {
       "a function",
     ]);
     assertEquals(showValue(Object.create(null)), "an object");
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    assertEquals(showValue(proxy), "an object");
   });
 });

@@ -1,7 +1,7 @@
 import { assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { OptionError } from "../../base/errors.ts";
-import { assertNumber, assertPort, assertWellFormed } from "../../base/ranges.ts";
+import { assertNumber, assertPort, assertWellFormed, LONGEST_TIMER } from "../../base/ranges.ts";
 
 describe("assertNumber", () => {
   it("takes integers from 0 to the most, and names setting and value of all others", () => {
@@ -14,11 +14,11 @@ describe("assertNumber", () => {
     }
   });
 
-  it("limits times to what a timer takes, and other numbers to safe integers", () => {
-    assertNumber("closeTimeout", 0x7fffffff);
-    assertThrows(() => assertNumber("closeTimeout", 0x80000000), OptionError, "from 0 to 2147483647");
-    assertThrows(() => assertNumber("pingInterval", 0x80000000), OptionError, "from 0 to 2147483647");
+  it("takes all safe integers without a most, and for times as many ms as a timer does", () => {
     assertNumber("maxMessageSize", Number.MAX_SAFE_INTEGER);
+    assertThrows(() => assertNumber("maxMessageSize", -1), OptionError, "not an integer from 0 on");
+    assertNumber("closeTimeout", 0x7fffffff, LONGEST_TIMER);
+    assertThrows(() => assertNumber("closeTimeout", 0x80000000, LONGEST_TIMER), OptionError, "from 0 to 2147483647");
   });
 });
 

@@ -3,12 +3,14 @@ import { describe, it } from "@std/testing/bdd";
 import { HandlerError, HandshakeError, OptionError, StateError, TransportError } from "../../base/errors.ts";
 import { SettingsStore } from "../../base/settings.ts";
 import { Meter } from "../../base/stats.ts";
+import { browserFailures } from "../../client/browser_failures.ts";
 import { AbortableWork, assertSettings, attemptConnect, type ClientParts } from "../../client/connect_attempt.ts";
 import { ConnectTarget } from "../../client/connect_target.ts";
 import type { Connector, ConnectPlan, OpenedConnection } from "../../client/connector.ts";
 import type { ClientExtension } from "../../client/extension.ts";
 import { HandlerCalls } from "../../client/handler_calls.ts";
 import { CLIENT_SETTINGS, type ClientHandlers, type ClientOptions } from "../../client/settings.ts";
+import { assertTls } from "../../client/tls_requirement.ts";
 import { defer, FakeClock } from "../support/support.ts";
 
 const OPENED = {} as OpenedConnection;
@@ -32,6 +34,8 @@ function makeRig(options: ClientOptions = {}, handlers: ClientHandlers = {}, ext
   const connector: Connector = {
     sendsHeaders: true,
     available: true,
+    failures: browserFailures,
+    timers: (clock) => clock,
     deflateOffers: (offer) => {
       if (offer === true) throw new StateError("ERR_UNSUPPORTED", "no compression");
       return [];
@@ -131,7 +135,7 @@ describe("attemptConnect", () => {
   });
 
   it("checks settings and TLS before it connects", async () => {
-    const { parts, plans, attempt } = makeRig({ hostname: "192.0.2.1" }, {}, { requiresTls: true });
+    const { parts, plans, attempt } = makeRig({ hostname: "192.0.2.1" }, {}, { requireTls: assertTls });
     await assertRejects(() => attempt(), OptionError, "without TLS");
     parts.settings.set("port", 70_000);
     await assertRejects(() => attempt(), OptionError, "port");
@@ -161,6 +165,8 @@ describe("attemptConnect", () => {
     const connector: Connector = {
       sendsHeaders: true,
       available: true,
+      failures: browserFailures,
+      timers: (clock) => clock,
       deflateOffers: () => [],
       connect: async (_, program) => {
         asked.resolve();

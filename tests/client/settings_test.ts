@@ -1,11 +1,11 @@
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { OptionError, TransportError } from "../../base/errors.ts";
 import { defaultsOf } from "../../base/settings.ts";
 import { WebSocketClient, type WebSocketClientOptions } from "../../client.ts";
 import { CLIENT_SETTINGS, type ClientSettings, connectionSettings } from "../../client/settings.ts";
 import { assertDocumented } from "../support/setting_docs.ts";
-import { pipe } from "../support/support.ts";
+import { FakeClock, pipe } from "../support/support.ts";
 
 describe("WebSocketClient settings", () => {
   it("come from a URL or from options", () => {
@@ -118,14 +118,20 @@ describe("WebSocketClient settings", () => {
       options: { manualPong: true },
       maxFragments: 5,
     } as ClientSettings;
-    const picked = connectionSettings(settings);
+    const clock = new FakeClock();
+    const picked = connectionSettings(settings, { timers: () => clock });
     settings.options.manualPong = false;
     assertEquals([picked.options.manualPong, picked.maxFragments, "port" in picked], [true, 5, false]);
+    assert(picked.clock === clock);
   });
 
   it("of a URL with credentials become an Authorization header, unless one is given", () => {
     const client = new WebSocketClient("ws://user:p%C3%A4ss@a/");
     assertEquals(new Headers(client.headers as Headers).get("authorization"), `Basic ${btoa("user:p\u00c3\u00a4ss")}`);
+    const authorization = (url: string): string | null =>
+      new Headers(new WebSocketClient(url).headers as Headers).get("authorization");
+    // A "%" without two hexadecimal digits stands for itself.
+    assertEquals(authorization("ws://%41%%42%4:%zz%4g%2Bx%@a/"), `Basic ${btoa("A%B%4:%zz%4g+x%")}`);
     const other = new WebSocketClient("ws://user@a/", { headers: { authorization: "Bearer x" } });
     assertEquals(new Headers(other.headers as Headers).get("authorization"), "Bearer x");
     assertEquals(new WebSocketClient({ hostname: "[::1]", port: 1 }).url, "ws://[::1]:1/");

@@ -41,7 +41,7 @@ class Server {
       deflateOffers: [],
       rootCertificateFile: "",
       settings,
-      proxy: undefined,
+      proxy: "",
       maxRedirects: 0,
       meter: new Meter(),
       showsControlFrames: false,

@@ -123,7 +123,7 @@ describe("a receiver without TLS", () => {
 
 describe("an attempt that needs TLS", () => {
   const plan = (more: Partial<ConnectPlan>): ConnectPlan =>
-    ({ requiresTls: true, tls: false, hostname: "127.0.0.1", maxRedirects: 0, ...more }) as ConnectPlan;
+    ({ requiresTls: true, tls: false, hostname: "127.0.0.1", proxy: "", maxRedirects: 0, ...more }) as ConnectPlan;
 
   it("is checked by the connector too, where redirects lead it", async () => {
     for (const hostname of ["0.0.0.0", "192.0.2.1"]) {
