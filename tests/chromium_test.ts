@@ -128,7 +128,7 @@ describePeer("Chromium", ["Chromium", "deno bundle"], (command) => {
     const { server } = await startSite({ "browser.js": script });
     await withChromium(command, async (browser) => {
       const page = await browser.open(`http://127.0.0.1:${server.address!.port}/`);
-      assertEquals(await page.evaluate(ECHO), ["hello", 1000]);
+      assertEquals(await page.evaluate(ECHO), ["hello", 1000, "ERR_UNSUPPORTED,ERR_UNSUPPORTED,ERR_UNSUPPORTED"]);
       assertEquals(browser.complaints, []);
     });
     await server.stop();
@@ -383,7 +383,10 @@ const ECHO = `(async () => {
   client.send("hello");
   const text = await client.receive();
   const { code } = await client.disconnect();
-  return [text, code];
+  // Not of the right form either: sockets refuse them when the client is made.
+  const settings = [{ proxy: "nonsense" }, { frameSize: 2 }, { useSSL: false, rootCertificateFile: "ca.pem" }];
+  const refuse = (options) => new WebSocketClient(client.url, options).connect().catch(({ code }) => code);
+  return [text, code, (await Promise.all(settings.map(refuse))).join()];
 })()`;
 
 /** Script of a page whose effect is mounted, unmounted, and mounted again in one turn. */

@@ -2,11 +2,12 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { HandshakeError, StateError, TransportError, WebSocketError } from "../../base/errors.ts";
 import type { WebSocketClientOptions } from "../../client.ts";
+import { browserConnector } from "../../client/browser_connector.ts";
 import type { CloseInfo } from "../../connection/options.ts";
 import { PageClient } from "../support/page.ts";
 import { urlOf } from "../support/peers.ts";
 import { RawListener } from "../support/sockets.ts";
-import { defer, pipe, startEcho, until } from "../support/support.ts";
+import { defer, FakeClock, pipe, startEcho, until } from "../support/support.ts";
 
 async function failure(work: () => Promise<unknown>): Promise<string> {
   return (await assertRejects(work, WebSocketError)).code;
@@ -64,6 +65,11 @@ describe("browserConnector", () => {
     }
   });
 
+  it("uses the clock of the program as it is", () => {
+    const clock = new FakeClock();
+    assert(browserConnector.timers(clock) === clock);
+  });
+
   it("refuses each setting that a browser cannot apply", async () => {
     const url = "ws://127.0.0.1:1/";
     const settings: [name: string, options: WebSocketClientOptions][] = [
@@ -71,6 +77,8 @@ describe("browserConnector", () => {
       ["headers", { onSendHandshake: ({ headers }) => headers.set("x-test", "1") }],
       ["origin", { origin: "https://example.com" }],
       ["rootCertificateFile", { rootCertificateFile: "ca.pem" }],
+      ["proxy", { proxy: "http://proxy.example" }],
+      ["maxRedirects", { maxRedirects: 1 }],
       ["frameSize", { frameSize: 100 }],
       ["maxFragments", { maxFragments: 3 }],
       ["messageTimeout", { messageTimeout: 3 }],

@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { HandshakeError, OptionError, TransportError } from "../../base/errors.ts";
+import { sharedTimer } from "../../base/shared_timer.ts";
 import { Meter } from "../../base/stats.ts";
 import type { ClientConnectionHandler, ConnectPlan, ConnectProgram, OpenedConnection } from "../../client/connector.ts";
 import { socketConnector } from "../../client/socket_connector.ts";
@@ -86,6 +87,19 @@ function makeHandler(): ClientConnectionHandler & { events: string[] } {
 }
 
 describe("socketConnector", () => {
+  it("checks the settings that only sockets have, and shares one timer", () => {
+    const settings = { proxy: "", rootCertificateFile: "", useSSL: false, maxRedirects: 0, frameSize: 0 };
+    socketConnector.checkSettings!(settings);
+    assertThrows(() => socketConnector.checkSettings!({ ...settings, proxy: "nonsense" }), OptionError, '"proxy"');
+    assertThrows(() => socketConnector.checkSettings!({ ...settings, frameSize: 6 }), OptionError, '"6" bytes');
+    const withRoots = { ...settings, rootCertificateFile: "ca.pem" };
+    assertThrows(() => socketConnector.checkTarget!(withRoots), OptionError, '"rootCertificateFile" needs');
+    const later = [{ useSSL: true }, { maxRedirects: 1 }, { resolveUrl: () => "wss://a" }, { rootCertificateFile: "" }];
+    for (const more of later) socketConnector.checkTarget!({ ...withRoots, ...more });
+    const clock = new FakeClock();
+    assertEquals(socketConnector.timers(clock), sharedTimer(clock));
+  });
+
   it("reads compression: nothing, the defaults, one offer or several", () => {
     assertEquals([false, true, {}, [], [{}, {}]].map((option) => socketConnector.deflateOffers(option).length), [
       0,
