@@ -47,7 +47,8 @@ export interface PlatformMembers {
   clone(): Request;
 }
 
-const PlatformRequest: new (url: string, init: RequestInit) => PlatformMembers = Request as unknown as new (
+/** `Request`, with the members above. */
+export const PlatformRequest: new (url: string, init: RequestInit) => PlatformMembers = Request as unknown as new (
   url: string,
   init: RequestInit,
 ) => PlatformMembers;
