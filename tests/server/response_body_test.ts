@@ -363,11 +363,14 @@ describe("a Response whose coding no body shows", () => {
     it(`has its head sent before its first event, with content-encoding: ${coding}`, async () => {
       await using ours = await Answering.start();
       const headers = { "content-encoding": coding, "content-type": "text/event-stream" };
-      ours.make = () => new Response(new ReadableStream(), { headers });
+      let finish = (): void => {};
+      ours.make = () =>
+        new Response(new ReadableStream({ start: (events) => void (finish = () => events.close()) }), { headers });
       const socket = await RawSocket.connect(ours.port);
       await socket.write(ask("/", "GET", true));
       assertStringIncludes(decode((await socket.read())!), `content-encoding: ${coding}\r\n`);
-      await socket.close();
+      finish();
+      assertEquals(await socket.readText(), "0\r\n\r\n");
     });
   }
 });
