@@ -278,7 +278,12 @@ describe("concurrency", () => {
     const { connection, transport, recorder, peer } = openRig("server", { concurrency: 1 });
     const deferred: (() => void)[] = [];
     transport.deferWork = (work) => void deferred.push(work);
-    recorder.onMessage = () => Promise.resolve();
+    let [now, most] = [0, 0];
+    recorder.onMessage = async () => {
+      most = Math.max(most, ++now);
+      await undefined;
+      now--;
+    };
     transport.receive(concat(...Array.from({ length: 400 }, (_, at) => peer.text(`${at}`))));
     while (deferred.length === 0) await settle();
     assert(recorder.messages.length < 400);
@@ -288,7 +293,7 @@ describe("concurrency", () => {
       // Deferred after the loss: the transport still calls it.
       if (deferred.length > 1) deferred.pop()!();
     }
-    assertEquals([recorder.messages.length, connection.state], [400, "closed"]);
+    assertEquals([recorder.messages.length, connection.state, most], [400, "closed", 1]);
   });
 
   it("finds the peer's close frame after close() in the handler of the last message that waited", async () => {
@@ -305,8 +310,8 @@ describe("concurrency", () => {
     transport.receive(concat(peer.text("c"), peer.close(1000)));
     await finish("a");
     assertEquals([[...pending.keys()], recorder.messages], [["b"], ["a", "b"]]);
+    assertEquals(recorder.events.at(-1), "close 1000");
     transport.handler.close(undefined);
-    await settle();
     assertEquals((await connection.closed).clean, true);
   });
 
