@@ -77,6 +77,19 @@ describe("a connection with a form of its own for binary messages", () => {
     });
   }
 
+  it("tells of the end of a message whose last fragment waited for a Blob", async () => {
+    const { connection, transport } = openRig();
+    let ended = 0;
+    setBinaryForm(connection, make({ messageEnded: () => void ended++ }));
+    connection.sendFrame(Opcode.Binary, new Blob(["begin"]), false);
+    connection.sendFrame(Opcode.Continuation, "end", true);
+    assertEquals(ended, 0);
+    await connection.drained();
+    await settle();
+    assertEquals(ended, 1);
+    assertFrames(transport.written, ['binary… "> begin"', 'continuation "end"']);
+  });
+
   it("lets a stream wait for room for the prefix too, in place of failing", async () => {
     const { connection, transport } = openRig("server", { maxBufferedAmount: 100, highWaterMark: 100 });
     setBinaryForm(connection, make({ prefix: new Uint8Array(16) }));

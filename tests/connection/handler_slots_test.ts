@@ -274,6 +274,47 @@ describe("concurrency", () => {
     });
   }
 
+  it("goes on at the loss of the connection, if the transport has dropped what was deferred", async () => {
+    const { connection, transport, recorder, peer } = openRig("server", { concurrency: 1 });
+    const deferred: (() => void)[] = [];
+    transport.deferWork = (work) => void deferred.push(work);
+    let [now, most] = [0, 0];
+    recorder.onMessage = async () => {
+      most = Math.max(most, ++now);
+      await undefined;
+      now--;
+    };
+    transport.receive(concat(...Array.from({ length: 400 }, (_, at) => peer.text(`${at}`))));
+    while (deferred.length === 0) await settle();
+    assert(recorder.messages.length < 400);
+    transport.handler.close(undefined);
+    for (let turn = 0; turn < 400 && connection.state !== "closed"; turn++) {
+      await settle();
+      // Deferred after the loss: the transport still calls it.
+      if (deferred.length > 1) deferred.pop()!();
+    }
+    assertEquals([recorder.messages.length, connection.state, most], [400, "closed", 1]);
+  });
+
+  it("finds the peer's close frame after close() in the handler of the last message that waited", async () => {
+    const { connection, transport, recorder, peer, texts, pending, finish } = openHeld({ concurrency: 1 }, {
+      waitForHandler: true,
+    });
+    const { onMessage } = recorder;
+    recorder.onMessage = (data) => {
+      if (data === "b") void connection.close();
+      return onMessage!(data);
+    };
+    texts("a", "b");
+    releaseMessages(connection);
+    transport.receive(concat(peer.text("c"), peer.close(1000)));
+    await finish("a");
+    assertEquals([[...pending.keys()], recorder.messages], [["b"], ["a", "b"]]);
+    assertEquals(recorder.events.at(-1), "close 1000");
+    transport.handler.close(undefined);
+    assertEquals((await connection.closed).clean, true);
+  });
+
   it("gives messages that waited for a handler before those that steps fetch", async () => {
     const rig = openHeld({ concurrency: 1 }, { waitForHandler: true });
     rig.texts("a", "b", "c");

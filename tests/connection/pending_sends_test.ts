@@ -2,6 +2,8 @@ import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } f
 import { describe, it } from "@std/testing/bdd";
 import { OptionError, StateError, TransportError } from "../../base/errors.ts";
 import { Opcode } from "../../protocol/frame_header.ts";
+import { sendSharedLater } from "../../connection/connection.ts";
+import { SharedMessage } from "../../connection/shared_message.ts";
 import { heldMemory } from "../support/memory.ts";
 import { assertFrames, defer, encode, openRig, settle, showFrames, until } from "../support/support.ts";
 
@@ -183,6 +185,38 @@ describe("a Blob", () => {
       "detached",
     );
     assertEquals(showFrames(transport.written).slice(0, 2), ['binary… "a"', 'continuation… "bbbb"']);
+    connection.terminate();
+    await settle();
+  });
+
+  it("frees its room as soon as it is sent, and closeTimeout begins anew for the next one", async () => {
+    const { connection, clock, recorder } = openRig("server", { closeTimeout: 100 });
+    const [first, second] = [new HeldBlob([new Uint8Array(90)]), new HeldBlob([new Uint8Array(50)])];
+    connection.send(first);
+    connection.send(second);
+    assertEquals(connection.bufferedAmount, 140);
+    void connection.close();
+    clock.advance(80);
+    first.release();
+    await settle();
+    assertEquals(connection.bufferedAmount, 50);
+    clock.advance(80);
+    second.release();
+    await settle();
+    assertEquals([connection.bufferedAmount, recorder.events], [0, []]);
+    connection.terminate();
+    await settle();
+  });
+
+  it("of a broadcast is dropped while a fragmented message is not finished", async () => {
+    const { connection, transport } = openRig();
+    connection.sendFrame(Opcode.Text, "begin", false);
+    const shared = Promise.resolve(new SharedMessage(encode("blob"), 0));
+    assertEquals(sendSharedLater(connection, shared, 4), "dropped");
+    await settle();
+    connection.sendFrame(Opcode.Continuation, "end", true);
+    await settle();
+    assertFrames(transport.written, ['text… "begin"', 'continuation "end"']);
     connection.terminate();
     await settle();
   });

@@ -285,7 +285,10 @@ describe("a Response", () => {
     }
     const none = await ours.alone(() => new Response(slowly("abc"), sized("0")));
     assertEquals([none.endsWith("\r\n\r\n"), none.includes("next")], [true, false]);
-    assertEquals(ours.errors.length, 5);
+    const open = new ReadableStream<Uint8Array>({ start: (body) => body.enqueue(encode("abc")) });
+    const ready = await ours.alone(() => new Response(open, sized("0")));
+    assertEquals([ready.includes("content-length: 0\r\n"), ready.endsWith("\r\n\r\n")], [true, true]);
+    assertEquals(ours.errors.length, 6);
     for (const error of ours.errors) {
       assert(error instanceof HandlerError);
       assertStringIncludes(error.message, 'The handler "onCommandGet" failed: its Response has more bytes than the');
@@ -357,17 +360,34 @@ describe("a Response", () => {
   });
 });
 
+describe("a stream without events", () => {
+  it("is cancelled when its reader resets the connection", async () => {
+    await using ours = await Answering.start();
+    const cancelled = Promise.withResolvers<void>();
+    ours.make = () => new Response(new ReadableStream({ cancel: () => cancelled.resolve() }));
+    const socket = await RawSocket.connect(ours.port);
+    await socket.write(ask("/", "GET", true));
+    await socket.read();
+    socket.reset();
+    await cancelled.promise;
+    assertEquals(ours.errors, []);
+  });
+});
+
 describe("a Response whose coding no body shows", () => {
   // A frequent way to keep proxies from compressing a stream of events.
   for (const coding of ["none", "identity", "x-own"]) {
     it(`has its head sent before its first event, with content-encoding: ${coding}`, async () => {
       await using ours = await Answering.start();
       const headers = { "content-encoding": coding, "content-type": "text/event-stream" };
-      ours.make = () => new Response(new ReadableStream(), { headers });
+      let finish = (): void => {};
+      ours.make = () =>
+        new Response(new ReadableStream({ start: (events) => void (finish = () => events.close()) }), { headers });
       const socket = await RawSocket.connect(ours.port);
       await socket.write(ask("/", "GET", true));
       assertStringIncludes(decode((await socket.read())!), `content-encoding: ${coding}\r\n`);
-      await socket.close();
+      finish();
+      assertEquals(await socket.readText(), "0\r\n\r\n");
     });
   }
 });

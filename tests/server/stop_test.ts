@@ -267,6 +267,41 @@ describe("stop()", () => {
   });
 });
 
+describe("a signal", () => {
+  for (const call of ["first", "second"]) {
+    it(`that is aborted already ends the connections at once, of the ${call} stop()`, async () => {
+      const { server } = await start({});
+      const socket = await RawSocket.connect(server.address!.port);
+      await socket.write(HANDSHAKE);
+      await until(() => server.connections.size === 1, "the handshake");
+      const first = call === "second" ? server.stop() : undefined;
+      // Time stands still, and the peer answers no close frame.
+      await server.stop({ signal: AbortSignal.abort() });
+      await first;
+      assertEquals(server.connections.size, 0);
+      await socket.close();
+    });
+  }
+
+  it("of the server has no listener left after stop(), and one after the next start", async () => {
+    const listeners = new Set<unknown>();
+    class Watched extends AbortController {
+      override readonly signal = Object.assign(super.signal, {
+        addEventListener: (_: string, listener: unknown) => void listeners.add(listener),
+        removeEventListener: (_: string, listener: unknown) => void listeners.delete(listener),
+      }) as unknown as AbortSignal;
+    }
+    const server = await startEcho({ signal: new Watched().signal });
+    assertEquals(listeners.size, 1);
+    await server.stop();
+    assertEquals(listeners.size, 0);
+    await server.start();
+    assertEquals(listeners.size, 1);
+    await server.stop();
+    assertEquals(listeners.size, 0);
+  });
+});
+
 describe("handler_scope", () => {
   it("knows the caller across awaits, and none outside", async () => {
     const caller = {};

@@ -123,6 +123,7 @@ describe("onAllow with { headers }", () => {
       "several values are several pairs",
     ],
     ["no pairs", () => ({ headers: ["set-cookie", "a=1"] }), "not pairs"],
+    ["three in a pair", () => ({ headers: [["a", "b", "c"]] }), "not pairs"],
     ["no headers", () => ({ headers: null }), "null as headers"],
     ["a text", () => ({ headers: "set-cookie: a=1" }), "string as headers"],
     [
