@@ -29,7 +29,7 @@ export interface LogRecord {
 }
 
 /** Takes {@linkcode LogRecord}s. What it throws or rejects with is ignored. */
-export type LogHandler = (record: LogRecord) => unknown;
+export type LogHandler = (record: LogRecord) => void;
 
 /**
  * Hands a record to the handler `onLog`; a failing log must not stop the action that it describes.

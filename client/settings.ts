@@ -42,32 +42,32 @@ export type HeaderSource = Record<string, string> | Headers;
 /** The handlers of a client: those of the server, less the connection. */
 export interface ClientHandlers {
   /** Called before the request is sent: header fields may be added. */
-  onSendHandshake?: ((request: ClientHandshakeRequest) => unknown) | undefined;
+  onSendHandshake?: ((request: ClientHandshakeRequest) => void) | undefined;
   /** Called when the server has opened the WebSocket; `false` refuses it. */
   onHandshakeResponse?: ((response: ClientHandshakeResponse) => boolean | void | Promise<boolean | void>) | undefined;
   /** Called after the handshake: from here on messages may be sent. */
-  onConnect?: (() => unknown) | undefined;
+  onConnect?: (() => void) | undefined;
   /** Called for a text message, or with `frameByFrame` for a frame of one. */
-  onMessageReceived?: ((text: string, frame?: FrameInfo) => unknown) | undefined;
+  onMessageReceived?: ((text: string, frame?: FrameInfo) => void) | undefined;
   /** Called for a binary message, or with `frameByFrame` for a frame of one. */
-  onBinaryDataReceived?: ((bytes: Uint8Array<ArrayBuffer>, frame?: FrameInfo) => unknown) | undefined;
+  onBinaryDataReceived?: ((bytes: Uint8Array<ArrayBuffer>, frame?: FrameInfo) => void) | undefined;
   /** Called for a ping; it is answered already, unless `manualPong` is set. */
-  onPing?: ((data: Uint8Array<ArrayBuffer>) => unknown) | undefined;
+  onPing?: ((data: Uint8Array<ArrayBuffer>) => void) | undefined;
   /** Called for a pong. */
-  onPong?: ((data: Uint8Array<ArrayBuffer>) => unknown) | undefined;
+  onPong?: ((data: Uint8Array<ArrayBuffer>) => void) | undefined;
   /** Called for the server's close frame; it is answered already, unless `manualClose` is set. */
-  onClose?: ((code: number, reason: string) => unknown) | undefined;
+  onClose?: ((code: number, reason: string) => void) | undefined;
   /** Called when the connection has ended: exactly once for each `onConnect`. */
-  onDisconnect?: ((info: CloseInfo) => unknown) | undefined;
+  onDisconnect?: ((info: CloseInfo) => void) | undefined;
   /**
    * Called for failures: a protocol violation, a handler ({@linkcode HandlerError}), a message of a kind that has no
    * handler while the other kind has one (`ERR_NO_HANDLER`, once for each connection), a connect by `active`, a
    * `reconnect` that was given up. Without this handler, errors of handlers and the first `ERR_NO_HANDLER` are printed
    * with `console.error`, and others are dropped.
    */
-  onError?: ((error: unknown) => unknown) | undefined;
+  onError?: ((error: unknown) => void) | undefined;
   /** Called with `reconnect` before each wait for another attempt. */
-  onReconnecting?: ((attempt: ReconnectAttempt) => unknown) | undefined;
+  onReconnecting?: ((attempt: ReconnectAttempt) => void) | undefined;
   /** Called with a structured record for each attempt, each connection from its beginning to its end, failures. */
   onLog?: LogHandler | undefined;
 }

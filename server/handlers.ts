@@ -11,8 +11,11 @@ import type { LogHandler } from "../base/log.ts";
 import type { HandlersTable } from "../base/settings.ts";
 import type { AllowWithHeaders } from "./upgrade_headers.ts";
 
-/** Result of a handler without an answer: anything, since it is ignored; a promise is watched for its rejection. */
-export type HandlerResult = unknown;
+/**
+ * Result of a handler without an answer: anything, since it is ignored; a promise is watched for its rejection. Not
+ * `unknown`: for that TypeScript before 7 infers the result, and a handler could not use the object that gets it.
+ */
+export type HandlerResult = void;
 
 /** Decision of {@linkcode ServerHandlers.onAllow}. */
 export type AllowAnswer = boolean | Response | AllowWithHeaders;

@@ -25,6 +25,7 @@ import { quote, redactUrl } from "../base/error_text.ts";
 import { assertHandlers, assertSignal, hasMethods, OptionNames, type OptionTable } from "../base/option_names.ts";
 import { type Complete, defaultsOf, defineSettings, SettingsStore, type SettingsTable } from "../base/settings.ts";
 import { sharedTimer } from "../base/shared_timer.ts";
+import { refuseUnknownNames } from "../base/unknown_names.ts";
 
 /** Settings and handlers of a server. `0` turns a limit off. */
 export interface WebSocketServerOptions<Data = unknown> extends ConnectionOptions, ServerHandlers<Data> {
@@ -280,6 +281,7 @@ export class ProtocolSettings implements Complete<ProtocolOptions> {
       PROTOCOL_SETTINGS,
       (options) => options.#store,
     );
+    refuseUnknownNames(this.prototype, 'setting "options"', {});
   }
 
   /**

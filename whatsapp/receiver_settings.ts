@@ -30,21 +30,21 @@ export type WhatsAppOtherRecord = Exclude<WhatsAppRecord, WhatsAppMessage | What
  */
 export interface WhatsAppReceiverHandlers {
   /** A message of a customer came; after `onMessageReceived` with the raw text. */
-  onWhatsAppMessageReceived?: ((message: WhatsAppMessage) => unknown) | undefined;
+  onWhatsAppMessageReceived?: ((message: WhatsAppMessage) => void) | undefined;
   /** The status of a message of the business came. They come in any order: see `laterStatus`. */
-  onStatusReceived?: ((status: WhatsAppStatus) => unknown) | undefined;
+  onStatusReceived?: ((status: WhatsAppStatus) => void) | undefined;
   /** Another record came: an error of the account, an echo, history, a template, … */
-  onNotification?: ((record: WhatsAppOtherRecord) => unknown) | undefined;
+  onNotification?: ((record: WhatsAppOtherRecord) => void) | undefined;
   /**
    * Notifications after the sequence number `after`, up to `until`, cannot be delivered any more: the server kept them
    * for too short a time, or its journal has lost them; a loss may be detected late.
    */
-  onGap?: ((after: number, until: number) => unknown) | undefined;
+  onGap?: ((after: number, until: number) => void) | undefined;
   /**
    * Everything that the server had when this receiver connected has come, up to a sequence number; called once per
    * connection.
    */
-  onCaughtUp?: ((seq: number) => unknown) | undefined;
+  onCaughtUp?: ((seq: number) => void) | undefined;
 }
 
 /** Names of the handlers. */

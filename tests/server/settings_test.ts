@@ -20,6 +20,16 @@ describe("LockableSettings", () => {
     assertEquals([current.options.manualPong, settings.current.options.manualPong], [false, true]);
   });
 
+  it("have no switches with unknown names", () => {
+    const { options } = new LockableSettings({}).store.values;
+    assertThrows(
+      () => Object.assign(options, { manualpong: true }),
+      OptionError,
+      'Cannot set "manualpong": a setting "options" has no such property; did you mean "manualPong"?',
+    );
+    assertEquals(Object.keys(options), []);
+  });
+
   it("cannot be changed while they are locked", () => {
     const settings = new LockableSettings({});
     settings.locked = true;

@@ -73,6 +73,14 @@ export function write(end: WebSocketConnection | WebSocketClient, blob: Blob): v
   end.send([1, 2]);
 }
 
+/** Handlers use the object that gets them, and return what its methods return. */
+export function talk(): void {
+  const one = new WebSocketClient("ws://localhost/", { onMessageReceived: (text) => one.send(text) });
+  const all = new WebSocketServer({ onMessageReceived: (_, text) => all.broadcastMessage(text) });
+  const other = new WhatsAppReceiver({ onNotification: (record) => other.send(record.kind) });
+  console.log(one.state, all.active, other.state);
+}
+
 export const whatsapp: WhatsAppServer = new WhatsAppServer({
   appSecret: "secret",
   verifyToken: "token",
