@@ -145,34 +145,6 @@ describe("messages without handlers", () => {
       assertEquals(got.splice(0).sort(), ["a", "b", "c", "d", "one", "three", "two"]);
     }
   });
-
-  it("stop the reading at 64 KiB; keep-alive then reports no missing pong, and the next reader gets all", async () => {
-    const errors: unknown[] = [];
-    await using server = await start({
-      pingInterval: 0,
-      async onOpen(connection) {
-        for (let index = 0; index < COUNT; index++) connection.send(LONG);
-        await connection.drained();
-        connection.send("end");
-      },
-    });
-    const client = new WebSocketClient(urlOf(server), {
-      pingInterval: 5,
-      pongTimeout: 10,
-      onError: (error) => void errors.push(error),
-    });
-    await client.connect();
-    assertEquals(await client.receive(), LONG);
-    await new Promise((resolve) => setTimeout(resolve, 60));
-    assertEquals([client.state, errors], ["open", []]);
-    let count = 1;
-    for await (const message of client) {
-      if (message === "end") break;
-      count++;
-    }
-    assertEquals([count, errors], [COUNT, []]);
-    await client.disconnect();
-  });
 });
 
 describe("receive with a signal", () => {

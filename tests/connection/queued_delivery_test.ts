@@ -57,7 +57,7 @@ describe("QueuedDelivery", () => {
     assertEquals([queued.reachesHandlers, handed, queued.holdsMessages], [true, [], true]);
   });
 
-  it("keeps nothing once the last reader has gone and there is a handler; what it had not got is handed over", () => {
+  it("keeps nothing for handlers once the last reader has gone; they get what they had not got", () => {
     const { queued, handed, calls, source } = make();
     const loops = [queued.queue.iterate(), queued.queue.iterate()];
     queued.add("without handler", "none");
