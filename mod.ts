@@ -49,6 +49,7 @@ export type {
   SendResult,
   SlowConsumer,
 } from "./connection/options.ts";
+export type { ReceiveOptions } from "./connection/receive_options.ts";
 export type { MessageData, SendBytes, SendData } from "./protocol/payload.ts";
 
 export type { Extension } from "./protocol/extensions.ts";

@@ -29,14 +29,14 @@ import type {
   SendResult,
   StepResult,
 } from "../connection/options.ts";
+import { type ReceiveOptions, refuseReceiveOptions } from "../connection/receive_options.ts";
 import type { Opcode, Role } from "../protocol/frame_header.ts";
 import type { ClientConnection, ClientConnectionHandler, ConnectPlan, OpenedConnection } from "./connector.ts";
-import { CloseCode, isValidCloseCode, StateError, TransportError } from "../base/errors.ts";
+import { CloseCode, ConnectionClosedError, isValidCloseCode, StateError, TransportError } from "../base/errors.ts";
 import type { Extension } from "../protocol/extensions.ts";
 import { encodeClosePayload, type MessageData, type SendData, toPayload } from "../protocol/payload.ts";
 import { BrowserDelivery, type BrowserDeliveryOwner } from "./browser_delivery.ts";
 import { BrowserSender } from "./browser_sender.ts";
-import { receiveNext } from "./message_loops.ts";
 import { describeRequest } from "./request.ts";
 import type { Address } from "../transport/transport.ts";
 
@@ -311,9 +311,14 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
     this.#delivery.release();
   }
 
+  /** `true` if messages wait for a reader. */
+  get holdsMessages(): boolean {
+    return this.#delivery.holdsMessages;
+  }
+
   /** The messages as a stream: see `WebSocketConnection.readable`. */
   get readable(): ReadableStream<MessageData> {
-    return this.#delivery.take().readable;
+    return this.#delivery.queue.readable;
   }
 
   /** Messages to the server as a stream: see `WebSocketConnection.writable`. */
@@ -322,8 +327,20 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
   }
 
   /** Waits for the next message: see `WebSocketConnection.receive`. */
-  receive(): Promise<MessageData> {
-    return receiveNext(this[Symbol.asyncIterator](), () => this);
+  receive(options: ReceiveOptions = {}): Promise<MessageData> {
+    return refuseReceiveOptions(options) ?? this.#receive(options.signal);
+  }
+
+  async #receive(signal: AbortSignal | undefined): Promise<MessageData> {
+    let lost: { cause?: unknown } | undefined;
+    try {
+      const { done, value } = await this.#delivery.queue.next(signal);
+      if (!done) return value;
+    } catch (cause) {
+      if (signal?.aborted && cause === signal.reason) throw cause;
+      lost = { cause };
+    }
+    throw new ConnectionClosedError("receive", await this.closed, lost);
   }
 
   /**
@@ -332,7 +349,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
    * @returns The iterator.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<MessageData, undefined> {
-    return this.#delivery.take().iterate();
+    return this.#delivery.queue.iterate();
   }
 
   // ---- Closing -------------------------------------------------------------------------------------------------

@@ -5,13 +5,13 @@
  * @module
  */
 
-import type { ConnectionSettings, Delivery, StepResult } from "../connection/options.ts";
+import type { ConnectionSettings, Delivery, MessageResult, StepResult } from "../connection/options.ts";
 import type { ClientConnectionHandler } from "./connector.ts";
 import { ProtocolError, StateError, TransportError } from "../base/errors.ts";
 import { HandlerSlots, noHandlerFor } from "../connection/handler_slots.ts";
 import { MessageQueue } from "../connection/message_queue.ts";
 import { byteLength, type MessageData } from "../protocol/payload.ts";
-import { QueuedDelivery } from "../connection/queued_delivery.ts";
+import { QueuedDelivery, type QueueSource } from "../connection/queued_delivery.ts";
 
 /** Largest size of waiting messages, or `maxMessageSize` if that is more; one more message is taken. */
 const WAITING_LIMIT = 1024 * 1024;
@@ -79,10 +79,19 @@ export class BrowserDelivery {
       proceed: () => this.#proceed(),
       deferWork: (work) => void clock.after(0, work),
     }, concurrency);
-    this.#queued = new QueuedDelivery({
+    this.#queued = new QueuedDelivery(this.#makeSource(), owner);
+  }
+
+  #makeSource(): QueueSource {
+    const handles = (): boolean => this.#handler.handlesMessages?.() === true;
+    return {
       block: () => this.#block(),
       unblockImmediate: () => void (this.#mode === "immediate" && this.unblock()),
-    }, owner);
+      get handlesMessages() {
+        return handles();
+      },
+      hand: (messages) => this.#handLater(messages),
+    };
   }
 
   /** `true` once messages are delivered. */
@@ -169,8 +178,7 @@ export class BrowserDelivery {
         if (data === undefined) return this.#owner.fail(this.#refused);
         // A program that calls close() between two steps does not fetch the messages before the server's close frame.
         if (this.#mode === "step" && this.#endStep === undefined && !this.#owner.isOpen) this.#queued.drop();
-        if (this.#queued.reachesHandlers) this.#hand(data);
-        this.#queued.add(data);
+        this.#queued.add(data, this.#queued.reachesHandlers ? this.#hand(data) : "none");
         this.finishStep("message");
       }
     } catch (error) {
@@ -178,18 +186,21 @@ export class BrowserDelivery {
     }
   }
 
-  #hand(data: MessageData): void {
+  #hand(data: MessageData): MessageResult {
     const result = this.#handler.message(data);
-    if (result === undefined) return;
-    if (result === false) return this.#tellUnhandled(data);
-    this.#slots.take(result);
-    if (this.#slots.full) this.#batchCut = this.#mode === "batched";
+    if (result === undefined) return undefined;
+    if (result === false || result === "none") this.#tellUnhandled(data, result);
+    else {
+      this.#slots.take(result);
+      if (this.#slots.full) this.#batchCut = this.#mode === "batched";
+    }
+    return result;
   }
 
-  #tellUnhandled(data: MessageData): void {
-    if (this.#toldUnhandled || this.#queued.taken) return;
+  #tellUnhandled(data: MessageData, result: false | "none"): void {
+    if (this.#toldUnhandled || this.#queued.keepsResult(result)) return;
     this.#toldUnhandled = true;
-    this.#handler.error(noHandlerFor(data));
+    this.#handler.error(noHandlerFor(data, result));
   }
 
   /** `true` while messages have to wait for handlers before them. */
@@ -263,12 +274,16 @@ export class BrowserDelivery {
 
   /** Hands over the messages that waited for a handler. */
   release(): void {
-    const waiting = this.#queued.release();
-    if (waiting === undefined) return;
-    this.#held = waiting;
+    this.#queued.release();
+  }
+
+  #handLater(messages: MessageQueue): void {
+    const before = this.#held;
+    this.#held = before ?? messages;
     // An end that came after the messages loses none; an end caused by a handler stops the delivery.
     this.#heldLate = this.#owner.discards;
-    this.#handHeld();
+    if (before === undefined) return this.#handHeld();
+    for (let data = messages.shift(); data !== undefined; data = messages.shift()) before.push(data);
   }
 
   #handHeld(): void {
@@ -289,13 +304,14 @@ export class BrowserDelivery {
     else if (this.#owner.ended) this.finishIfOver();
   }
 
-  /**
-   * Takes the messages for a loop or a stream.
-   *
-   * @returns The queue of the messages.
-   */
-  take(): ReturnType<QueuedDelivery["take"]> {
-    return this.#queued.take();
+  /** The queue of the messages, for readers. */
+  get queue(): MessageQueue {
+    return this.#queued.queue;
+  }
+
+  /** `true` if messages wait for a reader. */
+  get holdsMessages(): boolean {
+    return this.#queued.holdsMessages;
   }
 
   /** Drops the messages that wait. */

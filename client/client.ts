@@ -20,6 +20,7 @@ import type {
   SendResult,
   SlowConsumer,
 } from "../connection/options.ts";
+import { type ReceiveOptions, refuseReceiveOptions } from "../connection/receive_options.ts";
 import type { Extension } from "../protocol/extensions.ts";
 import type { FrameInfo, Opcode } from "../protocol/frame_header.ts";
 import { type MessageData, type SendData, toPayload } from "../protocol/payload.ts";
@@ -37,7 +38,8 @@ import type {
 import { EventDelivery } from "./event_delivery.ts";
 import type { ClientContext, ClientExtension } from "./extension.ts";
 import { HandlerCalls } from "./handler_calls.ts";
-import { MessageLoops, receiveNext } from "./message_loops.ts";
+import { MessageLoops } from "./message_loops.ts";
+import { ReceiveCalls, SharedReceiveLoop } from "./receive_calls.ts";
 import type { ReconnectAttempt, ReconnectOptions } from "./reconnect.ts";
 import { SendBacklog } from "./send_backlog.ts";
 import {
@@ -219,6 +221,8 @@ export class WebSocketClient implements ClientHandlers {
   readonly #calls: HandlerCalls = new HandlerCalls(this, this.#meter, () => this.#loop.opened);
   readonly #delivery = new EventDelivery(this.#settings);
   readonly #messageLoops = new MessageLoops();
+  readonly #receiveCalls = new ReceiveCalls();
+  readonly #receiveLoop: SharedReceiveLoop = new SharedReceiveLoop(() => this.connection);
   readonly #backlog = new SendBacklog();
   readonly #loop: ConnectLoop;
 
@@ -328,6 +332,7 @@ export class WebSocketClient implements ClientHandlers {
 
   #connected(opened: OpenedConnection, connection: ClientConnection): void {
     this.#messageLoops.continueWith(() => connection[Symbol.asyncIterator]());
+    this.#receiveCalls.continueWith({ connection, opened });
     this.#extension.connected?.(connection);
     this.#calls.call("onConnect", () => this.onConnect?.());
     opened.begin();
@@ -336,6 +341,8 @@ export class WebSocketClient implements ClientHandlers {
 
   #dropWaiting(error: TransportError | undefined): void {
     this.#messageLoops.end(error);
+    this.#receiveCalls.end(error);
+    this.#receiveLoop.end();
     this.#backlog.giveUp((lost) => this.#calls.report(lost));
   }
 
@@ -357,6 +364,7 @@ export class WebSocketClient implements ClientHandlers {
 
   /** Hands over the messages that waited for a handler, if there is one now. */
   #handlerAssigned(): void {
+    if (this.#receiveLoop.begun && this.#handlesMessages) this.#receiveLoop.leave();
     if (this.#extension.handlerAssigned !== undefined) this.#extension.handlerAssigned();
     else if (this.#handlesMessages) this.#loop.opened?.releaseMessages();
   }
@@ -396,6 +404,7 @@ export class WebSocketClient implements ClientHandlers {
     return {
       message: (data, frame) =>
         extension.deliver ? extension.deliver(data, frame) : this.#calls.handed(data, this.#deliver(data, frame)),
+      handlesMessages: () => this.#handlesMessages,
       ping: (data) => this.#calls.control("onPing", data),
       pong: (data) => this.#calls.control("onPong", data),
       close: (code, reason) => this.#calls.call("onClose", () => this.onClose?.(code, reason)),
@@ -554,11 +563,16 @@ export class WebSocketClient implements ClientHandlers {
    * @returns The message. Rejects with a {@linkcode ConnectionClosedError} when no message waits, and none can follow.
    * @throws {StateError} If the client is not connected.
    */
-  async receive(): Promise<MessageData> {
-    const overAll = this.#loop.reconnects || this.#extension.iterates?.() === true;
-    const messages = this.#messageLoops.receiving(overAll, () => this[Symbol.asyncIterator]());
-    if (messages === undefined) return await this.#open("receive").receive();
-    return await receiveNext(messages, () => this.connection);
+  async receive(options: ReceiveOptions = {}): Promise<MessageData> {
+    const refused = refuseReceiveOptions(options);
+    if (refused !== undefined) return await refused;
+    const { reconnects, connection, current, opened } = this.#loop;
+    if (this.#extension.iterates?.() === true) {
+      return await this.#receiveLoop.receive(options, () => this[Symbol.asyncIterator](), () => !this.#handlesMessages);
+    }
+    if (!reconnects && !this.#receiveCalls.follows(connection)) return await this.#open("receive").receive(options);
+    const present = current === undefined || opened === undefined ? undefined : { connection: current, opened };
+    return await this.#receiveCalls.receive(options, present, reconnects);
   }
 
   /**

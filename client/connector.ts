@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { ReceiveOptions } from "../connection/receive_options.ts";
 import type { BinaryForm } from "../connection/binary_form.ts";
 import type {
   CloseInfo,
@@ -143,9 +144,10 @@ export interface ClientConnection {
   /**
    * Waits for the next message: see `WebSocketConnection.receive`.
    *
+   * @param options A signal that ends the wait.
    * @returns The message. Rejects with a {@linkcode ConnectionClosedError} at the end of the connection.
    */
-  receive(): Promise<MessageData>;
+  receive(options?: ReceiveOptions): Promise<MessageData>;
   /**
    * Iterates over the messages: see `WebSocketConnection`.
    *
@@ -169,6 +171,8 @@ export interface ClientConnection {
 export interface ClientConnectionHandler {
   /** Called for a message, or with `frameByFrame` for a frame of one. */
   message(data: MessageData, frame?: FrameInfo | undefined): MessageResult;
+  /** Tells if the program has a handler for messages, of either kind. */
+  handlesMessages?(): boolean;
   /** Called for a ping, after the automatic pong. */
   ping(payload: Uint8Array): void;
   /** Called for a pong. */
@@ -265,6 +269,8 @@ export interface OpenedConnection {
   step(timeout: number): Promise<StepResult>;
   /** Hands over the messages that waited for a handler. */
   releaseMessages(): void;
+  /** `true` if messages wait for a reader. */
+  readonly holdsMessages: boolean;
   /**
    * Gives binary messages of the program a form of their own: the subprotocol has other binary messages.
    *

@@ -72,15 +72,14 @@ export class HandlerCalls {
    * @param data The message.
    * @param result Result of the call of its handler.
    * @param extended `true` if texts have other handlers too.
-   * @returns The promise of the handler; `false` if there is none for this kind of message, but for others.
+   * @returns The promise of the handler; `false` if there is none for this kind of message, but for others; `"none"`
+   * without any.
    */
   handed(data: MessageData, result: boolean | Promise<boolean>, extended = false): MessageResult {
     if (typeof result !== "boolean") return result;
     const { onMessageReceived, onBinaryDataReceived } = this.#handlers;
-    const lost = typeof data === "string"
-      ? !onMessageReceived && !extended && onBinaryDataReceived
-      : !onBinaryDataReceived && (extended || onMessageReceived);
-    return lost ? false : undefined;
+    if (typeof data === "string" ? onMessageReceived || extended : onBinaryDataReceived) return undefined;
+    return extended || onMessageReceived || onBinaryDataReceived ? false : "none";
   }
 
   /**

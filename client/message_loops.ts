@@ -5,7 +5,7 @@
  */
 
 import { AsyncQueue } from "../base/async_queue.ts";
-import { CloseCode, ConnectionClosedError, type TransportError } from "../base/errors.ts";
+import type { TransportError } from "../base/errors.ts";
 import type { MessageData } from "../protocol/payload.ts";
 
 /** Messages of one connection. */
@@ -32,45 +32,15 @@ class MessageLoop {
       return undefined;
     } finally {
       done();
+      // The loop was left while it was behind.
+      for (const messages of this.connections.takeAll()) void messages.return?.();
     }
   }
-}
-
-/** The last connection of a client, as far as `receive` needs it. */
-export interface EndedConnection {
-  /** Resolves when it has ended. */
-  readonly closed: Promise<{ code: number; reason: string }>;
-}
-
-/**
- * Takes the next message of a loop, for a caller that wants an error at its end.
- *
- * @param messages The loop.
- * @param connection Returns the last connection.
- * @returns The message. Rejects with a {@linkcode ConnectionClosedError} at the end of the loop.
- */
-export async function receiveNext(
-  messages: Messages,
-  connection: () => EndedConnection | undefined,
-): Promise<MessageData> {
-  let lost: { cause?: unknown } | undefined;
-  try {
-    const { done, value } = await messages.next();
-    if (!done) return value;
-  } catch (cause) {
-    lost = { cause };
-  }
-  const end = await connection()?.closed ?? { code: CloseCode.AbnormalClosure, reason: "" };
-  throw new ConnectionClosedError("receive", end, lost);
 }
 
 /** Loops of one client. */
 export class MessageLoops {
   #loops = new Set<MessageLoop>();
-  /** The loop of `receive`. */
-  #receiving: Messages | undefined;
-  /** `true` if no further connection belongs to it. */
-  #receivesRest = false;
 
   /**
    * Begins a loop.
@@ -95,26 +65,11 @@ export class MessageLoops {
   }
 
   /**
-   * The loop of `receive`, which begins with its first call.
-   *
-   * @param reconnects `true` if other connections follow, or the messages are not those of the connection.
-   * @param begin Begins a loop.
-   * @returns The loop; `undefined` if only one connection matters.
-   */
-  receiving(reconnects: boolean, begin: () => Messages): Messages | undefined {
-    // After a later connect() it begins anew.
-    if (reconnects && this.#receivesRest) this.#receiving = undefined;
-    if (reconnects) this.#receivesRest = false;
-    return this.#receiving ??= reconnects ? begin() : undefined;
-  }
-
-  /**
    * Ends all loops behind the present connection: there is no next one for them.
    *
    * @param error Their error; `undefined`: they end as that connection does.
    */
   end(error?: TransportError): void {
-    this.#receivesRest = true;
     for (const loop of this.#loops) loop.connections.end(error);
     this.#loops.clear();
   }

@@ -9,6 +9,7 @@ import {
   createConnection,
   deliverBatch,
   failConnection,
+  holdsMessages,
   openConnection,
   releaseMessages,
   sendSubprotocol,
@@ -205,6 +206,10 @@ class OpenedSocket implements OpenedConnection {
     releaseMessages(this.#connection);
   }
 
+  get holdsMessages(): boolean {
+    return holdsMessages(this.#connection);
+  }
+
   useBinaryForm(form: BinaryForm): (message: Uint8Array) => SendResult {
     setBinaryForm(this.#connection, form);
     return (message) => sendSubprotocol(this.#connection, message);
@@ -224,6 +229,7 @@ function withoutConnection(
   return {
     unfinished: messageTimeout > 0 ? new UnfinishedMessages(() => limits) : undefined,
     message: (_, data, frame) => handler.message(data, frame),
+    handlesMessages: () => handler.handlesMessages?.() === true,
     ping: (_, payload) => handler.ping(payload),
     pong: (_, payload) => handler.pong(payload),
     close: (_, code, reason) => handler.close(code, reason),

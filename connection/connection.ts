@@ -42,6 +42,7 @@ import { messageStream, messageWriter } from "./message_stream.ts";
 import { Pings } from "./pings.ts";
 import { RareSends } from "./rare_sends.ts";
 import { RateLimit } from "./rate_limit.ts";
+import { type ReceiveOptions, refuseReceiveOptions } from "./receive_options.ts";
 import { Sender } from "./sender.ts";
 import type { SharedMessage } from "./shared_message.ts";
 import { type Meter, UNMETERED } from "../base/stats.ts";
@@ -150,6 +151,9 @@ export let watchClose: (connection: WebSocketConnection) => CloseProgress;
 
 /** Hands over the messages that waited for a handler. */
 export let releaseMessages: (connection: WebSocketConnection) => void;
+
+/** Tells if messages wait for a reader. */
+export let holdsMessages: (connection: WebSocketConnection) => boolean;
 
 const NO_TOPICS: ReadonlySet<string> = new Set();
 const encoder = new TextEncoder();
@@ -272,6 +276,7 @@ export class WebSocketConnection<Data = unknown> {
       connection.#closing.phase === "closed" ? Promise.resolve("closed") : connection.#reader.step(timeout);
     watchClose = (connection) => connection.#closing.watchProgress();
     releaseMessages = (connection) => connection.#delivery.release();
+    holdsMessages = (connection) => connection.#delivery.holdsMessages;
   }
 
   // ---- State ---------------------------------------------------------------------------------------------------
@@ -560,7 +565,7 @@ export class WebSocketConnection<Data = unknown> {
    * Cancelling it closes the connection, without a code.
    */
   get readable(): ReadableStream<MessageData> {
-    return this.#delivery.take().readable;
+    return this.#delivery.queue.readable;
   }
 
   /**
@@ -608,7 +613,7 @@ export class WebSocketConnection<Data = unknown> {
    * @returns The iterator.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<MessageData, undefined> {
-    return this.#delivery.take().iterate();
+    return this.#delivery.queue.iterate();
   }
 
   /**
@@ -636,8 +641,8 @@ export class WebSocketConnection<Data = unknown> {
    * assertEquals(await client.receive(), "Hello Ada");
    * ```
    */
-  receive(): Promise<MessageData> {
-    return this.#delivery.receive();
+  receive(options: ReceiveOptions = {}): Promise<MessageData> {
+    return refuseReceiveOptions(options) ?? this.#delivery.receive(options.signal);
   }
 
   // ---- Closing -------------------------------------------------------------------------------------------------

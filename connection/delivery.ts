@@ -19,7 +19,7 @@ import type { MessageData } from "../protocol/payload.ts";
 import type { MessageQueue } from "./message_queue.ts";
 import type { Meter } from "../base/stats.ts";
 import { Pings } from "./pings.ts";
-import { QueuedDelivery } from "./queued_delivery.ts";
+import { QueuedDelivery, type QueueSource } from "./queued_delivery.ts";
 
 /** Delivers the messages and control frames of one connection. */
 export class DeliveryControl<Connection> implements MessageHandler {
@@ -125,22 +125,23 @@ export class DeliveryControl<Connection> implements MessageHandler {
     // A program that calls close() between two steps does not fetch messages before the peer's close frame.
     if (reader.delivery === "step" && !reader.stepping && this.#closing.closeSent) this.#useQueue().drop();
     const queued = this.#queued;
+    let result: MessageResult = "none";
     if ((queued === undefined || queued.reachesHandlers) && (!this.#holds || this.#mayHand())) {
-      const result = handlerTime.wanted
+      result = handlerTime.wanted
         ? this.#deliverTimed(data, frame)
         : this.#handler.message(this.#connection, data, frame);
       if (result !== undefined) this.#handed(result, data);
     }
     // The handler may have begun to read from the queue.
-    if (this.#queued !== undefined) this.#enqueue(this.#queued, data, frame);
+    if (this.#queued !== undefined) this.#enqueue(this.#queued, data, frame, result);
     reader.finishStep("message");
   }
 
   /** Frames of messages of the subprotocol cannot be told apart: loops get them all. */
-  #enqueue(queue: QueuedDelivery, data: MessageData, frame: FrameInfo | undefined): void {
+  #enqueue(queue: QueuedDelivery, data: MessageData, frame: FrameInfo | undefined, result: MessageResult): void {
     const form = this.#binaryForm;
     const own = form === undefined || frame !== undefined ? data : form.read(data);
-    if (own !== undefined) queue.add(own);
+    if (own !== undefined) queue.add(own, result);
   }
 
   /** A function of its own, since a closure costs each call of its function. */
@@ -149,18 +150,18 @@ export class DeliveryControl<Connection> implements MessageHandler {
   }
 
   /** Takes a promise of a handler, or notes that there was no handler. */
-  #handed(result: PromiseLike<unknown> | false, data: MessageData): void {
-    if (result === false) return this.#tellUnhandled(data);
+  #handed(result: PromiseLike<unknown> | false | "none", data: MessageData): void {
+    if (result === false || result === "none") return this.#tellUnhandled(data, result);
     this.#slots.take(result);
     if (!this.#slots.full || this.#reader.delivery === "step") return;
     this.#batchCut = this.#reader.delivery === "batched";
     this.#reader.block();
   }
 
-  #tellUnhandled(data: MessageData): void {
-    if (this.#toldUnhandled || this.#queued?.taken) return;
+  #tellUnhandled(data: MessageData, result: false | "none"): void {
+    if (this.#toldUnhandled || this.#queued?.keepsResult(result)) return;
     this.#toldUnhandled = true;
-    this.#handler.error(this.#connection, noHandlerFor(data));
+    this.#handler.error(this.#connection, noHandlerFor(data, result));
   }
 
   /** `true` while messages have to wait for handlers before them. */
@@ -285,17 +286,20 @@ export class DeliveryControl<Connection> implements MessageHandler {
   }
 
   /**
-   * Waits for the next message; takes the queue.
+   * Waits for the next message, as a reader of the queue.
    *
-   * @returns The message. Rejects with a {@linkcode ConnectionClosedError} if the connection ends before.
+   * @param signal Ends the wait.
+   * @returns The message. Rejects with a {@linkcode ConnectionClosedError} if the connection ends before, or with the
+   * reason of the signal.
    */
-  async receive(): Promise<MessageData> {
-    const next = this.take().next();
+  async receive(signal?: AbortSignal): Promise<MessageData> {
+    const next = this.queue.next(signal);
     let lost: { cause?: unknown } | undefined;
     try {
       const { done, value } = await next;
       if (!done) return value;
     } catch (cause) {
+      if (signal?.aborted && cause === signal.reason) throw cause;
       lost = { cause };
     }
     throw new ConnectionClosedError("receive", this.#closing.end, lost);
@@ -318,10 +322,19 @@ export class DeliveryControl<Connection> implements MessageHandler {
   // ---- Queue ---------------------------------------------------------------------------------------------------
 
   #useQueue(): QueuedDelivery {
-    return this.#queued ??= new QueuedDelivery({
+    return this.#queued ??= new QueuedDelivery(this.#makeSource(), this.#closing);
+  }
+
+  #makeSource(): QueueSource {
+    const handler = this.#handler;
+    return {
       block: () => this.#reader.block(),
       unblockImmediate: () => this.#proceed(),
-    }, this.#closing);
+      get handlesMessages() {
+        return handler.handlesMessages?.() === true;
+      },
+      hand: (messages) => this.#hand(messages),
+    };
   }
 
   /** `true` if enough messages wait in the queue, or handlers have to finish first. */
@@ -334,23 +347,28 @@ export class DeliveryControl<Connection> implements MessageHandler {
     this.#useQueue().wait();
   }
 
-  /**
-   * Takes the queue for a stream or an iterator; from now on all messages go there too.
-   *
-   * @returns The queue.
-   */
-  take(): MessageQueue {
-    return this.#useQueue().take();
+  /** The queue, for readers: see {@linkcode QueuedDelivery.queue}. */
+  get queue(): MessageQueue {
+    return this.#useQueue().queue;
+  }
+
+  /** `true` if messages wait for a reader. */
+  get holdsMessages(): boolean {
+    return this.#queued?.holdsMessages === true;
   }
 
   /** Hands the messages that waited for a handler to the handlers. */
   release(): void {
-    const queue = this.#queued?.release();
-    if (queue === undefined) return;
-    this.#waiting = queue;
+    this.#queued?.release();
+  }
+
+  #hand(messages: MessageQueue): void {
+    const before = this.#waiting;
+    this.#waiting = before ?? messages;
     // An end that came behind the messages loses none of them; an end caused by a handler stops the delivery.
     this.#releasedLate = this.#closing.discards;
-    this.#handWaiting();
+    if (before === undefined) return this.#handWaiting();
+    for (let data = messages.shift(); data !== undefined; data = messages.shift()) before.push(data);
   }
 
   #handWaiting(): void {

@@ -86,15 +86,17 @@ export class HandlerSlots {
 }
 
 /**
- * Makes the error for a message of a kind that the program has no handler for, though it has one for the other kind.
+ * Makes the error for a message that the program has no handler for.
  *
  * @param data The message.
+ * @param handlers `false` if there is a handler for the other kind; `"none"`: there is none at all.
  * @returns The error.
  */
-export function noHandlerFor(data: MessageData): StateError {
+export function noHandlerFor(data: MessageData, handlers: false | "none"): StateError {
   const [kind, name] = typeof data === "string" ? ["text", "onMessageReceived"] : ["binary", "onBinaryDataReceived"];
-  return new StateError(
-    "ERR_NO_HANDLER",
-    `A ${kind} message was dropped, and later ones will be: set "${name}"; a function that does nothing drops them`,
-  );
+  const remedy = handlers === false
+    ? `set "${name}"; a function that does nothing drops them`
+    : `set "${name}" (a function that does nothing drops them), or begin a loop or receive() before the first await ` +
+      'in "onOpen"';
+  return new StateError("ERR_NO_HANDLER", `A ${kind} message was dropped, and later ones will be: ${remedy}`);
 }

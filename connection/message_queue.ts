@@ -9,28 +9,52 @@ import type { MessageData } from "../protocol/payload.ts";
 /** Size of waiting messages at which reading stops, in bytes. */
 const HIGH_WATER_MARK = 64 * 1024;
 
-/** A queue of messages with an end. */
+/** A call that waits for the next message. */
+interface Reader {
+  resolve(result: IteratorResult<MessageData, undefined>): void;
+  reject(error: unknown): void;
+}
+
+/**
+ * A queue of messages with an end. Loops that are open, calls of `next` that wait, and a stream until its lock is
+ * released are its readers.
+ */
 export class MessageQueue {
   #items: (MessageData | undefined)[] = [];
+  /** For each message `true` if a handler got it too. */
+  #handed: boolean[] = [];
   /** Index of the oldest message: shifting a long array would cost its length each time. */
   #head = 0;
   #size = 0;
   #ended = false;
   #error: unknown;
-  #readers: { resolve(result: IteratorResult<MessageData, undefined>): void; reject(error: unknown): void }[] = [];
+  #readers: Reader[] = [];
+  /** Number of loops that were not left. */
+  #loops = 0;
   #readable: ReadableStream<MessageData> | undefined;
+  /** `true` once the stream was locked: before, the program is about to read it. */
+  #streamUsed = false;
   #onRoom: () => void;
   #onCancel: () => void;
+  #onReaders: () => void;
 
   /**
    * Makes an empty queue.
    *
    * @param onRoom Called when a full queue has room again.
    * @param onCancel Called when the reader cancels the stream.
+   * @param onReaders Called when a reader comes, and when the last one has gone.
    */
-  constructor(onRoom: () => void, onCancel: () => void) {
+  constructor(onRoom: () => void, onCancel: () => void, onReaders: () => void = () => {}) {
     this.#onRoom = onRoom;
     this.#onCancel = onCancel;
+    this.#onReaders = onReaders;
+  }
+
+  /** `true` while the program reads: a loop is open, a call waits, or the stream is not used yet or locked. */
+  get hasReaders(): boolean {
+    return this.#loops > 0 || this.#readers.length > 0 ||
+      (this.#readable !== undefined && (!this.#streamUsed || this.#readable.locked));
   }
 
   /** `true` if the queue is full: no more messages should be read from the peer for now. */
@@ -52,31 +76,63 @@ export class MessageQueue {
    * Adds a message.
    *
    * @param message The message.
+   * @param handed `true` if a handler got it too.
    */
-  push(message: MessageData): void {
+  push(message: MessageData, handed = false): void {
     const reader = this.#readers.shift();
-    if (reader !== undefined) return reader.resolve({ done: false, value: message });
+    if (reader !== undefined) {
+      reader.resolve({ done: false, value: message });
+      if (!this.hasReaders) this.#onReaders();
+      return;
+    }
     this.#items.push(message);
+    this.#handed.push(handed);
     this.#size += weight(message);
+  }
+
+  /** Drops the messages that a handler got too. Does not report that there is room. */
+  dropHanded(): void {
+    const handed = this.#handed;
+    this.#keep(this.#items.filter((message, at) => message !== undefined && !handed[at]));
+  }
+
+  /**
+   * Takes all messages. Does not report that there is room.
+   *
+   * @returns A queue of them, without readers.
+   */
+  takeAll(): MessageQueue {
+    const all = new MessageQueue(() => {}, () => {});
+    for (let message = this.shift(false); message !== undefined; message = this.shift(false)) all.push(message);
+    return all;
+  }
+
+  #keep(items: (MessageData | undefined)[]): void {
+    this.#items = items;
+    this.#handed = items.map(() => false);
+    this.#head = 0;
+    this.#size = items.reduce((size, message) => size + weight(message!), 0);
   }
 
   /**
    * Takes the oldest message.
    *
+   * @param reports `false`: does not report that there is room.
    * @returns The message, or `undefined` if none waits.
    */
-  shift(): MessageData | undefined {
+  shift(reports = true): MessageData | undefined {
     if (this.empty) return undefined;
     const message = this.#items[this.#head]!;
     // A slot that was read must not keep its message alive: the queue may never be empty.
     this.#items[this.#head++] = undefined;
     if (this.empty || (this.#head >= 1024 && this.#head * 2 > this.#items.length)) {
       this.#items = this.#items.slice(this.#head);
+      this.#handed = this.#handed.slice(this.#head);
       this.#head = 0;
     }
     const wasFull = this.full;
     this.#size -= weight(message);
-    if (wasFull && !this.full) this.#onRoom();
+    if (reports && wasFull && !this.full) this.#onRoom();
     return message;
   }
 
@@ -100,41 +156,121 @@ export class MessageQueue {
   /**
    * Waits for the next message.
    *
-   * @returns The message, or the end.
+   * @param signal Ends the wait; no message is taken then.
+   * @returns The message, or the end. Rejects with the error of the end, or the reason of the signal.
    */
-  next(): Promise<IteratorResult<MessageData, undefined>> {
+  next(signal?: AbortSignal): Promise<IteratorResult<MessageData, undefined>> {
+    if (signal?.aborted) return Promise.reject(signal.reason);
     const value = this.shift();
     if (value !== undefined) return Promise.resolve({ done: false, value });
-    if (!this.#ended) return new Promise((resolve, reject) => this.#readers.push({ resolve, reject }));
+    if (!this.#ended) return this.#wait(signal);
     if (this.#error === undefined) return Promise.resolve({ done: true, value: undefined });
     return Promise.reject(this.#error);
+  }
+
+  #wait(signal: AbortSignal | undefined): Promise<IteratorResult<MessageData, undefined>> {
+    return new Promise((resolve, reject) => {
+      this.#readers.push(signal === undefined ? { resolve, reject } : this.#watched({ resolve, reject }, signal));
+      this.#onReaders();
+    });
+  }
+
+  /** Makes a reader that goes when the signal is aborted. */
+  #watched({ resolve, reject }: Reader, signal: AbortSignal): Reader {
+    const abort = (): void => {
+      this.#readers.splice(this.#readers.indexOf(reader), 1);
+      reject(signal.reason);
+      this.#onReaders();
+    };
+    const reader: Reader = {
+      resolve(result) {
+        signal.removeEventListener("abort", abort);
+        resolve(result);
+      },
+      reject(error) {
+        signal.removeEventListener("abort", abort);
+        reject(error);
+      },
+    };
+    signal.addEventListener("abort", abort);
+    return reader;
   }
 
   /**
    * Makes an iterator over the messages. Leaving a loop early ends nothing: another loop may go on.
    *
-   * @returns The iterator.
+   * @returns The iterator, which is a reader until its `return` is called.
    */
   iterate(): AsyncIterableIterator<MessageData, undefined> {
+    let open = false;
+    const set = (value: boolean): void => {
+      if (open === value) return;
+      open = value;
+      this.#loops += value ? 1 : -1;
+      this.#onReaders();
+    };
     const iterator: AsyncIterableIterator<MessageData, undefined> = {
-      next: () => this.next(),
-      return: () => Promise.resolve({ done: true, value: undefined }),
+      next: () => {
+        set(true);
+        return this.next();
+      },
+      return: () => {
+        set(false);
+        return Promise.resolve({ done: true, value: undefined });
+      },
       [Symbol.asyncIterator]: () => iterator,
     };
+    set(true);
     return iterator;
   }
 
   /** The messages as a stream. It pulls one message a read, so the bound of the queue is the only one. */
   get readable(): ReadableStream<MessageData> {
-    this.#readable ??= new ReadableStream<MessageData>({
+    if (this.#readable === undefined) {
+      this.#readable = this.#makeStream();
+      this.#onReaders();
+    }
+    return this.#readable;
+  }
+
+  #makeStream(): ReadableStream<MessageData> {
+    const stream = new ReadableStream<MessageData>({
       pull: async (controller) => {
+        this.#streamUsed = true;
         const { done, value } = await this.next();
         if (done) controller.close();
         else controller.enqueue(value);
       },
-      cancel: () => this.#onCancel(),
+      cancel: () => {
+        this.#streamUsed = true;
+        this.#onCancel();
+        this.#onReaders();
+      },
     }, { highWaterMark: 0 });
-    return this.#readable;
+    this.#watchLocks(stream);
+    return stream;
+  }
+
+  /** A stream does not tell when its lock is released, but its readers do. */
+  #watchLocks(stream: ReadableStream<MessageData>): void {
+    const getReader = stream.getReader.bind(stream) as (options?: object) => ReadableStreamDefaultReader<MessageData>;
+    const changed = (): void => this.#onReaders();
+    const watched = (options?: object): ReadableStreamDefaultReader<MessageData> => {
+      const reader = options === undefined ? getReader() : getReader(options);
+      this.#streamUsed = true;
+      this.#onReaders();
+      reader.closed.then(changed, changed);
+      return reader;
+    };
+    Object.defineProperty(stream, "getReader", { configurable: true, writable: true, value: watched });
+    const pipeTo = stream.pipeTo.bind(stream);
+    const piped = (...values: Parameters<typeof pipeTo>): Promise<void> => {
+      const done = pipeTo(...values);
+      this.#streamUsed = true;
+      this.#onReaders();
+      return done.finally(changed);
+    };
+    Object.defineProperty(stream, "pipeTo", { configurable: true, writable: true, value: piped });
   }
 }
 

@@ -315,14 +315,16 @@ export interface MessageWatch {
 
 /**
  * Result of handing over a message: the promise of its handler, which never rejects; nothing if it has none; `false` if
- * there is no handler for this kind of message, though there is one for the other kind.
+ * there is no handler for this kind of message, though there is one for the other kind; `"none"` without any handler.
  */
-export type MessageResult = PromiseLike<unknown> | false | undefined | void;
+export type MessageResult = PromiseLike<unknown> | false | "none" | undefined | void;
 
 /** Events of a connection. Calls come in the order of arrival. */
 export interface ConnectionEvents<Connection> {
   /** A message came, or with frame by frame delivery a frame of one. */
   message(connection: Connection, data: MessageData, frame?: FrameInfo): MessageResult;
+  /** Tells if the program has a handler for messages, of either kind. */
+  handlesMessages?(): boolean;
   /** A ping came; it was answered already. Its payload is valid only during the call. */
   ping(connection: Connection, payload: Uint8Array): void;
   /** A pong came. Its payload is valid only during the call. */

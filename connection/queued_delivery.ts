@@ -1,18 +1,20 @@
 /**
- * Messages that a program reads itself, from the iterator or `readable` of a connection, and those that come before it
- * listens.
+ * Messages that a program reads itself, from the iterator, `receive` or `readable` of a connection, and those that come
+ * before it listens.
  *
- * | use       | entered when                                        | handlers get messages | the queue keeps them |
- * |-----------|-----------------------------------------------------|-----------------------|----------------------|
- * | `unused`  | at first                                            | yes                   | no                   |
- * | `waiting` | the program has no handler yet                      | later                 | yes                  |
- * | `taken`   | the program took `readable` or the iterator         | yes                   | yes                  |
+ * | use       | entered when                                           | handlers get messages | the queue keeps them |
+ * |-----------|--------------------------------------------------------|-----------------------|----------------------|
+ * | `unused`  | at first; the last reader has gone, there are handlers | yes                   | no                   |
+ * | `waiting` | the program has no handler yet                         | later                 | yes                  |
+ * | `taken`   | the program reads                                      | yes                   | yes                  |
+ * | `kept`    | the last reader has gone, there is no handler          | yes                   | those without one    |
  *
  * @module
  */
 
 import { TransportError } from "../base/errors.ts";
 import { MessageQueue } from "./message_queue.ts";
+import type { MessageResult } from "./options.ts";
 import type { MessageData } from "../protocol/payload.ts";
 
 /** Delivers messages, and stops when the queue is full. */
@@ -21,6 +23,10 @@ export interface QueueSource {
   block(): void;
   /** Goes on delivering, if only the queue has stopped it. */
   unblockImmediate(): void;
+  /** `true` if the program has a handler for messages. */
+  readonly handlesMessages: boolean;
+  /** Hands over messages to the handlers, and then goes on delivering. */
+  hand(messages: MessageQueue): void;
 }
 
 /** The connection of a {@linkcode QueuedDelivery}. */
@@ -38,7 +44,7 @@ export interface QueueConnection {
 export class QueuedDelivery {
   readonly #source: QueueSource;
   readonly #connection: QueueConnection;
-  #use: "unused" | "waiting" | "taken" = "unused";
+  #use: "unused" | "waiting" | "taken" | "kept" = "unused";
   #queue: MessageQueue | undefined;
   #ended: { error: unknown } | undefined;
   /** `true` if a message was dropped: all later ones are dropped too, so that the reader sees no gap. */
@@ -60,9 +66,19 @@ export class QueuedDelivery {
     return this.#queue?.full ?? false;
   }
 
-  /** `true` if a loop or stream of the program gets the messages. */
-  get taken(): boolean {
-    return this.#use === "taken";
+  /**
+   * Tells if a message that no handler got is kept for readers.
+   *
+   * @param result Result of handing it over.
+   * @returns `true` if a reader gets it, now or later.
+   */
+  keepsResult(result: false | "none"): boolean {
+    return this.#use === "taken" || (this.#use === "kept" && result === "none");
+  }
+
+  /** `true` if messages wait. */
+  get holdsMessages(): boolean {
+    return this.#queue?.empty === false;
   }
 
   /** `true` if handlers get the messages that come. */
@@ -70,40 +86,46 @@ export class QueuedDelivery {
     return !this.#drops && this.#use !== "waiting";
   }
 
-  /** Keeps messages from now on until `release`, unless the program has taken the queue. */
+  /** Keeps messages from now on until `release`, unless the program reads. */
   wait(): void {
-    if (this.#use === "unused") this.#useQueue("waiting");
+    if (this.#use !== "unused") return;
+    this.#use = "waiting";
+    void this.queue;
   }
 
-  /**
-   * Takes the queue for a stream or an iterator; from now on all messages go there too.
-   *
-   * @returns The queue.
-   */
-  take(): MessageQueue {
-    return this.#useQueue("taken");
-  }
-
-  #useQueue(use: "waiting" | "taken"): MessageQueue {
-    this.#use = use;
+  /** The queue, for readers: while there is one, all messages go there too. */
+  get queue(): MessageQueue {
     if (this.#queue === undefined) {
-      this.#queue = new MessageQueue(() => this.#source.unblockImmediate(), () => void this.#connection.close());
+      this.#queue = new MessageQueue(
+        () => this.#source.unblockImmediate(),
+        () => void this.#connection.close(),
+        () => this.#readersChanged(),
+      );
       if (this.#ended !== undefined) this.#queue.end(this.#ended.error);
     }
     return this.#queue;
   }
 
-  /**
-   * Gives up the queue of messages that wait for a handler; later messages go to the handlers.
-   *
-   * @returns The queue, or `undefined` if none was kept.
-   */
-  release(): MessageQueue | undefined {
-    if (this.#use !== "waiting") return undefined;
-    const queue = this.#queue;
+  #readersChanged(): void {
+    if (this.#queue!.hasReaders) this.#use = "taken";
+    else if (this.#use === "taken") this.#readersGone(this.#queue!);
+  }
+
+  /** Goes on with the handlers alone; without any, messages wait for the next reader. */
+  #readersGone(queue: MessageQueue): void {
+    const wasFull = queue.full;
+    queue.dropHanded();
+    const handles = this.#source.handlesMessages;
+    this.#use = handles ? "unused" : "kept";
+    if (handles && !queue.empty) this.#source.hand(queue.takeAll());
+    else if (wasFull && !queue.full) this.#source.unblockImmediate();
+  }
+
+  /** Hands over the messages that wait to the handlers, unless the program reads; later ones go to the handlers. */
+  release(): void {
+    if (this.#use !== "waiting" && this.#use !== "kept") return;
     this.#use = "unused";
-    this.#queue = undefined;
-    return queue;
+    this.#source.hand(this.#queue!.takeAll());
   }
 
   /** Drops all later messages, for handlers too. */
@@ -115,14 +137,18 @@ export class QueuedDelivery {
    * Adds a message, if the queue is in use.
    *
    * @param data The message.
+   * @param result Result of handing it over; `"none"` if no handler got it.
    */
-  add(data: MessageData): void {
+  add(data: MessageData, result: MessageResult): void {
     if (this.#use === "unused" || this.#drops) return;
+    // A stream was unlocked in a way that cannot be seen.
+    if (this.#use === "taken") this.#readersChanged();
+    if (this.#use !== "taken" && result !== "none") return;
     if (this.full && this.#connection.closeSent) {
       this.#drops = true;
       return;
     }
-    this.#queue!.push(data);
+    this.#queue!.push(data, result !== "none" && result !== false);
     if (this.full) this.#source.block();
   }
 

@@ -205,6 +205,7 @@ export class ServerConnections<Data> {
       message: extension.receive === undefined
         ? (connection, data, frame) => context.receive(connection, data, frame)
         : (connection, data, frame) => extension.receive!(connection, data, frame),
+      handlesMessages: () => context.handlesMessages,
       ping: (connection, data) => {
         if (!handlers.onPing) return;
         const own = data.slice();

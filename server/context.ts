@@ -59,7 +59,7 @@ export class ServerContext<Data> {
    * @param connection The connection it came on.
    * @param data The message.
    * @param frame Given with `frameByFrame` only.
-   * @returns The promise of the handler; `false` if only the other kind of message has one.
+   * @returns The promise of the handler; `false` if only the other kind of message has one, `"none"` without any.
    */
   receive(connection: WebSocketConnection<Data>, data: MessageData, frame?: FrameInfo): MessageResult {
     const name = typeof data === "string" ? "onMessageReceived" : "onBinaryDataReceived";
@@ -76,9 +76,13 @@ export class ServerContext<Data> {
       return undefined;
     }
     if (isSet(handlers[name])) return undefined;
-    return isSet(typeof data === "string" ? handlers.onBinaryDataReceived : handlers.onMessageReceived)
-      ? false
-      : undefined;
+    return this.handlesMessages ? false : "none";
+  }
+
+  /** `true` if the program has a handler for messages, of either kind. */
+  get handlesMessages(): boolean {
+    const { handlers } = this;
+    return isSet(handlers.onMessageReceived) || isSet(handlers.onBinaryDataReceived);
   }
 
   /**

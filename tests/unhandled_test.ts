@@ -84,14 +84,28 @@ describe("a message without handler on a server", () => {
     assertEquals(codes(lines), ["ERR_NO_HANDLER"]);
   });
 
-  it("is no fault where the program has no handlers, a loop, or a handler that does nothing", async () => {
-    for (const how of ["none", "loop", "nothing"]) {
+  it("is told where there is no handler at all, and no loop had begun: both remedies are named", async () => {
+    const errors: StateError[] = [];
+    await using server = await start({ onError: (error) => void errors.push(error as StateError) });
+    const client = new WebSocketClient(urlOf(server));
+    await client.connect();
+    for (const message of ["login", BYTES, "more"]) client.send(message);
+    await client.disconnect();
+    assertEquals(codes(errors), ["ERR_NO_HANDLER"]);
+    assertStringIncludes(errors[0]!.message, 'set "onMessageReceived"');
+    assertStringIncludes(errors[0]!.message, "receive()");
+    assertEquals(server.stats().failures["ERR_NO_HANDLER"], 1);
+  });
+
+  it("is no fault where the program has a loop, waits for messages, or has a handler that does nothing", async () => {
+    for (const how of ["receive", "loop", "nothing"]) {
       const errors: unknown[] = [];
       const looped: unknown[] = [];
       await using server = await start({
-        ...how !== "none" && { onMessageReceived: () => {} },
+        ...how === "nothing" && { onMessageReceived: () => {} },
         ...how === "nothing" && { onBinaryDataReceived: () => {} },
         async onHandshakeResponseSent(connection) {
+          if (how === "receive") looped.push(await connection.receive());
           if (how === "loop") { for await (const message of connection) looped.push(message); }
         },
         onError: (error) => void errors.push(error),
@@ -99,8 +113,9 @@ describe("a message without handler on a server", () => {
       const client = new WebSocketClient(urlOf(server));
       await client.connect();
       client.send(BYTES);
+      client.send("more");
       await client.disconnect();
-      assertEquals([how, errors, looped.length], [how, [], how === "loop" ? 1 : 0]);
+      assertEquals([how, errors, looped.length], [how, [], ["nothing", "receive", "loop"].indexOf(how)]);
     }
   });
 });
@@ -201,7 +216,7 @@ describe("handlers that are null", () => {
       await response.body?.cancel();
       return response;
     });
-    assertEquals([status, errors], [426, []]);
+    assertEquals([status, codes(errors)], [426, ["ERR_NO_HANDLER"]]);
   });
 
   it("are none on a client", async () => {

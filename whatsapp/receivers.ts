@@ -29,6 +29,7 @@ import {
   MAX_RECEIVER_MESSAGE,
   type ReceiverMessage,
 } from "../inbox/protocol.ts";
+import type { MessageResult } from "../connection/options.ts";
 import { type FrameInfo, Opcode } from "../protocol/frame_header.ts";
 import { textResponse } from "../protocol/http.ts";
 import type { MessageData } from "../protocol/payload.ts";
@@ -63,7 +64,7 @@ export interface ReceiversHost<Data> {
   /** Counts a refused attempt. */
   countFailure(reason: keyof FailedAttempts): void;
   /** Hands a message, or a frame of one, to the handlers of the program. */
-  deliver(connection: WebSocketConnection<Data>, data: MessageData, frame?: FrameInfo): void;
+  deliver(connection: WebSocketConnection<Data>, data: MessageData, frame?: FrameInfo): MessageResult;
   /** Reports that a receiver could join: an outage of the journal may have ended. */
   readSucceeded(): void;
   /** Reports that the journal could not be read. */
@@ -199,19 +200,21 @@ export class Receivers<Data> {
    * @param connection The connection.
    * @param data The message, or a piece of it.
    * @param frame The frame, with `frameByFrame`.
+   * @returns The result of handing it to the program; nothing if it was for the inbox.
    */
-  receive(connection: WebSocketConnection<Data>, data: MessageData, frame?: FrameInfo): void {
+  receive(connection: WebSocketConnection<Data>, data: MessageData, frame?: FrameInfo): MessageResult {
     const receiver = this.#open.get(connection);
     const inbox = receiver?.inbox;
     if (inbox === undefined || typeof data === "string") return this.#host.deliver(connection, data, frame);
     try {
-      if (frame === undefined) this.#onWhole(connection, receiver!, inbox, data);
-      else this.#onFrame(connection, receiver!, inbox, data, frame);
+      if (frame === undefined) return this.#onWhole(connection, receiver!, inbox, data);
+      return this.#onFrame(connection, receiver!, inbox, data, frame);
     } catch (error) {
       if (!(error instanceof OptionError)) throw error;
       const failure = badMessage(error);
       failConnection(connection, InboxCloseCode.BadMessage, failure);
       this.#host.reportError(failure, connection);
+      return undefined;
     }
   }
 
@@ -220,13 +223,14 @@ export class Receivers<Data> {
     receiver: Receiver,
     inbox: InboxState,
     bytes: Uint8Array<ArrayBuffer>,
-  ): void {
+  ): MessageResult {
     const message = decodeInboxMessage(bytes, MAX_RECEIVER_MESSAGE);
     // A copy, as each binary message is: programs look at its whole buffer.
     if (inbox.version > 1 && isData(message)) return this.#host.deliver(connection, message.body.slice());
     assertSize(bytes.length);
     const checked = checkReceiverMessage(message);
     if (checked !== undefined) this.#onMessage(connection, receiver, inbox, checked);
+    return undefined;
   }
 
   /** Takes a frame: those of a message of the program go on to it as they come, behind the line. */
@@ -236,7 +240,7 @@ export class Receivers<Data> {
     inbox: InboxState,
     bytes: Uint8Array<ArrayBuffer>,
     frame: FrameInfo,
-  ): void {
+  ): MessageResult {
     if (frame.first) inbox.incoming = inbox.version > 1 ? "unknown" : "own";
     if (inbox.incoming === "data") return this.#host.deliver(connection, bytes, frame);
     if (inbox.incoming === "unknown" && bytes.includes(LINE_FEED)) {
@@ -251,7 +255,7 @@ export class Receivers<Data> {
     if (bytes.length > 0) inbox.partial.push(bytes);
     inbox.partialSize += bytes.length;
     assertSize(inbox.partialSize);
-    if (frame.final) this.#onWhole(connection, receiver, inbox, concatAll(takePieces(inbox)));
+    return frame.final ? this.#onWhole(connection, receiver, inbox, concatAll(takePieces(inbox))) : undefined;
   }
 
   #onMessage(

@@ -47,4 +47,22 @@ describe("MessageLoops", () => {
     });
     assertEquals(begun, 0);
   });
+
+  it("leave the connections that they had not reached when they are left", async () => {
+    const loops = new MessageLoops();
+    const left: string[] = [];
+    const loop = loops.begin(connection(["a", "b"]));
+    assertEquals((await loop.next()).value, "a");
+    const later: Messages = {
+      next: () => Promise.resolve({ done: true, value: undefined }),
+      return() {
+        left.push("later");
+        return Promise.resolve({ done: true, value: undefined });
+      },
+      [Symbol.asyncIterator]: () => later,
+    };
+    loops.continueWith(() => later);
+    await loop.return!();
+    assertEquals(left, ["later"]);
+  });
 });

@@ -201,10 +201,11 @@ describe("WebSocketConnection.sendSimpleFrame", () => {
 describe("WebSocketConnection.receive", () => {
   it("gives the messages in order, also to several calls that wait", async () => {
     const { transport, connection, recorder, peer } = openRig();
-    const waiting = [connection.receive(), connection.receive()];
+    const waiting = [connection.receive(), connection.receive(), connection[Symbol.asyncIterator]().next()];
     transport.receive(concat(peer.text("a"), peer.binary(Uint8Array.of(1)), peer.text("c"), peer.text("d")));
-    assertEquals(await Promise.all(waiting), ["a", Uint8Array.of(1)]);
-    assertEquals([await connection.receive(), (await connection[Symbol.asyncIterator]().next()).value], ["c", "d"]);
+    assertEquals(await Promise.all(waiting), ["a", Uint8Array.of(1), { done: false, value: "c" }]);
+    // The loop is still open.
+    assertEquals(await connection.receive(), "d");
     // Handlers get the messages too.
     assertEquals(recorder.events, ["text a", "binary 1", "text c", "text d"]);
     connection.terminate();
@@ -212,9 +213,9 @@ describe("WebSocketConnection.receive", () => {
 
   it("stops the reading when 64 KiB wait, as a loop does", async () => {
     const { transport, connection, peer } = openRig();
-    const first = connection.receive();
+    const loop = connection[Symbol.asyncIterator]();
     transport.receive(concat(peer.text("a"), peer.text("x".repeat(70_000)), peer.text("b")));
-    assertEquals([await first, transport.paused], ["a", true]);
+    assertEquals([(await loop.next()).value, transport.paused], ["a", true]);
     assertEquals([(await connection.receive()).length, await connection.receive()], [70_000, "b"]);
     assertEquals(transport.paused, false);
     connection.terminate();
@@ -240,10 +241,11 @@ describe("WebSocketConnection.receive", () => {
   it("rejects with 1006 and the cause when the connection is lost", async () => {
     const { transport, connection, peer } = openRig("client");
     const waiting = connection.receive();
+    const second = connection.receive();
     transport.receive(concat(peer.text("a"), peer.text("b")));
     const cause = new Error("reset");
     transport.handler.close(cause);
-    assertEquals([await waiting, await connection.receive()], ["a", "b"]);
+    assertEquals([await waiting, await second], ["a", "b"]);
     const error = await assertRejects(() => connection.receive(), ConnectionClosedError, "the connection was lost");
     assertEquals([error.closeCode, error.reason], [1006, ""]);
     assertInstanceOf(error.cause, TransportError);

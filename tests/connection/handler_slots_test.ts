@@ -107,8 +107,10 @@ describe("HandlerSlots", () => {
   });
 
   it("names the handler that is missing", () => {
-    assert(noHandlerFor("text").message.includes('"onMessageReceived"'));
-    assert(noHandlerFor(new Uint8Array(1)).message.includes('"onBinaryDataReceived"'));
+    assert(noHandlerFor("text", false).message.includes('"onMessageReceived"'));
+    assert(noHandlerFor(new Uint8Array(1), false).message.includes('"onBinaryDataReceived"'));
+    assert(!noHandlerFor("text", false).message.includes("receive()"));
+    assert(noHandlerFor("text", "none").message.includes("receive()"));
   });
 });
 

@@ -52,6 +52,21 @@ describe("keep-alive", () => {
     });
   }
 
+  it("sends no pings and misses no pong while messages without handler wait, and goes on with the reader", async () => {
+    const rig = openRig("server", OPTIONS);
+    rig.recorder.onMessage = () => "none";
+    const first = rig.connection.receive();
+    const messages = Array.from({ length: 200 }, () => rig.peer.text("x".repeat(1000)));
+    rig.transport.receive(concat(...messages));
+    assertEquals([(await first).length, rig.transport.paused], [1000, true]);
+    rig.clock.advance(300_000);
+    await settle();
+    assertEquals([takePings(rig), rig.transport.destroyed, rig.recorder.errors], [[], false, []]);
+    for (let index = 1; index < 200; index++) await rig.connection.receive();
+    assertEquals([rig.transport.paused, (await nextPing(rig)).length], [false, 8]);
+    rig.connection.terminate();
+  });
+
   it("gives up a peer that is silent, without a closing handshake", async () => {
     const rig = openRig("server", OPTIONS);
     assertEquals((await nextPing(rig)).length, 8);

@@ -66,4 +66,71 @@ describe("MessageQueue", () => {
     while (queue.shift() !== undefined) count++;
     assertEquals(count, 200_000);
   });
+
+  it("tells when readers come, and when the last one has gone", async () => {
+    const changes: boolean[] = [];
+    const queue: MessageQueue = new MessageQueue(() => {}, () => {}, () => void changes.push(queue.hasReaders));
+    const waiting = queue.next();
+    queue.push("a");
+    await waiting;
+    const loop = queue.iterate();
+    void loop.return!();
+    // The same iterator may go on.
+    void loop.next();
+    void loop.return!();
+    queue.push("b");
+    assertEquals(changes, [true, false, true, false, true, true, true, false]);
+  });
+
+  it("has a reader from the making of its stream until the lock is released", async () => {
+    const queue = new MessageQueue(() => {}, () => {});
+    const { readable } = queue;
+    assertEquals(queue.hasReaders, true);
+    const reader = readable.getReader();
+    assertEquals(queue.hasReaders, true);
+    reader.releaseLock();
+    assertEquals(queue.hasReaders, false);
+    const controller = new AbortController();
+    const piped = queue.readable.pipeTo(new WritableStream(), { signal: controller.signal, preventCancel: true });
+    assertEquals(queue.hasReaders, true);
+    controller.abort(new Error("enough"));
+    queue.push("a");
+    await assertRejects(() => piped, Error, "enough");
+    assertEquals(queue.hasReaders, false);
+  });
+
+  it("drops what handlers had got, and counts the rest", () => {
+    const queue = new MessageQueue(() => {}, () => {});
+    queue.push("read", true);
+    queue.push("x".repeat(100), true);
+    queue.push("kept");
+    queue.shift();
+    queue.dropHanded();
+    assertEquals([queue.size, queue.takeAll().shift(), queue.empty, queue.size], [68, "kept", true, 0]);
+  });
+
+  it("forgets a call whose signal is aborted, and listens to the signal no longer than it waits", async () => {
+    const queue = new MessageQueue(() => {}, () => {});
+    const { signal } = new AbortController();
+    let listeners = 0;
+    const { addEventListener, removeEventListener } = signal;
+    signal.addEventListener = (...values: Parameters<typeof addEventListener>) => {
+      listeners++;
+      addEventListener.apply(signal, values);
+    };
+    signal.removeEventListener = (...values: Parameters<typeof removeEventListener>) => {
+      listeners--;
+      removeEventListener.apply(signal, values);
+    };
+    const waiting = queue.next(signal);
+    assertEquals(listeners, 1);
+    queue.push("a");
+    assertEquals([(await waiting).value, listeners], ["a", 0]);
+    const controller = new AbortController();
+    const aborted = queue.next(controller.signal);
+    controller.abort(new Error("enough"));
+    queue.push("b");
+    await assertRejects(() => aborted, Error, "enough");
+    assertEquals((await queue.next()).value, "b");
+  });
 });

@@ -129,6 +129,24 @@ describe("WhatsAppReceiver: acknowledging", () => {
     await server.stop();
   });
 
+  it("is not held up by a receive() that was answered, with a handler or before one is set", async () => {
+    for (const early of [true, false]) {
+      const server = await start();
+      const handled: string[] = [];
+      const onWhatsAppMessageReceived = ({ id }: { id: string }): void => void handled.push(id);
+      const receiver = await connect(server, { window: 1, ...early && { onWhatsAppMessageReceived } });
+      const first = receiver.receive();
+      await post(server, texts("1"));
+      assertEquals(await first, texts("1"));
+      if (!early) receiver.onWhatsAppMessageReceived = onWhatsAppMessageReceived;
+      for (const id of ["2", "3", "4"]) await post(server, texts(id));
+      await until(() => receiver.position?.after === 4, "all are acknowledged");
+      assertEquals(handled, early ? ["1", "2", "3", "4"] : ["2", "3", "4"]);
+      await receiver.disconnect();
+      await server.stop();
+    }
+  });
+
   it("continues within a notification where a loop was left, by a loop or a handler", async () => {
     const server = await start();
     const receiver = await connect(server, { window: 2 });
