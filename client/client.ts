@@ -38,6 +38,7 @@ import { EventDelivery } from "./event_delivery.ts";
 import type { ClientContext, ClientExtension } from "./extension.ts";
 import { HandlerCalls } from "./handler_calls.ts";
 import { MessageLoops, receiveNext } from "./message_loops.ts";
+import { CLIENT_MEMBERS } from "./option_hints.ts";
 import type { ReconnectAttempt, ReconnectOptions } from "./reconnect.ts";
 import { SendBacklog } from "./send_backlog.ts";
 import {
@@ -183,7 +184,7 @@ export class WebSocketClient implements ClientHandlers {
     defineHandlers(this.prototype, CLIENT_HANDLERS);
     const awaited = ["onMessageReceived", "onBinaryDataReceived"] as const;
     defineAwaitedHandlers<WebSocketClient>(this.prototype, awaited, (client) => client.#awaited);
-    refuseUnknownNames(this.prototype, "WebSocketClient", CLIENT_NAMES);
+    refuseUnknownNames(this.prototype, "WebSocketClient", CLIENT_NAMES, CLIENT_MEMBERS);
     extendClient = (client, extension) => client.#extend(extension);
   }
 

@@ -77,6 +77,7 @@ export const CLIENT_HINTS: OptionHints = {
   autoConnect: CONNECT,
   automaticOpen: CONNECT,
   open: 'use "onConnect"',
+  onEnd: 'use "onDisconnect"',
   onopen: 'use "onConnect"',
   onreconnect: 'use "onReconnecting", and "onConnect" for the new connection',
   onupgrade: 'use "onHandshakeResponse"',
@@ -100,4 +101,20 @@ export const RECONNECT_HINTS: OptionHints = {
   jitter: "leave it out: each wait is a random part of the longest",
   maxEnqueuedMessages: 'use "maxQueuedSize", in bytes',
   codes: 'use "terminalCodes"',
+};
+
+const SET_HANDLERS = "set handlers such as onConnect, onMessageReceived and onDisconnect";
+
+/** Members of clients of other libraries, and remedies. */
+export const CLIENT_MEMBERS: OptionHints = {
+  on: SET_HANDLERS,
+  once: SET_HANDLERS,
+  off: SET_HANDLERS,
+  addListener: SET_HANDLERS,
+  addEventListener: SET_HANDLERS,
+  emit: "call send()",
+  close: "call disconnect(true, code, reason)",
+  terminate: "call disconnect(false)",
+  open: "call connect()",
+  readyState: 'use "state", which is "connecting", "open", "closing" or "closed"',
 };
