@@ -40,6 +40,7 @@ import type { ClientContext, ClientExtension } from "./extension.ts";
 import { HandlerCalls } from "./handler_calls.ts";
 import { MessageLoops } from "./message_loops.ts";
 import { ReceiveCalls, SharedReceiveLoop } from "./receive_calls.ts";
+import { CLIENT_MEMBERS } from "./option_hints.ts";
 import type { ReconnectAttempt, ReconnectOptions } from "./reconnect.ts";
 import { SendBacklog } from "./send_backlog.ts";
 import {
@@ -184,7 +185,7 @@ export class WebSocketClient implements ClientHandlers {
     defineHandlers(this.prototype, CLIENT_HANDLERS);
     const awaited = ["onMessageReceived", "onBinaryDataReceived"] as const;
     defineAwaitedHandlers<WebSocketClient>(this.prototype, awaited, (client) => client.#awaited);
-    refuseUnknownNames(this.prototype, "WebSocketClient", CLIENT_NAMES);
+    refuseUnknownNames(this.prototype, "WebSocketClient", CLIENT_NAMES, CLIENT_MEMBERS);
     extendClient = (client, extension) => client.#extend(extension);
   }
 

@@ -11,6 +11,7 @@ import { adoptHandlers } from "../base/handlers.ts";
 import { adoptFields, type SettingsStore } from "../base/settings.ts";
 import type { Meter } from "../base/stats.ts";
 import { isError } from "../base/thrown.ts";
+import { assertMembers } from "../base/unknown_names.ts";
 import type { ConnectionSettings } from "../connection/options.ts";
 import { chooseConnector } from "./choose_connector.ts";
 import type { ConnectTarget } from "./connect_target.ts";
@@ -162,6 +163,8 @@ export async function attemptConnect<Taken>(
   let work: AbortableWork | undefined;
   try {
     assertSettings(parts);
+    // Not before: a constructor sets handlers after settings.
+    assertMembers(parts.handlers);
     const settings = connectionSettings(parts.settings.values, connectorOf(parts.extension, stream !== undefined));
     const { clock } = settings;
     work = new AbortableWork(parts.settings.values.connectTimeout, clock, [signal]);

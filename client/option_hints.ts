@@ -48,6 +48,7 @@ export const CLIENT_HINTS: OptionHints = {
     ['use "reconnect: { maxQueuedSize }", in bytes', "maxEnqueuedMessages"],
     ["leave it out: a client connects when connect() is called", "startClosed autoConnect automaticOpen"],
     ["onConnect", "open onopen"],
+    ["onDisconnect", "onEnd"],
     ['use "onReconnecting", and "onConnect" for the new connection', "onreconnect"],
     ["onHandshakeResponse", "onupgrade"],
   ]),
@@ -63,3 +64,19 @@ export const RECONNECT_HINTS: OptionHints = /* @__PURE__ */ hintsOf([
   ['use "maxQueuedSize", in bytes', "maxEnqueuedMessages"],
   ["terminalCodes", "codes"],
 ]);
+
+const SET_HANDLERS = "set handlers such as onConnect, onMessageReceived and onDisconnect";
+
+/** Members of clients of other libraries, and remedies. */
+export const CLIENT_MEMBERS: OptionHints = {
+  on: SET_HANDLERS,
+  once: SET_HANDLERS,
+  off: SET_HANDLERS,
+  addListener: SET_HANDLERS,
+  addEventListener: SET_HANDLERS,
+  emit: "call send()",
+  close: "call disconnect(true, code, reason)",
+  terminate: "call disconnect(false)",
+  open: "call connect()",
+  readyState: 'use "state", which is "connecting", "open", "closing" or "closed"',
+};

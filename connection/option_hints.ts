@@ -47,3 +47,44 @@ export const CONNECTION_HINTS: OptionHints = /* @__PURE__ */ hintsOf([
   ["onLog", "logger debug log"],
   ["call start() of a server, or connect() of a client", "Active"],
 ]);
+
+const SET_HANDLERS = "set handlers such as onMessageReceived of its server or client, or loop over its messages";
+const PUBLISH = 'call publish() of the server; its option "except" leaves this connection out';
+
+/** Members of connections of other libraries, and remedies. */
+export const CONNECTION_MEMBERS: OptionHints = {
+  on: SET_HANDLERS,
+  once: SET_HANDLERS,
+  off: SET_HANDLERS,
+  addListener: SET_HANDLERS,
+  addEventListener: SET_HANDLERS,
+  emit: "call send()",
+  readyState: 'use "state", which is "connecting", "open", "closing" or "closed"',
+  publish: PUBLISH,
+  publishText: PUBLISH,
+  publishBinary: PUBLISH,
+  isSubscribed: "call topics.has()",
+  sendText: "call send() with a string",
+  sendBinary: "call send() with bytes",
+};
+
+const OF_OWNER = "a handler belongs to its server or client";
+
+/** Handlers, which a connection does not call, and remedies. */
+export const CONNECTION_NAMES: OptionHints = {
+  onopen: "set onOpen of its server, or onConnect of its client",
+  onmessage: "set onMessageReceived and onBinaryDataReceived of its server or client",
+  onMessage: "set onMessageReceived and onBinaryDataReceived of its server or client",
+  onclose: "set onEnd of its server, or onDisconnect of its client",
+  onerror: "set onError of its server or client",
+  onOpen: OF_OWNER,
+  onConnect: OF_OWNER,
+  onMessageReceived: OF_OWNER,
+  onBinaryDataReceived: OF_OWNER,
+  onPing: OF_OWNER,
+  onPong: OF_OWNER,
+  onClose: OF_OWNER,
+  onEnd: OF_OWNER,
+  onDisconnect: OF_OWNER,
+  onError: OF_OWNER,
+};

@@ -116,8 +116,11 @@ export const SERVER_HANDLERS: HandlersTable<ServerHandlers> = {
   onLog: true,
 };
 
-/** Names that other libraries use, and the handlers or settings of this one. */
+/** Names that other libraries use, in small letters, and the handlers or settings of this one. */
 export const SERVER_NAMES: Readonly<Record<string, string>> = {
+  verifyclient: "onAllow",
+  onupgrade: "onAllow",
+  handleprotocols: "onSelectProtocol",
   onopen: "onOpen",
   onconnection: "onOpen",
   onmessage: "onMessageReceived",

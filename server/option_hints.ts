@@ -46,3 +46,19 @@ export const SERVER_HINTS: OptionHints = {
     ["leave it out", "development"],
   ]),
 };
+
+const SET_HANDLERS = "set handlers such as onOpen, onMessageReceived and onEnd";
+
+/** Members of servers of other libraries, and remedies. */
+export const SERVER_MEMBERS: OptionHints = {
+  on: SET_HANDLERS,
+  once: SET_HANDLERS,
+  off: SET_HANDLERS,
+  addListener: SET_HANDLERS,
+  addEventListener: SET_HANDLERS,
+  emit: "call broadcastMessage(), sendMessageTo() or publish()",
+  close: "call stop()",
+  listen: 'set "port", then call start()',
+  clients: 'use "connections"',
+  handleUpgrade: "call acceptStream()",
+};

@@ -10,12 +10,14 @@ import { type Payload, readBlob, type SendBytes, type SendData, toPayload } from
 import { assertMessageOptions, type MessageOptions } from "../connection/options.ts";
 import type { ServerContext } from "./context.ts";
 import { type BackplaneError, OptionError } from "../base/errors.ts";
+import { showValue } from "../base/option_names.ts";
 import { Relay } from "../pubsub/relay.ts";
 import type { PublishOptions } from "./handlers.ts";
 import { SharedMessage } from "../connection/shared_message.ts";
 import { assertTopic, Topics } from "../pubsub/topics.ts";
 
-type Selector<Data> = (connection: WebSocketConnection<Data>) => boolean;
+/** Chooses connections. */
+export type Selector<Data> = (connection: WebSocketConnection<Data>) => boolean;
 
 /** A message for many: ready, or a `Blob` that is being read; `undefined` then stands for one that cannot be. */
 interface Shared {
@@ -140,8 +142,9 @@ export class Publisher<Data> {
     if (options !== undefined) assertMessageOptions(options);
     // A selector that throws must not leave some connections with the message and some without.
     const chosen = new Set<WebSocketConnection<Data>>();
+    const selects = checkedSelector(selector);
     for (const connection of this.#connections()) {
-      if (connection.state === "open" && selector(connection)) chosen.add(connection);
+      if (connection.state === "open" && selects(connection)) chosen.add(connection);
     }
     return this.#sendTo(chosen, this.#share(data), options);
   }
@@ -238,6 +241,34 @@ export class Publisher<Data> {
       this.#context.calls.report(error);
     }
   }
+}
+
+/**
+ * Makes a selector that refuses promises: they would count as true, and a secret would go to all.
+ *
+ * @param selector The selector of the program.
+ * @returns Throws an `OptionError` if the selector returns a promise.
+ * @throws {OptionError} If it is not a function.
+ */
+export function checkedSelector<Data>(selector: Selector<Data>): Selector<Data> {
+  if (typeof selector !== "function") {
+    const given = showValue(selector);
+    throw new OptionError(`The selector is ${given} instead of a function such as (connection) => connection === one`);
+  }
+  return (connection) => {
+    const answer: unknown = selector(connection);
+    if (!isThenable(answer)) return Boolean(answer);
+    // Its rejection would otherwise end the program, beside the error that is thrown here.
+    answer.then(undefined, () => {});
+    throw new OptionError(
+      "The selector returned a promise, which counts for no connection: find the connections first, await that, " +
+        "and select with a function that is not async",
+    );
+  };
+}
+
+function isThenable(answer: unknown): answer is PromiseLike<unknown> {
+  return typeof answer === "object" && answer !== null && typeof Reflect.get(answer, "then") === "function";
 }
 
 function assertText(text: string): void {

@@ -27,9 +27,10 @@ import { adoptHandlers, assignHandlers, defineHandlers } from "../base/handlers.
 import type { LogRecord } from "../base/log.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { encodeClosePayload, type SendBytes, type SendData } from "../protocol/payload.ts";
-import { Publisher } from "./publisher.ts";
+import { checkedSelector, Publisher } from "./publisher.ts";
 import { adoptFields, defineSettings } from "../base/settings.ts";
-import { refuseUnknownNames } from "../base/unknown_names.ts";
+import { assertMembers, refuseUnknownNames } from "../base/unknown_names.ts";
+import { SERVER_MEMBERS } from "./option_hints.ts";
 import { SERVER_SETTINGS, type ServerProperties, type WebSocketServerOptions } from "./settings.ts";
 import type { Stats } from "../base/stats.ts";
 import type { Address } from "../transport/transport.ts";
@@ -210,7 +211,7 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
       (server) => server.#context.settings.store,
     );
     defineHandlers(this.prototype, SERVER_HANDLERS);
-    refuseUnknownNames(this.prototype, "WebSocketServer", SERVER_NAMES);
+    refuseUnknownNames(this.prototype, "WebSocketServer", SERVER_NAMES, SERVER_MEMBERS);
     extendServer = (server, extension) => {
       server.#context.extension = { ...server.#context.extension, ...extension };
       server.#connections.rewire();
@@ -258,7 +259,8 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
    * Starts listening. Calling it again changes nothing.
    *
    * @returns Resolves when the port is open.
-   * @throws {OptionError} If a setting is out of range, or a handler is no function, that a subclass has as a field.
+   * @throws {OptionError} If a setting is out of range, or a handler is no function, that a subclass has as a field, or
+   * the subclass has a member whose name is nearly that of a handler or setting.
    * @throws {TransportError} If the port cannot be opened.
    * @throws {CertificateError} If certificate or key cannot be used.
    * @throws {HandlerError} If `onGetSSLPassword` fails.
@@ -268,6 +270,7 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
     try {
       adoptFields(this, SERVER_SETTINGS);
       adoptHandlers(this, SERVER_HANDLERS);
+      assertMembers(this);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -321,10 +324,11 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
    * @param pair The streams.
    * @param info Addresses and encryption of the streams, as far as known.
    * @returns The connection, before its handshake.
-   * @throws {OptionError} If a handler is not a function.
+   * @throws {OptionError} If a handler is not a function, or the name of a member of a subclass is nearly one of ours.
    */
   acceptStream(pair: BytePair, info: BytePairInfo = {}): WebSocketConnection<Data> {
     adoptHandlers(this, SERVER_HANDLERS);
+    assertMembers(this);
     return this.#connections.accept(streamTransport(pair, info));
   }
 
@@ -387,7 +391,7 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
    * @param selector Called with each open connection; `true` chooses it.
    * @param options Options of this message.
    * @returns Number of connections that took it: see {@linkcode WebSocketServer.broadcastMessage}.
-   * @throws {OptionError} If it is larger than `maxBufferedAmount` for each of them.
+   * @throws {OptionError} If `selector` returns a promise, or the text is larger than `maxBufferedAmount` for each.
    */
   sendMessageTo(
     text: string,
@@ -405,7 +409,7 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
    * @param selector Called with each open connection; `true` chooses it.
    * @param options Options of this message.
    * @returns Number of connections that took them: see {@linkcode WebSocketServer.broadcastMessage}.
-   * @throws {OptionError} If they are larger than `maxBufferedAmount` for each connection.
+   * @throws {OptionError} If `selector` returns a promise, or they are larger than `maxBufferedAmount` for each.
    */
   sendDataTo(
     bytes: SendBytes,
@@ -459,7 +463,7 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
    * @param code The close code.
    * @param reason The close reason.
    * @returns Resolves when they have ended.
-   * @throws {OptionError} If code or reason are out of range.
+   * @throws {OptionError} If code or reason are out of range, or `selector` returns a promise.
    */
   async disconnectClients(
     selector: (connection: WebSocketConnection<Data>) => boolean,
@@ -467,7 +471,7 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
     reason = "",
   ): Promise<void> {
     encodeClosePayload(code, reason);
-    const chosen = [...this.connections].filter(selector);
+    const chosen = [...this.connections].filter(checkedSelector(selector));
     await Promise.all(chosen.map((connection) => connection.close(code, reason)));
   }
 }

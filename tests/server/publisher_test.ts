@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { WebSocketClient } from "../../client.ts";
 import type { FrameInfo } from "../../protocol/frame_header.ts";
@@ -40,6 +40,32 @@ describe("broadcasts and messages to chosen connections", () => {
     await closed;
     await client.disconnect();
     await server.stop();
+  });
+
+  it("refuse selectors that are async or no functions, before anyone gets the message", async () => {
+    const { server, peer, atClient, close } = await join({}, {});
+    type Selector = () => boolean;
+    const calls: ((selector: Selector) => unknown)[] = [
+      (selector) => server.sendMessageTo("secret", selector),
+      (selector) => server.sendDataTo(encode("secret"), selector),
+      (selector) => server.disconnectClients(selector),
+    ];
+    const rejecting = (): Promise<boolean> => Promise.reject(new Error("look-up failed"));
+    for (const call of calls) {
+      for (const selector of [() => Promise.resolve(false), () => ({ then() {} }), rejecting]) {
+        const failed = async (): Promise<unknown> => await call(selector as unknown as Selector);
+        await assertRejects(failed, OptionError, "The selector returned a promise, which counts for no connection");
+      }
+      for (const [selector, shown] of [[peer, "an object"], [undefined, "undefined"], ["all", '"all"']]) {
+        const failed = async (): Promise<unknown> => await call(selector as unknown as Selector);
+        const text = `The selector is ${shown} instead of a function such as (connection) => connection === one`;
+        await assertRejects(failed, OptionError, text);
+      }
+    }
+    assertEquals([peer.state, server.sendMessageTo("ok", (() => 1) as unknown as Selector)], ["open", 1]);
+    await until(() => atClient.length > 0, "the message");
+    assertEquals(atClient, [["ok"]]);
+    await close();
   });
 });
 
