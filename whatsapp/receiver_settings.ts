@@ -190,17 +190,18 @@ function makeNames(): Names {
  * Checks the options of a `WhatsAppReceiver`, and picks those of the `WebSocketClient` that it is.
  *
  * @param options The options.
+ * @param besideUrl `true`: a URL says whether to speak TLS.
  * @returns A copy without those of `RECEIVER_SETTINGS`.
  * @throws {OptionError} If one is unknown or no function.
  */
-export function clientOptionsOf(options: WhatsAppReceiverOptions): WebSocketClientOptions {
+export function clientOptionsOf(options: WhatsAppReceiverOptions, besideUrl = false): WebSocketClientOptions {
   const { own, all } = names ??= makeNames();
   all.assert(options);
   assertHandlers(options, RECEIVER_HANDLERS);
   checkValue(RECEIVER_SETTINGS, "deduplicate", options.deduplicate ?? true);
   const { useSSL, protocols } = options;
   const preferred = protocols ?? DEFAULT_PROTOCOLS;
-  return { ...own.without(options), useSSL: useSSL ?? true, protocols: preferred };
+  return { ...own.without(options), useSSL: useSSL ?? (besideUrl ? undefined : true), protocols: preferred };
 }
 
 /**
