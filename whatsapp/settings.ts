@@ -5,6 +5,7 @@
  */
 
 import { OptionError } from "../base/errors.ts";
+import { quote } from "../base/error_text.ts";
 import { assertHandlers, hasMethods, OptionNames, type OptionTable } from "../base/option_names.ts";
 import { assertSecrets, isSecret } from "../base/secrets.ts";
 import { checkValue, defaultsOf, type HandlersTable, type SettingsTable } from "../base/settings.ts";
@@ -223,7 +224,10 @@ export function makeWhatsAppSettings<Data>(options: WhatsAppServerOptions<Data>)
     if (value !== undefined && (value !== null || settings[name] === undefined)) settings[name] = value;
     settings[name] = checkWhatsAppSetting(name, settings[name] as WhatsAppSettings[typeof name]);
   }
-  return settings as unknown as WhatsAppSettings;
+  const made = settings as unknown as WhatsAppSettings;
+  // Without a path it may be set until the start.
+  if (typeof options.pathName === "string") assertOwnPath(made.apps, options.pathName);
+  return made;
 }
 
 /**
@@ -273,11 +277,33 @@ const APP_OPTIONS = new OptionNames('An entry of "apps"', {
 });
 
 function assertApps(apps: readonly unknown[]): void {
+  const paths = new Set<string>();
   for (const app of apps) {
     APP_OPTIONS.assert(app);
     const { pathName } = app as WhatsAppApp;
-    if (typeof pathName !== "string") throw new OptionError('An entry of "apps" has no "pathName"');
+    if (typeof pathName !== "string" || pathName === "") {
+      throw new OptionError('An entry of "apps" has no "pathName": each app has a path of its own');
+    }
+    const path = withSlash(pathName);
+    if (paths.has(path)) {
+      throw new OptionError(`Two entries of "apps" have the path ${quote(path)}: each app has a path of its own`);
+    }
+    paths.add(path);
   }
+}
+
+/**
+ * Refuses an entry of `apps` that has the path of the server's own app: notifications of one of them would get 401.
+ *
+ * @param apps The entries, whose paths begin with a slash.
+ * @param ownPath Path of the server; "": all paths that no entry has.
+ * @throws {OptionError} If there is one.
+ */
+function assertOwnPath(apps: readonly WhatsAppApp[], ownPath: string): void {
+  const path = withSlash(ownPath) || "/";
+  if (!apps.some(({ pathName }) => pathName === path)) return;
+  const own = ownPath === "" ? 'the server itself, which has no "pathName"' : "the server itself";
+  throw new OptionError(`An entry of "apps" has the path ${quote(path)}, as ${own}: each app has a path of its own`);
 }
 
 function assertJournal(journal: unknown): void {
@@ -317,6 +343,7 @@ export function appsOf({ apps, verifyToken, appSecret }: WhatsAppSettings, pathN
  */
 export function assertStartable(settings: WhatsAppSettings, conditions: StartConditions): void {
   const { pathName, hostname, asksProgram, certificates } = conditions;
+  assertOwnPath(settings.apps, pathName);
   for (const app of appsOf(settings, pathName)) assertApp(app, pathName);
   const { receiverToken, behindProxy, clientCertificateHeader, clientCertificateName } = settings;
   if ((receiverToken === undefined && !asksProgram) || receiverToken === "") {
