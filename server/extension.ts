@@ -5,6 +5,7 @@
  */
 
 import type { WebSocketConnection } from "../connection/connection.ts";
+import type { MessageResult } from "../connection/options.ts";
 import type { AllowResult } from "./handlers.ts";
 import type { HeaderFields, RequestLine } from "../protocol/head.ts";
 import type { FrameInfo } from "../protocol/frame_header.ts";
@@ -24,7 +25,7 @@ export interface ServerExtension<Data> {
   /** Called when a WebSocket has ended, before its handlers. */
   ended?(connection: WebSocketConnection<Data>): void;
   /** Takes a message, instead of `ServerContext.receive`. */
-  receive?(connection: WebSocketConnection<Data>, data: MessageData, frame?: FrameInfo): void;
+  receive?(connection: WebSocketConnection<Data>, data: MessageData, frame?: FrameInfo): MessageResult;
   /** Answers a plain HTTP request, instead of `ServerContext.respond`. */
   respond?(request: Request, connection: WebSocketConnection<Data>): Promise<Response>;
   /**

@@ -11,6 +11,7 @@ import {
   setBinaryForm,
   type WebSocketConnection,
 } from "../connection/connection.ts";
+import type { MessageResult } from "../connection/options.ts";
 import { concatAll } from "../base/bytes.ts";
 import type { Clock } from "../base/clock.ts";
 import { OptionError } from "../base/errors.ts";
@@ -62,8 +63,8 @@ export interface ReceiversHost<Data> {
   delayAnswer(response: Response, connection: WebSocketConnection<Data>): Promise<Response>;
   /** Counts a refused attempt. */
   countFailure(reason: keyof FailedAttempts): void;
-  /** Hands a message, or a frame of one, to the handlers of the program. */
-  deliver(connection: WebSocketConnection<Data>, data: MessageData, frame?: FrameInfo): void;
+  /** Hands a message, or a frame of one, to the handlers of the program; says what became of it. */
+  deliver(connection: WebSocketConnection<Data>, data: MessageData, frame?: FrameInfo): MessageResult;
   /** Reports that a receiver could join: an outage of the journal may have ended. */
   readSucceeded(): void;
   /** Reports that the journal could not be read. */
@@ -106,7 +107,7 @@ export class Receivers<Data> {
   #host: ReceiversHost<Data>;
   #open = new Map<WebSocketConnection<Data>, Receiver>();
   /** Token that a connection showed, from the handshake on. */
-  #tokens = new WeakMap<WebSocketConnection<Data>, ReceiverToken>();
+  #tokens = new WeakMap<object, ReceiverToken>();
 
   /**
    * Begins without receivers.
@@ -147,7 +148,7 @@ export class Receivers<Data> {
    * @param connection The connection.
    * @returns The `name` in `receiverToken`; `undefined` if there is none.
    */
-  tokenNameOf(connection: WebSocketConnection<Data>): string | undefined {
+  tokenNameOf(connection: WebSocketConnection<Data | undefined>): string | undefined {
     return this.#tokens.get(connection)?.name;
   }
 
@@ -199,19 +200,22 @@ export class Receivers<Data> {
    * @param connection The connection.
    * @param data The message, or a piece of it.
    * @param frame The frame, with `frameByFrame`.
+   * @returns What became of a message of the program, as from a server without receivers.
    */
-  receive(connection: WebSocketConnection<Data>, data: MessageData, frame?: FrameInfo): void {
+  receive(connection: WebSocketConnection<Data>, data: MessageData, frame?: FrameInfo): MessageResult {
     const receiver = this.#open.get(connection);
     const inbox = receiver?.inbox;
     if (inbox === undefined || typeof data === "string") return this.#host.deliver(connection, data, frame);
     try {
-      if (frame === undefined) this.#onWhole(connection, receiver!, inbox, data);
-      else this.#onFrame(connection, receiver!, inbox, data, frame);
+      return frame === undefined
+        ? this.#onWhole(connection, receiver!, inbox, data)
+        : this.#onFrame(connection, receiver!, inbox, data, frame);
     } catch (error) {
       if (!(error instanceof OptionError)) throw error;
       const failure = badMessage(error);
       failConnection(connection, InboxCloseCode.BadMessage, failure);
       this.#host.reportError(failure, connection);
+      return undefined;
     }
   }
 
@@ -220,13 +224,14 @@ export class Receivers<Data> {
     receiver: Receiver,
     inbox: InboxState,
     bytes: Uint8Array<ArrayBuffer>,
-  ): void {
+  ): MessageResult {
     const message = decodeInboxMessage(bytes, MAX_RECEIVER_MESSAGE);
     // A copy, as each binary message is: programs look at its whole buffer.
     if (inbox.version > 1 && isData(message)) return this.#host.deliver(connection, message.body.slice());
     assertSize(bytes.length);
     const checked = checkReceiverMessage(message);
     if (checked !== undefined) this.#onMessage(connection, receiver, inbox, checked);
+    return undefined;
   }
 
   /** Takes a frame: those of a message of the program go on to it as they come, behind the line. */
@@ -236,7 +241,7 @@ export class Receivers<Data> {
     inbox: InboxState,
     bytes: Uint8Array<ArrayBuffer>,
     frame: FrameInfo,
-  ): void {
+  ): MessageResult {
     if (frame.first) inbox.incoming = inbox.version > 1 ? "unknown" : "own";
     if (inbox.incoming === "data") return this.#host.deliver(connection, bytes, frame);
     if (inbox.incoming === "unknown" && bytes.includes(LINE_FEED)) {
@@ -251,7 +256,7 @@ export class Receivers<Data> {
     if (bytes.length > 0) inbox.partial.push(bytes);
     inbox.partialSize += bytes.length;
     assertSize(inbox.partialSize);
-    if (frame.final) this.#onWhole(connection, receiver, inbox, concatAll(takePieces(inbox)));
+    return frame.final ? this.#onWhole(connection, receiver, inbox, concatAll(takePieces(inbox))) : undefined;
   }
 
   #onMessage(

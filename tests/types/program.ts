@@ -73,6 +73,14 @@ export function write(end: WebSocketConnection | WebSocketClient, blob: Blob): v
   end.send([1, 2]);
 }
 
+/** A server with data of its own: `onAllow` gives connections whose data is not set yet. */
+export class TypedWhatsAppServer extends WhatsAppServer<{ who: string }> {
+  override onAllow(connection: WebSocketConnection<{ who: string } | undefined>): boolean {
+    connection.data = { who: this.tokenNameOf(connection) ?? "?" };
+    return true;
+  }
+}
+
 export const whatsapp: WhatsAppServer = new WhatsAppServer({
   appSecret: "secret",
   verifyToken: "token",
