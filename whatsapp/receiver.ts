@@ -21,7 +21,7 @@ import {
   defineAwaitedHandlers,
   defineHandlers,
 } from "../base/handlers.ts";
-import { assertSecrets } from "../base/secrets.ts";
+import { assertAnswer } from "../base/secrets.ts";
 import { isVisibleAscii } from "../base/token.ts";
 import { refuseUnknownNames } from "../base/unknown_names.ts";
 import { isError } from "../base/thrown.ts";
@@ -54,6 +54,7 @@ import { tokenProtocol } from "./protocols.ts";
 import { Unhandled } from "./unhandled.ts";
 import { WaitingMessages } from "./waiting_messages.ts";
 import {
+  assertInboxProtocol,
   assertReceiverSettings,
   clientOptionsOf,
   RECEIVER_HANDLERS,
@@ -176,7 +177,12 @@ export class WhatsAppReceiver extends WebSocketClient implements WhatsAppReceive
     this.#deduplication = new Deduplication(store === false ? undefined : store);
     this.#loops = this.#makeLoops();
     assignHandlers(this, RECEIVER_HANDLERS, options);
+    this.#assertSettings();
+  }
+
+  #assertSettings(): void {
     assertReceiverSettings(this);
+    assertInboxProtocol(this, this.protocols);
   }
 
   #extendClient(): ClientContext {
@@ -265,7 +271,7 @@ export class WhatsAppReceiver extends WebSocketClient implements WhatsAppReceive
   override connect(...options: Parameters<WebSocketClient["connect"]>): Promise<void> {
     try {
       adoptHandlers(this, RECEIVER_HANDLERS);
-      assertReceiverSettings(this);
+      this.#assertSettings();
     } catch (error) {
       return Promise.reject(error);
     }
@@ -506,7 +512,7 @@ export class WhatsAppReceiver extends WebSocketClient implements WhatsAppReceive
   async #askForToken(ask: AskProgram): Promise<void> {
     const { receiverToken } = this;
     this.#token = typeof receiverToken === "function" ? await ask("receiverToken", receiverToken) : receiverToken;
-    if (this.#token !== undefined) assertSecrets("receiverToken", this.#token);
+    if (this.#token !== undefined) assertAnswer("receiverToken", this.#token);
   }
 
   /** Adds the token to the header fields or, if it cannot stand there, to the subprotocols. */

@@ -7,14 +7,14 @@
 import { OptionError } from "../base/errors.ts";
 import { assertNumber } from "../base/ranges.ts";
 import { assertHandlers, hasMethods, OptionNames, type OptionTable, showValue } from "../base/option_names.ts";
-import { assertSecrets } from "../base/secrets.ts";
+import { assertSecret, assertSecrets } from "../base/secrets.ts";
 import { checkValue, checkValues, type HandlersTable, type SettingsTable } from "../base/settings.ts";
 import { CLIENT_HINTS } from "../client/option_hints.ts";
 import { CLIENT_OPTION_TABLES, exampleOf, type WebSocketClientOptions } from "../client/settings.ts";
 import { checkFilter, type WhatsAppFilter } from "../cloud_api/filter.ts";
 import type { WhatsAppMessage } from "../cloud_api/messages.ts";
 import type { WhatsAppRecord, WhatsAppStatus } from "../cloud_api/records.ts";
-import { assertReceiverName } from "../inbox/protocol.ts";
+import { assertReceiverName, INBOX_PROTOCOL_V2, inboxVersion } from "../inbox/protocol.ts";
 import type { InboxPosition } from "../inbox/session.ts";
 import type { SeenStore } from "./deduplication.ts";
 import { chooseVerifier } from "./install_verifier.ts";
@@ -205,6 +205,24 @@ export function clientOptionsOf(options: WhatsAppReceiverOptions, besideUrl = fa
 }
 
 /**
+ * Checks that the subprotocols of a receiver go with settings that only that of the inbox has.
+ *
+ * @param settings The settings.
+ * @param protocols The subprotocols.
+ * @throws {OptionError} If none of them does.
+ */
+export function assertInboxProtocol(settings: ReceiverSettings, protocols: readonly string[]): void {
+  if (protocols.some((protocol) => inboxVersion(protocol) !== undefined)) return;
+  for (const name of ["name", "after", "window", "appSecret"] as const) {
+    if (settings[name] === undefined) continue;
+    const needed = `"${INBOX_PROTOCOL_V2}"`;
+    throw new OptionError(
+      `The setting "${name}" needs ${needed}, which is not among "protocols": add it, or leave both`,
+    );
+  }
+}
+
+/**
  * Checks the settings of a receiver.
  *
  * @param settings The settings.
@@ -231,7 +249,7 @@ function assertStart(start: unknown): void {
 }
 
 function assertReceiverToken(token: ReceiverSettings["receiverToken"]): void {
-  if (typeof token !== "function") assertSecrets("receiverToken", token as string);
+  assertSecret("receiverToken", token);
 }
 
 function assertAppSecret(appSecret: ReceiverSettings["appSecret"]): void {

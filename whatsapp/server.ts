@@ -42,6 +42,9 @@ import { Webhook, type WebhookHost } from "./webhook.ts";
 
 useVerifier(verifySignature);
 
+/** Bytes of a digest, by which a journal finds notifications. */
+const DIGEST_SIZE = 32;
+
 /**
  * Takes WhatsApp Cloud API webhooks and forwards them to all receivers.
  *
@@ -301,6 +304,9 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     const journal = typeof given === "string"
       ? await SqliteJournal.open(given, { clock })
       : given ?? new MemoryJournal({ clock });
+    // A journal that the program has closed says so now, not with the first notification.
+    const local = given instanceof SqliteJournal || given instanceof MemoryJournal;
+    if (local) await given.has(new Uint8Array(DIGEST_SIZE));
     claimJournal(journal);
     this.#webhook.journalOpened();
     this.#readOutage ??= new OutageReport(clock, { byMessage: true, more: "failed", end: "Receivers can join again" });

@@ -255,7 +255,11 @@ function appWithSlash(app: WhatsAppApp): WhatsAppApp {
 function assertTexts(value: unknown, name: string): void {
   if (value === null && name === "appSecret") return;
   const list: unknown = typeof value === "string" ? [value] : value;
-  if (Array.isArray(list) && list.every((text) => typeof text === "string")) return;
+  if (Array.isArray(list) && list.every((text) => typeof text === "string")) {
+    const given = list.filter(isSecret);
+    if (given.length > 0) assertSecrets(name, given);
+    return;
+  }
   throw new OptionError(`The setting "${name}" is neither a text nor a list of texts`);
 }
 
@@ -306,9 +310,31 @@ function assertOwnPath(apps: readonly WhatsAppApp[], ownPath: string): void {
   throw new OptionError(`An entry of "apps" has the path ${quote(path)}, as ${own}: each app has a path of its own`);
 }
 
+/** Methods of a `Journal` without which it cannot serve. */
+const JOURNAL_METHODS: OptionTable<Omit<Journal, "id" | "durable" | "last" | "trimmed" | "lost" | "share">> = {
+  listen: true,
+  has: true,
+  append: true,
+  read: true,
+  cursor: true,
+  admit: true,
+  saveCursor: true,
+  release: true,
+  close: true,
+};
+
 function assertJournal(journal: unknown): void {
-  if (journal === undefined || journal === null || hasMethods(journal, "append")) return;
-  assertJournalPath(journal);
+  if (journal === undefined || journal === null) return;
+  if (typeof journal !== "object" || journal instanceof URL) return assertJournalPath(journal);
+  if (journal instanceof Promise) {
+    throw new OptionError(
+      'The setting "journal" is a promise: await it, as in journal: await SqliteJournal.open(path)',
+    );
+  }
+  const missing = Object.keys(JOURNAL_METHODS).filter((name) => !hasMethods(journal, name));
+  if (missing.length === 0) return;
+  const instead = "give the path of a file as a string, or a journal such as await SqliteJournal.open(path)";
+  throw new OptionError(`The setting "journal" is an object without ${missing.join(", ")}: ${instead}`);
 }
 
 /** Parts of a server that decide with its settings if it may start. */

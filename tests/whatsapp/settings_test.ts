@@ -47,7 +47,17 @@ describe("makeWhatsAppSettings", () => {
 describe("checkWhatsAppSetting", () => {
   it("takes a path, a journal, or none", () => {
     for (const journal of ["a.db", new MemoryJournal(), null, undefined]) checkWhatsAppSetting("journal", journal);
-    assertThrows(() => checkWhatsAppSetting("journal", {} as MemoryJournal), OptionError);
+    const append = (): void => {};
+    const wrong: [journal: unknown, message: string][] = [
+      [{}, "without listen, has, append"],
+      [{ append }, "without listen, has, read"],
+      [{ path: "a.db" }, "give the path of a file as a string"],
+      [Promise.resolve(new MemoryJournal()), "is a promise: await it"],
+      [7, "of type number"],
+    ];
+    for (const [journal, message] of wrong) {
+      assertThrows(() => checkWhatsAppSetting("journal", journal as MemoryJournal), OptionError, message);
+    }
   });
 });
 
