@@ -569,14 +569,14 @@ export class WhatsAppReceiver extends WebSocketClient implements WhatsAppReceive
     return this.#iterate(stepByRecord((record) => record));
   }
 
-  /** Iterates over the raw notifications: see `notifications`. */
+  /** Iterates over raw notifications and messages of the server's program: see `notifications`. */
   override [Symbol.asyncIterator](): AsyncIterableIterator<MessageData, undefined> {
     return this.#session === undefined
       ? super[Symbol.asyncIterator]()
       : this.#iterate(stepByNotification(({ raw }) => raw));
   }
 
-  /** The raw notifications as a stream: see `notifications`. */
+  /** Raw notifications and messages of the server's program as a stream: see `notifications`. */
   override get readable(): ReadableStream<MessageData> {
     if (this.#session === undefined) return super.readable;
     return streamOf(this[Symbol.asyncIterator](), () => void this.disconnect(true, CloseCode.NormalClosure));

@@ -26,7 +26,8 @@ export type WhatsAppOtherRecord = Exclude<WhatsAppRecord, WhatsAppMessage | What
 /**
  * Handlers of a `WhatsAppReceiver`. A notification is acknowledged when all handlers that were called for it have
  * returned, and their promises are fulfilled. A handler that fails closes the connection; the notification comes again
- * on the next one.
+ * on the next one. With one of these handlers, or `onMessageReceived`, other records are acknowledged without a handler;
+ * `onError` gets `ERR_NO_HANDLER` for the first message of a customer on a connection.
  */
 export interface WhatsAppReceiverHandlers {
   /** A message of a customer came; after `onMessageReceived` with the raw text. */
@@ -101,7 +102,8 @@ export interface WhatsAppReceiverOptions extends WebSocketClientOptions, WhatsAp
   /**
    * The app secret, or several: Meta's signature is checked here again, so that the server need not be trusted. A
    * notification without a valid signature is not acknowledged, and closes the connection with 1008; so does a
-   * message of the server's program that looks like a notification. Other ones go to `onMessageReceived` and
+   * message of the server's program that could be taken for a notification: JSON of an object whose `object` is
+   * `"whatsapp_business_account"`, or whose `entry` is an array or an object. Other ones go to `onMessageReceived` and
    * `onBinaryDataReceived` only.
    * Not available in a page, nor with a token that allows only a part.
    */
