@@ -26,7 +26,7 @@ export type WhatsAppOtherRecord = Exclude<WhatsAppRecord, WhatsAppMessage | What
 /**
  * Handlers of a `WhatsAppReceiver`. A notification is acknowledged when all handlers that were called for it have
  * returned, and their promises are fulfilled. A handler that fails closes the connection; the notification comes again
- * on the next one. With one of these handlers, or `onMessageReceived`, other records are acknowledged without a handler;
+ * on the next one. With one of these handlers, or `onMessageReceived`, other records are acknowledged without one;
  * `onError` gets `ERR_NO_HANDLER` for the first message of a customer on a connection.
  */
 export interface WhatsAppReceiverHandlers {
