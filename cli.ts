@@ -11,6 +11,7 @@ import process from "node:process";
 // Connects with sockets.
 import "./client.ts";
 import { type CliIo, ExitCode, UsageError } from "./cli/io.ts";
+import { didYouMean } from "./base/did_you_mean.ts";
 import { printable } from "./base/log.ts";
 import { serve } from "./cli/serve.ts";
 import { simulate } from "./cli/simulate.ts";
@@ -45,14 +46,20 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<number
   }
   const command = COMMANDS.get(name);
   try {
-    if (command === undefined) throw new UsageError(`There is no command "${name}"`);
+    if (command === undefined) {
+      throw new UsageError(`There is no command "${name}"${didYouMean(name, COMMANDS.keys())}`);
+    }
     return await command(rest, io);
   } catch (error) {
     if (!(error instanceof UsageError)) {
       io.err(`${printable(describe(error))}\n`);
       return ExitCode.Failure;
     }
-    io.err(`${printable(error.message)}. See ${command === undefined ? "" : `${name} `}--help.\n`);
+    io.err(
+      `${printable(error.message)}${error.message.endsWith("?") ? "" : "."} See ${
+        command === undefined ? "" : `${name} `
+      }--help.\n`,
+    );
     return ExitCode.Usage;
   }
 }

@@ -5,6 +5,7 @@
  */
 
 import { parseArgs, type ParseArgsConfig } from "node:util";
+import { didYouMean } from "../base/did_you_mean.ts";
 import { describe } from "../base/errors.ts";
 import { printable } from "../base/log.ts";
 import { errorText } from "../base/error_text.ts";
@@ -81,12 +82,24 @@ export function parseCommandLine<const Options extends NonNullable<ParseArgsConf
   try {
     parsed = parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
   } catch (error) {
-    throw new UsageError(describe(error));
+    throw new UsageError(unknownFlag(args, options) ?? describe(error));
   }
   if (parsed.positionals.length > positionals.length) {
     throw new UsageError(`Too many arguments: "${parsed.positionals[positionals.length]}"`);
   }
   return parsed;
+}
+
+/** The runtimes name an unknown flag each in its own words, and suggest none. */
+function unknownFlag(args: readonly string[], options: object): string | undefined {
+  for (const arg of args) {
+    if (arg === "--") return undefined;
+    const flag = arg.split("=")[0]!;
+    if (!flag.startsWith("--") || Object.hasOwn(options, flag.slice(2))) continue;
+    const similar = didYouMean(flag, Object.keys(options).map((name) => `--${name}`));
+    return `There is no flag "${flag}"${similar}`;
+  }
+  return undefined;
 }
 
 /**

@@ -73,6 +73,12 @@ function assertSupported(plan: ConnectPlan): void {
 function assertNoHeaders(headers: Headers): void {
   const names: string[] = [];
   headers.forEach((_value, name) => names.push(name));
+  if (headers.has("authorization")) {
+    const why =
+      'a browser sends no "authorization", which "token" and a password in the URL become; use "protocols", ' +
+      'or "receiverToken" of a WhatsAppReceiver';
+    throw unusable("token", why);
+  }
   if (names.length > 0) {
     throw unusable("headers", `a browser sends no header fields of the program (${names.join(", ")})`);
   }

@@ -237,7 +237,7 @@ export class WebSocketClient implements ClientHandlers {
   constructor(urlOrOptions: string | URL | WebSocketClientOptions = {}, more: WebSocketClientOptions = {}) {
     const { url, options } = clientArguments(urlOrOptions, more);
     assignClientOptions(this.#settings, options);
-    if (url !== undefined) this.#target.begin(url);
+    if (url !== undefined) this.#target.begin(url, options);
     const parts: ClientParts = {
       handlers: this,
       settings: this.#settings,

@@ -6,7 +6,7 @@
 
 import type { Clock } from "../base/clock.ts";
 import { describe, HandshakeError, TransportError } from "../base/errors.ts";
-import { assertToken } from "../base/secrets.ts";
+import { assertAnswer, assertToken } from "../base/secrets.ts";
 import { adoptHandlers } from "../base/handlers.ts";
 import { adoptFields, type SettingsStore } from "../base/settings.ts";
 import type { Meter } from "../base/stats.ts";
@@ -229,6 +229,7 @@ async function requestHeaders({ settings, target }: ClientParts, ask: AskProgram
   if (credentials !== undefined && !given.has("authorization")) given.set("authorization", credentials);
   const bearer = typeof token === "function" ? await ask("token", token) : token;
   if (bearer === undefined) return given;
+  assertAnswer("token", bearer);
   assertToken("token", bearer);
   given.set("authorization", `Bearer ${bearer}`);
   return given;

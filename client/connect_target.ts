@@ -7,8 +7,12 @@
 import { OptionError } from "../base/errors.ts";
 import { quote, redactUrl } from "../base/error_text.ts";
 import { withoutBrackets } from "../base/host_name.ts";
+import { showValue } from "../base/option_names.ts";
 import type { SettingsStore } from "../base/settings.ts";
-import { basicCredentials, type ClientSettings, makeHeaders } from "./settings.ts";
+import { basicCredentials, type ClientSettings, makeHeaders, type WebSocketClientOptions } from "./settings.ts";
+
+/** Options that name a target, and so must not differ from a URL beside them. */
+export type TargetOptions = Pick<WebSocketClientOptions, "hostname" | "hostName" | "port" | "pathName" | "useSSL">;
 
 /** Server that a client's settings name. */
 export class ConnectTarget {
@@ -71,10 +75,12 @@ export class ConnectTarget {
    * field, unless one is given.
    *
    * @param url The URL.
-   * @throws {OptionError} If it is not valid.
+   * @param beside The options beside it.
+   * @throws {OptionError} If it is not valid, or an option names another target.
    */
-  begin(url: string | URL): void {
+  begin(url: string | URL, beside: TargetOptions = {}): void {
     const authorization = this.replace(url);
+    this.#assertSame(url, beside);
     const given = this.#settings.values.headers;
     if (authorization === undefined || typeof given === "function") return;
     const headers = makeHeaders(given);
@@ -82,6 +88,24 @@ export class ConnectTarget {
     headers.set("authorization", authorization);
     this.#settings.set("headers", headers);
     this.#credentials = { authorization, origin: this.#origin };
+  }
+
+  /** Refuses options that would be ignored, such as `useSSL: true` beside "ws:": that must not go without TLS. */
+  #assertSame(url: string | URL, beside: TargetOptions): void {
+    const { hostname, port, useSSL } = this.#settings.values;
+    const { hostname: name = beside.hostName } = beside;
+    const given = { ...beside, hostname: typeof name === "string" ? withoutBrackets(name).toLowerCase() : name };
+    const found = { hostname: withoutBrackets(hostname).toLowerCase(), port, useSSL, pathName: this.path };
+    for (const setting of ["useSSL", "hostname", "port", "pathName"] as const) {
+      const value: unknown = given[setting];
+      if (value === undefined || value === null || value === found[setting]) continue;
+      if (setting === "pathName" && encodedPath(value) === found.pathName) continue;
+      const shown = typeof value === "string" ? quote(redactUrl(value)) : showValue(value);
+      const target = setting !== "useSSL" ? `has ${showValue(found[setting])}` : `speaks ${useSSL ? "" : "no "}TLS`;
+      throw new OptionError(
+        `The setting "${setting}" is ${shown}, but the URL ${quote(redactUrl(url))} ${target}: give one of both`,
+      );
+    }
   }
 
   /**
@@ -100,6 +124,15 @@ export class ConnectTarget {
     const { useSSL, port } = this.#settings.values;
     return `${useSSL} ${this.hostname.toLowerCase()} ${port}`;
   }
+}
+
+/** Returns the path as a URL has it. */
+function encodedPath(path: unknown): string | undefined {
+  if (typeof path !== "string") return undefined;
+  const url = `ws://localhost${path.startsWith("/") ? "" : "/"}${path}`;
+  if (!URL.canParse(url)) return undefined;
+  const { pathname, search } = new URL(url);
+  return pathname + search;
 }
 
 function parseUrl(url: string | URL): URL {

@@ -26,7 +26,7 @@ import { quote, redactUrl } from "../base/error_text.ts";
 import { assertProtocols } from "../protocol/subprotocol.ts";
 import { CLIENT_HINTS } from "./option_hints.ts";
 import { type ReconnectAttempt, type ReconnectOptions, reconnectSettings } from "./reconnect.ts";
-import { assertToken } from "../base/secrets.ts";
+import { assertSecret, assertToken } from "../base/secrets.ts";
 import { assertHandlers, assertSignal, OptionNames, type OptionTable } from "../base/option_names.ts";
 import type { Complete, HandlersTable, SettingsStore, SettingsTable } from "../base/settings.ts";
 import { isFieldValue, isToken, isVisibleAscii } from "../base/token.ts";
@@ -395,7 +395,9 @@ export function assertTlsForRoots({ rootCertificateFile, useSSL, resolveUrl, max
 }
 
 function assertBearer(token: ClientSettings["token"]): void {
-  if (token !== undefined && typeof token !== "function") assertToken("token", token);
+  if (token === undefined || typeof token === "function") return;
+  assertSecret("token", token);
+  assertToken("token", token);
 }
 
 /**

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { closeSync, existsSync, openSync } from "node:fs";
+import { closeSync, existsSync, openSync, realpathSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
 import { describe, JournalError } from "../base/errors.ts";
 
@@ -15,6 +15,9 @@ const VERSION = 1;
 const CHECKPOINT_PAGES = 2000;
 /** Time to wait for a process that is about to end, in ms. */
 const LOCK_PATIENCE = 1000;
+
+/** Files that this process has open, by their databases. */
+const open = new Map<DatabaseSync, string>();
 
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS notification (
@@ -42,7 +45,7 @@ CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
  * @param path Path of the file.
  * @param use Makes the journal. If it throws, the database is closed.
  * @returns The result of `use`.
- * @throws {JournalError} If another process has the file open, it belongs to another program, or cannot be read.
+ * @throws {JournalError} If a process has the file open, it belongs to another program, or cannot be read.
  */
 export async function openDatabase<Result>(path: string, use: (db: DatabaseSync) => Result): Promise<Result> {
   const { DatabaseSync } = await import("node:sqlite");
@@ -53,16 +56,32 @@ export async function openDatabase<Result>(path: string, use: (db: DatabaseSync)
     if (!existsSync(path)) closeSync(openSync(path, "a", 0o600));
     db = new DatabaseSync(path);
     lock(db, path);
-    return use(db);
+    const result = use(db);
+    open.set(db, realpathSync(path));
+    return result;
   } catch (cause) {
     db?.close();
     if (cause instanceof JournalError) throw cause;
     const reason = describe(cause);
     const locked = reason.includes("locked");
-    const why = locked ? "another process has it open" : reason;
+    const why = locked ? `${isOpenHere(path) ? "this" : "another"} process has it open` : reason;
     const code = locked ? "ERR_JOURNAL_LOCKED" : "ERR_JOURNAL_OPEN";
     throw new JournalError(code, `Cannot open the journal "${path}": ${why}`, { cause });
   }
+}
+
+/**
+ * Closes a database.
+ *
+ * @param db The database.
+ */
+export function closeDatabase(db: DatabaseSync): void {
+  open.delete(db);
+  db.close();
+}
+
+function isOpenHere(path: string): boolean {
+  return [...open.values()].includes(realpathSync(path));
 }
 
 /** Locks the file for this process, and creates missing tables. */

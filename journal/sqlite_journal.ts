@@ -8,9 +8,9 @@
 
 import { randomUUID } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
-import { describe, JournalError } from "../base/errors.ts";
+import { describe, JournalError, OptionError } from "../base/errors.ts";
 import { AgeClock } from "./age_clock.ts";
-import { type MetaWriter, metaWriter, openDatabase, readMeta } from "./database.ts";
+import { closeDatabase, type MetaWriter, metaWriter, openDatabase, readMeta } from "./database.ts";
 import { assertJournalPath, JournalFiles } from "./database_files.ts";
 import { GroupCommit, type WaitingAppend } from "./group_commit.ts";
 import type { Appended, Journal, JournalEntry, JournalListener, JournalRetention, NewEntry } from "./journal.ts";
@@ -75,7 +75,7 @@ export class SqliteJournal implements Journal {
    * @returns The journal.
    * @throws {OptionError} If a value is out of range, or the path has another meaning to SQLite: `":memory:"`,
    * `"file:…"`, `""`.
-   * @throws {JournalError} If another process has the file open, or it is no journal, or it cannot be read.
+   * @throws {JournalError} If a process has the file open, or it is no journal, or it cannot be read.
    */
   static async open(path: string, retention: JournalRetention = {}): Promise<SqliteJournal> {
     assertJournalPath(path);
@@ -84,6 +84,9 @@ export class SqliteJournal implements Journal {
   }
 
   private constructor(path: string, db: DatabaseSync, retention: RetentionSettings) {
+    if ((db as DatabaseSync | undefined) === undefined) {
+      throw new OptionError("A SqliteJournal is not made with new: use await SqliteJournal.open(path)");
+    }
     const { clock } = retention;
     this.#path = path;
     this.#db = db;
@@ -369,6 +372,6 @@ export class SqliteJournal implements Journal {
     this.#closed = true;
     this.#appends.stop();
     this.#files.close();
-    this.#db.close();
+    closeDatabase(this.#db);
   }
 }

@@ -25,6 +25,8 @@ export type Step<Chosen> = (item: LoopItem) => Generator<Chosen, void>;
 export interface LoopOwner {
   /** `true` if the program has set a handler. */
   readonly listens: boolean;
+  /** Tells whether a handler takes a notification, or a message of the server's program. */
+  listensTo(pending: PendingNotification): boolean;
   /** Returns `false` for a notification that loops must not get. */
   isForLoops(pending: PendingNotification): boolean;
   /** Makes a notification of a message that is not acknowledged; its records are remembered by `scope` apart. */
@@ -67,13 +69,22 @@ export class NotificationLoops {
     return this.#waiting.length;
   }
 
+  /** `true` if a loop has begun. */
+  get running(): boolean {
+    return this.#loops.size > 0;
+  }
+
   /**
-   * Takes all notifications that wait for a loop or handler.
+   * Takes notifications that wait for a loop or handler.
    *
+   * @param wanted Tells which; the others wait on.
    * @returns The notifications.
    */
-  takeWaiting(): LoopItem[] {
-    return this.#waiting.splice(0);
+  takeWaiting(wanted: (pending: PendingNotification) => boolean = () => true): LoopItem[] {
+    const all = this.#waiting.splice(0);
+    const taken = all.filter(({ pending }) => wanted(pending));
+    if (taken.length < all.length) this.#waiting = all.filter((item) => !taken.includes(item));
+    return taken;
   }
 
   /** Drops everything of the last connection, which the server sends again, and begins with a new connection. */
@@ -137,7 +148,7 @@ export class NotificationLoops {
       pending.begin();
       queue.push({ pending, done: 0 });
     }
-    if (this.#owner.listens || this.#loops.size > 0) return;
+    if (this.#owner.listensTo(pending) || this.#loops.size > 0) return;
     pending.begin();
     this.#waiting.push({ pending, done: 0 });
   }
@@ -182,10 +193,13 @@ export class NotificationLoops {
     if (loop.session !== this.#session) {
       // The next connection has brought the notification again.
       for (const { pending } of rest) this.#owner.forget(pending);
-    } else if (this.#owner.listens || this.#loops.size > 0) {
+      return;
+    }
+    for (const item of rest) {
       // Other loops or handlers get everything, including the rest of this loop.
-      for (const { pending } of rest) pending.end(true);
-    } else this.#waiting.push(...rest);
+      if (this.#loops.size > 0 || this.#owner.listensTo(item.pending)) item.pending.end(true);
+      else this.#waiting.push(item);
+    }
   }
 
   /**

@@ -21,7 +21,7 @@ import {
   defineAwaitedHandlers,
   defineHandlers,
 } from "../base/handlers.ts";
-import { assertSecrets } from "../base/secrets.ts";
+import { assertAnswer } from "../base/secrets.ts";
 import { isVisibleAscii } from "../base/token.ts";
 import { refuseUnknownNames } from "../base/unknown_names.ts";
 import { isError } from "../base/thrown.ts";
@@ -52,8 +52,10 @@ import { NotificationLoops, type Step, stepByNotification, stepByRecord, streamO
 import { decodeExact, resemblesNotification } from "./notification_text.ts";
 import { PendingNotification, type WhatsAppNotification } from "./pending_notification.ts";
 import { tokenProtocol } from "./protocols.ts";
+import { Unhandled } from "./unhandled.ts";
 import { WaitingMessages } from "./waiting_messages.ts";
 import {
+  assertInboxProtocol,
   assertReceiverSettings,
   clientOptionsOf,
   RECEIVER_HANDLERS,
@@ -144,6 +146,8 @@ export class WhatsAppReceiver extends WebSocketClient implements WhatsAppReceive
   #failure: WebSocketError | undefined;
   /** Messages of the server's program that wait. */
   readonly #waiting = new WaitingMessages();
+  /** Finds what no handler gets. */
+  readonly #unhandled = new Unhandled(this);
   /** The text of a message whose frames come one by one. */
   #partial = "";
   /** The app secrets as the handshake found them: only a server that speaks the inbox subprotocol shows signatures. */
@@ -159,7 +163,7 @@ export class WhatsAppReceiver extends WebSocketClient implements WhatsAppReceive
   constructor(urlOrOptions: string | URL | WhatsAppReceiverOptions = {}, more: WhatsAppReceiverOptions = {}) {
     WhatsAppReceiver.#prepare();
     const { url, options } = clientArguments(urlOrOptions, more);
-    const inherited = clientOptionsOf(options);
+    const inherited = clientOptionsOf(options, url !== undefined);
     super(url ?? inherited, url === undefined ? undefined : inherited);
     this.#client = this.#extendClient();
     this.receiverToken = options.receiverToken;
@@ -174,7 +178,12 @@ export class WhatsAppReceiver extends WebSocketClient implements WhatsAppReceive
     this.#deduplication = new Deduplication(store === false ? undefined : store);
     this.#loops = this.#makeLoops();
     assignHandlers(this, RECEIVER_HANDLERS, options);
+    this.#assertSettings();
+  }
+
+  #assertSettings(): void {
     assertReceiverSettings(this);
+    assertInboxProtocol(this, this.protocols);
   }
 
   #extendClient(): ClientContext {
@@ -183,7 +192,7 @@ export class WhatsAppReceiver extends WebSocketClient implements WhatsAppReceive
       requireTls: assertTls,
       // The server would close the next connection with the same code.
       terminalCodes: [InboxCloseCode.BadMessage, InboxCloseCode.NameConflict],
-      handlesMessages: () => this.#handlesRecords,
+      handlesMessages: () => this.#unhandled.handlesRecords,
       handlerAssigned: () => this.#release(),
       iterates: () => this.#session !== undefined,
       prepareAttempt: (ask) => this.#askForToken(ask),
@@ -203,6 +212,7 @@ export class WhatsAppReceiver extends WebSocketClient implements WhatsAppReceive
       get listens(): boolean {
         return listens();
       },
+      listensTo: (pending) => this.#listensTo(pending),
       isForLoops: (pending) => this.#isForLoops(pending),
       makePending: (raw, scope) => this.#makePending(raw, {}, () => {}, scope),
       forget: (pending) => this.#deduplication.end(pending),
@@ -225,8 +235,8 @@ export class WhatsAppReceiver extends WebSocketClient implements WhatsAppReceive
     this.#appSecret = value;
   }
 
-  get #handlesRecords(): boolean {
-    return Boolean(this.onWhatsAppMessageReceived) || Boolean(this.onStatusReceived) || Boolean(this.onNotification);
+  #listensTo({ notification: { raw, seq } }: PendingNotification): boolean {
+    return seq === undefined ? this.#client.handlesMessages() : this.#unhandled.takes(raw);
   }
 
   /** Hands over the notifications that waited for a handler. */
@@ -238,8 +248,7 @@ export class WhatsAppReceiver extends WebSocketClient implements WhatsAppReceive
   }
 
   readonly #handOverWaiting = (): void => {
-    if (!this.#client.handlesMessages()) return;
-    for (const { pending, done } of this.#loops.takeWaiting()) {
+    for (const { pending, done } of this.#loops.takeWaiting((pending) => this.#listensTo(pending))) {
       this.#callHandlers(pending, done);
       pending.end(true);
     }
@@ -263,7 +272,7 @@ export class WhatsAppReceiver extends WebSocketClient implements WhatsAppReceive
   override connect(...options: Parameters<WebSocketClient["connect"]>): Promise<void> {
     try {
       adoptHandlers(this, RECEIVER_HANDLERS);
-      assertReceiverSettings(this);
+      this.#assertSettings();
     } catch (error) {
       return Promise.reject(error);
     }
@@ -287,6 +296,7 @@ export class WhatsAppReceiver extends WebSocketClient implements WhatsAppReceive
     this.#loops.reset();
     this.#waiting.reset();
     this.#failure = undefined;
+    this.#unhandled.reset();
     this.#session = undefined;
     const version = inboxVersion(connection.protocol);
     if (version === undefined) {
@@ -304,7 +314,7 @@ export class WhatsAppReceiver extends WebSocketClient implements WhatsAppReceive
       send: this.#client.useBinaryForm(dataForm(version, "server", { messageEnded })),
       drained: () => connection.drained(),
       notification: (head, body) => this.#onInboxNotification(head, body),
-      data: (bytes) => void (this.#resultOfBytes = this.#client.handed(bytes, this.#onProgramMessage(bytes))),
+      data: (bytes) => void (this.#resultOfBytes = this.#onProgramMessage(bytes)),
       current: (seq) => void this.#client.callHandler("onCaughtUp", () => this.onCaughtUp?.(seq)),
       gap: (after, until) => void this.#client.callHandler("onGap", () => this.onGap?.(after, until)),
     }, { name, share: share || undefined, window, filter, ...(before ?? given) });
@@ -323,7 +333,7 @@ export class WhatsAppReceiver extends WebSocketClient implements WhatsAppReceive
   #deliver(data: MessageData, frame?: FrameInfo): MessageResult {
     const session = this.#session;
     if (session === undefined) return this.#client.handed(data, this.#deliverPlain(data, frame));
-    if (typeof data === "string") return this.#client.handed(data, this.#onProgramMessage(data));
+    if (typeof data === "string") return this.#onProgramMessage(data);
     this.#resultOfBytes = undefined;
     try {
       // Notifications have a window of their own.
@@ -379,31 +389,45 @@ export class WhatsAppReceiver extends WebSocketClient implements WhatsAppReceive
     this.#fail(CloseCode.PolicyViolation, error);
   }
 
-  /** Takes a message of the server's program, which is not acknowledged; a text may be a notification too. */
-  #onProgramMessage(data: MessageData): boolean {
+  /**
+   * Takes a message of the server's program, which is not acknowledged; a text may be a notification too.
+   *
+   * @returns `false` if neither a handler nor a loop gets it.
+   */
+  #onProgramMessage(data: MessageData): MessageResult {
     const signed = this.#secrets !== undefined;
     // It has no signature: its raw form must not be taken for a notification either.
     if (signed && resemblesNotification(data)) {
       this.#refuseUnsigned("A message of the server's program looks like a notification, and has no signature");
-      return false;
+      return undefined;
     }
     const handled = this.#waiting.add(data);
     if (handled instanceof TransportError) {
       this.#fail(CloseCode.PolicyViolation, handled);
-      return false;
+      return undefined;
     }
     try {
       const typed = typeof data === "string" && !signed;
-      this.#hand(this.#makePending(data, typed ? {} : { records: [] }, handled));
+      const pending = this.#makePending(data, typed ? {} : { records: [] }, handled);
+      this.#hand(pending);
+      return this.#isLost(pending) ? false : undefined;
     } catch (error) {
       this.#storeFailed(error);
+      return undefined;
     }
-    return true;
+  }
+
+  #isLost(pending: PendingNotification): boolean {
+    const { running } = this.#loops;
+    const { raw, records } = pending.notification;
+    // Without loops and handlers it waits.
+    if (!running && !this.#client.handlesMessages()) return false;
+    return records.length === 0 && !(running && this.#isForLoops(pending)) && !this.#unhandled.handlesRaw(raw);
   }
 
   #hand(pending: PendingNotification): void {
     pending.begin();
-    if (this.#client.handlesMessages()) this.#callHandlers(pending, 0);
+    if (this.#listensTo(pending)) this.#callHandlers(pending, 0);
     this.#loops.push(pending);
     pending.end(true);
   }
@@ -417,6 +441,10 @@ export class WhatsAppReceiver extends WebSocketClient implements WhatsAppReceive
   #callHandlers(pending: PendingNotification, done: number): void {
     if (done === 0) this.#track(pending, this.#client.deliver(pending.notification.raw));
     this.#callTyped(pending, done);
+    const { notification } = pending;
+    if (notification.seq === undefined || this.#loops.running) return;
+    const error = this.#unhandled.find(notification, done);
+    if (error !== undefined) this.#client.reportError(error);
   }
 
   #callTyped(pending: PendingNotification, done = 0): void {
@@ -485,7 +513,7 @@ export class WhatsAppReceiver extends WebSocketClient implements WhatsAppReceive
   async #askForToken(ask: AskProgram): Promise<void> {
     const { receiverToken } = this;
     this.#token = typeof receiverToken === "function" ? await ask("receiverToken", receiverToken) : receiverToken;
-    if (this.#token !== undefined) assertSecrets("receiverToken", this.#token);
+    if (this.#token !== undefined) assertAnswer("receiverToken", this.#token);
   }
 
   /** Adds the token to the header fields or, if it cannot stand there, to the subprotocols. */
@@ -542,14 +570,14 @@ export class WhatsAppReceiver extends WebSocketClient implements WhatsAppReceive
     return this.#iterate(stepByRecord((record) => record));
   }
 
-  /** Iterates over the raw notifications: see `notifications`. */
+  /** Iterates over raw notifications and messages of the server's program: see `notifications`. */
   override [Symbol.asyncIterator](): AsyncIterableIterator<MessageData, undefined> {
     return this.#session === undefined
       ? super[Symbol.asyncIterator]()
       : this.#iterate(stepByNotification(({ raw }) => raw));
   }
 
-  /** The raw notifications as a stream: see `notifications`. */
+  /** Raw notifications and messages of the server's program as a stream: see `notifications`. */
   override get readable(): ReadableStream<MessageData> {
     if (this.#session === undefined) return super.readable;
     return streamOf(this[Symbol.asyncIterator](), () => void this.disconnect(true, CloseCode.NormalClosure));

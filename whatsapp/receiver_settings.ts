@@ -7,14 +7,14 @@
 import { OptionError } from "../base/errors.ts";
 import { assertNumber } from "../base/ranges.ts";
 import { assertHandlers, hasMethods, OptionNames, type OptionTable, showValue } from "../base/option_names.ts";
-import { assertSecrets } from "../base/secrets.ts";
+import { assertSecret, assertSecrets } from "../base/secrets.ts";
 import { checkValue, checkValues, type HandlersTable, type SettingsTable } from "../base/settings.ts";
 import { CLIENT_HINTS } from "../client/option_hints.ts";
 import { CLIENT_OPTION_TABLES, exampleOf, type WebSocketClientOptions } from "../client/settings.ts";
 import { checkFilter, type WhatsAppFilter } from "../cloud_api/filter.ts";
 import type { WhatsAppMessage } from "../cloud_api/messages.ts";
 import type { WhatsAppRecord, WhatsAppStatus } from "../cloud_api/records.ts";
-import { assertReceiverName } from "../inbox/protocol.ts";
+import { assertReceiverName, INBOX_PROTOCOL_V2, inboxVersion } from "../inbox/protocol.ts";
 import type { InboxPosition } from "../inbox/session.ts";
 import type { SeenStore } from "./deduplication.ts";
 import { chooseVerifier } from "./install_verifier.ts";
@@ -26,7 +26,8 @@ export type WhatsAppOtherRecord = Exclude<WhatsAppRecord, WhatsAppMessage | What
 /**
  * Handlers of a `WhatsAppReceiver`. A notification is acknowledged when all handlers that were called for it have
  * returned, and their promises are fulfilled. A handler that fails closes the connection; the notification comes again
- * on the next one.
+ * on the next one. With one of these handlers, or `onMessageReceived`, other records are acknowledged without one;
+ * `onError` gets `ERR_NO_HANDLER` for the first message of a customer on a connection.
  */
 export interface WhatsAppReceiverHandlers {
   /** A message of a customer came; after `onMessageReceived` with the raw text. */
@@ -101,7 +102,8 @@ export interface WhatsAppReceiverOptions extends WebSocketClientOptions, WhatsAp
   /**
    * The app secret, or several: Meta's signature is checked here again, so that the server need not be trusted. A
    * notification without a valid signature is not acknowledged, and closes the connection with 1008; so does a
-   * message of the server's program that looks like a notification. Other ones go to `onMessageReceived` and
+   * message of the server's program that could be taken for a notification: JSON of an object whose `object` is
+   * `"whatsapp_business_account"`, or whose `entry` is an array or an object. Other ones go to `onMessageReceived` and
    * `onBinaryDataReceived` only.
    * Not available in a page, nor with a token that allows only a part.
    */
@@ -190,17 +192,36 @@ function makeNames(): Names {
  * Checks the options of a `WhatsAppReceiver`, and picks those of the `WebSocketClient` that it is.
  *
  * @param options The options.
+ * @param besideUrl `true`: a URL says whether to speak TLS.
  * @returns A copy without those of `RECEIVER_SETTINGS`.
  * @throws {OptionError} If one is unknown or no function.
  */
-export function clientOptionsOf(options: WhatsAppReceiverOptions): WebSocketClientOptions {
+export function clientOptionsOf(options: WhatsAppReceiverOptions, besideUrl = false): WebSocketClientOptions {
   const { own, all } = names ??= makeNames();
   all.assert(options);
   assertHandlers(options, RECEIVER_HANDLERS);
   checkValue(RECEIVER_SETTINGS, "deduplicate", options.deduplicate ?? true);
   const { useSSL, protocols } = options;
   const preferred = protocols ?? DEFAULT_PROTOCOLS;
-  return { ...own.without(options), useSSL: useSSL ?? true, protocols: preferred };
+  return { ...own.without(options), useSSL: useSSL ?? (besideUrl ? undefined : true), protocols: preferred };
+}
+
+/**
+ * Checks that the subprotocols of a receiver go with settings that only that of the inbox has.
+ *
+ * @param settings The settings.
+ * @param protocols The subprotocols.
+ * @throws {OptionError} If none of them does.
+ */
+export function assertInboxProtocol(settings: ReceiverSettings, protocols: readonly string[]): void {
+  if (protocols.some((protocol) => inboxVersion(protocol) !== undefined)) return;
+  for (const name of ["name", "after", "window", "appSecret"] as const) {
+    if (settings[name] === undefined) continue;
+    const needed = `"${INBOX_PROTOCOL_V2}"`;
+    throw new OptionError(
+      `The setting "${name}" needs ${needed}, which is not among "protocols": add it, or leave both`,
+    );
+  }
 }
 
 /**
@@ -230,7 +251,7 @@ function assertStart(start: unknown): void {
 }
 
 function assertReceiverToken(token: ReceiverSettings["receiverToken"]): void {
-  if (typeof token !== "function") assertSecrets("receiverToken", token as string);
+  assertSecret("receiverToken", token);
 }
 
 function assertAppSecret(appSecret: ReceiverSettings["appSecret"]): void {

@@ -11,6 +11,7 @@ import {
   setBinaryForm,
   type WebSocketConnection,
 } from "../connection/connection.ts";
+import type { MessageResult } from "../connection/options.ts";
 import { concatAll } from "../base/bytes.ts";
 import type { Clock } from "../base/clock.ts";
 import { OptionError } from "../base/errors.ts";
@@ -63,7 +64,7 @@ export interface ReceiversHost<Data> {
   delayAnswer(response: Response, connection: WebSocketConnection<Data>): Promise<Response>;
   /** Counts a refused attempt. */
   countFailure(reason: keyof FailedAttempts): void;
-  /** Hands a message, or a frame of one, to the handlers of the program. */
+  /** Hands a message, or a frame of one, to the handlers of the program; says what became of it. */
   deliver(connection: WebSocketConnection<Data>, data: MessageData, frame?: FrameInfo): MessageResult;
   /** Reports that a receiver could join: an outage of the journal may have ended. */
   readSucceeded(): void;
@@ -107,7 +108,7 @@ export class Receivers<Data> {
   #host: ReceiversHost<Data>;
   #open = new Map<WebSocketConnection<Data>, Receiver>();
   /** Token that a connection showed, from the handshake on. */
-  #tokens = new WeakMap<WebSocketConnection<Data>, ReceiverToken>();
+  #tokens = new WeakMap<object, ReceiverToken>();
 
   /**
    * Begins without receivers.
@@ -148,7 +149,7 @@ export class Receivers<Data> {
    * @param connection The connection.
    * @returns The `name` in `receiverToken`; `undefined` if there is none.
    */
-  tokenNameOf(connection: WebSocketConnection<Data>): string | undefined {
+  tokenNameOf(connection: WebSocketConnection<Data | undefined>): string | undefined {
     return this.#tokens.get(connection)?.name;
   }
 
@@ -200,15 +201,16 @@ export class Receivers<Data> {
    * @param connection The connection.
    * @param data The message, or a piece of it.
    * @param frame The frame, with `frameByFrame`.
-   * @returns The result of handing it to the program; nothing if it was for the inbox.
+   * @returns What became of a message of the program, as from a server without receivers.
    */
   receive(connection: WebSocketConnection<Data>, data: MessageData, frame?: FrameInfo): MessageResult {
     const receiver = this.#open.get(connection);
     const inbox = receiver?.inbox;
     if (inbox === undefined || typeof data === "string") return this.#host.deliver(connection, data, frame);
     try {
-      if (frame === undefined) return this.#onWhole(connection, receiver!, inbox, data);
-      return this.#onFrame(connection, receiver!, inbox, data, frame);
+      return frame === undefined
+        ? this.#onWhole(connection, receiver!, inbox, data)
+        : this.#onFrame(connection, receiver!, inbox, data, frame);
     } catch (error) {
       if (!(error instanceof OptionError)) throw error;
       const failure = badMessage(error);

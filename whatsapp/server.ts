@@ -18,6 +18,7 @@ import { SqliteJournal } from "../journal/sqlite_journal.ts";
 import { claimJournal, releaseJournal } from "../journal/claims.ts";
 import { textResponse } from "../protocol/http.ts";
 import type { ServerContext } from "../server/context.ts";
+import { waitingCaller } from "../server/handler_scope.ts";
 import { SERVER_HANDLERS, type StopOptions } from "../server/handlers.ts";
 import { extendServer, WebSocketServer } from "../server/server.ts";
 import { verifySignature } from "../cloud_api/signature.ts";
@@ -40,6 +41,9 @@ import {
 import { Webhook, type WebhookHost } from "./webhook.ts";
 
 useVerifier(verifySignature);
+
+/** Bytes of a digest, by which a journal finds notifications. */
+const DIGEST_SIZE = 32;
 
 /**
  * Takes WhatsApp Cloud API webhooks and forwards them to all receivers.
@@ -300,6 +304,9 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     const journal = typeof given === "string"
       ? await SqliteJournal.open(given, { clock })
       : given ?? new MemoryJournal({ clock });
+    // A journal that the program has closed says so now, not with the first notification.
+    const local = given instanceof SqliteJournal || given instanceof MemoryJournal;
+    if (local) await given.has(new Uint8Array(DIGEST_SIZE));
     claimJournal(journal);
     this.#webhook.journalOpened();
     this.#readOutage ??= new OutageReport(clock, { byMessage: true, more: "failed", end: "Receivers can join again" });
@@ -348,6 +355,8 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
    */
   override stop(options: StopOptions = {}): Promise<void> {
     const stopped = super.stop(options);
+    // It may be called within `onRawMessage`, for whose answer it would wait.
+    this.#webhook.stopCalledWithin(waitingCaller());
     // Delayed answers must not delay the end, nor keep the program alive after it.
     this.#guesses?.release();
     return stopped.then(async () => {
@@ -401,7 +410,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
    * @param connection The receiver's connection.
    * @returns The `name` in `receiverToken`; `undefined` if there is none.
    */
-  tokenNameOf(connection: WebSocketConnection<Data>): string | undefined {
+  tokenNameOf(connection: WebSocketConnection<Data | undefined>): string | undefined {
     return this.#receivers.tokenNameOf(connection);
   }
 

@@ -5,6 +5,7 @@
  */
 
 import { OptionError } from "../base/errors.ts";
+import { quote } from "../base/error_text.ts";
 import { assertHandlers, hasMethods, OptionNames, type OptionTable } from "../base/option_names.ts";
 import { assertSecrets, isSecret } from "../base/secrets.ts";
 import { checkValue, defaultsOf, type HandlersTable, type SettingsTable } from "../base/settings.ts";
@@ -223,7 +224,10 @@ export function makeWhatsAppSettings<Data>(options: WhatsAppServerOptions<Data>)
     if (value !== undefined && (value !== null || settings[name] === undefined)) settings[name] = value;
     settings[name] = checkWhatsAppSetting(name, settings[name] as WhatsAppSettings[typeof name]);
   }
-  return settings as unknown as WhatsAppSettings;
+  const made = settings as unknown as WhatsAppSettings;
+  // Without a path it may be set until the start.
+  if (typeof options.pathName === "string") assertOwnPath(made.apps, options.pathName);
+  return made;
 }
 
 /**
@@ -251,7 +255,11 @@ function appWithSlash(app: WhatsAppApp): WhatsAppApp {
 function assertTexts(value: unknown, name: string): void {
   if (value === null && name === "appSecret") return;
   const list: unknown = typeof value === "string" ? [value] : value;
-  if (Array.isArray(list) && list.every((text) => typeof text === "string")) return;
+  if (Array.isArray(list) && list.every((text) => typeof text === "string")) {
+    const given = list.filter(isSecret);
+    if (given.length > 0) assertSecrets(name, given);
+    return;
+  }
   throw new OptionError(`The setting "${name}" is neither a text nor a list of texts`);
 }
 
@@ -273,16 +281,60 @@ const APP_OPTIONS = new OptionNames('An entry of "apps"', {
 });
 
 function assertApps(apps: readonly unknown[]): void {
+  const paths = new Set<string>();
   for (const app of apps) {
     APP_OPTIONS.assert(app);
     const { pathName } = app as WhatsAppApp;
-    if (typeof pathName !== "string") throw new OptionError('An entry of "apps" has no "pathName"');
+    if (typeof pathName !== "string" || pathName === "") {
+      throw new OptionError('An entry of "apps" has no "pathName": each app has a path of its own');
+    }
+    const path = withSlash(pathName);
+    if (paths.has(path)) {
+      throw new OptionError(`Two entries of "apps" have the path ${quote(path)}: each app has a path of its own`);
+    }
+    paths.add(path);
   }
 }
 
+/**
+ * Refuses an entry of `apps` that has the path of the server's own app: notifications of one of them would get 401.
+ *
+ * @param apps The entries, whose paths begin with a slash.
+ * @param ownPath Path of the server; "": all paths that no entry has.
+ * @throws {OptionError} If there is one.
+ */
+function assertOwnPath(apps: readonly WhatsAppApp[], ownPath: string): void {
+  const path = withSlash(ownPath) || "/";
+  if (!apps.some(({ pathName }) => pathName === path)) return;
+  const own = ownPath === "" ? 'the server itself, which has no "pathName"' : "the server itself";
+  throw new OptionError(`An entry of "apps" has the path ${quote(path)}, as ${own}: each app has a path of its own`);
+}
+
+/** Methods of a `Journal` without which it cannot serve. */
+const JOURNAL_METHODS: OptionTable<Omit<Journal, "id" | "durable" | "last" | "trimmed" | "lost" | "share">> = {
+  listen: true,
+  has: true,
+  append: true,
+  read: true,
+  cursor: true,
+  admit: true,
+  saveCursor: true,
+  release: true,
+  close: true,
+};
+
 function assertJournal(journal: unknown): void {
-  if (journal === undefined || journal === null || hasMethods(journal, "append")) return;
-  assertJournalPath(journal);
+  if (journal === undefined || journal === null) return;
+  if (typeof journal !== "object" || journal instanceof URL) return assertJournalPath(journal);
+  if (journal instanceof Promise) {
+    throw new OptionError(
+      'The setting "journal" is a promise: await it, as in journal: await SqliteJournal.open(path)',
+    );
+  }
+  const missing = Object.keys(JOURNAL_METHODS).filter((name) => !hasMethods(journal, name));
+  if (missing.length === 0) return;
+  const instead = "give the path of a file as a string, or a journal such as await SqliteJournal.open(path)";
+  throw new OptionError(`The setting "journal" is an object without ${missing.join(", ")}: ${instead}`);
 }
 
 /** Parts of a server that decide with its settings if it may start. */
@@ -317,6 +369,7 @@ export function appsOf({ apps, verifyToken, appSecret }: WhatsAppSettings, pathN
  */
 export function assertStartable(settings: WhatsAppSettings, conditions: StartConditions): void {
   const { pathName, hostname, asksProgram, certificates } = conditions;
+  assertOwnPath(settings.apps, pathName);
   for (const app of appsOf(settings, pathName)) assertApp(app, pathName);
   const { receiverToken, behindProxy, clientCertificateHeader, clientCertificateName } = settings;
   if ((receiverToken === undefined && !asksProgram) || receiverToken === "") {

@@ -4,13 +4,14 @@
  * @module
  */
 
+import { didYouMean } from "../base/did_you_mean.ts";
 import { assertClock, type Clock, systemClock } from "../base/clock.ts";
 import { OptionError } from "../base/errors.ts";
 import { quote, redactUrl } from "../base/error_text.ts";
 import { showValue } from "../base/option_names.ts";
 import { assertSecrets } from "../base/secrets.ts";
 import { FieldsReader, type SettingsTable } from "../base/settings.ts";
-import type { SimulatedNotification } from "../cloud_api/simulated.ts";
+import { SIMULATED_TYPES, type SimulatedNotification } from "../cloud_api/simulated.ts";
 
 /** Settings of a `Simulator`, complete and checked. */
 export interface SimulatorSettings {
@@ -56,7 +57,7 @@ export const SIMULATOR_SETTINGS: SettingsTable<SimulatorSettings> = {
   count: { kind: "number", unit: "count", default: 100 },
   concurrency: { kind: "number", unit: "count", least: 1, most: 10_000, default: 64 },
   duplicates: { kind: "any", default: 0, check: assertShare },
-  types: { kind: "list", default: undefined },
+  types: { kind: "list", default: undefined, check: assertTypes },
   phoneNumberId: { kind: "string", default: undefined },
   first: { kind: "number", unit: "count", default: 0 },
   warmUp: { kind: "number", unit: "count", default: 0 },
@@ -77,6 +78,15 @@ export const simulatorOptions: FieldsReader<SimulatorSettings> = new FieldsReade
     retries: 'use "retryFor"',
   },
 });
+
+function assertTypes(types: readonly string[] | undefined): void {
+  for (const type of types ?? []) {
+    if (SIMULATED_TYPES.includes(type)) continue;
+    const hint = typeof type === "string" ? didYouMean(type, SIMULATED_TYPES) : "";
+    const list = `${hint === "" ? "; the" : " The"} types are ${SIMULATED_TYPES.join(", ")}`;
+    throw new OptionError(`The setting "types" has ${showValue(type)}, which is none${hint}${list}`);
+  }
+}
 
 function assertUrl(url: string): void {
   if (typeof url !== "string") throw new OptionError(`The setting "url" is ${showValue(url)} instead of a text`);

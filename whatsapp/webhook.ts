@@ -16,6 +16,7 @@ import type { Journal } from "../journal/journal.ts";
 import type { HeaderFields } from "../protocol/head.ts";
 import { textResponse } from "../protocol/http.ts";
 import { decodeAscii } from "../protocol/utf8.ts";
+import { callWithin } from "../server/handler_scope.ts";
 import { type BodyTaker, TextReply } from "../server/text_reply.ts";
 import { type FailedAttempts, isAuthentic, isOneOf, type WhatsAppApp } from "./access.ts";
 import { hasCommonName } from "./distinguished_name.ts";
@@ -63,6 +64,14 @@ interface Keeping {
   until: number;
 }
 
+/** A call of `onRawMessage`. */
+interface Asking {
+  /** Goes on without the promise of the handler. */
+  readonly goOn: () => void;
+  /** Resolves with `goOn`. */
+  readonly wentOn: Promise<undefined>;
+}
+
 /** Takes Meta's requests, and keeps notifications. */
 export class Webhook<Data> {
   #host: WebhookHost<Data>;
@@ -71,6 +80,8 @@ export class Webhook<Data> {
   #keeping = new Map<string, Keeping>();
   /** Cancels the timers of notifications that wait for `onRawMessage`. */
   #undecided = new Set<() => void>();
+  /** Calls of `onRawMessage` that wait for its promise. */
+  #asking = new Set<Asking>();
   /** Failed appends, of which an outage has many. */
   #outage: OutageReport | undefined;
 
@@ -96,6 +107,16 @@ export class Webhook<Data> {
     for (const cancel of this.#undecided) cancel();
     this.#undecided.clear();
     this.#keeping.clear();
+  }
+
+  /**
+   * Goes on with the notification whose `onRawMessage` waits for the end of the server, which waits for its answer: it
+   * is kept and forwarded.
+   *
+   * @param caller The handler that the running code belongs to.
+   */
+  stopCalledWithin(caller: object | undefined): void {
+    if (this.#asking.has(caller as Asking)) (caller as Asking).goOn();
   }
 
   /**
@@ -303,33 +324,43 @@ export class Webhook<Data> {
 
   /** Asks the program. Neither its error nor a promise that never settles loses the notification. */
   #vetoes(delivery: WhatsAppDelivery, connection: WebSocketConnection<Data>): boolean | Promise<boolean> {
+    const { promise: wentOn, resolve } = Promise.withResolvers<undefined>();
+    const asking: Asking = { goOn: () => resolve(undefined), wentOn };
+    this.#asking.add(asking);
     try {
       const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(delivery.bytes);
-      const answer: unknown = this.#host.askProgram(text, delivery);
+      const answer: unknown = callWithin(asking, () => this.#host.askProgram(text, delivery));
       const promise = promiseOf(answer);
-      return promise === undefined ? answer === false : this.#waitForVeto(promise, connection);
+      if (promise !== undefined) return this.#waitForVeto(promise, asking, connection);
+      this.#asking.delete(asking);
+      return answer === false;
     } catch (error) {
+      this.#asking.delete(asking);
       this.#host.reportError(new HandlerError("onRawMessage", error), connection);
       return false;
     }
   }
 
-  async #waitForVeto(answer: Promise<unknown>, connection: WebSocketConnection<Data>): Promise<boolean> {
+  async #waitForVeto(
+    answer: Promise<unknown>,
+    asking: Asking,
+    connection: WebSocketConnection<Data>,
+  ): Promise<boolean> {
     const limit = this.#settings.rawMessageTimeout;
-    const late = Promise.withResolvers<undefined>();
     const cancel = limit === 0 ? () => {} : this.#host.clock.after(limit, () => {
       const cause = new Error(`no answer after ${limit} ms; the notification is kept and forwarded`);
       this.#host.reportError(new HandlerError("onRawMessage", cause, "ERR_HANDLER_TIMEOUT"), connection);
-      late.resolve(undefined);
+      asking.goOn();
     });
     this.#undecided.add(cancel);
     // An error of the promise is reported even after the time limit.
     const decided = answer.catch((error) =>
       this.#host.reportError(new HandlerError("onRawMessage", error), connection)
     );
-    const result = await Promise.race([decided, late.promise]);
+    const result = await Promise.race([decided, asking.wentOn]);
     cancel();
     this.#undecided.delete(cancel);
+    this.#asking.delete(asking);
     return result === false;
   }
 }

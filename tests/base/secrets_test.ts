@@ -22,6 +22,82 @@ const EMPTY: readonly string[] = ["", " ", "\t\r\n", "\u00a0"];
 const LISTS: readonly (readonly string[])[] = [[], ...EMPTY.map((empty) => [empty]), "real,".split(","), ["", "real"]];
 const signed = (secret: string): string => `sha256=${createHmac("sha256", secret).update(BODY).digest("hex")}`;
 
+describe("secrets", () => {
+  const url = "ws://127.0.0.1:1/";
+  const SECRET = "hunter2";
+
+  it("must be texts: other kinds are named, and never shown", async () => {
+    const kinds: [value: unknown, kind: string][] = [
+      [[SECRET], "an array"],
+      [{ token: SECRET }, "an object"],
+      [4711, "a number"],
+      [true, "a boolean"],
+      [null, "null"],
+      [Promise.resolve(SECRET), "a promise (await it)"],
+    ];
+    for (const [value, kind] of kinds) {
+      const given = value as string;
+      const failures = [
+        assertThrows(() => new WhatsAppReceiver(url, { receiverToken: given }), OptionError, '"receiverToken"'),
+      ];
+      // A function may return a promise.
+      if (!(value instanceof Promise)) {
+        failures.push(
+          await assertRejects(() => new WhatsAppReceiver(url, { receiverToken: () => given }).connect(), OptionError),
+          await assertRejects(() => new WebSocketClient(url, { token: () => given }).connect(), OptionError, '"token"'),
+        );
+      }
+      // `null` stands for no option of a client.
+      if (value !== null) {
+        failures.push(assertThrows(() => new WebSocketClient(url, { token: given }), OptionError, '"token"'));
+      }
+      for (const { message } of failures) {
+        assertStringIncludes(message, `${kind} instead of a string`);
+        assertEquals([message.includes(SECRET), message.includes("4711")], [false, false], message);
+      }
+    }
+    const list = [SECRET, 4711] as unknown as string[];
+    assertThrows(() => verifySignature(BODY, "", list), OptionError, "has an entry that is a number");
+  });
+
+  it("have no white space around them, nor control characters, which no peer would show", async () => {
+    const faults: [secret: string, fault: string][] = [
+      [`${SECRET}\n`, "ends with a line break: trim it"],
+      [`${SECRET}\r\n`, "ends with a line break: trim it"],
+      [`${SECRET} `, "ends with white space: trim it"],
+      [` ${SECRET}`, "begins with white space: trim it"],
+      [`\u00a0${SECRET}`, "begins with white space: trim it"],
+      [`${SECRET}\n${SECRET}`, "control character"],
+      [`${SECRET}\0`, "control character"],
+    ];
+    const whole: WhatsAppServerOptions = {
+      behindProxy: true,
+      hostname: "127.0.0.1",
+      appSecret: "s",
+      receiverToken: "t",
+    };
+    for (const [secret, fault] of faults) {
+      const failures = [
+        assertThrows(() => new WhatsAppServer({ appSecret: ["s", secret] }), OptionError, '"appSecret"'),
+        assertThrows(() => new WhatsAppServer({ verifyToken: secret }), OptionError, '"verifyToken"'),
+        await assertRejects(() => new WhatsAppServer({ ...whole, receiverToken: secret }).start(), OptionError),
+        await assertRejects(() => new WhatsAppServer({ ...whole, receiverToken: [{ token: secret }] }).start()),
+        assertThrows(() => new WhatsAppReceiver(url, { receiverToken: secret }), OptionError, '"receiverToken"'),
+        await assertRejects(() => new WhatsAppReceiver(url, { receiverToken: () => secret }).connect(), OptionError),
+        assertThrows(() => new WebSocketClient(url, { token: secret }), OptionError, '"token"'),
+        assertThrows(() => new WhatsAppApi({ accessToken: secret, phoneNumberId: "1" }), OptionError, '"accessToken"'),
+        assertThrows(() => signNotification(BODY, secret), OptionError, '"appSecret"'),
+      ];
+      for (const { message } of failures as Error[]) {
+        assertStringIncludes(message, fault);
+        assertEquals(message.includes(SECRET), false, message);
+      }
+    }
+    // Inside they may have white space, and any other character.
+    new WhatsAppReceiver(url, { receiverToken: "chosen by you, é" });
+  });
+});
+
 describe("empty secrets", () => {
   it("neither sign nor verify", () => {
     assertEquals(verifySignature(BODY, signed("real"), ["other", "real"]), true);

@@ -442,3 +442,24 @@ describe("the program as a process", () => {
     );
   });
 });
+
+describe("a misspelt command line", () => {
+  it("gets the nearest command or flag, in the same words on each runtime", async () => {
+    const wrong: [args: string[], text: string][] = [
+      [["serv"], 'There is no command "serv"; did you mean "serve"? See --help.\n'],
+      [["nothing"], 'There is no command "nothing". See --help.\n'],
+      [["tail", "--nme", "a"], 'There is no flag "--nme"; did you mean "--name"? See tail --help.\n'],
+      [["tail", "--nme=a"], 'There is no flag "--nme"; did you mean "--name"? See tail --help.\n'],
+      [
+        ["serve", "--recieverToken", "a"],
+        'There is no flag "--recieverToken"; did you mean "--receiver-token"? See serve',
+      ],
+      [["simulate", "--zzzzzzzz"], 'There is no flag "--zzzzzzzz". See simulate --help.\n'],
+    ];
+    for (const [args, text] of wrong) {
+      const [code, io] = await run(args);
+      assertEquals(code, 2);
+      assertStringIncludes(io.text, text);
+    }
+  });
+});

@@ -99,5 +99,8 @@ describe("browserConnector", () => {
     const secret = new PageClient("ws://user:secret@localhost/");
     const refused = await assertRejects(() => secret.connect(), StateError, "authorization");
     assert(!refused.message.includes("secret"));
+    const page = new PageClient(url, { token: "secret" });
+    const token = await assertRejects(() => page.connect(), StateError, 'connect with "token"');
+    assert(token.message.includes('"receiverToken"') && !token.message.includes("secret"), token.message);
   });
 });

@@ -5,6 +5,7 @@ import { OptionError } from "../../base/errors.ts";
 import { SettingsStore } from "../../base/settings.ts";
 import { ConnectTarget } from "../../client/connect_target.ts";
 import { CLIENT_SETTINGS, type ClientSettings } from "../../client/settings.ts";
+import { WhatsAppReceiver } from "../../whatsapp.ts";
 import { startEcho, tlsFile } from "../support/support.ts";
 
 function makeTarget(): { settings: SettingsStore<ClientSettings>; target: ConnectTarget } {
@@ -59,6 +60,51 @@ describe("ConnectTarget", () => {
     const own = new Headers({ authorization: "mine" });
     target.dropForeignCredentials(own, true);
     assertEquals(own.get("authorization"), "mine");
+  });
+});
+
+describe("options beside a client's URL", () => {
+  const url = "ws://user:secret@[::1]:81/a%20b?c=1";
+
+  it("are refused if they name another target, in place of being ignored", () => {
+    const cases: [options: WebSocketClientOptions, shown: string[]][] = [
+      [{ useSSL: true }, ['"useSSL" is true', "speaks no TLS"]],
+      [{ hostname: "a" }, ['"hostname" is "a"', '"::1"']],
+      [{ hostName: "a" }, ['"hostname" is "a"', '"::1"']],
+      [{ port: 80 }, ['"port" is 80', "has 81"]],
+      [{ port: "81" as unknown as number }, ['"port" is "81"', "has 81"]],
+      [{ pathName: "/a" }, ['"pathName" is "/a"', '"/a%20b?c=1"']],
+      [{ pathName: "" }, ['"pathName" is ""']],
+    ];
+    for (const [options, shown] of cases) {
+      const { message } = assertThrows(() => new WebSocketClient(url, options), OptionError);
+      for (const text of [...shown, "ws://"]) assertEquals(message.includes(text), true, message);
+      assertEquals(message.includes("secret"), false, message);
+    }
+    assertThrows(() => new WebSocketClient("wss://a", { useSSL: false }), OptionError, "speaks TLS");
+  });
+
+  it("may say the same", () => {
+    const same: WebSocketClientOptions[] = [
+      {},
+      { useSSL: undefined, hostname: undefined },
+      { useSSL: false, hostname: "::1", port: 81, pathName: "/a%20b?c=1" },
+      { hostName: "[::1]", pathName: "a b?c=1" },
+    ];
+    for (const options of same) assertEquals(new WebSocketClient(url, options).url, "ws://[::1]:81/a%20b?c=1");
+    assertEquals(new WebSocketClient("wss://A/", { useSSL: true, port: 443, hostname: "A" }).url, "wss://a/");
+  });
+
+  it("may be assigned afterwards", () => {
+    const client = new WebSocketClient(url);
+    client.port = 82;
+    assertEquals(client.url, "ws://[::1]:82/a%20b?c=1");
+  });
+
+  it("of a receiver too, whose default of useSSL is none of them", () => {
+    assertThrows(() => new WhatsAppReceiver("ws://127.0.0.1/", { useSSL: true }), OptionError, "speaks no TLS");
+    assertEquals(new WhatsAppReceiver("ws://127.0.0.1/").useSSL, false);
+    assertEquals(new WhatsAppReceiver({ hostname: "a" }).useSSL, true);
   });
 });
 

@@ -99,7 +99,7 @@ describe("The path of a journal", () => {
     ["FILE:///tmp/journal.db", "fileURLToPath"],
     [pathToFileURL("/tmp/journal.db"), "fileURLToPath"],
     [5, "of type number"],
-    [{}, "of type object"],
+    [{}, "object"],
   ];
   for (const [path, why] of paths) {
     it(`must not be ${path instanceof URL ? "a URL" : JSON.stringify(path)}`, async () => {

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { spawn } from "node:child_process";
 import {
@@ -10,6 +10,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
@@ -412,7 +413,7 @@ describe("SqliteJournal on disk", () => {
   it("refuses a second process, and a second journal in this one", () =>
     withFile(async (file) => {
       const journal = await SqliteJournal.open(file);
-      const error = await assertRejects(() => SqliteJournal.open(file), JournalError, "another process has it open");
+      const error = await assertRejects(() => SqliteJournal.open(file), JournalError, "this process has it open");
       assertEquals(error.code, "ERR_JOURNAL_LOCKED");
       const other = run([writer, file, "1"]);
       await other.ended;
@@ -421,6 +422,21 @@ describe("SqliteJournal on disk", () => {
       await journal.close();
       await (await SqliteJournal.open(file)).close();
     }));
+
+  it("says if this process has the file open under another name, until it closes it", () =>
+    withFolder(async (folder) => {
+      const [file, link] = [join(folder, "a.db"), join(folder, "b.db")];
+      const journal = await SqliteJournal.open(file);
+      symlinkSync(file, link);
+      await assertRejects(() => SqliteJournal.open(link), JournalError, "this process has it open");
+      await journal.close();
+      await (await SqliteJournal.open(link)).close();
+    }));
+
+  it("is not made with new", () => {
+    const Made = SqliteJournal as unknown as new (path: string) => SqliteJournal;
+    assertThrows(() => new Made("journal.db"), OptionError, "await SqliteJournal.open(path)");
+  });
 
   it("refuses files that are something else", () =>
     withFolder(async (folder) => {

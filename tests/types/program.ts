@@ -81,6 +81,14 @@ export function talk(): void {
   console.log(one.state, all.active, other.state);
 }
 
+/** A server with data of its own: `onAllow` gives connections whose data is not set yet. */
+export class TypedWhatsAppServer extends WhatsAppServer<{ who: string }> {
+  override onAllow(connection: WebSocketConnection<{ who: string } | undefined>): boolean {
+    connection.data = { who: this.tokenNameOf(connection) ?? "?" };
+    return true;
+  }
+}
+
 export const whatsapp: WhatsAppServer = new WhatsAppServer({
   appSecret: "secret",
   verifyToken: "token",

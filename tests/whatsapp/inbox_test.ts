@@ -114,6 +114,15 @@ describe("WhatsAppServer: keeping", () => {
       await (await SqliteJournal.open(file)).close();
     }));
 
+  it("does not start with a journal that is closed, and leaves it to others that open it again", () =>
+    withFile(async (file) => {
+      for (const journal of [await SqliteJournal.open(file), new MemoryJournal()]) {
+        await journal.close();
+        const error = await assertRejects(() => start({ journal }), JournalError, "is closed");
+        assertEquals(error.code, "ERR_JOURNAL_CLOSED");
+      }
+    }));
+
   it("warns at the start if it keeps notifications in memory only, unless configured so", async () => {
     const warnings: string[] = [];
     const { warn } = console;

@@ -11,6 +11,7 @@ class Rig {
   readonly forgotten: string[] = [];
   readonly loops: NotificationLoops = new NotificationLoops({
     listens: false,
+    listensTo: () => false,
     isForLoops: ({ notification }) => !this.unsigned.has(notification.raw as string),
     makePending: (raw) => this.pend(raw as string),
     forget: ({ notification }) => void this.forgotten.push(notification.raw as string),

@@ -19,16 +19,27 @@ describe("decodeExact", () => {
 
 describe("resemblesNotification", () => {
   it("finds objects with a member of notifications, after a byte order mark too", () => {
-    for (const text of ['{"object":1}', '{"entry":[]}', '\ufeff{"object":""}', '{"__proto__":{"object":"x"}}']) {
+    const found = [
+      '{"object":"whatsapp_business_account"}',
+      '{"object":"page","entry":[]}',
+      '\ufeff{"entry":[]}',
+      // `entry[0].changes` works with it.
+      '{"entry":{"0":{"changes":{}}}}',
+      '{"entry":1,"entry":[]}',
+      '{"\\u0065ntry":[]}',
+      '{"__proto__":{"entry":[]}}',
+    ];
+    for (const text of found) {
       assertEquals(resemblesNotification(text), true, text);
       assertEquals(resemblesNotification(new TextEncoder().encode(text)), true, text);
     }
   });
 
   it("leaves other texts alone", () => {
-    for (
-      const text of ["", "object", '"object"', "null", "[]", '["object"]', "{}", '{"a":{"object":1}}', '{"object":1']
-    ) {
+    const others = ["", "object", '"object"', "null", "[]", '["object"]', "{}", '{"a":{"entry":[]}}', '{"entry":['];
+    // Values of the program's own under the same names.
+    others.push('{"object":"order","id":1}', '{"object":1}', '{"object":{}}', '{"entry":"hall 3"}', '{"entry":null}');
+    for (const text of others) {
       assertEquals(resemblesNotification(text), false, text);
       assertEquals(resemblesNotification(new TextEncoder().encode(text)), false, text);
     }

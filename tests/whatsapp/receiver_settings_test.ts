@@ -1,8 +1,12 @@
-import { assertThrows } from "@std/assert";
+import { assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { OptionError } from "../../base/errors.ts";
-import { assertReceiverSettings, type ReceiverSettings } from "../../whatsapp/receiver_settings.ts";
-import "../../whatsapp.ts";
+import {
+  assertInboxProtocol,
+  assertReceiverSettings,
+  type ReceiverSettings,
+} from "../../whatsapp/receiver_settings.ts";
+import { WhatsAppReceiver } from "../../whatsapp.ts";
 
 const NONE: ReceiverSettings = {
   name: undefined,
@@ -46,5 +50,26 @@ describe("assertReceiverSettings", () => {
     for (const [settings, name] of wrong) {
       assertThrows(() => assertReceiverSettings({ ...NONE, ...settings }), OptionError, name);
     }
+  });
+});
+
+describe("assertInboxProtocol", () => {
+  it("names the setting that needs the inbox subprotocol, if the program offers others only", () => {
+    const needs: Partial<ReceiverSettings>[] = [{ name: "a" }, { after: 0 }, { window: 1 }, { appSecret: "s" }];
+    for (const settings of needs) {
+      const [name] = Object.keys(settings);
+      for (const protocols of [[], ["chat"], ["whatsapp-notifications"]]) {
+        assertThrows(() => assertInboxProtocol({ ...NONE, ...settings }, protocols), OptionError, `"${name}" needs`);
+      }
+      assertInboxProtocol({ ...NONE, ...settings }, ["chat", "whatsapp-inbox.v1"]);
+    }
+    assertInboxProtocol(NONE, ["chat"]);
+  });
+
+  it("is asked when a receiver is made, and when it connects", async () => {
+    assertThrows(() => new WhatsAppReceiver({ name: "a", protocols: ["chat"] }), OptionError, '"protocols"');
+    const receiver = new WhatsAppReceiver({ name: "a" });
+    receiver.protocols = ["chat"];
+    await assertRejects(() => receiver.connect(), OptionError, '"protocols"');
   });
 });

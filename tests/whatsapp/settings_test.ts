@@ -2,6 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { OptionError } from "../../base/errors.ts";
 import { MemoryJournal } from "../../journal/memory_journal.ts";
+import type { WhatsAppApp } from "../../whatsapp/access.ts";
 import {
   appsOf,
   assertStartable,
@@ -46,7 +47,47 @@ describe("makeWhatsAppSettings", () => {
 describe("checkWhatsAppSetting", () => {
   it("takes a path, a journal, or none", () => {
     for (const journal of ["a.db", new MemoryJournal(), null, undefined]) checkWhatsAppSetting("journal", journal);
-    assertThrows(() => checkWhatsAppSetting("journal", {} as MemoryJournal), OptionError);
+    const append = (): void => {};
+    const wrong: [journal: unknown, message: string][] = [
+      [{}, "without listen, has, append"],
+      [{ append }, "without listen, has, read"],
+      [{ path: "a.db" }, "give the path of a file as a string"],
+      [Promise.resolve(new MemoryJournal()), "is a promise: await it"],
+      [7, "of type number"],
+    ];
+    for (const [journal, message] of wrong) {
+      assertThrows(() => checkWhatsAppSetting("journal", journal as MemoryJournal), OptionError, message);
+    }
+  });
+});
+
+describe("apps", () => {
+  const app = (pathName: string): WhatsAppApp => ({ pathName, appSecret: "other" });
+  const secrets = { appSecret: "s", receiverToken: "t" };
+
+  it("have a path each, of their own", () => {
+    const cases: [options: WhatsAppServerOptions, message: string][] = [
+      [{ apps: [app("/a"), app("/b"), app("/a")] }, '"/a"'],
+      [{ apps: [app("/a"), app("a")] }, '"/a"'],
+      [{ apps: [app("")] }, '"pathName"'],
+      [{ apps: [app("/a")], pathName: "/a" }, '"/a"'],
+      [{ apps: [app("a")], pathName: "/a" }, '"/a"'],
+      [{ apps: [app("/")], pathName: "" }, '"/"'],
+      [{ apps: [app("/")], pathName: "/" }, '"/"'],
+    ];
+    for (const [options, message] of cases) {
+      assertThrows(() => makeWhatsAppSettings(options), OptionError, message);
+    }
+    makeWhatsAppSettings({ apps: [app("/a"), app("/b"), app("/A")], pathName: "/" });
+    makeWhatsAppSettings({ apps: [app("/a")] });
+  });
+
+  it("are compared with the path of the server at the start again, which may be set until then", () => {
+    const settings = makeWhatsAppSettings({ ...secrets, apps: [app("/a"), app("/")] });
+    for (const pathName of ["", "/", "/a"]) {
+      assertThrows(() => assertStartable(settings, { ...CONDITIONS, pathName }), OptionError, "each app has a path");
+    }
+    assertStartable(settings, { ...CONDITIONS, pathName: "/b" });
   });
 });
 

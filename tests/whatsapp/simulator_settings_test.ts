@@ -26,6 +26,9 @@ describe("simulatorOptions", () => {
       [{ rate: "10" }, "rate"],
       [{ duplicates: 2 }, "duplicates"],
       [{ concurrency: 0 }, "from 1 to 10000"],
+      [{ types: ["text", "txt"] }, '"txt", which is none; did you mean "text"? The types are text, '],
+      [{ types: ["nothing like it"] }, "which is none; the types are text, "],
+      [{ types: [7] }, '"types" has 7'],
     ];
     for (const [options, says] of wrong) {
       assertThrows(() => simulatorOptions.read({ ...GIVEN, ...options }), OptionError, says);

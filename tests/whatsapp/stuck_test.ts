@@ -6,7 +6,7 @@ import { MemoryJournal } from "../../journal/memory_journal.ts";
 import { RESOLUTION } from "../../base/shared_timer.ts";
 import { WhatsAppServer } from "../../whatsapp.ts";
 import { FakeClock, settle, until } from "../support/support.ts";
-import { connect, post, startServer, texts } from "../support/whatsapp.ts";
+import { connect, post, startServer, texts, withFile } from "../support/whatsapp.ts";
 
 describe("onRawMessage that does not settle", () => {
   it("delays its notification for rawMessageTimeout; then it is kept, forwarded and reported", async () => {
@@ -133,6 +133,74 @@ describe("onRawMessage that does not settle", () => {
     server.rawMessageTimeout = 1;
     assertThrows(() => server.rawMessageTimeout = -1, OptionError);
     assertEquals(server.rawMessageTimeout, 1);
+  });
+});
+
+describe("await stop() within onRawMessage", () => {
+  const long = texts("x".repeat(100_000));
+  for (const [name, body] of [["a short notification", texts("1")], ["a long one", long]] as const) {
+    for (const rawMessageTimeout of [5000, 0]) {
+      it(`ends, and ${name} is kept and answered before (rawMessageTimeout: ${rawMessageTimeout})`, () =>
+        withFile(async (journal) => {
+          // Time stands still: a stop that waited for a limit would never end.
+          const clock = new FakeClock();
+          const stopped = Promise.withResolvers<void>();
+          const server = await startServer({
+            clock,
+            journal,
+            rawMessageTimeout,
+            onRawMessage: async () => {
+              await Promise.resolve();
+              await server.stop();
+              stopped.resolve();
+              return false;
+            },
+          });
+          assertEquals(await post(server, body), 200);
+          await stopped.promise;
+          assertEquals([server.address, server.errors, clock.pending], [undefined, [], 0]);
+          const again = await startServer({ journal });
+          const got: string[] = [];
+          const receiver = await connect(again, { after: 0, onMessageReceived: (raw) => void got.push(raw) });
+          await until(() => got.length > 0, "the notification");
+          assertEquals(got, [body]);
+          await receiver.disconnect();
+          await again.stop();
+        }));
+    }
+  }
+
+  it("of another server decides nothing", async () => {
+    const other = await startServer();
+    let vetoed = 0;
+    await using server = await startServer({
+      onRawMessage: async () => {
+        await other.stop();
+        vetoed++;
+        return false;
+      },
+    });
+    const got: string[] = [];
+    const receiver = await connect(server, { onMessageReceived: (raw) => void got.push(raw) });
+    assertEquals(await post(server, texts("1")), 200);
+    assertEquals([vetoed, other.address], [1, undefined]);
+    server.broadcastMessage("own");
+    await until(() => got.length > 0, "the text");
+    assertEquals(got, ["own"]);
+    await receiver.disconnect();
+  });
+
+  it("reports what the handler throws afterwards", async () => {
+    const thrown = Promise.withResolvers<void>();
+    const server = await startServer({
+      onRawMessage: async () => {
+        await server.stop();
+        throw new Error("late");
+      },
+      onError: () => thrown.resolve(),
+    });
+    assertEquals(await post(server, texts("1")), 200);
+    await thrown.promise;
   });
 });
 
