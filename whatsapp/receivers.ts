@@ -30,7 +30,6 @@ import {
   MAX_RECEIVER_MESSAGE,
   type ReceiverMessage,
 } from "../inbox/protocol.ts";
-import type { MessageResult } from "../connection/options.ts";
 import { type FrameInfo, Opcode } from "../protocol/frame_header.ts";
 import { textResponse } from "../protocol/http.ts";
 import type { MessageData } from "../protocol/payload.ts";
