@@ -62,20 +62,27 @@ export class ServerContext<Data> {
    * @returns The promise of the handler; `false` if only the other kind of message has one, `"none"` without any.
    */
   receive(connection: WebSocketConnection<Data>, data: MessageData, frame?: FrameInfo): MessageResult {
-    const name = typeof data === "string" ? "onMessageReceived" : "onBinaryDataReceived";
     const { handlers } = this;
+    let result: unknown;
     try {
-      const result = typeof data === "string"
-        ? handlers.onMessageReceived?.(connection, data, frame)
-        : handlers.onBinaryDataReceived?.(connection, data, frame);
+      // Written out for both kinds: a name that is computed costs each message.
+      if (typeof data === "string") {
+        if (!handlers.onMessageReceived) return this.#unhandled;
+        result = handlers.onMessageReceived(connection, data, frame);
+      } else {
+        if (!handlers.onBinaryDataReceived) return this.#unhandled;
+        result = handlers.onBinaryDataReceived(connection, data, frame);
+      }
       // Asked here too, since nearly all handlers return nothing.
       const promise = result === undefined ? undefined : promiseOf(result);
-      if (promise !== undefined) return this.calls.watch(name, connection, promise);
+      return promise === undefined ? undefined : this.calls.watch(handlerFor(data), connection, promise);
     } catch (error) {
-      this.#handlerFailed(new HandlerError(name, error), connection);
+      this.#handlerFailed(new HandlerError(handlerFor(data), error), connection);
       return undefined;
     }
-    if (isSet(handlers[name])) return undefined;
+  }
+
+  get #unhandled(): MessageResult {
     return this.handlesMessages ? false : "none";
   }
 
@@ -196,6 +203,10 @@ export class ServerContext<Data> {
     failConnection(connection, CloseCode.InternalError, failure);
     this.connectionFailed(failure, connection);
   }
+}
+
+function handlerFor(data: MessageData): "onMessageReceived" | "onBinaryDataReceived" {
+  return typeof data === "string" ? "onMessageReceived" : "onBinaryDataReceived";
 }
 
 /** Tells whether a handler is set: `null` stands for none. */
