@@ -255,7 +255,7 @@ describe("concurrency", () => {
   });
 
   for (const changes of [false, true]) {
-    it(`holds for the last batch, which the end of TCP delivers${changes ? ", cut by its handlers too" : ""}`, async () => {
+    it(`holds for the last batch, at the end of TCP${changes ? ", cut by its handlers too" : ""}`, async () => {
       const { texts, connection, transport, recorder, pending, finish, most } = openHeld({ concurrency: 1 });
       setDelivery(connection, "batched");
       const { onMessage } = recorder;
