@@ -16,6 +16,8 @@ export interface LoopItem {
   readonly pending: PendingNotification;
   /** Records that were handed over; `Infinity`: the notification as a whole was. */
   done: number;
+  /** `true` if handlers got it too. */
+  readonly handled: boolean;
 }
 
 /** Makes values of a notification; a loop that ends within one leaves the rest to the next loop. */
@@ -31,6 +33,8 @@ export interface LoopOwner {
   makePending(raw: MessageData, scope: string): PendingNotification;
   /** Notes that a notification will not be handled: the server sends it again. */
   forget(pending: PendingNotification): void;
+  /** Hands the notifications that wait to handlers: they had none when these came. */
+  handOverWaiting(): void;
 }
 
 /** A loop over the notifications of one connection. */
@@ -132,14 +136,15 @@ export class NotificationLoops {
    * @param pending The notification.
    */
   push(pending: PendingNotification): void {
+    const { listens } = this.#owner;
     for (const { queue, session } of this.#loops) {
       if (session !== this.#session || !this.#owner.isForLoops(pending)) continue;
       pending.begin();
-      queue.push({ pending, done: 0 });
+      queue.push({ pending, done: 0, handled: listens });
     }
-    if (this.#owner.listens || this.#loops.size > 0) return;
+    if (listens || this.#loops.size > 0) return;
     pending.begin();
-    this.#waiting.push({ pending, done: 0 });
+    this.#waiting.push({ pending, done: 0, handled: false });
   }
 
   /**
@@ -182,10 +187,19 @@ export class NotificationLoops {
     if (loop.session !== this.#session) {
       // The next connection has brought the notification again.
       for (const { pending } of rest) this.#owner.forget(pending);
-    } else if (this.#owner.listens || this.#loops.size > 0) {
-      // Other loops or handlers get everything, including the rest of this loop.
+    } else if (this.#loops.size > 0) {
+      // Other loops get everything, including the rest of this loop.
       for (const { pending } of rest) pending.end(true);
-    } else this.#waiting.push(...rest);
+    } else if (this.#owner.listens) this.#leaveToHandlers(rest);
+    else this.#waiting.push(...rest);
+  }
+
+  #leaveToHandlers(rest: LoopItem[]): void {
+    for (const item of rest) {
+      if (item.handled) item.pending.end(true);
+      else this.#waiting.push(item);
+    }
+    if (this.#waiting.length > 0) this.#owner.handOverWaiting();
   }
 
   /**
@@ -205,7 +219,7 @@ export class NotificationLoops {
         current.pending.end(true);
       }
       for await (const raw of messages) {
-        current = { pending: this.#owner.makePending(raw, scope), done: 0 };
+        current = { pending: this.#owner.makePending(raw, scope), done: 0, handled: false };
         current.pending.begin();
         yield* step(current);
         current.pending.end(true);
