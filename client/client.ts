@@ -16,6 +16,7 @@ import type {
   CloseInfo,
   ConnectionState,
   MessageOptions,
+  MessageResult,
   ProtocolOptions,
   SendResult,
   SlowConsumer,
@@ -266,14 +267,22 @@ export class WebSocketClient implements ClientHandlers {
     Object.assign(this.#extension, extension);
     return {
       deliver: (data, frame) => this.#deliver(data, frame),
-      handed: (data, result) => this.#calls.handed(data, result, extension.handlesMessages?.() === true),
+      handed: (data, result) => this.#handedByExtension(data, result),
       releaseMessages: () => this.#loop.opened?.releaseMessages(),
+      leaveReceiveLoop: () => this.#receiveLoop.leave(),
       useBinaryForm: (form) => this.#loop.opened!.useBinaryForm(form),
       callHandler: (name, handler) => this.#calls.call(name, handler),
       handlesMessages: () => this.#handlesMessages,
       reportError: (error) => this.#calls.report(error),
       closeWith: (code, error) => this.#loop.opened?.closeWith(code, error),
     };
+  }
+
+  #handedByExtension(data: MessageData, result: boolean | Promise<boolean>): MessageResult {
+    const { iterates, handlesMessages } = this.#extension;
+    const handed = this.#calls.handed(data, result, handlesMessages?.() === true);
+    // Without any handler, messages wait for a loop of the extension.
+    return handed === "none" && iterates?.() === true ? undefined : handed;
   }
 
   /** URL that follows from the settings. */
@@ -365,7 +374,6 @@ export class WebSocketClient implements ClientHandlers {
 
   /** Hands over the messages that waited for a handler, if there is one now. */
   #handlerAssigned(): void {
-    if (this.#receiveLoop.begun && this.#handlesMessages) this.#receiveLoop.leave();
     if (this.#extension.handlerAssigned !== undefined) this.#extension.handlerAssigned();
     else if (this.#handlesMessages) this.#loop.opened?.releaseMessages();
   }

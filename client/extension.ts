@@ -101,6 +101,8 @@ export interface ClientContext {
   handed(data: MessageData, result: boolean | Promise<boolean>): MessageResult;
   /** Hands over the messages that waited for a handler. */
   releaseMessages(): void;
+  /** Leaves the loop of `receive` if no call waits: there is a handler now. */
+  leaveReceiveLoop(): void;
   /**
    * Gives binary messages of the program a form of their own on this connection: the subprotocol has other ones.
    *

@@ -16,6 +16,8 @@ export interface LoopItem {
   readonly pending: PendingNotification;
   /** Records that were handed over; `Infinity`: the notification as a whole was. */
   done: number;
+  /** `true` if handlers got it too. */
+  readonly handled: boolean;
 }
 
 /** Makes values of a notification; a loop that ends within one leaves the rest to the next loop. */
@@ -33,6 +35,8 @@ export interface LoopOwner {
   makePending(raw: MessageData, scope: string): PendingNotification;
   /** Notes that a notification will not be handled: the server sends it again. */
   forget(pending: PendingNotification): void;
+  /** Hands the notifications that wait to handlers: they had none when these came. */
+  handOverWaiting(): void;
 }
 
 /** A loop over the notifications of one connection. */
@@ -143,14 +147,15 @@ export class NotificationLoops {
    * @param pending The notification.
    */
   push(pending: PendingNotification): void {
+    const listens = this.#owner.listensTo(pending);
     for (const { queue, session } of this.#loops) {
       if (session !== this.#session || !this.#owner.isForLoops(pending)) continue;
       pending.begin();
-      queue.push({ pending, done: 0 });
+      queue.push({ pending, done: 0, handled: listens });
     }
-    if (this.#owner.listensTo(pending) || this.#loops.size > 0) return;
+    if (listens || this.#loops.size > 0) return;
     pending.begin();
-    this.#waiting.push({ pending, done: 0 });
+    this.#waiting.push({ pending, done: 0, handled: false });
   }
 
   /**
@@ -196,10 +201,11 @@ export class NotificationLoops {
       return;
     }
     for (const item of rest) {
-      // Other loops or handlers get everything, including the rest of this loop.
-      if (this.#loops.size > 0 || this.#owner.listensTo(item.pending)) item.pending.end(true);
+      // Other loops get everything, including the rest of this loop; what handlers have got they do not get again.
+      if (this.#loops.size > 0 || item.handled) item.pending.end(true);
       else this.#waiting.push(item);
     }
+    if (this.#waiting.length > 0) this.#owner.handOverWaiting();
   }
 
   /**
@@ -219,7 +225,7 @@ export class NotificationLoops {
         current.pending.end(true);
       }
       for await (const raw of messages) {
-        current = { pending: this.#owner.makePending(raw, scope), done: 0 };
+        current = { pending: this.#owner.makePending(raw, scope), done: 0, handled: false };
         current.pending.begin();
         yield* step(current);
         current.pending.end(true);

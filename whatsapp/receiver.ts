@@ -216,6 +216,7 @@ export class WhatsAppReceiver extends WebSocketClient implements WhatsAppReceive
       isForLoops: (pending) => this.#isForLoops(pending),
       makePending: (raw, scope) => this.#makePending(raw, {}, () => {}, scope),
       forget: (pending) => this.#deduplication.end(pending),
+      handOverWaiting: () => this.#handOverWaiting(),
     });
   }
 
@@ -242,6 +243,7 @@ export class WhatsAppReceiver extends WebSocketClient implements WhatsAppReceive
   /** Hands over the notifications that waited for a handler. */
   #release(): void {
     if (!this.#client.handlesMessages()) return;
+    this.#client.leaveReceiveLoop();
     if (this.#session === undefined) return this.#client.releaseMessages();
     // After the program has set its other handlers too: a record without a handler is acknowledged all the same.
     if (this.#loops.waiting > 0) queueMicrotask(this.#handOverWaiting);

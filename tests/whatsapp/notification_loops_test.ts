@@ -9,13 +9,21 @@ class Rig {
   readonly unsigned = new Set<string>();
   readonly done: string[] = [];
   readonly forgotten: string[] = [];
-  readonly loops: NotificationLoops = new NotificationLoops({
+  readonly owner = {
     listens: false,
-    listensTo: () => false,
-    isForLoops: ({ notification }) => !this.unsigned.has(notification.raw as string),
-    makePending: (raw) => this.pend(raw as string),
-    forget: ({ notification }) => void this.forgotten.push(notification.raw as string),
-  });
+    listensTo: (): boolean => this.owner.listens,
+    isForLoops: ({ notification }: PendingNotification) => !this.unsigned.has(notification.raw as string),
+    makePending: (raw: unknown) => this.pend(raw as string),
+    forget: ({ notification }: PendingNotification) => void this.forgotten.push(notification.raw as string),
+    handOverWaiting: () => {
+      for (const { pending } of this.loops.takeWaiting()) {
+        this.handedOver.push(pending.notification.raw as string);
+        pending.end(true);
+      }
+    },
+  };
+  readonly handedOver: string[] = [];
+  readonly loops: NotificationLoops = new NotificationLoops(this.owner);
   readonly names = stepByNotification(({ raw }) => raw as string);
 
   pend(raw: string): PendingNotification {
@@ -65,6 +73,20 @@ describe("NotificationLoops", () => {
     assertEquals(rig.done, ["a"]);
     await loop.return(undefined);
     assertEquals([rig.loops.waiting, rig.done], [1, ["a"]]);
+  });
+
+  it("leave to a handler that was set meanwhile what it has not got", async () => {
+    const rig = new Rig();
+    rig.attach();
+    const loop = rig.loops.run(rig.names);
+    const first = loop.next();
+    rig.push("a");
+    await first;
+    rig.push("b");
+    rig.owner.listens = true;
+    rig.push("c");
+    await loop.return(undefined);
+    assertEquals([rig.handedOver, rig.done, rig.loops.waiting], [["a", "b"], ["c", "a", "b"], 0]);
   });
 
   it("give each loop everything, and the rest of a loop to the next one only if it was the last", async () => {
