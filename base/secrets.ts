@@ -38,7 +38,11 @@ export function isSecret(value: unknown): value is string {
  */
 export function assertSecrets(name: string, secrets: string | readonly string[]): void {
   const list = typeof secrets === "string" ? [secrets] : secrets;
-  if (Array.isArray(list) && list.length > 0 && list.every(isSecret)) return;
+  if (!Array.isArray(list)) {
+    const kind = list === null ? "null" : typeof list;
+    throw new OptionError(`The setting "${name}" is of type "${kind}" instead of "string", or empty`);
+  }
+  if (list.length > 0 && list.every(isSecret)) return;
   throw new OptionError(`The setting "${name}" is empty, or has an empty entry`);
 }
 
