@@ -45,6 +45,7 @@ import { CLIENT_MEMBERS } from "./option_hints.ts";
 import type { ReconnectAttempt, ReconnectOptions } from "./reconnect.ts";
 import { SendBacklog } from "./send_backlog.ts";
 import {
+  assertSendClose,
   assignClientOptions,
   CLIENT_HANDLERS,
   CLIENT_NAMES,
@@ -382,17 +383,18 @@ export class WebSocketClient implements ClientHandlers {
    * Disconnects, and aborts connecting: `connect` rejects with `ERR_ABORTED`. Calling it again changes nothing.
    *
    * @param sendClose `true`: with a closing handshake, waiting for the server's close frame. `false`: drops the
-   * socket.
-   * @param code The close code.
-   * @param reason The close reason.
+   * socket. The default is `true`.
+   * @param code The close code. The default is 1000.
+   * @param reason The close reason. The default is "".
    * @returns The end of the connection; `undefined` if there was none.
-   * @throws {OptionError} If code or reason are out of range.
+   * @throws {OptionError} If `sendClose` is no boolean, or code or reason are out of range.
    */
   async disconnect(
     sendClose = true,
     code: number = CloseCode.NormalClosure,
     reason = "",
   ): Promise<CloseInfo | undefined> {
+    assertSendClose(sendClose);
     const { connection } = this;
     const connecting = this.#loop.stop();
     if (sendClose) connection?.close(code, reason);
@@ -460,7 +462,9 @@ export class WebSocketClient implements ClientHandlers {
   #open(what: string): ClientConnection {
     const { connection, phase } = this.#loop;
     if (connection !== undefined && phase !== "connecting") return connection;
-    throw new StateError("ERR_NOT_OPEN", `Cannot ${what}: the client is not connected`);
+    const keeps = what === "send" && this.reconnect !== false && this.#loop.maxQueuedSize === 0;
+    const hint = keeps ? '; with "reconnect: { maxQueuedSize }" messages wait until it is' : "";
+    throw new StateError("ERR_NOT_OPEN", `Cannot ${what}: the client is not connected: await connect() first${hint}`);
   }
 
   /**

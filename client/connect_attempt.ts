@@ -227,8 +227,9 @@ async function requestHeaders({ settings, target }: ClientParts, ask: AskProgram
   const given = makeHeaders(typeof headers === "function" ? await ask("headers", headers) : headers);
   target.dropForeignCredentials(given, credentials !== undefined);
   if (credentials !== undefined && !given.has("authorization")) given.set("authorization", credentials);
+  if (token === undefined) return given;
+  // A function without an answer must not connect without `Authorization`.
   const bearer = typeof token === "function" ? await ask("token", token) : token;
-  if (bearer === undefined) return given;
   assertAnswer("token", bearer);
   assertToken("token", bearer);
   given.set("authorization", `Bearer ${bearer}`);

@@ -138,10 +138,14 @@ function encodedPath(path: unknown): string | undefined {
 function parseUrl(url: string | URL): URL {
   const shown = quote(redactUrl(url));
   // The error of the runtime would quote the password.
-  if (!URL.canParse(String(url))) throw new OptionError(`The URL ${shown} is not valid`);
+  if (!URL.canParse(String(url))) {
+    throw new OptionError(`The URL ${shown} is not valid: write it as "ws://host/path" or "wss://host/path"`);
+  }
   const parsed = new URL(url);
   if (parsed.protocol !== "ws:" && parsed.protocol !== "wss:") {
-    throw new OptionError(`The URL ${shown} is neither "ws:" nor "wss:"`);
+    const scheme = parsed.protocol === "https:" ? "wss:" : "ws:";
+    const hint = parsed.protocol.startsWith("http") ? `use "${scheme}"` : 'begin it with "ws://" or "wss://"';
+    throw new OptionError(`The URL ${shown} is neither "ws:" nor "wss:": ${hint}`);
   }
   // RFC 6455 §3: "Fragment identifiers are meaningless in the context of WebSocket URIs".
   if (parsed.hash !== "") throw new OptionError(`The URL ${shown} has a fragment`);

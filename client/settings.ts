@@ -27,7 +27,7 @@ import { assertProtocols } from "../protocol/subprotocol.ts";
 import { CLIENT_HINTS } from "./option_hints.ts";
 import { type ReconnectAttempt, type ReconnectOptions, reconnectSettings } from "./reconnect.ts";
 import { assertSecret, assertToken } from "../base/secrets.ts";
-import { assertHandlers, assertSignal, OptionNames, type OptionTable } from "../base/option_names.ts";
+import { assertHandlers, assertSignal, OptionNames, type OptionTable, showValue } from "../base/option_names.ts";
 import type { Complete, HandlersTable, SettingsStore, SettingsTable } from "../base/settings.ts";
 import { isFieldValue, isToken, isVisibleAscii } from "../base/token.ts";
 import type { ProxyAddress } from "../transport/transport.ts";
@@ -39,7 +39,10 @@ export type IncomingResult = StepResult;
 /** Header fields as a program gives them. */
 export type HeaderSource = Record<string, string> | Headers;
 
-/** The handlers of a client: those of the server, less the connection. */
+/**
+ * The handlers of a client, without a connection as their first argument. `onConnect` comes when the WebSocket is open,
+ * as the server's `onOpen`, and `onDisconnect` when it has ended, as the server's `onEnd`.
+ */
 export interface ClientHandlers {
   /** Called before the request is sent: header fields may be added. */
   onSendHandshake?: ((request: ClientHandshakeRequest) => void) | undefined;
@@ -330,6 +333,18 @@ export function refuseConnectOptions(options: ConnectOptions): Promise<never> | 
   } catch (error) {
     return Promise.reject(error);
   }
+}
+
+/**
+ * Checks the first argument of `disconnect`: other libraries have the close code there.
+ *
+ * @param sendClose The argument.
+ * @throws {OptionError} If it is no boolean.
+ */
+export function assertSendClose(sendClose: unknown): void {
+  if (typeof sendClose === "boolean") return;
+  const shown = showValue(sendClose);
+  throw new OptionError(`Cannot disconnect: ${shown} is neither true nor false: use disconnect(true, 4000, "bye")`);
 }
 
 /**

@@ -87,6 +87,8 @@ export class Closing<Connection> implements SenderOwner {
   #phase: Phase = "connecting";
   #sent: CloseFrame | undefined;
   #received: CloseFrame | undefined;
+  /** `true` if our close frame was sent before the peer's came. */
+  #begunHere = false;
   #cancelTimer: (() => void) | undefined;
 
   // Transport
@@ -198,8 +200,8 @@ export class Closing<Connection> implements SenderOwner {
 
   #refuse(what: string): never {
     const state = this.#phase === "connecting" ? "not open yet" : this.state;
-    const received = this.#received;
-    const why = received === undefined ? "" : `: the peer closed it with ${received.code} ${received.reason}`.trimEnd();
+    const [frame, who] = this.#begunHere ? [this.#sent, "this end"] : [this.#received, "the peer"];
+    const why = frame === undefined ? "" : `: ${who} closed it with ${frame.code} ${frame.reason}`.trimEnd();
     throw new StateError("ERR_NOT_OPEN", `Cannot ${what}: the connection is ${state}${why}`, { cause: this.failure });
   }
 
@@ -257,6 +259,7 @@ export class Closing<Connection> implements SenderOwner {
    */
   receiveClose(code: number, reason: string): void {
     this.#received = { code, reason };
+    this.#begunHere = this.#sent !== undefined;
     this.#reader.stop();
     if (this.#phase === "closeSent") return this.#setPhase("ending");
     if (this.settings.options.manualClose) return this.#setPhase("closeReceived");

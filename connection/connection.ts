@@ -171,7 +171,7 @@ const encoder = new TextEncoder();
  *
  * await using server = new WebSocketServer({
  *   port: 0,
- *   async onHandshakeResponseSent(connection) {
+ *   async onOpen(connection) {
  *     for await (const message of connection) connection.send(message);
  *   },
  * });
@@ -454,7 +454,7 @@ export class WebSocketConnection<Data = unknown> {
         "ERR_PAYLOAD",
       );
     }
-    if (this.#closing.phase !== "closeReceived") this.#assertOpen("send a control frame");
+    this.#assertControl("send a control frame");
     this.#sender.sendControl(opcode, payload);
   }
 
@@ -472,6 +472,7 @@ export class WebSocketConnection<Data = unknown> {
    */
   ping(data?: SendData): Promise<number> {
     const payload = data === undefined ? Pings.payload() : controlPayload(data);
+    this.#assertControl("send a ping");
     this.sendSimpleFrame(Opcode.Ping, payload);
     return this.#delivery.waitForPong(payload);
   }
@@ -484,6 +485,7 @@ export class WebSocketConnection<Data = unknown> {
    * @throws {OptionError} If `data` is too long.
    */
   pong(data: SendData = EMPTY): void {
+    this.#assertControl("send a pong");
     this.sendSimpleFrame(Opcode.Pong, data);
   }
 
@@ -495,6 +497,11 @@ export class WebSocketConnection<Data = unknown> {
    */
   drained(): Promise<void> {
     return this.#rare?.drained() ?? this.#sender.drained();
+  }
+
+  /** With `manualClose` control frames may follow the peer's close frame. */
+  #assertControl(what: string): void {
+    if (this.#closing.phase !== "closeReceived") this.#assertOpen(what);
   }
 
   #assertOpen(what: string): void {
@@ -528,7 +535,7 @@ export class WebSocketConnection<Data = unknown> {
    * import { WebSocketServer } from "@tackline/websocket";
    *
    * export const server = new WebSocketServer({
-   *   onHandshakeResponseSent: (connection) => void connection.subscribe(`room ${connection.request.path}`),
+   *   onOpen: (connection) => void connection.subscribe(`room ${connection.request.path}`),
    *   onMessageReceived(connection, text) {
    *     for (const topic of connection.topics) server.publish(topic, text, { except: connection });
    *   },
@@ -633,7 +640,7 @@ export class WebSocketConnection<Data = unknown> {
    *
    * await using server = new WebSocketServer({
    *   port: 0,
-   *   async onHandshakeResponseSent(connection) {
+   *   async onOpen(connection) {
    *     connection.send(`Hello ${await connection.receive()}`);
    *   },
    * });
@@ -654,8 +661,8 @@ export class WebSocketConnection<Data = unknown> {
    * Starts the closing handshake (RFC 6455 §7.1.2), or answers the peer's with `manualClose`. Further calls change
    * nothing.
    *
-   * @param code 1000–1003, 1007–1014 or 3000–4999. Without it the close frame has no payload.
-   * @param reason At most 123 bytes of UTF-8.
+   * @param code 1000–1003, 1007–1014 or 3000–4999. Without it, the default, the close frame has no payload.
+   * @param reason At most 123 bytes of UTF-8. The default is "".
    * @returns The end of the connection; never rejects after the arguments are checked.
    * @throws {OptionError} If code or reason are out of range.
    */

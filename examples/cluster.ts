@@ -49,7 +49,7 @@ async function work(): Promise<void> {
     hostname: values.hostname,
     reusePort: true,
     backplane,
-    onHandshakeResponseSent: (connection) => void connection.subscribe(connection.request.path),
+    onOpen: (connection) => void connection.subscribe(connection.request.path),
     onMessageReceived: (connection, text) => void server.publish(connection.request.path, text),
     onCommandGet() {
       const { connections, backplane } = server.stats();

@@ -275,12 +275,15 @@ export interface UpgradeAgreement {
  */
 export function checkUpgradeResponse(
   head: Head,
-  offer: Pick<UpgradeOffer, "key" | "protocols" | "extensions">,
+  offer: Pick<UpgradeOffer, "key" | "protocols" | "extensions"> & Partial<Pick<UpgradeOffer, "target">>,
 ): UpgradeAgreement {
   const { status, statusText, minorVersion } = parseStatusLine(head.startLine);
   if (status !== 101) {
     const headers = head.fields.toHeaders();
-    const message = `The server answered ${status} ${statusText}`.trim();
+    const answer = `The server answered ${status} ${statusText}`.trim();
+    // Without the query, which may hold a secret.
+    const path = quote(offer.target?.split("?", 1)[0] ?? "/");
+    const message = status === 404 || status === 200 ? `${answer}: there is no WebSocket at ${path}` : answer;
     throw new HandshakeError("ERR_HANDSHAKE_STATUS", message, status, { headers });
   }
   if (minorVersion < 1) throw mismatch("The server answered with HTTP/1.0");

@@ -194,11 +194,26 @@ function hint(data: unknown): string {
   try {
     if (Array.isArray(data)) return ": use Uint8Array.from for bytes, JSON.stringify for anything else";
     if (data instanceof Promise) return ": await it first";
-    return typeof data === "object" && data !== null ? ": use JSON.stringify" : "";
+    if (typeof data === "number" || typeof data === "boolean" || typeof data === "bigint") return ": use String";
+    return typeof data === "object" && data !== null ? `: ${REMEDIES[kindOf(data)] ?? "use JSON.stringify"}` : "";
   } catch {
     return "";
   }
 }
+
+/** Remedies for objects that JSON would not show. */
+const REMEDIES: Readonly<Record<string, string | undefined>> = {
+  __proto__: null!,
+  ReadableStream: "pipe it to messageWriter()",
+  FormData: "use JSON.stringify([...form]) for its fields",
+  Map: "use JSON.stringify([...map])",
+  Set: "use JSON.stringify([...set])",
+  URLSearchParams: "use String",
+  URL: "use String",
+  String: "use String",
+  Response: "await its bytes() or text() first",
+  Request: "await its bytes() or text() first",
+};
 
 /** The longest close reason, in bytes of UTF-8. */
 export const MAX_CLOSE_REASON: number = MAX_CONTROL_PAYLOAD - 2;

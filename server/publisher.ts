@@ -5,7 +5,7 @@
  * @module
  */
 
-import { isOpen, sendShared, sendSharedLater, type WebSocketConnection } from "../connection/connection.ts";
+import { isOpen, sendShared, sendSharedLater, WebSocketConnection } from "../connection/connection.ts";
 import { type Payload, readBlob, type SendBytes, type SendData, toPayload } from "../protocol/payload.ts";
 import { assertMessageOptions, type MessageOptions } from "../connection/options.ts";
 import type { ServerContext } from "./context.ts";
@@ -272,7 +272,10 @@ function isThenable(answer: unknown): answer is PromiseLike<unknown> {
 }
 
 function assertText(text: string): void {
-  if (typeof text !== "string") throw new OptionError(`Cannot send: "${typeof text}" is not a string`, "ERR_PAYLOAD");
+  if (typeof text === "string") return;
+  const bytes = ArrayBuffer.isView(text) || text as unknown instanceof ArrayBuffer || text as unknown instanceof Blob;
+  const use = bytes ? "use broadcastData or sendDataTo for bytes" : "use JSON.stringify or String";
+  throw new OptionError(`Cannot send: "${typeof text}" is not a string: ${use}`, "ERR_PAYLOAD");
 }
 
 function toBytes(bytes: SendBytes): Uint8Array | Blob {
@@ -289,6 +292,8 @@ function toBytes(bytes: SendBytes): Uint8Array | Blob {
  */
 function assertPublishOptions<Data>(options: PublishOptions<Data>): void {
   if (typeof options !== "object" || options === null) return assertMessageOptions(options);
-  const { except: _, ...others } = options;
+  const { except, ...others } = options;
   assertMessageOptions(others);
+  if (except === undefined || except === null || except instanceof WebSocketConnection) return;
+  throw new OptionError(`The option "except" is ${showValue(except)} instead of one connection`);
 }

@@ -31,7 +31,7 @@ import { checkedSelector, Publisher } from "./publisher.ts";
 import { adoptFields, defineSettings } from "../base/settings.ts";
 import { assertMembers, refuseUnknownNames } from "../base/unknown_names.ts";
 import { SERVER_MEMBERS } from "./option_hints.ts";
-import { SERVER_SETTINGS, type ServerProperties, type WebSocketServerOptions } from "./settings.ts";
+import { refuseArgument, SERVER_SETTINGS, type ServerProperties, type WebSocketServerOptions } from "./settings.ts";
 import type { Stats } from "../base/stats.ts";
 import type { Address } from "../transport/transport.ts";
 import { type BytePair, type BytePairInfo, streamTransport } from "../transport/stream.ts";
@@ -226,6 +226,7 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
    * @throws {OptionError} If a setting is out of range, or a handler is not a function.
    */
   constructor(options: WebSocketServerOptions<Data> = {}) {
+    if (typeof arguments[1] === "function") refuseArgument("The constructor", arguments[1]);
     this.#context = new ServerContext<Data>(this, options);
     this.#publisher = new Publisher(this.#context, () => this.#connections.open);
     this.#connections = new ServerConnections(this.#context, this.#publisher.topics);
@@ -268,6 +269,7 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
    */
   start(): Promise<void> {
     try {
+      refuseArgument("start()", arguments[0]);
       adoptFields(this, SERVER_SETTINGS);
       adoptHandlers(this, SERVER_HANDLERS);
       assertMembers(this);
@@ -285,7 +287,8 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
    * A handler may wait for it: it does not wait for the answer of the `onAllow` or `onCommandGet` that it is called in,
    * which is sent afterwards, nor for handlers whose peers have left.
    *
-   * @param options Close code, reason, time, and a signal that aborts the wait.
+   * @param options Close code, reason, time, and a signal that aborts the wait. The defaults are 1001, "",
+   * `closeTimeout` and none.
    * @returns Resolves when all connections have ended and the port is free.
    * @throws {OptionError} If code or reason are out of range.
    */
@@ -460,8 +463,8 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
    * Closes the open connections for which `selector` is true.
    *
    * @param selector Called with each open connection; `true` chooses it.
-   * @param code The close code.
-   * @param reason The close reason.
+   * @param code The close code. The default is 1000.
+   * @param reason The close reason. The default is "".
    * @returns Resolves when they have ended.
    * @throws {OptionError} If code or reason are out of range, or `selector` returns a promise.
    */

@@ -22,7 +22,14 @@ import { maxFramePayload } from "../protocol/frame_header.ts";
 import { assertProtocols } from "../protocol/subprotocol.ts";
 import { isHost } from "../protocol/http.ts";
 import { quote, redactUrl } from "../base/error_text.ts";
-import { assertHandlers, assertSignal, hasMethods, OptionNames, type OptionTable } from "../base/option_names.ts";
+import {
+  assertHandlers,
+  assertSignal,
+  hasMethods,
+  OptionNames,
+  type OptionTable,
+  showValue,
+} from "../base/option_names.ts";
 import { type Complete, defaultsOf, defineSettings, SettingsStore, type SettingsTable } from "../base/settings.ts";
 import { sharedTimer } from "../base/shared_timer.ts";
 import { refuseUnknownNames } from "../base/unknown_names.ts";
@@ -261,6 +268,19 @@ export function exampleOf(value: unknown): string | undefined {
   return value === null ? undefined : "{ port: 8080 }";
 }
 
+/**
+ * Refuses an argument of `start`, and a second one of the constructor, which other libraries have there.
+ *
+ * @param what The call.
+ * @param argument The argument.
+ * @throws {OptionError} If there is one.
+ */
+export function refuseArgument(what: string, argument: unknown): void {
+  if (argument === undefined) return;
+  const example = typeof argument === "number" ? `new WebSocketServer({ port: ${argument} })` : "await start()";
+  throw new OptionError(`${what} does not take ${showValue(argument)}: use ${example}`);
+}
+
 /** The setting `options` of a server: its fields can be set like settings. */
 export class ProtocolSettings implements Complete<ProtocolOptions> {
   /** See `ProtocolOptions`. */
@@ -431,10 +451,17 @@ function assertOrigins(origins: readonly unknown[]): void {
     if (origin === "null") continue;
     const known = typeof origin === "string" && URL.canParse(origin) ? serializedOrigin(origin) : undefined;
     if (known === origin) continue;
-    const hint = known === undefined ? "" : `: a browser sends "${known}"`;
+    const hint = originHint(origin, known);
     const shown = quote(redactUrl(String(origin)));
     throw new OptionError(`The setting "origins" has ${shown}, which is not an origin${hint}`);
   }
+}
+
+function originHint(origin: unknown, known: string | undefined): string {
+  if (typeof origin !== "string") return "";
+  if (origin === "*") return ": an empty list lets all in";
+  if (!origin.includes("://")) return ': add "https://"';
+  return known === undefined ? "" : `: a browser sends "${known}"`;
 }
 
 function serializedOrigin(text: string): string {

@@ -515,7 +515,7 @@ export class WhatsAppReceiver extends WebSocketClient implements WhatsAppReceive
   async #askForToken(ask: AskProgram): Promise<void> {
     const { receiverToken } = this;
     this.#token = typeof receiverToken === "function" ? await ask("receiverToken", receiverToken) : receiverToken;
-    if (this.#token !== undefined) assertAnswer("receiverToken", this.#token);
+    if (receiverToken !== undefined) assertAnswer("receiverToken", this.#token);
   }
 
   /** Adds the token to the header fields or, if it cannot stand there, to the subprotocols. */

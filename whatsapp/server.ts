@@ -9,6 +9,7 @@ import { JournalError } from "../base/errors.ts";
 import { adoptHandlers, assignHandlers, defineHandlers } from "../base/handlers.ts";
 import { refuseSetting } from "../base/settings.ts";
 import { isError } from "../base/thrown.ts";
+import { refuseArgument } from "../server/settings.ts";
 import { refuseUnknownNames } from "../base/unknown_names.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
 import { InboxHub } from "../inbox/hub.ts";
@@ -102,6 +103,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
    */
   constructor(options: WhatsAppServerOptions<Data> = {}) {
     super(serverOptionsOf(options));
+    if (typeof arguments[1] === "function") refuseArgument("The constructor", arguments[1]);
     this.#settings = makeWhatsAppSettings(options);
     assignHandlers(this, WHATSAPP_HANDLERS, options);
     const host = this.#makeHost();
@@ -270,6 +272,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
    */
   override start(): Promise<void> {
     try {
+      refuseArgument("start()", arguments[0]);
       adoptHandlers(this, { ...SERVER_HANDLERS, ...WHATSAPP_HANDLERS });
       const { pathName, hostname } = this;
       const asksProgram = Boolean(this.onAllow);

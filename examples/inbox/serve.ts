@@ -37,10 +37,10 @@ export async function startInbox(
       return new Response(page.html, { headers: page.headers });
     },
     ...options,
-    onHandshakeResponseSent(connection) {
+    onOpen(connection) {
       const timer = setInterval(() => connection.ping(), PING_INTERVAL);
       connection.closed.then(() => clearInterval(timer));
-      return options.onHandshakeResponseSent?.(connection);
+      return options.onOpen?.(connection);
     },
   });
   await server.start();
@@ -67,7 +67,7 @@ export async function runInbox(port: number, stopped: Promise<void>): Promise<vo
     appSecret,
     receiverToken,
     verifyToken: "demo-verify-token",
-    onHandshakeResponseSent(connection) {
+    onOpen(connection) {
       // A page that comes later, or again, catches up.
       for (const json of told) connection.send(json);
       connected.resolve();

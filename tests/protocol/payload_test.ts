@@ -100,8 +100,8 @@ describe("toPayload", () => {
     const wrong: [data: unknown, kind: string, hint: string][] = [
       [undefined, "undefined", ""],
       [null, "null", ""],
-      [1, "number", ""],
-      [1n, "bigint", ""],
+      [1, "number", ": use String"],
+      [1n, "bigint", ": use String"],
       [Symbol("s"), "symbol", ""],
       [() => {}, "function", ""],
       [{}, "Object", ": use JSON.stringify"],
