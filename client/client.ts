@@ -73,7 +73,7 @@ export let extendClient: (client: WebSocketClient, extension: ClientExtension) =
  * A WebSocket client (RFC 6455).
  *
  * Messages wait while neither `onMessageReceived` nor `onBinaryDataReceived` is set and no loop runs over them: up to
- * 64 KiB, then no more is read. A program that only sends sets a handler that does nothing.
+ * 64 KiB, then no more is read. Loops over one client share its messages. A program that only sends sets a handler that does nothing.
  *
  * @example Ask and wait for the answer
  * ```ts
@@ -569,7 +569,9 @@ export class WebSocketClient implements ClientHandlers {
   /**
    * Waits for the next message: see `WebSocketConnection.receive`. With `reconnect` it goes on as loops do.
    *
-   * @returns The message. Rejects with a {@linkcode ConnectionClosedError} when no message waits, and none can follow.
+   * @param options A signal that ends the wait: `{ signal: AbortSignal.timeout(5000) }` is a time limit.
+   * @returns The message. Rejects with a {@linkcode ConnectionClosedError} when no message waits, and none can follow,
+   * or with the reason of the signal; the call takes no message then.
    * @throws {StateError} If the client is not connected.
    */
   async receive(options: ReceiveOptions = {}): Promise<MessageData> {
