@@ -16,7 +16,6 @@ import type {
   CloseInfo,
   ConnectionState,
   MessageOptions,
-  MessageResult,
   ProtocolOptions,
   SendResult,
   SlowConsumer,
@@ -73,7 +72,8 @@ export let extendClient: (client: WebSocketClient, extension: ClientExtension) =
  * A WebSocket client (RFC 6455).
  *
  * Messages wait while neither `onMessageReceived` nor `onBinaryDataReceived` is set and no loop runs over them: up to
- * 64 KiB, then no more is read. Loops over one client share its messages. A program that only sends sets a handler that does nothing.
+ * 64 KiB, then no more is read. Loops over one client share
+ * its messages. A program that only sends sets a handler that does nothing.
  *
  * @example Ask and wait for the answer
  * ```ts
@@ -267,7 +267,7 @@ export class WebSocketClient implements ClientHandlers {
     Object.assign(this.#extension, extension);
     return {
       deliver: (data, frame) => this.#deliver(data, frame),
-      handed: (data, result) => this.#handedByExtension(data, result),
+      handed: (data, result) => this.#calls.handed(data, result, extension),
       releaseMessages: () => this.#loop.opened?.releaseMessages(),
       leaveReceiveLoop: () => this.#receiveLoop.leave(),
       useBinaryForm: (form) => this.#loop.opened!.useBinaryForm(form),
@@ -276,13 +276,6 @@ export class WebSocketClient implements ClientHandlers {
       reportError: (error) => this.#calls.report(error),
       closeWith: (code, error) => this.#loop.opened?.closeWith(code, error),
     };
-  }
-
-  #handedByExtension(data: MessageData, result: boolean | Promise<boolean>): MessageResult {
-    const { iterates, handlesMessages } = this.#extension;
-    const handed = this.#calls.handed(data, result, handlesMessages?.() === true);
-    // Without any handler, messages wait for a loop of the extension.
-    return handed === "none" && iterates?.() === true ? undefined : handed;
   }
 
   /** URL that follows from the settings. */

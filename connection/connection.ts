@@ -618,7 +618,7 @@ export class WebSocketConnection<Data = unknown> {
   }
 
   /**
-   * Waits for the next message, which goes to its handler too, if there is one. Several calls get the messages in order.
+   * Waits for the next message, which goes to its handler too, if there is one. Several calls get messages in order.
    * Between two calls messages go to the handlers only; without any they wait for the next call, up to 64 KiB, then
    * nothing more is read. On a server, the first call is made before the first `await` of `onOpen`.
    *
