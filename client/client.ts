@@ -16,7 +16,6 @@ import type {
   CloseInfo,
   ConnectionState,
   MessageOptions,
-  MessageResult,
   ProtocolOptions,
   SendResult,
   SlowConsumer,
@@ -74,7 +73,8 @@ export let extendClient: (client: WebSocketClient, extension: ClientExtension) =
  * A WebSocket client (RFC 6455).
  *
  * Messages wait while neither `onMessageReceived` nor `onBinaryDataReceived` is set and no loop runs over them: up to
- * 64 KiB, then no more is read. A program that only sends sets a handler that does nothing.
+ * 64 KiB, then no more is read. Loops over one client share
+ * its messages. A program that only sends sets a handler that does nothing.
  *
  * @example Ask and wait for the answer
  * ```ts
@@ -268,7 +268,7 @@ export class WebSocketClient implements ClientHandlers {
     Object.assign(this.#extension, extension);
     return {
       deliver: (data, frame) => this.#deliver(data, frame),
-      handed: (data, result) => this.#handedByExtension(data, result),
+      handed: (data, result) => this.#calls.handed(data, result, extension),
       releaseMessages: () => this.#loop.opened?.releaseMessages(),
       leaveReceiveLoop: () => this.#receiveLoop.leave(),
       useBinaryForm: (form) => this.#loop.opened!.useBinaryForm(form),
@@ -277,13 +277,6 @@ export class WebSocketClient implements ClientHandlers {
       reportError: (error) => this.#calls.report(error),
       closeWith: (code, error) => this.#loop.opened?.closeWith(code, error),
     };
-  }
-
-  #handedByExtension(data: MessageData, result: boolean | Promise<boolean>): MessageResult {
-    const { iterates, handlesMessages } = this.#extension;
-    const handed = this.#calls.handed(data, result, handlesMessages?.() === true);
-    // Without any handler, messages wait for a loop of the extension.
-    return handed === "none" && iterates?.() === true ? undefined : handed;
   }
 
   /** URL that follows from the settings. */
@@ -573,7 +566,9 @@ export class WebSocketClient implements ClientHandlers {
   /**
    * Waits for the next message: see `WebSocketConnection.receive`. With `reconnect` it goes on as loops do.
    *
-   * @returns The message. Rejects with a {@linkcode ConnectionClosedError} when no message waits, and none can follow.
+   * @param options A signal that ends the wait: `{ signal: AbortSignal.timeout(5000) }` is a time limit.
+   * @returns The message. Rejects with a {@linkcode ConnectionClosedError} when no message waits, and none can follow,
+   * or with the reason of the signal; the call takes no message then.
    * @throws {StateError} If the client is not connected.
    */
   async receive(options: ReceiveOptions = {}): Promise<MessageData> {

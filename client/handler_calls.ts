@@ -12,7 +12,13 @@ import { isError } from "../base/thrown.ts";
 import type { MessageResult } from "../connection/options.ts";
 import type { MessageData } from "../protocol/payload.ts";
 import type { OpenedConnection } from "./connector.ts";
+import type { ClientExtension } from "./extension.ts";
 import type { ClientHandlers } from "./settings.ts";
+
+/** Handlers and loops of an extension, as far as messages depend on them. */
+type Extended = Pick<ClientExtension, "handlesMessages" | "iterates">;
+
+const NOT_EXTENDED: Extended = {};
 
 /** Calls handlers, reports errors, writes log records. */
 export class HandlerCalls {
@@ -71,15 +77,17 @@ export class HandlerCalls {
    *
    * @param data The message.
    * @param result Result of the call of its handler.
-   * @param extended `true` if texts have other handlers too.
+   * @param extension Tells if texts have other handlers too, and if messages wait for loops of its own.
    * @returns The promise of the handler; `false` if there is none for this kind of message, but for others; `"none"`
    * without any.
    */
-  handed(data: MessageData, result: boolean | Promise<boolean>, extended = false): MessageResult {
+  handed(data: MessageData, result: boolean | Promise<boolean>, extension: Extended = NOT_EXTENDED): MessageResult {
     if (typeof result !== "boolean") return result;
     const { onMessageReceived, onBinaryDataReceived } = this.#handlers;
+    const extended = extension.handlesMessages?.() === true;
     if (typeof data === "string" ? onMessageReceived || extended : onBinaryDataReceived) return undefined;
-    return extended || onMessageReceived || onBinaryDataReceived ? false : "none";
+    if (extended || onMessageReceived || onBinaryDataReceived) return false;
+    return extension.iterates?.() === true ? undefined : "none";
   }
 
   /**

@@ -567,9 +567,9 @@ export class WebSocketConnection<Data = unknown> {
   // ---- Streams -------------------------------------------------------------------------------------------------
 
   /**
-   * The messages as a stream: text as strings, binary as bytes. From the first use on, messages wait here (and go to
-   * the handlers too); when 64 KiB wait, nothing more is read from the peer until the program has read some. Take it
-   * before the first `await` of a handler: earlier messages are not in it.
+   * The messages as a stream: text as strings, binary as bytes. From the first use on, until its lock is released,
+   * messages wait here (and go to the handlers too); when 64 KiB wait, nothing more is read from the peer until the
+   * program has read some. On a server, take it before the first `await` of `onOpen`: earlier messages are not in it.
    *
    * The stream ends with the connection; it errors with a {@linkcode TransportError} if that was not by a close frame.
    * Cancelling it closes the connection, without a code.
@@ -618,7 +618,8 @@ export class WebSocketConnection<Data = unknown> {
   /**
    * Iterates over the messages, as {@linkcode WebSocketConnection.readable} does. The loop ends with the connection,
    * whatever the code of the close frame (see {@linkcode WebSocketConnection.closed}), and throws if there was none.
-   * Leaving it early does not close the connection.
+   * Leaving it early does not close the connection: handlers go on alone. Without handlers, messages wait for the next
+   * loop, or call of `receive`. Loops that run at the same time share the messages.
    *
    * @returns The iterator.
    */
@@ -627,11 +628,14 @@ export class WebSocketConnection<Data = unknown> {
   }
 
   /**
-   * Waits for the next message, as a loop does: from the first use on, messages wait here, and go to the handlers too.
-   * Several calls get the messages in order.
+   * Waits for the next message, which goes to its handler too, if there is one. Several calls get messages in order.
+   * Between two calls messages go to the handlers only; without any they wait for the next call, up to 64 KiB, then
+   * nothing more is read. On a server, the first call is made before the first `await` of `onOpen`.
    *
+   * @param options A signal that ends the wait: `{ signal: AbortSignal.timeout(5000) }` is a time limit.
    * @returns The message. Rejects with a {@linkcode ConnectionClosedError} once the connection has ended and no message
-   * waits: it has the close code and the reason.
+   * waits: it has the close code and the reason. Rejects with the reason of the signal if that is aborted before; the
+   * call takes no message then. Rejects with an {@linkcode OptionError} for other options.
    *
    * @example A question and its answer
    * ```ts

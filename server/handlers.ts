@@ -83,8 +83,8 @@ export interface ServerHandlers<Data = unknown> {
    */
   onCommandGet?: ((request: Request, connection: WebSocketConnection<Data | undefined>) => CommandResult) | undefined;
   /**
-   * Called for failures: a protocol violation, a refused handshake, a handler ({@linkcode HandlerError}), a message of
-   * a kind that has no handler while the other kind has one (`ERR_NO_HANDLER`, once for each connection), the listener.
+   * Called for failures: a protocol violation, a refused handshake, a handler ({@linkcode HandlerError}), a message
+   * that neither a handler nor a loop gets (`ERR_NO_HANDLER`, once for each connection), the listener.
    * Without this handler, errors of handlers and the first `ERR_NO_HANDLER` are printed with `console.error`, and
    * others are dropped.
    */
