@@ -16,7 +16,7 @@ class Rig {
     makePending: (raw: unknown) => this.pend(raw as string),
     forget: ({ notification }: PendingNotification) => void this.forgotten.push(notification.raw as string),
     handOverWaiting: () => {
-      for (const { pending } of this.loops.takeWaiting()) {
+      for (const { pending } of this.loops.takeWaiting(() => this.owner.listens)) {
         this.handedOver.push(pending.notification.raw as string);
         pending.end(true);
       }
