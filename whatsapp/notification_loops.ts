@@ -35,7 +35,7 @@ export interface LoopOwner {
   makePending(raw: MessageData, scope: string): PendingNotification;
   /** Notes that a notification will not be handled: the server sends it again. */
   forget(pending: PendingNotification): void;
-  /** Hands the notifications that wait to handlers: they had none when these came. */
+  /** Hands the notifications that wait to the handlers that take them: they had none when these came. */
   handOverWaiting(): void;
 }
 
