@@ -225,7 +225,7 @@ export class WebSocketClient implements ClientHandlers {
   readonly #delivery = new EventDelivery(this.#settings);
   readonly #messageLoops = new MessageLoops();
   readonly #receiveCalls = new ReceiveCalls();
-  readonly #receiveLoop: SharedReceiveLoop = new SharedReceiveLoop(() => this.connection);
+  readonly #receiving: SharedReceiveLoop = new SharedReceiveLoop(() => this.connection);
   readonly #backlog = new SendBacklog();
   readonly #loop: ConnectLoop;
 
@@ -270,7 +270,7 @@ export class WebSocketClient implements ClientHandlers {
       deliver: (data, frame) => this.#deliver(data, frame),
       handed: (data, result) => this.#calls.handed(data, result, extension),
       releaseMessages: () => this.#loop.opened?.releaseMessages(),
-      leaveReceiveLoop: () => this.#receiveLoop.leave(),
+      leaveReceiveLoop: () => this.#receiving.leave(),
       useBinaryForm: (form) => this.#loop.opened!.useBinaryForm(form),
       callHandler: (name, handler) => this.#calls.call(name, handler),
       handlesMessages: () => this.#handlesMessages,
@@ -346,7 +346,7 @@ export class WebSocketClient implements ClientHandlers {
   #dropWaiting(error: TransportError | undefined): void {
     this.#messageLoops.end(error);
     this.#receiveCalls.end(error);
-    this.#receiveLoop.end();
+    this.#receiving.end();
     this.#backlog.giveUp((lost) => this.#calls.report(lost));
   }
 
@@ -574,13 +574,10 @@ export class WebSocketClient implements ClientHandlers {
   async receive(options: ReceiveOptions = {}): Promise<MessageData> {
     const refused = refuseReceiveOptions(options);
     if (refused !== undefined) return await refused;
-    const { reconnects, connection, current, opened } = this.#loop;
-    if (this.#extension.iterates?.() === true) {
-      return await this.#receiveLoop.receive(options, () => this[Symbol.asyncIterator](), () => !this.#handlesMessages);
-    }
+    const { reconnects, connection, receiving } = this.#loop;
+    if (this.#extension.iterates?.()) return await this.#receiving.receive(options, this, () => !this.#handlesMessages);
     if (!reconnects && !this.#receiveCalls.follows(connection)) return await this.#open("receive").receive(options);
-    const present = current === undefined || opened === undefined ? undefined : { connection: current, opened };
-    return await this.#receiveCalls.receive(options, present, reconnects);
+    return await this.#receiveCalls.receive(options, receiving, reconnects);
   }
 
   /**

@@ -21,6 +21,7 @@ import { type ClientParts, discardStream, timersOf } from "./connect_attempt.ts"
 import { ConnectRun, type RunOwner } from "./connect_run.ts";
 import { abortedBy, rejected } from "./connect_waiters.ts";
 import type { ClientConnection, OpenedConnection } from "./connector.ts";
+import type { ReceivingConnection } from "./receive_calls.ts";
 import { type ReconnectSettings, reconnectSettings, type RunEnd, TERMINAL_CODES } from "./reconnect.ts";
 import { CLIENT_SETTINGS, type ConnectOptions } from "./settings.ts";
 
@@ -88,6 +89,12 @@ export class ConnectLoop implements RunOwner {
   /** The connection of the last call of `connect`, while it lasts. */
   get current(): ClientConnection | undefined {
     return this.#holder !== undefined && this.#holder === this.#run ? this.#connection : undefined;
+  }
+
+  /** The same for calls of `receive`. */
+  get receiving(): ReceivingConnection | undefined {
+    const { current: connection, opened } = this;
+    return connection === undefined || opened === undefined ? undefined : { connection, opened };
   }
 
   /** Tells whether another connection follows the loss of this one, as far as is known. */

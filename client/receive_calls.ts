@@ -179,11 +179,15 @@ export class SharedReceiveLoop {
    * Waits for the next message of the loop.
    *
    * @param options Options of the call.
-   * @param begin Begins a loop, for the first call.
+   * @param source The messages: the first call begins a loop over them.
    * @param stays Tells if the loop stays when no call waits: the program has no handlers.
    * @returns The message. Rejects with a {@linkcode ConnectionClosedError} at the end of the loop.
    */
-  receive({ signal }: ReceiveOptions, begin: () => Messages, stays: () => boolean): Promise<MessageData> {
+  receive(
+    { signal }: ReceiveOptions,
+    source: { [Symbol.asyncIterator](): Messages },
+    stays: () => boolean,
+  ): Promise<MessageData> {
     if (signal?.aborted) return Promise.reject(signal.reason);
     // After a later connect() it begins anew.
     if (this.#ended) this.#messages = undefined;
@@ -191,7 +195,7 @@ export class SharedReceiveLoop {
     const spare = this.#spare;
     this.#spare = undefined;
     if (spare !== undefined) return Promise.resolve(spare);
-    this.#messages ??= begin();
+    this.#messages ??= source[Symbol.asyncIterator]();
     return new Promise((resolve, reject) => {
       this.#add({ signal, resolve, reject });
       if (!this.#reading) void this.#read(this.#messages!, stays);

@@ -241,18 +241,15 @@ export class WebSocketConnection<Data = unknown> {
     abandonConnection = (connection, error) => connection.#closing.abandon(error);
     failConnection = (connection, code, error) => connection.#closing.closeWith(code, error);
     sendShared = (connection, message, options) => {
-      const sender = connection.#sender;
-      if (!sender.isOpen) connection.#closing.assertOpen("send");
       const rare = connection.#rare;
-      if (rare?.intervenes) return rare.sendShared(message) ?? connection.#refuse(options?.slowConsumer);
-      if (sender.fragmented) return "dropped";
-      return sender.sendShared(message) ?? connection.#refuse(options?.slowConsumer);
+      if (!rare?.intervenes) return sendSubprotocolShared(connection, message, options);
+      connection.#assertOpen("send");
+      return rare.sendShared(message) ?? connection.#refuse(options?.slowConsumer);
     };
     sendSubprotocolShared = (connection, message, options) => {
-      const sender = connection.#sender;
-      if (!sender.isOpen) connection.#closing.assertOpen("send");
-      if (sender.fragmented) return "dropped";
-      return sender.sendShared(message) ?? connection.#refuse(options?.slowConsumer);
+      connection.#assertOpen("send");
+      if (connection.#sender.fragmented) return "dropped";
+      return connection.#sender.sendShared(message) ?? connection.#refuse(options?.slowConsumer);
     };
     sendSubprotocol = (connection, message) => {
       connection.#assertOpen("send");

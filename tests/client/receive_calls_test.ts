@@ -92,14 +92,18 @@ describe("SharedReceiveLoop", () => {
     const loop = new SharedReceiveLoop(() => last);
     const receive = loop.receive.bind(loop);
     loop.receive = (options, _begin, stays) =>
-      receive(options, () => {
-        begun++;
-        return queue.iterate();
+      receive(options, {
+        [Symbol.asyncIterator]() {
+          begun++;
+          return queue.iterate();
+        },
       }, stays);
     return { loop, queue, begun: () => begun };
   }
-  const begin = (): never => {
-    throw new Error("replaced");
+  const begin = {
+    [Symbol.asyncIterator](): never {
+      throw new Error("replaced");
+    },
   };
 
   it("shares one loop, which stays while there is no handler", async () => {
