@@ -20,7 +20,7 @@ async function start(options: WebSocketServerOptions): Promise<WebSocketServer> 
   return server;
 }
 
-/** What reads one message, and leaves. */
+/** Readers of one message, which leave then. */
 interface Readable extends AsyncIterable<unknown> {
   receive(options?: ReceiveOptions): Promise<unknown>;
   readonly readable: ReadableStream<unknown>;

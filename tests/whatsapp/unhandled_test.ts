@@ -1,4 +1,4 @@
-/** What becomes of notifications and of messages of the program for which no handler is set, and of `receive()`. */
+/** Fate of notifications and of messages of the program for which no handler is set, and of `receive()`. */
 
 import { assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
