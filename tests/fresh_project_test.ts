@@ -187,12 +187,15 @@ describePeer("the types of the library", ["npm:typescript", "Bun", "Deno"], ([pa
     });
   }
 
-  it("pass with TypeScript 5.9 too, which is slower", async () => {
-    const folder = await makeProgram(install[0]![1]);
-    await check(folder, "typescript5", EXACT_OPTIONS, programs);
-    await check(folder, "typescript5", PAGE_OPTIONS, ["page.ts"]);
-    rmSync(folder, { recursive: true });
-  });
+  // Started from Deno only: it takes long, and no runtime changes what it says.
+  if ("Deno" in globalThis) {
+    it("pass with TypeScript 5.9 too, which is slower", async () => {
+      const folder = await makeProgram(install[0]![1]);
+      await check(folder, "typescript5", EXACT_OPTIONS, programs);
+      await check(folder, "typescript5", PAGE_OPTIONS, ["page.ts"]);
+      rmSync(folder, { recursive: true });
+    });
+  }
 
   it("are checked: an error of ours would be seen", async () => {
     const folder = makeProject();
