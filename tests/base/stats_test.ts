@@ -11,7 +11,8 @@ import { RawSocket } from "../support/sockets.ts";
 import { FakeClock, startEcho, until } from "../support/support.ts";
 
 async function connect(server: WebSocketServer, options: WebSocketClientOptions = {}): Promise<WebSocketClient> {
-  const client = new WebSocketClient(`ws://127.0.0.1:${server.address!.port}/`, { pingInterval: 0, ...options });
+  const { port } = server.address!;
+  const client = new WebSocketClient({ hostname: "127.0.0.1", port, pingInterval: 0, ...options });
   await client.connect();
   return client;
 }
