@@ -63,11 +63,15 @@ describe("a token function without an answer", () => {
     const url = `ws://127.0.0.1:${server.address!.port}/`;
     for (const answer of [undefined, null, "", 5]) {
       const token = (() => answer) as () => string;
-      await assertRejects(() => new WebSocketClient(url, { token }).connect(), OptionError, 'The setting "token" is');
+      await assertRejects(() => new WebSocketClient(url, { token }).connect(), OptionError, 'setting "token"');
       const receiver = new WhatsAppReceiver(url, { receiverToken: token });
-      await assertRejects(() => receiver.connect(), OptionError, 'The setting "receiverToken" is');
+      await assertRejects(() => receiver.connect(), OptionError, 'setting "receiverToken"');
     }
-    assertThrows(() => new WebSocketClient(url, { token: 5 as unknown as string }), OptionError, 'of type "number"');
+    assertThrows(
+      () => new WebSocketClient(url, { token: 5 as unknown as string }),
+      OptionError,
+      "a number instead of a string",
+    );
     assertEquals(server.stats().connections.opened, 0);
   });
 });
