@@ -29,6 +29,8 @@ export interface SlotOwner {
 export class HandlerSlots {
   readonly #owner: SlotOwner;
   readonly #limit: number;
+  /** `true` if no slot is free: asked for each message, and so kept. */
+  full = false;
   #pending = 0;
   /** Promises since other connections had their turn. */
   #burst = 0;
@@ -46,11 +48,6 @@ export class HandlerSlots {
     this.#limit = concurrency === 0 ? Infinity : concurrency;
   }
 
-  /** `true` if no slot is free. */
-  get full(): boolean {
-    return this.#pending >= this.#limit;
-  }
-
   /**
    * Takes a slot until a promise is settled.
    *
@@ -58,7 +55,7 @@ export class HandlerSlots {
    */
   take(pending: PromiseLike<unknown>): void {
     if (this.#limit === Infinity) return;
-    this.#pending++;
+    this.full = ++this.#pending >= this.#limit;
     this.#burst++;
     pending.then(this.#settled, this.#settled);
   }
@@ -70,7 +67,7 @@ export class HandlerSlots {
 
   readonly #settled = (): void => {
     const wasFull = this.full;
-    this.#pending--;
+    this.full = --this.#pending >= this.#limit;
     if (!wasFull || this.#scheduled) return;
     this.#scheduled = true;
     // In a microtask: promises that are settled at the same time free their slots first.
