@@ -16,7 +16,7 @@ import type { ClientExtension } from "./extension.ts";
 import type { ClientHandlers } from "./settings.ts";
 
 /** Handlers and loops of an extension, as far as messages depend on them. */
-type Extended = Pick<ClientExtension, "handlesMessages" | "iterates">;
+export type Extended = Pick<ClientExtension, "handlesMessages" | "iterates">;
 
 const NOT_EXTENDED: Extended = {};
 
