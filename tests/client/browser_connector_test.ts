@@ -49,7 +49,9 @@ describe("browserConnector", () => {
     for (const giveUp of ["time", "disconnect"]) {
       const server = await startEcho();
       const asked = defer<void>();
+      const clock = new FakeClock();
       const client = new PageClient(urlOf(server), {
+        clock,
         connectTimeout: giveUp === "time" ? 50 : 0,
         onHandshakeResponse: () => {
           asked.resolve();
@@ -59,6 +61,7 @@ describe("browserConnector", () => {
       const connecting = client.connect();
       await asked.promise;
       if (giveUp === "disconnect") await client.disconnect();
+      else clock.advance(50);
       assertEquals(await failure(() => connecting), giveUp === "time" ? "ERR_CONNECT_TIMEOUT" : "ERR_ABORTED");
       await until(() => server.connections.size === 0, "the end");
       await server.stop();

@@ -120,12 +120,12 @@ describe("a client on a port that speaks something else", () => {
       [`wss://${at}`, "the TLS handshake"],
     ];
     for (const [url, awaited] of waits) {
-      const failed = failure(url, { connectTimeout: 100 });
+      const failed = failure(url, { connectTimeout: 500 });
       const socket = await listener.accept();
       const error = await failed;
       await socket.close();
       assertEquals(error.code, "ERR_CONNECT_TIMEOUT");
-      assertEquals(error.message, `Not connected within 100 ms: still waiting for ${awaited}`);
+      assertEquals(error.message, `Not connected within 500 ms: still waiting for ${awaited}`);
     }
     await listener.close();
     const program = await failure(`ws://${at}`, { connectTimeout: 10, headers: () => new Promise(() => {}) });

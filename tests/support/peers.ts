@@ -47,12 +47,12 @@ export interface Output {
   status: number | null;
 }
 
-/** Runs a program to its end, for a minute at most. */
+/** Runs a program to its end, for four minutes at most: a compiler may run beside all other tests. */
 export function runToEnd([command, ...first]: string[], ...rest: string[]): Promise<Output> {
   return new Promise((resolve) => {
     const child = spawn(command!, [...first, ...rest], { stdio: ["ignore", "pipe", "pipe"] });
     const output: Output = { text: "", errors: "", status: null };
-    const timer = setTimeout(() => child.kill("SIGKILL"), 60_000);
+    const timer = setTimeout(() => child.kill("SIGKILL"), 240_000);
     child.stdout!.on("data", (data) => output.text += data);
     child.stderr!.on("data", (data) => output.errors += data);
     child.on("close", (status) => {
