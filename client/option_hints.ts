@@ -6,7 +6,7 @@
  */
 
 import { hintsOf, type OptionHints } from "../base/option_names.ts";
-import { CONNECTION_HINTS } from "../connection/option_hints.ts";
+import { CONNECTION_HINTS, EVENT_TARGET_MEMBERS } from "../connection/option_hints.ts";
 
 /** Hints for clients. */
 export const CLIENT_HINTS: OptionHints = {
@@ -65,18 +65,12 @@ export const RECONNECT_HINTS: OptionHints = /* @__PURE__ */ hintsOf([
   ["terminalCodes", "codes"],
 ]);
 
-const SET_HANDLERS = "set handlers such as onConnect, onMessageReceived and onDisconnect";
-
 /** Members of clients of other libraries, and remedies. */
-export const CLIENT_MEMBERS: OptionHints = {
-  on: SET_HANDLERS,
-  once: SET_HANDLERS,
-  off: SET_HANDLERS,
-  addListener: SET_HANDLERS,
-  addEventListener: SET_HANDLERS,
-  emit: "call send()",
-  close: "call disconnect(true, code, reason)",
-  terminate: "call disconnect(false)",
-  open: "call connect()",
-  readyState: 'use "state", which is "connecting", "open", "closing" or "closed"',
-};
+export const CLIENT_MEMBERS: OptionHints = /* @__PURE__ */ hintsOf([
+  ["set handlers such as onConnect, onMessageReceived and onDisconnect", EVENT_TARGET_MEMBERS],
+  ["call send()", "emit"],
+  ["call disconnect(true, code, reason)", "close"],
+  ["call disconnect(false)", "terminate"],
+  ["call connect()", "open"],
+  ['use "state", which is "connecting", "open", "closing" or "closed"', "readyState"],
+]);

@@ -48,25 +48,22 @@ export const CONNECTION_HINTS: OptionHints = /* @__PURE__ */ hintsOf([
   ["call start() of a server, or connect() of a client", "Active"],
 ]);
 
-const SET_HANDLERS = "set handlers such as onMessageReceived of its server or client, or loop over its messages";
-const PUBLISH = 'call publish() of the server; its option "except" leaves this connection out';
+/** Members by which objects of other libraries take handlers. */
+export const EVENT_TARGET_MEMBERS = "on once off addListener addEventListener";
 
 /** Members of connections of other libraries, and remedies. */
-export const CONNECTION_MEMBERS: OptionHints = {
-  on: SET_HANDLERS,
-  once: SET_HANDLERS,
-  off: SET_HANDLERS,
-  addListener: SET_HANDLERS,
-  addEventListener: SET_HANDLERS,
-  emit: "call send()",
-  readyState: 'use "state", which is "connecting", "open", "closing" or "closed"',
-  publish: PUBLISH,
-  publishText: PUBLISH,
-  publishBinary: PUBLISH,
-  isSubscribed: "call topics.has()",
-  sendText: "call send() with a string",
-  sendBinary: "call send() with bytes",
-};
+export const CONNECTION_MEMBERS: OptionHints = /* @__PURE__ */ hintsOf([
+  ["set handlers such as onMessageReceived of its server or client, or loop over its messages", EVENT_TARGET_MEMBERS],
+  ["call send()", "emit"],
+  ['use "state", which is "connecting", "open", "closing" or "closed"', "readyState"],
+  [
+    'call publish() of the server; its option "except" leaves this connection out',
+    "publish publishText publishBinary",
+  ],
+  ["call topics.has()", "isSubscribed"],
+  ["call send() with a string", "sendText"],
+  ["call send() with bytes", "sendBinary"],
+]);
 
 const OF_OWNER = "a handler belongs to its server or client";
 

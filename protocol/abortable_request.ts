@@ -1,6 +1,6 @@
 /**
  * A `Request` as handlers get it, whose signal is made when the program reads it: a signal given to `Request` triples
- * its time on Deno.
+ * its time on one of the runtimes.
  *
  * @module
  */

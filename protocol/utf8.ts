@@ -10,7 +10,7 @@ import { concat } from "../base/bytes.ts";
 /** Up to this length a loop over bytes beats the call into the native check (`bench/utf8_bench.ts`). */
 const SHORT = 64;
 
-/** The longest string of the runtime, in UTF-16 code units: 2²⁹ - 24 on Deno. */
+/** The longest string of the runtime, in UTF-16 code units: 2²⁹ - 24 with V8. */
 export const MAX_TEXT_LENGTH: number = constants.MAX_STRING_LENGTH;
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

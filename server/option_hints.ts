@@ -1,11 +1,12 @@
 /**
- * Remedies for names of server options that users of other libraries write: `ws`, `Bun.serve`, `Deno.serve`, socket.io.
+ * Remedies for names of server options that users of other libraries write: `ws`, socket.io, the servers of the
+ * runtimes.
  *
  * @module
  */
 
 import { hintsOf, type OptionHints } from "../base/option_names.ts";
-import { CONNECTION_HINTS } from "../connection/option_hints.ts";
+import { CONNECTION_HINTS, EVENT_TARGET_MEMBERS } from "../connection/option_hints.ts";
 
 /** Hints for servers. */
 export const SERVER_HINTS: OptionHints = {
@@ -47,18 +48,12 @@ export const SERVER_HINTS: OptionHints = {
   ]),
 };
 
-const SET_HANDLERS = "set handlers such as onOpen, onMessageReceived and onEnd";
-
 /** Members of servers of other libraries, and remedies. */
-export const SERVER_MEMBERS: OptionHints = {
-  on: SET_HANDLERS,
-  once: SET_HANDLERS,
-  off: SET_HANDLERS,
-  addListener: SET_HANDLERS,
-  addEventListener: SET_HANDLERS,
-  emit: "call broadcastMessage(), sendMessageTo() or publish()",
-  close: "call stop()",
-  listen: 'set "port", then call start()',
-  clients: 'use "connections"',
-  handleUpgrade: "call acceptStream()",
-};
+export const SERVER_MEMBERS: OptionHints = /* @__PURE__ */ hintsOf([
+  ["set handlers such as onOpen, onMessageReceived and onEnd", EVENT_TARGET_MEMBERS],
+  ["call broadcastMessage(), sendMessageTo() or publish()", "emit"],
+  ["call stop()", "close"],
+  ['set "port", then call start()', "listen"],
+  ["connections", "clients"],
+  ["call acceptStream()", "handleUpgrade"],
+]);
