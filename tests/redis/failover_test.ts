@@ -303,6 +303,11 @@ describeRedis("A client of the program", () => {
   }
 });
 
+/** Appends again until the replica has it: a new one may take longer to begin than the journal waits. */
+function untilKept(journal: RedisJournal, body: string): Promise<void> {
+  return until(() => journal.append(entry(body)).then(() => true, () => false), `"${body}" at the replica`);
+}
+
 describeRedis("RedisJournal that waits for replicas", () => {
   for (const [name, make] of CLIENTS) {
     describe(name, () => {
@@ -312,7 +317,7 @@ describeRedis("RedisJournal that waits for replicas", () => {
         const journal = await RedisJournal.open(program.client, { replicas: 1, replicaTimeout: 1000 });
         const errors: JournalError[] = [];
         journal.listen({ appended: () => {}, error: (error) => void errors.push(error) });
-        await journal.append(entry("before"));
+        await untilKept(journal, "before");
         await pair.swap();
         let kept = 0;
         let refused = "";
@@ -335,7 +340,7 @@ describeRedis("RedisJournal that waits for replicas", () => {
         const journal = await RedisJournal.open(program.client, { replicas: 1, replicaTimeout: 1000 });
         const errors: JournalError[] = [];
         journal.listen({ appended: () => {}, error: (error) => void errors.push(error) });
-        await journal.append(entry("before"));
+        await untilKept(journal, "before");
         const clients = String(await pair.onPrimary("CLIENT", "LIST")).split("\n");
         const appender = clients.find((line) => line.includes(" cmd=wait "))!;
         await pair.onPrimary("CLIENT", "KILL", "ID", appender.split(" ")[0]!.slice("id=".length));
@@ -356,8 +361,8 @@ describeRedis("RedisJournal that waits for replicas", () => {
         const [one, other] = await Promise.all(
           programs.map(({ client }) => RedisJournal.open(client, { replicas: 1, replicaTimeout: 1500 })),
         );
-        await one!.append(entry("before"));
-        await other!.append(entry("before, too"));
+        await untilKept(one!, "before");
+        await untilKept(other!, "before, too");
         for (const link of pair.link.links) link.faults = { stalled: "both" };
         await assertRejects(() => one!.append(entry("a")), JournalError, "0 of 1 replicas");
         await assertRejects(() => other!.append(entry("a")), JournalError, "0 of 1 replicas");
