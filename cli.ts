@@ -17,6 +17,7 @@ import { serve } from "./cli/serve.ts";
 import { simulate } from "./cli/simulate.ts";
 import { describe } from "./base/errors.ts";
 import { replay, tail } from "./cli/tail.ts";
+import { VERSION } from "./cli/version.ts";
 
 export type { CliIo } from "./cli/io.ts";
 
@@ -27,7 +28,7 @@ const HELP = `WhatsApp notifications over WebSocket
   replay     print the notifications of the server from a sequence number on
   simulate   send signed notifications of each type, at a rate, as Meta does
 
-COMMAND --help prints its flags. Exit codes: 0 success, 1 failure, 2 the command line is wrong.`;
+COMMAND --help prints its flags; --version the version. Exit codes: 0 success, 1 failure, 2 the command line is wrong.`;
 
 const COMMANDS = new Map([["serve", serve], ["tail", tail], ["replay", replay], ["simulate", simulate]]);
 
@@ -43,6 +44,10 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<number
   if (name === undefined || name === "--help" || name === "-h" || name === "help") {
     io.out(HELP);
     return name === undefined ? ExitCode.Usage : ExitCode.Success;
+  }
+  if (name === "--version" || name === "-v" || name === "version") {
+    io.out(`@tackline/websocket ${VERSION}`);
+    return ExitCode.Success;
   }
   const command = COMMANDS.get(name);
   try {

@@ -8,6 +8,7 @@ import { type CliIo, ExitCode, parseCommandLine, parseNumber, secretFrom, secret
 import { printable } from "../base/log.ts";
 import { describe } from "../base/errors.ts";
 import { quote, redactUrl } from "../base/error_text.ts";
+import { showProgress } from "./progress.ts";
 import { percentile, Simulator, type SimulatorReport } from "../whatsapp/simulator.ts";
 import { SIMULATED_TYPES } from "../cloud_api/simulated.ts";
 import { WhatsAppReceiver } from "../whatsapp/receiver.ts";
@@ -54,8 +55,6 @@ const FLAGS = {
 
 /** Time limit of receivers after the last 200, in ms. */
 const PATIENCE = 10_000;
-/** Interval of the progress line, in ms. */
-const PROGRESS_INTERVAL = 500;
 /** Pause before a receiver reconnects, in ms. */
 const RECONNECT_PAUSE = 100;
 
@@ -95,6 +94,7 @@ export async function simulate(args: readonly string[], io: CliIo): Promise<numb
   const stop = new AbortController();
   const warmUp = parseNumber("warm-up", values["warm-up"], [0, 1e9]) ?? 0;
   const measured = new Arrivals(warmUp);
+  const count = parseNumber("count", values.count, [1, 1e9]) ?? 100;
   let simulator: Simulator;
   try {
     simulator = new Simulator({
@@ -102,7 +102,7 @@ export async function simulate(args: readonly string[], io: CliIo): Promise<numb
       appSecret,
       types,
       rate: values.rate === "max" ? Infinity : parseNumber("rate", values.rate, [0.001, 1e6]),
-      count: parseNumber("count", values.count, [1, 1e9]),
+      count,
       concurrency: parseNumber("concurrency", values.concurrency, [1, 10_000]),
       duplicates: parseNumber("duplicates", values.duplicates, [0, 1]),
       phoneNumberId: values["phone-number-id"],
@@ -123,7 +123,9 @@ export async function simulate(args: readonly string[], io: CliIo): Promise<numb
     for (let missing = parseNumber("receivers", values.receivers, [0, 1000]) ?? 0; missing > 0; missing--) {
       receivers.push(await connectReceiver(url, receiverToken, measured));
     }
-    if (io.terminal) cancelProgress = showProgress(simulator, io);
+    const pace = values.rate === "max" ? "as fast as it takes them" : `${values.rate} per second`;
+    io.err(`Sending ${count} notifications to ${redactUrl(url)}, ${pace}.\n`);
+    cancelProgress = showProgress(simulator.report, count, io);
     const report = await simulator.run();
     const missing = await measured.missing(receivers.length, PATIENCE, stop.signal);
     cancelProgress();
@@ -196,16 +198,6 @@ async function connectReceiver(
   });
   await receiver.connect();
   return receiver;
-}
-
-function showProgress({ report }: Simulator, io: CliIo): () => void {
-  const timer = setInterval(() => {
-    io.err(`\r${report.accepted} accepted, ${report.retries} retries, ${report.refused} refused`);
-  }, PROGRESS_INTERVAL);
-  return () => {
-    clearInterval(timer);
-    io.err("\r\x1b[K");
-  };
 }
 
 function printReport(

@@ -16,11 +16,11 @@ import {
 } from "./io.ts";
 import { printable } from "../base/log.ts";
 import { describe } from "../base/errors.ts";
-import { quote, redactUrl } from "../base/error_text.ts";
 import type { WhatsAppFilter } from "../cloud_api/filter.ts";
 import type { WhatsAppNotification } from "../whatsapp/pending_notification.ts";
 import { WhatsAppReceiver } from "../whatsapp/receiver.ts";
 import type { WhatsAppReceiverOptions } from "../whatsapp/receiver_settings.ts";
+import { Poster } from "./post.ts";
 import { existsSync } from "node:fs";
 
 const COMMON_HELP = `  --token S             WHATSAPP_RECEIVER_TOKEN: token for the server
@@ -28,7 +28,7 @@ const COMMON_HELP = `  --token S             WHATSAPP_RECEIVER_TOKEN: token for 
   --phone-number-id ID  only records of this number; may be repeated
   --account-id ID       only records of this account; may be repeated
   --field NAME          only this webhook field, such as messages; may be repeated
-  --json                print a line of JSON for each record, with its "seq", instead of a line for people
+  --json                print a line of JSON for each record, with its "seq", instead of a line with local time and number for people
   --raw                 print a line of JSON for each notification: "seq", "signature", "receivedAt" and "raw", the body as text
   --root-certificate F  PEM, trusted besides those of the runtime
   --help                print this text`;
@@ -43,6 +43,9 @@ export const TAIL_HELP: string = `tail: print notifications as they come
   --after N             begin after this sequence number; 0: with all that the server has
   --count N             end after this number of notifications; printed ones are acknowledged, even into a pipe without reader
   --no-reconnect        end when the connection is lost
+  --post URL            post each notification to this URL, as Meta does, one after the other and again until the answer is
+                        2xx; only then it is printed and acknowledged. With --name none is missed. A notification may come
+                        again after a failure: its header "tackline-sequence" tells which it is
 ${COMMON_HELP}`;
 
 /** Output of `replay --help`. */
@@ -72,6 +75,7 @@ const TAIL_FLAGS = {
   share: { type: "boolean" },
   after: { type: "string" },
   count: { type: "string" },
+  post: { type: "string" },
   "no-reconnect": { type: "boolean" },
 } as const;
 
@@ -97,6 +101,10 @@ export async function tail(args: readonly string[], io: CliIo): Promise<number> 
   }
   const count = parseNumber("count", values.count, [1, MAX_SEQUENCE]) ?? Infinity;
   const stop = new AbortController();
+  const poster = values.post === undefined ? undefined : new Poster(values.post, io);
+  if (poster !== undefined && values.name === undefined) {
+    io.err("Without --name, notifications that come while this program does not run are not posted.\n");
+  }
   const receiver = makeReceiver(positionals[0], io, values, {
     name: values.name,
     share: values.share,
@@ -116,7 +124,7 @@ export async function tail(args: readonly string[], io: CliIo): Promise<number> 
     receiver.disconnect().catch(() => {});
   });
   try {
-    return await follow(receiver, count, values, stop.signal, io);
+    return await follow(receiver, count, { values, poster }, stop.signal, io);
   } finally {
     ignoreStop();
     await receiver.disconnect();
@@ -126,7 +134,7 @@ export async function tail(args: readonly string[], io: CliIo): Promise<number> 
 async function follow(
   receiver: WhatsAppReceiver,
   count: number,
-  values: CommonValues,
+  { values, poster }: { values: CommonValues; poster: Poster | undefined },
   stopped: AbortSignal,
   io: CliIo,
 ): Promise<number> {
@@ -134,6 +142,8 @@ async function follow(
   try {
     await receiver.connect({ signal: stopped });
     for await (const notification of receiver.notifications) {
+      // One that is not posted is not acknowledged: it comes again.
+      if (poster !== undefined && !await poster.untilTaken(notification, stopped)) break;
       print(notification, values, io);
       if (--remaining === 0) break;
     }
@@ -166,9 +176,7 @@ export async function replay(args: readonly string[], io: CliIo): Promise<number
   }
   const from = parseNumber("from", values.from, [1, MAX_SEQUENCE]);
   if (from === undefined) throw new UsageError("--from is missing");
-  if (values.post !== undefined && !URL.canParse(values.post)) {
-    throw new UsageError(`--post is ${quote(redactUrl(values.post))}: not a URL`);
-  }
+  const poster = values.post === undefined ? undefined : new Poster(values.post, io);
   let count = 0;
   let refused = 0;
   let failed = false;
@@ -189,8 +197,8 @@ export async function replay(args: readonly string[], io: CliIo): Promise<number
     await receiver.connect();
     for await (const notification of receiver.notifications) {
       count++;
-      if (values.post === undefined) print(notification, values, io);
-      else if (!await post(values.post, notification)) refused++;
+      if (poster === undefined) print(notification, values, io);
+      else if (!await poster.once(notification)) refused++;
       if (io.terminal && count % 100 === 0) io.err(`\r${count} notifications`);
     }
   } catch (error) {
@@ -204,14 +212,6 @@ export async function replay(args: readonly string[], io: CliIo): Promise<number
   if (gap !== undefined) io.err(`The server no longer has notifications ${gap}.\n`);
   io.err(`${count} notifications${refused > 0 ? `, ${refused} of them refused` : ""}.\n`);
   return refused > 0 || failed ? ExitCode.Failure : ExitCode.Success;
-}
-
-async function post(url: string, { raw, signature }: WhatsAppNotification): Promise<boolean> {
-  const body = typeof raw === "string" ? raw : raw.slice();
-  const headers = { "content-type": "application/json", "x-hub-signature-256": signature };
-  const response = await fetch(url, { method: "POST", body, headers });
-  await response.body?.cancel();
-  return response.ok;
 }
 
 function makeReceiver(
@@ -261,8 +261,16 @@ function print(notification: WhatsAppNotification, values: CommonValues, io: Cli
     const text = typeof raw === "string" ? raw : new TextDecoder().decode(raw);
     return io.out(JSON.stringify({ seq, signature, receivedAt, raw: text }));
   }
+  const number = seq === undefined ? "" : `#${seq}`.padEnd(6) + " ";
   for (const record of records) {
-    const time = (receivedAt ?? new Date()).toISOString().slice(11, 19);
-    io.out(values.json ? JSON.stringify({ seq, ...record }) : `${time}  ${describeRecord(record)}`);
+    const line = `${localTime(receivedAt ?? new Date())}  ${number}${describeRecord(record)}`;
+    io.out(values.json ? JSON.stringify({ seq, ...record }) : line);
   }
+}
+
+/** Date and time as a clock on the wall of this machine shows them. */
+function localTime(time: Date): string {
+  const two = (number: number): string => String(number).padStart(2, "0");
+  const date = `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())}`;
+  return `${date} ${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}`;
 }

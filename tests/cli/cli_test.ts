@@ -8,6 +8,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { type CliIo, runCli } from "../../cli.ts";
 import { describeRecord } from "../../cli/io.ts";
+import { VERSION } from "../../cli/version.ts";
 import { printable } from "../../base/log.ts";
 import { parseNotification } from "../../cloud_api/parse.ts";
 import { SIMULATED_TYPES, simulateNotification } from "../../cloud_api/simulated.ts";
@@ -97,6 +98,13 @@ describe("cli: the command line", () => {
     assertEquals((await run([]))[0], 2);
   });
 
+  it("tells its version", async () => {
+    for (const flag of ["--version", "-v", "version"]) {
+      const [code, io] = await run([flag]);
+      assertEquals([code, io.lines, io.text], [0, [`@tackline/websocket ${VERSION}`], ""]);
+    }
+  });
+
   it("reports the error, with exit code 2", async () => {
     const url = "ws://127.0.0.1:1/";
     const wrong: [args: string[], why: string, env?: Record<string, string>][] = [
@@ -109,6 +117,7 @@ describe("cli: the command line", () => {
       [["tail", "nowhere"], "nowhere"],
       [["replay", url], "--from"],
       [["replay", url, "--from", "1", "--post", "x"], "--post"],
+      [["tail", url, "--post", "ws://127.0.0.1:1/"], "--post"],
       [["simulate"], "URL"],
       [["simulate", "ws://127.0.0.1:1/"], "https:"],
       [["tail", url, "--root-certificate", "/nowhere.pem"], "/nowhere.pem"],
@@ -248,7 +257,9 @@ describe("cli: tail, replay and simulate, together", () => {
       const [code, person] = await tail();
       assertEquals([code, person.lines.length], [0, 2]);
       assert(
-        /^\d\d:\d\d:\d\d {2}text {9}Anna Example \(491700000001\): Is it still available/.test(person.lines[0]!),
+        /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d {2}#1 {5}text {9}Anna Example \(491700000001\): Is it still available/.test(
+          person.lines[0]!,
+        ),
         person.lines[0],
       );
       const records = (await tail("--json"))[1].lines.map((line) => JSON.parse(line));
@@ -315,6 +326,50 @@ describe("cli: tail, replay and simulate, together", () => {
     }
   });
 
+  it("post each notification to an endpoint until it takes it, and only then acknowledge it", () =>
+    withServe(["--memory"], async (url) => {
+      const bodies: string[] = [];
+      const got: string[] = [];
+      let broken = true;
+      await using other = new WebSocketServer({
+        hostname: "127.0.0.1",
+        port: 0,
+        onCommandGet: async (request) => {
+          got.push(await request.text());
+          return new Response(null, { status: broken ? 503 : 204 });
+        },
+      });
+      await other.start();
+      const target = `http://127.0.0.1:${other.address!.port}/hook`;
+      const args = ["tail", socketOf(url), "--name", "me", "--post", target];
+      const first = new Io();
+      const ended = runCli(args, first);
+      await until(() => first.text.includes("Connected."), "the receiver");
+      for (let number = 0; number < 3; number++) bodies.push(await post(url, number, "text"));
+      await until(() => first.text.includes("answered 503"), "the refusal");
+      first.stop();
+      assertEquals(await ended, 0);
+      // What was not taken was neither printed nor acknowledged.
+      assertEquals([first.lines, new Set(got)], [[], new Set([bodies[0]!])]);
+      got.length = 0;
+      broken = false;
+      const [code, second] = await run([...args, "--count", "3"]);
+      assertEquals([code, second.lines.length, got], [0, 3, bodies]);
+      await post(url, 3, "image");
+      const [, third] = await run([...args, "--count", "1"]);
+      assertStringIncludes(third.lines[0]!, "#4 ");
+    }));
+
+  it("say that without a name nothing is posted later", () =>
+    withServe(["--memory"], async (url) => {
+      const io = new Io();
+      const ended = runCli(["tail", socketOf(url), "--post", "http://127.0.0.1:1/"], io);
+      await until(() => io.text.includes("Connected."), "the receiver");
+      assertStringIncludes(io.text, "Without --name");
+      io.stop();
+      assertEquals(await ended, 0);
+    }));
+
   it("end at a signal, with exit code 0", () =>
     withServe(["--memory"], async (url) => {
       const io = new Io();
@@ -337,6 +392,7 @@ describe("cli: tail, replay and simulate, together", () => {
       const [code, person] = await run(["simulate", url, "--rate", "1000", "--count", "3", "--types", "text,status"]);
       assertEquals(code, 0);
       assertStringIncludes(person.lines[0]!, "3 accepted, 0 refused");
+      assertEquals(person.text, `Sending 3 notifications to ${url}, 1000 per second.\n`);
     }));
 });
 
