@@ -36,10 +36,10 @@ const COMMANDS = new Map([["serve", serve], ["tail", tail], ["replay", replay], 
  * Runs the program.
  *
  * @param args The command and its arguments.
- * @param io The environment.
+ * @param io The environment; without it, that of the process.
  * @returns The exit code.
  */
-export async function runCli(args: readonly string[], io: CliIo): Promise<number> {
+export async function runCli(args: readonly string[], io: CliIo = processIo()): Promise<number> {
   const [name, ...rest] = args;
   if (name === undefined || name === "--help" || name === "-h" || name === "help") {
     io.out(HELP);
@@ -71,6 +71,8 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<number
 
 /** Makes the environment of the process. */
 function processIo(): CliIo {
+  // The reader of the output has ended, as `head` does.
+  process.stdout.on("error", () => process.exit(ExitCode.Success));
   const on = (names: readonly NodeJS.Signals[], handler: () => void): () => void => {
     for (const name of names) process.on(name, handler);
     return () => {
@@ -87,8 +89,4 @@ function processIo(): CliIo {
   };
 }
 
-if (import.meta.main) {
-  // The reader of the output has ended, as `head` does.
-  process.stdout.on("error", () => process.exit(ExitCode.Success));
-  process.exitCode = await runCli(process.argv.slice(2), processIo());
-}
+if (import.meta.main) process.exitCode = await runCli(process.argv.slice(2));

@@ -12,7 +12,8 @@ import { deliver, type InboxOptions, startInbox } from "../examples/inbox/serve.
 import { bundleScript } from "../examples/inbox/page.ts";
 import { body, change, type Customer, envelope } from "../examples/notifications.ts";
 import type { WebSocketServer, WebSocketServerOptions } from "../server.ts";
-import type { WhatsAppServer } from "../whatsapp.ts";
+import { WhatsAppServer } from "../whatsapp.ts";
+import { inboxPage } from "../whatsapp/inbox_page.ts";
 import { Chromium, type Page, withChromium } from "./support/chromium.ts";
 import { describePeer, peerFile, startObserved } from "./support/peers.ts";
 import { Random, tlsFile, until } from "./support/support.ts";
@@ -188,6 +189,28 @@ describePeer("Chromium", ["Chromium", "deno bundle"], (command) => {
     });
   }
 
+  it("shows messages in the page of the entry, at paths that the program chose", async () => {
+    await using server = new WhatsAppServer({
+      port: 0,
+      hostname: "127.0.0.1",
+      behindProxy: true,
+      pathName: "/hooks",
+      appSecret: SECRET,
+      receiverToken: TOKEN,
+      journal: null,
+      onCommandGet: inboxPage({ pathName: "/inbox", receiverPath: "/hooks" }),
+    });
+    await server.start();
+    await withChromium(command, async (browser) => {
+      const page = await browser.open(`http://localhost:${server.address!.port}/inbox`);
+      await signIn(page, TOKEN);
+      await page.waitFor(CONNECTED);
+      assertEquals(server.broadcastMessage(from(ANNA, "wamid.1", "text", { body: "Hello" })), 1);
+      await page.waitFor("document.querySelector('.conversation .preview')?.textContent === 'Hello'");
+      assertEquals(browser.complaints, []);
+    });
+  });
+
   it("never takes text for markup in the live inbox", async () => {
     const inbox = await Inbox.start(command, false);
     try {
@@ -266,6 +289,13 @@ function from(customer: Customer, id: string, type: string, contents: unknown): 
   return body(change(customer, type, contents, { id }));
 }
 
+async function signIn(page: Page, token: string): Promise<void> {
+  await page.waitFor("document.getElementById('sign-in').open");
+  await page.evaluate("document.getElementById('token').select()");
+  await page.type(token);
+  await page.press("Enter");
+}
+
 /** The inbox in a browser. */
 class Inbox {
   readonly browser: Chromium;
@@ -312,11 +342,8 @@ class Inbox {
   }
 
   /** Types the token, as a person does. */
-  async signIn(token: string): Promise<void> {
-    await this.page.waitFor("document.getElementById('sign-in').open");
-    await this.page.evaluate("document.getElementById('token').select()");
-    await this.page.type(token);
-    await this.page.press("Enter");
+  signIn(token: string): Promise<void> {
+    return signIn(this.page, token);
   }
 
   async deliver(json: string): Promise<void> {

@@ -72,14 +72,39 @@ describe("a fresh project", () => {
     rmSync(folder, { recursive: true });
   });
 
+  if ("Deno" in globalThis) {
+    it("imports a clone in each way that Deno has, without a warning", async () => {
+      const { name } = JSON.parse(readFileSync(join(root, "deno.json"), "utf8"));
+      const folder = mkdtempSync(join(tmpdir(), "fresh-"));
+      const clone = join(folder, "clone");
+      installSources(clone);
+      rmSync(join(clone, "package.json"));
+      copyFileSync(join(root, "deno.json"), join(clone, "deno.json"));
+      const ways: [way: string, configuration: object, from: string][] = [
+        ["by its path", {}, "./clone/mod.ts"],
+        ["by imports", { imports: { [name]: "./clone/mod.ts" } }, name],
+        ["by links", { links: ["./clone"] }, `jsr:${name}`],
+        ["as a member of a workspace", { workspace: ["./clone"] }, name],
+      ];
+      for (const [way, configuration, from] of ways) {
+        writeFileSync(join(folder, "deno.json"), JSON.stringify(configuration));
+        writeFileSync(join(folder, "program.ts"), PROGRAM(from));
+        const { text, errors, status } = await runToEnd(run, join(folder, "program.ts"));
+        assertEquals([status, text, errors], [0, "500 permessage-deflate\n", ""], way);
+      }
+      rmSync(folder, { recursive: true });
+    });
+  }
+
   it("finds under the same names what Deno finds by deno.json, and Bun by tsconfig.json", () => {
-    const { name, exports } = JSON.parse(readFileSync(join(root, "deno.json"), "utf8"));
+    const { name, exports, imports } = JSON.parse(readFileSync(join(root, "deno.json"), "utf8"));
     const { paths } = JSON.parse(readFileSync(join(root, "tsconfig.json"), "utf8")).compilerOptions;
-    for (const [path, file] of Object.entries(exports)) {
-      assertEquals(paths[join(name, path)], [file]);
-      delete paths[join(name, path)];
-    }
-    assertEquals(Object.keys(paths), ["@std/assert", "@std/testing/bdd"]);
+    const entries = Object.entries(exports).map(([path, file]) => [join(name, path), file]);
+    const own = Object.entries({ ...Object.fromEntries(entries), ...imports }).map(([path, file]) => [path, [file]]);
+    assertEquals(paths, Object.fromEntries(own));
+    // The packages for which the tests have stand-ins.
+    const packages = JSON.parse(readFileSync(join(root, "tests/std/jsr.json"), "utf8")).imports;
+    assertEquals(Object.keys(packages), Object.keys(imports));
   });
 });
 

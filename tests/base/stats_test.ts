@@ -1,8 +1,7 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { WebSocketClient, type WebSocketClientOptions } from "../../client.ts";
-import { prometheus } from "../../examples/metrics.ts";
 import { Opcode } from "../../protocol/frame_header.ts";
 import type { LogRecord } from "../../base/log.ts";
 import type { WebSocketServer, WebSocketServerOptions } from "../../server.ts";
@@ -140,22 +139,6 @@ describe("stats()", () => {
     assertEquals([server.stats().handshakeTimes.sum, server.stats().pingTimes.sum], [30, 7]);
     assertEquals([...server.connections][0]!.latency, 7);
     await socket.close();
-  });
-
-  it("are read by Prometheus", async () => {
-    await using server = await start();
-    const client = await connect(server);
-    await client.disconnect();
-    await until(() => server.connections.size === 0, "the end");
-    const text = prometheus(server.stats());
-    for (const line of ["websocket_opened_total 1", 'websocket_closes_total{code="1000"} 1']) {
-      assertStringIncludes(text, `\n${line}\n`);
-    }
-    assertStringIncludes(text, 'websocket_handshake_seconds_bucket{le="+Inf"} 1\n');
-    for (const line of text.split("\n").filter((line) => line !== "" && !line.startsWith("#"))) {
-      const [name, value] = line.split(" ");
-      assert(name!.startsWith("websocket_") && Number.isFinite(Number(value)), line);
-    }
   });
 });
 

@@ -2,6 +2,8 @@
  * A stand-in for `@std/assert`, on `node:assert`, for places where JSR is out of reach: the same names and
  * signatures, as many as the tests use.
  *
+ * With the package itself: `deno test -A --import-map=tests/std/jsr.json`.
+ *
  * @module
  */
 
