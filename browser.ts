@@ -81,14 +81,9 @@ export type {
   ClientHandshakeRequest,
   ClientHandshakeResponse,
   CompressionOffer,
-} from "./client/connector.ts";
-export type {
-  ClientHandlers,
-  ConnectOptions,
   HeaderSource,
-  IncomingResult,
-  WebSocketClientOptions,
-} from "./client/settings.ts";
+} from "./client/connector.ts";
+export type { ClientHandlers, ConnectOptions, IncomingResult, WebSocketClientOptions } from "./client/settings.ts";
 export { TERMINAL_CODES } from "./client/reconnect.ts";
 export type { ReconnectAttempt, ReconnectFailure, ReconnectOptions } from "./client/reconnect.ts";
 export { RECEIVER_PROTOCOL, TOKEN_PROTOCOL_PREFIX, tokenProtocol } from "./whatsapp/protocols.ts";

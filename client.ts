@@ -16,6 +16,7 @@
  */
 
 import { useSockets } from "./client/choose_connector.ts";
+import { useClientRemedies } from "./client/remedies.ts";
 import { socketConnector } from "./client/socket_connector.ts";
 
 export { WebSocketConnection } from "./connection/connection.ts";
@@ -79,17 +80,14 @@ export type {
   ClientHandshakeRequest,
   ClientHandshakeResponse,
   CompressionOffer,
-} from "./client/connector.ts";
-export type {
-  ClientHandlers,
-  ConnectOptions,
   HeaderSource,
-  IncomingResult,
-  WebSocketClientOptions,
-} from "./client/settings.ts";
+} from "./client/connector.ts";
+export type { ClientHandlers, ConnectOptions, IncomingResult, WebSocketClientOptions } from "./client/settings.ts";
 export { TERMINAL_CODES } from "./client/reconnect.ts";
 export type { ReconnectAttempt, ReconnectFailure, ReconnectOptions } from "./client/reconnect.ts";
 
-useSockets(socketConnector);
 export type { FrameInfo } from "./protocol/frame_header.ts";
 export type { CompressionOptions } from "./protocol/compression.ts";
+
+useSockets(socketConnector);
+useClientRemedies();

@@ -28,6 +28,7 @@
  */
 
 import "./client.ts";
+import { useReceiverRemedies } from "./whatsapp/remedies.ts";
 
 export * from "./cloud_api/mod.ts";
 export { WhatsAppServer } from "./whatsapp/server.ts";
@@ -94,3 +95,5 @@ export type { CloseInfo } from "./connection/options.ts";
 export type { MessageData, SendBytes, SendData } from "./protocol/payload.ts";
 export type { WebSocketConnection } from "./connection/connection.ts";
 export type { Clock } from "./base/clock.ts";
+
+useReceiverRemedies();

@@ -7,6 +7,7 @@
 import { didYouMean } from "./did_you_mean.ts";
 import { quote } from "./error_text.ts";
 import { OptionError } from "./errors.ts";
+import { findRemedy } from "./remedies.ts";
 
 /** Names of an options object: an entry for each, so that the compiler finds those that are missing or too many. */
 export type OptionTable<Options> = { readonly [Name in keyof Options]-?: unknown };
@@ -40,11 +41,10 @@ export interface OptionNamesInit {
 /** The names that one kind of options object may have. */
 export class OptionNames {
   readonly #owner: string;
-  readonly #known = new Set<string>();
-  readonly #former = new Set<string>();
-  /** By names in small letters: Delphi has no others. */
-  readonly #hints = new Map<string, string>();
-  readonly #example: (value: unknown) => string | undefined;
+  readonly #init: OptionNamesInit;
+  /** Names, and former names after them. */
+  readonly #known: readonly string[];
+  readonly #former: readonly string[];
 
   /**
    * Collects the names.
@@ -52,15 +52,14 @@ export class OptionNames {
    * @param owner Description of the object, to begin a sentence with: `WebSocketServer`, `The setting "reconnect"`.
    * @param init The names.
    */
-  constructor(owner: string, { tables, hints = {}, example = () => undefined }: OptionNamesInit) {
+  constructor(owner: string, init: OptionNamesInit) {
     this.#owner = owner;
-    for (const [name, hint] of Object.entries(hints)) this.#hints.set(name.toLowerCase(), hint);
-    this.#example = example;
-    for (const [name, row] of tables.flatMap((table) => Object.entries(table))) {
-      this.#known.add(name);
-      const alias: unknown = typeof row === "object" && row !== null ? (row as { alias?: unknown }).alias : undefined;
-      if (typeof alias === "string") this.#former.add(alias);
-    }
+    this.#init = init;
+    const rows = init.tables.flatMap((table) =>
+      Object.entries(table as Readonly<Record<string, { alias?: string | undefined } | undefined>>)
+    );
+    this.#former = rows.flatMap(([, row]) => row?.alias ?? []);
+    this.#known = rows.map(([name]) => name);
   }
 
   /**
@@ -73,40 +72,58 @@ export class OptionNames {
   assert(options: unknown): void {
     if (typeof options !== "object" || options === null || Array.isArray(options)) throw this.#notAnObject(options);
     for (const name of Object.keys(options)) {
-      if (!this.#known.has(name) && !this.#former.has(name)) throw this.#unknown(name);
+      if (!this.has(name) && !this.#former.includes(name)) throw this.#unknown(name);
     }
   }
 
   /**
-   * Copies the options that have none of these names: those of the class that is built on.
+   * Tells whether there is an option.
    *
-   * @param options The options.
-   * @returns A copy.
+   * @param name Its name; a former one does not count.
+   * @returns `true` if it is known.
    */
-  without<Options extends object>(options: Options): Options {
-    return Object.fromEntries(Object.entries(options).filter(([name]) => !this.#known.has(name))) as Options;
+  has(name: string): boolean {
+    return this.#known.includes(name);
   }
 
   #unknown(name: string): OptionError {
-    const hint = this.#hints.get(name.toLowerCase());
-    const similar = hint === undefined ? didYouMean(name, this.#known) : `; ${hint}`;
+    const owner = this.#owner;
+    const hint = hintIn(this.#init.hints, name) ?? findRemedy((remedies) => remedies.forOption?.(owner, name));
+    const similar = hint === undefined ? didYouMean(name, this.#known) : `; ${hint}.`;
     // All names together do not fit into a message.
     const handler = isHandlerName(name);
-    const current = [...this.#known].filter((known) => !this.#former.has(known));
+    const current = this.#known.filter((known) => !this.#former.includes(known));
     const listed = current.filter((known) => isHandlerName(known) === handler);
-    const known = listed.length > 0 ? listed : current;
-    const kind = handler && listed.length > 0 ? "handlers" : "names";
-    const list = similar === "" ? `: ${kind} are` : `${similar.endsWith("?") ? "" : "."} The ${kind} are`;
-    return new OptionError(
-      `${this.#owner} has no option ${quote(name)}${similar}${list} ${known.sort().join(", ")}`,
-    );
+    const some = listed.length > 0;
+    const kind = handler && some ? "handlers" : "names";
+    const list = `${similar === "" ? ":" : `${similar} The`} ${kind} are ${
+      (some ? listed : current).sort().join(", ")
+    }`;
+    return new OptionError(`${owner} has no option ${quote(name)}${list}`);
   }
 
   #notAnObject(options: unknown): OptionError {
-    const example = this.#example(options);
+    const owner = this.#owner;
+    const example = this.#init.example?.(options) ?? findRemedy((remedies) => remedies.exampleOf?.(owner, options));
     const such = example === undefined ? "" : ` such as ${example}`;
-    return new OptionError(`${this.#owner} takes options as an object${such}, not ${showValue(options)}`);
+    return new OptionError(`${owner} takes options as an object${such}, not ${showValue(options)}`);
   }
+}
+
+/**
+ * Copies the options that have none of some names: those of the class that is built on.
+ *
+ * @param options The options.
+ * @param names The names.
+ * @returns A copy.
+ */
+export function withoutNames<Options extends object>(options: Options, names: OptionNames): Options {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => !names.has(name))) as Options;
+}
+
+/** Finds a hint by a name in any case: Delphi has no others. */
+function hintIn(hints: OptionHints | undefined, name: string): string | undefined {
+  return hints && Object.entries(hints).find(([known]) => known.toLowerCase() === name.toLowerCase())?.[1];
 }
 
 /**

@@ -35,12 +35,10 @@ import type { ClientConnection, ClientConnectionHandler, ConnectPlan, OpenedConn
 import { CloseCode, ConnectionClosedError, isValidCloseCode, StateError, TransportError } from "../base/errors.ts";
 import type { Extension } from "../protocol/extensions.ts";
 import { encodeClosePayload, type MessageData, type SendData, toPayload } from "../protocol/payload.ts";
-import { BrowserDelivery, type BrowserDeliveryOwner } from "./browser_delivery.ts";
+import { BrowserDelivery, type Life, type Phase } from "./browser_delivery.ts";
 import { BrowserSender } from "./browser_sender.ts";
 import { describeRequest } from "./request.ts";
 import type { Address } from "../transport/transport.ts";
-
-type Phase = "open" | "closing" | "failed" | "aborted" | "reporting" | "closed";
 
 /** Connection of a client in a page. */
 export class BrowserConnection implements ClientConnection, OpenedConnection {
@@ -68,10 +66,8 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
   #sender: BrowserSender;
 
   // End state
-  #phase: Phase = "open";
+  readonly #life: Life = { phase: "open" };
   #sent: CloseFrame | undefined;
-  /** Close event of the socket. */
-  #end: CloseEvent | undefined;
   #report: TransportError | undefined;
   #cause: unknown;
   #cancelTimer: (() => void) | undefined;
@@ -89,7 +85,12 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
     this.encrypted = plan.tls;
     this.request = describeRequest(plan, []);
     this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
-    this.#delivery = new BrowserDelivery(plan.settings, this.#makeOwner());
+    this.#delivery = new BrowserDelivery(plan.settings, this.#life, {
+      close: () => void this.close(),
+      fail: (error) => this.#fail(error),
+      abort: (error) => this.#abort(error),
+      finish: () => this.#finish(),
+    });
     this.#sender = new BrowserSender(socket, plan.settings, {
       send: (data) => this.send(data),
       close: (code) => this.close(code),
@@ -103,38 +104,11 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
     socket.addEventListener("close", (event) => this.#onSocketClose(event));
   }
 
-  /** Members that the delivery uses; made once. */
-  #makeOwner(): BrowserDeliveryOwner {
-    // deno-lint-ignore no-this-alias -- the getters of the object have a `this` of their own
-    const connection = this;
-    return {
-      get isOpen() {
-        return connection.#phase === "open";
-      },
-      get closeSent() {
-        return connection.#phase === "closing";
-      },
-      get discards() {
-        return connection.#discards;
-      },
-      get ended() {
-        return connection.#end !== undefined;
-      },
-      get closed() {
-        return connection.#phase === "closed";
-      },
-      close: () => void this.close(),
-      fail: (error) => this.#fail(error),
-      abort: (error) => this.#abort(error),
-      finish: () => this.#finish(),
-    };
-  }
-
   // ---- Properties ----------------------------------------------------------------------------------------------
 
   /** State of the connection. */
   get state(): ConnectionState {
-    return this.#phase === "open" || this.#phase === "closed" ? this.#phase : "closing";
+    return this.#life.phase === "open" || this.#life.phase === "closed" ? this.#life.phase : "closing";
   }
 
   /** The subprotocol that was agreed on, or "". */
@@ -149,12 +123,12 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
 
   /** Throws a {@linkcode StateError}: a browser does not show the address of the server. */
   get remoteAddress(): Address {
-    throw unsupported("read an address", "a browser does not show it");
+    throw unsupported("read an address");
   }
 
   /** Throws a {@linkcode StateError}: a browser does not show its own address. */
   get localAddress(): Address {
-    throw unsupported("read an address", "a browser does not show it");
+    throw unsupported("read an address");
   }
 
   /** Bytes that were sent by the program and not yet taken by the network. */
@@ -182,11 +156,11 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
 
   /** Delivers messages that have come, and later ones. */
   begin(): void {
-    this.#delivery.begin();
+    this.#delivery.begun = true;
     // The connection was aborted before the client could be notified.
-    if (this.#phase === "aborted") return queueMicrotask(() => this.#finish());
-    this.#delivery.startImmediate();
-    if (this.#end !== undefined) this.#delivery.finishIfOver();
+    if (this.#life.phase === "aborted") return queueMicrotask(() => this.#finish());
+    this.#delivery.unblockImmediate();
+    if (this.#life.end !== undefined) this.#delivery.finishIfOver();
   }
 
   /**
@@ -225,7 +199,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
    * @throws {StateError} Always: a browser sends whole messages only.
    */
   sendFrame(_opcode: Opcode, _data: SendData, _final: boolean): SendResult {
-    throw unsupported("send a frame", "a browser sends whole messages only");
+    throw unsupported("send a frame");
   }
 
   /**
@@ -234,7 +208,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
    * @throws {StateError} Always: a browser sends whole messages only.
    */
   messageWriter(_opcode: Opcode): WritableStream<SendData> {
-    throw unsupported("send a frame", "a browser sends whole messages only");
+    throw unsupported("send a frame");
   }
 
   /**
@@ -243,7 +217,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
    * @throws {StateError} Always: a browser sends control frames by itself.
    */
   sendSimpleFrame(_opcode: Opcode, _data?: SendData): void {
-    throw unsupported("send a control frame", "a browser does that by itself");
+    throw unsupported("send a control frame");
   }
 
   /** Always `undefined`: a browser does not show pongs. */
@@ -257,7 +231,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
    * @throws {StateError} Always: a browser sends no pings.
    */
   ping(_data?: SendData): Promise<number> {
-    throw unsupported("send a ping", "a browser sends none");
+    throw unsupported("send a ping");
   }
 
   /**
@@ -266,7 +240,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
    * @throws {StateError} Always: a browser answers pings by itself.
    */
   pong(_data?: SendData): void {
-    throw unsupported("send a pong", "a browser answers pings by itself");
+    throw unsupported("send a pong");
   }
 
   /**
@@ -279,16 +253,11 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
   }
 
   #assertOpen(what: string): void {
-    if (this.#phase === "open") return;
+    if (this.#life.phase === "open") return;
     throw new StateError("ERR_NOT_OPEN", `Cannot ${what}: the connection is ${this.state}`, { cause: this.#report });
   }
 
   // ---- Receiving -----------------------------------------------------------------------------------------------
-
-  /** Tells whether messages that still come are dropped. */
-  get #discards(): boolean {
-    return this.#phase !== "open" && this.#phase !== "closing";
-  }
 
   /** Delivers messages that have come since the last batch. */
   deliverBatch(): void {
@@ -365,9 +334,9 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
    */
   close(code?: number, reason = ""): Promise<CloseInfo> {
     encodeClosePayload(code, reason);
-    if (this.#phase !== "open") return this.closed;
+    if (this.#life.phase !== "open") return this.closed;
     if (code !== undefined && code !== CloseCode.NormalClosure && code < 3000) {
-      throw unsupported(`close with ${code}`, "a browser sends 1000 and 3000 to 4999 only");
+      throw unsupported(`close with ${code}, only with 1000 and 3000 to 4999`);
     }
     this.#sendClose("closing", code, reason);
     // Messages that wait come before the server's close frame.
@@ -376,7 +345,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
   }
 
   #sendClose(phase: Phase, code?: number, reason = ""): void {
-    this.#phase = phase;
+    this.#life.phase = phase;
     this.#sent = { code: code ?? CloseCode.NoStatusReceived, reason };
     this.#socket.close(code, reason === "" ? undefined : reason);
     const { clock, closeTimeout } = this.#plan.settings;
@@ -388,7 +357,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
 
   /** Closes and reports after a failed message or handler. */
   #fail(error: unknown): void {
-    if (this.#discards) return;
+    if (this.#delivery.discards) return;
     this.#cause = error;
     this.closeWith(CloseCode.InternalError, error);
     this.#handler.error(error);
@@ -402,8 +371,8 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
    * @param _error The error.
    */
   closeWith(_code: number, _error: unknown): void {
-    if (this.#phase === "open") this.#sendClose("failed");
-    else if (this.#phase === "closing") this.#phase = "failed";
+    if (this.#life.phase === "open") this.#sendClose("failed");
+    else if (this.#life.phase === "closing") this.#life.phase = "failed";
     this.#delivery.drop();
   }
 
@@ -414,8 +383,8 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
 
   /** Closes the socket without waiting for the server. */
   #abort(report: TransportError | undefined): void {
-    if (this.#phase === "aborted" || this.#phase === "reporting" || this.#phase === "closed") return;
-    this.#phase = "aborted";
+    if (this.#life.phase === "aborted" || this.#life.phase === "reporting" || this.#life.phase === "closed") return;
+    this.#life.phase = "aborted";
     this.#report = report;
     this.#delivery.drop();
     this.#socket.close();
@@ -424,7 +393,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
   }
 
   #onSocketClose(event: CloseEvent): void {
-    this.#end = event;
+    this.#life.end = event;
     this.#sender.close(this.#failure);
     if (this.#delivery.begun) this.#delivery.finishIfOver();
   }
@@ -435,14 +404,14 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
   }
 
   #finish(): void {
-    if (this.#phase === "reporting" || this.#phase === "closed") return;
-    const info = closeInfo(this.#end, this.#sent, this.#discards);
-    this.#phase = "reporting";
+    if (this.#life.phase === "reporting" || this.#life.phase === "closed") return;
+    const info = closeInfo(this.#life.end, this.#sent, this.#delivery.discards);
+    this.#life.phase = "reporting";
     this.#cancelTimer?.();
     this.#sender.noteLoss(this.#failure);
     this.#delivery.end(info.received === undefined, this.#failure);
     if (info.received !== undefined) this.#handler.close(info.code, info.reason);
-    this.#phase = "closed";
+    this.#life.phase = "closed";
     this.#sender.close(this.#failure);
     if (this.#report !== undefined) this.#handler.error(this.#report);
     this.#handler.disconnect(info);
@@ -480,9 +449,8 @@ function readParameter(text: string): [name: string, value: string | true] {
  * Makes the error of an action that a page cannot do.
  *
  * @param what The action.
- * @param why The reason.
  * @returns The error to throw.
  */
-export function unsupported(what: string, why: string): StateError {
-  return new StateError("ERR_UNSUPPORTED", `Cannot ${what}: ${why}`);
+export function unsupported(what: string): StateError {
+  return new StateError("ERR_UNSUPPORTED", `Cannot ${what}: a browser offers no way to`);
 }

@@ -22,13 +22,19 @@ export const browserConnector: Connector = {
   failures: browserFailures,
   deflateOffers(option: CompressionOffer): readonly CompressionSettings[] {
     if (typeof option === "boolean" || (Array.isArray(option) && option.length === 0)) return [];
-    throw unusable("compression", "a browser decides about its parameters");
+    throw unusable('parameters of "compression"');
+  },
+  /** Takes header fields of the program, which `connect` refuses, together with credentials. */
+  async requestHeaders({ headers, token }, { first }, ask, url = first) {
+    const fields = new Headers(typeof headers === "function" ? await ask("headers", headers) : headers);
+    if (token !== undefined || url?.username || url?.password) fields.set("authorization", "given");
+    return fields;
   },
   connect,
 };
 
 async function connect(plan: ConnectPlan, program: ConnectProgram): Promise<OpenedConnection> {
-  if (!browserConnector.available) throw unsupported("connect", "this platform has neither sockets nor a WebSocket");
+  if (!browserConnector.available) throw unsupported("connect, without sockets or a WebSocket");
   assertSupported(plan);
   await program.sendHandshake({ url: plan.url, headers: plan.headers });
   assertNoHeaders(plan.headers);
@@ -50,42 +56,37 @@ async function connect(plan: ConnectPlan, program: ConnectProgram): Promise<Open
   }
 }
 
-/** Refuses settings that a browser cannot apply, so that none is ignored silently. */
+/** Settings that a browser cannot apply: they must be off, or have their defaults, so that none is ignored silently. */
+const SOCKETS_ONLY =
+  "origin,rootCertificateFile,proxy,maxRedirects,stream,frameSize,maxFragments,messageTimeout,frameByFrame,manualPong," +
+  "manualClose,onPing or onPong";
+
 function assertSupported(plan: ConnectPlan): void {
-  const { settings } = plan;
-  const { frameByFrame, manualPong, manualClose } = settings.options;
-  if (plan.origin !== "") throw unusable("origin", "a browser sends the origin of the page");
-  if (plan.rootCertificateFile !== "") throw unusable("rootCertificateFile", "a browser uses its own certificates");
-  if (plan.proxy !== "") throw unusable("proxy", "a browser uses its own proxy");
-  if (plan.maxRedirects > 0) throw unusable("maxRedirects", "a browser follows none");
-  if (plan.stream !== undefined) throw unusable("stream", "a browser opens its own connections");
-  if (settings.frameSize !== 0) throw unusable("frameSize", "a browser splits no messages");
-  if (settings.maxFragments !== CONNECTION_DEFAULTS.maxFragments && settings.maxFragments !== 0) {
-    throw unusable("maxFragments", "a browser shows whole messages only");
+  const { settings, showsControlFrames } = plan;
+  const given: Record<string, unknown> = {
+    ...plan,
+    ...settings,
+    ...settings.options,
+    "onPing or onPong": showsControlFrames,
+  };
+  for (const name of SOCKETS_ONLY.split(",")) {
+    const value = given[name];
+    if (value && value !== Reflect.get(CONNECTION_DEFAULTS, name)) throw unusable(`"${name}"`);
   }
-  if (settings.messageTimeout !== 0) throw unusable("messageTimeout", "a browser shows whole messages only");
-  if (frameByFrame) throw unusable("frameByFrame", "a browser shows whole messages only");
-  if (manualPong) throw unusable("manualPong", "a browser answers pings by itself");
-  if (manualClose) throw unusable("manualClose", "a browser answers close frames by itself");
-  if (plan.showsControlFrames) throw unusable("onPing and onPong", "a browser shows neither pings nor pongs");
 }
 
 function assertNoHeaders(headers: Headers): void {
-  const names: string[] = [];
-  headers.forEach((_value, name) => names.push(name));
-  if (headers.has("authorization")) {
-    const why =
-      'a browser sends no "authorization", which "token" and a password in the URL become; use "protocols", ' +
-      'or "receiverToken" of a WhatsAppReceiver';
-    throw unusable("token", why);
-  }
-  if (names.length > 0) {
-    throw unusable("headers", `a browser sends no header fields of the program (${names.join(", ")})`);
-  }
+  const names = [...headers.keys()];
+  if (names.length === 0) return;
+  throw unusable(
+    headers.has("authorization")
+      ? '"token" or a password, as "authorization" (use "protocols", or "receiverToken" of a WhatsAppReceiver)'
+      : `"headers" (${names.join(", ")})`,
+  );
 }
 
-function unusable(name: string, why: string): StateError {
-  return unsupported(`connect with "${name}"`, why);
+function unusable(what: string): StateError {
+  return unsupported(`connect with ${what}`);
 }
 
 function openSocket({ url, protocols, host }: ConnectPlan): WebSocket {

@@ -8,7 +8,7 @@
 import type { ConnectionSettings, Delivery, MessageResult, StepResult } from "../connection/options.ts";
 import type { ClientConnectionHandler } from "./connector.ts";
 import { ProtocolError, StateError, TransportError } from "../base/errors.ts";
-import { HandlerSlots, noHandlerFor } from "../connection/handler_slots.ts";
+import { noHandlerFor } from "../connection/handler_slots.ts";
 import { MessageQueue } from "../connection/message_queue.ts";
 import { byteLength, type MessageData } from "../protocol/payload.ts";
 import { QueuedDelivery, type QueueSource } from "../connection/queued_delivery.ts";
@@ -16,18 +16,19 @@ import { QueuedDelivery, type QueueSource } from "../connection/queued_delivery.
 /** Largest size of waiting messages, or `maxMessageSize` if that is more; one more message is taken. */
 const WAITING_LIMIT = 1024 * 1024;
 
+/** Phase of a connection: see `browser_connection.ts`. */
+export type Phase = "open" | "closing" | "failed" | "aborted" | "reporting" | "closed";
+
+/** State of a connection, which it shares with its delivery. */
+export interface Life {
+  /** The phase; only the connection changes it. */
+  phase: Phase;
+  /** Close event of the socket, once it has come. */
+  end?: CloseEvent | undefined;
+}
+
 /** Connection whose messages are delivered. */
 export interface BrowserDeliveryOwner {
-  /** `true` until the program or the server closes. */
-  readonly isOpen: boolean;
-  /** `true` after the program has closed, while messages are still delivered. */
-  readonly closeSent: boolean;
-  /** `true` if messages that still come are dropped. */
-  readonly discards: boolean;
-  /** `true` once the socket is closed. */
-  readonly ended: boolean;
-  /** `true` once the program was notified of the end. */
-  readonly closed: boolean;
   /** Starts the closing handshake. */
   close(): void;
   /** Closes and reports after a failed message or handler. */
@@ -39,22 +40,24 @@ export interface BrowserDeliveryOwner {
 }
 
 /** Delivers messages. */
-export class BrowserDelivery {
+export class BrowserDelivery implements QueueSource {
   readonly #settings: ConnectionSettings;
+  readonly #life: Life;
   readonly #owner: BrowserDeliveryOwner;
   #handler!: ClientConnectionHandler;
   /** Messages that wait for delivery. */
-  #arrived: MessageQueue = makeQueue();
+  #arrived: MessageQueue = new MessageQueue();
   #mode: Delivery = "immediate";
   /** `true` while delivery waits: before it begins, for a full queue, between batches, between steps. */
   #blocked = true;
-  #begun = false;
+  /** `true` once messages are delivered. */
+  begun = false;
   /** Error of a message that is too large, reported after the delivery of those before it. */
   #refused: ProtocolError | undefined;
   #delivering = false;
-  readonly #queued: QueuedDelivery;
-  /** Promises of handlers that are pending. */
-  readonly #slots: HandlerSlots;
+  readonly #queued: QueuedDelivery = new QueuedDelivery(this, this);
+  /** Number of promises of handlers that are pending. */
+  #pending = 0;
   /** Messages that came before there was a handler, as long as some still wait for a slot. */
   #held: MessageQueue | undefined;
   /** `true` if these were released after the end, which then loses none of them. */
@@ -69,35 +72,42 @@ export class BrowserDelivery {
    * Begins without messages.
    *
    * @param settings Settings of the connection.
+   * @param life State of the connection.
    * @param owner The connection.
    */
-  constructor(settings: ConnectionSettings, owner: BrowserDeliveryOwner) {
+  constructor(settings: ConnectionSettings, life: Life, owner: BrowserDeliveryOwner) {
     this.#settings = settings;
+    this.#life = life;
     this.#owner = owner;
-    const { clock, concurrency } = settings;
-    this.#slots = new HandlerSlots({
-      proceed: () => this.#proceed(),
-      deferWork: (work) => void clock.after(0, work),
-    }, concurrency);
-    this.#queued = new QueuedDelivery(this.#makeSource(), owner);
   }
 
-  #makeSource(): QueueSource {
-    const handles = (): boolean => this.#handler.handlesMessages?.() === true;
-    return {
-      block: () => this.#block(),
-      unblockImmediate: () => void (this.#mode === "immediate" && this.unblock()),
-      get handlesMessages() {
-        return handles();
-      },
-      hand: (messages) => this.#handLater(messages),
-    };
+  // ---- State of the connection, for the queue too ----------------------------------------------------------------
+
+  /** `true` after the program has closed, while messages are still delivered. */
+  get closeSent(): boolean {
+    return this.#life.phase === "closing";
   }
 
-  /** `true` once messages are delivered. */
-  get begun(): boolean {
-    return this.#begun;
+  get #isOpen(): boolean {
+    return this.#life.phase === "open";
   }
+
+  /** `true` if messages that still come are dropped. */
+  get discards(): boolean {
+    return !this.#isOpen && !this.closeSent;
+  }
+
+  /** Tells if the program has a handler for messages. */
+  get handlesMessages(): boolean {
+    return this.#handler.handlesMessages?.() === true;
+  }
+
+  /** Starts the closing handshake: the program has cancelled its stream. */
+  close(): void {
+    this.#owner.close();
+  }
+
+  // ---- Modes -----------------------------------------------------------------------------------------------------
 
   /**
    * Attaches the handler of the client.
@@ -112,13 +122,8 @@ export class BrowserDelivery {
     if (waitForHandler) this.#queued.wait();
   }
 
-  /** Delivers messages that have come, and later ones, unless the connection is over already. */
-  begin(): void {
-    this.#begun = true;
-  }
-
-  /** Delivers at once what is delivered without batches and steps. */
-  startImmediate(): void {
+  /** Goes on with what is delivered without batches and steps. */
+  unblockImmediate(): void {
     if (this.#mode === "immediate") this.unblock();
   }
 
@@ -131,7 +136,7 @@ export class BrowserDelivery {
     this.#mode = mode;
     if (mode !== "step") this.finishStep("none");
     if (mode === "immediate") this.unblock();
-    else this.#block();
+    else this.block();
   }
 
   /**
@@ -140,7 +145,7 @@ export class BrowserDelivery {
    * @param content Text or bytes.
    */
   arrive(content: string | ArrayBuffer): void {
-    if (this.#owner.discards || this.#refused !== undefined) return;
+    if (this.discards || this.#refused !== undefined) return;
     const data = typeof content === "string" ? content : new Uint8Array(content);
     const { maxMessageSize } = this.#settings;
     if (maxMessageSize > 0 && byteLength(data) > maxMessageSize) {
@@ -159,16 +164,16 @@ export class BrowserDelivery {
   }
 
   get #empty(): boolean {
-    return this.#owner.discards || (this.#arrived.empty && this.#refused === undefined);
+    return this.discards || (this.#arrived.empty && this.#refused === undefined);
   }
 
   /** Delivers waiting messages until delivery is blocked. */
   #deliver(): void {
-    if (this.#delivering || !this.#begun) return;
+    if (this.#delivering || !this.begun) return;
     this.#delivering = true;
     this.#deliverReady();
     this.#delivering = false;
-    if (this.#owner.ended) this.finishIfOver();
+    if (this.#life.end !== undefined) this.finishIfOver();
   }
 
   #deliverReady(): void {
@@ -177,7 +182,7 @@ export class BrowserDelivery {
         const data = this.#arrived.shift();
         if (data === undefined) return this.#owner.fail(this.#refused);
         // A program that calls close() between two steps does not fetch the messages before the server's close frame.
-        if (this.#mode === "step" && this.#endStep === undefined && !this.#owner.isOpen) this.#queued.drop();
+        if (this.#mode === "step" && this.#endStep === undefined && !this.#isOpen) this.#queued.drop();
         this.#queued.add(data, this.#queued.reachesHandlers ? this.#hand(data) : "none");
         this.finishStep("message");
       }
@@ -191,11 +196,25 @@ export class BrowserDelivery {
     if (result === undefined) return undefined;
     if (result === false || result === "none") this.#tellUnhandled(data, result);
     else {
-      this.#slots.take(result);
-      if (this.#slots.full) this.#batchCut = this.#mode === "batched";
+      this.#pending++;
+      result.then(this.#settled, this.#settled);
+      if (this.#full) this.#batchCut = this.#mode === "batched";
     }
     return result;
   }
+
+  /** `true` if as many promises of handlers are pending as may be. */
+  get #full(): boolean {
+    const { concurrency } = this.#settings;
+    return concurrency > 0 && this.#pending >= concurrency;
+  }
+
+  readonly #settled = (): void => {
+    const wasFull = this.#full;
+    this.#pending--;
+    // Once for all that are settled in this turn.
+    if (wasFull && !this.#full) queueMicrotask(() => this.#proceed());
+  };
 
   #tellUnhandled(data: MessageData, result: false | "none"): void {
     if (this.#toldUnhandled || this.#queued.keepsResult(result)) return;
@@ -205,7 +224,7 @@ export class BrowserDelivery {
 
   /** `true` while messages have to wait for handlers before them. */
   get #holds(): boolean {
-    return (this.#slots.full && this.#mode !== "step") || this.#held !== undefined;
+    return (this.#full && this.#mode !== "step") || this.#held !== undefined;
   }
 
   /** A handler is done: goes on. */
@@ -219,8 +238,8 @@ export class BrowserDelivery {
   }
 
   /** Blocks delivery, but never in the closing handshake. */
-  #block(): void {
-    if (this.#owner.isOpen) this.#blocked = true;
+  block(): void {
+    if (this.#isOpen) this.#blocked = true;
   }
 
   /** Delivers from now on. */
@@ -231,9 +250,9 @@ export class BrowserDelivery {
 
   /** Delivers messages that have come since the last batch. */
   deliverBatch(): void {
-    if (this.#mode !== "batched" || this.#queued.full || !this.#owner.isOpen) return;
+    if (this.#mode !== "batched" || this.#queued.full || !this.#isOpen) return;
     this.unblock();
-    if (this.#mode === "batched") this.#block();
+    if (this.#mode === "batched") this.block();
   }
 
   /**
@@ -244,7 +263,7 @@ export class BrowserDelivery {
    * @throws {StateError} If a step waits already.
    */
   step(timeout: number): Promise<StepResult> {
-    if (this.#owner.closed) return Promise.resolve("closed");
+    if (this.#life.phase === "closed") return Promise.resolve("closed");
     if (this.#endStep !== undefined) {
       throw new StateError("ERR_RUNNING", "Cannot check for messages: a check is running already");
     }
@@ -256,7 +275,7 @@ export class BrowserDelivery {
         resolve(result);
       };
       this.unblock();
-      if (this.#mode === "step") this.#block();
+      if (this.#mode === "step") this.block();
     });
   }
 
@@ -268,7 +287,7 @@ export class BrowserDelivery {
   finishStep(result: StepResult): void {
     const end = this.#endStep;
     this.#endStep = undefined;
-    if (this.#mode === "step") this.#block();
+    if (this.#mode === "step") this.block();
     end?.(result);
   }
 
@@ -277,22 +296,27 @@ export class BrowserDelivery {
     this.#queued.release();
   }
 
-  #handLater(messages: MessageQueue): void {
+  /**
+   * Hands messages over to the handlers.
+   *
+   * @param messages Messages that waited.
+   */
+  hand(messages: MessageQueue): void {
     const before = this.#held;
     this.#held = before ?? messages;
     // An end that came after the messages loses none; an end caused by a handler stops the delivery.
-    this.#heldLate = this.#owner.discards;
+    this.#heldLate = this.discards;
     if (before === undefined) return this.#handHeld();
     for (let data = messages.shift(); data !== undefined; data = messages.shift()) before.push(data);
   }
 
   #handHeld(): void {
     const held = this.#held!;
-    const wanted = (): boolean => !held.empty && (this.#heldLate || !this.#owner.discards);
+    const wanted = (): boolean => !held.empty && (this.#heldLate || !this.discards);
     this.#delivering = true;
     let failed = false;
     try {
-      while (!this.#slots.full && wanted()) this.#hand(held.shift()!);
+      while (!this.#full && wanted()) this.#hand(held.shift()!);
     } catch (error) {
       failed = true;
       this.#owner.fail(error);
@@ -301,7 +325,7 @@ export class BrowserDelivery {
     if (wanted() && !failed) return;
     this.#held = undefined;
     if (this.#mode === "immediate" || this.#endStep !== undefined) this.unblock();
-    else if (this.#owner.ended) this.finishIfOver();
+    else if (this.#life.end !== undefined) this.finishIfOver();
   }
 
   /** The queue of the messages, for readers. */
@@ -316,19 +340,18 @@ export class BrowserDelivery {
 
   /** Drops the messages that wait. */
   drop(): void {
-    this.#arrived = makeQueue();
+    this.#arrived = new MessageQueue();
   }
 
   /** With steps, the end is reported when all messages before it were fetched, or the program has closed. */
   finishIfOver(): void {
     if (this.#delivering) return;
-    const { isOpen } = this.#owner;
-    if (this.#mode === "step" && isOpen && !this.#empty) return;
+    if (this.#mode === "step" && this.#isOpen && !this.#empty) return;
     this.#delivering = true;
     while (!this.#empty || this.#held !== undefined) {
       if (this.#holds) {
         // The program has closed, perhaps within a handler that waits for the end.
-        if (!this.#owner.isOpen) break;
+        if (!this.#isOpen) break;
         this.#delivering = false;
         return;
       }
@@ -349,8 +372,4 @@ export class BrowserDelivery {
     if (failed) this.#queued.lose(error);
     else this.#queued.end();
   }
-}
-
-function makeQueue(): MessageQueue {
-  return new MessageQueue(() => {}, () => {});
 }

@@ -10,7 +10,6 @@ import { assignHandlers, AwaitedHandlers, defineAwaitedHandlers, defineHandlers 
 import type { LogRecord } from "../base/log.ts";
 import { defineSettings, SettingsStore } from "../base/settings.ts";
 import { Meter, type Stats } from "../base/stats.ts";
-import { refuseUnknownNames } from "../base/unknown_names.ts";
 import { isError } from "../base/thrown.ts";
 import type {
   CloseInfo,
@@ -33,6 +32,7 @@ import type {
   ClientHandshakeRequest,
   ClientHandshakeResponse,
   CompressionOffer,
+  HeaderSource,
   OpenedConnection,
 } from "./connector.ts";
 import { EventDelivery } from "./event_delivery.ts";
@@ -40,20 +40,17 @@ import type { ClientContext, ClientExtension } from "./extension.ts";
 import { HandlerCalls } from "./handler_calls.ts";
 import { MessageLoops } from "./message_loops.ts";
 import { ReceiveCalls, SharedReceiveLoop } from "./receive_calls.ts";
-import { CLIENT_MEMBERS } from "./option_hints.ts";
 import type { ReconnectAttempt, ReconnectOptions } from "./reconnect.ts";
 import { SendBacklog } from "./send_backlog.ts";
 import {
   assertSendClose,
   assignClientOptions,
   CLIENT_HANDLERS,
-  CLIENT_NAMES,
   CLIENT_SETTINGS,
   clientArguments,
   type ClientHandlers,
   type ClientSettings,
   type ConnectOptions,
-  type HeaderSource,
   type IncomingResult,
   refuseConnectOptions,
   type WebSocketClientOptions,
@@ -187,7 +184,6 @@ export class WebSocketClient implements ClientHandlers {
     defineHandlers(this.prototype, CLIENT_HANDLERS);
     const awaited = ["onMessageReceived", "onBinaryDataReceived"] as const;
     defineAwaitedHandlers<WebSocketClient>(this.prototype, awaited, (client) => client.#awaited);
-    refuseUnknownNames(this.prototype, "WebSocketClient", CLIENT_NAMES, CLIENT_MEMBERS);
     extendClient = (client, extension) => client.#extend(extension);
   }
 
@@ -239,7 +235,11 @@ export class WebSocketClient implements ClientHandlers {
   constructor(urlOrOptions: string | URL | WebSocketClientOptions = {}, more: WebSocketClientOptions = {}) {
     const { url, options } = clientArguments(urlOrOptions, more);
     assignClientOptions(this.#settings, options);
-    if (url !== undefined) this.#target.begin(url, options);
+    const connector = connectorOf(this.#extension, true);
+    if (url !== undefined) {
+      const first = this.#target.begin(url, options);
+      this.headers = connector.withCredentials?.(this.headers, first) ?? this.headers;
+    }
     const parts: ClientParts = {
       handlers: this,
       settings: this.#settings,

@@ -6,17 +6,16 @@
 
 import type { Clock } from "../base/clock.ts";
 import { describe, HandshakeError, TransportError } from "../base/errors.ts";
-import { assertAnswer, assertToken } from "../base/secrets.ts";
 import { adoptHandlers } from "../base/handlers.ts";
 import { adoptFields, type SettingsStore } from "../base/settings.ts";
 import type { Meter } from "../base/stats.ts";
 import { isError } from "../base/thrown.ts";
-import { assertMembers } from "../base/unknown_names.ts";
+import { findRemedy } from "../base/remedies.ts";
 import type { ConnectionSettings } from "../connection/options.ts";
 import { chooseConnector } from "./choose_connector.ts";
 import type { ConnectTarget } from "./connect_target.ts";
-import type { ClientHandshakeResponse, Connector, ConnectPlan, OpenedConnection } from "./connector.ts";
-import type { AskProgram, ClientExtension } from "./extension.ts";
+import type { AskProgram, ClientHandshakeResponse, Connector, ConnectPlan, OpenedConnection } from "./connector.ts";
+import type { ClientExtension } from "./extension.ts";
 import type { HandlerCalls } from "./handler_calls.ts";
 import {
   CLIENT_HANDLERS,
@@ -25,7 +24,6 @@ import {
   type ClientSettings,
   connectionSettings,
   type ConnectOptions,
-  makeHeaders,
 } from "./settings.ts";
 import type { BytePair } from "../transport/stream.ts";
 
@@ -164,7 +162,7 @@ export async function attemptConnect<Taken>(
   try {
     assertSettings(parts);
     // Not before: a constructor sets handlers after settings.
-    assertMembers(parts.handlers);
+    findRemedy((remedies) => remedies.assertMembers?.(parts.handlers));
     const settings = connectionSettings(parts.settings.values, connectorOf(parts.extension, stream !== undefined));
     const { clock } = settings;
     work = new AbortableWork(parts.settings.values.connectTimeout, clock, [signal]);
@@ -206,7 +204,9 @@ async function establish(
   // Streams of the program may be encrypted.
   if (stream === undefined) connector.checkTarget?.(parts.settings.values);
   const ask: AskProgram = (name, handler) => askForAttempt(calls, name, handler, signal);
-  const headers = await requestHeaders(parts, ask);
+  const { settings: { values }, target } = parts;
+  const url = values.resolveUrl && target.replace(await ask("resolveUrl", values.resolveUrl));
+  const headers = await connector.requestHeaders(values, target, ask, url);
   await extension.prepareAttempt?.(ask);
   const plan: ConnectPlan = { ...makePlan(parts, connector, headers), settings, stream, signal, waitingFor };
   extension.requireTls?.(plan);
@@ -217,23 +217,6 @@ async function establish(
       calls.ask("onSendHandshake", async () => void await handlers.onSendHandshake?.(request)),
     acceptResponse: (response) => acceptResponse(parts, response, signal),
   });
-}
-
-/** Asks for the URL, the header fields and the token of an attempt. */
-async function requestHeaders({ settings, target }: ClientParts, ask: AskProgram): Promise<Headers> {
-  const { resolveUrl, headers, token } = settings.values;
-  const url = resolveUrl && await ask("resolveUrl", resolveUrl);
-  const credentials = url === undefined ? undefined : target.replace(url);
-  const given = makeHeaders(typeof headers === "function" ? await ask("headers", headers) : headers);
-  target.dropForeignCredentials(given, credentials !== undefined);
-  if (credentials !== undefined && !given.has("authorization")) given.set("authorization", credentials);
-  if (token === undefined) return given;
-  // A function without an answer must not connect without `Authorization`.
-  const bearer = typeof token === "function" ? await ask("token", token) : token;
-  assertAnswer("token", bearer);
-  assertToken("token", bearer);
-  given.set("authorization", `Bearer ${bearer}`);
-  return given;
 }
 
 /** Another attempt makes sense after a failure: it may come from the network. */

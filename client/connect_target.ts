@@ -9,7 +9,7 @@ import { quote, redactUrl } from "../base/error_text.ts";
 import { withoutBrackets } from "../base/host_name.ts";
 import { showValue } from "../base/option_names.ts";
 import type { SettingsStore } from "../base/settings.ts";
-import { basicCredentials, type ClientSettings, makeHeaders, type WebSocketClientOptions } from "./settings.ts";
+import type { ClientSettings, WebSocketClientOptions } from "./settings.ts";
 
 /** Options that name a target, and so must not differ from a URL beside them. */
 export type TargetOptions = Pick<WebSocketClientOptions, "hostname" | "hostName" | "port" | "pathName" | "useSSL">;
@@ -17,8 +17,8 @@ export type TargetOptions = Pick<WebSocketClientOptions, "hostname" | "hostName"
 /** Server that a client's settings name. */
 export class ConnectTarget {
   readonly #settings: SettingsStore<ClientSettings>;
-  /** Credentials of the URL that the client was made with, and their origin. */
-  #credentials: { authorization: string; origin: string } | undefined;
+  /** The URL that the client was made with, if it was. */
+  first: URL | undefined;
 
   /**
    * Makes the target of a client.
@@ -57,82 +57,51 @@ export class ConnectTarget {
    * Sets host name, port, path and `useSSL` to those of a URL.
    *
    * @param url The URL.
-   * @returns The value of `Authorization` for the credentials in it (RFC 7617); `undefined` if it has none.
+   * @returns The URL, parsed.
    * @throws {OptionError} If it is not valid.
    */
-  replace(url: string | URL): string | undefined {
+  replace(url: string | URL): URL {
     const parsed = parseUrl(url);
     const useSSL = parsed.protocol === "wss:";
     this.#settings.set("useSSL", useSSL);
     this.#settings.set("hostname", withoutBrackets(parsed.hostname));
     this.#settings.set("port", parsed.port === "" ? (useSSL ? 443 : 80) : Number(parsed.port));
     this.#settings.set("pathName", parsed.pathname + parsed.search);
-    return basicCredentials(parsed);
+    return parsed;
   }
 
   /**
-   * Sets the target to the URL that a client is made with. As with other clients, credentials in it become a header
-   * field, unless one is given.
+   * Sets the target to the URL that a client is made with.
    *
    * @param url The URL.
    * @param beside The options beside it.
+   * @returns The URL, parsed.
    * @throws {OptionError} If it is not valid, or an option names another target.
    */
-  begin(url: string | URL, beside: TargetOptions = {}): void {
-    const authorization = this.replace(url);
-    this.#assertSame(url, beside);
-    const given = this.#settings.values.headers;
-    if (authorization === undefined || typeof given === "function") return;
-    const headers = makeHeaders(given);
-    if (headers.has("authorization")) return;
-    headers.set("authorization", authorization);
-    this.#settings.set("headers", headers);
-    this.#credentials = { authorization, origin: this.#origin };
-  }
-
-  /** Refuses options that would be ignored, such as `useSSL: true` beside "ws:": that must not go without TLS. */
-  #assertSame(url: string | URL, beside: TargetOptions): void {
-    const { hostname, port, useSSL } = this.#settings.values;
-    const { hostname: name = beside.hostName } = beside;
-    const given = { ...beside, hostname: typeof name === "string" ? withoutBrackets(name).toLowerCase() : name };
-    const found = { hostname: withoutBrackets(hostname).toLowerCase(), port, useSSL, pathName: this.path };
-    for (const setting of ["useSSL", "hostname", "port", "pathName"] as const) {
-      const value: unknown = given[setting];
-      if (value === undefined || value === null || value === found[setting]) continue;
-      if (setting === "pathName" && encodedPath(value) === found.pathName) continue;
-      const shown = typeof value === "string" ? quote(redactUrl(value)) : showValue(value);
-      const target = setting !== "useSSL" ? `has ${showValue(found[setting])}` : `speaks ${useSSL ? "" : "no "}TLS`;
-      throw new OptionError(
-        `The setting "${setting}" is ${shown}, but the URL ${quote(redactUrl(url))} ${target}: give one of both`,
-      );
+  begin(url: string | URL, beside: TargetOptions = {}): URL {
+    const { values } = this.#settings;
+    this.first = this.replace(url);
+    const { href } = new URL(this.url);
+    // Options that would be ignored are refused, such as `useSSL: true` beside "ws:": that must not go without TLS.
+    for (const name of ["useSSL", "hostname", "hostName", "port", "pathName"] as const) {
+      const value = beside[name];
+      if (value === undefined || value === null) continue;
+      const setting = name === "hostName" ? "hostname" : name;
+      const found = values[setting];
+      if (typeof value === typeof found) this.#settings.set(setting, value);
+      const same = typeof value === typeof found && URL.canParse(this.url) && new URL(this.url).href === href;
+      if (!same) throw targetError(setting, value, found, url);
     }
-  }
-
-  /**
-   * Removes the credentials of the client's first URL from a request to another server.
-   *
-   * @param headers The header fields of the request, which are changed.
-   * @param replaced `true` if the URL of this request has its own.
-   */
-  dropForeignCredentials(headers: Headers, replaced: boolean): void {
-    const { authorization, origin } = this.#credentials ?? {};
-    if (authorization === undefined || headers.get("authorization") !== authorization) return;
-    if (replaced || this.#origin !== origin) headers.delete("authorization");
-  }
-
-  get #origin(): string {
-    const { useSSL, port } = this.#settings.values;
-    return `${useSSL} ${this.hostname.toLowerCase()} ${port}`;
+    return this.first = this.replace(url);
   }
 }
 
-/** Returns the path as a URL has it. */
-function encodedPath(path: unknown): string | undefined {
-  if (typeof path !== "string") return undefined;
-  const url = `ws://localhost${path.startsWith("/") ? "" : "/"}${path}`;
-  if (!URL.canParse(url)) return undefined;
-  const { pathname, search } = new URL(url);
-  return pathname + search;
+function targetError(name: string, value: unknown, found: unknown, url: string | URL): OptionError {
+  const shown = typeof value === "string" ? quote(redactUrl(value)) : showValue(value);
+  const target = name === "useSSL" ? `speaks ${found ? "" : "no "}TLS` : `has ${showValue(found)}`;
+  return new OptionError(
+    `The setting "${name}" is ${shown}, but the URL ${quote(redactUrl(url))} ${target}: give one of both`,
+  );
 }
 
 function parseUrl(url: string | URL): URL {

@@ -48,6 +48,9 @@ export interface ClientHandshakeResponse {
   readonly extensions: readonly Extension[];
 }
 
+/** Header fields as a program gives them. */
+export type HeaderSource = Record<string, string> | Headers;
+
 /** Compression that a client offers: `false` none, `true` the defaults, or one offer or several. */
 export type CompressionOffer = boolean | CompressionOptions | readonly CompressionOptions[];
 
@@ -288,8 +291,38 @@ export interface OpenedConnection {
   closeWith(code: number, error: unknown): void;
 }
 
-/** Settings of a client that only sockets can use, and those they go with. */
-export interface SocketSettings {
+/**
+ * Asks the program for a value that an attempt needs. A failure counts as one of the network, so that another attempt
+ * is made.
+ */
+export type AskProgram = <Answer>(name: string, handler: () => Answer | Promise<Answer>) => Promise<Answer>;
+
+/** Settings that the request of an attempt is made of. */
+export interface RequestSettings {
+  /** Header fields, or a function that is asked for them. */
+  readonly headers: HeaderSource | (() => HeaderSource | Promise<HeaderSource>);
+  /** Token, or a function that is asked for it. */
+  readonly token: string | (() => string | Promise<string>) | undefined;
+}
+
+/** Server of an attempt, and the URL that the client was made with. */
+export interface RequestTarget {
+  /** URL of the server. */
+  readonly url: string;
+  /** URL that the client was made with, if it was. */
+  readonly first: URL | undefined;
+}
+
+/** Settings of a client that only sockets can use, or check. */
+export interface SocketSettings extends RequestSettings {
+  /** Host name or address. */
+  readonly hostname: string;
+  /** Path and query. */
+  readonly pathName: string;
+  /** Value of `Origin`, or "". */
+  readonly origin: string;
+  /** Subprotocols. */
+  readonly protocols: readonly string[];
   /** URL of an HTTP proxy, or "". */
   readonly proxy: string;
   /** PEM file with certificates that are trusted besides those of the runtime, or "". */
@@ -342,6 +375,30 @@ export interface Connector {
    * @throws {OptionError} If one is of no use.
    */
   checkTarget?(settings: SocketSettings): void;
+  /**
+   * Makes the credentials of the URL that a client is made with a header field; a page refuses them when it connects.
+   *
+   * @param headers The setting.
+   * @param url The URL.
+   * @returns The setting with the field.
+   */
+  withCredentials?(headers: RequestSettings["headers"], url: URL): RequestSettings["headers"];
+  /**
+   * Asks for the header fields of an attempt.
+   *
+   * @param settings The settings of the client.
+   * @param target The server of the attempt.
+   * @param ask Asks the program.
+   * @param url The URL of the attempt, if the program was asked for one.
+   * @returns The header fields.
+   * @throws {OptionError} If a name or value is not valid.
+   */
+  requestHeaders(
+    settings: RequestSettings,
+    target: RequestTarget,
+    ask: AskProgram,
+    url: URL | undefined,
+  ): Promise<Headers>;
   /**
    * Connects.
    *

@@ -7,15 +7,9 @@
 import type { BinaryForm } from "../connection/binary_form.ts";
 import type { FrameInfo } from "../protocol/frame_header.ts";
 import type { MessageData } from "../protocol/payload.ts";
-import type { ClientConnection, Connector, ConnectPlan, OpenedConnection } from "./connector.ts";
+import type { AskProgram, ClientConnection, Connector, ConnectPlan, OpenedConnection } from "./connector.ts";
 import type { MessageResult } from "../connection/options.ts";
 import type { RunEnd } from "./reconnect.ts";
-
-/**
- * Asks the program for a value that an attempt needs. A failure counts as one of the network, so that another attempt
- * is made.
- */
-export type AskProgram = <Answer>(name: string, handler: () => Answer | Promise<Answer>) => Promise<Answer>;
 
 /** Hooks of a client that is built on `WebSocketClient`. Those that are missing leave it as it is. */
 export interface ClientExtension {

@@ -9,7 +9,6 @@ import { OptionError, TransportError } from "../base/errors.ts";
 import { isError } from "../base/thrown.ts";
 import { showValue } from "../base/option_names.ts";
 import { type Complete, FieldsReader, type SettingsTable } from "../base/settings.ts";
-import { RECONNECT_HINTS } from "./option_hints.ts";
 
 /** Failed attempt to connect, or loss of a connection. */
 export interface ReconnectFailure {
@@ -109,9 +108,8 @@ export const RECONNECT_SETTINGS: SettingsTable<ReconnectFields> = {
   maxQueuedSize: { kind: "number", unit: "bytes", default: 0 },
 };
 
-const reconnectOptions = new FieldsReader('The setting "reconnect"', RECONNECT_SETTINGS, {
+const reconnectOptions = /* @__PURE__ */ new FieldsReader('The setting "reconnect"', RECONNECT_SETTINGS, {
   prefix: "reconnect.",
-  hints: RECONNECT_HINTS,
 });
 
 function assertCodes(codes: readonly unknown[], name: string): void {

@@ -16,28 +16,18 @@ import type {
   ClientHandshakeResponse,
   CompressionOffer,
   Connector,
-  SocketSettings,
+  HeaderSource,
 } from "./connector.ts";
-import { describe, OptionError } from "../base/errors.ts";
+import { OptionError } from "../base/errors.ts";
 import type { FrameInfo } from "../protocol/frame_header.ts";
-import { assertHostName, withoutBrackets } from "../base/host_name.ts";
 import type { LogHandler } from "../base/log.ts";
-import { quote, redactUrl } from "../base/error_text.ts";
-import { assertProtocols } from "../protocol/subprotocol.ts";
-import { CLIENT_HINTS } from "./option_hints.ts";
 import { type ReconnectAttempt, type ReconnectOptions, reconnectSettings } from "./reconnect.ts";
-import { assertSecret, assertToken } from "../base/secrets.ts";
 import { assertHandlers, assertSignal, OptionNames, type OptionTable, showValue } from "../base/option_names.ts";
 import type { Complete, HandlersTable, SettingsStore, SettingsTable } from "../base/settings.ts";
-import { isFieldValue, isToken, isVisibleAscii } from "../base/token.ts";
-import type { ProxyAddress } from "../transport/transport.ts";
 import { assertStreams, type BytePair } from "../transport/stream.ts";
 
 /** Result of `checkIncoming`: nothing in time, a message, a control frame, or the end of the connection. */
 export type IncomingResult = StepResult;
-
-/** Header fields as a program gives them. */
-export type HeaderSource = Record<string, string> | Headers;
 
 /**
  * The handlers of a client, without a connection as their first argument. `onConnect` comes when the WebSocket is open,
@@ -89,15 +79,6 @@ export const CLIENT_HANDLERS: HandlersTable<ClientHandlers> = {
   onError: true,
   onReconnecting: true,
   onLog: true,
-};
-
-/** Names that other libraries and the browser's `WebSocket` use, and the handlers or settings of this one. */
-export const CLIENT_NAMES: Readonly<Record<string, string>> = {
-  onopen: "onConnect",
-  onmessage: "onMessageReceived",
-  onclose: "onDisconnect",
-  onerror: "onError",
-  host: "hostname",
 };
 
 /** Options and handlers of a client. `0` turns a limit off. `connect` reads them. */
@@ -234,27 +215,25 @@ export interface ClientSettings extends Complete<Omit<ClientOptions, "hostName" 
   resolveUrl: ClientOptions["resolveUrl"] | undefined;
 }
 
-/** The settings of a client. They are checked when the client is made, and by each `connect`. */
+/**
+ * The settings of a client. They are checked when the client is made, and by each `connect`: their kinds here, and what
+ * sockets need besides in `client/socket_settings.ts`.
+ */
 export const CLIENT_SETTINGS: SettingsTable<ClientSettings> = {
   ...CONNECTION_SETTINGS,
-  hostname: { kind: "string", default: "localhost", alias: "hostName", check: (name) => assertHostName(name) },
+  hostname: { kind: "string", default: "localhost", alias: "hostName" },
   port: { kind: "number", unit: "count", most: 65535, default: 8888 },
-  pathName: { kind: "string", default: "/", check: assertPath },
+  pathName: { kind: "string", default: "/" },
   useSSL: { kind: "boolean", default: false },
   rootCertificateFile: { kind: "string", default: "" },
-  origin: { kind: "string", default: "", check: assertOrigin },
-  headers: {
-    kind: "any",
-    default: {},
-    check: (headers) => void (typeof headers !== "function" && makeHeaders(headers)),
-  },
-  token: { kind: "any", default: undefined, check: assertBearer },
+  origin: { kind: "string", default: "" },
+  headers: { kind: "any", default: {} },
+  token: { kind: "any", default: undefined },
   resolveUrl: { kind: "function", default: undefined },
-  // The connector checks `proxy`, `frameSize` and `compression`, which a page cannot have, or not in any form.
   proxy: { kind: "string", default: "" },
   maxRedirects: { kind: "number", unit: "count", default: 0 },
   reconnect: { kind: "any", default: false, check: (reconnect) => void reconnectSettings(reconnect) },
-  protocols: { kind: "list", default: [], check: assertProtocols },
+  protocols: { kind: "list", default: [] },
   compression: { kind: "any", default: false },
   connectTimeout: { kind: "number", unit: "ms", default: 10_000 },
   autoCheckMessages: { kind: "boolean", default: true },
@@ -271,33 +250,12 @@ const OTHER_OPTIONS: OptionTable<Omit<WebSocketClientOptions, keyof ClientSettin
 /** Tables of all options of a client. */
 export const CLIENT_OPTION_TABLES: readonly object[] = [CLIENT_SETTINGS, CLIENT_HANDLERS, OTHER_OPTIONS];
 
-const CLIENT_OPTIONS = new OptionNames("WebSocketClient", {
+const CLIENT_OPTIONS = /* @__PURE__ */ new OptionNames("WebSocketClient", {
   tables: CLIENT_OPTION_TABLES,
-  hints: CLIENT_HINTS,
-  example: exampleOf,
 });
 
 const CONNECT_NAMES: OptionTable<ConnectOptions> = { signal: true, stream: true };
-const CONNECT_OPTIONS = new OptionNames("connect", {
-  tables: [CONNECT_NAMES],
-  hints: { timeout: 'set "connectTimeout" of the client', url: "give the URL to the constructor" },
-  example: () => "{ signal }; the URL is given to the constructor",
-});
-
-/**
- * Writes a value that is no options object of a client as one.
- *
- * @param value The value, such as a list of subprotocols.
- * @returns The object, if it can be told.
- */
-export function exampleOf(value: unknown): string | undefined {
-  const protocols = typeof value === "string" ? [value] : value;
-  if (Array.isArray(protocols)) {
-    const texts = protocols.every((protocol) => typeof protocol === "string");
-    return `{ protocols: ${texts && protocols.length > 0 ? JSON.stringify(protocols) : '["chat"]'} }`;
-  }
-  return typeof value === "number" ? `{ port: ${value} }` : undefined;
-}
+const CONNECT_OPTIONS = /* @__PURE__ */ new OptionNames("connect", { tables: [CONNECT_NAMES] });
 
 /**
  * Tells the URL of a new client from its options.
@@ -384,107 +342,4 @@ export function connectionSettings(
   picked.options = { ...settings.options };
   picked.clock = timers(settings.clock);
   return picked as unknown as ConnectionSettings;
-}
-
-function assertOrigin(origin: string): void {
-  if (isVisibleAscii(origin)) return;
-  throw new OptionError(`The setting "origin" is ${quote(redactUrl(origin))}, not an origin`);
-}
-
-/** RFC 6455 §3: "Fragment identifiers are meaningless in the context of WebSocket URIs". */
-function assertPath(path: string): void {
-  if (path.includes("#")) throw new OptionError(`The path ${quote(redactUrl(path))} has a fragment`);
-}
-
-/**
- * Checks that a file of certificates is of use: an attempt may speak TLS.
- *
- * @param settings The settings of a client.
- * @throws {OptionError} If neither `useSSL`, nor `resolveUrl` or a redirect, can lead to TLS.
- */
-export function assertTlsForRoots({ rootCertificateFile, useSSL, resolveUrl, maxRedirects }: SocketSettings): void {
-  if (rootCertificateFile === "" || useSSL || resolveUrl !== undefined || maxRedirects > 0) return;
-  throw new OptionError(
-    'The setting "rootCertificateFile" needs a "wss:" URL, or "useSSL: true": without it nothing is encrypted',
-  );
-}
-
-function assertBearer(token: ClientSettings["token"]): void {
-  if (token === undefined || typeof token === "function") return;
-  assertSecret("token", token);
-  assertToken("token", token);
-}
-
-/**
- * Converts header fields as a program gives them.
- *
- * @param headers Names and values.
- * @returns A copy.
- * @throws {OptionError} If a name or value is not valid.
- */
-export function makeHeaders(headers: HeaderSource): Headers {
-  if (typeof headers !== "object" || headers === null) {
-    throw new OptionError('The setting "headers" is not an object of names and values, nor Headers');
-  }
-  // Errors of the runtimes would quote the value.
-  const given = headers instanceof Headers ? [] : Object.entries(headers);
-  for (const [name, value] of given) assertField(name, value);
-  try {
-    return new Headers(headers);
-  } catch (cause) {
-    throw new OptionError(`The setting "headers" is not valid: ${describe(cause)}`);
-  }
-}
-
-function assertField(name: string, value: unknown): void {
-  if (!isToken(name)) throw new OptionError(`The setting "headers" is not valid: ${quote(name)} is not a header name`);
-  if (isFieldValue(String(value))) return;
-  throw new OptionError(
-    `The setting "headers" is not valid: the value of ${quote(name)} has a character that is not allowed`,
-  );
-}
-
-/**
- * Reads the setting `proxy`.
- *
- * @param url The setting; "" for none.
- * @returns The address of the proxy, or `undefined`.
- * @throws {OptionError} If it is not the URL of an HTTP proxy.
- */
-export function parseProxy(url: string): ProxyAddress | undefined {
-  if (url === "") return undefined;
-  const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  // Without the URL itself, which may hold a password.
-  if (parsed === undefined) throw new OptionError('The setting "proxy" is not a URL');
-  if (parsed.protocol !== "http:") {
-    throw new OptionError(`The setting "proxy" is of the scheme "${parsed.protocol}": it must begin with "http://"`);
-  }
-  return {
-    hostname: withoutBrackets(parsed.hostname),
-    port: parsed.port === "" ? 80 : Number(parsed.port),
-    authorization: basicCredentials(parsed),
-  };
-}
-
-/**
- * Encodes the user name and password of a URL as a value of `Authorization` (RFC 7617).
- *
- * @param url The URL.
- * @returns The value; `undefined` if the URL has neither.
- */
-export function basicCredentials({ username, password }: URL): string | undefined {
-  if (username === "" && password === "") return undefined;
-  return `Basic ${btoa(`${percentDecode(username)}:${percentDecode(password)}`)}`;
-}
-
-/**
- * Decodes as the URL Standard does, one character for each byte: a "%" that no two hexadecimal digits follow stands for
- * itself. `decodeURIComponent` throws for it, and for bytes that are not UTF-8.
- */
-function percentDecode(text: string): string {
-  const [first, ...rest] = text.split("%");
-  return first + rest.map((part) => {
-    const octet = Number(`0x${part.slice(0, 2)}`);
-    return part.length < 2 || Number.isNaN(octet) ? `%${part}` : String.fromCharCode(octet) + part.slice(2);
-  }).join("");
 }

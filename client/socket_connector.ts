@@ -47,9 +47,9 @@ import { TransportError } from "../base/errors.ts";
 import { sharedTimer } from "../base/shared_timer.ts";
 import { isError } from "../base/thrown.ts";
 import { checkUpgradeResponse, createKey, encodeUpgradeRequest, type UpgradeOffer } from "../protocol/handshake.ts";
-import { maxFramePayload } from "../protocol/frame_header.ts";
 import { parseStatusLine } from "../protocol/head.ts";
-import { assertTlsForRoots, parseProxy } from "./settings.ts";
+import { requestHeaders, withCredentials } from "./request_headers.ts";
+import { assertTlsForRoots, checkSocketSettings, parseProxy } from "./socket_settings.ts";
 import { assertTls, assertTlsAt } from "./tls_requirement.ts";
 import { describeRequest } from "./request.ts";
 import { socketFailures } from "./socket_failures.ts";
@@ -74,11 +74,10 @@ export const socketConnector: Connector = {
     const offers = Array.isArray(option) ? option : [option as boolean | CompressionOptions];
     return offers.map((offer) => compressionSettings(offer)).filter((offer) => offer !== undefined);
   },
-  checkSettings({ proxy, frameSize }): void {
-    parseProxy(proxy);
-    if (frameSize !== 0) maxFramePayload(frameSize, true);
-  },
+  checkSettings: checkSocketSettings,
   checkTarget: assertTlsForRoots,
+  withCredentials,
+  requestHeaders,
   connect,
 };
 

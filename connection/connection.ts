@@ -39,15 +39,14 @@ import { isReadyPayload, type MessageData, type SendData, toReadyPayload } from 
 import { KeepAlive } from "./keep_alive.ts";
 import { MessageAssembler } from "../protocol/message.ts";
 import { messageStream, messageWriter } from "./message_stream.ts";
-import { CONNECTION_MEMBERS, CONNECTION_NAMES } from "./option_hints.ts";
 import { Pings } from "./pings.ts";
 import { RareSends } from "./rare_sends.ts";
 import { RateLimit } from "./rate_limit.ts";
+import { useConnectionRemedies } from "./remedies.ts";
 import { type ReceiveOptions, refuseReceiveOptions } from "./receive_options.ts";
 import { Sender } from "./sender.ts";
 import type { SharedMessage } from "./shared_message.ts";
 import { type Meter, UNMETERED } from "../base/stats.ts";
-import { refuseForeignNames } from "../base/unknown_names.ts";
 import type { Address, Transport } from "../transport/transport.ts";
 
 /** Handlers of a connection, and the topics of its server. */
@@ -276,7 +275,7 @@ export class WebSocketConnection<Data = unknown> {
     watchClose = (connection) => connection.#closing.watchProgress();
     releaseMessages = (connection) => connection.#delivery.release();
     holdsMessages = (connection) => connection.#delivery.holdsMessages;
-    refuseForeignNames(this.prototype, "WebSocketConnection", CONNECTION_NAMES, CONNECTION_MEMBERS);
+    useConnectionRemedies(this.prototype);
   }
 
   // ---- State ---------------------------------------------------------------------------------------------------

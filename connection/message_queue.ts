@@ -34,9 +34,9 @@ export class MessageQueue {
   #readable: ReadableStream<MessageData> | undefined;
   /** `true` once the stream was locked: before, the program is about to read it. */
   #streamUsed = false;
-  #onRoom: () => void;
-  #onCancel: () => void;
-  #onReaders: () => void;
+  readonly #onRoom: (() => void) | undefined;
+  readonly #onCancel: (() => void) | undefined;
+  readonly #onReaders: (() => void) | undefined;
 
   /**
    * Makes an empty queue.
@@ -45,7 +45,7 @@ export class MessageQueue {
    * @param onCancel Called when the reader cancels the stream.
    * @param onReaders Called when a reader comes, and when the last one has gone.
    */
-  constructor(onRoom: () => void, onCancel: () => void, onReaders: () => void = () => {}) {
+  constructor(onRoom?: () => void, onCancel?: () => void, onReaders?: () => void) {
     this.#onRoom = onRoom;
     this.#onCancel = onCancel;
     this.#onReaders = onReaders;
@@ -82,7 +82,7 @@ export class MessageQueue {
     const reader = this.#readers.shift();
     if (reader !== undefined) {
       reader.resolve({ done: false, value: message });
-      if (!this.hasReaders) this.#onReaders();
+      if (!this.hasReaders) this.#onReaders?.();
       return;
     }
     this.#items.push(message);
@@ -102,7 +102,7 @@ export class MessageQueue {
    * @returns A queue of them, without readers.
    */
   takeAll(): MessageQueue {
-    const all = new MessageQueue(() => {}, () => {});
+    const all = new MessageQueue();
     for (let message = this.shift(false); message !== undefined; message = this.shift(false)) all.push(message);
     return all;
   }
@@ -132,7 +132,7 @@ export class MessageQueue {
     }
     const wasFull = this.full;
     this.#size -= weight(message);
-    if (reports && wasFull && !this.full) this.#onRoom();
+    if (reports && wasFull && !this.full) this.#onRoom?.();
     return message;
   }
 
@@ -171,7 +171,7 @@ export class MessageQueue {
   #wait(signal: AbortSignal | undefined): Promise<IteratorResult<MessageData, undefined>> {
     return new Promise((resolve, reject) => {
       this.#readers.push(signal === undefined ? { resolve, reject } : this.#watched({ resolve, reject }, signal));
-      this.#onReaders();
+      this.#onReaders?.();
     });
   }
 
@@ -180,7 +180,7 @@ export class MessageQueue {
     const abort = (): void => {
       this.#readers.splice(this.#readers.indexOf(reader), 1);
       reject(signal.reason);
-      this.#onReaders();
+      this.#onReaders?.();
     };
     const reader: Reader = {
       resolve(result) {
@@ -207,7 +207,7 @@ export class MessageQueue {
       if (open === value) return;
       open = value;
       this.#loops += value ? 1 : -1;
-      this.#onReaders();
+      this.#onReaders?.();
     };
     const iterator: AsyncIterableIterator<MessageData, undefined> = {
       next: () => {
@@ -228,7 +228,7 @@ export class MessageQueue {
   get readable(): ReadableStream<MessageData> {
     if (this.#readable === undefined) {
       this.#readable = this.#makeStream();
-      this.#onReaders();
+      this.#onReaders?.();
     }
     return this.#readable;
   }
@@ -243,8 +243,8 @@ export class MessageQueue {
       },
       cancel: () => {
         this.#streamUsed = true;
-        this.#onCancel();
-        this.#onReaders();
+        this.#onCancel?.();
+        this.#onReaders?.();
       },
     }, { highWaterMark: 0 });
     this.#watchLocks(stream);
@@ -254,11 +254,11 @@ export class MessageQueue {
   /** A stream does not tell when its lock is released, but its readers do. */
   #watchLocks(stream: ReadableStream<MessageData>): void {
     const getReader = stream.getReader.bind(stream) as (options?: object) => ReadableStreamDefaultReader<MessageData>;
-    const changed = (): void => this.#onReaders();
+    const changed = (): void => this.#onReaders?.();
     const watched = (options?: object): ReadableStreamDefaultReader<MessageData> => {
       const reader = options === undefined ? getReader() : getReader(options);
       this.#streamUsed = true;
-      this.#onReaders();
+      this.#onReaders?.();
       reader.closed.then(changed, changed);
       return reader;
     };
@@ -267,7 +267,7 @@ export class MessageQueue {
     const piped = (...values: Parameters<typeof pipeTo>): Promise<void> => {
       const done = pipeTo(...values);
       this.#streamUsed = true;
-      this.#onReaders();
+      this.#onReaders?.();
       return done.finally(changed);
     };
     Object.defineProperty(stream, "pipeTo", { configurable: true, writable: true, value: piped });

@@ -234,10 +234,7 @@ export const PROTOCOL_SETTINGS: SettingsTable<Complete<ProtocolOptions>> = {
 export const protocolOptions: FieldsReader<Complete<ProtocolOptions>> = new FieldsReader(
   'The setting "options"',
   PROTOCOL_SETTINGS,
-  {
-    prefix: "options.",
-    hints: { autoPong: 'use "manualPong" to answer no ping', autoClose: 'use "manualClose" to answer no close frame' },
-  },
+  { prefix: "options." },
 );
 
 const MESSAGE_NAMES: OptionTable<MessageOptions> = { slowConsumer: true };

@@ -16,12 +16,7 @@ export interface ReceiveOptions {
 }
 
 const RECEIVE_NAMES: OptionTable<ReceiveOptions> = { signal: true };
-const TIME_LIMIT = 'use "signal: AbortSignal.timeout(5000)"';
-const RECEIVE_OPTIONS = new OptionNames("receive", {
-  tables: [RECEIVE_NAMES],
-  hints: { timeout: TIME_LIMIT, timeoutMs: TIME_LIMIT, deadline: TIME_LIMIT, abort: 'use "signal"' },
-  example: (value) => value instanceof AbortSignal ? "{ signal }" : "{ signal: AbortSignal.timeout(5000) }",
-});
+const RECEIVE_OPTIONS = /* @__PURE__ */ new OptionNames("receive", { tables: [RECEIVE_NAMES] });
 
 /**
  * Checks the options of `receive`.

@@ -7,6 +7,7 @@
 
 import { EMPTY } from "../base/bytes.ts";
 import { describe, isValidCloseCode, OptionError } from "../base/errors.ts";
+import { findRemedy } from "../base/remedies.ts";
 import { MAX_CONTROL_PAYLOAD } from "./frame_header.ts";
 
 /** A message as it comes: text or bytes. The bytes belong to the program. */
@@ -66,9 +67,10 @@ export function toPayload(data: unknown, action: string): Payload | Blob {
   if (ArrayBuffer.isView(data)) return viewBytes(data, action);
   if (isBuffer(data)) return bufferBytes(data, action);
   if (isBlob(data)) return data;
+  const remedy = findRemedy((remedies) => remedies.forPayload?.(data));
   throw new OptionError(
     `Cannot ${action}: neither a string nor bytes (an ArrayBuffer or a view) nor a Blob but "${kindOf(data)}"${
-      hint(data)
+      remedy === undefined ? "" : `: ${remedy}`
     }`,
     "ERR_PAYLOAD",
   );
@@ -179,7 +181,13 @@ function detached(action: string, whose: string): OptionError {
   );
 }
 
-function kindOf(data: unknown): string {
+/**
+ * Names the kind of a value.
+ *
+ * @param data The value.
+ * @returns The name of its class, if it has one.
+ */
+export function kindOf(data: unknown): string {
   if (data === null) return "null";
   if (typeof data !== "object") return typeof data;
   try {
@@ -189,31 +197,6 @@ function kindOf(data: unknown): string {
     return "object";
   }
 }
-
-function hint(data: unknown): string {
-  try {
-    if (Array.isArray(data)) return ": use Uint8Array.from for bytes, JSON.stringify for anything else";
-    if (data instanceof Promise) return ": await it first";
-    if (typeof data === "number" || typeof data === "boolean" || typeof data === "bigint") return ": use String";
-    return typeof data === "object" && data !== null ? `: ${REMEDIES[kindOf(data)] ?? "use JSON.stringify"}` : "";
-  } catch {
-    return "";
-  }
-}
-
-/** Remedies for objects that JSON would not show. */
-const REMEDIES: Readonly<Record<string, string | undefined>> = {
-  __proto__: null!,
-  ReadableStream: "pipe it to messageWriter()",
-  FormData: "use JSON.stringify([...form]) for its fields",
-  Map: "use JSON.stringify([...map])",
-  Set: "use JSON.stringify([...set])",
-  URLSearchParams: "use String",
-  URL: "use String",
-  String: "use String",
-  Response: "await its bytes() or text() first",
-  Request: "await its bytes() or text() first",
-};
 
 /** The longest close reason, in bytes of UTF-8. */
 export const MAX_CLOSE_REASON: number = MAX_CONTROL_PAYLOAD - 2;

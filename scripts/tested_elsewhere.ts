@@ -21,6 +21,11 @@ export const TESTED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["transport/bun_types.ts", "passes events on; each test on Bun goes through it"],
   ["transport/node_tls.ts", "tests/transport/transport_test.ts (over TLS of node:tls) and tls_handshake_test.ts"],
   ["transport/stream.ts", "tests/transport/transport_test.ts runs its cases for streams too"],
+  ["protocol/payload_remedies.ts", "tests/protocol/payload_test.ts has the error of each kind of value"],
+  ["connection/remedies.ts", "tests/connection/options_test.ts, and tests/wrong_options_test.ts"],
+  ["client/remedies.ts", "tests/wrong_options_test.ts, foreign_members_test.ts and remedies_test.ts"],
+  ["client/socket_settings.ts", "tests/client/settings_test.ts: each value that is refused; proxy_tunnel_test.ts"],
+  ["whatsapp/remedies.ts", "tests/wrong_options_test.ts and foreign_members_test.ts"],
   ["pubsub/broadcast_channel.ts", "tests/pubsub/backplane_test.ts: the same tests for all backplanes"],
   ["pubsub/relay.ts", "tests/pubsub/backplane_test.ts: servers with a backplane"],
   [

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { AskProgram, ClientContext } from "../client/extension.ts";
+import type { ClientContext } from "../client/extension.ts";
 import {
   CloseCode,
   HandlerError,
@@ -23,12 +23,11 @@ import {
 } from "../base/handlers.ts";
 import { assertAnswer } from "../base/secrets.ts";
 import { isVisibleAscii } from "../base/token.ts";
-import { refuseUnknownNames } from "../base/unknown_names.ts";
 import { isError } from "../base/thrown.ts";
 import { assertTls } from "../client/tls_requirement.ts";
 import { extendClient, WebSocketClient } from "../client/client.ts";
 import { clientArguments } from "../client/settings.ts";
-import type { ClientConnection } from "../client/connector.ts";
+import type { AskProgram, ClientConnection } from "../client/connector.ts";
 import type { RunEnd } from "../client/reconnect.ts";
 import { recordMatches, type WhatsAppFilter } from "../cloud_api/filter.ts";
 import type { WhatsAppMessage } from "../cloud_api/messages.ts";
@@ -123,7 +122,6 @@ export class WhatsAppReceiver extends WebSocketClient implements WhatsAppReceive
     defineHandlers(prototype, RECEIVER_HANDLERS);
     const awaited = ["onWhatsAppMessageReceived", "onStatusReceived", "onNotification"] as const;
     defineAwaitedHandlers<WhatsAppReceiver>(prototype, awaited, (receiver) => receiver.#awaited);
-    refuseUnknownNames(prototype, "WhatsAppReceiver", {});
   }
 
   // Secrets: not shown when a receiver is printed, or made JSON of

@@ -6,11 +6,17 @@
 
 import { OptionError } from "../base/errors.ts";
 import { assertNumber } from "../base/ranges.ts";
-import { assertHandlers, hasMethods, OptionNames, type OptionTable, showValue } from "../base/option_names.ts";
+import {
+  assertHandlers,
+  hasMethods,
+  OptionNames,
+  type OptionTable,
+  showValue,
+  withoutNames,
+} from "../base/option_names.ts";
 import { assertSecret, assertSecrets } from "../base/secrets.ts";
 import { checkValue, checkValues, type HandlersTable, type SettingsTable } from "../base/settings.ts";
-import { CLIENT_HINTS } from "../client/option_hints.ts";
-import { CLIENT_OPTION_TABLES, exampleOf, type WebSocketClientOptions } from "../client/settings.ts";
+import { CLIENT_OPTION_TABLES, type WebSocketClientOptions } from "../client/settings.ts";
 import { checkFilter, type WhatsAppFilter } from "../cloud_api/filter.ts";
 import type { WhatsAppMessage } from "../cloud_api/messages.ts";
 import type { WhatsAppRecord, WhatsAppStatus } from "../cloud_api/records.ts";
@@ -160,33 +166,10 @@ const NONE: OptionTable<
     keyof WebSocketClientOptions | keyof ReceiverSettings | keyof DeduplicationSetting | keyof WhatsAppReceiverHandlers
   >
 > = {};
-/** Names of options: of a receiver, and of it and its client. */
-interface Names {
-  readonly own: OptionNames;
-  readonly all: OptionNames;
-}
-
-/** Made with the first receiver, so that a page without one need not have this. */
-let names: Names | undefined;
-
-function makeNames(): Names {
-  const own = new OptionNames("WhatsAppReceiver", { tables: OWN_TABLES });
-  const all = new OptionNames("WhatsAppReceiver", {
-    tables: [...OWN_TABLES, ...CLIENT_OPTION_TABLES, NONE],
-    hints: {
-      ...CLIENT_HINTS,
-      since: 'use "after"',
-      from: 'use "after"',
-      position: 'use "after"',
-      verifyToken: 'use "receiverToken": Meta shows "verifyToken" to the server',
-      onRawMessage: "it is a handler of WhatsAppServer; a receiver has onMessageReceived for raw texts",
-      onStatus: 'use "onStatusReceived"',
-      onWhatsAppMessage: 'use "onWhatsAppMessageReceived"',
-    },
-    example: exampleOf,
-  });
-  return { own, all };
-}
+const OWN_NAMES = /* @__PURE__ */ new OptionNames("WhatsAppReceiver", { tables: OWN_TABLES });
+const ALL_NAMES = /* @__PURE__ */ new OptionNames("WhatsAppReceiver", {
+  tables: [...OWN_TABLES, ...CLIENT_OPTION_TABLES, NONE],
+});
 
 /**
  * Checks the options of a `WhatsAppReceiver`, and picks those of the `WebSocketClient` that it is.
@@ -197,13 +180,16 @@ function makeNames(): Names {
  * @throws {OptionError} If one is unknown or no function.
  */
 export function clientOptionsOf(options: WhatsAppReceiverOptions, besideUrl = false): WebSocketClientOptions {
-  const { own, all } = names ??= makeNames();
-  all.assert(options);
+  ALL_NAMES.assert(options);
   assertHandlers(options, RECEIVER_HANDLERS);
   checkValue(RECEIVER_SETTINGS, "deduplicate", options.deduplicate ?? true);
   const { useSSL, protocols } = options;
   const preferred = protocols ?? DEFAULT_PROTOCOLS;
-  return { ...own.without(options), useSSL: useSSL ?? (besideUrl ? undefined : true), protocols: preferred };
+  return {
+    ...withoutNames(options, OWN_NAMES),
+    useSSL: useSSL ?? (besideUrl ? undefined : true),
+    protocols: preferred,
+  };
 }
 
 /**

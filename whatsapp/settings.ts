@@ -6,7 +6,7 @@
 
 import { OptionError } from "../base/errors.ts";
 import { quote } from "../base/error_text.ts";
-import { assertHandlers, hasMethods, OptionNames, type OptionTable } from "../base/option_names.ts";
+import { assertHandlers, hasMethods, OptionNames, type OptionTable, withoutNames } from "../base/option_names.ts";
 import { assertSecrets, isSecret } from "../base/secrets.ts";
 import { checkValue, defaultsOf, type HandlersTable, type SettingsTable } from "../base/settings.ts";
 import { isLoopback } from "../base/loopback.ts";
@@ -192,7 +192,7 @@ export function serverOptionsOf<Data>(options: WhatsAppServerOptions<Data>): Web
   assertHandlers(options, WHATSAPP_HANDLERS);
   const { behindProxy, protocols = DEFAULT_PROTOCOLS } = options;
   if (behindProxy) assertNoCertificates(options);
-  return { ...OWN_OPTIONS.without(options), protocols, useSSL: !behindProxy };
+  return { ...withoutNames(options, OWN_OPTIONS), protocols, useSSL: !behindProxy };
 }
 
 /**

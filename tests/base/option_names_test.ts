@@ -10,6 +10,7 @@ import {
   isHandlerName,
   OptionNames,
   showValue,
+  withoutNames,
 } from "../../base/option_names.ts";
 
 const NAMES = new OptionNames("Thing", {
@@ -79,7 +80,7 @@ describe("OptionNames", () => {
   });
 
   it("picks the options of the class that is built on", () => {
-    assertEquals(NAMES.without({ size: 1, onEnd: 2, other: 3 } as object), { other: 3 });
+    assertEquals(withoutNames({ size: 1, onEnd: 2, other: 3 } as object, NAMES), { other: 3 });
   });
 });
 

@@ -8,6 +8,7 @@ import { AbortableWork, assertSettings, attemptConnect, type ClientParts } from 
 import { ConnectTarget } from "../../client/connect_target.ts";
 import type { Connector, ConnectPlan, OpenedConnection } from "../../client/connector.ts";
 import type { ClientExtension } from "../../client/extension.ts";
+import { requestHeaders } from "../../client/request_headers.ts";
 import { HandlerCalls } from "../../client/handler_calls.ts";
 import { CLIENT_SETTINGS, type ClientHandlers, type ClientOptions } from "../../client/settings.ts";
 import { assertTls } from "../../client/tls_requirement.ts";
@@ -34,6 +35,7 @@ function makeRig(options: ClientOptions = {}, handlers: ClientHandlers = {}, ext
   const connector: Connector = {
     sendsHeaders: true,
     available: true,
+    requestHeaders,
     failures: browserFailures,
     timers: (clock) => clock,
     deflateOffers: (offer) => {
@@ -165,6 +167,7 @@ describe("attemptConnect", () => {
     const connector: Connector = {
       sendsHeaders: true,
       available: true,
+      requestHeaders,
       failures: browserFailures,
       timers: (clock) => clock,
       deflateOffers: () => [],

@@ -6,7 +6,6 @@ import { SettingsStore } from "../../base/settings.ts";
 import { ConnectTarget } from "../../client/connect_target.ts";
 import { CLIENT_SETTINGS, type ClientSettings } from "../../client/settings.ts";
 import { WhatsAppReceiver } from "../../whatsapp.ts";
-import { startEcho, tlsFile } from "../support/support.ts";
 
 function makeTarget(): { settings: SettingsStore<ClientSettings>; target: ConnectTarget } {
   const settings = new SettingsStore(CLIENT_SETTINGS);
@@ -25,12 +24,12 @@ describe("ConnectTarget", () => {
     assertEquals([target.hostname, target.hostHeader], ["::1", "[::1]:81"]);
   });
 
-  it("takes all parts of a URL, and returns its credentials", () => {
+  it("takes all parts of a URL", () => {
     const { settings, target } = makeTarget();
-    assertEquals(target.replace("wss://user:p%40ss@[::1]/a?b"), `Basic ${btoa("user:p@ss")}`);
+    assertEquals(target.replace("wss://user:p%40ss@[::1]/a?b").username, "user");
     const { hostname, port, pathName, useSSL } = settings.values;
     assertEquals([hostname, port, pathName, useSSL], ["::1", 443, "/a?b", true]);
-    assertEquals(target.replace("ws://b:81"), undefined);
+    target.replace("ws://b:81");
     assertEquals([target.url, settings.values.useSSL], ["ws://b:81/", false]);
   });
 
@@ -41,25 +40,6 @@ describe("ConnectTarget", () => {
       assertEquals(error.message.includes("secret"), false);
     }
     assertEquals(target.url, "ws://localhost:8888/");
-  });
-
-  it("drops the credentials of its first URL for another origin", () => {
-    const { settings, target } = makeTarget();
-    target.begin("wss://user:pass@a/");
-    const given = (): Headers => new Headers(settings.values.headers as Headers);
-    const kept = (replaced: boolean): boolean => {
-      const headers = given();
-      target.dropForeignCredentials(headers, replaced);
-      return headers.has("authorization");
-    };
-    assertEquals([kept(false), kept(true)], [true, false]);
-    for (const url of ["wss://b/", "ws://a:443/", "wss://a:444/"]) {
-      target.replace(url);
-      assertEquals(kept(false), false, url);
-    }
-    const own = new Headers({ authorization: "mine" });
-    target.dropForeignCredentials(own, true);
-    assertEquals(own.get("authorization"), "mine");
   });
 });
 
@@ -105,49 +85,5 @@ describe("options beside a client's URL", () => {
     assertThrows(() => new WhatsAppReceiver("ws://127.0.0.1/", { useSSL: true }), OptionError, "speaks no TLS");
     assertEquals(new WhatsAppReceiver("ws://127.0.0.1/").useSSL, false);
     assertEquals(new WhatsAppReceiver({ hostname: "a" }).useSSL, true);
-  });
-});
-
-describe("credentials in a client's URL", () => {
-  it("go to the host that the URL names, and not where resolveUrl leads", async () => {
-    const seen: (string | null)[] = [];
-    const onAllow = ({ request }: { request: { headers: Headers } }): boolean => {
-      seen.push(request.headers.get("authorization"));
-      return true;
-    };
-    await using one = await startEcho({ onAllow });
-    await using two = await startEcho({ onAllow });
-    const connect = async (url: string, options: WebSocketClientOptions = {}): Promise<void> => {
-      await using client = new WebSocketClient(url, options);
-      await client.connect();
-    };
-    const first = `ws://user:pass@127.0.0.1:${one.address!.port}/`;
-    const basic = (text: string): string => `Basic ${btoa(text)}`;
-    await connect(first);
-    await connect(first, { resolveUrl: () => `ws://127.0.0.1:${one.address!.port}/other` });
-    await connect(first, { resolveUrl: () => `ws://127.0.0.1:${two.address!.port}/` });
-    await connect(first, { resolveUrl: () => `ws://a:b@127.0.0.1:${two.address!.port}/` });
-    await connect(first, { resolveUrl: () => `ws://c:d@127.0.0.1:${one.address!.port}/` });
-    // What is given as a header is the program's word, wherever it goes.
-    const headers = { authorization: "Bearer mine" };
-    await connect(first, { headers, resolveUrl: () => `ws://127.0.0.1:${two.address!.port}/` });
-    assertEquals(seen, [basic("user:pass"), basic("user:pass"), null, basic("a:b"), basic("c:d"), "Bearer mine"]);
-  });
-
-  it("do not go to the same host without TLS", async () => {
-    let seen: string | null = "";
-    await using server = await startEcho({
-      onAllow: ({ request }) => {
-        seen = request.headers.get("authorization");
-        return true;
-      },
-    });
-    const port = server.address!.port;
-    await using client = new WebSocketClient(`wss://user:pass@localhost:${port}/`, {
-      rootCertificateFile: tlsFile("ca.pem"),
-      resolveUrl: () => `ws://localhost:${port}/`,
-    });
-    await client.connect();
-    assertEquals(seen, null);
   });
 });

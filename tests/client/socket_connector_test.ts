@@ -4,6 +4,8 @@ import { HandshakeError, OptionError, TransportError } from "../../base/errors.t
 import { sharedTimer } from "../../base/shared_timer.ts";
 import { Meter } from "../../base/stats.ts";
 import type { ClientConnectionHandler, ConnectPlan, ConnectProgram, OpenedConnection } from "../../client/connector.ts";
+import { CLIENT_SETTINGS } from "../../client/settings.ts";
+import { defaultsOf } from "../../base/settings.ts";
 import { socketConnector } from "../../client/socket_connector.ts";
 import { CONNECTION_DEFAULTS, type ConnectionSettings, type ConnectionStart } from "../../connection/options.ts";
 import { acceptKey } from "../../protocol/handshake.ts";
@@ -88,7 +90,7 @@ function makeHandler(): ClientConnectionHandler & { events: string[] } {
 
 describe("socketConnector", () => {
   it("checks the settings that only sockets have, and shares one timer", () => {
-    const settings = { proxy: "", rootCertificateFile: "", useSSL: false, maxRedirects: 0, frameSize: 0 };
+    const settings = defaultsOf(CLIENT_SETTINGS);
     socketConnector.checkSettings!(settings);
     assertThrows(() => socketConnector.checkSettings!({ ...settings, proxy: "nonsense" }), OptionError, '"proxy"');
     assertThrows(() => socketConnector.checkSettings!({ ...settings, frameSize: 6 }), OptionError, '"6" bytes');

@@ -3,6 +3,7 @@ import { describe, it } from "@std/testing/bdd";
 import { OptionError } from "../../base/errors.ts";
 import { defaultsOf, SettingsStore } from "../../base/settings.ts";
 import { CONNECTION_SETTINGS, PROTOCOL_SETTINGS, protocolOptions } from "../../connection/options.ts";
+import "../../connection/connection.ts";
 import { assertDocumented } from "../support/setting_docs.ts";
 
 describe("protocolOptions", () => {

@@ -3,6 +3,7 @@ import { describe, it } from "@std/testing/bdd";
 import { Buffer } from "node:buffer";
 import { runInNewContext } from "node:vm";
 import { OptionError } from "../../base/errors.ts";
+import { useRemedies } from "../../base/remedies.ts";
 import {
   byteLength,
   encodeClosePayload,
@@ -12,6 +13,7 @@ import {
   toPayload,
   toReadyPayload,
 } from "../../protocol/payload.ts";
+import { PAYLOAD_REMEDIES } from "../../protocol/payload_remedies.ts";
 
 describe("byteLength", () => {
   it("is the length in bytes of a text as TextEncoder encodes it, or of the bytes", () => {
@@ -97,6 +99,8 @@ describe("toPayload", () => {
   it("refuses anything else, with its type and what to do", () => {
     const { proxy, revoke } = Proxy.revocable({}, {});
     revoke();
+    assertEquals(assertThrows(() => toPayload({}, "send"), OptionError).message.endsWith('a Blob but "Object"'), true);
+    useRemedies(PAYLOAD_REMEDIES);
     const wrong: [data: unknown, kind: string, hint: string][] = [
       [undefined, "undefined", ""],
       [null, "null", ""],

@@ -32,6 +32,7 @@ export type NeedName =
   | "npm:redis@6.3.1"
   | "npm:ioredis@6.0.0"
   | "npm:typescript"
+  | "bundlers of npm"
   | "deno bundle";
 
 interface Need {
@@ -118,6 +119,15 @@ function findBundler(): Found {
 const PYTHONS = [["python3"], ["/usr/bin/python3"]];
 /** Packages of a project of `bun init`, and the last compiler that was written in TypeScript. */
 const TYPES = ["typescript@7.0.2", "typescript5@npm:typescript@5.9.3", "@types/bun@1.4.5"];
+/** Bundlers of pages, and what they need to bundle a package, minified. */
+const BUNDLERS = [
+  "esbuild@0.25.12",
+  "rollup@4.68.8",
+  "@rollup/plugin-node-resolve@16.0.3",
+  "terser@5.51.4",
+  "vite@7.3.8",
+  "webpack@5.113.0",
+];
 const FROM_NPM = "fetched by the tests when registry.npmjs.org can be reached";
 
 const NEEDS: Readonly<Record<NeedName, Need>> = {
@@ -150,6 +160,7 @@ const NEEDS: Readonly<Record<NeedName, Need>> = {
     find: (runtime) => runtime === "Deno" ? cacheForDeno("npm:ioredis@6.0.0") : addForBun("npm:ioredis@6.0.0"),
   },
   "npm:typescript": { install: FROM_NPM, find: () => addPackages("npm:typescript-7.0.2-5.9.3", TYPES) },
+  "bundlers of npm": { install: FROM_NPM, find: () => addPackages("bundlers-2026-11", BUNDLERS) },
   "deno bundle": { install: FROM_NPM, find: (runtime) => runtime === "Deno" ? findBundler() : [] },
 };
 

@@ -6,7 +6,7 @@ import { type HandshakeError, OptionError, TransportError } from "../../base/err
 import { systemClock } from "../../base/clock.ts";
 import { runtimeTransport } from "../../transport/runtime.ts";
 import { openTunnel, proxyFailure } from "../../transport/proxy_tunnel.ts";
-import { parseProxy } from "../../client/settings.ts";
+import { parseProxy } from "../../client/socket_settings.ts";
 import type { WebSocketServerOptions } from "../../server.ts";
 import { RawListener } from "../support/sockets.ts";
 import { decode, encode, startEcho, tlsFile, until } from "../support/support.ts";

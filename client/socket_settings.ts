@@ -1,0 +1,136 @@
+/**
+ * Settings that only sockets can use, or need in another form than a browser: their checks, header fields, the proxy.
+ *
+ * @module
+ */
+
+import { describe, OptionError } from "../base/errors.ts";
+import { quote, redactUrl } from "../base/error_text.ts";
+import { assertHostName, withoutBrackets } from "../base/host_name.ts";
+import { assertSecret, assertToken } from "../base/secrets.ts";
+import { isFieldValue, isToken, isVisibleAscii } from "../base/token.ts";
+import { maxFramePayload } from "../protocol/frame_header.ts";
+import { assertProtocols } from "../protocol/subprotocol.ts";
+import type { ProxyAddress } from "../transport/transport.ts";
+import type { HeaderSource, RequestSettings, SocketSettings } from "./connector.ts";
+
+/**
+ * Checks settings whose kinds are right.
+ *
+ * @param settings The settings of a client.
+ * @throws {OptionError} If one cannot be used.
+ */
+export function checkSocketSettings(settings: SocketSettings): void {
+  const { hostname, pathName, origin, headers, token, protocols, proxy, frameSize } = settings;
+  assertHostName(hostname);
+  assertPath(pathName);
+  assertOrigin(origin);
+  if (typeof headers !== "function") makeHeaders(headers);
+  assertBearer(token);
+  assertProtocols(protocols);
+  parseProxy(proxy);
+  if (frameSize !== 0) maxFramePayload(frameSize, true);
+}
+
+function assertOrigin(origin: string): void {
+  if (isVisibleAscii(origin)) return;
+  throw new OptionError(`The setting "origin" is ${quote(redactUrl(origin))}, not an origin`);
+}
+
+/** RFC 6455 §3: "Fragment identifiers are meaningless in the context of WebSocket URIs". */
+function assertPath(path: string): void {
+  if (path.includes("#")) throw new OptionError(`The path ${quote(redactUrl(path))} has a fragment`);
+}
+
+/**
+ * Checks that a file of certificates is of use: an attempt may speak TLS.
+ *
+ * @param settings The settings of a client.
+ * @throws {OptionError} If neither `useSSL`, nor `resolveUrl` or a redirect, can lead to TLS.
+ */
+export function assertTlsForRoots({ rootCertificateFile, useSSL, resolveUrl, maxRedirects }: SocketSettings): void {
+  if (rootCertificateFile === "" || useSSL || resolveUrl !== undefined || maxRedirects > 0) return;
+  throw new OptionError(
+    'The setting "rootCertificateFile" needs a "wss:" URL, or "useSSL: true": without it nothing is encrypted',
+  );
+}
+
+function assertBearer(token: RequestSettings["token"]): void {
+  if (token === undefined || typeof token === "function") return;
+  assertSecret("token", token);
+  assertToken("token", token);
+}
+
+/**
+ * Converts header fields as a program gives them.
+ *
+ * @param headers Names and values.
+ * @returns A copy.
+ * @throws {OptionError} If a name or value is not valid.
+ */
+export function makeHeaders(headers: HeaderSource): Headers {
+  if (typeof headers !== "object" || headers === null) {
+    throw new OptionError('The setting "headers" is not an object of names and values, nor Headers');
+  }
+  // Errors of the runtimes would quote the value.
+  const given = headers instanceof Headers ? [] : Object.entries(headers);
+  for (const [name, value] of given) assertField(name, value);
+  try {
+    return new Headers(headers);
+  } catch (cause) {
+    throw new OptionError(`The setting "headers" is not valid: ${describe(cause)}`);
+  }
+}
+
+function assertField(name: string, value: unknown): void {
+  if (!isToken(name)) throw new OptionError(`The setting "headers" is not valid: ${quote(name)} is not a header name`);
+  if (isFieldValue(String(value))) return;
+  throw new OptionError(
+    `The setting "headers" is not valid: the value of ${quote(name)} has a character that is not allowed`,
+  );
+}
+
+/**
+ * Reads the setting `proxy`.
+ *
+ * @param url The setting; "" for none.
+ * @returns The address of the proxy, or `undefined`.
+ * @throws {OptionError} If it is not the URL of an HTTP proxy.
+ */
+export function parseProxy(url: string): ProxyAddress | undefined {
+  if (url === "") return undefined;
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  // Without the URL itself, which may hold a password.
+  if (parsed === undefined) throw new OptionError('The setting "proxy" is not a URL');
+  if (parsed.protocol !== "http:") {
+    throw new OptionError(`The setting "proxy" is of the scheme "${parsed.protocol}": it must begin with "http://"`);
+  }
+  return {
+    hostname: withoutBrackets(parsed.hostname),
+    port: parsed.port === "" ? 80 : Number(parsed.port),
+    authorization: basicCredentials(parsed),
+  };
+}
+
+/**
+ * Encodes the user name and password of a URL as a value of `Authorization` (RFC 7617).
+ *
+ * @param url The URL.
+ * @returns The value; `undefined` if the URL has neither.
+ */
+export function basicCredentials({ username, password }: URL): string | undefined {
+  if (username === "" && password === "") return undefined;
+  return `Basic ${btoa(`${percentDecode(username)}:${percentDecode(password)}`)}`;
+}
+
+/**
+ * Decodes as the URL Standard does, one character for each byte: a "%" that no two hexadecimal digits follow stands for
+ * itself. `decodeURIComponent` throws for it, and for bytes that are not UTF-8.
+ */
+function percentDecode(text: string): string {
+  const [first, ...rest] = text.split("%");
+  return first + rest.map((part) => {
+    const octet = Number(`0x${part.slice(0, 2)}`);
+    return part.length < 2 || Number.isNaN(octet) ? `%${part}` : String.fromCharCode(octet) + part.slice(2);
+  }).join("");
+}

@@ -1,0 +1,135 @@
+/**
+ * Sizes of a page's script, with each bundler at a pinned version, and its run in Chromium: a page that uses the client
+ * alone pays for the client alone.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { it } from "@std/testing/bdd";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { withChromium } from "./support/chromium.ts";
+import { find } from "./support/needs.ts";
+import { describePeer, peerFile, runToEnd, startObserved } from "./support/peers.ts";
+
+const root = fileURLToPath(new URL("../", import.meta.url));
+const NAME = "@tackline/websocket";
+
+/** Largest sizes, minified and gzipped, in bytes: the promise of docs/client.md. */
+const CLIENT_LIMIT = 26_000;
+const ALL_LIMIT = 38_000;
+
+/**
+ * Fields of the npm package: which modules must stay though nothing of them is imported, and what stands for the
+ * entries with sockets in a page.
+ */
+const FIELDS = { sideEffects: ["./mod.js", "./client.js", "./whatsapp.js", "./client/use_browser_entry.js"] };
+
+/** Scripts of pages. */
+const PAGES = {
+  "client": `import { WebSocketClient } from "${NAME}/browser-client"; globalThis.WebSocketClient = WebSocketClient;`,
+  "client_of_all": `import { WebSocketClient } from "${NAME}/browser"; globalThis.WebSocketClient = WebSocketClient;`,
+  "all": `import * as all from "${NAME}/browser"; globalThis.all = { ...all };`,
+};
+type PageName = keyof typeof PAGES;
+
+/** Sends a text over the client of a bundle, and waits for its echo. */
+const ECHO = `(async () => {
+  await import("/page.js");
+  const client = new WebSocketClient("ws://" + location.host + "/", { reconnect: true });
+  await client.connect();
+  client.send("hello");
+  const text = await client.receive();
+  const { code } = await client.disconnect();
+  return [text, code];
+})()`;
+
+/** A project of a page, with the package as npm has it. */
+class Project {
+  readonly folder = mkdtempSync(join(tmpdir(), "page-"));
+  readonly packages: string;
+
+  constructor(packages: string) {
+    this.packages = packages;
+    for (const [page, text] of Object.entries(PAGES)) writeFileSync(join(this.folder, `${page}.js`), text);
+    writeFileSync(join(this.folder, "package.json"), '{ "type": "module" }');
+  }
+
+  /** Installs the package. */
+  async install(): Promise<void> {
+    const archive = join(this.folder, "package.tgz");
+    const pack = ["pack", "--quiet", "--allow-dirty", "-c", join(root, "deno.json"), "-o", archive];
+    const { errors, status } = await runToEnd(find("Deno") as string[], ...pack);
+    assertEquals(status, 0, errors);
+    const home = join(this.folder, "node_modules", NAME);
+    mkdirSync(home, { recursive: true });
+    const unpacked = await runToEnd(["tar"], "xzf", archive, "-C", home, "--strip-components=1");
+    assertEquals(unpacked.status, 0, unpacked.errors);
+    const description = JSON.parse(readFileSync(join(home, "package.json"), "utf8"));
+    writeFileSync(join(home, "package.json"), JSON.stringify({ ...description, ...FIELDS }));
+  }
+
+  /** Bundles a page. Returns the path of the script. */
+  async bundle(bundler: string, page: string): Promise<string> {
+    const output = join(this.folder, `${bundler}-${page}.js`);
+    const [command, args] = bundler === "deno"
+      ? [find("Deno"), ["bundle", "--quiet", "--platform", "browser", "--minify", "-o", output]]
+      : [find("Bun"), [peerFile("bundle.mjs"), this.packages, bundler]];
+    const entry = join(this.folder, `${page}.js`);
+    const { errors, status } = await runToEnd(
+      command as string[],
+      ...args,
+      entry,
+      ...bundler === "deno" ? [] : [output],
+    );
+    assertEquals(status, 0, errors);
+    return output;
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true });
+  }
+}
+
+async function assertSize(name: string, script: string, limit: number): Promise<void> {
+  const { errors, status } = await runToEnd(["gzip"], "-9", "-k", "-n", script);
+  assertEquals(status, 0, errors);
+  const size = statSync(`${script}.gz`).size;
+  console.log(`${name}: ${statSync(script).size} bytes minified, ${size} gzipped`);
+  assert(size <= limit, `${name}: ${size} bytes minified and gzipped, more than ${limit}`);
+}
+
+// Started from Deno only: it takes long, and no runtime changes what bundlers do.
+if ("Deno" in globalThis) {
+  describePeer("the script of a page", ["bundlers of npm", "deno bundle", "Bun", "Chromium"], ([packages]) => {
+    for (const bundler of ["esbuild", "deno", "rollup", "vite", "webpack"]) {
+      it(`is as small as promised, bundled by ${bundler}, and runs in Chromium`, async () => {
+        const project = new Project(packages!);
+        await project.install();
+        const limits: Record<PageName, number> = { client: CLIENT_LIMIT, client_of_all: CLIENT_LIMIT, all: ALL_LIMIT };
+        const scripts = new Map<string, string>();
+        for (const page of Object.keys(PAGES)) scripts.set(page, await project.bundle(bundler, page));
+        for (const [page, script] of scripts) await assertSize(`${bundler} ${page}`, script, limits[page as PageName]);
+        await assertRuns(readFileSync(scripts.get("client")!, "utf8"));
+        project.remove();
+      });
+    }
+  });
+}
+
+async function assertRuns(script: string): Promise<void> {
+  const { server } = await startObserved({
+    onCommandGet: ({ url }) => {
+      const isScript = url.endsWith(".js");
+      const type = isScript ? "text/javascript" : "text/html";
+      return new Response(isScript ? script : "<title>page</title>", { headers: { "content-type": type } });
+    },
+  });
+  await withChromium([...find("Chromium")!], async (browser) => {
+    const page = await browser.open(`http://127.0.0.1:${server.address!.port}/`);
+    assertEquals(await page.evaluate(ECHO), ["hello", 1000]);
+    assertEquals(browser.complaints, []);
+  });
+  await server.stop();
+}
