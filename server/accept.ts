@@ -197,6 +197,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
 
   /** @param owned `true` if the bytes stay as they are. */
   #readHead(bytes: Uint8Array, owned = false): void {
+    if (this.#timer.beginHead()) this.#ticket.awaitingPeer();
     let used: number;
     try {
       used = this.#headReader.push(bytes);
@@ -366,12 +367,16 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#body = undefined;
     // The time that the next request takes begins anew.
     this.#memory.release();
-    if (this.#unread.length > 0) this.#memory.count(this.#unread, this.#body);
+    if (this.#unread.length === 0) {
+      this.#ticket.idle();
+      this.#timer.startIdle();
+      return this.#awaitRequest();
+    }
+    this.#memory.count(this.#unread, this.#body);
     this.#ticket.awaitingPeer();
     this.#timer.start();
     // Other connections come first: a thousand requests in one read must not keep them waiting.
-    if (this.#unread.length > 0) this.#transport.deferWork(() => this.#readNext());
-    else this.#awaitRequest();
+    this.#transport.deferWork(() => this.#readNext());
   }
 
   #readNext(): void {

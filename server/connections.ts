@@ -67,7 +67,7 @@ export class ServerConnections<Data> {
     this.#context = context;
     this.#topics = topics;
     const { settings } = context;
-    this.#admission = new Admission(() => settings.current, (address) => context.refused("maxHandshakes", address));
+    this.#admission = new Admission(() => settings.current, (address, limit) => context.refused(limit, address));
     this.#bodies = new MemoryBudget(() => settings.current.maxTotalBodySize);
     this.#unfinished = new UnfinishedMessages(() => settings.current);
     this.#host = this.#makeHost();

@@ -13,6 +13,8 @@ export class RequestTimer {
   #cancel: (() => void) | undefined;
   /** Time by which the body has to be complete, in ms; `undefined` until it is read. */
   #bodyDeadline: number | undefined;
+  /** Set while a kept connection is idle between two requests. */
+  #idle = false;
 
   /**
    * Makes a timer that does not run.
@@ -45,6 +47,24 @@ export class RequestTimer {
     if (handshakeTimeout > 0) this.start(Math.max(1, Math.round(handshakeTimeout - (clock.now() - begun))));
   }
 
+  /** Starts the timer of a kept connection that is idle: until the first byte of the next request. */
+  startIdle(): void {
+    this.start(this.#settings().keepAliveTimeout);
+    this.#idle = true;
+  }
+
+  /**
+   * Starts the timer of a head whose first byte has come, if the connection was idle: the time of a request must not
+   * begin with the idle time.
+   *
+   * @returns `true` if it was.
+   */
+  beginHead(): boolean {
+    if (!this.#idle) return false;
+    this.start();
+    return true;
+  }
+
   /** A request with another body begins. */
   beginBody(): void {
     this.#bodyDeadline = undefined;
@@ -66,5 +86,6 @@ export class RequestTimer {
   cancel(): void {
     this.#cancel?.();
     this.#cancel = undefined;
+    this.#idle = false;
   }
 }

@@ -143,6 +143,8 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
   declare hosts: readonly string[];
   /** Time for TLS handshake and request, and for an idle HTTP connection, in ms; 0: no limit. */
   declare handshakeTimeout: number;
+  /** Time for which a plain HTTP connection is kept between two requests, in ms. */
+  declare keepAliveTimeout: number;
   /** Time for the body of a plain HTTP request to come, in ms; 0: no limit. */
   declare bodyTimeout: number;
   /** Time for the next piece of a message that has begun, in ms; 0: no limit. */

@@ -95,6 +95,14 @@ export interface WebSocketServerOptions<Data = unknown> extends ConnectionOption
    */
   handshakeTimeout?: number | undefined;
   /**
+   * Time for which a plain HTTP connection is kept between two requests, in ms; `handshakeTimeout` begins with the
+   * first byte of the next one. Longer than proxies keep theirs (nginx: 60 s): a proxy whose request meets a connection
+   * that the server closes answers 502. When `maxHandshakes` or a limit on connections is reached, idle connections are
+   * closed first.
+   * @default {75000}
+   */
+  keepAliveTimeout?: number | undefined;
+  /**
    * Time for the body of a plain HTTP request to come, in ms.
    * @default {60000}
    */
@@ -147,8 +155,9 @@ export interface WebSocketServerOptions<Data = unknown> extends ConnectionOption
    */
   maxConnectionsPerAddress?: number | undefined;
   /**
-   * Largest number of connections that are in the TLS handshake, or have not sent a whole request. Beyond it, the
-   * oldest of them is closed.
+   * Largest number of connections that are in the TLS handshake, have not sent a whole request, or are kept idle
+   * between two requests. Beyond it, the one that has been idle for longest is closed; without idle ones, the one that
+   * the server has waited for longest.
    * @default {4096}
    */
   maxHandshakes?: number | undefined;
@@ -225,6 +234,7 @@ export const SERVER_SETTINGS: SettingsTable<ServerProperties> = {
   protocols: { kind: "list", default: [], check: assertProtocols },
   compression: { kind: "any", default: false, check: compressionSettings },
   handshakeTimeout: { kind: "number", unit: "ms", default: 10_000 },
+  keepAliveTimeout: { kind: "number", unit: "ms", default: 75_000 },
   bodyTimeout: { kind: "number", unit: "ms", default: 60_000 },
   maxTotalBodySize: { kind: "number", unit: "bytes", default: 64 * 1024 * 1024 },
   maxTotalMessageSize: { kind: "number", unit: "bytes", default: 128 * 1024 * 1024 },

@@ -129,6 +129,7 @@ const acceptDefaults = {
   hosts: [],
   compression: undefined,
   handshakeTimeout: 0,
+  keepAliveTimeout: 0,
   bodyTimeout: 0,
   maxRequests: 0,
   closeTimeout: 0,
@@ -353,14 +354,14 @@ describe("plain HTTP on the port", () => {
     await settle();
   });
 
-  it("closes after HTTP/1.0 and Connection: close, keeps alive otherwise until handshakeTimeout", async () => {
+  it("closes after HTTP/1.0 and Connection: close, keeps alive otherwise until keepAliveTimeout", async () => {
     const old = new Rig(echo);
     old.write("GET /a HTTP/1.0\r\n\r\n");
     await until(() => old.ended, "the end");
     assertStringIncludes(old.text, "connection: close\r\n");
     assertStringIncludes(old.text, "\r\n\r\nGET /a ");
 
-    const idle = new Rig({ ...echo, handshakeTimeout: 5000 });
+    const idle = new Rig({ ...echo, keepAliveTimeout: 5000 });
     idle.write(get("/a"));
     await idle.until("GET /a");
     await until(() => idle.clock.pending === 1, "the timer");

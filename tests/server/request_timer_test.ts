@@ -7,7 +7,13 @@ import { FakeClock } from "../support/support.ts";
 function makeTimer(limits: Partial<AcceptSettings> = {}): { clock: FakeClock; timer: RequestTimer; times: number[] } {
   const clock = new FakeClock();
   const times: number[] = [];
-  const settings = { handshakeTimeout: 100, bodyTimeout: 250, ...limits, clock } as unknown as AcceptSettings;
+  const settings = {
+    handshakeTimeout: 100,
+    keepAliveTimeout: 400,
+    bodyTimeout: 250,
+    ...limits,
+    clock,
+  } as unknown as AcceptSettings;
   return { clock, times, timer: new RequestTimer(() => settings, () => times.push(clock.now())) };
 }
 
@@ -54,9 +60,30 @@ describe("RequestTimer", () => {
     assertEquals(times, [250, 350]);
   });
 
+  it("has a time of its own for an idle connection, until a head begins", () => {
+    const { clock, timer, times } = makeTimer();
+    timer.startIdle();
+    clock.advance(399);
+    assertEquals(times, []);
+    assertEquals([timer.beginHead(), timer.beginHead()], [true, false]);
+    clock.advance(99);
+    // Not anew with further bytes.
+    assertEquals([timer.beginHead(), times], [false, []]);
+    clock.advance(1);
+    assertEquals(times, [499]);
+    timer.startIdle();
+    clock.advance(400);
+    assertEquals([times, clock.pending], [[499, 899], 0]);
+    timer.startIdle();
+    timer.cancel();
+    assertEquals([timer.beginHead(), clock.pending], [false, 0]);
+  });
+
   it("runs without a limit when that is 0", () => {
-    const { clock, timer, times } = makeTimer({ handshakeTimeout: 0, bodyTimeout: 0 });
+    const { clock, timer, times } = makeTimer({ handshakeTimeout: 0, keepAliveTimeout: 0, bodyTimeout: 0 });
     timer.start();
+    timer.startIdle();
+    assertEquals(timer.beginHead(), true);
     timer.startSince(0);
     timer.startBody();
     assertEquals([clock.pending, times], [0, []]);
