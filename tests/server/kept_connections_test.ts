@@ -106,6 +106,23 @@ describe("connections kept idle make room", () => {
     return text;
   }
 
+  it("until their next request has begun", async () => {
+    const server = new WebSocketServer({ ...ANSWER, maxHandshakes: 2, clock: new FakeClock() });
+    const [first, second] = [memoryPair(server), memoryPair(server)];
+    for (const peer of [first, second]) {
+      peer.write(GET);
+      await peer.answers("kept", 1);
+    }
+    first.write("GET / HTTP/1.1\r\n");
+    await turns(2);
+    const third = memoryPair(server);
+    await until(() => second.ended, "the end of the one that is idle");
+    first.write("Host: a\r\n\r\n");
+    await first.answers("kept", 2);
+    for (const peer of [first, third]) peer.end();
+    await until(() => first.ended && third.ended, "the end");
+  });
+
   for (const limit of ["maxHandshakes", "maxConnections", "maxConnectionsPerAddress"] as const) {
     it(`before ${limit} refuses or ends another one, the longest idle first`, async () => {
       await using server = await serve({ [limit]: 3 });

@@ -19,12 +19,19 @@ export interface KeptPeer {
   answers(text: string, times: number): Promise<void>;
 }
 
-export function memoryPair(options: WebSocketServerOptions): KeptPeer {
+/**
+ * Connects to a server over a pair of streams.
+ *
+ * @param given The server, or the options of one.
+ */
+export function memoryPair(given: WebSocketServer | WebSocketServerOptions): KeptPeer {
   const [ours, theirs] = pipe();
   const writer = ours.writable.getWriter();
   writer.closed.catch(() => {});
   const errors: unknown[] = [];
-  const server = new WebSocketServer({ onError: (error) => void errors.push(error), ...options });
+  const server = given instanceof WebSocketServer
+    ? given
+    : new WebSocketServer({ onError: (error) => void errors.push(error), ...given });
   const peer = {
     server,
     text: "",
