@@ -25,6 +25,7 @@ import {
   type WebSocketConnection,
 } from "../connection/connection.ts";
 import { HandlerError, HandshakeError, HttpError, TransportError } from "../base/errors.ts";
+import { droppedBodySize, MAX_DROPPED, MAX_DROPPED_HEAD } from "./dropped_body.ts";
 import { type UpgradeRequest, wantsWebSocket } from "../protocol/handshake.ts";
 import { timeHandler } from "../base/handler_time.ts";
 import { type Head, type HeaderFields, HeadReader, parseRequestLine, type RequestLine } from "../protocol/head.ts";
@@ -52,12 +53,6 @@ interface DirectRequest {
 
 type State = "head" | "deciding" | "answering" | "upgraded" | "lingering" | "closed";
 
-/**
- * Largest number of bytes read behind the last response; fewer behind a response to a head, since
- * honest heads are short.
- */
-const MAX_DROPPED = 1024 * 1024;
-const MAX_DROPPED_HEAD = 128 * 1024;
 /** Largest number of bytes read while the program decides: a client should send none before the answer. */
 const MAX_EARLY = 64 * 1024;
 const INTERNAL_ERROR = new TextReply(500, "Internal server error");
@@ -78,6 +73,8 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   #peerEnded = false;
   /** Bytes that may still come behind the last response. */
   #remainingDrops = MAX_DROPPED;
+  /** Set if a body is among them. */
+  #dropsBody = false;
   /** Number of plain requests so far. */
   #requests = 0;
   readonly #memory: RequestMemory;
@@ -88,6 +85,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   #awaitsResponse = false;
 
   // The current request and its response
+  #fields: HeaderFields | undefined;
   #body: RequestBody | undefined;
   #expectsContinue = false;
   /** Made with the first response. */
@@ -161,6 +159,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
       // A client that goes on sending does not wait for the answer.
       this.#remainingDrops -= bytes.length;
       if (this.#remainingDrops < 0) this.#transport.destroy();
+      else if (this.#dropsBody) this.#timer.startDropping();
     }
   }
 
@@ -222,6 +221,8 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
 
   /** @param rest Bytes behind the head. */
   #handleHead(head: Head, rest: Uint8Array, owned: boolean): void {
+    this.#fields = head.fields;
+    this.#timer.beginBody();
     try {
       const line = parseRequestLine(head.startLine);
       // RFC 9112 §3.2.2: the authority of the target counts, and not the header.
@@ -306,7 +307,6 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
       pause: () => this.#pauseBody(body),
     });
     this.#body = body;
-    this.#timer.beginBody();
     this.#requests++;
     this.#expectsContinue = expectsContinue(line, fields);
     const request = makeRequest(line, fields, this.#connection.encrypted, body.stream);
@@ -365,6 +365,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#state = "head";
     this.#headReader = new HeadReader(this.#host.settings(), "request");
     this.#body = undefined;
+    this.#fields = undefined;
     // The time that the next request takes begins anew.
     this.#memory.release();
     if (this.#unread.length === 0) {
@@ -404,9 +405,20 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#memory.release();
     this.#body?.fail(lostBody("The request was answered before its body was read"));
     if (this.#peerEnded) return this.#transport.destroy();
-    this.#timer.start(this.#host.settings().closeTimeout);
+    this.#awaitEnd();
     this.#transport.end();
     this.#transport.resume();
+  }
+
+  /** Gives the peer time to read the response; a peer that sends a body first, the time of a body. */
+  #awaitEnd(): void {
+    const { closeTimeout, maxBodySize } = this.#host.settings();
+    const complete = this.#fields === undefined || this.#body?.done === true;
+    const bodySize = complete ? 0 : droppedBodySize(this.#fields!, maxBodySize);
+    this.#dropsBody = bodySize > 0;
+    this.#remainingDrops += bodySize;
+    if (this.#dropsBody) this.#timer.startDropping();
+    else this.#timer.start(closeTimeout);
   }
 
   // ---- Plain HTTP without Request and Response -----------------------------------------------------------------
@@ -429,7 +441,6 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
       this.#reply(decision, mayKeepAlive && complete);
       return true;
     }
-    this.#timer.beginBody();
     this.#direct = { take: decision, length, mayKeepAlive };
     this.#feedDirect(rest, owned);
     return true;

@@ -65,7 +65,7 @@ export class RequestTimer {
     return true;
   }
 
-  /** A request with another body begins. */
+  /** A request begins, and with it the time for another body. */
   beginBody(): void {
     this.#bodyDeadline = undefined;
   }
@@ -75,11 +75,21 @@ export class RequestTimer {
    * could hold the connection for ever.
    */
   startBody(): void {
-    const { handshakeTimeout, bodyTimeout, clock } = this.#settings();
-    if (bodyTimeout === 0) return this.start();
+    this.#startPiece(this.#settings().handshakeTimeout);
+  }
+
+  /** Starts the timer for the next piece of a body that is dropped behind its response, within the time for all of it. */
+  startDropping(): void {
+    this.#startPiece(this.#settings().closeTimeout);
+  }
+
+  /** @param delay Time for the piece, in ms; 0: no limit. */
+  #startPiece(delay: number): void {
+    const { bodyTimeout, clock } = this.#settings();
+    if (bodyTimeout === 0) return this.start(delay);
     this.#bodyDeadline ??= clock.now() + bodyTimeout;
     const remaining = Math.max(1, Math.round(this.#bodyDeadline - clock.now()));
-    this.start(handshakeTimeout === 0 ? remaining : Math.min(remaining, handshakeTimeout));
+    this.start(delay === 0 ? remaining : Math.min(remaining, delay));
   }
 
   /** Stops the timer. */

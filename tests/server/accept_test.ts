@@ -242,7 +242,12 @@ describe("plain HTTP on the port", () => {
     for (
       const [head, status, limit] of [
         [tooLong, 431, 128 * 1024],
-        [post("/", "Content-Length: 99999999\r\n"), 413, 1024 * 1024],
+        [get("/", CLOSE), 200, 1024 * 1024],
+        [post("/", "Content-Length: 3000000\r\n"), 413, 1024 * 1024 + 3_000_000],
+        [post("/", "Content-Length: 99999999\r\n"), 413, 65 * 1024 * 1024],
+        [post("/", "Transfer-Encoding: chunked\r\n"), 200, 65 * 1024 * 1024],
+        // Its body ends where nobody knows.
+        [post("/", "Content-Length: 3000000\r\nTransfer-Encoding: chunked\r\n"), 400, 1024 * 1024],
       ] as const
     ) {
       const { transport } = session({});

@@ -11,6 +11,7 @@ function makeTimer(limits: Partial<AcceptSettings> = {}): { clock: FakeClock; ti
     handshakeTimeout: 100,
     keepAliveTimeout: 400,
     bodyTimeout: 250,
+    closeTimeout: 60,
     ...limits,
     clock,
   } as unknown as AcceptSettings;
@@ -58,6 +59,23 @@ describe("RequestTimer", () => {
     timer.startBody();
     clock.advance(100);
     assertEquals(times, [250, 350]);
+  });
+
+  it("limits a body that is dropped by closeTimeout for each piece, and bodyTimeout for all of it", () => {
+    const { clock, timer, times } = makeTimer();
+    timer.beginBody();
+    for (let piece = 0; piece < 4; piece++) {
+      timer.startDropping();
+      clock.advance(55);
+    }
+    assertEquals(times, []);
+    timer.startDropping();
+    clock.advance(30);
+    assertEquals(times, [250]);
+    timer.beginBody();
+    timer.startDropping();
+    clock.advance(60);
+    assertEquals([times, clock.pending], [[250, 310], 0]);
   });
 
   it("has a time of its own for an idle connection, until a head begins", () => {

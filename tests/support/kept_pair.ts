@@ -10,6 +10,8 @@ export interface KeptPeer {
   readonly text: string;
   /** `true` once the server has ended the connection. */
   readonly ended: boolean;
+  /** `true` once the server takes nothing any more. */
+  readonly lost: boolean;
   /** What `onError` has got. */
   readonly errors: unknown[];
   write(text: string): void;
@@ -27,7 +29,6 @@ export interface KeptPeer {
 export function memoryPair(given: WebSocketServer | WebSocketServerOptions): KeptPeer {
   const [ours, theirs] = pipe();
   const writer = ours.writable.getWriter();
-  writer.closed.catch(() => {});
   const errors: unknown[] = [];
   const server = given instanceof WebSocketServer
     ? given
@@ -36,11 +37,13 @@ export function memoryPair(given: WebSocketServer | WebSocketServerOptions): Kep
     server,
     text: "",
     ended: false,
+    lost: false,
     errors,
     write: (text: string): void => void writer.write(encode(text)).catch(() => {}),
     end: (): void => void writer.close().catch(() => {}),
     answers: (text: string, times: number) => until(() => peer.text.split(text).length > times, `${times} × ${text}`),
   };
+  writer.closed.catch(() => {}).then(() => peer.lost = true);
   server.acceptStream(theirs);
   readAll(ours.readable, (text) => peer.text += text).then(() => peer.ended = true);
   return peer;
