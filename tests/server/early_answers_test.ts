@@ -53,7 +53,7 @@ async function sendThenRead(socket: Socket, { head, piece, pieces, end }: Upload
   };
   await write(head);
   for (let sent = 0; sent < pieces; sent++) await write(piece);
-  await write(end);
+  if (end !== "") await write(end);
   let text = "";
   const ended = new Promise<void>((resolve) => socket.once("end", resolve));
   socket.on("data", (bytes: Uint8Array) => text += decode(new Uint8Array(bytes)));
