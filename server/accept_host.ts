@@ -62,6 +62,8 @@ export interface AcceptHost<Data> {
 export interface AcceptSettings {
   /** Path that opens a WebSocket; "": any. */
   pathName: string;
+  /** Path of health checks; "": none. */
+  healthPath: string;
   /** Switches of the protocol: checks of the handshake to skip. */
   options: Complete<ProtocolOptions>;
   /** Origins whose pages may open a WebSocket; empty: all. */

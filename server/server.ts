@@ -117,6 +117,8 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
   declare reusePort: boolean;
   /** Path that opens a WebSocket, without a query; "": any path. Requests for another get 404. "chat" is "/chat". */
   declare pathName: string;
+  /** Path of health checks; "": none. */
+  declare healthPath: string;
   /** Speaks TLS. Needs `certificateFile` and `certificateKeyFile`. */
   declare useSSL: boolean;
   /** PEM file with the certificate; the rest of its chain may follow in it. */

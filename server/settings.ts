@@ -65,6 +65,13 @@ export interface WebSocketServerOptions<Data = unknown> extends ConnectionOption
    */
   pathName?: string | undefined;
   /**
+   * The path of health checks, such as `"/healthz"`; "": none. GET and HEAD of exactly this path, whatever the query,
+   * get 200 and `ok` before any other check, and 503 while the server stops: see docs/server.md. They are not logged,
+   * and `onCommandGet` is not called. A WebSocket may open at the same path. `"healthz"` stands for `"/healthz"`.
+   * @default {""}
+   */
+  healthPath?: string | undefined;
+  /**
    * Speak TLS. Needs `certificateFile` and `certificateKeyFile`.
    * @default {false}
    */
@@ -227,6 +234,7 @@ export const SERVER_SETTINGS: SettingsTable<ServerProperties> = {
   hostname: { kind: "string", default: "0.0.0.0", alias: "hostName", check: assertAddress },
   reusePort: { kind: "boolean", default: false },
   pathName: { kind: "string", default: "", check: assertPath },
+  healthPath: { kind: "string", default: "", check: assertPath },
   useSSL: { kind: "boolean", default: false },
   certificateFile: { kind: "string", default: "" },
   certificateKeyFile: { kind: "string", default: "" },
@@ -369,7 +377,7 @@ export class LockableSettings {
     this.assertUnlocked(name);
     if (name !== "options") {
       this.store.check(name, value);
-      return name === "pathName" ? withSlash(value as string) : undefined;
+      return name === "pathName" || name === "healthPath" ? withSlash(value as string) : undefined;
     }
     const changing = (field: string): void => this.assertUnlocked(field);
     return new ProtocolSettings((value ?? {}) as ProtocolOptions, changing, () => this.#current = undefined);
@@ -442,10 +450,10 @@ export function givenCertificate(settings: CertificateSettings): keyof Certifica
   return names.find((name) => settings[name] !== undefined && settings[name] !== "");
 }
 
-/** The path that opens a WebSocket. */
-function assertPath(path: string): void {
+/** The path that opens a WebSocket, or that of health checks. */
+function assertPath(path: string, name: string): void {
   const shown = quote(redactUrl(path));
-  if (path.includes("://")) throw new OptionError(`The path ${shown} is a URL; "pathName" is its path alone`);
+  if (path.includes("://")) throw new OptionError(`The path ${shown} is a URL; "${name}" is its path alone`);
   if (path.includes("?")) throw new OptionError(`The path ${shown} has a query, which is not part of the match`);
   if (path.includes("#")) throw new OptionError(`The path ${shown} has a fragment, which no request has`);
 }

@@ -124,6 +124,7 @@ class Rig {
 /** Limits and habits of a session. */
 const acceptDefaults = {
   pathName: "",
+  healthPath: "",
   options: new LockableSettings({}).current.options,
   origins: [],
   hosts: [],
@@ -246,7 +247,7 @@ describe("plain HTTP on the port", () => {
         [post("/", "Content-Length: 3000000\r\n"), 413, 1024 * 1024 + 3_000_000],
         [post("/", "Content-Length: 99999999\r\n"), 413, 65 * 1024 * 1024],
         [post("/", "Transfer-Encoding: chunked\r\n"), 200, 65 * 1024 * 1024],
-        // Its body ends where nobody knows.
+        // The end of its body is ambiguous.
         [post("/", "Content-Length: 3000000\r\nTransfer-Encoding: chunked\r\n"), 400, 1024 * 1024],
       ] as const
     ) {

@@ -1,10 +1,12 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import type { AcceptSettings } from "../../server/accept_host.ts";
-import { RequestTimer } from "../../server/request_timer.ts";
+import { RequestTimer, type WaitingTicket } from "../../server/request_timer.ts";
 import { FakeClock } from "../support/support.ts";
 
-function makeTimer(limits: Partial<AcceptSettings> = {}): { clock: FakeClock; timer: RequestTimer; times: number[] } {
+function makeTimer(
+  limits: Partial<AcceptSettings> = {},
+): { clock: FakeClock; timer: RequestTimer; times: number[]; waits: string[] } {
   const clock = new FakeClock();
   const times: number[] = [];
   const settings = {
@@ -15,7 +17,14 @@ function makeTimer(limits: Partial<AcceptSettings> = {}): { clock: FakeClock; ti
     ...limits,
     clock,
   } as unknown as AcceptSettings;
-  return { clock, times, timer: new RequestTimer(() => settings, () => times.push(clock.now())) };
+  const waits: string[] = [];
+  const ticket: WaitingTicket = {
+    acceptedAt: 0,
+    awaitingPeer: () => void waits.push("awaitingPeer"),
+    servingPeer: () => void waits.push("servingPeer"),
+    idle: () => void waits.push("idle"),
+  };
+  return { clock, times, waits, timer: new RequestTimer(() => settings, ticket, () => times.push(clock.now())) };
 }
 
 describe("RequestTimer", () => {
@@ -37,7 +46,7 @@ describe("RequestTimer", () => {
   it("counts the time of TLS for the first request", () => {
     const { clock, timer, times } = makeTimer();
     clock.advance(80);
-    timer.startSince(0);
+    timer.startFirst();
     clock.advance(20);
     assertEquals(times, [100]);
   });
@@ -79,14 +88,16 @@ describe("RequestTimer", () => {
   });
 
   it("has a time of its own for an idle connection, until a head begins", () => {
-    const { clock, timer, times } = makeTimer();
+    const { clock, timer, times, waits } = makeTimer();
     timer.startIdle();
     clock.advance(399);
     assertEquals(times, []);
-    assertEquals([timer.beginHead(), timer.beginHead()], [true, false]);
+    timer.beginHead();
+    timer.beginHead();
     clock.advance(99);
     // Not anew with further bytes.
-    assertEquals([timer.beginHead(), times], [false, []]);
+    timer.beginHead();
+    assertEquals(times, []);
     clock.advance(1);
     assertEquals(times, [499]);
     timer.startIdle();
@@ -94,15 +105,27 @@ describe("RequestTimer", () => {
     assertEquals([times, clock.pending], [[499, 899], 0]);
     timer.startIdle();
     timer.cancel();
-    assertEquals([timer.beginHead(), clock.pending], [false, 0]);
+    timer.beginHead();
+    assertEquals(clock.pending, 0);
+    assertEquals(waits.slice(0, 3), ["idle", "awaitingPeer", "idle"]);
+  });
+
+  it("tells the admission who waits for whom", () => {
+    const { timer, waits } = makeTimer();
+    timer.startHead();
+    timer.servePeer();
+    timer.startBody();
+    timer.startDropping();
+    timer.cancel();
+    assertEquals(waits, ["awaitingPeer", "servingPeer", "awaitingPeer", "awaitingPeer"]);
   });
 
   it("runs without a limit when that is 0", () => {
     const { clock, timer, times } = makeTimer({ handshakeTimeout: 0, keepAliveTimeout: 0, bodyTimeout: 0 });
     timer.start();
     timer.startIdle();
-    assertEquals(timer.beginHead(), true);
-    timer.startSince(0);
+    timer.beginHead();
+    timer.startFirst();
     timer.startBody();
     assertEquals([clock.pending, times], [0, []]);
   });

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { HeadReader } from "../../protocol/head.ts";
-import { droppedBodySize } from "../../server/dropped_body.ts";
+import { droppedBodySize } from "../../server/lingering.ts";
 import { encode } from "../support/support.ts";
 
 function sizeOf(fields: string, maxBodySize = 4 * 1024 * 1024): number {
@@ -22,7 +22,7 @@ describe("droppedBodySize", () => {
     assertEquals(sizeOf("Transfer-Encoding: chunked\r\n"), 64 * 1024 * 1024);
   });
 
-  it("is nothing without a body, and where nobody knows its end", () => {
+  it("is nothing without a body, and where its end is ambiguous", () => {
     assertEquals([sizeOf(""), sizeOf("Content-Length: 0\r\n")], [0, 0]);
     for (
       const fields of [
