@@ -178,8 +178,9 @@ export interface ConnectionOptions {
   idleTimeout?: number | undefined;
   /**
    * Time between the answer to a ping and the next ping, in ms. Pings find peers that are gone, keep proxies from
-   * closing the connection, and measure `latency`. A page does not ping.
-   * @default {30000}
+   * closing the connection (the shortest of the common time limits is 30 s), and measure `latency`. A page does not
+   * ping.
+   * @default {25000}
    */
   pingInterval?: number | undefined;
   /**
@@ -276,7 +277,7 @@ export const CONNECTION_SETTINGS: SettingsTable<ConnectionSettings> = {
   slowConsumer: { kind: "choice", choices: ["close", "drop"], default: "close" },
   closeTimeout: { kind: "number", unit: "ms", default: 10_000 },
   idleTimeout: { kind: "number", unit: "ms", default: 0 },
-  pingInterval: { kind: "number", unit: "ms", default: 30_000 },
+  pingInterval: { kind: "number", unit: "ms", default: 25_000 },
   pongTimeout: { kind: "number", unit: "ms", default: 20_000 },
   maxMessageRate: { kind: "number", unit: "per second", default: 0 },
   maxByteRate: { kind: "number", unit: "per second", default: 0 },

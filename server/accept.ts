@@ -29,6 +29,8 @@ import { type UpgradeRequest, wantsWebSocket } from "../protocol/handshake.ts";
 import { timeHandler } from "../base/handler_time.ts";
 import { type Head, type HeaderFields, HeadReader, parseRequestLine, type RequestLine } from "../protocol/head.ts";
 import { bodyFraming, makeRequest, refusalResponse, textResponse } from "../protocol/http.ts";
+import { healthResponse, isHealthCheck } from "./health.ts";
+import { Lingering } from "./lingering.ts";
 import { answerHandshake, checkHost, receiveHandshake } from "./received_request.ts";
 import { RequestBody } from "../protocol/request_body.ts";
 import { RequestMemory } from "./request_memory.ts";
@@ -36,7 +38,7 @@ import { RequestTimer } from "./request_timer.ts";
 import { BodyTooLong, ResponseWriter } from "./response_writer.ts";
 import type { Holder } from "../base/memory_budget.ts";
 import { isError } from "../base/thrown.ts";
-import { type BodyTaker, directLength, TextReply } from "./text_reply.ts";
+import { type BodyTaker, directLength, takeBody, TextReply } from "./text_reply.ts";
 import type { Transport, TransportHandler } from "../transport/transport.ts";
 import type { UpgradeFields } from "./upgrade_headers.ts";
 
@@ -52,15 +54,8 @@ interface DirectRequest {
 
 type State = "head" | "deciding" | "answering" | "upgraded" | "lingering" | "closed";
 
-/**
- * Largest number of bytes read behind the last response; fewer behind a response to a head, since
- * honest heads are short.
- */
-const MAX_DROPPED = 1024 * 1024;
-const MAX_DROPPED_HEAD = 128 * 1024;
 /** Largest number of bytes read while the program decides: a client should send none before the answer. */
 const MAX_EARLY = 64 * 1024;
-const INTERNAL_ERROR = new TextReply(500, "Internal server error");
 const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
 
 /** Reads requests from one accepted connection. */
@@ -76,8 +71,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   #unread: Uint8Array = EMPTY;
   readonly #timer: RequestTimer;
   #peerEnded = false;
-  /** Bytes that may still come behind the last response. */
-  #remainingDrops = MAX_DROPPED;
+  readonly #lingering: Lingering;
   /** Number of plain requests so far. */
   #requests = 0;
   readonly #memory: RequestMemory;
@@ -86,8 +80,11 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   readonly #asked: AskedRequest = new AskedRequest();
   /** Set while the program makes the response. */
   #awaitsResponse = false;
+  /** Set if the last request was a health check. */
+  #checksHealth = false;
 
   // The current request and its response
+  #fields: HeaderFields | undefined;
   #body: RequestBody | undefined;
   #expectsContinue = false;
   /** Made with the first response. */
@@ -117,19 +114,29 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#host = host;
     this.#headReader = new HeadReader(host.settings(), "request");
     this.#memory = new RequestMemory(host.bodies, this);
-    this.#timer = new RequestTimer(host.settings, () => this.#timeOut());
+    this.#timer = new RequestTimer(host.settings, ticket, () => this.#timeOut());
+    this.#lingering = new Lingering(transport, this.#timer);
   }
 
   /** Starts reading. */
   begin(): void {
-    this.#timer.startSince(this.#ticket.acceptedAt);
+    this.#timer.startFirst();
     this.#transport.open(this);
   }
 
   /** The server stops: an idle connection ends at once, one whose peer has left too, a busy one after its response. */
   shutdown(): void {
-    const idle = this.#state === "head" && this.#headReader.untouched && this.#unread.length === 0;
-    if (idle || (this.#peerEnded && this.awaitsHandler)) abandonConnection(this.#connection);
+    const over = this.#idle && !this.#checksHealth;
+    if (over || (this.#peerEnded && this.awaitsHandler)) abandonConnection(this.#connection);
+  }
+
+  /** `true` between two health checks: a stop does not wait for the next one, which is told of it if it comes. */
+  get awaitsHealthCheck(): boolean {
+    return this.#checksHealth && this.#idle;
+  }
+
+  get #idle(): boolean {
+    return this.#state === "head" && this.#headReader.untouched && this.#unread.length === 0;
   }
 
   /** `true` while a handler of the program decides about the answer. */
@@ -158,9 +165,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
       else if (this.#body?.pulling) this.#feedUnread();
       else if (this.#asked.watched) this.#watchPeer();
     } else if (this.#state === "lingering") {
-      // A client that goes on sending does not wait for the answer.
-      this.#remainingDrops -= bytes.length;
-      if (this.#remainingDrops < 0) this.#transport.destroy();
+      this.#lingering.drop(bytes.length);
     }
   }
 
@@ -197,17 +202,16 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
 
   /** @param owned `true` if the bytes stay as they are. */
   #readHead(bytes: Uint8Array, owned = false): void {
+    this.#timer.beginHead();
     let used: number;
     try {
       used = this.#headReader.push(bytes);
     } catch (error) {
-      this.#remainingDrops = MAX_DROPPED_HEAD;
       return this.#refuse(error);
     }
     const { head } = this.#headReader;
     if (head === undefined) return;
-    this.#timer.cancel();
-    this.#ticket.servingPeer();
+    this.#timer.servePeer();
     this.#handleHead(head, bytes.subarray(used), owned);
   }
 
@@ -221,11 +225,15 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
 
   /** @param rest Bytes behind the head. */
   #handleHead(head: Head, rest: Uint8Array, owned: boolean): void {
+    this.#fields = head.fields;
+    this.#timer.beginBody();
     try {
       const line = parseRequestLine(head.startLine);
       // RFC 9112 §3.2.2: the authority of the target counts, and not the header.
       if (line.authority !== "") head.fields.replace("host", line.authority);
-      checkHost(head.fields, this.#host.settings().hosts);
+      const { hosts, healthPath } = this.#host.settings();
+      this.#checksHealth = isHealthCheck(line, head.fields, healthPath);
+      if (!this.#checksHealth) checkHost(head.fields, hosts);
       if (this.#answerDirectly(line, head.fields, rest, owned)) return;
       this.#keep(rest, owned);
       if (wantsWebSocket(head.fields)) this.#handleUpgrade(line, head.fields);
@@ -238,8 +246,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   /** Refuses a request, and ends: the bytes behind it cannot be trusted to be a request. */
   #refuse(error: unknown): void {
     this.#state = "answering";
-    this.#timer.cancel();
-    this.#ticket.servingPeer();
+    this.#timer.servePeer();
     this.#asked.abort(error);
     this.#host.error(error, this.#connection);
     this.#finishWith(refusalOf(error));
@@ -305,7 +312,6 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
       pause: () => this.#pauseBody(body),
     });
     this.#body = body;
-    this.#timer.beginBody();
     this.#requests++;
     this.#expectsContinue = expectsContinue(line, fields);
     const request = makeRequest(line, fields, this.#connection.encrypted, body.stream);
@@ -318,7 +324,9 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     let response: Response;
     this.#awaitsResponse = true;
     try {
-      response = await timeHandler(() => this.#host.respond(request, this.#connection));
+      response = this.#checksHealth
+        ? healthResponse(this.#host.stopping(this.#connection))
+        : await timeHandler(() => this.#host.respond(request, this.#connection));
     } catch (error) {
       if (this.#body?.error === undefined) this.#host.error(error, this.#connection);
       response = refusalOf(this.#body?.error);
@@ -364,14 +372,17 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#state = "head";
     this.#headReader = new HeadReader(this.#host.settings(), "request");
     this.#body = undefined;
+    this.#fields = undefined;
     // The time that the next request takes begins anew.
     this.#memory.release();
-    if (this.#unread.length > 0) this.#memory.count(this.#unread, this.#body);
-    this.#ticket.awaitingPeer();
-    this.#timer.start();
+    if (this.#unread.length === 0) {
+      this.#timer.startIdle();
+      return this.#awaitRequest();
+    }
+    this.#memory.count(this.#unread, this.#body);
+    this.#timer.startHead();
     // Other connections come first: a thousand requests in one read must not keep them waiting.
-    if (this.#unread.length > 0) this.#transport.deferWork(() => this.#readNext());
-    else this.#awaitRequest();
+    this.#transport.deferWork(() => this.#readNext());
   }
 
   #readNext(): void {
@@ -399,9 +410,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#memory.release();
     this.#body?.fail(lostBody("The request was answered before its body was read"));
     if (this.#peerEnded) return this.#transport.destroy();
-    this.#timer.start(this.#host.settings().closeTimeout);
-    this.#transport.end();
-    this.#transport.resume();
+    this.#lingering.begin(this.#host.settings(), this.#fields, this.#body?.done === true);
   }
 
   // ---- Plain HTTP without Request and Response -----------------------------------------------------------------
@@ -424,7 +433,6 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
       this.#reply(decision, mayKeepAlive && complete);
       return true;
     }
-    this.#timer.beginBody();
     this.#direct = { take: decision, length, mayKeepAlive };
     this.#feedDirect(rest, owned);
     return true;
@@ -436,30 +444,19 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     const { length, take } = direct;
     if (bytes.length < length) return this.#awaitDirectBody(bytes, owned);
     direct.take = undefined;
-    this.#timer.cancel();
-    this.#ticket.servingPeer();
+    this.#timer.servePeer();
     this.#unread = EMPTY;
     this.#memory.release();
-    let reply: TextReply | Promise<TextReply>;
-    try {
-      reply = timeHandler(() => take!(bytes.subarray(0, length)));
-    } catch (error) {
-      this.#host.error(error, this.#connection);
-      reply = INTERNAL_ERROR;
-    }
+    const reply = takeBody(take!, bytes.subarray(0, length), (error) => this.#host.error(error, this.#connection));
     this.#keep(bytes.subarray(length), owned);
     if (reply instanceof TextReply) return this.#reply(reply, direct.mayKeepAlive);
-    reply.then((reply) => this.#reply(reply, direct.mayKeepAlive), (error) => {
-      this.#host.error(error, this.#connection);
-      this.#reply(INTERNAL_ERROR, direct.mayKeepAlive);
-    });
+    reply.then((reply) => this.#reply(reply, direct.mayKeepAlive));
   }
 
   #awaitDirectBody(bytes: Uint8Array, owned: boolean): void {
     this.#unread = owned ? bytes : bytes.slice();
     this.#memory.count(this.#unread, this.#body);
     this.#timer.startBody();
-    this.#ticket.awaitingPeer();
     if (this.#peerEnded) this.end();
     else this.#transport.resume();
   }
@@ -469,8 +466,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#direct = undefined;
     this.#unread = EMPTY;
     this.#memory.release();
-    this.#timer.cancel();
-    this.#ticket.servingPeer();
+    this.#timer.servePeer();
     this.#finishWith(refusalResponse(error));
   }
 
@@ -491,8 +487,6 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
       return body.fail(lostBody("The request was answered before its body was read"));
     }
     this.#timer.startBody();
-    // The server waits for the body as for a head.
-    this.#ticket.awaitingPeer();
     if (!this.#expectsContinue || this.#unread.length > 0) return this.#feedUnread();
     this.#expectsContinue = false;
     this.#writer.write(CONTINUE).then(() => this.#feedUnread(), ignore);

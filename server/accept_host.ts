@@ -62,6 +62,8 @@ export interface AcceptHost<Data> {
 export interface AcceptSettings {
   /** Path that opens a WebSocket; "": any. */
   pathName: string;
+  /** Path of health checks; "": none. */
+  healthPath: string;
   /** Switches of the protocol: checks of the handshake to skip. */
   options: Complete<ProtocolOptions>;
   /** Origins whose pages may open a WebSocket; empty: all. */
@@ -70,8 +72,10 @@ export interface AcceptSettings {
   hosts: readonly string[];
   /** Compression, if the client can; `undefined`: none. */
   compression: CompressionSettings | undefined;
-  /** Time for a request to arrive, and for the next one to begin, in ms; 0: no limit. */
+  /** Time for a request to arrive, in ms; 0: no limit. */
   handshakeTimeout: number;
+  /** Time for the next request of a kept connection to begin, in ms; 0: no limit. */
+  keepAliveTimeout: number;
   /** Time for the body of a plain request to arrive, in ms; 0: no limit. */
   bodyTimeout: number;
   /** Largest number of plain requests of one connection; 0: no limit. */

@@ -4,7 +4,8 @@
  *
  * Beyond the first two limits a new connection is refused. Beyond the third, the connection that the server has
  * waited for longest is evicted: an honest handshake takes moments, while those of an attacker who opens connections
- * and sends nothing pile up.
+ * and sends nothing pile up. Before each of the three, the connection that has been kept idle between two requests for
+ * longest is evicted: its peer loses nothing but the time to connect again.
  *
  * @module
  */
@@ -29,11 +30,13 @@ export type AdmissionLimit = keyof AdmissionLimits;
 /** Counts the connections of one server. */
 export class Admission {
   #limits: () => AdmissionLimits;
-  #onEvict: (address: Address) => void;
+  #onEvict: (address: Address, limit: AdmissionLimit) => void;
   #total = 0;
   #perAddress = new Map<string, number>();
   /** Connections that the server waits for, the longest first. */
   #waiting = new Set<AdmissionTicket>();
+  /** Connections that are kept between two requests, the longest first. */
+  #idle = new Set<AdmissionTicket>();
   /** Number of connections whose handshake is not done. */
   #handshaking = 0;
 
@@ -41,9 +44,9 @@ export class Admission {
    * Makes an admission without connections.
    *
    * @param limits Returns the limits.
-   * @param onEvict Called with the address of each connection that is evicted.
+   * @param onEvict Called with the address of each connection that is evicted, and the limit.
    */
-  constructor(limits: () => AdmissionLimits, onEvict: (address: Address) => void) {
+  constructor(limits: () => AdmissionLimits, onEvict: (address: Address, limit: AdmissionLimit) => void) {
     this.#limits = limits;
     this.#onEvict = onEvict;
   }
@@ -62,51 +65,98 @@ export class Admission {
    */
   enter(address: Address, now: number): AdmissionTicket | AdmissionLimit {
     const { maxConnections, maxConnectionsPerAddress } = this.#limits();
-    if (maxConnections > 0 && this.#total >= maxConnections) return "maxConnections";
-    const key = networkOf(address.hostname);
-    const count = this.#perAddress.get(key) ?? 0;
-    if (maxConnectionsPerAddress > 0 && count >= maxConnectionsPerAddress) return "maxConnectionsPerAddress";
+    const network = networkOf(address.hostname);
+    const isFull = (limit: number, count: number): boolean => limit > 0 && count >= limit;
+    // The address first: beyond its own limit it must not end connections of others.
+    if (isFull(maxConnectionsPerAddress, this.#countOf(network)) && !this.#evictIdleOf(network)) {
+      return "maxConnectionsPerAddress";
+    }
+    if (isFull(maxConnections, this.#total) && !this.#evictIdle("maxConnections")) return "maxConnections";
     this.#total++;
-    this.#perAddress.set(key, count + 1);
+    this.#perAddress.set(network, this.#countOf(network) + 1);
     this.#handshaking++;
-    const ticket = new AdmissionTicket(this.#office, address, now);
-    this.#wait(ticket);
+    const ticket = new AdmissionTicket(this.#office, address, network, now);
+    this.#waiting.add(ticket);
+    this.#evictWaiting(ticket);
     return ticket;
   }
 
-  #wait(ticket: AdmissionTicket): void {
+  #countOf(network: string): number {
+    return this.#perAddress.get(network) ?? 0;
+  }
+
+  // ---- Evictions -----------------------------------------------------------------------------------------------
+
+  /** @param added The connection that makes one too many: what was written to it must still arrive. */
+  #evictWaiting(added: AdmissionTicket): void {
     const { maxHandshakes } = this.#limits();
-    this.#waiting.add(ticket);
-    while (maxHandshakes > 0 && this.#waiting.size > maxHandshakes) {
-      const oldest = this.#waiting.values().next().value!;
-      this.#waiting.delete(oldest);
-      this.#onEvict(oldest.address);
-      oldest.evict();
+    while (maxHandshakes > 0 && this.#waiting.size + this.#idle.size > maxHandshakes) {
+      if (this.#evictIdle("maxHandshakes", added)) continue;
+      const oldest = this.#waiting.values().next().value ?? added;
+      this.#evict(oldest, "maxHandshakes");
     }
   }
 
+  /** Evicts the connection that has been idle for longest; returns `false` if there is none but `added`. */
+  #evictIdle(limit: AdmissionLimit, added?: AdmissionTicket): boolean {
+    const oldest = this.#idle.values().next().value;
+    if (oldest === undefined || oldest === added) return false;
+    this.#evict(oldest, limit);
+    return true;
+  }
+
+  #evictIdleOf(network: string): boolean {
+    for (const ticket of this.#idle) {
+      if (ticket.network !== network) continue;
+      this.#evict(ticket, "maxConnectionsPerAddress");
+      return true;
+    }
+    return false;
+  }
+
+  #evict(ticket: AdmissionTicket, limit: AdmissionLimit): void {
+    // Its place is free now, though its transport may end later.
+    ticket.leave();
+    this.#onEvict(ticket.address, limit);
+    ticket.evict();
+  }
+
   readonly #office: TicketOffice = {
-    awaitingPeer: (ticket) => this.#wait(ticket),
-    servingPeer: (ticket) => void this.#waiting.delete(ticket),
-    opened: (ticket) => {
+    awaitingPeer: (ticket) => {
+      this.#idle.delete(ticket);
+      this.#waiting.add(ticket);
+      this.#evictWaiting(ticket);
+    },
+    servingPeer: (ticket) => this.#forget(ticket),
+    idle: (ticket) => {
       this.#waiting.delete(ticket);
+      this.#idle.add(ticket);
+      this.#evictWaiting(ticket);
+    },
+    opened: (ticket) => {
+      this.#forget(ticket);
       this.#handshaking--;
     },
     departed: (ticket, opened) => {
-      this.#waiting.delete(ticket);
+      this.#forget(ticket);
       if (!opened) this.#handshaking--;
       this.#total--;
-      const key = networkOf(ticket.address.hostname);
-      const count = this.#perAddress.get(key)! - 1;
-      if (count === 0) this.#perAddress.delete(key);
-      else this.#perAddress.set(key, count);
+      const count = this.#countOf(ticket.network) - 1;
+      if (count === 0) this.#perAddress.delete(ticket.network);
+      else this.#perAddress.set(ticket.network, count);
     },
   };
+
+  #forget(ticket: AdmissionTicket): void {
+    this.#waiting.delete(ticket);
+    this.#idle.delete(ticket);
+  }
 }
 
 interface TicketOffice {
   awaitingPeer(ticket: AdmissionTicket): void;
   servingPeer(ticket: AdmissionTicket): void;
+  idle(ticket: AdmissionTicket): void;
   opened(ticket: AdmissionTicket): void;
   departed(ticket: AdmissionTicket, opened: boolean): void;
 }
@@ -115,6 +165,8 @@ interface TicketOffice {
 export class AdmissionTicket implements Admittance {
   /** The address of the peer. */
   readonly address: Address;
+  /** The part of the address by which connections are counted. */
+  readonly network: string;
   /** Time of its admission, in ms. */
   readonly acceptedAt: number;
   /** Called to end the connection when it is evicted. */
@@ -127,11 +179,13 @@ export class AdmissionTicket implements Admittance {
    *
    * @param office Counts the connection.
    * @param address The address of the peer.
+   * @param network The part of the address by which connections are counted.
    * @param acceptedAt Time of its admission, in ms.
    */
-  constructor(office: TicketOffice, address: Address, acceptedAt: number) {
+  constructor(office: TicketOffice, address: Address, network: string, acceptedAt: number) {
     this.#office = office;
     this.address = address;
+    this.network = network;
     this.acceptedAt = acceptedAt;
   }
 
@@ -143,6 +197,11 @@ export class AdmissionTicket implements Admittance {
   /** From now on the peer waits for the server. */
   servingPeer(): void {
     if (this.#state === "handshaking") this.#office.servingPeer(this);
+  }
+
+  /** All requests are answered, and the connection is kept. */
+  idle(): void {
+    if (this.#state === "handshaking") this.#office.idle(this);
   }
 
   /** The connection is a WebSocket now. */

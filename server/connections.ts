@@ -49,6 +49,8 @@ export class ServerConnections<Data> {
   #handler: ConnectionHandler<Data>;
   /** Set while the server stops. */
   #stopFrame: StopFrame | undefined;
+  /** Set while the server stops and connections of health checks are kept. */
+  #keepsHealthChecks = false;
   /** Connections for whose handlers `stop` does not wait, since they wait for it. */
   readonly #excused = new Map<WebSocketConnection<Data>, StopFrame>();
   /** Settled when the last connection has ended. */
@@ -67,7 +69,7 @@ export class ServerConnections<Data> {
     this.#context = context;
     this.#topics = topics;
     const { settings } = context;
-    this.#admission = new Admission(() => settings.current, (address) => context.refused("maxHandshakes", address));
+    this.#admission = new Admission(() => settings.current, (address, limit) => context.refused(limit, address));
     this.#bodies = new MemoryBudget(() => settings.current.maxTotalBodySize);
     this.#unfinished = new UnfinishedMessages(() => settings.current);
     this.#host = this.#makeHost();
@@ -79,11 +81,11 @@ export class ServerConnections<Data> {
     return this.#open;
   }
 
-  /** `true` if there is no connection, but for those whose handlers wait for the end of all others. */
+  /** `true` if there is no connection but those that wait for the end of all others, by a handler or for a check. */
   get isEmpty(): boolean {
     if (this.#open.size > 0) return false;
-    if (this.#pending.size > this.#excused.size) return false;
     for (const [connection, session] of this.#pending) {
+      if (this.#keepsHealthChecks && session.awaitsHealthCheck) continue;
       if (!this.#excused.has(connection) || !session.awaitsHandler) return false;
     }
     return true;
@@ -268,6 +270,7 @@ export class ServerConnections<Data> {
   /** The server stops: from now on connections are closed as they open. */
   beginStop(code: number, reason: string): void {
     this.#stopFrame = { code, reason };
+    this.#keepsHealthChecks = true;
   }
 
   /**
@@ -303,6 +306,12 @@ export class ServerConnections<Data> {
     const { code, reason } = this.#stopFrame!;
     for (const session of this.#pending.values()) session.shutdown();
     for (const connection of this.#open) connection.close(code, reason);
+  }
+
+  /** Closes the connections of health checks, which were kept until all others had ended. */
+  endHealthChecks(): void {
+    this.#keepsHealthChecks = false;
+    for (const [connection, session] of this.#pending) if (session.awaitsHealthCheck) abandonConnection(connection);
   }
 
   /** The server has stopped. */

@@ -213,6 +213,8 @@ export class Lifecycle<Data> {
     if (options.signal?.aborted) hasten();
     options.signal?.addEventListener("abort", hasten, { once: true });
     await connections.empty();
+    connections.endHealthChecks();
+    await connections.empty();
     cancel();
     options.signal?.removeEventListener("abort", hasten);
     connections.endRefusals();

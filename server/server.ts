@@ -117,6 +117,8 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
   declare reusePort: boolean;
   /** Path that opens a WebSocket, without a query; "": any path. Requests for another get 404. "chat" is "/chat". */
   declare pathName: string;
+  /** Path of health checks; "": none. */
+  declare healthPath: string;
   /** Speaks TLS. Needs `certificateFile` and `certificateKeyFile`. */
   declare useSSL: boolean;
   /** PEM file with the certificate; the rest of its chain may follow in it. */
@@ -143,6 +145,8 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
   declare hosts: readonly string[];
   /** Time for TLS handshake and request, and for an idle HTTP connection, in ms; 0: no limit. */
   declare handshakeTimeout: number;
+  /** Time for which a plain HTTP connection is kept between two requests, in ms. */
+  declare keepAliveTimeout: number;
   /** Time for the body of a plain HTTP request to come, in ms; 0: no limit. */
   declare bodyTimeout: number;
   /** Time for the next piece of a message that has begun, in ms; 0: no limit. */

@@ -65,6 +65,13 @@ export interface WebSocketServerOptions<Data = unknown> extends ConnectionOption
    */
   pathName?: string | undefined;
   /**
+   * The path of health checks, such as `"/healthz"`; "": none. GET and HEAD of exactly this path, whatever the query,
+   * get 200 and `ok` before any other check, and 503 while the server stops: see docs/server.md. They are not logged,
+   * and `onCommandGet` is not called. A WebSocket may open at the same path. `"healthz"` stands for `"/healthz"`.
+   * @default {""}
+   */
+  healthPath?: string | undefined;
+  /**
    * Speak TLS. Needs `certificateFile` and `certificateKeyFile`.
    * @default {false}
    */
@@ -94,6 +101,14 @@ export interface WebSocketServerOptions<Data = unknown> extends ConnectionOption
    * @default {10000}
    */
   handshakeTimeout?: number | undefined;
+  /**
+   * Time for which a plain HTTP connection is kept between two requests, in ms; `handshakeTimeout` begins with the
+   * first byte of the next one. Longer than proxies keep theirs (nginx: 60 s): a proxy whose request meets a connection
+   * that the server closes answers 502. When `maxHandshakes` or a limit on connections is reached, idle connections are
+   * closed first.
+   * @default {75000}
+   */
+  keepAliveTimeout?: number | undefined;
   /**
    * Time for the body of a plain HTTP request to come, in ms.
    * @default {60000}
@@ -147,8 +162,9 @@ export interface WebSocketServerOptions<Data = unknown> extends ConnectionOption
    */
   maxConnectionsPerAddress?: number | undefined;
   /**
-   * Largest number of connections that are in the TLS handshake, or have not sent a whole request. Beyond it, the
-   * oldest of them is closed.
+   * Largest number of connections that are in the TLS handshake, have not sent a whole request, or are kept idle
+   * between two requests. Beyond it, the one that has been idle for longest is closed; without idle ones, the one that
+   * the server has waited for longest.
    * @default {4096}
    */
   maxHandshakes?: number | undefined;
@@ -218,6 +234,7 @@ export const SERVER_SETTINGS: SettingsTable<ServerProperties> = {
   hostname: { kind: "string", default: "0.0.0.0", alias: "hostName", check: assertAddress },
   reusePort: { kind: "boolean", default: false },
   pathName: { kind: "string", default: "", check: assertPath },
+  healthPath: { kind: "string", default: "", check: assertPath },
   useSSL: { kind: "boolean", default: false },
   certificateFile: { kind: "string", default: "" },
   certificateKeyFile: { kind: "string", default: "" },
@@ -225,6 +242,7 @@ export const SERVER_SETTINGS: SettingsTable<ServerProperties> = {
   protocols: { kind: "list", default: [], check: assertProtocols },
   compression: { kind: "any", default: false, check: compressionSettings },
   handshakeTimeout: { kind: "number", unit: "ms", default: 10_000 },
+  keepAliveTimeout: { kind: "number", unit: "ms", default: 75_000 },
   bodyTimeout: { kind: "number", unit: "ms", default: 60_000 },
   maxTotalBodySize: { kind: "number", unit: "bytes", default: 64 * 1024 * 1024 },
   maxTotalMessageSize: { kind: "number", unit: "bytes", default: 128 * 1024 * 1024 },
@@ -359,7 +377,7 @@ export class LockableSettings {
     this.assertUnlocked(name);
     if (name !== "options") {
       this.store.check(name, value);
-      return name === "pathName" ? withSlash(value as string) : undefined;
+      return name === "pathName" || name === "healthPath" ? withSlash(value as string) : undefined;
     }
     const changing = (field: string): void => this.assertUnlocked(field);
     return new ProtocolSettings((value ?? {}) as ProtocolOptions, changing, () => this.#current = undefined);
@@ -432,10 +450,10 @@ export function givenCertificate(settings: CertificateSettings): keyof Certifica
   return names.find((name) => settings[name] !== undefined && settings[name] !== "");
 }
 
-/** The path that opens a WebSocket. */
-function assertPath(path: string): void {
+/** The path that opens a WebSocket, or that of health checks. */
+function assertPath(path: string, name: string): void {
   const shown = quote(redactUrl(path));
-  if (path.includes("://")) throw new OptionError(`The path ${shown} is a URL; "pathName" is its path alone`);
+  if (path.includes("://")) throw new OptionError(`The path ${shown} is a URL; "${name}" is its path alone`);
   if (path.includes("?")) throw new OptionError(`The path ${shown} has a query, which is not part of the match`);
   if (path.includes("#")) throw new OptionError(`The path ${shown} has a fragment, which no request has`);
 }

@@ -6,6 +6,7 @@
  */
 
 import { concat } from "../base/bytes.ts";
+import { timeHandler } from "../base/handler_time.ts";
 import type { HeaderFields, RequestLine } from "../protocol/head.ts";
 import { bodyFraming, isHost, planResponse, textBody, textResponse } from "../protocol/http.ts";
 
@@ -66,6 +67,33 @@ export class TextReply {
 
 /** Takes the body of a request, which is valid only during the call, and answers it. */
 export type BodyTaker = (body: Uint8Array) => TextReply | Promise<TextReply>;
+
+const INTERNAL_ERROR = new TextReply(500, "Internal server error");
+
+/**
+ * Hands over the body of a request.
+ *
+ * @param take Takes it.
+ * @param body The body.
+ * @param failed Called with the error if that fails.
+ * @returns The answer; 500 if it fails.
+ */
+export function takeBody(
+  take: BodyTaker,
+  body: Uint8Array,
+  failed: (error: unknown) => void,
+): TextReply | Promise<TextReply> {
+  const fail = (error: unknown): TextReply => {
+    failed(error);
+    return INTERNAL_ERROR;
+  };
+  try {
+    const reply = timeHandler(() => take(body));
+    return reply instanceof TextReply ? reply : reply.catch(fail);
+  } catch (error) {
+    return fail(error);
+  }
+}
 
 /**
  * Returns the length of the body, if a request may be answered without `Request`: then a `Request` would have the

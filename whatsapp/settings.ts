@@ -341,6 +341,8 @@ function assertJournal(journal: unknown): void {
 export interface StartConditions {
   /** Path of the first app. */
   readonly pathName: string;
+  /** Path of health checks; "": none. */
+  readonly healthPath: string;
   /** Address to listen on. */
   readonly hostname: string;
   /** `true` if the program has set `onAllow`. */
@@ -368,8 +370,12 @@ export function appsOf({ apps, verifyToken, appSecret }: WhatsAppSettings, pathN
  * @throws {OptionError} If the server must not start with these settings.
  */
 export function assertStartable(settings: WhatsAppSettings, conditions: StartConditions): void {
-  const { pathName, hostname, asksProgram, certificates } = conditions;
+  const { pathName, healthPath, hostname, asksProgram, certificates } = conditions;
   assertOwnPath(settings.apps, pathName);
+  if (healthPath !== "" && appsOf(settings, pathName || "/").some((app) => app.pathName === healthPath)) {
+    const why = "GET of it verifies that path for Meta";
+    throw new OptionError(`Cannot start: "healthPath" is ${quote(healthPath)}, the path of an app: ${why}`);
+  }
   for (const app of appsOf(settings, pathName)) assertApp(app, pathName);
   const { receiverToken, behindProxy, clientCertificateHeader, clientCertificateName } = settings;
   if ((receiverToken === undefined && !asksProgram) || receiverToken === "") {

@@ -124,11 +124,13 @@ class Rig {
 /** Limits and habits of a session. */
 const acceptDefaults = {
   pathName: "",
+  healthPath: "",
   options: new LockableSettings({}).current.options,
   origins: [],
   hosts: [],
   compression: undefined,
   handshakeTimeout: 0,
+  keepAliveTimeout: 0,
   bodyTimeout: 0,
   maxRequests: 0,
   closeTimeout: 0,
@@ -241,7 +243,12 @@ describe("plain HTTP on the port", () => {
     for (
       const [head, status, limit] of [
         [tooLong, 431, 128 * 1024],
-        [post("/", "Content-Length: 99999999\r\n"), 413, 1024 * 1024],
+        [get("/", CLOSE), 200, 1024 * 1024],
+        [post("/", "Content-Length: 3000000\r\n"), 413, 1024 * 1024 + 3_000_000],
+        [post("/", "Content-Length: 99999999\r\n"), 413, 65 * 1024 * 1024],
+        [post("/", "Transfer-Encoding: chunked\r\n"), 200, 65 * 1024 * 1024],
+        // The end of its body is ambiguous.
+        [post("/", "Content-Length: 3000000\r\nTransfer-Encoding: chunked\r\n"), 400, 1024 * 1024],
       ] as const
     ) {
       const { transport } = session({});
@@ -353,14 +360,14 @@ describe("plain HTTP on the port", () => {
     await settle();
   });
 
-  it("closes after HTTP/1.0 and Connection: close, keeps alive otherwise until handshakeTimeout", async () => {
+  it("closes after HTTP/1.0 and Connection: close, keeps alive otherwise until keepAliveTimeout", async () => {
     const old = new Rig(echo);
     old.write("GET /a HTTP/1.0\r\n\r\n");
     await until(() => old.ended, "the end");
     assertStringIncludes(old.text, "connection: close\r\n");
     assertStringIncludes(old.text, "\r\n\r\nGET /a ");
 
-    const idle = new Rig({ ...echo, handshakeTimeout: 5000 });
+    const idle = new Rig({ ...echo, keepAliveTimeout: 5000 });
     idle.write(get("/a"));
     await idle.until("GET /a");
     await until(() => idle.clock.pending === 1, "the timer");

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertInstanceOf } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { Admission, AdmissionTicket, networkOf } from "../../server/admission.ts";
 
@@ -60,6 +60,72 @@ describe("Admission", () => {
     tickets[4]!.leave();
     tickets[4]!.opened();
     assertEquals(admission.handshaking, 1);
+  });
+});
+
+describe("connections that are idle between two requests", () => {
+  /** Tickets by name, and the names of those that were evicted, with the limit. */
+  function admit(
+    limits: Partial<typeof open>,
+  ): { enter: (name: string, host?: string) => AdmissionTicket; gone: string[] } {
+    const gone: string[] = [];
+    const admission = new Admission(() => ({ ...open, ...limits }), (_, limit) => gone.push(limit));
+    return {
+      gone,
+      enter: (name, host) => {
+        const ticket = enter(admission, host);
+        ticket.evict = () => gone.push(name);
+        return ticket;
+      },
+    };
+  }
+
+  it("are evicted before those that have begun a request, and in their order", () => {
+    const { enter, gone } = admit({ maxHandshakes: 3 });
+    const slow = enter("slow");
+    const [a, b] = [enter("a"), enter("b")];
+    b.servingPeer();
+    b.idle();
+    a.servingPeer();
+    a.idle();
+    enter("c");
+    assertEquals(gone, ["maxHandshakes", "b"]);
+    // A request begins: it counts as one from now on.
+    a.awaitingPeer();
+    enter("d");
+    assertEquals(gone.slice(2), ["maxHandshakes", "slow"]);
+    slow.idle();
+    enter("e");
+    assertEquals(gone.slice(4), ["maxHandshakes", "c"]);
+  });
+
+  it("are not evicted with their last answer on its way", () => {
+    const { enter, gone } = admit({ maxHandshakes: 2 });
+    const answered = enter("answered");
+    answered.servingPeer();
+    enter("a");
+    enter("b");
+    answered.idle();
+    assertEquals(gone, ["maxHandshakes", "a"]);
+  });
+
+  it("leave their place to new connections, those of one address only to their own", () => {
+    const total = admit({ maxConnections: 2 });
+    total.enter("a").idle();
+    total.enter("b").opened();
+    total.enter("c").opened();
+    assertEquals(total.gone, ["maxConnections", "a"]);
+
+    const each = admit({ maxConnectionsPerAddress: 1, maxConnections: 3 });
+    each.enter("other").idle();
+    const own = each.enter("own", "192.0.2.2");
+    own.idle();
+    each.enter("next", "192.0.2.2");
+    assertEquals(each.gone, ["maxConnectionsPerAddress", "own"]);
+    // It has left already.
+    own.leave();
+    assertThrows(() => each.enter("one too many", "192.0.2.2"));
+    assertEquals(each.gone.length, 2);
   });
 });
 

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { setImmediate } from "node:timers";
 import { AbortableRequest } from "../../protocol/abortable_request.ts";
-import { TextReply } from "../../server/text_reply.ts";
+import { type BodyTaker, takeBody, TextReply } from "../../server/text_reply.ts";
 import { extendServer } from "../../server/server.ts";
 import { JournalError } from "../../base/errors.ts";
 import { MemoryJournal } from "../../journal/memory_journal.ts";
@@ -414,3 +414,21 @@ function fresh(each: Case): Case {
   if (!(journal instanceof MemoryJournal)) return each;
   return { ...each, options: { ...each.options, journal: new (journal.constructor as typeof MemoryJournal)() } };
 }
+
+describe("takeBody", () => {
+  it("answers 500 and reports the error, once, however the body is refused", async () => {
+    const error = new Error("no");
+    const takers: BodyTaker[] = [() => Promise.reject(error), () => {
+      throw error;
+    }];
+    for (const take of takers) {
+      const errors: unknown[] = [];
+      const reply = await takeBody(take, new Uint8Array(1), (error) => errors.push(error));
+      assertEquals([reply.status, errors], [500, [error]]);
+    }
+    const kept = new TextReply(200, "kept");
+    for (const take of [() => kept, () => Promise.resolve(kept)]) {
+      assertEquals(await takeBody(take, new Uint8Array(1), () => assert(false)), kept);
+    }
+  });
+});

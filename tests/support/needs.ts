@@ -26,6 +26,7 @@ export type NeedName =
   | "Deno"
   | "Chromium"
   | "Redis"
+  | "nginx"
   | "Python"
   | "Python's websockets"
   | "npm:ws@8.23.0"
@@ -144,6 +145,7 @@ const NEEDS: Readonly<Record<NeedName, Need>> = {
     find: () => findProgram([["chromium"], ["chromium-browser"], ["google-chrome"]], "--version"),
   },
   "Redis": { install: "apt-get install redis-server", find: () => findProgram([["redis-server"]], "--version") },
+  "nginx": { install: "apt-get install nginx-light", find: () => findProgram([["nginx"], ["/usr/sbin/nginx"]], "-v") },
   "Python": { install: "apt-get install python3", find: () => findProgram(PYTHONS, "--version") },
   "Python's websockets": {
     install: "apt-get install python3-websockets",

@@ -12,7 +12,13 @@ import {
 } from "../../whatsapp/settings.ts";
 
 const COMPLETE: WhatsAppServerOptions = { appSecret: "s", receiverToken: "t" };
-const CONDITIONS = { pathName: "/whatsapp", hostname: "127.0.0.1", asksProgram: false, certificates: {} };
+const CONDITIONS = {
+  pathName: "/whatsapp",
+  hostname: "127.0.0.1",
+  healthPath: "",
+  asksProgram: false,
+  certificates: {},
+};
 
 describe("makeWhatsAppSettings", () => {
   it("fills in defaults, and keeps null apart from undefined", () => {
