@@ -166,10 +166,11 @@ async function testReload(kind: ProxyKind): Promise<void> {
 
 async function testAddress(kind: ProxyKind): Promise<void> {
   await using site = await Site.start(kind);
-  const made = { "x-forwarded-for": "192.0.2.66", forwarded: "for=192.0.2.66" };
+  const made = { "x-forwarded-for": "192.0.2.66", "x-forwarded-proto": "ftp", forwarded: "for=192.0.2.66" };
   await site.connected({ headers: made });
   const { headers } = site.connections[0]!.request;
   assertEquals(headers.get("x-forwarded-for"), "127.0.0.1");
+  assertEquals(headers.get("x-forwarded-proto"), kind.plain ? "http" : "https");
   assertEquals(headers.get("forwarded"), null);
   assertEquals(headers.get("host"), `localhost:${site.proxy.place.port}`);
   table.note(kind, "X-Forwarded-For", "overwritten");
@@ -196,6 +197,18 @@ async function testEarlyAnswers(kind: ProxyKind): Promise<void> {
   await see("early 401, 100 KiB", MIB / 10, "none", "401");
   await see("early 401, 3 MiB", 3 * MIB, "none", "401");
   await see("early 413, 5 MiB", 5 * MIB, "", "413");
+}
+
+async function testClientCertificate(kind: ProxyKind): Promise<void> {
+  const options = { clientCertificateHeader: "x-client-subject", clientCertificateName: "client.example" };
+  await using site = await WebhookSite.start(kind, kind.clientCertificates, options);
+  const body = notification(1000);
+  const signature = signNotification(body, SECRET);
+  const made = { headers: { "x-client-subject": "CN=client.example,O=Tackline" } };
+  assertEquals(await post(site.proxy, body, signature, { hasCertificate: true }), "200");
+  assertEquals(await post(site.proxy, body, signature), "403");
+  assertEquals(await post(site.proxy, body, signature, made), "403");
+  table.note(kind, "client certificate", "its subject, never a made up one");
 }
 
 async function testHttp2(kind: ProxyKind): Promise<void> {
@@ -245,6 +258,7 @@ for (const kind of PROXY_KINDS) {
     it("overwrites the addresses that a client made up", () => testAddress(kind));
     it("takes notifications of 3 MiB", () => testWebhook(kind));
     it("passes on answers that come before the body has", () => testEarlyAnswers(kind));
+    if (kind.clientCertificates) it("reports the subject of a certificate", () => testClientCertificate(kind));
     if (!kind.plain) it("speaks HTTP/2 for WebSockets, or does not", () => testHttp2(kind));
   });
 }

@@ -8,6 +8,7 @@ import { connect as connectTls } from "node:tls";
 import { WebSocketClient, type WebSocketClientOptions } from "../../client.ts";
 import type { WebSocketConnection } from "../../connection/connection.ts";
 import type { WebSocketServer, WebSocketServerOptions } from "../../server.ts";
+import type { WhatsAppServerOptions } from "../../whatsapp.ts";
 import { Proxy, type ProxyKind, type Replacement } from "./proxies.ts";
 import { decode, decodeAll, defer, Peer, startEcho, tlsFile } from "./support.ts";
 import { PATH, startServer, type TestServer } from "./whatsapp.ts";
@@ -109,8 +110,12 @@ export class Site implements AsyncDisposable {
 export class WebhookSite implements AsyncDisposable {
   private constructor(readonly server: TestServer, readonly proxy: Proxy) {}
 
-  static async start(kind: ProxyKind, replacements: readonly Replacement[] = []): Promise<WebhookSite> {
-    const server = await startServer({ onCommandGet: answerHealth });
+  static async start(
+    kind: ProxyKind,
+    replacements: readonly Replacement[] = [],
+    options: WhatsAppServerOptions = {},
+  ): Promise<WebhookSite> {
+    const server = await startServer({ onCommandGet: answerHealth, ...options });
     try {
       return new WebhookSite(server, await Proxy.start(kind, server.address!.port, replacements));
     } catch (error) {
@@ -125,12 +130,16 @@ export class WebhookSite implements AsyncDisposable {
   }
 }
 
-/** Posts a notification through a proxy on a connection of its own; returns the status, or how it failed. */
+/**
+ * Posts a notification through a proxy on a connection of its own; returns the status, or how it failed.
+ *
+ * @param options Header fields, and true to show the certificate of a client, `O=Tackline, CN=client.example`.
+ */
 export function post(
   proxy: Proxy,
   body: Uint8Array,
   signature: string,
-  headers: Record<string, string> = {},
+  { headers = {}, hasCertificate = false }: { headers?: Record<string, string>; hasCertificate?: boolean } = {},
 ): Promise<string> {
   const { promise, resolve } = defer<string>();
   const request = proxy.kind.plain ? requestPlain : requestTls;
@@ -138,6 +147,7 @@ export function post(
     method: "POST",
     agent: false,
     ...proxy.kind.plain ? {} : { ca },
+    ...hasCertificate ? { cert: readFileSync(tlsFile("client.pem")), key: readFileSync(tlsFile("client.key")) } : {},
     headers: {
       "content-type": "application/json",
       "content-length": String(body.length),

@@ -37,8 +37,8 @@ export interface ProxyKind {
   need: NeedName;
   /** Language of its snippet in docs/scaling.md, or a file. */
   source: string;
-  /** Pieces of the snippet that are others in a test. */
-  replace(place: Place): Replacement[];
+  /** Pieces of the snippet that are others in a test, of which some may depend on `text`, the snippet. */
+  replace(place: Place, text: string): Replacement[];
   /** Text before the snippet: what the distribution's own files have. */
   prelude(place: Place, snippet: string): string;
   /** Arguments that check a configuration. */
@@ -57,6 +57,8 @@ export interface ProxyKind {
   http2?: Replacement[];
   /** Replacements that take away the lines for the upgrade; none if the program needs none. */
   withoutUpgrade?: Replacement[];
+  /** Replacements that turn its lines for certificates of clients on. */
+  clientCertificates?: Replacement[];
   /** Replacement that adds a header `X-Version`: the version of HTTP that the client speaks. */
   version?: Replacement;
   /** Replacements that let bodies through which the program itself would refuse. */
@@ -83,6 +85,10 @@ export function replaceAll(text: string, replacements: readonly Replacement[]): 
   return text;
 }
 
+/** Takes lines out of comments. */
+const uncomment = (...lines: string[]): Replacement[] => lines.map((line) => [`# ${line}`, line]);
+
+const clientCa = tlsFile("client-ca.pem");
 const certificate = tlsFile("leaf.pem");
 const key = tlsFile("leaf.key");
 const isRoot = process.getuid?.() === 0;
@@ -139,6 +145,10 @@ export const PROXY_KINDS: readonly ProxyKind[] = [
     name: "nginx",
     source: "nginx",
     http2: [["listen 443 ssl", "listen 443 ssl http2"]],
+    clientCertificates: [
+      ...uncomment("ssl_client_certificate", "ssl_verify_client", "proxy_set_header X-Client-Subject"),
+      ["/etc/ssl/meta-ca.pem", clientCa],
+    ],
     replace: (place) => [
       ["listen 443", `listen 127.0.0.1:${place.port}`],
       ...filesIn("/etc/ssl"),
@@ -176,6 +186,11 @@ export const PROXY_KINDS: readonly ProxyKind[] = [
     // A master and a worker, as the unit of systemd has it; -db stays in the foreground.
     run: (file) => ["-W", "-db", "-f", file],
     reload: "SIGUSR2",
+    clientCertificates: [
+      ["alpn h2,http/1.1", "alpn h2,http/1.1 ca-file /etc/haproxy/meta-ca.pem verify optional"],
+      ...uncomment("http-request set-header X-Client-Subject"),
+      ["/etc/haproxy/meta-ca.pem", clientCa],
+    ],
     version: ["http-request del-header Forwarded", "http-request set-header X-Version HTTP/%[req.ver]"],
     hasExtendedConnect: true,
     shorten: (seconds) => [["timeout tunnel 75s", `timeout tunnel ${seconds}s`]],
@@ -206,6 +221,10 @@ export const PROXY_KINDS: readonly ProxyKind[] = [
     run: (file) => ["-DFOREGROUND", "-f", file],
     reload: "SIGUSR1",
     withoutUpgrade: [[" upgrade=websocket", ""]],
+    clientCertificates: [
+      ...uncomment("SSLCACertificateFile", "SSLVerifyClient", "RequestHeader set X-Client-Subject"),
+      ["/etc/ssl/meta-ca.pem", clientCa],
+    ],
     version: ["RequestHeader unset Forwarded", "RequestHeader set X-Version expr=%{SERVER_PROTOCOL}"],
     hasExtendedConnect: true,
     shorten: (seconds) => [["Timeout 75", `Timeout ${seconds}`]],
@@ -214,12 +233,30 @@ export const PROXY_KINDS: readonly ProxyKind[] = [
     name: "Caddy",
     need: "Caddy",
     source: "caddy",
+    clientCertificates: [
+      ...uncomment(
+        "header_up X-Client-Subject",
+        "tls {",
+        "  client_auth {",
+        "    mode verify",
+        "    trusted_ca",
+        "  }",
+        "}",
+      ),
+      ["/etc/ssl/meta-ca.pem", clientCa],
+    ],
     version: ["header_up -Forwarded", "header_up X-Version {http.request.proto}"],
     cutsAtReload: true,
-    replace: (place) => [
-      ["example.com {", `https://localhost:${place.port} {\n  bind 127.0.0.1\n  tls ${certificate} ${key}`],
-      ...nodesOf(place),
-    ],
+    replace(place, text) {
+      const tls = `tls ${certificate} ${key}`;
+      const site = `https://localhost:${place.port} {\n  bind 127.0.0.1`;
+      const hasBlock = text.includes("\n  tls {");
+      return [
+        ...hasBlock ? [["  tls {", `  ${tls} {`] as const] : [],
+        ["example.com {", hasBlock ? site : `${site}\n  ${tls}`],
+        ...nodesOf(place),
+      ];
+    },
     prelude: ({ folder }) => `{\n  admin unix/${folder}/admin.sock\n  auto_https off\n}\n`,
     check: (file) => ["validate", "--adapter", "caddyfile", "--config", file],
     run: (file) => ["run", "--adapter", "caddyfile", "--config", file],
@@ -302,8 +339,8 @@ export class Proxy implements AsyncDisposable {
   #configure(place: Place): void {
     const snippet = readSource(this.kind.source);
     const prelude = this.kind.prelude(place, snippet);
-    const changes = [...this.#replacements, ...this.kind.replace(place)];
-    writeFileSync(this.#file, replaceAll(prelude + snippet, changes));
+    const changed = replaceAll(prelude + snippet, this.#replacements);
+    writeFileSync(this.#file, replaceAll(changed, this.kind.replace(place, changed)));
     this.checked = this.#call(this.kind.check(this.#file, place));
   }
 
