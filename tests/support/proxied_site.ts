@@ -51,14 +51,24 @@ export class Site implements AsyncDisposable {
     this.#node = node;
   }
 
+  /**
+   * Starts a node and a proxy before it.
+   *
+   * @param other Second node; without it the second one is dead.
+   */
   static async start(
     kind: ProxyKind,
     options: WebSocketServerOptions = {},
     replacements: readonly Replacement[] = [],
+    other?: Node,
   ): Promise<Site> {
     const node = await startNode(options);
+    const port = node.server.address!.port;
     try {
-      return new Site(node, await Proxy.start(kind, node.server.address!.port, replacements));
+      return new Site(
+        node,
+        await Proxy.start(kind, other === undefined ? port : [port, other.server.address!.port], replacements),
+      );
     } catch (error) {
       await node.server.stop();
       throw error;
