@@ -26,9 +26,9 @@ export type NeedName =
   | "Deno"
   | "Chromium"
   | "Redis"
+  | "nginx"
   | "Python"
   | "Python's websockets"
-  | "nginx"
   | "HAProxy"
   | "Apache"
   | "Caddy"
@@ -138,13 +138,13 @@ const NEEDS: Readonly<Record<NeedName, Need>> = {
     find: () => findProgram([["chromium"], ["chromium-browser"], ["google-chrome"]], "--version"),
   },
   "Redis": { install: "apt-get install redis-server", find: () => findProgram([["redis-server"]], "--version") },
+  "nginx": { install: "apt-get install nginx-light", find: () => findProgram([["nginx"], ["/usr/sbin/nginx"]], "-v") },
   "Python": { install: "apt-get install python3", find: () => findProgram(PYTHONS, "--version") },
   "Python's websockets": {
     install: "apt-get install python3-websockets",
     find: () => findProgram(PYTHONS, "-c", "import websockets.extensions.permessage_deflate"),
   },
   // Debian has some of them in /usr/sbin, which is not in everybody's path.
-  "nginx": { install: "apt-get install nginx-light", find: () => findProgram([["nginx"], ["/usr/sbin/nginx"]], "-v") },
   "HAProxy": {
     install: "apt-get install haproxy",
     find: () => findProgram([["haproxy"], ["/usr/sbin/haproxy"]], "-v"),
