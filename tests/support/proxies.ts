@@ -267,7 +267,20 @@ export const PROXY_KINDS: readonly ProxyKind[] = [
   },
 ];
 
-/** A port of loopback that takes connections. */
+/** HAProxy that passes on bytes, and the address of the client by the PROXY protocol. */
+export const HAPROXY_TCP: ProxyKind = {
+  name: "HAProxy over TCP",
+  need: "HAProxy",
+  source: "haproxy-tcp",
+  plain: true,
+  replace: (place) => [["bind :8080", `bind 127.0.0.1:${place.port}`], ...nodesOf(place)],
+  prelude: () => "",
+  check: (file) => ["-c", "-f", file],
+  run: (file) => ["-W", "-db", "-f", file],
+  reload: "SIGUSR2",
+};
+
+/** Looks whether a port of loopback takes connections. */
 function takesConnections(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, "127.0.0.1");
