@@ -22,7 +22,7 @@ const MIB = 1024 * 1024;
 /** Shortened idle time-out of a proxy, in s. */
 const SHORT = 3;
 /** Answers that a proxy gives, or none, where it lost that of the server. */
-const LOST_ANSWERS = ["502", "EPIPE", "ECONNRESET"];
+const LOST_ANSWERS = ["502", "503", "EPIPE", "ECONNRESET"];
 const table = new ProxyTable();
 
 /** Waits until a number stays the same for a hundred turns of the event loop; returns it. */

@@ -221,6 +221,7 @@ export const PROXY_KINDS: readonly ProxyKind[] = [
     run: (file) => ["-DFOREGROUND", "-f", file],
     reload: "SIGUSR1",
     withoutUpgrade: [[" upgrade=websocket", ""]],
+    passLargeBodies: [["LimitRequestBody 4194304", "LimitRequestBody 8388608"]],
     clientCertificates: [
       ...uncomment("SSLCACertificateFile", "SSLVerifyClient", "RequestHeader set X-Client-Subject"),
       ["/etc/ssl/meta-ca.pem", clientCa],
@@ -247,6 +248,7 @@ export const PROXY_KINDS: readonly ProxyKind[] = [
     ],
     version: ["header_up -Forwarded", "header_up X-Version {http.request.proto}"],
     cutsAtReload: true,
+    passLargeBodies: [["max_size 4MiB", "max_size 8MiB"]],
     replace(place, text) {
       const tls = `tls ${certificate} ${key}`;
       const site = `https://localhost:${place.port} {\n  bind 127.0.0.1`;
