@@ -48,6 +48,7 @@ const SLOWEST_FIRST = [
   "types of tests",
   ...["tests/journal", "tests", "tests/protocol", "tests/server", "tests/whatsapp"],
   "chromium",
+  "proxies",
   "redis/backplane",
   "interop_ws",
   "crash",

@@ -29,6 +29,9 @@ export type NeedName =
   | "nginx"
   | "Python"
   | "Python's websockets"
+  | "HAProxy"
+  | "Apache"
+  | "Caddy"
   | "npm:ws@8.23.0"
   | "npm:redis@6.3.1"
   | "npm:ioredis@6.0.0"
@@ -151,6 +154,13 @@ const NEEDS: Readonly<Record<NeedName, Need>> = {
     install: "apt-get install python3-websockets",
     find: () => findProgram(PYTHONS, "-c", "import websockets.extensions.permessage_deflate"),
   },
+  // Debian has some of them in /usr/sbin, which is not in everybody's path.
+  "HAProxy": {
+    install: "apt-get install haproxy",
+    find: () => findProgram([["haproxy"], ["/usr/sbin/haproxy"]], "-v"),
+  },
+  "Apache": { install: "apt-get install apache2", find: () => findProgram([["apache2"], ["/usr/sbin/apache2"]], "-v") },
+  "Caddy": { install: "apt-get install caddy", find: () => findProgram([["caddy"]], "version") },
   // Run by Deno for the tests of both: Bun has another module under that name.
   "npm:ws@8.23.0": { install: FROM_NPM, find: () => cacheForDeno("npm:ws@8.23.0") },
   "npm:redis@6.3.1": {
