@@ -29,6 +29,7 @@ export type NeedName =
   | "Python"
   | "Python's websockets"
   | "npm:ws@8.23.0"
+  | "npm:reconnecting-websocket@4.4.0"
   | "npm:redis@6.3.1"
   | "npm:ioredis@6.0.0"
   | "npm:typescript"
@@ -141,6 +142,10 @@ const NEEDS: Readonly<Record<NeedName, Need>> = {
   },
   // Run by Deno for the tests of both: Bun has another module under that name.
   "npm:ws@8.23.0": { install: FROM_NPM, find: () => cacheForDeno("npm:ws@8.23.0") },
+  "npm:reconnecting-websocket@4.4.0": {
+    install: FROM_NPM,
+    find: () => cacheForDeno("npm:reconnecting-websocket@4.4.0"),
+  },
   "npm:redis@6.3.1": {
     install: FROM_NPM,
     find: (runtime) => runtime === "Deno" ? cacheForDeno("npm:redis@6.3.1") : addForBun("npm:redis@6.3.1"),
