@@ -26,6 +26,7 @@ export type NeedName =
   | "Deno"
   | "Chromium"
   | "Redis"
+  | "systemd"
   | "Python"
   | "Python's websockets"
   | "npm:ws@8.23.0"
@@ -135,6 +136,7 @@ const NEEDS: Readonly<Record<NeedName, Need>> = {
     find: () => findProgram([["chromium"], ["chromium-browser"], ["google-chrome"]], "--version"),
   },
   "Redis": { install: "apt-get install redis-server", find: () => findProgram([["redis-server"]], "--version") },
+  "systemd": { install: "apt-get install systemd", find: () => findProgram([["systemd-analyze"]], "--version") },
   "Python": { install: "apt-get install python3", find: () => findProgram(PYTHONS, "--version") },
   "Python's websockets": {
     install: "apt-get install python3-websockets",
