@@ -198,3 +198,41 @@ describePeer("one file, made by bun build --compile", "Bun", (bun) => {
     });
   });
 });
+
+// ---- Traces -----------------------------------------------------------------------------------------------------
+
+/** The program of the document up to its stand-in for a tracer, and then one of OpenTelemetry. */
+function tracedProgram(): string {
+  const [, program] = text.match(/```ts\n([^`]*function traced\([^]*?)const seen/)!;
+  const mod = new URL("../mod.ts", import.meta.url).href;
+  return `import { trace } from "npm:@opentelemetry/api@1.10.0";
+import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from "npm:@opentelemetry/sdk-trace-base@2.12.1";
+${program!.replace('"@tackline/websocket"', JSON.stringify(mod)).replace(/^.*@std\/assert.*$/m, "")}
+const exporter = new InMemorySpanExporter();
+trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }));
+await using server = traced(trace.getTracer("chat"), (connection, text) => connection.send(text));
+await server.start();
+const client = new WebSocketClient("ws://localhost:" + server.address!.port + "/chat");
+await client.connect();
+client.send("Hello");
+await client.receive();
+await client.disconnect(true, 1000);
+await server.stop();
+const [span] = exporter.getFinishedSpans();
+console.log(JSON.stringify([span!.name, span!.attributes, span!.events.map(({ name }) => name)]));
+`;
+}
+
+describePeer("traces", ["Deno", "npm:@opentelemetry/sdk-trace-base@2.12.1"], (deno) => {
+  it("go to OpenTelemetry, with the types of its tracer", async () => {
+    await inFolder(async (folder) => {
+      const file = join(folder, "traced.ts");
+      writeFileSync(file, tracedProgram());
+      const { text, errors, status } = await runToEnd(deno, "run", "-A", "--check", file);
+      assertEquals(status, 0, errors);
+      const [name, attributes, events] = JSON.parse(text);
+      assertEquals([name, attributes["url.path"], attributes["websocket.close_code"]], ["websocket", "/chat", 1000]);
+      assertEquals(events, ["message"]);
+    });
+  });
+});

@@ -31,6 +31,7 @@ export type NeedName =
   | "Python's websockets"
   | "npm:ws@8.23.0"
   | "npm:reconnecting-websocket@4.4.0"
+  | "npm:@opentelemetry/sdk-trace-base@2.12.1"
   | "npm:redis@6.3.1"
   | "npm:ioredis@6.0.0"
   | "npm:typescript"
@@ -147,6 +148,10 @@ const NEEDS: Readonly<Record<NeedName, Need>> = {
   "npm:reconnecting-websocket@4.4.0": {
     install: FROM_NPM,
     find: () => cacheForDeno("npm:reconnecting-websocket@4.4.0"),
+  },
+  "npm:@opentelemetry/sdk-trace-base@2.12.1": {
+    install: FROM_NPM,
+    find: () => cacheForDeno("npm:@opentelemetry/sdk-trace-base@2.12.1"),
   },
   "npm:redis@6.3.1": {
     install: FROM_NPM,
