@@ -27,12 +27,15 @@ export type NeedName =
   | "Chromium"
   | "Redis"
   | "nginx"
+  | "systemd"
   | "Python"
   | "Python's websockets"
   | "HAProxy"
   | "Apache"
   | "Caddy"
   | "npm:ws@8.23.0"
+  | "npm:reconnecting-websocket@4.4.0"
+  | "npm:@opentelemetry/sdk-trace-base@2.12.1"
   | "npm:redis@6.3.1"
   | "npm:ioredis@6.0.0"
   | "npm:typescript"
@@ -149,6 +152,7 @@ const NEEDS: Readonly<Record<NeedName, Need>> = {
   },
   "Redis": { install: "apt-get install redis-server", find: () => findProgram([["redis-server"]], "--version") },
   "nginx": { install: "apt-get install nginx-light", find: () => findProgram([["nginx"], ["/usr/sbin/nginx"]], "-v") },
+  "systemd": { install: "apt-get install systemd", find: () => findProgram([["systemd-analyze"]], "--version") },
   "Python": { install: "apt-get install python3", find: () => findProgram(PYTHONS, "--version") },
   "Python's websockets": {
     install: "apt-get install python3-websockets",
@@ -163,6 +167,14 @@ const NEEDS: Readonly<Record<NeedName, Need>> = {
   "Caddy": { install: "apt-get install caddy", find: () => findProgram([["caddy"]], "version") },
   // Run by Deno for the tests of both: Bun has another module under that name.
   "npm:ws@8.23.0": { install: FROM_NPM, find: () => cacheForDeno("npm:ws@8.23.0") },
+  "npm:reconnecting-websocket@4.4.0": {
+    install: FROM_NPM,
+    find: () => cacheForDeno("npm:reconnecting-websocket@4.4.0"),
+  },
+  "npm:@opentelemetry/sdk-trace-base@2.12.1": {
+    install: FROM_NPM,
+    find: () => cacheForDeno("npm:@opentelemetry/sdk-trace-base@2.12.1"),
+  },
   "npm:redis@6.3.1": {
     install: FROM_NPM,
     find: (runtime) => runtime === "Deno" ? cacheForDeno("npm:redis@6.3.1") : addForBun("npm:redis@6.3.1"),
