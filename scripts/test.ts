@@ -49,6 +49,7 @@ const SLOWEST_FIRST = [
   "chromium",
   "redis/backplane",
   "interop_ws",
+  "pack",
   "crash",
   "fuzz",
   "conformance",

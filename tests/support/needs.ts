@@ -24,6 +24,7 @@ export type Found = readonly string[] | undefined;
 export type NeedName =
   | "Bun"
   | "Deno"
+  | "Node"
   | "Chromium"
   | "Redis"
   | "Python"
@@ -32,6 +33,8 @@ export type NeedName =
   | "npm:redis@6.3.1"
   | "npm:ioredis@6.0.0"
   | "npm:typescript"
+  | "npm:esbuild and tar"
+  | "npm:vite and others"
   | "deno bundle";
 
 interface Need {
@@ -118,6 +121,14 @@ function findBundler(): Found {
 const PYTHONS = [["python3"], ["/usr/bin/python3"]];
 /** Packages of a project of `bun init`, and the last compiler that was written in TypeScript. */
 const TYPES = ["typescript@7.0.2", "typescript5@npm:typescript@5.9.3", "@types/bun@1.4.5"];
+/** Bundlers of pages, each in its current version. */
+const BUNDLERS = [
+  "vite@8.4.0",
+  "esbuild@0.28.2",
+  "webpack@5.113.0",
+  "rollup@4.68.8",
+  "@rollup/plugin-node-resolve@16.0.3",
+];
 const FROM_NPM = "fetched by the tests when registry.npmjs.org can be reached";
 
 const NEEDS: Readonly<Record<NeedName, Need>> = {
@@ -129,6 +140,7 @@ const NEEDS: Readonly<Record<NeedName, Need>> = {
     install: "npm install -g deno@2.9.6",
     find: () => findRuntime("Deno", [["deno"], ["npx", "-y", "deno@2.9.6"]], "eval", "console.log(Deno.execPath())"),
   },
+  "Node": { install: "apt-get install nodejs", find: () => findProgram([["node"]], "--version") },
   "Chromium": {
     install: "apt-get install chromium",
     find: () => findProgram([["chromium"], ["chromium-browser"], ["google-chrome"]], "--version"),
@@ -150,6 +162,12 @@ const NEEDS: Readonly<Record<NeedName, Need>> = {
     find: (runtime) => runtime === "Deno" ? cacheForDeno("npm:ioredis@6.0.0") : addForBun("npm:ioredis@6.0.0"),
   },
   "npm:typescript": { install: FROM_NPM, find: () => addPackages("npm:typescript-7.0.2-5.9.3", TYPES) },
+  // Of `deno task pack`, in the versions that it names.
+  "npm:esbuild and tar": {
+    install: FROM_NPM,
+    find: () => cacheForDeno("npm:esbuild@0.28.2") && cacheForDeno("npm:tar@7.5.23"),
+  },
+  "npm:vite and others": { install: FROM_NPM, find: () => addPackages("npm:bundlers-8.4.0", BUNDLERS) },
   "deno bundle": { install: FROM_NPM, find: (runtime) => runtime === "Deno" ? findBundler() : [] },
 };
 
