@@ -6,7 +6,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { spawn } from "node:child_process";
-import { mkdirSync, readFileSync, symlinkSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import type { WebSocketServer } from "../server.ts";
@@ -83,6 +83,45 @@ for (const [entry, file] of ${JSON.stringify(entries)}) {
 }`,
     );
     assertEquals(await user.run(run, "names.ts"), "ok\n".repeat(entries.length));
+  });
+});
+
+/** Takes a block of code from README.md, without the fences. */
+function blockOfReadme(language: string, part: string): string {
+  const readme = readFileSync(join(root, "README.md"), "utf8");
+  const blocks = [...readme.matchAll(/^```(\w+)\n([^]*?)^```/gm)].filter(([, kind]) => kind === language);
+  return blocks.find(([, , code]) => code!.includes(part))![2]!;
+}
+
+describePeer("README.md, from a clone", NEEDS, () => {
+  /** Makes a project with a clone in it, as the README has it. */
+  function projectWithClone(): Project {
+    const user = new Project();
+    const left = /[/\\](\.git|node_modules|artifacts|coverage)$|\.tgz$/;
+    cpSync(root, user.path("websocket"), { recursive: true, filter: (path) => !left.test(path) });
+    user.write("by_name.ts", ECHO);
+    user.write("by_path.ts", ECHO.replaceAll(`"${name}"`, '"./websocket/mod.ts"'));
+    return user;
+  }
+
+  it("names the way that works today", async () => {
+    using user = projectWithClone();
+    if ("Deno" in globalThis) user.write("deno.json", blockOfReadme("json", '"links"'));
+    else {
+      mkdirSync(user.path("programs"));
+      symlinkSync(find("Deno")![0]!, user.path("programs/deno"));
+      symlinkSync(find("Bun")![0]!, user.path("programs/bun"));
+      user.write("commands.sh", blockOfReadme("sh", "task pack"));
+      const env = { ...process.env, PATH: `${user.path("programs")}:${process.env.PATH}` } as Record<string, string>;
+      const { text, errors, status } = await runIn({ cwd: user.folder, env }, ["sh", "-e", "commands.sh"]);
+      assertEquals(status, 0, text + errors);
+    }
+    for (const file of ["by_name.ts", "by_path.ts"]) {
+      const { text, errors } = await runIn({ cwd: user.folder }, run, file);
+      assertEquals([file, text, errors], [file, "500 permessage-deflate\n", ""]);
+    }
+    user.write("part.ts", `import { CloseCode } from "${name}/errors";\nconsole.log(CloseCode.NormalClosure);\n`);
+    assertEquals(await user.run(run, "part.ts"), "1000\n");
   });
 });
 
