@@ -2,6 +2,7 @@
  * The command-line program: a WhatsApp webhook server, receivers, and a simulated Meta.
  *
  *   deno run -A jsr:@tackline/websocket/cli --help
+ *   bunx tackline --help
  *   bun cli.ts --help          (from a clone)
  *
  * @module

@@ -51,6 +51,7 @@ const SLOWEST_FIRST = [
   "proxies",
   "redis/backplane",
   "interop_ws",
+  "pack",
   "crash",
   "fuzz",
   "conformance",

@@ -20,6 +20,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { BUN_OPTIONS, PACK_NEEDS, unpackPackage } from "./support/package.ts";
 import { describePeer, playWithEcho, runToEnd } from "./support/peers.ts";
 import { find } from "./support/needs.ts";
 import { until } from "./support/support.ts";
@@ -108,25 +109,6 @@ describe("a fresh project", () => {
   });
 });
 
-/** The `tsconfig.json` of `bun init` (Bun 1.4). */
-const BUN_OPTIONS = {
-  lib: ["ESNext"],
-  target: "ESNext",
-  module: "Preserve",
-  moduleDetection: "force",
-  jsx: "react-jsx",
-  allowJs: true,
-  types: ["bun"],
-  moduleResolution: "bundler",
-  allowImportingTsExtensions: true,
-  verbatimModuleSyntax: true,
-  noEmit: true,
-  strict: true,
-  skipLibCheck: true,
-  noFallthroughCasesInSwitch: true,
-  noUncheckedIndexedAccess: true,
-  noImplicitOverride: true,
-};
 const EXACT_OPTIONS = { ...BUN_OPTIONS, exactOptionalPropertyTypes: true, skipLibCheck: false };
 /** Without types of a runtime. */
 const PAGE_OPTIONS = { ...EXACT_OPTIONS, lib: ["ESNext", "DOM"], types: [] };
@@ -146,7 +128,7 @@ const next = await client.receive();
 if (typeof next !== "string") document.body.append(String(new Blob([next]).size));
 `;
 
-describePeer("the types of the library", ["npm:typescript", "Bun", "Deno"], ([packages]) => {
+describePeer("the types of the library", ["npm:typescript", "Bun", ...PACK_NEEDS], ([packages]) => {
   const { name, exports } = JSON.parse(readFileSync(join(root, "deno.json"), "utf8"));
   const programs = ["program.ts", "errors.ts"];
   const read = (file: string): string => readFileSync(join(root, "tests/types", file), "utf8");
@@ -174,16 +156,7 @@ describePeer("the types of the library", ["npm:typescript", "Bun", "Deno"], ([pa
       installSources(join(folder, "node_modules", name));
       return Promise.resolve();
     }],
-    ["by name, as deno pack makes it", async (folder) => {
-      const archive = join(folder, "package.tgz");
-      const pack = ["pack", "--quiet", "--allow-dirty", "-c", join(root, "deno.json"), "-o", archive];
-      const { errors, status } = await runToEnd(find("Deno") as string[], ...pack);
-      assertEquals(status, 0, errors);
-      const home = join(folder, "node_modules", name);
-      mkdirSync(home, { recursive: true });
-      const unpacked = await runToEnd(["tar"], "xzf", archive, "-C", home, "--strip-components=1");
-      assertEquals(unpacked.status, 0, unpacked.errors);
-    }],
+    ["by name, as deno task pack makes it", (folder) => unpackPackage(join(folder, "node_modules", name))],
     ["by the paths of its files", (folder) => {
       for (const file of [...programs, "page.ts"]) {
         const text = readFileSync(join(folder, file), "utf8");

@@ -24,6 +24,7 @@ export type Found = readonly string[] | undefined;
 export type NeedName =
   | "Bun"
   | "Deno"
+  | "Node"
   | "Chromium"
   | "Redis"
   | "nginx"
@@ -40,6 +41,8 @@ export type NeedName =
   | "npm:ioredis@6.0.0"
   | "npm:typescript"
   | "bundlers of npm"
+  | "npm:esbuild and tar"
+  | "npm:vite and others"
   | "deno bundle";
 
 interface Need {
@@ -135,6 +138,14 @@ const BUNDLERS = [
   "vite@7.3.8",
   "webpack@5.113.0",
 ];
+/** Bundlers of pages, each in its current version. */
+const CURRENT_BUNDLERS = [
+  "vite@8.4.0",
+  "esbuild@0.28.2",
+  "webpack@5.113.0",
+  "rollup@4.68.8",
+  "@rollup/plugin-node-resolve@16.0.3",
+];
 const FROM_NPM = "fetched by the tests when registry.npmjs.org can be reached";
 
 const NEEDS: Readonly<Record<NeedName, Need>> = {
@@ -146,6 +157,7 @@ const NEEDS: Readonly<Record<NeedName, Need>> = {
     install: "npm install -g deno@2.9.6",
     find: () => findRuntime("Deno", [["deno"], ["npx", "-y", "deno@2.9.6"]], "eval", "console.log(Deno.execPath())"),
   },
+  "Node": { install: "apt-get install nodejs", find: () => findProgram([["node"]], "--version") },
   "Chromium": {
     install: "apt-get install chromium",
     find: () => findProgram([["chromium"], ["chromium-browser"], ["google-chrome"]], "--version"),
@@ -185,6 +197,12 @@ const NEEDS: Readonly<Record<NeedName, Need>> = {
   },
   "npm:typescript": { install: FROM_NPM, find: () => addPackages("npm:typescript-7.0.2-5.9.3", TYPES) },
   "bundlers of npm": { install: FROM_NPM, find: () => addPackages("bundlers-2026-11", BUNDLERS) },
+  // Of `deno task pack`, in the versions that it names.
+  "npm:esbuild and tar": {
+    install: FROM_NPM,
+    find: () => cacheForDeno("npm:esbuild@0.28.2") && cacheForDeno("npm:tar@7.5.23"),
+  },
+  "npm:vite and others": { install: FROM_NPM, find: () => addPackages("npm:bundlers-8.4.0", CURRENT_BUNDLERS) },
   "deno bundle": { install: FROM_NPM, find: (runtime) => runtime === "Deno" ? findBundler() : [] },
 };
 

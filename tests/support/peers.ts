@@ -48,9 +48,18 @@ export interface Output {
 }
 
 /** Runs a program to its end, for four minutes at most: a compiler may run beside all other tests. */
-export function runToEnd([command, ...first]: string[], ...rest: string[]): Promise<Output> {
+export function runToEnd(command: string[], ...rest: string[]): Promise<Output> {
+  return runIn({}, command, ...rest);
+}
+
+/** Runs a program to its end, as `runToEnd` does, in another folder or environment. */
+export function runIn(
+  { cwd, env }: { cwd?: string; env?: Record<string, string> },
+  [command, ...first]: readonly string[],
+  ...rest: string[]
+): Promise<Output> {
   return new Promise((resolve) => {
-    const child = spawn(command!, [...first, ...rest], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(command!, [...first, ...rest], { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
     const output: Output = { text: "", errors: "", status: null };
     const timer = setTimeout(() => child.kill("SIGKILL"), 240_000);
     child.stdout!.on("data", (data) => output.text += data);
