@@ -32,7 +32,8 @@ import type {
 import { type ReceiveOptions, refuseReceiveOptions } from "../connection/receive_options.ts";
 import type { Opcode, Role } from "../protocol/frame_header.ts";
 import type { ClientConnection, ClientConnectionHandler, ConnectPlan, OpenedConnection } from "./connector.ts";
-import { CloseCode, ConnectionClosedError, isValidCloseCode, StateError, TransportError } from "../base/errors.ts";
+import { ABNORMAL_CLOSURE, INTERNAL_ERROR, NO_STATUS_RECEIVED, NORMAL_CLOSURE } from "../base/close_codes.ts";
+import { ConnectionClosedError, isValidCloseCode, StateError, TransportError } from "../base/errors.ts";
 import type { Extension } from "../protocol/extensions.ts";
 import { encodeClosePayload, type MessageData, type SendData, toPayload } from "../protocol/payload.ts";
 import { BrowserDelivery, type Life, type Phase } from "./browser_delivery.ts";
@@ -335,7 +336,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
   close(code?: number, reason = ""): Promise<CloseInfo> {
     encodeClosePayload(code, reason);
     if (this.#life.phase !== "open") return this.closed;
-    if (code !== undefined && code !== CloseCode.NormalClosure && code < 3000) {
+    if (code !== undefined && code !== NORMAL_CLOSURE && code < 3000) {
       throw unsupported(`close with ${code}, only with 1000 and 3000 to 4999`);
     }
     this.#sendClose("closing", code, reason);
@@ -346,7 +347,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
 
   #sendClose(phase: Phase, code?: number, reason = ""): void {
     this.#life.phase = phase;
-    this.#sent = { code: code ?? CloseCode.NoStatusReceived, reason };
+    this.#sent = { code: code ?? NO_STATUS_RECEIVED, reason };
     this.#socket.close(code, reason === "" ? undefined : reason);
     const { clock, closeTimeout } = this.#plan.settings;
     if (closeTimeout === 0) return;
@@ -359,7 +360,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
   #fail(error: unknown): void {
     if (this.#delivery.discards) return;
     this.#cause = error;
-    this.closeWith(CloseCode.InternalError, error);
+    this.closeWith(INTERNAL_ERROR, error);
     this.#handler.error(error);
   }
 
@@ -421,10 +422,10 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
 }
 
 function closeInfo(end: CloseEvent | undefined, sent: CloseFrame | undefined, discards: boolean): CloseInfo {
-  const { code = CloseCode.AbnormalClosure, reason = "", wasClean = false } = end ?? {};
+  const { code = ABNORMAL_CLOSURE, reason = "", wasClean = false } = end ?? {};
   // Deno gives code 0 when no close frame came. After a failure the code does not matter.
-  if (discards || (code !== CloseCode.NoStatusReceived && !isValidCloseCode(code))) {
-    return { code: CloseCode.AbnormalClosure, reason: "", clean: false, opened: true, ...sent && { sent } };
+  if (discards || (code !== NO_STATUS_RECEIVED && !isValidCloseCode(code))) {
+    return { code: ABNORMAL_CLOSURE, reason: "", clean: false, opened: true, ...sent && { sent } };
   }
   // The browser has answered the server's close frame with the same code.
   const answer = sent ?? (wasClean ? { code, reason: "" } : undefined);

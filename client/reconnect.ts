@@ -8,7 +8,7 @@ import type { CloseInfo } from "../connection/options.ts";
 import { OptionError, TransportError } from "../base/errors.ts";
 import { isError } from "../base/thrown.ts";
 import { showValue } from "../base/option_names.ts";
-import { type Complete, FieldsReader, type SettingsTable } from "../base/settings.ts";
+import { bytes, type Complete, FieldsReader, milliseconds, numberOf, type SettingsTable } from "../base/settings.ts";
 
 /** Failed attempt to connect, or loss of a connection. */
 export interface ReconnectFailure {
@@ -99,13 +99,13 @@ const BROKEN_BYTES: readonly number[] = [1002, 1007];
 
 /** The fields of `reconnect`. */
 export const RECONNECT_SETTINGS: SettingsTable<ReconnectFields> = {
-  minDelay: { kind: "number", unit: "ms", default: 500 },
-  maxDelay: { kind: "number", unit: "ms", default: 30_000 },
-  minUptime: { kind: "number", unit: "ms", default: 5000 },
-  maxAttempts: { kind: "number", unit: "count", default: 0 },
+  minDelay: milliseconds(500),
+  maxDelay: milliseconds(30_000),
+  minUptime: milliseconds(5000),
+  maxAttempts: numberOf(0),
   terminalCodes: { kind: "list", default: TERMINAL_CODES, check: assertCodes },
   shouldReconnect: { kind: "function", default: undefined },
-  maxQueuedSize: { kind: "number", unit: "bytes", default: 0 },
+  maxQueuedSize: bytes(0),
 };
 
 const reconnectOptions = /* @__PURE__ */ new FieldsReader('The setting "reconnect"', RECONNECT_SETTINGS, {
