@@ -44,3 +44,18 @@ export function leaveOnAbort<Result, Call extends WaitingCall<Result>>(
   signal.addEventListener("abort", onAbort);
   return watched;
 }
+
+/**
+ * Waits for work, but not longer than until a signal is aborted.
+ *
+ * @param signal The signal.
+ * @param work The work.
+ * @returns Rejects with the reason of the signal, or with the error of the work.
+ */
+export function untilAborted<Result>(signal: AbortSignal, work: Promise<Result>): Promise<Result> {
+  return new Promise<Result>((resolve, reject) => {
+    const call = leaveOnAbort({ resolve, reject }, signal, () => {});
+    if (signal.aborted) call.reject(signal.reason);
+    work.then(call.resolve, call.reject);
+  });
+}

@@ -330,7 +330,7 @@ export class WebSocketClient implements ClientHandlers {
    * @throws {OptionError} If a setting is out of range.
    */
   connect(options: ConnectOptions = {}): Promise<void> {
-    return refuseConnectOptions(options) ?? this.#loop.connect(options);
+    return refuseConnectOptions(options, connectorOf(this.#extension, true)) ?? this.#loop.connect(options);
   }
 
   #connected(opened: OpenedConnection, connection: ClientConnection): void {

@@ -179,6 +179,16 @@ export interface FailureRule {
   covers(failure: ReconnectFailure, settings: ReconnectSettings): boolean;
 }
 
+/** Settings by which credentials come. */
+export interface CredentialSettings {
+  /** A token, or a function that is asked for it. */
+  readonly token: unknown;
+  /** Header fields, or a function that is asked for them. */
+  readonly headers: unknown;
+  /** Asked for the URL, if it is set. */
+  readonly resolveUrl: unknown;
+}
+
 /** Failures on one kind of platform. */
 export interface FailurePolicy {
   /** Kinds of failures; the first one that covers a failure decides, and the last one covers all. */
@@ -189,7 +199,21 @@ export interface FailurePolicy {
    * @param error The error of the attempt.
    * @returns The time until the next attempt, in ms; 0: it does not ask for any.
    */
-  retryAfter(error: unknown): number;
+  retryAfter?(error: unknown): number;
+  /**
+   * Tells whether a server refused the credentials of an attempt.
+   *
+   * @param error The error of the attempt.
+   * @returns `true` for the status 401.
+   */
+  isUnauthorized?(error: unknown): boolean;
+  /**
+   * Tells whether credentials are asked for before each attempt.
+   *
+   * @param settings The settings of the client.
+   * @returns `true`: an attempt after a refusal has fresh ones.
+   */
+  renewsCredentials?(settings: CredentialSettings): boolean;
 }
 
 /** Kinds of ends of a connection, the first rows of each policy. */

@@ -33,7 +33,7 @@ import {
   type SettingsTable,
   text,
 } from "../base/settings.ts";
-import { assertStreams, type BytePair } from "../transport/stream.ts";
+import type { BytePair } from "../transport/stream.ts";
 
 /** Result of `checkIncoming`: nothing in time, a message, a control frame, or the end of the connection. */
 export type IncomingResult = StepResult;
@@ -289,13 +289,17 @@ export function clientArguments<Options extends object>(
  * Checks the options of `connect`.
  *
  * @param options The options.
+ * @param connector Checks streams.
  * @returns Rejects with an `OptionError` if one is unknown, or of another kind; `undefined` if all can be used.
  */
-export function refuseConnectOptions(options: ConnectOptions): Promise<never> | undefined {
+export function refuseConnectOptions(
+  options: ConnectOptions,
+  connector: Pick<Connector, "checkStream">,
+): Promise<never> | undefined {
   try {
     CONNECT_OPTIONS.assert(options);
     assertSignal(options);
-    if (options.stream !== undefined) assertStreams(options.stream);
+    if (options.stream !== undefined) connector.checkStream?.(options.stream);
     return undefined;
   } catch (error) {
     return Promise.reject(error);

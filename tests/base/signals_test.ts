@@ -1,6 +1,6 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { leaveOnAbort, type WaitingCall } from "../../base/signals.ts";
+import { leaveOnAbort, untilAborted, type WaitingCall } from "../../base/signals.ts";
 
 describe("leaveOnAbort", () => {
   function make(signal?: AbortSignal): { call: WaitingCall<number>; log: string[] } {
@@ -30,5 +30,18 @@ describe("leaveOnAbort", () => {
     const { call, log } = make();
     call.resolve(2);
     assertEquals(log, ["result 2"]);
+  });
+});
+
+describe("untilAborted", () => {
+  it("gives the result or the error of the work, or the reason of the signal, whichever comes first", async () => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    assertEquals(await untilAborted(signal, Promise.resolve(1)), 1);
+    await assertRejects(() => untilAborted(signal, Promise.reject(new Error("broken"))), Error, "broken");
+    const endless = untilAborted(signal, new Promise(() => {}));
+    controller.abort(new Error("enough"));
+    await assertRejects(() => endless, Error, "enough");
+    await assertRejects(() => untilAborted(signal, Promise.resolve(1)), Error, "enough");
   });
 });
