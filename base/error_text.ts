@@ -13,8 +13,9 @@ const MAX_MESSAGE = 1000;
 const MAX_QUOTED = 128;
 /** Number of characters of a text that are read: later ones would not be shown. */
 const MAX_READ = 16 * MAX_MESSAGE;
-const PEM_BEGIN = "-----BEGIN ";
-const PEM_END = "-----END ";
+const DIGITS = "0123456789";
+/** Characters of a scheme. */
+const SCHEME = `${DIGITS}+-.abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ`;
 /** Ends a URL in the middle of a text. A password may hold any other character. */
 const AFTER_URL = ' \t\r\n"<>`';
 /** Ends the value of a credential. */
@@ -64,17 +65,17 @@ function cut(text: string, length: number): string {
 export function redactUrl(url: string | URL): string {
   const text = String(url);
   const scheme = text.indexOf("://");
-  if (scheme !== -1 && isScheme(text.slice(0, scheme))) {
+  if (scheme > 0 && isMadeOf(SCHEME, text.slice(0, scheme))) {
     return text.slice(0, scheme + 3) + redactAuthority(text.slice(scheme + 3));
   }
-  const end = endOfPath(text);
-  const shown = end === text.length ? text : `${text.slice(0, end)}${text[end]}…`;
+  const end = indexOfAny(text, "?#");
+  const shown = end === text.length ? text : `${text.slice(0, end + 1)}…`;
   return text.startsWith("/") || !text.includes("@") ? shown : "…";
 }
 
 /** @param text The text after "://". */
 function redactAuthority(text: string): string {
-  const end = endOfPath(text);
+  const end = indexOfAny(text, "?#");
   const at = text.lastIndexOf("@");
   // A password may hold "?" and "#".
   if (at > end) return "…";
@@ -84,32 +85,23 @@ function redactAuthority(text: string): string {
 
 /** Hides a port that is not a number: it may be a password whose "@" was forgotten. */
 function withoutWrongPort(text: string): string {
-  const slash = text.indexOf("/");
-  const end = slash === -1 ? text.length : slash;
+  const end = indexOfAny(text, "/");
   const host = text.slice(0, end);
   const colon = host.lastIndexOf(":");
-  if (colon <= host.lastIndexOf("]")) return text;
-  for (let at = colon + 1; at < end; at++) {
-    if (text[at]! < "0" || text[at]! > "9") return `${text.slice(0, colon + 1)}…${text.slice(end)}`;
-  }
-  return text;
+  if (colon <= host.lastIndexOf("]") || isMadeOf(DIGITS, host.slice(colon + 1))) return text;
+  return `${text.slice(0, colon + 1)}…${text.slice(end)}`;
 }
 
-/** Index at which query or fragment begin. */
-function endOfPath(text: string): number {
-  for (let at = 0; at < text.length; at++) if (text[at] === "?" || text[at] === "#") return at;
-  return text.length;
+/** Finds the first of some characters; the length if there is none. */
+function indexOfAny(text: string, characters: string, from = 0): number {
+  let at = from;
+  while (at < text.length && !characters.includes(text[at]!)) at++;
+  return at;
 }
 
-function isScheme(text: string): boolean {
-  for (let at = 0; at < text.length; at++) if (!isSchemeCode(text.charCodeAt(at))) return false;
-  return text !== "";
-}
-
-function isSchemeCode(code: number): boolean {
-  const lower = code | 0x20;
-  const alphanumeric = (lower >= 0x61 && lower <= 0x7a) || (code >= 0x30 && code <= 0x39);
-  return alphanumeric || code === 0x2b || code === 0x2d || code === 0x2e;
+function isMadeOf(characters: string, text: string): boolean {
+  for (const char of text) if (!characters.includes(char)) return false;
+  return true;
 }
 
 /** Errors of the runtimes quote URLs as they were given. */
@@ -117,30 +109,22 @@ function withoutUrlSecrets(text: string): string {
   let safe = "";
   let done = 0;
   for (let at = text.indexOf("://"); at !== -1; at = text.indexOf("://", Math.max(done, at + 3))) {
-    if (at === 0 || !isSchemeCode(text.charCodeAt(at - 1))) continue;
+    if (!SCHEME.includes(text[at - 1] ?? " ")) continue;
     const begin = at + 3;
-    let end = begin;
-    while (end < text.length && !AFTER_URL.includes(text[end]!)) end++;
-    let last = end;
-    while (last > begin && ").,:;'".includes(text[last - 1]!)) last--;
-    safe += text.slice(done, begin) + redactAuthority(text.slice(begin, last));
-    done = last;
+    let end = indexOfAny(text, AFTER_URL, begin);
+    while (end > begin && ").,:;'".includes(text[end - 1]!)) end--;
+    safe += text.slice(done, begin) + redactAuthority(text.slice(begin, end));
+    done = end;
   }
   return safe + text.slice(done);
 }
 
 function withoutPem(text: string): string {
-  let safe = "";
-  let done = 0;
-  for (let at = text.indexOf(PEM_BEGIN); at !== -1; at = text.indexOf(PEM_BEGIN, done)) {
-    safe += `${text.slice(done, at)}(PEM)`;
-    const end = text.indexOf(PEM_END, at);
-    if (end === -1) return safe;
-    const after = text.indexOf("-----", end + PEM_END.length);
-    if (after === -1) return safe;
-    done = after + 5;
-  }
-  return safe + text.slice(done);
+  const [before, ...blocks] = text.split("-----BEGIN ");
+  // Without an end nothing of it is shown.
+  return before +
+    blocks.map((block) => `(PEM)${block.split("-----END ")[1]?.split("-----").slice(1).join("-----") ?? ""}`)
+      .join("");
 }
 
 /** `Bearer …` and `Basic …` as values, and the subprotocol entries that carry a token: see `tokenProtocol`. */
@@ -148,12 +132,10 @@ function withoutCredentials(text: string): string {
   let safe = "";
   let done = 0;
   for (let at = 0; at < text.length; at++) {
-    const length = credentialPrefix(text, at);
-    if (length === 0) continue;
-    let end = at + length;
-    while (end < text.length && !AFTER_CREDENTIAL.includes(text[end]!)) end++;
-    if (end === at + length) continue;
-    safe += `${text.slice(done, at + length)}…`;
+    const begin = at + credentialPrefix(text, at);
+    const end = begin === at ? at : indexOfAny(text, AFTER_CREDENTIAL, begin);
+    if (end === begin) continue;
+    safe += `${text.slice(done, begin)}…`;
     done = end;
     at = end - 1;
   }
@@ -162,8 +144,7 @@ function withoutCredentials(text: string): string {
 
 /** The length of what announces a credential here; 0: nothing does. */
 function credentialPrefix(text: string, at: number): number {
-  const first = text.charCodeAt(at) | 0x20;
-  if (first !== 0x62) return 0;
+  if (text[at] !== "b" && text[at] !== "B") return 0;
   if (text.startsWith("bearer.", at)) return 7;
   const word = text.slice(at, at + 7).toLowerCase();
   let length = word === "bearer " ? 7 : word.startsWith("basic ") ? 6 : 0;

@@ -71,11 +71,11 @@ export type ProtocolErrorCode =
 
 /** Close codes for violations of RFC 6455 on the wire that are not closed with 1002. */
 const PROTOCOL_CLOSE_CODES: Partial<Readonly<Record<ProtocolErrorCode, number>>> = {
-  ERR_INVALID_UTF8: CloseCode.InvalidPayload,
-  ERR_INVALID_DEFLATE: CloseCode.InvalidPayload,
-  ERR_MESSAGE_TOO_LARGE: CloseCode.MessageTooBig,
-  ERR_TOO_MANY_FRAGMENTS: CloseCode.PolicyViolation,
-  ERR_RATE_EXCEEDED: CloseCode.PolicyViolation,
+  ERR_INVALID_UTF8: 1007,
+  ERR_INVALID_DEFLATE: 1007,
+  ERR_MESSAGE_TOO_LARGE: 1009,
+  ERR_TOO_MANY_FRAGMENTS: 1008,
+  ERR_RATE_EXCEEDED: 1008,
   ERR_INBOX_MESSAGE: 4400,
 };
 
@@ -125,9 +125,9 @@ export type TransportErrorCode =
  * after 1008 many do not.
  */
 const TRANSPORT_CLOSE_CODES: Partial<Readonly<Record<TransportErrorCode, number>>> = {
-  ERR_SLOW_CONSUMER: CloseCode.PolicyViolation,
-  ERR_OVERLOAD: CloseCode.TryAgainLater,
-  ERR_MESSAGE_TIMEOUT: CloseCode.GoingAway,
+  ERR_SLOW_CONSUMER: 1008,
+  ERR_OVERLOAD: 1013,
+  ERR_MESSAGE_TIMEOUT: 1001,
 };
 
 /** The stable codes of {@linkcode StateError}. */
@@ -256,7 +256,7 @@ export class ProtocolError extends WebSocketError {
    * @param message The fault of the peer.
    */
   constructor(code: ProtocolErrorCode, message: string) {
-    super(code, message, PROTOCOL_CLOSE_CODES[code] ?? CloseCode.ProtocolError);
+    super(code, message, PROTOCOL_CLOSE_CODES[code] ?? 1002);
   }
 }
 
@@ -285,7 +285,7 @@ export class HandshakeError extends WebSocketError {
     status = 0,
     options: WebSocketErrorOptions & { headers?: Headers | undefined } = {},
   ) {
-    super(code, message, 1002, "cause" in options ? { cause: options.cause } : undefined);
+    super(code, message, 1002, options);
     this.status = status;
     this.#headers = options.headers;
   }
@@ -311,7 +311,7 @@ export class TransportError extends WebSocketError {
    * @param options The cause, if there is one.
    */
   constructor(code: TransportErrorCode, message: string, options?: WebSocketErrorOptions) {
-    super(code, message, TRANSPORT_CLOSE_CODES[code] ?? CloseCode.AbnormalClosure, options);
+    super(code, message, TRANSPORT_CLOSE_CODES[code] ?? 1006, options);
   }
 }
 
@@ -453,7 +453,7 @@ export class ConnectionClosedError extends WebSocketError {
    */
   constructor(action: string, end: { code: number; reason: string }, options?: WebSocketErrorOptions) {
     const { code, reason } = end;
-    const why = code === CloseCode.AbnormalClosure ? "was lost" : `was closed with ${code} ${reason}`.trimEnd();
+    const why = code === 1006 ? "was lost" : `was closed with ${code} ${reason}`.trimEnd();
     super("ERR_CONNECTION_CLOSED", `Cannot ${action}: the connection ${why}`, code, options);
     this.reason = reason;
   }

@@ -93,13 +93,12 @@ export class OptionNames {
     // All names together do not fit into a message.
     const handler = isHandlerName(name);
     const current = this.#known.filter((known) => !this.#former.includes(known));
-    const listed = current.filter((known) => isHandlerName(known) === handler);
-    const some = listed.length > 0;
-    const kind = handler && some ? "handlers" : "names";
-    const list = `${similar === "" ? ":" : `${similar} The`} ${kind} are ${
-      (some ? listed : current).sort().join(", ")
-    }`;
-    return new OptionError(`${owner} has no option ${quote(name)}${list}`);
+    const alike = current.filter((known) => isHandlerName(known) === handler);
+    const list = alike.length > 0 ? alike : current;
+    const kind = handler && list === alike ? "handlers" : "names";
+    return new OptionError(
+      `${owner} has no option ${quote(name)}${similar ? `${similar} The` : ":"} ${kind} are ${list.sort().join(", ")}`,
+    );
   }
 
   #notAnObject(options: unknown): OptionError {

@@ -40,6 +40,59 @@ export interface Setting<Value> {
 /** A row for each setting. */
 export type SettingsTable<Values> = { readonly [Name in keyof Values]-?: Setting<Values[Name]> };
 
+// Rows in a word each: a table of a page is loaded by all its visitors.
+
+/**
+ * Makes the row of a number.
+ *
+ * @param value The default.
+ * @param unit Its unit.
+ * @returns The row.
+ */
+export function numberOf(value: number, unit: SettingUnit = "count"): Setting<number> {
+  return { kind: "number", unit, default: value };
+}
+
+/**
+ * Makes the row of a time.
+ *
+ * @param value The default, in ms.
+ * @returns The row.
+ */
+export function milliseconds(value: number): Setting<number> {
+  return numberOf(value, "ms");
+}
+
+/**
+ * Makes the row of a size.
+ *
+ * @param value The default, in bytes.
+ * @returns The row.
+ */
+export function bytes(value: number): Setting<number> {
+  return numberOf(value, "bytes");
+}
+
+/**
+ * Makes the row of a switch.
+ *
+ * @param value The default.
+ * @returns The row.
+ */
+export function flag(value = false): Setting<boolean> {
+  return { kind: "boolean", default: value };
+}
+
+/**
+ * Makes the row of a text.
+ *
+ * @param value The default.
+ * @returns The row.
+ */
+export function text(value = ""): Setting<string> {
+  return { kind: "string", default: value };
+}
+
 /** Names of all handlers of a class: an entry for each. */
 export type HandlersTable<Handlers> = { readonly [Name in keyof Handlers]-?: true };
 
@@ -100,8 +153,7 @@ export class SettingsStore<Values extends object> {
   assign(options: { readonly [Name in keyof Values]?: Values[Name] | undefined }): void {
     const given = options as Record<string, unknown>;
     for (const name of namesOf(this.#table)) {
-      const { alias } = this.#table[name];
-      const value = given[name] ?? (alias === undefined ? given[name] : given[alias] ?? given[name]);
+      const value = given[name] ?? given[this.#table[name].alias ?? name] ?? given[name];
       if (value !== undefined) this.set(name, value as Values[typeof name]);
     }
   }
@@ -167,8 +219,7 @@ export function defineSettings<Owner extends object, Values extends object>(
       },
     };
     Object.defineProperty(prototype, name, property);
-    const { alias } = table[name];
-    if (alias !== undefined) Object.defineProperty(prototype, alias, property);
+    Object.defineProperty(prototype, table[name].alias ?? name, property);
   }
 }
 
@@ -182,9 +233,9 @@ export function defineSettings<Owner extends object, Values extends object>(
  */
 export function adoptFields(owner: object, table: object): void {
   const fields = Object.keys(owner);
-  const { aliases } = summaryOf(table);
+  const names = Object.entries(table as SettingsTable<Record<string, unknown>>);
   for (const field of fields) {
-    const name = Object.hasOwn(table, field) ? field : aliases.get(field);
+    const name = names.find(([known, { alias }]) => known === field || alias === field)?.[0];
     if (name === undefined) continue;
     const value: unknown = Reflect.get(owner, field);
     Reflect.deleteProperty(owner, field);
@@ -218,11 +269,10 @@ export function refuseSetting<Owner extends object>(
   Object.defineProperty(prototype, name, property);
 }
 
-/** Names and defaults of a table, which each connection of a client needs, and the names by former names. */
+/** Names and defaults of a table, which each connection of a client needs. */
 interface Summary {
   readonly names: readonly string[];
   readonly defaults: object;
-  readonly aliases: ReadonlyMap<string, string>;
 }
 
 const summaries = new WeakMap<object, Summary>();
@@ -232,9 +282,7 @@ function summaryOf(table: SettingsTable<object>): Summary {
   if (summary === undefined) {
     const entries = Object.entries(table as Record<string, Setting<unknown>>);
     const defaults = Object.fromEntries(entries.map(([name, setting]) => [name, setting.default]));
-    const aliases = new Map<string, string>();
-    for (const [name, { alias }] of entries) if (alias !== undefined) aliases.set(alias, name);
-    summaries.set(table, summary = { names: Object.keys(table), defaults, aliases });
+    summaries.set(table, summary = { names: Object.keys(table), defaults });
   }
   return summary;
 }
@@ -321,25 +369,18 @@ function checkSetting<Value>(name: string, setting: Setting<Value>, value: unkno
 }
 
 function checkKind<Value>(name: string, { kind, unit, least, most, choices }: Setting<Value>, value: unknown): void {
-  switch (kind) {
-    case "any":
-      return;
-    case "number":
-      return assertNumber(name, value, most ?? (unit === "ms" ? LONGEST_TIMER : undefined), least);
-    case "list":
-      if (Array.isArray(value)) return;
-      throw new OptionError(`The setting "${name}" is ${showValue(value)} instead of an array`);
-    case "choice": {
-      if (choices!.includes(value as Value)) return;
-      const expected = choices!.map((choice) => `"${choice}"`).join(" or ");
-      throw new OptionError(`The setting "${name}" is ${showValue(value)} instead of ${expected}`);
-    }
-    case "object":
-      if (value !== null && !Array.isArray(value)) break;
-      throw new OptionError(`The setting "${name}" is ${showValue(value)} instead of an object`);
-    default:
-  }
+  if (kind === "any") return;
+  if (kind === "number") return assertNumber(name, value, most ?? (unit === "ms" ? LONGEST_TIMER : undefined), least);
   const type: string = typeof value;
-  if (type === kind) return;
-  throw new OptionError(`The setting "${name}" is of type "${type}" instead of "${kind}"`);
+  const isList = Array.isArray(value);
+  let expected: string | undefined;
+  if (kind === "choice") {
+    if (!choices!.includes(value as Value)) expected = choices!.map((choice) => `"${choice}"`).join(" or ");
+  } else if (kind === "list") {
+    if (!isList) expected = "an array";
+  } else if (kind === "object" && (value === null || isList)) expected = "an object";
+  else if (type !== kind) throw new OptionError(`The setting "${name}" is of type "${type}" instead of "${kind}"`);
+  if (expected !== undefined) {
+    throw new OptionError(`The setting "${name}" is ${showValue(value)} instead of ${expected}`);
+  }
 }

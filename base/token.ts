@@ -5,7 +5,7 @@
  */
 
 /** RFC 9110 §5.6.2: whether an octet may stand in a token. */
-const TOKEN: Uint8Array = makeTokenTable();
+const TOKEN: Uint8Array = /* @__PURE__ */ makeTokenTable();
 
 function makeTokenTable(): Uint8Array {
   const table = new Uint8Array(256);

@@ -32,16 +32,17 @@ import type {
 import { type ReceiveOptions, refuseReceiveOptions } from "../connection/receive_options.ts";
 import type { Opcode, Role } from "../protocol/frame_header.ts";
 import type { ClientConnection, ClientConnectionHandler, ConnectPlan, OpenedConnection } from "./connector.ts";
-import { CloseCode, ConnectionClosedError, isValidCloseCode, StateError, TransportError } from "../base/errors.ts";
+import { ABNORMAL_CLOSURE, INTERNAL_ERROR, NO_STATUS_RECEIVED, NORMAL_CLOSURE } from "../base/close_codes.ts";
+import { ConnectionClosedError, isValidCloseCode, StateError, TransportError } from "../base/errors.ts";
 import type { Extension } from "../protocol/extensions.ts";
-import { encodeClosePayload, type MessageData, type SendData, toPayload } from "../protocol/payload.ts";
-import { BrowserDelivery, type Life, type Phase } from "./browser_delivery.ts";
-import { BrowserSender } from "./browser_sender.ts";
+import { assertClose, type MessageData, type SendData, toPayload } from "../protocol/payload.ts";
+import { BrowserDelivery, type BrowserDeliveryOwner, type Life, type Phase } from "./browser_delivery.ts";
+import { BrowserSender, type BrowserSenderOwner } from "./browser_sender.ts";
 import { describeRequest } from "./request.ts";
 import type { Address } from "../transport/transport.ts";
 
 /** Connection of a client in a page. */
-export class BrowserConnection implements ClientConnection, OpenedConnection {
+export class BrowserConnection implements ClientConnection, OpenedConnection, BrowserDeliveryOwner, BrowserSenderOwner {
   // Identity
   /** Role of this end. */
   readonly role: Role = "client";
@@ -85,17 +86,8 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
     this.encrypted = plan.tls;
     this.request = describeRequest(plan, []);
     this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
-    this.#delivery = new BrowserDelivery(plan.settings, this.#life, {
-      close: () => void this.close(),
-      fail: (error) => this.#fail(error),
-      abort: (error) => this.#abort(error),
-      finish: () => this.#finish(),
-    });
-    this.#sender = new BrowserSender(socket, plan.settings, {
-      send: (data) => this.send(data),
-      close: (code) => this.close(code),
-      abort: (error) => this.#abort(error),
-    });
+    this.#delivery = new BrowserDelivery(plan.settings, this.#life, this);
+    this.#sender = new BrowserSender(socket, plan.settings, this);
     socket.binaryType = "arraybuffer";
     socket.addEventListener(
       "message",
@@ -158,7 +150,7 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
   begin(): void {
     this.#delivery.begun = true;
     // The connection was aborted before the client could be notified.
-    if (this.#life.phase === "aborted") return queueMicrotask(() => this.#finish());
+    if (this.#life.phase === "aborted") return queueMicrotask(() => this.finish());
     this.#delivery.unblockImmediate();
     if (this.#life.end !== undefined) this.#delivery.finishIfOver();
   }
@@ -333,9 +325,9 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
    * @throws {StateError} If the code is one that a browser does not send.
    */
   close(code?: number, reason = ""): Promise<CloseInfo> {
-    encodeClosePayload(code, reason);
+    assertClose(code, reason);
     if (this.#life.phase !== "open") return this.closed;
-    if (code !== undefined && code !== CloseCode.NormalClosure && code < 3000) {
+    if (code !== undefined && code !== NORMAL_CLOSURE && code < 3000) {
       throw unsupported(`close with ${code}, only with 1000 and 3000 to 4999`);
     }
     this.#sendClose("closing", code, reason);
@@ -346,20 +338,24 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
 
   #sendClose(phase: Phase, code?: number, reason = ""): void {
     this.#life.phase = phase;
-    this.#sent = { code: code ?? CloseCode.NoStatusReceived, reason };
+    this.#sent = { code: code ?? NO_STATUS_RECEIVED, reason };
     this.#socket.close(code, reason === "" ? undefined : reason);
     const { clock, closeTimeout } = this.#plan.settings;
     if (closeTimeout === 0) return;
     this.#cancelTimer = clock.after(closeTimeout, () => {
-      this.#abort(new TransportError("ERR_CLOSE_TIMEOUT", `No close frame came within ${closeTimeout} ms`));
+      this.abort(new TransportError("ERR_CLOSE_TIMEOUT", `No close frame came within ${closeTimeout} ms`));
     });
   }
 
-  /** Closes and reports after a failed message or handler. */
-  #fail(error: unknown): void {
+  /**
+   * Closes and reports after a failed message or handler.
+   *
+   * @param error The failure.
+   */
+  fail(error: unknown): void {
     if (this.#delivery.discards) return;
     this.#cause = error;
-    this.closeWith(CloseCode.InternalError, error);
+    this.closeWith(INTERNAL_ERROR, error);
     this.#handler.error(error);
   }
 
@@ -378,18 +374,22 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
 
   /** Ends the connection at once. `onDisconnect` follows. */
   terminate(): void {
-    this.#abort(undefined);
+    this.abort(undefined);
   }
 
-  /** Closes the socket without waiting for the server. */
-  #abort(report: TransportError | undefined): void {
+  /**
+   * Closes the socket without waiting for the server.
+   *
+   * @param report The error to report, if there is one.
+   */
+  abort(report: TransportError | undefined): void {
     if (this.#life.phase === "aborted" || this.#life.phase === "reporting" || this.#life.phase === "closed") return;
     this.#life.phase = "aborted";
     this.#report = report;
     this.#delivery.drop();
     this.#socket.close();
     // The program must not be called back from within its own call.
-    if (this.#delivery.begun) queueMicrotask(() => this.#finish());
+    if (this.#delivery.begun) queueMicrotask(() => this.finish());
   }
 
   #onSocketClose(event: CloseEvent): void {
@@ -403,7 +403,8 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
     return this.#report ?? this.#cause;
   }
 
-  #finish(): void {
+  /** Notifies the program of the end: all messages before it were delivered. */
+  finish(): void {
     if (this.#life.phase === "reporting" || this.#life.phase === "closed") return;
     const info = closeInfo(this.#life.end, this.#sent, this.#delivery.discards);
     this.#life.phase = "reporting";
@@ -421,10 +422,10 @@ export class BrowserConnection implements ClientConnection, OpenedConnection {
 }
 
 function closeInfo(end: CloseEvent | undefined, sent: CloseFrame | undefined, discards: boolean): CloseInfo {
-  const { code = CloseCode.AbnormalClosure, reason = "", wasClean = false } = end ?? {};
+  const { code = ABNORMAL_CLOSURE, reason = "", wasClean = false } = end ?? {};
   // Deno gives code 0 when no close frame came. After a failure the code does not matter.
-  if (discards || (code !== CloseCode.NoStatusReceived && !isValidCloseCode(code))) {
-    return { code: CloseCode.AbnormalClosure, reason: "", clean: false, opened: true, ...sent && { sent } };
+  if (discards || (code !== NO_STATUS_RECEIVED && !isValidCloseCode(code))) {
+    return { code: ABNORMAL_CLOSURE, reason: "", clean: false, opened: true, ...sent && { sent } };
   }
   // The browser has answered the server's close frame with the same code.
   const answer = sent ?? (wasClean ? { code, reason: "" } : undefined);

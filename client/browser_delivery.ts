@@ -30,7 +30,7 @@ export interface Life {
 /** Connection whose messages are delivered. */
 export interface BrowserDeliveryOwner {
   /** Starts the closing handshake. */
-  close(): void;
+  close(): unknown;
   /** Closes and reports after a failed message or handler. */
   fail(error: unknown): void;
   /** Closes the socket at once. */

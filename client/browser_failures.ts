@@ -28,6 +28,4 @@ export const browserFailures: FailurePolicy = {
     },
     ...LAST_RULES,
   ],
-  // A browser shows no header fields.
-  retryAfter: () => 0,
 };

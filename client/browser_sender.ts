@@ -5,7 +5,8 @@
  */
 
 import type { BinaryForm } from "../connection/binary_form.ts";
-import { CloseCode, OptionError, TransportError } from "../base/errors.ts";
+import { NORMAL_CLOSURE } from "../base/close_codes.ts";
+import { OptionError, TransportError } from "../base/errors.ts";
 import { messageStream } from "../connection/message_stream.ts";
 import type { ConnectionSettings, MessageOptions, SendResult } from "../connection/options.ts";
 import { byteLength, type Payload, type SendData } from "../protocol/payload.ts";
@@ -138,7 +139,7 @@ export class BrowserSender {
       send: (data: Payload) => this.#owner.send(data),
       drained: () => this.drained(),
       // A browser does not send the code of an aborted stream.
-      close: (code?: number) => this.#owner.close(code === CloseCode.NormalClosure ? code : undefined),
+      close: (code?: number) => this.#owner.close(code === NORMAL_CLOSURE ? code : undefined),
     };
     return this.#writable ??= messageStream(sender, { mustWaitFor });
   }

@@ -5,7 +5,8 @@
  */
 
 import type { Clock } from "../base/clock.ts";
-import { CloseCode, StateError, TransportError } from "../base/errors.ts";
+import { NORMAL_CLOSURE } from "../base/close_codes.ts";
+import { StateError, TransportError } from "../base/errors.ts";
 import { assignHandlers, AwaitedHandlers, defineAwaitedHandlers, defineHandlers } from "../base/handlers.ts";
 import type { LogRecord } from "../base/log.ts";
 import { defineSettings, SettingsStore } from "../base/settings.ts";
@@ -39,7 +40,7 @@ import { EventDelivery } from "./event_delivery.ts";
 import type { ClientContext, ClientExtension } from "./extension.ts";
 import { HandlerCalls } from "./handler_calls.ts";
 import { MessageLoops } from "./message_loops.ts";
-import { ReceiveCalls, SharedReceiveLoop } from "./receive_calls.ts";
+import { ReceiveCalls } from "./receive_calls.ts";
 import type { ReconnectAttempt, ReconnectOptions } from "./reconnect.ts";
 import { SendBacklog } from "./send_backlog.ts";
 import {
@@ -221,7 +222,6 @@ export class WebSocketClient implements ClientHandlers {
   readonly #delivery = new EventDelivery(this.#settings);
   readonly #messageLoops = new MessageLoops();
   readonly #receiveCalls = new ReceiveCalls();
-  readonly #receiving: SharedReceiveLoop = new SharedReceiveLoop(() => this.connection);
   readonly #backlog = new SendBacklog();
   readonly #loop: ConnectLoop;
 
@@ -270,7 +270,6 @@ export class WebSocketClient implements ClientHandlers {
       deliver: (data, frame) => this.#deliver(data, frame),
       handed: (data, result) => this.#calls.handed(data, result, extension),
       releaseMessages: () => this.#loop.opened?.releaseMessages(),
-      leaveReceiveLoop: () => this.#receiving.leave(),
       useBinaryForm: (form) => this.#loop.opened!.useBinaryForm(form),
       callHandler: (name, handler) => this.#calls.call(name, handler),
       handlesMessages: () => this.#handlesMessages,
@@ -331,7 +330,7 @@ export class WebSocketClient implements ClientHandlers {
    * @throws {OptionError} If a setting is out of range.
    */
   connect(options: ConnectOptions = {}): Promise<void> {
-    return refuseConnectOptions(options) ?? this.#loop.connect(options);
+    return refuseConnectOptions(options, connectorOf(this.#extension, true)) ?? this.#loop.connect(options);
   }
 
   #connected(opened: OpenedConnection, connection: ClientConnection): void {
@@ -346,7 +345,7 @@ export class WebSocketClient implements ClientHandlers {
   #dropWaiting(error: TransportError | undefined): void {
     this.#messageLoops.end(error);
     this.#receiveCalls.end(error);
-    this.#receiving.end();
+    this.#extension.waitersDropped?.();
     this.#backlog.giveUp((lost) => this.#calls.report(lost));
   }
 
@@ -384,7 +383,7 @@ export class WebSocketClient implements ClientHandlers {
    */
   async disconnect(
     sendClose = true,
-    code: number = CloseCode.NormalClosure,
+    code: number = NORMAL_CLOSURE,
     reason = "",
   ): Promise<CloseInfo | undefined> {
     assertSendClose(sendClose);
@@ -575,7 +574,7 @@ export class WebSocketClient implements ClientHandlers {
     const refused = refuseReceiveOptions(options);
     if (refused !== undefined) return await refused;
     const { reconnects, connection, receiving } = this.#loop;
-    if (this.#extension.iterates?.()) return await this.#receiving.receive(options, this, () => !this.#handlesMessages);
+    if (this.#extension.iterates?.()) return await this.#extension.receive!(options);
     if (!reconnects && !this.#receiveCalls.follows(connection)) return await this.#open("receive").receive(options);
     return await this.#receiveCalls.receive(options, receiving, reconnects);
   }

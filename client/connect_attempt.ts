@@ -9,6 +9,7 @@ import { describe, HandshakeError, TransportError } from "../base/errors.ts";
 import { adoptHandlers } from "../base/handlers.ts";
 import { adoptFields, type SettingsStore } from "../base/settings.ts";
 import type { Meter } from "../base/stats.ts";
+import { untilAborted } from "../base/signals.ts";
 import { isError } from "../base/thrown.ts";
 import { findRemedy } from "../base/remedies.ts";
 import type { ConnectionSettings } from "../connection/options.ts";
@@ -90,12 +91,7 @@ export class AbortableWork {
    * @returns Rejects with the reason of the abort, or with the error of the work.
    */
   run<Result>(work: Promise<Result>): Promise<Result> {
-    const { signal } = this;
-    return new Promise((resolve, reject) => {
-      if (signal.aborted) reject(signal.reason);
-      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-      work.then(resolve, (error) => reject(signal.aborted ? signal.reason : error));
-    });
+    return untilAborted(this.signal, work);
   }
 
   /** Stops the time and removes the listeners. */
@@ -174,7 +170,7 @@ export async function attemptConnect<Taken>(
     work.end();
     return take(opened);
   } catch (error) {
-    if (stream !== undefined) discardStream(stream);
+    discardStream(parts, stream);
     throw error;
   } finally {
     work?.end();
@@ -184,13 +180,11 @@ export async function attemptConnect<Taken>(
 /**
  * Ends streams of the program that no connection has taken; without effect on others.
  *
- * @param stream The streams.
+ * @param parts The client.
+ * @param stream The streams, if there are some.
  */
-export function discardStream({ readable, writable }: BytePair): void {
-  const reason = new TransportError("ERR_ABORTED", "The connection was given up");
-  // A stream that is taken is locked, and ends with its connection.
-  readable.cancel(reason).catch(() => {});
-  writable.abort(reason).catch(() => {});
+export function discardStream({ extension }: ClientParts, stream: BytePair | undefined): void {
+  if (stream !== undefined) connectorOf(extension, true).discardStream?.(stream);
 }
 
 async function establish(

@@ -124,7 +124,7 @@ export class ConnectLoop implements RunOwner {
     try {
       return this.#connectAnew(options);
     } catch (error) {
-      if (options.stream !== undefined) discardStream(options.stream);
+      discardStream(this.#parts, options.stream);
       return rejected(error);
     }
   }

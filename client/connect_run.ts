@@ -16,21 +16,22 @@
  */
 
 import { Backoff } from "../base/backoff.ts";
-import { describe, HandshakeError, TransportError, WebSocketError } from "../base/errors.ts";
+import { describe, TransportError, WebSocketError } from "../base/errors.ts";
+import { untilAborted } from "../base/signals.ts";
 import { isError } from "../base/thrown.ts";
 import { errorText, redactUrl } from "../base/error_text.ts";
 import type { CloseInfo } from "../connection/options.ts";
-import {
-  AbortableWork,
-  attemptConnect,
-  type ClientParts,
-  connectorOf,
-  discardStream,
-  timersOf,
-} from "./connect_attempt.ts";
+import { attemptConnect, type ClientParts, connectorOf, discardStream, timersOf } from "./connect_attempt.ts";
 import { ConnectWaiters } from "./connect_waiters.ts";
 import type { ClientConnection, OpenedConnection } from "./connector.ts";
-import { isWorthRetrying, type ReconnectFailure, type ReconnectSettings, type RunEnd } from "./reconnect.ts";
+import {
+  type FailurePolicy,
+  isWorthRetrying,
+  type ReconnectFailure,
+  type ReconnectSettings,
+  type RetryFacts,
+  type RunEnd,
+} from "./reconnect.ts";
 import type { ConnectOptions } from "./settings.ts";
 
 /** Phase of a run: see the table above. */
@@ -92,7 +93,11 @@ export class ConnectRun {
     if (settings !== undefined && stream === undefined) {
       this.#reconnecting = { settings, backoff: new Backoff(settings) };
     }
-    this.#waiters = new ConnectWaiters((reason) => !this.#unattended && this.#desert(reason));
+    // Stops since no caller waits any more.
+    this.#waiters = new ConnectWaiters((reason) => {
+      if (!this.#unattended) this.stop(reason);
+      return !this.#unattended;
+    });
     this.ended = new Promise((resolve) => this.#resolveEnded = resolve);
   }
 
@@ -125,7 +130,7 @@ export class ConnectRun {
     if (before !== undefined) await before;
     try {
       if (this.stopped) {
-        if (this.#stream !== undefined) discardStream(this.#stream);
+        discardStream(this.#parts, this.#stream);
         return this.#finish({});
       }
       this.#phase = "connecting";
@@ -163,12 +168,6 @@ export class ConnectRun {
     if (this.#phase !== "connecting") this.#waiters.reject(reason);
   }
 
-  /** Stops since no caller waits any more. */
-  #desert(reason: TransportError): boolean {
-    this.stop(reason);
-    return true;
-  }
-
   /**
    * Takes note of the end of the connection: another attempt follows, or the run is over.
    *
@@ -185,16 +184,16 @@ export class ConnectRun {
 
   /** Makes attempts until one succeeds, or another makes no sense. */
   async #connectUntilOpen(): Promise<void> {
-    const { target, calls, meter } = this.#parts;
+    const { target, calls, meter, extension } = this.#parts;
+    const { failures } = connectorOf(extension, false);
     for (;;) {
       try {
         return await attemptConnect(this.#parts, this.#stream, this.#abort.signal, (opened) => this.#open(opened));
       } catch (error) {
         calls.log("warn", "client.attempt_failed", { url: redactUrl(target.url) }, error);
         meter.refuse(isError(error, WebSocketError) ? error.code : "ERR_OPTION");
-        if (isError(error, HandshakeError) && error.status === 401) this.#unauthorized++;
-        const failures = this.#reconnecting?.backoff.failed() ?? 0;
-        const delay = await this.#delayAfter({ failures, error });
+        if (failures.isUnauthorized?.(error)) this.#unauthorized++;
+        const delay = await this.#delayAfter({ failures: this.#reconnecting?.backoff.failed() ?? 0, error });
         if (delay === undefined) throw error;
         await this.#pause(delay);
       }
@@ -236,42 +235,30 @@ export class ConnectRun {
     const { settings, backoff } = this.#reconnecting!;
     const { handlers, calls, extension } = this.#parts;
     const { failures } = connectorOf(extension, false);
-    const decision = this.#abortable();
-    const ask = (): Promise<boolean> => isWorthRetrying(failure, settings, this.#retryFacts(), failures.rules);
-    const retry = await decision.run(calls.ask("shouldReconnect", ask)).finally(() => decision.end());
+    const ask = (): Promise<boolean> => isWorthRetrying(failure, settings, this.#retryFacts(failures), failures.rules);
+    const retry = await untilAborted(this.#abort.signal, calls.ask("shouldReconnect", ask));
     // After an end that was wanted only a later `connect` is a reason to go on.
     this.#unattended &&= retry;
     const wanted = retry || (failure.info !== undefined && this.#waiters.count > 0);
     if (!wanted || this.stopped) return undefined;
-    const attempt = { ...failure, delay: backoff.delay(failures.retryAfter(failure.error)) };
+    const attempt = { ...failure, delay: backoff.delay(failures.retryAfter?.(failure.error)) };
     calls.log("info", "client.reconnecting", { failures: failure.failures, delay: attempt.delay });
     calls.call("onReconnecting", () => handlers.onReconnecting?.(attempt));
     // The program may have disconnected meanwhile.
     return this.stopped ? undefined : attempt.delay;
   }
 
-  #retryFacts(): { wasOpen: boolean; mayBeStale: boolean } {
+  #retryFacts(failures: FailurePolicy): RetryFacts {
     const { settings: { values }, extension } = this.#parts;
-    const renews = typeof values.token === "function" || typeof values.headers === "function" ||
-      values.resolveUrl !== undefined || extension.renewsCredentials?.() === true;
-    return { wasOpen: this.#wasOpen, mayBeStale: renews && this.#unauthorized === 1 };
+    const renews = (): boolean => extension.renewsCredentials?.() === true || failures.renewsCredentials!(values);
+    return { wasOpen: this.#wasOpen, mayBeStale: this.#unauthorized === 1 && renews() };
   }
 
   /** Waits; rejects if the run is stopped. */
   #pause(delay: number): Promise<void> {
-    const work = this.#abortable();
-    let cancel: () => void = () => {};
-    const waited = new Promise<void>((resolve) => {
-      cancel = timersOf(this.#parts).after(delay, resolve);
-    });
-    return work.run(waited).finally(() => {
-      cancel();
-      work.end();
-    });
-  }
-
-  #abortable(): AbortableWork {
-    return new AbortableWork(0, this.#parts.settings.values.clock, [this.#abort.signal]);
+    let cancel!: () => void;
+    const waited = new Promise<void>((resolve) => cancel = timersOf(this.#parts).after(delay, resolve));
+    return untilAborted(this.#abort.signal, waited).finally(() => cancel());
   }
 
   // ---- End -----------------------------------------------------------------------------------------------------

@@ -105,18 +105,22 @@ function targetError(name: string, value: unknown, found: unknown, url: string |
 }
 
 function parseUrl(url: string | URL): URL {
-  const shown = quote(redactUrl(url));
+  const refuse = (why: string): never => {
+    throw new OptionError(`The URL ${quote(redactUrl(url))} ${why}`);
+  };
   // The error of the runtime would quote the password.
-  if (!URL.canParse(String(url))) {
-    throw new OptionError(`The URL ${shown} is not valid: write it as "ws://host/path" or "wss://host/path"`);
-  }
+  if (!URL.canParse(String(url))) refuse('is not valid: write it as "ws://host/path" or "wss://host/path"');
   const parsed = new URL(url);
-  if (parsed.protocol !== "ws:" && parsed.protocol !== "wss:") {
-    const scheme = parsed.protocol === "https:" ? "wss:" : "ws:";
-    const hint = parsed.protocol.startsWith("http") ? `use "${scheme}"` : 'begin it with "ws://" or "wss://"';
-    throw new OptionError(`The URL ${shown} is neither "ws:" nor "wss:": ${hint}`);
+  const { protocol } = parsed;
+  if (protocol !== "ws:" && protocol !== "wss:") {
+    const http = protocol.startsWith("http");
+    refuse(
+      `is neither "ws:" nor "wss:": ${
+        http ? `use "${protocol.replace("http", "ws")}"` : 'begin it with "ws://" or "wss://"'
+      }`,
+    );
   }
   // RFC 6455 §3: "Fragment identifiers are meaningless in the context of WebSocket URIs".
-  if (parsed.hash !== "") throw new OptionError(`The URL ${shown} has a fragment`);
+  if (parsed.hash !== "") refuse("has a fragment");
   return parsed;
 }

@@ -400,6 +400,19 @@ export interface Connector {
     url: URL | undefined,
   ): Promise<Headers>;
   /**
+   * Checks streams of the program; a page refuses them when it connects.
+   *
+   * @param stream The streams.
+   * @throws {OptionError} If they are none.
+   */
+  checkStream?(stream: BytePair): void;
+  /**
+   * Ends streams of the program that no connection has taken; without effect on others.
+   *
+   * @param stream The streams.
+   */
+  discardStream?(stream: BytePair): void;
+  /**
    * Connects.
    *
    * @param plan The attempt.

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { ReceiveOptions } from "../connection/receive_options.ts";
 import type { BinaryForm } from "../connection/binary_form.ts";
 import type { FrameInfo } from "../protocol/frame_header.ts";
 import type { MessageData } from "../protocol/payload.ts";
@@ -71,6 +72,15 @@ export interface ClientExtension {
   givenUp?(end: RunEnd, last: boolean): void;
   /** Tells whether loops over the client give something else than the messages of the connection. */
   iterates?(): boolean;
+  /**
+   * Waits for the next message of such a loop.
+   *
+   * @param options Options of the call.
+   * @returns The message.
+   */
+  receive?(options: ReceiveOptions): Promise<MessageData>;
+  /** Called when no further connection belongs to loops and calls that have begun. */
+  waitersDropped?(): void;
   /** Takes a message, instead of {@linkcode ClientContext.deliver}. */
   deliver?(data: MessageData, frame?: FrameInfo): MessageResult;
 }
@@ -95,8 +105,6 @@ export interface ClientContext {
   handed(data: MessageData, result: boolean | Promise<boolean>): MessageResult;
   /** Hands over the messages that waited for a handler. */
   releaseMessages(): void;
-  /** Leaves the loop of `receive` if no call waits: there is a handler now. */
-  leaveReceiveLoop(): void;
   /**
    * Gives binary messages of the program a form of their own on this connection: the subprotocol has other ones.
    *

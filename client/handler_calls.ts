@@ -4,7 +4,8 @@
  * @module
  */
 
-import { CloseCode, ConnectionClosedError, HandlerError, StateError, WebSocketError } from "../base/errors.ts";
+import { INTERNAL_ERROR } from "../base/close_codes.ts";
+import { ConnectionClosedError, HandlerError, StateError, WebSocketError } from "../base/errors.ts";
 import { type LogLevel, type LogRecord, writeLog } from "../base/log.ts";
 import { promiseOf } from "../base/promises.ts";
 import type { Meter } from "../base/stats.ts";
@@ -67,7 +68,7 @@ export class HandlerCalls {
 
   #handlerFailed(name: string, error: unknown, connection: OpenedConnection | undefined): false {
     const failure = new HandlerError(name, error);
-    connection?.closeWith(CloseCode.InternalError, failure);
+    connection?.closeWith(INTERNAL_ERROR, failure);
     this.fail(failure);
     return false;
   }

@@ -4,7 +4,9 @@
  * @module
  */
 
-import { CloseCode, ConnectionClosedError } from "../base/errors.ts";
+import { ABNORMAL_CLOSURE } from "../base/close_codes.ts";
+import { ConnectionClosedError } from "../base/errors.ts";
+import { leaveOnAbort, type WaitingCall } from "../base/signals.ts";
 import { isError } from "../base/thrown.ts";
 import type { ReceiveOptions } from "../connection/receive_options.ts";
 import type { MessageData } from "../protocol/payload.ts";
@@ -29,14 +31,12 @@ export interface ReceivingConnection {
 
 /** Makes the error of a call, with the end of the last connection. */
 async function receiveError(last: EndingConnection | undefined, cause: unknown): Promise<ConnectionClosedError> {
-  const end = await last?.closed ?? { code: CloseCode.AbnormalClosure, reason: "" };
+  const end = await last?.closed ?? { code: ABNORMAL_CLOSURE, reason: "" };
   return new ConnectionClosedError("receive", end, cause === undefined ? undefined : { cause });
 }
 
-interface Call {
+interface Call extends WaitingCall<MessageData> {
   readonly signal: AbortSignal | undefined;
-  resolve(message: MessageData): void;
-  reject(error: unknown): void;
 }
 
 /** Calls that go on with the next connection. */
@@ -97,22 +97,7 @@ export class ReceiveCalls {
 
   #waitForConnection(call: Call): void {
     if (this.#ended !== undefined) return void this.#refuse(call, this.#ended.error);
-    const { signal } = call;
-    if (signal === undefined) return void this.#waiting.add(call);
-    const abort = (): void => {
-      this.#waiting.delete(waiting);
-      call.reject(signal.reason);
-    };
-    const waiting: Call = {
-      signal,
-      resolve: call.resolve,
-      reject(error) {
-        signal.removeEventListener("abort", abort);
-        call.reject(error);
-      },
-    };
-    signal.addEventListener("abort", abort);
-    this.#waiting.add(waiting);
+    this.#waiting.add(leaveOnAbort(call, call.signal, (watched) => void this.#waiting.delete(watched)));
   }
 
   async #refuse(call: Call, error: unknown): Promise<void> {
@@ -203,20 +188,9 @@ export class SharedReceiveLoop {
   }
 
   #add(call: Call): void {
-    const { signal } = call;
-    if (signal === undefined) return void this.#calls.push(call);
-    const abort = (): void => {
+    this.#calls.push(leaveOnAbort(call, call.signal, (watched) => {
       this.#calls.splice(this.#calls.indexOf(watched), 1);
-      call.reject(signal.reason);
-    };
-    const gone = (): void => signal.removeEventListener("abort", abort);
-    const watched: Call = {
-      signal,
-      resolve: (message) => (gone(), call.resolve(message)),
-      reject: (error) => (gone(), call.reject(error)),
-    };
-    signal.addEventListener("abort", abort);
-    this.#calls.push(watched);
+    }));
   }
 
   async #read(messages: Messages, stays: () => boolean): Promise<void> {

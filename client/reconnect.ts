@@ -8,7 +8,7 @@ import type { CloseInfo } from "../connection/options.ts";
 import { OptionError, TransportError } from "../base/errors.ts";
 import { isError } from "../base/thrown.ts";
 import { showValue } from "../base/option_names.ts";
-import { type Complete, FieldsReader, type SettingsTable } from "../base/settings.ts";
+import { bytes, type Complete, FieldsReader, milliseconds, numberOf, type SettingsTable } from "../base/settings.ts";
 
 /** Failed attempt to connect, or loss of a connection. */
 export interface ReconnectFailure {
@@ -99,13 +99,13 @@ const BROKEN_BYTES: readonly number[] = [1002, 1007];
 
 /** The fields of `reconnect`. */
 export const RECONNECT_SETTINGS: SettingsTable<ReconnectFields> = {
-  minDelay: { kind: "number", unit: "ms", default: 500 },
-  maxDelay: { kind: "number", unit: "ms", default: 30_000 },
-  minUptime: { kind: "number", unit: "ms", default: 5000 },
-  maxAttempts: { kind: "number", unit: "count", default: 0 },
+  minDelay: milliseconds(500),
+  maxDelay: milliseconds(30_000),
+  minUptime: milliseconds(5000),
+  maxAttempts: numberOf(0),
   terminalCodes: { kind: "list", default: TERMINAL_CODES, check: assertCodes },
   shouldReconnect: { kind: "function", default: undefined },
-  maxQueuedSize: { kind: "number", unit: "bytes", default: 0 },
+  maxQueuedSize: bytes(0),
 };
 
 const reconnectOptions = /* @__PURE__ */ new FieldsReader('The setting "reconnect"', RECONNECT_SETTINGS, {
@@ -179,6 +179,16 @@ export interface FailureRule {
   covers(failure: ReconnectFailure, settings: ReconnectSettings): boolean;
 }
 
+/** Settings by which credentials come. */
+export interface CredentialSettings {
+  /** A token, or a function that is asked for it. */
+  readonly token: unknown;
+  /** Header fields, or a function that is asked for them. */
+  readonly headers: unknown;
+  /** Asked for the URL, if it is set. */
+  readonly resolveUrl: unknown;
+}
+
 /** Failures on one kind of platform. */
 export interface FailurePolicy {
   /** Kinds of failures; the first one that covers a failure decides, and the last one covers all. */
@@ -189,7 +199,21 @@ export interface FailurePolicy {
    * @param error The error of the attempt.
    * @returns The time until the next attempt, in ms; 0: it does not ask for any.
    */
-  retryAfter(error: unknown): number;
+  retryAfter?(error: unknown): number;
+  /**
+   * Tells whether a server refused the credentials of an attempt.
+   *
+   * @param error The error of the attempt.
+   * @returns `true` for the status 401.
+   */
+  isUnauthorized?(error: unknown): boolean;
+  /**
+   * Tells whether credentials are asked for before each attempt.
+   *
+   * @param settings The settings of the client.
+   * @returns `true`: an attempt after a refusal has fresh ones.
+   */
+  renewsCredentials?(settings: CredentialSettings): boolean;
 }
 
 /** Kinds of ends of a connection, the first rows of each policy. */

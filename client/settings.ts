@@ -23,8 +23,17 @@ import type { FrameInfo } from "../protocol/frame_header.ts";
 import type { LogHandler } from "../base/log.ts";
 import { type ReconnectAttempt, type ReconnectOptions, reconnectSettings } from "./reconnect.ts";
 import { assertHandlers, assertSignal, OptionNames, type OptionTable, showValue } from "../base/option_names.ts";
-import type { Complete, HandlersTable, SettingsStore, SettingsTable } from "../base/settings.ts";
-import { assertStreams, type BytePair } from "../transport/stream.ts";
+import {
+  type Complete,
+  flag,
+  type HandlersTable,
+  milliseconds,
+  numberOf,
+  type SettingsStore,
+  type SettingsTable,
+  text,
+} from "../base/settings.ts";
+import type { BytePair } from "../transport/stream.ts";
 
 /** Result of `checkIncoming`: nothing in time, a message, a control frame, or the end of the connection. */
 export type IncomingResult = StepResult;
@@ -223,22 +232,22 @@ export const CLIENT_SETTINGS: SettingsTable<ClientSettings> = {
   ...CONNECTION_SETTINGS,
   hostname: { kind: "string", default: "localhost", alias: "hostName" },
   port: { kind: "number", unit: "count", most: 65535, default: 8888 },
-  pathName: { kind: "string", default: "/" },
-  useSSL: { kind: "boolean", default: false },
-  rootCertificateFile: { kind: "string", default: "" },
-  origin: { kind: "string", default: "" },
+  pathName: text("/"),
+  useSSL: flag(),
+  rootCertificateFile: text(),
+  origin: text(),
   headers: { kind: "any", default: {} },
   token: { kind: "any", default: undefined },
   resolveUrl: { kind: "function", default: undefined },
-  proxy: { kind: "string", default: "" },
-  maxRedirects: { kind: "number", unit: "count", default: 0 },
+  proxy: text(),
+  maxRedirects: numberOf(0),
   reconnect: { kind: "any", default: false, check: (reconnect) => void reconnectSettings(reconnect) },
   protocols: { kind: "list", default: [] },
   compression: { kind: "any", default: false },
-  connectTimeout: { kind: "number", unit: "ms", default: 10_000 },
-  autoCheckMessages: { kind: "boolean", default: true },
-  autoCheckInterval: { kind: "number", unit: "ms", default: 0 },
-  checkTimeout: { kind: "number", unit: "ms", default: 1000 },
+  connectTimeout: milliseconds(10_000),
+  autoCheckMessages: flag(true),
+  autoCheckInterval: milliseconds(0),
+  checkTimeout: milliseconds(1000),
 };
 
 /** Options that are neither settings nor handlers. */
@@ -280,13 +289,17 @@ export function clientArguments<Options extends object>(
  * Checks the options of `connect`.
  *
  * @param options The options.
+ * @param connector Checks streams.
  * @returns Rejects with an `OptionError` if one is unknown, or of another kind; `undefined` if all can be used.
  */
-export function refuseConnectOptions(options: ConnectOptions): Promise<never> | undefined {
+export function refuseConnectOptions(
+  options: ConnectOptions,
+  connector: Pick<Connector, "checkStream">,
+): Promise<never> | undefined {
   try {
     CONNECT_OPTIONS.assert(options);
     assertSignal(options);
-    if (options.stream !== undefined) assertStreams(options.stream);
+    if (options.stream !== undefined) connector.checkStream?.(options.stream);
     return undefined;
   } catch (error) {
     return Promise.reject(error);

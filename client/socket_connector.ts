@@ -59,7 +59,7 @@ import { failureText } from "../transport/failure_text.ts";
 import { proxyName } from "../transport/proxy_tunnel.ts";
 import { hasRuntimeTransport, runtimeTransport } from "../transport/runtime.ts";
 import type { Transport } from "../transport/transport.ts";
-import { streamTransport } from "../transport/stream.ts";
+import { assertStreams, streamTransport } from "../transport/stream.ts";
 import { UnfinishedMessages } from "../connection/unfinished_messages.ts";
 
 /** Connector that opens sockets of the runtime. */
@@ -78,6 +78,13 @@ export const socketConnector: Connector = {
   checkTarget: assertTlsForRoots,
   withCredentials,
   requestHeaders,
+  checkStream: assertStreams,
+  discardStream({ readable, writable }) {
+    const reason = new TransportError("ERR_ABORTED", "The connection was given up");
+    // A stream that is taken is locked, and ends with its connection.
+    readable.cancel(reason).catch(() => {});
+    writable.abort(reason).catch(() => {});
+  },
   connect,
 };
 

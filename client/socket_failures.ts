@@ -99,4 +99,10 @@ export function retryAfter(error: unknown): number {
 }
 
 /** Policy of clients with sockets. */
-export const socketFailures: FailurePolicy = { rules: FAILURE_RULES, retryAfter };
+export const socketFailures: FailurePolicy = {
+  rules: FAILURE_RULES,
+  retryAfter,
+  isUnauthorized: (error) => statusOf(error) === 401,
+  renewsCredentials: ({ token, headers, resolveUrl }) =>
+    typeof token === "function" || typeof headers === "function" || resolveUrl !== undefined,
+};

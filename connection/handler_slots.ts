@@ -91,9 +91,9 @@ export class HandlerSlots {
  */
 export function noHandlerFor(data: MessageData, handlers: false | "none"): StateError {
   const [kind, name] = typeof data === "string" ? ["text", "onMessageReceived"] : ["binary", "onBinaryDataReceived"];
-  const remedy = handlers === false
-    ? `set "${name}"; a function that does nothing drops them`
-    : `set "${name}" (a function that does nothing drops them), or begin a loop or receive() before the first await ` +
-      'in "onOpen"';
-  return new StateError("ERR_NO_HANDLER", `A ${kind} message was dropped, and later ones will be: ${remedy}`);
+  const loop = handlers === false ? "" : ', or begin a loop or receive() before the first await in "onOpen"';
+  return new StateError(
+    "ERR_NO_HANDLER",
+    `A ${kind} message was dropped, and later ones will be: set "${name}" (a function that does nothing drops them)${loop}`,
+  );
 }

@@ -4,16 +4,14 @@
  * @module
  */
 
+import { leaveOnAbort, type WaitingCall } from "../base/signals.ts";
 import type { MessageData } from "../protocol/payload.ts";
 
 /** Size of waiting messages at which reading stops, in bytes. */
 const HIGH_WATER_MARK = 64 * 1024;
 
 /** A call that waits for the next message. */
-interface Reader {
-  resolve(result: IteratorResult<MessageData, undefined>): void;
-  reject(error: unknown): void;
-}
+type Reader = WaitingCall<IteratorResult<MessageData, undefined>>;
 
 /**
  * A queue of messages with an end. Loops that are open, calls of `next` that wait, and a stream until its lock is
@@ -170,30 +168,15 @@ export class MessageQueue {
 
   #wait(signal: AbortSignal | undefined): Promise<IteratorResult<MessageData, undefined>> {
     return new Promise((resolve, reject) => {
-      this.#readers.push(signal === undefined ? { resolve, reject } : this.#watched({ resolve, reject }, signal));
+      const reader = { resolve, reject };
+      this.#readers.push(signal === undefined ? reader : leaveOnAbort(reader, signal, (left) => this.#leave(left)));
       this.#onReaders?.();
     });
   }
 
-  /** Makes a reader that goes when the signal is aborted. */
-  #watched({ resolve, reject }: Reader, signal: AbortSignal): Reader {
-    const abort = (): void => {
-      this.#readers.splice(this.#readers.indexOf(reader), 1);
-      reject(signal.reason);
-      this.#onReaders?.();
-    };
-    const reader: Reader = {
-      resolve(result) {
-        signal.removeEventListener("abort", abort);
-        resolve(result);
-      },
-      reject(error) {
-        signal.removeEventListener("abort", abort);
-        reject(error);
-      },
-    };
-    signal.addEventListener("abort", abort);
-    return reader;
+  #leave(reader: Reader): void {
+    this.#readers.splice(this.#readers.indexOf(reader), 1);
+    this.#onReaders?.();
   }
 
   /**
@@ -253,25 +236,29 @@ export class MessageQueue {
 
   /** A stream does not tell when its lock is released, but its readers do. */
   #watchLocks(stream: ReadableStream<MessageData>): void {
-    const getReader = stream.getReader.bind(stream) as (options?: object) => ReadableStreamDefaultReader<MessageData>;
     const changed = (): void => this.#onReaders?.();
-    const watched = (options?: object): ReadableStreamDefaultReader<MessageData> => {
-      const reader = options === undefined ? getReader() : getReader(options);
+    const used = (): void => {
       this.#streamUsed = true;
-      this.#onReaders?.();
+      changed();
+    };
+    const getReader = stream.getReader.bind(stream) as (options?: object) => ReadableStreamDefaultReader<MessageData>;
+    const pipeTo = stream.pipeTo.bind(stream);
+    replaceMethod(stream, "getReader", (...options: Parameters<typeof getReader>) => {
+      const reader = getReader(...options);
+      used();
       reader.closed.then(changed, changed);
       return reader;
-    };
-    Object.defineProperty(stream, "getReader", { configurable: true, writable: true, value: watched });
-    const pipeTo = stream.pipeTo.bind(stream);
-    const piped = (...values: Parameters<typeof pipeTo>): Promise<void> => {
+    });
+    replaceMethod(stream, "pipeTo", (...values: Parameters<typeof pipeTo>) => {
       const done = pipeTo(...values);
-      this.#streamUsed = true;
-      this.#onReaders?.();
+      used();
       return done.finally(changed);
-    };
-    Object.defineProperty(stream, "pipeTo", { configurable: true, writable: true, value: piped });
+    });
   }
+}
+
+function replaceMethod(owner: object, name: string, value: unknown): void {
+  Object.defineProperty(owner, name, { configurable: true, writable: true, value });
 }
 
 /** Counts 64 more for each message, so that a flood of empty messages is bounded too. */

@@ -6,7 +6,8 @@
 
 import type { SendResult } from "./options.ts";
 import { EMPTY } from "../base/bytes.ts";
-import { CloseCode, OptionError, StateError } from "../base/errors.ts";
+import { INTERNAL_ERROR, NORMAL_CLOSURE } from "../base/close_codes.ts";
+import { OptionError, StateError } from "../base/errors.ts";
 import { Opcode } from "../protocol/frame_header.ts";
 import { type Payload, readBlob, type SendData, toPayload } from "../protocol/payload.ts";
 
@@ -52,8 +53,8 @@ export function messageStream(
       while (sender.mustWaitFor(chunk)) await connection.drained();
       if (connection.send(chunk) === "dropped") throw noRoom();
     },
-    close: async () => void await connection.close(CloseCode.NormalClosure),
-    abort: () => void connection.close(CloseCode.InternalError),
+    close: async () => void await connection.close(NORMAL_CLOSURE),
+    abort: () => void connection.close(INTERNAL_ERROR),
   });
 }
 
@@ -88,7 +89,7 @@ export function messageWriter(
       if (connection.sendFrame(next, chunk, final) === "dropped") throw noRoom();
     } catch (error) {
       // No other message can follow half a message.
-      if (next === Opcode.Continuation) connection.close(CloseCode.InternalError);
+      if (next === Opcode.Continuation) connection.close(INTERNAL_ERROR);
       throw error;
     }
     next = Opcode.Continuation;
@@ -110,7 +111,7 @@ export function messageWriter(
       if (whole.length > 0) await send(whole, false);
     },
     close: () => send(half === "" ? EMPTY : half, true),
-    abort: () => void connection.close(CloseCode.InternalError),
+    abort: () => void connection.close(INTERNAL_ERROR),
   });
 }
 

@@ -9,7 +9,16 @@ import type { DeflateAgreement } from "../protocol/compression.ts";
 import type { Extension } from "../protocol/extensions.ts";
 import { OptionError } from "../base/errors.ts";
 import { OptionNames, type OptionTable, showValue } from "../base/option_names.ts";
-import { type Complete, defaultsOf, FieldsReader, type SettingsTable } from "../base/settings.ts";
+import {
+  bytes,
+  type Complete,
+  defaultsOf,
+  FieldsReader,
+  flag,
+  milliseconds,
+  numberOf,
+  type SettingsTable,
+} from "../base/settings.ts";
 import type { FrameInfo } from "../protocol/frame_header.ts";
 import type { MessageData } from "../protocol/payload.ts";
 
@@ -224,11 +233,11 @@ export type ConnectionSettings = Readonly<Complete<ConnectionOptions>>;
 
 /** The switches of the protocol. */
 export const PROTOCOL_SETTINGS: SettingsTable<Complete<ProtocolOptions>> = {
-  frameByFrame: { kind: "boolean", default: false },
-  skipUpgradeCheck: { kind: "boolean", default: false },
-  skipVersionCheck: { kind: "boolean", default: false },
-  manualPong: { kind: "boolean", default: false },
-  manualClose: { kind: "boolean", default: false },
+  frameByFrame: flag(),
+  skipUpgradeCheck: flag(),
+  skipVersionCheck: flag(),
+  manualPong: flag(),
+  manualClose: flag(),
 };
 
 /** Reads the setting `options`. */
@@ -267,22 +276,22 @@ export function assertMessageOptions(options: MessageOptions): void {
 /** The settings of a connection, which those of servers and clients include. */
 export const CONNECTION_SETTINGS: SettingsTable<ConnectionSettings> = {
   options: { kind: "object", default: {}, check: (options) => void protocolOptions.read(options) },
-  splitMessage: { kind: "boolean", default: false },
-  frameSize: { kind: "number", unit: "bytes", default: 0 },
-  maxMessageSize: { kind: "number", unit: "bytes", default: 16 * 1024 * 1024 },
-  maxFragments: { kind: "number", unit: "count", default: 131_072 },
-  messageTimeout: { kind: "number", unit: "ms", default: 0 },
-  maxBufferedAmount: { kind: "number", unit: "bytes", default: 32 * 1024 * 1024 },
-  highWaterMark: { kind: "number", unit: "bytes", default: 64 * 1024 },
+  splitMessage: flag(),
+  frameSize: bytes(0),
+  maxMessageSize: bytes(16 * 1024 * 1024),
+  maxFragments: numberOf(131_072),
+  messageTimeout: milliseconds(0),
+  maxBufferedAmount: bytes(32 * 1024 * 1024),
+  highWaterMark: bytes(64 * 1024),
   slowConsumer: { kind: "choice", choices: ["close", "drop"], default: "close" },
-  closeTimeout: { kind: "number", unit: "ms", default: 10_000 },
-  idleTimeout: { kind: "number", unit: "ms", default: 0 },
-  pingInterval: { kind: "number", unit: "ms", default: 25_000 },
-  pongTimeout: { kind: "number", unit: "ms", default: 20_000 },
-  maxMessageRate: { kind: "number", unit: "per second", default: 0 },
-  maxByteRate: { kind: "number", unit: "per second", default: 0 },
-  rateBurstSeconds: { kind: "number", unit: "seconds", default: 5 },
-  concurrency: { kind: "number", unit: "count", default: 64 },
+  closeTimeout: milliseconds(10_000),
+  idleTimeout: milliseconds(0),
+  pingInterval: milliseconds(25_000),
+  pongTimeout: milliseconds(20_000),
+  maxMessageRate: numberOf(0, "per second"),
+  maxByteRate: numberOf(0, "per second"),
+  rateBurstSeconds: numberOf(5, "seconds"),
+  concurrency: numberOf(64),
   clock: { kind: "object", default: systemClock, check: assertClock },
 };
 

@@ -202,26 +202,36 @@ export function kindOf(data: unknown): string {
 export const MAX_CLOSE_REASON: number = MAX_CONTROL_PAYLOAD - 2;
 
 /**
- * Encodes the payload of a close frame (RFC 6455 §5.5.1, §7.4).
+ * Checks close code and reason (RFC 6455 §5.5.1, §7.4).
+ *
+ * @param code The close code, or `undefined` for an empty payload.
+ * @param reason The reason.
+ * @returns The reason in UTF-8.
+ * @throws {OptionError} If the code must not be sent, or the reason is too long, no string, or without a code.
+ */
+export function assertClose(code: number | undefined, reason: string): Uint8Array {
+  if (typeof reason !== "string") throw new OptionError(`Cannot close: the reason is of type "${typeof reason}"`);
+  if (code === undefined) {
+    if (reason !== "") throw new OptionError(`Cannot close: the reason "${reason}" needs a code`);
+  } else if (!isValidCloseCode(code)) {
+    throw new OptionError(`Cannot close: the code "${code}" must not be sent (1000-1003, 1007-1014 and 3000-4999 may)`);
+  }
+  const text = new TextEncoder().encode(reason);
+  if (text.length <= MAX_CLOSE_REASON) return text;
+  throw new OptionError(`Cannot close: a reason of ${text.length} bytes, the most is ${MAX_CLOSE_REASON}`);
+}
+
+/**
+ * Encodes the payload of a close frame.
  *
  * @param code The close code, or `undefined` for an empty payload.
  * @param reason The reason.
  * @returns The payload.
- * @throws {OptionError} If the code must not be sent, or the reason is too long, no string, or without a code.
+ * @throws {OptionError} As `assertClose`.
  */
 export function encodeClosePayload(code: number | undefined, reason: string): Uint8Array {
-  if (typeof reason !== "string") throw new OptionError(`Cannot close: the reason is of type "${typeof reason}"`);
-  if (code === undefined) {
-    if (reason !== "") throw new OptionError(`Cannot close: the reason "${reason}" needs a code`);
-    return EMPTY;
-  }
-  if (!isValidCloseCode(code)) {
-    throw new OptionError(`Cannot close: the code "${code}" must not be sent (1000-1003, 1007-1014 and 3000-4999 may)`);
-  }
-  const text = new TextEncoder().encode(reason);
-  if (text.length > MAX_CLOSE_REASON) {
-    throw new OptionError(`Cannot close: a reason of ${text.length} bytes, the most is ${MAX_CLOSE_REASON}`);
-  }
+  const text = assertClose(code, reason);
+  if (code === undefined) return EMPTY;
   const payload = new Uint8Array(2 + text.length);
   payload[0] = code >>> 8;
   payload[1] = code;

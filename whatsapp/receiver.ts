@@ -26,6 +26,7 @@ import { isVisibleAscii } from "../base/token.ts";
 import { isError } from "../base/thrown.ts";
 import { assertTls } from "../client/tls_requirement.ts";
 import { extendClient, WebSocketClient } from "../client/client.ts";
+import { SharedReceiveLoop } from "../client/receive_calls.ts";
 import { clientArguments } from "../client/settings.ts";
 import type { AskProgram, ClientConnection } from "../client/connector.ts";
 import type { RunEnd } from "../client/reconnect.ts";
@@ -111,7 +112,6 @@ export class WhatsAppReceiver extends WebSocketClient implements WhatsAppReceive
   onNotification?(record: WhatsAppOtherRecord): unknown;
   readonly #awaited = new AwaitedHandlers<WhatsAppReceiver>(() => this.#release());
 
-  /** `true` once the class has its handlers. */
   static #prepared = false;
 
   /** Not in a static block: bundlers could not leave the class out of a page that has no receiver. */
@@ -140,6 +140,7 @@ export class WhatsAppReceiver extends WebSocketClient implements WhatsAppReceive
   /** Result of a handler for bytes of the server's program, in a message of the subprotocol. */
   #resultOfBytes: MessageResult;
   #loops: NotificationLoops;
+  readonly #receiving = new SharedReceiveLoop(() => this.connection);
   /** Reason of this receiver to end the connection itself. */
   #failure: WebSocketError | undefined;
   /** Messages of the server's program that wait. */
@@ -193,6 +194,8 @@ export class WhatsAppReceiver extends WebSocketClient implements WhatsAppReceive
       handlesMessages: () => this.#unhandled.handlesRecords,
       handlerAssigned: () => this.#release(),
       iterates: () => this.#session !== undefined,
+      receive: (options) => this.#receiving.receive(options, this, () => !this.#client.handlesMessages()),
+      waitersDropped: () => this.#receiving.end(),
       prepareAttempt: (ask) => this.#askForToken(ask),
       renewsCredentials: () => typeof this.receiverToken === "function",
       completeRequest: (headers, protocols, sendsHeaders) => this.#showToken(headers, protocols, sendsHeaders),
@@ -241,7 +244,7 @@ export class WhatsAppReceiver extends WebSocketClient implements WhatsAppReceive
   /** Hands over the notifications that waited for a handler. */
   #release(): void {
     if (!this.#client.handlesMessages()) return;
-    this.#client.leaveReceiveLoop();
+    this.#receiving.leave();
     if (this.#session === undefined) return this.#client.releaseMessages();
     // After the program has set its other handlers too: a record without a handler is acknowledged all the same.
     if (this.#loops.waiting > 0) queueMicrotask(this.#handOverWaiting);

@@ -158,7 +158,7 @@ export interface DeduplicationSetting {
   readonly deduplicate: boolean | SeenStore;
 }
 
-const OWN_TABLES = [RECEIVER_SETTINGS, RECEIVER_HANDLERS];
+const OWN_TABLES: readonly object[] = [RECEIVER_SETTINGS, RECEIVER_HANDLERS];
 /** Options of a receiver that are not those of a client; the compiler finds one that no table has. */
 const NONE: OptionTable<
   Omit<
@@ -166,10 +166,10 @@ const NONE: OptionTable<
     keyof WebSocketClientOptions | keyof ReceiverSettings | keyof DeduplicationSetting | keyof WhatsAppReceiverHandlers
   >
 > = {};
+/** Concatenated in a form that bundlers leave out of a page without receivers. */
+const ALL_TABLES: readonly object[] = /* @__PURE__ */ OWN_TABLES.concat(CLIENT_OPTION_TABLES, NONE);
 const OWN_NAMES = /* @__PURE__ */ new OptionNames("WhatsAppReceiver", { tables: OWN_TABLES });
-const ALL_NAMES = /* @__PURE__ */ new OptionNames("WhatsAppReceiver", {
-  tables: [...OWN_TABLES, ...CLIENT_OPTION_TABLES, NONE],
-});
+const ALL_NAMES = /* @__PURE__ */ new OptionNames("WhatsAppReceiver", { tables: ALL_TABLES });
 
 /**
  * Checks the options of a `WhatsAppReceiver`, and picks those of the `WebSocketClient` that it is.
