@@ -28,6 +28,7 @@ import type { SubjectForm } from "./distinguished_name.ts";
 import { FailedGuesses } from "./failed_guesses.ts";
 import { useVerifier } from "./install_verifier.ts";
 import { OutageReport } from "./outage_report.ts";
+import { METHOD_FAULT, RefusalLog } from "./refusals.ts";
 import { Receivers, type ReceiversHost } from "./receivers.ts";
 import {
   assertStartable,
@@ -86,6 +87,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
   readonly #settings: WhatsAppSettings;
   readonly #webhook: Webhook<Data>;
   readonly #receivers: Receivers<Data>;
+  readonly #refusals: RefusalLog;
 
   // State
   #hub: InboxHub | undefined;
@@ -121,6 +123,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
       respond: (request, connection) => this.#respond(request, connection),
       respondDirectly: (line, fields, connection) => webhook.respondDirectly(line.path, fields, connection),
     });
+    this.#refusals = new RefusalLog(this.#core.log, () => this.#core.settings.current.clock.now());
   }
 
   /** Members of this server that its parts use; made once. */
@@ -136,6 +139,9 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
       },
       get pathName() {
         return server.pathName;
+      },
+      get maxBodySize() {
+        return server.#core.settings.current.maxBodySize;
       },
       get asksAboutMessages() {
         return Boolean(server.onRawMessage);
@@ -154,6 +160,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
       refuseGuess: (connection) => this.#refuseGuess(connection),
       delayAnswer: (response, connection) => this.#delayAnswer(response, connection),
       countFailure: (reason) => this.#countFailure(reason),
+      logRefusal: (reason, status, fault, request) => this.#refusals.write(reason, status, fault, request),
       deliver: (connection, data, frame) => this.#core.receive(connection, data, frame),
       readSucceeded: () => this.#readSucceeded(),
       readFailed: (error, connection) => this.#readFailed(error, connection),
@@ -421,16 +428,17 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
 
   /** Answers Meta; other requests go to `onCommandGet`. */
   async #respond(request: Request, connection: WebSocketConnection<Data>): Promise<Response> {
-    const { pathname, searchParams } = new URL(request.url);
-    const app = this.#webhook.appAt(pathname);
+    const url = new URL(request.url);
+    const app = this.#webhook.appAt(url.pathname);
     if (app === undefined) return await this.#core.respond(request, connection);
-    const answer = this.#webhook.respond(app, request, searchParams, connection);
+    const answer = this.#webhook.respond(app, request, url, connection);
     if (answer !== undefined) return await answer;
     const { method } = request;
     const response = await this.#core.respond(request, connection);
     const unanswered = response.status === 426 || response.status === 404;
     if (method === "GET" || method === "HEAD" || !unanswered) return response;
     await response.body?.cancel();
+    this.#refusals.write("method", 405, METHOD_FAULT, { method, path: url.pathname, connection });
     return textResponse(405, "Meta sends GET and POST", { allow: "GET, POST" });
   }
 }

@@ -6,7 +6,7 @@
 
 import { createHash } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
-import { HandlerError, JournalError } from "../base/errors.ts";
+import { HandlerError, HttpError, JournalError } from "../base/errors.ts";
 import { listOf } from "../base/secrets.ts";
 import { promiseOf } from "../base/promises.ts";
 import { isError } from "../base/thrown.ts";
@@ -22,6 +22,17 @@ import { type FailedAttempts, isAuthentic, isOneOf, type WhatsAppApp } from "./a
 import { hasCommonName } from "./distinguished_name.ts";
 import { collectNotification } from "./notification_body.ts";
 import { OutageReport } from "./outage_report.ts";
+import {
+  bodyFault,
+  certificateFault,
+  contentTypeFault,
+  delayFault,
+  LENGTH_FAULT,
+  type RefusalReason,
+  type RefusedRequest,
+  signatureFault,
+  verificationFault,
+} from "./refusals.ts";
 import { appsOf, type RawMessageHandler, type WhatsAppDelivery, type WhatsAppSettings } from "./settings.ts";
 
 /** Server of a {@linkcode Webhook}. */
@@ -42,6 +53,10 @@ export interface WebhookHost<Data> {
   delayAnswer(response: Response, connection: WebSocketConnection<Data>): Promise<Response>;
   /** Counts a refused attempt. */
   countFailure(reason: keyof FailedAttempts): void;
+  /** Largest body, in bytes; 0: no limit. */
+  readonly maxBodySize: number;
+  /** Logs a refused request. */
+  logRefusal(reason: RefusalReason, status: number, fault: string, request: RefusedRequest<Data>): void;
   /** Reports an error. */
   reportError(error: unknown, connection?: WebSocketConnection<Data>): void;
 }
@@ -144,10 +159,10 @@ export class Webhook<Data> {
   ): TextReply | BodyTaker | undefined {
     const app = this.appAt(path);
     if (app === undefined) return undefined;
-    const refusal = this.#refuseBeforeReading(app, (name) => fields.combined(name.toLowerCase()));
+    const refusal = this.#refuseBeforeReading(app, (name) => fields.combined(name.toLowerCase()), path, connection);
     if (refusal !== undefined) return refusal;
     const signature = fields.combined(SIGNATURE_HEADER) ?? "";
-    return (body) => this.#takeBody(app, body, signature, connection);
+    return (body) => this.#takeBody(app, body, signature, path, connection);
   }
 
   /**
@@ -155,18 +170,18 @@ export class Webhook<Data> {
    *
    * @param app The app.
    * @param request The request.
-   * @param query Its query.
+   * @param url Its URL.
    * @param connection The connection.
    * @returns The answer; `undefined`: the request is neither a verification nor a notification.
    */
   respond(
     app: WhatsAppApp,
     request: Request,
-    query: URLSearchParams,
+    url: URL,
     connection: WebSocketConnection<Data>,
   ): Promise<Response> | undefined {
-    if (request.method === "POST") return this.#takeRequest(app, request, connection);
-    if (request.method === "GET" && query.has("hub.mode")) return this.#verify(app, query, connection);
+    if (request.method === "POST") return this.#takeRequest(app, request, url.pathname, connection);
+    if (request.method === "GET" && url.searchParams.has("hub.mode")) return this.#verify(app, url, connection);
     return undefined;
   }
 
@@ -174,36 +189,70 @@ export class Webhook<Data> {
 
   async #verify(
     app: WhatsAppApp,
-    query: URLSearchParams,
+    { pathname, searchParams: query }: URL,
     connection: WebSocketConnection<Data>,
   ): Promise<Response> {
+    const request = { method: "GET", path: pathname, connection };
     const refused = this.#host.refuseGuess(connection);
-    if (refused !== undefined) return refused;
-    const subscribes = query.get("hub.mode") === "subscribe";
-    if (!isOneOf(query.get("hub.verify_token") ?? "", listOf(app.verifyToken)) || !subscribes) {
+    if (refused !== undefined) {
+      this.#host.logRefusal("failureDelay", refused.status, delayFault(this.#settings.failureDelay), request);
+      return refused;
+    }
+    const mode = query.get("hub.mode") ?? "";
+    const tokens = listOf(app.verifyToken);
+    if (!isOneOf(query.get("hub.verify_token") ?? "", tokens) || mode !== "subscribe") {
       this.#host.countFailure("verifyToken");
+      this.#host.logRefusal("verifyToken", 403, verificationFault(mode, tokens.length > 0), request);
       return await this.#host.delayAnswer(textResponse(403, "The verify token is wrong"), connection);
     }
     // Never as HTML: each client that knows the token can choose this text.
     return new Response(query.get("hub.challenge") ?? "", {
-      headers: { "content-type": "text/plain; charset=utf-8", "x-content-type-options": "nosniff" },
+      headers: {
+        "content-type": "text/plain; charset=utf-8",
+        "x-content-type-options": "nosniff",
+        "cache-control": "no-store",
+      },
     });
   }
 
   // ---- Checks --------------------------------------------------------------------------------------------------
 
   /** Refuses a notification whose head is enough for it, before its body is read. */
-  #refuseBeforeReading(app: WhatsAppApp, field: (name: string) => string | null): TextReply | undefined {
+  #refuseBeforeReading(
+    app: WhatsAppApp,
+    field: (name: string) => string | null,
+    path: string,
+    connection: WebSocketConnection<Data>,
+  ): TextReply | undefined {
     if (!this.#hasCertificate(field)) {
       this.#host.countFailure("clientCertificate");
-      return NO_CERTIFICATE;
+      const subject = field(this.#settings.clientCertificateHeader);
+      const fault = certificateFault(this.#settings, subject);
+      return this.#refuse(NO_CERTIFICATE, "clientCertificate", fault, path, connection);
     }
-    const type = field("content-type") ?? "";
-    if (type.split(";")[0]!.trim().toLowerCase() !== "application/json") return NO_JSON;
-    if (field("content-length") === null && field("transfer-encoding") === null) return NO_LENGTH;
-    if (app.appSecret === null || isSignature(field(SIGNATURE_HEADER) ?? "")) return undefined;
+    const type = field("content-type");
+    if ((type ?? "").split(";")[0]!.trim().toLowerCase() !== "application/json") {
+      return this.#refuse(NO_JSON, "contentType", contentTypeFault(type), path, connection);
+    }
+    if (field("content-length") === null && field("transfer-encoding") === null) {
+      return this.#refuse(NO_LENGTH, "contentLength", LENGTH_FAULT, path, connection);
+    }
+    const signature = field(SIGNATURE_HEADER) ?? "";
+    if (app.appSecret === null || isSignature(signature)) return undefined;
     this.#host.countFailure("signature");
-    return NO_SIGNATURE;
+    return this.#refuse(NO_SIGNATURE, "signature", signatureFault(signature), path, connection);
+  }
+
+  /** Logs the refusal of a notification. */
+  #refuse(
+    reply: TextReply,
+    reason: RefusalReason,
+    fault: string,
+    path: string,
+    connection: WebSocketConnection<Data>,
+  ): TextReply {
+    this.#host.logRefusal(reason, reply.status, fault, { method: "POST", path, connection });
+    return reply;
   }
 
   #hasCertificate(field: (name: string) => string | null): boolean {
@@ -212,15 +261,30 @@ export class Webhook<Data> {
       hasCommonName(field(clientCertificateHeader) ?? "", clientCertificateForm, clientCertificateName);
   }
 
-  async #takeRequest(app: WhatsAppApp, request: Request, connection: WebSocketConnection<Data>): Promise<Response> {
+  async #takeRequest(
+    app: WhatsAppApp,
+    request: Request,
+    path: string,
+    connection: WebSocketConnection<Data>,
+  ): Promise<Response> {
     const { headers } = request;
-    const refusal = this.#refuseBeforeReading(app, (name) => headers.get(name));
+    const refusal = this.#refuseBeforeReading(app, (name) => headers.get(name), path, connection);
     if (refusal !== undefined) return refusal.toResponse();
     const signature = headers.get(SIGNATURE_HEADER) ?? "";
     const secrets = app.appSecret === null ? null : listOf(app.appSecret);
-    const { body } = request;
-    const { bytes, authentic, digest } = await collectNotification(body, signature, secrets, this.#digestPrefix(app));
-    return (await this.#takeCollected(app, bytes, authentic, signature, connection, digest)).toResponse();
+    const { bytes, authentic, digest } = await collectNotification(
+      request.body,
+      signature,
+      secrets,
+      this.#digestPrefix(app),
+    ).catch((error) => {
+      if (isError(error, HttpError)) {
+        const fault = bodyFault(error, this.#host.maxBodySize);
+        this.#host.logRefusal("body", error.status, fault, { method: "POST", path, connection });
+      }
+      throw error;
+    });
+    return (await this.#takeCollected(app, bytes, authentic, signature, path, connection, digest)).toResponse();
   }
 
   /** @param body The bytes, valid during the call only. */
@@ -228,12 +292,13 @@ export class Webhook<Data> {
     app: WhatsAppApp,
     body: Uint8Array,
     signature: string,
+    path: string,
     connection: WebSocketConnection<Data>,
   ): TextReply | Promise<TextReply> {
     const authentic = isAuthentic(app, body, signature);
     // A forged body is not copied.
     const bytes = authentic ? body.slice() : body as Uint8Array<ArrayBuffer>;
-    return this.#takeCollected(app, bytes, authentic, signature, connection);
+    return this.#takeCollected(app, bytes, authentic, signature, path, connection);
   }
 
   /** @param digest Its digest, if it is known already. */
@@ -242,12 +307,13 @@ export class Webhook<Data> {
     bytes: Uint8Array<ArrayBuffer>,
     authentic: boolean,
     signature: string,
+    path: string,
     connection: WebSocketConnection<Data>,
     digest?: Uint8Array,
   ): TextReply | Promise<TextReply> {
     if (!authentic) {
       this.#host.countFailure("signature");
-      return WRONG_SIGNATURE;
+      return this.#refuse(WRONG_SIGNATURE, "signature", signatureFault(signature), path, connection);
     }
     const delivery: WhatsAppDelivery = {
       bytes,
