@@ -20,7 +20,7 @@ import { changeOf, SECRET } from "./support/whatsapp.ts";
 
 const MIB = 1024 * 1024;
 /** Shortened idle time-out of a proxy, in s. */
-const SHORT = 3;
+const SHORT = 2;
 /** Answers that a proxy gives, or none, where it lost that of the server. */
 const LOST_ANSWERS = ["502", "503", "EPIPE", "ECONNRESET"];
 const table = new ProxyTable();

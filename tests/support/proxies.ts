@@ -294,7 +294,13 @@ function takesConnections(port: number): Promise<boolean> {
   });
 }
 
-/** A proxy that runs, in a process group of its own. */
+/**
+ * Runs a program in a process group of its own, and prints its process id. The group is killed when the program has
+ * ended, and when standard input ends: so nothing outlives a test, however that ends.
+ */
+const GUARD = '{ "$@" & echo "pid $!"; wait $!; kill -KILL 0; } & read _; kill -KILL 0';
+
+/** A proxy that runs. */
 export class Proxy implements AsyncDisposable {
   readonly kind: ProxyKind;
   readonly place: Place;
@@ -369,19 +375,16 @@ export class Proxy implements AsyncDisposable {
 
   async #run(): Promise<void> {
     this.#configure(this.place);
-    const child = spawn(this.#program, this.kind.run(this.#file, this.place), {
-      stdio: ["ignore", "pipe", "pipe"],
+    const child = spawn("sh", ["-c", GUARD, "sh", this.#program, ...this.kind.run(this.#file, this.place)], {
+      stdio: ["pipe", "pipe", "pipe"],
       env: this.#environment,
       detached: true,
     });
     this.#child = child;
-    const killed = (): void => this.#signal("killAll");
-    process.once("exit", killed);
     for (const stream of [child.stdout!, child.stderr!]) stream.on("data", (data) => this.#output += data);
     this.#gone = new Promise((resolve) =>
       child.on("close", () => {
         this.#hasEnded = true;
-        process.off("exit", killed);
         resolve();
       })
     );
@@ -401,7 +404,7 @@ export class Proxy implements AsyncDisposable {
     const place: Place = { ...this.place, nodes: [node, this.place.nodes[1]] };
     this.#configure(place);
     const { reload } = this.kind;
-    if (typeof reload === "string") process.kill(this.#child!.pid!, reload);
+    if (typeof reload === "string") this.#signal(reload);
     else this.#call(reload(this.#file, place));
   }
 
@@ -416,25 +419,21 @@ export class Proxy implements AsyncDisposable {
     return this.#output + (existsSync(log) ? readFileSync(log, "utf8") : "");
   }
 
-  /** Signals its first process, or with `killAll` ends all of them. */
-  #signal(signal: NodeJS.Signals | "killAll"): void {
-    if (this.#child === undefined) return;
-    const { pid } = this.#child;
+  /** Signals the first process of the program. */
+  #signal(signal: NodeJS.Signals): void {
     try {
-      if (signal === "killAll") process.kill(-pid!, "SIGKILL");
-      else process.kill(pid!, signal);
+      process.kill(Number(/^pid (\d+)$/m.exec(this.#output)![1]), signal);
     } catch {
-      // Ignored on purpose: they have ended already.
+      // Ignored on purpose: it has ended already.
     }
   }
 
-  /** Ends all its processes, within a second by the first one, and removes its files. */
+  /** Ends the program, and after a second each of its processes; removes its files. */
   async stop(): Promise<void> {
-    this.#signal("SIGTERM");
-    const timer = setTimeout(() => this.#signal("killAll"), 1000);
+    if (this.#child !== undefined && !this.#hasEnded) this.#signal("SIGTERM");
+    const timer = setTimeout(() => this.#child!.stdin!.end(), 1000);
     await this.#gone;
     clearTimeout(timer);
-    this.#signal("killAll");
     rmSync(this.place.folder, { recursive: true, force: true });
   }
 
