@@ -26,9 +26,9 @@ export type NeedName =
   | "Deno"
   | "Chromium"
   | "Redis"
-  | "systemd"
   | "Python"
   | "Python's websockets"
+  | "systemd"
   | "npm:ws@8.23.0"
   | "npm:reconnecting-websocket@4.4.0"
   | "npm:@opentelemetry/sdk-trace-base@2.12.1"
@@ -137,12 +137,12 @@ const NEEDS: Readonly<Record<NeedName, Need>> = {
     find: () => findProgram([["chromium"], ["chromium-browser"], ["google-chrome"]], "--version"),
   },
   "Redis": { install: "apt-get install redis-server", find: () => findProgram([["redis-server"]], "--version") },
-  "systemd": { install: "apt-get install systemd", find: () => findProgram([["systemd-analyze"]], "--version") },
   "Python": { install: "apt-get install python3", find: () => findProgram(PYTHONS, "--version") },
   "Python's websockets": {
     install: "apt-get install python3-websockets",
     find: () => findProgram(PYTHONS, "-c", "import websockets.extensions.permessage_deflate"),
   },
+  "systemd": { install: "apt-get install systemd", find: () => findProgram([["systemd-analyze"]], "--version") },
   // Run by Deno for the tests of both: Bun has another module under that name.
   "npm:ws@8.23.0": { install: FROM_NPM, find: () => cacheForDeno("npm:ws@8.23.0") },
   "npm:reconnecting-websocket@4.4.0": {
