@@ -13,7 +13,7 @@ const text = readFileSync(new URL("../docs/meta-setup.md", import.meta.url), "ut
 
 /** Messages of the tables, by what is wrong; undefined if nothing is logged. */
 const documented = new Map<string, string | undefined>(
-  text.split("\n").filter((line) => /^\| .*(refused with \d{3}|and 404)/.test(line)).map((line) => {
+  text.split("\n").filter((line) => /^\| .*(refused with \d{3}|connection\.refused|and 404)/.test(line)).map((line) => {
     const [wrong, message] = line.split("|").slice(1, 3).map((cell) => cell.trim());
     return [wrong!.replaceAll("`", ""), message!.match(/^`(.+)`$/)?.[1]];
   }),
@@ -58,6 +58,8 @@ interface Mistake {
 }
 
 const byCertificate = { clientCertificateHeader: "x-amzn-mtls-clientcert-subject" };
+/** A body of 1025 bytes. */
+const CHUNKS = `401\r\n${"x".repeat(0x401)}\r\n0\r\n\r\n`;
 const PLAIN = "Content-Type: text/plain";
 const STRANGER = "X-Amzn-Mtls-Clientcert-Subject: CN=somebody";
 
@@ -75,6 +77,11 @@ const mistakes: Readonly<Record<string, Mistake>> = {
   "maxBodySize is too small": {
     settings: { maxBodySize: 1024 },
     send: (port) => send(port, "POST /whatsapp", [json, "Content-Length: 1025", signature], "x".repeat(1025)),
+    status: 413,
+  },
+  "the same, from a proxy that sends in chunks": {
+    settings: { maxBodySize: 1024 },
+    send: (port) => send(port, "POST /whatsapp", [json, "Transfer-Encoding: chunked", signature], CHUNKS),
     status: 413,
   },
   "another client certificate": { settings: byCertificate, send: post(json, length, signature, STRANGER), status: 403 },
@@ -99,7 +106,10 @@ async function make({ settings, send }: Mistake): Promise<{ status: number; mess
     receiverToken: "token",
     journal: null,
     ...settings,
-    onLog: ({ event, attributes }) => event === "webhook.refused" && messages.push(attributes.message),
+    onLog({ event, attributes, error }) {
+      if (event === "webhook.refused") messages.push(attributes.message);
+      if (event === "connection.refused") messages.push(`${event}: ${error instanceof Error ? error.message : error}`);
+    },
   });
   await server.start();
   return { status: await send(server.address!.port), messages };
