@@ -30,6 +30,7 @@ import { timeHandler } from "../base/handler_time.ts";
 import { type Head, type HeaderFields, HeadReader, parseRequestLine, type RequestLine } from "../protocol/head.ts";
 import { bodyFraming, makeRequest, refusalResponse, textResponse } from "../protocol/http.ts";
 import { answerHandshake, checkHost, receiveHandshake } from "./received_request.ts";
+import { Refusal } from "./client_identity.ts";
 import { RequestBody } from "../protocol/request_body.ts";
 import { RequestMemory } from "./request_memory.ts";
 import { RequestTimer } from "./request_timer.ts";
@@ -225,6 +226,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
       const line = parseRequestLine(head.startLine);
       // RFC 9112 §3.2.2: the authority of the target counts, and not the header.
       if (line.authority !== "") head.fields.replace("host", line.authority);
+      this.#host.identify(this.#connection, this.#transport, this.#ticket, head.fields);
       checkHost(head.fields, this.#host.settings().hosts);
       if (this.#answerDirectly(line, head.fields, rest, owned)) return;
       this.#keep(rest, owned);
@@ -367,6 +369,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     // The time that the next request takes begins anew.
     this.#memory.release();
     if (this.#unread.length > 0) this.#memory.count(this.#unread, this.#body);
+    this.#ticket.endRequest();
     this.#ticket.awaitingPeer();
     this.#timer.start();
     // Other connections come first: a thousand requests in one read must not keep them waiting.
@@ -575,6 +578,7 @@ function allowsNext(line: RequestLine, fields: HeaderFields, requests: number, m
 }
 
 function refusalOf(error: unknown): Response {
+  if (error instanceof Refusal) return error.response;
   const isOurs = isError(error, HandshakeError) || isError(error, HttpError);
   return isOurs ? refusalResponse(error) : textResponse(500, "Internal server error");
 }

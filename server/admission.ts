@@ -9,6 +9,7 @@
  * @module
  */
 
+import type { AddressRanges } from "../base/address_ranges.ts";
 import type { Clock } from "../base/clock.ts";
 import { encodeHead } from "../protocol/head.ts";
 import type { Address, Admittance, Transport } from "../transport/transport.ts";
@@ -21,10 +22,12 @@ export interface AdmissionLimits {
   readonly maxConnectionsPerAddress: number;
   /** Connections that the server waits for before they are WebSockets. */
   readonly maxHandshakes: number;
+  /** Proxies, whose connections count for the clients behind them only. */
+  readonly proxies?: AddressRanges | undefined;
 }
 
 /** Name of the limit by which a connection is refused. */
-export type AdmissionLimit = keyof AdmissionLimits;
+export type AdmissionLimit = Exclude<keyof AdmissionLimits, "proxies">;
 
 /** Counts the connections of one server. */
 export class Admission {
@@ -61,17 +64,29 @@ export class Admission {
    * @returns A ticket, or the limit by which it is refused.
    */
   enter(address: Address, now: number): AdmissionTicket | AdmissionLimit {
-    const { maxConnections, maxConnectionsPerAddress } = this.#limits();
+    const { maxConnections } = this.#limits();
     if (maxConnections > 0 && this.#total >= maxConnections) return "maxConnections";
-    const key = networkOf(address.hostname);
-    const count = this.#perAddress.get(key) ?? 0;
-    if (maxConnectionsPerAddress > 0 && count >= maxConnectionsPerAddress) return "maxConnectionsPerAddress";
-    this.#total++;
-    this.#perAddress.set(key, count + 1);
-    this.#handshaking++;
     const ticket = new AdmissionTicket(this.#office, address, now);
+    if (!ticket.countFor(address)) return "maxConnectionsPerAddress";
+    this.#total++;
+    this.#handshaking++;
     this.#wait(ticket);
     return ticket;
+  }
+
+  /** Counts a connection for a network; returns `false` if that is beyond the limit. */
+  #count(network: string): boolean {
+    const { maxConnectionsPerAddress } = this.#limits();
+    const count = this.#perAddress.get(network) ?? 0;
+    if (maxConnectionsPerAddress > 0 && count >= maxConnectionsPerAddress) return false;
+    this.#perAddress.set(network, count + 1);
+    return true;
+  }
+
+  #discount(network: string): void {
+    const count = this.#perAddress.get(network)! - 1;
+    if (count === 0) this.#perAddress.delete(network);
+    else this.#perAddress.set(network, count);
   }
 
   #wait(ticket: AdmissionTicket): void {
@@ -86,6 +101,9 @@ export class Admission {
   }
 
   readonly #office: TicketOffice = {
+    networkOf: ({ hostname }) => this.#limits().proxies?.has(hostname) ? undefined : networkOf(hostname),
+    count: (network) => this.#count(network),
+    discount: (network) => this.#discount(network),
     awaitingPeer: (ticket) => this.#wait(ticket),
     servingPeer: (ticket) => void this.#waiting.delete(ticket),
     opened: (ticket) => {
@@ -96,15 +114,15 @@ export class Admission {
       this.#waiting.delete(ticket);
       if (!opened) this.#handshaking--;
       this.#total--;
-      const key = networkOf(ticket.address.hostname);
-      const count = this.#perAddress.get(key)! - 1;
-      if (count === 0) this.#perAddress.delete(key);
-      else this.#perAddress.set(key, count);
     },
   };
 }
 
 interface TicketOffice {
+  /** Returns the network that an address counts for; `undefined` for a proxy. */
+  networkOf(address: Address): string | undefined;
+  count(network: string): boolean;
+  discount(network: string): void;
   awaitingPeer(ticket: AdmissionTicket): void;
   servingPeer(ticket: AdmissionTicket): void;
   opened(ticket: AdmissionTicket): void;
@@ -121,6 +139,10 @@ export class AdmissionTicket implements Admittance {
   evict: () => void = () => {};
   #office: TicketOffice;
   #state: "handshaking" | "open" | "departed" = "handshaking";
+  /** Network that the connection counts for; `undefined`: that of a proxy, which is not limited. */
+  #network: string | undefined;
+  /** `true` if the network is that of a request, not of the connection. */
+  #ofRequest = false;
 
   /**
    * Issued by an {@linkcode Admission}.
@@ -133,6 +155,45 @@ export class AdmissionTicket implements Admittance {
     this.#office = office;
     this.address = address;
     this.acceptedAt = acceptedAt;
+  }
+
+  /**
+   * Counts the connection for the client that it belongs to.
+   *
+   * @param client Address of the client.
+   * @returns `false` if the client has too many connections: the ticket stays as it was.
+   */
+  countFor(client: Address): boolean {
+    return this.#move(client, false);
+  }
+
+  #move(client: Address, ofRequest: boolean): boolean {
+    const network = this.#office.networkOf(client);
+    if (network === this.#network || this.#state === "departed") return true;
+    if (network !== undefined && !this.#office.count(network)) return false;
+    this.#moveTo(network);
+    this.#ofRequest = ofRequest;
+    return true;
+  }
+
+  /**
+   * Counts the connection of a proxy for the client whose request it carries.
+   *
+   * @param client Address of the client.
+   * @returns `false` if the client has too many connections: the ticket stays as it was.
+   */
+  serveClient(client: Address): boolean {
+    return this.#move(client, true);
+  }
+
+  /** Ends the request of a client: the next one on the connection may be of another. */
+  endRequest(): void {
+    if (this.#ofRequest) this.#moveTo(undefined);
+  }
+
+  #moveTo(network: string | undefined): void {
+    if (this.#network !== undefined) this.#office.discount(this.#network);
+    this.#network = network;
   }
 
   /** From now on the server waits for the peer. */
@@ -157,6 +218,7 @@ export class AdmissionTicket implements Admittance {
     if (this.#state === "departed") return;
     const opened = this.#state === "open";
     this.#state = "departed";
+    this.#moveTo(undefined);
     this.#office.departed(this, opened);
   }
 }

@@ -18,6 +18,7 @@ import {
   watchClose,
   type WebSocketConnection,
 } from "../connection/connection.ts";
+import { identifyClient, Refusal, useProxyAddress } from "./client_identity.ts";
 import { callWithin } from "./handler_scope.ts";
 import { UnfinishedMessages } from "../connection/unfinished_messages.ts";
 import type { ServerContext } from "./context.ts";
@@ -158,6 +159,7 @@ export class ServerConnections<Data> {
     const { meter, settings: { current }, log, calls, handlers } = this.#context;
     meter.maxBuffered = current.maxTotalBufferedAmount || Infinity;
     const connection = createConnection<Data>(transport, "server", this.#handler, current, meter);
+    useProxyAddress(connection, transport.proxyAddress);
     const session = new AcceptSession(transport, connection, this.#host, ticket);
     this.#pending.set(connection, session);
     this.#tickets.set(connection, ticket);
@@ -177,6 +179,7 @@ export class ServerConnections<Data> {
       settings: () => settings.current,
       stopping: (connection) => this.#stopFrame !== undefined || this.#excused.has(connection),
       bodies: this.#bodies,
+      identify: (...request) => identifyClient(context, ...request),
       allow: (connection, awaited) =>
         calls.allow(
           connection,
@@ -194,7 +197,10 @@ export class ServerConnections<Data> {
         ),
       opened: (connection) => this.#opened(connection),
       refused: (reason, connection) => context.requestRefused(reason, connection),
-      error: (error, connection) => context.requestFailed(error, connection),
+      error: (error, connection) =>
+        error instanceof Refusal
+          ? context.requestRefused(error.reason, connection)
+          : context.requestFailed(error, connection),
     };
   }
 

@@ -40,8 +40,10 @@ export interface TransportHandler {
 
 /** A connection that carries bytes. */
 export interface Transport {
-  /** The other end. */
+  /** The other end; the client, if a header of the PROXY protocol names it. */
   readonly remoteAddress: Address;
+  /** The proxy that has sent such a header. */
+  readonly proxyAddress?: Address | undefined;
   /** This end. */
   readonly localAddress: Address;
   /** True if TLS protects it. */

@@ -43,6 +43,7 @@ function session(host: Partial<AcceptHost<unknown>>): {
     settings: () => ({ ...acceptDefaults, clock: settings.clock }),
     stopping: () => false,
     bodies: new MemoryBudget(() => 0),
+    identify: () => {},
     allow: () => true,
     selectProtocol: () => "",
     respond: () => Promise.resolve(new Response("plain")),
