@@ -128,6 +128,24 @@ export class ServerConnections<Data> {
   }
 
   /**
+   * Counts a connection of the port for the client that a PROXY header names.
+   *
+   * @param transport The connection, before TLS.
+   * @param admitted Its ticket.
+   * @returns `false` if the client has too many: the connection is refused.
+   */
+  identified(transport: Transport, admitted: Admittance): boolean {
+    const ticket = admitted as AdmissionTicket;
+    if (ticket.countFor(transport.remoteAddress)) return true;
+    ticket.leave();
+    const { clock, useSSL } = this.#context.settings.current;
+    this.#context.refused("maxConnectionsPerAddress", transport.remoteAddress, transport.proxyAddress);
+    if (useSSL) transport.destroy();
+    else this.#refusals.add(transport, "maxConnectionsPerAddress", clock);
+    return false;
+  }
+
+  /**
    * Serves a connection of the port.
    *
    * @param transport The connection, not opened yet.

@@ -436,6 +436,17 @@ export function assertTlsForCertificates(settings: CertificateSettings): void {
   throw new OptionError(`The setting "${name}" needs "useSSL: true": without it nothing is encrypted`);
 }
 
+/**
+ * Checks that a server knows the proxies whose PROXY protocol it reads.
+ *
+ * @param settings The settings.
+ * @throws {OptionError} If it knows none.
+ */
+export function assertProxies({ proxyProtocol, proxies }: ServerSettings): void {
+  if (!proxyProtocol || proxies !== undefined) return;
+  throw new OptionError('The setting "proxyProtocol" needs "trustedProxies": any client could send the header');
+}
+
 /** Settings of TLS. */
 export type CertificateSettings = Pick<
   ServerOptions,

@@ -20,10 +20,13 @@ import {
   ownerHandlers,
   type SocketHandlers,
   type SocketOwner,
+  type Target,
   type TlsOptions,
   UNOWNED,
 } from "./bun_types.ts";
 import { FairShare, ReadLoad } from "./fair_share.ts";
+import { TlsServerSide as NodeTlsServerSide } from "./node_tls.ts";
+import { ProxyGate } from "./proxy_gate.ts";
 import type {
   Address,
   Listener,
@@ -64,6 +67,10 @@ export function bunTransport(
 function listen(runtime: BunRuntime, options: ListenSettings, handler: ListenHandler): Listener {
   const { hostname, port, reusePort, tls } = options;
   const target = { hostname, port, reusePort, allowHalfOpen: true };
+  if (options.proxyProtocol !== undefined) {
+    const gate = new ProxyGate(options.proxyProtocol, options, handler);
+    return listenBehindProxy(runtime, options, handler, target, gate);
+  }
   if (tls === undefined) {
     const accept = (socket: BunSocket): void => {
       socket.data = UNOWNED;
@@ -76,6 +83,38 @@ function listen(runtime: BunRuntime, options: ListenSettings, handler: ListenHan
   // No "data": the socket below goes on to report the encrypted bytes. Bun insists on one of the two.
   const socket: SocketHandlers = { open: (raw) => side.secure(raw), drain() {} };
   return new TlsListener(runtime.listen({ ...target, socket }), side);
+}
+
+/**
+ * Listens where proxies send the PROXY protocol. Sockets of Bun 1.4 cannot begin TLS with bytes that were read already,
+ * so that `node:tls` speaks it over the connections of these proxies.
+ */
+function listenBehindProxy(
+  runtime: BunRuntime,
+  options: ListenSettings,
+  handler: ListenHandler,
+  target: Omit<Target, "socket">,
+  gate: ProxyGate,
+): Listener {
+  const { tls, handshakeTimeout, clock } = options;
+  const sides = tls === undefined ? undefined : {
+    native: new TlsServerSide(tls, options, handler, takeSocket),
+    ofProxies: new NodeTlsServerSide(tls, handshakeTimeout, clock),
+  };
+  const open = (socket: BunSocket): void => {
+    socket.data = UNOWNED;
+    const { remoteAddress: hostname, remotePort: port } = socket;
+    const proxied = hostname !== undefined && port !== undefined && gate.expects({ hostname, port });
+    if (sides !== undefined && !proxied) return sides.native.secure(socket);
+    const transport = takeSocket(socket, false);
+    if (transport === undefined) return;
+    if (!proxied) return handler.accept(transport);
+    gate.receive(transport, (raw, admittance) => {
+      if (sides === undefined) handler.accept(raw, admittance);
+      else sides.ofProxies.accept(raw, handler, admittance);
+    });
+  };
+  return new GatedListener(runtime.listen({ ...target, socket: { ...ownerHandlers, open } }), gate, sides);
 }
 
 /** Bun 1.4 says "Failed to listen", without a code, for a host name that the system does not know. */
@@ -113,6 +152,34 @@ class PlainListener implements Listener {
   close(): Promise<void> {
     this.#listener.stop(false);
     return Promise.resolve();
+  }
+}
+
+/** A port whose connections may begin with the PROXY protocol. */
+class GatedListener extends PlainListener {
+  #gate: ProxyGate;
+  #sides: { native: TlsServerSide; ofProxies: NodeTlsServerSide } | undefined;
+
+  constructor(
+    listener: BunListener,
+    gate: ProxyGate,
+    sides: { native: TlsServerSide; ofProxies: NodeTlsServerSide } | undefined,
+  ) {
+    super(listener);
+    this.#gate = gate;
+    this.#sides = sides;
+  }
+
+  override replaceIdentity(identity: TlsIdentity): void {
+    if (this.#sides !== undefined) this.#sides.native.identity = identity;
+    this.#sides?.ofProxies.replaceIdentity(identity);
+  }
+
+  override close(): Promise<void> {
+    this.#gate.close();
+    this.#sides?.native.close();
+    this.#sides?.ofProxies.close();
+    return super.close();
   }
 }
 
