@@ -11,7 +11,7 @@
  * @module
  */
 
-import { CloseCode, TransportError } from "../base/errors.ts";
+import { CloseCode, OptionError, TransportError } from "../base/errors.ts";
 import { isError } from "../base/thrown.ts";
 import type { ServerConnections } from "./connections.ts";
 import type { ServerContext } from "./context.ts";
@@ -157,7 +157,7 @@ export class Lifecycle<Data> {
         error: (error) => this.#context.acceptFailed(error),
       });
     } catch (cause) {
-      if (isError(cause, TransportError)) throw cause;
+      if (isError(cause, TransportError) || isError(cause, OptionError)) throw cause;
       const host = address.includes(":") ? `[${address}]` : address;
       const message = `Cannot listen on ${host}:${port}: ${failureText(cause, "listen")}`;
       throw new TransportError("ERR_LISTEN", message, { cause });

@@ -10,7 +10,7 @@
 import { lookup } from "node:dns/promises";
 import { setImmediate } from "node:timers";
 import { concat, EMPTY } from "../base/bytes.ts";
-import { TransportError } from "../base/errors.ts";
+import { OptionError, TransportError } from "../base/errors.ts";
 import { connect, type UpgradableTransport } from "./bun_dial.ts";
 import { TlsListener, TlsServerSide } from "./bun_tls.ts";
 import {
@@ -20,12 +20,10 @@ import {
   ownerHandlers,
   type SocketHandlers,
   type SocketOwner,
-  type Target,
   type TlsOptions,
   UNOWNED,
 } from "./bun_types.ts";
 import { FairShare, ReadLoad } from "./fair_share.ts";
-import { TlsServerSide as NodeTlsServerSide } from "./node_tls.ts";
 import { ProxyGate } from "./proxy_gate.ts";
 import type {
   Address,
@@ -65,19 +63,19 @@ export function bunTransport(
 // ---- Listening ---------------------------------------------------------------------------------------------------
 
 function listen(runtime: BunRuntime, options: ListenSettings, handler: ListenHandler): Listener {
-  const { hostname, port, reusePort, tls } = options;
+  const { hostname, port, reusePort, tls, proxyProtocol } = options;
   const target = { hostname, port, reusePort, allowHalfOpen: true };
-  if (options.proxyProtocol !== undefined) {
-    const gate = new ProxyGate(options.proxyProtocol, options, handler);
-    return listenBehindProxy(runtime, options, handler, target, gate);
-  }
+  const gate = proxyProtocol && new ProxyGate(proxyProtocol, options, handler);
+  if (gate !== undefined && tls !== undefined) throw refuseTls();
   if (tls === undefined) {
     const accept = (socket: BunSocket): void => {
       socket.data = UNOWNED;
       const transport = takeSocket(socket, false);
-      if (transport !== undefined) handler.accept(transport);
+      if (transport === undefined) return;
+      if (gate === undefined) handler.accept(transport);
+      else serveBehindProxy(gate, handler, transport);
     };
-    return new PlainListener(runtime.listen({ ...target, socket: { ...ownerHandlers, open: accept } }));
+    return new PlainListener(runtime.listen({ ...target, socket: { ...ownerHandlers, open: accept } }), gate);
   }
   const side = new TlsServerSide(tls, options, handler, takeSocket);
   // No "data": the socket below goes on to report the encrypted bytes. Bun insists on one of the two.
@@ -86,35 +84,20 @@ function listen(runtime: BunRuntime, options: ListenSettings, handler: ListenHan
 }
 
 /**
- * Listens where proxies send the PROXY protocol. Sockets of Bun 1.4 cannot begin TLS with bytes that were read already,
- * so that `node:tls` speaks it over the connections of these proxies.
+ * Serves a socket, after its header of the PROXY protocol if the peer sends one. TLS is left out: sockets of Bun 1.4
+ * cannot begin it with bytes that were read already, and its `node:tls` over streams neither waits for slow readers nor
+ * keeps the order of last bytes and FIN.
  */
-function listenBehindProxy(
-  runtime: BunRuntime,
-  options: ListenSettings,
-  handler: ListenHandler,
-  target: Omit<Target, "socket">,
-  gate: ProxyGate,
-): Listener {
-  const { tls, handshakeTimeout, clock } = options;
-  const sides = tls === undefined ? undefined : {
-    native: new TlsServerSide(tls, options, handler, takeSocket),
-    ofProxies: new NodeTlsServerSide(tls, handshakeTimeout, clock),
-  };
-  const open = (socket: BunSocket): void => {
-    socket.data = UNOWNED;
-    const { remoteAddress: hostname, remotePort: port } = socket;
-    const proxied = hostname !== undefined && port !== undefined && gate.expects({ hostname, port });
-    if (sides !== undefined && !proxied) return sides.native.secure(socket);
-    const transport = takeSocket(socket, false);
-    if (transport === undefined) return;
-    if (!proxied) return handler.accept(transport);
-    gate.receive(transport, (raw, admittance) => {
-      if (sides === undefined) handler.accept(raw, admittance);
-      else sides.ofProxies.accept(raw, handler, admittance);
-    });
-  };
-  return new GatedListener(runtime.listen({ ...target, socket: { ...ownerHandlers, open } }), gate, sides);
+function serveBehindProxy(gate: ProxyGate, handler: ListenHandler, transport: BunTransport): void {
+  if (!gate.expects(transport.remoteAddress)) return handler.accept(transport);
+  gate.receive(transport, (proxied, admittance) => handler.accept(proxied, admittance));
+}
+
+function refuseTls(): OptionError {
+  return new OptionError(
+    'Cannot start: on this runtime "proxyProtocol" does not go with TLS: let the proxy end TLS, and leave "useSSL" out ' +
+      "on the way from it; or turn the PROXY protocol off at the proxy; or run the server on Deno",
+  );
 }
 
 /** Bun 1.4 says "Failed to listen", without a code, for a host name that the system does not know. */
@@ -141,45 +124,20 @@ function takeSocket(socket: BunSocket, encrypted: boolean): BunTransport | undef
 class PlainListener implements Listener {
   readonly address: Address;
   #listener: BunListener;
+  #gate: ProxyGate | undefined;
 
-  constructor(listener: BunListener) {
+  constructor(listener: BunListener, gate: ProxyGate | undefined) {
     this.#listener = listener;
+    this.#gate = gate;
     this.address = { hostname: listener.hostname, port: listener.port };
   }
 
   replaceIdentity(_identity: TlsIdentity): void {}
 
   close(): Promise<void> {
+    this.#gate?.close();
     this.#listener.stop(false);
     return Promise.resolve();
-  }
-}
-
-/** A port whose connections may begin with the PROXY protocol. */
-class GatedListener extends PlainListener {
-  #gate: ProxyGate;
-  #sides: { native: TlsServerSide; ofProxies: NodeTlsServerSide } | undefined;
-
-  constructor(
-    listener: BunListener,
-    gate: ProxyGate,
-    sides: { native: TlsServerSide; ofProxies: NodeTlsServerSide } | undefined,
-  ) {
-    super(listener);
-    this.#gate = gate;
-    this.#sides = sides;
-  }
-
-  override replaceIdentity(identity: TlsIdentity): void {
-    if (this.#sides !== undefined) this.#sides.native.identity = identity;
-    this.#sides?.ofProxies.replaceIdentity(identity);
-  }
-
-  override close(): Promise<void> {
-    this.#gate.close();
-    this.#sides?.native.close();
-    this.#sides?.ofProxies.close();
-    return super.close();
   }
 }
 
