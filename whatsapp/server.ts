@@ -114,6 +114,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     this.#core = extendServer<Data>(this, {
       prepare: () => this.#prepare(),
       finish: () => this.#finish(),
+      requiresProxy: () => this.#settings.behindProxy,
       allow: (connection) => receivers.refuse(connection) ?? this.#core.allow(connection),
       opened: (connection) => receivers.opened(connection),
       ended: (connection) => receivers.ended(connection),
@@ -266,7 +267,8 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
    * Starts listening.
    *
    * @returns Resolves when the port is open.
-   * @throws {OptionError} If a secret is neither given nor waived, or `behindProxy` is not on a loopback address.
+   * @throws {OptionError} If a secret is neither given nor waived, or `behindProxy` is neither on a loopback address nor
+   * has `trustedProxies`.
    * @throws {StateError} If another server uses the journal.
    * @throws {JournalError} If the journal cannot be opened.
    */
@@ -274,9 +276,9 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     try {
       refuseArgument("start()", arguments[0]);
       adoptHandlers(this, { ...SERVER_HANDLERS, ...WHATSAPP_HANDLERS });
-      const { pathName, hostname } = this;
+      const { pathName, hostname, trustedProxies } = this;
       const asksProgram = Boolean(this.onAllow);
-      assertStartable(this.#settings, { pathName, hostname, asksProgram, certificates: this });
+      assertStartable(this.#settings, { pathName, hostname, trustedProxies, asksProgram, certificates: this });
     } catch (error) {
       return Promise.reject(error);
     }
@@ -385,7 +387,9 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     const { failureDelay } = this.#settings;
     if (this.#guesses?.delay !== failureDelay) {
       this.#guesses?.release();
-      this.#guesses = new FailedGuesses(this.#core.settings.current.clock, failureDelay);
+      const { settings } = this.#core;
+      const isProxy = (hostname: string): boolean => settings.current.proxies?.has(hostname) ?? false;
+      this.#guesses = new FailedGuesses(settings.current.clock, failureDelay, isProxy);
     }
     return this.#guesses!;
   }
