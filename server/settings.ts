@@ -151,7 +151,8 @@ export interface WebSocketServerOptions<Data = unknown> extends ConnectionOption
    */
   proxyProtocol?: boolean | undefined;
   /**
-   * Largest number of connections, plain HTTP included. Those beyond it get 503; with TLS they are closed at once.
+   * Largest number of connections, plain HTTP included. Those beyond it get 503; with TLS or `proxyProtocol` they are
+   * closed at once.
    * @default {100000}
    */
   maxConnections?: number | undefined;

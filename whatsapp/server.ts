@@ -267,8 +267,8 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
    * Starts listening.
    *
    * @returns Resolves when the port is open.
-   * @throws {OptionError} If a secret is neither given nor waived, or `behindProxy` is neither on a loopback address nor
-   * has `trustedProxies`.
+   * @throws {OptionError} If a secret is neither given nor waived, or `behindProxy` has no `trustedProxies` on an
+   * address that is not of loopback.
    * @throws {StateError} If another server uses the journal.
    * @throws {JournalError} If the journal cannot be opened.
    */

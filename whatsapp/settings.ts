@@ -78,8 +78,8 @@ export interface WhatsAppServerOptions<Data = unknown> extends Omit<WebSocketSer
    */
   journal?: string | Journal | null | undefined;
   /**
-   * Run without TLS, behind a proxy that speaks TLS: on a loopback address, or with `trustedProxies` on any. Requests of
-   * peers that are not among `trustedProxies` get 403 then, since they have come without TLS.
+   * Run without TLS, behind a proxy that speaks TLS: on a loopback address, or with `trustedProxies` on any. Then
+   * requests of peers that are not among them get 403, since they have come without TLS.
    * @default {false}
    */
   behindProxy?: boolean | undefined;
@@ -92,8 +92,9 @@ export interface WhatsAppServerOptions<Data = unknown> extends Omit<WebSocketSer
   /**
    * Form in which the proxy writes that subject. `"rfc4514"`: nginx in `$ssl_client_s_dn`, Apache in `SSL_CLIENT_S_DN`,
    * HAProxy in `ssl_c_s_dn(,0,rfc2253)`, Caddy in `{http.request.tls.client.subject}`, Envoy in
-   * `x-forwarded-client-cert`, AWS in `x-amzn-mtls-clientcert-subject`. `"slashes"`: nginx in `$ssl_client_s_dn_legacy`, HAProxy in `ssl_c_s_dn`; unless OpenSSL
-   * 3 writes it, a certificate with a slash in a value can forge it. `"commonName"`: HAProxy in `ssl_c_s_dn(cn)`.
+   * `x-forwarded-client-cert`, AWS in `x-amzn-mtls-clientcert-subject`. `"slashes"`: nginx in
+   * `$ssl_client_s_dn_legacy`, HAProxy in `ssl_c_s_dn`; unless OpenSSL 3 writes it, a certificate with a slash in a
+   * value can forge it. `"commonName"`: HAProxy in `ssl_c_s_dn(cn)`.
    * @default {"rfc4514"}
    */
   clientCertificateForm?: SubjectForm | undefined;
