@@ -97,7 +97,8 @@ export type HandshakeErrorCode =
 
 /**
  * The stable codes of {@linkcode TransportError}. `ERR_PROXY` is a failure of the proxy, or on the way to it: nothing
- * was sent to the target. `ERR_CONNECT` is one of the target, of its name, or of its TLS.
+ * was sent to the target. `ERR_CONNECT` is one of the target, of its name, or of its TLS. `ERR_PROXY_HEADER` is a
+ * connection to a server whose header of the PROXY protocol is malformed, or has not come.
  */
 export type TransportErrorCode =
   | "ERR_CONNECT"
@@ -114,6 +115,7 @@ export type TransportErrorCode =
   | "ERR_PONG_TIMEOUT"
   | "ERR_IDLE_TIMEOUT"
   | "ERR_PROXY"
+  | "ERR_PROXY_HEADER"
   | "ERR_RECONNECT_GIVEN_UP"
   | "ERR_QUEUE_LOST"
   | "ERR_TOO_MANY_CONNECTIONS"

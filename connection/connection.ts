@@ -181,11 +181,13 @@ export class WebSocketConnection<Data = unknown> {
   // Identity
   /** Role of this end. */
   readonly role: Role;
-  /** Address of the other end. */
+  /** Address of the other end; on a server with `trustedProxies` that of the client (port 0: not known). */
   readonly remoteAddress: Address;
+  /** Address of the trusted proxy that told `remoteAddress`; `undefined` if none did. */
+  declare readonly proxyAddress: Address | undefined;
   /** Address of this end. */
   readonly localAddress: Address;
-  /** `true` if TLS protects the connection. */
+  /** `true` if TLS protects the connection; behind `trustedProxies`, that of the client to the first proxy. */
   readonly encrypted: boolean;
   /** Data of the program; `undefined` until the program sets it. */
   data!: Data;
@@ -213,10 +215,8 @@ export class WebSocketConnection<Data = unknown> {
     meter: Meter,
   ) {
     this.role = role;
-    this.remoteAddress = transport.remoteAddress;
-    this.localAddress = transport.localAddress;
-    this.encrypted = transport.encrypted;
     this.#handler = handler;
+    ({ remoteAddress: this.remoteAddress, localAddress: this.localAddress, encrypted: this.encrypted } = transport);
     const { maxMessageSize, maxFragments, options: { frameByFrame } } = settings;
     const closing = this.#closing = new Closing(this, transport, handler, settings);
     const sender = this.#sender = new Sender(transport, role === "client", settings, closing, meter);

@@ -54,7 +54,11 @@ const TLS_HANDSHAKE = 0x16;
 /** Messages for clients with a remedy. */
 const CLIENT_MESSAGES: ReadonlyMap<string, string> = new Map([
   ["TLS", 'The client speaks TLS, and this port does not: connect with "ws:", or set "useSSL" of the server'],
-  ["PROXY", "A proxy sends the PROXY protocol, which is not supported: turn it off at the proxy"],
+  [
+    "PROXY",
+    'A proxy sends the PROXY protocol: set "proxyProtocol" of the server, and list the proxy in "trustedProxies", or ' +
+    "turn it off at the proxy",
+  ],
 ]);
 
 /** Beginnings of the first line of clients that send text. */

@@ -45,8 +45,13 @@ export const NARROW: readonly { from: string; to: string; files: readonly string
   {
     from: "transport",
     to: "protocol",
-    files: ["protocol/head.ts", "protocol/peer_protocol.ts", "protocol/response_head.ts"],
-    by: ["transport/proxy_tunnel.ts"],
+    files: [
+      "protocol/head.ts",
+      "protocol/peer_protocol.ts",
+      "protocol/proxy_protocol.ts",
+      "protocol/response_head.ts",
+    ],
+    by: ["transport/proxy_gate.ts", "transport/proxy_tunnel.ts"],
   },
   { from: "connection", to: "transport", files: ["transport/transport.ts"] },
 ];

@@ -32,6 +32,7 @@ import { bodyFraming, makeRequest, refusalResponse, textResponse } from "../prot
 import { healthResponse, isHealthCheck } from "./health.ts";
 import { Lingering } from "./lingering.ts";
 import { answerHandshake, checkHost, receiveHandshake } from "./received_request.ts";
+import { Refusal } from "./client_identity.ts";
 import { RequestBody } from "../protocol/request_body.ts";
 import { RequestMemory } from "./request_memory.ts";
 import { RequestTimer } from "./request_timer.ts";
@@ -233,7 +234,10 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
       if (line.authority !== "") head.fields.replace("host", line.authority);
       const { hosts, healthPath } = this.#host.settings();
       this.#checksHealth = isHealthCheck(line, head.fields, healthPath);
-      if (!this.#checksHealth) checkHost(head.fields, hosts);
+      if (!this.#checksHealth) {
+        this.#host.identify(this.#connection, this.#transport, this.#ticket, head.fields);
+        checkHost(head.fields, hosts);
+      }
       if (this.#answerDirectly(line, head.fields, rest, owned)) return;
       this.#keep(rest, owned);
       if (wantsWebSocket(head.fields)) this.#handleUpgrade(line, head.fields);
@@ -375,6 +379,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#fields = undefined;
     // The time that the next request takes begins anew.
     this.#memory.release();
+    this.#ticket.endRequest();
     if (this.#unread.length === 0) {
       this.#timer.startIdle();
       return this.#awaitRequest();
@@ -569,6 +574,7 @@ function allowsNext(line: RequestLine, fields: HeaderFields, requests: number, m
 }
 
 function refusalOf(error: unknown): Response {
+  if (error instanceof Refusal) return error.response;
   const isOurs = isError(error, HandshakeError) || isError(error, HttpError);
   return isOurs ? refusalResponse(error) : textResponse(500, "Internal server error");
 }

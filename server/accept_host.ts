@@ -9,6 +9,8 @@ import type { ProtocolOptions } from "../connection/options.ts";
 import type { Complete } from "../base/settings.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
 import type { CompressionSettings } from "../protocol/compression.ts";
+import type { AdmissionTicket } from "./admission.ts";
+import type { Transport } from "../transport/transport.ts";
 import type { HeaderFields, RequestLine } from "../protocol/head.ts";
 import type { MemoryBudget } from "../base/memory_budget.ts";
 import type { BodyTaker, TextReply } from "./text_reply.ts";
@@ -25,6 +27,21 @@ export interface AcceptHost<Data> {
   stopping(connection: WebSocketConnection<Data>): boolean;
   /** Counts the memory that requests of all connections hold. */
   readonly bodies: MemoryBudget;
+  /**
+   * Learns from a trusted proxy which client has sent a request.
+   *
+   * @param connection The connection, whose `remoteAddress` becomes that of the client.
+   * @param transport Its transport.
+   * @param ticket Counts the connection.
+   * @param fields The header fields.
+   * @throws {Refusal} If the server does not serve the peer, or the client has too many connections.
+   */
+  identify(
+    connection: WebSocketConnection<Data>,
+    transport: Transport,
+    ticket: AdmissionTicket,
+    fields: HeaderFields,
+  ): void;
   /**
    * Asks the program whether to open the WebSocket; header fields are added to the answer that opens it. `awaited`
    * tells whether the answer still counts.

@@ -10,6 +10,7 @@
  * @module
  */
 
+import type { AddressRanges } from "../base/address_ranges.ts";
 import type { Clock } from "../base/clock.ts";
 import { encodeHead } from "../protocol/head.ts";
 import type { Address, Admittance, Transport } from "../transport/transport.ts";
@@ -22,10 +23,12 @@ export interface AdmissionLimits {
   readonly maxConnectionsPerAddress: number;
   /** Connections that the server waits for before they are WebSockets. */
   readonly maxHandshakes: number;
+  /** Proxies, whose connections count for the clients behind them only. */
+  readonly proxies?: AddressRanges | undefined;
 }
 
 /** Name of the limit by which a connection is refused. */
-export type AdmissionLimit = keyof AdmissionLimits;
+export type AdmissionLimit = Exclude<keyof AdmissionLimits, "proxies">;
 
 /** Counts the connections of one server. */
 export class Admission {
@@ -64,25 +67,47 @@ export class Admission {
    * @returns A ticket, or the limit by which it is refused.
    */
   enter(address: Address, now: number): AdmissionTicket | AdmissionLimit {
-    const { maxConnections, maxConnectionsPerAddress } = this.#limits();
-    const network = networkOf(address.hostname);
-    const isFull = (limit: number, count: number): boolean => limit > 0 && count >= limit;
+    const { maxConnections } = this.#limits();
+    const network = this.#networkOf(address);
     // The address first: beyond its own limit it must not end connections of others.
-    if (isFull(maxConnectionsPerAddress, this.#countOf(network)) && !this.#evictIdleOf(network)) {
-      return "maxConnectionsPerAddress";
-    }
+    if (network !== undefined && !this.#hasRoom(network)) return "maxConnectionsPerAddress";
     if (isFull(maxConnections, this.#total) && !this.#evictIdle("maxConnections")) return "maxConnections";
     this.#total++;
-    this.#perAddress.set(network, this.#countOf(network) + 1);
     this.#handshaking++;
-    const ticket = new AdmissionTicket(this.#office, address, network, now);
+    const ticket = new AdmissionTicket(this.#office, address, now);
+    ticket.countFor(address);
     this.#waiting.add(ticket);
     this.#evictWaiting(ticket);
     return ticket;
   }
 
+  // ---- Networks ------------------------------------------------------------------------------------------------
+
+  /** Network that an address counts for; `undefined`: that of a proxy, which is not limited. */
+  #networkOf({ hostname }: Address): string | undefined {
+    return this.#limits().proxies?.has(hostname) ? undefined : networkOf(hostname);
+  }
+
+  /** Tells whether a network may have one connection more, perhaps in place of an idle one. */
+  #hasRoom(network: string): boolean {
+    return !isFull(this.#limits().maxConnectionsPerAddress, this.#countOf(network)) || this.#evictIdleOf(network);
+  }
+
   #countOf(network: string): number {
     return this.#perAddress.get(network) ?? 0;
+  }
+
+  /** Counts a connection for a network; returns `false` if that is beyond the limit. */
+  #count(network: string): boolean {
+    if (!this.#hasRoom(network)) return false;
+    this.#perAddress.set(network, this.#countOf(network) + 1);
+    return true;
+  }
+
+  #discount(network: string): void {
+    const count = this.#countOf(network) - 1;
+    if (count === 0) this.#perAddress.delete(network);
+    else this.#perAddress.set(network, count);
   }
 
   // ---- Evictions -----------------------------------------------------------------------------------------------
@@ -122,6 +147,9 @@ export class Admission {
   }
 
   readonly #office: TicketOffice = {
+    networkOf: (address) => this.#networkOf(address),
+    count: (network) => this.#count(network),
+    discount: (network) => this.#discount(network),
     awaitingPeer: (ticket) => {
       this.#idle.delete(ticket);
       this.#waiting.add(ticket);
@@ -141,9 +169,6 @@ export class Admission {
       this.#forget(ticket);
       if (!opened) this.#handshaking--;
       this.#total--;
-      const count = this.#countOf(ticket.network) - 1;
-      if (count === 0) this.#perAddress.delete(ticket.network);
-      else this.#perAddress.set(ticket.network, count);
     },
   };
 
@@ -153,7 +178,15 @@ export class Admission {
   }
 }
 
+function isFull(limit: number, count: number): boolean {
+  return limit > 0 && count >= limit;
+}
+
 interface TicketOffice {
+  /** Returns the network that an address counts for; `undefined` for a proxy. */
+  networkOf(address: Address): string | undefined;
+  count(network: string): boolean;
+  discount(network: string): void;
   awaitingPeer(ticket: AdmissionTicket): void;
   servingPeer(ticket: AdmissionTicket): void;
   idle(ticket: AdmissionTicket): void;
@@ -165,28 +198,72 @@ interface TicketOffice {
 export class AdmissionTicket implements Admittance {
   /** The address of the peer. */
   readonly address: Address;
-  /** The part of the address by which connections are counted. */
-  readonly network: string;
   /** Time of its admission, in ms. */
   readonly acceptedAt: number;
   /** Called to end the connection when it is evicted. */
   evict: () => void = () => {};
   #office: TicketOffice;
   #state: "handshaking" | "open" | "departed" = "handshaking";
+  /** Network that the connection counts for; `undefined`: that of a proxy, which is not limited. */
+  #network: string | undefined;
+  /** `true` if the network is that of a request, not of the connection. */
+  #ofRequest = false;
 
   /**
    * Issued by an {@linkcode Admission}.
    *
    * @param office Counts the connection.
    * @param address The address of the peer.
-   * @param network The part of the address by which connections are counted.
    * @param acceptedAt Time of its admission, in ms.
    */
-  constructor(office: TicketOffice, address: Address, network: string, acceptedAt: number) {
+  constructor(office: TicketOffice, address: Address, acceptedAt: number) {
     this.#office = office;
     this.address = address;
-    this.network = network;
     this.acceptedAt = acceptedAt;
+  }
+
+  /** Network that the connection counts for; `undefined`: that of a proxy, which is not limited. */
+  get network(): string | undefined {
+    return this.#network;
+  }
+
+  /**
+   * Counts the connection for the client that it belongs to.
+   *
+   * @param client Address of the client.
+   * @returns `false` if the client has too many connections: the ticket stays as it was.
+   */
+  countFor(client: Address): boolean {
+    return this.#move(client, false);
+  }
+
+  #move(client: Address, ofRequest: boolean): boolean {
+    const network = this.#office.networkOf(client);
+    if (network === this.#network || this.#state === "departed") return true;
+    if (network !== undefined && !this.#office.count(network)) return false;
+    this.#moveTo(network);
+    this.#ofRequest = ofRequest;
+    return true;
+  }
+
+  /**
+   * Counts the connection of a proxy for the client whose request it carries.
+   *
+   * @param client Address of the client.
+   * @returns `false` if the client has too many connections: the ticket stays as it was.
+   */
+  serveClient(client: Address): boolean {
+    return this.#move(client, true);
+  }
+
+  /** Ends the request of a client: the next one on the connection may be of another. */
+  endRequest(): void {
+    if (this.#ofRequest) this.#moveTo(undefined);
+  }
+
+  #moveTo(network: string | undefined): void {
+    if (this.#network !== undefined) this.#office.discount(this.#network);
+    this.#network = network;
   }
 
   /** From now on the server waits for the peer. */
@@ -216,6 +293,7 @@ export class AdmissionTicket implements Admittance {
     if (this.#state === "departed") return;
     const opened = this.#state === "open";
     this.#state = "departed";
+    this.#moveTo(undefined);
     this.#office.departed(this, opened);
   }
 }

@@ -18,6 +18,7 @@ import {
   watchClose,
   type WebSocketConnection,
 } from "../connection/connection.ts";
+import { identifyClient, Refusal, useProxyAddress } from "./client_identity.ts";
 import { callWithin } from "./handler_scope.ts";
 import { UnfinishedMessages } from "../connection/unfinished_messages.ts";
 import type { ServerContext } from "./context.ts";
@@ -129,6 +130,24 @@ export class ServerConnections<Data> {
   }
 
   /**
+   * Counts a connection of the port for the client that a PROXY header names.
+   *
+   * @param transport The connection, before TLS.
+   * @param admitted Its ticket.
+   * @returns `false` if the client has too many: the connection is refused.
+   */
+  identified(transport: Transport, admitted: Admittance): boolean {
+    const ticket = admitted as AdmissionTicket;
+    if (ticket.countFor(transport.remoteAddress)) return true;
+    ticket.leave();
+    const { clock, useSSL } = this.#context.settings.current;
+    this.#context.refused("maxConnectionsPerAddress", transport.remoteAddress, transport.proxyAddress);
+    if (useSSL) transport.destroy();
+    else this.#refusals.add(transport, "maxConnectionsPerAddress", clock);
+    return false;
+  }
+
+  /**
    * Serves a connection of the port.
    *
    * @param transport The connection, not opened yet.
@@ -160,6 +179,7 @@ export class ServerConnections<Data> {
     const { meter, settings: { current }, log, calls, handlers } = this.#context;
     meter.maxBuffered = current.maxTotalBufferedAmount || Infinity;
     const connection = createConnection<Data>(transport, "server", this.#handler, current, meter);
+    useProxyAddress(connection, transport.proxyAddress);
     const session = new AcceptSession(transport, connection, this.#host, ticket);
     this.#pending.set(connection, session);
     this.#tickets.set(connection, ticket);
@@ -179,6 +199,7 @@ export class ServerConnections<Data> {
       settings: () => settings.current,
       stopping: (connection) => this.#stopFrame !== undefined || this.#excused.has(connection),
       bodies: this.#bodies,
+      identify: (...request) => identifyClient(context, ...request),
       allow: (connection, awaited) =>
         calls.allow(
           connection,
@@ -196,7 +217,10 @@ export class ServerConnections<Data> {
         ),
       opened: (connection) => this.#opened(connection),
       refused: (reason, connection) => context.requestRefused(reason, connection),
-      error: (error, connection) => context.requestFailed(error, connection),
+      error: (error, connection) =>
+        error instanceof Refusal
+          ? context.requestRefused(error.reason, connection)
+          : context.requestFailed(error, connection),
     };
   }
 

@@ -12,7 +12,7 @@ import { HandlerCalls } from "./handler_calls.ts";
 import type { AllowResult, ServerHandlers } from "./handlers.ts";
 import type { MessageResult } from "../connection/options.ts";
 import { textResponse } from "../protocol/http.ts";
-import { ServerLog } from "./log.ts";
+import { addressAttributes, ServerLog } from "./log.ts";
 import type { FrameInfo } from "../protocol/frame_header.ts";
 import type { MessageData } from "../protocol/payload.ts";
 import { promiseOf } from "../base/promises.ts";
@@ -126,12 +126,12 @@ export class ServerContext<Data> {
    * Counts and logs a connection that a limit refuses; not reported to `onError`, since refusals come in floods.
    *
    * @param reason The limit.
-   * @param address The address of the peer.
+   * @param address The address of the peer, or of the client behind a proxy.
+   * @param proxyAddress The address of the proxy.
    */
-  refused(reason: string, { hostname, port }: Address): void {
+  refused(reason: string, address: Address, proxyAddress?: Address): void {
     this.meter.refuse(reason);
-    const attributes = { reason, "network.peer.address": hostname, "network.peer.port": port };
-    this.log.write("warn", "connection.refused", attributes);
+    this.log.write("warn", "connection.refused", { reason, ...addressAttributes(address, proxyAddress) });
   }
 
   /**
@@ -148,6 +148,22 @@ export class ServerContext<Data> {
       "network.peer.address": hostname,
       "network.peer.port": port,
     }, failure);
+  }
+
+  /**
+   * Reports that a trusted proxy has not sent the PROXY protocol as it should.
+   *
+   * @param failure The failure.
+   * @param address The address of the proxy.
+   */
+  headerFailed(failure: TransportError, { hostname, port }: Address): void {
+    this.meter.refuse(failure.code);
+    this.log.write("warn", "connection.refused", {
+      reason: failure.code,
+      "network.peer.address": hostname,
+      "network.peer.port": port,
+    }, failure);
+    this.calls.report(failure);
   }
 
   /**

@@ -20,6 +20,8 @@ export interface ServerExtension<Data> {
   finish?(): Promise<void>;
   /** Decides whether to open a WebSocket, instead of `ServerContext.allow`. */
   allow?(connection: WebSocketConnection<Data>): AllowResult;
+  /** Tells whether only requests of trusted proxies are served, if there are any. */
+  requiresProxy?(): boolean;
   /** Called when a WebSocket is open, before its handlers. */
   opened?(connection: WebSocketConnection<Data>): void;
   /** Called when a WebSocket has ended, before its handlers. */

@@ -11,7 +11,7 @@
  * @module
  */
 
-import { CloseCode, TransportError } from "../base/errors.ts";
+import { CloseCode, OptionError, TransportError } from "../base/errors.ts";
 import { isError } from "../base/thrown.ts";
 import type { ServerConnections } from "./connections.ts";
 import type { ServerContext } from "./context.ts";
@@ -23,9 +23,9 @@ import { withoutBrackets } from "../base/host_name.ts";
 import { failureText } from "../transport/failure_text.ts";
 import { assertSignal, OptionNames, type OptionTable } from "../base/option_names.ts";
 import { assertNumber, LONGEST_TIMER } from "../base/ranges.ts";
-import { assertTlsForCertificates } from "./settings.ts";
+import { assertProxies, assertTlsForCertificates } from "./settings.ts";
 import { loadIdentity } from "../transport/tls_identity.ts";
-import type { Address, Listener, TlsIdentity } from "../transport/transport.ts";
+import type { Address, Listener, ListenSettings, TlsIdentity } from "../transport/transport.ts";
 import { runtimeTransport } from "../transport/runtime.ts";
 
 type RunState = "stopped" | "starting" | "running" | "stopping";
@@ -116,6 +116,7 @@ export class Lifecycle<Data> {
       throw new TransportError("ERR_ABORTED", "Cannot start: the signal is aborted", { cause: this.#signal.reason });
     }
     assertTlsForCertificates(settings.current);
+    assertProxies(settings.current);
     this.#setState("starting");
     await extension.prepare?.();
     try {
@@ -136,11 +137,19 @@ export class Lifecycle<Data> {
   }
 
   async #openPort(): Promise<void> {
-    const { port, hostname, reusePort, handshakeTimeout, clock, useSSL } = this.#context.settings.current;
+    const { port, hostname, reusePort, handshakeTimeout, clock, useSSL, proxyProtocol, proxies } =
+      this.#context.settings.current;
     const address = withoutBrackets(hostname);
     const tls = useSSL ? await this.#loadIdentity() : undefined;
     try {
-      const options = { port, hostname: address, reusePort, handshakeTimeout, clock, ...tls !== undefined && { tls } };
+      const options: ListenSettings = { port, hostname: address, reusePort, handshakeTimeout, clock, tls };
+      if (proxyProtocol) {
+        options.proxyProtocol = {
+          sends: (peer) => proxies!.has(peer.hostname),
+          identified: (transport, admittance) => this.#connections.identified(transport, admittance),
+          failed: (error, address) => this.#context.headerFailed(error, address),
+        };
+      }
       this.#listener = await runtimeTransport().listen(options, {
         admit: (address) => this.#connections.admit(address),
         accept: (transport, admittance) => this.#connections.acceptAdmitted(transport, admittance),
@@ -148,7 +157,7 @@ export class Lifecycle<Data> {
         error: (error) => this.#context.acceptFailed(error),
       });
     } catch (cause) {
-      if (isError(cause, TransportError)) throw cause;
+      if (isError(cause, TransportError) || isError(cause, OptionError)) throw cause;
       const host = address.includes(":") ? `[${address}]` : address;
       const message = `Cannot listen on ${host}:${port}: ${failureText(cause, "listen")}`;
       throw new TransportError("ERR_LISTEN", message, { cause });

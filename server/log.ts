@@ -7,6 +7,7 @@
 import { channel } from "node:diagnostics_channel";
 import type { CloseInfo } from "../connection/options.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
+import type { Address } from "../transport/transport.ts";
 import { type LogHandler, type LogLevel, type LogRecord, writeLog } from "../base/log.ts";
 
 /** Channel for tools that watch a whole process. */
@@ -64,8 +65,8 @@ export class ServerLog {
     error?: unknown,
   ): void {
     if (this.#silent) return;
-    const { remoteAddress: { hostname, port } } = connection;
-    this.write(level, event, { "network.peer.address": hostname, "network.peer.port": port, ...attributes }, error);
+    const { remoteAddress, proxyAddress } = connection;
+    this.write(level, event, { ...addressAttributes(remoteAddress, proxyAddress), ...attributes }, error);
   }
 
   /**
@@ -95,4 +96,21 @@ export class ServerLog {
     if (this.#silent) return;
     this.connection("info", "connection.closed", connection, { code, reason, clean });
   }
+}
+
+/**
+ * Names the addresses of a connection as OpenTelemetry does: `client` is there only if a proxy has told it.
+ *
+ * @param remoteAddress The other end.
+ * @param proxyAddress The proxy that has told it.
+ * @returns Details of a record.
+ */
+export function addressAttributes({ hostname, port }: Address, proxyAddress?: Address): Attributes {
+  if (proxyAddress === undefined) return { "network.peer.address": hostname, "network.peer.port": port };
+  return {
+    "client.address": hostname,
+    "client.port": port,
+    "network.peer.address": proxyAddress.hostname,
+    "network.peer.port": proxyAddress.port,
+  };
 }

@@ -41,6 +41,8 @@ export const SERVER_HINTS: OptionHints = {
     ["maxBodySize", "maxRequestBodySize"],
     ['use the option "except" of publish()', "publishToSelf"],
     ["handshakeTimeout", "connectTimeout upgradeTimeout"],
+    ["trustedProxies", "trustProxy trustedProxy"],
+    ["proxyProtocol", "acceptProxy"],
     ["backplane", "adapter"],
     ['use "backplane", such as a RedisBackplane', "redis"],
     ["maxConnections", "maxClients"],

@@ -143,6 +143,10 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
   declare origins: readonly string[];
   /** Host names of this server; empty: all. */
   declare hosts: readonly string[];
+  /** Addresses and ranges of proxies whose word about the client is believed; empty: none. */
+  declare trustedProxies: readonly string[];
+  /** Reads the PROXY protocol from `trustedProxies`. */
+  declare proxyProtocol: boolean;
   /** Time for TLS handshake and request, and for an idle HTTP connection, in ms; 0: no limit. */
   declare handshakeTimeout: number;
   /** Time for which a plain HTTP connection is kept between two requests, in ms. */

@@ -14,6 +14,7 @@ import {
 } from "../connection/options.ts";
 import type { CompressionOptions, CompressionSettings } from "../protocol/compression.ts";
 import { compressionSettings } from "../protocol/deflate.ts";
+import { AddressRanges, assertAddressRanges } from "../base/address_ranges.ts";
 import { OptionError, StateError } from "../base/errors.ts";
 import { assertHostName } from "../base/host_name.ts";
 import { SERVER_HANDLERS, type ServerHandlers } from "./handlers.ts";
@@ -150,14 +151,30 @@ export interface WebSocketServerOptions<Data = unknown> extends ConnectionOption
    */
   hosts?: readonly string[] | undefined;
   /**
-   * Largest number of connections, plain HTTP included. Those beyond it get 503; with TLS they are closed at once.
+   * Proxies in front of this server: addresses such as `"192.0.2.1"`, ranges such as `"10.0.0.0/8"`, `"loopback"`,
+   * `"private"` (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, fc00::/7), and `"unix"` for peers without an address. From
+   * them, and from no other peer, `X-Forwarded-For` and `X-Forwarded-Proto`, or `Forwarded`, are believed: then
+   * `remoteAddress` and `encrypted` of a connection are those of the client, for limits and logs too. List all proxies,
+   * and none of your clients: what is listed can claim any address.
+   * @default {[]}
+   */
+  trustedProxies?: readonly string[] | undefined;
+  /**
+   * Read the PROXY protocol, version 1 or 2, from `trustedProxies`, which must send it then, before TLS; other peers
+   * are served without it.
+   * @default {false}
+   */
+  proxyProtocol?: boolean | undefined;
+  /**
+   * Largest number of connections, plain HTTP included. Those beyond it get 503; with TLS or `proxyProtocol` they are
+   * closed at once.
    * @default {100000}
    */
   maxConnections?: number | undefined;
   /**
    * Largest number of connections from one address (IPv6: from one network of 64 bits). Those beyond it get 429; with
-   * TLS they are closed at once. Off by default, since behind a proxy all come from one address; set it on a server
-   * without one.
+   * TLS they are closed at once. Behind a proxy all have one address: set it with `trustedProxies`, so that they count
+   * by client, or on a server without a proxy. Proxies themselves are not limited.
    * @default {0}
    */
   maxConnectionsPerAddress?: number | undefined;
@@ -223,6 +240,8 @@ export interface ServerSettings extends Omit<ServerProperties, "compression" | "
   readonly compression: CompressionSettings | undefined;
   /** Switches of the protocol. */
   readonly options: Complete<ProtocolOptions>;
+  /** `trustedProxies` as ranges; `undefined`: none. */
+  readonly proxies: AddressRanges | undefined;
 }
 
 /** The settings of a server. Each value is checked when it is set. */
@@ -248,6 +267,8 @@ export const SERVER_SETTINGS: SettingsTable<ServerProperties> = {
   maxTotalMessageSize: { kind: "number", unit: "bytes", default: 128 * 1024 * 1024 },
   origins: { kind: "list", default: [], check: assertOrigins },
   hosts: { kind: "list", default: [], check: assertHosts },
+  trustedProxies: { kind: "list", default: [], check: assertAddressRanges },
+  proxyProtocol: { kind: "boolean", default: false },
   maxConnections: { kind: "number", unit: "count", default: 100_000 },
   maxConnectionsPerAddress: { kind: "number", unit: "count", default: 0 },
   maxHandshakes: { kind: "number", unit: "count", default: 4096 },
@@ -391,6 +412,7 @@ export class LockableSettings {
       ...values,
       options: (values.options as ProtocolSettings).values,
       clock: sharedTimer(values.clock),
+      proxies: values.trustedProxies.length === 0 ? undefined : new AddressRanges(values.trustedProxies),
       compression: compressionSettings(values.compression),
     };
     return this.#current;
@@ -431,6 +453,17 @@ export function assertTlsForCertificates(settings: CertificateSettings): void {
   const name = settings.useSSL ? undefined : givenCertificate(settings);
   if (name === undefined) return;
   throw new OptionError(`The setting "${name}" needs "useSSL: true": without it nothing is encrypted`);
+}
+
+/**
+ * Checks that a server knows the proxies whose PROXY protocol it reads.
+ *
+ * @param settings The settings.
+ * @throws {OptionError} If it knows none.
+ */
+export function assertProxies({ proxyProtocol, proxies }: ServerSettings): void {
+  if (!proxyProtocol || proxies !== undefined) return;
+  throw new OptionError('The setting "proxyProtocol" needs "trustedProxies": any client could send the header');
 }
 
 /** Settings of TLS. */

@@ -10,7 +10,7 @@
 import { lookup } from "node:dns/promises";
 import { setImmediate } from "node:timers";
 import { concat, EMPTY } from "../base/bytes.ts";
-import { TransportError } from "../base/errors.ts";
+import { OptionError, TransportError } from "../base/errors.ts";
 import { connect, type UpgradableTransport } from "./bun_dial.ts";
 import { TlsListener, TlsServerSide } from "./bun_tls.ts";
 import {
@@ -24,6 +24,7 @@ import {
   UNOWNED,
 } from "./bun_types.ts";
 import { FairShare, ReadLoad } from "./fair_share.ts";
+import { ProxyGate } from "./proxy_gate.ts";
 import type {
   Address,
   Listener,
@@ -62,20 +63,41 @@ export function bunTransport(
 // ---- Listening ---------------------------------------------------------------------------------------------------
 
 function listen(runtime: BunRuntime, options: ListenSettings, handler: ListenHandler): Listener {
-  const { hostname, port, reusePort, tls } = options;
+  const { hostname, port, reusePort, tls, proxyProtocol } = options;
   const target = { hostname, port, reusePort, allowHalfOpen: true };
+  const gate = proxyProtocol && new ProxyGate(proxyProtocol, options, handler);
+  if (gate !== undefined && tls !== undefined) throw refuseTls();
   if (tls === undefined) {
     const accept = (socket: BunSocket): void => {
       socket.data = UNOWNED;
       const transport = takeSocket(socket, false);
-      if (transport !== undefined) handler.accept(transport);
+      if (transport === undefined) return;
+      if (gate === undefined) handler.accept(transport);
+      else serveBehindProxy(gate, handler, transport);
     };
-    return new PlainListener(runtime.listen({ ...target, socket: { ...ownerHandlers, open: accept } }));
+    return new PlainListener(runtime.listen({ ...target, socket: { ...ownerHandlers, open: accept } }), gate);
   }
   const side = new TlsServerSide(tls, options, handler, takeSocket);
   // No "data": the socket below goes on to report the encrypted bytes. Bun insists on one of the two.
   const socket: SocketHandlers = { open: (raw) => side.secure(raw), drain() {} };
   return new TlsListener(runtime.listen({ ...target, socket }), side);
+}
+
+/**
+ * Serves a socket, after its header of the PROXY protocol if the peer sends one. TLS is left out: sockets of Bun 1.4
+ * cannot begin it with bytes that were read already, and its `node:tls` over streams neither waits for slow readers nor
+ * keeps the order of last bytes and FIN.
+ */
+function serveBehindProxy(gate: ProxyGate, handler: ListenHandler, transport: BunTransport): void {
+  if (!gate.expects(transport.remoteAddress)) return handler.accept(transport);
+  gate.receive(transport, (proxied, admittance) => handler.accept(proxied, admittance));
+}
+
+function refuseTls(): OptionError {
+  return new OptionError(
+    'Cannot start: on this runtime "proxyProtocol" does not go with TLS: let the proxy end TLS, and leave "useSSL" out ' +
+      "on the way from it; or turn the PROXY protocol off at the proxy; or run the server on Deno",
+  );
 }
 
 /** Bun 1.4 says "Failed to listen", without a code, for a host name that the system does not know. */
@@ -102,15 +124,18 @@ function takeSocket(socket: BunSocket, encrypted: boolean): BunTransport | undef
 class PlainListener implements Listener {
   readonly address: Address;
   #listener: BunListener;
+  #gate: ProxyGate | undefined;
 
-  constructor(listener: BunListener) {
+  constructor(listener: BunListener, gate: ProxyGate | undefined) {
     this.#listener = listener;
+    this.#gate = gate;
     this.address = { hostname: listener.hostname, port: listener.port };
   }
 
   replaceIdentity(_identity: TlsIdentity): void {}
 
   close(): Promise<void> {
+    this.#gate?.close();
     this.#listener.stop(false);
     return Promise.resolve();
   }

@@ -16,10 +16,12 @@ import type { DenoAddress, DenoConnection, DenoListening, DenoRuntime, DenoTcpCo
 import { FairShare, ReadLoad } from "./fair_share.ts";
 import { connectFirst, type HostAddress, interleave } from "./happy_eyeballs.ts";
 import { giveBack, isLeased, lease, reserveSlots, type SlotSize } from "../base/leased_memory.ts";
+import { ProxyGate } from "./proxy_gate.ts";
 import { openTunnel, proxyFailure, proxyName } from "./proxy_tunnel.ts";
 import { secureClient, TlsServerSide } from "./node_tls.ts";
 import type {
   Address,
+  Admittance,
   ConnectSettings,
   Listener,
   ListenHandler,
@@ -78,7 +80,9 @@ function listen(options: ListenSettings, handler: ListenHandler): Promise<Listen
     // Without the flag Deno 2.9 would end the process. The flag is what makes this function appear.
     if (reusePort && !("listenDatagram" in Deno)) throw needsUnstableNet(hostname, port);
     const side = tls === undefined ? undefined : new TlsServerSide(tls, handshakeTimeout, clock);
-    resolve(new DenoListener(Deno.listen({ hostname, port, reusePort: reusePort ?? false }), handler, side));
+    const { proxyProtocol } = options;
+    const gate = proxyProtocol && new ProxyGate(proxyProtocol, options, handler);
+    resolve(new DenoListener(Deno.listen({ hostname, port, reusePort: reusePort ?? false }), handler, side, gate));
   });
 }
 
@@ -235,11 +239,18 @@ class DenoListener implements Listener {
   #listener: Deno.TcpListener;
   #handler: ListenHandler;
   #tls: TlsServerSide | undefined;
+  #gate: ProxyGate | undefined;
   #accepting: Promise<void>;
   #closed = false;
   #endPause: (() => void) | undefined;
 
-  constructor(listener: Deno.TcpListener, handler: ListenHandler, tls: TlsServerSide | undefined) {
+  constructor(
+    listener: Deno.TcpListener,
+    handler: ListenHandler,
+    tls: TlsServerSide | undefined,
+    gate: ProxyGate | undefined,
+  ) {
+    this.#gate = gate;
     this.#listener = listener;
     this.#handler = handler;
     this.#tls = tls;
@@ -255,6 +266,7 @@ class DenoListener implements Listener {
     if (!this.#closed) {
       this.#closed = true;
       closeQuietly(this.#listener);
+      this.#gate?.close();
       this.#tls?.close();
       this.#endPause?.();
     }
@@ -275,23 +287,15 @@ class DenoListener implements Listener {
     }
   }
 
-  /** Accepts a connection; a slow TLS handshake does not delay others. */
   #accept(raw: Transport): void {
-    if (this.#tls === undefined) return this.#handler.accept(raw);
-    const admittance = this.#handler.admit(raw.remoteAddress);
-    if (admittance === undefined) return raw.destroy();
-    let evicted = false;
-    admittance.evict = () => {
-      evicted = true;
-      raw.destroy();
-    };
-    const accept = (transport: Transport): void => this.#handler.accept(transport, admittance);
-    this.#tls.secure(raw).then(accept, (error) => {
-      admittance.leave();
-      // An eviction has a known reason.
-      if (!this.#closed && !evicted) this.#handler.handshakeFailed(error, raw.remoteAddress);
-    }).catch((error) => this.#handler.error(error));
+    if (this.#gate?.expects(raw.remoteAddress)) this.#gate.receive(raw, this.#serve);
+    else this.#serve(raw);
   }
+
+  readonly #serve = (raw: Transport, admittance?: Admittance): void => {
+    if (this.#tls === undefined) this.#handler.accept(raw, admittance);
+    else this.#tls.accept(raw, this.#handler, admittance);
+  };
 
   #pause(): Promise<void> {
     return new Promise((resolve) => {

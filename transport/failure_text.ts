@@ -117,6 +117,11 @@ export function failureText(error: unknown, action: FailedAction = "connect"): s
   return code === "" || own.includes(code) ? own : `${own} (${code})`;
 }
 
+/** The bytes are not known any more: those of a proxy look the same. */
+const NO_TLS_OF_CLIENT =
+  'The client does not speak TLS, as this port does: it is to use "wss:"; or it is a proxy that ' +
+  'sends the PROXY protocol: set "proxyProtocol", and list it in "trustedProxies"';
+
 /**
  * Explains why a TLS handshake failed on a server.
  *
@@ -125,7 +130,7 @@ export function failureText(error: unknown, action: FailedAction = "connect"): s
  */
 export function serverTlsText(error: unknown): string {
   const text = describe(error);
-  return isNotTls(codeOf(error), text) ? 'The client does not speak TLS, as this port does: it is to use "wss:"' : text;
+  return isNotTls(codeOf(error), text) ? NO_TLS_OF_CLIENT : text;
 }
 
 function tlsReason(code: string, text: string): string | undefined {

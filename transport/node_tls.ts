@@ -17,7 +17,15 @@ import { Duplex } from "node:stream";
 import { isIP } from "node:net";
 import { connect, createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import type { Clock } from "../base/clock.ts";
-import type { Address, ConnectSettings, TlsIdentity, Transport, TransportHandler } from "./transport.ts";
+import type {
+  Address,
+  Admittance,
+  ConnectSettings,
+  ListenHandler,
+  TlsIdentity,
+  Transport,
+  TransportHandler,
+} from "./transport.ts";
 
 /** Most bytes given to `node:tls` at a time to decrypt. */
 const SLICE = 64 * 1024;
@@ -35,6 +43,7 @@ export class TlsServerSide {
   #clock: Clock;
   /** Transports whose TLS handshake is not done. */
   #handshakes = new Set<Handshake>();
+  #closed = false;
 
   /**
    * Takes the identity to show.
@@ -60,7 +69,30 @@ export class TlsServerSide {
 
   /** Gives up the handshakes that are not done. */
   close(): void {
+    this.#closed = true;
     for (const handshake of this.#handshakes) handshake.giveUp(new Error("The server stops"));
+  }
+
+  /**
+   * Accepts a connection after its TLS handshake; a slow one does not delay others.
+   *
+   * @param raw The connection, not opened yet.
+   * @param handler Takes it.
+   * @param admitted Its slot, if it has one already.
+   */
+  accept(raw: Transport, handler: ListenHandler, admitted?: Admittance): void {
+    const admittance = admitted ?? handler.admit(raw.remoteAddress);
+    if (admittance === undefined) return raw.destroy();
+    let evicted = false;
+    admittance.evict = () => {
+      evicted = true;
+      raw.destroy();
+    };
+    this.secure(raw).then((transport) => handler.accept(transport, admittance), (error) => {
+      admittance.leave();
+      // An eviction has a known reason.
+      if (!this.#closed && !evicted) handler.handshakeFailed(error, raw.remoteAddress);
+    }).catch((error) => handler.error(error));
   }
 
   /**
@@ -343,6 +375,7 @@ class DirectTls {
 
 class TlsTransport implements Transport {
   readonly remoteAddress: Address;
+  readonly proxyAddress: Address | undefined;
   readonly localAddress: Address;
   readonly encrypted = true;
   #raw: Transport;
@@ -368,6 +401,7 @@ class TlsTransport implements Transport {
     this.#socket = socket;
     this.#direct = new DirectTls(socket);
     this.remoteAddress = raw.remoteAddress;
+    this.proxyAddress = raw.proxyAddress;
     this.localAddress = raw.localAddress;
     // Without listeners an error would end the program.
     const keep = (error: unknown): void => void (this.#error ??= error);

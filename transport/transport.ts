@@ -8,6 +8,7 @@
  */
 
 import type { Clock } from "../base/clock.ts";
+import type { TransportError } from "../base/errors.ts";
 import type { WriteBatch } from "../base/write_batch.ts";
 
 /** One end of a TCP connection. */
@@ -40,8 +41,10 @@ export interface TransportHandler {
 
 /** A connection that carries bytes. */
 export interface Transport {
-  /** The other end. */
+  /** The other end; the client, if a header of the PROXY protocol names it. */
   readonly remoteAddress: Address;
+  /** The proxy that has sent such a header. */
+  readonly proxyAddress?: Address | undefined;
   /** This end. */
   readonly localAddress: Address;
   /** True if TLS protects it. */
@@ -124,6 +127,32 @@ export interface ListenHandler {
   error(error: unknown): void;
 }
 
+/** Takes the headers of the PROXY protocol. */
+export interface ProxyProtocolHandler {
+  /**
+   * Tells which peers begin with a header.
+   *
+   * @param remoteAddress The other end.
+   * @returns `true` if it must.
+   */
+  sends(remoteAddress: Address): boolean;
+  /**
+   * A header has come, and the TLS handshake has not begun.
+   *
+   * @param transport The connection, which has the address of the client now.
+   * @param admittance The result of `admit` for the address of the proxy.
+   * @returns `false` to refuse the connection, which the handler ends then.
+   */
+  identified(transport: Transport, admittance: Admittance): boolean;
+  /**
+   * A connection was ended, since its header is malformed, or has not come.
+   *
+   * @param error The fault.
+   * @param remoteAddress The other end.
+   */
+  failed(error: TransportError, remoteAddress: Address): void;
+}
+
 /** PEM texts a TLS listener shows. */
 export interface TlsIdentity {
   /** The certificate, and the chain after it. */
@@ -142,7 +171,9 @@ export interface ListenSettings {
   reusePort?: boolean | undefined;
   /** Identity of a listener with TLS, ALPN `http/1.1`; without it the listener has no TLS. */
   tls?: TlsIdentity | undefined;
-  /** Time limit of a TLS handshake, in ms; 0: no limit. */
+  /** Reads the PROXY protocol; without it no peer sends it. */
+  proxyProtocol?: ProxyProtocolHandler | undefined;
+  /** Time limit of a TLS handshake, and of a header of the PROXY protocol, in ms; 0: no limit. */
   handshakeTimeout: number;
   /** Time. */
   clock: Clock;

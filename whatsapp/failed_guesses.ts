@@ -13,7 +13,7 @@ import { isLoopback } from "../base/loopback.ts";
 
 /** Maximum of wrong guesses of one network within the delay; further guesses are not compared. */
 const MAX_PER_NETWORK = 20;
-/** The same for loopback, where a proxy stands for all of its clients. */
+/** The same for a proxy that does not tell its clients apart, and for loopback, where one may be. */
 const MAX_PER_PROXY = 100;
 /** Maximum of answers delayed at the same time, since each keeps a connection; further ones go at once. */
 const MAX_DELAYED = 100;
@@ -32,6 +32,7 @@ interface Failure {
 export class FailedGuesses {
   #clock: Clock;
   #delay: number;
+  #isProxy: (hostname: string) => boolean;
   /** Wrong guesses, oldest first. */
   #failures = new Set<Failure>();
   #perNetwork = new Map<string, number>();
@@ -43,9 +44,11 @@ export class FailedGuesses {
    *
    * @param clock Time.
    * @param delay Time for which an answer is delayed, and a wrong guess remembered, in ms; 0: neither.
+   * @param isProxy Tells whether an address is that of a proxy, besides those of loopback.
    */
-  constructor(clock: Clock, delay: number) {
+  constructor(clock: Clock, delay: number, isProxy: (hostname: string) => boolean = () => false) {
     this.#clock = clock;
+    this.#isProxy = isProxy;
     this.#delay = delay;
   }
 
@@ -62,7 +65,7 @@ export class FailedGuesses {
    */
   mayGuess(hostname: string): boolean {
     this.#forgetOld();
-    const most = isLoopback(hostname) ? MAX_PER_PROXY : MAX_PER_NETWORK;
+    const most = isLoopback(hostname) || this.#isProxy(hostname) ? MAX_PER_PROXY : MAX_PER_NETWORK;
     return (this.#perNetwork.get(networkOf(hostname)) ?? 0) < most;
   }
 

@@ -116,6 +116,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     this.#core = extendServer<Data>(this, {
       prepare: () => this.#prepare(),
       finish: () => this.#finish(),
+      requiresProxy: () => this.#settings.behindProxy,
       allow: (connection) => receivers.refuse(connection) ?? this.#core.allow(connection),
       opened: (connection) => receivers.opened(connection),
       ended: (connection) => receivers.ended(connection),
@@ -273,7 +274,8 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
    * Starts listening.
    *
    * @returns Resolves when the port is open.
-   * @throws {OptionError} If a secret is neither given nor waived, or `behindProxy` is not on a loopback address.
+   * @throws {OptionError} If a secret is neither given nor waived, or `behindProxy` has no `trustedProxies` on an
+   * address that is not of loopback.
    * @throws {StateError} If another server uses the journal.
    * @throws {JournalError} If the journal cannot be opened.
    */
@@ -281,9 +283,10 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     try {
       refuseArgument("start()", arguments[0]);
       adoptHandlers(this, { ...SERVER_HANDLERS, ...WHATSAPP_HANDLERS });
-      const { pathName, healthPath, hostname } = this;
+      const { pathName, healthPath, hostname, trustedProxies } = this;
       const asksProgram = Boolean(this.onAllow);
-      assertStartable(this.#settings, { pathName, healthPath, hostname, asksProgram, certificates: this });
+      const conditions = { pathName, healthPath, hostname, trustedProxies, asksProgram, certificates: this };
+      assertStartable(this.#settings, conditions);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -392,7 +395,9 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     const { failureDelay } = this.#settings;
     if (this.#guesses?.delay !== failureDelay) {
       this.#guesses?.release();
-      this.#guesses = new FailedGuesses(this.#core.settings.current.clock, failureDelay);
+      const { settings } = this.#core;
+      const isProxy = (hostname: string): boolean => settings.current.proxies?.has(hostname) ?? false;
+      this.#guesses = new FailedGuesses(settings.current.clock, failureDelay, isProxy);
     }
     return this.#guesses!;
   }

@@ -37,7 +37,7 @@ export interface WhatsAppDelivery {
   readonly verified: boolean;
   /** Time of arrival. */
   readonly receivedAt: Date;
-  /** Address of the sender: that of the proxy with `behindProxy`. */
+  /** Address of the sender: that of the proxy with `behindProxy`, unless `trustedProxies` tell the client. */
   readonly remoteAddress: string;
 }
 
@@ -78,21 +78,23 @@ export interface WhatsAppServerOptions<Data = unknown> extends Omit<WebSocketSer
    */
   journal?: string | Journal | null | undefined;
   /**
-   * Run without TLS, on a loopback address, behind a proxy that speaks TLS.
+   * Run without TLS, behind a proxy that speaks TLS: on a loopback address, or with `trustedProxies` on any. Then
+   * requests of peers that are not among them get 403, since they have come without TLS.
    * @default {false}
    */
   behindProxy?: boolean | undefined;
   /**
    * Header field in which the proxy reports the subject of the client certificate, such as
    * `x-amzn-mtls-clientcert-subject`: notifications without Meta's certificate are refused then. With `behindProxy`
-   * only. The proxy must overwrite the field if a client sends it.
+   * only. The proxy must overwrite the field if a client sends it, as an Application Load Balancer of AWS does.
    */
   clientCertificateHeader?: string | undefined;
   /**
    * Form in which the proxy writes that subject. `"rfc4514"`: nginx in `$ssl_client_s_dn`, Apache in `SSL_CLIENT_S_DN`,
    * HAProxy in `ssl_c_s_dn(,0,rfc2253)`, Caddy in `{http.request.tls.client.subject}`, Envoy in
-   * `x-forwarded-client-cert`. `"slashes"`: nginx in `$ssl_client_s_dn_legacy`, HAProxy in `ssl_c_s_dn`; unless OpenSSL
-   * 3 writes it, a certificate with a slash in a value can forge it. `"commonName"`: HAProxy in `ssl_c_s_dn(cn)`.
+   * `x-forwarded-client-cert`, AWS in `x-amzn-mtls-clientcert-subject`. `"slashes"`: nginx in
+   * `$ssl_client_s_dn_legacy`, HAProxy in `ssl_c_s_dn`; unless OpenSSL 3 writes it, a certificate with a slash in a
+   * value can forge it. `"commonName"`: HAProxy in `ssl_c_s_dn(cn)`.
    * @default {"rfc4514"}
    */
   clientCertificateForm?: SubjectForm | undefined;
@@ -104,7 +106,7 @@ export interface WhatsAppServerOptions<Data = unknown> extends Omit<WebSocketSer
   /**
    * Delay of the answer to a wrong token, in ms; 0: none. After 20 wrong tokens from one address (from one network of
    * 64 bits with IPv6; 100 from loopback, where a proxy is) within this time, its next requests get 429, and their
-   * tokens are not compared.
+   * tokens are not compared. With `trustedProxies` the address is that of the client.
    * @default {1000}
    */
   failureDelay?: number | undefined;
@@ -169,7 +171,7 @@ const OPTIONS = new OptionNames("WhatsAppServer", {
     database: 'use "journal", the path of a file',
     file: 'use "journal", the path of a file',
     proxy: 'use "behindProxy"',
-    trustProxy: 'use "behindProxy"',
+    trustProxy: 'use "behindProxy" and "trustedProxies"',
     name: 'use "receiverToken: [{ token, name }]"',
     filter: 'use "receiverToken: [{ token, filter }]"',
     onWhatsAppMessageReceived: "it is a handler of WhatsAppReceiver; a server has onRawMessage",
@@ -345,6 +347,8 @@ export interface StartConditions {
   readonly healthPath: string;
   /** Address to listen on. */
   readonly hostname: string;
+  /** Proxies that are believed. */
+  readonly trustedProxies: readonly string[];
   /** `true` if the program has set `onAllow`. */
   readonly asksProgram: boolean;
   /** Settings of TLS. */
@@ -363,14 +367,14 @@ export function appsOf({ apps, verifyToken, appSecret }: WhatsAppSettings, pathN
 }
 
 /**
- * Checks that no secret is missing, and that TLS is off on a loopback address only.
+ * Checks that no secret is missing, and that TLS is off on a loopback address, or for known proxies, only.
  *
  * @param settings The settings.
  * @param conditions Parts of the server.
  * @throws {OptionError} If the server must not start with these settings.
  */
 export function assertStartable(settings: WhatsAppSettings, conditions: StartConditions): void {
-  const { pathName, healthPath, hostname, asksProgram, certificates } = conditions;
+  const { pathName, healthPath, hostname, trustedProxies, asksProgram, certificates } = conditions;
   assertOwnPath(settings.apps, pathName);
   if (healthPath !== "" && appsOf(settings, pathName || "/").some((app) => app.pathName === healthPath)) {
     const why = "GET of it verifies that path for Meta";
@@ -382,8 +386,11 @@ export function assertStartable(settings: WhatsAppSettings, conditions: StartCon
     throw new OptionError('Cannot start: "receiverToken" is not set; null lets any client receive');
   }
   if (receiverToken) checkReceiverTokens(receiverToken);
-  if (behindProxy && !isLoopback(hostname)) {
-    throw new OptionError(`Cannot start: "behindProxy" needs a loopback address, not "${hostname}"`);
+  if (behindProxy && trustedProxies.length === 0 && !isLoopback(hostname)) {
+    throw new OptionError(
+      `Cannot start: "behindProxy" on "${hostname}" needs "trustedProxies", the addresses of the proxies; ` +
+        "only a loopback address does without",
+    );
   }
   if (behindProxy) assertNoCertificates(certificates);
   if (clientCertificateHeader !== "" && !behindProxy) {

@@ -295,6 +295,9 @@ describe("a server with TLS that plain HTTP comes to", () => {
     await server.start();
     await failure(`ws://127.0.0.1:${server.address!.port}/`);
     await until(() => texts.length > 0, "the record");
-    assertEquals(texts, ['The client does not speak TLS, as this port does: it is to use "wss:"']);
+    const text =
+      'The client does not speak TLS, as this port does: it is to use "wss:"; or it is a proxy that sends the ' +
+      'PROXY protocol: set "proxyProtocol", and list it in "trustedProxies"';
+    assertEquals(texts, [text]);
   });
 });

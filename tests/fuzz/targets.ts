@@ -14,7 +14,8 @@ import {
   MessageInflater,
   readDeflateAnswer,
 } from "../../protocol/deflate.ts";
-import { HandshakeError, HttpError, ProtocolError } from "../../base/errors.ts";
+import { AddressRanges, formatAddress, parseAddress } from "../../base/address_ranges.ts";
+import { HandshakeError, HttpError, ProtocolError, TransportError } from "../../base/errors.ts";
 import { encodeFrame, FrameParser } from "../../protocol/frame.ts";
 import {
   acceptKey,
@@ -25,10 +26,13 @@ import {
   wantsWebSocket,
 } from "../../protocol/handshake.ts";
 import { type Extension, formatExtensions, parseExtensions } from "../../protocol/extensions.ts";
-import { type Head, HeadReader, parseRequestLine } from "../../protocol/head.ts";
+import { type Head, HeaderFields, HeadReader, parseRequestLine } from "../../protocol/head.ts";
 import { ResponseHeadReader } from "../../protocol/response_head.ts";
 import { isToken } from "../../base/token.ts";
 import { bodyFraming, BodyReader, makeRequest } from "../../protocol/http.ts";
+import { ProxyHeaderReader } from "../../protocol/proxy_protocol.ts";
+import { clientOf, type ForwardedClient } from "../../server/forwarded.ts";
+import { headerV1, headerV2 } from "../support/proxy_header.ts";
 import { MessageAssembler } from "../../protocol/message.ts";
 import { concat, concatAll } from "../../base/bytes.ts";
 import { encode, type Random } from "../support/support.ts";
@@ -446,6 +450,83 @@ function formatQuoted(random: Random, extensions: Extension[]): string {
   ).join(" , ");
 }
 
+const PROXY_WORDS = [
+  "PROXY ",
+  "TCP4 ",
+  "TCP6 ",
+  "UNKNOWN",
+  "\r\n",
+  "\r\n\r\n\0\r\nQUIT\n",
+  "255",
+  "::",
+  " ",
+  "\x21\x11\0\x0c",
+]
+  .map((word) => encode(word));
+
+function fuzzProxyHeader(random: Random): void {
+  const source = random.pick(["192.0.2.1", "2001:db8::1"]);
+  const port = random.int(65536);
+  const valid = random.pick([
+    headerV1(source, port),
+    headerV2({ source, port, more: random.bytes(random.int(30)) }),
+    headerV2({ command: 0x20, family: random.int(256), more: random.bytes(random.int(40)) }),
+  ]);
+  const unchanged = random.int(10) === 0;
+  const bytes = concat(unchanged ? valid : mutate(random, valid, PROXY_WORDS), random.bytes(random.int(20)));
+  const outcome = compareChunkings(random, bytes, (chunks, events) => {
+    const reader = new ProxyHeaderReader();
+    let used = 0;
+    for (const chunk of chunks) if (reader.header === undefined) used += reader.push(chunk);
+    const { header } = reader;
+    if (header === undefined) return;
+    assert(used <= 16 + 16 * 1024);
+    if (header.source !== undefined) {
+      const { hostname, port } = header.source;
+      assertEquals(formatAddress(parseAddress(hostname)!), hostname);
+      assert(Number.isInteger(port) && port >= 0 && port <= 65535);
+    }
+    events.push(JSON.stringify([used, header]));
+  }, (error) => {
+    if (!(error instanceof TransportError)) throw error;
+    return error.code;
+  });
+  if (unchanged && valid[12] !== 0x20) {
+    assertEquals(JSON.parse(outcome.events[0]!)[1].source, { hostname: source, port });
+  }
+}
+
+const FORWARDED = [
+  "192.0.2.1, 10.0.0.1",
+  "[2001:db8::1]:80,10.0.0.1:5, unknown",
+  'for="[2001:db8::1]:47011";proto=https;by=10.0.0.9, for=10.0.0.1',
+  'for="a\\"b,;", for=192.0.2.1;host="x;y", for=_hidden',
+].map((text) => encode(text));
+const FORWARDED_WORDS = ["for=", '"', "\\", ",", ";", "10.0.0.1", "unknown", "[", "]", ":", "proto=https", "="]
+  .map((word) => encode(word));
+const OWN_PROXIES = new AddressRanges(["10.0.0.0/8"]);
+const OWN_PEER = { hostname: "10.0.0.7", port: 1 };
+
+function fuzzForwarded(random: Random): void {
+  const name = random.pick(["x-forwarded-for", "forwarded"]);
+  const text = new TextDecoder("latin1").decode(mutate(random, random.pick(FORWARDED), FORWARDED_WORDS));
+  const client = (...lines: string[]): ForwardedClient => {
+    const fields = new HeaderFields();
+    for (const line of lines) fields.append(name, line);
+    return clientOf(fields, OWN_PROXIES, OWN_PEER);
+  };
+  const { address: { hostname, port } } = client(text);
+  assertEquals(formatAddress(parseAddress(hostname)!), hostname);
+  assert(Number.isInteger(port) && port >= 0 && port <= 65535);
+  // Whatever a client has written, it cannot hide what a proxy appends, in the same line or in another.
+  const appended = name === "forwarded" ? 'for="198.51.100.9:77";proto=https' : "198.51.100.9:77";
+  const expected = { hostname: "198.51.100.9", port: 77 };
+  assertEquals(client(`${text}, ${appended}`).address, expected);
+  assertEquals(client(text, appended).address, expected);
+  const behind = name === "forwarded" ? "for=10.1.1.1" : "10.1.1.1";
+  assertEquals(client(`${text},${appended} , ${behind}`, behind).address, expected);
+}
+
 /** All targets by name. */
 export const TARGETS: ReadonlyMap<string, Target> = new Map([
   ["frames", fuzzFrames],
@@ -454,4 +535,6 @@ export const TARGETS: ReadonlyMap<string, Target> = new Map([
   ["upgrade-response", fuzzUpgradeResponse],
   ["head", fuzzHead],
   ["extensions", fuzzExtensions],
+  ["proxy-header", fuzzProxyHeader],
+  ["forwarded", fuzzForwarded],
 ]);

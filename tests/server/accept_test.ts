@@ -43,6 +43,7 @@ function session(host: Partial<AcceptHost<unknown>>): {
     settings: () => ({ ...acceptDefaults, clock: settings.clock }),
     stopping: () => false,
     bodies: new MemoryBudget(() => 0),
+    identify: () => {},
     allow: () => true,
     selectProtocol: () => "",
     respond: () => Promise.resolve(new Response("plain")),
@@ -440,8 +441,8 @@ describe("plain HTTP on the port", () => {
     const cases: [begin: string, message: string][] = [
       ["\x16\x03\x01", "The client speaks TLS, and this port does not"],
       ["SSH-2.0-x\r\n", "The client does not speak HTTP: it seems to speak SSH"],
-      ["PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n", "A proxy sends the PROXY protocol, which is not supported"],
-      ["\r\n\r\n\0", "A proxy sends the PROXY protocol, which is not supported"],
+      ["PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n", 'A proxy sends the PROXY protocol: set "proxyProtocol"'],
+      ["\r\n\r\n\0", 'A proxy sends the PROXY protocol: set "proxyProtocol"'],
       ["\x05", "The client does not speak HTTP: it seems to speak SOCKS 5"],
     ];
     for (const [begin, message] of cases) {

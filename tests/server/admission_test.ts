@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { AddressRanges } from "../../base/address_ranges.ts";
 import { Admission, AdmissionTicket, networkOf } from "../../server/admission.ts";
 
 const address = (hostname: string) => ({ hostname, port: 1 });
@@ -12,6 +13,33 @@ function enter(admission: Admission, hostname = "192.0.2.1", now = 0): Admission
 }
 
 describe("Admission", () => {
+  it("counts connections of proxies for the clients behind them", () => {
+    const proxies = new AddressRanges(["10.0.0.0/8"]);
+    const admission = new Admission(() => ({ ...open, maxConnectionsPerAddress: 1, proxies }), () => {});
+    const client = (host: number): { hostname: string; port: number } => ({ hostname: `192.0.2.${host}`, port: 0 });
+    const [first, second, third] = [enter(admission, "10.0.0.1"), enter(admission, "10.0.0.1"), enter(admission)];
+    assert(first.serveClient(client(2)));
+    assert(!second.serveClient(client(2)), "beyond the limit");
+    assert(!second.serveClient(client(1)), "it has a connection of its own");
+    assert(second.serveClient(client(3)));
+    // The next request is of another client, or of none.
+    assert(first.serveClient(client(4)));
+    assert(second.serveClient(client(2)));
+    second.endRequest();
+    assert(first.serveClient(client(2)));
+    first.endRequest();
+    third.leave();
+    assert(second.countFor(client(1)), "a PROXY header names it");
+    second.endRequest();
+    assert(!first.serveClient(client(1)), "it still counts");
+    second.leave();
+    second.leave();
+    assert(first.serveClient(client(1)));
+    first.leave();
+    assert(first.serveClient(client(1)), "nothing is counted after the end");
+    assert(admission.enter(client(1), 0) instanceof AdmissionTicket);
+  });
+
   it("limits the number of connections", () => {
     const admission = new Admission(() => ({ ...open, maxConnections: 2 }), () => {});
     const first = enter(admission);

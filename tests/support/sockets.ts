@@ -32,12 +32,12 @@ export class RawSocket {
     );
   }
 
-  /** Connects to a port of loopback. */
-  static connect(port: number): Promise<RawSocket> {
+  /** Connects to a port of loopback, from 127.0.0.1 or from another of its addresses, such as 127.0.0.2. */
+  static connect(port: number, localAddress?: string): Promise<RawSocket> {
     return new Promise((resolve, reject) => {
       const socket = new Socket();
       socket.once("error", reject);
-      socket.connect(port, "127.0.0.1", () => {
+      socket.connect({ port, host: "127.0.0.1", ...localAddress !== undefined && { localAddress } }, () => {
         socket.off("error", reject);
         resolve(new RawSocket(socket));
       });

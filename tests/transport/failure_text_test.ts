@@ -90,7 +90,8 @@ describe("failureText", () => {
 
 describe("serverTlsText", () => {
   it("names a client that does not speak TLS, in the words of each library", () => {
-    const told = 'The client does not speak TLS, as this port does: it is to use "wss:"';
+    const told = 'The client does not speak TLS, as this port does: it is to use "wss:"; or it is a proxy that ' +
+      'sends the PROXY protocol: set "proxyProtocol", and list it in "trustedProxies"';
     const errors = [
       failure("error:1000009c:SSL routines:OPENSSL_internal:HTTP_REQUEST", "EPROTO"),
       failure("error:100000f7:SSL routines:OPENSSL_internal:WRONG_VERSION_NUMBER", "EPROTO"),

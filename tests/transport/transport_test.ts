@@ -1,12 +1,13 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { systemClock } from "../../base/clock.ts";
-import type { Admittance, Listener, Transport } from "../../transport/transport.ts";
+import type { Admittance, Listener, ProxyProtocolHandler, Transport } from "../../transport/transport.ts";
 import { runtimeTransport } from "../../transport/runtime.ts";
 import { giveBack, lease } from "../../base/leased_memory.ts";
 import { secureClient } from "../../transport/node_tls.ts";
 import { streamTransport } from "../../transport/stream.ts";
 import { runtime } from "../support/needs.ts";
+import { headerV1 } from "../support/proxy_header.ts";
 import { heldSockets, RawListener, type RawSocket } from "../support/sockets.ts";
 import {
   assertSameBytes,
@@ -73,6 +74,7 @@ interface Pair {
 async function socketPair(
   tls: boolean,
   connect?: (port: number) => Promise<Transport>,
+  proxyProtocol?: ProxyProtocolHandler,
 ): Promise<Pair> {
   const accepted = defer<Transport>();
   const identity = {
@@ -80,7 +82,14 @@ async function socketPair(
     key: readFileSync(tlsFile("leaf.key"), "utf8"),
   };
   const listener: Listener = await runtimeTransport().listen(
-    { hostname: "127.0.0.1", port: 0, tls: tls ? identity : undefined, handshakeTimeout: 5000, clock: systemClock },
+    {
+      hostname: "127.0.0.1",
+      port: 0,
+      tls: tls ? identity : undefined,
+      handshakeTimeout: 5000,
+      clock: systemClock,
+      proxyProtocol,
+    },
     { admit, accept: accepted.resolve, handshakeFailed: accepted.reject, error: accepted.reject },
   );
   const client = await (connect?.(listener.address.port) ?? runtimeTransport().connect({
@@ -116,6 +125,24 @@ async function secureLater(port: number): Promise<Transport> {
   return await secureClient(raw, { ...options, rootCertificates: [readFileSync(tlsFile("ca.pem"), "utf8")] });
 }
 
+/** A client that sends a header of the PROXY protocol, which names itself. */
+async function connectAsProxy(port: number, tls: boolean): Promise<Transport> {
+  const { signal } = new AbortController();
+  const options = { hostname: "localhost", port, tls: false, rootCertificates: [], clock: systemClock, signal };
+  const raw = await runtimeTransport().connect(options);
+  await new Log(raw).write(headerV1("127.0.0.1", raw.localAddress.port));
+  if (!tls) return raw;
+  return await secureClient(raw, { ...options, rootCertificates: [readFileSync(tlsFile("ca.pem"), "utf8")] });
+}
+
+const HEADERS: ProxyProtocolHandler = {
+  sends: () => true,
+  identified: () => true,
+  failed: (error) => {
+    throw error;
+  },
+};
+
 async function streamPair(): Promise<Pair> {
   const [ours, theirs] = pipe();
   const client = new Log(streamTransport(ours));
@@ -133,9 +160,13 @@ const KINDS: [name: string, make: () => Promise<Pair>][] = [
   ["TCP", () => socketPair(false)],
   ["TLS", () => socketPair(true)],
   ["streams", streamPair],
+  ["TCP behind a PROXY header", () => socketPair(false, (port) => connectAsProxy(port, false), HEADERS)],
   // Bun does TLS by itself, always.
   ...runtime === "Deno"
-    ? [["TLS of node:tls", () => socketPair(true, secureLater)] as [string, () => Promise<Pair>]]
+    ? [
+      ["TLS of node:tls", () => socketPair(true, secureLater)],
+      ["TLS behind a PROXY header", () => socketPair(true, (port) => connectAsProxy(port, true), HEADERS)],
+    ] as [string, () => Promise<Pair>][]
     : [],
 ];
 

@@ -16,6 +16,7 @@ const CONDITIONS = {
   pathName: "/whatsapp",
   hostname: "127.0.0.1",
   healthPath: "",
+  trustedProxies: [] as readonly string[],
   asksProgram: false,
   certificates: {},
 };
@@ -122,7 +123,8 @@ describe("assertStartable", () => {
   });
 
   it("refuses to leave out TLS but on a loopback address, and a certificate header without proxy", () => {
-    assertThrows(start({ behindProxy: true }, { hostname: "0.0.0.0" }), OptionError, "loopback");
+    assertThrows(start({ behindProxy: true }, { hostname: "0.0.0.0" }), OptionError, 'needs "trustedProxies"');
+    start({ behindProxy: true }, { hostname: "0.0.0.0", trustedProxies: ["10.0.0.0/8"] })();
     assertThrows(start({ clientCertificateHeader: "x" }), OptionError, '"behindProxy"');
     const options = { behindProxy: true, clientCertificateHeader: "x", clientCertificateName: "" };
     assertThrows(start(options), OptionError, '"clientCertificateName"');
