@@ -5,7 +5,8 @@
  */
 
 import { INTERNAL_ERROR } from "../base/close_codes.ts";
-import { ConnectionClosedError, HandlerError, StateError, WebSocketError } from "../base/errors.ts";
+import { isExpectedEnd } from "../connection/expected_end.ts";
+import { HandlerError, StateError, WebSocketError } from "../base/errors.ts";
 import { type LogLevel, type LogRecord, writeLog } from "../base/log.ts";
 import { promiseOf } from "../base/promises.ts";
 import type { Meter } from "../base/stats.ts";
@@ -56,17 +57,14 @@ export class HandlerCalls {
       const result = handler();
       const promise = result === undefined ? undefined : promiseOf(result);
       if (promise === undefined) return true;
-      return promise.then(() => true, (error) => {
-        // The end of its connection is no failure of a handler that waits for a message or a pong.
-        if (isError(error, ConnectionClosedError) && connection?.state !== "open") return false;
-        return this.#handlerFailed(name, error, connection);
-      });
+      return promise.then(() => true, (error) => this.#threw(name, error, connection));
     } catch (error) {
-      return this.#handlerFailed(name, error, connection);
+      return this.#threw(name, error, connection);
     }
   }
 
-  #handlerFailed(name: string, error: unknown, connection: OpenedConnection | undefined): false {
+  #threw(name: string, error: unknown, connection: OpenedConnection | undefined): false {
+    if (isExpectedEnd(error, name, connection?.state)) return false;
     const failure = new HandlerError(name, error);
     connection?.closeWith(INTERNAL_ERROR, failure);
     this.fail(failure);

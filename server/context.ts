@@ -77,7 +77,7 @@ export class ServerContext<Data> {
       const promise = result === undefined ? undefined : promiseOf(result);
       return promise === undefined ? undefined : this.calls.watch(handlerFor(data), connection, promise);
     } catch (error) {
-      this.#handlerFailed(new HandlerError(handlerFor(data), error), connection);
+      this.calls.threw(handlerFor(data), connection, error);
       return undefined;
     }
   }

@@ -5,7 +5,8 @@
  */
 
 import type { WebSocketConnection } from "../connection/connection.ts";
-import { ConnectionClosedError, HandlerError, StateError } from "../base/errors.ts";
+import { isExpectedEnd } from "../connection/expected_end.ts";
+import { HandlerError, StateError } from "../base/errors.ts";
 import { promiseOf } from "../base/promises.ts";
 import { isError, shown } from "../base/thrown.ts";
 import { textResponse } from "../protocol/http.ts";
@@ -48,8 +49,19 @@ export class HandlerCalls<Data> {
       const promise = promiseOf(result);
       if (promise !== undefined) this.watch(name, connection, promise);
     } catch (error) {
-      this.#failed(new HandlerError(name, error), connection);
+      this.threw(name, connection, error);
     }
+  }
+
+  /**
+   * Takes what a handler threw: its failure, unless it only met the end of its connection.
+   *
+   * @param name Its name.
+   * @param connection The connection it was called for.
+   * @param error The thrown value.
+   */
+  threw(name: keyof ServerHandlers, connection: WebSocketConnection<Data>, error: unknown): void {
+    if (!isExpectedEnd(error, name, connection.state)) this.#failed(new HandlerError(name, error), connection);
   }
 
   /**
@@ -65,11 +77,7 @@ export class HandlerCalls<Data> {
     connection: WebSocketConnection<Data>,
     result: Promise<unknown>,
   ): Promise<unknown> {
-    return result.catch((error) => {
-      // The end of its connection is no failure of a handler that waits for a message or a pong.
-      if (isError(error, ConnectionClosedError) && connection.state !== "open") return;
-      this.#failed(new HandlerError(name, error), connection);
-    });
+    return result.catch((error) => this.threw(name, connection, error));
   }
 
   /**
