@@ -12,9 +12,9 @@ import type { ConnectionState } from "./options.ts";
 const AT_THE_END: readonly string[] = ["onClose", "onEnd", "onDisconnect"];
 
 /**
- * Tells whether an error of a handler only says that its connection ends or has ended: `receive` and `ping` reject then,
- * and `send` throws. Messages still come while this end closes the connection, as each restart of a server does, and
- * what a handler waits for may take longer than the peer stays: neither is a failure of the handler.
+ * Tells if an error of a handler only says that its connection ends or has ended: `receive` and `ping` reject then, and
+ * `send` throws. Messages still come while this end closes the connection, as each restart of a server does, and what
+ * a handler waits for may take longer than the peer stays: neither is a failure of the handler.
  *
  * @param error The error.
  * @param handler The name of the handler.
