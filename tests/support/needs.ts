@@ -25,8 +25,6 @@ export type NeedName =
   | "Bun"
   | "Deno"
   | "Node"
-  | "npm:esbuild and tar"
-  | "npm:vite@8.4.0 and others"
   | "Chromium"
   | "Redis"
   | "Python"
@@ -35,6 +33,8 @@ export type NeedName =
   | "npm:redis@6.3.1"
   | "npm:ioredis@6.0.0"
   | "npm:typescript"
+  | "npm:esbuild and tar"
+  | "npm:vite and others"
   | "deno bundle";
 
 interface Need {
@@ -118,17 +118,17 @@ function findBundler(): Found {
   return output === undefined ? undefined : [];
 }
 
-/** Bundlers that projects of front ends use, each in its current version. */
-const FRONT_ENDS = [
+const PYTHONS = [["python3"], ["/usr/bin/python3"]];
+/** Packages of a project of `bun init`, and the last compiler that was written in TypeScript. */
+const TYPES = ["typescript@7.0.2", "typescript5@npm:typescript@5.9.3", "@types/bun@1.4.5"];
+/** Bundlers of pages, each in its current version. */
+const BUNDLERS = [
   "vite@8.4.0",
   "esbuild@0.28.2",
   "webpack@5.113.0",
   "rollup@4.68.8",
   "@rollup/plugin-node-resolve@16.0.3",
 ];
-const PYTHONS = [["python3"], ["/usr/bin/python3"]];
-/** Packages of a project of `bun init`, and the last compiler that was written in TypeScript. */
-const TYPES = ["typescript@7.0.2", "typescript5@npm:typescript@5.9.3", "@types/bun@1.4.5"];
 const FROM_NPM = "fetched by the tests when registry.npmjs.org can be reached";
 
 const NEEDS: Readonly<Record<NeedName, Need>> = {
@@ -151,12 +151,6 @@ const NEEDS: Readonly<Record<NeedName, Need>> = {
     install: "apt-get install python3-websockets",
     find: () => findProgram(PYTHONS, "-c", "import websockets.extensions.permessage_deflate"),
   },
-  // Of `deno task pack`, in the versions that it names.
-  "npm:esbuild and tar": {
-    install: FROM_NPM,
-    find: () => cacheForDeno("npm:esbuild@0.28.2") && cacheForDeno("npm:tar@7.5.23"),
-  },
-  "npm:vite@8.4.0 and others": { install: FROM_NPM, find: () => addPackages("npm:front-ends-8.4.0", FRONT_ENDS) },
   // Run by Deno for the tests of both: Bun has another module under that name.
   "npm:ws@8.23.0": { install: FROM_NPM, find: () => cacheForDeno("npm:ws@8.23.0") },
   "npm:redis@6.3.1": {
@@ -168,6 +162,12 @@ const NEEDS: Readonly<Record<NeedName, Need>> = {
     find: (runtime) => runtime === "Deno" ? cacheForDeno("npm:ioredis@6.0.0") : addForBun("npm:ioredis@6.0.0"),
   },
   "npm:typescript": { install: FROM_NPM, find: () => addPackages("npm:typescript-7.0.2-5.9.3", TYPES) },
+  // Of `deno task pack`, in the versions that it names.
+  "npm:esbuild and tar": {
+    install: FROM_NPM,
+    find: () => cacheForDeno("npm:esbuild@0.28.2") && cacheForDeno("npm:tar@7.5.23"),
+  },
+  "npm:vite and others": { install: FROM_NPM, find: () => addPackages("npm:bundlers-8.4.0", BUNDLERS) },
   "deno bundle": { install: FROM_NPM, find: (runtime) => runtime === "Deno" ? findBundler() : [] },
 };
 

@@ -1,5 +1,5 @@
 /**
- * Bundles `page.js` of the current folder into `dist/page.js`: `bundle_project.mjs vite|esbuild|webpack|rollup`. The bundlers
+ * Bundles `page.js` of the current folder into `dist/page.js`: `bundle_package.mjs vite|esbuild|webpack|rollup`. The bundlers
  * are those in `node_modules` of the folder, with the settings that a new project has. With `program`, it is bundled by
  * esbuild for a runtime that has the modules `node:`.
  */
