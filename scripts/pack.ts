@@ -158,7 +158,7 @@ async function check(): Promise<string[]> {
 async function archive(): Promise<number> {
   const tar = await import(TAR) as Tar;
   const options = { file: output, cwd: home, prefix: "package", sync: true, portable: true, mtime: MODIFIED };
-  tar.create({ ...options, gzip: { level: 9, memLevel: 9 } }, orderFiles(list()));
+  tar.create({ ...options, gzip: { level: 9 } }, orderFiles(list()));
   return statSync(output).size;
 }
 

@@ -115,8 +115,14 @@ describe("README.md in the package", () => {
 });
 
 describe("orderFiles", () => {
-  it("puts package.json first, and modules before types", () => {
-    const paths = ["b.d.ts", "a.js", "README.md", "a.d.ts", "package.json", "b.js"];
-    assertEquals(orderFiles(paths).join(" "), "package.json README.md a.js b.js a.d.ts b.d.ts");
+  it("puts package.json first, then modules, types, and the page, room by room", () => {
+    const paths = [
+      ...["mod.d.ts", "mod.js", "server/a.js", "base/b.d.ts", "README.md", "base/z.js", "whatsapp/inbox_page_text.js"],
+      ...["server/a.d.ts", "package.json", "base/b.js", "whatsapp/server.js"],
+    ];
+    assertEquals(orderFiles(paths), [
+      ...["package.json", "README.md", "base/b.js", "base/z.js", "server/a.js", "whatsapp/server.js", "mod.js"],
+      ...["base/b.d.ts", "server/a.d.ts", "mod.d.ts", "whatsapp/inbox_page_text.js"],
+    ]);
   });
 });
