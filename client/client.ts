@@ -57,15 +57,40 @@ import {
   type WebSocketClientOptions,
 } from "./settings.ts";
 
+/** Parts of a client that one of another room is built on. */
+interface ExtensibleParts {
+  readonly calls: HandlerCalls;
+  readonly extension: ClientExtension;
+  readonly loop: ConnectLoop;
+  readonly deliver: ClientContext["deliver"];
+  readonly handlesMessages: () => boolean;
+}
+
+let partsOf: (client: WebSocketClient) => ExtensibleParts;
+
 /**
- * Builds a client of another room on `WebSocketClient`. Not exported by any entry.
+ * Builds a client of another room on `WebSocketClient`. Not exported by any entry. A function of its own, which bundlers
+ * leave out of a page without such a client.
  *
  * @param client The client.
  * @param extension The hooks; those of an earlier call stay, unless they are replaced.
- * @returns Members that only such a client uses.
- * @throws {StateError} If the connector of the extension cannot do what the settings ask for.
+ * @returns Members of the client that only the extension uses.
  */
-export let extendClient: (client: WebSocketClient, extension: ClientExtension) => ClientContext;
+export function extendClient(client: WebSocketClient, extension: ClientExtension): ClientContext {
+  const { calls, extension: hooks, loop, deliver, handlesMessages } = partsOf(client);
+  extension.connector?.deflateOffers(client.compression);
+  Object.assign(hooks, extension);
+  return {
+    deliver,
+    handlesMessages,
+    handed: (data, result) => calls.handed(data, result, extension),
+    releaseMessages: () => loop.opened?.releaseMessages(),
+    useBinaryForm: (form) => loop.opened!.useBinaryForm(form),
+    callHandler: (name, handler) => calls.call(name, handler),
+    reportError: (error) => calls.report(error),
+    closeWith: (code, error) => loop.opened?.closeWith(code, error),
+  };
+}
 
 /**
  * A WebSocket client (RFC 6455).
@@ -185,7 +210,13 @@ export class WebSocketClient implements ClientHandlers {
     defineHandlers(this.prototype, CLIENT_HANDLERS);
     const awaited = ["onMessageReceived", "onBinaryDataReceived"] as const;
     defineAwaitedHandlers<WebSocketClient>(this.prototype, awaited, (client) => client.#awaited);
-    extendClient = (client, extension) => client.#extend(extension);
+    partsOf = (client) => ({
+      calls: client.#calls,
+      extension: client.#extension,
+      loop: client.#loop,
+      deliver: (data, frame) => client.#deliver(data, frame),
+      handlesMessages: () => client.#handlesMessages,
+    });
   }
 
   // Handlers; as methods, a subclass can have both methods and fields of the names
@@ -261,21 +292,6 @@ export class WebSocketClient implements ClientHandlers {
       dropWaiting: (error) => this.#dropWaiting(error),
       aborted: () => void (this.active = false),
     }, signal);
-  }
-
-  #extend(extension: ClientExtension): ClientContext {
-    extension.connector?.deflateOffers(this.compression);
-    Object.assign(this.#extension, extension);
-    return {
-      deliver: (data, frame) => this.#deliver(data, frame),
-      handed: (data, result) => this.#calls.handed(data, result, extension),
-      releaseMessages: () => this.#loop.opened?.releaseMessages(),
-      useBinaryForm: (form) => this.#loop.opened!.useBinaryForm(form),
-      callHandler: (name, handler) => this.#calls.call(name, handler),
-      handlesMessages: () => this.#handlesMessages,
-      reportError: (error) => this.#calls.report(error),
-      closeWith: (code, error) => this.#loop.opened?.closeWith(code, error),
-    };
   }
 
   /** URL that follows from the settings. */

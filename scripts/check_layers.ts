@@ -1,6 +1,6 @@
 /**
  * Checks the layout: imports go downwards by the table of rooms, there are no cycles, only entries re-export, runtimes
- * are named in their transports, nothing that browser.ts reaches needs `node:`, and each module has a test of its own
+ * are named in their transports, nothing that a page reaches needs `node:`, and each module has a test of its own
  * name or a reason.
  *
  *   deno task layers           fails with a line for each place that breaks a rule

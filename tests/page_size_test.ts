@@ -34,16 +34,43 @@ const PAGES = {
 };
 type PageName = keyof typeof PAGES;
 
-/** Sends a text over the client of a bundle, and waits for its echo. */
+/** Sends a text over the client of a bundle, and waits for its echo; then makes mistakes. */
 const ECHO = `(async () => {
   await import("/page.js");
+  const refusal = async (options, url = "ws://" + location.host) => {
+    try {
+      await new WebSocketClient(url, options).connect();
+    } catch ({ name, code, message }) {
+      return name + " " + code + ": " + message;
+    }
+  };
   const client = new WebSocketClient("ws://" + location.host + "/", { reconnect: true });
   await client.connect();
   client.send("hello");
   const text = await client.receive();
   const { code } = await client.disconnect();
-  return [text, code];
+  const mistakes = [
+    await refusal({ reconect: true }),
+    await refusal({ connectTimeout: -1 }),
+    await refusal({ token: "secret" }),
+    await refusal({}, "ws://user:secret@" + location.host),
+    await refusal({ port: 1 }),
+    await refusal({ proxy: "http://localhost" }),
+    await refusal({}, "http://" + location.host),
+  ];
+  return [text, code, mistakes];
 })()`;
+
+/** Beginnings of the errors of these mistakes. */
+const REFUSALS = [
+  'OptionError ERR_OPTION: WebSocketClient has no option "reconect"; did you mean "reconnect"?',
+  'OptionError ERR_OPTION: The setting "connectTimeout" is -1',
+  'StateError ERR_UNSUPPORTED: Cannot connect with "token"',
+  'StateError ERR_UNSUPPORTED: Cannot connect with "token" or a password',
+  'OptionError ERR_OPTION: The setting "port" is 1, but the URL "ws://127.0.0.1:',
+  'StateError ERR_UNSUPPORTED: Cannot connect with "proxy": a browser offers no way to',
+  'OptionError ERR_OPTION: The URL "http://127.0.0.1:',
+];
 
 /** A project of a page, with the package as npm has it. */
 class Project {
@@ -128,7 +155,12 @@ async function assertRuns(script: string): Promise<void> {
   });
   await withChromium([...find("Chromium")!], async (browser) => {
     const page = await browser.open(`http://127.0.0.1:${server.address!.port}/`);
-    assertEquals(await page.evaluate(ECHO), ["hello", 1000]);
+    const [text, code, mistakes] = await page.evaluate<[string, number, string[]]>(ECHO);
+    assertEquals([text, code], ["hello", 1000]);
+    for (const [index, refusal] of REFUSALS.entries()) {
+      const message = mistakes[index] ?? "no error";
+      assert(message.startsWith(refusal) && !message.includes("secret"), message);
+    }
     assertEquals(browser.complaints, []);
   });
   await server.stop();

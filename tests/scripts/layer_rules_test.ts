@@ -185,7 +185,7 @@ describe("checkLayers", () => {
     for (const how of ['import type { A } from "./base/a.ts";', 'await import("./base/a.ts");']) {
       const found = check({ "browser.ts": how, "base/a.ts": 'import "./b.ts";', "base/b.ts": 'import "node:fs";' });
       assertEquals(found, [
-        "base/b.ts:1 imports node:fs, and browser.ts reaches it: browser.ts -> base/a.ts -> base/b.ts",
+        "base/b.ts:1 imports node:fs, and a page reaches it: browser.ts -> base/a.ts -> base/b.ts",
       ]);
     }
   });
