@@ -177,7 +177,7 @@ export class ServerConnections<Data> {
     const { meter, settings: { current }, log, calls, handlers } = this.#context;
     meter.maxBuffered = current.maxTotalBufferedAmount || Infinity;
     const connection = createConnection<Data>(transport, "server", this.#handler, current, meter);
-    useProxyAddress(connection, transport.proxyAddress);
+    useProxyAddress(connection, transport);
     const session = new AcceptSession(transport, connection, this.#host, ticket);
     this.#pending.set(connection, session);
     this.#tickets.set(connection, ticket);

@@ -167,10 +167,8 @@ class ProxiedTransport implements Transport {
     this.#state = "passed";
     this.#early = bytes.slice(used);
     this.#raw.pause();
-    if (header.source !== undefined) {
-      this.proxyAddress = this.remoteAddress;
-      this.remoteAddress = { ...header.source };
-    }
+    this.proxyAddress = this.remoteAddress;
+    if (header.source !== undefined) this.remoteAddress = { ...header.source };
     this.#decided();
   }
 

@@ -134,6 +134,10 @@ describe("connections with a header", () => {
     ) {
       const answer = bodyOf(await ask(server, [concat(header, GET)]));
       assert(answer.startsWith("127.0.0.1 ") && answer.endsWith(" by undefined false"), answer);
+      // The client behind it is not known, and may have written any field.
+      const forged = encode("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Forwarded-For: 192.0.2.7\r\n\r\n");
+      const same = bodyOf(await ask(server, [concat(header, forged)]));
+      assert(same.startsWith("127.0.0.1 ") && same.endsWith(" by undefined false"), same);
     }
   });
 
