@@ -197,7 +197,8 @@ export class ServerConnections<Data> {
       settings: () => settings.current,
       stopping: (connection) => this.#stopFrame !== undefined || this.#excused.has(connection),
       bodies: this.#bodies,
-      identify: (...request) => identifyClient(context, ...request),
+      identify: (connection, transport, ticket, fields) =>
+        identifyClient(context, connection, transport, ticket, fields),
       allow: (connection, awaited) =>
         calls.allow(
           connection,
