@@ -17,6 +17,7 @@ export const TESTED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["protocol/raw_deflate.ts", "tests/protocol/deflate_test.ts drives it through messages, bit by bit"],
   ["protocol/request_body.ts", "tests/server/held_test.ts and accept_test.ts drive it with a session"],
   ["transport/bun_dial.ts", "tests/transport/transport_test.ts connects with it; bun_test.ts has its failures"],
+  ["transport/bun_stream_tls.ts", "tests/transport/transport_test.ts (TLS of node:tls) and proxy_gate_test.ts"],
   ["transport/bun_tls.ts", "tests/transport/tls_handshake_test.ts and bun_test.ts"],
   ["transport/bun_types.ts", "passes events on; each test on Bun goes through it"],
   ["transport/node_tls.ts", "tests/transport/transport_test.ts (over TLS of node:tls) and tls_handshake_test.ts"],

@@ -64,7 +64,8 @@ export function identifyClient<Data>(
   if (!proxies.has((proxyAddress ?? peer).hostname) && extension.requiresProxy?.()) {
     throw new Refusal("behindProxy", textResponse(403, "This server is reached through its proxy only"));
   }
-  if (!proxies.has(peer.hostname)) return;
+  // A PROXY header without a client: what follows may be of any.
+  if (peer === proxyAddress || !proxies.has(peer.hostname)) return;
   const client = clientOf(fields, proxies, peer);
   const end: OtherEnd = connection;
   end.remoteAddress = client.address;
@@ -79,13 +80,13 @@ export function identifyClient<Data>(
  * Keeps the proxy that has named the client before the first request.
  *
  * @param connection The connection.
- * @param proxyAddress The proxy; `undefined`: there was none.
+ * @param transport Its transport.
  */
 export function useProxyAddress<Data>(
   connection: WebSocketConnection<Data>,
-  proxyAddress: Address | undefined,
+  { remoteAddress, proxyAddress }: Transport,
 ): void {
-  if (proxyAddress === undefined) return;
+  if (proxyAddress === undefined || proxyAddress === remoteAddress) return;
   const end: OtherEnd = connection;
   end.proxyAddress = proxyAddress;
 }

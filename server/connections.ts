@@ -179,7 +179,7 @@ export class ServerConnections<Data> {
     const { meter, settings: { current }, log, calls, handlers } = this.#context;
     meter.maxBuffered = current.maxTotalBufferedAmount || Infinity;
     const connection = createConnection<Data>(transport, "server", this.#handler, current, meter);
-    useProxyAddress(connection, transport.proxyAddress);
+    useProxyAddress(connection, transport);
     const session = new AcceptSession(transport, connection, this.#host, ticket);
     this.#pending.set(connection, session);
     this.#tickets.set(connection, ticket);
@@ -199,7 +199,8 @@ export class ServerConnections<Data> {
       settings: () => settings.current,
       stopping: (connection) => this.#stopFrame !== undefined || this.#excused.has(connection),
       bodies: this.#bodies,
-      identify: (...request) => identifyClient(context, ...request),
+      identify: (connection, transport, ticket, fields) =>
+        identifyClient(context, connection, transport, ticket, fields),
       allow: (connection, awaited) =>
         calls.allow(
           connection,

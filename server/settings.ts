@@ -160,7 +160,7 @@ export interface WebSocketServerOptions<Data = unknown> extends ConnectionOption
    */
   trustedProxies?: readonly string[] | undefined;
   /**
-   * Read the PROXY protocol, version 1 or 2, from `trustedProxies`, which must send it then, before TLS; other peers
+   * Read the PROXY protocol, version 1 or 2, from `trustedProxies`, which must send it then, before TLS. Other peers
    * are served without it.
    * @default {false}
    */

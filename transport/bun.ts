@@ -10,8 +10,9 @@
 import { lookup } from "node:dns/promises";
 import { setImmediate } from "node:timers";
 import { concat, EMPTY } from "../base/bytes.ts";
-import { OptionError, TransportError } from "../base/errors.ts";
+import { TransportError } from "../base/errors.ts";
 import { connect, type UpgradableTransport } from "./bun_dial.ts";
+import { StreamTlsSide } from "./bun_stream_tls.ts";
 import { TlsListener, TlsServerSide } from "./bun_tls.ts";
 import {
   type BunListener,
@@ -20,6 +21,7 @@ import {
   ownerHandlers,
   type SocketHandlers,
   type SocketOwner,
+  type Target,
   type TlsOptions,
   UNOWNED,
 } from "./bun_types.ts";
@@ -27,10 +29,12 @@ import { FairShare, ReadLoad } from "./fair_share.ts";
 import { ProxyGate } from "./proxy_gate.ts";
 import type {
   Address,
+  Admittance,
   Listener,
   ListenHandler,
   ListenSettings,
   TlsIdentity,
+  Transport,
   TransportHandler,
   TransportProvider,
 } from "./transport.ts";
@@ -65,17 +69,17 @@ export function bunTransport(
 function listen(runtime: BunRuntime, options: ListenSettings, handler: ListenHandler): Listener {
   const { hostname, port, reusePort, tls, proxyProtocol } = options;
   const target = { hostname, port, reusePort, allowHalfOpen: true };
-  const gate = proxyProtocol && new ProxyGate(proxyProtocol, options, handler);
-  if (gate !== undefined && tls !== undefined) throw refuseTls();
+  if (proxyProtocol !== undefined) {
+    const gate = new ProxyGate(proxyProtocol, options, handler);
+    return listenBehindProxy(runtime, options, handler, target, gate);
+  }
   if (tls === undefined) {
     const accept = (socket: BunSocket): void => {
       socket.data = UNOWNED;
       const transport = takeSocket(socket, false);
-      if (transport === undefined) return;
-      if (gate === undefined) handler.accept(transport);
-      else serveBehindProxy(gate, handler, transport);
+      if (transport !== undefined) handler.accept(transport);
     };
-    return new PlainListener(runtime.listen({ ...target, socket: { ...ownerHandlers, open: accept } }), gate);
+    return new PlainListener(runtime.listen({ ...target, socket: { ...ownerHandlers, open: accept } }));
   }
   const side = new TlsServerSide(tls, options, handler, takeSocket);
   // No "data": the socket below goes on to report the encrypted bytes. Bun insists on one of the two.
@@ -83,21 +87,34 @@ function listen(runtime: BunRuntime, options: ListenSettings, handler: ListenHan
   return new TlsListener(runtime.listen({ ...target, socket }), side);
 }
 
-/**
- * Serves a socket, after its header of the PROXY protocol if the peer sends one. TLS is left out: sockets of Bun 1.4
- * cannot begin it with bytes that were read already, and its `node:tls` over streams neither waits for slow readers nor
- * keeps the order of last bytes and FIN.
- */
-function serveBehindProxy(gate: ProxyGate, handler: ListenHandler, transport: BunTransport): void {
-  if (!gate.expects(transport.remoteAddress)) return handler.accept(transport);
-  gate.receive(transport, (proxied, admittance) => handler.accept(proxied, admittance));
-}
-
-function refuseTls(): OptionError {
-  return new OptionError(
-    'Cannot start: on this runtime "proxyProtocol" does not go with TLS: let the proxy end TLS, and leave "useSSL" out ' +
-      "on the way from it; or turn the PROXY protocol off at the proxy; or run the server on Deno",
-  );
+/** Listens where proxies send the PROXY protocol; TLS of these proxies begins with bytes that were read already. */
+function listenBehindProxy(
+  runtime: BunRuntime,
+  options: ListenSettings,
+  handler: ListenHandler,
+  target: Omit<Target, "socket">,
+  gate: ProxyGate,
+): Listener {
+  const { tls, handshakeTimeout, clock } = options;
+  const sides = tls && {
+    sockets: new TlsServerSide(tls, options, handler, takeSocket),
+    streams: new StreamTlsSide(tls, handshakeTimeout, clock),
+  };
+  const serve = (raw: Transport, admittance: Admittance): void => {
+    if (sides === undefined) handler.accept(raw, admittance);
+    else sides.streams.accept(raw, handler, admittance);
+  };
+  const open = (socket: BunSocket): void => {
+    socket.data = UNOWNED;
+    const { remoteAddress: hostname, remotePort: port } = socket;
+    const proxied = hostname !== undefined && port !== undefined && gate.expects({ hostname, port });
+    if (sides !== undefined && !proxied) return sides.sockets.secure(socket);
+    const transport = takeSocket(socket, false);
+    if (transport === undefined) return;
+    if (proxied) gate.receive(transport, serve);
+    else handler.accept(transport);
+  };
+  return new GatedListener(runtime.listen({ ...target, socket: { ...ownerHandlers, open } }), gate, sides);
 }
 
 /** Bun 1.4 says "Failed to listen", without a code, for a host name that the system does not know. */
@@ -124,20 +141,49 @@ function takeSocket(socket: BunSocket, encrypted: boolean): BunTransport | undef
 class PlainListener implements Listener {
   readonly address: Address;
   #listener: BunListener;
-  #gate: ProxyGate | undefined;
 
-  constructor(listener: BunListener, gate: ProxyGate | undefined) {
+  constructor(listener: BunListener) {
     this.#listener = listener;
-    this.#gate = gate;
     this.address = { hostname: listener.hostname, port: listener.port };
   }
 
   replaceIdentity(_identity: TlsIdentity): void {}
 
   close(): Promise<void> {
-    this.#gate?.close();
     this.#listener.stop(false);
     return Promise.resolve();
+  }
+}
+
+/** Ways to TLS on a port where proxies send the PROXY protocol. */
+interface TlsSides {
+  /** Of other peers. */
+  readonly sockets: TlsServerSide;
+  /** Of the proxies. */
+  readonly streams: StreamTlsSide;
+}
+
+/** A port where proxies send the PROXY protocol. */
+class GatedListener extends PlainListener {
+  #gate: ProxyGate;
+  #sides: TlsSides | undefined;
+
+  constructor(listener: BunListener, gate: ProxyGate, sides: TlsSides | undefined) {
+    super(listener);
+    this.#gate = gate;
+    this.#sides = sides;
+  }
+
+  override replaceIdentity(identity: TlsIdentity): void {
+    if (this.#sides !== undefined) this.#sides.sockets.identity = identity;
+    this.#sides?.streams.replaceIdentity(identity);
+  }
+
+  override close(): Promise<void> {
+    this.#gate.close();
+    this.#sides?.sockets.close();
+    this.#sides?.streams.close();
+    return super.close();
   }
 }
 

@@ -12,6 +12,7 @@
  * @module
  */
 
+import { setImmediate } from "node:timers";
 import { concat, EMPTY } from "../base/bytes.ts";
 import { TransportError } from "../base/errors.ts";
 import type { WriteBatch } from "../base/write_batch.ts";
@@ -166,10 +167,8 @@ class ProxiedTransport implements Transport {
     this.#state = "passed";
     this.#early = bytes.slice(used);
     this.#raw.pause();
-    if (header.source !== undefined) {
-      this.proxyAddress = this.remoteAddress;
-      this.remoteAddress = { ...header.source };
-    }
+    this.proxyAddress = this.remoteAddress;
+    if (header.source !== undefined) this.remoteAddress = { ...header.source };
     this.#decided();
   }
 
@@ -193,7 +192,8 @@ class ProxiedTransport implements Transport {
     const first = this.#handler === undefined;
     this.#handler = handler;
     if (this.#state === "direct") this.#raw.open(handler);
-    else if (first) queueMicrotask(() => this.#connect());
+    // In a later turn: a TLSSocket of Deno 2.9 that gets broken bytes in the turn it is made in ends the process.
+    else if (first) setImmediate(() => this.#connect());
   }
 
   /** Gives the handler what has come meanwhile; from then on the socket reports to it. */

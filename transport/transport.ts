@@ -43,7 +43,7 @@ export interface TransportHandler {
 export interface Transport {
   /** The other end; the client, if a header of the PROXY protocol names it. */
   readonly remoteAddress: Address;
-  /** The proxy that has sent such a header. */
+  /** The proxy that has sent such a header; `remoteAddress` itself if the header names no client. */
   readonly proxyAddress?: Address | undefined;
   /** This end. */
   readonly localAddress: Address;
