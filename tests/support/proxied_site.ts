@@ -16,10 +16,8 @@ import { PATH, startServer, type TestServer } from "./whatsapp.ts";
 const rootCertificateFile = tlsFile("ca.pem");
 const ca = readFileSync(rootCertificateFile);
 
-/** Answers the health checks of proxies. */
-function answerHealth({ url }: Request): Response | undefined {
-  return new URL(url).pathname === "/healthy" ? new Response("yes") : undefined;
-}
+/** Path of the health checks of the proxies. */
+const healthPath = "/healthy";
 
 /** An echo server, and the connections that it has opened. */
 export class Node implements AsyncDisposable {
@@ -35,7 +33,7 @@ export async function startNode(options: WebSocketServerOptions = {}): Promise<N
   const connections: WebSocketConnection[] = [];
   const server = await startEcho({
     onOpen: (connection) => void connections.push(connection),
-    onCommandGet: answerHealth,
+    healthPath,
     onError: () => {},
     ...options,
   });
@@ -125,7 +123,7 @@ export class WebhookSite implements AsyncDisposable {
     replacements: readonly Replacement[] = [],
     options: WhatsAppServerOptions = {},
   ): Promise<WebhookSite> {
-    const server = await startServer({ onCommandGet: answerHealth, ...options });
+    const server = await startServer({ healthPath, ...options });
     try {
       return new WebhookSite(server, await Proxy.start(kind, server.address!.port, replacements));
     } catch (error) {
