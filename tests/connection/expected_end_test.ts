@@ -49,8 +49,8 @@ describe("a handler that sends while its connection ends", () => {
         onError: (error) => void errors.push(error),
         onMessageReceived(connection, message) {
           late.resolve();
-          if (kind === "at once") connection.send(message);
-          else return Promise.resolve().then(() => void connection.send(message));
+          if (kind === "later") return Promise.resolve().then(() => void connection.send(message));
+          return void connection.send(message);
         },
         onEnd: (_connection, info) => void ends.push(info.code),
       });
