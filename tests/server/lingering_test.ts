@@ -28,7 +28,12 @@ function makeLingering(): { lingering: Lingering; settings: AcceptSettings; call
     destroy: note("destroy"),
     deferWork: (work: () => void) => void turns.push(work),
   } as unknown as Transport;
-  const settings = { closeTimeout: 10, bodyTimeout: 100, maxBodySize: 1, clock: new FakeClock() } as AcceptSettings;
+  const settings = {
+    closeTimeout: 10,
+    bodyTimeout: 100,
+    maxBodySize: 1,
+    clock: new FakeClock(),
+  } as unknown as AcceptSettings;
   const ticket = { acceptedAt: 0, awaitingPeer: () => {}, servingPeer: () => {}, idle: () => {} };
   const timer = new RequestTimer(() => settings, ticket, () => {});
   return { lingering: new Lingering(transport, timer), settings, calls, turns };
