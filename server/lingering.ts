@@ -15,6 +15,8 @@ import type { Transport } from "../transport/transport.ts";
 /** Bytes that may follow any request; fewer behind a head that is malformed, since honest heads are short. */
 const MAX_DROPPED = 1024 * 1024;
 const MAX_DROPPED_HEAD = 128 * 1024;
+/** Bytes of a body that are dropped in one turn: reading them takes time, though nothing is done with them. */
+const PER_TURN = 32 * 1024;
 /** Most bytes of a body that are dropped, unless `maxBodySize` is more. */
 const MAX_DROPPED_BODY = 64 * 1024 * 1024;
 
@@ -26,6 +28,8 @@ export class Lingering {
   #remaining = 0;
   /** Set if a body is among them. */
   #dropsBody = false;
+  /** Turns of others until it reads on. */
+  #turns = 0;
 
   /**
    * Makes the end of a connection that has not come yet.
@@ -62,8 +66,21 @@ export class Lingering {
    */
   drop(length: number): void {
     this.#remaining -= length;
-    if (this.#remaining < 0) this.#transport.destroy();
-    else if (this.#dropsBody) this.#timer.startDropping();
+    if (this.#remaining < 0) return this.#transport.destroy();
+    if (!this.#dropsBody) return;
+    this.#timer.startDropping();
+    this.#transport.pause();
+    const waits = this.#turns > 0;
+    this.#turns += Math.ceil(length / PER_TURN);
+    if (!waits) this.#wait();
+  }
+
+  /** Lets others come first: of all connections that drop bodies, one has a turn in each pass of the event loop. */
+  #wait(): void {
+    this.#transport.deferWork(() => {
+      if (--this.#turns > 0) this.#wait();
+      else this.#transport.resume();
+    });
   }
 }
 

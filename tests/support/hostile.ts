@@ -188,6 +188,8 @@ export const ATTACKS: Readonly<Record<string, Attack>> = {
       times: 60,
       pause: 100,
     }),
+  refusedBodies: (port) => attackWith(port, bodyHead(1000 * MiB), new Uint8Array(MiB - 1), { times: 70, reads: false }),
+  keptIdle: (port) => attackWith(port, "GET / HTTP/1.1\r\nHost: a\r\n\r\n", undefined, { stay: 6000 }),
   pipelining: (port) =>
     attackWith(port, "", repeat(encode("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), 2000), { times: 5, reads: false }),
   emptyFragments: (port) =>
