@@ -11,6 +11,10 @@ export const TESTED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
     "server/asked_request.ts",
     "tests/server/request_signal_test.ts and allow_test.ts: when the signal of a request aborts",
   ],
+  [
+    "server/direct_request.ts",
+    "tests/server/text_reply_test.ts: requests that are answered directly, and their bodies",
+  ],
   ["server/handler_scope.ts", "tests/server/stop_test.ts: stop() within each handler"],
   ["protocol/extensions.ts", "tests/protocol/handshake_test.ts has its grammar"],
   ["protocol/mask_simd.ts", "tests/protocol/mask_test.ts runs all loops against each other"],
@@ -19,6 +23,7 @@ export const TESTED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["transport/bun_dial.ts", "tests/transport/transport_test.ts connects with it; bun_test.ts has its failures"],
   ["transport/bun_tls.ts", "tests/transport/tls_handshake_test.ts and bun_test.ts"],
   ["transport/bun_types.ts", "passes events on; each test on Bun goes through it"],
+  ["transport/duplex.ts", "tests/transport/transport_test.ts runs its cases for sockets of node:net too"],
   ["transport/node_tls.ts", "tests/transport/transport_test.ts (over TLS of node:tls) and tls_handshake_test.ts"],
   ["transport/stream.ts", "tests/transport/transport_test.ts runs its cases for streams too"],
   ["pubsub/broadcast_channel.ts", "tests/pubsub/backplane_test.ts: the same tests for all backplanes"],

@@ -7,7 +7,7 @@
 
 import { AcceptSession } from "./accept.ts";
 import type { AcceptHost } from "./accept_host.ts";
-import { Admission, AdmissionTicket, RefusalQueue } from "./admission.ts";
+import { Admission, type AdmissionLimit, AdmissionTicket, RefusalQueue } from "./admission.ts";
 import type { CloseProgress } from "../connection/close_progress.ts";
 import type { CloseInfo } from "../connection/options.ts";
 import {
@@ -25,6 +25,7 @@ import { TransportError } from "../base/errors.ts";
 import { MemoryBudget } from "../base/memory_budget.ts";
 import type { Stats } from "../base/stats.ts";
 import type { Address, Admittance, Transport } from "../transport/transport.ts";
+import type { UpgradeHead } from "./upgrade_request.ts";
 
 /** Close code and reason of connections that open while the server stops. */
 interface StopFrame {
@@ -135,8 +136,29 @@ export class ServerConnections<Data> {
   acceptAdmitted(transport: Transport, admitted: Admittance | undefined): void {
     const ticket = admitted as AdmissionTicket | undefined ?? this.#enter(transport.remoteAddress);
     if (ticket instanceof AdmissionTicket) return void this.#accept(transport, ticket);
-    this.#context.refused(ticket, transport.remoteAddress);
-    this.#refusals.add(transport, ticket, this.#context.settings.current.clock);
+    this.#refuse(transport, ticket);
+  }
+
+  #refuse(transport: Transport, limit: AdmissionLimit): void {
+    this.#context.refused(limit, transport.remoteAddress);
+    this.#refusals.add(transport, limit, this.#context.settings.current.clock);
+  }
+
+  /**
+   * Serves a connection whose handshake request another HTTP server has read.
+   *
+   * @param transport The connection, not opened yet.
+   * @param head The request.
+   * @param early Bytes that came behind it.
+   * @returns The connection; `undefined` if it is beyond a limit, and gets an answer that says so.
+   */
+  acceptUpgrade(transport: Transport, head: UpgradeHead, early: Uint8Array): WebSocketConnection<Data> | undefined {
+    const ticket = this.#enter(transport.remoteAddress);
+    if (ticket instanceof AdmissionTicket) {
+      return this.#accept(transport, ticket, (session) => session.begin(head, early));
+    }
+    this.#refuse(transport, ticket);
+    return undefined;
   }
 
   /**
@@ -154,7 +176,11 @@ export class ServerConnections<Data> {
     throw new TransportError("ERR_TOO_MANY_CONNECTIONS", `Cannot accept: "${ticket}" is reached`);
   }
 
-  #accept(transport: Transport, ticket: AdmissionTicket): WebSocketConnection<Data> {
+  #accept(
+    transport: Transport,
+    ticket: AdmissionTicket,
+    begin: (session: AcceptSession<Data>) => void = (session) => session.begin(),
+  ): WebSocketConnection<Data> {
     const { meter, settings: { current }, log, calls, handlers } = this.#context;
     meter.maxBuffered = current.maxTotalBufferedAmount || Infinity;
     const connection = createConnection<Data>(transport, "server", this.#handler, current, meter);
@@ -164,7 +190,7 @@ export class ServerConnections<Data> {
     log.connection("debug", "connection.accepted", connection);
     calls.call("onConnect", connection, () => handlers.onConnect?.(connection));
     if (this.#stopFrame !== undefined) abandonConnection(connection);
-    if (connection.state === "connecting") session.begin();
+    if (connection.state === "connecting") begin(session);
     return connection;
   }
 

@@ -23,8 +23,8 @@ export const SERVER_HINTS: OptionHints = {
     ['use "origins", a list', "origin"],
     ["leave it out: the system decides about it", "backlog"],
     ['leave it out: "connections" has all that are open', "clientTracking"],
-    ['leave it out; acceptStream() serves connections from elsewhere, "onCommandGet" answers plain HTTP', "noServer"],
-    ['leave it out: this server has a port of its own, and answers plain HTTP with "onCommandGet"', "server"],
+    ["leave it out; handleUpgrade() serves upgrades of another HTTP server, acceptStream() other streams", "noServer"],
+    ['leave it out: call handleUpgrade() in the event "upgrade" of that server', "server"],
     [
       'put handlers beside the other options, such as "onMessageReceived", and data into "connection.data"',
       "websocket",
@@ -55,5 +55,4 @@ export const SERVER_MEMBERS: OptionHints = /* @__PURE__ */ hintsOf([
   ["call stop()", "close"],
   ['set "port", then call start()', "listen"],
   ["connections", "clients"],
-  ["call acceptStream()", "handleUpgrade"],
 ]);

@@ -35,6 +35,13 @@ import { refuseArgument, SERVER_SETTINGS, type ServerProperties, type WebSocketS
 import type { Stats } from "../base/stats.ts";
 import type { Address } from "../transport/transport.ts";
 import { type BytePair, type BytePairInfo, streamTransport } from "../transport/stream.ts";
+import {
+  earlyBytes,
+  UpgradeHead,
+  type UpgradeSource,
+  type UpgradeStream,
+  upgradeTransport,
+} from "./upgrade_request.ts";
 
 /**
  * Builds a server of another room on a `WebSocketServer`; in its constructor. Entries do not export it.
@@ -333,6 +340,47 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
     adoptHandlers(this, SERVER_HANDLERS);
     assertMembers(this);
     return this.#connections.accept(streamTransport(pair, info));
+  }
+
+  /**
+   * Serves a WebSocket whose handshake request another HTTP server has read, such as `node:http` in its event
+   * `upgrade`, as if it had come from the port: with the same checks, limits and handlers. A refused one gets its
+   * answer on the stream. The server need not listen; `stop` closes these connections too.
+   *
+   * @param request The request: a `Request`, or that of `node:http`.
+   * @param stream The socket, or a pair of byte streams with its addresses. It belongs to the server from here on.
+   * @param head Bytes that came behind the request.
+   * @returns The connection: `open` already unless `onAllow` is asynchronous, `closed` or about to close if it is
+   * refused. `undefined` if it is beyond a limit of connections: the peer gets 503 or 429.
+   * @throws {OptionError} If an argument is of another type, a handler is not a function, or the name of a member of a
+   * subclass is nearly one of ours.
+   *
+   * @example On the port of a server of `node:http`
+   * ```ts
+   * import { createServer } from "node:http";
+   * import { once } from "node:events";
+   * import { WebSocketServer } from "@tackline/websocket";
+   *
+   * const sockets = new WebSocketServer({ onMessageReceived: (connection, text) => void connection.send(text) });
+   * const app = createServer((_request, response) => response.end("Hello"));
+   * app.on("upgrade", (request, socket, head) => void sockets.handleUpgrade(request, socket, head));
+   * app.listen(0);
+   * await once(app, "listening");
+   *
+   * await sockets.stop();
+   * app.close();
+   * ```
+   */
+  handleUpgrade(
+    request: UpgradeSource,
+    stream: UpgradeStream,
+    head?: Uint8Array,
+  ): WebSocketConnection<Data> | undefined {
+    adoptHandlers(this, SERVER_HANDLERS);
+    assertMembers(this);
+    const upgrade = new UpgradeHead(request);
+    const early = earlyBytes(head);
+    return this.#connections.acceptUpgrade(upgradeTransport(stream), upgrade, early);
   }
 
   /**
