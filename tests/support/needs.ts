@@ -32,6 +32,7 @@ export type NeedName =
   | "npm:redis@6.3.1"
   | "npm:ioredis@6.0.0"
   | "npm:typescript"
+  | "npm:frameworks"
   | "deno bundle";
 
 interface Need {
@@ -118,6 +119,7 @@ function findBundler(): Found {
 const PYTHONS = [["python3"], ["/usr/bin/python3"]];
 /** Packages of a project of `bun init`, and the last compiler that was written in TypeScript. */
 const TYPES = ["typescript@7.0.2", "typescript5@npm:typescript@5.9.3", "@types/bun@1.4.5"];
+const FRAMEWORKS = ["express@5.3.0", "hono@4.13.19", "@hono/node-server@2.1.9"];
 const FROM_NPM = "fetched by the tests when registry.npmjs.org can be reached";
 
 const NEEDS: Readonly<Record<NeedName, Need>> = {
@@ -150,8 +152,14 @@ const NEEDS: Readonly<Record<NeedName, Need>> = {
     find: (runtime) => runtime === "Deno" ? cacheForDeno("npm:ioredis@6.0.0") : addForBun("npm:ioredis@6.0.0"),
   },
   "npm:typescript": { install: FROM_NPM, find: () => addPackages("npm:typescript-7.0.2-5.9.3", TYPES) },
+  "npm:frameworks": { install: FROM_NPM, find: findFrameworks },
   "deno bundle": { install: FROM_NPM, find: (runtime) => runtime === "Deno" ? findBundler() : [] },
 };
+
+function findFrameworks(runtime: Runtime): Found {
+  const folder = addPackages("npm:frameworks-5.3.0-4.13.19-2.1.9", FRAMEWORKS);
+  return runtime === "Bun" || cacheForDeno("npm:express@5.3.0") !== undefined ? folder : undefined;
+}
 
 export const NEED_NAMES: readonly NeedName[] = Object.keys(NEEDS) as NeedName[];
 

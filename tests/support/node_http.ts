@@ -19,13 +19,15 @@ export interface NodeHttp {
   close(): Promise<void>;
 }
 
-/** Starts it; other requests are answered by `respond`. */
+/** Starts it, or one that a framework has made; other requests are answered by `respond`. */
 export async function startNodeHttp(
   sockets: Pick<WebSocketServer, "handleUpgrade">,
-  respond: RequestListener = (_request, response) => void response.end("of node:http"),
+  respond: RequestListener | Server = (_request, response) => void response.end("of node:http"),
   tls = false,
 ): Promise<NodeHttp> {
-  const server: Server = tls
+  const server: Server = typeof respond !== "function"
+    ? respond
+    : tls
     ? createTlsServer({ cert: readFileSync(tlsFile("leaf.pem")), key: readFileSync(tlsFile("leaf.key")) }, respond)
     : createServer(respond);
   const connections: NodeHttp["connections"] = [];
