@@ -2,6 +2,9 @@
 
 /** Reasons by path. */
 export const TESTED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
+  ["connection/control_payload.ts", "tests/conformance_test.ts and connection_test.ts: control frames of the program"],
+  ["connection/setup.ts", "tests/connection/connection_test.ts, and each test that opens a connection"],
+  ["server/route_options.ts", "tests/server/routes_test.ts: each handler and setting"],
   ["base/handler_time.ts", "two lines around a call; tests/transport/fair_share_test.ts shows their effect"],
   [
     "protocol/collected_request.ts",

@@ -52,7 +52,9 @@ const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
 export class AcceptSession<Data> implements TransportHandler, Holder {
   readonly #transport: Transport;
   readonly #connection: WebSocketConnection<Data>;
-  readonly #host: AcceptHost<Data>;
+  readonly #server: AcceptHost<Data>;
+  /** The server, or the route of the current request. */
+  #host: AcceptHost<Data>;
   readonly #ticket: AdmissionTicket;
 
   #state: State = "head";
@@ -99,7 +101,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     ticket.evict = () => transport.destroy();
     this.#transport = transport;
     this.#connection = connection;
-    this.#host = host;
+    this.#server = this.#host = host;
     this.#headReader = new HeadReader(host.settings(), "request");
     this.#memory = new RequestMemory(host.bodies, this);
     this.#timer = new RequestTimer(host.settings, () => this.#timeOut());
@@ -210,6 +212,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     try {
       const line = readRequestLine(head, this.#host.settings());
       checkHost(head.fields, this.#host.settings().hosts);
+      this.#host = this.#server.route?.(line, head.fields, this.#connection) ?? this.#server;
       if (this.#answerDirectly(line, head.fields, rest, owned)) return;
       this.#keep(rest, owned);
       if (wantsWebSocket(head.fields)) this.#handleUpgrade(line, head.fields);
@@ -343,6 +346,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#replying = false;
     if (this.#state !== "answering") return;
     this.#state = "head";
+    this.#host = this.#server;
     this.#headReader = new HeadReader(this.#host.settings(), "request");
     this.#body = undefined;
     // The time that the next request takes begins anew.

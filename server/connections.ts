@@ -20,9 +20,12 @@ import {
 } from "../connection/connection.ts";
 import { callWithin } from "./handler_scope.ts";
 import { UnfinishedMessages } from "../connection/unfinished_messages.ts";
-import type { ServerContext } from "./context.ts";
+import { ServerContext } from "./context.ts";
 import { TransportError } from "../base/errors.ts";
 import { MemoryBudget } from "../base/memory_budget.ts";
+import type { RouteOptions } from "./route_options.ts";
+import { Routes } from "./routes.ts";
+import type { ServerSettings } from "./settings.ts";
 import type { Stats } from "../base/stats.ts";
 import type { Address, Admittance, Transport } from "../transport/transport.ts";
 import type { UpgradeHead } from "./upgrade_request.ts";
@@ -60,10 +63,13 @@ export class ServerConnections<Data> {
    *
    * @param context The server.
    * @param topics Keeps the subscriptions.
+   * @param routes The option `routes`.
+   * @throws {OptionError} If a route cannot be used.
    */
   constructor(
     context: ServerContext<Data>,
     topics: ConnectionTopics<Data> & { leave(connection: WebSocketConnection<Data>): void },
+    routes: Readonly<Record<string, RouteOptions<Data>>> | undefined,
   ) {
     this.#context = context;
     this.#topics = topics;
@@ -73,6 +79,7 @@ export class ServerConnections<Data> {
     this.#unfinished = new UnfinishedMessages(() => settings.current);
     this.#host = this.#makeHost();
     this.#handler = this.#makeHandler();
+    if (routes) this.#host.route = this.#makeRoutes(routes);
   }
 
   /** Connections whose handshake is done, until they have ended. */
@@ -196,11 +203,23 @@ export class ServerConnections<Data> {
 
   // ---- Wiring --------------------------------------------------------------------------------------------------
 
-  #makeHost(): AcceptHost<Data> {
-    const context = this.#context;
-    const { settings, calls, extension } = context;
+  #makeRoutes(given: Readonly<Record<string, RouteOptions<Data>>>): NonNullable<AcceptHost<Data>["route"]> {
+    this.#context.routed = true;
+    const routes = new Routes(given, this.#context.handlers, (handlers, merge) => {
+      const context = new ServerContext(handlers, this.#context);
+      const settings = (): ServerSettings => merge(context.settings.current);
+      return { host: this.#makeHost(context, settings), handler: this.#makeHandler(context), settings };
+    });
+    return (line, fields, connection) => routes.find(line, fields, connection);
+  }
+
+  #makeHost(
+    context: ServerContext<Data> = this.#context,
+    settings: () => ServerSettings = () => context.settings.current,
+  ): AcceptHost<Data> {
+    const { calls, extension } = context;
     return {
-      settings: () => settings.current,
+      settings,
       stopping: (connection) => this.#stopFrame !== undefined || this.#excused.has(connection),
       bodies: this.#bodies,
       allow: (connection, awaited) =>
@@ -209,7 +228,7 @@ export class ServerConnections<Data> {
           () => callWithin(connection, () => (extension.allow === undefined ? context : extension).allow!(connection)),
           awaited,
         ),
-      selectProtocol: (connection, offered) => calls.selectProtocol(connection, offered, settings.current.protocols),
+      selectProtocol: (connection, offered) => calls.selectProtocol(connection, offered, settings().protocols),
       ...extension.respondDirectly !== undefined && {
         direct: (line, fields, connection) => extension.respondDirectly!(line, fields, connection),
       },
@@ -218,14 +237,13 @@ export class ServerConnections<Data> {
           connection,
           () => (extension.respond === undefined ? context : extension).respond!(request, connection),
         ),
-      opened: (connection) => this.#opened(connection),
+      opened: (connection) => this.#opened(connection, context),
       refused: (reason, connection) => context.requestRefused(reason, connection),
       error: (error, connection) => context.requestFailed(error, connection),
     };
   }
 
-  #makeHandler(): ConnectionHandler<Data> {
-    const context = this.#context;
+  #makeHandler(context: ServerContext<Data> = this.#context): ConnectionHandler<Data> {
     const { calls, handlers, extension } = context;
     return {
       message: extension.receive === undefined
@@ -244,15 +262,15 @@ export class ServerConnections<Data> {
       },
       close: (connection, code, reason) =>
         calls.call("onClose", connection, () => handlers.onClose?.(connection, code, reason)),
-      disconnect: (connection, info) => this.#disconnected(connection, info),
+      disconnect: (connection, info) => this.#disconnected(connection, info, context),
       error: (connection, error) => context.connectionFailed(error, connection),
       topics: this.#topics,
       unfinished: this.#unfinished,
     };
   }
 
-  #opened(connection: WebSocketConnection<Data>): void {
-    const { meter, settings, log, calls, handlers, extension } = this.#context;
+  #opened(connection: WebSocketConnection<Data>, context: ServerContext<Data>): void {
+    const { meter, settings, log, calls, handlers, extension } = context;
     this.#pending.delete(connection);
     this.#open.add(connection);
     const duration = settings.current.clock.now() - this.#tickets.get(connection)!.acceptedAt;
@@ -266,8 +284,8 @@ export class ServerConnections<Data> {
     if (frame !== undefined) connection.close(frame.code, frame.reason);
   }
 
-  #disconnected(connection: WebSocketConnection<Data>, info: CloseInfo): void {
-    const { meter, log, calls, handlers, extension } = this.#context;
+  #disconnected(connection: WebSocketConnection<Data>, info: CloseInfo, context: ServerContext<Data>): void {
+    const { meter, log, calls, handlers, extension } = context;
     this.#pending.delete(connection);
     this.#excused.delete(connection);
     this.#tickets.get(connection)?.leave();

@@ -34,7 +34,7 @@ export const SERVER_HINTS: OptionHints = {
     ['use "certificateFile" with "useSSL"', "cert certFile certificate"],
     ['use "certificateKeyFile" with "useSSL"', "key keyFile privateKey"],
     ["onGetSSLPassword", "passphrase OnGetPassword"],
-    ['use "onCommandGet", which answers plain HTTP requests', "fetch routes static handler onRequest"],
+    ['use "onCommandGet", which answers plain HTTP requests', "fetch static handler onRequest"],
     ['use "onOpen", which is called after the handshake', "open onopen connection onconnection"],
     ['use "onEnd", or "onClose" for the close frame', "close onclose"],
     ["use acceptStream() with the streams of a Unix socket", "unix"],

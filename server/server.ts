@@ -236,7 +236,7 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
     if (typeof arguments[1] === "function") refuseArgument("The constructor", arguments[1]);
     this.#context = new ServerContext<Data>(this, options);
     this.#publisher = new Publisher(this.#context, () => this.#connections.open);
-    this.#connections = new ServerConnections(this.#context, this.#publisher.topics);
+    this.#connections = new ServerConnections(this.#context, this.#publisher.topics, options.routes);
     const stop = (): void => void (this.active = false);
     this.#life = new Lifecycle(this.#context, this.#connections, this.#publisher, options.signal, stop);
     assignHandlers(this, SERVER_HANDLERS, options);

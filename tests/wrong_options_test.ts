@@ -104,7 +104,6 @@ const SERVER: readonly Row[] = [
   [{ key: "a" }, 'use "certificateKeyFile"'],
   [{ passphrase: "a" }, 'use "onGetSSLPassword"'],
   [{ fetch: () => {} }, 'use "onCommandGet"'],
-  [{ routes: {} }, 'use "onCommandGet"'],
   [{ websocket: { message: () => {} } }, "put handlers beside the other options"],
   [{ open: () => {} }, 'use "onOpen"'],
   [{ onclose: () => {} }, 'use "onEnd"'],
