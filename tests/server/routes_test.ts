@@ -159,6 +159,32 @@ describe("routes", () => {
     assertEquals(names(errors), ["onMessageReceived", "onCommandGet"]);
   });
 
+  it("leave errors of a later request, whose path is not known, to the server", async () => {
+    const own: unknown[] = [];
+    const { server, close, errors } = await serve({
+      routes: { "/own": { onCommandGet: () => new Response("own"), onError: (error) => void own.push(error) } },
+    });
+    const socket = await RawSocket.connect(server.address!.port);
+    await socket.write("GET /own HTTP/1.1\r\nHost: a\r\n\r\nmalformed\r\n\r\n");
+    assertStringIncludes(await socket.readText(), "HTTP/1.1 400 ");
+    await close();
+    assertEquals([own.length, errors.length], [0, 1]);
+  });
+
+  it("call handlers as methods of the route", async () => {
+    const seen: unknown[] = [];
+    const route: RouteOptions = {
+      maxMessageSize: 77,
+      onOpen() {
+        seen.push(this.maxMessageSize);
+      },
+    };
+    const { connect, close } = await serve({ routes: { "/a": route } });
+    await connect("/a");
+    await close();
+    assertEquals(seen, [77]);
+  });
+
   it("answer 404 for other paths, and 400 for parameters that cannot be decoded", async () => {
     const { server, connect, ask, close, errors } = await serve({
       onCommandGet: (request) => new URL(request.url).pathname === "/page" ? new Response("a page") : undefined,

@@ -315,6 +315,8 @@ describe("handleUpgrade with a pair of streams", () => {
       [{ headers: { ...HEADERS, "x y": "a" } }, 400],
       [{ headers: { ...HEADERS, host: ["a", "b"] } }, 400],
       [{ headers: {} }, 400],
+      [{ headers: { host: "a" } }, 400],
+      [{ headers: { host: "a", upgrade: "h2c", connection: "Upgrade" } }, 400],
       [{ headers: { ...HEADERS, ...many } }, 431],
       [{ url: `/${"a".repeat(1000)}` }, 431],
     ];
