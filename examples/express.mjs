@@ -6,6 +6,7 @@
 import { createServer } from "node:http";
 import process from "node:process";
 import { WebSocketServer } from "@tackline/websocket";
+// @ts-ignore: a package of your project, not of this one
 import express from "express";
 
 const app = express();

@@ -5,6 +5,7 @@
 
 import process from "node:process";
 import { WebSocketServer } from "@tackline/websocket";
+// @ts-ignore: a package of your project, not of this one
 import { Hono } from "hono";
 
 const app = new Hono();
