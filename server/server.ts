@@ -28,7 +28,7 @@ import type { LogRecord } from "../base/log.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { encodeClosePayload, type SendBytes, type SendData } from "../protocol/payload.ts";
 import { checkedSelector, Publisher } from "./publisher.ts";
-import { adoptFields, defineSettings } from "../base/settings.ts";
+import { adoptFields, defineConstructorOption, defineSettings } from "../base/settings.ts";
 import { assertMembers, refuseUnknownNames } from "../base/unknown_names.ts";
 import { SERVER_MEMBERS } from "./option_hints.ts";
 import { refuseArgument, SERVER_SETTINGS, type ServerProperties, type WebSocketServerOptions } from "./settings.ts";
@@ -51,6 +51,9 @@ import {
  * @returns The insides of the server.
  */
 export let extendServer: <Data>(server: WebSocketServer<Data>, extension: ServerExtension<Data>) => ServerContext<Data>;
+
+/** Options that cannot be fields of a subclass. */
+const CONSTRUCTOR_OPTIONS = { routes: {} };
 
 /**
  * A WebSocket server (RFC 6455).
@@ -218,6 +221,7 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
       (server) => server.#context.settings.store,
     );
     defineHandlers(this.prototype, SERVER_HANDLERS);
+    defineConstructorOption(this.prototype, "routes");
     refuseUnknownNames(this.prototype, "WebSocketServer", SERVER_NAMES, SERVER_MEMBERS);
     extendServer = (server, extension) => {
       server.#context.extension = { ...server.#context.extension, ...extension };
@@ -278,8 +282,7 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
     try {
       refuseArgument("start()", arguments[0]);
       adoptFields(this, SERVER_SETTINGS);
-      adoptHandlers(this, SERVER_HANDLERS);
-      assertMembers(this);
+      this.#assertFields();
     } catch (error) {
       return Promise.reject(error);
     }
@@ -318,6 +321,13 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
     return this.#life.reloadCertificates();
   }
 
+  /** Checks methods and fields of a subclass, before the work begins. */
+  #assertFields(): void {
+    adoptFields(this, CONSTRUCTOR_OPTIONS);
+    adoptHandlers(this, SERVER_HANDLERS);
+    assertMembers(this);
+  }
+
   // ---- Connections ---------------------------------------------------------------------------------------------
 
   /**
@@ -337,8 +347,7 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
    * @throws {OptionError} If a handler is not a function, or the name of a member of a subclass is nearly one of ours.
    */
   acceptStream(pair: BytePair, info: BytePairInfo = {}): WebSocketConnection<Data> {
-    adoptHandlers(this, SERVER_HANDLERS);
-    assertMembers(this);
+    this.#assertFields();
     return this.#connections.accept(streamTransport(pair, info));
   }
 
@@ -376,8 +385,7 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
     stream: UpgradeStream,
     head?: Uint8Array,
   ): WebSocketConnection<Data> | undefined {
-    adoptHandlers(this, SERVER_HANDLERS);
-    assertMembers(this);
+    this.#assertFields();
     const upgrade = new UpgradeHead(request);
     const early = earlyBytes(head);
     return this.#connections.acceptUpgrade(upgradeTransport(stream), upgrade, early);

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { type HandshakeError, OptionError } from "../../base/errors.ts";
 import { WebSocketClient, type WebSocketClientOptions } from "../../client.ts";
@@ -10,7 +10,7 @@ import { SERVER_OTHER_OPTIONS, SERVER_SETTINGS } from "../../server/settings.ts"
 import { WhatsAppServer, type WhatsAppServerOptions } from "../../whatsapp.ts";
 import { startNodeHttp } from "../support/node_http.ts";
 import { RawSocket } from "../support/sockets.ts";
-import { FakeClock, Random, until } from "../support/support.ts";
+import { FakeClock, pipe, Random, until } from "../support/support.ts";
 
 /** A server on loopback, and clients of it. */
 async function serve(options: WebSocketServerOptions<unknown>): Promise<{
@@ -411,6 +411,16 @@ describe("the option routes", () => {
       assertStringIncludes(assertThrows(make, OptionError).message, `routes["/"] cannot have "${name}"`);
     }
     for (const name of [...Object.keys(ROUTE_HANDLERS), ...Object.keys(ROUTE_SETTINGS)]) assert(server.includes(name));
+  });
+
+  it("is an option of the constructor, and no property, which would do nothing", async () => {
+    class Mine extends WebSocketServer {
+      routes = { "/a": {} };
+    }
+    const message = 'Cannot set "routes": it is an option of the constructor; in a subclass: super({ routes })';
+    assertThrows(() => Object.assign(new WebSocketServer(), { routes: {} }), OptionError, message);
+    await assertRejects(() => new Mine({ port: 0 }).start(), OptionError, message);
+    assertThrows(() => new Mine().acceptStream(pipe()[0]), OptionError, message);
   });
 
   it("excludes pathName", () => {
