@@ -113,7 +113,10 @@ export type {
   StopOptions,
 } from "./server/handlers.ts";
 export type { WebSocketServerOptions } from "./server/settings.ts";
+export type { RouteOptions } from "./server/route_options.ts";
 export type { AllowWithHeaders } from "./server/upgrade_headers.ts";
+export type { UpgradeSource, UpgradeStream } from "./server/upgrade_request.ts";
+export type { DuplexSocket } from "./transport/duplex.ts";
 export type { BytePairInfo } from "./transport/stream.ts";
 export { BackplaneError } from "./base/errors.ts";
 export type { BackplaneErrorCode } from "./base/errors.ts";

@@ -269,6 +269,25 @@ export function refuseSetting<Owner extends object>(
   Object.defineProperty(prototype, name, property);
 }
 
+/**
+ * Refuses an option of the constructor as a property, which would do nothing; `adoptFields` finds fields of subclasses.
+ *
+ * @param prototype The prototype of the class.
+ * @param name The option.
+ */
+export function defineConstructorOption(prototype: object, name: string): void {
+  Object.defineProperty(prototype, name, {
+    configurable: true,
+    enumerable: false,
+    get: () => undefined,
+    set(): void {
+      throw new OptionError(
+        `Cannot set "${name}": it is an option of the constructor; in a subclass: super({ ${name} })`,
+      );
+    },
+  });
+}
+
 /** Names and defaults of a table, which each connection of a client needs. */
 interface Summary {
   readonly names: readonly string[];

@@ -76,9 +76,9 @@ export class Closing<Connection> implements SenderOwner {
   // Configuration
   readonly #connection: Connection;
   readonly #transport: Transport;
-  readonly #handler: ConnectionEvents<Connection>;
+  #handler: ConnectionEvents<Connection>;
   /** Limits and switches. */
-  readonly settings: ConnectionSettings;
+  settings: ConnectionSettings;
   #reader!: EndingReader;
   #delivery!: EndingDelivery;
   #sender!: Sender;
@@ -139,6 +139,17 @@ export class Closing<Connection> implements SenderOwner {
     this.#reader = reader;
     this.#delivery = delivery;
     this.#sender = sender;
+  }
+
+  /**
+   * Replaces handlers, and limits and switches, before the handshake is done.
+   *
+   * @param handler Gets the errors and the end.
+   * @param settings Limits and switches.
+   */
+  configure(handler: ConnectionEvents<Connection>, settings: ConnectionSettings): void {
+    this.#handler = handler;
+    this.settings = settings;
   }
 
   // ---- State ---------------------------------------------------------------------------------------------------

@@ -28,23 +28,20 @@ import {
 import type { BinaryForm } from "./binary_form.ts";
 import type { CloseProgress } from "./close_progress.ts";
 import { Closing } from "./closing.ts";
+import { assertPingOrPong, controlPayload, readCloseArguments } from "./control_payload.ts";
 import { DeliveryControl } from "./delivery.ts";
-import { MAX_CONTROL_PAYLOAD, Opcode, type Role } from "../protocol/frame_header.ts";
-import { MessageDeflater, MessageInflater } from "../protocol/deflate.ts";
-import { OptionError, StateError, TransportError } from "../base/errors.ts";
-import { FrameParser } from "../protocol/frame.ts";
+import { Opcode, type Role } from "../protocol/frame_header.ts";
+import { StateError, TransportError } from "../base/errors.ts";
 import { FrameReader } from "./frame_reader.ts";
 import type { Extension } from "../protocol/extensions.ts";
-import { isReadyPayload, type MessageData, type SendData, toReadyPayload } from "../protocol/payload.ts";
-import { KeepAlive } from "./keep_alive.ts";
-import { MessageAssembler } from "../protocol/message.ts";
+import { isReadyPayload, type MessageData, type SendData } from "../protocol/payload.ts";
 import { messageStream, messageWriter } from "./message_stream.ts";
 import { Pings } from "./pings.ts";
 import { RareSends } from "./rare_sends.ts";
-import { RateLimit } from "./rate_limit.ts";
 import { useConnectionRemedies } from "./remedies.ts";
 import { type ReceiveOptions, refuseReceiveOptions } from "./receive_options.ts";
 import { Sender } from "./sender.ts";
+import { makeParser, useCompression, watchPeer } from "./setup.ts";
 import type { SharedMessage } from "./shared_message.ts";
 import { type Meter, UNMETERED } from "../base/stats.ts";
 import type { Address, Transport } from "../transport/transport.ts";
@@ -82,6 +79,19 @@ export let createConnection: <Data = unknown>(
 
 /** Keeps the request of the handshake. */
 export let setRequest: (connection: WebSocketConnection, request: HandshakeRequest) => void;
+
+/**
+ * Chooses handlers, and limits and switches, for a connection before its handshake is done; those that it was made with
+ * do not hold any more.
+ */
+export let configureConnection: <Data>(
+  connection: WebSocketConnection<Data>,
+  handler: ConnectionHandler<Data>,
+  settings: ConnectionSettings,
+) => void;
+
+/** Keeps the parameters of the path. */
+export let setParams: (connection: WebSocketConnection, params: Readonly<Record<string, string>>) => void;
 
 /** Starts a connection whose handshake is done; returns `false` if it has ended meanwhile. */
 export let startConnection: (
@@ -157,7 +167,9 @@ export let releaseMessages: (connection: WebSocketConnection) => void;
 export let holdsMessages: (connection: WebSocketConnection) => boolean;
 
 const NO_TOPICS: ReadonlySet<string> = new Set();
-const encoder = new TextEncoder();
+
+/** Parameters of a path without a route, or of a pattern without parameters. */
+export const NO_PARAMS: Readonly<Record<string, string>> = Object.freeze({});
 
 /**
  * One WebSocket, in either role. Servers and clients make connections; a program gets them in its handlers.
@@ -193,10 +205,11 @@ export class WebSocketConnection<Data = unknown> {
   data!: Data;
 
   // Configuration
-  readonly #handler: ConnectionHandler<Data>;
+  #handler: ConnectionHandler<Data>;
 
   // Handshake
   #request: HandshakeRequest | undefined;
+  #params: Readonly<Record<string, string>> = NO_PARAMS;
   #result: HandshakeResult = { protocol: "", extensions: [] };
 
   // Parts
@@ -217,14 +230,12 @@ export class WebSocketConnection<Data = unknown> {
     this.role = role;
     this.#handler = handler;
     ({ remoteAddress: this.remoteAddress, localAddress: this.localAddress, encrypted: this.encrypted } = transport);
-    const { maxMessageSize, maxFragments, options: { frameByFrame } } = settings;
     const closing = this.#closing = new Closing(this, transport, handler, settings);
     const sender = this.#sender = new Sender(transport, role === "client", settings, closing, meter);
     // From the end of the line to its beginning: each part holds the next.
     const delivery = this.#delivery = new DeliveryControl(this, handler, closing, meter);
-    const assembler = new MessageAssembler(delivery, { maxMessageSize, maxFragments, frameByFrame });
-    const parser = new FrameParser(assembler, { role });
-    const reader = this.#reader = new FrameReader({ transport, parser, assembler, sender, closing, meter });
+    const parts = makeParser(delivery, role, settings);
+    const reader = this.#reader = new FrameReader({ transport, ...parts, sender, closing, meter });
     delivery.attach(reader);
     closing.attach(reader, delivery, sender);
   }
@@ -235,6 +246,10 @@ export class WebSocketConnection<Data = unknown> {
     setRequest = (connection, request) => {
       connection.#request = request;
     };
+    setParams = (connection, params) => {
+      connection.#params = params;
+    };
+    configureConnection = (connection, handler, settings) => connection.#configure(handler, settings);
     startConnection = (connection, result, options = {}) => connection.#start(result, options);
     openConnection = (connection, leftover, early) => connection.#open(leftover, early);
     abandonConnection = (connection, error) => connection.#closing.abandon(error);
@@ -310,6 +325,14 @@ export class WebSocketConnection<Data = unknown> {
     return this.#request;
   }
 
+  /**
+   * Parameters of the path, decoded, by their names in the pattern of the route: `{ room: "red" }` for `"/chat/red"`
+   * with `routes: { "/chat/:room": … }`. Frozen; `{}` without such a route, and on a client.
+   */
+  get params(): Readonly<Record<string, string>> {
+    return this.#params;
+  }
+
   /** Time between the last ping of `pingInterval` and its answer, in ms; `undefined` before the first answer. */
   get latency(): number | undefined {
     return this.#delivery.latency;
@@ -322,38 +345,33 @@ export class WebSocketConnection<Data = unknown> {
 
   // ---- Start ---------------------------------------------------------------------------------------------------
 
+  #configure(handler: ConnectionHandler<Data>, settings: ConnectionSettings): void {
+    this.#handler = handler;
+    this.#closing.configure(handler, settings);
+    this.#sender.configure(settings);
+    this.#delivery.configure(handler, settings.concurrency);
+    this.#reader.useParser(makeParser(this.#delivery, this.role, settings));
+  }
+
   #start(
     result: HandshakeResult,
     { preface, delivery = "immediate", waitForHandler = false }: ConnectionStart,
   ): boolean {
     if (!this.#closing.open()) return false;
     this.#result = result;
-    if (result.compression !== undefined) this.#useCompression(result.compression);
+    useCompression({ sender: this.#sender, reader: this.#reader }, this.role, result.compression);
     this.#reader.begin(delivery);
     if (waitForHandler) this.#delivery.wait();
     if (preface !== undefined) this.#sender.sendPreface(preface);
     return true;
   }
 
-  #useCompression({ parameters, settings }: NonNullable<HandshakeResult["compression"]>): void {
-    this.#sender.useDeflater(new MessageDeflater(this.role, parameters, settings));
-    this.#reader.useInflater(new MessageInflater(this.role, parameters));
-  }
-
   #open(leftover: Uint8Array, early: EarlyEnd | undefined): void {
     this.#reader.open();
-    this.#watch();
+    watchPeer({ reader: this.#reader, delivery: this.#delivery, sender: this.#sender, closing: this.#closing });
     if (leftover.length > 0) this.#reader.data(leftover);
     if (early?.closed !== undefined) this.#reader.close(early.closed.error);
     else if (early?.ended) this.#reader.end();
-  }
-
-  #watch(): void {
-    const { settings } = this.#closing;
-    const { clock, pingInterval, idleTimeout, maxMessageRate, maxByteRate } = settings;
-    if (maxMessageRate > 0 || maxByteRate > 0) this.#reader.limit(new RateLimit(settings, clock.now()));
-    if (this.#closing.phase !== "open" || (pingInterval === 0 && idleTimeout === 0)) return;
-    this.#delivery.useKeepAlive(new KeepAlive(this.#reader, this.#sender, this.#closing));
   }
 
   #setDelivery(delivery: Delivery): void {
@@ -441,15 +459,7 @@ export class WebSocketConnection<Data = unknown> {
       this.close(code, reason);
       return;
     }
-    if (opcode !== Opcode.Ping && opcode !== Opcode.Pong) {
-      throw new OptionError(`Cannot send a control frame: "${opcode}" is not the opcode of one`, "ERR_PAYLOAD");
-    }
-    if (payload.length > MAX_CONTROL_PAYLOAD) {
-      throw new OptionError(
-        `Cannot send a control frame: ${payload.length} bytes, the most is ${MAX_CONTROL_PAYLOAD}`,
-        "ERR_PAYLOAD",
-      );
-    }
+    assertPingOrPong(opcode, payload);
     this.#assertControl("send a control frame");
     this.#sender.sendControl(opcode, payload);
   }
@@ -504,7 +514,6 @@ export class WebSocketConnection<Data = unknown> {
     if (!this.#sender.isOpen) this.#closing.assertOpen(what);
   }
 
-  /** Leaves the connection out of a broadcast of bytes that its subprotocol does not carry. */
   /** Applies the policy for a message beyond `maxBufferedAmount`. */
   #refuse(policy: SlowConsumer = this.#closing.settings.slowConsumer): SendResult {
     this.#sender.countDropped();
@@ -676,19 +685,6 @@ export class WebSocketConnection<Data = unknown> {
   terminate(): void {
     this.#closing.terminate();
   }
-}
-
-function controlPayload(data: SendData): Uint8Array {
-  const payload = toReadyPayload(data, "send a control frame");
-  return typeof payload === "string" ? encoder.encode(payload) : payload;
-}
-
-function readCloseArguments(payload: Uint8Array): { code?: number | undefined; reason?: string | undefined } {
-  if (payload.length === 0) return {};
-  if (payload.length === 1) {
-    throw new OptionError("Cannot send a control frame: a close frame of one byte", "ERR_PAYLOAD");
-  }
-  return { code: (payload[0]! << 8) | payload[1]!, reason: new TextDecoder().decode(payload.subarray(2)) };
 }
 
 function messageInProgress(): StateError {

@@ -24,7 +24,7 @@ import { QueuedDelivery, type QueueSource } from "./queued_delivery.ts";
 /** Delivers the messages and control frames of one connection. */
 export class DeliveryControl<Connection> implements MessageHandler {
   readonly #connection: Connection;
-  readonly #handler: ConnectionEvents<Connection>;
+  #handler: ConnectionEvents<Connection>;
   readonly #closing: Closing<Connection>;
   readonly #meter: Meter;
   #reader!: FrameReader<Connection>;
@@ -80,6 +80,17 @@ export class DeliveryControl<Connection> implements MessageHandler {
    */
   attach(reader: FrameReader<Connection>): void {
     this.#reader = reader;
+  }
+
+  /**
+   * Replaces the handlers, before the handshake is done.
+   *
+   * @param handler The handlers.
+   * @param concurrency Largest number of promises of handlers that may be pending; 0: no limit.
+   */
+  configure(handler: ConnectionEvents<Connection>, concurrency: number): void {
+    this.#handler = handler;
+    this.#slots.limit = concurrency;
   }
 
   /**

@@ -42,8 +42,8 @@ export interface FrameReaderParts<Connection> {
 /** Stands between the transport and the frame parser of one connection. */
 export class FrameReader<Connection> implements TransportHandler, MessageOwner {
   readonly #transport: Transport;
-  readonly #parser: FrameParser;
-  readonly #assembler: MessageAssembler;
+  #parser: FrameParser;
+  #assembler: MessageAssembler;
   readonly #sender: Sender;
   readonly #closing: Closing<Connection>;
   readonly #meter: Meter;
@@ -77,6 +77,16 @@ export class FrameReader<Connection> implements TransportHandler, MessageOwner {
     this.#sender = parts.sender;
     this.#closing = parts.closing;
     this.#meter = parts.meter;
+  }
+
+  /**
+   * Replaces the parser, before bytes have come.
+   *
+   * @param parts The parser, and the assembler behind it.
+   */
+  useParser({ assembler, parser }: Pick<FrameReaderParts<Connection>, "assembler" | "parser">): void {
+    this.#assembler = assembler;
+    this.#parser = parser;
   }
 
   /**

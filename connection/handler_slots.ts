@@ -28,7 +28,7 @@ export interface SlotOwner {
 /** The slots of one connection. */
 export class HandlerSlots {
   readonly #owner: SlotOwner;
-  readonly #limit: number;
+  #limit: number;
   /** `true` if no slot is free: asked for each message, and so kept. */
   full = false;
   #pending = 0;
@@ -45,6 +45,11 @@ export class HandlerSlots {
    */
   constructor(owner: SlotOwner, concurrency: number) {
     this.#owner = owner;
+    this.#limit = concurrency === 0 ? Infinity : concurrency;
+  }
+
+  /** Sets the number of slots, before one is taken; 0: no limit. */
+  set limit(concurrency: number) {
     this.#limit = concurrency === 0 ? Infinity : concurrency;
   }
 

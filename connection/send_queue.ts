@@ -65,7 +65,7 @@ export class SendQueue {
   #transport: Transport;
   #masked: boolean;
   /** The largest payload of a frame; Infinity if messages are not split. */
-  #maxPayload: number;
+  #maxPayload = Infinity;
   #meter: Meter;
 
   /** Sealed arrays, which are written first, each by itself. */
@@ -95,7 +95,12 @@ export class SendQueue {
     this.#transport = transport;
     this.#masked = options.masked;
     this.#meter = options.meter ?? UNMETERED;
-    this.#maxPayload = options.frameSize === 0 ? Infinity : maxFramePayload(options.frameSize, options.masked);
+    this.frameSize = options.frameSize;
+  }
+
+  /** Sets the longest frame on the wire, header included, in bytes, before one was appended; 0: no splitting. */
+  set frameSize(frameSize: number) {
+    this.#maxPayload = frameSize === 0 ? Infinity : maxFramePayload(frameSize, this.#masked);
   }
 
   /** Bytes that are encoded and not yet taken by the operating system. */

@@ -100,8 +100,7 @@ export class Sender {
     owner: SenderOwner,
     meter: Meter = UNMETERED,
   ) {
-    this.#frameSize = settings.splitMessage ? settings.frameSize : 0;
-    if (this.#frameSize !== 0) maxFramePayload(this.#frameSize, masked);
+    this.#frameSize = frameSizeOf(settings, masked);
     this.#masked = masked;
     this.#batch = transport.batch;
     this.#queue = new SendQueue(transport, { masked, frameSize: this.#frameSize, meter });
@@ -109,6 +108,17 @@ export class Sender {
     this.#highWaterMark = settings.highWaterMark;
     this.#owner = owner;
     this.#meter = meter;
+  }
+
+  /**
+   * Replaces the limits, before a frame was sent.
+   *
+   * @param settings Limits.
+   */
+  configure(settings: ConnectionSettings): void {
+    this.#frameSize = this.#queue.frameSize = frameSizeOf(settings, this.#masked);
+    this.#maxBufferedAmount = settings.maxBufferedAmount;
+    this.#highWaterMark = settings.highWaterMark;
   }
 
   /**
@@ -531,4 +541,11 @@ export class Sender {
 
 function toBytes(data: Payload): Uint8Array {
   return typeof data === "string" ? encoder.encode(data) : data;
+}
+
+/** The longest frame, in bytes; 0: messages are not split. */
+function frameSizeOf({ splitMessage, frameSize }: ConnectionSettings, masked: boolean): number {
+  if (!splitMessage || frameSize === 0) return 0;
+  maxFramePayload(frameSize, masked);
+  return frameSize;
 }

@@ -2,6 +2,9 @@
 
 /** Reasons by path. */
 export const TESTED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
+  ["connection/control_payload.ts", "tests/conformance_test.ts and connection_test.ts: control frames of the program"],
+  ["connection/setup.ts", "tests/connection/connection_test.ts, and each test that opens a connection"],
+  ["server/route_options.ts", "tests/server/routes_test.ts: each handler and setting"],
   ["base/handler_time.ts", "two lines around a call; tests/transport/fair_share_test.ts shows their effect"],
   [
     "protocol/collected_request.ts",
@@ -10,6 +13,10 @@ export const TESTED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   [
     "server/asked_request.ts",
     "tests/server/request_signal_test.ts and allow_test.ts: when the signal of a request aborts",
+  ],
+  [
+    "server/direct_request.ts",
+    "tests/server/text_reply_test.ts: requests that are answered directly, and their bodies",
   ],
   ["server/handler_scope.ts", "tests/server/stop_test.ts: stop() within each handler"],
   ["protocol/extensions.ts", "tests/protocol/handshake_test.ts has its grammar"],
@@ -20,6 +27,7 @@ export const TESTED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["transport/bun_stream_tls.ts", "tests/transport/transport_test.ts (TLS of node:tls) and proxy_gate_test.ts"],
   ["transport/bun_tls.ts", "tests/transport/tls_handshake_test.ts and bun_test.ts"],
   ["transport/bun_types.ts", "passes events on; each test on Bun goes through it"],
+  ["transport/duplex.ts", "tests/transport/transport_test.ts runs its cases for sockets of node:net too"],
   ["transport/node_tls.ts", "tests/transport/transport_test.ts (over TLS of node:tls) and tls_handshake_test.ts"],
   ["transport/stream.ts", "tests/transport/transport_test.ts runs its cases for streams too"],
   ["protocol/payload_remedies.ts", "tests/protocol/payload_test.ts has the error of each kind of value"],

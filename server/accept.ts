@@ -17,21 +17,16 @@ import type { AcceptHost, AllowDecision } from "./accept_host.ts";
 import type { AdmissionTicket } from "./admission.ts";
 import { AskedRequest } from "./asked_request.ts";
 import { concat, EMPTY } from "../base/bytes.ts";
-import {
-  abandonConnection,
-  openConnection,
-  setRequest,
-  startConnection,
-  type WebSocketConnection,
-} from "../connection/connection.ts";
+import { abandonConnection, openConnection, setRequest, type WebSocketConnection } from "../connection/connection.ts";
+import { DirectRequest } from "./direct_request.ts";
 import { HandlerError, HandshakeError, HttpError, TransportError } from "../base/errors.ts";
 import { type UpgradeRequest, wantsWebSocket } from "../protocol/handshake.ts";
 import { timeHandler } from "../base/handler_time.ts";
-import { type Head, type HeaderFields, HeadReader, parseRequestLine, type RequestLine } from "../protocol/head.ts";
+import { type Head, type HeaderFields, HeadReader, type RequestLine } from "../protocol/head.ts";
 import { bodyFraming, makeRequest, refusalResponse, textResponse } from "../protocol/http.ts";
 import { healthResponse, isHealthCheck } from "./health.ts";
 import { Lingering } from "./lingering.ts";
-import { answerHandshake, checkHost, receiveHandshake } from "./received_request.ts";
+import { checkHost, openHandshake, readRequestLine, receiveHandshake } from "./received_request.ts";
 import { Refusal } from "./client_identity.ts";
 import { RequestBody } from "../protocol/request_body.ts";
 import { RequestMemory } from "./request_memory.ts";
@@ -39,19 +34,10 @@ import { RequestTimer } from "./request_timer.ts";
 import { BodyTooLong, ResponseWriter } from "./response_writer.ts";
 import type { Holder } from "../base/memory_budget.ts";
 import { isError } from "../base/thrown.ts";
-import { type BodyTaker, directLength, takeBody, TextReply } from "./text_reply.ts";
+import { directLength, TextReply } from "./text_reply.ts";
 import type { Transport, TransportHandler } from "../transport/transport.ts";
 import type { UpgradeFields } from "./upgrade_headers.ts";
-
-/** A request that is answered without `Request` and `Response`. */
-interface DirectRequest {
-  /** Takes its body; unset once it has. */
-  take: BodyTaker | undefined;
-  /** The bytes of its body. */
-  length: number;
-  /** Set if another request may follow. */
-  mayKeepAlive: boolean;
-}
+import type { UpgradeHead } from "./upgrade_request.ts";
 
 type State = "head" | "deciding" | "answering" | "upgraded" | "lingering" | "closed";
 
@@ -63,7 +49,9 @@ const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
 export class AcceptSession<Data> implements TransportHandler, Holder {
   readonly #transport: Transport;
   readonly #connection: WebSocketConnection<Data>;
-  readonly #host: AcceptHost<Data>;
+  readonly #server: AcceptHost<Data>;
+  /** The server, or the route of the current request. */
+  #host: AcceptHost<Data>;
   readonly #ticket: AdmissionTicket;
 
   #state: State = "head";
@@ -112,17 +100,18 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     ticket.evict = () => transport.destroy();
     this.#transport = transport;
     this.#connection = connection;
-    this.#host = host;
+    this.#server = this.#host = host;
     this.#headReader = new HeadReader(host.settings(), "request");
     this.#memory = new RequestMemory(host.bodies, this);
     this.#timer = new RequestTimer(host.settings, ticket, () => this.#timeOut());
     this.#lingering = new Lingering(transport, this.#timer);
   }
 
-  /** Starts reading. */
-  begin(): void {
-    this.#timer.startFirst();
+  /** Starts reading; or with a request that another HTTP server has read, and the bytes behind it. */
+  begin(given?: UpgradeHead, early: Uint8Array = EMPTY): void {
+    if (given === undefined) this.#timer.startFirst();
     this.#transport.open(this);
+    if (given !== undefined) this.#handleHead(given, early, false);
   }
 
   /** The server stops: an idle connection ends at once, one whose peer has left too, a busy one after its response. */
@@ -162,7 +151,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
       // The body copies the bytes, so no other copy is made.
       if (this.#body?.pulling && this.#unread.length === 0) return this.#feedBody(bytes, false);
       this.#keep(bytes);
-      if (this.#direct?.take !== undefined) this.#feedDirect(this.#unread, true);
+      if (this.#direct?.awaitsBody) this.#feedDirect(this.#unread, true);
       else if (this.#body?.pulling) this.#feedUnread();
       else if (this.#asked.watched) this.#watchPeer();
     } else if (this.#state === "lingering") {
@@ -182,7 +171,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     const left = this.awaitsHandler && this.#host.stopping(this.#connection);
     if (left || !answers) return this.#transport.destroy();
     this.#asked.abort();
-    if (this.#direct?.take !== undefined) this.#failDirect(lostBody("The request ends inside its body"));
+    if (this.#direct?.awaitsBody) this.#failDirect(lostBody("The request ends inside its body"));
     else if (this.#body?.pulling) this.#body.fail(lostBody("The request ends inside its body"));
   }
 
@@ -212,7 +201,6 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     }
     const { head } = this.#headReader;
     if (head === undefined) return;
-    this.#timer.servePeer();
     this.#handleHead(head, bytes.subarray(used), owned);
   }
 
@@ -226,17 +214,17 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
 
   /** @param rest Bytes behind the head. */
   #handleHead(head: Head, rest: Uint8Array, owned: boolean): void {
+    this.#timer.servePeer();
     this.#fields = head.fields;
     this.#timer.beginBody();
     try {
-      const line = parseRequestLine(head.startLine);
-      // RFC 9112 §3.2.2: the authority of the target counts, and not the header.
-      if (line.authority !== "") head.fields.replace("host", line.authority);
+      const line = readRequestLine(head, this.#host.settings());
       const { hosts, healthPath } = this.#host.settings();
       this.#checksHealth = isHealthCheck(line, head.fields, healthPath);
       if (!this.#checksHealth) {
         this.#host.identify(this.#connection, this.#transport, this.#ticket, head.fields);
         checkHost(head.fields, hosts);
+        this.#host = this.#server.route?.(line, head.fields, this.#connection) ?? this.#server;
       }
       if (this.#answerDirectly(line, head.fields, rest, owned)) return;
       this.#keep(rest, owned);
@@ -294,10 +282,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   }
 
   #upgrade(upgrade: UpgradeRequest, headers: UpgradeFields | undefined): void {
-    const protocol = this.#host.selectProtocol(this.#connection, upgrade.protocols);
-    const { result, preface } = answerHandshake(upgrade, protocol, this.#host.settings().compression, headers);
-    // Program or peer may have ended the connection; asked last, since the first hash lets Deno run pending microtasks.
-    if (!startConnection(this.#connection, result, { preface })) return;
+    if (!openHandshake(this.#host, this.#connection, upgrade, headers)) return;
     this.#state = "upgraded";
     this.#timer.cancel();
     this.#ticket.opened();
@@ -374,6 +359,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#replying = false;
     if (this.#state !== "answering") return;
     this.#state = "head";
+    this.#host = this.#server;
     this.#headReader = new HeadReader(this.#host.settings(), "request");
     this.#body = undefined;
     this.#fields = undefined;
@@ -438,7 +424,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
       this.#reply(decision, mayKeepAlive && complete);
       return true;
     }
-    this.#direct = { take: decision, length, mayKeepAlive };
+    this.#direct = new DirectRequest(decision, length, mayKeepAlive);
     this.#feedDirect(rest, owned);
     return true;
   }
@@ -446,16 +432,15 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
   /** Hands over the body when it is complete, without a copy if one read brought all of it. */
   #feedDirect(bytes: Uint8Array, owned: boolean): void {
     const direct = this.#direct!;
-    const { length, take } = direct;
+    const { length, mayKeepAlive } = direct;
     if (bytes.length < length) return this.#awaitDirectBody(bytes, owned);
-    direct.take = undefined;
     this.#timer.servePeer();
     this.#unread = EMPTY;
     this.#memory.release();
-    const reply = takeBody(take!, bytes.subarray(0, length), (error) => this.#host.error(error, this.#connection));
+    const reply = direct.answer(bytes, (error) => this.#host.error(error, this.#connection));
     this.#keep(bytes.subarray(length), owned);
-    if (reply instanceof TextReply) return this.#reply(reply, direct.mayKeepAlive);
-    reply.then((reply) => this.#reply(reply, direct.mayKeepAlive));
+    if (reply instanceof TextReply) this.#reply(reply, mayKeepAlive);
+    else reply.then((reply) => this.#reply(reply, mayKeepAlive));
   }
 
   #awaitDirectBody(bytes: Uint8Array, owned: boolean): void {
@@ -543,7 +528,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     const error = new HttpError("ERR_HTTP_OVERLOAD", "The server has no memory for the request now", 503);
     if (this.#state === "deciding") return this.#refuse(error);
     if (this.#state !== "answering") return this.#transport.destroy();
-    if (this.#direct?.take !== undefined) return this.#failDirect(error);
+    if (this.#direct?.awaitsBody) return this.#failDirect(error);
     // The handler that reads the body gets the error, and the peer the response to it.
     if (this.#body?.done === false) this.#body.fail(error);
     else this.#memory.count(this.#unread, this.#body);
@@ -554,7 +539,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
       this.#refuse(new HandshakeError("ERR_HANDSHAKE_TIMEOUT", "The server did not decide in time", 503));
     } else if (this.#state === "head" && !this.#headReader.untouched) {
       this.#refuse(new HandshakeError("ERR_HANDSHAKE_TIMEOUT", "The request did not come in time", 408));
-    } else if (this.#state === "answering" && (this.#body?.pulling || this.#direct?.take !== undefined)) {
+    } else if (this.#state === "answering" && (this.#body?.pulling || this.#direct?.awaitsBody)) {
       const late = new HttpError("ERR_HTTP_BODY_LOST", "The body did not come in time", 408);
       if (this.#direct !== undefined) this.#failDirect(late);
       else this.#body!.fail(late);

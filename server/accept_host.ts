@@ -42,6 +42,21 @@ export interface AcceptHost<Data> {
     ticket: AdmissionTicket,
     fields: HeaderFields,
   ): void;
+
+  /**
+   * Finds the route of a request; missing if the server has none.
+   *
+   * @param line The request line.
+   * @param fields The header fields.
+   * @param connection The connection it came on.
+   * @returns What decides about the request instead; `undefined`: this host.
+   * @throws {HandshakeError} If there is no WebSocket at the path.
+   */
+  route?(
+    line: RequestLine,
+    fields: HeaderFields,
+    connection: WebSocketConnection<Data>,
+  ): AcceptHost<Data> | undefined;
   /**
    * Asks the program whether to open the WebSocket; header fields are added to the answer that opens it. `awaited`
    * tells whether the answer still counts.

@@ -7,7 +7,7 @@
 
 import { AcceptSession } from "./accept.ts";
 import type { AcceptHost } from "./accept_host.ts";
-import { Admission, AdmissionTicket, RefusalQueue } from "./admission.ts";
+import { Admission, type AdmissionLimit, AdmissionTicket, RefusalQueue } from "./admission.ts";
 import type { CloseProgress } from "../connection/close_progress.ts";
 import type { CloseInfo } from "../connection/options.ts";
 import {
@@ -21,11 +21,15 @@ import {
 import { identifyClient, Refusal, useProxyAddress } from "./client_identity.ts";
 import { callWithin } from "./handler_scope.ts";
 import { UnfinishedMessages } from "../connection/unfinished_messages.ts";
-import type { ServerContext } from "./context.ts";
+import { ServerContext } from "./context.ts";
 import { TransportError } from "../base/errors.ts";
 import { MemoryBudget } from "../base/memory_budget.ts";
+import type { RouteOptions } from "./route_options.ts";
+import { Routes } from "./routes.ts";
+import type { ServerSettings } from "./settings.ts";
 import type { Stats } from "../base/stats.ts";
 import type { Address, Admittance, Transport } from "../transport/transport.ts";
+import type { UpgradeHead } from "./upgrade_request.ts";
 
 /** Close code and reason of connections that open while the server stops. */
 interface StopFrame {
@@ -62,10 +66,13 @@ export class ServerConnections<Data> {
    *
    * @param context The server.
    * @param topics Keeps the subscriptions.
+   * @param routes The option `routes`.
+   * @throws {OptionError} If a route cannot be used.
    */
   constructor(
     context: ServerContext<Data>,
     topics: ConnectionTopics<Data> & { leave(connection: WebSocketConnection<Data>): void },
+    routes: Readonly<Record<string, RouteOptions<Data>>> | undefined,
   ) {
     this.#context = context;
     this.#topics = topics;
@@ -75,6 +82,7 @@ export class ServerConnections<Data> {
     this.#unfinished = new UnfinishedMessages(() => settings.current);
     this.#host = this.#makeHost();
     this.#handler = this.#makeHandler();
+    if (routes) this.#host.route = this.#makeRoutes(routes);
   }
 
   /** Connections whose handshake is done, until they have ended. */
@@ -156,8 +164,29 @@ export class ServerConnections<Data> {
   acceptAdmitted(transport: Transport, admitted: Admittance | undefined): void {
     const ticket = admitted as AdmissionTicket | undefined ?? this.#enter(transport.remoteAddress);
     if (ticket instanceof AdmissionTicket) return void this.#accept(transport, ticket);
-    this.#context.refused(ticket, transport.remoteAddress);
-    this.#refusals.add(transport, ticket, this.#context.settings.current.clock);
+    this.#refuse(transport, ticket);
+  }
+
+  #refuse(transport: Transport, limit: AdmissionLimit): void {
+    this.#context.refused(limit, transport.remoteAddress);
+    this.#refusals.add(transport, limit, this.#context.settings.current.clock);
+  }
+
+  /**
+   * Serves a connection whose handshake request another HTTP server has read.
+   *
+   * @param transport The connection, not opened yet.
+   * @param head The request.
+   * @param early Bytes that came behind it.
+   * @returns The connection; `undefined` if it is beyond a limit, and gets an answer that says so.
+   */
+  acceptUpgrade(transport: Transport, head: UpgradeHead, early: Uint8Array): WebSocketConnection<Data> | undefined {
+    const ticket = this.#enter(transport.remoteAddress);
+    if (ticket instanceof AdmissionTicket) {
+      return this.#accept(transport, ticket, (session) => session.begin(head, early));
+    }
+    this.#refuse(transport, ticket);
+    return undefined;
   }
 
   /**
@@ -175,7 +204,11 @@ export class ServerConnections<Data> {
     throw new TransportError("ERR_TOO_MANY_CONNECTIONS", `Cannot accept: "${ticket}" is reached`);
   }
 
-  #accept(transport: Transport, ticket: AdmissionTicket): WebSocketConnection<Data> {
+  #accept(
+    transport: Transport,
+    ticket: AdmissionTicket,
+    begin: (session: AcceptSession<Data>) => void = (session) => session.begin(),
+  ): WebSocketConnection<Data> {
     const { meter, settings: { current }, log, calls, handlers } = this.#context;
     meter.maxBuffered = current.maxTotalBufferedAmount || Infinity;
     const connection = createConnection<Data>(transport, "server", this.#handler, current, meter);
@@ -186,17 +219,29 @@ export class ServerConnections<Data> {
     log.connection("debug", "connection.accepted", connection);
     calls.call("onConnect", connection, () => handlers.onConnect?.(connection));
     if (this.#stopFrame !== undefined) abandonConnection(connection);
-    if (connection.state === "connecting") session.begin();
+    if (connection.state === "connecting") begin(session);
     return connection;
   }
 
   // ---- Wiring --------------------------------------------------------------------------------------------------
 
-  #makeHost(): AcceptHost<Data> {
-    const context = this.#context;
-    const { settings, calls, extension } = context;
+  #makeRoutes(given: Readonly<Record<string, RouteOptions<Data>>>): NonNullable<AcceptHost<Data>["route"]> {
+    this.#context.routed = true;
+    const routes = new Routes(given, this.#context.handlers, (handlers, merge) => {
+      const context = new ServerContext(handlers, this.#context);
+      const settings = (): ServerSettings => merge(context.settings.current);
+      return { host: this.#makeHost(context, settings), handler: this.#makeHandler(context), settings };
+    });
+    return (line, fields, connection) => routes.find(line, fields, connection);
+  }
+
+  #makeHost(
+    context: ServerContext<Data> = this.#context,
+    settings: () => ServerSettings = () => context.settings.current,
+  ): AcceptHost<Data> {
+    const { calls, extension } = context;
     return {
-      settings: () => settings.current,
+      settings,
       stopping: (connection) => this.#stopFrame !== undefined || this.#excused.has(connection),
       bodies: this.#bodies,
       identify: (connection, transport, ticket, fields) =>
@@ -207,7 +252,7 @@ export class ServerConnections<Data> {
           () => callWithin(connection, () => (extension.allow === undefined ? context : extension).allow!(connection)),
           awaited,
         ),
-      selectProtocol: (connection, offered) => calls.selectProtocol(connection, offered, settings.current.protocols),
+      selectProtocol: (connection, offered) => calls.selectProtocol(connection, offered, settings().protocols),
       ...extension.respondDirectly !== undefined && {
         direct: (line, fields, connection) => extension.respondDirectly!(line, fields, connection),
       },
@@ -216,7 +261,7 @@ export class ServerConnections<Data> {
           connection,
           () => (extension.respond === undefined ? context : extension).respond!(request, connection),
         ),
-      opened: (connection) => this.#opened(connection),
+      opened: (connection) => this.#opened(connection, context),
       refused: (reason, connection) => context.requestRefused(reason, connection),
       error: (error, connection) =>
         error instanceof Refusal
@@ -225,8 +270,7 @@ export class ServerConnections<Data> {
     };
   }
 
-  #makeHandler(): ConnectionHandler<Data> {
-    const context = this.#context;
+  #makeHandler(context: ServerContext<Data> = this.#context): ConnectionHandler<Data> {
     const { calls, handlers, extension } = context;
     return {
       message: extension.receive === undefined
@@ -245,15 +289,15 @@ export class ServerConnections<Data> {
       },
       close: (connection, code, reason) =>
         calls.call("onClose", connection, () => handlers.onClose?.(connection, code, reason)),
-      disconnect: (connection, info) => this.#disconnected(connection, info),
+      disconnect: (connection, info) => this.#disconnected(connection, info, context),
       error: (connection, error) => context.connectionFailed(error, connection),
       topics: this.#topics,
       unfinished: this.#unfinished,
     };
   }
 
-  #opened(connection: WebSocketConnection<Data>): void {
-    const { meter, settings, log, calls, handlers, extension } = this.#context;
+  #opened(connection: WebSocketConnection<Data>, context: ServerContext<Data>): void {
+    const { meter, settings, log, calls, handlers, extension } = context;
     this.#pending.delete(connection);
     this.#open.add(connection);
     const duration = settings.current.clock.now() - this.#tickets.get(connection)!.acceptedAt;
@@ -267,8 +311,8 @@ export class ServerConnections<Data> {
     if (frame !== undefined) connection.close(frame.code, frame.reason);
   }
 
-  #disconnected(connection: WebSocketConnection<Data>, info: CloseInfo): void {
-    const { meter, log, calls, handlers, extension } = this.#context;
+  #disconnected(connection: WebSocketConnection<Data>, info: CloseInfo, context: ServerContext<Data>): void {
+    const { meter, log, calls, handlers, extension } = context;
     this.#pending.delete(connection);
     this.#excused.delete(connection);
     this.#tickets.get(connection)?.leave();

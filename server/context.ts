@@ -29,25 +29,29 @@ export class ServerContext<Data> {
   /** The settings. */
   readonly settings: LockableSettings;
   /** The counters. */
-  readonly meter: Meter = new Meter();
+  readonly meter: Meter;
   /** The log. */
   readonly log: ServerLog;
   /** Calls handlers. */
   readonly calls: HandlerCalls<Data>;
   /** Hooks of a server that is built on this one. */
   extension: ServerExtension<Data> = {};
+  /** `true` for a server with routes: paths that come here have none. */
+  routed = false;
 
   /**
    * Makes the parts.
    *
    * @param handlers The handlers.
-   * @param options Settings that differ from the default.
+   * @param options Settings that differ from the default; for a route, the parts of its server.
    * @throws {OptionError} If a setting is out of range.
    */
-  constructor(handlers: ServerHandlers<Data>, options: ServerOptions) {
+  constructor(handlers: ServerHandlers<Data>, options: ServerOptions | ServerContext<Data>) {
     this.handlers = handlers;
-    this.settings = new LockableSettings(options);
-    this.log = new ServerLog(handlers);
+    const shared = options instanceof ServerContext ? options : undefined;
+    this.settings = shared?.settings ?? new LockableSettings(options as ServerOptions);
+    this.meter = shared?.meter ?? new Meter();
+    this.log = shared?.log ?? new ServerLog(handlers);
     this.calls = new HandlerCalls(handlers, (error, connection) => this.#handlerFailed(error, connection));
   }
 
@@ -114,7 +118,7 @@ export class ServerContext<Data> {
     const response = await this.calls.respond(() => this.handlers.onCommandGet?.(request, connection));
     if (response !== undefined) return response;
     const { pathName } = this.settings.store.values;
-    if (pathName !== "" && new URL(request.url).pathname !== pathName) {
+    if (this.routed || (pathName !== "" && new URL(request.url).pathname !== pathName)) {
       return textResponse(404, "There is nothing at this path");
     }
     return textResponse(426, "This is a WebSocket server", { "sec-websocket-version": "13" });

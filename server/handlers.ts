@@ -77,9 +77,9 @@ export interface ServerHandlers<Data = unknown> {
    */
   onDisconnect?: ((connection: WebSocketConnection<Data | undefined>, info: CloseInfo) => HandlerResult) | undefined;
   /**
-   * Answers a plain HTTP request. Without an answer it gets 426, on another path than `pathName` 404. Each request
-   * needs a `Response` of its own, with a status from 200 to 599. The time is not limited; `request.signal` aborts when
-   * the client leaves, or `stop` gives it up, before all of the response is sent.
+   * Answers a plain HTTP request. Without an answer it gets 426, on another path than `pathName` or those of `routes`
+   * 404. Each request needs a `Response` of its own, with a status from 200 to 599. The time is not limited;
+   * `request.signal` aborts when the client leaves, or `stop` gives it up, before all of the response is sent.
    */
   onCommandGet?: ((request: Request, connection: WebSocketConnection<Data | undefined>) => CommandResult) | undefined;
   /**

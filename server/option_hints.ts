@@ -23,8 +23,8 @@ export const SERVER_HINTS: OptionHints = {
     ['use "origins", a list', "origin"],
     ["leave it out: the system decides about it", "backlog"],
     ['leave it out: "connections" has all that are open', "clientTracking"],
-    ['leave it out; acceptStream() serves connections from elsewhere, "onCommandGet" answers plain HTTP', "noServer"],
-    ['leave it out: this server has a port of its own, and answers plain HTTP with "onCommandGet"', "server"],
+    ["leave it out; handleUpgrade() serves upgrades of another HTTP server, acceptStream() other streams", "noServer"],
+    ['leave it out: call handleUpgrade() in the event "upgrade" of that server', "server"],
     [
       'put handlers beside the other options, such as "onMessageReceived", and data into "connection.data"',
       "websocket",
@@ -34,7 +34,7 @@ export const SERVER_HINTS: OptionHints = {
     ['use "certificateFile" with "useSSL"', "cert certFile certificate"],
     ['use "certificateKeyFile" with "useSSL"', "key keyFile privateKey"],
     ["onGetSSLPassword", "passphrase OnGetPassword"],
-    ['use "onCommandGet", which answers plain HTTP requests', "fetch routes static handler onRequest"],
+    ['use "onCommandGet", which answers plain HTTP requests', "fetch static handler onRequest"],
     ['use "onOpen", which is called after the handshake', "open onopen connection onconnection"],
     ['use "onEnd", or "onClose" for the close frame', "close onclose"],
     ["use acceptStream() with the streams of a Unix socket", "unix"],
@@ -57,5 +57,4 @@ export const SERVER_MEMBERS: OptionHints = /* @__PURE__ */ hintsOf([
   ["call stop()", "close"],
   ['set "port", then call start()', "listen"],
   ["connections", "clients"],
-  ["call acceptStream()", "handleUpgrade"],
 ]);

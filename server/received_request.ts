@@ -4,15 +4,16 @@
  * @module
  */
 
-import type { AcceptSettings } from "./accept_host.ts";
+import type { AcceptHost, AcceptSettings } from "./accept_host.ts";
+import { startConnection, type WebSocketConnection } from "../connection/connection.ts";
 import type { HandshakeRequest, HandshakeResult } from "../connection/options.ts";
 import { HandshakeError } from "../base/errors.ts";
-import type { CompressionSettings } from "../protocol/compression.ts";
 import { acceptDeflateOffer } from "../protocol/deflate.ts";
 import type { Extension } from "../protocol/extensions.ts";
 import { checkUpgradeRequest, encodeUpgradeResponse, type UpgradeRequest } from "../protocol/handshake.ts";
-import type { HeaderFields, RequestLine } from "../protocol/head.ts";
+import { type Head, type HeaderFields, parseRequestLine, type RequestLine } from "../protocol/head.ts";
 import type { UpgradeFields } from "./upgrade_headers.ts";
+import { UpgradeHead } from "./upgrade_request.ts";
 
 /** The request of a handshake; its `Headers` are made when the program reads them. */
 export class ReceivedRequest implements HandshakeRequest {
@@ -93,26 +94,30 @@ export function receiveHandshake(
 }
 
 /**
- * Makes the answer to a handshake that the program allows.
+ * Opens the WebSocket of a handshake that the program allows.
  *
+ * @param host The server.
+ * @param connection The connection, which sends the answer.
  * @param upgrade The handshake.
- * @param protocol The subprotocol, or "".
- * @param compression The setting.
  * @param headers Header fields of the program.
- * @returns The agreement, and the head of the answer.
+ * @returns `false` if the connection has ended meanwhile.
  */
-export function answerHandshake(
+export function openHandshake<Data>(
+  host: AcceptHost<Data>,
+  connection: WebSocketConnection<Data>,
   upgrade: UpgradeRequest,
-  protocol: string,
-  compression: CompressionSettings | undefined,
   headers: UpgradeFields = [],
-): { result: HandshakeResult; preface: Uint8Array } {
+): boolean {
+  const protocol = host.selectProtocol(connection, upgrade.protocols);
+  const { compression } = host.settings();
   const agreed = compression && acceptDeflateOffer(upgrade.extensions, compression);
   const extensions = agreed === undefined ? [] : [agreed.extension];
   const result: HandshakeResult = agreed === undefined
     ? { protocol, extensions }
     : { protocol, extensions, compression: agreed };
-  return { result, preface: encodeUpgradeResponse({ key: upgrade.key, protocol, extensions, headers }) };
+  const preface = encodeUpgradeResponse({ key: upgrade.key, protocol, extensions, headers });
+  // Program or peer may have ended the connection; asked last, since the first hash lets Deno run pending microtasks.
+  return startConnection(connection, result, { preface });
 }
 
 /** RFC 6454: a browser names the origin of its page; other clients need not. */
@@ -121,6 +126,22 @@ function checkOrigin(fields: HeaderFields, origins: readonly string[]): void {
   const given = fields.all("origin");
   if (given.length === 0 || (given.length === 1 && origins.includes(given[0]!))) return;
   throw new HandshakeError("ERR_ORIGIN", "Pages of this origin may not connect", 403);
+}
+
+/**
+ * Reads the request line of a head.
+ *
+ * @param head The head, whose `Host` field becomes the one that counts.
+ * @param settings The settings of the server.
+ * @returns The parts of the line.
+ * @throws {HandshakeError} If the head is malformed.
+ */
+export function readRequestLine(head: Head, settings: AcceptSettings): RequestLine {
+  if (head instanceof UpgradeHead) head.check(settings);
+  const line = parseRequestLine(head.startLine);
+  // RFC 9112 §3.2.2: the authority of the target counts, and not the header.
+  if (line.authority !== "") head.fields.replace("host", line.authority);
+  return line;
 }
 
 /**

@@ -28,13 +28,20 @@ import type { LogRecord } from "../base/log.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { encodeClosePayload, type SendBytes, type SendData } from "../protocol/payload.ts";
 import { checkedSelector, Publisher } from "./publisher.ts";
-import { adoptFields, defineSettings } from "../base/settings.ts";
+import { adoptFields, defineConstructorOption, defineSettings } from "../base/settings.ts";
 import { assertMembers, refuseUnknownNames } from "../base/unknown_names.ts";
 import { SERVER_MEMBERS } from "./option_hints.ts";
 import { refuseArgument, SERVER_SETTINGS, type ServerProperties, type WebSocketServerOptions } from "./settings.ts";
 import type { Stats } from "../base/stats.ts";
 import type { Address } from "../transport/transport.ts";
 import { type BytePair, type BytePairInfo, streamTransport } from "../transport/stream.ts";
+import {
+  earlyBytes,
+  UpgradeHead,
+  type UpgradeSource,
+  type UpgradeStream,
+  upgradeTransport,
+} from "./upgrade_request.ts";
 
 /**
  * Builds a server of another room on a `WebSocketServer`; in its constructor. Entries do not export it.
@@ -44,6 +51,9 @@ import { type BytePair, type BytePairInfo, streamTransport } from "../transport/
  * @returns The insides of the server.
  */
 export let extendServer: <Data>(server: WebSocketServer<Data>, extension: ServerExtension<Data>) => ServerContext<Data>;
+
+/** Options that cannot be fields of a subclass. */
+const CONSTRUCTOR_OPTIONS = { routes: {} };
 
 /**
  * A WebSocket server (RFC 6455).
@@ -219,6 +229,7 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
       (server) => server.#context.settings.store,
     );
     defineHandlers(this.prototype, SERVER_HANDLERS);
+    defineConstructorOption(this.prototype, "routes");
     refuseUnknownNames(this.prototype, "WebSocketServer", SERVER_NAMES, SERVER_MEMBERS);
     extendServer = (server, extension) => {
       server.#context.extension = { ...server.#context.extension, ...extension };
@@ -237,7 +248,7 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
     if (typeof arguments[1] === "function") refuseArgument("The constructor", arguments[1]);
     this.#context = new ServerContext<Data>(this, options);
     this.#publisher = new Publisher(this.#context, () => this.#connections.open);
-    this.#connections = new ServerConnections(this.#context, this.#publisher.topics);
+    this.#connections = new ServerConnections(this.#context, this.#publisher.topics, options.routes);
     const stop = (): void => void (this.active = false);
     this.#life = new Lifecycle(this.#context, this.#connections, this.#publisher, options.signal, stop);
     assignHandlers(this, SERVER_HANDLERS, options);
@@ -279,8 +290,7 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
     try {
       refuseArgument("start()", arguments[0]);
       adoptFields(this, SERVER_SETTINGS);
-      adoptHandlers(this, SERVER_HANDLERS);
-      assertMembers(this);
+      this.#assertFields();
     } catch (error) {
       return Promise.reject(error);
     }
@@ -319,6 +329,13 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
     return this.#life.reloadCertificates();
   }
 
+  /** Checks methods and fields of a subclass, before the work begins. */
+  #assertFields(): void {
+    adoptFields(this, CONSTRUCTOR_OPTIONS);
+    adoptHandlers(this, SERVER_HANDLERS);
+    assertMembers(this);
+  }
+
   // ---- Connections ---------------------------------------------------------------------------------------------
 
   /**
@@ -338,9 +355,48 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
    * @throws {OptionError} If a handler is not a function, or the name of a member of a subclass is nearly one of ours.
    */
   acceptStream(pair: BytePair, info: BytePairInfo = {}): WebSocketConnection<Data> {
-    adoptHandlers(this, SERVER_HANDLERS);
-    assertMembers(this);
+    this.#assertFields();
     return this.#connections.accept(streamTransport(pair, info));
+  }
+
+  /**
+   * Serves a WebSocket whose handshake request another HTTP server has read, such as `node:http` in its event
+   * `upgrade`, as if it had come from the port: with the same checks, limits and handlers. A refused one gets its
+   * answer on the stream. The server need not listen; `stop` closes these connections too.
+   *
+   * @param request The request: a `Request`, or that of `node:http`.
+   * @param stream The socket, or a pair of byte streams with its addresses. It belongs to the server from here on.
+   * @param head Bytes that came behind the request.
+   * @returns The connection: `open` already unless `onAllow` is asynchronous, `closed` or about to close if it is
+   * refused. `undefined` if it is beyond a limit of connections: the peer gets 503 or 429.
+   * @throws {OptionError} If an argument is of another type, a handler is not a function, or the name of a member of a
+   * subclass is nearly one of ours.
+   *
+   * @example On the port of a server of `node:http`
+   * ```ts
+   * import { createServer } from "node:http";
+   * import { once } from "node:events";
+   * import { WebSocketServer } from "@tackline/websocket";
+   *
+   * const sockets = new WebSocketServer({ onMessageReceived: (connection, text) => void connection.send(text) });
+   * const app = createServer((_request, response) => response.end("Hello"));
+   * app.on("upgrade", (request, socket, head) => void sockets.handleUpgrade(request, socket, head));
+   * app.listen(0);
+   * await once(app, "listening");
+   *
+   * await sockets.stop();
+   * app.close();
+   * ```
+   */
+  handleUpgrade(
+    request: UpgradeSource,
+    stream: UpgradeStream,
+    head?: Uint8Array,
+  ): WebSocketConnection<Data> | undefined {
+    this.#assertFields();
+    const upgrade = new UpgradeHead(request);
+    const early = earlyBytes(head);
+    return this.#connections.acceptUpgrade(upgradeTransport(stream), upgrade, early);
   }
 
   /**

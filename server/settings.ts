@@ -19,6 +19,7 @@ import { OptionError, StateError } from "../base/errors.ts";
 import { assertHostName } from "../base/host_name.ts";
 import { SERVER_HANDLERS, type ServerHandlers } from "./handlers.ts";
 import { SERVER_HINTS } from "./option_hints.ts";
+import type { RouteOptions } from "./route_options.ts";
 import { maxFramePayload } from "../protocol/frame_header.ts";
 import { assertProtocols } from "../protocol/subprotocol.ts";
 import { isHost } from "../protocol/http.ts";
@@ -72,6 +73,14 @@ export interface WebSocketServerOptions<Data = unknown> extends ConnectionOption
    * @default {""}
    */
   healthPath?: string | undefined;
+  /**
+   * Handlers and settings by path, for several kinds of WebSockets on one port. A key is a pattern of `URLPattern`:
+   * `"/chat"`, `"/chat/:room"`, `"/files/*"`; the first that has the path counts. `connection.params` has the
+   * parameters. Handlers and settings that a route does not have are the server's. Handshakes for other paths get 404,
+   * and so do plain requests that `onCommandGet` of the server does not answer. Read by the constructor; excludes
+   * `pathName`.
+   */
+  routes?: Readonly<Record<string, RouteOptions<Data>>> | undefined;
   /**
    * Speak TLS. Needs `certificateFile` and `certificateKeyFile`.
    * @default {false}
@@ -226,7 +235,7 @@ export interface WebSocketServerOptions<Data = unknown> extends ConnectionOption
 }
 
 /** Settings of a server, as far as they are given. */
-export type ServerOptions = Omit<WebSocketServerOptions, keyof ServerHandlers>;
+export type ServerOptions = Omit<WebSocketServerOptions, keyof ServerHandlers | "routes">;
 
 /** Values of a server's properties. */
 export interface ServerProperties extends Complete<Omit<ServerOptions, "signal" | "backplane" | "hostName">> {
@@ -287,6 +296,7 @@ export const SERVER_OTHER_OPTIONS: OptionTable<
 > = {
   hostName: true,
   signal: true,
+  routes: true,
 };
 
 const SERVER_OPTIONS = new OptionNames("WebSocketServer", {
@@ -373,6 +383,8 @@ export class LockableSettings {
   readonly store: SettingsStore<ServerProperties>;
   /** Set while the server runs. */
   locked = false;
+  /** `true` if the server has routes. */
+  readonly #routed: boolean;
   #current: ServerSettings | undefined;
 
   /**
@@ -385,6 +397,7 @@ export class LockableSettings {
     SERVER_OPTIONS.assert(options);
     assertHandlers(options, SERVER_HANDLERS);
     assertSignal(options);
+    this.#routed = Boolean((options as WebSocketServerOptions).routes);
     if (options.useSSL === false) assertTlsForCertificates({ ...defaultsOf(SERVER_SETTINGS), ...options });
     this.store = new SettingsStore(SERVER_SETTINGS, {
       changing: (name, value) => this.#changing(name, value),
@@ -398,6 +411,9 @@ export class LockableSettings {
     this.assertUnlocked(name);
     if (name !== "options") {
       this.store.check(name, value);
+      if (this.#routed && name === "pathName" && value !== "") {
+        throw new OptionError('The setting "pathName" does not go with "routes": write the path into each route');
+      }
       return name === "pathName" || name === "healthPath" ? withSlash(value as string) : undefined;
     }
     const changing = (field: string): void => this.assertUnlocked(field);

@@ -48,7 +48,7 @@ export type RawMessageHandler = (
 ) => boolean | void | Promise<boolean | void>;
 
 /** Options and handlers of a `WhatsAppServer`. */
-export interface WhatsAppServerOptions<Data = unknown> extends Omit<WebSocketServerOptions<Data>, "useSSL"> {
+export interface WhatsAppServerOptions<Data = unknown> extends Omit<WebSocketServerOptions<Data>, "useSSL" | "routes"> {
   /**
    * Subprotocols that receivers may speak.
    * @default {["whatsapp-inbox.v2", "whatsapp-inbox.v1", "whatsapp-notifications"]}
@@ -161,11 +161,13 @@ export const WHATSAPP_SETTINGS: SettingsTable<WhatsAppSettings> = {
 const OWN_TABLES = [WHATSAPP_SETTINGS, WHATSAPP_HANDLERS];
 const OWN_OPTIONS = new OptionNames("WhatsAppServer", { tables: OWN_TABLES });
 const { useSSL: _, ...INHERITED_SETTINGS } = SERVER_SETTINGS;
+const { routes: _routes, ...INHERITED_OPTIONS } = SERVER_OTHER_OPTIONS;
 const OPTIONS = new OptionNames("WhatsAppServer", {
-  tables: [...OWN_TABLES, INHERITED_SETTINGS, SERVER_HANDLERS, SERVER_OTHER_OPTIONS],
+  tables: [...OWN_TABLES, INHERITED_SETTINGS, SERVER_HANDLERS, INHERITED_OPTIONS],
   hints: {
     ...SERVER_HINTS,
     useSSL: 'leave "useSSL" out: a WhatsAppServer speaks TLS, unless it is "behindProxy"',
+    routes: 'leave it out: "pathName" and "apps" are its paths; put a WebSocketServer with routes beside it',
     token: 'use "verifyToken" for Meta, "receiverToken" for receivers',
     secret: 'use "appSecret"',
     database: 'use "journal", the path of a file',

@@ -43,6 +43,7 @@ export type NeedName =
   | "bundlers of npm"
   | "npm:esbuild and tar"
   | "npm:vite and others"
+  | "npm:frameworks"
   | "deno bundle";
 
 interface Need {
@@ -146,6 +147,7 @@ const CURRENT_BUNDLERS = [
   "rollup@4.68.8",
   "@rollup/plugin-node-resolve@16.0.3",
 ];
+const FRAMEWORKS = ["express@5.3.0", "hono@4.13.19", "@hono/node-server@2.1.9"];
 const FROM_NPM = "fetched by the tests when registry.npmjs.org can be reached";
 
 const NEEDS: Readonly<Record<NeedName, Need>> = {
@@ -203,8 +205,14 @@ const NEEDS: Readonly<Record<NeedName, Need>> = {
     find: () => cacheForDeno("npm:esbuild@0.28.2") && cacheForDeno("npm:tar@7.5.23"),
   },
   "npm:vite and others": { install: FROM_NPM, find: () => addPackages("npm:bundlers-8.4.0", CURRENT_BUNDLERS) },
+  "npm:frameworks": { install: FROM_NPM, find: findFrameworks },
   "deno bundle": { install: FROM_NPM, find: (runtime) => runtime === "Deno" ? findBundler() : [] },
 };
+
+function findFrameworks(runtime: Runtime): Found {
+  const folder = addPackages("npm:frameworks-5.3.0-4.13.19-2.1.9", FRAMEWORKS);
+  return runtime === "Bun" || cacheForDeno("npm:express@5.3.0") !== undefined ? folder : undefined;
+}
 
 export const NEED_NAMES: readonly NeedName[] = Object.keys(NEEDS) as NeedName[];
 

@@ -6,6 +6,7 @@ import { runtimeTransport } from "../../transport/runtime.ts";
 import { StreamTlsSide } from "../../transport/bun_stream_tls.ts";
 import { giveBack, lease } from "../../base/leased_memory.ts";
 import { secureClient } from "../../transport/node_tls.ts";
+import { duplexTransport } from "../../transport/duplex.ts";
 import { streamTransport } from "../../transport/stream.ts";
 import { runtime } from "../support/needs.ts";
 import { headerV1 } from "../support/proxy_header.ts";
@@ -24,6 +25,7 @@ import {
 } from "../support/support.ts";
 import { concat } from "../../base/bytes.ts";
 import { readFileSync } from "node:fs";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
 /** Lets everybody in. */
 const admit = (): Admittance => ({ acceptedAt: 0, evict: () => {}, leave: () => {} });
@@ -190,11 +192,32 @@ async function streamPair(): Promise<Pair> {
   return { client, server, close };
 }
 
+/** Sockets as a server of `node:http` gives them away. */
+async function nodePair(): Promise<Pair> {
+  const accepted = defer<Socket>();
+  const listener = createServer({ allowHalfOpen: true }, accepted.resolve);
+  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
+  const { port } = listener.address() as AddressInfo;
+  const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+  await new Promise<void>((resolve) => socket.once("connect", resolve));
+  const client = new Log(duplexTransport(socket));
+  const server = new Log(duplexTransport(await accepted.promise));
+  const close = async (): Promise<void> => {
+    client.transport.destroy();
+    server.transport.destroy();
+    await until(() => client.events.includes("close") && server.events.includes("close"), "both ends");
+    await new Promise<void>((resolve) => listener.close(() => resolve()));
+  };
+  return { client, server, close };
+}
+
 const KINDS: [name: string, make: () => Promise<Pair>][] = [
   ["TCP", () => socketPair(false)],
   ["TLS", () => socketPair(true)],
   ["streams", streamPair],
   ["TCP behind a PROXY header", () => socketPair(false, (port) => connectAsProxy(port, false), HEADERS)],
+  ["sockets of node:net", nodePair],
+  // Bun does TLS by itself, always.
   ...runtime === "Deno"
     ? [
       ["TLS of node:tls", () => socketPair(true, secureLater)],

@@ -1,6 +1,7 @@
 /** A program of a user, for its types: what comes fits the platform's functions, and all kinds of bytes can be sent. */
 
 import { Buffer } from "node:buffer";
+import { createServer, type Server } from "node:http";
 import {
   type MessageData,
   type SendBytes,
@@ -35,6 +36,27 @@ export const server: WebSocketServer = new WebSocketServer({
   onPong: async (_connection, data) => void await use(data),
 });
 server.onBinaryDataReceived = (connection, bytes) => void connection.send(bytes);
+
+/** Requests and sockets of `node:http`, and of the web. */
+export const app: Server = createServer();
+app.on("upgrade", (request, socket, head) => void server.handleUpgrade(request, socket, head));
+export const upgrade = (request: Request, streams: { readable: ReadableStream; writable: WritableStream }): unknown =>
+  server.handleUpgrade(request, streams);
+
+interface Guest {
+  name: string;
+}
+
+export const routed: WebSocketServer<Guest> = new WebSocketServer<Guest>({
+  onCommandGet: (request, connection) => new Response(`${request.url} ${connection?.params.room}`),
+  routes: {
+    "/chat/:room": {
+      onAllow: (connection) => (connection.data = { name: connection.params.room ?? "" }) !== undefined,
+      onMessageReceived: ({ data }, text) => void routed.publish(data.name, text),
+      maxMessageSize: 1000,
+    },
+  },
+});
 
 export const client: WebSocketClient = new WebSocketClient("ws://localhost/", {
   onBinaryDataReceived: async (bytes) => void await use(bytes),
