@@ -4,10 +4,7 @@
  * @module
  */
 
-import { timeHandler } from "../base/handler_time.ts";
-import { type BodyTaker, TextReply } from "./text_reply.ts";
-
-const INTERNAL_ERROR = new TextReply(500, "Internal server error");
+import { type BodyTaker, takeBody, type TextReply } from "./text_reply.ts";
 
 /** One request. */
 export class DirectRequest {
@@ -45,15 +42,6 @@ export class DirectRequest {
   answer(bytes: Uint8Array, failed: (error: unknown) => void): TextReply | Promise<TextReply> {
     const take = this.#take!;
     this.#take = undefined;
-    const fail = (error: unknown): TextReply => {
-      failed(error);
-      return INTERNAL_ERROR;
-    };
-    try {
-      const reply = timeHandler(() => take(bytes.subarray(0, this.length)));
-      return reply instanceof TextReply ? reply : reply.catch(fail);
-    } catch (error) {
-      return fail(error);
-    }
+    return takeBody(take, bytes.subarray(0, this.length), failed);
   }
 }
