@@ -76,7 +76,8 @@ function assertSupported(plan: ConnectPlan): void {
 }
 
 function assertNoHeaders(headers: Headers): void {
-  const names = [...headers.keys()];
+  const names: string[] = [];
+  headers.forEach((_value, name) => names.push(name));
   if (names.length === 0) return;
   throw unusable(
     headers.has("authorization")

@@ -48,6 +48,12 @@ const ECHO = `(async () => {
   await client.connect();
   client.send("hello");
   const text = await client.receive();
+  let payload;
+  try {
+    client.send({});
+  } catch ({ message }) {
+    payload = message;
+  }
   const { code } = await client.disconnect();
   const mistakes = [
     await refusal({ reconect: true }),
@@ -58,7 +64,7 @@ const ECHO = `(async () => {
     await refusal({ proxy: "http://localhost" }),
     await refusal({}, "http://" + location.host),
   ];
-  return [text, code, mistakes];
+  return [text, code, payload, mistakes];
 })()`;
 
 /** Beginnings of the errors of these mistakes. */
@@ -155,8 +161,9 @@ async function assertRuns(script: string): Promise<void> {
   });
   await withChromium([...find("Chromium")!], async (browser) => {
     const page = await browser.open(`http://127.0.0.1:${server.address!.port}/`);
-    const [text, code, mistakes] = await page.evaluate<[string, number, string[]]>(ECHO);
+    const [text, code, payload, mistakes] = await page.evaluate<[string, number, string, string[]]>(ECHO);
     assertEquals([text, code], ["hello", 1000]);
+    assert(payload.startsWith("Cannot send: ") && payload.endsWith('a Blob but "Object"'), payload);
     for (const [index, refusal] of REFUSALS.entries()) {
       const message = mistakes[index] ?? "no error";
       assert(message.startsWith(refusal) && !message.includes("secret"), message);

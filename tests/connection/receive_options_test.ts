@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { OptionError } from "../../base/errors.ts";
+import "../../connection/connection.ts";
 import { type ReceiveOptions, refuseReceiveOptions } from "../../connection/receive_options.ts";
 
 describe("refuseReceiveOptions", () => {
