@@ -6,6 +6,7 @@
 
 import { randomBytes } from "node:crypto";
 import { type CliIo, ExitCode, parseCommandLine, parseNumber, secretsFrom, UsageError } from "./io.ts";
+import { refusalPrinter } from "./refusals.ts";
 import { printable } from "../base/log.ts";
 import { describe, OptionError } from "../base/errors.ts";
 import { WhatsAppServer } from "../whatsapp/server.ts";
@@ -31,7 +32,12 @@ Address
   --public-url URL      callback URL to print, if it differs from the address
   --certificate FILE    PEM with its chain; SIGHUP reads it again
   --key FILE            PEM; WHATSAPP_KEY_PASSWORD if it is encrypted
-  --behind-proxy        speak plain HTTP on a loopback address, behind a proxy that speaks TLS
+  --health-path PATH    200 for GET of this path, 503 while it stops: for load balancers
+  --behind-proxy        speak plain HTTP on a loopback address, behind a proxy that speaks TLS; with --trusted-proxies
+                        on any address
+  --trusted-proxies A,B addresses or ranges of proxies that name the client (X-Forwarded-For, Forwarded), such as
+                        10.0.0.0/8, loopback, private; may be repeated
+  --proxy-protocol      the trusted proxies send the PROXY protocol
   --client-certificate-header NAME
                         header field in which the proxy reports the subject of the client certificate,
                         which must be Meta's
@@ -57,7 +63,10 @@ const FLAGS = {
   "public-url": { type: "string" },
   certificate: { type: "string" },
   key: { type: "string" },
+  "health-path": { type: "string" },
   "behind-proxy": { type: "boolean" },
+  "trusted-proxies": { type: "string", multiple: true },
+  "proxy-protocol": { type: "boolean" },
   "client-certificate-header": { type: "string" },
   "client-certificate-form": { type: "string" },
   journal: { type: "string" },
@@ -87,6 +96,7 @@ export async function serve(args: readonly string[], io: CliIo): Promise<number>
       onGetSSLPassword: () => io.env.WHATSAPP_KEY_PASSWORD ?? "",
       // Messages only: contents of notifications do not belong into a log.
       onError: (error) => io.err(`error: ${printable(describe(error))}\n`),
+      onLog: refusalPrinter(io),
     });
     await server.start();
   } catch (error) {
@@ -139,7 +149,10 @@ function readOptions(
     pathName: values.path,
     certificateFile: values.certificate,
     certificateKeyFile: values.key,
+    healthPath: values["health-path"],
     behindProxy,
+    trustedProxies: values["trusted-proxies"]?.flatMap((list) => list.split(",").map((proxy) => proxy.trim())),
+    proxyProtocol: values["proxy-protocol"],
     clientCertificateHeader: values["client-certificate-header"],
     clientCertificateForm: values["client-certificate-form"] as WhatsAppServerOptions["clientCertificateForm"],
     appSecret: values.unsigned && appSecret.length === 0 ? null : appSecret,

@@ -177,6 +177,51 @@ describe("cli: serve", () => {
       assertEquals(await (await fetch(`${url}?${query}`)).text(), "5");
     }));
 
+  it("answers health checks, and says why it refused a webhook", () =>
+    withServe(["--memory", "--health-path", "/healthz"], async (url, io) => {
+      const health = await fetch(new URL("/healthz", url));
+      assertEquals([health.status, await health.text()], [200, "ok"]);
+      const query = "hub.mode=subscribe&hub.verify_token=wrong&hub.challenge=5";
+      const refused = await fetch(`${url}?${query}`);
+      assertEquals([refused.status, await refused.text().then(() => 0)], [403, 0]);
+      assertStringIncludes(
+        io.text,
+        'GET refused with 403: its hub.verify_token is not "verifyToken". Enter the same text in both places; path "/whatsapp"',
+      );
+      assert(!io.text.includes("wrong"), io.text);
+    }));
+
+  it("listens on any address behind trusted proxies, and believes them alone", async () => {
+    const options = ["--memory", "--hostname", "0.0.0.0"];
+    await withServe([...options, "--trusted-proxies", "loopback, 10.0.0.0/8"], async (url) => {
+      const local = url.replace("0.0.0.0", "127.0.0.1");
+      await post(local, 1, "text");
+    });
+    await withServe([...options, "--trusted-proxies", "10.0.0.0/8"], async (url, io) => {
+      const response = await fetch(url.replace("0.0.0.0", "127.0.0.1"));
+      await response.body?.cancel();
+      assertEquals(response.status, 403);
+      assertStringIncludes(io.text, "Request refused with 403: 127.0.0.1 is none of --trusted-proxies");
+    });
+    const [code, io] = await run(["serve", "--behind-proxy", ...options, "--trusted-proxies", "10.0.0.0/40"]);
+    assertEquals(code, 2);
+    assertStringIncludes(io.text, "10.0.0.0/40");
+  });
+
+  it("takes the client's address from the PROXY protocol", () =>
+    withServe(["--memory", "--trusted-proxies", "loopback", "--proxy-protocol", "--health-path", "/h"], async (url) => {
+      const { connect } = await import("node:net");
+      const ask = (head: string): Promise<string> =>
+        new Promise((resolve) => {
+          let text = "";
+          const socket = connect(Number(new URL(url).port), "127.0.0.1");
+          socket.on("error", () => {}).on("data", (data) => text += data).on("close", () => resolve(text));
+          socket.write(`${head}GET /h HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+        });
+      assertStringIncludes(await ask("PROXY TCP4 192.0.2.7 192.0.2.1 1 2\r\n"), "200 OK");
+      assert(!(await ask("")).includes("200 OK"));
+    }));
+
   it("makes up a verify token where none is given, and shows it", async () => {
     const io = new Io({ ...ENV, WHATSAPP_VERIFY_TOKEN: "" });
     const ended = runCli(["serve", "--behind-proxy", "--port", "0", "--memory"], io);
