@@ -27,7 +27,11 @@ export const browserConnector: Connector = {
   /** Takes header fields of the program, which `connect` refuses, together with credentials. */
   async requestHeaders({ headers, token }, { first }, ask, url = first) {
     const fields = new Headers(typeof headers === "function" ? await ask("headers", headers) : headers);
-    if (token !== undefined || url?.username || url?.password) fields.set("authorization", "given");
+    // Credentials of the first URL are for its origin only.
+    const urls = url?.origin === first?.origin ? [first, url] : [url];
+    if (token !== undefined || urls.some((from) => from?.username || from?.password)) {
+      fields.set("authorization", "given");
+    }
     return fields;
   },
   connect,

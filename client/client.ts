@@ -269,7 +269,8 @@ export class WebSocketClient implements ClientHandlers {
     const connector = connectorOf(this.#extension, true);
     if (url !== undefined) {
       const first = this.#target.begin(url, options);
-      this.headers = connector.withCredentials?.(this.headers, first) ?? this.headers;
+      const { headers } = this.#settings.values;
+      this.#settings.set("headers", connector.withCredentials?.(headers, first) ?? headers);
     }
     const parts: ClientParts = {
       handlers: this,

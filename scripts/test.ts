@@ -37,7 +37,7 @@ const ONE_RUNTIME_ONLY = new Map<string, string>([
   ["knows the error of a program that may not connect", "Bun has no permissions"],
   ["in the body of a Response, in streams and as reason of a signal", "Deno itself fails with such reasons"],
   ["pass with TypeScript 5.9 too", "it takes long, and no runtime changes what it says"],
-  ["is as small as promised, bundled by", "it takes long, and no runtime changes what bundlers do"],
+  ["is no larger than it was, bundled by", "it takes long, and no runtime changes what bundlers do"],
   ["with Bun.file", "a file of Bun's own"],
 ]);
 /** Files whose tests are all of one runtime. */

@@ -85,8 +85,8 @@ describePeer("Chromium", ["Chromium", "deno bundle"], (command) => {
   it("runs the client of browser.ts: messages, compression, loss, and what it does not offer", async () => {
     const script = await bundleScript(fileURLToPath(new URL("../browser.ts", import.meta.url)));
     assert(!/node:|\bDeno\b|\bBun\b/.test(script));
-    // 3 KiB of it are checks of options and remedies for names of other libraries.
-    assertSize(script, 38_000);
+    // For each bundler: page_size_test.ts.
+    assertSize(script, 32_800);
     const { server, agreed } = await startSite({ "browser.js": script }, { compression: true });
     const url = `http://127.0.0.1:${server.address!.port}/`;
     await withChromium(command, async (browser) => {
@@ -123,7 +123,7 @@ describePeer("Chromium", ["Chromium", "deno bundle"], (command) => {
 
   it("runs the client without what only receivers and sockets need", async () => {
     const script = await bundleScript(fileURLToPath(new URL("support/page_client.ts", import.meta.url)));
-    assertSize(script, 26_000);
+    assertSize(script, 19_900);
     const tooMuch = ["whatsapp_business_account", "whatsapp-inbox", "invalid peer certificate", "retry-after"];
     assertEquals(tooMuch.filter((text) => script.includes(text)), []);
     const { server } = await startSite({ "browser.js": script });

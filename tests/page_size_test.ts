@@ -3,9 +3,9 @@
  * alone pays for the client alone.
  */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { it } from "@std/testing/bdd";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -16,9 +16,9 @@ import { describePeer, peerFile, runToEnd, startObserved } from "./support/peers
 const root = fileURLToPath(new URL("../", import.meta.url));
 const NAME = "@tackline/websocket";
 
-/** Largest sizes, minified and gzipped, in bytes: the promise of docs/client.md. */
-const CLIENT_LIMIT = 26_000;
-const ALL_LIMIT = 38_000;
+/** Largest sizes, minified and gzipped, in bytes. The aim is 10 KiB and 20 KiB; docs/client.md has what is reached. */
+const CLIENT_LIMIT = 19_800;
+const ALL_LIMIT = 32_800;
 
 /**
  * Fields of the npm package: which modules must stay though nothing of them is imported, and what stands for the
@@ -137,7 +137,7 @@ async function assertSize(name: string, script: string, limit: number): Promise<
 if ("Deno" in globalThis) {
   describePeer("the script of a page", ["bundlers of npm", "deno bundle", "Bun", "Chromium"], ([packages]) => {
     for (const bundler of ["esbuild", "deno", "rollup", "vite", "webpack"]) {
-      it(`is as small as promised, bundled by ${bundler}, and runs in Chromium`, async () => {
+      it(`is no larger than it was, bundled by ${bundler}, and runs in Chromium`, async () => {
         const project = new Project(packages!);
         await project.install();
         const limits: Record<PageName, number> = { client: CLIENT_LIMIT, client_of_all: CLIENT_LIMIT, all: ALL_LIMIT };
@@ -150,6 +150,22 @@ if ("Deno" in globalThis) {
     }
   });
 }
+
+describePeer("an entry with sockets, bundled for a page", ["bundlers of npm", "Bun"], ([packages]) => {
+  it("is the module that names the entries for pages, by the condition browser", async () => {
+    const project = new Project(packages!);
+    const home = join(project.folder, "node_modules", NAME);
+    mkdirSync(home, { recursive: true });
+    for (const room of ["base", "client"]) symlinkSync(join(root, room), join(home, room));
+    const entry = { browser: "./client/use_browser_entry.ts", default: "./client.ts" };
+    writeFileSync(join(home, "package.json"), JSON.stringify({ name: NAME, exports: { "./client": entry } }));
+    const text = `import * as all from "${NAME}/client"; globalThis.all = { ...all };`;
+    writeFileSync(join(project.folder, "sockets.js"), text);
+    const { errors } = await runToEnd(find("Bun") as string[], await project.bundle("esbuild", "sockets"));
+    assertStringIncludes(errors, `A page has no sockets: import from "${NAME}/browser"`);
+    project.remove();
+  });
+});
 
 async function assertRuns(script: string): Promise<void> {
   const { server } = await startObserved({

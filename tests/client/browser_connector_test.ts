@@ -102,6 +102,32 @@ describe("browserConnector", () => {
     const secret = new PageClient("ws://user:secret@localhost/");
     const refused = await assertRejects(() => secret.connect(), StateError, "authorization");
     assert(!refused.message.includes("secret"));
+    // In a real page the settings are those of the browser's connector from the beginning.
+    const { requestHeaders } = browserConnector;
+    const none = { headers: {}, token: undefined };
+    const ask = <Answer>(_name: string, handler: () => Answer | Promise<Answer>): Promise<Answer> =>
+      Promise.resolve(handler());
+    const refuses = async (first: string, next?: string, more: Partial<typeof none> | { token: string } = {}) => {
+      const target = { url, first: new URL(first) };
+      const fields = await requestHeaders(
+        { ...none, ...more },
+        target,
+        ask,
+        next === undefined ? undefined : new URL(next),
+      );
+      return fields.has("authorization");
+    };
+    assertEquals(
+      [
+        await refuses("ws://u:p@a/"),
+        await refuses("ws://u:p@a/", "ws://a/next"),
+        await refuses("ws://a/", "ws://u@b/"),
+        await refuses("ws://a/", undefined, { token: "secret" }),
+        await refuses("ws://u:p@a/", "ws://b/"),
+        await refuses("ws://a/"),
+      ],
+      [true, true, true, true, false, false],
+    );
     const page = new PageClient(url, { token: "secret" });
     const token = await assertRejects(() => page.connect(), StateError, 'connect with "token"');
     assert(token.message.includes('"receiverToken"') && !token.message.includes("secret"), token.message);
