@@ -1,6 +1,22 @@
 /**
- * The errors of this library: one class a category, each with a stable `code`, and the close codes of
- * RFC 6455 §7.4 they map to.
+ * The errors of this library: one class for each category, all of them a {@linkcode WebSocketError} with a stable
+ * `code`, except {@linkcode OptionError}; and the close codes of RFC 6455 §7.4 they map to.
+ *
+ * @example Tell failures by class and code
+ * ```ts
+ * import { WebSocketClient } from "@tackline/websocket/client";
+ * import { HandshakeError, TransportError } from "@tackline/websocket/errors";
+ *
+ * export async function connect(client: WebSocketClient): Promise<void> {
+ *   try {
+ *     await client.connect();
+ *   } catch (error) {
+ *     if (error instanceof HandshakeError && error.status === 401) console.log("The token is not valid any more");
+ *     else if (error instanceof TransportError) console.log("No connection:", error.code);
+ *     else throw error;
+ *   }
+ * }
+ * ```
  *
  * @module
  */
