@@ -1,9 +1,18 @@
 /**
- * The command-line program: a WhatsApp webhook server, receivers, and a simulated Meta.
+ * The command-line program: a WhatsApp webhook server, receivers, and a simulated Meta. docs/whatsapp.md has more.
  *
- *   deno run -A jsr:@tackline/websocket/cli --help
- *   bunx tackline --help
- *   bun cli.ts --help          (from a clone)
+ * ```sh
+ * deno run -A jsr:@tackline/websocket/cli --help
+ * bunx tackline --help
+ * bun cli.ts --help          # from a clone
+ * ```
+ *
+ * @example Run within a program
+ * ```ts
+ * import { runCli } from "@tackline/websocket/cli";
+ *
+ * console.log(await runCli(["--version"])); // 0, the exit code, behind the version
+ * ```
  *
  * @module
  */

@@ -1,35 +1,37 @@
 /**
- * WebSocket server and client for Deno and Bun (RFC 6455, RFC 7692), with frame-level control and no npm dependencies.
+ * WebSocket server and client for Deno and Bun (RFC 6455, RFC 7692), with frame-level control and no npm dependencies;
+ * and, built on them, the WhatsApp Cloud API pair: a webhook server that keeps Meta's notifications, and receivers.
  *
- * The WhatsApp Cloud API pair is built on them, in `@tackline/websocket/whatsapp`: a webhook server that keeps Meta's
- * notifications, and receivers that get typed messages over WebSocket. For web pages: `@tackline/websocket/browser`.
+ * - Here: {@linkcode WebSocketServer} ({@linkcode WebSocketServerOptions}) and {@linkcode WebSocketClient}
+ *   ({@linkcode WebSocketClientOptions}). Alone: `@tackline/websocket/server`, `@tackline/websocket/client`.
+ * - `@tackline/websocket/whatsapp`: `WhatsAppServer`, `WhatsAppReceiver`, and `WhatsAppApi`, which answers.
+ * - For web pages: `@tackline/websocket/browser`; the client alone: `@tackline/websocket/browser-client`.
  *
  * @example An echo server and a client
  * ```ts
  * import { WebSocketClient, WebSocketServer } from "@tackline/websocket";
  *
- * await using server = new WebSocketServer({
- *   port: 0,
- *   onMessageReceived: (connection, text) => void connection.send(text),
- * });
+ * await using server = new WebSocketServer({ port: 0 });
+ * server.onMessageReceived = (connection, text) => void connection.send(text);
  * await server.start();
- *
  * await using client = new WebSocketClient(`ws://localhost:${server.address?.port}/`);
  * await client.connect();
  * client.send("Hello");
- * for await (const message of client) {
- *   console.log(message);
- *   break;
- * }
+ * console.log(await client.receive()); // Hello
  * ```
  *
- * @example A WhatsApp receiver
+ * @example A webhook server behind a proxy, and a receiver of its messages
  * ```ts
- * import { WhatsAppReceiver } from "@tackline/websocket/whatsapp";
+ * import { WhatsAppReceiver, WhatsAppServer } from "@tackline/websocket/whatsapp";
  *
- * const receiver = new WhatsAppReceiver("wss://hooks.example.com/whatsapp", { receiverToken: "chosen by you" });
+ * const receiverToken = "chosen by you";
+ * await using server = new WhatsAppServer({ port: 0, hostname: "127.0.0.1", behindProxy: true, receiverToken });
+ * server.appSecret = "from Meta's dashboard";
+ * server.journal = null; // in production: the path of a file
+ * await server.start();
+ * await using receiver = new WhatsAppReceiver(`ws://127.0.0.1:${server.address?.port}/`, { receiverToken });
  * receiver.onWhatsAppMessageReceived = (message) => console.log(message.sender.name, message.type);
- * // await receiver.connect();
+ * await receiver.connect();
  * ```
  *
  * @module

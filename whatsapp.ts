@@ -31,6 +31,13 @@ import "./client.ts";
 import { useReceiverRemedies } from "./whatsapp/remedies.ts";
 
 export * from "./cloud_api/mod.ts";
+// The classes and options that those of this entry extend
+export { WebSocketClient } from "./client/client.ts";
+export type { ClientHandlers, WebSocketClientOptions } from "./client/settings.ts";
+export type { ConnectionOptions } from "./connection/options.ts";
+export type { ServerHandlers } from "./server/handlers.ts";
+export { WebSocketServer } from "./server/server.ts";
+export type { WebSocketServerOptions } from "./server/settings.ts";
 export { WhatsAppServer } from "./whatsapp/server.ts";
 export type { RawMessageHandler, WhatsAppDelivery, WhatsAppServerOptions } from "./whatsapp/settings.ts";
 export type { FailedAttempts, ReceiverToken, ReceiverTokens, WhatsAppApp } from "./whatsapp/access.ts";

@@ -1,6 +1,22 @@
 /**
- * The errors of this library: one class a category, each with a stable `code`, and the close codes of
- * RFC 6455 §7.4 they map to.
+ * The errors of this library: one class for each category, all of them a {@linkcode WebSocketError} with a stable
+ * `code`, except {@linkcode OptionError}; and the close codes of RFC 6455 §7.4 they map to.
+ *
+ * @example Tell failures by class and code
+ * ```ts
+ * import { WebSocketClient } from "@tackline/websocket/client";
+ * import { HandshakeError, TransportError } from "@tackline/websocket/errors";
+ *
+ * export async function connect(client: WebSocketClient): Promise<void> {
+ *   try {
+ *     await client.connect();
+ *   } catch (error) {
+ *     if (error instanceof HandshakeError && error.status === 401) console.log("The token is not valid any more");
+ *     else if (error instanceof TransportError) console.log("No connection:", error.code);
+ *     else throw error;
+ *   }
+ * }
+ * ```
  *
  * @module
  */
@@ -244,7 +260,11 @@ export class WebSocketError extends Error {
   }
 }
 
-/** The peer broke RFC 6455 on the wire. Its message is safe to tell the peer. */
+/**
+ * The peer broke RFC 6455 on the wire. Its message is safe to tell the peer.
+ *
+ * Also from {@linkcode WebSocketError}: `closeCode`.
+ */
 export class ProtocolError extends WebSocketError {
   /** The name of the class. */
   override readonly name: string = "ProtocolError";
@@ -262,7 +282,11 @@ export class ProtocolError extends WebSocketError {
   }
 }
 
-/** The opening handshake failed, on either side. */
+/**
+ * The opening handshake failed, on either side.
+ *
+ * Also from {@linkcode WebSocketError}: `closeCode`.
+ */
 export class HandshakeError extends WebSocketError {
   /** The name of the class. */
   override readonly name: string = "HandshakeError";
@@ -298,7 +322,11 @@ export class HandshakeError extends WebSocketError {
   }
 }
 
-/** The way to the peer failed: the connection was not made, was lost, or is too slow. */
+/**
+ * The way to the peer failed: the connection was not made, was lost, or is too slow.
+ *
+ * Also from {@linkcode WebSocketError}: `closeCode`.
+ */
 export class TransportError extends WebSocketError {
   /** The name of the class. */
   override readonly name: string = "TransportError";
@@ -317,7 +345,11 @@ export class TransportError extends WebSocketError {
   }
 }
 
-/** The call does not fit the state of the object it was made on. */
+/**
+ * The call does not fit the state of the object it was made on.
+ *
+ * Also from {@linkcode WebSocketError}: `closeCode`.
+ */
 export class StateError extends WebSocketError {
   /** The name of the class. */
   override readonly name: string = "StateError";
@@ -336,7 +368,11 @@ export class StateError extends WebSocketError {
   }
 }
 
-/** A certificate or private key cannot be used. */
+/**
+ * A certificate or private key cannot be used.
+ *
+ * Also from {@linkcode WebSocketError}: `closeCode`.
+ */
 export class CertificateError extends WebSocketError {
   /** The name of the class. */
   override readonly name: string = "CertificateError";
@@ -355,7 +391,11 @@ export class CertificateError extends WebSocketError {
   }
 }
 
-/** A plain HTTP request on the shared port cannot be served. */
+/**
+ * A plain HTTP request on the shared port cannot be served.
+ *
+ * Also from {@linkcode WebSocketError}: `closeCode`.
+ */
 export class HttpError extends WebSocketError {
   /** The name of the class. */
   override readonly name: string = "HttpError";
@@ -377,7 +417,11 @@ export class HttpError extends WebSocketError {
   }
 }
 
-/** The log of notifications cannot be used, or had to give something up. */
+/**
+ * The log of notifications cannot be used, or had to give something up.
+ *
+ * Also from {@linkcode WebSocketError}: `closeCode`.
+ */
 export class JournalError extends WebSocketError {
   /** The name of the class. */
   override readonly name: string = "JournalError";
@@ -396,7 +440,11 @@ export class JournalError extends WebSocketError {
   }
 }
 
-/** Messages did not reach other nodes, or may not have. Connections of the same node are not concerned. */
+/**
+ * Messages did not reach other nodes, or may not have. Connections of the same node are not concerned.
+ *
+ * Also from {@linkcode WebSocketError}: `closeCode`.
+ */
 export class BackplaneError extends WebSocketError {
   /** The name of the class. */
   override readonly name: string = "BackplaneError";
@@ -415,7 +463,11 @@ export class BackplaneError extends WebSocketError {
   }
 }
 
-/** A handler of the program threw or rejected; `cause` is the thrown value. */
+/**
+ * A handler of the program threw or rejected; `cause` is the thrown value.
+ *
+ * Also from {@linkcode WebSocketError}: `closeCode`.
+ */
 export class HandlerError extends WebSocketError {
   /** The name of the class. */
   override readonly name: string = "HandlerError";
@@ -437,6 +489,8 @@ export class HandlerError extends WebSocketError {
 /**
  * The connection has ended before the message of `receive()` or the pong of `ping()` came. `closeCode` and `reason` are
  * those of the peer's close frame; 1006 and "" without one: `cause` is then the error that broke the connection.
+ *
+ * Also from {@linkcode WebSocketError}: `closeCode`.
  */
 export class ConnectionClosedError extends WebSocketError {
   /** The name of the class. */

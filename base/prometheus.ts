@@ -1,6 +1,16 @@
 /**
  * Statistics in the text format of Prometheus, which OpenTelemetry collectors and VictoriaMetrics read too.
  *
+ * @example The statistics of a server
+ * ```ts
+ * import { prometheus } from "@tackline/websocket/metrics";
+ * import { WebSocketServer } from "@tackline/websocket/server";
+ *
+ * await using server = new WebSocketServer({ port: 0 });
+ * await server.start();
+ * console.log(prometheus(server.stats()));
+ * ```
+ *
  * @module
  */
 

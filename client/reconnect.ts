@@ -23,7 +23,11 @@ export interface ReconnectFailure {
   readonly info?: CloseInfo | undefined;
 }
 
-/** Attempt that is going to be made. */
+/**
+ * Attempt that is going to be made.
+ *
+ * Also from {@linkcode ReconnectFailure}: `failures`, `error`, `info`.
+ */
 export interface ReconnectAttempt extends ReconnectFailure {
   /** Time until then, in ms. */
   readonly delay: number;

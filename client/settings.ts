@@ -90,7 +90,51 @@ export const CLIENT_HANDLERS: HandlersTable<ClientHandlers> = {
   onLog: true,
 };
 
-/** Options and handlers of a client. `0` turns a limit off. `connect` reads them. */
+/**
+ * Options and handlers of a client. `0` turns a limit off. `connect` reads them.
+ *
+ * Also from {@linkcode ConnectionOptions}:
+ * - `options`: Switches of the protocol.
+ * - `splitMessage` (default `false`): Send messages in frames of at most `frameSize` bytes.
+ * - `frameSize` (default `0`): Longest frame on the wire, header included, in bytes, when `splitMessage` is on; 0: no
+ *   splitting.
+ * - `maxMessageSize` (default `16777216`): Largest message accepted from the peer, in bytes.
+ * - `maxFragments` (default `131072`): Most fragments of one message, empty ones included; beyond it 1008.
+ * - `messageTimeout` (default `0`): Longest time until the next piece of a message that has begun, in ms, exact to an
+ *   eighth.
+ * - `maxBufferedAmount` (default `33554432`): Most bytes that wait for a slow peer; control frames and compressed
+ *   fragments may exceed it a little.
+ * - `highWaterMark` (default `65536`): Number of waiting bytes from which `send` returns `"backpressure"`.
+ * - `slowConsumer` (default `"close"`): Effect of a message beyond `maxBufferedAmount`: `"close"` ends the connection
+ *   at once, `"drop"` skips the message.
+ * - `closeTimeout` (default `10000`): Longest time for the closing handshake, and then for the end of TCP, in ms.
+ * - `idleTimeout` (default `0`): Longest time in which only pings and pongs come or are sent, in ms, exact to an
+ *   eighth.
+ * - `pingInterval` (default `25000`): Time between the answer to a ping and the next ping, in ms.
+ * - `pongTimeout` (default `20000`): Longest time to the answer to a ping, in ms.
+ * - `maxMessageRate` (default `0`): Most messages and control frames a second; beyond it 1008.
+ * - `maxByteRate` (default `0`): Most bytes a second, on the wire; beyond it 1008.
+ * - `concurrency` (default `64`): Most promises of message handlers that may be pending on one connection.
+ * - `rateBurstSeconds` (default `5`): Messages and bytes that may come at once, as the seconds in which
+ *   `maxMessageRate` and `maxByteRate` would let them in; at least 1 to be of use.
+ * - `clock`: Time, for tests.
+ *
+ * Also from {@linkcode ClientHandlers}:
+ * - `onSendHandshake`: Called before the request is sent: header fields may be added.
+ * - `onHandshakeResponse`: Called when the server has opened the WebSocket; `false` refuses it.
+ * - `onConnect`: Called after the handshake: from here on messages may be sent.
+ * - `onMessageReceived`: Called for a text message, or with `frameByFrame` for a frame of one.
+ * - `onBinaryDataReceived`: Called for a binary message, or with `frameByFrame` for a frame of one.
+ * - `onPing`: Called for a ping; it is answered already, unless `manualPong` is set.
+ * - `onPong`: Called for a pong.
+ * - `onClose`: Called for the server's close frame; it is answered already, unless `manualClose` is set.
+ * - `onDisconnect`: Called when the connection has ended: exactly once for each `onConnect`.
+ * - `onError`: Called for failures: a protocol violation, a handler ({@linkcode HandlerError}), a message of a kind
+ *   that has no handler while the other kind has one (`ERR_NO_HANDLER`, once for each connection), a connect by
+ *   `active`, a `reconnect` that was given up.
+ * - `onReconnecting`: Called with `reconnect` before each wait for another attempt.
+ * - `onLog`: Called with a structured record for each attempt, each connection from its beginning to its end, failures.
+ */
 export interface WebSocketClientOptions extends ConnectionOptions, ClientHandlers {
   /**
    * Host name or address of the server.

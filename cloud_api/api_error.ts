@@ -25,7 +25,11 @@ export interface GraphError {
   readonly traceId?: string | undefined;
 }
 
-/** A call of the Graph API failed. */
+/**
+ * A call of the Graph API failed.
+ *
+ * Also from {@linkcode WebSocketError}: `closeCode`.
+ */
 export class WhatsAppApiError extends WebSocketError {
   /** The name of the class. */
   override readonly name: string = "WhatsAppApiError";

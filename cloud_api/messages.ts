@@ -361,7 +361,12 @@ export interface WhatsAppMessageBase {
   raw: JsonObject;
 }
 
-/** A text. */
+/**
+ * A text.
+ *
+ * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `timestamp`, `sender`, `accountId`, `phoneNumberId`,
+ * `displayPhoneNumber`, `groupId`, `context`, `referral`, `conversationSummary`, `errors`, `raw`.
+ */
 export interface WhatsAppTextMessage extends WhatsAppMessageBase {
   /** The type. */
   type: "text";
@@ -372,7 +377,12 @@ export interface WhatsAppTextMessage extends WhatsAppMessageBase {
   };
 }
 
-/** An image. */
+/**
+ * An image.
+ *
+ * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `timestamp`, `sender`, `accountId`, `phoneNumberId`,
+ * `displayPhoneNumber`, `groupId`, `context`, `referral`, `conversationSummary`, `errors`, `raw`.
+ */
 export interface WhatsAppImageMessage extends WhatsAppMessageBase {
   /** The type. */
   type: "image";
@@ -380,7 +390,12 @@ export interface WhatsAppImageMessage extends WhatsAppMessageBase {
   image: WhatsAppMedia;
 }
 
-/** A video. */
+/**
+ * A video.
+ *
+ * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `timestamp`, `sender`, `accountId`, `phoneNumberId`,
+ * `displayPhoneNumber`, `groupId`, `context`, `referral`, `conversationSummary`, `errors`, `raw`.
+ */
 export interface WhatsAppVideoMessage extends WhatsAppMessageBase {
   /** The type. */
   type: "video";
@@ -388,7 +403,12 @@ export interface WhatsAppVideoMessage extends WhatsAppMessageBase {
   video: WhatsAppMedia;
 }
 
-/** An audio file; with `voice` recorded in the app. */
+/**
+ * An audio file; with `voice` recorded in the app.
+ *
+ * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `timestamp`, `sender`, `accountId`, `phoneNumberId`,
+ * `displayPhoneNumber`, `groupId`, `context`, `referral`, `conversationSummary`, `errors`, `raw`.
+ */
 export interface WhatsAppAudioMessage extends WhatsAppMessageBase {
   /** The type. */
   type: "audio";
@@ -396,7 +416,12 @@ export interface WhatsAppAudioMessage extends WhatsAppMessageBase {
   audio: WhatsAppMedia;
 }
 
-/** A file. */
+/**
+ * A file.
+ *
+ * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `timestamp`, `sender`, `accountId`, `phoneNumberId`,
+ * `displayPhoneNumber`, `groupId`, `context`, `referral`, `conversationSummary`, `errors`, `raw`.
+ */
 export interface WhatsAppDocumentMessage extends WhatsAppMessageBase {
   /** The type. */
   type: "document";
@@ -404,7 +429,12 @@ export interface WhatsAppDocumentMessage extends WhatsAppMessageBase {
   document: WhatsAppMedia;
 }
 
-/** A sticker. */
+/**
+ * A sticker.
+ *
+ * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `timestamp`, `sender`, `accountId`, `phoneNumberId`,
+ * `displayPhoneNumber`, `groupId`, `context`, `referral`, `conversationSummary`, `errors`, `raw`.
+ */
 export interface WhatsAppStickerMessage extends WhatsAppMessageBase {
   /** The type. */
   type: "sticker";
@@ -412,7 +442,12 @@ export interface WhatsAppStickerMessage extends WhatsAppMessageBase {
   sticker: WhatsAppMedia;
 }
 
-/** A location. */
+/**
+ * A location.
+ *
+ * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `timestamp`, `sender`, `accountId`, `phoneNumberId`,
+ * `displayPhoneNumber`, `groupId`, `context`, `referral`, `conversationSummary`, `errors`, `raw`.
+ */
 export interface WhatsAppLocationMessage extends WhatsAppMessageBase {
   /** The type. */
   type: "location";
@@ -420,7 +455,12 @@ export interface WhatsAppLocationMessage extends WhatsAppMessageBase {
   location: WhatsAppLocation;
 }
 
-/** Contact cards. */
+/**
+ * Contact cards.
+ *
+ * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `timestamp`, `sender`, `accountId`, `phoneNumberId`,
+ * `displayPhoneNumber`, `groupId`, `context`, `referral`, `conversationSummary`, `errors`, `raw`.
+ */
 export interface WhatsAppContactsMessage extends WhatsAppMessageBase {
   /** The type. */
   type: "contacts";
@@ -428,7 +468,12 @@ export interface WhatsAppContactsMessage extends WhatsAppMessageBase {
   contacts: WhatsAppContact[];
 }
 
-/** A reaction to another message, or its removal. */
+/**
+ * A reaction to another message, or its removal.
+ *
+ * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `timestamp`, `sender`, `accountId`, `phoneNumberId`,
+ * `displayPhoneNumber`, `groupId`, `context`, `referral`, `conversationSummary`, `errors`, `raw`.
+ */
 export interface WhatsAppReactionMessage extends WhatsAppMessageBase {
   /** The type. */
   type: "reaction";
@@ -436,7 +481,12 @@ export interface WhatsAppReactionMessage extends WhatsAppMessageBase {
   reaction: WhatsAppReaction;
 }
 
-/** The answer to an interactive message. */
+/**
+ * The answer to an interactive message.
+ *
+ * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `timestamp`, `sender`, `accountId`, `phoneNumberId`,
+ * `displayPhoneNumber`, `groupId`, `context`, `referral`, `conversationSummary`, `errors`, `raw`.
+ */
 export interface WhatsAppInteractiveMessage extends WhatsAppMessageBase {
   /** The type. */
   type: "interactive";
@@ -444,7 +494,12 @@ export interface WhatsAppInteractiveMessage extends WhatsAppMessageBase {
   interactive: WhatsAppInteractive;
 }
 
-/** A tap on a quick reply button of a template. */
+/**
+ * A tap on a quick reply button of a template.
+ *
+ * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `timestamp`, `sender`, `accountId`, `phoneNumberId`,
+ * `displayPhoneNumber`, `groupId`, `context`, `referral`, `conversationSummary`, `errors`, `raw`.
+ */
 export interface WhatsAppButtonMessage extends WhatsAppMessageBase {
   /** The type. */
   type: "button";
@@ -452,7 +507,12 @@ export interface WhatsAppButtonMessage extends WhatsAppMessageBase {
   button: WhatsAppButton;
 }
 
-/** An order. */
+/**
+ * An order.
+ *
+ * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `timestamp`, `sender`, `accountId`, `phoneNumberId`,
+ * `displayPhoneNumber`, `groupId`, `context`, `referral`, `conversationSummary`, `errors`, `raw`.
+ */
 export interface WhatsAppOrderMessage extends WhatsAppMessageBase {
   /** The type. */
   type: "order";
@@ -460,7 +520,12 @@ export interface WhatsAppOrderMessage extends WhatsAppMessageBase {
   order: WhatsAppOrder;
 }
 
-/** A change on the customer's side. */
+/**
+ * A change on the customer's side.
+ *
+ * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `timestamp`, `sender`, `accountId`, `phoneNumberId`,
+ * `displayPhoneNumber`, `groupId`, `context`, `referral`, `conversationSummary`, `errors`, `raw`.
+ */
 export interface WhatsAppSystemMessage extends WhatsAppMessageBase {
   /** The type. */
   type: "system";
@@ -468,7 +533,12 @@ export interface WhatsAppSystemMessage extends WhatsAppMessageBase {
   system: WhatsAppSystem;
 }
 
-/** A message that the Cloud API does not deliver, such as a poll. */
+/**
+ * A message that the Cloud API does not deliver, such as a poll.
+ *
+ * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `timestamp`, `sender`, `accountId`, `phoneNumberId`,
+ * `displayPhoneNumber`, `groupId`, `context`, `referral`, `conversationSummary`, `errors`, `raw`.
+ */
 export interface WhatsAppUnsupportedMessage extends WhatsAppMessageBase {
   /** The type. */
   type: "unsupported";
@@ -476,7 +546,12 @@ export interface WhatsAppUnsupportedMessage extends WhatsAppMessageBase {
   unsupported: WhatsAppUnsupported;
 }
 
-/** A message was changed. */
+/**
+ * A message was changed.
+ *
+ * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `timestamp`, `sender`, `accountId`, `phoneNumberId`,
+ * `displayPhoneNumber`, `groupId`, `context`, `referral`, `conversationSummary`, `errors`, `raw`.
+ */
 export interface WhatsAppEditMessage extends WhatsAppMessageBase {
   /** The type. */
   type: "edit";
@@ -484,7 +559,12 @@ export interface WhatsAppEditMessage extends WhatsAppMessageBase {
   edit: WhatsAppEdit;
 }
 
-/** A message was deleted. */
+/**
+ * A message was deleted.
+ *
+ * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `timestamp`, `sender`, `accountId`, `phoneNumberId`,
+ * `displayPhoneNumber`, `groupId`, `context`, `referral`, `conversationSummary`, `errors`, `raw`.
+ */
 export interface WhatsAppRevokeMessage extends WhatsAppMessageBase {
   /** The type. */
   type: "revoke";
@@ -492,13 +572,23 @@ export interface WhatsAppRevokeMessage extends WhatsAppMessageBase {
   revoke: WhatsAppRevoke;
 }
 
-/** A customer opened the chat for the first time; withdrawn by Meta. */
+/**
+ * A customer opened the chat for the first time; withdrawn by Meta.
+ *
+ * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `timestamp`, `sender`, `accountId`, `phoneNumberId`,
+ * `displayPhoneNumber`, `groupId`, `context`, `referral`, `conversationSummary`, `errors`, `raw`.
+ */
 export interface WhatsAppRequestWelcomeMessage extends WhatsAppMessageBase {
   /** The type. */
   type: "request_welcome";
 }
 
-/** A message of an unknown type, or without contents: see `raw`. */
+/**
+ * A message of an unknown type, or without contents: see `raw`.
+ *
+ * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `timestamp`, `sender`, `accountId`, `phoneNumberId`,
+ * `displayPhoneNumber`, `groupId`, `context`, `referral`, `conversationSummary`, `errors`, `raw`.
+ */
 export interface WhatsAppUnknownMessage extends WhatsAppMessageBase {
   /** The type. */
   type: "unknown";

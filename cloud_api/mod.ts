@@ -17,6 +17,7 @@
 export { WhatsAppApi } from "./api.ts";
 export { WhatsAppApiError } from "./api_error.ts";
 export type { GraphError } from "./api_error.ts";
+export type { WhatsAppApiOptions } from "./api.ts";
 export type {
   MediaFile,
   ReadOptions,
@@ -25,8 +26,7 @@ export type {
   SendTextOptions,
   SentMessage,
   TemplateOptions,
-  WhatsAppApiOptions,
-} from "./api.ts";
+} from "./calls.ts";
 export { parseNotification } from "./parse.ts";
 export type { JsonObject } from "./json.ts";
 export type {

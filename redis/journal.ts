@@ -42,7 +42,17 @@ import { readDurability, readEviction, type RedisDurability } from "./server_con
 import { RedisSharedCursor } from "./shared_cursor.ts";
 import { StreamTail } from "./tail.ts";
 
-/** Options of a {@linkcode RedisJournal}. */
+/**
+ * Options of a {@linkcode RedisJournal}.
+ *
+ * Also from {@linkcode JournalRetention}:
+ * - `maxAge` (default `2592000000`): Maximum age of notifications, in ms; 0: no limit.
+ * - `maxBytes` (default `1073741824`): Maximum of bytes of all bodies, at least 16 MiB; 0: no limit.
+ * - `maxReceivers` (default `10000`): Maximum of names of receivers; 0: no limit.
+ * - `maxReceiverAge` (default `7776000000`): Maximum time that the name of a receiver is kept without a connection, in
+ *   ms, at least an hour; 0: no limit.
+ * - `clock` (default `systemClock`): Clock, to be replaced in tests.
+ */
 export interface RedisJournalOptions extends JournalRetention {
   /**
    * Prefix of the keys: the same on all nodes of one service. Its hash tag keeps them in one slot of a cluster.

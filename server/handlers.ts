@@ -130,7 +130,12 @@ export const SERVER_NAMES: Readonly<Record<string, string>> = {
   host: "hostname",
 };
 
-/** Options of one message to the subscribers of a topic. */
+/**
+ * Options of one message to the subscribers of a topic.
+ *
+ * Also from {@linkcode MessageOptions}:
+ * - `slowConsumer`: Treatment of this message beyond `maxBufferedAmount`; the default is the setting `slowConsumer`.
+ */
 export interface PublishOptions<Data = unknown> extends MessageOptions {
   /** A connection that does not get the message, such as its sender. */
   except?: WebSocketConnection<Data | undefined> | undefined;

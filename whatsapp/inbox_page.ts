@@ -2,6 +2,16 @@
  * The live inbox: a page in which people sign in with a receiver token and read WhatsApp messages as they come. It is
  * one HTML document without other files, which a `WhatsAppServer` serves on its own port.
  *
+ * @example The page at "/inbox"
+ * ```ts
+ * import { inboxPage } from "@tackline/websocket/inbox-page";
+ * import type { WhatsAppServer } from "@tackline/websocket/whatsapp";
+ *
+ * export function serveInbox(server: WhatsAppServer): void {
+ *   server.onCommandGet = inboxPage({ pathName: "/inbox", receiverPath: "/whatsapp" });
+ * }
+ * ```
+ *
  * @module
  */
 

@@ -70,6 +70,19 @@ const NO_LEADERS: ReadonlySet<PendingNotification> = new Set();
  * Receives the notifications of a `WhatsAppServer`. TLS is on by default, and can be turned off for a loopback address
  * only.
  *
+ * Also from {@linkcode WebSocketClient}:
+ * - methods: `stats`, `disconnect`, `[Symbol.asyncDispose]`, `checkIncoming`, `send`, `sendFrame`, `ping`, `pong`,
+ *   `drained`, `messageWriter`, `receive`
+ * - properties: `url`, `state`, `connection`, `protocol`, `extensions`, `queuedAmount`, `bufferedAmount`, `writable`
+ * - settings: `hostname`, `hostName`, `port`, `pathName`, `useSSL`, `rootCertificateFile`, `origin`, `headers`,
+ *   `token`, `resolveUrl`, `proxy`, `maxRedirects`, `reconnect`, `protocols`, `compression`, `connectTimeout`,
+ *   `autoCheckMessages`, `autoCheckInterval`, `checkTimeout`, `options`, `splitMessage`, `frameSize`, `maxMessageSize`,
+ *   `maxFragments`, `messageTimeout`, `maxBufferedAmount`, `highWaterMark`, `slowConsumer`, `closeTimeout`,
+ *   `idleTimeout`, `pingInterval`, `pongTimeout`, `maxMessageRate`, `maxByteRate`, `rateBurstSeconds`, `concurrency`,
+ *   `clock`, `active`
+ * - handlers: `onSendHandshake`, `onHandshakeResponse`, `onConnect`, `onMessageReceived`, `onBinaryDataReceived`,
+ *   `onPing`, `onPong`, `onClose`, `onDisconnect`, `onError`, `onReconnecting`, `onLog`
+ *
  * @example
  * ```ts
  * import { WhatsAppReceiver } from "@tackline/websocket/whatsapp";

@@ -63,7 +63,83 @@ export const RECEIVER_HANDLERS: HandlersTable<WhatsAppReceiverHandlers> = {
   onCaughtUp: true,
 };
 
-/** Options and handlers of a `WhatsAppReceiver`. */
+/**
+ * Options and handlers of a `WhatsAppReceiver`.
+ *
+ * Also from {@linkcode WebSocketClientOptions}:
+ * - `hostname` (default `"localhost"`): Host name or address of the server.
+ * - `hostName`: Former name of `hostname`, which wins if both are given.
+ * - `port` (default `8888`): Port of the server, up to 65535.
+ * - `pathName` (default `"/"`): Path, and query if there is one.
+ * - `rootCertificateFile`: PEM file with certificates that are trusted besides the runtime's own.
+ * - `origin`: The value of the `Origin` header; "" sends none.
+ * - `headers`: More header fields, or a function that is called for them before each attempt.
+ * - `token`: Token sent as `Authorization: Bearer`, or a function that is called for it before each attempt.
+ * - `resolveUrl`: Called before each attempt for the URL; without it, `hostname`, `port`, `pathName` and `useSSL`
+ *   count.
+ * - `proxy` (default `""`): An HTTP proxy to go through, such as `"http://user:password@proxy.example:3128"`; "": none.
+ * - `maxRedirects` (default `0`): Largest number of redirects to follow: never from `wss:` to `ws:`, and without
+ *   `headers` and `token` to another origin.
+ * - `reconnect` (default `false`): Reconnect when the connection is lost or cannot be made; an object says how.
+ * - `signal`: Ends the client: aborts connecting, disconnects, and does not connect again.
+ * - `compression` (default `false`): Offer compression (RFC 7692); an object says how.
+ * - `connectTimeout` (default `10000`): Time for name resolution, TCP, TLS and handshake together, in ms.
+ * - `autoCheckMessages` (default `true`): `true`: events are delivered as they come.
+ * - `autoCheckInterval` (default `0`): Time between two batches of events, in ms, so that a UI or a game loop is woken
+ *   at its own pace; up to 1 MiB waits in between.
+ * - `checkTimeout` (default `1000`): Time that `checkIncoming` waits, in ms; 0: until something comes.
+ *
+ * Also from {@linkcode ConnectionOptions}:
+ * - `options`: Switches of the protocol.
+ * - `splitMessage` (default `false`): Send messages in frames of at most `frameSize` bytes.
+ * - `frameSize` (default `0`): Longest frame on the wire, header included, in bytes, when `splitMessage` is on; 0: no
+ *   splitting.
+ * - `maxMessageSize` (default `16777216`): Largest message accepted from the peer, in bytes.
+ * - `maxFragments` (default `131072`): Most fragments of one message, empty ones included; beyond it 1008.
+ * - `messageTimeout` (default `0`): Longest time until the next piece of a message that has begun, in ms, exact to an
+ *   eighth.
+ * - `maxBufferedAmount` (default `33554432`): Most bytes that wait for a slow peer; control frames and compressed
+ *   fragments may exceed it a little.
+ * - `highWaterMark` (default `65536`): Number of waiting bytes from which `send` returns `"backpressure"`.
+ * - `slowConsumer` (default `"close"`): Effect of a message beyond `maxBufferedAmount`: `"close"` ends the connection
+ *   at once, `"drop"` skips the message.
+ * - `closeTimeout` (default `10000`): Longest time for the closing handshake, and then for the end of TCP, in ms.
+ * - `idleTimeout` (default `0`): Longest time in which only pings and pongs come or are sent, in ms, exact to an
+ *   eighth.
+ * - `pingInterval` (default `25000`): Time between the answer to a ping and the next ping, in ms.
+ * - `pongTimeout` (default `20000`): Longest time to the answer to a ping, in ms.
+ * - `maxMessageRate` (default `0`): Most messages and control frames a second; beyond it 1008.
+ * - `maxByteRate` (default `0`): Most bytes a second, on the wire; beyond it 1008.
+ * - `concurrency` (default `64`): Most promises of message handlers that may be pending on one connection.
+ * - `rateBurstSeconds` (default `5`): Messages and bytes that may come at once, as the seconds in which
+ *   `maxMessageRate` and `maxByteRate` would let them in; at least 1 to be of use.
+ * - `clock`: Time, for tests.
+ *
+ * Also from {@linkcode ClientHandlers}:
+ * - `onSendHandshake`: Called before the request is sent: header fields may be added.
+ * - `onHandshakeResponse`: Called when the server has opened the WebSocket; `false` refuses it.
+ * - `onConnect`: Called after the handshake: from here on messages may be sent.
+ * - `onMessageReceived`: Called for a text message, or with `frameByFrame` for a frame of one.
+ * - `onBinaryDataReceived`: Called for a binary message, or with `frameByFrame` for a frame of one.
+ * - `onPing`: Called for a ping; it is answered already, unless `manualPong` is set.
+ * - `onPong`: Called for a pong.
+ * - `onClose`: Called for the server's close frame; it is answered already, unless `manualClose` is set.
+ * - `onDisconnect`: Called when the connection has ended: exactly once for each `onConnect`.
+ * - `onError`: Called for failures: a protocol violation, a handler ({@linkcode HandlerError}), a message of a kind
+ *   that has no handler while the other kind has one (`ERR_NO_HANDLER`, once for each connection), a connect by
+ *   `active`, a `reconnect` that was given up.
+ * - `onReconnecting`: Called with `reconnect` before each wait for another attempt.
+ * - `onLog`: Called with a structured record for each attempt, each connection from its beginning to its end, failures.
+ *
+ * Also from {@linkcode WhatsAppReceiverHandlers}:
+ * - `onWhatsAppMessageReceived`: A message of a customer came; after `onMessageReceived` with the raw text.
+ * - `onStatusReceived`: The status of a message of the business came.
+ * - `onNotification`: Another record came: an error of the account, an echo, history, a template, …
+ * - `onGap`: Notifications after the sequence number `after`, up to `until`, cannot be delivered any more: the server
+ *   kept them for too short a time, or its journal has lost them; a loss may be detected late.
+ * - `onCaughtUp`: Everything that the server had when this receiver connected has come, up to a sequence number; called
+ *   once per connection.
+ */
 export interface WhatsAppReceiverOptions extends WebSocketClientOptions, WhatsAppReceiverHandlers {
   /**
    * Speak TLS; `false` is possible for a loopback address only.

@@ -1,6 +1,17 @@
 /**
  * A simulated Meta: sends signed notifications to a URL, at a rate, with retries and duplicates.
  *
+ * @example Ten texts
+ * ```ts
+ * import { Simulator } from "@tackline/websocket/simulate";
+ *
+ * export async function sendTexts(url: string, appSecret: string): Promise<void> {
+ *   const simulator = new Simulator({ url, appSecret, count: 10, types: ["text"] });
+ *   const { accepted, refused } = await simulator.run();
+ *   console.log(`${accepted} accepted, ${refused} refused`);
+ * }
+ * ```
+ *
  * @module
  */
 
