@@ -1,5 +1,6 @@
 /**
- * Refused requests in the output of `serve`: the first that somebody looks for who enters the URL in Meta's dashboard.
+ * Refused requests in the output of `serve`: what an operator looks for first who has entered the URL in
+ * Meta's dashboard.
  *
  * @module
  */

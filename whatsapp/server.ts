@@ -54,8 +54,9 @@ const DIGEST_SIZE = 32;
  * HTTP requests go to `onCommandGet`.
  *
  * Also from {@linkcode WebSocketServer}:
- * - methods: `[Symbol.asyncDispose]`, `reloadCertificates`, `acceptStream`, `stats`, `broadcastMessage`,
- *   `broadcastData`, `sendMessageTo`, `sendDataTo`, `publish`, `subscriberCount`, `disconnectClients`
+ * - methods: `[Symbol.asyncDispose]`, `reloadCertificates`, `acceptStream`, `handleUpgrade`, `stats`,
+ *   `broadcastMessage`, `broadcastData`, `sendMessageTo`, `sendDataTo`, `publish`, `subscriberCount`,
+ *   `disconnectClients`
  * - properties: `address`, `connections`
  * - settings: `port`, `hostname`, `hostName`, `reusePort`, `pathName`, `healthPath`, `certificateFile`,
  *   `certificateKeyFile`, `rootCertificateFile`, `protocols`, `compression`, `backplane`, `options`, `splitMessage`,

@@ -80,7 +80,7 @@ export type RawMessageHandler = (
  *   `"10.0.0.0/8"`, `"loopback"`, `"private"` (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, fc00::/7), and `"unix"` for
  *   peers without an address.
  * - `proxyProtocol` (default `false`): Read the PROXY protocol, version 1 or 2, from `trustedProxies`, which must send
- *   it then, before TLS; other peers are served without it.
+ *   it then, before TLS.
  * - `maxConnections` (default `100000`): Largest number of connections, plain HTTP included.
  * - `maxConnectionsPerAddress` (default `0`): Largest number of connections from one address (IPv6: from one network of
  *   64 bits).
