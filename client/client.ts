@@ -69,8 +69,8 @@ interface ExtensibleParts {
 let partsOf: (client: WebSocketClient) => ExtensibleParts;
 
 /**
- * Builds a client of another room on `WebSocketClient`. Not exported by any entry. A function of its own: bundlers leave
- * it out of a page without such a client.
+ * Builds a client of another room on `WebSocketClient`. Not exported by any entry. A function of its own, so that
+ * bundlers leave it out of a page without such a client.
  *
  * @param client The client.
  * @param extension The hooks; those of an earlier call stay, unless they are replaced.
