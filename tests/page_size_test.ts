@@ -135,14 +135,10 @@ if ("Deno" in globalThis) {
   });
 }
 
-describePeer("an entry with sockets, bundled for a page", ["bundlers of npm", "Bun"], ([packages]) => {
+describePeer("an entry with sockets, bundled for a page", ["bundlers of npm", "Bun", ...PACK_NEEDS], ([packages]) => {
   it("is the module that names the entries for pages, by the condition browser", async () => {
     const project = new Project(packages!);
-    const home = join(project.folder, "node_modules", NAME);
-    mkdirSync(home, { recursive: true });
-    for (const room of ["base", "client"]) symlinkSync(join(root, room), join(home, room));
-    const entry = { browser: "./client/use_browser_entry.ts", default: "./client.ts" };
-    writeFileSync(join(home, "package.json"), JSON.stringify({ name: NAME, exports: { "./client": entry } }));
+    await project.install();
     const text = `import * as all from "${NAME}/client"; globalThis.all = { ...all };`;
     writeFileSync(join(project.folder, "sockets.js"), text);
     const { errors } = await runToEnd(find("Bun") as string[], await project.bundle("esbuild", "sockets"));
