@@ -207,6 +207,11 @@ export class WebSocketConnection<Data = unknown> {
   #writable: WritableStream<SendData> | undefined;
   #rare: RareSends | undefined;
 
+  /**
+   * Makes a connection; pages leave out its parameters, which are internal.
+   *
+   * @ignore
+   */
   private constructor(
     transport: Transport,
     role: Role,
