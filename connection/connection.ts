@@ -207,11 +207,7 @@ export class WebSocketConnection<Data = unknown> {
   #writable: WritableStream<SendData> | undefined;
   #rare: RareSends | undefined;
 
-  /**
-   * Makes a connection; pages leave out its parameters, which are internal.
-   *
-   * @ignore
-   */
+  /** @ignore */
   private constructor(
     transport: Transport,
     role: Role,
@@ -237,9 +233,7 @@ export class WebSocketConnection<Data = unknown> {
   static {
     createConnection = (transport, role, handler, settings, meter = UNMETERED) =>
       new WebSocketConnection(transport, role, handler, settings, meter);
-    setRequest = (connection, request) => {
-      connection.#request = request;
-    };
+    setRequest = (connection, request) => void (connection.#request = request);
     startConnection = (connection, result, options = {}) => connection.#start(result, options);
     openConnection = (connection, leftover, early) => connection.#open(leftover, early);
     abandonConnection = (connection, error) => connection.#closing.abandon(error);

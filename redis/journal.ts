@@ -182,11 +182,7 @@ export class RedisJournal implements Journal {
     return journal;
   }
 
-  /**
-   * Makes a journal; pages leave out the parameters.
-   *
-   * @ignore
-   */
+  /** @ignore */
   private constructor(client: RedisClient, options: RedisJournalOptions) {
     assertRedisClient(client);
     const { prefix, replicas, replicaTimeout, eviction, ...retention } = journalOptions.read(options);

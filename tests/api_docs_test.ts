@@ -18,6 +18,7 @@ import { RETENTION_SETTINGS } from "../journal/retention.ts";
 import { COMPRESSION_SETTINGS } from "../protocol/deflate.ts";
 import { REDIS_BACKPLANE_SETTINGS } from "../redis/backplane.ts";
 import { REDIS_JOURNAL_SETTINGS } from "../redis/journal.ts";
+import { ROOMS } from "../scripts/layer_rules.ts";
 import { SERVER_HANDLERS } from "../server/handlers.ts";
 import { SERVER_OTHER_OPTIONS, SERVER_SETTINGS } from "../server/settings.ts";
 import { RECEIVER_HANDLERS, RECEIVER_SETTINGS } from "../whatsapp/receiver_settings.ts";
@@ -114,9 +115,8 @@ function membersOf({ prototype }: { prototype: object }): string[] {
 
 /** Returns whether it is a prototype of the language, or the guard behind those of the library. */
 function isOfLanguage(prototype: object): boolean {
-  const { constructor } = Object.getOwnPropertyDescriptors(prototype);
-  const { name } = (constructor?.value ?? Object) as { name: string };
-  return Object.hasOwn(globalThis, name);
+  const made: { name: string } = Object.getOwnPropertyDescriptor(prototype, "constructor")?.value ?? Object;
+  return Object.hasOwn(globalThis, made.name);
 }
 
 function isClass(value: unknown): value is { prototype: object } {
@@ -125,11 +125,7 @@ function isClass(value: unknown): value is { prototype: object } {
 
 /** Names that a module of a room exports, and no entry. */
 function internalNames(publicNames: ReadonlySet<string>): Set<string> {
-  const folders = readdirSync(root, { withFileTypes: true }).filter((entry) => entry.isDirectory());
-  const rooms = folders.map(({ name }) => name).filter((name) =>
-    !/^(\.|tests|scripts|bench|examples|findings)/.test(name)
-  );
-  const files = rooms.flatMap((room) =>
+  const files = Object.keys(ROOMS).flatMap((room) =>
     readdirSync(join(root, room)).filter((name) => name.endsWith(".ts")).map((name) => join(root, room, name))
   );
   const exported = /^export (?:abstract |async )*(?:class|interface|type|function\*?|const|let) (\w+)/gm;
