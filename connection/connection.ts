@@ -220,6 +220,7 @@ export class WebSocketConnection<Data = unknown> {
   #writable: WritableStream<SendData> | undefined;
   #rare: RareSends | undefined;
 
+  /** @ignore */
   private constructor(
     transport: Transport,
     role: Role,
@@ -243,12 +244,8 @@ export class WebSocketConnection<Data = unknown> {
   static {
     createConnection = (transport, role, handler, settings, meter = UNMETERED) =>
       new WebSocketConnection(transport, role, handler, settings, meter);
-    setRequest = (connection, request) => {
-      connection.#request = request;
-    };
-    setParams = (connection, params) => {
-      connection.#params = params;
-    };
+    setRequest = (connection, request) => void (connection.#request = request);
+    setParams = (connection, params) => void (connection.#params = params);
     configureConnection = (connection, handler, settings) => connection.#configure(handler, settings);
     startConnection = (connection, result, options = {}) => connection.#start(result, options);
     openConnection = (connection, leftover, early) => connection.#open(leftover, early);
