@@ -29,6 +29,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
 import { buildPage } from "../examples/inbox/page.ts";
+import { withoutBlocks } from "./inherited_docs.ts";
 import { digestSources, PAGE_MODULE, writePageModule } from "./inbox_page_module.ts";
 import {
   BIN,
@@ -61,7 +62,11 @@ interface Tar {
   extract(options: Record<string, unknown>): void;
   create(options: Record<string, unknown>, files: readonly string[]): void;
 }
-const TERSER = "npm:terser@5.51.4", TAR = "npm:tar@7.5.23";
+/** Parts of zopfli that are used. */
+interface Zopfli {
+  gzipAsync(bytes: Uint8Array, options: { numiterations: number }): Promise<Uint8Array>;
+}
+const TERSER = "npm:terser@5.51.4", TAR = "npm:tar@7.5.23", ZOPFLI = "npm:@gfx/zopfli@1.0.15";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 const { values } = parseArgs({ options: { output: { type: "string", short: "o" } } });
@@ -115,6 +120,7 @@ async function shorten(): Promise<void> {
   for (const path of list().filter((path) => path.endsWith(".js"))) {
     write(path, (await minify(read(path), options)).code);
   }
+  for (const path of list().filter((path) => path.endsWith(".d.ts"))) write(path, withoutBlocks(read(path)));
   const settings = join(scratch, "deno.json");
   writeFileSync(settings, JSON.stringify({ fmt: { useTabs: true, lineWidth: LINE } }));
   deno(
@@ -165,8 +171,12 @@ async function check(): Promise<string[]> {
 /** Writes the archive; returns its size. */
 async function archive(): Promise<number> {
   const tar = await import(TAR) as Tar;
-  const options = { file: output, cwd: home, prefix: "package", sync: true, portable: true, mtime: MODIFIED };
-  tar.create({ ...options, gzip: { level: 9 } }, orderFiles(list()));
+  const plain = join(scratch, "package.tar");
+  const options = { file: plain, cwd: home, prefix: "package", sync: true, portable: true, mtime: MODIFIED };
+  tar.create(options, orderFiles(list()));
+  const { default: { gzipAsync } } = await import(ZOPFLI) as { default: Zopfli };
+  // The same format as gzip's, 3.6 % smaller.
+  writeFileSync(output, await gzipAsync(readFileSync(plain), { numiterations: 5 }));
   return statSync(output).size;
 }
 
