@@ -41,6 +41,7 @@ import {
   orderFiles,
   type Project,
   withoutDeadLinks,
+  withoutInheritedLists,
 } from "./package_files.ts";
 
 /** Bytes of a kilobyte, as `deno pack` counts them. */
@@ -115,6 +116,8 @@ async function shorten(): Promise<void> {
   for (const path of list().filter((path) => path.endsWith(".js"))) {
     write(path, (await minify(read(path), options)).code);
   }
+  const types = list().filter((path) => path.endsWith(".d.ts"));
+  for (const path of types) write(path, withoutInheritedLists(read(path)));
   const settings = join(scratch, "deno.json");
   writeFileSync(settings, JSON.stringify({ fmt: { useTabs: true, lineWidth: LINE } }));
   deno(
@@ -122,7 +125,7 @@ async function shorten(): Promise<void> {
     "--quiet",
     "--config",
     settings,
-    ...list().filter((path) => path.endsWith(".d.ts")).map((path) => join(home, path)),
+    ...types.map((path) => join(home, path)),
   );
 }
 
