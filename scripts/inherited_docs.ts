@@ -236,28 +236,3 @@ function trimmed(lines: readonly string[]): string[] {
   const last = lines.findLastIndex((line) => line.trim() !== "");
   return lines.slice(first, last + 1).map((line, index) => index === 0 ? line.trimStart() : line);
 }
-
-/**
- * Takes the lists of inherited members out of the doc comments of a module, for editors: they show those by themselves.
- *
- * @param source The module, or its types.
- * @returns Its text without them.
- */
-export function withoutBlocks(source: string): string {
-  const kept: string[] = [];
-  let skips = false;
-  for (const line of source.split("\n")) {
-    const text = line.trimStart().replace(/^\* ?/, "");
-    if (text.startsWith(OPENING)) {
-      skips = true;
-      while (kept.at(-1)?.trim() === "*") kept.pop();
-    }
-    if (skips && (text.startsWith("@") || line.trimStart().startsWith("*/"))) {
-      // A list stands at the end of a comment, before its tags.
-      if (text.startsWith("@")) kept.push(line.slice(0, line.indexOf("*") + 1));
-      skips = false;
-    }
-    if (!skips) kept.push(line);
-  }
-  return kept.join("\n");
-}

@@ -29,7 +29,6 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
 import { buildPage } from "../examples/inbox/page.ts";
-import { withoutBlocks } from "./inherited_docs.ts";
 import { digestSources, PAGE_MODULE, writePageModule } from "./inbox_page_module.ts";
 import {
   BIN,
@@ -42,6 +41,7 @@ import {
   orderFiles,
   type Project,
   withoutDeadLinks,
+  withoutInheritedLists,
 } from "./package_files.ts";
 
 /** Bytes of a kilobyte, as `deno pack` counts them. */
@@ -120,7 +120,8 @@ async function shorten(): Promise<void> {
   for (const path of list().filter((path) => path.endsWith(".js"))) {
     write(path, (await minify(read(path), options)).code);
   }
-  for (const path of list().filter((path) => path.endsWith(".d.ts"))) write(path, withoutBlocks(read(path)));
+  const types = list().filter((path) => path.endsWith(".d.ts"));
+  for (const path of types) write(path, withoutInheritedLists(read(path)));
   const settings = join(scratch, "deno.json");
   writeFileSync(settings, JSON.stringify({ fmt: { useTabs: true, lineWidth: LINE } }));
   deno(
@@ -128,7 +129,7 @@ async function shorten(): Promise<void> {
     "--quiet",
     "--config",
     settings,
-    ...list().filter((path) => path.endsWith(".d.ts")).map((path) => join(home, path)),
+    ...types.map((path) => join(home, path)),
   );
 }
 

@@ -10,7 +10,6 @@ import {
   firstSentence,
   insertBlock,
   makeBlocks,
-  withoutBlocks,
 } from "../../scripts/inherited_docs.ts";
 
 const FILE = "file:///a.ts";
@@ -170,20 +169,5 @@ describe("insertBlock", () => {
 
   it("refuses a module that does not declare the name", () => {
     assertThrows(() => insertBlock("export class B {}\n", block), Error, 'no doc comment of "A"');
-  });
-});
-
-describe("withoutBlocks", () => {
-  it("takes lists out of doc comments, and nothing else", () => {
-    const list =
-      " *\n * Also from {@linkcode Base}:\n * - `a`: An a,\n *   or b.\n *\n * Also from {@linkcode Other}: `c`.\n";
-    const tags = " *\n * @example\n * ```ts\n * a();\n * ```\n";
-    const rest = "export interface A {\n  /** Also an own member. */\n  b: 1;\n}\n";
-    for (const end of [" */\n", " */ "]) {
-      for (const own of ["", tags]) {
-        assertEquals(withoutBlocks(`/**\n * One.\n${list}${own}${end}${rest}`), `/**\n * One.\n${own}${end}${rest}`);
-      }
-    }
-    assertEquals(withoutBlocks(rest), rest);
   });
 });
