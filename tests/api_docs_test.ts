@@ -138,6 +138,12 @@ function listPages(folder: string): string[] {
   return readdirSync(folder, { recursive: true }).map(String).filter((name) => name.endsWith(".html"));
 }
 
+/** Names that have a page of their own. */
+function namesOf(pages: readonly string[]): Set<string> {
+  const ofNames = pages.filter((page) => /(^|\/)~\//.test(page)).map((page) => basename(page, ".html"));
+  return new Set(ofNames.filter((name) => !name.includes(".")));
+}
+
 describePeer("the pages of deno doc", "Deno", (deno) => {
   it("have all options of each options object", async () => {
     const folder = await makePages(deno);
@@ -180,24 +186,31 @@ describePeer("the pages of deno doc", "Deno", (deno) => {
     }
   });
 
-  it("link to the page of each base that is a class or interface of the library", async () => {
+  it("link to each base, and to each type that a signature names: the entry exports it", async () => {
     const folder = await makePages(deno);
-    const inheriting = listPages(folder).filter((page) =>
-      readFileSync(join(folder, page), "utf8").includes("<p>Also from ")
-    );
-    assert(inheriting.length > 100, `${inheriting.length} pages`);
-    for (const page of inheriting) {
+    const publicNames = namesOf(listPages(folder));
+    let inheriting = 0;
+    const unlinked = new Set<string>();
+    for (const page of listPages(folder)) {
       const html = readFileSync(join(folder, page), "utf8");
-      assertEquals(textsOf(html, /<p>Also from <code>([^<]*)/g), [], `bases without a link on ${page}`);
+      if (html.includes("<p>Also from <a ")) inheriting++;
+      const bases = textsOf(html, /<p>Also from <code>([^<]*)/g);
+      // Pages of modules have summaries without links.
+      const isOfName = /(^|\/)~\//.test(page);
+      const types = isOfName ? textsOf(html, /<span(?: class="td-ref">(?=\w+<)|>(?=\w+<\/span><span>&lt;))(\w+)/g) : [];
+      for (const name of [...bases, ...types.filter((name) => publicNames.has(name))]) {
+        unlinked.add(`${name} on ${page}`);
+      }
     }
+    assertEquals([...unlinked], []);
+    assert(inheriting > 100, `${inheriting} pages`);
   });
 
   it("name nothing that is internal: no type in a signature, no function in a text", async () => {
     const folder = await makePages(deno);
     const pages = listPages(folder);
-    const ofNames = pages.filter((page) => /(^|\/)~\//.test(page)).map((page) => basename(page, ".html"));
-    const publicNames = new Set(ofNames.filter((name) => !name.includes(".")));
-    const members = new Set(ofNames.filter((name) => name.includes(".")).map((name) => name.split(".").at(-1)));
+    const publicNames = namesOf(pages);
+    const members = new Set(pages.map((page) => basename(page, ".html").split(".").at(-1)));
     const internal = internalNames(publicNames);
     for (const name of ["ServerExtension", "extendServer", "Transport", "StepResult"]) assert(internal.has(name), name);
     const found = new Set<string>();
