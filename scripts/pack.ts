@@ -3,6 +3,7 @@
  *
  *   deno task pack                     writes tackline-websocket-VERSION.tgz
  *   deno task pack --output x.tgz      writes another file
+ *   deno task pack --check-size        fails if the tarball is larger than 300 KB, as CI asks; it is written anyway
  *
  * `deno pack` makes JavaScript and types of the sources. Here the rest is done: comments and the names of local
  * variables leave the JavaScript (the comments stay in the types), the page of the live inbox is made anew, and
@@ -69,7 +70,12 @@ interface Zopfli {
 const TERSER = "npm:terser@5.51.4", TAR = "npm:tar@7.5.23", ZOPFLI = "npm:@gfx/zopfli@1.0.15";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
-const { values } = parseArgs({ options: { output: { type: "string", short: "o" } } });
+const { values } = parseArgs({
+  options: {
+    output: { type: "string", short: "o" },
+    "check-size": { type: "boolean", default: false },
+  },
+});
 const project: Project = JSON.parse(readFileSync(join(root, "deno.json"), "utf8"));
 const output = resolve(values.output ?? `${project.name.replace("@", "").replace("/", "-")}-${project.version}.tgz`);
 const scratch = mkdtempSync(join(tmpdir(), "pack-"));
@@ -215,12 +221,18 @@ try {
   const problems = await check();
   const size = await archive();
   printSizes(size);
-  if (size > MAX_SIZE) problems.push(`${size} bytes are more than ${MAX_SIZE}`);
   for (const problem of problems) console.error(`FAILED: ${problem}`);
   if (problems.length > 0) {
     rmSync(output, { force: true });
     process.exitCode = 1;
-  } else console.log(output);
+  } else {
+    // A large package is a fault of the project, and works: whoever installs a clone gets it.
+    if (values["check-size"] && size > MAX_SIZE) {
+      console.error(`FAILED: the archive has ${size} bytes, more than ${MAX_SIZE}`);
+      process.exitCode = 1;
+    }
+    console.log(output);
+  }
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }
