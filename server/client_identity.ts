@@ -77,16 +77,21 @@ export function identifyClient<Data>(
 }
 
 /**
- * Keeps the proxy that has named the client before the first request.
+ * Makes the other end of a connection what it is without a request: the peer, or the client that the proxy has named
+ * before the first request. It is so in front of each request, whose client is not known until its head is read.
  *
- * @param connection The connection.
+ * @param connection The connection, whose `remoteAddress`, `proxyAddress` and `encrypted` change.
  * @param transport Its transport.
+ * @param ticket Counts the connection.
  */
-export function useProxyAddress<Data>(
+export function forgetClient<Data>(
   connection: WebSocketConnection<Data>,
-  { remoteAddress, proxyAddress }: Transport,
+  { remoteAddress, proxyAddress, encrypted }: Transport,
+  ticket: AdmissionTicket,
 ): void {
-  if (proxyAddress === undefined || proxyAddress === remoteAddress) return;
+  ticket.endRequest();
   const end: OtherEnd = connection;
-  end.proxyAddress = proxyAddress;
+  end.remoteAddress = remoteAddress;
+  end.proxyAddress = proxyAddress === remoteAddress ? undefined : proxyAddress;
+  end.encrypted = encrypted;
 }
