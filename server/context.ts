@@ -6,7 +6,7 @@
  */
 
 import { failConnection, type WebSocketConnection } from "../connection/connection.ts";
-import { CloseCode, HandlerError, TransportError, WebSocketError } from "../base/errors.ts";
+import { CloseCode, type HandlerError, TransportError, WebSocketError } from "../base/errors.ts";
 import type { ServerExtension } from "./extension.ts";
 import { HandlerCalls } from "./handler_calls.ts";
 import type { AllowResult, ServerHandlers } from "./handlers.ts";
