@@ -65,7 +65,7 @@ const NOWHERE: Address = { hostname: "", port: 0 };
  */
 export function streamTransport(pair: BytePair, info: BytePairInfo = {}): Transport {
   assertStreams(pair);
-  // Before the first of both is locked, which then nobody would release.
+  // Before the first of both is locked, which would stay so.
   if (pair.readable.locked || pair.writable.locked) {
     throw new OptionError("A byte stream is in use already: each pair makes one connection");
   }
