@@ -61,7 +61,7 @@ export class Poster {
     this.#url = new URL(url);
     // `fetch` refuses URLs with a user.
     this.#authorization = basicOf(this.#url);
-    this.#url.username = this.#url.password = "";
+    this.#url.username = this.#url.password = this.#url.hash = "";
     this.#io = io;
     this.#clock = parts.clock ?? systemClock;
     this.#random = parts.random;
@@ -72,7 +72,7 @@ export class Poster {
    *
    * @param notification The notification.
    * @returns `true` if the endpoint answered 2xx.
-   * @throws {TypeError} If it cannot be reached.
+   * @throws {Error} If it cannot be reached.
    */
   async once(notification: WhatsAppNotification): Promise<boolean> {
     return (await this.#attempt(notification)).taken;
@@ -130,9 +130,18 @@ export class Poster {
         }`,
         retryAfter: secondsOf(response.headers.get("retry-after")) * 1000,
       };
+    } catch (cause) {
+      throw new Error(this.#reasonOf(cause), { cause });
     } finally {
       cancel();
     }
+  }
+
+  /** Deno 2.9 says "fetch failed", and has the reason as the cause. Both runtimes show the whole URL now and then. */
+  #reasonOf(error: unknown): string {
+    const { cause } = error as { readonly cause?: unknown };
+    const text = describe(cause instanceof Error ? cause : error).replaceAll(this.#url.href, redactUrl(this.#url));
+    return this.#url.search === "" ? text : text.replaceAll(this.#url.search, "?…");
   }
 
   #headersOf({ signature, seq, receivedAt }: WhatsAppNotification): Headers {
