@@ -1,6 +1,7 @@
 /** Contents of the package for npm: its `package.json`, README, and order; pure functions for `scripts/pack.ts`. */
 
 import { dirname, join, normalize } from "node:path/posix";
+import { OPENING } from "./inherited_docs.ts";
 import { PAGE_MODULE } from "./inbox_page_module.ts";
 import { ROOMS } from "./layer_rules.ts";
 import { scanSource } from "./source_text.ts";
@@ -135,6 +136,19 @@ export function withoutDeadLinks(text: string): string {
   return text.replace(/\[([^\]]+)\]\((?!https?:|#)([^)]+)\)/g, (link, label, target) => {
     return DOCUMENTS.includes(target.split("#")[0]) ? link : label;
   });
+}
+
+/** A list of inherited members, with the empty line before it: up to the tags, or the end of the comment. */
+const INHERITED = new RegExp(`\\n \\*\\n \\* ${OPENING.replace("{", "\\{")}[^]*?(?=\\n \\*(?:/|\\n \\* @))`, "g");
+
+/**
+ * Takes out the lists of inherited members: they are for the pages of `deno doc` and JSR, which show own members only.
+ * An editor shows all, from the types.
+ *
+ * @param types Types of a module, with their comments.
+ */
+export function withoutInherited(types: string): string {
+  return types.replace(INHERITED, "");
 }
 
 /**

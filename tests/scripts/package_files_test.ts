@@ -10,6 +10,7 @@ import {
   orderFiles,
   type Project,
   withoutDeadLinks,
+  withoutInherited,
 } from "../../scripts/package_files.ts";
 
 const PROJECT: Project = {
@@ -111,6 +112,16 @@ describe("README.md in the package", () => {
   it("has links to what is there only", () => {
     const text = "[MIT](LICENSE), [docs/server.md](docs/server.md#limits), [JSR](https://jsr.io), [below](#features)";
     assertEquals(withoutDeadLinks(text), "[MIT](LICENSE), docs/server.md, [JSR](https://jsr.io), [below](#features)");
+  });
+});
+
+describe("withoutInherited", () => {
+  const list = " *\n * Also from {@linkcode B}:\n * - `b`: Says b.\n *\n * Also from {@linkcode C}: `c`.\n";
+
+  it("takes out the lists, up to the tags or the end of their comment", () => {
+    const comments = (inherited: string): string =>
+      `/**\n * An A.\n${inherited} *\n * @typeParam T\n */\nA\n/**\n * A B.\n${inherited} */\nB\n/**\n * A C.\n */\nC`;
+    assertEquals(withoutInherited(comments(list)), comments(""));
   });
 });
 
