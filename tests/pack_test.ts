@@ -321,7 +321,7 @@ describe("the package for npm without its tools", () => {
   it("names the versions of its tools as the tests do", () => {
     const script = readFileSync(join(root, "scripts/pack.ts"), "utf8");
     const needs = readFileSync(join(root, "tests/support/needs.ts"), "utf8");
-    for (const tool of ["terser", "tar"]) {
+    for (const tool of ["terser", "tar", "@gfx/zopfli"]) {
       const specifier = new RegExp(`npm:${tool}@[\\d.]+`).exec(script)![0];
       assertStringIncludes(needs, specifier);
     }
