@@ -8,7 +8,7 @@ import { Buffer } from "node:buffer";
 import { type CliIo, UsageError } from "./io.ts";
 import { Backoff } from "../base/backoff.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
-import { describe } from "../base/errors.ts";
+import { fetchFailureText } from "../base/fetch_failure.ts";
 import { quote, redactUrl } from "../base/error_text.ts";
 import { printable } from "../base/log.ts";
 import type { WhatsAppNotification } from "../whatsapp/pending_notification.ts";
@@ -92,7 +92,7 @@ export class Poster {
       try {
         attempt = await this.#attempt(notification, stopped);
       } catch (error) {
-        attempt = { taken: false, why: describe(error), retryAfter: 0 };
+        attempt = { taken: false, why: fetchFailureText(error), retryAfter: 0 };
       }
       if (attempt.taken) return true;
       if (stopped.aborted) return false;

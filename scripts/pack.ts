@@ -229,7 +229,7 @@ try {
     rmSync(output, { force: true });
     process.exitCode = 1;
   } else {
-    // A large package is a fault of the project, and works: whoever installs a clone gets it.
+    // A large package is a fault of the project, and works: a program that installs a clone gets it.
     if (values["check-size"] && size > MAX_SIZE) {
       console.error(`FAILED: the archive has ${size} bytes, more than ${MAX_SIZE}`);
       process.exitCode = 1;

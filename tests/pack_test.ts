@@ -94,13 +94,13 @@ function blockOfReadme(language: string, part: string): string {
 }
 
 describePeer("README.md, from a clone", NEEDS, () => {
-  /** Makes a project with a clone in it, as the README has it. */
+  /** Makes a project with a clone beside it, as the README has it. */
   function projectWithClone(): Project {
-    const user = new Project();
+    const user = new Project("project");
     const left = /[/\\](\.git|node_modules|artifacts|coverage)$|\.tgz$/;
-    cpSync(root, user.path("websocket"), { recursive: true, filter: (path) => !left.test(path) });
+    cpSync(root, user.path("../websocket"), { recursive: true, filter: (path) => !left.test(path) });
     user.write("by_name.ts", ECHO);
-    user.write("by_path.ts", ECHO.replaceAll(`"${name}"`, '"./websocket/mod.ts"'));
+    user.write("by_path.ts", ECHO.replaceAll(`"${name}"`, '"../websocket/mod.ts"'));
     return user;
   }
 
