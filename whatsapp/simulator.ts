@@ -23,9 +23,6 @@ import { type SimulatedNotification, simulateNotification } from "../cloud_api/s
 import { signNotification } from "../cloud_api/signature.ts";
 import { simulatorOptions, type SimulatorSettings } from "./simulator_settings.ts";
 
-export type { Clock } from "../base/clock.ts";
-export type { SimulatedNotification } from "../cloud_api/simulated.ts";
-
 /** Options of a {@linkcode Simulator}. */
 export interface SimulatorOptions {
   /** The callback URL. */
