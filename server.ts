@@ -38,6 +38,7 @@ export type { Role } from "./protocol/frame_header.ts";
 export type { Address } from "./transport/transport.ts";
 export type { BytePair } from "./transport/stream.ts";
 export type { Clock } from "./base/clock.ts";
+export type { PemData } from "./base/pem.ts";
 export { printable } from "./base/log.ts";
 export type { LogHandler, LogLevel, LogRecord } from "./base/log.ts";
 export { HISTOGRAM_BOUNDS } from "./base/stats.ts";
@@ -80,7 +81,7 @@ export type {
   ServerHandlers,
   StopOptions,
 } from "./server/handlers.ts";
-export type { WebSocketServerOptions } from "./server/settings.ts";
+export type { ServerCertificates, WebSocketServerOptions } from "./server/settings.ts";
 export type { AllowWithHeaders } from "./server/upgrade_headers.ts";
 export type { BytePairInfo } from "./transport/stream.ts";
 export { BackplaneError } from "./base/errors.ts";

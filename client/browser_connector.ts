@@ -7,6 +7,7 @@
 import { BrowserConnection, unsupported } from "./browser_connection.ts";
 import type { CompressionOffer, Connector, ConnectPlan, ConnectProgram, OpenedConnection } from "./connector.ts";
 import { browserFailures } from "./browser_failures.ts";
+import { givenTlsSetting } from "./tls_settings.ts";
 import { CONNECTION_DEFAULTS } from "../connection/options.ts";
 import type { CompressionSettings } from "../protocol/compression.ts";
 import { describe, type StateError, TransportError } from "../base/errors.ts";
@@ -55,7 +56,8 @@ function assertSupported(plan: ConnectPlan): void {
   const { settings } = plan;
   const { frameByFrame, manualPong, manualClose } = settings.options;
   if (plan.origin !== "") throw unusable("origin", "a browser sends the origin of the page");
-  if (plan.rootCertificateFile !== "") throw unusable("rootCertificateFile", "a browser uses its own certificates");
+  const tlsSetting = givenTlsSetting(plan.tlsSettings);
+  if (tlsSetting !== undefined) throw unusable(tlsSetting, "a browser uses its own certificates");
   if (plan.proxy !== "") throw unusable("proxy", "a browser uses its own proxy");
   if (plan.maxRedirects > 0) throw unusable("maxRedirects", "a browser follows none");
   if (plan.stream !== undefined) throw unusable("stream", "a browser opens its own connections");

@@ -5,13 +5,13 @@
  */
 
 import type { Clock } from "../base/clock.ts";
-import { CloseCode, StateError, TransportError } from "../base/errors.ts";
+import { CloseCode, StateError, type TransportError } from "../base/errors.ts";
 import { assignHandlers, AwaitedHandlers, defineAwaitedHandlers, defineHandlers } from "../base/handlers.ts";
 import type { LogRecord } from "../base/log.ts";
+import type { PemData } from "../base/pem.ts";
 import { defineSettings, SettingsStore } from "../base/settings.ts";
 import { Meter, type Stats } from "../base/stats.ts";
 import { refuseUnknownNames } from "../base/unknown_names.ts";
-import { isError } from "../base/thrown.ts";
 import type {
   CloseInfo,
   ConnectionState,
@@ -113,6 +113,18 @@ export class WebSocketClient implements ClientHandlers {
   declare useSSL: boolean;
   /** PEM file with certificates that are trusted besides the runtime's own. */
   declare rootCertificateFile: string;
+  /** PEM text or its bytes, instead of `rootCertificateFile`. */
+  declare rootCertificate: PemData;
+  /** PEM file with the certificate that the client shows if the server asks for one; its chain may follow in it. */
+  declare certificateFile: string;
+  /** The certificate as PEM text or its bytes, instead of `certificateFile`. */
+  declare certificate: PemData;
+  /** PEM file with its private key. If it is encrypted, `onGetSSLPassword` is called for the pass phrase. */
+  declare certificateKeyFile: string;
+  /** The private key as PEM text or its bytes, instead of `certificateKeyFile`. */
+  declare certificateKey: PemData;
+  /** Name of the server in TLS: it is sent, and the certificate is checked against it; "": the host name. */
+  declare serverName: string;
   /** The value of the `Origin` header; "" sends none. */
   declare origin: string;
   /** More header fields. */
@@ -192,6 +204,8 @@ export class WebSocketClient implements ClientHandlers {
   }
 
   // Handlers; as methods, a subclass can have both methods and fields of the names
+  /** Called for the pass phrase of an encrypted private key. */
+  onGetSSLPassword?(): string | Promise<string>;
   /** Called before the request is sent. */
   onSendHandshake?(request: ClientHandshakeRequest): unknown;
   /** Called when the server has opened the WebSocket. */
@@ -292,12 +306,7 @@ export class WebSocketClient implements ClientHandlers {
   }
   set active(value: boolean) {
     const change: Promise<unknown> = value ? this.connect() : this.disconnect();
-    change.catch((error) => {
-      // The program itself has aborted it.
-      if (isError(error, TransportError) && error.code === "ERR_ABORTED") return;
-      if (this.onError) this.#calls.report(error);
-      else console.error(error);
-    });
+    change.catch((error) => this.#calls.changeFailed(error));
   }
 
   /** State of the connection; with `reconnect`, `"connecting"` from its loss until the next one is open. */
@@ -440,14 +449,7 @@ export class WebSocketClient implements ClientHandlers {
     if (this.autoCheckMessages) {
       throw new StateError("ERR_RUNNING", "Cannot check for messages: autoCheckMessages is on");
     }
-    const loop = this.#loop;
-    if (loop.phase === "connecting" && loop.reconnects) {
-      await loop.settled(this.checkTimeout);
-      return "none";
-    }
-    const result = await loop.opened?.step(this.checkTimeout) ?? "closed";
-    // Another connection may follow.
-    return result === "closed" && loop.reconnects ? "none" : result;
+    return await this.#loop.step(this.checkTimeout);
   }
 
   // ---- Messages ------------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ import {
   type ConnectOptions,
   makeHeaders,
 } from "./settings.ts";
+import { tlsSettingsOf } from "./tls_settings.ts";
 import type { BytePair } from "../transport/stream.ts";
 
 /** Parts of a client that attempts use. */
@@ -213,6 +214,7 @@ async function establish(
   // Aborted already: no socket, and no look-up of the name. Streams of the program are freed by the connector.
   if (stream === undefined) signal.throwIfAborted();
   return await connector.connect(plan, {
+    keyPassword: handlers.onGetSSLPassword && (() => handlers.onGetSSLPassword?.()),
     sendHandshake: (request) =>
       calls.ask("onSendHandshake", async () => void await handlers.onSendHandshake?.(request)),
     acceptResponse: (response) => acceptResponse(parts, response, signal),
@@ -272,7 +274,7 @@ function makePlan(
     headers,
     protocols: extension.completeRequest?.(headers, protocols, connector.sendsHeaders) ?? protocols,
     deflateOffers: connector.deflateOffers(values.compression),
-    rootCertificateFile: values.rootCertificateFile,
+    tlsSettings: tlsSettingsOf(values),
     proxy: values.proxy,
     maxRedirects: values.maxRedirects,
     meter,

@@ -27,6 +27,7 @@ import type { Address } from "../transport/transport.ts";
 import type { BytePair } from "../transport/stream.ts";
 import type { Extension } from "../protocol/extensions.ts";
 import type { FailurePolicy } from "./reconnect.ts";
+import type { TlsSettings } from "./tls_settings.ts";
 
 /** Request that a client is about to send; header fields may be added. */
 export interface ClientHandshakeRequest {
@@ -209,8 +210,8 @@ export interface ConnectPlan {
   readonly protocols: readonly string[];
   /** Compression to offer, in the order of preference. */
   readonly deflateOffers: readonly CompressionSettings[];
-  /** PEM file with certificates that are trusted besides those of the runtime, or "". */
-  readonly rootCertificateFile: string;
+  /** Certificates, and the name of the server. */
+  readonly tlsSettings: TlsSettings;
   /** Settings of the connection. */
   readonly settings: ConnectionSettings;
   /** URL of the proxy to connect through, or "". */
@@ -231,6 +232,8 @@ export interface ConnectPlan {
 
 /** Questions to the program while its client connects. */
 export interface ConnectProgram {
+  /** Asks for the pass phrase of an encrypted key; `undefined` if the program has no handler for it. */
+  readonly keyPassword?: (() => string | undefined | Promise<string | undefined>) | undefined;
   /** Shows the request, before it is sent. */
   sendHandshake(request: ClientHandshakeRequest): Promise<void>;
   /** Shows the answer of a server that opened the WebSocket. Rejects if the program refuses it. */
@@ -289,11 +292,9 @@ export interface OpenedConnection {
 }
 
 /** Settings of a client that only sockets can use, and those they go with. */
-export interface SocketSettings {
+export interface SocketSettings extends TlsSettings {
   /** URL of an HTTP proxy, or "". */
   readonly proxy: string;
-  /** PEM file with certificates that are trusted besides those of the runtime, or "". */
-  readonly rootCertificateFile: string;
   /** Speaks TLS. */
   readonly useSSL: boolean;
   /** Set if each attempt may have another URL. */

@@ -4,7 +4,14 @@
  * @module
  */
 
-import { CloseCode, ConnectionClosedError, HandlerError, StateError, WebSocketError } from "../base/errors.ts";
+import {
+  CloseCode,
+  ConnectionClosedError,
+  HandlerError,
+  StateError,
+  TransportError,
+  WebSocketError,
+} from "../base/errors.ts";
 import { type LogLevel, type LogRecord, writeLog } from "../base/log.ts";
 import { promiseOf } from "../base/promises.ts";
 import type { Meter } from "../base/stats.ts";
@@ -151,6 +158,18 @@ export class HandlerCalls {
     } catch (failure) {
       failed(failure);
     }
+  }
+
+  /**
+   * Reports that connecting or disconnecting by `active` has failed. Without `onError` it is printed.
+   *
+   * @param error The error.
+   */
+  changeFailed(error: unknown): void {
+    // The program itself has aborted it.
+    if (isError(error, TransportError) && error.code === "ERR_ABORTED") return;
+    if (this.#handlers.onError) this.report(error);
+    else console.error(error);
   }
 
   /**

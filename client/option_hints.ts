@@ -20,10 +20,10 @@ export const CLIENT_HINTS: OptionHints = {
     ['use "token" or "headers"', "auth authorization"],
     ["token", "bearer"],
     ["headers", "extraHeaders customHeaders cookie withCredentials"],
-    [
-      "leave it out: a client shows no certificate of its own",
-      "cert key certificateFile certificateKeyFile passphrase",
-    ],
+    ['use "certificateFile", or "certificate" for PEM text', "cert"],
+    ['use "certificateKeyFile", or "certificateKey" for PEM text', "key"],
+    ["onGetSSLPassword", "passphrase"],
+    ["serverName", "servername"],
     [
       'use "rootCertificateFile" for a certificate that the system does not trust',
       "rejectUnauthorized checkServerIdentity",

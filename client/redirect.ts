@@ -8,6 +8,7 @@
 import type { ConnectPlan } from "./connector.ts";
 import { HandshakeError } from "../base/errors.ts";
 import { isError } from "../base/thrown.ts";
+import { forOtherServer } from "./tls_settings.ts";
 
 /** Statuses after which the same request is sent to another target (RFC 9110 §15.4). */
 const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
@@ -56,6 +57,7 @@ export function redirect(plan: ConnectPlan, location: string, cause: unknown): C
     target,
     // Any header field may be a credential.
     headers: sameOrigin ? plan.headers : new Headers(),
+    tlsSettings: sameOrigin ? plan.tlsSettings : forOtherServer(plan.tlsSettings),
     protocols: sameOrigin ? plan.protocols : plan.protocols.filter((name) => !name.startsWith(TOKEN_PREFIX)),
   };
 }

@@ -11,17 +11,12 @@ import {
   type ConnectionSettings,
   type StepResult,
 } from "../connection/options.ts";
-import type {
-  ClientHandshakeRequest,
-  ClientHandshakeResponse,
-  CompressionOffer,
-  Connector,
-  SocketSettings,
-} from "./connector.ts";
+import type { ClientHandshakeRequest, ClientHandshakeResponse, CompressionOffer, Connector } from "./connector.ts";
 import { describe, OptionError } from "../base/errors.ts";
 import type { FrameInfo } from "../protocol/frame_header.ts";
 import { assertHostName, withoutBrackets } from "../base/host_name.ts";
 import type { LogHandler } from "../base/log.ts";
+import type { PemData } from "../base/pem.ts";
 import { quote, redactUrl } from "../base/error_text.ts";
 import { assertProtocols } from "../protocol/subprotocol.ts";
 import { CLIENT_HINTS } from "./option_hints.ts";
@@ -44,6 +39,8 @@ export type HeaderSource = Record<string, string> | Headers;
  * as the server's `onOpen`, and `onDisconnect` when it has ended, as the server's `onEnd`.
  */
 export interface ClientHandlers {
+  /** Called for the pass phrase of an encrypted private key. */
+  onGetSSLPassword?: (() => string | Promise<string>) | undefined;
   /** Called before the request is sent: header fields may be added. */
   onSendHandshake?: ((request: ClientHandshakeRequest) => void) | undefined;
   /** Called when the server has opened the WebSocket; `false` refuses it. */
@@ -77,6 +74,7 @@ export interface ClientHandlers {
 
 /** Names of the handlers. */
 export const CLIENT_HANDLERS: HandlersTable<ClientHandlers> = {
+  onGetSSLPassword: true,
   onSendHandshake: true,
   onHandshakeResponse: true,
   onConnect: true,
@@ -129,6 +127,22 @@ export interface WebSocketClientOptions extends ConnectionOptions, ClientHandler
   useSSL?: boolean | undefined;
   /** PEM file with certificates that are trusted besides the runtime's own. */
   rootCertificateFile?: string | undefined;
+  /** PEM text or its bytes, instead of `rootCertificateFile`. */
+  rootCertificate?: PemData | undefined;
+  /** PEM file with the certificate that the client shows if the server asks for one; its chain may follow in it. */
+  certificateFile?: string | undefined;
+  /** The certificate as PEM text or its bytes, instead of `certificateFile`. */
+  certificate?: PemData | undefined;
+  /** PEM file with its private key. If it is encrypted, `onGetSSLPassword` is called for the pass phrase. */
+  certificateKeyFile?: string | undefined;
+  /** The private key as PEM text or its bytes, instead of `certificateKeyFile`. */
+  certificateKey?: PemData | undefined;
+  /**
+   * Name of the server in TLS, where it is not the host name, as with an address: it is sent (SNI), and the certificate
+   * is checked against it. "": the host name.
+   * @default {""}
+   */
+  serverName?: string | undefined;
   /** The value of the `Origin` header; "" sends none. */
   origin?: string | undefined;
   /** More header fields, or a function that is called for them before each attempt. */
@@ -241,7 +255,14 @@ export const CLIENT_SETTINGS: SettingsTable<ClientSettings> = {
   port: { kind: "number", unit: "count", most: 65535, default: 8888 },
   pathName: { kind: "string", default: "/", check: assertPath },
   useSSL: { kind: "boolean", default: false },
+  // The connector checks the texts and `serverName`, which a page cannot have.
   rootCertificateFile: { kind: "string", default: "" },
+  rootCertificate: { kind: "any", default: "" },
+  certificateFile: { kind: "string", default: "" },
+  certificate: { kind: "any", default: "" },
+  certificateKeyFile: { kind: "string", default: "" },
+  certificateKey: { kind: "any", default: "" },
+  serverName: { kind: "string", default: "" },
   origin: { kind: "string", default: "", check: assertOrigin },
   headers: {
     kind: "any",
@@ -394,19 +415,6 @@ function assertOrigin(origin: string): void {
 /** RFC 6455 §3: "Fragment identifiers are meaningless in the context of WebSocket URIs". */
 function assertPath(path: string): void {
   if (path.includes("#")) throw new OptionError(`The path ${quote(redactUrl(path))} has a fragment`);
-}
-
-/**
- * Checks that a file of certificates is of use: an attempt may speak TLS.
- *
- * @param settings The settings of a client.
- * @throws {OptionError} If neither `useSSL`, nor `resolveUrl` or a redirect, can lead to TLS.
- */
-export function assertTlsForRoots({ rootCertificateFile, useSSL, resolveUrl, maxRedirects }: SocketSettings): void {
-  if (rootCertificateFile === "" || useSSL || resolveUrl !== undefined || maxRedirects > 0) return;
-  throw new OptionError(
-    'The setting "rootCertificateFile" needs a "wss:" URL, or "useSSL: true": without it nothing is encrypted',
-  );
 }
 
 function assertBearer(token: ClientSettings["token"]): void {

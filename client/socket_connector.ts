@@ -49,16 +49,20 @@ import { isError } from "../base/thrown.ts";
 import { checkUpgradeResponse, createKey, encodeUpgradeRequest, type UpgradeOffer } from "../protocol/handshake.ts";
 import { maxFramePayload } from "../protocol/frame_header.ts";
 import { parseStatusLine } from "../protocol/head.ts";
-import { assertTlsForRoots, parseProxy } from "./settings.ts";
+import { assertHostName, withoutBrackets } from "../base/host_name.ts";
+import { assertPem } from "../base/pem.ts";
+import { parseProxy } from "./settings.ts";
+import { assertTlsForSettings } from "./tls_settings.ts";
 import { assertTls, assertTlsAt } from "./tls_requirement.ts";
 import { describeRequest } from "./request.ts";
 import { socketFailures } from "./socket_failures.ts";
 import { locationOf, redirect, refusedRedirect } from "./redirect.ts";
-import { readCertificates } from "../transport/certificate.ts";
+import { assertOneSource, readCertificates } from "../transport/certificate.ts";
 import { failureText } from "../transport/failure_text.ts";
 import { proxyName } from "../transport/proxy_tunnel.ts";
 import { hasRuntimeTransport, runtimeTransport } from "../transport/runtime.ts";
-import type { Transport } from "../transport/transport.ts";
+import { loadIdentity } from "../transport/tls_identity.ts";
+import type { ConnectSettings, Transport } from "../transport/transport.ts";
 import { streamTransport } from "../transport/stream.ts";
 import { UnfinishedMessages } from "../connection/unfinished_messages.ts";
 
@@ -74,11 +78,15 @@ export const socketConnector: Connector = {
     const offers = Array.isArray(option) ? option : [option as boolean | CompressionOptions];
     return offers.map((offer) => compressionSettings(offer)).filter((offer) => offer !== undefined);
   },
-  checkSettings({ proxy, frameSize }): void {
+  checkSettings(settings): void {
+    const { proxy, frameSize, serverName } = settings;
     parseProxy(proxy);
+    for (const name of ["certificate", "certificateKey", "rootCertificate"] as const) assertPem(settings[name], name);
+    assertOneSource(settings);
+    if (serverName !== "") assertHostName(serverName, "", "serverName");
     if (frameSize !== 0) maxFramePayload(frameSize, true);
   },
-  checkTarget: assertTlsForRoots,
+  checkTarget: assertTlsForSettings,
   connect,
 };
 
@@ -105,7 +113,7 @@ async function connectOnce(plan: ConnectPlan, program: ConnectProgram): Promise<
   };
   await program.sendHandshake({ url: plan.url, headers });
   const bytes = encodeUpgradeRequest(offer);
-  const transport = await openTransport(plan);
+  const transport = await openTransport(plan, program);
   try {
     assertTlsAt(plan, transport.remoteAddress.hostname);
   } catch (error) {
@@ -132,22 +140,37 @@ async function connectOnce(plan: ConnectPlan, program: ConnectProgram): Promise<
   }
 }
 
-async function openTransport(plan: ConnectPlan): Promise<Transport> {
-  const { hostname, port, tls, host, rootCertificateFile, signal, stream, settings: { clock }, waitingFor } = plan;
+async function openTransport(plan: ConnectPlan, program: ConnectProgram): Promise<Transport> {
+  const { hostname, port, tls, host, signal, stream, settings: { clock }, waitingFor } = plan;
   if (stream !== undefined) return streamTransport(stream, { encrypted: tls });
   const proxy = parseProxy(plan.proxy);
-  const rootCertificates = rootCertificateFile === ""
-    ? []
-    : [await readCertificates(rootCertificateFile, "rootCertificateFile")];
+  const secure = await readTlsFiles(plan, program);
   waitingFor?.(`a TCP connection to ${proxy === undefined ? host : proxyName(proxy)}`);
   try {
-    const options = { hostname, port, tls, rootCertificates, signal, proxy, clock, waitingFor };
+    const options = { hostname, port, tls, ...secure, signal, proxy, clock, waitingFor };
     return await runtimeTransport().connect(options);
   } catch (cause) {
     signal.throwIfAborted();
     if (isError(cause, TransportError)) throw cause;
     throw new TransportError("ERR_CONNECT", `Cannot connect to ${host}: ${failureText(cause)}`, { cause });
   }
+}
+
+/** Reads certificates and key of an attempt with TLS, so that renewed files count from the next attempt on. */
+async function readTlsFiles(
+  { tls, tlsSettings }: ConnectPlan,
+  { keyPassword }: ConnectProgram,
+): Promise<Pick<ConnectSettings, "rootCertificates" | "identity" | "serverName">> {
+  const roots = await readCertificates(tlsSettings, "rootCertificate");
+  const { certificate, certificateFile, certificateKey, certificateKeyFile, serverName } = tlsSettings;
+  const shows = tls && Boolean(certificate || certificateFile || certificateKey || certificateKeyFile);
+  return {
+    rootCertificates: roots === "" ? [] : [roots],
+    identity: shows
+      ? await loadIdentity({ ...tlsSettings, rootCertificate: "", rootCertificateFile: "" }, keyPassword)
+      : undefined,
+    serverName: serverName === "" ? undefined : withoutBrackets(serverName),
+  };
 }
 
 /** A socket whose handshake is done. */

@@ -23,7 +23,8 @@ import { withoutBrackets } from "../base/host_name.ts";
 import { failureText } from "../transport/failure_text.ts";
 import { assertSignal, OptionNames, type OptionTable } from "../base/option_names.ts";
 import { assertNumber, LONGEST_TIMER } from "../base/ranges.ts";
-import { assertTlsForCertificates } from "./settings.ts";
+import { replacedCertificates } from "./certificates.ts";
+import { assertTlsForCertificates, type ServerCertificates } from "./settings.ts";
 import { loadIdentity } from "../transport/tls_identity.ts";
 import type { Address, Listener, TlsIdentity } from "../transport/transport.ts";
 import { runtimeTransport } from "../transport/runtime.ts";
@@ -138,7 +139,7 @@ export class Lifecycle<Data> {
   async #openPort(): Promise<void> {
     const { port, hostname, reusePort, handshakeTimeout, clock, useSSL } = this.#context.settings.current;
     const address = withoutBrackets(hostname);
-    const tls = useSSL ? await this.#loadIdentity() : undefined;
+    const tls = useSSL ? await this.#loadIdentity(this.#context.settings.current) : undefined;
     try {
       const options = { port, hostname: address, reusePort, handshakeTimeout, clock, ...tls !== undefined && { tls } };
       this.#listener = await runtimeTransport().listen(options, {
@@ -155,21 +156,26 @@ export class Lifecycle<Data> {
     }
   }
 
-  #loadIdentity(): Promise<TlsIdentity> {
-    const { handlers, settings } = this.#context;
+  #loadIdentity(certificates: ServerCertificates): Promise<TlsIdentity> {
+    const { handlers } = this.#context;
     const ask = handlers.onGetSSLPassword && (() => callWithin(this, () => handlers.onGetSSLPassword?.()));
-    return loadIdentity(settings.current, ask || undefined);
+    return loadIdentity(certificates, ask || undefined);
   }
 
   /**
-   * Reads the certificate files again: see `WebSocketServer.reloadCertificates`.
+   * Reads the certificate files again, or takes other certificates: see `WebSocketServer.reloadCertificates`.
    *
+   * @param given Certificates that replace those of the settings.
    * @returns Resolves when new connections get the certificate.
    */
-  async reloadCertificates(): Promise<void> {
-    if (!this.#context.settings.current.useSSL || this.#listener === undefined) return;
-    const identity = await this.#loadIdentity();
-    this.#listener?.replaceIdentity(identity);
+  async reloadCertificates(given: ServerCertificates): Promise<void> {
+    const { settings } = this.#context;
+    const replaced = replacedCertificates(given);
+    if (settings.current.useSSL && this.#listener !== undefined) {
+      const identity = await this.#loadIdentity({ ...settings.current, ...replaced });
+      this.#listener?.replaceIdentity(identity);
+    }
+    settings.replaceCertificates(replaced);
   }
 
   /**

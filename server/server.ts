@@ -31,7 +31,14 @@ import { checkedSelector, Publisher } from "./publisher.ts";
 import { adoptFields, defineSettings } from "../base/settings.ts";
 import { assertMembers, refuseUnknownNames } from "../base/unknown_names.ts";
 import { SERVER_MEMBERS } from "./option_hints.ts";
-import { refuseArgument, SERVER_SETTINGS, type ServerProperties, type WebSocketServerOptions } from "./settings.ts";
+import type { PemData } from "../base/pem.ts";
+import {
+  refuseArgument,
+  SERVER_SETTINGS,
+  type ServerCertificates,
+  type ServerProperties,
+  type WebSocketServerOptions,
+} from "./settings.ts";
 import type { Stats } from "../base/stats.ts";
 import type { Address } from "../transport/transport.ts";
 import { type BytePair, type BytePairInfo, streamTransport } from "../transport/stream.ts";
@@ -117,7 +124,7 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
   declare reusePort: boolean;
   /** Path that opens a WebSocket, without a query; "": any path. Requests for another get 404. "chat" is "/chat". */
   declare pathName: string;
-  /** Speaks TLS. Needs `certificateFile` and `certificateKeyFile`. */
+  /** Speaks TLS. Needs `certificateFile` and `certificateKeyFile`, or their texts. */
   declare useSSL: boolean;
   /** PEM file with the certificate; the rest of its chain may follow in it. */
   declare certificateFile: string;
@@ -125,6 +132,12 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
   declare certificateKeyFile: string;
   /** PEM file with certificates that are appended to the chain that is sent. */
   declare rootCertificateFile: string;
+  /** The certificate as PEM text or its bytes, instead of `certificateFile`. */
+  declare certificate: PemData;
+  /** The private key as PEM text or its bytes, instead of `certificateKeyFile`. */
+  declare certificateKey: PemData;
+  /** PEM text or its bytes, instead of `rootCertificateFile`. */
+  declare rootCertificate: PemData;
   /** Subprotocols that the server speaks, in its order of preference. */
   declare protocols: readonly string[];
   /** Compresses messages for clients that offer it; an object says how. */
@@ -302,13 +315,16 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
   }
 
   /**
-   * Reads the certificate files again for new TLS handshakes; open connections go on. If the new files cannot be
-   * used, the old certificate stays.
+   * Reads the certificate files again for new TLS handshakes, or takes other certificates; open connections go on. If
+   * the new ones cannot be used, the old certificate stays.
    *
+   * @param certificates Certificate and key that replace those of the settings, as PEM or as paths. Those of which
+   * nothing is given stay, and files are read again.
    * @throws {CertificateError} If certificate or key cannot be used.
+   * @throws {OptionError} If an option is unknown, or a text and a path are given for the same.
    */
-  reloadCertificates(): Promise<void> {
-    return this.#life.reloadCertificates();
+  reloadCertificates(certificates: ServerCertificates = {}): Promise<void> {
+    return this.#life.reloadCertificates(certificates);
   }
 
   // ---- Connections ---------------------------------------------------------------------------------------------

@@ -31,8 +31,10 @@ import {
   showValue,
 } from "../base/option_names.ts";
 import { type Complete, defaultsOf, defineSettings, SettingsStore, type SettingsTable } from "../base/settings.ts";
+import { assertPem, type PemData } from "../base/pem.ts";
 import { sharedTimer } from "../base/shared_timer.ts";
 import { refuseUnknownNames } from "../base/unknown_names.ts";
+import { assertOneSource } from "../transport/certificate.ts";
 
 /** Settings and handlers of a server. `0` turns a limit off. */
 export interface WebSocketServerOptions<Data = unknown> extends ConnectionOptions, ServerHandlers<Data> {
@@ -65,7 +67,7 @@ export interface WebSocketServerOptions<Data = unknown> extends ConnectionOption
    */
   pathName?: string | undefined;
   /**
-   * Speak TLS. Needs `certificateFile` and `certificateKeyFile`.
+   * Speak TLS. Needs a certificate and its key: `certificateFile` and `certificateKeyFile`, or their texts.
    * @default {false}
    */
   useSSL?: boolean | undefined;
@@ -75,6 +77,12 @@ export interface WebSocketServerOptions<Data = unknown> extends ConnectionOption
   certificateKeyFile?: string | undefined;
   /** PEM file with certificates that are appended to the chain that is sent. */
   rootCertificateFile?: string | undefined;
+  /** The certificate as PEM text or its bytes, instead of `certificateFile`. */
+  certificate?: PemData | undefined;
+  /** The private key as PEM text or its bytes, instead of `certificateKeyFile`; it may be encrypted too. */
+  certificateKey?: PemData | undefined;
+  /** PEM text or its bytes, instead of `rootCertificateFile`. */
+  rootCertificate?: PemData | undefined;
   /**
    * Subprotocols that the server speaks, in its order of preference. Without `onSelectProtocol`, the first that the
    * client offers is chosen.
@@ -222,6 +230,9 @@ export const SERVER_SETTINGS: SettingsTable<ServerProperties> = {
   certificateFile: { kind: "string", default: "" },
   certificateKeyFile: { kind: "string", default: "" },
   rootCertificateFile: { kind: "string", default: "" },
+  certificate: { kind: "any", default: "", check: assertPem },
+  certificateKey: { kind: "any", default: "", check: assertPem },
+  rootCertificate: { kind: "any", default: "", check: assertPem },
   protocols: { kind: "list", default: [], check: assertProtocols },
   compression: { kind: "any", default: false, check: compressionSettings },
   handshakeTimeout: { kind: "number", unit: "ms", default: 10_000 },
@@ -346,6 +357,7 @@ export class LockableSettings {
     SERVER_OPTIONS.assert(options);
     assertHandlers(options, SERVER_HANDLERS);
     assertSignal(options);
+    assertOneSource(options);
     if (options.useSSL === false) assertTlsForCertificates({ ...defaultsOf(SERVER_SETTINGS), ...options });
     this.store = new SettingsStore(SERVER_SETTINGS, {
       changing: (name, value) => this.#changing(name, value),
@@ -363,6 +375,18 @@ export class LockableSettings {
     }
     const changing = (field: string): void => this.assertUnlocked(field);
     return new ProtocolSettings((value ?? {}) as ProtocolOptions, changing, () => this.#current = undefined);
+  }
+
+  /**
+   * Replaces certificates, while the server runs too.
+   *
+   * @param certificates The settings to set, checked already.
+   */
+  replaceCertificates(certificates: ServerCertificates): void {
+    const { locked } = this;
+    this.locked = false;
+    this.store.assign(certificates);
+    this.locked = locked;
   }
 
   /** All settings as they are now: one object as long as none changes. */
@@ -404,22 +428,40 @@ export function withSlash(path: string): string {
 }
 
 /**
- * Checks that a server with certificates speaks TLS.
+ * Checks that a server with certificates speaks TLS, and has each of them once.
  *
  * @param settings The settings.
- * @throws {OptionError} If it would serve without TLS.
+ * @throws {OptionError} If it would serve without TLS, or a text and a path are given for the same.
  */
 export function assertTlsForCertificates(settings: CertificateSettings): void {
+  assertOneSource(settings);
   const name = settings.useSSL ? undefined : givenCertificate(settings);
   if (name === undefined) return;
   throw new OptionError(`The setting "${name}" needs "useSSL: true": without it nothing is encrypted`);
 }
 
-/** Settings of TLS. */
-export type CertificateSettings = Pick<
-  ServerOptions,
-  "useSSL" | "certificateFile" | "certificateKeyFile" | "rootCertificateFile"
+/** Certificate and key of a server, as paths of PEM files or as PEM. */
+export type ServerCertificates = Pick<
+  WebSocketServerOptions,
+  | "certificateFile"
+  | "certificateKeyFile"
+  | "rootCertificateFile"
+  | "certificate"
+  | "certificateKey"
+  | "rootCertificate"
 >;
+
+const PEM_SETTINGS: readonly (keyof ServerCertificates)[] = [
+  "certificateFile",
+  "certificateKeyFile",
+  "rootCertificateFile",
+  "certificate",
+  "certificateKey",
+  "rootCertificate",
+];
+
+/** Settings of TLS. */
+export type CertificateSettings = ServerCertificates & Pick<WebSocketServerOptions, "useSSL">;
 
 /**
  * Finds a setting of TLS that is set.
@@ -428,8 +470,7 @@ export type CertificateSettings = Pick<
  * @returns Its name; `undefined` if none is.
  */
 export function givenCertificate(settings: CertificateSettings): keyof CertificateSettings | undefined {
-  const names = ["certificateFile", "certificateKeyFile", "rootCertificateFile"] as const;
-  return names.find((name) => settings[name] !== undefined && settings[name] !== "");
+  return PEM_SETTINGS.find((name) => settings[name] !== undefined && settings[name] !== "");
 }
 
 /** The path that opens a WebSocket. */

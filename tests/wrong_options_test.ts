@@ -172,7 +172,7 @@ const CLIENT: readonly Row[] = [
   [{ headers: ["Cookie: a"] }, '"headers"'],
   [{ pathName: 5 }, '"pathName"'],
   [{ useSSL: false, rootCertificateFile: "a.pem" }, '"rootCertificateFile" needs a "wss:" URL'],
-  [{ certificateFile: "a.pem" }, "a client shows no certificate of its own"],
+  [{ cert: "a.pem" }, 'use "certificateFile", or "certificate" for PEM text'],
 ];
 
 const WHATSAPP_SERVER: readonly Row[] = [

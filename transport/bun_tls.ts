@@ -191,9 +191,12 @@ class ServerHandshake implements SocketOwner {
 }
 
 /** Options of TLS for a client. */
-export function clientTls({ hostname, rootCertificates }: ConnectSettings): TlsOptions {
+export function clientTls(
+  { hostname, serverName: name = hostname, rootCertificates, identity }: ConnectSettings,
+): TlsOptions {
   // RFC 6066 §3: no addresses as server names; without a name Bun would send the address. It is checked all the same.
-  const secure: TlsOptions = { ALPNProtocols: ALPN, serverName: isIP(hostname) === 0 ? hostname : "" };
+  const secure: TlsOptions = { ALPNProtocols: ALPN, serverName: isIP(name) === 0 ? name : "" };
+  if (identity !== undefined) Object.assign(secure, { cert: identity.certificate, key: identity.key });
   // The given roots replace the runtime's own.
   if (rootCertificates.length > 0) secure.ca = [...tls.getCACertificates("default"), ...rootCertificates];
   return secure;

@@ -93,7 +93,8 @@ async function connect(options: ConnectSettings): Promise<Transport> {
   if (options.tls) waitingFor?.("the TLS handshake");
   if (!options.tls) return new DenoTransport(conn, false);
   const host = `${options.hostname}:${options.port}`;
-  return silentHosts.has(host)
+  // `Deno.startTls` shows no certificate of the client.
+  return silentHosts.has(host) || options.identity !== undefined
     ? await secureClient(new DenoTransport(conn, false), options)
     : await startTls(conn, options, host);
 }
@@ -109,7 +110,8 @@ function rememberSilence(host: string): void {
 }
 
 async function startTls(conn: Deno.TcpConn, options: ConnectSettings, host: string): Promise<Transport> {
-  const { hostname, signal, rootCertificates: caCerts } = options;
+  const { signal, rootCertificates: caCerts } = options;
+  const hostname = options.serverName ?? options.hostname;
   // With keep-alive the system ends the handshake of a peer that is gone, which Deno does not.
   conn.setKeepAlive(true);
   const tls = await Deno.startTls(conn, { hostname, caCerts, alpnProtocols: ["http/1.1"] });

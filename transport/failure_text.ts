@@ -89,7 +89,10 @@ const TLS_REASONS: readonly (readonly [marks: readonly string[], text: string])[
   ],
   [["without sending TLS close_notify"], "the server has ended the connection without the closing alert of TLS"],
   [["BadEncoding"], 'a certificate of the server, or in "rootCertificateFile", is damaged'],
-  [["CertificateRequired", "CERTIFICATE_REQUIRED"], "the server wants a certificate of the client"],
+  [
+    ["CertificateRequired", "CERTIFICATE_REQUIRED"],
+    'the server wants a certificate of the client: set "certificateFile" and "certificateKeyFile"',
+  ],
   [["NoApplicationProtocol", "NO_APPLICATION_PROTOCOL"], "the server does not speak HTTP/1.1 on this port (ALPN)"],
   [["ProtocolVersion", "PROTOCOL_VERSION"], "client and server have no version of TLS in common"],
   [["HandshakeFailure", "HANDSHAKE_FAILURE"], "the server has refused the TLS handshake"],

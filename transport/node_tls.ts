@@ -96,17 +96,18 @@ export class TlsServerSide {
  */
 export async function secureClient(
   raw: Transport,
-  options: Pick<ConnectSettings, "hostname" | "rootCertificates" | "signal" | "clock">,
+  options: Pick<ConnectSettings, "hostname" | "serverName" | "rootCertificates" | "identity" | "signal" | "clock">,
 ): Promise<Transport> {
-  const { hostname, rootCertificates, signal, clock } = options;
+  const { rootCertificates, identity, signal, clock } = options;
+  const name = options.serverName ?? options.hostname;
   const below = new TransportDuplex(raw);
   const socket = connect({
     socket: below,
     // Checked against the certificate where no server name is sent.
-    host: hostname,
+    host: name,
     // RFC 6066 §3: no addresses as server names.
-    ...isIP(hostname) === 0 && { servername: hostname },
-    secureContext: makeClientContext(rootCertificates),
+    ...isIP(name) === 0 && { servername: name },
+    secureContext: makeClientContext(rootCertificates, identity),
     ALPNProtocols: PROTOCOLS,
     // NODE_TLS_REJECT_UNAUTHORIZED would turn the check off.
     rejectUnauthorized: true,
@@ -204,8 +205,8 @@ class Handshake {
  * The certificates are trusted besides the runtime's own: the option `ca` would replace those, and giving both takes
  * 20 ms.
  */
-function makeClientContext(rootCertificates: readonly string[]): SecureContext {
-  const secureContext = createSecureContext();
+function makeClientContext(rootCertificates: readonly string[], identity: TlsIdentity | undefined): SecureContext {
+  const secureContext = identity === undefined ? createSecureContext() : makeContext(identity);
   const context = secureContext.context as { addCACert(pem: string): void };
   for (const pem of rootCertificates) context.addCACert(pem);
   return secureContext;

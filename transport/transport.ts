@@ -178,8 +178,12 @@ export interface ConnectSettings {
   hostname: string;
   /** Port. */
   port: number;
-  /** True to speak TLS, ALPN `http/1.1`. The host name is always checked against the certificate. */
+  /** True to speak TLS, ALPN `http/1.1`. The name of the server is always checked against the certificate. */
   tls: boolean;
+  /** Name of the server in TLS, where it is not the host name. */
+  serverName?: string | undefined;
+  /** Certificate and key that are shown if the server asks for them. */
+  identity?: TlsIdentity | undefined;
   /** PEM texts of root certificates that are trusted besides the runtime's own. */
   rootCertificates: string[];
   /** Connects through this proxy. */

@@ -80,6 +80,8 @@ describe("browserConnector", () => {
       ["headers", { onSendHandshake: ({ headers }) => headers.set("x-test", "1") }],
       ["origin", { origin: "https://example.com" }],
       ["rootCertificateFile", { rootCertificateFile: "ca.pem" }],
+      ["certificate", { certificate: "-----BEGIN CERTIFICATE-----" }],
+      ["serverName", { serverName: "a.example" }],
       ["proxy", { proxy: "http://proxy.example" }],
       ["maxRedirects", { maxRedirects: 1 }],
       ["frameSize", { frameSize: 100 }],

@@ -4,6 +4,7 @@ import { WebSocketClient, type WebSocketClientOptions } from "../../client.ts";
 import type { ConnectPlan } from "../../client/connector.ts";
 import { HandshakeError, OptionError } from "../../base/errors.ts";
 import { locationOf, redirect } from "../../client/redirect.ts";
+import { NO_TLS_SETTINGS } from "../../client/tls_settings.ts";
 import type { WebSocketServer } from "../../server.ts";
 import { startEcho } from "../support/support.ts";
 
@@ -16,6 +17,7 @@ const plan = (options: Partial<ConnectPlan> = {}): ConnectPlan => ({
   target: "/a/b?c",
   headers: new Headers({ authorization: "Bearer x", "x-key": "y" }),
   protocols: ["chat", "bearer.abc"],
+  tlsSettings: { ...NO_TLS_SETTINGS, rootCertificate: "roots", certificateFile: "client.pem", serverName: "x.example" },
   ...options,
 } as ConnectPlan);
 
@@ -39,10 +41,13 @@ describe("redirect", () => {
 
   it("keeps headers and protocols at the same origin, and takes no credentials to another one", () => {
     const near = follow("/d");
+    assertEquals(near.tlsSettings, plan().tlsSettings);
     assertEquals([near.headers.get("authorization"), near.protocols], ["Bearer x", ["chat", "bearer.abc"]]);
     for (const location of ["https://two.example/", "https://one.example:8443/", "wss://one.example.evil.example/"]) {
       const far = follow(location);
       assertEquals([[...far.headers], far.protocols], [[], ["chat"]]);
+      // A certificate of the client names it, as a token does.
+      assertEquals(far.tlsSettings, { ...NO_TLS_SETTINGS, rootCertificate: "roots" });
     }
     const upgraded = follow("wss://one.example/", plan({ url: "ws://one.example/", port: 80, tls: false }));
     assertEquals([[...upgraded.headers], upgraded.tls], [[], true]);

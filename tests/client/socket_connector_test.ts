@@ -5,6 +5,7 @@ import { sharedTimer } from "../../base/shared_timer.ts";
 import { Meter } from "../../base/stats.ts";
 import type { ClientConnectionHandler, ConnectPlan, ConnectProgram, OpenedConnection } from "../../client/connector.ts";
 import { socketConnector } from "../../client/socket_connector.ts";
+import { NO_TLS_SETTINGS } from "../../client/tls_settings.ts";
 import { CONNECTION_DEFAULTS, type ConnectionSettings, type ConnectionStart } from "../../connection/options.ts";
 import { acceptKey } from "../../protocol/handshake.ts";
 import { assertFrames, decode, encode, FakeClock, Peer, pipe, settle } from "../support/support.ts";
@@ -40,7 +41,7 @@ class Server {
       headers: new Headers({ x: "y" }),
       protocols: ["p"],
       deflateOffers: [],
-      rootCertificateFile: "",
+      tlsSettings: NO_TLS_SETTINGS,
       settings,
       proxy: "",
       maxRedirects: 0,
@@ -88,7 +89,7 @@ function makeHandler(): ClientConnectionHandler & { events: string[] } {
 
 describe("socketConnector", () => {
   it("checks the settings that only sockets have, and shares one timer", () => {
-    const settings = { proxy: "", rootCertificateFile: "", useSSL: false, maxRedirects: 0, frameSize: 0 };
+    const settings = { ...NO_TLS_SETTINGS, proxy: "", useSSL: false, maxRedirects: 0, frameSize: 0 };
     socketConnector.checkSettings!(settings);
     assertThrows(() => socketConnector.checkSettings!({ ...settings, proxy: "nonsense" }), OptionError, '"proxy"');
     assertThrows(() => socketConnector.checkSettings!({ ...settings, frameSize: 6 }), OptionError, '"6" bytes');

@@ -1,0 +1,55 @@
+/**
+ * The argument of `reloadCertificates`: certificates that replace those of the settings while the server runs.
+ *
+ * @module
+ */
+
+import { OptionNames, type OptionTable } from "../base/option_names.ts";
+import { checkValue } from "../base/settings.ts";
+import { assertOneSource } from "../transport/certificate.ts";
+import { SERVER_SETTINGS, type ServerCertificates } from "./settings.ts";
+
+/** For each setting of a certificate, the one that names the same in another way. */
+const OTHERS: { readonly [Name in keyof Required<ServerCertificates>]: keyof ServerCertificates } = {
+  certificate: "certificateFile",
+  certificateKey: "certificateKeyFile",
+  rootCertificate: "rootCertificateFile",
+  certificateFile: "certificate",
+  certificateKeyFile: "certificateKey",
+  rootCertificateFile: "rootCertificate",
+};
+
+const NAMES: OptionTable<ServerCertificates> = {
+  certificate: true,
+  certificateKey: true,
+  rootCertificate: true,
+  certificateFile: true,
+  certificateKeyFile: true,
+  rootCertificateFile: true,
+};
+const OPTIONS = new OptionNames("reloadCertificates", {
+  tables: [NAMES],
+  hints: { cert: 'use "certificate"', key: 'use "certificateKey"', ca: 'use "rootCertificate"' },
+  example: () => "{ certificate, certificateKey }",
+});
+
+/**
+ * Checks the argument of `reloadCertificates`.
+ *
+ * @param given The certificates; fields that are `undefined` replace nothing.
+ * @returns The settings to set: a text takes the place of a path, and the reverse.
+ * @throws {OptionError} If a name is unknown, a value is of another kind, or a text and a path are given for the same.
+ */
+export function replacedCertificates(given: ServerCertificates): ServerCertificates {
+  OPTIONS.assert(given);
+  assertOneSource(given);
+  const replaced: Record<string, unknown> = {};
+  for (const name of Object.keys(OTHERS) as (keyof ServerCertificates)[]) {
+    const value = given[name];
+    if (value === undefined || value === null) continue;
+    checkValue(SERVER_SETTINGS, name, value);
+    replaced[name] = value;
+    if (value !== "") replaced[OTHERS[name]] = "";
+  }
+  return replaced as ServerCertificates;
+}
