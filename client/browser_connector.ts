@@ -55,6 +55,7 @@ async function connect(plan: ConnectPlan, program: ConnectProgram): Promise<Open
 function assertSupported(plan: ConnectPlan): void {
   const { settings } = plan;
   const { frameByFrame, manualPong, manualClose } = settings.options;
+  if (plan.socketPath !== "") throw unusable("path", "a browser opens no Unix sockets");
   if (plan.origin !== "") throw unusable("origin", "a browser sends the origin of the page");
   const tlsSetting = givenTlsSetting(plan.tlsSettings);
   if (tlsSetting !== undefined) throw unusable(tlsSetting, "a browser uses its own certificates");

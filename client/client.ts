@@ -107,6 +107,8 @@ export class WebSocketClient implements ClientHandlers {
   declare hostName: string;
   /** Port of the server. */
   declare port: number;
+  /** Path of a Unix socket to connect to instead of a port. */
+  declare path: string;
   /** Path, and query if there is one. */
   declare pathName: string;
   /** Speaks TLS (`wss:`). */
@@ -457,9 +459,7 @@ export class WebSocketClient implements ClientHandlers {
   #open(what: string): ClientConnection {
     const { connection, phase } = this.#loop;
     if (connection !== undefined && phase !== "connecting") return connection;
-    const keeps = what === "send" && this.reconnect !== false && this.#loop.maxQueuedSize === 0;
-    const hint = keeps ? '; with "reconnect: { maxQueuedSize }" messages wait until it is' : "";
-    throw new StateError("ERR_NOT_OPEN", `Cannot ${what}: the client is not connected: await connect() first${hint}`);
+    throw notConnected(what, what === "send" && this.reconnect !== false && this.#loop.maxQueuedSize === 0);
   }
 
   /**
@@ -594,4 +594,9 @@ export class WebSocketClient implements ClientHandlers {
     if (!reconnects) return this.#open("read")[Symbol.asyncIterator]();
     return this.#messageLoops.begin(current?.[Symbol.asyncIterator]());
   }
+}
+
+function notConnected(what: string, mayWait: boolean): StateError {
+  const hint = mayWait ? '; with "reconnect: { maxQueuedSize }" messages wait until it is' : "";
+  return new StateError("ERR_NOT_OPEN", `Cannot ${what}: the client is not connected: await connect() first${hint}`);
 }

@@ -266,6 +266,7 @@ function makePlan(
     url: target.url,
     hostname: target.hostname,
     port: values.port,
+    socketPath: values.path,
     tls: values.useSSL,
     requiresTls: extension.requireTls !== undefined,
     host: target.hostHeader,

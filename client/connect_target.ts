@@ -7,12 +7,16 @@
 import { OptionError } from "../base/errors.ts";
 import { quote, redactUrl } from "../base/error_text.ts";
 import { withoutBrackets } from "../base/host_name.ts";
+import { encodeSocketPath, readSocketUrl, type SocketUrl } from "../base/socket_path.ts";
 import { showValue } from "../base/option_names.ts";
 import type { SettingsStore } from "../base/settings.ts";
 import { basicCredentials, type ClientSettings, makeHeaders, type WebSocketClientOptions } from "./settings.ts";
 
 /** Options that name a target, and so must not differ from a URL beside them. */
-export type TargetOptions = Pick<WebSocketClientOptions, "hostname" | "hostName" | "port" | "pathName" | "useSSL">;
+export type TargetOptions = Pick<
+  WebSocketClientOptions,
+  "hostname" | "hostName" | "port" | "path" | "pathName" | "useSSL"
+>;
 
 /** Server that a client's settings name. */
 export class ConnectTarget {
@@ -31,15 +35,18 @@ export class ConnectTarget {
 
   /** The URL. */
   get url(): string {
-    return `${this.#settings.values.useSSL ? "wss" : "ws"}://${this.hostHeader}${this.path}`;
+    const { useSSL, path } = this.#settings.values;
+    const scheme = useSSL ? "wss" : "ws";
+    if (path !== "") return `${scheme}+unix:${encodeSocketPath(path)}:${this.path}`;
+    return `${scheme}://${this.hostHeader}${this.path}`;
   }
 
-  /** The value of `Host`: with the port, unless it is the default of the scheme. */
+  /** The value of `Host`: with the port, unless it is the default of the scheme, or there is a Unix socket instead. */
   get hostHeader(): string {
-    const { port, useSSL } = this.#settings.values;
+    const { port, useSSL, path } = this.#settings.values;
     const plain = this.hostname;
     const name = plain.includes(":") ? `[${plain}]` : plain;
-    return port === (useSSL ? 443 : 80) ? name : `${name}:${port}`;
+    return path !== "" || port === (useSSL ? 443 : 80) ? name : `${name}:${port}`;
   }
 
   /** The host name; an IPv6 address without its brackets. */
@@ -62,12 +69,22 @@ export class ConnectTarget {
    */
   replace(url: string | URL): string | undefined {
     const parsed = parseUrl(url);
-    const useSSL = parsed.protocol === "wss:";
+    const useSSL = parsed.protocol.startsWith("wss");
     this.#settings.set("useSSL", useSSL);
+    if (parsed.protocol.endsWith("+unix:")) return this.#useSocket(readSocketUrl(parsed), useSSL);
+    this.#settings.set("path", "");
     this.#settings.set("hostname", withoutBrackets(parsed.hostname));
     this.#settings.set("port", parsed.port === "" ? (useSSL ? 443 : 80) : Number(parsed.port));
     this.#settings.set("pathName", parsed.pathname + parsed.search);
     return basicCredentials(parsed);
+  }
+
+  #useSocket({ path, target }: SocketUrl, useSSL: boolean): undefined {
+    this.#settings.set("path", path);
+    this.#settings.set("hostname", "localhost");
+    this.#settings.set("port", useSSL ? 443 : 80);
+    this.#settings.set("pathName", target);
+    return undefined;
   }
 
   /**
@@ -80,6 +97,8 @@ export class ConnectTarget {
    */
   begin(url: string | URL, beside: TargetOptions = {}): void {
     const authorization = this.replace(url);
+    // Beside a URL with a host, it says where that host is.
+    if (beside.path && this.#settings.values.path === "") this.#settings.set("path", beside.path);
     this.#assertSame(url, beside);
     const given = this.#settings.values.headers;
     if (authorization === undefined || typeof given === "function") return;
@@ -92,11 +111,11 @@ export class ConnectTarget {
 
   /** Refuses options that would be ignored, such as `useSSL: true` beside "ws:": that must not go without TLS. */
   #assertSame(url: string | URL, beside: TargetOptions): void {
-    const { hostname, port, useSSL } = this.#settings.values;
+    const { hostname, port, useSSL, path } = this.#settings.values;
     const { hostname: name = beside.hostName } = beside;
     const given = { ...beside, hostname: typeof name === "string" ? withoutBrackets(name).toLowerCase() : name };
-    const found = { hostname: withoutBrackets(hostname).toLowerCase(), port, useSSL, pathName: this.path };
-    for (const setting of ["useSSL", "hostname", "port", "pathName"] as const) {
+    const found = { hostname: withoutBrackets(hostname).toLowerCase(), port, useSSL, path, pathName: this.path };
+    for (const setting of ["useSSL", "path", "hostname", "port", "pathName"] as const) {
       const value: unknown = given[setting];
       if (value === undefined || value === null || value === found[setting]) continue;
       if (setting === "pathName" && encodedPath(value) === found.pathName) continue;
@@ -121,8 +140,8 @@ export class ConnectTarget {
   }
 
   get #origin(): string {
-    const { useSSL, port } = this.#settings.values;
-    return `${useSSL} ${this.hostname.toLowerCase()} ${port}`;
+    const { useSSL, port, path } = this.#settings.values;
+    return `${useSSL} ${this.hostname.toLowerCase()} ${port} ${path}`;
   }
 }
 
@@ -135,6 +154,8 @@ function encodedPath(path: unknown): string | undefined {
   return pathname + search;
 }
 
+const SCHEMES: readonly string[] = ["ws:", "wss:", "ws+unix:", "wss+unix:"];
+
 function parseUrl(url: string | URL): URL {
   const shown = quote(redactUrl(url));
   // The error of the runtime would quote the password.
@@ -142,7 +163,7 @@ function parseUrl(url: string | URL): URL {
     throw new OptionError(`The URL ${shown} is not valid: write it as "ws://host/path" or "wss://host/path"`);
   }
   const parsed = new URL(url);
-  if (parsed.protocol !== "ws:" && parsed.protocol !== "wss:") {
+  if (!SCHEMES.includes(parsed.protocol)) {
     const scheme = parsed.protocol === "https:" ? "wss:" : "ws:";
     const hint = parsed.protocol.startsWith("http") ? `use "${scheme}"` : 'begin it with "ws://" or "wss://"';
     throw new OptionError(`The URL ${shown} is neither "ws:" nor "wss:": ${hint}`);

@@ -194,6 +194,8 @@ export interface ConnectPlan {
   readonly hostname: string;
   /** Port. */
   readonly port: number;
+  /** Path of a Unix socket to connect to instead, or "". */
+  readonly socketPath: string;
   /** Speaks TLS. */
   readonly tls: boolean;
   /** Sends nothing without TLS, except to a loopback address. */
@@ -293,6 +295,8 @@ export interface OpenedConnection {
 
 /** Settings of a client that only sockets can use, and those they go with. */
 export interface SocketSettings extends TlsSettings {
+  /** Path of a Unix socket, or "". */
+  readonly path: string;
   /** URL of an HTTP proxy, or "". */
   readonly proxy: string;
   /** Speaks TLS. */

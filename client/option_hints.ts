@@ -17,6 +17,7 @@ export const CLIENT_HINTS: OptionHints = {
     ["connectTimeout", "handshakeTimeout connectionTimeout timeout ConnectTimeOut"],
     ['use "proxy", the URL of an HTTP proxy', "agent dispatcher"],
     ["maxRedirects", "followRedirects"],
+    ["path", "socketPath unix"],
     ['use "token" or "headers"', "auth authorization"],
     ["token", "bearer"],
     ["headers", "extraHeaders customHeaders cookie withCredentials"],

@@ -15,6 +15,7 @@ import type { ClientHandshakeRequest, ClientHandshakeResponse, CompressionOffer,
 import { describe, OptionError } from "../base/errors.ts";
 import type { FrameInfo } from "../protocol/frame_header.ts";
 import { assertHostName, withoutBrackets } from "../base/host_name.ts";
+import { assertSocketPath } from "../base/socket_path.ts";
 import type { LogHandler } from "../base/log.ts";
 import type { PemData } from "../base/pem.ts";
 import { quote, redactUrl } from "../base/error_text.ts";
@@ -115,6 +116,12 @@ export interface WebSocketClientOptions extends ConnectionOptions, ClientHandler
    * @default {8888}
    */
   port?: number | undefined;
+  /**
+   * Path of a Unix socket to connect to instead of a port, up to 107 bytes; the URL is `ws+unix:/run/chat.sock:/path`.
+   * `Host` is the host name, without the port. For the path of the URL see `pathName`.
+   * @default {""}
+   */
+  path?: string | undefined;
   /**
    * Path, and query if there is one.
    * @default {"/"}
@@ -253,6 +260,7 @@ export const CLIENT_SETTINGS: SettingsTable<ClientSettings> = {
   ...CONNECTION_SETTINGS,
   hostname: { kind: "string", default: "localhost", alias: "hostName", check: (name) => assertHostName(name) },
   port: { kind: "number", unit: "count", most: 65535, default: 8888 },
+  path: { kind: "string", default: "", check: assertSocketPath },
   pathName: { kind: "string", default: "/", check: assertPath },
   useSSL: { kind: "boolean", default: false },
   // The connector checks the texts and `serverName`, which a page cannot have.
@@ -381,6 +389,11 @@ export function assignClientOptions(store: SettingsStore<ClientSettings>, option
   assertSignal(options);
   const given: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(options)) if (value !== null) given[name] = value;
+  if (given.path && given.port !== undefined) {
+    throw new OptionError(
+      'The setting "port" does not go with "path", that of a Unix socket; for the path of URLs use "pathName"',
+    );
+  }
   store.assign(given);
   if (given.options !== undefined) store.check("options", given.options);
   // A copy, since the program may change its fields.

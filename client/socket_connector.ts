@@ -4,6 +4,7 @@
  * @module
  */
 
+import { isIP } from "node:net";
 import {
   type ConnectionHandler,
   createConnection,
@@ -43,7 +44,8 @@ import type {
 } from "../connection/options.ts";
 import type { CompressionOptions, CompressionSettings } from "../protocol/compression.ts";
 import { compressionSettings, makeDeflateOffer, readDeflateAnswer } from "../protocol/deflate.ts";
-import { TransportError } from "../base/errors.ts";
+import { quote } from "../base/error_text.ts";
+import { OptionError, TransportError } from "../base/errors.ts";
 import { sharedTimer } from "../base/shared_timer.ts";
 import { isError } from "../base/thrown.ts";
 import { checkUpgradeResponse, createKey, encodeUpgradeRequest, type UpgradeOffer } from "../protocol/handshake.ts";
@@ -83,12 +85,23 @@ export const socketConnector: Connector = {
     parseProxy(proxy);
     for (const name of ["certificate", "certificateKey", "rootCertificate"] as const) assertPem(settings[name], name);
     assertOneSource(settings);
-    if (serverName !== "") assertHostName(serverName, "", "serverName");
+    if (serverName !== "") assertServerName(serverName);
     if (frameSize !== 0) maxFramePayload(frameSize, true);
   },
-  checkTarget: assertTlsForSettings,
+  checkTarget(settings): void {
+    assertTlsForSettings(settings);
+    if (settings.path === "" || settings.proxy === "") return;
+    throw new OptionError('The setting "proxy" does not go with "path": a proxy reaches no Unix socket');
+  },
   connect,
 };
+
+/** RFC 6066 §3: no addresses as server names. */
+function assertServerName(name: string): void {
+  assertHostName(name, "", "serverName");
+  if (isIP(withoutBrackets(name)) === 0) return;
+  throw new OptionError('The setting "serverName" is an address: TLS has names only, so set "hostname" to it instead');
+}
 
 async function connect(plan: ConnectPlan, program: ConnectProgram): Promise<OpenedConnection> {
   for (let redirects = 0;; redirects++) {
@@ -141,18 +154,22 @@ async function connectOnce(plan: ConnectPlan, program: ConnectProgram): Promise<
 }
 
 async function openTransport(plan: ConnectPlan, program: ConnectProgram): Promise<Transport> {
-  const { hostname, port, tls, host, signal, stream, settings: { clock }, waitingFor } = plan;
+  const { hostname, port, socketPath, tls, host, signal, stream, settings: { clock }, waitingFor } = plan;
   if (stream !== undefined) return streamTransport(stream, { encrypted: tls });
   const proxy = parseProxy(plan.proxy);
   const secure = await readTlsFiles(plan, program);
-  waitingFor?.(`a TCP connection to ${proxy === undefined ? host : proxyName(proxy)}`);
+  const place = socketPath === "" ? host : `the Unix socket ${quote(socketPath)}`;
+  const path = socketPath === "" ? undefined : socketPath;
+  waitingFor?.(path === undefined ? `a TCP connection to ${proxy === undefined ? host : proxyName(proxy)}` : place);
   try {
-    const options = { hostname, port, tls, ...secure, signal, proxy, clock, waitingFor };
+    const options = { hostname, port, path, tls, ...secure, signal, proxy, clock, waitingFor };
     return await runtimeTransport().connect(options);
   } catch (cause) {
     signal.throwIfAborted();
     if (isError(cause, TransportError)) throw cause;
-    throw new TransportError("ERR_CONNECT", `Cannot connect to ${host}: ${failureText(cause)}`, { cause });
+    const missing = path !== undefined && (cause as { code?: unknown } | null)?.code === "ENOENT";
+    const hint = missing ? '; the path of a URL is "pathName"' : "";
+    throw new TransportError("ERR_CONNECT", `Cannot connect to ${place}: ${failureText(cause)}${hint}`, { cause });
   }
 }
 
@@ -169,7 +186,7 @@ async function readTlsFiles(
     identity: shows
       ? await loadIdentity({ ...tlsSettings, rootCertificate: "", rootCertificateFile: "" }, keyPassword)
       : undefined,
-    serverName: serverName === "" ? undefined : withoutBrackets(serverName),
+    serverName: serverName === "" ? undefined : serverName,
   };
 }
 

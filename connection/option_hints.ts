@@ -10,7 +10,7 @@ import { hintsOf, type OptionHints } from "../base/option_names.ts";
 /** Hints for servers and clients. */
 export const CONNECTION_HINTS: OptionHints = /* @__PURE__ */ hintsOf([
   ["hostname", "host address"],
-  ["pathName", "path pathname"],
+  ["pathName", "pathname"],
   ['use "protocols", a list', "protocol subprotocol"],
   ["protocols", "subprotocols"],
   ["compression", "perMessageDeflate deflate compress"],

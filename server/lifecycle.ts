@@ -24,7 +24,9 @@ import { failureText } from "../transport/failure_text.ts";
 import { assertSignal, OptionNames, type OptionTable } from "../base/option_names.ts";
 import { assertNumber, LONGEST_TIMER } from "../base/ranges.ts";
 import { replacedCertificates } from "./certificates.ts";
-import { assertTlsForCertificates, type ServerCertificates } from "./settings.ts";
+import { quote } from "../base/error_text.ts";
+import { defaultsOf } from "../base/settings.ts";
+import { assertOnePlace, assertTlsForCertificates, SERVER_SETTINGS, type ServerCertificates } from "./settings.ts";
 import { loadIdentity } from "../transport/tls_identity.ts";
 import type { Address, Listener, TlsIdentity } from "../transport/transport.ts";
 import { runtimeTransport } from "../transport/runtime.ts";
@@ -117,6 +119,7 @@ export class Lifecycle<Data> {
       throw new TransportError("ERR_ABORTED", "Cannot start: the signal is aborted", { cause: this.#signal.reason });
     }
     assertTlsForCertificates(settings.current);
+    assertOnePlace(settings.current, defaultsOf(SERVER_SETTINGS));
     this.#setState("starting");
     await extension.prepare?.();
     try {
@@ -131,18 +134,19 @@ export class Lifecycle<Data> {
     this.#signal?.addEventListener("abort", this.#onSignal, { once: true });
     // The start may have been aborted while the port was opened.
     if (this.#signal?.aborted) this.#onSignal();
-    const { hostname, port } = this.#listener!.address;
+    const { hostname, port, path } = this.#listener!.address;
     const { useSSL: tls } = settings.current;
-    log.write("info", "server.listening", { "server.address": hostname, "server.port": port, tls });
+    const place = path === undefined ? { "server.address": hostname, "server.port": port } : { "server.address": path };
+    log.write("info", "server.listening", { ...place, tls });
   }
 
   async #openPort(): Promise<void> {
-    const { port, hostname, reusePort, handshakeTimeout, clock, useSSL } = this.#context.settings.current;
+    const { port, path, hostname, reusePort, handshakeTimeout, clock, useSSL } = this.#context.settings.current;
     const address = withoutBrackets(hostname);
     const tls = useSSL ? await this.#loadIdentity(this.#context.settings.current) : undefined;
     try {
-      const options = { port, hostname: address, reusePort, handshakeTimeout, clock, ...tls !== undefined && { tls } };
-      this.#listener = await runtimeTransport().listen(options, {
+      const place = path === "" ? { port, hostname: address, reusePort } : { port, hostname: address, path };
+      this.#listener = await runtimeTransport().listen({ ...place, handshakeTimeout, clock, tls }, {
         admit: (address) => this.#connections.admit(address),
         accept: (transport, admittance) => this.#connections.acceptAdmitted(transport, admittance),
         handshakeFailed: (error, address) => this.#context.handshakeFailed(error, address),
@@ -151,7 +155,9 @@ export class Lifecycle<Data> {
     } catch (cause) {
       if (isError(cause, TransportError)) throw cause;
       const host = address.includes(":") ? `[${address}]` : address;
-      const message = `Cannot listen on ${host}:${port}: ${failureText(cause, "listen")}`;
+      const message = path === ""
+        ? `Cannot listen on ${host}:${port}: ${failureText(cause, "listen")}`
+        : `Cannot listen on the Unix socket ${quote(path)}: ${failureText(cause, "open socket")}`;
       throw new TransportError("ERR_LISTEN", message, { cause });
     }
   }

@@ -64,8 +64,11 @@ export class ServerLog {
     error?: unknown,
   ): void {
     if (this.#silent) return;
-    const { remoteAddress: { hostname, port } } = connection;
-    this.write(level, event, { "network.peer.address": hostname, "network.peer.port": port, ...attributes }, error);
+    const { remoteAddress: { hostname, port, path } } = connection;
+    const peer = path === undefined
+      ? { "network.peer.address": hostname, "network.peer.port": port }
+      : { "network.peer.address": path };
+    this.write(level, event, { ...peer, ...attributes }, error);
   }
 
   /**

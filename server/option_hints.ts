@@ -37,7 +37,7 @@ export const SERVER_HINTS: OptionHints = {
     ['use "onCommandGet", which answers plain HTTP requests', "fetch routes static handler onRequest"],
     ['use "onOpen", which is called after the handshake', "open onopen connection onconnection"],
     ['use "onEnd", or "onClose" for the close frame', "close onclose"],
-    ["use acceptStream() with the streams of a Unix socket", "unix"],
+    ["path", "unix socketPath"],
     ["maxBodySize", "maxRequestBodySize"],
     ['use the option "except" of publish()', "publishToSelf"],
     ["handshakeTimeout", "connectTimeout upgradeTimeout"],

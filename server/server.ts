@@ -113,6 +113,8 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
   // Settings, defined by SERVER_SETTINGS, which can be set while the server is stopped
   /** Port to listen on; 0 takes a free one, see `address`. */
   declare port: number;
+  /** Path of a Unix socket to listen on instead of a port. */
+  declare path: string;
   /** Address to listen on. */
   declare hostname: string;
   /**
@@ -263,7 +265,8 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
   }
 
   /**
-   * Address of the port; with `port: 0` it has the port that was taken. `undefined` while the server does not listen.
+   * Address of the port; with `port: 0` it has the port that was taken, on a Unix socket its `path`. `undefined` while
+   * the server does not listen.
    */
   get address(): Address | undefined {
     return this.#life.address;

@@ -16,6 +16,7 @@ import type { CompressionOptions, CompressionSettings } from "../protocol/compre
 import { compressionSettings } from "../protocol/deflate.ts";
 import { OptionError, StateError } from "../base/errors.ts";
 import { assertHostName } from "../base/host_name.ts";
+import { assertSocketPath } from "../base/socket_path.ts";
 import { SERVER_HANDLERS, type ServerHandlers } from "./handlers.ts";
 import { SERVER_HINTS } from "./option_hints.ts";
 import { maxFramePayload } from "../protocol/frame_header.ts";
@@ -43,6 +44,12 @@ export interface WebSocketServerOptions<Data = unknown> extends ConnectionOption
    * @default {8888}
    */
   port?: number | undefined;
+  /**
+   * Path of a Unix socket to listen on instead of a port, up to 107 bytes. Its file must not be there, or be one that
+   * no process listens on; `stop` removes it. For the path of URLs see `pathName`.
+   * @default {""}
+   */
+  path?: string | undefined;
   /**
    * The address to listen on, or a name for it; `"0.0.0.0"`: all IPv4 addresses, `"::"`: all addresses.
    * @default {"0.0.0.0"}
@@ -223,6 +230,7 @@ export const SERVER_SETTINGS: SettingsTable<ServerProperties> = {
   frameSize: { ...CONNECTION_SETTINGS.frameSize, check: (size) => void (size !== 0 && maxFramePayload(size, false)) },
   messageTimeout: { ...CONNECTION_SETTINGS.messageTimeout, default: 60_000 },
   port: { kind: "number", unit: "count", most: 65535, default: 8888 },
+  path: { kind: "string", default: "", check: assertSocketPath },
   hostname: { kind: "string", default: "0.0.0.0", alias: "hostName", check: assertAddress },
   reusePort: { kind: "boolean", default: false },
   pathName: { kind: "string", default: "", check: assertPath },
@@ -358,6 +366,7 @@ export class LockableSettings {
     assertHandlers(options, SERVER_HANDLERS);
     assertSignal(options);
     assertOneSource(options);
+    assertOnePlace(options, {});
     if (options.useSSL === false) assertTlsForCertificates({ ...defaultsOf(SERVER_SETTINGS), ...options });
     this.store = new SettingsStore(SERVER_SETTINGS, {
       changing: (name, value) => this.#changing(name, value),
@@ -412,6 +421,26 @@ export class LockableSettings {
     if (this.locked) throw new StateError("ERR_RUNNING", `Cannot set "${name}": the server is running`);
   }
 }
+
+/**
+ * Checks that a server has one place to listen on.
+ *
+ * @param settings The settings.
+ * @param unset Values that count as not set, besides `undefined`.
+ * @throws {OptionError} If there is a Unix socket, and a setting of a port too.
+ */
+export function assertOnePlace(settings: PlaceSettings, unset: PlaceSettings): void {
+  if (!settings.path) return;
+  const names = ["port", "hostname", "hostName", "reusePort"] as const;
+  const name = names.find((one) => settings[one] !== undefined && settings[one] !== unset[one]);
+  if (name === undefined || settings[name] === false) return;
+  throw new OptionError(
+    `The setting "${name}" does not go with "path", that of a Unix socket; for the path of URLs use "pathName"`,
+  );
+}
+
+/** Settings of the place that a server listens on. */
+export type PlaceSettings = Pick<ServerOptions, "path" | "port" | "hostname" | "hostName" | "reusePort">;
 
 function assertAddress(hostname: string): void {
   assertHostName(hostname, 'for all addresses it is "0.0.0.0" or "::"');

@@ -28,7 +28,7 @@ const URL_TEXT = "ws://127.0.0.1:1/";
 /** Wrong options of both sides, and what the error says. */
 const BOTH: readonly Row[] = [
   [{ host: "127.0.0.1" }, 'use "hostname"'],
-  [{ path: "/chat" }, 'use "pathName"'],
+  [{ path: "/chat", port: 8080 }, 'use "pathName"'],
   [{ pathname: "/chat" }, 'use "pathName"'],
   [{ perMessageDeflate: true }, 'use "compression"'],
   [{ maxPayload: 1024 }, 'use "maxMessageSize"'],
@@ -112,7 +112,7 @@ const SERVER: readonly Row[] = [
   [{ onopen: () => {} }, 'use "onOpen"'],
   [{ onConnection: () => {} }, 'use "onOpen"'],
   [{ onListen: () => {} }, "wait for start()"],
-  [{ unix: "/tmp/a.sock" }, "acceptStream()"],
+  [{ unix: "/tmp/a.sock" }, 'use "path"'],
   [{ maxRequestBodySize: 1 }, 'use "maxBodySize"'],
   [{ publishToSelf: true }, 'the option "except" of publish()'],
   [{ sendPings: false }, 'use "pingInterval"'],

@@ -13,10 +13,13 @@ import { concat, EMPTY } from "../base/bytes.ts";
 import { TransportError } from "../base/errors.ts";
 import { connect, type UpgradableTransport } from "./bun_dial.ts";
 import { TlsListener, TlsServerSide } from "./bun_tls.ts";
+import { removeStaleSocket } from "./unix_socket.ts";
 import {
+  addressesOf,
   type BunListener,
   type BunRuntime,
   type BunSocket,
+  listenerAddress,
   ownerHandlers,
   type SocketHandlers,
   type SocketOwner,
@@ -49,10 +52,11 @@ export function bunTransport(
   const runtime = given as BunRuntime;
   return {
     async listen(options, handler) {
+      if (options.path !== undefined) await removeStaleSocket(options.path);
       try {
         return listen(runtime, options, handler);
       } catch (error) {
-        throw await listenFailure(error, options.hostname);
+        throw options.path === undefined ? await listenFailure(error, options.hostname) : error;
       }
     },
     connect: (options) => connect(runtime, options, takeSocket),
@@ -62,15 +66,16 @@ export function bunTransport(
 // ---- Listening ---------------------------------------------------------------------------------------------------
 
 function listen(runtime: BunRuntime, options: ListenSettings, handler: ListenHandler): Listener {
-  const { hostname, port, reusePort, tls } = options;
-  const target = { hostname, port, reusePort, allowHalfOpen: true };
+  const { hostname, port, path, reusePort, tls } = options;
+  const place = path === undefined ? { hostname, port, reusePort } : { unix: path };
+  const target = { ...place, allowHalfOpen: true };
   if (tls === undefined) {
     const accept = (socket: BunSocket): void => {
       socket.data = UNOWNED;
-      const transport = takeSocket(socket, false);
+      const transport = takeSocket(socket, false, path);
       if (transport !== undefined) handler.accept(transport);
     };
-    return new PlainListener(runtime.listen({ ...target, socket: { ...ownerHandlers, open: accept } }));
+    return new PlainListener(runtime.listen({ ...target, socket: { ...ownerHandlers, open: accept } }), path);
   }
   const side = new TlsServerSide(tls, options, handler, takeSocket);
   // No "data": the socket below goes on to report the encrypted bytes. Bun insists on one of the two.
@@ -85,16 +90,13 @@ async function listenFailure(error: unknown, hostname: string): Promise<unknown>
 }
 
 /** Makes the transport; `undefined` for a peer that has reset the connection already, and has no address any more. */
-function takeSocket(socket: BunSocket, encrypted: boolean): BunTransport | undefined {
-  const { remoteAddress, remotePort, localAddress, localPort } = socket;
-  if (
-    remoteAddress === undefined || remotePort === undefined || localAddress === undefined || localPort === undefined
-  ) {
+function takeSocket(socket: BunSocket, encrypted: boolean, path?: string): BunTransport | undefined {
+  const addresses = addressesOf(socket, path);
+  if (addresses === undefined) {
     socket.close();
     return undefined;
   }
-  const remote = { hostname: remoteAddress, port: remotePort };
-  const transport = new BunTransport(socket, remote, { hostname: localAddress, port: localPort }, encrypted);
+  const transport = new BunTransport(socket, addresses.remote, addresses.local, encrypted);
   socket.data = transport;
   return transport;
 }
@@ -103,9 +105,9 @@ class PlainListener implements Listener {
   readonly address: Address;
   #listener: BunListener;
 
-  constructor(listener: BunListener) {
+  constructor(listener: BunListener, path: string | undefined) {
     this.#listener = listener;
-    this.address = { hostname: listener.hostname, port: listener.port };
+    this.address = listenerAddress(listener, path);
   }
 
   replaceIdentity(_identity: TlsIdentity): void {}

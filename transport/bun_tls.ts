@@ -11,8 +11,10 @@
 import { isIP } from "node:net";
 import * as tls from "node:tls";
 import {
+  addressesOf,
   type BunListener,
   type BunSocket,
+  listenerAddress,
   ownerHandlers,
   type SocketOwner,
   type TakeSocket,
@@ -46,7 +48,7 @@ export class TlsListener implements Listener {
   constructor(listener: BunListener, side: TlsServerSide) {
     this.#listener = listener;
     this.#side = side;
-    this.address = { hostname: listener.hostname, port: listener.port };
+    this.address = listenerAddress(listener, side.path);
   }
 
   replaceIdentity(identity: TlsIdentity): void {
@@ -64,6 +66,8 @@ export class TlsListener implements Listener {
 export class TlsServerSide {
   /** Shown from the next handshake on. */
   identity: TlsIdentity;
+  /** Path of the Unix socket; `undefined` for a port. */
+  readonly path: string | undefined;
   #limits: HandshakeLimits;
   #handler: ListenHandler;
   #take: TakeSocket;
@@ -73,12 +77,13 @@ export class TlsServerSide {
    * Makes the handshakes of a listener.
    *
    * @param identity Certificate and key.
-   * @param limits Limits of a handshake.
+   * @param limits Limits of a handshake, and the path of the Unix socket.
    * @param handler Takes the connections.
    * @param take Makes a transport of a socket.
    */
   constructor(identity: TlsIdentity, limits: HandshakeLimits, handler: ListenHandler, take: TakeSocket) {
-    this.#take = take;
+    this.path = limits.path;
+    this.#take = (socket, encrypted) => take(socket, encrypted, limits.path);
     this.identity = identity;
     this.#limits = limits;
     this.#handler = handler;
@@ -90,9 +95,8 @@ export class TlsServerSide {
    * @param raw Its socket, without TLS.
    */
   secure(raw: BunSocket): void {
-    const { remoteAddress, remotePort } = raw;
-    if (remoteAddress === undefined || remotePort === undefined) return raw.close();
-    const address = { hostname: remoteAddress, port: remotePort };
+    const address = addressesOf(raw, this.path)?.remote;
+    if (address === undefined) return raw.close();
     const admittance = this.#handler.admit(address);
     if (admittance === undefined) return raw.close();
     const handshake = new ServerHandshake(this.#limits, this.#take, (transport) => {
@@ -117,7 +121,7 @@ export class TlsServerSide {
 }
 
 /** Limits of a handshake. */
-type HandshakeLimits = Pick<ListenSettings, "handshakeTimeout" | "clock">;
+type HandshakeLimits = Pick<ListenSettings, "handshakeTimeout" | "clock" | "path">;
 
 /** A handshake that cannot begin, since the server's certificate or key is unusable: not the fault of the peer. */
 class UnusableIdentity extends Error {}
@@ -200,4 +204,19 @@ export function clientTls(
   // The given roots replace the runtime's own.
   if (rootCertificates.length > 0) secure.ca = [...tls.getCACertificates("default"), ...rootCertificates];
   return secure;
+}
+
+/**
+ * Checks the name of a server against its certificate. Bun does so too, but takes another name where none is sent: over
+ * a Unix socket `localhost`.
+ *
+ * @param socket The socket, after its handshake.
+ * @param options The target.
+ * @returns The fault; `undefined` if the name is right.
+ */
+export function nameFault(
+  socket: BunSocket,
+  { hostname, serverName = hostname }: Pick<ConnectSettings, "hostname" | "serverName">,
+): Error | undefined {
+  return tls.checkServerIdentity(serverName, socket.getPeerCertificate() as tls.PeerCertificate);
 }

@@ -10,12 +10,14 @@
 import type { Clock } from "../base/clock.ts";
 import type { WriteBatch } from "../base/write_batch.ts";
 
-/** One end of a TCP connection. */
+/** One end of a connection. */
 export interface Address {
-  /** IP address. */
+  /** IP address; "" on a Unix socket. */
   hostname: string;
-  /** Port. */
+  /** Port; 0 on a Unix socket. */
   port: number;
+  /** Path of the Unix socket, at both ends: a client of one has no address of its own. Absent with TCP. */
+  path?: string | undefined;
 }
 
 /** Takes the events of a {@linkcode Transport}. Calls never overlap. */
@@ -138,6 +140,8 @@ export interface ListenSettings {
   hostname: string;
   /** Port; 0 takes a free one. */
   port: number;
+  /** Path of a Unix socket to listen on instead. */
+  path?: string | undefined;
   /** True to let other processes listen on the port too. */
   reusePort?: boolean | undefined;
   /** Identity of a listener with TLS, ALPN `http/1.1`; without it the listener has no TLS. */
@@ -178,6 +182,8 @@ export interface ConnectSettings {
   hostname: string;
   /** Port. */
   port: number;
+  /** Path of a Unix socket to connect to instead. */
+  path?: string | undefined;
   /** True to speak TLS, ALPN `http/1.1`. The name of the server is always checked against the certificate. */
   tls: boolean;
   /** Name of the server in TLS, where it is not the host name. */

@@ -62,7 +62,8 @@ export class FailedGuesses {
    */
   mayGuess(hostname: string): boolean {
     this.#forgetOld();
-    const most = isLoopback(hostname) ? MAX_PER_PROXY : MAX_PER_NETWORK;
+    // Behind a Unix socket is a proxy too.
+    const most = hostname === "" || isLoopback(hostname) ? MAX_PER_PROXY : MAX_PER_NETWORK;
     return (this.#perNetwork.get(networkOf(hostname)) ?? 0) < most;
   }
 

@@ -274,9 +274,9 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     try {
       refuseArgument("start()", arguments[0]);
       adoptHandlers(this, { ...SERVER_HANDLERS, ...WHATSAPP_HANDLERS });
-      const { pathName, hostname } = this;
+      const { pathName, hostname, path } = this;
       const asksProgram = Boolean(this.onAllow);
-      assertStartable(this.#settings, { pathName, hostname, asksProgram, certificates: this });
+      assertStartable(this.#settings, { pathName, hostname, path, asksProgram, certificates: this });
     } catch (error) {
       return Promise.reject(error);
     }

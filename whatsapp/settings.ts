@@ -343,6 +343,8 @@ export interface StartConditions {
   readonly pathName: string;
   /** Address to listen on. */
   readonly hostname: string;
+  /** Path of a Unix socket to listen on instead, or "": only processes of this machine reach it. */
+  readonly path: string;
   /** `true` if the program has set `onAllow`. */
   readonly asksProgram: boolean;
   /** Settings of TLS. */
@@ -368,7 +370,7 @@ export function appsOf({ apps, verifyToken, appSecret }: WhatsAppSettings, pathN
  * @throws {OptionError} If the server must not start with these settings.
  */
 export function assertStartable(settings: WhatsAppSettings, conditions: StartConditions): void {
-  const { pathName, hostname, asksProgram, certificates } = conditions;
+  const { pathName, hostname, path, asksProgram, certificates } = conditions;
   assertOwnPath(settings.apps, pathName);
   for (const app of appsOf(settings, pathName)) assertApp(app, pathName);
   const { receiverToken, behindProxy, clientCertificateHeader, clientCertificateName } = settings;
@@ -376,8 +378,8 @@ export function assertStartable(settings: WhatsAppSettings, conditions: StartCon
     throw new OptionError('Cannot start: "receiverToken" is not set; null lets any client receive');
   }
   if (receiverToken) checkReceiverTokens(receiverToken);
-  if (behindProxy && !isLoopback(hostname)) {
-    throw new OptionError(`Cannot start: "behindProxy" needs a loopback address, not "${hostname}"`);
+  if (behindProxy && path === "" && !isLoopback(hostname)) {
+    throw new OptionError(`Cannot start: "behindProxy" needs a loopback address or a "path", not "${hostname}"`);
   }
   if (behindProxy) assertNoCertificates(certificates);
   if (clientCertificateHeader !== "" && !behindProxy) {

@@ -82,6 +82,7 @@ describe("browserConnector", () => {
       ["rootCertificateFile", { rootCertificateFile: "ca.pem" }],
       ["certificate", { certificate: "-----BEGIN CERTIFICATE-----" }],
       ["serverName", { serverName: "a.example" }],
+      ["path", { path: "/run/a.sock" }],
       ["proxy", { proxy: "http://proxy.example" }],
       ["maxRedirects", { maxRedirects: 1 }],
       ["frameSize", { frameSize: 100 }],

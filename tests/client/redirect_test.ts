@@ -12,6 +12,7 @@ const plan = (options: Partial<ConnectPlan> = {}): ConnectPlan => ({
   url: "wss://one.example/a/b?c",
   hostname: "one.example",
   port: 443,
+  socketPath: "",
   tls: true,
   host: "one.example",
   target: "/a/b?c",
@@ -55,6 +56,26 @@ describe("redirect", () => {
     const plain = plan({ url: "ws://one.example:8443/", host: "one.example:8443", port: 8443, tls: false });
     const other = follow("wss://one.example:8443/", plain);
     assertEquals([[...other.headers], other.protocols, other.tls], [[], ["chat"], true]);
+  });
+
+  it("stays on a Unix socket at the same origin, and leaves it for another one", () => {
+    const unix = plan({
+      url: "ws+unix:/run/a%20b.sock:/a/b?c",
+      socketPath: "/run/a b.sock",
+      hostname: "localhost",
+      host: "localhost",
+      port: 8888,
+      tls: false,
+    });
+    for (const location of ["d", "/a/d", "http://localhost/a/d", "ws://localhost/a/d"]) {
+      const { url, socketPath, target, headers } = follow(location, unix);
+      assertEquals([url, socketPath, target], ["ws+unix:/run/a%20b.sock:/a/d", "/run/a b.sock", "/a/d"]);
+      assertEquals(headers.get("authorization"), "Bearer x");
+    }
+    for (const location of ["http://localhost:8888/d", "https://localhost/d", "ws://two.example/d"]) {
+      const far = follow(location, unix);
+      assertEquals([far.socketPath, [...far.headers], far.url.includes("unix")], ["", [], false]);
+    }
   });
 
   it("never leads from wss to ws, nor to another scheme", () => {

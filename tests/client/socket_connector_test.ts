@@ -33,6 +33,7 @@ class Server {
       url: "ws://example.com/a?b",
       hostname: "example.com",
       port: 80,
+      socketPath: "",
       tls: false,
       requiresTls: false,
       host: "example.com",
@@ -89,7 +90,7 @@ function makeHandler(): ClientConnectionHandler & { events: string[] } {
 
 describe("socketConnector", () => {
   it("checks the settings that only sockets have, and shares one timer", () => {
-    const settings = { ...NO_TLS_SETTINGS, proxy: "", useSSL: false, maxRedirects: 0, frameSize: 0 };
+    const settings = { ...NO_TLS_SETTINGS, path: "", proxy: "", useSSL: false, maxRedirects: 0, frameSize: 0 };
     socketConnector.checkSettings!(settings);
     assertThrows(() => socketConnector.checkSettings!({ ...settings, proxy: "nonsense" }), OptionError, '"proxy"');
     assertThrows(() => socketConnector.checkSettings!({ ...settings, frameSize: 6 }), OptionError, '"6" bytes');

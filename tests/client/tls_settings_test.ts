@@ -55,6 +55,8 @@ describe("settings of TLS of a client", () => {
       [{ ...CLIENT, certificate: read("client.pem") }, '"certificate" and "certificateFile" are both set'],
       [{ ...CLIENT, certificateKey: bytesOf("client.key") }, '"certificateKey" and "certificateKeyFile" are both set'],
       [{ serverName: "https://a.example" }, 'The setting "serverName" is'],
+      [{ serverName: "127.0.0.1" }, '"serverName" is an address'],
+      [{ serverName: "[::1]" }, '"serverName" is an address'],
     ];
     for (const [options, part] of faults) {
       await assertRejects(() => new WebSocketClient("wss://localhost/", options).connect(), OptionError, part);
@@ -97,7 +99,7 @@ describe("serverName", () => {
     const roots = { rootCertificate: read("client-ca.pem") };
     for (const host of ["127.0.0.1", "localhost"]) {
       assertEquals(await echo(secure(server, host), { ...roots, serverName: "b.example" }), "hi");
-      for (const serverName of ["", "a.example", "127.0.0.1", "d.c.b.example"]) {
+      for (const serverName of ["", "a.example", "d.c.b.example"]) {
         await assertRejects(
           () => echo(secure(server, host), { ...roots, serverName }),
           TransportError,
@@ -109,7 +111,6 @@ describe("serverName", () => {
     await using own = await startEcho(SERVER);
     const wrong = { rootCertificate: read("ca.pem"), serverName: "b.example" };
     await assertRejects(() => echo(secure(own), wrong), TransportError, "for other names");
-    assertEquals(await echo(secure(own), { ...wrong, serverName: "127.0.0.1" }), "hi");
   });
 });
 

@@ -12,7 +12,7 @@ import {
 } from "../../whatsapp/settings.ts";
 
 const COMPLETE: WhatsAppServerOptions = { appSecret: "s", receiverToken: "t" };
-const CONDITIONS = { pathName: "/whatsapp", hostname: "127.0.0.1", asksProgram: false, certificates: {} };
+const CONDITIONS = { pathName: "/whatsapp", path: "", hostname: "127.0.0.1", asksProgram: false, certificates: {} };
 
 describe("makeWhatsAppSettings", () => {
   it("fills in defaults, and keeps null apart from undefined", () => {
@@ -117,6 +117,7 @@ describe("assertStartable", () => {
 
   it("refuses to leave out TLS but on a loopback address, and a certificate header without proxy", () => {
     assertThrows(start({ behindProxy: true }, { hostname: "0.0.0.0" }), OptionError, "loopback");
+    start({ behindProxy: true }, { hostname: "0.0.0.0", path: "/run/a.sock" })();
     assertThrows(start({ clientCertificateHeader: "x" }), OptionError, '"behindProxy"');
     const options = { behindProxy: true, clientCertificateHeader: "x", clientCertificateName: "" };
     assertThrows(start(options), OptionError, '"clientCertificateName"');
