@@ -35,7 +35,7 @@ export type { Extension } from "./protocol/extensions.ts";
 
 export { Opcode } from "./protocol/frame_header.ts";
 export type { Role } from "./protocol/frame_header.ts";
-export type { Address } from "./transport/transport.ts";
+export type { Address, PeerCertificate } from "./transport/transport.ts";
 export type { BytePair } from "./transport/stream.ts";
 export type { Clock } from "./base/clock.ts";
 export type { PemData } from "./base/pem.ts";
@@ -81,6 +81,7 @@ export type {
   ServerHandlers,
   StopOptions,
 } from "./server/handlers.ts";
+export type { ClientCertificateMode, NamedCertificate } from "./server/named_certificates.ts";
 export type { ServerCertificates, WebSocketServerOptions } from "./server/settings.ts";
 export type { AllowWithHeaders } from "./server/upgrade_headers.ts";
 export type { BytePairInfo } from "./transport/stream.ts";

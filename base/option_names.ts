@@ -5,7 +5,7 @@
  */
 
 import { didYouMean } from "./did_you_mean.ts";
-import { quote } from "./error_text.ts";
+import { MAX_MESSAGE, quote } from "./error_text.ts";
 import { OptionError } from "./errors.ts";
 
 /** Names of an options object: an entry for each, so that the compiler finds those that are missing or too many. */
@@ -97,9 +97,10 @@ export class OptionNames {
     const known = listed.length > 0 ? listed : current;
     const kind = handler && listed.length > 0 ? "handlers" : "names";
     const list = similar === "" ? `: ${kind} are` : `${similar.endsWith("?") ? "" : "."} The ${kind} are`;
-    return new OptionError(
-      `${this.#owner} has no option ${quote(name)}${similar}${list} ${known.sort().join(", ")}`,
-    );
+    const fault = `${this.#owner} has no option ${quote(name)}${similar}`;
+    const message = `${fault}${list} ${known.sort().join(", ")}`;
+    // A list of names that would be cut is left out.
+    return new OptionError(message.length < MAX_MESSAGE ? message : fault);
   }
 
   #notAnObject(options: unknown): OptionError {

@@ -48,7 +48,7 @@ import { Sender } from "./sender.ts";
 import type { SharedMessage } from "./shared_message.ts";
 import { type Meter, UNMETERED } from "../base/stats.ts";
 import { refuseForeignNames } from "../base/unknown_names.ts";
-import type { Address, Transport } from "../transport/transport.ts";
+import type { Address, PeerCertificate, Transport } from "../transport/transport.ts";
 
 /** Handlers of a connection, and the topics of its server. */
 export interface ConnectionHandler<Data> extends ConnectionEvents<WebSocketConnection<Data>> {
@@ -188,6 +188,8 @@ export class WebSocketConnection<Data = unknown> {
   readonly localAddress: Address;
   /** `true` if TLS protects the connection. */
   readonly encrypted: boolean;
+  /** Certificate of the client, on a server that asks for it: see `clientCertificate`. */
+  readonly peerCertificate: PeerCertificate | undefined;
   /** Data of the program; `undefined` until the program sets it. */
   data!: Data;
 
@@ -217,6 +219,7 @@ export class WebSocketConnection<Data = unknown> {
     this.remoteAddress = transport.remoteAddress;
     this.localAddress = transport.localAddress;
     this.encrypted = transport.encrypted;
+    this.peerCertificate = transport.peerCertificate;
     this.#handler = handler;
     const { maxMessageSize, maxFragments, options: { frameByFrame } } = settings;
     const closing = this.#closing = new Closing(this, transport, handler, settings);
@@ -233,9 +236,7 @@ export class WebSocketConnection<Data = unknown> {
   static {
     createConnection = (transport, role, handler, settings, meter = UNMETERED) =>
       new WebSocketConnection(transport, role, handler, settings, meter);
-    setRequest = (connection, request) => {
-      connection.#request = request;
-    };
+    setRequest = (connection, request) => void (connection.#request = request);
     startConnection = (connection, result, options = {}) => connection.#start(result, options);
     openConnection = (connection, leftover, early) => connection.#open(leftover, early);
     abandonConnection = (connection, error) => connection.#closing.abandon(error);
@@ -268,9 +269,7 @@ export class WebSocketConnection<Data = unknown> {
     isOpen = (connection) =>
       (connection.#sender.isOpen || connection.#closing.phase === "open") && connection.#rare?.closes !== true;
     setDelivery = (connection, delivery) => connection.#setDelivery(delivery);
-    deliverBatch = (connection) => {
-      if (!connection.#delivery.full) connection.#reader.deliverBatch();
-    };
+    deliverBatch = (connection) => void (connection.#delivery.full || connection.#reader.deliverBatch());
     stepConnection = (connection, timeout) =>
       connection.#closing.phase === "closed" ? Promise.resolve("closed") : connection.#reader.step(timeout);
     watchClose = (connection) => connection.#closing.watchProgress();

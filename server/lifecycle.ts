@@ -27,8 +27,8 @@ import { replacedCertificates } from "./certificates.ts";
 import { quote } from "../base/error_text.ts";
 import { defaultsOf } from "../base/settings.ts";
 import { assertOnePlace, assertTlsForCertificates, SERVER_SETTINGS, type ServerCertificates } from "./settings.ts";
-import { loadIdentity } from "../transport/tls_identity.ts";
-import type { Address, Listener, TlsIdentity } from "../transport/transport.ts";
+import { loadServerIdentity, type ServerSources } from "../transport/tls_identity.ts";
+import type { Address, Listener, ServerIdentity } from "../transport/transport.ts";
 import { runtimeTransport } from "../transport/runtime.ts";
 
 type RunState = "stopped" | "starting" | "running" | "stopping";
@@ -162,10 +162,10 @@ export class Lifecycle<Data> {
     }
   }
 
-  #loadIdentity(certificates: ServerCertificates): Promise<TlsIdentity> {
+  #loadIdentity(certificates: ServerSources): Promise<ServerIdentity> {
     const { handlers } = this.#context;
     const ask = handlers.onGetSSLPassword && (() => callWithin(this, () => handlers.onGetSSLPassword?.()));
-    return loadIdentity(certificates, ask || undefined);
+    return loadServerIdentity(certificates, ask || undefined);
   }
 
   /**
@@ -176,9 +176,9 @@ export class Lifecycle<Data> {
    */
   async reloadCertificates(given: ServerCertificates): Promise<void> {
     const { settings } = this.#context;
-    const replaced = replacedCertificates(given);
+    const replaced = replacedCertificates(given, settings.current);
     if (settings.current.useSSL && this.#listener !== undefined) {
-      const identity = await this.#loadIdentity({ ...settings.current, ...replaced });
+      const identity = await this.#loadIdentity({ ...settings.current, ...replaced } as ServerSources);
       this.#listener?.replaceIdentity(identity);
     }
     settings.replaceCertificates(replaced);

@@ -32,6 +32,7 @@ import { adoptFields, defineSettings } from "../base/settings.ts";
 import { assertMembers, refuseUnknownNames } from "../base/unknown_names.ts";
 import { SERVER_MEMBERS } from "./option_hints.ts";
 import type { PemData } from "../base/pem.ts";
+import type { ClientCertificateMode, NamedCertificate } from "./named_certificates.ts";
 import {
   refuseArgument,
   SERVER_SETTINGS,
@@ -140,6 +141,14 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
   declare certificateKey: PemData;
   /** PEM text or its bytes, instead of `rootCertificateFile`. */
   declare rootCertificate: PemData;
+  /** Certificates for server names of their own (SNI). */
+  declare certificates: readonly NamedCertificate[];
+  /** Asks clients for certificates (mutual TLS). */
+  declare clientCertificate: ClientCertificateMode;
+  /** PEM file with the authorities whose certificates of clients are taken. */
+  declare clientRootCertificateFile: string;
+  /** PEM text or its bytes, instead of `clientRootCertificateFile`. */
+  declare clientRootCertificate: PemData;
   /** Subprotocols that the server speaks, in its order of preference. */
   declare protocols: readonly string[];
   /** Compresses messages for clients that offer it; an object says how. */

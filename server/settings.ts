@@ -35,6 +35,7 @@ import { type Complete, defaultsOf, defineSettings, SettingsStore, type Settings
 import { assertPem, type PemData } from "../base/pem.ts";
 import { sharedTimer } from "../base/shared_timer.ts";
 import { refuseUnknownNames } from "../base/unknown_names.ts";
+import { assertNamedCertificates, type ClientCertificateMode, type NamedCertificate } from "./named_certificates.ts";
 import { assertOneSource } from "../transport/certificate.ts";
 
 /** Settings and handlers of a server. `0` turns a limit off. */
@@ -90,6 +91,22 @@ export interface WebSocketServerOptions<Data = unknown> extends ConnectionOption
   certificateKey?: PemData | undefined;
   /** PEM text or its bytes, instead of `rootCertificateFile`. */
   rootCertificate?: PemData | undefined;
+  /**
+   * Certificates for server names of their own (SNI). Clients that ask for another name, or for none, get the one of
+   * `certificateFile` or `certificate`.
+   * @default {[]}
+   */
+  certificates?: readonly NamedCertificate[] | undefined;
+  /**
+   * Ask clients for certificates (mutual TLS): `"request"` takes clients without one too, `"require"` does not. One
+   * that `clientRootCertificateFile` does not vouch for is refused by both. See `connection.peerCertificate`.
+   * @default {"none"}
+   */
+  clientCertificate?: ClientCertificateMode | undefined;
+  /** PEM file with the authorities whose certificates of clients are taken; no others are. */
+  clientRootCertificateFile?: string | undefined;
+  /** PEM text or its bytes, instead of `clientRootCertificateFile`. */
+  clientRootCertificate?: PemData | undefined;
   /**
    * Subprotocols that the server speaks, in its order of preference. Without `onSelectProtocol`, the first that the
    * client offers is chosen.
@@ -241,6 +258,10 @@ export const SERVER_SETTINGS: SettingsTable<ServerProperties> = {
   certificate: { kind: "any", default: "", check: assertPem },
   certificateKey: { kind: "any", default: "", check: assertPem },
   rootCertificate: { kind: "any", default: "", check: assertPem },
+  certificates: { kind: "list", default: [], check: assertNamedCertificates },
+  clientCertificate: { kind: "choice", choices: ["none", "request", "require"], default: "none" },
+  clientRootCertificateFile: { kind: "string", default: "" },
+  clientRootCertificate: { kind: "any", default: "", check: assertPem },
   protocols: { kind: "list", default: [], check: assertProtocols },
   compression: { kind: "any", default: false, check: compressionSettings },
   handshakeTimeout: { kind: "number", unit: "ms", default: 10_000 },
@@ -464,6 +485,10 @@ export function withSlash(path: string): string {
  */
 export function assertTlsForCertificates(settings: CertificateSettings): void {
   assertOneSource(settings);
+  const roots = settings.clientRootCertificateFile ? "clientRootCertificateFile" : "clientRootCertificate";
+  if (settings[roots] && (settings.clientCertificate ?? "none") === "none") {
+    throw new OptionError(`The setting "${roots}" needs "clientCertificate": "request" or "require"`);
+  }
   const name = settings.useSSL ? undefined : givenCertificate(settings);
   if (name === undefined) return;
   throw new OptionError(`The setting "${name}" needs "useSSL: true": without it nothing is encrypted`);
@@ -478,9 +503,16 @@ export type ServerCertificates = Pick<
   | "certificate"
   | "certificateKey"
   | "rootCertificate"
+  | "certificates"
+  | "clientRootCertificateFile"
+  | "clientRootCertificate"
 >;
 
-const PEM_SETTINGS: readonly (keyof ServerCertificates)[] = [
+const TLS_SETTINGS: readonly (keyof CertificateSettings)[] = [
+  "certificates",
+  "clientCertificate",
+  "clientRootCertificateFile",
+  "clientRootCertificate",
   "certificateFile",
   "certificateKeyFile",
   "rootCertificateFile",
@@ -490,7 +522,7 @@ const PEM_SETTINGS: readonly (keyof ServerCertificates)[] = [
 ];
 
 /** Settings of TLS. */
-export type CertificateSettings = ServerCertificates & Pick<WebSocketServerOptions, "useSSL">;
+export type CertificateSettings = ServerCertificates & Pick<WebSocketServerOptions, "useSSL" | "clientCertificate">;
 
 /**
  * Finds a setting of TLS that is set.
@@ -499,7 +531,10 @@ export type CertificateSettings = ServerCertificates & Pick<WebSocketServerOptio
  * @returns Its name; `undefined` if none is.
  */
 export function givenCertificate(settings: CertificateSettings): keyof CertificateSettings | undefined {
-  return PEM_SETTINGS.find((name) => settings[name] !== undefined && settings[name] !== "");
+  return TLS_SETTINGS.find((name) => {
+    const value = settings[name];
+    return value && value !== "none" && (value as { readonly length: number }).length > 0;
+  });
 }
 
 /** The path that opens a WebSocket. */

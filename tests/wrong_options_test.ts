@@ -59,7 +59,7 @@ const BOTH: readonly Row[] = [
   [{ onMesageReceived: () => {} }, 'did you mean "onMessageReceived"? The handlers are on'],
   [{ OnBinaryDataReceived: () => {} }, 'did you mean "onBinaryDataReceived"?'],
   [{ Active: true }, "call start() of a server, or connect() of a client"],
-  [{ maxMesageSize: 1 }, 'did you mean "maxMessageSize"? The names are '],
+  [{ maxMesageSize: 1 }, 'did you mean "maxMessageSize"?'],
   [{ colour: "red" }, 'has no option "colour": names are '],
   [{ options: { manualpong: true } }, 'The setting "options" has no option "manualpong"; did you mean "manualPong"?'],
   [{ options: { manualPong: "false" } }, '"options.manualPong" is of type "string" instead of "boolean"'],

@@ -13,6 +13,7 @@ import { concat, EMPTY } from "../base/bytes.ts";
 import { TransportError } from "../base/errors.ts";
 import { connect, type UpgradableTransport } from "./bun_dial.ts";
 import { TlsListener, TlsServerSide } from "./bun_tls.ts";
+import { acceptSecurely, TlsServerSide as NodeTlsSide } from "./node_tls.ts";
 import { removeStaleSocket } from "./unix_socket.ts";
 import {
   addressesOf,
@@ -32,7 +33,8 @@ import type {
   Listener,
   ListenHandler,
   ListenSettings,
-  TlsIdentity,
+  PeerCertificate,
+  ServerIdentity,
   TransportHandler,
   TransportProvider,
 } from "./transport.ts";
@@ -69,13 +71,22 @@ function listen(runtime: BunRuntime, options: ListenSettings, handler: ListenHan
   const { hostname, port, path, reusePort, tls } = options;
   const place = path === undefined ? { hostname, port, reusePort } : { unix: path };
   const target = { ...place, allowHalfOpen: true };
-  if (tls === undefined) {
+  if (tls === undefined || tls.byName !== undefined) {
+    const side = tls && new NodeTlsSide(tls, options.handshakeTimeout, options.clock);
+    let closed = false;
     const accept = (socket: BunSocket): void => {
       socket.data = UNOWNED;
       const transport = takeSocket(socket, false, path);
-      if (transport !== undefined) handler.accept(transport);
+      if (transport === undefined) return;
+      if (side === undefined) handler.accept(transport);
+      else acceptSecurely(side, transport, handler, () => closed);
     };
-    return new PlainListener(runtime.listen({ ...target, socket: { ...ownerHandlers, open: accept } }), path);
+    const onClose = (): void => {
+      closed = true;
+      side?.close();
+    };
+    const listener = runtime.listen({ ...target, socket: { ...ownerHandlers, open: accept } });
+    return new PlainListener(listener, path, side, onClose);
   }
   const side = new TlsServerSide(tls, options, handler, takeSocket);
   // No "data": the socket below goes on to report the encrypted bytes. Bun insists on one of the two.
@@ -90,13 +101,18 @@ async function listenFailure(error: unknown, hostname: string): Promise<unknown>
 }
 
 /** Makes the transport; `undefined` for a peer that has reset the connection already, and has no address any more. */
-function takeSocket(socket: BunSocket, encrypted: boolean, path?: string): BunTransport | undefined {
+function takeSocket(
+  socket: BunSocket,
+  encrypted: boolean,
+  path?: string,
+  certificate?: PeerCertificate,
+): BunTransport | undefined {
   const addresses = addressesOf(socket, path);
   if (addresses === undefined) {
     socket.close();
     return undefined;
   }
-  const transport = new BunTransport(socket, addresses.remote, addresses.local, encrypted);
+  const transport = new BunTransport(socket, addresses.remote, addresses.local, encrypted, certificate);
   socket.data = transport;
   return transport;
 }
@@ -105,14 +121,27 @@ class PlainListener implements Listener {
   readonly address: Address;
   #listener: BunListener;
 
-  constructor(listener: BunListener, path: string | undefined) {
+  readonly #side: NodeTlsSide | undefined;
+  readonly #onClose: () => void;
+
+  constructor(
+    listener: BunListener,
+    path: string | undefined,
+    side: NodeTlsSide | undefined,
+    onClose: () => void,
+  ) {
+    this.#side = side;
+    this.#onClose = onClose;
     this.#listener = listener;
     this.address = listenerAddress(listener, path);
   }
 
-  replaceIdentity(_identity: TlsIdentity): void {}
+  replaceIdentity(identity: ServerIdentity): void {
+    this.#side?.replaceIdentity(identity);
+  }
 
   close(): Promise<void> {
+    this.#onClose();
     this.#listener.stop(false);
     return Promise.resolve();
   }
@@ -227,6 +256,7 @@ class BunTransport implements UpgradableTransport, SocketOwner, BatchedWriter, R
   readonly remoteAddress: Address;
   readonly localAddress: Address;
   readonly encrypted: boolean;
+  readonly peerCertificate: PeerCertificate | undefined;
   readonly batch: WriteBatch = writes;
   bytesWritten = 0;
   #socket: BunSocket;
@@ -258,8 +288,15 @@ class BunTransport implements UpgradableTransport, SocketOwner, BatchedWriter, R
   #endAfterWrite = false;
   #writing = false;
 
-  constructor(socket: BunSocket, remoteAddress: Address, localAddress: Address, encrypted: boolean) {
+  constructor(
+    socket: BunSocket,
+    remoteAddress: Address,
+    localAddress: Address,
+    encrypted: boolean,
+    certificate: PeerCertificate | undefined,
+  ) {
     this.#socket = socket;
+    this.peerCertificate = certificate;
     this.remoteAddress = remoteAddress;
     this.localAddress = localAddress;
     this.encrypted = encrypted;

@@ -20,13 +20,16 @@ import {
   type TakeSocket,
   type TlsOptions,
 } from "./bun_types.ts";
+import { peerCertificate } from "./peer_certificate.ts";
 import type {
   Address,
+  ClientCheck,
   ConnectSettings,
   Listener,
   ListenHandler,
   ListenSettings,
-  TlsIdentity,
+  PeerCertificate,
+  ServerIdentity,
   Transport,
 } from "./transport.ts";
 
@@ -51,7 +54,7 @@ export class TlsListener implements Listener {
     this.address = listenerAddress(listener, side.path);
   }
 
-  replaceIdentity(identity: TlsIdentity): void {
+  replaceIdentity(identity: ServerIdentity): void {
     this.#side.identity = identity;
   }
 
@@ -65,7 +68,7 @@ export class TlsListener implements Listener {
 /** Does the TLS handshakes of one listener. */
 export class TlsServerSide {
   /** Shown from the next handshake on. */
-  identity: TlsIdentity;
+  identity: ServerIdentity;
   /** Path of the Unix socket; `undefined` for a port. */
   readonly path: string | undefined;
   #limits: HandshakeLimits;
@@ -76,14 +79,14 @@ export class TlsServerSide {
   /**
    * Makes the handshakes of a listener.
    *
-   * @param identity Certificate and key.
+   * @param identity Certificate and key, and the check of clients.
    * @param limits Limits of a handshake, and the path of the Unix socket.
    * @param handler Takes the connections.
    * @param take Makes a transport of a socket.
    */
-  constructor(identity: TlsIdentity, limits: HandshakeLimits, handler: ListenHandler, take: TakeSocket) {
+  constructor(identity: ServerIdentity, limits: HandshakeLimits, handler: ListenHandler, take: TakeSocket) {
     this.path = limits.path;
-    this.#take = (socket, encrypted) => take(socket, encrypted, limits.path);
+    this.#take = (socket, encrypted, _path, certificate) => take(socket, encrypted, limits.path, certificate);
     this.identity = identity;
     this.#limits = limits;
     this.#handler = handler;
@@ -130,6 +133,7 @@ class UnusableIdentity extends Error {}
 class ServerHandshake implements SocketOwner {
   #socket: BunSocket | undefined;
   #cancelTimer: (() => void) | undefined;
+  #clients: ClientCheck | undefined;
   #take: TakeSocket;
   #done: (transport: Transport) => void;
   /** Unset once the handshake has ended. */
@@ -149,8 +153,12 @@ class ServerHandshake implements SocketOwner {
     if (timeout > 0) this.#cancelTimer = clock.after(timeout, late);
   }
 
-  begin(raw: BunSocket, { certificate: cert, key }: TlsIdentity): void {
-    const tls = { cert, key, ALPNProtocols: ALPN };
+  begin(raw: BunSocket, { certificate: cert, key, clients }: ServerIdentity): void {
+    this.#clients = clients;
+    const tls: TlsOptions = { cert, key, ALPNProtocols: ALPN };
+    if (clients !== undefined) {
+      Object.assign(tls, { requestCert: true, rejectUnauthorized: clients.required, ca: [clients.roots] });
+    }
     try {
       [, this.#socket] = raw.upgradeTLS({ isServer: true, data: this, tls, socket: ownerHandlers });
     } catch (error) {
@@ -161,9 +169,11 @@ class ServerHandshake implements SocketOwner {
   }
 
   onHandshake(socket: BunSocket, success: boolean, error: Error | null): void {
-    // On a server the error is about a client certificate, and none is requested.
+    // The error of a success is about the certificate of the client.
     if (!success) return this.#fail(error ?? new Error("The TLS handshake failed"));
-    const transport = this.#take(socket, true);
+    const { certificate, fault } = this.#clients === undefined ? {} : checkClient(socket, this.#clients, error);
+    if (fault !== undefined) return this.#fail(fault);
+    const transport = this.#take(socket, true, undefined, certificate);
     // Closing the socket has reported this already.
     if (transport === undefined) return;
     this.#cancelTimer?.();
@@ -192,6 +202,19 @@ class ServerHandshake implements SocketOwner {
   giveUp(): void {
     this.#fail(undefined);
   }
+}
+
+/** Bun lets a handshake succeed whose certificate is not right, with `rejectUnauthorized` too. */
+function checkClient(
+  socket: BunSocket,
+  { required }: ClientCheck,
+  error: Error | null,
+): { readonly certificate?: PeerCertificate; readonly fault?: Error } {
+  const raw = (socket.getPeerCertificate() as { raw?: Uint8Array } | undefined)?.raw;
+  if (raw === undefined) return required ? { fault: new Error("The client has shown no certificate") } : {};
+  if (error === null && socket.authorized) return { certificate: peerCertificate(raw) };
+  const { code } = (error ?? {}) as { code?: string };
+  return { fault: new Error(`The certificate of the client is not valid${code ? `: ${code}` : ""}`) };
 }
 
 /** Options of TLS for a client. */

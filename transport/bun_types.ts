@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Address, Transport } from "./transport.ts";
+import type { Address, PeerCertificate, Transport } from "./transport.ts";
 import { unixAddress } from "./unix_socket.ts";
 
 /** Options of TLS. */
@@ -15,6 +15,10 @@ export interface TlsOptions {
   cert?: string | undefined;
   /** Trusted root certificates, PEM. */
   ca?: readonly string[] | undefined;
+  /** Asks the client for a certificate. */
+  requestCert?: boolean | undefined;
+  /** Refuses a client without one; one whose certificate is not right gets through all the same. */
+  rejectUnauthorized?: boolean | undefined;
   /** Name in SNI; "": none. */
   serverName?: string | undefined;
   /** Protocols for ALPN, each with its length in front. */
@@ -50,6 +54,8 @@ export interface BunSocket {
   resume(): void;
   /** Turns Nagle's algorithm off. */
   setNoDelay(noDelay: boolean): boolean;
+  /** `true` if the certificate of the peer is right. */
+  readonly authorized: boolean;
   /** Returns the certificate of the peer, in the form of `node:tls`; without one an empty object or `undefined`. */
   getPeerCertificate(): unknown;
   /** Returns the socket with the encrypted bytes, and the one to use. */
@@ -180,6 +186,7 @@ export type TakeSocket<Made extends Transport = Transport> = (
   socket: BunSocket,
   encrypted: boolean,
   path?: string,
+  certificate?: PeerCertificate,
 ) => Made | undefined;
 
 /** Functions for all sockets: each calls the owner of its socket. */

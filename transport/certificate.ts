@@ -16,7 +16,7 @@ const BEGIN_CERTIFICATE = "-----BEGIN CERTIFICATE-----";
 const MAX_PATH = 1024;
 
 /** Settings that have PEM: each holds the text, and one with `File` behind its name the path of a file. */
-export type PemName = "certificate" | "certificateKey" | "rootCertificate";
+export type PemName = "certificate" | "certificateKey" | "rootCertificate" | "clientRootCertificate";
 
 /** PEM texts and paths of PEM files; "" stands for none. */
 export type PemSources =
@@ -38,7 +38,7 @@ export interface NamedPem {
  * @throws {OptionError} If a text and a path are given for the same.
  */
 export function assertOneSource(sources: PemSources): void {
-  for (const name of ["certificate", "certificateKey", "rootCertificate"] as const) {
+  for (const name of ["certificate", "certificateKey", "rootCertificate", "clientRootCertificate"] as const) {
     if (!sources[name] || !sources[`${name}File`]) continue;
     throw new OptionError(`The settings "${name}" and "${name}File" are both set: give one of both`);
   }

@@ -17,7 +17,7 @@ import { FairShare, ReadLoad } from "./fair_share.ts";
 import { connectFirst, type HostAddress, interleave } from "./happy_eyeballs.ts";
 import { giveBack, isLeased, lease, reserveSlots, type SlotSize } from "../base/leased_memory.ts";
 import { openTunnel, proxyFailure, proxyName } from "./proxy_tunnel.ts";
-import { secureClient, TlsServerSide } from "./node_tls.ts";
+import { acceptSecurely, secureClient, TlsServerSide } from "./node_tls.ts";
 import type {
   Address,
   ConnectSettings,
@@ -25,7 +25,7 @@ import type {
   ListenHandler,
   ListenSettings,
   ProxyAddress,
-  TlsIdentity,
+  ServerIdentity,
   Transport,
   TransportHandler,
   TransportProvider,
@@ -277,7 +277,7 @@ class DenoListener implements Listener {
     this.#accepting = this.#acceptLoop();
   }
 
-  replaceIdentity(identity: TlsIdentity): void {
+  replaceIdentity(identity: ServerIdentity): void {
     this.#tls?.replaceIdentity(identity);
   }
 
@@ -305,22 +305,9 @@ class DenoListener implements Listener {
     }
   }
 
-  /** Accepts a connection; a slow TLS handshake does not delay others. */
   #accept(raw: Transport): void {
-    if (this.#tls === undefined) return this.#handler.accept(raw);
-    const admittance = this.#handler.admit(raw.remoteAddress);
-    if (admittance === undefined) return raw.destroy();
-    let evicted = false;
-    admittance.evict = () => {
-      evicted = true;
-      raw.destroy();
-    };
-    const accept = (transport: Transport): void => this.#handler.accept(transport, admittance);
-    this.#tls.secure(raw).then(accept, (error) => {
-      admittance.leave();
-      // An eviction has a known reason.
-      if (!this.#closed && !evicted) this.#handler.handshakeFailed(error, raw.remoteAddress);
-    }).catch((error) => this.#handler.error(error));
+    if (this.#tls === undefined) this.#handler.accept(raw);
+    else acceptSecurely(this.#tls, raw, this.#handler, () => this.#closed);
   }
 
   #pause(): Promise<void> {

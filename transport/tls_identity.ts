@@ -17,7 +17,7 @@ import {
   readSource,
 } from "./certificate.ts";
 import { loadPrivateKey } from "./private_key.ts";
-import type { TlsIdentity } from "./transport.ts";
+import type { ClientCheck, ServerIdentity, TlsIdentity } from "./transport.ts";
 
 /** Asks the program for the pass phrase of an encrypted key. */
 export type AskPassword = () => string | undefined | Promise<string | undefined>;
@@ -42,6 +42,53 @@ export async function loadIdentity(sources: PemSources, askPassword: AskPassword
   const chain = roots === "" ? certificate.text : `${certificate.text}\n${roots}`;
   assertServable(chain, key, certificate.name);
   return { certificate: chain, key };
+}
+
+/** Settings of what a server shows, and asks for. */
+export interface ServerSources extends PemSources {
+  /** Certificates for server names of their own. */
+  readonly certificates: readonly NamedSources[];
+  /** Certificates of clients. */
+  readonly clientCertificate: "none" | "request" | "require";
+}
+
+/** Certificate and key for one server name. */
+export interface NamedSources extends PemSources {
+  /** The name; `*.` at its begin stands for one label. */
+  readonly serverName: string;
+}
+
+/**
+ * Reads and checks what a server shows, and asks for.
+ *
+ * @param sources Texts, or paths of files.
+ * @param askPassword Asked for the pass phrase of each encrypted key.
+ * @returns The texts.
+ * @throws {OptionError} If a text and a path are given for the same.
+ * @throws {CertificateError} If they cannot be used.
+ * @throws {HandlerError} If `askPassword` fails.
+ */
+export async function loadServerIdentity(
+  sources: ServerSources,
+  askPassword: AskPassword | undefined,
+): Promise<ServerIdentity> {
+  const identity = await loadIdentity(sources, askPassword);
+  const byName = new Map<string, TlsIdentity>();
+  for (const named of sources.certificates) {
+    byName.set(named.serverName.toLowerCase(), await loadIdentity(named, askPassword));
+  }
+  const clients = await loadClientCheck(sources);
+  return { ...identity, byName: byName.size === 0 ? undefined : byName, clients };
+}
+
+async function loadClientCheck(sources: ServerSources): Promise<ClientCheck | undefined> {
+  if (sources.clientCertificate === "none") return undefined;
+  const roots = await readCertificates(sources, "clientRootCertificate");
+  // Without a path this throws, and names both settings.
+  return {
+    roots: roots || await readPem("", "clientRootCertificateFile"),
+    required: sources.clientCertificate === "require",
+  };
 }
 
 async function readNeeded(sources: PemSources, name: PemName): Promise<NamedPem> {

@@ -40,6 +40,19 @@ export interface TransportHandler {
   close(error?: unknown): void;
 }
 
+/** Certificate of a client, which TLS has checked: against the authorities of the server, its dates, and its use. */
+export interface PeerCertificate {
+  /**
+   * Common names of its subject, decoded; most have one. Empty if the subject has none, or one in an encoding that is
+   * not UTF-8.
+   */
+  readonly commonNames: readonly string[];
+  /** SHA-256 of `der`, in hexadecimal digits of lower case: tells certificates apart. */
+  readonly fingerprint256: string;
+  /** The certificate in DER, for more of its fields: `new X509Certificate(der)` of `node:crypto`. */
+  readonly der: Uint8Array<ArrayBuffer>;
+}
+
 /** A connection that carries bytes. */
 export interface Transport {
   /** The other end. */
@@ -48,6 +61,8 @@ export interface Transport {
   readonly localAddress: Address;
   /** True if TLS protects it. */
   readonly encrypted: boolean;
+  /** Certificate that the client has shown to a server that asks for it. */
+  readonly peerCertificate?: PeerCertificate | undefined;
   /** Bytes that the operating system has taken, of an array that is being written too. */
   readonly bytesWritten: number;
   /**
@@ -126,12 +141,28 @@ export interface ListenHandler {
   error(error: unknown): void;
 }
 
-/** PEM texts a TLS listener shows. */
+/** PEM texts of a certificate and its key. */
 export interface TlsIdentity {
   /** The certificate, and the chain after it. */
   certificate: string;
   /** The private key, not encrypted. */
   key: string;
+}
+
+/** Identities that a TLS listener shows, and its check of clients. */
+export interface ServerIdentity extends TlsIdentity {
+  /** Identities for server names of their own, in lower case; `*.` stands for one label. */
+  readonly byName?: ReadonlyMap<string, TlsIdentity> | undefined;
+  /** Asks clients for certificates. */
+  readonly clients?: ClientCheck | undefined;
+}
+
+/** Check of the certificates of clients. */
+export interface ClientCheck {
+  /** PEM text of the authorities whose certificates are taken. */
+  readonly roots: string;
+  /** True to refuse clients without a certificate. */
+  readonly required: boolean;
 }
 
 /** Settings of a listener. */
@@ -145,7 +176,7 @@ export interface ListenSettings {
   /** True to let other processes listen on the port too. */
   reusePort?: boolean | undefined;
   /** Identity of a listener with TLS, ALPN `http/1.1`; without it the listener has no TLS. */
-  tls?: TlsIdentity | undefined;
+  tls?: ServerIdentity | undefined;
   /** Time limit of a TLS handshake, in ms; 0: no limit. */
   handshakeTimeout: number;
   /** Time. */
@@ -161,7 +192,7 @@ export interface Listener {
    *
    * @param tls The new identity.
    */
-  replaceIdentity(tls: TlsIdentity): void;
+  replaceIdentity(tls: ServerIdentity): void;
   /** Stops accepting. Accepted connections stay open. */
   close(): Promise<void>;
 }

@@ -137,6 +137,9 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
       get pathName() {
         return server.pathName;
       },
+      get clientCertificate() {
+        return server.clientCertificate;
+      },
       get asksAboutMessages() {
         return Boolean(server.onRawMessage);
       },

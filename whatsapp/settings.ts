@@ -97,7 +97,8 @@ export interface WhatsAppServerOptions<Data = unknown> extends Omit<WebSocketSer
    */
   clientCertificateForm?: SubjectForm | undefined;
   /**
-   * Common name of the certificate that Meta shows.
+   * Common name of the certificate that Meta shows: in `clientCertificateHeader`, or with `clientCertificate` to this
+   * server itself, where notifications without it are refused too.
    * @default {"client.webhooks.fbclientcerts.com"}
    */
   clientCertificateName?: string | undefined;
@@ -385,7 +386,8 @@ export function assertStartable(settings: WhatsAppSettings, conditions: StartCon
   if (clientCertificateHeader !== "" && !behindProxy) {
     throw new OptionError('Cannot start: "clientCertificateHeader" needs "behindProxy": else any client can send it');
   }
-  if (clientCertificateHeader !== "" && !isSecret(clientCertificateName)) {
+  const asks = (certificates.clientCertificate ?? "none") !== "none";
+  if ((clientCertificateHeader !== "" || asks) && !isSecret(clientCertificateName)) {
     throw new OptionError('Cannot start: "clientCertificateName" is empty');
   }
 }

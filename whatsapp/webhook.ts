@@ -12,6 +12,7 @@ import { promiseOf } from "../base/promises.ts";
 import { isError } from "../base/thrown.ts";
 import { isSignature } from "../cloud_api/signature.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
+import type { ClientCertificateMode } from "../server/named_certificates.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { HeaderFields } from "../protocol/head.ts";
 import { textResponse } from "../protocol/http.ts";
@@ -30,6 +31,8 @@ export interface WebhookHost<Data> {
   readonly clock: Clock;
   /** Path of the server's own app. */
   readonly pathName: string;
+  /** Setting of the server for certificates of clients: with one, the server checks them itself. */
+  readonly clientCertificate: ClientCertificateMode;
   /** `true` if the program has set `onRawMessage`. */
   readonly asksAboutMessages: boolean;
   /** Calls `onRawMessage`. */
@@ -144,7 +147,7 @@ export class Webhook<Data> {
   ): TextReply | BodyTaker | undefined {
     const app = this.appAt(path);
     if (app === undefined) return undefined;
-    const refusal = this.#refuseBeforeReading(app, (name) => fields.combined(name.toLowerCase()));
+    const refusal = this.#refuseBeforeReading(app, (name) => fields.combined(name.toLowerCase()), connection);
     if (refusal !== undefined) return refusal;
     const signature = fields.combined(SIGNATURE_HEADER) ?? "";
     return (body) => this.#takeBody(app, body, signature, connection);
@@ -193,8 +196,12 @@ export class Webhook<Data> {
   // ---- Checks --------------------------------------------------------------------------------------------------
 
   /** Refuses a notification whose head is enough for it, before its body is read. */
-  #refuseBeforeReading(app: WhatsAppApp, field: (name: string) => string | null): TextReply | undefined {
-    if (!this.#hasCertificate(field)) {
+  #refuseBeforeReading(
+    app: WhatsAppApp,
+    field: (name: string) => string | null,
+    connection: WebSocketConnection<Data>,
+  ): TextReply | undefined {
+    if (!this.#hasCertificate(field, connection)) {
       this.#host.countFailure("clientCertificate");
       return NO_CERTIFICATE;
     }
@@ -206,15 +213,22 @@ export class Webhook<Data> {
     return NO_SIGNATURE;
   }
 
-  #hasCertificate(field: (name: string) => string | null): boolean {
+  #hasCertificate(
+    field: (name: string) => string | null,
+    { peerCertificate }: WebSocketConnection<Data>,
+  ): boolean {
     const { clientCertificateHeader, clientCertificateForm, clientCertificateName } = this.#settings;
+    if (this.#host.clientCertificate !== "none") {
+      const [name, ...others] = peerCertificate?.commonNames ?? [];
+      return name === clientCertificateName && others.length === 0;
+    }
     return clientCertificateHeader === "" ||
       hasCommonName(field(clientCertificateHeader) ?? "", clientCertificateForm, clientCertificateName);
   }
 
   async #takeRequest(app: WhatsAppApp, request: Request, connection: WebSocketConnection<Data>): Promise<Response> {
     const { headers } = request;
-    const refusal = this.#refuseBeforeReading(app, (name) => headers.get(name));
+    const refusal = this.#refuseBeforeReading(app, (name) => headers.get(name), connection);
     if (refusal !== undefined) return refusal.toResponse();
     const signature = headers.get(SIGNATURE_HEADER) ?? "";
     const secrets = app.appSecret === null ? null : listOf(app.appSecret);

@@ -115,9 +115,11 @@ describe("reloadCertificates", () => {
 
 describe("replacedCertificates", () => {
   it("lets a text take the place of a path, and the reverse", () => {
-    assertEquals(replacedCertificates({}), {});
-    assertEquals(replacedCertificates({ certificateFile: "a" }), { certificateFile: "a", certificate: "" });
-    assertEquals(replacedCertificates(other), { ...other, certificateFile: "", certificateKeyFile: "" });
-    assertEquals(replacedCertificates({ rootCertificate: "", certificateFile: undefined }), { rootCertificate: "" });
+    assertEquals(replacedCertificates({}, {}), {});
+    assertEquals(replacedCertificates({ certificateFile: "a" }, {}), { certificateFile: "a", certificate: "" });
+    assertEquals(replacedCertificates(other, {}), { ...other, certificateFile: "", certificateKeyFile: "" });
+    assertEquals(replacedCertificates({ rootCertificate: "", certificateFile: undefined }, {}), {
+      rootCertificate: "",
+    });
   });
 });

@@ -67,6 +67,7 @@ describe("WebSocketServer settings", () => {
       "certificate",
       "certificateKey",
       "rootCertificate",
+      "clientRootCertificate",
     ]);
   });
 

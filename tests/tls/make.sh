@@ -21,7 +21,7 @@ leaf leaf
 leaf other
 rm -f ca.key ca.srl
 
-# A second CA, for certificates of clients, of which one has expired, and of a server of another name.
+# A second CA, for certificates of clients, of which one has expired and one has two names, and of a server of another name.
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout ca.key -out client-ca.pem \
   -subj "/CN=Tackline test CA of clients" -days 36500 \
   -addext "basicConstraints=critical,CA:TRUE" -addext "keyUsage=critical,keyCertSign"
@@ -38,6 +38,7 @@ signed() {
 }
 signed client "/O=Tackline/CN=client.example" clientAuth 21000101000000Z ""
 signed client-expired "/CN=client.example" clientAuth 20210101000000Z ""
+signed client-names "/CN=client.example/CN=other.example" clientAuth 21000101000000Z ""
 signed other-name "/CN=b.example" serverAuth 21000101000000Z "subjectAltName=DNS:b.example,DNS:*.c.example"
 rm -f ca.key
 openssl pkcs8 -topk8 -in client.key -passout pass:secret -out client-encrypted.key
