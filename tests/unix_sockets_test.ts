@@ -138,6 +138,11 @@ describe("a server on a Unix socket", () => {
         const other = new WebSocketClient(`wss+unix:${path}`, { ...options, serverName });
         await assertRejects(() => other.connect(), TransportError, "for other names");
       }
+      const byAddress = (hostname: string) => new WebSocketClient({ path, useSSL: true, hostname, ...ROOTS });
+      await assertRejects(() => byAddress("192.0.2.1").connect(), TransportError, "for other names");
+      await using right = byAddress("127.0.0.1");
+      await echo(right);
+      await right.disconnect();
       await assertRejects(() => new WebSocketClient(`wss+unix:${path}`).connect(), TransportError, "not trusted");
       await silent;
       assertEquals(server.connections.size, 0);

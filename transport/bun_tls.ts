@@ -230,8 +230,8 @@ export function clientTls(
 }
 
 /**
- * Checks the name of a server against its certificate. Bun does so too, but takes another name where none is sent: over
- * a Unix socket `localhost`.
+ * Checks the name of a server against its certificate. Bun does so too, but where none is sent, as for an address, it
+ * takes the host of the socket below: that of a proxy, or `localhost` for a Unix socket.
  *
  * @param socket The socket, after its handshake.
  * @param options The target.
