@@ -2,9 +2,12 @@
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { connect as connectSocket } from "node:net";
 import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
 import { OptionError, TransportError } from "../base/errors.ts";
 import {
   type LogRecord,
@@ -17,6 +20,7 @@ import { WhatsAppReceiver, WhatsAppServer } from "../whatsapp.ts";
 import { tlsFile, until } from "./support/support.ts";
 import { inFolder, leaveStaleSocket } from "./support/unix.ts";
 
+const IS_DENO = "Deno" in globalThis;
 const TLS = { useSSL: true, certificateFile: tlsFile("leaf.pem"), certificateKeyFile: tlsFile("leaf.key") };
 const ROOTS = { rootCertificateFile: tlsFile("ca.pem") };
 
@@ -275,6 +279,25 @@ describe("a client of a Unix socket", () => {
       answer.resolve(false);
     }));
 });
+
+if (IS_DENO) {
+  describe("Unix sockets with the permissions of the documentation", () => {
+    const program = fileURLToPath(new URL("./support/unix_permissions.ts", import.meta.url));
+    const run = (path: string, files: string): string => {
+      const permissions = [`--allow-read=${files}`, `--allow-write=${files}`, `--allow-net=unix:${path}`];
+      const args = ["run", "--no-check", "--no-prompt", "--quiet", ...permissions, program, path];
+      return spawnSync(process.execPath, args, { encoding: "utf8", timeout: 30_000 }).stdout;
+    };
+
+    it("work with those of the path, and with those of its folder after a killed process", () =>
+      inFolder(async (folder) => {
+        const path = join(folder, "a.sock");
+        assertEquals(run(path, path), "permitted\n");
+        await leaveStaleSocket(path);
+        assertEquals([run(path, path), run(path, folder)], ["", "permitted\n"]);
+      }));
+  });
+}
 
 describe("a WhatsAppServer on a Unix socket", () => {
   it("may be behind a proxy, and receivers connect without TLS", () =>
