@@ -7,9 +7,10 @@
 import { OptionError } from "../base/errors.ts";
 import { quote, redactUrl } from "../base/error_text.ts";
 import { withoutBrackets } from "../base/host_name.ts";
-import { encodeSocketPath, readSocketUrl, type SocketUrl } from "../base/socket_path.ts";
 import { showValue } from "../base/option_names.ts";
 import type { SettingsStore } from "../base/settings.ts";
+import type { SocketUrls } from "./connector.ts";
+import { chooseConnector } from "./choose_connector.ts";
 import { basicCredentials, type ClientSettings, makeHeaders, type WebSocketClientOptions } from "./settings.ts";
 
 /** Options that name a target, and so must not differ from a URL beside them. */
@@ -37,7 +38,7 @@ export class ConnectTarget {
   get url(): string {
     const { useSSL, path } = this.#settings.values;
     const scheme = useSSL ? "wss" : "ws";
-    if (path !== "") return `${scheme}+unix:${encodeSocketPath(path)}:${this.path}`;
+    if (path !== "") return `${scheme}+unix:${socketUrls()?.encode(path) ?? path}:${this.path}`;
     return `${scheme}://${this.hostHeader}${this.path}`;
   }
 
@@ -71,7 +72,7 @@ export class ConnectTarget {
     const parsed = parseUrl(url);
     const useSSL = parsed.protocol.startsWith("wss");
     this.#settings.set("useSSL", useSSL);
-    if (parsed.protocol.endsWith("+unix:")) return this.#useSocket(readSocketUrl(parsed), useSSL);
+    if (isSocketUrl(parsed)) return this.#useSocket(parsed, useSSL);
     this.#settings.set("path", "");
     this.#settings.set("hostname", withoutBrackets(parsed.hostname));
     this.#settings.set("port", parsed.port === "" ? (useSSL ? 443 : 80) : Number(parsed.port));
@@ -79,7 +80,8 @@ export class ConnectTarget {
     return basicCredentials(parsed);
   }
 
-  #useSocket({ path, target }: SocketUrl, useSSL: boolean): undefined {
+  #useSocket(url: URL, useSSL: boolean): undefined {
+    const { path, target } = socketUrls()!.read(url);
     this.#settings.set("path", path);
     this.#settings.set("hostname", "localhost");
     this.#settings.set("port", useSSL ? 443 : 80);
@@ -154,7 +156,14 @@ function encodedPath(path: unknown): string | undefined {
   return pathname + search;
 }
 
-const SCHEMES: readonly string[] = ["ws:", "wss:", "ws+unix:", "wss+unix:"];
+function isSocketUrl({ protocol }: URL): boolean {
+  return protocol === "ws+unix:" || protocol === "wss+unix:";
+}
+
+/** Support of Unix sockets; `undefined` in a page. */
+function socketUrls(): SocketUrls | undefined {
+  return chooseConnector(false).socketUrls;
+}
 
 function parseUrl(url: string | URL): URL {
   const shown = quote(redactUrl(url));
@@ -163,7 +172,7 @@ function parseUrl(url: string | URL): URL {
     throw new OptionError(`The URL ${shown} is not valid: write it as "ws://host/path" or "wss://host/path"`);
   }
   const parsed = new URL(url);
-  if (!SCHEMES.includes(parsed.protocol)) {
+  if (parsed.protocol !== "ws:" && parsed.protocol !== "wss:" && !(isSocketUrl(parsed) && socketUrls())) {
     const scheme = parsed.protocol === "https:" ? "wss:" : "ws:";
     const hint = parsed.protocol.startsWith("http") ? `use "${scheme}"` : 'begin it with "ws://" or "wss://"';
     throw new OptionError(`The URL ${shown} is neither "ws:" nor "wss:": ${hint}`);

@@ -309,6 +309,14 @@ export interface SocketSettings extends TlsSettings {
   readonly frameSize: number;
 }
 
+/** URLs of Unix sockets: see `base/socket_path.ts`. */
+export interface SocketUrls {
+  /** Reads one. */
+  read(url: URL): { readonly path: string; readonly target: string };
+  /** Writes the path of a socket as they have it. */
+  encode(path: string): string;
+}
+
 /** A way to connect. */
 export interface Connector {
   /** `true` if header fields can be sent with the handshake. */
@@ -322,6 +330,8 @@ export interface Connector {
    * @returns A clock of the same time.
    */
   timers(clock: Clock): Clock;
+  /** Reads and writes URLs of Unix sockets; absent where there are none, as in a page. */
+  readonly socketUrls?: SocketUrls | undefined;
   /** Answers to failures, for `reconnect`. */
   readonly failures: FailurePolicy;
   /**

@@ -15,7 +15,6 @@ import type { ClientHandshakeRequest, ClientHandshakeResponse, CompressionOffer,
 import { describe, OptionError } from "../base/errors.ts";
 import type { FrameInfo } from "../protocol/frame_header.ts";
 import { assertHostName, withoutBrackets } from "../base/host_name.ts";
-import { assertSocketPath } from "../base/socket_path.ts";
 import type { LogHandler } from "../base/log.ts";
 import type { PemData } from "../base/pem.ts";
 import { quote, redactUrl } from "../base/error_text.ts";
@@ -260,10 +259,10 @@ export const CLIENT_SETTINGS: SettingsTable<ClientSettings> = {
   ...CONNECTION_SETTINGS,
   hostname: { kind: "string", default: "localhost", alias: "hostName", check: (name) => assertHostName(name) },
   port: { kind: "number", unit: "count", most: 65535, default: 8888 },
-  path: { kind: "string", default: "", check: assertSocketPath },
+  path: { kind: "string", default: "" },
   pathName: { kind: "string", default: "/", check: assertPath },
   useSSL: { kind: "boolean", default: false },
-  // The connector checks the texts and `serverName`, which a page cannot have.
+  // The connector checks `path`, the texts and `serverName`, which a page cannot have.
   rootCertificateFile: { kind: "string", default: "" },
   rootCertificate: { kind: "any", default: "" },
   certificateFile: { kind: "string", default: "" },

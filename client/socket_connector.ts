@@ -53,6 +53,7 @@ import { maxFramePayload } from "../protocol/frame_header.ts";
 import { parseStatusLine } from "../protocol/head.ts";
 import { assertHostName, withoutBrackets } from "../base/host_name.ts";
 import { assertPem } from "../base/pem.ts";
+import { assertSocketPath, encodeSocketPath, readSocketUrl } from "../base/socket_path.ts";
 import { parseProxy } from "./settings.ts";
 import { assertTlsForSettings } from "./tls_settings.ts";
 import { assertTls, assertTlsAt } from "./tls_requirement.ts";
@@ -76,6 +77,7 @@ export const socketConnector: Connector = {
   },
   timers: sharedTimer,
   failures: socketFailures,
+  socketUrls: { read: readSocketUrl, encode: encodeSocketPath },
   deflateOffers(option: CompressionOffer): readonly CompressionSettings[] {
     const offers = Array.isArray(option) ? option : [option as boolean | CompressionOptions];
     return offers.map((offer) => compressionSettings(offer)).filter((offer) => offer !== undefined);
@@ -83,6 +85,7 @@ export const socketConnector: Connector = {
   checkSettings(settings): void {
     const { proxy, frameSize, serverName } = settings;
     parseProxy(proxy);
+    assertSocketPath(settings.path);
     for (const name of ["certificate", "certificateKey", "rootCertificate"] as const) assertPem(settings[name], name);
     assertOneSource(settings);
     if (serverName !== "") assertServerName(serverName);
