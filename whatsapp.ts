@@ -102,5 +102,9 @@ export type { CloseInfo } from "./connection/options.ts";
 export type { MessageData, SendBytes, SendData } from "./protocol/payload.ts";
 export type { WebSocketConnection } from "./connection/connection.ts";
 export type { Clock } from "./base/clock.ts";
+export type { PeerCertificate } from "./transport/transport.ts";
+export type { PemData } from "./base/pem.ts";
+export type { ClientCertificateMode, NamedCertificate } from "./server/named_certificates.ts";
+export type { ServerCertificates } from "./server/settings.ts";
 
 useReceiverRemedies();

@@ -160,6 +160,9 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
       get maxBodySize() {
         return server.#core.settings.current.maxBodySize;
       },
+      get clientCertificate() {
+        return server.clientCertificate;
+      },
       get asksAboutMessages() {
         return Boolean(server.onRawMessage);
       },
@@ -299,9 +302,9 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     try {
       refuseArgument("start()", arguments[0]);
       adoptHandlers(this, { ...SERVER_HANDLERS, ...WHATSAPP_HANDLERS });
-      const { pathName, healthPath, hostname, trustedProxies } = this;
+      const { pathName, healthPath, hostname, path, trustedProxies } = this;
       const asksProgram = Boolean(this.onAllow);
-      const conditions = { pathName, healthPath, hostname, trustedProxies, asksProgram, certificates: this };
+      const conditions = { pathName, healthPath, hostname, path, trustedProxies, asksProgram, certificates: this };
       assertStartable(this.#settings, conditions);
     } catch (error) {
       return Promise.reject(error);

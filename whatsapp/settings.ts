@@ -192,7 +192,8 @@ export interface WhatsAppServerOptions<Data = unknown> extends Omit<WebSocketSer
    */
   clientCertificateForm?: SubjectForm | undefined;
   /**
-   * Common name of the certificate that Meta shows.
+   * Common name of the certificate that Meta shows: in `clientCertificateHeader`, or with `clientCertificate` to this
+   * server itself, where notifications without it are refused too.
    * @default {"client.webhooks.fbclientcerts.com"}
    */
   clientCertificateName?: string | undefined;
@@ -442,6 +443,8 @@ export interface StartConditions {
   readonly healthPath: string;
   /** Address to listen on. */
   readonly hostname: string;
+  /** Path of a Unix socket to listen on instead, or "": only processes of this machine reach it. */
+  readonly path: string;
   /** Proxies that are believed. */
   readonly trustedProxies: readonly string[];
   /** `true` if the program has set `onAllow`. */
@@ -469,7 +472,7 @@ export function appsOf({ apps, verifyToken, appSecret }: WhatsAppSettings, pathN
  * @throws {OptionError} If the server must not start with these settings.
  */
 export function assertStartable(settings: WhatsAppSettings, conditions: StartConditions): void {
-  const { pathName, healthPath, hostname, trustedProxies, asksProgram, certificates } = conditions;
+  const { pathName, healthPath, hostname, path, trustedProxies, asksProgram, certificates } = conditions;
   assertOwnPath(settings.apps, pathName);
   if (healthPath !== "" && appsOf(settings, pathName || "/").some((app) => app.pathName === healthPath)) {
     const why = "GET of it verifies that path for Meta";
@@ -481,17 +484,18 @@ export function assertStartable(settings: WhatsAppSettings, conditions: StartCon
     throw new OptionError('Cannot start: "receiverToken" is not set; null lets any client receive');
   }
   if (receiverToken) checkReceiverTokens(receiverToken);
-  if (behindProxy && trustedProxies.length === 0 && !isLoopback(hostname)) {
+  if (behindProxy && path === "" && trustedProxies.length === 0 && !isLoopback(hostname)) {
     throw new OptionError(
       `Cannot start: "behindProxy" on "${hostname}" needs "trustedProxies", the addresses of the proxies; ` +
-        "only a loopback address does without",
+        'only a loopback address or a "path" does without',
     );
   }
   if (behindProxy) assertNoCertificates(certificates);
   if (clientCertificateHeader !== "" && !behindProxy) {
     throw new OptionError('Cannot start: "clientCertificateHeader" needs "behindProxy": else any client can send it');
   }
-  if (clientCertificateHeader !== "" && !isSecret(clientCertificateName)) {
+  const asks = (certificates.clientCertificate ?? "none") !== "none";
+  if ((clientCertificateHeader !== "" || asks) && !isSecret(clientCertificateName)) {
     throw new OptionError('Cannot start: "clientCertificateName" is empty');
   }
 }
