@@ -125,6 +125,7 @@ export const CLIENT_HANDLERS: HandlersTable<ClientHandlers> = {
  * - `clock`: Time, for tests.
  *
  * Also from {@linkcode ClientHandlers}:
+ * - `onGetSSLPassword`: Called for the pass phrase of an encrypted private key.
  * - `onSendHandshake`: Called before the request is sent: header fields may be added.
  * - `onHandshakeResponse`: Called when the server has opened the WebSocket; `false` refuses it.
  * - `onConnect`: Called after the handshake: from here on messages may be sent.

@@ -60,7 +60,7 @@ const BOTH: readonly Row[] = [
   [{ OnBinaryDataReceived: () => {} }, 'did you mean "onBinaryDataReceived"?'],
   [{ Active: true }, "call start() of a server, or connect() of a client"],
   [{ maxMesageSize: 1 }, 'did you mean "maxMessageSize"?'],
-  [{ colour: "red" }, 'has no option "colour": names are '],
+  [{ colour: "red" }, 'has no option "colour"'],
   [{ options: { manualpong: true } }, 'The setting "options" has no option "manualpong"; did you mean "manualPong"?'],
   [{ options: { manualPong: "false" } }, '"options.manualPong" is of type "string" instead of "boolean"'],
   [{ options: true }, '"options"'],
@@ -172,6 +172,7 @@ const CLIENT: readonly Row[] = [
   [{ pathName: 5 }, '"pathName"'],
   [{ useSSL: false, rootCertificateFile: "a.pem" }, '"rootCertificateFile" needs a "wss:" URL'],
   [{ cert: "a.pem" }, 'use "certificateFile", or "certificate" for PEM text'],
+  [{ colour: "red" }, 'has no option "colour": names are '],
 ];
 
 const WHATSAPP_SERVER: readonly Row[] = [

@@ -54,17 +54,19 @@ const DIGEST_SIZE = 32;
  * HTTP requests go to `onCommandGet`.
  *
  * Also from {@linkcode WebSocketServer}:
- * - methods: `[Symbol.asyncDispose]`, `reloadCertificates`, `acceptStream`, `stats`, `broadcastMessage`,
- *   `broadcastData`, `sendMessageTo`, `sendDataTo`, `publish`, `subscriberCount`, `disconnectClients`
+ * - methods: `[Symbol.asyncDispose]`, `reloadCertificates`, `acceptStream`, `handleUpgrade`, `stats`,
+ *   `broadcastMessage`, `broadcastData`, `sendMessageTo`, `sendDataTo`, `publish`, `subscriberCount`,
+ *   `disconnectClients`
  * - properties: `address`, `connections`
- * - settings: `port`, `hostname`, `hostName`, `reusePort`, `pathName`, `healthPath`, `certificateFile`,
- *   `certificateKeyFile`, `rootCertificateFile`, `protocols`, `compression`, `backplane`, `options`, `splitMessage`,
- *   `frameSize`, `origins`, `hosts`, `trustedProxies`, `proxyProtocol`, `handshakeTimeout`, `keepAliveTimeout`,
- *   `bodyTimeout`, `messageTimeout`, `closeTimeout`, `idleTimeout`, `pingInterval`, `pongTimeout`, `maxMessageSize`,
- *   `maxFragments`, `maxTotalMessageSize`, `maxBufferedAmount`, `maxTotalBufferedAmount`, `highWaterMark`,
- *   `slowConsumer`, `maxConnections`, `maxConnectionsPerAddress`, `maxHandshakes`, `maxMessageRate`, `maxByteRate`,
- *   `rateBurstSeconds`, `concurrency`, `maxTopics`, `maxRequests`, `maxHeadSize`, `maxHeaderFields`, `maxBodySize`,
- *   `maxTotalBodySize`, `clock`, `active`
+ * - settings: `port`, `path`, `hostname`, `hostName`, `reusePort`, `pathName`, `healthPath`, `certificateFile`,
+ *   `certificateKeyFile`, `rootCertificateFile`, `certificate`, `certificateKey`, `rootCertificate`, `certificates`,
+ *   `clientCertificate`, `clientRootCertificateFile`, `clientRootCertificate`, `protocols`, `compression`, `backplane`,
+ *   `options`, `splitMessage`, `frameSize`, `origins`, `hosts`, `trustedProxies`, `proxyProtocol`, `handshakeTimeout`,
+ *   `keepAliveTimeout`, `bodyTimeout`, `messageTimeout`, `closeTimeout`, `idleTimeout`, `pingInterval`, `pongTimeout`,
+ *   `maxMessageSize`, `maxFragments`, `maxTotalMessageSize`, `maxBufferedAmount`, `maxTotalBufferedAmount`,
+ *   `highWaterMark`, `slowConsumer`, `maxConnections`, `maxConnectionsPerAddress`, `maxHandshakes`, `maxMessageRate`,
+ *   `maxByteRate`, `rateBurstSeconds`, `concurrency`, `maxTopics`, `maxRequests`, `maxHeadSize`, `maxHeaderFields`,
+ *   `maxBodySize`, `maxTotalBodySize`, `clock`, `active`
  * - handlers: `onGetSSLPassword`, `onConnect`, `onAllow`, `onSelectProtocol`, `onOpen`, `onHandshakeResponseSent`,
  *   `onMessageReceived`, `onBinaryDataReceived`, `onPing`, `onPong`, `onClose`, `onEnd`, `onDisconnect`,
  *   `onCommandGet`, `onError`, `onLog`

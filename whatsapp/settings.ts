@@ -52,6 +52,7 @@ export type RawMessageHandler = (
  *
  * Also from {@linkcode WebSocketServerOptions}:
  * - `port` (default `8888`): The port, up to 65535; 0 takes a free one, see `address`.
+ * - `path` (default `""`): Path of a Unix socket to listen on instead of a port, up to 107 bytes.
  * - `hostname` (default `"0.0.0.0"`): The address to listen on, or a name for it; `"0.0.0.0"`: all IPv4 addresses,
  *   `"::"`: all addresses.
  * - `hostName`: Former name of `hostname`, which wins if both are given.
@@ -62,6 +63,15 @@ export type RawMessageHandler = (
  * - `certificateFile`: PEM file with the certificate; the rest of its chain may follow in it.
  * - `certificateKeyFile`: PEM file with the private key.
  * - `rootCertificateFile`: PEM file with certificates that are appended to the chain that is sent.
+ * - `certificate`: The certificate as PEM text or its bytes, instead of `certificateFile`.
+ * - `certificateKey`: The private key as PEM text or its bytes, instead of `certificateKeyFile`; it may be encrypted
+ *   too.
+ * - `rootCertificate`: PEM text or its bytes, instead of `rootCertificateFile`.
+ * - `certificates` (default `[]`): Certificates for server names of their own (SNI).
+ * - `clientCertificate` (default `"none"`): Ask clients for certificates (mutual TLS): `"request"` takes clients
+ *   without one too, `"require"` does not.
+ * - `clientRootCertificateFile`: PEM file with the authorities whose certificates of clients are taken; no others are.
+ * - `clientRootCertificate`: PEM text or its bytes, instead of `clientRootCertificateFile`.
  * - `compression` (default `false`): Compress messages for clients that offer it (RFC 7692); an object says how.
  * - `handshakeTimeout` (default `10000`): Time for the TLS handshake and the first request together, for an idle HTTP
  *   connection, and for a pause inside a request, in ms.
@@ -80,7 +90,7 @@ export type RawMessageHandler = (
  *   `"10.0.0.0/8"`, `"loopback"`, `"private"` (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, fc00::/7), and `"unix"` for
  *   peers without an address.
  * - `proxyProtocol` (default `false`): Read the PROXY protocol, version 1 or 2, from `trustedProxies`, which must send
- *   it then, before TLS; other peers are served without it.
+ *   it then, before TLS.
  * - `maxConnections` (default `100000`): Largest number of connections, plain HTTP included.
  * - `maxConnectionsPerAddress` (default `0`): Largest number of connections from one address (IPv6: from one network of
  *   64 bits).
