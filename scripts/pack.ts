@@ -39,6 +39,7 @@ import {
   orderFiles,
   type Project,
   withoutDeadLinks,
+  withoutInherited,
 } from "./package_files.ts";
 
 /** Largest size of the tarball, in bytes: a program installs it each time it is deployed. */
@@ -107,6 +108,7 @@ async function shorten(): Promise<void> {
     write(path, (await esbuild.transform(read(path), options)).code);
   }
   await esbuild.stop();
+  for (const path of list().filter((path) => path.endsWith(".d.ts"))) write(path, withoutInherited(read(path)));
   const format = join(scratch, "deno.json");
   writeFileSync(format, JSON.stringify({ fmt: { useTabs: true, lineWidth: LINE } }));
   deno(

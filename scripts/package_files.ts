@@ -136,6 +136,15 @@ export function withoutDeadLinks(text: string): string {
 }
 
 /**
+ * Leaves out the lists of inherited members at the end of doc comments: editors show such members by themselves.
+ *
+ * @param types Types of a module.
+ */
+export function withoutInherited(types: string): string {
+  return types.replace(/\n *\*\n *\* Also from \{@linkcode [^]*?(?=\n *\*\/|\n *\*\n *\* @)/g, "");
+}
+
+/**
  * Orders the files for the archive: what is alike lies side by side, which compresses better by 7 KB.
  *
  * @param paths Paths in the package.
