@@ -122,7 +122,7 @@ export class TlsServerSide {
     const { byName, context, clients } = this.#identity;
     try {
       const hello = byName === undefined ? undefined : await enter(new HelloReader(raw)).hello;
-      const below = new TransportDuplex(raw, hello?.bytes);
+      const below = new TransportDuplex(raw, hello);
       const secureContext = (hello && contextFor(byName!, hello.name)) ?? context;
       const asks = clients === undefined ? {} : { requestCert: true, rejectUnauthorized: clients.required };
       const socket = new TLSSocket(below, { isServer: true, secureContext, ALPNProtocols: PROTOCOLS, ...asks });
@@ -134,25 +134,37 @@ export class TlsServerSide {
   }
 }
 
+/** Begin of a handshake. */
+interface Hello {
+  /** Server name that the client asks for. */
+  name: string;
+  /** Bytes that came until another handler is there. */
+  bytes: Uint8Array;
+}
+
 /** Reads the first message of a client, for its server name. */
 class HelloReader {
   /** The name, and the bytes that came. Rejects when the connection ends before. */
-  readonly hello: Promise<{ readonly name: string; readonly bytes: Uint8Array }>;
+  readonly hello: Promise<Hello>;
   readonly #raw: Transport;
-  readonly #settle = Promise.withResolvers<{ readonly name: string; readonly bytes: Uint8Array }>();
+  readonly #settle = Promise.withResolvers<Hello>();
 
   constructor(raw: Transport) {
     this.#raw = raw;
     this.hello = this.#settle.promise;
-    let bytes: Uint8Array = new Uint8Array(0);
+    const hello: Hello = { name: "", bytes: new Uint8Array(0) };
+    let complete = false;
     const gone = (): void => this.giveUp(new Error("The peer left inside the TLS handshake"));
     raw.open({
       data: (more) => {
-        bytes = concat(bytes, more);
-        const result = readServerName(bytes);
+        hello.bytes = concat(hello.bytes, more);
+        if (complete) return;
+        const result = readServerName(hello.bytes);
         if (!result.complete) return;
+        complete = true;
+        hello.name = result.name;
         raw.pause();
-        this.#settle.resolve({ name: result.name, bytes });
+        this.#settle.resolve(hello);
       },
       drain() {},
       end: gone,
@@ -349,7 +361,7 @@ function ignoreWritten(): void {}
 class TransportDuplex extends Duplex {
   #raw: Transport;
   /** Bytes that came before, and go first. */
-  #early: Uint8Array | undefined;
+  #early: Hello | undefined;
   #opened = false;
   #written: (() => void) | undefined;
   /** Writes that wait for the one before: `node:tls` of Bun does not wait for them, and gives no callback. */
@@ -365,7 +377,7 @@ class TransportDuplex extends Duplex {
   /** True if the handshake is done. Before, `node:tls` destroys the stream first and writes the alert then. */
   secured = false;
 
-  constructor(raw: Transport, early?: Uint8Array) {
+  constructor(raw: Transport, early?: Hello) {
     super({ allowHalfOpen: true });
     this.#raw = raw;
     this.#early = early;
@@ -382,7 +394,10 @@ class TransportDuplex extends Duplex {
   #open(): void {
     this.#opened = true;
     this.#raw.open({
-      data: (bytes) => this.#deliver(bytes),
+      data: (bytes) => {
+        if (this.#early === undefined) this.#deliver(bytes);
+        else this.#early.bytes = concat(this.#early.bytes, bytes);
+      },
       drain: () => this.#drained(),
       end: () => {
         this.emit("end");
@@ -395,10 +410,10 @@ class TransportDuplex extends Duplex {
     });
     const early = this.#early;
     if (early === undefined) return;
-    this.#early = undefined;
     // `node:tls` begins in a later step of this turn, and would fail in it if the bytes had ended the socket before.
     setImmediate(() => {
-      this.#deliver(early);
+      this.#early = undefined;
+      this.#deliver(early.bytes);
       if (!this.pausedByHandler) this.#raw.resume();
     });
   }

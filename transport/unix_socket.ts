@@ -25,9 +25,13 @@ export function unixAddress(path: string): Address {
  * live socket, and any other file, stays.
  *
  * @param path The path of the socket.
+ * @param isListenedOn Tells if a process listens on it; replaced in tests.
  * @throws {TransportError} If a process listens on it, or it is the path of another kind of file.
  */
-export async function removeStaleSocket(path: string): Promise<void> {
+export async function removeStaleSocket(
+  path: string,
+  isListenedOn: (path: string) => Promise<boolean> = takesConnections,
+): Promise<void> {
   const found = await identityOf(path);
   if (found === undefined) return;
   if (found === "") throw taken(path, "there is a file that is no socket");
@@ -57,7 +61,7 @@ function ignoreMissing(error: unknown): undefined {
   return undefined;
 }
 
-function isListenedOn(path: string): Promise<boolean> {
+function takesConnections(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = createConnection({ path });
     // A socket that is full, or that this process may not use, is a live one.

@@ -2,7 +2,8 @@ import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { connect as connectTcp } from "node:net";
+import { type AddressInfo, connect as connectTcp, createServer } from "node:net";
+import { setImmediate } from "node:timers";
 import { connect } from "node:tls";
 import { CertificateError, OptionError, StateError } from "../../base/errors.ts";
 import { WebSocketClient, WebSocketServer } from "../../mod.ts";
@@ -51,6 +52,47 @@ describe("certificates for several names", () => {
       }
       assertEquals((await client.disconnect())?.clean, true);
     }
+  });
+
+  it("lose nothing at the end of a connection, whose last writes come close together", async () => {
+    await using server = await startEcho({ ...MAIN, certificates });
+    const large = crypto.getRandomValues(new Uint8Array(65_536));
+    for (let turn = 0; turn < 20; turn++) {
+      const url = `wss://localhost:${server.address!.port}/`;
+      await using client = new WebSocketClient(url, { rootCertificateFile: tlsFile("ca.pem") });
+      await client.connect();
+      for (const message of ["hi", large, large, "bye"]) {
+        client.send(message);
+        assertEquals(await client.receive(), message);
+      }
+      assertEquals((await client.disconnect())?.clean, true);
+    }
+  });
+
+  it("are found in a first message that comes in many pieces", async () => {
+    await using server = await startEcho({ ...MAIN, certificates });
+    const relay = createServer((socket) => {
+      const target = connectTcp({ port: server.address!.port, host: "127.0.0.1", noDelay: true });
+      target.pipe(socket);
+      let relayed = Promise.resolve();
+      socket.on("data", (bytes: Uint8Array) => {
+        for (let at = 0; at < bytes.length; at += 50) {
+          const piece = bytes.subarray(at, at + 50);
+          relayed = relayed.then(() => new Promise((resolve) => void target.write(piece, () => setImmediate(resolve))));
+        }
+      });
+      socket.on("close", () => target.destroy());
+      for (const one of [socket, target]) one.on("error", () => {});
+    });
+    await new Promise<void>((resolve) => relay.listen(0, "127.0.0.1", resolve));
+    const { port } = relay.address() as AddressInfo;
+    const options = { serverName: "b.example", rootCertificateFile: tlsFile("client-ca.pem") };
+    const client = new WebSocketClient(`wss://127.0.0.1:${port}/`, options);
+    await client.connect();
+    client.send("x".repeat(1000));
+    assertEquals(await client.receive(), "x".repeat(1000));
+    await client.disconnect();
+    await new Promise((resolve) => relay.close(resolve));
   });
 
   it("may be on a Unix socket", () =>

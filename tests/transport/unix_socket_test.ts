@@ -39,6 +39,22 @@ describe("removeStaleSocket", () => {
       assertEquals(readdirSync(folder), ["file"]);
     }));
 
+  it("gives back the socket of another server that has done the same meanwhile", () =>
+    inFolder(async (folder) => {
+      const path = join(folder, "a.sock");
+      await leaveStaleSocket(path);
+      let other: Server | undefined;
+      const late = async (): Promise<boolean> => {
+        await removeStaleSocket(path);
+        other = await listen(path);
+        return false;
+      };
+      await assertRejects(() => removeStaleSocket(path, late), TransportError, "listens on it already");
+      assertEquals(readdirSync(folder), ["a.sock"]);
+      await assertRejects(() => removeStaleSocket(path), TransportError, "listens on it already");
+      await new Promise((resolve) => other!.close(resolve));
+    }));
+
   it("is done by several at the same time", () =>
     inFolder(async (folder) => {
       const path = join(folder, "a.sock");
