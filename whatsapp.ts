@@ -139,5 +139,9 @@ export type { FrameInfo, Opcode, Role } from "./protocol/frame_header.ts";
 export type { Backplane, BackplaneListener, BackplaneSubscription } from "./pubsub/backplane.ts";
 export type { BytePair, BytePairInfo } from "./transport/stream.ts";
 export type { Address } from "./transport/transport.ts";
+export type { PeerCertificate } from "./transport/transport.ts";
+export type { PemData } from "./base/pem.ts";
+export type { ClientCertificateMode, NamedCertificate } from "./server/named_certificates.ts";
+export type { ServerCertificates } from "./server/settings.ts";
 
 useReceiverRemedies();

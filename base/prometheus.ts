@@ -16,8 +16,6 @@
 
 import { HISTOGRAM_BOUNDS, type HistogramSnapshot, type Stats } from "./stats.ts";
 
-export type { BackplaneTraffic, CompressionTraffic, HistogramSnapshot, Stats, Traffic } from "./stats.ts";
-
 /** The `content-type` of the format. */
 export const PROMETHEUS_TYPE = "text/plain; version=0.0.4";
 

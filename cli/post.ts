@@ -9,6 +9,7 @@ import { type CliIo, UsageError } from "./io.ts";
 import { Backoff } from "../base/backoff.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { describe } from "../base/errors.ts";
+import { fetchFailureText } from "../base/fetch_failure.ts";
 import { quote, redactUrl } from "../base/error_text.ts";
 import { printable } from "../base/log.ts";
 import type { WhatsAppNotification } from "../whatsapp/pending_notification.ts";
@@ -137,10 +138,9 @@ export class Poster {
     }
   }
 
-  /** Deno 2.9 says "fetch failed", and has the reason as the cause. Both runtimes show the whole URL now and then. */
+  /** The runtimes show the whole URL now and then. */
   #reasonOf(error: unknown): string {
-    const { cause } = error as { readonly cause?: unknown };
-    const text = describe(cause instanceof Error ? cause : error).replaceAll(this.#url.href, redactUrl(this.#url));
+    const text = fetchFailureText(error).replaceAll(this.#url.href, redactUrl(this.#url));
     return this.#url.search === "" ? text : text.replaceAll(this.#url.search, "?…");
   }
 

@@ -8,7 +8,8 @@
  * `deno pack` makes JavaScript and types of the sources. Here the rest is done: comments and the names of local
  * variables leave the JavaScript (the comments stay in the types), the page of the live inbox is made anew, and
  * `package.json` gets the command `tackline` and the list of modules that a bundler must keep. Then everything is
- * checked: name, version, entries, the names that each of them exports, and the size. terser, tar and zopfli come from npm.
+ * checked: name, version, entries, the names that each of them exports, and the size. terser, tar and zopfli come from
+ * npm.
  */
 
 import { execFileSync, spawnSync } from "node:child_process";
@@ -229,7 +230,7 @@ try {
     rmSync(output, { force: true });
     process.exitCode = 1;
   } else {
-    // A large package is a fault of the project, and works: whoever installs a clone gets it.
+    // A large package is a fault of the project, and works: a program that installs a clone gets it.
     if (values["check-size"] && size > MAX_SIZE) {
       console.error(`FAILED: the archive has ${size} bytes, more than ${MAX_SIZE}`);
       process.exitCode = 1;

@@ -1,7 +1,6 @@
 /** Contents of the package for npm: its `package.json`, README, and order; pure functions for `scripts/pack.ts`. */
 
 import { dirname, join, normalize } from "node:path/posix";
-import { OPENING } from "./inherited_docs.ts";
 import { PAGE_MODULE } from "./inbox_page_module.ts";
 import { ROOMS } from "./layer_rules.ts";
 import { scanSource } from "./source_text.ts";
@@ -154,9 +153,6 @@ export function withoutDeadLinks(text: string): string {
     return DOCUMENTS.includes(target.split("#")[0]) ? link : label;
   });
 }
-
-/** A list of inherited members, with the empty line before it: up to the tags, or the end of the comment. */
-const INHERITED = new RegExp(`\\n \\*\\n \\* ${OPENING.replace("{", "\\{")}[^]*?(?=\\n \\*(?:/|\\n \\* @))`, "g");
 
 /**
  * Takes the lists of inherited members out of doc comments. They are for pages of `deno doc`; editors, which read these

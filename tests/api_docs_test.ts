@@ -64,6 +64,11 @@ function folderOf(entry: string): string {
   return entry === "." ? "." : entry.slice(2);
 }
 
+/** Folders of entries that re-export: files of the root, and `mod.ts` of a room; the others are modules themselves. */
+const collections = new Set(
+  entries.filter(([, path]) => /^\.\/(\w+\/mod|\w+)\.ts$/.test(path)).map(([entry]) => folderOf(entry)),
+);
+
 let made: Promise<string> | undefined;
 
 /** Makes the pages; returns their folder, which is gone when the process ends. */
@@ -196,7 +201,7 @@ describePeer("the pages of deno doc", "Deno", (deno) => {
       if (html.includes("<p>Also from <a ")) inheriting++;
       const bases = textsOf(html, /<p>Also from <code>([^<]*)/g);
       // Pages of modules have summaries without links.
-      const isOfName = /(^|\/)~\//.test(page);
+      const isOfName = /(^|\/)~\//.test(page) && collections.has(page.split("/~/")[0]!.replace(/^~\/.*/, "."));
       const types = isOfName ? textsOf(html, /<span(?: class="td-ref">(?=\w+<)|>(?=\w+<\/span><span>&lt;))(\w+)/g) : [];
       for (const name of [...bases, ...types.filter((name) => publicNames.has(name))]) {
         unlinked.add(`${name} on ${page}`);

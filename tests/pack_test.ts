@@ -86,32 +86,32 @@ for (const [entry, file] of ${JSON.stringify(entries)}) {
   });
 });
 
-/** Takes a block of code from README.md, without the fences. */
-function blockOfReadme(language: string, part: string): string {
-  const readme = readFileSync(join(root, "README.md"), "utf8");
-  const blocks = [...readme.matchAll(/^```(\w+)\n([^]*?)^```/gm)].filter(([, kind]) => kind === language);
+/** Takes a block of code from a document, without the fences. */
+function blockOf(document: string, language: string, part: string): string {
+  const text = readFileSync(join(root, document), "utf8");
+  const blocks = [...text.matchAll(/^```(\w+)\n([^]*?)^```/gm)].filter(([, kind]) => kind === language);
   return blocks.find(([, , code]) => code!.includes(part))![2]!;
 }
 
 describePeer("README.md, from a clone", NEEDS, () => {
-  /** Makes a project with a clone in it, as the README has it. */
+  /** Makes a project with a clone beside it, as the README has it. */
   function projectWithClone(): Project {
-    const user = new Project();
+    const user = new Project("project");
     const left = /[/\\](\.git|node_modules|artifacts|coverage)$|\.tgz$/;
-    cpSync(root, user.path("websocket"), { recursive: true, filter: (path) => !left.test(path) });
+    cpSync(root, user.path("../websocket"), { recursive: true, filter: (path) => !left.test(path) });
     user.write("by_name.ts", ECHO);
-    user.write("by_path.ts", ECHO.replaceAll(`"${name}"`, '"./websocket/mod.ts"'));
+    user.write("by_path.ts", ECHO.replaceAll(`"${name}"`, '"../websocket/mod.ts"'));
     return user;
   }
 
   it("names the way that works today", async () => {
     using user = projectWithClone();
-    if ("Deno" in globalThis) user.write("deno.json", blockOfReadme("json", '"links"'));
+    if ("Deno" in globalThis) user.write("deno.json", blockOf("README.md", "json", '"links"'));
     else {
       mkdirSync(user.path("programs"));
       symlinkSync(find("Deno")![0]!, user.path("programs/deno"));
       symlinkSync(find("Bun")![0]!, user.path("programs/bun"));
-      user.write("commands.sh", blockOfReadme("sh", "task pack"));
+      user.write("commands.sh", blockOf("README.md", "sh", "task pack"));
       const env = { ...process.env, PATH: `${user.path("programs")}:${process.env.PATH}` } as Record<string, string>;
       const { text, errors, status } = await runIn({ cwd: user.folder, env }, ["sh", "-e", "commands.sh"]);
       assertEquals(status, 0, text + errors);
@@ -122,6 +122,18 @@ describePeer("README.md, from a clone", NEEDS, () => {
     }
     user.write("part.ts", `import { CloseCode } from "${name}/errors";\nconsole.log(CloseCode.NormalClosure);\n`);
     assertEquals(await user.run(run, "part.ts"), "1000\n");
+  });
+});
+
+describePeer("docs/testing.md", NEEDS, () => {
+  it("has a file that the runtime tests as it is, in a new project", async () => {
+    using user = await Project.create();
+    user.write("pair_test.ts", blockOf("docs/testing.md", "text", "node:test"));
+    // Types of node: modules are a package of their own where there is a package.json.
+    const flags = "Deno" in globalThis ? ["--no-check"] : [];
+    const { text, errors, status } = await runIn({ cwd: user.folder }, [process.execPath, "test", ...flags]);
+    assertEquals(status, 0, text + errors);
+    assertStringIncludes(text + errors, "Deno" in globalThis ? "1 passed | 0 failed" : "1 pass");
   });
 });
 

@@ -16,15 +16,12 @@
  */
 
 import type { Clock } from "../base/clock.ts";
-import { describe } from "../base/errors.ts";
+import { fetchFailureText } from "../base/fetch_failure.ts";
 import { errorText } from "../base/error_text.ts";
 import { assertSignal } from "../base/option_names.ts";
 import { type SimulatedNotification, simulateNotification } from "../cloud_api/simulated.ts";
 import { signNotification } from "../cloud_api/signature.ts";
 import { simulatorOptions, type SimulatorSettings } from "./simulator_settings.ts";
-
-export type { Clock } from "../base/clock.ts";
-export type { SimulatedNotification } from "../cloud_api/simulated.ts";
 
 /** Options of a {@linkcode Simulator}. */
 export interface SimulatorOptions {
@@ -239,7 +236,7 @@ export class Simulator {
       const answer = await response.text();
       if (status !== 200) this.report.firstFailure ??= errorText(`${status} ${answer.slice(0, 200).trim()}`);
     } catch (error) {
-      this.report.firstFailure ??= describe(error);
+      this.report.firstFailure ??= fetchFailureText(error);
     }
     const { statuses } = this.report;
     statuses.set(status, (statuses.get(status) ?? 0) + 1);

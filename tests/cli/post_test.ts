@@ -69,7 +69,7 @@ describe("Poster", () => {
   });
 
   it("tries again with growing pauses until the answer is 2xx, and says why", async () => {
-    const answers = [500, 404, 301, 200].map((status) => new Response("", { status }));
+    const answers = [500, 304, 301, 200].map((status) => new Response(null, { status }));
     await using target = await endpoint(answers);
     const { poster: one, clock, text } = poster(target.url);
     const taken = one.untilTaken(NOTIFICATION, never);
@@ -85,11 +85,29 @@ describe("Poster", () => {
     assertEquals(target.posted.map(({ body }) => body), Array(4).fill(NOTIFICATION.raw));
     assertEquals(text().split("\n"), [
       `Notification 7 was not taken by ${target.url}: it answered 500. Again at once.`,
-      `Notification 7 was not taken by ${target.url}: it answered 404. Again in 1 s.`,
+      `Notification 7 was not taken by ${target.url}: it answered 304. Again in 1 s.`,
       `Notification 7 was not taken by ${target.url}: it answered 301, a redirect: use the URL it leads to. Again in 2 s.`,
       "",
     ]);
     assertEquals(clock.pending, 0);
+  });
+
+  it("follows no redirect, which would lose the body", async () => {
+    const elsewhere = new Response("", { status: 302, headers: { location: "/elsewhere" } });
+    await using target = await endpoint([elsewhere, new Response("")]);
+    assertEquals(await poster(target.url).poster.once(NOTIFICATION), false);
+    assertEquals(target.posted.length, 1);
+  });
+
+  it("does not wait for the body of an answer", async () => {
+    let given = true;
+    const body = new ReadableStream({
+      pull: (to) => to.enqueue(new Uint8Array(1024)),
+      cancel: () => void (given = false),
+    });
+    await using target = await endpoint([() => new Response(body)]);
+    assert(await poster(target.url).poster.once(NOTIFICATION));
+    await until(() => !given, "the endpoint notices");
   });
 
   it("waits at least for Retry-After, within limits", async () => {

@@ -137,3 +137,17 @@ describe("orderFiles", () => {
     ]);
   });
 });
+
+describe("withoutInherited", () => {
+  it("leaves out lists of inherited members, and keeps text, tags and comments without one", () => {
+    const list =
+      " * Also from {@linkcode Base}:\n * - `a`: One.\n *\n * Also from {@linkcode Other}:\n * - `b`: Two.\n";
+    const tags = " *\n * @example\n * ```ts\n * a();\n * ```\n */\nexport class A {}\n";
+    const other = "/** C. */\nexport class C {}\n/**\n * D.\n *\n * More.\n */\nexport class D {}\n";
+    const end = " */\nexport class B {}\n";
+    assertEquals(
+      withoutInherited(`/**\n * A.\n *\n${list}${tags}/**\n * B.\n *\n${list}${end}${other}`),
+      `/**\n * A.\n${tags}/**\n * B.\n${end}${other}`,
+    );
+  });
+});

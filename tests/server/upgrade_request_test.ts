@@ -346,6 +346,18 @@ describe("handleUpgrade with a pair of streams", () => {
     }
   });
 
+  it("counts the bytes of a head as the port does", async () => {
+    const head = Object.entries(HEADERS).map(([name, value]) => `${name}: ${value}\r\n`).join("");
+    const size = `GET / HTTP/1.1\r\n${head}\r\n`.length;
+    for (const [maxHeadSize, status] of [[size, 101], [size - 1, 431]] as const) {
+      const server = echo({ maxHeadSize, clock: new FakeClock(), onError: () => {} });
+      const { ours } = handUpgrade(server);
+      const reader = ours.readable.getReader();
+      assertStringIncludes(decode((await reader.read()).value!), `HTTP/1.1 ${status} `);
+      await Promise.all([server.stop({ closeTimeout: 0 }), reader.cancel(), ours.writable.close().catch(() => {})]);
+    }
+  });
+
   it("takes several values of a field, and fields without a value", () => {
     const server = echo({ protocols: ["b"] });
     const headers = { ...HEADERS, "sec-websocket-protocol": ["a", "b"], cookie: undefined };

@@ -66,7 +66,15 @@ export async function unpackPackage(home: string): Promise<void> {
 
 /** A project of a user, in a folder of its own. */
 export class Project {
-  readonly folder: string = mkdtempSync(join(tmpdir(), "project-"));
+  readonly folder: string;
+  /** Folder that is removed at the end. */
+  readonly #home = mkdtempSync(join(tmpdir(), "project-"));
+
+  /** @param name Folder of the project in a new one, for projects with something beside them. */
+  constructor(name = "") {
+    this.folder = join(this.#home, name);
+    mkdirSync(this.folder, { recursive: true });
+  }
 
   /** Makes a project in which `bun add` has installed the package from its archive. */
   static async create(settings: object = {}): Promise<Project> {
@@ -104,6 +112,6 @@ export class Project {
   }
 
   [Symbol.dispose](): void {
-    rmSync(this.folder, { recursive: true, force: true });
+    rmSync(this.#home, { recursive: true, force: true });
   }
 }
