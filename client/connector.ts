@@ -304,6 +304,8 @@ export type AskProgram = <Answer>(name: string, handler: () => Answer | Promise<
 
 /** Settings that the request of an attempt is made of. */
 export interface RequestSettings {
+  /** Path of a Unix socket, or "". */
+  readonly path: string;
   /** Header fields, or a function that is asked for them. */
   readonly headers: HeaderSource | (() => HeaderSource | Promise<HeaderSource>);
   /** Token, or a function that is asked for it. */
@@ -314,8 +316,10 @@ export interface RequestSettings {
 export interface RequestTarget {
   /** URL that the client was made with, if it was. */
   readonly first: URL | undefined;
-  /** `true` if the attempt goes to the server that it names. */
-  readonly atFirst: boolean;
+  /** Path of the Unix socket that it led to, or "". */
+  readonly firstPath: string;
+  /** URL of the server, as if there was no Unix socket. */
+  readonly hostUrl: string;
 }
 
 /** Settings of a client that only sockets can use, or check. */
@@ -328,8 +332,6 @@ export interface SocketSettings extends RequestSettings, TlsSettings {
   readonly origin: string;
   /** Subprotocols. */
   readonly protocols: readonly string[];
-  /** Path of a Unix socket, or "". */
-  readonly path: string;
   /** URL of an HTTP proxy, or "". */
   readonly proxy: string;
   /** Speaks TLS. */
@@ -342,12 +344,20 @@ export interface SocketSettings extends RequestSettings, TlsSettings {
   readonly frameSize: number;
 }
 
+/** Options of the place to connect to. */
+export interface PlaceOptions {
+  /** Path of a Unix socket. */
+  readonly path?: unknown;
+  /** Port. */
+  readonly port?: unknown;
+}
+
 /** URLs of Unix sockets: see `base/socket_path.ts`. */
 export interface SocketUrls {
-  /** Reads one. */
-  read(url: URL): { readonly path: string; readonly target: string };
-  /** Writes the path of a socket as they have it. */
-  encode(path: string): string;
+  /** Reads one; `undefined` if the URL names a host. */
+  read(url: URL): { readonly path: string; readonly hostname: string; readonly target: string } | undefined;
+  /** Writes the URL of a client's settings; `undefined` if they name no socket. */
+  write(settings: Pick<SocketSettings, "path" | "pathName" | "useSSL">): string | undefined;
 }
 
 /** A way to connect. */
@@ -376,6 +386,13 @@ export interface Connector {
    * @throws {StateError} If this platform cannot do it.
    */
   deflateOffers(option: CompressionOffer): readonly CompressionSettings[];
+  /**
+   * Checks options of a client that exclude each other.
+   *
+   * @param options The options.
+   * @throws {OptionError} If both are given.
+   */
+  checkOptions?(options: PlaceOptions): void;
   /**
    * Checks settings that only this platform can use, and that `connect` refuses on others.
    *
