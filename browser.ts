@@ -42,15 +42,20 @@ export {
   WebSocketError,
 } from "./base/errors.ts";
 export type {
+  BackplaneErrorCode,
+  CertificateErrorCode,
   ConnectionClosedErrorCode,
   HandlerErrorCode,
   HandshakeErrorCode,
+  HttpErrorCode,
+  JournalErrorCode,
   OptionErrorCode,
   ProtocolErrorCode,
   StateErrorCode,
   TransportErrorCode,
   WebSocketErrorCode,
   WebSocketErrorOptions,
+  WhatsAppApiErrorCode,
 } from "./base/errors.ts";
 export type {
   CloseFrame,
@@ -157,3 +162,5 @@ export type {
   WhatsAppStatus,
   WhatsAppUserAction,
 } from "./cloud_api/records.ts";
+export type { CompressionOptions } from "./protocol/compression.ts";
+export type { FrameInfo, Opcode, Role } from "./protocol/frame_header.ts";

@@ -9,7 +9,6 @@ import {
   CONNECTION_SETTINGS,
   type ConnectionOptions,
   type ConnectionSettings,
-  type StepResult,
 } from "../connection/options.ts";
 import type {
   ClientHandshakeRequest,
@@ -38,7 +37,7 @@ import {
 import type { BytePair } from "../transport/stream.ts";
 
 /** Result of `checkIncoming`: nothing in time, a message, a control frame, or the end of the connection. */
-export type IncomingResult = StepResult;
+export type IncomingResult = "none" | "message" | "control" | "closed";
 
 /**
  * The handlers of a client, without a connection as their first argument. `onConnect` comes when the WebSocket is open,

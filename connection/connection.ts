@@ -222,6 +222,7 @@ export class WebSocketConnection<Data = unknown> {
   #writable: WritableStream<SendData> | undefined;
   #rare: RareSends | undefined;
 
+  /** @ignore */
   private constructor(
     transport: Transport,
     role: Role,

@@ -10,6 +10,7 @@ import {
   orderFiles,
   type Project,
   withoutDeadLinks,
+  withoutInheritedLists,
 } from "../../scripts/package_files.ts";
 
 const PROJECT: Project = {
@@ -114,6 +115,16 @@ describe("README.md in the package", () => {
   });
 });
 
+describe("withoutInheritedLists", () => {
+  it("takes out the lists for pages of deno doc, and leaves the rest of a comment", () => {
+    const list = (base: string): string => ` * Also from {@linkcode ${base}}:\n * - \`a\`: One.\n *   Two.`;
+    const text = `/**\n * First.\n *\n${list("A")}\n *\n${list("B")}\n *\n * @example\n */\n/**\n * Next.\n *\n${
+      list("A")
+    }\n */\nx;`;
+    assertEquals(withoutInheritedLists(text), "/**\n * First.\n *\n * @example\n */\n/**\n * Next.\n */\nx;");
+  });
+});
+
 describe("orderFiles", () => {
   it("puts package.json first, then modules, types, and the page, room by room", () => {
     const paths = [
@@ -124,5 +135,19 @@ describe("orderFiles", () => {
       ...["package.json", "README.md", "base/b.js", "base/z.js", "server/a.js", "whatsapp/server.js", "mod.js"],
       ...["base/b.d.ts", "server/a.d.ts", "mod.d.ts", "whatsapp/inbox_page_text.js"],
     ]);
+  });
+});
+
+describe("withoutInherited", () => {
+  it("leaves out lists of inherited members, and keeps text, tags and comments without one", () => {
+    const list =
+      " * Also from {@linkcode Base}:\n * - `a`: One.\n *\n * Also from {@linkcode Other}:\n * - `b`: Two.\n";
+    const tags = " *\n * @example\n * ```ts\n * a();\n * ```\n */\nexport class A {}\n";
+    const other = "/** C. */\nexport class C {}\n/**\n * D.\n *\n * More.\n */\nexport class D {}\n";
+    const end = " */\nexport class B {}\n";
+    assertEquals(
+      withoutInherited(`/**\n * A.\n *\n${list}${tags}/**\n * B.\n *\n${list}${end}${other}`),
+      `/**\n * A.\n${tags}/**\n * B.\n${end}${other}`,
+    );
   });
 });

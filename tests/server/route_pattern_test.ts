@@ -48,6 +48,7 @@ describe("RoutePatterns", () => {
     assertEquals([match("/a%20b")![0], match("/%C3%A4")![0]], ["/a b", "/\u00e4"]);
     // Sent raw by some clients.
     assertEquals(match('/chat/"<>{}`')![1], { room: '"<>{}`' });
+    assertEquals([matcher('/"<>`')('/"<>`'), matcher('/"<>`')("/%22%3C%3E%60")], [['/"<>`', {}], ['/"<>`', {}]]);
   });
 
   it("refuses a malformed percent-encoding of a parameter with 400", () => {
