@@ -1,10 +1,12 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { join } from "node:path";
 import { WebSocketClient, type WebSocketClientOptions } from "../../client.ts";
 import { OptionError } from "../../base/errors.ts";
 import { SettingsStore } from "../../base/settings.ts";
 import { ConnectTarget } from "../../client/connect_target.ts";
 import { CLIENT_SETTINGS, type ClientSettings } from "../../client/settings.ts";
+import { WebSocketServer } from "../../server.ts";
 import { WhatsAppReceiver } from "../../whatsapp.ts";
 
 function makeTarget(): { settings: SettingsStore<ClientSettings>; target: ConnectTarget } {
