@@ -24,8 +24,8 @@ export class ConnectTarget {
   readonly #settings: SettingsStore<ClientSettings>;
   /** The URL that the client was made with, if it was. */
   first: URL | undefined;
-  /** Path of the Unix socket that it led to, or "". */
-  firstPath = "";
+  /** Its origin. */
+  firstOrigin = "";
 
   /**
    * Makes the target of a client.
@@ -38,11 +38,16 @@ export class ConnectTarget {
 
   /** The URL. */
   get url(): string {
-    return socketUrls()?.write(this.#settings.values) ?? this.hostUrl;
+    return socketUrls()?.write(this.#settings.values) ?? this.#hostUrl;
+  }
+
+  /** Where credentials may go: path of the Unix socket, scheme, host and port. */
+  get origin(): string {
+    return this.#settings.values.path + new URL(this.#hostUrl).origin;
   }
 
   /** The URL, as if there was no Unix socket. */
-  get hostUrl(): string {
+  get #hostUrl(): string {
     return `${this.#settings.values.useSSL ? "wss" : "ws"}://${this.hostHeader}${this.path}`;
   }
 
@@ -96,7 +101,7 @@ export class ConnectTarget {
   begin(url: string | URL, beside: TargetOptions = {}): URL {
     const { values } = this.#settings;
     this.first = this.replace(url, beside.path);
-    this.firstPath = values.path;
+    this.firstOrigin = this.origin;
     const place = this.#place;
     // Options that would be ignored are refused, such as `useSSL: true` beside "ws:": that must not go without TLS.
     for (const name of ["useSSL", "path", "hostname", "hostName", "port", "pathName"] as const) {
@@ -113,7 +118,7 @@ export class ConnectTarget {
   /** The target, in a form to compare; `undefined` if it is none. */
   get #place(): string | undefined {
     const { path, port } = this.#settings.values;
-    return URL.canParse(this.hostUrl) ? path + port + new URL(this.hostUrl).href : undefined;
+    return URL.canParse(this.#hostUrl) ? path + port + new URL(this.#hostUrl).href : undefined;
   }
 }
 

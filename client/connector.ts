@@ -237,8 +237,8 @@ export interface ConnectPlan {
 
 /** Questions to the program while its client connects. */
 export interface ConnectProgram {
-  /** Asks for the pass phrase of an encrypted key; `undefined` if the program has no handler for it. */
-  readonly keyPassword?: (() => string | undefined | Promise<string | undefined>) | undefined;
+  /** Has the handler that is asked for the pass phrase of an encrypted key. */
+  readonly handlers?: { onGetSSLPassword?: (() => string | Promise<string>) | undefined };
   /** Shows the request, before it is sent. */
   sendHandshake(request: ClientHandshakeRequest): Promise<void>;
   /** Shows the answer of a server that opened the WebSocket. Rejects if the program refuses it. */
@@ -304,8 +304,6 @@ export type AskProgram = <Answer>(name: string, handler: () => Answer | Promise<
 
 /** Settings that the request of an attempt is made of. */
 export interface RequestSettings {
-  /** Path of a Unix socket, or "". */
-  readonly path: string;
   /** Header fields, or a function that is asked for them. */
   readonly headers: HeaderSource | (() => HeaderSource | Promise<HeaderSource>);
   /** Token, or a function that is asked for it. */
@@ -316,14 +314,16 @@ export interface RequestSettings {
 export interface RequestTarget {
   /** URL that the client was made with, if it was. */
   readonly first: URL | undefined;
-  /** Path of the Unix socket that it led to, or "". */
-  readonly firstPath: string;
-  /** URL of the server, as if there was no Unix socket. */
-  readonly hostUrl: string;
+  /** Its origin, or the Unix socket that it led to. */
+  readonly firstOrigin: string;
+  /** That of the server. */
+  readonly origin: string;
 }
 
 /** Settings of a client that only sockets can use, or check. */
 export interface SocketSettings extends RequestSettings, TlsSettings {
+  /** Path of a Unix socket, or "". */
+  readonly path: string;
   /** Host name or address. */
   readonly hostname: string;
   /** Path and query. */

@@ -43,7 +43,7 @@ export async function requestHeaders(
   const { headers, token } = settings;
   const credentials = url && basicCredentials(url);
   const given = makeHeaders(typeof headers === "function" ? await ask("headers", headers) : headers);
-  dropForeignCredentials(given, target, settings.path, credentials !== undefined);
+  dropForeignCredentials(given, target, credentials !== undefined);
   if (credentials !== undefined && !given.has("authorization")) given.set("authorization", credentials);
   if (token === undefined) return given;
   // A function without an answer must not connect without `Authorization`.
@@ -59,16 +59,10 @@ export async function requestHeaders(
  *
  * @param headers The header fields of the request, which are changed.
  * @param target The server.
- * @param path Path of the Unix socket that the request goes to, or "".
  * @param replaced `true` if the URL of this request has its own.
  */
-function dropForeignCredentials(
-  headers: Headers,
-  { first, firstPath, hostUrl }: RequestTarget,
-  path: string,
-  replaced: boolean,
-): void {
-  const own = first && basicCredentials(first);
+function dropForeignCredentials(headers: Headers, target: RequestTarget, replaced: boolean): void {
+  const own = target.first && basicCredentials(target.first);
   if (own === undefined || headers.get("authorization") !== own) return;
-  if (replaced || path !== firstPath || new URL(hostUrl).origin !== first!.origin) headers.delete("authorization");
+  if (replaced || target.origin !== target.firstOrigin) headers.delete("authorization");
 }

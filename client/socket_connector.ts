@@ -166,15 +166,16 @@ async function openTransport(plan: ConnectPlan, program: ConnectProgram): Promis
 /** Reads certificates and key of an attempt with TLS, so that renewed files count from the next attempt on. */
 async function readTlsFiles(
   { tls, tlsSettings }: ConnectPlan,
-  { keyPassword }: ConnectProgram,
+  { handlers = {} }: ConnectProgram,
 ): Promise<Pick<ConnectSettings, "rootCertificates" | "identity" | "serverName">> {
+  const askPassword = handlers.onGetSSLPassword && (() => handlers.onGetSSLPassword?.());
   const roots = await readCertificates(tlsSettings, "rootCertificate");
   const { certificate, certificateFile, certificateKey, certificateKeyFile, serverName } = tlsSettings;
   const shows = tls && Boolean(certificate || certificateFile || certificateKey || certificateKeyFile);
   return {
     rootCertificates: roots === "" ? [] : [roots],
     identity: shows
-      ? await loadIdentity({ ...tlsSettings, rootCertificate: "", rootCertificateFile: "" }, keyPassword)
+      ? await loadIdentity({ ...tlsSettings, rootCertificate: "", rootCertificateFile: "" }, askPassword)
       : undefined,
     serverName: serverName === "" ? undefined : serverName,
   };

@@ -111,11 +111,11 @@ describe("browserConnector", () => {
     assert(!refused.message.includes("secret"));
     // In a real page the settings are those of the browser's connector from the beginning.
     const { requestHeaders } = browserConnector;
-    const none = { headers: {}, token: undefined, path: "" };
+    const none = { headers: {}, token: undefined };
     const ask = <Answer>(_name: string, handler: () => Answer | Promise<Answer>): Promise<Answer> =>
       Promise.resolve(handler());
     const refuses = async (first: string, next?: string, more: Partial<typeof none> | { token: string } = {}) => {
-      const target = { first: new URL(first), firstPath: "", hostUrl: url };
+      const target = { first: new URL(first), firstOrigin: "", origin: "" };
       const fields = await requestHeaders(
         { ...none, ...more },
         target,

@@ -1,12 +1,10 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { join } from "node:path";
 import { WebSocketClient, type WebSocketClientOptions } from "../../client.ts";
 import { OptionError } from "../../base/errors.ts";
 import { SettingsStore } from "../../base/settings.ts";
 import { ConnectTarget } from "../../client/connect_target.ts";
 import { CLIENT_SETTINGS, type ClientSettings } from "../../client/settings.ts";
-import { WebSocketServer } from "../../server.ts";
 import { WhatsAppReceiver } from "../../whatsapp.ts";
 
 function makeTarget(): { settings: SettingsStore<ClientSettings>; target: ConnectTarget } {
@@ -42,6 +40,26 @@ describe("ConnectTarget", () => {
       assertEquals(error.message.includes("secret"), false);
     }
     assertEquals(target.url, "ws://localhost:8888/");
+  });
+});
+
+describe("a Unix socket of a client", () => {
+  it("is refused beside another place, and may stand beside a URL with a host", () => {
+    const unix = "ws+unix:/run/a.sock:/chat";
+    const cases: [url: string, options: WebSocketClientOptions, says: string][] = [
+      [unix, { hostname: "a" }, '"hostname" is "a"'],
+      [unix, { port: 81 }, '"port" is 81'],
+      [unix, { path: "/run/b.sock" }, '"path" is "/run/b.sock"'],
+      [unix, { useSSL: true }, "speaks no TLS"],
+      [unix, { pathName: "/" }, '"pathName" is "/"'],
+      ["ws://a/", { path: "/run/a.sock", port: 81 }, '"port" does not go with "path"'],
+      ["ws://a/", { path: "/run/a.sock", hostname: "b" }, '"hostname" is "b"'],
+    ];
+    for (const [url, options, says] of cases) assertThrows(() => new WebSocketClient(url, options), OptionError, says);
+    const same = { path: "/run/a.sock", pathName: "chat", hostname: "localhost" };
+    assertEquals(new WebSocketClient(unix, same).url, unix);
+    const beside = new WebSocketClient("ws://a:81/chat", { path: "/run/a.sock", hostname: "A" });
+    assertEquals([beside.url, beside.hostname, beside.path], [unix, "a", "/run/a.sock"]);
   });
 });
 
