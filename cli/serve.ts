@@ -104,8 +104,10 @@ export async function serve(args: readonly string[], io: CliIo): Promise<number>
     io.err(`${printable(describe(error))}\n`);
     return ExitCode.Failure;
   }
+  const stopped = untilStopped(server, io);
+  // Who reads that it listens may send a signal at once.
   printStart(server, values, verifyToken, generated, io);
-  await untilStopped(server, io);
+  await stopped;
   io.err("Stopped.\n");
   return ExitCode.Success;
 }

@@ -9,16 +9,22 @@ import { quote, redactUrl } from "../base/error_text.ts";
 import { withoutBrackets } from "../base/host_name.ts";
 import { showValue } from "../base/option_names.ts";
 import type { SettingsStore } from "../base/settings.ts";
+import { chooseConnector } from "./choose_connector.ts";
+import type { SocketUrls } from "./connector.ts";
 import type { ClientSettings, WebSocketClientOptions } from "./settings.ts";
 
 /** Options that name a target, and so must not differ from a URL beside them. */
-export type TargetOptions = Pick<WebSocketClientOptions, "hostname" | "hostName" | "port" | "pathName" | "useSSL">;
+export type TargetOptions = Pick<
+  WebSocketClientOptions,
+  "hostname" | "hostName" | "port" | "path" | "pathName" | "useSSL"
+>;
 
 /** Server that a client's settings name. */
 export class ConnectTarget {
   readonly #settings: SettingsStore<ClientSettings>;
   /** The URL that the client was made with, if it was. */
   first: URL | undefined;
+  #firstOrigin: string | undefined;
 
   /**
    * Makes the target of a client.
@@ -31,15 +37,40 @@ export class ConnectTarget {
 
   /** The URL. */
   get url(): string {
-    return `${this.#settings.values.useSSL ? "wss" : "ws"}://${this.hostHeader}${this.path}`;
+    const { path } = this.#settings.values;
+    return path === "" ? this.#hostUrl : `${this.#scheme}+unix:${socketUrls()?.encode(path) ?? path}:${this.path}`;
   }
 
-  /** The value of `Host`: with the port, unless it is the default of the scheme. */
+  get #scheme(): string {
+    return this.#settings.values.useSSL ? "wss" : "ws";
+  }
+
+  /** The URL as if there was no Unix socket. */
+  get #hostUrl(): string {
+    return `${this.#scheme}://${this.hostHeader}${this.path}`;
+  }
+
+  /** The target, in a form to compare; `undefined` if it is none. */
+  get #place(): string | undefined {
+    const { path, port } = this.#settings.values;
+    return URL.canParse(this.#hostUrl) ? `${path} ${port} ${new URL(this.#hostUrl).href}` : undefined;
+  }
+
+  get #origin(): string {
+    return `${this.#settings.values.path} ${new URL(this.#hostUrl).origin}`;
+  }
+
+  /** `true` if the target is on the server that the client was made for. */
+  get atFirst(): boolean {
+    return this.#origin === this.#firstOrigin;
+  }
+
+  /** The value of `Host`: with the port, unless it is the default of the scheme, or there is a Unix socket instead. */
   get hostHeader(): string {
-    const { port, useSSL } = this.#settings.values;
+    const { port, useSSL, path } = this.#settings.values;
     const plain = this.hostname;
     const name = plain.includes(":") ? `[${plain}]` : plain;
-    return port === (useSSL ? 443 : 80) ? name : `${name}:${port}`;
+    return path !== "" || port === (useSSL ? 443 : 80) ? name : `${name}:${port}`;
   }
 
   /** The host name; an IPv6 address without its brackets. */
@@ -54,7 +85,7 @@ export class ConnectTarget {
   }
 
   /**
-   * Sets host name, port, path and `useSSL` to those of a URL.
+   * Sets host name, port, paths and `useSSL` to those of a URL.
    *
    * @param url The URL.
    * @returns The URL, parsed.
@@ -62,11 +93,14 @@ export class ConnectTarget {
    */
   replace(url: string | URL): URL {
     const parsed = parseUrl(url);
-    const useSSL = parsed.protocol === "wss:";
+    const { protocol, hostname, port, pathname, search } = parsed;
+    const useSSL = protocol.startsWith("wss");
+    const socket = isSocketUrl(parsed) ? socketUrls()!.read(parsed) : undefined;
     this.#settings.set("useSSL", useSSL);
-    this.#settings.set("hostname", withoutBrackets(parsed.hostname));
-    this.#settings.set("port", parsed.port === "" ? (useSSL ? 443 : 80) : Number(parsed.port));
-    this.#settings.set("pathName", parsed.pathname + parsed.search);
+    this.#settings.set("path", socket?.path ?? "");
+    this.#settings.set("hostname", socket ? "localhost" : withoutBrackets(hostname));
+    this.#settings.set("port", port === "" ? (useSSL ? 443 : 80) : Number(port));
+    this.#settings.set("pathName", socket?.target ?? pathname + search);
     return parsed;
   }
 
@@ -80,19 +114,26 @@ export class ConnectTarget {
    */
   begin(url: string | URL, beside: TargetOptions = {}): URL {
     const { values } = this.#settings;
-    this.first = this.replace(url);
-    const { href } = new URL(this.url);
+    this.first = this.#beginAt(url, beside);
+    this.#firstOrigin = this.#origin;
+    const place = this.#place;
     // Options that would be ignored are refused, such as `useSSL: true` beside "ws:": that must not go without TLS.
-    for (const name of ["useSSL", "hostname", "hostName", "port", "pathName"] as const) {
+    for (const name of ["useSSL", "path", "hostname", "hostName", "port", "pathName"] as const) {
       const value = beside[name];
       if (value === undefined || value === null) continue;
       const setting = name === "hostName" ? "hostname" : name;
       const found = values[setting];
       if (typeof value === typeof found) this.#settings.set(setting, value);
-      const same = typeof value === typeof found && URL.canParse(this.url) && new URL(this.url).href === href;
-      if (!same) throw targetError(setting, value, found, url);
+      if (typeof value !== typeof found || this.#place !== place) throw targetError(setting, value, found, url);
     }
-    return this.first = this.replace(url);
+    return this.#beginAt(url, beside);
+  }
+
+  /** Beside a URL with a host, `path` says where that host is. */
+  #beginAt(url: string | URL, { path }: TargetOptions): URL {
+    const parsed = this.replace(url);
+    if (path && this.#settings.values.path === "") this.#settings.set("path", path);
+    return parsed;
   }
 }
 
@@ -104,6 +145,15 @@ function targetError(name: string, value: unknown, found: unknown, url: string |
   );
 }
 
+function isSocketUrl({ protocol }: URL): boolean {
+  return protocol === "ws+unix:" || protocol === "wss+unix:";
+}
+
+/** Support of Unix sockets; `undefined` in a page. */
+function socketUrls(): SocketUrls | undefined {
+  return chooseConnector(false).socketUrls;
+}
+
 function parseUrl(url: string | URL): URL {
   const refuse = (why: string): never => {
     throw new OptionError(`The URL ${quote(redactUrl(url))} ${why}`);
@@ -112,7 +162,7 @@ function parseUrl(url: string | URL): URL {
   if (!URL.canParse(String(url))) refuse('is not valid: write it as "ws://host/path" or "wss://host/path"');
   const parsed = new URL(url);
   const { protocol } = parsed;
-  if (protocol !== "ws:" && protocol !== "wss:") {
+  if (protocol !== "ws:" && protocol !== "wss:" && !(isSocketUrl(parsed) && socketUrls())) {
     const http = protocol.startsWith("http");
     refuse(
       `is neither "ws:" nor "wss:": ${

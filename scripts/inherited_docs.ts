@@ -60,7 +60,7 @@ export interface Block {
 }
 
 /** First words of each paragraph of a block, by which it is found. */
-const OPENING = "Also from {@linkcode ";
+export const OPENING = "Also from {@linkcode ";
 /** Columns of a line within the `*` of a doc comment. */
 const COLUMNS = 117;
 

@@ -24,6 +24,10 @@ export interface Manifest {
 
 /** Name and file of the command-line program. */
 export const BIN = { name: "tackline", path: "bin/tackline.js" } as const;
+/** Module that says which entry to use instead, for pages that import one with sockets. */
+export const BROWSER_ENTRY = "client/use_browser_entry.ts";
+/** Entries with sockets, or with compression by the runtime. */
+const NOT_FOR_PAGES = [".", "./client", "./frame", "./server", "./simulate", "./whatsapp"];
 /** Documents of the repository that the package has too. */
 export const DOCUMENTS: readonly string[] = ["README.md", "LICENSE"];
 
@@ -52,12 +56,25 @@ export function completeManifest(manifest: Manifest, project: Project, effects: 
     type: "module",
     main,
     types,
-    exports: { ...exports, "./package.json": "./package.json" },
+    exports: { ...forPages(exports), "./package.json": "./package.json" },
     bin: { [BIN.name]: `./${BIN.path}` },
     sideEffects: effects.map((path) => `./${toJs(path)}`),
     engines: { bun: ">=1.4", deno: ">=2.9" },
     publishConfig: { access: "public" },
   };
+}
+
+/** Leads entries that a page cannot use to the module that says so, under the condition of bundlers for pages. */
+function forPages(exports: Manifest["exports"]): Manifest["exports"] {
+  const browser = `./${toJs(BROWSER_ENTRY)}`;
+  return Object.fromEntries(
+    Object.entries(exports).map(([entry, files]) => {
+      if (!NOT_FOR_PAGES.includes(entry)) return [entry, files];
+      const { types, ...rest } = files as Record<string, string>;
+      // The first condition that holds is taken.
+      return [entry, { types, browser, ...rest }];
+    }),
+  );
 }
 
 /**
@@ -135,6 +152,26 @@ export function withoutDeadLinks(text: string): string {
   return text.replace(/\[([^\]]+)\]\((?!https?:|#)([^)]+)\)/g, (link, label, target) => {
     return DOCUMENTS.includes(target.split("#")[0]) ? link : label;
   });
+}
+
+/**
+ * Takes the lists of inherited members out of doc comments. They are for pages of `deno doc`; editors, which read these
+ * types, list inherited members by themselves.
+ *
+ * @param text Types.
+ */
+export function withoutInheritedLists(text: string): string {
+  const kept: string[] = [];
+  let inList = false;
+  for (const line of text.split("\n")) {
+    const bare = line.trim();
+    if (bare.startsWith("* Also from {@linkcode ")) {
+      inList = true;
+      if (kept.at(-1)?.trim() === "*") kept.pop();
+    } else if (bare === "*" || bare.startsWith("*/")) inList = false;
+    if (!inList) kept.push(line);
+  }
+  return kept.join("\n");
 }
 
 /**

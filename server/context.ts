@@ -144,14 +144,10 @@ export class ServerContext<Data> {
    * @param error The failure.
    * @param address The address of the peer.
    */
-  handshakeFailed(error: unknown, { hostname, port }: Address): void {
+  handshakeFailed(error: unknown, address: Address): void {
     const failure = new TransportError("ERR_TLS_HANDSHAKE", serverTlsText(error), { cause: error });
     this.meter.refuse(failure.code);
-    this.log.write("debug", "connection.refused", {
-      reason: failure.code,
-      "network.peer.address": hostname,
-      "network.peer.port": port,
-    }, failure);
+    this.log.write("debug", "connection.refused", { reason: failure.code, ...addressAttributes(address) }, failure);
   }
 
   /**
@@ -160,13 +156,9 @@ export class ServerContext<Data> {
    * @param failure The failure.
    * @param address The address of the proxy.
    */
-  headerFailed(failure: TransportError, { hostname, port }: Address): void {
+  headerFailed(failure: TransportError, address: Address): void {
     this.meter.refuse(failure.code);
-    this.log.write("warn", "connection.refused", {
-      reason: failure.code,
-      "network.peer.address": hostname,
-      "network.peer.port": port,
-    }, failure);
+    this.log.write("warn", "connection.refused", { reason: failure.code, ...addressAttributes(address) }, failure);
     this.calls.report(failure);
   }
 

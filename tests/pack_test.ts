@@ -267,6 +267,17 @@ describePeer("pages with the package", [...NEEDS, "npm:vite and others"], () => 
   }
 });
 
+describePeer("pages that import an entry with sockets", [...NEEDS, "npm:vite and others"], () => {
+  it("say which entry to use instead", async () => {
+    for (const entry of [name, `${name}/client`, `${name}/server`, `${name}/whatsapp`]) {
+      using user = await bundle("esbuild", entry, `import * as all from "${entry}";\nglobalThis.all = all;\n`);
+      const { errors, status } = await runIn({ cwd: user.folder }, run, "dist/page.js");
+      assertStringIncludes(errors, `A page has no sockets: import from "${name}/browser"`, entry);
+      assert(status !== 0);
+    }
+  });
+});
+
 describePeer("programs with the package", [...NEEDS, "npm:vite and others"], () => {
   it("keep in a bundle what its modules do when they are loaded: they connect with sockets", async () => {
     await using echo = await startEcho();
@@ -322,7 +333,7 @@ describe("the package for npm without its tools", () => {
   it("names the versions of its tools as the tests do", () => {
     const script = readFileSync(join(root, "scripts/pack.ts"), "utf8");
     const needs = readFileSync(join(root, "tests/support/needs.ts"), "utf8");
-    for (const tool of ["esbuild", "tar"]) {
+    for (const tool of ["terser", "tar", "@gfx/zopfli"]) {
       const specifier = new RegExp(`npm:${tool}@[\\d.]+`).exec(script)![0];
       assertStringIncludes(needs, specifier);
     }

@@ -53,6 +53,12 @@ describe("parseAddress", () => {
     for (const text of wrong) assertEquals(parseAddress(text), undefined, text.slice(0, 40));
   });
 
+  it("writes an IPv4 address within IPv6, as the PROXY protocol may have it, as IPv4", () => {
+    const bytes = Uint8Array.from([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 1]);
+    assertEquals(formatAddress(bytes), "192.0.2.1");
+    assertEquals(formatAddress(bytes.with(9, 1)), "::1:ffff:c000:201");
+  });
+
   it("reads what it has written, for random addresses", () => {
     withSeed((random) => {
       for (let count = 0; count < 2000; count++) {

@@ -272,6 +272,17 @@ describe("cli: serve", () => {
     assertStringIncludes(io.text, "Stopped.");
   });
 
+  it("stops in order at a signal that comes as it says that it listens", async () => {
+    const io = new Io();
+    const err = io.err.bind(io);
+    io.err = (text) => {
+      err(text);
+      if (text.includes("Listening on")) io.stop();
+    };
+    assertEquals(await runCli(["serve", "--behind-proxy", "--port", "0", "--memory"], io), 0);
+    assertStringIncludes(io.text, "Stopped.");
+  });
+
   it("ends at once at the second signal, however slow its receivers are", () =>
     withServe(["--memory"], async (url, io) => {
       const { connect } = await import("node:net");

@@ -10,6 +10,7 @@ import {
   orderFiles,
   type Project,
   withoutDeadLinks,
+  withoutInheritedLists,
 } from "../../scripts/package_files.ts";
 
 const PROJECT: Project = {
@@ -111,6 +112,16 @@ describe("README.md in the package", () => {
   it("has links to what is there only", () => {
     const text = "[MIT](LICENSE), [docs/server.md](docs/server.md#limits), [JSR](https://jsr.io), [below](#features)";
     assertEquals(withoutDeadLinks(text), "[MIT](LICENSE), docs/server.md, [JSR](https://jsr.io), [below](#features)");
+  });
+});
+
+describe("withoutInheritedLists", () => {
+  it("takes out the lists for pages of deno doc, and leaves the rest of a comment", () => {
+    const list = (base: string): string => ` * Also from {@linkcode ${base}}:\n * - \`a\`: One.\n *   Two.`;
+    const text = `/**\n * First.\n *\n${list("A")}\n *\n${list("B")}\n *\n * @example\n */\n/**\n * Next.\n *\n${
+      list("A")
+    }\n */\nx;`;
+    assertEquals(withoutInheritedLists(text), "/**\n * First.\n *\n * @example\n */\n/**\n * Next.\n */\nx;");
   });
 });
 

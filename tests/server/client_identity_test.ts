@@ -2,12 +2,12 @@
 
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { OptionError, StateError } from "../../base/errors.ts";
+import { OptionError, StateError, type WebSocketError } from "../../base/errors.ts";
 import type { LogRecord } from "../../base/log.ts";
-import type { WebSocketConnection } from "../../mod.ts";
+import { WebSocketClient, type WebSocketConnection } from "../../mod.ts";
 import { WebSocketServer, type WebSocketServerOptions } from "../../server.ts";
 import { RawSocket } from "../support/sockets.ts";
-import { until } from "../support/support.ts";
+import { tlsFile, until } from "../support/support.ts";
 
 const UPGRADE = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" +
   "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
@@ -113,6 +113,24 @@ describe("trustedProxies", () => {
     await socket.close();
   });
 
+  it("forgets the client with its answer: what follows may be of another", async () => {
+    const failures: string[] = [];
+    await using server = await start({
+      onError: (error, connection) => void failures.push(`${(error as WebSocketError).code} ${endOf(connection!)}`),
+      onDisconnect: (connection) => void failures.push(endOf(connection)),
+    });
+    const socket = await RawSocket.connect(server.address!.port);
+    await socket.write(get(forwardedFor("192.0.2.1") + "X-Forwarded-Proto: https\r\n") + "malformed\r\n\r\n");
+    assertStringIncludes(await socket.readText(), "HTTP/1.1 400 ");
+    await until(() => failures.length === 2, "the end");
+    const proxy = "127.0.0.1:port by undefined false";
+    assertEquals(failures, [`ERR_HEAD_SYNTAX ${proxy}`, proxy]);
+    assertEquals(
+      server.logs.find(({ event }) => event === "connection.refused")!.attributes["client.address"],
+      undefined,
+    );
+  });
+
   it("names the client of a WebSocket from onAllow on, and in the log", async () => {
     const seen: string[] = [];
     const see = (name: string) => (connection: WebSocketConnection): void => {
@@ -138,6 +156,24 @@ describe("trustedProxies", () => {
     assertEquals(attributes["client.address"], "192.0.2.9");
     assertEquals(attributes["client.port"], 0);
     assertEquals(attributes["network.peer.address"], "127.0.0.1");
+  });
+
+  it("knows by itself that the proxy speaks TLS, where the proxy does not tell about the client", async () => {
+    const seen: string[] = [];
+    const files = { certificateFile: tlsFile("leaf.pem"), certificateKeyFile: tlsFile("leaf.key") };
+    await using server = await start({
+      useSSL: true,
+      ...files,
+      onOpen: (connection) => void seen.push(endOf(connection)),
+    });
+    for (const scheme of [{}, { "X-Forwarded-Proto": "http" }]) {
+      await using proxy = new WebSocketClient(`wss://localhost:${server.address!.port}/`, {
+        rootCertificateFile: tlsFile("ca.pem"),
+        headers: { "X-Forwarded-For": "192.0.2.1", ...scheme },
+      });
+      await proxy.connect();
+    }
+    assertEquals(seen, ["192.0.2.1:0 by 127.0.0.1 true", "192.0.2.1:0 by 127.0.0.1 false"]);
   });
 
   it("takes Unix sockets and streams without an address as unix only", async () => {
@@ -206,7 +242,9 @@ describe("maxConnectionsPerAddress behind a proxy", () => {
     const sockets = [await RawSocket.connect(server.address!.port), await RawSocket.connect(server.address!.port)];
     await sockets[0]!.write(get(forwardedFor("192.0.2.1")));
     await until(() => answers.length === 1, "the request");
-    assertStringIncludes(await ask(server, forwardedFor("192.0.2.1")), "HTTP/1.1 429 ");
+    const refused = await ask(server, forwardedFor("192.0.2.1"));
+    assertStringIncludes(refused, "HTTP/1.1 429 ");
+    assertStringIncludes(refused.toLowerCase(), "\r\nretry-after: 1\r\n");
     answers[0]!();
     await readUntil(sockets[0]!, "done\n");
     // An idle connection of the proxy belongs to no client.

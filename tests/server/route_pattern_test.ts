@@ -48,6 +48,7 @@ describe("RoutePatterns", () => {
     assertEquals([match("/a%20b")![0], match("/%C3%A4")![0]], ["/a b", "/\u00e4"]);
     // Sent raw by some clients.
     assertEquals(match('/chat/"<>{}`')![1], { room: '"<>{}`' });
+    assertEquals([matcher('/"<>`')('/"<>`'), matcher('/"<>`')("/%22%3C%3E%60")], [['/"<>`', {}], ['/"<>`', {}]]);
   });
 
   it("refuses a malformed percent-encoding of a parameter with 400", () => {
@@ -96,6 +97,19 @@ describe("RoutePatterns", () => {
       "/(.*)(.*)",
       "/:a(x)-:b",
       "/:a*/b/*",
+      // Half a second for 24 characters.
+      "/x:a*/y",
+      "/x:a+",
+      "/x(\\d)*y",
+      "/\\/:a*/x",
+      "/{:a}*/x",
+      "/{:a-}+x",
+      "/{-:a}*/x",
+      "/:a{b}*c",
+      "/{b}+:a/c",
+      // Without the group, both are in one segment.
+      "/:a{/b}*:c",
+      "/:a{/}?:c",
     ];
     for (const pattern of slow) {
       const error = assertThrows(() => new RoutePatterns([pattern]), OptionError);
@@ -112,6 +126,15 @@ describe("RoutePatterns", () => {
       "/{:a/}?b",
       "/\\:a:b",
       "/:\u00e9\u00e8/b",
+      "/{a}*x",
+      "/a{/b}*/x",
+      "/a{/:b}*/x",
+      "/{:a/}*x",
+      "/{:a-/}*b",
+      "/:a{/b}+:c",
+      "/:a{/b}:c",
+      "/{a}?:b",
+      "/(\\d+)*",
     ];
     for (const pattern of fast) new RoutePatterns([pattern]);
   });

@@ -247,6 +247,26 @@ describe("handleUpgrade with a socket in memory", () => {
     assertEquals(server.stats().connections.open, 0);
   });
 
+  it("takes each socket and each stream once", async () => {
+    const server = echo();
+    const request = { url: "/", headers: HEADERS };
+    const socket = new TestSocket();
+    const [, pair] = pipe();
+    const writer = new WritableStream<Uint8Array>();
+    writer.getWriter();
+    const half = { readable: new ReadableStream<Uint8Array>(), writable: writer };
+    const first = [socket, pair].map((stream) => server.handleUpgrade(request, stream)!);
+    const { text } = socket;
+    for (const stream of [socket, pair, half]) {
+      assertStringIncludes(assertThrows(() => server.handleUpgrade(request, stream), OptionError).message, "in use");
+    }
+    assertEquals([socket.text, half.readable.locked], [text, false]);
+    assertEquals(first.map(({ state }) => state), ["open", "open"]);
+    assertEquals(server.stats().connections, { open: 2, handshaking: 0, opened: 2 });
+    for (const connection of first) connection.terminate();
+    await Promise.all(first.map(({ closed }) => closed));
+  });
+
   it("does not change the bytes of the socket, and takes its time limit off", async () => {
     const got = defer<string>();
     const server = echo({ onMessageReceived: (_, text) => got.resolve(text) });
@@ -323,6 +343,18 @@ describe("handleUpgrade with a pair of streams", () => {
     for (const [source, status] of cases) {
       const { answer } = handUpgrade(server, source);
       assertStringIncludes(await answer(), `HTTP/1.1 ${status} `, JSON.stringify(source));
+    }
+  });
+
+  it("counts the bytes of a head as the port does", async () => {
+    const head = Object.entries(HEADERS).map(([name, value]) => `${name}: ${value}\r\n`).join("");
+    const size = `GET / HTTP/1.1\r\n${head}\r\n`.length;
+    for (const [maxHeadSize, status] of [[size, 101], [size - 1, 431]] as const) {
+      const server = echo({ maxHeadSize, clock: new FakeClock(), onError: () => {} });
+      const { ours } = handUpgrade(server);
+      const reader = ours.readable.getReader();
+      assertStringIncludes(decode((await reader.read()).value!), `HTTP/1.1 ${status} `);
+      await Promise.all([server.stop({ closeTimeout: 0 }), reader.cancel(), ours.writable.close().catch(() => {})]);
     }
   });
 

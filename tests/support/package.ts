@@ -10,7 +10,7 @@ import { find, type NeedName } from "./needs.ts";
 import { runIn, runToEnd } from "./peers.ts";
 
 /** Programs and packages without which no package can be made. */
-export const PACK_NEEDS: readonly NeedName[] = ["Deno", "npm:esbuild and tar", "deno bundle"];
+export const PACK_NEEDS: readonly NeedName[] = ["Deno", "npm:terser and others", "deno bundle"];
 
 /** The `tsconfig.json` of `bun init` (Bun 1.4). */
 export const BUN_OPTIONS: Readonly<Record<string, unknown>> = {
