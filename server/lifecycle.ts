@@ -168,7 +168,7 @@ export class Lifecycle<Data> {
       this.#listener = await runtimeTransport().listen(options, {
         admit: (address) => this.#connections.admit(address),
         accept: (transport, admittance) => this.#connections.acceptAdmitted(transport, admittance),
-        handshakeFailed: (error, address) => this.#context.handshakeFailed(error, address),
+        handshakeFailed: (error, address, proxy) => this.#context.handshakeFailed(error, address, proxy),
         error: (error) => this.#context.acceptFailed(error),
       });
     } catch (cause) {

@@ -239,8 +239,9 @@ describe("TLS behind a header", () => {
     await using server = await start(TLS);
     assert(!(await ask(server, [concat(header, GET)]).catch(() => "")).includes("HTTP/1.1 200"));
     await until(() => server.stats().refusals["ERR_TLS_HANDSHAKE"] === 1, "the refusal");
-    const { error } = server.logs.find(({ event }) => event === "connection.refused")!;
+    const { error, attributes } = server.logs.find(({ event }) => event === "connection.refused")!;
     assertStringIncludes((error as Error).message, "The client does not speak TLS");
+    assertEquals([attributes["client.address"], attributes["network.peer.address"]], ["192.0.2.1", "127.0.0.1"]);
     assertEquals(server.stats().connections.handshaking, 0);
     assertEquals(server.errors, []);
   });
