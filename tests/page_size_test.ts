@@ -16,8 +16,8 @@ import { describePeer, peerFile, runToEnd, startObserved } from "./support/peers
 const NAME = "@tackline/websocket";
 
 /** Largest sizes, minified and gzipped, in bytes. The aim is 10 KiB and 20 KiB; docs/client.md has what is reached. */
-const CLIENT_LIMIT = 19_800;
-const ALL_LIMIT = 32_800;
+const CLIENT_LIMIT = 20_000;
+const ALL_LIMIT = 33_200;
 
 /** Scripts of pages. */
 const PAGES = {
