@@ -81,3 +81,4 @@ export { TERMINAL_CODES } from "./client/reconnect.ts";
 export type { ReconnectAttempt, ReconnectFailure, ReconnectOptions } from "./client/reconnect.ts";
 export type { CompressionOptions } from "./protocol/compression.ts";
 export type { FrameInfo, Opcode, Role } from "./protocol/frame_header.ts";
+export type { PemData } from "./base/pem.ts";

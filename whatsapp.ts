@@ -141,6 +141,9 @@ export type { BytePair, BytePairInfo } from "./transport/stream.ts";
 export type { Address } from "./transport/transport.ts";
 export type { PeerCertificate } from "./transport/transport.ts";
 export type { PemData } from "./base/pem.ts";
+export type { RouteOptions } from "./server/route_options.ts";
+export type { UpgradeSource, UpgradeStream } from "./server/upgrade_request.ts";
+export type { DuplexSocket } from "./transport/duplex.ts";
 export type { ClientCertificateMode, NamedCertificate } from "./server/named_certificates.ts";
 export type { ServerCertificates } from "./server/settings.ts";
 

@@ -49,6 +49,8 @@ export function encodeSocketPath(path: string): string {
 export interface SocketUrl {
   /** Path of the socket. */
   readonly path: string;
+  /** Host that the request names: a URL has none. */
+  readonly hostname: string;
   /** Path of the request, and the query if there is one. */
   readonly target: string;
 }
@@ -57,10 +59,11 @@ export interface SocketUrl {
  * Reads the URL of a Unix socket.
  *
  * @param url The URL, of the scheme `ws+unix:` or `wss+unix:`.
- * @returns Its parts.
+ * @returns Its parts; `undefined` for one of another scheme.
  * @throws {OptionError} If it names no socket.
  */
-export function readSocketUrl({ protocol, host, pathname, search }: URL): SocketUrl {
+export function readSocketUrl({ protocol, host, pathname, search }: URL): SocketUrl | undefined {
+  if (protocol !== "ws+unix:" && protocol !== "wss+unix:") return undefined;
   const hint = `write it as "${protocol}/absolute/path.sock:/path?query"`;
   if (host !== "") throw new OptionError(`The URL of a Unix socket has the host ${quote(host)}: ${hint}`);
   const colon = pathname.indexOf(":");
@@ -68,7 +71,24 @@ export function readSocketUrl({ protocol, host, pathname, search }: URL): Socket
   if (path === "" || path === "/") throw new OptionError(`The URL of a Unix socket has no path of a socket: ${hint}`);
   assertSocketPath(path);
   const target = colon === -1 ? "" : pathname.slice(colon + 1);
-  return { path, target: `${target.startsWith("/") ? "" : "/"}${target}${search}` };
+  return { path, hostname: "localhost", target: `${withSlash(target)}${search}` };
+}
+
+/**
+ * Writes the URL of a Unix socket.
+ *
+ * @param target The path of the socket, "" for none, and that of the request.
+ * @returns The URL; `undefined` without a socket.
+ */
+export function writeSocketUrl(
+  { path, pathName, useSSL }: { readonly path: string; readonly pathName: string; readonly useSSL: boolean },
+): string | undefined {
+  if (path === "") return undefined;
+  return `${useSSL ? "wss" : "ws"}+unix:${encodeSocketPath(path)}:${withSlash(pathName)}`;
+}
+
+function withSlash(target: string): string {
+  return target.startsWith("/") ? target : `/${target}`;
 }
 
 function decoded(path: string): string {

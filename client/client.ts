@@ -283,6 +283,7 @@ export class WebSocketClient implements ClientHandlers {
     const { url, options } = clientArguments(urlOrOptions, more);
     assignClientOptions(this.#settings, options);
     const connector = connectorOf(this.#extension, true);
+    connector.checkOptions?.(options);
     if (url !== undefined) {
       const first = this.#target.begin(url, options);
       const { headers } = this.#settings.values;

@@ -207,7 +207,7 @@ async function establish(
   // Aborted already: no socket, and no look-up of the name. Streams of the program are freed by the connector.
   if (stream === undefined) signal.throwIfAborted();
   return await connector.connect(plan, {
-    keyPassword: handlers.onGetSSLPassword && (() => handlers.onGetSSLPassword?.()),
+    handlers,
     sendHandshake: (request) =>
       calls.ask("onSendHandshake", async () => void await handlers.onSendHandshake?.(request)),
     acceptResponse: (response) => acceptResponse(parts, response, signal),

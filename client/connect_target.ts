@@ -24,7 +24,8 @@ export class ConnectTarget {
   readonly #settings: SettingsStore<ClientSettings>;
   /** The URL that the client was made with, if it was. */
   first: URL | undefined;
-  #firstOrigin: string | undefined;
+  /** Its origin. */
+  firstOrigin = "";
 
   /**
    * Makes the target of a client.
@@ -37,32 +38,17 @@ export class ConnectTarget {
 
   /** The URL. */
   get url(): string {
-    const { path } = this.#settings.values;
-    return path === "" ? this.#hostUrl : `${this.#scheme}+unix:${socketUrls()?.encode(path) ?? path}:${this.path}`;
+    return socketUrls()?.write(this.#settings.values) ?? this.#hostUrl;
   }
 
-  get #scheme(): string {
-    return this.#settings.values.useSSL ? "wss" : "ws";
+  /** Where credentials may go: path of the Unix socket, scheme, host and port. */
+  get origin(): string {
+    return this.#settings.values.path + new URL(this.#hostUrl).origin;
   }
 
-  /** The URL as if there was no Unix socket. */
+  /** The URL, as if there was no Unix socket. */
   get #hostUrl(): string {
-    return `${this.#scheme}://${this.hostHeader}${this.path}`;
-  }
-
-  /** The target, in a form to compare; `undefined` if it is none. */
-  get #place(): string | undefined {
-    const { path, port } = this.#settings.values;
-    return URL.canParse(this.#hostUrl) ? `${path} ${port} ${new URL(this.#hostUrl).href}` : undefined;
-  }
-
-  get #origin(): string {
-    return `${this.#settings.values.path} ${new URL(this.#hostUrl).origin}`;
-  }
-
-  /** `true` if the target is on the server that the client was made for. */
-  get atFirst(): boolean {
-    return this.#origin === this.#firstOrigin;
+    return `${this.#settings.values.useSSL ? "wss" : "ws"}://${this.hostHeader}${this.path}`;
   }
 
   /** The value of `Host`: with the port, unless it is the default of the scheme, or there is a Unix socket instead. */
@@ -88,19 +74,19 @@ export class ConnectTarget {
    * Sets host name, port, paths and `useSSL` to those of a URL.
    *
    * @param url The URL.
+   * @param path Path of a Unix socket, for a URL that names a host.
    * @returns The URL, parsed.
    * @throws {OptionError} If it is not valid.
    */
-  replace(url: string | URL): URL {
+  replace(url: string | URL, path?: string | null): URL {
     const parsed = parseUrl(url);
-    const { protocol, hostname, port, pathname, search } = parsed;
-    const useSSL = protocol.startsWith("wss");
-    const socket = isSocketUrl(parsed) ? socketUrls()!.read(parsed) : undefined;
+    const useSSL = parsed.protocol.startsWith("wss");
+    const socket = socketUrls()?.read(parsed);
     this.#settings.set("useSSL", useSSL);
-    this.#settings.set("path", socket?.path ?? "");
-    this.#settings.set("hostname", socket ? "localhost" : withoutBrackets(hostname));
-    this.#settings.set("port", port === "" ? (useSSL ? 443 : 80) : Number(port));
-    this.#settings.set("pathName", socket?.target ?? pathname + search);
+    this.#settings.set("path", socket?.path ?? path ?? "");
+    this.#settings.set("hostname", socket?.hostname ?? withoutBrackets(parsed.hostname));
+    this.#settings.set("port", parsed.port === "" ? (useSSL ? 443 : 80) : Number(parsed.port));
+    this.#settings.set("pathName", socket?.target ?? parsed.pathname + parsed.search);
     return parsed;
   }
 
@@ -114,8 +100,8 @@ export class ConnectTarget {
    */
   begin(url: string | URL, beside: TargetOptions = {}): URL {
     const { values } = this.#settings;
-    this.first = this.#beginAt(url, beside);
-    this.#firstOrigin = this.#origin;
+    this.first = this.replace(url, beside.path);
+    this.firstOrigin = this.origin;
     const place = this.#place;
     // Options that would be ignored are refused, such as `useSSL: true` beside "ws:": that must not go without TLS.
     for (const name of ["useSSL", "path", "hostname", "hostName", "port", "pathName"] as const) {
@@ -126,14 +112,13 @@ export class ConnectTarget {
       if (typeof value === typeof found) this.#settings.set(setting, value);
       if (typeof value !== typeof found || this.#place !== place) throw targetError(setting, value, found, url);
     }
-    return this.#beginAt(url, beside);
+    return this.first = this.replace(url, beside.path);
   }
 
-  /** Beside a URL with a host, `path` says where that host is. */
-  #beginAt(url: string | URL, { path }: TargetOptions): URL {
-    const parsed = this.replace(url);
-    if (path && this.#settings.values.path === "") this.#settings.set("path", path);
-    return parsed;
+  /** The target, in a form to compare; `undefined` if it is none. */
+  get #place(): string | undefined {
+    const { path, port } = this.#settings.values;
+    return URL.canParse(this.#hostUrl) ? path + port + new URL(this.#hostUrl).href : undefined;
   }
 }
 
@@ -143,10 +128,6 @@ function targetError(name: string, value: unknown, found: unknown, url: string |
   return new OptionError(
     `The setting "${name}" is ${shown}, but the URL ${quote(redactUrl(url))} ${target}: give one of both`,
   );
-}
-
-function isSocketUrl({ protocol }: URL): boolean {
-  return protocol === "ws+unix:" || protocol === "wss+unix:";
 }
 
 /** Support of Unix sockets; `undefined` in a page. */
@@ -162,7 +143,7 @@ function parseUrl(url: string | URL): URL {
   if (!URL.canParse(String(url))) refuse('is not valid: write it as "ws://host/path" or "wss://host/path"');
   const parsed = new URL(url);
   const { protocol } = parsed;
-  if (protocol !== "ws:" && protocol !== "wss:" && !(isSocketUrl(parsed) && socketUrls())) {
+  if (protocol !== "ws:" && protocol !== "wss:" && !socketUrls()?.read(parsed)) {
     const http = protocol.startsWith("http");
     refuse(
       `is neither "ws:" nor "wss:": ${

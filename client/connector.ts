@@ -237,8 +237,8 @@ export interface ConnectPlan {
 
 /** Questions to the program while its client connects. */
 export interface ConnectProgram {
-  /** Asks for the pass phrase of an encrypted key; `undefined` if the program has no handler for it. */
-  readonly keyPassword?: (() => string | undefined | Promise<string | undefined>) | undefined;
+  /** Has the handler that is asked for the pass phrase of an encrypted key. */
+  readonly handlers?: { onGetSSLPassword?: (() => string | Promise<string>) | undefined };
   /** Shows the request, before it is sent. */
   sendHandshake(request: ClientHandshakeRequest): Promise<void>;
   /** Shows the answer of a server that opened the WebSocket. Rejects if the program refuses it. */
@@ -314,12 +314,16 @@ export interface RequestSettings {
 export interface RequestTarget {
   /** URL that the client was made with, if it was. */
   readonly first: URL | undefined;
-  /** `true` if the attempt goes to the server that it names. */
-  readonly atFirst: boolean;
+  /** Its origin, or the Unix socket that it led to. */
+  readonly firstOrigin: string;
+  /** That of the server. */
+  readonly origin: string;
 }
 
 /** Settings of a client that only sockets can use, or check. */
 export interface SocketSettings extends RequestSettings, TlsSettings {
+  /** Path of a Unix socket, or "". */
+  readonly path: string;
   /** Host name or address. */
   readonly hostname: string;
   /** Path and query. */
@@ -328,8 +332,6 @@ export interface SocketSettings extends RequestSettings, TlsSettings {
   readonly origin: string;
   /** Subprotocols. */
   readonly protocols: readonly string[];
-  /** Path of a Unix socket, or "". */
-  readonly path: string;
   /** URL of an HTTP proxy, or "". */
   readonly proxy: string;
   /** Speaks TLS. */
@@ -342,12 +344,20 @@ export interface SocketSettings extends RequestSettings, TlsSettings {
   readonly frameSize: number;
 }
 
+/** Options of the place to connect to. */
+export interface PlaceOptions {
+  /** Path of a Unix socket. */
+  readonly path?: unknown;
+  /** Port. */
+  readonly port?: unknown;
+}
+
 /** URLs of Unix sockets: see `base/socket_path.ts`. */
 export interface SocketUrls {
-  /** Reads one. */
-  read(url: URL): { readonly path: string; readonly target: string };
-  /** Writes the path of a socket as they have it. */
-  encode(path: string): string;
+  /** Reads one; `undefined` if the URL names a host. */
+  read(url: URL): { readonly path: string; readonly hostname: string; readonly target: string } | undefined;
+  /** Writes the URL of a client's settings; `undefined` if they name no socket. */
+  write(settings: Pick<SocketSettings, "path" | "pathName" | "useSSL">): string | undefined;
 }
 
 /** A way to connect. */
@@ -376,6 +386,13 @@ export interface Connector {
    * @throws {StateError} If this platform cannot do it.
    */
   deflateOffers(option: CompressionOffer): readonly CompressionSettings[];
+  /**
+   * Checks options of a client that exclude each other.
+   *
+   * @param options The options.
+   * @throws {OptionError} If both are given.
+   */
+  checkOptions?(options: PlaceOptions): void;
   /**
    * Checks settings that only this platform can use, and that `connect` refuses on others.
    *

@@ -64,5 +64,5 @@ export async function requestHeaders(
 function dropForeignCredentials(headers: Headers, target: RequestTarget, replaced: boolean): void {
   const own = target.first && basicCredentials(target.first);
   if (own === undefined || headers.get("authorization") !== own) return;
-  if (replaced || !target.atFirst) headers.delete("authorization");
+  if (replaced || target.origin !== target.firstOrigin) headers.delete("authorization");
 }

@@ -411,11 +411,6 @@ export function assignClientOptions(store: SettingsStore<ClientSettings>, option
   assertSignal(options);
   const given: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(options)) if (value !== null) given[name] = value;
-  if (given.path && given.port !== undefined) {
-    throw new OptionError(
-      'The setting "port" does not go with "path", that of a Unix socket; for the path of URLs use "pathName"',
-    );
-  }
   store.assign(given);
   if (given.options !== undefined) store.check("options", given.options);
   // A copy, since the program may change its fields.

@@ -50,8 +50,8 @@ import { isError } from "../base/thrown.ts";
 import { checkUpgradeResponse, createKey, encodeUpgradeRequest, type UpgradeOffer } from "../protocol/handshake.ts";
 import { parseStatusLine } from "../protocol/head.ts";
 import { requestHeaders, withCredentials } from "./request_headers.ts";
-import { encodeSocketPath, readSocketUrl } from "../base/socket_path.ts";
-import { checkSocketSettings, checkSocketTarget, parseProxy } from "./socket_settings.ts";
+import { readSocketUrl, writeSocketUrl } from "../base/socket_path.ts";
+import { checkSocketOptions, checkSocketSettings, checkSocketTarget, parseProxy } from "./socket_settings.ts";
 import { assertTls, assertTlsAt } from "./tls_requirement.ts";
 import { describeRequest } from "./request.ts";
 import { socketFailures } from "./socket_failures.ts";
@@ -73,7 +73,8 @@ export const socketConnector: Connector = {
   },
   timers: sharedTimer,
   failures: socketFailures,
-  socketUrls: { read: readSocketUrl, encode: encodeSocketPath },
+  socketUrls: { read: readSocketUrl, write: writeSocketUrl },
+  checkOptions: checkSocketOptions,
   deflateOffers(option: CompressionOffer): readonly CompressionSettings[] {
     const offers = Array.isArray(option) ? option : [option as boolean | CompressionOptions];
     return offers.map((offer) => compressionSettings(offer)).filter((offer) => offer !== undefined);
@@ -165,15 +166,16 @@ async function openTransport(plan: ConnectPlan, program: ConnectProgram): Promis
 /** Reads certificates and key of an attempt with TLS, so that renewed files count from the next attempt on. */
 async function readTlsFiles(
   { tls, tlsSettings }: ConnectPlan,
-  { keyPassword }: ConnectProgram,
+  { handlers = {} }: ConnectProgram,
 ): Promise<Pick<ConnectSettings, "rootCertificates" | "identity" | "serverName">> {
+  const askPassword = handlers.onGetSSLPassword && (() => handlers.onGetSSLPassword?.());
   const roots = await readCertificates(tlsSettings, "rootCertificate");
   const { certificate, certificateFile, certificateKey, certificateKeyFile, serverName } = tlsSettings;
   const shows = tls && Boolean(certificate || certificateFile || certificateKey || certificateKeyFile);
   return {
     rootCertificates: roots === "" ? [] : [roots],
     identity: shows
-      ? await loadIdentity({ ...tlsSettings, rootCertificate: "", rootCertificateFile: "" }, keyPassword)
+      ? await loadIdentity({ ...tlsSettings, rootCertificate: "", rootCertificateFile: "" }, askPassword)
       : undefined,
     serverName: serverName === "" ? undefined : serverName,
   };

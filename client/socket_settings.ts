@@ -16,8 +16,21 @@ import { maxFramePayload } from "../protocol/frame_header.ts";
 import { assertProtocols } from "../protocol/subprotocol.ts";
 import { assertOneSource } from "../transport/certificate.ts";
 import type { ProxyAddress } from "../transport/transport.ts";
-import type { HeaderSource, RequestSettings, SocketSettings } from "./connector.ts";
+import type { HeaderSource, PlaceOptions, RequestSettings, SocketSettings } from "./connector.ts";
 import { assertTlsForSettings } from "./tls_settings.ts";
+
+/**
+ * Checks that options of a client name one place.
+ *
+ * @param options The options, whose kinds were not checked.
+ * @throws {OptionError} If there is a Unix socket, and a port too.
+ */
+export function checkSocketOptions({ path, port }: PlaceOptions): void {
+  if (!path || (port ?? undefined) === undefined) return;
+  throw new OptionError(
+    'The setting "port" does not go with "path", that of a Unix socket; for the path of URLs use "pathName"',
+  );
+}
 
 /**
  * Checks settings whose kinds are right.

@@ -11,6 +11,7 @@
  * @module
  */
 
+import type { LogRecord } from "../base/log.ts";
 import { CloseCode, OptionError, TransportError } from "../base/errors.ts";
 import { isError } from "../base/thrown.ts";
 import type { ServerConnections } from "./connections.ts";
@@ -143,7 +144,9 @@ export class Lifecycle<Data> {
     if (this.#signal?.aborted) this.#onSignal();
     const { hostname, port, path } = this.#listener!.address;
     const { useSSL: tls } = settings.current;
-    const place = path === undefined ? { "server.address": hostname, "server.port": port } : { "server.address": path };
+    const place: LogRecord["attributes"] = path === undefined
+      ? { "server.address": hostname, "server.port": port }
+      : { "server.address": path };
     log.write("info", "server.listening", { ...place, tls });
   }
 
@@ -165,7 +168,7 @@ export class Lifecycle<Data> {
       this.#listener = await runtimeTransport().listen(options, {
         admit: (address) => this.#connections.admit(address),
         accept: (transport, admittance) => this.#connections.acceptAdmitted(transport, admittance),
-        handshakeFailed: (error, address) => this.#context.handshakeFailed(error, address),
+        handshakeFailed: (error, address, proxy) => this.#context.handshakeFailed(error, address, proxy),
         error: (error) => this.#context.acceptFailed(error),
       });
     } catch (cause) {

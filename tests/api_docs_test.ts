@@ -48,7 +48,9 @@ const OPTIONS: Readonly<Record<string, readonly object[]>> = {
 };
 
 /** Options that a derived interface leaves out. */
-const LEFT_OUT: Readonly<Record<string, readonly string[]>> = { "whatsapp/~/WhatsAppServerOptions": ["useSSL"] };
+const LEFT_OUT: Readonly<Record<string, readonly string[]>> = {
+  "whatsapp/~/WhatsAppServerOptions": ["useSSL", "routes"],
+};
 
 /** Values of other programs in backquotes that are names of internal functions too. */
 const WORDS_OF_OTHERS = ["object", "READ"];
@@ -113,7 +115,8 @@ function membersOf({ prototype }: { prototype: object }): string[] {
   for (let at = prototype; at !== null && !isOfLanguage(at); at = Reflect.getPrototypeOf(at)!) {
     for (const key of Reflect.ownKeys(at)) names.add(typeof key === "symbol" ? `[${key.description}]` : key);
   }
-  names.delete("constructor");
+  // An option of the constructor: the accessor refuses to be set.
+  for (const name of ["constructor", "routes"]) names.delete(name);
   if (prototype instanceof Error) { for (const name of OF_ERROR) names.delete(name); }
   return [...names];
 }

@@ -17,6 +17,7 @@ import {
   type WebSocketServerOptions,
 } from "../mod.ts";
 import { WhatsAppReceiver, WhatsAppServer } from "../whatsapp.ts";
+import { HeaderProxy, headerV1 } from "./support/proxy_header.ts";
 import { tlsFile, until } from "./support/support.ts";
 import { inFolder, leaveStaleSocket } from "./support/unix.ts";
 
@@ -280,6 +281,53 @@ describe("a client of a Unix socket", () => {
     }));
 });
 
+describe("a proxy before a Unix socket", () => {
+  it("is believed if trustedProxies has the word unix, and then only", () =>
+    inFolder(async (folder) => {
+      const path = join(folder, "a.sock");
+      const headers = { "x-forwarded-for": "192.0.2.1", "x-forwarded-proto": "https" };
+      for (const trustedProxies of [["unix"], ["loopback"]]) {
+        const logs: LogRecord[] = [];
+        const seen: unknown[] = [];
+        await using _server = await echoAt(path, {
+          trustedProxies,
+          onLog: (record) => void logs.push(record),
+          onOpen: ({ remoteAddress, proxyAddress, encrypted }) =>
+            void seen.push(remoteAddress.hostname, remoteAddress.path, proxyAddress?.path, encrypted),
+        });
+        await using client = new WebSocketClient({ path, headers });
+        await echo(client);
+        const isTrusted = trustedProxies[0] === "unix";
+        assertEquals(seen, isTrusted ? ["192.0.2.1", undefined, path, true] : ["", path, undefined, false]);
+        const { attributes } = logs.find(({ event }) => event === "connection.open")!;
+        assertEquals(attributes["network.peer.address"], path);
+        assertEquals(attributes["client.address"], isTrusted ? "192.0.2.1" : undefined);
+        assertEquals(attributes["network.peer.port"], undefined);
+      }
+    }));
+
+  it("may send the PROXY protocol, before TLS too", () =>
+    inFolder(async (folder) => {
+      const path = join(folder, "a.sock");
+      for (const options of [{}, TLS]) {
+        const seen: unknown[] = [];
+        await using _server = await echoAt(path, {
+          ...options,
+          proxyProtocol: true,
+          trustedProxies: ["unix"],
+          onOpen: ({ remoteAddress, proxyAddress, encrypted }) =>
+            void seen.push(remoteAddress.hostname, proxyAddress?.path, encrypted),
+        });
+        const useSSL = options === TLS;
+        await using proxy = await HeaderProxy.listen(path, headerV1("192.0.2.1", 5000));
+        const url = `${useSSL ? "wss" : "ws"}://localhost:${proxy.port}/`;
+        await using client = new WebSocketClient(url, useSSL ? ROOTS : {});
+        await echo(client);
+        assertEquals(seen, ["192.0.2.1", path, useSSL]);
+      }
+    }));
+});
+
 if (IS_DENO) {
   describe("Unix sockets with the permissions of the documentation", () => {
     const program = fileURLToPath(new URL("./support/unix_permissions.ts", import.meta.url));
@@ -311,5 +359,18 @@ describe("a WhatsAppServer on a Unix socket", () => {
       assertEquals([receiver.state, server.address?.path], ["open", path]);
       await using wrong = new WhatsAppReceiver({ path, useSSL: false, receiverToken: "wrong" });
       await assertRejects(() => wrong.connect(), Error, "401");
+    }));
+
+  it("takes requests of the proxy alone, once the proxies are listed", () =>
+    inFolder(async (folder) => {
+      const path = join(folder, "a.sock");
+      for (const trustedProxies of [["unix"], ["10.0.0.1"]]) {
+        const options = { path, behindProxy: true, trustedProxies, appSecret: "s", receiverToken: "t", journal: null };
+        await using server = new WhatsAppServer(options);
+        await server.start();
+        await using receiver = new WhatsAppReceiver(`ws+unix:${path}:/`, { receiverToken: "t" });
+        if (trustedProxies[0] === "unix") await receiver.connect();
+        else await assertRejects(() => receiver.connect(), Error, "403");
+      }
     }));
 });

@@ -73,7 +73,7 @@ export class StreamTlsSide {
       socket.destroy();
       below.destroy();
       admittance.leave();
-      if (error !== undefined) handler.handshakeFailed(error, raw.remoteAddress);
+      if (error !== undefined) handler.handshakeFailed(error, raw.remoteAddress, raw.proxyAddress);
     };
     const late = (): void => giveUp(new Error(`The TLS handshake took longer than ${this.#timeout} ms`));
     const cancelTimer = this.#timeout > 0 ? this.#clock.after(this.#timeout, late) : () => {};

@@ -99,7 +99,7 @@ export class TlsServerSide {
     this.secure(raw).then((transport) => handler.accept(transport, admittance), (error) => {
       admittance.leave();
       // An eviction has a known reason.
-      if (!this.#closed && !evicted) handler.handshakeFailed(error, raw.remoteAddress);
+      if (!this.#closed && !evicted) handler.handshakeFailed(error, raw.remoteAddress, raw.proxyAddress);
     }).catch((error) => handler.error(error));
   }
 

@@ -134,8 +134,9 @@ export interface ListenHandler {
    *
    * @param error The error of the runtime.
    * @param remoteAddress The other end.
+   * @param proxyAddress The proxy that has named it.
    */
-  handshakeFailed(error: unknown, remoteAddress: Address): void;
+  handshakeFailed(error: unknown, remoteAddress: Address, proxyAddress?: Address): void;
   /**
    * Accepting failed for one connection, or for a moment (such as too many open files); listening goes on.
    *

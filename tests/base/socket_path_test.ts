@@ -1,7 +1,13 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { OptionError } from "../../base/errors.ts";
-import { assertSocketPath, encodeSocketPath, MAX_SOCKET_PATH, readSocketUrl } from "../../base/socket_path.ts";
+import {
+  assertSocketPath,
+  encodeSocketPath,
+  MAX_SOCKET_PATH,
+  readSocketUrl,
+  writeSocketUrl,
+} from "../../base/socket_path.ts";
 
 describe("assertSocketPath", () => {
   it("takes paths up to 107 bytes, and no path", () => {
@@ -35,12 +41,19 @@ describe("readSocketUrl", () => {
       ["ws+unix:./a.sock:/chat", "./a.sock", "/chat"],
       ["ws+unix:/run/a%20b%3Ac.sock:/d%20e", "/run/a b:c.sock", "/d%20e"],
     ];
-    for (const [url, path, target] of urls) assertEquals(readSocketUrl(new URL(url)), { path, target }, url);
+    const hostname = "localhost";
+    for (const [url, path, target] of urls) assertEquals(readSocketUrl(new URL(url)), { path, hostname, target }, url);
+    assertEquals(readSocketUrl(new URL("ws://a/run/a.sock:/chat")), undefined);
   });
 
-  it("is the reverse of the encoding", () => {
+  it("is the reverse of writing one", () => {
     for (const path of ["/run/a.sock", "/a b/é?#:%.sock", "./a.sock"]) {
-      assertEquals(readSocketUrl(new URL(`ws+unix:${encodeSocketPath(path)}:/x`)), { path, target: "/x" });
+      const found = { path, hostname: "localhost", target: "/x" };
+      assertEquals(readSocketUrl(new URL(`ws+unix:${encodeSocketPath(path)}:/x`)), found);
+      for (const pathName of ["x", "/x"]) {
+        const url = writeSocketUrl({ path, pathName, useSSL: true });
+        assertEquals([url?.startsWith("wss+unix:"), readSocketUrl(new URL(url!))], [true, found]);
+      }
     }
   });
 

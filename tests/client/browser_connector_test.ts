@@ -115,7 +115,7 @@ describe("browserConnector", () => {
     const ask = <Answer>(_name: string, handler: () => Answer | Promise<Answer>): Promise<Answer> =>
       Promise.resolve(handler());
     const refuses = async (first: string, next?: string, more: Partial<typeof none> | { token: string } = {}) => {
-      const target = { first: new URL(first), atFirst: true };
+      const target = { first: new URL(first), firstOrigin: "", origin: "" };
       const fields = await requestHeaders(
         { ...none, ...more },
         target,
