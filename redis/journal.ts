@@ -232,7 +232,7 @@ export class RedisJournal implements Journal {
   #makeLosses(): JournalLosses {
     return new JournalLosses(`${this.#prefix}stream`, {
       deleted: (error) => this.#reportOrKeep(error),
-      forgotten: (error) => this.#report(error),
+      forgotten: (error) => this.#reportOrKeep(error),
       grew: () => this.#listener?.lost?.(),
     });
   }
