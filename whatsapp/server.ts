@@ -31,6 +31,7 @@ import { OutageReport } from "./outage_report.ts";
 import { METHOD_FAULT, RefusalLog } from "./refusals.ts";
 import { Receivers, type ReceiversHost } from "./receivers.ts";
 import {
+  assertCertificate,
   assertStartable,
   checkWhatsAppSetting,
   makeWhatsAppSettings,
@@ -308,6 +309,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
       const asksProgram = Boolean(this.onAllow);
       const conditions = { pathName, healthPath, hostname, path, trustedProxies, asksProgram, certificates: this };
       assertStartable(this.#settings, conditions);
+      if (!this.behindProxy) assertCertificate(this);
     } catch (error) {
       return Promise.reject(error);
     }

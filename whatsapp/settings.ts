@@ -4,7 +4,7 @@
  * @module
  */
 
-import { OptionError } from "../base/errors.ts";
+import { CertificateError, OptionError } from "../base/errors.ts";
 import { quote } from "../base/error_text.ts";
 import { assertHandlers, hasMethods, OptionNames, type OptionTable, withoutNames } from "../base/option_names.ts";
 import { assertSecrets, isSecret } from "../base/secrets.ts";
@@ -508,6 +508,21 @@ export function assertStartable(settings: WhatsAppSettings, conditions: StartCon
   if ((clientCertificateHeader !== "" || asks) && !isSecret(clientCertificateName)) {
     throw new OptionError('Cannot start: "clientCertificateName" is empty');
   }
+}
+
+/**
+ * Checks that a server that speaks TLS has a certificate. The check of all servers knows no other way than TLS.
+ *
+ * @param settings Settings of a server that is not behind a proxy.
+ * @throws {CertificateError} If it has none.
+ */
+export function assertCertificate(settings: CertificateSettings): void {
+  if (givenCertificate(settings) !== undefined) return;
+  throw new CertificateError(
+    "ERR_CERTIFICATE_FILE",
+    'Cannot start: neither "certificateFile" nor "certificate" is set. Behind a proxy that speaks TLS, such as nginx, ' +
+      'Caddy or a tunnel, set "behindProxy: true"',
+  );
 }
 
 function assertApp({ appSecret, verifyToken, pathName }: WhatsAppApp, ownPath: string): void {

@@ -1,10 +1,12 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { OptionError } from "../../base/errors.ts";
+import { CertificateError, OptionError } from "../../base/errors.ts";
 import { MemoryJournal } from "../../journal/memory_journal.ts";
+import { WhatsAppServer } from "../../whatsapp/server.ts";
 import type { WhatsAppApp } from "../../whatsapp/access.ts";
 import {
   appsOf,
+  assertCertificate,
   assertStartable,
   checkWhatsAppSetting,
   makeWhatsAppSettings,
@@ -96,6 +98,19 @@ describe("apps", () => {
       assertThrows(() => assertStartable(settings, { ...CONDITIONS, pathName }), OptionError, "each app has a path");
     }
     assertStartable(settings, { ...CONDITIONS, pathName: "/b" });
+  });
+});
+
+describe("assertCertificate", () => {
+  it("names the other way, a proxy, and takes any certificate", async () => {
+    const server = new WhatsAppServer({ port: 0, ...COMPLETE });
+    const error = await assertRejects(() => server.start(), CertificateError, 'set "behindProxy: true"');
+    assertEquals(error.code, "ERR_CERTIFICATE_FILE");
+    for (
+      const given of [{ certificateFile: "a.pem" }, { certificate: "text" }, { certificates: [{ serverName: "a" }] }]
+    ) {
+      assertCertificate(given);
+    }
   });
 });
 
