@@ -42,15 +42,20 @@ export {
   WebSocketError,
 } from "./base/errors.ts";
 export type {
+  BackplaneErrorCode,
+  CertificateErrorCode,
   ConnectionClosedErrorCode,
   HandlerErrorCode,
   HandshakeErrorCode,
+  HttpErrorCode,
+  JournalErrorCode,
   OptionErrorCode,
   ProtocolErrorCode,
   StateErrorCode,
   TransportErrorCode,
   WebSocketErrorCode,
   WebSocketErrorOptions,
+  WhatsAppApiErrorCode,
 } from "./base/errors.ts";
 export type {
   CloseFrame,
@@ -71,6 +76,7 @@ export type { Extension } from "./protocol/extensions.ts";
 export type { Address } from "./transport/transport.ts";
 export type { BytePair } from "./transport/stream.ts";
 export type { Clock } from "./base/clock.ts";
+export type { PemData } from "./base/pem.ts";
 export { printable } from "./base/log.ts";
 export type { LogHandler, LogLevel, LogRecord } from "./base/log.ts";
 export { HISTOGRAM_BOUNDS } from "./base/stats.ts";
@@ -156,3 +162,5 @@ export type {
   WhatsAppStatus,
   WhatsAppUserAction,
 } from "./cloud_api/records.ts";
+export type { CompressionOptions } from "./protocol/compression.ts";
+export type { FrameInfo, Opcode, Role } from "./protocol/frame_header.ts";

@@ -30,15 +30,20 @@ export {
   WebSocketError,
 } from "./base/errors.ts";
 export type {
+  BackplaneErrorCode,
+  CertificateErrorCode,
   ConnectionClosedErrorCode,
   HandlerErrorCode,
   HandshakeErrorCode,
+  HttpErrorCode,
+  JournalErrorCode,
   OptionErrorCode,
   ProtocolErrorCode,
   StateErrorCode,
   TransportErrorCode,
   WebSocketErrorCode,
   WebSocketErrorOptions,
+  WhatsAppApiErrorCode,
 } from "./base/errors.ts";
 export type {
   CloseFrame,
@@ -74,3 +79,6 @@ export type {
 export type { ClientHandlers, ConnectOptions, IncomingResult, WebSocketClientOptions } from "./client/settings.ts";
 export { TERMINAL_CODES } from "./client/reconnect.ts";
 export type { ReconnectAttempt, ReconnectFailure, ReconnectOptions } from "./client/reconnect.ts";
+export type { CompressionOptions } from "./protocol/compression.ts";
+export type { FrameInfo, Opcode, Role } from "./protocol/frame_header.ts";
+export type { PemData } from "./base/pem.ts";

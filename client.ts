@@ -41,6 +41,8 @@ export type { Role } from "./protocol/frame_header.ts";
 export type { Address } from "./transport/transport.ts";
 export type { BytePair } from "./transport/stream.ts";
 export type { Clock } from "./base/clock.ts";
+export type { PemData } from "./base/pem.ts";
+export type { PeerCertificate } from "./transport/transport.ts";
 export { printable } from "./base/log.ts";
 export type { LogHandler, LogLevel, LogRecord } from "./base/log.ts";
 export { HISTOGRAM_BOUNDS } from "./base/stats.ts";

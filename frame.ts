@@ -31,7 +31,7 @@ export {
   Opcode,
   ReservedBit,
 } from "./protocol/frame_header.ts";
-export type { Role } from "./protocol/frame_header.ts";
+export type { FrameInfo, Role } from "./protocol/frame_header.ts";
 export { MessageAssembler, parseClosePayload } from "./protocol/message.ts";
 export type { CloseStatus, InflateMeter, MessageAssemblerOptions, MessageHandler } from "./protocol/message.ts";
 export { encodeClosePayload, MAX_CLOSE_REASON } from "./protocol/payload.ts";
@@ -71,13 +71,21 @@ export { mask } from "./protocol/mask.ts";
 export * from "./protocol/utf8.ts";
 export { CloseCode, HandshakeError, OptionError, ProtocolError, WebSocketError } from "./base/errors.ts";
 export type {
+  BackplaneErrorCode,
+  CertificateErrorCode,
+  ConnectionClosedErrorCode,
+  HandlerErrorCode,
   HandshakeErrorCode,
+  HttpErrorCode,
+  JournalErrorCode,
   OptionErrorCode,
   ProtocolErrorCode,
+  StateErrorCode,
+  TransportErrorCode,
   WebSocketErrorCode,
   WebSocketErrorOptions,
+  WhatsAppApiErrorCode,
 } from "./base/errors.ts";
-export type { FrameInfo } from "./protocol/frame_header.ts";
 export type {
   CompressionOptions,
   CompressionSettings,

@@ -35,9 +35,10 @@ export type { Extension } from "./protocol/extensions.ts";
 
 export { Opcode } from "./protocol/frame_header.ts";
 export type { Role } from "./protocol/frame_header.ts";
-export type { Address } from "./transport/transport.ts";
+export type { Address, PeerCertificate } from "./transport/transport.ts";
 export type { BytePair } from "./transport/stream.ts";
 export type { Clock } from "./base/clock.ts";
+export type { PemData } from "./base/pem.ts";
 export { printable } from "./base/log.ts";
 export type { LogHandler, LogLevel, LogRecord } from "./base/log.ts";
 export { HISTOGRAM_BOUNDS } from "./base/stats.ts";
@@ -80,7 +81,8 @@ export type {
   ServerHandlers,
   StopOptions,
 } from "./server/handlers.ts";
-export type { WebSocketServerOptions } from "./server/settings.ts";
+export type { ClientCertificateMode, NamedCertificate } from "./server/named_certificates.ts";
+export type { ServerCertificates, WebSocketServerOptions } from "./server/settings.ts";
 export type { RouteOptions } from "./server/route_options.ts";
 export type { AllowWithHeaders } from "./server/upgrade_headers.ts";
 export type { UpgradeSource, UpgradeStream } from "./server/upgrade_request.ts";

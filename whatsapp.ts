@@ -31,12 +31,31 @@ import "./client.ts";
 import { useReceiverRemedies } from "./whatsapp/remedies.ts";
 
 export * from "./cloud_api/mod.ts";
-// The classes and options that those of this entry extend
+// The classes that those of this entry extend; with all types that their members name, so that pages link to them
 export { WebSocketClient } from "./client/client.ts";
-export type { ClientHandlers, WebSocketClientOptions } from "./client/settings.ts";
-export type { ConnectionOptions } from "./connection/options.ts";
-export type { ServerHandlers } from "./server/handlers.ts";
+export type { ClientHandlers, ConnectOptions, IncomingResult, WebSocketClientOptions } from "./client/settings.ts";
+export type {
+  CloseFrame,
+  CloseInfo,
+  ConnectionOptions,
+  ConnectionState,
+  HandshakeRequest,
+  MessageOptions,
+  ProtocolOptions,
+  SendResult,
+  SlowConsumer,
+} from "./connection/options.ts";
+export type {
+  AllowAnswer,
+  AllowResult,
+  CommandResult,
+  HandlerResult,
+  PublishOptions,
+  ServerHandlers,
+  StopOptions,
+} from "./server/handlers.ts";
 export { WebSocketServer } from "./server/server.ts";
+export type { AllowWithHeaders } from "./server/upgrade_headers.ts";
 export type { WebSocketServerOptions } from "./server/settings.ts";
 export { WhatsAppServer } from "./whatsapp/server.ts";
 export type { RawMessageHandler, WhatsAppDelivery, WhatsAppServerOptions } from "./whatsapp/settings.ts";
@@ -71,8 +90,23 @@ export type { RedisJournalOptions } from "./redis/journal.ts";
 export type { RedisDurability } from "./redis/server_config.ts";
 export type { BunRedisClient, IoRedisClient, NodeRedisClient, RedisClient } from "./redis/client.ts";
 export { JournalError } from "./base/errors.ts";
-export type { JournalErrorCode } from "./base/errors.ts";
+export type {
+  BackplaneErrorCode,
+  CertificateErrorCode,
+  ConnectionClosedErrorCode,
+  HandlerErrorCode,
+  HandshakeErrorCode,
+  HttpErrorCode,
+  JournalErrorCode,
+  OptionErrorCode,
+  ProtocolErrorCode,
+  StateErrorCode,
+  TransportErrorCode,
+  WebSocketErrorCode,
+  WebSocketErrorOptions,
+} from "./base/errors.ts";
 export {
+  BackplaneError,
   CertificateError,
   CloseCode,
   ConnectionClosedError,
@@ -85,22 +119,32 @@ export {
   TransportError,
   WebSocketError,
 } from "./base/errors.ts";
-export type {
-  CertificateErrorCode,
-  ConnectionClosedErrorCode,
-  HandlerErrorCode,
-  HandshakeErrorCode,
-  HttpErrorCode,
-  OptionErrorCode,
-  ProtocolErrorCode,
-  StateErrorCode,
-  TransportErrorCode,
-  WebSocketErrorCode,
-  WebSocketErrorOptions,
-} from "./base/errors.ts";
-export type { CloseInfo } from "./connection/options.ts";
 export type { MessageData, SendBytes, SendData } from "./protocol/payload.ts";
 export type { WebSocketConnection } from "./connection/connection.ts";
 export type { Clock } from "./base/clock.ts";
+export type { LogHandler, LogLevel, LogRecord } from "./base/log.ts";
+export type { BackplaneTraffic, CompressionTraffic, HistogramSnapshot, Stats, Traffic } from "./base/stats.ts";
+export type {
+  ClientConnection,
+  ClientHandshakeRequest,
+  ClientHandshakeResponse,
+  CompressionOffer,
+  HeaderSource,
+} from "./client/connector.ts";
+export type { ReconnectAttempt, ReconnectFailure, ReconnectOptions } from "./client/reconnect.ts";
+export type { ReceiveOptions } from "./connection/receive_options.ts";
+export type { CompressionOptions } from "./protocol/compression.ts";
+export type { Extension } from "./protocol/extensions.ts";
+export type { FrameInfo, Opcode, Role } from "./protocol/frame_header.ts";
+export type { Backplane, BackplaneListener, BackplaneSubscription } from "./pubsub/backplane.ts";
+export type { BytePair, BytePairInfo } from "./transport/stream.ts";
+export type { Address } from "./transport/transport.ts";
+export type { PeerCertificate } from "./transport/transport.ts";
+export type { PemData } from "./base/pem.ts";
+export type { RouteOptions } from "./server/route_options.ts";
+export type { UpgradeSource, UpgradeStream } from "./server/upgrade_request.ts";
+export type { DuplexSocket } from "./transport/duplex.ts";
+export type { ClientCertificateMode, NamedCertificate } from "./server/named_certificates.ts";
+export type { ServerCertificates } from "./server/settings.ts";
 
 useReceiverRemedies();

@@ -8,7 +8,7 @@
 import { printable } from "./log.ts";
 
 /** The most characters of a message. */
-const MAX_MESSAGE = 1000;
+export const MAX_MESSAGE: number = 1000;
 /** The most characters of a value that a message quotes. */
 const MAX_QUOTED = 128;
 /** Number of characters of a text that are read: later ones would not be shown. */

@@ -14,17 +14,18 @@ const DELIMITERS = "/\\?#@";
 const IPV6 = "0123456789abcdefABCDEF:.[]";
 
 /**
- * Checks the setting `hostname`.
+ * Checks the setting `hostname`, or another one of a host name.
  *
  * @param hostname A host name or address; an IPv6 address with or without brackets.
  * @param forAll Hint for an empty name and for `"*"`.
+ * @param setting The setting.
  * @throws {OptionError} If it is none.
  */
-export function assertHostName(hostname: string, forAll = ""): void {
+export function assertHostName(hostname: string, forAll = "", setting = "hostname"): void {
   const remedy = faultOf(hostname, forAll);
   if (remedy === undefined) return;
   const shown = quote(redactUrl(hostname));
-  throw new OptionError(`The setting "hostname" is ${shown}, not a host name or address${remedy && `: ${remedy}`}`);
+  throw new OptionError(`The setting "${setting}" is ${shown}, not a host name or address${remedy && `: ${remedy}`}`);
 }
 
 /** Returns the remedy, or "" if none is known; `undefined` if nothing is wrong. */

@@ -5,7 +5,7 @@
  */
 
 import { didYouMean } from "./did_you_mean.ts";
-import { quote } from "./error_text.ts";
+import { MAX_MESSAGE, quote } from "./error_text.ts";
 import { OptionError } from "./errors.ts";
 import { findRemedy } from "./remedies.ts";
 
@@ -89,16 +89,18 @@ export class OptionNames {
   #unknown(name: string): OptionError {
     const owner = this.#owner;
     const hint = hintIn(this.#init.hints, name) ?? findRemedy((remedies) => remedies.forOption?.(owner, name));
-    const similar = hint === undefined ? didYouMean(name, this.#known) : `; ${hint}.`;
+    const similar = hint === undefined ? didYouMean(name, this.#known) : `; ${hint}`;
     // All names together do not fit into a message.
     const handler = isHandlerName(name);
     const current = this.#known.filter((known) => !this.#former.includes(known));
     const alike = current.filter((known) => isHandlerName(known) === handler);
     const list = alike.length > 0 ? alike : current;
     const kind = handler && list === alike ? "handlers" : "names";
-    return new OptionError(
-      `${owner} has no option ${quote(name)}${similar ? `${similar} The` : ":"} ${kind} are ${list.sort().join(", ")}`,
-    );
+    const fault = `${owner} has no option ${quote(name)}${similar}`;
+    const link = similar === "" ? ":" : `${hint === undefined ? "" : "."} The`;
+    const message = `${fault}${link} ${kind} are ${list.sort().join(", ")}`;
+    // A list of names that would be cut is left out.
+    return new OptionError(message.length < MAX_MESSAGE ? message : fault);
   }
 
   #notAnObject(options: unknown): OptionError {

@@ -9,6 +9,7 @@ import { type CliIo, UsageError } from "./io.ts";
 import { Backoff } from "../base/backoff.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { describe } from "../base/errors.ts";
+import { fetchFailureText } from "../base/fetch_failure.ts";
 import { quote, redactUrl } from "../base/error_text.ts";
 import { printable } from "../base/log.ts";
 import type { WhatsAppNotification } from "../whatsapp/pending_notification.ts";
@@ -61,7 +62,7 @@ export class Poster {
     this.#url = new URL(url);
     // `fetch` refuses URLs with a user.
     this.#authorization = basicOf(this.#url);
-    this.#url.username = this.#url.password = "";
+    this.#url.username = this.#url.password = this.#url.hash = "";
     this.#io = io;
     this.#clock = parts.clock ?? systemClock;
     this.#random = parts.random;
@@ -72,7 +73,7 @@ export class Poster {
    *
    * @param notification The notification.
    * @returns `true` if the endpoint answered 2xx.
-   * @throws {TypeError} If it cannot be reached.
+   * @throws {Error} If it cannot be reached.
    */
   async once(notification: WhatsAppNotification): Promise<boolean> {
     return (await this.#attempt(notification)).taken;
@@ -130,9 +131,17 @@ export class Poster {
         }`,
         retryAfter: secondsOf(response.headers.get("retry-after")) * 1000,
       };
+    } catch (cause) {
+      throw new Error(this.#reasonOf(cause), { cause });
     } finally {
       cancel();
     }
+  }
+
+  /** The runtimes show the whole URL now and then. */
+  #reasonOf(error: unknown): string {
+    const text = fetchFailureText(error).replaceAll(this.#url.href, redactUrl(this.#url));
+    return this.#url.search === "" ? text : text.replaceAll(this.#url.search, "?…");
   }
 
   #headersOf({ signature, seq, receivedAt }: WhatsAppNotification): Headers {

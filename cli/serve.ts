@@ -32,7 +32,7 @@ Address
   --public-url URL      callback URL to print, if it differs from the address
   --certificate FILE    PEM with its chain; SIGHUP reads it again
   --key FILE            PEM; WHATSAPP_KEY_PASSWORD if it is encrypted
-  --health-path PATH    200 for GET of this path, 503 while it stops: for load balancers
+  --health-path PATH    200 for GET of this path, refused or 503 while it stops: for load balancers
   --behind-proxy        speak plain HTTP on a loopback address, behind a proxy that speaks TLS; with --trusted-proxies
                         on any address
   --trusted-proxies A,B addresses or ranges of proxies that name the client (X-Forwarded-For, Forwarded), such as
@@ -104,8 +104,10 @@ export async function serve(args: readonly string[], io: CliIo): Promise<number>
     io.err(`${printable(describe(error))}\n`);
     return ExitCode.Failure;
   }
+  const stopped = untilStopped(server, io);
+  // Who reads that it listens may send a signal at once.
   printStart(server, values, verifyToken, generated, io);
-  await untilStopped(server, io);
+  await stopped;
   io.err("Stopped.\n");
   return ExitCode.Success;
 }

@@ -15,7 +15,7 @@ import {
   UsageError,
 } from "./io.ts";
 import { printable } from "../base/log.ts";
-import { describe } from "../base/errors.ts";
+import { describe, HandshakeError } from "../base/errors.ts";
 import type { WhatsAppFilter } from "../cloud_api/filter.ts";
 import type { WhatsAppNotification } from "../whatsapp/pending_notification.ts";
 import { WhatsAppReceiver } from "../whatsapp/receiver.ts";
@@ -116,7 +116,7 @@ export async function tail(args: readonly string[], io: CliIo): Promise<number> 
       io.err(received === undefined ? "The connection was lost.\n" : "The server closed the connection.\n");
     },
     onReconnecting: ({ error }) => {
-      if (error !== undefined) io.err(`${printable(describe(error))}\n`);
+      if (error !== undefined) io.err(`${explain(error)}\n`);
     },
   });
   const ignoreStop = io.onStop(() => {
@@ -127,6 +127,8 @@ export async function tail(args: readonly string[], io: CliIo): Promise<number> 
     return await follow(receiver, count, { values, poster }, stop.signal, io);
   } finally {
     ignoreStop();
+    // It is this program that ends the connection now.
+    receiver.onDisconnect = () => {};
     await receiver.disconnect();
   }
 }
@@ -155,7 +157,7 @@ async function follow(
       return ExitCode.Success;
     }
   } catch (error) {
-    if (!stopped.aborted) io.err(`${printable(describe(error))}\n`);
+    if (!stopped.aborted) io.err(`${explain(error)}\n`);
   }
   return stopped.aborted ? ExitCode.Success : ExitCode.Failure;
 }
@@ -186,7 +188,7 @@ export async function replay(args: readonly string[], io: CliIo): Promise<number
     window: 64,
     onError: (error) => {
       failed = true;
-      io.err(`${printable(describe(error))}\n`);
+      io.err(`${explain(error)}\n`);
     },
     // The loop still gets notifications that came before.
     onCaughtUp: () => void receiver.disconnect().catch(() => {}),
@@ -202,7 +204,7 @@ export async function replay(args: readonly string[], io: CliIo): Promise<number
       if (io.terminal && count % 100 === 0) io.err(`\r${count} notifications`);
     }
   } catch (error) {
-    io.err(`${printable(describe(error))}\n`);
+    io.err(`${explain(error)}\n`);
     return ExitCode.Failure;
   } finally {
     ignoreStop();
@@ -246,7 +248,7 @@ function makeReceiver(
       rootCertificateFile: certificate,
       filter: filters ? filter : undefined,
       deduplicate: false,
-      onError: (error) => io.err(`${printable(describe(error))}\n`),
+      onError: (error) => io.err(`${explain(error)}\n`),
       onGap: (after, until) => io.err(`The server no longer has notifications ${after + 1} to ${until}.\n`),
       ...more,
     });
@@ -266,6 +268,16 @@ function print(notification: WhatsAppNotification, values: CommonValues, io: Cli
     const line = `${localTime(receivedAt ?? new Date())}  ${number}${describeRecord(record)}`;
     io.out(values.json ? JSON.stringify({ seq, ...record }) : line);
   }
+}
+
+/** The text of an error, with the flags of this program in place of the options of the library. */
+function explain(error: unknown): string {
+  const text = printable(describe(error)).replace(
+    'set "rootCertificateFile" to that of its authority',
+    "give that of its authority with --root-certificate",
+  );
+  const isTokenRefused = error instanceof HandshakeError && error.status === 401;
+  return isTokenRefused ? `${text}: check WHATSAPP_RECEIVER_TOKEN, or --token` : text;
 }
 
 /** Date and time as a clock on the wall of this machine shows them. */

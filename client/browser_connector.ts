@@ -62,13 +62,16 @@ async function connect(plan: ConnectPlan, program: ConnectProgram): Promise<Open
 
 /** Settings that a browser cannot apply: they must be off, or have their defaults, so that none is ignored silently. */
 const SOCKETS_ONLY =
-  "origin,rootCertificateFile,proxy,maxRedirects,stream,frameSize,maxFragments,messageTimeout,frameByFrame,manualPong," +
-  "manualClose,onPing or onPong";
+  "path,origin,rootCertificateFile,rootCertificate,certificateFile,certificate,certificateKeyFile,certificateKey," +
+  "serverName,proxy,maxRedirects,stream,frameSize,maxFragments,messageTimeout,frameByFrame,manualPong,manualClose," +
+  "onPing or onPong";
 
 function assertSupported(plan: ConnectPlan): void {
   const { settings, showsControlFrames } = plan;
   const given: Record<string, unknown> = {
     ...plan,
+    ...plan.tlsSettings,
+    path: plan.socketPath,
     ...settings,
     ...settings.options,
     "onPing or onPong": showsControlFrames,

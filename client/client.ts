@@ -6,12 +6,12 @@
 
 import type { Clock } from "../base/clock.ts";
 import { NORMAL_CLOSURE } from "../base/close_codes.ts";
-import { StateError, TransportError } from "../base/errors.ts";
+import { StateError, type TransportError } from "../base/errors.ts";
 import { assignHandlers, AwaitedHandlers, defineAwaitedHandlers, defineHandlers } from "../base/handlers.ts";
 import type { LogRecord } from "../base/log.ts";
+import type { PemData } from "../base/pem.ts";
 import { defineSettings, SettingsStore } from "../base/settings.ts";
 import { Meter, type Stats } from "../base/stats.ts";
-import { isError } from "../base/thrown.ts";
 import type {
   CloseInfo,
   ConnectionState,
@@ -130,12 +130,26 @@ export class WebSocketClient implements ClientHandlers {
   declare hostName: string;
   /** Port of the server. */
   declare port: number;
+  /** Path of a Unix socket to connect to instead of a port. */
+  declare path: string;
   /** Path, and query if there is one. */
   declare pathName: string;
   /** Speaks TLS (`wss:`). */
   declare useSSL: boolean;
   /** PEM file with certificates that are trusted besides the runtime's own. */
   declare rootCertificateFile: string;
+  /** PEM text or its bytes, instead of `rootCertificateFile`. */
+  declare rootCertificate: PemData;
+  /** PEM file with the certificate that the client shows if the server asks for one; its chain may follow in it. */
+  declare certificateFile: string;
+  /** The certificate as PEM text or its bytes, instead of `certificateFile`. */
+  declare certificate: PemData;
+  /** PEM file with its private key. If it is encrypted, `onGetSSLPassword` is called for the pass phrase. */
+  declare certificateKeyFile: string;
+  /** The private key as PEM text or its bytes, instead of `certificateKeyFile`. */
+  declare certificateKey: PemData;
+  /** Name of the server in TLS: it is sent, and the certificate is checked against it; "": the host name. */
+  declare serverName: string;
   /** The value of the `Origin` header; "" sends none. */
   declare origin: string;
   /** More header fields. */
@@ -220,6 +234,8 @@ export class WebSocketClient implements ClientHandlers {
   }
 
   // Handlers; as methods, a subclass can have both methods and fields of the names
+  /** Called for the pass phrase of an encrypted private key. */
+  onGetSSLPassword?(): string | Promise<string>;
   /** Called before the request is sent. */
   onSendHandshake?(request: ClientHandshakeRequest): unknown;
   /** Called when the server has opened the WebSocket. */
@@ -267,6 +283,7 @@ export class WebSocketClient implements ClientHandlers {
     const { url, options } = clientArguments(urlOrOptions, more);
     assignClientOptions(this.#settings, options);
     const connector = connectorOf(this.#extension, true);
+    connector.checkOptions?.(options);
     if (url !== undefined) {
       const first = this.#target.begin(url, options);
       const { headers } = this.#settings.values;
@@ -308,12 +325,7 @@ export class WebSocketClient implements ClientHandlers {
   }
   set active(value: boolean) {
     const change: Promise<unknown> = value ? this.connect() : this.disconnect();
-    change.catch((error) => {
-      // The program itself has aborted it.
-      if (isError(error, TransportError) && error.code === "ERR_ABORTED") return;
-      if (this.onError) this.#calls.report(error);
-      else console.error(error);
-    });
+    change.catch((error) => this.#calls.changeFailed(error));
   }
 
   /** State of the connection; with `reconnect`, `"connecting"` from its loss until the next one is open. */
@@ -456,14 +468,7 @@ export class WebSocketClient implements ClientHandlers {
     if (this.autoCheckMessages) {
       throw new StateError("ERR_RUNNING", "Cannot check for messages: autoCheckMessages is on");
     }
-    const loop = this.#loop;
-    if (loop.phase === "connecting" && loop.reconnects) {
-      await loop.settled(this.checkTimeout);
-      return "none";
-    }
-    const result = await loop.opened?.step(this.checkTimeout) ?? "closed";
-    // Another connection may follow.
-    return result === "closed" && loop.reconnects ? "none" : result;
+    return await this.#loop.step(this.checkTimeout);
   }
 
   // ---- Messages ------------------------------------------------------------------------------------------------
@@ -471,9 +476,7 @@ export class WebSocketClient implements ClientHandlers {
   #open(what: string): ClientConnection {
     const { connection, phase } = this.#loop;
     if (connection !== undefined && phase !== "connecting") return connection;
-    const keeps = what === "send" && this.reconnect !== false && this.#loop.maxQueuedSize === 0;
-    const hint = keeps ? '; with "reconnect: { maxQueuedSize }" messages wait until it is' : "";
-    throw new StateError("ERR_NOT_OPEN", `Cannot ${what}: the client is not connected: await connect() first${hint}`);
+    throw notConnected(what, what === "send" && this.reconnect !== false && this.#loop.maxQueuedSize === 0);
   }
 
   /**
@@ -608,4 +611,9 @@ export class WebSocketClient implements ClientHandlers {
     if (!reconnects) return this.#open("read")[Symbol.asyncIterator]();
     return this.#messageLoops.begin(current?.[Symbol.asyncIterator]());
   }
+}
+
+function notConnected(what: string, mayWait: boolean): StateError {
+  const hint = mayWait ? '; with "reconnect: { maxQueuedSize }" messages wait until it is' : "";
+  return new StateError("ERR_NOT_OPEN", `Cannot ${what}: the client is not connected: await connect() first${hint}`);
 }

@@ -207,6 +207,7 @@ async function establish(
   // Aborted already: no socket, and no look-up of the name. Streams of the program are freed by the connector.
   if (stream === undefined) signal.throwIfAborted();
   return await connector.connect(plan, {
+    handlers,
     sendHandshake: (request) =>
       calls.ask("onSendHandshake", async () => void await handlers.onSendHandshake?.(request)),
     acceptResponse: (response) => acceptResponse(parts, response, signal),
@@ -241,6 +242,7 @@ function makePlan(
     url: target.url,
     hostname: target.hostname,
     port: values.port,
+    socketPath: values.path,
     tls: values.useSSL,
     requiresTls: extension.requireTls !== undefined,
     host: target.hostHeader,
@@ -249,7 +251,8 @@ function makePlan(
     headers,
     protocols: extension.completeRequest?.(headers, protocols, connector.sendsHeaders) ?? protocols,
     deflateOffers: connector.deflateOffers(values.compression),
-    rootCertificateFile: values.rootCertificateFile,
+    // A copy: redirects may take long.
+    tlsSettings: { ...values },
     proxy: values.proxy,
     maxRedirects: values.maxRedirects,
     meter,

@@ -16,7 +16,7 @@
 
 import { TransportError } from "../base/errors.ts";
 import { adoptFields } from "../base/settings.ts";
-import type { CloseInfo } from "../connection/options.ts";
+import type { CloseInfo, StepResult } from "../connection/options.ts";
 import { type ClientParts, discardStream, timersOf } from "./connect_attempt.ts";
 import { ConnectRun, type RunOwner } from "./connect_run.ts";
 import { abortedBy, rejected } from "./connect_waiters.ts";
@@ -182,6 +182,21 @@ export class ConnectLoop implements RunOwner {
     });
     await Promise.race([waited, this.#run!.settled()]);
     cancel();
+  }
+
+  /**
+   * Handles one incoming frame or message, or waits for the next connection.
+   *
+   * @param timeout Time to wait, in ms; 0: no limit.
+   * @returns The kind of the event; "none" too if another connection may follow.
+   */
+  async step(timeout: number): Promise<StepResult> {
+    if (this.phase === "connecting" && this.reconnects) {
+      await this.settled(timeout);
+      return "none";
+    }
+    const result = await this.opened?.step(timeout) ?? "closed";
+    return result === "closed" && this.reconnects ? "none" : result;
   }
 
   // ---- Events --------------------------------------------------------------------------------------------------

@@ -9,16 +9,23 @@ import { quote, redactUrl } from "../base/error_text.ts";
 import { withoutBrackets } from "../base/host_name.ts";
 import { showValue } from "../base/option_names.ts";
 import type { SettingsStore } from "../base/settings.ts";
+import { chooseConnector } from "./choose_connector.ts";
+import type { SocketUrls } from "./connector.ts";
 import type { ClientSettings, WebSocketClientOptions } from "./settings.ts";
 
 /** Options that name a target, and so must not differ from a URL beside them. */
-export type TargetOptions = Pick<WebSocketClientOptions, "hostname" | "hostName" | "port" | "pathName" | "useSSL">;
+export type TargetOptions = Pick<
+  WebSocketClientOptions,
+  "hostname" | "hostName" | "port" | "path" | "pathName" | "useSSL"
+>;
 
 /** Server that a client's settings name. */
 export class ConnectTarget {
   readonly #settings: SettingsStore<ClientSettings>;
   /** The URL that the client was made with, if it was. */
   first: URL | undefined;
+  /** Its origin. */
+  firstOrigin = "";
 
   /**
    * Makes the target of a client.
@@ -31,15 +38,25 @@ export class ConnectTarget {
 
   /** The URL. */
   get url(): string {
+    return socketUrls()?.write(this.#settings.values) ?? this.#hostUrl;
+  }
+
+  /** Where credentials may go: path of the Unix socket, scheme, host and port. */
+  get origin(): string {
+    return this.#settings.values.path + new URL(this.#hostUrl).origin;
+  }
+
+  /** The URL, as if there was no Unix socket. */
+  get #hostUrl(): string {
     return `${this.#settings.values.useSSL ? "wss" : "ws"}://${this.hostHeader}${this.path}`;
   }
 
-  /** The value of `Host`: with the port, unless it is the default of the scheme. */
+  /** The value of `Host`: with the port, unless it is the default of the scheme, or there is a Unix socket instead. */
   get hostHeader(): string {
-    const { port, useSSL } = this.#settings.values;
+    const { port, useSSL, path } = this.#settings.values;
     const plain = this.hostname;
     const name = plain.includes(":") ? `[${plain}]` : plain;
-    return port === (useSSL ? 443 : 80) ? name : `${name}:${port}`;
+    return path !== "" || port === (useSSL ? 443 : 80) ? name : `${name}:${port}`;
   }
 
   /** The host name; an IPv6 address without its brackets. */
@@ -54,19 +71,22 @@ export class ConnectTarget {
   }
 
   /**
-   * Sets host name, port, path and `useSSL` to those of a URL.
+   * Sets host name, port, paths and `useSSL` to those of a URL.
    *
    * @param url The URL.
+   * @param path Path of a Unix socket, for a URL that names a host.
    * @returns The URL, parsed.
    * @throws {OptionError} If it is not valid.
    */
-  replace(url: string | URL): URL {
+  replace(url: string | URL, path?: string | null): URL {
     const parsed = parseUrl(url);
-    const useSSL = parsed.protocol === "wss:";
+    const useSSL = parsed.protocol.startsWith("wss");
+    const socket = socketUrls()?.read(parsed);
     this.#settings.set("useSSL", useSSL);
-    this.#settings.set("hostname", withoutBrackets(parsed.hostname));
+    this.#settings.set("path", socket?.path ?? path ?? "");
+    this.#settings.set("hostname", socket?.hostname ?? withoutBrackets(parsed.hostname));
     this.#settings.set("port", parsed.port === "" ? (useSSL ? 443 : 80) : Number(parsed.port));
-    this.#settings.set("pathName", parsed.pathname + parsed.search);
+    this.#settings.set("pathName", socket?.target ?? parsed.pathname + parsed.search);
     return parsed;
   }
 
@@ -80,19 +100,25 @@ export class ConnectTarget {
    */
   begin(url: string | URL, beside: TargetOptions = {}): URL {
     const { values } = this.#settings;
-    this.first = this.replace(url);
-    const { href } = new URL(this.url);
+    this.first = this.replace(url, beside.path);
+    this.firstOrigin = this.origin;
+    const place = this.#place;
     // Options that would be ignored are refused, such as `useSSL: true` beside "ws:": that must not go without TLS.
-    for (const name of ["useSSL", "hostname", "hostName", "port", "pathName"] as const) {
+    for (const name of ["useSSL", "path", "hostname", "hostName", "port", "pathName"] as const) {
       const value = beside[name];
       if (value === undefined || value === null) continue;
       const setting = name === "hostName" ? "hostname" : name;
       const found = values[setting];
       if (typeof value === typeof found) this.#settings.set(setting, value);
-      const same = typeof value === typeof found && URL.canParse(this.url) && new URL(this.url).href === href;
-      if (!same) throw targetError(setting, value, found, url);
+      if (typeof value !== typeof found || this.#place !== place) throw targetError(setting, value, found, url);
     }
-    return this.first = this.replace(url);
+    return this.first = this.replace(url, beside.path);
+  }
+
+  /** The target, in a form to compare; `undefined` if it is none. */
+  get #place(): string | undefined {
+    const { path, port } = this.#settings.values;
+    return URL.canParse(this.#hostUrl) ? path + port + new URL(this.#hostUrl).href : undefined;
   }
 }
 
@@ -104,6 +130,11 @@ function targetError(name: string, value: unknown, found: unknown, url: string |
   );
 }
 
+/** Support of Unix sockets; `undefined` in a page. */
+function socketUrls(): SocketUrls | undefined {
+  return chooseConnector(false).socketUrls;
+}
+
 function parseUrl(url: string | URL): URL {
   const refuse = (why: string): never => {
     throw new OptionError(`The URL ${quote(redactUrl(url))} ${why}`);
@@ -112,7 +143,7 @@ function parseUrl(url: string | URL): URL {
   if (!URL.canParse(String(url))) refuse('is not valid: write it as "ws://host/path" or "wss://host/path"');
   const parsed = new URL(url);
   const { protocol } = parsed;
-  if (protocol !== "ws:" && protocol !== "wss:") {
+  if (protocol !== "ws:" && protocol !== "wss:" && !socketUrls()?.read(parsed)) {
     const http = protocol.startsWith("http");
     refuse(
       `is neither "ws:" nor "wss:": ${

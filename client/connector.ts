@@ -27,6 +27,7 @@ import type { Address } from "../transport/transport.ts";
 import type { BytePair } from "../transport/stream.ts";
 import type { Extension } from "../protocol/extensions.ts";
 import type { FailurePolicy } from "./reconnect.ts";
+import type { TlsSettings } from "./tls_settings.ts";
 
 /** Request that a client is about to send; header fields may be added. */
 export interface ClientHandshakeRequest {
@@ -196,6 +197,8 @@ export interface ConnectPlan {
   readonly hostname: string;
   /** Port. */
   readonly port: number;
+  /** Path of a Unix socket to connect to instead, or "". */
+  readonly socketPath: string;
   /** Speaks TLS. */
   readonly tls: boolean;
   /** Sends nothing without TLS, except to a loopback address. */
@@ -212,8 +215,8 @@ export interface ConnectPlan {
   readonly protocols: readonly string[];
   /** Compression to offer, in the order of preference. */
   readonly deflateOffers: readonly CompressionSettings[];
-  /** PEM file with certificates that are trusted besides those of the runtime, or "". */
-  readonly rootCertificateFile: string;
+  /** Certificates, and the name of the server. */
+  readonly tlsSettings: TlsSettings;
   /** Settings of the connection. */
   readonly settings: ConnectionSettings;
   /** URL of the proxy to connect through, or "". */
@@ -234,6 +237,8 @@ export interface ConnectPlan {
 
 /** Questions to the program while its client connects. */
 export interface ConnectProgram {
+  /** Has the handler that is asked for the pass phrase of an encrypted key. */
+  readonly handlers?: { onGetSSLPassword?: (() => string | Promise<string>) | undefined };
   /** Shows the request, before it is sent. */
   sendHandshake(request: ClientHandshakeRequest): Promise<void>;
   /** Shows the answer of a server that opened the WebSocket. Rejects if the program refuses it. */
@@ -307,14 +312,18 @@ export interface RequestSettings {
 
 /** Server of an attempt, and the URL that the client was made with. */
 export interface RequestTarget {
-  /** URL of the server. */
-  readonly url: string;
   /** URL that the client was made with, if it was. */
   readonly first: URL | undefined;
+  /** Its origin, or the Unix socket that it led to. */
+  readonly firstOrigin: string;
+  /** That of the server. */
+  readonly origin: string;
 }
 
 /** Settings of a client that only sockets can use, or check. */
-export interface SocketSettings extends RequestSettings {
+export interface SocketSettings extends RequestSettings, TlsSettings {
+  /** Path of a Unix socket, or "". */
+  readonly path: string;
   /** Host name or address. */
   readonly hostname: string;
   /** Path and query. */
@@ -325,8 +334,6 @@ export interface SocketSettings extends RequestSettings {
   readonly protocols: readonly string[];
   /** URL of an HTTP proxy, or "". */
   readonly proxy: string;
-  /** PEM file with certificates that are trusted besides those of the runtime, or "". */
-  readonly rootCertificateFile: string;
   /** Speaks TLS. */
   readonly useSSL: boolean;
   /** Set if each attempt may have another URL. */
@@ -335,6 +342,22 @@ export interface SocketSettings extends RequestSettings {
   readonly maxRedirects: number;
   /** Longest frame, in bytes; 0: no splitting. */
   readonly frameSize: number;
+}
+
+/** Options of the place to connect to. */
+export interface PlaceOptions {
+  /** Path of a Unix socket. */
+  readonly path?: unknown;
+  /** Port. */
+  readonly port?: unknown;
+}
+
+/** URLs of Unix sockets: see `base/socket_path.ts`. */
+export interface SocketUrls {
+  /** Reads one; `undefined` if the URL names a host. */
+  read(url: URL): { readonly path: string; readonly hostname: string; readonly target: string } | undefined;
+  /** Writes the URL of a client's settings; `undefined` if they name no socket. */
+  write(settings: Pick<SocketSettings, "path" | "pathName" | "useSSL">): string | undefined;
 }
 
 /** A way to connect. */
@@ -350,6 +373,8 @@ export interface Connector {
    * @returns A clock of the same time.
    */
   timers(clock: Clock): Clock;
+  /** Reads and writes URLs of Unix sockets; absent where there are none, as in a page. */
+  readonly socketUrls?: SocketUrls | undefined;
   /** Answers to failures, for `reconnect`. */
   readonly failures: FailurePolicy;
   /**
@@ -361,6 +386,13 @@ export interface Connector {
    * @throws {StateError} If this platform cannot do it.
    */
   deflateOffers(option: CompressionOffer): readonly CompressionSettings[];
+  /**
+   * Checks options of a client that exclude each other.
+   *
+   * @param options The options.
+   * @throws {OptionError} If both are given.
+   */
+  checkOptions?(options: PlaceOptions): void;
   /**
    * Checks settings that only this platform can use, and that `connect` refuses on others.
    *

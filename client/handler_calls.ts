@@ -6,7 +6,7 @@
 
 import { INTERNAL_ERROR } from "../base/close_codes.ts";
 import { isExpectedEnd } from "../connection/expected_end.ts";
-import { HandlerError, StateError, WebSocketError } from "../base/errors.ts";
+import { HandlerError, StateError, TransportError, WebSocketError } from "../base/errors.ts";
 import { type LogLevel, type LogRecord, writeLog } from "../base/log.ts";
 import { promiseOf } from "../base/promises.ts";
 import type { Meter } from "../base/stats.ts";
@@ -150,6 +150,18 @@ export class HandlerCalls {
     } catch (failure) {
       failed(failure);
     }
+  }
+
+  /**
+   * Reports that connecting or disconnecting by `active` has failed. Without `onError` it is printed.
+   *
+   * @param error The error.
+   */
+  changeFailed(error: unknown): void {
+    // The program itself has aborted it.
+    if (isError(error, TransportError) && error.code === "ERR_ABORTED") return;
+    if (this.#handlers.onError) this.report(error);
+    else console.error(error);
   }
 
   /**

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { AsyncQueue } from "../base/async_queue.ts";
 import type { TransportError } from "../base/errors.ts";
 import type { MessageData } from "../protocol/payload.ts";
 
@@ -14,26 +13,46 @@ export type Messages = AsyncIterableIterator<MessageData, undefined>;
 /** One loop over many connections. */
 class MessageLoop {
   /** Messages of the connections to come; the loop may be behind by several connections. */
-  readonly connections = new AsyncQueue<Messages>();
+  readonly #connections: Messages[] = [];
+  #ended: { error: TransportError | undefined } | undefined;
+  #wake: () => void = () => {};
+
+  /** Goes on with the messages of another connection. */
+  push(messages: Messages): void {
+    this.#connections.push(messages);
+    this.#wake();
+  }
+
+  /** Ends behind the connections that there are. */
+  end(error: TransportError | undefined): void {
+    this.#ended = { error };
+    this.#wake();
+  }
 
   async *run(done: () => void): AsyncGenerator<MessageData, undefined> {
     let lost: { error: unknown } | undefined;
     try {
-      for (let next = await this.connections.next(); !next.done; next = await this.connections.next()) {
-        try {
-          yield* next.value;
-          lost = undefined;
-        } catch (error) {
-          lost = { error };
+      for (;;) {
+        const messages = this.#connections.shift();
+        if (messages !== undefined) {
+          try {
+            yield* messages;
+            lost = undefined;
+          } catch (error) {
+            lost = { error };
+          }
+        } else if (this.#ended === undefined) await new Promise<void>((resolve) => this.#wake = resolve);
+        else {
+          // Only the loss of the last connection ends the loop.
+          const failure = this.#ended.error === undefined ? lost : this.#ended;
+          if (failure !== undefined) throw failure.error;
+          return undefined;
         }
       }
-      // Only the loss of the last connection ends the loop.
-      if (lost !== undefined) throw lost.error;
-      return undefined;
     } finally {
       done();
       // The loop was left while it was behind.
-      for (const messages of this.connections.takeAll()) void messages.return?.();
+      for (const messages of this.#connections.splice(0)) void messages.return?.();
     }
   }
 }
@@ -51,7 +70,7 @@ export class MessageLoops {
   begin(current: Messages | undefined): Messages {
     const loop = new MessageLoop();
     this.#loops.add(loop);
-    if (current !== undefined) loop.connections.push(current);
+    if (current !== undefined) loop.push(current);
     return loop.run(() => this.#loops.delete(loop));
   }
 
@@ -61,7 +80,7 @@ export class MessageLoops {
    * @param iterate Begins to iterate over its messages.
    */
   continueWith(iterate: () => Messages): void {
-    for (const loop of this.#loops) loop.connections.push(iterate());
+    for (const loop of this.#loops) loop.push(iterate());
   }
 
   /**
@@ -70,7 +89,7 @@ export class MessageLoops {
    * @param error Their error; `undefined`: they end as that connection does.
    */
   end(error?: TransportError): void {
-    for (const loop of this.#loops) loop.connections.end(error);
+    for (const loop of this.#loops) loop.end(error);
     this.#loops.clear();
   }
 }

@@ -17,13 +17,14 @@ export const CLIENT_HINTS: OptionHints = {
     ["connectTimeout", "handshakeTimeout connectionTimeout timeout ConnectTimeOut"],
     ['use "proxy", the URL of an HTTP proxy', "agent dispatcher"],
     ["maxRedirects", "followRedirects"],
+    ["path", "socketPath unix"],
     ['use "token" or "headers"', "auth authorization"],
     ["token", "bearer"],
     ["headers", "extraHeaders customHeaders cookie withCredentials"],
-    [
-      "leave it out: a client shows no certificate of its own",
-      "cert key certificateFile certificateKeyFile passphrase",
-    ],
+    ['use "certificateFile", or "certificate" for PEM text', "cert"],
+    ['use "certificateKeyFile", or "certificateKey" for PEM text', "key"],
+    ["onGetSSLPassword", "passphrase"],
+    ["serverName", "servername"],
     [
       'use "rootCertificateFile" for a certificate that the system does not trust',
       "rejectUnauthorized checkServerIdentity",

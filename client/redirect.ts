@@ -7,7 +7,9 @@
 
 import type { ConnectPlan } from "./connector.ts";
 import { HandshakeError } from "../base/errors.ts";
+import { encodeSocketPath } from "../base/socket_path.ts";
 import { isError } from "../base/thrown.ts";
+import { forOtherServer } from "./tls_settings.ts";
 
 /** Statuses after which the same request is sent to another target (RFC 9110 §15.4). */
 const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
@@ -35,7 +37,8 @@ export function locationOf(error: unknown): string | undefined {
  * @throws {HandshakeError} If the client must not go there.
  */
 export function redirect(plan: ConnectPlan, location: string, cause: unknown): ConnectPlan {
-  const url = URL.canParse(location, plan.url) ? new URL(location, plan.url) : undefined;
+  const base = plan.socketPath === "" ? plan.url : `${plan.tls ? "wss" : "ws"}://${plan.host}${plan.target}`;
+  const url = URL.canParse(location, base) ? new URL(location, base) : undefined;
   if (url === undefined) throw refusedRedirect("its target is not a URL", cause);
   const secure = url.protocol === "wss:" || url.protocol === "https:";
   if (!secure && url.protocol !== "ws:" && url.protocol !== "http:") {
@@ -45,10 +48,15 @@ export function redirect(plan: ConnectPlan, location: string, cause: unknown): C
   const hostname = url.hostname.startsWith("[") ? url.hostname.slice(1, -1) : url.hostname;
   const port = url.port === "" ? (secure ? 443 : 80) : Number(url.port);
   const target = url.pathname + url.search;
-  const sameOrigin = hostname === plan.hostname.toLowerCase() && port === plan.port && secure === plan.tls;
+  // A Unix socket has no port: the one of the scheme stands for it.
+  const from = plan.socketPath === "" ? plan.port : (plan.tls ? 443 : 80);
+  const sameOrigin = hostname === plan.hostname.toLowerCase() && port === from && secure === plan.tls;
+  const socketPath = sameOrigin ? plan.socketPath : "";
+  const place = socketPath === "" ? `//${url.host}` : `${encodeSocketPath(socketPath)}:`;
   return {
     ...plan,
-    url: `${secure ? "wss" : "ws"}://${url.host}${target}`,
+    socketPath,
+    url: `${secure ? "wss" : "ws"}${socketPath === "" ? "" : "+unix"}:${place}${target}`,
     hostname,
     port,
     tls: secure,
@@ -56,6 +64,7 @@ export function redirect(plan: ConnectPlan, location: string, cause: unknown): C
     target,
     // Any header field may be a credential.
     headers: sameOrigin ? plan.headers : new Headers(),
+    tlsSettings: sameOrigin ? plan.tlsSettings : forOtherServer(plan.tlsSettings),
     protocols: sameOrigin ? plan.protocols : plan.protocols.filter((name) => !name.startsWith(TOKEN_PREFIX)),
   };
 }

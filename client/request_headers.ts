@@ -61,8 +61,8 @@ export async function requestHeaders(
  * @param target The server.
  * @param replaced `true` if the URL of this request has its own.
  */
-function dropForeignCredentials(headers: Headers, { first, url }: RequestTarget, replaced: boolean): void {
-  const own = first && basicCredentials(first);
+function dropForeignCredentials(headers: Headers, target: RequestTarget, replaced: boolean): void {
+  const own = target.first && basicCredentials(target.first);
   if (own === undefined || headers.get("authorization") !== own) return;
-  if (replaced || new URL(url).origin !== first!.origin) headers.delete("authorization");
+  if (replaced || target.origin !== target.firstOrigin) headers.delete("authorization");
 }

@@ -9,7 +9,6 @@ import {
   CONNECTION_SETTINGS,
   type ConnectionOptions,
   type ConnectionSettings,
-  type StepResult,
 } from "../connection/options.ts";
 import type {
   ClientHandshakeRequest,
@@ -21,6 +20,7 @@ import type {
 import { OptionError } from "../base/errors.ts";
 import type { FrameInfo } from "../protocol/frame_header.ts";
 import type { LogHandler } from "../base/log.ts";
+import type { PemData } from "../base/pem.ts";
 import { type ReconnectAttempt, type ReconnectOptions, reconnectSettings } from "./reconnect.ts";
 import { assertHandlers, assertSignal, OptionNames, type OptionTable, showValue } from "../base/option_names.ts";
 import {
@@ -29,6 +29,7 @@ import {
   type HandlersTable,
   milliseconds,
   numberOf,
+  type Setting,
   type SettingsStore,
   type SettingsTable,
   text,
@@ -36,13 +37,15 @@ import {
 import type { BytePair } from "../transport/stream.ts";
 
 /** Result of `checkIncoming`: nothing in time, a message, a control frame, or the end of the connection. */
-export type IncomingResult = StepResult;
+export type IncomingResult = "none" | "message" | "control" | "closed";
 
 /**
  * The handlers of a client, without a connection as their first argument. `onConnect` comes when the WebSocket is open,
  * as the server's `onOpen`, and `onDisconnect` when it has ended, as the server's `onEnd`.
  */
 export interface ClientHandlers {
+  /** Called for the pass phrase of an encrypted private key. */
+  onGetSSLPassword?: (() => string | Promise<string>) | undefined;
   /** Called before the request is sent: header fields may be added. */
   onSendHandshake?: ((request: ClientHandshakeRequest) => void) | undefined;
   /** Called when the server has opened the WebSocket; `false` refuses it. */
@@ -76,6 +79,7 @@ export interface ClientHandlers {
 
 /** Names of the handlers. */
 export const CLIENT_HANDLERS: HandlersTable<ClientHandlers> = {
+  onGetSSLPassword: true,
   onSendHandshake: true,
   onHandshakeResponse: true,
   onConnect: true,
@@ -120,6 +124,7 @@ export const CLIENT_HANDLERS: HandlersTable<ClientHandlers> = {
  * - `clock`: Time, for tests.
  *
  * Also from {@linkcode ClientHandlers}:
+ * - `onGetSSLPassword`: Called for the pass phrase of an encrypted private key.
  * - `onSendHandshake`: Called before the request is sent: header fields may be added.
  * - `onHandshakeResponse`: Called when the server has opened the WebSocket; `false` refuses it.
  * - `onConnect`: Called after the handshake: from here on messages may be sent.
@@ -152,6 +157,12 @@ export interface WebSocketClientOptions extends ConnectionOptions, ClientHandler
    */
   port?: number | undefined;
   /**
+   * Path of a Unix socket to connect to instead of a port, up to 107 bytes; the URL is `ws+unix:/run/chat.sock:/path`.
+   * `Host` is the host name, without the port. For the path of the URL see `pathName`.
+   * @default {""}
+   */
+  path?: string | undefined;
+  /**
    * Path, and query if there is one.
    * @default {"/"}
    */
@@ -163,6 +174,22 @@ export interface WebSocketClientOptions extends ConnectionOptions, ClientHandler
   useSSL?: boolean | undefined;
   /** PEM file with certificates that are trusted besides the runtime's own. */
   rootCertificateFile?: string | undefined;
+  /** PEM text or its bytes, instead of `rootCertificateFile`. */
+  rootCertificate?: PemData | undefined;
+  /** PEM file with the certificate that the client shows if the server asks for one; its chain may follow in it. */
+  certificateFile?: string | undefined;
+  /** The certificate as PEM text or its bytes, instead of `certificateFile`. */
+  certificate?: PemData | undefined;
+  /** PEM file with its private key. If it is encrypted, `onGetSSLPassword` is called for the pass phrase. */
+  certificateKeyFile?: string | undefined;
+  /** The private key as PEM text or its bytes, instead of `certificateKeyFile`. */
+  certificateKey?: PemData | undefined;
+  /**
+   * Name of the server in TLS, where it is not the host name, as with an address: it is sent (SNI), and the certificate
+   * is checked against it. "": the host name.
+   * @default {""}
+   */
+  serverName?: string | undefined;
   /** The value of the `Origin` header; "" sends none. */
   origin?: string | undefined;
   /** More header fields, or a function that is called for them before each attempt. */
@@ -268,6 +295,8 @@ export interface ClientSettings extends Complete<Omit<ClientOptions, "hostName" 
   resolveUrl: ClientOptions["resolveUrl"] | undefined;
 }
 
+const PEM: Setting<PemData> = { kind: "any", default: "" };
+
 /**
  * The settings of a client. They are checked when the client is made, and by each `connect`: their kinds here, and what
  * sockets need besides in `client/socket_settings.ts`.
@@ -276,9 +305,16 @@ export const CLIENT_SETTINGS: SettingsTable<ClientSettings> = {
   ...CONNECTION_SETTINGS,
   hostname: { kind: "string", default: "localhost", alias: "hostName" },
   port: { kind: "number", unit: "count", most: 65535, default: 8888 },
+  path: text(),
   pathName: text("/"),
   useSSL: flag(),
   rootCertificateFile: text(),
+  rootCertificate: PEM,
+  certificateFile: text(),
+  certificate: PEM,
+  certificateKeyFile: text(),
+  certificateKey: PEM,
+  serverName: text(),
   origin: text(),
   headers: { kind: "any", default: {} },
   token: { kind: "any", default: undefined },

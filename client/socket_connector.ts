@@ -43,13 +43,15 @@ import type {
 } from "../connection/options.ts";
 import type { CompressionOptions, CompressionSettings } from "../protocol/compression.ts";
 import { compressionSettings, makeDeflateOffer, readDeflateAnswer } from "../protocol/deflate.ts";
+import { quote } from "../base/error_text.ts";
 import { TransportError } from "../base/errors.ts";
 import { sharedTimer } from "../base/shared_timer.ts";
 import { isError } from "../base/thrown.ts";
 import { checkUpgradeResponse, createKey, encodeUpgradeRequest, type UpgradeOffer } from "../protocol/handshake.ts";
 import { parseStatusLine } from "../protocol/head.ts";
 import { requestHeaders, withCredentials } from "./request_headers.ts";
-import { assertTlsForRoots, checkSocketSettings, parseProxy } from "./socket_settings.ts";
+import { readSocketUrl, writeSocketUrl } from "../base/socket_path.ts";
+import { checkSocketOptions, checkSocketSettings, checkSocketTarget, parseProxy } from "./socket_settings.ts";
 import { assertTls, assertTlsAt } from "./tls_requirement.ts";
 import { describeRequest } from "./request.ts";
 import { socketFailures } from "./socket_failures.ts";
@@ -58,7 +60,8 @@ import { readCertificates } from "../transport/certificate.ts";
 import { failureText } from "../transport/failure_text.ts";
 import { proxyName } from "../transport/proxy_tunnel.ts";
 import { hasRuntimeTransport, runtimeTransport } from "../transport/runtime.ts";
-import type { Transport } from "../transport/transport.ts";
+import { loadIdentity } from "../transport/tls_identity.ts";
+import type { ConnectSettings, Transport } from "../transport/transport.ts";
 import { assertStreams, streamTransport } from "../transport/stream.ts";
 import { UnfinishedMessages } from "../connection/unfinished_messages.ts";
 
@@ -70,12 +73,14 @@ export const socketConnector: Connector = {
   },
   timers: sharedTimer,
   failures: socketFailures,
+  socketUrls: { read: readSocketUrl, write: writeSocketUrl },
+  checkOptions: checkSocketOptions,
   deflateOffers(option: CompressionOffer): readonly CompressionSettings[] {
     const offers = Array.isArray(option) ? option : [option as boolean | CompressionOptions];
     return offers.map((offer) => compressionSettings(offer)).filter((offer) => offer !== undefined);
   },
   checkSettings: checkSocketSettings,
-  checkTarget: assertTlsForRoots,
+  checkTarget: checkSocketTarget,
   withCredentials,
   requestHeaders,
   checkStream: assertStreams,
@@ -111,7 +116,7 @@ async function connectOnce(plan: ConnectPlan, program: ConnectProgram): Promise<
   };
   await program.sendHandshake({ url: plan.url, headers });
   const bytes = encodeUpgradeRequest(offer);
-  const transport = await openTransport(plan);
+  const transport = await openTransport(plan, program);
   try {
     assertTlsAt(plan, transport.remoteAddress.hostname);
   } catch (error) {
@@ -138,22 +143,42 @@ async function connectOnce(plan: ConnectPlan, program: ConnectProgram): Promise<
   }
 }
 
-async function openTransport(plan: ConnectPlan): Promise<Transport> {
-  const { hostname, port, tls, host, rootCertificateFile, signal, stream, settings: { clock }, waitingFor } = plan;
+async function openTransport(plan: ConnectPlan, program: ConnectProgram): Promise<Transport> {
+  const { hostname, port, socketPath, tls, host, signal, stream, settings: { clock }, waitingFor } = plan;
   if (stream !== undefined) return streamTransport(stream, { encrypted: tls });
   const proxy = parseProxy(plan.proxy);
-  const rootCertificates = rootCertificateFile === ""
-    ? []
-    : [await readCertificates(rootCertificateFile, "rootCertificateFile")];
-  waitingFor?.(`a TCP connection to ${proxy === undefined ? host : proxyName(proxy)}`);
+  const secure = await readTlsFiles(plan, program);
+  const place = socketPath === "" ? host : `the Unix socket ${quote(socketPath)}`;
+  const path = socketPath === "" ? undefined : socketPath;
+  waitingFor?.(path === undefined ? `a TCP connection to ${proxy === undefined ? host : proxyName(proxy)}` : place);
   try {
-    const options = { hostname, port, tls, rootCertificates, signal, proxy, clock, waitingFor };
+    const options = { hostname, port, path, tls, ...secure, signal, proxy, clock, waitingFor };
     return await runtimeTransport().connect(options);
   } catch (cause) {
     signal.throwIfAborted();
     if (isError(cause, TransportError)) throw cause;
-    throw new TransportError("ERR_CONNECT", `Cannot connect to ${host}: ${failureText(cause)}`, { cause });
+    const missing = path !== undefined && (cause as { code?: unknown } | null)?.code === "ENOENT";
+    const hint = missing ? '; the path of a URL is "pathName"' : "";
+    throw new TransportError("ERR_CONNECT", `Cannot connect to ${place}: ${failureText(cause)}${hint}`, { cause });
   }
+}
+
+/** Reads certificates and key of an attempt with TLS, so that renewed files count from the next attempt on. */
+async function readTlsFiles(
+  { tls, tlsSettings }: ConnectPlan,
+  { handlers = {} }: ConnectProgram,
+): Promise<Pick<ConnectSettings, "rootCertificates" | "identity" | "serverName">> {
+  const askPassword = handlers.onGetSSLPassword && (() => handlers.onGetSSLPassword?.());
+  const roots = await readCertificates(tlsSettings, "rootCertificate");
+  const { certificate, certificateFile, certificateKey, certificateKeyFile, serverName } = tlsSettings;
+  const shows = tls && Boolean(certificate || certificateFile || certificateKey || certificateKeyFile);
+  return {
+    rootCertificates: roots === "" ? [] : [roots],
+    identity: shows
+      ? await loadIdentity({ ...tlsSettings, rootCertificate: "", rootCertificateFile: "" }, askPassword)
+      : undefined,
+    serverName: serverName === "" ? undefined : serverName,
+  };
 }
 
 /** A socket whose handshake is done. */

@@ -4,15 +4,33 @@
  * @module
  */
 
+import { isIP } from "node:net";
 import { describe, OptionError } from "../base/errors.ts";
 import { quote, redactUrl } from "../base/error_text.ts";
 import { assertHostName, withoutBrackets } from "../base/host_name.ts";
+import { assertPem } from "../base/pem.ts";
 import { assertSecret, assertToken } from "../base/secrets.ts";
+import { assertSocketPath } from "../base/socket_path.ts";
 import { isFieldValue, isToken, isVisibleAscii } from "../base/token.ts";
 import { maxFramePayload } from "../protocol/frame_header.ts";
 import { assertProtocols } from "../protocol/subprotocol.ts";
+import { assertOneSource } from "../transport/certificate.ts";
 import type { ProxyAddress } from "../transport/transport.ts";
-import type { HeaderSource, RequestSettings, SocketSettings } from "./connector.ts";
+import type { HeaderSource, PlaceOptions, RequestSettings, SocketSettings } from "./connector.ts";
+import { assertTlsForSettings } from "./tls_settings.ts";
+
+/**
+ * Checks that options of a client name one place.
+ *
+ * @param options The options, whose kinds were not checked.
+ * @throws {OptionError} If there is a Unix socket, and a port too.
+ */
+export function checkSocketOptions({ path, port }: PlaceOptions): void {
+  if (!path || (port ?? undefined) === undefined) return;
+  throw new OptionError(
+    'The setting "port" does not go with "path", that of a Unix socket; for the path of URLs use "pathName"',
+  );
+}
 
 /**
  * Checks settings whose kinds are right.
@@ -21,9 +39,13 @@ import type { HeaderSource, RequestSettings, SocketSettings } from "./connector.
  * @throws {OptionError} If one cannot be used.
  */
 export function checkSocketSettings(settings: SocketSettings): void {
-  const { hostname, pathName, origin, headers, token, protocols, proxy, frameSize } = settings;
+  const { hostname, path, pathName, origin, headers, token, protocols, proxy, frameSize, serverName } = settings;
   assertHostName(hostname);
+  assertSocketPath(path);
   assertPath(pathName);
+  for (const name of ["certificate", "certificateKey", "rootCertificate"] as const) assertPem(settings[name], name);
+  assertOneSource(settings);
+  if (serverName !== "") assertServerName(serverName);
   assertOrigin(origin);
   if (typeof headers !== "function") makeHeaders(headers);
   assertBearer(token);
@@ -42,17 +64,23 @@ function assertPath(path: string): void {
   if (path.includes("#")) throw new OptionError(`The path ${quote(redactUrl(path))} has a fragment`);
 }
 
+/** RFC 6066 §3: no addresses as server names. */
+function assertServerName(name: string): void {
+  assertHostName(name, "", "serverName");
+  if (isIP(withoutBrackets(name)) === 0) return;
+  throw new OptionError('The setting "serverName" is an address: TLS has names only, so set "hostname" to it instead');
+}
+
 /**
- * Checks that a file of certificates is of use: an attempt may speak TLS.
+ * Checks that settings go with the target of the client.
  *
  * @param settings The settings of a client.
- * @throws {OptionError} If neither `useSSL`, nor `resolveUrl` or a redirect, can lead to TLS.
+ * @throws {OptionError} If one of TLS is of no use, or a proxy stands before a Unix socket.
  */
-export function assertTlsForRoots({ rootCertificateFile, useSSL, resolveUrl, maxRedirects }: SocketSettings): void {
-  if (rootCertificateFile === "" || useSSL || resolveUrl !== undefined || maxRedirects > 0) return;
-  throw new OptionError(
-    'The setting "rootCertificateFile" needs a "wss:" URL, or "useSSL: true": without it nothing is encrypted',
-  );
+export function checkSocketTarget(settings: SocketSettings): void {
+  assertTlsForSettings(settings);
+  if (settings.path === "" || settings.proxy === "") return;
+  throw new OptionError('The setting "proxy" does not go with "path": a proxy reaches no Unix socket');
 }
 
 function assertBearer(token: RequestSettings["token"]): void {

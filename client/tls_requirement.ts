@@ -1,5 +1,5 @@
 /**
- * Keeps credentials from being sent without TLS, except to a loopback address.
+ * Keeps credentials from being sent without TLS, except to a loopback address or over a Unix socket.
  *
  * @module
  */
@@ -15,11 +15,11 @@ import type { ConnectPlan } from "./connector.ts";
  * @throws {OptionError} If it needs TLS and has none: it leads to another host than a loopback address, goes through a
  * proxy, or may be redirected.
  */
-export function assertTls({ requiresTls, tls, stream, hostname, proxy, maxRedirects }: ConnectPlan): void {
+export function assertTls({ requiresTls, tls, stream, hostname, socketPath, proxy, maxRedirects }: ConnectPlan): void {
   if (!requiresTls || tls || stream !== undefined) return;
   // A loopback address of the proxy is not one of this machine.
   if (proxy !== "") throw new OptionError(`Cannot connect to "${hostname}" without TLS through a proxy`);
-  if (!isLoopback(hostname)) throw withoutTls(hostname);
+  if (socketPath === "" && !isLoopback(hostname)) throw withoutTls(hostname);
   if (maxRedirects > 0) throw new OptionError('The setting "maxRedirects" needs TLS: it could lead anywhere');
 }
 
@@ -30,8 +30,9 @@ export function assertTls({ requiresTls, tls, stream, hostname, proxy, maxRedire
  * @param address The address of the peer.
  * @throws {OptionError} If the attempt needs TLS and has none, and the address is not a loopback address.
  */
-export function assertTlsAt({ requiresTls, tls, stream }: ConnectPlan, address: string): void {
-  if (requiresTls && !tls && stream === undefined && !isLoopback(address)) throw withoutTls(address);
+export function assertTlsAt({ requiresTls, tls, stream, socketPath }: ConnectPlan, address: string): void {
+  if (!requiresTls || tls || stream !== undefined || socketPath !== "") return;
+  if (!isLoopback(address)) throw withoutTls(address);
 }
 
 function withoutTls(hostname: string): OptionError {

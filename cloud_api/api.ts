@@ -7,6 +7,7 @@
 import { createHash } from "node:crypto";
 import { assertClock, type Clock, systemClock } from "../base/clock.ts";
 import { describe, OptionError } from "../base/errors.ts";
+import { fetchFailureText } from "../base/fetch_failure.ts";
 import { quote, redactUrl } from "../base/error_text.ts";
 import { assertSignal, OptionNames, type OptionTable } from "../base/option_names.ts";
 import { assertToken } from "../base/secrets.ts";
@@ -504,7 +505,7 @@ class CallLimits {
     } catch (cause) {
       this.throwIfAborted();
       // The API may have got the request: another attempt might send a message twice.
-      const why = describe(signal.aborted ? signal.reason : cause);
+      const why = fetchFailureText(signal.aborted ? signal.reason : cause);
       throw new WhatsAppApiError("ERR_API_UNREACHABLE", `Cannot reach ${this.#origin}: ${why}`, 0, {
         cause: withoutQuery(cause),
       });

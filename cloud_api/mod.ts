@@ -90,3 +90,4 @@ export { signNotification, verifySignature } from "./signature.ts";
 export type { WhatsAppApiErrorCode } from "../base/errors.ts";
 export { SIMULATED_TYPES, simulateNotification } from "./simulated.ts";
 export type { SimulatedNotification } from "./simulated.ts";
+export type { Clock } from "../base/clock.ts";

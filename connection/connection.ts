@@ -44,7 +44,7 @@ import { Sender } from "./sender.ts";
 import { makeParser, useCompression, watchPeer } from "./setup.ts";
 import type { SharedMessage } from "./shared_message.ts";
 import { type Meter, UNMETERED } from "../base/stats.ts";
-import type { Address, Transport } from "../transport/transport.ts";
+import type { Address, PeerCertificate, Transport } from "../transport/transport.ts";
 
 /** Handlers of a connection, and the topics of its server. */
 export interface ConnectionHandler<Data> extends ConnectionEvents<WebSocketConnection<Data>> {
@@ -201,6 +201,8 @@ export class WebSocketConnection<Data = unknown> {
   readonly localAddress: Address;
   /** `true` if TLS protects the connection; behind `trustedProxies`, that of the client to the first proxy. */
   readonly encrypted: boolean;
+  /** Certificate of the client, on a server that asks for it: see `clientCertificate`. */
+  readonly peerCertificate: PeerCertificate | undefined;
   /** Data of the program; `undefined` until the program sets it. */
   data!: Data;
 
@@ -220,6 +222,7 @@ export class WebSocketConnection<Data = unknown> {
   #writable: WritableStream<SendData> | undefined;
   #rare: RareSends | undefined;
 
+  /** @ignore */
   private constructor(
     transport: Transport,
     role: Role,
@@ -230,6 +233,7 @@ export class WebSocketConnection<Data = unknown> {
     this.role = role;
     this.#handler = handler;
     ({ remoteAddress: this.remoteAddress, localAddress: this.localAddress, encrypted: this.encrypted } = transport);
+    this.peerCertificate = transport.peerCertificate;
     const closing = this.#closing = new Closing(this, transport, handler, settings);
     const sender = this.#sender = new Sender(transport, role === "client", settings, closing, meter);
     // From the end of the line to its beginning: each part holds the next.
@@ -243,12 +247,8 @@ export class WebSocketConnection<Data = unknown> {
   static {
     createConnection = (transport, role, handler, settings, meter = UNMETERED) =>
       new WebSocketConnection(transport, role, handler, settings, meter);
-    setRequest = (connection, request) => {
-      connection.#request = request;
-    };
-    setParams = (connection, params) => {
-      connection.#params = params;
-    };
+    setRequest = (connection, request) => void (connection.#request = request);
+    setParams = (connection, params) => void (connection.#params = params);
     configureConnection = (connection, handler, settings) => connection.#configure(handler, settings);
     startConnection = (connection, result, options = {}) => connection.#start(result, options);
     openConnection = (connection, leftover, early) => connection.#open(leftover, early);
@@ -282,9 +282,7 @@ export class WebSocketConnection<Data = unknown> {
     isOpen = (connection) =>
       (connection.#sender.isOpen || connection.#closing.phase === "open") && connection.#rare?.closes !== true;
     setDelivery = (connection, delivery) => connection.#setDelivery(delivery);
-    deliverBatch = (connection) => {
-      if (!connection.#delivery.full) connection.#reader.deliverBatch();
-    };
+    deliverBatch = (connection) => void (connection.#delivery.full || connection.#reader.deliverBatch());
     stepConnection = (connection, timeout) =>
       connection.#closing.phase === "closed" ? Promise.resolve("closed") : connection.#reader.step(timeout);
     watchClose = (connection) => connection.#closing.watchProgress();

@@ -10,7 +10,7 @@ import { hintsOf, type OptionHints } from "../base/option_names.ts";
 /** Hints for servers and clients. */
 export const CONNECTION_HINTS: OptionHints = /* @__PURE__ */ hintsOf([
   ["hostname", "host address"],
-  ["pathName", "path pathname"],
+  ["pathName", "pathname"],
   ['use "protocols", a list', "protocol subprotocol"],
   ["protocols", "subprotocols"],
   ["compression", "perMessageDeflate deflate compress"],
@@ -28,7 +28,7 @@ export const CONNECTION_HINTS: OptionHints = /* @__PURE__ */ hintsOf([
   ["leave it out: texts are always checked", "skipUTF8Validation"],
   ["leave it out: handlers are called at once, in the order of arrival", "allowSynchronousEvents"],
   ["useSSL", "tls ssl secure https SSLOptions"],
-  ['use "rootCertificateFile", the path of a PEM file', "ca"],
+  ['use "rootCertificateFile", the path of a PEM file, or "rootCertificate" for PEM text', "ca"],
   ["rootCertificateFile", "RootCertFile"],
   ['use "pingInterval" and "pongTimeout"', "keepAlive keepaliveInterval heartbeat heartbeatInterval sendPings"],
   ["pongTimeout", "pingTimeout"],

@@ -234,9 +234,6 @@ export interface JournalRetention {
    * @default {7776000000}
    */
   maxReceiverAge?: number | undefined;
-  /**
-   * Clock, to be replaced in tests.
-   * @default {systemClock}
-   */
+  /** Clock, to be replaced in tests. */
   clock?: Clock | undefined;
 }

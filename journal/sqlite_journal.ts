@@ -83,6 +83,7 @@ export class SqliteJournal implements Journal {
     return await openDatabase(path, (db) => new SqliteJournal(path, db, checked));
   }
 
+  /** @ignore */
   private constructor(path: string, db: DatabaseSync, retention: RetentionSettings) {
     if ((db as DatabaseSync | undefined) === undefined) {
       throw new OptionError("A SqliteJournal is not made with new: use await SqliteJournal.open(path)");

@@ -227,7 +227,7 @@ export function assertClose(code: number | undefined, reason: string): Uint8Arra
  * @param code The close code, or `undefined` for an empty payload.
  * @param reason The reason.
  * @returns The payload.
- * @throws {OptionError} As `assertClose`.
+ * @throws {OptionError} If the code must not be sent, or the reason is too long, no string, or without a code.
  */
 export function encodeClosePayload(code: number | undefined, reason: string): Uint8Array {
   const text = assertClose(code, reason);

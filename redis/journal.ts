@@ -51,7 +51,7 @@ import { StreamTail } from "./tail.ts";
  * - `maxReceivers` (default `10000`): Maximum of names of receivers; 0: no limit.
  * - `maxReceiverAge` (default `7776000000`): Maximum time that the name of a receiver is kept without a connection, in
  *   ms, at least an hour; 0: no limit.
- * - `clock` (default `systemClock`): Clock, to be replaced in tests.
+ * - `clock`: Clock, to be replaced in tests.
  */
 export interface RedisJournalOptions extends JournalRetention {
   /**
@@ -182,6 +182,7 @@ export class RedisJournal implements Journal {
     return journal;
   }
 
+  /** @ignore */
   private constructor(client: RedisClient, options: RedisJournalOptions) {
     assertRedisClient(client);
     const { prefix, replicas, replicaTimeout, eviction, ...retention } = journalOptions.read(options);
@@ -231,7 +232,7 @@ export class RedisJournal implements Journal {
   #makeLosses(): JournalLosses {
     return new JournalLosses(`${this.#prefix}stream`, {
       deleted: (error) => this.#reportOrKeep(error),
-      forgotten: (error) => this.#report(error),
+      forgotten: (error) => this.#reportOrKeep(error),
       grew: () => this.#listener?.lost?.(),
     });
   }

@@ -11,7 +11,7 @@ import { parseRanges, type SequenceRange } from "../journal/sequence_ranges.ts";
 export interface JournalLossesOwner {
   /** Reports that entries were deleted; kept for the first listener if there is none yet. */
   deleted(error: JournalError): void;
-  /** Reports that Redis has forgotten numbers. */
+  /** Reports that Redis has forgotten numbers; kept for the first listener if there is none yet. */
   forgotten(error: JournalError): void;
   /** {@linkcode JournalLosses.ranges} has more ranges than before. */
   grew(): void;

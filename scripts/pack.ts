@@ -3,11 +3,12 @@
  *
  *   deno task pack                     writes tackline-websocket-VERSION.tgz
  *   deno task pack --output x.tgz      writes another file
+ *   deno task pack --check-size        fails if the tarball is larger than 300 KB, as CI asks; it is written anyway
  *
  * `deno pack` makes JavaScript and types of the sources. Here the rest is done: comments and the names of local
  * variables leave the JavaScript (the comments stay in the types), the page of the live inbox is made anew, and
  * `package.json` gets the command `tackline` and the list of modules that a bundler must keep. Then everything is
- * checked: name, version, entries, the names that each of them exports, and the size. esbuild, tar and zopfli come from
+ * checked: name, version, entries, the names that each of them exports, and the size. terser, tar and zopfli come from
  * npm.
  */
 
@@ -24,6 +25,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { stripTypeScriptTypes } from "node:module";
 import process from "node:process";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
@@ -32,6 +34,7 @@ import { buildPage } from "../examples/inbox/page.ts";
 import { digestSources, PAGE_MODULE, writePageModule } from "./inbox_page_module.ts";
 import {
   BIN,
+  BROWSER_ENTRY,
   checkPackage,
   completeManifest,
   DOCUMENTS,
@@ -40,7 +43,7 @@ import {
   orderFiles,
   type Project,
   withoutDeadLinks,
-  withoutInherited,
+  withoutInheritedLists,
 } from "./package_files.ts";
 
 /** Bytes of a kilobyte, as `deno pack` counts them. */
@@ -52,10 +55,9 @@ const LINE = 120;
 /** The time in each archive, of npm's too, so that the same files make the same archive. */
 const MODIFIED = new Date("1985-10-26T08:15:00Z");
 
-/** Parts of esbuild that are used. Its types are not, since they would have to be there for `deno check`. */
-interface Esbuild {
-  transform(code: string, options: Record<string, unknown>): Promise<{ code: string }>;
-  stop(): Promise<void>;
+/** Parts of terser that are used. Its types are not, since they would have to be there for `deno check`. */
+interface Terser {
+  minify(code: string, options: Record<string, unknown>): Promise<{ code: string }>;
 }
 /** Parts of tar that are used. */
 interface Tar {
@@ -66,10 +68,15 @@ interface Tar {
 interface Zopfli {
   gzipAsync(bytes: Uint8Array, options: { numiterations: number }): Promise<Uint8Array>;
 }
-const ESBUILD = "npm:esbuild@0.28.2", TAR = "npm:tar@7.5.23", ZOPFLI = "npm:@gfx/zopfli@1.0.15";
+const TERSER = "npm:terser@5.51.4", TAR = "npm:tar@7.5.23", ZOPFLI = "npm:@gfx/zopfli@1.0.15";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
-const { values } = parseArgs({ options: { output: { type: "string", short: "o" } } });
+const { values } = parseArgs({
+  options: {
+    output: { type: "string", short: "o" },
+    "check-size": { type: "boolean", default: false },
+  },
+});
 const project: Project = JSON.parse(readFileSync(join(root, "deno.json"), "utf8"));
 const output = resolve(values.output ?? `${project.name.replace("@", "").replace("/", "-")}-${project.version}.tgz`);
 const scratch = mkdtempSync(join(tmpdir(), "pack-"));
@@ -101,10 +108,14 @@ async function stage(): Promise<void> {
 
 /** Makes the page of this version of the library. */
 async function renewPage(): Promise<void> {
-  const page = writePageModule(await buildPage(), digestSources());
-  const esbuild = await import(ESBUILD) as Esbuild;
-  const { code } = await esbuild.transform(page, { loader: "ts" });
-  write(PAGE_MODULE.replace(/ts$/, "js"), code);
+  const module = writePageModule(await buildPage(), digestSources());
+  write(PAGE_MODULE.replace(/ts$/, "js"), stripTypeScriptTypes(module));
+}
+
+/** Adds the module to which the entries with sockets lead in a page: no entry imports it. */
+function addBrowserEntry(): void {
+  const text = stripTypeScriptTypes(readFileSync(join(root, BROWSER_ENTRY), "utf8"));
+  write(BROWSER_ENTRY.replace(/ts$/, "js"), text.replaceAll(/(from "[^"]*)\.ts"/g, '$1.js"'));
 }
 
 /**
@@ -112,21 +123,23 @@ async function renewPage(): Promise<void> {
  * their comments, but for lists of inherited members.
  */
 async function shorten(): Promise<void> {
-  const esbuild = await import(ESBUILD) as Esbuild;
-  const options = { target: "esnext", minify: true, legalComments: "none" };
+  const { minify } = await import(TERSER) as Terser;
+  // Bundlers of pages need the annotations "@__PURE__" to leave out what a page does not use.
+  const format = { comments: false, preserve_annotations: true };
+  const options = { module: true, ecma: 2022, compress: { passes: 2, ecma: 2022 }, format };
   for (const path of list().filter((path) => path.endsWith(".js"))) {
-    write(path, (await esbuild.transform(read(path), options)).code);
+    write(path, (await minify(read(path), options)).code);
   }
-  await esbuild.stop();
-  for (const path of list().filter((path) => path.endsWith(".d.ts"))) write(path, withoutInherited(read(path)));
-  const format = join(scratch, "deno.json");
-  writeFileSync(format, JSON.stringify({ fmt: { useTabs: true, lineWidth: LINE } }));
+  const types = list().filter((path) => path.endsWith(".d.ts"));
+  for (const path of types) write(path, withoutInheritedLists(read(path)));
+  const settings = join(scratch, "deno.json");
+  writeFileSync(settings, JSON.stringify({ fmt: { useTabs: true, lineWidth: LINE } }));
   deno(
     "fmt",
     "--quiet",
     "--config",
-    format,
-    ...list().filter((path) => path.endsWith(".d.ts")).map((path) => join(home, path)),
+    settings,
+    ...types.map((path) => join(home, path)),
   );
 }
 
@@ -169,11 +182,12 @@ async function check(): Promise<string[]> {
 /** Writes the archive; returns its size. zopfli makes it smaller by 10 KB than gzip does at its best. */
 async function archive(): Promise<number> {
   const tar = await import(TAR) as Tar;
-  const file = join(scratch, "package.tar");
-  tar.create({ file, cwd: home, prefix: "package", sync: true, portable: true, mtime: MODIFIED }, orderFiles(list()));
-  const zopfli = await import(ZOPFLI) as Zopfli;
-  // More iterations take seconds, and gain 400 bytes.
-  writeFileSync(output, await zopfli.gzipAsync(readFileSync(file), { numiterations: 1 }));
+  const plain = join(scratch, "package.tar");
+  const options = { file: plain, cwd: home, prefix: "package", sync: true, portable: true, mtime: MODIFIED };
+  tar.create(options, orderFiles(list()));
+  const { default: { gzipAsync } } = await import(ZOPFLI) as { default: Zopfli };
+  // The same format as gzip's, 3.6 % smaller.
+  writeFileSync(output, await gzipAsync(readFileSync(plain), { numiterations: 5 }));
   return statSync(output).size;
 }
 
@@ -205,17 +219,24 @@ function kilobytes(bytes: number): string {
 try {
   await stage();
   await renewPage();
+  addBrowserEntry();
   await shorten();
   complete();
   const problems = await check();
   const size = await archive();
   printSizes(size);
-  if (size > MAX_SIZE) problems.push(`${size} bytes are more than ${MAX_SIZE}`);
   for (const problem of problems) console.error(`FAILED: ${problem}`);
   if (problems.length > 0) {
     rmSync(output, { force: true });
     process.exitCode = 1;
-  } else console.log(output);
+  } else {
+    // A large package is a fault of the project, and works: a program that installs a clone gets it.
+    if (values["check-size"] && size > MAX_SIZE) {
+      console.error(`FAILED: the archive has ${size} bytes, more than ${MAX_SIZE}`);
+      process.exitCode = 1;
+    }
+    console.log(output);
+  }
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }

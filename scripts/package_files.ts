@@ -1,7 +1,6 @@
 /** Contents of the package for npm: its `package.json`, README, and order; pure functions for `scripts/pack.ts`. */
 
 import { dirname, join, normalize } from "node:path/posix";
-import { OPENING } from "./inherited_docs.ts";
 import { PAGE_MODULE } from "./inbox_page_module.ts";
 import { ROOMS } from "./layer_rules.ts";
 import { scanSource } from "./source_text.ts";
@@ -25,6 +24,10 @@ export interface Manifest {
 
 /** Name and file of the command-line program. */
 export const BIN = { name: "tackline", path: "bin/tackline.js" } as const;
+/** Module that says which entry to use instead, for pages that import one with sockets. */
+export const BROWSER_ENTRY = "client/use_browser_entry.ts";
+/** Entries with sockets, or with compression by the runtime. */
+const NOT_FOR_PAGES = [".", "./client", "./frame", "./server", "./simulate", "./whatsapp"];
 /** Documents of the repository that the package has too. */
 export const DOCUMENTS: readonly string[] = ["README.md", "LICENSE"];
 
@@ -53,12 +56,25 @@ export function completeManifest(manifest: Manifest, project: Project, effects: 
     type: "module",
     main,
     types,
-    exports: { ...exports, "./package.json": "./package.json" },
+    exports: { ...forPages(exports), "./package.json": "./package.json" },
     bin: { [BIN.name]: `./${BIN.path}` },
     sideEffects: effects.map((path) => `./${toJs(path)}`),
     engines: { bun: ">=1.4", deno: ">=2.9" },
     publishConfig: { access: "public" },
   };
+}
+
+/** Leads entries that a page cannot use to the module that says so, under the condition of bundlers for pages. */
+function forPages(exports: Manifest["exports"]): Manifest["exports"] {
+  const browser = `./${toJs(BROWSER_ENTRY)}`;
+  return Object.fromEntries(
+    Object.entries(exports).map(([entry, files]) => {
+      if (!NOT_FOR_PAGES.includes(entry)) return [entry, files];
+      const { types, ...rest } = files as Record<string, string>;
+      // The first condition that holds is taken.
+      return [entry, { types, browser, ...rest }];
+    }),
+  );
 }
 
 /**
@@ -138,17 +154,24 @@ export function withoutDeadLinks(text: string): string {
   });
 }
 
-/** A list of inherited members, with the empty line before it: up to the tags, or the end of the comment. */
-const INHERITED = new RegExp(`\\n \\*\\n \\* ${OPENING.replace("{", "\\{")}[^]*?(?=\\n \\*(?:/|\\n \\* @))`, "g");
-
 /**
- * Takes out the lists of inherited members: they are for the pages of `deno doc` and JSR, which show own members only.
- * An editor shows all, from the types.
+ * Takes the lists of inherited members out of doc comments. They are for pages of `deno doc`; editors, which read these
+ * types, list inherited members by themselves.
  *
- * @param types Types of a module, with their comments.
+ * @param text Types.
  */
-export function withoutInherited(types: string): string {
-  return types.replace(INHERITED, "");
+export function withoutInheritedLists(text: string): string {
+  const kept: string[] = [];
+  let inList = false;
+  for (const line of text.split("\n")) {
+    const bare = line.trim();
+    if (bare.startsWith("* Also from {@linkcode ")) {
+      inList = true;
+      if (kept.at(-1)?.trim() === "*") kept.pop();
+    } else if (bare === "*" || bare.startsWith("*/")) inList = false;
+    if (!inList) kept.push(line);
+  }
+  return kept.join("\n");
 }
 
 /**

@@ -40,7 +40,14 @@ function absolutePaths(): Record<string, string> {
   return Object.fromEntries(Object.entries<string[]>(paths).map(([name, [path]]) => [name, resolve(path!)]));
 }
 
-function findSnippets(file: string, text: string): { line: number; code: string }[] {
+/**
+ * Finds the snippets of a file.
+ *
+ * @param file Name of the file, for errors.
+ * @param text Its text: Markdown, or a module with doc comments.
+ * @returns The code of each, and the line in which it begins.
+ */
+export function findSnippets(file: string, text: string): { line: number; code: string }[] {
   const snippets: { line: number; code: string }[] = [];
   let open: { line: number; lines: string[] } | undefined;
   text.split("\n").forEach((raw, index) => {

@@ -35,6 +35,7 @@ const ONE_RUNTIME_ONLY = new Map<string, string>([
   ["a receiver whose system takes localhost for another machine", "only Deno.connect can be replaced"],
   ["gets an error that names the permission it lacks, and that of the proxy", "Bun has no permissions"],
   ["knows the error of a program that may not connect", "Bun has no permissions"],
+  ["work with those of the path, and with those of its folder after a killed process", "Bun has no permissions"],
   ["in the body of a Response, in streams and as reason of a signal", "Deno itself fails with such reasons"],
   ["pass with TypeScript 5.9 too", "it takes long, and no runtime changes what it says"],
   ["is no larger than it was, bundled by", "it takes long, and no runtime changes what bundlers do"],

@@ -27,7 +27,7 @@ import { bodyFraming, makeRequest, refusalResponse, textResponse } from "../prot
 import { healthResponse, isHealthCheck } from "./health.ts";
 import { Lingering } from "./lingering.ts";
 import { checkHost, openHandshake, readRequestLine, receiveHandshake } from "./received_request.ts";
-import { Refusal } from "./client_identity.ts";
+import { forgetRequest, Refusal } from "./client_identity.ts";
 import { RequestBody } from "../protocol/request_body.ts";
 import { RequestMemory } from "./request_memory.ts";
 import { RequestTimer } from "./request_timer.ts";
@@ -365,7 +365,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#fields = undefined;
     // The time that the next request takes begins anew.
     this.#memory.release();
-    this.#ticket.endRequest();
+    forgetRequest(this.#connection, this.#transport, this.#ticket);
     if (this.#unread.length === 0) {
       this.#timer.startIdle();
       return this.#awaitRequest();

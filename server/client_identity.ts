@@ -7,7 +7,7 @@
 
 import type { AdmissionTicket } from "./admission.ts";
 import type { ServerContext } from "./context.ts";
-import type { WebSocketConnection } from "../connection/connection.ts";
+import { NO_PARAMS, setParams, type WebSocketConnection } from "../connection/connection.ts";
 import { clientOf } from "./forwarded.ts";
 import type { HeaderFields } from "../protocol/head.ts";
 import { textResponse } from "../protocol/http.ts";
@@ -77,16 +77,22 @@ export function identifyClient<Data>(
 }
 
 /**
- * Keeps the proxy that has named the client before the first request.
+ * Makes a connection what it is without a request, as in front of each one until its head is read: the other end is the
+ * peer, or the client that the proxy has named before the first request, and there are no parameters of a path.
  *
- * @param connection The connection.
+ * @param connection The connection, whose `remoteAddress`, `proxyAddress`, `encrypted` and `params` change.
  * @param transport Its transport.
+ * @param ticket Counts the connection.
  */
-export function useProxyAddress<Data>(
+export function forgetRequest<Data>(
   connection: WebSocketConnection<Data>,
-  { remoteAddress, proxyAddress }: Transport,
+  { remoteAddress, proxyAddress, encrypted }: Transport,
+  ticket: AdmissionTicket,
 ): void {
-  if (proxyAddress === undefined || proxyAddress === remoteAddress) return;
+  ticket.endRequest();
   const end: OtherEnd = connection;
-  end.proxyAddress = proxyAddress;
+  end.remoteAddress = remoteAddress;
+  end.proxyAddress = proxyAddress === remoteAddress ? undefined : proxyAddress;
+  end.encrypted = encrypted;
+  setParams(connection, NO_PARAMS);
 }

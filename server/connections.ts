@@ -18,7 +18,7 @@ import {
   watchClose,
   type WebSocketConnection,
 } from "../connection/connection.ts";
-import { identifyClient, Refusal, useProxyAddress } from "./client_identity.ts";
+import { forgetRequest, identifyClient, Refusal } from "./client_identity.ts";
 import { callWithin } from "./handler_scope.ts";
 import { UnfinishedMessages } from "../connection/unfinished_messages.ts";
 import { ServerContext } from "./context.ts";
@@ -212,7 +212,7 @@ export class ServerConnections<Data> {
     const { meter, settings: { current }, log, calls, handlers } = this.#context;
     meter.maxBuffered = current.maxTotalBufferedAmount || Infinity;
     const connection = createConnection<Data>(transport, "server", this.#handler, current, meter);
-    useProxyAddress(connection, transport);
+    if (transport.proxyAddress !== undefined) forgetRequest(connection, transport, ticket);
     const session = new AcceptSession(transport, connection, this.#host, ticket);
     this.#pending.set(connection, session);
     this.#tickets.set(connection, ticket);

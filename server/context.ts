@@ -142,16 +142,14 @@ export class ServerContext<Data> {
    * Counts and logs a failed TLS handshake; not reported to `onError`, since each probe of a load balancer is one.
    *
    * @param error The failure.
-   * @param address The address of the peer.
+   * @param address The address of the peer, or of the client behind a proxy.
+   * @param proxyAddress The address of the proxy; the same if it has named no client.
    */
-  handshakeFailed(error: unknown, { hostname, port }: Address): void {
+  handshakeFailed(error: unknown, address: Address, proxyAddress?: Address): void {
     const failure = new TransportError("ERR_TLS_HANDSHAKE", serverTlsText(error), { cause: error });
     this.meter.refuse(failure.code);
-    this.log.write("debug", "connection.refused", {
-      reason: failure.code,
-      "network.peer.address": hostname,
-      "network.peer.port": port,
-    }, failure);
+    const ends = addressAttributes(address, proxyAddress === address ? undefined : proxyAddress);
+    this.log.write("debug", "connection.refused", { reason: failure.code, ...ends }, failure);
   }
 
   /**
@@ -160,13 +158,9 @@ export class ServerContext<Data> {
    * @param failure The failure.
    * @param address The address of the proxy.
    */
-  headerFailed(failure: TransportError, { hostname, port }: Address): void {
+  headerFailed(failure: TransportError, address: Address): void {
     this.meter.refuse(failure.code);
-    this.log.write("warn", "connection.refused", {
-      reason: failure.code,
-      "network.peer.address": hostname,
-      "network.peer.port": port,
-    }, failure);
+    this.log.write("warn", "connection.refused", { reason: failure.code, ...addressAttributes(address) }, failure);
     this.calls.report(failure);
   }
 

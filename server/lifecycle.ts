@@ -11,6 +11,7 @@
  * @module
  */
 
+import type { LogRecord } from "../base/log.ts";
 import { CloseCode, OptionError, TransportError } from "../base/errors.ts";
 import { isError } from "../base/thrown.ts";
 import type { ServerConnections } from "./connections.ts";
@@ -23,9 +24,18 @@ import { withoutBrackets } from "../base/host_name.ts";
 import { failureText } from "../transport/failure_text.ts";
 import { assertSignal, OptionNames, type OptionTable } from "../base/option_names.ts";
 import { assertNumber, LONGEST_TIMER } from "../base/ranges.ts";
-import { assertProxies, assertTlsForCertificates } from "./settings.ts";
-import { loadIdentity } from "../transport/tls_identity.ts";
-import type { Address, Listener, ListenSettings, TlsIdentity } from "../transport/transport.ts";
+import { replacedCertificates } from "./certificates.ts";
+import { quote } from "../base/error_text.ts";
+import { defaultsOf } from "../base/settings.ts";
+import {
+  assertOnePlace,
+  assertProxies,
+  assertTlsForCertificates,
+  SERVER_SETTINGS,
+  type ServerCertificates,
+} from "./settings.ts";
+import { loadServerIdentity, type ServerSources } from "../transport/tls_identity.ts";
+import type { Address, Listener, ListenSettings, ServerIdentity } from "../transport/transport.ts";
 import { runtimeTransport } from "../transport/runtime.ts";
 
 type RunState = "stopped" | "starting" | "running" | "stopping";
@@ -116,6 +126,7 @@ export class Lifecycle<Data> {
       throw new TransportError("ERR_ABORTED", "Cannot start: the signal is aborted", { cause: this.#signal.reason });
     }
     assertTlsForCertificates(settings.current);
+    assertOnePlace(settings.current, defaultsOf(SERVER_SETTINGS));
     assertProxies(settings.current);
     this.#setState("starting");
     await extension.prepare?.();
@@ -131,18 +142,22 @@ export class Lifecycle<Data> {
     this.#signal?.addEventListener("abort", this.#onSignal, { once: true });
     // The start may have been aborted while the port was opened.
     if (this.#signal?.aborted) this.#onSignal();
-    const { hostname, port } = this.#listener!.address;
+    const { hostname, port, path } = this.#listener!.address;
     const { useSSL: tls } = settings.current;
-    log.write("info", "server.listening", { "server.address": hostname, "server.port": port, tls });
+    const place: LogRecord["attributes"] = path === undefined
+      ? { "server.address": hostname, "server.port": port }
+      : { "server.address": path };
+    log.write("info", "server.listening", { ...place, tls });
   }
 
   async #openPort(): Promise<void> {
-    const { port, hostname, reusePort, handshakeTimeout, clock, useSSL, proxyProtocol, proxies } =
+    const { port, path, hostname, reusePort, handshakeTimeout, clock, useSSL, proxyProtocol, proxies } =
       this.#context.settings.current;
     const address = withoutBrackets(hostname);
-    const tls = useSSL ? await this.#loadIdentity() : undefined;
+    const tls = useSSL ? await this.#loadIdentity(this.#context.settings.current) : undefined;
     try {
-      const options: ListenSettings = { port, hostname: address, reusePort, handshakeTimeout, clock, tls };
+      const place = path === "" ? { port, hostname: address, reusePort } : { port, hostname: address, path };
+      const options: ListenSettings = { ...place, handshakeTimeout, clock, tls };
       if (proxyProtocol) {
         options.proxyProtocol = {
           sends: (peer) => proxies!.has(peer.hostname),
@@ -153,32 +168,39 @@ export class Lifecycle<Data> {
       this.#listener = await runtimeTransport().listen(options, {
         admit: (address) => this.#connections.admit(address),
         accept: (transport, admittance) => this.#connections.acceptAdmitted(transport, admittance),
-        handshakeFailed: (error, address) => this.#context.handshakeFailed(error, address),
+        handshakeFailed: (error, address, proxy) => this.#context.handshakeFailed(error, address, proxy),
         error: (error) => this.#context.acceptFailed(error),
       });
     } catch (cause) {
       if (isError(cause, TransportError) || isError(cause, OptionError)) throw cause;
       const host = address.includes(":") ? `[${address}]` : address;
-      const message = `Cannot listen on ${host}:${port}: ${failureText(cause, "listen")}`;
+      const message = path === ""
+        ? `Cannot listen on ${host}:${port}: ${failureText(cause, "listen")}`
+        : `Cannot listen on the Unix socket ${quote(path)}: ${failureText(cause, "open socket")}`;
       throw new TransportError("ERR_LISTEN", message, { cause });
     }
   }
 
-  #loadIdentity(): Promise<TlsIdentity> {
-    const { handlers, settings } = this.#context;
+  #loadIdentity(certificates: ServerSources): Promise<ServerIdentity> {
+    const { handlers } = this.#context;
     const ask = handlers.onGetSSLPassword && (() => callWithin(this, () => handlers.onGetSSLPassword?.()));
-    return loadIdentity(settings.current, ask || undefined);
+    return loadServerIdentity(certificates, ask || undefined);
   }
 
   /**
-   * Reads the certificate files again: see `WebSocketServer.reloadCertificates`.
+   * Reads the certificate files again, or takes other certificates: see `WebSocketServer.reloadCertificates`.
    *
+   * @param given Certificates that replace those of the settings.
    * @returns Resolves when new connections get the certificate.
    */
-  async reloadCertificates(): Promise<void> {
-    if (!this.#context.settings.current.useSSL || this.#listener === undefined) return;
-    const identity = await this.#loadIdentity();
-    this.#listener?.replaceIdentity(identity);
+  async reloadCertificates(given: ServerCertificates): Promise<void> {
+    const { settings } = this.#context;
+    const replaced = replacedCertificates(given, settings.current);
+    if (settings.current.useSSL && this.#listener !== undefined) {
+      const identity = await this.#loadIdentity({ ...settings.current, ...replaced } as ServerSources);
+      this.#listener?.replaceIdentity(identity);
+    }
+    settings.replaceCertificates(replaced);
   }
 
   /**

@@ -105,12 +105,10 @@ export class ServerLog {
  * @param proxyAddress The proxy that has told it.
  * @returns Details of a record.
  */
-export function addressAttributes({ hostname, port }: Address, proxyAddress?: Address): Attributes {
-  if (proxyAddress === undefined) return { "network.peer.address": hostname, "network.peer.port": port };
-  return {
-    "client.address": hostname,
-    "client.port": port,
-    "network.peer.address": proxyAddress.hostname,
-    "network.peer.port": proxyAddress.port,
-  };
+export function addressAttributes({ hostname, port, path }: Address, proxyAddress?: Address): Attributes {
+  if (proxyAddress !== undefined) {
+    return { "client.address": hostname, "client.port": port, ...addressAttributes(proxyAddress) };
+  }
+  if (path !== undefined) return { "network.peer.address": path };
+  return { "network.peer.address": hostname, "network.peer.port": port };
 }

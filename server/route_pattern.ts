@@ -2,7 +2,7 @@
  * Paths of requests against the patterns of routes, by the `URLPattern` of the runtime.
  *
  * `URLPattern` makes a regular expression of each pattern. Patterns whose expression takes more than linear time for
- * some paths are refused when the server is made: `"/:a-:b/x"` takes 0.1 s for a path of 16,000 hyphens.
+ * some paths are refused when the server is made: two parameters in one segment can take 0.1 s for a long path.
  *
  * @module
  */
@@ -129,19 +129,19 @@ function compile(text: string): PathPattern {
 }
 
 /**
- * Refuses patterns with several ways to divide a path: two parameters in one segment, or two that span segments. What
- * the program writes as a regular expression is its own.
+ * Refuses patterns with several ways to divide a path: two parts of any length in one segment, or two that span
+ * segments. What the program writes as a regular expression is its own.
  */
 function assertLinear(text: string): void {
   const { most, spanning } = new PatternScanner(text).scan();
   if (most <= 1 && spanning <= 1) return;
   const [what, remedy] = most > 1
-    ? ["two parameters in one segment", "take one, and divide its value"]
+    ? ["two parameters or repetitions in one segment", "take one, and divide its value"]
     : ['two parts with "*" or "+", which span segments', 'keep one, and write others as ":name"'];
   throw new OptionError(`The route ${quote(text)} has ${what}, so that some paths would take very long: ${remedy}`);
 }
 
-/** Counts the parts of a pattern that stand for any text. */
+/** Counts the parts of a pattern that stand for text of any length. */
 class PatternScanner {
   readonly #text: string;
   #at = 0;
@@ -149,6 +149,10 @@ class PatternScanner {
   #inSegment = 0;
   #most = 0;
   #spanning = 0;
+  /** `true` behind a slash, which is repeated with a parameter then. */
+  #behindSlash = false;
+  /** The group that is open: parts of the segment before it, and if a slash is in it. */
+  #group = { before: 0, hasSlash: false };
 
   constructor(text: string) {
     this.#text = text;
@@ -162,18 +166,36 @@ class PatternScanner {
 
   #step(): void {
     const char = this.#text[this.#at++]!;
+    const behindSlash = this.#behindSlash;
+    this.#behindSlash = char === "/";
     if (char === "\\") this.#at++;
-    else if (char === "/") this.#inSegment = 0;
-    else if (char === "}") this.#skipModifier();
+    else if (char === "/") this.#beginSegment();
+    else if (char === "{") this.#group = { before: this.#inSegment, hasSlash: false };
+    else if (char === "}") this.#endGroup();
     else if (char === "*") this.#count(true);
     else if (char === ":") this.#skipName();
     else if (char === "(") this.#skipExpression();
-    if (char === "*" || char === ":" || char === "(") this.#skipModifier();
+    // Without a slash between them, repeated parameters are as good as two.
+    if ((char === "*" || char === ":" || char === "(") && this.#skipRepetition() && !behindSlash) this.#count(false);
+  }
+
+  #beginSegment(): void {
+    this.#inSegment = 0;
+    this.#group.hasSlash = true;
   }
 
   #count(spans: boolean): void {
     this.#most = Math.max(this.#most, ++this.#inSegment);
     if (spans) this.#spanning++;
+  }
+
+  #endGroup(): void {
+    const { before, hasSlash } = this.#group;
+    const mayBeAbsent = this.#text[this.#at] === "?" || this.#text[this.#at] === "*";
+    // A group of literal text is one part, that of a parameter as good as two.
+    if (this.#skipRepetition() && !hasSlash) this.#count(false);
+    // Without the group, what is behind it belongs to the segment before it.
+    if (mayBeAbsent) this.#inSegment = Math.max(this.#inSegment, before);
   }
 
   #skipName(): void {
@@ -195,11 +217,14 @@ class PatternScanner {
     }
   }
 
-  #skipModifier(): void {
+  /** Skips a modifier; returns `true` if it repeats what is before it. */
+  #skipRepetition(): boolean {
     const char = this.#text[this.#at];
-    if (char !== "?" && char !== "*" && char !== "+") return;
+    if (char !== "?" && char !== "*" && char !== "+") return false;
     this.#at++;
-    if (char !== "?") this.#spanning++;
+    if (char === "?") return false;
+    this.#spanning++;
+    return true;
   }
 }
 

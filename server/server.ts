@@ -31,7 +31,15 @@ import { checkedSelector, Publisher } from "./publisher.ts";
 import { adoptFields, defineConstructorOption, defineSettings } from "../base/settings.ts";
 import { assertMembers, refuseUnknownNames } from "../base/unknown_names.ts";
 import { SERVER_MEMBERS } from "./option_hints.ts";
-import { refuseArgument, SERVER_SETTINGS, type ServerProperties, type WebSocketServerOptions } from "./settings.ts";
+import type { PemData } from "../base/pem.ts";
+import type { ClientCertificateMode, NamedCertificate } from "./named_certificates.ts";
+import {
+  refuseArgument,
+  SERVER_SETTINGS,
+  type ServerCertificates,
+  type ServerProperties,
+  type WebSocketServerOptions,
+} from "./settings.ts";
 import type { Stats } from "../base/stats.ts";
 import type { Address } from "../transport/transport.ts";
 import { type BytePair, type BytePairInfo, streamTransport } from "../transport/stream.ts";
@@ -116,6 +124,8 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
   // Settings, defined by SERVER_SETTINGS, which can be set while the server is stopped
   /** Port to listen on; 0 takes a free one, see `address`. */
   declare port: number;
+  /** Path of a Unix socket to listen on instead of a port. */
+  declare path: string;
   /** Address to listen on. */
   declare hostname: string;
   /**
@@ -129,7 +139,7 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
   declare pathName: string;
   /** Path of health checks; "": none. */
   declare healthPath: string;
-  /** Speaks TLS. Needs `certificateFile` and `certificateKeyFile`. */
+  /** Speaks TLS. Needs `certificateFile` and `certificateKeyFile`, or their texts. */
   declare useSSL: boolean;
   /** PEM file with the certificate; the rest of its chain may follow in it. */
   declare certificateFile: string;
@@ -137,6 +147,20 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
   declare certificateKeyFile: string;
   /** PEM file with certificates that are appended to the chain that is sent. */
   declare rootCertificateFile: string;
+  /** The certificate as PEM text or its bytes, instead of `certificateFile`. */
+  declare certificate: PemData;
+  /** The private key as PEM text or its bytes, instead of `certificateKeyFile`. */
+  declare certificateKey: PemData;
+  /** PEM text or its bytes, instead of `rootCertificateFile`. */
+  declare rootCertificate: PemData;
+  /** Certificates for server names of their own (SNI). */
+  declare certificates: readonly NamedCertificate[];
+  /** Asks clients for certificates (mutual TLS). */
+  declare clientCertificate: ClientCertificateMode;
+  /** PEM file with the authorities whose certificates of clients are taken. */
+  declare clientRootCertificateFile: string;
+  /** PEM text or its bytes, instead of `clientRootCertificateFile`. */
+  declare clientRootCertificate: PemData;
   /** Subprotocols that the server speaks, in its order of preference. */
   declare protocols: readonly string[];
   /** Compresses messages for clients that offer it; an object says how. */
@@ -269,7 +293,8 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
   }
 
   /**
-   * Address of the port; with `port: 0` it has the port that was taken. `undefined` while the server does not listen.
+   * Address of the port; with `port: 0` it has the port that was taken, on a Unix socket its `path`. `undefined` while
+   * the server does not listen.
    */
   get address(): Address | undefined {
     return this.#life.address;
@@ -320,13 +345,16 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
   }
 
   /**
-   * Reads the certificate files again for new TLS handshakes; open connections go on. If the new files cannot be
-   * used, the old certificate stays.
+   * Reads the certificate files again for new TLS handshakes, or takes other certificates; open connections go on. If
+   * the new ones cannot be used, the old certificate stays.
    *
+   * @param certificates Certificate and key that replace those of the settings, as PEM or as paths. Those of which
+   * nothing is given stay, and files are read again.
    * @throws {CertificateError} If certificate or key cannot be used.
+   * @throws {OptionError} If an option is unknown, or a text and a path are given for the same.
    */
-  reloadCertificates(): Promise<void> {
-    return this.#life.reloadCertificates();
+  reloadCertificates(certificates: ServerCertificates = {}): Promise<void> {
+    return this.#life.reloadCertificates(certificates);
   }
 
   /** Checks methods and fields of a subclass, before the work begins. */

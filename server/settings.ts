@@ -17,6 +17,7 @@ import { compressionSettings } from "../protocol/deflate.ts";
 import { AddressRanges, assertAddressRanges } from "../base/address_ranges.ts";
 import { OptionError, StateError } from "../base/errors.ts";
 import { assertHostName } from "../base/host_name.ts";
+import { assertSocketPath } from "../base/socket_path.ts";
 import { SERVER_HANDLERS, type ServerHandlers } from "./handlers.ts";
 import { SERVER_HINTS } from "./option_hints.ts";
 import type { RouteOptions } from "./route_options.ts";
@@ -33,8 +34,11 @@ import {
   showValue,
 } from "../base/option_names.ts";
 import { type Complete, defaultsOf, defineSettings, SettingsStore, type SettingsTable } from "../base/settings.ts";
+import { assertPem, type PemData } from "../base/pem.ts";
 import { sharedTimer } from "../base/shared_timer.ts";
 import { refuseUnknownNames } from "../base/unknown_names.ts";
+import { assertNamedCertificates, type ClientCertificateMode, type NamedCertificate } from "./named_certificates.ts";
+import { assertOneSource } from "../transport/certificate.ts";
 
 /**
  * Settings and handlers of a server. `0` turns a limit off.
@@ -91,6 +95,12 @@ export interface WebSocketServerOptions<Data = unknown> extends ConnectionOption
    */
   port?: number | undefined;
   /**
+   * Path of a Unix socket to listen on instead of a port, up to 107 bytes. Its file must not be there, or be one that
+   * no process listens on; `stop` removes it. For the path of URLs see `pathName`.
+   * @default {""}
+   */
+  path?: string | undefined;
+  /**
    * The address to listen on, or a name for it; `"0.0.0.0"`: all IPv4 addresses, `"::"`: all addresses.
    * @default {"0.0.0.0"}
    */
@@ -129,7 +139,7 @@ export interface WebSocketServerOptions<Data = unknown> extends ConnectionOption
    */
   routes?: Readonly<Record<string, RouteOptions<Data>>> | undefined;
   /**
-   * Speak TLS. Needs `certificateFile` and `certificateKeyFile`.
+   * Speak TLS. Needs a certificate and its key: `certificateFile` and `certificateKeyFile`, or their texts.
    * @default {false}
    */
   useSSL?: boolean | undefined;
@@ -139,6 +149,28 @@ export interface WebSocketServerOptions<Data = unknown> extends ConnectionOption
   certificateKeyFile?: string | undefined;
   /** PEM file with certificates that are appended to the chain that is sent. */
   rootCertificateFile?: string | undefined;
+  /** The certificate as PEM text or its bytes, instead of `certificateFile`. */
+  certificate?: PemData | undefined;
+  /** The private key as PEM text or its bytes, instead of `certificateKeyFile`; it may be encrypted too. */
+  certificateKey?: PemData | undefined;
+  /** PEM text or its bytes, instead of `rootCertificateFile`. */
+  rootCertificate?: PemData | undefined;
+  /**
+   * Certificates for server names of their own (SNI). Clients that ask for another name, or for none, get the one of
+   * `certificateFile` or `certificate`.
+   * @default {[]}
+   */
+  certificates?: readonly NamedCertificate[] | undefined;
+  /**
+   * Ask clients for certificates (mutual TLS): `"request"` takes clients without one too, `"require"` does not. One
+   * that `clientRootCertificateFile` does not vouch for is refused by both. See `connection.peerCertificate`.
+   * @default {"none"}
+   */
+  clientCertificate?: ClientCertificateMode | undefined;
+  /** PEM file with the authorities whose certificates of clients are taken; no others are. */
+  clientRootCertificateFile?: string | undefined;
+  /** PEM text or its bytes, instead of `clientRootCertificateFile`. */
+  clientRootCertificate?: PemData | undefined;
   /**
    * Subprotocols that the server speaks, in its order of preference. Without `onSelectProtocol`, the first that the
    * client offers is chosen.
@@ -306,6 +338,7 @@ export const SERVER_SETTINGS: SettingsTable<ServerProperties> = {
   frameSize: { ...CONNECTION_SETTINGS.frameSize, check: (size) => void (size !== 0 && maxFramePayload(size, false)) },
   messageTimeout: { ...CONNECTION_SETTINGS.messageTimeout, default: 60_000 },
   port: { kind: "number", unit: "count", most: 65535, default: 8888 },
+  path: { kind: "string", default: "", check: assertSocketPath },
   hostname: { kind: "string", default: "0.0.0.0", alias: "hostName", check: assertAddress },
   reusePort: { kind: "boolean", default: false },
   pathName: { kind: "string", default: "", check: assertPath },
@@ -314,6 +347,13 @@ export const SERVER_SETTINGS: SettingsTable<ServerProperties> = {
   certificateFile: { kind: "string", default: "" },
   certificateKeyFile: { kind: "string", default: "" },
   rootCertificateFile: { kind: "string", default: "" },
+  certificate: { kind: "any", default: "", check: assertPem },
+  certificateKey: { kind: "any", default: "", check: assertPem },
+  rootCertificate: { kind: "any", default: "", check: assertPem },
+  certificates: { kind: "list", default: [], check: assertNamedCertificates },
+  clientCertificate: { kind: "choice", choices: ["none", "request", "require"], default: "none" },
+  clientRootCertificateFile: { kind: "string", default: "" },
+  clientRootCertificate: { kind: "any", default: "", check: assertPem },
   protocols: { kind: "list", default: [], check: assertProtocols },
   compression: { kind: "any", default: false, check: compressionSettings },
   handshakeTimeout: { kind: "number", unit: "ms", default: 10_000 },
@@ -445,6 +485,8 @@ export class LockableSettings {
     assertHandlers(options, SERVER_HANDLERS);
     assertSignal(options);
     this.#routed = Boolean((options as WebSocketServerOptions).routes);
+    assertOneSource(options);
+    assertOnePlace(options, {});
     if (options.useSSL === false) assertTlsForCertificates({ ...defaultsOf(SERVER_SETTINGS), ...options });
     this.store = new SettingsStore(SERVER_SETTINGS, {
       changing: (name, value) => this.#changing(name, value),
@@ -465,6 +507,18 @@ export class LockableSettings {
     }
     const changing = (field: string): void => this.assertUnlocked(field);
     return new ProtocolSettings((value ?? {}) as ProtocolOptions, changing, () => this.#current = undefined);
+  }
+
+  /**
+   * Replaces certificates, while the server runs too.
+   *
+   * @param certificates The settings to set, checked already.
+   */
+  replaceCertificates(certificates: ServerCertificates): void {
+    const { locked } = this;
+    this.locked = false;
+    this.store.assign(certificates);
+    this.locked = locked;
   }
 
   /** All settings as they are now: one object as long as none changes. */
@@ -492,6 +546,26 @@ export class LockableSettings {
   }
 }
 
+/**
+ * Checks that a server has one place to listen on.
+ *
+ * @param settings The settings.
+ * @param unset Values that count as not set, besides `undefined`.
+ * @throws {OptionError} If there is a Unix socket, and a setting of a port too.
+ */
+export function assertOnePlace(settings: PlaceSettings, unset: PlaceSettings): void {
+  if (!settings.path) return;
+  const names = ["port", "hostname", "hostName", "reusePort"] as const;
+  const name = names.find((one) => settings[one] !== undefined && settings[one] !== unset[one]);
+  if (name === undefined || settings[name] === false) return;
+  throw new OptionError(
+    `The setting "${name}" does not go with "path", that of a Unix socket; for the path of URLs use "pathName"`,
+  );
+}
+
+/** Settings of the place that a server listens on. */
+export type PlaceSettings = Pick<ServerOptions, "path" | "port" | "hostname" | "hostName" | "reusePort">;
+
 function assertAddress(hostname: string): void {
   assertHostName(hostname, 'for all addresses it is "0.0.0.0" or "::"');
 }
@@ -507,12 +581,17 @@ export function withSlash(path: string): string {
 }
 
 /**
- * Checks that a server with certificates speaks TLS.
+ * Checks that a server with certificates speaks TLS, and has each of them once.
  *
  * @param settings The settings.
- * @throws {OptionError} If it would serve without TLS.
+ * @throws {OptionError} If it would serve without TLS, or a text and a path are given for the same.
  */
 export function assertTlsForCertificates(settings: CertificateSettings): void {
+  assertOneSource(settings);
+  const roots = settings.clientRootCertificateFile ? "clientRootCertificateFile" : "clientRootCertificate";
+  if (settings[roots] && (settings.clientCertificate ?? "none") === "none") {
+    throw new OptionError(`The setting "${roots}" needs "clientCertificate": "request" or "require"`);
+  }
   const name = settings.useSSL ? undefined : givenCertificate(settings);
   if (name === undefined) return;
   throw new OptionError(`The setting "${name}" needs "useSSL: true": without it nothing is encrypted`);
@@ -529,11 +608,35 @@ export function assertProxies({ proxyProtocol, proxies }: ServerSettings): void 
   throw new OptionError('The setting "proxyProtocol" needs "trustedProxies": any client could send the header');
 }
 
-/** Settings of TLS. */
-export type CertificateSettings = Pick<
-  ServerOptions,
-  "useSSL" | "certificateFile" | "certificateKeyFile" | "rootCertificateFile"
+/** Certificate and key of a server, as paths of PEM files or as PEM. */
+export type ServerCertificates = Pick<
+  WebSocketServerOptions,
+  | "certificateFile"
+  | "certificateKeyFile"
+  | "rootCertificateFile"
+  | "certificate"
+  | "certificateKey"
+  | "rootCertificate"
+  | "certificates"
+  | "clientRootCertificateFile"
+  | "clientRootCertificate"
 >;
+
+const TLS_SETTINGS: readonly (keyof CertificateSettings)[] = [
+  "certificates",
+  "clientCertificate",
+  "clientRootCertificateFile",
+  "clientRootCertificate",
+  "certificateFile",
+  "certificateKeyFile",
+  "rootCertificateFile",
+  "certificate",
+  "certificateKey",
+  "rootCertificate",
+];
+
+/** Settings of TLS. */
+export type CertificateSettings = ServerCertificates & Pick<WebSocketServerOptions, "useSSL" | "clientCertificate">;
 
 /**
  * Finds a setting of TLS that is set.
@@ -542,8 +645,10 @@ export type CertificateSettings = Pick<
  * @returns Its name; `undefined` if none is.
  */
 export function givenCertificate(settings: CertificateSettings): keyof CertificateSettings | undefined {
-  const names = ["certificateFile", "certificateKeyFile", "rootCertificateFile"] as const;
-  return names.find((name) => settings[name] !== undefined && settings[name] !== "");
+  return TLS_SETTINGS.find((name) => {
+    const value = settings[name];
+    return value && value !== "none" && (value as { readonly length: number }).length > 0;
+  });
 }
 
 /** The path that opens a WebSocket, or that of health checks. */

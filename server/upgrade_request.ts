@@ -43,7 +43,7 @@ export type UpgradeStream = DuplexSocket | (BytePair & BytePairInfo);
  *
  * @param stream The stream.
  * @returns The transport, not opened yet.
- * @throws {OptionError} If it is no stream.
+ * @throws {OptionError} If it is no stream, or was handed over before.
  */
 export function upgradeTransport(stream: UpgradeStream): Transport {
   if (isDuplexSocket(stream)) return duplexTransport(stream);

@@ -3,7 +3,7 @@
  * where the runtime needs none.
  */
 
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { type ChildProcess, spawn } from "node:child_process";
 import {
@@ -17,9 +17,10 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { findSnippets } from "../scripts/snippets.ts";
 import { BUN_OPTIONS, PACK_NEEDS, unpackPackage } from "./support/package.ts";
 import { describePeer, playWithEcho, runToEnd } from "./support/peers.ts";
 import { find } from "./support/needs.ts";
@@ -128,6 +129,17 @@ const next = await client.receive();
 if (typeof next !== "string") document.body.append(String(new Blob([next]).size));
 `;
 
+/** The part of `@std/assert` that snippets use, which comes from JSR. */
+const ASSERT = `declare module "@std/assert" {
+  type Class<E extends Error> = abstract new (...args: never[]) => E;
+  export function assert(value: unknown): asserts value;
+  export function assertEquals(actual: unknown, expected: unknown): void;
+  export function assertStringIncludes(text: string, part: string): void;
+  export function assertThrows<E extends Error>(run: () => unknown, of: Class<E>, part?: string): E;
+  export function assertRejects<E extends Error>(run: () => Promise<unknown>, of: Class<E>, part?: string): Promise<E>;
+}
+`;
+
 describePeer("the types of the library", ["npm:typescript", "Bun", ...PACK_NEEDS], ([packages]) => {
   const { name, exports } = JSON.parse(readFileSync(join(root, "deno.json"), "utf8"));
   const programs = ["program.ts", "errors.ts"];
@@ -184,6 +196,27 @@ describePeer("the types of the library", ["npm:typescript", "Bun", ...PACK_NEEDS
       rmSync(folder, { recursive: true });
     });
   }
+
+  it("pass in each snippet of the documents, with the settings of bun init", async () => {
+    const folder = makeProject();
+    installSources(join(folder, "node_modules", name));
+    const folders = ["", "docs"].map((part) => join(root, part));
+    const documents = folders.flatMap((part) =>
+      readdirSync(part).filter((file) => file.endsWith(".md")).map((file) => join(part, file))
+    );
+    const files = ["assert.d.ts"];
+    writeFileSync(join(folder, "assert.d.ts"), ASSERT);
+    for (const document of documents) {
+      findSnippets(document, readFileSync(document, "utf8")).forEach(({ line, code }) => {
+        const file = `${basename(document, ".md")}_${line}.ts`;
+        writeFileSync(join(folder, file), code);
+        files.push(file);
+      });
+    }
+    assert(files.length > 50, "the documents have snippets");
+    await check(folder, "typescript", BUN_OPTIONS, files);
+    rmSync(folder, { recursive: true });
+  });
 
   // Started from Deno only: it takes long, and no runtime changes what it says.
   if ("Deno" in globalThis) {

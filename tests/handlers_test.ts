@@ -160,6 +160,9 @@ async function playClient(
   await using server = new WebSocketServer({
     port: 0,
     hostname: "127.0.0.1",
+    useSSL: true,
+    certificateFile: tlsFile("leaf.pem"),
+    certificateKeyFile: tlsFile("leaf.key"),
     protocols: [protocol],
     onHandshakeResponseSent(connection) {
       if (connections.push(connection) > 1) return;
@@ -200,7 +203,15 @@ const SERVER_ANSWERS = {
 };
 const TLS = { certificateFile: tlsFile("leaf.pem"), certificateKeyFile: tlsFile("pkcs8-aes256-sha512.key") };
 const SERVER_OPTIONS = { port: 0, hostname: "127.0.0.1", ...TLS };
-const CLIENT_OPTIONS = { hostname: "127.0.0.1", useSSL: false, reconnect: { minDelay: 1, maxDelay: 1 } };
+const CLIENT_OPTIONS = {
+  hostname: "127.0.0.1",
+  useSSL: true,
+  rootCertificateFile: tlsFile("ca.pem"),
+  certificateFile: tlsFile("client.pem"),
+  certificateKeyFile: tlsFile("client-encrypted.key"),
+  reconnect: { minDelay: 1, maxDelay: 1 },
+};
+const CLIENT_ANSWERS = { onGetSSLPassword: () => "secret", onPong: reject };
 
 interface Kind {
   name: string;
@@ -233,7 +244,7 @@ const KINDS: Kind[] = [
     Base: WebSocketClient,
     names: Object.keys(CLIENT_HANDLERS),
     options: { ...CLIENT_OPTIONS, protocols: ["chat"] },
-    answers: { onPong: reject },
+    answers: CLIENT_ANSWERS,
     play: (client, calls) =>
       playClient(client as WebSocketClient, calls, "chat", (connection) => {
         connection.send("text");
@@ -245,7 +256,7 @@ const KINDS: Kind[] = [
     Base: WhatsAppReceiver,
     names: [...Object.keys(CLIENT_HANDLERS), ...Object.keys(RECEIVER_HANDLERS)],
     options: CLIENT_OPTIONS,
-    answers: { onPong: reject },
+    answers: CLIENT_ANSWERS,
     play: (receiver, calls) => playClient(receiver as WhatsAppReceiver, calls, "whatsapp-inbox.v1", greetReceiver),
   },
 ];

@@ -86,32 +86,32 @@ for (const [entry, file] of ${JSON.stringify(entries)}) {
   });
 });
 
-/** Takes a block of code from README.md, without the fences. */
-function blockOfReadme(language: string, part: string): string {
-  const readme = readFileSync(join(root, "README.md"), "utf8");
-  const blocks = [...readme.matchAll(/^```(\w+)\n([^]*?)^```/gm)].filter(([, kind]) => kind === language);
+/** Takes a block of code from a document, without the fences. */
+function blockOf(document: string, language: string, part: string): string {
+  const text = readFileSync(join(root, document), "utf8");
+  const blocks = [...text.matchAll(/^```(\w+)\n([^]*?)^```/gm)].filter(([, kind]) => kind === language);
   return blocks.find(([, , code]) => code!.includes(part))![2]!;
 }
 
 describePeer("README.md, from a clone", NEEDS, () => {
-  /** Makes a project with a clone in it, as the README has it. */
+  /** Makes a project with a clone beside it, as the README has it. */
   function projectWithClone(): Project {
-    const user = new Project();
+    const user = new Project("project");
     const left = /[/\\](\.git|node_modules|artifacts|coverage)$|\.tgz$/;
-    cpSync(root, user.path("websocket"), { recursive: true, filter: (path) => !left.test(path) });
+    cpSync(root, user.path("../websocket"), { recursive: true, filter: (path) => !left.test(path) });
     user.write("by_name.ts", ECHO);
-    user.write("by_path.ts", ECHO.replaceAll(`"${name}"`, '"./websocket/mod.ts"'));
+    user.write("by_path.ts", ECHO.replaceAll(`"${name}"`, '"../websocket/mod.ts"'));
     return user;
   }
 
   it("names the way that works today", async () => {
     using user = projectWithClone();
-    if ("Deno" in globalThis) user.write("deno.json", blockOfReadme("json", '"links"'));
+    if ("Deno" in globalThis) user.write("deno.json", blockOf("README.md", "json", '"links"'));
     else {
       mkdirSync(user.path("programs"));
       symlinkSync(find("Deno")![0]!, user.path("programs/deno"));
       symlinkSync(find("Bun")![0]!, user.path("programs/bun"));
-      user.write("commands.sh", blockOfReadme("sh", "task pack"));
+      user.write("commands.sh", blockOf("README.md", "sh", "task pack"));
       const env = { ...process.env, PATH: `${user.path("programs")}:${process.env.PATH}` } as Record<string, string>;
       const { text, errors, status } = await runIn({ cwd: user.folder, env }, ["sh", "-e", "commands.sh"]);
       assertEquals(status, 0, text + errors);
@@ -122,6 +122,18 @@ describePeer("README.md, from a clone", NEEDS, () => {
     }
     user.write("part.ts", `import { CloseCode } from "${name}/errors";\nconsole.log(CloseCode.NormalClosure);\n`);
     assertEquals(await user.run(run, "part.ts"), "1000\n");
+  });
+});
+
+describePeer("docs/testing.md", NEEDS, () => {
+  it("has a file that the runtime tests as it is, in a new project", async () => {
+    using user = await Project.create();
+    user.write("pair_test.ts", blockOf("docs/testing.md", "text", "node:test"));
+    // Types of node: modules are a package of their own where there is a package.json.
+    const flags = "Deno" in globalThis ? ["--no-check"] : [];
+    const { text, errors, status } = await runIn({ cwd: user.folder }, [process.execPath, "test", ...flags]);
+    assertEquals(status, 0, text + errors);
+    assertStringIncludes(text + errors, "Deno" in globalThis ? "1 passed | 0 failed" : "1 pass");
   });
 });
 
@@ -255,6 +267,17 @@ describePeer("pages with the package", [...NEEDS, "npm:vite and others"], () => 
   }
 });
 
+describePeer("pages that import an entry with sockets", [...NEEDS, "npm:vite and others"], () => {
+  it("say which entry to use instead", async () => {
+    for (const entry of [name, `${name}/client`, `${name}/server`, `${name}/whatsapp`]) {
+      using user = await bundle("esbuild", entry, `import * as all from "${entry}";\nglobalThis.all = all;\n`);
+      const { errors, status } = await runIn({ cwd: user.folder }, run, "dist/page.js");
+      assertStringIncludes(errors, `A page has no sockets: import from "${name}/browser"`, entry);
+      assert(status !== 0);
+    }
+  });
+});
+
 describePeer("programs with the package", [...NEEDS, "npm:vite and others"], () => {
   it("keep in a bundle what its modules do when they are loaded: they connect with sockets", async () => {
     await using echo = await startEcho();
@@ -310,7 +333,7 @@ describe("the package for npm without its tools", () => {
   it("names the versions of its tools as the tests do", () => {
     const script = readFileSync(join(root, "scripts/pack.ts"), "utf8");
     const needs = readFileSync(join(root, "tests/support/needs.ts"), "utf8");
-    for (const tool of ["esbuild", "tar", "@gfx/zopfli"]) {
+    for (const tool of ["terser", "tar", "@gfx/zopfli"]) {
       const specifier = new RegExp(`npm:${tool}@[\\d.]+`).exec(script)![0];
       assertStringIncludes(needs, specifier);
     }

@@ -28,7 +28,7 @@ const URL_TEXT = "ws://127.0.0.1:1/";
 /** Wrong options of both sides, and what the error says. */
 const BOTH: readonly Row[] = [
   [{ host: "127.0.0.1" }, 'use "hostname"'],
-  [{ path: "/chat" }, 'use "pathName"'],
+  [{ path: "/chat", port: 8080 }, 'use "pathName"'],
   [{ pathname: "/chat" }, 'use "pathName"'],
   [{ perMessageDeflate: true }, 'use "compression"'],
   [{ maxPayload: 1024 }, 'use "maxMessageSize"'],
@@ -59,8 +59,8 @@ const BOTH: readonly Row[] = [
   [{ onMesageReceived: () => {} }, 'did you mean "onMessageReceived"? The handlers are on'],
   [{ OnBinaryDataReceived: () => {} }, 'did you mean "onBinaryDataReceived"?'],
   [{ Active: true }, "call start() of a server, or connect() of a client"],
-  [{ maxMesageSize: 1 }, 'did you mean "maxMessageSize"? The names are '],
-  [{ colour: "red" }, 'has no option "colour": names are '],
+  [{ maxMesageSize: 1 }, 'did you mean "maxMessageSize"?'],
+  [{ colour: "red" }, 'has no option "colour"'],
   [{ options: { manualpong: true } }, 'The setting "options" has no option "manualpong"; did you mean "manualPong"?'],
   [{ options: { manualPong: "false" } }, '"options.manualPong" is of type "string" instead of "boolean"'],
   [{ options: true }, '"options"'],
@@ -111,7 +111,7 @@ const SERVER: readonly Row[] = [
   [{ onopen: () => {} }, 'use "onOpen"'],
   [{ onConnection: () => {} }, 'use "onOpen"'],
   [{ onListen: () => {} }, "wait for start()"],
-  [{ unix: "/tmp/a.sock" }, "acceptStream()"],
+  [{ unix: "/tmp/a.sock" }, 'use "path"'],
   [{ maxRequestBodySize: 1 }, 'use "maxBodySize"'],
   [{ publishToSelf: true }, 'the option "except" of publish()'],
   [{ sendPings: false }, 'use "pingInterval"'],
@@ -171,7 +171,8 @@ const CLIENT: readonly Row[] = [
   [{ headers: ["Cookie: a"] }, '"headers"'],
   [{ pathName: 5 }, '"pathName"'],
   [{ useSSL: false, rootCertificateFile: "a.pem" }, '"rootCertificateFile" needs a "wss:" URL'],
-  [{ certificateFile: "a.pem" }, "a client shows no certificate of its own"],
+  [{ cert: "a.pem" }, 'use "certificateFile", or "certificate" for PEM text'],
+  [{ colour: "red" }, 'has no option "colour": names are '],
 ];
 
 const WHATSAPP_SERVER: readonly Row[] = [

@@ -14,14 +14,17 @@ import { TransportError } from "../base/errors.ts";
 import { connect, type UpgradableTransport } from "./bun_dial.ts";
 import { StreamTlsSide } from "./bun_stream_tls.ts";
 import { TlsListener, TlsServerSide } from "./bun_tls.ts";
+import { TlsServerSide as NodeTlsSide } from "./node_tls.ts";
+import { removeStaleSocket } from "./unix_socket.ts";
 import {
+  addressesOf,
   type BunListener,
   type BunRuntime,
   type BunSocket,
+  listenerAddress,
   ownerHandlers,
   type SocketHandlers,
   type SocketOwner,
-  type Target,
   type TlsOptions,
   UNOWNED,
 } from "./bun_types.ts";
@@ -33,7 +36,8 @@ import type {
   Listener,
   ListenHandler,
   ListenSettings,
-  TlsIdentity,
+  PeerCertificate,
+  ServerIdentity,
   Transport,
   TransportHandler,
   TransportProvider,
@@ -54,10 +58,11 @@ export function bunTransport(
   const runtime = given as BunRuntime;
   return {
     async listen(options, handler) {
+      if (options.path !== undefined) await removeStaleSocket(options.path);
       try {
         return listen(runtime, options, handler);
       } catch (error) {
-        throw await listenFailure(error, options.hostname);
+        throw options.path === undefined ? await listenFailure(error, options.hostname) : error;
       }
     },
     connect: (options) => connect(runtime, options, takeSocket),
@@ -67,19 +72,13 @@ export function bunTransport(
 // ---- Listening ---------------------------------------------------------------------------------------------------
 
 function listen(runtime: BunRuntime, options: ListenSettings, handler: ListenHandler): Listener {
-  const { hostname, port, reusePort, tls, proxyProtocol } = options;
-  const target = { hostname, port, reusePort, allowHalfOpen: true };
-  if (proxyProtocol !== undefined) {
-    const gate = new ProxyGate(proxyProtocol, options, handler);
-    return listenBehindProxy(runtime, options, handler, target, gate);
-  }
-  if (tls === undefined) {
-    const accept = (socket: BunSocket): void => {
-      socket.data = UNOWNED;
-      const transport = takeSocket(socket, false);
-      if (transport !== undefined) handler.accept(transport);
-    };
-    return new PlainListener(runtime.listen({ ...target, socket: { ...ownerHandlers, open: accept } }));
+  const { hostname, port, path, reusePort, tls, proxyProtocol } = options;
+  const place = path === undefined ? { hostname, port, reusePort } : { unix: path };
+  const target = { ...place, allowHalfOpen: true };
+  if (tls === undefined || tls.byName !== undefined || proxyProtocol !== undefined) {
+    const steps = new FirstSteps(options, handler);
+    const open = (socket: BunSocket): void => steps.accept(socket);
+    return new SteppedListener(runtime.listen({ ...target, socket: { ...ownerHandlers, open } }), path, steps);
   }
   const side = new TlsServerSide(tls, options, handler, takeSocket);
   // No "data": the socket below goes on to report the encrypted bytes. Bun insists on one of the two.
@@ -87,34 +86,56 @@ function listen(runtime: BunRuntime, options: ListenSettings, handler: ListenHan
   return new TlsListener(runtime.listen({ ...target, socket }), side);
 }
 
-/** Listens where proxies send the PROXY protocol; TLS of these proxies begins with bytes that were read already. */
-function listenBehindProxy(
-  runtime: BunRuntime,
-  options: ListenSettings,
-  handler: ListenHandler,
-  target: Omit<Target, "socket">,
-  gate: ProxyGate,
-): Listener {
-  const { tls, handshakeTimeout, clock } = options;
-  const sides = tls && {
-    sockets: new TlsServerSide(tls, options, handler, takeSocket),
-    streams: new StreamTlsSide(tls, handshakeTimeout, clock),
+/**
+ * What comes before a connection is the server's, where that is more than the TLS of a socket: a header of the PROXY
+ * protocol, then TLS; or TLS with several certificates. Sockets of Bun know no SNI, and cannot begin TLS with bytes
+ * that were read.
+ */
+class FirstSteps {
+  readonly #handler: ListenHandler;
+  readonly #path: string | undefined;
+  readonly #gate: ProxyGate | undefined;
+  /** TLS of sockets, for peers without a header. */
+  readonly #sockets: TlsServerSide | undefined;
+  /** TLS over transports. */
+  readonly #streams: StreamTlsSide | NodeTlsSide | undefined;
+  readonly #serve = (raw: Transport, admitted?: Admittance): void => {
+    if (this.#streams === undefined) return this.#handler.accept(raw, admitted);
+    this.#streams.accept(raw, this.#handler, admitted);
   };
-  const serve = (raw: Transport, admittance: Admittance): void => {
-    if (sides === undefined) handler.accept(raw, admittance);
-    else sides.streams.accept(raw, handler, admittance);
-  };
-  const open = (socket: BunSocket): void => {
+
+  constructor(options: ListenSettings, handler: ListenHandler) {
+    const { path, tls, proxyProtocol, handshakeTimeout, clock } = options;
+    this.#handler = handler;
+    this.#path = path;
+    this.#gate = proxyProtocol && new ProxyGate(proxyProtocol, options, handler);
+    if (tls === undefined) return;
+    if (tls.byName === undefined) this.#sockets = new TlsServerSide(tls, options, handler, takeSocket);
+    const Side = tls.byName === undefined && tls.clients === undefined ? StreamTlsSide : NodeTlsSide;
+    this.#streams = new Side(tls, handshakeTimeout, clock);
+  }
+
+  accept(socket: BunSocket): void {
     socket.data = UNOWNED;
-    const { remoteAddress: hostname, remotePort: port } = socket;
-    const proxied = hostname !== undefined && port !== undefined && gate.expects({ hostname, port });
-    if (sides !== undefined && !proxied) return sides.sockets.secure(socket);
-    const transport = takeSocket(socket, false);
+    const peer = this.#gate && addressesOf(socket, this.#path)?.remote;
+    const proxied = peer !== undefined && this.#gate!.expects(peer);
+    if (this.#sockets !== undefined && !proxied) return this.#sockets.secure(socket);
+    const transport = takeSocket(socket, false, this.#path);
     if (transport === undefined) return;
-    if (proxied) gate.receive(transport, serve);
-    else handler.accept(transport);
-  };
-  return new GatedListener(runtime.listen({ ...target, socket: { ...ownerHandlers, open } }), gate, sides);
+    if (proxied) this.#gate!.receive(transport, this.#serve);
+    else this.#serve(transport);
+  }
+
+  replaceIdentity(identity: ServerIdentity): void {
+    if (this.#sockets !== undefined) this.#sockets.identity = identity;
+    this.#streams?.replaceIdentity(identity);
+  }
+
+  close(): void {
+    this.#gate?.close();
+    this.#sockets?.close();
+    this.#streams?.close();
+  }
 }
 
 /** Bun 1.4 says "Failed to listen", without a code, for a host name that the system does not know. */
@@ -124,66 +145,41 @@ async function listenFailure(error: unknown, hostname: string): Promise<unknown>
 }
 
 /** Makes the transport; `undefined` for a peer that has reset the connection already, and has no address any more. */
-function takeSocket(socket: BunSocket, encrypted: boolean): BunTransport | undefined {
-  const { remoteAddress, remotePort, localAddress, localPort } = socket;
-  if (
-    remoteAddress === undefined || remotePort === undefined || localAddress === undefined || localPort === undefined
-  ) {
+function takeSocket(
+  socket: BunSocket,
+  encrypted: boolean,
+  path?: string,
+  certificate?: PeerCertificate,
+): BunTransport | undefined {
+  const addresses = addressesOf(socket, path);
+  if (addresses === undefined) {
     socket.close();
     return undefined;
   }
-  const remote = { hostname: remoteAddress, port: remotePort };
-  const transport = new BunTransport(socket, remote, { hostname: localAddress, port: localPort }, encrypted);
+  const transport = new BunTransport(socket, addresses.remote, addresses.local, encrypted, certificate);
   socket.data = transport;
   return transport;
 }
 
-class PlainListener implements Listener {
+class SteppedListener implements Listener {
   readonly address: Address;
-  #listener: BunListener;
+  readonly #listener: BunListener;
+  readonly #steps: FirstSteps;
 
-  constructor(listener: BunListener) {
+  constructor(listener: BunListener, path: string | undefined, steps: FirstSteps) {
     this.#listener = listener;
-    this.address = { hostname: listener.hostname, port: listener.port };
+    this.#steps = steps;
+    this.address = listenerAddress(listener, path);
   }
 
-  replaceIdentity(_identity: TlsIdentity): void {}
+  replaceIdentity(identity: ServerIdentity): void {
+    this.#steps.replaceIdentity(identity);
+  }
 
   close(): Promise<void> {
+    this.#steps.close();
     this.#listener.stop(false);
     return Promise.resolve();
-  }
-}
-
-/** Ways to TLS on a port where proxies send the PROXY protocol. */
-interface TlsSides {
-  /** Of other peers. */
-  readonly sockets: TlsServerSide;
-  /** Of the proxies. */
-  readonly streams: StreamTlsSide;
-}
-
-/** A port where proxies send the PROXY protocol. */
-class GatedListener extends PlainListener {
-  #gate: ProxyGate;
-  #sides: TlsSides | undefined;
-
-  constructor(listener: BunListener, gate: ProxyGate, sides: TlsSides | undefined) {
-    super(listener);
-    this.#gate = gate;
-    this.#sides = sides;
-  }
-
-  override replaceIdentity(identity: TlsIdentity): void {
-    if (this.#sides !== undefined) this.#sides.sockets.identity = identity;
-    this.#sides?.streams.replaceIdentity(identity);
-  }
-
-  override close(): Promise<void> {
-    this.#gate.close();
-    this.#sides?.sockets.close();
-    this.#sides?.streams.close();
-    return super.close();
   }
 }
 
@@ -296,6 +292,7 @@ class BunTransport implements UpgradableTransport, SocketOwner, BatchedWriter, R
   readonly remoteAddress: Address;
   readonly localAddress: Address;
   readonly encrypted: boolean;
+  readonly peerCertificate: PeerCertificate | undefined;
   readonly batch: WriteBatch = writes;
   bytesWritten = 0;
   #socket: BunSocket;
@@ -327,8 +324,15 @@ class BunTransport implements UpgradableTransport, SocketOwner, BatchedWriter, R
   #endAfterWrite = false;
   #writing = false;
 
-  constructor(socket: BunSocket, remoteAddress: Address, localAddress: Address, encrypted: boolean) {
+  constructor(
+    socket: BunSocket,
+    remoteAddress: Address,
+    localAddress: Address,
+    encrypted: boolean,
+    certificate: PeerCertificate | undefined,
+  ) {
     this.#socket = socket;
+    this.peerCertificate = certificate;
     this.remoteAddress = remoteAddress;
     this.localAddress = localAddress;
     this.encrypted = encrypted;

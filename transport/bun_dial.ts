@@ -8,7 +8,7 @@
  */
 
 import { AsyncQueue } from "../base/async_queue.ts";
-import { clientTls } from "./bun_tls.ts";
+import { clientTls, nameFault } from "./bun_tls.ts";
 import {
   type BunRuntime,
   type BunSocket,
@@ -50,14 +50,15 @@ function connectDirectly(
   options: ConnectSettings,
   take: TakeSocket<UpgradableTransport>,
 ): Promise<UpgradableTransport> {
-  const { hostname, port, signal } = options;
+  const { hostname, port, path, signal } = options;
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
     const dial = new Dial(options, take, resolve, reject);
     // A connection that is established later is closed then.
     signal.addEventListener("abort", () => dial.fail(signal.reason), { once: true });
     const secure = clientTls(options);
-    const target = { hostname, port, allowHalfOpen: true, data: dial, socket: ownerHandlers };
+    const place = path === undefined ? { hostname, port } : { unix: path };
+    const target = { ...place, allowHalfOpen: true, data: dial, socket: ownerHandlers };
     runtime.connect(options.tls ? { ...target, tls: secure } : target).catch((error) => dial.fail(error));
   });
 }
@@ -133,10 +134,12 @@ function secureClient(
   });
 }
 
+/** Settings of a connection until it is there. */
+type DialSettings = Pick<ConnectSettings, "tls" | "waitingFor" | "hostname" | "serverName" | "path">;
+
 /** An outgoing connection until it is there, with TLS until its handshake is done. */
 class Dial implements SocketOwner {
-  #tls: boolean;
-  #waitingFor: ConnectSettings["waitingFor"];
+  #options: DialSettings;
   #take: TakeSocket<UpgradableTransport>;
   #resolve: (transport: UpgradableTransport) => void;
   #reject: (error: unknown) => void;
@@ -144,13 +147,12 @@ class Dial implements SocketOwner {
   #failed = false;
 
   constructor(
-    { tls, waitingFor }: Pick<ConnectSettings, "tls" | "waitingFor">,
+    options: DialSettings,
     take: TakeSocket<UpgradableTransport>,
     resolve: (transport: UpgradableTransport) => void,
     reject: (error: unknown) => void,
   ) {
-    this.#tls = tls;
-    this.#waitingFor = waitingFor;
+    this.#options = options;
     this.#take = take;
     this.#resolve = resolve;
     this.#reject = reject;
@@ -159,13 +161,14 @@ class Dial implements SocketOwner {
   onOpen(socket: BunSocket): void {
     if (this.#failed) return socket.close();
     this.#socket = socket;
-    if (this.#tls) this.#waitingFor?.("the TLS handshake");
+    if (this.#options.tls) this.#options.waitingFor?.("the TLS handshake");
     else this.#succeed(socket);
   }
 
   onHandshake(socket: BunSocket, success: boolean, error: Error | null): void {
-    if (success && error === null) this.#succeed(socket);
-    else this.fail(error ?? new Error("The TLS handshake failed"));
+    const fault = success && error === null ? nameFault(socket, this.#options) : error;
+    if (success && fault === undefined) this.#succeed(socket);
+    else this.fail(fault ?? new Error("The TLS handshake failed"));
   }
 
   onData(): void {}
@@ -179,7 +182,7 @@ class Dial implements SocketOwner {
 
   #succeed(socket: BunSocket): void {
     if (this.#failed) return socket.close();
-    const transport = this.#take(socket, this.#tls);
+    const transport = this.#take(socket, this.#options.tls, this.#options.path);
     // Closing the socket has reported this already.
     if (transport === undefined) return;
     // Paused until it is opened.

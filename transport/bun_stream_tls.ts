@@ -56,9 +56,11 @@ export class StreamTlsSide {
    *
    * @param raw The connection, not opened yet.
    * @param handler Takes it.
-   * @param admittance Its slot.
+   * @param admitted Its slot, if it has one already.
    */
-  accept(raw: Transport, handler: ListenHandler, admittance: Admittance): void {
+  accept(raw: Transport, handler: ListenHandler, admitted?: Admittance): void {
+    const admittance = admitted ?? handler.admit(raw.remoteAddress);
+    if (admittance === undefined) return raw.destroy();
     const below = new RawDuplex(raw);
     const socket = new TLSSocket(below, { isServer: true, secureContext: this.#context, ALPNProtocols: PROTOCOLS });
     const settle = (): boolean => {
@@ -71,7 +73,7 @@ export class StreamTlsSide {
       socket.destroy();
       below.destroy();
       admittance.leave();
-      if (error !== undefined) handler.handshakeFailed(error, raw.remoteAddress);
+      if (error !== undefined) handler.handshakeFailed(error, raw.remoteAddress, raw.proxyAddress);
     };
     const late = (): void => giveUp(new Error(`The TLS handshake took longer than ${this.#timeout} ms`));
     const cancelTimer = this.#timeout > 0 ? this.#clock.after(this.#timeout, late) : () => {};

@@ -11,20 +11,25 @@
 import { isIP } from "node:net";
 import * as tls from "node:tls";
 import {
+  addressesOf,
   type BunListener,
   type BunSocket,
+  listenerAddress,
   ownerHandlers,
   type SocketOwner,
   type TakeSocket,
   type TlsOptions,
 } from "./bun_types.ts";
+import { peerCertificate } from "./peer_certificate.ts";
 import type {
   Address,
+  ClientCheck,
   ConnectSettings,
   Listener,
   ListenHandler,
   ListenSettings,
-  TlsIdentity,
+  PeerCertificate,
+  ServerIdentity,
   Transport,
 } from "./transport.ts";
 
@@ -46,10 +51,10 @@ export class TlsListener implements Listener {
   constructor(listener: BunListener, side: TlsServerSide) {
     this.#listener = listener;
     this.#side = side;
-    this.address = { hostname: listener.hostname, port: listener.port };
+    this.address = listenerAddress(listener, side.path);
   }
 
-  replaceIdentity(identity: TlsIdentity): void {
+  replaceIdentity(identity: ServerIdentity): void {
     this.#side.identity = identity;
   }
 
@@ -63,7 +68,9 @@ export class TlsListener implements Listener {
 /** Does the TLS handshakes of one listener. */
 export class TlsServerSide {
   /** Shown from the next handshake on. */
-  identity: TlsIdentity;
+  identity: ServerIdentity;
+  /** Path of the Unix socket; `undefined` for a port. */
+  readonly path: string | undefined;
   #limits: HandshakeLimits;
   #handler: ListenHandler;
   #take: TakeSocket;
@@ -72,13 +79,14 @@ export class TlsServerSide {
   /**
    * Makes the handshakes of a listener.
    *
-   * @param identity Certificate and key.
-   * @param limits Limits of a handshake.
+   * @param identity Certificate and key, and the check of clients.
+   * @param limits Limits of a handshake, and the path of the Unix socket.
    * @param handler Takes the connections.
    * @param take Makes a transport of a socket.
    */
-  constructor(identity: TlsIdentity, limits: HandshakeLimits, handler: ListenHandler, take: TakeSocket) {
-    this.#take = take;
+  constructor(identity: ServerIdentity, limits: HandshakeLimits, handler: ListenHandler, take: TakeSocket) {
+    this.path = limits.path;
+    this.#take = (socket, encrypted, _path, certificate) => take(socket, encrypted, limits.path, certificate);
     this.identity = identity;
     this.#limits = limits;
     this.#handler = handler;
@@ -90,9 +98,8 @@ export class TlsServerSide {
    * @param raw Its socket, without TLS.
    */
   secure(raw: BunSocket): void {
-    const { remoteAddress, remotePort } = raw;
-    if (remoteAddress === undefined || remotePort === undefined) return raw.close();
-    const address = { hostname: remoteAddress, port: remotePort };
+    const address = addressesOf(raw, this.path)?.remote;
+    if (address === undefined) return raw.close();
     const admittance = this.#handler.admit(address);
     if (admittance === undefined) return raw.close();
     const handshake = new ServerHandshake(this.#limits, this.#take, (transport) => {
@@ -117,7 +124,7 @@ export class TlsServerSide {
 }
 
 /** Limits of a handshake. */
-type HandshakeLimits = Pick<ListenSettings, "handshakeTimeout" | "clock">;
+type HandshakeLimits = Pick<ListenSettings, "handshakeTimeout" | "clock" | "path">;
 
 /** A handshake that cannot begin, since the server's certificate or key is unusable: not the fault of the peer. */
 class UnusableIdentity extends Error {}
@@ -126,6 +133,7 @@ class UnusableIdentity extends Error {}
 class ServerHandshake implements SocketOwner {
   #socket: BunSocket | undefined;
   #cancelTimer: (() => void) | undefined;
+  #clients: ClientCheck | undefined;
   #take: TakeSocket;
   #done: (transport: Transport) => void;
   /** Unset once the handshake has ended. */
@@ -145,8 +153,12 @@ class ServerHandshake implements SocketOwner {
     if (timeout > 0) this.#cancelTimer = clock.after(timeout, late);
   }
 
-  begin(raw: BunSocket, { certificate: cert, key }: TlsIdentity): void {
-    const tls = { cert, key, ALPNProtocols: ALPN };
+  begin(raw: BunSocket, { certificate: cert, key, clients }: ServerIdentity): void {
+    this.#clients = clients;
+    const tls: TlsOptions = { cert, key, ALPNProtocols: ALPN };
+    if (clients !== undefined) {
+      Object.assign(tls, { requestCert: true, rejectUnauthorized: clients.required, ca: [clients.roots] });
+    }
     try {
       [, this.#socket] = raw.upgradeTLS({ isServer: true, data: this, tls, socket: ownerHandlers });
     } catch (error) {
@@ -157,9 +169,11 @@ class ServerHandshake implements SocketOwner {
   }
 
   onHandshake(socket: BunSocket, success: boolean, error: Error | null): void {
-    // On a server the error is about a client certificate, and none is requested.
+    // The error of a success is about the certificate of the client.
     if (!success) return this.#fail(error ?? new Error("The TLS handshake failed"));
-    const transport = this.#take(socket, true);
+    const { certificate, fault } = this.#clients === undefined ? {} : checkClient(socket, this.#clients, error);
+    if (fault !== undefined) return this.#fail(fault);
+    const transport = this.#take(socket, true, undefined, certificate);
     // Closing the socket has reported this already.
     if (transport === undefined) return;
     this.#cancelTimer?.();
@@ -190,11 +204,42 @@ class ServerHandshake implements SocketOwner {
   }
 }
 
+/** Bun lets a handshake succeed whose certificate is not right, with `rejectUnauthorized` too. */
+function checkClient(
+  socket: BunSocket,
+  { required }: ClientCheck,
+  error: Error | null,
+): { readonly certificate?: PeerCertificate; readonly fault?: Error } {
+  const raw = (socket.getPeerCertificate() as { raw?: Uint8Array } | undefined)?.raw;
+  if (raw === undefined) return required ? { fault: new Error("The client has shown no certificate") } : {};
+  if (error === null && socket.authorized) return { certificate: peerCertificate(raw) };
+  const { code } = (error ?? {}) as { code?: string };
+  return { fault: new Error(`The certificate of the client is not valid${code ? `: ${code}` : ""}`) };
+}
+
 /** Options of TLS for a client. */
-export function clientTls({ hostname, rootCertificates }: ConnectSettings): TlsOptions {
+export function clientTls(
+  { hostname, serverName: name = hostname, rootCertificates, identity }: ConnectSettings,
+): TlsOptions {
   // RFC 6066 §3: no addresses as server names; without a name Bun would send the address. It is checked all the same.
-  const secure: TlsOptions = { ALPNProtocols: ALPN, serverName: isIP(hostname) === 0 ? hostname : "" };
+  const secure: TlsOptions = { ALPNProtocols: ALPN, serverName: isIP(name) === 0 ? name : "" };
+  if (identity !== undefined) Object.assign(secure, { cert: identity.certificate, key: identity.key });
   // The given roots replace the runtime's own.
   if (rootCertificates.length > 0) secure.ca = [...tls.getCACertificates("default"), ...rootCertificates];
   return secure;
+}
+
+/**
+ * Checks the name of a server against its certificate. Bun does so too, but where none is sent, as for an address, it
+ * takes the host of the socket below: that of a proxy, or `localhost` for a Unix socket.
+ *
+ * @param socket The socket, after its handshake.
+ * @param options The target.
+ * @returns The fault; `undefined` if the name is right.
+ */
+export function nameFault(
+  socket: BunSocket,
+  { hostname, serverName = hostname }: Pick<ConnectSettings, "hostname" | "serverName">,
+): Error | undefined {
+  return tls.checkServerIdentity(serverName, socket.getPeerCertificate() as tls.PeerCertificate);
 }

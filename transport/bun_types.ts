@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { Transport } from "./transport.ts";
+import type { Address, PeerCertificate, Transport } from "./transport.ts";
+import { unixAddress } from "./unix_socket.ts";
 
 /** Options of TLS. */
 export interface TlsOptions {
@@ -14,6 +15,10 @@ export interface TlsOptions {
   cert?: string | undefined;
   /** Trusted root certificates, PEM. */
   ca?: readonly string[] | undefined;
+  /** Asks the client for a certificate. */
+  requestCert?: boolean | undefined;
+  /** Refuses a client without one; one whose certificate is not right gets through all the same. */
+  rejectUnauthorized?: boolean | undefined;
   /** Name in SNI; "": none. */
   serverName?: string | undefined;
   /** Protocols for ALPN, each with its length in front. */
@@ -49,6 +54,10 @@ export interface BunSocket {
   resume(): void;
   /** Turns Nagle's algorithm off. */
   setNoDelay(noDelay: boolean): boolean;
+  /** `true` if the certificate of the peer is right. */
+  readonly authorized: boolean;
+  /** Returns the certificate of the peer, in the form of `node:tls`; without one an empty object or `undefined`. */
+  getPeerCertificate(): unknown;
   /** Returns the socket with the encrypted bytes, and the one to use. */
   upgradeTLS(
     options: { isServer: boolean; data: SocketOwner; tls: TlsOptions; socket: SocketHandlers },
@@ -78,11 +87,24 @@ export interface SocketHandlers {
 }
 
 /** Options of `Bun.listen` and `Bun.connect`. */
-export interface Target {
+export type Target = (TcpTarget | UnixTarget) & CommonTarget;
+
+/** A port. */
+export interface TcpTarget {
   /** Host name or address. */
   hostname: string;
   /** Port. */
   port: number;
+}
+
+/** A Unix socket. */
+export interface UnixTarget {
+  /** Its path. */
+  unix: string;
+}
+
+/** Options of both. */
+export interface CommonTarget {
   /** True to keep the socket after FIN. */
   allowHalfOpen: boolean;
   /** True to let other processes listen on the port. */
@@ -91,12 +113,12 @@ export interface Target {
   socket: SocketHandlers;
 }
 
-/** A port that is open. */
+/** A port, or a Unix socket, that is open. */
 export interface BunListener {
-  /** Host name or address. */
-  readonly hostname: string;
-  /** Port. */
-  readonly port: number;
+  /** Host name or address; absent on a Unix socket. */
+  readonly hostname?: string;
+  /** Port; absent on a Unix socket. */
+  readonly port?: number;
   /** Closes the port. */
   stop(closeActiveConnections: boolean): void;
 }
@@ -125,10 +147,46 @@ export interface SocketOwner {
   onClose(error: unknown): void;
 }
 
+/**
+ * Finds the addresses of a socket.
+ *
+ * @param socket The socket.
+ * @param path Path of the Unix socket; `undefined`: TCP.
+ * @returns The addresses; `undefined` for a peer that has reset the connection already, and has none any more.
+ */
+export function addressesOf(
+  socket: BunSocket,
+  path: string | undefined,
+): { readonly remote: Address; readonly local: Address } | undefined {
+  // Not the same object: a server may replace the one of the peer.
+  if (path !== undefined) return { remote: unixAddress(path), local: unixAddress(path) };
+  const { remoteAddress, remotePort, localAddress, localPort } = socket;
+  if (
+    remoteAddress === undefined || remotePort === undefined || localAddress === undefined || localPort === undefined
+  ) return undefined;
+  return {
+    remote: { hostname: remoteAddress, port: remotePort },
+    local: { hostname: localAddress, port: localPort },
+  };
+}
+
+/**
+ * Tells the address of a listener.
+ *
+ * @param listener The listener.
+ * @param path Path of its Unix socket; `undefined`: TCP.
+ * @returns The address.
+ */
+export function listenerAddress({ hostname = "", port = 0 }: BunListener, path: string | undefined): Address {
+  return path === undefined ? { hostname, port } : unixAddress(path);
+}
+
 /** Makes the transport of a socket; `undefined` for a peer that has reset the connection already. */
 export type TakeSocket<Made extends Transport = Transport> = (
   socket: BunSocket,
   encrypted: boolean,
+  path?: string,
+  certificate?: PeerCertificate,
 ) => Made | undefined;
 
 /** Functions for all sockets: each calls the owner of its socket. */

@@ -7,12 +7,57 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createSecureContext } from "node:tls";
-import { CertificateError, describe } from "../base/errors.ts";
+import { CertificateError, describe, OptionError } from "../base/errors.ts";
+import { hasPemBlock, type PemData, pemText } from "../base/pem.ts";
 import { failureText } from "./failure_text.ts";
 
 const BEGIN_CERTIFICATE = "-----BEGIN CERTIFICATE-----";
 /** The longest path, in characters: no system has longer ones, and PEM text is. */
 const MAX_PATH = 1024;
+
+/** Settings that have PEM: each holds the text, and one with `File` behind its name the path of a file. */
+export type PemName = "certificate" | "certificateKey" | "rootCertificate" | "clientRootCertificate";
+
+/** PEM texts and paths of PEM files; "" stands for none. */
+export type PemSources =
+  & { readonly [Name in PemName]?: PemData | undefined }
+  & { readonly [Name in `${PemName}File`]?: string | undefined };
+
+/** PEM text with its name for error messages: the path of its file, or its setting. */
+export interface NamedPem {
+  /** The text. */
+  readonly text: string;
+  /** The path of its file, or its setting. */
+  readonly name: string;
+}
+
+/**
+ * Checks that PEM is given once: as text, or as the path of a file.
+ *
+ * @param sources Settings, of which some may be `undefined`.
+ * @throws {OptionError} If a text and a path are given for the same.
+ */
+export function assertOneSource(sources: PemSources): void {
+  for (const name of ["certificate", "certificateKey", "rootCertificate", "clientRootCertificate"] as const) {
+    if (!sources[name] || !sources[`${name}File`]) continue;
+    throw new OptionError(`The settings "${name}" and "${name}File" are both set: give one of both`);
+  }
+}
+
+/**
+ * Reads what a setting of PEM names.
+ *
+ * @param sources The settings.
+ * @param name The setting.
+ * @returns The text; `undefined` if neither the setting nor that of the file is set.
+ * @throws {CertificateError} If the file cannot be read.
+ */
+export async function readSource(sources: PemSources, name: PemName): Promise<NamedPem | undefined> {
+  const data = sources[name];
+  if (data) return { text: pemText(data), name };
+  const file = sources[`${name}File`] ?? "";
+  return file === "" ? undefined : { text: await readPem(file, `${name}File`), name: file };
+}
 
 /**
  * Checks that a key belongs to a certificate.
@@ -44,9 +89,7 @@ export function assertKeyMatches(certificate: string, key: string, certificateFi
  */
 export function assertServable(certificate: string, key: string, certificateFile: string): void {
   // Deno does not look at the chain before a client does.
-  for (const block of certificate.split(BEGIN_CERTIFICATE).slice(1)) {
-    parseCertificate(BEGIN_CERTIFICATE + block, certificateFile);
-  }
+  assertChain(certificate, certificateFile);
   try {
     createSecureContext({ cert: certificate, key });
   } catch (cause) {
@@ -64,10 +107,16 @@ export function assertServable(certificate: string, key: string, certificateFile
  * @throws {CertificateError} If the setting is empty, or the file cannot be read.
  */
 export async function readPem(file: string, setting: string): Promise<string> {
-  if (file === "") throw new CertificateError("ERR_CERTIFICATE_FILE", `Cannot use TLS: "${setting}" is not set`);
+  const textSetting = setting.slice(0, -"File".length);
+  if (file === "") {
+    const message = `Cannot use TLS: "${setting}" is not set, nor is "${textSetting}"`;
+    throw new CertificateError("ERR_CERTIFICATE_FILE", message);
+  }
   // The error of the runtime would quote it whole, and it may be the key.
-  if (file.includes("-----BEGIN ") || file.includes("\n") || file.includes("\0") || file.length > MAX_PATH) {
-    throw new CertificateError("ERR_CERTIFICATE_FILE", `Cannot use TLS: "${setting}" is not the path of a file`);
+  if (hasPemBlock(file) || file.includes("\n") || file.includes("\0") || file.length > MAX_PATH) {
+    const remedy = hasPemBlock(file) ? `: for PEM text use "${textSetting}"` : "";
+    const message = `Cannot use TLS: "${setting}" is not the path of a file${remedy}`;
+    throw new CertificateError("ERR_CERTIFICATE_FILE", message);
   }
   try {
     return await readFile(file, "utf8");
@@ -78,17 +127,23 @@ export async function readPem(file: string, setting: string): Promise<string> {
 }
 
 /**
- * Reads a PEM file that must hold a certificate.
+ * Reads certificates, all of which are checked: Bun ignores a damaged one that follows another.
  *
- * @param file Its name.
- * @param setting The setting that names it, for error messages.
- * @returns Its text.
- * @throws {CertificateError} If the file cannot be read, or its first certificate is none.
+ * @param sources The settings.
+ * @param name The setting that names them.
+ * @returns Their text; "" if neither the setting nor that of the file is set.
+ * @throws {CertificateError} If a file cannot be read, there is no certificate, or one is damaged.
  */
-export async function readCertificates(file: string, setting: string): Promise<string> {
-  const pem = await readPem(file, setting);
-  parseCertificate(pem, file);
-  return pem;
+export async function readCertificates(sources: PemSources, name: PemName): Promise<string> {
+  const pem = await readSource(sources, name);
+  if (pem === undefined) return "";
+  parseCertificate(pem.text, pem.name);
+  assertChain(pem.text, pem.name);
+  return pem.text;
+}
+
+function assertChain(pem: string, file: string): void {
+  for (const block of pem.split(BEGIN_CERTIFICATE).slice(1)) parseCertificate(BEGIN_CERTIFICATE + block, file);
 }
 
 function parseCertificate(pem: string, file: string): X509Certificate {

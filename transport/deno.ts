@@ -27,11 +27,12 @@ import type {
   ListenHandler,
   ListenSettings,
   ProxyAddress,
-  TlsIdentity,
+  ServerIdentity,
   Transport,
   TransportHandler,
   TransportProvider,
 } from "./transport.ts";
+import { removeStaleSocket, unixAddress } from "./unix_socket.ts";
 import { TransportError } from "../base/errors.ts";
 import { type BatchedWriter, WriteBatch } from "../base/write_batch.ts";
 import { lookup } from "node:dns/promises";
@@ -43,7 +44,7 @@ declare namespace Deno {
   type NetAddr = DenoAddress;
   type Conn<_Address = NetAddr> = DenoConnection;
   type TcpConn = DenoTcpConnection;
-  type TcpListener = DenoListening;
+  type AnyListener = DenoListening<DenoConnection>;
 }
 
 /** The first read buffer: small, since an idle connection pins it. */
@@ -74,15 +75,19 @@ export function denoTransport(): TransportProvider | undefined {
   return { listen, connect };
 }
 
-function listen(options: ListenSettings, handler: ListenHandler): Promise<Listener> {
-  const { hostname, port, reusePort, tls, handshakeTimeout, clock } = options;
+async function listen(options: ListenSettings, handler: ListenHandler): Promise<Listener> {
+  const { hostname, port, path, reusePort, tls, handshakeTimeout, clock } = options;
+  if (path !== undefined) await removeStaleSocket(path);
   return new Promise((resolve) => {
     // Without the flag Deno 2.9 would end the process. The flag is what makes this function appear.
     if (reusePort && !("listenDatagram" in Deno)) throw needsUnstableNet(hostname, port);
     const side = tls === undefined ? undefined : new TlsServerSide(tls, handshakeTimeout, clock);
+    const listener = path === undefined
+      ? Deno.listen({ hostname, port, reusePort: reusePort ?? false })
+      : Deno.listen({ transport: "unix", path });
     const { proxyProtocol } = options;
     const gate = proxyProtocol && new ProxyGate(proxyProtocol, options, handler);
-    resolve(new DenoListener(Deno.listen({ hostname, port, reusePort: reusePort ?? false }), handler, side, gate));
+    resolve(new DenoListener(listener, handler, { tls: side, gate, path }));
   });
 }
 
@@ -93,13 +98,24 @@ function needsUnstableNet(hostname: string, port: number): TransportError {
 
 async function connect(options: ConnectSettings): Promise<Transport> {
   const { proxy, waitingFor } = options;
+  if (options.path !== undefined) return await connectUnix(options, options.path);
   const conn = proxy === undefined ? await dial(options, options) : await dialProxy(options, proxy);
   if (options.tls) waitingFor?.("the TLS handshake");
   if (!options.tls) return new DenoTransport(conn, false);
   const host = `${options.hostname}:${options.port}`;
-  return silentHosts.has(host)
+  // `Deno.startTls` shows no certificate of the client.
+  return silentHosts.has(host) || options.identity !== undefined
     ? await secureClient(new DenoTransport(conn, false), options)
     : await startTls(conn, options, host);
+}
+
+/** `Deno.startTls` does not take such a connection. */
+async function connectUnix(options: ConnectSettings, path: string): Promise<Transport> {
+  const { signal, tls, waitingFor } = options;
+  const transport = new DenoTransport(await Deno.connect({ transport: "unix", path, signal }), false, path);
+  if (!tls) return transport;
+  waitingFor?.("the TLS handshake");
+  return await secureClient(transport, options);
 }
 
 /** Hosts whose TLS handshake was given up: each has cost one socket, and must not cost another. */
@@ -113,7 +129,8 @@ function rememberSilence(host: string): void {
 }
 
 async function startTls(conn: Deno.TcpConn, options: ConnectSettings, host: string): Promise<Transport> {
-  const { hostname, signal, rootCertificates: caCerts } = options;
+  const { signal, rootCertificates: caCerts } = options;
+  const hostname = options.serverName ?? options.hostname;
   // With keep-alive the system ends the handshake of a peer that is gone, which Deno does not.
   conn.setKeepAlive(true);
   const tls = await Deno.startTls(conn, { hostname, caCerts, alpnProtocols: ["http/1.1"] });
@@ -223,8 +240,9 @@ function isPeersDoing(error: unknown): boolean {
   return error instanceof NotConnected || error instanceof ConnectionReset || error instanceof ConnectionAborted;
 }
 
-/** Ignores the refusal of some systems for a connection that was reset meanwhile. */
-function setNoDelay(conn: Deno.TcpConn): boolean {
+/** Ignores the refusal of some systems for a connection that was reset meanwhile. Unix sockets need no such thing. */
+function setNoDelay(conn: Deno.Conn | Deno.TcpConn): boolean {
+  if (!("setNoDelay" in conn)) return true;
   try {
     conn.setNoDelay(true);
     return true;
@@ -234,31 +252,45 @@ function setNoDelay(conn: Deno.TcpConn): boolean {
   }
 }
 
+/** Each end of a Unix socket has its path as its address. */
+function addressOf({ hostname = "", port = 0 }: Partial<Deno.NetAddr>, path: string | undefined): Address {
+  return path === undefined ? { hostname, port } : unixAddress(path);
+}
+
+/** What a listener does before a connection is the server's. */
+interface ListenerParts {
+  readonly tls: TlsServerSide | undefined;
+  readonly gate: ProxyGate | undefined;
+  /** Path of the Unix socket; `undefined`: TCP. */
+  readonly path: string | undefined;
+}
+
 class DenoListener implements Listener {
   readonly address: Address;
-  #listener: Deno.TcpListener;
+  #listener: Deno.AnyListener;
   #handler: ListenHandler;
   #tls: TlsServerSide | undefined;
   #gate: ProxyGate | undefined;
+  #path: string | undefined;
   #accepting: Promise<void>;
   #closed = false;
   #endPause: (() => void) | undefined;
 
   constructor(
-    listener: Deno.TcpListener,
+    listener: Deno.AnyListener,
     handler: ListenHandler,
-    tls: TlsServerSide | undefined,
-    gate: ProxyGate | undefined,
+    { tls, gate, path }: ListenerParts,
   ) {
     this.#gate = gate;
     this.#listener = listener;
+    this.#path = path;
     this.#handler = handler;
     this.#tls = tls;
-    this.address = { hostname: listener.addr.hostname, port: listener.addr.port };
+    this.address = addressOf(listener.addr, path);
     this.#accepting = this.#acceptLoop();
   }
 
-  replaceIdentity(identity: TlsIdentity): void {
+  replaceIdentity(identity: ServerIdentity): void {
     this.#tls?.replaceIdentity(identity);
   }
 
@@ -277,7 +309,7 @@ class DenoListener implements Listener {
     while (!this.#closed) {
       try {
         const conn = await this.#listener.accept();
-        if (setNoDelay(conn)) this.#accept(new DenoTransport(conn, false));
+        if (setNoDelay(conn)) this.#accept(new DenoTransport(conn, false, this.#path));
       } catch (error) {
         if (this.#closed) return;
         if (isPeersDoing(error)) continue;
@@ -440,11 +472,11 @@ class DenoTransport implements Transport, BatchedWriter {
   #destroyed = false;
   #closed = false;
 
-  constructor(conn: Deno.Conn<Deno.NetAddr>, encrypted: boolean) {
+  constructor(conn: Deno.Conn<Deno.NetAddr>, encrypted: boolean, path?: string) {
     this.#conn = conn;
     this.encrypted = encrypted;
-    this.remoteAddress = { hostname: conn.remoteAddr.hostname, port: conn.remoteAddr.port };
-    this.localAddress = { hostname: conn.localAddr.hostname, port: conn.localAddr.port };
+    this.remoteAddress = addressOf(conn.remoteAddr, path);
+    this.localAddress = addressOf(conn.localAddr, path);
   }
 
   open(handler: TransportHandler): void {

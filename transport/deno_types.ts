@@ -12,12 +12,12 @@ export interface DenoAddress {
   readonly port: number;
 }
 
-/** A TCP or TLS connection of Deno. */
+/** A connection of Deno: TCP, TLS, or a Unix socket, whose addresses have paths. */
 export interface DenoConnection {
   /** Address of this end. */
-  readonly localAddr: DenoAddress;
+  readonly localAddr: Partial<DenoAddress>;
   /** Address of the peer. */
-  readonly remoteAddr: DenoAddress;
+  readonly remoteAddr: Partial<DenoAddress>;
   /** Resolves with the number of bytes read; `null` after FIN. */
   read(into: Uint8Array): Promise<number | null>;
   /** Resolves with the number of bytes that were taken. */
@@ -30,6 +30,10 @@ export interface DenoConnection {
 
 /** A TCP connection of Deno. */
 export interface DenoTcpConnection extends DenoConnection {
+  /** Address of this end. */
+  readonly localAddr: DenoAddress;
+  /** Address of the peer. */
+  readonly remoteAddr: DenoAddress;
   /** Turns Nagle's algorithm off. */
   setNoDelay(noDelay?: boolean): void;
   /** Has the system find peers that are gone. */
@@ -42,12 +46,12 @@ export interface DenoTlsConnection extends DenoConnection {
   handshake(): Promise<unknown>;
 }
 
-/** A port that is open. */
-export interface DenoListening extends Disposable {
+/** A port, or a Unix socket, that is open. */
+export interface DenoListening<Connection extends DenoConnection = DenoTcpConnection> extends Disposable {
   /** Its address. */
-  readonly addr: DenoAddress;
+  readonly addr: Connection["localAddr"];
   /** Waits for the next connection. */
-  accept(): Promise<DenoTcpConnection>;
+  accept(): Promise<Connection>;
   /** Closes the port. */
   close(): void;
 }
@@ -59,6 +63,10 @@ export type DenoErrorClass = new (message?: string) => Error;
 export interface DenoRuntime {
   /** Opens a port. */
   listen(options: { hostname?: string; port: number; reusePort?: boolean }): DenoListening;
+  /** Opens a Unix socket. */
+  listen(options: { transport: "unix"; path: string }): DenoListening<DenoConnection>;
+  /** Opens a connection to a Unix socket. */
+  connect(options: { transport: "unix"; path: string; signal?: AbortSignal }): Promise<DenoConnection>;
   /** Opens a connection. */
   connect(options: { hostname: string; port: number; signal?: AbortSignal }): Promise<DenoTcpConnection>;
   /** Speaks TLS over a connection. */

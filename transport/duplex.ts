@@ -54,13 +54,19 @@ export function isDuplexSocket(value: unknown): value is DuplexSocket {
   return hasMethods(value, "write", "end", "destroy", "pause", "resume", "on");
 }
 
+/** Sockets that have a transport: a second one would answer the same peer, and get the same bytes. */
+const taken = new WeakSet<DuplexSocket>();
+
 /**
  * Makes a transport over a socket, which belongs to it from here on.
  *
  * @param socket The socket.
  * @returns The transport, not opened yet.
+ * @throws {OptionError} If the socket has one already.
  */
 export function duplexTransport(socket: DuplexSocket): Transport {
+  if (taken.has(socket)) throw new OptionError("The socket is in use already: hand each one over once");
+  taken.add(socket);
   return new DuplexTransport(socket);
 }
 

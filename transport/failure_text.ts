@@ -10,7 +10,7 @@
 import { describe } from "../base/errors.ts";
 
 /** Action that failed: some codes mean another thing for each. */
-export type FailedAction = "connect" | "listen" | "read file";
+export type FailedAction = "connect" | "listen" | "open socket" | "read file";
 
 /** Text for a code of the operating system or of the resolver. */
 type Reason = string | Readonly<Partial<Record<FailedAction, string>>>;
@@ -33,7 +33,11 @@ const REASONS: ReadonlyMap<string, Reason> = new Map<string, Reason>([
   ["ENODATA", UNKNOWN_HOST],
   ["EAI_NONAME", UNKNOWN_HOST],
   ["EAI_AGAIN", "the host name cannot be looked up now"],
-  ["EADDRINUSE", { listen: "the port is in use already", connect: "no local port is free" }],
+  ["EADDRINUSE", {
+    listen: "the port is in use already",
+    connect: "no local port is free",
+    "open socket": "there is a file of that name already",
+  }],
   ["EADDRNOTAVAIL", {
     listen: "this machine does not have the address",
     connect: "this machine has no address or port to connect from",
@@ -42,13 +46,18 @@ const REASONS: ReadonlyMap<string, Reason> = new Map<string, Reason>([
   ["EACCES", {
     listen: "the system does not permit it: ports below 1024 need a privilege, or another port",
     connect: NO_PERMISSION,
+    "open socket": "the process may not write to its folder",
     "read file": "the process may not read it",
   }],
   ["EPERM", NO_PERMISSION],
   ["EMFILE", "the process has too many open files"],
   ["ENFILE", "the system has too many open files"],
   ["ENOBUFS", "the system has no memory for it"],
-  ["ENOENT", "there is no such file"],
+  ["ENOENT", {
+    connect: "there is no such file",
+    "open socket": "its folder does not exist",
+    "read file": "there is no such file",
+  }],
   ["ENOTDIR", "there is no such file: a part of the path is not a directory"],
   ["EISDIR", "it is a directory"],
   ["ELOOP", "its links lead in a circle"],
@@ -89,7 +98,10 @@ const TLS_REASONS: readonly (readonly [marks: readonly string[], text: string])[
   ],
   [["without sending TLS close_notify"], "the server has ended the connection without the closing alert of TLS"],
   [["BadEncoding"], 'a certificate of the server, or in "rootCertificateFile", is damaged'],
-  [["CertificateRequired", "CERTIFICATE_REQUIRED"], "the server wants a certificate of the client"],
+  [
+    ["CertificateRequired", "CERTIFICATE_REQUIRED"],
+    'the server wants a certificate of the client: set "certificateFile" and "certificateKeyFile"',
+  ],
   [["NoApplicationProtocol", "NO_APPLICATION_PROTOCOL"], "the server does not speak HTTP/1.1 on this port (ALPN)"],
   [["ProtocolVersion", "PROTOCOL_VERSION"], "client and server have no version of TLS in common"],
   [["HandshakeFailure", "HANDSHAKE_FAILURE"], "the server has refused the TLS handshake"],

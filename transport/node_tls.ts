@@ -1,6 +1,6 @@
 /**
  * TLS over any transport, on `node:tls`, for Deno: of servers, and of clients where `Deno.startTls` will not do (see
- * `transport/deno.ts`).
+ * `transport/deno.ts`). On Bun it serves several certificates, which sockets of Bun cannot.
  *
  * `Deno.listenTls` is not used: its connections have no `setNoDelay` (Deno 2.9), so Nagle's algorithm waits for delayed
  * acknowledgements. Of small messages sent each 7 ms to a client that answered each third one, 43 % came 20 to 41 ms
@@ -14,14 +14,22 @@
  */
 
 import { Duplex } from "node:stream";
+import { setImmediate } from "node:timers";
 import { isIP } from "node:net";
 import { connect, createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import type { Clock } from "../base/clock.ts";
+import { concat } from "../base/bytes.ts";
+import { describe } from "../base/errors.ts";
+import { readServerName } from "./client_hello.ts";
+import { peerCertificate } from "./peer_certificate.ts";
 import type {
   Address,
   Admittance,
+  ClientCheck,
   ConnectSettings,
   ListenHandler,
+  PeerCertificate,
+  ServerIdentity,
   TlsIdentity,
   Transport,
   TransportHandler,
@@ -38,33 +46,33 @@ const ALERT_PATIENCE = 1000;
 
 /** TLS handshakes of a server. */
 export class TlsServerSide {
-  #context: SecureContext;
+  #identity: Contexts;
   #timeout: number;
   #clock: Clock;
-  /** Transports whose TLS handshake is not done. */
-  #handshakes = new Set<Handshake>();
+  /** Handshakes that are not done. */
+  #handshakes = new Set<{ giveUp(error: unknown): void }>();
   #closed = false;
 
   /**
    * Takes the identity to show.
    *
-   * @param identity Certificate and key.
+   * @param identity Certificates and keys, and the check of clients.
    * @param timeout Longest time of a TLS handshake, in ms; 0: no limit.
    * @param clock Time.
    */
-  constructor(identity: TlsIdentity, timeout: number, clock: Clock) {
+  constructor(identity: ServerIdentity, timeout: number, clock: Clock) {
     this.#clock = clock;
-    this.#context = makeContext(identity);
+    this.#identity = makeContexts(identity);
     this.#timeout = timeout;
   }
 
   /**
    * Shows another certificate from the next TLS handshake on.
    *
-   * @param identity Certificate and key.
+   * @param identity Certificates and keys, and the check of clients.
    */
-  replaceIdentity(identity: TlsIdentity): void {
-    this.#context = makeContext(identity);
+  replaceIdentity(identity: ServerIdentity): void {
+    this.#identity = makeContexts(identity);
   }
 
   /** Gives up the handshakes that are not done. */
@@ -91,7 +99,7 @@ export class TlsServerSide {
     this.secure(raw).then((transport) => handler.accept(transport, admittance), (error) => {
       admittance.leave();
       // An eviction has a known reason.
-      if (!this.#closed && !evicted) handler.handshakeFailed(error, raw.remoteAddress);
+      if (!this.#closed && !evicted) handler.handshakeFailed(error, raw.remoteAddress, raw.proxyAddress);
     }).catch((error) => handler.error(error));
   }
 
@@ -103,19 +111,110 @@ export class TlsServerSide {
    * then.
    */
   async secure(raw: Transport): Promise<Transport> {
-    const below = new TransportDuplex(raw);
-    const socket = new TLSSocket(below, { isServer: true, secureContext: this.#context, ALPNProtocols: PROTOCOLS });
-    const handshake = new Handshake(raw, below, socket, "secure", this.#clock);
-    const late = (): void => handshake.giveUp(new Error(`The TLS handshake took longer than ${this.#timeout} ms`));
+    let phase: { giveUp(error: unknown): void } | undefined;
+    const enter = <Next extends { giveUp(error: unknown): void }>(next: Next): Next => {
+      this.#handshakes.delete(phase!);
+      this.#handshakes.add(phase = next);
+      return next;
+    };
+    const late = (): void => phase!.giveUp(new Error(`The TLS handshake took longer than ${this.#timeout} ms`));
     const cancelTimer = this.#timeout > 0 ? this.#clock.after(this.#timeout, late) : () => {};
-    this.#handshakes.add(handshake);
+    const { byName, context, clients } = this.#identity;
     try {
-      return await handshake.transport;
+      const hello = byName === undefined ? undefined : await enter(new HelloReader(raw)).hello;
+      const below = new TransportDuplex(raw, hello);
+      const secureContext = (hello && contextFor(byName!, hello.name)) ?? context;
+      const asks = clients === undefined ? {} : { requestCert: true, rejectUnauthorized: clients.required };
+      const socket = new TLSSocket(below, { isServer: true, secureContext, ALPNProtocols: PROTOCOLS, ...asks });
+      return await enter(new Handshake(raw, below, socket, "secure", this.#clock, clients)).transport;
     } finally {
       cancelTimer();
-      this.#handshakes.delete(handshake);
+      this.#handshakes.delete(phase!);
     }
   }
+}
+
+/** Begin of a handshake. */
+interface Hello {
+  /** Server name that the client asks for. */
+  name: string;
+  /** Bytes that came until another handler is there. */
+  bytes: Uint8Array;
+}
+
+/** Reads the first message of a client, for its server name. */
+class HelloReader {
+  /** The name, and the bytes that came. Rejects when the connection ends before. */
+  readonly hello: Promise<Hello>;
+  readonly #raw: Transport;
+  readonly #settle = Promise.withResolvers<Hello>();
+
+  constructor(raw: Transport) {
+    this.#raw = raw;
+    this.hello = this.#settle.promise;
+    const hello: Hello = { name: "", bytes: new Uint8Array(0) };
+    let complete = false;
+    const gone = (): void => this.giveUp(new Error("The peer left inside the TLS handshake"));
+    raw.open({
+      data: (more) => {
+        hello.bytes = concat(hello.bytes, more);
+        if (complete) return;
+        const result = readServerName(hello.bytes);
+        if (!result.complete) return;
+        complete = true;
+        hello.name = result.name;
+        raw.pause();
+        this.#settle.resolve(hello);
+      },
+      drain() {},
+      end: gone,
+      close: gone,
+    });
+  }
+
+  giveUp(error: unknown): void {
+    this.#raw.destroy();
+    this.#settle.reject(error);
+  }
+}
+
+/** Contexts of a server: each with the authorities of clients, if it asks for certificates. */
+interface Contexts {
+  readonly context: SecureContext;
+  readonly byName: ReadonlyMap<string, SecureContext> | undefined;
+  readonly clients: ClientCheck | undefined;
+}
+
+function makeContexts(identity: ServerIdentity): Contexts {
+  const { byName, clients } = identity;
+  const make = (one: TlsIdentity): SecureContext => makeContext(one, clients?.roots);
+  const named = byName && new Map([...byName].map(([name, one]) => [name, make(one)]));
+  return { context: make(identity), byName: named, clients };
+}
+
+/** A name of its own goes before a wildcard, which stands for one label. */
+function contextFor(byName: ReadonlyMap<string, SecureContext>, name: string): SecureContext | undefined {
+  const dot = name.indexOf(".");
+  return byName.get(name) ?? (dot > 0 ? byName.get(`*${name.slice(dot)}`) : undefined);
+}
+
+/**
+ * Looks at the certificate of a client, after the handshake. Both runtimes let handshakes pass whose certificate is not
+ * right, and tell it in different places.
+ *
+ * @returns The certificate, if there is one, or the fault.
+ */
+function checkClient(
+  socket: TLSSocket,
+  { required }: ClientCheck,
+): { readonly certificate?: PeerCertificate; readonly fault?: Error } {
+  const raw = (socket.getPeerCertificate() as { raw?: Uint8Array } | undefined)?.raw;
+  if (raw === undefined) return required ? { fault: new Error("The client has shown no certificate") } : {};
+  const handle = (socket as unknown as { _handle?: { verifyError?: () => unknown } })._handle;
+  const verdict = socket.authorized ? "" : handle?.verifyError?.();
+  if (verdict === "") return { certificate: peerCertificate(raw) };
+  const code = socket.authorizationError ?? verdict;
+  return { fault: new Error(`The certificate of the client is not valid${code ? `: ${describe(code)}` : ""}`) };
 }
 
 /**
@@ -128,17 +227,18 @@ export class TlsServerSide {
  */
 export async function secureClient(
   raw: Transport,
-  options: Pick<ConnectSettings, "hostname" | "rootCertificates" | "signal" | "clock">,
+  options: Pick<ConnectSettings, "hostname" | "serverName" | "rootCertificates" | "identity" | "signal" | "clock">,
 ): Promise<Transport> {
-  const { hostname, rootCertificates, signal, clock } = options;
+  const { rootCertificates, identity, signal, clock } = options;
+  const name = options.serverName ?? options.hostname;
   const below = new TransportDuplex(raw);
   const socket = connect({
     socket: below,
     // Checked against the certificate where no server name is sent.
-    host: hostname,
+    host: name,
     // RFC 6066 §3: no addresses as server names.
-    ...isIP(hostname) === 0 && { servername: hostname },
-    secureContext: makeClientContext(rootCertificates),
+    ...isIP(name) === 0 && { servername: name },
+    secureContext: makeClientContext(rootCertificates, identity),
     ALPNProtocols: PROTOCOLS,
     // NODE_TLS_REJECT_UNAUTHORIZED would turn the check off.
     rejectUnauthorized: true,
@@ -171,6 +271,7 @@ class Handshake {
   #below: TransportDuplex;
   #socket: TLSSocket;
   #clock: Clock;
+  #clients: ClientCheck | undefined;
   #error: unknown;
   #cancelTimer: () => void = () => {};
   #settle: PromiseWithResolvers<Transport> = Promise.withResolvers<Transport>();
@@ -182,7 +283,9 @@ class Handshake {
     socket: TLSSocket,
     done: "secure" | "secureConnect",
     clock: Clock,
+    clients?: ClientCheck,
   ) {
+    this.#clients = clients;
     this.#raw = raw;
     this.#below = below;
     this.#socket = socket;
@@ -198,8 +301,10 @@ class Handshake {
 
   #succeed(): void {
     if (this.#state !== "handshaking") return;
+    const { certificate, fault } = this.#clients === undefined ? {} : checkClient(this.#socket, this.#clients);
+    if (fault !== undefined) return this.#part(fault);
     this.#state = "over";
-    const transport = new TlsTransport(this.#raw, this.#below, this.#socket);
+    const transport = new TlsTransport(this.#raw, this.#below, this.#socket, certificate);
     this.#below.off("error", this.#onError);
     this.#socket.off("error", this.#onError);
     this.#below.secured = true;
@@ -236,16 +341,18 @@ class Handshake {
  * The certificates are trusted besides the runtime's own: the option `ca` would replace those, and giving both takes
  * 20 ms.
  */
-function makeClientContext(rootCertificates: readonly string[]): SecureContext {
-  const secureContext = createSecureContext();
+function makeClientContext(rootCertificates: readonly string[], identity: TlsIdentity | undefined): SecureContext {
+  const secureContext = identity === undefined ? createSecureContext() : makeContext(identity);
   const context = secureContext.context as { addCACert(pem: string): void };
   for (const pem of rootCertificates) context.addCACert(pem);
   return secureContext;
 }
 
-function makeContext(identity: TlsIdentity): SecureContext {
-  return createSecureContext({ cert: identity.certificate, key: identity.key });
+function makeContext({ certificate: cert, key }: TlsIdentity, ca?: string): SecureContext {
+  return createSecureContext({ cert, key, ...ca !== undefined && { ca } });
 }
+
+function ignoreWritten(): void {}
 
 /**
  * A transport as the stream that `node:tls` wants below it. `node:tls` reads by `data` events and writes with a
@@ -253,8 +360,14 @@ function makeContext(identity: TlsIdentity): SecureContext {
  */
 class TransportDuplex extends Duplex {
   #raw: Transport;
+  /** Bytes that came before, and go first. */
+  #early: Hello | undefined;
   #opened = false;
   #written: (() => void) | undefined;
+  /** Writes that wait for the one before: `node:tls` of Bun does not wait for them, and gives no callback. */
+  #waiting: { readonly bytes: Uint8Array; readonly written: () => void }[] = [];
+  /** True if FIN is to follow the writes. */
+  #ends = false;
   /** True if the handler has paused the connection: `resume` by `node:tls` is ignored then. */
   pausedByHandler = false;
   /** Called when the peer has sent FIN, which `node:tls` does not report inside the handshake. */
@@ -264,9 +377,10 @@ class TransportDuplex extends Duplex {
   /** True if the handshake is done. Before, `node:tls` destroys the stream first and writes the alert then. */
   secured = false;
 
-  constructor(raw: Transport) {
+  constructor(raw: Transport, early?: Hello) {
     super({ allowHalfOpen: true });
     this.#raw = raw;
+    this.#early = early;
   }
 
   /** True if a write is in progress. */
@@ -280,7 +394,10 @@ class TransportDuplex extends Duplex {
   #open(): void {
     this.#opened = true;
     this.#raw.open({
-      data: (bytes) => this.#deliver(bytes),
+      data: (bytes) => {
+        if (this.#early === undefined) this.#deliver(bytes);
+        else this.#early.bytes = concat(this.#early.bytes, bytes);
+      },
       drain: () => this.#drained(),
       end: () => {
         this.emit("end");
@@ -290,6 +407,14 @@ class TransportDuplex extends Duplex {
         this.lost();
         this.destroy(error instanceof Error ? error : undefined);
       },
+    });
+    const early = this.#early;
+    if (early === undefined) return;
+    // `node:tls` begins in a later step of this turn, and would fail in it if the bytes had ended the socket before.
+    setImmediate(() => {
+      this.#early = undefined;
+      this.#deliver(early.bytes);
+      if (!this.pausedByHandler) this.#raw.resume();
     });
   }
 
@@ -304,10 +429,21 @@ class TransportDuplex extends Duplex {
 
   #drained(): void {
     const written = this.#written;
-    this.#written = undefined;
+    const next = this.#waiting.shift();
+    this.#written = next?.written;
     // The callback may write more.
     written?.();
-    if (this.#written === undefined) this.idle();
+    if (next !== undefined) this.#writeNow(next.bytes);
+    else if (this.#written === undefined) this.#idle();
+  }
+
+  #writeNow(bytes: Uint8Array): void {
+    if (this.#raw.write(bytes)) this.#drained();
+  }
+
+  #idle(): void {
+    this.idle();
+    if (this.#ends && this.#written === undefined) this.#raw.end();
   }
 
   override resume(): this {
@@ -322,16 +458,22 @@ class TransportDuplex extends Duplex {
   }
 
   override write(chunk: unknown, ...rest: unknown[]): boolean {
-    const written = rest.at(-1) as () => void;
+    const last = rest.at(-1);
+    const written = typeof last === "function" ? last as () => void : ignoreWritten;
     if (this.destroyed && this.secured) return false;
     if (!this.#opened) this.#open();
+    if (this.#written !== undefined) {
+      this.#waiting.push({ bytes: chunk as Uint8Array, written });
+      return false;
+    }
     this.#written = written;
-    if (this.#raw.write(chunk as Uint8Array)) this.#drained();
+    this.#writeNow(chunk as Uint8Array);
     return false;
   }
 
   override end(...rest: unknown[]): this {
-    this.#raw.end();
+    if (this.#waiting.length > 0) this.#ends = true;
+    else this.#raw.end();
     const ended = rest.at(-1);
     if (typeof ended === "function") ended();
     return this;
@@ -378,6 +520,7 @@ class TlsTransport implements Transport {
   readonly proxyAddress: Address | undefined;
   readonly localAddress: Address;
   readonly encrypted = true;
+  readonly peerCertificate: PeerCertificate | undefined;
   #raw: Transport;
   #below: TransportDuplex;
   #socket: TLSSocket;
@@ -395,7 +538,8 @@ class TlsTransport implements Transport {
   #error: unknown;
   #closed = false;
 
-  constructor(raw: Transport, below: TransportDuplex, socket: TLSSocket) {
+  constructor(raw: Transport, below: TransportDuplex, socket: TLSSocket, certificate: PeerCertificate | undefined) {
+    this.peerCertificate = certificate;
     this.#raw = raw;
     this.#below = below;
     this.#socket = socket;

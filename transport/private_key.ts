@@ -12,6 +12,7 @@ import { createDecipheriv, createHash, createPrivateKey, pbkdf2Sync } from "node
 import { concat } from "../base/bytes.ts";
 import { fromBase64, hex, toBase64 } from "../base/encoding.ts";
 import { CertificateError, describe } from "../base/errors.ts";
+import { children, contents, type DerValue, readValue, Tag } from "./der.ts";
 
 /** Asks for the pass phrase of a key. */
 export type PasswordProvider = () => string | Promise<string>;
@@ -218,25 +219,25 @@ interface EncryptedKey {
 }
 
 function parseEncryptedKey(der: Uint8Array<ArrayBuffer>, file: string): EncryptedKey {
-  const [algorithm, data] = children(readValue(der, 0, SEQUENCE).value);
-  const [scheme, schemeParameters] = children(expect(algorithm, SEQUENCE));
-  if (hex(expect(scheme, OBJECT_IDENTIFIER)) !== PBES2) throw unsupported(file, "a scheme other than PBES2");
-  const [derivation, encryption] = children(expect(schemeParameters, SEQUENCE));
-  const [function_, functionParameters] = children(expect(derivation, SEQUENCE));
-  if (hex(expect(function_, OBJECT_IDENTIFIER)) !== PBKDF2) {
+  const [algorithm, data] = children(readValue(der, 0, Tag.Sequence).value);
+  const [scheme, schemeParameters] = children(contents(algorithm, Tag.Sequence));
+  if (hex(contents(scheme, Tag.ObjectIdentifier)) !== PBES2) throw unsupported(file, "a scheme other than PBES2");
+  const [derivation, encryption] = children(contents(schemeParameters, Tag.Sequence));
+  const [function_, functionParameters] = children(contents(derivation, Tag.Sequence));
+  if (hex(contents(function_, Tag.ObjectIdentifier)) !== PBKDF2) {
     throw unsupported(file, "a key derivation other than PBKDF2");
   }
-  const [salt, iterations, ...optional] = children(expect(functionParameters, SEQUENCE));
-  const [cipherId, iv] = children(expect(encryption, SEQUENCE));
-  const cipher = CIPHERS.get(hex(expect(cipherId, OBJECT_IDENTIFIER)));
+  const [salt, iterations, ...optional] = children(contents(functionParameters, Tag.Sequence));
+  const [cipherId, iv] = children(contents(encryption, Tag.Sequence));
+  const cipher = CIPHERS.get(hex(contents(cipherId, Tag.ObjectIdentifier)));
   if (cipher === undefined) throw unsupported(file, `cipher ${hex(cipherId!.value)}`);
   return {
-    salt: expect(salt, OCTET_STRING),
-    iterations: readIterations(expect(iterations, INTEGER)),
+    salt: contents(salt, Tag.OctetString),
+    iterations: readIterations(contents(iterations, Tag.Integer)),
     digest: readDigest(optional, file),
     cipher,
-    iv: expect(iv, OCTET_STRING),
-    data: expect(data, OCTET_STRING),
+    iv: contents(iv, Tag.OctetString),
+    data: contents(data, Tag.OctetString),
   };
 }
 
@@ -248,54 +249,10 @@ function readIterations(value: Uint8Array): number {
 
 /** RFC 8018 A.2: `prf AlgorithmIdentifier DEFAULT algid-hmacWithSHA1`, behind an optional key length. */
 function readDigest(optional: DerValue[], file: string): string {
-  const prf = optional.find((value) => value.tag === SEQUENCE);
+  const prf = optional.find((value) => value.tag === Tag.Sequence);
   if (prf === undefined) return "sha1";
   const [identifier] = children(prf.value);
-  const digest = DIGESTS.get(hex(expect(identifier, OBJECT_IDENTIFIER)));
+  const digest = DIGESTS.get(hex(contents(identifier, Tag.ObjectIdentifier)));
   if (digest === undefined) throw unsupported(file, `pseudo-random function ${hex(identifier!.value)}`);
   return digest;
-}
-
-// ---- DER, as much of it as is needed (ITU-T X.690) ---------------------------------------------------------------
-
-const INTEGER = 0x02;
-const OCTET_STRING = 0x04;
-const OBJECT_IDENTIFIER = 0x06;
-const SEQUENCE = 0x30;
-
-interface DerValue {
-  tag: number;
-  value: Uint8Array<ArrayBuffer>;
-  /** Index after the value. */
-  end: number;
-}
-
-function readValue(der: Uint8Array<ArrayBuffer>, at: number, tag?: number): DerValue {
-  const found = der[at];
-  let length = der[at + 1];
-  let start = at + 2;
-  if (length! >= 0x80) {
-    const octets = length! & 0x7f;
-    length = 0;
-    for (let index = 0; index < octets; index++) length = length * 256 + der[start++]!;
-  }
-  const end = start + length!;
-  if (found === undefined || !(end <= der.length)) throw new Error("it is cut off");
-  if (tag !== undefined && found !== tag) throw new Error("it is not an encrypted key");
-  return { tag: found, value: der.subarray(start, end), end };
-}
-
-function children(der: Uint8Array<ArrayBuffer>): DerValue[] {
-  const values: DerValue[] = [];
-  for (let at = 0; at < der.length;) {
-    const value = readValue(der, at);
-    values.push(value);
-    at = value.end;
-  }
-  return values;
-}
-
-function expect(value: DerValue | undefined, tag: number): Uint8Array<ArrayBuffer> {
-  if (value?.tag !== tag) throw new Error("it is not an encrypted key");
-  return value.value;
 }

@@ -61,10 +61,14 @@ const NOWHERE: Address = { hostname: "", port: 0 };
  * @param pair The streams.
  * @param info Facts about the streams.
  * @returns The transport, not opened yet.
- * @throws {OptionError} If they are no streams, or a fact has an unknown name.
+ * @throws {OptionError} If they are no streams or in use already, or a fact has an unknown name.
  */
 export function streamTransport(pair: BytePair, info: BytePairInfo = {}): Transport {
   assertStreams(pair);
+  // Before the first of both is locked, which would stay so.
+  if (pair.readable.locked || pair.writable.locked) {
+    throw new OptionError("A byte stream is in use already: each pair makes one connection");
+  }
   INFO.assert(info);
   return new StreamTransport(pair, info);
 }

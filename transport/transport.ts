@@ -11,12 +11,14 @@ import type { Clock } from "../base/clock.ts";
 import type { TransportError } from "../base/errors.ts";
 import type { WriteBatch } from "../base/write_batch.ts";
 
-/** One end of a TCP connection. */
+/** One end of a connection. */
 export interface Address {
-  /** IP address. */
+  /** IP address; "" on a Unix socket. */
   hostname: string;
-  /** Port. */
+  /** Port; 0 on a Unix socket. */
   port: number;
+  /** Path of the Unix socket, at both ends: a client of one has no address of its own. Absent with TCP. */
+  path?: string | undefined;
 }
 
 /** Takes the events of a {@linkcode Transport}. Calls never overlap. */
@@ -39,6 +41,19 @@ export interface TransportHandler {
   close(error?: unknown): void;
 }
 
+/** Certificate of a client, which TLS has checked: against the authorities of the server, its dates, and its use. */
+export interface PeerCertificate {
+  /**
+   * Common names of its subject, decoded; most have one. Empty if the subject has none, or one in an encoding that is
+   * not UTF-8.
+   */
+  readonly commonNames: readonly string[];
+  /** SHA-256 of `der`, in hexadecimal digits of lower case: tells certificates apart. */
+  readonly fingerprint256: string;
+  /** The certificate in DER, for more of its fields: `new X509Certificate(der)` of `node:crypto`. */
+  readonly der: Uint8Array<ArrayBuffer>;
+}
+
 /** A connection that carries bytes. */
 export interface Transport {
   /** The other end; the client, if a header of the PROXY protocol names it. */
@@ -49,6 +64,8 @@ export interface Transport {
   readonly localAddress: Address;
   /** True if TLS protects it. */
   readonly encrypted: boolean;
+  /** Certificate that the client has shown to a server that asks for it. */
+  readonly peerCertificate?: PeerCertificate | undefined;
   /** Bytes that the operating system has taken, of an array that is being written too. */
   readonly bytesWritten: number;
   /**
@@ -117,8 +134,9 @@ export interface ListenHandler {
    *
    * @param error The error of the runtime.
    * @param remoteAddress The other end.
+   * @param proxyAddress The proxy that has named it.
    */
-  handshakeFailed(error: unknown, remoteAddress: Address): void;
+  handshakeFailed(error: unknown, remoteAddress: Address, proxyAddress?: Address): void;
   /**
    * Accepting failed for one connection, or for a moment (such as too many open files); listening goes on.
    *
@@ -153,12 +171,28 @@ export interface ProxyProtocolHandler {
   failed(error: TransportError, remoteAddress: Address): void;
 }
 
-/** PEM texts a TLS listener shows. */
+/** PEM texts of a certificate and its key. */
 export interface TlsIdentity {
   /** The certificate, and the chain after it. */
   certificate: string;
   /** The private key, not encrypted. */
   key: string;
+}
+
+/** Identities that a TLS listener shows, and its check of clients. */
+export interface ServerIdentity extends TlsIdentity {
+  /** Identities for server names of their own, in lower case; `*.` stands for one label. */
+  readonly byName?: ReadonlyMap<string, TlsIdentity> | undefined;
+  /** Asks clients for certificates. */
+  readonly clients?: ClientCheck | undefined;
+}
+
+/** Check of the certificates of clients. */
+export interface ClientCheck {
+  /** PEM text of the authorities whose certificates are taken. */
+  readonly roots: string;
+  /** True to refuse clients without a certificate. */
+  readonly required: boolean;
 }
 
 /** Settings of a listener. */
@@ -167,10 +201,12 @@ export interface ListenSettings {
   hostname: string;
   /** Port; 0 takes a free one. */
   port: number;
+  /** Path of a Unix socket to listen on instead. */
+  path?: string | undefined;
   /** True to let other processes listen on the port too. */
   reusePort?: boolean | undefined;
   /** Identity of a listener with TLS, ALPN `http/1.1`; without it the listener has no TLS. */
-  tls?: TlsIdentity | undefined;
+  tls?: ServerIdentity | undefined;
   /** Reads the PROXY protocol; without it no peer sends it. */
   proxyProtocol?: ProxyProtocolHandler | undefined;
   /** Time limit of a TLS handshake, and of a header of the PROXY protocol, in ms; 0: no limit. */
@@ -188,7 +224,7 @@ export interface Listener {
    *
    * @param tls The new identity.
    */
-  replaceIdentity(tls: TlsIdentity): void;
+  replaceIdentity(tls: ServerIdentity): void;
   /** Stops accepting. Accepted connections stay open. */
   close(): Promise<void>;
 }
@@ -209,8 +245,14 @@ export interface ConnectSettings {
   hostname: string;
   /** Port. */
   port: number;
-  /** True to speak TLS, ALPN `http/1.1`. The host name is always checked against the certificate. */
+  /** Path of a Unix socket to connect to instead. */
+  path?: string | undefined;
+  /** True to speak TLS, ALPN `http/1.1`. The name of the server is always checked against the certificate. */
   tls: boolean;
+  /** Name of the server in TLS, where it is not the host name. */
+  serverName?: string | undefined;
+  /** Certificate and key that are shown if the server asks for them. */
+  identity?: TlsIdentity | undefined;
   /** PEM texts of root certificates that are trusted besides the runtime's own. */
   rootCertificates: string[];
   /** Connects through this proxy. */

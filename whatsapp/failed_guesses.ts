@@ -65,7 +65,9 @@ export class FailedGuesses {
    */
   mayGuess(hostname: string): boolean {
     this.#forgetOld();
-    const most = isLoopback(hostname) || this.#isProxy(hostname) ? MAX_PER_PROXY : MAX_PER_NETWORK;
+    // Behind a Unix socket is a proxy too.
+    const isProxy = hostname === "" || isLoopback(hostname) || this.#isProxy(hostname);
+    const most = isProxy ? MAX_PER_PROXY : MAX_PER_NETWORK;
     return (this.#perNetwork.get(networkOf(hostname)) ?? 0) < most;
   }
 

@@ -74,14 +74,15 @@ const NO_LEADERS: ReadonlySet<PendingNotification> = new Set();
  * - methods: `stats`, `disconnect`, `[Symbol.asyncDispose]`, `checkIncoming`, `send`, `sendFrame`, `ping`, `pong`,
  *   `drained`, `messageWriter`, `receive`
  * - properties: `url`, `state`, `connection`, `protocol`, `extensions`, `queuedAmount`, `bufferedAmount`, `writable`
- * - settings: `hostname`, `hostName`, `port`, `pathName`, `useSSL`, `rootCertificateFile`, `origin`, `headers`,
+ * - settings: `hostname`, `hostName`, `port`, `path`, `pathName`, `useSSL`, `rootCertificateFile`, `rootCertificate`,
+ *   `certificateFile`, `certificate`, `certificateKeyFile`, `certificateKey`, `serverName`, `origin`, `headers`,
  *   `token`, `resolveUrl`, `proxy`, `maxRedirects`, `reconnect`, `protocols`, `compression`, `connectTimeout`,
  *   `autoCheckMessages`, `autoCheckInterval`, `checkTimeout`, `options`, `splitMessage`, `frameSize`, `maxMessageSize`,
  *   `maxFragments`, `messageTimeout`, `maxBufferedAmount`, `highWaterMark`, `slowConsumer`, `closeTimeout`,
  *   `idleTimeout`, `pingInterval`, `pongTimeout`, `maxMessageRate`, `maxByteRate`, `rateBurstSeconds`, `concurrency`,
  *   `clock`, `active`
- * - handlers: `onSendHandshake`, `onHandshakeResponse`, `onConnect`, `onMessageReceived`, `onBinaryDataReceived`,
- *   `onPing`, `onPong`, `onClose`, `onDisconnect`, `onError`, `onReconnecting`, `onLog`
+ * - handlers: `onGetSSLPassword`, `onSendHandshake`, `onHandshakeResponse`, `onConnect`, `onMessageReceived`,
+ *   `onBinaryDataReceived`, `onPing`, `onPong`, `onClose`, `onDisconnect`, `onError`, `onReconnecting`, `onLog`
  *
  * @example
  * ```ts

@@ -70,8 +70,18 @@ export const RECEIVER_HANDLERS: HandlersTable<WhatsAppReceiverHandlers> = {
  * - `hostname` (default `"localhost"`): Host name or address of the server.
  * - `hostName`: Former name of `hostname`, which wins if both are given.
  * - `port` (default `8888`): Port of the server, up to 65535.
+ * - `path` (default `""`): Path of a Unix socket to connect to instead of a port, up to 107 bytes; the URL is
+ *   `ws+unix:/run/chat.sock:/path`.
  * - `pathName` (default `"/"`): Path, and query if there is one.
  * - `rootCertificateFile`: PEM file with certificates that are trusted besides the runtime's own.
+ * - `rootCertificate`: PEM text or its bytes, instead of `rootCertificateFile`.
+ * - `certificateFile`: PEM file with the certificate that the client shows if the server asks for one; its chain may
+ *   follow in it.
+ * - `certificate`: The certificate as PEM text or its bytes, instead of `certificateFile`.
+ * - `certificateKeyFile`: PEM file with its private key.
+ * - `certificateKey`: The private key as PEM text or its bytes, instead of `certificateKeyFile`.
+ * - `serverName` (default `""`): Name of the server in TLS, where it is not the host name, as with an address: it is
+ *   sent (SNI), and the certificate is checked against it.
  * - `origin`: The value of the `Origin` header; "" sends none.
  * - `headers`: More header fields, or a function that is called for them before each attempt.
  * - `token`: Token sent as `Authorization: Bearer`, or a function that is called for it before each attempt.
@@ -116,6 +126,7 @@ export const RECEIVER_HANDLERS: HandlersTable<WhatsAppReceiverHandlers> = {
  * - `clock`: Time, for tests.
  *
  * Also from {@linkcode ClientHandlers}:
+ * - `onGetSSLPassword`: Called for the pass phrase of an encrypted private key.
  * - `onSendHandshake`: Called before the request is sent: header fields may be added.
  * - `onHandshakeResponse`: Called when the server has opened the WebSocket; `false` refuses it.
  * - `onConnect`: Called after the handshake: from here on messages may be sent.

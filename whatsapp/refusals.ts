@@ -156,7 +156,7 @@ export function delayFault(failureDelay: number): string {
  * @param subject The value of the header; `null`: it is missing.
  * @returns The fault.
  */
-export function certificateFault(settings: WhatsAppSettings, subject: string | null): string {
+export function reportedCertificateFault(settings: WhatsAppSettings, subject: string | null): string {
   const { clientCertificateHeader, clientCertificateForm, clientCertificateName } = settings;
   const header = quote(clientCertificateHeader);
   if (subject === null) {
@@ -165,6 +165,23 @@ export function certificateFault(settings: WhatsAppSettings, subject: string | n
   }
   return `its ${header} is ${quote(subject)}, whose only common name must be ${quote(clientCertificateName)}. Check ` +
     `"clientCertificateForm" ("${clientCertificateForm}") and "clientCertificateName"`;
+}
+
+/**
+ * Describes a client certificate that the server itself has asked for.
+ *
+ * @param wanted The common name that it must have.
+ * @param names Its common names; `undefined`: the client has shown none.
+ * @returns The fault.
+ */
+export function ownCertificateFault(wanted: string, names: readonly string[] | undefined): string {
+  if (names === undefined) {
+    return "it came without a client certificate. Check that Meta shows one for this app (mutual TLS for webhooks)";
+  }
+  return `the common names of its client certificate are ${quote(names.join(", "))}, and only ${
+    quote(wanted)
+  } may be ` +
+    'there. Check "clientCertificateName" and "clientRootCertificateFile"';
 }
 
 /**

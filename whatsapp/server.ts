@@ -58,14 +58,15 @@ const DIGEST_SIZE = 32;
  *   `broadcastMessage`, `broadcastData`, `sendMessageTo`, `sendDataTo`, `publish`, `subscriberCount`,
  *   `disconnectClients`
  * - properties: `address`, `connections`
- * - settings: `port`, `hostname`, `hostName`, `reusePort`, `pathName`, `healthPath`, `certificateFile`,
- *   `certificateKeyFile`, `rootCertificateFile`, `protocols`, `compression`, `backplane`, `options`, `splitMessage`,
- *   `frameSize`, `origins`, `hosts`, `trustedProxies`, `proxyProtocol`, `handshakeTimeout`, `keepAliveTimeout`,
- *   `bodyTimeout`, `messageTimeout`, `closeTimeout`, `idleTimeout`, `pingInterval`, `pongTimeout`, `maxMessageSize`,
- *   `maxFragments`, `maxTotalMessageSize`, `maxBufferedAmount`, `maxTotalBufferedAmount`, `highWaterMark`,
- *   `slowConsumer`, `maxConnections`, `maxConnectionsPerAddress`, `maxHandshakes`, `maxMessageRate`, `maxByteRate`,
- *   `rateBurstSeconds`, `concurrency`, `maxTopics`, `maxRequests`, `maxHeadSize`, `maxHeaderFields`, `maxBodySize`,
- *   `maxTotalBodySize`, `clock`, `active`
+ * - settings: `port`, `path`, `hostname`, `hostName`, `reusePort`, `pathName`, `healthPath`, `certificateFile`,
+ *   `certificateKeyFile`, `rootCertificateFile`, `certificate`, `certificateKey`, `rootCertificate`, `certificates`,
+ *   `clientCertificate`, `clientRootCertificateFile`, `clientRootCertificate`, `protocols`, `compression`, `backplane`,
+ *   `options`, `splitMessage`, `frameSize`, `origins`, `hosts`, `trustedProxies`, `proxyProtocol`, `handshakeTimeout`,
+ *   `keepAliveTimeout`, `bodyTimeout`, `messageTimeout`, `closeTimeout`, `idleTimeout`, `pingInterval`, `pongTimeout`,
+ *   `maxMessageSize`, `maxFragments`, `maxTotalMessageSize`, `maxBufferedAmount`, `maxTotalBufferedAmount`,
+ *   `highWaterMark`, `slowConsumer`, `maxConnections`, `maxConnectionsPerAddress`, `maxHandshakes`, `maxMessageRate`,
+ *   `maxByteRate`, `rateBurstSeconds`, `concurrency`, `maxTopics`, `maxRequests`, `maxHeadSize`, `maxHeaderFields`,
+ *   `maxBodySize`, `maxTotalBodySize`, `clock`, `active`
  * - handlers: `onGetSSLPassword`, `onConnect`, `onAllow`, `onSelectProtocol`, `onOpen`, `onHandshakeResponseSent`,
  *   `onMessageReceived`, `onBinaryDataReceived`, `onPing`, `onPong`, `onClose`, `onEnd`, `onDisconnect`,
  *   `onCommandGet`, `onError`, `onLog`
@@ -160,6 +161,9 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
       },
       get maxBodySize() {
         return server.#core.settings.current.maxBodySize;
+      },
+      get clientCertificate() {
+        return server.clientCertificate;
       },
       get asksAboutMessages() {
         return Boolean(server.onRawMessage);
@@ -300,9 +304,9 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
     try {
       refuseArgument("start()", arguments[0]);
       adoptHandlers(this, { ...SERVER_HANDLERS, ...WHATSAPP_HANDLERS });
-      const { pathName, healthPath, hostname, trustedProxies } = this;
+      const { pathName, healthPath, hostname, path, trustedProxies } = this;
       const asksProgram = Boolean(this.onAllow);
-      const conditions = { pathName, healthPath, hostname, trustedProxies, asksProgram, certificates: this };
+      const conditions = { pathName, healthPath, hostname, path, trustedProxies, asksProgram, certificates: this };
       assertStartable(this.#settings, conditions);
     } catch (error) {
       return Promise.reject(error);

@@ -52,6 +52,7 @@ export type RawMessageHandler = (
  *
  * Also from {@linkcode WebSocketServerOptions}:
  * - `port` (default `8888`): The port, up to 65535; 0 takes a free one, see `address`.
+ * - `path` (default `""`): Path of a Unix socket to listen on instead of a port, up to 107 bytes.
  * - `hostname` (default `"0.0.0.0"`): The address to listen on, or a name for it; `"0.0.0.0"`: all IPv4 addresses,
  *   `"::"`: all addresses.
  * - `hostName`: Former name of `hostname`, which wins if both are given.
@@ -62,6 +63,15 @@ export type RawMessageHandler = (
  * - `certificateFile`: PEM file with the certificate; the rest of its chain may follow in it.
  * - `certificateKeyFile`: PEM file with the private key.
  * - `rootCertificateFile`: PEM file with certificates that are appended to the chain that is sent.
+ * - `certificate`: The certificate as PEM text or its bytes, instead of `certificateFile`.
+ * - `certificateKey`: The private key as PEM text or its bytes, instead of `certificateKeyFile`; it may be encrypted
+ *   too.
+ * - `rootCertificate`: PEM text or its bytes, instead of `rootCertificateFile`.
+ * - `certificates` (default `[]`): Certificates for server names of their own (SNI).
+ * - `clientCertificate` (default `"none"`): Ask clients for certificates (mutual TLS): `"request"` takes clients
+ *   without one too, `"require"` does not.
+ * - `clientRootCertificateFile`: PEM file with the authorities whose certificates of clients are taken; no others are.
+ * - `clientRootCertificate`: PEM text or its bytes, instead of `clientRootCertificateFile`.
  * - `compression` (default `false`): Compress messages for clients that offer it (RFC 7692); an object says how.
  * - `handshakeTimeout` (default `10000`): Time for the TLS handshake and the first request together, for an idle HTTP
  *   connection, and for a pause inside a request, in ms.
@@ -192,7 +202,8 @@ export interface WhatsAppServerOptions<Data = unknown> extends Omit<WebSocketSer
    */
   clientCertificateForm?: SubjectForm | undefined;
   /**
-   * Common name of the certificate that Meta shows.
+   * Common name of the certificate that Meta shows: in `clientCertificateHeader`, or with `clientCertificate` to this
+   * server itself, where notifications without it are refused too.
    * @default {"client.webhooks.fbclientcerts.com"}
    */
   clientCertificateName?: string | undefined;
@@ -442,6 +453,8 @@ export interface StartConditions {
   readonly healthPath: string;
   /** Address to listen on. */
   readonly hostname: string;
+  /** Path of a Unix socket to listen on instead, or "": only processes of this machine reach it. */
+  readonly path: string;
   /** Proxies that are believed. */
   readonly trustedProxies: readonly string[];
   /** `true` if the program has set `onAllow`. */
@@ -469,7 +482,7 @@ export function appsOf({ apps, verifyToken, appSecret }: WhatsAppSettings, pathN
  * @throws {OptionError} If the server must not start with these settings.
  */
 export function assertStartable(settings: WhatsAppSettings, conditions: StartConditions): void {
-  const { pathName, healthPath, hostname, trustedProxies, asksProgram, certificates } = conditions;
+  const { pathName, healthPath, hostname, path, trustedProxies, asksProgram, certificates } = conditions;
   assertOwnPath(settings.apps, pathName);
   if (healthPath !== "" && appsOf(settings, pathName || "/").some((app) => app.pathName === healthPath)) {
     const why = "GET of it verifies that path for Meta";
@@ -481,17 +494,18 @@ export function assertStartable(settings: WhatsAppSettings, conditions: StartCon
     throw new OptionError('Cannot start: "receiverToken" is not set; null lets any client receive');
   }
   if (receiverToken) checkReceiverTokens(receiverToken);
-  if (behindProxy && trustedProxies.length === 0 && !isLoopback(hostname)) {
+  if (behindProxy && path === "" && trustedProxies.length === 0 && !isLoopback(hostname)) {
     throw new OptionError(
       `Cannot start: "behindProxy" on "${hostname}" needs "trustedProxies", the addresses of the proxies; ` +
-        "only a loopback address does without",
+        'only a loopback address or a "path" does without',
     );
   }
   if (behindProxy) assertNoCertificates(certificates);
   if (clientCertificateHeader !== "" && !behindProxy) {
     throw new OptionError('Cannot start: "clientCertificateHeader" needs "behindProxy": else any client can send it');
   }
-  if (clientCertificateHeader !== "" && !isSecret(clientCertificateName)) {
+  const asks = (certificates.clientCertificate ?? "none") !== "none";
+  if ((clientCertificateHeader !== "" || asks) && !isSecret(clientCertificateName)) {
     throw new OptionError('Cannot start: "clientCertificateName" is empty');
   }
 }

@@ -16,7 +16,7 @@
  */
 
 import type { Clock } from "../base/clock.ts";
-import { describe } from "../base/errors.ts";
+import { fetchFailureText } from "../base/fetch_failure.ts";
 import { errorText } from "../base/error_text.ts";
 import { assertSignal } from "../base/option_names.ts";
 import { type SimulatedNotification, simulateNotification } from "../cloud_api/simulated.ts";
@@ -236,7 +236,7 @@ export class Simulator {
       const answer = await response.text();
       if (status !== 200) this.report.firstFailure ??= errorText(`${status} ${answer.slice(0, 200).trim()}`);
     } catch (error) {
-      this.report.firstFailure ??= describe(error);
+      this.report.firstFailure ??= fetchFailureText(error);
     }
     const { statuses } = this.report;
     statuses.set(status, (statuses.get(status) ?? 0) + 1);

@@ -12,6 +12,7 @@ import { promiseOf } from "../base/promises.ts";
 import { isError } from "../base/thrown.ts";
 import { isSignature } from "../cloud_api/signature.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
+import type { ClientCertificateMode } from "../server/named_certificates.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { HeaderFields } from "../protocol/head.ts";
 import { textResponse } from "../protocol/http.ts";
@@ -24,12 +25,13 @@ import { collectNotification } from "./notification_body.ts";
 import { OutageReport } from "./outage_report.ts";
 import {
   bodyFault,
-  certificateFault,
   contentTypeFault,
   delayFault,
   LENGTH_FAULT,
+  ownCertificateFault,
   type RefusalReason,
   type RefusedRequest,
+  reportedCertificateFault,
   signatureFault,
   verificationFault,
 } from "./refusals.ts";
@@ -41,6 +43,8 @@ export interface WebhookHost<Data> {
   readonly clock: Clock;
   /** Path of the server's own app. */
   readonly pathName: string;
+  /** Setting of the server for certificates of clients: with one, the server checks them itself. */
+  readonly clientCertificate: ClientCertificateMode;
   /** `true` if the program has set `onRawMessage`. */
   readonly asksAboutMessages: boolean;
   /** Calls `onRawMessage`. */
@@ -224,11 +228,10 @@ export class Webhook<Data> {
     path: string,
     connection: WebSocketConnection<Data>,
   ): TextReply | undefined {
-    if (!this.#hasCertificate(field)) {
+    const certificateFault = this.#certificateFault(field, connection);
+    if (certificateFault !== undefined) {
       this.#host.countFailure("clientCertificate");
-      const subject = field(this.#settings.clientCertificateHeader);
-      const fault = certificateFault(this.#settings, subject);
-      return this.#refuse(NO_CERTIFICATE, "clientCertificate", fault, path, connection);
+      return this.#refuse(NO_CERTIFICATE, "clientCertificate", certificateFault, path, connection);
     }
     const type = field("content-type");
     if ((type ?? "").split(";")[0]!.trim().toLowerCase() !== "application/json") {
@@ -255,10 +258,20 @@ export class Webhook<Data> {
     return reply;
   }
 
-  #hasCertificate(field: (name: string) => string | null): boolean {
+  #certificateFault(
+    field: (name: string) => string | null,
+    { peerCertificate }: WebSocketConnection<Data>,
+  ): string | undefined {
     const { clientCertificateHeader, clientCertificateForm, clientCertificateName } = this.#settings;
-    return clientCertificateHeader === "" ||
-      hasCommonName(field(clientCertificateHeader) ?? "", clientCertificateForm, clientCertificateName);
+    if (this.#host.clientCertificate !== "none") {
+      const [name, ...others] = peerCertificate?.commonNames ?? [];
+      const isRight = name === clientCertificateName && others.length === 0;
+      return isRight ? undefined : ownCertificateFault(clientCertificateName, peerCertificate?.commonNames);
+    }
+    if (clientCertificateHeader === "") return undefined;
+    const subject = field(clientCertificateHeader);
+    const isRight = hasCommonName(subject ?? "", clientCertificateForm, clientCertificateName);
+    return isRight ? undefined : reportedCertificateFault(this.#settings, subject);
   }
 
   async #takeRequest(

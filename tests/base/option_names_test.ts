@@ -44,6 +44,14 @@ describe("OptionNames", () => {
     );
   });
 
+  it("leaves out a list of names that would be cut", () => {
+    const many = Object.fromEntries(Array.from({ length: 100 }, (_, at) => [`aSettingOfNumber${at}`, true]));
+    const names = new OptionNames("Thing", { tables: [many], hints: { length: 'use "size"' } });
+    const fault = (options: object): string => assertThrows(() => names.assert(options), OptionError).message;
+    assertEquals(fault({ length: 1 }), 'Thing has no option "length"; use "size"');
+    assertEquals(fault({ other: 1 }), 'Thing has no option "other"');
+  });
+
   it("gives the remedy for a name of another library", () => {
     assertEquals(refusal({ length: 1 }), 'Thing has no option "length"; use "size". The names are colour, size');
   });

@@ -186,7 +186,7 @@ describe("cli: serve", () => {
       assertEquals([refused.status, await refused.text().then(() => 0)], [403, 0]);
       assertStringIncludes(
         io.text,
-        'GET refused with 403: its hub.verify_token is not "verifyToken". Enter the same text in both places; path "/whatsapp"',
+        'GET refused with 403: its hub.verify_token is not --verify-token. Enter the same text in both places; path "/whatsapp"',
       );
       assert(!io.text.includes("wrong"), io.text);
     }));
@@ -269,6 +269,17 @@ describe("cli: serve", () => {
     await until(() => io.text.includes("The certificates were read again"), "the news");
     io.stop();
     assertEquals(await ended, 0);
+    assertStringIncludes(io.text, "Stopped.");
+  });
+
+  it("stops in order at a signal that comes as it says that it listens", async () => {
+    const io = new Io();
+    const err = io.err.bind(io);
+    io.err = (text) => {
+      err(text);
+      if (text.includes("Listening on")) io.stop();
+    };
+    assertEquals(await runCli(["serve", "--behind-proxy", "--port", "0", "--memory"], io), 0);
     assertStringIncludes(io.text, "Stopped.");
   });
 
@@ -404,6 +415,38 @@ describe("cli: tail, replay and simulate, together", () => {
       const [, third] = await run([...args, "--count", "1"]);
       assertStringIncludes(third.lines[0]!, "#4 ");
     }));
+
+  it("say nothing about the end of the connection when they end it themselves", () =>
+    withServe(["--memory"], async (url) => {
+      await post(url, 0, "text");
+      const [code, io] = await run(["tail", socketOf(url), "--after", "0", "--count", "1"]);
+      assertEquals([code, io.lines.length, io.text], [0, 1, "Connected.\n"]);
+    }));
+
+  it("name the token, and the flag for a certificate, when the server refuses or is not trusted", async () => {
+    await withServe(["--memory"], async (url, server) => {
+      const wrong = new Io({ ...ENV, WHATSAPP_RECEIVER_TOKEN: "wrong" });
+      const [code, { text }] = await run(["tail", socketOf(url)], wrong);
+      assertEquals(code, 1);
+      assertEquals(text, "The server answered 401 Unauthorized: check WHATSAPP_RECEIVER_TOKEN, or --token\n");
+      assertStringIncludes(
+        server.text,
+        "Receiver refused with 401: 127.0.0.1 has shown no token of --receiver-token\n",
+      );
+    });
+    await using server = new WhatsAppServer({
+      hostname: "127.0.0.1",
+      port: 0,
+      certificateFile: tlsFile("leaf.pem"),
+      certificateKeyFile: tlsFile("leaf.key"),
+      appSecret: "secret",
+      receiverToken: "token",
+      journal: null,
+    });
+    await server.start();
+    const [, { text }] = await run(["tail", `wss://localhost:${server.address!.port}/`, "--no-reconnect"]);
+    assertStringIncludes(text, "is not trusted: give that of its authority with --root-certificate");
+  });
 
   it("say that without a name nothing is posted later", () =>
     withServe(["--memory"], async (url) => {

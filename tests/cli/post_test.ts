@@ -4,6 +4,7 @@ import { UsageError } from "../../cli/io.ts";
 import { Poster } from "../../cli/post.ts";
 import { WebSocketServer } from "../../server.ts";
 import type { WhatsAppNotification } from "../../whatsapp/pending_notification.ts";
+import { RawListener } from "../support/sockets.ts";
 import { FakeClock, until } from "../support/support.ts";
 
 const NOTIFICATION: WhatsAppNotification = {
@@ -169,6 +170,41 @@ describe("Poster", () => {
     assert(await taken);
     assertEquals(target.posted[1]!.headers.get("authorization"), `Basic ${btoa("me:p@ss")}`);
     assert(!text().includes("p%40ss") && !text().includes("p@ss"), text());
+  });
+
+  it("says why an endpoint cannot be used, without the query of its URL", async () => {
+    const answers: Record<string, string> = {
+      "": "",
+      "HTTP/1.1 2": "",
+      // Bun quotes the URL then.
+      long: `HTTP/1.1 200 OK\r\nx: ${"a".repeat(2 << 20)}\r\n\r\n`,
+    };
+    for (const [name, answer] of Object.entries(answers)) {
+      const listener = await RawListener.listen();
+      const { port } = listener;
+      // Without an answer: nothing listens.
+      if (name === "") await listener.close();
+      const { poster: one, text } = poster(`http://127.0.0.1:${port}/hook?token=hidden#hidden`);
+      const stop = new AbortController();
+      const ended = one.untilTaken(NOTIFICATION, stop.signal);
+      if (name !== "") {
+        const socket = await listener.accept();
+        await socket.read();
+        // The client may leave inside a head that is too long.
+        await socket.write(answer === "" ? name : answer).catch(() => {});
+        socket.end();
+      }
+      await until(() => text() !== "", "the failure");
+      stop.abort();
+      await ended;
+      if (name !== "") await listener.close();
+      assert(!text().includes("hidden") && !text().includes("fetch failed"), text());
+      if (name === "") assert(/refused/i.test(text()), text());
+      assertStringIncludes(text(), `http://127.0.0.1:${port}/hook?…: `);
+    }
+    const { poster: one } = poster("http://127.0.0.1:1/hook?token=hidden");
+    const error = await one.once(NOTIFICATION).then(() => undefined, (error: Error) => error);
+    assert(!error!.message.includes("hidden") && error!.message !== "fetch failed");
   });
 
   it("refuses what is no URL of an HTTP endpoint, without its secrets", () => {

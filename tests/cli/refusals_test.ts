@@ -38,6 +38,33 @@ describe("refusalPrinter", () => {
     );
   });
 
+  it("says once a minute that a receiver has no token, with the address of the client", () => {
+    const { print, lines } = printer();
+    const refused = (time: number, client?: string): LogRecord =>
+      record("connection.refused", {
+        reason: "allow",
+        "network.peer.address": "10.0.0.5",
+        ...(client === undefined ? {} : { "client.address": client }),
+      }, time);
+    for (const time of [0, 1, 59_999]) print(refused(1e12 + time));
+    print(refused(1e12 + 60_000, "203.0.113.7"));
+    assertEquals(lines, [
+      "Receiver refused with 401: 10.0.0.5 has shown no token of --receiver-token\n",
+      "Receiver refused with 401: 203.0.113.7 has shown no token of --receiver-token\n",
+    ]);
+  });
+
+  it("names flags of the program, not options of the library", () => {
+    const { print, lines } = printer();
+    print(
+      record("webhook.refused", {
+        message: 'GET refused with 403: its hub.verify_token is not "verifyToken".',
+        "url.path": "/",
+      }),
+    );
+    assertEquals(lines, ['GET refused with 403: its hub.verify_token is not --verify-token.; path "/"\n']);
+  });
+
   it("leaves out all else", () => {
     const { print, lines } = printer();
     print(record("connection.refused", { reason: "maxConnections" }));

@@ -80,6 +80,9 @@ describe("browserConnector", () => {
       ["headers", { onSendHandshake: ({ headers }) => headers.set("x-test", "1") }],
       ["origin", { origin: "https://example.com" }],
       ["rootCertificateFile", { rootCertificateFile: "ca.pem" }],
+      ["certificate", { certificate: "-----BEGIN CERTIFICATE-----" }],
+      ["serverName", { serverName: "a.example" }],
+      ["path", { path: "/run/a.sock" }],
       ["proxy", { proxy: "http://proxy.example" }],
       ["maxRedirects", { maxRedirects: 1 }],
       ["frameSize", { frameSize: 100 }],
@@ -99,6 +102,10 @@ describe("browserConnector", () => {
     for (const compression of [true, false, []]) new PageClient(url, { compression });
     const [ours] = pipe();
     await assertRejects(() => new PageClient(url).connect({ stream: ours }), StateError, "stream");
+  });
+
+  it("refuses credentials, which a browser cannot send", async () => {
+    const url = "ws://127.0.0.1:1/";
     const secret = new PageClient("ws://user:secret@localhost/");
     const refused = await assertRejects(() => secret.connect(), StateError, "authorization");
     assert(!refused.message.includes("secret"));
@@ -108,7 +115,7 @@ describe("browserConnector", () => {
     const ask = <Answer>(_name: string, handler: () => Answer | Promise<Answer>): Promise<Answer> =>
       Promise.resolve(handler());
     const refuses = async (first: string, next?: string, more: Partial<typeof none> | { token: string } = {}) => {
-      const target = { url, first: new URL(first) };
+      const target = { first: new URL(first), firstOrigin: "", origin: "" };
       const fields = await requestHeaders(
         { ...none, ...more },
         target,

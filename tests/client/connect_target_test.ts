@@ -43,6 +43,26 @@ describe("ConnectTarget", () => {
   });
 });
 
+describe("a Unix socket of a client", () => {
+  it("is refused beside another place, and may stand beside a URL with a host", () => {
+    const unix = "ws+unix:/run/a.sock:/chat";
+    const cases: [url: string, options: WebSocketClientOptions, says: string][] = [
+      [unix, { hostname: "a" }, '"hostname" is "a"'],
+      [unix, { port: 81 }, '"port" is 81'],
+      [unix, { path: "/run/b.sock" }, '"path" is "/run/b.sock"'],
+      [unix, { useSSL: true }, "speaks no TLS"],
+      [unix, { pathName: "/" }, '"pathName" is "/"'],
+      ["ws://a/", { path: "/run/a.sock", port: 81 }, '"port" does not go with "path"'],
+      ["ws://a/", { path: "/run/a.sock", hostname: "b" }, '"hostname" is "b"'],
+    ];
+    for (const [url, options, says] of cases) assertThrows(() => new WebSocketClient(url, options), OptionError, says);
+    const same = { path: "/run/a.sock", pathName: "chat", hostname: "localhost" };
+    assertEquals(new WebSocketClient(unix, same).url, unix);
+    const beside = new WebSocketClient("ws://a:81/chat", { path: "/run/a.sock", hostname: "A" });
+    assertEquals([beside.url, beside.hostname, beside.path], [unix, "a", "/run/a.sock"]);
+  });
+});
+
 describe("options beside a client's URL", () => {
   const url = "ws://user:secret@[::1]:81/a%20b?c=1";
 

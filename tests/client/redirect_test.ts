@@ -4,6 +4,7 @@ import { WebSocketClient, type WebSocketClientOptions } from "../../client.ts";
 import type { ConnectPlan } from "../../client/connector.ts";
 import { HandshakeError, OptionError } from "../../base/errors.ts";
 import { locationOf, redirect } from "../../client/redirect.ts";
+import { NO_TLS_SETTINGS } from "../../client/tls_settings.ts";
 import type { WebSocketServer } from "../../server.ts";
 import { startEcho } from "../support/support.ts";
 
@@ -11,11 +12,13 @@ const plan = (options: Partial<ConnectPlan> = {}): ConnectPlan => ({
   url: "wss://one.example/a/b?c",
   hostname: "one.example",
   port: 443,
+  socketPath: "",
   tls: true,
   host: "one.example",
   target: "/a/b?c",
   headers: new Headers({ authorization: "Bearer x", "x-key": "y" }),
   protocols: ["chat", "bearer.abc"],
+  tlsSettings: { ...NO_TLS_SETTINGS, rootCertificate: "roots", certificateFile: "client.pem", serverName: "x.example" },
   ...options,
 } as ConnectPlan);
 
@@ -39,10 +42,13 @@ describe("redirect", () => {
 
   it("keeps headers and protocols at the same origin, and takes no credentials to another one", () => {
     const near = follow("/d");
+    assertEquals(near.tlsSettings, plan().tlsSettings);
     assertEquals([near.headers.get("authorization"), near.protocols], ["Bearer x", ["chat", "bearer.abc"]]);
     for (const location of ["https://two.example/", "https://one.example:8443/", "wss://one.example.evil.example/"]) {
       const far = follow(location);
       assertEquals([[...far.headers], far.protocols], [[], ["chat"]]);
+      // A certificate of the client names it, as a token does.
+      assertEquals(far.tlsSettings, { ...NO_TLS_SETTINGS, rootCertificate: "roots" });
     }
     const upgraded = follow("wss://one.example/", plan({ url: "ws://one.example/", port: 80, tls: false }));
     assertEquals([[...upgraded.headers], upgraded.tls], [[], true]);
@@ -50,6 +56,26 @@ describe("redirect", () => {
     const plain = plan({ url: "ws://one.example:8443/", host: "one.example:8443", port: 8443, tls: false });
     const other = follow("wss://one.example:8443/", plain);
     assertEquals([[...other.headers], other.protocols, other.tls], [[], ["chat"], true]);
+  });
+
+  it("stays on a Unix socket at the same origin, and leaves it for another one", () => {
+    const unix = plan({
+      url: "ws+unix:/run/a%20b.sock:/a/b?c",
+      socketPath: "/run/a b.sock",
+      hostname: "localhost",
+      host: "localhost",
+      port: 8888,
+      tls: false,
+    });
+    for (const location of ["d", "/a/d", "http://localhost/a/d", "ws://localhost/a/d"]) {
+      const { url, socketPath, target, headers } = follow(location, unix);
+      assertEquals([url, socketPath, target], ["ws+unix:/run/a%20b.sock:/a/d", "/run/a b.sock", "/a/d"]);
+      assertEquals(headers.get("authorization"), "Bearer x");
+    }
+    for (const location of ["http://localhost:8888/d", "https://localhost/d", "ws://two.example/d"]) {
+      const far = follow(location, unix);
+      assertEquals([far.socketPath, [...far.headers], far.url.includes("unix")], ["", [], false]);
+    }
   });
 
   it("never leads from wss to ws, nor to another scheme", () => {

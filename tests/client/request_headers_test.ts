@@ -1,11 +1,14 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { join } from "node:path";
 import { WebSocketClient, type WebSocketClientOptions } from "../../client.ts";
 import { SettingsStore } from "../../base/settings.ts";
 import { ConnectTarget } from "../../client/connect_target.ts";
 import { requestHeaders, withCredentials } from "../../client/request_headers.ts";
 import { CLIENT_SETTINGS } from "../../client/settings.ts";
+import { WebSocketServer } from "../../server.ts";
 import { startEcho, tlsFile } from "../support/support.ts";
+import { inFolder } from "../support/unix.ts";
 
 describe("requestHeaders", () => {
   it("drops the credentials of the client's first URL for another origin", async () => {
@@ -26,12 +29,34 @@ describe("requestHeaders", () => {
     for (const url of ["wss://b/", "ws://a:443/", "wss://a:444/"]) {
       assertEquals(await sent(target.replace(url)), null, url);
     }
+    target.begin("ws://user:pass@a/", { path: "/run/a.sock" });
+    assertEquals([await sent(), await sent(target.replace("ws://a/"))], [own, null]);
     settings.set("headers", new Headers({ authorization: "mine" }));
     assertEquals(await sent(target.replace("wss://x:y@b/")), "mine");
   });
 });
 
 describe("credentials in a client's URL", () => {
+  it("go to a Unix socket that stands beside it, and then not to the host", async () => {
+    await inFolder(async (folder) => {
+      const path = join(folder, "a.sock");
+      const seen: (string | null)[] = [];
+      const onAllow = ({ request }: { request: { headers: Headers } }): boolean => {
+        seen.push(request.headers.get("authorization"));
+        return true;
+      };
+      await using tcp = await startEcho({ onAllow });
+      await using server = new WebSocketServer({ path, onAllow });
+      await server.start();
+      const host = `127.0.0.1:${tcp.address!.port}`;
+      for (const resolveUrl of [undefined, () => `ws+unix:${path}:/`, () => `ws://${host}/`]) {
+        await using client = new WebSocketClient(`ws://user:pass@${host}/`, { path, resolveUrl });
+        await client.connect();
+      }
+      assertEquals(seen, [`Basic ${btoa("user:pass")}`, null, null]);
+    });
+  });
+
   it("go to the host that the URL names, and not where resolveUrl leads", async () => {
     const seen: (string | null)[] = [];
     const onAllow = ({ request }: { request: { headers: Headers } }): boolean => {

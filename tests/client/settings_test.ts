@@ -29,7 +29,8 @@ describe("WebSocketClient settings", () => {
   });
 
   it("have the defaults, units and kinds that their documentation names", () => {
-    const ownChecks = ["headers", "token", "reconnect", "compression"];
+    const pem = ["certificate", "certificateKey", "rootCertificate"];
+    const ownChecks = ["headers", "token", "reconnect", "compression", ...pem];
     assertDocumented(CLIENT_SETTINGS, ["connection/options.ts", "client/settings.ts"], ownChecks);
   });
 

@@ -7,6 +7,7 @@ import type { ClientConnectionHandler, ConnectPlan, ConnectProgram, OpenedConnec
 import { CLIENT_SETTINGS } from "../../client/settings.ts";
 import { defaultsOf } from "../../base/settings.ts";
 import { socketConnector } from "../../client/socket_connector.ts";
+import { NO_TLS_SETTINGS } from "../../client/tls_settings.ts";
 import { CONNECTION_DEFAULTS, type ConnectionSettings, type ConnectionStart } from "../../connection/options.ts";
 import { acceptKey } from "../../protocol/handshake.ts";
 import { assertFrames, decode, encode, FakeClock, Peer, pipe, settle } from "../support/support.ts";
@@ -34,6 +35,7 @@ class Server {
       url: "ws://example.com/a?b",
       hostname: "example.com",
       port: 80,
+      socketPath: "",
       tls: false,
       requiresTls: false,
       host: "example.com",
@@ -42,7 +44,7 @@ class Server {
       headers: new Headers({ x: "y" }),
       protocols: ["p"],
       deflateOffers: [],
-      rootCertificateFile: "",
+      tlsSettings: NO_TLS_SETTINGS,
       settings,
       proxy: "",
       maxRedirects: 0,

@@ -123,7 +123,15 @@ describe("a receiver without TLS", () => {
 
 describe("an attempt that needs TLS", () => {
   const plan = (more: Partial<ConnectPlan>): ConnectPlan =>
-    ({ requiresTls: true, tls: false, hostname: "127.0.0.1", proxy: "", maxRedirects: 0, ...more }) as ConnectPlan;
+    ({
+      requiresTls: true,
+      tls: false,
+      hostname: "127.0.0.1",
+      socketPath: "",
+      proxy: "",
+      maxRedirects: 0,
+      ...more,
+    }) as ConnectPlan;
 
   it("is checked by the connector too, where redirects lead it", async () => {
     for (const hostname of ["0.0.0.0", "192.0.2.1"]) {
@@ -131,6 +139,10 @@ describe("an attempt that needs TLS", () => {
     }
     assertTls(plan({ hostname: "192.0.2.1", tls: true }));
     assertTls(plan({ hostname: "192.0.2.1", requiresTls: false }));
+    assertTls(plan({ hostname: "docker", socketPath: "/run/a.sock" }));
+    assertThrows(() => assertTls(plan({ socketPath: "/run/a.sock", maxRedirects: 1 })), OptionError, "maxRedirects");
+    assertTlsAt(plan({ socketPath: "/run/a.sock" }), "");
+    assertThrows(() => assertTlsAt(plan({}), ""), OptionError, "not a loopback address");
   });
 
   it("is given up if a name leads to another machine, before anything is sent", () => {

@@ -6,7 +6,7 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { it } from "@std/testing/bdd";
-import type { RedisJournalOptions } from "../../redis/journal.ts";
+import { RedisJournal, type RedisJournalOptions } from "../../redis/journal.ts";
 import type { RedisLink } from "../../redis/client.ts";
 import { APPEND, OPEN } from "../../redis/log_scripts.ts";
 import { describeRedis } from "../support/describe_redis.ts";
@@ -30,7 +30,7 @@ async function untilLast(program: ProgramClient, last: number): Promise<void> {
  * A primary whose replica has become one itself, and does not have what came after; each node has an address of its
  * own.
  */
-class Failover {
+class Failover implements AsyncDisposable {
   readonly nodes: Node[] = [];
   readonly addresses: ServiceAddress[] = [];
   readonly #programs: ProgramClient[] = [];
@@ -45,8 +45,8 @@ class Failover {
 
   async open(server = this.primary, options: RedisJournalOptions = {}): Promise<Node> {
     const address = await ServiceAddress.listen(server.port);
-    const node = await Node.open(make!, address.url, options);
     this.addresses.push(address);
+    const node = await Node.open(make!, address.url, options);
     this.nodes.push(node);
     return node;
   }
@@ -64,7 +64,7 @@ class Failover {
     await program.command("REPLICAOF", "NO", "ONE");
   }
 
-  async stop(): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.nodes.map((node) => node.close()));
     await Promise.all(this.#programs.map((program) => program.close()));
     await Promise.all(this.addresses.map((address) => address.close()));
@@ -74,7 +74,7 @@ class Failover {
 
 /** Both know 1 to 4. The replica takes over; one node hears of 5 to 8 from the old primary, the other does not. */
 async function withLag(action: (failover: Failover, ahead: Node, behind: Node) => Promise<void>): Promise<void> {
-  const failover = await Failover.start();
+  await using failover = await Failover.start();
   const [ahead, behind] = [await failover.open(), await failover.open()];
   await ahead.append("1", "2", "3", "4");
   await until(() => behind.told.length === 4, "what both know");
@@ -84,7 +84,6 @@ async function withLag(action: (failover: Failover, ahead: Node, behind: Node) =
   assertEquals(ahead.seqs, [1, 2, 3, 4, 5, 6, 7, 8]);
   await failover.primary.kill();
   await action(failover, ahead, behind);
-  await failover.stop();
 }
 
 const LOST = "Redis has forgotten the notifications 5 to 8: ";
@@ -170,7 +169,7 @@ describeRedis("RedisJournal after a fail-over to a replica that was behind", () 
 
   it("reports the loss to receivers that share a cursor, also when it is found late", async () => {
     for (const late of [true, false]) {
-      const failover = await Failover.start();
+      await using failover = await Failover.start();
       const { addresses, replica } = failover;
       const [ahead, behind] = [await failover.open(), await failover.open()];
       let woken = 0;
@@ -206,14 +205,13 @@ describeRedis("RedisJournal after a fail-over to a replica that was behind", () 
       const taken = await place.take(10);
       assertEquals([bodies(taken.new), taken.gaps], [late ? [] : ["6"], [{ after: 4, until: 8 }]]);
       assertEquals((await place.take(10)).gaps, []);
-      await failover.stop();
     }
   });
 
   it("appends nothing over a connection that came to another server than the others", async () => {
-    const failover = await Failover.start();
+    await using failover = await Failover.start();
     const { primary, replica } = failover;
-    const second = await RedisServer.start([...OPTIONS, "--replicaof", "127.0.0.1", `${replica.port}`]);
+    await using _second = await RedisServer.start([...OPTIONS, "--replicaof", "127.0.0.1", `${replica.port}`]);
     const node = await failover.open(primary, { replicas: 1, replicaTimeout: 200 });
     const other = await failover.open(primary);
     await node.append("1", "2");
@@ -237,10 +235,41 @@ describeRedis("RedisJournal after a fail-over to a replica that was behind", () 
     assertEquals(stream[0]![0], `${seq}-0`);
     await until(() => node.told.at(-1) === "5", "its own");
     await untilMessage(node, "Redis has forgotten the notifications 3 to 4: ");
-    await failover.stop();
-    await second.stop();
   });
 });
+
+const UNREAD = "Redis has forgotten the notifications 2 to 6: ";
+
+/**
+ * Redis is back with number 1. Of 2 to 6 only `node` knows: it was notified of them, and could not read them. It does not
+ * reach Redis until its address leads there again.
+ */
+async function withUnread(
+  action: (redis: RedisServer, node: Node, address: ServiceAddress) => Promise<void>,
+): Promise<void> {
+  await using redis = await RedisServer.start(OPTIONS);
+  const allow = async (...rules: string[]): Promise<void> => {
+    await using admin = await make!(redis.url);
+    await admin.command("ACL", "SETUSER", "node", "on", "nopass", "+@all", "~*", ...rules);
+  };
+  await allow();
+  await using other = await Node.open(make!, redis.url);
+  await other.append("1");
+  await using address = await ServiceAddress.listen(redis.port);
+  await using node = await Node.open(make!, address.url.replace("://", "://node:x@"));
+  await other.program.command("SAVE");
+  await allow("-xread", "-xrange");
+  await other.program.command("CLIENT", "KILL", "USER", "node");
+  await other.append("2", "3", "4", "5");
+  await node.append("6");
+  assertEquals([node.told, node.journal.last], [[], 1]);
+  await other.close();
+  address.lead(0);
+  await redis.kill();
+  await redis.run();
+  await allow();
+  await action(redis, node, address);
+}
 
 async function untilMessage(node: Node, start: string): Promise<void> {
   await until(() => node.messages("ERR_JOURNAL_LOST").some((message) => message.startsWith(start)), start);
@@ -248,58 +277,64 @@ async function untilMessage(node: Node, start: string): Promise<void> {
 
 describeRedis("RedisJournal of a Redis that has forgotten something", () => {
   it("gives no number again after a restart with an older snapshot, to a node that knew nothing of it", async () => {
-    const redis = await RedisServer.start(OPTIONS);
-    const address = await ServiceAddress.listen(redis.port);
-    const node = await Node.open(make!, address.url);
+    await using redis = await RedisServer.start(OPTIONS);
+    await using address = await ServiceAddress.listen(redis.port);
+    await using node = await Node.open(make!, address.url);
     await node.append("1", "2", "3", "4");
     await node.program.command("SAVE");
     await node.append("5", "6", "7", "8");
     address.lead(0);
     await redis.kill();
     await redis.run();
-    const fresh = await Node.open(make!, redis.url);
+    await using fresh = await Node.open(make!, redis.url);
     const [seq] = await fresh.append("new 1");
     assert(seq! > 8, `${seq}`);
     address.lead(redis.port);
     await until(() => node.told.at(-1) === "new 1", "what came after");
     await untilLost(node, fresh);
-    await Promise.all([node.close(), fresh.close()]);
-    await address.close();
-    await redis.stop();
   });
 
-  it("reports numbers that a node was notified of and could not read", async () => {
-    const redis = await RedisServer.start(OPTIONS);
-    const allow = async (...rules: string[]): Promise<void> => {
-      const admin = await make!(redis.url);
-      await admin.command("ACL", "SETUSER", "node", "on", "nopass", "+@all", "~*", ...rules);
-      await admin.close();
-    };
-    await allow();
-    const other = await Node.open(make!, redis.url);
-    await other.append("1");
-    const node = await Node.open(make!, redis.url.replace("://", "://node:x@"));
-    await other.program.command("SAVE");
-    await allow("-xread", "-xrange");
-    await other.program.command("CLIENT", "KILL", "USER", "node");
-    await other.append("2", "3", "4", "5");
-    await node.append("6");
-    assertEquals([node.told, node.journal.last], [[], 1]);
-    await other.close();
-    await redis.kill();
-    await redis.run();
-    await allow();
-    const fresh = await Node.open(make!, redis.url);
-    await fresh.append("new 1");
-    await untilMessage(node, "Redis has forgotten the notifications 2 to 6: ");
-    await untilMessage(fresh, "Redis has forgotten the notifications 2 to 6: ");
-    await Promise.all([node.close(), fresh.close()]);
-    await redis.stop();
-  });
+  it("reports numbers that a node was notified of and could not read", () =>
+    withUnread(async (redis, node, address) => {
+      await using fresh = await Node.open(make!, redis.url);
+      await fresh.append("new 1");
+      assertEquals(fresh.journal.lost, []);
+      address.lead(redis.port);
+      await untilMessage(node, UNREAD);
+      await untilMessage(fresh, UNREAD);
+    }));
+
+  it("tells a node that opens later of them, without an error", () =>
+    withUnread(async (redis, node, address) => {
+      address.lead(redis.port);
+      await untilMessage(node, UNREAD);
+      await using later = await Node.open(make!, redis.url);
+      assertEquals(later.journal.lost, [{ after: 1, until: 6 }]);
+      await later.append("new 1");
+      await until(() => node.told.at(-1) === "new 1", "what came after");
+      assertEquals(later.messages("ERR_JOURNAL_LOST"), []);
+    }));
+
+  it("keeps the report of a loss that was found before there was a listener, for the first one", () =>
+    withUnread(async (redis, node, address) => {
+      await using program = await make!(redis.url);
+      const journal = await RedisJournal.open(program.client);
+      try {
+        address.lead(redis.port);
+        await untilMessage(node, UNREAD);
+        await until(() => journal.lost.length > 0, "the loss at the journal");
+        const errors: Error[] = [];
+        journal.listen({ appended: () => {}, error: (error) => void errors.push(error) });
+        assertEquals(errors.map(({ message }) => message.startsWith(UNREAD)), [true]);
+      } finally {
+        await journal.close();
+      }
+    }));
 
   it("reports no loss, and omits no message, when none was lost", async () => {
-    const redis = await RedisServer.start();
-    const [one, other] = [await Node.open(make!, redis.url), await Node.open(make!, redis.url)];
+    await using redis = await RedisServer.start();
+    await using one = await Node.open(make!, redis.url);
+    await using other = await Node.open(make!, redis.url);
     await one.append("1", "2");
     for (const turn of ["a", "b", "c"]) {
       await redis.kill();
@@ -314,20 +349,18 @@ describeRedis("RedisJournal of a Redis that has forgotten something", () => {
     assertEquals([one, other].map(({ journal }) => journal.lost), [[], []]);
     assertEquals(new Set([...one.errors, ...other.errors].map(({ code }) => code)), new Set(["ERR_JOURNAL_AWAY"]));
     assertEquals(bodies(await one.journal.read(0, 100)), one.told);
-    await Promise.all([one.close(), other.close()]);
-    await redis.stop();
   });
 
   it("reuses no number where the user may not run the commands that identify the server", async () => {
-    const redis = await RedisServer.start(OPTIONS);
-    const address = await ServiceAddress.listen(redis.port);
+    await using redis = await RedisServer.start(OPTIONS);
+    await using address = await ServiceAddress.listen(redis.port);
     const forbid = async (): Promise<void> => {
-      const admin = await make!(redis.url);
+      await using admin = await make!(redis.url);
       await admin.command("ACL", "SETUSER", "default", "-info");
-      await admin.close();
     };
     await forbid();
-    const [one, other] = [await Node.open(make!, address.url), await Node.open(make!, redis.url)];
+    await using one = await Node.open(make!, address.url);
+    await using other = await Node.open(make!, redis.url);
     const numbers = Array.from({ length: 20 }, (_, at) => `${at}`);
     await Promise.all(numbers.map((name, at) => (at % 2 === 0 ? one : other).append(name)));
     await until(() => [one, other].every(({ told }) => told.length === 20), "all");
@@ -339,20 +372,19 @@ describeRedis("RedisJournal of a Redis that has forgotten something", () => {
     await redis.kill();
     await redis.run();
     await forbid();
-    const fresh = await Node.open(make!, redis.url);
+    await using fresh = await Node.open(make!, redis.url);
     await fresh.append("new 1");
     address.lead(redis.port);
     await until(() => one.told.at(-1) === "new 1", "what came after");
     const [seq] = one.seqs.slice(-2);
     await untilMessage(one, `Redis has forgotten the notifications ${seq} to ${seq}: `);
-    await Promise.all([one.close(), fresh.close()]);
-    await address.close();
-    await redis.stop();
   });
 
   it("refuses an append over a connection kept while the server was a replica", async () => {
-    const [primary, replica] = [await RedisServer.start(OPTIONS), await RedisServer.start(OPTIONS)];
-    const [user, other] = [await make!(primary.url), await make!(replica.url)];
+    await using primary = await RedisServer.start(OPTIONS);
+    await using replica = await RedisServer.start(OPTIONS);
+    await using user = await make!(primary.url);
+    await using other = await make!(replica.url);
     const link = { send: ([command, ...args]: string[]) => user.command(command!, ...args) } as RedisLink;
     const open = (): Promise<unknown> => OPEN.run(link, "{x}", ["id", 1, 1, 0, 0]);
     const append = (base: string, body: string): Promise<unknown> =>
@@ -373,7 +405,5 @@ describeRedis("RedisJournal of a Redis that has forgotten something", () => {
     await assertRejects(() => append(base!, "3"), Error, "EPOCH");
     const [, , , , newBase] = await open() as string[];
     assert(Number((await append(newBase!, "3") as unknown[])[0]) > 2);
-    await Promise.all([user.close(), other.close()]);
-    await Promise.all([primary.stop(), replica.stop()]);
   });
 });

@@ -1,4 +1,4 @@
-/** The programs `check_style.ts`, `check_layers.ts`, `check_surface.ts`: each on small projects, good and bad. */
+/** The programs `check_style.ts`, `check_layers.ts`, `check_surface.ts` and `check_api.ts`, each on small projects. */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
@@ -180,5 +180,32 @@ describePeer("check_surface.ts", "Deno", (deno) => {
     assertStringIncludes(errors, "references private type 'C'");
     project.write("b.ts", `${b}export type { C };\n`);
     assertEquals(project.run(command, "--write").status, 0);
+  });
+});
+
+describePeer("check_api.ts", "Deno", (deno) => {
+  const command = [...deno, "run", "-A", "--no-check", join(scripts, "check_api.ts")];
+  const files = {
+    "deno.json": `{ "exports": { ".": "./mod.ts" } }`,
+    "mod.ts":
+      `/** A mod.\n * @module */\nexport type { Base } from "./base.ts";\nexport type { AOptions } from "./a.ts";\n`,
+    "base.ts":
+      "/** B. */\nexport interface Base {\n  /** Size, in bytes. More.\n   * @default {8} */\n  size?: number;\n}\n",
+    "a.ts": `import type { Base } from "./base.ts";\n/** A. */\nexport interface AOptions extends Base {}\n`,
+  };
+
+  it("names each comment that does not list what is inherited, and writes the lists", () => {
+    using project = new Project(files);
+    const { status, lines } = project.run(command);
+    assertEquals([status, lines.length, project.read("a.ts")], [1, 1, files["a.ts"]]);
+    assertStringIncludes(lines[0]!, "AOptions does not list");
+    assertEquals(project.run(command, "--write").status, 0);
+    assertStringIncludes(
+      project.read("a.ts"),
+      "/**\n * A.\n *\n * Also from {@linkcode Base}:\n * - `size` (default `8`): Size, in bytes.\n */\nexport",
+    );
+    assertEquals(project.run(command).status, 0);
+    project.write("base.ts", files["base.ts"].replace("{8}", "{16}"));
+    assertEquals(project.run(command).status, 1);
   });
 });

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { OptionError, StateError } from "../../base/errors.ts";
+import { OptionError, StateError, type WebSocketError } from "../../base/errors.ts";
 import type { LogRecord } from "../../base/log.ts";
 import { WebSocketClient, type WebSocketConnection } from "../../mod.ts";
 import { WebSocketServer, type WebSocketServerOptions } from "../../server.ts";
@@ -111,6 +111,24 @@ describe("trustedProxies", () => {
       "192.0.2.1:port by 127.0.0.1 true https://site.example/3\n",
     ]);
     await socket.close();
+  });
+
+  it("forgets the client with its answer: what follows may be of another", async () => {
+    const failures: string[] = [];
+    await using server = await start({
+      onError: (error, connection) => void failures.push(`${(error as WebSocketError).code} ${endOf(connection!)}`),
+      onDisconnect: (connection) => void failures.push(endOf(connection)),
+    });
+    const socket = await RawSocket.connect(server.address!.port);
+    await socket.write(get(forwardedFor("192.0.2.1") + "X-Forwarded-Proto: https\r\n") + "malformed\r\n\r\n");
+    assertStringIncludes(await socket.readText(), "HTTP/1.1 400 ");
+    await until(() => failures.length === 2, "the end");
+    const proxy = "127.0.0.1:port by undefined false";
+    assertEquals(failures, [`ERR_HEAD_SYNTAX ${proxy}`, proxy]);
+    assertEquals(
+      server.logs.find(({ event }) => event === "connection.refused")!.attributes["client.address"],
+      undefined,
+    );
   });
 
   it("names the client of a WebSocket from onAllow on, and in the log", async () => {

@@ -97,6 +97,19 @@ describe("RoutePatterns", () => {
       "/(.*)(.*)",
       "/:a(x)-:b",
       "/:a*/b/*",
+      // Half a second for 24 characters.
+      "/x:a*/y",
+      "/x:a+",
+      "/x(\\d)*y",
+      "/\\/:a*/x",
+      "/{:a}*/x",
+      "/{:a-}+x",
+      "/{-:a}*/x",
+      "/:a{b}*c",
+      "/{b}+:a/c",
+      // Without the group, both are in one segment.
+      "/:a{/b}*:c",
+      "/:a{/}?:c",
     ];
     for (const pattern of slow) {
       const error = assertThrows(() => new RoutePatterns([pattern]), OptionError);
@@ -113,6 +126,15 @@ describe("RoutePatterns", () => {
       "/{:a/}?b",
       "/\\:a:b",
       "/:\u00e9\u00e8/b",
+      "/{a}*x",
+      "/a{/b}*/x",
+      "/a{/:b}*/x",
+      "/{:a/}*x",
+      "/{:a-/}*b",
+      "/:a{/b}+:c",
+      "/:a{/b}:c",
+      "/{a}?:b",
+      "/(\\d+)*",
     ];
     for (const pattern of fast) new RoutePatterns([pattern]);
   });

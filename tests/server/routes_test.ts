@@ -162,13 +162,14 @@ describe("routes", () => {
   it("leave errors of a later request, whose path is not known, to the server", async () => {
     const own: unknown[] = [];
     const { server, close, errors } = await serve({
-      routes: { "/own": { onCommandGet: () => new Response("own"), onError: (error) => void own.push(error) } },
+      onError: (error, connection) => void errors.push(error, connection!.params),
+      routes: { "/:own": { onCommandGet: () => new Response("own"), onError: (error) => void own.push(error) } },
     });
     const socket = await RawSocket.connect(server.address!.port);
     await socket.write("GET /own HTTP/1.1\r\nHost: a\r\n\r\nmalformed\r\n\r\n");
     assertStringIncludes(await socket.readText(), "HTTP/1.1 400 ");
     await close();
-    assertEquals([own.length, errors.length], [0, 1]);
+    assertEquals([own.length, errors.length, errors[1]], [0, 2, {}]);
   });
 
   it("call handlers as methods of the route", async () => {

@@ -62,7 +62,13 @@ describe("WebSocketServer settings", () => {
   });
 
   it("have the defaults, units and kinds that their documentation names", () => {
-    assertDocumented(SERVER_SETTINGS, ["connection/options.ts", "server/settings.ts"], ["compression"]);
+    assertDocumented(SERVER_SETTINGS, ["connection/options.ts", "server/settings.ts"], [
+      "compression",
+      "certificate",
+      "certificateKey",
+      "rootCertificate",
+      "clientRootCertificate",
+    ]);
   });
 
   it("may be fields of a subclass", async () => {

@@ -247,6 +247,26 @@ describe("handleUpgrade with a socket in memory", () => {
     assertEquals(server.stats().connections.open, 0);
   });
 
+  it("takes each socket and each stream once", async () => {
+    const server = echo();
+    const request = { url: "/", headers: HEADERS };
+    const socket = new TestSocket();
+    const [, pair] = pipe();
+    const writer = new WritableStream<Uint8Array>();
+    writer.getWriter();
+    const half = { readable: new ReadableStream<Uint8Array>(), writable: writer };
+    const first = [socket, pair].map((stream) => server.handleUpgrade(request, stream)!);
+    const { text } = socket;
+    for (const stream of [socket, pair, half]) {
+      assertStringIncludes(assertThrows(() => server.handleUpgrade(request, stream), OptionError).message, "in use");
+    }
+    assertEquals([socket.text, half.readable.locked], [text, false]);
+    assertEquals(first.map(({ state }) => state), ["open", "open"]);
+    assertEquals(server.stats().connections, { open: 2, handshaking: 0, opened: 2 });
+    for (const connection of first) connection.terminate();
+    await Promise.all(first.map(({ closed }) => closed));
+  });
+
   it("does not change the bytes of the socket, and takes its time limit off", async () => {
     const got = defer<string>();
     const server = echo({ onMessageReceived: (_, text) => got.resolve(text) });

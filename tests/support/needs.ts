@@ -41,7 +41,7 @@ export type NeedName =
   | "npm:ioredis@6.0.0"
   | "npm:typescript"
   | "bundlers of npm"
-  | "npm:esbuild, tar and zopfli"
+  | "npm:terser and others"
   | "npm:vite and others"
   | "npm:frameworks"
   | "deno bundle";
@@ -200,10 +200,10 @@ const NEEDS: Readonly<Record<NeedName, Need>> = {
   "npm:typescript": { install: FROM_NPM, find: () => addPackages("npm:typescript-7.0.2-5.9.3", TYPES) },
   "bundlers of npm": { install: FROM_NPM, find: () => addPackages("bundlers-2026-11", BUNDLERS) },
   // Of `deno task pack`, in the versions that it names.
-  "npm:esbuild, tar and zopfli": {
+  "npm:terser and others": {
     install: FROM_NPM,
     find: () =>
-      cacheForDeno("npm:esbuild@0.28.2") && cacheForDeno("npm:tar@7.5.23") && cacheForDeno("npm:@gfx/zopfli@1.0.15"),
+      cacheForDeno("npm:terser@5.51.4") && cacheForDeno("npm:tar@7.5.23") && cacheForDeno("npm:@gfx/zopfli@1.0.15"),
   },
   "npm:vite and others": { install: FROM_NPM, find: () => addPackages("npm:bundlers-8.4.0", CURRENT_BUNDLERS) },
   "npm:frameworks": { install: FROM_NPM, find: findFrameworks },

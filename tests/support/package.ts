@@ -10,7 +10,7 @@ import { find, type NeedName } from "./needs.ts";
 import { runIn, runToEnd } from "./peers.ts";
 
 /** Programs and packages without which no package can be made. */
-export const PACK_NEEDS: readonly NeedName[] = ["Deno", "npm:esbuild, tar and zopfli", "deno bundle"];
+export const PACK_NEEDS: readonly NeedName[] = ["Deno", "npm:terser and others", "deno bundle"];
 
 /** The `tsconfig.json` of `bun init` (Bun 1.4). */
 export const BUN_OPTIONS: Readonly<Record<string, unknown>> = {
@@ -66,7 +66,15 @@ export async function unpackPackage(home: string): Promise<void> {
 
 /** A project of a user, in a folder of its own. */
 export class Project {
-  readonly folder: string = mkdtempSync(join(tmpdir(), "project-"));
+  readonly folder: string;
+  /** Folder that is removed at the end. */
+  readonly #home = mkdtempSync(join(tmpdir(), "project-"));
+
+  /** @param name Folder of the project in a new one, for projects with something beside them. */
+  constructor(name = "") {
+    this.folder = join(this.#home, name);
+    mkdirSync(this.folder, { recursive: true });
+  }
 
   /** Makes a project in which `bun add` has installed the package from its archive. */
   static async create(settings: object = {}): Promise<Project> {
@@ -104,6 +112,6 @@ export class Project {
   }
 
   [Symbol.dispose](): void {
-    rmSync(this.folder, { recursive: true, force: true });
+    rmSync(this.#home, { recursive: true, force: true });
   }
 }

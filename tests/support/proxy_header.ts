@@ -47,10 +47,11 @@ export class HeaderProxy {
     this.#server = server;
   }
 
-  /** Listens on loopback, and passes on to `port`, together with the first bytes of the client or before them. */
-  static listen(port: number, header: Uint8Array): Promise<HeaderProxy> {
+  /** Listens on loopback, and passes on to a port or a Unix socket, with the first bytes of the client or before. */
+  static listen(to: number | string, header: Uint8Array): Promise<HeaderProxy> {
+    const place = typeof to === "string" ? { path: to } : { port: to, host: "127.0.0.1" };
     const server = createServer({ allowHalfOpen: true }, (client) => {
-      const target = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+      const target = connect({ ...place, allowHalfOpen: true });
       target.write(header);
       for (const socket of [client, target]) {
         proxy.#sockets.add(socket);

@@ -30,7 +30,7 @@ export function freePort(): Promise<number> {
 }
 
 /** A Redis server in a process of its own. */
-export class RedisServer {
+export class RedisServer implements AsyncDisposable {
   readonly port: number;
   #folder = mkdtempSync(join(tmpdir(), "redis-"));
   #options: string[];
@@ -96,14 +96,38 @@ export class RedisServer {
     await this.kill();
     rmSync(this.#folder, { recursive: true, force: true });
   }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
 }
 
 /** A client of a program, and how the program closes it. */
-export interface ProgramClient {
-  client: RedisClient;
-  /** A command of the program itself. */
-  command(...args: string[]): Promise<unknown>;
-  close(): Promise<void>;
+export class ProgramClient implements AsyncDisposable {
+  #end: () => Promise<void> | void;
+  #closing: Promise<void> | undefined;
+
+  /**
+   * @param client The client.
+   * @param command Sends a command of the program itself.
+   * @param end Closes the client.
+   */
+  constructor(
+    readonly client: RedisClient,
+    readonly command: (...args: string[]) => Promise<unknown>,
+    end: () => Promise<void> | void,
+  ) {
+    this.#end = end;
+  }
+
+  /** Closes it; does nothing more the second time. */
+  close(): Promise<void> {
+    return this.#closing ??= Promise.resolve(this.#end());
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
 }
 
 /** Makes a client, connected. */
@@ -127,11 +151,7 @@ async function makeNodeRedis(url: string): Promise<ProgramClient> {
   await own.connect();
   // Of its own type: the compiler looks whether it fits.
   const client: RedisClient = own;
-  return {
-    client,
-    command: (...args) => own.sendCommand(args),
-    close: () => Promise.resolve(own.destroy()),
-  };
+  return new ProgramClient(client, (...args) => own.sendCommand(args), () => own.destroy());
 }
 
 async function makeIoRedis(url: string): Promise<ProgramClient> {
@@ -140,27 +160,19 @@ async function makeIoRedis(url: string): Promise<ProgramClient> {
   own.on("error", () => {});
   await own.ping();
   const client: RedisClient = own;
-  return {
-    client,
-    command: (command, ...args) => own.call(command, args),
-    close() {
-      const ended = new Promise<void>((resolve) => own.once("end", resolve));
-      if (own.status !== "ready") return Promise.resolve();
-      own.disconnect();
-      return ended;
-    },
-  };
+  return new ProgramClient(client, (command, ...args) => own.call(command!, args), () => {
+    const ended = new Promise<void>((resolve) => own.once("end", resolve));
+    if (own.status !== "ready") return;
+    own.disconnect();
+    return ended;
+  });
 }
 
 async function makeBun(url: string): Promise<ProgramClient> {
   const { RedisClient: Client } = await import("bun" as string);
   const own = new Client(url);
   await own.connect();
-  return {
-    client: own,
-    command: (command, ...args) => own.send(command, args),
-    close: () => Promise.resolve(own.close()),
-  };
+  return new ProgramClient(own, (command, ...args) => own.send(command, args), () => own.close());
 }
 
 /** The clients that this runtime can have. */

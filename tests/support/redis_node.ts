@@ -10,7 +10,7 @@ import { decode, repeatUntil } from "./support.ts";
 export const bodies = (entries: readonly JournalEntry[]): string[] => entries.map(({ bytes }) => decode(bytes));
 
 /** One server's journal, and what it was told. */
-export class Node {
+export class Node implements AsyncDisposable {
   readonly told: string[] = [];
   readonly seqs: number[] = [];
   readonly errors: JournalError[] = [];
@@ -58,5 +58,9 @@ export class Node {
   async close(): Promise<void> {
     await this.journal.close();
     await this.program.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 }

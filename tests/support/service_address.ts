@@ -5,7 +5,7 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
 
 /** A port that leads to one Redis, then to another. What is connected stays where it is, until it is cut. */
-export class ServiceAddress {
+export class ServiceAddress implements AsyncDisposable {
   target: number;
   #server: Server;
   #sockets = new Set<Socket>();
@@ -60,5 +60,9 @@ export class ServiceAddress {
   close(): Promise<void> {
     this.lead(0);
     return new Promise((resolve) => this.#server.close(() => resolve()));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 }

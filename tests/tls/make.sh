@@ -21,6 +21,28 @@ leaf leaf
 leaf other
 rm -f ca.key ca.srl
 
+# A second CA, for certificates of clients, of which one has expired and one has two names, and of a server of another name.
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout ca.key -out client-ca.pem \
+  -subj "/CN=Tackline test CA of clients" -days 36500 \
+  -addext "basicConstraints=critical,CA:TRUE" -addext "keyUsage=critical,keyCertSign"
+# signed NAME SUBJECT USAGE UNTIL NAMES: a certificate of the second CA, valid from 2020 on, and its key.
+signed() {
+  openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$1.key" -subj "$2" -out "$1.csr"
+  mkdir db && : > db/index.txt && openssl rand -hex 8 > db/serial
+  printf '[ca]\ndefault_ca=c\n[c]\ndatabase=db/index.txt\nserial=db/serial\nnew_certs_dir=db\ndefault_md=sha256\n' > db/conf
+  printf 'policy=p\n[p]\norganizationName=optional\ncommonName=supplied\n[e]\nbasicConstraints=CA:FALSE\n' >> db/conf
+  printf 'keyUsage=digitalSignature\nextendedKeyUsage=%s\n%s\n' "$3" "$5" >> db/conf
+  openssl ca -batch -config db/conf -cert client-ca.pem -keyfile ca.key -in "$1.csr" -startdate 20200101000000Z \
+    -enddate "$4" -extensions e -notext -out "$1.pem"
+  rm -r "$1.csr" db
+}
+signed client "/O=Tackline/CN=client.example" clientAuth 21000101000000Z ""
+signed client-expired "/CN=client.example" clientAuth 20210101000000Z ""
+signed client-names "/CN=client.example/CN=other.example" clientAuth 21000101000000Z ""
+signed other-name "/CN=b.example" serverAuth 21000101000000Z "subjectAltName=DNS:b.example,DNS:*.c.example"
+rm -f ca.key
+openssl pkcs8 -topk8 -in client.key -passout pass:secret -out client-encrypted.key
+
 # dated NAME FROM UNTIL: a self-signed leaf, valid from and until these times (YYYYMMDDHHMMSSZ).
 dated() {
   openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$1.key" -subj "/CN=localhost" -out "$1.csr"

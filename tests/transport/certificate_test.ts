@@ -1,9 +1,16 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { readFileSync } from "node:fs";
-import { CertificateError } from "../../base/errors.ts";
-import { assertKeyMatches, assertServable, readCertificates, readPem } from "../../transport/certificate.ts";
-import { tlsFile } from "../support/support.ts";
+import { CertificateError, OptionError } from "../../base/errors.ts";
+import {
+  assertKeyMatches,
+  assertOneSource,
+  assertServable,
+  readCertificates,
+  readPem,
+  readSource,
+} from "../../transport/certificate.ts";
+import { encode, tlsFile } from "../support/support.ts";
 
 const read = (name: string): string => readFileSync(tlsFile(name), "utf8");
 const plain = read("leaf.key");
@@ -56,12 +63,46 @@ describe("readPem", () => {
 
 describe("readCertificates", () => {
   it("takes a file with a certificate, and no other", async () => {
-    assertEquals(await readCertificates(tlsFile("ca.pem"), "rootCertificateFile"), read("ca.pem"));
+    assertEquals(await readCertificates({ rootCertificateFile: tlsFile("ca.pem") }, "rootCertificate"), read("ca.pem"));
     const error = await assertRejects(
-      () => readCertificates(tlsFile("leaf.key"), "rootCertificateFile"),
+      () => readCertificates({ rootCertificateFile: tlsFile("leaf.key") }, "rootCertificate"),
       CertificateError,
       "leaf.key",
     );
     assertEquals(error.code, "ERR_CERTIFICATE");
+  });
+
+  it("refuses one with a damaged certificate behind the first, and names its file or setting", async () => {
+    const damaged = read("ca.pem") + read("ca.pem").slice(0, 300);
+    await assertRejects(
+      () => readCertificates({ rootCertificate: damaged }, "rootCertificate"),
+      CertificateError,
+      'The certificate "rootCertificate" cannot be read: a certificate in it is damaged',
+    );
+    assertEquals(await readCertificates({}, "rootCertificate"), "");
+  });
+});
+
+describe("readSource", () => {
+  it("reads text, bytes or a file, and names the setting or the file", async () => {
+    const file = tlsFile("leaf.key");
+    assertEquals(await readSource({ certificateKey: plain }, "certificateKey"), {
+      text: plain,
+      name: "certificateKey",
+    });
+    assertEquals(await readSource({ certificateKey: encode(plain) }, "certificateKey"), {
+      text: plain,
+      name: "certificateKey",
+    });
+    assertEquals(await readSource({ certificateKeyFile: file }, "certificateKey"), { text: plain, name: file });
+    assertEquals(await readSource({ certificate: plain, certificateKeyFile: "" }, "certificateKey"), undefined);
+  });
+});
+
+describe("assertOneSource", () => {
+  it("refuses text beside a path", () => {
+    assertOneSource({ certificate: plain, certificateFile: "", certificateKeyFile: "a" });
+    const both = { rootCertificate: plain, rootCertificateFile: "a" };
+    assertThrows(() => assertOneSource(both), OptionError, '"rootCertificate" and "rootCertificateFile" are both set');
   });
 });

@@ -53,7 +53,7 @@ describe("failureText", () => {
       [
         failure("received fatal alert: CertificateRequired"),
         failure("error:1000045c:SSL routines:OPENSSL_internal:TLSV1_ALERT_CERTIFICATE_REQUIRED", "EPROTO"),
-        "the server wants a certificate of the client",
+        'the server wants a certificate of the client: set "certificateFile" and "certificateKeyFile"',
       ],
       [
         failure("received fatal alert: NoApplicationProtocol"),

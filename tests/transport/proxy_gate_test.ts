@@ -11,6 +11,15 @@ import { RawSocket } from "../support/sockets.ts";
 import { assertSameBytes, encode, FakeClock, Random, tlsFile, until } from "../support/support.ts";
 
 const TLS = { useSSL: true, certificateFile: tlsFile("leaf.pem"), certificateKeyFile: tlsFile("leaf.key") };
+const NAMED = {
+  serverName: "b.example",
+  certificateFile: tlsFile("other-name.pem"),
+  certificateKeyFile: tlsFile("other-name.key"),
+};
+const ASKS = { clientCertificate: "require", clientRootCertificateFile: tlsFile("client-ca.pem") } as const;
+const SHOWS = { certificateFile: tlsFile("client.pem"), certificateKeyFile: tlsFile("client.key") };
+const ROOT = { rootCertificateFile: tlsFile("ca.pem") };
+const OTHER_ROOT = { rootCertificateFile: tlsFile("client-ca.pem") };
 const GET = encode("GET /path HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
 
 class ProxiedServer extends WebSocketServer {
@@ -123,6 +132,46 @@ describe("connections with a header", () => {
     });
   }
 
+  for (
+    const [name, options, clientOptions] of [
+      ["a certificate by server name", { certificates: [NAMED] }, { ...OTHER_ROOT, serverName: "b.example" }],
+      ["the one for other names", { certificates: [NAMED] }, ROOT],
+      ["a certificate of the client", ASKS, { ...ROOT, ...SHOWS }],
+      ["both", { ...ASKS, certificates: [NAMED] }, { ...OTHER_ROOT, ...SHOWS, serverName: "b.example" }],
+    ] as const
+  ) {
+    for (const proxied of [true, false]) {
+      it(`have ${name}, ${proxied ? "behind the header" : "without one"}`, async () => {
+        const seen: unknown[] = [];
+        await using server = await start({
+          ...TLS,
+          ...options,
+          trustedProxies: [proxied ? "127.0.0.1" : "10.0.0.1"],
+          onOpen: ({ remoteAddress: { hostname }, peerCertificate }) =>
+            void seen.push(hostname, peerCertificate?.commonNames[0]),
+        });
+        await server.reloadCertificates();
+        await using proxy = await HeaderProxy.listen(server.address!.port, headerV2({ source: "192.0.2.1" }));
+        const { port } = proxied ? proxy : server.address!;
+        await using client = new WebSocketClient(`wss://localhost:${port}/`, clientOptions);
+        await client.connect();
+        const bytes = new Random(7).bytes(1 << 18);
+        client.send(bytes);
+        assertSameBytes((await client.receive()) as Uint8Array, bytes);
+        const shown = "clientCertificate" in options ? "client.example" : undefined;
+        assertEquals(seen, [proxied ? "192.0.2.1" : "127.0.0.1", shown]);
+        if (shown === undefined) return;
+        const { certificateFile: _, certificateKeyFile: __, ...without } = { ...SHOWS, ...clientOptions };
+        await using bare = new WebSocketClient(`wss://localhost:${port}/`, without);
+        await assertRejects(async () => {
+          await bare.connect();
+          await bare.receive();
+        });
+        assertEquals(seen.length, 2);
+      });
+    }
+  }
+
   it("are the proxy's own without a client", async () => {
     await using server = await start();
     for (
@@ -190,8 +239,9 @@ describe("TLS behind a header", () => {
     await using server = await start(TLS);
     assert(!(await ask(server, [concat(header, GET)]).catch(() => "")).includes("HTTP/1.1 200"));
     await until(() => server.stats().refusals["ERR_TLS_HANDSHAKE"] === 1, "the refusal");
-    const { error } = server.logs.find(({ event }) => event === "connection.refused")!;
+    const { error, attributes } = server.logs.find(({ event }) => event === "connection.refused")!;
     assertStringIncludes((error as Error).message, "The client does not speak TLS");
+    assertEquals([attributes["client.address"], attributes["network.peer.address"]], ["192.0.2.1", "127.0.0.1"]);
     assertEquals(server.stats().connections.handshaking, 0);
     assertEquals(server.errors, []);
   });

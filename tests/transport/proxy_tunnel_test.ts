@@ -86,6 +86,18 @@ describe("a client behind a proxy", () => {
       await assertRejects(() => echoThrough(TLS, { proxy }), TransportError, "Cannot connect");
     }));
 
+  it("checks the address of the server against its certificate, not that of the proxy", () =>
+    withProxy(undefined, async (proxy) => {
+      await using server = await startEcho({ ...TLS, hostname: "127.0.0.2" });
+      const options = { proxy, rootCertificateFile: tlsFile("ca.pem") };
+      const { port } = server.address!;
+      const client = new WebSocketClient(`wss://127.0.0.2:${port}/`, options);
+      await assertRejects(() => client.connect(), TransportError, "the certificate of the server is for other names");
+      await using named = new WebSocketClient(`wss://127.0.0.2:${port}/`, { ...options, serverName: "localhost" });
+      await named.connect();
+      assertEquals(named.state, "open");
+    }));
+
   it("comes back from a proxy that is overloaded, and ends with one that does not let it through", async () => {
     const reconnect = { minDelay: 0, maxDelay: 0, maxAttempts: 3 };
     for (const [status, attempts] of [[403, 1], [407, 1], [502, 3], [503, 3]] as const) {

@@ -14,6 +14,7 @@ import {
 const COMPLETE: WhatsAppServerOptions = { appSecret: "s", receiverToken: "t" };
 const CONDITIONS = {
   pathName: "/whatsapp",
+  path: "",
   hostname: "127.0.0.1",
   healthPath: "",
   trustedProxies: [] as readonly string[],
@@ -125,6 +126,7 @@ describe("assertStartable", () => {
   it("refuses to leave out TLS but on a loopback address, and a certificate header without proxy", () => {
     assertThrows(start({ behindProxy: true }, { hostname: "0.0.0.0" }), OptionError, 'needs "trustedProxies"');
     start({ behindProxy: true }, { hostname: "0.0.0.0", trustedProxies: ["10.0.0.0/8"] })();
+    start({ behindProxy: true }, { hostname: "0.0.0.0", path: "/run/a.sock" })();
     assertThrows(start({ clientCertificateHeader: "x" }), OptionError, '"behindProxy"');
     const options = { behindProxy: true, clientCertificateHeader: "x", clientCertificateName: "" };
     assertThrows(start(options), OptionError, '"clientCertificateName"');
