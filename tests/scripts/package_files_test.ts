@@ -43,6 +43,8 @@ describe("checkPackage", () => {
     assertEquals(checkPackage(complete, PROJECT, files()), []);
     assertEquals([complete.bin, complete.sideEffects], [{ tackline: "./bin/tackline.js" }, ["./room/part.js"]]);
     assertEquals([complete.license, complete.type], ["MIT", "module"]);
+    // An installer warns on an older runtime.
+    assertEquals([complete.engines, complete.publishConfig], [{ bun: ">=1.4", deno: ">=2.9" }, { access: "public" }]);
   });
 
   it("finds another name, another version, and entries that are missing, unknown, or another file", () => {
