@@ -4,13 +4,14 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, Socket } from "node:net";
+import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { connect as connectTls } from "node:tls";
 import { WebSocketServer, type WebSocketServerOptions } from "../../server.ts";
 import { WhatsAppServer } from "../../whatsapp.ts";
+import { freePort } from "../support/free_port.ts";
 import { describePeer } from "../support/peers.ts";
 import { memoryPair } from "../support/kept_pair.ts";
 import { decode, FakeClock, settle, tlsFile, turns, until } from "../support/support.ts";
@@ -191,17 +192,6 @@ describe("a body behind its answer", () => {
     await until(() => other.ended, "the end");
   });
 });
-
-/** A free port of loopback. */
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
-}
 
 describePeer("nginx before a server that answers early", "nginx", ([nginx]) => {
   for (const buffering of ["on", "off"]) {
