@@ -56,6 +56,8 @@ export class ClusterNode {
 
 /** Nodes and their Redis. */
 export class Cluster implements AsyncDisposable {
+  #listeners: Listener[] = [];
+
   private constructor(readonly redis: RedisServer, readonly nodes: readonly ClusterNode[]) {}
 
   static async start(count: number): Promise<Cluster> {
@@ -71,7 +73,15 @@ export class Cluster implements AsyncDisposable {
     throw failed.reason;
   }
 
+  /** Makes a client of a node, which is closed with the cluster. */
+  listener(node: ClusterNode, topics: readonly string[]): Listener {
+    const listener = new Listener(node.port, topics);
+    this.#listeners.push(listener);
+    return listener;
+  }
+
   async stop(): Promise<void> {
+    await Promise.all(this.#listeners.map(({ client }) => client.disconnect()));
     await Promise.all(this.nodes.map((node) => node.kill()));
     await this.redis.stop();
   }
