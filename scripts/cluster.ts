@@ -15,7 +15,8 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { WebSocketClient } from "../client.ts";
-import { freePort, RedisServer } from "../tests/support/redis.ts";
+import { freePort } from "../tests/support/free_port.ts";
+import { RedisServer } from "../tests/support/redis.ts";
 
 const { values } = parseArgs({ options: { keep: { type: "boolean", default: false } } });
 const file = (name: string): string => fileURLToPath(new URL(`../examples/${name}`, import.meta.url));

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { it } from "@std/testing/bdd";
-import { Cluster, Listener } from "./support/cluster_rig.ts";
+import { Cluster, type Listener } from "./support/cluster_rig.ts";
 import { describeRedis } from "./support/describe_redis.ts";
 import { repeatUntil, until } from "./support/support.ts";
 
@@ -22,11 +22,11 @@ async function untilAllHear(from: Listener, all: readonly Listener[], mark: stri
 describeRedis("Cluster", () => {
   for (const count of [2, 4]) {
     it(`of ${count} nodes: ${CONNECTIONS} connections get all that is published, in order, once`, async () => {
-      const cluster = await Cluster.start(count);
+      await using cluster = await Cluster.start(count);
       const listeners = Array.from({ length: CONNECTIONS }, (_, index) => {
         // Neighbours of a topic are on different nodes.
         const topic = TOPICS[Math.floor(index / count) % TOPICS.length]!;
-        return new Listener(cluster.nodes[index % count]!.port, ["all", topic]);
+        return cluster.listener(cluster.nodes[index % count]!, ["all", topic]);
       });
       for (let at = 0; at < CONNECTIONS; at += 100) {
         await Promise.all(listeners.slice(at, at + 100).map((listener) => listener.listen()));
@@ -55,14 +55,12 @@ describeRedis("Cluster", () => {
         const published = ROUNDS * (TOPICS.length + 2);
         assertEquals(backplane, { published, received: published * (count - 1), lost: 0, missed: 0 });
       }
-      await Promise.all(listeners.map(({ client }) => client.disconnect()));
-      await cluster.stop();
     });
   }
 
   it("is whole again within 2 s after Redis, a node, or both were killed", async () => {
-    const cluster = await Cluster.start(3);
-    const listeners = cluster.nodes.flatMap(({ port }) => [1, 2, 3].map(() => new Listener(port, ["all"])));
+    await using cluster = await Cluster.start(3);
+    const listeners = cluster.nodes.flatMap((node) => [1, 2, 3].map(() => cluster.listener(node, ["all"])));
     await Promise.all(listeners.map((listener) => listener.listen()));
     const onNode = (index: number): Listener => listeners[index * 3]!;
     const allBack = async (mark: string): Promise<void> => {
@@ -93,8 +91,5 @@ describeRedis("Cluster", () => {
     await cluster.nodes[2]!.run();
     await Promise.all(listeners.map((listener) => listener.ready()));
     await allBack("both");
-
-    await Promise.all(listeners.map(({ client }) => client.disconnect()));
-    await cluster.stop();
   });
 });

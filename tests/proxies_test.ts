@@ -277,7 +277,11 @@ for (const kind of PROXY_KINDS) {
 describePeer("HAProxy without option redispatch", "HAProxy", () => {
   it("answers 503 while a node is dead", async () => {
     const haproxy = PROXY_KINDS.find(({ name }) => name === "HAProxy")!;
-    await using site = await Site.start(haproxy, {}, [["option redispatch 1", "no option redispatch"]]);
+    await using site = await Site.start(haproxy, {}, [
+      ["option redispatch 1", "no option redispatch"],
+      // Else its first check may be earlier than the clients.
+      ["server node2 10.0.0.2:8080", "server node2 10.0.0.2:8080 no-check"],
+    ]);
     const outcomes = await Promise.allSettled(Array.from({ length: 6 }, () => site.connected()));
     const statuses = outcomes.map((outcome) => outcome.status === "rejected" ? outcome.reason.status : 101);
     assert(statuses.includes(503), statuses.join());

@@ -27,7 +27,8 @@ import type { SharedMessage } from "../../connection/shared_message.ts";
 import { signNotification, WhatsAppReceiver, WhatsAppServer } from "../../whatsapp.ts";
 import { describeRedis } from "../support/describe_redis.ts";
 import { entry } from "../support/journal_entry.ts";
-import { CLIENTS, freePort, RedisServer } from "../support/redis.ts";
+import { onFreePort } from "../support/free_port.ts";
+import { CLIENTS, RedisServer } from "../support/redis.ts";
 import { decode, decodeAll, encode, FakeClock, settle, until } from "../support/support.ts";
 
 const HOUR = 3600 * 1000;
@@ -524,13 +525,11 @@ describe("InboxHub: names", () => {
 describe("kill -9 right after the first welcome of a name", () => {
   it("loses nothing that comes after it", () =>
     withFolder(async (folder) => {
-      const port = await freePort();
-      const url = `http://127.0.0.1:${port}/whatsapp`;
       const secrets = { WHATSAPP_APP_SECRET: "secret", WHATSAPP_RECEIVER_TOKEN: "token" };
       const program = fileURLToPath(new URL("../../cli.ts", import.meta.url));
       const own = "deno" in process.versions ? ["run", "-A", "--no-check", program] : [program];
-      const args = ["serve", "--behind-proxy", "--port", `${port}`, "--journal", join(folder, "j.db")];
-      const serve = async (): Promise<ChildProcess> => {
+      const serve = async (port: number): Promise<ChildProcess> => {
+        const args = ["serve", "--behind-proxy", "--port", `${port}`, "--journal", join(folder, "j.db")];
         const child = spawn(process.execPath, [...own, ...args], {
           stdio: ["ignore", "ignore", "pipe"],
           env: { ...process.env, ...secrets },
@@ -548,7 +547,9 @@ describe("kill -9 right after the first welcome of a name", () => {
         return ended;
       };
       const options = { name: "billing", receiverToken: "token", onError: () => {} };
-      let child = await serve();
+      const start = async (port: number): Promise<[number, ChildProcess]> => [port, await serve(port)];
+      let [port, child] = await onFreePort(start);
+      const url = `http://127.0.0.1:${port}/whatsapp`;
       const first = new WhatsAppReceiver(url.replace("http", "ws"), options);
       const gone = new Promise<void>((resolve) => first.onDisconnect = () => resolve());
       let killed: Promise<unknown> | undefined;
@@ -556,7 +557,7 @@ describe("kill -9 right after the first welcome of a name", () => {
       await first.connect();
       await gone;
       await killed;
-      child = await serve();
+      child = await serve(port);
       for (const id of ["1", "2"]) {
         const body = JSON.stringify({ object: "whatsapp_business_account", entry: [], id });
         const signature = signNotification(encode(body), "secret");

@@ -23,7 +23,8 @@ import { WhatsAppServer } from "../../whatsapp.ts";
 import { describeRedis } from "../support/describe_redis.ts";
 import { FaultProxy } from "../support/fault_proxy.ts";
 import { entry } from "../support/journal_entry.ts";
-import { CLIENTS, freePort, type ProgramClient, RedisServer } from "../support/redis.ts";
+import { onFreePort } from "../support/free_port.ts";
+import { CLIENTS, type ProgramClient, RedisServer } from "../support/redis.ts";
 import { ServiceAddress } from "../support/service_address.ts";
 import { QuickClock, repeatUntil, until } from "../support/support.ts";
 
@@ -273,10 +274,12 @@ describeRedis("A client of the program", () => {
   if (CLIENTS.has("Bun.RedisClient")) {
     it("gets an error for an unverifiable certificate or a wrong password, with Bun.RedisClient", async () => {
       const { RedisClient: Client } = await import("bun" as string);
-      const port = await freePort();
       const file = (name: string): string => fileURLToPath(new URL(`../tls/${name}`, import.meta.url));
       const tls = ["--tls-cert-file", file("leaf.pem"), "--tls-key-file", file("leaf.key"), "--tls-auth-clients", "no"];
-      const redis = await RedisServer.start(["--tls-port", `${port}`, ...tls, "--requirepass", "right"]);
+      const start = async (port: number): Promise<[number, RedisServer]> => {
+        return [port, await RedisServer.start(["--tls-port", `${port}`, ...tls, "--requirepass", "right"])];
+      };
+      const [port, redis] = await onFreePort(start);
       const ca = readFileSync(file("ca.pem"), "utf8");
       const url = `rediss://:PASSWORD@localhost:${port}`;
       for (

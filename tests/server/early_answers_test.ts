@@ -2,15 +2,16 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, Socket } from "node:net";
+import { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { connect as connectTls } from "node:tls";
 import { WebSocketServer, type WebSocketServerOptions } from "../../server.ts";
 import { WhatsAppServer } from "../../whatsapp.ts";
+import { onFreePort } from "../support/free_port.ts";
 import { describePeer } from "../support/peers.ts";
 import { memoryPair } from "../support/kept_pair.ts";
 import { decode, FakeClock, settle, tlsFile, turns, until } from "../support/support.ts";
@@ -192,26 +193,13 @@ describe("a body behind its answer", () => {
   });
 });
 
-/** A free port of loopback. */
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
-}
-
 describePeer("nginx before a server that answers early", "nginx", ([nginx]) => {
   for (const buffering of ["on", "off"]) {
     it(`passes the answer on, with proxy_request_buffering ${buffering}`, async () => {
       await using server = await serve(REFUSED);
-      const port = await freePort();
       const folder = mkdtempSync(join(tmpdir(), "nginx-"));
       const paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((name) => `${name}_temp_path ${name};`);
-      writeFileSync(
-        join(folder, "nginx.conf"),
+      const configuration = (port: number): string =>
         `${
           process.getuid?.() === 0 ? "user root;" : ""
         } daemon off; pid nginx.pid; error_log stderr; worker_processes 1;
@@ -226,11 +214,25 @@ describePeer("nginx before a server that answers early", "nginx", ([nginx]) => {
               proxy_request_buffering ${buffering};
             }
           }
-        }`,
-      );
-      const child = spawn(nginx!, ["-p", folder, "-c", join(folder, "nginx.conf")], { stdio: "inherit" });
+        }`;
+      let child: ChildProcess | undefined;
+      let gone: Promise<unknown> = Promise.resolve();
+      const start = async (port: number): Promise<number> => {
+        writeFileSync(join(folder, "nginx.conf"), configuration(port));
+        const nginxProcess = spawn(nginx!, ["-p", folder, "-c", join(folder, "nginx.conf")], {
+          stdio: ["ignore", "ignore", "pipe"],
+        });
+        child = nginxProcess;
+        let [output, ended] = ["", false];
+        nginxProcess.stderr.on("data", (data) => output += data);
+        gone = new Promise<void>((resolve) => nginxProcess.once("close", resolve)).then(() => ended = true);
+        const answers = (): Promise<boolean> => connect(port).then((socket) => (socket.destroy(), true), () => false);
+        await until(async () => ended || await answers(), "nginx");
+        if (ended) throw new Error(`nginx ended: ${output}`);
+        return port;
+      };
       try {
-        await until(() => connect(port).then((socket) => (socket.destroy(), true), () => false), "nginx");
+        const port = await onFreePort(start);
         for (const chunked of [false, true]) {
           for (let request = 0; request < 5; request++) {
             const text = await sendThenRead(await connect(port), upload(8 * 1024 * 1024, chunked));
@@ -238,8 +240,7 @@ describePeer("nginx before a server that answers early", "nginx", ([nginx]) => {
           }
         }
       } finally {
-        const gone = new Promise((resolve) => child.once("close", resolve));
-        child.kill("SIGTERM");
+        child?.kill("SIGTERM");
         await gone;
         rmSync(folder, { recursive: true });
       }

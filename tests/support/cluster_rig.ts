@@ -4,7 +4,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { WebSocketClient } from "../../client.ts";
-import { CLIENTS, freePort, RedisServer } from "./redis.ts";
+import { onFreePort } from "./free_port.ts";
+import { CLIENTS, RedisServer } from "./redis.ts";
 import { until } from "./support.ts";
 
 /** One node, which can be killed and started again. */
@@ -12,19 +13,30 @@ export class ClusterNode {
   #child: ChildProcess | undefined;
   #ended: Promise<void> = Promise.resolve();
 
-  constructor(readonly port: number, readonly redisUrl: string, readonly kind: string) {}
+  private constructor(readonly port: number, readonly redisUrl: string, readonly kind: string) {}
+
+  /** Starts one; it has the same port whenever it runs. */
+  static start(redisUrl: string, kind: string): Promise<ClusterNode> {
+    return onFreePort(async (port) => {
+      const node = new ClusterNode(port, redisUrl, kind);
+      await node.run();
+      return node;
+    });
+  }
 
   /** Resolves when it takes connections. */
   run(): Promise<void> {
     const program = fileURLToPath(new URL("./cluster_node.ts", import.meta.url));
     const own = "Deno" in globalThis ? ["run", "-A", "--no-check", program] : [program];
     const args = [...own, `${this.port}`, this.redisUrl, this.kind];
-    const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] });
+    const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "pipe"] });
     this.#child = child;
+    let output = "";
+    child.stderr!.on("data", (data) => output += data);
     this.#ended = new Promise((resolve) => child.on("close", () => resolve()));
     return new Promise((resolve, reject) => {
       child.stdout!.on("data", () => resolve());
-      this.#ended.then(() => reject(new Error("a node ended")));
+      this.#ended.then(() => reject(new Error(`a node ended: ${output}`)));
     });
   }
 
@@ -43,23 +55,39 @@ export class ClusterNode {
 }
 
 /** Nodes and their Redis. */
-export class Cluster {
+export class Cluster implements AsyncDisposable {
+  #listeners: Listener[] = [];
+
   private constructor(readonly redis: RedisServer, readonly nodes: readonly ClusterNode[]) {}
 
   static async start(count: number): Promise<Cluster> {
     const redis = await RedisServer.start([]);
     const kinds = [...CLIENTS.keys()];
-    const nodes: ClusterNode[] = [];
-    for (let at = 0; at < count; at++) {
-      nodes.push(new ClusterNode(await freePort(), redis.url, kinds[at % kinds.length]!));
-    }
-    await Promise.all(nodes.map((node) => node.run()));
-    return new Cluster(redis, nodes);
+    const starts = Array.from({ length: count }, (_, at) => ClusterNode.start(redis.url, kinds[at % kinds.length]!));
+    const outcomes = await Promise.allSettled(starts);
+    const nodes = outcomes.flatMap((outcome) => outcome.status === "fulfilled" ? [outcome.value] : []);
+    const cluster = new Cluster(redis, nodes);
+    const failed = outcomes.find((outcome) => outcome.status === "rejected");
+    if (failed === undefined) return cluster;
+    await cluster.stop();
+    throw failed.reason;
+  }
+
+  /** Makes a client of a node, which is closed with the cluster. */
+  listener(node: ClusterNode, topics: readonly string[]): Listener {
+    const listener = new Listener(node.port, topics);
+    this.#listeners.push(listener);
+    return listener;
   }
 
   async stop(): Promise<void> {
+    await Promise.all(this.#listeners.map(({ client }) => client.disconnect()));
     await Promise.all(this.nodes.map((node) => node.kill()));
     await this.redis.stop();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
   }
 }
 

@@ -17,7 +17,8 @@ import { fileURLToPath } from "node:url";
 import { Simulator } from "../../whatsapp/simulator.ts";
 import { WhatsAppReceiver } from "../../whatsapp.ts";
 import { Balancer } from "./balancer.ts";
-import { CLIENTS, freePort, RedisServer } from "./redis.ts";
+import { freePort } from "./free_port.ts";
+import { CLIENTS, RedisServer } from "./redis.ts";
 import type { Random } from "./support.ts";
 
 const SECRET = "crash-secret";

@@ -12,9 +12,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { freePort, onFreePort } from "./free_port.ts";
 import { find, type NeedName } from "./needs.ts";
-import { freePort } from "./redis.ts";
-import { repeatUntil, tlsFile } from "./support.ts";
+import { repeatUntil, tlsFile, until } from "./support.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -65,6 +65,11 @@ export interface ProxyKind {
   passLargeBodies?: Replacement[];
   /** True for WebSockets over HTTP/2 (RFC 8441). */
   hasExtendedConnect?: boolean;
+  /**
+   * Output that reports the first check of a node, the first or the second one, as passed; none if the program sends
+   * clients to nodes that it has not checked. A case begins when those that live are up.
+   */
+  reports?(node: number): string;
 }
 
 /** Reads the snippet of a language, or a whole file. */
@@ -138,6 +143,16 @@ const NGINX: Omit<ProxyKind, "name" | "source" | "replace"> = {
   shorten: (seconds) => [["proxy_read_timeout 75s", `proxy_read_timeout ${seconds}s`]],
 };
 
+/**
+ * Nodes of a test share its process, which may compute for seconds: a check that is answered late is no failure, unlike
+ * one that is refused.
+ */
+const PATIENT_CHECKS: Replacement = [
+  "timeout connect 2s\n",
+  "timeout connect 2s\n  timeout check 60s\n  option log-health-checks\n",
+];
+const reportsOfHaproxy = (node: number): string => `Health check for server nodes/node${node} succeeded`;
+
 /** All that are tested. */
 export const PROXY_KINDS: readonly ProxyKind[] = [
   {
@@ -177,7 +192,9 @@ export const PROXY_KINDS: readonly ProxyKind[] = [
       // One file with both.
       ["/etc/haproxy/example.com.pem", join(place.folder, "example.com.pem")],
       ...nodesOf(place),
+      PATIENT_CHECKS,
     ],
+    reports: reportsOfHaproxy,
     prelude({ folder }) {
       writeFileSync(join(folder, "example.com.pem"), readFileSync(certificate, "utf8") + readFileSync(key, "utf8"));
       return "";
@@ -257,6 +274,8 @@ export const PROXY_KINDS: readonly ProxyKind[] = [
         ...hasBlock ? [["  tls {", `  ${tls} {`] as const] : [],
         ["example.com {", hasBlock ? site : `${site}\n  ${tls}`],
         ...nodesOf(place),
+        // Like PATIENT_CHECKS.
+        ["health_interval 2s", "health_interval 2s\n    health_timeout 60s"],
       ];
     },
     prelude: ({ folder }) => `{\n  admin unix/${folder}/admin.sock\n  auto_https off\n}\n`,
@@ -275,7 +294,8 @@ export const HAPROXY_TCP: ProxyKind = {
   need: "HAProxy",
   source: "haproxy-tcp",
   plain: true,
-  replace: (place) => [["bind :8080", `bind 127.0.0.1:${place.port}`], ...nodesOf(place)],
+  replace: (place) => [["bind :8080", `bind 127.0.0.1:${place.port}`], ...nodesOf(place), PATIENT_CHECKS],
+  reports: reportsOfHaproxy,
   prelude: () => "",
   check: (file) => ["-c", "-f", file],
   run: (file) => ["-W", "-db", "-f", file],
@@ -329,18 +349,21 @@ export class Proxy implements AsyncDisposable {
     node: number | readonly [number, number],
     replacements: readonly Replacement[] = [],
   ): Promise<Proxy> {
-    const folder = mkdtempSync(join(tmpdir(), "proxy-"));
-    // Workers of another user reach their files in it.
-    chmodSync(folder, 0o711);
     const nodes = typeof node === "number" ? [node, await freePort()] as const : node;
-    const proxy = new Proxy(kind, { folder, port: await freePort(), nodes }, replacements);
-    try {
-      await proxy.#run();
-    } catch (error) {
-      await proxy.stop();
-      throw error;
-    }
-    return proxy;
+    return await onFreePort(async (port) => {
+      const folder = mkdtempSync(join(tmpdir(), "proxy-"));
+      // Workers of another user reach their files in it.
+      chmodSync(folder, 0o711);
+      const proxy = new Proxy(kind, { folder, port, nodes }, replacements);
+      try {
+        await proxy.#run();
+        await proxy.#untilUp(typeof node === "number" ? 1 : 2);
+      } catch (error) {
+        await proxy.stop();
+        throw error;
+      }
+      return proxy;
+    });
   }
 
   get #program(): string {
@@ -397,6 +420,16 @@ export class Proxy implements AsyncDisposable {
       () => open,
       `${this.kind.name} to listen`,
     );
+  }
+
+  /** Waits until the first check of each of the first `count` nodes is reported as passed. */
+  async #untilUp(count: number): Promise<void> {
+    const { name, reports } = this.kind;
+    for (let node = 1; reports !== undefined && node <= count; node++) {
+      const report = reports(node);
+      await until(() => this.#hasEnded || this.#output.includes(report), `${name}: "${report}"`);
+    }
+    if (this.#hasEnded) throw new Error(`${name} ended: ${this.output}`);
   }
 
   /** Has it read a configuration with another first node. */

@@ -6,28 +6,16 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import type { Redis as IoRedis } from "npm:ioredis@6.0.0";
 import type { RedisClientType as NodeRedis } from "npm:redis@6.3.1";
 import type { RedisClient } from "../../redis/client.ts";
+import { onFreePort } from "./free_port.ts";
 import { find } from "./needs.ts";
 
 const onDeno = "Deno" in globalThis;
-
-/** A port that is free now. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
-}
 
 /** A Redis server in a process of its own. */
 export class RedisServer implements AsyncDisposable {
@@ -43,18 +31,17 @@ export class RedisServer implements AsyncDisposable {
   }
 
   /** Starts one that syncs each write, unless options say otherwise. */
-  static async start(options: string[] = ["--appendonly", "yes", "--appendfsync", "always"]): Promise<RedisServer> {
-    for (let tries = 1;; tries++) {
-      const server = new RedisServer(await freePort(), options);
+  static start(options: string[] = ["--appendonly", "yes", "--appendfsync", "always"]): Promise<RedisServer> {
+    return onFreePort(async (port) => {
+      const server = new RedisServer(port, options);
       try {
         await server.run();
         return server;
       } catch (error) {
         await server.stop();
-        // Another program may have taken the port meanwhile.
-        if (tries === 5) throw error;
+        throw error;
       }
-    }
+    });
   }
 
   get url(): string {
