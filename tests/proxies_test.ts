@@ -82,7 +82,7 @@ async function testDeadNode(kind: ProxyKind): Promise<void> {
 }
 
 async function testLargeMessages(kind: ProxyKind): Promise<void> {
-  // Made first: it takes a second or more, in which a node in this process answers nobody.
+  // Made first: it takes a second or more, in which a node in this process gives no answer.
   const bytes = new Random(1).bytes(20 * MIB);
   await using site = await Site.start(kind, { maxMessageSize: 0 });
   const client = await site.connected({ maxMessageSize: 0 });

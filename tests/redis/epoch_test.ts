@@ -241,8 +241,8 @@ describeRedis("RedisJournal after a fail-over to a replica that was behind", () 
 const UNREAD = "Redis has forgotten the notifications 2 to 6: ";
 
 /**
- * Redis is back with number 1. Of 2 to 6 only `node` knows: it was notified of them, and could not read them. It does not
- * reach Redis until its address leads there again.
+ * Redis is back with number 1. Of 2 to 6 only `node` knows: it was notified of them, and could not read them. It does
+ * not reach Redis until its address leads there again.
  */
 async function withUnread(
   action: (redis: RedisServer, node: Node, address: ServiceAddress) => Promise<void>,
