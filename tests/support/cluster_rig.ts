@@ -95,6 +95,8 @@ export class Cluster implements AsyncDisposable {
 export class Listener {
   readonly client: WebSocketClient;
   readonly got: string[] = [];
+  /** Number of connections that have ended. */
+  breaks = 0;
   #subscribed = false;
 
   constructor(port: number, readonly topics: readonly string[]) {
@@ -104,7 +106,10 @@ export class Listener {
         if (text === "subscribed") this.#subscribed = true;
         else this.got.push(text);
       },
-      onDisconnect: () => void (this.#subscribed = false),
+      onDisconnect: () => {
+        this.#subscribed = false;
+        this.breaks++;
+      },
       onError: () => {},
     });
   }
