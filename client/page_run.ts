@@ -14,7 +14,7 @@ import { leaveOnAbort, untilAborted, type WaitingCall } from "../base/signals.ts
 import { isError } from "../base/thrown.ts";
 import type { PageLink } from "./page_link.ts";
 import type { PageQueue } from "./page_queue.ts";
-import { hostOf, type PageSettings, setTarget, TERMINAL_CODES, urlOf } from "./page_settings.ts";
+import { hostOf, type PageSettings, setTarget, urlOf } from "./page_settings.ts";
 import type { ReconnectAttempt, ReconnectFailure, ReconnectFields } from "./reconnect.ts";
 
 /** Client of a {@linkcode PageRun}. */
@@ -210,10 +210,8 @@ export class PageRun {
     }
     // The rows of `client/browser_failures.ts`.
     if (info) {
-      const { received, sent } = info;
-      const code = (received ?? sent)?.code ?? 0;
-      // By default the client's own 1002 and 1007 are no reason: a proxy may have cut a frame.
-      return !terminalCodes.includes(code) || (!received && terminalCodes === TERMINAL_CODES && code % 5 === 2);
+      // A page never closes with 1002 or 1007 itself.
+      return !terminalCodes.includes((info.received ?? info.sent)?.code ?? 0);
     }
     return isError(error, TransportError) && !["SecurityError", "NotCapable"].includes((error.cause as Error)?.name);
   }

@@ -74,6 +74,8 @@ describe("PageQueue", () => {
     stop.abort("enough");
     assertEquals(await left.catch((reason) => reason), "enough");
     assertEquals(await queue.next(stop.signal).catch((reason) => reason), "enough");
+    queue.add("a handler has it", undefined);
+    assertEquals(queue.size, 0);
     queue.add("kept", "none");
     assertEquals((await queue.next()).value, "kept");
   });

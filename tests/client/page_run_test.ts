@@ -114,7 +114,7 @@ describePages("an attempt", (Client) => {
     }
   });
 
-  it("goes on after the client's own 1002 and 1007 only by default, and with codes of its own", async () => {
+  it("is made after close codes that are not in terminalCodes, by default and with others", async () => {
     const server = await startEcho();
     const endings: [reconnect: ReconnectOptions, code: number, again: boolean][] = [
       [QUICK, 1000, false],
