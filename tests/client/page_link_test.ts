@@ -155,6 +155,14 @@ describe("PageLink", () => {
     clock.advance(10);
     assertEquals((await assertRejects(() => lost, TransportError)).code, "ERR_CONNECTION_LOST");
     assertEquals(clock.pending, 0);
+    // The end is known, though a handler still holds its report.
+    const held = new Rig({ concurrency: 1 });
+    held.onMessage = () => new Promise(() => {});
+    held.socket.receive("one", "two");
+    held.socket.bufferedAmount = 5;
+    held.socket.end(1000);
+    assertEquals(held.link.state, "open");
+    assertEquals((await assertRejects(() => held.link.drained(), TransportError)).code, "ERR_CONNECTION_LOST");
   });
 
   it("gives up a server that does not answer the close frame in time, and takes no code of browsers", async () => {
