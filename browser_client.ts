@@ -1,6 +1,7 @@
 /**
- * The WebSocket client for pages, alone: `WebSocketClient` over the browser's own `WebSocket`. With the receiver of
- * WhatsApp messages besides: `@tackline/websocket/browser`, which has the same class. Sizes are in docs/client.md.
+ * The WebSocket client for pages, alone and small: `WebSocketClient` over the browser's own `WebSocket`, at most 10 KiB
+ * minified and gzipped. Names, errors and events are those of the class of `@tackline/websocket/browser`, which has all
+ * members, and the receiver of WhatsApp messages besides. Sizes and what is left out are in docs/client.md.
  *
  * Differences that follow from the browser's interface are those of `@tackline/websocket/browser`.
  *
@@ -48,36 +49,21 @@ export type {
 export type {
   CloseFrame,
   CloseInfo,
-  ConnectionOptions,
   ConnectionState,
-  HandshakeRequest,
   MessageOptions,
-  ProtocolOptions,
   SendResult,
   SlowConsumer,
 } from "./connection/options.ts";
 export type { ReceiveOptions } from "./connection/receive_options.ts";
 export type { MessageData, SendBytes, SendData } from "./protocol/payload.ts";
 
-export type { Extension } from "./protocol/extensions.ts";
-
-export type { Address } from "./transport/transport.ts";
-export type { BytePair } from "./transport/stream.ts";
 export type { Clock } from "./base/clock.ts";
 export { printable } from "./base/log.ts";
 export type { LogHandler, LogLevel, LogRecord } from "./base/log.ts";
-export { HISTOGRAM_BOUNDS } from "./base/stats.ts";
-export type { BackplaneTraffic, CompressionTraffic, HistogramSnapshot, Stats, Traffic } from "./base/stats.ts";
-export { WebSocketClient } from "./client/client.ts";
-export type {
-  ClientConnection,
-  ClientHandshakeRequest,
-  ClientHandshakeResponse,
-  CompressionOffer,
-  HeaderSource,
-} from "./client/connector.ts";
-export type { ClientHandlers, ConnectOptions, IncomingResult, WebSocketClientOptions } from "./client/settings.ts";
-export { TERMINAL_CODES } from "./client/reconnect.ts";
+export { WebSocketClient } from "./client/page_client.ts";
+export type { PageConnection } from "./client/page_link.ts";
+export { TERMINAL_CODES } from "./client/page_settings.ts";
+export type { PageClientOptions, PageHandlerName, PageHandlers, PageSettings } from "./client/page_settings.ts";
 export type { ReconnectAttempt, ReconnectFailure, ReconnectOptions } from "./client/reconnect.ts";
 export type { CompressionOptions } from "./protocol/compression.ts";
 export type { FrameInfo, Opcode, Role } from "./protocol/frame_header.ts";

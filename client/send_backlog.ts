@@ -9,6 +9,9 @@ import type { SendResult } from "../connection/options.ts";
 import { byteLength, type Payload } from "../protocol/payload.ts";
 import type { ClientConnection } from "./connector.ts";
 
+/** Connection that a {@linkcode SendBacklog} is sent over. */
+export type BacklogConnection = Pick<ClientConnection, "state" | "send" | "drained">;
+
 /** Keeps messages for the next connection, in order. */
 export class SendBacklog {
   #messages: (Payload | Blob)[] = [];
@@ -46,7 +49,7 @@ export class SendBacklog {
    * @param connection The connection.
    * @param onError Called with the error of a message that can never be sent.
    */
-  async sendTo(connection: ClientConnection, onError: (error: unknown) => void): Promise<void> {
+  async sendTo(connection: BacklogConnection, onError: (error: unknown) => void): Promise<void> {
     if (this.#sending) return;
     this.#sending = true;
     try {
@@ -62,7 +65,7 @@ export class SendBacklog {
     }
   }
 
-  #sendFirst(connection: ClientConnection, onError: (error: unknown) => void): SendResult {
+  #sendFirst(connection: BacklogConnection, onError: (error: unknown) => void): SendResult {
     try {
       return connection.send(this.#messages[0]!, { slowConsumer: "drop" });
     } catch (error) {

@@ -130,12 +130,12 @@ function getter(prototype: object | undefined, name: PropertyKey): Getter {
   });
 }
 
-const typedArrays = Object.getPrototypeOf(Uint8Array.prototype) as Uint8Array;
-const typedArrayName = getter(typedArrays, Symbol.toStringTag);
-const bufferLength = getter(ArrayBuffer.prototype, "byteLength");
+const typedArrays = /* @__PURE__ */ Object.getPrototypeOf(Uint8Array.prototype) as Uint8Array;
+const typedArrayName = /* @__PURE__ */ getter(typedArrays, Symbol.toStringTag);
+const bufferLength = /* @__PURE__ */ getter(ArrayBuffer.prototype, "byteLength");
 // Some pages have none.
-const sharedLength = getter(globalThis.SharedArrayBuffer?.prototype, "byteLength");
-const blobSize = getter(globalThis.Blob?.prototype, "size");
+const sharedLength = /* @__PURE__ */ getter(globalThis.SharedArrayBuffer?.prototype, "byteLength");
+const blobSize = /* @__PURE__ */ getter(globalThis.Blob?.prototype, "size");
 
 function takes(get: Getter, value: unknown): boolean {
   try {

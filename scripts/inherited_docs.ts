@@ -86,7 +86,8 @@ function declarationsOf(doc: ApiDoc): Map<string, ApiDeclaration> {
   for (const { symbols } of Object.values(doc.nodes)) {
     for (const { name, declarations } of symbols) {
       const found = declarations.find(({ kind }) => kind === "class" || kind === "interface");
-      if (found !== undefined) declared.set(name, found);
+      // The small client of `browser-client` has the name of the large one, which others are built on.
+      if (found !== undefined && !declared.has(name)) declared.set(name, found);
     }
   }
   return declared;

@@ -10,7 +10,7 @@ import { dirname, join } from "node:path";
 import { runInNewContext } from "node:vm";
 import type { SendBytes } from "../../protocol/payload.ts";
 import { BrowserConnection } from "../../client/browser_connection.ts";
-import type { WebSocketClientOptions } from "../../client.ts";
+import type { WebSocketClient, WebSocketClientOptions } from "../../client.ts";
 import {
   type CloseInfo,
   CONNECTION_DEFAULTS,
@@ -24,7 +24,7 @@ import { BinaryForm } from "../../connection/binary_form.ts";
 import { Opcode } from "../../protocol/frame_header.ts";
 import type { WebSocketServerOptions } from "../../server.ts";
 import { signNotification, tokenProtocol, WhatsAppServer } from "../../whatsapp.ts";
-import { FakeSocket, PageClient, PageReceiver } from "../support/page.ts";
+import { describePages, FakeSocket, PageClient, PageReceiver } from "../support/page.ts";
 import { assertSame, urlOf } from "../support/peers.ts";
 import { messages } from "../peers/messages.mjs";
 import { defer, encode, FakeClock, settle, startEcho, until } from "../support/support.ts";
@@ -32,9 +32,10 @@ import { defer, encode, FakeClock, settle, startEcho, until } from "../support/s
 async function connectTo(
   serverOptions: WebSocketServerOptions = {},
   options: WebSocketClientOptions = {},
-): Promise<{ client: PageClient; stop: () => Promise<void> }> {
+  Client: typeof WebSocketClient = PageClient,
+): Promise<{ client: WebSocketClient; stop: () => Promise<void> }> {
   const server = await startEcho(serverOptions);
-  const client = new PageClient(urlOf(server), options);
+  const client = new Client(urlOf(server), options);
   await client.connect();
   return { client, stop: () => server.stop() };
 }
@@ -43,9 +44,9 @@ async function failure(work: () => Promise<unknown>): Promise<string> {
   return (await assertRejects(work, WebSocketError)).code;
 }
 
-describe("WebSocketClient in a page", () => {
+describePages("WebSocketClient in a page", (Client, itHasAll) => {
   it("echoes every kind of message, iterating, and closes cleanly with a code and reason", async () => {
-    const { client, stop } = await connectTo({ maxMessageSize: 0 }, { maxMessageSize: 0 });
+    const { client, stop } = await connectTo({ maxMessageSize: 0 }, { maxMessageSize: 0 }, Client);
     const echoes = client[Symbol.asyncIterator]();
     for (const message of messages()) {
       client.send(message);
@@ -61,10 +62,8 @@ describe("WebSocketClient in a page", () => {
   it("calls its handlers in the order of a connection's life", async () => {
     const events: string[] = [];
     const server = await startEcho({ protocols: ["b"] });
-    const client = new PageClient(urlOf(server, "/path?q=1"), {
+    const client = new Client(urlOf(server, "/path?q=1"), {
       protocols: ["a", "b"],
-      onSendHandshake: ({ url }) => void events.push(`send ${new URL(url).pathname}`),
-      onHandshakeResponse: ({ status, protocol }) => void events.push(`response ${status} ${protocol}`),
       onConnect: () => void events.push("connect"),
       onMessageReceived: (text) => void events.push(`text ${text}`),
       onBinaryDataReceived: (bytes) => void events.push(`binary ${bytes}`),
@@ -72,14 +71,7 @@ describe("WebSocketClient in a page", () => {
       onDisconnect: ({ code, clean }) => void events.push(`disconnect ${code} ${clean}`),
     });
     await client.connect();
-    const { request, encrypted, role } = client.connection!;
-    assertEquals([request.path, request.query, encrypted, role, client.protocol], [
-      "/path",
-      "q=1",
-      false,
-      "client",
-      "b",
-    ]);
+    assertEquals([client.url, client.protocol], [urlOf(server, "/path?q=1"), "b"]);
     client.send("one");
     client.send(Uint8Array.of(2));
     await until(() => events.includes("binary 2"), "the echoes");
@@ -87,8 +79,6 @@ describe("WebSocketClient in a page", () => {
     const info = await client.connection!.closed;
     assertEquals(info.received, { code: 4000, reason: "bye" });
     assertEquals(events, [
-      "send /path",
-      "response 101 b",
       "connect",
       "text one",
       "binary 2",
@@ -98,11 +88,28 @@ describe("WebSocketClient in a page", () => {
     await server.stop();
   });
 
+  itHasAll("calls its handlers of the handshake before, and describes the request", async () => {
+    const events: string[] = [];
+    const server = await startEcho({ protocols: ["b"] });
+    const client = new Client(urlOf(server, "/path?q=1"), {
+      protocols: ["a", "b"],
+      onSendHandshake: ({ url }) => void events.push(`send ${new URL(url).pathname}`),
+      onHandshakeResponse: ({ status, protocol }) => void events.push(`response ${status} ${protocol}`),
+      onConnect: () => void events.push("connect"),
+    });
+    await client.connect();
+    const { request, encrypted, role } = client.connection!;
+    assertEquals([request.path, request.query, encrypted, role], ["/path", "q=1", false, "client"]);
+    assertEquals(events, ["send /path", "response 101 b", "connect"]);
+    await client.disconnect();
+    await server.stop();
+  });
+
   it("reports every loss: of the server, by terminate, by disconnect(false)", async () => {
     for (const lose of ["server", "terminate", "disconnect"]) {
       const events: string[] = [];
       const server = await startEcho();
-      const client = new PageClient(urlOf(server), {
+      const client = new Client(urlOf(server), {
         onConnect: () => void events.push("connect"),
         onClose: () => void events.push("close"),
         onDisconnect: ({ code, clean }) => void events.push(`disconnect ${code} ${clean}`),
@@ -125,7 +132,7 @@ describe("WebSocketClient in a page", () => {
   });
 
   it("sends bytes of each kind and Blobs, in order, and gives the next message", async () => {
-    const { client, stop } = await connectTo();
+    const { client, stop } = await connectTo({}, {}, Client);
     const shared = new SharedArrayBuffer(2);
     new Uint8Array(shared).set([65, 66]);
     const kinds: SendBytes[] = [
@@ -157,7 +164,7 @@ describe("WebSocketClient in a page", () => {
   });
 
   it("rejects receive() with 1006 when the connection is lost", async () => {
-    const { client, stop } = await connectTo({ onMessageReceived: (connection) => connection.terminate() });
+    const { client, stop } = await connectTo({ onMessageReceived: (connection) => connection.terminate() }, {}, Client);
     client.send("x");
     const error = await assertRejects(() => client.receive(), ConnectionClosedError, "the connection was lost");
     assertEquals([error.closeCode, error.reason], [1006, ""]);
@@ -165,8 +172,8 @@ describe("WebSocketClient in a page", () => {
     await stop();
   });
 
-  it("throws for each member that a browser does not offer", async () => {
-    const { client, stop } = await connectTo();
+  itHasAll("throws for each member that a browser does not offer", async () => {
+    const { client, stop } = await connectTo({}, {}, Client);
     const connection = client.connection!;
     for (
       const call of [
@@ -194,7 +201,7 @@ describe("WebSocketClient in a page", () => {
     const errors: unknown[] = [];
     const closed = defer<number>();
     const server = await startEcho({ onClose: (_, code) => closed.resolve(code) });
-    const client = new PageClient(urlOf(server), {
+    const client = new Client(urlOf(server), {
       onMessageReceived: () => {
         throw new Error("mine");
       },
@@ -208,8 +215,8 @@ describe("WebSocketClient in a page", () => {
     await server.stop();
   });
 
-  it("streams both ways", async () => {
-    const { client, stop } = await connectTo();
+  itHasAll("streams both ways", async () => {
+    const { client, stop } = await connectTo({}, {}, Client);
     const source = ["one", "two", Uint8Array.of(3)];
     const writer = client.writable.getWriter();
     for (const message of source) await writer.write(message);
@@ -225,7 +232,7 @@ describe("WebSocketClient in a page", () => {
     await stop();
   });
 
-  it("fetches message by message with checkIncoming, then closed", async () => {
+  itHasAll("fetches message by message with checkIncoming, then closed", async () => {
     const got: string[] = [];
     const { client, stop } = await connectTo({}, {
       autoCheckMessages: false,

@@ -4,7 +4,7 @@ import { HandshakeError, StateError, TransportError, WebSocketError } from "../.
 import type { WebSocketClientOptions } from "../../client.ts";
 import { browserConnector } from "../../client/browser_connector.ts";
 import type { CloseInfo } from "../../connection/options.ts";
-import { PageClient } from "../support/page.ts";
+import { describePages, PageClient } from "../support/page.ts";
 import { urlOf } from "../support/peers.ts";
 import { RawListener } from "../support/sockets.ts";
 import { defer, FakeClock, pipe, startEcho, until } from "../support/support.ts";
@@ -13,29 +13,31 @@ async function failure(work: () => Promise<unknown>): Promise<string> {
   return (await assertRejects(work, WebSocketError)).code;
 }
 
-describe("browserConnector", () => {
+describePages("connecting in a page", (Client) => {
   it("fails to connect with a reason as good as a browser gives, in time, and when it is given up", async () => {
     const silent = await RawListener.listen();
     const { port } = silent;
     const url = `ws://127.0.0.1:${port}/`;
     const accepted = silent.accept();
-    assertEquals(await failure(() => new PageClient(url, { connectTimeout: 30 }).connect()), "ERR_CONNECT_TIMEOUT");
+    assertEquals(await failure(() => new Client(url, { connectTimeout: 30 }).connect()), "ERR_CONNECT_TIMEOUT");
     await (await accepted).close();
     const again = silent.accept();
     const controller = new AbortController();
-    const aborted = new PageClient(url).connect({ signal: controller.signal });
+    const aborted = new Client(url).connect({ signal: controller.signal });
     const socket = await again;
     controller.abort();
     assertEquals(await failure(() => aborted), "ERR_ABORTED");
     await socket.close();
     await silent.close();
-    const error = await assertRejects(() => new PageClient(url).connect(), TransportError, `127.0.0.1:${port}`);
+    const error = await assertRejects(() => new Client(url).connect(), TransportError, `127.0.0.1:${port}`);
     assertEquals(error.code, "ERR_CONNECT");
     const server = await startEcho({ onAllow: () => false });
-    assertEquals(await failure(() => new PageClient(urlOf(server)).connect()), "ERR_CONNECT");
+    assertEquals(await failure(() => new Client(urlOf(server)).connect()), "ERR_CONNECT");
     await server.stop();
   });
+});
 
+describe("browserConnector", () => {
   it("can be refused by the program, which closes the open connection", async () => {
     const gone = defer<CloseInfo>();
     const server = await startEcho({ onDisconnect: (_, info) => gone.resolve(info) });
