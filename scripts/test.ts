@@ -32,6 +32,7 @@ const ONE_RUNTIME_ONLY = new Map<string, string>([
   ["in each way that Deno has", "ways of Deno's own"],
   ["Bun.RedisClient", "Bun's own client for Redis"],
   ["over TLS of node:tls", "Bun does TLS by itself"],
+  ["over TLS behind a PROXY header", "on Bun it is TLS of node:tls over a stream"],
   ["a receiver whose system takes localhost for another machine", "only Deno.connect can be replaced"],
   ["gets an error that names the permission it lacks, and that of the proxy", "Bun has no permissions"],
   ["knows the error of a program that may not connect", "Bun has no permissions"],
