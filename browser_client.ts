@@ -54,6 +54,8 @@ export type {
   SendResult,
   SlowConsumer,
 } from "./connection/options.ts";
+export type { ConnectionOptions, ProtocolOptions } from "./connection/options.ts";
+export type { Extension } from "./protocol/extensions.ts";
 export type { ReceiveOptions } from "./connection/receive_options.ts";
 export type { MessageData, SendBytes, SendData } from "./protocol/payload.ts";
 
@@ -64,6 +66,13 @@ export { WebSocketClient } from "./client/page_client.ts";
 export type { PageConnection } from "./client/page_link.ts";
 export { TERMINAL_CODES } from "./client/page_settings.ts";
 export type { PageClientOptions, PageHandlerName, PageHandlers, PageSettings } from "./client/page_settings.ts";
+export type { ClientHandlers, WebSocketClientOptions } from "./client/settings.ts";
+export type {
+  ClientHandshakeRequest,
+  ClientHandshakeResponse,
+  CompressionOffer,
+  HeaderSource,
+} from "./client/connector.ts";
 export type { ReconnectAttempt, ReconnectFailure, ReconnectOptions } from "./client/reconnect.ts";
 export type { CompressionOptions } from "./protocol/compression.ts";
 export type { FrameInfo, Opcode, Role } from "./protocol/frame_header.ts";

@@ -52,6 +52,12 @@ const LEFT_OUT: Readonly<Record<string, readonly string[]>> = {
   "whatsapp/~/WhatsAppServerOptions": ["useSSL", "routes"],
 };
 
+/** Members that throw, and that types do not have: the client of `./browser` has them. */
+const MEMBERS_LEFT_OUT: Readonly<Record<string, readonly string[]>> = {
+  "./browser-client WebSocketClient":
+    "ping pong sendFrame sendSimpleFrame messageWriter readable writable stats checkIncoming".split(" "),
+};
+
 /** Values of other programs in backquotes that are names of internal functions too. */
 const WORDS_OF_OTHERS = ["object", "READ"];
 
@@ -172,7 +178,10 @@ describePeer("the pages of deno doc", "Deno", (deno) => {
         if (!isClass(value)) continue;
         classes++;
         const shown = membersOn(folder, `${folderOf(entry)}/~/${name}`);
-        assertEquals(membersOf(value).filter((member) => !shown.has(member)), [], `${entry} ${name}`);
+        const leftOut = MEMBERS_LEFT_OUT[`${entry} ${name}`] ?? [];
+        const hidden = membersOf(value).filter((member) => !shown.has(member) && !leftOut.includes(member));
+        assertEquals(hidden, [], `${entry} ${name}`);
+        for (const member of leftOut) assert(!shown.has(member), `${entry} ${name} shows "${member}"`);
       }
     }
     assert(classes > 60, `${classes} classes`);

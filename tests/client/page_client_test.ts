@@ -57,12 +57,14 @@ describe("WebSocketClient of browser-client", () => {
       }
     }
     assertEquals(unknown.sort(), [
+      ...["certificate", "certificateFile", "certificateKey", "certificateKeyFile"],
       "idleTimeout",
-      "maxByteRate",
-      "maxMessageRate",
-      "pingInterval",
-      "pongTimeout",
-      "rateBurstSeconds",
+      ...["maxByteRate", "maxMessageRate"],
+      "onGetSSLPassword",
+      "path",
+      ...["pingInterval", "pongTimeout"],
+      ...["rateBurstSeconds", "rootCertificate"],
+      "serverName",
       "splitMessage",
     ]);
   });
