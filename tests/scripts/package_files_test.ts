@@ -11,6 +11,7 @@ import {
   type Project,
   withoutDeadLinks,
   withoutInheritedLists,
+  withoutModuleDoc,
 } from "../../scripts/package_files.ts";
 
 const PROJECT: Project = {
@@ -137,5 +138,16 @@ describe("orderFiles", () => {
       ...["package.json", "README.md", "base/b.js", "base/z.js", "server/a.js", "whatsapp/server.js", "mod.js"],
       ...["base/b.d.ts", "server/a.d.ts", "mod.d.ts", "whatsapp/inbox_page_text.js"],
     ]);
+  });
+});
+
+describe("withoutModuleDoc", () => {
+  it("takes out the comment of the module, and leaves those of names", () => {
+    const rest = "/**\n * A.\n *\n * @example\n */\nexport class A {}\n";
+    assertEquals(withoutModuleDoc(`/**\n * Of all.\n *\n * @module\n */\n\n${rest}`), rest);
+    assertEquals(withoutModuleDoc(`/**\n * Of all.\n * @module\n */ ${rest}`), rest);
+    for (const text of [rest, "export {};\n", "", "/** See @module in the guide. */\n".replace("@module", "module")]) {
+      assertEquals(withoutModuleDoc(text), text);
+    }
   });
 });
