@@ -32,8 +32,9 @@ import type {
 import { type ReceiveOptions, refuseReceiveOptions } from "../connection/receive_options.ts";
 import type { Opcode, Role } from "../protocol/frame_header.ts";
 import type { ClientConnection, ClientConnectionHandler, ConnectPlan, OpenedConnection } from "./connector.ts";
-import { ABNORMAL_CLOSURE, INTERNAL_ERROR, NO_STATUS_RECEIVED, NORMAL_CLOSURE } from "../base/close_codes.ts";
-import { ConnectionClosedError, isValidCloseCode, StateError, TransportError } from "../base/errors.ts";
+import { closeInfo } from "./browser_close.ts";
+import { INTERNAL_ERROR, NO_STATUS_RECEIVED, NORMAL_CLOSURE } from "../base/close_codes.ts";
+import { ConnectionClosedError, StateError, TransportError } from "../base/errors.ts";
 import type { Extension } from "../protocol/extensions.ts";
 import { assertClose, type MessageData, type SendData, toPayload } from "../protocol/payload.ts";
 import { BrowserDelivery, type BrowserDeliveryOwner, type Life, type Phase } from "./browser_delivery.ts";
@@ -419,17 +420,6 @@ export class BrowserConnection implements ClientConnection, OpenedConnection, Br
     this.#resolveClosed(info);
     this.#delivery.finishStep("closed");
   }
-}
-
-function closeInfo(end: CloseEvent | undefined, sent: CloseFrame | undefined, discards: boolean): CloseInfo {
-  const { code = ABNORMAL_CLOSURE, reason = "", wasClean = false } = end ?? {};
-  // Deno gives code 0 when no close frame came. After a failure the code does not matter.
-  if (discards || (code !== NO_STATUS_RECEIVED && !isValidCloseCode(code))) {
-    return { code: ABNORMAL_CLOSURE, reason: "", clean: false, opened: true, ...sent && { sent } };
-  }
-  // The browser has answered the server's close frame with the same code.
-  const answer = sent ?? (wasClean ? { code, reason: "" } : undefined);
-  return { code, reason, clean: wasClean, opened: true, received: { code, reason }, ...answer && { sent: answer } };
 }
 
 /** Splits without a scanner: the browser has checked the header, and writes it in one form. */

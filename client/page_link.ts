@@ -5,8 +5,9 @@
  * @module
  */
 
-import { ABNORMAL_CLOSURE, NO_STATUS_RECEIVED, NORMAL_CLOSURE } from "../base/close_codes.ts";
-import { isValidCloseCode, OptionError, ProtocolError, StateError, TransportError } from "../base/errors.ts";
+import { closeInfo } from "./browser_close.ts";
+import { NO_STATUS_RECEIVED, NORMAL_CLOSURE } from "../base/close_codes.ts";
+import { OptionError, ProtocolError, StateError, TransportError } from "../base/errors.ts";
 import { noHandlerFor } from "../connection/handler_slots.ts";
 import type {
   CloseFrame,
@@ -373,15 +374,4 @@ export class PageLink implements PageConnection {
     this.#owner.disconnect(info);
     this.#resolve(info);
   }
-}
-
-function closeInfo(end: CloseEvent | undefined, sent: CloseFrame | undefined, discards: boolean): CloseInfo {
-  const { code = ABNORMAL_CLOSURE, reason = "", wasClean = false } = end ?? {};
-  // Deno gives code 0 when no close frame came. After a failure the code does not matter.
-  if (discards || (code !== NO_STATUS_RECEIVED && !isValidCloseCode(code))) {
-    return { code: ABNORMAL_CLOSURE, reason: "", clean: false, opened: true, ...sent && { sent } };
-  }
-  // The browser has answered the server's close frame with the same code.
-  const answer = sent ?? (wasClean ? { code, reason: "" } : undefined);
-  return { code, reason, clean: wasClean, opened: true, received: { code, reason }, ...answer && { sent: answer } };
 }
