@@ -29,7 +29,7 @@ export interface SendQueueState {
   waiting: number;
   /** Number of messages that were handed to the API, and have no answer yet. */
   sending: number;
-  /** Recipients whose messages wait, the one that has waited longest first. */
+  /** Recipients whose messages wait. */
   recipients: QueuedRecipient[];
 }
 
@@ -126,6 +126,11 @@ export class SendQueue {
    */
   constructor(settings: SendQueueSettings) {
     this.#settings = settings;
+  }
+
+  /** Number of recipients that are remembered. */
+  get size(): number {
+    return this.#lanes.size;
   }
 
   /** Messages that wait and that are being sent. */
