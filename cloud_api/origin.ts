@@ -8,7 +8,7 @@ import type { JsonObject } from "./json.ts";
 import type { WhatsAppRecord } from "./records.ts";
 
 /** Facts of a change about all its records. */
-export interface Origin {
+export interface ChangeOrigin {
   /** The webhook field. */
   readonly field: string;
   /** The id of the entry: the WhatsApp Business account. */
@@ -19,10 +19,12 @@ export interface Origin {
   readonly displayPhoneNumber?: string | undefined;
   /** The contacts of the value: {@linkcode findContact} finds one, and notes that a record has it. */
   readonly contacts: readonly JsonObject[];
+  /** The context of a conversation that another app hands over. */
+  readonly conversationContext?: JsonObject | undefined;
   /** The time of the entry: for records that have no time of their own. */
   readonly entryTime?: Date | undefined;
-  /** Contacts that are in a record; the parser makes records of all others. */
-  readonly takenContacts?: Set<JsonObject> | undefined;
+  /** Objects beside the lists that are in a record, such as contacts; the parser makes records of all others. */
+  readonly taken?: Set<JsonObject> | undefined;
 }
 
 /** The result of a {@linkcode FieldParser}. */
@@ -38,7 +40,7 @@ export interface ParsedValue {
 }
 
 /** Makes the records of the value of a change. Never throws, whatever the value holds. */
-export type FieldParser = (value: JsonObject, origin: Origin) => ParsedValue;
+export type FieldParser = (value: JsonObject, origin: ChangeOrigin) => ParsedValue;
 
 /**
  * Copies the members of a change that all its records have.
@@ -48,7 +50,7 @@ export type FieldParser = (value: JsonObject, origin: Origin) => ParsedValue;
  * @returns The members, some of which may be `undefined`.
  */
 export function recordBase(
-  { field, accountId, phoneNumberId, displayPhoneNumber, entryTime }: Origin,
+  { field, accountId, phoneNumberId, displayPhoneNumber, entryTime }: ChangeOrigin,
   raw: JsonObject,
 ): {
   field: string;
