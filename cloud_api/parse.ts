@@ -24,18 +24,12 @@ import {
   text,
   withoutUndefined,
 } from "./json.ts";
-import type {
-  WhatsAppError,
-  WhatsAppMessage,
-  WhatsAppMessageBase,
-  WhatsAppReferral,
-  WhatsAppSender,
-} from "./messages.ts";
+import type { WhatsAppMessage, WhatsAppMessageBase, WhatsAppReferral, WhatsAppSender } from "./messages.ts";
 import { parseContents, parseContext } from "./parse_contents.ts";
+import { parseAccountError, parseErrors } from "./parse_errors.ts";
 import type {
   ParsedNotification,
   SkippedItem,
-  WhatsAppAccountError,
   WhatsAppConversation,
   WhatsAppEcho,
   WhatsAppHistoryMessage,
@@ -312,28 +306,6 @@ function parseReferral(raw: JsonObject | undefined): WhatsAppReferral | undefine
     welcomeMessage: welcome && text(welcome, "text"),
     ref: text(raw, "ref"),
   });
-}
-
-function parseErrors(raw: JsonObject): WhatsAppError[] {
-  return objects(raw, "errors").map(parseError);
-}
-
-function parseError(raw: JsonObject): WhatsAppError {
-  const data = object(raw, "error_data");
-  return withoutUndefined({
-    code: number(raw, "code") ?? 0,
-    title: text(raw, "title"),
-    message: text(raw, "message"),
-    // Older notifications have the details in the error itself.
-    details: (data && text(data, "details")) ?? text(raw, "details"),
-    href: text(raw, "href"),
-  });
-}
-
-function parseAccountError(raw: JsonObject, origin: Origin): WhatsAppAccountError {
-  const { field, accountId, phoneNumberId, displayPhoneNumber } = origin;
-  const error = parseError(raw);
-  return withoutUndefined({ kind: "error", error, field, accountId, phoneNumberId, displayPhoneNumber, raw });
 }
 
 function parseUserAction(raw: JsonObject, origin: Origin): WhatsAppUserAction {

@@ -74,6 +74,7 @@ export const TESTED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["cli/tail.ts", "tests/cli/cli_test.ts runs both commands"],
   ["cloud_api/api_error.ts", "a class without logic; tests/cloud_api/api_test.ts reads all of its members"],
   ["cloud_api/parse_contents.ts", "tests/cloud_api/parse_test.ts has the contents of each type, through notifications"],
+  ["cloud_api/parse_errors.ts", "tests/cloud_api/parse_test.ts has errors of messages, statuses and the account"],
   ["inbox/group.ts", "tests/inbox/hub_test.ts and lost_test.ts drive it through the hub that makes it"],
   ["inbox/item.ts", "tests/inbox/hub_test.ts reads its encoded forms; cloud_api/filter_test.ts has the parts"],
   ["whatsapp/install_verifier.ts", "one variable; tests/whatsapp/forged_test.ts and client/browser_connection_test.ts"],
