@@ -116,15 +116,15 @@ export function recordMatches(record: WhatsAppRecord, filter: WhatsAppFilter): b
 
 function fieldOf(record: WhatsAppRecord): string {
   switch (record.kind) {
-    case "error":
-    case "echo":
-    case "other":
-      return record.field;
+    case "message":
+    case "status":
+    case "userAction":
+      return "messages";
     case "history":
     case "standby":
       return record.kind;
     default:
-      return "messages";
+      return record.field;
   }
 }
 
