@@ -12,7 +12,7 @@ export interface SimulatedNotification {
   readonly json: string;
   /** The type of message, or `status`, or the webhook field. */
   readonly type: string;
-  /** The id of its message or status; its number if it has none. */
+  /** The id of its message, status or call; its number if it has none. */
   readonly id: string;
 }
 
@@ -62,8 +62,50 @@ const FIELDS: Readonly<Record<string, JsonObject>> = {
   phone_number_quality_update: { display_phone_number: "15550000000", event: "UPGRADE", current_limit: "TIER_10K" },
 };
 
+/** Facts of a simulated notification about a person. */
+interface Facts {
+  id: string;
+  timestamp: string;
+  person: (typeof PEOPLE)[number];
+  metadata: { display_phone_number: string; phone_number_id: string };
+}
+
+/** Values of webhook fields about a person. */
+const FIELDS_OF_PEOPLE: Readonly<Record<string, (facts: Facts) => JsonObject>> = {
+  calls: ({ id, timestamp, person, metadata }) => ({
+    metadata,
+    contacts: [contactOf(person)],
+    calls: [{
+      id,
+      event: "connect",
+      direction: "USER_INITIATED",
+      timestamp,
+      from: person.phone,
+      from_user_id: person.userId,
+      to: metadata.display_phone_number,
+      session: { sdp_type: "offer", sdp: "v=0\r\n" },
+    }],
+  }),
+  messaging_handovers: ({ id, timestamp, person, metadata }) => ({
+    sender: { phone_number: person.phone },
+    recipient: metadata,
+    type: "control_passed",
+    timestamp,
+    control_passed: {
+      previous_owner_role: "ai_agent",
+      new_owner_role: "escalation",
+      metadata: `Wants a person, ${id}`,
+    },
+  }),
+};
+
 /** The types that {@linkcode simulateNotification} knows, in the order in which it takes them. */
-export const SIMULATED_TYPES: readonly string[] = [...Object.keys(MESSAGES), "status", ...Object.keys(FIELDS)];
+export const SIMULATED_TYPES: readonly string[] = [
+  ...Object.keys(MESSAGES),
+  "status",
+  ...Object.keys(FIELDS),
+  ...Object.keys(FIELDS_OF_PEOPLE),
+];
 
 /**
  * Makes a notification.
@@ -88,11 +130,11 @@ export function simulateNotification(
 ): SimulatedNotification {
   const { phoneNumberId = "106540352242922", time = new Date(0) } = options;
   const type = options.type ?? SIMULATED_TYPES[number % SIMULATED_TYPES.length]!;
-  const id = `wamid.SIM${number}`;
+  const id = `${type === "calls" ? "wacid" : "wamid"}.SIM${number}`;
   const timestamp = String(Math.floor(time.getTime() / 1000));
   const metadata = { display_phone_number: "15550000000", phone_number_id: phoneNumberId };
   const person = PEOPLE[number % PEOPLE.length]!;
-  const contacts = [{ profile: { name: person.name }, wa_id: person.phone, user_id: person.userId }];
+  const contacts = [contactOf(person)];
   const base = { messaging_product: "whatsapp", metadata };
   let change: JsonObject;
   if (type === "status") {
@@ -101,6 +143,9 @@ export function simulateNotification(
     const more = status === "failed" ? { errors } : {};
     const statuses = [{ id, status, timestamp, recipient_id: person.phone, recipient_user_id: person.userId, ...more }];
     change = { field: "messages", value: { ...base, statuses } };
+  } else if (Object.hasOwn(FIELDS_OF_PEOPLE, type)) {
+    const value = FIELDS_OF_PEOPLE[type]!({ id, timestamp, person, metadata });
+    change = { field: type, value: { messaging_product: "whatsapp", ...value } };
   } else if (Object.hasOwn(FIELDS, type)) {
     // Such a notification has no id: only its number makes it unique.
     change = { field: type, value: { ...FIELDS[type], simulated: number } };
@@ -120,6 +165,10 @@ export function simulateNotification(
   }
   const entry = [{ id: "102290129340398", changes: [change] }];
   return { json: escapeLikeMeta(JSON.stringify({ object: "whatsapp_business_account", entry })), type, id };
+}
+
+function contactOf({ name, phone, userId }: Facts["person"]): JsonObject {
+  return { profile: { name }, wa_id: phone, user_id: userId };
 }
 
 /**
