@@ -12,7 +12,7 @@ export interface SimulatedNotification {
   readonly json: string;
   /** The type of message, or `status`, `payment`, or the webhook field. */
   readonly type: string;
-  /** The id of its message or status; its number if it has none. */
+  /** The id of its message, status or call; its number if it has none. */
   readonly id: string;
 }
 
@@ -81,7 +81,7 @@ const MORE: Readonly<Record<string, (facts: Facts) => JsonObject>> = {
   calls: ({ id, timestamp, metadata, person }) => {
     const parties = { from: person.phone, to: metadata.display_phone_number, direction: "USER_INITIATED" };
     const session = { sdp_type: "offer", sdp: "v=0\r\n" };
-    return { calls: [{ id, event: "connect", timestamp, ...parties, session }] };
+    return { contacts: [contactOf(person)], calls: [{ id, event: "connect", timestamp, ...parties, session }] };
   },
   messaging_handovers: ({ id, timestamp, metadata, person }) => {
     const roles = { previous_owner_role: "ai_agent", new_owner_role: "escalation" };
@@ -146,7 +146,7 @@ export function simulateNotification(
 ): SimulatedNotification {
   const { phoneNumberId = "106540352242922", time = new Date(0) } = options;
   const type = options.type ?? SIMULATED_TYPES[number % SIMULATED_TYPES.length]!;
-  const id = `wamid.SIM${number}`;
+  const id = `${type === "calls" ? "wacid" : "wamid"}.SIM${number}`;
   const timestamp = String(Math.floor(time.getTime() / 1000));
   const metadata = { display_phone_number: "15550000000", phone_number_id: phoneNumberId };
   const change = makeChange(type, { number, id, timestamp, metadata, person: PEOPLE[number % PEOPLE.length]! });
@@ -163,9 +163,12 @@ function makeChange(type: string, facts: Facts): JsonObject {
   if (Object.hasOwn(MORE, type)) {
     return { field: type === "payment" ? "messages" : type, value: { ...base, ...MORE[type]!(facts) } };
   }
-  const { name, phone, userId } = facts.person;
-  const contacts = [{ profile: { name }, wa_id: phone, user_id: userId }];
+  const contacts = [contactOf(facts.person)];
   return { field: "messages", value: { ...base, contacts, messages: [makeMessage(type, facts)] } };
+}
+
+function contactOf({ name, phone, userId }: Facts["person"]): JsonObject {
+  return { profile: { name }, wa_id: phone, user_id: userId };
 }
 
 function makeStatus({ number, id, timestamp, person }: Facts): JsonObject {

@@ -127,7 +127,23 @@ describe("parseCalls", () => {
       from: "+1 555 0004444",
       to: business,
     }, "15550004444"],
-    ["the one with a user id", { from: "15550004444", to: "15550003333", from_user_id: "US.9" }, "15550004444"],
+    ["the one called, where they are swapped in a call that comes in", {
+      direction: "USER_INITIATED",
+      from: business,
+      to: "15550004444",
+    }, "15550004444"],
+    ["the caller with a user id", {
+      direction: "BUSINESS_INITIATED",
+      from: "15550004444",
+      from_user_id: "US.9",
+      to: "15550003333",
+    }, "15550004444"],
+    ["the one called with a user id", {
+      direction: "USER_INITIATED",
+      from: "15550003333",
+      to: "15550004444",
+      to_user_id: "US.9",
+    }, "15550004444"],
     ["the one called, by the direction", {
       direction: "BUSINESS_INITIATED",
       from: "15550005555",

@@ -103,6 +103,15 @@ describe("parseGroups", () => {
     ]);
   });
 
+  it("gives the errors of a request to join to the event, and not to the person too", () => {
+    const groups = [{ type: "group_join_request_created", wa_id: "15550002222", errors: [{ code: 1 }] }];
+    const [record] = parseField("group_participants_update", { groups }).records;
+    assertEquals(record?.kind === "group" && [record.participant, record.errors], [
+      { phone: "15550002222", errors: [] },
+      [{ code: 1 }],
+    ]);
+  });
+
   it("takes a user id in place of a WhatsApp id as one", () => {
     const added_participants = [{ wa_id: "US.9000001" }];
     const [record] = parseField("group_participants_update", { groups: [{ added_participants }] }).records;

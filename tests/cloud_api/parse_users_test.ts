@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import type { JsonObject } from "../../cloud_api/json.ts";
 import { FIELD_VALUES, parseField, typedMembers, typedRecords } from "../support/field_values.ts";
 
 const NUMBER = { phoneNumberId: "900000000000777", displayPhoneNumber: "15550001111" };
@@ -105,6 +106,26 @@ describe("parseUserPreferences", () => {
     const [record] = parseField(field, value).records;
     assertEquals(record?.kind === "userPreference" && record.contact, (value["contacts"] as unknown[])[0]);
   });
+});
+
+describe("personOf, in a preference", () => {
+  const people: [name: string, preference: JsonObject, contacts: JsonObject[], user: JsonObject][] = [
+    ["a user id in place of a number", { wa_id: "US.9" }, [], { id: "US.9", userId: "US.9" }],
+    ["nobody", {}, [], { id: "" }],
+    ["empty texts", { wa_id: "", user_id: "", parent_user_id: "" }, [], { id: "" }],
+    ["a number with a second form", { wa_id: "5511900000003" }, [{ wa_id: "551190000003", identity_key_hash: "h" }], {
+      id: "5511900000003",
+      phone: "5511900000003",
+      waId: "551190000003",
+      identityKeyHash: "h",
+    }],
+  ];
+  for (const [name, preference, contacts, user] of people) {
+    it(`reads ${name}`, () => {
+      const [record] = parseField("user_preferences", { user_preferences: [preference], contacts }).records;
+      assertEquals(record?.kind === "userPreference" && record.user as unknown, user);
+    });
+  }
 });
 
 describe("parseAutomaticEvents", () => {
