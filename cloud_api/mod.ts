@@ -22,14 +22,20 @@ export { GraphClient } from "./graph.ts";
 export type { GraphCall, GraphMethod } from "./graph.ts";
 export type { QueuedRecipient, SendQueueState } from "./send_queue.ts";
 export type {
+  DownloadOptions,
   MediaFile,
+  MediaInfo,
   ReadOptions,
   Recipient,
   SendOptions,
   SendTextOptions,
   SentMessage,
   TemplateOptions,
+  UploadHandleOptions,
+  UploadOptions,
+  UploadSource,
 } from "./calls.ts";
+export type { MediaKind } from "./media_types.ts";
 export { parseNotification } from "./parse.ts";
 export type { JsonObject } from "./json.ts";
 export type {
