@@ -559,5 +559,5 @@ function headerOf(header: InteractiveHeader, uploads: Upload[]): JsonObject {
   const type = onlyMember('The "header"', media, ["image", "video", "document"]);
   const { filename } = media[type] as MediaByFile;
   const more = type === "document" ? { filename: optionalText("filename", filename) } : {};
-  return { type, [type]: mediaOf(`header.${type}`, media[type]!, uploads, more) };
+  return { type, [type]: mediaOf(`header.${type}`, type, media[type]!, uploads, more) };
 }

@@ -235,7 +235,7 @@ function cardOf(path: string, card: MediaCard | ProductCard, uploads: Upload[]):
   if (isProductCard(card)) return { type: "product", action: productOf(`${path}.`, named(PRODUCT_CARD, card)) };
   const { body, button, url, buttons } = named(MEDIA_CARD, card);
   const type = onlyMember(`The "${path}"`, card, ["image", "video"]);
-  const header = { type, [type]: mediaOf(`${path}.${type}`, card[type]!, uploads) };
+  const header = { type, [type]: mediaOf(`${path}.${type}`, type, card[type]!, uploads) };
   const by = onlyMember(`The "${path}"`, card, ["url", "buttons"]);
   return withoutUndefined({
     // Meta's page has this type for both kinds of buttons.
