@@ -5,6 +5,7 @@
  */
 
 import type { JsonObject } from "./json.ts";
+import type { MediaKind } from "./media_types.ts";
 import type { WhatsAppMessage } from "./messages.ts";
 import type { TemplateParameters } from "./template_components.ts";
 
@@ -65,6 +66,76 @@ export interface SentMessage {
   input?: string | undefined;
   /** `accepted`, `held_for_quality_assessment`, `paused`, if the API reports it. */
   status?: string | undefined;
+}
+
+/**
+ * A file to upload: in memory, a file of the runtime (`openAsBlob` of `node:fs`), or a stream, which is not collected.
+ */
+export type UploadSource = Blob | Uint8Array<ArrayBuffer> | ArrayBuffer | ReadableStream<Uint8Array<ArrayBuffer>>;
+
+/** Options of an upload. */
+export interface UploadOptions {
+  /**
+   * MIME type of the file.
+   * @default {that of a Blob, or the one that belongs to the extension of the file name}
+   */
+  mimeType?: string | undefined;
+  /**
+   * Name of the file.
+   * @default {that of a `File`, or "file" with the extension of its type}
+   */
+  filename?: string | undefined;
+  /**
+   * Kind of message that the file is for: limits its type and size. An image that is sent as a document may be larger.
+   * @default {the kind that takes the MIME type}
+   */
+  kind?: MediaKind | undefined;
+  /** Size of a stream in bytes, if it is known: a file that is too large is then refused before anything is sent. */
+  size?: number | undefined;
+  /**
+   * Refuse types that Meta did not list when this version was made.
+   * @default {true}
+   */
+  checkType?: boolean | undefined;
+  /** Aborts the upload. */
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * Options of a file for a template or a profile.
+ *
+ * Also from {@linkcode UploadOptions}:
+ * - `mimeType`: MIME type of the file.
+ */
+export interface UploadHandleOptions extends UploadOptions {
+  /** Id of the app that the access token belongs to. */
+  appId: string;
+}
+
+/** Options of fetching a file. */
+export interface DownloadOptions {
+  /**
+   * Largest file, in bytes: a larger one fails with `ERR_MEDIA_TOO_LARGE`, before its first byte if the API reports the
+   * size. 0: no limit.
+   * @default {0}
+   */
+  maxSize?: number | undefined;
+  /** Aborts the call, and the stream. */
+  signal?: AbortSignal | undefined;
+}
+
+/** A file that the API keeps. */
+export interface MediaInfo {
+  /** Its id. */
+  id: string;
+  /** The URL of its bytes, valid for 5 minutes, and only with the access token. */
+  url: string;
+  /** Its MIME type. */
+  mimeType?: string | undefined;
+  /** Its SHA-256 digest, as the API reports it: in base64, or in hexadecimal digits. */
+  sha256?: string | undefined;
+  /** Its size in bytes. */
+  size?: number | undefined;
 }
 
 /** A file of a customer. */

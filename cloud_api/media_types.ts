@@ -166,7 +166,13 @@ function tag(bytes: Uint8Array, at: number): string {
   return String.fromCharCode(...bytes.subarray(at, at + 4));
 }
 
-function withoutParameters(mimeType: string): string {
+/**
+ * Returns a MIME type in lower case, without parameters.
+ *
+ * @param mimeType The type.
+ * @returns Its name.
+ */
+export function withoutParameters(mimeType: string): string {
   const end = mimeType.indexOf(";");
   return (end === -1 ? mimeType : mimeType.slice(0, end)).trim().toLowerCase();
 }

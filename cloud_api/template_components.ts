@@ -73,7 +73,7 @@ export type TemplateButton =
     | { url: string }
     /** Code of an authentication template, up to 15 characters; its text needs it too. */
     | { otp: string }
-    /** Coupon code that is copied, up to 15 characters. */
+    /** Coupon code that is copied. Meta's page of 2026 names no limit; older ones say 15 characters. */
     | { copyCode: string }
     /** Token and first data of a flow. */
     | { flow: { token?: string | undefined; data?: JsonObject | undefined } }
@@ -279,7 +279,7 @@ const BUTTONS: Readonly<
   otp: ["url", (path, { otp }) => ({ type: "text", text: textOf(path, otp, MOST_CODE) })],
   copyCode: ["copy_code", (path, { copyCode }) => ({
     type: "coupon_code",
-    coupon_code: textOf(path, copyCode, MOST_CODE),
+    coupon_code: textOf(path, copyCode),
   })],
   flow: ["flow", (path, { flow }) => {
     const { token, data } = objectOf(path, flow);

@@ -155,7 +155,7 @@ describe("Buttons of a template", () => {
     const textAt = (button: object, key: string): unknown => (parameterOf(button) as JsonObject)[key];
     assertLongest("buttons[0].url", 2000, (url) => textAt({ url }, "text"));
     assertLongest("buttons[0].otp", 15, (otp) => textAt({ otp }, "text"));
-    assertLongest("buttons[0].copyCode", 15, (copyCode) => textAt({ copyCode }, "coupon_code"));
+    assertEquals(textAt({ copyCode: "x".repeat(16) }, "coupon_code"), "x".repeat(16));
     assertRefused(() => parameterOf({ quickReply: "" }), '"buttons[0].quickReply" is empty');
     assertRefused(() => parameterOf({ url: "a", otp: "1" }), "it has url, otp");
     assertRefused(() => parameterOf({ payload: "a" }), 'use "quickReply"');
