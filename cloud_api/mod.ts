@@ -26,7 +26,6 @@ export type {
   MediaFile,
   MediaInfo,
   ReadOptions,
-  Recipient,
   SendOptions,
   SendTextOptions,
   SentMessage,
@@ -35,6 +34,57 @@ export type {
   UploadOptions,
   UploadSource,
 } from "./calls.ts";
+export type {
+  AudioContents,
+  ContactContents,
+  DocumentContents,
+  ImageContents,
+  LocationContents,
+  MediaByFile,
+  MediaById,
+  MediaByLink,
+  MediaReference,
+  ReactionContents,
+  StickerContents,
+  TextContents,
+  VideoContents,
+} from "./contents.ts";
+export type {
+  AddressRequestContents,
+  ButtonsContents,
+  CallButtonContents,
+  FlowContents,
+  InteractiveHeader,
+  InteractiveTexts,
+  ListContents,
+  ListRow,
+  ListSection,
+  ReplyButton,
+  UrlButtonContents,
+} from "./contents_interactive.ts";
+export type {
+  CarouselContents,
+  CatalogContents,
+  MediaCard,
+  ProductCard,
+  ProductContents,
+  ProductsContents,
+  ProductSection,
+} from "./contents_products.ts";
+export type { MessageContents } from "./message_contents.ts";
+export type { Recipient } from "./recipient.ts";
+export type {
+  TemplateButton,
+  TemplateCard,
+  TemplateContents,
+  TemplateCurrency,
+  TemplateDateTime,
+  TemplateHeader,
+  TemplateParameters,
+  TemplateValue,
+  TemplateValues,
+} from "./template_components.ts";
+export { WhatsAppSenders } from "./senders.ts";
 export type { MediaKind } from "./media_types.ts";
 export { parseNotification } from "./parse.ts";
 export type { JsonObject } from "./json.ts";
