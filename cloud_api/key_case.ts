@@ -49,10 +49,12 @@ function define(copy: JsonObject, name: string, value: unknown): void {
 
 function camelCase(name: string): string {
   let camel = "";
+  let begun = false;
   for (let at = 0; at < name.length; at++) {
     const next = name[at + 1];
+    begun ||= name[at] !== "_";
     // Underscores at the beginning, and before what is no letter, stay.
-    if (name[at] === "_" && camel !== "" && next !== undefined && next >= "a" && next <= "z") {
+    if (name[at] === "_" && begun && next !== undefined && next >= "a" && next <= "z") {
       camel += next.toUpperCase();
       at++;
     } else camel += name[at];
