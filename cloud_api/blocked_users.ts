@@ -26,13 +26,23 @@ export interface BlockedUser {
   raw: JsonObject;
 }
 
-/** A user whose entry has changed, or should have. */
+/**
+ * A user whose entry has changed, or should have.
+ *
+ * Also from {@linkcode BlockedUser}: `phone`, `userId`, `raw`.
+ */
 export interface ChangedUser extends BlockedUser {
   /** The address as it was sent. */
   input?: string | undefined;
 }
 
-/** A user whose entry could not be changed. */
+/**
+ * A user whose entry could not be changed.
+ *
+ * Also from {@linkcode ChangedUser}: `input`.
+ *
+ * Also from {@linkcode BlockedUser}: `phone`, `userId`, `raw`.
+ */
 export interface FailedUser extends ChangedUser {
   /**
    * The reasons, such as 131047 (the user has not written within 24 hours, or is none), 131021 (the number of the
