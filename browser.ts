@@ -56,6 +56,7 @@ export type {
   WebSocketErrorCode,
   WebSocketErrorOptions,
   WhatsAppApiErrorCode,
+  WhatsAppFlowErrorCode,
 } from "./base/errors.ts";
 export type {
   CloseFrame,

@@ -45,6 +45,7 @@ export type {
   WebSocketErrorCode,
   WebSocketErrorOptions,
   WhatsAppApiErrorCode,
+  WhatsAppFlowErrorCode,
 } from "./base/errors.ts";
 export type {
   CloseFrame,

@@ -85,6 +85,7 @@ export type {
   WebSocketErrorCode,
   WebSocketErrorOptions,
   WhatsAppApiErrorCode,
+  WhatsAppFlowErrorCode,
 } from "./base/errors.ts";
 export type {
   CompressionOptions,

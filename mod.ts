@@ -93,6 +93,7 @@ export type {
   WebSocketErrorCode,
   WebSocketErrorOptions,
   WhatsAppApiErrorCode,
+  WhatsAppFlowErrorCode,
 } from "./base/errors.ts";
 export { WebSocketClient } from "./client/client.ts";
 export type {

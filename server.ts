@@ -70,6 +70,7 @@ export type {
   WebSocketErrorCode,
   WebSocketErrorOptions,
   WhatsAppApiErrorCode,
+  WhatsAppFlowErrorCode,
 } from "./base/errors.ts";
 export { WebSocketServer } from "./server/server.ts";
 export type {

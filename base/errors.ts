@@ -203,6 +203,15 @@ export type BackplaneErrorCode =
 /** The stable codes of `WhatsAppApiError`, which the entry `cloud-api` exports. */
 export type WhatsAppApiErrorCode = "ERR_API_REFUSED" | "ERR_API_UNREACHABLE" | "ERR_API_ANSWER" | "ERR_MEDIA_DIGEST";
 
+/** The stable codes of `WhatsAppFlowError`, which the entry `cloud-api` exports. */
+export type WhatsAppFlowErrorCode =
+  | "ERR_FLOW_SIGNATURE"
+  | "ERR_FLOW_BODY"
+  | "ERR_FLOW_TOO_LARGE"
+  | "ERR_FLOW_KEY"
+  | "ERR_FLOW_DATA"
+  | "ERR_FLOW_MEDIA";
+
 /** The stable codes of {@linkcode HandlerError}. */
 export type HandlerErrorCode = "ERR_HANDLER" | "ERR_HANDLER_TIMEOUT";
 
@@ -223,6 +232,7 @@ export type WebSocketErrorCode =
   | JournalErrorCode
   | BackplaneErrorCode
   | WhatsAppApiErrorCode
+  | WhatsAppFlowErrorCode
   | HandlerErrorCode
   | ConnectionClosedErrorCode;
 

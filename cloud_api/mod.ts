@@ -27,6 +27,13 @@ export type {
   SentMessage,
   TemplateOptions,
 } from "./calls.ts";
+export { decryptFlowRequest, encryptFlowResponse, verifyFlowToken } from "./flow_crypto.ts";
+export type { DecryptedFlowRequest, FlowKey, FlowRequest } from "./flow_crypto.ts";
+export { flowEndpoint } from "./flow_endpoint.ts";
+export type { FlowAnswer, FlowEndpointOptions, FlowScreen } from "./flow_endpoint.ts";
+export { WhatsAppFlowError } from "./flow_error.ts";
+export { decryptFlowMedia, flowMediaOf } from "./flow_media.ts";
+export type { FlowMedia } from "./flow_media.ts";
 export { parseNotification } from "./parse.ts";
 export type { JsonObject } from "./json.ts";
 export type {
@@ -87,7 +94,7 @@ export type {
 export type { WhatsAppFilter } from "./filter.ts";
 export { laterStatus, statusKey } from "./status.ts";
 export { signNotification, verifySignature } from "./signature.ts";
-export type { WhatsAppApiErrorCode } from "../base/errors.ts";
+export type { WhatsAppApiErrorCode, WhatsAppFlowErrorCode } from "../base/errors.ts";
 export { SIMULATED_TYPES, simulateNotification } from "./simulated.ts";
 export type { SimulatedNotification } from "./simulated.ts";
 export type { Clock } from "../base/clock.ts";
