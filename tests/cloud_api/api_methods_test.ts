@@ -9,10 +9,11 @@ import { WhatsAppApi } from "../../cloud_api/api.ts";
 import { WhatsAppApiError } from "../../cloud_api/api_error.ts";
 import type { WhatsAppApiOptions } from "../../cloud_api/api_settings.ts";
 import { type GraphAnswer, type GraphCase, GraphServer, refusal } from "../support/graph.ts";
+import { CASES as ACCOUNT_CASES } from "../support/graph_cases/account.ts";
 import { CASES as MESSAGE_CASES } from "../support/graph_cases/messages.ts";
 import { FakeClock, until } from "../support/support.ts";
 
-const CASES: readonly GraphCase[] = [...MESSAGE_CASES];
+const CASES: readonly GraphCase[] = [...MESSAGE_CASES, ...ACCOUNT_CASES];
 
 /** Errors that every call may have: a wrong parameter, no permission, a token that has expired. */
 const COMMON_ERRORS = [[400, 100], [403, 10], [401, 190]] as const;
