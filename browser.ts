@@ -45,6 +45,7 @@ export type {
   BackplaneErrorCode,
   CertificateErrorCode,
   ConnectionClosedErrorCode,
+  FlowEndpointErrorCode,
   HandlerErrorCode,
   HandshakeErrorCode,
   HttpErrorCode,
@@ -56,7 +57,6 @@ export type {
   WebSocketErrorCode,
   WebSocketErrorOptions,
   WhatsAppApiErrorCode,
-  WhatsAppFlowErrorCode,
 } from "./base/errors.ts";
 export type {
   CloseFrame,

@@ -34,6 +34,7 @@ export type {
   BackplaneErrorCode,
   CertificateErrorCode,
   ConnectionClosedErrorCode,
+  FlowEndpointErrorCode,
   HandlerErrorCode,
   HandshakeErrorCode,
   HttpErrorCode,
@@ -45,7 +46,6 @@ export type {
   WebSocketErrorCode,
   WebSocketErrorOptions,
   WhatsAppApiErrorCode,
-  WhatsAppFlowErrorCode,
 } from "./base/errors.ts";
 export type {
   CloseFrame,

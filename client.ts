@@ -64,6 +64,7 @@ export type {
   BackplaneErrorCode,
   CertificateErrorCode,
   ConnectionClosedErrorCode,
+  FlowEndpointErrorCode,
   HandlerErrorCode,
   HandshakeErrorCode,
   HttpErrorCode,
@@ -75,7 +76,6 @@ export type {
   WebSocketErrorCode,
   WebSocketErrorOptions,
   WhatsAppApiErrorCode,
-  WhatsAppFlowErrorCode,
 } from "./base/errors.ts";
 export { WebSocketClient } from "./client/client.ts";
 export type {

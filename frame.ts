@@ -74,6 +74,7 @@ export type {
   BackplaneErrorCode,
   CertificateErrorCode,
   ConnectionClosedErrorCode,
+  FlowEndpointErrorCode,
   HandlerErrorCode,
   HandshakeErrorCode,
   HttpErrorCode,
@@ -85,7 +86,6 @@ export type {
   WebSocketErrorCode,
   WebSocketErrorOptions,
   WhatsAppApiErrorCode,
-  WhatsAppFlowErrorCode,
 } from "./base/errors.ts";
 export type {
   CompressionOptions,

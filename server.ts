@@ -59,6 +59,7 @@ export {
 export type {
   CertificateErrorCode,
   ConnectionClosedErrorCode,
+  FlowEndpointErrorCode,
   HandlerErrorCode,
   HandshakeErrorCode,
   HttpErrorCode,
@@ -70,7 +71,6 @@ export type {
   WebSocketErrorCode,
   WebSocketErrorOptions,
   WhatsAppApiErrorCode,
-  WhatsAppFlowErrorCode,
 } from "./base/errors.ts";
 export { WebSocketServer } from "./server/server.ts";
 export type {

@@ -208,8 +208,8 @@ export type WhatsAppApiErrorCode =
   | "ERR_API_QUEUE"
   | "ERR_MEDIA_DIGEST";
 
-/** The stable codes of `WhatsAppFlowError`, which the entry `cloud-api` exports. */
-export type WhatsAppFlowErrorCode =
+/** The stable codes of `FlowEndpointError`, which the entry `cloud-api` exports. */
+export type FlowEndpointErrorCode =
   | "ERR_FLOW_SIGNATURE"
   | "ERR_FLOW_BODY"
   | "ERR_FLOW_TOO_LARGE"
@@ -237,7 +237,7 @@ export type WebSocketErrorCode =
   | JournalErrorCode
   | BackplaneErrorCode
   | WhatsAppApiErrorCode
-  | WhatsAppFlowErrorCode
+  | FlowEndpointErrorCode
   | HandlerErrorCode
   | ConnectionClosedErrorCode;
 

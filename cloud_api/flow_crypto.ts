@@ -22,7 +22,7 @@ import { CertificateError, OptionError } from "../base/errors.ts";
 import { showValue } from "../base/option_names.ts";
 import { loadPrivateKey } from "../base/private_key.ts";
 import { assertSecrets, listOf } from "../base/secrets.ts";
-import { WhatsAppFlowError } from "./flow_error.ts";
+import { FlowEndpointError } from "./flow_endpoint_error.ts";
 import { isObject, type JsonObject, object, own, text, withoutUndefined } from "./json.ts";
 
 /** Bytes of the key of a request. */
@@ -78,16 +78,16 @@ export class FlowKey {
    *
    * @param sealed The encrypted bytes, and the tag behind them.
    * @returns The bytes.
-   * @throws {WhatsAppFlowError} `ERR_FLOW_DATA` if they were not encrypted with this key, or were changed or cut.
+   * @throws {FlowEndpointError} `ERR_FLOW_DATA` if they were not encrypted with this key, or were changed or cut.
    */
   open(sealed: Uint8Array): Uint8Array {
-    if (sealed.length <= TAG_BYTES) throw new WhatsAppFlowError("ERR_FLOW_DATA", "The data of the flow are cut short");
+    if (sealed.length <= TAG_BYTES) throw new FlowEndpointError("ERR_FLOW_DATA", "The data of the flow are cut short");
     try {
       const decipher = createDecipheriv("aes-128-gcm", this.#key, this.#vector, { authTagLength: TAG_BYTES });
       decipher.setAuthTag(sealed.subarray(-TAG_BYTES));
       return concat(decipher.update(sealed.subarray(0, -TAG_BYTES)), decipher.final());
     } catch {
-      throw new WhatsAppFlowError(
+      throw new FlowEndpointError(
         "ERR_FLOW_DATA",
         "The data of the flow do not match their tag: changed, or cut short",
       );
@@ -152,7 +152,7 @@ function assertPassphrase(passphrase: unknown): string {
  * @param privateKey PEM text of the RSA key whose public half Meta has.
  * @param passphrase Its pass phrase, if it is encrypted.
  * @returns The request, and the key for its answer.
- * @throws {WhatsAppFlowError} If it cannot be decrypted: answer with its `status`.
+ * @throws {FlowEndpointError} If it cannot be decrypted: answer with its `status`.
  * @throws {CertificateError} If the private key cannot be used.
  *
  * @example A handler of another server
@@ -180,7 +180,7 @@ export async function decryptFlowRequest(
  * @param privateKey The key.
  * @param body The body of Meta's POST.
  * @returns The request, and the key for its answer.
- * @throws {WhatsAppFlowError} If it cannot be decrypted.
+ * @throws {FlowEndpointError} If it cannot be decrypted.
  */
 export function decryptWith(privateKey: KeyObject, body: string | Uint8Array | JsonObject): DecryptedFlowRequest {
   const envelope = typeof body === "string" || body instanceof Uint8Array
@@ -190,7 +190,7 @@ export function decryptWith(privateKey: KeyObject, body: string | Uint8Array | J
   const data = fieldOf(envelope, "encrypted_flow_data");
   const vector = fieldOf(envelope, "initial_vector");
   if (!VECTOR_BYTES.includes(vector.length)) {
-    throw new WhatsAppFlowError("ERR_FLOW_BODY", `"initial_vector" has ${vector.length} bytes instead of 16`);
+    throw new FlowEndpointError("ERR_FLOW_BODY", `"initial_vector" has ${vector.length} bytes instead of 16`);
   }
   const key = new FlowKey(decryptKey(privateKey, encryptedKey), vector);
   return { request: readRequest(parse(key.open(data), "The decrypted request")), key };
@@ -250,7 +250,7 @@ function decryptKey(privateKey: KeyObject, encrypted: Uint8Array): Uint8Array {
     // Reported below: the error of the runtime says less.
   }
   if (key?.length === KEY_BYTES) return key;
-  throw new WhatsAppFlowError(
+  throw new FlowEndpointError(
     "ERR_FLOW_KEY",
     "The key of the request cannot be decrypted: Meta may have another public key than that of privateKey",
   );
@@ -262,22 +262,22 @@ function parse(source: string | Uint8Array, subject: string): JsonObject {
     json = JSON.parse(typeof source === "string" ? source : new TextDecoder("utf-8", { fatal: true }).decode(source));
   } catch {
     // The error of the runtime quotes the text.
-    throw new WhatsAppFlowError("ERR_FLOW_BODY", `${subject} is not JSON`);
+    throw new FlowEndpointError("ERR_FLOW_BODY", `${subject} is not JSON`);
   }
   if (isObject(json)) return json;
-  throw new WhatsAppFlowError("ERR_FLOW_BODY", `${subject} is not a JSON object`);
+  throw new FlowEndpointError("ERR_FLOW_BODY", `${subject} is not a JSON object`);
 }
 
 function fieldOf(envelope: JsonObject, name: string): Uint8Array {
   const value = own(envelope, name);
   const bytes = fromBase64(typeof value === "string" ? value : "");
   if (bytes.length > 0) return bytes;
-  throw new WhatsAppFlowError("ERR_FLOW_BODY", `The body of the request has no base64 in "${name}"`);
+  throw new FlowEndpointError("ERR_FLOW_BODY", `The body of the request has no base64 in "${name}"`);
 }
 
 function readRequest(raw: JsonObject): FlowRequest {
   const action = text(raw, "action");
-  if (action === undefined) throw new WhatsAppFlowError("ERR_FLOW_BODY", 'The decrypted request has no "action"');
+  if (action === undefined) throw new FlowEndpointError("ERR_FLOW_BODY", 'The decrypted request has no "action"');
   const data = object(raw, "data") ?? {};
   return withoutUndefined({
     action,

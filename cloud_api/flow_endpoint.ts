@@ -17,7 +17,7 @@ import {
   type FlowRequest,
   loadFlowKey,
 } from "./flow_crypto.ts";
-import { WhatsAppFlowError } from "./flow_error.ts";
+import { FlowEndpointError } from "./flow_endpoint_error.ts";
 import type { JsonObject } from "./json.ts";
 import { isSignature, verifySignature } from "./signature.ts";
 
@@ -65,7 +65,7 @@ export interface FlowEndpointOptions<Screens extends object = Record<string, Jso
   /** Called when a client could not use an answer; `request.error` says why. It is acknowledged without it, too. */
   onErrorNotification?: ((request: FlowRequest) => void) | undefined;
   /** Called for each refused request: a wrong signature, or one that cannot be decrypted. */
-  onRefused?: ((error: WhatsAppFlowError) => void) | undefined;
+  onRefused?: ((error: FlowEndpointError) => void) | undefined;
   /**
    * The path of the endpoint, such as "/flow"; other requests are left to the program. Without it each POST is taken,
    * as fits a route.
@@ -189,7 +189,7 @@ class Endpoint {
       if (response instanceof Response) return response;
       return new Response(encryptFlowResponse(response, key), { headers: { "content-type": "text/plain" } });
     } catch (error) {
-      if (!(error instanceof WhatsAppFlowError)) throw error;
+      if (!(error instanceof FlowEndpointError)) throw error;
       this.#options.onRefused?.(error);
       return new Response(null, { status: error.status });
     }
@@ -200,11 +200,11 @@ class Endpoint {
     const { appSecret, maxBodySize = 1_048_576 } = this.#options;
     const signature = headers.get("x-hub-signature-256") ?? "";
     if (appSecret !== null && !isSignature(signature)) {
-      throw new WhatsAppFlowError("ERR_FLOW_SIGNATURE", 'The request of the flow has no valid "X-Hub-Signature-256"');
+      throw new FlowEndpointError("ERR_FLOW_SIGNATURE", 'The request of the flow has no valid "X-Hub-Signature-256"');
     }
     const bytes = await readBody(body, maxBodySize === 0 ? Infinity : maxBodySize);
     if (appSecret === null || verifySignature(bytes, signature, listOf(appSecret))) return bytes;
-    throw new WhatsAppFlowError("ERR_FLOW_SIGNATURE", "The signature of the flow's request is not made with appSecret");
+    throw new FlowEndpointError("ERR_FLOW_SIGNATURE", "The signature of the flow's request is not made with appSecret");
   }
 
   async #decrypt(body: Uint8Array): Promise<DecryptedFlowRequest> {
@@ -250,7 +250,7 @@ async function readBody(body: ReadableStream<Uint8Array> | null, limit: number):
   for await (const piece of body ?? []) {
     size += piece.length;
     if (size > limit) {
-      throw new WhatsAppFlowError("ERR_FLOW_TOO_LARGE", `The request of the flow has more than ${limit} bytes`);
+      throw new FlowEndpointError("ERR_FLOW_TOO_LARGE", `The request of the flow has more than ${limit} bytes`);
     }
     pieces.push(piece);
   }

@@ -10,7 +10,7 @@ import { createDecipheriv, createHash, createHmac, timingSafeEqual } from "node:
 import { concat } from "../base/bytes.ts";
 import { fromBase64 } from "../base/encoding.ts";
 import { quote } from "../base/error_text.ts";
-import { WhatsAppFlowError } from "./flow_error.ts";
+import { FlowEndpointError } from "./flow_endpoint_error.ts";
 import { isObject, type JsonObject, object, text, withoutUndefined } from "./json.ts";
 
 /** Bytes of the HMAC behind an encrypted file. */
@@ -78,7 +78,7 @@ function readMedia(entry: JsonObject): FlowMedia | undefined {
  * @param file The bytes that `cdnUrl` gives.
  * @param media The file, of {@linkcode flowMediaOf}.
  * @returns The bytes. Check what they are: neither the name nor the type is to be trusted.
- * @throws {WhatsAppFlowError} `ERR_FLOW_MEDIA` if the file is cut short, was changed, or is not that of these keys.
+ * @throws {FlowEndpointError} `ERR_FLOW_MEDIA` if the file is cut short, was changed, or is not that of these keys.
  *
  * @example The photos of a screen
  * ```ts
@@ -131,6 +131,6 @@ function bytesOf(base64: string, length: number, name: string): Uint8Array {
   throw fault(`has a ${quote(name)} of ${bytes.length} bytes instead of ${length}`);
 }
 
-function fault(what: string): WhatsAppFlowError {
-  return new WhatsAppFlowError("ERR_FLOW_MEDIA", `The file of the flow ${what}`);
+function fault(what: string): FlowEndpointError {
+  return new FlowEndpointError("ERR_FLOW_MEDIA", `The file of the flow ${what}`);
 }

@@ -92,7 +92,7 @@ export { decryptFlowRequest, encryptFlowResponse, verifyFlowToken } from "./flow
 export type { DecryptedFlowRequest, FlowKey, FlowRequest } from "./flow_crypto.ts";
 export { flowEndpoint } from "./flow_endpoint.ts";
 export type { FlowAnswer, FlowEndpointOptions, FlowScreen } from "./flow_endpoint.ts";
-export { WhatsAppFlowError } from "./flow_error.ts";
+export { FlowEndpointError } from "./flow_endpoint_error.ts";
 export { decryptFlowMedia, flowMediaOf } from "./flow_media.ts";
 export type { FlowMedia } from "./flow_media.ts";
 export { parseNotification } from "./parse.ts";
@@ -155,7 +155,7 @@ export type {
 export type { WhatsAppFilter } from "./filter.ts";
 export { laterStatus, statusKey } from "./status.ts";
 export { signNotification, verifySignature } from "./signature.ts";
-export type { WhatsAppApiErrorCode, WhatsAppFlowErrorCode } from "../base/errors.ts";
+export type { FlowEndpointErrorCode, WhatsAppApiErrorCode } from "../base/errors.ts";
 export { SIMULATED_TYPES, simulateNotification } from "./simulated.ts";
 export type { SimulatedNotification } from "./simulated.ts";
 export type { Clock } from "../base/clock.ts";

@@ -9,7 +9,7 @@ import {
   type FlowRequest,
   verifyFlowToken,
 } from "../../cloud_api/flow_crypto.ts";
-import { WhatsAppFlowError } from "../../cloud_api/flow_error.ts";
+import { FlowEndpointError } from "../../cloud_api/flow_endpoint_error.ts";
 import { base64, fromBase64, makeKeys, publicKeyOf, sealRequest } from "../support/flow_client.ts";
 import { encode, tlsFile } from "../support/support.ts";
 
@@ -24,7 +24,7 @@ const REQUEST = {
 
 async function refusal(body: unknown, privateKey = KEYS.privateKey): Promise<[string, number, string]> {
   const text = typeof body === "string" ? body : JSON.stringify(body);
-  const error = await assertRejects(() => decryptFlowRequest(text, privateKey), WhatsAppFlowError);
+  const error = await assertRejects(() => decryptFlowRequest(text, privateKey), FlowEndpointError);
   assertEquals(error.cause, undefined);
   return [error.code, error.status, error.message];
 }
@@ -150,7 +150,7 @@ describe("decryptFlowRequest()", () => {
       assert(!message.includes("4111"), message);
     }
     const invalid = Uint8Array.of(0x22, 0xff, 0x22);
-    await assertRejects(() => decryptFlowRequest(invalid, KEYS.privateKey), WhatsAppFlowError, "is not JSON");
+    await assertRejects(() => decryptFlowRequest(invalid, KEYS.privateKey), FlowEndpointError, "is not JSON");
   });
 
   it("hides the key of a request from logs", async () => {

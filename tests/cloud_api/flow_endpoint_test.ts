@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows
 import { describe, it } from "@std/testing/bdd";
 import { OptionError } from "../../base/errors.ts";
 import { type FlowAnswer, flowEndpoint, type FlowEndpointOptions } from "../../cloud_api/flow_endpoint.ts";
-import type { WhatsAppFlowError } from "../../cloud_api/flow_error.ts";
+import type { FlowEndpointError } from "../../cloud_api/flow_endpoint_error.ts";
 import type { FlowRequest } from "../../cloud_api/flow_crypto.ts";
 import { signNotification } from "../../cloud_api/signature.ts";
 import { WebSocketServer } from "../../server/server.ts";
@@ -234,6 +234,6 @@ describe("flowEndpoint()", () => {
     assert(!(await answer.text()).includes("database"));
     await server.stop();
     assertEquals(errors.length, 1);
-    assertStringIncludes(String(errors[0] as WhatsAppFlowError), "the database is away");
+    assertStringIncludes(String(errors[0] as FlowEndpointError), "the database is away");
   });
 });

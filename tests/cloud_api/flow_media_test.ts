@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { WhatsAppFlowError } from "../../cloud_api/flow_error.ts";
+import { FlowEndpointError } from "../../cloud_api/flow_endpoint_error.ts";
 import { decryptFlowMedia, type FlowMedia, flowMediaOf } from "../../cloud_api/flow_media.ts";
 import { base64, sealFile, sha256 } from "../support/flow_client.ts";
 import { assertSameBytes, encode } from "../support/support.ts";
@@ -10,7 +10,7 @@ function withEncryption(media: FlowMedia, changes: Partial<FlowMedia["encryption
 }
 
 function fault(file: Uint8Array, media: FlowMedia): string {
-  const error = assertThrows(() => decryptFlowMedia(file, media), WhatsAppFlowError);
+  const error = assertThrows(() => decryptFlowMedia(file, media), FlowEndpointError);
   assertEquals([error.code, error.cause], ["ERR_FLOW_MEDIA", undefined]);
   for (const secret of [media.encryption.encryptionKey, media.encryption.hmacKey]) {
     assert(secret === "" || !error.message.includes(secret));

@@ -4,14 +4,14 @@
  * @module
  */
 
-import { WebSocketError, type WebSocketErrorOptions, type WhatsAppFlowErrorCode } from "../base/errors.ts";
+import { type FlowEndpointErrorCode, WebSocketError, type WebSocketErrorOptions } from "../base/errors.ts";
 
 /**
  * Status that Meta expects for each code. 421 lets the WhatsApp client fetch the public key again and repeat its
  * request, 432 says that the signature is wrong
  * (developers.facebook.com, WhatsApp Flows, "Error codes", "Business endpoint error codes").
  */
-const STATUSES: Readonly<Record<WhatsAppFlowErrorCode, number>> = {
+const STATUSES: Readonly<Record<FlowEndpointErrorCode, number>> = {
   ERR_FLOW_SIGNATURE: 432,
   ERR_FLOW_BODY: 400,
   ERR_FLOW_TOO_LARGE: 413,
@@ -25,11 +25,11 @@ const STATUSES: Readonly<Record<WhatsAppFlowErrorCode, number>> = {
  *
  * Also from {@linkcode WebSocketError}: `closeCode`.
  */
-export class WhatsAppFlowError extends WebSocketError {
+export class FlowEndpointError extends WebSocketError {
   /** The name of the class. */
-  override readonly name: string = "WhatsAppFlowError";
+  override readonly name: string = "FlowEndpointError";
   /** Stable over versions: compare this, not the message. */
-  declare readonly code: WhatsAppFlowErrorCode;
+  declare readonly code: FlowEndpointErrorCode;
   /** The HTTP status to answer with. */
   readonly status: number;
 
@@ -40,7 +40,7 @@ export class WhatsAppFlowError extends WebSocketError {
    * @param message The fault of the request.
    * @param options The cause, if there is one.
    */
-  constructor(code: WhatsAppFlowErrorCode, message: string, options?: WebSocketErrorOptions) {
+  constructor(code: FlowEndpointErrorCode, message: string, options?: WebSocketErrorOptions) {
     super(code, message, 1008, options);
     this.status = STATUSES[code];
   }

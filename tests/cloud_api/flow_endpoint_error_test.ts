@@ -1,9 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { WebSocketError } from "../../base/errors.ts";
-import { WhatsAppFlowError } from "../../cloud_api/flow_error.ts";
+import { FlowEndpointError } from "../../cloud_api/flow_endpoint_error.ts";
 
-describe("WhatsAppFlowError", () => {
+describe("FlowEndpointError", () => {
   it("has the status that Meta expects for its code", () => {
     const cases = [
       ["ERR_FLOW_SIGNATURE", 432],
@@ -14,10 +14,10 @@ describe("WhatsAppFlowError", () => {
       ["ERR_FLOW_MEDIA", 400],
     ] as const;
     for (const [code, status] of cases) {
-      const error = new WhatsAppFlowError(code, "the fault");
+      const error = new FlowEndpointError(code, "the fault");
       assert(error instanceof WebSocketError);
       assertEquals([error.name, error.code, error.status, error.message], [
-        "WhatsAppFlowError",
+        "FlowEndpointError",
         code,
         status,
         "the fault",
