@@ -138,7 +138,10 @@ const CODES: ReadonlyMap<number, Entry> = new Map<number, Entry>([
   // The number.
   [131045, ["the number is not registered", REGISTER]],
   [133000, ["the number was not deregistered completely", "Deregister it again, then register it"]],
-  [133005, ["the two-step PIN is wrong", "Set another one in WhatsApp Manager > Phone numbers > Two-step verification"]],
+  [133005, [
+    "the two-step PIN is wrong",
+    "Set another one in WhatsApp Manager > Phone numbers > Two-step verification",
+  ]],
   [133006, ["the number has to be verified before it is registered", "Verify it in WhatsApp Manager > Phone numbers"]],
   [133008, ["too many wrong two-step PINs", "Wait as long as Meta's text says"]],
   [133009, ["the two-step PIN was entered too fast", "Wait as long as Meta's text says"]],

@@ -58,10 +58,16 @@ function faultOf(certificate: PeerCertificate, hostname: string, now: number): C
   const { valid_from, valid_to, subject, issuer } = certificate;
   const day = (text: string): string => new Date(text).toISOString().slice(0, 10);
   if (Date.parse(valid_to) < now) {
-    return { failure: `its certificate has expired on ${day(valid_to)}`, remedy: "Renew it, and have the server read it" };
+    return {
+      failure: `its certificate has expired on ${day(valid_to)}`,
+      remedy: "Renew it, and have the server read it",
+    };
   }
   if (Date.parse(valid_from) > now) {
-    return { failure: `its certificate is not valid before ${day(valid_from)}`, remedy: "Set the clock of this machine" };
+    return {
+      failure: `its certificate is not valid before ${day(valid_from)}`,
+      remedy: "Set the clock of this machine",
+    };
   }
   if (JSON.stringify(subject) === JSON.stringify(issuer)) {
     return { failure: "its certificate is self-signed", remedy: PUBLIC };

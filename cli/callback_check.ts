@@ -117,7 +117,7 @@ async function postUnsigned({ url, signal }: Callback, report: SetupReport): Pro
   } else if (answer.status === 401 || answer.status === 403) {
     report.add("unsigned", "ok", `A POST without signature is refused with ${answer.status}`);
   } else if (answer.status >= 200 && answer.status < 300) {
-    const text = `A POST without signature is answered with ${answer.status}: anybody can send notifications to it`;
+    const text = `A POST without signature is answered with ${answer.status}: any client can send notifications to it`;
     report.add("unsigned", "wrong", text, "Give the server the app secret: WHATSAPP_APP_SECRET, or appSecret");
   } else {
     report.add("unsigned", "wrong", `A POST without signature is answered with ${answer.status}, not 401`, NOT_META);
@@ -136,7 +136,8 @@ async function postSigned({ url, appSecret, signal }: Callback, report: SetupRep
   } else if (answer.status === 200) {
     report.add("signed", "ok", "A POST signed with WHATSAPP_APP_SECRET is answered with 200");
   } else if (answer.status === 401) {
-    const text = "A POST signed with WHATSAPP_APP_SECRET is refused with 401: the server has another app secret, or a " +
+    const text =
+      "A POST signed with WHATSAPP_APP_SECRET is refused with 401: the server has another app secret, or a " +
       "proxy changes the body or drops X-Hub-Signature-256";
     report.add("signed", "wrong", text, "App Dashboard > App settings > Basic > App secret > Show: give it to both");
   } else {

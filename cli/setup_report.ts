@@ -92,8 +92,9 @@ export function withoutSecrets(io: CliIo, secrets: readonly (string | undefined)
   const hidden = secrets.filter((secret) => secret !== undefined && secret.length >= 8)
     .flatMap((secret) => [secret!, encodeURIComponent(secret!), JSON.stringify(secret).slice(1, -1)]);
   const hide = (text: string): string => hidden.reduce((text, secret) => text.replaceAll(secret, "…"), text);
+  const { input } = io;
   return {
-    ...io,
+    ...(input === undefined ? {} : { input: () => input.call(io) }),
     env: io.env,
     terminal: io.terminal,
     out: (line) => io.out(hide(line)),

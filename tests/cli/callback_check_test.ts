@@ -99,7 +99,7 @@ describe("checkCallback", () => {
       assertEquals((await findingsOf(url))[1], {
         check: "unsigned",
         state: "wrong",
-        text: "A POST without signature is answered with 200: anybody can send notifications to it",
+        text: "A POST without signature is answered with 200: any client can send notifications to it",
         remedy: "Give the server the app secret: WHATSAPP_APP_SECRET, or appSecret",
       });
     }, { appSecret: null }));
