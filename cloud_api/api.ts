@@ -5,43 +5,16 @@
  */
 
 import { createHash } from "node:crypto";
-import { OptionError } from "../base/errors.ts";
 import { assertSignal, OptionNames, type OptionTable } from "../base/option_names.ts";
 import { WhatsAppApiError } from "./api_error.ts";
 import { readApiOptions, type WhatsAppApiOptions } from "./api_settings.ts";
 import { takeFile } from "./call_limits.ts";
-import type {
-  MediaFile,
-  ReadOptions,
-  Recipient,
-  SendOptions,
-  SendTextOptions,
-  SentMessage,
-  TemplateOptions,
-} from "./calls.ts";
+import type { MediaFile, ReadOptions } from "./calls.ts";
 import { GraphClient, pathOf } from "./graph.ts";
-import { type JsonObject, withoutUndefined } from "./json.ts";
-import type { WhatsAppMedia, WhatsAppMessage } from "./messages.ts";
+import { withoutUndefined } from "./json.ts";
+import type { WhatsAppMedia } from "./messages.ts";
 import { SendQueue, type SendQueueState } from "./send_queue.ts";
-
-const MESSAGE_NAMES: OptionTable<SendTextOptions & TemplateOptions> = {
-  replyTo: true,
-  bizOpaqueCallbackData: true,
-  previewUrl: true,
-  language: true,
-  components: true,
-  signal: true,
-};
-const MESSAGE_OPTIONS = new OptionNames("A message", {
-  tables: [MESSAGE_NAMES],
-  hints: {
-    context: 'use "replyTo"',
-    preview_url: 'use "previewUrl"',
-    lang: 'use "language"',
-    parameters: 'use "components"',
-  },
-  example: () => "{ replyTo: message.id }",
-});
+import { WhatsAppSenders } from "./senders.ts";
 
 const READ_NAMES: OptionTable<ReadOptions> = { typing: true, signal: true };
 const READ_OPTIONS = new OptionNames("markAsRead", { tables: [READ_NAMES], example: () => "{ typing: true }" });
@@ -65,9 +38,9 @@ const MEDIA_OPTIONS = new OptionNames("media", { tables: [{ signal: true }] });
  * }
  * ```
  */
-export class WhatsAppApi {
+export class WhatsAppApi extends WhatsAppSenders {
   /** Calls that this class has no method for, with the same access token, time limit, retries and errors. */
-  readonly graph: GraphClient;
+  override readonly graph: GraphClient;
   readonly #queue: SendQueue;
 
   /**
@@ -77,6 +50,7 @@ export class WhatsAppApi {
    * @throws {OptionError} If an option is out of range.
    */
   constructor(options: WhatsAppApiOptions) {
+    super();
     const settings = readApiOptions(options);
     this.#queue = new SendQueue(settings);
     this.graph = new GraphClient(settings, this.#queue);
@@ -88,108 +62,6 @@ export class WhatsAppApi {
   }
 
   // ---- Messages ------------------------------------------------------------------------------------------------
-
-  /**
-   * Sends a text.
-   *
-   * @param to The recipient.
-   * @param body The text, up to 4096 characters.
-   * @param options Options of the message.
-   * @returns The message, once the API has accepted it. Its statuses tell if it arrives.
-   * @throws {WhatsAppApiError} If the API does not accept it.
-   */
-  sendText(to: Recipient, body: string, options: SendTextOptions = {}): Promise<SentMessage> {
-    return this.send(to, "text", { body, preview_url: options.previewUrl ?? false }, options);
-  }
-
-  /**
-   * Answers a message with a text, in its chat or group.
-   *
-   * @param message The message.
-   * @param body The text, up to 4096 characters.
-   * @param options Options of the message.
-   * @returns The message, once the API has accepted it.
-   * @throws {WhatsAppApiError} If the API does not accept it.
-   */
-  reply(message: WhatsAppMessage, body: string, options: SendTextOptions = {}): Promise<SentMessage> {
-    return this.sendText(chatOf(message), body, { replyTo: message.id, ...options });
-  }
-
-  /**
-   * Reacts to a message.
-   *
-   * @param message The message.
-   * @param emoji The emoji; "" takes the reaction back.
-   * @param options Options of the message.
-   * @returns The message, once the API has accepted it.
-   * @throws {WhatsAppApiError} If the API does not accept it.
-   */
-  react(message: WhatsAppMessage, emoji: string, options: SendOptions = {}): Promise<SentMessage> {
-    return this.send(chatOf(message), "reaction", { message_id: message.id, emoji }, options);
-  }
-
-  /**
-   * Sends a template, which may begin a conversation.
-   *
-   * @param to The recipient.
-   * @param name Its name.
-   * @param options Its language and parameters.
-   * @returns The message, once the API has accepted it.
-   * @throws {WhatsAppApiError} If the API does not accept it.
-   */
-  sendTemplate(to: Recipient, name: string, options: TemplateOptions): Promise<SentMessage> {
-    const { language, components } = options;
-    return this.send(to, "template", { name, language: { code: language }, components }, options);
-  }
-
-  /**
-   * Sends buttons, a list, a flow, or another interactive message.
-   *
-   * @param to The recipient.
-   * @param interactive The object of the Cloud API: `{ type: "button", body: { text }, action: { buttons } }`.
-   * @param options Options of the message.
-   * @returns The message, once the API has accepted it.
-   * @throws {WhatsAppApiError} If the API does not accept it.
-   */
-  sendInteractive(to: Recipient, interactive: JsonObject, options: SendOptions = {}): Promise<SentMessage> {
-    return this.send(to, "interactive", interactive, options);
-  }
-
-  /**
-   * Sends a message of any type.
-   *
-   * @param to The recipient.
-   * @param type The type, such as `image`.
-   * @param contents The contents, as the Cloud API wants them: the value of the key named by `type`.
-   * @param options Options of the message.
-   * @returns The message, once the API has accepted it.
-   * @throws {WhatsAppApiError} If the API does not accept it.
-   */
-  async send(to: Recipient, type: string, contents: JsonObject, options: SendOptions = {}): Promise<SentMessage> {
-    MESSAGE_OPTIONS.assert(options);
-    assertSignal(options);
-    const { replyTo, bizOpaqueCallbackData, signal } = options;
-    const address = addressOf(to);
-    const answer = await this.graph.sendMessage(String(address.to ?? address.recipient), {
-      ...address,
-      context: replyTo === undefined ? undefined : { message_id: replyTo },
-      biz_opaque_callback_data: bizOpaqueCallbackData,
-      type,
-      [type]: contents,
-    }, signal);
-    const message = firstOf(answer, "messages");
-    const id = message?.id;
-    if (typeof id !== "string") {
-      throw new WhatsAppApiError("ERR_API_ANSWER", "The Graph API accepted a message, but named no id", 200);
-    }
-    const recipientId = firstOf(answer, "contacts")?.wa_id;
-    const status = message?.message_status;
-    return withoutUndefined({
-      id,
-      recipientId: typeof recipientId === "string" ? recipientId : undefined,
-      status: typeof status === "string" ? status : undefined,
-    });
-  }
 
   /**
    * Marks a message as read, and all before it.
@@ -241,25 +113,6 @@ export class WhatsAppApi {
   #isSafe(url: string): boolean {
     return URL.canParse(url) && [new URL(this.graph.baseUrl).protocol, "https:"].includes(new URL(url).protocol);
   }
-}
-
-/** Returns the chat of a message. */
-function chatOf({ groupId, sender }: WhatsAppMessage): Recipient {
-  return groupId === undefined ? sender.phone ?? sender.userId ?? sender.id : { group: groupId };
-}
-
-/** Puts numbers into `to`, and business-scoped user ids into `recipient`. */
-function addressOf(to: Recipient): JsonObject {
-  if (typeof to !== "string") return { recipient_type: "group", to: to.group };
-  if (to === "") throw new OptionError("Cannot send: the recipient is empty");
-  const isUserId = to.indexOf(".") > 0;
-  return { recipient_type: "individual", ...(isUserId ? { recipient: to } : { to }) };
-}
-
-function firstOf(answer: JsonObject, key: string): JsonObject | undefined {
-  const list = answer[key];
-  const first: unknown = Array.isArray(list) ? list[0] : undefined;
-  return typeof first === "object" && first !== null ? first as JsonObject : undefined;
 }
 
 /** Hands bytes on, and fails at their end if the digest does not match. */

@@ -5,19 +5,17 @@
  */
 
 import type { JsonObject } from "./json.ts";
-
-/**
- * Recipient of a message: a phone number with country code, a business-scoped user id such as
- * `US.13491208655302741918`, or a group.
- */
-export type Recipient = string | { group: string };
+import type { WhatsAppMessage } from "./messages.ts";
+import type { TemplateParameters } from "./template_components.ts";
 
 /** Options of a message. */
 export interface SendOptions {
-  /** Id of the message that is answered. */
-  replyTo?: string | undefined;
+  /** The message that is answered, or its id. */
+  replyTo?: string | WhatsAppMessage | undefined;
   /** Text of up to 512 characters that comes back with the statuses. */
   bizOpaqueCallbackData?: string | undefined;
+  /** Further members of the message, as the Cloud API wants them: `{ recipient_identity_key_hash: "…" }`. */
+  fields?: JsonObject | undefined;
   /** Aborts the call. */
   signal?: AbortSignal | undefined;
 }
@@ -26,28 +24,25 @@ export interface SendOptions {
  * Options of a text.
  *
  * Also from {@linkcode SendOptions}:
- * - `replyTo`: Id of the message that is answered.
+ * - `replyTo`: The message that is answered, or its id.
  * - `bizOpaqueCallbackData`: Text of up to 512 characters that comes back with the statuses.
+ * - `fields`: Further members of the message, as the Cloud API wants them: `{ recipient_identity_key_hash: "…" }`.
  * - `signal`: Aborts the call.
  */
 export interface SendTextOptions extends SendOptions {
-  /** Show a preview of the first link. */
+  /**
+   * Show a preview of the first link.
+   * @default {false}
+   */
   previewUrl?: boolean | undefined;
 }
 
 /**
- * Options of a template.
- *
- * Also from {@linkcode SendOptions}:
- * - `replyTo`: Id of the message that is answered.
- * - `bizOpaqueCallbackData`: Text of up to 512 characters that comes back with the statuses.
- * - `signal`: Aborts the call.
+ * Options of a template: its language and values, and those of a message.
  */
-export interface TemplateOptions extends SendOptions {
+export interface TemplateOptions extends SendOptions, TemplateParameters {
   /** Its language, such as `en_US`. */
   language: string;
-  /** Its parameters, as the Cloud API wants them. */
-  components?: readonly JsonObject[] | undefined;
 }
 
 /** Options of marking a message as read. */
@@ -62,8 +57,12 @@ export interface ReadOptions {
 export interface SentMessage {
   /** Id of the message, which its statuses have too. */
   id: string;
-  /** The recipient's WhatsApp id, if the API reports it. */
+  /** The recipient's WhatsApp id, if the API reports it: messages to a phone number. */
   recipientId?: string | undefined;
+  /** The recipient's business-scoped user id, if the API reports it: messages to a user id. */
+  userId?: string | undefined;
+  /** The recipient as the API got it: phone number, user id, or group. */
+  input?: string | undefined;
   /** `accepted`, `held_for_quality_assessment`, `paused`, if the API reports it. */
   status?: string | undefined;
 }

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { WhatsAppApiError } from "../../cloud_api/api_error.ts";
+import type { WhatsAppApiError } from "../../cloud_api/api_error.ts";
 import { SendQueue, type SendQueueSettings } from "../../cloud_api/send_queue.ts";
 import { GraphServer, refusal } from "../support/graph.ts";
 import { FakeClock, settle, until } from "../support/support.ts";
