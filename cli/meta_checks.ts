@@ -331,7 +331,14 @@ export class MetaChecks {
     const url = text(subscription, "callback_url");
     if (url !== undefined) this.#callbacks = { application: url, ...this.#callbacks };
     const fields = list(subscription, "fields").map((field) => isObject(field) ? text(field, "name") : String(field));
-    if (fields.includes("messages")) {
+    if (subscription.active === false) {
+      this.#report.add(
+        "fields",
+        "wrong",
+        `Meta has switched off the webhook of ${this.#app}`,
+        `${DASHBOARD} > Verify and save`,
+      );
+    } else if (fields.includes("messages")) {
       this.#report.add("fields", "ok", `${upper(this.#app)} is subscribed to the field messages`);
     } else {
       const text = `${upper(this.#app)} is not subscribed to the field messages: no message comes`;

@@ -5,17 +5,25 @@
  */
 
 import { readFileSync, statSync } from "node:fs";
-import { basename, extname } from "node:path";
+import { basename } from "node:path";
 import { API_FLAGS, API_HELP, apiAccess, required } from "./api_access.ts";
 import { type ApiProblem, explainApiError, problemLines } from "./api_remedies.ts";
 import { dryFetch } from "./dry_run.ts";
 import { type CliIo, ExitCode, parseCommandLine, UsageError } from "./io.ts";
 import { withoutSecrets } from "./setup_report.ts";
-import { templateComponents } from "./template_params.ts";
+import { templateValues } from "./template_params.ts";
 import { describe, OptionError } from "../base/errors.ts";
 import { didYouMean } from "../base/did_you_mean.ts";
 import { printable } from "../base/log.ts";
 import { WhatsAppApi } from "../cloud_api/api.ts";
+import {
+  assertMediaSize,
+  assertMediaType,
+  kindOf,
+  type MediaKind,
+  sizeLimit,
+  typeOfName,
+} from "../cloud_api/media_types.ts";
 import type { SendOptions, SentMessage } from "../cloud_api/calls.ts";
 
 /** Output of `send --help`. */
@@ -75,6 +83,15 @@ const FLAGS_OF: Readonly<Record<string, readonly (keyof Values)[]>> = {
   file: ["as", "mime-type", "caption"],
 };
 
+/** Flags for what errors of the library name. */
+const FLAG_NAMES: readonly (readonly [option: string, flag: string])[] = [
+  ['The option "mimeType"', "The type of the file"],
+  ['set "checkType" to false', "give it with --mime-type"],
+  ['"caption"', "--caption"],
+  ['"replyTo"', "--reply-to"],
+  ['"bizOpaqueCallbackData"', "--callback-data"],
+];
+
 /** Placeholder that no request shows: a dry run sends nothing. */
 const NO_TOKEN = "none: a dry run";
 const WHERE_TOKEN = "Business settings > Users > System users > Generate token, or API Setup for a try";
@@ -129,12 +146,17 @@ async function run(api: WhatsAppApi, sender: Sender, values: Values, io: CliIo):
     if (!values["dry-run"]) printSent(sent, values.json ?? false, io);
     return ExitCode.Success;
   } catch (error) {
-    if (error instanceof OptionError) throw new UsageError(describe(error));
+    if (error instanceof OptionError) throw new UsageError(withFlags(describe(error)));
     printProblem(explainApiError(error), values.json ?? false, io);
     return ExitCode.Failure;
   } finally {
     ignoreStop();
   }
+}
+
+/** Names flags of the program instead of options of the library. */
+function withFlags(text: string): string {
+  return FLAG_NAMES.reduce((text, [option, flag]) => text.replace(option, flag), text);
 }
 
 function printSent(sent: SentMessage, asJson: boolean, io: CliIo): void {
@@ -187,67 +209,60 @@ async function readInput(io: CliIo): Promise<string> {
 
 function templateSender(to: string, name: string, { language, param, components }: Values): Sender {
   if (language === undefined) throw new UsageError("--language is missing: that of the template, such as en_US");
-  const parts = templateComponents(param ?? [], components);
-  return (api, options) => api.sendTemplate(to, name, { ...options, language, components: parts });
+  const parts = templateValues(param ?? [], components);
+  return (api, options) => api.sendTemplate(to, name, { ...options, ...parts, language });
 }
 
 // ---- Files -------------------------------------------------------------------------------------------------------
 
-const AS = ["image", "video", "audio", "voice", "document", "sticker"];
-
-/** Kinds and types of files by the end of their name. Others are documents. */
-const FILE_TYPES: ReadonlyMap<string, readonly [as: string, type: string]> = new Map(
-  [
-    [".jpg", ["image", "image/jpeg"]],
-    [".jpeg", ["image", "image/jpeg"]],
-    [".png", ["image", "image/png"]],
-    [".webp", ["sticker", "image/webp"]],
-    [".mp4", ["video", "video/mp4"]],
-    [".3gp", ["video", "video/3gpp"]],
-    [".aac", ["audio", "audio/aac"]],
-    [".amr", ["audio", "audio/amr"]],
-    [".mp3", ["audio", "audio/mpeg"]],
-    [".m4a", ["audio", "audio/mp4"]],
-    [".ogg", ["audio", "audio/ogg"]],
-    [".opus", ["audio", "audio/ogg"]],
-    [".pdf", ["document", "application/pdf"]],
-    [".txt", ["document", "text/plain"]],
-    [".doc", ["document", "application/msword"]],
-    [".docx", ["document", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"]],
-    [".ppt", ["document", "application/vnd.ms-powerpoint"]],
-    [".pptx", ["document", "application/vnd.openxmlformats-officedocument.presentationml.presentation"]],
-    [".xls", ["document", "application/vnd.ms-excel"]],
-    [".xlsx", ["document", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"]],
-  ] as const,
-);
+/** Kinds of messages with a file, and the kind of media of each. */
+const KINDS: ReadonlyMap<string, MediaKind> = new Map<string, MediaKind>([
+  ["image", "image"],
+  ["video", "video"],
+  ["audio", "audio"],
+  ["voice", "audio"],
+  ["document", "document"],
+  ["sticker", "sticker"],
+]);
 
 /** Largest file that Meta takes, in bytes. */
 const MAX_FILE = 100 * 1024 * 1024;
 
 function fileSender(to: string, path: string, values: Values): Sender {
-  const known = FILE_TYPES.get(extname(path).toLowerCase());
-  const mimeType = values["mime-type"] ?? known?.[1];
+  const mimeType = values["mime-type"] ?? typeOfName(path);
   if (mimeType === undefined) {
     throw new UsageError(`The name of "${path}" does not tell its type: give it with --mime-type`);
   }
-  const as = values.as ?? known?.[0] ?? kindOf(mimeType);
-  if (!AS.includes(as)) throw new UsageError(`--as has no type "${as}"${didYouMean(as, AS)}; types: ${AS.join(", ")}`);
+  const as = values.as ?? kindOf(mimeType);
+  const kind = KINDS.get(as);
+  if (kind === undefined) {
+    throw new UsageError(
+      `--as has no type "${as}"${didYouMean(as, KINDS.keys())}; types: ${[...KINDS.keys()].join(", ")}`,
+    );
+  }
   const { caption } = values;
-  if (caption !== undefined && ["audio", "voice", "sticker"].includes(as)) {
+  if (caption !== undefined && (kind === "audio" || kind === "sticker")) {
     throw new UsageError(`--caption cannot be sent with --as ${as}: send a text after it`);
   }
-  const blob = readFile(path, mimeType);
+  const file = readFile(path, mimeType);
+  const filename = basename(path);
+  // A type that is given by hand is one that the list may lack.
+  const checkType = values["mime-type"] === undefined;
   return async (api, options) => {
-    const id = await upload(api, blob, basename(path), options.signal);
-    const filename = as === "document" ? basename(path) : undefined;
-    const voice = as === "voice" ? true : undefined;
-    return await api.send(to, as === "voice" ? "audio" : as, { id, caption, filename, voice }, options);
+    const id = await upload(api, { file, filename, kind, checkType }, options.signal);
+    switch (kind) {
+      case "image":
+        return await api.sendImage(to, { id, caption }, options);
+      case "video":
+        return await api.sendVideo(to, { id, caption }, options);
+      case "audio":
+        return await api.sendAudio(to, { id, voice: as === "voice" ? true : undefined }, options);
+      case "document":
+        return await api.sendDocument(to, { id, caption, filename }, options);
+      case "sticker":
+        return await api.sendSticker(to, { id }, options);
+    }
   };
-}
-
-function kindOf(mimeType: string): string {
-  const [kind = ""] = mimeType.split("/");
-  return ["image", "video", "audio"].includes(kind) ? kind : "document";
 }
 
 function readFile(path: string, type: string): Blob {
@@ -261,11 +276,25 @@ function readFile(path: string, type: string): Blob {
   }
 }
 
-async function upload(api: WhatsAppApi, blob: Blob, name: string, signal: AbortSignal | undefined): Promise<string> {
+/** A file, and the message that it is for. */
+interface MediaUpload {
+  readonly file: Blob;
+  readonly filename: string;
+  readonly kind: MediaKind;
+  readonly checkType: boolean;
+}
+
+async function upload(
+  api: WhatsAppApi,
+  { file, filename, kind, checkType }: MediaUpload,
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  if (checkType) assertMediaType(file.type, kind);
+  assertMediaSize(file.size, sizeLimit(kind), kind);
   const body = new FormData();
   body.set("messaging_product", "whatsapp");
-  body.set("type", blob.type);
-  body.set("file", blob, name);
+  body.set("type", file.type);
+  body.set("file", file, filename);
   const { id } = await api.graph.post(`${api.graph.phoneNumberId}/media`, { body, signal });
   return String(id);
 }

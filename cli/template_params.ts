@@ -8,41 +8,42 @@ import { UsageError } from "./io.ts";
 import { quote } from "../base/error_text.ts";
 import { describe } from "../base/errors.ts";
 import { isObject, type JsonObject } from "../cloud_api/json.ts";
+import type { TemplateParameters } from "../cloud_api/template_components.ts";
 
 /**
- * Makes the components of a template.
+ * Makes the values of a template.
  *
  * @param params Values of `--param`.
  * @param json Value of `--components`.
- * @returns The components; `undefined` for a template without parameters.
+ * @returns The values; none for a template without parameters.
  * @throws {UsageError} If both are given, names are mixed with values without a name, or the JSON is no array.
  */
-export function templateComponents(params: readonly string[], json: string | undefined): JsonObject[] | undefined {
+export function templateValues(params: readonly string[], json: string | undefined): TemplateParameters {
   if (json !== undefined) {
     if (params.length > 0) throw new UsageError("--param and --components cannot be used together");
-    return parseComponents(json);
+    return { components: parseComponents(json) };
   }
-  if (params.length === 0) return undefined;
-  const parameters = params.map(parseParam);
-  const named = parameters.filter(({ parameter_name }) => parameter_name !== undefined);
-  const [other] = parameters.filter(({ parameter_name }) => parameter_name === undefined);
-  if (named.length > 0 && other !== undefined) {
-    throw new UsageError(`--param ${quote(String(other.text))} has no name, but others have: give all one, or none`);
+  if (params.length === 0) return {};
+  const values = params.map(parseParam);
+  const named = values.filter((value) => value.length === 2);
+  const [other] = values.filter((value) => value.length === 1);
+  if (named.length === 0) return { body: values.flat() };
+  if (other !== undefined) {
+    throw new UsageError(`--param ${quote(other[0])} has no name, but others have: give all one, or none`);
   }
-  const names = named.map(({ parameter_name }) => String(parameter_name));
+  const names = named.map(([name]) => name);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) throw new UsageError(`--param ${quote(twice)} is given twice`);
-  return [{ type: "body", parameters }];
+  return { body: Object.fromEntries(named as [name: string, text: string][]) };
 }
 
 /** `name=value`, `=value`, or a value. Meta's names have small letters, digits and underscores. */
-function parseParam(param: string): JsonObject {
+function parseParam(param: string): [text: string] | [name: string, text: string] {
   const at = param.indexOf("=");
-  const name = param.slice(0, Math.max(at, 0));
-  const isNamed = at > 0 && isName(name);
-  const text = at === 0 ? param.slice(1) : isNamed ? param.slice(at + 1) : param;
+  const isNamed = at > 0 && isName(param.slice(0, at));
+  const text = at === 0 || isNamed ? param.slice(at + 1) : param;
   if (text === "") throw new UsageError(`--param ${quote(param)} is empty: Meta takes no empty parameter`);
-  return { type: "text", ...(isNamed ? { parameter_name: name } : {}), text };
+  return isNamed ? [param.slice(0, at), text] : [text];
 }
 
 function isName(text: string): boolean {

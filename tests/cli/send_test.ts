@@ -137,6 +137,26 @@ describe("cli: send", () => {
     }
   });
 
+  it("refuses a file that Meta would refuse, before it is uploaded", async () => {
+    await withFile("note.mp3", "some bytes", async (path) => {
+      const { code, io, requests } = await send([PHONE, "--file", path, "--as", "image"]);
+      assertEquals([code, requests], [2, []]);
+      assertEquals(
+        io.text,
+        'The type of the file is "audio/mpeg": not for image, which takes image/jpeg, image/png; if Meta takes it, give ' +
+          "it with --mime-type. See send --help.\n",
+      );
+    });
+    await withFile("photo.png", "x".repeat(5 * 1024 * 1024 + 1), async (path) => {
+      const { code, io, requests } = await send([PHONE, "--file", path]);
+      assertEquals([code, requests], [2, []]);
+      assertStringIncludes(io.text, "Cannot upload the file of 5242881 bytes: the limit for image is 5242880 bytes");
+    });
+    await withFile("nothing.png", "", async (path) => {
+      assertStringIncludes((await send([PHONE, "--file", path])).io.text, "is empty");
+    });
+  });
+
   it("says what Meta's code means, and what to do", async () => {
     const cases: [status: number, error: [code: number, more?: object], text: string][] = [
       [
@@ -233,6 +253,9 @@ describe("cli: send", () => {
       [[PHONE, "--file", "/nowhere"], 'The name of "/nowhere" does not tell its type'],
       [[PHONE, "--file", "/nowhere.png", "--as", "imgae"], '--as has no type "imgae"; did you mean "image"?'],
       [[PHONE, "--file", "/nowhere.ogg", "--caption", "x"], "--caption cannot be sent with --as audio"],
+      [["Anna", "Hi"], 'the recipient is "Anna" instead of a phone number'],
+      [[PHONE, "x".repeat(4097)], "4097"],
+      [[PHONE, "Hi", "--callback-data", "x".repeat(513)], "--callback-data has 513"],
       [[PHONE, "Hi"], "WHATSAPP_ACCESS_TOKEN is not set", { WHATSAPP_PHONE_NUMBER_ID: "1" }],
       [[PHONE, "Hi"], "WHATSAPP_ACCESS_TOKEN is empty", { WHATSAPP_ACCESS_TOKEN: " ", WHATSAPP_PHONE_NUMBER_ID: "1" }],
       [[PHONE, "Hi"], "WHATSAPP_PHONE_NUMBER_ID is not set", { WHATSAPP_ACCESS_TOKEN: TOKEN }],

@@ -53,6 +53,7 @@ class Meta {
   subscribed = [{ id: APP, name: "Hooks" }];
   overrides: Record<string, string> = {};
   fields = ["messages"];
+  active = true;
   callback: string;
   appSecret = APP_SECRET;
   /** Answers in place of the usual ones, by method and path. */
@@ -98,7 +99,11 @@ class Meta {
   #subscriptions(authorization: unknown): GraphAnswer {
     if (authorization !== `Bearer ${APP}|${this.appSecret}`) return refusal(401, 190);
     const fields = this.fields.map((name) => ({ name, version: "v26.0" }));
-    return { json: { data: [{ object: "whatsapp_business_account", callback_url: this.callback, fields }] } };
+    return {
+      json: {
+        data: [{ object: "whatsapp_business_account", callback_url: this.callback, active: this.active, fields }],
+      },
+    };
   }
 
   #verified({ override_callback_uri, verify_token }: Record<string, string>): string {
@@ -376,6 +381,13 @@ describe("cli: setup", () => {
       assertEquals(await wrongLines(({ meta }) => meta.fields = ["account_update"]), [
         `WRONG    fields: The app "Hooks" (${APP}) is not subscribed to the field messages: no message comes`,
         "         To mend it: App Dashboard > WhatsApp > Configuration > Webhook > Webhook fields > messages > Subscribe",
+      ]);
+    });
+
+    it("whose webhook is switched off", async () => {
+      assertEquals(await wrongLines(({ meta }) => meta.active = false), [
+        `WRONG    fields: Meta has switched off the webhook of the app "Hooks" (${APP})`,
+        "         To mend it: App Dashboard > WhatsApp > Configuration > Webhook > Verify and save",
       ]);
     });
 

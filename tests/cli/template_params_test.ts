@@ -1,40 +1,25 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { UsageError } from "../../cli/io.ts";
-import { templateComponents } from "../../cli/template_params.ts";
+import { templateValues } from "../../cli/template_params.ts";
 
-const body = (...parameters: object[]): object[] => [
-  { type: "body", parameters: parameters.map((parameter) => ({ type: "text", ...parameter })) },
-];
-
-describe("templateComponents", () => {
+describe("templateValues", () => {
   it("has none for a template without parameters", () => {
-    assertEquals(templateComponents([], undefined), undefined);
+    assertEquals(templateValues([], undefined), {});
   });
 
   it("tells names from values", () => {
-    assertEquals(
-      templateComponents(["a", "B=2", "1=2", "=x=1", "a b=c"], undefined),
-      body(
-        { text: "a" },
-        { text: "B=2" },
-        { text: "1=2" },
-        { text: "x=1" },
-        { text: "a b=c" },
-      ),
-    );
-    assertEquals(
-      templateComponents(["first_name=Anna", "n2=a=b"], undefined),
-      body(
-        { parameter_name: "first_name", text: "Anna" },
-        { parameter_name: "n2", text: "a=b" },
-      ),
-    );
+    assertEquals(templateValues(["a", "B=2", "1=2", "=x=1", "a b=c"], undefined), {
+      body: ["a", "B=2", "1=2", "x=1", "a b=c"],
+    });
+    assertEquals(templateValues(["first_name=Anna", "n2=a=b"], undefined), {
+      body: { first_name: "Anna", n2: "a=b" },
+    });
   });
 
   it("takes the components as JSON", () => {
     const components = [{ type: "button", sub_type: "url", index: "0", parameters: [{ type: "text", text: "x" }] }];
-    assertEquals(templateComponents([], JSON.stringify(components)), components);
+    assertEquals(templateValues([], JSON.stringify(components)), { components });
   });
 
   it("refuses what Meta would refuse", () => {
@@ -49,6 +34,6 @@ describe("templateComponents", () => {
       [[], "[null]", '--components is no array of objects: "[null]"'],
       [[], "[[]]", '--components is no array of objects: "[[]]"'],
     ];
-    for (const [params, json, why] of wrong) assertThrows(() => templateComponents(params, json), UsageError, why);
+    for (const [params, json, why] of wrong) assertThrows(() => templateValues(params, json), UsageError, why);
   });
 });
