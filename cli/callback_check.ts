@@ -137,7 +137,7 @@ async function postSigned({ url, appSecret, signal }: Callback, report: SetupRep
     report.add("signed", "ok", "A POST signed with WHATSAPP_APP_SECRET is answered with 200");
   } else if (answer.status === 401) {
     const text =
-      "A POST signed with WHATSAPP_APP_SECRET is refused with 401: the server has another app secret, or a " +
+      "A POST signed with WHATSAPP_APP_SECRET is answered with 401: the server has another app secret, or a " +
       "proxy changes the body or drops X-Hub-Signature-256";
     report.add("signed", "wrong", text, "App Dashboard > App settings > Basic > App secret > Show: give it to both");
   } else {

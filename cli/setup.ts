@@ -73,7 +73,7 @@ export async function setup(args: readonly string[], io: CliIo): Promise<number>
     io.env,
   );
   assertComplete(accessToken, verifyToken, values);
-  const report = new SetupReport();
+  const report = new SetupReport(withoutSecrets(io, [accessToken, appSecret, verifyToken]), values.json ?? false);
   const stop = new AbortController();
   const ignoreStop = io.onStop(() => stop.abort(new Error("Stopped")));
   const { signal } = stop;
@@ -100,7 +100,7 @@ export async function setup(args: readonly string[], io: CliIo): Promise<number>
   } finally {
     ignoreStop();
   }
-  report.print(withoutSecrets(io, [accessToken, appSecret, verifyToken]), values.json ?? false);
+  report.end();
   return report.wrong === 0 ? ExitCode.Success : ExitCode.Failure;
 }
 

@@ -40,10 +40,23 @@ export interface Finding {
 const LABELS: Readonly<Record<FindingState, string>> = { ok: "ok", note: "note", wrong: "WRONG", skipped: "skipped" };
 const WIDTH = 9;
 
-/** Collects the findings of a run. */
+/** Collects the findings of a run, and prints each as it comes: some checks take seconds. */
 export class SetupReport {
   /** The findings so far. */
   readonly findings: Finding[] = [];
+  readonly #io: Pick<CliIo, "out">;
+  readonly #asJson: boolean;
+
+  /**
+   * Begins without findings.
+   *
+   * @param io Takes the lines.
+   * @param asJson Print one object at the end, for programs.
+   */
+  constructor(io: Pick<CliIo, "out">, asJson: boolean) {
+    this.#io = io;
+    this.#asJson = asJson;
+  }
 
   /**
    * Adds a finding.
@@ -54,7 +67,9 @@ export class SetupReport {
    * @param remedy What mends it.
    */
   add(check: CheckName, state: FindingState, text: string, remedy?: string): void {
-    this.findings.push({ check, state, text, ...(remedy === undefined ? {} : { remedy }) });
+    const finding = { check, state, text, ...(remedy === undefined ? {} : { remedy }) };
+    this.findings.push(finding);
+    if (!this.#asJson) { for (const line of linesOf(finding)) this.#io.out(line); }
   }
 
   /** Number of findings that are wrong. */
@@ -62,17 +77,11 @@ export class SetupReport {
     return this.findings.filter(({ state }) => state === "wrong").length;
   }
 
-  /**
-   * Prints the findings.
-   *
-   * @param io Takes the lines.
-   * @param asJson Print one object, for programs.
-   */
-  print(io: Pick<CliIo, "out">, asJson: boolean): void {
+  /** Prints how many findings are wrong. */
+  end(): void {
     const { findings, wrong } = this;
-    if (asJson) return io.out(JSON.stringify({ ok: wrong === 0, findings }));
-    for (const finding of findings) for (const line of linesOf(finding)) io.out(line);
-    io.out(wrong === 0 ? "Nothing is wrong." : `${wrong} of ${findings.length} checks found something wrong.`);
+    if (this.#asJson) return this.#io.out(JSON.stringify({ ok: wrong === 0, findings }));
+    this.#io.out(wrong === 0 ? "Nothing is wrong." : `${wrong} of ${findings.length} checks found something wrong.`);
   }
 }
 

@@ -52,7 +52,7 @@ async function withListening(server: Server, action: (port: number) => Promise<v
 
 /** The findings, without the one about loopback. */
 async function findingsOf(url: URL, more: Partial<Callback> = {}): Promise<Finding[]> {
-  const report = new SetupReport();
+  const report = new SetupReport({ out() {} }, false);
   const { signal } = new AbortController();
   await checkCallback({ url, verifyToken: VERIFY_TOKEN, appSecret: APP_SECRET, signal, ...more }, report);
   return report.findings.filter(({ text }) => !text.endsWith("is on this machine: Meta needs a public https: URL"));
@@ -88,7 +88,7 @@ describe("checkCallback", () => {
       assertEquals(findings[2], {
         check: "signed",
         state: "wrong",
-        text: "A POST signed with WHATSAPP_APP_SECRET is refused with 401: the server has another app secret, or a " +
+        text: "A POST signed with WHATSAPP_APP_SECRET is answered with 401: the server has another app secret, or a " +
           "proxy changes the body or drops X-Hub-Signature-256",
         remedy: "App Dashboard > App settings > Basic > App secret > Show: give it to both",
       });

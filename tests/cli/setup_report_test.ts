@@ -4,13 +4,14 @@ import { SetupReport, withoutSecrets } from "../../cli/setup_report.ts";
 import { Io } from "../support/cli_io.ts";
 
 describe("SetupReport", () => {
-  it("prints a line for each finding, its remedy below it, and a count", () => {
-    const report = new SetupReport();
+  it("prints a line for each finding as it comes, its remedy below it, and a count", () => {
     const io = new Io();
+    const report = new SetupReport(io, false);
     report.add("token", "ok", "It is valid");
     report.add("number", "wrong", "It has a \u001b[2J name", "Change it");
     report.add("signed", "skipped", "It cannot be tried");
-    report.print(io, false);
+    assertEquals(io.lines.length, 4);
+    report.end();
     assertEquals([report.wrong, io.lines], [1, [
       "ok       token: It is valid",
       "WRONG    number: It has a \\u{1b}[2J name",
@@ -21,10 +22,11 @@ describe("SetupReport", () => {
   });
 
   it("prints one object for programs", () => {
-    const report = new SetupReport();
     const io = new Io();
+    const report = new SetupReport(io, true);
     report.add("token", "note", "It expires", "Renew it");
-    report.print(io, true);
+    assertEquals(io.lines, []);
+    report.end();
     assertEquals(io.lines.map((line) => JSON.parse(line)), [{
       ok: true,
       findings: [{ check: "token", state: "note", text: "It expires", remedy: "Renew it" }],

@@ -8,7 +8,7 @@ import { readFileSync } from "node:fs";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { runCli } from "../../cli.ts";
-import { WhatsAppServer } from "../../whatsapp.ts";
+import { WhatsAppServer, type WhatsAppServerOptions } from "../../whatsapp.ts";
 import { Io } from "../support/cli_io.ts";
 import { freePort } from "../support/free_port.ts";
 import { type GraphAnswer, type GraphRequest, refusal, withGraph } from "../support/graph.ts";
@@ -128,7 +128,10 @@ interface Outcome {
 }
 
 /** Runs `setup` against a Meta and a server that a test has changed. */
-async function setup(change: (scene: Scene) => unknown = () => {}): Promise<Outcome> {
+async function setup(
+  change: (scene: Scene) => unknown = () => {},
+  options: WhatsAppServerOptions = {},
+): Promise<Outcome> {
   await using server = new WhatsAppServer({
     hostname: "127.0.0.1",
     port: 0,
@@ -138,6 +141,7 @@ async function setup(change: (scene: Scene) => unknown = () => {}): Promise<Outc
     appSecret: APP_SECRET,
     receiverToken: "token",
     journal: null,
+    ...options,
   });
   await server.start();
   const url = `http://127.0.0.1:${server.address!.port}/whatsapp`;
@@ -151,6 +155,21 @@ async function setup(change: (scene: Scene) => unknown = () => {}): Promise<Outc
   const printed = `${io.lines.join("\n")}${io.text}`;
   for (const secret of [TOKEN, APP_SECRET, VERIFY_TOKEN]) assert(!printed.includes(secret), printed);
   return { code, io, lines: io.lines.map((line) => line.replaceAll(url, "URL")) };
+}
+
+/** A server that has a certificate, and nothing else. */
+async function withHttps(certificate: string, action: (url: string) => Promise<void>): Promise<void> {
+  const server = createServer({
+    cert: readFileSync(tlsFile(`${certificate}.pem`)),
+    key: readFileSync(tlsFile(`${certificate}.key`)),
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  try {
+    await action(`https://127.0.0.1:${(server.address() as AddressInfo).port}/whatsapp`);
+  } finally {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }
 }
 
 /** The lines of a run that are neither right nor a summary, nor say that loopback is not public. */
@@ -476,7 +495,7 @@ describe("cli: setup", () => {
     it("with another app secret than Meta and the environment", async () => {
       const lines = await wrongLines(({ env, meta }) => env.WHATSAPP_APP_SECRET = meta.appSecret = "another secret");
       assertEquals(lines, [
-        "WRONG    signed: A POST signed with WHATSAPP_APP_SECRET is refused with 401: the server has another app " +
+        "WRONG    signed: A POST signed with WHATSAPP_APP_SECRET is answered with 401: the server has another app " +
         "secret, or a proxy changes the body or drops X-Hub-Signature-256",
         "         To mend it: App Dashboard > App settings > Basic > App secret > Show: give it to both",
       ]);
@@ -493,23 +512,14 @@ describe("cli: setup", () => {
     });
 
     it("with a self-signed certificate", async () => {
-      const https = createServer({
-        cert: readFileSync(tlsFile("self-signed.pem")),
-        key: readFileSync(tlsFile("self-signed.key")),
-      });
-      await new Promise<void>((resolve) => https.listen(0, "127.0.0.1", resolve));
-      try {
-        const url = `https://127.0.0.1:${(https.address() as AddressInfo).port}/whatsapp`;
+      await withHttps("self-signed", async (url) => {
         const lines = await wrongLines(({ args }) => args.push("--callback", url));
         assertEquals(lines.slice(0, 2), [
           `WRONG    verification: Cannot reach ${url}: its certificate is self-signed`,
           "         To mend it: Meta takes certificates of public authorities only, with the whole chain: use Let's " +
           "Encrypt, or a tunnel",
         ]);
-      } finally {
-        https.closeAllConnections();
-        await new Promise((resolve) => https.close(resolve));
-      }
+      });
     });
   });
 
@@ -553,4 +563,71 @@ describe("cli: setup", () => {
       assertEquals([await ended, io.text, io.lines], [1, "Stopped\n", []]);
     });
   });
+});
+
+/** What is wrong in the table of docs/meta-setup.md: the change that makes it, settings of the server, a certificate. */
+interface Situation {
+  change: (scene: Scene) => unknown;
+  server?: WhatsAppServerOptions;
+  certificate?: string;
+}
+
+const SITUATIONS: Readonly<Record<string, Situation>> = {
+  "the token has expired": { change: ({ meta }) => meta.token.expires_at = Date.UTC(2025, 10, 1) / 1000 },
+  "the token is not valid": { change: ({ meta }) => meta.answers["GET /debug_token"] = refusal(401, 190) },
+  "the token lacks a permission": { change: ({ meta }) => meta.token.scopes = [BOTH[0]] },
+  "another number": { change: ({ env }) => env.WHATSAPP_PHONE_NUMBER_ID = "15550783881" },
+  "the number is not registered": { change: ({ meta }) => meta.number.platform_type = "NOT_APPLICABLE" },
+  "no subscription": { change: ({ meta }) => meta.subscribed = [] },
+  "no field messages": { change: ({ meta }) => meta.fields = [] },
+  "another app secret here": { change: ({ meta }) => meta.appSecret = "another" },
+  "another app secret there": { change: () => {}, server: { appSecret: "another" } },
+  "unsigned notifications": { change: () => {}, server: { appSecret: null } },
+  "another verify token": { change: () => {}, server: { verifyToken: "another" } },
+  "another path": { change: ({ args, url }) => args.push("--callback", url.replace("/whatsapp", "/other")) },
+  "the server is away": {
+    change: async ({ args }) => args.push("--callback", `http://127.0.0.1:${await freePort()}/whatsapp`),
+  },
+  "a self-signed certificate": { change: () => {}, certificate: "self-signed" },
+  "an expired certificate": { change: () => {}, certificate: "expired" },
+  "the chain is missing": { change: () => {}, certificate: "leaf" },
+  "another URL at Meta": {
+    change({ meta, args, url }) {
+      meta.overrides.whatsapp_business_account = "https://old.example/hook";
+      args.push("--callback", url);
+    },
+  },
+};
+
+describe("docs/meta-setup.md: the table of setup", () => {
+  const text = readFileSync(new URL("../../docs/meta-setup.md", import.meta.url), "utf8");
+  const [, section] = text.split("## Checked by a command");
+  const rows = section!.split("\n## ")[0]!.split("\n").filter((line) => line.startsWith("| ")).slice(2);
+  const documented = new Map(
+    rows.map((row) => row.split("|").slice(1, 3).map((cell) => cell.trim()) as [string, string]),
+  );
+
+  it("has a row for each situation, and no other", () => {
+    assertEquals([...documented.keys()], Object.keys(SITUATIONS));
+  });
+
+  for (const [wrong, { change, server, certificate }] of Object.entries(SITUATIONS)) {
+    it(`says what is printed for: ${wrong}`, async () => {
+      let lines: readonly string[] = [];
+      const run = async (callback?: string): Promise<void> => {
+        const outcome = await setup(async (scene) => {
+          await change(scene);
+          if (callback !== undefined) scene.args.push("--callback", callback);
+        }, server);
+        lines = outcome.io.lines.map((line) =>
+          line.replace(/https?:\/\/127\.0\.0\.1:\d+/g, "https://hooks.example.com")
+        );
+        assertEquals(outcome.code, 1);
+      };
+      if (certificate === undefined) await run();
+      else await withHttps(certificate, run);
+      const expected = documented.get(wrong)!;
+      assert(lines.includes(`WRONG    ${expected.slice(1, -1)}`), `${expected}\nis not among\n${lines.join("\n")}`);
+    });
+  }
 });
