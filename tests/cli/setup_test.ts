@@ -565,7 +565,7 @@ describe("cli: setup", () => {
   });
 });
 
-/** What is wrong in the table of docs/meta-setup.md: the change that makes it, settings of the server, a certificate. */
+/** A row of the table in docs/meta-setup.md: the change that makes it, settings of the server, a certificate. */
 interface Situation {
   change: (scene: Scene) => unknown;
   server?: WhatsAppServerOptions;
