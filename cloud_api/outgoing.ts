@@ -7,33 +7,13 @@
 import { OptionError } from "../base/errors.ts";
 import { assertSignal, OptionNames, type OptionTable, showValue } from "../base/option_names.ts";
 import { WhatsAppApiError } from "./api_error.ts";
-import type { SendOptions, SentMessage } from "./calls.ts";
-import type { Draft, MediaByFile } from "./contents.ts";
+import type { SendOptions, SentMessage, UploadOptions, UploadSource } from "./calls.ts";
+import type { Draft } from "./contents.ts";
 import { objectOf, optionalText, textOf } from "./contents_checks.ts";
 import { isObject, type JsonObject, list, text, withoutUndefined } from "./json.ts";
-import type { MediaKind } from "./media_types.ts";
 import type { WhatsAppMessage } from "./messages.ts";
 import { addressOf, type Recipient } from "./recipient.ts";
 import type { TemplateParameters } from "./template_components.ts";
-
-/** A file that is uploaded for a message. */
-export type UploadedFile = MediaByFile["file"];
-
-/** Options of uploading it. */
-export interface UploadedFileOptions {
-  /** Kind of message that it is for. */
-  kind?: MediaKind | undefined;
-  /** Its MIME type. */
-  mimeType?: string | undefined;
-  /** Its name. */
-  filename?: string | undefined;
-  /** Its size in bytes. */
-  size?: number | undefined;
-  /** Refuse types that Meta did not list. */
-  checkType?: boolean | undefined;
-  /** Aborts the upload. */
-  signal?: AbortSignal | undefined;
-}
 
 /** Calls that sending needs. */
 export interface MessageCalls {
@@ -43,7 +23,7 @@ export interface MessageCalls {
     sendMessage(recipient: string, json: JsonObject, signal: AbortSignal | undefined): Promise<JsonObject>;
   };
   /** Uploads a file. */
-  uploadMedia(file: UploadedFile, options: UploadedFileOptions): Promise<{ id: string }>;
+  uploadMedia(file: UploadSource, options: UploadOptions): Promise<{ id: string }>;
 }
 
 const MOST_CALLBACK_DATA = 512;

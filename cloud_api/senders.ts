@@ -4,7 +4,14 @@
  * @module
  */
 
-import type { SendOptions, SendTextOptions, SentMessage, TemplateOptions } from "./calls.ts";
+import type {
+  SendOptions,
+  SendTextOptions,
+  SentMessage,
+  TemplateOptions,
+  UploadOptions,
+  UploadSource,
+} from "./calls.ts";
 import * as basic from "./contents.ts";
 import { textOf } from "./contents_checks.ts";
 import * as interactive from "./contents_interactive.ts";
@@ -13,7 +20,7 @@ import type { GraphClient } from "./graph.ts";
 import type { JsonObject } from "./json.ts";
 import { draftOf, type MessageContents, rawDraft } from "./message_contents.ts";
 import type { WhatsAppMessage } from "./messages.ts";
-import { sendDraft, TEMPLATE_OPTIONS, TEXT_OPTIONS, type UploadedFile, type UploadedFileOptions } from "./outgoing.ts";
+import { sendDraft, TEMPLATE_OPTIONS, TEXT_OPTIONS } from "./outgoing.ts";
 import type { Recipient } from "./recipient.ts";
 import { templateDraft } from "./template_components.ts";
 
@@ -43,7 +50,7 @@ export abstract class WhatsAppSenders {
    * @param options Its kind, type, size and name, and a signal.
    * @returns Its media id.
    */
-  abstract uploadMedia(file: UploadedFile, options: UploadedFileOptions): Promise<{ id: string }>;
+  abstract uploadMedia(file: UploadSource, options: UploadOptions): Promise<{ id: string }>;
 
   // ---- Any kind ------------------------------------------------------------------------------------------------
 

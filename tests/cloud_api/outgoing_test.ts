@@ -2,11 +2,11 @@ import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { OptionError } from "../../base/errors.ts";
 import { WhatsAppApiError } from "../../cloud_api/api_error.ts";
-import type { SendOptions, SentMessage } from "../../cloud_api/calls.ts";
+import type { SendOptions, SentMessage, UploadOptions } from "../../cloud_api/calls.ts";
 import { type Draft, imageDraft, textDraft } from "../../cloud_api/contents.ts";
 import { carouselDraft } from "../../cloud_api/contents_products.ts";
 import type { JsonObject } from "../../cloud_api/json.ts";
-import { type MessageCalls, sendDraft, type UploadedFileOptions } from "../../cloud_api/outgoing.ts";
+import { type MessageCalls, sendDraft } from "../../cloud_api/outgoing.ts";
 import type { Recipient } from "../../cloud_api/recipient.ts";
 
 const ANSWER = { contacts: [{ input: "4917", wa_id: "4917" }], messages: [{ id: "wamid.SENT" }] };
@@ -15,7 +15,7 @@ const SENT: SentMessage = { id: "wamid.SENT", recipientId: "4917", input: "4917"
 /** Keeps all calls. */
 class Calls implements MessageCalls {
   readonly sent: { recipient: string; json: JsonObject }[] = [];
-  readonly uploads: { file: unknown; options: UploadedFileOptions }[] = [];
+  readonly uploads: { file: unknown; options: UploadOptions }[] = [];
   answer: JsonObject = ANSWER;
 
   readonly graph: MessageCalls["graph"] = {
@@ -25,7 +25,7 @@ class Calls implements MessageCalls {
     },
   };
 
-  uploadMedia(file: unknown, options: UploadedFileOptions): Promise<{ id: string }> {
+  uploadMedia(file: unknown, options: UploadOptions): Promise<{ id: string }> {
     return Promise.resolve({ id: `M${this.uploads.push({ file, options })}` });
   }
 }
