@@ -201,7 +201,12 @@ export type BackplaneErrorCode =
   | "ERR_BACKPLANE_MESSAGE";
 
 /** The stable codes of `WhatsAppApiError`, which the entry `cloud-api` exports. */
-export type WhatsAppApiErrorCode = "ERR_API_REFUSED" | "ERR_API_UNREACHABLE" | "ERR_API_ANSWER" | "ERR_MEDIA_DIGEST";
+export type WhatsAppApiErrorCode =
+  | "ERR_API_REFUSED"
+  | "ERR_API_UNREACHABLE"
+  | "ERR_API_ANSWER"
+  | "ERR_API_QUEUE"
+  | "ERR_MEDIA_DIGEST";
 
 /** The stable codes of {@linkcode HandlerError}. */
 export type HandlerErrorCode = "ERR_HANDLER" | "ERR_HANDLER_TIMEOUT";

@@ -5,14 +5,11 @@
  */
 
 import { createHash } from "node:crypto";
-import { assertClock, type Clock, systemClock } from "../base/clock.ts";
-import { describe, OptionError } from "../base/errors.ts";
-import { fetchFailureText } from "../base/fetch_failure.ts";
-import { quote, redactUrl } from "../base/error_text.ts";
+import { OptionError } from "../base/errors.ts";
 import { assertSignal, OptionNames, type OptionTable } from "../base/option_names.ts";
-import { assertToken } from "../base/secrets.ts";
-import { type Complete, FieldsReader, type SettingsTable } from "../base/settings.ts";
-import { type GraphError, WhatsAppApiError } from "./api_error.ts";
+import { WhatsAppApiError } from "./api_error.ts";
+import { readApiOptions, type WhatsAppApiOptions } from "./api_settings.ts";
+import { takeFile } from "./call_limits.ts";
 import type {
   MediaFile,
   ReadOptions,
@@ -22,81 +19,10 @@ import type {
   SentMessage,
   TemplateOptions,
 } from "./calls.ts";
+import { GraphClient, pathOf } from "./graph.ts";
 import { type JsonObject, withoutUndefined } from "./json.ts";
 import type { WhatsAppMedia, WhatsAppMessage } from "./messages.ts";
-
-/** Options of a {@linkcode WhatsAppApi}. */
-export interface WhatsAppApiOptions {
-  /**
-   * The access token, or a function that is asked for it before each call. It goes into a header, never into a URL or
-   * an error.
-   */
-  accessToken: string | (() => string | Promise<string>);
-  /** The id of the business phone number that sends. */
-  phoneNumberId: string;
-  /**
-   * The version of the Graph API.
-   * @default {"v26.0"}
-   */
-  version?: string | undefined;
-  /**
-   * URL of the API.
-   * @default {"https://graph.facebook.com"}
-   */
-  baseUrl?: string | undefined;
-  /**
-   * Time limit of one attempt, in ms: until its answer is complete, or for a file until its head, and then for each
-   * piece of its stream. 0: no limit.
-   * @default {30000}
-   */
-  requestTimeout?: number | undefined;
-  /**
-   * Maximum of retries of a call that is answered with 429, 5xx, or one of Meta's codes for too many calls.
-   * @default {4}
-   */
-  maxRetries?: number | undefined;
-  /**
-   * Longest pause before the first retry, in ms; it doubles with each retry, up to a minute. Pauses are random.
-   * `Retry-After` of the API takes precedence.
-   * @default {500}
-   */
-  retryDelay?: number | undefined;
-  /**
-   * Function that makes requests.
-   * @default {fetch}
-   */
-  fetch?: ((url: string | URL | Request, init?: RequestInit) => Promise<Response>) | undefined;
-  /** Time, for tests. */
-  clock?: Clock | undefined;
-}
-
-/** {@linkcode WhatsAppApiOptions} with nothing left out. */
-export type WhatsAppApiSettings = Complete<WhatsAppApiOptions>;
-
-/** The settings of a {@linkcode WhatsAppApi}. */
-export const API_SETTINGS: SettingsTable<WhatsAppApiSettings> = {
-  accessToken: { kind: "any", default: "", check: assertAccessToken },
-  phoneNumberId: { kind: "any", default: "", check: (id) => assertId("phoneNumberId", id) },
-  version: { kind: "string", default: "v26.0" },
-  baseUrl: { kind: "string", default: "https://graph.facebook.com", check: assertBaseUrl },
-  requestTimeout: { kind: "number", unit: "ms", default: 30_000 },
-  maxRetries: { kind: "number", unit: "count", default: 4 },
-  retryDelay: { kind: "number", unit: "ms", default: 500 },
-  fetch: { kind: "function", default: (...args: Parameters<typeof fetch>) => fetch(...args) },
-  clock: { kind: "object", default: systemClock, check: assertClock },
-};
-
-const apiOptions = new FieldsReader("WhatsAppApi", API_SETTINGS, {
-  hints: {
-    token: 'use "accessToken"',
-    phoneId: 'use "phoneNumberId"',
-    phoneNumber: 'use "phoneNumberId"',
-    apiVersion: 'use "version"',
-    url: 'use "baseUrl"',
-    timeout: 'use "requestTimeout"',
-    retries: 'use "maxRetries"',
-  },
-});
+import { SendQueue, type SendQueueState } from "./send_queue.ts";
 
 const MESSAGE_NAMES: OptionTable<SendTextOptions & TemplateOptions> = {
   replyTo: true,
@@ -121,23 +47,6 @@ const READ_NAMES: OptionTable<ReadOptions> = { typing: true, signal: true };
 const READ_OPTIONS = new OptionNames("markAsRead", { tables: [READ_NAMES], example: () => "{ typing: true }" });
 const MEDIA_OPTIONS = new OptionNames("media", { tables: [{ signal: true }] });
 
-function assertAccessToken(token: WhatsAppApiOptions["accessToken"]): void {
-  if (typeof token !== "function") assertToken("accessToken", token);
-}
-
-function assertBaseUrl(baseUrl: string): void {
-  if (!URL.canParse(baseUrl)) {
-    throw new OptionError(`The option "baseUrl" is ${quote(redactUrl(baseUrl))}: not a URL`);
-  }
-  const { username, password, search, hash } = new URL(baseUrl);
-  if (username + password + search + hash === "") return;
-  throw new OptionError('The option "baseUrl" has a user name, a password, a query, or a fragment');
-}
-
-const MAX_PAUSE = 60_000;
-/** Too many calls, of the app, the account, the number, or to one recipient; and faults of the API that pass. */
-const TRANSIENT_CODES: readonly number[] = [1, 2, 4, 80007, 130429, 131000, 131016, 131056];
-
 /**
  * Sends messages of a business, and fetches files.
  *
@@ -157,7 +66,9 @@ const TRANSIENT_CODES: readonly number[] = [1, 2, 4, 80007, 130429, 131000, 1310
  * ```
  */
 export class WhatsAppApi {
-  readonly #options: WhatsAppApiSettings;
+  /** Calls that this class has no method for, with the same access token, time limit, retries and errors. */
+  readonly graph: GraphClient;
+  readonly #queue: SendQueue;
 
   /**
    * Makes a client.
@@ -166,7 +77,14 @@ export class WhatsAppApi {
    * @throws {OptionError} If an option is out of range.
    */
   constructor(options: WhatsAppApiOptions) {
-    this.#options = apiOptions.read(options);
+    const settings = readApiOptions(options);
+    this.#queue = new SendQueue(settings);
+    this.graph = new GraphClient(settings, this.#queue);
+  }
+
+  /** Messages that wait for `pairLimit` or `messagesPerSecond`, and those that are being sent. */
+  get queue(): SendQueueState {
+    return this.#queue.state;
   }
 
   // ---- Messages ------------------------------------------------------------------------------------------------
@@ -251,8 +169,9 @@ export class WhatsAppApi {
     MESSAGE_OPTIONS.assert(options);
     assertSignal(options);
     const { replyTo, bizOpaqueCallbackData, signal } = options;
-    const answer = await this.#post({
-      ...addressOf(to),
+    const address = addressOf(to);
+    const answer = await this.graph.sendMessage(String(address.to ?? address.recipient), {
+      ...address,
       context: replyTo === undefined ? undefined : { message_id: replyTo },
       biz_opaque_callback_data: bizOpaqueCallbackData,
       type,
@@ -283,7 +202,8 @@ export class WhatsAppApi {
     READ_OPTIONS.assert(options);
     assertSignal(options);
     const typing = options.typing ? { type: "text" } : undefined;
-    await this.#post({ status: "read", message_id: messageId, typing_indicator: typing }, options.signal);
+    const json = { messaging_product: "whatsapp", status: "read", message_id: messageId, typing_indicator: typing };
+    await this.graph.post(`${this.graph.phoneNumberId}/messages`, { json, signal: options.signal });
   }
 
   // ---- Media ---------------------------------------------------------------------------------------------------
@@ -300,15 +220,14 @@ export class WhatsAppApi {
     MEDIA_OPTIONS.assert(options);
     assertSignal(options);
     const id = typeof media === "string" ? media : media.id;
-    assertId("media", id);
-    const { phoneNumberId } = this.#options;
     const { signal } = options;
-    const info = await this.#request(this.#url(id, { phone_number_id: phoneNumberId }), {}, signal, readJson);
+    const query = { phone_number_id: this.graph.phoneNumberId };
+    const info = await this.graph.get(pathOf("media", id), { query, signal });
     const { url, mime_type, sha256, file_size } = info;
     if (typeof url !== "string" || !this.#isSafe(url)) {
       throw new WhatsAppApiError("ERR_API_ANSWER", `The Graph API gave no usable URL for the media "${id}"`, 200);
     }
-    const file = await this.#request(new URL(url), {}, signal, takeFile);
+    const file = await this.graph.fetch("GET", new URL(url), { signal }, takeFile);
     const digest = typeof sha256 === "string" ? sha256 : undefined;
     return withoutUndefined({
       mimeType: typeof mime_type === "string" ? mime_type : file.type,
@@ -320,89 +239,8 @@ export class WhatsAppApi {
 
   /** Allows TLS, and the scheme of the API itself: the access token goes to this URL. */
   #isSafe(url: string): boolean {
-    return URL.canParse(url) && [new URL(this.#options.baseUrl).protocol, "https:"].includes(new URL(url).protocol);
+    return URL.canParse(url) && [new URL(this.graph.baseUrl).protocol, "https:"].includes(new URL(url).protocol);
   }
-
-  // ---- Calls ---------------------------------------------------------------------------------------------------
-
-  #url(path: string, query: Record<string, string> = {}): URL {
-    const { baseUrl, version } = this.#options;
-    const url = new URL(`${baseUrl.endsWith("/") ? baseUrl.slice(0, -1) : baseUrl}/${version}/${path}`);
-    for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
-    return url;
-  }
-
-  async #post(fields: JsonObject, signal: AbortSignal | undefined): Promise<JsonObject> {
-    const body = JSON.stringify({ messaging_product: "whatsapp", ...fields });
-    const headers = { "content-type": "application/json" };
-    const url = this.#url(`${this.#options.phoneNumberId}/messages`);
-    return await this.#request(url, { method: "POST", headers, body }, signal, readJson);
-  }
-
-  /** Tries until an answer is final. */
-  async #request<Result>(
-    url: URL,
-    init: RequestInit,
-    signal: AbortSignal | undefined,
-    take: TakeAnswer<Result>,
-  ): Promise<Result> {
-    for (let attempt = 0;; attempt++) {
-      const { result, error, retryAfter } = await this.#attempt(url, init, signal, take);
-      if (error === undefined) return result!;
-      if (attempt >= this.#options.maxRetries || !isTransient(error)) throw error;
-      await this.#pause(attempt, retryAfter, signal);
-    }
-  }
-
-  async #attempt<Result>(
-    url: URL,
-    init: RequestInit,
-    signal: AbortSignal | undefined,
-    take: TakeAnswer<Result>,
-  ): Promise<{ result?: Result | undefined; error?: WhatsAppApiError | undefined; retryAfter: string | null }> {
-    const { accessToken, clock, requestTimeout } = this.#options;
-    const token = typeof accessToken === "string" ? accessToken : await accessToken();
-    assertToken("accessToken", token);
-    const limits = new CallLimits(url.origin, requestTimeout, clock, signal);
-    try {
-      const headers = { ...init.headers as Record<string, string>, authorization: `Bearer ${token}` };
-      const response = await limits.run(this.#options.fetch(url, { ...init, headers, signal: limits.signal }));
-      const retryAfter = response.headers.get("retry-after");
-      if (response.ok) return { result: await take(response, limits), retryAfter };
-      const error = await makeError(response, url, limits);
-      limits.end();
-      return { error, retryAfter };
-    } catch (error) {
-      limits.end();
-      throw error;
-    }
-  }
-
-  /** Exponential back-off with full jitter. */
-  #pause(attempt: number, retryAfter: string | null, signal: AbortSignal | undefined): Promise<void> {
-    const { clock, retryDelay } = this.#options;
-    const asked = Number(retryAfter ?? NaN) * 1000;
-    const longest = Math.min(retryDelay * 2 ** attempt, MAX_PAUSE);
-    const delay = Number.isFinite(asked) && asked >= 0 ? Math.min(asked, MAX_PAUSE) : Math.random() * longest;
-    return new Promise((resolve, reject) => {
-      const abort = (): void => {
-        cancel();
-        reject(signal!.reason);
-      };
-      const cancel = clock.after(delay, () => {
-        signal?.removeEventListener("abort", abort);
-        resolve();
-      });
-      if (signal?.aborted) abort();
-      else signal?.addEventListener("abort", abort, { once: true });
-    });
-  }
-}
-
-/** Removes the URL, which may be signed, from errors of runtimes that quote it. */
-function withoutQuery(cause: unknown): unknown {
-  if (!(cause instanceof Error) || describe(cause) === cause.message) return cause;
-  return Object.assign(new Error(describe(cause), { cause: cause.cause }), { name: cause.name });
 }
 
 /** Returns the chat of a message. */
@@ -418,208 +256,10 @@ function addressOf(to: Recipient): JsonObject {
   return { recipient_type: "individual", ...(isUserId ? { recipient: to } : { to }) };
 }
 
-/** Refuses ids that cannot be part of a path. */
-function assertId(name: string, id: string): void {
-  const usable = typeof id === "string" && id.length > 0 && id.length <= 128;
-  if (usable && encodeURIComponent(id) === id && id !== "." && id !== "..") return;
-  // A long text may be the access token.
-  const shown = String(id).length <= 32 ? quote(String(id)) : `a text of ${String(id).length} characters`;
-  throw new OptionError(`The ${name} is ${shown}: not an id`);
-}
-
 function firstOf(answer: JsonObject, key: string): JsonObject | undefined {
   const list = answer[key];
   const first: unknown = Array.isArray(list) ? list[0] : undefined;
   return typeof first === "object" && first !== null ? first as JsonObject : undefined;
-}
-
-/** Takes a successful answer; ends the limits when it is complete. Its error ends the call. */
-type TakeAnswer<Result> = (response: Response, limits: CallLimits) => Result | Promise<Result>;
-
-/** Limits of one attempt until its answer is complete: a time limit, and the signal of the program. */
-class CallLimits {
-  #origin: string;
-  #timeout: number;
-  #clock: Clock;
-  #outer: AbortSignal | undefined;
-  #controller = new AbortController();
-  #cancelTimer: () => void = () => {};
-  readonly #onOuterAbort = (): void => this.#controller.abort(this.#outer!.reason);
-  readonly #onLate = (): void =>
-    this.#controller.abort(new Error(`no complete answer came within ${this.#timeout} ms`));
-
-  /** Starts the timer. */
-  constructor(origin: string, timeout: number, clock: Clock, outer: AbortSignal | undefined) {
-    this.#origin = origin;
-    this.#timeout = timeout;
-    this.#clock = clock;
-    this.#outer = outer;
-    if (outer?.aborted) this.#onOuterAbort();
-    else outer?.addEventListener("abort", this.#onOuterAbort, { once: true });
-    this.startTimer();
-  }
-
-  /** Signal that aborts the attempt. */
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  /** Starts the timer anew. */
-  startTimer(): void {
-    this.stopTimer();
-    if (this.#timeout > 0) this.#cancelTimer = this.#clock.after(this.#timeout, this.#onLate);
-  }
-
-  /** Stops the timer while no answer is awaited. */
-  stopTimer(): void {
-    this.#cancelTimer();
-    this.#cancelTimer = () => {};
-  }
-
-  /** Releases timer and signal. */
-  end(): void {
-    this.stopTimer();
-    this.#outer?.removeEventListener("abort", this.#onOuterAbort);
-  }
-
-  /** @throws The reason of the program, if it has aborted the call. */
-  throwIfAborted(): void {
-    this.#outer?.throwIfAborted();
-  }
-
-  /**
-   * Waits for the work until the attempt is aborted: some readers of bodies ignore the signal.
-   *
-   * @throws The program's own reason, or a WhatsAppApiError.
-   */
-  async run<Result>(work: Promise<Result>): Promise<Result> {
-    const { signal } = this;
-    let abort: () => void = () => {};
-    try {
-      return await new Promise<Result>((resolve, reject) => {
-        abort = () => reject(signal.reason);
-        if (signal.aborted) abort();
-        signal.addEventListener("abort", abort, { once: true });
-        work.then(resolve, reject);
-      });
-    } catch (cause) {
-      this.throwIfAborted();
-      // The API may have got the request: another attempt might send a message twice.
-      const why = fetchFailureText(signal.aborted ? signal.reason : cause);
-      throw new WhatsAppApiError("ERR_API_UNREACHABLE", `Cannot reach ${this.#origin}: ${why}`, 0, {
-        cause: withoutQuery(cause),
-      });
-    } finally {
-      signal.removeEventListener("abort", abort);
-    }
-  }
-}
-
-/** Reads the text of a body, and cancels a body that does not come in time. */
-async function readText(response: Response, limits: CallLimits): Promise<string> {
-  const reader = response.body?.getReader();
-  const decoder = new TextDecoder();
-  let text = "";
-  if (reader === undefined) return text;
-  try {
-    for (;;) {
-      const { done, value } = await limits.run(reader.read());
-      if (done) return text + decoder.decode();
-      text += decoder.decode(value, { stream: true });
-    }
-  } catch (error) {
-    reader.cancel(error).catch(() => {
-      // The body has failed already.
-    });
-    throw error;
-  }
-}
-
-async function readJson(response: Response, limits: CallLimits): Promise<JsonObject> {
-  const text = await readText(response, limits);
-  limits.end();
-  try {
-    const json: unknown = JSON.parse(text);
-    if (typeof json === "object" && json !== null) return json as JsonObject;
-  } catch (cause) {
-    const message = `The Graph API did not answer with JSON: ${describe(cause)}`;
-    throw new WhatsAppApiError("ERR_API_ANSWER", message, response.status, { cause });
-  }
-  throw new WhatsAppApiError("ERR_API_ANSWER", "The Graph API did not answer with an object", response.status);
-}
-
-/**
- * Takes the bytes of a file, with a time limit for each piece: a large file may take long, and a slow reader is no
- * fault of the API.
- */
-function takeFile(
-  response: Response,
-  limits: CallLimits,
-): { type: string; stream: ReadableStream<Uint8Array<ArrayBuffer>> } {
-  const type = response.headers.get("content-type") ?? "";
-  const body = response.body ?? new Blob([]).stream();
-  const reader: Pick<ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>, "read" | "cancel"> = body.getReader();
-  limits.stopTimer();
-  const stream = new ReadableStream<Uint8Array<ArrayBuffer>>({
-    async pull(controller) {
-      limits.startTimer();
-      try {
-        const { done, value } = await limits.run(reader.read());
-        limits.stopTimer();
-        if (!done) return controller.enqueue(value);
-        limits.end();
-        controller.close();
-      } catch (error) {
-        limits.end();
-        reader.cancel(error).catch(() => {
-          // The body has failed already.
-        });
-        controller.error(error);
-      }
-    },
-    async cancel(reason) {
-      limits.end();
-      await reader.cancel(reason);
-    },
-  }, { highWaterMark: 0 });
-  return { type, stream };
-}
-
-/** Makes the error of a failed answer, without its body if that does not come in time: the status is enough. */
-async function makeError(response: Response, url: URL, limits: CallLimits): Promise<WhatsAppApiError> {
-  const graph = readGraphError(await readBody(response, limits));
-  const why = graph === undefined ? "" : `: ${graph.message ?? "no message"} (code ${graph.code})`;
-  // The path holds ids only; the query could hold more.
-  const message = `The Graph API answered ${response.status} to ${url.pathname}${why}`;
-  return new WhatsAppApiError("ERR_API_REFUSED", message, response.status, { graph });
-}
-
-async function readBody(response: Response, limits: CallLimits): Promise<unknown> {
-  try {
-    return JSON.parse(await readText(response, limits));
-  } catch {
-    limits.throwIfAborted();
-    return undefined;
-  }
-}
-
-function readGraphError(body: unknown): GraphError | undefined {
-  const error = (body as { error?: JsonObject | undefined } | undefined | null)?.error;
-  if (typeof error !== "object" || error === null || typeof error.code !== "number") return undefined;
-  const details = (error.error_data as JsonObject | undefined)?.details;
-  const text = (value: unknown): string | undefined => typeof value === "string" ? value : undefined;
-  return withoutUndefined({
-    code: error.code,
-    subcode: typeof error.error_subcode === "number" ? error.error_subcode : undefined,
-    type: text(error.type),
-    message: text(error.message),
-    details: text(details),
-    traceId: text(error.fbtrace_id),
-  });
-}
-
-function isTransient({ status, graph }: WhatsAppApiError): boolean {
-  return status === 429 || status >= 500 || (graph !== undefined && TRANSIENT_CODES.includes(graph.code));
 }
 
 /** Hands bytes on, and fails at their end if the digest does not match. */

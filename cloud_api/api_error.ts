@@ -23,6 +23,8 @@ export interface GraphError {
   readonly details?: string | undefined;
   /** Id of the call, which Meta's support asks for. */
   readonly traceId?: string | undefined;
+  /** `true` if Meta says that the error passes; absent if it says nothing. */
+  readonly isTransient?: boolean | undefined;
 }
 
 /**

@@ -17,7 +17,10 @@
 export { WhatsAppApi } from "./api.ts";
 export { WhatsAppApiError } from "./api_error.ts";
 export type { GraphError } from "./api_error.ts";
-export type { WhatsAppApiOptions } from "./api.ts";
+export type { WhatsAppApiOptions } from "./api_settings.ts";
+export { GraphClient } from "./graph.ts";
+export type { GraphCall, GraphMethod } from "./graph.ts";
+export type { QueuedRecipient, SendQueueState } from "./send_queue.ts";
 export type {
   MediaFile,
   ReadOptions,

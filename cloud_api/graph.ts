@@ -1,0 +1,279 @@
+/**
+ * Calls of the Graph API on `fetch`: address, access token, time limit, retries, pages.
+ *
+ * @module
+ */
+
+import { OptionError } from "../base/errors.ts";
+import { assertSignal } from "../base/option_names.ts";
+import { assertToken } from "../base/secrets.ts";
+import { assertId, type WhatsAppApiSettings } from "./api_settings.ts";
+import type { WhatsAppApiError } from "./api_error.ts";
+import { CallLimits, readJson, type TakeAnswer } from "./call_limits.ts";
+import { makeError } from "./graph_error.ts";
+import { isObject, type JsonObject, list, object, text } from "./json.ts";
+import { isTransient, PAIR_LIMIT_CODE, pauseBefore } from "./retry.ts";
+import type { SendQueue } from "./send_queue.ts";
+
+/** Parts of a call. */
+export interface GraphCall {
+  /** Parameters of the query; those that are `undefined` are left out. */
+  query?: Readonly<Record<string, string | number | undefined>> | undefined;
+  /** A body as JSON. */
+  json?: JsonObject | undefined;
+  /** A body of another form. */
+  body?: FormData | Blob | Uint8Array<ArrayBuffer> | URLSearchParams | undefined;
+  /** Header fields. */
+  headers?: Readonly<Record<string, string>> | undefined;
+  /** Aborts the call. */
+  signal?: AbortSignal | undefined;
+}
+
+/** The methods of the Graph API. */
+export type GraphMethod = "GET" | "POST" | "DELETE";
+
+/**
+ * Calls of the Graph API, for what {@linkcode WhatsAppApi} has no method: with its access token, time limit, retries
+ * and errors.
+ *
+ * @example The name of an account
+ * ```ts
+ * import { WhatsAppApi } from "@tackline/websocket/whatsapp";
+ *
+ * export async function nameOf(api: WhatsAppApi, accountId: string) {
+ *   const { name } = await api.graph.get(accountId, { query: { fields: "name" } });
+ *   return name;
+ * }
+ * ```
+ */
+export class GraphClient {
+  readonly #settings: WhatsAppApiSettings;
+  readonly #queue: SendQueue;
+
+  /**
+   * Begins without a call. Programs use the one of {@linkcode WhatsAppApi}.
+   *
+   * @param settings The settings.
+   * @param queue Queue of messages that wait for a limit.
+   */
+  constructor(settings: WhatsAppApiSettings, queue: SendQueue) {
+    this.#settings = settings;
+    this.#queue = queue;
+  }
+
+  /** The id of the business phone number. */
+  get phoneNumberId(): string {
+    return this.#settings.phoneNumberId;
+  }
+
+  /**
+   * The id of the WhatsApp Business account.
+   *
+   * @throws {OptionError} If the option is missing.
+   */
+  get accountId(): string {
+    const { accountId } = this.#settings;
+    if (accountId !== undefined) return accountId;
+    throw new OptionError('The option "accountId" is missing: give it the id of the WhatsApp Business account');
+  }
+
+  /** The URL of the API, without a slash at its end. */
+  get baseUrl(): string {
+    const { baseUrl } = this.#settings;
+    return baseUrl.endsWith("/") ? baseUrl.slice(0, -1) : baseUrl;
+  }
+
+  /**
+   * Reads.
+   *
+   * @param path The path behind the version, such as `106540352242922/whatsapp_business_profile`.
+   * @param call Query, header fields, signal.
+   * @returns The answer.
+   * @throws {WhatsAppApiError} If the API refuses it.
+   */
+  get(path: string, call: GraphCall = {}): Promise<JsonObject> {
+    return this.request("GET", path, call);
+  }
+
+  /**
+   * Creates or changes.
+   *
+   * @param path The path behind the version.
+   * @param call Body, query, header fields, signal.
+   * @returns The answer.
+   * @throws {WhatsAppApiError} If the API refuses it.
+   */
+  post(path: string, call: GraphCall = {}): Promise<JsonObject> {
+    return this.request("POST", path, call);
+  }
+
+  /**
+   * Deletes.
+   *
+   * @param path The path behind the version.
+   * @param call Query, body, header fields, signal.
+   * @returns The answer.
+   * @throws {WhatsAppApiError} If the API refuses it.
+   */
+  delete(path: string, call: GraphCall = {}): Promise<JsonObject> {
+    return this.request("DELETE", path, call);
+  }
+
+  /**
+   * Calls with any method.
+   *
+   * @param method The method.
+   * @param path The path behind the version.
+   * @param call Query, body, header fields, signal.
+   * @returns The answer.
+   * @throws {WhatsAppApiError} If the API refuses it.
+   */
+  request(method: GraphMethod, path: string, call: GraphCall = {}): Promise<JsonObject> {
+    return this.fetch(method, this.url(path, call.query), call, readJson);
+  }
+
+  /**
+   * Reads a list page by page, as it is iterated.
+   *
+   * @param path The path behind the version.
+   * @param call Query (`limit` is the size of a page), header fields, signal.
+   * @returns The objects of `data` of all pages.
+   * @throws {WhatsAppApiError} If the API refuses a page.
+   */
+  async *pages(path: string, call: GraphCall = {}): AsyncGenerator<JsonObject, void, void> {
+    let after: string | undefined;
+    do {
+      const query = after === undefined ? call.query : { ...call.query, after };
+      const page = await this.get(path, { ...call, query });
+      for (const item of list(page, "data")) if (isObject(item)) yield item;
+      const paging = object(page, "paging") ?? {};
+      const next = text(object(paging, "cursors") ?? {}, "after");
+      // The last page has no URL of a next one; the same place again would never end.
+      after = text(paging, "next") === undefined || next === after ? undefined : next;
+    } while (after !== undefined);
+  }
+
+  /**
+   * Sends a message, when the limits of sending allow it.
+   *
+   * @param recipient Key of the recipient.
+   * @param json The body.
+   * @param signal Aborts the call, also while it waits.
+   * @returns The answer.
+   * @throws {WhatsAppApiError} If the API refuses it, or too many messages wait.
+   */
+  async sendMessage(recipient: string, json: JsonObject, signal: AbortSignal | undefined): Promise<JsonObject> {
+    const path = `${this.phoneNumberId}/messages`;
+    const call = { json: { messaging_product: "whatsapp", ...json }, signal };
+    const place = await this.#queue.enter(recipient, signal);
+    try {
+      return await this.fetch("POST", this.url(path), call, readJson, (error, pause) => {
+        if (error.graph?.code === PAIR_LIMIT_CODE) place.block(pause);
+      });
+    } finally {
+      place.leave();
+    }
+  }
+
+  /**
+   * Makes a URL of the API.
+   *
+   * @param path The path behind the version.
+   * @param query The parameters.
+   * @returns The URL.
+   */
+  url(path: string, query: GraphCall["query"] = {}): URL {
+    const url = new URL(`${this.baseUrl}/${this.#settings.version}/${path}`);
+    for (const [name, value] of Object.entries(query)) {
+      if (value !== undefined) url.searchParams.set(name, String(value));
+    }
+    return url;
+  }
+
+  /**
+   * Calls a URL, and tries again until an answer is final.
+   *
+   * @param method The method.
+   * @param url The URL.
+   * @param call Body, header fields, signal.
+   * @param take Takes a successful answer.
+   * @param onRetry Told about each pause, in ms.
+   * @returns The answer taken.
+   * @throws {WhatsAppApiError} If the last attempt fails.
+   */
+  async fetch<Result>(
+    method: GraphMethod,
+    url: URL,
+    call: GraphCall,
+    take: TakeAnswer<Result>,
+    onRetry: (error: WhatsAppApiError, pause: number) => void = () => {},
+  ): Promise<Result> {
+    assertSignal(call);
+    const { maxRetries, retryDelay } = this.#settings;
+    for (let attempt = 0;; attempt++) {
+      const { result, error, retryAfter } = await this.#attempt(method, url, call, take);
+      if (error === undefined) return result!;
+      if (attempt >= maxRetries || !isTransient(error)) throw error;
+      const pause = pauseBefore({ attempt, error, retryAfter }, retryDelay);
+      onRetry(error, pause);
+      await this.#pause(pause, call.signal);
+    }
+  }
+
+  async #attempt<Result>(
+    method: GraphMethod,
+    url: URL,
+    { json, body, headers, signal }: GraphCall,
+    take: TakeAnswer<Result>,
+  ): Promise<{ result?: Result | undefined; error?: WhatsAppApiError | undefined; retryAfter: string | null }> {
+    const { accessToken, clock, requestTimeout, userAgent } = this.#settings;
+    const token = typeof accessToken === "string" ? accessToken : await accessToken();
+    assertToken("accessToken", token);
+    const limits = new CallLimits(url.origin, requestTimeout, clock, signal);
+    try {
+      const type = json === undefined ? {} : { "content-type": "application/json" };
+      const all = { ...type, "user-agent": userAgent, ...headers, authorization: `Bearer ${token}` };
+      const content = json === undefined ? body : JSON.stringify(json);
+      const init: RequestInit = { method, headers: all, signal: limits.signal };
+      if (content !== undefined) init.body = content;
+      const response = await limits.run(this.#settings.fetch(url, init));
+      const retryAfter = response.headers.get("retry-after");
+      if (response.ok) return { result: await take(response, limits), retryAfter };
+      const error = await makeError(response, url, limits);
+      limits.end();
+      return { error, retryAfter };
+    } catch (error) {
+      limits.end();
+      throw error;
+    }
+  }
+
+  #pause(delay: number, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const abort = (): void => {
+        cancel();
+        reject(signal!.reason);
+      };
+      const cancel = this.#settings.clock.after(delay, () => {
+        signal?.removeEventListener("abort", abort);
+        resolve();
+      });
+      if (signal?.aborted) abort();
+      else signal?.addEventListener("abort", abort, { once: true });
+    });
+  }
+}
+
+/**
+ * Makes the path of an object of the Graph API.
+ *
+ * @param name The name of the id, for errors.
+ * @param id The id.
+ * @param edge The path behind it.
+ * @returns The path.
+ * @throws {OptionError} If the id cannot be part of a path.
+ */
+export function pathOf(name: string, id: string, edge?: string): string {
+  assertId(name, id);
+  return edge === undefined ? id : `${id}/${edge}`;
+}
