@@ -1,6 +1,6 @@
 /**
- * Tables of docs/cloud-api.md against the code: each kind of record with its members, each type of message, each webhook
- * field, and each public method of `WhatsAppApi` and its parts has a row, and each row is about something that exists.
+ * Tables of docs/cloud-api.md against the code: each kind of record with its members, each type of message, and each
+ * public method of `WhatsAppApi` and its parts has a row, and each row is about something that exists.
  */
 
 import { assert, assertEquals } from "@std/assert";
