@@ -107,13 +107,13 @@ export type { WhatsAppFilter } from "./cloud_api/filter.ts";
 export { laterStatus, statusKey } from "./cloud_api/status.ts";
 export { parseNotification } from "./cloud_api/parse.ts";
 export type { JsonObject } from "./cloud_api/json.ts";
+export type { WhatsAppContact } from "./cloud_api/contact_card.ts";
 export type {
   ContentsOf,
   WhatsAppAudioMessage,
   WhatsAppButton,
   WhatsAppButtonMessage,
   WhatsAppCallPermission,
-  WhatsAppContact,
   WhatsAppContactsMessage,
   WhatsAppContents,
   WhatsAppContext,
@@ -139,9 +139,11 @@ export type {
   WhatsAppRevoke,
   WhatsAppRevokeMessage,
   WhatsAppSender,
+  WhatsAppSentTemplate,
   WhatsAppStickerMessage,
   WhatsAppSystem,
   WhatsAppSystemMessage,
+  WhatsAppTemplateMessage,
   WhatsAppTextMessage,
   WhatsAppUnknownMessage,
   WhatsAppUnsupported,
@@ -152,15 +154,21 @@ export type {
   ParsedNotification,
   SkippedItem,
   WhatsAppAccountError,
+  WhatsAppAmount,
   WhatsAppConversation,
   WhatsAppEcho,
   WhatsAppHistoryMessage,
   WhatsAppOther,
+  WhatsAppPayment,
+  WhatsAppPaymentDetails,
   WhatsAppPricing,
   WhatsAppRecord,
+  WhatsAppRefund,
   WhatsAppStandby,
   WhatsAppStatus,
+  WhatsAppTransaction,
   WhatsAppUserAction,
 } from "./cloud_api/records.ts";
+export type { WhatsAppRecordBase } from "./cloud_api/record_base.ts";
 export type { CompressionOptions } from "./protocol/compression.ts";
 export type { FrameInfo, Opcode, Role } from "./protocol/frame_header.ts";

@@ -11,7 +11,7 @@ import { printable } from "../base/log.ts";
 import { errorText } from "../base/error_text.ts";
 import { isSecret } from "../base/secrets.ts";
 import type { WhatsAppContents } from "../cloud_api/messages.ts";
-import type { WhatsAppRecord } from "../cloud_api/records.ts";
+import type { WhatsAppHistoryMessage, WhatsAppRecord } from "../cloud_api/records.ts";
 
 /** Environment of the program; tests replace it. */
 export interface CliIo {
@@ -188,6 +188,13 @@ function partsOf(record: WhatsAppRecord): [kind: string, who: string, what: stri
       const errors = record.errors.map(({ code, title }) => `${code} ${title ?? ""}`).join(", ");
       return [record.status, who, errors === "" ? record.id : `${record.id} ${errors}`];
     }
+    case "payment": {
+      const { referenceId, amount, currency, transaction } = record.payment;
+      const sum = amount?.value === undefined ? "" : ` ${amount.value / (amount.offset ?? 1)} ${currency ?? ""}`;
+      const attempt = transaction?.id === undefined ? "" : ` (${transaction.id})`;
+      const who = record.recipientId ?? record.recipientUserId ?? "?";
+      return ["payment", who, `${record.status} ${referenceId ?? record.id}${sum}${attempt}`];
+    }
     case "error":
       return ["error", "", `${record.error.code} ${record.error.title ?? record.error.message ?? ""}`];
     case "userAction":
@@ -195,12 +202,19 @@ function partsOf(record: WhatsAppRecord): [kind: string, who: string, what: stri
     case "echo":
       return ["echo", `to ${record.recipientName ?? record.to}`, describeContents(record.message)];
     case "history":
-      return ["history", record.threadId ?? "?", describeContents(record.message)];
+      return ["history", historyChat(record), describeContents(record.message)];
     case "standby":
       return ["standby", "", lineOf(record.record)];
     case "other":
-      return ["other", record.accountId, record.field];
+      return ["other", record.accountId, [record.field, record.key].filter(Boolean).join(" ")];
   }
+}
+
+/** Names the chat of a message of the past, and its direction. */
+function historyChat({ name, username, threadId, phone, userId, direction }: WhatsAppHistoryMessage): string {
+  const chat = name ?? username ?? threadId ?? phone ?? userId ?? "?";
+  if (direction === undefined) return chat;
+  return `${direction === "in" ? "from" : "to"} ${chat}`;
 }
 
 function describeContents(message: WhatsAppContents): string {
@@ -239,6 +253,8 @@ function describeContents(message: WhatsAppContents): string {
       return "deleted a message";
     case "request_welcome":
       return "opened the chat";
+    case "template":
+      return `template ${message.template.name ?? "?"}`;
     case "unsupported":
       return message.unsupported.type ?? "";
     case "unknown":

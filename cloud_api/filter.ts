@@ -8,6 +8,7 @@ import { didYouMean } from "../base/did_you_mean.ts";
 import { quote } from "../base/error_text.ts";
 import { OptionError } from "../base/errors.ts";
 import { isObject, type JsonObject, list, own } from "./json.ts";
+import { phoneNumberIdOf } from "./phone_number.ts";
 import type { WhatsAppRecord } from "./records.ts";
 
 /** Chooses changes of notifications that match each given list. An empty list matches none. */
@@ -108,24 +109,7 @@ export function matchesFilter({ phoneNumberId, accountId, field }: FilterSubject
  * @returns `true` if it is on all lists that are given.
  */
 export function recordMatches(record: WhatsAppRecord, filter: WhatsAppFilter): boolean {
-  return matchesFilter(
-    { field: fieldOf(record), accountId: record.accountId, phoneNumberId: record.phoneNumberId },
-    filter,
-  );
-}
-
-function fieldOf(record: WhatsAppRecord): string {
-  switch (record.kind) {
-    case "error":
-    case "echo":
-    case "other":
-      return record.field;
-    case "history":
-    case "standby":
-      return record.kind;
-    default:
-      return "messages";
-  }
+  return matchesFilter(record, filter);
 }
 
 /** A notification for filters: its changes, and a check for members besides them. */
@@ -219,15 +203,8 @@ function entryHead(raw: unknown): EntryHead {
 function describeChange(raw: unknown, accountId: string, entry: EntryHead, isOurs: boolean): Change {
   const [field, value] = [own(raw, "field"), own(raw, "value")];
   const content = isOurs && typeof field === "string" && isValue(value) ? { field, value } : undefined;
-  const phoneNumberId = phoneNumberOf(value);
+  const phoneNumberId = phoneNumberIdOf(value, exactText);
   return { field: exactText(raw, "field") ?? "", accountId, phoneNumberId, entry, list: "changes", content };
-}
-
-/** Reads the number of `metadata`, beside the lists or one level above them; a value with two numbers is about none. */
-function phoneNumberOf(value: unknown): string | undefined {
-  const [outer, inner] = [own(value, "metadata"), own(own(value, "standby"), "metadata")];
-  const [one, other] = [exactText(outer, "phone_number_id"), exactText(inner, "phone_number_id")];
-  return outer === undefined || inner === undefined || one === other ? one ?? other : undefined;
 }
 
 /** Returns `true` if a notification has no members besides those that {@linkcode listChanges} reads. */

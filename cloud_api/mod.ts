@@ -32,13 +32,13 @@ export type {
 } from "./calls.ts";
 export { parseNotification } from "./parse.ts";
 export type { JsonObject } from "./json.ts";
+export type { WhatsAppContact } from "./contact_card.ts";
 export type {
   ContentsOf,
   WhatsAppAudioMessage,
   WhatsAppButton,
   WhatsAppButtonMessage,
   WhatsAppCallPermission,
-  WhatsAppContact,
   WhatsAppContactsMessage,
   WhatsAppContents,
   WhatsAppContext,
@@ -64,9 +64,11 @@ export type {
   WhatsAppRevoke,
   WhatsAppRevokeMessage,
   WhatsAppSender,
+  WhatsAppSentTemplate,
   WhatsAppStickerMessage,
   WhatsAppSystem,
   WhatsAppSystemMessage,
+  WhatsAppTemplateMessage,
   WhatsAppTextMessage,
   WhatsAppUnknownMessage,
   WhatsAppUnsupported,
@@ -77,16 +79,22 @@ export type {
   ParsedNotification,
   SkippedItem,
   WhatsAppAccountError,
+  WhatsAppAmount,
   WhatsAppConversation,
   WhatsAppEcho,
   WhatsAppHistoryMessage,
   WhatsAppOther,
+  WhatsAppPayment,
+  WhatsAppPaymentDetails,
   WhatsAppPricing,
   WhatsAppRecord,
+  WhatsAppRefund,
   WhatsAppStandby,
   WhatsAppStatus,
+  WhatsAppTransaction,
   WhatsAppUserAction,
 } from "./records.ts";
+export type { WhatsAppRecordBase } from "./record_base.ts";
 export type { WhatsAppFilter } from "./filter.ts";
 export { laterStatus, statusKey } from "./status.ts";
 export { signNotification, verifySignature } from "./signature.ts";
