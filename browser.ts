@@ -107,6 +107,44 @@ export type { WhatsAppFilter } from "./cloud_api/filter.ts";
 export { laterStatus, statusKey } from "./cloud_api/status.ts";
 export { parseNotification } from "./cloud_api/parse.ts";
 export type { JsonObject } from "./cloud_api/json.ts";
+export type {
+  WhatsAppAccountInfo,
+  WhatsAppAccountUpdate,
+  WhatsAppAlert,
+  WhatsAppBan,
+  WhatsAppDisconnection,
+  WhatsAppFlowError,
+  WhatsAppFlowEvent,
+  WhatsAppLimits,
+  WhatsAppPartnerCertification,
+  WhatsAppPaymentConfiguration,
+  WhatsAppPricingTier,
+  WhatsAppRateCountry,
+  WhatsAppRateEligibility,
+  WhatsAppRestriction,
+  WhatsAppTemplateButton,
+  WhatsAppTemplateComponents,
+  WhatsAppTemplateUpdate,
+  WhatsAppUserIdChange,
+  WhatsAppViolation,
+} from "./cloud_api/account_records.ts";
+export type {
+  WhatsAppAccountSettings,
+  WhatsAppAutomaticEvent,
+  WhatsAppCall,
+  WhatsAppCallHours,
+  WhatsAppCallingSettings,
+  WhatsAppCallSession,
+  WhatsAppContactSync,
+  WhatsAppGroupEvent,
+  WhatsAppGroupParticipant,
+  WhatsAppGroupSetting,
+  WhatsAppHandover,
+  WhatsAppHoliday,
+  WhatsAppOperatingHours,
+  WhatsAppSipServer,
+  WhatsAppUserPreference,
+} from "./cloud_api/field_records.ts";
 export type { WhatsAppContact } from "./cloud_api/contact_card.ts";
 export type {
   ContentsOf,

@@ -10,7 +10,8 @@ import { describe } from "../base/errors.ts";
 import { printable } from "../base/log.ts";
 import { errorText } from "../base/error_text.ts";
 import { isSecret } from "../base/secrets.ts";
-import type { WhatsAppContents } from "../cloud_api/messages.ts";
+import type { WhatsAppAccountUpdate, WhatsAppTemplateUpdate } from "../cloud_api/account_records.ts";
+import type { WhatsAppContents, WhatsAppSender } from "../cloud_api/messages.ts";
 import type { WhatsAppHistoryMessage, WhatsAppRecord } from "../cloud_api/records.ts";
 
 /** Environment of the program; tests replace it. */
@@ -205,6 +206,26 @@ function partsOf(record: WhatsAppRecord): [kind: string, who: string, what: stri
       return ["history", historyChat(record), describeContents(record.message)];
     case "standby":
       return ["standby", "", lineOf(record.record)];
+    case "call":
+      return ["call", nameOf(record.user), `${record.event} ${record.status ?? ""}`.trimEnd()];
+    case "handover":
+      return ["handover", nameOf(record.user), `${record.event}, to ${record.newOwnerRole ?? "?"}`];
+    case "accountSettings":
+      return ["settings", record.phoneNumberId ?? record.accountId, record.type];
+    case "group":
+      return ["group", record.groupId, record.errors.length === 0 ? record.type : `${record.type}, failed`];
+    case "userPreference":
+      return ["preference", nameOf(record.user), `${record.value} ${record.category}`];
+    case "automaticEvent":
+      return ["event", record.id, `${record.eventName} ${record.value ?? ""} ${record.currency ?? ""}`.trimEnd()];
+    case "contactSync":
+      return ["contact", record.fullName ?? record.username ?? record.phone ?? record.userId ?? "?", record.action];
+    case "template":
+      return ["template", record.name ?? record.id, changeOf(record)];
+    case "account":
+      return ["account", record.displayPhoneNumber ?? record.accountId, changeOf(record)];
+    case "flow":
+      return ["flow", record.flowId, `${record.event} ${record.newStatus ?? record.alertState ?? ""}`.trimEnd()];
     case "other":
       return ["other", record.accountId, [record.field, record.key].filter(Boolean).join(" ")];
   }
@@ -215,6 +236,19 @@ function historyChat({ name, username, threadId, phone, userId, direction }: Wha
   const chat = name ?? username ?? threadId ?? phone ?? userId ?? "?";
   if (direction === undefined) return chat;
   return `${direction === "in" ? "from" : "to"} ${chat}`;
+}
+
+function nameOf({ name, username, id }: WhatsAppSender): string {
+  return `${name ?? username ?? "?"} (${id})`;
+}
+
+/** Describes a change by its field, and by what the field has: an event, a decision, a new category, … */
+function changeOf(record: WhatsAppTemplateUpdate | WhatsAppAccountUpdate): string {
+  const change = record.event ??
+    (record.kind === "template"
+      ? record.newQualityScore ?? record.correctCategory ?? record.newCategory
+      : record.decision ?? record.status ?? record.alert?.type);
+  return change === undefined ? record.field : `${record.field} ${change}`;
 }
 
 function describeContents(message: WhatsAppContents): string {

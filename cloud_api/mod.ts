@@ -88,6 +88,44 @@ export { WhatsAppSenders } from "./senders.ts";
 export type { MediaKind } from "./media_types.ts";
 export { parseNotification } from "./parse.ts";
 export type { JsonObject } from "./json.ts";
+export type {
+  WhatsAppAccountInfo,
+  WhatsAppAccountUpdate,
+  WhatsAppAlert,
+  WhatsAppBan,
+  WhatsAppDisconnection,
+  WhatsAppFlowError,
+  WhatsAppFlowEvent,
+  WhatsAppLimits,
+  WhatsAppPartnerCertification,
+  WhatsAppPaymentConfiguration,
+  WhatsAppPricingTier,
+  WhatsAppRateCountry,
+  WhatsAppRateEligibility,
+  WhatsAppRestriction,
+  WhatsAppTemplateButton,
+  WhatsAppTemplateComponents,
+  WhatsAppTemplateUpdate,
+  WhatsAppUserIdChange,
+  WhatsAppViolation,
+} from "./account_records.ts";
+export type {
+  WhatsAppAccountSettings,
+  WhatsAppAutomaticEvent,
+  WhatsAppCall,
+  WhatsAppCallHours,
+  WhatsAppCallingSettings,
+  WhatsAppCallSession,
+  WhatsAppContactSync,
+  WhatsAppGroupEvent,
+  WhatsAppGroupParticipant,
+  WhatsAppGroupSetting,
+  WhatsAppHandover,
+  WhatsAppHoliday,
+  WhatsAppOperatingHours,
+  WhatsAppSipServer,
+  WhatsAppUserPreference,
+} from "./field_records.ts";
 export type { WhatsAppContact } from "./contact_card.ts";
 export type {
   ContentsOf,

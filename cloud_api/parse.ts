@@ -13,8 +13,9 @@ import { quote } from "../base/error_text.ts";
 import { Collector, hasObjects, type MemberReader, restOf } from "./collector.ts";
 import { parseExact } from "./exact_json.ts";
 import { date, fullText, isObject, type JsonObject, object, objects, own, text, withoutUndefined } from "./json.ts";
-import { type ChangeOrigin, type FieldParser, recordBase } from "./origin.ts";
+import { type ChangeOrigin, recordBase } from "./origin.ts";
 import { parseAccountError } from "./parse_errors.ts";
+import { FIELD_PARSERS } from "./parse_fields.ts";
 import { HISTORY_LISTS, parseHistory } from "./parse_history.ts";
 import { parseEcho, parseMessage, parseStatus, parseUserAction } from "./parse_records.ts";
 import { phoneNumberIdOf } from "./phone_number.ts";
@@ -77,8 +78,6 @@ const LIST_FIELDS: ReadonlyMap<string, ReadonlyMap<string, ItemParser>> = new Ma
   ["smb_message_echoes", ECHO_LISTS],
   ["message_echoes", ECHO_LISTS],
 ]);
-
-const FIELD_PARSERS: ReadonlyMap<string, FieldParser> = new Map();
 
 /** Known members of a notification, of its entries and of their changes. */
 const ROOT: ReadonlyMap<string, MemberReader> = new Map<string, MemberReader>([["object", text], ["entry", own]]);

@@ -117,7 +117,13 @@ function parseVoice(message: JsonObject): WhatsAppContents | undefined {
   return voice && { type: "audio", audio: withoutUndefined({ ...parseMedia(voice), voice: true }) };
 }
 
-function parseMedia(raw: JsonObject): Loose<WhatsAppMedia> {
+/**
+ * Reads a media object.
+ *
+ * @param raw The object.
+ * @returns Its members, some of which may be `undefined`.
+ */
+export function parseMedia(raw: JsonObject): Loose<WhatsAppMedia> {
   return {
     id: text(raw, "id") ?? "",
     mimeType: text(raw, "mime_type"),

@@ -160,3 +160,36 @@ export function businessPhone({ displayPhoneNumber = "" }: ChangeOrigin): string
   }
   return phoneDigits(digits);
 }
+
+/** Ids of a person, as an item of a notification has them. */
+export interface PersonIds {
+  /** The phone number; payloads show business-scoped user ids in its place. */
+  readonly phone: string | undefined;
+  /** The business-scoped user id. */
+  readonly userId: string | undefined;
+  /** The user id within the parent business portfolio. */
+  readonly parentUserId: string | undefined;
+}
+
+/**
+ * Describes a person.
+ *
+ * @param ids The ids of the item; they may be empty texts.
+ * @param contact The contact, if there is one: it gives the names, and ids that the item does not have.
+ * @returns The person.
+ */
+export function personOf(ids: PersonIds, contact: JsonObject | undefined): WhatsAppSender {
+  const given = phoneDigits(ids.phone);
+  const waId = phoneDigits(contact && text(contact, "wa_id"));
+  const phone = given ?? waId;
+  const userId = ids.userId || (contact && text(contact, "user_id")) || (given === undefined && ids.phone) || undefined;
+  return withoutUndefined({
+    id: phone ?? userId ?? "",
+    phone,
+    userId,
+    parentUserId: ids.parentUserId || (contact && text(contact, "parent_user_id")) || undefined,
+    ...namesOf(contact),
+    waId: waId === phone ? undefined : waId,
+    identityKeyHash: contact && text(contact, "identity_key_hash"),
+  });
+}

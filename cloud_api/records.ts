@@ -4,6 +4,16 @@
  * @module
  */
 
+import type { WhatsAppAccountUpdate, WhatsAppFlowEvent, WhatsAppTemplateUpdate } from "./account_records.ts";
+import type {
+  WhatsAppAccountSettings,
+  WhatsAppAutomaticEvent,
+  WhatsAppCall,
+  WhatsAppContactSync,
+  WhatsAppGroupEvent,
+  WhatsAppHandover,
+  WhatsAppUserPreference,
+} from "./field_records.ts";
 import type { JsonObject } from "./json.ts";
 import type { WhatsAppError, WhatsAppMessage } from "./messages.ts";
 import type { WhatsAppRecordBase } from "./record_base.ts";
@@ -320,6 +330,16 @@ export type WhatsAppRecord =
   | WhatsAppEcho
   | WhatsAppHistoryMessage
   | WhatsAppStandby
+  | WhatsAppCall
+  | WhatsAppHandover
+  | WhatsAppAccountSettings
+  | WhatsAppGroupEvent
+  | WhatsAppUserPreference
+  | WhatsAppAutomaticEvent
+  | WhatsAppContactSync
+  | WhatsAppTemplateUpdate
+  | WhatsAppAccountUpdate
+  | WhatsAppFlowEvent
   | WhatsAppOther;
 
 /** An item of a notification that is no record. */

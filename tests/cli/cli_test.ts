@@ -509,7 +509,8 @@ describe("Simulator", () => {
       receiverToken: null,
       onRawMessage: (raw) => {
         for (const record of parseNotification(raw).records) {
-          kinds.add(record.kind === "message" ? record.type : record.kind === "other" ? record.field : record.kind);
+          const isField = record.field !== "messages";
+          kinds.add(isField ? record.field : record.kind === "message" ? record.type : record.kind);
         }
       },
     });

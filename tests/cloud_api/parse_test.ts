@@ -381,7 +381,7 @@ describe("parseNotification", () => {
     const show = (record: WhatsAppRecord): string => {
       const { kind, accountId } = record;
       if (kind === "message" || kind === "status") return `${accountId} ${kind} ${record.id}`;
-      return `${accountId} ${kind}${kind === "other" ? ` ${record.field}` : ""}`;
+      return `${accountId} ${kind}${record.field === "messages" ? "" : ` ${record.field}`}`;
     };
     assertEquals(skipped, []);
     assertEquals(records.map(show), [
@@ -391,7 +391,7 @@ describe("parseNotification", () => {
       "42 status 4",
       "42 error",
       "42 userAction",
-      "42 other account_update",
+      "42 account account_update",
       "43 message 1",
       "43 message 2",
     ]);
@@ -546,7 +546,8 @@ describe("parseNotification", () => {
     const changes = [{ field: "account_update", value: { event: "X" } }];
     const entry = [{ id: "1", time: 1790416800, changes }, { id: "1", time: 1790416800, changed_fields: ["flows"] }];
     for (const record of parseNotification(JSON.stringify({ object: "whatsapp_business_account", entry })).records) {
-      assertEquals(record.kind === "other" && record.timestamp, new Date("2026-09-26T10:00:00Z"));
+      const time = new Date("2026-09-26T10:00:00Z");
+      assertEquals([record.timestamp, record.entryTime], [time, time]);
     }
   });
 
@@ -695,6 +696,16 @@ describe("real payloads", () => {
   }
 });
 
+/** Fields whose values are lists of items. */
+const LIST_FIELDS = [
+  "messages",
+  "smb_message_echoes",
+  "calls",
+  "group_participants_update",
+  "user_preferences",
+  "user_id_update",
+];
+
 /** Counts by another way than the parser: what a person would call items. */
 // deno-lint-ignore no-explicit-any -- JSON of any shape
 function countItems(root: any): number {
@@ -710,7 +721,7 @@ function countItems(root: any): number {
           continue;
         }
         const base = ["messaging_product", "metadata", "contacts", "conversation_context"];
-        const keys = ["messages", "smb_message_echoes"].includes(change?.field) ? Object.keys(change.value) : [];
+        const keys = LIST_FIELDS.includes(change.field) ? Object.keys(change.value) : [];
         const lists = keys.filter((key) => !base.includes(key)).map((key) => change.value[key]);
         const items = lists.reduce(
           (sum, list) => sum + (list === undefined ? 0 : Array.isArray(list) ? list.length : 1),
