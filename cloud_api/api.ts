@@ -27,6 +27,12 @@ const READ_OPTIONS = new OptionNames("markAsRead", { tables: [READ_NAMES], examp
 /**
  * Sends messages of a business, and fetches files.
  *
+ * Also from {@linkcode WhatsAppSenders}: `send`, `reply`, `sendText`, `react`, `unreact`, `sendReaction`, `sendImage`,
+ * `sendVideo`, `sendAudio`, `sendDocument`, `sendSticker`, `sendLocation`, `sendContacts`, `sendButtons`, `sendList`,
+ * `sendUrlButton`, `sendFlow`, `sendProduct`, `sendProducts`, `sendCatalog`, `sendCarousel`, `sendAddressRequest`,
+ * `sendLocationRequest`, `sendContactRequest`, `sendCallButton`, `sendCallPermissionRequest`, `sendTemplate`,
+ * `sendInteractive`.
+ *
  * @example Answer each text
  * ```ts
  * import { WhatsAppApi, WhatsAppReceiver } from "@tackline/websocket/whatsapp";

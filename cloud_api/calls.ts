@@ -40,6 +40,20 @@ export interface SendTextOptions extends SendOptions {
 
 /**
  * Options of a template: its language and values, and those of a message.
+ *
+ * Also from {@linkcode SendOptions}:
+ * - `replyTo`: The message that is answered, or its id.
+ * - `bizOpaqueCallbackData`: Text of up to 512 characters that comes back with the statuses.
+ * - `fields`: Further members of the message, as the Cloud API wants them: `{ recipient_identity_key_hash: "…" }`.
+ * - `signal`: Aborts the call.
+ *
+ * Also from {@linkcode TemplateParameters}:
+ * - `header`: The header.
+ * - `body`: Values of the text.
+ * - `buttons`: Values of the buttons.
+ * - `cards`: Values of the cards, all of them: up to 10.
+ * - `limitedTimeOffer`: End of the offer.
+ * - `components`: Components as the Cloud API wants them, after those above.
  */
 export interface TemplateOptions extends SendOptions, TemplateParameters {
   /** Its language, such as `en_US`. */
@@ -105,7 +119,15 @@ export interface UploadOptions {
  * Options of a file for a template or a profile.
  *
  * Also from {@linkcode UploadOptions}:
- * - `mimeType`: MIME type of the file.
+ * - `mimeType` (default `that of a Blob, or the one that belongs to the extension of the file name`): MIME type of the
+ *   file.
+ * - `filename` (default `that of a `File`, or "file" with the extension of its type`): Name of the file.
+ * - `kind` (default `the kind that takes the MIME type`): Kind of message that the file is for: limits its type and
+ *   size.
+ * - `size`: Size of a stream in bytes, if it is known: a file that is too large is then refused before anything is
+ *   sent.
+ * - `checkType` (default `true`): Refuse types that Meta did not list when this version was made.
+ * - `signal`: Aborts the upload.
  */
 export interface UploadHandleOptions extends UploadOptions {
   /** Id of the app that the access token belongs to. */

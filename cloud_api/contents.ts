@@ -1,6 +1,6 @@
 /**
- * Contents of messages that are sent: texts, media, locations, contacts and reactions. Each builder checks the limits of
- * Meta's pages "Text messages", "Image messages" and so on (2026), and makes the JSON of the Cloud API.
+ * Contents of messages that are sent: texts, media, locations, contacts and reactions. Each builder checks the limits
+ * of Meta's pages "Text messages", "Image messages" and so on (2026), and makes the JSON of the Cloud API.
  *
  * @module
  */

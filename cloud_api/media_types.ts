@@ -112,6 +112,16 @@ export function kindOf(mimeType: string): MediaKind {
 }
 
 /**
+ * Tells if Meta lists a type.
+ *
+ * @param mimeType The type, with or without parameters.
+ * @returns `true` if it does.
+ */
+export function isKnownType(mimeType: string): boolean {
+  return MEDIA_KINDS.some((kind) => MEDIA_TYPES[kind].includes(withoutParameters(mimeType)));
+}
+
+/**
  * Checks the type of a file.
  *
  * @param mimeType The type, with or without parameters.

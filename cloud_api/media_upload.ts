@@ -15,6 +15,7 @@ import {
   assertMediaSize,
   assertMediaType,
   extensionOf,
+  isKnownType,
   kindOf,
   MEDIA_KINDS,
   type MediaKind,
@@ -61,30 +62,31 @@ export interface UploadCall {
 export async function checkFile(source: UploadSource, options: UploadOptions): Promise<CheckedFile> {
   assertSource(source);
   const name = options.filename ?? nameOf(source);
-  const given = options.mimeType ?? (typeOfBlob(source) || typeOfName(name ?? ""));
-  if (given === undefined || given === "") {
-    throw new OptionError('The type of the file is unknown: give the option "mimeType", such as "image/jpeg"');
-  }
-  if (!isFieldValue(given)) throw new OptionError(`The option "mimeType" is ${quote(given)}: not a MIME type`);
+  const given = readType(options.mimeType ?? (typeOfBlob(source) || typeOfName(name ?? "")));
   const kind = readKind(given, options);
   // Runtimes add a charset to the type of a file; only the codec of audio says more than the type.
   const mimeType = kind === "audio" ? given : withoutParameters(given);
-  const size = source instanceof ReadableStream
-    ? options.size
-    : source instanceof Blob
-    ? source.size
-    : byteLength(source);
+  const size = sizeOf(source) ?? options.size;
   const limit = sizeLimit(kind, kind === "sticker" ? await headOf(source) : undefined);
   if (size !== undefined) assertMediaSize(size, limit, kind);
   const filename = lastPart(name) ?? `file.${extensionOf(mimeType) ?? "bin"}`;
   return { source, mimeType, filename, kind, size, limit };
 }
 
+function readType(given: string | undefined): string {
+  if (given === undefined) {
+    throw new OptionError('The type of the file is unknown: give the option "mimeType", such as "image/jpeg"');
+  }
+  if (typeof given === "string" && given.includes("/") && isFieldValue(given)) return given;
+  throw new OptionError(`The option "mimeType" is ${quote(String(given))}: not a MIME type`);
+}
+
 function readKind(mimeType: string, { kind, checkType = true }: UploadOptions): MediaKind {
   if (kind !== undefined && !MEDIA_KINDS.includes(kind)) {
     throw new OptionError(`The option "kind" is ${quote(String(kind))}: give one of ${MEDIA_KINDS.join(", ")}`);
   }
-  const likely = kind ?? kindOf(mimeType);
+  // The size of an unknown type is Meta's affair: a document may have the largest.
+  const likely = kind ?? (checkType || isKnownType(mimeType) ? kindOf(mimeType) : "document");
   if (checkType) assertMediaType(mimeType, likely);
   return likely;
 }
@@ -109,8 +111,9 @@ function typeOfBlob(source: UploadSource): string {
   return type === "application/octet-stream" ? "" : type;
 }
 
-function byteLength(source: Uint8Array | ArrayBuffer): number {
-  return source.byteLength;
+function sizeOf(source: UploadSource): number | undefined {
+  if (source instanceof ReadableStream) return undefined;
+  return source instanceof Blob ? source.size : source.byteLength;
 }
 
 /** Reads the beginning of a file that can be read again. */

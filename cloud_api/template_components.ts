@@ -111,7 +111,11 @@ export interface TemplateParameters {
   components?: readonly JsonObject[] | undefined;
 }
 
-/** A template with its values. */
+/**
+ * A template with its values.
+ *
+ * Also from {@linkcode TemplateParameters}: `header`, `body`, `buttons`, `cards`, `limitedTimeOffer`, `components`.
+ */
 export interface TemplateContents extends TemplateParameters {
   /** The name of the template. */
   name: string;

@@ -111,6 +111,8 @@ describe("uploadMedia", () => {
         [new Blob(["a"], { type: "image/gif" }), {}, '"image/gif"'],
         [new Blob(["a"]), {}, '"mimeType"'],
         [new Blob(["a"]), { filename: "a.exe" }, '"mimeType"'],
+        [new Blob(["a"]), { mimeType: "png", checkType: false }, "not a MIME type"],
+        [new Blob(["a"]), { mimeType: 5 as unknown as string }, "not a MIME type"],
         [new Blob(["a"]), { mimeType: "a/b\r\nx: y", checkType: false }, "not a MIME type"],
         [new Blob(["a"], { type: "image/webp" }), { kind: "image" }, '"image/webp"'],
         [new Blob([], { type: "image/png" }), {}, "empty"],
@@ -131,7 +133,7 @@ describe("uploadMedia", () => {
         if (source instanceof ReadableStream && source !== locked) assertEquals(source.locked, false);
       }
       assertEquals(requests.length, 0);
-      await api.uploadMedia(new Blob(["a"], { type: "image/gif" }), { checkType: false });
+      await api.uploadMedia(new Blob([new Uint8Array(5_242_881)], { type: "image/gif" }), { checkType: false });
       await api.uploadMedia(new Uint8Array(5_242_881), { mimeType: "image/png", kind: "document" });
       assertEquals(requests.length, 2);
     }));

@@ -89,7 +89,7 @@ describe("addressOf()", () => {
     }
   });
 
-  it("takes the chat of a message: its group, the phone number, or the user id in whatever form Meta gave it", () => {
+  it("takes the chat of a message: group, phone number, or the user id in any form that Meta gave", () => {
     assertEquals(addressOf(messageOf({})), { recipient_type: "individual", to: "491700000001" });
     assertEquals(addressOf(messageOf({ group_id: "g@g.us" })), { recipient_type: "group", to: "g@g.us" });
     for (const id of ["US.134", "user.0a1b-2"]) {

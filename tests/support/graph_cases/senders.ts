@@ -15,7 +15,7 @@ const SENT: SentMessage = { id: "wamid.SENT", userId: "DE.17", input: "DE.17", s
 /** Errors that each message may have: more than 24 hours, not deliverable, a wrong parameter, limits, locked. */
 const ERRORS = [[400, 131047], [400, 131026], [400, 131009], [400, 131051], [400, 131049], [403, 131031]] as const;
 
-/** A message of somebody without a known phone number. */
+/** A message of a customer without a known phone number. */
 const MESSAGE: WhatsAppMessage = {
   kind: "message",
   id: "wamid.IN",
