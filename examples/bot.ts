@@ -8,7 +8,7 @@
  * WHATSAPP_ACCESS_TOKEN, WHATSAPP_PHONE_NUMBER_ID, WHATSAPP_FLOW_ID. docs/meta-setup.md says where they are from.
  */
 
-import { readFile } from "node:fs/promises";
+import { openAsBlob } from "node:fs";
 import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
 import { WhatsAppApi, WhatsAppApiError, type WhatsAppMessage, WhatsAppReceiver } from "@tackline/websocket/whatsapp";
@@ -58,14 +58,13 @@ class Bot {
     this.#notes = notes;
   }
 
-  /** The message is acknowledged when the promise is fulfilled. If it is rejected, it comes again a little later. */
+  /** Answers a message. It is acknowledged when the promise is fulfilled; if it is rejected, it comes again. */
   async answer(message: WhatsAppMessage): Promise<void> {
     try {
       await this.#answer(message);
     } catch (error) {
-      // Refused for good, such as a chat without a message for 24 hours: another attempt would be refused too.
-      const { code, status } = error instanceof WhatsAppApiError ? error : { code: "", status: 0 };
-      if (code !== "ERR_API_REFUSED" || status === 429 || status >= 500) throw error;
+      // An outage passes: the message comes again. Whatever else has failed would fail again, and the bot goes on.
+      if (isOutage(error)) throw error;
       console.error(error);
     }
   }
@@ -95,9 +94,8 @@ class Bot {
   }
 
   async #sendMenu(message: WhatsAppMessage): Promise<void> {
-    const file = await readFile(new URL("menu.png", import.meta.url));
-    const { id } = await this.#api.uploadMedia(file, { type: "image/png", filename: "menu.png" });
-    await this.#api.sendImage(message, { id, caption: "Our menu" });
+    const file = await openAsBlob(new URL("menu.png", import.meta.url), { type: "image/png" });
+    await this.#api.sendImage(message, { file, caption: "Our menu" });
   }
 
   async #sendForm(message: WhatsAppMessage): Promise<void> {
@@ -127,10 +125,15 @@ class Bot {
     try {
       await this.#api.conversation.pass(message, { metadata: "wants to talk to a person" });
     } catch (error) {
-      // No other app answers for this number: the person uses the app on the phone, or the inbox of the server.
-      if (!(error instanceof WhatsAppApiError) || error.code !== "ERR_API_REFUSED") throw error;
+      if (isOutage(error)) throw error;
+      // Meta knows no other app for this number: somebody answers with the app on the phone.
     }
   }
+}
+
+/** Tells if a call of the API has failed for a reason that passes. */
+function isOutage(error: unknown): boolean {
+  return error instanceof WhatsAppApiError && (error.status < 400 || error.status === 429 || error.status >= 500);
 }
 
 /** Notes that outlive the bot: messages it has answered, and customers whom a person answers. */

@@ -6,15 +6,16 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { WhatsAppApi } from "../cloud_api/api.ts";
-import { namesIn, tableRows, Types } from "./support/doc_tables.ts";
+import { FIELD_PARSERS } from "../cloud_api/parse_fields.ts";
+import { type Member, namesIn, tableRows, Types } from "./support/doc_tables.ts";
 
 const DOCUMENT = "docs/cloud-api.md";
 const types = new Types("cloud_api");
 
 /** The value of a member whose type is one text, such as `kind: "status"`. */
-function literal(members: ReadonlyMap<string, string>, name: string): string {
-  const [, value] = /^"([^"]+)"$/.exec(members.get(name) ?? "") ?? [];
-  assert(value !== undefined, `"${name}" is ${members.get(name)}`);
+function literal(members: ReadonlyMap<string, Member>, name: string): string {
+  const [, value] = /^"([^"]+)"$/.exec(members.get(name)?.type ?? "") ?? [];
+  assert(value !== undefined, `"${name}" is ${members.get(name)?.type}`);
   return value;
 }
 
@@ -32,6 +33,16 @@ function baseOf(name: string): string {
 /** The name in the first cell of a row, without parameters. */
 function nameOf(cell: string): string {
   return namesIn(cell)[0]?.split("(")[0] ?? cell;
+}
+
+/** Members in a cell, without those of their objects: `calling?` of "`calling?` {`status`, `sipServers`}". */
+function membersIn(cell: string): string[] {
+  return namesIn(cell.replaceAll(/[[{][^}\]]*[}\]]+/g, ""));
+}
+
+/** Members of an interface as the table shows them. */
+function shown(type: string): string[] {
+  return [...types.members(type)].map(([name, { optional }]) => optional ? `${name}?` : name);
 }
 
 /** Public methods: of the class itself, and `part.method` of its parts. */
@@ -66,22 +77,22 @@ function difference(
 const NONE = { missing: [], stale: [] };
 
 describe(DOCUMENT, () => {
-  it("has a row for each kind of record", () => {
-    const rows = tableRows(DOCUMENT, "kind").slice(1).map((row) => nameOf(row.kind!));
-    assertEquals(difference(rows, [...kinds().keys()]), NONE);
-    assertEquals(rows.length, new Set(rows).size);
+  it("has a row for each kind of record, and each webhook field of its own", () => {
+    const rows = tableRows(DOCUMENT, "kind").slice(1);
+    assertEquals(difference(rows.map(({ kind }) => nameOf(kind!)), [...kinds().keys()]), NONE);
+    assertEquals(rows.length, new Set(rows.map(({ kind, field }) => `${kind} ${field}`)).size);
+    const fields = rows.flatMap(({ field }) => namesIn(field!));
+    assertEquals([...FIELD_PARSERS.keys()].filter((field) => !fields.includes(field)), []);
   });
 
-  it("has all members of each kind of record", () => {
+  it("has all members of each kind of record, with ? for those that may be absent", () => {
     const [common, ...rows] = tableRows(DOCUMENT, "kind");
-    const shared = namesIn(common!.members!);
-    const seen = new Set<string>();
-    for (const { kind, members } of rows) {
-      const own = [...types.members(kinds().get(nameOf(kind!))!).keys()];
-      for (const name of own) if (shared.includes(name)) seen.add(name);
-      assertEquals(difference(namesIn(members!), own.filter((name) => !shared.includes(name))), NONE, kind);
+    const shared = membersIn(common!.members!);
+    assertEquals(difference(shared, ["kind", ...shown("WhatsAppRecordBase")]), NONE);
+    for (const [kind, type] of kinds()) {
+      const listed = rows.filter((row) => nameOf(row.kind!) === kind).flatMap(({ members }) => membersIn(members!));
+      assertEquals(difference(listed, shown(type).filter((name) => !shared.includes(name))), NONE, kind);
     }
-    assertEquals(shared.filter((name) => !seen.has(name)), []);
   });
 
   it("has a row for each type of message, with its contents", () => {

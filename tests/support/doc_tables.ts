@@ -41,11 +41,18 @@ export function namesIn(cell: string): string[] {
   return [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name!);
 }
 
+/** A member of an interface. */
+export interface Member {
+  /** Its type, as written. */
+  type: string;
+  /** It may be absent. */
+  optional: boolean;
+}
+
 /** An interface of the sources. */
 interface Interface {
   bases: string[];
-  /** Members and their types, as written. */
-  members: Map<string, string>;
+  members: Map<string, Member>;
 }
 
 /** Interfaces and unions of a room. */
@@ -60,8 +67,9 @@ export class Types {
       for (
         const [, name, bases, body] of source.matchAll(/^export interface (\w+)(?: extends ([^{]+))? \{\n([^]*?)^\}/gm)
       ) {
-        const found = [...body!.matchAll(/^ {2}(?:readonly )?(\w+)\??: ?([^\n]*?);?$/gm)];
-        const members = new Map(found.map(([, member, type]) => [member!, type!]));
+        const found = body!.matchAll(/^ {2}(?:readonly )?(\w+)(\??): ?([^\n]*?);?$/gm);
+        const members = new Map<string, Member>();
+        for (const [, member, mark, type] of found) members.set(member!, { type: type!, optional: mark === "?" });
         this.#interfaces.set(name!, { bases: bases?.match(/\w+/g) ?? [], members });
       }
       for (const [, name, union] of source.matchAll(/^export type (\w+) =([^;]*);/gm)) {
@@ -79,7 +87,7 @@ export class Types {
   }
 
   /** Returns the members of an interface, with those of its bases. */
-  members(name: string): Map<string, string> {
+  members(name: string): Map<string, Member> {
     const found = this.#interfaces.get(name);
     if (found === undefined) throw new Error(`there is no interface "${name}"`);
     return new Map([...found.bases.flatMap((base) => [...this.members(base)]), ...found.members]);
