@@ -1,4 +1,4 @@
-/** The time limit of a call, over real sockets: no answer, half an answer, an answer in drops; and what is left open. */
+/** The time limit of a call, over sockets: no answer, half an answer, an answer in drops; and what is left open. */
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
