@@ -39,7 +39,7 @@ export function leavesOf(value: unknown, path = ""): Leaf[] {
 /** Kinds of records whose number the generator knows. */
 export type CountedKind = "message" | "status" | "payment" | "userAction" | "echo" | "history" | "standby";
 
-/** Someone who writes. */
+/** Sender of messages. */
 interface Person {
   /** The members of a message that name its sender. */
   readonly from: JsonObject;
