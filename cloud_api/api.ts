@@ -23,6 +23,8 @@ import { WhatsAppBlockedUsers } from "./blocked_users.ts";
 import { WhatsAppBusinessProfile } from "./business_profile.ts";
 import { WhatsAppConversations } from "./conversation.ts";
 import { WhatsAppConversationalComponents } from "./conversational_components.ts";
+import { WhatsAppCalls } from "./calling.ts";
+import { WhatsAppFlows } from "./flows.ts";
 import { GraphClient, pathOf } from "./graph.ts";
 import { type JsonObject, withoutUndefined } from "./json.ts";
 import type { WhatsAppMedia, WhatsAppMessage } from "./messages.ts";
@@ -41,6 +43,7 @@ import {
   type WebhookSubscription,
   webhookSubscriptions,
 } from "./subscriptions.ts";
+import { WhatsAppTemplates } from "./templates.ts";
 import { WhatsAppUsername } from "./username.ts";
 
 const MESSAGE_NAMES: OptionTable<SendTextOptions & TemplateOptions> = {
@@ -101,6 +104,12 @@ export class WhatsAppApi {
   readonly qrCodes: WhatsAppQrCodes;
   /** Ownership of conversations, and the history of deliveries. */
   readonly conversation: WhatsAppConversations;
+  /** Message templates of the account. */
+  readonly templates: WhatsAppTemplates;
+  /** Flows of the account, and the public key for their endpoint. */
+  readonly flows: WhatsAppFlows;
+  /** Calls with users: permission and signalling. */
+  readonly calls: WhatsAppCalls;
   readonly #queue: SendQueue;
 
   /**
@@ -120,6 +129,9 @@ export class WhatsAppApi {
     this.blockedUsers = new WhatsAppBlockedUsers(this.graph);
     this.qrCodes = new WhatsAppQrCodes(this.graph);
     this.conversation = new WhatsAppConversations(this.graph);
+    this.templates = new WhatsAppTemplates(this.graph);
+    this.flows = new WhatsAppFlows(this.graph);
+    this.calls = new WhatsAppCalls(this.graph);
   }
 
   /** Messages that wait for `pairLimit` or `messagesPerSecond`, and those that are being sent. */
