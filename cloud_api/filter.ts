@@ -8,7 +8,7 @@ import { didYouMean } from "../base/did_you_mean.ts";
 import { quote } from "../base/error_text.ts";
 import { OptionError } from "../base/errors.ts";
 import { isObject, type JsonObject, list, own } from "./json.ts";
-import { phoneNumberIdOf } from "./phone_number.ts";
+import { phoneNumberIdOf } from "./value_number.ts";
 import type { WhatsAppRecord } from "./records.ts";
 
 /** Chooses changes of notifications that match each given list. An empty list matches none. */

@@ -21,6 +21,64 @@ export type { WhatsAppApiOptions } from "./api_settings.ts";
 export { GraphClient } from "./graph.ts";
 export type { GraphCall, GraphMethod } from "./graph.ts";
 export type { QueuedRecipient, SendQueueState } from "./send_queue.ts";
+export { WhatsAppBlockedUsers } from "./blocked_users.ts";
+export type { BlockedUser, BlockListOptions, BlockOutcome, ChangedUser, FailedUser } from "./blocked_users.ts";
+export { WhatsAppBusinessProfile } from "./business_profile.ts";
+export type {
+  BusinessProfile,
+  BusinessProfileChanges,
+  BusinessProfileOptions,
+  BusinessVertical,
+} from "./business_profile.ts";
+export { WhatsAppConversations } from "./conversation.ts";
+export type {
+  DeliveryEvent,
+  MessageHistory,
+  MessageHistoryOptions,
+  PassOptions,
+  ResponderRole,
+  ThreadControlOptions,
+  ThreadControlResult,
+} from "./conversation.ts";
+export { WhatsAppConversationalComponents } from "./conversational_components.ts";
+export type {
+  ConversationalComponents,
+  ConversationalComponentsChanges,
+  WhatsAppCommand,
+} from "./conversational_components.ts";
+export { WhatsAppPhoneNumber } from "./phone_number.ts";
+export type {
+  PhoneNumberCallbacks,
+  PhoneNumberInfo,
+  PhoneNumberInfoOptions,
+  PhoneNumberListOptions,
+  PhoneNumberSettingsOptions,
+  RegisterOptions,
+  RequestCodeOptions,
+} from "./phone_number.ts";
+export type {
+  CallHoliday,
+  CallHours,
+  CallHoursOfDay,
+  CallingSettings,
+  PhoneNumberSettings,
+  PhoneNumberSettingsChanges,
+  SettingStatus,
+  SipSettings,
+} from "./phone_number_settings.ts";
+export { WhatsAppQrCodes } from "./qr_codes.ts";
+export type { QrCode, QrCodeImage, QrCodeListOptions, QrCodeOptions } from "./qr_codes.ts";
+export type {
+  CallbackOptions,
+  CallOptions,
+  SubscribedApp,
+  SubscribeOptions,
+  WebhookOptions,
+  WebhookSubscription,
+} from "./subscriptions.ts";
+export { WhatsAppUsername } from "./username.ts";
+export type { SetUsernameOptions, UsernameState } from "./username.ts";
+export type { WhatsAppUser } from "./user_address.ts";
 export type {
   DownloadOptions,
   MediaFile,

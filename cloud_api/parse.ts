@@ -18,7 +18,7 @@ import { parseAccountError } from "./parse_errors.ts";
 import { FIELD_PARSERS } from "./parse_fields.ts";
 import { HISTORY_LISTS, parseHistory } from "./parse_history.ts";
 import { parseEcho, parseMessage, parseStatus, parseUserAction } from "./parse_records.ts";
-import { phoneNumberIdOf } from "./phone_number.ts";
+import { phoneNumberIdOf } from "./value_number.ts";
 import type { WhatsAppMessage } from "./messages.ts";
 import type { ParsedNotification, WhatsAppEcho, WhatsAppPayment, WhatsAppRecord, WhatsAppStatus } from "./records.ts";
 
