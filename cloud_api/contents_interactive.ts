@@ -191,8 +191,10 @@ const MOST_ROWS = 10;
 const MOST_ROW_ID = 200;
 const MOST_ROW_TITLE = 24;
 const MOST_ROW_DESCRIPTION = 72;
-const MOST_TTL_MINUTES = 43_200;
-const MOST_CALL_PAYLOAD = 512;
+/** Longest validity of a call button: 30 days. */
+export const MOST_TTL_MINUTES: number = 43_200;
+/** Most characters of the text that comes with a call. */
+export const MOST_CALL_PAYLOAD: number = 512;
 
 /** Names that Meta or other libraries use. */
 const HINTS = {

@@ -144,6 +144,13 @@ export type {
 } from "./template_components.ts";
 export { WhatsAppSenders } from "./senders.ts";
 export type { MediaKind } from "./media_types.ts";
+export { decryptFlowRequest, encryptFlowResponse, verifyFlowToken } from "./flow_crypto.ts";
+export type { DecryptedFlowRequest, FlowKey, FlowRequest } from "./flow_crypto.ts";
+export { flowEndpoint } from "./flow_endpoint.ts";
+export type { FlowAnswer, FlowEndpointOptions, FlowScreen } from "./flow_endpoint.ts";
+export { FlowEndpointError } from "./flow_endpoint_error.ts";
+export { decryptFlowMedia, flowMediaOf } from "./flow_media.ts";
+export type { FlowMedia } from "./flow_media.ts";
 export { parseNotification } from "./parse.ts";
 export type { JsonObject } from "./json.ts";
 export type {
@@ -250,7 +257,7 @@ export type { WhatsAppRecordBase } from "./record_base.ts";
 export type { WhatsAppFilter } from "./filter.ts";
 export { laterStatus, statusKey } from "./status.ts";
 export { signNotification, verifySignature } from "./signature.ts";
-export type { WhatsAppApiErrorCode } from "../base/errors.ts";
+export type { FlowEndpointErrorCode, WhatsAppApiErrorCode } from "../base/errors.ts";
 export { SIMULATED_TYPES, simulateNotification } from "./simulated.ts";
 export type { SimulatedNotification } from "./simulated.ts";
 export type { Clock } from "../base/clock.ts";

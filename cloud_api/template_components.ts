@@ -18,6 +18,7 @@ import {
   type Upload,
 } from "./contents.ts";
 import { integerIn, listOf, numberIn, objectOf, onlyMember, optionalText, textOf } from "./contents_checks.ts";
+import { MOST_CALL_PAYLOAD, MOST_TTL_MINUTES } from "./contents_interactive.ts";
 import { type ProductSection, productSections } from "./contents_products.ts";
 import { isObject, type JsonObject, withoutUndefined } from "./json.ts";
 
@@ -77,10 +78,12 @@ export type TemplateButton =
     | { copyCode: string }
     /** Token and first data of a flow. */
     | { flow: { token?: string | undefined; data?: JsonObject | undefined } }
-    /** Product whose picture the catalogue shows. */
-    | { catalog: { thumbnailProductRetailerId: string } }
+    /** Product whose picture the catalogue shows; its first one if there is none. */
+    | { catalog: { thumbnailProductRetailerId?: string | undefined } }
     /** Products, up to 30 in up to 10 sections. */
     | { products: { thumbnailProductRetailerId?: string | undefined; sections: readonly ProductSection[] } }
+    /** Validity of a call button in minutes, up to 43200; text of up to 512 characters that comes with the call. */
+    | { callButton: { ttlMinutes?: number | undefined; payload?: string | undefined } }
     /** An order to be paid, as the Cloud API wants it. */
     | { orderDetails: JsonObject }
   );
@@ -267,24 +270,22 @@ type AnyButton = {
   otp?: string;
   copyCode?: string;
   flow?: { token?: string | undefined; data?: JsonObject | undefined };
-  catalog?: { thumbnailProductRetailerId: string };
+  catalog?: { thumbnailProductRetailerId?: string | undefined };
   products?: { thumbnailProductRetailerId?: string | undefined; sections: readonly ProductSection[] };
+  callButton?: { ttlMinutes?: number | undefined; payload?: string | undefined };
   orderDetails?: JsonObject;
 };
 
 type ButtonKind = Exclude<keyof AnyButton, "index">;
 
-/** Makers of the parameter of each kind of button, and its name in the Cloud API. */
+/** Name of each kind of button in the Cloud API, and the maker of its parameters. */
 const BUTTONS: Readonly<
-  Record<ButtonKind, readonly [subType: string, parameter: (path: string, button: AnyButton) => JsonObject]>
+  Record<ButtonKind, readonly [subType: string, parameters: (path: string, button: AnyButton) => JsonObject[]]>
 > = {
-  quickReply: ["quick_reply", (path, { quickReply }) => ({ type: "payload", payload: textOf(path, quickReply) })],
-  url: ["url", (path, { url }) => ({ type: "text", text: textOf(path, url, MOST_URL) })],
-  otp: ["url", (path, { otp }) => ({ type: "text", text: textOf(path, otp, MOST_CODE) })],
-  copyCode: ["copy_code", (path, { copyCode }) => ({
-    type: "coupon_code",
-    coupon_code: textOf(path, copyCode),
-  })],
+  quickReply: ["quick_reply", (path, { quickReply }) => [{ type: "payload", payload: textOf(path, quickReply) }]],
+  url: ["url", (path, { url }) => [{ type: "text", text: textOf(path, url, MOST_URL) }]],
+  otp: ["url", (path, { otp }) => [{ type: "text", text: textOf(path, otp, MOST_CODE) }]],
+  copyCode: ["copy_code", (path, { copyCode }) => [{ type: "coupon_code", coupon_code: textOf(path, copyCode) }]],
   flow: ["flow", (path, { flow }) => {
     const { token, data } = objectOf(path, flow);
     return action({
@@ -293,21 +294,33 @@ const BUTTONS: Readonly<
     });
   }],
   catalog: ["catalog", (path, { catalog }) => {
-    const { thumbnailProductRetailerId } = objectOf(path, catalog);
-    return action({
-      thumbnail_product_retailer_id: textOf(`${path}.thumbnailProductRetailerId`, thumbnailProductRetailerId),
-    });
+    const thumbnail = thumbnailOf(path, objectOf(path, catalog));
+    return thumbnail === undefined ? [] : action({ thumbnail_product_retailer_id: thumbnail });
   }],
   products: ["mpm", (path, { products }) => {
-    objectOf(path, products);
-    const { thumbnailProductRetailerId, sections } = products!;
-    return action({
-      thumbnail_product_retailer_id: optionalText(`${path}.thumbnailProductRetailerId`, thumbnailProductRetailerId),
-      sections: productSections(sections),
-    });
+    const thumbnail = thumbnailOf(path, objectOf(path, products));
+    return action({ thumbnail_product_retailer_id: thumbnail, sections: productSections(products!.sections) });
+  }],
+  callButton: ["voice_call", (path, { callButton }) => {
+    const { ttlMinutes, payload } = objectOf(path, callButton);
+    const parameters: JsonObject[] = [];
+    if (ttlMinutes !== undefined) parameters.push({ type: "ttl_minutes", ttl_minutes: ttlOf(path, ttlMinutes) });
+    if (payload !== undefined) {
+      parameters.push({ type: "payload", payload: textOf(`${path}.payload`, payload, MOST_CALL_PAYLOAD) });
+    }
+    return parameters;
   }],
   orderDetails: ["order_details", (path, { orderDetails }) => action({ order_details: objectOf(path, orderDetails) })],
 };
+
+function thumbnailOf(path: string, { thumbnailProductRetailerId }: JsonObject): string | undefined {
+  return optionalText(`${path}.thumbnailProductRetailerId`, thumbnailProductRetailerId);
+}
+
+function ttlOf(path: string, ttlMinutes: unknown): number {
+  return integerIn(`${path}.ttlMinutes`, ttlMinutes, 1, MOST_TTL_MINUTES);
+}
+
 const BUTTON_KINDS = Object.keys(BUTTONS) as ButtonKind[];
 const BUTTON = new OptionNames("A button of a template", {
   tables: [BUTTONS, { index: true }],
@@ -318,13 +331,14 @@ const BUTTON = new OptionNames("A button of a template", {
 function buttonOf(path: string, button: TemplateButton, place: number): JsonObject {
   const any: AnyButton = named(BUTTON, button);
   const kind = onlyMember(`The "${path}"`, any, BUTTON_KINDS);
-  const [subType, parameter] = BUTTONS[kind];
+  const [subType, parametersOf] = BUTTONS[kind];
   const index = integerIn(`${path}.index`, any.index ?? place, 0, Number.MAX_SAFE_INTEGER);
-  return { type: "button", sub_type: subType, index, parameters: [parameter(`${path}.${kind}`, any)] };
+  const parameters = parametersOf(`${path}.${kind}`, any);
+  return { type: "button", sub_type: subType, index, ...parameters.length > 0 && { parameters } };
 }
 
-function action(members: JsonObject): JsonObject {
-  return { type: "action", action: withoutUndefined(members) };
+function action(members: JsonObject): JsonObject[] {
+  return [{ type: "action", action: withoutUndefined(members) }];
 }
 
 const CARD_NAMES: OptionTable<TemplateCard> = { header: true, body: true, buttons: true };

@@ -2,6 +2,7 @@
 
 /** Reasons by path. */
 export const TESTED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
+  ["cli/meta_checks.ts", "tests/cli/setup_test.ts: each situation that it finds wrong"],
   ["connection/control_payload.ts", "tests/conformance_test.ts and connection_test.ts: control frames of the program"],
   ["connection/setup.ts", "tests/connection/connection_test.ts, and each test that opens a connection"],
   ["server/route_options.ts", "tests/server/routes_test.ts: each handler and setting"],

@@ -6,52 +6,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { type CliIo, runCli } from "../../cli.ts";
+import { runCli } from "../../cli.ts";
 import { describeRecord } from "../../cli/io.ts";
 import { VERSION } from "../../cli/version.ts";
 import { printable } from "../../base/log.ts";
 import { parseNotification } from "../../cloud_api/parse.ts";
+import { FIELD_VALUES, parseField } from "../support/field_values.ts";
 import { SIMULATED_TYPES, simulateNotification } from "../../cloud_api/simulated.ts";
 import { Simulator } from "../../whatsapp/simulator.ts";
 import { signNotification, WhatsAppServer } from "../../whatsapp.ts";
 import { WebSocketServer } from "../../server.ts";
+import { ENV, Io } from "../support/cli_io.ts";
 import { encode, tlsFile, until } from "../support/support.ts";
-
-const ENV = { WHATSAPP_APP_SECRET: "secret", WHATSAPP_RECEIVER_TOKEN: "token", WHATSAPP_VERIFY_TOKEN: "verify" };
-
-/** The surroundings of a program under test. */
-class Io implements CliIo {
-  readonly env: Record<string, string | undefined>;
-  terminal = false;
-  lines: string[] = [];
-  text = "";
-  #stops = new Set<() => void>();
-  #reloads = new Set<() => void>();
-
-  constructor(env: Record<string, string | undefined> = ENV) {
-    this.env = env;
-  }
-  out(line: string): void {
-    this.lines.push(line);
-  }
-  err(text: string): void {
-    this.text += text;
-  }
-  onStop(handler: () => void): () => void {
-    this.#stops.add(handler);
-    return () => this.#stops.delete(handler);
-  }
-  onReload(handler: () => void): () => void {
-    this.#reloads.add(handler);
-    return () => this.#reloads.delete(handler);
-  }
-  stop(): void {
-    for (const handler of [...this.#stops]) handler();
-  }
-  reload(): void {
-    for (const handler of [...this.#reloads]) handler();
-  }
-}
 
 const run = async (args: string[], io = new Io()): Promise<[code: number, io: Io]> => [await runCli(args, io), io];
 
@@ -85,12 +51,8 @@ async function post(url: string, number: number, type: string): Promise<string> 
 
 describe("cli: the command line", () => {
   it("has help texts, which go to the output with exit code 0", async () => {
-    for (
-      const args of [["--help"], ["help"], ["serve", "--help"], ["tail", "--help"], ["replay", "--help"], [
-        "simulate",
-        "--help",
-      ]]
-    ) {
+    const commands = ["serve", "tail", "replay", "simulate", "setup", "send"];
+    for (const args of [["--help"], ["help"], ...commands.map((command) => [command, "--help"])]) {
       const [code, io] = await run(args);
       assertEquals([code, io.text], [0, ""]);
       assert(io.lines.join("\n").length > 200);
@@ -551,6 +513,27 @@ describe("what the program prints", () => {
       assert(line.length > 10 && !line.includes("undefined"), line);
     }
   });
+
+  const lines: [name: string, lines: string[]][] = [
+    ["callStatus", ["call         Anna (15550002222): status RINGING"]],
+    ["callTerminate", ["call         Anna (15550002222): terminate Completed", "error        131000 Bad"]],
+    ["handoverPassed", ["handover     ? (15550002222): control_passed, to escalation"]],
+    ["accountSettings", ["settings     900000000000777: phone_number_settings"]],
+    ["groupRemoved", ["group        120363@g.us: group_participants_remove, failed"]],
+    ["preferenceStop", ["preference   Anna (15550002222): stop marketing_messages"]],
+    ["automaticEvents", ["event        wamid.A: Purchase 25.5 EUR", "event        wamid.B: LeadSubmitted"]],
+    ["contactSync", ["contact      Anna Example: add", "contact      15550003333: remove"]],
+    ["templateQuality", ["template     order_update: message_template_quality_update YELLOW"]],
+    ["accountViolation", ["account      15550001111: account_update ACCOUNT_VIOLATION"]],
+    ["accountAlert", ["account      900000000000001: account_alerts OBA_REJECTED"]],
+    ["flowErrors", ["flow         7001: CLIENT_ERROR_RATE ACTIVATED"]],
+  ];
+  for (const [name, expected] of lines) {
+    it(`describes ${name}`, () => {
+      const { field, value } = FIELD_VALUES[name]!;
+      assertEquals(parseField(field, value).records.map(describeRecord), expected);
+    });
+  }
 });
 
 describe("the program as a process", () => {
@@ -569,6 +552,17 @@ describe("the program as a process", () => {
     assertEquals([helped, silent, wrong, nothing], [0, "", 2, ""]);
     assertStringIncludes(help, "simulate");
     assertStringIncludes(why, '"wat"');
+  });
+
+  it("reads a text from standard input", async () => {
+    const args = ["send", "16505551234", "-", "--phone-number-id", "1", "--dry-run", "--json"];
+    const child = spawn(process.execPath, [...own, ...args], { stdio: ["pipe", "pipe", "inherit"] });
+    let output = "";
+    child.stdout.on("data", (data) => output += data);
+    const ended = new Promise((resolve) => child.on("close", resolve));
+    child.stdin.end("Grüße,\nAnna\n");
+    assertEquals(await ended, 0);
+    assertEquals(JSON.parse(output).body.text.body, "Grüße,\nAnna");
   });
 
   it("connects with sockets, so that it can say why it cannot", async () => {

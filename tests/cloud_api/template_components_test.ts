@@ -127,7 +127,7 @@ describe("Buttons of a template", () => {
     const items = [{ product_items: [{ product_retailer_id: "a" }] }];
     const order = { reference_id: "1" };
     const action = (members: object): object => ({ type: "action", action: members });
-    const rows: [button: object, subType: string, parameter: object][] = [
+    const rows: [button: object, subType: string, ...parameters: object[]][] = [
       [{ otp: "123456" }, "url", { type: "text", text: "123456" }],
       [{ copyCode: "25OFF" }, "copy_code", { type: "coupon_code", coupon_code: "25OFF" }],
       [{ flow: {} }, "flow", action({})],
@@ -137,6 +137,14 @@ describe("Buttons of a template", () => {
         "catalog",
         action({ thumbnail_product_retailer_id: "2" }),
       ],
+      [{ catalog: {} }, "catalog"],
+      [{ callButton: {} }, "voice_call"],
+      [
+        { callButton: { ttlMinutes: 43200, payload: "P" } },
+        "voice_call",
+        { type: "ttl_minutes", ttl_minutes: 43200 },
+        { type: "payload", payload: "P" },
+      ],
       [{ products: { sections } }, "mpm", action({ sections: items })],
       [
         { products: { thumbnailProductRetailerId: "2", sections } },
@@ -145,8 +153,8 @@ describe("Buttons of a template", () => {
       ],
       [{ orderDetails: order }, "order_details", action({ order_details: order })],
     ];
-    for (const [button, sub_type, parameter] of rows) {
-      const component = { type: "button", sub_type, index: 0, parameters: [parameter] };
+    for (const [button, sub_type, ...parameters] of rows) {
+      const component = { type: "button", sub_type, index: 0, ...parameters.length > 0 && { parameters } };
       assertEquals(componentsOf({ buttons: [button as never] }), [component]);
     }
   });
@@ -161,7 +169,11 @@ describe("Buttons of a template", () => {
     assertRefused(() => parameterOf({ payload: "a" }), 'use "quickReply"');
     assertRefused(() => parameterOf({ flow: 7 }), '"buttons[0].flow" is 7 instead of an object');
     assertRefused(() => parameterOf({ products: { sections: [] } }), '"sections" are 0');
-    assertRefused(() => parameterOf({ catalog: {} }), '"buttons[0].catalog.thumbnailProductRetailerId" is undefined');
+    assertRefused(() => parameterOf({ catalog: 7 }), '"buttons[0].catalog" is 7 instead of an object');
+    for (const ttlMinutes of [0, 43201]) {
+      assertRefused(() => parameterOf({ callButton: { ttlMinutes } }), '"buttons[0].callButton.ttlMinutes"', "43200");
+    }
+    assertLongest("buttons[0].callButton.payload", 512, (payload) => textAt({ callButton: { payload } }, "payload"));
   });
 });
 
