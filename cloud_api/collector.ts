@@ -95,10 +95,9 @@ export class Collector {
   addUnknown(rest: JsonObject, origin: ChangeOrigin): void {
     const plain: [key: string, value: unknown][] = [];
     for (const [key, value] of Object.entries(rest)) {
-      if (isAbsent(value)) continue;
-      const items = Array.isArray(value) ? value : [value];
+      const items = (Array.isArray(value) ? value : [value]).filter((item) => !isAbsent(item));
       for (const item of items) if (isObject(item)) this.addOther(item, origin, key);
-      const others = items.filter((item) => !isObject(item) && !isAbsent(item));
+      const others = items.filter((item) => !isObject(item));
       if (others.length > 0) plain.push([key, Array.isArray(value) ? others : value]);
     }
     if (plain.length > 0) this.addOther(Object.fromEntries(plain), origin);
@@ -123,7 +122,6 @@ export class Collector {
  * @returns `true` if there is an object among them, or in a list.
  */
 export function hasObjects(rest: JsonObject): boolean {
-  return Object.values(rest).some((value) =>
-    !isAbsent(value) && (Array.isArray(value) ? value.some(isObject) : isObject(value))
-  );
+  const isRecord = (value: unknown): boolean => isObject(value) && !isAbsent(value);
+  return Object.values(rest).some((value) => Array.isArray(value) ? value.some(isRecord) : isRecord(value));
 }

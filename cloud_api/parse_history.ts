@@ -34,6 +34,7 @@ interface Place {
 
 const ALONE: Place = { metadata: {}, thread: {}, isEcho: false };
 
+const NONE: ReadonlyMap<string, MemberReader> = new Map();
 const CHUNK_METADATA: ReadonlyMap<string, MemberReader> = new Map([
   ["phase", number],
   ["chunk_order", number],
@@ -75,7 +76,7 @@ function parseChunk(chunk: JsonObject, origin: ChangeOrigin, path: string, colle
   });
   const hasMessages = records.slice(before).some(({ kind }) => kind === "history");
   collector.each(chunk, "errors", path, (error) => records.push(parseAccountError(error, origin)));
-  if (records.length === before) return collector.addOther(chunk, origin, "history");
+  if (records.length === before) return collector.addRest(restOf(chunk, NONE), origin, "history");
   // Without a message there is no record that has the facts of the chunk.
   const known = hasMessages ? new Map([...CHUNK, ["metadata", object] as const]) : CHUNK;
   collector.addRest(restOf(chunk, known), origin, "history");
@@ -94,7 +95,7 @@ function parseThread(
   collector.each(thread, "messages", path, (message) => {
     collector.records.push(parseHistoryMessage(message, origin, place));
   });
-  if (collector.records.length === before) return collector.addOther(thread, origin, "threads");
+  if (collector.records.length === before) return collector.addRest(restOf(thread, NONE), origin, "threads");
   collector.addRest(restOf(thread, THREAD), origin, "threads");
   collector.addRest(restOf(object(thread, "context") ?? {}, CONTEXT), origin, "context");
 }

@@ -88,7 +88,7 @@ export const TESTED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["cloud_api/parse_errors.ts", "tests/cloud_api/parse_test.ts has errors of messages, statuses and the account"],
   [
     "cloud_api/parse_history.ts",
-    "tests/cloud_api/parse_test.ts and found_test.ts, in notifications",
+    "tests/cloud_api/parse_test.ts, found_test.ts and catalogue_test.ts, in notifications",
   ],
   ["cloud_api/parse_payment.ts", "tests/cloud_api/parse_test.ts and found_test.ts, in statuses"],
   ["cloud_api/parse_records.ts", "tests/cloud_api/parse_test.ts has the lists of each field"],
