@@ -316,7 +316,8 @@ export function mediaOf(
 const FILE_CLASSES = [Blob, Uint8Array, ArrayBuffer, ReadableStream];
 
 function fileOf(name: string, media: MediaByFile): MediaByFile {
-  const { file } = media;
+  const { file, mimeType } = media;
+  optionalText(`${name}.mimeType`, mimeType);
   if (FILE_CLASSES.some((each) => file instanceof each)) return media;
   const hint = typeof file === "string" ? "; read the file before" : "";
   throw new OptionError(
