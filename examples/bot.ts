@@ -126,7 +126,7 @@ class Bot {
       await this.#api.conversation.pass(message, { metadata: "wants to talk to a person" });
     } catch (error) {
       if (isOutage(error)) throw error;
-      // Meta knows no other app for this number: somebody answers with the app on the phone.
+      // Meta knows no other app for this number: the business answers with the app on its phone.
     }
   }
 }
