@@ -160,9 +160,7 @@ export class SendQueue {
     if (!this.#mayPass(lane)) await this.#wait(lane, signal);
     this.#sending++;
     return {
-      block: (delay) => {
-        if (this.#settings.pairLimit) lane.block(this.#settings.clock.now() + delay);
-      },
+      block: (delay) => lane.block(this.#settings.clock.now() + delay),
       leave: () => void this.#sending--,
     };
   }

@@ -78,7 +78,6 @@ export const TESTED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
     "tests/setting_tables_test.ts has the table, tests/cloud_api/api_test.ts refused options",
   ],
   ["cloud_api/call_limits.ts", "tests/cloud_api/api_test.ts has late, stalled and given-up answers on each runtime"],
-  ["cloud_api/graph.ts", "tests/cloud_api/api_methods_test.ts has each method with each fault of an answer"],
   ["cloud_api/graph_error.ts", "tests/cloud_api/api_test.ts and api_methods_test.ts read all of its members"],
   ["cloud_api/parse_contents.ts", "tests/cloud_api/parse_test.ts has the contents of each type, through notifications"],
   ["inbox/group.ts", "tests/inbox/hub_test.ts and lost_test.ts drive it through the hub that makes it"],

@@ -109,7 +109,12 @@ describe("SendQueue with the limit of a recipient", () => {
     assertEquals(rig.left, [["b0", 0]]);
     await rig.advance(16_000);
     assertEquals(rig.left[1], ["a0", 16_000]);
+    place.block(30_000);
     place.leave();
+    await rig.advance(7000);
+    await rig.send("a", 1);
+    await rig.advance(23_000);
+    assertEquals(rig.left[2], ["a0", 46_000]);
   });
 
   it("forgets recipients that have paid", async () => {
@@ -133,6 +138,7 @@ describe("SendQueue with the limit of the number", () => {
       if (at >= 20) assert(time - rig.times[at - 20]! >= 1000, `${at}: ${time}`);
     }
     assertEquals(rig.times.at(-1), 4000);
+    assertEquals(rig.queue.state, { waiting: 0, sending: 0, recipients: [] });
     assertEquals(rig.clock.pending, 0);
   });
 
@@ -184,8 +190,22 @@ describe("SendQueue with messages that wait", () => {
     await rig.send("b", 1, abort.signal);
     await rig.send("c", 1);
     abort.abort(new Error("given up"));
+    assertEquals(rig.queue.state.recipients, [{ recipient: "c", waiting: 1, delay: 0 }]);
     await rig.advance(1000);
     assertEquals(rig.left, [["a0", 0], ["c0", 1000]]);
+  });
+
+  it("leaves no listener at the signal of a program", async () => {
+    const rig = new Rig({ messagesPerSecond: 1 });
+    const { signal } = new AbortController();
+    let listeners = 0;
+    const [add, remove] = [signal.addEventListener.bind(signal), signal.removeEventListener.bind(signal)];
+    signal.addEventListener = (...args: Parameters<typeof add>) => (listeners++, add(...args));
+    signal.removeEventListener = (...args: Parameters<typeof remove>) => (listeners--, remove(...args));
+    await rig.send("a", 3, signal);
+    assertEquals(listeners, 2);
+    await rig.advance(2000, 1000);
+    assertEquals([rig.left.length, listeners], [3, 0]);
   });
 });
 
