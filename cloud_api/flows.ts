@@ -149,9 +149,7 @@ export interface FlowValidation {
 /**
  * A flow that was created.
  *
- * Also from {@linkcode FlowValidation}:
- * - `success`: `true` if Meta took the JSON: it keeps a draft with faults, too.
- * - `validationErrors`: The faults.
+ * Also from {@linkcode FlowValidation}: `success`, `validationErrors`.
  */
 export interface CreatedFlow extends FlowValidation {
   /** Its id. */
