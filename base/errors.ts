@@ -209,6 +209,15 @@ export type WhatsAppApiErrorCode =
   | "ERR_MEDIA_DIGEST"
   | "ERR_MEDIA_TOO_LARGE";
 
+/** The stable codes of `FlowEndpointError`, which the entry `cloud-api` exports. */
+export type FlowEndpointErrorCode =
+  | "ERR_FLOW_SIGNATURE"
+  | "ERR_FLOW_BODY"
+  | "ERR_FLOW_TOO_LARGE"
+  | "ERR_FLOW_KEY"
+  | "ERR_FLOW_DATA"
+  | "ERR_FLOW_MEDIA";
+
 /** The stable codes of {@linkcode HandlerError}. */
 export type HandlerErrorCode = "ERR_HANDLER" | "ERR_HANDLER_TIMEOUT";
 
@@ -229,6 +238,7 @@ export type WebSocketErrorCode =
   | JournalErrorCode
   | BackplaneErrorCode
   | WhatsAppApiErrorCode
+  | FlowEndpointErrorCode
   | HandlerErrorCode
   | ConnectionClosedErrorCode;
 

@@ -10,8 +10,9 @@ import { describe } from "../base/errors.ts";
 import { printable } from "../base/log.ts";
 import { errorText } from "../base/error_text.ts";
 import { isSecret } from "../base/secrets.ts";
-import type { WhatsAppContents } from "../cloud_api/messages.ts";
-import type { WhatsAppRecord } from "../cloud_api/records.ts";
+import type { WhatsAppAccountUpdate, WhatsAppTemplateUpdate } from "../cloud_api/account_records.ts";
+import type { WhatsAppContents, WhatsAppSender } from "../cloud_api/messages.ts";
+import type { WhatsAppHistoryMessage, WhatsAppRecord } from "../cloud_api/records.ts";
 
 /** Environment of the program; tests replace it. */
 export interface CliIo {
@@ -194,6 +195,13 @@ function partsOf(record: WhatsAppRecord): [kind: string, who: string, what: stri
       const errors = record.errors.map(({ code, title }) => `${code} ${title ?? ""}`).join(", ");
       return [record.status, who, errors === "" ? record.id : `${record.id} ${errors}`];
     }
+    case "payment": {
+      const { referenceId, amount, currency, transaction } = record.payment;
+      const sum = amount?.value === undefined ? "" : ` ${amount.value / (amount.offset ?? 1)} ${currency ?? ""}`;
+      const attempt = transaction?.id === undefined ? "" : ` (${transaction.id})`;
+      const who = record.recipientId ?? record.recipientUserId ?? "?";
+      return ["payment", who, `${record.status} ${referenceId ?? record.id}${sum}${attempt}`];
+    }
     case "error":
       return ["error", "", `${record.error.code} ${record.error.title ?? record.error.message ?? ""}`];
     case "userAction":
@@ -201,12 +209,52 @@ function partsOf(record: WhatsAppRecord): [kind: string, who: string, what: stri
     case "echo":
       return ["echo", `to ${record.recipientName ?? record.to}`, describeContents(record.message)];
     case "history":
-      return ["history", record.threadId ?? "?", describeContents(record.message)];
+      return ["history", historyChat(record), describeContents(record.message)];
     case "standby":
       return ["standby", "", lineOf(record.record)];
+    case "call":
+      return ["call", nameOf(record.user), `${record.event} ${record.status ?? ""}`.trimEnd()];
+    case "handover":
+      return ["handover", nameOf(record.user), `${record.event}, to ${record.newOwnerRole ?? "?"}`];
+    case "accountSettings":
+      return ["settings", record.phoneNumberId ?? record.accountId, record.type];
+    case "group":
+      return ["group", record.groupId, record.errors.length === 0 ? record.type : `${record.type}, failed`];
+    case "userPreference":
+      return ["preference", nameOf(record.user), `${record.value} ${record.category}`];
+    case "automaticEvent":
+      return ["event", record.id, `${record.eventName} ${record.value ?? ""} ${record.currency ?? ""}`.trimEnd()];
+    case "contactSync":
+      return ["contact", record.fullName ?? record.username ?? record.phone ?? record.userId ?? "?", record.action];
+    case "template":
+      return ["template", record.name ?? record.id, changeOf(record)];
+    case "account":
+      return ["account", record.displayPhoneNumber ?? record.accountId, changeOf(record)];
+    case "flow":
+      return ["flow", record.flowId, `${record.event} ${record.newStatus ?? record.alertState ?? ""}`.trimEnd()];
     case "other":
-      return ["other", record.accountId, record.field];
+      return ["other", record.accountId, [record.field, record.key].filter(Boolean).join(" ")];
   }
+}
+
+/** Names the chat of a message of the past, and its direction. */
+function historyChat({ name, username, threadId, phone, userId, direction }: WhatsAppHistoryMessage): string {
+  const chat = name ?? username ?? threadId ?? phone ?? userId ?? "?";
+  if (direction === undefined) return chat;
+  return `${direction === "in" ? "from" : "to"} ${chat}`;
+}
+
+function nameOf({ name, username, id }: WhatsAppSender): string {
+  return `${name ?? username ?? "?"} (${id})`;
+}
+
+/** Describes a change by its field, and by what the field has: an event, a decision, a new category, … */
+function changeOf(record: WhatsAppTemplateUpdate | WhatsAppAccountUpdate): string {
+  const change = record.event ??
+    (record.kind === "template"
+      ? record.newQualityScore ?? record.correctCategory ?? record.newCategory
+      : record.decision ?? record.status ?? record.alert?.type);
+  return change === undefined ? record.field : `${record.field} ${change}`;
 }
 
 function describeContents(message: WhatsAppContents): string {
@@ -245,6 +293,8 @@ function describeContents(message: WhatsAppContents): string {
       return "deleted a message";
     case "request_welcome":
       return "opened the chat";
+    case "template":
+      return `template ${message.template.name ?? "?"}`;
     case "unsupported":
       return message.unsupported.type ?? "";
     case "unknown":

@@ -15,11 +15,33 @@ import type {
   UploadOptions,
   UploadSource,
 } from "./calls.ts";
+import { WhatsAppBlockedUsers } from "./blocked_users.ts";
+import { WhatsAppBusinessProfile } from "./business_profile.ts";
+import { WhatsAppConversations } from "./conversation.ts";
+import { WhatsAppConversationalComponents } from "./conversational_components.ts";
+import { WhatsAppCalls } from "./calling.ts";
+import { WhatsAppFlows } from "./flows.ts";
 import { GraphClient } from "./graph.ts";
 import { MediaCalls } from "./media.ts";
 import type { WhatsAppMedia } from "./messages.ts";
+import { WhatsAppPhoneNumber } from "./phone_number.ts";
+import { WhatsAppQrCodes } from "./qr_codes.ts";
 import { SendQueue, type SendQueueState } from "./send_queue.ts";
 import { WhatsAppSenders } from "./senders.ts";
+import {
+  type CallOptions,
+  subscribeApp,
+  type SubscribedApp,
+  subscribedApps,
+  type SubscribeOptions,
+  subscribeWebhook,
+  unsubscribeApp,
+  type WebhookOptions,
+  type WebhookSubscription,
+  webhookSubscriptions,
+} from "./subscriptions.ts";
+import { WhatsAppTemplates } from "./templates.ts";
+import { WhatsAppUsername } from "./username.ts";
 
 const READ_NAMES: OptionTable<ReadOptions> = { typing: true, signal: true };
 const READ_OPTIONS = new OptionNames("markAsRead", { tables: [READ_NAMES], example: () => "{ typing: true }" });
@@ -51,6 +73,26 @@ const READ_OPTIONS = new OptionNames("markAsRead", { tables: [READ_NAMES], examp
 export class WhatsAppApi extends WhatsAppSenders {
   /** Calls that this class has no method for, with the same access token, time limit, retries and errors. */
   override readonly graph: GraphClient;
+  /** The business phone number: facts, callback, registration, settings. */
+  readonly phoneNumber: WhatsAppPhoneNumber;
+  /** The business profile of the number. */
+  readonly businessProfile: WhatsAppBusinessProfile;
+  /** The username of the number. */
+  readonly username: WhatsAppUsername;
+  /** Ice breakers and commands of the number. */
+  readonly conversationalComponents: WhatsAppConversationalComponents;
+  /** The block list of the number. */
+  readonly blockedUsers: WhatsAppBlockedUsers;
+  /** QR codes and short links that open a chat with the number. */
+  readonly qrCodes: WhatsAppQrCodes;
+  /** Ownership of conversations, and the history of deliveries. */
+  readonly conversation: WhatsAppConversations;
+  /** Message templates of the account. */
+  readonly templates: WhatsAppTemplates;
+  /** Flows of the account, and the public key for their endpoint. */
+  readonly flows: WhatsAppFlows;
+  /** Calls with users: permission and signalling. */
+  readonly calls: WhatsAppCalls;
   readonly #queue: SendQueue;
   readonly #media: MediaCalls;
 
@@ -66,6 +108,16 @@ export class WhatsAppApi extends WhatsAppSenders {
     this.#queue = new SendQueue(settings);
     this.graph = new GraphClient(settings, this.#queue);
     this.#media = new MediaCalls(this.graph);
+    this.phoneNumber = new WhatsAppPhoneNumber(this.graph);
+    this.businessProfile = new WhatsAppBusinessProfile(this.graph);
+    this.username = new WhatsAppUsername(this.graph);
+    this.conversationalComponents = new WhatsAppConversationalComponents(this.graph);
+    this.blockedUsers = new WhatsAppBlockedUsers(this.graph);
+    this.qrCodes = new WhatsAppQrCodes(this.graph);
+    this.conversation = new WhatsAppConversations(this.graph);
+    this.templates = new WhatsAppTemplates(this.graph);
+    this.flows = new WhatsAppFlows(this.graph);
+    this.calls = new WhatsAppCalls(this.graph);
   }
 
   /** Messages that wait for `pairLimit` or `messagesPerSecond`, and those that are being sent. */
@@ -88,6 +140,68 @@ export class WhatsAppApi extends WhatsAppSenders {
     const typing = options.typing ? { type: "text" } : undefined;
     const json = { messaging_product: "whatsapp", status: "read", message_id: messageId, typing_indicator: typing };
     await this.graph.post(`${this.graph.phoneNumberId}/messages`, { json, signal: options.signal });
+  }
+
+  // ---- Subscriptions -------------------------------------------------------------------------------------------
+
+  /**
+   * Subscribes the app of the access token to the webhooks of the account. Without a subscription none come.
+   *
+   * @param options A callback for this account; without one an earlier one is removed.
+   * @throws {OptionError} If an option is not allowed, or `accountId` is missing.
+   * @throws {WhatsAppApiError} If the API refuses it.
+   */
+  async subscribeApp(options: SubscribeOptions = {}): Promise<void> {
+    await subscribeApp(this.graph, options);
+  }
+
+  /**
+   * Reads the apps that get the webhooks of the account.
+   *
+   * @param options Signal that aborts the call.
+   * @returns The apps.
+   * @throws {OptionError} If `accountId` is missing.
+   * @throws {WhatsAppApiError} If the API refuses it.
+   */
+  async subscribedApps(options: CallOptions = {}): Promise<SubscribedApp[]> {
+    return await subscribedApps(this.graph, options);
+  }
+
+  /**
+   * Ends the subscription of the app of the access token: no webhooks of the account come any more.
+   *
+   * @param options Signal that aborts the call.
+   * @throws {OptionError} If `accountId` is missing.
+   * @throws {WhatsAppApiError} If the API refuses it.
+   */
+  async unsubscribeApp(options: CallOptions = {}): Promise<void> {
+    await unsubscribeApp(this.graph, options);
+  }
+
+  /**
+   * Sets the webhook of an app: the URL to which Meta posts if neither account nor number has one of its own, and the
+   * webhook fields. It wants the access token of the app, `APP-ID|APP-SECRET`.
+   *
+   * @param appId The id of the app.
+   * @param options URL, token, fields.
+   * @throws {OptionError} If an argument is not allowed.
+   * @throws {WhatsAppApiError} If the API refuses it, as it does if the server does not answer the challenge.
+   */
+  async subscribeWebhook(appId: string, options: WebhookOptions): Promise<void> {
+    await subscribeWebhook(this.graph, appId, options);
+  }
+
+  /**
+   * Reads the webhooks of an app. It wants the access token of the app, `APP-ID|APP-SECRET`.
+   *
+   * @param appId The id of the app.
+   * @param options Signal that aborts the call.
+   * @returns A webhook for each kind of object, such as `whatsapp_business_account`.
+   * @throws {OptionError} If it cannot be an id.
+   * @throws {WhatsAppApiError} If the API refuses it.
+   */
+  async webhookSubscriptions(appId: string, options: CallOptions = {}): Promise<WebhookSubscription[]> {
+    return await webhookSubscriptions(this.graph, appId, options);
   }
 
   // ---- Media ---------------------------------------------------------------------------------------------------

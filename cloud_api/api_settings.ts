@@ -32,8 +32,8 @@ export interface WhatsAppApiOptions {
    */
   baseUrl?: string | undefined;
   /**
-   * Time limit of one attempt, in ms: until its answer is complete, or for a file until its head, and then for each
-   * piece of its stream. 0: no limit.
+   * Time limit of one attempt, in ms: until its answer is complete. A file that is fetched has it for its head, and
+   * then for each piece that is read; an upload of more than 256 KiB for each 64 KiB that are sent. 0: no limit.
    * @default {30000}
    */
   requestTimeout?: number | undefined;

@@ -70,7 +70,11 @@ export class CallLimits {
     this.#outer?.removeEventListener("abort", this.#onOuterAbort);
   }
 
-  /** @throws The reason of the program, if it has aborted the call. */
+  /**
+   * Throws if the program has aborted the call.
+   *
+   * @throws The reason of the program.
+   */
   throwIfAborted(): void {
     this.#outer?.throwIfAborted();
   }

@@ -89,19 +89,13 @@ export type UploadSource = Blob | Uint8Array<ArrayBuffer> | ArrayBuffer | Readab
 
 /** Options of an upload. */
 export interface UploadOptions {
-  /**
-   * MIME type of the file.
-   * @default {that of a Blob, or the one that belongs to the extension of the file name}
-   */
+  /** MIME type of the file; without it that of the Blob, or the one for the extension of its name. */
   mimeType?: string | undefined;
-  /**
-   * Name of the file.
-   * @default {that of a `File`, or "file" with the extension of its type}
-   */
+  /** Name of the file; without it that of a `File`, or "file" with the extension of its type. */
   filename?: string | undefined;
   /**
-   * Kind of message that the file is for: limits its type and size. An image that is sent as a document may be larger.
-   * @default {the kind that takes the MIME type}
+   * Kind of message that the file is for, which limits its type and size; without it the kind that takes the MIME type.
+   * An image that is sent as a document may be larger.
    */
   kind?: MediaKind | undefined;
   /** Size of a stream in bytes, if it is known: a file that is too large is then refused before anything is sent. */
@@ -119,11 +113,10 @@ export interface UploadOptions {
  * Options of a file for a template or a profile.
  *
  * Also from {@linkcode UploadOptions}:
- * - `mimeType` (default `that of a Blob, or the one that belongs to the extension of the file name`): MIME type of the
- *   file.
- * - `filename` (default `that of a `File`, or "file" with the extension of its type`): Name of the file.
- * - `kind` (default `the kind that takes the MIME type`): Kind of message that the file is for: limits its type and
- *   size.
+ * - `mimeType`: MIME type of the file; without it that of the Blob, or the one for the extension of its name.
+ * - `filename`: Name of the file; without it that of a `File`, or "file" with the extension of its type.
+ * - `kind`: Kind of message that the file is for, which limits its type and size; without it the kind that takes the
+ *   MIME type.
  * - `size`: Size of a stream in bytes, if it is known: a file that is too large is then refused before anything is
  *   sent.
  * - `checkType` (default `true`): Refuse types that Meta did not list when this version was made.

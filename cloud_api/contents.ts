@@ -10,7 +10,7 @@ import { OptionNames, type OptionTable, showValue } from "../base/option_names.t
 import { listOf, numberIn, onlyMember, optionalText, textOf, urlOf } from "./contents_checks.ts";
 import { type JsonObject, withoutUndefined } from "./json.ts";
 import type { MediaKind } from "./media_types.ts";
-import type { WhatsAppContact } from "./messages.ts";
+import type { WhatsAppContact } from "./contact_card.ts";
 
 /** Contents of a message, checked, as JSON of the Cloud API. */
 export interface Draft {
@@ -316,7 +316,8 @@ export function mediaOf(
 const FILE_CLASSES = [Blob, Uint8Array, ArrayBuffer, ReadableStream];
 
 function fileOf(name: string, media: MediaByFile): MediaByFile {
-  const { file } = media;
+  const { file, mimeType } = media;
+  optionalText(`${name}.mimeType`, mimeType);
   if (FILE_CLASSES.some((each) => file instanceof each)) return media;
   const hint = typeof file === "string" ? "; read the file before" : "";
   throw new OptionError(

@@ -20,7 +20,7 @@ import {
   sectionTitle,
   urlAction,
 } from "./contents_interactive.ts";
-import { type JsonObject, withoutUndefined } from "./json.ts";
+import { isObject, type JsonObject, withoutUndefined } from "./json.ts";
 
 /** A product of the catalogue. */
 export interface ProductContents {
@@ -261,7 +261,7 @@ function cardBody(path: string, body: string): string {
 }
 
 function isProductCard(card: MediaCard | ProductCard): card is ProductCard {
-  return "catalogId" in card || "productRetailerId" in card;
+  return isObject(card) && ("catalogId" in card || "productRetailerId" in card);
 }
 
 /** Everything in which cards must be alike, as one text. */

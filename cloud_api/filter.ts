@@ -7,7 +7,9 @@
 import { didYouMean } from "../base/did_you_mean.ts";
 import { quote } from "../base/error_text.ts";
 import { OptionError } from "../base/errors.ts";
+import { parseExact } from "./exact_json.ts";
 import { isObject, type JsonObject, list, own } from "./json.ts";
+import { phoneNumberIdOf } from "./value_number.ts";
 import type { WhatsAppRecord } from "./records.ts";
 
 /** Chooses changes of notifications that match each given list. An empty list matches none. */
@@ -108,24 +110,7 @@ export function matchesFilter({ phoneNumberId, accountId, field }: FilterSubject
  * @returns `true` if it is on all lists that are given.
  */
 export function recordMatches(record: WhatsAppRecord, filter: WhatsAppFilter): boolean {
-  return matchesFilter(
-    { field: fieldOf(record), accountId: record.accountId, phoneNumberId: record.phoneNumberId },
-    filter,
-  );
-}
-
-function fieldOf(record: WhatsAppRecord): string {
-  switch (record.kind) {
-    case "error":
-    case "echo":
-    case "other":
-      return record.field;
-    case "history":
-    case "standby":
-      return record.kind;
-    default:
-      return "messages";
-  }
+  return matchesFilter(record, filter);
 }
 
 /** A notification for filters: its changes, and a check for members besides them. */
@@ -211,7 +196,8 @@ function listChanges(root: JsonObject | undefined): Change[] {
 function entryHead(raw: unknown): EntryHead {
   const [id, time] = [own(raw, "id"), own(raw, "time")];
   const head: EntryHead = {};
-  if (typeof id === "string" || Number.isSafeInteger(id)) head.id = id as string | number;
+  // The digits of a long number are kept as they came.
+  if (typeof id === "string" || Number.isSafeInteger(id) || longInteger(id) !== undefined) head.id = id as string;
   if (Number.isSafeInteger(time)) head.time = time as number;
   return head;
 }
@@ -219,15 +205,8 @@ function entryHead(raw: unknown): EntryHead {
 function describeChange(raw: unknown, accountId: string, entry: EntryHead, isOurs: boolean): Change {
   const [field, value] = [own(raw, "field"), own(raw, "value")];
   const content = isOurs && typeof field === "string" && isValue(value) ? { field, value } : undefined;
-  const phoneNumberId = phoneNumberOf(value);
+  const phoneNumberId = phoneNumberIdOf(value, exactText);
   return { field: exactText(raw, "field") ?? "", accountId, phoneNumberId, entry, list: "changes", content };
-}
-
-/** Reads the number of `metadata`, beside the lists or one level above them; a value with two numbers is about none. */
-function phoneNumberOf(value: unknown): string | undefined {
-  const [outer, inner] = [own(value, "metadata"), own(own(value, "standby"), "metadata")];
-  const [one, other] = [exactText(outer, "phone_number_id"), exactText(inner, "phone_number_id")];
-  return outer === undefined || inner === undefined || one === other ? one ?? other : undefined;
 }
 
 /** Returns `true` if a notification has no members besides those that {@linkcode listChanges} reads. */
@@ -263,7 +242,10 @@ function tryParse(body: Uint8Array): JsonObject | undefined {
 }
 
 function parse(body: Uint8Array, reviver?: NumberReviver): JsonObject | undefined {
-  const root: unknown = JSON.parse(new TextDecoder().decode(body), reviver as (key: string, value: unknown) => unknown);
+  const json = new TextDecoder().decode(body);
+  const root = reviver === undefined
+    ? parseExact(json)
+    : JSON.parse(json, reviver as (key: string, value: unknown) => unknown);
   return isObject(root) ? root : undefined;
 }
 
@@ -321,9 +303,16 @@ function isValue(raw: unknown): raw is JsonObject {
   return isObject(raw) && !(isRawJSON?.(raw) ?? false);
 }
 
-/** Reads a text; a number that a double holds exactly is taken as one. */
+/** Reads a text; an integer is taken as one, with all its digits. */
 function exactText(raw: unknown, key: string): string | undefined {
   const value = own(raw, key);
   if (typeof value === "string") return value;
-  return Number.isSafeInteger(value) ? String(value) : undefined;
+  return Number.isSafeInteger(value) ? String(value) : longInteger(value);
+}
+
+/** Returns the digits of an integer that {@linkcode keepNumber} has kept. */
+function longInteger(value: unknown): string | undefined {
+  if (!(isRawJSON?.(value) ?? false)) return undefined;
+  const { rawJSON: digits } = value as { rawJSON: string };
+  return parseExact(digits) === digits ? digits : undefined;
 }

@@ -6,7 +6,20 @@
 
 import { type GraphError, WhatsAppApiError } from "./api_error.ts";
 import { type CallLimits, readText } from "./call_limits.ts";
-import { type JsonObject, withoutUndefined } from "./json.ts";
+import { isObject, type JsonObject, withoutUndefined } from "./json.ts";
+
+/** Answers by their errors. They are no members of the errors, which get logged, since they may hold phone numbers. */
+const answers = new WeakMap<WhatsAppApiError, JsonObject>();
+
+/**
+ * Finds the whole answer that refused a call: some say beside the error what was done all the same.
+ *
+ * @param error The error of the call.
+ * @returns The answer; `undefined` if it was no JSON object, or there was none.
+ */
+export function answerOf(error: WhatsAppApiError): JsonObject | undefined {
+  return answers.get(error);
+}
 
 /**
  * Makes the error of a failed answer, without its body if that does not come in time: the status is enough.
@@ -17,11 +30,14 @@ import { type JsonObject, withoutUndefined } from "./json.ts";
  * @returns The error.
  */
 export async function makeError(response: Response, url: URL, limits: CallLimits): Promise<WhatsAppApiError> {
-  const graph = readGraphError(await readBody(response, limits));
+  const body = await readBody(response, limits);
+  const graph = readGraphError(body);
   const why = graph === undefined ? "" : `: ${graph.message ?? "no message"} (code ${graph.code})`;
   // The path holds ids only; the query could hold more.
   const message = `The Graph API answered ${response.status} to ${url.pathname}${why}`;
-  return new WhatsAppApiError("ERR_API_REFUSED", message, response.status, { graph });
+  const error = new WhatsAppApiError("ERR_API_REFUSED", message, response.status, { graph });
+  if (isObject(body)) answers.set(error, body);
+  return error;
 }
 
 async function readBody(response: Response, limits: CallLimits): Promise<unknown> {

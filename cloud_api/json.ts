@@ -50,15 +50,26 @@ export function text(raw: JsonObject, key: string): string | undefined {
 }
 
 /**
+ * Reads a text that is not empty: Meta may send an empty one instead of none.
+ *
+ * @param raw The object.
+ * @param key The key.
+ * @returns The text; `undefined` for an empty one, and for any other value.
+ */
+export function fullText(raw: JsonObject, key: string): string | undefined {
+  return text(raw, key) || undefined;
+}
+
+/**
  * Reads the first text found under several keys, of which Meta's documentation prints several for the same field.
  *
  * @param raw The object.
  * @param keys The keys, in the order of preference.
- * @returns The text; `undefined` if no key holds one.
+ * @returns The first text that is not empty; `undefined` if no key holds one.
  */
 export function firstText(raw: JsonObject, keys: readonly string[]): string | undefined {
   for (const key of keys) {
-    const value = text(raw, key);
+    const value = fullText(raw, key);
     if (value !== undefined) return value;
   }
   return undefined;

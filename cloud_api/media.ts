@@ -47,7 +47,8 @@ const CALL_OPTIONS = new OptionNames("A call", { tables: [{ signal: true }] });
 const HANDLE_TYPES: readonly string[] = ["application/pdf", "image/jpeg", "image/jpg", "image/png", "video/mp4"];
 
 /** Options of a call that takes nothing else. */
-interface SignalOption {
+export interface SignalOption {
+  /** Aborts the call. */
   signal?: AbortSignal | undefined;
 }
 

@@ -10,8 +10,13 @@ import { WhatsAppApiError } from "./api_error.ts";
 import { type CallLimits, takeFile } from "./call_limits.ts";
 import { type GraphClient, isRedirect } from "./graph.ts";
 
-/** Bytes of a file. */
-type FileBytes = ReturnType<typeof takeFile>;
+/** Bytes of a file, and the type in their head. */
+export interface FileBytes {
+  /** The type. */
+  readonly type: string;
+  /** The bytes. */
+  readonly stream: ReadableStream<Uint8Array<ArrayBuffer>>;
+}
 
 /** Meta's hosts that files come from, with all below them. A media URL has `lookaside.fbsbx.com`. */
 const META_HOSTS: readonly string[] = ["facebook.com", "fbsbx.com", "fbcdn.net", "whatsapp.net"];

@@ -34,9 +34,13 @@ const NOTHING = new Uint8Array();
 
 /** A file that has been checked. */
 export interface CheckedFile {
+  /** Its bytes. */
   readonly source: UploadSource;
+  /** Its MIME type. */
   readonly mimeType: string;
+  /** Its name, without folders. */
   readonly filename: string;
+  /** Kind of message that it is for. */
   readonly kind: MediaKind;
   /** Its size in bytes; `undefined` for a stream of unknown length. */
   readonly size: number | undefined;
@@ -46,8 +50,11 @@ export interface CheckedFile {
 
 /** Parts of the call that uploads a file: a body that is sent whole, or piece by piece. */
 export interface UploadCall {
+  /** Header fields. */
   readonly headers: Readonly<Record<string, string>>;
+  /** The body of a small file. */
   readonly body?: Uint8Array<ArrayBuffer>;
+  /** The body of another file. */
   readonly upload?: Upload;
 }
 

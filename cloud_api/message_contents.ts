@@ -67,7 +67,7 @@ const BUILDERS: { readonly [Kind in keyof Kinds]: (contents: Kinds[Kind]) => bas
   contactRequest: interactive.contactRequestDraft,
   callButton: interactive.callButtonDraft,
   callPermissionRequest: interactive.callPermissionRequestDraft,
-  interactive: (contents) => rawDraft("interactive", contents),
+  interactive: (contents) => rawDraft("interactive", objectOf("interactive", contents)),
   template: templateDraft,
 };
 const KINDS = Object.keys(BUILDERS) as (keyof Kinds)[];

@@ -4,7 +4,9 @@
  * @module
  */
 
+import type { WhatsAppContact } from "./contact_card.ts";
 import type { JsonObject } from "./json.ts";
+import type { WhatsAppRecordBase } from "./record_base.ts";
 
 /** Sender of a message. */
 export interface WhatsAppSender {
@@ -29,6 +31,8 @@ export interface WhatsAppSender {
   waId?: string | undefined;
   /** The hash of the customer's identity, if the business has it checked. */
   identityKeyHash?: string | undefined;
+  /** The contact as sent, if the notification has one that matches. */
+  contact?: JsonObject | undefined;
 }
 
 /** Context of a message that answers another one, or was forwarded. */
@@ -116,6 +120,16 @@ export interface WhatsAppMedia {
   animated?: boolean | undefined;
 }
 
+/** A template that the business sent: in echoes and in messages of the past. */
+export interface WhatsAppSentTemplate {
+  /** Its name. */
+  name?: string | undefined;
+  /** The code of its language, such as `en_US`. */
+  language?: string | undefined;
+  /** Its components as sent. */
+  components: JsonObject[];
+}
+
 /** A location. */
 export interface WhatsAppLocation {
   /** Degrees north, as sent: not checked, and `NaN` if that is no number. */
@@ -128,80 +142,6 @@ export interface WhatsAppLocation {
   address?: string | undefined;
   /** Its URL. */
   url?: string | undefined;
-}
-
-/** A contact card. */
-export interface WhatsAppContact {
-  /** The name. */
-  name: {
-    /** As shown. */
-    formattedName?: string | undefined;
-    /** First name. */
-    firstName?: string | undefined;
-    /** Last name. */
-    lastName?: string | undefined;
-    /** Middle name. */
-    middleName?: string | undefined;
-    /** Suffix. */
-    suffix?: string | undefined;
-    /** Prefix. */
-    prefix?: string | undefined;
-  };
-  /** Phone numbers. */
-  phones: {
-    /** The number. */
-    phone?: string | undefined;
-    /** The WhatsApp id. */
-    waId?: string | undefined;
-    /** Such as `HOME`. */
-    type?: string | undefined;
-  }[];
-  /** E-mail addresses. */
-  emails: {
-    /** The address. */
-    email?: string | undefined;
-    /** Such as `WORK`. */
-    type?: string | undefined;
-  }[];
-  /** Postal addresses. */
-  addresses: {
-    /** Street. */
-    street?: string | undefined;
-    /** City. */
-    city?: string | undefined;
-    /** State. */
-    state?: string | undefined;
-    /** Postal code. */
-    zip?: string | undefined;
-    /** Country. */
-    country?: string | undefined;
-    /** Country code. */
-    countryCode?: string | undefined;
-    /** Such as `HOME`. */
-    type?: string | undefined;
-  }[];
-  /** Web pages. */
-  urls: {
-    /** The URL. */
-    url?: string | undefined;
-    /** Such as `WORK`. */
-    type?: string | undefined;
-  }[];
-  /** The organisation. */
-  org?: {
-    /** Company. */
-    company?: string | undefined;
-    /** Department. */
-    department?: string | undefined;
-    /** Title. */
-    title?: string | undefined;
-  } | undefined;
-  /** The birthday, as sent. */
-  birthday?: string | undefined;
-  /** Origin of the card, if Meta reports it: `contact_request` or `other`. */
-  origin?: string | undefined;
-  /** The card as a vCard, if Meta sent that too. */
-  vcard?: string | undefined;
 }
 
 /** A reaction. */
@@ -244,7 +184,7 @@ export interface WhatsAppInteractive {
   description?: string | undefined;
   /** The kind of flow: `nfm_reply`. */
   name?: string | undefined;
-  /** The text shown: `nfm_reply`. */
+  /** The text shown: `nfm_reply`, and interactive messages of the business in echoes. */
   body?: string | undefined;
   /** The answers of the flow as JSON text, as sent: `nfm_reply`. */
   responseJson?: string | undefined;
@@ -329,24 +269,21 @@ export interface WhatsAppRevoke {
   originalMessageId: string;
 }
 
-/** Members of all messages. */
-export interface WhatsAppMessageBase {
+/**
+ * Members of all messages.
+ *
+ * Also from {@linkcode WhatsAppRecordBase}: `field`, `accountId`, `phoneNumberId`, `displayPhoneNumber`, `timestamp`,
+ * `entryTime`, `raw`.
+ */
+export interface WhatsAppMessageBase extends WhatsAppRecordBase {
   /** Kind of record. */
   kind: "message";
   /**
    * The message id, opaque. It holds the phone number in base64, so a log of it is a log of that. "" if Meta gave none.
    */
   id: string;
-  /** Time of sending. */
-  timestamp?: Date | undefined;
   /** Its sender. */
   sender: WhatsAppSender;
-  /** The WhatsApp Business account. */
-  accountId: string;
-  /** The id of the business phone number it was sent to: the key for routing. */
-  phoneNumberId?: string | undefined;
-  /** The business phone number, in the form for display. */
-  displayPhoneNumber?: string | undefined;
   /** The group it was sent to; absent outside groups. */
   groupId?: string | undefined;
   /** Its context, if it answers a message or was forwarded. */
@@ -355,17 +292,20 @@ export interface WhatsAppMessageBase {
   referral?: WhatsAppReferral | undefined;
   /** A summary of the conversation so far: when another app hands the conversation over, since 2026. */
   conversationSummary?: string | undefined;
+  /** The context of the hand-over as sent, with that summary. */
+  conversationContext?: JsonObject | undefined;
   /** Errors reported with it. */
   errors: WhatsAppError[];
-  /** The message as sent. */
-  raw: JsonObject;
 }
 
 /**
  * A text.
  *
- * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `timestamp`, `sender`, `accountId`, `phoneNumberId`,
- * `displayPhoneNumber`, `groupId`, `context`, `referral`, `conversationSummary`, `errors`, `raw`.
+ * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `sender`, `groupId`, `context`, `referral`,
+ * `conversationSummary`, `conversationContext`, `errors`.
+ *
+ * Also from {@linkcode WhatsAppRecordBase}: `field`, `accountId`, `phoneNumberId`, `displayPhoneNumber`, `timestamp`,
+ * `entryTime`, `raw`.
  */
 export interface WhatsAppTextMessage extends WhatsAppMessageBase {
   /** The type. */
@@ -380,8 +320,11 @@ export interface WhatsAppTextMessage extends WhatsAppMessageBase {
 /**
  * An image.
  *
- * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `timestamp`, `sender`, `accountId`, `phoneNumberId`,
- * `displayPhoneNumber`, `groupId`, `context`, `referral`, `conversationSummary`, `errors`, `raw`.
+ * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `sender`, `groupId`, `context`, `referral`,
+ * `conversationSummary`, `conversationContext`, `errors`.
+ *
+ * Also from {@linkcode WhatsAppRecordBase}: `field`, `accountId`, `phoneNumberId`, `displayPhoneNumber`, `timestamp`,
+ * `entryTime`, `raw`.
  */
 export interface WhatsAppImageMessage extends WhatsAppMessageBase {
   /** The type. */
@@ -393,8 +336,11 @@ export interface WhatsAppImageMessage extends WhatsAppMessageBase {
 /**
  * A video.
  *
- * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `timestamp`, `sender`, `accountId`, `phoneNumberId`,
- * `displayPhoneNumber`, `groupId`, `context`, `referral`, `conversationSummary`, `errors`, `raw`.
+ * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `sender`, `groupId`, `context`, `referral`,
+ * `conversationSummary`, `conversationContext`, `errors`.
+ *
+ * Also from {@linkcode WhatsAppRecordBase}: `field`, `accountId`, `phoneNumberId`, `displayPhoneNumber`, `timestamp`,
+ * `entryTime`, `raw`.
  */
 export interface WhatsAppVideoMessage extends WhatsAppMessageBase {
   /** The type. */
@@ -406,8 +352,11 @@ export interface WhatsAppVideoMessage extends WhatsAppMessageBase {
 /**
  * An audio file; with `voice` recorded in the app.
  *
- * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `timestamp`, `sender`, `accountId`, `phoneNumberId`,
- * `displayPhoneNumber`, `groupId`, `context`, `referral`, `conversationSummary`, `errors`, `raw`.
+ * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `sender`, `groupId`, `context`, `referral`,
+ * `conversationSummary`, `conversationContext`, `errors`.
+ *
+ * Also from {@linkcode WhatsAppRecordBase}: `field`, `accountId`, `phoneNumberId`, `displayPhoneNumber`, `timestamp`,
+ * `entryTime`, `raw`.
  */
 export interface WhatsAppAudioMessage extends WhatsAppMessageBase {
   /** The type. */
@@ -419,8 +368,11 @@ export interface WhatsAppAudioMessage extends WhatsAppMessageBase {
 /**
  * A file.
  *
- * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `timestamp`, `sender`, `accountId`, `phoneNumberId`,
- * `displayPhoneNumber`, `groupId`, `context`, `referral`, `conversationSummary`, `errors`, `raw`.
+ * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `sender`, `groupId`, `context`, `referral`,
+ * `conversationSummary`, `conversationContext`, `errors`.
+ *
+ * Also from {@linkcode WhatsAppRecordBase}: `field`, `accountId`, `phoneNumberId`, `displayPhoneNumber`, `timestamp`,
+ * `entryTime`, `raw`.
  */
 export interface WhatsAppDocumentMessage extends WhatsAppMessageBase {
   /** The type. */
@@ -432,8 +384,11 @@ export interface WhatsAppDocumentMessage extends WhatsAppMessageBase {
 /**
  * A sticker.
  *
- * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `timestamp`, `sender`, `accountId`, `phoneNumberId`,
- * `displayPhoneNumber`, `groupId`, `context`, `referral`, `conversationSummary`, `errors`, `raw`.
+ * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `sender`, `groupId`, `context`, `referral`,
+ * `conversationSummary`, `conversationContext`, `errors`.
+ *
+ * Also from {@linkcode WhatsAppRecordBase}: `field`, `accountId`, `phoneNumberId`, `displayPhoneNumber`, `timestamp`,
+ * `entryTime`, `raw`.
  */
 export interface WhatsAppStickerMessage extends WhatsAppMessageBase {
   /** The type. */
@@ -445,8 +400,11 @@ export interface WhatsAppStickerMessage extends WhatsAppMessageBase {
 /**
  * A location.
  *
- * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `timestamp`, `sender`, `accountId`, `phoneNumberId`,
- * `displayPhoneNumber`, `groupId`, `context`, `referral`, `conversationSummary`, `errors`, `raw`.
+ * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `sender`, `groupId`, `context`, `referral`,
+ * `conversationSummary`, `conversationContext`, `errors`.
+ *
+ * Also from {@linkcode WhatsAppRecordBase}: `field`, `accountId`, `phoneNumberId`, `displayPhoneNumber`, `timestamp`,
+ * `entryTime`, `raw`.
  */
 export interface WhatsAppLocationMessage extends WhatsAppMessageBase {
   /** The type. */
@@ -458,8 +416,11 @@ export interface WhatsAppLocationMessage extends WhatsAppMessageBase {
 /**
  * Contact cards.
  *
- * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `timestamp`, `sender`, `accountId`, `phoneNumberId`,
- * `displayPhoneNumber`, `groupId`, `context`, `referral`, `conversationSummary`, `errors`, `raw`.
+ * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `sender`, `groupId`, `context`, `referral`,
+ * `conversationSummary`, `conversationContext`, `errors`.
+ *
+ * Also from {@linkcode WhatsAppRecordBase}: `field`, `accountId`, `phoneNumberId`, `displayPhoneNumber`, `timestamp`,
+ * `entryTime`, `raw`.
  */
 export interface WhatsAppContactsMessage extends WhatsAppMessageBase {
   /** The type. */
@@ -471,8 +432,11 @@ export interface WhatsAppContactsMessage extends WhatsAppMessageBase {
 /**
  * A reaction to another message, or its removal.
  *
- * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `timestamp`, `sender`, `accountId`, `phoneNumberId`,
- * `displayPhoneNumber`, `groupId`, `context`, `referral`, `conversationSummary`, `errors`, `raw`.
+ * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `sender`, `groupId`, `context`, `referral`,
+ * `conversationSummary`, `conversationContext`, `errors`.
+ *
+ * Also from {@linkcode WhatsAppRecordBase}: `field`, `accountId`, `phoneNumberId`, `displayPhoneNumber`, `timestamp`,
+ * `entryTime`, `raw`.
  */
 export interface WhatsAppReactionMessage extends WhatsAppMessageBase {
   /** The type. */
@@ -484,8 +448,11 @@ export interface WhatsAppReactionMessage extends WhatsAppMessageBase {
 /**
  * The answer to an interactive message.
  *
- * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `timestamp`, `sender`, `accountId`, `phoneNumberId`,
- * `displayPhoneNumber`, `groupId`, `context`, `referral`, `conversationSummary`, `errors`, `raw`.
+ * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `sender`, `groupId`, `context`, `referral`,
+ * `conversationSummary`, `conversationContext`, `errors`.
+ *
+ * Also from {@linkcode WhatsAppRecordBase}: `field`, `accountId`, `phoneNumberId`, `displayPhoneNumber`, `timestamp`,
+ * `entryTime`, `raw`.
  */
 export interface WhatsAppInteractiveMessage extends WhatsAppMessageBase {
   /** The type. */
@@ -497,8 +464,11 @@ export interface WhatsAppInteractiveMessage extends WhatsAppMessageBase {
 /**
  * A tap on a quick reply button of a template.
  *
- * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `timestamp`, `sender`, `accountId`, `phoneNumberId`,
- * `displayPhoneNumber`, `groupId`, `context`, `referral`, `conversationSummary`, `errors`, `raw`.
+ * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `sender`, `groupId`, `context`, `referral`,
+ * `conversationSummary`, `conversationContext`, `errors`.
+ *
+ * Also from {@linkcode WhatsAppRecordBase}: `field`, `accountId`, `phoneNumberId`, `displayPhoneNumber`, `timestamp`,
+ * `entryTime`, `raw`.
  */
 export interface WhatsAppButtonMessage extends WhatsAppMessageBase {
   /** The type. */
@@ -510,8 +480,11 @@ export interface WhatsAppButtonMessage extends WhatsAppMessageBase {
 /**
  * An order.
  *
- * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `timestamp`, `sender`, `accountId`, `phoneNumberId`,
- * `displayPhoneNumber`, `groupId`, `context`, `referral`, `conversationSummary`, `errors`, `raw`.
+ * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `sender`, `groupId`, `context`, `referral`,
+ * `conversationSummary`, `conversationContext`, `errors`.
+ *
+ * Also from {@linkcode WhatsAppRecordBase}: `field`, `accountId`, `phoneNumberId`, `displayPhoneNumber`, `timestamp`,
+ * `entryTime`, `raw`.
  */
 export interface WhatsAppOrderMessage extends WhatsAppMessageBase {
   /** The type. */
@@ -523,8 +496,11 @@ export interface WhatsAppOrderMessage extends WhatsAppMessageBase {
 /**
  * A change on the customer's side.
  *
- * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `timestamp`, `sender`, `accountId`, `phoneNumberId`,
- * `displayPhoneNumber`, `groupId`, `context`, `referral`, `conversationSummary`, `errors`, `raw`.
+ * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `sender`, `groupId`, `context`, `referral`,
+ * `conversationSummary`, `conversationContext`, `errors`.
+ *
+ * Also from {@linkcode WhatsAppRecordBase}: `field`, `accountId`, `phoneNumberId`, `displayPhoneNumber`, `timestamp`,
+ * `entryTime`, `raw`.
  */
 export interface WhatsAppSystemMessage extends WhatsAppMessageBase {
   /** The type. */
@@ -536,8 +512,11 @@ export interface WhatsAppSystemMessage extends WhatsAppMessageBase {
 /**
  * A message that the Cloud API does not deliver, such as a poll.
  *
- * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `timestamp`, `sender`, `accountId`, `phoneNumberId`,
- * `displayPhoneNumber`, `groupId`, `context`, `referral`, `conversationSummary`, `errors`, `raw`.
+ * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `sender`, `groupId`, `context`, `referral`,
+ * `conversationSummary`, `conversationContext`, `errors`.
+ *
+ * Also from {@linkcode WhatsAppRecordBase}: `field`, `accountId`, `phoneNumberId`, `displayPhoneNumber`, `timestamp`,
+ * `entryTime`, `raw`.
  */
 export interface WhatsAppUnsupportedMessage extends WhatsAppMessageBase {
   /** The type. */
@@ -549,8 +528,11 @@ export interface WhatsAppUnsupportedMessage extends WhatsAppMessageBase {
 /**
  * A message was changed.
  *
- * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `timestamp`, `sender`, `accountId`, `phoneNumberId`,
- * `displayPhoneNumber`, `groupId`, `context`, `referral`, `conversationSummary`, `errors`, `raw`.
+ * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `sender`, `groupId`, `context`, `referral`,
+ * `conversationSummary`, `conversationContext`, `errors`.
+ *
+ * Also from {@linkcode WhatsAppRecordBase}: `field`, `accountId`, `phoneNumberId`, `displayPhoneNumber`, `timestamp`,
+ * `entryTime`, `raw`.
  */
 export interface WhatsAppEditMessage extends WhatsAppMessageBase {
   /** The type. */
@@ -562,8 +544,11 @@ export interface WhatsAppEditMessage extends WhatsAppMessageBase {
 /**
  * A message was deleted.
  *
- * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `timestamp`, `sender`, `accountId`, `phoneNumberId`,
- * `displayPhoneNumber`, `groupId`, `context`, `referral`, `conversationSummary`, `errors`, `raw`.
+ * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `sender`, `groupId`, `context`, `referral`,
+ * `conversationSummary`, `conversationContext`, `errors`.
+ *
+ * Also from {@linkcode WhatsAppRecordBase}: `field`, `accountId`, `phoneNumberId`, `displayPhoneNumber`, `timestamp`,
+ * `entryTime`, `raw`.
  */
 export interface WhatsAppRevokeMessage extends WhatsAppMessageBase {
   /** The type. */
@@ -575,8 +560,11 @@ export interface WhatsAppRevokeMessage extends WhatsAppMessageBase {
 /**
  * A customer opened the chat for the first time; withdrawn by Meta.
  *
- * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `timestamp`, `sender`, `accountId`, `phoneNumberId`,
- * `displayPhoneNumber`, `groupId`, `context`, `referral`, `conversationSummary`, `errors`, `raw`.
+ * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `sender`, `groupId`, `context`, `referral`,
+ * `conversationSummary`, `conversationContext`, `errors`.
+ *
+ * Also from {@linkcode WhatsAppRecordBase}: `field`, `accountId`, `phoneNumberId`, `displayPhoneNumber`, `timestamp`,
+ * `entryTime`, `raw`.
  */
 export interface WhatsAppRequestWelcomeMessage extends WhatsAppMessageBase {
   /** The type. */
@@ -584,10 +572,29 @@ export interface WhatsAppRequestWelcomeMessage extends WhatsAppMessageBase {
 }
 
 /**
+ * A template that the business sent: in echoes and in messages of the past.
+ *
+ * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `sender`, `groupId`, `context`, `referral`,
+ * `conversationSummary`, `conversationContext`, `errors`.
+ *
+ * Also from {@linkcode WhatsAppRecordBase}: `field`, `accountId`, `phoneNumberId`, `displayPhoneNumber`, `timestamp`,
+ * `entryTime`, `raw`.
+ */
+export interface WhatsAppTemplateMessage extends WhatsAppMessageBase {
+  /** The type. */
+  type: "template";
+  /** The contents. */
+  template: WhatsAppSentTemplate;
+}
+
+/**
  * A message of an unknown type, or without contents: see `raw`.
  *
- * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `timestamp`, `sender`, `accountId`, `phoneNumberId`,
- * `displayPhoneNumber`, `groupId`, `context`, `referral`, `conversationSummary`, `errors`, `raw`.
+ * Also from {@linkcode WhatsAppMessageBase}: `kind`, `id`, `sender`, `groupId`, `context`, `referral`,
+ * `conversationSummary`, `conversationContext`, `errors`.
+ *
+ * Also from {@linkcode WhatsAppRecordBase}: `field`, `accountId`, `phoneNumberId`, `displayPhoneNumber`, `timestamp`,
+ * `entryTime`, `raw`.
  */
 export interface WhatsAppUnknownMessage extends WhatsAppMessageBase {
   /** The type. */
@@ -615,6 +622,7 @@ export type WhatsAppMessage =
   | WhatsAppEditMessage
   | WhatsAppRevokeMessage
   | WhatsAppRequestWelcomeMessage
+  | WhatsAppTemplateMessage
   | WhatsAppUnknownMessage;
 
 /** Members of a variant of {@linkcode WhatsAppMessage} besides those of all messages: its `type` and contents. */

@@ -21,6 +21,64 @@ export type { WhatsAppApiOptions } from "./api_settings.ts";
 export { GraphClient } from "./graph.ts";
 export type { GraphCall, GraphMethod } from "./graph.ts";
 export type { QueuedRecipient, SendQueueState } from "./send_queue.ts";
+export { WhatsAppBlockedUsers } from "./blocked_users.ts";
+export type { BlockedUser, BlockListOptions, BlockOutcome, ChangedUser, FailedUser } from "./blocked_users.ts";
+export { WhatsAppBusinessProfile } from "./business_profile.ts";
+export type {
+  BusinessProfile,
+  BusinessProfileChanges,
+  BusinessProfileOptions,
+  BusinessVertical,
+} from "./business_profile.ts";
+export { WhatsAppConversations } from "./conversation.ts";
+export type {
+  DeliveryEvent,
+  MessageHistory,
+  MessageHistoryOptions,
+  PassOptions,
+  ResponderRole,
+  ThreadControlOptions,
+  ThreadControlResult,
+} from "./conversation.ts";
+export { WhatsAppConversationalComponents } from "./conversational_components.ts";
+export type {
+  ConversationalComponents,
+  ConversationalComponentsChanges,
+  WhatsAppCommand,
+} from "./conversational_components.ts";
+export { WhatsAppPhoneNumber } from "./phone_number.ts";
+export type {
+  PhoneNumberCallbacks,
+  PhoneNumberInfo,
+  PhoneNumberInfoOptions,
+  PhoneNumberListOptions,
+  PhoneNumberSettingsOptions,
+  RegisterOptions,
+  RequestCodeOptions,
+} from "./phone_number.ts";
+export type {
+  CallHoliday,
+  CallHours,
+  CallHoursOfDay,
+  CallingSettings,
+  PhoneNumberSettings,
+  PhoneNumberSettingsChanges,
+  SettingStatus,
+  SipSettings,
+} from "./phone_number_settings.ts";
+export { WhatsAppQrCodes } from "./qr_codes.ts";
+export type { QrCode, QrCodeImage, QrCodeListOptions, QrCodeOptions } from "./qr_codes.ts";
+export type {
+  CallbackOptions,
+  CallOptions,
+  SubscribedApp,
+  SubscribeOptions,
+  WebhookOptions,
+  WebhookSubscription,
+} from "./subscriptions.ts";
+export { WhatsAppUsername } from "./username.ts";
+export type { SetUsernameOptions, UsernameState } from "./username.ts";
+export type { WhatsAppUser } from "./user_address.ts";
 export type {
   DownloadOptions,
   MediaFile,
@@ -86,15 +144,98 @@ export type {
 } from "./template_components.ts";
 export { WhatsAppSenders } from "./senders.ts";
 export type { MediaKind } from "./media_types.ts";
+export { WhatsAppCalls } from "./calling.ts";
+export type { CallAction, CallActionLimit, CallPermission, CallSession, StartCallOptions } from "./calling.ts";
+export { WhatsAppFlows } from "./flows.ts";
+export type {
+  CreatedFlow,
+  FlowAsset,
+  FlowCategory,
+  FlowChanges,
+  FlowDefinition,
+  FlowDetails,
+  FlowListOptions,
+  FlowMetricName,
+  FlowMetricOptions,
+  FlowMetricPoint,
+  FlowPreview,
+  FlowPreviewOptions,
+  FlowPublicKey,
+  FlowValidation,
+  FlowValidationError,
+} from "./flows.ts";
+export type {
+  TemplateDefinitionButton,
+  TemplateDefinitionComponent,
+  TemplateNamedExample,
+} from "./template_definition.ts";
+export { WhatsAppTemplates } from "./templates.ts";
+export type {
+  CreatedTemplate,
+  MessageTemplate,
+  TemplateCategory,
+  TemplateChanges,
+  TemplateDefinition,
+  TemplateDeleteOptions,
+  TemplateGetOptions,
+  TemplateListOptions,
+  TemplateQuality,
+  TemplateStatus,
+} from "./templates.ts";
+export { decryptFlowRequest, encryptFlowResponse, verifyFlowToken } from "./flow_crypto.ts";
+export type { DecryptedFlowRequest, FlowKey, FlowRequest } from "./flow_crypto.ts";
+export { flowEndpoint } from "./flow_endpoint.ts";
+export type { FlowAnswer, FlowEndpointOptions, FlowScreen } from "./flow_endpoint.ts";
+export { FlowEndpointError } from "./flow_endpoint_error.ts";
+export { decryptFlowMedia, flowMediaOf } from "./flow_media.ts";
+export type { FlowMedia } from "./flow_media.ts";
 export { parseNotification } from "./parse.ts";
 export type { JsonObject } from "./json.ts";
+export type {
+  WhatsAppAccountInfo,
+  WhatsAppAccountUpdate,
+  WhatsAppAlert,
+  WhatsAppBan,
+  WhatsAppDisconnection,
+  WhatsAppFlowError,
+  WhatsAppFlowEvent,
+  WhatsAppLimits,
+  WhatsAppPartnerCertification,
+  WhatsAppPaymentConfiguration,
+  WhatsAppPricingTier,
+  WhatsAppRateCountry,
+  WhatsAppRateEligibility,
+  WhatsAppRestriction,
+  WhatsAppTemplateButton,
+  WhatsAppTemplateComponents,
+  WhatsAppTemplateUpdate,
+  WhatsAppUserIdChange,
+  WhatsAppViolation,
+} from "./account_records.ts";
+export type {
+  WhatsAppAccountSettings,
+  WhatsAppAutomaticEvent,
+  WhatsAppCall,
+  WhatsAppCallHours,
+  WhatsAppCallingSettings,
+  WhatsAppCallSession,
+  WhatsAppContactSync,
+  WhatsAppGroupEvent,
+  WhatsAppGroupParticipant,
+  WhatsAppGroupSetting,
+  WhatsAppHandover,
+  WhatsAppHoliday,
+  WhatsAppOperatingHours,
+  WhatsAppSipServer,
+  WhatsAppUserPreference,
+} from "./field_records.ts";
+export type { WhatsAppContact } from "./contact_card.ts";
 export type {
   ContentsOf,
   WhatsAppAudioMessage,
   WhatsAppButton,
   WhatsAppButtonMessage,
   WhatsAppCallPermission,
-  WhatsAppContact,
   WhatsAppContactsMessage,
   WhatsAppContents,
   WhatsAppContext,
@@ -120,9 +261,11 @@ export type {
   WhatsAppRevoke,
   WhatsAppRevokeMessage,
   WhatsAppSender,
+  WhatsAppSentTemplate,
   WhatsAppStickerMessage,
   WhatsAppSystem,
   WhatsAppSystemMessage,
+  WhatsAppTemplateMessage,
   WhatsAppTextMessage,
   WhatsAppUnknownMessage,
   WhatsAppUnsupported,
@@ -133,20 +276,26 @@ export type {
   ParsedNotification,
   SkippedItem,
   WhatsAppAccountError,
+  WhatsAppAmount,
   WhatsAppConversation,
   WhatsAppEcho,
   WhatsAppHistoryMessage,
   WhatsAppOther,
+  WhatsAppPayment,
+  WhatsAppPaymentDetails,
   WhatsAppPricing,
   WhatsAppRecord,
+  WhatsAppRefund,
   WhatsAppStandby,
   WhatsAppStatus,
+  WhatsAppTransaction,
   WhatsAppUserAction,
 } from "./records.ts";
+export type { WhatsAppRecordBase } from "./record_base.ts";
 export type { WhatsAppFilter } from "./filter.ts";
 export { laterStatus, statusKey } from "./status.ts";
 export { signNotification, verifySignature } from "./signature.ts";
-export type { WhatsAppApiErrorCode } from "../base/errors.ts";
+export type { FlowEndpointErrorCode, WhatsAppApiErrorCode } from "../base/errors.ts";
 export { SIMULATED_TYPES, simulateNotification } from "./simulated.ts";
 export type { SimulatedNotification } from "./simulated.ts";
 export type { Clock } from "../base/clock.ts";

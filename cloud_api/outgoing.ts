@@ -92,7 +92,13 @@ export async function sendDraft(
   for (const { media, file: { file, mimeType, filename, size, checkType }, kind } of draft.uploads) {
     media.id = (await calls.uploadMedia(file, { kind, mimeType, filename, size, checkType, signal })).id;
   }
-  return sentMessage(await calls.graph.sendMessage(String(address.to ?? address.recipient), message, signal));
+  return sentMessage(await calls.graph.sendMessage(keyOf(address), message, signal));
+}
+
+/** Limits of sending are for a person: with or without a plus, a phone number is the same. */
+function keyOf({ to, recipient }: JsonObject): string {
+  const key = String(to ?? recipient);
+  return key.startsWith("+") ? key.slice(1) : key;
 }
 
 /** Puts a message together; files that are uploaded later get their ids in it. */

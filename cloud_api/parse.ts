@@ -2,7 +2,7 @@
  * The WhatsApp Cloud API webhook payload: raw JSON to typed records.
  *
  * The parser is total: it takes any input, never throws, and reports skipped items with the reason. Future kinds of
- * notifications become records with their `raw` value.
+ * notifications, and unknown members beside known ones, become records with their `raw` value.
  *
  * @module
  */
@@ -10,40 +10,17 @@
 import { describe } from "../base/errors.ts";
 import { printable } from "../base/log.ts";
 import { quote } from "../base/error_text.ts";
-import {
-  boolean,
-  date,
-  firstText,
-  isObject,
-  type JsonObject,
-  type Loose,
-  number,
-  object,
-  objects,
-  own,
-  text,
-  withoutUndefined,
-} from "./json.ts";
-import type {
-  WhatsAppError,
-  WhatsAppMessage,
-  WhatsAppMessageBase,
-  WhatsAppReferral,
-  WhatsAppSender,
-} from "./messages.ts";
-import { parseContents, parseContext } from "./parse_contents.ts";
-import type {
-  ParsedNotification,
-  SkippedItem,
-  WhatsAppAccountError,
-  WhatsAppConversation,
-  WhatsAppEcho,
-  WhatsAppHistoryMessage,
-  WhatsAppPricing,
-  WhatsAppRecord,
-  WhatsAppStatus,
-  WhatsAppUserAction,
-} from "./records.ts";
+import { Collector, hasObjects, type MemberReader, restOf } from "./collector.ts";
+import { parseExact } from "./exact_json.ts";
+import { date, fullText, isObject, type JsonObject, object, objects, own, text, withoutUndefined } from "./json.ts";
+import { type ChangeOrigin, recordBase } from "./origin.ts";
+import { parseAccountError } from "./parse_errors.ts";
+import { FIELD_PARSERS } from "./parse_fields.ts";
+import { HISTORY_LISTS, parseHistory } from "./parse_history.ts";
+import { parseEcho, parseMessage, parseStatus, parseUserAction } from "./parse_records.ts";
+import { phoneNumberIdOf } from "./value_number.ts";
+import type { WhatsAppMessage } from "./messages.ts";
+import type { ParsedNotification, WhatsAppEcho, WhatsAppPayment, WhatsAppRecord, WhatsAppStatus } from "./records.ts";
 
 /**
  * Parses a notification. Never throws.
@@ -68,138 +45,164 @@ import type {
 export function parseNotification(raw: string | Uint8Array): ParsedNotification {
   const parser = new NotificationParser();
   parser.parse(raw);
-  return { records: parser.records, skipped: parser.skipped };
-}
-
-/** Facts of a change about all its items. */
-interface Origin {
-  field: string;
-  accountId: string;
-  phoneNumberId: string | undefined;
-  displayPhoneNumber: string | undefined;
-  contacts: JsonObject[];
-  conversationSummary: string | undefined;
+  const { records, skipped } = parser.collector;
+  return { records, skipped };
 }
 
 /** Makes one record of each item in a list of a change. */
-type ItemParser = (item: JsonObject, origin: Origin) => WhatsAppRecord;
-
-/** Fields whose lists hold messages that the business itself sent with the app. */
-const ECHO_FIELDS: readonly string[] = ["smb_message_echoes", "message_echoes"];
+type ItemParser = (item: JsonObject, origin: ChangeOrigin) => WhatsAppRecord;
 
 /** Lists of the field `messages`, each of which may be absent. */
-const MESSAGE_LISTS = new Map<string, ItemParser>([
+const MESSAGE_LISTS: ReadonlyMap<string, ItemParser> = new Map<string, ItemParser>([
   ["messages", parseMessage],
   ["statuses", parseStatus],
   ["errors", parseAccountError],
   ["user_actions", parseUserAction],
 ]);
-const ECHO_LISTS = new Map<string, ItemParser>([
+/** Lists of fields that hold messages which the business itself sent with the app. */
+const ECHO_LISTS: ReadonlyMap<string, ItemParser> = new Map<string, ItemParser>([
   ["message_echoes", parseEcho],
   ["messages", parseEcho],
   ["errors", parseAccountError],
 ]);
-const STANDBY_LISTS = new Map<string, ItemParser>([
+const STANDBY_LISTS: ReadonlyMap<string, ItemParser> = new Map<string, ItemParser>([
   ["messages", /* @__PURE__ */ standby(parseMessage)],
   ["message_echoes", /* @__PURE__ */ standby(parseEcho)],
   ["statuses", /* @__PURE__ */ standby(parseStatus)],
   ["errors", parseAccountError],
 ]);
 
+/** Fields that consist of lists. */
+const LIST_FIELDS: ReadonlyMap<string, ReadonlyMap<string, ItemParser>> = new Map([
+  ["messages", MESSAGE_LISTS],
+  ["smb_message_echoes", ECHO_LISTS],
+  ["message_echoes", ECHO_LISTS],
+]);
+
+/** Known members of a notification, of its entries and of their changes. */
+const ROOT: ReadonlyMap<string, MemberReader> = new Map<string, MemberReader>([["object", text], ["entry", own]]);
+const ENTRY: ReadonlyMap<string, MemberReader> = new Map<string, MemberReader>([
+  ["id", text],
+  ["time", date],
+  ["changes", own],
+  ["changed_fields", own],
+]);
+const CHANGE: ReadonlyMap<string, MemberReader> = new Map<string, MemberReader>([["field", text], ["value", own]]);
+
 class NotificationParser {
-  readonly records: WhatsAppRecord[] = [];
-  readonly skipped: SkippedItem[] = [];
+  readonly collector: Collector = new Collector();
 
   parse(raw: string | Uint8Array): void {
     let root: unknown;
     try {
-      root = JSON.parse(withoutByteOrderMark(typeof raw === "string" ? raw : new TextDecoder().decode(raw)));
+      root = parseExact(withoutByteOrderMark(typeof raw === "string" ? raw : new TextDecoder().decode(raw)));
     } catch (error) {
-      this.#skip("", `not JSON: ${describe(error)}`);
-      return;
+      return this.collector.skip("", `not JSON: ${describe(error)}`);
     }
-    if (!isObject(root)) return this.#skip("", "not an object");
+    if (!isObject(root)) return this.collector.skip("", "not an object");
     const object = text(root, "object");
     if (object !== "whatsapp_business_account") {
-      return this.#skip("object", `${quote(printable(String(object)))} is of another product`);
+      return this.collector.skip("object", `${quote(printable(String(object)))} is of another product`);
     }
-    this.#each(root, "entry", "", (entry, path) => this.#entry(entry, path));
-  }
-
-  #skip(path: string, reason: string): void {
-    this.skipped.push({ path, reason });
-  }
-
-  /** Calls back for each object in an array; other elements are skipped one by one. */
-  #each(parent: JsonObject, key: string, path: string, visit: (item: JsonObject, path: string) => void): void {
-    const value = own(parent, key);
-    if (value === undefined) return;
-    const base = path === "" ? key : `${path}.${key}`;
-    if (!Array.isArray(value)) return this.#skip(base, "not an array");
-    value.forEach((item, index) => {
-      if (isObject(item)) visit(item, `${base}[${index}]`);
-      else this.#skip(`${base}[${index}]`, "not an object");
-    });
+    this.collector.each(root, "entry", "", (entry, path) => this.#entry(entry, path));
+    this.collector.addUnknown(restOf(root, ROOT), { field: "", accountId: "", contacts: [] });
   }
 
   #entry(entry: JsonObject, path: string): void {
     const accountId = text(entry, "id") ?? "";
-    if (own(entry, "changes") === undefined) {
-      const fields = own(entry, "changed_fields");
-      if (fields === undefined) return this.#skip(path, "without changes");
-      const timestamp = date(entry, "time");
-      this.records.push(withoutUndefined({ kind: "other", field: "changed_fields", accountId, timestamp, raw: entry }));
-      return;
+    const origin: ChangeOrigin = { field: "", accountId, contacts: [], entryTime: date(entry, "time") };
+    const rest = restOf(entry, ENTRY);
+    const [changes, names] = ["changes", "changed_fields"].map((key) => own(entry, key) ?? undefined);
+    if (changes === undefined && names !== undefined) {
+      return this.collector.addOther(entry, { ...origin, field: "changed_fields" });
     }
-    this.#each(entry, "changes", path, (change, changePath) => this.#change(change, entry, accountId, changePath));
+    if (changes === undefined && Object.keys(rest).length === 0) return this.collector.skip(path, "without changes");
+    this.collector.each(entry, "changes", path, (change, changePath) => this.#change(change, origin, changePath));
+    const changed_fields = names;
+    if (names !== undefined) this.collector.addOther({ changed_fields }, { ...origin, field: "changed_fields" });
+    this.collector.addUnknown(rest, origin);
   }
 
-  #change(change: JsonObject, entry: JsonObject, accountId: string, path: string): void {
+  #change(change: JsonObject, entry: ChangeOrigin, path: string): void {
     const field = text(change, "field") ?? "";
     const value = own(change, "value");
-    if (!isObject(value)) return this.#skip(`${path}.value`, "not an object");
-    const origin = makeOrigin(value, value, field, accountId);
-    const before = this.records.length + this.skipped.length;
-    const valuePath = `${path}.value`;
-    if (field === "messages") this.#lists(value, MESSAGE_LISTS, origin, valuePath);
-    else if (ECHO_FIELDS.includes(field)) this.#lists(value, ECHO_LISTS, origin, valuePath);
-    else if (field === "standby") this.#standby(value, origin, valuePath);
-    else if (field === "history") this.#history(value, origin, valuePath);
-    if (this.records.length + this.skipped.length > before) return;
-    const { phoneNumberId } = origin;
-    const timestamp = date(entry, "time");
-    this.records.push(withoutUndefined({ kind: "other", field, accountId, phoneNumberId, timestamp, raw: value }));
+    if (!isObject(value)) return this.collector.skip(`${path}.value`, "not an object");
+    const origin = makeOrigin(value, { ...entry, field });
+    const before = this.collector.count;
+    const rest = this.#value(value, origin, `${path}.value`);
+    const isEmpty = this.collector.count === before && !hasObjects(withoutCommon(rest));
+    if (isEmpty) this.collector.addOther(value, origin);
+    else this.#rest(rest, origin);
+    this.collector.addUnknown(restOf(change, CHANGE), { ...entry, field });
+  }
+
+  /** Reads a value; returns the members that no record has. */
+  #value(value: JsonObject, origin: ChangeOrigin, path: string): JsonObject {
+    const lists = LIST_FIELDS.get(origin.field);
+    if (lists !== undefined) return this.#lists(value, lists, origin, path);
+    if (origin.field === "standby") return this.#standby(value, origin, path);
+    if (origin.field === "history") {
+      parseHistory(value, origin, path, this.collector);
+      return without(value, HISTORY_LISTS);
+    }
+    const parsed = FIELD_PARSERS.get(origin.field)?.(value, origin);
+    // A value that is not as its parser knows it is no less than one of an unknown field.
+    if (parsed === undefined || parsed.records.length === 0) {
+      this.collector.addOther(value, origin);
+      return {};
+    }
+    this.collector.records.push(...parsed.records);
+    return parsed.rest;
   }
 
   /** Reads the lists in the order of the notification. */
-  #lists(value: JsonObject, lists: Map<string, ItemParser>, origin: Origin, path: string): void {
+  #lists(value: JsonObject, lists: ReadonlyMap<string, ItemParser>, origin: ChangeOrigin, path: string): JsonObject {
     for (const key of Object.keys(value)) {
       const parse = lists.get(key);
       if (parse === undefined) continue;
-      this.#each(value, key, path, (item) => this.records.push(parse(item, origin)));
+      this.collector.each(value, key, path, (item) => this.collector.records.push(parse(item, origin)));
     }
+    return without(value, [...lists.keys()]);
   }
 
-  #standby(value: JsonObject, origin: Origin, path: string): void {
+  /** Reads the lists one level deeper, and those beside them, if there are any. */
+  #standby(value: JsonObject, origin: ChangeOrigin, path: string): JsonObject {
+    const rest = this.#lists(value, STANDBY_LISTS, origin, path);
     const inner = object(value, "standby");
-    if (inner === undefined) return this.#lists(value, STANDBY_LISTS, origin, path);
-    this.#lists(inner, STANDBY_LISTS, makeOrigin(inner, value, origin.field, origin.accountId), `${path}.standby`);
+    if (inner === undefined) return rest;
+    const before = this.collector.count;
+    const innerRest = this.#lists(inner, STANDBY_LISTS, origin, `${path}.standby`);
+    if (this.collector.count === before && !hasObjects(withoutCommon(innerRest))) return rest;
+    this.#rest(innerRest, origin);
+    return without(rest, ["standby"]);
   }
 
-  /** Reads chunks of threads, or media and echoes alone, which follow later. */
-  #history(value: JsonObject, origin: Origin, path: string): void {
-    const add = (chunk?: JsonObject, thread?: JsonObject) => (message: JsonObject): void => {
-      this.records.push(parseHistoryMessage(message, origin, chunk, thread));
-    };
-    this.#each(value, "history", path, (chunk, chunkPath) => {
-      this.#each(chunk, "errors", chunkPath, (error) => this.records.push(parseAccountError(error, origin)));
-      this.#each(chunk, "threads", chunkPath, (thread, threadPath) => {
-        this.#each(thread, "messages", threadPath, add(chunk, thread));
-      });
-    });
-    for (const key of ["messages", "message_echoes"]) this.#each(value, key, path, add());
-    this.#each(value, "errors", path, (error) => this.records.push(parseAccountError(error, origin)));
+  /** Makes records of members of a value that no record has. */
+  #rest(rest: JsonObject, origin: ChangeOrigin): void {
+    const metadata = object(rest, "metadata");
+    if (metadata !== undefined) this.collector.addRest(restOf(metadata, metadataOf(origin)), origin, "metadata");
+    const isNew = (item: unknown): boolean => !isObject(item) || !origin.taken!.has(item);
+    const contacts = own(rest, "contacts");
+    this.collector.addUnknown({
+      ...withoutCommon(rest),
+      messaging_product: own(rest, "messaging_product") === "whatsapp" ? undefined : own(rest, "messaging_product"),
+      metadata: metadata === undefined ? own(rest, "metadata") : undefined,
+      contacts: Array.isArray(contacts) ? contacts.filter(isNew) : contacts,
+      conversation_context: [own(rest, "conversation_context")].find(isNew),
+    }, origin);
   }
+}
+
+/** Members that values of all fields may have. */
+const COMMON: readonly string[] = ["messaging_product", "metadata", "contacts", "conversation_context"];
+
+function withoutCommon(value: JsonObject): JsonObject {
+  return without(value, COMMON);
+}
+
+/** Copies an object without some members. */
+function without(value: JsonObject, keys: readonly string[]): JsonObject {
+  return Object.fromEntries(Object.entries(value).filter(([key]) => !keys.includes(key)));
 }
 
 /** Removes the byte order mark, which `JSON.parse` refuses. */
@@ -207,257 +210,35 @@ function withoutByteOrderMark(json: string): string {
   return json.charCodeAt(0) === 0xfeff ? json.slice(1) : json;
 }
 
-/** Reads the facts of a change; `metadata` may stand beside the lists, or one level above them. */
-function makeOrigin(lists: JsonObject, value: JsonObject, field: string, accountId: string): Origin {
-  const metadata = object(lists, "metadata") ?? object(value, "metadata") ?? {};
-  const conversation = object(value, "conversation_context");
-  const summary = conversation && object(conversation, "summary");
+/** Reads the facts of a change; those of a standby may stand beside the lists, or one level above them. */
+function makeOrigin(value: JsonObject, entry: ChangeOrigin): ChangeOrigin {
+  const inner = object(value, "standby") ?? {};
+  const metadata = [object(inner, "metadata"), object(value, "metadata"), object(value, "recipient"), value];
   return {
-    field,
-    accountId,
-    phoneNumberId: text(metadata, "phone_number_id"),
-    displayPhoneNumber: text(metadata, "display_phone_number"),
-    contacts: objects(own(lists, "contacts") === undefined ? value : lists, "contacts"),
-    conversationSummary: summary && text(summary, "text"),
+    ...entry,
+    phoneNumberId: phoneNumberIdOf(value, (raw, key) => isObject(raw) ? fullText(raw, key) : undefined),
+    displayPhoneNumber: metadata.map((raw) => raw && fullText(raw, "display_phone_number")).find(Boolean),
+    contacts: [...objects(inner, "contacts"), ...objects(value, "contacts")],
+    conversationContext: object(inner, "conversation_context") ?? object(value, "conversation_context"),
+    taken: new Set(),
   };
 }
 
-// ---- Records -----------------------------------------------------------------------------------------------------
-
-function parseMessage(raw: JsonObject, origin: Origin): WhatsAppMessage {
-  return parseMessageOf(raw, origin, parseSender(raw, origin.contacts));
-}
-
-function parseMessageOf(raw: JsonObject, origin: Origin, sender: WhatsAppSender): WhatsAppMessage {
-  const { accountId, phoneNumberId, displayPhoneNumber, conversationSummary } = origin;
-  const base: Loose<WhatsAppMessageBase> = {
-    kind: "message",
-    id: text(raw, "id") ?? "",
-    timestamp: date(raw, "timestamp"),
-    sender,
-    accountId,
-    phoneNumberId,
-    displayPhoneNumber,
-    groupId: text(raw, "group_id"),
-    context: parseContext(object(raw, "context")),
-    referral: parseReferral(object(raw, "referral")),
-    conversationSummary,
-    errors: parseErrors(raw),
-    raw,
-  };
-  return withoutUndefined({ ...base, ...parseContents(raw) });
-}
-
-function parseSender(raw: JsonObject, contacts: JsonObject[]): WhatsAppSender {
-  const from = text(raw, "from") ?? "";
-  const contact = findContact(from, text(raw, "from_user_id") ?? "", contacts);
-  const profile = contact === undefined ? undefined : object(contact, "profile");
-  const phone = isPhone(from) ? from : undefined;
-  const userId = text(raw, "from_user_id") || (contact && text(contact, "user_id")) ||
-    (phone === undefined && from !== "" ? from : undefined);
-  return withoutUndefined({
-    id: phone ?? (userId || from),
-    phone,
-    userId: userId || undefined,
-    parentUserId: text(raw, "from_parent_user_id") || (contact && text(contact, "parent_user_id")) || undefined,
-    name: (profile && text(profile, "name")) || undefined,
-    username: parseUsername(profile),
-    waId: otherThan(phone, contact && text(contact, "wa_id")),
-    identityKeyHash: contact && text(contact, "identity_key_hash"),
-  });
-}
-
-/** Returns a WhatsApp id that differs from the phone number. */
-function otherThan(phone: string | undefined, waId: string | undefined): string | undefined {
-  return waId !== undefined && isPhone(waId) && waId !== phone ? waId : undefined;
-}
-
-/** Reads a username, which comes with or without `@`, and sometimes empty. */
-function parseUsername(profile: JsonObject | undefined): string | undefined {
-  const username = (profile && text(profile, "username")) ?? "";
-  return (username.startsWith("@") ? username.slice(1) : username) || undefined;
-}
-
-/**
- * Finds a contact by number, then by user id, since `contacts` is not aligned with `messages`; a sole contact matches
- * all.
- */
-function findContact(phone: string, userId: string, contacts: JsonObject[]): JsonObject | undefined {
-  const byPhone = phone === "" ? undefined : contacts.find((contact) => text(contact, "wa_id") === phone);
-  const byUser = userId === "" ? undefined : contacts.find((contact) => text(contact, "user_id") === userId);
-  return byPhone ?? byUser ?? (contacts.length === 1 ? contacts[0] : undefined);
-}
-
-/** Returns `true` for digits only: payloads show business-scoped ids inside `from`. */
-function isPhone(value: string): boolean {
-  if (value.length < 5 || value.length > 20) return false;
-  for (let at = 0; at < value.length; at++) if (value[at]! < "0" || value[at]! > "9") return false;
-  return true;
-}
-
-function parseReferral(raw: JsonObject | undefined): WhatsAppReferral | undefined {
-  if (raw === undefined) return undefined;
-  const welcome = object(raw, "welcome_message");
-  return withoutUndefined({
-    sourceUrl: text(raw, "source_url"),
-    sourceId: text(raw, "source_id"),
-    sourceType: text(raw, "source_type"),
-    headline: text(raw, "headline"),
-    body: text(raw, "body"),
-    mediaType: text(raw, "media_type"),
-    imageUrl: text(raw, "image_url"),
-    videoUrl: text(raw, "video_url"),
-    thumbnailUrl: text(raw, "thumbnail_url"),
-    ctwaClid: text(raw, "ctwa_clid"),
-    welcomeMessage: welcome && text(welcome, "text"),
-    ref: text(raw, "ref"),
-  });
-}
-
-function parseErrors(raw: JsonObject): WhatsAppError[] {
-  return objects(raw, "errors").map(parseError);
-}
-
-function parseError(raw: JsonObject): WhatsAppError {
-  const data = object(raw, "error_data");
-  return withoutUndefined({
-    code: number(raw, "code") ?? 0,
-    title: text(raw, "title"),
-    message: text(raw, "message"),
-    // Older notifications have the details in the error itself.
-    details: (data && text(data, "details")) ?? text(raw, "details"),
-    href: text(raw, "href"),
-  });
-}
-
-function parseAccountError(raw: JsonObject, origin: Origin): WhatsAppAccountError {
-  const { field, accountId, phoneNumberId, displayPhoneNumber } = origin;
-  const error = parseError(raw);
-  return withoutUndefined({ kind: "error", error, field, accountId, phoneNumberId, displayPhoneNumber, raw });
-}
-
-function parseUserAction(raw: JsonObject, origin: Origin): WhatsAppUserAction {
-  const { accountId, phoneNumberId, displayPhoneNumber } = origin;
-  const actionType = text(raw, "action_type") ?? "";
-  return withoutUndefined({
-    kind: "userAction",
-    actionType,
-    timestamp: date(raw, "timestamp"),
-    data: object(raw, `${actionType}_data`),
-    accountId,
-    phoneNumberId,
-    displayPhoneNumber,
-    raw,
-  });
-}
-
-function parseEcho(raw: JsonObject, origin: Origin): WhatsAppEcho {
-  const { field, accountId, phoneNumberId } = origin;
-  const phone = text(raw, "to") ?? "";
-  const userId = text(raw, "to_user_id") ?? "";
-  const contact = findContact(phone, userId, origin.contacts);
-  const profile = contact && object(contact, "profile");
-  return withoutUndefined({
-    kind: "echo",
-    field,
-    to: phone || userId,
-    recipientName: (profile && text(profile, "name")) || undefined,
-    // The contacts are customers; the sender is the business.
-    message: parseMessageOf(raw, origin, parseSender(raw, [])),
-    accountId,
-    phoneNumberId,
-    raw,
-  });
-}
-
-function parseHistoryMessage(
-  raw: JsonObject,
-  origin: Origin,
-  chunk: JsonObject | undefined,
-  thread: JsonObject | undefined,
-): WhatsAppHistoryMessage {
-  const { accountId, phoneNumberId } = origin;
-  const metadata = (chunk && object(chunk, "metadata")) ?? {};
-  const context = object(raw, "history_context") ?? {};
-  return withoutUndefined({
-    kind: "history",
-    message: parseMessageOf(raw, origin, parseSender(raw, [])),
-    threadId: thread && text(thread, "id"),
-    status: text(context, "status"),
-    phase: number(metadata, "phase"),
-    chunkOrder: number(metadata, "chunk_order"),
-    progress: number(metadata, "progress"),
-    accountId,
-    phoneNumberId,
-    raw,
-  });
+/** Returns readers of the members of `metadata` that the records of a change have. */
+function metadataOf({ phoneNumberId, displayPhoneNumber }: ChangeOrigin): ReadonlyMap<string, MemberReader> {
+  const equal = (typed: string | undefined): MemberReader => (raw, key) => text(raw, key) === typed ? typed : undefined;
+  return new Map([
+    ["phone_number_id", equal(phoneNumberId)],
+    ["display_phone_number", equal(displayPhoneNumber)],
+  ]);
 }
 
 function standby(
-  parse: (raw: JsonObject, origin: Origin) => WhatsAppMessage | WhatsAppStatus | WhatsAppEcho,
+  parse: (raw: JsonObject, origin: ChangeOrigin) => WhatsAppMessage | WhatsAppStatus | WhatsAppPayment | WhatsAppEcho,
 ): ItemParser {
   return (raw, origin) => {
-    const { accountId, phoneNumberId } = origin;
-    return withoutUndefined({ kind: "standby", record: parse(raw, origin), accountId, phoneNumberId, raw });
+    const record = parse(raw, origin);
+    const { timestamp } = record;
+    return withoutUndefined({ kind: "standby", timestamp, record, ...recordBase(origin, raw) });
   };
-}
-
-function parseStatus(raw: JsonObject, origin: Origin): WhatsAppStatus {
-  const { accountId, phoneNumberId, displayPhoneNumber } = origin;
-  const recipientId = text(raw, "recipient_id");
-  const recipientUserId = text(raw, "recipient_user_id");
-  // A group has no contact: a sole contact is a member of it.
-  const isGroup = text(raw, "recipient_type") === "group";
-  const contact = isGroup ? undefined : findContact(recipientId ?? "", recipientUserId ?? "", origin.contacts);
-  const profile = contact && object(contact, "profile");
-  return withoutUndefined({
-    kind: "status",
-    id: text(raw, "id") ?? "",
-    status: text(raw, "status") ?? "",
-    timestamp: date(raw, "timestamp"),
-    recipientId,
-    recipientUserId,
-    parentRecipientUserId: firstText(raw, [
-      "parent_recipient_user_id",
-      "recipient_parent_user_id",
-      "parent_user_id",
-    ]),
-    recipientType: text(raw, "recipient_type"),
-    recipientParticipantId: firstText(raw, ["recipient_participant_id", "participant_recipient_id"]),
-    recipientParticipantUserId: text(raw, "recipient_participant_user_id"),
-    recipientParticipantParentUserId: text(raw, "recipient_participant_parent_user_id"),
-    recipientName: (profile && text(profile, "name")) || undefined,
-    recipientUsername: parseUsername(profile),
-    recipientIdentityKeyHash: text(raw, "recipient_identity_key_hash"),
-    accountId,
-    phoneNumberId,
-    displayPhoneNumber,
-    bizOpaqueCallbackData: text(raw, "biz_opaque_callback_data"),
-    conversation: parseConversation(object(raw, "conversation")),
-    // Statuses of groups have the price in the conversation.
-    pricing: parsePricing(object(raw, "pricing") ?? object(object(raw, "conversation") ?? {}, "pricing")),
-    errors: parseErrors(raw),
-    raw,
-  });
-}
-
-function parseConversation(raw: JsonObject | undefined): WhatsAppConversation | undefined {
-  if (raw === undefined) return undefined;
-  const origin = object(raw, "origin");
-  return withoutUndefined({
-    id: text(raw, "id"),
-    expirationTimestamp: date(raw, "expiration_timestamp"),
-    originType: origin && text(origin, "type"),
-  });
-}
-
-function parsePricing(raw: JsonObject | undefined): WhatsAppPricing | undefined {
-  if (raw === undefined) return undefined;
-  return withoutUndefined({
-    billable: boolean(raw, "billable"),
-    pricingModel: text(raw, "pricing_model"),
-    type: text(raw, "type"),
-    subtype: text(raw, "subtype"),
-    category: text(raw, "category"),
-  });
 }

@@ -7,6 +7,7 @@
 import {
   boolean,
   date,
+  firstText,
   type JsonObject,
   type Loose,
   number,
@@ -17,9 +18,9 @@ import {
   text,
   withoutUndefined,
 } from "./json.ts";
+import type { WhatsAppContact } from "./contact_card.ts";
 import type {
   WhatsAppCallPermission,
-  WhatsAppContact,
   WhatsAppContents,
   WhatsAppContext,
   WhatsAppEdit,
@@ -29,6 +30,7 @@ import type {
   WhatsAppOrder,
   WhatsAppProduct,
   WhatsAppReaction,
+  WhatsAppSentTemplate,
   WhatsAppSystem,
 } from "./messages.ts";
 
@@ -59,7 +61,8 @@ export function parseContext(raw: JsonObject | undefined): WhatsAppContext | und
   if (raw === undefined) return undefined;
   const product = object(raw, "referred_product");
   return withoutUndefined({
-    messageId: text(raw, "id"),
+    // Messages that the business sent have the key of the Graph API.
+    messageId: firstText(raw, ["id", "message_id"]),
     from: text(raw, "from"),
     fromUserId: text(raw, "from_user_id"),
     fromParentUserId: text(raw, "from_parent_user_id"),
@@ -96,6 +99,7 @@ function makeContents(): ReadonlyMap<string, ContentsParser> {
     ["edit", contents("edit", parseEdit)],
     ["revoke", contents("revoke", (raw) => ({ originalMessageId: text(raw, "original_message_id") ?? "" }))],
     ["request_welcome", () => ({ type: "request_welcome" })],
+    ["template", contents("template", parseTemplate)],
   ]);
 }
 
@@ -113,7 +117,13 @@ function parseVoice(message: JsonObject): WhatsAppContents | undefined {
   return voice && { type: "audio", audio: withoutUndefined({ ...parseMedia(voice), voice: true }) };
 }
 
-function parseMedia(raw: JsonObject): Loose<WhatsAppMedia> {
+/**
+ * Reads a media object.
+ *
+ * @param raw The object.
+ * @returns Its members, some of which may be `undefined`.
+ */
+export function parseMedia(raw: JsonObject): Loose<WhatsAppMedia> {
   return {
     id: text(raw, "id") ?? "",
     mimeType: text(raw, "mime_type"),
@@ -202,7 +212,8 @@ function parseInteractive(raw: JsonObject): Loose<WhatsAppInteractive> | undefin
     title: text(reply, "title"),
     description: text(reply, "description"),
     name: text(reply, "name"),
-    body: text(reply, "body"),
+    // What the business sent, in echoes, has its text beside the contents.
+    body: text(reply, "body") ?? text(object(raw, "body") ?? {}, "text"),
     responseJson,
     response: responseJson === undefined ? undefined : parseJson(responseJson),
     callPermission: type === "call_permission_reply" ? parseCallPermission(reply) : undefined,
@@ -233,6 +244,15 @@ function parseJson(json: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+function parseTemplate(raw: JsonObject): WhatsAppSentTemplate {
+  const language = object(raw, "language");
+  return {
+    name: text(raw, "name"),
+    language: text(language ?? raw, language ? "code" : "language"),
+    components: objects(raw, "components"),
+  };
 }
 
 function parseOrder(raw: JsonObject): Loose<WhatsAppOrder> {

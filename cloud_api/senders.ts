@@ -535,6 +535,6 @@ export abstract class WhatsAppSenders {
    * @throws {WhatsAppApiError} If the API does not accept it.
    */
   async sendInteractive(to: Recipient, interactive: JsonObject, options: SendOptions = {}): Promise<SentMessage> {
-    return await sendDraft(this, to, rawDraft("interactive", interactive), options);
+    return await sendDraft(this, to, draftOf({ interactive }), options);
   }
 }

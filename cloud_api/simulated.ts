@@ -10,9 +10,9 @@ import type { JsonObject } from "./json.ts";
 export interface SimulatedNotification {
   /** The body, escaped as Meta does. */
   readonly json: string;
-  /** The type of message, or `status`, or the webhook field. */
+  /** The type of message, or `status`, `payment`, or the webhook field. */
   readonly type: string;
-  /** The id of its message or status; its number if it has none. */
+  /** The id of its message, status or call; its number if it has none. */
   readonly id: string;
 }
 
@@ -62,8 +62,66 @@ const FIELDS: Readonly<Record<string, JsonObject>> = {
   phone_number_quality_update: { display_phone_number: "15550000000", event: "UPGRADE", current_limit: "TIER_10K" },
 };
 
+/** Facts of one simulated notification. */
+interface Facts {
+  readonly number: number;
+  readonly id: string;
+  readonly timestamp: string;
+  readonly metadata: JsonObject;
+  readonly person: (typeof PEOPLE)[number];
+}
+
+/** Values of webhook fields that are about a number, and the status of a payment. */
+const MORE: Readonly<Record<string, (facts: Facts) => JsonObject>> = {
+  payment: ({ id, timestamp, person }) => {
+    const transaction = { id: `pay_${id}`, type: "razorpay", status: "success" };
+    const payment = { reference_id: "order-17", amount: { value: 9990, offset: 100 }, currency: "INR", transaction };
+    return { statuses: [{ id, status: "captured", type: "payment", timestamp, recipient_id: person.phone, payment }] };
+  },
+  calls: ({ id, timestamp, metadata, person }) => {
+    const parties = { from: person.phone, to: metadata.display_phone_number, direction: "USER_INITIATED" };
+    const session = { sdp_type: "offer", sdp: "v=0\r\n" };
+    return { contacts: [contactOf(person)], calls: [{ id, event: "connect", timestamp, ...parties, session }] };
+  },
+  messaging_handovers: ({ id, timestamp, metadata, person }) => {
+    const roles = { previous_owner_role: "ai_agent", new_owner_role: "escalation" };
+    const control_passed = { ...roles, metadata: `a question about ${id}` };
+    const sender = { phone_number: person.phone, user_id: person.userId };
+    return { recipient: metadata, sender, timestamp, type: "control_passed", control_passed };
+  },
+  user_preferences: ({ number, timestamp, person }) => {
+    const detail = "User requested to stop marketing messages";
+    const preference = { wa_id: person.phone, category: "marketing_messages", value: "stop", detail };
+    return { user_preferences: [{ ...preference, timestamp: Number(timestamp) + number }] };
+  },
+  smb_message_echoes: ({ id, timestamp, metadata, person }) => {
+    const ends = { from: metadata.display_phone_number, to: person.phone, to_user_id: person.userId };
+    return { message_echoes: [{ ...ends, id, timestamp, type: "text", text: { body: "Sent from the app" } }] };
+  },
+  history: ({ id, timestamp, person }) => {
+    const text = { type: "text", text: { body: "Of last year" }, history_context: { status: "READ" } };
+    const messages = [{ from: person.phone, id, timestamp, ...text }];
+    const metadata = { phase: 1, chunk_order: 1, progress: 100 };
+    return { history: [{ metadata, threads: [{ id: person.phone, messages }] }] };
+  },
+  standby: ({ id, timestamp, person }) => {
+    const message = {
+      to: person.phone,
+      type: "text",
+      text: { body: "Of another app" },
+      context: { message_id: "wamid.A" },
+    };
+    return { standby: { message_echoes: [{ id, timestamp, message }] } };
+  },
+};
+
 /** The types that {@linkcode simulateNotification} knows, in the order in which it takes them. */
-export const SIMULATED_TYPES: readonly string[] = [...Object.keys(MESSAGES), "status", ...Object.keys(FIELDS)];
+export const SIMULATED_TYPES: readonly string[] = [
+  ...Object.keys(MESSAGES),
+  "status",
+  ...Object.keys(FIELDS),
+  ...Object.keys(MORE),
+];
 
 /**
  * Makes a notification.
@@ -88,38 +146,43 @@ export function simulateNotification(
 ): SimulatedNotification {
   const { phoneNumberId = "106540352242922", time = new Date(0) } = options;
   const type = options.type ?? SIMULATED_TYPES[number % SIMULATED_TYPES.length]!;
-  const id = `wamid.SIM${number}`;
+  const id = `${type === "calls" ? "wacid" : "wamid"}.SIM${number}`;
   const timestamp = String(Math.floor(time.getTime() / 1000));
   const metadata = { display_phone_number: "15550000000", phone_number_id: phoneNumberId };
-  const person = PEOPLE[number % PEOPLE.length]!;
-  const contacts = [{ profile: { name: person.name }, wa_id: person.phone, user_id: person.userId }];
-  const base = { messaging_product: "whatsapp", metadata };
-  let change: JsonObject;
-  if (type === "status") {
-    const status = STATUSES[number % STATUSES.length];
-    const errors = [{ code: 131047, title: "Re-engagement message", message: "Re-engagement message" }];
-    const more = status === "failed" ? { errors } : {};
-    const statuses = [{ id, status, timestamp, recipient_id: person.phone, recipient_user_id: person.userId, ...more }];
-    change = { field: "messages", value: { ...base, statuses } };
-  } else if (Object.hasOwn(FIELDS, type)) {
-    // Such a notification has no id: only its number makes it unique.
-    change = { field: type, value: { ...FIELDS[type], simulated: number } };
-  } else {
-    const contents = Object.hasOwn(MESSAGES, type) ? MESSAGES[type] : {};
-    const errors = type === "unsupported" ? { errors: [{ code: 131051, title: "Message type unknown" }] } : {};
-    const message = {
-      from: person.phone,
-      from_user_id: person.userId,
-      id,
-      timestamp,
-      type,
-      [type]: contents,
-      ...errors,
-    };
-    change = { field: "messages", value: { ...base, contacts, messages: [message] } };
-  }
+  const change = makeChange(type, { number, id, timestamp, metadata, person: PEOPLE[number % PEOPLE.length]! });
   const entry = [{ id: "102290129340398", changes: [change] }];
   return { json: escapeLikeMeta(JSON.stringify({ object: "whatsapp_business_account", entry })), type, id };
+}
+
+function makeChange(type: string, facts: Facts): JsonObject {
+  const { number, metadata } = facts;
+  const base = { messaging_product: "whatsapp", metadata };
+  if (type === "status") return { field: "messages", value: { ...base, statuses: [makeStatus(facts)] } };
+  // Such a notification has no id: only its number makes it unique.
+  if (Object.hasOwn(FIELDS, type)) return { field: type, value: { ...FIELDS[type], simulated: number } };
+  if (Object.hasOwn(MORE, type)) {
+    return { field: type === "payment" ? "messages" : type, value: { ...base, ...MORE[type]!(facts) } };
+  }
+  const contacts = [contactOf(facts.person)];
+  return { field: "messages", value: { ...base, contacts, messages: [makeMessage(type, facts)] } };
+}
+
+function contactOf({ name, phone, userId }: Facts["person"]): JsonObject {
+  return { profile: { name }, wa_id: phone, user_id: userId };
+}
+
+function makeStatus({ number, id, timestamp, person }: Facts): JsonObject {
+  const status = STATUSES[number % STATUSES.length];
+  const errors = [{ code: 131047, title: "Re-engagement message", message: "Re-engagement message" }];
+  const more = status === "failed" ? { errors } : {};
+  return { id, status, timestamp, recipient_id: person.phone, recipient_user_id: person.userId, ...more };
+}
+
+function makeMessage(type: string, { id, timestamp, person }: Facts): JsonObject {
+  const contents = Object.hasOwn(MESSAGES, type) ? MESSAGES[type] : {};
+  const errors = type === "unsupported" ? { errors: [{ code: 131051, title: "Message type unknown" }] } : {};
+  const ids = { from: person.phone, from_user_id: person.userId, id };
+  return { ...ids, timestamp, type, [type]: contents, ...errors };
 }
 
 /**

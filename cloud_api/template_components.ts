@@ -11,13 +11,21 @@ import {
   type Draft,
   type LocationContents,
   locationOf,
-  type MediaByFile,
   mediaOf,
   type MediaReference,
   named,
   type Upload,
 } from "./contents.ts";
-import { integerIn, listOf, numberIn, objectOf, onlyMember, optionalText, textOf } from "./contents_checks.ts";
+import {
+  integerIn,
+  listOf,
+  numberIn,
+  objectOf,
+  onlyMember,
+  optionalObject,
+  optionalText,
+  textOf,
+} from "./contents_checks.ts";
 import { MOST_CALL_PAYLOAD, MOST_TTL_MINUTES } from "./contents_interactive.ts";
 import { type ProductSection, productSections } from "./contents_products.ts";
 import { isObject, type JsonObject, withoutUndefined } from "./json.ts";
@@ -215,14 +223,14 @@ function headerPart(
 ): JsonObject {
   if (kind === "location") return locationOf(header.location!);
   if (kind === "product") {
-    const { catalogId, productRetailerId } = header.product!;
+    const { catalogId, productRetailerId } = objectOf(`${path}.product`, header.product);
     return withoutUndefined({
       catalog_id: optionalText(`${path}.product.catalogId`, catalogId),
       product_retailer_id: textOf(`${path}.product.productRetailerId`, productRetailerId),
     });
   }
-  const { filename } = header[kind] as MediaByFile;
-  const more = kind === "document" ? { filename: optionalText(`${path}.filename`, filename) } : {};
+  const { filename } = objectOf(`${path}.${kind}`, header[kind]);
+  const more = kind === "document" ? { filename: optionalText(`${path}.${kind}.filename`, filename) } : {};
   return mediaOf(`${path}.${kind}`, kind === "gif" ? "video" : kind, header[kind]!, uploads, more);
 }
 
@@ -290,7 +298,7 @@ const BUTTONS: Readonly<
     const { token, data } = objectOf(path, flow);
     return action({
       flow_token: optionalText(`${path}.token`, token),
-      flow_action_data: data === undefined ? undefined : objectOf(`${path}.data`, data),
+      flow_action_data: optionalObject(`${path}.data`, data),
     });
   }],
   catalog: ["catalog", (path, { catalog }) => {

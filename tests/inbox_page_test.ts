@@ -21,6 +21,7 @@ function message(id: string, more: Record<string, unknown> = {}): WhatsAppMessag
     type: "text",
     text: { body: id },
     sender: { id: "1", name: "Anna" },
+    field: "messages",
     accountId: "",
     errors: [],
     raw: {},
@@ -37,7 +38,7 @@ function reaction(messageId: string, emoji: string | undefined, sender = "1"): W
 }
 
 function status(id: string, state: string, recipientId: string | undefined = "1"): WhatsAppStatus {
-  return { kind: "status", id, status: state, recipientId, accountId: "", errors: [], raw: {} };
+  return { kind: "status", id, status: state, recipientId, field: "messages", accountId: "", errors: [], raw: {} };
 }
 
 describe("Conversations", () => {

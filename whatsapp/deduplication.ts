@@ -176,6 +176,7 @@ export function recordKey(record: WhatsAppRecord): string | undefined {
     case "history":
       return messageKey(record.kind, record.message, [mediaIdOf(record.message), record.status ?? ""]);
     case "status":
+    case "payment":
       return record.id === "" ? undefined : statusKey(record);
     case "standby":
       return standbyKey(recordKey(record.record));

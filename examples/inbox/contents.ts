@@ -5,7 +5,8 @@
  * the business, which has no place in a page.
  */
 
-import type { WhatsAppContact, WhatsAppLocation, WhatsAppMedia, WhatsAppMessage } from "../../cloud_api/messages.ts";
+import type { WhatsAppContact } from "../../cloud_api/contact_card.ts";
+import type { WhatsAppLocation, WhatsAppMedia, WhatsAppMessage } from "../../cloud_api/messages.ts";
 import { type Child, make } from "./elements.ts";
 import { drawIcon, type IconName } from "./icons.ts";
 import { drawMap, formatPlace } from "./map.ts";

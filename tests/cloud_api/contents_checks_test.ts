@@ -9,6 +9,7 @@ import {
   numberIn,
   objectOf,
   onlyMember,
+  optionalObject,
   optionalText,
   textOf,
   urlOf,
@@ -62,6 +63,9 @@ describe("Checks of contents", () => {
     assertRefused(() => choiceOf<string>("mode", "c", ["a", "b"]), '"mode" is "c" instead of "a" or "b"');
     assertEquals(objectOf("data", { a: 1 }), { a: 1 });
     for (const value of [[], null, "a"]) assertRefused(() => objectOf("data", value), "instead of an object");
+    assertEquals([optionalObject("data", {}), optionalObject("data", undefined)], [{}, undefined]);
+    assertRefused(() => optionalObject("data", null), '"data" is null instead of an object');
+    assertRefused(() => onlyMember("It", "ab" as never, ["a"]), 'It is "ab" instead of an object');
     assertEquals(onlyMember("It", { a: 1, b: undefined }, ["a", "b"]), "a");
     assertRefused(() => onlyMember("It", {}, ["a", "b"]), 'It needs one of "a", "b": it has none');
     assertRefused(() => onlyMember("It", { a: 1, b: 2 }, ["a", "b"]), "it has a, b");

@@ -210,6 +210,8 @@ describe("Drafts of requests", () => {
     });
     assertRefused(() => make({ country: "IND" }), '"country" has 3 characters instead of two');
     assertRefused(() => make({ values: "A" }), '"values" is "A" instead of an object');
+    assertRefused(() => make({ validationErrors: null }), '"validationErrors" is null');
+    assertRefused(() => make({ savedAddresses: [7] }), '"savedAddresses[0]" is 7 instead of an object');
     assertRefused(() => make({ savedAddresses: {} }), '"savedAddresses" are an object');
   });
 

@@ -77,6 +77,7 @@ describe("Drafts of media", () => {
     assertRefused(() => imageDraft({ link: "/tmp/a.png" }), '"image.link" is "/tmp/a.png": not an http or https URL');
     assertRefused(() => imageDraft({ file: "/tmp/a.png" as never }), '"image.file" is "/tmp/a.png"', "read the file");
     assertRefused(() => imageDraft({ id: "7", path: "a.png" } as never), 'use "file"');
+    assertRefused(() => imageDraft({ file: new Blob(["a"]), mimeType: 7 as never }), '"image.mimeType" is 7');
     assertRefused(() => imageDraft("7" as never), "The image takes options as an object", "link");
     assertRefused(() => audioDraft({ id: "7", caption: "a" } as never), 'The audio has no option "caption"');
     assertRefused(() => stickerDraft({ id: "7", caption: "a" } as never), 'The sticker has no option "caption"');

@@ -3,7 +3,8 @@ import { describe, it } from "@std/testing/bdd";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { OptionError } from "../../base/errors.ts";
 import { signNotification } from "../../whatsapp.ts";
-import { checkFilter, Envelope, mayHave, type WhatsAppFilter } from "../../cloud_api/filter.ts";
+import { checkFilter, Envelope, mayHave, recordMatches, type WhatsAppFilter } from "../../cloud_api/filter.ts";
+import { parseNotification } from "../../cloud_api/parse.ts";
 import { concat } from "../../base/bytes.ts";
 import { encode, type Random, until, withSeed } from "../support/support.ts";
 import { changeOf, connect, post, SECRET, startServer, textsTo, wrap } from "../support/whatsapp.ts";
@@ -109,13 +110,33 @@ describe("the filter of a token", () => {
   it("distinguishes numbers that a double cannot, and keeps the digits of those that pass", () => {
     const long = "90071992547409931";
     const json = `{${OBJECT},"entry":[{"id":${long},"changes":[${PASSING.replace('"1"', long)}]}]}`;
-    for (const id of [long, String(Number(long))]) {
-      assertEquals(cut(json, { phoneNumberIds: [id] }), undefined);
-      assertEquals(cut(json, { accountIds: [id] }), undefined);
+    const rounded = String(Number(long));
+    for (const filter of [{ phoneNumberIds: [rounded] }, { accountIds: [rounded] }]) {
+      assertEquals(cut(json, filter), undefined);
+    }
+    for (const filter of [{ phoneNumberIds: [long] }, { accountIds: [long] }]) {
+      assertEquals(cut(json, filter), { text: json, partial: false });
+      // The part is made anew, with the digits of the number as they came.
+      const unknown = json.replace("{", '{"a":1,');
+      assertEquals(cut(unknown, filter), { text: json, partial: true });
+      assert(parseNotification(json).records.every((record) => recordMatches(record, filter)));
     }
     const beside = PART.replace('"messages":[]', `"id":${long},"messages":[1.50,1e3]`);
     assertEquals(cut(beside.replace("{", '{"a":1,'), ONE), { text: beside.replace("1e3", "1000"), partial: true });
     assertEquals(cut(PART.replaceAll('"1"', "1"), ONE)?.partial, false);
+  });
+
+  it("finds the number of handovers and settings, unless they name two", () => {
+    const [one, two] = ["1", "2"].map((phone_number_id) => ({ phone_number_id }));
+    const handover = (value: object): string => wrap([{ field: "messaging_handovers", value }]);
+    for (const value of [{ recipient: one }, { phone_number_settings: one }, { recipient: one, metadata: one }]) {
+      assertEquals(cut(handover(value), ONE), { text: handover(value), partial: false });
+      assert(parseNotification(handover(value)).records.every((record) => recordMatches(record, ONE)));
+    }
+    for (const value of [{ recipient: one, metadata: two }, { recipient: one, phone_number_settings: two }]) {
+      assertEquals(cut(handover(value), ONE), undefined);
+      assert(!parseNotification(handover(value)).records.some((record) => recordMatches(record, ONE)));
+    }
   });
 
   it("does not pass a change by its number if it names two", () => {

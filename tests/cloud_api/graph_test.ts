@@ -99,3 +99,21 @@ describe("pathOf()", () => {
     }
   });
 });
+
+describe("a redirect", () => {
+  it("is an error of the call, and is not followed: the access token must not go astray", async () => {
+    for (const status of [301, 302, 303, 307, 308]) {
+      await withGraph(({ path }) =>
+        path === "/1022" ? { json: {}, status, headers: { location: "/v26.0/x" } } : {
+          json: { success: true },
+        }, async (api, { requests }) => {
+        const calls = [() => api.graph.get("1022"), () => api.graph.post("1022", { json: { a: 1 } })];
+        for (const call of calls) {
+          const error = await assertRejects(call, WhatsAppApiError);
+          assertEquals([error.code, error.status], ["ERR_API_REFUSED", status]);
+        }
+        assertEquals(requests.length, 2);
+      });
+    }
+  });
+});

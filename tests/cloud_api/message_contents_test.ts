@@ -1,5 +1,7 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { inspect } from "node:util";
+import { OptionError } from "../../base/errors.ts";
 import { draftOf, type MessageContents, rawDraft } from "../../cloud_api/message_contents.ts";
 import { assertRefused } from "../support/limits.ts";
 
@@ -66,5 +68,79 @@ describe("rawDraft()", () => {
     assertEquals(rawDraft("interactive", contents), { type: "interactive", contents, uploads: [] });
     assertEquals(rawDraft("contacts", [{ name: 1 }]).contents, [{ name: 1 }]);
     assertRefused(() => rawDraft("interactive", "a" as never), '"interactive" is "a" instead of an object');
+  });
+});
+
+/** Values that programs in JavaScript may give by mistake. */
+const ODD: readonly unknown[] = [null, undefined, true, 7, NaN, "", "x", [], [null], {}, { a: 1 }, () => {}, 7n];
+
+/** Lists copies of a value, each with one part replaced, at every depth. */
+function* mistakes(value: unknown): Generator<unknown> {
+  yield* ODD;
+  if (typeof value !== "object" || value === null || value instanceof Blob || value instanceof Date) return;
+  for (const key of Object.keys(value)) {
+    for (const wrong of mistakes(Reflect.get(value, key))) {
+      const copy: object = Array.isArray(value) ? [...value] : { ...value };
+      Reflect.set(copy, key, wrong);
+      yield copy;
+    }
+  }
+}
+
+/** Contents with all members, for what a mistake may do to each. */
+const FULL: readonly MessageContents[] = [
+  { document: { file: new Blob(["a"]), mimeType: "a/b", size: 1, filename: "a", caption: "b" } },
+  {
+    contacts: [{
+      name: { formattedName: "A", firstName: "B" },
+      phones: [{ phone: "1", waId: "2", type: "HOME" }],
+      addresses: [{ street: "s" }],
+      org: { company: "c" },
+      birthday: "2000-01-01",
+    }],
+  },
+  { buttons: { body: "a", footer: "f", header: { image: { link } }, buttons: [{ id: "1", title: "One" }] } },
+  { list: { body: "a", header: "h", button: "b", sections: [{ title: "t", rows: [{ id: "1", title: "One" }] }] } },
+  { flow: { body: "a", button: "b", flowId: "1", mode: "draft", token: "t", screen: "s", data: { a: 1 } } },
+  { carousel: { body: "a", cards: [{ ...card, body: "b" }, { ...card, buttons: [{ id: "1", title: "One" }] }] } },
+  { carousel: { body: "a", cards: [product, product] } },
+  { addressRequest: { body: "a", country: "IN", values: { a: 1 }, savedAddresses: [{ id: "1" }] } },
+  { callButton: { body: "a", button: "b", ttlMinutes: 1, payload: "p" } },
+  {
+    template: {
+      name: "a",
+      language: "de",
+      header: { document: { link, filename: "f" } },
+      body: ["a", { currency: { code: "EUR", amount: 1, fallback: "f" } }, { dateTime: "d" }],
+      buttons: [
+        { index: 1, quickReply: "a" },
+        { flow: { token: "t", data: { a: 1 } } },
+        { catalog: { thumbnailProductRetailerId: "1" } },
+        { products: { thumbnailProductRetailerId: "1", sections: [{ title: "t", products: ["a"] }] } },
+        { callButton: { ttlMinutes: 1, payload: "p" } },
+        { orderDetails: { a: 1 } },
+      ],
+      cards: [{ header: { product }, body: { name: "a" }, buttons: [{ url: "b" }] }],
+      limitedTimeOffer: new Date(0),
+      components: [{ type: "body" }],
+    },
+  },
+  { template: { name: "a", language: "de", header: { location: { latitude: 1, longitude: 2, name: "n" } } } },
+];
+
+describe("Contents with a mistake", () => {
+  it("are refused with an OptionError, or make a message: no other error comes", () => {
+    let refused = 0;
+    for (const contents of [...ROWS.map(([row]) => row), ...FULL]) {
+      for (const wrong of mistakes(contents)) {
+        try {
+          draftOf(wrong as MessageContents);
+        } catch (error) {
+          assert(error instanceof OptionError, `${error} of ${inspect(wrong)}`);
+          refused++;
+        }
+      }
+    }
+    assert(refused > 1000, `${refused} refused`);
   });
 });

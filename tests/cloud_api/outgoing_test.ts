@@ -52,6 +52,13 @@ describe("sendDraft()", () => {
     }]);
   });
 
+  it("counts a phone number with and without its plus, and the chat of a message, as one recipient", async () => {
+    const calls = new Calls();
+    for (const to of ["+49 17", "4917", "+49-17"]) await send(calls, textDraft("Hi"), {}, to);
+    await send(calls, textDraft("Hi"), {}, { group: "g@g.us" });
+    assertEquals(calls.sent.map(({ recipient }) => recipient), ["4917", "4917", "4917", "g@g.us"]);
+  });
+
   it("takes phone number and user id together, by a field", async () => {
     const calls = new Calls();
     await send(calls, textDraft("Hi"), { fields: { to: "+4917" } }, "DE.1");

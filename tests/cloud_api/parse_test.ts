@@ -30,9 +30,10 @@ describe("parseNotification", () => {
     const { raw, ...rest } = message;
     assertEquals(rest as unknown, {
       kind: "message",
+      field: "messages",
       id: "wamid.A",
       timestamp: new Date("2026-09-26T10:00:00Z"),
-      sender: { id: "491700000001", phone: "491700000001", name: "Anna" },
+      sender: { id: "491700000001", phone: "491700000001", name: "Anna", contact: CONTACT },
       accountId: "42",
       phoneNumberId: "100000000000001",
       displayPhoneNumber: "15550000000",
@@ -292,22 +293,35 @@ describe("parseNotification", () => {
     };
     const luca = { profile: { name: "Luca" }, wa_id: "393300000002", user_id: "IT.2" };
     const text = { type: "text", text: { body: "a" } };
-    assertEquals(parseOne(text, [luca, anna]).sender, {
+    const senderOf = (message: Json, contacts: Json[]): WhatsAppMessage["sender"] => {
+      const messages = [{ id: "wamid.A", from: "491700000001", ...message }];
+      const [record, ...others] = parseNotification(notification({ contacts, messages })).records;
+      assert(record?.kind === "message");
+      const { sender } = record;
+      // Contacts that belong to no sender are records of their own.
+      assertEquals(
+        others.map(({ raw }) => raw),
+        contacts.filter((contact) => !isEqual(contact, sender.contact)),
+      );
+      return sender;
+    };
+    assertEquals(senderOf(text, [luca, anna]), {
       id: "491700000001",
       phone: "491700000001",
       userId: "DE.1",
       parentUserId: "DE.ENT.1",
       name: "Anna",
       username: "anna",
+      contact: anna,
     });
-    const byUser = parseOne({ ...text, from: "", from_user_id: "IT.2" }, [anna, luca]).sender;
-    assertEquals(byUser, { id: "IT.2", userId: "IT.2", name: "Luca", waId: "393300000002" });
+    const byUser = senderOf({ ...text, from: "", from_user_id: "IT.2" }, [anna, luca]);
+    assertEquals(byUser, { id: "IT.2", userId: "IT.2", name: "Luca", waId: "393300000002", contact: luca });
     // Brazilian and other numbers are written in two ways: the only contact is the sender's.
-    const other = parseOne({ ...text, from: "5511999999999" }, [{ ...anna, identity_key_hash: "h" }]).sender;
+    const other = senderOf({ ...text, from: "5511999999999" }, [{ ...anna, identity_key_hash: "h" }]);
     assertEquals([other.name, other.waId, other.identityKeyHash], ["Anna", "491700000001", "h"]);
-    assertEquals(parseOne({ ...text, from: "5511999999999" }, [anna, luca]).sender.name, undefined);
-    assertEquals(parseOne({ ...text, from: undefined }, []).sender, { id: "" });
-    assertEquals(parseOne({ ...text, from: "US.134" }, []).sender, { id: "US.134", userId: "US.134" });
+    assertEquals(senderOf({ ...text, from: "5511999999999" }, [anna, luca]).name, undefined);
+    assertEquals(senderOf({ ...text, from: undefined }, []), { id: "" });
+    assertEquals(senderOf({ ...text, from: "US.134" }, []), { id: "US.134", userId: "US.134" });
   });
 
   it("gives context, referral and errors", () => {
@@ -367,7 +381,7 @@ describe("parseNotification", () => {
     const show = (record: WhatsAppRecord): string => {
       const { kind, accountId } = record;
       if (kind === "message" || kind === "status") return `${accountId} ${kind} ${record.id}`;
-      return `${accountId} ${kind}${kind === "other" ? ` ${record.field}` : ""}`;
+      return `${accountId} ${kind}${record.field === "messages" ? "" : ` ${record.field}`}`;
     };
     assertEquals(skipped, []);
     assertEquals(records.map(show), [
@@ -377,7 +391,7 @@ describe("parseNotification", () => {
       "42 status 4",
       "42 error",
       "42 userAction",
-      "42 other account_update",
+      "42 account account_update",
       "43 message 1",
       "43 message 2",
     ]);
@@ -390,6 +404,7 @@ describe("parseNotification", () => {
     const { raw: _, ...rest } = status!;
     assertEquals(rest as unknown, {
       kind: "status",
+      field: "messages",
       id: "3",
       status: "read",
       timestamp: new Date("2026-09-26T10:00:00Z"),
@@ -469,10 +484,19 @@ describe("parseNotification", () => {
   });
 
   it("types history: threads in chunks, media and echoes that follow, and the refusal", () => {
-    const message = { id: "1", from: "49", type: "text", text: { body: "a" }, history_context: { status: "READ" } };
+    const message = {
+      id: "1",
+      from: "491700000001",
+      type: "text",
+      text: { body: "a" },
+      history_context: { status: "READ" },
+    };
     const history = [{
       metadata: { phase: 1, chunk_order: "2", progress: 55 },
-      threads: [{ id: "49", messages: [message, { ...message, id: "2", type: "media_placeholder" }, 7] }, null],
+      threads: [
+        { id: "491700000001", messages: [message, { ...message, id: "2", type: "media_placeholder" }, 7] },
+        null,
+      ],
     }, { errors: [{ code: 2593109 }] }];
     const { records, skipped } = parseNotification(notification({ history, message_echoes: [echo] }, "history"));
     assertEquals(records.map(({ kind }) => kind), ["history", "history", "error", "history"]);
@@ -486,13 +510,18 @@ describe("parseNotification", () => {
     assertEquals(parsed.type, "text");
     assertEquals(rest as unknown, {
       kind: "history",
-      threadId: "49",
+      field: "history",
+      direction: "in",
+      to: "15550000000",
+      threadId: "491700000001",
+      phone: "491700000001",
       status: "READ",
       phase: 1,
       chunkOrder: 2,
       progress: 55,
       accountId: "42",
       phoneNumberId: "100000000000001",
+      displayPhoneNumber: "15550000000",
     });
     assert(second!.message.type === "unknown");
     assertEquals(second!.message.originalType, "media_placeholder");
@@ -517,7 +546,8 @@ describe("parseNotification", () => {
     const changes = [{ field: "account_update", value: { event: "X" } }];
     const entry = [{ id: "1", time: 1790416800, changes }, { id: "1", time: 1790416800, changed_fields: ["flows"] }];
     for (const record of parseNotification(JSON.stringify({ object: "whatsapp_business_account", entry })).records) {
-      assertEquals(record.kind === "other" && record.timestamp, new Date("2026-09-26T10:00:00Z"));
+      const time = new Date("2026-09-26T10:00:00Z");
+      assertEquals([record.timestamp, record.entryTime], [time, time]);
     }
   });
 
@@ -636,6 +666,10 @@ describe("parseNotification", () => {
   });
 });
 
+function isEqual(one: unknown, other: unknown): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}
+
 /** Real payloads lie outside the project, where there are any. */
 const SAMPLES = new URL("../../../shared/whatsapp/", import.meta.url);
 
@@ -662,6 +696,16 @@ describe("real payloads", () => {
   }
 });
 
+/** Fields whose values are lists of items. */
+const LIST_FIELDS = [
+  "messages",
+  "smb_message_echoes",
+  "calls",
+  "group_participants_update",
+  "user_preferences",
+  "user_id_update",
+];
+
 /** Counts by another way than the parser: what a person would call items. */
 // deno-lint-ignore no-explicit-any -- JSON of any shape
 function countItems(root: any): number {
@@ -672,14 +716,13 @@ function countItems(root: any): number {
     else if (!Array.isArray(entry.changes)) count++;
     else {
       for (const change of entry.changes) {
-        const keys = ["messages", "smb_message_echoes"].includes(change?.field)
-          ? ["messages", "statuses", "errors", "user_actions", "message_echoes"]
-          : [];
         if (change === null || typeof change?.value !== "object" || change.value === null) {
           count++;
           continue;
         }
-        const lists = keys.map((key) => change.value[key]);
+        const base = ["messaging_product", "metadata", "contacts", "conversation_context"];
+        const keys = LIST_FIELDS.includes(change.field) ? Object.keys(change.value) : [];
+        const lists = keys.filter((key) => !base.includes(key)).map((key) => change.value[key]);
         const items = lists.reduce(
           (sum, list) => sum + (list === undefined ? 0 : Array.isArray(list) ? list.length : 1),
           0,

@@ -13,8 +13,9 @@ describe("simulateNotification", () => {
       const [record] = records;
       if (record?.kind === "message") {
         assertEquals([record.id, record.type], [id, type === "hologram" ? "unknown" : type]);
-      } else if (record?.kind === "status") assertEquals([record.id, type], [id, "status"]);
-      else assertEquals(record?.kind === "other" && record.field, type);
+      } else if (record?.kind === "status" || record?.kind === "payment") {
+        assertEquals([record.id, type], [id, record.kind]);
+      } else assertEquals(record?.field, type);
     }
   });
 
@@ -22,6 +23,11 @@ describe("simulateNotification", () => {
     assertEquals(simulateNotification(3), simulateNotification(3));
     const ids = Array.from({ length: 200 }, (_, at) => simulateNotification(at, { type: "text" }).id);
     assertEquals(new Set(ids).size, 200);
+    // A body that is sent twice is taken for a retry.
+    for (const type of SIMULATED_TYPES) {
+      const bodies = Array.from({ length: 20 }, (_, at) => simulateNotification(at, { type }).json);
+      assertEquals(new Set(bodies).size, 20, type);
+    }
   });
 
   it("takes phone number id and time", () => {

@@ -1,10 +1,24 @@
 import { assertEquals, assertNotEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import type { WhatsAppStatus } from "../../cloud_api/records.ts";
+import type { WhatsAppPayment, WhatsAppStatus, WhatsAppTransaction } from "../../cloud_api/records.ts";
 import { laterStatus, statusKey } from "../../cloud_api/status.ts";
 
 function status(name: string, more: Partial<WhatsAppStatus> = {}): WhatsAppStatus {
-  return { kind: "status", id: "wamid.A", status: name, accountId: "1", errors: [], raw: {}, ...more };
+  return {
+    kind: "status",
+    id: "wamid.A",
+    status: name,
+    field: "messages",
+    accountId: "1",
+    errors: [],
+    raw: {},
+    ...more,
+  };
+}
+
+function payment(name: string, transaction: WhatsAppTransaction = {}): WhatsAppPayment {
+  const { kind: _, ...base } = status(name);
+  return { ...base, kind: "payment", payment: { referenceId: "r", transaction } };
 }
 
 describe("laterStatus", () => {
@@ -30,11 +44,26 @@ describe("laterStatus", () => {
   });
 });
 
+describe("laterStatus of payments", () => {
+  it("goes from pending over failed to captured, and never back", () => {
+    const order = ["pending", "failed", "captured"].map((name) => payment(name));
+    for (const [at, later] of order.entries()) {
+      for (const earlier of order.slice(0, at)) {
+        assertEquals([laterStatus(earlier, later), laterStatus(later, earlier)], [later, later]);
+      }
+    }
+  });
+
+  it("never mixes them with the delivery of the message that asked for them", () => {
+    const later = laterStatus<WhatsAppStatus | WhatsAppPayment>;
+    for (const [one, other] of [[status("sent"), payment("captured")], [status("read"), payment("failed")]] as const) {
+      assertEquals([later(one, other), later(other, one)], [one, other]);
+    }
+  });
+});
+
 describe("statusKey", () => {
   it("differs by message, status, recipient, error and attempt to pay", () => {
-    const payment = (id: string): Partial<WhatsAppStatus> => {
-      return { raw: { type: "payment", payment: { reference_id: "r", transaction: { id } } } };
-    };
     const keys = [
       status("sent"),
       status("read"),
@@ -43,8 +72,11 @@ describe("statusKey", () => {
       status("sent", { recipientUserId: "DE.1" }),
       status("sent", { recipientId: "49", recipientParticipantId: "50" }),
       status("sent", { errors: [{ code: 131047 }] }),
-      status("sent", payment("1")),
-      status("sent", payment("2")),
+      payment("captured", { id: "1" }),
+      payment("captured", { id: "2" }),
+      payment("captured", { id: "2", status: "success" }),
+      payment("captured", { id: "2", status: "success", refunds: [{ id: "r", status: "pending" }] }),
+      payment("captured", { id: "2", status: "success", refunds: [{ id: "r", status: "completed" }] }),
     ].map(statusKey);
     assertEquals(new Set(keys).size, keys.length);
   });
@@ -53,6 +85,7 @@ describe("statusKey", () => {
     const user = { recipientUserId: "DE.1" };
     assertEquals(statusKey(status("sent", { recipientId: "", ...user })), statusKey(status("sent", user)));
     assertEquals(statusKey(status("sent", { raw: { type: "message" } })), statusKey(status("sent")));
-    assertNotEquals(statusKey(status("sent", { raw: { type: "payment" } })), statusKey(status("sent")));
+    assertNotEquals(statusKey(status("sent", { raw: { type: "call" } })), statusKey(status("sent")));
+    assertEquals(statusKey(payment("failed", { id: "1" })), statusKey(payment("failed", { id: "1", type: "upi" })));
   });
 });

@@ -163,7 +163,7 @@ describe("NotificationLoops", () => {
   it("continue within a notification where another loop was left", async () => {
     const raw = {};
     const records = ["a", "b", "c"].map((actionType) => {
-      return { kind: "userAction" as const, actionType, accountId: "1", raw };
+      return { kind: "userAction" as const, actionType, field: "messages", accountId: "1", raw };
     });
     const rig = new Rig();
     rig.attach();

@@ -650,6 +650,7 @@ describe("laterStatus", () => {
     id: "wamid",
     status,
     timestamp: new Date(seconds * 1000),
+    field: "messages",
     accountId: "1",
     errors: [],
     raw: {},

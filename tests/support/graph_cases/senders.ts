@@ -18,6 +18,7 @@ const ERRORS = [[400, 131047], [400, 131026], [400, 131009], [400, 131051], [400
 /** A message of a customer without a known phone number. */
 const MESSAGE: WhatsAppMessage = {
   kind: "message",
+  field: "messages",
   id: "wamid.IN",
   sender: { id: "DE.17", userId: "DE.17" },
   accountId: "1022",

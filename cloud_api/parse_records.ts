@@ -1,0 +1,226 @@
+/**
+ * Items of the lists of a change to typed records: messages, echoes, statuses, payments, actions of users.
+ *
+ * @module
+ */
+
+import {
+  boolean,
+  date,
+  firstText,
+  fullText,
+  type JsonObject,
+  type Loose,
+  object,
+  own,
+  text,
+  withoutUndefined,
+} from "./json.ts";
+import type { WhatsAppMessage, WhatsAppMessageBase, WhatsAppReferral, WhatsAppSender } from "./messages.ts";
+import { type ChangeOrigin, recordBase } from "./origin.ts";
+import { parseContents, parseContext } from "./parse_contents.ts";
+import { parseErrors } from "./parse_errors.ts";
+import { parsePayment } from "./parse_payment.ts";
+import { businessSender, findContact, namesOf, parseSender, phoneDigits } from "./people.ts";
+import type {
+  WhatsAppConversation,
+  WhatsAppEcho,
+  WhatsAppPayment,
+  WhatsAppPricing,
+  WhatsAppStatus,
+  WhatsAppUserAction,
+} from "./records.ts";
+
+/**
+ * Reads a message of a customer.
+ *
+ * @param raw The message.
+ * @param origin The change that it came with.
+ * @returns The message.
+ */
+export function parseMessage(raw: JsonObject, origin: ChangeOrigin): WhatsAppMessage {
+  const contact = findContact(text(raw, "from"), text(raw, "from_user_id"), origin);
+  return parseMessageOf(raw, origin, parseSender(raw, contact));
+}
+
+/**
+ * Reads a message whose sender is known.
+ *
+ * @param raw The message.
+ * @param origin The change that it came with.
+ * @param sender Its sender.
+ * @returns The message.
+ */
+export function parseMessageOf(raw: JsonObject, origin: ChangeOrigin, sender: WhatsAppSender): WhatsAppMessage {
+  const { conversationContext, taken } = origin;
+  const summary = conversationContext && object(conversationContext, "summary");
+  if (conversationContext !== undefined) taken?.add(conversationContext);
+  const base: Loose<WhatsAppMessageBase> = {
+    kind: "message",
+    id: text(raw, "id") ?? "",
+    timestamp: date(raw, "timestamp"),
+    sender,
+    groupId: text(raw, "group_id"),
+    context: parseContext(object(raw, "context")),
+    referral: parseReferral(object(raw, "referral")),
+    conversationSummary: summary && text(summary, "text"),
+    conversationContext,
+    errors: parseErrors(raw),
+    ...recordBase(origin, raw),
+  };
+  return withoutUndefined({ ...base, ...parseContents(raw) });
+}
+
+function parseReferral(raw: JsonObject | undefined): WhatsAppReferral | undefined {
+  if (raw === undefined) return undefined;
+  const welcome = object(raw, "welcome_message");
+  return withoutUndefined({
+    sourceUrl: text(raw, "source_url"),
+    sourceId: text(raw, "source_id"),
+    sourceType: text(raw, "source_type"),
+    headline: text(raw, "headline"),
+    body: text(raw, "body"),
+    mediaType: text(raw, "media_type"),
+    imageUrl: text(raw, "image_url"),
+    videoUrl: text(raw, "video_url"),
+    thumbnailUrl: text(raw, "thumbnail_url"),
+    ctwaClid: text(raw, "ctwa_clid"),
+    welcomeMessage: welcome && text(welcome, "text"),
+    ref: text(raw, "ref"),
+  });
+}
+
+/**
+ * Reads a message that the business sent: one from the app, or, one level deeper, one that another app sent with the
+ * Graph API.
+ *
+ * @param raw The echo.
+ * @param origin The change that it came with.
+ * @returns The echo.
+ */
+export function parseEcho(raw: JsonObject, origin: ChangeOrigin): WhatsAppEcho {
+  const wrapped = own(raw, "type") === undefined ? object(raw, "message") : undefined;
+  const body = wrapped === undefined ? raw : { ...wrapped, ...withoutMessage(raw) };
+  const to = fullText(body, "to");
+  const toUserId = firstText(body, ["to_user_id", "recipient"]);
+  const contact = findContact(to, toUserId, origin);
+  const { name: recipientName, username: recipientUsername } = namesOf(contact);
+  // The contacts are customers; the sender is the business.
+  const message = parseMessageOf(body, origin, businessSender(body, origin));
+  return withoutUndefined({
+    kind: "echo",
+    timestamp: message.timestamp,
+    to: phoneDigits(to) ?? to ?? toUserId ?? "",
+    toUserId: toUserId ?? (contact && fullText(contact, "user_id")),
+    toParentUserId: fullText(body, "to_parent_user_id") ?? (contact && fullText(contact, "parent_user_id")),
+    recipientName,
+    recipientUsername,
+    contact,
+    creationType: fullText(body, "message_creation_type"),
+    bizOpaqueCallbackData: text(body, "biz_opaque_callback_data"),
+    message: { ...message, raw },
+    ...recordBase(origin, raw),
+  });
+}
+
+/** Returns the members of the outer level of an echo: its id and time. */
+function withoutMessage({ message: _, ...rest }: JsonObject): JsonObject {
+  return rest;
+}
+
+/**
+ * Reads an action of a customer that is no message.
+ *
+ * @param raw The action.
+ * @param origin The change that it came with.
+ * @returns The action.
+ */
+export function parseUserAction(raw: JsonObject, origin: ChangeOrigin): WhatsAppUserAction {
+  const actionType = text(raw, "action_type") ?? "";
+  return withoutUndefined({
+    kind: "userAction",
+    actionType,
+    timestamp: date(raw, "timestamp"),
+    data: object(raw, `${actionType}_data`),
+    ...recordBase(origin, raw),
+  });
+}
+
+/**
+ * Reads an item of `statuses`: the status of a message, or of a payment.
+ *
+ * @param raw The item.
+ * @param origin The change that it came with.
+ * @returns The status.
+ */
+export function parseStatus(raw: JsonObject, origin: ChangeOrigin): WhatsAppStatus | WhatsAppPayment {
+  if (own(raw, "type") === "payment") {
+    const payment = parsePayment(object(raw, "payment") ?? {});
+    return withoutUndefined({ kind: "payment", ...statusBase(raw, origin), payment });
+  }
+  return withoutUndefined({
+    kind: "status",
+    ...statusBase(raw, origin),
+    conversation: parseConversation(object(raw, "conversation")),
+    // Statuses of groups have the price in the conversation.
+    pricing: parsePricing(object(raw, "pricing") ?? object(object(raw, "conversation") ?? {}, "pricing")),
+  });
+}
+
+/** Reads the members that statuses of messages and of payments share. */
+function statusBase(raw: JsonObject, origin: ChangeOrigin): Loose<Omit<WhatsAppStatus, "kind">> {
+  const recipientId = fullText(raw, "recipient_id");
+  const recipientUserId = fullText(raw, "recipient_user_id");
+  const recipientParticipantId = firstText(raw, ["recipient_participant_id", "participant_recipient_id"]);
+  const recipientParticipantUserId = fullText(raw, "recipient_participant_user_id");
+  // A group has no contact: the contacts are members of it.
+  const isGroup = text(raw, "recipient_type") === "group";
+  const contact = isGroup
+    ? findContact(recipientParticipantId, recipientParticipantUserId, origin)
+    : findContact(recipientId, recipientUserId, origin);
+  const { name, username } = namesOf(isGroup ? undefined : contact);
+  return {
+    id: text(raw, "id") ?? "",
+    status: text(raw, "status") ?? "",
+    timestamp: date(raw, "timestamp"),
+    recipientId: phoneDigits(recipientId) ?? recipientId,
+    recipientUserId,
+    parentRecipientUserId: firstText(raw, [
+      "parent_recipient_user_id",
+      "recipient_parent_user_id",
+      "parent_user_id",
+    ]),
+    recipientType: fullText(raw, "recipient_type"),
+    recipientParticipantId: phoneDigits(recipientParticipantId) ?? recipientParticipantId,
+    recipientParticipantUserId,
+    recipientParticipantParentUserId: fullText(raw, "recipient_participant_parent_user_id"),
+    recipientName: name,
+    recipientUsername: username,
+    recipientIdentityKeyHash: fullText(raw, "recipient_identity_key_hash"),
+    contact,
+    bizOpaqueCallbackData: text(raw, "biz_opaque_callback_data"),
+    errors: parseErrors(raw),
+    ...recordBase(origin, raw),
+  };
+}
+
+function parseConversation(raw: JsonObject | undefined): WhatsAppConversation | undefined {
+  if (raw === undefined) return undefined;
+  const origin = object(raw, "origin");
+  return withoutUndefined({
+    id: text(raw, "id"),
+    expirationTimestamp: date(raw, "expiration_timestamp"),
+    originType: origin && text(origin, "type"),
+  });
+}
+
+function parsePricing(raw: JsonObject | undefined): WhatsAppPricing | undefined {
+  if (raw === undefined) return undefined;
+  return withoutUndefined({
+    billable: boolean(raw, "billable"),
+    pricingModel: text(raw, "pricing_model"),
+    type: text(raw, "type"),
+    subtype: text(raw, "subtype"),
+    category: text(raw, "category"),
+  });
+}

@@ -1,0 +1,197 @@
+/**
+ * Persons of a notification: phone numbers, user ids, and the contacts that belong to them.
+ *
+ * @module
+ */
+
+import { fullText, type JsonObject, object, text, withoutUndefined } from "./json.ts";
+import type { WhatsAppSender } from "./messages.ts";
+import type { ChangeOrigin } from "./origin.ts";
+
+/**
+ * Reads a phone number: digits only, without the `+` and the spaces that relays add.
+ *
+ * @param value The text as sent; payloads show business-scoped user ids in its place.
+ * @returns 5 to 20 digits; `undefined` for anything else.
+ */
+export function phoneDigits(value: string | undefined): string | undefined {
+  if (value === undefined || value.length > 40) return undefined;
+  let digits = "";
+  for (let at = 0; at < value.length; at++) {
+    const character = value[at]!;
+    if (character >= "0" && character <= "9") digits += character;
+    else if (character !== " " && (character !== "+" || digits !== "")) return undefined;
+  }
+  return digits.length < 5 || digits.length > 20 ? undefined : digits;
+}
+
+/**
+ * Finds a contact by number, then by user id, since `contacts` is not aligned with `messages`; a sole contact matches
+ * all. Notes that a record has it: the record keeps it as sent, under `contact`.
+ *
+ * @param phone The phone number, if known.
+ * @param userId The business-scoped user id, if known.
+ * @param origin The change with the contacts.
+ * @returns The contact.
+ */
+export function findContact(
+  phone: string | undefined,
+  userId: string | undefined,
+  origin: ChangeOrigin,
+): JsonObject | undefined {
+  const { contacts, taken } = origin;
+  const sole = contacts.length === 1 ? contacts[0] : undefined;
+  const found = matchContact(phone, userId, origin) ?? sole;
+  if (found !== undefined) taken?.add(found);
+  return found;
+}
+
+/**
+ * Finds a contact as {@linkcode findContact}, but takes none of another person: many persons may have few contacts.
+ *
+ * @param phone The phone number, if known.
+ * @param userId The business-scoped user id, if known.
+ * @param origin The change with the contacts.
+ * @returns The contact.
+ */
+export function matchContact(
+  phone: string | undefined,
+  userId: string | undefined,
+  { contacts, taken }: ChangeOrigin,
+): JsonObject | undefined {
+  const digits = phoneDigits(phone) ?? phone;
+  const found = (digits ? contacts.find((contact) => hasPhone(contact, digits)) : undefined) ??
+    (userId ? contacts.find((contact) => text(contact, "user_id") === userId) : undefined);
+  if (found !== undefined) taken?.add(found);
+  return found;
+}
+
+function hasPhone(contact: JsonObject, phone: string): boolean {
+  const waId = text(contact, "wa_id");
+  return waId !== undefined && (waId === phone || phoneDigits(waId) === phone);
+}
+
+/** Names of a person, and the contact that they are from. */
+export interface PersonNames {
+  /** The profile name. */
+  readonly name: string | undefined;
+  /** The username, without a leading `@`. */
+  readonly username: string | undefined;
+}
+
+/**
+ * Reads the names of a contact.
+ *
+ * @param contact The contact, if there is one.
+ * @returns Its names; empty ones are absent.
+ */
+export function namesOf(contact: JsonObject | undefined): PersonNames {
+  const profile = contact && object(contact, "profile");
+  return {
+    name: (profile && text(profile, "name")) || undefined,
+    username: plainUsername(profile && text(profile, "username")),
+  };
+}
+
+/**
+ * Reads a username, which comes with or without `@`, and sometimes empty.
+ *
+ * @param value The username as sent.
+ * @returns The username without `@`; `undefined` if it is empty.
+ */
+export function plainUsername(value: string | undefined): string | undefined {
+  return (value?.startsWith("@") ? value.slice(1) : value) || undefined;
+}
+
+/**
+ * Reads the sender of a message.
+ *
+ * @param raw The message as sent.
+ * @param contact The sender's contact, if there is one.
+ * @returns The sender.
+ */
+export function parseSender(raw: JsonObject, contact: JsonObject | undefined): WhatsAppSender {
+  const from = text(raw, "from") ?? "";
+  const phone = phoneDigits(from);
+  const idInFrom = phone === undefined ? from : "";
+  const userId = fullText(raw, "from_user_id") ?? (contact && fullText(contact, "user_id")) ?? (idInFrom || undefined);
+  return withoutUndefined({
+    id: phone ?? userId ?? from,
+    phone,
+    userId,
+    parentUserId: fullText(raw, "from_parent_user_id") ?? (contact && fullText(contact, "parent_user_id")),
+    ...namesOf(contact),
+    waId: otherThan(phone, contact && text(contact, "wa_id")),
+    identityKeyHash: contact && text(contact, "identity_key_hash"),
+    contact,
+  });
+}
+
+/** Returns a WhatsApp id that differs from the phone number. */
+function otherThan(phone: string | undefined, waId: string | undefined): string | undefined {
+  const digits = phoneDigits(waId);
+  return digits === phone ? undefined : digits;
+}
+
+/**
+ * Reads the sender of a message that the business sent: its number, if the message does not say.
+ *
+ * @param raw The message as sent.
+ * @param origin The change with the number of the business.
+ * @returns The sender.
+ */
+export function businessSender(raw: JsonObject, origin: ChangeOrigin): WhatsAppSender {
+  const sender = parseSender(raw, undefined);
+  if (sender.id !== "") return sender;
+  const phone = businessPhone(origin);
+  return phone === undefined ? sender : { ...sender, id: phone, phone };
+}
+
+/**
+ * Reads the phone number of the business.
+ *
+ * @param origin The change.
+ * @returns Digits only: the form for display may have spaces, hyphens and brackets.
+ */
+export function businessPhone({ displayPhoneNumber = "" }: ChangeOrigin): string | undefined {
+  let digits = "";
+  for (const character of displayPhoneNumber.slice(0, 40)) {
+    if (character >= "0" && character <= "9") digits += character;
+  }
+  return phoneDigits(digits);
+}
+
+/** Ids of a person, as an item of a notification has them; none is empty. */
+export interface PersonIds {
+  /** The phone number; payloads show business-scoped user ids in its place. */
+  readonly phone: string | undefined;
+  /** The business-scoped user id. */
+  readonly userId: string | undefined;
+  /** The user id within the parent business portfolio. */
+  readonly parentUserId: string | undefined;
+}
+
+/**
+ * Describes a person.
+ *
+ * @param ids The ids of the item.
+ * @param contact The contact, if there is one: it gives the names, and ids that the item does not have.
+ * @returns The person.
+ */
+export function personOf(ids: PersonIds, contact: JsonObject | undefined): WhatsAppSender {
+  const given = phoneDigits(ids.phone);
+  const waId = phoneDigits(contact && text(contact, "wa_id"));
+  const phone = given ?? waId;
+  const userId = ids.userId ?? (contact && fullText(contact, "user_id")) ??
+    (given === undefined ? ids.phone : undefined);
+  return withoutUndefined({
+    id: phone ?? userId ?? "",
+    phone,
+    userId,
+    parentUserId: ids.parentUserId ?? (contact && fullText(contact, "parent_user_id")),
+    ...namesOf(contact),
+    waId: waId === phone ? undefined : waId,
+    identityKeyHash: contact && text(contact, "identity_key_hash"),
+    contact,
+  });
+}

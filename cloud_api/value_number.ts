@@ -1,0 +1,37 @@
+/**
+ * The business phone number that the value of a change is about.
+ *
+ * @module
+ */
+
+import { own } from "./json.ts";
+
+/** Objects of a value that hold the id of a business phone number, by the fields of Meta that have them. */
+const HOLDERS: readonly string[] = [
+  // messaging_handovers
+  "recipient",
+  // account_settings_update
+  "phone_number_settings",
+];
+
+/**
+ * Reads the id of the business phone number: in `metadata`, beside the lists or one level above them, or where
+ * handovers and settings have it.
+ *
+ * @param value The value of a change.
+ * @param read Reads a text; parser and filter differ about numbers.
+ * @returns The id; `undefined` if there is none, or more than one.
+ */
+export function phoneNumberIdOf(
+  value: unknown,
+  read: (raw: unknown, key: string) => string | undefined,
+): string | undefined {
+  const holders = [own(value, "metadata"), own(own(value, "standby"), "metadata")];
+  for (const name of HOLDERS) holders.push(own(value, name));
+  const ids = new Set<string | undefined>();
+  for (const holder of holders) {
+    // An id of another type counts: it is not the same as that beside it.
+    if ((own(holder, "phone_number_id") ?? undefined) !== undefined) ids.add(read(holder, "phone_number_id"));
+  }
+  return ids.size === 1 ? [...ids][0] : undefined;
+}

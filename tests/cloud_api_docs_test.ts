@@ -1,0 +1,115 @@
+/**
+ * Tables of docs/cloud-api.md against the code: each kind of record with its members, each type of message, and each
+ * public method of `WhatsAppApi` and its parts has a row, and each row is about something that exists.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { WhatsAppApi } from "../cloud_api/api.ts";
+import { FIELD_PARSERS } from "../cloud_api/parse_fields.ts";
+import { type Member, namesIn, tableRows, Types } from "./support/doc_tables.ts";
+
+const DOCUMENT = "docs/cloud-api.md";
+const types = new Types("cloud_api");
+
+/** The value of a member whose type is one text, such as `kind: "status"`. */
+function literal(members: ReadonlyMap<string, Member>, name: string): string {
+  const [, value] = /^"([^"]+)"$/.exec(members.get(name)?.type ?? "") ?? [];
+  assert(value !== undefined, `"${name}" is ${members.get(name)?.type}`);
+  return value;
+}
+
+/** The interface of each kind of record. */
+function kinds(): Map<string, string> {
+  const base = types.variants("WhatsAppRecord").map((name) => name.endsWith("Message") ? baseOf(name) : name);
+  return new Map(base.map((name) => [literal(types.members(name), "kind"), name]));
+}
+
+/** Messages have one row, about the members of all of them. */
+function baseOf(name: string): string {
+  return literal(types.members(name), "kind") === "message" ? "WhatsAppMessageBase" : name;
+}
+
+/** The name in the first cell of a row, without parameters. */
+function nameOf(cell: string): string {
+  return namesIn(cell)[0]?.split("(")[0] ?? cell;
+}
+
+/** Members in a cell, without those of their objects: `calling?` of "`calling?` {`status`, `sipServers`}". */
+function membersIn(cell: string): string[] {
+  return namesIn(cell.replaceAll(/[[{][^}\]]*[}\]]+/g, ""));
+}
+
+/** Members of an interface as the table shows them. */
+function shown(type: string): string[] {
+  return [...types.members(type)].map(([name, { optional }]) => optional ? `${name}?` : name);
+}
+
+/** Public methods: of the class itself, and `part.method` of its parts. */
+function methods(): string[] {
+  const api = new WhatsAppApi({ accessToken: "token", phoneNumberId: "1" });
+  const parts = Object.entries(api).filter(([, part]) => typeof part === "object" && part !== null);
+  return [["", api] as const, ...parts.map(([name, part]) => [`${name}.`, part as object] as const)]
+    .flatMap(([prefix, part]) => methodsOf(part).map((name) => prefix + name));
+}
+
+function methodsOf(object: object): string[] {
+  const names = new Set<string>();
+  for (let at = Reflect.getPrototypeOf(object)!; at !== Object.prototype; at = Reflect.getPrototypeOf(at)!) {
+    for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(at))) {
+      if (typeof value === "function" && name !== "constructor") names.add(name);
+    }
+  }
+  return [...names];
+}
+
+/** What only one of two lists has. */
+function difference(
+  documented: readonly string[],
+  existing: readonly string[],
+): { missing: string[]; stale: string[] } {
+  return {
+    missing: existing.filter((name) => !documented.includes(name)),
+    stale: documented.filter((name) => !existing.includes(name)),
+  };
+}
+
+const NONE = { missing: [], stale: [] };
+
+describe(DOCUMENT, () => {
+  it("has a row for each kind of record, and each webhook field of its own", () => {
+    const rows = tableRows(DOCUMENT, "kind").slice(1);
+    assertEquals(difference(rows.map(({ kind }) => nameOf(kind!)), [...kinds().keys()]), NONE);
+    assertEquals(rows.length, new Set(rows.map(({ kind, field }) => `${kind} ${field}`)).size);
+    const fields = rows.flatMap(({ field }) => namesIn(field!));
+    assertEquals([...FIELD_PARSERS.keys()].filter((field) => !fields.includes(field)), []);
+  });
+
+  it("has all members of each kind of record, with ? for those that may be absent", () => {
+    const [common, ...rows] = tableRows(DOCUMENT, "kind");
+    const shared = membersIn(common!.members!);
+    assertEquals(difference(shared, ["kind", ...shown("WhatsAppRecordBase")]), NONE);
+    for (const [kind, type] of kinds()) {
+      const listed = rows.filter((row) => nameOf(row.kind!) === kind).flatMap(({ members }) => membersIn(members!));
+      assertEquals(difference(listed, shown(type).filter((name) => !shared.includes(name))), NONE, kind);
+    }
+  });
+
+  it("has a row for each type of message, with its contents", () => {
+    const rows = tableRows(DOCUMENT, "type").map((row) => [nameOf(row.type!), namesIn(row.contents!)] as const);
+    const base = types.members("WhatsAppMessageBase");
+    const existing = types.variants("WhatsAppMessage").map((name) => {
+      const members = types.members(name);
+      const own = [...members.keys()].filter((member) => member !== "type" && !base.has(member));
+      return [literal(members, "type"), own] as const;
+    });
+    assertEquals(new Map(rows), new Map(existing));
+    assertEquals(rows.length, existing.length);
+  });
+
+  it("has a row for each method of WhatsAppApi and its parts", () => {
+    const rows = tableRows(DOCUMENT, "method").map((row) => nameOf(row.method!));
+    assertEquals(difference(rows, methods()), NONE);
+    assertEquals(rows.length, new Set(rows).size);
+  });
+});
