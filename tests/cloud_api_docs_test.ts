@@ -78,7 +78,7 @@ const NONE = { missing: [], stale: [] };
 
 describe(DOCUMENT, () => {
   it("has a row for each kind of record, and each webhook field of its own", () => {
-    const rows = tableRows(DOCUMENT, "kind").slice(1);
+    const rows = tableRows(DOCUMENT, "kind", "field").slice(1);
     assertEquals(difference(rows.map(({ kind }) => nameOf(kind!)), [...kinds().keys()]), NONE);
     assertEquals(rows.length, new Set(rows.map(({ kind, field }) => `${kind} ${field}`)).size);
     const fields = rows.flatMap(({ field }) => namesIn(field!));
@@ -86,7 +86,7 @@ describe(DOCUMENT, () => {
   });
 
   it("has all members of each kind of record, with ? for those that may be absent", () => {
-    const [common, ...rows] = tableRows(DOCUMENT, "kind");
+    const [common, ...rows] = tableRows(DOCUMENT, "kind", "field");
     const shared = membersIn(common!.members!);
     assertEquals(difference(shared, ["kind", ...shown("WhatsAppRecordBase")]), NONE);
     for (const [kind, type] of kinds()) {
@@ -96,7 +96,9 @@ describe(DOCUMENT, () => {
   });
 
   it("has a row for each type of message, with its contents", () => {
-    const rows = tableRows(DOCUMENT, "type").map((row) => [nameOf(row.type!), namesIn(row.contents!)] as const);
+    const rows = tableRows(DOCUMENT, "type", "contents").map((row) =>
+      [nameOf(row.type!), namesIn(row.contents!)] as const
+    );
     const base = types.members("WhatsAppMessageBase");
     const existing = types.variants("WhatsAppMessage").map((name) => {
       const members = types.members(name);
