@@ -23,7 +23,7 @@ export function dryFetch(io: Pick<CliIo, "out">, asJson: boolean): NonNullable<W
   return async (url, init) => {
     const method = init?.method ?? "GET";
     const address = String(url);
-    const body = await showBody(init?.body);
+    const body = await showBody(init ?? {});
     if (asJson) io.out(JSON.stringify({ method, url: address, body }));
     else io.out(`${method} ${address}\n${JSON.stringify(body, undefined, 2)}`);
     return Response.json(address.endsWith("/media") ? { id: MEDIA_ID } : { messages: [{ id: MESSAGE_ID }] });
@@ -31,16 +31,14 @@ export function dryFetch(io: Pick<CliIo, "out">, asJson: boolean): NonNullable<W
 }
 
 /** JSON as it is; of a form each field, with name, type and size of a file. */
-async function showBody(body: RequestInit["body"]): Promise<unknown> {
-  if (typeof body === "string") return JSON.parse(body);
-  if (body instanceof FormData) {
-    return Object.fromEntries(
-      [...body].map(([name, value]) => [name, typeof value === "string" ? value : fileOf(value)]),
-    );
-  }
+async function showBody({ body, headers }: RequestInit): Promise<unknown> {
   if (body === undefined || body === null) return undefined;
-  const { size } = await new Response(body).blob();
-  return `${size} bytes`;
+  if (typeof body === "string") return JSON.parse(body);
+  const type = new Headers(headers).get("content-type") ?? "";
+  const whole = new Response(body, { headers: { "content-type": type } });
+  if (!type.startsWith("multipart/form-data")) return `${(await whole.arrayBuffer()).byteLength} bytes`;
+  const fields = [...await whole.formData()];
+  return Object.fromEntries(fields.map(([name, value]) => [name, typeof value === "string" ? value : fileOf(value)]));
 }
 
 function fileOf({ name, type, size }: File): string {

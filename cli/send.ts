@@ -16,14 +16,7 @@ import { describe, OptionError } from "../base/errors.ts";
 import { didYouMean } from "../base/did_you_mean.ts";
 import { printable } from "../base/log.ts";
 import { WhatsAppApi } from "../cloud_api/api.ts";
-import {
-  assertMediaSize,
-  assertMediaType,
-  kindOf,
-  type MediaKind,
-  sizeLimit,
-  typeOfName,
-} from "../cloud_api/media_types.ts";
+import { kindOf, type MediaKind, typeOfName } from "../cloud_api/media_types.ts";
 import type { SendOptions, SentMessage } from "../cloud_api/calls.ts";
 
 /** Output of `send --help`. */
@@ -244,57 +237,31 @@ function fileSender(to: string, path: string, values: Values): Sender {
   if (caption !== undefined && (kind === "audio" || kind === "sticker")) {
     throw new UsageError(`--caption cannot be sent with --as ${as}: send a text after it`);
   }
-  const file = readFile(path, mimeType);
-  const filename = basename(path);
   // A type that is given by hand is one that the list may lack.
   const checkType = values["mime-type"] === undefined;
-  return async (api, options) => {
-    const id = await upload(api, { file, filename, kind, checkType }, options.signal);
+  const media = { file: readFile(path), filename: basename(path), mimeType, checkType };
+  return (api, options) => {
     switch (kind) {
       case "image":
-        return await api.sendImage(to, { id, caption }, options);
+        return api.sendImage(to, { ...media, caption }, options);
       case "video":
-        return await api.sendVideo(to, { id, caption }, options);
+        return api.sendVideo(to, { ...media, caption }, options);
       case "audio":
-        return await api.sendAudio(to, { id, voice: as === "voice" ? true : undefined }, options);
+        return api.sendAudio(to, { ...media, voice: as === "voice" ? true : undefined }, options);
       case "document":
-        return await api.sendDocument(to, { id, caption, filename }, options);
+        return api.sendDocument(to, { ...media, caption }, options);
       case "sticker":
-        return await api.sendSticker(to, { id }, options);
+        return api.sendSticker(to, media, options);
     }
   };
 }
 
-function readFile(path: string, type: string): Blob {
+function readFile(path: string): Blob {
   try {
     const { size } = statSync(path);
     if (size > MAX_FILE) throw new UsageError(`"${path}" has ${size} bytes: Meta takes up to ${MAX_FILE}`);
-    if (size === 0) throw new UsageError(`"${path}" is empty`);
-    return new Blob([readFileSync(path)], { type });
+    return new Blob([readFileSync(path)]);
   } catch (error) {
     throw error instanceof UsageError ? error : new UsageError(`Cannot read "${path}": ${describe(error)}`);
   }
-}
-
-/** A file, and the message that it is for. */
-interface MediaUpload {
-  readonly file: Blob;
-  readonly filename: string;
-  readonly kind: MediaKind;
-  readonly checkType: boolean;
-}
-
-async function upload(
-  api: WhatsAppApi,
-  { file, filename, kind, checkType }: MediaUpload,
-  signal: AbortSignal | undefined,
-): Promise<string> {
-  if (checkType) assertMediaType(file.type, kind);
-  assertMediaSize(file.size, sizeLimit(kind), kind);
-  const body = new FormData();
-  body.set("messaging_product", "whatsapp");
-  body.set("type", file.type);
-  body.set("file", file, filename);
-  const { id } = await api.graph.post(`${api.graph.phoneNumberId}/media`, { body, signal });
-  return String(id);
 }

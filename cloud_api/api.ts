@@ -19,7 +19,9 @@ import { WhatsAppBlockedUsers } from "./blocked_users.ts";
 import { WhatsAppBusinessProfile } from "./business_profile.ts";
 import { WhatsAppConversations } from "./conversation.ts";
 import { WhatsAppConversationalComponents } from "./conversational_components.ts";
-import { GraphClient } from "./graph.ts";
+import { WhatsAppCalls } from "./calling.ts";
+import { WhatsAppFlows } from "./flows.ts";
+import { createGraphClient, type GraphClient } from "./graph.ts";
 import { MediaCalls } from "./media.ts";
 import type { WhatsAppMedia } from "./messages.ts";
 import { WhatsAppPhoneNumber } from "./phone_number.ts";
@@ -38,6 +40,7 @@ import {
   type WebhookSubscription,
   webhookSubscriptions,
 } from "./subscriptions.ts";
+import { WhatsAppTemplates } from "./templates.ts";
 import { WhatsAppUsername } from "./username.ts";
 
 const READ_NAMES: OptionTable<ReadOptions> = { typing: true, signal: true };
@@ -84,6 +87,12 @@ export class WhatsAppApi extends WhatsAppSenders {
   readonly qrCodes: WhatsAppQrCodes;
   /** Ownership of conversations, and the history of deliveries. */
   readonly conversation: WhatsAppConversations;
+  /** Message templates of the account. */
+  readonly templates: WhatsAppTemplates;
+  /** Flows of the account, and the public key for their endpoint. */
+  readonly flows: WhatsAppFlows;
+  /** Calls with users: permission and signalling. */
+  readonly calls: WhatsAppCalls;
   readonly #queue: SendQueue;
   readonly #media: MediaCalls;
 
@@ -97,7 +106,7 @@ export class WhatsAppApi extends WhatsAppSenders {
     super();
     const settings = readApiOptions(options);
     this.#queue = new SendQueue(settings);
-    this.graph = new GraphClient(settings, this.#queue);
+    this.graph = createGraphClient(settings, this.#queue);
     this.#media = new MediaCalls(this.graph);
     this.phoneNumber = new WhatsAppPhoneNumber(this.graph);
     this.businessProfile = new WhatsAppBusinessProfile(this.graph);
@@ -106,6 +115,9 @@ export class WhatsAppApi extends WhatsAppSenders {
     this.blockedUsers = new WhatsAppBlockedUsers(this.graph);
     this.qrCodes = new WhatsAppQrCodes(this.graph);
     this.conversation = new WhatsAppConversations(this.graph);
+    this.templates = new WhatsAppTemplates(this.graph);
+    this.flows = new WhatsAppFlows(this.graph);
+    this.calls = new WhatsAppCalls(this.graph);
   }
 
   /** Messages that wait for `pairLimit` or `messagesPerSecond`, and those that are being sent. */

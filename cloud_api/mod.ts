@@ -144,6 +144,44 @@ export type {
 } from "./template_components.ts";
 export { WhatsAppSenders } from "./senders.ts";
 export type { MediaKind } from "./media_types.ts";
+export { WhatsAppCalls } from "./calling.ts";
+export type { CallAction, CallActionLimit, CallPermission, CallSession, StartCallOptions } from "./calling.ts";
+export { WhatsAppFlows } from "./flows.ts";
+export type {
+  CreatedFlow,
+  FlowAsset,
+  FlowCategory,
+  FlowChanges,
+  FlowDefinition,
+  FlowDetails,
+  FlowListOptions,
+  FlowMetricName,
+  FlowMetricOptions,
+  FlowMetricPoint,
+  FlowPreview,
+  FlowPreviewOptions,
+  FlowPublicKey,
+  FlowValidation,
+  FlowValidationError,
+} from "./flows.ts";
+export type {
+  TemplateDefinitionButton,
+  TemplateDefinitionComponent,
+  TemplateNamedExample,
+} from "./template_definition.ts";
+export { WhatsAppTemplates } from "./templates.ts";
+export type {
+  CreatedTemplate,
+  MessageTemplate,
+  TemplateCategory,
+  TemplateChanges,
+  TemplateDefinition,
+  TemplateDeleteOptions,
+  TemplateGetOptions,
+  TemplateListOptions,
+  TemplateQuality,
+  TemplateStatus,
+} from "./templates.ts";
 export { decryptFlowRequest, encryptFlowResponse, verifyFlowToken } from "./flow_crypto.ts";
 export type { DecryptedFlowRequest, FlowKey, FlowRequest } from "./flow_crypto.ts";
 export { flowEndpoint } from "./flow_endpoint.ts";

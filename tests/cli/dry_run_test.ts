@@ -28,15 +28,21 @@ describe("dryFetch", () => {
   });
 
   it("prints each field of a form, and not the bytes of its file", async () => {
-    const body = new FormData();
-    body.set("messaging_product", "whatsapp");
-    body.set("file", new Blob(["12345"], { type: "application/pdf" }), "bill.pdf");
-    const [lines, answer] = await print(`${URL_TEXT}/media`, { body }, true);
-    assertEquals(JSON.parse(lines[0]!).body, {
-      messaging_product: "whatsapp",
-      file: "bill.pdf, application/pdf, 5 bytes",
-    });
-    assertEquals(answer, { id: "ID_OF_THE_UPLOADED_FILE" });
+    const form = new FormData();
+    form.set("messaging_product", "whatsapp");
+    form.set("file", new Blob(["12345"], { type: "application/pdf" }), "bill.pdf");
+    const request = new Request(URL_TEXT, { method: "POST", body: form });
+    const type = request.headers.get("content-type")!;
+    const bytes = new Uint8Array(await request.arrayBuffer());
+    for (const body of [bytes, new Blob([bytes]).stream()]) {
+      const init = { body, headers: { ...headers, "content-type": type } };
+      const [lines, answer] = await print(`${URL_TEXT}/media`, init, true);
+      assertEquals(JSON.parse(lines[0]!).body, {
+        messaging_product: "whatsapp",
+        file: "bill.pdf, application/pdf, 5 bytes",
+      });
+      assertEquals(answer, { id: "ID_OF_THE_UPLOADED_FILE" });
+    }
   });
 
   it("prints the size of any other body", async () => {

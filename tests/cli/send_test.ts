@@ -236,6 +236,15 @@ describe("cli: send", () => {
     });
   });
 
+  it("sends a large file, or prints its size", () =>
+    withFile("hall.mp4", "x".repeat(3_000_000), async (path) => {
+      const sent = await send([PHONE, "--file", path]);
+      assertEquals([sent.code, sent.requests[0]!.bytes.length > 3_000_000], [0, true]);
+      const { io, requests } = await send([PHONE, "--file", path, "--dry-run", "--json"]);
+      assertEquals(requests, []);
+      assertEquals(JSON.parse(io.lines[0]!).body.file, "hall.mp4, video/mp4, 3000000 bytes");
+    }));
+
   it("reports a wrong command line with exit code 2, before anything is sent", async () => {
     const wrong: [args: string[], why: string, env?: Record<string, string>][] = [
       [[], "The recipient is missing"],
