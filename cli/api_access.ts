@@ -93,3 +93,24 @@ export function required(value: string | undefined, variable: string, where: str
   if (value !== undefined) return value;
   throw new UsageError(`${variable} is not set: ${where}`);
 }
+
+/** Flags and variables for what errors of the library name. */
+const NAMES: readonly (readonly [option: string, name: string])[] = [
+  ['The option "mimeType"', "The type of the file"],
+  ['set "checkType" to false', "give it with --mime-type"],
+  ['The setting "accessToken"', "WHATSAPP_ACCESS_TOKEN"],
+  ['The option "baseUrl"', "--api"],
+  ['"caption"', "--caption"],
+  ['"replyTo"', "--reply-to"],
+  ['"bizOpaqueCallbackData"', "--callback-data"],
+];
+
+/**
+ * Names flags and variables of the program instead of options of the library.
+ *
+ * @param text The text of an error.
+ * @returns The text for the command line.
+ */
+export function withFlags(text: string): string {
+  return NAMES.reduce((text, [option, name]) => text.replace(option, name), text);
+}

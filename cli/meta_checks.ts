@@ -7,7 +7,7 @@
 import { explainApiError, problemLines } from "./api_remedies.ts";
 import type { CheckName, SetupReport } from "./setup_report.ts";
 import { numberFinding, numberNotes } from "./number_status.ts";
-import { isObject, type JsonObject, list, object, text } from "../cloud_api/json.ts";
+import { isObject, type JsonObject, list, number, object, text } from "../cloud_api/json.ts";
 import { WhatsAppApi } from "../cloud_api/api.ts";
 import type { WhatsAppApiOptions } from "../cloud_api/api_settings.ts";
 import { WhatsAppApiError } from "../cloud_api/api_error.ts";
@@ -137,7 +137,7 @@ export class MetaChecks {
     const scopes = list(facts, "scopes").filter((scope) => typeof scope === "string");
     this.#accountIds = accountsOf(facts);
     const now = Date.now() / 1000;
-    const end = Number(facts.expires_at ?? 0);
+    const end = endOf(facts);
     if (facts.is_valid === false || (end > 0 && end < now)) {
       const why = end > 0 && end < now ? `has expired on ${dateOf(end)}` : "is not valid";
       const says = text(object(facts, "error") ?? {}, "message");
@@ -247,18 +247,18 @@ export class MetaChecks {
       this.#report.add("number", "wrong", "WHATSAPP_PHONE_NUMBER_ID is not set", where);
       return;
     }
-    let number: JsonObject;
+    let answer: JsonObject;
     try {
-      number = await this.#get(phoneNumberId, { fields: NUMBER_FIELDS });
+      answer = await this.#get(phoneNumberId, { fields: NUMBER_FIELDS });
     } catch (error) {
       const remedy = this.#numbers.length > 0 ? this.#numbersRemedy : undefined;
       this.#failed("number", error, `Cannot read the number ${phoneNumberId}`, remedy);
       return;
     }
-    this.#callbacks = object(number, "webhook_configuration");
-    const { state, text, remedy } = numberFinding(number);
+    this.#callbacks = object(answer, "webhook_configuration");
+    const { state, text, remedy } = numberFinding(answer);
     this.#report.add("number", state, text, remedy);
-    for (const { text, remedy } of numberNotes(number)) this.#report.add("number", "note", text, remedy);
+    for (const { text, remedy } of numberNotes(answer)) this.#report.add("number", "note", text, remedy);
   }
 
   // ---- Subscription and fields ---------------------------------------------------------------------------------
@@ -428,8 +428,17 @@ function accountsOf(facts: JsonObject): string[] {
   return [...new Set(scopes.flatMap((scope) => list(scope, "target_ids")).map(String))];
 }
 
+/** End of the token, or of its access to data, in s since 1970; 0: it has none. */
+function endOf(facts: JsonObject): number {
+  const ends = [number(facts, "expires_at") ?? 0, number(facts, "data_access_expires_at") ?? 0].filter((end) =>
+    end > 0
+  );
+  return ends.length === 0 ? 0 : Math.min(...ends);
+}
+
+/** Meta's samples have the app in an object of its own; the schema of its OpenAPI file has not. */
 function appOf(app: JsonObject): { id: string; name: string } {
-  const data = object(app, "whatsapp_business_api_data") ?? {};
+  const data = object(app, "whatsapp_business_api_data") ?? app;
   return { id: text(data, "id") ?? "?", name: text(data, "name") ?? "?" };
 }
 

@@ -6,7 +6,7 @@
 
 import { readFileSync, statSync } from "node:fs";
 import { basename } from "node:path";
-import { API_FLAGS, API_HELP, apiAccess, required } from "./api_access.ts";
+import { API_FLAGS, API_HELP, apiAccess, required, withFlags } from "./api_access.ts";
 import { type ApiProblem, explainApiError, problemLines } from "./api_remedies.ts";
 import { dryFetch } from "./dry_run.ts";
 import { type CliIo, ExitCode, parseCommandLine, UsageError } from "./io.ts";
@@ -17,6 +17,7 @@ import { didYouMean } from "../base/did_you_mean.ts";
 import { printable } from "../base/log.ts";
 import { WhatsAppApi } from "../cloud_api/api.ts";
 import { kindOf, type MediaKind, typeOfName } from "../cloud_api/media_types.ts";
+import { WhatsAppApiError } from "../cloud_api/api_error.ts";
 import type { SendOptions, SentMessage } from "../cloud_api/calls.ts";
 
 /** Output of `send --help`. */
@@ -39,7 +40,7 @@ export const SEND_HELP: string = `send: send a message
   --reply-to ID         answer this message
   --callback-data TEXT  text of up to 512 characters that comes back with the statuses
   --dry-run             print the request instead of sending it; needs no access token
-  --json                print the result as JSON: {"ok":true,"id":"wamid.…",…}, or {"ok":false,"error":{…}}
+  --json                print the result as JSON: {"ok":true,"id":"wamid.…",…}, or {"ok":false,…}
 ${API_HELP}
   --help                print this text
 
@@ -76,15 +77,6 @@ const FLAGS_OF: Readonly<Record<string, readonly (keyof Values)[]>> = {
   file: ["as", "mime-type", "caption"],
 };
 
-/** Flags for what errors of the library name. */
-const FLAG_NAMES: readonly (readonly [option: string, flag: string])[] = [
-  ['The option "mimeType"', "The type of the file"],
-  ['set "checkType" to false', "give it with --mime-type"],
-  ['"caption"', "--caption"],
-  ['"replyTo"', "--reply-to"],
-  ['"bizOpaqueCallbackData"', "--callback-data"],
-];
-
 /** Placeholder that no request shows: a dry run sends nothing. */
 const NO_TOKEN = "none: a dry run";
 const WHERE_TOKEN = "Business settings > Users > System users > Generate token, or API Setup for a try";
@@ -110,8 +102,11 @@ export async function send(args: readonly string[], io: CliIo): Promise<number> 
   const safe = withoutSecrets(io, [accessToken]);
   const api = makeApi({
     ...options,
-    accessToken: accessToken ??
-      (values["dry-run"] ? NO_TOKEN : required(undefined, "WHATSAPP_ACCESS_TOKEN", WHERE_TOKEN)),
+    accessToken: required(
+      accessToken ?? (values["dry-run"] ? NO_TOKEN : undefined),
+      "WHATSAPP_ACCESS_TOKEN",
+      WHERE_TOKEN,
+    ),
     phoneNumberId: required(phoneNumberId, "WHATSAPP_PHONE_NUMBER_ID", WHERE_NUMBER),
     ...(values["dry-run"] ? { fetch: dryFetch(safe, values.json ?? false) } : {}),
   });
@@ -123,13 +118,13 @@ function makeApi(options: ConstructorParameters<typeof WhatsAppApi>[0]): WhatsAp
   try {
     return new WhatsAppApi(options);
   } catch (error) {
-    throw new UsageError(describe(error));
+    throw new UsageError(withFlags(describe(error)));
   }
 }
 
 async function run(api: WhatsAppApi, sender: Sender, values: Values, io: CliIo): Promise<number> {
   const stop = new AbortController();
-  const ignoreStop = io.onStop(() => stop.abort(new Error("Stopped; the message may have been sent")));
+  const ignoreStop = io.onStop(() => stop.abort(new Error("Stopped")));
   try {
     const sent = await sender(api, {
       replyTo: values["reply-to"],
@@ -140,16 +135,11 @@ async function run(api: WhatsAppApi, sender: Sender, values: Values, io: CliIo):
     return ExitCode.Success;
   } catch (error) {
     if (error instanceof OptionError) throw new UsageError(withFlags(describe(error)));
-    printProblem(explainApiError(error), values.json ?? false, io);
+    printProblem(explainApiError(error), mayBeSent(error), values.json ?? false, io);
     return ExitCode.Failure;
   } finally {
     ignoreStop();
   }
-}
-
-/** Names flags of the program instead of options of the library. */
-function withFlags(text: string): string {
-  return FLAG_NAMES.reduce((text, [option, flag]) => text.replace(option, flag), text);
 }
 
 function printSent(sent: SentMessage, asJson: boolean, io: CliIo): void {
@@ -159,10 +149,17 @@ function printSent(sent: SentMessage, asJson: boolean, io: CliIo): void {
   io.out(printable(`Accepted${to}: ${id}${status === undefined || status === "accepted" ? "" : ` (${status})`}`));
 }
 
-function printProblem(problem: ApiProblem, asJson: boolean, io: CliIo): void {
-  if (asJson) return io.out(JSON.stringify({ ok: false, error: problem }));
+function printProblem(problem: ApiProblem, mayBeSent: boolean, asJson: boolean, io: CliIo): void {
+  if (asJson) return io.out(JSON.stringify({ ok: false, mayBeSent, error: problem }));
   const [first, ...more] = problemLines(problem).map(printable);
-  for (const line of [`Not sent. ${first}`, ...more]) io.err(`${line}\n`);
+  const outcome = mayBeSent ? "Not confirmed, so it may have been sent." : "Not sent.";
+  for (const line of [`${outcome} ${first}`, ...more]) io.err(`${line}\n`);
+}
+
+/** Without an answer, or with one that cannot be read, the API may have got the message. */
+function mayBeSent(error: unknown): boolean {
+  return !(error instanceof WhatsAppApiError) || error.code === "ERR_API_UNREACHABLE" ||
+    error.code === "ERR_API_ANSWER";
 }
 
 /** Reads what is to be sent, before anything is. */

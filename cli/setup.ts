@@ -4,7 +4,7 @@
  * @module
  */
 
-import { API_FLAGS, API_HELP, apiAccess } from "./api_access.ts";
+import { API_FLAGS, API_HELP, apiAccess, withFlags } from "./api_access.ts";
 import { checkCallback } from "./callback_check.ts";
 import { type CliIo, ExitCode, parseCommandLine, secretsFrom, UsageError } from "./io.ts";
 import { MetaChecks } from "./meta_checks.ts";
@@ -95,7 +95,7 @@ export async function setup(args: readonly string[], io: CliIo): Promise<number>
     if (values.subscribe && wanted !== undefined && answers) await meta?.overrideCallback(wanted, verifyToken!);
     else meta?.checkCallbackUrl(wanted);
   } catch (error) {
-    if (error instanceof OptionError) throw new UsageError(describe(error));
+    if (error instanceof OptionError) throw new UsageError(withFlags(describe(error)));
     throw error;
   } finally {
     ignoreStop();

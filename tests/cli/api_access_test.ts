@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { apiAccess, type ApiValues, required } from "../../cli/api_access.ts";
+import { apiAccess, type ApiValues, required, withFlags } from "../../cli/api_access.ts";
 import { UsageError } from "../../cli/io.ts";
 import { VERSION } from "../../cli/version.ts";
 
@@ -53,5 +53,13 @@ describe("required", () => {
     assertEquals(required("1065", "WHATSAPP_PHONE_NUMBER_ID", "look there"), "1065");
     const missing = (): string => required(undefined, "WHATSAPP_PHONE_NUMBER_ID", "look there");
     assertThrows(missing, UsageError, "WHATSAPP_PHONE_NUMBER_ID is not set: look there");
+  });
+});
+
+describe("withFlags", () => {
+  it("names flags and variables instead of options", () => {
+    assertEquals(withFlags('The "caption" has 1025 characters'), "The --caption has 1025 characters");
+    assertEquals(withFlags('The setting "accessToken" is empty'), "WHATSAPP_ACCESS_TOKEN is empty");
+    assertEquals(withFlags("Cannot send: the recipient is empty"), "Cannot send: the recipient is empty");
   });
 });

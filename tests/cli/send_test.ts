@@ -193,8 +193,8 @@ describe("cli: send", () => {
 
   it("prints a failure as JSON", async () => {
     const { code, io } = await send([PHONE, "Hi", "--json"], { answers: [refusal(400, 131047)] });
-    const { ok, error } = JSON.parse(io.lines[0]!);
-    assertEquals([code, ok, io.text], [1, false, ""]);
+    const { ok, mayBeSent, error } = JSON.parse(io.lines[0]!);
+    assertEquals([code, ok, mayBeSent, io.text], [1, false, false, ""]);
     assertEquals(error, {
       code: 131047,
       meaning: "more than 24 hours have passed since the recipient's last message",
@@ -207,7 +207,7 @@ describe("cli: send", () => {
   it("ends with 1 when the API cannot be reached, or cuts the connection", async () => {
     const { code, io } = await send([PHONE, "Hi"], { answers: [{ fault: "cut" }] });
     assertEquals(code, 1);
-    assertStringIncludes(io.text, "Not sent. Cannot reach http://127.0.0.1:");
+    assertStringIncludes(io.text, "Not confirmed, so it may have been sent. Cannot reach http://127.0.0.1:");
   });
 
   it("ends at a signal", async () => {
@@ -216,7 +216,7 @@ describe("cli: send", () => {
       const ended = runCli(["send", PHONE, "Hi", "--api", graph.url], io);
       await graph.count(1);
       io.stop();
-      assertEquals([await ended, io.text], [1, "Not sent. Stopped; the message may have been sent\n"]);
+      assertEquals([await ended, io.text], [1, "Not confirmed, so it may have been sent. Stopped\n"]);
     });
   });
 
@@ -267,6 +267,10 @@ describe("cli: send", () => {
       [[PHONE, "Hi", "--callback-data", "x".repeat(513)], "--callback-data has 513"],
       [[PHONE, "Hi"], "WHATSAPP_ACCESS_TOKEN is not set", { WHATSAPP_PHONE_NUMBER_ID: "1" }],
       [[PHONE, "Hi"], "WHATSAPP_ACCESS_TOKEN is empty", { WHATSAPP_ACCESS_TOKEN: " ", WHATSAPP_PHONE_NUMBER_ID: "1" }],
+      [[PHONE, "Hi"], "WHATSAPP_ACCESS_TOKEN ends with a line break: trim it", {
+        WHATSAPP_ACCESS_TOKEN: `${TOKEN}\n`,
+        WHATSAPP_PHONE_NUMBER_ID: "1",
+      }],
       [[PHONE, "Hi"], "WHATSAPP_PHONE_NUMBER_ID is not set", { WHATSAPP_ACCESS_TOKEN: TOKEN }],
       [[PHONE, "Hi", "--phone-number-id", "+1650"], '--phone-number-id is "+1650": an id has digits only'],
     ];

@@ -54,6 +54,8 @@ class Meta {
   overrides: Record<string, string> = {};
   fields = ["messages"];
   active = true;
+  /** Name subscribed apps as Meta's OpenAPI file does, not as its samples do. */
+  flatApps = false;
   callback: string;
   appSecret = APP_SECRET;
   /** Answers in place of the usual ones, by method and path. */
@@ -81,6 +83,7 @@ class Meta {
         assertStringIncludes(url.searchParams.get("fields")!, "webhook_configuration");
         return { json: { ...this.number, webhook_configuration: { application: this.callback, ...this.overrides } } };
       case `GET /${ACCOUNT}/subscribed_apps`:
+        if (this.flatApps) return { json: { data: this.subscribed } };
         return { json: { data: this.subscribed.map((app) => ({ whatsapp_business_api_data: app })) } };
       case `POST /${ACCOUNT}/subscribed_apps`:
         if (json === undefined) this.subscribed.push({ id: APP, name: "Hooks" });
@@ -270,6 +273,11 @@ describe("cli: setup", () => {
       assertEquals(remedy, NEW_TOKEN);
     });
 
+    it("whose access to data ends", async () => {
+      const [line] = await wrongLines(({ meta }) => meta.token.data_access_expires_at = 1.7e9);
+      assertEquals(line, "WRONG    token: The access token has expired on 2023-11-14 22:13 UTC");
+    });
+
     it("that Meta does not show", async () => {
       const lines = await wrongLines(({ meta }) => meta.answers["GET /debug_token"] = refusal(400, 100));
       assertEquals(lines, [
@@ -364,6 +372,10 @@ describe("cli: setup", () => {
         'comes; subscribed: "Other" (1)',
         "         To mend it: setup --subscribe",
       ]);
+    });
+
+    it("is found in both forms of Meta's answer", async () => {
+      assertEquals(await wrongLines(({ meta }) => meta.flatApps = true), []);
     });
 
     it("is made with --subscribe, once", async () => {
