@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { JsonObject } from "./json.ts";
 import type { WhatsAppSender } from "./messages.ts";
 import type { WhatsAppRecordBase } from "./record_base.ts";
 
@@ -233,8 +232,6 @@ export interface WhatsAppUserIdChange {
   previousParentUserId?: string | undefined;
   /** A description in English. */
   detail?: string | undefined;
-  /** The person's contact as sent, if the notification has one that matches. */
-  contact?: JsonObject | undefined;
 }
 
 /**

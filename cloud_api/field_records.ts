@@ -77,8 +77,6 @@ export interface WhatsAppCall extends WhatsAppRecordBase {
    * are also records of the kind `error`.
    */
   errors: WhatsAppError[];
-  /** The person's contact as sent, if the notification has one that matches. */
-  contact?: JsonObject | undefined;
 }
 
 /**
@@ -292,8 +290,6 @@ export interface WhatsAppUserPreference extends WhatsAppRecordBase {
   detail?: string | undefined;
   /** Id of the link that the person signed up with: `signup`. */
   signupId?: string | undefined;
-  /** The person's contact as sent, if the notification has one that matches. */
-  contact?: JsonObject | undefined;
 }
 
 /**

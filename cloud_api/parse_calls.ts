@@ -6,12 +6,23 @@
 
 import type { WhatsAppCall, WhatsAppCallSession } from "./field_records.ts";
 import { type ListItemParser, parseLists } from "./field_values.ts";
-import { date, firstText, type JsonObject, number, object, objects, pick, text, withoutUndefined } from "./json.ts";
+import {
+  date,
+  firstText,
+  fullText,
+  type JsonObject,
+  number,
+  object,
+  objects,
+  pick,
+  text,
+  withoutUndefined,
+} from "./json.ts";
 import type { WhatsAppError, WhatsAppMedia } from "./messages.ts";
 import { type ChangeOrigin, type ParsedValue, recordBase } from "./origin.ts";
 import { parseMedia } from "./parse_contents.ts";
 import { parseAccountError, parseErrors } from "./parse_errors.ts";
-import { findContact, type PersonIds, personOf, phoneDigits } from "./people.ts";
+import { businessPhone, findContact, type PersonIds, personOf, phoneDigits } from "./people.ts";
 
 /**
  * Reads events and states of calls.
@@ -35,8 +46,8 @@ export function parseCalls(value: JsonObject, origin: ChangeOrigin): ParsedValue
 }
 
 function parseCall(raw: JsonObject, origin: ChangeOrigin, reasons: readonly WhatsAppError[]): WhatsAppCall {
-  const user = otherEnd(raw, origin);
-  const contact = findContact(user.phone, user.userId, origin);
+  const [caller, called] = [endOf(raw, "from"), endOf(raw, "to")];
+  const user = otherEnd(caller, called, text(raw, "direction"), origin);
   const session = object(raw, "session");
   return withoutUndefined({
     kind: "call",
@@ -44,16 +55,16 @@ function parseCall(raw: JsonObject, origin: ChangeOrigin, reasons: readonly What
     timestamp: date(raw, "timestamp") ?? origin.entryTime,
     id: text(raw, "id") ?? "",
     event: text(raw, "event") ?? "",
-    user: personOf(user, contact),
+    user: personOf(user, findContact(user.phone, user.userId, origin)),
+    from: caller.phone,
+    fromUserId: caller.userId,
+    fromParentUserId: caller.parentUserId,
+    to: called.phone,
+    toUserId: called.userId,
+    toParentUserId: called.parentUserId,
     ...pick(raw, {
       status: "status",
       direction: "direction",
-      from: "from",
-      fromUserId: "from_user_id",
-      fromParentUserId: "from_parent_user_id",
-      to: "to",
-      toUserId: "to_user_id",
-      toParentUserId: "to_parent_user_id",
       bizOpaqueCallbackData: "biz_opaque_callback_data",
       deeplinkPayload: "deeplink_payload",
       ctaPayload: "cta_payload",
@@ -65,7 +76,6 @@ function parseCall(raw: JsonObject, origin: ChangeOrigin, reasons: readonly What
     recording: mediaIn(object(raw, "call_recording"), "audio"),
     transcript: mediaIn(object(raw, "call_transcript"), "document"),
     errors: parseErrors(raw).concat(reasons),
-    contact,
   });
 }
 
@@ -78,44 +88,46 @@ function parseCall(raw: JsonObject, origin: ChangeOrigin, reasons: readonly What
  */
 export function parseCallStatus(raw: JsonObject, origin: ChangeOrigin): WhatsAppCall {
   const user = {
-    phone: text(raw, "recipient_id"),
-    userId: text(raw, "recipient_user_id"),
+    phone: fullText(raw, "recipient_id"),
+    userId: fullText(raw, "recipient_user_id"),
     parentUserId: firstText(raw, ["recipient_parent_user_id", "parent_recipient_user_id"]),
   };
-  const contact = findContact(user.phone, user.userId, origin);
   return withoutUndefined({
     kind: "call",
     ...recordBase(origin, raw),
     timestamp: date(raw, "timestamp") ?? origin.entryTime,
     id: text(raw, "id") ?? "",
     event: "status",
-    user: personOf(user, contact),
-    to: user.phone || undefined,
-    toUserId: user.userId || undefined,
-    toParentUserId: user.parentUserId || undefined,
+    user: personOf(user, findContact(user.phone, user.userId, origin)),
+    to: user.phone,
+    toUserId: user.userId,
+    toParentUserId: user.parentUserId,
     ...pick(raw, { status: "status", bizOpaqueCallbackData: "biz_opaque_callback_data" }),
     errors: parseErrors(raw),
-    contact,
   });
 }
 
 /** Finds the end of a call that is not the business: Meta's examples print `from` and `to` in either order. */
-function otherEnd(raw: JsonObject, { displayPhoneNumber }: ChangeOrigin): PersonIds {
-  const [caller, called] = [endOf(raw, "from"), endOf(raw, "to")];
+function otherEnd(
+  caller: PersonIds,
+  called: PersonIds,
+  direction: string | undefined,
+  origin: ChangeOrigin,
+): PersonIds {
   // Only persons have user ids.
-  if (called.userId) return called;
-  if (caller.userId) return caller;
-  const business = phoneDigits(displayPhoneNumber);
+  if (called.userId !== undefined) return called;
+  if (caller.userId !== undefined) return caller;
+  const business = businessPhone(origin);
   if (business !== undefined && phoneDigits(caller.phone) === business) return called;
   if (business !== undefined && phoneDigits(called.phone) === business) return caller;
-  return text(raw, "direction") === "BUSINESS_INITIATED" ? called : caller;
+  return direction === "BUSINESS_INITIATED" ? called : caller;
 }
 
 function endOf(raw: JsonObject, end: "from" | "to"): PersonIds {
   return {
-    phone: text(raw, end),
-    userId: text(raw, `${end}_user_id`),
-    parentUserId: text(raw, `${end}_parent_user_id`),
+    phone: fullText(raw, end),
+    userId: fullText(raw, `${end}_user_id`),
+    parentUserId: fullText(raw, `${end}_parent_user_id`),
   };
 }
 

@@ -6,7 +6,18 @@
 
 import type { WhatsAppGroupEvent, WhatsAppGroupParticipant, WhatsAppGroupSetting } from "./field_records.ts";
 import { type ListItemParser, parseLists } from "./field_values.ts";
-import { boolean, date, type JsonObject, object, objects, own, pick, text, withoutUndefined } from "./json.ts";
+import {
+  boolean,
+  date,
+  fullText,
+  type JsonObject,
+  object,
+  objects,
+  own,
+  pick,
+  text,
+  withoutUndefined,
+} from "./json.ts";
 import { type ChangeOrigin, type ParsedValue, recordBase } from "./origin.ts";
 import { parseAccountError, parseErrors } from "./parse_errors.ts";
 import { phoneDigits, plainUsername } from "./people.ts";
@@ -31,7 +42,7 @@ export function parseGroups(value: JsonObject, origin: ChangeOrigin): ParsedValu
 }
 
 function parseGroup(raw: JsonObject, origin: ChangeOrigin): WhatsAppGroupEvent {
-  const aboutOne = ["join_request_id", "wa_id", "user_id", "username"].some((key) => text(raw, key) !== undefined);
+  const aboutOne = ["join_request_id", "wa_id", "user_id", "username"].some((key) => fullText(raw, key) !== undefined);
   return withoutUndefined({
     kind: "group",
     ...recordBase(origin, raw),
@@ -59,12 +70,12 @@ function parseGroup(raw: JsonObject, origin: ChangeOrigin): WhatsAppGroupEvent {
 }
 
 function parseParticipant(raw: JsonObject): WhatsAppGroupParticipant {
-  const waId = text(raw, "wa_id");
+  const waId = fullText(raw, "wa_id");
   const phone = phoneDigits(waId);
   return withoutUndefined({
     phone,
-    userId: text(raw, "user_id") || (phone === undefined && waId) || undefined,
-    parentUserId: text(raw, "parent_user_id") || undefined,
+    userId: fullText(raw, "user_id") ?? (phone === undefined ? waId : undefined),
+    parentUserId: fullText(raw, "parent_user_id"),
     username: plainUsername(text(raw, "username")),
     input: text(raw, "input"),
     errors: parseErrors(raw),

@@ -12,10 +12,10 @@ import type {
   WhatsAppUserPreference,
 } from "./field_records.ts";
 import { type ListItemParser, parseLists, wholeValue } from "./field_values.ts";
-import { date, firstText, type JsonObject, number, object, pick, text, withoutUndefined } from "./json.ts";
+import { date, firstText, fullText, type JsonObject, number, object, pick, text, withoutUndefined } from "./json.ts";
 import { type ChangeOrigin, type FieldParser, type ParsedValue, recordBase } from "./origin.ts";
 import { parseAccountError } from "./parse_errors.ts";
-import { findContact, personOf, phoneDigits, plainUsername } from "./people.ts";
+import { findContact, namesOf, personOf, phoneDigits, plainUsername } from "./people.ts";
 
 /** Reads `messaging_handovers`: the value is one handover. */
 export const parseHandover: FieldParser = (value: JsonObject, origin: ChangeOrigin): ParsedValue => {
@@ -24,16 +24,15 @@ export const parseHandover: FieldParser = (value: JsonObject, origin: ChangeOrig
   const details = [event, ...HANDOVERS].map((key) => object(value, key)).find((found) => found !== undefined) ?? {};
   const user = {
     phone: firstText(sender, ["phone_number", "wa_id"]),
-    userId: text(sender, "user_id"),
-    parentUserId: text(sender, "parent_user_id"),
+    userId: fullText(sender, "user_id"),
+    parentUserId: fullText(sender, "parent_user_id"),
   };
   const record: WhatsAppHandover = withoutUndefined({
     kind: "handover",
     ...recordBase(origin, value),
     timestamp: date(value, "timestamp") ?? origin.entryTime,
     event,
-    // The sender has its names in itself.
-    user: personOf(user, { profile: sender }),
+    user: { ...personOf(user, undefined), ...withoutUndefined(namesOf({ profile: sender })) },
     ...pick(details, {
       previousOwnerRole: "previous_owner_role",
       newOwnerRole: "new_owner_role",
@@ -56,16 +55,19 @@ function summaryIn(raw: JsonObject): string | undefined {
 
 /** Reads `user_preferences`: a record of each preference. */
 export const parseUserPreferences: FieldParser = listParser("user_preferences", (raw, origin) => {
-  const contact = findContact(text(raw, "wa_id"), text(raw, "user_id"), origin);
+  const ids = {
+    phone: fullText(raw, "wa_id"),
+    userId: fullText(raw, "user_id"),
+    parentUserId: fullText(raw, "parent_user_id"),
+  };
   const record: WhatsAppUserPreference = withoutUndefined({
     kind: "userPreference",
     ...recordBase(origin, raw),
     timestamp: date(raw, "timestamp") ?? origin.entryTime,
-    user: personOf(idsOf(raw), contact),
+    user: personOf(ids, findContact(ids.phone, ids.userId, origin)),
     category: text(raw, "category") ?? "",
     value: text(raw, "value") ?? "",
     ...pick(raw, { detail: "detail", signupId: "signup_id" }),
-    contact,
   });
   return record;
 });
@@ -95,12 +97,9 @@ export const parseStateSync: FieldParser = listParser("state_sync", (raw, origin
     timestamp: date(object(raw, "metadata") ?? {}, "timestamp") ?? date(raw, "timestamp") ?? origin.entryTime,
     type: text(raw, "type") ?? "",
     action: text(raw, "action") ?? "",
-    ...pick(contact, {
-      fullName: "full_name",
-      firstName: "first_name",
-      userId: "user_id",
-      parentUserId: "parent_user_id",
-    }),
+    ...pick(contact, { fullName: "full_name", firstName: "first_name" }),
+    userId: fullText(contact, "user_id"),
+    parentUserId: fullText(contact, "parent_user_id"),
     phone: phoneDigits(text(contact, "phone_number")),
     username: plainUsername(text(contact, "username")),
   });
@@ -110,35 +109,26 @@ export const parseStateSync: FieldParser = listParser("state_sync", (raw, origin
 /** Reads `user_id_update`: a record of each person. */
 export const parseUserIdUpdates: FieldParser = listParser("user_id_update", (raw, origin) => {
   const [userId, parentUserId] = [idChange(raw, "user_id"), idChange(raw, "parent_user_id")];
-  const contact = findContact(text(raw, "wa_id"), userId.current, origin);
-  const ids = { phone: text(raw, "wa_id"), userId: userId.current, parentUserId: parentUserId.current };
+  const ids = { phone: fullText(raw, "wa_id"), userId: userId.current, parentUserId: parentUserId.current };
   const record: WhatsAppAccountUpdate = withoutUndefined({
     kind: "account",
     ...recordBase(origin, raw),
     timestamp: date(raw, "timestamp") ?? origin.entryTime,
     userIdChange: withoutUndefined({
-      user: personOf(ids, contact),
+      user: personOf(ids, findContact(ids.phone, ids.userId, origin)),
       previousUserId: userId.previous,
       previousParentUserId: parentUserId.previous,
       detail: text(raw, "detail"),
-      contact,
     }),
   });
   return record;
 });
 
 /** Reads an id before and after a change; a text is the one after it. */
-function idChange(raw: JsonObject, key: string): { previous?: string; current?: string } {
+function idChange(raw: JsonObject, key: string): { previous: string | undefined; current: string | undefined } {
   const change = object(raw, key);
-  return change === undefined
-    ? pick(raw, { current: key })
-    : pick(change, { previous: "previous", current: "current" });
-}
-
-function idsOf(
-  raw: JsonObject,
-): { phone: string | undefined; userId: string | undefined; parentUserId: string | undefined } {
-  return { phone: text(raw, "wa_id"), userId: text(raw, "user_id"), parentUserId: text(raw, "parent_user_id") };
+  if (change === undefined) return { previous: undefined, current: fullText(raw, key) };
+  return { previous: fullText(change, "previous"), current: fullText(change, "current") };
 }
 
 function listParser(key: string, parse: ListItemParser): FieldParser {

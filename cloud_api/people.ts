@@ -172,7 +172,7 @@ export function businessPhone({ displayPhoneNumber = "" }: ChangeOrigin): string
   return phoneDigits(digits);
 }
 
-/** Ids of a person, as an item of a notification has them. */
+/** Ids of a person, as an item of a notification has them; none is empty. */
 export interface PersonIds {
   /** The phone number; payloads show business-scoped user ids in its place. */
   readonly phone: string | undefined;
@@ -185,7 +185,7 @@ export interface PersonIds {
 /**
  * Describes a person.
  *
- * @param ids The ids of the item; they may be empty texts.
+ * @param ids The ids of the item.
  * @param contact The contact, if there is one: it gives the names, and ids that the item does not have.
  * @returns The person.
  */
@@ -193,14 +193,16 @@ export function personOf(ids: PersonIds, contact: JsonObject | undefined): Whats
   const given = phoneDigits(ids.phone);
   const waId = phoneDigits(contact && text(contact, "wa_id"));
   const phone = given ?? waId;
-  const userId = ids.userId || (contact && text(contact, "user_id")) || (given === undefined && ids.phone) || undefined;
+  const userId = ids.userId ?? (contact && fullText(contact, "user_id")) ??
+    (given === undefined ? ids.phone : undefined);
   return withoutUndefined({
     id: phone ?? userId ?? "",
     phone,
     userId,
-    parentUserId: ids.parentUserId || (contact && text(contact, "parent_user_id")) || undefined,
+    parentUserId: ids.parentUserId ?? (contact && fullText(contact, "parent_user_id")),
     ...namesOf(contact),
     waId: waId === phone ? undefined : waId,
     identityKeyHash: contact && text(contact, "identity_key_hash"),
+    contact,
   });
 }

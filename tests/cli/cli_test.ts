@@ -11,6 +11,7 @@ import { describeRecord } from "../../cli/io.ts";
 import { VERSION } from "../../cli/version.ts";
 import { printable } from "../../base/log.ts";
 import { parseNotification } from "../../cloud_api/parse.ts";
+import { FIELD_VALUES, parseField } from "../support/field_values.ts";
 import { SIMULATED_TYPES, simulateNotification } from "../../cloud_api/simulated.ts";
 import { Simulator } from "../../whatsapp/simulator.ts";
 import { signNotification, WhatsAppServer } from "../../whatsapp.ts";
@@ -551,6 +552,27 @@ describe("what the program prints", () => {
       assert(line.length > 10 && !line.includes("undefined"), line);
     }
   });
+
+  const lines: [name: string, lines: string[]][] = [
+    ["callStatus", ["call         Anna (15550002222): status RINGING"]],
+    ["callTerminate", ["call         Anna (15550002222): terminate Completed", "error        131000 Bad"]],
+    ["handoverPassed", ["handover     ? (15550002222): control_passed, to escalation"]],
+    ["accountSettings", ["settings     900000000000777: phone_number_settings"]],
+    ["groupRemoved", ["group        120363@g.us: group_participants_remove, failed"]],
+    ["preferenceStop", ["preference   Anna (15550002222): stop marketing_messages"]],
+    ["automaticEvents", ["event        wamid.A: Purchase 25.5 EUR", "event        wamid.B: LeadSubmitted"]],
+    ["contactSync", ["contact      Anna Example: add", "contact      15550003333: remove"]],
+    ["templateQuality", ["template     order_update: message_template_quality_update YELLOW"]],
+    ["accountViolation", ["account      15550001111: account_update ACCOUNT_VIOLATION"]],
+    ["accountAlert", ["account      900000000000001: account_alerts OBA_REJECTED"]],
+    ["flowErrors", ["flow         7001: CLIENT_ERROR_RATE ACTIVATED"]],
+  ];
+  for (const [name, expected] of lines) {
+    it(`describes ${name}`, () => {
+      const { field, value } = FIELD_VALUES[name]!;
+      assertEquals(parseField(field, value).records.map(describeRecord), expected);
+    });
+  }
 });
 
 describe("the program as a process", () => {

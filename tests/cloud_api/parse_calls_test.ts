@@ -2,16 +2,8 @@ import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import type { WhatsAppCall } from "../../cloud_api/field_records.ts";
 import type { JsonObject } from "../../cloud_api/json.ts";
-import { FIELD_VALUES, parseField, typedMembers, typedRecords } from "../support/field_values.ts";
+import { ANNA, FIELD_VALUES, parseField, typedMembers, typedRecords } from "../support/field_values.ts";
 
-const ANNA = {
-  id: "15550002222",
-  phone: "15550002222",
-  userId: "US.9000001",
-  parentUserId: "US.ENT.9000002",
-  name: "Anna",
-  username: "anna.example",
-};
 const NUMBER = { phoneNumberId: "900000000000777", displayPhoneNumber: "15550001111" };
 const CALL = { kind: "call", ...NUMBER, id: "wacid.A", timestamp: new Date(1790416801000), user: ANNA, errors: [] };
 const FROM_ANNA = {
@@ -112,12 +104,6 @@ describe("parseCalls", () => {
     }]);
   });
 
-  it("keeps the contact as sent, and its names", () => {
-    const { value } = FIELD_VALUES["callConnect"]!;
-    assertEquals(parseCall({ event: "connect", from: "15550002222" }).contact, (value["contacts"] as JsonObject[])[0]);
-    assertEquals(parseCall({ event: "connect" }, { contacts: [] }).contact, undefined);
-  });
-
   const business = "15550001111";
   const ends: [name: string, call: JsonObject, phone: string | undefined][] = [
     ["the caller", { direction: "USER_INITIATED", from: "15550004444", to: business }, "15550004444"],
@@ -150,6 +136,7 @@ describe("parseCalls", () => {
       to: "15550004444",
     }, "15550004444"],
     ["unknown", {}, undefined],
+    ["unknown, where texts are empty", { from: "", from_user_id: "", to: "" }, undefined],
   ];
   for (const [name, call, phone] of ends) {
     it(`takes as the person: ${name}`, () => {
@@ -161,6 +148,12 @@ describe("parseCalls", () => {
   it("takes ids from the contact that Meta leaves out of the call", () => {
     const { user } = parseCall({ event: "connect", direction: "USER_INITIATED", to: business });
     assertEquals(user, ANNA);
+  });
+
+  it("knows the business's number in any form, and leaves empty texts out", () => {
+    const metadata = { display_phone_number: "+1 (555) 000-1111" };
+    const { user, from, to, toUserId } = parseCall({ from: business, to: "", to_user_id: "" }, { metadata });
+    assertEquals([user, from, to, toUserId], [ANNA, business, undefined, undefined]);
   });
 
   it("takes the entry's time for a call without one", () => {

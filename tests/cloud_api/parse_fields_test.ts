@@ -2,6 +2,9 @@ import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { isObject, type JsonObject } from "../../cloud_api/json.ts";
+import { recordMatches } from "../../cloud_api/filter.ts";
+import { parseNotification } from "../../cloud_api/parse.ts";
+import type { ParsedNotification } from "../../cloud_api/records.ts";
 import { FIELD_PARSERS } from "../../cloud_api/parse_fields.ts";
 import { ENTRY_TIME, FIELD_VALUES, parseField, typedMembers } from "../support/field_values.ts";
 import { type Random, withSeed } from "../support/support.ts";
@@ -98,6 +101,47 @@ describe("FIELD_PARSERS", () => {
         assertEquals(found, leaves(withoutNullLists(changed, field)).map(([, leaf]) => String(leaf)).sort(), before);
       }
     });
+  });
+});
+
+describe("FIELD_PARSERS, in a notification", () => {
+  function parse(field: string, value: string): ParsedNotification {
+    const change = `{"field":"${field}","value":${value}}`;
+    const entry = `[{"id":"900000000000001","time":${ENTRY_TIME.getTime() / 1000},"changes":[${change}]}]`;
+    return parseNotification(`{"object":"whatsapp_business_account","entry":${entry}}`);
+  }
+
+  it("gives the same records, and nothing besides", () => {
+    for (const [name, { field, value }] of Object.entries(FIELD_VALUES)) {
+      const { records, skipped } = parse(field, JSON.stringify(value));
+      assertEquals([records, skipped], [[...parseField(field, value).records], []], name);
+    }
+  });
+
+  it("lets records of a number through a filter by numbers", () => {
+    for (const name of ["callConnect", "handoverPassed", "accountSettings", "groupCreate", "contactSync"]) {
+      const { field, value } = FIELD_VALUES[name]!;
+      for (const record of parse(field, JSON.stringify(value)).records) {
+        assert(recordMatches(record, { phoneNumberIds: ["900000000000777"], fields: [field] }), name);
+        assert(!recordMatches(record, { phoneNumberIds: ["900000000000778"] }), name);
+      }
+    }
+  });
+
+  it("keeps the digits of ids beyond 2^53", () => {
+    const [record] = parse("message_template_status_update", '{"message_template_id":90071992547409931}').records;
+    assertEquals(record?.kind === "template" && record.id, "90071992547409931");
+  });
+
+  it("makes records of unknown members beside known lists, and of a value without its list", () => {
+    const value = '{"groups":[{"group_id":"a"}, 7],"pins":[{"id":"p"}],"groups_left":3}';
+    assertEquals(
+      parse("group_status_update", value).records.map(({ kind, raw }) => [kind, raw] as unknown),
+      [["group", { group_id: "a" }], ["other", { id: "p" }], ["other", { groups: [7], groups_left: 3 }]],
+    );
+    assertEquals(parse("calls", '{"call":{"id":"c"}}').records.map(({ kind, raw }) => [kind, raw] as unknown), [
+      ["other", { call: { id: "c" } }],
+    ]);
   });
 });
 

@@ -112,6 +112,15 @@ describe("parseGroups", () => {
     ]);
   });
 
+  it("takes empty ids as none", () => {
+    const ids = { wa_id: "", user_id: "", parent_user_id: "", username: "" };
+    const groups = [{ ...ids, added_participants: [ids] }];
+    const [record] = parseField("group_participants_update", { groups }).records;
+    assertEquals(record?.kind === "group" && [record.participant, record.addedParticipants], [undefined, [{
+      errors: [],
+    }]]);
+  });
+
   it("takes a user id in place of a WhatsApp id as one", () => {
     const added_participants = [{ wa_id: "US.9000001" }];
     const [record] = parseField("group_participants_update", { groups: [{ added_participants }] }).records;

@@ -1,17 +1,9 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import type { JsonObject } from "../../cloud_api/json.ts";
-import { FIELD_VALUES, parseField, typedMembers, typedRecords } from "../support/field_values.ts";
+import { ANNA, ENTRY_TIME, parseField, typedMembers, typedRecords } from "../support/field_values.ts";
 
 const NUMBER = { phoneNumberId: "900000000000777", displayPhoneNumber: "15550001111" };
-const ANNA = {
-  id: "15550002222",
-  phone: "15550002222",
-  userId: "US.9000001",
-  parentUserId: "US.ENT.9000002",
-  name: "Anna",
-  username: "anna.example",
-};
 
 describe("parseHandover", () => {
   it("reads a conversation that is passed, with the number of its recipient", () => {
@@ -100,12 +92,6 @@ describe("parseUserPreferences", () => {
       signupId: "1317",
     }]);
   });
-
-  it("keeps the contact as sent", () => {
-    const { field, value } = FIELD_VALUES["preferenceStop"]!;
-    const [record] = parseField(field, value).records;
-    assertEquals(record?.kind === "userPreference" && record.contact, (value["contacts"] as unknown[])[0]);
-  });
 });
 
 describe("personOf, in a preference", () => {
@@ -118,6 +104,7 @@ describe("personOf, in a preference", () => {
       phone: "5511900000003",
       waId: "551190000003",
       identityKeyHash: "h",
+      contact: { wa_id: "551190000003", identity_key_hash: "h" },
     }],
   ];
   for (const [name, preference, contacts, user] of people) {
@@ -166,20 +153,27 @@ describe("parseStateSync", () => {
   });
 });
 
+describe("parseStateSync, with empty ids", () => {
+  it("takes them as none", () => {
+    const contact = { phone_number: "", user_id: "", parent_user_id: "", username: "" };
+    const { records } = parseField("smb_app_state_sync", { state_sync: [{ type: "contact", action: "add", contact }] });
+    assertEquals(records.map(typedMembers) as unknown, [
+      { kind: "contactSync", timestamp: ENTRY_TIME, type: "contact", action: "add" },
+    ]);
+  });
+});
+
 describe("parseUserIdUpdates", () => {
   const change = { kind: "account", ...NUMBER, timestamp: new Date(1790416817000) };
 
   it("reads the ids before and after", () => {
-    const { field, value } = FIELD_VALUES["userId"]!;
-    const [contact] = value["contacts"] as unknown[];
-    assertEquals(parseField(field, value).records.map(typedMembers) as unknown, [{
+    assertEquals(typedRecords("userId"), [{
       ...change,
       userIdChange: {
         user: ANNA,
         previousUserId: "US.9000000",
         previousParentUserId: "US.ENT.9000000",
         detail: "User id for Anna has been updated.",
-        contact,
       },
     }]);
   });

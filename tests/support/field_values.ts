@@ -2,6 +2,7 @@
 
 import { FIELD_PARSERS } from "../../cloud_api/parse_fields.ts";
 import { isObject, type JsonObject, object, objects, text } from "../../cloud_api/json.ts";
+import type { WhatsAppSender } from "../../cloud_api/messages.ts";
 import type { ChangeOrigin, ParsedValue } from "../../cloud_api/origin.ts";
 import { phoneNumberIdOf } from "../../cloud_api/phone_number.ts";
 import type { WhatsAppRecord } from "../../cloud_api/records.ts";
@@ -21,12 +22,24 @@ const BASE = {
   messaging_product: "whatsapp",
   metadata: { display_phone_number: "15550001111", phone_number_id: "900000000000777" },
 };
-const CONTACT = {
+const CONTACT: JsonObject = {
   profile: { name: "Anna", username: "@anna.example" },
   wa_id: "15550002222",
   user_id: "US.9000001",
   parent_user_id: "US.ENT.9000002",
 };
+
+/** The person of most values, as records have her. */
+export const ANNA: WhatsAppSender = {
+  id: "15550002222",
+  phone: "15550002222",
+  userId: "US.9000001",
+  parentUserId: "US.ENT.9000002",
+  name: "Anna",
+  username: "anna.example",
+  contact: CONTACT,
+};
+
 const CALL = { id: "wacid.A", timestamp: "1790416801" };
 const INCOMING = { direction: "USER_INITIATED" };
 const FROM_ANNA = {
@@ -511,10 +524,10 @@ export function typedRecords(name: string): JsonObject[] {
  * Copies the members of a record that its field gives.
  *
  * @param record The record.
- * @returns The members but `raw`, `contact`, `field`, `accountId` and `entryTime`.
+ * @returns The members but `raw`, `field`, `accountId` and `entryTime`.
  */
 export function typedMembers(record: WhatsAppRecord): JsonObject {
   const copy: JsonObject = { ...record };
-  for (const key of ["raw", "contact", "field", "accountId", "entryTime"]) delete copy[key];
+  for (const key of ["raw", "field", "accountId", "entryTime"]) delete copy[key];
   return copy;
 }
