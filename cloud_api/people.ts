@@ -16,13 +16,24 @@ import type { ChangeOrigin } from "./origin.ts";
  */
 export function phoneDigits(value: string | undefined): string | undefined {
   if (value === undefined || value.length > 40) return undefined;
+  // Most are digits already.
+  const digits = isDigits(value) ? value : withoutSpaces(value);
+  return digits === undefined || digits.length < 5 || digits.length > 20 ? undefined : digits;
+}
+
+function isDigits(value: string): boolean {
+  for (let at = 0; at < value.length; at++) if (value[at]! < "0" || value[at]! > "9") return false;
+  return true;
+}
+
+/** Leaves out a leading `+` and spaces; `undefined` if there is anything else but digits. */
+function withoutSpaces(value: string): string | undefined {
   let digits = "";
-  for (let at = 0; at < value.length; at++) {
-    const character = value[at]!;
+  for (const character of value) {
     if (character >= "0" && character <= "9") digits += character;
     else if (character !== " " && (character !== "+" || digits !== "")) return undefined;
   }
-  return digits.length < 5 || digits.length > 20 ? undefined : digits;
+  return digits;
 }
 
 /**

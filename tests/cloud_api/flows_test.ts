@@ -131,7 +131,7 @@ describe("api.flows", () => {
       const metric = (options: unknown) => () =>
         flows.metric("55", "ENDPOINT_REQUEST_COUNT", options as FlowMetricOptions);
       const calls: [call: () => Promise<unknown>, message: string][] = [
-        [define({ name: "" }), "The name of the flow has 0 characters"],
+        [define({ name: "" }), 'The "name of the flow" has 0 characters'],
         [define({ categories: [] }), "The categories of the flow are none"],
         [define({ categories: undefined }), "The categories of the flow are undefined instead of an array"],
         [define({ endpointUri: "http://x.example/" }), 'The endpointUri is "http://x.example/"'],
