@@ -133,7 +133,7 @@ describe("api.flows", () => {
       const calls: [call: () => Promise<unknown>, message: string][] = [
         [define({ name: "" }), 'The "name of the flow" has 0 characters'],
         [define({ categories: [] }), "The categories of the flow are none"],
-        [define({ categories: undefined }), "The categories of the flow are undefined instead of an array"],
+        [define({ categories: undefined }), 'The "categories of the flow" is undefined instead of an array'],
         [define({ endpointUri: "http://x.example/" }), 'The endpointUri is "http://x.example/"'],
         [define({ flow_json: "{}" }), 'A flow has no option "flow_json"; use "flowJson"'],
         [define({ flowJson: 5 }), "The JSON of the flow is 5 instead of an object, or its text"],
