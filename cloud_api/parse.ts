@@ -167,7 +167,8 @@ class NotificationParser {
     const parsed = FIELD_PARSERS.get(origin.field)?.(value, origin);
     // A value that is not as its parser knows it is no less than one of an unknown field.
     if (parsed === undefined || parsed.records.length === 0) return this.collector.addOther(value, origin);
-    this.collector.records.push(...parsed.records);
+    // One by one: there may be more of them than a call can have arguments.
+    for (const record of parsed.records) this.collector.records.push(record);
     this.#unknown(pickMembers(parsed.rest, isOwnMember), parsed.rest, origin);
   }
 
