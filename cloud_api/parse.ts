@@ -140,8 +140,9 @@ class NotificationParser {
     const field = text(change, "field") ?? "";
     const value = own(change, "value");
     if (!isObject(value)) return this.collector.skip(`${path}.value`, "not an object");
-    this.#value(value, makeOrigin(value, { ...entry, field }), `${path}.value`);
-    this.collector.addUnknown(restOf(change, CHANGE), { ...entry, field });
+    const origin = makeOrigin(value, field, entry);
+    this.#value(value, origin, `${path}.value`);
+    this.collector.addUnknown(restOf(change, CHANGE), origin);
   }
 
   #value(value: JsonObject, origin: ChangeOrigin, path: string): void {
@@ -166,7 +167,8 @@ class NotificationParser {
     const parsed = FIELD_PARSERS.get(origin.field)?.(value, origin);
     // A value that is not as its parser knows it is no less than one of an unknown field.
     if (parsed === undefined || parsed.records.length === 0) return this.collector.addOther(value, origin);
-    this.collector.records.push(...parsed.records);
+    // One by one: there may be more of them than a call can have arguments.
+    for (const record of parsed.records) this.collector.records.push(record);
     this.#unknown(pickMembers(parsed.rest, isOwnMember), parsed.rest, origin);
   }
 
@@ -243,11 +245,13 @@ function withoutByteOrderMark(json: string): string {
 }
 
 /** Reads the facts of a change; those of a standby may stand beside the lists, or one level above them. */
-function makeOrigin(value: JsonObject, entry: ChangeOrigin): ChangeOrigin {
+function makeOrigin(value: JsonObject, field: string, { accountId, entryTime }: ChangeOrigin): ChangeOrigin {
   const inner = object(value, "standby");
   const own = objects(value, "contacts");
   return {
-    ...entry,
+    field,
+    accountId,
+    entryTime,
     phoneNumberId: phoneNumberIdOf(value, readId),
     displayPhoneNumber: displayNumberOf(inner, "metadata") ?? displayNumberOf(value, "metadata") ??
       displayNumberOf(value, "recipient") ?? fullText(value, "display_phone_number"),
