@@ -206,7 +206,8 @@ export type WhatsAppApiErrorCode =
   | "ERR_API_UNREACHABLE"
   | "ERR_API_ANSWER"
   | "ERR_API_QUEUE"
-  | "ERR_MEDIA_DIGEST";
+  | "ERR_MEDIA_DIGEST"
+  | "ERR_MEDIA_TOO_LARGE";
 
 /** The stable codes of `FlowEndpointError`, which the entry `cloud-api` exports. */
 export type FlowEndpointErrorCode =

@@ -4,20 +4,16 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
-import { OptionError } from "../base/errors.ts";
 import { assertSignal, OptionNames, type OptionTable } from "../base/option_names.ts";
-import { WhatsAppApiError } from "./api_error.ts";
 import { readApiOptions, type WhatsAppApiOptions } from "./api_settings.ts";
-import { takeFile } from "./call_limits.ts";
 import type {
+  DownloadOptions,
   MediaFile,
+  MediaInfo,
   ReadOptions,
-  Recipient,
-  SendOptions,
-  SendTextOptions,
-  SentMessage,
-  TemplateOptions,
+  UploadHandleOptions,
+  UploadOptions,
+  UploadSource,
 } from "./calls.ts";
 import { WhatsAppBlockedUsers } from "./blocked_users.ts";
 import { WhatsAppBusinessProfile } from "./business_profile.ts";
@@ -25,12 +21,13 @@ import { WhatsAppConversations } from "./conversation.ts";
 import { WhatsAppConversationalComponents } from "./conversational_components.ts";
 import { WhatsAppCalls } from "./calling.ts";
 import { WhatsAppFlows } from "./flows.ts";
-import { GraphClient, pathOf } from "./graph.ts";
-import { type JsonObject, withoutUndefined } from "./json.ts";
-import type { WhatsAppMedia, WhatsAppMessage } from "./messages.ts";
+import { GraphClient } from "./graph.ts";
+import { MediaCalls } from "./media.ts";
+import type { WhatsAppMedia } from "./messages.ts";
 import { WhatsAppPhoneNumber } from "./phone_number.ts";
 import { WhatsAppQrCodes } from "./qr_codes.ts";
 import { SendQueue, type SendQueueState } from "./send_queue.ts";
+import { WhatsAppSenders } from "./senders.ts";
 import {
   type CallOptions,
   subscribeApp,
@@ -46,31 +43,17 @@ import {
 import { WhatsAppTemplates } from "./templates.ts";
 import { WhatsAppUsername } from "./username.ts";
 
-const MESSAGE_NAMES: OptionTable<SendTextOptions & TemplateOptions> = {
-  replyTo: true,
-  bizOpaqueCallbackData: true,
-  previewUrl: true,
-  language: true,
-  components: true,
-  signal: true,
-};
-const MESSAGE_OPTIONS = new OptionNames("A message", {
-  tables: [MESSAGE_NAMES],
-  hints: {
-    context: 'use "replyTo"',
-    preview_url: 'use "previewUrl"',
-    lang: 'use "language"',
-    parameters: 'use "components"',
-  },
-  example: () => "{ replyTo: message.id }",
-});
-
 const READ_NAMES: OptionTable<ReadOptions> = { typing: true, signal: true };
 const READ_OPTIONS = new OptionNames("markAsRead", { tables: [READ_NAMES], example: () => "{ typing: true }" });
-const MEDIA_OPTIONS = new OptionNames("media", { tables: [{ signal: true }] });
 
 /**
  * Sends messages of a business, and fetches files.
+ *
+ * Also from {@linkcode WhatsAppSenders}: `send`, `reply`, `sendText`, `react`, `unreact`, `sendReaction`, `sendImage`,
+ * `sendVideo`, `sendAudio`, `sendDocument`, `sendSticker`, `sendLocation`, `sendContacts`, `sendButtons`, `sendList`,
+ * `sendUrlButton`, `sendFlow`, `sendProduct`, `sendProducts`, `sendCatalog`, `sendCarousel`, `sendAddressRequest`,
+ * `sendLocationRequest`, `sendContactRequest`, `sendCallButton`, `sendCallPermissionRequest`, `sendTemplate`,
+ * `sendInteractive`.
  *
  * @example Answer each text
  * ```ts
@@ -87,9 +70,9 @@ const MEDIA_OPTIONS = new OptionNames("media", { tables: [{ signal: true }] });
  * }
  * ```
  */
-export class WhatsAppApi {
+export class WhatsAppApi extends WhatsAppSenders {
   /** Calls that this class has no method for, with the same access token, time limit, retries and errors. */
-  readonly graph: GraphClient;
+  override readonly graph: GraphClient;
   /** The business phone number: facts, callback, registration, settings. */
   readonly phoneNumber: WhatsAppPhoneNumber;
   /** The business profile of the number. */
@@ -111,6 +94,7 @@ export class WhatsAppApi {
   /** Calls with users: permission and signalling. */
   readonly calls: WhatsAppCalls;
   readonly #queue: SendQueue;
+  readonly #media: MediaCalls;
 
   /**
    * Makes a client.
@@ -119,9 +103,11 @@ export class WhatsAppApi {
    * @throws {OptionError} If an option is out of range.
    */
   constructor(options: WhatsAppApiOptions) {
+    super();
     const settings = readApiOptions(options);
     this.#queue = new SendQueue(settings);
     this.graph = new GraphClient(settings, this.#queue);
+    this.#media = new MediaCalls(this.graph);
     this.phoneNumber = new WhatsAppPhoneNumber(this.graph);
     this.businessProfile = new WhatsAppBusinessProfile(this.graph);
     this.username = new WhatsAppUsername(this.graph);
@@ -140,108 +126,6 @@ export class WhatsAppApi {
   }
 
   // ---- Messages ------------------------------------------------------------------------------------------------
-
-  /**
-   * Sends a text.
-   *
-   * @param to The recipient.
-   * @param body The text, up to 4096 characters.
-   * @param options Options of the message.
-   * @returns The message, once the API has accepted it. Its statuses tell if it arrives.
-   * @throws {WhatsAppApiError} If the API does not accept it.
-   */
-  sendText(to: Recipient, body: string, options: SendTextOptions = {}): Promise<SentMessage> {
-    return this.send(to, "text", { body, preview_url: options.previewUrl ?? false }, options);
-  }
-
-  /**
-   * Answers a message with a text, in its chat or group.
-   *
-   * @param message The message.
-   * @param body The text, up to 4096 characters.
-   * @param options Options of the message.
-   * @returns The message, once the API has accepted it.
-   * @throws {WhatsAppApiError} If the API does not accept it.
-   */
-  reply(message: WhatsAppMessage, body: string, options: SendTextOptions = {}): Promise<SentMessage> {
-    return this.sendText(chatOf(message), body, { replyTo: message.id, ...options });
-  }
-
-  /**
-   * Reacts to a message.
-   *
-   * @param message The message.
-   * @param emoji The emoji; "" takes the reaction back.
-   * @param options Options of the message.
-   * @returns The message, once the API has accepted it.
-   * @throws {WhatsAppApiError} If the API does not accept it.
-   */
-  react(message: WhatsAppMessage, emoji: string, options: SendOptions = {}): Promise<SentMessage> {
-    return this.send(chatOf(message), "reaction", { message_id: message.id, emoji }, options);
-  }
-
-  /**
-   * Sends a template, which may begin a conversation.
-   *
-   * @param to The recipient.
-   * @param name Its name.
-   * @param options Its language and parameters.
-   * @returns The message, once the API has accepted it.
-   * @throws {WhatsAppApiError} If the API does not accept it.
-   */
-  sendTemplate(to: Recipient, name: string, options: TemplateOptions): Promise<SentMessage> {
-    const { language, components } = options;
-    return this.send(to, "template", { name, language: { code: language }, components }, options);
-  }
-
-  /**
-   * Sends buttons, a list, a flow, or another interactive message.
-   *
-   * @param to The recipient.
-   * @param interactive The object of the Cloud API: `{ type: "button", body: { text }, action: { buttons } }`.
-   * @param options Options of the message.
-   * @returns The message, once the API has accepted it.
-   * @throws {WhatsAppApiError} If the API does not accept it.
-   */
-  sendInteractive(to: Recipient, interactive: JsonObject, options: SendOptions = {}): Promise<SentMessage> {
-    return this.send(to, "interactive", interactive, options);
-  }
-
-  /**
-   * Sends a message of any type.
-   *
-   * @param to The recipient.
-   * @param type The type, such as `image`.
-   * @param contents The contents, as the Cloud API wants them: the value of the key named by `type`.
-   * @param options Options of the message.
-   * @returns The message, once the API has accepted it.
-   * @throws {WhatsAppApiError} If the API does not accept it.
-   */
-  async send(to: Recipient, type: string, contents: JsonObject, options: SendOptions = {}): Promise<SentMessage> {
-    MESSAGE_OPTIONS.assert(options);
-    assertSignal(options);
-    const { replyTo, bizOpaqueCallbackData, signal } = options;
-    const address = addressOf(to);
-    const answer = await this.graph.sendMessage(String(address.to ?? address.recipient), {
-      ...address,
-      context: replyTo === undefined ? undefined : { message_id: replyTo },
-      biz_opaque_callback_data: bizOpaqueCallbackData,
-      type,
-      [type]: contents,
-    }, signal);
-    const message = firstOf(answer, "messages");
-    const id = message?.id;
-    if (typeof id !== "string") {
-      throw new WhatsAppApiError("ERR_API_ANSWER", "The Graph API accepted a message, but named no id", 200);
-    }
-    const recipientId = firstOf(answer, "contacts")?.wa_id;
-    const status = message?.message_status;
-    return withoutUndefined({
-      id,
-      recipientId: typeof recipientId === "string" ? recipientId : undefined,
-      status: typeof status === "string" ? status : undefined,
-    });
-  }
 
   /**
    * Marks a message as read, and all before it.
@@ -323,79 +207,93 @@ export class WhatsAppApi {
   // ---- Media ---------------------------------------------------------------------------------------------------
 
   /**
-   * Fetches a file that a customer sent.
+   * Fetches a file: of a customer, for 7 days, or one of your own, for 30. If its URL has expired meanwhile (404), the
+   * API is asked for another one.
    *
    * @param media Its id, or the media of a message.
-   * @param options Signal that aborts the call.
+   * @param options Largest size, and signal that aborts the call.
    * @returns The file, as soon as its head has come.
-   * @throws {WhatsAppApiError} If the API refuses it: Meta keeps media for 7 days.
+   * @throws {OptionError} If the id or an option cannot be used.
+   * @throws {WhatsAppApiError} If the API refuses it, leads to a server that is not Meta's, or the file is too large.
+   *
+   * @example The image of a message into a file
+   * ```ts
+   * import { writeFile } from "node:fs/promises";
+   * import type { WhatsAppApi, WhatsAppMedia } from "@tackline/websocket/whatsapp";
+   *
+   * export async function save(api: WhatsAppApi, media: WhatsAppMedia, path: string) {
+   *   const { stream } = await api.media(media, { maxSize: 20_000_000 });
+   *   await writeFile(path, stream);
+   * }
+   * ```
    */
-  async media(media: string | WhatsAppMedia, options: { signal?: AbortSignal | undefined } = {}): Promise<MediaFile> {
-    MEDIA_OPTIONS.assert(options);
-    assertSignal(options);
-    const id = typeof media === "string" ? media : media.id;
-    const { signal } = options;
-    const query = { phone_number_id: this.graph.phoneNumberId };
-    const info = await this.graph.get(pathOf("media", id), { query, signal });
-    const { url, mime_type, sha256, file_size } = info;
-    if (typeof url !== "string" || !this.#isSafe(url)) {
-      throw new WhatsAppApiError("ERR_API_ANSWER", `The Graph API gave no usable URL for the media "${id}"`, 200);
-    }
-    const file = await this.graph.fetch("GET", new URL(url), { signal }, takeFile);
-    const digest = typeof sha256 === "string" ? sha256 : undefined;
-    return withoutUndefined({
-      mimeType: typeof mime_type === "string" ? mime_type : file.type,
-      size: Number(file_size) || undefined,
-      sha256: digest,
-      stream: checkDigest(file.stream, digest, id),
-    });
+  media(media: string | WhatsAppMedia, options: DownloadOptions = {}): Promise<MediaFile> {
+    return this.#media.download(media, options);
   }
 
-  /** Allows TLS, and the scheme of the API itself: the access token goes to this URL. */
-  #isSafe(url: string): boolean {
-    return URL.canParse(url) && [new URL(this.graph.baseUrl).protocol, "https:"].includes(new URL(url).protocol);
+  /**
+   * Asks for the description of a file: type, size, digest, and a URL that is valid for 5 minutes.
+   *
+   * @param id Its id.
+   * @param options Signal that aborts the call.
+   * @returns The description.
+   * @throws {OptionError} If the id cannot be used.
+   * @throws {WhatsAppApiError} If the API refuses it.
+   */
+  mediaInfo(id: string, options: { signal?: AbortSignal | undefined } = {}): Promise<MediaInfo> {
+    return this.#media.info(id, options);
   }
-}
 
-/** Returns the chat of a message. */
-function chatOf({ groupId, sender }: WhatsAppMessage): Recipient {
-  return groupId === undefined ? sender.phone ?? sender.userId ?? sender.id : { group: groupId };
-}
+  /**
+   * Uploads a file for messages. Meta keeps it for 30 days. Its type and size are checked before anything is sent; a
+   * file of more than 256 KiB is sent piece by piece, and `requestTimeout` is for each piece.
+   *
+   * @param file The file. A `Blob` or bytes are sent again where a call would be; a stream cannot be, and is cancelled
+   * if the upload fails.
+   * @param options Its type, name, and size.
+   * @returns Its id, for messages.
+   * @throws {OptionError} If its type or size is not allowed.
+   * @throws {WhatsAppApiError} If the API refuses it.
+   *
+   * @example A file of the disk
+   * ```ts
+   * import { openAsBlob } from "node:fs";
+   * import type { WhatsAppApi } from "@tackline/websocket/whatsapp";
+   *
+   * export async function sendInvoice(api: WhatsAppApi, to: string) {
+   *   const file = await openAsBlob("invoice.pdf");
+   *   const { id } = await api.uploadMedia(file, { filename: "invoice.pdf" });
+   *   await api.send(to, "document", { id, filename: "invoice.pdf" });
+   * }
+   * ```
+   */
+  override uploadMedia(file: UploadSource, options: UploadOptions = {}): Promise<{ id: string }> {
+    return this.#media.upload(file, options);
+  }
 
-/** Puts numbers into `to`, and business-scoped user ids into `recipient`. */
-function addressOf(to: Recipient): JsonObject {
-  if (typeof to !== "string") return { recipient_type: "group", to: to.group };
-  if (to === "") throw new OptionError("Cannot send: the recipient is empty");
-  const isUserId = to.indexOf(".") > 0;
-  return { recipient_type: "individual", ...(isUserId ? { recipient: to } : { to }) };
-}
+  /**
+   * Deletes a file that was uploaded, or that a customer sent.
+   *
+   * @param id Its id.
+   * @param options Signal that aborts the call.
+   * @throws {OptionError} If the id cannot be used.
+   * @throws {WhatsAppApiError} If the API refuses it.
+   */
+  deleteMedia(id: string, options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
+    return this.#media.delete(id, options);
+  }
 
-function firstOf(answer: JsonObject, key: string): JsonObject | undefined {
-  const list = answer[key];
-  const first: unknown = Array.isArray(list) ? list[0] : undefined;
-  return typeof first === "object" && first !== null ? first as JsonObject : undefined;
-}
-
-/** Hands bytes on, and fails at their end if the digest does not match. */
-function checkDigest(
-  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
-  sha256: string | undefined,
-  id: string,
-): ReadableStream<Uint8Array<ArrayBuffer>> {
-  if (sha256 === undefined) return stream;
-  const hash = createHash("sha256");
-  return stream.pipeThrough(
-    new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
-      transform(bytes, controller) {
-        hash.update(bytes);
-        controller.enqueue(bytes);
-      },
-      flush() {
-        const digest = hash.digest();
-        // Notifications have it in base64; the API has shown both forms.
-        if (digest.toString("hex") === sha256.toLowerCase() || digest.toString("base64") === sha256) return;
-        throw new WhatsAppApiError("ERR_MEDIA_DIGEST", `The media "${id}" do not match their digest`, 200);
-      },
-    }),
-  );
+  /**
+   * Uploads a file for the header of a template, or the picture of the business profile: they take a handle, not the id
+   * of a file. The token must belong to a user of the app with the role administrator or developer.
+   *
+   * @param file The file: PDF, JPEG, PNG, or MP4; a stream needs `size`.
+   * @param options The id of the app, and type, name and size of the file.
+   * @returns Its handle.
+   * @throws {OptionError} If its type or size is not allowed, or the size is unknown.
+   * @throws {WhatsAppApiError} If the API refuses it.
+   */
+  uploadHandle(file: UploadSource, options: UploadHandleOptions): Promise<{ handle: string }> {
+    return this.#media.uploadHandle(file, options);
+  }
 }

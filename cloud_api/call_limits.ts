@@ -10,6 +10,10 @@ import { fetchFailureText } from "../base/fetch_failure.ts";
 import { WhatsAppApiError } from "./api_error.ts";
 import type { JsonObject } from "./json.ts";
 
+/** Most bytes of an answer that is JSON: pages of a history are the largest. */
+const MAX_ANSWER = 16 * 1024 * 1024;
+const TOO_LONG = `The Graph API answered with more than ${MAX_ANSWER} bytes`;
+
 /** Takes a successful answer; ends the limits when it is complete. Its error ends the call. */
 export type TakeAnswer<Result> = (response: Response, limits: CallLimits) => Result | Promise<Result>;
 
@@ -107,17 +111,20 @@ export class CallLimits {
  * @param response The answer.
  * @param limits The limits of the call.
  * @returns The text.
- * @throws {WhatsAppApiError} If it does not come in time.
+ * @throws {WhatsAppApiError} If it does not come in time, or is too long.
  */
 export async function readText(response: Response, limits: CallLimits): Promise<string> {
   const reader = response.body?.getReader();
   const decoder = new TextDecoder();
   let text = "";
+  let size = 0;
   if (reader === undefined) return text;
   try {
     for (;;) {
       const { done, value } = await limits.run(reader.read());
       if (done) return text + decoder.decode();
+      size += value.length;
+      if (size > MAX_ANSWER) throw new WhatsAppApiError("ERR_API_ANSWER", TOO_LONG, response.status);
       text += decoder.decode(value, { stream: true });
     }
   } catch (error) {

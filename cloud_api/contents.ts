@@ -1,6 +1,6 @@
 /**
- * Contents of messages that are sent: texts, media, locations, contacts and reactions. Each builder checks the limits of
- * Meta's pages "Text messages", "Image messages" and so on (2026), and makes the JSON of the Cloud API.
+ * Contents of messages that are sent: texts, media, locations, contacts and reactions. Each builder checks the limits
+ * of Meta's pages "Text messages", "Image messages" and so on (2026), and makes the JSON of the Cloud API.
  *
  * @module
  */
@@ -9,6 +9,7 @@ import { OptionError } from "../base/errors.ts";
 import { OptionNames, type OptionTable, showValue } from "../base/option_names.ts";
 import { listOf, numberIn, onlyMember, optionalText, textOf, urlOf } from "./contents_checks.ts";
 import { type JsonObject, withoutUndefined } from "./json.ts";
+import type { MediaKind } from "./media_types.ts";
 import type { WhatsAppContact } from "./messages.ts";
 
 /** Contents of a message, checked, as JSON of the Cloud API. */
@@ -27,6 +28,8 @@ export interface Upload {
   readonly media: JsonObject;
   /** The file. */
   readonly file: MediaByFile;
+  /** Kind of media that it is for, which limits its type and size. */
+  readonly kind: MediaKind;
 }
 
 /** A file that Meta has: one that was uploaded before, or that a customer sent. */
@@ -52,13 +55,18 @@ export interface MediaByLink {
 /** A file that is uploaded first. */
 export interface MediaByFile {
   /** The bytes. */
-  file: Blob | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>>;
+  file: Blob | Uint8Array<ArrayBuffer> | ArrayBuffer | ReadableStream<Uint8Array<ArrayBuffer>>;
   /** Its MIME type, such as `image/png`; a `Blob` may bring its own. */
-  type?: string | undefined;
+  mimeType?: string | undefined;
   /** Its size in bytes: for streams, so that the limit can be checked before. */
   size?: number | undefined;
   /** The name of the file. */
   filename?: string | undefined;
+  /**
+   * Refuse types that Meta did not list when this version was made.
+   * @default {true}
+   */
+  checkType?: boolean | undefined;
   /** Not with a file. */
   id?: undefined;
   /** Not with a file. */
@@ -180,19 +188,23 @@ export function textDraft(contents: string | TextContents): Draft {
 
 // ---- Media -------------------------------------------------------------------------------------------------------
 
-/** Names of references, and of received media, which may be sent on: the last three are not used. */
+/** Names of references, and of received media, which may be sent on: the last two are not used. */
 const REFERENCE_NAMES = {
   id: true,
   link: true,
   file: true,
-  type: true,
+  mimeType: true,
   size: true,
   filename: true,
-  mimeType: true,
+  checkType: true,
   sha256: true,
   url: true,
 };
-const MEDIA_HINTS = { url: 'use "link"', path: 'read the file, and use "file"', mime_type: 'use "type"' };
+const MEDIA_HINTS = {
+  path: 'read the file, and use "file"',
+  mime_type: 'use "mimeType"',
+  type: 'use "mimeType"',
+};
 
 function mediaNames(owner: string, ...more: string[]): OptionNames {
   const table = Object.fromEntries(more.map((name) => [name, true]));
@@ -270,36 +282,48 @@ export function stickerDraft(contents: StickerContents): Draft {
   return mediaDraft("sticker", named(STICKER, contents), {});
 }
 
-function mediaDraft(type: string, contents: MediaReference, more: JsonObject): Draft {
+function mediaDraft(type: MediaKind, contents: MediaReference, more: JsonObject): Draft {
   const uploads: Upload[] = [];
-  return { type, contents: withoutUndefined({ ...mediaOf(type, contents, uploads, more) }), uploads };
+  return { type, contents: mediaOf(type, type, contents, uploads, more), uploads };
 }
 
 /**
  * Makes the JSON of a file; one that must be uploaded gets its id later.
  *
  * @param name Its name, for messages.
+ * @param kind Its kind.
  * @param media The file.
  * @param uploads List that gets the file if it must be uploaded.
  * @param more Further members.
  * @returns The JSON.
  * @throws {OptionError} If there is not exactly one of id, link and file, or it is of a wrong type.
  */
-export function mediaOf(name: string, media: MediaReference, uploads: Upload[], more: JsonObject = {}): JsonObject {
+export function mediaOf(
+  name: string,
+  kind: MediaKind,
+  media: MediaReference,
+  uploads: Upload[],
+  more: JsonObject = {},
+): JsonObject {
   const json: JsonObject = {};
   const by = onlyMember(`The "${name}"`, media, ["id", "link", "file"]);
   if (by === "id") json.id = textOf(`${name}.id`, media.id);
   else if (by === "link") json.link = urlOf(`${name}.link`, media.link);
-  else uploads.push({ media: json, file: fileOf(name, media as MediaByFile) });
+  else uploads.push({ media: json, file: fileOf(name, media as MediaByFile), kind });
   return withoutUndefined(Object.assign(json, more));
 }
 
+const FILE_CLASSES = [Blob, Uint8Array, ArrayBuffer, ReadableStream];
+
 function fileOf(name: string, media: MediaByFile): MediaByFile {
-  const { file } = media;
-  if (file instanceof Blob || file instanceof Uint8Array || file instanceof ReadableStream) return media;
+  const { file, mimeType } = media;
+  optionalText(`${name}.mimeType`, mimeType);
+  if (FILE_CLASSES.some((each) => file instanceof each)) return media;
   const hint = typeof file === "string" ? "; read the file before" : "";
   throw new OptionError(
-    `The "${name}.file" is ${showValue(file)} instead of a Blob, a Uint8Array or a ReadableStream${hint}`,
+    `The "${name}.file" is ${
+      showValue(file)
+    } instead of a Blob, a Uint8Array, an ArrayBuffer or a ReadableStream${hint}`,
   );
 }
 

@@ -178,15 +178,28 @@ export function objectOf(name: string, value: unknown): JsonObject {
 }
 
 /**
+ * Checks a JSON object that may be absent.
+ *
+ * @param name Its name, for the message.
+ * @param value The value.
+ * @returns The object, or `undefined`.
+ * @throws {OptionError} If it is neither.
+ */
+export function optionalObject(name: string, value: unknown): JsonObject | undefined {
+  return value === undefined ? undefined : objectOf(name, value);
+}
+
+/**
  * Finds the only one of several members that an object has.
  *
  * @param name The object, for the message.
  * @param value The object.
  * @param members The members.
  * @returns The member that is not `undefined`.
- * @throws {OptionError} If it has none, or several.
+ * @throws {OptionError} If it is no object, or has none, or several.
  */
 export function onlyMember<Member extends string>(name: string, value: object, members: readonly Member[]): Member {
+  if (!isObject(value)) throw new OptionError(`${name} is ${showValue(value)} instead of an object`);
   const given = members.filter((member) => Reflect.get(value, member) !== undefined);
   if (given.length === 1) return given[0]!;
   const wanted = members.map((member) => `"${member}"`).join(", ");

@@ -7,7 +7,7 @@
 
 import { OptionError } from "../base/errors.ts";
 import { OptionNames, type OptionTable, showValue } from "../base/option_names.ts";
-import { type Draft, type MediaByFile, mediaOf, type MediaReference, named, type Upload } from "./contents.ts";
+import { type Draft, mediaOf, type MediaReference, named, type Upload } from "./contents.ts";
 import {
   assertCount,
   assertDistinct,
@@ -17,6 +17,7 @@ import {
   listOf,
   objectOf,
   onlyMember,
+  optionalObject,
   optionalText,
   textOf,
   urlOf,
@@ -191,8 +192,10 @@ const MOST_ROWS = 10;
 const MOST_ROW_ID = 200;
 const MOST_ROW_TITLE = 24;
 const MOST_ROW_DESCRIPTION = 72;
-const MOST_TTL_MINUTES = 43_200;
-const MOST_CALL_PAYLOAD = 512;
+/** Longest validity of a call button: 30 days. */
+export const MOST_TTL_MINUTES: number = 43_200;
+/** Most characters of the text that comes with a call. */
+export const MOST_CALL_PAYLOAD: number = 512;
 
 /** Names that Meta or other libraries use. */
 const HINTS = {
@@ -438,11 +441,12 @@ export function addressRequestDraft(contents: AddressRequestContents): Draft {
   if (countCharacters(textOf("country", country)) !== 2) {
     throw new OptionError(`The "country" has ${country.length} characters instead of two, such as "IN"`);
   }
+  const addresses = savedAddresses === undefined ? undefined : listOf("savedAddresses", savedAddresses, Infinity, 0);
   const parameters = withoutUndefined({
     country,
-    values: values && objectOf("values", values),
-    saved_addresses: savedAddresses && listOf("savedAddresses", savedAddresses, Infinity, 0),
-    validation_errors: validationErrors && objectOf("validationErrors", validationErrors),
+    values: optionalObject("values", values),
+    saved_addresses: addresses?.map((address, index) => objectOf(`savedAddresses[${index}]`, address)),
+    validation_errors: optionalObject("validationErrors", validationErrors),
   });
   return interactive("address_message", contents, { name: "address_message", parameters });
 }
@@ -557,7 +561,7 @@ function headerOf(header: InteractiveHeader, uploads: Upload[]): JsonObject {
   }
   const media = header as Partial<Record<"image" | "video" | "document", MediaReference>>;
   const type = onlyMember('The "header"', media, ["image", "video", "document"]);
-  const { filename } = media[type] as MediaByFile;
-  const more = type === "document" ? { filename: optionalText("filename", filename) } : {};
-  return { type, [type]: mediaOf(`header.${type}`, media[type]!, uploads, more) };
+  const { filename } = objectOf(`header.${type}`, media[type]);
+  const more = type === "document" ? { filename: optionalText(`header.${type}.filename`, filename) } : {};
+  return { type, [type]: mediaOf(`header.${type}`, type, media[type]!, uploads, more) };
 }

@@ -20,7 +20,7 @@ import {
   sectionTitle,
   urlAction,
 } from "./contents_interactive.ts";
-import { type JsonObject, withoutUndefined } from "./json.ts";
+import { isObject, type JsonObject, withoutUndefined } from "./json.ts";
 
 /** A product of the catalogue. */
 export interface ProductContents {
@@ -235,7 +235,7 @@ function cardOf(path: string, card: MediaCard | ProductCard, uploads: Upload[]):
   if (isProductCard(card)) return { type: "product", action: productOf(`${path}.`, named(PRODUCT_CARD, card)) };
   const { body, button, url, buttons } = named(MEDIA_CARD, card);
   const type = onlyMember(`The "${path}"`, card, ["image", "video"]);
-  const header = { type, [type]: mediaOf(`${path}.${type}`, card[type]!, uploads) };
+  const header = { type, [type]: mediaOf(`${path}.${type}`, type, card[type]!, uploads) };
   const by = onlyMember(`The "${path}"`, card, ["url", "buttons"]);
   return withoutUndefined({
     // Meta's page has this type for both kinds of buttons.
@@ -261,7 +261,7 @@ function cardBody(path: string, body: string): string {
 }
 
 function isProductCard(card: MediaCard | ProductCard): card is ProductCard {
-  return "catalogId" in card || "productRetailerId" in card;
+  return isObject(card) && ("catalogId" in card || "productRetailerId" in card);
 }
 
 /** Everything in which cards must be alike, as one text. */

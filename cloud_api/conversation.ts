@@ -124,7 +124,7 @@ const HISTORY_OPTIONS = new OptionNames("conversation.messageHistory", {
 /**
  * Conversations of the number of a {@linkcode WhatsAppApi}: its `conversation`.
  *
- * With Conversation Routing of Meta one responder owns a conversation at a time; others get copies in `standby`. No call
+ * With Meta's Conversation Routing one responder owns a conversation at a time; others get copies in `standby`. No call
  * tells the owner: `messaging_handovers` does, and the webhook field in which messages come. A conversation without
  * messages of the customer for 24 hours has no owner.
  *

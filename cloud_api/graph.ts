@@ -8,10 +8,11 @@ import { OptionError } from "../base/errors.ts";
 import { assertSignal } from "../base/option_names.ts";
 import { assertToken } from "../base/secrets.ts";
 import { assertId, type WhatsAppApiSettings } from "./api_settings.ts";
-import type { WhatsAppApiError } from "./api_error.ts";
+import { WhatsAppApiError } from "./api_error.ts";
 import { CallLimits, readJson, type TakeAnswer } from "./call_limits.ts";
 import { makeError } from "./graph_error.ts";
 import { isObject, type JsonObject, list, object, text } from "./json.ts";
+import type { Upload } from "./media_upload.ts";
 import { isTransient, PAIR_LIMIT_CODE, pauseBefore } from "./retry.ts";
 import type { SendQueue } from "./send_queue.ts";
 
@@ -27,6 +28,19 @@ export interface GraphCall {
   headers?: Readonly<Record<string, string>> | undefined;
   /** Aborts the call. */
   signal?: AbortSignal | undefined;
+}
+
+/** A call of {@linkcode GraphClient.fetch}, which can do more than those of programs. */
+export interface FetchCall extends GraphCall {
+  /** A body that is sent piece by piece. */
+  upload?: Upload | undefined;
+  /** A redirect is taken like a successful answer: none is followed, since the access token must not go astray. */
+  takesRedirects?: boolean | undefined;
+  /**
+   * Scheme of the access token; `"none"`: it is not sent.
+   * @default {"Bearer"}
+   */
+  scheme?: "Bearer" | "OAuth" | "none" | undefined;
 }
 
 /** The methods of the Graph API. */
@@ -204,7 +218,7 @@ export class GraphClient {
   async fetch<Result>(
     method: GraphMethod,
     url: URL,
-    call: GraphCall,
+    call: FetchCall,
     take: TakeAnswer<Result>,
     onRetry: (error: WhatsAppApiError, pause: number) => void = () => {},
   ): Promise<Result> {
@@ -214,6 +228,7 @@ export class GraphClient {
       const { result, error, retryAfter } = await this.#attempt(method, url, call, take);
       if (error === undefined) return result!;
       if (attempt >= maxRetries || !isTransient(error)) throw error;
+      if (call.upload?.canRepeat === false) throw withHint(error, "a stream cannot be sent again: upload a Blob");
       const pause = pauseBefore({ attempt, error, retryAfter }, retryDelay);
       onRetry(error, pause);
       await this.#pause(pause, call.signal);
@@ -223,29 +238,46 @@ export class GraphClient {
   async #attempt<Result>(
     method: GraphMethod,
     url: URL,
-    { json, body, headers, signal }: GraphCall,
+    call: FetchCall,
     take: TakeAnswer<Result>,
   ): Promise<{ result?: Result | undefined; error?: WhatsAppApiError | undefined; retryAfter: string | null }> {
-    const { accessToken, clock, requestTimeout, userAgent } = this.#settings;
-    const token = typeof accessToken === "string" ? accessToken : await accessToken();
-    assertToken("accessToken", token);
-    const limits = new CallLimits(url.origin, requestTimeout, clock, signal);
+    const { clock, requestTimeout } = this.#settings;
+    const headers = await this.#headers(call);
+    const limits = new CallLimits(url.origin, requestTimeout, clock, call.signal);
+    const upload = call.upload?.open(limits);
     try {
-      const type = json === undefined ? {} : { "content-type": "application/json" };
-      const all = { ...type, "user-agent": userAgent, ...headers, authorization: `Bearer ${token}` };
-      const content = json === undefined ? body : JSON.stringify(json);
-      const init: RequestInit = { method, headers: all, signal: limits.signal };
+      const init: RequestInit & { duplex?: "half" } = { method, headers, signal: limits.signal, redirect: "manual" };
+      const content = upload?.stream ?? (call.json === undefined ? call.body : JSON.stringify(call.json));
       if (content !== undefined) init.body = content;
+      if (upload !== undefined) init.duplex = "half";
       const response = await limits.run(this.#settings.fetch(url, init));
       const retryAfter = response.headers.get("retry-after");
-      if (response.ok) return { result: await take(response, limits), retryAfter };
+      if (response.ok || (call.takesRedirects && isRedirect(response))) {
+        return { result: await take(response, limits), retryAfter };
+      }
       const error = await makeError(response, url, limits);
       limits.end();
       return { error, retryAfter };
     } catch (error) {
       limits.end();
+      upload?.throwIfFailed();
       throw error;
+    } finally {
+      upload?.end();
     }
+  }
+
+  async #headers({ json, headers, scheme = "Bearer", upload }: FetchCall): Promise<Record<string, string>> {
+    const { accessToken, userAgent } = this.#settings;
+    const all: Record<string, string> = { "user-agent": userAgent, ...headers };
+    if (json !== undefined) all["content-type"] = "application/json";
+    // Deno leaves this field out, and sends chunks.
+    if (upload?.length !== undefined) all["content-length"] = String(upload.length);
+    if (scheme === "none") return all;
+    const token = typeof accessToken === "string" ? accessToken : await accessToken();
+    assertToken("accessToken", token);
+    all.authorization = `${scheme} ${token}`;
+    return all;
   }
 
   #pause(delay: number, signal: AbortSignal | undefined): Promise<void> {
@@ -262,6 +294,21 @@ export class GraphClient {
       else signal?.addEventListener("abort", abort, { once: true });
     });
   }
+}
+
+/**
+ * Tells redirects from other answers.
+ *
+ * @param response The answer.
+ * @returns `true` if it names another place.
+ */
+export function isRedirect({ status, headers }: Response): boolean {
+  return [301, 302, 303, 307, 308].includes(status) && headers.has("location");
+}
+
+function withHint(error: WhatsAppApiError, hint: string): WhatsAppApiError {
+  const { code, message, status, graph } = error;
+  return new WhatsAppApiError(code, `${message}; ${hint}`, status, { graph, cause: error });
 }
 
 /**

@@ -8,7 +8,7 @@ import { type GraphError, WhatsAppApiError } from "./api_error.ts";
 import { type CallLimits, readText } from "./call_limits.ts";
 import { isObject, type JsonObject, withoutUndefined } from "./json.ts";
 
-/** Answers by their errors. They are no members of the errors, since they may hold phone numbers, and errors get logged. */
+/** Answers by their errors. They are no members of the errors, which get logged, since they may hold phone numbers. */
 const answers = new WeakMap<WhatsAppApiError, JsonObject>();
 
 /**

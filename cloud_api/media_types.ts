@@ -112,6 +112,16 @@ export function kindOf(mimeType: string): MediaKind {
 }
 
 /**
+ * Tells if Meta lists a type.
+ *
+ * @param mimeType The type, with or without parameters.
+ * @returns `true` if it does.
+ */
+export function isKnownType(mimeType: string): boolean {
+  return MEDIA_KINDS.some((kind) => MEDIA_TYPES[kind].includes(withoutParameters(mimeType)));
+}
+
+/**
  * Checks the type of a file.
  *
  * @param mimeType The type, with or without parameters.
@@ -166,7 +176,13 @@ function tag(bytes: Uint8Array, at: number): string {
   return String.fromCharCode(...bytes.subarray(at, at + 4));
 }
 
-function withoutParameters(mimeType: string): string {
+/**
+ * Returns a MIME type in lower case, without parameters.
+ *
+ * @param mimeType The type.
+ * @returns Its name.
+ */
+export function withoutParameters(mimeType: string): string {
   const end = mimeType.indexOf(";");
   return (end === -1 ? mimeType : mimeType.slice(0, end)).trim().toLowerCase();
 }

@@ -80,13 +80,17 @@ export { WhatsAppUsername } from "./username.ts";
 export type { SetUsernameOptions, UsernameState } from "./username.ts";
 export type { WhatsAppUser } from "./user_address.ts";
 export type {
+  DownloadOptions,
   MediaFile,
+  MediaInfo,
   ReadOptions,
-  Recipient,
   SendOptions,
   SendTextOptions,
   SentMessage,
   TemplateOptions,
+  UploadHandleOptions,
+  UploadOptions,
+  UploadSource,
 } from "./calls.ts";
 export { WhatsAppCalls } from "./calling.ts";
 export type { CallAction, CallActionLimit, CallPermission, CallSession, StartCallOptions } from "./calling.ts";
@@ -133,6 +137,58 @@ export type { FlowAnswer, FlowEndpointOptions, FlowScreen } from "./flow_endpoin
 export { FlowEndpointError } from "./flow_endpoint_error.ts";
 export { decryptFlowMedia, flowMediaOf } from "./flow_media.ts";
 export type { FlowMedia } from "./flow_media.ts";
+export type {
+  AudioContents,
+  ContactContents,
+  DocumentContents,
+  ImageContents,
+  LocationContents,
+  MediaByFile,
+  MediaById,
+  MediaByLink,
+  MediaReference,
+  ReactionContents,
+  StickerContents,
+  TextContents,
+  VideoContents,
+} from "./contents.ts";
+export type {
+  AddressRequestContents,
+  ButtonsContents,
+  CallButtonContents,
+  FlowContents,
+  InteractiveHeader,
+  InteractiveTexts,
+  ListContents,
+  ListRow,
+  ListSection,
+  ReplyButton,
+  UrlButtonContents,
+} from "./contents_interactive.ts";
+export type {
+  CarouselContents,
+  CatalogContents,
+  MediaCard,
+  ProductCard,
+  ProductContents,
+  ProductsContents,
+  ProductSection,
+} from "./contents_products.ts";
+export type { MessageContents } from "./message_contents.ts";
+export type { Recipient } from "./recipient.ts";
+export type {
+  TemplateButton,
+  TemplateCard,
+  TemplateContents,
+  TemplateCurrency,
+  TemplateDateTime,
+  TemplateHeader,
+  TemplateParameters,
+  TemplateValue,
+  TemplateValues,
+} from "./template_components.ts";
+export { WhatsAppSenders } from "./senders.ts";
+export type { MediaKind } from "./media_types.ts";
 export { parseNotification } from "./parse.ts";
 export type { JsonObject } from "./json.ts";
 export type {

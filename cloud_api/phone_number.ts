@@ -21,11 +21,11 @@ import { CALL_OPTIONS, type CallbackOptions, callbackOverride, type CallOptions 
 
 /** URLs that webhooks of a number go to: Meta takes the first of the three that is set. */
 export interface PhoneNumberCallbacks {
-  /** That of the number. */
+  /** The URL of the number. */
   phoneNumber?: string | undefined;
-  /** That of the account. */
+  /** The URL of the account. */
   account?: string | undefined;
-  /** That of the app. */
+  /** The URL of the app. */
   app?: string | undefined;
 }
 
@@ -37,7 +37,7 @@ export interface PhoneNumberInfo {
   displayPhoneNumber?: string | undefined;
   /** The display name. */
   verifiedName?: string | undefined;
-  /** Its state: `CONNECTED` sends and receives; `PENDING`, `FLAGGED`, `RESTRICTED`, `BANNED`, … do not, or not fully. */
+  /** Its state: `CONNECTED` sends and receives; `PENDING`, `FLAGGED`, `RESTRICTED`, `BANNED`, … do less. */
   status?: string | undefined;
   /** Review of the display name: `APPROVED`, `PENDING_REVIEW`, `DECLINED`, … */
   nameStatus?: string | undefined;
@@ -83,8 +83,8 @@ export interface PhoneNumberInfoOptions {
  * Options of reading the numbers of an account.
  *
  * Also from {@linkcode PhoneNumberInfoOptions}:
- * - `fields`: Names of fields, as the Graph API has them; without this option, those that the result has names for.
- *   Versions before v24.0 do not know `whatsapp_business_manager_messaging_limit`: name the fields there.
+ * - `fields` (default `undefined`): Names of fields, as the Graph API has them; without this option, those that the
+ *   result has names for.
  * - `signal`: Aborts the call.
  */
 export interface PhoneNumberListOptions extends PhoneNumberInfoOptions {
@@ -247,8 +247,8 @@ export class WhatsAppPhoneNumber {
   // ---- Callback ------------------------------------------------------------------------------------------------
 
   /**
-   * Has the webhooks of this number posted to another URL than those of its account and the app. That goes for messages,
-   * calls, groups, echoes, history and hand-overs; for templates and the account Meta knows the URL of the app only.
+   * Has the webhooks of this number posted to another URL than those of its account and the app: messages, calls,
+   * groups, echoes, history and hand-overs. Those about templates and the account go to the URL of the app still.
    *
    * @param options URL and token.
    * @throws {OptionError} If the URL is not allowed, or the token is missing.
@@ -358,7 +358,7 @@ export class WhatsAppPhoneNumber {
    */
   async requestDisplayName(name: string, options: CallOptions = {}): Promise<void> {
     CALL_OPTIONS.assert(options);
-    assertLength("display name", name, { min: 1, max: MAX_NAME });
+    assertLength("name", name, { min: 1, max: MAX_NAME });
     await this.#post(undefined, { new_display_name: name }, options, "request the display name");
   }
 

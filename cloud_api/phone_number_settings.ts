@@ -92,12 +92,8 @@ export interface PhoneNumberSettingsChanges {
 /**
  * Settings of a number. Members are as Meta sent them, with names in this form.
  *
- * Also from {@linkcode PhoneNumberSettingsChanges}:
- * - `calling`: Calls.
- * - `userIdentityChange`: Identity check: the hash of a customer's identity comes with messages and statuses.
- * - `storageConfiguration`: Storage: `DEFAULT`, `IN_COUNTRY_STORAGE_ENABLED` with a region, `NO_STORAGE_ENABLED` with
- *   minutes.
- * - `payloadEncryption`: Encryption of payloads.
+ * Also from {@linkcode PhoneNumberSettingsChanges}: `calling`, `userIdentityChange`, `storageConfiguration`,
+ * `payloadEncryption`.
  */
 export interface PhoneNumberSettings extends PhoneNumberSettingsChanges {
   /** The settings as Meta sent them. */

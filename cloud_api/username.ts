@@ -19,8 +19,8 @@ export interface UsernameState {
   /** The username; absent if the number has none. */
   username?: string | undefined;
   /**
-   * Its state: `approved`, `reserved` (not yet visible), or of a request `pending` and `rejected`. Meta has printed them
-   * in capital letters too.
+   * Its state: `APPROVED`, `RESERVED` (not yet visible), or of a request `PENDING` or `REJECTED`. Meta prints them in
+   * small letters too.
    */
   status?: string | undefined;
   /** A username that was asked for and is under review. */

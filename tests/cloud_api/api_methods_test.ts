@@ -9,15 +9,19 @@ import { WhatsAppApi } from "../../cloud_api/api.ts";
 import { WhatsAppApiError } from "../../cloud_api/api_error.ts";
 import type { WhatsAppApiOptions } from "../../cloud_api/api_settings.ts";
 import { type GraphAnswer, type GraphCase, GraphServer, refusal } from "../support/graph.ts";
+import { CASES as MEDIA_CASES } from "../support/graph_cases/media.ts";
 import { CASES as ACCOUNT_CASES } from "../support/graph_cases/account.ts";
 import { CASES as CALL_CASES } from "../support/graph_cases/calls.ts";
 import { CASES as FLOW_CASES } from "../support/graph_cases/flows.ts";
 import { CASES as MESSAGE_CASES } from "../support/graph_cases/messages.ts";
+import { CASES as SENDER_CASES } from "../support/graph_cases/senders.ts";
 import { CASES as TEMPLATE_CASES } from "../support/graph_cases/templates.ts";
 import { FakeClock, until } from "../support/support.ts";
 
 const CASES: readonly GraphCase[] = [
   ...MESSAGE_CASES,
+  ...MEDIA_CASES,
+  ...SENDER_CASES,
   ...ACCOUNT_CASES,
   ...TEMPLATE_CASES,
   ...FLOW_CASES,
@@ -56,7 +60,9 @@ async function run(
   options: Partial<WhatsAppApiOptions> = {},
 ): Promise<void> {
   await using graph = await new GraphServer().start();
-  graph.answer = () => ({ json: answer ?? { success: true } });
+  graph.answer = (request) => ({
+    json: typeof answer === "function" ? answer(request, graph.url) : answer ?? { success: true },
+  });
   graph.next.push(...answers);
   const clock = new FakeClock();
   const abort = new AbortController();
@@ -81,6 +87,7 @@ for (const tested of CASES) {
         assertEquals(`${method} ${path}`, tested.request);
         assertEquals(json, tested.body);
         assertEquals(headers.authorization, "Bearer secret");
+        assertEquals(graph.requests.length, tested.requests ?? 1);
       }));
 
     for (const [status, code] of [...COMMON_ERRORS, ...tested.errors ?? []]) {
@@ -97,7 +104,7 @@ for (const tested of CASES) {
         await until(() => clock.pending === 1, "the pause");
         clock.advance(500);
         assertEquals(await result, tested.result);
-        assertEquals(graph.requests.length, 2);
+        assertEquals(graph.requests.length, 1 + (tested.requests ?? 1));
       }, { requestTimeout: 0 }));
 
     for (const fault of ["silence", "stalledBody"] as const) {

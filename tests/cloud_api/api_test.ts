@@ -102,7 +102,7 @@ describe("WhatsAppApi: messages", () => {
         replyTo: "wamid.X",
         bizOpaqueCallbackData: "b",
       });
-      assertEquals(sent, { id: "wamid.SENT", recipientId: "4917", status: "accepted" });
+      assertEquals(sent, { id: "wamid.SENT", recipientId: "4917", input: "49", status: "accepted" });
       assertEquals(calls, [{
         method: "POST",
         url: "/v26.0/1065/messages",

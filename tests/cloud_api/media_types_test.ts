@@ -5,6 +5,7 @@ import {
   assertMediaSize,
   assertMediaType,
   extensionOf,
+  isKnownType,
   kindOf,
   MEDIA_KINDS,
   MEDIA_SIZES,
@@ -72,6 +73,10 @@ describe("types of media", () => {
     for (const kind of MEDIA_KINDS) for (const type of MEDIA_TYPES[kind]) assertEquals(kindOf(type), kind, type);
     const others = ["image/gif", "audio/wav", "video/webm", "text/csv", "application/zip", ""];
     assertEquals(others.map(kindOf), ["image", "audio", "video", "document", "document", "document"]);
+  });
+
+  it("are known by name alone", () => {
+    assertEquals(["IMAGE/PNG; a=b", "image/gif", "", "png"].map(isKnownType), [true, false, false, false]);
   });
 
   it("come from names of files, and give an extension", () => {

@@ -144,8 +144,10 @@ export interface GraphCase {
   request: string;
   /** Its body, if it is JSON. */
   body?: unknown;
-  /** Answer of the API, as documented; by default `{ success: true }`. */
+  /** Answer of the API, as documented, or a function that chooses it; by default `{ success: true }`. */
   answer?: unknown;
+  /** Number of its requests; by default 1. */
+  requests?: number;
   /** Result of the call; by default `undefined`. */
   result?: unknown;
   /** Documented errors: HTTP status and code; beside those that every call may have. */

@@ -7,7 +7,7 @@ const ANSWER = {
   contacts: [{ input: "+49 17", wa_id: "4917" }],
   messages: [{ id: "wamid.SENT", message_status: "accepted" }],
 };
-const SENT = { id: "wamid.SENT", recipientId: "4917", status: "accepted" };
+const SENT = { id: "wamid.SENT", recipientId: "4917", input: "+49 17", status: "accepted" };
 const TEXT = { messaging_product: "whatsapp", recipient_type: "individual", to: "4917", type: "text" };
 
 /** The cases. */
