@@ -29,7 +29,7 @@ async function refusal(body: unknown, privateKey = KEYS.privateKey): Promise<[st
   return [error.code, error.status, error.message];
 }
 
-/** Made with `cryptography` of Python: the key is bytes 0 to 15, the vector 16 to 31, the public key that of leaf.key. */
+/** Made with `cryptography` of Python for the key of leaf.key: the AES key is bytes 0 to 15, the vector 16 to 31. */
 const VECTOR = {
   encrypted_flow_data:
     "vryB0w/BTee4OvmgkgEf9dnfQfwZb8iWi7yl3w0KJ8IPBg1rjm4rOoPuibFZ1iuOWwyQEFEZ72mIeaKcR/h2Td0vu7edcqsJ",
