@@ -62,16 +62,21 @@ export async function setup(args: readonly string[], io: CliIo): Promise<number>
   }
   const { accessToken, phoneNumberId, accountId, options } = apiAccess(values, io.env);
   const wanted = callbackOf(values.callback);
-  const [verifyToken] = secretsFrom(
+  // The server may know several; Meta knows the first.
+  const verifyTokens = secretsFrom(
     { flag: "verify-token", given: values["verify-token"], variable: "WHATSAPP_VERIFY_TOKEN" },
     io.env,
   );
-  const [appSecret] = secretsFrom(
+  const appSecrets = secretsFrom(
     { flag: "app-secret", given: values["app-secret"], variable: "WHATSAPP_APP_SECRET" },
     io.env,
   );
+  const [verifyToken, appSecret] = [verifyTokens[0], appSecrets[0]];
   assertComplete(accessToken, verifyToken, wanted, values.subscribe ?? false);
-  const report = new SetupReport(withoutSecrets(io, [accessToken, appSecret, verifyToken]), values.json ?? false);
+  const report = new SetupReport(
+    withoutSecrets(io, [accessToken, ...appSecrets, ...verifyTokens]),
+    values.json ?? false,
+  );
   const stop = new AbortController();
   const ignoreStop = io.onStop(() => stop.abort(new Error("Stopped")));
   const { signal } = stop;
