@@ -21,7 +21,7 @@ import { WhatsAppConversations } from "./conversation.ts";
 import { WhatsAppConversationalComponents } from "./conversational_components.ts";
 import { WhatsAppCalls } from "./calling.ts";
 import { WhatsAppFlows } from "./flows.ts";
-import { GraphClient } from "./graph.ts";
+import { createGraphClient, type GraphClient } from "./graph.ts";
 import { MediaCalls } from "./media.ts";
 import type { WhatsAppMedia } from "./messages.ts";
 import { WhatsAppPhoneNumber } from "./phone_number.ts";
@@ -106,7 +106,7 @@ export class WhatsAppApi extends WhatsAppSenders {
     super();
     const settings = readApiOptions(options);
     this.#queue = new SendQueue(settings);
-    this.graph = new GraphClient(settings, this.#queue);
+    this.graph = createGraphClient(settings, this.#queue);
     this.#media = new MediaCalls(this.graph);
     this.phoneNumber = new WhatsAppPhoneNumber(this.graph);
     this.businessProfile = new WhatsAppBusinessProfile(this.graph);

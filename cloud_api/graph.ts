@@ -30,7 +30,7 @@ export interface GraphCall {
   signal?: AbortSignal | undefined;
 }
 
-/** A call of {@linkcode GraphClient.fetch}, which can do more than those of programs. */
+/** A call of {@linkcode fetchGraph}, which can do more than those of programs. */
 export interface FetchCall extends GraphCall {
   /** A body that is sent piece by piece. */
   upload?: Upload | undefined;
@@ -45,6 +45,37 @@ export interface FetchCall extends GraphCall {
 
 /** The methods of the Graph API. */
 export type GraphMethod = "GET" | "POST" | "DELETE";
+
+// Functions that only this room calls; they are no members, since programs have nothing to do with them.
+
+/** Makes a client, with the queue of messages that wait for a limit. */
+export let createGraphClient: (settings: WhatsAppApiSettings, queue: SendQueue) => GraphClient;
+
+/** Makes a URL of the API: the path is that behind the version. */
+export let graphUrl: (graph: GraphClient, path: string, query?: GraphCall["query"]) => URL;
+
+/**
+ * Calls a URL, and tries again until an answer is final: `take` takes a successful one, `onRetry` is told about each
+ * pause, in ms. Fails with a {@linkcode WhatsAppApiError} if the last attempt fails.
+ */
+export let fetchGraph: <Result>(
+  graph: GraphClient,
+  method: GraphMethod,
+  url: URL,
+  call: FetchCall,
+  take: TakeAnswer<Result>,
+) => Promise<Result>;
+
+/**
+ * Sends a message to a recipient, by its key, when the limits of sending allow it. Fails with a
+ * {@linkcode WhatsAppApiError} if the API refuses it, or too many messages wait.
+ */
+export let sendGraphMessage: (
+  graph: GraphClient,
+  recipient: string,
+  json: JsonObject,
+  signal: AbortSignal | undefined,
+) => Promise<JsonObject>;
 
 /**
  * Calls of the Graph API, for what {@linkcode WhatsAppApi} has no method: with its access token, time limit, retries
@@ -64,13 +95,15 @@ export class GraphClient {
   readonly #settings: WhatsAppApiSettings;
   readonly #queue: SendQueue;
 
-  /**
-   * Begins without a call. Programs use the one of {@linkcode WhatsAppApi}.
-   *
-   * @param settings The settings.
-   * @param queue Queue of messages that wait for a limit.
-   */
-  constructor(settings: WhatsAppApiSettings, queue: SendQueue) {
+  static {
+    createGraphClient = (settings, queue) => new GraphClient(settings, queue);
+    graphUrl = (graph, path, query) => graph.#url(path, query);
+    fetchGraph = (graph, method, url, call, take) => graph.#fetch(method, url, call, take);
+    sendGraphMessage = (graph, recipient, json, signal) => graph.#sendMessage(recipient, json, signal);
+  }
+
+  /** @ignore */
+  private constructor(settings: WhatsAppApiSettings, queue: SendQueue) {
     this.#settings = settings;
     this.#queue = queue;
   }
@@ -143,7 +176,7 @@ export class GraphClient {
    * @throws {WhatsAppApiError} If the API refuses it.
    */
   request(method: GraphMethod, path: string, call: GraphCall = {}): Promise<JsonObject> {
-    return this.fetch(method, this.url(path, call.query), call, readJson);
+    return this.#fetch(method, this.#url(path, call.query), call, readJson);
   }
 
   /**
@@ -167,21 +200,12 @@ export class GraphClient {
     } while (after !== undefined);
   }
 
-  /**
-   * Sends a message, when the limits of sending allow it.
-   *
-   * @param recipient Key of the recipient.
-   * @param json The body.
-   * @param signal Aborts the call, also while it waits.
-   * @returns The answer.
-   * @throws {WhatsAppApiError} If the API refuses it, or too many messages wait.
-   */
-  async sendMessage(recipient: string, json: JsonObject, signal: AbortSignal | undefined): Promise<JsonObject> {
+  async #sendMessage(recipient: string, json: JsonObject, signal: AbortSignal | undefined): Promise<JsonObject> {
     const path = `${this.phoneNumberId}/messages`;
     const call = { json: { messaging_product: "whatsapp", ...json }, signal };
     const place = await this.#queue.enter(recipient, signal);
     try {
-      return await this.fetch("POST", this.url(path), call, readJson, (error, pause) => {
+      return await this.#fetch("POST", this.#url(path), call, readJson, (error, pause) => {
         if (error.graph?.code === PAIR_LIMIT_CODE) place.block(pause);
       });
     } finally {
@@ -189,14 +213,7 @@ export class GraphClient {
     }
   }
 
-  /**
-   * Makes a URL of the API.
-   *
-   * @param path The path behind the version.
-   * @param query The parameters.
-   * @returns The URL.
-   */
-  url(path: string, query: GraphCall["query"] = {}): URL {
+  #url(path: string, query: GraphCall["query"] = {}): URL {
     const url = new URL(`${this.baseUrl}/${this.#settings.version}/${path}`);
     for (const [name, value] of Object.entries(query)) {
       if (value !== undefined) url.searchParams.set(name, String(value));
@@ -204,18 +221,7 @@ export class GraphClient {
     return url;
   }
 
-  /**
-   * Calls a URL, and tries again until an answer is final.
-   *
-   * @param method The method.
-   * @param url The URL.
-   * @param call Body, header fields, signal.
-   * @param take Takes a successful answer.
-   * @param onRetry Told about each pause, in ms.
-   * @returns The answer taken.
-   * @throws {WhatsAppApiError} If the last attempt fails.
-   */
-  async fetch<Result>(
+  async #fetch<Result>(
     method: GraphMethod,
     url: URL,
     call: FetchCall,
@@ -250,7 +256,7 @@ export class GraphClient {
       const content = upload?.stream ?? (call.json === undefined ? call.body : JSON.stringify(call.json));
       if (content !== undefined) init.body = content;
       if (upload !== undefined) init.duplex = "half";
-      const response = await limits.run(this.#settings.fetch(url, init));
+      const response = await limits.run(this.#settings.fetch(url, init), dropAnswer);
       const retryAfter = response.headers.get("retry-after");
       if (response.ok || (call.takesRedirects && isRedirect(response))) {
         return { result: await take(response, limits), retryAfter };
@@ -304,6 +310,13 @@ export class GraphClient {
  */
 export function isRedirect({ status, headers }: Response): boolean {
   return [301, 302, 303, 307, 308].includes(status) && headers.has("location");
+}
+
+/** Lets go of an answer that came too late, to a `fetch` that ignores its signal. */
+function dropAnswer(response: Response): void {
+  response.body?.cancel().catch(() => {
+    // It has failed already.
+  });
 }
 
 function withHint(error: WhatsAppApiError, hint: string): WhatsAppApiError {

@@ -18,7 +18,7 @@ import type {
   UploadOptions,
   UploadSource,
 } from "./calls.ts";
-import { type GraphClient, pathOf } from "./graph.ts";
+import { fetchGraph, type GraphClient, graphUrl, pathOf } from "./graph.ts";
 import { type JsonObject, withoutUndefined } from "./json.ts";
 import { assertSize, checkFileBytes, fetchFile } from "./media_download.ts";
 import { checkFile, formCall, uploadCall } from "./media_upload.ts";
@@ -79,8 +79,8 @@ export class MediaCalls {
     assertUpload(options);
     const file = await checkFile(source, options);
     const call = await formCall(file, { messaging_product: "whatsapp", type: file.mimeType });
-    const url = this.#graph.url(`${this.#graph.phoneNumberId}/media`);
-    const { id } = await this.#graph.fetch("POST", url, { ...call, signal: options.signal }, readJson);
+    const url = graphUrl(this.#graph, `${this.#graph.phoneNumberId}/media`);
+    const { id } = await fetchGraph(this.#graph, "POST", url, { ...call, signal: options.signal }, readJson);
     return { id: assertText(id, "id") };
   }
 
@@ -110,14 +110,14 @@ export class MediaCalls {
     const url = this.#sessionUrl(assertText(id, "id"));
     const call = await uploadCall(file);
     const headers = { ...call.headers, file_offset: "0" };
-    const answer = await this.#graph.fetch("POST", url, { ...call, headers, scheme: "OAuth", signal }, readJson);
+    const answer = await fetchGraph(this.#graph, "POST", url, { ...call, headers, scheme: "OAuth", signal }, readJson);
     return { handle: assertText(answer.h, "h") };
   }
 
   /** Makes the URL of an upload: its id may have a query, which signs it. */
   #sessionUrl(id: string): URL {
-    const url = this.#graph.url(id);
-    const { pathname } = this.#graph.url("upload:");
+    const url = graphUrl(this.#graph, id);
+    const { pathname } = graphUrl(this.#graph, "upload:");
     if (id.startsWith("upload:") && url.pathname.startsWith(pathname)) return url;
     throw new WhatsAppApiError("ERR_API_ANSWER", "The Graph API gave no usable id of an upload", 200);
   }

@@ -8,7 +8,7 @@ import { createHash } from "node:crypto";
 import { quote } from "../base/error_text.ts";
 import { WhatsAppApiError } from "./api_error.ts";
 import { type CallLimits, takeFile } from "./call_limits.ts";
-import { type GraphClient, isRedirect } from "./graph.ts";
+import { fetchGraph, type GraphClient, isRedirect } from "./graph.ts";
 
 /** Bytes of a file, and the type in their head. */
 export interface FileBytes {
@@ -45,7 +45,7 @@ export async function fetchFile(
   let needsToken = true;
   for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
     const scheme = needsToken ? "Bearer" : "none";
-    const answer = await graph.fetch("GET", at, { signal, scheme, takesRedirects: true }, takeFileOrRedirect);
+    const answer = await fetchGraph(graph, "GET", at, { signal, scheme, takesRedirects: true }, takeFileOrRedirect);
     if (!("location" in answer)) return answer;
     at = readUrl(graph, id, answer.location, at);
     needsToken = isOwnOrigin(graph, at) || isBelow(TOKEN_HOSTS, at.hostname);

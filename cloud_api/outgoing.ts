@@ -10,6 +10,7 @@ import { WhatsAppApiError } from "./api_error.ts";
 import type { SendOptions, SentMessage, UploadOptions, UploadSource } from "./calls.ts";
 import type { Draft } from "./contents.ts";
 import { objectOf, optionalText, textOf } from "./contents_checks.ts";
+import { type GraphClient, sendGraphMessage } from "./graph.ts";
 import { isObject, type JsonObject, list, text, withoutUndefined } from "./json.ts";
 import type { WhatsAppMessage } from "./messages.ts";
 import { addressOf, type Recipient } from "./recipient.ts";
@@ -18,10 +19,7 @@ import type { TemplateParameters } from "./template_components.ts";
 /** Calls that sending needs. */
 export interface MessageCalls {
   /** The Graph API. */
-  readonly graph: {
-    /** Sends a message. */
-    sendMessage(recipient: string, json: JsonObject, signal: AbortSignal | undefined): Promise<JsonObject>;
-  };
+  readonly graph: GraphClient;
   /** Uploads a file. */
   uploadMedia(file: UploadSource, options: UploadOptions): Promise<{ id: string }>;
 }
@@ -92,7 +90,7 @@ export async function sendDraft(
   for (const { media, file: { file, mimeType, filename, size, checkType }, kind } of draft.uploads) {
     media.id = (await calls.uploadMedia(file, { kind, mimeType, filename, size, checkType, signal })).id;
   }
-  return sentMessage(await calls.graph.sendMessage(keyOf(address), message, signal));
+  return sentMessage(await sendGraphMessage(calls.graph, keyOf(address), message, signal));
 }
 
 /** Limits of sending are for a person: with or without a plus, a phone number is the same. */

@@ -3,9 +3,11 @@
  * public method of `WhatsAppApi` and its parts has a row, and each row is about something that exists.
  */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { OptionError } from "../base/errors.ts";
 import { WhatsAppApi } from "../cloud_api/api.ts";
+import { draftOf } from "../cloud_api/message_contents.ts";
 import { FIELD_PARSERS } from "../cloud_api/parse_fields.ts";
 import { type Member, namesIn, tableRows, Types } from "./support/doc_tables.ts";
 
@@ -63,6 +65,14 @@ function methodsOf(object: object): string[] {
   return [...names];
 }
 
+/** Names of contents, from the error about one that is unknown. */
+function contentNames(): string[] {
+  const { message } = assertThrows(() => draftOf({ other: 1 } as never), OptionError);
+  const [, names] = /: names are ([^.]+)/.exec(message) ?? [];
+  assert(names !== undefined, message);
+  return names.split(", ");
+}
+
 /** What only one of two lists has. */
 function difference(
   documented: readonly string[],
@@ -78,7 +88,7 @@ const NONE = { missing: [], stale: [] };
 
 describe(DOCUMENT, () => {
   it("has a row for each kind of record, and each webhook field of its own", () => {
-    const rows = tableRows(DOCUMENT, "kind").slice(1);
+    const rows = tableRows(DOCUMENT, "kind", "field").slice(1);
     assertEquals(difference(rows.map(({ kind }) => nameOf(kind!)), [...kinds().keys()]), NONE);
     assertEquals(rows.length, new Set(rows.map(({ kind, field }) => `${kind} ${field}`)).size);
     const fields = rows.flatMap(({ field }) => namesIn(field!));
@@ -86,7 +96,7 @@ describe(DOCUMENT, () => {
   });
 
   it("has all members of each kind of record, with ? for those that may be absent", () => {
-    const [common, ...rows] = tableRows(DOCUMENT, "kind");
+    const [common, ...rows] = tableRows(DOCUMENT, "kind", "field");
     const shared = membersIn(common!.members!);
     assertEquals(difference(shared, ["kind", ...shown("WhatsAppRecordBase")]), NONE);
     for (const [kind, type] of kinds()) {
@@ -96,7 +106,9 @@ describe(DOCUMENT, () => {
   });
 
   it("has a row for each type of message, with its contents", () => {
-    const rows = tableRows(DOCUMENT, "type").map((row) => [nameOf(row.type!), namesIn(row.contents!)] as const);
+    const rows = tableRows(DOCUMENT, "type", "contents").map((row) =>
+      [nameOf(row.type!), namesIn(row.contents!)] as const
+    );
     const base = types.members("WhatsAppMessageBase");
     const existing = types.variants("WhatsAppMessage").map((name) => {
       const members = types.members(name);
@@ -105,6 +117,12 @@ describe(DOCUMENT, () => {
     });
     assertEquals(new Map(rows), new Map(existing));
     assertEquals(rows.length, existing.length);
+  });
+
+  it("has each name of contents that send and reply take", () => {
+    const rows = tableRows(DOCUMENT, "method", "in `send` and `reply`");
+    const names = rows.flatMap((row) => namesIn(row["in `send` and `reply`"]!));
+    assertEquals(difference(names, contentNames()), NONE);
   });
 
   it("has a row for each method of WhatsAppApi and its parts", () => {

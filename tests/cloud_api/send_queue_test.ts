@@ -231,7 +231,8 @@ describe("WhatsAppApi with limits of sending", () => {
     graph.next.push(refusal(400, 131056));
     const clock = new FakeClock();
     const api = graph.api({ clock, requestTimeout: 0, pairLimit: true });
-    const first = api.sendText("4917", "first");
+    // With or without a plus, a phone number is the same recipient.
+    const first = api.sendText("+49 17", "first");
     await until(() => clock.pending === 1, "the pause");
     const second = api.sendText("4917", "second");
     await api.sendText("4918", "to another one");

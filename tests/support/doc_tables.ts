@@ -12,19 +12,19 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 export type Rows = Readonly<Record<string, string>>[];
 
 /**
- * Finds all tables of a document whose first column has this heading.
+ * Finds all tables of a document whose first columns have these headings.
  *
  * @param document Its path from the root of the project.
- * @param heading Heading of the first column.
+ * @param headings Headings of the first columns.
  * @returns The rows of all of them.
  */
-export function tableRows(document: string, heading: string): Rows {
+export function tableRows(document: string, ...headings: string[]): Rows {
   const rows: Record<string, string>[] = [];
   let columns: string[] | undefined;
   for (const line of readFileSync(join(root, document), "utf8").split("\n")) {
     if (!line.startsWith("|")) columns = undefined;
     else if (columns === undefined) columns = cellsOf(line);
-    else if (columns[0] === heading && !/^\|[ :|-]+\|$/.test(line)) {
+    else if (headings.every((heading, index) => columns![index] === heading) && !/^\|[ :|-]+\|$/.test(line)) {
       const cells = cellsOf(line);
       rows.push(Object.fromEntries(columns.map((column, index) => [column, cells[index] ?? ""])));
     }
