@@ -8,8 +8,12 @@ import { describe, it } from "@std/testing/bdd";
 import { OptionError } from "../base/errors.ts";
 import { WhatsAppApi } from "../cloud_api/api.ts";
 import { draftOf } from "../cloud_api/message_contents.ts";
+import { parseNotification } from "../cloud_api/parse.ts";
 import { FIELD_PARSERS } from "../cloud_api/parse_fields.ts";
+import { recordKey } from "../whatsapp/deduplication.ts";
+import { Catalogue, writeJson } from "./support/catalogue.ts";
 import { type Member, namesIn, tableRows, Types } from "./support/doc_tables.ts";
+import { withSeed } from "./support/support.ts";
 
 const DOCUMENT = "docs/cloud-api.md";
 const types = new Types("cloud_api");
@@ -129,5 +133,28 @@ describe(DOCUMENT, () => {
     const rows = tableRows(DOCUMENT, "method").map((row) => nameOf(row.method!));
     assertEquals(difference(rows, methods()), NONE);
     assertEquals(rows.length, new Set(rows).size);
+  });
+});
+
+describe("docs/whatsapp.md", () => {
+  it("says which kinds of records have a key", () => {
+    const rows = new Map(
+      tableRows("docs/whatsapp.md", "`kind`", "key").map(({ "`kind`": kind, key }) => [kind!, key!]),
+    );
+    const sampled = new Map<string, boolean>();
+    withSeed((random) => {
+      for (let round = 0; round < 300; round++) {
+        const { records } = parseNotification(writeJson(new Catalogue(random).notification()));
+        for (const record of records) {
+          if (recordKey(record) !== undefined) sampled.set(record.kind, true);
+          else sampled.set(record.kind, sampled.get(record.kind) ?? false);
+        }
+      }
+    });
+    assertEquals(difference([...sampled.keys()], [...kinds().keys()]), NONE);
+    for (const [kind, hasKey] of sampled) {
+      const key = rows.get(`\`${kind}\``) ?? rows.get("all others")!;
+      assertEquals(!key.startsWith("none"), hasKey, kind);
+    }
   });
 });
