@@ -43,8 +43,6 @@ const FLAGS = {
   help: { type: "boolean" },
 } as const;
 
-type Values = ReturnType<typeof parseCommandLine<typeof FLAGS>>["values"];
-
 /** Time limit of a call of the API, in ms, and its retries: a person waits. */
 const CALLS = { requestTimeout: 15_000, maxRetries: 1 };
 
@@ -72,7 +70,7 @@ export async function setup(args: readonly string[], io: CliIo): Promise<number>
     { flag: "app-secret", given: values["app-secret"], variable: "WHATSAPP_APP_SECRET" },
     io.env,
   );
-  assertComplete(accessToken, verifyToken, values);
+  assertComplete(accessToken, verifyToken, wanted, values.subscribe ?? false);
   const report = new SetupReport(withoutSecrets(io, [accessToken, appSecret, verifyToken]), values.json ?? false);
   const stop = new AbortController();
   const ignoreStop = io.onStop(() => stop.abort(new Error("Stopped")));
@@ -111,15 +109,23 @@ function callbackOf(text: string | undefined): URL | undefined {
   throw new UsageError(`--callback is ${quote(redactUrl(text))}: not an https: URL`);
 }
 
-function assertComplete(accessToken: string | undefined, verifyToken: string | undefined, values: Values): void {
-  const { subscribe, callback } = values;
+function assertComplete(
+  accessToken: string | undefined,
+  verifyToken: string | undefined,
+  callback: URL | undefined,
+  subscribe: boolean,
+): void {
   if (accessToken === undefined && (subscribe || callback === undefined)) {
     throw new UsageError(
       "WHATSAPP_ACCESS_TOKEN is not set: Business settings > Users > System users > Generate token, or API Setup for a " +
         "try. Without it setup checks --callback alone",
     );
   }
-  if (subscribe && callback !== undefined && verifyToken === undefined) {
+  if (!subscribe || callback === undefined) return;
+  if (callback.protocol !== "https:") {
+    throw new UsageError(`--callback is ${quote(redactUrl(callback))}: Meta takes an https: URL only`);
+  }
+  if (verifyToken === undefined) {
     throw new UsageError("WHATSAPP_VERIFY_TOKEN is not set: Meta verifies the URL of --callback with it");
   }
 }

@@ -7,6 +7,7 @@
 import { quote, redactUrl } from "../base/error_text.ts";
 import { OptionError } from "../base/errors.ts";
 import { showValue } from "../base/option_names.ts";
+import { countCharacters } from "./contents_checks.ts";
 
 /** Least and greatest length of a text, in characters. */
 export interface LengthLimits {
@@ -20,18 +21,6 @@ export interface LengthLimits {
 }
 
 /**
- * Counts the characters of a text. One outside the basic plane, such as most emoji, counts once.
- *
- * @param text The text.
- * @returns The number of its code points.
- */
-export function lengthOf(text: string): number {
-  let count = 0;
-  for (const _ of text) count++;
-  return count;
-}
-
-/**
  * Checks the length of a text.
  *
  * @param name The name of the text, for the error.
@@ -40,10 +29,11 @@ export function lengthOf(text: string): number {
  * @throws {OptionError} If it is no text, or too short or too long.
  */
 export function assertLength(name: string, text: unknown, { min = 0, max }: LengthLimits): asserts text is string {
-  if (typeof text !== "string") throw new OptionError(`The ${name} is ${showValue(text)} instead of a text`);
-  const length = lengthOf(text);
-  if (length < min) throw new OptionError(`The ${name} has ${length} characters: ${min} to ${max} are allowed`);
-  if (length > max) throw new OptionError(`The ${name} has ${length} characters: at most ${max} are allowed`);
+  if (typeof text !== "string") throw new OptionError(`The "${name}" is ${showValue(text)} instead of a text`);
+  const length = countCharacters(text);
+  if (length >= min && length <= max) return;
+  const range = length < min ? `${min} to ${max}` : `${max} at most`;
+  throw new OptionError(`The "${name}" has ${length} characters: the Cloud API takes ${range}`);
 }
 
 /**
@@ -55,8 +45,9 @@ export function assertLength(name: string, text: unknown, { min = 0, max }: Leng
  * @throws {OptionError} If it is no array, or has too many.
  */
 export function assertCount(name: string, list: unknown, max: number): asserts list is readonly unknown[] {
-  if (!Array.isArray(list)) throw new OptionError(`The ${name} are ${showValue(list)} instead of an array`);
-  if (list.length > max) throw new OptionError(`The ${name} are ${list.length}: at most ${max} are allowed`);
+  if (!Array.isArray(list)) throw new OptionError(`The "${name}" is ${showValue(list)} instead of an array`);
+  if (list.length <= max) return;
+  throw new OptionError(`The "${name}" has ${list.length} elements: the Cloud API takes ${max} at most`);
 }
 
 /**
@@ -85,7 +76,7 @@ export function assertUrl(name: string, url: unknown, max: number, protocols: re
   assertLength(name, url, { max });
   if (URL.canParse(url) && protocols.includes(new URL(url).protocol)) return;
   const schemes = protocols.map((protocol) => `${protocol}//`).join(" or ");
-  throw new OptionError(`The ${name} is ${quote(redactUrl(url))}: a URL that begins with ${schemes} is wanted`);
+  throw new OptionError(`The "${name}" is ${quote(redactUrl(url))}: a URL that begins with ${schemes} is wanted`);
 }
 
 /**

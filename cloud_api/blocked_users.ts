@@ -7,8 +7,9 @@
  */
 
 import { OptionNames, type OptionTable } from "../base/option_names.ts";
-import { assertCount, assertPageSize } from "./argument_checks.ts";
+import { assertPageSize } from "./argument_checks.ts";
 import { WhatsAppApiError } from "./api_error.ts";
+import { listOf } from "./contents_checks.ts";
 import type { GraphClient } from "./graph.ts";
 import { answerOf } from "./graph_error.ts";
 import { firstText, type JsonObject, number, object, objects, text, withoutUndefined } from "./json.ts";
@@ -165,8 +166,7 @@ export class WhatsAppBlockedUsers {
   ): Promise<BlockOutcome> {
     CALL_OPTIONS.assert(options);
     const list: readonly WhatsAppUser[] = Array.isArray(users) ? users : [users];
-    assertCount("users", list, MAX_USERS);
-    const entries = list.map(entryOf);
+    const entries = listOf("users", list, MAX_USERS, 0).map(entryOf);
     // Meta refuses an empty list; there is nothing to be done.
     if (entries.length === 0) return { changed: [], failed: [] };
     const json = { messaging_product: "whatsapp", block_users: entries };

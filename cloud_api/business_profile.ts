@@ -9,7 +9,8 @@
 import { OptionError } from "../base/errors.ts";
 import { OptionNames, type OptionTable } from "../base/option_names.ts";
 import { assertSuccess, texts } from "./answers.ts";
-import { assertCount, assertFields, assertLength, assertUrl } from "./argument_checks.ts";
+import { assertFields, assertLength, assertUrl } from "./argument_checks.ts";
+import { listOf } from "./contents_checks.ts";
 import type { GraphClient } from "./graph.ts";
 import { type JsonObject, object, objects, text, withoutUndefined } from "./json.ts";
 import { CALL_OPTIONS, type CallOptions } from "./subscriptions.ts";
@@ -194,8 +195,9 @@ function fieldsOf(changes: BusinessProfileChanges): JsonObject {
     if (changes[name] !== undefined) assertLength(name, changes[name], LIMITS[name]);
   }
   if (websites !== undefined) {
-    assertCount("websites", websites, MAX_WEBSITES);
-    for (const website of websites) assertUrl("website", website, MAX_WEBSITE, ["https:", "http:"]);
+    for (const website of listOf("websites", websites, MAX_WEBSITES, 0)) {
+      assertUrl("website", website, MAX_WEBSITE, ["https:", "http:"]);
+    }
   }
   const fields = withoutUndefined({
     about,

@@ -83,10 +83,11 @@ export class CallLimits {
    * Waits for the work until the attempt is aborted: some readers of bodies ignore the signal.
    *
    * @param work The work.
+   * @param drop Lets go of a result that comes after the end.
    * @returns Its result.
    * @throws The program's own reason, or a WhatsAppApiError.
    */
-  async run<Result>(work: Promise<Result>): Promise<Result> {
+  async run<Result>(work: Promise<Result>, drop: (late: Result) => void = () => {}): Promise<Result> {
     const { signal } = this;
     let abort: () => void = () => {};
     try {
@@ -97,6 +98,9 @@ export class CallLimits {
         work.then(resolve, reject);
       });
     } catch (cause) {
+      work.then(drop, () => {
+        // The work has failed, which is what is reported.
+      });
       this.throwIfAborted();
       // The API may have got the request: another attempt might send a message twice.
       const why = fetchFailureText(signal.aborted ? signal.reason : cause);

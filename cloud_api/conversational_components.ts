@@ -9,7 +9,8 @@
 import { OptionError } from "../base/errors.ts";
 import { OptionNames, type OptionTable } from "../base/option_names.ts";
 import { assertSuccess, texts } from "./answers.ts";
-import { assertCount, assertLength } from "./argument_checks.ts";
+import { assertLength } from "./argument_checks.ts";
+import { listOf } from "./contents_checks.ts";
 import type { GraphClient } from "./graph.ts";
 import { boolean, type JsonObject, object, objects, text, withoutUndefined } from "./json.ts";
 import { CALL_OPTIONS, type CallOptions } from "./subscriptions.ts";
@@ -129,10 +130,11 @@ export class WhatsAppConversationalComponents {
 
 function fieldsOf({ iceBreakers, commands, welcomeMessage }: ConversationalComponentsChanges): JsonObject {
   if (iceBreakers !== undefined) {
-    assertCount("iceBreakers", iceBreakers, MAX_ICE_BREAKERS);
-    for (const iceBreaker of iceBreakers) assertLength("ice breaker", iceBreaker, ICE_BREAKER);
+    for (const prompt of listOf("iceBreakers", iceBreakers, MAX_ICE_BREAKERS, 0)) {
+      assertLength("iceBreaker", prompt, ICE_BREAKER);
+    }
   }
-  if (commands !== undefined) assertCount("commands", commands, MAX_COMMANDS);
+  if (commands !== undefined) listOf("commands", commands, MAX_COMMANDS, 0);
   return withoutUndefined({
     enable_welcome_message: welcomeMessage,
     prompts: iceBreakers,
@@ -143,8 +145,8 @@ function fieldsOf({ iceBreakers, commands, welcomeMessage }: ConversationalCompo
 function commandOf(command: WhatsAppCommand): JsonObject {
   COMMAND.assert(command);
   const { name, description } = command;
-  assertLength("name of the command", name, COMMAND_NAME);
-  assertLength("description of the command", description, COMMAND_DESCRIPTION);
+  assertLength("name", name, COMMAND_NAME);
+  assertLength("description", description, COMMAND_DESCRIPTION);
   if (name.startsWith("/")) throw new OptionError("The name of the command begins with a slash: leave it out");
   return { command_name: name, command_description: description };
 }

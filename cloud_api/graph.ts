@@ -256,7 +256,7 @@ export class GraphClient {
       const content = upload?.stream ?? (call.json === undefined ? call.body : JSON.stringify(call.json));
       if (content !== undefined) init.body = content;
       if (upload !== undefined) init.duplex = "half";
-      const response = await limits.run(this.#settings.fetch(url, init));
+      const response = await limits.run(this.#settings.fetch(url, init), dropAnswer);
       const retryAfter = response.headers.get("retry-after");
       if (response.ok || (call.takesRedirects && isRedirect(response))) {
         return { result: await take(response, limits), retryAfter };
@@ -310,6 +310,13 @@ export class GraphClient {
  */
 export function isRedirect({ status, headers }: Response): boolean {
   return [301, 302, 303, 307, 308].includes(status) && headers.has("location");
+}
+
+/** Lets go of an answer that came too late, to a `fetch` that ignores its signal. */
+function dropAnswer(response: Response): void {
+  response.body?.cancel().catch(() => {
+    // It has failed already.
+  });
 }
 
 function withHint(error: WhatsAppApiError, hint: string): WhatsAppApiError {

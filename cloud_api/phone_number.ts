@@ -358,7 +358,7 @@ export class WhatsAppPhoneNumber {
    */
   async requestDisplayName(name: string, options: CallOptions = {}): Promise<void> {
     CALL_OPTIONS.assert(options);
-    assertLength("display name", name, { min: 1, max: MAX_NAME });
+    assertLength("name", name, { min: 1, max: MAX_NAME });
     await this.#post(undefined, { new_display_name: name }, options, "request the display name");
   }
 

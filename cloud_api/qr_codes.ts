@@ -6,11 +6,11 @@
  * @module
  */
 
-import { OptionError } from "../base/errors.ts";
-import { OptionNames, type OptionTable, showValue } from "../base/option_names.ts";
+import { OptionNames, type OptionTable } from "../base/option_names.ts";
 import { WhatsAppApiError } from "./api_error.ts";
 import { assertSuccess } from "./answers.ts";
 import { assertLength, assertPageSize } from "./argument_checks.ts";
+import { choiceOf } from "./contents_checks.ts";
 import { type GraphClient, pathOf } from "./graph.ts";
 import { type JsonObject, objects, text, withoutUndefined } from "./json.ts";
 import { CALL_OPTIONS, type CallOptions } from "./subscriptions.ts";
@@ -195,13 +195,11 @@ export class WhatsAppQrCodes {
 }
 
 function assertMessage(message: unknown): void {
-  assertLength("message of the QR code", message, { min: 1, max: MAX_MESSAGE });
+  assertLength("message", message, { min: 1, max: MAX_MESSAGE });
 }
 
 function formatOf(image: QrCodeImage | undefined): string | undefined {
-  if (image === undefined) return undefined;
-  if (image === "png" || image === "svg") return image.toUpperCase();
-  throw new OptionError(`The option "image" is ${showValue(image)} instead of "png" or "svg"`);
+  return choiceOf("image", image, ["png", "svg"])?.toUpperCase();
 }
 
 /** The field of the picture names its form; without it the answer has the others. */

@@ -12,7 +12,7 @@ import { assertSecrets } from "../base/secrets.ts";
 import { assertSuccess } from "./answers.ts";
 import { assertFields, assertUrl } from "./argument_checks.ts";
 import { type GraphClient, pathOf } from "./graph.ts";
-import { boolean, type JsonObject, object, objects, text, withoutUndefined } from "./json.ts";
+import { boolean, isObject, type JsonObject, list, object, text, withoutUndefined } from "./json.ts";
 
 /** A callback of its own for an account or a number. */
 export interface CallbackOptions {
@@ -256,7 +256,12 @@ function readWebhook(raw: JsonObject): WebhookSubscription {
     object: text(raw, "object") ?? "",
     callbackUrl: text(raw, "callback_url"),
     active: boolean(raw, "active"),
-    fields: objects(raw, "fields").flatMap((field) => text(field, "name") ?? []),
+    // Versions of the API before v2.10 had names only.
+    fields: list(raw, "fields").flatMap((field) => typeof field === "string" ? field : nameOf(field) ?? []),
     raw,
   });
+}
+
+function nameOf(field: unknown): string | undefined {
+  return isObject(field) ? text(field, "name") : undefined;
 }

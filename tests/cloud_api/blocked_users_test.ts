@@ -51,7 +51,7 @@ describe("WhatsAppBlockedUsers", () => {
       assertEquals(requests[0]!.json, { messaging_product: "whatsapp", block_users: [{ user_id: "DE.1" }] });
       await blockedUsers.block(Array(1000).fill("12345"));
       const many = () => blockedUsers.block(Array(1001).fill("12345"));
-      await assertRejects(many, OptionError, "The users are 1001: at most 1000 are allowed");
+      await assertRejects(many, OptionError, 'The "users" are 1001: the Cloud API takes 1000 at most');
       await assertRejects(() => blockedUsers.unblock(["12345", "x"]), OptionError, 'The user is "x"');
       assertEquals(await blockedUsers.block([]), { changed: [], failed: [] });
       assertEquals(requests.length, 2);

@@ -10,7 +10,7 @@ describe("WhatsAppBusinessProfile", () => {
       for (const [name, max] of Object.entries(limits)) {
         await businessProfile.update({ [name]: "x".repeat(max) });
         const error = await assertRejects(() => businessProfile.update({ [name]: "x".repeat(max + 1) }), OptionError);
-        assertEquals(error.message, `The ${name} has ${max + 1} characters: at most ${max} are allowed`);
+        assertEquals(error.message, `The "${name}" has ${max + 1} characters: the Cloud API takes ${max} at most`);
       }
       assertEquals(requests.length, 4);
     }));
@@ -18,10 +18,13 @@ describe("WhatsAppBusinessProfile", () => {
   it("refuses an empty about, other websites, no change, and unknown names", () =>
     withGraph(() => ({ json: { success: true } }), async ({ businessProfile }, { requests }) => {
       const refused: [object, string][] = [
-        [{ about: "" }, "The about has 0 characters: 1 to 139 are allowed"],
-        [{ websites: ["https://a/", "https://b/", "https://c/"] }, "The websites are 3: at most 2 are allowed"],
-        [{ websites: ["example.com"] }, 'The website is "example.com"'],
-        [{ websites: [`https://x/${"a".repeat(247)}`] }, "The website has 257 characters"],
+        [{ about: "" }, 'The "about" has 0 characters: the Cloud API takes 1 to 139'],
+        [
+          { websites: ["https://a/", "https://b/", "https://c/"] },
+          'The "websites" are 3: the Cloud API takes 2 at most',
+        ],
+        [{ websites: ["example.com"] }, 'The "website" is "example.com"'],
+        [{ websites: [`https://x/${"a".repeat(247)}`] }, 'The "website" has 257 characters'],
         [{}, "The changes of the business profile are empty"],
         [{ about: undefined }, "The changes of the business profile are empty"],
         [{ industry: "RETAIL" }, 'use "vertical"'],

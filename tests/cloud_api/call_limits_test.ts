@@ -134,6 +134,47 @@ describe("requestTimeout", () => {
   });
 });
 
+describe("a call that is given up", () => {
+  it("lets go of a file whose bytes are being read, and hears the reason of the program", async () => {
+    await using graph = await new RawGraph().start();
+    const clock = new FakeClock();
+    graph.onHead = ({ socket, head }) => {
+      if (head.startsWith("GET /file")) return void socket.write(rawHead(200, { "content-length": 1000 }) + "first");
+      const body = `{"url":"${graph.url}/file","sha256":"00"}`;
+      socket.end(rawHead(200, { "content-length": body.length, connection: "close" }) + body);
+    };
+    const abort = new AbortController();
+    const reason = new Error("given up");
+    const { stream } = await graph.api({ clock }).media("77", { signal: abort.signal, maxSize: 1000 });
+    const reader = stream.getReader();
+    assertEquals((await reader.read()).value!.length, 5);
+    const next = reader.read().catch((error: unknown) => error);
+    await until(() => clock.pending === 1, "the limit of the next piece");
+    abort.abort(reason);
+    assertEquals(await next, reason);
+    await until(() => graph.open === 0, "the end of the connections");
+    assertEquals(clock.pending, 0);
+  });
+
+  it("lets go of an answer that comes later, to a fetch that ignores its signal", async () => {
+    for (const isAborted of [false, true]) {
+      await using graph = await new RawGraph().start();
+      const clock = new FakeClock();
+      const deaf: typeof fetch = (input, init) => fetch(input, { ...init, signal: null });
+      const abort = new AbortController();
+      const result = graph.api({ clock, requestTimeout: LIMIT, fetch: deaf }).mediaInfo("77", { signal: abort.signal });
+      const failed = assertRejects(() => result);
+      await until(() => graph.calls.length === 1 && clock.pending === 1, "the call");
+      if (isAborted) abort.abort(new Error("given up"));
+      else clock.advance(LIMIT);
+      await failed;
+      graph.calls[0]!.socket.write(`${rawHead(200, {})}{"id":`);
+      await until(() => graph.open === 0, "the end of the connection");
+      assertEquals(clock.pending, 0);
+    }
+  });
+});
+
 describe("an answer without end", () => {
   it("is given up at 16 MiB", async () => {
     await using graph = await new RawGraph().start();

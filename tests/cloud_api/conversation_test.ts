@@ -19,7 +19,7 @@ describe("WhatsAppConversations", () => {
       await conversation.take("12345", { metadata: "x".repeat(2000) });
       for (const action of ["pass", "take", "release"] as const) {
         const long = () => conversation[action]("12345", { metadata: "x".repeat(2001) });
-        await assertRejects(long, OptionError, "The metadata has 2001 characters: at most 2000 are allowed");
+        await assertRejects(long, OptionError, 'The "metadata" has 2001 characters: the Cloud API takes 2000 at most');
         await assertRejects(() => conversation[action]("nobody"), OptionError, 'The user is "nobody"');
       }
       assertEquals(requests.length, 1);
@@ -53,7 +53,7 @@ describe("WhatsAppConversations", () => {
         assertEquals([event!.status, event!.timestamp], ["READ", new Date(1000)]);
         assertEquals(new URL(requests[0]!.path, "http://x").searchParams.has("message_id"), false);
         assertThrows(() => conversation.messageHistory("wamid.A", { pageSize: 101 }), OptionError, "from 1 to 100");
-        assertThrows(() => conversation.messageHistory(""), OptionError, "The messageId has 0 characters");
+        assertThrows(() => conversation.messageHistory(""), OptionError, 'The "messageId" has 0 characters');
       },
     ));
 });

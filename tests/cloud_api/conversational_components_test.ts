@@ -14,12 +14,12 @@ describe("WhatsAppConversationalComponents", () => {
         welcomeMessage: false,
       });
       const refused: [object, string][] = [
-        [{ iceBreakers: Array(5).fill("x") }, "The iceBreakers are 5: at most 4 are allowed"],
-        [{ iceBreakers: ["x".repeat(81)] }, "The ice breaker has 81 characters"],
-        [{ iceBreakers: [""] }, "The ice breaker has 0 characters"],
-        [{ commands: Array(31).fill(COMMAND) }, "The commands are 31: at most 30 are allowed"],
-        [{ commands: [{ ...COMMAND, name: "n".repeat(33) }] }, "The name of the command has 33 characters"],
-        [{ commands: [{ ...COMMAND, description: "d".repeat(257) }] }, "The description of the command has 257"],
+        [{ iceBreakers: Array(5).fill("x") }, 'The "iceBreakers" are 5: the Cloud API takes 4 at most'],
+        [{ iceBreakers: ["x".repeat(81)] }, 'The "iceBreaker" has 81 characters'],
+        [{ iceBreakers: [""] }, 'The "iceBreaker" has 0 characters'],
+        [{ commands: Array(31).fill(COMMAND) }, 'The "commands" are 31: the Cloud API takes 30 at most'],
+        [{ commands: [{ ...COMMAND, name: "n".repeat(33) }] }, 'The "name" has 33 characters'],
+        [{ commands: [{ ...COMMAND, description: "d".repeat(257) }] }, 'The "description" has 257'],
         [{ commands: [{ ...COMMAND, name: "/book" }] }, "begins with a slash"],
         [{ commands: [{ command_name: "book" }] }, 'use "name"'],
         [{ prompts: [] }, 'use "iceBreakers"'],

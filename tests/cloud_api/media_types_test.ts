@@ -1,5 +1,6 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { readFileSync } from "node:fs";
 import { OptionError } from "../../base/errors.ts";
 import {
   assertMediaSize,
@@ -93,6 +94,22 @@ describe("types of media", () => {
         const extension = extensionOf(type);
         if (type !== "audio/opus" && type !== "video/3gp") assertEquals(typeOfName(`x.${extension}`), type);
       }
+    }
+  });
+});
+
+describe("the table of docs/whatsapp.md", () => {
+  it("has each kind, its types, and its largest size", () => {
+    const path = new URL("../../docs/whatsapp.md", import.meta.url);
+    const rows = readFileSync(path, "utf8").split("\n").map((line) => line.split("|").map((cell) => cell.trim()));
+    for (const kind of MEDIA_KINDS) {
+      const [, , types, size] = rows.find(([, first]) => first === `\`${kind}\``) ?? [];
+      const largest = size!.split(";").at(-1)!.trim().split(" ");
+      const unit = largest[1] === "KiB" ? 1024 : 1024 * 1024;
+      assertEquals(Number(largest[0]) * unit, MEDIA_SIZES[kind], kind);
+      // Types of Office stand there by the names of the programs, and a second spelling does not.
+      const listed = kind === "document" ? [] : MEDIA_TYPES[kind].filter((type) => type !== "video/3gp");
+      assertEquals(listed.filter((type) => !types!.includes(`\`${type}\``)), [], kind);
     }
   });
 });

@@ -28,14 +28,14 @@ describe("WhatsAppPhoneNumber", () => {
       for (const code of ["", "-", "12a", 139281 as unknown as string]) {
         await assertRejects(() => phoneNumber.verifyCode(code), OptionError, "The code is");
       }
-      await assertRejects(() => phoneNumber.requestCode({ language: "e" }), OptionError, "The language has 1");
-      await assertRejects(() => phoneNumber.requestDisplayName(""), OptionError, "The display name has 0");
+      await assertRejects(() => phoneNumber.requestCode({ language: "e" }), OptionError, 'The "language" has 1');
+      await assertRejects(() => phoneNumber.requestDisplayName(""), OptionError, 'The "name" has 0');
     }));
 
   it("refuses callbacks that Meta would not take", () =>
     withGraph(() => ({ json: { success: true } }), async ({ phoneNumber }, { requests }) => {
       const refused: [object, string][] = [
-        [{ verifyToken: "v" }, "The callbackUrl is undefined instead of a text"],
+        [{ verifyToken: "v" }, 'The "callbackUrl" is undefined instead of a text'],
         [{ callbackUrl: "ftp://x/", verifyToken: "v" }, "a URL that begins with https:// is wanted"],
         [{ callbackUrl: "https://x/" }, 'The setting "verifyToken" is undefined'],
         [{ url: "https://x/", verifyToken: "v" }, 'use "callbackUrl"'],

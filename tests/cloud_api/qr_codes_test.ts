@@ -9,10 +9,10 @@ describe("WhatsAppQrCodes", () => {
     withGraph(() => ({ json: { code: "C" } }), async ({ qrCodes }, { requests }) => {
       await qrCodes.create("😀".repeat(140));
       await qrCodes.update("C", "x".repeat(140));
-      const allowed = "The message of the QR code has 141 characters: at most 140 are allowed";
+      const allowed = 'The "message" has 141 characters: the Cloud API takes 140 at most';
       await assertRejects(() => qrCodes.create("x".repeat(141)), OptionError, allowed);
       await assertRejects(() => qrCodes.update("C", "x".repeat(141)), OptionError, allowed);
-      await assertRejects(() => qrCodes.create(""), OptionError, "has 0 characters: 1 to 140 are allowed");
+      await assertRejects(() => qrCodes.create(""), OptionError, "has 0 characters: the Cloud API takes 1 to 140");
       assertEquals(requests.map(({ json }) => json), [
         { prefilled_message: "😀".repeat(140) },
         { code: "C", prefilled_message: "x".repeat(140) },
@@ -22,8 +22,8 @@ describe("WhatsAppQrCodes", () => {
   it("refuses other pictures and codes that would change the path", () =>
     withGraph(() => ({ json: {} }), async ({ qrCodes }, { requests }) => {
       const gif = { image: "gif" as "png" };
-      await assertRejects(() => qrCodes.create("Hi", gif), OptionError, 'The option "image" is "gif" instead of "png"');
-      assertThrows(() => qrCodes.list(gif), OptionError, 'The option "image" is "gif"');
+      await assertRejects(() => qrCodes.create("Hi", gif), OptionError, 'The "image" is "gif" instead of "png"');
+      assertThrows(() => qrCodes.list(gif), OptionError, 'The "image" is "gif"');
       for (const code of ["", "..", "a/b", "a?b"]) {
         await assertRejects(() => qrCodes.get(code), OptionError, "The code is");
         await assertRejects(() => qrCodes.update(code, "Hi"), OptionError, "The code is");

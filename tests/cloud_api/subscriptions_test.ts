@@ -21,7 +21,7 @@ describe("subscribeApp()", () => {
     withGraph(() => ({ json: { success: true } }), async (api, { requests }) => {
       const refused: [object, string][] = [
         [{ ...CALLBACK, callbackUrl: "http://hooks.example.com/" }, "a URL that begins with https:// is wanted"],
-        [{ ...CALLBACK, callbackUrl: `https://x/${"a".repeat(191)}` }, "The callbackUrl has 201 characters"],
+        [{ ...CALLBACK, callbackUrl: `https://x/${"a".repeat(191)}` }, 'The "callbackUrl" has 201 characters'],
         [{ callbackUrl: CALLBACK.callbackUrl }, 'The setting "verifyToken" is undefined'],
         [{ ...CALLBACK, verifyToken: "" }, 'The setting "verifyToken" is empty'],
         [{ verifyToken: "verify" }, 'The option "verifyToken" wants "callbackUrl" beside it'],
@@ -85,4 +85,14 @@ describe("subscribeWebhook()", () => {
       await assertRejects(none, OptionError, 'The option "fields" wants an array');
       assertEquals(requests.length, 0);
     }));
+});
+
+describe("webhookSubscriptions()", () => {
+  it("reads fields that are names only, as early versions of the API give them", () =>
+    withGraph(
+      () => ({ json: { data: [{ object: "user", fields: ["photos", { name: "feed" }, null, 1] }] } }),
+      async (api) => {
+        assertEquals((await api.webhookSubscriptions("77"))[0]!.fields, ["photos", "feed"]);
+      },
+    ));
 });

@@ -10,8 +10,8 @@ describe("WhatsAppUsername", () => {
       const allowed = ["abc", "my.id", "my_id", "1a_", "A".repeat(35), "ww.w"];
       for (const name of allowed) await username.set(name);
       const refused: [string, string][] = [
-        ["ab", "The username has 2 characters: 3 to 35 are allowed"],
-        ["a".repeat(36), "The username has 36 characters: at most 35 are allowed"],
+        ["ab", 'The "username" has 2 characters: the Cloud API takes 3 to 35'],
+        ["a".repeat(36), 'The "username" has 36 characters: the Cloud API takes 35 at most'],
         ["@shop", "has a character other than letters"],
         ["schön", "has a character other than letters"],
         ["123", "has no letter"],
