@@ -81,7 +81,7 @@ describe("subscribeWebhook()", () => {
   it("refuses what cannot be an app or fields, before it calls", () =>
     withGraph(() => ({ json: {} }), async (api, { requests }) => {
       await assertRejects(() => api.subscribeWebhook("7/7", CALLBACK), OptionError, 'The appId is "7/7": not an id');
-      await assertRejects(() => api.webhookSubscriptions(""), OptionError, 'The appId is missing, or empty');
+      await assertRejects(() => api.webhookSubscriptions(""), OptionError, "The appId is missing, or empty");
       const none = () => api.subscribeWebhook("77", { ...CALLBACK, fields: [] });
       await assertRejects(none, OptionError, 'The option "fields" wants an array');
       assertEquals(requests.length, 0);
