@@ -10,7 +10,7 @@ import { quote, redactUrl } from "../base/error_text.ts";
 import { isLoopback } from "../base/loopback.ts";
 import type { WhatsAppApiOptions } from "../cloud_api/api_settings.ts";
 
-/** What to do instead of flags that would show the access token. */
+/** Remedies for flags that would show the access token. */
 export const TOKEN_REMEDIES: Readonly<Record<string, string>> = Object.fromEntries(
   ["--token", "--access-token"].map((flag) => [
     flag,

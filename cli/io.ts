@@ -77,7 +77,7 @@ export class UsageError extends Error {
  * @param args The arguments after the command.
  * @param options The flags.
  * @param positionals Names of the other arguments; no more than these are allowed.
- * @param remedies What to do instead of flags that do not exist, behind the error about them.
+ * @param remedies Remedies for flags that do not exist, behind the error about them.
  * @returns Flags and other arguments.
  * @throws {UsageError} If the command line is wrong.
  */
