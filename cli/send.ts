@@ -12,6 +12,7 @@ import { dryFetch } from "./dry_run.ts";
 import { type CliIo, ExitCode, parseCommandLine, UsageError } from "./io.ts";
 import { withoutSecrets } from "./setup_report.ts";
 import { templateValues } from "./template_params.ts";
+import { quote } from "../base/error_text.ts";
 import { describe, OptionError } from "../base/errors.ts";
 import { failedBeforeRequest } from "../base/fetch_failure.ts";
 import { didYouMean } from "../base/did_you_mean.ts";
@@ -20,6 +21,7 @@ import { WhatsAppApi } from "../cloud_api/api.ts";
 import { kindOf, type MediaKind, typeOfName } from "../cloud_api/media_types.ts";
 import { WhatsAppApiError } from "../cloud_api/api_error.ts";
 import type { SendOptions, SentMessage } from "../cloud_api/calls.ts";
+import { isUserId, phoneNumber } from "../cloud_api/recipient.ts";
 
 /** Output of `send --help`. */
 export const SEND_HELP: string = `send: send a message
@@ -105,6 +107,7 @@ export async function send(args: readonly string[], io: CliIo): Promise<number> 
   }
   const [to, text] = positionals;
   if (to === undefined) throw new UsageError("The recipient is missing");
+  assertRecipient(to);
   const { accessToken, phoneNumberId, options } = apiAccess(values, io.env);
   const safe = withoutSecrets(io, [accessToken]);
   const api = makeApi({
@@ -119,6 +122,13 @@ export async function send(args: readonly string[], io: CliIo): Promise<number> 
   });
   const sender = await senderOf(to, text, values, io);
   return await run(api, sender, values, safe);
+}
+
+/** The API takes groups and messages too, which a command line does not. */
+function assertRecipient(to: string): void {
+  if (phoneNumber(to) !== undefined || isUserId(to)) return;
+  const forms = "a phone number with its country code, or a user id such as US.13491208655302741918";
+  throw new UsageError(`The recipient is ${quote(to)} instead of ${forms}; it comes first, and the text behind it`);
 }
 
 function makeApi(options: ConstructorParameters<typeof WhatsAppApi>[0]): WhatsAppApi {

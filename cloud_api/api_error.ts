@@ -5,6 +5,7 @@
  */
 
 import { WebSocketError, type WebSocketErrorOptions, type WhatsAppApiErrorCode } from "../base/errors.ts";
+import { isTransient } from "./retry.ts";
 
 /** Error that Meta reports for a refused call. */
 export interface GraphError {
@@ -63,5 +64,15 @@ export class WhatsAppApiError extends WebSocketError {
     super(code, message, 1011, options.cause === undefined ? undefined : { cause: options.cause });
     this.status = status;
     this.graph = options.graph;
+  }
+
+  /**
+   * `true` if the same call may succeed later: the API did not answer, had a fault that passes, or had too many calls,
+   * and the retries were not enough. Without an answer (`ERR_API_UNREACHABLE`) it may have done what was asked. `false`
+   * for all that a program or a person must change before, such as an access token that has expired.
+   */
+  get isTransient(): boolean {
+    if (this.code === "ERR_API_REFUSED") return isTransient(this);
+    return this.code === "ERR_API_UNREACHABLE" || this.code === "ERR_API_QUEUE";
   }
 }

@@ -29,7 +29,7 @@ const MAX_PAIR_PAUSE = 1_024_000;
  * @param error The error of the call.
  * @returns `true` if it may.
  */
-export function isTransient({ status, graph }: WhatsAppApiError): boolean {
+export function isTransient({ status, graph }: Pick<WhatsAppApiError, "status" | "graph">): boolean {
   if (graph !== undefined) {
     if (FINAL_CODES.includes(graph.code)) return false;
     if (graph.isTransient || TRANSIENT_CODES.includes(graph.code)) return true;
