@@ -4,7 +4,13 @@
  * @module
  */
 
-import type { WhatsAppApiError } from "./api_error.ts";
+/** Facts of an error that the rules need. */
+export interface Refusal {
+  /** The HTTP status; 0 if there was no answer. */
+  readonly status: number;
+  /** Error that Meta reports. */
+  readonly graph: { readonly code: number; readonly isTransient?: boolean | undefined } | undefined;
+}
 
 /**
  * Too many calls, of the app, the account, the number, to one recipient, or of the Calling API; and faults of the API
@@ -29,7 +35,7 @@ const MAX_PAIR_PAUSE = 1_024_000;
  * @param error The error of the call.
  * @returns `true` if it may.
  */
-export function isTransient({ status, graph }: Pick<WhatsAppApiError, "status" | "graph">): boolean {
+export function isTransient({ status, graph }: Refusal): boolean {
   if (graph !== undefined) {
     if (FINAL_CODES.includes(graph.code)) return false;
     if (graph.isTransient || TRANSIENT_CODES.includes(graph.code)) return true;
@@ -42,7 +48,7 @@ export interface FailedAttempt {
   /** Number of the attempt, from 0. */
   attempt: number;
   /** Its error. */
-  error: WhatsAppApiError;
+  error: Refusal;
   /** Value of the header `Retry-After`; `null` if there was none. */
   retryAfter: string | null;
 }
