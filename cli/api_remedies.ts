@@ -122,6 +122,7 @@ const CODES: ReadonlyMap<number, Entry> = new Map<number, Entry>([
     "Meta does not take the media: its type, its size, or its codec",
     "Compare with the supported types: https://developers.facebook.com/docs/whatsapp/cloud-api/reference/media",
   ]],
+  [803, ["there is no object with this id, or the token may not see it", WRONG_ID]],
   // Templates.
   [132000, ["the number of --param is not that of the parameters in the template", COMPARE_TEMPLATE]],
   [132001, [

@@ -9,6 +9,8 @@ import type { CheckName, SetupReport } from "./setup_report.ts";
 import { numberFinding, numberNotes } from "./number_status.ts";
 import { isObject, type JsonObject, list, number, object, text } from "../cloud_api/json.ts";
 import { WhatsAppApi } from "../cloud_api/api.ts";
+import type { PhoneNumberCallbacks, PhoneNumberInfo } from "../cloud_api/phone_number.ts";
+import type { SubscribedApp, WebhookSubscription } from "../cloud_api/subscriptions.ts";
 import type { WhatsAppApiOptions } from "../cloud_api/api_settings.ts";
 import { WhatsAppApiError } from "../cloud_api/api_error.ts";
 import { quote, redactUrl } from "../base/error_text.ts";
@@ -24,8 +26,10 @@ const SOON = 30 * 86_400;
 const NEW_TOKEN =
   "Business settings > Users > System users > Generate token, with the expiry Never, and the permissions " +
   SCOPES.join(" and ");
-const NUMBER_FIELDS = "id,display_phone_number,verified_name,name_status,status,quality_rating," +
-  "code_verification_status,platform_type,account_mode,webhook_configuration";
+const NUMBER_FIELDS = [
+  ...["id", "display_phone_number", "verified_name", "name_status", "status", "quality_rating"],
+  ...["code_verification_status", "platform_type", "account_mode", "webhook_configuration"],
+];
 const DASHBOARD = "App Dashboard > WhatsApp > Configuration > Webhook";
 /** Codes for a wrong app secret: 1 "Error validating client secret", 190 "Invalid OAuth access token signature". */
 const SECRET_CODES = [1, 101, 104, 190];
@@ -50,8 +54,8 @@ interface AccountNumber {
   readonly shown: string;
 }
 
-/** Place at Meta that names a callback URL; the first one that does counts. */
-export type CallbackOwner = "phone_number" | "whatsapp_business_account" | "application";
+/** Places at Meta that may name a callback URL. */
+export type CallbackOwner = keyof PhoneNumberCallbacks;
 
 /** Callback URL that Meta uses for the number. */
 export interface MetaCallback {
@@ -62,23 +66,25 @@ export interface MetaCallback {
 }
 
 const OWNERS: Readonly<Record<CallbackOwner, string>> = {
-  phone_number: "the override of the number",
-  whatsapp_business_account: "the override of the account",
-  application: "the URL of the app",
+  phoneNumber: "the override of the number",
+  account: "the override of the account",
+  app: "the URL of the app",
 };
+/** The first of these that names a URL counts. */
+const OWNER_ORDER: readonly CallbackOwner[] = ["phoneNumber", "account", "app"];
 
 /** Checks what Meta knows, and changes it where the command line asks for it. */
 export class MetaChecks {
   readonly #access: MetaAccess;
   readonly #report: SetupReport;
-  readonly #api: WhatsAppApi;
+  #api: WhatsAppApi;
   #appId: string | undefined;
   #appName: string | undefined;
   /** Accounts that the token may use. */
   #accountIds: string[] = [];
   #accountId: string | undefined;
   #numbers: AccountNumber[] = [];
-  #callbacks: JsonObject | undefined;
+  #callbacks: PhoneNumberCallbacks | undefined;
 
   /**
    * Begins without a check.
@@ -90,8 +96,13 @@ export class MetaChecks {
     this.#access = access;
     this.#report = report;
     this.#accountId = access.accountId;
-    // The API wants an id; without one no call uses it.
-    this.#api = new WhatsAppApi({ ...access.options, phoneNumberId: access.phoneNumberId ?? "0" });
+    this.#api = this.#apiOf(access.accountId);
+  }
+
+  /** The API wants the id of a number; without one no call uses it. */
+  #apiOf(accountId: string | undefined): WhatsAppApi {
+    const { options, phoneNumberId = "0" } = this.#access;
+    return new WhatsAppApi({ ...options, phoneNumberId, accountId });
   }
 
   /**
@@ -112,9 +123,8 @@ export class MetaChecks {
 
   /** Callback URL that Meta uses for the number; `undefined` if it is not known. */
   get callback(): MetaCallback | undefined {
-    const owners: CallbackOwner[] = ["phone_number", "whatsapp_business_account", "application"];
-    for (const owner of owners) {
-      const url = text(this.#callbacks ?? {}, owner);
+    for (const owner of OWNER_ORDER) {
+      const url = this.#callbacks?.[owner];
       if (url !== undefined && url !== "") return { url, owner };
     }
     return undefined;
@@ -127,7 +137,8 @@ export class MetaChecks {
     const { accessToken } = this.#access.options;
     let facts: JsonObject;
     try {
-      const answer = await this.#get("debug_token", { input_token: accessToken });
+      const query = { input_token: accessToken };
+      const answer = await this.#api.graph.get("debug_token", { query, signal: this.#access.signal });
       facts = object(answer, "data") ?? {};
     } catch (error) {
       return this.#tokenRefused(error);
@@ -187,7 +198,7 @@ export class MetaChecks {
       return;
     }
     try {
-      this.#numbers = await this.#numbersOf(this.#accountId);
+      this.#numbers = await this.#numbersOf(this.#api);
     } catch (error) {
       this.#failed("account", error, `Cannot read the account ${this.#accountId}`);
       this.#accountId = undefined;
@@ -203,9 +214,10 @@ export class MetaChecks {
 
   async #findAccount(): Promise<void> {
     for (const id of this.#accountIds.slice(0, MAX_ACCOUNTS)) {
+      const api = this.#apiOf(id);
       let numbers: AccountNumber[];
       try {
-        numbers = await this.#numbersOf(id);
+        numbers = await this.#numbersOf(api);
       } catch {
         this.#access.signal.throwIfAborted();
         continue; // an account that the token may not read is not that of the number
@@ -213,6 +225,7 @@ export class MetaChecks {
       const isOwner = numbers.some((number) => number.id === this.#access.phoneNumberId);
       if (!isOwner && this.#accountIds.length > 1) continue;
       this.#accountId = id;
+      this.#api = api;
       this.#numbers = numbers;
       this.#report.add("account", "note", `WHATSAPP_ACCOUNT_ID is not set; the token may use the account ${id}`);
       return;
@@ -221,13 +234,11 @@ export class MetaChecks {
     this.#report.add("account", "skipped", "WHATSAPP_ACCOUNT_ID is not set, so no subscription can be checked", where);
   }
 
-  async #numbersOf(accountId: string): Promise<AccountNumber[]> {
+  async #numbersOf(api: WhatsAppApi): Promise<AccountNumber[]> {
     const numbers: AccountNumber[] = [];
-    const query = { fields: "id,display_phone_number", limit: 100 };
-    const { signal } = this.#access;
-    for await (const number of this.#api.graph.pages(`${accountId}/phone_numbers`, { query, signal })) {
-      const id = text(number, "id");
-      if (id !== undefined) numbers.push({ id, shown: text(number, "display_phone_number") ?? "?" });
+    const fields = ["id", "display_phone_number"];
+    for await (const number of api.phoneNumber.list({ fields, pageSize: 100, signal: this.#access.signal })) {
+      numbers.push({ id: number.id, shown: number.displayPhoneNumber ?? "?" });
       if (numbers.length >= MAX_NUMBERS) break;
     }
     return numbers;
@@ -247,18 +258,18 @@ export class MetaChecks {
       this.#report.add("number", "wrong", "WHATSAPP_PHONE_NUMBER_ID is not set", where);
       return;
     }
-    let answer: JsonObject;
+    let number: PhoneNumberInfo;
     try {
-      answer = await this.#get(phoneNumberId, { fields: NUMBER_FIELDS });
+      number = await this.#api.phoneNumber.info({ fields: NUMBER_FIELDS, signal: this.#access.signal });
     } catch (error) {
       const remedy = this.#numbers.length > 0 ? this.#numbersRemedy : undefined;
       this.#failed("number", error, `Cannot read the number ${phoneNumberId}`, remedy);
       return;
     }
-    this.#callbacks = object(answer, "webhook_configuration");
-    const { state, text, remedy } = numberFinding(answer);
+    this.#callbacks = number.callbacks;
+    const { state, text, remedy } = numberFinding(number);
     this.#report.add("number", state, text, remedy);
-    for (const { text, remedy } of numberNotes(answer)) this.#report.add("number", "note", text, remedy);
+    for (const { text, remedy } of numberNotes(number)) this.#report.add("number", "note", text, remedy);
   }
 
   // ---- Subscription and fields ---------------------------------------------------------------------------------
@@ -266,38 +277,29 @@ export class MetaChecks {
   async #checkSubscription(subscribe: boolean): Promise<void> {
     const accountId = this.#accountId;
     if (accountId === undefined) return;
+    const { signal } = this.#access;
     try {
-      let apps = await this.#subscribedApps(accountId);
+      let apps = await this.#api.subscribedApps({ signal });
       let now = "is";
+      // Without a callback the call would remove an override, which an app that is subscribed may have.
       if (subscribe && !this.#isSubscribed(apps)) {
-        await this.#api.graph.post(`${accountId}/subscribed_apps`, { signal: this.#access.signal });
-        apps = await this.#subscribedApps(accountId);
+        await this.#api.subscribeApp({ signal });
+        apps = await this.#api.subscribedApps({ signal });
         now = "is now";
       }
       this.#reportSubscription(apps, accountId, now);
     } catch (error) {
-      this.#failed(
-        "subscription",
-        error,
-        `Cannot ${subscribe ? "subscribe to" : "read the subscriptions of"} the account`,
-      );
+      const what = subscribe ? "subscribe to" : "read the subscriptions of";
+      this.#failed("subscription", error, `Cannot ${what} the account`);
     }
   }
 
-  async #subscribedApps(accountId: string): Promise<JsonObject[]> {
-    const apps: JsonObject[] = [];
-    for await (const app of this.#api.graph.pages(`${accountId}/subscribed_apps`, { signal: this.#access.signal })) {
-      apps.push(app);
-    }
-    return apps;
+  #isSubscribed(apps: readonly SubscribedApp[]): boolean {
+    return this.#appId === undefined ? apps.length > 0 : apps.some(({ id }) => id === this.#appId);
   }
 
-  #isSubscribed(apps: readonly JsonObject[]): boolean {
-    return this.#appId === undefined ? apps.length > 0 : apps.some((app) => appOf(app).id === this.#appId);
-  }
-
-  #reportSubscription(apps: readonly JsonObject[], accountId: string, now: string): void {
-    const names = apps.map((app) => `${quote(appOf(app).name)} (${appOf(app).id})`).join(", ");
+  #reportSubscription(apps: readonly SubscribedApp[], accountId: string, now: string): void {
+    const names = apps.map(({ id, name }) => name === undefined ? id : `${quote(name)} (${id})`).join(", ");
     if (this.#appId === undefined && apps.length > 0) {
       const text = `Subscribed to the account ${accountId}: ${names}`;
       this.#report.add("subscription", "note", text, "See that your app is among them: its id is in the App Dashboard");
@@ -319,26 +321,23 @@ export class MetaChecks {
       return;
     }
     const api = new WhatsAppApi({ ...options, accessToken: `${this.#appId}|${appSecret}`, phoneNumberId: "0" });
-    let found: unknown;
+    let webhook: WebhookSubscription | undefined;
     try {
-      const answer = await api.graph.get(`${this.#appId}/subscriptions`, { signal });
-      found = list(answer, "data").find((item) => isObject(item) && item.object === "whatsapp_business_account");
+      const webhooks = await api.webhookSubscriptions(this.#appId, { signal });
+      webhook = webhooks.find(({ object }) => object === "whatsapp_business_account");
     } catch (error) {
       this.#fieldsFailed(error);
       return;
     }
-    const subscription = isObject(found) ? found : {};
-    const url = text(subscription, "callback_url");
-    if (url !== undefined) this.#callbacks = { application: url, ...this.#callbacks };
-    const fields = list(subscription, "fields").map((field) => isObject(field) ? text(field, "name") : String(field));
-    if (subscription.active === false) {
+    if (webhook?.callbackUrl !== undefined) this.#callbacks = { app: webhook.callbackUrl, ...this.#callbacks };
+    if (webhook?.active === false) {
       this.#report.add(
         "fields",
         "wrong",
         `Meta has switched off the webhook of ${this.#app}`,
         `${DASHBOARD} > Verify and save`,
       );
-    } else if (fields.includes("messages")) {
+    } else if (webhook?.fields.includes("messages")) {
       this.#report.add("fields", "ok", `${upper(this.#app)} is subscribed to the field messages`);
     } else {
       const text = `${upper(this.#app)} is not subscribed to the field messages: no message comes`;
@@ -388,28 +387,17 @@ export class MetaChecks {
   async overrideCallback(url: URL, verifyToken: string): Promise<void> {
     const current = this.callback;
     if (current !== undefined && isSame(current.url, url)) return this.checkCallbackUrl(url);
-    const { signal, phoneNumberId } = this.#access;
-    const override = { override_callback_uri: url.href, verify_token: verifyToken };
-    const ofNumber = current?.owner === "phone_number";
-    const owner = ofNumber ? "phone_number" : "whatsapp_business_account";
-    if (!ofNumber && this.#accountId === undefined) return this.checkCallbackUrl(url);
+    const owner = current?.owner === "phoneNumber" ? "phoneNumber" : "account";
+    if (owner === "account" && this.#accountId === undefined) return this.checkCallbackUrl(url);
+    const override = { callbackUrl: url.href, verifyToken, signal: this.#access.signal };
     try {
-      if (ofNumber) {
-        await this.#api.graph.post(phoneNumberId!, { json: { webhook_configuration: override }, signal });
-      } else {
-        await this.#api.graph.post(`${this.#accountId}/subscribed_apps`, { json: override, signal });
-      }
+      if (owner === "phoneNumber") await this.#api.phoneNumber.setCallback(override);
+      else await this.#api.subscribeApp(override);
     } catch (error) {
       this.#failed("callback", error, `Cannot set the callback ${redactUrl(url)}`);
       return;
     }
     this.#report.add("callback", "ok", `Meta sends to ${redactUrl(url)} now, ${OWNERS[owner]}`);
-  }
-
-  // ---- Calls ---------------------------------------------------------------------------------------------------
-
-  #get(path: string, query: Record<string, string>): Promise<JsonObject> {
-    return this.#api.graph.get(path, { query, signal: this.#access.signal });
   }
 
   /** @param remedy Remedy that is better than the one of the code, for an id. */
@@ -434,12 +422,6 @@ function endOf(facts: JsonObject): number {
     end > 0
   );
   return ends.length === 0 ? 0 : Math.min(...ends);
-}
-
-/** Meta's samples have the app in an object of its own; the schema of its OpenAPI file has not. */
-function appOf(app: JsonObject): { id: string; name: string } {
-  const data = object(app, "whatsapp_business_api_data") ?? app;
-  return { id: text(data, "id") ?? "?", name: text(data, "name") ?? "?" };
 }
 
 /** Meta lets an app inspect its tokens, and a user those of apps that the user owns or develops. */

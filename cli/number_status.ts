@@ -6,7 +6,7 @@
 
 import type { Finding } from "./setup_report.ts";
 import { quote } from "../base/error_text.ts";
-import { type JsonObject, text } from "../cloud_api/json.ts";
+import type { PhoneNumberInfo } from "../cloud_api/phone_number.ts";
 
 const MANAGER = "Look at WhatsApp Manager > Phone numbers";
 const VERIFY = "Verify it in WhatsApp Manager > Phone numbers, then register it";
@@ -32,36 +32,31 @@ export type NumberResult = Pick<Finding, "state" | "text" | "remedy">;
 /**
  * Says if a number can send and receive.
  *
- * @param number The number, as the Graph API describes it.
+ * @param number The number.
  * @returns The result.
  */
-export function numberFinding(number: JsonObject): NumberResult {
-  const id = text(number, "id") ?? "?";
-  const name = text(number, "verified_name");
-  const shown = `${text(number, "display_phone_number") ?? id}${name === undefined ? "" : ` ${quote(name)}`}`;
-  const platform = text(number, "platform_type");
-  const status = text(number, "status");
-  if (platform === "ON_PREMISE") {
+export function numberFinding(number: PhoneNumberInfo): NumberResult {
+  const { id, displayPhoneNumber = id, verifiedName, platformType, status, qualityRating = "UNKNOWN" } = number;
+  const shown = verifiedName === undefined ? displayPhoneNumber : `${displayPhoneNumber} ${quote(verifiedName)}`;
+  if (platformType === "ON_PREMISE") {
     const remedy = "Migrate it to the Cloud API: deregister it there, then register it";
     return { state: "wrong", text: `${shown} is on the on-premises API, not on the Cloud API`, remedy };
   }
-  if (platform === "NOT_APPLICABLE" && (status === undefined || status === "CONNECTED")) {
-    return { state: "wrong", text: `${shown} is not registered`, remedy: registerRemedy(number, id) };
+  if (platformType === "NOT_APPLICABLE" && (status === undefined || status === "CONNECTED")) {
+    return { state: "wrong", text: `${shown} is not registered`, remedy: registerRemedy(number) };
   }
-  const quality = text(number, "quality_rating") ?? "UNKNOWN";
   const [state, what, remedy] = STATES.get(status ?? "CONNECTED") ??
     ["note", `in the state ${quote(status!)}`, MANAGER];
   return {
     state,
-    text: `${shown} is ${what}; its quality is ${quality.toLowerCase()}`,
-    remedy: remedy ?? (state === "wrong" ? registerRemedy(number, id) : undefined),
+    text: `${shown} is ${what}; its quality is ${qualityRating.toLowerCase()}`,
+    remedy: remedy ?? (state === "wrong" ? registerRemedy(number) : undefined),
   };
 }
 
 /** Only a number that was verified can be registered. */
-function registerRemedy(number: JsonObject, id: string): string {
-  const verified = text(number, "code_verification_status");
-  if (verified !== undefined && verified !== "VERIFIED") return VERIFY;
+function registerRemedy({ id, codeVerificationStatus = "VERIFIED" }: PhoneNumberInfo): string {
+  if (codeVerificationStatus !== "VERIFIED") return VERIFY;
   return `Register it: curl -X POST https://graph.facebook.com/v26.0/${id}/register ` +
     '-H "Authorization: Bearer $WHATSAPP_ACCESS_TOKEN" -H "Content-Type: application/json" ' +
     `-d '{"messaging_product":"whatsapp","pin":"6 digits that you choose"}'`;
@@ -70,20 +65,20 @@ function registerRemedy(number: JsonObject, id: string): string {
 /**
  * Lists what will trouble a number later.
  *
- * @param number The number, as the Graph API describes it.
+ * @param number The number.
  * @returns The results, perhaps none.
  */
-export function numberNotes(number: JsonObject): readonly NumberResult[] {
+export function numberNotes({ qualityRating, nameStatus, accountMode }: PhoneNumberInfo): readonly NumberResult[] {
   const notes: NumberResult[] = [];
-  if (text(number, "quality_rating") === "RED") {
+  if (qualityRating === "RED") {
     const remedy = "Send less marketing, and only to people who want it";
     notes.push({ state: "note", text: "Recipients block or report this number: Meta may limit it", remedy });
   }
-  if (text(number, "name_status") === "DECLINED") {
+  if (nameStatus === "DECLINED") {
     const remedy = "Set another one in WhatsApp Manager > Phone numbers > Profile";
     notes.push({ state: "note", text: "The display name was declined", remedy });
   }
-  if (text(number, "account_mode") === "SANDBOX") {
+  if (accountMode === "SANDBOX") {
     const remedy = "API Setup > To > Manage phone number list";
     notes.push({ state: "note", text: "A test number writes only to recipients that were confirmed", remedy });
   }

@@ -19,10 +19,26 @@ export type MemberReader = (raw: JsonObject, key: string) => unknown;
  * @returns Members without a reader, or with a value that its reader does not take. Absent ones are left out.
  */
 export function restOf(raw: JsonObject, known: ReadonlyMap<string, MemberReader>): JsonObject {
+  return pickMembers(raw, (key) => known.get(key)?.(raw, key) === undefined);
+}
+
+/** No members. */
+const NOTHING: JsonObject = Object.freeze({});
+
+/**
+ * Copies members of an object. Notifications have nothing unknown as a rule: then there is no copy.
+ *
+ * @param raw The object.
+ * @param wanted Chooses members by their keys.
+ * @returns Its members without absent ones.
+ */
+export function pickMembers(raw: JsonObject, wanted: (key: string) => boolean): JsonObject {
+  let members: [key: string, value: unknown][] | undefined;
+  for (const key of Object.keys(raw)) {
+    if (wanted(key) && !isAbsent(raw[key])) (members ??= []).push([key, raw[key]]);
+  }
   // From entries: a key may be __proto__.
-  return Object.fromEntries(
-    Object.entries(raw).filter(([key, value]) => !isAbsent(value) && known.get(key)?.(raw, key) === undefined),
-  );
+  return members === undefined ? NOTHING : Object.fromEntries(members);
 }
 
 /** Returns `true` for values that hold nothing: relays send `null` and empty ones for members that are absent. */

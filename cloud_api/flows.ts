@@ -12,7 +12,8 @@ import { OptionError } from "../base/errors.ts";
 import { OptionNames, type OptionTable, showValue } from "../base/option_names.ts";
 import { assertSuccess, texts } from "./answers.ts";
 import { WhatsAppApiError } from "./api_error.ts";
-import { assertCount, assertLength, assertPageSize, assertUrl, isDigits } from "./argument_checks.ts";
+import { assertLength, assertPageSize, assertUrl, isDigits } from "./argument_checks.ts";
+import { listOf } from "./contents_checks.ts";
 import { type GraphClient, pathOf } from "./graph.ts";
 import { isObject, type JsonObject, number, object, objects, pick, text, withoutUndefined } from "./json.ts";
 import { CALL_OPTIONS, type CallOptions } from "./subscriptions.ts";
@@ -541,13 +542,8 @@ export class WhatsAppFlows {
 }
 
 function assertFacts({ name, categories, endpointUri }: FlowChanges, { areNeeded }: { areNeeded: boolean }): void {
-  if (areNeeded || name !== undefined) assertLength("name of the flow", name, { min: 1, max: MAX_NAME });
-  if (areNeeded || categories !== undefined) {
-    assertCount("categories of the flow", categories, MAX_CATEGORIES);
-    if (categories!.length === 0) {
-      throw new OptionError('The categories of the flow are none: give one, such as "OTHER"');
-    }
-  }
+  if (areNeeded || name !== undefined) assertLength("name", name, { min: 1, max: MAX_NAME });
+  if (areNeeded || categories !== undefined) listOf("categories", categories!, MAX_CATEGORIES);
   if (endpointUri !== undefined) assertUrl("endpointUri", endpointUri, 2048, ["https:"]);
 }
 

@@ -168,12 +168,17 @@ export function pick<Name extends string>(raw: JsonObject, names: Record<Name, s
 }
 
 /**
- * Removes members that are `undefined`, so that records print and compare as what they hold.
+ * Leaves out members that are `undefined`, so that records print and compare as what they hold. A copy, since objects
+ * that members are deleted from are slow.
  *
- * @param record The record; it is changed.
- * @returns The same record.
+ * @param record The record.
+ * @returns Its members that are not `undefined`.
  */
 export function withoutUndefined<const T extends object>(record: T): Defined<T> {
-  for (const key of Object.keys(record) as (keyof T)[]) if (record[key] === undefined) delete record[key];
-  return record as Defined<T>;
+  const defined = {} as { [key: string]: unknown };
+  for (const key in record) {
+    const value = record[key];
+    if (value !== undefined) defined[key] = value;
+  }
+  return defined as Defined<T>;
 }

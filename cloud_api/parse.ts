@@ -10,9 +10,20 @@
 import { describe } from "../base/errors.ts";
 import { printable } from "../base/log.ts";
 import { quote } from "../base/error_text.ts";
-import { Collector, hasObjects, type MemberReader, restOf } from "./collector.ts";
+import { Collector, hasObjects, type MemberReader, pickMembers, restOf } from "./collector.ts";
 import { parseExact } from "./exact_json.ts";
-import { date, fullText, isObject, type JsonObject, object, objects, own, text, withoutUndefined } from "./json.ts";
+import {
+  date,
+  fullText,
+  isObject,
+  type JsonObject,
+  list,
+  object,
+  objects,
+  own,
+  text,
+  withoutUndefined,
+} from "./json.ts";
 import { type ChangeOrigin, recordBase } from "./origin.ts";
 import { parseAccountError } from "./parse_errors.ts";
 import { FIELD_PARSERS } from "./parse_fields.ts";
@@ -65,12 +76,14 @@ const ECHO_LISTS: ReadonlyMap<string, ItemParser> = new Map<string, ItemParser>(
   ["messages", parseEcho],
   ["errors", parseAccountError],
 ]);
+/** Lists of a standby: in the object `standby`, or beside it. */
 const STANDBY_LISTS: ReadonlyMap<string, ItemParser> = new Map<string, ItemParser>([
   ["messages", /* @__PURE__ */ standby(parseMessage)],
   ["message_echoes", /* @__PURE__ */ standby(parseEcho)],
   ["statuses", /* @__PURE__ */ standby(parseStatus)],
   ["errors", parseAccountError],
 ]);
+const STANDBY_MEMBERS: ReadonlySet<string> = /* @__PURE__ */ new Set([...STANDBY_LISTS.keys(), "standby"]);
 
 /** Fields that consist of lists. */
 const LIST_FIELDS: ReadonlyMap<string, ReadonlyMap<string, ItemParser>> = new Map([
@@ -127,82 +140,103 @@ class NotificationParser {
     const field = text(change, "field") ?? "";
     const value = own(change, "value");
     if (!isObject(value)) return this.collector.skip(`${path}.value`, "not an object");
-    const origin = makeOrigin(value, { ...entry, field });
-    const before = this.collector.count;
-    const rest = this.#value(value, origin, `${path}.value`);
-    const isEmpty = this.collector.count === before && !hasObjects(withoutCommon(rest));
-    if (isEmpty) this.collector.addOther(value, origin);
-    else this.#rest(rest, origin);
-    this.collector.addUnknown(restOf(change, CHANGE), { ...entry, field });
+    const origin = makeOrigin(value, field, entry);
+    this.#value(value, origin, `${path}.value`);
+    this.collector.addUnknown(restOf(change, CHANGE), origin);
   }
 
-  /** Reads a value; returns the members that no record has. */
-  #value(value: JsonObject, origin: ChangeOrigin, path: string): JsonObject {
+  #value(value: JsonObject, origin: ChangeOrigin, path: string): void {
     const lists = LIST_FIELDS.get(origin.field);
-    if (lists !== undefined) return this.#lists(value, lists, origin, path);
-    if (origin.field === "standby") return this.#standby(value, origin, path);
-    if (origin.field === "history") {
+    const before = this.collector.count;
+    if (lists !== undefined) {
+      this.#lists(value, lists, origin, path);
+      this.#rest(value, lists, origin, before);
+    } else if (origin.field === "standby") {
+      const inner = object(value, "standby");
+      this.#lists(value, STANDBY_LISTS, origin, path);
+      const isRead = inner !== undefined && this.#inner(inner, origin, `${path}.standby`);
+      this.#rest(value, isRead ? STANDBY_MEMBERS : STANDBY_LISTS, origin, before);
+    } else if (origin.field === "history") {
       parseHistory(value, origin, path, this.collector);
-      return without(value, HISTORY_LISTS);
-    }
+      this.#rest(value, HISTORY_LISTS, origin, before);
+    } else this.#field(value, origin);
+  }
+
+  /** Reads the value of a field with a parser of its own, or of an unknown one. */
+  #field(value: JsonObject, origin: ChangeOrigin): void {
     const parsed = FIELD_PARSERS.get(origin.field)?.(value, origin);
     // A value that is not as its parser knows it is no less than one of an unknown field.
-    if (parsed === undefined || parsed.records.length === 0) {
-      this.collector.addOther(value, origin);
-      return {};
-    }
-    this.collector.records.push(...parsed.records);
-    return parsed.rest;
+    if (parsed === undefined || parsed.records.length === 0) return this.collector.addOther(value, origin);
+    // One by one: there may be more of them than a call can have arguments.
+    for (const record of parsed.records) this.collector.records.push(record);
+    this.#unknown(pickMembers(parsed.rest, isOwnMember), parsed.rest, origin);
   }
 
   /** Reads the lists in the order of the notification. */
-  #lists(value: JsonObject, lists: ReadonlyMap<string, ItemParser>, origin: ChangeOrigin, path: string): JsonObject {
+  #lists(value: JsonObject, lists: ReadonlyMap<string, ItemParser>, origin: ChangeOrigin, path: string): void {
     for (const key of Object.keys(value)) {
       const parse = lists.get(key);
       if (parse === undefined) continue;
       this.collector.each(value, key, path, (item) => this.collector.records.push(parse(item, origin)));
     }
-    return without(value, [...lists.keys()]);
   }
 
-  /** Reads the lists one level deeper, and those beside them, if there are any. */
-  #standby(value: JsonObject, origin: ChangeOrigin, path: string): JsonObject {
-    const rest = this.#lists(value, STANDBY_LISTS, origin, path);
-    const inner = object(value, "standby");
-    if (inner === undefined) return rest;
+  /** Reads the lists of a standby one level deeper; returns `false` if there is nothing in them. */
+  #inner(inner: JsonObject, origin: ChangeOrigin, path: string): boolean {
     const before = this.collector.count;
-    const innerRest = this.#lists(inner, STANDBY_LISTS, origin, `${path}.standby`);
-    if (this.collector.count === before && !hasObjects(withoutCommon(innerRest))) return rest;
-    this.#rest(innerRest, origin);
-    return without(rest, ["standby"]);
+    this.#lists(inner, STANDBY_LISTS, origin, path);
+    const rest = pickMembers(inner, (key) => !STANDBY_LISTS.has(key) && isOwnMember(key));
+    if (this.collector.count === before && !hasObjects(rest)) return false;
+    this.#unknown(rest, inner, origin);
+    return true;
   }
 
-  /** Makes records of members of a value that no record has. */
-  #rest(rest: JsonObject, origin: ChangeOrigin): void {
-    const metadata = object(rest, "metadata");
-    if (metadata !== undefined) this.collector.addRest(restOf(metadata, metadataOf(origin)), origin, "metadata");
-    const isNew = (item: unknown): boolean => !isObject(item) || !origin.taken!.has(item);
-    const contacts = own(rest, "contacts");
-    this.collector.addUnknown({
-      ...withoutCommon(rest),
-      messaging_product: own(rest, "messaging_product") === "whatsapp" ? undefined : own(rest, "messaging_product"),
-      metadata: metadata === undefined ? own(rest, "metadata") : undefined,
-      contacts: Array.isArray(contacts) ? contacts.filter(isNew) : contacts,
-      conversation_context: [own(rest, "conversation_context")].find(isNew),
-    }, origin);
+  /** Makes records of the members that stand beside lists; of the whole value if there is nothing in the lists. */
+  #rest(value: JsonObject, lists: { has(key: string): boolean }, origin: ChangeOrigin, before: number): void {
+    const rest = pickMembers(value, (key) => !lists.has(key) && isOwnMember(key));
+    if (this.collector.count === before && !hasObjects(rest)) this.collector.addOther(value, origin);
+    else this.#unknown(rest, value, origin);
+  }
+
+  /**
+   * Makes records of members that no record has.
+   *
+   * @param rest Members that only this field has.
+   * @param value An object with the members that values of all fields may have.
+   */
+  #unknown(rest: JsonObject, value: JsonObject, origin: ChangeOrigin): void {
+    const metadata = object(value, "metadata");
+    if (metadata !== undefined) {
+      this.collector.addRest(pickMembers(metadata, (key) => !isTyped(metadata, key, origin)), origin, "metadata");
+    }
+    this.collector.addUnknown(
+      pickMembers(value, (key) => {
+        if (key === "metadata") return metadata === undefined;
+        if (key === "messaging_product") return value[key] !== "whatsapp";
+        if (key === "contacts") return !Array.isArray(value[key]);
+        return key === "conversation_context" && !origin.taken!.has(value[key] as JsonObject);
+      }),
+      origin,
+    );
+    const isNew = (contact: unknown): boolean => !origin.taken!.has(contact as JsonObject);
+    const contacts = list(value, "contacts");
+    if (contacts.some(isNew)) this.collector.addUnknown({ contacts: contacts.filter(isNew) }, origin);
+    this.collector.addUnknown(rest, origin);
   }
 }
 
 /** Members that values of all fields may have. */
 const COMMON: readonly string[] = ["messaging_product", "metadata", "contacts", "conversation_context"];
 
-function withoutCommon(value: JsonObject): JsonObject {
-  return without(value, COMMON);
+/** Returns `true` for a member that only the field of its value has. */
+function isOwnMember(key: string): boolean {
+  return !COMMON.includes(key);
 }
 
-/** Copies an object without some members. */
-function without(value: JsonObject, keys: readonly string[]): JsonObject {
-  return Object.fromEntries(Object.entries(value).filter(([key]) => !keys.includes(key)));
+/** Returns `true` for a member of `metadata` that each record of the change has. */
+function isTyped(metadata: JsonObject, key: string, { phoneNumberId, displayPhoneNumber }: ChangeOrigin): boolean {
+  if (key === "phone_number_id") return text(metadata, key) === phoneNumberId;
+  return key === "display_phone_number" && text(metadata, key) === displayPhoneNumber;
 }
 
 /** Removes the byte order mark, which `JSON.parse` refuses. */
@@ -211,26 +245,29 @@ function withoutByteOrderMark(json: string): string {
 }
 
 /** Reads the facts of a change; those of a standby may stand beside the lists, or one level above them. */
-function makeOrigin(value: JsonObject, entry: ChangeOrigin): ChangeOrigin {
-  const inner = object(value, "standby") ?? {};
-  const metadata = [object(inner, "metadata"), object(value, "metadata"), object(value, "recipient"), value];
+function makeOrigin(value: JsonObject, field: string, { accountId, entryTime }: ChangeOrigin): ChangeOrigin {
+  const inner = object(value, "standby");
+  const own = objects(value, "contacts");
   return {
-    ...entry,
-    phoneNumberId: phoneNumberIdOf(value, (raw, key) => isObject(raw) ? fullText(raw, key) : undefined),
-    displayPhoneNumber: metadata.map((raw) => raw && fullText(raw, "display_phone_number")).find(Boolean),
-    contacts: [...objects(inner, "contacts"), ...objects(value, "contacts")],
-    conversationContext: object(inner, "conversation_context") ?? object(value, "conversation_context"),
+    field,
+    accountId,
+    entryTime,
+    phoneNumberId: phoneNumberIdOf(value, readId),
+    displayPhoneNumber: displayNumberOf(inner, "metadata") ?? displayNumberOf(value, "metadata") ??
+      displayNumberOf(value, "recipient") ?? fullText(value, "display_phone_number"),
+    contacts: inner === undefined ? own : [...objects(inner, "contacts"), ...own],
+    conversationContext: (inner && object(inner, "conversation_context")) ?? object(value, "conversation_context"),
     taken: new Set(),
   };
 }
 
-/** Returns readers of the members of `metadata` that the records of a change have. */
-function metadataOf({ phoneNumberId, displayPhoneNumber }: ChangeOrigin): ReadonlyMap<string, MemberReader> {
-  const equal = (typed: string | undefined): MemberReader => (raw, key) => text(raw, key) === typed ? typed : undefined;
-  return new Map([
-    ["phone_number_id", equal(phoneNumberId)],
-    ["display_phone_number", equal(displayPhoneNumber)],
-  ]);
+function readId(raw: unknown, key: string): string | undefined {
+  return isObject(raw) ? fullText(raw, key) : undefined;
+}
+
+function displayNumberOf(value: JsonObject | undefined, key: string): string | undefined {
+  const metadata = value && object(value, key);
+  return metadata && fullText(metadata, "display_phone_number");
 }
 
 function standby(

@@ -48,7 +48,7 @@ const CONTEXT: ReadonlyMap<string, MemberReader> = new Map([
 ]);
 
 /** Lists of a value that the parser of history reads. */
-export const HISTORY_LISTS: readonly string[] = ["history", "messages", "message_echoes", "errors"];
+export const HISTORY_LISTS: ReadonlySet<string> = new Set(["history", "messages", "message_echoes", "errors"]);
 
 /**
  * Reads the lists of a change of history.

@@ -66,7 +66,13 @@ export function parseMessageOf(raw: JsonObject, origin: ChangeOrigin, sender: Wh
     conversationSummary: summary && text(summary, "text"),
     conversationContext,
     errors: parseErrors(raw),
-    ...recordBase(origin, raw),
+    // Written out: most records are messages.
+    field: origin.field,
+    accountId: origin.accountId,
+    phoneNumberId: origin.phoneNumberId,
+    displayPhoneNumber: origin.displayPhoneNumber,
+    entryTime: origin.entryTime,
+    raw,
   };
   return withoutUndefined({ ...base, ...parseContents(raw) });
 }

@@ -16,13 +16,24 @@ import type { ChangeOrigin } from "./origin.ts";
  */
 export function phoneDigits(value: string | undefined): string | undefined {
   if (value === undefined || value.length > 40) return undefined;
+  // Most are digits already.
+  const digits = isDigits(value) ? value : withoutSpaces(value);
+  return digits === undefined || digits.length < 5 || digits.length > 20 ? undefined : digits;
+}
+
+function isDigits(value: string): boolean {
+  for (let at = 0; at < value.length; at++) if (value[at]! < "0" || value[at]! > "9") return false;
+  return true;
+}
+
+/** Leaves out a leading `+` and spaces; `undefined` if there is anything else but digits. */
+function withoutSpaces(value: string): string | undefined {
   let digits = "";
-  for (let at = 0; at < value.length; at++) {
-    const character = value[at]!;
+  for (const character of value) {
     if (character >= "0" && character <= "9") digits += character;
     else if (character !== " " && (character !== "+" || digits !== "")) return undefined;
   }
-  return digits.length < 5 || digits.length > 20 ? undefined : digits;
+  return digits;
 }
 
 /**
@@ -59,16 +70,62 @@ export function matchContact(
   userId: string | undefined,
   { contacts, taken }: ChangeOrigin,
 ): JsonObject | undefined {
-  const digits = phoneDigits(phone) ?? phone;
-  const found = (digits ? contacts.find((contact) => hasPhone(contact, digits)) : undefined) ??
-    (userId ? contacts.find((contact) => text(contact, "user_id") === userId) : undefined);
+  const found = contacts.length > FEW ? findIndexed(phone, userId, contacts) : findAmong(phone, userId, contacts);
   if (found !== undefined) taken?.add(found);
   return found;
 }
 
-function hasPhone(contact: JsonObject, phone: string): boolean {
+/** Number of contacts up to which an index is not worth it. */
+const FEW = 8;
+
+function findAmong(
+  phone: string | undefined,
+  userId: string | undefined,
+  contacts: readonly JsonObject[],
+): JsonObject | undefined {
+  const digits = phone && plainPhone(phone);
+  return (digits ? contacts.find((contact) => phoneOf(contact) === digits) : undefined) ??
+    (userId ? contacts.find((contact) => text(contact, "user_id") === userId) : undefined);
+}
+
+/** Contacts by number and by user id. */
+interface ContactIndex {
+  readonly byPhone: ReadonlyMap<string | undefined, JsonObject>;
+  readonly byUser: ReadonlyMap<string | undefined, JsonObject>;
+}
+
+/** Indexes of long lists: a search for each message would take the square of their length. */
+const indexes = /* @__PURE__ */ new WeakMap<readonly JsonObject[], ContactIndex>();
+
+function findIndexed(
+  phone: string | undefined,
+  userId: string | undefined,
+  contacts: readonly JsonObject[],
+): JsonObject | undefined {
+  const index = indexes.get(contacts) ?? makeIndex(contacts);
+  return (phone ? index.byPhone.get(plainPhone(phone)) : undefined) ?? (userId ? index.byUser.get(userId) : undefined);
+}
+
+function makeIndex(contacts: readonly JsonObject[]): ContactIndex {
+  const [byPhone, byUser] = [new Map<string | undefined, JsonObject>(), new Map<string | undefined, JsonObject>()];
+  for (const contact of contacts) {
+    const [phone, userId] = [phoneOf(contact), text(contact, "user_id")];
+    // The first one counts, as in a search.
+    if (!byPhone.has(phone)) byPhone.set(phone, contact);
+    if (!byUser.has(userId)) byUser.set(userId, contact);
+  }
+  const index = { byPhone, byUser };
+  indexes.set(contacts, index);
+  return index;
+}
+
+function plainPhone(phone: string): string {
+  return phoneDigits(phone) ?? phone;
+}
+
+function phoneOf(contact: JsonObject): string | undefined {
   const waId = text(contact, "wa_id");
-  return waId !== undefined && (waId === phone || phoneDigits(waId) === phone);
+  return waId && plainPhone(waId);
 }
 
 /** Names of a person, and the contact that they are from. */

@@ -26,12 +26,22 @@ export function phoneNumberIdOf(
   value: unknown,
   read: (raw: unknown, key: string) => string | undefined,
 ): string | undefined {
-  const holders = [own(value, "metadata"), own(own(value, "standby"), "metadata")];
-  for (const name of HOLDERS) holders.push(own(value, name));
-  const ids = new Set<string | undefined>();
-  for (const holder of holders) {
-    // An id of another type counts: it is not the same as that beside it.
-    if ((own(holder, "phone_number_id") ?? undefined) !== undefined) ids.add(read(holder, "phone_number_id"));
-  }
-  return ids.size === 1 ? [...ids][0] : undefined;
+  let found = idIn(own(value, "metadata"), undefined, read);
+  found = idIn(own(own(value, "standby"), "metadata"), found, read);
+  for (const name of HOLDERS) found = idIn(own(value, name), found, read);
+  return found === SEVERAL ? undefined : found;
+}
+
+/** More than one id; none of Meta's is empty. */
+const SEVERAL = "";
+
+function idIn(
+  holder: unknown,
+  before: string | undefined,
+  read: (raw: unknown, key: string) => string | undefined,
+): string | undefined {
+  if ((own(holder, "phone_number_id") ?? undefined) === undefined) return before;
+  // An id of another type counts: it is not the same as that beside it.
+  const id = read(holder, "phone_number_id") ?? SEVERAL;
+  return before === undefined || before === id ? id : SEVERAL;
 }

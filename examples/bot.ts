@@ -192,6 +192,6 @@ if (import.meta.main) {
     flowId: variable("WHATSAPP_FLOW_ID"),
     database: "bot.db",
   });
-  console.log("The bot is running: Ctrl+C ends it.");
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void bot.disconnect());
+  console.log("The bot is running: Ctrl+C ends it.");
 }

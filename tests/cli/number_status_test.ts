@@ -4,12 +4,13 @@ import { numberFinding, numberNotes } from "../../cli/number_status.ts";
 
 const NUMBER = {
   id: "106540352242922",
-  display_phone_number: "+1 555-078-3881",
-  verified_name: "Hall",
+  displayPhoneNumber: "+1 555-078-3881",
+  verifiedName: "Hall",
   status: "CONNECTED",
-  quality_rating: "GREEN",
-  platform_type: "CLOUD_API",
-  code_verification_status: "VERIFIED",
+  qualityRating: "GREEN",
+  platformType: "CLOUD_API",
+  codeVerificationStatus: "VERIFIED",
+  raw: {},
 };
 
 describe("numberFinding", () => {
@@ -47,21 +48,21 @@ describe("numberFinding", () => {
   });
 
   it("asks to verify a number before it is registered", () => {
-    const number = { ...NUMBER, status: "PENDING", code_verification_status: "NOT_VERIFIED" };
+    const number = { ...NUMBER, status: "PENDING", codeVerificationStatus: "NOT_VERIFIED" };
     assertEquals(numberFinding(number).remedy, "Verify it in WhatsApp Manager > Phone numbers, then register it");
     assertStringIncludes(numberFinding({ ...NUMBER, status: "PENDING" }).remedy!, "106540352242922/register");
   });
 
   it("looks at the platform too", () => {
-    const platform = (platform_type: string): string => numberFinding({ ...NUMBER, platform_type }).text;
+    const platform = (platformType: string): string => numberFinding({ ...NUMBER, platformType }).text;
     assertEquals(platform("NOT_APPLICABLE"), '+1 555-078-3881 "Hall" is not registered');
     assertEquals(platform("ON_PREMISE"), '+1 555-078-3881 "Hall" is on the on-premises API, not on the Cloud API');
   });
 
-  it("takes an answer without any field", () => {
-    assertEquals(numberFinding({}), {
+  it("takes an answer with an id only", () => {
+    assertEquals(numberFinding({ id: "1065", raw: {} }), {
       state: "ok",
-      text: "? is registered and connected; its quality is unknown",
+      text: "1065 is registered and connected; its quality is unknown",
       remedy: undefined,
     });
   });
@@ -70,7 +71,7 @@ describe("numberFinding", () => {
 describe("numberNotes", () => {
   it("lists what will trouble a number later", () => {
     assertEquals(numberNotes(NUMBER), []);
-    const notes = numberNotes({ quality_rating: "RED", name_status: "DECLINED", account_mode: "SANDBOX" });
+    const notes = numberNotes({ ...NUMBER, qualityRating: "RED", nameStatus: "DECLINED", accountMode: "SANDBOX" });
     assertEquals(notes.map(({ text }) => text), [
       "Recipients block or report this number: Meta may limit it",
       "The display name was declined",

@@ -4,9 +4,12 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
 import { runCli } from "../../cli.ts";
 import { WhatsAppServer, type WhatsAppServerOptions } from "../../whatsapp.ts";
 import { Io } from "../support/cli_io.ts";
@@ -147,17 +150,42 @@ async function setup(
     ...options,
   });
   await server.start();
-  const url = `http://127.0.0.1:${server.address!.port}/whatsapp`;
+  const url = `${server.useSSL ? "https" : "http"}://127.0.0.1:${server.address!.port}/whatsapp`;
   const scene: Scene = { url, meta: new Meta(url), env: { ...ENV }, args: [] };
   await change(scene);
   const io = new Io(scene.env);
   let code = -1;
   await withGraph(scene.meta.answer, async (_api, graph) => {
-    code = await runCli(["setup", "--api", graph.url, ...scene.args], io);
+    const args = ["setup", "--api", graph.url, ...scene.args];
+    code = server.useSSL ? await runProcess(args, io) : await runCli(args, io);
   });
   const printed = `${io.lines.join("\n")}${io.text}`;
   for (const secret of [TOKEN, APP_SECRET, VERIFY_TOKEN]) assert(!printed.includes(secret), printed);
   return { code, io, lines: io.lines.map((line) => line.replaceAll(url, "URL")) };
+}
+
+/** Settings of a server with a certificate of an authority that {@linkcode runProcess} trusts. */
+const TLS: WhatsAppServerOptions = {
+  behindProxy: false,
+  certificateFile: tlsFile("leaf.pem"),
+  certificateKeyFile: tlsFile("leaf.key"),
+};
+
+/** Runs the program as a process of its own: the runtimes read whom to trust when they start. */
+async function runProcess(args: readonly string[], io: Io): Promise<number> {
+  const program = fileURLToPath(new URL("../../cli.ts", import.meta.url));
+  const own = "deno" in process.versions ? ["run", "-A", "--no-check", program] : [program];
+  const authority = tlsFile("ca.pem");
+  const child = spawn(process.execPath, [...own, ...args], {
+    env: { ...process.env, ...io.env, DENO_CERT: authority, NODE_EXTRA_CA_CERTS: authority },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let output = "";
+  child.stdout.on("data", (data) => output += data);
+  child.stderr.on("data", (data) => io.err(`${data}`));
+  const code = await new Promise<number>((resolve) => child.on("close", resolve));
+  for (const line of output.split("\n").slice(0, -1)) io.out(line);
+  return code;
 }
 
 /** A server that has a certificate, and nothing else. */
@@ -176,8 +204,8 @@ async function withHttps(certificate: string, action: (url: string) => Promise<v
 }
 
 /** The lines of a run that are neither right nor a summary, nor say that loopback is not public. */
-async function wrongLines(change: (scene: Scene) => unknown): Promise<string[]> {
-  const { code, lines, io } = await setup(change);
+async function wrongLines(change: (scene: Scene) => unknown, options?: WhatsAppServerOptions): Promise<string[]> {
+  const { code, lines, io } = await setup(change, options);
   const wrong = lines.filter((line) => !line.startsWith("ok ") && !line.includes("is on this machine"));
   assertEquals([code, io.text], [wrong.some((line) => line.startsWith("WRONG")) ? 1 : 0, ""], lines.join("\n"));
   const summary = wrong.pop()!;
@@ -460,7 +488,7 @@ describe("cli: setup", () => {
           meta.callback = "https://old.example/hook";
           if (owner === "phone_number") meta.overrides.phone_number = "https://old.example/number";
           args.push("--subscribe", "--callback", url);
-        });
+        }, TLS);
         const whose = owner === "phone_number" ? "number" : "account";
         assertEquals(lines.at(-2), `ok       callback: Meta sends to URL now, the override of the ${whose}`);
         assertEquals(code, 0);
@@ -473,7 +501,7 @@ describe("cli: setup", () => {
         meta.callback = "https://old.example/hook";
         args.push("--subscribe", "--callback", url.replace("/whatsapp", "/other"));
         calls = meta.calls;
-      });
+      }, TLS);
       assertStringIncludes(lines[0]!, "/other answers the GET with 404");
       assertEquals(calls.filter((call) => call.startsWith("POST")), []);
     });
@@ -483,7 +511,7 @@ describe("cli: setup", () => {
         meta.callback = "https://old.example/hook";
         meta.answers[`POST /${ACCOUNT}/subscribed_apps`] = refusal(400, 2200);
         args.push("--subscribe", "--callback", url);
-      });
+      }, TLS);
       assertEquals(lines, [
         "WRONG    callback: Cannot set the callback URL. Meta's code 2200: Meta could not verify the callback URL: its " +
         "GET was not answered with the challenge. Meta says: (#2200) Made up (fbtrace_id trace)",
@@ -535,6 +563,14 @@ describe("cli: setup", () => {
     });
   });
 
+  it("takes the first of several secrets, as the server may have them while one is replaced", async () => {
+    const { code } = await setup(({ env }) => {
+      env.WHATSAPP_APP_SECRET = `${APP_SECRET},another secret`;
+      env.WHATSAPP_VERIFY_TOKEN = `${VERIFY_TOKEN}, another token`;
+    });
+    assertEquals(code, 0);
+  });
+
   it("checks a callback alone without access token", async () => {
     const { code, lines } = await setup(({ env, args, url }) => {
       delete env.WHATSAPP_ACCESS_TOKEN;
@@ -553,6 +589,7 @@ describe("cli: setup", () => {
       [["--subscribe", "--callback", "https://a.example"], "WHATSAPP_VERIFY_TOKEN is not set", {
         WHATSAPP_ACCESS_TOKEN: TOKEN,
       }],
+      [["--subscribe", "--callback", "http://127.0.0.1:8080/"], "Meta takes an https: URL only"],
       [[], "WHATSAPP_ACCOUNT_ID is a text of 25 characters: an id has digits only", {
         WHATSAPP_ACCESS_TOKEN: TOKEN,
         WHATSAPP_ACCOUNT_ID: TOKEN,

@@ -29,7 +29,26 @@ async function refusal(body: unknown, privateKey = KEYS.privateKey): Promise<[st
   return [error.code, error.status, error.message];
 }
 
+/** Made with `cryptography` of Python for the key of leaf.key: the AES key is bytes 0 to 15, the vector 16 to 31. */
+const VECTOR = {
+  encrypted_flow_data:
+    "vryB0w/BTee4OvmgkgEf9dnfQfwZb8iWi7yl3w0KJ8IPBg1rjm4rOoPuibFZ1iuOWwyQEFEZ72mIeaKcR/h2Td0vu7edcqsJ",
+  encrypted_aes_key:
+    "YQcZ44Zics8gIPgbMsfgy/WAfcZ64na0VcMJN0psQOIZPxfofvcBtzjh/ZnMvkpLl2MN7rubL5pGRG0ISkoQbyGCRaJHGHTS" +
+    "hGMI6whO5B5RRsn89ZVED+I96SuRMh9cyu1hAtaVreUd5GJj2TDHJtrSj6npcKhDRaK2glDJ18+uVx+3GYKJw/Pj5AnuekDi" +
+    "awa1/J2LSxQznj1slrvAEtN5wTNkcfWtnv0nbPdMR3SFKUXDAVqkmHldxHRBVdEMnVlWSLAdQ5WGeC51O3btT8Taq5PQi/KE" +
+    "d8Cyg1yNwMhuRawwWuDQqDdV6YDylZ2mhy40UnmUMNO4fjLZltsVFA==",
+  initial_vector: "EBESExQVFhcYGRobHB0eHw==",
+};
+const VECTOR_ANSWER = "IHgc0GOTW8rcFKP3y8aCoF5XfTqkPzR7kRI9OVGzR794ZUNTg3hs4wziaNSa2RFRQuRqaf8YzTupHjtuvXJMPA==";
+
 describe("decryptFlowRequest()", () => {
+  it("opens and answers a request that another implementation made, byte for byte", async () => {
+    const { request, key } = await decryptFlowRequest(VECTOR, readFileSync(tlsFile("leaf.key"), "utf8"));
+    assertEquals([request.action, request.flowToken], ["INIT", "token-1"]);
+    assertEquals(encryptFlowResponse({ screen: "DATES", data: { note: "für 2 👍" } }, key), VECTOR_ANSWER);
+  });
+
   it("opens a request of the client, as text, bytes or object, and the client opens the answer", async () => {
     const { body, open } = await sealRequest(KEYS.publicKey, REQUEST);
     for (const form of [JSON.stringify(body), encode(JSON.stringify(body)), body]) {

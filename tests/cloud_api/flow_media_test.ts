@@ -2,7 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { FlowEndpointError } from "../../cloud_api/flow_endpoint_error.ts";
 import { decryptFlowMedia, type FlowMedia, flowMediaOf } from "../../cloud_api/flow_media.ts";
-import { base64, sealFile, sha256 } from "../support/flow_client.ts";
+import { base64, fromBase64, sealFile, sha256 } from "../support/flow_client.ts";
 import { assertSameBytes, encode } from "../support/support.ts";
 
 function withEncryption(media: FlowMedia, changes: Partial<FlowMedia["encryption"]>): FlowMedia {
@@ -19,6 +19,20 @@ function fault(file: Uint8Array, media: FlowMedia): string {
 }
 
 describe("decryptFlowMedia()", () => {
+  it("opens a file that another implementation made (`cryptography` of Python)", () => {
+    const range = (from: number, length: number): string => base64(Uint8Array.from({ length }, (_, at) => from + at));
+    const encryption = {
+      encryptionKey: range(0, 32),
+      hmacKey: range(32, 32),
+      iv: range(16, 16),
+      encryptedHash: "Bw85xpmtCOQWDDQXLbRluZe/V28ixnuy8nZWKEsq8TQ=",
+      plaintextHash: "unkrP/D2hNqdJBrAgwBskIWDQABgEZrk0sOAO9jTRxk=",
+    };
+    const file = fromBase64("bhSIWHHl71BzDrbZ0gV5d6LcWUOJoCVU5Clzp4MiE8qq8G/g6Y7CWPQ7");
+    const media = { cdnUrl: "https://mmg.whatsapp.net/v/photo", encryption };
+    assertEquals(new TextDecoder().decode(decryptFlowMedia(file, media)), "a photo of a cat");
+  });
+
   it("opens files of each length around the blocks of AES", async () => {
     for (const length of [0, 1, 15, 16, 17, 31, 32, 5000]) {
       const plain = crypto.getRandomValues(new Uint8Array(length));

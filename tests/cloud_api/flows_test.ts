@@ -131,10 +131,10 @@ describe("api.flows", () => {
       const metric = (options: unknown) => () =>
         flows.metric("55", "ENDPOINT_REQUEST_COUNT", options as FlowMetricOptions);
       const calls: [call: () => Promise<unknown>, message: string][] = [
-        [define({ name: "" }), "The name of the flow has 0 characters"],
-        [define({ categories: [] }), "The categories of the flow are none"],
-        [define({ categories: undefined }), "The categories of the flow are undefined instead of an array"],
-        [define({ endpointUri: "http://x.example/" }), 'The endpointUri is "http://x.example/"'],
+        [define({ name: "" }), 'The "name" has 0 characters'],
+        [define({ categories: [] }), 'The "categories" are 0: the Cloud API takes at least 1'],
+        [define({ categories: undefined }), 'The "categories" are undefined instead of an array'],
+        [define({ endpointUri: "http://x.example/" }), 'The "endpointUri" is "http://x.example/"'],
         [define({ flow_json: "{}" }), 'A flow has no option "flow_json"; use "flowJson"'],
         [define({ flowJson: 5 }), "The JSON of the flow is 5 instead of an object, or its text"],
         [define({ cloneFlowId: "a/b" }), 'The cloneFlowId is "a/b": not an id'],

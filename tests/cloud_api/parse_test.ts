@@ -607,6 +607,15 @@ describe("parseNotification", () => {
     assertEquals(parseNotification('{"object":"whatsapp_business_account","entry":[]}'), { records: [], skipped: [] });
   });
 
+  it("takes lists of any length", () => {
+    const contacts = Array.from({ length: 20_000 }, (_, at) => ({ wa_id: `4917${1_000_000 + at}` }));
+    const messages = contacts.map(({ wa_id }, at) => ({ id: `wamid.${at}`, from: wa_id }));
+    assertEquals(parseNotification(notification({ contacts, messages })).records.length, 20_000);
+    const calls = Array.from({ length: 200_000 }, () => ({}));
+    assertEquals(parseNotification(notification({ calls }, "calls")).records.length, 200_000);
+    assertEquals(parseNotification(notification({ pins: calls.map(() => ({ a: 1 })) })).records.length, 200_000);
+  });
+
   it("never throws, for any input (fuzz)", () => {
     const keys = [
       "object",

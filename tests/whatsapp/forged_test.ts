@@ -126,7 +126,7 @@ describe("WhatsAppReceiver with appSecret", () => {
     second!.send(WELCOME);
     second!.send(notification(KINDS, { signature: sign(KINDS, SECRET) }));
     await until(() => typed.length === 6, "all records");
-    assertEquals(typed, ["message m", "status s", "error", "history", "echo", "other"]);
+    assertEquals(typed, ["message m", "status s", "error", "history", "echo", "account"]);
     await receiver.disconnect();
   });
 

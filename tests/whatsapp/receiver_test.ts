@@ -531,7 +531,7 @@ describe("WhatsAppReceiver: records", () => {
       ]),
     );
     await until(() => kinds.length === 3 && looped.length === 4, "all");
-    assertEquals([kinds, looped], [["error", "echo", "other"], ["error", "message", "echo", "other"]]);
+    assertEquals([kinds, looped], [["error", "echo", "account"], ["error", "message", "echo", "account"]]);
     await receiver.disconnect();
     await loop;
     await server.stop();
