@@ -103,6 +103,7 @@ export type {
   FlowDefinition,
   FlowDetails,
   FlowListOptions,
+  FlowMediaOptions,
   FlowMetricName,
   FlowMetricOptions,
   FlowMetricPoint,

@@ -31,8 +31,11 @@ const CASES: readonly GraphCase[] = [
 /** Errors that every call may have: a wrong parameter, no permission, a token that has expired. */
 const COMMON_ERRORS = [[400, 100], [403, 10], [401, 190]] as const;
 
-/** Methods that call nothing by themselves, or take what only other methods have. */
-const WITHOUT_CALL: readonly string[] = ["graph.url", "graph.fetch", "graph.sendMessage"];
+/**
+ * Methods that call nothing by themselves, or take what only other methods have; and one that calls another server,
+ * without the access token: `tests/cloud_api/flows_test.ts`.
+ */
+const WITHOUT_CALL: readonly string[] = ["graph.url", "graph.fetch", "graph.sendMessage", "flows.media"];
 
 /** Names of all public methods, `part.method` for those of a part. */
 function publicMethods(api: WhatsAppApi): string[] {
