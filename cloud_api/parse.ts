@@ -83,7 +83,7 @@ const STANDBY_LISTS: ReadonlyMap<string, ItemParser> = new Map<string, ItemParse
   ["statuses", /* @__PURE__ */ standby(parseStatus)],
   ["errors", parseAccountError],
 ]);
-const STANDBY_MEMBERS: ReadonlySet<string> = /* @__PURE__ */ new Set([...STANDBY_LISTS.keys(), "standby"]);
+const STANDBY_MEMBERS: ReadonlySet<string> = new Set(["messages", "message_echoes", "statuses", "errors", "standby"]);
 
 /** Fields that consist of lists. */
 const LIST_FIELDS: ReadonlyMap<string, ReadonlyMap<string, ItemParser>> = new Map([
