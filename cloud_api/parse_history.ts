@@ -36,9 +36,9 @@ const ALONE: Place = { metadata: {}, thread: {}, isEcho: false };
 
 const NONE: ReadonlyMap<string, MemberReader> = new Map();
 const CHUNK_METADATA: ReadonlyMap<string, MemberReader> = new Map([
-  ["phase", number],
-  ["chunk_order", number],
-  ["progress", number],
+  ["phase", exactNumber],
+  ["chunk_order", exactNumber],
+  ["progress", exactNumber],
 ]);
 const CONTEXT: ReadonlyMap<string, MemberReader> = new Map([
   ["wa_id", (raw, key) => phoneDigits(text(raw, key))],
@@ -46,6 +46,12 @@ const CONTEXT: ReadonlyMap<string, MemberReader> = new Map([
   ["parent_user_id", text],
   ["username", text],
 ]);
+
+/** Reads a number, unless the typed member differs from the text that it came as. */
+function exactNumber(raw: JsonObject, key: string): number | undefined {
+  const value = number(raw, key);
+  return value !== undefined && String(value) === text(raw, key) ? value : undefined;
+}
 
 /** Lists of a value that the parser of history reads. */
 export const HISTORY_LISTS: ReadonlySet<string> = new Set(["history", "messages", "message_echoes", "errors"]);
