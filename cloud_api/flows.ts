@@ -16,7 +16,7 @@ import { assertLength, assertPageSize, assertUrl, isDigits } from "./argument_ch
 import { takeFile } from "./call_limits.ts";
 import { listOf } from "./contents_checks.ts";
 import { checkCdnUrl, collectFile, decryptFlowMedia, type FlowMedia } from "./flow_media.ts";
-import { type GraphClient, pathOf } from "./graph.ts";
+import { fetchGraph, type GraphClient, pathOf } from "./graph.ts";
 import { isObject, type JsonObject, number, object, objects, pick, text, withoutUndefined } from "./json.ts";
 import { CALL_OPTIONS, type CallOptions } from "./subscriptions.ts";
 
@@ -537,7 +537,7 @@ export class WhatsAppFlows {
       throw new OptionError(`The option "maxSize" is ${showValue(maxSize)} instead of a number of bytes`);
     }
     const url = checkCdnUrl(media.cdnUrl, new URL(this.#graph.baseUrl).origin);
-    const { stream } = await this.#graph.fetch("GET", url, { signal, scheme: "none" }, takeFile);
+    const { stream } = await fetchGraph(this.#graph, "GET", url, { signal, scheme: "none" }, takeFile);
     return decryptFlowMedia(await collectFile(stream, maxSize), media);
   }
 

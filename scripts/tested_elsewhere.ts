@@ -85,11 +85,6 @@ export const TESTED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
     "types, and one copy of members; tests/cloud_api/parse_test.ts has the members of each record",
   ],
   ["cloud_api/parse_errors.ts", "tests/cloud_api/parse_test.ts has errors of messages, statuses and the account"],
-  [
-    "cloud_api/parse_history.ts",
-    "tests/cloud_api/parse_test.ts, found_test.ts and catalogue_test.ts, in notifications",
-  ],
-  ["cloud_api/parse_payment.ts", "tests/cloud_api/parse_test.ts and found_test.ts, in statuses"],
   ["cloud_api/parse_records.ts", "tests/cloud_api/parse_test.ts has the lists of each field"],
   ["inbox/group.ts", "tests/inbox/hub_test.ts and lost_test.ts drive it through the hub that makes it"],
   ["inbox/item.ts", "tests/inbox/hub_test.ts reads its encoded forms; cloud_api/filter_test.ts has the parts"],
