@@ -73,7 +73,6 @@ export const TESTED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["cli/serve.ts", "tests/cli/cli_test.ts runs the command"],
   ["cli/simulate.ts", "tests/cli/cli_test.ts runs the command"],
   ["cli/tail.ts", "tests/cli/cli_test.ts runs both commands"],
-  ["cloud_api/api_error.ts", "a class without logic; tests/cloud_api/api_test.ts reads all of its members"],
   [
     "cloud_api/api_settings.ts",
     "tests/setting_tables_test.ts has the table, tests/cloud_api/api_test.ts refused options",
