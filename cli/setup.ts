@@ -4,7 +4,7 @@
  * @module
  */
 
-import { API_FLAGS, API_HELP, apiAccess, withFlags } from "./api_access.ts";
+import { API_FLAGS, API_HELP, type ApiAccess, apiAccess, withFlags } from "./api_access.ts";
 import { checkCallback } from "./callback_check.ts";
 import { type CliIo, ExitCode, parseCommandLine, secretsFrom, UsageError } from "./io.ts";
 import { MetaChecks } from "./meta_checks.ts";
@@ -60,38 +60,26 @@ export async function setup(args: readonly string[], io: CliIo): Promise<number>
     io.out(SETUP_HELP);
     return ExitCode.Success;
   }
-  const { accessToken, phoneNumberId, accountId, options } = apiAccess(values, io.env);
+  const access = apiAccess(values, io.env);
   const wanted = callbackOf(values.callback);
-  const [verifyToken] = secretsFrom(
+  // The server may know several; Meta knows the first.
+  const verifyTokens = secretsFrom(
     { flag: "verify-token", given: values["verify-token"], variable: "WHATSAPP_VERIFY_TOKEN" },
     io.env,
   );
-  const [appSecret] = secretsFrom(
+  const appSecrets = secretsFrom(
     { flag: "app-secret", given: values["app-secret"], variable: "WHATSAPP_APP_SECRET" },
     io.env,
   );
-  assertComplete(accessToken, verifyToken, wanted, values.subscribe ?? false);
-  const report = new SetupReport(withoutSecrets(io, [accessToken, appSecret, verifyToken]), values.json ?? false);
+  const subscribe = values.subscribe ?? false;
+  assertComplete(access.accessToken, verifyTokens[0], wanted, subscribe);
+  const safe = withoutSecrets(io, [access.accessToken, ...appSecrets, ...verifyTokens]);
+  const report = new SetupReport(safe, values.json ?? false);
   const stop = new AbortController();
   const ignoreStop = io.onStop(() => stop.abort(new Error("Stopped")));
   const { signal } = stop;
   try {
-    const meta = accessToken === undefined ? undefined : new MetaChecks({
-      options: { ...options, ...CALLS, accessToken },
-      phoneNumberId,
-      accountId,
-      appSecret,
-      signal,
-    }, report);
-    await meta?.run(values.subscribe ?? false);
-    const found = meta?.callback?.url;
-    const url = wanted ?? (found !== undefined && URL.canParse(found) ? new URL(found) : undefined);
-    const before = report.wrong;
-    if (url !== undefined) await checkCallback({ url, verifyToken, appSecret, signal }, report);
-    const answers = report.wrong === before;
-    // Meta asks the URL at once, and its error says less.
-    if (values.subscribe && wanted !== undefined && answers) await meta?.overrideCallback(wanted, verifyToken!);
-    else meta?.checkCallbackUrl(wanted);
+    await check({ access, wanted, verifyToken: verifyTokens[0], appSecret: appSecrets[0], subscribe, signal }, report);
   } catch (error) {
     if (error instanceof OptionError) throw new UsageError(withFlags(describe(error)));
     throw error;
@@ -100,6 +88,34 @@ export async function setup(args: readonly string[], io: CliIo): Promise<number>
   }
   report.end();
   return report.wrong === 0 ? ExitCode.Success : ExitCode.Failure;
+}
+
+/** Task of a run: the access, the callback, the secrets. */
+interface Task {
+  readonly access: ApiAccess;
+  /** The callback of the command line. */
+  readonly wanted: URL | undefined;
+  readonly verifyToken: string | undefined;
+  readonly appSecret: string | undefined;
+  readonly subscribe: boolean;
+  readonly signal: AbortSignal;
+}
+
+async function check({ access, wanted, subscribe, ...secrets }: Task, report: SetupReport): Promise<void> {
+  const { accessToken, options, ...ids } = access;
+  const { verifyToken, appSecret, signal } = secrets;
+  const meta = accessToken === undefined
+    ? undefined
+    : new MetaChecks({ options: { ...options, ...CALLS, accessToken }, ...ids, appSecret, signal }, report);
+  await meta?.run(subscribe);
+  const found = meta?.callback?.url;
+  const url = wanted ?? (found !== undefined && URL.canParse(found) ? new URL(found) : undefined);
+  const before = report.wrong;
+  if (url !== undefined) await checkCallback({ url, verifyToken, appSecret, signal }, report);
+  // Meta asks the URL at once, and its error says less.
+  const isReady = report.wrong === before;
+  if (subscribe && wanted !== undefined && isReady) await meta?.overrideCallback(wanted, verifyToken!);
+  else meta?.checkCallbackUrl(wanted);
 }
 
 function callbackOf(text: string | undefined): URL | undefined {

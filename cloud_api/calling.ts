@@ -221,7 +221,7 @@ export class WhatsAppCalls {
   }
 
   async #change(action: CallActionName, callId: string, fields: JsonObject, options: CallOptions): Promise<void> {
-    assertLength("id of the call", callId, { min: 1, max: 256 });
+    assertLength("callId", callId, { min: 1, max: 256 });
     assertSuccess(await this.#act(action, { call_id: callId, ...fields }, options), `${action} the call`);
   }
 
@@ -243,7 +243,7 @@ function sessionOf(session: CallSession, type: CallSession["type"]): JsonObject 
   if (session.type !== type) {
     throw new OptionError(`The session of the call has the type ${showValue(session.type)} instead of "${type}"`);
   }
-  assertLength("sdp of the call", session.sdp, { min: 1, max: MAX_SDP });
+  assertLength("sdp", session.sdp, { min: 1, max: MAX_SDP });
   return { sdp_type: type, sdp: session.sdp };
 }
 

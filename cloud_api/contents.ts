@@ -310,7 +310,8 @@ export function mediaOf(
   if (by === "id") json.id = textOf(`${name}.id`, media.id);
   else if (by === "link") json.link = urlOf(`${name}.link`, media.link);
   else uploads.push({ media: json, file: fileOf(name, media as MediaByFile), kind });
-  return withoutUndefined(Object.assign(json, more));
+  // The same object: it gets the id of a file that is uploaded later.
+  return Object.assign(json, withoutUndefined(more));
 }
 
 const FILE_CLASSES = [Blob, Uint8Array, ArrayBuffer, ReadableStream];

@@ -83,7 +83,7 @@ const STANDBY_LISTS: ReadonlyMap<string, ItemParser> = new Map<string, ItemParse
   ["statuses", /* @__PURE__ */ standby(parseStatus)],
   ["errors", parseAccountError],
 ]);
-const STANDBY_MEMBERS = { has: (key: string): boolean => key === "standby" || STANDBY_LISTS.has(key) };
+const STANDBY_MEMBERS: ReadonlySet<string> = new Set(["messages", "message_echoes", "statuses", "errors", "standby"]);
 
 /** Fields that consist of lists. */
 const LIST_FIELDS: ReadonlyMap<string, ReadonlyMap<string, ItemParser>> = new Map([
@@ -140,8 +140,9 @@ class NotificationParser {
     const field = text(change, "field") ?? "";
     const value = own(change, "value");
     if (!isObject(value)) return this.collector.skip(`${path}.value`, "not an object");
-    this.#value(value, makeOrigin(value, { ...entry, field }), `${path}.value`);
-    this.collector.addUnknown(restOf(change, CHANGE), { ...entry, field });
+    const origin = makeOrigin(value, field, entry);
+    this.#value(value, origin, `${path}.value`);
+    this.collector.addUnknown(restOf(change, CHANGE), origin);
   }
 
   #value(value: JsonObject, origin: ChangeOrigin, path: string): void {
@@ -166,7 +167,8 @@ class NotificationParser {
     const parsed = FIELD_PARSERS.get(origin.field)?.(value, origin);
     // A value that is not as its parser knows it is no less than one of an unknown field.
     if (parsed === undefined || parsed.records.length === 0) return this.collector.addOther(value, origin);
-    this.collector.records.push(...parsed.records);
+    // One by one: there may be more of them than a call can have arguments.
+    for (const record of parsed.records) this.collector.records.push(record);
     this.#unknown(pickMembers(parsed.rest, isOwnMember), parsed.rest, origin);
   }
 
@@ -233,8 +235,12 @@ function isOwnMember(key: string): boolean {
 
 /** Returns `true` for a member of `metadata` that each record of the change has. */
 function isTyped(metadata: JsonObject, key: string, { phoneNumberId, displayPhoneNumber }: ChangeOrigin): boolean {
-  if (key === "phone_number_id") return text(metadata, key) === phoneNumberId;
-  return key === "display_phone_number" && text(metadata, key) === displayPhoneNumber;
+  const typed = key === "phone_number_id"
+    ? phoneNumberId
+    : key === "display_phone_number"
+    ? displayPhoneNumber
+    : undefined;
+  return typed !== undefined && text(metadata, key) === typed;
 }
 
 /** Removes the byte order mark, which `JSON.parse` refuses. */
@@ -243,11 +249,13 @@ function withoutByteOrderMark(json: string): string {
 }
 
 /** Reads the facts of a change; those of a standby may stand beside the lists, or one level above them. */
-function makeOrigin(value: JsonObject, entry: ChangeOrigin): ChangeOrigin {
+function makeOrigin(value: JsonObject, field: string, { accountId, entryTime }: ChangeOrigin): ChangeOrigin {
   const inner = object(value, "standby");
   const own = objects(value, "contacts");
   return {
-    ...entry,
+    field,
+    accountId,
+    entryTime,
     phoneNumberId: phoneNumberIdOf(value, readId),
     displayPhoneNumber: displayNumberOf(inner, "metadata") ?? displayNumberOf(value, "metadata") ??
       displayNumberOf(value, "recipient") ?? fullText(value, "display_phone_number"),

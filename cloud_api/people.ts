@@ -70,16 +70,62 @@ export function matchContact(
   userId: string | undefined,
   { contacts, taken }: ChangeOrigin,
 ): JsonObject | undefined {
-  const digits = phoneDigits(phone) ?? phone;
-  const found = (digits ? contacts.find((contact) => hasPhone(contact, digits)) : undefined) ??
-    (userId ? contacts.find((contact) => text(contact, "user_id") === userId) : undefined);
+  const found = contacts.length > FEW ? findIndexed(phone, userId, contacts) : findAmong(phone, userId, contacts);
   if (found !== undefined) taken?.add(found);
   return found;
 }
 
-function hasPhone(contact: JsonObject, phone: string): boolean {
+/** Number of contacts up to which an index is not worth it. */
+const FEW = 8;
+
+function findAmong(
+  phone: string | undefined,
+  userId: string | undefined,
+  contacts: readonly JsonObject[],
+): JsonObject | undefined {
+  const digits = phone && plainPhone(phone);
+  return (digits ? contacts.find((contact) => phoneOf(contact) === digits) : undefined) ??
+    (userId ? contacts.find((contact) => text(contact, "user_id") === userId) : undefined);
+}
+
+/** Contacts by number and by user id. */
+interface ContactIndex {
+  readonly byPhone: ReadonlyMap<string | undefined, JsonObject>;
+  readonly byUser: ReadonlyMap<string | undefined, JsonObject>;
+}
+
+/** Indexes of long lists: a search for each message would take the square of their length. */
+const indexes = /* @__PURE__ */ new WeakMap<readonly JsonObject[], ContactIndex>();
+
+function findIndexed(
+  phone: string | undefined,
+  userId: string | undefined,
+  contacts: readonly JsonObject[],
+): JsonObject | undefined {
+  const index = indexes.get(contacts) ?? makeIndex(contacts);
+  return (phone ? index.byPhone.get(plainPhone(phone)) : undefined) ?? (userId ? index.byUser.get(userId) : undefined);
+}
+
+function makeIndex(contacts: readonly JsonObject[]): ContactIndex {
+  const [byPhone, byUser] = [new Map<string | undefined, JsonObject>(), new Map<string | undefined, JsonObject>()];
+  for (const contact of contacts) {
+    const [phone, userId] = [phoneOf(contact), text(contact, "user_id")];
+    // The first one counts, as in a search.
+    if (!byPhone.has(phone)) byPhone.set(phone, contact);
+    if (!byUser.has(userId)) byUser.set(userId, contact);
+  }
+  const index = { byPhone, byUser };
+  indexes.set(contacts, index);
+  return index;
+}
+
+function plainPhone(phone: string): string {
+  return phoneDigits(phone) ?? phone;
+}
+
+function phoneOf(contact: JsonObject): string | undefined {
   const waId = text(contact, "wa_id");
-  return waId !== undefined && (waId === phone || phoneDigits(waId) === phone);
+  return waId && plainPhone(waId);
 }
 
 /** Names of a person, and the contact that they are from. */

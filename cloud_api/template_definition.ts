@@ -11,7 +11,8 @@
 import { quote } from "../base/error_text.ts";
 import { OptionError } from "../base/errors.ts";
 import { showValue } from "../base/option_names.ts";
-import { assertCount, assertLength } from "./argument_checks.ts";
+import { assertLength } from "./argument_checks.ts";
+import { integerIn, listOf } from "./contents_checks.ts";
 import { isObject, type JsonObject, list, own, text } from "./json.ts";
 
 /** An example of a named parameter: the reviewers at Meta see it. */
@@ -70,7 +71,7 @@ export type TemplateDefinitionComponent =
     text: string;
     example?: { header_text?: string[]; header_text_named_params?: TemplateNamedExample[] };
   }
-  /** `header_handle` is of an upload session of the app: media ids are not taken. */
+  /** `header_handle` is what `api.uploadHandle` gives: media ids are not taken. */
   | { type: "HEADER"; format: "IMAGE" | "VIDEO" | "GIF" | "DOCUMENT"; example?: { header_handle?: string[] } }
   | { type: "HEADER"; format: "LOCATION" | "PRODUCT" }
   /** Without a text, and with `add_security_recommendation`, for templates of one-time passwords. */
@@ -118,7 +119,7 @@ const SINGLE_TYPES: readonly string[] = ["HEADER", "BODY", "FOOTER", "BUTTONS", 
  * @throws {OptionError} If it is not made of 1 to 512 lower-case letters, digits and underscores.
  */
 export function assertTemplateName(name: unknown): asserts name is string {
-  assertLength("name of the template", name, { min: 1, max: MAX_NAME });
+  assertLength("name", name, { min: 1, max: MAX_NAME });
   for (const character of name) {
     if (NAME_CHARACTERS.includes(character)) continue;
     const wanted = "lower-case letters, digits and underscores are allowed";
@@ -167,17 +168,11 @@ function assertComponent(component: unknown, path: string, maxBody: number): str
 function assertFooter(footer: JsonObject, path: string): void {
   assertText(footer, "text", path, MAX_FOOTER);
   const minutes = own(footer, "code_expiration_minutes");
-  const [least, most] = CODE_MINUTES;
-  if (minutes === undefined || (Number.isInteger(minutes) && minutes as number >= least && minutes as number <= most)) {
-    return;
-  }
-  const name = `${path}.code_expiration_minutes`;
-  throw new OptionError(`The template has ${showValue(minutes)} at ${name}: ${least} to ${most} minutes are allowed`);
+  if (minutes !== undefined) integerIn(`${path}.code_expiration_minutes`, minutes, ...CODE_MINUTES);
 }
 
 function assertCards(cards: unknown, path: string): void {
-  assertCount(`cards of the template at ${path}`, cards, MAX_CARDS);
-  for (const [index, card] of cards.entries()) {
+  for (const [index, card] of listOf(path, cards as unknown[], MAX_CARDS).entries()) {
     const at = `${path}[${index}]`;
     for (const [number, component] of list(card, "components").entries()) {
       const inside = `${at}.components[${number}]`;
@@ -188,9 +183,8 @@ function assertCards(cards: unknown, path: string): void {
 }
 
 function assertButtons(buttons: unknown, path: string, most: number): void {
-  assertCount(`buttons of the template at ${path}`, buttons, most);
   const counts = new Map<string, number>();
-  for (const [index, button] of buttons.entries()) {
+  for (const [index, button] of listOf(path, buttons as unknown[], most).entries()) {
     const at = `${path}[${index}]`;
     if (!isObject(button)) throw new OptionError(`The template has ${showValue(button)} at ${at} instead of a button`);
     const type = (text(button, "type") ?? "").toUpperCase();
@@ -201,7 +195,7 @@ function assertButtons(buttons: unknown, path: string, most: number): void {
     assertText(button, "phone_number", at, MAX_PHONE_NUMBER);
     if (type === "COPY_CODE" && typeof button.example === "string") assertText(button, "example", at, MAX_CODE);
     const apps = own(button, "supported_apps");
-    if (apps !== undefined) assertCount(`supported_apps of the template at ${at}`, apps, MAX_APPS);
+    if (apps !== undefined) listOf(`${at}.supported_apps`, apps as unknown[], MAX_APPS);
   }
   for (const [type, limit] of MAX_OF_TYPE) {
     const count = counts.get(type) ?? 0;
@@ -213,5 +207,5 @@ function assertButtons(buttons: unknown, path: string, most: number): void {
 /** Checks a text that may be absent. */
 function assertText(owner: JsonObject, key: string, path: string, max: number): void {
   const value = own(owner, key);
-  if (value !== undefined) assertLength(`text of the template at ${path}.${key}`, value, { min: 1, max });
+  if (value !== undefined) assertLength(`${path}.${key}`, value, { min: 1, max });
 }

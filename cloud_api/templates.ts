@@ -11,7 +11,8 @@ import { OptionError } from "../base/errors.ts";
 import { OptionNames, type OptionTable, showValue } from "../base/option_names.ts";
 import { assertSuccess } from "./answers.ts";
 import { WhatsAppApiError } from "./api_error.ts";
-import { assertCount, assertFields, assertLength, assertPageSize } from "./argument_checks.ts";
+import { assertFields, assertLength, assertPageSize } from "./argument_checks.ts";
+import { listOf } from "./contents_checks.ts";
 import { type GraphClient, pathOf } from "./graph.ts";
 import { boolean, date, type JsonObject, number, object, objects, pick, text, withoutUndefined } from "./json.ts";
 import { CALL_OPTIONS, type CallOptions } from "./subscriptions.ts";
@@ -353,8 +354,8 @@ export class WhatsAppTemplates {
     CALL_OPTIONS.assert(options);
     const { name, language, category, components, fields } = definition;
     assertTemplateName(name);
-    assertLength("language of the template", language, { min: 2, max: 20 });
-    assertLength("category of the template", category, { min: 1, max: 64 });
+    assertLength("language", language, { min: 2, max: 20 });
+    assertLength("category", category, { min: 1, max: 64 });
     if (components !== undefined || fields === undefined) assertComponents(components);
     const json = { name, language, ...changesOf(definition) };
     const answer = await this.#graph.post(this.#path, { json, signal: options.signal });
@@ -410,9 +411,7 @@ export class WhatsAppTemplates {
    */
   async deleteByIds(ids: readonly string[], options: CallOptions = {}): Promise<void> {
     CALL_OPTIONS.assert(options);
-    assertCount("ids of templates", ids, MAX_IDS);
-    if (ids.length === 0) throw new OptionError(`The ids of templates are none: 1 to ${MAX_IDS} are allowed`);
-    const query = { hsm_ids: JSON.stringify(ids.map((id) => pathOf("template", id))) };
+    const query = { hsm_ids: JSON.stringify(listOf("ids", ids, MAX_IDS).map((id) => pathOf("template", id))) };
     assertSuccess(await this.#graph.delete(this.#path, { query, signal: options.signal }), "delete the templates");
   }
 

@@ -133,7 +133,7 @@ class Bot {
 
 /** Tells if a call of the API has failed for a reason that passes. */
 function isOutage(error: unknown): boolean {
-  return error instanceof WhatsAppApiError && (error.status < 400 || error.status === 429 || error.status >= 500);
+  return error instanceof WhatsAppApiError && error.isTransient;
 }
 
 /** Notes that outlive the bot: messages it has answered, and customers whom a person answers. */
@@ -192,6 +192,6 @@ if (import.meta.main) {
     flowId: variable("WHATSAPP_FLOW_ID"),
     database: "bot.db",
   });
-  console.log("The bot is running: Ctrl+C ends it.");
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void bot.disconnect());
+  console.log("The bot is running: Ctrl+C ends it.");
 }

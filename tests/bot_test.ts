@@ -2,9 +2,13 @@
  * The example bot, as a whole: a `WhatsAppServer`, notifications of the simulator, and a Graph API on loopback.
  */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { dirname } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
 import type { WebSocketError } from "../base/errors.ts";
 import { startBot } from "../examples/bot.ts";
 import type { WhatsAppReceiver } from "../whatsapp/receiver.ts";
@@ -232,7 +236,43 @@ describe("the example bot", () => {
       const read = shortened(graph.requests).filter((line) => line.startsWith("read")).sort();
       assertEquals(read, ["read wamid.1", "read wamid.2", "read wamid.3", "read wamid.4"]);
     }));
+
+  it("runs as a program until SIGTERM, and names a variable that is missing", () =>
+    withFile(async (file) => {
+      await using server = await startServer();
+      const variables = {
+        WHATSAPP_SERVER_URL: urlOf(server).replace("http", "ws"),
+        WHATSAPP_RECEIVER_TOKEN: "token",
+        WHATSAPP_ACCESS_TOKEN: "secret",
+        WHATSAPP_PHONE_NUMBER_ID: "1065",
+        WHATSAPP_FLOW_ID: "42",
+      };
+      const { ended, child } = runBot(dirname(file), variables);
+      // By its id: Deno takes a child that has handled the signal of child.kill for a killed one.
+      child.stdout!.once("data", () => process.kill(child.pid!, "SIGTERM"));
+      assertEquals(await ended, { code: 0, output: "The bot is running: Ctrl+C ends it.\n" });
+      const { code, output } = await runBot(dirname(file), { ...variables, WHATSAPP_FLOW_ID: "" }).ended;
+      assertEquals(code, 1);
+      assertStringIncludes(output, "The variable WHATSAPP_FLOW_ID is not set");
+    }));
 });
+
+const BOT = fileURLToPath(new URL("../examples/bot.ts", import.meta.url));
+
+/** Starts the bot as a program of its own. */
+function runBot(cwd: string, variables: Record<string, string>): {
+  child: ChildProcess;
+  ended: Promise<{ code: number | null; output: string }>;
+} {
+  const run = "Deno" in globalThis ? ["run", "-A"] : ["run"];
+  const child = spawn(process.execPath, [...run, BOT], { cwd, env: { ...process.env, ...variables } });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => output += data);
+  const ended = new Promise<{ code: number | null; output: string }>((resolve) =>
+    child.on("close", (code) => resolve({ code, output }))
+  );
+  return { child, ended };
+}
 
 /** A request, for its answer. */
 const READ: GraphRequest = { method: "POST", path: "/1065/messages", headers: {}, bytes: new Uint8Array(), json: {} };

@@ -8,8 +8,15 @@ import { describe, it } from "@std/testing/bdd";
 import { OptionError } from "../base/errors.ts";
 import { WhatsAppApi } from "../cloud_api/api.ts";
 import { draftOf } from "../cloud_api/message_contents.ts";
+import { parseNotification } from "../cloud_api/parse.ts";
 import { FIELD_PARSERS } from "../cloud_api/parse_fields.ts";
+import type { WhatsAppRecord } from "../cloud_api/records.ts";
+import { recordKey } from "../whatsapp/deduplication.ts";
+import { Catalogue, writeJson } from "./support/catalogue.ts";
 import { type Member, namesIn, tableRows, Types } from "./support/doc_tables.ts";
+import { FIELD_VALUES } from "./support/field_values.ts";
+import { Random } from "./support/support.ts";
+import { wrap } from "./support/whatsapp.ts";
 
 const DOCUMENT = "docs/cloud-api.md";
 const types = new Types("cloud_api");
@@ -73,6 +80,14 @@ function contentNames(): string[] {
   return names.split(", ");
 }
 
+/** Records of all kinds: a value of each webhook field, and lists of all others. */
+function samples(): WhatsAppRecord[] {
+  const random = new Random(1);
+  const lists = Array.from({ length: 100 }, () => writeJson(new Catalogue(random).notification()));
+  const fields = Object.values(FIELD_VALUES).map(({ field, value }) => wrap([{ field, value }]));
+  return [...fields, ...lists].flatMap((json) => parseNotification(json).records);
+}
+
 /** What only one of two lists has. */
 function difference(
   documented: readonly string[],
@@ -129,5 +144,22 @@ describe(DOCUMENT, () => {
     const rows = tableRows(DOCUMENT, "method").map((row) => nameOf(row.method!));
     assertEquals(difference(rows, methods()), NONE);
     assertEquals(rows.length, new Set(rows).size);
+  });
+});
+
+describe("docs/whatsapp.md", () => {
+  it("says which kinds of records have a key", () => {
+    const rows = new Map(
+      tableRows("docs/whatsapp.md", "`kind`", "key").map(({ "`kind`": kind, key }) => [kind!, key!]),
+    );
+    const sampled = new Map<string, boolean>();
+    for (const record of samples()) {
+      sampled.set(record.kind, recordKey(record) !== undefined || (sampled.get(record.kind) ?? false));
+    }
+    assertEquals(difference([...sampled.keys()], [...kinds().keys()]), NONE);
+    for (const [kind, hasKey] of sampled) {
+      const key = rows.get(`\`${kind}\``) ?? rows.get("all others")!;
+      assertEquals(!key.startsWith("none"), hasKey, kind);
+    }
   });
 });

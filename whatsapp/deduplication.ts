@@ -5,6 +5,7 @@
  */
 
 import type { Clock } from "../base/clock.ts";
+import type { WhatsAppCall } from "../cloud_api/field_records.ts";
 import type { WhatsAppMessage } from "../cloud_api/messages.ts";
 import type { WhatsAppRecord } from "../cloud_api/records.ts";
 import { statusKey } from "../cloud_api/status.ts";
@@ -180,6 +181,10 @@ export function recordKey(record: WhatsAppRecord): string | undefined {
       return record.id === "" ? undefined : statusKey(record);
     case "standby":
       return standbyKey(recordKey(record.record));
+    case "call":
+      return callKey(record);
+    case "automaticEvent":
+      return record.id === "" ? undefined : timedKey(record, [record.id, record.eventName]);
     default:
       return undefined;
   }
@@ -191,6 +196,17 @@ function messageKey(kind: string, message: WhatsAppMessage, more: readonly strin
   const type = message.type === "unknown" ? `unknown ${message.originalType}` : message.type;
   if (id === "") return undefined;
   return JSON.stringify([kind, phoneNumberId ?? "", id, type, ...targetOf(message), ...more]);
+}
+
+/** A call has its id in all of its events, and in all states of it. */
+function callKey(call: WhatsAppCall): string | undefined {
+  const { id, event, status = "", errors } = call;
+  return id === "" ? undefined : timedKey(call, [id, event, status, ...errors.map(({ code }) => String(code))]);
+}
+
+/** Key of an event that may come again later: its time is the same only when Meta repeats it. */
+function timedKey({ kind, phoneNumberId = "", timestamp }: WhatsAppRecord, parts: readonly string[]): string {
+  return JSON.stringify([kind, phoneNumberId, ...parts, String(timestamp?.getTime())]);
 }
 
 /** Key parts of a message that changes another one: the changed message, and the change. */

@@ -563,6 +563,14 @@ describe("cli: setup", () => {
     });
   });
 
+  it("takes the first of several secrets, as the server may have them while one is replaced", async () => {
+    const { code } = await setup(({ env }) => {
+      env.WHATSAPP_APP_SECRET = `${APP_SECRET},another secret`;
+      env.WHATSAPP_VERIFY_TOKEN = `${VERIFY_TOKEN}, another token`;
+    });
+    assertEquals(code, 0);
+  });
+
   it("checks a callback alone without access token", async () => {
     const { code, lines } = await setup(({ env, args, url }) => {
       delete env.WHATSAPP_ACCESS_TOKEN;

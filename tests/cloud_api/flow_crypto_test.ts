@@ -29,7 +29,7 @@ async function refusal(body: unknown, privateKey = KEYS.privateKey): Promise<[st
   return [error.code, error.status, error.message];
 }
 
-/** Made with `cryptography` of Python: the key is bytes 0 to 15, the vector 16 to 31, the public key that of leaf.key. */
+/** Made with `cryptography` of Python for the key of leaf.key: the AES key is bytes 0 to 15, the vector 16 to 31. */
 const VECTOR = {
   encrypted_flow_data:
     "vryB0w/BTee4OvmgkgEf9dnfQfwZb8iWi7yl3w0KJ8IPBg1rjm4rOoPuibFZ1iuOWwyQEFEZ72mIeaKcR/h2Td0vu7edcqsJ",
@@ -106,7 +106,8 @@ describe("decryptFlowRequest()", () => {
     const cases: [key: unknown, message: string][] = [
       [short, 'The key "privateKey" is an RSA key of 1024 bits: flows need RSA with 2048 bits'],
       [ec, 'The key "privateKey" is of type "ec"'],
-      ["hunter2", 'There is no private key in "privateKey"'],
+      ["hunter2", 'The option "privateKey" is a text of 7 characters, not the text of a PEM file'],
+      [KEYS.privateKey.replaceAll("\n", "\\n"), 'The option "privateKey" has "\\n" in place of line breaks'],
       [undefined, 'The option "privateKey" is of type undefined instead of the text of a PEM file'],
       [{ key: "hunter2" }, 'The option "privateKey" is an object instead'],
     ];

@@ -102,7 +102,7 @@ describe("the table of docs/cloud-api.md", () => {
   it("has each kind, its types, and its largest size", () => {
     const path = new URL("../../docs/cloud-api.md", import.meta.url);
     const text = readFileSync(path, "utf8");
-    const rows = text.slice(text.indexOf("\n### Types, sizes")).split("\n").map((line) =>
+    const rows = text.slice(text.indexOf("\n## Files")).split("\n").map((line) =>
       line.split("|").map((cell) => cell.trim())
     );
     for (const kind of MEDIA_KINDS) {

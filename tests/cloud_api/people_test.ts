@@ -50,6 +50,22 @@ describe("findContact", () => {
     assertEquals(findContact(undefined, undefined, originOf(ANNA, LUCA)), undefined);
     assertEquals(findContact("", "", originOf()), undefined);
   });
+
+  it("finds the same in a long list as in a short one", () => {
+    const many = Array.from(
+      { length: 500 },
+      (_, at) => ({ wa_id: `+49 171 ${1_000_000 + at}`, user_id: `DE.${at + 10}` }),
+    );
+    const origin = originOf(ANNA, ...many, LUCA, { ...ANNA, profile: {} }, {});
+    for (const [phone, userId] of [["491700000001", ""], ["+49 1700000001", "IT.2"], ["", "DE.1"], ["US.7", "IT.2"]]) {
+      assertEquals(matchContact(phone, userId, origin), matchContact(phone, userId, originOf(LUCA, ANNA)));
+    }
+    assertEquals(matchContact("491711000007", undefined, origin), many[7]);
+    assertEquals(matchContact(undefined, "DE.17", origin), many[7]);
+    for (const none of [["", ""], [undefined, undefined], ["15550000000", "US.1"]] as const) {
+      assertEquals(matchContact(none[0], none[1], origin), undefined);
+    }
+  });
 });
 
 describe("names", () => {

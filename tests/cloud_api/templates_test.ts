@@ -81,11 +81,11 @@ describe("api.templates", () => {
       const define = (more: unknown) => () => templates.create({ ...DEFINITION, ...more as object });
       const calls: [call: () => Promise<unknown>, message: string][] = [
         [define({ name: "Hi" }), 'The name of the template has the character "H"'],
-        [define({ language: "x".repeat(21) }), 'The "language of the template" has 21 characters'],
-        [define({ category: "" }), 'The "category of the template" has 0 characters'],
+        [define({ language: "x".repeat(21) }), 'The "language" has 21 characters'],
+        [define({ category: "" }), 'The "category" has 0 characters'],
         [define({ messageTtl: 1.5 }), "The messageTtl of the template is 1.5 instead of a number of seconds"],
         [define({ parameter_format: "NAMED" }), 'A template has no option "parameter_format"; use "parameterFormat"'],
-        [define({ components: [{ type: "FOOTER", text: "x".repeat(61) }] }), 'components[0].text" has 61 characters'],
+        [define({ components: [{ type: "FOOTER", text: "x".repeat(61) }] }), '"components[0].text" has 61 characters'],
         [change({}), "The template is not changed: give components, a category, or another change"],
         [change({ name: "x" }), 'A change of a template has no option "name"'],
         [change({ components: [] }), "The components of the template are empty"],
@@ -93,11 +93,8 @@ describe("api.templates", () => {
         [() => templates.get("a/b"), 'The template is "a/b": not an id'],
         [() => templates.get("5", { fields: [] }), 'The option "fields" wants an array with names of fields'],
         [() => templates.delete("hi", { hsm_id: "5" } as object), 'has no option "hsm_id"; use "id"'],
-        [() => templates.deleteByIds([]), "The ids of templates are none: 1 to 100 are allowed"],
-        [
-          () => templates.deleteByIds(new Array(101).fill("5")),
-          'The "ids of templates" has 101 elements: the Cloud API takes 100 at most',
-        ],
+        [() => templates.deleteByIds([]), 'The "ids" are 0: the Cloud API takes at least 1'],
+        [() => templates.deleteByIds(new Array(101).fill("5")), 'The "ids" are 101: the Cloud API takes 100 at most'],
       ];
       for (const [call, message] of calls) await assertRejects(call, OptionError, message);
       const list = (options: unknown) => () => templates.list(options as TemplateListOptions);

@@ -21,11 +21,21 @@ const PAYMENT = {
   status: "failed",
   payment: { reference_id: "order-1", transaction: { id: "tx-1" } },
 };
+const CALL = { id: "wacid", event: "connect", timestamp: "1750000000" };
+const EVENT = { id: "m", event_name: "Purchase", timestamp: 1750000000 };
 const ACTION = { action_type: "marketing_messages_link_click", timestamp: "1750000000" };
+
+const refunded = (status: string): Json => {
+  const transaction = { id: "tx-1", refunds: [{ id: "r", status }] };
+  return { ...PAYMENT, payment: { reference_id: "order-1", transaction } };
+};
 
 const messages = (...items: Json[]): object => changeOf("1", { messages: items });
 const statuses = (...items: Json[]): object => changeOf("1", { statuses: items });
 const echoes = (item: Json, field = "smb_message_echoes"): object => changeOf("1", { message_echoes: [item] }, field);
+const calls = (item: Json): object => changeOf("1", { calls: [item] }, "calls");
+const callStatuses = (item: Json): object => changeOf("1", { statuses: [item] }, "calls");
+const events = (item: Json): object => changeOf("1", { automatic_events: [item] }, "automatic_events");
 const standby = (lists: Json): object => changeOf("1", { standby: lists }, "standby");
 const past = (item: Json): object => changeOf("1", { messages: [item] }, "history");
 const imported = (item: Json, metadata: Json = {}): object =>
@@ -132,6 +142,27 @@ const distinct: [what: string, ...changes: object[]][] = [
     statuses({ ...PAYMENT, payment: { reference_id: "order-2", transaction: { id: "tx-1" } } }),
     statuses({ ...PAYMENT, payment: { reference_id: "order-1" } }),
     statuses({ ...PAYMENT, payment: null }),
+    statuses(refunded("pending")),
+    statuses(refunded("completed")),
+    standby({ statuses: [PAYMENT] }),
+  ],
+  [
+    "calls, their events and states",
+    calls(CALL),
+    calls({ ...CALL, id: "wacid2" }),
+    calls({ ...CALL, event: "terminate", status: "COMPLETED" }),
+    calls({ ...CALL, event: "terminate", status: "FAILED" }),
+    calls({ ...CALL, timestamp: "1750000001" }),
+    changeOf("2", { calls: [CALL] }, "calls"),
+    callStatuses({ id: "wacid", type: "call", status: "RINGING", timestamp: "1750000000" }),
+    callStatuses({ id: "wacid", type: "call", status: "ACCEPTED", timestamp: "1750000000" }),
+  ],
+  [
+    "events that Meta has found in messages",
+    events(EVENT),
+    events({ ...EVENT, id: "n" }),
+    events({ ...EVENT, event_name: "LeadSubmitted" }),
+    events({ ...EVENT, timestamp: 1750000001 }),
   ],
 ];
 
@@ -141,6 +172,13 @@ const same: [what: string, one: object, again: object][] = [
   ["a file of the past", past(IMAGE), past({ ...IMAGE, image: { id: "7", url: "https://b/", sha256: "x" } })],
   ["a message of the past in another chunk", imported(MESSAGE, { phase: 0 }), imported(MESSAGE, { phase: 1 })],
   ["an echo under another field", echoes(MESSAGE), echoes(MESSAGE, "message_echoes")],
+  [
+    "a payment in other words",
+    statuses(PAYMENT),
+    statuses({ ...PAYMENT, timestamp: "1750000009", recipient_user_id: "US.1" }),
+  ],
+  ["a call", calls(CALL), calls({ ...CALL, timestamp: 1750000000, from_user_id: "US.1" })],
+  ["an event", events(EVENT), events({ ...EVENT, custom_data: { value: 1 } })],
   ["a status with a price", statuses(STATUS), statuses({ ...STATUS, pricing: { billable: true }, type: "message" })],
   ["a status, told later", statuses(STATUS), statuses({ ...STATUS, timestamp: "1750000009" })],
   ["a status whose user id came to be told", statuses(STATUS), statuses({ ...STATUS, recipient_user_id: "US.1" })],
@@ -177,7 +215,10 @@ describe("recordKey", () => {
       changeOf("1", { errors: [{ code: 130429 }] }),
       changeOf("1", { user_actions: [ACTION] }),
       changeOf("1", { event: "ACCOUNT_DELETED" }, "account_update"),
-      changeOf("1", { calls: [{ id: "wacid", event: "connect" }] }, "calls"),
+      calls({ ...CALL, id: "" }),
+      events({ ...EVENT, id: undefined }),
+      changeOf("1", { message_pins: [{ id: "m" }] }),
+      changeOf("1", { type: "control_passed", control_passed: {} }, "messaging_handovers"),
       messages({ ...MESSAGE, id: undefined }),
       statuses({ ...STATUS, id: "" }),
       echoes({ ...MESSAGE, id: "" }),
