@@ -83,7 +83,7 @@ const STANDBY_LISTS: ReadonlyMap<string, ItemParser> = new Map<string, ItemParse
   ["statuses", /* @__PURE__ */ standby(parseStatus)],
   ["errors", parseAccountError],
 ]);
-const STANDBY_MEMBERS: ReadonlySet<string> = /* @__PURE__ */ new Set([...STANDBY_LISTS.keys(), "standby"]);
+const STANDBY_MEMBERS: ReadonlySet<string> = new Set(["messages", "message_echoes", "statuses", "errors", "standby"]);
 
 /** Fields that consist of lists. */
 const LIST_FIELDS: ReadonlyMap<string, ReadonlyMap<string, ItemParser>> = new Map([
@@ -240,8 +240,12 @@ function isOwnMember(key: string): boolean {
 
 /** Returns `true` for a member of `metadata` that each record of the change has. */
 function isTyped(metadata: JsonObject, key: string, { phoneNumberId, displayPhoneNumber }: ChangeOrigin): boolean {
-  if (key === "phone_number_id") return text(metadata, key) === phoneNumberId;
-  return key === "display_phone_number" && text(metadata, key) === displayPhoneNumber;
+  const typed = key === "phone_number_id"
+    ? phoneNumberId
+    : key === "display_phone_number"
+    ? displayPhoneNumber
+    : undefined;
+  return typed !== undefined && text(metadata, key) === typed;
 }
 
 /** Removes the byte order mark, which `JSON.parse` refuses. */

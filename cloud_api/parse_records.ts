@@ -105,8 +105,7 @@ function parseReferral(raw: JsonObject | undefined): WhatsAppReferral | undefine
  * @returns The echo.
  */
 export function parseEcho(raw: JsonObject, origin: ChangeOrigin): WhatsAppEcho {
-  const wrapped = own(raw, "type") === undefined ? object(raw, "message") : undefined;
-  const body = wrapped === undefined ? raw : { ...wrapped, ...withoutMessage(raw) };
+  const body = unwrapEcho(raw);
   const to = fullText(body, "to");
   const toUserId = firstText(body, ["to_user_id", "recipient"]);
   const contact = findContact(to, toUserId, origin);
@@ -129,9 +128,17 @@ export function parseEcho(raw: JsonObject, origin: ChangeOrigin): WhatsAppEcho {
   });
 }
 
-/** Returns the members of the outer level of an echo: its id and time. */
-function withoutMessage({ message: _, ...rest }: JsonObject): JsonObject {
-  return rest;
+/**
+ * Brings the members of an echo to one level: those of other apps have id and time outside, and all others inside.
+ *
+ * @param raw The echo as sent.
+ * @returns The same object if it has one level.
+ */
+export function unwrapEcho(raw: JsonObject): JsonObject {
+  const message = own(raw, "type") === undefined ? object(raw, "message") : undefined;
+  if (message === undefined) return raw;
+  const { message: _, ...outer } = raw;
+  return { ...message, ...outer };
 }
 
 /**

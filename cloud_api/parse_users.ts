@@ -54,7 +54,7 @@ function summaryIn(raw: JsonObject): string | undefined {
 }
 
 /** Reads `user_preferences`: a record of each preference. */
-export const parseUserPreferences: FieldParser = listParser("user_preferences", (raw, origin) => {
+export const parseUserPreferences: FieldParser = /* @__PURE__ */ listParser("user_preferences", (raw, origin) => {
   const ids = {
     phone: fullText(raw, "wa_id"),
     userId: fullText(raw, "user_id"),
@@ -73,7 +73,7 @@ export const parseUserPreferences: FieldParser = listParser("user_preferences", 
 });
 
 /** Reads `automatic_events`: a record of each event. */
-export const parseAutomaticEvents: FieldParser = listParser("automatic_events", (raw, origin) => {
+export const parseAutomaticEvents: FieldParser = /* @__PURE__ */ listParser("automatic_events", (raw, origin) => {
   const data = object(raw, "custom_data") ?? {};
   const record: WhatsAppAutomaticEvent = withoutUndefined({
     kind: "automaticEvent",
@@ -89,7 +89,7 @@ export const parseAutomaticEvents: FieldParser = listParser("automatic_events", 
 });
 
 /** Reads `smb_app_state_sync`: a record of each contact. */
-export const parseStateSync: FieldParser = listParser("state_sync", (raw, origin) => {
+export const parseStateSync: FieldParser = /* @__PURE__ */ listParser("state_sync", (raw, origin) => {
   const contact = object(raw, "contact") ?? {};
   const record: WhatsAppContactSync = withoutUndefined({
     kind: "contactSync",
@@ -107,7 +107,7 @@ export const parseStateSync: FieldParser = listParser("state_sync", (raw, origin
 });
 
 /** Reads `user_id_update`: a record of each person. */
-export const parseUserIdUpdates: FieldParser = listParser("user_id_update", (raw, origin) => {
+export const parseUserIdUpdates: FieldParser = /* @__PURE__ */ listParser("user_id_update", (raw, origin) => {
   const [userId, parentUserId] = [idChange(raw, "user_id"), idChange(raw, "parent_user_id")];
   const ids = { phone: fullText(raw, "wa_id"), userId: userId.current, parentUserId: parentUserId.current };
   const record: WhatsAppAccountUpdate = withoutUndefined({

@@ -8,9 +8,23 @@ import type { WhatsAppApiError } from "./api_error.ts";
 
 /**
  * Too many calls, of the app, the account, the number, to one recipient, or of the Calling API; and faults of the API
- * that pass: 131057 is a number under maintenance, 133004 a server that is not available at present.
+ * that pass: 131057 is a number under maintenance, 133004 a server that is not available at present, 139103 a fault of
+ * the block list.
  */
-const TRANSIENT_CODES: readonly number[] = [1, 2, 4, 613, 80007, 130429, 131000, 131016, 131056, 131057, 133004];
+const TRANSIENT_CODES: readonly number[] = [
+  1,
+  2,
+  4,
+  613,
+  80007,
+  130429,
+  131000,
+  131016,
+  131056,
+  131057,
+  133004,
+  139103,
+];
 /**
  * Never to be tried again, whatever the answer says: the recipient gets too many marketing messages at present, or has
  * stopped them. Meta counts attempts against the sender.

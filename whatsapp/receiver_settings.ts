@@ -40,7 +40,7 @@ export interface WhatsAppReceiverHandlers {
   onWhatsAppMessageReceived?: ((message: WhatsAppMessage) => void) | undefined;
   /** The status of a message of the business came. They come in any order: see `laterStatus`. */
   onStatusReceived?: ((status: WhatsAppStatus) => void) | undefined;
-  /** Another record came: an error of the account, an echo, history, a template, … */
+  /** Another record came: an error of the account, an echo, a payment, a call, history, a template, … */
   onNotification?: ((record: WhatsAppOtherRecord) => void) | undefined;
   /**
    * Notifications after the sequence number `after`, up to `until`, cannot be delivered any more: the server kept them
