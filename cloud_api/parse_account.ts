@@ -198,7 +198,6 @@ export function parseAccount(value: JsonObject, origin: ChangeOrigin): ParsedVal
   const record: WhatsAppAccountUpdate = withoutUndefined({
     kind: "account",
     ...recordBase(origin, value),
-    phoneNumberId: origin.phoneNumberId ?? (alert?.entityType === "PHONE_NUMBER" ? alert.entityId : undefined),
     displayPhoneNumber: origin.displayPhoneNumber ?? firstText(value, ["display_phone_number", "phone_number"]),
     timestamp: date(value, "timestamp") ?? origin.entryTime,
     ...pick(value, {
@@ -211,7 +210,7 @@ export function parseAccount(value: JsonObject, origin: ChangeOrigin): ParsedVal
       solutionId: "solution_id",
     }),
     status: firstText(value, ["status", "solution_status"]),
-    username: plainUsername(text(value, "username")),
+    username: plainUsername(firstText(value, ["username", "requested_username"])),
     violation: violation && pick(violation, { type: "violation_type", remediation: "remediation" }),
     restrictions: Object.hasOwn(value, "restriction_info") ? parseRestrictions(value) : undefined,
     ban: ban && pick(ban, { state: "waba_ban_state", date: "waba_ban_date" }),
