@@ -19,15 +19,19 @@ export function parsePayment(raw: JsonObject): WhatsAppPaymentDetails {
     amount: parseAmount(raw),
     currency: fullText(raw, "currency"),
     receipt: fullText(raw, "receipt"),
-    transaction: parseTransaction(object(raw, "transaction")),
+    transaction: parseTransaction(object(raw, "transaction"), raw),
   });
 }
 
-function parseTransaction(raw: JsonObject | undefined): WhatsAppTransaction | undefined {
-  if (raw === undefined) return undefined;
+/** Reads the attempt to pay, with the refunds that stand in it or, as with payment gateways in India, beside it. */
+function parseTransaction(given: JsonObject | undefined, payment: JsonObject): WhatsAppTransaction | undefined {
+  const raw = given ?? {};
+  const hasRefunds = [raw, payment].some((holder) => Array.isArray(own(holder, "refunds")));
+  if (given === undefined && !hasRefunds) return undefined;
   const [method, error] = [object(raw, "method") ?? {}, object(raw, "error") ?? {}];
   return withoutUndefined({
     id: fullText(raw, "id"),
+    pgTransactionId: fullText(raw, "pg_transaction_id"),
     type: fullText(raw, "type"),
     status: fullText(raw, "status"),
     createdTimestamp: date(raw, "created_timestamp"),
@@ -37,7 +41,7 @@ function parseTransaction(raw: JsonObject | undefined): WhatsAppTransaction | un
     methodType: fullText(method, "type"),
     errorCode: fullText(error, "code"),
     errorReason: fullText(error, "reason"),
-    refunds: Array.isArray(own(raw, "refunds")) ? objects(raw, "refunds").map(parseRefund) : undefined,
+    refunds: hasRefunds ? [...objects(raw, "refunds"), ...objects(payment, "refunds")].map(parseRefund) : undefined,
   });
 }
 
@@ -45,6 +49,7 @@ function parseRefund(raw: JsonObject): WhatsAppRefund {
   return withoutUndefined({
     id: fullText(raw, "id"),
     status: fullText(raw, "status"),
+    speedProcessed: fullText(raw, "speed_processed"),
     amount: parseAmount(raw),
     createdTimestamp: date(raw, "created_timestamp"),
     updatedTimestamp: date(raw, "updated_timestamp"),
