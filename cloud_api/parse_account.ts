@@ -227,7 +227,7 @@ const parseAccountMembers = /* @__PURE__ */ members(() => ({
   limits: (value: JsonObject) => full(parseLimits(value)),
   requestedVerifiedName: text,
   rejectionReason: text,
-  username,
+  username: [username, "username", "requested_username"],
   requester: text,
   solutionId: text,
   paymentConfiguration: ifAny(["configuration_name", "provider_name", "provider_mid"], parseConfiguration),
@@ -241,47 +241,12 @@ const parseAccountMembers = /* @__PURE__ */ members(() => ({
  * @param origin The change.
  * @returns A record.
  */
-<<<<<<< HEAD
-export function parseAccount(value: JsonObject, origin: ChangeOrigin): ParsedValue {
-  const [violation, ban] = [object(value, "violation_info"), object(value, "ban_info")];
-  const disconnection = object(value, "disconnection_info");
-  const alert = parseAlert(value);
-  const record: WhatsAppAccountUpdate = withoutUndefined({
-    kind: "account",
-    ...recordBase(origin, value),
-    displayPhoneNumber: origin.displayPhoneNumber ?? firstText(value, ["display_phone_number", "phone_number"]),
-    timestamp: date(value, "timestamp") ?? origin.entryTime,
-    ...pick(value, {
-      event: "event",
-      decision: "decision",
-      country: "country",
-      requestedVerifiedName: "requested_verified_name",
-      rejectionReason: "rejection_reason",
-      requester: "requester",
-      solutionId: "solution_id",
-    }),
-    status: firstText(value, ["status", "solution_status"]),
-    username: plainUsername(firstText(value, ["username", "requested_username"])),
-    violation: violation && pick(violation, { type: "violation_type", remediation: "remediation" }),
-    restrictions: Object.hasOwn(value, "restriction_info") ? parseRestrictions(value) : undefined,
-    ban: ban && pick(ban, { state: "waba_ban_state", date: "waba_ban_date" }),
-    account: parseAccountInfo(object(value, "waba_info")),
-    disconnection: disconnection && pick(disconnection, { reason: "reason", initiatedBy: "initiated_by" }),
-    partnerCertification: parseCertification(value),
-    rateEligibility: parseEligibility(object(value, "auth_international_rate_eligibility")),
-    pricingTier: parsePricingTier(object(value, "volume_tier_info")),
-    alert,
-    limits: parseLimits(value),
-    paymentConfiguration: parsePaymentConfiguration(value),
-=======
 export function parseAccount(value: JsonObject, origin: ChangeOrigin): WhatsAppAccountUpdate {
   const account = parseAccountMembers(value);
-  const { alert, displayPhoneNumber } = account;
+  const { displayPhoneNumber } = account;
   return makeRecord("account", value, origin, {
     ...account,
-    phoneNumberId: origin.phoneNumberId ?? (alert?.entityType === "PHONE_NUMBER" ? alert.entityId : undefined),
     displayPhoneNumber: origin.displayPhoneNumber ?? displayPhoneNumber,
->>>>>>> siz
   });
 }
 
