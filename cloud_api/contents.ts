@@ -316,11 +316,16 @@ export function mediaOf(
 
 const FILE_CLASSES = [Blob, Uint8Array, ArrayBuffer, ReadableStream];
 
+function hintFor(file: unknown): string {
+  if (typeof file === "string") return "; read the file before";
+  return file instanceof Promise ? "; await the promise" : "";
+}
+
 function fileOf(name: string, media: MediaByFile): MediaByFile {
   const { file, mimeType } = media;
   optionalText(`${name}.mimeType`, mimeType);
   if (FILE_CLASSES.some((each) => file instanceof each)) return media;
-  const hint = typeof file === "string" ? "; read the file before" : "";
+  const hint = hintFor(file);
   throw new OptionError(
     `The "${name}.file" is ${
       showValue(file)
