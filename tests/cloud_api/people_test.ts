@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import type { JsonObject } from "../../cloud_api/json.ts";
 import type { ChangeOrigin } from "../../cloud_api/origin.ts";
@@ -65,6 +65,24 @@ describe("findContact", () => {
     for (const none of [["", ""], [undefined, undefined], ["15550000000", "US.1"]] as const) {
       assertEquals(matchContact(none[0], none[1], origin), undefined);
     }
+  });
+});
+
+describe("findContact in a long list", () => {
+  it("reads each contact once, however many persons are looked for", () => {
+    let reads = 0;
+    const contacts = Array.from({ length: 500 }, (_, at) => ({
+      get wa_id(): string {
+        reads++;
+        return `4917${1_000_000 + at}`;
+      },
+    }));
+    const origin = originOf(...contacts);
+    for (let at = 0; at < 500; at++) findContact(`4917${1_000_000 + at}`, "DE.1", origin);
+    for (let at = 0; at < 500; at++) findContact("15550000000", "US.1", origin);
+    // One read is two: whether it is there, and its value.
+    assert(reads <= 2 * contacts.length, `${reads} reads`);
+    assertEquals(origin.taken.size, 500);
   });
 });
 
